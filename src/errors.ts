@@ -1,0 +1,71 @@
+/**
+ * What the user did or brought that cannot work, and what to do about it.
+ *
+ * Every error that a user can cause is a BonsaiError: what, where, what next. Everything else that
+ * is thrown is a bug in bonsaic and leaves the process with status 70.
+ */
+
+/** The process's exit status for each kind of error (docs/architecture.md, 'Exit codes'). */
+export const exitStatus = {
+  // 1: the command line
+  usage: 1,
+  // 2: the model
+  'not-a-model': 2,
+  'truncated-model': 2,
+  'corrupt-model': 2,
+  'too-large': 2,
+  'unsupported-operator': 2,
+  'unsupported-attribute': 2,
+  'unsupported-type': 2,
+  'float-model': 2,
+  'bad-shape': 2,
+  'bad-quantisation': 2,
+  'bad-graph': 2,
+  'bad-vectors': 2,
+  // 3: budgets
+  'over-budget': 3,
+  // 4: tools
+  toolchain: 4,
+  // 5: device
+  device: 5,
+  flash: 5,
+  // 6: results
+  'outputs-differ': 6,
+} as const;
+
+export type ErrorCode = keyof typeof exitStatus;
+
+/**
+ * An error that the user can act on.
+ *
+ * @property code    what kind of error: decides the exit status
+ * @property where   the place: a file, 'operator 3 (CONV_2D) "block1/conv"', a port
+ * @property message what is wrong there, in one line
+ * @property hint    what to do next; '' only where nothing can be suggested
+ */
+export class BonsaiError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    readonly where: string,
+    message: string,
+    readonly hint = '',
+  ) {
+    super(message);
+    this.name = 'BonsaiError';
+  }
+
+  get exitStatus(): number {
+    return exitStatus[this.code];
+  }
+}
+
+/** A broken promise inside bonsaic; `stage` names the pass or stage that broke it. */
+export class InternalError extends Error {
+  constructor(
+    readonly stage: string,
+    message: string,
+  ) {
+    super(`${stage}: ${message}`);
+    this.name = 'InternalError';
+  }
+}

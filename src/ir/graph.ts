@@ -1,0 +1,178 @@
+/**
+ * The intermediate representation: readonly data, NHWC throughout.
+ *
+ * A pass is a function from Module (or Graph) to a new one. Physical layout (interleaved weights,
+ * offsets in the arena) belongs to the plan; nothing of it is here.
+ */
+
+export const dtypes = {
+  int8: { bytes: 1 },
+  uint8: { bytes: 1 },
+  int16: { bytes: 2 },
+  int32: { bytes: 4 },
+  int64: { bytes: 8 },
+  float16: { bytes: 2 },
+  float32: { bytes: 4 },
+  float64: { bytes: 8 },
+  bool: { bytes: 1 },
+  int4: { bytes: 0.5 },
+} as const;
+
+export type DType = keyof typeof dtypes;
+
+/** Elements of a tensor in row-major order. float16 is kept as its bits, bool as 0 and 1. */
+export type TensorData =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array;
+
+export type Shape = readonly number[];
+
+/**
+ * Affine quantisation: real = scale · (q − zeroPoint).
+ * Per tensor: one scale, one zero point. Per channel: one of each for every index along `axis`.
+ */
+export interface Quant {
+  readonly scales: readonly number[];
+  readonly zeroPoints: readonly number[];
+  /** The dimension that `scales` runs along; null for per-tensor. */
+  readonly axis: number | null;
+}
+
+/** Index into Graph.tensors. */
+export type TensorId = number;
+
+export interface Tensor {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly quant: Quant | null;
+  /** Elements of a constant; null for what is computed or fed. */
+  readonly data: TensorData | null;
+  /** Index in the source model's tensor list; null for what a pass made. */
+  readonly source: number | null;
+}
+
+export type AttrValue = number | boolean | string | readonly number[];
+export type Attrs = Readonly<Record<string, AttrValue>>;
+
+export interface Node<A extends object = Attrs> {
+  /** The operator: the name of its file in src/ops. */
+  readonly op: string;
+  /** For people: the source layer's name. */
+  readonly name: string;
+  /** null: an optional input that is absent. */
+  readonly inputs: readonly (TensorId | null)[];
+  readonly outputs: readonly TensorId[];
+  readonly attrs: A;
+  /** Indices of the source operators that this node stands for, ascending. */
+  readonly ops: readonly number[];
+  /** Operators that passes have fused into this one, in source order. */
+  readonly fused: readonly string[];
+}
+
+/** Nodes are in an order in which each tensor is written before it is read. */
+export interface Graph {
+  readonly name: string;
+  readonly tensors: readonly Tensor[];
+  readonly nodes: readonly Node[];
+  readonly inputs: readonly TensorId[];
+  readonly outputs: readonly TensorId[];
+}
+
+/** A value that outlives one run (a variable, a recurrent cell's state). */
+export interface State {
+  readonly name: string;
+  readonly tensor: TensorId;
+}
+
+export interface Module {
+  /** The model's name as a C identifier: the file's name, sanitised. */
+  readonly name: string;
+  /** SHA-256 of the source file, hex. */
+  readonly sha256: string;
+  /** The first graph is the one that runs. */
+  readonly graphs: readonly Graph[];
+  readonly states: readonly State[];
+  /** Names of the main graph's inputs and outputs for the user: the signature's, else the tensors'. */
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+}
+
+/** A node with its tensors resolved: what operators work on. */
+export interface NodeView<A extends object = Attrs> {
+  readonly node: Node<A>;
+  readonly attrs: A;
+  readonly inputs: readonly (Tensor | null)[];
+  readonly outputs: readonly Tensor[];
+}
+
+export function elementCount(shape: Shape): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/** Bytes that a tensor's elements occupy, unpadded. */
+export function byteCount(tensor: Pick<Tensor, 'shape' | 'dtype'>): number {
+  return Math.ceil(elementCount(tensor.shape) * dtypes[tensor.dtype].bytes);
+}
+
+export function isConstant(tensor: Tensor): boolean {
+  return tensor.data !== null;
+}
+
+/** The graph that runs. */
+export function mainGraph(module: Module): Graph {
+  const graph = module.graphs[0];
+  if (graph === undefined) throw new RangeError('a module has at least one graph');
+  return graph;
+}
+
+export function tensorOf(graph: Graph, id: TensorId): Tensor {
+  const tensor = graph.tensors[id];
+  if (tensor === undefined) throw new RangeError(`tensor ${id} is not in graph "${graph.name}"`);
+  return tensor;
+}
+
+export function viewOf<A extends object = Attrs>(graph: Graph, node: Node<A>): NodeView<A> {
+  return {
+    node,
+    attrs: node.attrs,
+    inputs: node.inputs.map((id) => (id === null ? null : tensorOf(graph, id))),
+    outputs: node.outputs.map((id) => tensorOf(graph, id)),
+  };
+}
+
+/** Where an error is: 'operator 3 (conv2d) "block1/conv"'. */
+export function at(node: Pick<Node<object>, 'op' | 'name' | 'ops'>): string {
+  const indices = node.ops.length > 0 ? `operator ${node.ops.join('+')} ` : 'operator ';
+  return `${indices}(${node.op}) "${node.name}"`;
+}
+
+/** An array of the right type for `count` elements of `dtype`, zeroed. */
+export function allocate(dtype: DType, count: number): TensorData {
+  switch (dtype) {
+    case 'int8':
+    case 'int4':
+      return new Int8Array(count);
+    case 'uint8':
+    case 'bool':
+      return new Uint8Array(count);
+    case 'int16':
+      return new Int16Array(count);
+    case 'float16':
+      return new Uint16Array(count);
+    case 'int32':
+      return new Int32Array(count);
+    case 'int64':
+      return new BigInt64Array(count);
+    case 'float32':
+      return new Float32Array(count);
+    case 'float64':
+      return new Float64Array(count);
+  }
+}

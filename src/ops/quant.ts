@@ -1,0 +1,193 @@
+/**
+ * Fixed-point arithmetic of quantised inference, bit for bit as TensorFlow Lite defines it.
+ *
+ * Sources: gemmlowp/fixedpoint/fixedpoint.h, tensorflow/lite/kernels/internal/common.h and
+ * quantization_util.cc. Products of two int32 need 63 bits: they are computed in BigInt-free
+ * halves, since a double holds integers exactly only up to 2^53.
+ */
+import { BonsaiError } from '../errors.js';
+import type { DType, Quant, Tensor } from '../ir/graph.js';
+
+/**
+ * How a 64-bit product is brought back to 32 bits.
+ * double: saturating rounding doubling high multiply, then a rounding shift (TFLM reference).
+ * single: one rounding shift of the 64-bit product (desktop TFLite's convolutions).
+ */
+export type Rounding = 'double' | 'single';
+
+/** real ≈ multiplier · 2^(shift − 31), multiplier in [2^30, 2^31). */
+export interface Multiplier {
+  readonly multiplier: number;
+  /** Positive: left. */
+  readonly shift: number;
+}
+
+/** QuantizeMultiplier of quantization_util.cc. `real` ≥ 0, finite. */
+export function quantizeMultiplier(real: number): Multiplier {
+  if (real === 0) return { multiplier: 0, shift: 0 };
+  let [fraction, shift] = frexp(real);
+  let multiplier = roundHalfAwayFromZero(fraction * 2 ** 31);
+  if (multiplier === 2 ** 31) {
+    multiplier /= 2;
+    shift += 1;
+  }
+  // Below 2^-31 everything rounds to zero; TFLite flushes so that shifts stay in range.
+  if (shift < -31) return { multiplier: 0, shift: 0 };
+  // TFLite (double rounding build) caps the left shift the same way.
+  if (shift > 30) return { multiplier: 2 ** 31 - 1, shift: 30 };
+  return { multiplier, shift };
+}
+
+/** value = fraction · 2^exponent, fraction in [0.5, 1). */
+export function frexp(value: number): [fraction: number, exponent: number] {
+  if (value === 0) return [0, 0];
+  let exponent = Math.max(-1023, Math.floor(Math.log2(Math.abs(value))) + 1);
+  let fraction = value * 2 ** -exponent;
+  while (Math.abs(fraction) < 0.5) {
+    fraction *= 2;
+    exponent -= 1;
+  }
+  while (Math.abs(fraction) >= 1) {
+    fraction /= 2;
+    exponent += 1;
+  }
+  return [fraction, exponent];
+}
+
+/** C's round(): halves away from zero. */
+export function roundHalfAwayFromZero(value: number): number {
+  return value < 0 ? -Math.floor(-value + 0.5) : Math.floor(value + 0.5);
+}
+
+const int32Min = -(2 ** 31);
+const int32Max = 2 ** 31 - 1;
+
+function saturateToInt32(value: number): number {
+  return value < int32Min ? int32Min : value > int32Max ? int32Max : value;
+}
+
+/** floor((a·b + addend) / 2^shift) for int32 a, b, |addend| < 2^62 a multiple of 2^16, 16 ≤ shift. */
+function multiplyShift(a: number, b: number, addend: number, shift: number): number {
+  const high = Math.floor(b / 65536);
+  const low = b - high * 65536;
+  // a·b = a·high·2^16 + a·low; both partial products stay below 2^48.
+  const lowProduct = a * low;
+  const carried = Math.floor(lowProduct / 65536);
+  return Math.floor((a * high + carried + addend / 65536) / 2 ** (shift - 16));
+}
+
+/** SaturatingRoundingDoublingHighMul: round(a·b / 2^31), halves away from zero as gemmlowp nudges. */
+export function saturatingRoundingDoublingHighMul(a: number, b: number): number {
+  if (a === int32Min && b === int32Min) return int32Max;
+  // gemmlowp adds 2^30 (or 1 − 2^30 below zero) and divides truncating: for a negative product that
+  // is ceil((ab + 1 − 2^30) / 2^31) = floor((ab + 2^30) / 2^31), the same as for a positive one.
+  return multiplyShift(a, b, 2 ** 30, 31);
+}
+
+/** RoundingDivideByPOT: x / 2^exponent, halves away from zero. */
+export function roundingDivideByPot(x: number, exponent: number): number {
+  const mask = 2 ** exponent - 1;
+  const shifted = Math.floor(x / 2 ** exponent);
+  const remainder = x - shifted * 2 ** exponent;
+  const threshold = Math.floor(mask / 2) + (x < 0 ? 1 : 0);
+  return shifted + (remainder > threshold ? 1 : 0);
+}
+
+/** MultiplyByQuantizedMultiplier: int32 x to int32 x·real, rounded as asked. */
+export function multiplyByQuantizedMultiplier(
+  x: number,
+  { multiplier, shift }: Multiplier,
+  rounding: Rounding,
+): number {
+  if (rounding === 'single') {
+    const totalShift = 31 - shift;
+    return saturateToInt32(multiplyShift(x, multiplier, 2 ** (totalShift - 1), totalShift));
+  }
+  const left = Math.max(shift, 0);
+  // x·2^left wraps in C; models in which it would are refused by accumulator analysis, not here.
+  const shifted = (x * 2 ** left) | 0;
+  return roundingDivideByPot(
+    saturatingRoundingDoublingHighMul(shifted, multiplier),
+    Math.max(-shift, 0),
+  );
+}
+
+export function clamp(value: number, low: number, high: number): number {
+  return value < low ? low : value > high ? high : value;
+}
+
+export const integerRange = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+} as const;
+
+export const activations = [
+  'none',
+  'relu',
+  'relu_n1_to_1',
+  'relu6',
+  'tanh',
+  'sign_bit',
+] as const;
+export type Activation = (typeof activations)[number];
+
+/**
+ * The range that a fused activation leaves of the output's integers
+ * (CalculateActivationRangeQuantized: tanh and sign_bit leave all of it, as in TFLite).
+ */
+export function activationRange(
+  activation: Activation,
+  output: Tensor,
+): readonly [min: number, max: number] {
+  const { scale, zeroPoint } = perTensor(output, output.name);
+  const [low, high] = integerRange[output.dtype as keyof typeof integerRange];
+  // kernel_util.cc Quantize(): zero point + round(f / scale), in float32.
+  const quantised = (real: number) =>
+    zeroPoint + roundHalfAwayFromZero(Math.fround(Math.fround(real) / Math.fround(scale)));
+  switch (activation) {
+    case 'relu':
+      return [Math.max(low, quantised(0)), high];
+    case 'relu6':
+      return [Math.max(low, quantised(0)), Math.min(high, quantised(6))];
+    case 'relu_n1_to_1':
+      return [Math.max(low, quantised(-1)), Math.min(high, quantised(1))];
+    default:
+      return [low, high];
+  }
+}
+
+/**
+ * Scale and zero point of a per-tensor quantised tensor.
+ * @throws BonsaiError 'bad-quantisation' when there is none or it is per channel
+ */
+export function perTensor(
+  tensor: Pick<Tensor, 'name' | 'quant'>,
+  where: string,
+): { scale: number; zeroPoint: number } {
+  const scale = tensor.quant?.scales[0];
+  const zeroPoint = tensor.quant?.zeroPoints[0];
+  if (scale === undefined || zeroPoint === undefined || tensor.quant?.scales.length !== 1) {
+    throw new BonsaiError(
+      'bad-quantisation',
+      where,
+      `tensor "${tensor.name}" needs one scale and one zero point`,
+      'quantise the model fully to int8 (inference_input_type = inference_output_type = int8)',
+    );
+  }
+  return { scale, zeroPoint };
+}
+
+/** Same scale and zero point: integers mean the same in both. */
+export function sameQuant(a: Quant | null, b: Quant | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (
+    a.scales.length === b.scales.length &&
+    a.scales.every((scale, i) => scale === b.scales[i]) &&
+    a.zeroPoints.every((zeroPoint, i) => zeroPoint === b.zeroPoints[i])
+  );
+}
+
+export function isInteger(dtype: DType): boolean {
+  return dtype !== 'float32' && dtype !== 'float16' && dtype !== 'float64';
+}

@@ -1,0 +1,91 @@
+/** The plan: everything that was decided about one model on one target. JSON-serialisable. */
+import type { DType, Shape, TensorId } from '../ir/graph.js';
+import type { Rounding } from '../ops/quant.js';
+
+export type Optimize = 'speed' | 'balanced' | 'size';
+
+export interface CompileOptions {
+  readonly optimize: Optimize;
+  readonly rounding: 'tflm' | 'tflite';
+  /** One step per source operator, tensors unchanged. */
+  readonly faithful: boolean;
+  /** The input's memory is not reused during the run. */
+  readonly keepInput: boolean;
+}
+
+/** Bytes of the arena that hold one tensor from step `first` to step `last` inclusive. */
+export interface Placement {
+  readonly tensor: TensorId;
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
+  /** −1: live before the first step (an input). */
+  readonly first: number;
+  /** steps.length: live after the last step (an output). */
+  readonly last: number;
+}
+
+export interface Scratch {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** What runs as one unit and is one row of the report. */
+export interface PlanStep {
+  readonly index: number;
+  /** For people: the source layer's name. */
+  readonly name: string;
+  /** Index of the node in the planned graph. */
+  readonly node: number;
+  /** Operator names joined by '+', heaviest first. */
+  readonly op: string;
+  /** Indices of the source operators. */
+  readonly ops: readonly number[];
+  /** The variant's template. */
+  readonly kernel: string;
+  /** Why this kernel. */
+  readonly why: string;
+  readonly macs: number;
+  readonly reads: readonly TensorId[];
+  readonly writes: readonly TensorId[];
+  readonly scratch: Scratch | null;
+  /** Region that the weights live in ('flash'). */
+  readonly region: string;
+}
+
+/** An input or output as the user sees it. */
+export interface Port {
+  readonly name: string;
+  /** C identifier made of the name. */
+  readonly identifier: string;
+  readonly tensor: TensorId;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly scale: number;
+  readonly zeroPoint: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface Plan {
+  readonly model: {
+    readonly name: string;
+    readonly sha256: string;
+    readonly macs: number;
+    readonly liveMacs: number;
+    readonly parameters: number;
+  };
+  readonly target: string;
+  readonly options: CompileOptions;
+  readonly steps: readonly PlanStep[];
+  readonly placements: readonly Placement[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly arenaBytes: number;
+  /** No placement of these tensors can need less. */
+  readonly arenaLowerBoundBytes: number;
+  /** Alignment that the caller's arena must have. */
+  readonly arenaAlign: number;
+}
+
+export type { Rounding };
