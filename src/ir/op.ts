@@ -47,6 +47,8 @@ export interface KernelVariant<A extends object = Attrs> {
   /** Path below templates/kernels without '.hbs': 'portable/conv2d'. */
   readonly template: string;
   readonly needs: readonly Feature[];
+  /** C helpers that the kernel calls, templates emitted once before all kernels: 'portable/support/requantise'. */
+  readonly support: readonly string[];
   when(view: NodeView<A>, facts: Facts): boolean;
   /** Bytes of arena that the kernel needs besides its inputs and outputs. */
   scratch(view: NodeView<A>): number;

@@ -1,0 +1,56 @@
+/** The reference: a whole graph, operator by operator, bit for bit. */
+import { BonsaiError } from '../errors.js';
+import {
+  elementCount,
+  type Graph,
+  type TensorData,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../ir/graph.js';
+import { opOf } from './index.js';
+
+export interface Evaluation {
+  /** In the order of graph.outputs. */
+  readonly outputs: readonly TensorData[];
+  /** Every computed tensor. */
+  readonly tensors: ReadonlyMap<TensorId, TensorData>;
+}
+
+/**
+ * Runs an integer graph on raw quantised inputs, in the order of graph.inputs.
+ *
+ * @throws BonsaiError 'bad-vectors' when an input has not as many elements as its tensor
+ */
+export function evaluateGraph(graph: Graph, inputs: readonly TensorData[]): Evaluation {
+  const values = new Map<TensorId, TensorData>();
+  graph.inputs.forEach((id, position) => {
+    const tensor = tensorOf(graph, id);
+    const data = inputs[position];
+    if (data === undefined || data.length !== elementCount(tensor.shape)) {
+      throw new BonsaiError(
+        'bad-vectors',
+        `input ${position} "${tensor.name}"`,
+        `has ${data?.length ?? 0} values, the model takes ${elementCount(tensor.shape)}`,
+        'give the raw quantised integers of the whole tensor, flat',
+      );
+    }
+    values.set(id, data);
+  });
+  const valueOf = (id: TensorId): TensorData => {
+    const value = values.get(id) ?? tensorOf(graph, id).data;
+    if (value === null || value === undefined) throw new RangeError(`tensor ${id} has no value`);
+    return value;
+  };
+  for (const node of graph.nodes) {
+    const results = opOf(node).evaluate(
+      viewOf(graph, node),
+      node.inputs.map((id) => (id === null ? null : valueOf(id))),
+    );
+    node.outputs.forEach((id, position) => {
+      const result = results[position];
+      if (result !== undefined) values.set(id, result);
+    });
+  }
+  return { outputs: graph.outputs.map(valueOf), tensors: values };
+}
