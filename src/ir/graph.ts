@@ -20,6 +20,10 @@ export const dtypes = {
 
 export type DType = keyof typeof dtypes;
 
+export function isInteger(dtype: DType): boolean {
+  return dtype !== 'float32' && dtype !== 'float16' && dtype !== 'float64';
+}
+
 /** Elements of a tensor in row-major order. float16 is kept as its bits, bool as 0 and 1. */
 export type TensorData =
   | Int8Array

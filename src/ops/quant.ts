@@ -6,7 +6,7 @@
  * halves, since a double holds integers exactly only up to 2^53.
  */
 import { BonsaiError } from '../errors.js';
-import type { DType, Quant, Tensor } from '../ir/graph.js';
+import type { Quant, Tensor } from '../ir/graph.js';
 
 /**
  * How a 64-bit product is brought back to 32 bits.
@@ -122,14 +122,7 @@ export const integerRange = {
   int16: [-32768, 32767],
 } as const;
 
-export const activations = [
-  'none',
-  'relu',
-  'relu_n1_to_1',
-  'relu6',
-  'tanh',
-  'sign_bit',
-] as const;
+export const activations = ['none', 'relu', 'relu_n1_to_1', 'relu6', 'tanh', 'sign_bit'] as const;
 export type Activation = (typeof activations)[number];
 
 /**
@@ -188,6 +181,4 @@ export function sameQuant(a: Quant | null, b: Quant | null): boolean {
   );
 }
 
-export function isInteger(dtype: DType): boolean {
-  return dtype !== 'float32' && dtype !== 'float16' && dtype !== 'float64';
-}
+export { isInteger } from '../ir/graph.js';

@@ -1,0 +1,163 @@
+/** What holds for every module: checked after import and after each pass. */
+import { BonsaiError, type ErrorCode, InternalError } from '../errors.js';
+import {
+  allocate,
+  at,
+  elementCount,
+  type Graph,
+  isInteger,
+  type Module,
+  type Node,
+  type Quant,
+  type Shape,
+  type Tensor,
+  type TensorId,
+  viewOf,
+} from './graph.js';
+import type { OpTable } from './op.js';
+
+/** Reports a fault; never returns. */
+type Fault = (code: ErrorCode, where: string, message: string, hint: string) => never;
+
+/** The zero points that integers of a type can have; other types have none to check. */
+const zeroPointRange: Readonly<Record<string, readonly [number, number]>> = {
+  int4: [-8, 7],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+};
+
+/**
+ * Checks a module's structure (every tensor written once, before it is read), types, shapes (as
+ * declared and as each operator infers them), quantisation and, for integer nodes, attributes.
+ *
+ * @throws BonsaiError at stage 'import', where the model is at fault; at any other stage
+ *   InternalError naming the stage, since a pass has then broken a valid module
+ */
+export function checkModule(module: Module, operators: OpTable, stage: string): void {
+  const fault: Fault = (code, where, message, hint) => {
+    if (stage === 'import') throw new BonsaiError(code, where, message, hint);
+    throw new InternalError(stage, `${where}: ${message}`);
+  };
+  const main = module.graphs[0];
+  if (main === undefined) fault('bad-graph', 'model', 'has no graph', convertAgain);
+  if (module.inputNames.length !== main.inputs.length) throw nameFault(stage, 'input');
+  if (module.outputNames.length !== main.outputs.length) throw nameFault(stage, 'output');
+  for (const graph of module.graphs) {
+    graph.tensors.forEach((tensor) => {
+      checkTensor(tensor, fault);
+    });
+    checkOrder(graph, fault);
+    for (const node of graph.nodes) checkNode(graph, node, operators, fault);
+  }
+}
+
+const convertAgain = 'convert the model again';
+
+function nameFault(stage: string, kind: string): InternalError {
+  return new InternalError(stage, `the module has not one name for each ${kind}`);
+}
+
+function checkTensor(tensor: Tensor, fault: Fault): void {
+  const where = `tensor "${tensor.name}"`;
+  if (!tensor.shape.every((extent) => Number.isSafeInteger(extent) && extent >= 1)) {
+    fault('bad-shape', where, `has the shape ${text(tensor.shape)}`, 'fix every extent above zero');
+  }
+  if (tensor.quant !== null) checkQuant(tensor, tensor.quant, where, fault);
+  if (tensor.data === null) return;
+  if (tensor.data.length !== elementCount(tensor.shape)) {
+    const lengths = `has ${tensor.data.length} elements, its shape ${text(tensor.shape)}`;
+    fault('bad-shape', where, `${lengths} has ${elementCount(tensor.shape)}`, convertAgain);
+  }
+  if (tensor.data.constructor !== allocate(tensor.dtype, 0).constructor) {
+    fault('unsupported-type', where, `has not the data of its type ${tensor.dtype}`, convertAgain);
+  }
+}
+
+function checkQuant(tensor: Tensor, quant: Quant, where: string, fault: Fault): void {
+  const bad = (message: string) =>
+    fault('bad-quantisation', where, message, 'quantise the model again');
+  const { scales, zeroPoints, axis } = quant;
+  const scale = scales.find((value) => !(value > 0 && Number.isFinite(value)));
+  if (scale !== undefined) bad(`has the scale ${scale}; a scale is finite and above zero`);
+  const channels = axis === null ? 1 : tensor.shape[axis];
+  if (channels === undefined) bad(`is quantised along dimension ${axis}, which it has not`);
+  if (scales.length !== channels) {
+    bad(`has ${scales.length} scales for ${channels} ${axis === null ? 'tensor' : 'channels'}`);
+  }
+  if (zeroPoints.length !== scales.length) {
+    bad(`has ${zeroPoints.length} zero points for ${scales.length} scales`);
+  }
+  const [low, high] = zeroPointRange[tensor.dtype] ?? [-(2 ** 31), 2 ** 31 - 1];
+  const zeroPoint = zeroPoints.find((z) => !(Number.isInteger(z) && low <= z && z <= high));
+  if (zeroPoint !== undefined) {
+    bad(`has the zero point ${zeroPoint}; ${tensor.dtype} holds ${low} to ${high}`);
+  }
+}
+
+/** Every id exists, every tensor has one writer, and it comes before all readers. */
+function checkOrder(graph: Graph, fault: Fault): void {
+  const exists = (id: TensorId, where: string) => {
+    if (graph.tensors[id] !== undefined) return;
+    const count = graph.tensors.length;
+    fault('bad-graph', where, `refers to tensor ${id}; the graph has ${count}`, convertAgain);
+  };
+  const name = (id: TensorId) => `tensor ${id} "${graph.tensors[id]?.name}"`;
+  const written = new Set<TensorId>();
+  const write = (id: TensorId, where: string) => {
+    exists(id, where);
+    if (graph.tensors[id]?.data !== null) {
+      fault('bad-graph', where, `writes ${name(id)}, which is a constant`, convertAgain);
+    }
+    if (written.has(id)) {
+      fault('bad-graph', where, `writes ${name(id)}, which is written already`, convertAgain);
+    }
+    written.add(id);
+  };
+  const read = (id: TensorId, where: string) => {
+    exists(id, where);
+    if (written.has(id) || graph.tensors[id]?.data !== null) return;
+    const later = graph.nodes.find((node) => node.outputs.includes(id));
+    if (later === undefined) {
+      fault('bad-graph', where, `reads ${name(id)}, which nothing writes`, convertAgain);
+    }
+    const hint = 'the graph has a cycle, or its operators are not in the order of execution';
+    fault('bad-graph', where, `reads ${name(id)} before ${at(later)} writes it`, hint);
+  };
+  for (const id of graph.inputs) write(id, 'inputs of the graph');
+  for (const node of graph.nodes) {
+    for (const id of node.inputs) if (id !== null) read(id, at(node));
+    for (const id of node.outputs) write(id, at(node));
+  }
+  for (const id of graph.outputs) read(id, 'outputs of the graph');
+}
+
+function checkNode(graph: Graph, node: Node, operators: OpTable, fault: Fault): void {
+  const op = operators.get(node.op);
+  if (op === undefined) {
+    fault('unsupported-operator', at(node), 'is not known', "see 'bonsaic operators'");
+  }
+  const view = viewOf(graph, node);
+  try {
+    const shapes = op.infer(view);
+    if (shapes.length !== view.outputs.length) {
+      const counts = `has ${view.outputs.length} outputs; the operator has ${shapes.length}`;
+      fault('bad-graph', at(node), counts, convertAgain);
+    }
+    view.outputs.forEach((output, position) => {
+      const inferred = shapes[position] ?? [];
+      if (text(inferred) === text(output.shape)) return;
+      const declared = `output "${output.name}" is declared ${text(output.shape)}`;
+      fault('bad-shape', at(node), `${declared}, but is ${text(inferred)}`, convertAgain);
+    });
+    const tensors = [...view.inputs, ...view.outputs];
+    if (tensors.every((tensor) => tensor === null || isInteger(tensor.dtype))) op.check(view);
+  } catch (error) {
+    if (error instanceof BonsaiError) fault(error.code, error.where, error.message, error.hint);
+    throw error;
+  }
+}
+
+function text(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}

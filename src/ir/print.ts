@@ -1,0 +1,84 @@
+/** A module as text: one line a tensor or node, the same bytes for the same module. */
+import {
+  type Attrs,
+  type AttrValue,
+  type Graph,
+  type Module,
+  type Quant,
+  type Tensor,
+  type TensorData,
+  type TensorId,
+  tensorOf,
+} from './graph.js';
+
+/**
+ * The listing behind `--dump PASS`:
+ *
+ *     module kws
+ *     graph "main"
+ *       %0 = input "input_1"  int8[1, 49, 10, 1] q(0.584702909, 83)
+ *       %1 = const "conv/filter"  int8[64, 10, 4, 1] q(64 along 0) #5d3f8a02
+ *       %9 = conv2d(%0, %1, %2) {strideH 2, …}  int8[1, 25, 5, 64] q(0.02, -128)  ; 0 "conv"
+ *       return %9
+ *
+ * A constant shows a hash of its elements, so that listings of two stages compare by diff.
+ */
+export function printModule(module: Module): string {
+  const states = module.states.map(({ name, tensor }) => `  state %${tensor} ${quoted(name)}`);
+  return [`module ${module.name}`, ...states, ...module.graphs.flatMap(printGraph), ''].join('\n');
+}
+
+function printGraph(graph: Graph): string[] {
+  const define = (id: TensorId, what: string) => {
+    const tensor = tensorOf(graph, id);
+    return `  %${id} = ${what} ${quoted(tensor.name)}  ${typeOf(tensor)}`;
+  };
+  const constants = graph.tensors.flatMap((tensor, id) =>
+    tensor.data === null ? [] : [`${define(id, 'const')} #${hash(tensor.data)}`],
+  );
+  const nodes = graph.nodes.map((node) => {
+    const results = node.outputs.map((id) => `%${id}`).join(', ');
+    const operands = node.inputs.map((id) => (id === null ? '_' : `%${id}`)).join(', ');
+    const types = node.outputs.map((id) => typeOf(tensorOf(graph, id))).join(', ');
+    const fused = node.fused.length > 0 ? ` fused ${node.fused.join(', ')}` : '';
+    const call = `${results} = ${node.op}(${operands})${attrsOf(node.attrs)}`;
+    return `  ${call}  ${types}  ; ${node.ops.join('+')} ${quoted(node.name)}${fused}`;
+  });
+  return [
+    `graph ${quoted(graph.name)}`,
+    ...graph.inputs.map((id) => define(id, 'input')),
+    ...constants,
+    ...nodes,
+    `  return ${graph.outputs.map((id) => `%${id}`).join(', ')}`,
+  ];
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(name);
+}
+
+function typeOf(tensor: Tensor): string {
+  return `${tensor.dtype}[${tensor.shape.join(', ')}]${quantOf(tensor.quant)}`;
+}
+
+function quantOf(quant: Quant | null): string {
+  if (quant === null) return '';
+  if (quant.axis !== null) return ` q(${quant.scales.length} along ${quant.axis})`;
+  // Nine digits tell every float32 apart.
+  return ` q(${Number(quant.scales[0]?.toPrecision(9))}, ${quant.zeroPoints[0]})`;
+}
+
+function attrsOf(attrs: Attrs): string {
+  const shown = (value: AttrValue) =>
+    typeof value === 'object' ? `[${value.join(', ')}]` : String(value);
+  const list = Object.entries(attrs).map(([name, value]) => `${name} ${shown(value)}`);
+  return list.length === 0 ? '' : ` {${list.join(', ')}}`;
+}
+
+/** FNV-1a of the bytes, 32 bits, hex. */
+function hash(data: TensorData): string {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  let value = 0x811c9dc5;
+  for (const byte of bytes) value = Math.imul(value ^ byte, 0x01000193);
+  return (value >>> 0).toString(16).padStart(8, '0');
+}
