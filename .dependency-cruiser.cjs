@@ -1,0 +1,41 @@
+/** Imports run one way (docs/architecture.md, 'One direction'). A layer may import those before it. */
+const layers = [
+  ['errors'],
+  ['ir'],
+  ['ops'],
+  ['import', 'write', 'compress', 'passes', 'analysis'],
+  ['target'],
+  ['plan'],
+  ['codegen'],
+  ['build'],
+  ['device', 'flash'],
+  ['profile'],
+  ['report'],
+  ['pipeline'],
+  ['cli'],
+];
+
+const path = (names) => `^src/(${names.join('|')})(/|\\.ts$)`;
+
+module.exports = {
+  forbidden: [
+    ...layers.slice(0, -1).map((names, i) => ({
+      name: `${names[0]}-imports-upwards`,
+      severity: 'error',
+      from: { path: path(names) },
+      to: { path: path(layers.slice(i + 1).flat()) },
+    })),
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-dev-dependency-in-product',
+      severity: 'error',
+      from: { path: '^src' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+  },
+};

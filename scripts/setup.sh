@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Installs what is missing: npm packages here, compilers and socat through apt (root or sudo). Skips what is present.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "setup: npm packages" >&2
+  npm ci --no-progress >&2
+fi
+
+# command=package
+needed=(arm-none-eabi-gcc=gcc-arm-none-eabi gcc=gcc g++=g++ make=make socat=socat)
+missing=()
+for pair in "${needed[@]}"; do
+  command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  if ! command -v apt-get >/dev/null; then
+    echo "setup: install these yourself (no apt-get here): ${missing[*]}" >&2
+    exit 4
+  fi
+  as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  echo "setup: apt packages ${missing[*]}" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  "${as_root[@]}" apt-get update -qq >&2
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+fi
