@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/** The command line. One file a command in cli/; here they meet, and errors become exit statuses. */
+import { Command, CommanderError } from 'commander';
+import { addBuild } from './cli/build.js';
+import { addCompile } from './cli/compile.js';
+import { addDoctor } from './cli/doctor.js';
+import { addFlash } from './cli/flash.js';
+import { addInspect } from './cli/inspect.js';
+import { addLists } from './cli/lists.js';
+import { reportError } from './cli/output.js';
+import { addProfile, addRun } from './cli/run.js';
+import { addVerify } from './cli/verify.js';
+import { exitStatus } from './errors.js';
+import { version } from './version.js';
+
+function makeProgram(): Command {
+  const program = new Command('bonsaic')
+    .description('Compiles an INT8 neural network to verified, measured microcontroller firmware.')
+    .version(version)
+    .showHelpAfterError('(bonsaic help COMMAND shows the options)');
+  // Commands copy the settings of their parent when they are made: before any is added.
+  program.exitOverride();
+  for (const add of [
+    addRun,
+    addInspect,
+    addCompile,
+    addBuild,
+    addFlash,
+    addProfile,
+    addVerify,
+    addLists,
+    addDoctor,
+  ]) {
+    add(program);
+  }
+  return program;
+}
+
+try {
+  await makeProgram().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and --version are done with 0; commander has said the rest.
+    process.exitCode = error.exitCode === 0 ? 0 : exitStatus.usage;
+  } else {
+    process.exitCode = reportError(error, { json: process.argv.includes('--json') });
+  }
+}

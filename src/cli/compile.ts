@@ -1,0 +1,62 @@
+/** bonsaic compile MODEL --target T -o DIR: C sources, host client, report. */
+import type { Command } from 'commander';
+import { printModule } from '../ir/print.js';
+import { compile } from '../pipeline.js';
+import { makeReport } from '../report/index.js';
+import { reportText } from '../report/text.js';
+import {
+  type BudgetFlags,
+  type CompileFlags,
+  checkBudgets,
+  compileOptions,
+  readInput,
+  targetOf,
+  withBudgets,
+  withCompileOptions,
+  withTarget,
+} from './options.js';
+import { note, printJson, printResult } from './output.js';
+import { saveProject } from './project.js';
+
+interface Flags extends CompileFlags, BudgetFlags {
+  readonly target: string;
+  readonly output: string;
+  readonly dump?: string;
+  readonly json?: true;
+}
+
+export function addCompile(program: Command): void {
+  const command = program
+    .command('compile')
+    .argument('<model>', 'a .tflite file')
+    .summary('generate C sources, a host client and a report')
+    .requiredOption('-o, --output <dir>', 'where to write')
+    .option('--dump <pass>', 'print the module after this pass on stderr')
+    .option('--json', 'one JSON document on stdout');
+  withBudgets(withCompileOptions(withTarget(command)), { measured: false }).action(
+    (path: string, flags: Flags) => {
+      const bytes = readInput(path);
+      const target = targetOf(flags);
+      const compilation = compile({
+        bytes,
+        path,
+        target,
+        options: compileOptions(flags),
+        observe: (pass, module) => {
+          if (pass === flags.dump) note(printModule(module));
+        },
+      });
+      const report = makeReport({ manifest: compilation.emission.manifest });
+      checkBudgets(report, flags);
+      const text = reportText(report);
+      const extra = new Map([
+        ['report.txt', `${text}\n`],
+        ['report.json', `${JSON.stringify(report, null, 2)}\n`],
+      ]);
+      saveProject(flags.output, compilation, target, bytes, extra);
+      if (flags.json) printJson(report);
+      else
+        printResult(`${text}\n\nwritten to ${flags.output}: next, bonsaic build ${flags.output}`);
+    },
+  );
+}

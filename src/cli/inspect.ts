@@ -1,0 +1,214 @@
+/** bonsaic inspect MODEL: what is in a model, and what it would need on a target. */
+import type { Command } from 'commander';
+import { analyse } from '../analysis/index.js';
+import { BonsaiError } from '../errors.js';
+import {
+  elementCount,
+  type Graph,
+  isConstant,
+  type Module,
+  mainGraph,
+  type Node,
+  type Tensor,
+  viewOf,
+} from '../ir/graph.js';
+import type { Facts } from '../ir/op.js';
+import { printModule } from '../ir/print.js';
+import { opOf } from '../ops/index.js';
+import { compile, load, macsOf } from '../pipeline.js';
+import { table } from '../report/text.js';
+import { listTargets, loadTarget } from '../target/index.js';
+import { type CompileFlags, compileOptions, readInput, withCompileOptions } from './options.js';
+import { note, printJson, printResult } from './output.js';
+
+interface InspectFlags extends CompileFlags {
+  readonly target?: string;
+  readonly dump?: string;
+  readonly json?: true;
+}
+
+export function addInspect(program: Command): void {
+  withCompileOptions(
+    program
+      .command('inspect')
+      .argument('<model>', 'a .tflite file')
+      .summary('show operators, shapes, quantisation, MACs, sparsity, and what targets would need')
+      .option('--target <name>', 'estimate for this target only')
+      .option('--dump <pass>', "print the module after this pass ('import' for before the first)")
+      .option('--json', 'one JSON document on stdout'),
+  ).action((path: string, flags: InspectFlags) => {
+    const bytes = readInput(path);
+    if (flags.dump !== undefined) {
+      dump(bytes, path, flags, flags.dump);
+      return;
+    }
+    const { source } = load({ bytes, path, options: compileOptions(flags) });
+    const description = describe(source, bytes.length);
+    const targets = (flags.target === undefined ? listTargets() : [flags.target]).map((name) =>
+      estimate(bytes, path, flags, name),
+    );
+    if (flags.json) printJson({ ...description, targets });
+    else printResult(asText(description, targets));
+  });
+}
+
+function dump(bytes: Uint8Array, path: string, flags: InspectFlags, pass: string): void {
+  const seen: string[] = [];
+  let text: string | undefined;
+  load({
+    bytes,
+    path,
+    options: compileOptions(flags),
+    observe: (name, module) => {
+      seen.push(name);
+      if (name === pass) text = printModule(module);
+    },
+  });
+  if (text === undefined) {
+    throw new BonsaiError('usage', `--dump ${pass}`, 'no such pass', `one of ${seen.join(', ')}`);
+  }
+  printResult(text);
+}
+
+function describeTensor(tensor: Tensor) {
+  return {
+    name: tensor.name,
+    dtype: tensor.dtype,
+    shape: tensor.shape,
+    scale: tensor.quant?.scales[0] ?? null,
+    zeroPoint: tensor.quant?.zeroPoints[0] ?? null,
+    perChannel: (tensor.quant?.scales.length ?? 0) > 1,
+  };
+}
+
+function describeNode(graph: Graph, facts: Facts, node: Node, index: number) {
+  const view = viewOf(graph, node);
+  const weights = view.inputs.filter((tensor) => tensor !== null && isConstant(tensor));
+  return {
+    index,
+    op: node.op,
+    name: node.name,
+    attrs: node.attrs,
+    inputs: view.inputs.flatMap((tensor) =>
+      tensor === null || isConstant(tensor) ? [] : [describeTensor(tensor)],
+    ),
+    outputs: view.outputs.map(describeTensor),
+    macs: opOf(node).macs(view),
+    parameters: weights.reduce((sum, tensor) => sum + elementCount(tensor?.shape ?? [0]), 0),
+    sparsity: weights.length === 0 ? null : facts.sparsity(view),
+  };
+}
+
+function describe(module: Module, fileBytes: number) {
+  const graph = mainGraph(module);
+  const facts = analyse(graph);
+  const layers = graph.nodes.map((node, index) => describeNode(graph, facts, node, index));
+  const ports = (ids: readonly number[], names: readonly string[]) =>
+    ids.flatMap((id, i) => {
+      const tensor = graph.tensors[id];
+      return tensor === undefined
+        ? []
+        : [{ ...describeTensor(tensor), name: names[i] ?? tensor.name }];
+    });
+  return {
+    model: {
+      name: module.name,
+      sha256: module.sha256,
+      bytes: fileBytes,
+      macs: macsOf(module),
+      parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
+    },
+    inputs: ports(graph.inputs, module.inputNames),
+    outputs: ports(graph.outputs, module.outputNames),
+    layers,
+  };
+}
+
+interface Estimate {
+  readonly target: string;
+  readonly arenaBytes: number | null;
+  readonly weightBytes: number | null;
+  readonly tableBytes: number | null;
+  readonly liveMacs: number | null;
+  /** Why the model does not compile for the target; null when it does. */
+  readonly refused: string | null;
+}
+
+/** A model that only `compile` refuses (a float one) can still be looked at. */
+function estimate(bytes: Uint8Array, path: string, flags: CompileFlags, name: string): Estimate {
+  const target = loadTarget(name);
+  try {
+    const { plan, emission } = compile({ bytes, path, target, options: compileOptions(flags) });
+    const bytesOf = (role: string) =>
+      emission.manifest.tables.reduce((sum, t) => sum + (t.role === role ? t.bytes : 0), 0);
+    return {
+      target: name,
+      arenaBytes: plan.arenaBytes,
+      weightBytes: bytesOf('weights'),
+      tableBytes: bytesOf('table'),
+      liveMacs: plan.model.liveMacs,
+      refused: null,
+    };
+  } catch (error) {
+    if (!(error instanceof BonsaiError)) throw error;
+    note(`${name}: ${error.where}: ${error.message}`);
+    if (error.hint !== '') note(`  → ${error.hint}`);
+    const refused = `${error.where}: ${error.message}`;
+    return {
+      target: name,
+      arenaBytes: null,
+      weightBytes: null,
+      tableBytes: null,
+      liveMacs: null,
+      refused,
+    };
+  }
+}
+
+function quantText(t: ReturnType<typeof describeTensor>): string {
+  if (t.scale === null) return '';
+  return `${t.scale.toPrecision(6)}·(q ${t.zeroPoint !== null && t.zeroPoint < 0 ? '+' : '−'} ${Math.abs(t.zeroPoint ?? 0)})`;
+}
+
+function portText(kind: string, t: ReturnType<typeof describeTensor>): string {
+  return `${kind}  "${t.name}"  ${t.dtype} [${t.shape.join(', ')}]  ${quantText(t)}`.trimEnd();
+}
+
+function asText(
+  { model, inputs, outputs, layers }: ReturnType<typeof describe>,
+  targets: readonly Estimate[],
+): string {
+  const rows = layers.map((layer) => [
+    String(layer.index),
+    layer.op,
+    layer.name.length > 40 ? `…${layer.name.slice(-39)}` : layer.name,
+    layer.outputs.map((t) => `${t.dtype} [${t.shape.join(', ')}]`).join(' '),
+    layer.outputs.map(quantText).join(' '),
+    layer.macs === 0 ? '' : String(layer.macs),
+    layer.parameters === 0 ? '' : String(layer.parameters),
+    layer.sparsity === null ? '' : `${(layer.sparsity * 100).toFixed(1)} %`,
+  ]);
+  const estimates = targets.map((t) => [
+    t.target,
+    ...(t.refused === null
+      ? [t.arenaBytes, t.weightBytes, t.tableBytes, t.liveMacs].map(String)
+      : ['refused', '', '', '']),
+  ]);
+  return [
+    `${model.name}: ${model.bytes} B, ${model.macs} MAC, ${model.parameters} parameters, sha256 ${model.sha256}`,
+    ...inputs.map((t) => portText('input ', t)),
+    ...outputs.map((t) => portText('output', t)),
+    '',
+    table(
+      ['#', 'op', 'layer', 'output', 'quantisation', 'MAC', 'parameters', 'zeros'],
+      rows,
+      new Set(['#', 'MAC', 'parameters', 'zeros']),
+    ),
+    '',
+    table(
+      ['target', 'arena B', 'weights B', 'tables B', 'live MAC'],
+      estimates,
+      new Set(['arena B', 'weights B', 'tables B', 'live MAC']),
+    ),
+  ].join('\n');
+}

@@ -1,0 +1,152 @@
+/** Options that several commands share, and how their texts become values. */
+import { readFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { XipModel } from '../device/index.js';
+import { BonsaiError } from '../errors.js';
+import type { CompileOptions, Optimize } from '../plan/types.js';
+import type { Report } from '../report/index.js';
+import { listTargets, loadTarget, type Target } from '../target/index.js';
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a positive number.');
+  return value;
+}
+
+export interface CompileFlags {
+  readonly optimize: Optimize;
+  readonly rounding: 'tflm' | 'tflite';
+  readonly faithful?: true;
+  readonly keepInput?: true;
+}
+
+/** --optimize, --rounding, --faithful, --keep-input */
+export function withCompileOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--optimize <goal>', 'what to prefer')
+        .choices(['speed', 'balanced', 'size'])
+        .default('balanced'),
+    )
+    .addOption(
+      new Option('--rounding <runtime>', 'whose bits to give: TFLM, or desktop TFLite')
+        .choices(['tflm', 'tflite'])
+        .default('tflm'),
+    )
+    .option('--faithful', 'one step per source operator, every tensor unchanged')
+    .option('--keep-input', 'leave the input in the arena intact during a run');
+}
+
+export function compileOptions(flags: CompileFlags): CompileOptions {
+  return {
+    optimize: flags.optimize,
+    rounding: flags.rounding,
+    faithful: flags.faithful ?? false,
+    keepInput: flags.keepInput ?? false,
+  };
+}
+
+export interface BudgetFlags {
+  readonly maxFlash?: number;
+  readonly maxRam?: number;
+  readonly maxMs?: number;
+}
+
+/** --max-flash, --max-ram, --max-ms */
+export function withBudgets(command: Command, { measured }: { measured: boolean }): Command {
+  command
+    .option('--max-flash <bytes>', 'fail when the image is larger', positive)
+    .option('--max-ram <bytes>', 'fail when more RAM is needed', positive);
+  return measured
+    ? command.option('--max-ms <ms>', 'fail when an inference takes longer', positive)
+    : command;
+}
+
+/** @throws BonsaiError 'over-budget' naming the budget, what was reached and what dominates */
+export function checkBudgets(report: Report, flags: BudgetFlags): void {
+  const { memory, latency, layers } = report;
+  const heaviest = (weight: (layer: Report['layers'][number]) => number) =>
+    [...layers]
+      .sort((a, b) => weight(b) - weight(a))
+      .slice(0, 3)
+      .map((layer) => `${layer.index} (${layer.op})`)
+      .join(', ');
+  const rows: [budget: number | undefined, reached: number | null, what: string, hint: string][] = [
+    [
+      flags.maxFlash,
+      memory.flashBytes ?? memory.weightBytes + memory.tableBytes,
+      'bytes of flash',
+      `most weights: layers ${heaviest((layer) => layer.weightBytes)}; try --optimize size or a smaller model`,
+    ],
+    [
+      flags.maxRam,
+      memory.ramBytes ?? memory.arenaBytes,
+      'bytes of RAM',
+      `the arena takes ${memory.arenaBytes}; a smaller input or fewer channels in the early layers help`,
+    ],
+    [
+      flags.maxMs,
+      latency?.ms ?? null,
+      'ms an inference',
+      `slowest: layers ${heaviest((layer) => layer.count ?? 0)}; try --optimize speed`,
+    ],
+  ];
+  for (const [budget, reached, what, hint] of rows) {
+    if (budget !== undefined && reached !== null && reached > budget) {
+      throw new BonsaiError(
+        'over-budget',
+        report.model.name,
+        `needs ${Number(reached.toFixed(2))} ${what}, the budget is ${budget}`,
+        hint,
+      );
+    }
+  }
+}
+
+export interface DeviceFlags {
+  readonly port: string;
+  readonly xip: XipModel;
+  readonly timeout?: number;
+}
+
+/** --port, --xip, --timeout */
+export function withDevice(command: Command): Command {
+  return command
+    .requiredOption('--port <port>', 'sim (the simulated board), sim:usb, or a serial port')
+    .addOption(
+      new Option('--xip <flash>', "simulated flash: with the RP2040's cache, or without misses")
+        .choices(['model', 'ideal'])
+        .default('model'),
+    )
+    .option('--timeout <s>', 'seconds that one inference may take', positive);
+}
+
+export function withTarget(command: Command): Command {
+  return command.addOption(
+    new Option('--target <name>', 'the board').choices(listTargets()).makeOptionMandatory(),
+  );
+}
+
+export function withCompiler(command: Command): Command {
+  return command.addOption(
+    new Option('--cc <compiler>', 'the C compiler to use').env('BONSAIC_CC'),
+  );
+}
+
+export function targetOf(flags: { readonly target: string }): Target {
+  return loadTarget(flags.target);
+}
+
+/** A file's bytes. @throws BonsaiError 'usage' when it cannot be read */
+export function readInput(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new BonsaiError(
+      'usage',
+      path,
+      `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      'check the path',
+    );
+  }
+}

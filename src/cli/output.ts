@@ -1,0 +1,83 @@
+/** Everything that a command prints: results on stdout, progress and errors on stderr. */
+import { Listr, ListrLogger, ProcessOutput } from 'listr2';
+import { BonsaiError, InternalError } from '../errors.js';
+
+export function printResult(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** --json promises one document: an error after the report must not print a second. */
+let documentPrinted = false;
+
+export function printJson(value: unknown): void {
+  documentPrinted = true;
+  printResult(JSON.stringify(value, null, 2));
+}
+
+/** One line on stderr. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** What a running step may say about itself: a line under its title. */
+export type Say = (text: string) => void;
+
+/** Runs one titled step, showing it on stderr. */
+export type Progress = <T>(title: string, work: (say: Say) => T | Promise<T>) => Promise<T>;
+
+/** Progress by listr2 on stderr: a spinner on a terminal, a line a step elsewhere. */
+export function makeProgress(quiet = false): Progress {
+  return async (title, work) => {
+    const logger = new ListrLogger({
+      processOutput: new ProcessOutput(process.stderr, process.stderr),
+    });
+    const result: { value?: Awaited<ReturnType<typeof work>> } = {};
+    const list = new Listr(
+      [
+        {
+          title,
+          task: async (_, task) => {
+            result.value = await work((text) => {
+              task.output = text;
+            });
+          },
+        },
+      ],
+      quiet
+        ? { renderer: 'silent' }
+        : process.stderr.isTTY
+          ? { renderer: 'default', rendererOptions: { logger, showErrorMessage: false } }
+          : { renderer: 'simple', rendererOptions: { logger } },
+    );
+    await list.run();
+    return result.value as Awaited<ReturnType<typeof work>>;
+  };
+}
+
+/** '████████░░░░░░░░ 4/8' */
+export function bar(done: number, total: number, width = 24): string {
+  const full = total === 0 ? width : Math.round((done / total) * width);
+  return `${'█'.repeat(full)}${'░'.repeat(width - full)} ${done}/${total}`;
+}
+
+/**
+ * Shows an error and returns the status to exit with: what, where, what next. With --json stdout
+ * gets the same as one document.
+ */
+export function reportError(error: unknown, asked: { json: boolean }): number {
+  const json = asked.json && !documentPrinted;
+  if (error instanceof BonsaiError) {
+    const { code, where, message, hint } = error;
+    if (json) printJson({ error: { code, where, message, hint } });
+    note(`error: ${where}: ${message}`);
+    if (hint !== '') note(`  → ${hint}`);
+    return error.exitStatus;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const stage = error instanceof InternalError ? ` (in ${error.stage})` : '';
+  if (json) printJson({ error: { code: 'internal', where: 'bonsaic', message: text, hint: '' } });
+  note(
+    `bonsaic has a bug${stage}: please report this with the model and the command line\n${text}`,
+  );
+  return 70;
+}

@@ -1,0 +1,58 @@
+/** Output directories: written by compile, read by build, flash and profile. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { firmwareFiles, writeProject } from '../build/project.js';
+import type { Manifest } from '../codegen/manifest.js';
+import { BonsaiError } from '../errors.js';
+import type { Module } from '../ir/graph.js';
+import { type Compilation, reload } from '../pipeline.js';
+import type { Target } from '../target/index.js';
+import { readInput } from './options.js';
+
+/** The copy of the model that lets `profile` check the firmware against the evaluator. */
+const modelFile = 'model.tflite';
+
+/** Writes everything that `make` and bonsaic need; an existing directory survives any failure. */
+export function saveProject(
+  directory: string,
+  { emission }: Compilation,
+  target: Target,
+  modelBytes: Uint8Array,
+  extra: ReadonlyMap<string, string> = new Map(),
+): void {
+  writeProject(
+    directory,
+    new Map<string, string | Uint8Array>([
+      ...emission.files,
+      ...firmwareFiles(target),
+      [modelFile, modelBytes],
+      ...extra,
+    ]),
+  );
+}
+
+/** @throws BonsaiError 'usage' when the directory is not one that `compile` wrote */
+export function readManifest(directory: string): Manifest {
+  const path = join(directory, 'bonsai.json');
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+  } catch {
+    throw new BonsaiError(
+      'usage',
+      directory,
+      'is not a directory written by bonsaic compile',
+      'bonsaic compile MODEL --target T -o DIR',
+    );
+  }
+  if (manifest.format !== 1) {
+    throw new BonsaiError('usage', path, 'was written by another version', 'compile again');
+  }
+  return manifest;
+}
+
+/** The module that the directory's firmware computes. */
+export function readModule(directory: string, manifest: Manifest): Module {
+  const path = join(directory, modelFile);
+  return reload(manifest, readInput(path), path);
+}

@@ -1,0 +1,173 @@
+/** bonsaic run and profile: the firmware on a board, checked bit for bit and measured. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type BuildResult, buildProject, findImage } from '../build/index.js';
+import type { Manifest } from '../codegen/manifest.js';
+import { BonsaiError } from '../errors.js';
+import { flash } from '../flash/index.js';
+import type { Module } from '../ir/graph.js';
+import { compile, measure } from '../pipeline.js';
+import { readVectors, seededVectors } from '../profile/vectors.js';
+import { makeReport, type Report } from '../report/index.js';
+import { reportText } from '../report/text.js';
+import { loadTarget, type Target } from '../target/index.js';
+import {
+  type BudgetFlags,
+  type CompileFlags,
+  checkBudgets,
+  compileOptions,
+  type DeviceFlags,
+  readInput,
+  targetOf,
+  withBudgets,
+  withCompileOptions,
+  withCompiler,
+  withDevice,
+  withTarget,
+} from './options.js';
+import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
+import { readManifest, readModule, saveProject } from './project.js';
+
+interface ProfileFlags extends DeviceFlags, BudgetFlags {
+  readonly vectors?: string;
+  readonly cc?: string;
+  readonly json?: true;
+}
+
+export interface RunFlags extends ProfileFlags, CompileFlags {
+  readonly target: string;
+  readonly output?: string;
+}
+
+const vectorsHelp = 'inputs and expected outputs (JSON); without: 4 seeded random inputs';
+
+export function addProfile(program: Command): void {
+  const command = program
+    .command('profile')
+    .argument('<dir>', 'a directory written by compile')
+    .summary('run on the device: outputs, cycles per layer, memory')
+    .option('--vectors <file>', vectorsHelp)
+    .option('--json', 'one JSON document on stdout');
+  withBudgets(withCompiler(withDevice(command)), { measured: true }).action(
+    async (directory: string, flags: ProfileFlags) => {
+      const progress = makeProgress(flags.json);
+      const manifest = readManifest(directory);
+      const target = loadTarget(manifest.plan.target);
+      const built = await progress(`Build for ${target.name}`, () =>
+        buildProject(directory, { target, manifest, cc: flags.cc }),
+      );
+      const module = readModule(directory, manifest);
+      finish(await profile(progress, { manifest, module, target, built }, flags), flags);
+    },
+  );
+}
+
+export function addRun(program: Command): void {
+  const command = program
+    .command('run')
+    .argument('<model>', 'a .tflite file')
+    .summary('compile, build, flash, run, verify and profile')
+    .option('--vectors <file>', vectorsHelp)
+    .option('-o, --output <dir>', 'keep the generated project here')
+    .option('--json', 'one JSON document on stdout');
+  withBudgets(withCompiler(withDevice(withCompileOptions(withTarget(command)))), {
+    measured: true,
+  }).action((path: string, flags: RunFlags) => runOn(path, flags));
+}
+
+/** Compiles, builds, flashes (a real board), runs, checks and reports. */
+export async function runOn(
+  path: string,
+  flags: RunFlags,
+  { sanitize = false }: { sanitize?: boolean } = {},
+): Promise<void> {
+  const progress = makeProgress(flags.json);
+  const target = targetOf(flags);
+  const bytes = readInput(path);
+  const compilation = await progress(`Compile for ${target.name}`, () =>
+    compile({ bytes, path, target, options: compileOptions(flags) }),
+  );
+  const { manifest } = compilation.emission;
+  await inDirectory(flags.output, async (directory) => {
+    saveProject(directory, compilation, target, bytes);
+    const built = await progress(`Build for ${target.name}`, () =>
+      buildProject(directory, { target, manifest, cc: flags.cc, sanitize }),
+    );
+    if (!flags.port.startsWith('sim')) {
+      await progress(`Flash over ${flags.port}`, (say) =>
+        flash(findImage(built, target), flags.port, target, (done, total) => say(bar(done, total))),
+      );
+    }
+    const { module } = compilation;
+    finish(await profile(progress, { manifest, module, target, built }, flags), flags);
+  });
+}
+
+/** Runs `work` in the directory asked for, or in a temporary one that is gone afterwards. */
+async function inDirectory(
+  output: string | undefined,
+  work: (directory: string) => Promise<void>,
+): Promise<void> {
+  if (output !== undefined) return work(output);
+  const parent = mkdtempSync(join(tmpdir(), 'bonsaic-'));
+  try {
+    await work(join(parent, 'project'));
+  } finally {
+    rmSync(parent, { recursive: true, force: true });
+  }
+}
+
+interface Runnable {
+  readonly manifest: Manifest;
+  readonly module: Module;
+  readonly target: Target;
+  readonly built: BuildResult;
+}
+
+async function profile(
+  progress: Progress,
+  { manifest, module, target, built }: Runnable,
+  flags: ProfileFlags,
+): Promise<Report> {
+  const vectors =
+    flags.vectors === undefined
+      ? seededVectors(manifest.plan, module)
+      : readVectors(readInput(flags.vectors), flags.vectors, manifest.plan);
+  const where = flags.port.startsWith('sim') ? `the simulated ${target.name}` : flags.port;
+  const measured = await progress(`Run ${vectors.length} vectors on ${where}`, (say) =>
+    measure({
+      manifest,
+      module,
+      target,
+      port: flags.port,
+      image: findImage(built, target),
+      xip: flags.xip,
+      vectors,
+      ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+      observe: (done, total) => say(bar(done, total)),
+    }),
+  );
+  return makeReport({ manifest, built, measured });
+}
+
+/** Prints the report, then fails when outputs differ or a budget is exceeded. */
+function finish(report: Report, flags: ProfileFlags): void {
+  if (flags.json) printJson(report);
+  else printResult(reportText(report));
+  const { verify } = report;
+  if (verify !== null && verify.mismatches > 0) {
+    const layer = verify.firstDivergingLayer;
+    throw new BonsaiError(
+      'outputs-differ',
+      report.model.name,
+      `${verify.mismatches} of ${verify.vectors} vectors differ` +
+        (layer === null ? '' : `, first at layer ${layer.index} (${layer.op}) "${layer.name}"`),
+      layer === null
+        ? 'every layer agrees with the evaluator: check the expected outputs, and --rounding'
+        : 'please report this with the model',
+    );
+  }
+  checkBudgets(report, flags);
+}

@@ -1,0 +1,135 @@
+/**
+ * The stages in order: import → passes → analysis → plan → codegen → build → device → profile → report.
+ *
+ * Everything up to codegen is a function from readonly data to new data; only what follows touches
+ * the disk and the board.
+ */
+import { createHash } from 'node:crypto';
+import { basename, extname } from 'node:path';
+import { analyse } from './analysis/index.js';
+import { emit } from './codegen/emit.js';
+import type { Emission, Manifest } from './codegen/manifest.js';
+import { openDevice, type XipModel } from './device/index.js';
+import { BonsaiError, InternalError } from './errors.js';
+import { importModel } from './import/index.js';
+import { type Module, mainGraph, viewOf } from './ir/graph.js';
+import { opOf } from './ops/index.js';
+import { runPasses } from './passes/index.js';
+import { makePlan } from './plan/index.js';
+import type { CompileOptions, Plan } from './plan/types.js';
+import { openSession } from './profile/session.js';
+import type { VectorPair } from './profile/vectors.js';
+import { verifyOnDevice } from './profile/verify.js';
+import type { Measurement } from './report/index.js';
+import type { Target } from './target/index.js';
+
+export interface CompileRequest {
+  /** The model file. */
+  readonly bytes: Uint8Array;
+  /** Where the bytes came from: names the model and stands in errors. */
+  readonly path: string;
+  readonly target: Target;
+  readonly options: CompileOptions;
+  /** Called with the module after import ('import') and after each pass. */
+  readonly observe?: (pass: string, module: Module) => void;
+}
+
+export interface Compilation {
+  /** As imported. */
+  readonly source: Module;
+  /** After the passes: what is planned, and what `evaluate` checks the firmware against. */
+  readonly module: Module;
+  readonly plan: Plan;
+  readonly emission: Emission;
+}
+
+/** 'models/Wake Word.tflite' → 'Wake Word'; codegen makes identifiers of it. */
+export function modelName(path: string): string {
+  return basename(path, extname(path));
+}
+
+/** Import and passes: what every command that looks at a model begins with. */
+export function load(
+  request: Pick<CompileRequest, 'bytes' | 'path' | 'options' | 'observe'>,
+): Pick<Compilation, 'source' | 'module'> {
+  const { bytes, path, options, observe } = request;
+  const source = importModel(bytes, {
+    name: modelName(path),
+    where: path,
+    rounding: options.rounding,
+  });
+  observe?.('import', source);
+  return { source, module: runPasses(source, { faithful: options.faithful }, observe) };
+}
+
+/**
+ * Model file to generated sources.
+ *
+ * @throws BonsaiError for a model that is broken, not supported or not fully int8
+ */
+export function compile(request: CompileRequest): Compilation {
+  const { target, options } = request;
+  const { source, module } = load(request);
+  const facts = analyse(mainGraph(module));
+  const plan = makePlan(module, facts, target, options, { sourceMacs: macsOf(source) });
+  return { source, module, plan, emission: emit(module, plan, target) };
+}
+
+/** Multiply-accumulates of one run. */
+export function macsOf(module: Module): number {
+  const graph = mainGraph(module);
+  return graph.nodes.reduce((sum, node) => sum + opOf(node).macs(viewOf(graph, node)), 0);
+}
+
+/**
+ * Runs the vectors on a device, checks every output and measures.
+ *
+ * @param port     'sim', 'sim:usb', or the path of a serial port
+ * @param image    path of the built image (the simulator boots it)
+ * @param observe  called after each finished vector
+ */
+export async function measure(request: {
+  readonly manifest: Manifest;
+  readonly module: Module;
+  readonly target: Target;
+  readonly port: string;
+  readonly image: string;
+  readonly xip: XipModel;
+  readonly vectors: readonly VectorPair[];
+  readonly timeoutMs?: number;
+  readonly observe?: (done: number, total: number) => void;
+}): Promise<Measurement> {
+  const { manifest, module, target, port, image, xip, vectors, timeoutMs, observe } = request;
+  const device = await openDevice(port, target, image, { xip });
+  try {
+    const session = await openSession(
+      device,
+      manifest,
+      timeoutMs === undefined ? {} : { runTimeoutMs: timeoutMs },
+    );
+    const result = await verifyOnDevice(session, manifest, module, vectors, observe);
+    const simulatesFlash = port.startsWith('sim') && target.simulator === 'rp2040js';
+    return { ...result, device: port, xip: simulatesFlash ? xip : null };
+  } finally {
+    await device.close();
+  }
+}
+
+/** The module that a directory's firmware was made of, from the model copy inside it. */
+export function reload(manifest: Manifest, bytes: Uint8Array, path: string): Module {
+  const { options, model } = manifest.plan;
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  if (sha256 !== model.sha256) {
+    throw new BonsaiError(
+      'bad-graph',
+      path,
+      'is not the model that this directory was compiled from',
+      'compile again',
+    );
+  }
+  const { module } = load({ bytes, path: `${model.name}.tflite`, options });
+  if (mainGraph(module).nodes.length < manifest.plan.steps.length) {
+    throw new InternalError('pipeline', 'the reloaded module has fewer nodes than the plan');
+  }
+  return module;
+}

@@ -1,0 +1,79 @@
+/** Joins plan, sizes and measurement: one row a step. */
+import type { Manifest } from '../codegen/manifest.js';
+import type { ImageSizes, LayerRow, Measurement, Memory, Report } from './types.js';
+
+export type * from './types.js';
+
+/** What is known so far: nothing of `built` after `compile`, nothing of `measured` after `build`. */
+export interface ReportParts {
+  readonly manifest: Manifest;
+  readonly built?: { readonly toolchain: string; readonly sizes: ImageSizes };
+  readonly measured?: Measurement;
+}
+
+export function makeReport({ manifest, built, measured }: ReportParts): Report {
+  const { plan } = manifest;
+  return {
+    model: plan.model,
+    target: plan.target,
+    device: measured?.device ?? null,
+    toolchain: built?.toolchain ?? null,
+    verify: measured?.verify ?? null,
+    latency: measured?.latency ?? null,
+    memory: memoryOf(manifest, built?.sizes, measured?.stackBytes ?? null),
+    layers: layerRows(manifest, measured),
+    options: { ...plan.options, xip: measured?.xip ?? null },
+  };
+}
+
+function layerRows(manifest: Manifest, measured: Measurement | undefined): LayerRow[] {
+  const weightBytes = new Map<number, number>();
+  for (const table of manifest.tables) {
+    if (table.role !== 'weights') continue;
+    weightBytes.set(table.step, (weightBytes.get(table.step) ?? 0) + table.bytes);
+  }
+  const total = measured?.layerCounts.reduce((sum, count) => sum + count, 0) ?? 0;
+  return manifest.plan.steps.map((step) => {
+    const count = measured?.layerCounts[step.index] ?? null;
+    return {
+      index: step.index,
+      name: step.name,
+      op: step.op,
+      ops: step.ops,
+      kernel: step.kernel,
+      why: step.why,
+      macs: step.macs,
+      count,
+      share: count === null ? null : total === 0 ? 0 : count / total,
+      weightBytes: weightBytes.get(step.index) ?? 0,
+      region: step.region,
+      crc32: measured?.layerCrc32[step.index] ?? null,
+    };
+  });
+}
+
+function memoryOf(
+  { plan, tables }: Manifest,
+  sizes: ImageSizes | undefined,
+  stackBytes: number | null,
+): Memory {
+  const bytesOf = (role: string) =>
+    tables.reduce((sum, table) => sum + (table.role === role ? table.bytes : 0), 0);
+  const sramCopyBytes = 0;
+  const staticRamBytes = sizes?.staticRamBytes ?? null;
+  return {
+    arenaBytes: plan.arenaBytes,
+    arenaLowerBoundBytes: plan.arenaLowerBoundBytes,
+    stackBytes,
+    staticRamBytes,
+    sramCopyBytes,
+    ramBytes:
+      staticRamBytes === null || stackBytes === null
+        ? null
+        : plan.arenaBytes + staticRamBytes + stackBytes + sramCopyBytes,
+    codeBytes: sizes?.codeBytes ?? null,
+    tableBytes: sizes?.tableBytes ?? bytesOf('table'),
+    weightBytes: sizes?.weightBytes ?? bytesOf('weights'),
+    flashBytes: sizes?.flashBytes ?? null,
+  };
+}

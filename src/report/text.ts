@@ -1,0 +1,139 @@
+/** The report for people. */
+import type { Report } from './types.js';
+
+const thousands = (value: number) =>
+  Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ' ');
+
+/** Columns padded to their widest cell; those named in `right` are aligned right. */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: ReadonlySet<string> = new Set(),
+): string {
+  const widths = header.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    header
+      .map((title, i) => {
+        const cell = cells[i] ?? '';
+        const width = widths[i] ?? 0;
+        return right.has(title) ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd();
+  return [line(header), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join(
+    '\n',
+  );
+}
+
+function shorten(name: string, width: number): string {
+  return name.length <= width ? name : `…${name.slice(name.length - width + 1)}`;
+}
+
+function layerTable(report: Report): string {
+  const measured = report.latency !== null;
+  const unit = report.latency?.unit ?? 'cycles';
+  const columns = [
+    '#',
+    'layer',
+    'op',
+    'kernel',
+    'MAC',
+    ...(measured ? [unit, 'share', `${unit}/MAC`] : []),
+    'weights B',
+  ];
+  const rows = report.layers.map((layer) => [
+    String(layer.index),
+    shorten(layer.name, 32),
+    layer.op,
+    layer.kernel,
+    thousands(layer.macs),
+    ...(measured
+      ? [
+          thousands(layer.count ?? 0),
+          `${((layer.share ?? 0) * 100).toFixed(1)} %`,
+          layer.macs > 0 ? ((layer.count ?? 0) / layer.macs).toFixed(2) : '',
+        ]
+      : []),
+    thousands(layer.weightBytes),
+  ]);
+  return table(columns, rows, new Set(['#', 'MAC', unit, 'share', `${unit}/MAC`, 'weights B']));
+}
+
+/** Lines 'flash  … B = code … + tables … + weights …', as far as they are known. */
+function memoryLines({ memory }: Report): string[] {
+  const lines: string[] = [];
+  if (memory.flashBytes !== null) {
+    lines.push(
+      `flash    ${thousands(memory.flashBytes)} B: code ${thousands(memory.codeBytes ?? 0)}, ` +
+        `tables ${thousands(memory.tableBytes)}, weights ${thousands(memory.weightBytes)}`,
+    );
+  } else {
+    lines.push(
+      `flash    tables ${thousands(memory.tableBytes)} B, weights ${thousands(memory.weightBytes)} B, and the code (known after build)`,
+    );
+  }
+  const bound =
+    memory.arenaBytes === memory.arenaLowerBoundBytes
+      ? 'the least possible for this order'
+      : `lower bound ${thousands(memory.arenaLowerBoundBytes)}`;
+  lines.push(`arena    ${thousands(memory.arenaBytes)} B (${bound})`);
+  if (memory.ramBytes !== null) {
+    lines.push(
+      `RAM      ${thousands(memory.ramBytes)} B: arena ${thousands(memory.arenaBytes)}, ` +
+        `static ${thousands(memory.staticRamBytes ?? 0)}, stack ${thousands(memory.stackBytes ?? 0)} (painted peak)`,
+    );
+  }
+  return lines;
+}
+
+function latencyLines(report: Report): string[] {
+  const { latency } = report;
+  if (latency === null) return [];
+  const spread = latency.min === latency.max ? '' : `, ${latency.min} to ${latency.max}`;
+  const at = latency.unit === 'nanoseconds' ? '' : ` at ${(latency.clockHz / 1e6).toFixed(0)} MHz`;
+  const lines = [
+    `latency  ${thousands(latency.count)} ${latency.unit} = ${latency.ms.toFixed(2)} ms${at} ` +
+      `(median of ${latency.runs} runs${spread})`,
+  ];
+  if (report.device?.startsWith('sim')) lines.push(`         ${simulatedNote(report)}`);
+  return lines;
+}
+
+function simulatedNote({ options }: Report): string {
+  return options.xip === 'model'
+    ? 'simulated: flash through the modelled XIP cache (56 cycles a miss); bus contention is left out'
+    : 'simulated: flash without cache misses, no bus contention';
+}
+
+function verifyLines({ verify }: Report): string[] {
+  if (verify === null) return [];
+  if (verify.mismatches === 0) {
+    return [`verify   ${verify.vectors} of ${verify.vectors} vectors bit-exact`];
+  }
+  const first = verify.firstDivergingLayer;
+  return [
+    `verify   ${verify.mismatches} of ${verify.vectors} vectors DIFFER` +
+      (first === null ? '' : `; first at layer ${first.index} (${first.op}) "${first.name}"`),
+  ];
+}
+
+/** The whole report as text, no trailing newline. */
+export function reportText(report: Report): string {
+  const { model } = report;
+  const live =
+    model.liveMacs === model.macs ? '' : `, ${thousands(model.liveMacs)} after compilation`;
+  return [
+    `${model.name} on ${report.target}${report.device === null ? '' : ` (${report.device})`}: ` +
+      `${thousands(model.macs)} MAC${live}, ${thousands(model.parameters)} parameters`,
+    '',
+    layerTable(report),
+    '',
+    ...latencyLines(report),
+    ...memoryLines(report),
+    ...verifyLines(report),
+  ].join('\n');
+}
