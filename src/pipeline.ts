@@ -6,14 +6,13 @@
  */
 import { createHash } from 'node:crypto';
 import { basename, extname } from 'node:path';
-import { analyse } from './analysis/index.js';
+import { analyse, modelSize } from './analysis/index.js';
 import { emit } from './codegen/emit.js';
 import type { Emission, Manifest } from './codegen/manifest.js';
 import { openDevice, type XipModel } from './device/index.js';
 import { BonsaiError, InternalError } from './errors.js';
 import { importModel } from './import/index.js';
 import { type Module, mainGraph, viewOf } from './ir/graph.js';
-import { opOf } from './ops/index.js';
 import { runPasses } from './passes/index.js';
 import { makePlan } from './plan/index.js';
 import type { CompileOptions, Plan } from './plan/types.js';
@@ -71,14 +70,8 @@ export function compile(request: CompileRequest): Compilation {
   const { target, options } = request;
   const { source, module } = load(request);
   const facts = analyse(mainGraph(module));
-  const plan = makePlan(module, facts, target, options, { sourceMacs: macsOf(source) });
+  const plan = makePlan(module, facts, target, options, modelSize(mainGraph(source)));
   return { source, module, plan, emission: emit(module, plan, target) };
-}
-
-/** Multiply-accumulates of one run. */
-export function macsOf(module: Module): number {
-  const graph = mainGraph(module);
-  return graph.nodes.reduce((sum, node) => sum + opOf(node).macs(viewOf(graph, node)), 0);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** bonsaic inspect MODEL: what is in a model, and what it would need on a target. */
 import type { Command } from 'commander';
-import { analyse } from '../analysis/index.js';
+import { analyse, modelSize } from '../analysis/index.js';
 import { BonsaiError } from '../errors.js';
 import {
   elementCount,
@@ -15,7 +15,7 @@ import {
 import type { Facts } from '../ir/op.js';
 import { printModule } from '../ir/print.js';
 import { opOf } from '../ops/index.js';
-import { compile, load, macsOf } from '../pipeline.js';
+import { compile, load } from '../pipeline.js';
 import { table } from '../report/text.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { type CompileFlags, compileOptions, readInput, withCompileOptions } from './options.js';
@@ -115,8 +115,7 @@ function describe(module: Module, fileBytes: number) {
       name: module.name,
       sha256: module.sha256,
       bytes: fileBytes,
-      macs: macsOf(module),
-      parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
+      ...modelSize(graph),
     },
     inputs: ports(graph.inputs, module.inputNames),
     outputs: ports(graph.outputs, module.outputNames),
