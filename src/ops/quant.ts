@@ -2,8 +2,8 @@
  * Fixed-point arithmetic of quantised inference, bit for bit as TensorFlow Lite defines it.
  *
  * Sources: gemmlowp/fixedpoint/fixedpoint.h, tensorflow/lite/kernels/internal/common.h and
- * quantization_util.cc. Products of two int32 need 63 bits: they are computed in BigInt-free
- * halves, since a double holds integers exactly only up to 2^53.
+ * quantization_util.cc. Products of two int32 need 63 bits: they are computed in halves, since a
+ * double holds integers exactly only up to 2^53.
  */
 import { BonsaiError } from '../errors.js';
 import type { Quant, Tensor } from '../ir/graph.js';
@@ -33,7 +33,7 @@ export function quantizeMultiplier(real: number): Multiplier {
   }
   // Below 2^-31 everything rounds to zero; TFLite flushes so that shifts stay in range.
   if (shift < -31) return { multiplier: 0, shift: 0 };
-  // TFLite (double rounding build) caps the left shift the same way.
+  // TFLite's single-rounding build caps the left shift so; the other one has no defined result.
   if (shift > 30) return { multiplier: 2 ** 31 - 1, shift: 30 };
   return { multiplier, shift };
 }
@@ -56,7 +56,10 @@ export function frexp(value: number): [fraction: number, exponent: number] {
 
 /** C's round(): halves away from zero. */
 export function roundHalfAwayFromZero(value: number): number {
-  return value < 0 ? -Math.floor(-value + 0.5) : Math.floor(value + 0.5);
+  // Not floor(value + 0.5): that sum rounds up just below a half. value − whole is exact.
+  const whole = Math.trunc(value);
+  const rounded = Math.abs(value - whole) >= 0.5 ? whole + Math.sign(value) : whole;
+  return rounded + 0; // no negative zero
 }
 
 const int32Min = -(2 ** 31);
@@ -66,17 +69,19 @@ function saturateToInt32(value: number): number {
   return value < int32Min ? int32Min : value > int32Max ? int32Max : value;
 }
 
-/** floor((a·b + addend) / 2^shift) for int32 a, b, |addend| < 2^62 a multiple of 2^16, 16 ≤ shift. */
-function multiplyShift(a: number, b: number, addend: number, shift: number): number {
+/**
+ * floor((a·b + nudge) / 2^shift), exact.
+ * |a| ≤ 2^33, b an int32, nudge < 2^62 and a multiple of 2^16, shift ≥ 16.
+ */
+function multiplyShift(a: number, b: number, nudge: number, shift: number): number {
+  // a·b = a·high·2^16 + a·low. No intermediate reaches 2^53, so every double here is an integer.
   const high = Math.floor(b / 65536);
   const low = b - high * 65536;
-  // a·b = a·high·2^16 + a·low; both partial products stay below 2^48.
-  const lowProduct = a * low;
-  const carried = Math.floor(lowProduct / 65536);
-  return Math.floor((a * high + carried + addend / 65536) / 2 ** (shift - 16));
+  const carried = Math.floor((a * low) / 65536);
+  return Math.floor((a * high + carried + nudge / 65536) / 2 ** (shift - 16));
 }
 
-/** SaturatingRoundingDoublingHighMul: round(a·b / 2^31), halves away from zero as gemmlowp nudges. */
+/** SaturatingRoundingDoublingHighMul: round(a·b / 2^31) of int32, a half rounded up. */
 export function saturatingRoundingDoublingHighMul(a: number, b: number): number {
   if (a === int32Min && b === int32Min) return int32Max;
   // gemmlowp adds 2^30 (or 1 − 2^30 below zero) and divides truncating: for a negative product that
@@ -86,10 +91,9 @@ export function saturatingRoundingDoublingHighMul(a: number, b: number): number 
 
 /** RoundingDivideByPOT: x / 2^exponent, halves away from zero. */
 export function roundingDivideByPot(x: number, exponent: number): number {
-  const mask = 2 ** exponent - 1;
   const shifted = Math.floor(x / 2 ** exponent);
   const remainder = x - shifted * 2 ** exponent;
-  const threshold = Math.floor(mask / 2) + (x < 0 ? 1 : 0);
+  const threshold = Math.floor((2 ** exponent - 1) / 2) + (x < 0 ? 1 : 0);
   return shifted + (remainder > threshold ? 1 : 0);
 }
 
@@ -99,17 +103,15 @@ export function multiplyByQuantizedMultiplier(
   { multiplier, shift }: Multiplier,
   rounding: Rounding,
 ): number {
+  const scaled = x * 2 ** Math.max(shift, 0);
+  const right = Math.max(-shift, 0);
   if (rounding === 'single') {
-    const totalShift = 31 - shift;
-    return saturateToInt32(multiplyShift(x, multiplier, 2 ** (totalShift - 1), totalShift));
+    // What would leave int32 saturates, so there is no need to carry more than 2^33 through.
+    const bounded = clamp(scaled, -(2 ** 33), 2 ** 33);
+    return saturateToInt32(multiplyShift(bounded, multiplier, 2 ** (30 + right), 31 + right));
   }
-  const left = Math.max(shift, 0);
-  // x·2^left wraps in C; models in which it would are refused by accumulator analysis, not here.
-  const shifted = (x * 2 ** left) | 0;
-  return roundingDivideByPot(
-    saturatingRoundingDoublingHighMul(shifted, multiplier),
-    Math.max(-shift, 0),
-  );
+  // x·2^left wraps, as it does in TFLM.
+  return roundingDivideByPot(saturatingRoundingDoublingHighMul(scaled | 0, multiplier), right);
 }
 
 export function clamp(value: number, low: number, high: number): number {
