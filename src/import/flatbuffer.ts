@@ -1,0 +1,262 @@
+/**
+ * FlatBuffers without generated code: a format's tables are data, one checked reader walks them.
+ *
+ * Every position, length and table header is checked before it is used, since a model file may come
+ * from anywhere. Vectors of a hostile file may all point at the same bytes: a budget in proportion
+ * to the file's length keeps time and memory linear.
+ * Source: the FlatBuffers internals document (offsets, vtables, vectors; all little-endian).
+ */
+import { BonsaiError } from '../errors.js';
+
+const scalars = {
+  bool: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
+  int8: { bytes: 1, read: (view: DataView, at: number) => view.getInt8(at) },
+  uint8: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
+  int32: { bytes: 4, read: (view: DataView, at: number) => view.getInt32(at, true) },
+  uint32: { bytes: 4, read: (view: DataView, at: number) => view.getUint32(at, true) },
+  float32: { bytes: 4, read: (view: DataView, at: number) => view.getFloat32(at, true) },
+  // Beyond 2^53 inexact; no value that large is valid anywhere, and range checks see it as large.
+  int64: { bytes: 8, read: (view: DataView, at: number) => Number(view.getBigInt64(at, true)) },
+  uint64: { bytes: 8, read: (view: DataView, at: number) => Number(view.getBigUint64(at, true)) },
+} as const;
+
+export type Scalar = keyof typeof scalars;
+
+/** A field of a table: its slot in the vtable and what it holds. */
+export type Field =
+  | {
+      readonly slot: number;
+      readonly kind: 'scalar';
+      readonly of: Scalar;
+      readonly default: number;
+    }
+  | { readonly slot: number; readonly kind: 'flag' }
+  | { readonly slot: number; readonly kind: 'string' }
+  | { readonly slot: number; readonly kind: 'numbers'; readonly of: Scalar }
+  | { readonly slot: number; readonly kind: 'bytes'; readonly align: number }
+  | { readonly slot: number; readonly kind: 'table'; readonly fields: Fields }
+  | { readonly slot: number; readonly kind: 'tables'; readonly fields: Fields }
+  | { readonly slot: number; readonly kind: 'union' };
+
+/** A table type. Slots of the published schema that nobody reads are left out. */
+export type Fields = Readonly<Record<string, Field>>;
+
+/** What a field decodes to; an absent vector or string is an empty one. */
+type Value<F extends Field> = F extends { kind: 'scalar' }
+  ? number
+  : F extends { kind: 'flag' }
+    ? boolean
+    : F extends { kind: 'string' }
+      ? string
+      : F extends { kind: 'numbers' }
+        ? readonly number[]
+        : F extends { kind: 'bytes' }
+          ? Uint8Array
+          : F extends { kind: 'table'; fields: infer T extends Fields }
+            ? Decoded<T> | null
+            : F extends { kind: 'tables'; fields: infer T extends Fields }
+              ? readonly Decoded<T>[]
+              : Table | null;
+
+export type Decoded<T extends Fields> = { readonly [K in keyof T]: Value<T[K]> };
+
+// How a format writes its tables down.
+export const scalar = (slot: number, of: Scalar, fallback = 0) =>
+  ({ slot, kind: 'scalar', of, default: fallback }) as const;
+export const int32 = (slot: number, fallback = 0) => scalar(slot, 'int32', fallback);
+export const flag = (slot: number) => ({ slot, kind: 'flag' }) as const;
+export const string = (slot: number) => ({ slot, kind: 'string' }) as const;
+export const numbers = (slot: number, of: Scalar) => ({ slot, kind: 'numbers', of }) as const;
+export const bytes = (slot: number, align = 1) => ({ slot, kind: 'bytes', align }) as const;
+export const table = <T extends Fields>(slot: number, fields: T) =>
+  ({ slot, kind: 'table', fields }) as const;
+export const tables = <T extends Fields>(slot: number, fields: T) =>
+  ({ slot, kind: 'tables', fields }) as const;
+/** A table whose type another field tells: decoded later, with `decode`. */
+export const union = (slot: number) => ({ slot, kind: 'union' }) as const;
+
+/** A file being read. */
+export interface Source {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** For errors: the file's path. */
+  readonly where: string;
+  /** Bytes that may still be decoded or copied before the file counts as hostile. */
+  budget: number;
+}
+
+/** A table found in the file, its vtable checked. */
+export interface Table {
+  readonly source: Source;
+  readonly position: number;
+  readonly bytes: number;
+  readonly vtable: number;
+  readonly slots: number;
+}
+
+/** How often an honest file may refer to the same bytes, on average; writers share short vectors. */
+const sharing = 8;
+/** What a decoded object takes at least, in bytes of budget. */
+const objectCost = 32;
+
+export function openSource(file: Uint8Array, where: string): Source {
+  return {
+    bytes: file,
+    view: new DataView(file.buffer, file.byteOffset, file.byteLength),
+    where,
+    budget: sharing * file.byteLength + 65536,
+  };
+}
+
+/** The four characters at bytes 4 to 7 that name the format; '' where the file is shorter. */
+export function fileIdentifier(file: Uint8Array): string {
+  return String.fromCharCode(...file.subarray(4, 8));
+}
+
+export function rootTable(source: Source): Table {
+  return tableAt(source, follow(source, 0));
+}
+
+/**
+ * Takes `count` bytes of work off the budget.
+ * @throws BonsaiError 'corrupt-model' when the file asks for far more than it contains
+ */
+export function spend(source: Source, count: number): void {
+  source.budget -= count;
+  if (source.budget < 0) {
+    throw corrupt(source, 'its parts overlap: it describes far more data than it contains');
+  }
+}
+
+export function corrupt(source: Source, message: string): BonsaiError {
+  return new BonsaiError('corrupt-model', source.where, message, damaged);
+}
+
+const damaged = 'the file is cut short or damaged: copy it again, or convert the model again';
+
+function need(source: Source, start: number, count: number): void {
+  if (start < 0) throw corrupt(source, `an offset leads to byte ${start}, before its beginning`);
+  if (start + count > source.bytes.length) {
+    throw new BonsaiError(
+      'truncated-model',
+      source.where,
+      `refers to byte ${start + count - 1}, but ends after ${source.bytes.length} bytes`,
+      damaged,
+    );
+  }
+}
+
+function uint32At(source: Source, position: number): number {
+  need(source, position, 4);
+  return source.view.getUint32(position, true);
+}
+
+/** Where the offset at `position` leads. */
+function follow(source: Source, position: number): number {
+  const target = position + uint32At(source, position);
+  need(source, target, 4);
+  return target;
+}
+
+function tableAt(source: Source, position: number): Table {
+  need(source, position, 4);
+  const vtable = position - source.view.getInt32(position, true);
+  need(source, vtable, 4);
+  const vtableBytes = source.view.getUint16(vtable, true);
+  const size = source.view.getUint16(vtable + 2, true);
+  if (vtableBytes < 4 || vtableBytes % 2 !== 0 || size < 4) {
+    throw corrupt(source, `the table at byte ${position} has no valid header`);
+  }
+  need(source, vtable, vtableBytes);
+  need(source, position, size);
+  spend(source, objectCost + size);
+  return { source, position, bytes: size, vtable, slots: (vtableBytes - 4) / 2 };
+}
+
+/** Position of a field's value; null when the table leaves it out. */
+function fieldAt(table: Table, slot: number, width: number): number | null {
+  if (slot >= table.slots) return null;
+  const offset = table.source.view.getUint16(table.vtable + 4 + 2 * slot, true);
+  if (offset === 0) return null;
+  if (offset + width > table.bytes) {
+    throw corrupt(table.source, `a field of the table at byte ${table.position} lies outside it`);
+  }
+  return table.position + offset;
+}
+
+/** First element and count of the vector that a field refers to; empty when the field is absent. */
+function vectorAt(table: Table, slot: number, width: number): readonly [start: number, n: number] {
+  const field = fieldAt(table, slot, 4);
+  if (field === null) return [0, 0];
+  const start = follow(table.source, field);
+  const count = uint32At(table.source, start);
+  need(table.source, start + 4, count * width);
+  return [start + 4, count];
+}
+
+const utf8 = new TextDecoder();
+
+function readField(table: Table, field: Field): unknown {
+  const { source } = table;
+  switch (field.kind) {
+    case 'scalar': {
+      const { bytes: width, read } = scalars[field.of];
+      const at = fieldAt(table, field.slot, width);
+      return at === null ? field.default : read(source.view, at);
+    }
+    case 'flag': {
+      const at = fieldAt(table, field.slot, 1);
+      return at !== null && source.view.getUint8(at) !== 0;
+    }
+    case 'string': {
+      const [start, count] = vectorAt(table, field.slot, 1);
+      spend(source, count);
+      return utf8.decode(source.bytes.subarray(start, start + count));
+    }
+    case 'numbers': {
+      const { bytes: width, read } = scalars[field.of];
+      const [start, count] = vectorAt(table, field.slot, width);
+      spend(source, count * width);
+      return Array.from({ length: count }, (_, i) => read(source.view, start + i * width));
+    }
+    case 'bytes': {
+      const [start, count] = vectorAt(table, field.slot, 1);
+      return source.bytes.subarray(start, start + count);
+    }
+    case 'table': {
+      const at = fieldAt(table, field.slot, 4);
+      return at === null ? null : decode(tableAt(source, follow(source, at)), field.fields);
+    }
+    case 'tables': {
+      const [start, count] = vectorAt(table, field.slot, 4);
+      // Before anything is allocated: a count in millions is refused here.
+      spend(source, count * 4);
+      return Array.from({ length: count }, (_, i) =>
+        decode(tableAt(source, follow(source, start + 4 * i)), field.fields),
+      );
+    }
+    case 'union': {
+      const at = fieldAt(table, field.slot, 4);
+      return at === null ? null : tableAt(source, follow(source, at));
+    }
+  }
+}
+
+/**
+ * The fields of a table. Tables within it are decoded with it; its depth is that of `fields`, so a
+ * file whose tables refer to themselves ends as any other.
+ *
+ * @throws BonsaiError 'truncated-model' or 'corrupt-model'
+ */
+export function decode<T extends Fields>(table: Table, fields: T): Decoded<T> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, readField(table, field)]),
+  ) as Decoded<T>;
+}
+
+/** A table that is not in the file: every field at its default. */
+export function defaults<T extends Fields>(fields: T): Decoded<T> {
+  const nothing = new Uint8Array(4);
+  const source = openSource(nothing, '');
+  return decode({ source, position: 0, bytes: 4, vtable: 0, slots: 0 }, fields);
+}

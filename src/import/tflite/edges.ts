@@ -1,0 +1,162 @@
+/**
+ * What surrounds the integer network in many files and is no work for the device: conversions from
+ * and to float at the model's edge, constants stored as float16, arithmetic on shapes.
+ */
+import { elementCount, type Tensor, type TensorData } from '../../ir/graph.js';
+import { spend } from '../flatbuffer.js';
+import { rows } from './ops.js';
+import {
+  operatorName,
+  type RawModel,
+  type RawOperator,
+  type RawSubgraph,
+  type RawTensor,
+  rawTensor,
+} from './read.js';
+import { tensorTypes } from './schema.js';
+import { importTensor } from './tensors.js';
+
+export interface Edges {
+  /** Tensors that the network takes and gives, in the order of the file's inputs and outputs. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  /** Operators that become no node. */
+  readonly skipped: ReadonlySet<number>;
+  /** Tensors that a skipped operator would have computed from a constant. */
+  readonly constants: ReadonlyMap<number, Tensor>;
+}
+
+/**
+ * A float (or uint8) input that is only quantised, and an output that is only dequantised, are left
+ * to the caller: the graph's ports are then the int8 tensors, and their scale and zero point say how
+ * to convert. Operators on shapes go where every shape is known anyway.
+ */
+export function edgesOf(raw: RawModel, subgraph: RawSubgraph): Edges {
+  const skipped = new Set<number>();
+  const constants = new Map<number, Tensor>();
+  const readers = readersOf(subgraph);
+  const writers = new Map(
+    subgraph.operators.flatMap((operator, index) =>
+      operator.outputs.map((tensor) => [tensor, { operator, index }] as const),
+    ),
+  );
+  const name = (operator: RawOperator) => operatorName(raw, operator);
+  const at = (index: number | undefined) => rawTensor(raw, subgraph, index ?? -1);
+
+  const inputs = subgraph.inputs.map((input) => {
+    const [only, ...others] = readers.get(input) ?? [];
+    if (only === undefined || others.length > 0 || subgraph.outputs.includes(input)) return input;
+    const output = only.operator.outputs[0] ?? input;
+    if (name(only.operator) !== 'QUANTIZE' || !isEdge(at(input), at(output))) return input;
+    skipped.add(only.index);
+    return output;
+  });
+  const outputs = subgraph.outputs.map((output) => {
+    const writer = writers.get(output);
+    const source = writer?.operator.inputs[0];
+    if (writer === undefined || source === undefined || source < 0) return output;
+    const converts = ['DEQUANTIZE', 'QUANTIZE'].includes(name(writer.operator));
+    // A network that is nothing but conversions keeps them: an output must be computed.
+    const computed = writers.has(source) && !skipped.has(writers.get(source)?.index ?? -1);
+    if (!converts || readers.has(output) || !computed || !isEdge(at(output), at(source))) {
+      return output;
+    }
+    skipped.add(writer.index);
+    return source;
+  });
+
+  subgraph.operators.forEach((operator, index) => {
+    const [source = -1] = operator.inputs;
+    const [output = -1] = operator.outputs;
+    if (name(operator) !== 'DEQUANTIZE' || skipped.has(index) || source < 0) return;
+    const values = dequantised(raw, importTensor(raw, at(source), source));
+    if (values === null) return;
+    constants.set(output, { ...importTensor(raw, at(output), output), data: values });
+    skipped.add(index);
+  });
+
+  skipShapeArithmetic(raw, subgraph, new Set(outputs), skipped);
+  return { inputs, outputs, skipped, constants };
+}
+
+interface Place {
+  readonly operator: RawOperator;
+  readonly index: number;
+}
+
+/** The operators that read each tensor. */
+function readersOf(subgraph: RawSubgraph): ReadonlyMap<number, readonly Place[]> {
+  const readers = new Map<number, Place[]>();
+  subgraph.operators.forEach((operator, index) => {
+    for (const tensor of operator.inputs) {
+      const places = readers.get(tensor) ?? [];
+      places.push({ operator, index });
+      readers.set(tensor, places);
+    }
+  });
+  return readers;
+}
+
+/** Whether `outer` holds the same numbers as the int8 tensor `inner`, as float or shifted by 128. */
+function isEdge(outer: RawTensor, inner: RawTensor): boolean {
+  if (tensorTypes[inner.type] !== 'int8' || outer.shape.join() !== inner.shape.join()) return false;
+  if (tensorTypes[outer.type] === 'float32') return true;
+  const [a, b] = [outer.quantization, inner.quantization];
+  return (
+    tensorTypes[outer.type] === 'uint8' &&
+    a?.scale[0] === b?.scale[0] &&
+    a?.zeroPoint[0] === (b?.zeroPoint[0] ?? 0) + 128
+  );
+}
+
+/** Operators that compute only shapes, of which nothing that stays needs the result. */
+function skipShapeArithmetic(
+  raw: RawModel,
+  subgraph: RawSubgraph,
+  needed: Set<number>,
+  skipped: Set<number>,
+): void {
+  for (const [index, operator] of [...subgraph.operators.entries()].reverse()) {
+    if (skipped.has(index)) continue;
+    const isShape = operator.outputs.every((output) =>
+      ['int32', 'int64'].includes(tensorTypes[rawTensor(raw, subgraph, output).type] ?? ''),
+    );
+    if (isShape && !operator.outputs.some((output) => needed.has(output))) {
+      skipped.add(index);
+      continue;
+    }
+    const operands = rows[operatorName(raw, operator)]?.operands ?? 'all';
+    operator.inputs.forEach((input, position) => {
+      if (operands === 'all' || operands.includes(position)) needed.add(input);
+    });
+  }
+}
+
+/** Real values of a constant; null where it is none, or of a type that nobody stores weights in. */
+function dequantised(raw: RawModel, tensor: Tensor): Float32Array | null {
+  const { data, quant, shape } = tensor;
+  if (data === null) return null;
+  if (tensor.dtype === 'float16') {
+    spend(raw.source, 4 * data.length);
+    return Float32Array.from(data as Uint16Array, halfToFloat);
+  }
+  if (tensor.dtype !== 'int8' || quant === null) return null;
+  spend(raw.source, 4 * data.length);
+  const { scales, zeroPoints, axis } = quant;
+  const inner = axis === null ? data.length : elementCount(shape.slice(axis + 1));
+  return Float32Array.from(data as Exclude<TensorData, BigInt64Array>, (q, i) => {
+    const channel = Math.floor(i / inner) % scales.length;
+    return (scales[channel] ?? 0) * (q - (zeroPoints[channel] ?? 0));
+  });
+}
+
+/** IEEE 754 binary16 from its bits. */
+function halfToFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return exponent === 0
+    ? sign * fraction * 2 ** -24
+    : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

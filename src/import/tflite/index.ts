@@ -1,0 +1,36 @@
+/** A .tflite file → graph and port names. */
+import type { Module } from '../../ir/graph.js';
+import { printable, type RawModel, rawTensor, readModel } from './read.js';
+import { importMain, main } from './subgraph.js';
+
+/** @throws BonsaiError with exit status 2 */
+export function importTflite(
+  bytes: Uint8Array,
+  options: { readonly where: string; readonly rounding: 'tflm' | 'tflite' },
+): Pick<Module, 'graphs' | 'inputNames' | 'outputNames'> {
+  const raw = readModel(bytes, options.where);
+  const { graph, inputs, outputs } = importMain(raw, options.rounding);
+  return {
+    graphs: [graph],
+    inputNames: portNames(raw, 'inputs', inputs),
+    outputNames: portNames(raw, 'outputs', outputs),
+  };
+}
+
+/** What the main subgraph's signature calls its tensors, else their own names; all different. */
+function portNames(
+  raw: RawModel,
+  kind: 'inputs' | 'outputs',
+  tensors: readonly number[],
+): readonly string[] {
+  const signature = raw.signatureDefs.find(({ subgraphIndex }) => subgraphIndex === main);
+  const given = new Map(signature?.[kind].map(({ tensorIndex, name }) => [tensorIndex, name]));
+  const names = tensors.map((tensor, position) => {
+    const subgraph = raw.subgraphs[main];
+    const own = subgraph === undefined ? '' : rawTensor(raw, subgraph, tensor).name;
+    return printable(given.get(tensor) || own) || `${kind.slice(0, -1)}_${position}`;
+  });
+  return names.map((name, position) =>
+    names.indexOf(name) === position ? name : `${name}_${position}`,
+  );
+}

@@ -1,0 +1,255 @@
+/** TFLite's builtin operators and what they are in the IR: one row each. */
+import { elementCount } from '../../ir/graph.js';
+import {
+  type AnyRow,
+  activationOf,
+  axisOf,
+  type Foreign,
+  integers,
+  padsOf,
+  rankOf,
+  row,
+  shapeOf,
+  unsupported,
+} from './rows.js';
+import {
+  arithmeticOptions,
+  concatenationOptions,
+  conv2dOptions,
+  depthwiseConv2dOptions,
+  fullyConnectedOptions,
+  leakyReluOptions,
+  noOptions,
+  pool2dOptions,
+  reducerOptions,
+  reshapeOptions,
+  resizeOptions,
+  softmaxOptions,
+  splitOptions,
+  squeezeOptions,
+  stridedSliceOptions,
+} from './schema.js';
+import { resolveSlice } from './slice.js';
+
+const none = () => ({});
+
+/** Elementwise arithmetic of two operands that broadcast. */
+const arithmetic = {
+  options: arithmeticOptions,
+  operands: [0, 1],
+  attrs: (foreign: Foreign<{ readonly activation: number }>) => ({
+    activation: activationOf(foreign),
+  }),
+};
+
+/** RESHAPE and its kin: whatever asked for the shape, the converter has worked it out. */
+const toOutputShape = (foreign: Foreign<unknown>) => ({ shape: foreign.outputs[0]?.shape ?? [] });
+
+const pool = {
+  optionsType: 5,
+  options: pool2dOptions,
+  attrs: (foreign: Foreign<PoolOptions>) => {
+    const { kernelH, kernelW, strideH, strideW } = foreign.options;
+    const window = { ...foreign.options, dilationH: 1, dilationW: 1 };
+    const pads = padsOf(foreign.where, shapeOf(foreign, 0, 4), kernelH, kernelW, window);
+    return { kernelH, kernelW, strideH, strideW, ...pads, activation: activationOf(foreign) };
+  },
+};
+
+interface PoolOptions {
+  readonly padding: number;
+  readonly strideH: number;
+  readonly strideW: number;
+  readonly kernelH: number;
+  readonly kernelW: number;
+  readonly activation: number;
+}
+
+/** [before, after] of every dimension, flat. */
+const pads = (foreign: Foreign<unknown>) => {
+  const amounts = integers(foreign, 1, 'padding');
+  if (amounts.some((amount) => amount < 0)) {
+    throw unsupported(foreign.where, `has the negative padding [${amounts}]`, 'pad by 0 or more');
+  }
+  return { pads: amounts };
+};
+
+const single = { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } };
+const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
+const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
+
+export const rows: Readonly<Record<string, AnyRow>> = {
+  ADD: row({ op: 'add', optionsType: 11, ...arithmetic }),
+  AVERAGE_POOL_2D: row({ op: 'average_pool2d', ...pool }),
+  CONCATENATION: row({
+    op: 'concatenation',
+    optionsType: 10,
+    options: concatenationOptions,
+    operands: 'all',
+    attrs: (foreign) => ({
+      axis: axisOf(foreign, foreign.options.axis, rankOf(foreign, 0)),
+      activation: activationOf(foreign),
+    }),
+  }),
+  CONV_2D: row({
+    op: 'conv2d',
+    optionsType: 1,
+    options: conv2dOptions,
+    operands: [0, 1, 2],
+    optional: [2],
+    rounding: single,
+    attrs: (foreign) => {
+      const { strideH, strideW, dilationH, dilationW } = foreign.options;
+      const [, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
+      const input = shapeOf(foreign, 0, 4);
+      return {
+        strideH,
+        strideW,
+        dilationH,
+        dilationW,
+        ...padsOf(foreign.where, input, kernelH, kernelW, foreign.options),
+        activation: activationOf(foreign),
+      };
+    },
+  }),
+  DEPTHWISE_CONV_2D: row({
+    op: 'depthwise_conv2d',
+    optionsType: 2,
+    options: depthwiseConv2dOptions,
+    operands: [0, 1, 2],
+    optional: [2],
+    rounding: double,
+    attrs: (foreign) => {
+      const { strideH, strideW, dilationH, dilationW, depthMultiplier } = foreign.options;
+      const [, kernelH = 0, kernelW = 0, outputs = 0] = shapeOf(foreign, 1, 4);
+      const input = shapeOf(foreign, 0, 4);
+      const [, , , channels = 1] = input;
+      return {
+        strideH,
+        strideW,
+        dilationH,
+        dilationW,
+        ...padsOf(foreign.where, input, kernelH, kernelW, foreign.options),
+        activation: activationOf(foreign),
+        // Newer converters leave the field at 0: the shapes say it.
+        depthMultiplier: depthMultiplier === 0 ? outputs / channels : depthMultiplier,
+      };
+    },
+  }),
+  EXPAND_DIMS: row({
+    op: 'expand_dims',
+    optionsType: 52,
+    options: noOptions,
+    attrs: toOutputShape,
+  }),
+  FULLY_CONNECTED: row({
+    op: 'fully_connected',
+    optionsType: 8,
+    options: fullyConnectedOptions,
+    operands: [0, 1, 2],
+    optional: [2],
+    rounding: single,
+    attrs: (foreign) => {
+      if (foreign.options.weightsFormat !== 0) {
+        const hint = 'convert without shuffled weights';
+        throw unsupported(foreign.where, 'its weights are shuffled', hint);
+      }
+      return { activation: activationOf(foreign), keepDims: foreign.options.keepNumDims };
+    },
+  }),
+  HARD_SWISH: row({ op: 'hard_swish', optionsType: 91, options: noOptions, attrs: none }),
+  LEAKY_RELU: row({
+    op: 'leaky_relu',
+    optionsType: 75,
+    options: leakyReluOptions,
+    attrs: (foreign) => ({ alpha: foreign.options.alpha }),
+  }),
+  LOGISTIC: row({
+    op: 'logistic',
+    optionsType: 0,
+    options: noOptions,
+    attrs: none,
+    rounding: curve,
+  }),
+  MAX_POOL_2D: row({ op: 'max_pool2d', ...pool }),
+  MEAN: row({
+    op: 'mean',
+    optionsType: 27,
+    options: reducerOptions,
+    attrs: (foreign) => {
+      const rank = rankOf(foreign, 0);
+      const axes = integers(foreign, 1, 'axes').map((axis) => axisOf(foreign, axis, rank));
+      return {
+        axes: [...new Set(axes)].sort((a, b) => a - b),
+        keepDims: foreign.options.keepDims,
+      };
+    },
+  }),
+  MUL: row({ op: 'mul', optionsType: 21, ...arithmetic }),
+  PAD: row({ op: 'pad', optionsType: 22, options: noOptions, attrs: pads }),
+  PADV2: row({
+    op: 'pad',
+    optionsType: 43,
+    options: noOptions,
+    attrs: (foreign) => {
+      const value = foreign.inputs[2];
+      if (value === undefined || value === null) return pads(foreign);
+      const [integer] = integers(foreign, 2, 'value');
+      if (elementCount(value.shape) === 1 && integer === foreign.inputs[0]?.quant?.zeroPoints[0]) {
+        return pads(foreign);
+      }
+      throw unsupported(foreign.where, `pads with ${integer}`, 'only padding with zero is exact');
+    },
+  }),
+  QUANTIZE: row({ op: 'quantize', optionsType: 89, options: noOptions, attrs: none }),
+  RELU: row({ op: 'relu', optionsType: 0, options: noOptions, attrs: none }),
+  RELU6: row({ op: 'relu6', optionsType: 0, options: noOptions, attrs: none }),
+  RELU_N1_TO_1: row({ op: 'relu_n1_to_1', optionsType: 0, options: noOptions, attrs: none }),
+  RESHAPE: row({ op: 'reshape', optionsType: 17, options: reshapeOptions, attrs: toOutputShape }),
+  RESIZE_NEAREST_NEIGHBOR: row({
+    op: 'resize_nearest_neighbor',
+    optionsType: 74,
+    options: resizeOptions,
+    attrs: ({ options: { alignCorners, halfPixelCenters } }) => ({
+      alignCorners,
+      halfPixelCenters,
+    }),
+  }),
+  SOFTMAX: row({
+    op: 'softmax',
+    optionsType: 9,
+    options: softmaxOptions,
+    rounding: { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'table' } },
+    attrs: (foreign) => ({ beta: foreign.options.beta }),
+  }),
+  SPLIT: row({
+    op: 'split',
+    optionsType: 35,
+    options: splitOptions,
+    operands: [1],
+    attrs: (foreign) => {
+      const [axis = 0] = integers(foreign, 0, 'axis');
+      return { axis: axisOf(foreign, axis, rankOf(foreign, 1)), count: foreign.options.numSplits };
+    },
+  }),
+  SQUEEZE: row({ op: 'squeeze', optionsType: 30, options: squeezeOptions, attrs: toOutputShape }),
+  STRIDED_SLICE: row({
+    op: 'strided_slice',
+    optionsType: 32,
+    options: stridedSliceOptions,
+    attrs: resolveSlice,
+  }),
+  SUB: row({ op: 'sub', optionsType: 28, ...arithmetic }),
+  TANH: row({ op: 'tanh', optionsType: 0, options: noOptions, attrs: none, rounding: curve }),
+  TRANSPOSE: row({
+    op: 'transpose',
+    optionsType: 26,
+    options: noOptions,
+    attrs: (foreign) => {
+      const rank = rankOf(foreign, 0);
+      return {
+        perm: integers(foreign, 1, 'permutation').map((axis) => axisOf(foreign, axis, rank)),
+      };
+    },
+  }),
+};

@@ -1,0 +1,133 @@
+/** Bytes of a .tflite file → its tables, checked; nothing is interpreted yet. */
+import { BonsaiError } from '../../errors.js';
+import {
+  corrupt,
+  type Decoded,
+  decode,
+  fileIdentifier,
+  openSource,
+  rootTable,
+  type Source,
+} from '../flatbuffer.js';
+import { builtinNames } from './builtins.js';
+import {
+  identifier,
+  modelFields,
+  type operatorCodeFields,
+  type operatorFields,
+  type subgraphFields,
+  type tensorFields,
+} from './schema.js';
+
+export type RawTensor = Decoded<typeof tensorFields>;
+export type RawOperator = Decoded<typeof operatorFields>;
+export type RawSubgraph = Decoded<typeof subgraphFields>;
+
+export interface RawModel extends Decoded<typeof modelFields> {
+  readonly source: Source;
+}
+
+/**
+ * @throws BonsaiError 'not-a-model', 'truncated-model', 'corrupt-model', 'too-large'
+ */
+export function readModel(bytes: Uint8Array, where: string): RawModel {
+  if (fileIdentifier(bytes) !== identifier) {
+    throw new BonsaiError(
+      'not-a-model',
+      where,
+      `is not a TFLite model: ${looksLike(bytes)}`,
+      export_,
+    );
+  }
+  if (bytes.length > maxFileBytes) {
+    const message = `has ${bytes.length} bytes; at most ${maxFileBytes} can be read`;
+    throw new BonsaiError('too-large', where, message, 'use a smaller model');
+  }
+  const source = openSource(bytes, where);
+  const model = decode(rootTable(source), modelFields);
+  if (model.version !== 3) {
+    const message = `has version ${model.version} of the TFLite schema; only 3 is known`;
+    throw new BonsaiError('not-a-model', where, message, 'convert the model with TensorFlow 2');
+  }
+  return { ...model, source };
+}
+
+/** No board holds more; offsets stay exact in 32 bits. */
+const maxFileBytes = 2 ** 30;
+
+const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 quantisation';
+
+/** First bytes of what people also call a model. */
+const formats: readonly (readonly [start: string, what: string])[] = [
+  ['\x89HDF', 'it is an HDF5 file (Keras .h5)'],
+  ['PK\x03\x04', 'it is a zip archive (Keras .keras, PyTorch .pt)'],
+  ['{', 'it is JSON (TensorFlow.js model.json)'],
+  ['\x08', 'it may be an ONNX model or a SavedModel'],
+  ['version https://git-lfs', 'it is a Git LFS pointer, not the file itself'],
+];
+
+function looksLike(bytes: Uint8Array): string {
+  if (bytes.length < 8) return `it has only ${bytes.length} bytes`;
+  const start = String.fromCharCode(...bytes.subarray(0, 32));
+  const format = formats.find(([prefix]) => start.startsWith(prefix));
+  return format?.[1] ?? `it lacks the mark ${identifier} at byte 4`;
+}
+
+/**
+ * A buffer's bytes, a view of the file: inside the flatbuffer, or after it where offset and size
+ * say (files beyond 2 GB, and what newer converters write). null: it has none.
+ */
+export function bufferBytes(raw: RawModel, index: number): Uint8Array | null {
+  const buffer = raw.buffers[index];
+  if (buffer === undefined) {
+    throw corrupt(raw.source, `refers to buffer ${index}; it has ${raw.buffers.length}`);
+  }
+  if (buffer.data.length > 0) return buffer.data;
+  // 0 and 1 stand for 'no data': writers put 1 so that the field is there to be patched.
+  if (buffer.offset <= 1) return null;
+  const end = buffer.offset + buffer.size;
+  if (end > raw.source.bytes.length) {
+    const message = `buffer ${index} ends at byte ${end}, the file after ${raw.source.bytes.length}`;
+    const hint = 'the file is cut short: copy it again, or convert the model again';
+    throw new BonsaiError('truncated-model', raw.source.where, message, hint);
+  }
+  return raw.source.bytes.subarray(buffer.offset, end);
+}
+
+/** An operator's name as TensorFlow knows it: 'CONV_2D', 'CUSTOM "Foo"'. */
+export function operatorName(raw: RawModel, operator: RawOperator): string {
+  const code = raw.operatorCodes[operator.opcodeIndex];
+  if (code === undefined) {
+    const message = `refers to operator code ${operator.opcodeIndex}`;
+    throw corrupt(raw.source, `${message}; it has ${raw.operatorCodes.length}`);
+  }
+  return codeName(code);
+}
+
+function codeName(code: Decoded<typeof operatorCodeFields>): string {
+  // Old files have only the 8-bit code; new ones have 127 there for codes that do not fit.
+  const builtin = Math.max(code.deprecatedBuiltinCode, code.builtinCode);
+  const name = builtinNames[builtin] ?? `operator code ${builtin}`;
+  return name === 'CUSTOM' ? `CUSTOM "${code.customCode}"` : name;
+}
+
+/** Tensor `index`, which the caller has found to be in range. */
+export function rawTensor(raw: RawModel, subgraph: RawSubgraph, index: number): RawTensor {
+  const tensor = subgraph.tensors[index];
+  if (tensor === undefined) throw corrupt(raw.source, `has no tensor ${index}`);
+  return tensor;
+}
+
+/**
+ * A short name for people. The file names tensors only, after every layer that went into one:
+ * 'net/act/Relu;net/bn/FusedBatchNormV3;net/conv/Conv2D'.
+ */
+export function layerName(subgraph: RawSubgraph, operator: RawOperator, index: number): string {
+  const output = subgraph.tensors[operator.outputs[0] ?? -1];
+  return printable(output?.name.split(';')[0] ?? '') || `operator_${index}`;
+}
+
+/** Names go into reports and comments of the generated C. */
+export function printable(name: string): string {
+  return name.replace(/\p{C}/gu, '?');
+}

@@ -1,0 +1,124 @@
+/** What the rows of ops.ts are made of: an operator as the file has it, and how to read its parts. */
+import { BonsaiError } from '../../errors.js';
+import type { Attrs, Tensor } from '../../ir/graph.js';
+import { type Activation, activations } from '../../ops/quant.js';
+import { type Pads, samePadding } from '../../ops/window.js';
+import type { Decoded, Fields } from '../flatbuffer.js';
+
+/** An operator of the file with its tensors resolved. */
+export interface Foreign<O> {
+  /** For errors: 'operator 3 (CONV_2D) "block1/conv"'. */
+  readonly where: string;
+  readonly options: O;
+  readonly inputs: readonly (Tensor | null)[];
+  readonly outputs: readonly Tensor[];
+}
+
+/** How one builtin operator becomes a node. */
+export interface Row<F extends Fields> {
+  /** The operator's name in the IR. */
+  readonly op: string;
+  /** Member of the file's union of option tables; 0: the operator has none. */
+  readonly optionsType: number;
+  readonly options: F;
+  /**
+   * Positions of the inputs that are data, in the node's order. The others are constants that
+   * `attrs` reads. A position in `optional` may be absent.
+   */
+  readonly operands: readonly number[] | 'all';
+  readonly optional: readonly number[];
+  attrs(foreign: Foreign<Decoded<F>>): Attrs;
+  /** Attributes in which TFLM's and desktop TFLite's arithmetic differ. */
+  readonly rounding: Readonly<Record<'tflm' | 'tflite', Attrs>>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each row has its own option table.
+export type AnyRow = Row<any>;
+
+const same = { tflm: {}, tflite: {} };
+
+/** A row with what most operators have in common filled in: one operand, one arithmetic. */
+export function row<F extends Fields>(
+  given: Pick<Row<F>, 'op' | 'optionsType' | 'options' | 'attrs'> & Partial<Row<F>>,
+): Row<F> {
+  return { operands: [0], optional: [], rounding: same, ...given };
+}
+
+export function unsupported(where: string, message: string, hint: string): BonsaiError {
+  return new BonsaiError('unsupported-attribute', where, message, hint);
+}
+
+/** Shape of an input whose rank the attributes depend on. */
+export function shapeOf(foreign: Foreign<unknown>, input: number, rank: number) {
+  const shape = foreign.inputs[input]?.shape ?? [];
+  if (shape.length === rank) return shape;
+  const message = `input ${input} has ${shape.length} dimensions, must have ${rank}`;
+  throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
+}
+
+export function rankOf(foreign: Foreign<unknown>, input: number): number {
+  return foreign.inputs[input]?.shape.length ?? 0;
+}
+
+/**
+ * Elements of an input that must be a constant of integers: axes, shapes, permutations.
+ * @throws BonsaiError 'unsupported-attribute' when it is computed at run time
+ */
+export function integers(foreign: Foreign<unknown>, input: number, what: string): number[] {
+  const data = foreign.inputs[input]?.data;
+  if (data === null || data === undefined) {
+    const hint = 'convert the model with fixed shapes, so that the converter can fold it';
+    throw unsupported(foreign.where, `its ${what} must be a constant`, hint);
+  }
+  return Array.from(data, Number);
+}
+
+/** An axis counted from the front. @throws BonsaiError 'bad-shape' outside the rank */
+export function axisOf(foreign: Foreign<unknown>, axis: number, rank: number): number {
+  if (Number.isInteger(axis) && -rank <= axis && axis < rank) return axis < 0 ? axis + rank : axis;
+  const message = `axis ${axis} is outside its ${rank} dimensions`;
+  throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
+}
+
+export function activationOf(foreign: Foreign<{ readonly activation: number }>): Activation {
+  const activation = activations[foreign.options.activation];
+  if (activation !== undefined) return activation;
+  const message = `has the unknown fused activation ${foreign.options.activation}`;
+  throw unsupported(foreign.where, message, 'convert the model again');
+}
+
+interface WindowOptions {
+  readonly padding: number;
+  readonly strideH: number;
+  readonly strideW: number;
+  readonly dilationH: number;
+  readonly dilationW: number;
+}
+
+/**
+ * Explicit padding of a window over input 0, from SAME or VALID.
+ * @throws BonsaiError 'unsupported-attribute' when a stride or dilation is below 1
+ */
+export function padsOf(
+  where: string,
+  input: readonly number[],
+  kernelH: number,
+  kernelW: number,
+  options: WindowOptions,
+): Pads {
+  const { padding, strideH, strideW, dilationH, dilationW } = options;
+  for (const [what, value] of Object.entries({ strideH, strideW, dilationH, dilationW })) {
+    if (value < 1) throw unsupported(where, `${what} is ${value}`, 'it must be at least 1');
+  }
+  for (const [what, value] of Object.entries({ kernelH, kernelW })) {
+    if (value < 1) throw unsupported(where, `${what} is ${value}`, 'it must be at least 1');
+  }
+  if (padding !== 0 && padding !== 1) {
+    throw unsupported(where, `has the unknown padding ${padding}`, 'use SAME or VALID');
+  }
+  if (padding === 1) return { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
+  const [, inH = 0, inW = 0] = input;
+  const [padTop, padBottom] = samePadding(inH, kernelH, strideH, dilationH);
+  const [padLeft, padRight] = samePadding(inW, kernelW, strideW, dilationW);
+  return { padTop, padBottom, padLeft, padRight };
+}

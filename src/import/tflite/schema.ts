@@ -1,0 +1,175 @@
+/**
+ * The tables of a .tflite file: each field and its slot, in the order of the published schema
+ * (tensorflow/lite/schema, version 3, identifier TFL3). Fields that bonsaic does not read are left
+ * out. Reader (import) and writer (write) share it.
+ */
+import type { DType } from '../../ir/graph.js';
+import {
+  bytes,
+  flag,
+  int32,
+  numbers,
+  scalar,
+  string,
+  table,
+  tables,
+  union,
+} from '../flatbuffer.js';
+
+export const identifier = 'TFL3';
+
+/** Names by TensorType; what DType lacks cannot be imported. */
+export const tensorTypes = [
+  'float32',
+  'float16',
+  'int32',
+  'uint8',
+  'int64',
+  'string',
+  'bool',
+  'int16',
+  'complex64',
+  'int8',
+  'float64',
+  'complex128',
+  'uint64',
+  'resource',
+  'variant',
+  'uint32',
+  'uint16',
+  'int4',
+  'bfloat16',
+  'int2',
+  'uint4',
+] as const satisfies readonly (DType | string)[];
+
+/** Data of tensors starts at a multiple of this, as the published schema asks (force_align). */
+export const bufferAlign = 16;
+
+export const quantizationFields = {
+  scale: numbers(2, 'float32'),
+  zeroPoint: numbers(3, 'int64'),
+  /** Not 0: a custom or block-wise scheme. */
+  detailsType: scalar(4, 'uint8'),
+  quantizedDimension: int32(6),
+};
+
+/** Its presence is all that is read: the values of such a tensor are stored sparsely. */
+const sparsityFields = {};
+
+export const tensorFields = {
+  shape: numbers(0, 'int32'),
+  type: scalar(1, 'int8'),
+  buffer: scalar(2, 'uint32'),
+  name: string(3),
+  quantization: table(4, quantizationFields),
+  isVariable: flag(5),
+  sparsity: table(6, sparsityFields),
+  /** The shape with −1 for extents that may change; empty when none may. */
+  shapeSignature: numbers(7, 'int32'),
+};
+
+export const operatorFields = {
+  opcodeIndex: scalar(0, 'uint32'),
+  inputs: numbers(1, 'int32'),
+  outputs: numbers(2, 'int32'),
+  builtinOptionsType: scalar(3, 'uint8'),
+  builtinOptions: union(4),
+};
+
+export const subgraphFields = {
+  tensors: tables(0, tensorFields),
+  inputs: numbers(1, 'int32'),
+  outputs: numbers(2, 'int32'),
+  operators: tables(3, operatorFields),
+  name: string(4),
+};
+
+export const operatorCodeFields = {
+  /** The code as old files have it, in 8 bits; the larger of the two counts. */
+  deprecatedBuiltinCode: scalar(0, 'int8'),
+  customCode: string(1),
+  version: int32(2, 1),
+  builtinCode: int32(3),
+};
+
+export const bufferFields = {
+  data: bytes(0, bufferAlign),
+  /** Data after the flatbuffer: where it starts in the file, and its length. */
+  offset: scalar(1, 'uint64'),
+  size: scalar(2, 'uint64'),
+};
+
+const tensorMapFields = { name: string(0), tensorIndex: scalar(1, 'uint32') };
+
+export const signatureFields = {
+  inputs: tables(0, tensorMapFields),
+  outputs: tables(1, tensorMapFields),
+  signatureKey: string(2),
+  subgraphIndex: scalar(4, 'uint32'),
+};
+
+export const modelFields = {
+  version: scalar(0, 'uint32'),
+  operatorCodes: tables(1, operatorCodeFields),
+  subgraphs: tables(2, subgraphFields),
+  description: string(3),
+  buffers: tables(4, bufferFields),
+  signatureDefs: tables(7, signatureFields),
+};
+
+export const noOptions = {};
+
+export const conv2dOptions = {
+  padding: scalar(0, 'int8'),
+  strideW: int32(1),
+  strideH: int32(2),
+  activation: scalar(3, 'int8'),
+  dilationW: int32(4, 1),
+  dilationH: int32(5, 1),
+};
+
+export const depthwiseConv2dOptions = {
+  padding: scalar(0, 'int8'),
+  strideW: int32(1),
+  strideH: int32(2),
+  depthMultiplier: int32(3),
+  activation: scalar(4, 'int8'),
+  dilationW: int32(5, 1),
+  dilationH: int32(6, 1),
+};
+
+export const pool2dOptions = {
+  padding: scalar(0, 'int8'),
+  strideW: int32(1),
+  strideH: int32(2),
+  kernelW: int32(3),
+  kernelH: int32(4),
+  activation: scalar(5, 'int8'),
+};
+
+export const fullyConnectedOptions = {
+  activation: scalar(0, 'int8'),
+  weightsFormat: scalar(1, 'int8'),
+  keepNumDims: flag(2),
+};
+
+/** ADD, SUB and MUL. */
+export const arithmeticOptions = { activation: scalar(0, 'int8') };
+export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
+export const leakyReluOptions = { alpha: scalar(0, 'float32') };
+export const reducerOptions = { keepDims: flag(0) };
+export const reshapeOptions = { newShape: numbers(0, 'int32') };
+export const resizeOptions = { alignCorners: flag(0), halfPixelCenters: flag(1) };
+export const softmaxOptions = { beta: scalar(0, 'float32') };
+export const splitOptions = { numSplits: int32(0) };
+export const squeezeOptions = { squeezeDims: numbers(0, 'int32') };
+
+export const stridedSliceOptions = {
+  beginMask: int32(0),
+  endMask: int32(1),
+  ellipsisMask: int32(2),
+  newAxisMask: int32(3),
+  shrinkAxisMask: int32(4),
+  offset: flag(5),
+};

@@ -1,0 +1,170 @@
+/** The main subgraph of a .tflite file → the IR's graph. */
+import { BonsaiError } from '../../errors.js';
+import type { Graph, Node, Tensor, TensorId } from '../../ir/graph.js';
+import { corrupt, decode, defaults } from '../flatbuffer.js';
+import { edgesOf } from './edges.js';
+import { rows } from './ops.js';
+import {
+  layerName,
+  operatorName,
+  printable,
+  type RawModel,
+  type RawOperator,
+  type RawSubgraph,
+  type RawTensor,
+  rawTensor,
+} from './read.js';
+import type { AnyRow } from './rows.js';
+import { fixShape, importTensor } from './tensors.js';
+
+/** The subgraph that runs; others matter only to operators that call them, which are refused. */
+export const main = 0;
+
+/** What a model may have at most; real ones have hundreds. */
+const maxOperators = 65536;
+
+export interface ImportedGraph {
+  readonly graph: Graph;
+  /** Tensor indices of the file's own inputs and outputs, in the order of the graph's. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+}
+
+/**
+ * Operators keep their order and indices; tensors that no node uses (shapes and axes, which become
+ * attributes) are left behind.
+ *
+ * @throws BonsaiError
+ */
+export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): ImportedGraph {
+  const subgraph = raw.subgraphs[main];
+  if (subgraph === undefined) throw corrupt(raw.source, 'has no subgraph');
+  checkIndices(raw, subgraph);
+  const edges = edgesOf(raw, subgraph);
+  const tensors: Tensor[] = [];
+  const ids = new Map<number, TensorId>();
+  const seen = new Map<number, Tensor>();
+  const tensorAt = (index: number): Tensor => {
+    const known = seen.get(index) ?? edges.constants.get(index);
+    if (known !== undefined) return known;
+    const tensor = importTensor(raw, rawTensor(raw, subgraph, index), index);
+    seen.set(index, tensor);
+    return tensor;
+  };
+  const idOf = (index: number): TensorId => {
+    const known = ids.get(index);
+    if (known !== undefined) return known;
+    ids.set(index, tensors.length);
+    tensors.push(quantised(tensorAt(index)));
+    return tensors.length - 1;
+  };
+  const inputs = edges.inputs.map(idOf);
+  const nodes = subgraph.operators.flatMap((operator, index): Node[] => {
+    if (edges.skipped.has(index)) return [];
+    const name = operatorName(raw, operator);
+    const layer = layerName(subgraph, operator, index);
+    const where = `operator ${index} (${name}) "${layer}"`;
+    const row = rows[name];
+    if (row === undefined) throw unknownOperator(name, where);
+    const foreign = {
+      where,
+      options: optionsOf(raw, row, operator, where),
+      inputs: operator.inputs.map((i) => (i < 0 ? null : tensorAt(i))),
+      outputs: operator.outputs.map(tensorAt),
+    };
+    const operands = row.operands === 'all' ? operator.inputs.map((_, i) => i) : row.operands;
+    return [
+      {
+        op: row.op,
+        name: layer,
+        inputs: operands.map((position) => {
+          const input = operator.inputs[position] ?? -1;
+          if (input >= 0) return idOf(input);
+          if (row.optional.includes(position)) return null;
+          throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
+        }),
+        outputs: operator.outputs.map(idOf),
+        attrs: { ...row.attrs(foreign), ...row.rounding[rounding] },
+        ops: [index],
+        fused: [],
+      },
+    ];
+  });
+  const outputs = edges.outputs.map(idOf);
+  const name = printable(subgraph.name) || 'main';
+  const graph = { name, inputs, outputs, nodes, tensors };
+  return { graph, inputs: subgraph.inputs, outputs: subgraph.outputs };
+}
+
+const convertAgain = 'convert the model again';
+
+/** An operator's table of options; one that is left out has every field at its default. */
+function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: string) {
+  const { builtinOptions, builtinOptionsType } = operator;
+  if (row.optionsType === 0 || builtinOptions === null || builtinOptionsType === 0) {
+    return defaults(row.options);
+  }
+  if (builtinOptionsType === row.optionsType) return decode(builtinOptions, row.options);
+  throw corrupt(raw.source, `${where} has the options of another operator`);
+}
+
+/** Integers without a scale mean nothing: activations and weights must have one. */
+function quantised(tensor: Tensor): Tensor {
+  const needsScale = ['int4', 'int8', 'uint8', 'int16'].includes(tensor.dtype);
+  if (!needsScale || tensor.quant !== null) return tensor;
+  const where = `tensor ${tensor.source} "${tensor.name}"`;
+  const message = `is ${tensor.dtype}, but has no scale and zero point`;
+  const hint = 'quantise the model fully to int8 with a representative dataset';
+  throw new BonsaiError('bad-quantisation', where, message, hint);
+}
+
+function unknownOperator(name: string, where: string): BonsaiError {
+  const partly =
+    'only part of the model is quantised: convert it with supported_ops = [TFLITE_BUILTINS_INT8]';
+  const flex = 'replace the layer: custom and TensorFlow operators have no kernels here';
+  const hint =
+    name === 'DEQUANTIZE'
+      ? partly
+      : name.startsWith('CUSTOM')
+        ? flex
+        : "replace the layer; 'bonsaic operators' lists what is supported";
+  return new BonsaiError('unsupported-operator', where, `${name} is not supported`, hint);
+}
+
+/** Every tensor that inputs, outputs and operators name is there. */
+function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
+  const { tensors, operators, inputs, outputs } = subgraph;
+  if (operators.length > maxOperators) {
+    const message = `has ${operators.length} operators; at most ${maxOperators} are possible`;
+    throw new BonsaiError('too-large', raw.source.where, message, 'use a smaller model');
+  }
+  for (const [what, list] of Object.entries({ operators, inputs, outputs })) {
+    if (list.length > 0) continue;
+    throw new BonsaiError('bad-graph', raw.source.where, `has no ${what}`, convertAgain);
+  }
+  const check = (indices: readonly number[], lowest: number, where: string) => {
+    const bad = indices.find((index) => index < lowest || index >= tensors.length);
+    if (bad === undefined) return;
+    const message = `refers to tensor ${bad}; the model has ${tensors.length}`;
+    throw new BonsaiError('bad-graph', where, message, convertAgain);
+  };
+  check(inputs, 0, 'inputs of the model');
+  check(outputs, 0, 'outputs of the model');
+  operators.forEach((operator, index) => {
+    const where = `operator ${index} (${operatorName(raw, operator)})`;
+    // An optional input that is absent is −1.
+    check(operator.inputs, -1, where);
+    check(operator.outputs, 0, where);
+    if (operator.outputs.length > 0) return;
+    throw new BonsaiError('bad-graph', where, 'has no output', convertAgain);
+  });
+  for (const index of inputs) checkSignature(rawTensor(raw, subgraph, index), index);
+}
+
+/** A batch of unknown size runs as one sample; any other unknown extent leaves nothing to compile. */
+function checkSignature({ name, shape, shapeSignature }: RawTensor, index: number): void {
+  if (!shapeSignature.some((extent, d) => extent < 0 && (d > 0 || shape[0] !== 1))) return;
+  const where = `input tensor ${index} "${printable(name)}"`;
+  const message = `has the dynamic shape [${shapeSignature.join(', ')}]`;
+  throw new BonsaiError('bad-shape', where, message, fixShape);
+}
