@@ -2,9 +2,44 @@
 import { InternalError } from '../errors.js';
 import type { Node } from '../ir/graph.js';
 import type { OpDef, OpTable } from '../ir/op.js';
+import { concatenation } from './concatenation.js';
+import { expandDims } from './expand_dims.js';
+import { hardSwish } from './hard_swish.js';
+import { leakyRelu } from './leaky_relu.js';
+import { logistic } from './logistic.js';
+import { pad } from './pad.js';
+import { quantize } from './quantize.js';
+import { relu } from './relu.js';
+import { reluN1To1 } from './relu_n1_to_1.js';
+import { relu6 } from './relu6.js';
+import { reshape } from './reshape.js';
+import { resizeNearestNeighbor } from './resize_nearest_neighbor.js';
+import { split } from './split.js';
+import { squeeze } from './squeeze.js';
+import { stridedSlice } from './strided_slice.js';
+import { tanh } from './tanh.js';
+import { transpose } from './transpose.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
-const all: readonly OpDef<any>[] = [];
+const all: readonly OpDef<any>[] = [
+  concatenation,
+  expandDims,
+  hardSwish,
+  leakyRelu,
+  logistic,
+  pad,
+  quantize,
+  relu,
+  relu6,
+  reluN1To1,
+  reshape,
+  resizeNearestNeighbor,
+  split,
+  squeeze,
+  stridedSlice,
+  tanh,
+  transpose,
+];
 
 export const operators: OpTable = new Map(all.map((op) => [op.name, op]));
 

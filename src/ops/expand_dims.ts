@@ -1,0 +1,7 @@
+/** expand_dims (EXPAND_DIMS): dimensions of extent 1 put in. */
+import type { OpDef } from '../ir/op.js';
+import { type SameElementsAttrs, sameElements } from './same-elements.js';
+
+export type ExpandDimsAttrs = SameElementsAttrs;
+
+export const expandDims = sameElements('expand_dims') satisfies OpDef<ExpandDimsAttrs>;

@@ -1,0 +1,31 @@
+/** logistic (LOGISTIC): 1 / (1 + exp(−x)). */
+import type { NodeView } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import { logisticOf } from './fixed-point.js';
+import { elementwise, type Scalar } from './lookup.js';
+import { badRatio, elementQuant } from './rescale.js';
+import { fixedPointOf, floatTable, type SigmoidAlgorithm } from './sigmoid.js';
+
+export interface LogisticAttrs {
+  /** 'fixed' for TFLM's rounding, 'float' for TFLite's (ops/sigmoid.ts). */
+  readonly algorithm: SigmoidAlgorithm;
+}
+
+export const logistic = elementwise<LogisticAttrs>(
+  'logistic',
+  scalarOf,
+) satisfies OpDef<LogisticAttrs>;
+
+function scalarOf(view: NodeView<LogisticAttrs>): Scalar {
+  const quant = elementQuant(view);
+  // TFLite's quantisation specification fixes the output: [0, 1) in 256 steps.
+  if (quant.outputScale !== 1 / 256 || quant.outputZeroPoint !== -128) {
+    throw badRatio(view, 'the output of a logistic has scale 1/256 and zero point -128');
+  }
+  if (view.attrs.algorithm === 'float') {
+    const { fround } = Math;
+    // Each operation rounds to float32, as in 1.0f / (1.0f + std::exp(-x)).
+    return floatTable(quant, (x) => fround(1 / fround(1 + fround(Math.exp(-x)))));
+  }
+  return fixedPointOf(view, quant, logisticOf, 8);
+}

@@ -1,0 +1,82 @@
+/**
+ * Operators of one int8 input that treat every element alike: a function of 256 values, computed
+ * when the model is compiled. The kernel is a look-up, whatever the arithmetic.
+ */
+import { type Attrs, elementCount, type NodeView } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import { inputOf, outputOf, requireInt8 } from './operands.js';
+
+/** One element: int8 to int8. */
+export type Scalar = (q: number) => number;
+
+/** Elements [first, end) of the flat tensor, which one function maps. */
+export interface Run {
+  readonly first: number;
+  readonly end: number;
+  readonly scalar: Scalar;
+}
+
+/**
+ * The operator that applies a scalar function to each element.
+ *
+ * @param scalarOf the function for one node, both tensors per-tensor quantised int8; throws
+ *   BonsaiError for quantisation or attributes that it cannot do exactly
+ */
+export function elementwise<A extends object = Attrs>(
+  name: string,
+  scalarOf: (view: NodeView<A>) => Scalar,
+): OpDef<A> {
+  return elementwiseInRuns<A>(name, (view) => [
+    { first: 0, end: elementCount(outputOf(view).shape), scalar: scalarOf(view) },
+  ]);
+}
+
+/** The same where the function depends on an element's position. Runs tile the tensor. */
+export function elementwiseInRuns<A extends object = Attrs>(
+  name: string,
+  runsOf: (view: NodeView<A>) => readonly Run[],
+): OpDef<A> {
+  return {
+    name,
+    infer: (view) => [inputOf(view, 0).shape],
+    check(view) {
+      requireInt8(view);
+      runsOf(view);
+    },
+    evaluate(view, [input]) {
+      const from = input as Int8Array;
+      const to = new Int8Array(from.length);
+      for (const { first, end, scalar } of runsOf(view)) {
+        const table = tableOf(scalar);
+        for (let i = first; i < end; i++) to[i] = table[(from[i] as number) & 0xff] as number;
+      }
+      return [to];
+    },
+    macs: () => 0,
+    inPlace: () => [0],
+    variants: [
+      {
+        template: 'portable/lookup',
+        needs: [],
+        support: [],
+        when: () => true,
+        scratch: () => 0,
+        // Cortex-M0+: two loads, a store, an add, a compare and a taken branch.
+        cost: (view) => 9 * elementCount(outputOf(view).shape),
+        lower: (view) =>
+          runsOf(view).map(({ first, end, scalar }) => ({
+            inputs: [0],
+            outputs: [0],
+            flags: {},
+            numbers: { first, end },
+            tables: { table: { data: tableOf(scalar), role: 'table' } },
+          })),
+      },
+    ],
+  };
+}
+
+/** The function's values at 0, 1 … 127, −128 … −1: indexed by the element's byte. */
+function tableOf(scalar: Scalar): Int8Array {
+  return Int8Array.from({ length: 256 }, (_, byte) => scalar((byte << 24) >> 24));
+}

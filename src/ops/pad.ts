@@ -1,0 +1,67 @@
+/** pad (PAD, PADV2): a tensor set into a larger one. */
+import { BonsaiError } from '../errors.js';
+import { at, type NodeView, type Shape } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import { movement, rowMajorStrides } from './movement.js';
+import { inputOf, outputOf } from './operands.js';
+import { perTensor } from './quant.js';
+
+export interface PadAttrs {
+  /** [before, after] of every dimension, flat. Non-negative. */
+  readonly pads: readonly number[];
+  /** The output's integer around the input; left out: its zero point, which stands for 0. */
+  readonly value?: number;
+}
+
+export const pad = movement<PadAttrs>({
+  name: 'pad',
+  infer: (view) => [outputShape(view)],
+  check(view) {
+    const value = fillOf(view);
+    if (Number.isInteger(value) && -128 <= value && value <= 127) return;
+    throw new BonsaiError(
+      'unsupported-attribute',
+      at(view.node),
+      `pads with ${value}, which is no int8`,
+      'quantise the model again',
+    );
+  },
+  moves: (view) => {
+    const { shape } = inputOf(view, 0);
+    const inStrides = rowMajorStrides(shape);
+    const outStrides = rowMajorStrides(outputShape(view));
+    const loops = shape.map((extent, d) => ({
+      extent,
+      inStride: inStrides[d] as number,
+      outStride: outStrides[d] as number,
+    }));
+    const outOffset = outStrides.reduce(
+      (sum, stride, d) => sum + stride * (view.attrs.pads[2 * d] as number),
+      0,
+    );
+    return [{ input: 0, output: 0, inOffset: 0, outOffset, loops, fill: fillOf(view) }];
+  },
+}) satisfies OpDef<PadAttrs>;
+
+/** Integers are moved as they are: both runtimes ignore the input's quantisation. */
+function fillOf(view: NodeView<PadAttrs>): number {
+  return view.attrs.value ?? perTensor(outputOf(view), at(view.node)).zeroPoint;
+}
+
+function outputShape(view: NodeView<PadAttrs>): Shape {
+  const { pads } = view.attrs;
+  const { shape } = inputOf(view, 0);
+  if (
+    pads.length !== 2 * shape.length ||
+    shape.length > 6 ||
+    pads.some((amount) => !(amount >= 0))
+  ) {
+    throw new BonsaiError(
+      'bad-shape',
+      at(view.node),
+      `[${pads}] does not pad a tensor of ${shape.length} dimensions, 6 at most`,
+      'pad by 0 or more before and after every dimension',
+    );
+  }
+  return shape.map((extent, d) => (pads[2 * d] as number) + extent + (pads[2 * d + 1] as number));
+}

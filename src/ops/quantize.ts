@@ -1,0 +1,44 @@
+/** quantize (QUANTIZE, int8 to int8): another scale and zero point for the same values. */
+import { elementCount, type NodeView } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import { elementwiseInRuns, type Run } from './lookup.js';
+import { outputOf } from './operands.js';
+import { clamp } from './quant.js';
+import { elementQuant, rescaler } from './rescale.js';
+
+export interface QuantizeAttrs {
+  /**
+   * scalar: every element alike, the last rounding takes halves away from zero (TFLM's reference
+   * kernel, rounding 'tflm').
+   * vector: whole groups of 16 elements round halves up, what is left over as 'scalar' does
+   * (desktop TFLite's builtin kernel, rounding 'tflite'). Halves are common: with a ratio of scales
+   * below 1/2 the value before the last rounding has as few as one fractional bit.
+   */
+  readonly algorithm: 'scalar' | 'vector';
+}
+
+export const quantize = elementwiseInRuns<QuantizeAttrs>(
+  'quantize',
+  runsOf,
+) satisfies OpDef<QuantizeAttrs>;
+
+const vectorElements = 16;
+
+function runsOf(view: NodeView<QuantizeAttrs>): readonly Run[] {
+  const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
+  const scalarWith = (rescale: (x: number) => number) => (q: number) =>
+    clamp(rescale(q - inputZeroPoint) + outputZeroPoint, -128, 127);
+  const count = elementCount(outputOf(view).shape);
+  const grouped = view.attrs.algorithm === 'vector' ? count - (count % vectorElements) : 0;
+  const ratio = inputScale / outputScale;
+  const halvesUp = scalarWith(rescaler(view, ratio, divideHalvesUp));
+  const halvesAway = scalarWith(rescaler(view, ratio));
+  return [
+    { first: 0, end: grouped, scalar: halvesUp },
+    { first: grouped, end: count, scalar: halvesAway },
+  ].filter(({ first, end }) => first < end);
+}
+
+function divideHalvesUp(x: number, exponent: number): number {
+  return Math.floor(x / 2 ** exponent + 0.5);
+}

@@ -1,0 +1,11 @@
+/** relu_n1_to_1 (RELU_N1_TO_1): x clamped to [−1, 1]. */
+import type { OpDef } from '../ir/op.js';
+import { rescaleAndClamp } from './clamping.js';
+import { elementwise } from './lookup.js';
+
+/** TFLM has no such operator: its rounding is desktop TFLite's. */
+export type ReluN1To1Attrs = Readonly<Record<string, never>>;
+
+export const reluN1To1 = elementwise<ReluN1To1Attrs>('relu_n1_to_1', (view) =>
+  rescaleAndClamp(view, 'relu_n1_to_1'),
+) satisfies OpDef<ReluN1To1Attrs>;

@@ -1,0 +1,7 @@
+/** reshape (RESHAPE): any shape of as many elements. */
+import type { OpDef } from '../ir/op.js';
+import { type SameElementsAttrs, sameElements } from './same-elements.js';
+
+export type ReshapeAttrs = SameElementsAttrs;
+
+export const reshape = sameElements('reshape') satisfies OpDef<ReshapeAttrs>;

@@ -1,0 +1,7 @@
+/** squeeze (SQUEEZE): dimensions of extent 1 taken out. */
+import type { OpDef } from '../ir/op.js';
+import { type SameElementsAttrs, sameElements } from './same-elements.js';
+
+export type SqueezeAttrs = SameElementsAttrs;
+
+export const squeeze = sameElements('squeeze') satisfies OpDef<SqueezeAttrs>;

@@ -1,0 +1,24 @@
+/** tanh (TANH). */
+import type { NodeView } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import { tanhOf } from './fixed-point.js';
+import { elementwise, type Scalar } from './lookup.js';
+import { badRatio, elementQuant } from './rescale.js';
+import { fixedPointOf, floatTable, type SigmoidAlgorithm } from './sigmoid.js';
+
+export interface TanhAttrs {
+  /** 'fixed' for TFLM's rounding, 'float' for TFLite's (ops/sigmoid.ts). */
+  readonly algorithm: SigmoidAlgorithm;
+}
+
+export const tanh = elementwise<TanhAttrs>('tanh', scalarOf) satisfies OpDef<TanhAttrs>;
+
+function scalarOf(view: NodeView<TanhAttrs>): Scalar {
+  const quant = elementQuant(view);
+  // TFLite's quantisation specification fixes the output: [-1, 1) in 256 steps.
+  if (quant.outputScale !== 1 / 128 || quant.outputZeroPoint !== 0) {
+    throw badRatio(view, 'the output of a tanh has scale 1/128 and zero point 0');
+  }
+  if (view.attrs.algorithm === 'float') return floatTable(quant, (x) => Math.fround(Math.tanh(x)));
+  return fixedPointOf(view, quant, tanhOf, 7);
+}
