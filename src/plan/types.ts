@@ -30,6 +30,9 @@ export interface Scratch {
   readonly bytes: number;
 }
 
+/** The kernel of a step that needs no code: a reshape, kept as a step by `faithful`. */
+export const noKernel = 'none';
+
 /** What runs as one unit and is one row of the report. */
 export interface PlanStep {
   readonly index: number;
@@ -41,7 +44,7 @@ export interface PlanStep {
   readonly op: string;
   /** Indices of the source operators. */
   readonly ops: readonly number[];
-  /** The variant's template. */
+  /** The variant's template; `noKernel` where the output already lies where the input is. */
   readonly kernel: string;
   /** Why this kernel. */
   readonly why: string;

@@ -1,0 +1,28 @@
+/** Computes at compile time what depends on constants alone. */
+import { type Graph, isConstant, type Node, tensorOf, viewOf } from '../ir/graph.js';
+import { opOf } from '../ops/index.js';
+
+/**
+ * A node whose inputs are all constant is replaced by the tensors that it evaluates to. A graph
+ * output stays computed, since an output has to lie in the arena; float nodes stay, since only
+ * integer operators are exact.
+ */
+export function foldConstants(graph: Graph): Graph {
+  const tensors = [...graph.tensors];
+  const outputs = new Set(graph.outputs);
+  const folded = (node: Node): boolean => {
+    const view = viewOf({ ...graph, tensors }, node);
+    const exact = view.outputs.every((tensor) => tensor.dtype === 'int8');
+    const known = view.inputs.length > 0 && view.inputs.every((t) => t === null || isConstant(t));
+    if (!exact || !known || node.outputs.some((id) => outputs.has(id))) return false;
+    const inputs = view.inputs.map((tensor) => tensor?.data ?? null);
+    const results = opOf(node).evaluate(view, inputs);
+    node.outputs.forEach((id, position) => {
+      const data = results[position];
+      if (data !== undefined) tensors[id] = { ...tensorOf(graph, id), data };
+    });
+    return true;
+  };
+  const nodes = graph.nodes.filter((node) => !folded(node));
+  return { ...graph, tensors, nodes };
+}

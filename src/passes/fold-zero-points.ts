@@ -1,0 +1,79 @@
+/** Takes the input's zero point out of the inner loop of convolutions and fully connected layers. */
+import { type Graph, type NodeView, type Tensor, type TensorData, viewOf } from '../ir/graph.js';
+import { perTensor } from '../ops/quant.js';
+import { withTensor } from './rewrite.js';
+
+/**
+ * Σ (x − zp)·w + b = Σ x·w + (b − zp·Σ w): with the new bias a kernel multiplies raw inputs. A
+ * padded tap then counts as x = zp, as the attribute `zeroPointFolded` says.
+ *
+ * Left as it is where |b'| + 128·Σ|w| reaches 2^31 in any channel: below that no partial sum, in
+ * any order, leaves int32.
+ */
+export function foldZeroPoints(graph: Graph): Graph {
+  const tensors = [...graph.tensors];
+  const nodes = graph.nodes.map((node) => {
+    const channelAxis = channelAxes[node.op];
+    if (channelAxis === undefined || node.attrs.zeroPointFolded === true) return node;
+    const view = viewOf(graph, node);
+    const bias = foldedBias(view, channelAxis);
+    if (bias === null) return node;
+    const inputs = [...node.inputs];
+    inputs[2] = withTensor(tensors, biasTensor(view, bias));
+    return { ...node, inputs, attrs: { ...node.attrs, zeroPointFolded: true } };
+  });
+  return { ...graph, tensors, nodes };
+}
+
+/** Where the weights' output channels are: OHWI, 1HWO, [out, in]. */
+const channelAxes: Readonly<Record<string, 'first' | 'last'>> = {
+  conv2d: 'first',
+  depthwise_conv2d: 'last',
+  fully_connected: 'first',
+};
+
+/** b − zp·Σ w of each channel; null where weights or bias are not constant or a sum may overflow. */
+function foldedBias({ inputs }: NodeView, channelAxis: 'first' | 'last'): Int32Array | null {
+  const [input, weights, bias] = inputs;
+  if (input?.dtype !== 'int8' || weights?.dtype !== 'int8' || weights.data === null) return null;
+  if (bias != null && (bias.data === null || bias.dtype !== 'int32')) return null;
+  const { zeroPoint } = perTensor(input, input.name);
+  const channels = weights.shape.at(channelAxis === 'first' ? 0 : -1) ?? 0;
+  const { sums, magnitudes } = channelSums(weights.data, channels, channelAxis);
+  const folded = new Int32Array(channels);
+  for (let c = 0; c < channels; c++) {
+    const value = Number(bias?.data?.[c] ?? 0) - zeroPoint * (sums[c] ?? 0);
+    if (Math.abs(value) + 128 * (magnitudes[c] ?? 0) >= 2 ** 31) return null;
+    folded[c] = value;
+  }
+  return folded;
+}
+
+function channelSums(data: TensorData, channels: number, channelAxis: 'first' | 'last') {
+  const sums = new Float64Array(channels);
+  const magnitudes = new Float64Array(channels);
+  const perChannel = data.length / channels;
+  for (let i = 0; i < data.length; i++) {
+    const c = channelAxis === 'first' ? Math.floor(i / perChannel) : i % channels;
+    const weight = Number(data[i]);
+    sums[c] = (sums[c] ?? 0) + weight;
+    magnitudes[c] = (magnitudes[c] ?? 0) + Math.abs(weight);
+  }
+  return { sums, magnitudes };
+}
+
+/** The bias tensor with new elements; without one, a new tensor of scale input · weights. */
+function biasTensor({ node, inputs }: NodeView, data: Int32Array): Tensor {
+  const [input, weights, bias] = inputs;
+  if (bias != null) return { ...bias, data, source: null };
+  const inputScale = input?.quant?.scales[0] ?? 1;
+  const scales = (weights?.quant?.scales ?? []).map((scale) => inputScale * scale);
+  return {
+    name: `${node.name}/bias`,
+    dtype: 'int32',
+    shape: [data.length],
+    quant: { scales, zeroPoints: scales.map(() => 0), axis: scales.length > 1 ? 0 : null },
+    data,
+    source: null,
+  };
+}

@@ -1,0 +1,85 @@
+/** Makes a standalone activation the fused activation of the node before it. */
+import { type Graph, type Node, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
+import { opOf } from '../ops/index.js';
+import { type Activation, activationRange, activations, sameQuant } from '../ops/quant.js';
+import { absorb, useCounts } from './rewrite.js';
+
+const standalone: ReadonlySet<string> = new Set(['relu', 'relu6', 'relu_n1_to_1']);
+
+/** Operators that clamp their result to the range of their attribute `activation`. */
+const clamping: ReadonlySet<string> = new Set([
+  'add',
+  'average_pool2d',
+  'conv2d',
+  'depthwise_conv2d',
+  'fully_connected',
+  'max_pool2d',
+  'mul',
+  'sub',
+]);
+
+/**
+ * The producer clamps its int8 result to a range; an activation that only clamps narrows it, so
+ * the two are one clamp. Nothing is assumed about how the activation rounds: it is evaluated on
+ * all 256 values. Where the two clamps have no common name, or the scales differ, both stay.
+ */
+export function fuseActivations(graph: Graph): Graph {
+  const uses = useCounts(graph);
+  const producers = new Map<TensorId, number>();
+  const nodes: Node[] = [];
+  for (const node of graph.nodes) {
+    const [input] = node.inputs;
+    const index = input == null || uses[input] !== 1 ? undefined : producers.get(input);
+    const producer = index === undefined ? undefined : nodes[index];
+    const fused = producer === undefined ? null : fuse(graph, producer, node);
+    // The fused node keeps the producer's place: readers of the activation come after both.
+    const place = fused === null || index === undefined ? nodes.length : index;
+    nodes[place] = fused ?? node;
+    for (const id of node.outputs) producers.set(id, place);
+  }
+  return { ...graph, nodes };
+}
+
+function fuse(graph: Graph, producer: Node, node: Node): Node | null {
+  if (!clamping.has(producer.op) || !standalone.has(node.op)) return null;
+  const [before] = viewOf(graph, producer).outputs;
+  const [after] = viewOf(graph, node).outputs;
+  if (before?.dtype !== 'int8' || after?.dtype !== 'int8') return null;
+  const range = clampOf(graph, node);
+  if (range === null || !sameQuant(before.quant, after.quant)) return null;
+  const [low, high] = activationRange(producer.attrs.activation as Activation, after);
+  const activation = nameOf([Math.max(low, range[0]), Math.min(high, range[1])], after);
+  if (activation === null) return null;
+  return {
+    ...producer,
+    ...absorb(producer, node),
+    outputs: node.outputs,
+    attrs: { ...producer.attrs, activation },
+  };
+}
+
+type Range = readonly [low: number, high: number];
+
+/** The range that a node with one int8 input clamps to; null if it does anything else. */
+function clampOf(graph: Graph, node: Node): Range | null {
+  const every = Int8Array.from({ length: 256 }, (_, i) => i - 128);
+  const { outputs, inputs, ...view } = viewOf(graph, node);
+  const flat = (tensors: readonly (Tensor | null)[]) =>
+    tensors.filter((tensor) => tensor !== null).map((tensor) => ({ ...tensor, shape: [256] }));
+  const all = { ...view, inputs: flat(inputs), outputs: flat(outputs) };
+  const [results] = opOf(node).evaluate(all, [every]);
+  if (results === undefined) return null;
+  const low = Number(results[0]);
+  const high = Number(results[255]);
+  const clamps = every.every((x, i) => Number(results[i]) === Math.min(Math.max(x, low), high));
+  return clamps ? [low, high] : null;
+}
+
+/** The activation that leaves exactly this range of the output's integers. */
+function nameOf([low, high]: Range, output: Tensor): Activation | null {
+  const fits = (activation: Activation) => {
+    const range = activationRange(activation, output);
+    return range[0] === low && range[1] === high;
+  };
+  return activations.find(fits) ?? null;
+}

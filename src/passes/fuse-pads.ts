@@ -1,0 +1,53 @@
+/** Makes a pad of height and width part of the convolution that reads it. */
+import { type Graph, type Node, type TensorId, tensorOf } from '../ir/graph.js';
+import { sameQuant } from '../ops/quant.js';
+import { absorb, useCounts } from './rewrite.js';
+
+/**
+ * A pad fills with the zero point, and a convolution's own padding counts as the zero point: the
+ * sums are the same. An average pool divides by the elements inside the image, so it never takes
+ * a pad; neither does a maximum, which ignores its padding.
+ */
+export function fusePads(graph: Graph): Graph {
+  const uses = useCounts(graph);
+  const pads = new Map<TensorId, Node>();
+  const absorbed = new Set<Node>();
+  const nodes = graph.nodes.map((node) => {
+    const [input] = node.inputs;
+    const [output] = node.outputs;
+    if (node.op === 'pad' && output !== undefined) {
+      if (uses[output] === 1 && isSpatial(graph, node)) pads.set(output, node);
+      return node;
+    }
+    const pad = input == null ? undefined : pads.get(input);
+    if (pad === undefined || !convolutions.has(node.op)) return node;
+    absorbed.add(pad);
+    const [, , top = 0, bottom = 0, left = 0, right = 0] = pad.attrs.pads as readonly number[];
+    const attrs = {
+      ...node.attrs,
+      padTop: Number(node.attrs.padTop) + top,
+      padBottom: Number(node.attrs.padBottom) + bottom,
+      padLeft: Number(node.attrs.padLeft) + left,
+      padRight: Number(node.attrs.padRight) + right,
+    };
+    const inputs = [pad.inputs[0] ?? null, ...node.inputs.slice(1)];
+    return { ...node, ...absorb(node, pad), inputs, attrs };
+  });
+  return { ...graph, nodes: nodes.filter((node) => !absorbed.has(node)) };
+}
+
+const convolutions: ReadonlySet<string> = new Set(['conv2d', 'depthwise_conv2d']);
+
+/** Whether a pad touches height and width only and leaves the quantisation alone. */
+function isSpatial(graph: Graph, pad: Node): boolean {
+  const [input] = pad.inputs;
+  const [output] = pad.outputs;
+  if (input == null || output === undefined) return false;
+  const [n0, n1, , , , , c0, c1, ...more] = pad.attrs.pads as readonly number[];
+  return (
+    c1 !== undefined &&
+    more.length === 0 &&
+    [n0, n1, c0, c1].every((extent) => extent === 0) &&
+    sameQuant(tensorOf(graph, input).quant, tensorOf(graph, output).quant)
+  );
+}

@@ -1,0 +1,88 @@
+/** Every pass, in the order in which they run. */
+import { checkModule } from '../ir/check.js';
+import type { Module } from '../ir/graph.js';
+import { operators } from '../ops/index.js';
+import { dropReshapes } from './drop-reshapes.js';
+import { dropUnusedTensors } from './drop-unused-tensors.js';
+import { foldConstants } from './fold-constants.js';
+import { foldZeroPoints } from './fold-zero-points.js';
+import { fuseActivations } from './fuse-activations.js';
+import { fusePads } from './fuse-pads.js';
+import { removeDeadNodes } from './remove-dead-nodes.js';
+import { eachGraph } from './rewrite.js';
+
+/** A function from a module to one that gives the same bits on every tensor that it still has. */
+export interface Pass {
+  readonly name: string;
+  /** Why it runs, and why here. */
+  readonly why: string;
+  /** Keeps every source operator, reading and writing the tensors that it did. */
+  readonly faithful: boolean;
+  run(module: Module): Module;
+}
+
+export const passes: readonly Pass[] = [
+  {
+    name: 'fold-constants',
+    why: 'first: the others look for weights and biases among constants',
+    faithful: false,
+    run: eachGraph(foldConstants),
+  },
+  {
+    name: 'drop-reshapes',
+    why: 'before dead nodes go: a reshape that nobody reads any more is one',
+    faithful: false,
+    run: eachGraph(dropReshapes),
+  },
+  {
+    name: 'remove-dead-nodes',
+    why: 'before fusing: a reader that no output needs would keep a tensor from being absorbed',
+    faithful: false,
+    run: eachGraph(removeDeadNodes),
+  },
+  {
+    name: 'fuse-activations',
+    why: 'one pass over the data less, and one tensor',
+    faithful: false,
+    run: eachGraph(fuseActivations),
+  },
+  {
+    name: 'fuse-pads',
+    why: 'the padded copy would be the largest tensor of its neighbourhood',
+    faithful: false,
+    run: eachGraph(fusePads),
+  },
+  {
+    name: 'fold-zero-points',
+    why: 'after whatever changes weights, padding or biases: the sum over the weights is final',
+    faithful: true,
+    run: eachGraph(foldZeroPoints),
+  },
+  {
+    name: 'drop-unused-tensors',
+    why: 'last: it renumbers, so nothing later has to skip holes',
+    faithful: true,
+    run: dropUnusedTensors,
+  },
+];
+
+/**
+ * Runs the passes in order and checks the IR after each.
+ *
+ * @param observe called with each pass's name and result (`--dump`)
+ * @throws InternalError naming the pass that broke the IR
+ */
+export function runPasses(
+  module: Module,
+  { faithful }: { readonly faithful: boolean },
+  observe: (pass: string, module: Module) => void = () => {},
+): Module {
+  return passes
+    .filter((pass) => pass.faithful || !faithful)
+    .reduce((before, pass) => {
+      const after = pass.run(before);
+      checkModule(after, operators, pass.name);
+      observe(pass.name, after);
+      return after;
+    }, module);
+}

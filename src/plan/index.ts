@@ -1,0 +1,162 @@
+/** Decides everything about one model on one target: kernels, steps, memory. */
+import { type ModelSize, modelSize } from '../analysis/index.js';
+import { byteCount, type Module, mainGraph, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
+import type { Facts, TargetTraits } from '../ir/op.js';
+import { opOf } from '../ops/index.js';
+import { acceptInt8 } from './accept.js';
+import { type Buffer, lowerBound, type Packing, pack } from './arena.js';
+import {
+  type InPlacePolicy,
+  isAlias,
+  makeBuffers,
+  type Schedule,
+  stepIntervals,
+  type TensorBuffer,
+} from './buffers.js';
+import { identifiers, makePorts } from './ports.js';
+import { selectKernel } from './select.js';
+import {
+  type CompileOptions,
+  noKernel,
+  type Placement,
+  type Plan,
+  type PlanStep,
+} from './types.js';
+
+/** Kernels may load words from any tensor. */
+const arenaAlign = 4;
+
+/**
+ * Plans the main graph of `module`, as the passes left it.
+ *
+ * @param source size of the model before the passes, for the report
+ * @throws BonsaiError 'float-model', 'unsupported-type', 'bad-graph' (accept.ts)
+ */
+export function makePlan(
+  module: Module,
+  facts: Facts,
+  target: TargetTraits,
+  options: CompileOptions,
+  source: ModelSize = modelSize(mainGraph(module)),
+): Plan {
+  const graph = mainGraph(module);
+  acceptInt8(graph);
+  const nodes = [...graph.nodes.entries()].filter(
+    ([, node]) => options.faithful || !isAlias(graph, node),
+  );
+  const choices = nodes.map(([index, node]) => {
+    const view = viewOf(graph, node);
+    const macs = opOf(node).macs(view);
+    const step = { node: index, macs, name: node.name, ops: node.ops };
+    if (isAlias(graph, node)) {
+      return { ...step, kernel: noKernel, why: 'its output is its input', scratchBytes: 0 };
+    }
+    const { variant, why } = selectKernel(view, facts, target);
+    return { ...step, kernel: variant.template, why, scratchBytes: variant.scratch(view) };
+  });
+  const schedule = { graph, steps: nodes.map(([index]) => index), keepInput: options.keepInput };
+  const arena = planArena(
+    schedule,
+    choices.map((choice) => choice.scratchBytes),
+  );
+  const inArena = (ids: readonly (TensorId | null)[]) => [
+    ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
+  ];
+  const steps = choices.map(({ scratchBytes: _, ...choice }, index): PlanStep => {
+    const node = graph.nodes[choice.node];
+    return {
+      index,
+      ...choice,
+      op: [node?.op, ...(node?.fused ?? [])].join('+'),
+      reads: inArena(node?.inputs ?? []) as TensorId[],
+      writes: inArena(node?.outputs ?? []) as TensorId[],
+      scratch: arena.scratch[index] ?? null,
+      region: 'flash',
+    };
+  });
+  const { inputNames, outputNames } = module;
+  const cNames = identifiers([...inputNames, ...outputNames]);
+  const outputCNames = cNames.slice(inputNames.length);
+  return {
+    model: {
+      name: module.name,
+      sha256: module.sha256,
+      macs: source.macs,
+      liveMacs: steps.reduce((sum, step) => sum + step.macs, 0),
+      parameters: source.parameters,
+    },
+    target: target.name,
+    options,
+    steps,
+    placements: [...arena.placements.values()],
+    inputs: makePorts(graph, graph.inputs, inputNames, cNames, arena.placements),
+    outputs: makePorts(graph, graph.outputs, outputNames, outputCNames, arena.placements),
+    arenaBytes: arena.bytes,
+    arenaLowerBoundBytes: arena.lowerBoundBytes,
+    arenaAlign,
+  };
+}
+
+interface Arena {
+  readonly placements: ReadonlyMap<TensorId, Placement>;
+  /** One a step. */
+  readonly scratch: PlanStep['scratch'][];
+  readonly bytes: number;
+  readonly lowerBoundBytes: number;
+}
+
+const policies: readonly InPlacePolicy[] = ['first', 'last', 'never'];
+
+/**
+ * The smallest arena over the ways to work in place. Overwriting an input always lowers the live
+ * bytes of its step, so the bound of any in-place policy is the bound of all; but it also ties two
+ * lifetimes to one offset, which now and then packs worse than a copy would.
+ */
+function planArena(schedule: Schedule, scratchBytes: readonly number[]): Arena {
+  const intervals = stepIntervals(schedule);
+  const scratches = [...scratchBytes.entries()].filter(([, bytes]) => bytes > 0);
+  const attempt = (policy: InPlacePolicy) => {
+    const tensors = makeBuffers(schedule, intervals, policy);
+    const scratch = scratches.map(([step, bytes]) => ({ bytes, first: step, last: step }));
+    const buffers = [...tensors, ...scratch].map(aligned);
+    return { tensors, buffers, packing: pack(buffers) };
+  };
+  let best = attempt('first');
+  const lowerBoundBytes = lowerBound(best.buffers);
+  for (const policy of policies) {
+    if (best.packing.bytes === lowerBoundBytes) break;
+    const other = attempt(policy);
+    if (other.packing.bytes < best.packing.bytes) best = other;
+  }
+  const { tensors, packing } = best;
+  const scratch: PlanStep['scratch'][] = scratchBytes.map(() => null);
+  scratches.forEach(([step, bytes], i) => {
+    scratch[step] = { offset: packing.offsets[tensors.length + i] ?? 0, bytes };
+  });
+  const placements = place(schedule, intervals, tensors, packing);
+  return { placements, scratch, bytes: packing.bytes, lowerBoundBytes };
+}
+
+function aligned({ bytes, first, last }: Buffer): Buffer {
+  return { bytes: Math.ceil(bytes / arenaAlign) * arenaAlign, first, last };
+}
+
+/** Every tensor's placement, in the order of tensor ids. */
+function place(
+  { graph }: Schedule,
+  intervals: ReturnType<typeof stepIntervals>,
+  buffers: readonly TensorBuffer[],
+  packing: Packing,
+): ReadonlyMap<TensorId, Placement> {
+  const offsets = new Map(
+    buffers.flatMap(({ tensors }, i) => tensors.map((id) => [id, packing.offsets[i] ?? 0])),
+  );
+  const entries = [...intervals].sort(([a], [b]) => a - b);
+  return new Map(
+    entries.map(([id, { first, last }]) => {
+      const tensor = tensorOf(graph, id);
+      const offset = offsets.get(id) ?? 0;
+      return [id, { tensor: id, name: tensor.name, offset, bytes: byteCount(tensor), first, last }];
+    }),
+  );
+}

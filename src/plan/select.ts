@@ -1,0 +1,41 @@
+/** Which kernel computes a node. */
+import { InternalError } from '../errors.js';
+import { at, type NodeView } from '../ir/graph.js';
+import type { Facts, KernelVariant, TargetTraits } from '../ir/op.js';
+import { opOf } from '../ops/index.js';
+
+export interface Choice {
+  readonly variant: KernelVariant;
+  /** For the report: what else there was, and why not that. */
+  readonly why: string;
+}
+
+/**
+ * The variant of lowest estimated cost whose features the target has and whose condition holds;
+ * the earlier one in the operator's list where two cost the same.
+ *
+ * @throws InternalError when there is none: every operator has a portable kernel
+ */
+export function selectKernel(view: NodeView, facts: Facts, target: TargetTraits): Choice {
+  const { variants } = opOf(view.node);
+  const rejected: string[] = [];
+  const fitting: { variant: KernelVariant; cost: number }[] = [];
+  for (const variant of variants) {
+    const missing = variant.needs.filter((feature) => !target.features.has(feature));
+    if (missing.length > 0) {
+      rejected.push(`${variant.template} needs ${missing.join(' and ')}`);
+    } else if (!variant.when(view, facts)) {
+      rejected.push(`${variant.template} does not apply`);
+    } else {
+      fitting.push({ variant, cost: Math.round(variant.cost(view, target)) });
+    }
+  }
+  const [best, ...slower] = fitting.sort((a, b) => a.cost - b.cost);
+  if (best === undefined) {
+    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${rejected.join('; ')}`);
+  }
+  if (variants.length === 1) return { variant: best.variant, why: 'the only kernel' };
+  const others = slower.map(({ variant, cost }) => `${variant.template} about ${cost} cycles`);
+  const chosen = slower.length > 0 ? `about ${best.cost} cycles` : 'the only one that applies';
+  return { variant: best.variant, why: [chosen, ...others, ...rejected].join('; ') };
+}
