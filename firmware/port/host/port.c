@@ -1,0 +1,89 @@
+/* A process on a POSIX host: frames over stdin and stdout, time in nanoseconds. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "port.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "model.h"
+
+const int32_t port_links = 1;
+
+static uint8_t received[4096];
+static int32_t received_length;
+static int32_t next;
+
+static uint8_t kept[4096];
+static int32_t kept_length;
+
+void port_start(void)
+{
+}
+
+/* Ends the process when the host has closed the pipe. */
+int32_t port_read(int32_t link)
+{
+    (void)link;
+    if (next == received_length) {
+        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+        if (poll(&input, 1, -1) < 0) {
+            return -1;
+        }
+        const ssize_t length = read(STDIN_FILENO, received, sizeof received);
+        if (length <= 0) {
+            exit(length < 0);
+        }
+        received_length = (int32_t)length;
+        next = 0;
+    }
+    return received[next++];
+}
+
+void port_flush(int32_t link)
+{
+    (void)link;
+    int32_t sent = 0;
+    while (sent < kept_length) {
+        const ssize_t n = write(STDOUT_FILENO, kept + sent, (size_t)(kept_length - sent));
+        if (n < 0 && errno != EINTR) {
+            exit(1);
+        }
+        sent += n < 0 ? 0 : (int32_t)n;
+    }
+    kept_length = 0;
+}
+
+void port_write(int32_t link, const uint8_t *bytes, int32_t length)
+{
+    for (int32_t i = 0; i < length; i++) {
+        if (kept_length == (int32_t)sizeof kept) {
+            port_flush(link);
+        }
+        kept[kept_length++] = bytes[i];
+    }
+}
+
+uint64_t port_count(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* A process's own stack and data are the operating system's: only the arena is counted. */
+void port_memory(struct port_memory *memory)
+{
+    memory->stack_peak = 0;
+    memory->stack_size = 0;
+    memory->static_ram = (uint32_t)bonsai_model.arena_bytes;
+}
+
+/* There is no boot loader: the process ends. */
+void port_reboot(void)
+{
+    exit(0);
+}

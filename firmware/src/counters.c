@@ -1,0 +1,86 @@
+#include "counters.h"
+
+#include <stddef.h>
+
+#include "model.h"
+#include "port.h"
+
+#define CALIBRATIONS 4
+
+/* The context of one run. */
+struct counter {
+    uint64_t start; /* the reading before the run */
+    uint64_t left;  /* the reading when the last step's hook returned */
+    uint64_t *counts;
+    uint64_t step_cost; /* what the hook measures for an empty step */
+};
+
+static uint64_t run_cost;
+static uint64_t step_cost;
+
+/* A jittery counter (a host's clock) may read less than the constant cost. */
+static uint64_t less(uint64_t count, uint64_t cost)
+{
+    return count > cost ? count - cost : 0;
+}
+
+/* Not inlined, so that calibration and measurement run the same instructions. */
+__attribute__((noinline)) static uint64_t timed(bonsai_run *run, bonsai_hook *hook,
+                                                struct counter *counter)
+{
+    counter->start = port_count();
+    counter->left = counter->start;
+    run(bonsai_model.arena, hook, counter);
+    return port_count() - counter->start;
+}
+
+static void end_step(void *context, int32_t step)
+{
+    struct counter *counter = context;
+    counter->counts[step] = less(port_count() - counter->left, counter->step_cost);
+    counter->left = port_count();
+}
+
+static void run_nothing(void *arena, bonsai_hook *hook, void *context)
+{
+    (void)arena;
+    (void)hook;
+    (void)context;
+}
+
+static void run_empty_steps(void *arena, bonsai_hook *hook, void *context)
+{
+    (void)arena;
+    hook(context, 0);
+    hook(context, 1);
+}
+
+void counters_start(void)
+{
+    /* The compiler must not see which functions these are: it would make special copies. */
+    bonsai_run *volatile nothing = run_nothing;
+    bonsai_run *volatile empty_steps = run_empty_steps;
+    run_cost = UINT64_MAX;
+    step_cost = UINT64_MAX;
+    /* The least of a few: the first ones fill the instruction cache. */
+    for (int32_t i = 0; i < CALIBRATIONS; i++) {
+        uint64_t counts[2];
+        struct counter counter = {.counts = counts};
+        const uint64_t count = timed(nothing, NULL, &counter);
+        timed(empty_steps, end_step, &counter);
+        run_cost = count < run_cost ? count : run_cost;
+        step_cost = counts[1] < step_cost ? counts[1] : step_cost;
+    }
+}
+
+uint64_t count_run(void)
+{
+    struct counter counter = {.counts = NULL};
+    return less(timed(bonsai_model.run, NULL, &counter), run_cost);
+}
+
+uint64_t count_steps(void)
+{
+    struct counter counter = {.counts = bonsai_model.counts, .step_cost = step_cost};
+    return less(timed(bonsai_model.run, end_step, &counter), run_cost);
+}

@@ -1,0 +1,30 @@
+/* Frames of docs/protocol.md: COBS around a header, a body and a CRC-32; a zero byte ends one. */
+#ifndef BONSAI_FRAME_H
+#define BONSAI_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FRAME_HEADER_BYTES 8
+#define FRAME_BODY_BYTES 1024
+#define FRAME_BYTES (FRAME_HEADER_BYTES + FRAME_BODY_BYTES + 4)
+
+/* A frame on its way in: all zero before the first byte. */
+struct frame_reader {
+    uint8_t frame[FRAME_BYTES]; /* header, body, CRC-32 */
+    int32_t length;
+    int32_t left;  /* bytes until the next COBS code */
+    bool zero_due; /* the block that ended stands for a zero, if another follows */
+    bool too_long;
+};
+
+/* Takes one byte from the link.
+ *
+ * Returns the length of header and body when the byte completes a good frame, else 0. A frame that
+ * is too long or too short, cut off or damaged is dropped at its end, the next zero byte. */
+int32_t frame_read(struct frame_reader *reader, uint8_t byte);
+
+/* Sends a frame: `length` bytes of header and body. Its CRC is written behind them in `frame`. */
+void frame_write(int32_t link, uint8_t *frame, int32_t length);
+
+#endif

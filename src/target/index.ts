@@ -1,0 +1,142 @@
+/**
+ * Targets: folders under targets/, data only.
+ *
+ * `target.json` says everything that the other stages ask about a board; an unknown or missing key
+ * is an error, so that a slip of the pen never becomes a default.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { BonsaiError } from '../errors.js';
+import type { Feature, TargetTraits } from '../ir/op.js';
+
+const root = new URL('../../', import.meta.url);
+
+const features = ['mul32', 'dsp', 'mve', 'fpu'] as const satisfies readonly Feature[];
+const flags = z.array(z.string());
+const hexId = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
+
+const schema = z.strictObject({
+  /** The folder's name; a bare word in C. */
+  name: z.string().regex(/^[a-z][a-z0-9_]*$/),
+  description: z.string(),
+  /** For people. */
+  core: z.string(),
+  /** The folder in firmware/port. */
+  family: z.string(),
+  features: z.array(z.enum(features)),
+  /** Ticks of the counter in a second, for unit 'cycles' the processor's clock. */
+  clockHz: z.int().positive(),
+  unit: z.enum(['cycles', 'instructions', 'nanoseconds']),
+  /** null: not limited. */
+  flashBytes: z.int().positive().nullable(),
+  ramBytes: z.int().positive().nullable(),
+  compiler: z.string(),
+  /** The Debian package that has it. */
+  compilerPackage: z.string(),
+  /** For every file and for linking. */
+  flags,
+  /** For the firmware's own files. */
+  runtimeFlags: flags,
+  /** For the model's file, by --optimize. */
+  kernelFlags: z.strictObject({ speed: flags, balanced: flags, size: flags }),
+  linkFlags: flags,
+  /** Beside target.json; null: the compiler's own. */
+  linkerScript: z.string().nullable(),
+  /** Below firmware/: folders of headers, files to compile, files that those include. */
+  includes: z.array(z.string()).nonempty(),
+  sources: z.array(z.string()).nonempty(),
+  headers: z.array(z.string()),
+  /** What a build makes. */
+  images: z.array(z.enum(['elf', 'bin', 'uf2'])).nonempty(),
+  uf2FamilyId: hexId(8).exactOptional(),
+  /** Of the UART. */
+  baudRate: z.int().positive().exactOptional(),
+  /** What the board calls itself on USB. */
+  usb: z.strictObject({ vendorId: hexId(4), productId: hexId(4) }).exactOptional(),
+  /** The simulator in src/device; null: none. */
+  simulator: z.enum(['rp2040js', 'process']).nullable(),
+});
+
+/** What target.json says. */
+export type TargetData = Readonly<z.infer<typeof schema>>;
+
+export interface Target extends Omit<TargetData, 'features'>, TargetTraits {}
+
+/** Names of the targets, sorted. */
+export function listTargets(): string[] {
+  return readdirSync(new URL('targets/', root), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+}
+
+/**
+ * @throws BonsaiError 'usage' when there is no such target, or its target.json says something that
+ * it cannot
+ */
+export function loadTarget(name: string): Target {
+  if (!listTargets().includes(name)) {
+    throw new BonsaiError(
+      'usage',
+      `target ${name}`,
+      'is not known',
+      `one of: ${listTargets().join(', ')}`,
+    );
+  }
+  const url = new URL(`targets/${name}/target.json`, root);
+  return parseTarget(readFileSync(url, 'utf8'), fileURLToPath(url));
+}
+
+/**
+ * Checks the text of a target.json.
+ *
+ * @param where the file, for errors
+ * @throws BonsaiError 'usage' with every key that is unknown, missing or wrong
+ */
+export function parseTarget(text: string, where: string): Target {
+  const hint = 'targets/rp2040/target.json shows every key';
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new BonsaiError('usage', where, `is not JSON: ${(error as Error).message}`, hint);
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(
+      ({ path, message }) => `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`,
+    );
+    throw new BonsaiError('usage', where, issues.join('; '), hint);
+  }
+  return { ...parsed.data, features: new Set(parsed.data.features) };
+}
+
+/**
+ * The firmware of a target as a project holds it: path below the project's firmware/ → text. The
+ * linker script is among them, under its own name.
+ */
+export function firmwareSources(target: Target): Map<string, string> {
+  const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
+  const files = [...target.sources, ...target.headers];
+  const texts = new Map(files.map((path) => [path, read(`firmware/${path}`)]));
+  if (target.linkerScript !== null) {
+    texts.set(target.linkerScript, read(`targets/${target.name}/${target.linkerScript}`));
+  }
+  return texts;
+}
+
+/** What the target says to firmware/include/port.h and its port, as C macros. */
+export function firmwareMacros(target: Target): Map<string, string> {
+  const macros = new Map([
+    ['TARGET_NAME', target.name],
+    ['CLOCK_HZ', `${target.clockHz}u`],
+    ['COUNT_UNIT', `COUNT_${target.unit.toUpperCase()}`],
+  ]);
+  if (target.baudRate !== undefined) macros.set('BAUD_RATE', `${target.baudRate}u`);
+  if (target.usb !== undefined) {
+    macros.set('USB_VENDOR_ID', `${target.usb.vendorId}u`);
+    macros.set('USB_PRODUCT_ID', `${target.usb.productId}u`);
+  }
+  return macros;
+}
