@@ -2,11 +2,16 @@
 import { InternalError } from '../errors.js';
 import type { Node } from '../ir/graph.js';
 import type { OpDef, OpTable } from '../ir/op.js';
+import { add } from './add.js';
+import { averagePool2d } from './average_pool2d.js';
 import { concatenation } from './concatenation.js';
 import { expandDims } from './expand_dims.js';
 import { hardSwish } from './hard_swish.js';
 import { leakyRelu } from './leaky_relu.js';
 import { logistic } from './logistic.js';
+import { maxPool2d } from './max_pool2d.js';
+import { mean } from './mean.js';
+import { mul } from './mul.js';
 import { pad } from './pad.js';
 import { quantize } from './quantize.js';
 import { relu } from './relu.js';
@@ -14,19 +19,26 @@ import { reluN1To1 } from './relu_n1_to_1.js';
 import { relu6 } from './relu6.js';
 import { reshape } from './reshape.js';
 import { resizeNearestNeighbor } from './resize_nearest_neighbor.js';
+import { softmax } from './softmax.js';
 import { split } from './split.js';
 import { squeeze } from './squeeze.js';
 import { stridedSlice } from './strided_slice.js';
+import { sub } from './sub.js';
 import { tanh } from './tanh.js';
 import { transpose } from './transpose.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 const all: readonly OpDef<any>[] = [
+  add,
+  averagePool2d,
   concatenation,
   expandDims,
   hardSwish,
   leakyRelu,
   logistic,
+  maxPool2d,
+  mean,
+  mul,
   pad,
   quantize,
   relu,
@@ -34,9 +46,11 @@ const all: readonly OpDef<any>[] = [
   reluN1To1,
   reshape,
   resizeNearestNeighbor,
+  softmax,
   split,
   squeeze,
   stridedSlice,
+  sub,
   tanh,
   transpose,
 ];

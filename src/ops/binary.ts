@@ -1,0 +1,111 @@
+/** add, sub and mul: what elementwise operators of two int8 operands have in common. */
+import { elementCount, isConstant, type NodeView, type TensorData } from '../ir/graph.js';
+import type { KernelCall, OpDef, Table } from '../ir/op.js';
+import { broadcastShape, requireRank, sourceIndices, walkOf } from './broadcast.js';
+import { inputOf, outputOf, requireInt8 } from './operands.js';
+import { type Activation, activationRange, clamp } from './quant.js';
+
+export interface BinaryAttrs {
+  /** Fused: the output is clamped to its range. */
+  readonly activation: Activation;
+}
+
+/** One operator's arithmetic, for one node. */
+export interface Arithmetic {
+  /** The output before the clamp, its zero point added; a and b are raw elements. */
+  combine(a: number, b: number): number;
+  /** What the C kernel needs to do the same, under the template's names. */
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
+interface Kernel {
+  readonly template: string;
+  readonly support: readonly string[];
+  readonly flags: Readonly<Record<string, boolean>>;
+  /** Estimated Cortex-M0+ cycles an element. */
+  readonly cycles: number;
+}
+
+/** @param arithmeticOf throws BonsaiError 'bad-quantisation' for scales that it cannot do exactly */
+export function binary<A extends BinaryAttrs>(
+  name: string,
+  kernel: Kernel,
+  arithmeticOf: (view: NodeView<A>) => Arithmetic,
+): OpDef<A> {
+  return {
+    name,
+    infer: (view) => [broadcastShape(view)],
+    check(view) {
+      requireInt8(view);
+      requireRank(view);
+      activationRange(view.attrs.activation, outputOf(view));
+      arithmeticOf(view);
+    },
+    evaluate(view, inputs) {
+      const { combine } = arithmeticOf(view);
+      const output = outputOf(view);
+      const [low, high] = activationRange(view.attrs.activation, output);
+      const [a, b] = inputs as readonly [TensorData, TensorData];
+      const ofA = sourceIndices(inputOf(view, 0).shape, output.shape);
+      const ofB = sourceIndices(inputOf(view, 1).shape, output.shape);
+      const element = (i: number) =>
+        combine(Number(a[ofA[i] as number]), Number(b[ofB[i] as number]));
+      return [Int8Array.from(ofA, (_, i) => clamp(element(i), low, high))];
+    },
+    macs: () => 0,
+    inPlace(view) {
+      const count = elementCount(outputOf(view).shape);
+      return [0, 1].filter((position) => {
+        const input = inputOf(view, position);
+        return !isConstant(input) && elementCount(input.shape) === count;
+      });
+    },
+    variants: [
+      {
+        template: kernel.template,
+        needs: [],
+        support: kernel.support,
+        when: () => true,
+        scratch: () => 0,
+        cost: (view) => kernel.cycles * elementCount(outputOf(view).shape),
+        lower: (view) => [lower(view, kernel.flags, arithmeticOf(view))],
+      },
+    ],
+  };
+}
+
+function lower(
+  view: NodeView<BinaryAttrs>,
+  flags: Readonly<Record<string, boolean>>,
+  arithmetic: Arithmetic,
+): KernelCall {
+  const operands = [inputOf(view, 0), inputOf(view, 1)] as const;
+  const [aConstant, bConstant] = operands.map(isConstant) as [boolean, boolean];
+  const walk = walkOf(view);
+  const [low, high] = activationRange(view.attrs.activation, outputOf(view));
+  const tables: Record<string, Table> = {};
+  if (aConstant) tables.a_data = { data: operands[0].data as Int8Array, role: 'table' };
+  if (bConstant) tables.b_data = { data: operands[1].data as Int8Array, role: 'table' };
+  const plain = walk.runs === 1 && walk.aStep === walk.bStep;
+  const numbers: Record<string, number> = { ...arithmetic.numbers, low, high };
+  if (plain) numbers.count = walk.runLength;
+  else {
+    Object.assign(numbers, {
+      runs: walk.runs,
+      run_length: walk.runLength,
+      a_step: walk.aStep,
+      b_step: walk.bStep,
+      outer_rank: walk.extents.length,
+    });
+    tables.extents = { data: Int32Array.from(walk.extents), role: 'table' };
+    tables.a_turns = { data: Int32Array.from(walk.aTurns), role: 'table' };
+    tables.b_turns = { data: Int32Array.from(walk.bTurns), role: 'table' };
+  }
+  return {
+    inputs: [0, 1].filter((position) => !isConstant(operands[position] as (typeof operands)[0])),
+    outputs: [0],
+    flags: { ...flags, a_constant: aConstant, b_constant: bConstant, broadcast: !plain },
+    numbers,
+    tables,
+  };
+}

@@ -1,0 +1,211 @@
+/** mean (MEAN): the average over any dimensions. */
+import { BonsaiError } from '../errors.js';
+import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
+import type { KernelCall, OpDef } from '../ir/op.js';
+import { inputOf, outputOf, requireInt8 } from './operands.js';
+import {
+  clamp,
+  type Multiplier,
+  multiplyByQuantizedMultiplier,
+  perTensor,
+  quantizeMultiplier,
+} from './quant.js';
+import { badRatio } from './rescale.js';
+
+export interface MeanAttrs {
+  /** The dimensions averaged over, from the front, ascending, each once; [] is a rescaling. */
+  readonly axes: readonly number[];
+  /** Whether they stay as extents of 1. */
+  readonly keepDims: boolean;
+  /**
+   * 'general': the zero point is subtracted from the sum, whose multiplier is the scales' ratio
+   * divided by the count in integers. 'spatial': the zero point's share is rounded on its own and
+   * the multiplier comes from float32 arithmetic.
+   *
+   * tflm: always 'general'. tflite: 'spatial' if the input has 4 dimensions, keepDims is set and
+   * the axes tensor holds exactly [1, 2] or [2, 1] (negative or repeated axes do not count), else
+   * 'general'.
+   */
+  readonly algorithm: 'general' | 'spatial';
+}
+
+export const mean = {
+  name: 'mean',
+  infer(view) {
+    const { shape } = inputOf(view, 0);
+    const { axes, keepDims } = view.attrs;
+    const wrong = axes.find((axis) => !(axis >= 0 && axis < shape.length));
+    if (wrong !== undefined) {
+      throw new BonsaiError(
+        'bad-shape',
+        at(view.node),
+        `axis ${wrong} is outside its ${shape.length} dimensions`,
+        'convert the model again',
+      );
+    }
+    if (keepDims) return [shape.map((extent, i) => (axes.includes(i) ? 1 : extent))];
+    return [shape.filter((_, i) => !axes.includes(i))];
+  },
+  check(view) {
+    requireInt8(view);
+    walkOf(view);
+    scalingOf(view);
+  },
+  evaluate(view, [input]) {
+    const scaling = scalingOf(view);
+    const { shape } = inputOf(view, 0);
+    const sums = sumOver(input as TensorData, shape, view.attrs.axes);
+    return [Int8Array.from(sums, (sum) => scaled(sum, scaling))];
+  },
+  macs: () => 0,
+  inPlace: () => [],
+  variants: [
+    {
+      template: 'portable/mean',
+      needs: [],
+      support: ['portable/support/multiply_high', 'portable/support/requantise'],
+      when: () => true,
+      scratch: () => 0,
+      cost: (view) =>
+        6 * elementCount(inputOf(view, 0).shape) + 60 * elementCount(outputOf(view).shape),
+      lower: (view) => [lower(view)],
+    },
+  ],
+} satisfies OpDef<MeanAttrs>;
+
+/** output = clamp((sum − sumOffset) · multiplier + outOffset) */
+interface Scaling {
+  readonly sumOffset: number;
+  readonly multiplier: Multiplier;
+  readonly outOffset: number;
+}
+
+function scaled(sum: number, { sumOffset, multiplier, outOffset }: Scaling): number {
+  const value = multiplyByQuantizedMultiplier(sum - sumOffset, multiplier, 'double');
+  return clamp(value + outOffset, -128, 127);
+}
+
+function scalingOf(view: NodeView<MeanAttrs>): Scaling {
+  const where = at(view.node);
+  const input = perTensor(inputOf(view, 0), where);
+  const output = perTensor(outputOf(view), where);
+  const { shape } = inputOf(view, 0);
+  const count = elementCount(view.attrs.axes.map((axis) => shape[axis] as number));
+  if (count >= 2 ** 23) {
+    const message = `averages ${count} elements, whose sum may not fit an int32`;
+    throw new BonsaiError('too-large', where, message, 'average in two steps');
+  }
+  const scaling = { general, spatial }[view.attrs.algorithm](input, output, count);
+  // |sum − sumOffset| ≤ 255 · count: shifted left, it has to stay an int32.
+  if (255 * count * 2 ** Math.max(0, scaling.multiplier.shift) >= 2 ** 31) {
+    const ratio = (input.scale / output.scale).toPrecision(3);
+    throw badRatio(view, `the input's scale is ${ratio} times the output's`);
+  }
+  return scaling;
+}
+
+interface PerTensor {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** reference_ops::QuantizedMeanOrSum of kernels/internal/reference/reduce.h. */
+function general(input: PerTensor, output: PerTensor, count: number): Scaling {
+  const ratio = Math.fround(input.scale) / Math.fround(output.scale);
+  const { multiplier, shift } = quantizeMultiplier(ratio);
+  // The count's magnitude goes to the shift, so that the multiplier keeps its bits.
+  const bits = Math.min(31 - Math.clz32(count), 31 + shift);
+  const share = multiplier * 2 ** bits;
+  return {
+    sumOffset: input.zeroPoint * count,
+    // Less the remainder the quotient is exact: more than 53 bits may not be.
+    multiplier: { multiplier: (share - (share % count)) / count, shift: shift - bits },
+    outOffset: output.zeroPoint,
+  };
+}
+
+/** optimized_integer_ops::Mean of kernels/internal/optimized/integer_ops/mean.h. */
+function spatial(input: PerTensor, output: PerTensor, count: number): Scaling {
+  const { fround } = Math;
+  const inputScale = fround(input.scale);
+  const outputScale = fround(output.scale);
+  const share = fround(fround(input.zeroPoint * inputScale) / outputScale);
+  const rounded = Math.trunc(fround(share + (share > 0 ? 0.5 : -0.5)));
+  return {
+    sumOffset: 0,
+    multiplier: quantizeMultiplier(fround(inputScale / fround(count * outputScale))),
+    outOffset: output.zeroPoint - rounded,
+  };
+}
+
+/** Sums over `axes`, in the order of the output's elements. */
+function sumOver(data: TensorData, shape: Shape, axes: readonly number[]): Float64Array {
+  // Every element's place in the output, dimension by dimension.
+  const kept = shape.map((extent, i) => (axes.includes(i) ? 1 : extent));
+  const sums = new Float64Array(elementCount(kept));
+  let places = Int32Array.of(0);
+  shape.forEach((extent, i) => {
+    const averaged = axes.includes(i);
+    const next = new Int32Array(places.length * extent);
+    for (let j = 0; j < next.length; j++) {
+      const outer = places[Math.floor(j / extent)] as number;
+      next[j] = averaged ? outer : outer * extent + (j % extent);
+    }
+    places = next;
+  });
+  for (let j = 0; j < places.length; j++) {
+    const place = places[j] as number;
+    sums[place] = (sums[place] as number) + Number(data[j]);
+  }
+  return sums;
+}
+
+interface Loop {
+  extent: number;
+  readonly stride: number;
+}
+
+/** Loop counters that the C kernel has of each kind. */
+const loops = 3;
+
+/** Loops over what is kept and what is averaged, outermost first, neighbours of a kind merged. */
+function walkOf(view: NodeView<MeanAttrs>): { kept: readonly Loop[]; mean: readonly Loop[] } {
+  const { shape } = inputOf(view, 0);
+  const walk: Record<'kept' | 'mean', Loop[]> = { kept: [], mean: [] };
+  let stride = 1;
+  let last: 'kept' | 'mean' | null = null;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const extent = shape[i] as number;
+    if (extent === 1) continue;
+    const kind = view.attrs.axes.includes(i) ? 'mean' : 'kept';
+    const [inner] = walk[kind];
+    if (kind === last && inner !== undefined) inner.extent *= extent;
+    else walk[kind].unshift({ extent, stride });
+    last = kind;
+    stride *= extent;
+  }
+  const most = Math.max(walk.kept.length, walk.mean.length);
+  if (most > loops) {
+    const message = `averages over ${most} separate groups of dimensions`;
+    throw new BonsaiError('unsupported-attribute', at(view.node), message, 'transpose first');
+  }
+  return walk;
+}
+
+function lower(view: NodeView<MeanAttrs>): KernelCall {
+  const { sumOffset, multiplier, outOffset } = scalingOf(view);
+  const numbers: Record<string, number> = {
+    sum_offset: sumOffset,
+    multiplier: multiplier.multiplier,
+    shift: multiplier.shift,
+    out_offset: outOffset,
+  };
+  for (const [kind, walk] of Object.entries(walkOf(view))) {
+    for (let i = 0; i < loops; i++) {
+      const { extent, stride } = walk[walk.length - loops + i] ?? { extent: 1, stride: 0 };
+      numbers[`${kind}_${i}`] = extent;
+      numbers[`${kind}_stride_${i}`] = stride;
+    }
+  }
+  return { inputs: [0], outputs: [0], flags: {}, numbers, tables: {} };
+}

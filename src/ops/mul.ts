@@ -1,0 +1,47 @@
+/** mul (MUL): a · b with broadcasting. */
+import { at, type NodeView } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import { type Arithmetic, type BinaryAttrs, binary } from './binary.js';
+import { inputOf, outputOf } from './operands.js';
+import { multiplyByQuantizedMultiplier, perTensor, quantizeMultiplier } from './quant.js';
+import { badRatio } from './rescale.js';
+
+/** Both runtimes give the same bits: desktop TFLite rounds twice here too. */
+export interface MulAttrs extends BinaryAttrs {}
+
+export const mul = binary<MulAttrs>(
+  'mul',
+  {
+    template: 'portable/mul',
+    support: ['portable/support/multiply_high', 'portable/support/requantise'],
+    flags: {},
+    cycles: 50,
+  },
+  arithmeticOf,
+) satisfies OpDef<MulAttrs>;
+
+function arithmeticOf(view: NodeView<MulAttrs>): Arithmetic {
+  const where = at(view.node);
+  const a = perTensor(inputOf(view, 0), where);
+  const b = perTensor(inputOf(view, 1), where);
+  const output = perTensor(outputOf(view), where);
+  const { fround } = Math;
+  const real = (fround(a.scale) * fround(b.scale)) / fround(output.scale);
+  const multiplier = quantizeMultiplier(real);
+  // |product| ≤ 255² < 2^16, so up to 15 bits of left shift keep it an int32.
+  if (multiplier.shift > 15) {
+    throw badRatio(view, `its product's scale is ${real.toPrecision(3)} times the output's`);
+  }
+  return {
+    combine: (x, y) =>
+      multiplyByQuantizedMultiplier((x - a.zeroPoint) * (y - b.zeroPoint), multiplier, 'double') +
+      output.zeroPoint,
+    numbers: {
+      a_zero_point: a.zeroPoint,
+      b_zero_point: b.zeroPoint,
+      out_zero_point: output.zeroPoint,
+      multiplier: multiplier.multiplier,
+      shift: multiplier.shift,
+    },
+  };
+}

@@ -1,0 +1,185 @@
+/** average_pool2d and max_pool2d: what the two have in common. */
+import { BonsaiError } from '../errors.js';
+import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
+import type { KernelCall, OpDef } from '../ir/op.js';
+import { inputOf, outputOf, requireInt8 } from './operands.js';
+import { type Activation, activationRange, clamp, perTensor } from './quant.js';
+import { type Pads, type Window, windowOutput } from './window.js';
+
+/** Both runtimes give the same bits. */
+export interface PoolAttrs extends Pads {
+  readonly kernelH: number;
+  readonly kernelW: number;
+  readonly strideH: number;
+  readonly strideW: number;
+  /** Fused: the output is clamped to its range. */
+  readonly activation: Activation;
+}
+
+interface Pool {
+  readonly name: string;
+  /** One output from the window's elements inside the image, of which there is at least one. */
+  reduce(elements: readonly number[]): number;
+  /** Estimated Cortex-M0+ cycles an output, besides the elements. */
+  readonly cycles: number;
+}
+
+export function pool<A extends PoolAttrs>({ name, reduce, cycles }: Pool): OpDef<A> {
+  return {
+    name,
+    infer(view) {
+      const input = imageOf(view);
+      const [outH, outW] = windowOutput(
+        input,
+        view.attrs.kernelH,
+        view.attrs.kernelW,
+        slides(view),
+      );
+      if (outH < 1 || outW < 1) {
+        throw new BonsaiError(
+          'bad-shape',
+          at(view.node),
+          `its ${view.attrs.kernelH}x${view.attrs.kernelW} window does not fit in [${input}]`,
+          'use a smaller window or SAME padding',
+        );
+      }
+      return [[input[0] as number, outH, outW, input[3] as number]];
+    },
+    check(view) {
+      requireInt8(view);
+      requireSameQuant(view);
+      requireElements(view);
+      activationRange(view.attrs.activation, outputOf(view));
+    },
+    evaluate(view, [input]) {
+      const { attrs } = view;
+      const [batches = 0, inH = 0, inW = 0, channels = 0] = imageOf(view);
+      const output = outputOf(view);
+      const [, outH = 0, outW = 0] = output.shape;
+      const [low, high] = activationRange(attrs.activation, output);
+      const data = input as TensorData;
+      const result = new Int8Array(elementCount(output.shape));
+      let o = 0;
+      for (let n = 0; n < batches; n++) {
+        for (let oy = 0; oy < outH; oy++) {
+          const ys = span(oy, attrs.strideH, attrs.padTop, attrs.kernelH, inH);
+          for (let ox = 0; ox < outW; ox++) {
+            const xs = span(ox, attrs.strideW, attrs.padLeft, attrs.kernelW, inW);
+            for (let c = 0; c < channels; c++) {
+              const elements = ys.flatMap((y) =>
+                xs.map((x) => Number(data[((n * inH + y) * inW + x) * channels + c])),
+              );
+              result[o++] = clamp(reduce(elements), low, high);
+            }
+          }
+        }
+      }
+      return [result];
+    },
+    macs: () => 0,
+    inPlace: () => [],
+    variants: [
+      {
+        template: `portable/${name}`,
+        needs: [],
+        support: [],
+        when: () => true,
+        scratch: () => 0,
+        cost(view) {
+          const window = 5 * view.attrs.kernelH * view.attrs.kernelW;
+          return (cycles + window) * elementCount(outputOf(view).shape);
+        },
+        lower: (view) => [lower(view)],
+      },
+    ],
+  };
+}
+
+/** Indices inside the image that window number `o` along one axis covers. */
+function span(o: number, stride: number, pad: number, kernel: number, extent: number): number[] {
+  const start = o * stride - pad;
+  const first = Math.max(0, start);
+  const end = Math.min(extent, start + kernel);
+  return Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i);
+}
+
+function slides({ attrs }: NodeView<PoolAttrs>): Window {
+  return { ...attrs, dilationH: 1, dilationW: 1 };
+}
+
+/** The input's shape. @throws BonsaiError 'bad-shape' unless it is NHWC */
+function imageOf(view: NodeView<PoolAttrs>): Shape {
+  const { shape } = inputOf(view, 0);
+  if (shape.length === 4) return shape;
+  throw new BonsaiError(
+    'bad-shape',
+    at(view.node),
+    `input has ${shape.length} dimensions, must have 4`,
+    'convert the model again',
+  );
+}
+
+/** Both runtimes pool integers as they are, and refuse a change of scale. */
+function requireSameQuant(view: NodeView<PoolAttrs>): void {
+  const input = perTensor(inputOf(view, 0), at(view.node));
+  const output = perTensor(outputOf(view), at(view.node));
+  // TFLite's tolerance.
+  const close = Math.abs(Math.fround(input.scale) - Math.fround(output.scale)) <= 1e-6;
+  if (close && input.zeroPoint === output.zeroPoint) return;
+  throw new BonsaiError(
+    'bad-quantisation',
+    at(view.node),
+    'its input and output must have the same scale and zero point',
+    'quantise the model again',
+  );
+}
+
+/** Refuses padding so wide that a window has no element inside the image. */
+function requireElements(view: NodeView<PoolAttrs>): void {
+  const { attrs } = view;
+  const [, inH = 0, inW = 0] = imageOf(view);
+  const [, outH = 0, outW = 0] = outputOf(view).shape;
+  const covered = (outputs: number, stride: number, pad: number, kernel: number, extent: number) =>
+    pad < kernel && (outputs - 1) * stride - pad < extent;
+  if (
+    covered(outH, attrs.strideH, attrs.padTop, attrs.kernelH, inH) &&
+    covered(outW, attrs.strideW, attrs.padLeft, attrs.kernelW, inW)
+  ) {
+    return;
+  }
+  throw new BonsaiError(
+    'unsupported-attribute',
+    at(view.node),
+    'one of its windows lies wholly in the padding',
+    'use SAME or VALID padding',
+  );
+}
+
+function lower(view: NodeView<PoolAttrs>): KernelCall {
+  const { attrs } = view;
+  const [batches = 0, inH = 0, inW = 0, channels = 0] = imageOf(view);
+  const [, outH = 0, outW = 0] = outputOf(view).shape;
+  const [low, high] = activationRange(attrs.activation, outputOf(view));
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: {},
+    numbers: {
+      batches,
+      in_h: inH,
+      in_w: inW,
+      channels,
+      out_h: outH,
+      out_w: outW,
+      kernel_h: attrs.kernelH,
+      kernel_w: attrs.kernelW,
+      stride_h: attrs.strideH,
+      stride_w: attrs.strideW,
+      pad_top: attrs.padTop,
+      pad_left: attrs.padLeft,
+      low,
+      high,
+    },
+    tables: {},
+  };
+}

@@ -1,0 +1,175 @@
+/** softmax (SOFTMAX): exp(beta · x) / Σ exp(beta · x) along the last dimension. */
+import { BonsaiError } from '../errors.js';
+import { at, elementCount, type NodeView } from '../ir/graph.js';
+import type { KernelCall, OpDef } from '../ir/op.js';
+import { expOnNegativeValues, oneOverOnePlus } from './fixed-point.js';
+import { inputOf, outputOf, requireInt8 } from './operands.js';
+import {
+  multiplyByQuantizedMultiplier,
+  perTensor,
+  quantizeMultiplier,
+  roundingDivideByPot,
+  saturatingRoundingDoublingHighMul,
+} from './quant.js';
+
+export interface SoftmaxAttrs {
+  /** A float32 above 0. */
+  readonly beta: number;
+  /**
+   * 'fixed' (tflm): 32-bit fixed point. 'table' (tflite): a float32 table of exponentials, summed
+   * in float32.
+   */
+  readonly algorithm: 'fixed' | 'table';
+}
+
+export const softmax = {
+  name: 'softmax',
+  infer: (view) => [inputOf(view, 0).shape],
+  check(view) {
+    requireInt8(view);
+    requireOutputQuant(view);
+    const { depth } = rowsOf(view);
+    // The sum of exponentials has 12 integer bits.
+    if (view.attrs.algorithm === 'fixed' && depth > 4095) {
+      throw new BonsaiError(
+        'unsupported-attribute',
+        at(view.node),
+        `rows of ${depth} elements overflow TFLM's sum of exponentials`,
+        "use at most 4095, or '--rounding tflite'",
+      );
+    }
+    const step = Math.fround(view.attrs.beta) * inputScale(view);
+    if (!(step * 2 ** fractionalBits > 1)) {
+      throw new BonsaiError(
+        'unsupported-attribute',
+        at(view.node),
+        `beta · scale is ${step}, must be above 2^-${fractionalBits}`,
+        'quantise the model again',
+      );
+    }
+  },
+  evaluate(view, [input]) {
+    const { rows, depth } = rowsOf(view);
+    const normalise = view.attrs.algorithm === 'fixed' ? fixedRow(view) : tableRow(view);
+    const result = new Int8Array(rows * depth);
+    for (let row = 0; row < rows; row++) {
+      const elements = (input as Int8Array).subarray(row * depth, (row + 1) * depth);
+      const largest = elements.reduce((most, x) => Math.max(most, x), -128);
+      result.set(normalise(Array.from(elements, (x) => largest - x)), row * depth);
+    }
+    return [result];
+  },
+  macs: () => 0,
+  inPlace: () => [],
+  variants: [
+    {
+      template: 'portable/softmax',
+      needs: [],
+      support: ['portable/support/multiply_high', 'portable/support/requantise'],
+      when: (view) => view.attrs.algorithm === 'fixed',
+      scratch: () => 0,
+      cost: (view) => 70 * elementCount(outputOf(view).shape),
+      lower: (view) => [lower(view, Int32Array.from(fixedExponentials(view)))],
+    },
+    {
+      template: 'portable/softmax_table',
+      needs: [],
+      support: [],
+      when: (view) => view.attrs.algorithm === 'table',
+      scratch: () => 0,
+      // Two additions or multiplications by the run-time library of a core without an FPU.
+      cost: (view) => 300 * elementCount(outputOf(view).shape),
+      lower: (view) => [lower(view, tableExponentials(view))],
+    },
+  ],
+} satisfies OpDef<SoftmaxAttrs>;
+
+function inputScale(view: NodeView<SoftmaxAttrs>): number {
+  return Math.fround(perTensor(inputOf(view, 0), at(view.node)).scale);
+}
+
+function rowsOf(view: NodeView<SoftmaxAttrs>): { rows: number; depth: number } {
+  const { shape } = inputOf(view, 0);
+  return { rows: elementCount(shape.slice(0, -1)), depth: shape.at(-1) ?? 1 };
+}
+
+/** Both runtimes insist on scale 1/256 and zero point −128. */
+function requireOutputQuant(view: NodeView<SoftmaxAttrs>): void {
+  const { scale, zeroPoint } = perTensor(outputOf(view), at(view.node));
+  if (scale === 1 / 256 && zeroPoint === -128) return;
+  throw new BonsaiError(
+    'bad-quantisation',
+    at(view.node),
+    `its output has scale ${scale} and zero point ${zeroPoint}, must have 1/256 and -128`,
+    'quantise the model again',
+  );
+}
+
+/** Rows of differences from the row's largest element, each 0 to 255, to rows of the output. */
+type Normalise = (differences: readonly number[]) => readonly number[];
+
+/** Scaled differences are Q5.26. */
+const integerBits = 5;
+const fractionalBits = 31 - integerBits;
+
+/** exp(−difference · beta · scale) in Q0.31 of the 256 differences; 0 where TFLM drops them. */
+function fixedExponentials(view: NodeView<SoftmaxAttrs>): readonly number[] {
+  const real = Math.fround(view.attrs.beta) * inputScale(view) * 2 ** fractionalBits;
+  const multiplier = quantizeMultiplier(Math.min(real, 2 ** 31 - 1));
+  const most = Math.floor(((2 ** integerBits - 1) * 2 ** fractionalBits) / 2 ** multiplier.shift);
+  return Array.from({ length: 256 }, (_, difference) =>
+    difference > most
+      ? 0
+      : expOnNegativeValues(
+          multiplyByQuantizedMultiplier(-difference, multiplier, 'double'),
+          integerBits,
+        ),
+  );
+}
+
+/** reference_ops::Softmax of kernels/internal/reference/softmax.h. */
+function fixedRow(view: NodeView<SoftmaxAttrs>): Normalise {
+  const exponentials = fixedExponentials(view);
+  return (differences) => {
+    const exps = differences.map((difference) => exponentials[difference] as number);
+    // Q12.19
+    const sum = exps.reduce((total, exp) => total + roundingDivideByPot(exp, 12), 0);
+    const leadingZeros = Math.clz32(sum);
+    const reciprocal = oneOverOnePlus(sum * 2 ** leadingZeros - 2 ** 31);
+    // Beyond 31 TFLM aborts; every probability is below 1/512 there.
+    const exponent = 23 + 12 - leadingZeros;
+    return exps.map((exp) => {
+      if (exponent > 31) return -128;
+      const product = saturatingRoundingDoublingHighMul(reciprocal, exp);
+      return Math.min(roundingDivideByPot(product, exponent) - 128, 127);
+    });
+  };
+}
+
+function tableExponentials(view: NodeView<SoftmaxAttrs>): Float32Array {
+  const { fround } = Math;
+  const step = fround(-inputScale(view) * fround(view.attrs.beta));
+  return Float32Array.from({ length: 256 }, (_, difference) => Math.exp(fround(step * difference)));
+}
+
+/** optimized_ops::Softmax of kernels/internal/optimized/optimized_ops.h. */
+function tableRow(view: NodeView<SoftmaxAttrs>): Normalise {
+  const exponentials = tableExponentials(view);
+  const { fround } = Math;
+  return (differences) => {
+    const exps = differences.map((difference) => exponentials[difference] as number);
+    const sum = exps.reduce((total, exp) => fround(total + exp), 0);
+    const scale = fround(1 / fround(sum / 256));
+    return exps.map((exp) => Math.min(Math.floor(fround(exp * scale) + 0.5) - 128, 127));
+  };
+}
+
+function lower(view: NodeView<SoftmaxAttrs>, data: Int32Array | Float32Array): KernelCall {
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: {},
+    numbers: rowsOf(view),
+    tables: { exponentials: { data, role: 'table' } },
+  };
+}

@@ -1,0 +1,91 @@
+/** The arithmetic that add and sub share. */
+import { BonsaiError } from '../errors.js';
+import { at, type NodeView } from '../ir/graph.js';
+import type { Arithmetic, BinaryAttrs } from './binary.js';
+import { inputOf, outputOf } from './operands.js';
+import {
+  type Multiplier,
+  multiplyByQuantizedMultiplier,
+  perTensor,
+  quantizeMultiplier,
+} from './quant.js';
+
+/** Operands are scaled up by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. */
+const leftShift = 20;
+
+/** The three scale ratios as real numbers. */
+export interface Ratios {
+  readonly a: number;
+  readonly b: number;
+  readonly output: number;
+}
+
+/**
+ * a ± b in a common scale of twice the larger one: each operand is brought to it, rounded twice,
+ * then the sum to the output's scale (kernels/add.cc, kernels/sub.cc of both runtimes).
+ *
+ * @param ratiosOf how the runtime works out the ratios from float32 scales
+ * @throws BonsaiError 'bad-quantisation' where the sum's scale is 2^19 times the output's or more:
+ *   both runtimes abort
+ */
+export function sumOf(
+  view: NodeView<BinaryAttrs>,
+  sign: 1 | -1,
+  ratiosOf: (aScale: number, bScale: number, outputScale: number) => Ratios,
+): Arithmetic {
+  const where = at(view.node);
+  const a = perTensor(inputOf(view, 0), where);
+  const b = perTensor(inputOf(view, 1), where);
+  const output = perTensor(outputOf(view), where);
+  const { fround } = Math;
+  const ratios = ratiosOf(fround(a.scale), fround(b.scale), fround(output.scale));
+  const ofA = quantizeMultiplier(ratios.a);
+  const ofB = quantizeMultiplier(ratios.b);
+  const ofOutput = quantizeMultiplier(ratios.output);
+  if (ofOutput.shift > 0) {
+    throw new BonsaiError(
+      'bad-quantisation',
+      where,
+      `output scale ${output.scale} is 2^19 times finer than the inputs' or more`,
+      'quantise the model again',
+    );
+  }
+  const scaled = (q: number, zeroPoint: number, multiplier: Multiplier) =>
+    multiplyByQuantizedMultiplier((q - zeroPoint) * 2 ** leftShift, multiplier, 'double');
+  return {
+    combine(x, y) {
+      const sum = scaled(x, a.zeroPoint, ofA) + sign * scaled(y, b.zeroPoint, ofB);
+      return multiplyByQuantizedMultiplier(sum, ofOutput, 'double') + output.zeroPoint;
+    },
+    numbers: {
+      a_zero_point: a.zeroPoint,
+      a_multiplier: ofA.multiplier,
+      a_shift: -ofA.shift,
+      b_zero_point: b.zeroPoint,
+      b_multiplier: ofB.multiplier,
+      b_shift: -ofB.shift,
+      out_zero_point: output.zeroPoint,
+      out_multiplier: ofOutput.multiplier,
+      out_shift: ofOutput.shift,
+    },
+  };
+}
+
+/** The ratios in double precision. */
+export function exactRatios(a: number, b: number, output: number): Ratios {
+  const twice = 2 * Math.max(a, b);
+  return { a: a / twice, b: b / twice, output: twice / (2 ** leftShift * output) };
+}
+
+/** The ratios rounded to float32, each division on its own. */
+export function singleRatios(a: number, b: number, output: number): Ratios {
+  const { fround } = Math;
+  const exact = exactRatios(a, b, output);
+  return { a: fround(exact.a), b: fround(exact.b), output: fround(exact.output) };
+}
+
+export const sumSupport = [
+  'portable/support/multiply_high',
+  'portable/support/requantise',
+  'portable/support/scale_operand',
+];
