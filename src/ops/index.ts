@@ -5,7 +5,10 @@ import type { OpDef, OpTable } from '../ir/op.js';
 import { add } from './add.js';
 import { averagePool2d } from './average_pool2d.js';
 import { concatenation } from './concatenation.js';
+import { conv2d } from './conv2d.js';
+import { depthwiseConv2d } from './depthwise_conv2d.js';
 import { expandDims } from './expand_dims.js';
+import { fullyConnected } from './fully_connected.js';
 import { hardSwish } from './hard_swish.js';
 import { leakyRelu } from './leaky_relu.js';
 import { logistic } from './logistic.js';
@@ -32,7 +35,10 @@ const all: readonly OpDef<any>[] = [
   add,
   averagePool2d,
   concatenation,
+  conv2d,
+  depthwiseConv2d,
   expandDims,
+  fullyConnected,
   hardSwish,
   leakyRelu,
   logistic,

@@ -1,5 +1,6 @@
 /** Sliding windows of convolutions and pools: extents and padding, once. */
-import type { Shape } from '../ir/graph.js';
+import { BonsaiError } from '../errors.js';
+import { at, type NodeView, type Shape } from '../ir/graph.js';
 
 export interface Pads {
   readonly padTop: number;
@@ -57,4 +58,39 @@ export function windowOutput(
     outputExtent(inH, kernelH, w.strideH, w.dilationH, w.padTop, w.padBottom),
     outputExtent(inW, kernelW, w.strideW, w.dilationW, w.padLeft, w.padRight),
   ];
+}
+
+/**
+ * Refuses windows that no runtime defines: of a rank other than 4, with strides or dilations below
+ * 1, with negative padding, larger than the padded input.
+ * @throws BonsaiError 'bad-shape' or 'unsupported-attribute'
+ */
+export function checkWindow(
+  view: NodeView<Window>,
+  input: Shape,
+  kernelH: number,
+  kernelW: number,
+): void {
+  const where = at(view.node);
+  const { strideH, strideW, dilationH, dilationW, ...rest } = view.attrs;
+  const { padTop, padBottom, padLeft, padRight } = rest;
+  const isAtLeast = (least: number) => (n: number) => Number.isInteger(n) && n >= least;
+  if (input.length !== 4 || !input.every(isAtLeast(1))) {
+    const message = `input has shape [${input}]; it must be [batch, height, width, channels]`;
+    throw new BonsaiError('bad-shape', where, message, 'reshape it before this operator');
+  }
+  if (![strideH, strideW, dilationH, dilationW, kernelH, kernelW].every(isAtLeast(1))) {
+    const message =
+      `kernel ${kernelH}×${kernelW}, stride ${strideH}×${strideW}, ` +
+      `dilation ${dilationH}×${dilationW}: each must be 1 or more`;
+    throw new BonsaiError('unsupported-attribute', where, message, 'convert the model again');
+  }
+  if (![padTop, padBottom, padLeft, padRight].every(isAtLeast(0))) {
+    const message = `padding ${[padTop, padBottom, padLeft, padRight]} has a negative side`;
+    throw new BonsaiError('unsupported-attribute', where, message, 'convert the model again');
+  }
+  if (!windowOutput(input, kernelH, kernelW, view.attrs).every(isAtLeast(1))) {
+    const message = `a window of ${kernelH}×${kernelW} does not fit input [${input}]`;
+    throw new BonsaiError('bad-shape', where, message, 'use SAME padding or a larger input');
+  }
 }

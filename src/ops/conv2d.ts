@@ -1,0 +1,211 @@
+/** conv2d (CONV_2D): NHWC × OHWI, any stride, dilation and padding; grouped where I divides C. */
+import { BonsaiError } from '../errors.js';
+import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
+import type { KernelCall, OpDef } from '../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  checkAccumulation,
+  type Filters,
+  finish,
+  inputOffset,
+  inputZeroPoint,
+  outputStage,
+  weightsOf,
+} from './accumulation.js';
+import { fullyConnectedCall, multiplyKernel, stageNumbers } from './dense.js';
+import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
+import { inputOf, outputOf } from './operands.js';
+import { checkWindow, type Window, windowOutput } from './window.js';
+
+export interface Conv2dAttrs extends AccumulationAttrs, Window {}
+
+interface Dims {
+  readonly batches: number;
+  readonly inH: number;
+  readonly inW: number;
+  readonly inC: number;
+  readonly outH: number;
+  readonly outW: number;
+  readonly outC: number;
+  readonly kernelH: number;
+  readonly kernelW: number;
+  /** Input channels of one filter: inC / groups. */
+  readonly filterC: number;
+  readonly groups: number;
+}
+
+function dimsOf(view: NodeView<Conv2dAttrs>): Dims {
+  const [batches = 0, inH = 0, inW = 0, inC = 0] = inputOf(view, 0).shape;
+  const weights = inputOf(view, 1).shape;
+  const [outC = 0, kernelH = 0, kernelW = 0, filterC = 0] = weights;
+  const [outH, outW] = windowOutput([batches, inH, inW, inC], kernelH, kernelW, view.attrs);
+  const groups = inC / filterC;
+  return { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups };
+}
+
+function filtersOf(view: NodeView<object>): Filters {
+  const [channels = 0, ...rest] = inputOf(view, 1).shape;
+  const depth = elementCount(rest);
+  return { channels, axis: 0, depth, position: (channel, i) => channel * depth + i };
+}
+
+function infer(view: NodeView<Conv2dAttrs>): readonly Shape[] {
+  const input = inputOf(view, 0).shape;
+  const weights = inputOf(view, 1).shape;
+  checkWindow(view, input, weights[1] ?? 0, weights[2] ?? 0);
+  const dims = dimsOf(view);
+  if (weights.length !== 4 || !Number.isInteger(dims.groups) || dims.outC % dims.groups !== 0) {
+    throw new BonsaiError(
+      'bad-shape',
+      at(view.node),
+      `weights [${weights}] do not fit input [${input}]`,
+      'the input channels of a filter times the number of groups are the channels of the input',
+    );
+  }
+  return [[dims.batches, dims.outH, dims.outW, dims.outC]];
+}
+
+/**
+ * The window's values are gathered once for each position, so that every channel is one dot
+ * product over contiguous memory.
+ */
+function evaluate(
+  view: NodeView<Conv2dAttrs>,
+  [input]: readonly (TensorData | null)[],
+): readonly TensorData[] {
+  const { attrs } = view;
+  const dims = dimsOf(view);
+  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups } = dims;
+  const stage = outputStage(view, outC, 'per-channel');
+  const weights = weightsOf(view);
+  const x = input as Int8Array;
+  const offset = inputOffset(view);
+  const padding = inputZeroPoint(view) - offset;
+  const depth = kernelH * kernelW * filterC;
+  const perGroup = outC / groups;
+  const patch = new Int32Array(depth);
+  const output = new Int8Array(elementCount(outputOf(view).shape));
+  let out = 0;
+  for (let n = 0; n < batches; n += 1) {
+    for (let oy = 0; oy < outH; oy += 1) {
+      for (let ox = 0; ox < outW; ox += 1) {
+        for (let group = 0; group < groups; group += 1) {
+          let to = 0;
+          for (let ky = 0; ky < kernelH; ky += 1) {
+            const iy = oy * attrs.strideH - attrs.padTop + ky * attrs.dilationH;
+            for (let kx = 0; kx < kernelW; kx += 1) {
+              const ix = ox * attrs.strideW - attrs.padLeft + kx * attrs.dilationW;
+              if (iy < 0 || iy >= inH || ix < 0 || ix >= inW) {
+                patch.fill(padding, to, to + filterC);
+                to += filterC;
+                continue;
+              }
+              const from = ((n * inH + iy) * inW + ix) * inC + group * filterC;
+              for (let c = 0; c < filterC; c += 1) patch[to++] = (x[from + c] as number) - offset;
+            }
+          }
+          for (let o = group * perGroup; o < (group + 1) * perGroup; o += 1) {
+            let sum = stage.biases[o] as number;
+            const row = o * depth;
+            for (let i = 0; i < depth; i += 1) {
+              sum += (patch[i] as number) * (weights[row + i] as number);
+            }
+            output[out++] = finish(stage, sum, o);
+          }
+        }
+      }
+    }
+  }
+  return [output];
+}
+
+/** One input pixel for each output pixel, in order: a fully connected layer over pixels. */
+function isPointwise(view: NodeView<Conv2dAttrs>): boolean {
+  const { strideH, strideW, padTop, padBottom, padLeft, padRight } = view.attrs;
+  const { kernelH, kernelW, groups } = dimsOf(view);
+  const pads = padTop + padBottom + padLeft + padRight;
+  return groups === 1 && kernelH * kernelW * strideH * strideW === 1 && pads === 0;
+}
+
+/** One call for each convolution group. */
+function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
+  const { attrs } = view;
+  const dims = dimsOf(view);
+  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups } = dims;
+  const stage = outputStage(view, outC, 'per-channel');
+  const filters = filtersOf(view);
+  const biases = biasesFor(view, filters, false);
+  const channels = outC / groups;
+  return Array.from({ length: groups }, (_, group): KernelCall => {
+    const blocks = laneBlocks(channels, group * channels);
+    const end = (group + 1) * channels;
+    return {
+      inputs: [0],
+      outputs: [0],
+      flags: {
+        by_tap: attrs.dilationW > 1 || groups > 1,
+        single_rounding: stage.rounding === 'single',
+      },
+      numbers: {
+        batches,
+        in_h: inH,
+        in_w: inW,
+        in_c: inC,
+        in_first: group * filterC,
+        in_zp: inputZeroPoint(view),
+        kernel_h: kernelH,
+        kernel_w: kernelW,
+        filter_c: filterC,
+        stride_h: attrs.strideH,
+        stride_w: attrs.strideW,
+        dilation_h: attrs.dilationH,
+        dilation_w: attrs.dilationW,
+        pad_top: attrs.padTop,
+        pad_left: attrs.padLeft,
+        out_h: outH,
+        out_w: outW,
+        out_c: outC,
+        out_first: group * channels,
+        channels,
+        lanes: storedLanes(channels),
+        ...stageNumbers(stage),
+      },
+      tables: {
+        weights: interleaveWeights(blocks, weightsOf(view), filters, end),
+        stage: stageTable(blocks, stage, biases, end),
+      },
+    };
+  });
+}
+
+function macs(view: NodeView<Conv2dAttrs>): number {
+  const { batches, outH, outW, outC, kernelH, kernelW, filterC } = dimsOf(view);
+  return batches * outH * outW * outC * kernelH * kernelW * filterC;
+}
+
+export const conv2d = {
+  name: 'conv2d',
+  infer,
+  check: (view) => checkAccumulation(view, filtersOf(view)),
+  evaluate,
+  macs,
+  inPlace: () => [],
+  variants: [
+    {
+      ...multiplyKernel('fully_connected', ['dot4']),
+      when: isPointwise,
+      cost: (view) => 5.5 * macs(view),
+      lower: (view) => {
+        const { outC } = dimsOf(view);
+        return [fullyConnectedCall(view, filtersOf(view), outputStage(view, outC, 'per-channel'))];
+      },
+    },
+    {
+      ...multiplyKernel('conv2d', ['dot4', 'clip_taps']),
+      when: () => true,
+      cost: (view) => 7 * macs(view),
+      lower,
+    },
+  ],
+} satisfies OpDef<Conv2dAttrs>;

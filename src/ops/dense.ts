@@ -1,0 +1,60 @@
+/** The kernel of dot products over rows: fully connected layers and 1×1 convolutions. */
+import { elementCount, type NodeView } from '../ir/graph.js';
+import type { KernelCall } from '../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  type OutputStage,
+  weightsOf,
+} from './accumulation.js';
+import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
+import { outputOf } from './operands.js';
+
+/** Fields that all variants built on multiply-accumulate have in common. */
+export function multiplyKernel(template: string, support: readonly string[]) {
+  return {
+    template: `portable/${template}`,
+    needs: [],
+    support: ['multiply_high', 'requantise', 'requantise_single', 'clamp', ...support].map(
+      (name) => `portable/support/${name}`,
+    ),
+    scratch: () => 0,
+  };
+}
+
+/** Numbers of the output stage. */
+export function stageNumbers(stage: OutputStage): Record<string, number> {
+  return {
+    // Clamped before the zero point is added, so that the sum cannot overflow.
+    scaled_min: stage.min - stage.zeroPoint,
+    scaled_max: stage.max - stage.zeroPoint,
+    out_zp: stage.zeroPoint,
+  };
+}
+
+/** Call of the kernel 'portable/fully_connected': every row of the input by every filter. */
+export function fullyConnectedCall(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  stage: OutputStage,
+): KernelCall {
+  const { channels, depth } = filters;
+  const groups = laneBlocks(channels);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { single_rounding: stage.rounding === 'single' },
+    numbers: {
+      rows: elementCount(outputOf(view).shape) / channels,
+      depth,
+      out_c: channels,
+      lanes: storedLanes(channels),
+      ...stageNumbers(stage),
+    },
+    tables: {
+      weights: interleaveWeights(groups, weightsOf(view), filters, channels),
+      stage: stageTable(groups, stage, biasesFor(view, filters, true), channels),
+    },
+  };
+}

@@ -1,0 +1,184 @@
+/** depthwise_conv2d (DEPTHWISE_CONV_2D): NHWC × 1HWO, any depth multiplier, stride, dilation. */
+import { BonsaiError } from '../errors.js';
+import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
+import type { KernelCall, OpDef } from '../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  checkAccumulation,
+  type Filters,
+  finish,
+  inputOffset,
+  inputZeroPoint,
+  outputStage,
+  weightsOf,
+} from './accumulation.js';
+import { multiplyKernel, stageNumbers } from './dense.js';
+import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
+import { inputOf, outputOf } from './operands.js';
+import { checkWindow, type Window, windowOutput } from './window.js';
+
+export interface DepthwiseConv2dAttrs extends AccumulationAttrs, Window {
+  /** Output channels of each input channel; they follow one another. */
+  readonly depthMultiplier: number;
+}
+
+interface Dims {
+  readonly batches: number;
+  readonly inH: number;
+  readonly inW: number;
+  readonly inC: number;
+  readonly outH: number;
+  readonly outW: number;
+  readonly outC: number;
+  readonly kernelH: number;
+  readonly kernelW: number;
+}
+
+function dimsOf(view: NodeView<DepthwiseConv2dAttrs>): Dims {
+  const [batches = 0, inH = 0, inW = 0, inC = 0] = inputOf(view, 0).shape;
+  const [, kernelH = 0, kernelW = 0, outC = 0] = inputOf(view, 1).shape;
+  const [outH, outW] = windowOutput([batches, inH, inW, inC], kernelH, kernelW, view.attrs);
+  return { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW };
+}
+
+function filtersOf(view: NodeView<object>): Filters {
+  const [, kernelH = 0, kernelW = 0, channels = 0] = inputOf(view, 1).shape;
+  const position = (channel: number, i: number) => i * channels + channel;
+  return { channels, axis: 3, depth: kernelH * kernelW, position };
+}
+
+function infer(view: NodeView<DepthwiseConv2dAttrs>): readonly Shape[] {
+  const input = inputOf(view, 0).shape;
+  const weights = inputOf(view, 1).shape;
+  checkWindow(view, input, weights[1] ?? 0, weights[2] ?? 0);
+  const { batches, inC, outH, outW, outC } = dimsOf(view);
+  const { depthMultiplier } = view.attrs;
+  if (weights.length !== 4 || weights[0] !== 1 || outC !== inC * depthMultiplier) {
+    throw new BonsaiError(
+      'bad-shape',
+      at(view.node),
+      `weights [${weights}] do not fit input [${input}] with depth multiplier ${depthMultiplier}`,
+      'weights are [1, height, width, input channels × depth multiplier]',
+    );
+  }
+  return [[batches, outH, outW, outC]];
+}
+
+/** One position at a time: all channels of a tap, then the next tap. */
+function evaluate(
+  view: NodeView<DepthwiseConv2dAttrs>,
+  [input]: readonly (TensorData | null)[],
+): readonly TensorData[] {
+  const { attrs } = view;
+  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = dimsOf(view);
+  const multiplier = attrs.depthMultiplier;
+  const stage = outputStage(view, outC, 'per-channel');
+  const weights = weightsOf(view);
+  const x = input as Int8Array;
+  const offset = inputOffset(view);
+  const padding = inputZeroPoint(view) - offset;
+  const sums = new Int32Array(outC);
+  const output = new Int8Array(elementCount(outputOf(view).shape));
+  let out = 0;
+  for (let n = 0; n < batches; n += 1) {
+    for (let oy = 0; oy < outH; oy += 1) {
+      for (let ox = 0; ox < outW; ox += 1) {
+        sums.set(stage.biases);
+        for (let ky = 0; ky < kernelH; ky += 1) {
+          const iy = oy * attrs.strideH - attrs.padTop + ky * attrs.dilationH;
+          for (let kx = 0; kx < kernelW; kx += 1) {
+            const ix = ox * attrs.strideW - attrs.padLeft + kx * attrs.dilationW;
+            const inside = iy >= 0 && iy < inH && ix >= 0 && ix < inW;
+            const from = ((n * inH + iy) * inW + ix) * inC;
+            let o = 0;
+            let weight = (ky * kernelW + kx) * outC;
+            for (let c = 0; c < inC; c += 1) {
+              const value = inside ? (x[from + c] as number) - offset : padding;
+              for (let m = 0; m < multiplier; m += 1) {
+                sums[o] = (sums[o] as number) + value * (weights[weight++] as number);
+                o += 1;
+              }
+            }
+          }
+        }
+        for (let o = 0; o < outC; o += 1) output[out++] = finish(stage, sums[o] as number, o);
+      }
+    }
+  }
+  return [output];
+}
+
+/** Four neighbouring channels of the output read four neighbouring channels of the input. */
+function isByFour(view: NodeView<DepthwiseConv2dAttrs>): boolean {
+  return view.attrs.depthMultiplier === 1 && dimsOf(view).outC >= lanes;
+}
+
+function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly KernelCall[] {
+  const { attrs } = view;
+  const dims = dimsOf(view);
+  const filters = filtersOf(view);
+  const stage = outputStage(view, dims.outC, 'per-channel');
+  const biases = biasesFor(view, filters, false);
+  const groups = by4 ? laneBlocks(dims.outC) : Array.from({ length: dims.outC }, (_, c) => c);
+  return [
+    {
+      inputs: [0],
+      outputs: [0],
+      flags: { single_rounding: stage.rounding === 'single' },
+      numbers: {
+        batches: dims.batches,
+        in_h: dims.inH,
+        in_w: dims.inW,
+        in_c: dims.inC,
+        in_zp: inputZeroPoint(view),
+        kernel_h: dims.kernelH,
+        kernel_w: dims.kernelW,
+        stride_h: attrs.strideH,
+        stride_w: attrs.strideW,
+        dilation_h: attrs.dilationH,
+        dilation_w: attrs.dilationW,
+        pad_top: attrs.padTop,
+        pad_left: attrs.padLeft,
+        out_h: dims.outH,
+        out_w: dims.outW,
+        ...(by4 ? {} : { out_c: dims.outC, depth_multiplier: attrs.depthMultiplier }),
+        ...stageNumbers(stage),
+      },
+      tables: {
+        weights: by4
+          ? interleaveWeights(groups, weightsOf(view), filters, dims.outC)
+          : { data: weightsOf(view), role: 'weights' },
+        stage: stageTable(groups, stage, biases, dims.outC, by4 ? lanes : 1),
+      },
+    },
+  ];
+}
+
+function macs(view: NodeView<DepthwiseConv2dAttrs>): number {
+  const { batches, outH, outW, outC, kernelH, kernelW } = dimsOf(view);
+  return batches * outH * outW * outC * kernelH * kernelW;
+}
+
+export const depthwiseConv2d = {
+  name: 'depthwise_conv2d',
+  infer,
+  check: (view) => checkAccumulation(view, filtersOf(view)),
+  evaluate,
+  macs,
+  inPlace: () => [],
+  variants: [
+    {
+      ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'clip_taps']),
+      when: isByFour,
+      cost: (view) => 14 * macs(view),
+      lower: (view) => lower(view, true),
+    },
+    {
+      ...multiplyKernel('depthwise_conv2d', ['clip_taps']),
+      when: () => true,
+      cost: (view) => 25 * macs(view),
+      lower: (view) => lower(view, false),
+    },
+  ],
+} satisfies OpDef<DepthwiseConv2dAttrs>;

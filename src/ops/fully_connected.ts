@@ -1,0 +1,100 @@
+/** fully_connected (FULLY_CONNECTED): rows of the input by rows of the weights, [out, in]. */
+import { BonsaiError } from '../errors.js';
+import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import {
+  type AccumulationAttrs,
+  checkAccumulation,
+  type Filters,
+  finish,
+  inputOffset,
+  type OutputStage,
+  outputStage,
+  weightsOf,
+} from './accumulation.js';
+import { fullyConnectedCall, multiplyKernel } from './dense.js';
+import { inputOf } from './operands.js';
+
+export interface FullyConnectedAttrs extends AccumulationAttrs {
+  /** The output keeps the input's rank; otherwise it is [rows, out]. */
+  readonly keepDims?: boolean;
+}
+
+function filtersOf(view: NodeView<object>): Filters {
+  const [channels = 0, depth = 0] = inputOf(view, 1).shape;
+  return { channels, axis: 0, depth, position: (channel, i) => channel * depth + i };
+}
+
+/** An input of any rank is flattened to rows of as many elements as the weights are deep. */
+function infer(view: NodeView<FullyConnectedAttrs>): readonly Shape[] {
+  const input = inputOf(view, 0).shape;
+  const weights = inputOf(view, 1).shape;
+  const [channels = 0, depth = 0] = weights;
+  const elements = elementCount(input);
+  const keepsLast = view.attrs.keepDims !== true || input.at(-1) === depth;
+  if (weights.length !== 2 || depth === 0 || elements % depth !== 0 || !keepsLast) {
+    throw new BonsaiError(
+      'bad-shape',
+      at(view.node),
+      `weights [${weights}] do not fit input [${input}]`,
+      'weights are [outputs, inputs]',
+    );
+  }
+  if (view.attrs.keepDims === true) return [[...input.slice(0, -1), channels]];
+  return [[elements / depth, channels]];
+}
+
+/** A single weight scale has its own derivation of the multiplier. */
+function stageOf(view: NodeView<FullyConnectedAttrs>): OutputStage {
+  const isPerTensor = inputOf(view, 1).quant?.scales.length === 1;
+  const product = isPerTensor ? 'per-tensor' : 'per-channel';
+  return outputStage(view, filtersOf(view).channels, product);
+}
+
+function rowsOf(view: NodeView<object>): number {
+  return elementCount(inputOf(view, 0).shape) / filtersOf(view).depth;
+}
+
+function evaluate(
+  view: NodeView<FullyConnectedAttrs>,
+  [input]: readonly (TensorData | null)[],
+): readonly TensorData[] {
+  const { channels, depth } = filtersOf(view);
+  const rows = rowsOf(view);
+  const stage = stageOf(view);
+  const weights = weightsOf(view);
+  const offset = inputOffset(view);
+  const x = Int32Array.from(input as Int8Array, (value) => value - offset);
+  const output = new Int8Array(rows * channels);
+  for (let row = 0; row < rows; row += 1) {
+    for (let channel = 0; channel < channels; channel += 1) {
+      let sum = stage.biases[channel] as number;
+      for (let i = 0; i < depth; i += 1) {
+        sum += (x[row * depth + i] as number) * (weights[channel * depth + i] as number);
+      }
+      output[row * channels + channel] = finish(stage, sum, channel);
+    }
+  }
+  return [output];
+}
+
+function macs(view: NodeView<object>): number {
+  return rowsOf(view) * elementCount(inputOf(view, 1).shape);
+}
+
+export const fullyConnected = {
+  name: 'fully_connected',
+  infer,
+  check: (view) => checkAccumulation(view, filtersOf(view)),
+  evaluate,
+  macs,
+  inPlace: () => [],
+  variants: [
+    {
+      ...multiplyKernel('fully_connected', ['dot4']),
+      when: () => true,
+      cost: (view) => 5.5 * macs(view),
+      lower: (view) => [fullyConnectedCall(view, filtersOf(view), stageOf(view))],
+    },
+  ],
+} satisfies OpDef<FullyConnectedAttrs>;
