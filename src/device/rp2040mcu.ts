@@ -1,0 +1,186 @@
+/**
+ * The RP2040 that rp2040js emulates, with what it lacks for exact counts: the XIP cache, a SysTick
+ * with the hardware's period, and the boot ROM's functions that the firmware calls.
+ */
+import { type Logger, RP2040, type Simulator } from 'rp2040js';
+import { BonsaiError } from '../errors.js';
+import type { Uf2Image } from './uf2.js';
+
+/** 'model': the RP2040's flash cache; 'ideal': flash is as fast as RAM. */
+export type XipModel = 'model' | 'ideal';
+
+export const xipBase = 0x1000_0000;
+export const flashBytes = 16 * 1024 * 1024;
+const sramBase = 0x2000_0000;
+
+/**
+ * The XIP cache: 16 KB, two ways, lines of 8 bytes (RP2040 datasheet, 2.6.3). The datasheet names
+ * no replacement; the least recently used way goes.
+ */
+const cacheSets = 1024;
+const lineShift = 3;
+
+/**
+ * Cycles of clk_sys that a miss stalls the bus for: 8 address and mode nibbles, dummy cycles and 16
+ * data nibbles of an EBh quad read in continuous mode, at clk_sys / 2.
+ */
+export const cyclesPerMiss = 56;
+
+/** Where the boot ROM copies the second stage to, and its size with the checksum. */
+const boot2Address = 0x2004_1f00;
+const boot2Bytes = 256;
+
+/** RP2040 with the cost of its flash. `stall` collects cycles since the run loop last took them. */
+export class Rp2040Mcu extends RP2040 {
+  stall = 0;
+  misses = 0;
+  /** Two per set, the more recently used first: this order is the replacement. */
+  private readonly tags = new Uint32Array(2 * cacheSets);
+  /** A cache line's tag is never 0: flash begins at 0x10000000. */
+  private readonly cached: boolean;
+
+  constructor(xip: XipModel, log: Logger) {
+    super();
+    this.cached = xip === 'model';
+    this.logger = log;
+    correctSysTick(this);
+    this.bootrom.set(bootRomWords());
+  }
+
+  /** Of the emulated time; rp2040js gives a new RP2040 one of its own simulator's kind. */
+  get simulationClock(): Simulator['clock'] {
+    return this.clock as Simulator['clock'];
+  }
+
+  // Instruction fetches and loads alike come through these three; all but the test for flash is
+  // rp2040js's. (Only 0x10…: the aliases that bypass the cache are not used.)
+  override readUint32(address: number): number {
+    if (address >>> 24 === 0x10 && this.cached) this.touch(address);
+    return super.readUint32(address);
+  }
+
+  override readUint16(address: number): number {
+    if (address >>> 24 === 0x10 && this.cached) this.touch(address);
+    return super.readUint16(address);
+  }
+
+  override readUint8(address: number): number {
+    if (address >>> 24 === 0x10 && this.cached) this.touch(address);
+    return super.readUint8(address);
+  }
+
+  private touch(address: number): void {
+    const { tags } = this;
+    const line = address >>> lineShift;
+    const first = (line & (cacheSets - 1)) * 2;
+    const recent = tags[first] as number;
+    if (recent === line) return;
+    if (tags[first + 1] !== line) {
+      this.stall += cyclesPerMiss;
+      this.misses++;
+    }
+    tags[first + 1] = recent;
+    tags[first] = line;
+  }
+
+  /** Flash as a UF2 leaves it; what it does not write stays erased. */
+  load(image: Uf2Image, where: string): void {
+    for (const { address, payload } of image.blocks) {
+      const offset = address - xipBase;
+      if (offset < 0 || offset + payload.length > flashBytes) {
+        throw new BonsaiError(
+          'flash',
+          where,
+          `writes to 0x${address.toString(16)}, which is not flash`,
+          'build it again: bonsaic build DIR',
+        );
+      }
+      this.flash.set(payload, offset);
+    }
+  }
+
+  /**
+   * What the boot ROM does (datasheet 2.8.1): checks the second stage's CRC, copies it to the end
+   * of SRAM and jumps there.
+   */
+  boot(where: string): void {
+    const { core, flash, flashView, sram } = this;
+    const stored = flashView.getUint32(boot2Bytes - 4, true);
+    if (crc32Mpeg(flash.subarray(0, boot2Bytes - 4)) !== stored) {
+      throw new BonsaiError(
+        'device',
+        where,
+        'would not boot: the checksum of its second stage is wrong',
+        'build it again: bonsaic build DIR',
+      );
+    }
+    sram.set(flash.subarray(0, boot2Bytes), boot2Address - sramBase);
+    core.SP = boot2Address;
+    core.LR = 0;
+    core.PC = boot2Address;
+  }
+}
+
+/** CRC-32 as the boot ROM takes it: 0x04C11DB7, not reflected, no final inversion. */
+function crc32Mpeg(bytes: Uint8Array): number {
+  let crc = 0xffff_ffff;
+  for (const byte of bytes) {
+    crc ^= byte << 24;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000_0000 ? (crc << 1) ^ 0x04c1_1db7 : crc << 1;
+  }
+  return crc >>> 0;
+}
+
+/**
+ * SysTick counts reload, …, 1, 0, reload: a period of reload + 1. rp2040js reloads on reaching 0,
+ * one cycle early, which would be missing from every measurement that spans a wrap.
+ */
+function correctSysTick(mcu: RP2040): void {
+  const { clock, core, ppb } = mcu;
+  const alarm = ppb.systickAlarm;
+  const reload = clock.createAlarm(() => {
+    ppb.systickTimer.set(ppb.systickReload);
+    alarm.enable = true;
+  });
+  (alarm as { callback: () => void }).callback = () => {
+    ppb.systickCountFlag = true;
+    if (ppb.systickIntEnable) {
+      core.pendingSystick = true;
+      core.interruptsUpdated = true;
+    }
+    alarm.enable = false;
+    reload.schedule(1e9 / mcu.clkSys);
+  };
+}
+
+/** `bkpt` with this number: the firmware asked the boot ROM for its USB boot loader. */
+export const bootLoaderBreak = 0xb0;
+
+/**
+ * The part of the boot ROM that the firmware calls (datasheet 2.8.3): the look-up function, and a
+ * table with one entry, 'UB', which restarts the board as a USB drive.
+ */
+function bootRomWords(): Uint32Array {
+  const lookup = 0x40;
+  const usbBoot = 0x60;
+  const table = 0x80;
+  const rom = new Uint16Array(0x100 / 2);
+  const place = (address: number, halfwords: readonly number[]) => rom.set(halfwords, address / 2);
+  place(0x10, [0x754d, 0x0301]); // 'M' 'u' 1, version 3
+  place(0x14, [table, table, lookup | 1]);
+  place(lookup, [
+    0x8802, //       next: ldrh r2, [r0]
+    0x8843, //             ldrh r3, [r0, #2]
+    0x428a, //             cmp  r2, r1
+    0xd003, //             beq  found
+    0x3004, //             adds r0, #4
+    0x2a00, //             cmp  r2, #0
+    0xd1f8, //             bne  next
+    0x2300, //             movs r3, #0
+    0x1c18, //      found: adds r0, r3, #0
+    0x4770, //             bx   lr
+  ]);
+  place(usbBoot, [0xbe00 | bootLoaderBreak, 0xe7fe]); // bkpt; b .
+  place(table, [0x4255, usbBoot | 1, 0, 0]); // 'U' 'B'
+  return new Uint32Array(rom.buffer);
+}

@@ -1,0 +1,206 @@
+/** A simulated Raspberry Pi Pico: boots the real UF2 in rp2040js and talks over UART0 or USB. */
+import { type Logger, USBCDC } from 'rp2040js';
+import { type Device, Listeners } from './device.js';
+import { bootLoaderBreak, cyclesPerMiss, Rp2040Mcu, type XipModel } from './rp2040mcu.js';
+import { readUf2 } from './uf2.js';
+
+export type { XipModel } from './rp2040mcu.js';
+
+export type Rp2040Link = 'uart' | 'usb';
+
+export interface Rp2040Options {
+  readonly name: string;
+  readonly link: Rp2040Link;
+  readonly xip: XipModel;
+}
+
+/** Of RP2040 images (github.com/microsoft/uf2, uf2families.json). */
+const familyId = 0xe48b_ff56;
+
+/** A slice of this many instructions takes about 4 ms; between two, the event loop runs. */
+const sliceInstructions = 200_000;
+/** While the board waits for the host, it only gets so much now and then. */
+const idleSliceInstructions = 10_000;
+const idleMs = 5;
+/** Instructions between two looks at the link. */
+const stepInstructions = 200;
+/** A firmware that waits for a request reads its link's status in every loop: more often than this. */
+const idleInstructionsPerRead = 100;
+
+/** Reading these is waiting for the host. */
+const uart0Base = 0x4003_4000;
+const usbControllerBase = 0x5011_0000;
+const pageMask = 0xffff_c000;
+
+/** UARTFR.RXFF: the receive FIFO is full. */
+const uartReceiveFull = 1 << 6;
+
+/** The board, and how often it has looked for input. */
+class Board extends Rp2040Mcu {
+  linkReads = 0;
+
+  override findPeripheral(address: number) {
+    const page = (address & pageMask) >>> 0;
+    if (page === uart0Base || page === usbControllerBase) this.linkReads++;
+    return super.findPeripheral(address);
+  }
+}
+
+/** One way to exchange bytes with the simulated board. */
+interface Link {
+  /** Enumerated and ready for data. */
+  readonly ready: boolean;
+  /** Moves as much of `queue` to the board as fits. */
+  feed(queue: number[]): void;
+  /** What the board has sent; the run loop empties it. */
+  readonly sent: number[];
+}
+
+/** @throws BonsaiError when the image is no UF2 for the RP2040, or would not boot */
+export async function openRp2040(file: Uint8Array, options: Rp2040Options): Promise<Device> {
+  const { name, link: linkName, xip } = options;
+  const listeners = new Listeners();
+  let stopped: string | null = null;
+  const stop = (why: string) => {
+    stopped ??= why;
+  };
+
+  const mcu = new Board(xip, {
+    ...silent,
+    warn: (component, message) => {
+      if (component === 'CortexM0Core') stop(`the simulated core stopped: ${message}`);
+    },
+  });
+  mcu.onBreak = (code) =>
+    stop(
+      code === bootLoaderBreak
+        ? 'the board has restarted in its boot loader'
+        : `the simulated core stopped at breakpoint ${code}, 0x${mcu.core.PC.toString(16)}`,
+    );
+  mcu.load(readUf2(file, familyId, name), name);
+  mcu.boot(name);
+
+  const link = links[linkName](mcu);
+  const queue: number[] = [];
+  const { core } = mcu;
+  const clock = mcu.simulationClock;
+
+  /** Runs a slice; true when the board did nothing but wait for the host. */
+  function runSlice(instructions: number): boolean {
+    const readsBefore = mcu.linkReads;
+    let done = 0;
+    while (done < instructions && stopped === null) {
+      if (queue.length > 0) link.feed(queue);
+      const nanosPerCycle = 1e9 / mcu.clkSys;
+      for (let i = 0; i < stepInstructions; i++) {
+        if (core.waiting) {
+          // Asleep until an interrupt: time jumps to the next event.
+          clock.tick(Math.max(clock.nanosToNextAlarm, nanosPerCycle));
+          continue;
+        }
+        let cycles = core.executeInstruction();
+        if (mcu.stall !== 0) {
+          cycles += mcu.stall;
+          core.cycles += mcu.stall;
+          mcu.stall = 0;
+        }
+        clock.tick(cycles * nanosPerCycle);
+      }
+      done += stepInstructions;
+    }
+    const reads = mcu.linkReads - readsBefore;
+    return core.waiting || reads > done / idleInstructionsPerRead;
+  }
+
+  let closed = false;
+  let idle = false;
+  let immediate: NodeJS.Immediate | null = null;
+  let pause: NodeJS.Timeout | null = null;
+
+  function turn(): void {
+    immediate = null;
+    pause = null;
+    if (closed) return;
+    const waited = runSlice(idle ? idleSliceInstructions : sliceInstructions);
+    const sent = Uint8Array.from(link.sent.splice(0));
+    if (sent.length > 0) listeners.emitData(sent);
+    idle = waited && link.ready && sent.length === 0 && queue.length === 0;
+    if (stopped !== null) listeners.emitLost(stopped);
+    else if (idle) pause = setTimeout(turn, idleMs);
+    else immediate = setImmediate(turn);
+  }
+  immediate = setImmediate(turn);
+
+  return {
+    name,
+    simulation:
+      'rp2040js: one core, no bus contention, exceptions are entered free of charge; flash ' +
+      (xip === 'model'
+        ? `behind the 16 KB two-way XIP cache, ${cyclesPerMiss} cycles a miss`
+        : 'as fast as RAM'),
+    write(bytes) {
+      if (closed || stopped !== null) return;
+      for (const byte of bytes) queue.push(byte);
+      if (pause !== null) {
+        idle = false;
+        clearTimeout(pause);
+        pause = null;
+        immediate = setImmediate(turn);
+      }
+    },
+    onData: (listener) => listeners.onData(listener),
+    onLost: (listener) => listeners.onLost(listener),
+    async close() {
+      closed = true;
+      if (pause !== null) clearTimeout(pause);
+      if (immediate !== null) clearImmediate(immediate);
+    },
+  };
+}
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+const links: Readonly<Record<Rp2040Link, (mcu: Rp2040Mcu) => Link>> = {
+  /** As fast as the firmware reads: the line's own time is not simulated. */
+  uart(mcu) {
+    const uart = mcu.uart[0];
+    if (uart === undefined) throw new RangeError('the RP2040 has UART0');
+    const sent: number[] = [];
+    uart.onByte = (byte) => sent.push(byte);
+    return {
+      ready: true,
+      sent,
+      feed(queue) {
+        // A byte that comes before the firmware has set up its UART would be lost.
+        while (uart.enabled && (uart.flags & uartReceiveFull) === 0) {
+          const byte = queue.shift();
+          if (byte === undefined) return;
+          uart.feedByte(byte);
+        }
+      },
+    };
+  },
+
+  usb(mcu) {
+    const cdc = new USBCDC(mcu.usbCtrl);
+    const sent: number[] = [];
+    let ready = false;
+    cdc.onDeviceConnected = () => {
+      ready = true;
+    };
+    cdc.onSerialData = (bytes) => sent.push(...bytes);
+    return {
+      get ready() {
+        return ready;
+      },
+      sent,
+      feed(queue) {
+        while (ready && !cdc.txFIFO.full) {
+          const byte = queue.shift();
+          if (byte === undefined) return;
+          cdc.sendSerialByte(byte);
+        }
+      },
+    };
+  },
+};
