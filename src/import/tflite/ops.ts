@@ -1,5 +1,5 @@
 /** TFLite's builtin operators and what they are in the IR: one row each. */
-import { elementCount } from '../../ir/graph.js';
+import { resolveStridedSlice } from '../../ops/strided_slice.js';
 import {
   type AnyRow,
   activationOf,
@@ -29,7 +29,6 @@ import {
   squeezeOptions,
   stridedSliceOptions,
 } from './schema.js';
-import { resolveSlice } from './slice.js';
 
 const none = () => ({});
 
@@ -178,10 +177,15 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     options: reducerOptions,
     attrs: (foreign) => {
       const rank = rankOf(foreign, 0);
-      const axes = integers(foreign, 1, 'axes').map((axis) => axisOf(foreign, axis, rank));
+      const given = integers(foreign, 1, 'axes');
+      const axes = given.map((axis) => axisOf(foreign, axis, rank));
+      const { keepDims } = foreign.options;
+      // Desktop TFLite looks at the axes as they are written, and has a kernel for just these.
+      const spatial = rank === 4 && keepDims && ['1,2', '2,1'].includes(given.join());
       return {
         axes: [...new Set(axes)].sort((a, b) => a - b),
-        keepDims: foreign.options.keepDims,
+        keepDims,
+        algorithm: foreign.rounding === 'tflite' && spatial ? 'spatial' : 'general',
       };
     },
   }),
@@ -192,18 +196,26 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     optionsType: 43,
     options: noOptions,
     attrs: (foreign) => {
-      const value = foreign.inputs[2];
-      if (value === undefined || value === null) return pads(foreign);
-      const [integer] = integers(foreign, 2, 'value');
-      if (elementCount(value.shape) === 1 && integer === foreign.inputs[0]?.quant?.zeroPoints[0]) {
-        return pads(foreign);
-      }
-      throw unsupported(foreign.where, `pads with ${integer}`, 'only padding with zero is exact');
+      const absent = foreign.inputs[2] === undefined || foreign.inputs[2] === null;
+      const [value = 0] = absent ? [] : integers(foreign, 2, 'value');
+      return absent ? pads(foreign) : { ...pads(foreign), value };
     },
   }),
-  QUANTIZE: row({ op: 'quantize', optionsType: 89, options: noOptions, attrs: none }),
+  QUANTIZE: row({
+    op: 'quantize',
+    optionsType: 89,
+    options: noOptions,
+    attrs: none,
+    rounding: { tflm: { algorithm: 'scalar' }, tflite: { algorithm: 'vector' } },
+  }),
   RELU: row({ op: 'relu', optionsType: 0, options: noOptions, attrs: none }),
-  RELU6: row({ op: 'relu6', optionsType: 0, options: noOptions, attrs: none }),
+  RELU6: row({
+    op: 'relu6',
+    optionsType: 0,
+    options: noOptions,
+    attrs: none,
+    rounding: { tflm: { algorithm: 'clamp' }, tflite: { algorithm: 'rescale' } },
+  }),
   RELU_N1_TO_1: row({ op: 'relu_n1_to_1', optionsType: 0, options: noOptions, attrs: none }),
   RESHAPE: row({ op: 'reshape', optionsType: 17, options: reshapeOptions, attrs: toOutputShape }),
   RESIZE_NEAREST_NEIGHBOR: row({
@@ -237,9 +249,22 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     op: 'strided_slice',
     optionsType: 32,
     options: stridedSliceOptions,
-    attrs: resolveSlice,
+    attrs: (foreign) => {
+      const spec = {
+        ...foreign.options,
+        begin: integers(foreign, 1, 'begin'),
+        end: integers(foreign, 2, 'end'),
+        strides: integers(foreign, 3, 'strides'),
+      };
+      return { ...resolveStridedSlice(foreign.inputs[0]?.shape ?? [], spec, foreign.where) };
+    },
   }),
-  SUB: row({ op: 'sub', optionsType: 28, ...arithmetic }),
+  SUB: row({
+    op: 'sub',
+    optionsType: 28,
+    ...arithmetic,
+    rounding: { tflm: { ratios: 'float32' }, tflite: { ratios: 'float64' } },
+  }),
   TANH: row({ op: 'tanh', optionsType: 0, options: noOptions, attrs: none, rounding: curve }),
   TRANSPOSE: row({
     op: 'transpose',

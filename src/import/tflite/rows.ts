@@ -1,4 +1,4 @@
-/** What the rows of ops.ts are made of: an operator as the file has it, and how to read its parts. */
+/** What the rows of ops.ts are made of: an operator as the file has it, its parts read. */
 import { BonsaiError } from '../../errors.js';
 import type { Attrs, Tensor } from '../../ir/graph.js';
 import { type Activation, activations } from '../../ops/quant.js';
@@ -12,6 +12,7 @@ export interface Foreign<O> {
   readonly options: O;
   readonly inputs: readonly (Tensor | null)[];
   readonly outputs: readonly Tensor[];
+  readonly rounding: 'tflm' | 'tflite';
 }
 
 /** How one builtin operator becomes a node. */

@@ -71,6 +71,7 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
       options: optionsOf(raw, row, operator, where),
       inputs: operator.inputs.map((i) => (i < 0 ? null : tensorAt(i))),
       outputs: operator.outputs.map(tensorAt),
+      rounding,
     };
     const operands = row.operands === 'all' ? operator.inputs.map((_, i) => i) : row.operands;
     return [
@@ -161,7 +162,7 @@ function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
   for (const index of inputs) checkSignature(rawTensor(raw, subgraph, index), index);
 }
 
-/** A batch of unknown size runs as one sample; any other unknown extent leaves nothing to compile. */
+/** A batch of unknown size runs as one sample; no other extent may be unknown. */
 function checkSignature({ name, shape, shapeSignature }: RawTensor, index: number): void {
   if (!shapeSignature.some((extent, d) => extent < 0 && (d > 0 || shape[0] !== 1))) return;
   const where = `input tensor ${index} "${printable(name)}"`;

@@ -1,0 +1,285 @@
+/** Operators of the IR as TFLite's builtin ones: the reverse of import/tflite/ops.ts. */
+import { BonsaiError } from '../errors.js';
+import { type Attrs, at, type NodeView, type Shape, type TensorId } from '../ir/graph.js';
+import { activations } from '../ops/quant.js';
+import { samePadding } from '../ops/window.js';
+
+/** Tensors and operators that the file needs and the graph has not. */
+export interface Extras {
+  /** A constant of int32: shapes, axes, paddings. */
+  constant(values: readonly number[], shape: Shape): TensorId;
+  /** A constant of the type and quantisation of the node's output. */
+  scalar(view: NodeView, value: number): TensorId;
+  /** Input `position` of the node, padded by an operator in front. */
+  padded(view: NodeView, position: number, pads: readonly number[]): TensorId;
+}
+
+export interface Foreign {
+  readonly inputs: readonly (TensorId | null)[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface Writer {
+  /** TFLite's name: the key of the importer's row, which has the options' type. */
+  readonly name: string;
+  /** The operator version that int8 kernels came with. */
+  readonly version: number;
+  write(view: NodeView, extras: Extras): Foreign;
+}
+
+const number = (attrs: Attrs, name: string) => Number(attrs[name] ?? 0);
+const list = (attrs: Attrs, name: string) => (attrs[name] ?? []) as readonly number[];
+const shapeOf = (view: NodeView, input = 0) => view.inputs[input]?.shape ?? [];
+const outputShape = (view: NodeView) => view.outputs[0]?.shape ?? [];
+
+/** An operator of the same inputs, with options that `options` makes of the attributes. */
+function plain(name: string, version: number, options = (_: NodeView): object => ({})): Writer {
+  return {
+    name,
+    version,
+    write: (view) => ({ inputs: view.node.inputs, options: { ...options(view) } }),
+  };
+}
+
+const fusedActivation = ({ attrs }: NodeView) => ({
+  activation: Math.max(0, activations.indexOf(attrs.activation as (typeof activations)[number])),
+});
+
+/** A convolution or pool: SAME or VALID where the pads are one of them. */
+function windowed(
+  name: string,
+  version: number,
+  kernelOf: (view: NodeView) => readonly [h: number, w: number],
+  options: (view: NodeView) => object,
+): Writer {
+  return {
+    name,
+    version,
+    write: (view, extras) => {
+      const { attrs, node } = view;
+      const padding = paddingOf(view, kernelOf(view));
+      const shared = {
+        padding: padding === 'SAME' ? 0 : 1,
+        strideH: attrs.strideH,
+        strideW: attrs.strideW,
+        ...fusedActivation(view),
+        ...options(view),
+      };
+      if (padding !== null) return { inputs: node.inputs, options: shared };
+      if (name.endsWith('POOL_2D')) throw inexpressible(view, 'padding that is not SAME or VALID');
+      const [top, bottom, left, right] = padsOf(attrs);
+      const input = extras.padded(view, 0, [0, 0, top, bottom, left, right, 0, 0]);
+      return { inputs: [input, ...node.inputs.slice(1)], options: shared };
+    },
+  };
+}
+
+function padsOf(attrs: Attrs): readonly [number, number, number, number] {
+  const pad = (side: string) => number(attrs, `pad${side}`);
+  return [pad('Top'), pad('Bottom'), pad('Left'), pad('Right')];
+}
+
+function paddingOf(view: NodeView, [kernelH, kernelW]: readonly [number, number]) {
+  const { attrs } = view;
+  const pads = padsOf(attrs);
+  if (pads.every((pad) => pad === 0)) return 'VALID';
+  const [, inH = 0, inW = 0] = shapeOf(view);
+  const dilation = (axis: string) => Math.max(1, number(attrs, `dilation${axis}`));
+  const same = [
+    ...samePadding(inH, kernelH, number(attrs, 'strideH'), dilation('H')),
+    ...samePadding(inW, kernelW, number(attrs, 'strideW'), dilation('W')),
+  ];
+  return pads.join() === same.join() ? 'SAME' : null;
+}
+
+function inexpressible(view: NodeView, what: string): BonsaiError {
+  const hint = 'write the module as it was before the passes';
+  return new BonsaiError(
+    'unsupported-attribute',
+    at(view.node),
+    `${what} has no TFLite form`,
+    hint,
+  );
+}
+
+const weightsKernel = (view: NodeView): readonly [number, number] => {
+  const [, h = 0, w = 0] = shapeOf(view, 1);
+  return [h, w];
+};
+const poolKernel = ({ attrs }: NodeView): readonly [number, number] => [
+  number(attrs, 'kernelH'),
+  number(attrs, 'kernelW'),
+];
+const dilations = ({ attrs: { dilationH, dilationW } }: NodeView) => ({ dilationH, dilationW });
+const kernels = ({ attrs: { kernelH, kernelW } }: NodeView) => ({ kernelH, kernelW });
+
+/** An operator that takes its parameters as constants after its data. */
+function parameterised(
+  name: string,
+  version: number,
+  parameters: (view: NodeView) => readonly (readonly [values: readonly number[], shape: Shape])[],
+  options = (_: NodeView): object => ({}),
+): Writer {
+  return {
+    name,
+    version,
+    write: (view, extras) => ({
+      inputs: [
+        ...view.node.inputs,
+        ...parameters(view).map(([values, shape]) => extras.constant(values, shape)),
+      ],
+      options: { ...options(view) },
+    }),
+  };
+}
+
+const vector = (values: readonly number[]) => [values, [values.length]] as const;
+
+/** The dimensions of extent 1 that `longer` has and `shorter` has not. */
+function missing(longer: Shape, shorter: Shape): readonly number[] {
+  const dims: number[] = [];
+  longer.forEach((extent, d) => {
+    if (extent !== shorter[d - dims.length]) dims.push(d);
+  });
+  return dims;
+}
+
+/** One entry of begin, end and strides, and the mask that it is in. */
+interface SliceEntry {
+  readonly begin: number;
+  readonly end: number;
+  readonly stride: number;
+  readonly mask: 'none' | 'end' | 'shrink' | 'new';
+}
+
+/** Dimensions that the output lacks are shrunk, those that only it has are new. */
+function sliceEntries(view: NodeView): readonly SliceEntry[] {
+  const [begins, strides, counts] = ['begin', 'strides', 'counts'].map((name) =>
+    list(view.attrs, name),
+  ) as [number[], number[], number[]];
+  const shape = [...outputShape(view)];
+  const added = { begin: 0, end: 1, stride: 1, mask: 'new' } as const;
+  const entries = counts.flatMap((count, d): SliceEntry[] => {
+    const begin = begins[d] ?? 0;
+    const stride = strides[d] ?? 1;
+    const end = begin + count * stride;
+    if (count === 1 && shape[0] !== 1)
+      return [{ begin, end: begin + 1, stride: 1, mask: 'shrink' }];
+    const before = shape.slice(0, shape.indexOf(count)).map(() => added);
+    shape.splice(0, before.length + 1);
+    // An end before the first element cannot be written: −1 would count from the back.
+    return [...before, { begin, end, stride, mask: end < 0 ? 'end' : 'none' }];
+  });
+  return [...entries, ...shape.map(() => added)];
+}
+
+const stridedSlice = parameterised(
+  'STRIDED_SLICE',
+  2,
+  (view) => {
+    const entries = sliceEntries(view);
+    const column = (name: 'begin' | 'end' | 'stride') => vector(entries.map((e) => e[name]));
+    return [column('begin'), column('end'), column('stride')];
+  },
+  (view) => {
+    const mask = (kind: SliceEntry['mask']) =>
+      sliceEntries(view).reduce((bits, entry, i) => bits | (entry.mask === kind ? 1 << i : 0), 0);
+    return { endMask: mask('end'), shrinkAxisMask: mask('shrink'), newAxisMask: mask('new') };
+  },
+);
+
+const split: Writer = {
+  name: 'SPLIT',
+  version: 2,
+  write: ({ node, attrs }, extras) => ({
+    inputs: [extras.constant([number(attrs, 'axis')], []), ...node.inputs],
+    options: { numSplits: attrs.count },
+  }),
+};
+
+const padAmounts = ({ attrs }: NodeView) => {
+  const pads = list(attrs, 'pads');
+  return [pads, [pads.length / 2, 2]] as const;
+};
+
+const padWithValue: Writer = {
+  name: 'PADV2',
+  version: 2,
+  write: (view, extras) => {
+    const [input = null] = view.node.inputs;
+    const amounts = extras.constant(...padAmounts(view));
+    return {
+      inputs: [input, amounts, extras.scalar(view, number(view.attrs, 'value'))],
+      options: {},
+    };
+  },
+};
+
+export const writers: Readonly<Record<string, Writer>> = {
+  add: plain('ADD', 2, fusedActivation),
+  average_pool2d: windowed('AVERAGE_POOL_2D', 2, poolKernel, kernels),
+  concatenation: plain('CONCATENATION', 2, (view) => ({
+    axis: view.attrs.axis,
+    ...fusedActivation(view),
+  })),
+  conv2d: windowed('CONV_2D', 3, weightsKernel, dilations),
+  depthwise_conv2d: windowed('DEPTHWISE_CONV_2D', 3, weightsKernel, (view) => ({
+    ...dilations(view),
+    depthMultiplier: view.attrs.depthMultiplier,
+  })),
+  expand_dims: parameterised('EXPAND_DIMS', 1, (view) => [
+    [[missing(outputShape(view), shapeOf(view))[0] ?? 0], []],
+  ]),
+  fully_connected: plain('FULLY_CONNECTED', 4, (view) => ({
+    ...fusedActivation(view),
+    keepNumDims: view.attrs.keepDims,
+  })),
+  hard_swish: plain('HARD_SWISH', 1),
+  leaky_relu: plain('LEAKY_RELU', 2, ({ attrs: { alpha } }) => ({ alpha })),
+  logistic: plain('LOGISTIC', 2),
+  max_pool2d: windowed('MAX_POOL_2D', 2, poolKernel, kernels),
+  mean: parameterised(
+    'MEAN',
+    2,
+    ({ attrs }) => [vector(list(attrs, 'axes'))],
+    ({ attrs }) => ({ keepDims: attrs.keepDims }),
+  ),
+  mul: plain('MUL', 2, fusedActivation),
+  pad: parameterised('PAD', 2, (view) => [padAmounts(view)]),
+  quantize: plain('QUANTIZE', 2),
+  relu: plain('RELU', 2),
+  relu6: plain('RELU6', 2),
+  relu_n1_to_1: plain('RELU_N1_TO_1', 1),
+  reshape: parameterised(
+    'RESHAPE',
+    1,
+    (view) => [vector(outputShape(view))],
+    (view) => ({ newShape: outputShape(view) }),
+  ),
+  resize_nearest_neighbor: parameterised(
+    'RESIZE_NEAREST_NEIGHBOR',
+    2,
+    (view) => [vector(outputShape(view).slice(1, 3))],
+    ({ attrs: { alignCorners, halfPixelCenters } }) => ({ alignCorners, halfPixelCenters }),
+  ),
+  softmax: plain('SOFTMAX', 2, ({ attrs: { beta } }) => ({ beta })),
+  split,
+  squeeze: plain('SQUEEZE', 1, (view) => ({
+    squeezeDims: missing(shapeOf(view), outputShape(view)),
+  })),
+  strided_slice: stridedSlice,
+  sub: plain('SUB', 2, fusedActivation),
+  tanh: plain('TANH', 2),
+  transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
+};
+
+/** The writer of a node. @throws BonsaiError when passes have given it what TFLite lacks */
+export function writerOf(view: NodeView): Writer {
+  const padded = view.node.op === 'pad' && view.attrs.value !== undefined;
+  const writer = padded ? padWithValue : writers[view.node.op];
+  if (writer === undefined) throw inexpressible(view, view.node.op);
+  for (const attr of ['clampMin', 'clampMax', 'zeroPointFolded']) {
+    if (view.attrs[attr] !== undefined) throw inexpressible(view, attr);
+  }
+  return writer;
+}
