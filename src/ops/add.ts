@@ -1,7 +1,7 @@
 /** add (ADD): a + b with broadcasting. */
 import type { OpDef } from '../ir/op.js';
 import { type BinaryAttrs, binary } from './binary.js';
-import { exactRatios, sumOf, sumSupport } from './sum.js';
+import { sumOf, sumSupport } from './sum.js';
 
 /** Both runtimes give the same bits. */
 export interface AddAttrs extends BinaryAttrs {}
@@ -9,5 +9,5 @@ export interface AddAttrs extends BinaryAttrs {}
 export const add = binary<AddAttrs>(
   'add',
   { template: 'portable/add', support: sumSupport, flags: { subtract: false }, cycles: 90 },
-  (view) => sumOf(view, 1, exactRatios),
+  (view) => sumOf(view, 1),
 ) satisfies OpDef<AddAttrs>;

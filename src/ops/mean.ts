@@ -9,6 +9,7 @@ import {
   multiplyByQuantizedMultiplier,
   perTensor,
   quantizeMultiplier,
+  saturatingRoundingDoublingHighMul,
 } from './quant.js';
 import { badRatio } from './rescale.js';
 
@@ -19,8 +20,9 @@ export interface MeanAttrs {
   readonly keepDims: boolean;
   /**
    * 'general': the zero point is subtracted from the sum, whose multiplier is the scales' ratio
-   * divided by the count in integers. 'spatial': the zero point's share is rounded on its own and
-   * the multiplier comes from float32 arithmetic.
+   * divided by the count in integers. 'spatial': the zero point's share is rounded on its own, the
+   * multiplier comes from float32 arithmetic, and channels that a vector of 16 covers round
+   * halves up.
    *
    * tflm: always 'general'. tflite: 'spatial' if the input has 4 dimensions, keepDims is set and
    * the axes tensor holds exactly [1, 2] or [2, 1] (negative or repeated axes do not count), else
@@ -55,7 +57,10 @@ export const mean = {
     const scaling = scalingOf(view);
     const { shape } = inputOf(view, 0);
     const sums = sumOver(input as TensorData, shape, view.attrs.axes);
-    return [Int8Array.from(sums, (sum) => scaled(sum, scaling))];
+    const channels = shape.at(-1) ?? 1;
+    return [
+      Int8Array.from(sums, (sum, i) => scaled(sum, scaling, i % channels < scaling.halvesUp)),
+    ];
   },
   macs: () => 0,
   inPlace: () => [],
@@ -78,10 +83,19 @@ interface Scaling {
   readonly sumOffset: number;
   readonly multiplier: Multiplier;
   readonly outOffset: number;
+  /** Channels, the first ones, whose rounding shift takes halves up, not away from zero. */
+  readonly halvesUp: number;
 }
 
-function scaled(sum: number, { sumOffset, multiplier, outOffset }: Scaling): number {
-  const value = multiplyByQuantizedMultiplier(sum - sumOffset, multiplier, 'double');
+function scaled(sum: number, scaling: Scaling, halvesUp: boolean): number {
+  const { sumOffset, multiplier, outOffset } = scaling;
+  const x = sum - sumOffset;
+  const value =
+    halvesUp && multiplier.shift < 0
+      ? Math.floor(
+          saturatingRoundingDoublingHighMul(x, multiplier.multiplier) * 2 ** multiplier.shift + 0.5,
+        )
+      : multiplyByQuantizedMultiplier(x, multiplier, 'double');
   return clamp(value + outOffset, -128, 127);
 }
 
@@ -95,7 +109,8 @@ function scalingOf(view: NodeView<MeanAttrs>): Scaling {
     const message = `averages ${count} elements, whose sum may not fit an int32`;
     throw new BonsaiError('too-large', where, message, 'average in two steps');
   }
-  const scaling = { general, spatial }[view.attrs.algorithm](input, output, count);
+  const channels = shape.at(-1) ?? 1;
+  const scaling = { general, spatial }[view.attrs.algorithm](input, output, count, channels);
   // |sum − sumOffset| ≤ 255 · count: shifted left, it has to stay an int32.
   if (255 * count * 2 ** Math.max(0, scaling.multiplier.shift) >= 2 ** 31) {
     const ratio = (input.scale / output.scale).toPrecision(3);
@@ -121,11 +136,12 @@ function general(input: PerTensor, output: PerTensor, count: number): Scaling {
     // Less the remainder the quotient is exact: more than 53 bits may not be.
     multiplier: { multiplier: (share - (share % count)) / count, shift: shift - bits },
     outOffset: output.zeroPoint,
+    halvesUp: 0,
   };
 }
 
 /** optimized_integer_ops::Mean of kernels/internal/optimized/integer_ops/mean.h. */
-function spatial(input: PerTensor, output: PerTensor, count: number): Scaling {
+function spatial(input: PerTensor, output: PerTensor, count: number, channels: number): Scaling {
   const { fround } = Math;
   const inputScale = fround(input.scale);
   const outputScale = fround(output.scale);
@@ -135,6 +151,8 @@ function spatial(input: PerTensor, output: PerTensor, count: number): Scaling {
     sumOffset: 0,
     multiplier: quantizeMultiplier(fround(inputScale / fround(count * outputScale))),
     outOffset: output.zeroPoint - rounded,
+    // Vectors round with vrshl, the channels left over with a scalar rounding shift.
+    halvesUp: channels - (channels % 16),
   };
 }
 
@@ -171,6 +189,18 @@ const loops = 3;
 /** Loops over what is kept and what is averaged, outermost first, neighbours of a kind merged. */
 function walkOf(view: NodeView<MeanAttrs>): { kept: readonly Loop[]; mean: readonly Loop[] } {
   const { shape } = inputOf(view, 0);
+  if (view.attrs.algorithm === 'spatial') {
+    // Not merged, even where height and width are 1: the kernel counts channels.
+    const [batches = 1, height = 1, width = 1, channels = 1] = shape;
+    const image = height * width * channels;
+    return {
+      kept: [
+        { extent: batches, stride: image },
+        { extent: channels, stride: 1 },
+      ],
+      mean: [{ extent: height * width, stride: channels }],
+    };
+  }
   const walk: Record<'kept' | 'mean', Loop[]> = { kept: [], mean: [] };
   let stride = 1;
   let last: 'kept' | 'mean' | null = null;
@@ -193,13 +223,16 @@ function walkOf(view: NodeView<MeanAttrs>): { kept: readonly Loop[]; mean: reado
 }
 
 function lower(view: NodeView<MeanAttrs>): KernelCall {
-  const { sumOffset, multiplier, outOffset } = scalingOf(view);
+  const { sumOffset, multiplier, outOffset, halvesUp } = scalingOf(view);
+  // Without a rounding shift there is nothing to tell apart.
+  const vectors = halvesUp > 0 && multiplier.shift < 0;
   const numbers: Record<string, number> = {
     sum_offset: sumOffset,
     multiplier: multiplier.multiplier,
     shift: multiplier.shift,
     out_offset: outOffset,
   };
+  if (vectors) numbers.vector_channels = halvesUp;
   for (const [kind, walk] of Object.entries(walkOf(view))) {
     for (let i = 0; i < loops; i++) {
       const { extent, stride } = walk[walk.length - loops + i] ?? { extent: 1, stride: 0 };
@@ -207,5 +240,5 @@ function lower(view: NodeView<MeanAttrs>): KernelCall {
       numbers[`${kind}_stride_${i}`] = stride;
     }
   }
-  return { inputs: [0], outputs: [0], flags: {}, numbers, tables: {} };
+  return { inputs: [0], outputs: [0], flags: { vectors }, numbers, tables: {} };
 }

@@ -134,11 +134,18 @@ function requireSameQuant(view: NodeView<PoolAttrs>): void {
   );
 }
 
-/** Refuses padding so wide that a window has no element inside the image. */
+/**
+ * Refuses padding so wide that a window has no element inside the image, and windows of so many
+ * elements that their sum, or 128 times their count, leaves int32.
+ */
 function requireElements(view: NodeView<PoolAttrs>): void {
   const { attrs } = view;
   const [, inH = 0, inW = 0] = imageOf(view);
   const [, outH = 0, outW = 0] = outputOf(view).shape;
+  if (Math.min(attrs.kernelH, inH) * Math.min(attrs.kernelW, inW) >= 2 ** 23) {
+    const message = `its window of ${attrs.kernelH}x${attrs.kernelW} has too many elements`;
+    throw new BonsaiError('too-large', at(view.node), message, 'pool in two steps');
+  }
   const covered = (outputs: number, stride: number, pad: number, kernel: number, extent: number) =>
     pad < kernel && (outputs - 1) * stride - pad < extent;
   if (

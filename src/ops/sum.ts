@@ -13,35 +13,23 @@ import {
 /** Operands are scaled up by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. */
 const leftShift = 20;
 
-/** The three scale ratios as real numbers. */
-export interface Ratios {
-  readonly a: number;
-  readonly b: number;
-  readonly output: number;
-}
-
 /**
  * a ± b in a common scale of twice the larger one: each operand is brought to it, rounded twice,
  * then the sum to the output's scale (kernels/add.cc, kernels/sub.cc of both runtimes).
  *
- * @param ratiosOf how the runtime works out the ratios from float32 scales
  * @throws BonsaiError 'bad-quantisation' where the sum's scale is 2^19 times the output's or more:
  *   both runtimes abort
  */
-export function sumOf(
-  view: NodeView<BinaryAttrs>,
-  sign: 1 | -1,
-  ratiosOf: (aScale: number, bScale: number, outputScale: number) => Ratios,
-): Arithmetic {
+export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1): Arithmetic {
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);
   const output = perTensor(outputOf(view), where);
   const { fround } = Math;
-  const ratios = ratiosOf(fround(a.scale), fround(b.scale), fround(output.scale));
-  const ofA = quantizeMultiplier(ratios.a);
-  const ofB = quantizeMultiplier(ratios.b);
-  const ofOutput = quantizeMultiplier(ratios.output);
+  const common = 2 * Math.max(fround(a.scale), fround(b.scale));
+  const ofA = quantizeMultiplier(fround(a.scale) / common);
+  const ofB = quantizeMultiplier(fround(b.scale) / common);
+  const ofOutput = quantizeMultiplier(common / (2 ** leftShift * fround(output.scale)));
   if (ofOutput.shift > 0) {
     throw new BonsaiError(
       'bad-quantisation',
@@ -69,19 +57,6 @@ export function sumOf(
       out_shift: ofOutput.shift,
     },
   };
-}
-
-/** The ratios in double precision. */
-export function exactRatios(a: number, b: number, output: number): Ratios {
-  const twice = 2 * Math.max(a, b);
-  return { a: a / twice, b: b / twice, output: twice / (2 ** leftShift * output) };
-}
-
-/** The ratios rounded to float32, each division on its own. */
-export function singleRatios(a: number, b: number, output: number): Ratios {
-  const { fround } = Math;
-  const exact = exactRatios(a, b, output);
-  return { a: fround(exact.a), b: fround(exact.b), output: fround(exact.output) };
 }
 
 export const sumSupport = [

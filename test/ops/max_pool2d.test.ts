@@ -1,0 +1,50 @@
+import { perTensorQuant } from '../support/module.js';
+import { randomPool } from '../support/operands.js';
+import { testOperator } from '../support/operator.js';
+
+const pads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
+const attrs = { kernelH: 2, kernelW: 2, strideH: 2, strideW: 2, ...pads, activation: 'none' };
+
+testOperator({
+  op: 'max_pool2d',
+  random: randomPool,
+  refused: [
+    {
+      edge: 'an input of rank 3',
+      inputs: [{ shape: [4, 4, 2] }],
+      attrs,
+      code: 'bad-shape',
+      message: /3 dimensions/,
+    },
+    {
+      edge: 'a window larger than the image, VALID',
+      inputs: [{ shape: [1, 1, 4, 2] }],
+      attrs,
+      code: 'bad-shape',
+      message: /does not fit/,
+    },
+    {
+      edge: 'a change of scale',
+      inputs: [{ shape: [1, 4, 4, 2], quant: perTensorQuant(0.1, 3) }],
+      attrs,
+      quant: perTensorQuant(0.11, 3),
+      code: 'bad-quantisation',
+      message: /same scale/,
+    },
+    {
+      edge: 'a change of zero point',
+      inputs: [{ shape: [1, 4, 4, 2], quant: perTensorQuant(0.1, 3) }],
+      attrs,
+      quant: perTensorQuant(0.1, 4),
+      code: 'bad-quantisation',
+      message: /zero point/,
+    },
+    {
+      edge: 'a window that lies in the padding',
+      inputs: [{ shape: [1, 4, 4, 2] }],
+      attrs: { ...attrs, padTop: 2 },
+      code: 'unsupported-attribute',
+      message: /padding/,
+    },
+  ],
+});

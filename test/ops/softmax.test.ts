@@ -1,0 +1,53 @@
+import { perTensorQuant, type Random } from '../support/module.js';
+import { randomQuant, randomShape, testOperator } from '../support/operator.js';
+
+const quant = perTensorQuant(1 / 256, -128);
+const attrs = { beta: 1, algorithm: 'fixed' };
+
+function randomSoftmax(random: Random) {
+  const depth = random.pick([1, 2, 10, 100, 700]);
+  return {
+    inputs: [
+      {
+        shape: [...randomShape(random, random.integer(0, 3), 3), depth],
+        quant: randomQuant(random),
+      },
+    ],
+    attrs: {
+      beta: random.pick([1, 1, 0.25, 3]),
+      algorithm: random.pick(['fixed', 'table']),
+    },
+    quant,
+  };
+}
+
+testOperator({
+  op: 'softmax',
+  random: randomSoftmax,
+  refused: [
+    {
+      edge: 'an output scale other than 1/256',
+      inputs: [{ shape: [4] }],
+      attrs,
+      quant: perTensorQuant(1 / 255, -128),
+      code: 'bad-quantisation',
+      message: /1\/256/,
+    },
+    {
+      edge: 'rows that overflow the fixed-point sum',
+      inputs: [{ shape: [4096] }],
+      attrs,
+      quant,
+      code: 'unsupported-attribute',
+      message: /4096/,
+    },
+    {
+      edge: 'beta 0',
+      inputs: [{ shape: [4] }],
+      attrs: { ...attrs, beta: 0 },
+      quant,
+      code: 'unsupported-attribute',
+      message: /beta/,
+    },
+  ],
+});

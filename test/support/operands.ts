@@ -1,0 +1,64 @@
+/** Random nodes of operators with two operands, or with a window. */
+import type { Quant, Shape } from '../../src/ir/graph.js';
+import { type Activation, activations } from '../../src/ops/quant.js';
+import { samePadding } from '../../src/ops/window.js';
+import { perTensorQuant, type Random } from './module.js';
+import { type OperandCase, type OperatorCase, randomQuant, randomShape } from './operator.js';
+
+export function randomActivation(random: Random): Activation {
+  return random.pick(activations);
+}
+
+/**
+ * Two operands of up to 6 dimensions, extents repeated or missing at random, either one a constant
+ * now and then.
+ *
+ * @param quantOf the output's quantisation from the operands' scales
+ */
+export function randomBinary(
+  random: Random,
+  quantOf: (aScale: number, bScale: number) => Quant,
+): Omit<OperatorCase, 'edge'> {
+  const shape = randomShape(random, random.integer(1, 6), 4);
+  const operand = (whole: boolean): OperandCase & { readonly quant: Quant } => {
+    const kept = shape.map((extent) => (whole || random.integer(0, 2) > 0 ? extent : 1));
+    const operandShape = whole ? kept : kept.slice(random.integer(0, shape.length - 1));
+    const quant = randomQuant(random);
+    const count = operandShape.reduce((product, extent) => product * extent, 1);
+    const constant = random.integer(0, 4) === 0;
+    return { shape: operandShape, quant, ...(constant ? { data: random.int8(count) } : {}) };
+  };
+  const a = operand(random.integer(0, 1) === 0);
+  const b = operand(random.integer(0, 1) === 0);
+  const quant = quantOf(a.quant.scales[0] ?? 1, b.quant.scales[0] ?? 1);
+  return { inputs: [a, b], attrs: { activation: randomActivation(random) }, quant };
+}
+
+/** `scale` times a power of 2 between the two, any zero point. */
+export function quantNear(random: Random, scale: number, low: number, high: number): Quant {
+  const exponent = random.integer(low * 1000, high * 1000) / 1000;
+  return perTensorQuant(scale * 2 ** exponent, random.integer(-128, 127));
+}
+
+/** A pool with SAME or VALID padding over an image of odd extents. */
+export function randomPool(random: Random): Omit<OperatorCase, 'edge'> {
+  const [n = 1, h = 1, w = 1, c = 1]: Shape = [
+    random.integer(1, 2),
+    random.integer(1, 9),
+    random.integer(1, 9),
+    random.integer(1, 5),
+  ];
+  const same = random.integer(0, 1) === 0;
+  const kernelH = random.integer(1, same ? 11 : h);
+  const kernelW = random.integer(1, same ? 11 : w);
+  const strideH = random.integer(1, 3);
+  const strideW = random.integer(1, 3);
+  const [padTop, padBottom] = same ? samePadding(h, kernelH, strideH, 1) : [0, 0];
+  const [padLeft, padRight] = same ? samePadding(w, kernelW, strideW, 1) : [0, 0];
+  const pads = { padTop, padBottom, padLeft, padRight };
+  const activation = randomActivation(random);
+  return {
+    inputs: [{ shape: [n, h, w, c], quant: randomQuant(random) }],
+    attrs: { kernelH, kernelW, strideH, strideW, ...pads, activation },
+  };
+}
