@@ -1,0 +1,164 @@
+#include "port.h"
+
+#include "rp2040.h"
+#include "start.h"
+#include "usb.h"
+
+#define LINK_UART 0
+#define LINK_USB 1
+const int32_t port_links = 2;
+
+#define UART_TX_PIN 0u
+#define UART_RX_PIN 1u
+/* In 64ths, rounded: UART0 samples 16 times a bit [4.2.7.1]. */
+#define BAUD_DIVISOR ((CLOCK_HZ * 4u + BAUD_RATE / 2u) / BAUD_RATE)
+
+#define CYCLES_PER_US (CLOCK_HZ / 1000000u)
+
+/* Pointers in the boot ROM, placed by the linker script [2.8.3]. */
+extern const uint16_t rom_functions, rom_find_function;
+
+static void release(uint32_t resets)
+{
+    CLEAR_BITS(RESETS_RESET) = resets;
+    while ((REG(RESETS_DONE) & resets) != resets) {
+    }
+}
+
+/* Output: 12 MHz * multiple / (divider1 * divider2); 750 to 1600 MHz before the dividers. */
+static void start_pll(uint32_t pll, uint32_t multiple, uint32_t divider1, uint32_t divider2)
+{
+    REG(pll + PLL_CS) = 1;
+    REG(pll + PLL_FBDIV) = multiple;
+    CLEAR_BITS(pll + PLL_PWR) = PLL_PWR_PD | PLL_PWR_VCOPD;
+    while ((REG(pll + PLL_CS) & PLL_LOCK) == 0) {
+    }
+    REG(pll + PLL_PRIM) = divider1 << 16 | divider2 << 12;
+    CLEAR_BITS(pll + PLL_PWR) = PLL_PWR_POSTDIVPD;
+}
+
+/* clk_ref 12 MHz from the crystal, clk_sys and clk_peri 125 MHz, clk_usb 48 MHz. */
+static void start_clocks(void)
+{
+    REG(CLK_SYS_RESUS_CTRL) = 0;
+    REG(XOSC_CTRL) = 0xaa0; /* 1 to 15 MHz */
+    REG(XOSC_STARTUP) = 47; /* 1 ms in units of 256 periods [2.16.3] */
+    SET_BITS(XOSC_CTRL) = 0xfab000;
+    while ((REG(XOSC_STATUS) & BIT(31)) == 0) {
+    }
+    /* clk_sys waits on clk_ref while the PLL, its later source, starts. */
+    CLEAR_BITS(CLK_SYS_CTRL) = 1;
+    while (REG(CLK_SYS_SELECTED) != BIT(0)) {
+    }
+    REG(CLK_REF_CTRL) = 2;
+    while (REG(CLK_REF_SELECTED) != BIT(2)) {
+    }
+    release(RESET_PLL_SYS | RESET_PLL_USB);
+    start_pll(PLL_SYS, CLOCK_HZ / (XOSC_HZ / 12u), 6, 2);
+    start_pll(PLL_USB, 100, 5, 5);
+    REG(CLK_SYS_DIV) = 1u << 8;
+    REG(CLK_SYS_CTRL) = 0; /* auxiliary source: PLL_SYS */
+    SET_BITS(CLK_SYS_CTRL) = 1;
+    while (REG(CLK_SYS_SELECTED) != BIT(1)) {
+    }
+    REG(CLK_PERI_CTRL) = BIT(11); /* enabled, from clk_sys */
+    REG(CLK_USB_CTRL) = BIT(11);  /* enabled, from PLL_USB */
+}
+
+static void start_uart(void)
+{
+    release(RESET_IO_BANK0 | RESET_PADS_BANK0 | RESET_UART0);
+    REG(GPIO_CTRL(UART_TX_PIN)) = GPIO_FUNCTION_UART;
+    REG(GPIO_CTRL(UART_RX_PIN)) = GPIO_FUNCTION_UART;
+    /* Reset leaves a pull-down: an open line would read as bytes without end. */
+    CLEAR_BITS(GPIO_PAD(UART_RX_PIN)) = PAD_PULL_DOWN;
+    SET_BITS(GPIO_PAD(UART_RX_PIN)) = PAD_PULL_UP;
+    REG(UART0_IBRD) = BAUD_DIVISOR >> 6;
+    REG(UART0_FBRD) = BAUD_DIVISOR & 63u;
+    REG(UART0_LCR_H) = UART_LCR_8_BITS | UART_LCR_FIFOS;
+    REG(UART0_CR) = UART_CR_ENABLE | UART_CR_TXE | UART_CR_RXE;
+}
+
+static uint32_t last_microsecond;
+static uint64_t microseconds;
+
+/* SysTick counts processor cycles modulo 2^24; the timer counts microseconds of the same crystal. */
+static void start_counter(void)
+{
+    REG(WATCHDOG_TICK) = WATCHDOG_TICK_ENABLE | XOSC_HZ / 1000000u;
+    REG(SYST_RVR) = 0xffffff;
+    REG(SYST_CVR) = 0;
+    REG(SYST_CSR) = SYST_ENABLE | SYST_PROCESSOR_CLOCK;
+    release(RESET_TIMER);
+    last_microsecond = REG(TIMER_RAW_LOW);
+}
+
+void port_start(void)
+{
+    start_clocks();
+    start_counter();
+    start_uart();
+    release(RESET_USBCTRL);
+    usb_start();
+}
+
+int32_t port_read(int32_t link)
+{
+    if (link == LINK_USB) {
+        return usb_read();
+    }
+    return (REG(UART0_FR) & UART_FR_RXFE) != 0 ? -1 : (int32_t)(REG(UART0_DR) & 0xffu);
+}
+
+void port_write(int32_t link, const uint8_t *bytes, int32_t length)
+{
+    for (int32_t i = 0; i < length; i++) {
+        if (link == LINK_USB) {
+            usb_write(bytes[i]);
+        } else {
+            while ((REG(UART0_FR) & UART_FR_TXFF) != 0) {
+            }
+            REG(UART0_DR) = bytes[i];
+        }
+    }
+}
+
+void port_flush(int32_t link)
+{
+    if (link == LINK_USB) {
+        usb_flush();
+    }
+}
+
+/* Exact without an interrupt that would disturb what is counted: the timer is within a few cycles of
+ * the truth, SysTick knows the truth modulo 2^24, and no interval here lasts the 71 minutes in which
+ * the timer's lower word wraps. No branches, so that every call takes the same time. */
+uint64_t port_count(void)
+{
+    const uint32_t cycles = 0u - REG(SYST_CVR); /* it counts down */
+    const uint32_t now = REG(TIMER_RAW_LOW);
+    microseconds += now - last_microsecond;
+    last_microsecond = now;
+    const uint64_t about = microseconds * CYCLES_PER_US;
+    const int32_t ahead = (int32_t)((cycles - (uint32_t)about) << 8) >> 8;
+    return about + (uint64_t)(int64_t)ahead;
+}
+
+void port_memory(struct port_memory *memory)
+{
+    memory->stack_peak = stack_peak();
+    memory->stack_size = stack_size();
+    memory->static_ram = static_ram();
+}
+
+/* Asks the boot ROM's table of functions for reset_to_usb_boot [2.8.3]. */
+void port_reboot(void)
+{
+    typedef void *find_function(const void *table, uint32_t code);
+    typedef void reset_to_usb_boot(uint32_t activity_pins, uint32_t disabled_interfaces);
+    find_function *find = (find_function *)(uintptr_t)rom_find_function;
+    const void *found = find((const void *)(uintptr_t)rom_functions, 'U' | 'B' << 8);
+    ((reset_to_usb_boot *)(uintptr_t)found)(0, 0);
+    for (;;) {
+    }
+}

@@ -1,0 +1,89 @@
+/* Registers of the RP2040 that the port uses (RP2040 datasheet; sections in brackets). */
+#ifndef BONSAI_RP2040_H
+#define BONSAI_RP2040_H
+
+#include <stdint.h>
+
+#define REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
+/* Writes to these aliases set or clear bits atomically [2.1.2]. */
+#define SET_BITS(address) REG((address) + 0x2000u)
+#define CLEAR_BITS(address) REG((address) + 0x3000u)
+
+#define BIT(n) (1u << (n))
+
+/* [2.14] */
+#define RESETS_RESET 0x4000c000u
+#define RESETS_DONE 0x4000c008u
+#define RESET_IO_BANK0 BIT(5)
+#define RESET_PADS_BANK0 BIT(8)
+#define RESET_PLL_SYS BIT(12)
+#define RESET_PLL_USB BIT(13)
+#define RESET_TIMER BIT(21)
+#define RESET_UART0 BIT(22)
+#define RESET_USBCTRL BIT(24)
+
+/* [2.15] */
+#define CLK_REF_CTRL 0x40008030u
+#define CLK_REF_SELECTED 0x40008038u
+#define CLK_SYS_CTRL 0x4000803cu
+#define CLK_SYS_DIV 0x40008040u
+#define CLK_SYS_SELECTED 0x40008044u
+#define CLK_PERI_CTRL 0x40008048u
+#define CLK_USB_CTRL 0x40008054u
+#define CLK_SYS_RESUS_CTRL 0x40008078u
+
+/* [2.16] */
+#define XOSC_CTRL 0x40024000u
+#define XOSC_STATUS 0x40024004u
+#define XOSC_STARTUP 0x4002400cu
+#define XOSC_HZ 12000000u
+
+/* [2.18]: offsets from PLL_SYS and PLL_USB */
+#define PLL_SYS 0x40028000u
+#define PLL_USB 0x4002c000u
+#define PLL_CS 0x0u
+#define PLL_PWR 0x4u
+#define PLL_FBDIV 0x8u
+#define PLL_PRIM 0xcu
+#define PLL_LOCK BIT(31)
+#define PLL_PWR_PD BIT(0)
+#define PLL_PWR_POSTDIVPD BIT(3)
+#define PLL_PWR_VCOPD BIT(5)
+
+/* [2.19] */
+#define GPIO_CTRL(n) (0x40014004u + 8u * (n))
+#define GPIO_FUNCTION_UART 2u
+#define GPIO_PAD(n) (0x4001c004u + 4u * (n))
+#define PAD_PULL_UP BIT(3)
+#define PAD_PULL_DOWN BIT(2)
+
+/* [4.2] */
+#define UART0_DR 0x40034000u
+#define UART0_FR 0x40034018u
+#define UART0_IBRD 0x40034024u
+#define UART0_FBRD 0x40034028u
+#define UART0_LCR_H 0x4003402cu
+#define UART0_CR 0x40034030u
+#define UART_FR_RXFE BIT(4)
+#define UART_FR_TXFF BIT(5)
+#define UART_LCR_8_BITS (3u << 5)
+#define UART_LCR_FIFOS BIT(4)
+#define UART_CR_RXE BIT(9)
+#define UART_CR_TXE BIT(8)
+#define UART_CR_ENABLE BIT(0)
+
+/* [4.6], [4.7] */
+#define TIMER_RAW_LOW 0x40054028u
+#define WATCHDOG_TICK 0x4005802cu
+#define WATCHDOG_TICK_ENABLE BIT(9)
+
+/* Cortex-M0+ [2.4] */
+#define SYST_CSR 0xe000e010u
+#define SYST_RVR 0xe000e014u
+#define SYST_CVR 0xe000e018u
+#define SYST_ENABLE BIT(0)
+#define SYST_PROCESSOR_CLOCK BIT(2)
+#define NVIC_ISER 0xe000e100u
+#define USBCTRL_IRQ 5 /* [2.3.2] */
+
+#endif
