@@ -148,7 +148,7 @@ export class FrameReader {
     return this.received;
   }
 
-  /** Terminated pieces since the last reset that were no frame. */
+  /** Pieces since the last reset that were no frame: undecodable, or too long. */
   get droppedFrames(): number {
     return this.dropped;
   }
@@ -170,13 +170,16 @@ export class FrameReader {
     const frames: Frame[] = [];
     for (const byte of bytes) {
       if (byte !== 0) {
-        if (this.length === this.buffer.length) this.overflowed = true;
-        else this.buffer[this.length++] = byte;
+        if (this.length < this.buffer.length) this.buffer[this.length++] = byte;
+        else if (!this.overflowed) {
+          this.overflowed = true;
+          this.dropped++;
+        }
         continue;
       }
       // Empty pieces are the zeros that a side sends to end whatever came before.
-      if (this.length > 0) {
-        const frame = this.overflowed ? null : decodeFrame(this.buffer.subarray(0, this.length));
+      if (this.length > 0 && !this.overflowed) {
+        const frame = decodeFrame(this.buffer.subarray(0, this.length));
         if (frame === null) this.dropped++;
         else frames.push(frame);
       }

@@ -1,0 +1,73 @@
+/** Gets an image onto a board: one protocol a file. */
+import { readFile } from 'node:fs/promises';
+import { isSimulated } from '../device/index.js';
+import { readUf2 } from '../device/uf2.js';
+import { BonsaiError } from '../errors.js';
+import type { Target } from '../target/index.js';
+import { flashUf2Drive } from './uf2drive.js';
+
+export interface FlashResult {
+  /** Of the image: what the board keeps. */
+  readonly bytes: number;
+}
+
+/** Called while writing, with bytes. */
+export type FlashProgress = (done: number, total: number) => void;
+
+/** By the target's family. */
+const protocols: Readonly<
+  Record<
+    string,
+    (image: Uint8Array, where: string, port: string, progress: FlashProgress) => Promise<void>
+  >
+> = {
+  rp2040: flashUf2Drive,
+};
+
+/**
+ * Writes the image to the board at `port`, verifies and starts it. The simulators take their image
+ * when they start: for them, it is only checked.
+ *
+ * @param image path of a .uf2 (rp2040) or an executable (host)
+ * @throws BonsaiError 'flash' or 'device' with a hint
+ */
+export async function flash(
+  image: string,
+  port: string,
+  target: Pick<Target, 'name' | 'family' | 'uf2FamilyId'>,
+  progress: FlashProgress = () => {},
+): Promise<FlashResult> {
+  const file = await readImage(image);
+  const bytes =
+    target.uf2FamilyId === undefined
+      ? file.length
+      : readUf2(file, Number(target.uf2FamilyId), image).bytes;
+  if (isSimulated(port)) {
+    progress(bytes, bytes);
+    return { bytes };
+  }
+  const protocol = protocols[target.family];
+  if (protocol === undefined) {
+    throw new BonsaiError(
+      'flash',
+      port,
+      `there is no board to flash for target ${target.name}`,
+      'use --port sim: it runs the program on this machine',
+    );
+  }
+  await protocol(file, image, port, progress);
+  return { bytes };
+}
+
+async function readImage(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new BonsaiError(
+      'flash',
+      path,
+      `cannot read the image: ${(error as Error).message}`,
+      'build it first: bonsaic build DIR',
+    );
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * RP2040: its boot loader is a USB drive; a UF2 file copied there is written to flash and started
+ * (RP2040 datasheet 2.8.4). A touch of the serial port at 1200 baud restarts the firmware in it.
+ */
+import { existsSync } from 'node:fs';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { touch1200 } from '../device/serial.js';
+import { BonsaiError } from '../errors.js';
+import type { FlashProgress } from './index.js';
+
+/** Where the outside world is; a test has its own. */
+export interface DriveSurroundings {
+  /** The kernel's table of mounts. */
+  readonly mounts: string;
+  /** Folders in which desktops and macOS mount drives, one folder (or user) below. */
+  readonly mountPoints: readonly string[];
+  readonly touch: (port: string) => Promise<void>;
+  /** For the drive to appear, and later for the port. */
+  readonly waitMs: number;
+}
+
+const surroundings: DriveSurroundings = {
+  mounts: '/proc/mounts',
+  mountPoints: ['/media', '/run/media', '/mnt', '/Volumes'],
+  touch: touch1200,
+  waitMs: 15_000,
+};
+
+const pollMs = 200;
+const pieceBytes = 16 * 1024;
+/** Every boot-loader drive has this file; its text names the board. */
+const infoFile = 'INFO_UF2.TXT';
+const boardId = /Board-ID:\s*RPI-RP2\b/;
+
+export async function flashUf2Drive(
+  file: Uint8Array,
+  where: string,
+  port: string,
+  progress: FlashProgress,
+  { mounts, mountPoints, touch, waitMs }: DriveSurroundings = surroundings,
+): Promise<void> {
+  let drive = await findDrive(mounts, mountPoints);
+  if (drive === null) {
+    // Without a port the board may just be entering its boot loader by hand: wait for the drive.
+    if (existsSync(port)) await touch(port);
+    drive = await until(() => findDrive(mounts, mountPoints), waitMs);
+  }
+  if (drive === null) {
+    throw new BonsaiError(
+      'flash',
+      port,
+      `no RPI-RP2 drive appeared within ${waitMs / 1000} s`,
+      existsSync(port)
+        ? 'hold BOOTSEL while you plug the board in; where drives are not mounted by themselves: ' +
+            'sudo mount -o uid=$(id -u) /dev/disk/by-label/RPI-RP2 /mnt'
+        : 'no such port either: hold BOOTSEL while you plug the board in, then try again',
+    );
+  }
+  await copy(file, join(drive, 'bonsai.uf2'), progress);
+
+  // The boot ROM restarts the board when it has every block, and the drive goes. What proves the
+  // image is the port that its USB opens; the session's hello then compares the model.
+  const gone = await until(
+    async () => (await findDrive(mounts, mountPoints)) === null || null,
+    waitMs,
+  );
+  if (gone === null) {
+    throw new BonsaiError(
+      'flash',
+      where,
+      `was written to ${drive}, but the board did not start it within ${waitMs / 1000} s`,
+      'is it an image for the RP2040? Unplug the board and plug it in again',
+    );
+  }
+  const started = await until(async () => existsSync(port) || null, waitMs);
+  if (started === null) {
+    throw new BonsaiError(
+      'flash',
+      port,
+      `did not come back within ${waitMs / 1000} s after ${where} was written`,
+      'unplug the board and plug it in again; bonsaic ports lists the ports',
+    );
+  }
+}
+
+/** The folder where the boot loader's drive is mounted; null while there is none. */
+export async function findDrive(
+  mounts: string,
+  mountPoints: readonly string[],
+): Promise<string | null> {
+  const folders = [...(await mountedFolders(mounts))];
+  for (const root of mountPoints) {
+    for (const child of await subfolders(root)) {
+      folders.push(child, ...(await subfolders(child)));
+    }
+  }
+  for (const folder of folders) {
+    if (boardId.test(await textOf(join(folder, infoFile)))) return folder;
+  }
+  return null;
+}
+
+/** FAT mounts only: looking into others could hang on a network. */
+async function mountedFolders(mounts: string): Promise<string[]> {
+  const lines = (await textOf(mounts)).split('\n');
+  return lines.flatMap((line) => {
+    const [, folder, type] = line.split(' ');
+    if (folder === undefined || !(type === 'vfat' || type === 'msdos')) return [];
+    // The kernel writes a space as \040.
+    return [folder.replace(/\\([0-7]{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8)))];
+  });
+}
+
+async function subfolders(root: string): Promise<string[]> {
+  try {
+    const entries = await readdir(root, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => join(root, entry.name));
+  } catch {
+    return [];
+  }
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+async function copy(file: Uint8Array, path: string, progress: FlashProgress): Promise<void> {
+  let done = 0;
+  try {
+    const drive = await open(path, 'w');
+    try {
+      while (done < file.length) {
+        const { bytesWritten } = await drive.write(
+          file,
+          done,
+          Math.min(pieceBytes, file.length - done),
+        );
+        // Through to the board, piece by piece: the bar shows the board's progress, not a cache's.
+        if (done + bytesWritten < file.length) await drive.sync();
+        done += bytesWritten;
+        progress(done, file.length);
+      }
+      await drive.sync();
+    } finally {
+      await drive.close();
+    }
+  } catch (error) {
+    // The board restarts the moment it has the last block, which may fail the last sync.
+    if (done === file.length) return;
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new BonsaiError(
+      'flash',
+      path,
+      `writing stopped after ${done} of ${file.length} bytes: ${message}`,
+      code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+        ? 'the drive is mounted for another user: mount it with -o uid=$(id -u)'
+        : 'unplug the board, hold BOOTSEL while you plug it in, and try again',
+    );
+  }
+}
+
+async function until<T>(look: () => Promise<T | null>, waitMs: number): Promise<T | null> {
+  const end = Date.now() + waitMs;
+  for (;;) {
+    const found = await look();
+    if (found !== null || Date.now() >= end) return found;
+    await sleep(pollMs);
+  }
+}

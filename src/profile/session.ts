@@ -1,0 +1,223 @@
+/** A conversation with a device that runs one known model: docs/protocol.md over a Device. */
+import type { Manifest } from '../codegen/manifest.js';
+import type { Device } from '../device/device.js';
+import { BonsaiError } from '../errors.js';
+import { allocate, elementCount, type TensorData } from '../ir/graph.js';
+import type { Port } from '../plan/types.js';
+import {
+  answerBody,
+  type DeviceMemory,
+  type Hello,
+  requestBody,
+  tagOf,
+  writeInputHeaderBytes,
+} from './protocol.js';
+import { anyTag, Requester } from './requester.js';
+
+export interface SessionOptions {
+  /** Time that one answer may take, a run apart; default 3 s. */
+  readonly timeoutMs?: number;
+  /** Time that one run of the model may take; default 5 minutes. */
+  readonly runTimeoutMs?: number;
+}
+
+export interface Inference {
+  /** In the order and types of the plan's outputs. */
+  readonly outputs: readonly TensorData[];
+  /** Of the run alone, in `hello.unit`. */
+  readonly count: number;
+}
+
+export interface Profile {
+  /** Of the hooked run. */
+  readonly count: number;
+  /** One per step. */
+  readonly steps: readonly number[];
+}
+
+export interface Session {
+  readonly hello: Hello;
+  infer(inputs: readonly TensorData[]): Promise<Inference>;
+  profile(inputs: readonly TensorData[]): Promise<Profile>;
+  /** CRC-32 of each of the manifest's spans, taken when its step has ended. */
+  checksums(inputs: readonly TensorData[]): Promise<readonly number[]>;
+  memory(): Promise<DeviceMemory>;
+  /** Restarts the board in its boot loader; the session is over. */
+  reboot(): Promise<void>;
+  /** Closes the device. */
+  close(): Promise<void>;
+}
+
+const defaultTimeoutMs = 3_000;
+const defaultRunTimeoutMs = 300_000;
+
+/**
+ * Greets the device and makes sure that it runs the firmware that `manifest` describes.
+ *
+ * @throws BonsaiError 'device' when nothing, garbage or another model answers
+ */
+export async function openSession(
+  device: Device,
+  manifest: Manifest,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  const runTimeoutMs = options.runTimeoutMs ?? defaultRunTimeoutMs;
+  const requester = new Requester(device);
+  const { plan } = manifest;
+  const tag = tagOf(manifest.tag);
+  const hello = await greet();
+
+  /** A request whose answer is the same however often it is asked. */
+  const ask = <T>(
+    command: 'info' | 'writeInput' | 'readOutput' | 'readCounts' | 'readChecksums' | 'memory',
+    body: Uint8Array,
+    decode: (body: Uint8Array) => T,
+  ) => requester.request({ command, tag, body, timeoutMs, attempts: 2 }, decode);
+
+  /** Runs the model; never twice, because a run overwrites its input. */
+  const run = <T>(
+    command: 'infer' | 'profile' | 'checksums',
+    decode: (body: Uint8Array) => T,
+  ): Promise<T> =>
+    requester.request(
+      { command, tag, body: requestBody.empty(), timeoutMs: runTimeoutMs, attempts: 1 },
+      decode,
+    );
+
+  async function greet(): Promise<Hello> {
+    const { value: found, tag: itsTag } = await requester.exchange(
+      { command: 'hello', tag: anyTag, body: requestBody.empty(), timeoutMs, attempts: 2 },
+      answerBody.hello,
+    );
+    const hint = `flash this model first: bonsaic flash DIR --port ${device.name}`;
+    const refuse = (what: string) => new BonsaiError('device', device.name, what, hint);
+    if (found.sha256 !== plan.model.sha256) {
+      throw refuse(
+        `runs another model (sha256 ${found.sha256.slice(0, 12)}…), ` +
+          `not ${plan.model.name} (${plan.model.sha256.slice(0, 12)}…)`,
+      );
+    }
+    if (found.target !== plan.target) {
+      throw refuse(`runs firmware for ${found.target}, not for ${plan.target}`);
+    }
+    if (itsTag !== tag) {
+      throw refuse(`runs ${plan.model.name}, but another build of it (other options or version)`);
+    }
+    return found;
+  }
+
+  async function checkLayout(): Promise<void> {
+    const info = await ask('info', requestBody.empty(), answerBody.info);
+    const bytes = (ports: readonly Port[]) => ports.map((port) => port.bytes).join();
+    const asPlanned =
+      info.arenaBytes === plan.arenaBytes &&
+      info.steps === plan.steps.length &&
+      info.spans === manifest.spans.length &&
+      info.inputBytes.join() === bytes(plan.inputs) &&
+      info.outputBytes.join() === bytes(plan.outputs);
+    if (!asPlanned) {
+      throw new BonsaiError(
+        'device',
+        device.name,
+        'reports another arena, steps, inputs or outputs than bonsai.json has',
+        'the directory was changed after it was built: compile, build and flash again',
+      );
+    }
+  }
+
+  async function writeInputs(inputs: readonly TensorData[]): Promise<void> {
+    const chunk = hello.maxBodyBytes - writeInputHeaderBytes;
+    for (const [index, port] of plan.inputs.entries()) {
+      const bytes = bytesOf(inputs[index], port);
+      for (let offset = 0; offset < bytes.length; offset += chunk) {
+        const body = requestBody.writeInput(index, offset, bytes.subarray(offset, offset + chunk));
+        await ask('writeInput', body, answerBody.empty);
+      }
+    }
+  }
+
+  async function readOutputs(): Promise<TensorData[]> {
+    const outputs: TensorData[] = [];
+    for (const [index, port] of plan.outputs.entries()) {
+      const bytes = new Uint8Array(port.bytes);
+      for (let offset = 0; offset < bytes.length; offset += hello.maxBodyBytes) {
+        const length = Math.min(hello.maxBodyBytes, bytes.length - offset);
+        const body = requestBody.readOutput(index, offset, length);
+        bytes.set(await ask('readOutput', body, (b) => answerBody.bytes(b, length)), offset);
+      }
+      outputs.push(elementsOf(bytes, port));
+    }
+    return outputs;
+  }
+
+  /** Reads a table of `total` entries in pieces that fit into a body. */
+  async function readTable(
+    command: 'readCounts' | 'readChecksums',
+    total: number,
+    entryBytes: number,
+    decode: (body: Uint8Array, n: number) => number[],
+  ): Promise<number[]> {
+    const chunk = Math.floor(hello.maxBodyBytes / entryBytes);
+    const entries: number[] = [];
+    while (entries.length < total) {
+      const n = Math.min(chunk, total - entries.length);
+      const body = requestBody.range(entries.length, n);
+      entries.push(...(await ask(command, body, (b) => decode(b, n))));
+    }
+    return entries;
+  }
+
+  await checkLayout();
+  return {
+    hello,
+    async infer(inputs) {
+      await writeInputs(inputs);
+      const count = await run('infer', answerBody.count);
+      return { outputs: await readOutputs(), count };
+    },
+    async profile(inputs) {
+      await writeInputs(inputs);
+      const count = await run('profile', answerBody.count);
+      return {
+        count,
+        steps: await readTable('readCounts', plan.steps.length, 8, answerBody.counts),
+      };
+    },
+    async checksums(inputs) {
+      await writeInputs(inputs);
+      await run('checksums', answerBody.empty);
+      return readTable('readChecksums', manifest.spans.length, 4, answerBody.checksums);
+    },
+    memory: () => ask('memory', requestBody.empty(), answerBody.memory),
+    async reboot() {
+      const body = requestBody.empty();
+      const request = { command: 'reboot', tag, body, timeoutMs, attempts: 1 } as const;
+      await requester.request(request, answerBody.empty);
+    },
+    close: () => device.close(),
+  };
+}
+
+/** The elements as the device stores them: both sides are little-endian. */
+function bytesOf(data: TensorData | undefined, port: Port): Uint8Array {
+  const bytes =
+    data === undefined
+      ? new Uint8Array(0)
+      : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (bytes.length !== port.bytes) {
+    throw new BonsaiError(
+      'bad-vectors',
+      `input "${port.name}"`,
+      `has ${bytes.length} bytes, the model takes ${port.bytes}`,
+      'give the raw quantised integers of the whole tensor',
+    );
+  }
+  return bytes;
+}
+
+function elementsOf(bytes: Uint8Array, port: Port): TensorData {
+  const elements = allocate(port.dtype, elementCount(port.shape));
+  new Uint8Array(elements.buffer).set(bytes);
+  return elements;
+}

@@ -1,0 +1,206 @@
+/** Vectors: inputs with the outputs that they must give, from a file or seeded. */
+import { z } from 'zod';
+import { BonsaiError } from '../errors.js';
+import {
+  allocate,
+  type DType,
+  elementCount,
+  type Module,
+  mainGraph,
+  type TensorData,
+} from '../ir/graph.js';
+import { evaluateGraph } from '../ops/evaluate.js';
+import type { Plan, Port } from '../plan/types.js';
+
+/** What a source operator's output must be. */
+export interface LayerChecksum {
+  /** Index of the operator in the source model. */
+  readonly op: number;
+  /** Index of the tensor in the source model. */
+  readonly tensor: number;
+  readonly bytes: number;
+  readonly crc32: number;
+}
+
+export interface VectorPair {
+  /** In the order and types of the plan's inputs. */
+  readonly inputs: readonly TensorData[];
+  readonly outputs: readonly TensorData[];
+  /** Checked with --faithful only: other plans do not compute the source's tensors. */
+  readonly layers: readonly LayerChecksum[];
+}
+
+const uint = z.int().nonnegative();
+const layer = z.object({ op: uint, tensor: uint, bytes: uint, crc32: uint.max(0xffff_ffff) });
+
+/** Elements are checked one by one below, where the error can say which is wrong. */
+const file = z.object({
+  pairs: z
+    .array(
+      z.object({
+        input: z.array(z.unknown()),
+        output: z.array(z.unknown()),
+        layers: z.array(layer).default([]),
+      }),
+    )
+    .nonempty(),
+});
+
+const formatHint =
+  'write {"pairs":[{"input":[…],"output":[…]}]} with the raw quantised integers, flat; ' +
+  'several inputs or outputs: an array for each';
+
+/**
+ * Reads a vectors file (docs/architecture.md, 'Vectors').
+ *
+ * @param where the file, for errors
+ * @throws BonsaiError 'bad-vectors' that names the pair and the element
+ */
+export function readVectors(text: string | Uint8Array, where: string, plan: Plan): VectorPair[] {
+  const parsed = file.safeParse(parseJson(text, where));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const place = issue === undefined || issue.path.length === 0 ? '' : `${placeOf(issue.path)}: `;
+    throw new BonsaiError('bad-vectors', where, `${place}${issue?.message}`, formatHint);
+  }
+  return parsed.data.pairs.map(({ input, output, layers }, index) => ({
+    inputs: tensorsOf(input, plan.inputs, 'input', `${where}, pair ${index}`),
+    outputs: tensorsOf(output, plan.outputs, 'output', `${where}, pair ${index}`),
+    layers,
+  }));
+}
+
+function parseJson(text: string | Uint8Array, where: string): unknown {
+  try {
+    return JSON.parse(typeof text === 'string' ? text : new TextDecoder().decode(text));
+  } catch (error) {
+    const message = `is not JSON: ${(error as Error).message}`;
+    throw new BonsaiError('bad-vectors', where, message, formatHint);
+  }
+}
+
+/** ['pairs', 2, 'layers', 0, 'op'] → 'pair 2, layers.0.op'. */
+function placeOf(path: readonly PropertyKey[]): string {
+  const [, pair, ...rest] = path;
+  if (pair === undefined) return String(path[0]);
+  return [`pair ${String(pair)}`, ...(rest.length > 0 ? [rest.map(String).join('.')] : [])].join(
+    ', ',
+  );
+}
+
+type Side = 'input' | 'output';
+
+function tensorsOf(
+  values: readonly unknown[],
+  ports: readonly Port[],
+  side: Side,
+  where: string,
+): TensorData[] {
+  const nested = Array.isArray(values[0]);
+  if (!nested && ports.length !== 1) {
+    throw new BonsaiError(
+      'bad-vectors',
+      where,
+      `${side} is one flat array, the model has ${ports.length} ${side}s`,
+      `give an array for each: ${ports.map((port) => `"${port.name}"`).join(', ')}`,
+    );
+  }
+  const lists = nested ? values : [values];
+  if (lists.length !== ports.length) {
+    throw new BonsaiError(
+      'bad-vectors',
+      where,
+      `has ${lists.length} ${side}s, the model has ${ports.length}`,
+      `give an array for each: ${ports.map((port) => `"${port.name}"`).join(', ')}`,
+    );
+  }
+  return ports.map((port, index) => {
+    const place = ports.length === 1 ? side : `${side} ${index}`;
+    return tensorOf(lists[index], port, `${where}, ${place} "${port.name}"`);
+  });
+}
+
+function tensorOf(values: unknown, port: Port, where: string): TensorData {
+  const count = elementCount(port.shape);
+  if (!Array.isArray(values) || values.length !== count) {
+    const found = Array.isArray(values) ? `${values.length} values` : 'no array';
+    throw new BonsaiError(
+      'bad-vectors',
+      where,
+      `has ${found}, the tensor has ${count} ([${port.shape.join(', ')}])`,
+      formatHint,
+    );
+  }
+  const [least, greatest] = rangeOf(port.dtype, where);
+  const data = allocate(port.dtype, count);
+  for (let element = 0; element < count; element++) {
+    const value: unknown = values[element];
+    if (
+      typeof value !== 'number' ||
+      !Number.isInteger(value) ||
+      value < least ||
+      value > greatest
+    ) {
+      throw new BonsaiError(
+        'bad-vectors',
+        where,
+        `element ${element} is ${JSON.stringify(value)}, not an integer from ${least} to ${greatest}`,
+        `quantise: round(x / ${port.scale}) + ${port.zeroPoint}, clamped to ${port.dtype}`,
+      );
+    }
+    data[element] = value;
+  }
+  return data;
+}
+
+function rangeOf(dtype: DType, where: string): [least: number, greatest: number] {
+  switch (dtype) {
+    case 'int8':
+      return [-128, 127];
+    case 'uint8':
+      return [0, 255];
+    case 'bool':
+      return [0, 1];
+    case 'int16':
+      return [-32768, 32767];
+    case 'int32':
+      return [-(2 ** 31), 2 ** 31 - 1];
+    default:
+      throw new BonsaiError('bad-vectors', where, `has type ${dtype}`, 'use an int8 model');
+  }
+}
+
+const seededCount = 4;
+const seed = 0x5eed;
+
+/**
+ * What runs check without a vectors file: 4 inputs over the whole range of their type, the same
+ * every time, with the outputs that the reference evaluator gives.
+ */
+export function seededVectors(plan: Plan, module: Module): VectorPair[] {
+  const random = xorshift32(seed);
+  return Array.from({ length: seededCount }, () => {
+    const inputs = plan.inputs.map((port) => {
+      const [least, greatest] = rangeOf(port.dtype, `input "${port.name}"`);
+      const data = allocate(port.dtype, elementCount(port.shape));
+      const span = greatest - least + 1;
+      for (let element = 0; element < data.length; element++) {
+        data[element] = least + Math.floor((random() / 2 ** 32) * span);
+      }
+      return data;
+    });
+    const { outputs } = evaluateGraph(mainGraph(module), inputs);
+    return { inputs, outputs, layers: [] };
+  });
+}
+
+/** Marsaglia's xorshift (2003): uint32 values from 1 on. */
+function xorshift32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}

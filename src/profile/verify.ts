@@ -1,0 +1,183 @@
+/** Runs vectors on a device: every output compared, every step counted and checked. */
+import { crc32 } from 'node:zlib';
+import type { Manifest } from '../codegen/manifest.js';
+import type { Module, TensorData } from '../ir/graph.js';
+import { mainGraph, tensorOf } from '../ir/graph.js';
+import { evaluateGraph } from '../ops/evaluate.js';
+import type { CountUnit } from './protocol.js';
+import type { Session } from './session.js';
+import type { LayerChecksum, VectorPair } from './vectors.js';
+
+export interface DivergingLayer {
+  readonly index: number;
+  readonly name: string;
+  readonly op: string;
+}
+
+export interface DeviceResult {
+  readonly verify: {
+    readonly vectors: number;
+    /** Vectors of which an output, or with --faithful a layer, is not as it must be. */
+    readonly mismatches: number;
+    /**
+     * The first step of the first such vector whose result is not the evaluator's, or not the
+     * vector's own layer's; null when only the outputs differ: the expected ones are in doubt.
+     */
+    readonly firstDivergingLayer: DivergingLayer | null;
+    /** Layer checksums of the vectors that were compared. */
+    readonly layersChecked: number;
+  };
+  readonly latency: {
+    readonly unit: CountUnit;
+    /** Median over the vectors. */
+    readonly count: number;
+    readonly min: number;
+    readonly max: number;
+    readonly runs: number;
+    readonly clockHz: number;
+    readonly ms: number;
+  };
+  /** One per vector. */
+  readonly counts: readonly number[];
+  /** One per step, of the first vector's hooked run. */
+  readonly layerCounts: readonly number[];
+  /** One per step, of the first vector: the step's first output. */
+  readonly layerCrc32: readonly number[];
+  /** Deepest use of the stack over all of this. */
+  readonly stackBytes: number;
+  readonly staticRamBytes: number;
+}
+
+/**
+ * Runs all vectors. Of the first one every step is counted and its checksums are compared with the
+ * evaluator's on the same planned graph; of the others this is done when an output differs.
+ *
+ * @param module  the module after the passes, as it was planned
+ * @param observe called after each finished vector
+ */
+export async function verifyOnDevice(
+  session: Session,
+  manifest: Manifest,
+  module: Module,
+  vectors: readonly VectorPair[],
+  observe: (done: number, total: number) => void = () => {},
+): Promise<DeviceResult> {
+  if (vectors.length === 0) throw new RangeError('there is at least one vector');
+  const { plan, spans } = manifest;
+  const expect = expectations(manifest, module);
+  const counts: number[] = [];
+  let layerCounts: readonly number[] = [];
+  let firstChecksums: readonly number[] = [];
+  let mismatches = 0;
+  let layersChecked = 0;
+  let diverging: DivergingLayer | null = null;
+
+  for (const [index, vector] of vectors.entries()) {
+    const first = index === 0;
+    const { outputs, count } = await session.infer(vector.inputs);
+    counts.push(count);
+    const sameOutputs = equal(outputs, vector.outputs);
+    const layers = plan.options.faithful ? expect.ofLayers(vector.layers) : noChecksums;
+    layersChecked += layers.size;
+
+    let span = -1;
+    if (first || !sameOutputs || layers.size > 0) {
+      const found = await session.checksums(vector.inputs);
+      if (first) firstChecksums = found;
+      // The evaluator takes seconds for a large model: only where it can say something new.
+      const evaluated = first || !sameOutputs ? expect.ofEvaluator(vector.inputs) : noChecksums;
+      span = spans.findIndex((_, i) =>
+        [layers, evaluated].some((checksums) => (checksums.get(i) ?? found[i]) !== found[i]),
+      );
+    }
+    if (first) layerCounts = (await session.profile(vector.inputs)).steps;
+
+    if (!sameOutputs || span >= 0) {
+      mismatches++;
+      const step = plan.steps[spans[span]?.step ?? -1];
+      if (step !== undefined) diverging ??= { index: step.index, name: step.name, op: step.op };
+    }
+    observe(index + 1, vectors.length);
+  }
+
+  const { stackBytes, staticRamBytes } = await session.memory();
+  const { unit, clockHz } = session.hello;
+  const count = median(counts);
+  return {
+    verify: {
+      vectors: vectors.length,
+      mismatches,
+      firstDivergingLayer: diverging,
+      layersChecked,
+    },
+    latency: {
+      unit,
+      count,
+      min: Math.min(...counts),
+      max: Math.max(...counts),
+      runs: counts.length,
+      clockHz,
+      ms: (count / clockHz) * 1000,
+    },
+    counts,
+    layerCounts,
+    layerCrc32: plan.steps.map(({ index }) => {
+      const span = spans.findIndex(({ step }) => step === index);
+      return firstChecksums[span] ?? 0;
+    }),
+    stackBytes,
+    staticRamBytes,
+  };
+}
+
+/** Checksums that are known, by the index of their span. */
+type Checksums = ReadonlyMap<number, number>;
+const noChecksums: Checksums = new Map();
+
+function expectations({ spans }: Manifest, module: Module) {
+  const graph = mainGraph(module);
+  const spanOfSource = new Map(
+    spans.map(({ tensor }, index) => [tensorOf(graph, tensor).source, index]),
+  );
+  return {
+    /** What the vector says about layers that the plan computes. */
+    ofLayers(layers: readonly LayerChecksum[]): Checksums {
+      const checksums = new Map<number, number>();
+      for (const { tensor, crc32 } of layers) {
+        const span = spanOfSource.get(tensor);
+        if (span !== undefined) checksums.set(span, crc32);
+      }
+      return checksums;
+    },
+
+    ofEvaluator(inputs: readonly TensorData[]): Checksums {
+      const { tensors } = evaluateGraph(graph, inputs);
+      const checksums = new Map<number, number>();
+      for (const [index, { tensor }] of spans.entries()) {
+        const data = tensors.get(tensor);
+        if (data !== undefined) checksums.set(index, crc32(bytesOf(data)));
+      }
+      return checksums;
+    },
+  };
+}
+
+function equal(found: readonly TensorData[], expected: readonly TensorData[]): boolean {
+  return (
+    found.length === expected.length &&
+    found.every((data, index) => {
+      const other = expected[index];
+      return other !== undefined && Buffer.compare(bytesOf(data), bytesOf(other)) === 0;
+    })
+  );
+}
+
+function bytesOf(data: TensorData): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** The middle count; of an even number the lower one, so that it was really measured. */
+function median(counts: readonly number[]): number {
+  const sorted = [...counts].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+}
