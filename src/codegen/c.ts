@@ -1,0 +1,163 @@
+/**
+ * C text: the only place where numbers and names become C.
+ *
+ * A table of 20 MB is about 100 MB of text, so arrays of bytes are formatted into a buffer of a
+ * known size: time and memory grow linearly.
+ */
+import type { Table } from '../ir/op.js';
+
+/** Element types as C names them (stdint.h). */
+export type CType = 'int8_t' | 'uint8_t' | 'int16_t' | 'uint16_t' | 'int32_t' | 'float';
+
+export function ctypeOf(data: Table['data']): CType {
+  if (data instanceof Int8Array) return 'int8_t';
+  if (data instanceof Uint8Array) return 'uint8_t';
+  if (data instanceof Int16Array) return 'int16_t';
+  if (data instanceof Uint16Array) return 'uint16_t';
+  if (data instanceof Int32Array) return 'int32_t';
+  return 'float';
+}
+
+/** The narrowest integer type that holds all of `values`, which are int32. */
+export function narrowest(values: readonly number[]): CType {
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  if (low >= 0 && high <= 255) return 'uint8_t';
+  if (low >= -128 && high <= 127) return 'int8_t';
+  if (low >= 0 && high <= 65535) return 'uint16_t';
+  if (low >= -32768 && high <= 32767) return 'int16_t';
+  return 'int32_t';
+}
+
+export const ctypeBytes: Readonly<Record<CType, number>> = {
+  int8_t: 1,
+  uint8_t: 1,
+  int16_t: 2,
+  uint16_t: 2,
+  int32_t: 4,
+  float: 4,
+};
+
+/**
+ * An int32 as a C expression. C has no literal for −2^31: it goes by name.
+ * @throws RangeError when the value is not an int32
+ */
+export function integer(value: number): string {
+  if (!Number.isInteger(value) || value < -(2 ** 31) || value > 2 ** 31 - 1) {
+    throw new RangeError(`${value} is not an int32`);
+  }
+  return value === -(2 ** 31) ? 'INT32_MIN' : String(value);
+}
+
+/**
+ * A float literal that reads back to exactly `Math.fround(value)`: nine significant digits always
+ * do, and unlike hexadecimal floats they are C++ of every year too.
+ */
+export function float(value: number): string {
+  const single = Math.fround(value);
+  if (!Number.isFinite(single)) throw new RangeError(`${value} is not a finite float`);
+  const [digits = '', exponent] = single.toPrecision(9).split('e');
+  const short = digits.includes('.') ? digits.replace(/0+$/, '').replace(/\.$/, '.0') : digits;
+  if (exponent !== undefined) return `${short}e${exponent}f`;
+  return `${short.includes('.') ? short : `${short}.0`}f`;
+}
+
+/** An offset in the arena: hexadecimal, at least four digits. */
+export function offset(bytes: number): string {
+  return `0x${bytes.toString(16).padStart(4, '0')}`;
+}
+
+/** A C string literal; what is not printable ASCII becomes octal escapes of its UTF-8 bytes. */
+export function string(text: string): string {
+  let literal = '"';
+  for (const byte of Buffer.from(text, 'utf8')) {
+    const character = String.fromCharCode(byte);
+    // '?' is escaped since "??=" and its like are trigraphs in C99.
+    if (character === '"' || character === '\\' || character === '?') literal += `\\${character}`;
+    else if (byte >= 0x20 && byte < 0x7f) literal += character;
+    else literal += `\\${byte.toString(8).padStart(3, '0')}`;
+  }
+  return `${literal}"`;
+}
+
+/** Text that can stand in a block comment: one line, and it does not end the comment. */
+export function comment(text: string): string {
+  const line = [...text].map((c) => (c < ' ' || c === '\x7f' ? ' ' : c)).join('');
+  return line.replaceAll('*/', '* /').replaceAll('/*', '/ *');
+}
+
+/** A C identifier made of `text`; never empty, never starts with a digit. */
+export function identifier(text: string): string {
+  const name = text.replace(/[^A-Za-z0-9_]+/g, '_').replace(/^_+|_+$/g, '');
+  return name === '' ? 'unnamed' : /^[0-9]/.test(name) ? `n${name}` : name;
+}
+
+/** Element text right-aligned in `width`, then a comma: rows of a table line up. */
+function cells(low: number, high: number, width: number): string[] {
+  return Array.from({ length: high - low + 1 }, (_, i) => `${String(low + i).padStart(width)},`);
+}
+
+const indent = '    ';
+const byteCells = { int8_t: cells(-128, 127, 4), uint8_t: cells(0, 255, 3) } as const;
+const rowLength: Readonly<Record<CType, number>> = {
+  int8_t: 16,
+  uint8_t: 20,
+  int16_t: 12,
+  uint16_t: 12,
+  int32_t: 8,
+  float: 5,
+};
+
+/** Rows of int8 or uint8: fixed-width cells copied into a buffer of the final size. */
+function byteRows(data: Int8Array | Uint8Array): string {
+  const type = data instanceof Int8Array ? 'int8_t' : 'uint8_t';
+  const low = type === 'int8_t' ? -128 : 0;
+  const width = type === 'int8_t' ? 5 : 4;
+  const ascii = Buffer.from(byteCells[type].join(''), 'latin1');
+  const perRow = rowLength[type];
+  const rows = Math.ceil(data.length / perRow);
+  const text = Buffer.allocUnsafe(data.length * width + rows * (indent.length + 1));
+  let position = 0;
+  for (let start = 0; start < data.length; start += perRow) {
+    for (let i = 0; i < indent.length; i++) text[position++] = 0x20;
+    const end = Math.min(start + perRow, data.length);
+    for (let i = start; i < end; i++) {
+      const cell = ((data[i] as number) - low) * width;
+      for (let k = 0; k < width; k++) text[position++] = ascii[cell + k] as number;
+    }
+    text[position++] = 0x0a;
+  }
+  return text.toString('latin1', 0, position);
+}
+
+/** The rows between the braces of a table's initialiser, each ended by a newline. */
+export function rows(data: Table['data']): string {
+  if (data instanceof Int8Array || data instanceof Uint8Array) return byteRows(data);
+  const type = ctypeOf(data);
+  const text = type === 'float' ? float : integer;
+  const width = { int16_t: 7, uint16_t: 6, int32_t: 11, float: 17 }[
+    type as 'int16_t' | 'uint16_t' | 'int32_t' | 'float'
+  ];
+  const lines: string[] = [];
+  for (let start = 0; start < data.length; start += rowLength[type]) {
+    const row = Array.from(data.subarray(start, start + rowLength[type]), (value) =>
+      text(value).padStart(width),
+    );
+    lines.push(`${indent}${row.join(',')},\n`);
+  }
+  return lines.join('');
+}
+
+/** Words (`text` split at spaces) in lines of at most `width`, each led by `lead`. */
+export function wrap(text: string | readonly string[], width: number, lead: string): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of typeof text === 'string' ? text.split(' ') : text) {
+    if (line !== '' && lead.length + line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  lines.push(line);
+  return lines.map((each) => `${lead}${each}`.trimEnd()).join('\n');
+}

@@ -1,0 +1,76 @@
+/** What stands above a step in the generated C: layer, shapes, attributes, kernel, memory. */
+import type { AttrValue, NodeView, Tensor } from '../ir/graph.js';
+import type { PlanStep } from '../plan/types.js';
+import { comment, offset } from './c.js';
+
+const typeNames: Readonly<Partial<Record<string, string>>> = {
+  int8: 's8',
+  int16: 's16',
+  int32: 's32',
+  uint8: 'u8',
+};
+
+/** 'conv2d_0: "block1/conv"  s8 [1,49,10,1] -> [1,25,5,64]  10x4 stride 2 relu'. */
+export function describeStep(step: PlanStep, symbol: string, view: NodeView): string {
+  const activations = view.inputs.filter((tensor) => tensor !== null && tensor.data === null);
+  const inputs = activations.map((tensor) => shape(tensor as Tensor)).join(', ');
+  const outputs = view.outputs.map(shape).join(', ');
+  const type = typeNames[view.outputs[0]?.dtype ?? ''] ?? view.outputs[0]?.dtype ?? '';
+  const details = attributes(view);
+  return comment(
+    `${symbol}: "${step.name}"  ${type} ${inputs} -> ${outputs}${details === '' ? '' : `  ${details}`}`,
+  );
+}
+
+/** 'kernel portable/conv2d (why; 1234 MAC); scratch 0 B; arena in 0x0000, out 0x0800'. */
+export function describeMemory(
+  step: PlanStep,
+  inputs: readonly (number | null)[],
+  outputs: readonly number[],
+): string {
+  const place = (bytes: number | null) => (bytes === null ? 'constant' : offset(bytes));
+  const scratch =
+    step.scratch === null ? '0 B' : `${step.scratch.bytes} B at ${offset(step.scratch.offset)}`;
+  return comment(
+    `kernel ${step.kernel} (${step.why}; ${step.macs} MAC); scratch ${scratch}; ` +
+      `arena in ${inputs.map(place).join(', ')}, out ${outputs.map(place).join(', ')}`,
+  );
+}
+
+function shape(tensor: Tensor): string {
+  return `[${tensor.shape.join(',')}]`;
+}
+
+/** Attributes as the field writes them; those that change nothing are left out. */
+function attributes({ attrs, inputs }: NodeView): string {
+  const words: string[] = [];
+  const number = (name: string) => attrs[name] as number;
+  const pair = (word: string, h: string, w: string) => {
+    if (number(h) === 1 && number(w) === 1) return;
+    words.push(`${word} ${number(h) === number(w) ? number(h) : `${number(h)}x${number(w)}`}`);
+  };
+  if ('strideH' in attrs) {
+    const weights = inputs[1]?.shape;
+    const [h, w] =
+      'kernelH' in attrs ? [number('kernelH'), number('kernelW')] : [weights?.[1], weights?.[2]];
+    words.push(`${h}x${w}`);
+    pair('stride', 'strideH', 'strideW');
+    if ('dilationH' in attrs) pair('dilation', 'dilationH', 'dilationW');
+    const pads = ['padTop', 'padBottom', 'padLeft', 'padRight'].map(number);
+    if (pads.some((pad) => pad !== 0)) words.push(`pad ${pads.join(',')}`);
+  }
+  for (const [name, value] of Object.entries(attrs)) {
+    if (!geometric.test(name)) words.push(...attribute(name, value));
+  }
+  return words.join(' ');
+}
+
+const geometric = /^(kernel|stride|dilation)[HW]$|^pad(Top|Bottom|Left|Right)$|^shape$/;
+
+function attribute(name: string, value: AttrValue): readonly string[] {
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  if (name === 'activation') return value === 'none' ? [] : [String(value)];
+  if (typeof value === 'boolean') return value ? [words] : [];
+  if (typeof value === 'object') return [`${words} [${value.join(',')}]`];
+  return [`${words} ${value}`];
+}

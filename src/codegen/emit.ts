@@ -1,0 +1,53 @@
+/** Plan to files: the model's C, the firmware's view of it, a host client, a Makefile, the manifest. */
+import type { Module } from '../ir/graph.js';
+import type { Plan } from '../plan/types.js';
+import type { Target } from '../target/index.js';
+import { emitClient, littleEndian } from './client.js';
+import { emitMakefile } from './makefile.js';
+import type { Emission, Manifest } from './manifest.js';
+import { emitProgram, interfaceContext, type Program, type ProgramOptions } from './program.js';
+import { render } from './templates.js';
+
+/**
+ * Everything that an output directory gets from the compiler, except the firmware's own sources.
+ * Same input, same bytes: no dates, no paths of this machine.
+ *
+ * @throws InternalError when plan and module do not fit each other
+ */
+export function emit(
+  module: Module,
+  plan: Plan,
+  target: Target,
+  options: ProgramOptions = {},
+): Emission {
+  const program = emitProgram(module, plan, options);
+  const { header, source, tables, spans, tag } = program;
+  const manifest: Manifest = { format: 1, plan, tables, spans, tag };
+  const name = module.name;
+  return {
+    manifest,
+    files: new Map([
+      [`${name}.h`, header],
+      [`${name}.c`, source],
+      [`${name}_model.c`, modelGlue(module, plan, program)],
+      [`client/${name}.ts`, emitClient(module, plan, tag, options)],
+      ['Makefile', emitMakefile(module, plan, target)],
+      ['bonsai.json', `${JSON.stringify(manifest, null, 2)}\n`],
+    ]),
+  };
+}
+
+/** <model>_model.c: the one `struct bonsai_model` of a firmware (firmware/include/model.h). */
+export function modelGlue(module: Module, plan: Plan, { spans, tag }: Program): string {
+  const bytes = module.sha256.match(/../g) ?? [];
+  return render('project/model_glue.c', {
+    ...interfaceContext(module, plan),
+    sha256_bytes: [bytes.slice(0, 16), bytes.slice(16)].map((row) =>
+      row.map((byte) => `0x${byte}`).join(', '),
+    ),
+    tag: littleEndian(tag),
+    has_spans: spans.length > 0,
+    spans: spans.map(({ step, offset, bytes }) => `${step}, ${offset}, ${bytes}`),
+    span_count: String(spans.length),
+  });
+}

@@ -1,0 +1,184 @@
+/**
+ * Kernel functions: calls of one template with the same flags share one C function.
+ *
+ * Numbers and tables that are the same in all calls are constants in the function's text; those
+ * that differ are fields of its `const struct <function>_args`, one a call.
+ */
+import { InternalError } from '../errors.js';
+import type { KernelCall, Table } from '../ir/op.js';
+import type { Optimize } from '../plan/types.js';
+import { ctypeBytes, ctypeOf, identifier, integer, narrowest, wrap } from './c.js';
+import { render } from './templates.js';
+
+/** One call of a kernel, tables already placed. */
+export interface PlacedCall {
+  /** Index of the step. */
+  readonly step: number;
+  /** The variant's template below templates/kernels. */
+  readonly template: string;
+  readonly call: KernelCall;
+  /** Symbol of every table of the call. */
+  readonly symbols: Readonly<Record<string, string>>;
+  /** Symbol that the call's descriptor gets if it needs one. */
+  readonly argsSymbol: string;
+}
+
+export interface KernelFunction {
+  readonly name: string;
+  /** C text: the descriptor's struct, if any, and the function. */
+  readonly text: string;
+  /** Definitions of the descriptors. */
+  readonly descriptors: readonly string[];
+  readonly calls: readonly PlacedCall[];
+  readonly hasDescriptor: boolean;
+}
+
+/** Groups calls into functions, in the order of first use. */
+export function kernelFunctions(
+  calls: readonly PlacedCall[],
+  optimize: Optimize,
+): readonly KernelFunction[] {
+  const groups = new Map<string, PlacedCall[]>();
+  for (const call of calls) {
+    const key = groupKey(call, optimize);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [call]);
+    else group.push(call);
+  }
+  const all = [...groups.values()];
+  const names = functionNames(all);
+  return all.map((group, i) => kernelFunction(names[i] as string, group));
+}
+
+function groupKey({ template, call }: PlacedCall, optimize: Optimize): string {
+  const sorted = (record: Readonly<Record<string, unknown>>) => Object.entries(record).sort();
+  // For speed every distinct shape is its own function with all numbers constant in it.
+  const numbers = optimize === 'speed' ? sorted(call.numbers) : [];
+  return JSON.stringify([template, sorted(call.flags), numbers]);
+}
+
+/**
+ * 'portable/conv2d' becomes conv2d_s8. Functions of one template are told apart by the flags in
+ * which they differ, then by the first step that calls them.
+ */
+function functionNames(groups: readonly PlacedCall[][]): readonly string[] {
+  const firsts = groups.map((group) => group[0] as PlacedCall);
+  const plain = firsts.map(({ template, call }) => {
+    const [isa = '', ...path] = template.split('/');
+    const siblings = firsts.filter((other) => other.template === template);
+    const telling = Object.keys(call.flags)
+      .sort()
+      .filter((flag) => call.flags[flag] && siblings.some((other) => !other.call.flags[flag]));
+    return [...path, 's8', ...(isa === 'portable' ? [] : [isa]), ...telling]
+      .map(identifier)
+      .join('_');
+  });
+  const named = plain.map((name, i) =>
+    plain.indexOf(name) === plain.lastIndexOf(name) ? name : `${name}_${firsts[i]?.step}`,
+  );
+  // One step may call several functions of one template.
+  return named.map((name, i) => {
+    const earlier = named.slice(0, i).filter((other) => other === name).length;
+    return earlier === 0 ? name : `${name}_${earlier}`;
+  });
+}
+
+interface Field {
+  readonly name: string;
+  /** Up to the name: 'const int8_t *', 'int32_t '. */
+  readonly type: string;
+  /** Alignment: fields go from the widest to the narrowest, so that the struct has no holes. */
+  readonly bytes: number;
+  value(call: PlacedCall): string;
+}
+
+function kernelFunction(name: string, calls: readonly PlacedCall[]): KernelFunction {
+  const [first] = calls;
+  if (first === undefined) throw new InternalError('codegen', `kernel ${name} has no calls`);
+  const fields: Field[] = [];
+  const context: Record<string, string | boolean> = { name, ...first.call.flags };
+  /** The text that stands for one number or table in the function. */
+  const settle = (parameter: string, values: readonly string[], field: () => Field) => {
+    if (parameter in context) {
+      throw new InternalError('codegen', `${first.template} has two parameters "${parameter}"`);
+    }
+    const same = values.every((value) => value === values[0]);
+    context[parameter] = same ? (values[0] as string) : `args->${parameter}`;
+    if (!same) fields.push(field());
+  };
+  for (const parameter of namesOf(calls, (call) => call.symbols)) {
+    const symbol = (call: PlacedCall) => call.symbols[parameter] as string;
+    settle(parameter, calls.map(symbol), () => ({
+      name: parameter,
+      type: `const ${elementType(calls, parameter)} *`,
+      bytes: 8,
+      value: symbol,
+    }));
+  }
+  for (const parameter of namesOf(calls, (call) => call.call.numbers)) {
+    const number = (call: PlacedCall) => call.call.numbers[parameter] as number;
+    settle(
+      parameter,
+      calls.map((call) => integer(number(call))),
+      () => {
+        const type = narrowest(calls.map(number));
+        return {
+          name: parameter,
+          type: `${type} `,
+          bytes: ctypeBytes[type],
+          value: (call) => integer(number(call)),
+        };
+      },
+    );
+  }
+  fields.sort((a, b) => b.bytes - a.bytes);
+  const hasDescriptor = fields.length > 0;
+  context.descriptor = hasDescriptor ? `, const struct ${name}_args *restrict args` : '';
+  const struct = fields.map(({ name, type }) => `    ${type}${name};\n`).join('');
+  const text = wrapSignature(render(`kernels/${first.template}`, context).trimEnd());
+  return {
+    name,
+    text: hasDescriptor ? `struct ${name}_args {\n${struct}};\n\n${text}\n` : `${text}\n`,
+    descriptors: hasDescriptor ? calls.map((call) => descriptor(name, fields, call)) : [],
+    calls,
+    hasDescriptor,
+  };
+}
+
+/** Breaks the function's first line, as long as its descriptor's name makes it, at 100 columns. */
+function wrapSignature(text: string): string {
+  return text.replace(/^static void \w+\(.{60,}\)$/m, (line) => {
+    const open = line.indexOf('(') + 1;
+    const parameters = line.slice(open).replaceAll(', ', ',\n').split('\n');
+    return line.slice(0, open) + wrap(parameters, 100, ' '.repeat(open)).trimStart();
+  });
+}
+
+function descriptor(name: string, fields: readonly Field[], call: PlacedCall): string {
+  const values = fields.map((field) => `.${field.name} = ${field.value(call)},`);
+  const type = `static const struct ${name}_args`;
+  return `${type} ${call.argsSymbol} BONSAI_FLASH = {\n${wrap(values, 100, '    ')}\n};\n`;
+}
+
+/** Names of one kind of parameter, which all calls of a function must agree on. */
+function namesOf(
+  calls: readonly PlacedCall[],
+  parameters: (call: PlacedCall) => Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const lists = calls.map((call) => Object.keys(parameters(call)).sort().join(' '));
+  const other = lists.findIndex((list) => list !== lists[0]);
+  if (other >= 0) {
+    const why = `calls with the same flags differ: ${lists[0]} | ${lists[other]}`;
+    throw new InternalError('codegen', `${calls[0]?.template}: ${why}`);
+  }
+  return Object.keys(parameters(calls[0] as PlacedCall));
+}
+
+function elementType(calls: readonly PlacedCall[], parameter: string): string {
+  const types = new Set(calls.map((call) => ctypeOf((call.call.tables[parameter] as Table).data)));
+  if (types.size > 1) {
+    const why = `table "${parameter}" is ${[...types].join(' and ')} in calls with the same flags`;
+    throw new InternalError('codegen', `${calls[0]?.template}: ${why}`);
+  }
+  return [...types][0] as string;
+}

@@ -1,0 +1,25 @@
+/** The Makefile of an output directory: the firmware of one target, by make and a compiler alone. */
+import type { Module } from '../ir/graph.js';
+import type { Plan } from '../plan/types.js';
+import { firmwareMacros, type Target } from '../target/index.js';
+import { render } from './templates.js';
+
+/** Everything but the compiler's name is settled: target.json's flags, sources and macros. */
+export function emitMakefile(module: Module, plan: Plan, target: Target): string {
+  const macros = [...firmwareMacros(target)].map(([name, value]) => `-D${name}=${value}`);
+  return render('project/Makefile', {
+    model: module.name,
+    target: target.name,
+    compiler: target.compiler,
+    flags: target.flags.map((flag) => ` ${flag}`).join(''),
+    runtime_flags: target.runtimeFlags.join(' '),
+    kernel_flags: target.kernelFlags[plan.options.optimize].join(' '),
+    link_flags: target.linkFlags.map((flag) => ` ${flag}`).join(''),
+    has_script: target.linkerScript !== null,
+    script: `firmware/${target.linkerScript ?? ''}`,
+    includes: target.includes.map((folder) => `-Ifirmware/${folder}`).join(' '),
+    macros: macros.join(' '),
+    sources: target.sources.map((path) => `firmware/${path}`).join(' \\\n\t'),
+    has_bin: target.images.includes('bin'),
+  });
+}

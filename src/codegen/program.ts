@@ -1,0 +1,232 @@
+/** The model's own C: <model>.h and <model>.c. */
+import { createHash } from 'node:crypto';
+import { InternalError } from '../errors.js';
+import {
+  type Graph,
+  type Module,
+  mainGraph,
+  type NodeView,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../ir/graph.js';
+import type { KernelVariant, Table } from '../ir/op.js';
+import { opOf } from '../ops/index.js';
+import { noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
+import { float, integer, offset, string, wrap } from './c.js';
+import { describeMemory, describeStep } from './describe.js';
+import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
+import type { Span, TableInfo } from './manifest.js';
+import { TablePool } from './tables.js';
+import { type Context, render } from './templates.js';
+
+export interface Program {
+  /** Text of <model>.h. */
+  readonly header: string;
+  /** Text of <model>.c. */
+  readonly source: string;
+  readonly tables: readonly TableInfo[];
+  readonly spans: readonly Span[];
+  /** First 4 bytes of the SHA-256 over `source`, 8 hex digits. */
+  readonly tag: string;
+}
+
+/** `labels`: names of the classes, for the output with as many elements. */
+export interface ProgramOptions {
+  readonly labels?: readonly string[];
+}
+
+/**
+ * C of a planned module. Same input, same bytes.
+ *
+ * @throws InternalError when the plan names a tensor without a place or a kernel that is not there
+ */
+export function emitProgram(module: Module, plan: Plan, options: ProgramOptions = {}): Program {
+  const graph = mainGraph(module);
+  const pool = new TablePool();
+  const places = new Map(plan.placements.map(({ tensor, offset }) => [tensor, offset]));
+  const lowered = plan.steps.map((step) => lowerStep(module.name, graph, step, pool));
+  const functions = kernelFunctions(
+    lowered.flatMap(({ calls }) => calls),
+    plan.options.optimize,
+  );
+  // Pointers are settled before the tables are printed: a constant operand is one more table.
+  const cases = lowered.map((step) => stepCase(module.name, graph, step, functions, places, pool));
+  const body = [
+    ...pool.definitions(),
+    ...supportTexts(lowered),
+    ...functions.map(({ text }) => text),
+    ...functions.flatMap(({ descriptors }) => descriptors),
+  ];
+  const context = interfaceContext(module, plan, options);
+  const source = render('project/model.c', {
+    ...context,
+    // Only kernels that copy need string.h.
+    uses_string: /\bmem(cpy|move|set)\(/.test(functions.map(({ text }) => text).join('')),
+    body: body.map((text) => `\n${text}`).join(''),
+    has_steps: plan.steps.length > 0,
+    cases: cases.join('\n'),
+  });
+  return {
+    header: render('project/model.h', context),
+    source,
+    tables: pool.infos,
+    spans: spansOf(graph, plan, places),
+    tag: createHash('sha256').update(source).digest('hex').slice(0, 8),
+  };
+}
+
+interface LoweredStep {
+  readonly step: PlanStep;
+  readonly symbol: string;
+  readonly view: NodeView;
+  /** null: nothing to compute, the output lies where the input is. */
+  readonly variant: KernelVariant | null;
+  readonly calls: readonly PlacedCall[];
+}
+
+function lowerStep(model: string, graph: Graph, step: PlanStep, pool: TablePool): LoweredStep {
+  const node = graph.nodes[step.node];
+  if (node === undefined) throw new InternalError('codegen', `step ${step.index} has no node`);
+  const view = viewOf(graph, node);
+  const symbol = `${node.op}_${step.index}`;
+  if (step.kernel === noKernel) return { step, symbol, view, variant: null, calls: [] };
+  const variant = opOf(node).variants.find(({ template }) => template === step.kernel);
+  if (variant === undefined) {
+    throw new InternalError('codegen', `operator ${node.op} has no kernel "${step.kernel}"`);
+  }
+  const all = variant.lower(view);
+  const calls = all.map((call, position): PlacedCall => {
+    const base = `${model}_${symbol}${all.length > 1 ? `_${position}` : ''}`;
+    const symbols = Object.entries(call.tables).map(([name, table]) => [
+      name,
+      pool.add(`${base}_${name}`, table, step.index),
+    ]);
+    return {
+      step: step.index,
+      template: step.kernel,
+      call,
+      symbols: Object.fromEntries(symbols),
+      argsSymbol: `${base}_args`,
+    };
+  });
+  return { step, symbol, view, variant, calls };
+}
+
+/** Helpers of all kernels, each once, in the order in which kernels list them. */
+function supportTexts(lowered: readonly LoweredStep[]): readonly string[] {
+  const names = new Set(lowered.flatMap(({ variant }) => variant?.support ?? []));
+  return [...names].map((name) => `${render(`kernels/${name}`, {}).trimEnd()}\n`);
+}
+
+/** The comment, the label and the calls of one step in the model's switch. */
+function stepCase(
+  model: string,
+  graph: Graph,
+  { step, symbol, view, calls }: LoweredStep,
+  functions: readonly KernelFunction[],
+  places: ReadonlyMap<TensorId, number>,
+  pool: TablePool,
+): string {
+  const { node } = view;
+  const pointer = (id: TensorId | null | undefined, name: string): string => {
+    if (id === null || id === undefined) {
+      throw new InternalError('codegen', `kernel of step ${step.index} takes an absent tensor`);
+    }
+    const { data } = tensorOf(graph, id);
+    if (data !== null) {
+      const table = { data: data as Table['data'], role: 'weights' } as const;
+      return pool.add(`${model}_${symbol}_${name}`, table, step.index);
+    }
+    return `arena + ${offset(placeOf(places, id, step.index))}`;
+  };
+  const statements = calls.map((placed) => {
+    const target = functions.find(({ calls }) => calls.includes(placed));
+    if (target === undefined) throw new InternalError('codegen', 'a call without a function');
+    const args = [
+      ...placed.call.inputs.map((position) => pointer(node.inputs[position], `input_${position}`)),
+      ...placed.call.outputs.map((position) => pointer(node.outputs[position], 'output')),
+      ...(step.scratch === null ? [] : [`arena + ${offset(step.scratch.offset)}`]),
+      ...(target.hasDescriptor ? [`&${placed.argsSymbol}`] : []),
+    ];
+    return wrap(`${target.name}(${args.join(', ')});`, 100, '        ');
+  });
+  const inputs = node.inputs
+    .filter((id) => id !== null && tensorOf(graph, id).data === null)
+    .map((id) => placeOf(places, id as TensorId, step.index));
+  const outputs = node.outputs.map((id) => placeOf(places, id, step.index));
+  const text = [
+    wrap(describeStep(step, symbol, view), 100, '     * ').replace('     * ', '    /* '),
+    `${wrap(describeMemory(step, inputs, outputs), 97, '     * ')} */`,
+    `    case ${step.index}:`,
+    ...statements,
+    '        break;',
+  ];
+  return text.join('\n');
+}
+
+function placeOf(places: ReadonlyMap<TensorId, number>, id: TensorId, step: number): number {
+  const place = places.get(id);
+  if (place === undefined) {
+    throw new InternalError('codegen', `tensor ${id} of step ${step} has no place in the arena`);
+  }
+  return place;
+}
+
+function spansOf(graph: Graph, plan: Plan, places: ReadonlyMap<TensorId, number>): readonly Span[] {
+  const sizes = new Map(plan.placements.map(({ tensor, bytes }) => [tensor, bytes]));
+  return plan.steps.flatMap((step) =>
+    (graph.nodes[step.node]?.outputs ?? []).map((tensor) => ({
+      step: step.index,
+      tensor,
+      offset: placeOf(places, tensor, step.index),
+      bytes: sizes.get(tensor) ?? 0,
+    })),
+  );
+}
+
+/** What the header, the source's frame and the firmware's glue say about the model. */
+export function interfaceContext(
+  module: Module,
+  plan: Plan,
+  options: ProgramOptions = {},
+): Context {
+  const { labels = [] } = options;
+  const port =
+    (upper: string) =>
+    (port: Port, index: number): Context => ({
+      index: String(index),
+      macro: `${upper}_${index}`,
+      name: string(port.name),
+      shape: `[${port.shape.join(',')}]`,
+      dims: port.shape.map((extent, axis) => ({ axis: String(axis), extent: integer(extent) })),
+      rank: integer(port.shape.length),
+      count: integer(port.shape.reduce((product, extent) => product * extent, 1)),
+      bytes: integer(port.bytes),
+      offset: offset(port.offset),
+      scale: float(port.scale),
+      zero_point: integer(port.zeroPoint),
+      labelled: isLabelled(port, labels),
+      labels: labels.map(string).join(', '),
+    });
+  const upper = module.name.toUpperCase();
+  return {
+    model: module.name,
+    MODEL: upper,
+    target: plan.target,
+    sha256: module.sha256,
+    arena_bytes: integer(plan.arenaBytes),
+    arena_align: integer(plan.arenaAlign),
+    steps: integer(plan.steps.length),
+    inputs: plan.inputs.map(port(`${upper}_INPUT`)),
+    outputs: plan.outputs.map(port(`${upper}_OUTPUT`)),
+    input_count: integer(plan.inputs.length),
+    output_count: integer(plan.outputs.length),
+    input_kept: plan.options.keepInput,
+  };
+}
+
+/** Whether `labels` name the elements of this output. */
+export function isLabelled(port: Port, labels: readonly string[]): boolean {
+  return labels.length > 0 && port.shape.at(-1) === labels.length;
+}

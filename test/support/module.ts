@@ -1,0 +1,201 @@
+/** Modules in a few lines: one operator, or a small graph. */
+import {
+  type Attrs,
+  allocate,
+  elementCount,
+  type Graph,
+  type Module,
+  type Node,
+  type Quant,
+  type Shape,
+  type Tensor,
+  type TensorData,
+  type TensorId,
+  viewOf,
+} from '../../src/ir/graph.js';
+import { opOf } from '../../src/ops/index.js';
+
+export function perTensorQuant(scale: number, zeroPoint: number): Quant {
+  return { scales: [Math.fround(scale)], zeroPoints: [zeroPoint], axis: null };
+}
+
+/** One scale for every index along `axis`, all zero points 0. */
+export function perChannelQuant(scales: readonly number[], axis: number): Quant {
+  return { scales: scales.map(Math.fround), zeroPoints: scales.map(() => 0), axis };
+}
+
+export interface NodeOptions {
+  readonly name?: string;
+  /** Quantisation of every output; that of input 0 where it is left out. */
+  readonly quant?: Quant;
+  /** Output shapes, for operators whose attributes do not give them. */
+  readonly shapes?: readonly Shape[];
+  /** Number of outputs. Default 1. */
+  readonly outputs?: number;
+}
+
+/** Adds tensors and nodes in order; shapes of outputs come from the operator's `infer`. */
+export class GraphBuilder {
+  private readonly tensors: Tensor[] = [];
+  private readonly nodes: Node[] = [];
+  private readonly inputs: TensorId[] = [];
+
+  input(shape: Shape, quant: Quant = perTensorQuant(0.5, 3), name?: string): TensorId {
+    const id = this.tensor(name ?? `input_${this.inputs.length}`, shape, quant);
+    this.inputs.push(id);
+    return id;
+  }
+
+  /** An int8 or int32 constant. `quant` null: its integers are used as they are. */
+  constant(
+    data: Int8Array | Int32Array,
+    shape: Shape = [data.length],
+    quant: Quant | null = null,
+  ): TensorId {
+    const dtype = data instanceof Int8Array ? 'int8' : 'int32';
+    const name = `constant_${this.tensors.length}`;
+    return this.tensors.push({ name, dtype, shape, quant, data, source: null }) - 1;
+  }
+
+  /** All outputs of a new node. */
+  nodeAll(
+    op: string,
+    inputs: readonly (TensorId | null)[],
+    attrs: Attrs = {},
+    options: NodeOptions = {},
+  ): readonly TensorId[] {
+    const index = this.nodes.length;
+    const name = options.name ?? `${op}_${index}`;
+    const quant = options.quant ?? this.tensors[inputs[0] ?? -1]?.quant ?? null;
+    const count = options.outputs ?? options.shapes?.length ?? 1;
+    const outputs = Array.from({ length: count }, (_, i) =>
+      this.tensor(`${name}/out_${i}`, options.shapes?.[i] ?? [], quant),
+    );
+    const node: Node = { op, name, inputs, outputs, attrs, ops: [index], fused: [] };
+    const shapes = opOf(node).infer(viewOf(this.graph('partial', []), node));
+    outputs.forEach((id, i) => {
+      const shape = shapes[i];
+      if (shape === undefined) throw new RangeError(`${op} infers no shape for output ${i}`);
+      this.tensors[id] = { ...(this.tensors[id] as Tensor), shape };
+    });
+    this.nodes.push(node);
+    return outputs;
+  }
+
+  /** Output 0 of a new node. */
+  node(
+    op: string,
+    inputs: readonly (TensorId | null)[],
+    attrs: Attrs = {},
+    options: NodeOptions = {},
+  ): TensorId {
+    return this.nodeAll(op, inputs, attrs, options)[0] as TensorId;
+  }
+
+  shape(id: TensorId): Shape {
+    return (this.tensors[id] as Tensor).shape;
+  }
+
+  quant(id: TensorId): Quant {
+    return (this.tensors[id] as Tensor).quant as Quant;
+  }
+
+  /** The module; every node has passed its operator's `check`. */
+  module(outputs: readonly TensorId[], name = 'model'): Module {
+    const graph = this.graph('main', outputs);
+    for (const node of graph.nodes) opOf(node).check(viewOf(graph, node));
+    const names = (ids: readonly TensorId[]) => ids.map((id) => (this.tensors[id] as Tensor).name);
+    return {
+      name,
+      sha256: '00'.repeat(32),
+      graphs: [graph],
+      states: [],
+      inputNames: names(this.inputs),
+      outputNames: names(outputs),
+    };
+  }
+
+  private graph(name: string, outputs: readonly TensorId[]): Graph {
+    const { tensors, nodes, inputs } = this;
+    return { name, tensors: [...tensors], nodes: [...nodes], inputs: [...inputs], outputs };
+  }
+
+  private tensor(name: string, shape: Shape, quant: Quant | null): TensorId {
+    return this.tensors.push({ name, dtype: 'int8', shape, quant, data: null, source: null }) - 1;
+  }
+}
+
+/** All of the modules side by side as one: tens of cases in one compilation. */
+export function mergeModules(modules: readonly Module[], name = 'merged'): Module {
+  const tensors: Tensor[] = [];
+  const nodes: Node[] = [];
+  const inputs: TensorId[] = [];
+  const outputs: TensorId[] = [];
+  modules.forEach((module, index) => {
+    const graph = module.graphs[0] as Graph;
+    const first = tensors.length;
+    const moved = (ids: readonly TensorId[]) => ids.map((id) => id + first);
+    for (const tensor of graph.tensors)
+      tensors.push({ ...tensor, name: `${index}/${tensor.name}` });
+    for (const node of graph.nodes) {
+      nodes.push({
+        ...node,
+        name: `case ${index}: ${node.name}`,
+        inputs: node.inputs.map((id) => (id === null ? null : id + first)),
+        outputs: moved(node.outputs),
+        ops: [nodes.length],
+      });
+    }
+    inputs.push(...moved(graph.inputs));
+    outputs.push(...moved(graph.outputs));
+  });
+  const names = (ids: readonly TensorId[]) => ids.map((id) => (tensors[id] as Tensor).name);
+  return {
+    name,
+    sha256: '00'.repeat(32),
+    graphs: [{ name: 'main', tensors, nodes, inputs, outputs }],
+    states: [],
+    inputNames: names(inputs),
+    outputNames: names(outputs),
+  };
+}
+
+/** Pseudo-random numbers that are the same everywhere (mulberry32). */
+export class Random {
+  constructor(private state: number) {}
+
+  /** An integer from `low` to `high`, both included. */
+  integer(low: number, high: number): number {
+    this.state = (this.state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return low + (((t ^ (t >>> 14)) >>> 0) % (high - low + 1));
+  }
+
+  /** int8 values, every fourth or so an extreme one. */
+  int8(count: number, low = -128, high = 127): Int8Array {
+    return Int8Array.from({ length: count }, () => {
+      const kind = this.integer(0, 7);
+      return kind === 0 ? low : kind === 1 ? high : this.integer(low, high);
+    });
+  }
+
+  int32(count: number, low: number, high: number): Int32Array {
+    return Int32Array.from({ length: count }, () => this.integer(low, high));
+  }
+
+  pick<T>(values: readonly T[]): T {
+    return values[this.integer(0, values.length - 1)] as T;
+  }
+}
+
+/** Random elements for every input of the main graph. */
+export function randomInputs(module: Module, seed: number): readonly TensorData[] {
+  const graph = module.graphs[0] as Graph;
+  const random = new Random(seed);
+  return graph.inputs.map((id) => {
+    const { shape, dtype } = graph.tensors[id] as Tensor;
+    const count = elementCount(shape);
+    return dtype === 'int8' ? random.int8(count) : allocate(dtype, count);
+  });
+}

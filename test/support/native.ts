@@ -1,0 +1,193 @@
+/** Compiled C on this machine, under the sanitizers, against the evaluator: bit for bit. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { emitProgram, type Program } from '../../src/codegen/program.js';
+import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import type { Plan } from '../../src/plan/types.js';
+import { mergeModules, randomInputs } from './module.js';
+import { type SimplePlanOptions, simplePlan } from './plan.js';
+
+export const warnings = '-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror'.split(' ');
+const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover'];
+
+/** Runs a program to its end. @throws Error with its standard error when it fails */
+export function execute(
+  command: string,
+  args: readonly string[],
+  options: {
+    readonly cwd?: string;
+    readonly input?: Uint8Array;
+    readonly env?: NodeJS.ProcessEnv;
+  } = {},
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const settings = {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      encoding: 'buffer' as const,
+      maxBuffer: 2 ** 30,
+      timeout: 120_000,
+    };
+    const child = execFile(command, args, settings, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${command} ${args.join(' ')}\n${stderr.toString().slice(0, 8000)}`));
+    });
+    // A program that dies early closes its end; its exit status tells why.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(options.input ?? new Uint8Array());
+  });
+}
+
+/** A new directory under the system's temporary one, removed when `use` is done. */
+export async function inTemporaryDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-test-'));
+  try {
+    return await use(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Reads inputs from stdin, run after run, and writes what each step has written. */
+function driver(model: string, plan: Plan, program: Program): string {
+  const upper = model.toUpperCase();
+  const spans = program.spans.map(
+    ({ step, offset, bytes }) => `    { ${step}, ${offset}, ${bytes} },`,
+  );
+  return `
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "${model}.h"
+
+static const struct { int32_t step, offset, bytes; } spans[] = {
+${spans.join('\n')}
+    { -1, 0, 0 },
+};
+
+static void written(void *arena, int32_t step)
+{
+    for (size_t i = 0; i + 1 < sizeof spans / sizeof spans[0]; i++) {
+        if (spans[i].step == step)
+            fwrite((char *)arena + spans[i].offset, 1, (size_t)spans[i].bytes, stdout);
+    }
+}
+
+int main(void)
+{
+    static const size_t bytes[] = { ${plan.inputs.map(({ bytes }) => bytes).join(', ')} };
+    void *arena = NULL;
+    /* Exactly as large as promised: the address sanitizer guards both ends. */
+    if (posix_memalign(&arena, 64, ${upper}_ARENA_BYTES) != 0)
+        return 1;
+    for (;;) {
+        memset(arena, 0xa5, ${upper}_ARENA_BYTES);
+        for (int32_t i = 0; i < ${upper}_INPUTS; i++) {
+            if (fread(${model}_input(arena, i), 1, bytes[i], stdin) != bytes[i]) {
+                free(arena);
+                return 0;
+            }
+        }
+        ${model}_reset(arena);
+        ${model}_run_hooked(arena, written, arena);
+    }
+}
+`;
+}
+
+/** What every step wrote, by tensor, for one vector of inputs. */
+export type Trace = ReadonlyMap<TensorId, Int8Array>;
+
+/** Compiles an emitted model and runs it on every vector. */
+export async function runProgram(
+  model: string,
+  plan: Plan,
+  program: Program,
+  vectors: readonly (readonly TensorData[])[],
+): Promise<readonly Trace[]> {
+  return inTemporaryDirectory(async (directory) => {
+    writeFileSync(join(directory, `${model}.h`), program.header);
+    writeFileSync(join(directory, `${model}.c`), program.source);
+    writeFileSync(join(directory, 'main.c'), driver(model, plan, program));
+    const strict = ['-std=c99', '-O1', ...sanitizers, ...warnings];
+    const options = { cwd: directory };
+    await execute('gcc', [...strict, '-c', `${model}.c`], options);
+    const posix = ['-std=gnu99', '-O0', ...sanitizers];
+    await execute('gcc', [...posix, 'main.c', `${model}.o`, '-o', 'main'], options);
+    const input = Buffer.concat(
+      vectors.flat().map((data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+    );
+    const output = await execute(join(directory, 'main'), [], { input });
+    let position = 0;
+    return vectors.map(() => {
+      const trace = new Map<TensorId, Int8Array>();
+      for (const { tensor, bytes } of program.spans) {
+        trace.set(
+          tensor,
+          Int8Array.from(output.subarray(position, position + bytes), (byte) => (byte << 24) >> 24),
+        );
+        position += bytes;
+      }
+      return trace;
+    });
+  });
+}
+
+/** The first element in which C and the evaluator differ, as text; null when there is none. */
+export function firstDifference(
+  module: Module,
+  inputs: readonly TensorData[],
+  trace: Trace,
+): string | null {
+  const graph = mainGraph(module);
+  const { tensors } = evaluateGraph(graph, inputs);
+  for (const node of graph.nodes) {
+    for (const id of node.outputs) {
+      const expected = tensors.get(id) as TensorData;
+      const actual = trace.get(id);
+      const at = expected.findIndex((value, i) => value !== actual?.[i]);
+      if (actual?.length === expected.length && at < 0) continue;
+      const shapes = node.inputs.map(
+        (input) => `[${input === null ? '-' : graph.tensors[input]?.shape}]`,
+      );
+      return (
+        `${node.name}: element ${at} of [${graph.tensors[id]?.shape}] is ${actual?.[at]} in C, ` +
+        `${expected[at]} by evaluate\n  inputs ${shapes.join(' ')} attrs ${JSON.stringify(node.attrs)}`
+      );
+    }
+  }
+  return null;
+}
+
+export interface CompareOptions extends SimplePlanOptions {
+  /** Runs of each module on different random inputs. Default 2. */
+  readonly runs?: number;
+  readonly seed?: number;
+  /** Plan to use; default: the simplest. */
+  readonly plan?: (module: Module) => Plan;
+}
+
+/**
+ * Compiles all modules as one program, runs it on random inputs, and compares the output of every
+ * step with `evaluateGraph`.
+ *
+ * @throws Error that names the first case, node and element that differ
+ */
+export async function expectSameBits(
+  modules: readonly Module[],
+  options: CompareOptions = {},
+): Promise<void> {
+  const { runs = 2, seed = 1, plan: planner, ...planOptions } = options;
+  const merged = mergeModules(modules);
+  const plan = planner?.(merged) ?? simplePlan(merged, planOptions);
+  const program = emitProgram(merged, plan);
+  const vectors = Array.from({ length: runs }, (_, run) => randomInputs(merged, seed + run));
+  const traces = await runProgram(merged.name, plan, program, vectors);
+  traces.forEach((trace, run) => {
+    const difference = firstDifference(merged, vectors[run] ?? [], trace);
+    if (difference !== null) throw new Error(`seed ${seed + run}, ${difference}`);
+  });
+}

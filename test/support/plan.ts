@@ -1,0 +1,109 @@
+/** The simplest plan: every tensor has its own memory, every node the first kernel that fits. */
+
+import { identifier } from '../../src/codegen/c.js';
+import { byteCount, type Module, mainGraph, type TensorId, viewOf } from '../../src/ir/graph.js';
+import type { Facts } from '../../src/ir/op.js';
+import { opOf } from '../../src/ops/index.js';
+import { perTensor } from '../../src/ops/quant.js';
+import type { CompileOptions, Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
+
+export const defaults: CompileOptions = {
+  optimize: 'balanced',
+  rounding: 'tflm',
+  faithful: true,
+  keepInput: false,
+};
+
+const noFacts: Facts = { sparsity: () => 0 };
+const align = 4;
+
+export interface SimplePlanOptions extends Partial<CompileOptions> {
+  /** The template to use where a node's operator has it: a variant under test. */
+  readonly kernel?: string;
+  /** Output 0 takes over the memory of the first input that the operator allows. */
+  readonly inPlace?: boolean;
+}
+
+export function simplePlan(module: Module, options: SimplePlanOptions = {}): Plan {
+  const graph = mainGraph(module);
+  const { kernel, inPlace = false, ...rest } = options;
+  const placements: Placement[] = [];
+  const places = new Map<TensorId, number>();
+  let top = 0;
+  const take = (bytes: number) => {
+    const offset = top;
+    top += Math.ceil(bytes / align) * align;
+    return offset;
+  };
+  const place = (tensor: TensorId, first: number, offset?: number) => {
+    const { name, shape, dtype } = graph.tensors[tensor] as (typeof graph.tensors)[number];
+    const bytes = byteCount({ shape, dtype });
+    const at = offset ?? take(bytes);
+    places.set(tensor, at);
+    placements.push({ tensor, name, offset: at, bytes, first, last: graph.nodes.length });
+  };
+  for (const input of graph.inputs) place(input, -1);
+  const steps = graph.nodes.map((node, index): PlanStep => {
+    const op = opOf(node);
+    const view = viewOf(graph, node);
+    const fitting = op.variants.filter((variant) => variant.when(view, noFacts));
+    const variant = fitting.find(({ template }) => template === kernel) ?? fitting[0];
+    if (variant === undefined) throw new RangeError(`no kernel for ${node.op}`);
+    const shared = inPlace ? node.inputs[op.inPlace(view)[0] ?? -1] : undefined;
+    const { outputs } = node;
+    outputs.forEach((id, position) => {
+      const reuse = position === 0 && shared !== undefined && shared !== null;
+      place(id, index, reuse ? places.get(shared) : undefined);
+    });
+    const scratch = variant.scratch(view);
+    return {
+      index,
+      name: node.name,
+      node: index,
+      op: node.op,
+      ops: node.ops,
+      kernel: variant.template,
+      why: 'test',
+      macs: op.macs(view),
+      reads: node.inputs.filter(
+        (id) => id !== null && graph.tensors[id]?.data === null,
+      ) as number[],
+      writes: outputs,
+      scratch: scratch > 0 ? { offset: take(scratch), bytes: scratch } : null,
+      region: 'flash',
+    };
+  });
+  const ports = (ids: readonly TensorId[], names: readonly string[]) =>
+    ids.map((id, index): Port => {
+      const tensor = graph.tensors[id] as (typeof graph.tensors)[number];
+      const { scale, zeroPoint } = perTensor(tensor, tensor.name);
+      const name = names[index] ?? tensor.name;
+      const { dtype, shape } = tensor;
+      const offset = places.get(id) ?? 0;
+      const bytes = byteCount(tensor);
+      return {
+        name,
+        identifier: identifier(name),
+        tensor: id,
+        dtype,
+        shape,
+        scale,
+        zeroPoint,
+        offset,
+        bytes,
+      };
+    });
+  const macs = steps.reduce((sum, step) => sum + step.macs, 0);
+  return {
+    model: { name: module.name, sha256: module.sha256, macs, liveMacs: macs, parameters: 0 },
+    target: 'host',
+    options: { ...defaults, ...rest },
+    steps,
+    placements,
+    inputs: ports(graph.inputs, module.inputNames),
+    outputs: ports(graph.outputs, module.outputNames),
+    arenaBytes: top,
+    arenaLowerBoundBytes: top,
+    arenaAlign: align,
+  };
+}
