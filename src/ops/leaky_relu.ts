@@ -3,12 +3,19 @@ import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './lookup.js';
 import { clamp } from './quant.js';
-import { elementQuant, rescaler } from './rescale.js';
+import { elementQuant, type RatioPrecision, rescaler, rounderTo } from './rescale.js';
 
-/** Both runtimes give the same bits. */
 export interface LeakyReluAttrs {
   /** A float32; may be negative or above 1. */
   readonly alpha: number;
+  /**
+   * How halves round where alpha is negative; for other alphas the two are the same.
+   * magnitude: x · |alpha| is rounded and then negated (TFLM's reference kernel, rounding 'tflm').
+   * signed: −x · |alpha| is rounded (desktop TFLite's builtin kernel, rounding 'tflite').
+   */
+  readonly algorithm: 'magnitude' | 'signed';
+  /** Of the scales' ratio and of alpha's: 'double' for TFLM's rounding, 'single' for TFLite's. */
+  readonly ratio: RatioPrecision;
 }
 
 export const leakyRelu = elementwise<LeakyReluAttrs>(
@@ -18,13 +25,15 @@ export const leakyRelu = elementwise<LeakyReluAttrs>(
 
 function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
-  const { fround } = Math;
-  const alpha = fround(view.attrs.alpha);
-  const identity = rescaler(view, fround(inputScale / outputScale));
-  const leak = rescaler(view, Math.abs(fround(fround(inputScale * alpha) / outputScale)));
-  const sign = alpha < 0 ? -1 : 1;
+  const round = rounderTo(view.attrs.ratio);
+  const alpha = Math.fround(view.attrs.alpha);
+  const identity = rescaler(view, round(inputScale / outputScale));
+  const scaled = rescaler(view, Math.abs(round(round(inputScale * alpha) / outputScale)));
+  const negated =
+    view.attrs.algorithm === 'signed' ? (x: number) => scaled(-x) : (x: number) => -scaled(x);
+  const leak = alpha < 0 ? negated : scaled;
   return (q) => {
     const x = q - inputZeroPoint;
-    return clamp(outputZeroPoint + (x >= 0 ? identity(x) : sign * leak(x)), -128, 127);
+    return clamp(outputZeroPoint + (x >= 0 ? identity(x) : leak(x)), -128, 127);
   };
 }

@@ -125,12 +125,16 @@ function sameElements(view: NodeView<object>): KernelCall {
   return { inputs: [0], outputs: [0], flags: { in_place: true }, numbers, tables: {} };
 }
 
-/** portable/copy: the innermost loop is a run; the loops around it are steps between runs. */
+/**
+ * portable/copy: the innermost loop is a run that fills neighbouring elements of the output; the
+ * loops around it are steps between runs.
+ */
 function copyCall(move: Move, fillCount: number): KernelCall {
   const loops = coalesce(move.loops);
-  const run = loops.at(-1) ?? { extent: 1, inStride: 1, outStride: 1 };
-  const contiguous = run.inStride === 1 && run.outStride === 1;
-  const outer = loops.slice(0, -1).reverse();
+  const innermost = loops.at(-1);
+  const run = innermost?.outStride === 1 ? innermost : { extent: 1, inStride: 1, outStride: 1 };
+  const contiguous = run.inStride === 1;
+  const outer = loops.filter((loop) => loop !== run).reverse();
   const nested = outer.length > 1;
   const step = outer[0] ?? { inStride: 0, outStride: 0 };
   const table = (numbers: readonly number[]) =>
@@ -144,7 +148,7 @@ function copyCall(move: Move, fillCount: number): KernelCall {
       out_offset: move.outOffset,
       runs: outer.reduce((product, { extent }) => product * extent, 1),
       count: run.extent,
-      ...(contiguous ? {} : { in_stride: run.inStride, out_stride: run.outStride }),
+      ...(contiguous ? {} : { in_stride: run.inStride }),
       ...(nested ? {} : { in_step: step.inStride, out_step: step.outStride }),
       ...(move.fill === undefined ? {} : { fill_value: move.fill, fill_count: fillCount }),
     },

@@ -73,8 +73,6 @@ export interface StridedSliceSpec {
   readonly newAxisMask: number;
   /** The entry takes one index, and the dimension disappears. */
   readonly shrinkAxisMask: number;
-  /** end counts from begin. */
-  readonly offset?: boolean;
 }
 
 /**
@@ -127,7 +125,6 @@ export function resolveStridedSlice(
       const [first, count] = rangeOf(extent, stride, {
         begin: has(spec.beginMask, entry) ? null : (spec.begin[entry] as number),
         end: has(spec.endMask, entry) ? null : (spec.end[entry] as number),
-        offset: spec.offset ?? false,
         shrink,
       });
       if (count < 1 || first < 0 || first >= extent) {
@@ -144,7 +141,6 @@ interface Range {
   /** null: from, or to, the end of the dimension in the direction of the stride. */
   readonly begin: number | null;
   readonly end: number | null;
-  readonly offset: boolean;
   readonly shrink: boolean;
 }
 
@@ -152,7 +148,7 @@ interface Range {
 function rangeOf(
   extent: number,
   stride: number,
-  { begin, end, offset, shrink }: Range,
+  { begin, end, shrink }: Range,
 ): readonly [first: number, count: number] {
   const [low, high] = stride > 0 ? [0, extent] : [-1, extent - 1];
   // Negative indices count from the end; what is still outside stops at the ends.
@@ -160,7 +156,7 @@ function rangeOf(
     Math.min(Math.max(index < 0 ? index + extent : index, low), high);
   const first = begin === null ? (stride > 0 ? low : high) : limit(begin);
   if (shrink) return [first, stride > 0 ? 1 : 0];
-  const last = end === null ? (stride > 0 ? high : low) : limit(end + (offset ? first : 0));
+  const last = end === null ? (stride > 0 ? high : low) : limit(end);
   return [first, Math.ceil((last - first) / stride)];
 }
 

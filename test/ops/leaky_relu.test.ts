@@ -1,0 +1,34 @@
+import { perChannelQuant, perTensorQuant } from '../support/module.js';
+import { randomQuant, randomShape, testOperator } from '../support/operator.js';
+
+testOperator({
+  op: 'leaky_relu',
+  inPlace: true,
+  random: (random) => ({
+    inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
+    quant: randomQuant(random),
+    attrs: {
+      alpha: random.integer(-200, 200) / 100,
+      algorithm: random.pick(['magnitude', 'signed']),
+      ratio: random.pick(['double', 'single']),
+    },
+  }),
+  refused: [
+    {
+      edge: 'an input quantised per channel',
+      inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
+      quant: perTensorQuant(1 / 128, 0),
+      attrs: { alpha: 0.5, algorithm: 'signed', ratio: 'single' },
+      code: 'bad-quantisation',
+      message: /one scale and one zero point/,
+    },
+    {
+      edge: 'scales too far apart',
+      inputs: [{ shape: [2], quant: perTensorQuant(1e6, 0) }],
+      quant: perTensorQuant(0.01, 0),
+      attrs: { alpha: 0.5, algorithm: 'signed', ratio: 'single' },
+      code: 'bad-quantisation',
+      message: /times the output/,
+    },
+  ],
+});

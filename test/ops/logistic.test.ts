@@ -1,0 +1,30 @@
+import { perChannelQuant, perTensorQuant } from '../support/module.js';
+import { randomQuant, randomShape, testOperator } from '../support/operator.js';
+
+testOperator({
+  op: 'logistic',
+  inPlace: true,
+  random: (random) => ({
+    inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
+    quant: perTensorQuant(1 / 256, -128),
+    attrs: { algorithm: random.pick(['fixed', 'float']) },
+  }),
+  refused: [
+    {
+      edge: 'an input quantised per channel',
+      inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
+      quant: perTensorQuant(1 / 256, -128),
+      attrs: { algorithm: 'fixed' },
+      code: 'bad-quantisation',
+      message: /one scale and one zero point/,
+    },
+    {
+      edge: 'another output quantisation than [0, 1)',
+      inputs: [{ shape: [2] }],
+      quant: perTensorQuant(1 / 128, 0),
+      attrs: { algorithm: 'fixed' },
+      code: 'bad-quantisation',
+      message: /scale 1\/256 and zero point -128/,
+    },
+  ],
+});

@@ -1,0 +1,30 @@
+import { perChannelQuant, perTensorQuant } from '../support/module.js';
+import { randomQuant, randomShape, testOperator } from '../support/operator.js';
+
+testOperator({
+  op: 'quantize',
+  inPlace: true,
+  random: (random) => ({
+    inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
+    quant: randomQuant(random),
+    attrs: { algorithm: random.pick(['scalar', 'vector']) },
+  }),
+  refused: [
+    {
+      edge: 'an input quantised per channel',
+      inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
+      quant: perTensorQuant(1 / 128, 0),
+      attrs: { algorithm: 'scalar' },
+      code: 'bad-quantisation',
+      message: /one scale and one zero point/,
+    },
+    {
+      edge: 'scales too far apart',
+      inputs: [{ shape: [2], quant: perTensorQuant(1e6, 0) }],
+      quant: perTensorQuant(0.01, 0),
+      attrs: { algorithm: 'vector' },
+      code: 'bad-quantisation',
+      message: /times the output/,
+    },
+  ],
+});

@@ -1,0 +1,22 @@
+import { perChannelQuant, perTensorQuant } from '../support/module.js';
+import { randomQuant, randomShape, testOperator } from '../support/operator.js';
+
+testOperator({
+  op: 'relu6',
+  inPlace: true,
+  random: (random) => ({
+    inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
+    quant: randomQuant(random),
+    attrs: { algorithm: random.pick(['clamp', 'rescale']) },
+  }),
+  refused: [
+    {
+      edge: 'an input quantised per channel',
+      inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
+      quant: perTensorQuant(1 / 128, 0),
+      attrs: { algorithm: 'clamp' },
+      code: 'bad-quantisation',
+      message: /one scale and one zero point/,
+    },
+  ],
+});

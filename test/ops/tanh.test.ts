@@ -1,0 +1,38 @@
+import { perChannelQuant, perTensorQuant } from '../support/module.js';
+import { randomQuant, randomShape, testOperator } from '../support/operator.js';
+
+testOperator({
+  op: 'tanh',
+  inPlace: true,
+  random: (random) => ({
+    inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
+    quant: perTensorQuant(1 / 128, 0),
+    attrs: { algorithm: random.pick(['fixed', 'float']) },
+  }),
+  refused: [
+    {
+      edge: 'an input quantised per channel',
+      inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
+      quant: perTensorQuant(1 / 128, 0),
+      attrs: { algorithm: 'fixed' },
+      code: 'bad-quantisation',
+      message: /one scale and one zero point/,
+    },
+    {
+      edge: 'another output quantisation than [-1, 1)',
+      inputs: [{ shape: [2] }],
+      quant: perTensorQuant(1 / 256, -128),
+      attrs: { algorithm: 'fixed' },
+      code: 'bad-quantisation',
+      message: /scale 1\/128 and zero point 0/,
+    },
+    {
+      edge: 'an input scale beyond the fixed-point format',
+      inputs: [{ shape: [2], quant: perTensorQuant(100, 0) }],
+      quant: perTensorQuant(1 / 128, 0),
+      attrs: { algorithm: 'fixed' },
+      code: 'bad-quantisation',
+      message: /scale 100 is out of range/,
+    },
+  ],
+});

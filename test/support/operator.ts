@@ -1,0 +1,166 @@
+/** The tests that every operator has: runtimes' golden values, C against `evaluate`, refusals. */
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { BonsaiError, type ErrorCode } from '../../src/errors.js';
+import type { Attrs, Module, Quant, Shape, TensorData } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { GraphBuilder, perTensorQuant, Random } from './module.js';
+import { expectSameBits } from './native.js';
+
+export interface OperandCase {
+  readonly shape: Shape;
+  readonly quant?: Quant;
+  /** Elements of a constant; left out: the operand is fed. */
+  readonly data?: Int8Array;
+}
+
+/** One node. */
+export interface OperatorCase {
+  /** What the row is there for: 'stride 2 SAME, odd input'. */
+  readonly edge: string;
+  readonly inputs: readonly OperandCase[];
+  readonly attrs?: Attrs;
+  /** Of all outputs; default: that of input 0. */
+  readonly quant?: Quant;
+  /** Of outputs that the attributes do not give. */
+  readonly shapes?: readonly Shape[];
+  readonly outputs?: number;
+}
+
+export interface Refusal extends OperatorCase {
+  readonly code: ErrorCode;
+  readonly message: RegExp;
+}
+
+export interface OperatorTests {
+  readonly op: string;
+  /** Nodes of random shapes, besides the golden ones, whose C is compared with `evaluate`. */
+  readonly random?: (random: Random) => Omit<OperatorCase, 'edge'>;
+  readonly refused?: readonly Refusal[];
+  /** Also in the memory of the input. */
+  readonly inPlace?: boolean;
+}
+
+interface GoldenTensor {
+  readonly shape: Shape;
+  readonly scale: number;
+  readonly zeroPoint: number;
+  /** Its values are part of the model. */
+  readonly constant?: boolean;
+}
+
+/** test/golden/ops/<op>.json: what the interpreters of TFLM and TensorFlow 2.21 answered. */
+interface GoldenRow {
+  readonly edge: string;
+  readonly inputs: readonly GoldenTensor[];
+  readonly outputs: readonly GoldenTensor[];
+  readonly values: readonly (readonly number[])[];
+  readonly expected: readonly {
+    readonly runtimes: readonly ('tflm' | 'tflite')[];
+    readonly attrs: Attrs;
+    readonly outputs: readonly (readonly number[])[];
+  }[];
+}
+
+function goldenRows(op: string): readonly GoldenRow[] {
+  const path = new URL(`../golden/ops/${op}.json`, import.meta.url);
+  return JSON.parse(readFileSync(path, 'utf8')) as GoldenRow[];
+}
+
+function moduleOf(op: string, given: OperatorCase): Module {
+  const builder = new GraphBuilder();
+  const inputs = given.inputs.map(({ shape, quant, data }) =>
+    data === undefined
+      ? builder.input(shape, quant)
+      : builder.constant(data, shape, quant ?? perTensorQuant(0.5, 3)),
+  );
+  const { edge, quant, shapes, outputs } = given;
+  const options = {
+    name: edge,
+    ...(quant === undefined ? {} : { quant }),
+    ...(shapes === undefined ? {} : { shapes }),
+    ...(outputs === undefined ? {} : { outputs }),
+  };
+  return builder.module(builder.nodeAll(op, inputs, given.attrs ?? {}, options));
+}
+
+function goldenModule(op: string, row: GoldenRow, attrs: Attrs): Module {
+  const [output] = row.outputs;
+  return moduleOf(op, {
+    edge: row.edge,
+    inputs: row.inputs.map(({ shape, scale, zeroPoint, constant = false }, i) => ({
+      shape,
+      quant: perTensorQuant(scale, zeroPoint),
+      ...(constant ? { data: Int8Array.from(row.values[i] ?? []) } : {}),
+    })),
+    attrs,
+    ...(output === undefined ? {} : { quant: perTensorQuant(output.scale, output.zeroPoint) }),
+    shapes: row.outputs.map(({ shape }) => shape),
+  });
+}
+
+const seeds = Array.from({ length: 24 }, (_, seed) => seed + 1);
+
+export function testOperator({ op, random, refused = [], inPlace = false }: OperatorTests): void {
+  describe(`operator ${op}`, () => {
+    const rows = goldenRows(op);
+    for (const row of rows) {
+      for (const { runtimes, attrs, outputs } of row.expected) {
+        it(`gives the bits of ${runtimes.join(' and ')}: ${row.edge}`, () => {
+          const [graph] = goldenModule(op, row, attrs).graphs;
+          if (graph === undefined) throw new Error('a module has a graph');
+          const fed = row.values.filter((_, i) => row.inputs[i]?.constant !== true);
+          const inputs = fed.map((values) => Int8Array.from(values) as TensorData);
+          const evaluation = evaluateGraph(graph, inputs);
+          expect(evaluation.outputs.map((data) => Array.from(data, Number))).to.deep.equal(outputs);
+          expect(graph.outputs.map((id) => graph.tensors[id]?.shape)).to.deep.equal(
+            row.outputs.map(({ shape }) => shape),
+          );
+        });
+      }
+    }
+
+    const modules = () => [
+      ...rows.flatMap((row) => row.expected.map(({ attrs }) => goldenModule(op, row, attrs))),
+      ...(random === undefined
+        ? []
+        : seeds.map((seed) =>
+            moduleOf(op, { edge: `random, seed ${seed}`, ...random(new Random(seed)) }),
+          )),
+    ];
+    it('in C gives the bits of evaluate, kernels shared', () => expectSameBits(modules()));
+    it('in C gives the bits of evaluate, a kernel for each shape', () =>
+      expectSameBits(modules(), { optimize: 'speed' }));
+    if (inPlace) {
+      it('in C gives the bits of evaluate, in place', () =>
+        expectSameBits(modules(), { inPlace: true }));
+    }
+
+    for (const refusal of refused) {
+      it(`refuses ${refusal.edge}`, () => {
+        try {
+          moduleOf(op, refusal);
+        } catch (error) {
+          expect(error).to.be.instanceOf(BonsaiError);
+          const { code, message, where, hint } = error as BonsaiError;
+          expect(code, message).to.equal(refusal.code);
+          expect(message).to.match(refusal.message);
+          expect(where).to.include(refusal.edge);
+          expect(hint).to.not.equal('');
+          return;
+        }
+        throw new Error('was accepted');
+      });
+    }
+  });
+}
+
+/** A shape of `rank` extents from 1 to `largest`. */
+export function randomShape(random: Random, rank: number, largest = 5): Shape {
+  return Array.from({ length: rank }, () => random.integer(1, largest));
+}
+
+/** Any zero point, and a scale from 2^-10 to 2. */
+export function randomQuant(random: Random): Quant {
+  return perTensorQuant(2 ** (random.integer(-1000, 100) / 100), random.integer(-128, 127));
+}
