@@ -12,7 +12,7 @@ import type { Emission, Manifest } from './codegen/manifest.js';
 import { openDevice, type XipModel } from './device/index.js';
 import { BonsaiError, InternalError } from './errors.js';
 import { importModel } from './import/index.js';
-import { type Module, mainGraph, viewOf } from './ir/graph.js';
+import { type Module, mainGraph } from './ir/graph.js';
 import { runPasses } from './passes/index.js';
 import { makePlan } from './plan/index.js';
 import type { CompileOptions, Plan } from './plan/types.js';
