@@ -73,6 +73,8 @@ export interface StridedSliceSpec {
   readonly newAxisMask: number;
   /** The entry takes one index, and the dimension disappears. */
   readonly shrinkAxisMask: number;
+  /** end counts from begin: refused, the runtimes disagree about it. */
+  readonly offset?: boolean;
 }
 
 /**
@@ -80,8 +82,8 @@ export interface StridedSliceSpec {
  * has neither ellipsis nor new axis).
  *
  * @param where the place, for errors
- * @throws BonsaiError 'unsupported-attribute' for a zero stride or several ellipses, 'bad-shape'
- *   for a slice that is empty, outside of the input, or of too many dimensions
+ * @throws BonsaiError 'unsupported-attribute' for a zero stride, several ellipses or `offset`,
+ *   'bad-shape' for a slice that is empty, outside of the input, or of too many dimensions
  */
 export function resolveStridedSlice(
   input: Shape,
@@ -95,9 +97,14 @@ export function resolveStridedSlice(
   const isNew = (entry: number) => has(spec.newAxisMask, entry) && !ellipses.includes(entry);
   const about = entries.filter((entry) => !ellipses.includes(entry) && !isNew(entry)).length;
   const free = input.length - about;
-  if (ellipses.length > 1 || spec.strides.includes(0)) {
-    const message = ellipses.length > 1 ? 'has several ellipses' : 'has a stride of 0';
-    throw new BonsaiError('unsupported-attribute', where, message, 'write the slice out');
+  const faults = [
+    ellipses.length > 1 && 'has several ellipses',
+    spec.strides.includes(0) && 'has a stride of 0',
+    spec.offset === true && 'counts its end from its begin',
+  ];
+  for (const fault of faults) {
+    if (!fault) continue;
+    throw new BonsaiError('unsupported-attribute', where, fault, 'write the slice out');
   }
   if (free < 0) throw badSlice(where, `slices ${about} of ${input.length} dimensions`);
   const begin: number[] = [];

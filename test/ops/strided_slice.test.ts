@@ -99,6 +99,11 @@ describe('resolveStridedSlice', () => {
       message: /slices 2 of 1 dimensions/,
     },
     {
+      edge: 'an end that counts from the begin',
+      spec: { begin: [1], end: [2], strides: [1], offset: true },
+      message: /counts its end from its begin/,
+    },
+    {
       edge: 'two ellipses',
       spec: { begin: [0, 0], end: [1, 1], strides: [1, 1], ellipsisMask: 3 },
       message: /several ellipses/,
