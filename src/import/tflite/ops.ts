@@ -75,6 +75,7 @@ const pads = (foreign: Foreign<unknown>) => {
 
 const single = { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } };
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
+const ratio = { tflm: { ratio: 'double' }, tflite: { ratio: 'single' } };
 const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
 
 export const rows: Readonly<Record<string, AnyRow>> = {
@@ -156,12 +157,22 @@ export const rows: Readonly<Record<string, AnyRow>> = {
       return { activation: activationOf(foreign), keepDims: foreign.options.keepNumDims };
     },
   }),
-  HARD_SWISH: row({ op: 'hard_swish', optionsType: 91, options: noOptions, attrs: none }),
+  HARD_SWISH: row({
+    op: 'hard_swish',
+    optionsType: 91,
+    options: noOptions,
+    attrs: none,
+    rounding: ratio,
+  }),
   LEAKY_RELU: row({
     op: 'leaky_relu',
     optionsType: 75,
     options: leakyReluOptions,
     attrs: (foreign) => ({ alpha: foreign.options.alpha }),
+    rounding: {
+      tflm: { algorithm: 'magnitude', ...ratio.tflm },
+      tflite: { algorithm: 'signed', ...ratio.tflite },
+    },
   }),
   LOGISTIC: row({
     op: 'logistic',
@@ -208,7 +219,7 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     attrs: none,
     rounding: { tflm: { algorithm: 'scalar' }, tflite: { algorithm: 'vector' } },
   }),
-  RELU: row({ op: 'relu', optionsType: 0, options: noOptions, attrs: none }),
+  RELU: row({ op: 'relu', optionsType: 0, options: noOptions, attrs: none, rounding: ratio }),
   RELU6: row({
     op: 'relu6',
     optionsType: 0,
@@ -242,6 +253,21 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     attrs: (foreign) => {
       const [axis = 0] = integers(foreign, 0, 'axis');
       return { axis: axisOf(foreign, axis, rankOf(foreign, 1)), count: foreign.options.numSplits };
+    },
+  }),
+  SPLIT_V: row({
+    op: 'split',
+    optionsType: 79,
+    options: splitOptions,
+    attrs: (foreign) => {
+      const [axis = 0] = integers(foreign, 2, 'axis');
+      const rank = rankOf(foreign, 0);
+      const extent = foreign.inputs[0]?.shape[axisOf(foreign, axis, rank)] ?? 0;
+      const stated = integers(foreign, 1, 'sizes');
+      // A size of -1 is what the others leave.
+      const rest = stated.reduce((left, size) => left - Math.max(size, 0), extent);
+      const sizes = stated.map((size) => (size === -1 ? rest : size));
+      return { axis: axisOf(foreign, axis, rank), count: sizes.length, sizes };
     },
   }),
   SQUEEZE: row({ op: 'squeeze', optionsType: 30, options: squeezeOptions, attrs: toOutputShape }),
