@@ -1,7 +1,7 @@
 /** Takes the input's zero point out of the inner loop of convolutions and fully connected layers. */
 import { type Graph, type NodeView, type Tensor, type TensorData, viewOf } from '../ir/graph.js';
 import { perTensor } from '../ops/quant.js';
-import { withTensor } from './rewrite.js';
+import { appendTensor } from './rewrite.js';
 
 /**
  * Σ (x − zp)·w + b = Σ x·w + (b − zp·Σ w): with the new bias a kernel multiplies raw inputs. A
@@ -19,7 +19,7 @@ export function foldZeroPoints(graph: Graph): Graph {
     const bias = foldedBias(view, channelAxis);
     if (bias === null) return node;
     const inputs = [...node.inputs];
-    inputs[2] = withTensor(tensors, biasTensor(view, bias));
+    inputs[2] = appendTensor(tensors, biasTensor(view, bias));
     return { ...node, inputs, attrs: { ...node.attrs, zeroPointFolded: true } };
   });
   return { ...graph, tensors, nodes };

@@ -1,5 +1,5 @@
 /** Makes a pad of height and width part of the convolution that reads it. */
-import { type Graph, type Node, type TensorId, tensorOf } from '../ir/graph.js';
+import { type Graph, type Node, type TensorId, viewOf } from '../ir/graph.js';
 import { sameQuant } from '../ops/quant.js';
 import { absorb, useCounts } from './rewrite.js';
 
@@ -38,16 +38,18 @@ export function fusePads(graph: Graph): Graph {
 
 const convolutions: ReadonlySet<string> = new Set(['conv2d', 'depthwise_conv2d']);
 
-/** Whether a pad touches height and width only and leaves the quantisation alone. */
+/** Whether a pad adds zero points to height and width alone, and keeps the quantisation. */
 function isSpatial(graph: Graph, pad: Node): boolean {
-  const [input] = pad.inputs;
-  const [output] = pad.outputs;
+  const [input] = viewOf(graph, pad).inputs;
+  const [output] = viewOf(graph, pad).outputs;
   if (input == null || output === undefined) return false;
-  const [n0, n1, , , , , c0, c1, ...more] = pad.attrs.pads as readonly number[];
+  const { pads, value } = pad.attrs;
+  const [n0, n1, , , , , c0, c1, ...more] = pads as readonly number[];
   return (
     c1 !== undefined &&
     more.length === 0 &&
-    [n0, n1, c0, c1].every((extent) => extent === 0) &&
-    sameQuant(tensorOf(graph, input).quant, tensorOf(graph, output).quant)
+    [n0, n1, c0, c1].every((amount) => amount === 0) &&
+    (value === undefined || value === output.quant?.zeroPoints[0]) &&
+    sameQuant(input.quant, output.quant)
   );
 }

@@ -15,16 +15,18 @@ export function useCounts(graph: Graph): readonly number[] {
   return counts;
 }
 
-/** The node without what it absorbed: operators in source order, indices ascending. */
+/** What a node that takes in `other` stands for: operators and their indices in source order. */
 export function absorb(node: Node, other: Node): Pick<Node, 'ops' | 'fused'> {
+  const names = [other.op, ...other.fused];
+  const isBefore = (other.ops[0] ?? 0) < (node.ops[0] ?? 0);
   return {
     ops: [...new Set([...node.ops, ...other.ops])].sort((a, b) => a - b),
-    fused: [...node.fused, other.op, ...other.fused],
+    fused: isBefore ? [...names, ...node.fused] : [...node.fused, ...names],
   };
 }
 
-/** The graph with a tensor more, and its id. */
-export function withTensor(tensors: Tensor[], tensor: Tensor): TensorId {
+/** Appends a tensor and gives its id. */
+export function appendTensor(tensors: Tensor[], tensor: Tensor): TensorId {
   tensors.push(tensor);
   return tensors.length - 1;
 }

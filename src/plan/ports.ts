@@ -16,7 +16,8 @@ export function identifiers(names: readonly string[]): readonly string[] {
   const taken = new Set<string>();
   return names.map((name) => {
     const words = name.replace(/[^A-Za-z0-9]+/g, '_').replace(/^_+|_+$/g, '');
-    const stem = /^[A-Za-z]/.test(words) && !keywords.has(words) ? words : `t_${words}`;
+    const isFree = /^[A-Za-z]/.test(words) && !keywords.has(words);
+    const stem = words === '' ? 't' : isFree ? words : `t_${words}`;
     let identifier = stem;
     for (let n = 2; taken.has(identifier.toLowerCase()); n++) identifier = `${stem}_${n}`;
     taken.add(identifier.toLowerCase());

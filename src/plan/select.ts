@@ -18,24 +18,22 @@ export interface Choice {
  */
 export function selectKernel(view: NodeView, facts: Facts, target: TargetTraits): Choice {
   const { variants } = opOf(view.node);
-  const rejected: string[] = [];
+  const lacking: string[] = [];
   const fitting: { variant: KernelVariant; cost: number }[] = [];
   for (const variant of variants) {
     const missing = variant.needs.filter((feature) => !target.features.has(feature));
     if (missing.length > 0) {
-      rejected.push(`${variant.template} needs ${missing.join(' and ')}`);
-    } else if (!variant.when(view, facts)) {
-      rejected.push(`${variant.template} does not apply`);
-    } else {
+      lacking.push(`${variant.template} needs ${missing.join(' and ')}`);
+    } else if (variant.when(view, facts)) {
       fitting.push({ variant, cost: Math.round(variant.cost(view, target)) });
     }
   }
   const [best, ...slower] = fitting.sort((a, b) => a.cost - b.cost);
   if (best === undefined) {
-    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${rejected.join('; ')}`);
+    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${lacking.join('; ')}`);
   }
   if (variants.length === 1) return { variant: best.variant, why: 'the only kernel' };
   const others = slower.map(({ variant, cost }) => `${variant.template} about ${cost} cycles`);
   const chosen = slower.length > 0 ? `about ${best.cost} cycles` : 'the only one that applies';
-  return { variant: best.variant, why: [chosen, ...others, ...rejected].join('; ') };
+  return { variant: best.variant, why: [chosen, ...others, ...lacking].join('; ') };
 }

@@ -1,0 +1,69 @@
+/** Passes change graphs, never numbers. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { passes, runPasses } from '../../src/passes/index.js';
+import { randomInputs } from '../support/module.js';
+import { buildNetwork, networks } from '../support/networks.js';
+
+/** The elements of every tensor, by name, constants too. */
+function valuesOf(module: Module, seed: number): Map<string, readonly number[]> {
+  const graph = mainGraph(module);
+  const { tensors } = evaluateGraph(graph, randomInputs(module, seed));
+  return new Map(
+    graph.tensors.flatMap(({ name, data }, id) => {
+      const value = tensors.get(id) ?? data;
+      return value === null ? [] : [[name, Array.from(value, Number)]];
+    }),
+  );
+}
+
+describe('passes keep every bit', () => {
+  it('of every activation that remains, after each pass', () => {
+    fc.assert(
+      fc.property(networks, ({ layers, seed }) => {
+        const source = buildNetwork(layers, seed);
+        const before = valuesOf(source, seed);
+        runPasses(source, { faithful: false }, (pass, module) => {
+          for (const [name, value] of valuesOf(module, seed)) {
+            const isActivation = mainGraph(module).tensors.some(
+              (tensor) => tensor.name === name && tensor.dtype === 'int8',
+            );
+            if (isActivation) expect(value, `${pass}: ${name}`).to.deep.equal(before.get(name));
+          }
+        });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('and with faithful every operator, on the tensors that it had', () => {
+    fc.assert(
+      fc.property(networks, ({ layers, seed }) => {
+        const source = buildNetwork(layers, seed);
+        const module = runPasses(source, { faithful: true });
+        const operators = (of: Module) =>
+          mainGraph(of).nodes.map(({ name, ops, outputs }) => ({
+            name,
+            ops,
+            outputs: outputs.map((id) => mainGraph(of).tensors[id]?.name),
+          }));
+        expect(operators(module)).to.deep.equal(operators(source));
+        const before = valuesOf(source, seed);
+        for (const { outputs } of operators(module)) {
+          const [name = ''] = outputs;
+          expect(valuesOf(module, seed).get(name), name).to.deep.equal(before.get(name));
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('the list of passes', () => {
+  it('has distinct names, and reasons', () => {
+    expect(new Set(passes.map(({ name }) => name)).size).to.equal(passes.length);
+    for (const { name, why } of passes) expect(why, name).to.have.length.above(20);
+  });
+});

@@ -1,0 +1,423 @@
+/** Plans: kernels, steps, memory, ports. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { analyse } from '../../src/analysis/index.js';
+import { BonsaiError } from '../../src/errors.js';
+import {
+  type DType,
+  type Module,
+  mainGraph,
+  type TensorData,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../../src/ir/graph.js';
+import type { Feature } from '../../src/ir/op.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { opOf } from '../../src/ops/index.js';
+import { runPasses } from '../../src/passes/index.js';
+import { makePlan } from '../../src/plan/index.js';
+import { type CompileOptions, noKernel, type Plan } from '../../src/plan/types.js';
+import { perTensorQuant, Random, randomInputs } from '../support/module.js';
+import { buildNetwork, NetworkBuilder, networks } from '../support/networks.js';
+
+const target = { name: 'test', features: new Set<Feature>() };
+const defaults: CompileOptions = {
+  optimize: 'balanced',
+  rounding: 'tflm',
+  faithful: false,
+  keepInput: false,
+};
+
+function planOf(module: Module, options: Partial<CompileOptions> = {}): Plan {
+  return makePlan(module, analyse(mainGraph(module)), target, { ...defaults, ...options });
+}
+
+/** The module after passes, and its plan. */
+function compile(source: Module, options: Partial<CompileOptions>) {
+  const module = runPasses(source, { faithful: options.faithful ?? false });
+  return { module, plan: planOf(module, options) };
+}
+
+/**
+ * Runs a plan as generated code would: all activations in one arena, evaluated step by step. What a
+ * step may not rely on (scratch, outputs that are not in place) is filled with rubbish first.
+ */
+function execute(
+  module: Module,
+  plan: Plan,
+  inputs: readonly TensorData[],
+  observe: (tensor: TensorId, data: Int8Array) => void = () => {},
+) {
+  const graph = mainGraph(module);
+  const arena = new Int8Array(plan.arenaBytes).fill(85);
+  const places = new Map(plan.placements.map((placement) => [placement.tensor, placement]));
+  const memory = (id: TensorId): Int8Array => {
+    const { offset, bytes } = places.get(id) as Plan['placements'][number];
+    return arena.subarray(offset, offset + bytes);
+  };
+  const port = (p: Plan['inputs'][number]) => arena.subarray(p.offset, p.offset + p.bytes);
+  plan.inputs.forEach((p, i) => {
+    port(p).set(inputs[i] as Int8Array);
+  });
+  for (const step of plan.steps) {
+    const node = graph.nodes[step.node];
+    if (node === undefined) throw new RangeError(`step ${step.index} has no node`);
+    const view = viewOf(graph, node);
+    const offsetOf = (id: TensorId | null | undefined) =>
+      id == null ? -1 : places.get(id)?.offset;
+    if (step.kernel === noKernel) {
+      expect(offsetOf(node.outputs[0])).to.equal(offsetOf(node.inputs[0]));
+    } else {
+      const inPlace = opOf(node)
+        .inPlace(view)
+        .map((position) => offsetOf(node.inputs[position]));
+      const { offset = 0, bytes = 0 } = step.scratch ?? {};
+      arena.fill(85, offset, offset + bytes);
+      node.outputs.forEach((id, position) => {
+        const takesOver = position === 0 && inPlace.includes(offsetOf(id));
+        if (!takesOver) memory(id).fill(85);
+      });
+      const values = node.inputs.map((id) =>
+        id === null ? null : (tensorOf(graph, id).data ?? memory(id).slice()),
+      );
+      opOf(node)
+        .evaluate(view, values)
+        .forEach((data, position) => {
+          memory(node.outputs[position] as TensorId).set(data as Int8Array);
+        });
+    }
+    for (const id of node.outputs) observe(id, memory(id));
+  }
+  return {
+    outputs: plan.outputs.map((p) => port(p).slice()),
+    inputs: plan.inputs.map((p) => port(p).slice()),
+  };
+}
+
+describe('plan, executed in its arena', () => {
+  const options = fc.record({ faithful: fc.boolean(), keepInput: fc.boolean() });
+  it('gives the bits of the evaluator', () => {
+    fc.assert(
+      fc.property(networks, options, ({ layers, seed }, option) => {
+        const source = buildNetwork(layers, seed);
+        const { module, plan } = compile(source, option);
+        const inputs = randomInputs(source, seed);
+        const reference = evaluateGraph(mainGraph(module), inputs);
+        const result = execute(module, plan, inputs, (id, data) => {
+          expect(data).to.deep.equal(reference.tensors.get(id));
+        });
+        expect(result.outputs).to.deep.equal(reference.outputs);
+        expect(result.outputs).to.deep.equal(evaluateGraph(mainGraph(source), inputs).outputs);
+        if (option.keepInput) expect(result.inputs).to.deep.equal(inputs);
+        expect(plan.arenaBytes).to.be.at.least(plan.arenaLowerBoundBytes);
+        for (const { offset } of plan.placements) expect(offset % plan.arenaAlign).to.equal(0);
+        if (option.faithful) {
+          expect(plan.steps.map(({ ops }) => ops)).to.deep.equal(
+            mainGraph(source).nodes.map(({ ops }) => ops),
+          );
+        }
+        expect(JSON.parse(JSON.stringify(plan))).to.deep.equal(plan);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+interface MemoryRow {
+  readonly edge: string;
+  readonly build: (b: NetworkBuilder, x: TensorId) => readonly TensorId[];
+  readonly options?: Partial<CompileOptions>;
+  readonly steps: number;
+  readonly bytes: number;
+}
+
+/** x is [1, 4, 4, 4]: 64 bytes. */
+const memoryRows: readonly MemoryRow[] = [
+  {
+    edge: 'an activation overwrites its input',
+    build: (b, x) => [b.node('relu', [x])],
+    steps: 1,
+    bytes: 64,
+  },
+  {
+    edge: 'but not one to be kept',
+    build: (b, x) => [b.node('relu', [x])],
+    options: { keepInput: true },
+    steps: 1,
+    bytes: 128,
+  },
+  {
+    edge: 'nor one that is an output too',
+    build: (b, x) => {
+      const y = b.node('relu', [x]);
+      return [y, b.node('relu6', [y])];
+    },
+    steps: 2,
+    bytes: 128,
+  },
+  {
+    edge: 'nor one that is read later',
+    build: (b, x) => [b.add(x, b.node('relu', [x]))],
+    steps: 2,
+    bytes: 128,
+  },
+  {
+    edge: 'nor a tensor that lives on under another shape',
+    build: (b, x) => {
+      const y = b.node('relu', [x]);
+      const flat = b.reshape(y, [64]);
+      return [b.add(b.node('leaky_relu', [y], { alpha: 0.5 }), b.reshape(flat, [1, 4, 4, 4]))];
+    },
+    steps: 3,
+    bytes: 128,
+  },
+  {
+    edge: 'a sum overwrites whichever operand dies',
+    build: (b, x) => {
+      const y = b.node('hard_swish', [x]);
+      const z = b.node('leaky_relu', [y], { alpha: 0.5 });
+      return [y, b.add(y, z)];
+    },
+    steps: 3,
+    bytes: 128,
+  },
+  {
+    edge: 'a sum of a tensor and itself',
+    build: (b, x) => [b.add(x, x)],
+    steps: 1,
+    bytes: 64,
+  },
+  {
+    edge: 'a sum with an operand that is too small to overwrite, read last',
+    build: (b, x) => [b.add(b.values([1], perTensorQuant(1, 0)), x)],
+    steps: 1,
+    bytes: 64,
+  },
+  {
+    edge: 'a reshape is its input',
+    build: (b, x) => [b.reshape(b.conv2d(x, 4), [64])],
+    steps: 1,
+    bytes: 128,
+  },
+  {
+    edge: 'faithful: it is a step without code',
+    build: (b, x) => [b.reshape(b.conv2d(x, 4), [64])],
+    options: { faithful: true },
+    steps: 2,
+    bytes: 128,
+  },
+  {
+    edge: 'a reshape of an input that is kept',
+    build: (b, x) => [b.reshape(x, [64])],
+    options: { keepInput: true },
+    steps: 0,
+    bytes: 64,
+  },
+  {
+    edge: 'a reshape of a constant has to be copied',
+    build: (b, x) => [b.reshape(b.values([4], perTensorQuant(1, 0)), [2, 2]), b.node('relu', [x])],
+    steps: 2,
+    bytes: 68,
+  },
+  { edge: 'a model that returns its input', build: (_, x) => [x], steps: 0, bytes: 64 },
+  {
+    edge: 'two outputs that are one tensor',
+    build: (b, x) => {
+      const y = b.node('relu', [x]);
+      return [y, y];
+    },
+    steps: 1,
+    bytes: 64,
+  },
+  {
+    edge: 'a result that nobody reads needs memory while it is computed',
+    build: (b, x) => {
+      b.conv2d(x, 8);
+      return [b.node('relu', [x])];
+    },
+    options: { faithful: true },
+    steps: 2,
+    bytes: 192,
+  },
+  {
+    edge: 'sizes are rounded up to words',
+    build: (b, x) => [b.dense(x, 3)],
+    steps: 1,
+    bytes: 68,
+  },
+];
+
+function build(make: MemoryRow['build'], name?: string): Module {
+  const b = new NetworkBuilder(new Random(3));
+  return b.module(make(b, b.input([1, 4, 4, 4], perTensorQuant(0.1, -20), name)));
+}
+
+describe('plan: memory', () => {
+  for (const { edge, build: make, options = {}, steps, bytes } of memoryRows) {
+    it(edge, () => {
+      const { plan } = compile(build(make), options);
+      expect(plan.steps).to.have.length(steps);
+      expect(plan.arenaBytes).to.equal(bytes);
+      expect(plan.arenaLowerBoundBytes).to.equal(bytes);
+    });
+  }
+
+  it('two inputs that nothing reads do not share memory: both are written before the run', () => {
+    const b = new NetworkBuilder();
+    const inputs = [b.input([8]), b.input([8]), b.input([8])];
+    const { plan } = compile(b.module([b.node('relu', [inputs[0] ?? 0])]), {});
+    expect(new Set(plan.inputs.map(({ offset }) => offset)).size).to.equal(3);
+  });
+
+  it('plans 1000 steps in time that grows with their number', () => {
+    const b = new NetworkBuilder();
+    let x = b.input([1, 4, 4, 4]);
+    for (let i = 0; i < 1000; i++) {
+      x =
+        i % 3 === 2
+          ? b.add(x, b.conv2d(x, 4))
+          : b.conv2d(x, 4, { pad: i % 2, kernel: 1 + 2 * (i % 2) });
+    }
+    const module = b.module([x]);
+    const start = performance.now();
+    const plan = planOf(module);
+    expect(performance.now() - start).to.be.below(1000);
+    expect(plan.steps).to.have.length(1333);
+    expect(plan.arenaBytes).to.equal(plan.arenaLowerBoundBytes);
+  });
+});
+
+describe('plan: steps', () => {
+  const { plan } = compile(
+    build((b, x) => {
+      const padded = b.node('pad', [x], { pads: [0, 0, 1, 1, 1, 1, 0, 0] });
+      const y = b.node('relu', [b.conv2d(padded, 2, { kernel: 3 })]);
+      return [b.dense(b.reshape(y, [1, 32]), 5)];
+    }),
+    {},
+  );
+
+  it('name the heaviest operator first and every source operator', () => {
+    const rows = plan.steps.map(({ index, op, ops, name, macs }) => [index, op, ops, name, macs]);
+    expect(rows).to.deep.equal([
+      [0, 'conv2d+pad+relu', [0, 1, 2], 'conv2d_1', 16 * 2 * 36],
+      [1, 'fully_connected', [4], 'fully_connected_4', 5 * 32],
+    ]);
+  });
+
+  it('read and write what is in the arena', () => {
+    const [first, second] = plan.steps;
+    expect(first?.reads).to.deep.equal(plan.inputs.map(({ tensor }) => tensor));
+    expect(second?.reads).to.deep.equal(first?.writes);
+    expect(second?.writes).to.deep.equal(plan.outputs.map(({ tensor }) => tensor));
+  });
+
+  it('say why a kernel was chosen', () => {
+    expect(plan.steps.map(({ kernel, why }) => [kernel, why])).to.deep.equal([
+      ['portable/conv2d', 'the only one that applies'],
+      ['portable/fully_connected', 'the only kernel'],
+    ]);
+  });
+
+  it('sum up to the model', () => {
+    expect(plan.model).to.deep.include({
+      macs: 1312,
+      liveMacs: 1312,
+      parameters: 72 + 2 + 160 + 5,
+    });
+  });
+});
+
+describe('plan: ports', () => {
+  const rows = [
+    { edge: 'punctuation', names: ['serving_default_x:0'], want: ['serving_default_x_0'] },
+    { edge: 'no letters', names: ['', '//', '7'], want: ['t', 't_2', 't_7'] },
+    { edge: 'keywords', names: ['int', 'default'], want: ['t_int', 't_default'] },
+    {
+      edge: 'the same once sanitised',
+      names: ['a/b', 'a_b', 'a.b'],
+      want: ['a_b', 'a_b_2', 'a_b_3'],
+    },
+    { edge: 'the same in capitals', names: ['Image', 'image'], want: ['Image', 'image_2'] },
+    { edge: 'a number that is taken', names: ['a', 'a_2', 'a'], want: ['a', 'a_2', 'a_3'] },
+    { edge: 'reserved: leading underscores', names: ['__x__'], want: ['x'] },
+  ];
+  for (const { edge, names, want } of rows) {
+    it(`identifiers: ${edge}`, () => {
+      const b = new NetworkBuilder();
+      const inputs = names.map((name) => b.input([1, 4], perTensorQuant(0.5, 3), name));
+      const plan = planOf(b.module([b.node('relu', [inputs[0] ?? 0])]));
+      expect(plan.inputs.map(({ identifier }) => identifier)).to.deep.equal(want);
+      expect(plan.inputs.map(({ name }) => name)).to.deep.equal(names);
+    });
+  }
+
+  it('an input and an output of one name differ', () => {
+    const plan = planOf(build((_, x) => [x], 'x'));
+    expect(plan.inputs[0]).to.deep.include({ name: 'x', identifier: 'x', bytes: 64 });
+    expect(plan.outputs[0]).to.deep.include({ name: 'x', identifier: 'x_2', bytes: 64 });
+    expect(plan.outputs[0]?.offset).to.equal(plan.inputs[0]?.offset);
+  });
+});
+
+describe('plan refuses', () => {
+  const retyped = (from: number, dtype: DType): Module => {
+    const module = build((b, x) => [b.dense(x, 2)]);
+    const graph = mainGraph(module);
+    const tensors = graph.tensors.map((t, id) => (id === from ? { ...t, dtype } : t));
+    return { ...module, graphs: [{ ...graph, tensors }] };
+  };
+  const constant = (): Module => {
+    const b = new NetworkBuilder();
+    return b.module([b.values([4], perTensorQuant(1, 0))]);
+  };
+  const rows = [
+    {
+      edge: 'a float input',
+      module: retyped(0, 'float32'),
+      code: 'float-model',
+      where: /fully_connected/,
+    },
+    {
+      edge: 'float weights',
+      module: retyped(1, 'float16'),
+      code: 'float-model',
+      where: /fully_connected/,
+    },
+    {
+      edge: 'a float output',
+      module: retyped(3, 'float32'),
+      code: 'float-model',
+      where: /fully_connected/,
+    },
+    {
+      edge: 'uint8',
+      module: retyped(0, 'uint8'),
+      code: 'unsupported-type',
+      where: /fully_connected/,
+    },
+    {
+      edge: '16-bit activations',
+      module: retyped(3, 'int16'),
+      code: 'unsupported-type',
+      where: /fully/,
+    },
+    { edge: 'a constant output', module: constant(), code: 'bad-graph', where: /output/ },
+  ];
+  for (const { edge, module, code, where } of rows) {
+    it(edge, () => {
+      let caught: unknown;
+      try {
+        planOf(module);
+      } catch (error) {
+        caught = error;
+      }
+      expect(caught).to.be.instanceOf(BonsaiError);
+      const { code: found, where: place, hint } = caught as BonsaiError;
+      expect(found).to.equal(code);
+      expect(place).to.match(where);
+      expect(hint).to.have.length.above(10);
+    });
+  }
+});
