@@ -153,15 +153,15 @@ export class FrameReader {
     return this.dropped;
   }
 
-  /** Bytes of a frame whose end has not come. */
-  get pendingBytes(): number {
-    return this.length;
-  }
-
-  /** Forgets the counts; keeps the bytes of an unfinished frame. */
   resetCounts(): void {
     this.received = 0;
     this.dropped = 0;
+  }
+
+  /** Forgets an unfinished frame: what comes next must not be taken for its rest. */
+  abandon(): void {
+    this.length = 0;
+    this.overflowed = false;
   }
 
   /** The frames that `bytes` completes. */
@@ -183,8 +183,7 @@ export class FrameReader {
         if (frame === null) this.dropped++;
         else frames.push(frame);
       }
-      this.length = 0;
-      this.overflowed = false;
+      this.abandon();
     }
     return frames;
   }

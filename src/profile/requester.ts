@@ -48,8 +48,6 @@ export class Requester {
       this.lostReason = reason;
       this.waiting?.settle('lost');
     });
-    // Ends whatever half a frame an earlier session may have left in the device.
-    device.write(Uint8Array.of(0));
   }
 
   /** The decoded body of the answer. @throws BonsaiError 'device' that says what came instead */
@@ -66,6 +64,9 @@ export class Requester {
     this.reader.resetCounts();
     this.late = 0;
     for (let attempt = 0; attempt < request.attempts; attempt++) {
+      // A zero ends whatever half a frame an earlier session or attempt has left in the device.
+      if (attempt > 0 || this.sequence === 0) this.device.write(Uint8Array.of(0));
+      this.reader.abandon();
       const outcome = await this.attempt(request);
       if (outcome === 'lost') throw this.lost(command);
       if (outcome === 'timeout') continue;
@@ -138,7 +139,7 @@ export class Requester {
 
   /** What came instead of the answer decides what to look at. */
   private timeout({ command, timeoutMs, attempts }: Request): BonsaiError {
-    const { receivedBytes, droppedFrames, pendingBytes } = this.reader;
+    const { receivedBytes, droppedFrames } = this.reader;
     const within = `within ${timeoutMs / 1000} s${attempts > 1 ? `, asked ${attempts} times` : ''}`;
     if (this.late > 0) {
       return this.error(
@@ -152,7 +153,7 @@ export class Requester {
         'another firmware is running, or the baud rate is wrong: flash the model first',
       );
     }
-    if (pendingBytes > 0 && receivedBytes > 0) {
+    if (receivedBytes > 0) {
       return this.error(
         `sent ${receivedBytes} bytes that are no whole frame as an answer to ${command} ${within}`,
         'another firmware is running or the line loses bytes: check the cable, flash again',

@@ -1,0 +1,217 @@
+import { expect } from 'chai';
+import { BonsaiError } from '../../src/errors.js';
+import { mainGraph } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { encodeFrame, errorType } from '../../src/profile/protocol.js';
+import { openSession } from '../../src/profile/session.js';
+import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
+
+const module = chainModule(2500);
+const manifest = manifestOf(module);
+const input = Int8Array.from({ length: 2500 }, (_, i) => (i * 37) % 256);
+const quick = { timeoutMs: 60, runTimeoutMs: 80 };
+
+const text = (words: string) => new Uint8Array(Buffer.from(words));
+const nothing = new Uint8Array(0);
+
+async function use(options: FakeOptions, work = infer) {
+  const board = new FakeBoard(module, manifest, options);
+  return { board, result: await work(board) };
+}
+
+async function infer(board: FakeBoard) {
+  const session = await openSession(board, manifest, quick);
+  return session.infer([input]);
+}
+
+async function failure(options: FakeOptions): Promise<BonsaiError> {
+  try {
+    await use(options);
+  } catch (error) {
+    if (error instanceof BonsaiError) return error;
+    throw error;
+  }
+  throw new Error('it worked');
+}
+
+describe('profile/session', () => {
+  it('writes in chunks, runs, reads in chunks', async () => {
+    const { board, result } = await use({ maxBody: 256, counts: [2 ** 40] });
+    const { outputs } = evaluateGraph(mainGraph(module), [input]);
+    expect(result.outputs).to.deep.equal(outputs);
+    expect(result.count).to.equal(2 ** 40);
+    expect(board.log.filter((command) => command === 'writeInput')).to.have.length(10);
+    expect(board.log.filter((command) => command === 'readOutput')).to.have.length(10);
+  });
+
+  it('profiles, takes checksums, reads the memory, reboots and closes', async () => {
+    const board = new FakeBoard(module, manifest);
+    const session = await openSession(board, manifest, quick);
+    expect(await session.profile([input])).to.deep.equal({ count: 1000, steps: [100, 101, 102] });
+    expect(await session.checksums([input])).to.have.length(3);
+    expect((await session.memory()).stackBytes).to.equal(512);
+    await session.reboot();
+    await session.close();
+    expect(board.closed).to.equal(true);
+  });
+
+  it('refuses an input of another size before anything is written', async () => {
+    const board = new FakeBoard(module, manifest);
+    const session = await openSession(board, manifest, quick);
+    const error = await session.infer([new Int8Array(3)]).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(BonsaiError).with.property('code', 'bad-vectors');
+    expect(board.log).not.to.include('writeInput');
+  });
+
+  describe('asks once more', () => {
+    const rows: [edge: string, first: (bytes: Uint8Array) => Uint8Array][] = [
+      ['when no answer came', () => nothing],
+      ['when half an answer came', (bytes) => bytes.subarray(0, bytes.length / 2)],
+      [
+        'when the answer was spoilt',
+        (bytes) => bytes.map((byte, i) => (i === 9 ? byte ^ 1 : byte)),
+      ],
+      ['when garbage with zeros came', () => Uint8Array.of(1, 2, 3, 0, 9, 9, 0)],
+    ];
+    for (const [edge, first] of rows) {
+      it(edge, async () => {
+        const { board } = await use({
+          misbehave: (command, attempt) =>
+            command === 'readOutput' && attempt === 1
+              ? (answer) => first(encodeFrame(answer))
+              : undefined,
+        });
+        expect(board.log.filter((command) => command === 'readOutput')).to.have.length(4);
+      });
+    }
+  });
+
+  it('does not take a late answer for the one awaited', async () => {
+    let late: Uint8Array | null = null;
+    const { result } = await use({
+      misbehave: (command, attempt) => {
+        if (command !== 'readOutput' || attempt > 2) return undefined;
+        return (answer) => {
+          if (attempt === 1) {
+            late = encodeFrame({ ...answer, body: answer.body.map(() => 0) });
+            return nothing;
+          }
+          return Buffer.concat([late ?? nothing, encodeFrame(answer)]);
+        };
+      },
+    });
+    expect(result.outputs).to.deep.equal(evaluateGraph(mainGraph(module), [input]).outputs);
+  });
+
+  describe('fails within the time-out and says why', () => {
+    const rows: [edge: string, options: FakeOptions, message: RegExp, hint: RegExp][] = [
+      [
+        'nothing answers',
+        { misbehave: () => () => nothing },
+        /answered nothing to hello within 0.06 s, asked 2 times/,
+        /bonsaic flash/,
+      ],
+      [
+        'half a frame',
+        { misbehave: () => (answer) => encodeFrame(answer).subarray(0, 20) },
+        /sent 40 bytes that are no whole frame/,
+        /cable/,
+      ],
+      [
+        'garbage: a console that prints lines',
+        { misbehave: () => () => text('>>> \0Traceback (most recent call last)\r\n\0') },
+        /bytes of garbage/,
+        /baud rate/,
+      ],
+      [
+        'garbage without end',
+        { misbehave: () => () => new Uint8Array(4000).fill(0x55) },
+        /sent 8000 bytes of garbage/,
+        /baud rate/,
+      ],
+      [
+        'another model',
+        { sha256: 'cd'.repeat(32) },
+        /runs another model \(sha256 cdcdcdcdcdcd…\), not chain \(abababababab…\)/,
+        /bonsaic flash/,
+      ],
+      ['another build of the model', { tag: 'ffeeddcc' }, /another build of it/, /bonsaic flash/],
+      [
+        'another target',
+        { target: 'rp2040' },
+        /firmware for rp2040, not for host/,
+        /bonsaic flash/,
+      ],
+      [
+        'another protocol',
+        { misbehave: () => (answer) => encodeFrame({ ...answer, version: 2 }) },
+        /speaks version 2/,
+        /build and flash again/,
+      ],
+      [
+        'an error answer',
+        {
+          misbehave: (command) =>
+            command === 'writeInput'
+              ? (answer) => encodeFrame({ ...answer, type: errorType, body: text('\x04range') })
+              : undefined,
+        },
+        /refuses writeInput: error 4, range/,
+        /differ/,
+      ],
+      [
+        'a model that changed under the session',
+        {
+          misbehave: (command) =>
+            command === 'infer'
+              ? (answer) => encodeFrame({ ...answer, type: errorType, body: text('\x02') })
+              : undefined,
+        },
+        /runs another model now/,
+        /flash this model again/,
+      ],
+      [
+        'an answer of the wrong length',
+        {
+          misbehave: (command) =>
+            command === 'infer'
+              ? (answer) => encodeFrame({ ...answer, body: text('abc') })
+              : undefined,
+        },
+        /answers infer with a body of 3 bytes/,
+        /differ/,
+      ],
+      [
+        'it vanishes during a run',
+        { misbehave: (command) => (command === 'infer' ? () => 'vanish' : undefined) },
+        /went away during infer: unplugged/,
+        /cable/,
+      ],
+      [
+        'a run never ends',
+        { misbehave: (command) => (command === 'infer' ? () => nothing : undefined) },
+        /did not finish infer within 0.08 s/,
+        /--timeout/,
+      ],
+    ];
+    for (const [edge, options, message, hint] of rows) {
+      it(edge, async () => {
+        const begin = Date.now();
+        const error = await failure(options);
+        expect(error.exitStatus).to.equal(5);
+        expect(error.where).to.equal('fake');
+        expect(error.message).to.match(message);
+        expect(error.hint).to.match(hint);
+        expect(Date.now() - begin).to.be.below(2000);
+      });
+    }
+  });
+
+  it('refuses a device whose layout is not the manifest’s', async () => {
+    const other = { ...manifest, plan: { ...manifest.plan, arenaBytes: 1 } };
+    const board = new FakeBoard(module, manifest);
+    const error = await openSession(board, other, quick).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(BonsaiError);
+    expect((error as BonsaiError).message).to.match(/another arena/);
+  });
+});

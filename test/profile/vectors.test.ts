@@ -1,0 +1,121 @@
+import { expect } from 'chai';
+import { BonsaiError } from '../../src/errors.js';
+import { mainGraph } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { readVectors, seededVectors } from '../../src/profile/vectors.js';
+import { chainModule, manifestOf } from '../support/fake-board.js';
+import { GraphBuilder } from '../support/module.js';
+import { simplePlan } from '../support/plan.js';
+
+const module = chainModule(3);
+const { plan } = manifestOf(module);
+
+function twoPortPlan() {
+  const builder = new GraphBuilder();
+  const a = builder.input([1, 2]);
+  const b = builder.input([1, 3]);
+  const outputs = [a, b].map((id) => builder.node('add', [id, id], { activation: 'none' }));
+  return simplePlan(builder.module(outputs));
+}
+
+describe('profile/vectors', () => {
+  it('reads pairs and their layers, whatever else the file says', () => {
+    const layers = [{ op: 0, tensor: 5, bytes: 3, crc32: 0xffff_ffff }];
+    const file = { model: 'x', pairs: [{ input: [-128, 0, 127], output: [1, 2, 3], layers }] };
+    expect(readVectors(JSON.stringify(file), 'v.json', plan)).to.deep.equal([
+      { inputs: [Int8Array.of(-128, 0, 127)], outputs: [Int8Array.of(1, 2, 3)], layers },
+    ]);
+  });
+
+  it('reads several inputs and outputs as arrays of arrays, from bytes', () => {
+    const pair = {
+      input: [
+        [1, 2],
+        [3, 4, 5],
+      ],
+      output: [
+        [6, 7],
+        [8, 9, 10],
+      ],
+    };
+    const bytes = new TextEncoder().encode(JSON.stringify({ pairs: [pair] }));
+    const [vector] = readVectors(bytes, 'v.json', twoPortPlan());
+    expect(vector?.inputs).to.deep.equal([Int8Array.of(1, 2), Int8Array.of(3, 4, 5)]);
+    expect(vector?.outputs).to.deep.equal([Int8Array.of(6, 7), Int8Array.of(8, 9, 10)]);
+  });
+
+  const good = { input: [1, 2, 3], output: [1, 2, 3] };
+  const rows: [edge: string, text: string, where: RegExp, message: RegExp][] = [
+    ['no JSON', '{', /^v\.json$/, /is not JSON/],
+    ['no pairs', '{}', /^v\.json$/, /^pairs: /],
+    ['an empty list', '{"pairs":[]}', /^v\.json$/, /^pairs: /],
+    ['a pair without output', pairs(good, { input: [1, 2, 3] }), /^v\.json$/, /^pair 1, output: /],
+    [
+      'a layer without checksum',
+      pairs({ ...good, layers: [{ op: 1, tensor: 2, bytes: 3 }] }),
+      /^v\.json$/,
+      /^pair 0, layers\.0\.crc32: /,
+    ],
+    [
+      'too few values',
+      pairs(good, { ...good, input: [1, 2] }),
+      /pair 1, input "input_0"/,
+      /has 2 values, the tensor has 3 \(\[1, 3\]\)/,
+    ],
+    [
+      'a value beyond int8',
+      pairs(good, { ...good, output: [1, 2, 128] }),
+      /pair 1, output "third\/out_0"/,
+      /element 2 is 128, not an integer from -128 to 127/,
+    ],
+    ['a fraction', pairs({ ...good, input: [1, 0.5, 2] }), /pair 0, input/, /element 1 is 0\.5/],
+    ['a text', pairs({ ...good, input: [1, '2', 2] }), /pair 0, input/, /element 1 is "2"/],
+    [
+      'two inputs too many',
+      pairs({ ...good, input: [[1], [2]] }),
+      /pair 0/,
+      /has 2 inputs.* has 1/,
+    ],
+  ];
+  for (const [edge, text, where, message] of rows) {
+    it(`refuses ${edge}`, () => {
+      const error = thrownBy(() => readVectors(text, 'v.json', plan));
+      expect(error.code).to.equal('bad-vectors');
+      expect(error.where).to.match(where);
+      expect(error.message).to.match(message);
+      expect(error.hint).not.to.equal('');
+    });
+  }
+
+  it('refuses one flat array for two inputs, and names them', () => {
+    const error = thrownBy(() => readVectors(pairs(good), 'v.json', twoPortPlan()));
+    expect(error.message).to.match(/one flat array, the model has 2 inputs/);
+    expect(error.hint).to.match(/"input_0", "input_1"/);
+  });
+
+  it('seeds 4 vectors, the same every time, over the whole range', () => {
+    const large = chainModule(5000);
+    const vectors = seededVectors(manifestOf(large).plan, large);
+    expect(vectors).to.deep.equal(seededVectors(manifestOf(large).plan, large));
+    expect(vectors).to.have.length(4);
+    for (const { inputs, outputs } of vectors) {
+      const values = new Set(inputs[0] as Int8Array);
+      expect(values.size).to.equal(256);
+      expect(outputs).to.deep.equal(evaluateGraph(mainGraph(large), inputs).outputs);
+    }
+  });
+});
+
+function pairs(...list: object[]): string {
+  return JSON.stringify({ pairs: list });
+}
+
+function thrownBy(work: () => unknown): BonsaiError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof BonsaiError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}

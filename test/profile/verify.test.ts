@@ -1,0 +1,117 @@
+import { crc32 } from 'node:zlib';
+import { expect } from 'chai';
+import { mainGraph, type TensorId } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { openSession } from '../../src/profile/session.js';
+import { type LayerChecksum, seededVectors, type VectorPair } from '../../src/profile/vectors.js';
+import { verifyOnDevice } from '../../src/profile/verify.js';
+import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
+
+const module = chainModule(16);
+const manifest = manifestOf(module, { faithful: true });
+const graph = mainGraph(module);
+const vectors = seededVectors(manifest.plan, module);
+const [first, second, third] = graph.nodes.map((node) => node.outputs[0] as TensorId);
+
+async function verify(options: FakeOptions, pairs: readonly VectorPair[] = vectors) {
+  const session = await openSession(new FakeBoard(module, manifest, options), manifest);
+  return verifyOnDevice(session, manifest, module, pairs);
+}
+
+/** Golden checksums of every layer. */
+function withLayers(pair: VectorPair, change: (layer: LayerChecksum) => LayerChecksum = (l) => l) {
+  const { tensors } = evaluateGraph(graph, pair.inputs);
+  const layers = graph.nodes.map((node, op) => {
+    const tensor = node.outputs[0] as TensorId;
+    const data = tensors.get(tensor) as Int8Array;
+    return change({ op, tensor, bytes: data.length, crc32: crc32(data) });
+  });
+  return { ...pair, layers };
+}
+
+describe('profile/verify', () => {
+  it('measures: counts of every vector, their median, steps, checksums, memory', async () => {
+    // Runs: vector 0 infers, takes checksums and profiles; the others infer only.
+    const result = await verify({ counts: [70, 0, 0, 50, 60, 90], clockHz: 1000 });
+    expect(result.verify).to.deep.equal({
+      vectors: 4,
+      mismatches: 0,
+      firstDivergingLayer: null,
+      layersChecked: 0,
+    });
+    expect(result.counts).to.deep.equal([70, 50, 60, 90]);
+    expect(result.latency).to.deep.equal({
+      unit: 'cycles',
+      count: 60,
+      min: 50,
+      max: 90,
+      runs: 4,
+      clockHz: 1000,
+      ms: 60,
+    });
+    expect(result.layerCounts).to.deep.equal([100, 101, 102]);
+    const { tensors } = evaluateGraph(graph, vectors[0]?.inputs ?? []);
+    expect(result.layerCrc32).to.deep.equal(
+      [first, second, third].map((id) => crc32(tensors.get(id as TensorId) as Int8Array)),
+    );
+    expect(result.stackBytes).to.equal(512);
+    expect(result.staticRamBytes).to.equal(2000);
+  });
+
+  const broken: [edge: string, options: FakeOptions, mismatches: number, name: string][] = [
+    ['the first step is wrong', { tamper: { tensor: first as number } }, 4, 'first'],
+    ['a step within is wrong', { tamper: { tensor: second as number } }, 4, 'second'],
+    ['the last step is wrong', { tamper: { tensor: third as number } }, 4, 'third'],
+    ['only later vectors go wrong', { tamper: { tensor: second as number, from: 4 } }, 2, 'second'],
+  ];
+  for (const [edge, options, mismatches, name] of broken) {
+    it(`names the layer: ${edge}`, async () => {
+      const { verify: found } = await verify(options);
+      expect(found.mismatches).to.equal(mismatches);
+      expect(found.firstDivergingLayer).to.include({ name });
+      expect(found.firstDivergingLayer?.index).to.equal(['first', 'second', 'third'].indexOf(name));
+    });
+  }
+
+  it('names no layer when the expected outputs are wrong', async () => {
+    const doubtful = vectors.map((pair) => ({ ...pair, outputs: pair.inputs }));
+    const { verify: found } = await verify({}, doubtful);
+    expect(found).to.include({ mismatches: 4, firstDivergingLayer: null });
+  });
+
+  it('checks every layer of every vector that brings checksums', async () => {
+    const { verify: found } = await verify(
+      {},
+      vectors.map((pair) => withLayers(pair)),
+    );
+    expect(found).to.include({ mismatches: 0, layersChecked: 12 });
+  });
+
+  it('names the layer whose given checksum differs, though the outputs agree', async () => {
+    const spoilt = vectors.map((pair, index) =>
+      index === 2
+        ? withLayers(pair, (l) => (l.tensor === second ? { ...l, crc32: l.crc32 ^ 1 } : l))
+        : withLayers(pair),
+    );
+    const { verify: found } = await verify({}, spoilt);
+    expect(found.mismatches).to.equal(1);
+    expect(found.firstDivergingLayer).to.include({ name: 'second', index: 1 });
+  });
+
+  it('does not look at layers of a plan that is not faithful', async () => {
+    const fused = manifestOf(module, { faithful: false });
+    const session = await openSession(new FakeBoard(module, fused), fused);
+    const pairs = vectors.map((pair) => withLayers(pair, (l) => ({ ...l, crc32: 0 })));
+    const { verify: found } = await verifyOnDevice(session, fused, module, pairs);
+    expect(found).to.include({ mismatches: 0, layersChecked: 0 });
+  });
+
+  it('reports progress', async () => {
+    const session = await openSession(new FakeBoard(module, manifest), manifest);
+    const seen: string[] = [];
+    await verifyOnDevice(session, manifest, module, vectors, (done, total) => {
+      seen.push(`${done}/${total}`);
+    });
+    expect(seen).to.deep.equal(['1/4', '2/4', '3/4', '4/4']);
+  });
+});

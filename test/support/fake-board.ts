@@ -1,0 +1,224 @@
+/** A board without hardware: answers docs/protocol.md by evaluating the module itself. */
+import { crc32 } from 'node:zlib';
+import type { Manifest } from '../../src/codegen/manifest.js';
+import { type Device, Listeners } from '../../src/device/device.js';
+import {
+  allocate,
+  elementCount,
+  type Module,
+  mainGraph,
+  type TensorData,
+  type TensorId,
+} from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import type { Plan } from '../../src/plan/types.js';
+import {
+  answerBit,
+  type Command,
+  commands,
+  encodeFrame,
+  errorCodes,
+  errorType,
+  type Frame,
+  FrameReader,
+  maxBodyBytes,
+  tagOf,
+} from '../../src/profile/protocol.js';
+import { GraphBuilder } from './module.js';
+import { simplePlan } from './plan.js';
+
+/** What a board does instead of answering: raw bytes, or going away. */
+export type Misbehaviour = (answer: Frame) => Uint8Array | 'vanish';
+
+export interface FakeOptions {
+  readonly sha256?: string;
+  readonly tag?: string;
+  readonly target?: string;
+  readonly maxBody?: number;
+  readonly clockHz?: number;
+  /** Tried for each request, the first of a command with attempt 1. */
+  readonly misbehave?: (command: Command, attempt: number) => Misbehaviour | undefined;
+  /** Changes what the kernel of that tensor computes. */
+  readonly tamper?: { readonly tensor: TensorId; readonly from?: number };
+  /** Cycles of each run in turn; the last repeats. */
+  readonly counts?: readonly number[];
+}
+
+export function manifestOf(module: Module, options: Partial<Plan['options']> = {}): Manifest {
+  const plan = simplePlan(module, options);
+  const placed = new Map(plan.placements.map((place) => [place.tensor, place]));
+  const spans = plan.steps.flatMap(({ index, writes }) =>
+    writes.map((tensor) => {
+      const { offset = 0, bytes = 0 } = placed.get(tensor) ?? {};
+      return { step: index, tensor, offset, bytes };
+    }),
+  );
+  return { format: 1, plan, tables: [], spans, tag: '00112233' };
+}
+
+/** Three steps; `count` elements, so that an input may need several frames. */
+export function chainModule(count: number): Module {
+  const builder = new GraphBuilder();
+  const input = builder.input([1, count]);
+  const constant = builder.constant(
+    Int8Array.from({ length: count }, (_, i) => i % 100),
+    [1, count],
+    builder.quant(input),
+  );
+  const activation = { activation: 'none' };
+  const first = builder.node('add', [input, constant], activation, { name: 'first' });
+  const second = builder.node('sub', [first, input], activation, { name: 'second' });
+  const third = builder.node('add', [second, first], activation, { name: 'third' });
+  const module = builder.module([third], 'chain');
+  const graph = mainGraph(module);
+  const sourced = graph.tensors.map((tensor, source) => ({ ...tensor, source }));
+  return { ...module, sha256: 'ab'.repeat(32), graphs: [{ ...graph, tensors: sourced }] };
+}
+
+export class FakeBoard implements Device {
+  readonly name = 'fake';
+  readonly simulation = null;
+  closed = false;
+  /** Commands in the order in which they came. */
+  readonly log: Command[] = [];
+  private readonly reader = new FrameReader();
+  private readonly listeners = new Listeners();
+  private readonly inputs: TensorData[];
+  private outputs: readonly TensorData[] = [];
+  private checksums: readonly number[] = [];
+  private runs = 0;
+
+  constructor(
+    private readonly module: Module,
+    private readonly manifest: Manifest,
+    private readonly options: FakeOptions = {},
+  ) {
+    const { inputs } = manifest.plan;
+    this.inputs = inputs.map(({ dtype, shape }) => allocate(dtype, elementCount(shape)));
+  }
+
+  write(bytes: Uint8Array): void {
+    const frames = this.reader.push(bytes);
+    // As a real port: never within the call of write.
+    for (const frame of frames) setImmediate(() => this.serve(frame));
+  }
+
+  onData = (listener: (bytes: Uint8Array) => void) => this.listeners.onData(listener);
+  onLost = (listener: (reason: string) => void) => this.listeners.onLost(listener);
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  private serve(frame: Frame): void {
+    const names = Object.keys(commands) as Command[];
+    const command = names.find((name) => commands[name] === frame.type);
+    if (command === undefined) throw new RangeError(`type ${frame.type}`);
+    this.log.push(command);
+    const answer = this.answer(command, frame);
+    const attempt = this.log.filter((name) => name === command).length;
+    const deed = this.options.misbehave?.(command, attempt)?.(answer) ?? encodeFrame(answer);
+    if (deed === 'vanish') this.listeners.emitLost('unplugged');
+    else this.listeners.emitData(deed);
+  }
+
+  private answer(command: Command, { type, sequence, tag, body }: Frame): Frame {
+    const itsTag = tagOf(this.options.tag ?? this.manifest.tag);
+    const frame = { version: 1, sequence, tag: itsTag };
+    if (command !== 'hello' && tag !== itsTag) {
+      return { ...frame, type: errorType, body: Uint8Array.of(errorCodes.model) };
+    }
+    return { ...frame, type: type | answerBit, body: this.bodyOf(command, body) };
+  }
+
+  private bodyOf(command: Command, body: Uint8Array): Uint8Array {
+    const { plan, spans } = this.manifest;
+    const request = Buffer.from(body);
+    switch (command) {
+      case 'hello': {
+        const { sha256, clockHz = 1e6, maxBody = maxBodyBytes, target } = this.options;
+        const fixed = Buffer.alloc(7);
+        fixed.writeUInt32LE(clockHz, 0);
+        fixed.writeUInt16LE(maxBody, 5);
+        const hash = Buffer.from(sha256 ?? this.module.sha256, 'hex');
+        return Buffer.concat([hash, fixed, Buffer.from(target ?? plan.target)]);
+      }
+      case 'info': {
+        const ports = [...plan.inputs, ...plan.outputs];
+        const fields = Buffer.alloc(12 + 4 * ports.length);
+        fields.writeUInt32LE(plan.arenaBytes, 0);
+        const counts = [plan.steps.length, spans.length, plan.inputs.length, plan.outputs.length];
+        counts.forEach((value, i) => fields.writeUInt16LE(value, 4 + 2 * i));
+        ports.forEach((port, i) => fields.writeUInt32LE(port.bytes, 12 + 4 * i));
+        return fields;
+      }
+      case 'writeInput':
+        this.inputBytes(request.readUInt16LE(0)).set(request.subarray(6), request.readUInt32LE(2));
+        return Buffer.alloc(0);
+      case 'infer':
+      case 'profile':
+        return u64s([this.run()]);
+      case 'checksums':
+        this.run();
+        return Buffer.alloc(0);
+      case 'readOutput': {
+        const data = this.outputs[request.readUInt16LE(0)] as TensorData;
+        const offset = request.readUInt32LE(2);
+        return bytesOf(data).slice(offset, offset + request.readUInt16LE(6));
+      }
+      case 'readCounts':
+        return u64s(range(request).map((step) => 100 + step));
+      case 'readChecksums':
+        return u32s(range(request).map((span) => this.checksums[span] ?? 0));
+      case 'memory':
+        return u32s([512, 4096, 2000]);
+      case 'reboot':
+        return Buffer.alloc(0);
+    }
+  }
+
+  private inputBytes(index: number): Uint8Array {
+    return bytesOf(this.inputs[index] as TensorData);
+  }
+
+  /** Every run ruins its input, as a real one may. */
+  private run(): number {
+    const { tamper, counts = [1000] } = this.options;
+    const graph = mainGraph(this.module);
+    const { tensors, outputs } = evaluateGraph(graph, this.inputs);
+    const wrong = new Map<TensorId, TensorData>();
+    if (tamper !== undefined && this.runs >= (tamper.from ?? 0)) {
+      // What the broken step computes and, as no value survives, everything after it.
+      for (const [tensor, data] of tensors) {
+        if (tensor >= tamper.tensor)
+          wrong.set(
+            tensor,
+            Int8Array.from(data as Int8Array, (x) => ~x),
+          );
+      }
+    }
+    this.checksums = this.manifest.spans.map(({ tensor }) =>
+      crc32(bytesOf((wrong.get(tensor) ?? tensors.get(tensor)) as TensorData)),
+    );
+    this.outputs = graph.outputs.map((id, i) => (wrong.get(id) ?? outputs[i]) as TensorData);
+    for (const input of this.inputs) bytesOf(input).fill(0);
+    return counts[Math.min(this.runs++, counts.length - 1)] ?? 0;
+  }
+}
+
+function bytesOf(data: TensorData): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function range(request: Buffer): number[] {
+  const first = request.readUInt16LE(0);
+  return Array.from({ length: request.readUInt16LE(2) }, (_, i) => first + i);
+}
+
+function u32s(values: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(values).buffer);
+}
+
+function u64s(values: readonly number[]): Uint8Array {
+  return new Uint8Array(BigUint64Array.from(values.map(BigInt)).buffer);
+}
