@@ -48,7 +48,7 @@ async function bench(modelPath: string, vectorsPath: string, xip: XipModel): Pro
       module,
       target,
       port: 'sim',
-      image: findImage(built, target),
+      image: findImage(built),
       xip,
       vectors: readVectors(readFileSync(vectorsPath), vectorsPath, plan),
     });

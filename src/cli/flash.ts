@@ -47,7 +47,7 @@ async function imageOf(path: string, flags: Flags): Promise<{ image: string; tar
     const built = await makeProgress(flags.json)(`Build for ${target.name}`, () =>
       buildProject(path, { target, manifest, cc: flags.cc }),
     );
-    return { image: findImage(built, target), target };
+    return { image: findImage(built), target };
   }
   if (flags.target === undefined) {
     throw new BonsaiError('usage', path, 'is an image: for which board?', 'add --target');

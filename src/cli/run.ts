@@ -97,7 +97,7 @@ export async function runOn(
     );
     if (!flags.port.startsWith('sim')) {
       await progress(`Flash over ${flags.port}`, (say) =>
-        flash(findImage(built, target), flags.port, target, (done, total) => say(bar(done, total))),
+        flash(findImage(built), flags.port, target, (done, total) => say(bar(done, total))),
       );
     }
     const { module } = compilation;
@@ -142,7 +142,7 @@ async function profile(
       module,
       target,
       port: flags.port,
-      image: findImage(built, target),
+      image: findImage(built),
       xip: flags.xip,
       vectors,
       ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),

@@ -16,47 +16,55 @@ const features = ['mul32', 'dsp', 'mve', 'fpu'] as const satisfies readonly Feat
 const flags = z.array(z.string());
 const hexId = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
 
-const schema = z.strictObject({
-  /** The folder's name; a bare word in C. */
-  name: z.string().regex(/^[a-z][a-z0-9_]*$/),
-  description: z.string(),
-  /** For people. */
-  core: z.string(),
-  /** The folder in firmware/port. */
-  family: z.string(),
-  features: z.array(z.enum(features)),
-  /** Ticks of the counter in a second, for unit 'cycles' the processor's clock. */
-  clockHz: z.int().positive(),
-  unit: z.enum(['cycles', 'instructions', 'nanoseconds']),
-  /** null: not limited. */
-  flashBytes: z.int().positive().nullable(),
-  ramBytes: z.int().positive().nullable(),
-  compiler: z.string(),
-  /** The Debian package that has it. */
-  compilerPackage: z.string(),
-  /** For every file and for linking. */
-  flags,
-  /** For the firmware's own files. */
-  runtimeFlags: flags,
-  /** For the model's file, by --optimize. */
-  kernelFlags: z.strictObject({ speed: flags, balanced: flags, size: flags }),
-  linkFlags: flags,
-  /** Beside target.json; null: the compiler's own. */
-  linkerScript: z.string().nullable(),
-  /** Below firmware/: folders of headers, files to compile, files that those include. */
-  includes: z.array(z.string()).nonempty(),
-  sources: z.array(z.string()).nonempty(),
-  headers: z.array(z.string()),
-  /** What a build makes. */
-  images: z.array(z.enum(['elf', 'bin', 'uf2'])).nonempty(),
-  uf2FamilyId: hexId(8).exactOptional(),
-  /** Of the UART. */
-  baudRate: z.int().positive().exactOptional(),
-  /** What the board calls itself on USB. */
-  usb: z.strictObject({ vendorId: hexId(4), productId: hexId(4) }).exactOptional(),
-  /** The simulator in src/device; null: none. */
-  simulator: z.enum(['rp2040js', 'process']).nullable(),
-});
+const schema = z
+  .strictObject({
+    /** The folder's name; a bare word in C. */
+    name: z.string().regex(/^[a-z][a-z0-9_]*$/),
+    description: z.string(),
+    /** For people. */
+    core: z.string(),
+    /** The folder in firmware/port. */
+    family: z.string(),
+    features: z.array(z.enum(features)),
+    /** Ticks of the counter in a second, for unit 'cycles' the processor's clock. */
+    clockHz: z.int().positive(),
+    unit: z.enum(['cycles', 'instructions', 'nanoseconds']),
+    /** null: not limited. */
+    flashBytes: z.int().positive().nullable(),
+    ramBytes: z.int().positive().nullable(),
+    compiler: z.string(),
+    /** The Debian package that has it. */
+    compilerPackage: z.string(),
+    /** For every file and for linking. */
+    flags,
+    /** For the firmware's own files. */
+    runtimeFlags: flags,
+    /** For the model's file, by --optimize. */
+    kernelFlags: z.strictObject({ speed: flags, balanced: flags, size: flags }),
+    linkFlags: flags,
+    /** Beside target.json; null: the compiler's own. */
+    linkerScript: z.string().nullable(),
+    /** Below firmware/: folders of headers, files to compile, files that those include. */
+    includes: z.array(z.string()).nonempty(),
+    sources: z.array(z.string()).nonempty(),
+    headers: z.array(z.string()),
+    /** What a build makes. */
+    images: z.array(z.enum(['elf', 'bin', 'uf2'])).nonempty(),
+    /** Where a raw image begins, and its family as UF2: both where images say 'uf2'. */
+    flashAddress: hexId(8).exactOptional(),
+    uf2FamilyId: hexId(8).exactOptional(),
+    /** Of the UART. */
+    baudRate: z.int().positive().exactOptional(),
+    /** What the board calls itself on USB. */
+    usb: z.strictObject({ vendorId: hexId(4), productId: hexId(4) }).exactOptional(),
+    /** The simulator in src/device; null: none. */
+    simulator: z.enum(['rp2040js', 'process']).nullable(),
+  })
+  .refine(
+    ({ images, flashAddress, uf2FamilyId }) =>
+      !images.includes('uf2') || (flashAddress !== undefined && uf2FamilyId !== undefined),
+    'images say uf2: flashAddress and uf2FamilyId are needed',
+  );
 
 /** What target.json says. */
 export type TargetData = Readonly<z.infer<typeof schema>>;

@@ -1,0 +1,120 @@
+/** Firmware images: make, the compiler, and what came out. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Manifest } from '../codegen/manifest.js';
+import { BonsaiError } from '../errors.js';
+import type { Target } from '../target/index.js';
+import { readElf } from './elf.js';
+import { type ImageSizes, measureImage } from './size.js';
+import { findToolchain, runTool } from './toolchain.js';
+import { makeUf2 } from './uf2.js';
+
+export type { ImageSizes } from './size.js';
+
+export interface BuildOptions {
+  readonly target: Target;
+  readonly manifest: Manifest;
+  /** The user's compiler; undefined: the target's. */
+  readonly cc?: string | undefined;
+  /** With the address and undefined-behaviour sanitizers, where the target's libraries have them. */
+  readonly sanitize?: boolean;
+}
+
+export interface BuildResult {
+  /** Paths. */
+  readonly elf: string;
+  readonly bin: string | null;
+  readonly uf2: string | null;
+  /** All of these that there are. */
+  readonly images: readonly string[];
+  /** 'arm-none-eabi-gcc 12.2.1' */
+  readonly toolchain: string;
+  readonly sizes: ImageSizes;
+}
+
+const sanitizers = '-fsanitize=address,undefined -fno-sanitize-recover -g';
+
+/** Where the Makefile puts what it makes. */
+const buildFolder = 'build';
+
+/** Lines of a failed build that are shown: the first is the one that counts. */
+const errorLines = 12;
+
+/**
+ * Builds the project in `directory` by its own Makefile.
+ *
+ * @throws BonsaiError 'toolchain' when a tool is missing or the build fails, with what it said;
+ *   'over-budget' when the image does not fit the target's flash
+ */
+export async function buildProject(directory: string, options: BuildOptions): Promise<BuildResult> {
+  const { target, manifest, cc, sanitize = false } = options;
+  const toolchain = await findToolchain(target, cc);
+  const command = sanitize ? `${toolchain.command} ${sanitizers}` : toolchain.command;
+  await make(directory, command, target);
+
+  const image = (extension: (typeof target.images)[number]) =>
+    join(directory, buildFolder, `${manifest.plan.model.name}.${extension}`);
+  const has = (extension: (typeof target.images)[number]) => target.images.includes(extension);
+  const elf = image('elf');
+  const bin = has('bin') ? image('bin') : null;
+  const uf2 = has('uf2') ? image('uf2') : null;
+  const raw = bin === null ? null : readFileSync(bin);
+  if (raw !== null && uf2 !== null) {
+    writeFileSync(uf2, makeUf2(raw, Number(target.flashAddress), Number(target.uf2FamilyId)));
+  }
+  return {
+    elf,
+    bin,
+    uf2,
+    images: [elf, bin, uf2].filter((path) => path !== null),
+    toolchain: toolchain.name,
+    sizes: measureImage(readElf(readFileSync(elf)), raw?.length ?? null, manifest),
+  };
+}
+
+/** The image that a board or a simulator is given. */
+export function findImage(built: BuildResult): string {
+  return built.uf2 ?? built.elf;
+}
+
+/** Runs make; what another compiler has left is built again. */
+async function make(directory: string, compiler: string, target: Target): Promise<void> {
+  const stamp = join(directory, buildFolder, 'compiler.txt');
+  const before = existsSync(stamp) ? readFileSync(stamp, 'utf8') : compiler;
+  const jobs = `-j${availableParallelism()}`;
+  const again = before === compiler ? [] : ['-B'];
+  const output = await runTool('make', [jobs, ...again, `CC=${compiler}`], directory);
+  if (output === null) {
+    throw new BonsaiError('toolchain', 'make', 'is not installed', 'apt-get install make');
+  }
+  if (output.status !== 0) throw buildError(directory, output.stderr, target);
+  writeFileSync(stamp, compiler);
+}
+
+/** What of make's output says why: too much for the board's memory, or anything else. */
+function buildError(directory: string, stderr: string, target: Target): BonsaiError {
+  const overflow = /region `(\w+)' overflowed by (\d+) bytes/.exec(stderr);
+  const stack = /less than .* is left for the stack/.exec(stderr);
+  if (overflow !== null || stack !== null) {
+    return new BonsaiError(
+      'over-budget',
+      directory,
+      overflow === null
+        ? `does not fit ${target.name}: ${stack?.[0]}`
+        : `does not fit ${target.name}: ${overflow[2]} bytes of ${overflow[1]} too much`,
+      'use a smaller model, or --optimize size',
+    );
+  }
+  const lines = stderr.trim().split('\n');
+  const first = Math.max(
+    0,
+    lines.findIndex((line) => /error|undefined reference/i.test(line)),
+  );
+  return new BonsaiError(
+    'toolchain',
+    directory,
+    `make failed:\n${lines.slice(first, first + errorLines).join('\n')}`,
+    'with the default compiler this is a bug in bonsaic: please report it',
+  );
+}
