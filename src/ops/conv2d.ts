@@ -55,7 +55,8 @@ function infer(view: NodeView<Conv2dAttrs>): readonly Shape[] {
   const weights = inputOf(view, 1).shape;
   checkWindow(view, input, weights[1] ?? 0, weights[2] ?? 0);
   const dims = dimsOf(view);
-  if (weights.length !== 4 || !Number.isInteger(dims.groups) || dims.outC % dims.groups !== 0) {
+  const isGrouped = Number.isInteger(dims.groups) && dims.outC % dims.groups === 0;
+  if (weights.length !== 4 || dims.outC < 1 || !isGrouped) {
     throw new BonsaiError(
       'bad-shape',
       at(view.node),

@@ -54,7 +54,8 @@ function infer(view: NodeView<DepthwiseConv2dAttrs>): readonly Shape[] {
   checkWindow(view, input, weights[1] ?? 0, weights[2] ?? 0);
   const { batches, inC, outH, outW, outC } = dimsOf(view);
   const { depthMultiplier } = view.attrs;
-  if (weights.length !== 4 || weights[0] !== 1 || outC !== inC * depthMultiplier) {
+  const isMultiple = Number.isInteger(depthMultiplier) && outC === inC * depthMultiplier;
+  if (weights.length !== 4 || weights[0] !== 1 || outC < 1 || !isMultiple) {
     throw new BonsaiError(
       'bad-shape',
       at(view.node),

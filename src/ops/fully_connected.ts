@@ -32,7 +32,7 @@ function infer(view: NodeView<FullyConnectedAttrs>): readonly Shape[] {
   const [channels = 0, depth = 0] = weights;
   const elements = elementCount(input);
   const keepsLast = view.attrs.keepDims !== true || input.at(-1) === depth;
-  if (weights.length !== 2 || depth === 0 || elements % depth !== 0 || !keepsLast) {
+  if (weights.length !== 2 || depth * channels === 0 || elements % depth !== 0 || !keepsLast) {
     throw new BonsaiError(
       'bad-shape',
       at(view.node),
