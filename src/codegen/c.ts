@@ -92,60 +92,66 @@ export function identifier(text: string): string {
   return name === '' ? 'unnamed' : /^[0-9]/.test(name) ? `n${name}` : name;
 }
 
-/** Element text right-aligned in `width`, then a comma: rows of a table line up. */
-function cells(low: number, high: number, width: number): string[] {
-  return Array.from({ length: high - low + 1 }, (_, i) => `${String(low + i).padStart(width)},`);
-}
-
 const indent = '    ';
-const byteCells = { int8_t: cells(-128, 127, 4), uint8_t: cells(0, 255, 3) } as const;
-const rowLength: Readonly<Record<CType, number>> = {
-  int8_t: 16,
-  uint8_t: 20,
-  int16_t: 12,
-  uint16_t: 12,
-  int32_t: 8,
-  float: 5,
+
+/** Characters of the longest number, and numbers in a row. */
+const layouts: Readonly<Record<CType, { readonly width: number; readonly perRow: number }>> = {
+  int8_t: { width: 4, perRow: 16 },
+  uint8_t: { width: 3, perRow: 20 },
+  int16_t: { width: 6, perRow: 12 },
+  uint16_t: { width: 5, perRow: 12 },
+  int32_t: { width: 11, perRow: 8 },
+  float: { width: 16, perRow: 5 },
 };
 
-/** Rows of int8 or uint8: fixed-width cells copied into a buffer of the final size. */
-function byteRows(data: Int8Array | Uint8Array): string {
-  const type = data instanceof Int8Array ? 'int8_t' : 'uint8_t';
-  const low = type === 'int8_t' ? -128 : 0;
-  const width = type === 'int8_t' ? 5 : 4;
-  const ascii = Buffer.from(byteCells[type].join(''), 'latin1');
-  const perRow = rowLength[type];
-  const rows = Math.ceil(data.length / perRow);
-  const text = Buffer.allocUnsafe(data.length * width + rows * (indent.length + 1));
-  let position = 0;
-  for (let start = 0; start < data.length; start += perRow) {
-    for (let i = 0; i < indent.length; i++) text[position++] = 0x20;
-    const end = Math.min(start + perRow, data.length);
-    for (let i = start; i < end; i++) {
-      const cell = ((data[i] as number) - low) * width;
-      for (let k = 0; k < width; k++) text[position++] = ascii[cell + k] as number;
-    }
-    text[position++] = 0x0a;
-  }
-  return text.toString('latin1', 0, position);
-}
+const [space, comma, newline, minus, zero] = [0x20, 0x2c, 0x0a, 0x2d, 0x30];
 
 /** The rows between the braces of a table's initialiser, each ended by a newline. */
 export function rows(data: Table['data']): string {
-  if (data instanceof Int8Array || data instanceof Uint8Array) return byteRows(data);
-  const type = ctypeOf(data);
-  const text = type === 'float' ? float : integer;
-  const width = { int16_t: 7, uint16_t: 6, int32_t: 11, float: 17 }[
-    type as 'int16_t' | 'uint16_t' | 'int32_t' | 'float'
-  ];
+  return data instanceof Float32Array ? floatRows(data) : integerRows(data);
+}
+
+function floatRows(data: Float32Array): string {
+  const { width, perRow } = layouts.float;
   const lines: string[] = [];
-  for (let start = 0; start < data.length; start += rowLength[type]) {
-    const row = Array.from(data.subarray(start, start + rowLength[type]), (value) =>
-      text(value).padStart(width),
+  for (let start = 0; start < data.length; start += perRow) {
+    const row = data.subarray(start, start + perRow);
+    lines.push(
+      `${indent}${Array.from(row, (value) => float(value).padStart(width)).join(', ')},\n`,
     );
-    lines.push(`${indent}${row.join(',')},\n`);
   }
   return lines.join('');
+}
+
+/** Numbers right-aligned in columns, digit by digit into a buffer of the final size. */
+function integerRows(data: Exclude<Table['data'], Float32Array>): string {
+  const { width, perRow } = layouts[ctypeOf(data)];
+  const rowCount = Math.ceil(data.length / perRow);
+  const text = Buffer.alloc(data.length * (width + 1) + rowCount * (indent.length + 1), space);
+  let end = 0;
+  for (let i = 0; i < data.length; i++) {
+    if (i % perRow === 0) end += indent.length;
+    end += width;
+    writeInteger(text, end, data[i] as number);
+    text[end++] = comma;
+    if (i % perRow === perRow - 1 || i === data.length - 1) text[end++] = newline;
+  }
+  return text.toString('latin1');
+}
+
+/** Writes an int32 so that its last character comes before `end`. */
+function writeInteger(text: Buffer, end: number, value: number): void {
+  if (value === -(2 ** 31)) {
+    text.write(integer(value), end - integer(value).length, 'latin1');
+    return;
+  }
+  let at = end;
+  let rest = Math.abs(value);
+  do {
+    text[--at] = zero + (rest % 10);
+    rest = (rest / 10) | 0;
+  } while (rest > 0);
+  if (value < 0) text[--at] = minus;
 }
 
 /** Words (`text` split at spaces) in lines of at most `width`, each led by `lead`. */

@@ -65,11 +65,14 @@ function attributes({ attrs, inputs }: NodeView): string {
   return words.join(' ');
 }
 
-const geometric = /^(kernel|stride|dilation)[HW]$|^pad(Top|Bottom|Left|Right)$|^shape$/;
+const geometric =
+  /^(kernel|stride|dilation)[HW]$|^pad(Top|Bottom|Left|Right)$|^shape$|^depthMultiplier$/;
 
 function attribute(name: string, value: AttrValue): readonly string[] {
   const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   if (name === 'activation') return value === 'none' ? [] : [String(value)];
+  // TFLM's own rounding goes without saying.
+  if (name === 'rounding' && value === 'double') return [];
   if (typeof value === 'boolean') return value ? [words] : [];
   if (typeof value === 'object') return [`${words} [${value.join(',')}]`];
   return [`${words} ${value}`];

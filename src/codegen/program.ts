@@ -1,5 +1,6 @@
 /** The model's own C: <model>.h and <model>.c. */
 import { createHash } from 'node:crypto';
+import { posix } from 'node:path';
 import { InternalError } from '../errors.js';
 import {
   type Graph,
@@ -52,17 +53,18 @@ export function emitProgram(module: Module, plan: Plan, options: ProgramOptions 
   );
   // Pointers are settled before the tables are printed: a constant operand is one more table.
   const cases = lowered.map((step) => stepCase(module.name, graph, step, functions, places, pool));
+  const kernels = functions.map(({ text }) => text);
   const body = [
     ...pool.definitions(),
-    ...supportTexts(lowered),
-    ...functions.map(({ text }) => text),
+    ...supportTexts(lowered, kernels.join('')),
+    ...kernels,
     ...functions.flatMap(({ descriptors }) => descriptors),
   ];
   const context = interfaceContext(module, plan, options);
   const source = render('project/model.c', {
     ...context,
     // Only kernels that copy need string.h.
-    uses_string: /\bmem(cpy|move|set)\(/.test(functions.map(({ text }) => text).join('')),
+    uses_string: /\bmem(cpy|move|set)\(/.test(kernels.join('')),
     body: body.map((text) => `\n${text}`).join(''),
     has_steps: plan.steps.length > 0,
     cases: cases.join('\n'),
@@ -113,10 +115,19 @@ function lowerStep(model: string, graph: Graph, step: PlanStep, pool: TablePool)
   return { step, symbol, view, variant, calls };
 }
 
-/** Helpers of all kernels, each once, in the order in which kernels list them. */
-function supportTexts(lowered: readonly LoweredStep[]): readonly string[] {
+/**
+ * The helpers that are called, each once, in the order in which kernels list them: a helper comes
+ * after those that it calls itself. Each template is named as its function.
+ */
+function supportTexts(lowered: readonly LoweredStep[], kernels: string): readonly string[] {
   const names = new Set(lowered.flatMap(({ variant }) => variant?.support ?? []));
-  return [...names].map((name) => `${render(`kernels/${name}`, {}).trimEnd()}\n`);
+  const used: string[] = [];
+  for (const name of [...names].reverse()) {
+    const calls = new RegExp(`\\b${posix.basename(name)}\\(`);
+    if (!calls.test(kernels) && !used.some((text) => calls.test(text))) continue;
+    used.unshift(`${render(`kernels/${name}`, {}).trimEnd()}\n`);
+  }
+  return used;
 }
 
 /** The comment, the label and the calls of one step in the model's switch. */

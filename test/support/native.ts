@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { emitProgram, type Program } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import type { Plan } from '../../src/plan/types.js';
+import type { Plan, Port } from '../../src/plan/types.js';
 import { mergeModules, randomInputs } from './module.js';
 import { type SimplePlanOptions, simplePlan } from './plan.js';
 
@@ -54,6 +54,7 @@ export async function inTemporaryDirectory<T>(use: (directory: string) => Promis
 /** Reads inputs from stdin, run after run, and writes what each step has written. */
 function driver(model: string, plan: Plan, program: Program): string {
   const upper = model.toUpperCase();
+  const bytesOf = (ports: readonly Port[]) => ports.map(({ bytes }) => bytes).join(', ');
   const spans = program.spans.map(
     ({ step, offset, bytes }) => `    { ${step}, ${offset}, ${bytes} },`,
   );
@@ -78,7 +79,8 @@ static void written(void *arena, int32_t step)
 
 int main(void)
 {
-    static const size_t bytes[] = { ${plan.inputs.map(({ bytes }) => bytes).join(', ')} };
+    static const size_t input_bytes[] = { ${bytesOf(plan.inputs)} };
+    static const size_t output_bytes[] = { ${bytesOf(plan.outputs)} };
     void *arena = NULL;
     /* Exactly as large as promised: the address sanitizer guards both ends. */
     if (posix_memalign(&arena, 64, ${upper}_ARENA_BYTES) != 0)
@@ -86,20 +88,28 @@ int main(void)
     for (;;) {
         memset(arena, 0xa5, ${upper}_ARENA_BYTES);
         for (int32_t i = 0; i < ${upper}_INPUTS; i++) {
-            if (fread(${model}_input(arena, i), 1, bytes[i], stdin) != bytes[i]) {
+            const size_t bytes = input_bytes[i];
+            if (fread(${model}_input(arena, i), 1, bytes, stdin) != bytes) {
                 free(arena);
                 return 0;
             }
         }
         ${model}_reset(arena);
         ${model}_run_hooked(arena, written, arena);
+        for (int32_t i = 0; i < ${upper}_OUTPUTS; i++)
+            fwrite(${model}_output(arena, i), 1, output_bytes[i], stdout);
     }
 }
 `;
 }
 
-/** What every step wrote, by tensor, for one vector of inputs. */
-export type Trace = ReadonlyMap<TensorId, Int8Array>;
+/** One run. */
+export interface Trace {
+  /** What every step wrote, when it had. */
+  readonly written: ReadonlyMap<TensorId, Int8Array>;
+  /** The outputs after the run. */
+  readonly outputs: readonly Int8Array[];
+}
 
 /** Compiles an emitted model and runs it on every vector. */
 export async function runProgram(
@@ -122,17 +132,17 @@ export async function runProgram(
     );
     const output = await execute(join(directory, 'main'), [], { input });
     let position = 0;
-    return vectors.map(() => {
-      const trace = new Map<TensorId, Int8Array>();
-      for (const { tensor, bytes } of program.spans) {
-        trace.set(
-          tensor,
-          Int8Array.from(output.subarray(position, position + bytes), (byte) => (byte << 24) >> 24),
-        );
-        position += bytes;
-      }
-      return trace;
-    });
+    const take = (bytes: number) => {
+      position += bytes;
+      return Int8Array.from(
+        output.subarray(position - bytes, position),
+        (byte) => (byte << 24) >> 24,
+      );
+    };
+    return vectors.map(() => ({
+      written: new Map(program.spans.map(({ tensor, bytes }) => [tensor, take(bytes)])),
+      outputs: plan.outputs.map(({ bytes }) => take(bytes)),
+    }));
   });
 }
 
@@ -143,23 +153,36 @@ export function firstDifference(
   trace: Trace,
 ): string | null {
   const graph = mainGraph(module);
-  const { tensors } = evaluateGraph(graph, inputs);
+  const evaluation = evaluateGraph(graph, inputs);
+  const differ = (
+    name: string,
+    id: TensorId,
+    expected: TensorData,
+    actual: Int8Array | undefined,
+  ) => {
+    const at = expected.findIndex((value, i) => value !== actual?.[i]);
+    if (actual?.length === expected.length && at < 0) return null;
+    const shape = `[${graph.tensors[id]?.shape}]`;
+    return `${name}: element ${at} of ${shape} is ${actual?.[at]} in C, ${expected[at]} by evaluate`;
+  };
   for (const node of graph.nodes) {
     for (const id of node.outputs) {
-      const expected = tensors.get(id) as TensorData;
-      const actual = trace.get(id);
-      const at = expected.findIndex((value, i) => value !== actual?.[i]);
-      if (actual?.length === expected.length && at < 0) continue;
+      // A reshape that the plan has left out is no step.
+      if (!trace.written.has(id)) continue;
+      const expected = evaluation.tensors.get(id) as TensorData;
+      const difference = differ(node.name, id, expected, trace.written.get(id));
+      if (difference === null) continue;
       const shapes = node.inputs.map(
         (input) => `[${input === null ? '-' : graph.tensors[input]?.shape}]`,
       );
-      return (
-        `${node.name}: element ${at} of [${graph.tensors[id]?.shape}] is ${actual?.[at]} in C, ` +
-        `${expected[at]} by evaluate\n  inputs ${shapes.join(' ')} attrs ${JSON.stringify(node.attrs)}`
-      );
+      const attrs = JSON.stringify(node.attrs);
+      return `${difference}\n  ${node.op} inputs ${shapes.join(' ')} attrs ${attrs}`;
     }
   }
-  return null;
+  const differences = graph.outputs.map((id, i) =>
+    differ(`output ${i}`, id, evaluation.outputs[i] as TensorData, trace.outputs[i]),
+  );
+  return differences.find((difference) => difference !== null) ?? null;
 }
 
 export interface CompareOptions extends SimplePlanOptions {

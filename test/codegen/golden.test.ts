@@ -1,0 +1,161 @@
+/**
+ * The C of every kernel variant as a user sees it, without its tables. UPDATE_GOLDEN=1 rewrites:
+ * the diff is what a reviewer reads.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { expect } from 'chai';
+import { emitProgram } from '../../src/codegen/program.js';
+import { packageFile } from '../../src/codegen/templates.js';
+import type { Attrs, Module, TensorId } from '../../src/ir/graph.js';
+import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
+import { simplePlan } from '../support/plan.js';
+
+const window = {
+  ...{ strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 },
+  ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
+  activation: 'none',
+};
+const pads = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
+const { dilationH: _h, dilationW: _w, ...poolWindow } = window;
+const probabilities = perTensorQuant(1 / 256, -128);
+
+/** Adds nodes that are all computed by the row's template. */
+type Fill = (b: Layers) => TensorId;
+
+class Layers extends GraphBuilder {
+  private readonly random = new Random(1);
+
+  conv2d(x: TensorId, [outC, kh, kw]: readonly [number, number, number], attrs: Attrs): TensorId {
+    const [, , , c = 1] = this.shape(x);
+    return this.accumulate('conv2d', x, [outC, kh, kw, c], outC, { ...window, ...attrs });
+  }
+
+  depthwise(x: TensorId, outC: number, attrs: Attrs): TensorId {
+    const [, , , c = 1] = this.shape(x);
+    const depthMultiplier = outC / c;
+    const all = { ...window, depthMultiplier, ...attrs };
+    return this.accumulate('depthwise_conv2d', x, [1, 3, 3, outC], outC, all);
+  }
+
+  dense(x: TensorId, outputs: number): TensorId {
+    const [, depth = 1] = this.shape(x);
+    return this.accumulate('fully_connected', x, [outputs, depth], outputs, {
+      activation: 'none',
+    });
+  }
+
+  private accumulate(op: string, x: TensorId, shape: number[], channels: number, attrs: Attrs) {
+    const count = shape.reduce((product, extent) => product * extent, 1);
+    const weights = this.constant(this.random.int8(count), shape, perTensorQuant(0.02, 0));
+    const bias = this.constant(this.random.int32(channels, -999, 999));
+    return this.node(op, [x, weights, bias], { rounding: 'double', ...attrs });
+  }
+}
+
+/** Two nodes that differ, so that the descriptor shows; `apart` lists what one cannot do. */
+const rows: Readonly<Record<string, Fill>> = {
+  'portable/add': (b) => {
+    const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3], perTensorQuant(0.25, -7))];
+    const sum = b.node('add', [x, y], { activation: 'none' });
+    return b.node('add', [sum, y], { activation: 'relu' });
+  },
+  'portable/average_pool2d': (b) => {
+    const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
+    const x = b.node('average_pool2d', [b.input([1, 6, 6, 8])], attrs);
+    return b.node('average_pool2d', [x], { kernelH: 6, kernelW: 6, ...poolWindow });
+  },
+  'portable/conv2d': (b) => {
+    const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
+    return b.conv2d(x, [6, 2, 2], { activation: 'relu6' });
+  },
+  'portable/copy': (b) => {
+    const x = b.node('pad', [b.input([1, 4, 4, 3])], { pads: [0, 0, 1, 1, 1, 1, 0, 0] });
+    const y = b.node('transpose', [x], { perm: [0, 2, 1, 3] });
+    return b.node('concatenation', [y, x], { axis: 3, activation: 'none' });
+  },
+  'portable/depthwise_conv2d': (b) => {
+    const x = b.depthwise(b.input([1, 9, 9, 3]), 3, { strideH: 2, strideW: 2, ...pads });
+    return b.depthwise(x, 6, { activation: 'relu6' });
+  },
+  'portable/depthwise_conv2d_by4': (b) => {
+    const x = b.depthwise(b.input([1, 9, 9, 8]), 8, { strideH: 2, strideW: 2, ...pads });
+    return b.depthwise(x, 8, { activation: 'relu6' });
+  },
+  'portable/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 3),
+  'portable/lookup': (b) => {
+    const x = b.node('hard_swish', [b.input([1, 4, 4, 3])], { ratio: 'double' });
+    return b.node('logistic', [x], { algorithm: 'fixed' }, { quant: probabilities });
+  },
+  'portable/max_pool2d': (b) => {
+    const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
+    const x = b.node('max_pool2d', [b.input([1, 6, 6, 8])], attrs);
+    return b.node('max_pool2d', [x], { kernelH: 2, kernelW: 2, ...poolWindow });
+  },
+  'portable/mean': (b) => {
+    const attrs = { keepDims: true, algorithm: 'general' };
+    const x = b.node('mean', [b.input([1, 6, 6, 8])], { axes: [3], ...attrs });
+    return b.node('mean', [x], { axes: [1, 2], ...attrs });
+  },
+  'portable/mul': (b) => {
+    const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 1, 1, 3], perTensorQuant(0.25, -7))];
+    const product = b.node('mul', [x, y], { activation: 'none' });
+    return b.node('mul', [product, y], { activation: 'relu' });
+  },
+  'portable/resize_nearest_neighbor': (b) => {
+    const attrs = { alignCorners: false, halfPixelCenters: false };
+    const x = b.node('resize_nearest_neighbor', [b.input([1, 4, 4, 3])], attrs, {
+      shapes: [[1, 8, 8, 3]],
+    });
+    return b.node('resize_nearest_neighbor', [x], attrs, { shapes: [[1, 5, 3, 3]] });
+  },
+  'portable/softmax': (b) => {
+    const attrs = { beta: 1, algorithm: 'fixed' };
+    return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });
+  },
+  'portable/softmax_table': (b) => {
+    const attrs = { beta: 1, algorithm: 'table' };
+    return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });
+  },
+};
+
+/** The source from the helpers to the steps; tables, which come first, are left out. */
+function withoutTables(module: Module, kernel: string): string {
+  const plan = simplePlan(module, { kernel });
+  const kernels = new Set(plan.steps.map((step) => step.kernel));
+  expect([...kernels], 'the row is for this kernel').to.deep.equal([kernel]);
+  const { source } = emitProgram(module, plan);
+  const table = /^static const \w+ \w+\[\d+\] BONSAI_FLASH = \{\n( .*\n)*\};\n\n/gm;
+  const begin = source.indexOf('#endif\n') + '#endif\n'.length;
+  const end = source.indexOf(`void ${module.name}_run_hooked(`);
+  return `${source.slice(begin, end).replace(table, '').trim()}\n`;
+}
+
+describe('golden C', () => {
+  for (const [kernel, fill] of Object.entries(rows)) {
+    it(kernel, () => {
+      const b = new Layers();
+      const text = withoutTables(b.module([fill(b)]), kernel);
+      expect(text.split('\n').length, 'lines').to.be.lessThan(200);
+      expect(text.split('\n').filter((line) => line.length > 110)).to.deep.equal([]);
+      const path = packageFile(`test/golden/c/${kernel}.c`);
+      if (process.env.UPDATE_GOLDEN === '1') {
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, text);
+      }
+      expect(existsSync(path), 'UPDATE_GOLDEN=1 writes it').to.equal(true);
+      expect(text).to.equal(readFileSync(path, 'utf8'));
+    });
+  }
+
+  it('has no file without a kernel', () => {
+    const files = readdirSync(packageFile('test/golden/c'), { recursive: true })
+      .map(String)
+      .filter((path) => path.endsWith('.c'));
+    expect(files.sort()).to.deep.equal(
+      Object.keys(rows)
+        .map((kernel) => `${kernel}.c`)
+        .sort(),
+    );
+  });
+});

@@ -1,0 +1,70 @@
+/** Random operators and small graphs: passes, plan and C against `evaluate`, bit for bit. */
+import { existsSync } from 'node:fs';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { analyse } from '../../src/analysis/index.js';
+import { packageFile } from '../../src/codegen/templates.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { operators } from '../../src/ops/index.js';
+import { runPasses } from '../../src/passes/index.js';
+import { makePlan } from '../../src/plan/index.js';
+import type { CompileOptions } from '../../src/plan/types.js';
+import { loadTarget } from '../../src/target/index.js';
+import { type GraphSeed, graphSeeds, growGraph, growths } from '../support/graphs.js';
+import { mergeModules, randomInputs } from '../support/module.js';
+import { expectSameBits } from '../support/native.js';
+import { defaults } from '../support/plan.js';
+
+/** Graphs in one compilation: a program takes a second, a graph in it milliseconds. */
+const batch = fc.array(graphSeeds, { minLength: 1, maxLength: 40, size: 'max' });
+
+function planned(options: Partial<CompileOptions>) {
+  const all = { ...defaults, ...options };
+  return (module: Module) => makePlan(module, analyse(mainGraph(module)), loadTarget('host'), all);
+}
+
+describe('random graphs in C', () => {
+  const rows = [
+    { name: 'as they are, every tensor in its own memory', passes: false, options: null },
+    { name: 'as they are, planned', passes: false, options: { faithful: true } },
+    { name: 'after the passes, planned', passes: true, options: { faithful: false } },
+    {
+      name: 'after the passes, planned for speed',
+      passes: true,
+      options: { faithful: false, optimize: 'speed' },
+    },
+  ] as const;
+  for (const { name, passes, options } of rows) {
+    it(name, async () => {
+      const property = fc.asyncProperty(batch, async (seeds: readonly GraphSeed[]) => {
+        const merged = mergeModules(seeds.map(growGraph));
+        const module = passes ? runPasses(merged, { faithful: false }) : merged;
+        if (passes) {
+          const inputs = randomInputs(merged, 1);
+          const [before, after] = [merged, module].map((m) => evaluateGraph(mainGraph(m), inputs));
+          expect(after?.outputs).to.deep.equal(before?.outputs);
+        }
+        await expectSameBits([module], options === null ? {} : { plan: planned(options) });
+      });
+      await fc.assert(property, { numRuns: 4, interruptAfterTimeLimit: 40_000 });
+    });
+  }
+});
+
+describe('every operator', () => {
+  for (const [name, { variants }] of operators) {
+    it(`${name} has a portable kernel, its golden C, tests and a place in random graphs`, () => {
+      const templates = variants.map(({ template }) => template);
+      expect(templates.some((template) => template.startsWith('portable/'))).to.equal(true);
+      const files = [
+        ...templates.map((template) => `templates/kernels/${template}.hbs`),
+        ...templates.map((template) => `test/golden/c/${template}.c`),
+        ...variants.flatMap(({ support }) => support.map((s) => `templates/kernels/${s}.hbs`)),
+        `test/ops/${name}.test.ts`,
+      ];
+      expect(files.filter((file) => !existsSync(packageFile(file)))).to.deep.equal([]);
+      expect(growths).to.have.property(name);
+    });
+  }
+});

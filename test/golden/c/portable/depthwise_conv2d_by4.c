@@ -1,0 +1,156 @@
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
+ * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
+ * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift >= 0) {
+        return multiply_high((int32_t)((uint32_t)x << shift), multiplier, 1u << 14);
+    }
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    return (((y + (y >> 31)) >> ~shift) + 1) >> 1;
+}
+
+static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* acc[i] += sum of (x[k * step + i] - x_zp) * lane i of w[k], k < n: four channels side by side. */
+static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
+                        const int32_t *w, int32_t n)
+{
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    for (const int32_t *const end = w + n; w != end; x += step) {
+        const int32_t word = *w++;
+        acc0 += (x[0] - x_zp) * (int8_t)word;
+        acc1 += (x[1] - x_zp) * (int8_t)(word >> 8);
+        acc2 += (x[2] - x_zp) * (int8_t)(word >> 16);
+        acc3 += (x[3] - x_zp) * (word >> 24);
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
+ * [0, extent). */
+static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
+                             int32_t *end)
+{
+    while (*first < *end && origin + *first * dilation < 0) {
+        ++*first;
+    }
+    while (*first < *end && origin + (*end - 1) * dilation >= extent) {
+        --*end;
+    }
+}
+
+struct depthwise_conv2d_by4_s8_args {
+    const int32_t *weights;
+    const int32_t *stage;
+    int16_t scaled_min;
+    uint8_t in_h;
+    uint8_t in_w;
+    uint8_t stride_h;
+    uint8_t stride_w;
+    uint8_t pad_top;
+    uint8_t pad_left;
+    uint8_t out_h;
+    uint8_t out_w;
+    uint8_t scaled_max;
+};
+
+/* Four neighbouring channels at once; where channels are not a multiple of four, the last four
+ * overlap the four before. All channels of a pixel share the part of the window that lies inside
+ * the image; padded taps are the zero point and add nothing. */
+static void depthwise_conv2d_by4_s8(const int8_t *restrict in, int8_t *restrict out,
+                                    const struct depthwise_conv2d_by4_s8_args *restrict args)
+{
+    const int32_t in_h = args->in_h, in_w = args->in_w, in_c = 8, in_zp = 3;
+    const int32_t kernel_h = 3, kernel_w = 3;
+    const int32_t out_h = args->out_h, out_w = args->out_w;
+    const int32_t dilation_h = 1, dilation_w = 1;
+
+    for (int32_t batch = 1; batch > 0; batch--) {
+        for (int32_t oy = 0; oy < out_h; oy++) {
+            const int32_t y0 = oy * args->stride_h - args->pad_top;
+            int32_t top = 0, bottom = kernel_h;
+            clip_taps(y0, dilation_h, in_h, &top, &bottom);
+            for (int32_t ox = 0; ox < out_w; ox++) {
+                const int32_t x0 = ox * args->stride_w - args->pad_left;
+                int32_t left = 0, right = kernel_w;
+                clip_taps(x0, dilation_w, in_w, &left, &right);
+                const int32_t *weights = args->weights;
+                const int32_t *stage = args->stage;
+                for (int32_t c = 0; c < in_c; c += 4) {
+                    const int32_t first = c + 4 > in_c ? in_c - 4 : c;
+                    int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
+                    for (int32_t ky = top; ky < bottom; ky++) {
+                        const int32_t line = (y0 + ky * dilation_h) * in_w + x0;
+                        mac4(acc, in + (line + left * dilation_w) * in_c + first, in_zp,
+                             dilation_w * in_c, weights + ky * kernel_w + left, right - left);
+                    }
+                    for (int32_t i = 0; i < 4; i++) {
+                        const int32_t scaled = requantise(
+                            acc[i], stage[3 * i + 1], stage[3 * i + 2]);
+                        out[first + i] =
+                            (int8_t)(clamp(scaled, args->scaled_min, args->scaled_max) + 3);
+                    }
+                    weights += kernel_h * kernel_w;
+                    stage += 12;
+                }
+                out += in_c;
+            }
+        }
+        in += in_h * in_w * in_c;
+    }
+}
+
+static const struct depthwise_conv2d_by4_s8_args model_depthwise_conv2d_0_args BONSAI_FLASH = {
+    .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage,
+    .scaled_min = -131, .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2, .pad_top = 1,
+    .pad_left = 1, .out_h = 5, .out_w = 5, .scaled_max = 124,
+};
+
+static const struct depthwise_conv2d_by4_s8_args model_depthwise_conv2d_1_args BONSAI_FLASH = {
+    .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage,
+    .scaled_min = 0, .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1, .pad_top = 0,
+    .pad_left = 0, .out_h = 3, .out_w = 3, .scaled_max = 12,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
+     * kernel portable/depthwise_conv2d_by4 (test; 1800 MAC); scratch 0 B; arena in 0x0000, out
+     * 0x0288 */
+    case 0:
+        depthwise_conv2d_by4_s8(arena + 0x0000, arena + 0x0288, &model_depthwise_conv2d_0_args);
+        break;
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,3,3,8]  3x3 relu6
+     * kernel portable/depthwise_conv2d_by4 (test; 648 MAC); scratch 0 B; arena in 0x0288, out
+     * 0x0350 */
+    case 1:
+        depthwise_conv2d_by4_s8(arena + 0x0288, arena + 0x0350, &model_depthwise_conv2d_1_args);
+        break;
+    default:
+        break;
+    }
+}

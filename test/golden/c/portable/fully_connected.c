@@ -1,0 +1,118 @@
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
+ * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
+ * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift >= 0) {
+        return multiply_high((int32_t)((uint32_t)x << shift), multiplier, 1u << 14);
+    }
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    return (((y + (y >> 31)) >> ~shift) + 1) >> 1;
+}
+
+static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* acc[i] += sum of (x[k] - x_zp) * lane i of w[k], k < n. A word of w is the weights of four output
+ * channels, lane 0 lowest: one load and six shifts give four signed bytes, where the core's signed
+ * byte load needs an index register and two cycles each. */
+static inline void dot4(int32_t acc[4], const int8_t *x, int32_t x_zp, const int32_t *w, int32_t n)
+{
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    for (const int8_t *const end = x + n; x != end; x++) {
+        const int32_t value = *x - x_zp;
+        const int32_t word = *w++;
+        acc0 += value * (int8_t)word;
+        acc1 += value * (int8_t)(word >> 8);
+        acc2 += value * (int8_t)(word >> 16);
+        acc3 += value * (word >> 24);
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+struct fully_connected_s8_args {
+    const int32_t *weights;
+    const int32_t *stage;
+    uint8_t depth;
+    uint8_t out_c;
+    uint8_t lanes;
+};
+
+/* Rows of the input by rows of the weights: a fully connected layer, or a 1x1 convolution, whose
+ * rows are pixels. Four output channels go over all rows before the next four do, so that every
+ * weight comes from flash once. Where channels are not a multiple of four, the last four overlap
+ * the four before. The input's zero point is folded into the biases. */
+static void fully_connected_s8(const int8_t *restrict in, int8_t *restrict out,
+                               const struct fully_connected_s8_args *restrict args)
+{
+    const int32_t depth = args->depth, out_c = args->out_c, lanes = args->lanes;
+    const int32_t *weights = args->weights;
+    const int32_t *stage = args->stage;
+
+    for (int32_t c = 0; c < out_c; c += 4) {
+        const int8_t *x = in;
+        int8_t *y = out + (c + lanes > out_c ? out_c - lanes : c);
+        for (int32_t row = 1; row > 0; row--) {
+            int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
+            dot4(acc, x, 0, weights, depth);
+            for (int32_t i = 0; i < lanes; i++) {
+                const int32_t scaled = requantise(
+                    acc[i], stage[3 * i + 1], stage[3 * i + 2]);
+                y[i] = (int8_t)(clamp(scaled, -131, 124) + 3);
+            }
+            x += depth;
+            y += out_c;
+        }
+        weights += depth;
+        stage += 12;
+    }
+}
+
+static const struct fully_connected_s8_args model_fully_connected_0_args BONSAI_FLASH = {
+    .weights = model_fully_connected_0_weights, .stage = model_fully_connected_0_stage, .depth = 64,
+    .out_c = 10, .lanes = 4,
+};
+
+static const struct fully_connected_s8_args model_fully_connected_1_args BONSAI_FLASH = {
+    .weights = model_fully_connected_1_weights, .stage = model_fully_connected_1_stage, .depth = 10,
+    .out_c = 3, .lanes = 3,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
+     * kernel portable/fully_connected (test; 640 MAC); scratch 0 B; arena in 0x0000, out 0x0040 */
+    case 0:
+        fully_connected_s8(arena + 0x0000, arena + 0x0040, &model_fully_connected_0_args);
+        break;
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,3]
+     * kernel portable/fully_connected (test; 30 MAC); scratch 0 B; arena in 0x0040, out 0x004c */
+    case 1:
+        fully_connected_s8(arena + 0x0040, arena + 0x004c, &model_fully_connected_1_args);
+        break;
+    default:
+        break;
+    }
+}

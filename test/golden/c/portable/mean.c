@@ -1,0 +1,91 @@
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
+ * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
+ * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift >= 0) {
+        return multiply_high((int32_t)((uint32_t)x << shift), multiplier, 1u << 14);
+    }
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    return (((y + (y >> 31)) >> ~shift) + 1) >> 1;
+}
+
+struct mean_s8_args {
+    int32_t multiplier;
+    uint8_t sum_offset;
+    int8_t shift;
+    uint8_t kept_2;
+    uint8_t kept_stride_2;
+    uint8_t mean_2;
+};
+
+/* Mean over any dimensions: neighbouring ones that are kept, or averaged, are one, which leaves at
+ * most three of each. 1 / (number of elements) is part of the multiplier, so nothing is divided.
+ */
+static void mean_s8(const int8_t *restrict in, int8_t *restrict out,
+                    const struct mean_s8_args *restrict args)
+{
+    const int32_t multiplier = args->multiplier, shift = args->shift;
+    for (int32_t k0 = 0; k0 < 1; k0++) {
+        for (int32_t k1 = 0; k1 < 1; k1++) {
+            for (int32_t k2 = 0; k2 < args->kept_2; k2++) {
+                const int8_t *first = in + k0 * 0 + k1 * 0 + k2 * args->kept_stride_2;
+                int32_t sum = 0;
+                for (int32_t r0 = 0; r0 < 1; r0++) {
+                    for (int32_t r1 = 0; r1 < 1; r1++) {
+                        const int8_t *p = first + r0 * 0 + r1 * 0;
+                        for (int32_t r2 = 0; r2 < args->mean_2; r2++, p += 1) {
+                            sum += *p;
+                        }
+                    }
+                }
+                const int32_t y = requantise(sum - args->sum_offset, multiplier, shift) + 3;
+                *out++ = (int8_t)(y < -128 ? -128 : y > 127 ? 127 : y);
+            }
+        }
+    }
+}
+
+static const struct mean_s8_args model_mean_0_args BONSAI_FLASH = {
+    .multiplier = 1073741824, .sum_offset = 24, .shift = -2, .kept_2 = 36, .kept_stride_2 = 8,
+    .mean_2 = 8,
+};
+
+static const struct mean_s8_args model_mean_1_args BONSAI_FLASH = {
+    .multiplier = 954437176, .sum_offset = 108, .shift = -4, .kept_2 = 1, .kept_stride_2 = 0,
+    .mean_2 = 36,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* mean_0: "mean_0"  s8 [1,6,6,8] -> [1,6,6,1]  axes [3] keep dims algorithm general
+     * kernel portable/mean (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0120 */
+    case 0:
+        mean_s8(arena + 0x0000, arena + 0x0120, &model_mean_0_args);
+        break;
+    /* mean_1: "mean_1"  s8 [1,6,6,1] -> [1,1,1,1]  axes [1,2] keep dims algorithm general
+     * kernel portable/mean (test; 0 MAC); scratch 0 B; arena in 0x0120, out 0x0144 */
+    case 1:
+        mean_s8(arena + 0x0120, arena + 0x0144, &model_mean_1_args);
+        break;
+    default:
+        break;
+    }
+}
