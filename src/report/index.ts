@@ -1,6 +1,7 @@
 /** Joins plan, sizes and measurement: one row a step. */
+import type { ImageSizes } from '../build/index.js';
 import type { Manifest } from '../codegen/manifest.js';
-import type { ImageSizes, LayerRow, Measurement, Memory, Report } from './types.js';
+import type { LayerRow, Measurement, Memory, Report } from './types.js';
 
 export type * from './types.js';
 

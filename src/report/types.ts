@@ -1,5 +1,6 @@
 /** The report: what `--json` prints (docs/architecture.md, 'Report'). Null: not measured by this command. */
 import type { CompileOptions, Plan } from '../plan/types.js';
+import type { DeviceResult } from '../profile/verify.js';
 
 export interface LayerRow {
   readonly index: number;
@@ -17,29 +18,6 @@ export interface LayerRow {
   readonly region: string;
   /** Of the step's first output, for the first vector. */
   readonly crc32: number | null;
-}
-
-export interface DivergingLayer {
-  readonly index: number;
-  readonly name: string;
-  readonly op: string;
-}
-
-export interface VerifyResult {
-  readonly vectors: number;
-  readonly mismatches: number;
-  readonly firstDivergingLayer: DivergingLayer | null;
-}
-
-export interface Latency {
-  readonly unit: 'cycles' | 'instructions' | 'nanoseconds';
-  /** Median over the vectors, of one inference without hooks and serial traffic. */
-  readonly count: number;
-  readonly min: number;
-  readonly max: number;
-  readonly runs: number;
-  readonly clockHz: number;
-  readonly ms: number;
 }
 
 /** Bytes. */
@@ -69,31 +47,18 @@ export interface Report {
   /** 'sim', or the path of the serial port. */
   readonly device: string | null;
   readonly toolchain: string | null;
-  readonly verify: VerifyResult | null;
-  readonly latency: Latency | null;
+  readonly verify: DeviceResult['verify'] | null;
+  /** Of whole inferences, without hooks and serial traffic. */
+  readonly latency: DeviceResult['latency'] | null;
   readonly memory: Memory;
   readonly layers: readonly LayerRow[];
   readonly options: CompileOptions & { readonly xip: 'model' | 'ideal' | null };
 }
 
-/** Sizes of a built image, from the link map. */
-export interface ImageSizes {
-  readonly codeBytes: number;
-  readonly tableBytes: number;
-  readonly weightBytes: number;
-  readonly flashBytes: number;
-  readonly staticRamBytes: number;
-}
-
 /** What a run on a device measured. */
-export interface Measurement {
+export interface Measurement extends DeviceResult {
+  /** 'sim', or the path of the serial port. */
   readonly device: string;
+  /** How flash was simulated; null: it was not. */
   readonly xip: 'model' | 'ideal' | null;
-  readonly verify: VerifyResult;
-  readonly latency: Latency;
-  readonly stackBytes: number;
-  /** One per step. */
-  readonly layerCounts: readonly number[];
-  /** One per step: the first output's. */
-  readonly layerCrc32: readonly number[];
 }
