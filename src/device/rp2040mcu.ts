@@ -21,8 +21,8 @@ const cacheSets = 1024;
 const lineShift = 3;
 
 /**
- * Cycles of clk_sys that a miss stalls the bus for: 8 address and mode nibbles, dummy cycles and 16
- * data nibbles of an EBh quad read in continuous mode, at clk_sys / 2.
+ * Cycles of clk_sys that a miss stalls the bus for: an EBh quad read in continuous mode takes 8
+ * clocks of address and mode, 4 dummy clocks and 16 of data (8 bytes), at clk_sys / 2.
  */
 export const cyclesPerMiss = 56;
 

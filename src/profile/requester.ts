@@ -64,8 +64,6 @@ export class Requester {
     this.reader.resetCounts();
     this.late = 0;
     for (let attempt = 0; attempt < request.attempts; attempt++) {
-      // A zero ends whatever half a frame an earlier session or attempt has left in the device.
-      if (attempt > 0 || this.sequence === 0) this.device.write(Uint8Array.of(0));
       this.reader.abandon();
       const outcome = await this.attempt(request);
       if (outcome === 'lost') throw this.lost(command);
@@ -99,7 +97,9 @@ export class Requester {
         },
       };
       const { tag, body } = request;
-      this.device.write(encodeFrame({ type: commands[request.command], sequence, tag, body }));
+      const frame = encodeFrame({ type: commands[request.command], sequence, tag, body });
+      // The zero ends whatever half a frame an earlier session or a bad line has left there.
+      this.device.write(Uint8Array.of(0, ...frame));
     });
   }
 

@@ -1,0 +1,183 @@
+/** The real firmware of a small model, on the simulated RP2040 and as a process. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { analyse } from '../../src/analysis/index.js';
+import { buildProject, findImage } from '../../src/build/index.js';
+import { firmwareFiles, writeProject } from '../../src/build/project.js';
+import { emit } from '../../src/codegen/emit.js';
+import type { Manifest } from '../../src/codegen/manifest.js';
+import { type Device, openDevice } from '../../src/device/index.js';
+import { cyclesPerMiss } from '../../src/device/rp2040mcu.js';
+import { BonsaiError } from '../../src/errors.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { makePlan } from '../../src/plan/index.js';
+import { openSession } from '../../src/profile/session.js';
+import { seededVectors } from '../../src/profile/vectors.js';
+import { verifyOnDevice } from '../../src/profile/verify.js';
+import { loadTarget, type Target } from '../../src/target/index.js';
+import { chainModule } from '../support/fake-board.js';
+import { defaults } from '../support/plan.js';
+import { hasSocat, onPty } from '../support/pty.js';
+
+interface Built {
+  readonly module: Module;
+  readonly manifest: Manifest;
+  readonly target: Target;
+  readonly image: string;
+}
+
+/** Long enough for several frames each way. */
+const module = chainModule(2500);
+let directory = '';
+
+async function build(targetName: string): Promise<Built> {
+  const target = loadTarget(targetName);
+  const plan = makePlan(module, analyse(mainGraph(module)), target, defaults);
+  const { files, manifest } = emit(module, plan, target);
+  const project = join(directory, targetName);
+  writeProject(project, new Map([...files, ...firmwareFiles(target)]));
+  return {
+    module,
+    manifest,
+    target,
+    image: findImage(await buildProject(project, { target, manifest })),
+  };
+}
+
+async function verify(device: Device, { manifest }: Built) {
+  const session = await openSession(device, manifest);
+  return verifyOnDevice(session, manifest, module, seededVectors(manifest.plan, module));
+}
+
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bonsaic-board-'));
+});
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('the firmware on the simulated RP2040', () => {
+  let built: Built;
+  const open: Device[] = [];
+  const board = async (port = 'sim', xip: 'model' | 'ideal' = 'ideal') => {
+    const device = await openDevice(port, built.target, built.image, { xip });
+    open.push(device);
+    return device;
+  };
+
+  before(async function () {
+    if (spawnSync('arm-none-eabi-gcc', ['--version']).status !== 0) {
+      console.log('    arm-none-eabi-gcc is missing: npm run setup');
+      this.skip();
+    }
+    built = await build('rp2040');
+  });
+  afterEach(async () => {
+    for (const device of open.splice(0)) await device.close();
+  });
+
+  it('gives the same bits and counts over UART and over USB', async () => {
+    const uart = await verify(await board('sim'), built);
+    const usb = await verify(await board('sim:usb'), built);
+    expect(uart.verify).to.include({ mismatches: 0, firstDivergingLayer: null });
+    expect(uart.latency.unit).to.equal('cycles');
+    expect(usb).to.deep.equal(uart);
+  });
+
+  it('pays for the flash cache once when all of it fits, and gives the same bits', async () => {
+    const ideal = await verify(await board('sim', 'ideal'), built);
+    const model = await verify(await board('sim', 'model'), built);
+    expect(model.layerCrc32).to.deep.equal(ideal.layerCrc32);
+    const extra = model.counts.map((count, run) => count - (ideal.counts[run] ?? 0));
+    expect(extra.map((cycles) => cycles % cyclesPerMiss)).to.deep.equal([0, 0, 0, 0]);
+    // The constants alone are 2500 bytes.
+    expect(extra[0]).to.be.above((2500 / 8) * cyclesPerMiss);
+    expect(extra.slice(1)).to.deep.equal([0, 0, 0]);
+    expect((await board('sim', 'model')).simulation).to.match(/56 cycles a miss/);
+  });
+
+  it('is reached through a terminal, as a board on a serial port', async function () {
+    if (!hasSocat()) {
+      console.log('    socat is missing: npm run setup');
+      this.skip();
+    }
+    const direct = await verify(await board(), built);
+    const pty = await onPty(await board());
+    const port = await openDevice(pty.path, built.target, built.image);
+    try {
+      expect(port.simulation).to.equal(null);
+      expect(await verify(port, built)).to.deep.equal(direct);
+    } finally {
+      await port.close();
+      pty.unplug();
+    }
+  });
+
+  it('is missed within the time-out when the cable comes out during a run', async function () {
+    if (!hasSocat()) this.skip();
+    const pty = await onPty(await board());
+    const port = await openDevice(pty.path, built.target, built.image);
+    const { manifest } = built;
+    const session = await openSession(port, manifest, { timeoutMs: 500, runTimeoutMs: 1000 });
+    setTimeout(() => pty.unplug(), 20);
+    const error = await (async () => {
+      const [vector] = seededVectors(manifest.plan, module);
+      for (;;) await session.infer(vector?.inputs ?? []);
+    })().catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(BonsaiError).with.property('exitStatus', 5);
+    await port.close();
+  });
+
+  it('finds its place again after garbage and half a frame', async () => {
+    const device = await board();
+    device.write(Uint8Array.from({ length: 3000 }, (_, i) => (i * 7) % 256));
+    const session = await openSession(device, built.manifest, { timeoutMs: 2000 });
+    device.write(Uint8Array.of(9, 1, 3, 1, 0, 5, 1, 2));
+    expect((await session.memory()).stackBytes).to.be.above(0);
+  });
+
+  it('refuses to be taken for another model', async () => {
+    const { plan } = built.manifest;
+    const other = { ...built.manifest, plan: { ...plan, model: { ...plan.model, sha256: '' } } };
+    const error = await openSession(await board(), other).catch((reason: unknown) => reason);
+    expect((error as BonsaiError).message).to.match(/runs another model \(sha256 abababababab…/);
+    const rebuilt = { ...built.manifest, tag: 'ffffffff' };
+    const second = await openSession(await board(), rebuilt).catch((reason: unknown) => reason);
+    expect((second as BonsaiError).message).to.match(/another build of it/);
+  });
+
+  it('restarts in its boot loader when asked', async () => {
+    const device = await board();
+    const session = await openSession(device, built.manifest);
+    const lost = new Promise<string>((resolve) => device.onLost(resolve));
+    await session.reboot();
+    expect(await lost).to.match(/boot loader/);
+  });
+
+  it('costs little while it waits', async () => {
+    const session = await openSession(await board(), built.manifest);
+    await sleep(100);
+    const before = process.cpuUsage();
+    await sleep(500);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).to.be.below(250);
+    await session.memory();
+  });
+});
+
+describe('the firmware as a process', () => {
+  it('gives the evaluator’s bits over stdin and stdout', async function () {
+    if (spawnSync('gcc', ['--version']).status !== 0) this.skip();
+    const built = await build('host');
+    const device = await openDevice('sim', built.target, built.image);
+    try {
+      const { verify: found, latency } = await verify(device, built);
+      expect(found).to.include({ mismatches: 0, firstDivergingLayer: null });
+      expect(latency.unit).to.equal('nanoseconds');
+    } finally {
+      await device.close();
+    }
+  });
+});

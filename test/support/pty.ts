@@ -1,0 +1,41 @@
+/** A device behind a pseudo-terminal: what a host sees as a serial port. By socat. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Device } from '../../src/device/index.js';
+
+export function hasSocat(): boolean {
+  return spawnSync('socat', ['-V']).status === 0;
+}
+
+export interface Pty {
+  /** Of the terminal: what a serial port is opened by. */
+  readonly path: string;
+  /** The cable comes out. */
+  unplug(): void;
+}
+
+/** Connects `device` to a new pseudo-terminal. */
+export async function onPty(device: Device): Promise<Pty> {
+  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-pty-'));
+  const path = join(directory, 'tty');
+  const socat = spawn('socat', [`pty,raw,echo=0,link=${path}`, 'stdio'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  socat.stdin.on('error', () => {});
+  socat.stdout.on('data', (bytes: Buffer) => device.write(new Uint8Array(bytes)));
+  device.onData((bytes) => socat.stdin.write(bytes));
+  for (let waited = 0; !existsSync(path); waited += 10) {
+    if (waited > 5000) throw new Error('socat made no terminal within 5 s');
+    await sleep(10);
+  }
+  return {
+    path,
+    unplug() {
+      socat.kill('SIGKILL');
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
