@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 bash scripts/setup.sh
 npm run --silent build
 exec node dist/cli.js run examples/activity/activity.tflite --target rp2040 --port sim \
-  --vectors examples/activity/vectors.json -o build/activity "$@"
+  --vectors examples/activity/vectors.json --labels examples/activity/labels.json -o build/activity "$@"

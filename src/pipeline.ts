@@ -9,7 +9,7 @@ import { basename, extname } from 'node:path';
 import { analyse, modelSize } from './analysis/index.js';
 import { emit } from './codegen/emit.js';
 import type { Emission, Manifest } from './codegen/manifest.js';
-import { openDevice, type XipModel } from './device/index.js';
+import { isSimulated, openDevice, type XipModel } from './device/index.js';
 import { BonsaiError, InternalError } from './errors.js';
 import { importModel } from './import/index.js';
 import { type Module, mainGraph } from './ir/graph.js';
@@ -29,6 +29,8 @@ export interface CompileRequest {
   readonly path: string;
   readonly target: Target;
   readonly options: CompileOptions;
+  /** Names of the classes, for the output with as many elements. */
+  readonly labels?: readonly string[];
   /** Called with the module after import ('import') and after each pass. */
   readonly observe?: (pass: string, module: Module) => void;
 }
@@ -67,11 +69,11 @@ export function load(
  * @throws BonsaiError for a model that is broken, not supported or not fully int8
  */
 export function compile(request: CompileRequest): Compilation {
-  const { target, options } = request;
+  const { target, options, labels = [] } = request;
   const { source, module } = load(request);
   const facts = analyse(mainGraph(module));
   const plan = makePlan(module, facts, target, options, modelSize(mainGraph(source)));
-  return { source, module, plan, emission: emit(module, plan, target) };
+  return { source, module, plan, emission: emit(module, plan, target, { labels }) };
 }
 
 /**
@@ -101,7 +103,7 @@ export async function measure(request: {
       timeoutMs === undefined ? {} : { runTimeoutMs: timeoutMs },
     );
     const result = await verifyOnDevice(session, manifest, module, vectors, observe);
-    const simulatesFlash = port.startsWith('sim') && target.simulator === 'rp2040js';
+    const simulatesFlash = isSimulated(port) && target.simulator === 'rp2040js';
     return { ...result, device: port, xip: simulatesFlash ? xip : null };
   } finally {
     await device.close();

@@ -10,9 +10,11 @@ import {
   checkBudgets,
   compileOptions,
   readInput,
+  readLabels,
   targetOf,
   withBudgets,
   withCompileOptions,
+  withLabels,
   withTarget,
 } from './options.js';
 import { note, printJson, printResult } from './output.js';
@@ -21,6 +23,7 @@ import { saveProject } from './project.js';
 interface Flags extends CompileFlags, BudgetFlags {
   readonly target: string;
   readonly output: string;
+  readonly labels?: string;
   readonly dump?: string;
   readonly json?: true;
 }
@@ -33,7 +36,7 @@ export function addCompile(program: Command): void {
     .requiredOption('-o, --output <dir>', 'where to write')
     .option('--dump <pass>', 'print the module after this pass on stderr')
     .option('--json', 'one JSON document on stdout');
-  withBudgets(withCompileOptions(withTarget(command)), { measured: false }).action(
+  withBudgets(withLabels(withCompileOptions(withTarget(command))), { measured: false }).action(
     (path: string, flags: Flags) => {
       const bytes = readInput(path);
       const target = targetOf(flags);
@@ -42,6 +45,7 @@ export function addCompile(program: Command): void {
         path,
         target,
         options: compileOptions(flags),
+        labels: readLabels(flags.labels),
         observe: (pass, module) => {
           if (pass === flags.dump) note(printModule(module));
         },

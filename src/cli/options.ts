@@ -137,6 +137,29 @@ export function targetOf(flags: { readonly target: string }): Target {
   return loadTarget(flags.target);
 }
 
+/** --labels: for commands that write a header. */
+export function withLabels(command: Command): Command {
+  return command.option('--labels <file>', 'names of the classes: a JSON array, or one a line');
+}
+
+/** @throws BonsaiError 'usage' when the file is not a list of names */
+export function readLabels(path: string | undefined): readonly string[] {
+  if (path === undefined) return [];
+  const text = new TextDecoder().decode(readInput(path));
+  if (!text.trimStart().startsWith('[')) return text.split(/\r?\n/).filter((line) => line !== '');
+  const hint = 'write ["first","second",…], or one name a line';
+  let labels: unknown;
+  try {
+    labels = JSON.parse(text);
+  } catch (error) {
+    throw new BonsaiError('usage', path, `is not JSON: ${(error as Error).message}`, hint);
+  }
+  if (!Array.isArray(labels) || !labels.every((label) => typeof label === 'string')) {
+    throw new BonsaiError('usage', path, 'is not an array of names', hint);
+  }
+  return labels;
+}
+
 /** A file's bytes. @throws BonsaiError 'usage' when it cannot be read */
 export function readInput(path: string): Uint8Array {
   try {

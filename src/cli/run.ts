@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type BuildResult, buildProject, findImage } from '../build/index.js';
 import type { Manifest } from '../codegen/manifest.js';
+import { isSimulated } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { flash } from '../flash/index.js';
 import type { Module } from '../ir/graph.js';
@@ -20,11 +21,13 @@ import {
   compileOptions,
   type DeviceFlags,
   readInput,
+  readLabels,
   targetOf,
   withBudgets,
   withCompileOptions,
   withCompiler,
   withDevice,
+  withLabels,
   withTarget,
 } from './options.js';
 import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
@@ -39,6 +42,7 @@ interface ProfileFlags extends DeviceFlags, BudgetFlags {
 export interface RunFlags extends ProfileFlags, CompileFlags {
   readonly target: string;
   readonly output?: string;
+  readonly labels?: string;
 }
 
 const vectorsHelp = 'inputs and expected outputs (JSON); without: 4 seeded random inputs';
@@ -72,7 +76,7 @@ export function addRun(program: Command): void {
     .option('--vectors <file>', vectorsHelp)
     .option('-o, --output <dir>', 'keep the generated project here')
     .option('--json', 'one JSON document on stdout');
-  withBudgets(withCompiler(withDevice(withCompileOptions(withTarget(command)))), {
+  withBudgets(withCompiler(withDevice(withLabels(withCompileOptions(withTarget(command))))), {
     measured: true,
   }).action((path: string, flags: RunFlags) => runOn(path, flags));
 }
@@ -87,7 +91,13 @@ export async function runOn(
   const target = targetOf(flags);
   const bytes = readInput(path);
   const compilation = await progress(`Compile for ${target.name}`, () =>
-    compile({ bytes, path, target, options: compileOptions(flags) }),
+    compile({
+      bytes,
+      path,
+      target,
+      options: compileOptions(flags),
+      labels: readLabels(flags.labels),
+    }),
   );
   const { manifest } = compilation.emission;
   await inDirectory(flags.output, async (directory) => {
@@ -95,13 +105,13 @@ export async function runOn(
     const built = await progress(`Build for ${target.name}`, () =>
       buildProject(directory, { target, manifest, cc: flags.cc, sanitize }),
     );
-    if (!flags.port.startsWith('sim')) {
+    if (!isSimulated(flags.port)) {
       await progress(`Flash over ${flags.port}`, (say) =>
         flash(findImage(built), flags.port, target, (done, total) => say(bar(done, total))),
       );
     }
     const { module } = compilation;
-    finish(await profile(progress, { manifest, module, target, built }, flags), flags);
+    finish(await profile(progress, { manifest, module, target, built, sanitize }, flags), flags);
   });
 }
 
@@ -124,18 +134,24 @@ interface Runnable {
   readonly module: Module;
   readonly target: Target;
   readonly built: BuildResult;
+  /** An instrumented image: its sizes and times say nothing. */
+  readonly sanitize?: boolean;
 }
 
 async function profile(
   progress: Progress,
-  { manifest, module, target, built }: Runnable,
+  { manifest, module, target, built, sanitize = false }: Runnable,
   flags: ProfileFlags,
 ): Promise<Report> {
   const vectors =
     flags.vectors === undefined
       ? seededVectors(manifest.plan, module)
       : readVectors(readInput(flags.vectors), flags.vectors, manifest.plan);
-  const where = flags.port.startsWith('sim') ? `the simulated ${target.name}` : flags.port;
+  const where = !isSimulated(flags.port)
+    ? flags.port
+    : target.simulator === 'process'
+      ? 'this machine'
+      : `the simulated ${target.name}`;
   const measured = await progress(`Run ${vectors.length} vectors on ${where}`, (say) =>
     measure({
       manifest,
@@ -149,7 +165,11 @@ async function profile(
       observe: (done, total) => say(bar(done, total)),
     }),
   );
-  return makeReport({ manifest, built, measured });
+  return makeReport({
+    manifest,
+    built: sanitize ? { toolchain: built.toolchain } : built,
+    measured,
+  });
 }
 
 /** Prints the report, then fails when outputs differ or a budget is exceeded. */

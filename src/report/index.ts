@@ -8,7 +8,7 @@ export type * from './types.js';
 /** What is known so far: nothing of `built` after `compile`, nothing of `measured` after `build`. */
 export interface ReportParts {
   readonly manifest: Manifest;
-  readonly built?: { readonly toolchain: string; readonly sizes: ImageSizes };
+  readonly built?: { readonly toolchain: string; readonly sizes?: ImageSizes };
   readonly measured?: Measurement;
 }
 

@@ -99,7 +99,7 @@ function latencyLines(report: Report): string[] {
     `latency  ${thousands(latency.count)} ${latency.unit} = ${latency.ms.toFixed(2)} ms${at} ` +
       `(median of ${latency.runs} runs${spread})`,
   ];
-  if (report.device?.startsWith('sim')) lines.push(`         ${simulatedNote(report)}`);
+  if (report.options.xip !== null) lines.push(`         ${simulatedNote(report)}`);
   return lines;
 }
 
