@@ -136,7 +136,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
     simulation:
       'rp2040js: one core, no bus contention, exceptions are entered free of charge; flash ' +
       (xip === 'model'
-        ? `behind the 16 KB two-way XIP cache, ${cyclesPerMiss} cycles a miss`
+        ? `behind the 16 KB two-way XIP cache, ${cyclesPerMiss} cycles a miss (EBh quad read)`
         : 'as fast as RAM'),
     write(bytes) {
       if (closed || stopped !== null) return;

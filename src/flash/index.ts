@@ -4,6 +4,7 @@ import { isSimulated } from '../device/index.js';
 import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
+import type { FlashProgress, FlashProtocol } from './protocol.js';
 import { flashUf2Drive } from './uf2drive.js';
 
 export interface FlashResult {
@@ -11,18 +12,8 @@ export interface FlashResult {
   readonly bytes: number;
 }
 
-/** Called while writing, with bytes. */
-export type FlashProgress = (done: number, total: number) => void;
-
 /** By the target's family. */
-const protocols: Readonly<
-  Record<
-    string,
-    (image: Uint8Array, where: string, port: string, progress: FlashProgress) => Promise<void>
-  >
-> = {
-  rp2040: flashUf2Drive,
-};
+const protocols: Readonly<Record<string, FlashProtocol>> = { rp2040: flashUf2Drive };
 
 /**
  * Writes the image to the board at `port`, verifies and starts it. The simulators take their image

@@ -2,13 +2,13 @@
  * RP2040: its boot loader is a USB drive; a UF2 file copied there is written to flash and started
  * (RP2040 datasheet 2.8.4). A touch of the serial port at 1200 baud restarts the firmware in it.
  */
-import { existsSync } from 'node:fs';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { access, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { touch1200 } from '../device/serial.js';
 import { BonsaiError } from '../errors.js';
-import type { FlashProgress } from './index.js';
+import type { FlashProgress } from './protocol.js';
 
 /** Where the outside world is; a test has its own. */
 export interface DriveSurroundings {
@@ -74,8 +74,8 @@ export async function flashUf2Drive(
       'is it an image for the RP2040? Unplug the board and plug it in again',
     );
   }
-  const started = await until(async () => existsSync(port) || null, waitMs);
-  if (started === null) {
+  await until(() => isOpenable(port), waitMs);
+  if (!existsSync(port)) {
     throw new BonsaiError(
       'flash',
       port,
@@ -163,6 +163,14 @@ async function copy(file: Uint8Array, path: string, progress: FlashProgress): Pr
         : 'unplug the board, hold BOOTSEL while you plug it in, and try again',
     );
   }
+}
+
+/** A new port belongs to root until udev has given it to its group: some 100 ms. */
+async function isOpenable(port: string): Promise<true | null> {
+  return access(port, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => null,
+  );
 }
 
 async function until<T>(look: () => Promise<T | null>, waitMs: number): Promise<T | null> {

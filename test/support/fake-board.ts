@@ -148,8 +148,8 @@ export class FakeBoard implements Device {
         const fields = Buffer.alloc(12 + 4 * ports.length);
         fields.writeUInt32LE(plan.arenaBytes, 0);
         const counts = [plan.steps.length, spans.length, plan.inputs.length, plan.outputs.length];
-        counts.forEach((value, i) => fields.writeUInt16LE(value, 4 + 2 * i));
-        ports.forEach((port, i) => fields.writeUInt32LE(port.bytes, 12 + 4 * i));
+        for (const [i, value] of counts.entries()) fields.writeUInt16LE(value, 4 + 2 * i);
+        for (const [i, port] of ports.entries()) fields.writeUInt32LE(port.bytes, 12 + 4 * i);
         return fields;
       }
       case 'writeInput':

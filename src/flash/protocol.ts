@@ -1,0 +1,17 @@
+/** What a flash protocol is: one file each. */
+
+/** Called while writing, with bytes. */
+export type FlashProgress = (done: number, total: number) => void;
+
+/**
+ * Writes an image to the board at `port`, verifies and starts it.
+ *
+ * @param where the image's path, for errors
+ * @throws BonsaiError 'flash' or 'device' with a hint
+ */
+export type FlashProtocol = (
+  image: Uint8Array,
+  where: string,
+  port: string,
+  progress: FlashProgress,
+) => Promise<void>;
