@@ -62,6 +62,9 @@ export function compileTemplate(text: string, name: string): Render {
   };
 }
 
+/** What Handlebars itself asks contexts for: it compares them and looks for safe strings. */
+const asked: ReadonlySet<string> = new Set(['toHTML', 'toString', 'valueOf']);
+
 /** `value` with every object in it made to throw when a name that it lacks is read. */
 function guarded(value: TemplateValue, template: string): TemplateValue {
   if (Array.isArray(value)) return value.map((item: TemplateValue) => guarded(item, template));
@@ -71,8 +74,7 @@ function guarded(value: TemplateValue, template: string): TemplateValue {
   );
   return new Proxy(inner, {
     get(target, name) {
-      // Handlebars asks lists and contexts for symbols and for 'toHTML'; those are not ours.
-      if (typeof name === 'symbol' || name === 'toHTML' || name in target) {
+      if (typeof name === 'symbol' || asked.has(name) || Object.hasOwn(target, name)) {
         return Reflect.get(target, name);
       }
       throw new InternalError(

@@ -28,9 +28,9 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   return module;
 }
 
-/** 'my-model.v2.tflite' → 'my_model_v2'. */
+/** 'my-model.v2.tflite' → 'my_model_v2'. The firmware has names that begin with 'bonsai_'. */
 function cIdentifier(name: string): string {
   const words = name.replace(/\.tflite$/i, '').match(/[A-Za-z0-9]+/g) ?? ['model'];
   const joined = words.join('_');
-  return /^[0-9]/.test(joined) ? `model_${joined}` : joined;
+  return /^([0-9]|bonsai$|bonsai_)/.test(joined) ? `model_${joined}` : joined;
 }

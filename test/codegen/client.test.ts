@@ -1,0 +1,243 @@
+/** The TypeScript client: types, arithmetic as the board's, and a run over the frame protocol. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { Project, ts } from 'ts-morph';
+import { emit } from '../../src/codegen/emit.js';
+import type { Manifest } from '../../src/codegen/manifest.js';
+import { packageFile } from '../../src/codegen/templates.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { firmwareSources, loadTarget } from '../../src/target/index.js';
+import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
+import { execute, inTemporaryDirectory } from '../support/native.js';
+import { simplePlan } from '../support/plan.js';
+
+/** The first input and the output need several chunks of a frame each. */
+function mixer(): Module {
+  const b = new GraphBuilder();
+  const x = b.input([1, 40, 40, 2], perTensorQuant(0.1, 3), 'serving_default_image:0');
+  const y = b.input([1, 1, 1, 2], perTensorQuant(0.25, -7), 'b "quoted" \'twice\' */');
+  const quant = perTensorQuant(0.2, 1);
+  return b.module([b.node('add', [x, y], { activation: 'none' }, { quant })], 'mixer');
+}
+
+const module = mixer();
+
+function emission() {
+  const labels = ['it\'s "left"', 'right'];
+  return emit(module, simplePlan(module), loadTarget('host'), { labels });
+}
+
+/** What the tests use of a generated client; its own types are checked by the compiler. */
+interface GeneratedClient {
+  readonly model: { readonly inputs: Record<string, { readonly name: string }> };
+  quantise(values: ArrayLike<number>, input: string): Int8Array;
+  dequantise(values: ArrayLike<number>, output: string): Float32Array;
+  argmax(values: ArrayLike<number>): number;
+  readonly Client: {
+    open(port: unknown, options?: { timeoutMs: number }): Promise<RunningClient>;
+  };
+}
+
+interface RunningClient {
+  infer(inputs: Record<string, ArrayLike<number>>): Promise<Record<string, Float32Array>>;
+  inferRaw(
+    inputs: Record<string, Int8Array>,
+  ): Promise<{ outputs: Record<string, Int8Array>; count: bigint }>;
+  close(): void;
+}
+
+async function writeAndImport(directory: string): Promise<[GeneratedClient, Manifest]> {
+  const { files, manifest } = emission();
+  const firmware = firmwareSources(loadTarget('host'));
+  for (const [path, text] of [...files, ...[...firmware].map(([p, t]) => [`firmware/${p}`, t])]) {
+    mkdirSync(dirname(join(directory, path as string)), { recursive: true });
+    writeFileSync(join(directory, path as string), text as string);
+  }
+  const url = pathToFileURL(join(directory, 'client/mixer.ts')).href;
+  // In a folder without a package.json it loads as CommonJS: its exports are the default.
+  const loaded = (await import(url)) as GeneratedClient & { default?: GeneratedClient };
+  return [loaded.default ?? loaded, manifest];
+}
+
+/** A process as the client's Port, with what a serial line may do to the bytes. */
+function portOf(child: ChildProcessWithoutNullStreams, mangle = (bytes: Uint8Array) => bytes) {
+  const listeners = new Set<(bytes: Uint8Array) => void>();
+  child.stdout.on('data', (bytes: Uint8Array) => {
+    for (const listener of listeners) listener(bytes);
+  });
+  return {
+    write: (bytes: Uint8Array) => child.stdin.write(mangle(bytes)),
+    on: (_: 'data', listener: (bytes: Uint8Array) => void) => listeners.add(listener),
+    off: (_: 'data', listener: (bytes: Uint8Array) => void) => listeners.delete(listener),
+  };
+}
+
+describe('TypeScript client', () => {
+  const text = emission().files.get('client/mixer.ts') ?? '';
+
+  it('typechecks under strict options, by input and output names', () => {
+    const project = new Project({
+      compilerOptions: {
+        strict: true,
+        noUncheckedIndexedAccess: true,
+        exactOptionalPropertyTypes: true,
+        noUnusedLocals: true,
+        noUnusedParameters: true,
+        target: ts.ScriptTarget.ES2022,
+        module: ts.ModuleKind.NodeNext,
+        moduleResolution: ts.ModuleResolutionKind.NodeNext,
+        types: ['node'],
+        typeRoots: [packageFile('node_modules/@types')],
+        skipLibCheck: true,
+        noEmit: true,
+      },
+    });
+    project.createSourceFile(packageFile('virtual/mixer.ts'), text);
+    const use = `
+      import { SerialPort } from 'serialport';
+      import { argmax, Client, model, quantise, type Inputs } from './mixer.js';
+      const board = await Client.open(new SerialPort({ path: '/dev/null', baudRate: 115200 }));
+      const inputs: Inputs = { serving_default_image_0: [1], b_quoted_twice: new Float32Array(2) };
+      const outputs = await board.infer(inputs);
+      const best: number = argmax(outputs.add_0_out_0);
+      const label: 'it\\'s "left"' | 'right' = model.outputs.add_0_out_0.labels[0];
+      const width: 40 = model.inputs.serving_default_image_0.shape[2];
+      // @ts-expect-error there is no such input
+      quantise([1], 'image');
+      // @ts-expect-error an input is missing
+      board.infer({ b_quoted_twice: [1] });
+      export { best, label, width };
+    `;
+    project.createSourceFile(packageFile('virtual/use.ts'), use);
+    const diagnostics = project.getPreEmitDiagnostics();
+    expect(project.formatDiagnosticsWithColorAndContext(diagnostics)).to.equal('');
+  });
+
+  it('quantises, dequantises and takes the argmax as the C helpers do', () =>
+    inTemporaryDirectory(async (directory) => {
+      const [client] = await writeAndImport(directory);
+      const halves = Array.from({ length: 600 }, (_, i) => (i - 300) * 0.5);
+      const steps = fc.oneof(
+        fc.float({ noDefaultInfinity: false }),
+        fc.integer({ min: -700, max: 700 }).map((n) => Math.fround(n * 0.05)),
+        // Just below a half: adding 0.5 in float32 would round it up.
+        fc.constantFrom(0.49999997, -0.49999997, 0.125, -0.125, Number.NaN, -0),
+      );
+      const drawn = fc.sample(steps, { numRuns: 2000, seed: 1 });
+      const values = Float32Array.from([...drawn, ...halves, ...halves.map((x) => x * 0.1)]);
+      const program = `
+#include <stdio.h>
+#include "mixer.h"
+int main(void)
+{
+    float value;
+    while (fread(&value, sizeof value, 1, stdin) == 1) {
+        putchar(mixer_quantise(value, 0));
+        putchar(mixer_quantise(value, 1));
+    }
+    for (int q = -128; q < 128; q++) {
+        value = mixer_dequantise((int8_t)q, 0);
+        fwrite(&value, sizeof value, 1, stdout);
+    }
+    putchar(mixer_argmax((int8_t[]){ -3, 7, 7, -128 }, 4));
+    return 0;
+}
+`;
+      writeFileSync(join(directory, 'main.c'), program);
+      const flags = ['-std=c99', '-fsanitize=address,undefined', '-fno-sanitize-recover'];
+      await execute('gcc', [...flags, 'main.c', '-o', 'main'], { cwd: directory });
+      const output = await execute(join(directory, 'main'), [], {
+        input: new Uint8Array(values.buffer),
+      });
+      const both = new Int8Array(output.subarray(0, 2 * values.length));
+      const names = Object.keys(client.model.inputs);
+      names.forEach((name, i) => {
+        const inC = both.filter((_, at) => at % 2 === i);
+        const inTs = client.quantise(values, name);
+        const at = inC.findIndex((value, k) => value !== inTs[k]);
+        expect(at, `input ${i}: ${values[at]} is ${inC[at]} in C, ${inTs[at]} here`).to.equal(-1);
+      });
+      const integers = Array.from({ length: 256 }, (_, i) => i - 128);
+      const reals = output.subarray(2 * values.length, 2 * values.length + 1024);
+      const dequantised = client.dequantise(integers, 'add_0_out_0');
+      expect(Buffer.from(dequantised.buffer)).to.deep.equal(Buffer.from(reals));
+      expect(client.argmax([-3, 7, 7, -128]))
+        .to.equal(1)
+        .and.equal(output.at(-1));
+    }));
+
+  describe('over the frame protocol', () => {
+    let child: ChildProcessWithoutNullStreams | undefined;
+    afterEach(() => child?.kill());
+
+    const serve = async (directory: string) => {
+      await execute('make', ['-j2'], { cwd: directory });
+      child = spawn(join(directory, 'build/mixer.elf'));
+      return child;
+    };
+
+    it('gives what evaluate gives, run after run, through lost and damaged bytes', () =>
+      inTemporaryDirectory(async (directory) => {
+        const [client] = await writeAndImport(directory);
+        let frames = 0;
+        // The third frame arrives damaged, the fifth not at all: both are asked for again.
+        const mangle = (bytes: Uint8Array) => {
+          frames++;
+          if (frames === 5) return new Uint8Array(0);
+          return frames === 3 ? bytes.map((byte, i) => (i === 9 ? byte ^ 0x55 : byte)) : bytes;
+        };
+        const board = await client.Client.open(portOf(await serve(directory), mangle), {
+          timeoutMs: 500,
+        });
+        const runs = [11, 12].map(async (seed) => {
+          const [x, y] = randomInputs(module, seed) as Int8Array[];
+          const inputs = { serving_default_image_0: x, b_quoted_twice: y } as Record<
+            string,
+            Int8Array
+          >;
+          const { outputs, count } = await board.inferRaw(inputs);
+          const [expected] = evaluateGraph(mainGraph(module), [x, y] as Int8Array[]).outputs;
+          expect(Array.from(outputs.add_0_out_0 ?? [])).to.deep.equal(
+            Array.from(expected ?? [], Number),
+          );
+          expect(count > 0n).to.equal(true);
+        });
+        await Promise.all(runs);
+        const ones = {
+          serving_default_image_0: new Float32Array(3200).fill(1),
+          b_quoted_twice: [1, 2],
+        };
+        const { add_0_out_0: sums } = await board.infer(ones);
+        expect(Array.from(sums?.subarray(0, 2) ?? [], (v) => v.toFixed(1))).to.deep.equal([
+          '2.0',
+          '3.0',
+        ]);
+        board.close();
+      }));
+
+    it('refuses a board that runs another build, and one that says nothing', () =>
+      inTemporaryDirectory(async (directory) => {
+        const [client] = await writeAndImport(directory);
+        const rejection = async (port: unknown) => {
+          try {
+            await client.Client.open(port, { timeoutMs: 200 });
+          } catch (error) {
+            return (error as Error).message;
+          }
+          return 'accepted';
+        };
+        const glue = join(directory, 'mixer_model.c');
+        const text = emission().files.get('mixer_model.c') ?? '';
+        writeFileSync(glue, text.replace(/\.tag = 0x\w+/, '.tag = 0x12345678'));
+        expect(await rejection(portOf(await serve(directory)))).to.match(/does not run this build/);
+        child?.kill();
+        child = spawn('sleep', ['10']);
+        expect(await rejection(portOf(child))).to.match(/no answer from the board within 200 ms/);
+      }));
+  });
+});

@@ -1,0 +1,63 @@
+import { expect } from 'chai';
+import { type Context, compileTemplate, render } from '../../src/codegen/templates.js';
+import { InternalError } from '../../src/errors.js';
+
+describe('templates', () => {
+  const context: Context = {
+    text: '1 <= 2 && "x"',
+    zero: '0',
+    yes: true,
+    no: false,
+    list: ['a', 'b'],
+    items: [{ inner: 'i' }],
+  };
+  const rendered = [
+    { edge: 'no escaping', template: '{{text}}', expected: '1 <= 2 && "x"' },
+    { edge: 'booleans choose', template: '{{#if no}}n{{else}}y{{/if}}', expected: 'y' },
+    { edge: 'text 0 is no false', template: '{{#if zero}}y{{/if}}', expected: 'y' },
+    {
+      edge: 'lists, the place in them, the context outside',
+      template:
+        '{{#each list}}{{this}}{{#unless @last}},{{/unless}}{{/each}}{{#each items}}{{inner}}{{../zero}}{{/each}}',
+      expected: 'a,bi0',
+    },
+  ];
+  for (const { edge, template, expected } of rendered) {
+    it(edge, () => expect(compileTemplate(template, 'test')(context)).to.equal(expected));
+  }
+
+  const refused = [
+    { edge: 'a missing name', template: '{{gone}}', names: 'gone' },
+    { edge: 'a missing condition', template: '{{#if gone}}{{/if}}', names: 'gone' },
+    { edge: 'a missing negated condition', template: '{{#unless gone}}{{/unless}}', names: 'gone' },
+    { edge: 'a missing list', template: '{{#each gone}}{{/each}}', names: 'gone' },
+    {
+      edge: 'a missing name in an item',
+      template: '{{#each items}}{{#if gone}}{{/if}}{{/each}}',
+      names: 'gone',
+    },
+    {
+      edge: 'a name of the context outside without ../',
+      template: '{{#each items}}{{zero}}{{/each}}',
+      names: 'zero',
+    },
+    { edge: 'an unknown helper', template: '{{div text zero}}', names: 'div' },
+    { edge: 'a name that every object has', template: '{{constructor}}', names: 'constructor' },
+  ];
+  for (const { edge, template, names } of refused) {
+    it(`refuses ${edge}`, () => {
+      expect(() => compileTemplate(template, 'broken')(context))
+        .to.throw(InternalError)
+        .with.property('message')
+        .that.includes('template "broken"')
+        .and.includes(names);
+    });
+  }
+
+  it('says which template is missing', () => {
+    expect(() => render('kernels/portable/none', {})).to.throw(
+      InternalError,
+      'kernels/portable/none',
+    );
+  });
+});
