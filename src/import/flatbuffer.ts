@@ -97,7 +97,7 @@ export interface Table {
 /** How often an honest file may refer to the same bytes, on average; writers share short vectors. */
 const sharing = 8;
 /** What a decoded object takes at least, in bytes of budget. */
-const objectCost = 32;
+const objectCost = 64;
 
 export function openSource(file: Uint8Array, where: string): Source {
   return {

@@ -188,6 +188,7 @@ const stridedSlice = parameterised(
   },
 );
 
+/** SPLIT has equal parts and its axis first; SPLIT_V has sizes and its axis last. */
 const split: Writer = {
   name: 'SPLIT',
   version: 2,
@@ -195,6 +196,16 @@ const split: Writer = {
     inputs: [extras.constant([number(attrs, 'axis')], []), ...node.inputs],
     options: { numSplits: attrs.count },
   }),
+};
+
+const splitInSizes: Writer = {
+  name: 'SPLIT_V',
+  version: 2,
+  write: ({ node, attrs }, extras) => {
+    const sizes = extras.constant(...vector(list(attrs, 'sizes')));
+    const axis = extras.constant([number(attrs, 'axis')], []);
+    return { inputs: [...node.inputs, sizes, axis], options: { numSplits: attrs.count } };
+  },
 };
 
 const padAmounts = ({ attrs }: NodeView) => {
@@ -275,8 +286,13 @@ export const writers: Readonly<Record<string, Writer>> = {
 
 /** The writer of a node. @throws BonsaiError when passes have given it what TFLite lacks */
 export function writerOf(view: NodeView): Writer {
-  const padded = view.node.op === 'pad' && view.attrs.value !== undefined;
-  const writer = padded ? padWithValue : writers[view.node.op];
+  const { node, attrs } = view;
+  const writer =
+    node.op === 'pad' && attrs.value !== undefined
+      ? padWithValue
+      : node.op === 'split' && attrs.sizes !== undefined
+        ? splitInSizes
+        : writers[node.op];
   if (writer === undefined) throw inexpressible(view, view.node.op);
   for (const attr of ['clampMin', 'clampMax', 'zeroPointFolded']) {
     if (view.attrs[attr] !== undefined) throw inexpressible(view, attr);

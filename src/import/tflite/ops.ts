@@ -97,10 +97,9 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     options: conv2dOptions,
     operands: [0, 1, 2],
     optional: [2],
-    rounding: single,
     attrs: (foreign) => {
       const { strideH, strideW, dilationH, dilationW } = foreign.options;
-      const [, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
+      const [, kernelH = 0, kernelW = 0, filterC = 0] = shapeOf(foreign, 1, 4);
       const input = shapeOf(foreign, 0, 4);
       return {
         strideH,
@@ -109,6 +108,8 @@ export const rows: Readonly<Record<string, AnyRow>> = {
         dilationW,
         ...padsOf(foreign.where, input, kernelH, kernelW, foreign.options),
         activation: activationOf(foreign),
+        // Desktop TFLite computes grouped convolutions with its reference kernel.
+        rounding: foreign.rounding === 'tflite' && filterC === input[3] ? 'single' : 'double',
       };
     },
   }),
@@ -285,12 +286,7 @@ export const rows: Readonly<Record<string, AnyRow>> = {
       return { ...resolveStridedSlice(foreign.inputs[0]?.shape ?? [], spec, foreign.where) };
     },
   }),
-  SUB: row({
-    op: 'sub',
-    optionsType: 28,
-    ...arithmetic,
-    rounding: { tflm: { ratios: 'float32' }, tflite: { ratios: 'float64' } },
-  }),
+  SUB: row({ op: 'sub', optionsType: 28, ...arithmetic }),
   TANH: row({ op: 'tanh', optionsType: 0, options: noOptions, attrs: none, rounding: curve }),
   TRANSPOSE: row({
     op: 'transpose',

@@ -119,16 +119,22 @@ function quantised(tensor: Tensor): Tensor {
   throw new BonsaiError('bad-quantisation', where, message, hint);
 }
 
+const fixBatch = 'convert with a fixed batch size (keras.Input(shape, batch_size=1))';
+const replaceLayer = "replace the layer; 'bonsaic operators' lists what is supported";
+
+/** What makes converters emit an operator, and how to avoid it. */
+const advice: Readonly<Record<string, string>> = {
+  BATCH_TO_SPACE_ND: fixBatch,
+  CUSTOM: 'replace the layer: custom and TensorFlow operators have no kernels here',
+  DEQUANTIZE: 'quantise fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]',
+  PACK: fixBatch,
+  SHAPE: fixBatch,
+  SPACE_TO_BATCH_ND: fixBatch,
+  TILE: 'upsample with tf.image.resize(x, size, method="nearest") instead of UpSampling2D',
+};
+
 function unknownOperator(name: string, where: string): BonsaiError {
-  const partly =
-    'only part of the model is quantised: convert it with supported_ops = [TFLITE_BUILTINS_INT8]';
-  const flex = 'replace the layer: custom and TensorFlow operators have no kernels here';
-  const hint =
-    name === 'DEQUANTIZE'
-      ? partly
-      : name.startsWith('CUSTOM')
-        ? flex
-        : "replace the layer; 'bonsaic operators' lists what is supported";
+  const hint = advice[name.split(' ')[0] ?? ''] ?? replaceLayer;
   return new BonsaiError('unsupported-operator', where, `${name} is not supported`, hint);
 }
 
