@@ -1,0 +1,68 @@
+/**
+ * Real models with golden vectors (../shared, skipped where it is absent): every output and every
+ * source operator's checksum, in C under sanitizers and on the simulated board.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { buildProject, findImage } from '../src/build/index.js';
+import { firmwareFiles, writeProject } from '../src/build/project.js';
+import { compile, measure } from '../src/pipeline.js';
+import { readVectors } from '../src/profile/vectors.js';
+import { loadTarget } from '../src/target/index.js';
+
+const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
+
+const boards = [
+  { target: 'host', sanitize: true },
+  { target: 'rp2040', sanitize: false },
+];
+
+describe('golden models on boards', () => {
+  for (const name of ['kws', 'vww', 'ic', 'ad']) {
+    for (const { target: targetName, sanitize } of boards) {
+      it(`${name} on ${targetName}: all vectors, every layer`, async function () {
+        const path = join(shared, 'models', `${name}.tflite`);
+        if (!existsSync(path)) this.skip();
+        const target = loadTarget(targetName);
+        const bytes = readFileSync(path);
+        const options = {
+          optimize: 'balanced',
+          rounding: 'tflm',
+          faithful: true,
+          keepInput: false,
+        } as const;
+        const { module, plan, emission } = compile({ bytes, path, target, options });
+        const { manifest } = emission;
+        const directory = mkdtempSync(join(tmpdir(), 'bonsaic-boards-'));
+        try {
+          const project = join(directory, 'project');
+          writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
+          const built = await buildProject(project, { target, manifest, sanitize });
+          const golden = join(shared, 'golden', `${name}.json`);
+          const vectors = readVectors(readFileSync(golden), golden, plan);
+          const { verify } = await measure({
+            manifest,
+            module,
+            target,
+            port: 'sim',
+            image: findImage(built),
+            xip: 'ideal',
+            vectors,
+          });
+          const layers = vectors.reduce((sum, vector) => sum + vector.layers.length, 0);
+          expect(verify).to.deep.equal({
+            vectors: vectors.length,
+            mismatches: 0,
+            firstDivergingLayer: null,
+            layersChecked: layers,
+          });
+        } finally {
+          rmSync(directory, { recursive: true, force: true });
+        }
+      });
+    }
+  }
+});

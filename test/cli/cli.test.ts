@@ -1,0 +1,199 @@
+/** The command line as a user meets it: statuses, documents, directories. */
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const model = join(root, 'examples/activity/activity.tflite');
+const vectors = join(root, 'examples/activity/vectors.json');
+
+function bonsaic(...args: string[]) {
+  const run = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'src/cli.ts'), ...args], {
+    encoding: 'utf8',
+    cwd: root,
+  });
+  return { status: run.status, stdout: run.stdout, stderr: run.stderr };
+}
+
+/** The one document on stdout. */
+function json(...args: string[]) {
+  const run = bonsaic(...args, '--json');
+  return { ...run, document: JSON.parse(run.stdout) };
+}
+
+describe('command line', () => {
+  let directory: string;
+  const file = (name: string, contents: string | Uint8Array) => {
+    const path = join(directory, name);
+    writeFileSync(path, contents);
+    return path;
+  };
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'bonsaic-cli-'));
+  });
+  afterEach(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('runs a model on the simulated board and reports every field of the contract', () => {
+    const { status, document } = json(
+      ...['run', model, '--target', 'rp2040', '--port', 'sim', '--vectors', vectors],
+    );
+    expect(status).to.equal(0);
+    expect(document).to.have.all.keys(
+      ...['model', 'target', 'device', 'toolchain', 'verify', 'latency', 'memory', 'layers'],
+      'options',
+    );
+    expect(document.model).to.have.all.keys('name', 'sha256', 'macs', 'liveMacs', 'parameters');
+    expect(document.verify).to.include({ vectors: 8, mismatches: 0, firstDivergingLayer: null });
+    expect(document.latency).to.have.all.keys(
+      ...['unit', 'count', 'min', 'max', 'runs', 'clockHz', 'ms'],
+    );
+    expect(document.memory).to.include.all.keys(
+      ...['arenaBytes', 'stackBytes', 'staticRamBytes', 'sramCopyBytes', 'ramBytes'],
+      ...['codeBytes', 'tableBytes', 'weightBytes', 'flashBytes'],
+    );
+    const { codeBytes, tableBytes, weightBytes, flashBytes } = document.memory;
+    expect(codeBytes + tableBytes + weightBytes).to.equal(flashBytes);
+    expect(document.layers).to.have.length(9);
+    for (const layer of document.layers) {
+      expect(layer).to.include.all.keys(
+        ...['index', 'name', 'op', 'ops', 'kernel', 'why', 'macs', 'count', 'share'],
+        ...['weightBytes', 'region', 'crc32'],
+      );
+    }
+    expect(document.options).to.include({ optimize: 'balanced', rounding: 'tflm', xip: 'model' });
+  });
+
+  it('goes step by step: compile, build, flash, profile', () => {
+    const out = join(directory, 'out');
+    expect(bonsaic('compile', model, '--target', 'rp2040', '-o', out).status).to.equal(0);
+    const built = json('build', out);
+    expect(built.status).to.equal(0);
+    expect(built.document.images.map((path: string) => path.split('.').at(-1))).to.deep.equal([
+      'elf',
+      'bin',
+      'uf2',
+    ]);
+    expect(bonsaic('flash', out, '--port', 'sim').status).to.equal(0);
+    const profiled = json('profile', out, '--port', 'sim:usb');
+    expect(profiled.status).to.equal(0);
+    expect(profiled.document.verify).to.include({ vectors: 4, mismatches: 0 });
+    expect(profiled.document.device).to.equal('sim:usb');
+  });
+
+  it('verifies the C on this machine with the source operators kept apart', () => {
+    const { status, document } = json('verify', model, '--faithful', '--vectors', vectors);
+    expect(status).to.equal(0);
+    expect(document.target).to.equal('host');
+    expect(document.verify.mismatches).to.equal(0);
+  });
+
+  describe('statuses', () => {
+    const rows: [edge: string, status: number, stderr: RegExp, args: () => string[]][] = [
+      ['no such command', 1, /unknown command/, () => ['compil']],
+      ['a missing option', 1, /--target/, () => ['compile', model, '-o', directory]],
+      ['a model that is not there', 1, /cannot be read/, () => ['inspect', 'nowhere.tflite']],
+      ['a pass that is not there', 1, /one of import/, () => ['inspect', model, '--dump', 'x']],
+      ['a text as model', 2, /error: .*→ /s, () => ['inspect', file('a.tflite', 'hello, world')]],
+      [
+        'half a model',
+        2,
+        /error: /,
+        () => ['inspect', file('half.tflite', readFileSync(model).subarray(0, 7000))],
+      ],
+      [
+        'vectors of another model',
+        2,
+        /pair 0/,
+        () => [
+          ...['run', model, '--target', 'host', '--port', 'sim', '--vectors'],
+          file('v.json', '{"pairs":[{"input":[1],"output":[2]}]}'),
+        ],
+      ],
+      [
+        'more flash than allowed',
+        3,
+        /flash.*budget is 100/,
+        () => ['compile', model, '--target', 'rp2040', '-o', directory, '--max-flash', '100'],
+      ],
+      [
+        'no such compiler',
+        4,
+        /no-such-cc/,
+        () => [...['run', model, '--target', 'host', '--port', 'sim', '--cc', 'no-such-cc']],
+      ],
+      [
+        'no such port',
+        5,
+        /nowhere/,
+        () => ['run', model, '--target', 'rp2040', '--port', '/dev/nowhere'],
+      ],
+    ];
+    for (const [edge, status, stderr, args] of rows) {
+      it(`${status}: ${edge}`, () => {
+        const run = bonsaic(...args());
+        expect(run.stderr).to.match(stderr);
+        expect(run.status).to.equal(status);
+        expect(run.stdout).to.equal('');
+      });
+    }
+
+    it('6: outputs that differ, after the report', () => {
+      const pairs = JSON.parse(readFileSync(vectors, 'utf8')).pairs;
+      pairs[0].output[0] = -pairs[0].output[0];
+      const { status, document } = json(
+        ...['run', model, '--target', 'host', '--port', 'sim', '--vectors'],
+        file('wrong.json', JSON.stringify({ pairs })),
+      );
+      expect(status).to.equal(6);
+      expect(document.verify).to.include({ vectors: 8, mismatches: 1 });
+    });
+
+    it('an error is a document too when --json asks for one', () => {
+      const { status, document } = json('inspect', file('a.tflite', 'hello, world'));
+      expect(status).to.equal(2);
+      expect(document.error).to.include.all.keys('code', 'where', 'message', 'hint');
+    });
+  });
+
+  describe('output directories', () => {
+    const compile = (source: string, out: string) =>
+      bonsaic('compile', source, '--target', 'host', '-o', out);
+
+    it('an old one survives a failed compile, and nothing is left beside it', () => {
+      const out = join(directory, 'out');
+      expect(compile(model, out).status).to.equal(0);
+      const before = readFileSync(join(out, 'activity.c'));
+      expect(compile(file('a.tflite', 'hello, world'), out).status).to.equal(2);
+      expect(readFileSync(join(out, 'activity.c'))).to.deep.equal(before);
+      expect(readdirSync(directory).sort()).to.deep.equal(['a.tflite', 'out']);
+    });
+
+    it('a failed compile makes none', () => {
+      const out = join(directory, 'out');
+      expect(compile(file('a.tflite', 'hello, world'), out).status).to.equal(2);
+      expect(existsSync(out)).to.equal(false);
+    });
+
+    it("somebody else's files are not replaced", () => {
+      const out = join(directory, 'mine');
+      mkdirSync(out);
+      writeFileSync(join(out, 'thesis.tex'), 'years of work');
+      expect(compile(model, out).status).to.equal(1);
+      expect(readFileSync(join(out, 'thesis.tex'), 'utf8')).to.equal('years of work');
+    });
+  });
+});
