@@ -37,7 +37,7 @@ export function evaluateGraph(graph: Graph, inputs: readonly TensorData[]): Eval
     }
     values.set(id, data);
   });
-  const valueOf = (id: TensorId): TensorData => {
+  const elementsOf = (id: TensorId): TensorData => {
     const value = values.get(id) ?? tensorOf(graph, id).data;
     if (value === null || value === undefined) throw new RangeError(`tensor ${id} has no value`);
     return value;
@@ -45,12 +45,12 @@ export function evaluateGraph(graph: Graph, inputs: readonly TensorData[]): Eval
   for (const node of graph.nodes) {
     const results = opOf(node).evaluate(
       viewOf(graph, node),
-      node.inputs.map((id) => (id === null ? null : valueOf(id))),
+      node.inputs.map((id) => (id === null ? null : elementsOf(id))),
     );
     node.outputs.forEach((id, position) => {
       const result = results[position];
       if (result !== undefined) values.set(id, result);
     });
   }
-  return { outputs: graph.outputs.map(valueOf), tensors: values };
+  return { outputs: graph.outputs.map(elementsOf), tensors: values };
 }
