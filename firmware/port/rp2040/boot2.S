@@ -41,7 +41,7 @@ boot2:
     bx r2
     .ltorg
 
-    /* CRC-32 (polynomial 0x04c11db7, not reflected) of the 252 bytes before: test/build/boot2.test.ts
+    /* CRC-32 (polynomial 0x04c11db7, not reflected) of the 252 bytes before: test/build/image.test.ts
      * says what belongs here when they change. */
     .org 252
     .word 0x8fb19858

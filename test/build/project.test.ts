@@ -1,0 +1,117 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { writeProject } from '../../src/build/project.js';
+import { BonsaiError, InternalError } from '../../src/errors.js';
+
+describe('build/project', () => {
+  let parent: string;
+  let out: string;
+  beforeEach(() => {
+    parent = mkdtempSync(join(tmpdir(), 'bonsaic-project-'));
+    out = join(parent, 'out');
+  });
+  afterEach(() => rmSync(parent, { recursive: true }));
+
+  const project = (files: Record<string, string | Uint8Array> = {}) =>
+    new Map(Object.entries({ 'bonsai.json': '{"format":1}', 'a.c': 'int a;', ...files }));
+  const text = (path: string) => readFileSync(join(out, path), 'utf8');
+
+  it('writes text, bytes and folders, and leaves nothing beside them', () => {
+    writeProject(out, project({ 'deep/er/b.bin': Uint8Array.of(0, 255) }));
+    expect(readdirSync(out).sort()).to.deep.equal(['a.c', 'bonsai.json', 'deep']);
+    expect([...readFileSync(join(out, 'deep/er/b.bin'))]).to.deep.equal([0, 255]);
+    expect(readdirSync(parent)).to.deep.equal(['out']);
+  });
+
+  it('creates the folders above', () => {
+    writeProject(join(out, 'x', 'y'), project());
+    expect(text('x/y/a.c')).to.equal('int a;');
+  });
+
+  it('takes an empty directory', () => {
+    mkdirSync(out);
+    writeProject(out, project());
+    expect(text('a.c')).to.equal('int a;');
+  });
+
+  it('replaces an earlier project, built files and all', () => {
+    writeProject(out, project({ 'old.c': '' }));
+    mkdirSync(join(out, 'build'));
+    writeFileSync(join(out, 'build', 'old.o'), '');
+    writeProject(out, project({ 'a.c': 'new' }));
+    expect(readdirSync(out).sort()).to.deep.equal(['a.c', 'bonsai.json']);
+    expect(text('a.c')).to.equal('new');
+    expect(readdirSync(parent)).to.deep.equal(['out']);
+  });
+
+  it('follows a link to a project', () => {
+    writeProject(out, project());
+    symlinkSync(out, join(parent, 'link'));
+    writeProject(join(parent, 'link'), project({ 'a.c': 'new' }));
+    expect(text('a.c')).to.equal('new');
+  });
+
+  const foreign: [edge: string, make: () => void, says: RegExp][] = [
+    [
+      'a directory of somebody else',
+      () => {
+        mkdirSync(out);
+        writeFileSync(join(out, 'thesis.tex'), 'years');
+      },
+      /did not write/,
+    ],
+    [
+      'a bonsai.json that is something else',
+      () => {
+        mkdirSync(out);
+        writeFileSync(join(out, 'bonsai.json'), 'shears');
+      },
+      /did not write/,
+    ],
+    ['a file', () => writeFileSync(out, 'years'), /cannot be written/],
+    ['a place below a file', () => writeFileSync(parent.concat('/out'), ''), /cannot be written/],
+  ];
+  for (const [edge, make, says] of foreign) {
+    it(`refuses ${edge}, and leaves it alone`, () => {
+      make();
+      const before = readdirSync(parent);
+      const place = edge.startsWith('a place') ? join(out, 'below') : out;
+      expect(() => writeProject(place, project())).to.throw(BonsaiError, says);
+      expect(readdirSync(parent)).to.deep.equal(before);
+      if (edge === 'a directory of somebody else') expect(text('thesis.tex')).to.equal('years');
+      if (edge === 'a file') expect(readFileSync(out, 'utf8')).to.equal('years');
+    });
+  }
+
+  it('refuses to replace the directory it runs in', () => {
+    expect(() => writeProject('.', project())).to.throw(BonsaiError, 'current directory');
+    expect(() => writeProject('..', project())).to.throw(BonsaiError, 'current directory');
+  });
+
+  it('keeps the old version when writing fails half-way', () => {
+    writeProject(out, project());
+    // "a.c" cannot be a file and a folder.
+    expect(() => writeProject(out, project({ 'a.c/b': '' }))).to.throw(BonsaiError);
+    expect(text('a.c')).to.equal('int a;');
+    expect(readdirSync(parent)).to.deep.equal(['out']);
+  });
+
+  it('never writes outside', () => {
+    for (const path of ['../evil', 'a/../../evil']) {
+      expect(() => writeProject(out, project({ [path]: '' }))).to.throw(InternalError, 'outside');
+    }
+    expect(existsSync(out)).to.equal(false);
+    expect(() => writeProject(out, new Map())).to.throw(InternalError, 'bonsai.json');
+  });
+});
