@@ -97,12 +97,18 @@ function readersOf(subgraph: RawSubgraph): ReadonlyMap<number, readonly Place[]>
   return readers;
 }
 
-/** Whether `outer` holds the same numbers as the int8 tensor `inner`, as float or shifted by 128. */
+/**
+ * Whether `outer` holds the same numbers as the integers of `inner`: as float, or uint8 for int8,
+ * shifted by 128.
+ */
 function isEdge(outer: RawTensor, inner: RawTensor): boolean {
-  if (tensorTypes[inner.type] !== 'int8' || outer.shape.join() !== inner.shape.join()) return false;
+  const integers = tensorTypes[inner.type] ?? '';
+  if (!['int8', 'int16', 'uint8'].includes(integers)) return false;
+  if (outer.shape.join() !== inner.shape.join()) return false;
   if (tensorTypes[outer.type] === 'float32') return true;
   const [a, b] = [outer.quantization, inner.quantization];
   return (
+    integers === 'int8' &&
     tensorTypes[outer.type] === 'uint8' &&
     a?.scale[0] === b?.scale[0] &&
     a?.zeroPoint[0] === (b?.zeroPoint[0] ?? 0) + 128
