@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Module, Tensor } from '../src/ir/graph.js';
 import { writeTflite } from '../src/write/tflite.js';
 
@@ -73,17 +74,21 @@ function deepModel(weightBytes: number, width = 512): Module {
 
 /** Seconds and peak MB of one `bonsaic compile`. */
 function timeCompile(model: string, directory: string): { seconds: number; megabytes: number } {
-  const script = `
-    process.argv.splice(2, 0, 'compile', ${JSON.stringify(model)}, '--target', 'rp2040', '-o', ${JSON.stringify(join(directory, 'out'))}, '--json');
-    process.on('exit', () => process.stderr.write(String(process.resourceUsage().maxRSS)));
-    await import(${JSON.stringify(new URL('../dist/cli.js', import.meta.url).href)});`;
+  // Preloaded into the command's own process: it says on stderr how much memory that took at most.
+  const sayPeak = "process.on('exit', () => console.error(process.resourceUsage().maxRSS))";
+  const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+  const out = join(directory, 'out');
   const start = performance.now();
-  const run = spawnSync(process.execPath, ['--input-type=module', '-e', script, 'bonsaic'], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
+  const run = spawnSync(
+    process.execPath,
+    [
+      ...['--import', `data:text/javascript,${encodeURIComponent(sayPeak)}`, cli],
+      ...['compile', model, '--target', 'rp2040', '-o', out, '--json'],
+    ],
+    { encoding: 'utf8', maxBuffer: 1 << 28 },
+  );
   if (run.status !== 0) throw new Error(run.stderr);
-  const kilobytes = Number(/\d+$/.exec(run.stderr)?.[0]);
+  const kilobytes = Number(/\d+\s*$/.exec(run.stderr)?.[0]);
   return { seconds: (performance.now() - start) / 1000, megabytes: kilobytes / 1024 };
 }
 
