@@ -1,5 +1,5 @@
 /** Firmware images: make, the compiler, and what came out. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Manifest } from '../codegen/manifest.js';
@@ -45,7 +45,7 @@ const errorLines = 12;
  * Builds the project in `directory` by its own Makefile.
  *
  * @throws BonsaiError 'toolchain' when a tool is missing or the build fails, with what it said;
- *   'over-budget' when the image does not fit the target's flash
+ *   'over-budget' when the image does not fit the target's memory
  */
 export async function buildProject(directory: string, options: BuildOptions): Promise<BuildResult> {
   const { target, manifest, cc, sanitize = false } = options;
@@ -78,12 +78,13 @@ export function findImage(built: BuildResult): string {
   return built.uf2 ?? built.elf;
 }
 
-/** Runs make; what another compiler has left is built again. */
+/** Runs make; what another compiler or a failed build has left is built again. */
 async function make(directory: string, compiler: string, target: Target): Promise<void> {
   const stamp = join(directory, buildFolder, 'compiler.txt');
-  const before = existsSync(stamp) ? readFileSync(stamp, 'utf8') : compiler;
+  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === compiler;
+  rmSync(stamp, { force: true });
   const jobs = `-j${availableParallelism()}`;
-  const again = before === compiler ? [] : ['-B'];
+  const again = current ? [] : ['-B'];
   const output = await runTool('make', [jobs, ...again, `CC=${compiler}`], directory);
   if (output === null) {
     throw new BonsaiError('toolchain', 'make', 'is not installed', 'apt-get install make');

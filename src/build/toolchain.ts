@@ -30,7 +30,9 @@ export function runTool(
   cwd?: string,
 ): Promise<Output | null> {
   return new Promise((resolve, reject) => {
-    const options = { cwd, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 };
+    // The linker's messages are read: they must not come in the user's language.
+    const env = { ...process.env, LC_ALL: 'C' };
+    const options = { cwd, env, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 };
     execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) resolve({ status: 0, stdout, stderr });
       else if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(null);

@@ -342,6 +342,10 @@ describe('firmware: RP2040', () => {
     usb.enumerate();
     expect(board.askUsb(request('hello')).type).to.equal(0x81);
     board.run(5000);
+    const next = toggle(0x94);
+    usb.ask([0x02, 1, 0, 0x82, 0]);
+    expect(toggle(0x94), 'the other direction goes on').to.equal(next);
+    expect(next).to.equal(1);
     usb.ask([0x02, 1, 0, 0x02, 0]);
     expect(toggle(0x94), 'the next packet is DATA0').to.equal(0);
     expect(board.askUsb(request('hello')).type).to.equal(0x81);

@@ -49,6 +49,8 @@
 #define BUFFER_LENGTH 0x3ffu
 
 #define PACKET 64
+#define ENDPOINT_DATA_OUT 0x02
+#define ENDPOINT_DATA_IN 0x82
 
 /* Buffers of the controller, in the order of their control words and status bits. */
 enum buffer {
@@ -114,8 +116,8 @@ static const uint8_t configuration_descriptor[] = {
     5, 0x24, 6, 0, 1,           /* union of interfaces 0 and 1 */
     7, 5, 0x81, 3, 8, 0, 16,    /* endpoint 1 in: notifications, none is ever sent */
     9, 4, 1, 0, 2, 10, 0, 0, 0, /* interface 1: data */
-    7, 5, 0x02, 2, PACKET, 0, 0,
-    7, 5, 0x82, 2, PACKET, 0, 0,
+    7, 5, ENDPOINT_DATA_OUT, 2, PACKET, 0, 0,
+    7, 5, ENDPOINT_DATA_IN, 2, PACKET, 0, 0,
 };
 
 static const uint8_t languages[] = {4, DESCRIPTOR_STRING, 0x09, 0x04}; /* English */
@@ -137,11 +139,11 @@ static uint8_t toggles[BUFFERS];
 
 /* Serial data. Shared with the interrupt, which the program's side locks out. */
 static volatile bool configured;
-static volatile bool sending;     /* the packet is with the controller */
+static volatile bool sending;          /* the packet is with the controller */
 static volatile int32_t received = -1; /* bytes of the packet that came; -1: none has */
-static int32_t taken;             /* of them */
-static int32_t filled;            /* bytes in the packet to send */
-static bool unheard;              /* the host does not take packets: bytes are dropped */
+static int32_t taken;                  /* of them */
+static int32_t filled;                 /* bytes in the packet to send */
+static bool unheard;                   /* the host does not take packets: bytes are dropped */
 
 static void lock(void)
 {
@@ -172,19 +174,45 @@ static void hand_over(enum buffer buffer, int32_t length)
     toggles[buffer] ^= 1;
     REG(buffer_control(buffer)) = control;
     /* The controller runs at 48 MHz and must see the rest before the last bit [4.1.2.5.1]. */
-    __asm volatile("nop\n nop\n nop\n nop\n nop\n nop");
+    __asm volatile(".rept 12\n nop\n .endr");
     REG(buffer_control(buffer)) = control | BUFFER_AVAILABLE;
 }
 
-/* Forgets the serial data under way; the first packet is DATA0 again. */
-static void reset_data(void)
+/* Takes a data endpoint back to its beginning: its next packet is DATA0. */
+static void reset_sending(void)
 {
     REG(buffer_control(DATA_IN)) = 0;
-    REG(buffer_control(DATA_OUT)) = 0;
     toggles[DATA_IN] = 0;
-    toggles[DATA_OUT] = 0;
     sending = false;
+}
+
+static void reset_receiving(void)
+{
+    REG(buffer_control(DATA_OUT)) = 0;
+    toggles[DATA_OUT] = 0;
     received = -1;
+    if (configured) {
+        hand_over(DATA_OUT, PACKET);
+    }
+}
+
+static void configure(bool on)
+{
+    configured = on;
+    reset_sending();
+    reset_receiving();
+}
+
+/* Forgets the control transfer under way. */
+static void reset_control(void)
+{
+    control_left = 0;
+    control_empty_end = false;
+    line_coding_due = false;
+    boot_loader_due = false;
+    new_address = 0;
+    toggles[EP0_IN] = 1;
+    toggles[EP0_OUT] = 1;
 }
 
 static void send_control_packet(void)
@@ -256,12 +284,7 @@ static void handle_setup(void)
     const uint32_t request = REQUEST((uint32_t)packet[0], packet[1]);
     const uint32_t value = (uint32_t)packet[2] | (uint32_t)packet[3] << 8;
     const int32_t wanted = packet[6] | packet[7] << 8;
-    control_left = 0;
-    control_empty_end = false;
-    line_coding_due = false;
-    boot_loader_due = false;
-    toggles[EP0_IN] = 1;
-    toggles[EP0_OUT] = 1;
+    reset_control();
     control_buffer[0] = 0;
     control_buffer[1] = 0;
     switch (request) {
@@ -292,13 +315,14 @@ static void handle_setup(void)
         acknowledge();
         break;
     case SET_CONFIGURATION:
+        configure(value != 0);
+        acknowledge();
+        break;
     case CLEAR_ENDPOINT_FEATURE:
-        reset_data();
-        if (request == SET_CONFIGURATION) {
-            configured = value != 0;
-        }
-        if (configured) {
-            hand_over(DATA_OUT, PACKET);
+        if (packet[4] == ENDPOINT_DATA_IN) {
+            reset_sending();
+        } else if (packet[4] == ENDPOINT_DATA_OUT) {
+            reset_receiving();
         }
         acknowledge();
         break;
@@ -347,10 +371,10 @@ void usb_interrupt(void)
 {
     const uint32_t status = REG(USB_SIE_STATUS);
     if ((status & SIE_STATUS_BUS_RESET) != 0) {
-        configured = false;
-        new_address = 0;
-        reset_data();
+        reset_control();
+        configure(false);
         REG(USB_ADDRESS) = 0;
+        REG(USB_BUFF_STATUS) = UINT32_MAX;
         REG(USB_SIE_STATUS) = SIE_STATUS_BUS_RESET;
     }
     /* Packets before a new request: they may end the one before it. */

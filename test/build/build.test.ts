@@ -1,0 +1,119 @@
+/** Builds: tools that are missing, builds that fail, images that do not fit. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { buildProject, findImage } from '../../src/build/index.js';
+import type { Manifest } from '../../src/codegen/manifest.js';
+import { BonsaiError } from '../../src/errors.js';
+import { loadTarget } from '../../src/target/index.js';
+
+const manifest = {
+  plan: { model: { name: 'tiny' }, arenaBytes: 64 },
+  tables: [{ symbol: 'weights', role: 'weights', bytes: 100, step: 0 }],
+} as unknown as Manifest;
+
+describe('build', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'bonsaic-build-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const host = loadTarget('host');
+  const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+  const makefile = (recipe: string) => write('Makefile', `all:\n\t${recipe}\n`);
+  const build = (cc?: string, target = host) => buildProject(directory, { target, manifest, cc });
+
+  async function failure(promise: Promise<unknown>): Promise<BonsaiError> {
+    try {
+      await promise;
+    } catch (error) {
+      if (error instanceof BonsaiError) return error;
+      throw error;
+    }
+    throw new Error('it built');
+  }
+
+  it('runs the Makefile with the compiler and measures what it made', async () => {
+    write(
+      'main.c',
+      `const signed char weights[100] = {1}; static char arena[64];
+       int main(int n, char **v) { (void)v; return weights[n] + arena[n]; }`,
+    );
+    write(
+      'Makefile',
+      'build/tiny.elf: main.c\n\tmkdir -p build\n\techo built >> log\n\t$(CC) -O1 $< -o $@\n',
+    );
+    const built = await build();
+    expect(findImage(built)).to.equal(join(directory, 'build/tiny.elf'));
+    expect(built.images).to.deep.equal([built.elf]);
+    expect(built.toolchain).to.match(/^gcc \d+\.\d+\.\d+$/);
+    expect(built.sizes).to.include({ weightBytes: 100, tableBytes: 0 });
+
+    const builds = () => readFileSync(join(directory, 'log'), 'utf8').trim().split('\n').length;
+    await build();
+    expect(builds(), 'nothing has changed').to.equal(1);
+    await build('gcc -g');
+    expect(builds(), 'what another compiler has left is not taken').to.equal(2);
+  });
+
+  it('makes UF2 of the raw image', async () => {
+    const rp2040 = loadTarget('rp2040');
+    makefile(
+      'mkdir -p build; echo "int main(void){return 0;}" > m.c; $(CC) -c m.c -o build/tiny.elf; printf boot > build/tiny.bin',
+    );
+    const built = await build(undefined, rp2040);
+    expect(built.images.map((path) => path.replace(/.*\./, ''))).to.deep.equal([
+      'elf',
+      'bin',
+      'uf2',
+    ]);
+    expect(readFileSync(findImage(built)).subarray(32, 36).toString()).to.equal('boot');
+    expect(built.sizes.flashBytes).to.equal(4);
+  });
+
+  it('says how to install a compiler that is missing', async () => {
+    const target = { ...loadTarget('rp2040'), compiler: 'no-such-gcc' };
+    const error = await failure(build(undefined, target));
+    expect(error).to.include({ code: 'toolchain', exitStatus: 4, where: 'no-such-gcc' });
+    expect(error.hint).to.equal('apt-get install gcc-arm-none-eabi, or npm run setup');
+  });
+
+  it("names the user's own compiler when that is missing, or is none", async () => {
+    expect((await failure(build('/no/such/cc'))).hint).to.match(/--cc/);
+    expect((await failure(build('false'))).message).to.match(/version/);
+  });
+
+  const failures: [edge: string, says: string, code: string, message: RegExp][] = [
+    ['an error of the compiler', 'x.c:3:1: error: boom', 'toolchain', /x\.c:3:1: error: boom/],
+    [
+      'too much flash',
+      'ld: region `flash'.concat("' overflowed by 4096 bytes"),
+      'over-budget',
+      /rp2040: 4096 bytes of flash too much/,
+    ],
+    [
+      'too much RAM',
+      'ld: region `ram'.concat("' overflowed by 70000 bytes"),
+      'over-budget',
+      /70000 bytes of ram too much/,
+    ],
+    [
+      'no stack left',
+      'ld: less than 4 KB of RAM is left for the stack',
+      'over-budget',
+      /less than 4 KB of RAM is left for the stack/,
+    ],
+  ];
+  for (const [edge, says, code, message] of failures) {
+    it(`reports ${edge}`, async () => {
+      write('said', `${says}\n`);
+      makefile('@cat said >&2; exit 1');
+      const error = await failure(build(undefined, loadTarget('rp2040')));
+      expect(error.code).to.equal(code);
+      expect(error.message).to.match(message);
+      expect(existsSync(join(directory, 'build'))).to.equal(false);
+    });
+  }
+});
