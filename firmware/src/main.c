@@ -1,4 +1,4 @@
-/* Serves every link of the port, for ever: an answer leaves on the link that brought the request. */
+/* Serves every link of the port, for ever. An answer leaves on the link that asked. */
 #include "commands.h"
 #include "counters.h"
 #include "frame.h"

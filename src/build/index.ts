@@ -17,7 +17,7 @@ export interface BuildOptions {
   readonly manifest: Manifest;
   /** The user's compiler; undefined: the target's. */
   readonly cc?: string | undefined;
-  /** With the address and undefined-behaviour sanitizers, where the target's libraries have them. */
+  /** With the address and undefined-behaviour sanitizers, where the target has them. */
   readonly sanitize?: boolean;
 }
 

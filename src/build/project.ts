@@ -1,8 +1,8 @@
 /** Output directories on disk: written as a whole or not at all. */
+import { randomUUID } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -39,7 +39,8 @@ export function writeProject(
   try {
     checkReplaceable(target, directory);
     mkdirSync(dirname(target), { recursive: true });
-    const fresh = mkdtempSync(join(dirname(target), `.${basename(target)}.new-`));
+    const fresh = join(dirname(target), `.${basename(target)}.new-${randomUUID().slice(0, 8)}`);
+    mkdirSync(fresh);
     try {
       for (const [path, contents] of files) writeInside(fresh, path, contents);
       replace(target, fresh);

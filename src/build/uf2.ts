@@ -1,7 +1,7 @@
 /** Raw images as UF2, which a board's boot loader takes as a file (github.com/microsoft/uf2). */
 import { encodeBlock, UF2Flags } from 'uf2';
 
-/** Of each block: a page of flash, and all that the RP2040's boot ROM accepts (datasheet 2.8.4.2). */
+/** Of each block: a page of flash; the RP2040's boot ROM takes no other (datasheet 2.8.4.2). */
 const payloadBytes = 256;
 
 /** @param address of the image's first byte in flash; a multiple of 256 */

@@ -97,9 +97,8 @@ describe('firmware: the command loop', () => {
   it('hello names model, clock, unit, largest body and target', async () => {
     const { type, sequence, tag, body } = await board.ask(request('hello', [], { tag: 0 }));
     expect({ type, sequence, tag }).to.deep.equal({ type: 0x81, sequence: 7, tag: fake.tag });
-    expect(Buffer.from(body).toString('hex')).to.equal(
-      `${fake.sha256}${Buffer.from([...u32(1e9), 2, ...u16(1024)]).toString('hex')}${Buffer.from('host').toString('hex')}`,
-    );
+    const [sha256, name] = [Buffer.from(fake.sha256, 'hex'), Buffer.from('host')];
+    expect([...body]).to.deep.equal([...sha256, ...u32(1e9), 2, ...u16(1024), ...name]);
   });
 
   it('info gives the sizes of everything', async () => {

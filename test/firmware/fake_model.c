@@ -1,4 +1,4 @@
-/* A model for the firmware's tests: 130 steps, 260 spans of a byte, arithmetic that a test can redo.
+/* A model for the firmware's tests: 130 steps, 260 spans of a byte, arithmetic that tests redo.
  *
  *   step k writes  a[k] = input0[k] + 1  and  b[k] = input1[0] ^ k;
  *   in the end     output0 = input0 backwards,  output1 = input1.

@@ -1,4 +1,4 @@
-/** The RP2040's port on rp2040js, instruction by instruction: links, USB as hosts use it, counts. */
+/** The RP2040's port on rp2040js, step by step: links, USB as hosts use it, exact counts. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -82,7 +82,7 @@ static void start_uart(void)
 static uint32_t last_microsecond;
 static uint64_t microseconds;
 
-/* SysTick counts processor cycles modulo 2^24; the timer counts microseconds of the same crystal. */
+/* SysTick counts processor cycles modulo 2^24, the timer microseconds of the same crystal. */
 static void start_counter(void)
 {
     REG(WATCHDOG_TICK) = WATCHDOG_TICK_ENABLE | XOSC_HZ / 1000000u;
@@ -130,9 +130,9 @@ void port_flush(int32_t link)
     }
 }
 
-/* Exact without an interrupt that would disturb what is counted: the timer is within a few cycles of
- * the truth, SysTick knows the truth modulo 2^24, and no interval here lasts the 71 minutes in which
- * the timer's lower word wraps. No branches, so that every call takes the same time. */
+/* Exact without an interrupt that would disturb what is counted: the timer is within a microsecond
+ * of the truth, SysTick knows the truth modulo 2^24 cycles, and no interval here lasts the 71
+ * minutes in which the timer's lower word wraps. No branches: every call takes the same time. */
 uint64_t port_count(void)
 {
     const uint32_t cycles = 0u - REG(SYST_CVR); /* it counts down */

@@ -77,6 +77,42 @@
 #define WATCHDOG_TICK 0x4005802cu
 #define WATCHDOG_TICK_ENABLE BIT(9)
 
+/* USB controller [4.1.4] */
+#define USB_ADDRESS 0x50110000u
+#define USB_MAIN_CTRL 0x50110040u
+#define USB_SIE_CTRL 0x5011004cu
+#define USB_SIE_STATUS 0x50110050u
+#define USB_BUFF_STATUS 0x50110058u
+#define USB_STALL_ARM 0x50110068u
+#define USB_MUXING 0x50110074u
+#define USB_POWER 0x50110078u
+#define USB_INTE 0x50110090u
+#define SIE_CTRL_PULL_UP BIT(16)
+#define SIE_CTRL_EP0_INTERRUPT BIT(29)
+#define SIE_STATUS_SETUP BIT(17)
+#define SIE_STATUS_BUS_RESET BIT(19)
+#define INT_BUFF_STATUS BIT(4)
+#define INT_BUS_RESET BIT(12)
+#define INT_SETUP BIT(16)
+#define MAIN_CTRL_ENABLE BIT(0)
+#define MUXING_TO_PHY BIT(0)
+#define MUXING_SOFTCON BIT(3)
+#define POWER_VBUS_DETECT BIT(2)
+#define POWER_VBUS_OVERRIDE BIT(3)
+
+/* USB memory [4.1.2.5]: the setup packet, endpoint controls, buffer controls, buffers. */
+#define DPRAM 0x50100000u
+#define DPRAM_BYTES 0x1000u
+#define ENDPOINT_CONTROL(buffer) (DPRAM + 4u * (uint32_t)(buffer))
+#define ENDPOINT_ENABLE (BIT(31) | BIT(29)) /* an interrupt for each buffer */
+#define ENDPOINT_BULK (2u << 26)
+#define ENDPOINT_INTERRUPT (3u << 26)
+#define BUFFER_FULL BIT(15)
+#define BUFFER_DATA1 BIT(13)
+#define BUFFER_STALL BIT(11)
+#define BUFFER_AVAILABLE BIT(10)
+#define BUFFER_LENGTH 0x3ffu
+
 /* Cortex-M0+ [2.4] */
 #define SYST_CSR 0xe000e010u
 #define SYST_RVR 0xe000e014u

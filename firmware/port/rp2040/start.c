@@ -1,5 +1,5 @@
-/* From reset to main: memory is set up, and the free memory painted so that the peak of the stack can
- * be read off later. */
+/* From reset to main: memory is set up, and the free memory painted so that the peak of the stack
+ * can be read off later. */
 #include "start.h"
 
 #include "rp2040.h"
@@ -16,7 +16,7 @@ extern const uint32_t data_load[];
 int main(void);
 void reset_handler(void);
 
-/* A fault is not hidden by a restart: the board falls silent, and the host's time-out reports it. */
+/* A fault is not hidden by a restart: the board falls silent, and the host's time-out tells. */
 static void hang(void)
 {
     for (;;) {

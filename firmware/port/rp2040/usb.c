@@ -1,8 +1,8 @@
-/* CDC ACM on the RP2040's USB controller (RP2040 datasheet, 4.1; USB 2.0, chapter 9; USB PSTN 1.2).
+/* CDC ACM on the RP2040's USB controller (datasheet, 4.1; USB 2.0, chapter 9; USB PSTN 1.2).
  *
- * The interrupt answers control requests and notes finished packets; the serial data itself waits in
- * the controller's memory until the program takes it, and the next packet waits with the host: an
- * inference is disturbed by control requests only. */
+ * The interrupt answers control requests and notes finished packets; the serial data itself waits
+ * in the controller's memory until the program takes it, and the next packet waits with the host:
+ * an inference is disturbed by control requests only. */
 #include "usb.h"
 
 #include <stdbool.h>
@@ -11,42 +11,6 @@
 #include "bytes.h"
 #include "port.h"
 #include "rp2040.h"
-
-/* Controller [4.1.4] */
-#define USB_ADDRESS 0x50110000u
-#define USB_MAIN_CTRL 0x50110040u
-#define USB_SIE_CTRL 0x5011004cu
-#define USB_SIE_STATUS 0x50110050u
-#define USB_BUFF_STATUS 0x50110058u
-#define USB_STALL_ARM 0x50110068u
-#define USB_MUXING 0x50110074u
-#define USB_POWER 0x50110078u
-#define USB_INTE 0x50110090u
-#define SIE_CTRL_PULL_UP BIT(16)
-#define SIE_CTRL_EP0_INTERRUPT BIT(29)
-#define SIE_STATUS_SETUP BIT(17)
-#define SIE_STATUS_BUS_RESET BIT(19)
-#define INT_BUFF_STATUS BIT(4)
-#define INT_BUS_RESET BIT(12)
-#define INT_SETUP BIT(16)
-#define MAIN_CTRL_ENABLE BIT(0)
-#define MUXING_TO_PHY BIT(0)
-#define MUXING_SOFTCON BIT(3)
-#define POWER_VBUS_DETECT BIT(2)
-#define POWER_VBUS_OVERRIDE BIT(3)
-
-/* Its memory [4.1.2.5]: the setup packet, endpoint controls, buffer controls, buffers. */
-#define DPRAM 0x50100000u
-#define DPRAM_BYTES 0x1000u
-#define ENDPOINT_CONTROL(buffer) (DPRAM + 4u * (uint32_t)(buffer))
-#define ENDPOINT_ENABLE (BIT(31) | BIT(29)) /* an interrupt for each buffer */
-#define ENDPOINT_BULK (2u << 26)
-#define ENDPOINT_INTERRUPT (3u << 26)
-#define BUFFER_FULL BIT(15)
-#define BUFFER_DATA1 BIT(13)
-#define BUFFER_STALL BIT(11)
-#define BUFFER_AVAILABLE BIT(10)
-#define BUFFER_LENGTH 0x3ffu
 
 #define PACKET 64
 #define ENDPOINT_DATA_OUT 0x02
@@ -409,7 +373,8 @@ void usb_start(void)
     REG(USB_MAIN_CTRL) = MAIN_CTRL_ENABLE;
     REG(USB_SIE_CTRL) = SIE_CTRL_EP0_INTERRUPT;
     REG(USB_INTE) = INT_BUFF_STATUS | INT_BUS_RESET | INT_SETUP;
-    REG(ENDPOINT_CONTROL(NOTIFY_IN)) = ENDPOINT_ENABLE | ENDPOINT_INTERRUPT | buffer_offset[NOTIFY_IN];
+    REG(ENDPOINT_CONTROL(NOTIFY_IN)) =
+        ENDPOINT_ENABLE | ENDPOINT_INTERRUPT | buffer_offset[NOTIFY_IN];
     REG(ENDPOINT_CONTROL(DATA_IN)) = ENDPOINT_ENABLE | ENDPOINT_BULK | buffer_offset[DATA_IN];
     REG(ENDPOINT_CONTROL(DATA_OUT)) = ENDPOINT_ENABLE | ENDPOINT_BULK | buffer_offset[DATA_OUT];
     REG(NVIC_ISER) = BIT(USBCTRL_IRQ);

@@ -7,7 +7,7 @@
 /* Connects to the bus. The controller is out of reset and clk_usb runs at 48 MHz. */
 void usb_start(void);
 
-/* Handler of the controller's interrupt: control requests, and the packets that have gone or come. */
+/* Handler of the controller's interrupt: control requests, packets that have gone or come. */
 void usb_interrupt(void);
 
 /* The next byte from the host, or -1. */
