@@ -105,7 +105,7 @@ function latencyLines(report: Report): string[] {
 
 function simulatedNote({ options }: Report): string {
   return options.xip === 'model'
-    ? 'simulated: flash through the modelled XIP cache (56 cycles a miss); bus contention is left out'
+    ? 'simulated: XIP cache with quad reads, 56 cycles a miss (serial reads cost more); no bus contention'
     : 'simulated: flash without cache misses, no bus contention';
 }
 

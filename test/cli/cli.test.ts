@@ -139,7 +139,7 @@ describe('command line', () => {
         'no such port',
         5,
         /nowhere/,
-        () => ['run', model, '--target', 'rp2040', '--port', '/dev/nowhere'],
+        () => ['run', model, '--target', 'host', '--port', '/dev/nowhere'],
       ],
     ];
     for (const [edge, status, stderr, args] of rows) {
