@@ -136,7 +136,7 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
   const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups } = dims;
   const stage = outputStage(view, outC, 'per-channel');
   const filters = filtersOf(view);
-  const biases = biasesFor(view, filters, false);
+  const biases = biasesFor(view, filters, true);
   const channels = outC / groups;
   return Array.from({ length: groups }, (_, group): KernelCall => {
     const blocks = laneBlocks(channels, group * channels);
@@ -203,7 +203,7 @@ export const conv2d = {
       },
     },
     {
-      ...multiplyKernel('conv2d', ['dot4', 'clip_taps']),
+      ...multiplyKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
       when: () => true,
       cost: (view) => 7 * macs(view),
       lower,

@@ -11,14 +11,22 @@ import {
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { outputOf } from './operands.js';
 
+/** C helpers between accumulator and output; codegen leaves out those that are not called. */
+const outputSupport = [
+  'multiply_high',
+  'requantise',
+  'requantise_single',
+  'to_output',
+  'store4',
+  'store4_single',
+];
+
 /** Fields that all variants built on multiply-accumulate have in common. */
 export function multiplyKernel(template: string, support: readonly string[]) {
   return {
     template: `portable/${template}`,
     needs: [],
-    support: ['multiply_high', 'requantise', 'requantise_single', 'clamp', ...support].map(
-      (name) => `portable/support/${name}`,
-    ),
+    support: [...outputSupport, ...support].map((name) => `portable/support/${name}`),
     scratch: () => 0,
   };
 }

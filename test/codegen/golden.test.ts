@@ -66,8 +66,9 @@ const rows: Readonly<Record<string, Fill>> = {
     return b.node('average_pool2d', [x], { kernelH: 6, kernelW: 6, ...poolWindow });
   },
   'portable/conv2d': (b) => {
-    const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
-    return b.conv2d(x, [6, 2, 2], { activation: 'relu6' });
+    const attrs = { strideH: 2, strideW: 2, ...pads };
+    const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
+    return b.conv2d(x, [8, 3, 3], { ...attrs, activation: 'relu6' });
   },
   'portable/copy': (b) => {
     const x = b.node('pad', [b.input([1, 4, 4, 3])], { pads: [0, 0, 1, 1, 1, 1, 0, 0] });

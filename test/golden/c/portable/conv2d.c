@@ -1,3 +1,12 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
@@ -18,27 +27,40 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
 static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
 {
-    if (shift >= 0) {
-        return multiply_high((int32_t)((uint32_t)x << shift), multiplier, 1u << 14);
-    }
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
     /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
-    return (((y + (y >> 31)) >> ~shift) + 1) >> 1;
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+static inline int8_t to_output(int32_t scaled, const struct output *output)
 {
-    return value < low ? low : value > high ? high : value;
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
-/* acc[i] += sum of (x[k] - x_zp) * lane i of w[k], k < n. A word of w is the weights of four output
- * channels, lane 0 lowest: one load and six shifts give four signed bytes, where the core's signed
- * byte load needs an index register and two cycles each. */
-static inline void dot4(int32_t acc[4], const int8_t *x, int32_t x_zp, const int32_t *w, int32_t n)
+/* y[i] = acc[i] in the output's scale, for each lane that is stored. `stage` holds bias, multiplier
+ * and shift of each lane. */
+BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
+                          const struct output *output)
+{
+    for (int32_t i = 0; i < output->lanes; i++, stage += 3)
+        y[i] = to_output(requantise(acc[i], stage[1], stage[2]), output);
+}
+
+/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
+ * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
+ * load of its own would take an index register and two cycles. */
+BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
 {
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
     for (const int8_t *const end = x + n; x != end; x++) {
-        const int32_t value = *x - x_zp;
+        const int32_t value = *x;
         const int32_t word = *w++;
         acc0 += value * (int8_t)word;
         acc1 += value * (int8_t)(word >> 8);
@@ -51,17 +73,27 @@ static inline void dot4(int32_t acc[4], const int8_t *x, int32_t x_zp, const int
     acc[3] = acc3;
 }
 
+/* As dot4, for taps outside the image, which all have one value. */
+BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const int32_t *w, int32_t n)
+{
+    for (; n > 0; n--) {
+        const int32_t word = *w++;
+        acc[0] += value * (int8_t)word;
+        acc[1] += value * (int8_t)(word >> 8);
+        acc[2] += value * (int8_t)(word >> 16);
+        acc[3] += value * (word >> 24);
+    }
+}
+
 /* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
  * [0, extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
                              int32_t *end)
 {
-    while (*first < *end && origin + *first * dilation < 0) {
+    while (*first < *end && origin + *first * dilation < 0)
         ++*first;
-    }
-    while (*first < *end && origin + (*end - 1) * dilation >= extent) {
+    while (*first < *end && origin + (*end - 1) * dilation >= extent)
         --*end;
-    }
 }
 
 struct conv2d_s8_args {
@@ -71,58 +103,57 @@ struct conv2d_s8_args {
     uint8_t in_h;
     uint8_t in_w;
     uint8_t in_c;
-    uint8_t kernel_h;
-    uint8_t kernel_w;
     uint8_t filter_c;
-    uint8_t stride_h;
-    uint8_t stride_w;
-    uint8_t pad_top;
-    uint8_t pad_left;
     uint8_t out_h;
     uint8_t out_w;
-    uint8_t out_c;
-    uint8_t channels;
     uint8_t scaled_max;
 };
 
 /* Four output channels go over the whole image before the next four do, so that every weight
  * comes from flash once; where channels are not a multiple of four, the last four overlap the four
- * before. Padded taps are the zero point and add nothing: they are left out.
+ * before. The input's zero point is folded into the biases: a tap outside the image counts as it.
  * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
                       const struct conv2d_s8_args *restrict args)
 {
+    const struct output output = { args->scaled_min, args->scaled_max, 3, 4 };
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = args->in_c, in_zp = 3;
-    const int32_t kernel_h = args->kernel_h, kernel_w = args->kernel_w, filter_c = args->filter_c;
-    const int32_t out_h = args->out_h, out_w = args->out_w, channels = args->channels, lanes = 4;
+    const int32_t kernel_h = 3, kernel_w = 3, filter_c = args->filter_c;
+    const int32_t out_h = args->out_h, out_w = args->out_w, channels = 8;
     const int32_t dilation_h = 1, dilation_w = 1;
-    const int32_t *weights = args->weights;
-    const int32_t *stage = args->stage;
+    const int32_t *weights = args->weights, *stage = args->stage;
 
     for (int32_t c = 0; c < channels; c += 4) {
+        const int32_t first = c + output.lanes > channels ? channels - output.lanes : c;
         const int8_t *image = in + 0;
-        int8_t *y = out + 0 + (c + lanes > channels ? channels - lanes : c);
+        int8_t *y = out + 0 + first;
         for (int32_t batch = 1; batch > 0; batch--) {
             for (int32_t oy = 0; oy < out_h; oy++) {
-                const int32_t y0 = oy * args->stride_h - args->pad_top;
+                const int32_t y0 = oy * 2 - 1;
                 int32_t top = 0, bottom = kernel_h;
                 clip_taps(y0, dilation_h, in_h, &top, &bottom);
                 for (int32_t ox = 0; ox < out_w; ox++) {
-                    const int32_t x0 = ox * args->stride_w - args->pad_left;
+                    const int32_t x0 = ox * 2 - 1;
                     int32_t left = 0, right = kernel_w;
                     clip_taps(x0, dilation_w, in_w, &left, &right);
                     int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
-                    for (int32_t ky = top; ky < bottom; ky++) {
-                        const int32_t line = (y0 + ky * dilation_h) * in_w + x0;
-                        dot4(acc, image + (line + left) * in_c, in_zp,
-                             weights + (ky * kernel_w + left) * filter_c, (right - left) * filter_c);
+                    const int32_t *w = weights;
+                    for (int32_t ky = 0; ky < kernel_h; ky++, w += kernel_w * filter_c) {
+                        /* Taps before the image, inside it, and behind it. */
+                        const int32_t inside = ky < top || ky >= bottom ? 0 : right - left;
+                        const int32_t before = inside > 0 ? left : kernel_w;
+                        const int32_t behind = kernel_w - before - inside;
+                        const int32_t iy = y0 + ky * dilation_h, ix = x0 + left * dilation_w;
+                        if (before > 0)
+                            pad4(acc, in_zp, w, before * filter_c);
+                        if (inside > 0)
+                            dot4(acc, image + (iy * in_w + ix) * in_c, w + before * filter_c,
+                                 inside * filter_c);
+                        if (behind > 0)
+                            pad4(acc, in_zp, w + (before + inside) * filter_c, behind * filter_c);
                     }
-                    for (int32_t i = 0; i < lanes; i++) {
-                        const int32_t scaled = requantise(
-                            acc[i], stage[3 * i + 1], stage[3 * i + 2]);
-                        y[i] = (int8_t)(clamp(scaled, args->scaled_min, args->scaled_max) + 3);
-                    }
-                    y += args->out_c;
+                    store4(y, acc, stage, &output);
+                    y += 8;
                 }
             }
             image += in_h * in_w * in_c;
@@ -134,16 +165,12 @@ static void conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
 
 static const struct conv2d_s8_args model_conv2d_0_args BONSAI_FLASH = {
     .weights = model_conv2d_0_weights, .stage = model_conv2d_0_stage, .scaled_min = -131, .in_h = 9,
-    .in_w = 9, .in_c = 3, .kernel_h = 3, .kernel_w = 3, .filter_c = 3, .stride_h = 2, .stride_w = 2,
-    .pad_top = 1, .pad_left = 1, .out_h = 5, .out_w = 5, .out_c = 8, .channels = 8,
-    .scaled_max = 124,
+    .in_w = 9, .in_c = 3, .filter_c = 3, .out_h = 5, .out_w = 5, .scaled_max = 124,
 };
 
 static const struct conv2d_s8_args model_conv2d_1_args BONSAI_FLASH = {
     .weights = model_conv2d_1_weights, .stage = model_conv2d_1_stage, .scaled_min = 0, .in_h = 5,
-    .in_w = 5, .in_c = 8, .kernel_h = 2, .kernel_w = 2, .filter_c = 8, .stride_h = 1, .stride_w = 1,
-    .pad_top = 0, .pad_left = 0, .out_h = 4, .out_w = 4, .out_c = 6, .channels = 6,
-    .scaled_max = 12,
+    .in_w = 5, .in_c = 8, .filter_c = 8, .out_h = 3, .out_w = 3, .scaled_max = 12,
 };
 
 static void model_step(int8_t *arena, int32_t step)
@@ -154,8 +181,8 @@ static void model_step(int8_t *arena, int32_t step)
     case 0:
         conv2d_s8(arena + 0x0000, arena + 0x00f4, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,4,4,6]  2x2 relu6
-     * kernel portable/conv2d (test; 3072 MAC); scratch 0 B; arena in 0x00f4, out 0x01bc */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,3,3,8]  3x3 stride 2 pad 1,1,1,1 relu6
+     * kernel portable/conv2d (test; 5184 MAC); scratch 0 B; arena in 0x00f4, out 0x01bc */
     case 1:
         conv2d_s8(arena + 0x00f4, arena + 0x01bc, &model_conv2d_1_args);
         break;

@@ -1,3 +1,12 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
 /* Moves runs of elements between two row-major tensors, after filling what no run reaches.
  * The runs lie at constant distances. */
 static void copy_s8_fill(const int8_t *restrict in, int8_t *restrict out)

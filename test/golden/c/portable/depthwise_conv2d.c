@@ -1,3 +1,12 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
@@ -18,17 +27,21 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
 static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
 {
-    if (shift >= 0) {
-        return multiply_high((int32_t)((uint32_t)x << shift), multiplier, 1u << 14);
-    }
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
     /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
-    return (((y + (y >> 31)) >> ~shift) + 1) >> 1;
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+static inline int8_t to_output(int32_t scaled, const struct output *output)
 {
-    return value < low ? low : value > high ? high : value;
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
 /* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
@@ -36,12 +49,10 @@ static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
                              int32_t *end)
 {
-    while (*first < *end && origin + *first * dilation < 0) {
+    while (*first < *end && origin + *first * dilation < 0)
         ++*first;
-    }
-    while (*first < *end && origin + (*end - 1) * dilation >= extent) {
+    while (*first < *end && origin + (*end - 1) * dilation >= extent)
         --*end;
-    }
 }
 
 struct depthwise_conv2d_s8_args {
@@ -66,6 +77,7 @@ struct depthwise_conv2d_s8_args {
 static void depthwise_conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
                                 const struct depthwise_conv2d_s8_args *restrict args)
 {
+    const struct output output = { args->scaled_min, args->scaled_max, 3, 1 };
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = 3, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, out_c = args->out_c;
     const int32_t out_h = args->out_h, out_w = args->out_w, depth_multiplier = args->depth_multiplier;
@@ -93,7 +105,7 @@ static void depthwise_conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
                     }
                     const int32_t scaled =
                         requantise(acc, stage[1], stage[2]);
-                    *out++ = (int8_t)(clamp(scaled, args->scaled_min, args->scaled_max) + 3);
+                    *out++ = to_output(scaled, &output);
                     stage += 3;
                     if (++sibling == depth_multiplier) {
                         sibling = 0;

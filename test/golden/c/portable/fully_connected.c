@@ -1,3 +1,12 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
@@ -18,27 +27,40 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
 static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
 {
-    if (shift >= 0) {
-        return multiply_high((int32_t)((uint32_t)x << shift), multiplier, 1u << 14);
-    }
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
     /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
-    return (((y + (y >> 31)) >> ~shift) + 1) >> 1;
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-static inline int32_t clamp(int32_t value, int32_t low, int32_t high)
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+static inline int8_t to_output(int32_t scaled, const struct output *output)
 {
-    return value < low ? low : value > high ? high : value;
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
-/* acc[i] += sum of (x[k] - x_zp) * lane i of w[k], k < n. A word of w is the weights of four output
- * channels, lane 0 lowest: one load and six shifts give four signed bytes, where the core's signed
- * byte load needs an index register and two cycles each. */
-static inline void dot4(int32_t acc[4], const int8_t *x, int32_t x_zp, const int32_t *w, int32_t n)
+/* y[i] = acc[i] in the output's scale, for each lane that is stored. `stage` holds bias, multiplier
+ * and shift of each lane. */
+BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
+                          const struct output *output)
+{
+    for (int32_t i = 0; i < output->lanes; i++, stage += 3)
+        y[i] = to_output(requantise(acc[i], stage[1], stage[2]), output);
+}
+
+/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
+ * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
+ * load of its own would take an index register and two cycles. */
+BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
 {
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
     for (const int8_t *const end = x + n; x != end; x++) {
-        const int32_t value = *x - x_zp;
+        const int32_t value = *x;
         const int32_t word = *w++;
         acc0 += value * (int8_t)word;
         acc1 += value * (int8_t)(word >> 8);
@@ -66,21 +88,18 @@ struct fully_connected_s8_args {
 static void fully_connected_s8(const int8_t *restrict in, int8_t *restrict out,
                                const struct fully_connected_s8_args *restrict args)
 {
-    const int32_t depth = args->depth, out_c = args->out_c, lanes = args->lanes;
+    const struct output output = { -131, 124, 3, args->lanes };
+    const int32_t depth = args->depth, out_c = args->out_c;
     const int32_t *weights = args->weights;
     const int32_t *stage = args->stage;
 
     for (int32_t c = 0; c < out_c; c += 4) {
         const int8_t *x = in;
-        int8_t *y = out + (c + lanes > out_c ? out_c - lanes : c);
+        int8_t *y = out + (c + output.lanes > out_c ? out_c - output.lanes : c);
         for (int32_t row = 1; row > 0; row--) {
             int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
-            dot4(acc, x, 0, weights, depth);
-            for (int32_t i = 0; i < lanes; i++) {
-                const int32_t scaled = requantise(
-                    acc[i], stage[3 * i + 1], stage[3 * i + 2]);
-                y[i] = (int8_t)(clamp(scaled, -131, 124) + 3);
-            }
+            dot4(acc, x, weights, depth);
+            store4(y, acc, stage, &output);
             x += depth;
             y += out_c;
         }

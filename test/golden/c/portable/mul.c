@@ -1,3 +1,12 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
@@ -18,12 +27,11 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
 static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
 {
-    if (shift >= 0) {
-        return multiply_high((int32_t)((uint32_t)x << shift), multiplier, 1u << 14);
-    }
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
     /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
-    return (((y + (y >> 31)) >> ~shift) + 1) >> 1;
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
 struct mul_s8_args {

@@ -1,3 +1,12 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
 struct resize_nearest_neighbor_s8_args {
     const uint16_t *rows;
     const uint16_t *columns;

@@ -1,3 +1,12 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
 /* exp(x - max) / sum along each row in float32, as desktop TensorFlow Lite computes it: a table of
  * the 256 possible exponentials, summed in order. Doubling is exact, so the last line rounds halves
  * up as round() does and no multiply-add can be fused into it. */
