@@ -3,7 +3,7 @@ const layers = [
   ['errors'],
   ['ir'],
   ['ops'],
-  ['import', 'write', 'compress', 'passes', 'analysis'],
+  ['import', 'write', 'passes', 'analysis'],
   ['target'],
   ['plan'],
   ['codegen'],

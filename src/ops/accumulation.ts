@@ -17,9 +17,6 @@ export interface AccumulationAttrs {
   readonly activation: Activation;
   /** Resolved at import: TFLM, and desktop TFLite for this operator. */
   readonly rounding: Rounding;
-  /** A fused activation's bounds: narrow the output's integers further. */
-  readonly clampMin?: number;
-  readonly clampMax?: number;
   /**
    * A pass has added −zeroPoint · Σ weights to each bias: raw input values are multiplied, and
    * a padded tap counts as the zero point. The results are the same.
@@ -64,7 +61,7 @@ export function outputStage(
     return quantizeMultiplier((product === 'per-tensor' ? Math.fround(both) : both) / outputScale);
   };
   const [first = 1, ...others] = scales;
-  const [low, high] = activationRange(attrs.activation, output);
+  const [min, max] = activationRange(attrs.activation, output);
   return {
     biases: biasesOf(view, channels),
     multipliers:
@@ -73,8 +70,8 @@ export function outputStage(
         : new Array<Multiplier>(channels).fill(multiplierOf(first)),
     rounding: attrs.rounding,
     zeroPoint,
-    min: Math.max(low, attrs.clampMin ?? low),
-    max: Math.min(high, attrs.clampMax ?? high),
+    min,
+    max,
   };
 }
 

@@ -182,5 +182,3 @@ export function sameQuant(a: Quant | null, b: Quant | null): boolean {
     a.zeroPoints.every((zeroPoint, i) => zeroPoint === b.zeroPoints[i])
   );
 }
-
-export { isInteger } from '../ir/graph.js';

@@ -1,6 +1,6 @@
 /** What reshape, squeeze and expand_dims are: the same elements under another shape. */
 import { BonsaiError } from '../errors.js';
-import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
+import { at, elementCount, type Node, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { movement } from './movement.js';
 import { inputOf } from './operands.js';
@@ -25,6 +25,13 @@ export function sameElements(name: string): OpDef<SameElementsAttrs> {
     },
     inPlace: true,
   });
+}
+
+const names: ReadonlySet<string> = new Set(['reshape', 'squeeze', 'expand_dims']);
+
+/** Whether output 0 has exactly the elements of input 0, in the same order. */
+export function isReshape(node: Pick<Node<object>, 'op'>): boolean {
+  return names.has(node.op);
 }
 
 function shapeOf(view: NodeView<SameElementsAttrs>): Shape {

@@ -6,7 +6,7 @@
  */
 import { type Graph, type Node, type TensorId, tensorOf } from '../ir/graph.js';
 import { sameQuant } from '../ops/quant.js';
-import { isReshape } from '../ops/reshaping.js';
+import { isReshape } from '../ops/same-elements.js';
 
 export function dropReshapes(graph: Graph): Graph {
   /** Output of a reshape → what it reshapes, through chains of them. */

@@ -10,7 +10,7 @@ import {
   viewOf,
 } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
-import { isReshape } from '../ops/reshaping.js';
+import { isReshape } from '../ops/same-elements.js';
 
 /** When a node runs. */
 export interface Schedule {

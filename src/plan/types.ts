@@ -1,6 +1,5 @@
 /** The plan: everything that was decided about one model on one target. JSON-serialisable. */
 import type { DType, Shape, TensorId } from '../ir/graph.js';
-import type { Rounding } from '../ops/quant.js';
 
 export type Optimize = 'speed' | 'balanced' | 'size';
 
@@ -90,5 +89,3 @@ export interface Plan {
   /** Alignment that the caller's arena must have. */
   readonly arenaAlign: number;
 }
-
-export type { Rounding };

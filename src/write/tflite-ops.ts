@@ -294,8 +294,6 @@ export function writerOf(view: NodeView): Writer {
         ? splitInSizes
         : writers[node.op];
   if (writer === undefined) throw inexpressible(view, view.node.op);
-  for (const attr of ['clampMin', 'clampMax', 'zeroPointFolded']) {
-    if (view.attrs[attr] !== undefined) throw inexpressible(view, attr);
-  }
+  if (attrs.zeroPointFolded !== undefined) throw inexpressible(view, 'a folded zero point');
   return writer;
 }
