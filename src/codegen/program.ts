@@ -54,17 +54,16 @@ export function emitProgram(module: Module, plan: Plan, options: ProgramOptions 
   // Pointers are settled before the tables are printed: a constant operand is one more table.
   const cases = lowered.map((step) => stepCase(module.name, graph, step, functions, places, pool));
   const kernels = functions.map(({ text }) => text);
+  const code = [...supportTexts(lowered, kernels.join('')), ...kernels];
   const body = [
     ...pool.definitions(),
-    ...supportTexts(lowered, kernels.join('')),
-    ...kernels,
+    ...code,
     ...functions.flatMap(({ descriptors }) => descriptors),
   ];
   const context = interfaceContext(module, plan, options);
   const source = render('project/model.c', {
     ...context,
-    // Only kernels that copy need string.h.
-    uses_string: /\bmem(cpy|move|set)\(/.test(kernels.join('')),
+    uses_string: /\bmem(cpy|move|set)\(/.test(code.join('')),
     body: body.map((text) => `\n${text}`).join(''),
     has_steps: plan.steps.length > 0,
     cases: cases.join('\n'),
@@ -116,18 +115,25 @@ function lowerStep(model: string, graph: Graph, step: PlanStep, pool: TablePool)
 }
 
 /**
- * The helpers that are called, each once, in the order in which kernels list them: a helper comes
- * after those that it calls itself. Each template is named as its function.
+ * The helpers that are called, each once, after those that it calls itself; otherwise in the order
+ * in which kernels list them. Each template is named as its function.
  */
 function supportTexts(lowered: readonly LoweredStep[], kernels: string): readonly string[] {
   const names = new Set(lowered.flatMap(({ variant }) => variant?.support ?? []));
-  const used: string[] = [];
-  for (const name of [...names].reverse()) {
-    const calls = new RegExp(`\\b${posix.basename(name)}\\(`);
-    if (!calls.test(kernels) && !used.some((text) => calls.test(text))) continue;
-    used.unshift(`${render(`kernels/${name}`, {}).trimEnd()}\n`);
-  }
-  return used;
+  const used = new Map<string, string>();
+  const visited = new Set<string>();
+  const addCalledBy = (caller: string) => {
+    for (const name of names) {
+      const calls = new RegExp(`\\b${posix.basename(name)}\\(`);
+      if (visited.has(name) || !calls.test(caller)) continue;
+      visited.add(name);
+      const text = `${render(`kernels/${name}`, {}).trimEnd()}\n`;
+      addCalledBy(text);
+      used.set(name, text);
+    }
+  };
+  addCalledBy(kernels);
+  return [...used.values()];
 }
 
 /** The comment, the label and the calls of one step in the model's switch. */

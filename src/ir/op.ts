@@ -44,17 +44,30 @@ export interface KernelCall {
 
 /** One way to compute an operator. One predicate serves choice and scratch. */
 export interface KernelVariant<A extends object = Attrs> {
-  /** Path below templates/kernels without '.hbs': 'portable/conv2d'. */
+  /**
+   * Path below templates/kernels without '.hbs': 'portable/conv2d'. A plan names the variant by it:
+   * no two variants of an operator have the same, variants of two operators may.
+   */
   readonly template: string;
   readonly needs: readonly Feature[];
-  /** C helpers that the kernel calls, templates emitted once before all kernels: 'portable/support/requantise'. */
+  /**
+   * Templates of the C helpers that the kernel calls, and of those that they call, named as their
+   * functions: 'portable/support/requantise'. Those that are called are emitted once, first.
+   */
   readonly support: readonly string[];
   when(view: NodeView<A>, facts: Facts): boolean;
-  /** Bytes of arena that the kernel needs besides its inputs and outputs. */
+  /**
+   * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every
+   * call of the step gets the same ones, as a parameter after the outputs; a kernel that needs them
+   * for some nodes only tells these apart by a flag.
+   */
   scratch(view: NodeView<A>): number;
   /** Estimated cycles on the target, for choice only. From measurement (bench/). */
   cost(view: NodeView<A>, target: TargetTraits): number;
-  /** The calls that compute the node, in order; nearly always one. */
+  /**
+   * The calls that compute the node, in order, all of the variant's template; nearly always one.
+   * Weights are laid out here: `tables` holds them as the kernel reads them.
+   */
   lower(view: NodeView<A>): readonly KernelCall[];
 }
 

@@ -57,6 +57,7 @@ describe('every operator', () => {
     it(`${name} has a portable kernel, its golden C, tests and a place in random graphs`, () => {
       const templates = variants.map(({ template }) => template);
       expect(templates.some((template) => template.startsWith('portable/'))).to.equal(true);
+      expect([...new Set(templates)], 'a plan tells them apart').to.deep.equal(templates);
       const files = [
         ...templates.map((template) => `templates/kernels/${template}.hbs`),
         ...templates.map((template) => `test/golden/c/${template}.c`),
