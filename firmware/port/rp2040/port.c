@@ -18,6 +18,16 @@ const int32_t port_links = 2;
 /* Pointers in the boot ROM, placed by the linker script [2.8.3]. */
 extern const uint16_t rom_functions, rom_find_function;
 
+__attribute__((section(".vectors"), used)) static const struct {
+    uint32_t *stack;
+    void (*exception[15])(void);
+    void (*interrupt[USBCTRL_IRQ + 1])(void); /* no other is ever enabled */
+} vectors = {
+    .stack = stack_top,
+    .exception = {reset_handler, hang, hang},
+    .interrupt = {[USBCTRL_IRQ] = usb_interrupt},
+};
+
 static void release(uint32_t resets)
 {
     CLEAR_BITS(RESETS_RESET) = resets;

@@ -2,36 +2,21 @@
  * can be read off later. */
 #include "start.h"
 
-#include "rp2040.h"
-#include "usb.h"
-
 #define PAINT 0x5ac35ac3u
 /* Bytes below the stack pointer that the painter leaves to itself. */
 #define PAINTER_STACK 64
 
 /* Addresses that the linker script defines. */
-extern uint32_t data_start[], data_end[], bss_start[], bss_end[], stack_top[];
+extern uint32_t data_start[], data_end[], bss_start[], bss_end[];
 extern const uint32_t data_load[];
 
 int main(void);
-void reset_handler(void);
 
-/* A fault is not hidden by a restart: the board falls silent, and the host's time-out tells. */
-static void hang(void)
+void hang(void)
 {
     for (;;) {
     }
 }
-
-__attribute__((section(".vectors"), used)) static const struct {
-    uint32_t *stack;
-    void (*exception[15])(void);
-    void (*interrupt[USBCTRL_IRQ + 1])(void); /* no other is ever enabled */
-} vectors = {
-    .stack = stack_top,
-    .exception = {reset_handler, hang, hang},
-    .interrupt = {[USBCTRL_IRQ] = usb_interrupt},
-};
 
 void reset_handler(void)
 {

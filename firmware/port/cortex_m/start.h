@@ -1,0 +1,25 @@
+/* What all Cortex-M have in common. The family's port adds the table of vectors, in section
+ * .vectors: the top of the stack, reset_handler, hang for every fault, and its interrupts. */
+#ifndef BONSAI_CORTEX_M_START_H
+#define BONSAI_CORTEX_M_START_H
+
+#include <stdint.h>
+
+/* From the linker script. */
+extern uint32_t stack_top[];
+
+void reset_handler(void);
+
+/* A fault is not hidden by a restart: the board falls silent, and the host's time-out tells. */
+void hang(void);
+
+/* Bytes between the end of static memory and the top of the stack. */
+uint32_t stack_size(void);
+
+/* The most of them that the stack has used since reset. */
+uint32_t stack_peak(void);
+
+/* .data and .bss. */
+uint32_t static_ram(void);
+
+#endif
