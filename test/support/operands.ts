@@ -2,7 +2,7 @@
 import type { Quant, Shape } from '../../src/ir/graph.js';
 import { type Activation, activations } from '../../src/ops/quant.js';
 import { samePadding } from '../../src/ops/window.js';
-import { perTensorQuant, type Random } from './module.js';
+import { perChannelQuant, perTensorQuant, type Random } from './module.js';
 import { type OperandCase, type OperatorCase, randomQuant, randomShape } from './operator.js';
 
 export function randomActivation(random: Random): Activation {
@@ -60,5 +60,57 @@ export function randomPool(random: Random): Omit<OperatorCase, 'edge'> {
   return {
     inputs: [{ shape: [n, h, w, c], quant: randomQuant(random) }],
     attrs: { kernelH, kernelW, strideH, strideW, ...pads, activation },
+  };
+}
+
+/** Weights and bias for `channels` outputs along `axis`: int8 with extremes, one scale or many. */
+export function randomWeights(
+  random: Random,
+  shape: Shape,
+  axis: number,
+): readonly [weights: OperandCase, bias: OperandCase | null] {
+  const channels = shape[axis] ?? 1;
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  const scales = Array.from({ length: channels }, () => random.integer(1, 400) / 10000);
+  const quant = random.pick([perTensorQuant(0.01, 0), perChannelQuant(scales, axis)]);
+  const data = random.int32(channels, -30000, 30000);
+  const bias = { shape: [channels], quant: perTensorQuant(0.0001, 0), data };
+  return [{ shape, quant, data: random.int8(count) }, random.integer(0, 3) === 0 ? null : bias];
+}
+
+/** What the operators that accumulate have in common; scales that leave results in range or not. */
+export function randomAccumulation(random: Random) {
+  const zeroPoint = () => random.pick([-128, 127, 0, random.integer(-128, 127)]);
+  return {
+    input: perTensorQuant(0.02, zeroPoint()),
+    output: perTensorQuant(0.002 * 2 ** random.integer(0, 11), zeroPoint()),
+    attrs: {
+      activation: randomActivation(random),
+      rounding: random.pick(['double', 'single']),
+      zeroPointFolded: random.integer(0, 3) === 0,
+    },
+  };
+}
+
+/**
+ * Any window over an image, padded on any side, that leaves at least one output.
+ * @param input [n, h, w, c]
+ */
+export function randomWindow(random: Random, [, h = 1, w = 1]: Shape) {
+  const axis = (extent: number) => {
+    const [kernel, stride] = [random.integer(1, 4), random.integer(1, 3)];
+    const dilation = random.pick([1, 1, 2, 3]);
+    const before = random.integer(0, 3);
+    const needed = (kernel - 1) * dilation + 1 - extent - before;
+    return { kernel, stride, dilation, before, after: Math.max(needed, random.integer(0, 4)) };
+  };
+  const [y, x] = [axis(h), axis(w)];
+  return {
+    kernelH: y.kernel,
+    kernelW: x.kernel,
+    attrs: {
+      ...{ strideH: y.stride, strideW: x.stride, dilationH: y.dilation, dilationW: x.dilation },
+      ...{ padTop: y.before, padBottom: y.after, padLeft: x.before, padRight: x.after },
+    },
   };
 }

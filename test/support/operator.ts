@@ -4,21 +4,22 @@ import { expect } from 'chai';
 import { BonsaiError, type ErrorCode } from '../../src/errors.js';
 import type { Attrs, Module, Quant, Shape, TensorData } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { GraphBuilder, perTensorQuant, Random } from './module.js';
+import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';
 
 export interface OperandCase {
   readonly shape: Shape;
   readonly quant?: Quant;
   /** Elements of a constant; left out: the operand is fed. */
-  readonly data?: Int8Array;
+  readonly data?: Int8Array | Int32Array;
 }
 
 /** One node. */
 export interface OperatorCase {
   /** What the row is there for: 'stride 2 SAME, odd input'. */
   readonly edge: string;
-  readonly inputs: readonly OperandCase[];
+  /** null: an optional operand that is absent. */
+  readonly inputs: readonly (OperandCase | null)[];
   readonly attrs?: Attrs;
   /** Of all outputs; default: that of input 0. */
   readonly quant?: Quant;
@@ -47,14 +48,19 @@ interface GoldenTensor {
   readonly zeroPoint: number;
   /** Its values are part of the model. */
   readonly constant?: boolean;
+  /** One for every index along `axis`, in place of `scale`. */
+  readonly scales?: readonly number[];
+  readonly axis?: number;
+  readonly dtype?: 'int32';
 }
 
-/** test/golden/ops/<op>.json: what the interpreters of TFLM and TensorFlow 2.21 answered. */
+/** test/golden/ops/<op>.json: what the interpreters of TFLM and desktop TFLite answered. */
 interface GoldenRow {
   readonly edge: string;
-  readonly inputs: readonly GoldenTensor[];
+  readonly inputs: readonly (GoldenTensor | null)[];
   readonly outputs: readonly GoldenTensor[];
-  readonly values: readonly (readonly number[])[];
+  /** Of each input; null where it is absent. */
+  readonly values: readonly (readonly number[] | null)[];
   readonly expected: readonly {
     readonly runtimes: readonly ('tflm' | 'tflite')[];
     readonly attrs: Attrs;
@@ -69,11 +75,13 @@ function goldenRows(op: string): readonly GoldenRow[] {
 
 function moduleOf(op: string, given: OperatorCase): Module {
   const builder = new GraphBuilder();
-  const inputs = given.inputs.map(({ shape, quant, data }) =>
-    data === undefined
+  const inputs = given.inputs.map((operand) => {
+    if (operand === null) return null;
+    const { shape, quant, data } = operand;
+    return data === undefined
       ? builder.input(shape, quant)
-      : builder.constant(data, shape, quant ?? perTensorQuant(0.5, 3)),
-  );
+      : builder.constant(data, shape, quant ?? perTensorQuant(0.5, 3));
+  });
   const { edge, quant, shapes, outputs } = given;
   const options = {
     name: edge,
@@ -84,15 +92,22 @@ function moduleOf(op: string, given: OperatorCase): Module {
   return builder.module(builder.nodeAll(op, inputs, given.attrs ?? {}, options));
 }
 
+function goldenOperand(tensor: GoldenTensor | null, values: readonly number[]): OperandCase | null {
+  if (tensor === null) return null;
+  const { shape, scale, zeroPoint, constant = false, scales, axis, dtype } = tensor;
+  const isPerChannel = scales !== undefined && axis !== undefined;
+  return {
+    shape,
+    quant: isPerChannel ? perChannelQuant(scales, axis) : perTensorQuant(scale, zeroPoint),
+    ...(constant ? { data: (dtype === 'int32' ? Int32Array : Int8Array).from(values) } : {}),
+  };
+}
+
 function goldenModule(op: string, row: GoldenRow, attrs: Attrs): Module {
   const [output] = row.outputs;
   return moduleOf(op, {
     edge: row.edge,
-    inputs: row.inputs.map(({ shape, scale, zeroPoint, constant = false }, i) => ({
-      shape,
-      quant: perTensorQuant(scale, zeroPoint),
-      ...(constant ? { data: Int8Array.from(row.values[i] ?? []) } : {}),
-    })),
+    inputs: row.inputs.map((tensor, i) => goldenOperand(tensor, row.values[i] ?? [])),
     attrs,
     ...(output === undefined ? {} : { quant: perTensorQuant(output.scale, output.zeroPoint) }),
     shapes: row.outputs.map(({ shape }) => shape),
@@ -109,8 +124,10 @@ export function testOperator({ op, random, refused = [], inPlace = false }: Oper
         it(`gives the bits of ${runtimes.join(' and ')}: ${row.edge}`, () => {
           const [graph] = goldenModule(op, row, attrs).graphs;
           if (graph === undefined) throw new Error('a module has a graph');
-          const fed = row.values.filter((_, i) => row.inputs[i]?.constant !== true);
-          const inputs = fed.map((values) => Int8Array.from(values) as TensorData);
+          const fed = row.values.filter((_, i) => row.inputs[i]?.constant === undefined);
+          const inputs = fed
+            .filter((values) => values !== null)
+            .map((values) => Int8Array.from(values) as TensorData);
           const evaluation = evaluateGraph(graph, inputs);
           expect(evaluation.outputs.map((data) => Array.from(data, Number))).to.deep.equal(outputs);
           expect(graph.outputs.map((id) => graph.tensors[id]?.shape)).to.deep.equal(
