@@ -70,7 +70,8 @@ static void softmax_s8(const int8_t *restrict in, int8_t *restrict out)
             reciprocal = 0;
         }
         for (int32_t c = 0; c < depth; c++) {
-            const int32_t y = requantise(exponentials[largest - in[c]], reciprocal, -23 - bits) - 128;
+            const int32_t e = exponentials[largest - in[c]];
+            const int32_t y = requantise(e, reciprocal, -23 - bits) - 128;
             out[c] = (int8_t)(y > 127 ? 127 : y);
         }
     }
