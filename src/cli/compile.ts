@@ -8,7 +8,9 @@ import {
   type BudgetFlags,
   type CompileFlags,
   checkBudgets,
+  checkLabels,
   compileOptions,
+  noSuchPass,
   readInput,
   readLabels,
   targetOf,
@@ -40,16 +42,23 @@ export function addCompile(program: Command): void {
     (path: string, flags: Flags) => {
       const bytes = readInput(path);
       const target = targetOf(flags);
+      const labels = readLabels(flags.labels);
+      const seen: string[] = [];
       const compilation = compile({
         bytes,
         path,
         target,
         options: compileOptions(flags),
-        labels: readLabels(flags.labels),
+        labels,
         observe: (pass, module) => {
+          seen.push(pass);
           if (pass === flags.dump) note(printModule(module));
         },
       });
+      if (flags.dump !== undefined && !seen.includes(flags.dump)) {
+        throw noSuchPass(flags.dump, seen);
+      }
+      checkLabels(flags.labels, labels, compilation.plan);
       const report = makeReport({ manifest: compilation.emission.manifest });
       checkBudgets(report, flags);
       const text = reportText(report);

@@ -18,7 +18,13 @@ import { opOf } from '../ops/index.js';
 import { compile, load } from '../pipeline.js';
 import { table } from '../report/text.js';
 import { listTargets, loadTarget } from '../target/index.js';
-import { type CompileFlags, compileOptions, readInput, withCompileOptions } from './options.js';
+import {
+  type CompileFlags,
+  compileOptions,
+  noSuchPass,
+  readInput,
+  withCompileOptions,
+} from './options.js';
 import { note, printJson, printResult } from './output.js';
 
 interface InspectFlags extends CompileFlags {
@@ -65,7 +71,7 @@ function dump(bytes: Uint8Array, path: string, flags: InspectFlags, pass: string
     },
   });
   if (text === undefined) {
-    throw new BonsaiError('usage', `--dump ${pass}`, 'no such pass', `one of ${seen.join(', ')}`);
+    throw noSuchPass(pass, seen);
   }
   printResult(text);
 }

@@ -1,15 +1,18 @@
 /** Options that several commands share, and how their texts become values. */
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { isLabelled } from '../codegen/program.js';
 import type { XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
-import type { CompileOptions, Optimize } from '../plan/types.js';
+import type { CompileOptions, Optimize, Plan } from '../plan/types.js';
 import type { Report } from '../report/index.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 
 function positive(text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a positive number.');
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError('It must be a number above 0, without a unit.');
+  }
   return value;
 }
 
@@ -29,7 +32,7 @@ export function withCompileOptions(command: Command): Command {
         .default('balanced'),
     )
     .addOption(
-      new Option('--rounding <runtime>', 'whose bits to give: TFLM, or desktop TFLite')
+      new Option('--rounding <runtime>', 'whose bits to give: TFLM (CMSIS-NN), or TFLite's builtin kernels')
         .choices(['tflm', 'tflite'])
         .default('tflm'),
     )
@@ -146,7 +149,7 @@ export function withLabels(command: Command): Command {
 export function readLabels(path: string | undefined): readonly string[] {
   if (path === undefined) return [];
   const text = new TextDecoder().decode(readInput(path));
-  if (!text.trimStart().startsWith('[')) return text.split(/\r?\n/).filter((line) => line !== '');
+  if (!/^\s*[[{]/.test(text)) return text.split(/\r?\n/).filter((line) => line !== '');
   const hint = 'write ["first","second",…], or one name a line';
   let labels: unknown;
   try {
@@ -158,6 +161,23 @@ export function readLabels(path: string | undefined): readonly string[] {
     throw new BonsaiError('usage', path, 'is not an array of names', hint);
   }
   return labels;
+}
+
+/** @throws BonsaiError 'usage' when the labels of file `path` name the classes of no output */
+export function checkLabels(path: string | undefined, labels: readonly string[], plan: Plan): void {
+  if (path === undefined || plan.outputs.some((port) => isLabelled(port, labels))) return;
+  const classes = plan.outputs.map(({ name, shape }) => `"${name}" has ${shape.at(-1) ?? 1}`);
+  throw new BonsaiError(
+    'usage',
+    path,
+    `has ${labels.length} names, no output has ${labels.length} classes`,
+    `write one name for each class: output ${classes.join(', output ')}`,
+  );
+}
+
+/** The error for a --dump that no pass answered. `seen`: the names of those that ran. */
+export function noSuchPass(pass: string, seen: readonly string[]): BonsaiError {
+  return new BonsaiError('usage', `--dump ${pass}`, 'no such pass', `one of ${seen.join(', ')}`);
 }
 
 /** A file's bytes. @throws BonsaiError 'usage' when it cannot be read */

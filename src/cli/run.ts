@@ -18,6 +18,7 @@ import {
   type BudgetFlags,
   type CompileFlags,
   checkBudgets,
+  checkLabels,
   compileOptions,
   type DeviceFlags,
   readInput,
@@ -90,15 +91,17 @@ export async function runOn(
   const progress = makeProgress(flags.json);
   const target = targetOf(flags);
   const bytes = readInput(path);
+  const labels = readLabels(flags.labels);
   const compilation = await progress(`Compile for ${target.name}`, () =>
     compile({
       bytes,
       path,
       target,
       options: compileOptions(flags),
-      labels: readLabels(flags.labels),
+      labels,
     }),
   );
+  checkLabels(flags.labels, labels, compilation.plan);
   const { manifest } = compilation.emission;
   await inDirectory(flags.output, async (directory) => {
     saveProject(directory, compilation, target, bytes);

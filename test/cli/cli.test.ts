@@ -107,6 +107,36 @@ describe('command line', () => {
       ['a missing option', 1, /--target/, () => ['compile', model, '-o', directory]],
       ['a model that is not there', 1, /cannot be read/, () => ['inspect', 'nowhere.tflite']],
       ['a pass that is not there', 1, /one of import/, () => ['inspect', model, '--dump', 'x']],
+      [
+        'compile: a pass that is not there',
+        1,
+        /one of import/,
+        () => ['compile', model, '--target', 'host', '-o', join(directory, 'o'), '--dump', 'x'],
+      ],
+      [
+        'labels of another model',
+        1,
+        /labels\.txt: has 2 names, no output has 2 classes/,
+        () => [
+          ...['compile', model, '--target', 'host', '-o', join(directory, 'o')],
+          ...['--labels', file('labels.txt', 'a\nb\n')],
+        ],
+      ],
+      [
+        'labels that are no list',
+        1,
+        /is not an array of names/,
+        () => [
+          ...['compile', model, '--target', 'host', '-o', join(directory, 'o')],
+          ...['--labels', file('labels.json', '{"classes":["a"]}')],
+        ],
+      ],
+      [
+        'a budget with a unit',
+        1,
+        /must be a number above 0/,
+        () => ['build', directory, '--max-flash', '1MB'],
+      ],
       ['a text as model', 2, /error: .*→ /s, () => ['inspect', file('a.tflite', 'hello, world')]],
       [
         'half a model',

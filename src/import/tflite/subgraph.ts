@@ -126,7 +126,9 @@ const replaceLayer = "replace the layer; 'bonsaic operators' lists what is suppo
 const advice: Readonly<Record<string, string>> = {
   BATCH_TO_SPACE_ND: fixBatch,
   CUSTOM: 'replace the layer: custom and TensorFlow operators have no kernels here',
-  DEQUANTIZE: 'quantise fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]',
+  DEQUANTIZE:
+    'quantise fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; ' +
+    'if it is, the layer that comes next has no int8 kernel: replace that one',
   PACK: fixBatch,
   SHAPE: fixBatch,
   SPACE_TO_BATCH_ND: fixBatch,
