@@ -21,14 +21,16 @@ struct average_pool2d_s8_args {
 static void average_pool2d_s8(const int8_t *restrict in, int8_t *restrict out,
                               const struct average_pool2d_s8_args *restrict args)
 {
+    const int32_t stride_h = 1, stride_w = 1;
+    const int32_t pad_top = args->pad_top, pad_left = args->pad_left;
     const int32_t in_h = 6, in_w = 6, channels = 8;
     const int32_t low = -128, high = 127;
     for (int32_t n = 0; n < 1; n++, in += in_h * in_w * channels) {
         for (int32_t oy = 0; oy < args->out_h; oy++) {
-            const int32_t top = oy * 1 - args->pad_top, bottom = top + args->kernel_h;
+            const int32_t top = oy * stride_h - pad_top, bottom = top + args->kernel_h;
             const int32_t y0 = top < 0 ? 0 : top, y1 = bottom > in_h ? in_h : bottom;
             for (int32_t ox = 0; ox < args->out_w; ox++) {
-                const int32_t left = ox * 1 - args->pad_left, right = left + args->kernel_w;
+                const int32_t left = ox * stride_w - pad_left, right = left + args->kernel_w;
                 const int32_t x0 = left < 0 ? 0 : left, x1 = right > in_w ? in_w : right;
                 const int32_t count = (y1 - y0) * (x1 - x0);
                 for (int32_t c = 0; c < channels; c++) {

@@ -120,20 +120,24 @@ static void conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = args->in_c, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, filter_c = args->filter_c;
     const int32_t out_h = args->out_h, out_w = args->out_w, channels = 8;
+    const int32_t stride_h = 2, stride_w = 2;
+    const int32_t pad_top = 1, pad_left = 1;
     const int32_t dilation_h = 1, dilation_w = 1;
+    /* Of a group: its first channel in the input and in the output. */
+    const int32_t in_first = 0, out_first = 0;
     const int32_t *weights = args->weights, *stage = args->stage;
 
     for (int32_t c = 0; c < channels; c += 4) {
         const int32_t first = c + output.lanes > channels ? channels - output.lanes : c;
-        const int8_t *image = in + 0;
-        int8_t *y = out + 0 + first;
+        const int8_t *image = in + in_first;
+        int8_t *y = out + out_first + first;
         for (int32_t batch = 1; batch > 0; batch--) {
             for (int32_t oy = 0; oy < out_h; oy++) {
-                const int32_t y0 = oy * 2 - 1;
+                const int32_t y0 = oy * stride_h - pad_top;
                 int32_t top = 0, bottom = kernel_h;
                 clip_taps(y0, dilation_h, in_h, &top, &bottom);
                 for (int32_t ox = 0; ox < out_w; ox++) {
-                    const int32_t x0 = ox * 2 - 1;
+                    const int32_t x0 = ox * stride_w - pad_left;
                     int32_t left = 0, right = kernel_w;
                     clip_taps(x0, dilation_w, in_w, &left, &right);
                     int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };

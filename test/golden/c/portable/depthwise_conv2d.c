@@ -81,16 +81,18 @@ static void depthwise_conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = 3, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, out_c = args->out_c;
     const int32_t out_h = args->out_h, out_w = args->out_w, depth_multiplier = args->depth_multiplier;
+    const int32_t stride_h = args->stride_h, stride_w = args->stride_w;
+    const int32_t pad_top = args->pad_top, pad_left = args->pad_left;
     const int32_t dilation_h = 1, dilation_w = 1;
     const int8_t *weights = args->weights;
 
     for (int32_t batch = 1; batch > 0; batch--) {
         for (int32_t oy = 0; oy < out_h; oy++) {
-            const int32_t y0 = oy * args->stride_h - args->pad_top;
+            const int32_t y0 = oy * stride_h - pad_top;
             int32_t top = 0, bottom = kernel_h;
             clip_taps(y0, dilation_h, in_h, &top, &bottom);
             for (int32_t ox = 0; ox < out_w; ox++) {
-                const int32_t x0 = ox * args->stride_w - args->pad_left;
+                const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
                 const int32_t *stage = args->stage;
