@@ -20,7 +20,7 @@ import {
   withTarget,
 } from './options.js';
 import { note, printJson, printResult } from './output.js';
-import { saveProject } from './project.js';
+import { reportFiles, saveProject } from './project.js';
 
 interface Flags extends CompileFlags, BudgetFlags {
   readonly target: string;
@@ -62,11 +62,7 @@ export function addCompile(program: Command): void {
       const report = makeReport({ manifest: compilation.emission.manifest });
       checkBudgets(report, flags);
       const text = reportText(report);
-      const extra = new Map([
-        ['report.txt', `${text}\n`],
-        ['report.json', `${JSON.stringify(report, null, 2)}\n`],
-      ]);
-      saveProject(flags.output, compilation, target, bytes, extra);
+      saveProject(flags.output, compilation, target, bytes, reportFiles(report));
       if (flags.json) printJson(report);
       else
         printResult(`${text}\n\nwritten to ${flags.output}: next, bonsaic build ${flags.output}`);

@@ -32,7 +32,10 @@ export function withCompileOptions(command: Command): Command {
         .default('balanced'),
     )
     .addOption(
-      new Option('--rounding <runtime>', 'whose bits to give: TFLM (CMSIS-NN), or TFLite's builtin kernels')
+      new Option(
+        '--rounding <runtime>',
+        "whose bits to give: TFLM's (and CMSIS-NN's), or desktop TFLite's",
+      )
         .choices(['tflm', 'tflite'])
         .default('tflm'),
     )

@@ -1,11 +1,13 @@
 /** Output directories: written by compile, read by build, flash and profile. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { firmwareFiles, writeProject } from '../build/project.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Module } from '../ir/graph.js';
 import { type Compilation, reload } from '../pipeline.js';
+import type { Report } from '../report/index.js';
+import { reportText } from '../report/text.js';
 import type { Target } from '../target/index.js';
 import { readInput } from './options.js';
 
@@ -29,6 +31,19 @@ export function saveProject(
       ...extra,
     ]),
   );
+}
+
+/** The report as the files that stand in an output directory. */
+export function reportFiles(report: Report): Map<string, string> {
+  return new Map([
+    ['report.txt', `${reportText(report)}\n`],
+    ['report.json', `${JSON.stringify(report, null, 2)}\n`],
+  ]);
+}
+
+/** Replaces the report that `compile` wrote by one that knows more. */
+export function saveReport(directory: string, report: Report): void {
+  for (const [name, text] of reportFiles(report)) writeFileSync(join(directory, name), text);
 }
 
 /** @throws BonsaiError 'usage' when the directory is not one that `compile` wrote */

@@ -32,7 +32,7 @@ import {
   withTarget,
 } from './options.js';
 import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
-import { readManifest, readModule, saveProject } from './project.js';
+import { readManifest, readModule, saveProject, saveReport } from './project.js';
 
 interface ProfileFlags extends DeviceFlags, BudgetFlags {
   readonly vectors?: string;
@@ -64,7 +64,9 @@ export function addProfile(program: Command): void {
         buildProject(directory, { target, manifest, cc: flags.cc }),
       );
       const module = readModule(directory, manifest);
-      finish(await profile(progress, { manifest, module, target, built }, flags), flags);
+      const report = await profile(progress, { manifest, module, target, built }, flags);
+      saveReport(directory, report);
+      finish(report, flags);
     },
   );
 }
@@ -114,7 +116,10 @@ export async function runOn(
       );
     }
     const { module } = compilation;
-    finish(await profile(progress, { manifest, module, target, built, sanitize }, flags), flags);
+    const runnable = { manifest, module, target, built, sanitize };
+    const report = await profile(progress, runnable, flags);
+    saveReport(directory, report);
+    finish(report, flags);
   });
 }
 

@@ -63,8 +63,14 @@ function layerTable(report: Report): string {
   return table(columns, rows, new Set(['#', 'MAC', unit, 'share', `${unit}/MAC`, 'weights B']));
 }
 
+/** A process's stack is not painted: it reports 0. */
+function stackText(stackBytes: number | null): string {
+  return stackBytes ? `stack ${thousands(stackBytes)} (painted peak)` : 'stack not measured';
+}
+
 /** Lines 'flash  … B = code … + tables … + weights …', as far as they are known. */
-function memoryLines({ memory }: Report): string[] {
+function memoryLines(report: Report): string[] {
+  const { memory } = report;
   const lines: string[] = [];
   if (memory.flashBytes !== null) {
     lines.push(
@@ -72,8 +78,9 @@ function memoryLines({ memory }: Report): string[] {
         `tables ${thousands(memory.tableBytes)}, weights ${thousands(memory.weightBytes)}`,
     );
   } else {
+    const code = report.toolchain === null ? 'known after build' : 'not measured: instrumented';
     lines.push(
-      `flash    tables ${thousands(memory.tableBytes)} B, weights ${thousands(memory.weightBytes)} B, and the code (known after build)`,
+      `flash    tables ${thousands(memory.tableBytes)} B, weights ${thousands(memory.weightBytes)} B, code ${code}`,
     );
   }
   const bound =
@@ -84,7 +91,7 @@ function memoryLines({ memory }: Report): string[] {
   if (memory.ramBytes !== null) {
     lines.push(
       `RAM      ${thousands(memory.ramBytes)} B: arena ${thousands(memory.arenaBytes)}, ` +
-        `static ${thousands(memory.staticRamBytes ?? 0)}, stack ${thousands(memory.stackBytes ?? 0)} (painted peak)`,
+        `static ${thousands(memory.staticRamBytes ?? 0)}, ${stackText(memory.stackBytes)}`,
     );
   }
   return lines;
