@@ -43,7 +43,8 @@ export const split = movement<SplitAttrs>({
 function sizesOf(view: NodeView<SplitAttrs>): readonly number[] {
   const { axis, count } = view.attrs;
   const extent = inputOf(view, 0).shape[axis] ?? 0;
-  const sizes = view.attrs.sizes ?? new Array<number>(Math.max(count, 0)).fill(extent / count);
+  // From the outputs, which are there: the count of a hostile file may be in the billions.
+  const sizes = view.attrs.sizes ?? view.outputs.map(() => extent / count);
   const fits =
     extent > 0 &&
     sizes.length === count &&

@@ -23,6 +23,7 @@ testOperator({
     { ...uneven, edge: 'a remainder', attrs: { axis: 1, count: 2 }, outputs: 2 },
     { ...uneven, edge: 'sizes of another sum', attrs: { axis: 1, count: 1, sizes: [4] } },
     { ...uneven, edge: 'another number of outputs', attrs: { axis: 1, count: 5 } },
+    { ...uneven, edge: 'a count beyond any memory', attrs: { axis: 1, count: 2 ** 31 - 1 } },
     { ...uneven, edge: 'an axis beyond the rank', attrs: { axis: 2, count: 1 } },
   ],
 });
