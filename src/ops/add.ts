@@ -9,5 +9,5 @@ export interface AddAttrs extends BinaryAttrs {}
 export const add = binary<AddAttrs>(
   'add',
   { template: 'portable/add', support: sumSupport, flags: { subtract: false }, cycles: 90 },
-  (view) => sumOf(view, 1),
+  (view) => sumOf(view, 1, 'double'),
 ) satisfies OpDef<AddAttrs>;

@@ -3,12 +3,10 @@ import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './lookup.js';
 import { clamp, quantizeMultiplier, roundingDivideByPot } from './quant.js';
-import { badRatio, elementQuant, type RatioPrecision, rounderTo } from './rescale.js';
+import { badRatio, elementQuant } from './rescale.js';
 
-export interface HardSwishAttrs {
-  /** Of the two ratios of scales: 'double' for TFLM's rounding, 'single' for TFLite's. */
-  readonly ratio: RatioPrecision;
-}
+/** Both runtimes give the same bits. */
+export type HardSwishAttrs = Readonly<Record<string, never>>;
 
 export const hardSwish = elementwise<HardSwishAttrs>(
   'hard_swish',
@@ -21,10 +19,9 @@ export const hardSwish = elementwise<HardSwishAttrs>(
  */
 function scalarOf(view: NodeView<HardSwishAttrs>): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
-  const round = rounderTo(view.attrs.ratio);
   const fineScale = inputScale / 128;
-  const output = multiplier16(round(fineScale / outputScale));
-  const gate = multiplier16(round(fineScale / (3 / 32768)));
+  const output = multiplier16(Math.fround(fineScale / outputScale));
+  const gate = multiplier16(Math.fround(fineScale / (3 / 32768)));
   if (output.shift > 0 || output.shift < -15 || gate.shift < -15) {
     throw badRatio(view, `scales ${inputScale} to ${outputScale} are too far apart`);
   }

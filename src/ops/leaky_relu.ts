@@ -3,7 +3,7 @@ import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './lookup.js';
 import { clamp } from './quant.js';
-import { elementQuant, type RatioPrecision, rescaler, rounderTo } from './rescale.js';
+import { elementQuant, rescaler } from './rescale.js';
 
 export interface LeakyReluAttrs {
   /** A float32; may be negative or above 1. */
@@ -14,8 +14,6 @@ export interface LeakyReluAttrs {
    * signed: −x · |alpha| is rounded (desktop TFLite's builtin kernel, rounding 'tflite').
    */
   readonly algorithm: 'magnitude' | 'signed';
-  /** Of the scales' ratio and of alpha's: 'double' for TFLM's rounding, 'single' for TFLite's. */
-  readonly ratio: RatioPrecision;
 }
 
 export const leakyRelu = elementwise<LeakyReluAttrs>(
@@ -25,10 +23,10 @@ export const leakyRelu = elementwise<LeakyReluAttrs>(
 
 function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
-  const round = rounderTo(view.attrs.ratio);
-  const alpha = Math.fround(view.attrs.alpha);
-  const identity = rescaler(view, round(inputScale / outputScale));
-  const scaled = rescaler(view, Math.abs(round(round(inputScale * alpha) / outputScale)));
+  const { fround } = Math;
+  const alpha = fround(view.attrs.alpha);
+  const identity = rescaler(view, fround(inputScale / outputScale));
+  const scaled = rescaler(view, Math.abs(fround(fround(inputScale * alpha) / outputScale)));
   const negated =
     view.attrs.algorithm === 'signed' ? (x: number) => scaled(-x) : (x: number) => -scaled(x);
   const leak = alpha < 0 ? negated : scaled;

@@ -2,13 +2,10 @@
 import type { OpDef } from '../ir/op.js';
 import { rescaleAndClamp } from './clamping.js';
 import { elementwise } from './lookup.js';
-import type { RatioPrecision } from './rescale.js';
 
-export interface ReluAttrs {
-  /** Of input scale / output scale: 'double' for TFLM's rounding, 'single' for TFLite's. */
-  readonly ratio: RatioPrecision;
-}
+/** Both runtimes give the same bits. */
+export type ReluAttrs = Readonly<Record<string, never>>;
 
 export const relu = elementwise<ReluAttrs>('relu', (view) =>
-  rescaleAndClamp(view, 'relu', view.attrs.ratio),
+  rescaleAndClamp(view, 'relu'),
 ) satisfies OpDef<ReluAttrs>;

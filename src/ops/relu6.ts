@@ -21,7 +21,7 @@ export interface Relu6Attrs {
 export const relu6 = elementwise<Relu6Attrs>('relu6', scalarOf) satisfies OpDef<Relu6Attrs>;
 
 function scalarOf(view: NodeView<Relu6Attrs>): Scalar {
-  if (view.attrs.algorithm === 'rescale') return rescaleAndClamp(view, 'relu6', 'single');
+  if (view.attrs.algorithm === 'rescale') return rescaleAndClamp(view, 'relu6');
   elementQuant(view);
   const [low, high] = activationRange('relu6', inputOf(view, 0));
   return (q) => clamp(q, low, high);

@@ -7,5 +7,5 @@ import { elementwise } from './lookup.js';
 export type ReluN1To1Attrs = Readonly<Record<string, never>>;
 
 export const reluN1To1 = elementwise<ReluN1To1Attrs>('relu_n1_to_1', (view) =>
-  rescaleAndClamp(view, 'relu_n1_to_1', 'single'),
+  rescaleAndClamp(view, 'relu_n1_to_1'),
 ) satisfies OpDef<ReluN1To1Attrs>;

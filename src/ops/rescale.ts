@@ -30,19 +30,6 @@ export function elementQuant(view: NodeView<object>): ElementQuant {
 }
 
 /**
- * Floating-point type in which a runtime computes the ratio of two scales. It decides the bits:
- * products of small integers with the ratio come close to halves.
- * double: TFLM's reference kernels of late 2026 (rounding 'tflm'; earlier ones: single).
- * single: desktop TFLite's builtin kernels (rounding 'tflite').
- */
-export type RatioPrecision = 'double' | 'single';
-
-/** The function that rounds to a precision. */
-export function rounderTo(precision: RatioPrecision): (value: number) => number {
-  return precision === 'double' ? (value) => value : Math.fround;
-}
-
-/**
  * x · real in fixed point with two roundings, for |x| ≤ 255: the high half of the product, halves
  * up, then a rounding right shift. Single elements are rounded so by both runtimes; only desktop
  * TFLite's matrix products use one rounding.

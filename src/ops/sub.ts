@@ -3,14 +3,17 @@ import type { OpDef } from '../ir/op.js';
 import { type BinaryAttrs, binary } from './binary.js';
 import { sumOf, sumSupport } from './sum.js';
 
-/**
- * Both runtimes give the same bits. (Until 2026 TFLM divided the scales in float32, which changed
- * about one element in a million.)
- */
-export interface SubAttrs extends BinaryAttrs {}
+export interface SubAttrs extends BinaryAttrs {
+  /**
+   * How precisely scales are divided. Where their ratios are simple, many halves depend on it.
+   * single: in float32 (TFLM's reference kernel, rounding 'tflm').
+   * double: in float64 (desktop TFLite's builtin kernel, rounding 'tflite').
+   */
+  readonly ratios: 'single' | 'double';
+}
 
 export const sub = binary<SubAttrs>(
   'sub',
   { template: 'portable/add', support: sumSupport, flags: { subtract: true }, cycles: 90 },
-  (view) => sumOf(view, -1),
+  (view) => sumOf(view, -1, view.attrs.ratios),
 ) satisfies OpDef<SubAttrs>;

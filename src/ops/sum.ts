@@ -17,19 +17,26 @@ const leftShift = 20;
  * a ± b in a common scale of twice the larger one: each operand is brought to it, rounded twice,
  * then the sum to the output's scale (kernels/add.cc, kernels/sub.cc of both runtimes).
  *
+ * @param ratios how precisely the runtime divides scales: in float32 or in float64
  * @throws BonsaiError 'bad-quantisation' where the sum's scale is 2^19 times the output's or more:
  *   both runtimes abort
  */
-export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1): Arithmetic {
+export function sumOf(
+  view: NodeView<BinaryAttrs>,
+  sign: 1 | -1,
+  ratios: 'single' | 'double',
+): Arithmetic {
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);
   const output = perTensor(outputOf(view), where);
   const { fround } = Math;
   const common = 2 * Math.max(fround(a.scale), fround(b.scale));
-  const ofA = quantizeMultiplier(fround(a.scale) / common);
-  const ofB = quantizeMultiplier(fround(b.scale) / common);
-  const ofOutput = quantizeMultiplier(common / (2 ** leftShift * fround(output.scale)));
+  const multiplierOf = (ratio: number) =>
+    quantizeMultiplier(ratios === 'single' ? fround(ratio) : ratio);
+  const ofA = multiplierOf(fround(a.scale) / common);
+  const ofB = multiplierOf(fround(b.scale) / common);
+  const ofOutput = multiplierOf(common / (2 ** leftShift * fround(output.scale)));
   if (ofOutput.shift > 0) {
     throw new BonsaiError(
       'bad-quantisation',

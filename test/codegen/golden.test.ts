@@ -85,7 +85,7 @@ const rows: Readonly<Record<string, Fill>> = {
   },
   'portable/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 3),
   'portable/lookup': (b) => {
-    const x = b.node('hard_swish', [b.input([1, 4, 4, 3])], { ratio: 'double' });
+    const x = b.node('hard_swish', [b.input([1, 4, 4, 3])]);
     return b.node('logistic', [x], { algorithm: 'fixed' }, { quant: probabilities });
   },
   'portable/max_pool2d': (b) => {

@@ -19,7 +19,7 @@ function valid(): Module {
   const input = graph.input([1, 4]);
   const constant = graph.constant(Int8Array.of(1, 2, 3, 4), [1, 4], perTensorQuant(0.5, 0));
   const [sum = 0] = graph.nodeAll('add', [input, constant], { activation: 'none' });
-  const outputs = graph.nodeAll('relu', [sum], { ratio: 'double' });
+  const outputs = graph.nodeAll('relu', [sum], {});
   return graph.module(outputs);
 }
 

@@ -12,14 +12,12 @@ testOperator({
       },
     ],
     quant: perTensorQuant(random.integer(10, 200) / 1000, random.integer(-128, 127)),
-    attrs: { ratio: random.pick(['double', 'single']) },
   }),
   refused: [
     {
       edge: 'an input quantised per channel',
       inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
       quant: perTensorQuant(1 / 128, 0),
-      attrs: { ratio: 'double' },
       code: 'bad-quantisation',
       message: /one scale and one zero point/,
     },
@@ -27,7 +25,6 @@ testOperator({
       edge: 'scales too far apart',
       inputs: [{ shape: [2], quant: perTensorQuant(1e6, 0) }],
       quant: perTensorQuant(0.01, 0),
-      attrs: { ratio: 'double' },
       code: 'bad-quantisation',
       message: /too far apart/,
     },

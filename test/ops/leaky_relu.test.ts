@@ -10,7 +10,6 @@ testOperator({
     attrs: {
       alpha: random.integer(-200, 200) / 100,
       algorithm: random.pick(['magnitude', 'signed']),
-      ratio: random.pick(['double', 'single']),
     },
   }),
   refused: [
@@ -18,7 +17,7 @@ testOperator({
       edge: 'an input quantised per channel',
       inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
       quant: perTensorQuant(1 / 128, 0),
-      attrs: { alpha: 0.5, algorithm: 'signed', ratio: 'single' },
+      attrs: { alpha: 0.5, algorithm: 'signed' },
       code: 'bad-quantisation',
       message: /one scale and one zero point/,
     },
@@ -26,7 +25,7 @@ testOperator({
       edge: 'scales too far apart',
       inputs: [{ shape: [2], quant: perTensorQuant(1e6, 0) }],
       quant: perTensorQuant(0.01, 0),
-      attrs: { alpha: 0.5, algorithm: 'signed', ratio: 'single' },
+      attrs: { alpha: 0.5, algorithm: 'signed' },
       code: 'bad-quantisation',
       message: /times the output/,
     },

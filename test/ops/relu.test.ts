@@ -7,14 +7,12 @@ testOperator({
   random: (random) => ({
     inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
     quant: randomQuant(random),
-    attrs: { ratio: random.pick(['double', 'single']) },
   }),
   refused: [
     {
       edge: 'an input quantised per channel',
       inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
       quant: perTensorQuant(1 / 128, 0),
-      attrs: { ratio: 'double' },
       code: 'bad-quantisation',
       message: /one scale and one zero point/,
     },

@@ -2,12 +2,15 @@ import { perTensorQuant } from '../support/module.js';
 import { quantNear, randomBinary } from '../support/operands.js';
 import { testOperator } from '../support/operator.js';
 
-const attrs = { activation: 'none' };
+const attrs = { activation: 'none', ratios: 'single' };
 
 testOperator({
   op: 'sub',
   inPlace: true,
-  random: (random) => randomBinary(random, (a, b) => quantNear(random, Math.max(a, b), -8, 6)),
+  random(random) {
+    const node = randomBinary(random, (a, b) => quantNear(random, Math.max(a, b), -8, 6));
+    return { ...node, attrs: { ...node.attrs, ratios: random.pick(['single', 'double']) } };
+  },
   refused: [
     {
       edge: 'extents that do not broadcast',

@@ -67,7 +67,8 @@ export function chainModule(count: number): Module {
   );
   const activation = { activation: 'none' };
   const first = builder.node('add', [input, constant], activation, { name: 'first' });
-  const second = builder.node('sub', [first, input], activation, { name: 'second' });
+  const difference = { ...activation, ratios: 'single' };
+  const second = builder.node('sub', [first, input], difference, { name: 'second' });
   const third = builder.node('add', [second, first], activation, { name: 'third' });
   const module = builder.module([third], 'chain');
   const graph = mainGraph(module);

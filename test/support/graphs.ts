@@ -76,7 +76,7 @@ function weights({ b, random }: Growth, shape: Shape, axis: number): (TensorId |
 
 const accumulation = (random: Random) => ({ rounding: random.pick(['double', 'single']) });
 
-function binary(op: string): Grow {
+function binary(op: string, attrs: (random: Random) => object = () => ({})): Grow {
   return ({ b, random, x, shape, peers }) => {
     const last = shape.at(-1) ?? 1;
     const other = random.pick([
@@ -88,7 +88,8 @@ function binary(op: string): Grow {
     // Scales not far apart, as in every model that a converter writes.
     const { scales } = b.quant(x);
     const output = perTensorQuant((scales[0] ?? 1) * 1.5, random.integer(-128, 127));
-    return b.node(op, operands, { activation: activation(random) }, { quant: output });
+    const all = { activation: activation(random), ...attrs(random) };
+    return b.node(op, operands, all, { quant: output });
   };
 }
 
@@ -112,7 +113,6 @@ function elementwise(op: string, attrs: (random: Random) => object, output?: Qua
   };
 }
 
-const ratio = (random: Random) => ({ ratio: random.pick(['double', 'single']) });
 const sigmoid = (random: Random) => ({ algorithm: random.pick(['fixed', 'float']) });
 
 /** Every operator by its name; a test compares the names with `operators`. */
@@ -158,11 +158,10 @@ export const growths: Readonly<Record<string, Grow>> = {
     const all = { activation: activation(random), ...accumulation(random), keepDims };
     return b.node('fully_connected', [x, ...operands], all, { quant: quant(random) });
   },
-  hard_swish: elementwise('hard_swish', ratio),
+  hard_swish: elementwise('hard_swish', () => ({})),
   leaky_relu: elementwise('leaky_relu', (random) => ({
     alpha: random.integer(1, 99) / 100,
     algorithm: random.pick(['magnitude', 'signed']),
-    ...ratio(random),
   })),
   logistic: elementwise('logistic', sigmoid, perTensorQuant(1 / 256, -128)),
   max_pool2d: pool('max_pool2d'),
@@ -181,7 +180,7 @@ export const growths: Readonly<Record<string, Grow>> = {
     return b.node('pad', [x], { pads, ...value });
   },
   quantize: elementwise('quantize', (random) => ({ algorithm: random.pick(['scalar', 'vector']) })),
-  relu: elementwise('relu', ratio),
+  relu: elementwise('relu', () => ({})),
   relu6: elementwise('relu6', (random) => ({ algorithm: random.pick(['clamp', 'rescale']) })),
   relu_n1_to_1: elementwise('relu_n1_to_1', () => ({})),
   reshape: ({ b, random, x, shape }) => {
@@ -218,7 +217,7 @@ export const growths: Readonly<Record<string, Grow>> = {
     const strides = shape.map(() => 1);
     return b.node('strided_slice', [x], { begin, strides, counts, shape: counts });
   },
-  sub: binary('sub'),
+  sub: binary('sub', (random) => ({ ratios: random.pick(['single', 'double']) })),
   tanh: elementwise('tanh', sigmoid, perTensorQuant(1 / 128, 0)),
   transpose: ({ b, random, x, shape }) => {
     const left = shape.map((_, d) => d);

@@ -75,7 +75,6 @@ const pads = (foreign: Foreign<unknown>) => {
 
 const single = { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } };
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
-const ratio = { tflm: { ratio: 'double' }, tflite: { ratio: 'single' } };
 const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
 
 export const rows: Readonly<Record<string, AnyRow>> = {
@@ -158,22 +157,13 @@ export const rows: Readonly<Record<string, AnyRow>> = {
       return { activation: activationOf(foreign), keepDims: foreign.options.keepNumDims };
     },
   }),
-  HARD_SWISH: row({
-    op: 'hard_swish',
-    optionsType: 91,
-    options: noOptions,
-    attrs: none,
-    rounding: ratio,
-  }),
+  HARD_SWISH: row({ op: 'hard_swish', optionsType: 91, options: noOptions, attrs: none }),
   LEAKY_RELU: row({
     op: 'leaky_relu',
     optionsType: 75,
     options: leakyReluOptions,
     attrs: (foreign) => ({ alpha: foreign.options.alpha }),
-    rounding: {
-      tflm: { algorithm: 'magnitude', ...ratio.tflm },
-      tflite: { algorithm: 'signed', ...ratio.tflite },
-    },
+    rounding: { tflm: { algorithm: 'magnitude' }, tflite: { algorithm: 'signed' } },
   }),
   LOGISTIC: row({
     op: 'logistic',
@@ -220,7 +210,7 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     attrs: none,
     rounding: { tflm: { algorithm: 'scalar' }, tflite: { algorithm: 'vector' } },
   }),
-  RELU: row({ op: 'relu', optionsType: 0, options: noOptions, attrs: none, rounding: ratio }),
+  RELU: row({ op: 'relu', optionsType: 0, options: noOptions, attrs: none }),
   RELU6: row({
     op: 'relu6',
     optionsType: 0,
@@ -286,7 +276,12 @@ export const rows: Readonly<Record<string, AnyRow>> = {
       return { ...resolveStridedSlice(foreign.inputs[0]?.shape ?? [], spec, foreign.where) };
     },
   }),
-  SUB: row({ op: 'sub', optionsType: 28, ...arithmetic }),
+  SUB: row({
+    op: 'sub',
+    optionsType: 28,
+    ...arithmetic,
+    rounding: { tflm: { ratios: 'single' }, tflite: { ratios: 'double' } },
+  }),
   TANH: row({ op: 'tanh', optionsType: 0, options: noOptions, attrs: none, rounding: curve }),
   TRANSPOSE: row({
     op: 'transpose',

@@ -32,7 +32,7 @@ static const struct lookup_s8_args model_logistic_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* hard_swish_0: "hard_swish_0"  s8 [1,4,4,3] -> [1,4,4,3]  ratio double
+    /* hard_swish_0: "hard_swish_0"  s8 [1,4,4,3] -> [1,4,4,3]
      * kernel portable/lookup (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0030 */
     case 0:
         lookup_s8(arena + 0x0000, arena + 0x0030, &model_hard_swish_0_args);
