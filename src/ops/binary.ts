@@ -6,9 +6,9 @@ import { inputOf, outputOf, requireInt8 } from './operands.js';
 import { type Activation, activationRange, clamp } from './quant.js';
 
 /**
- * Both runtimes give the same bits, with one exception that is not followed: where a result before
- * the clamp leaves int16, vectors of desktop TFLite wrap instead of saturating. The operands' range
- * is then more than 128 times the output's.
+ * One difference between the runtimes is not followed: where a result before the clamp leaves
+ * int16, vectors of desktop TFLite wrap instead of saturating. The operands' range is then more than
+ * 128 times the output's.
  */
 export interface BinaryAttrs {
   /** Fused: the output is clamped to its range. */
