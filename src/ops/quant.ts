@@ -66,7 +66,7 @@ const int32Min = -(2 ** 31);
 const int32Max = 2 ** 31 - 1;
 
 function saturateToInt32(value: number): number {
-  return value < int32Min ? int32Min : value > int32Max ? int32Max : value;
+  return clamp(value, int32Min, int32Max);
 }
 
 /**
@@ -115,7 +115,7 @@ export function multiplyByQuantizedMultiplier(
 }
 
 export function clamp(value: number, low: number, high: number): number {
-  return value < low ? low : value > high ? high : value;
+  return Math.min(high, Math.max(low, value));
 }
 
 export const integerRange = {
