@@ -7,10 +7,9 @@ import { addDoctor } from './cli/doctor.js';
 import { addFlash } from './cli/flash.js';
 import { addInspect } from './cli/inspect.js';
 import { addLists } from './cli/lists.js';
-import { reportError } from './cli/output.js';
+import { reportError, reportUsage } from './cli/output.js';
 import { addProfile, addRun } from './cli/run.js';
 import { addVerify } from './cli/verify.js';
-import { exitStatus } from './errors.js';
 import { version } from './version.js';
 
 function makeProgram(): Command {
@@ -36,13 +35,11 @@ function makeProgram(): Command {
   return program;
 }
 
+const asked = { json: process.argv.includes('--json') };
 try {
   await makeProgram().parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) {
-    // Help and --version are done with 0; commander has said the rest.
-    process.exitCode = error.exitCode === 0 ? 0 : exitStatus.usage;
-  } else {
-    process.exitCode = reportError(error, { json: process.argv.includes('--json') });
-  }
+  if (!(error instanceof CommanderError)) process.exitCode = reportError(error, asked);
+  // Help and --version end with 0.
+  else if (error.exitCode !== 0) process.exitCode = reportUsage(error.message, asked);
 }

@@ -59,6 +59,11 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
   const elf = image('elf');
   const bin = has('bin') ? image('bin') : null;
   const uf2 = has('uf2') ? image('uf2') : null;
+  const missing = [elf, bin].find((path) => path !== null && !existsSync(path));
+  if (missing !== undefined) {
+    const hint = `give a C compiler: --cc; without it: ${target.compiler}`;
+    throw new BonsaiError('toolchain', toolchain.command, `has not made ${missing}`, hint);
+  }
   const raw = bin === null ? null : readFileSync(bin);
   if (raw !== null && uf2 !== null) {
     writeFileSync(uf2, makeUf2(raw, Number(target.flashAddress), Number(target.uf2FamilyId)));
@@ -82,10 +87,9 @@ export function findImage(built: BuildResult): string {
 async function make(directory: string, compiler: string, target: Target): Promise<void> {
   const stamp = join(directory, buildFolder, 'compiler.txt');
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === compiler;
-  rmSync(stamp, { force: true });
+  rmSync(current ? stamp : join(directory, buildFolder), { recursive: true, force: true });
   const jobs = `-j${availableParallelism()}`;
-  const again = current ? [] : ['-B'];
-  const output = await runTool('make', [jobs, ...again, `CC=${compiler}`], directory);
+  const output = await runTool('make', [jobs, `CC=${compiler}`], directory);
   if (output === null) {
     throw new BonsaiError('toolchain', 'make', 'is not installed', 'apt-get install make');
   }

@@ -1,6 +1,6 @@
 /** Everything that a command prints: results on stdout, progress and errors on stderr. */
 import { Listr, ListrLogger, ProcessOutput } from 'listr2';
-import { BonsaiError, InternalError } from '../errors.js';
+import { BonsaiError, exitStatus, InternalError } from '../errors.js';
 
 export function printResult(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -58,6 +58,14 @@ export function makeProgress(quiet = false): Progress {
 export function bar(done: number, total: number, width = 24): string {
   const full = total === 0 ? width : Math.round((done / total) * width);
   return `${'█'.repeat(full)}${'░'.repeat(width - full)} ${done}/${total}`;
+}
+
+/** A command line that commander has refused, and said so on stderr; returns the exit status. */
+export function reportUsage(text: string, asked: { json: boolean }): number {
+  const message = text.replace(/^error: /, '');
+  const hint = 'bonsaic help COMMAND shows the options';
+  if (asked.json) printJson({ error: { code: 'usage', where: 'command line', message, hint } });
+  return exitStatus.usage;
 }
 
 /**

@@ -46,6 +46,9 @@ export interface RunFlags extends ProfileFlags, CompileFlags {
   readonly labels?: string;
 }
 
+/** Node's timers hold an int32. */
+const longestTimeoutMs = 2 ** 31 - 1;
+
 const vectorsHelp = 'inputs and expected outputs (JSON); without: 4 seeded random inputs';
 
 export function addProfile(program: Command): void {
@@ -130,12 +133,22 @@ async function inDirectory(
 ): Promise<void> {
   if (output !== undefined) return work(output);
   const parent = mkdtempSync(join(tmpdir(), 'bonsaic-'));
+  const remove = () => rmSync(parent, { recursive: true, force: true });
+  const stop = (_: NodeJS.Signals, number: number) => {
+    remove();
+    process.exit(128 + number);
+  };
+  for (const signal of stops) process.once(signal, stop);
   try {
     await work(join(parent, 'project'));
   } finally {
-    rmSync(parent, { recursive: true, force: true });
+    for (const signal of stops) process.off(signal, stop);
+    remove();
   }
 }
+
+/** Without a listener these end the process at once, `finally` or not. */
+const stops = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 interface Runnable {
   readonly manifest: Manifest;
@@ -169,7 +182,9 @@ async function profile(
       image: findImage(built),
       xip: flags.xip,
       vectors,
-      ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+      ...(flags.timeout === undefined
+        ? {}
+        : { timeoutMs: Math.min(flags.timeout * 1000, longestTimeoutMs) }),
       observe: (done, total) => say(bar(done, total)),
     }),
   );

@@ -45,6 +45,7 @@ export async function touch1200(path: string): Promise<void> {
 }
 
 async function openPort(path: string, baudRate: number) {
+  if (path === '') throw openError(path, new Error('its path is empty'));
   // Loaded on use: it brings a native module, which most commands do not need.
   const { SerialPort } = await import('serialport');
   const port = new SerialPort({ path, baudRate, autoOpen: false });

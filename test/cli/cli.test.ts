@@ -1,5 +1,6 @@
 /** The command line as a user meets it: statuses, documents, directories. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -11,12 +12,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const model = join(root, 'examples/activity/activity.tflite');
 const vectors = join(root, 'examples/activity/vectors.json');
+const toSimulator = ['--target', 'rp2040', '--port', 'sim'];
 
 function bonsaic(...args: string[]) {
   const run = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'src/cli.ts'), ...args], {
@@ -192,10 +195,40 @@ describe('command line', () => {
       expect(document.verify).to.include({ vectors: 8, mismatches: 1 });
     });
 
-    it('an error is a document too when --json asks for one', () => {
-      const { status, document } = json('inspect', file('a.tflite', 'hello, world'));
-      expect(status).to.equal(2);
-      expect(document.error).to.include.all.keys('code', 'where', 'message', 'hint');
+    const documents: [edge: string, code: string, status: number, args: () => string[]][] = [
+      ['a model', 'not-a-model', 2, () => ['inspect', file('a.tflite', 'hello, world')]],
+      ['a missing option', 'usage', 1, () => ['compile', model]],
+      ['an unknown command', 'usage', 1, () => ['compil']],
+      ['no port', 'flash', 5, () => ['run', model, '--target', 'rp2040', '--port', '']],
+      [
+        'a compiler that makes nothing',
+        'toolchain',
+        4,
+        () => ['run', model, '--target', 'host', '--port', 'sim', '--cc', '/bin/true'],
+      ],
+    ];
+    for (const [edge, code, expected, args] of documents) {
+      it(`an error is a document too when --json asks for one: ${edge}`, () => {
+        const { status, document } = json(...args());
+        expect(document.error).to.include.all.keys('code', 'where', 'message', 'hint');
+        expect(document.error.code).to.equal(code);
+        expect(status).to.equal(expected);
+      });
+    }
+
+    it('leaves no temporary directory when it is stopped', async () => {
+      const child = spawn(
+        process.execPath,
+        ['--import', 'tsx', join(root, 'src/cli.ts'), 'run', model, ...toSimulator],
+        { cwd: root, env: { ...process.env, TMPDIR: directory }, stdio: 'ignore' },
+      );
+      const ended = once(child, 'exit');
+      const projects = () => readdirSync(directory).filter((name) => /^bonsaic-/.test(name));
+      while (projects().length === 0 && child.exitCode === null) await setTimeout(5);
+      child.kill('SIGTERM');
+      const [status, signal] = await ended;
+      expect([status, signal]).to.deep.equal([143, null]);
+      expect(projects()).to.deep.equal([]);
     });
   });
 

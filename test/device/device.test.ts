@@ -71,6 +71,7 @@ describe('device: opening', () => {
     ['Error Resource temporarily unavailable Cannot lock port', /in use/, /close the other/],
     ['Error: Device or resource busy, cannot open /dev/ttyS0', /in use/, /fuser/],
     ['Error: Inappropriate ioctl for device, cannot open /dev/null', /not a serial port/, /ports/],
+    ['its path is empty', /path is empty/, /ports/],
     ['something new', /cannot open the serial port: something new/, /ports/],
   ];
   for (const [text, message, hint] of systemErrors) {
