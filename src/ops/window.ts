@@ -62,7 +62,7 @@ export function windowOutput(
 
 /**
  * Refuses windows that no runtime defines: of a rank other than 4, with strides or dilations below
- * 1, with negative padding, larger than the padded input.
+ * 1, with negative padding, larger than the padded input; and those whose coordinates leave int32.
  * @throws BonsaiError 'bad-shape' or 'unsupported-attribute'
  */
 export function checkWindow(
@@ -88,6 +88,11 @@ export function checkWindow(
   if (![padTop, padBottom, padLeft, padRight].every(isAtLeast(0))) {
     const message = `padding ${[padTop, padBottom, padLeft, padRight]} has a negative side`;
     throw new BonsaiError('unsupported-attribute', where, message, 'convert the model again');
+  }
+  const [, inH = 0, inW = 0] = input;
+  if (Math.max(inH + padTop + padBottom, inW + padLeft + padRight) >= 2 ** 31) {
+    const message = `dilation ${dilationH}×${dilationW} needs padding beyond 32 bits`;
+    throw new BonsaiError('unsupported-attribute', where, message, 'use a smaller dilation');
   }
   if (!windowOutput(input, kernelH, kernelW, view.attrs).every(isAtLeast(1))) {
     const message = `a window of ${kernelH}×${kernelW} does not fit input [${input}]`;

@@ -39,6 +39,13 @@ testOperator({
   random: randomConv,
   refused: [
     {
+      edge: 'a dilation whose padding leaves int32',
+      inputs: [image, filters([1, 3, 3, 2])],
+      attrs: { ...attrs, dilationH: 2 ** 30, padTop: 2 ** 30, padBottom: 2 ** 30 },
+      code: 'unsupported-attribute',
+      message: /beyond 32 bits/,
+    },
+    {
       edge: 'input channels that the filters do not divide',
       inputs: [image, filters([1, 1, 1, 3]), null],
       attrs,
