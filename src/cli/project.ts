@@ -63,7 +63,20 @@ export function readManifest(directory: string): Manifest {
   if (manifest.format !== 1) {
     throw new BonsaiError('usage', path, 'was written by another version', 'compile again');
   }
+  if (!isWhole(manifest)) {
+    throw new BonsaiError('usage', path, 'is damaged', 'compile again');
+  }
   return manifest;
+}
+
+/** Enough to trust the rest: the model's name becomes a path. */
+function isWhole({ plan, tables, spans, tag }: Partial<Manifest>): boolean {
+  return (
+    /^[A-Za-z_]\w*$/.test(plan?.model?.name ?? '') &&
+    typeof plan?.target === 'string' &&
+    typeof tag === 'string' &&
+    [plan.steps, plan.inputs, plan.outputs, tables, spans].every(Array.isArray)
+  );
 }
 
 /** The module that the directory's firmware computes. */

@@ -1,6 +1,7 @@
 /** Runs vectors on a device: every output compared, every step counted and checked. */
 import { crc32 } from 'node:zlib';
 import type { Manifest } from '../codegen/manifest.js';
+import { BonsaiError } from '../errors.js';
 import type { Module, TensorData } from '../ir/graph.js';
 import { mainGraph, tensorOf } from '../ir/graph.js';
 import { evaluateGraph } from '../ops/evaluate.js';
@@ -143,9 +144,19 @@ function expectations({ spans }: Manifest, module: Module) {
     /** What the vector says about layers that the plan computes. */
     ofLayers(layers: readonly LayerChecksum[]): Checksums {
       const checksums = new Map<number, number>();
-      for (const { tensor, crc32 } of layers) {
+      for (const { op, tensor, bytes, crc32 } of layers) {
+        // Operators that only convert at the model's edge are no steps: nothing to compare.
         const span = spanOfSource.get(tensor);
-        if (span !== undefined) checksums.set(span, crc32);
+        if (span === undefined) continue;
+        if (spans[span]?.bytes !== bytes) {
+          throw new BonsaiError(
+            'bad-vectors',
+            `layers, operator ${op}`,
+            `tensor ${tensor} has ${spans[span]?.bytes} bytes in the model, ${bytes} in the vectors`,
+            'are the vectors of this model?',
+          );
+        }
+        checksums.set(span, crc32);
       }
       return checksums;
     },

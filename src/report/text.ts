@@ -119,7 +119,9 @@ function simulatedNote({ options }: Report): string {
 function verifyLines({ verify }: Report): string[] {
   if (verify === null) return [];
   if (verify.mismatches === 0) {
-    return [`verify   ${verify.vectors} of ${verify.vectors} vectors bit-exact`];
+    const layers =
+      verify.layersChecked === 0 ? '' : `, ${verify.layersChecked} layers' checksums too`;
+    return [`verify   ${verify.vectors} of ${verify.vectors} vectors bit-exact${layers}`];
   }
   const first = verify.firstDivergingLayer;
   return [

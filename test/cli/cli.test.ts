@@ -251,6 +251,16 @@ describe('command line', () => {
       expect(existsSync(out)).to.equal(false);
     });
 
+    it('a damaged manifest is refused', () => {
+      writeFileSync(
+        join(directory, 'bonsai.json'),
+        '{"format":1,"plan":{"model":{"name":"../x"}}}',
+      );
+      const run = bonsaic('build', directory);
+      expect(run.stderr).to.match(/bonsai\.json: is damaged/);
+      expect(run.status).to.equal(1);
+    });
+
     it("somebody else's files are not replaced", () => {
       const out = join(directory, 'mine');
       mkdirSync(out);

@@ -98,6 +98,14 @@ describe('profile/verify', () => {
     expect(found.firstDivergingLayer).to.include({ name: 'second', index: 1 });
   });
 
+  it('refuses layers of another model: a tensor of another size', async () => {
+    const wrong = vectors.map((pair) =>
+      withLayers(pair, (l) => (l.tensor === second ? { ...l, bytes: l.bytes + 1 } : l)),
+    );
+    const error = await verify({}, wrong).catch((caught: unknown) => caught);
+    expect(error).to.include({ name: 'BonsaiError', code: 'bad-vectors' });
+  });
+
   it('does not look at layers of a plan that is not faithful', async () => {
     const fused = manifestOf(module, { faithful: false });
     const session = await openSession(new FakeBoard(module, fused), fused);
