@@ -11,6 +11,7 @@ import {
   row,
   shapeOf,
   unsupported,
+  type WindowOptions,
 } from './rows.js';
 import {
   arithmeticOptions,
@@ -73,6 +74,21 @@ const pads = (foreign: Foreign<unknown>) => {
   return { pads: amounts };
 };
 
+/** Window and activation of a convolution: weights have the kernel's height and width in 1 and 2. */
+const convolution = (foreign: Foreign<WindowOptions & { readonly activation: number }>) => {
+  const { strideH, strideW, dilationH, dilationW } = foreign.options;
+  const [, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
+  const input = shapeOf(foreign, 0, 4);
+  return {
+    strideH,
+    strideW,
+    dilationH,
+    dilationW,
+    ...padsOf(foreign.where, input, kernelH, kernelW, foreign.options),
+    activation: activationOf(foreign),
+  };
+};
+
 const single = { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } };
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
 const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
@@ -97,18 +113,12 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     operands: [0, 1, 2],
     optional: [2],
     attrs: (foreign) => {
-      const { strideH, strideW, dilationH, dilationW } = foreign.options;
-      const [, kernelH = 0, kernelW = 0, filterC = 0] = shapeOf(foreign, 1, 4);
-      const input = shapeOf(foreign, 0, 4);
+      const [, , , filterC] = shapeOf(foreign, 1, 4);
+      const [, , , channels] = shapeOf(foreign, 0, 4);
       return {
-        strideH,
-        strideW,
-        dilationH,
-        dilationW,
-        ...padsOf(foreign.where, input, kernelH, kernelW, foreign.options),
-        activation: activationOf(foreign),
+        ...convolution(foreign),
         // Desktop TFLite computes grouped convolutions with its reference kernel.
-        rounding: foreign.rounding === 'tflite' && filterC === input[3] ? 'single' : 'double',
+        rounding: foreign.rounding === 'tflite' && filterC === channels ? 'single' : 'double',
       };
     },
   }),
@@ -120,17 +130,11 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     optional: [2],
     rounding: double,
     attrs: (foreign) => {
-      const { strideH, strideW, dilationH, dilationW, depthMultiplier } = foreign.options;
-      const [, kernelH = 0, kernelW = 0, outputs = 0] = shapeOf(foreign, 1, 4);
-      const input = shapeOf(foreign, 0, 4);
-      const [, , , channels = 1] = input;
+      const { depthMultiplier } = foreign.options;
+      const [, , , outputs = 0] = shapeOf(foreign, 1, 4);
+      const [, , , channels = 1] = shapeOf(foreign, 0, 4);
       return {
-        strideH,
-        strideW,
-        dilationH,
-        dilationW,
-        ...padsOf(foreign.where, input, kernelH, kernelW, foreign.options),
-        activation: activationOf(foreign),
+        ...convolution(foreign),
         // Newer converters leave the field at 0: the shapes say it.
         depthMultiplier: depthMultiplier === 0 ? outputs / channels : depthMultiplier,
       };

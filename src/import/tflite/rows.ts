@@ -88,7 +88,7 @@ export function activationOf(foreign: Foreign<{ readonly activation: number }>):
   throw unsupported(foreign.where, message, 'convert the model again');
 }
 
-interface WindowOptions {
+export interface WindowOptions {
   readonly padding: number;
   readonly strideH: number;
   readonly strideW: number;
