@@ -73,7 +73,7 @@ export function compile(request: CompileRequest): Compilation {
   const { source, module } = load(request);
   const facts = analyse(mainGraph(module));
   const plan = makePlan(module, facts, target, options, modelSize(mainGraph(source)));
-  return { source, module, plan, emission: emit(module, plan, target, { labels }) };
+  return { source, module, plan, emission: emit(module, plan, facts, target, { labels }) };
 }
 
 /**

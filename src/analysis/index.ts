@@ -3,12 +3,13 @@ import {
   elementCount,
   type Graph,
   isConstant,
+  type NodeView,
   type Tensor,
   type TensorId,
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { Facts } from '../ir/op.js';
+import type { ChannelBounds, Facts } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 
 export { type Interval, liveness } from './liveness.js';
@@ -21,6 +22,26 @@ export function analyse(graph: Graph): Facts {
   }
   return {
     sparsity: ({ inputs }) => (inputs[1] ? (zeroShares.get(inputs[1]) ?? 0) : 0),
+    range: anyValue,
+    accumulator: anyAccumulator,
+  };
+}
+
+/** Nothing but the type is known. */
+export function anyValue({ shape }: Tensor): ChannelBounds {
+  const channels = shape.at(-1) ?? 1;
+  return {
+    min: new Int32Array(channels).fill(-128),
+    max: new Int32Array(channels).fill(127),
+  };
+}
+
+/** Nothing but the 32 bits is known (ops/accumulation.ts refuses what could leave them). */
+export function anyAccumulator({ outputs }: NodeView<object>): ChannelBounds {
+  const channels = outputs[0]?.shape.at(-1) ?? 1;
+  return {
+    min: new Int32Array(channels).fill(-(2 ** 31)),
+    max: new Int32Array(channels).fill(2 ** 31 - 1),
   };
 }
 

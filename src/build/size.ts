@@ -11,7 +11,9 @@ export interface ImageSizes {
   readonly weightBytes: number;
   /** The whole image. */
   readonly flashBytes: number;
-  /** .data and .bss without the arena. */
+  /** Weights that are copied to RAM at start. */
+  readonly sramCopyBytes: number;
+  /** .data and .bss without the arena and without these copies. */
   readonly staticRamBytes: number;
 }
 
@@ -25,22 +27,25 @@ export function measureImage(
   const sum = (sections: typeof allocated) =>
     sections.reduce((total, { bytes }) => total + bytes, 0);
   const flashBytes = binaryBytes ?? sum(allocated.filter(({ stored }) => stored));
-  const tableBytes = bytesInImage(elf, tables, 'table');
-  const weightBytes = bytesInImage(elf, tables, 'weights');
+  const tableBytes = bytesInImage(elf, tables, ({ role }) => role === 'table');
+  const weightBytes = bytesInImage(elf, tables, ({ role }) => role === 'weights');
+  const sramCopyBytes = bytesInImage(elf, tables, ({ region }) => region === 'sram');
+  const ramBytes = sum(allocated.filter(({ writable }) => writable));
   return {
     codeBytes: flashBytes - tableBytes - weightBytes,
     tableBytes,
     weightBytes,
     flashBytes,
-    staticRamBytes: sum(allocated.filter(({ writable }) => writable)) - plan.arenaBytes,
+    sramCopyBytes,
+    staticRamBytes: ramBytes - plan.arenaBytes - sramCopyBytes,
   };
 }
 
 function bytesInImage(
   { symbolBytes }: Elf,
   tables: readonly TableInfo[],
-  role: TableInfo['role'],
+  isCounted: (table: TableInfo) => boolean,
 ): number {
-  const symbols = new Set(tables.filter((table) => table.role === role).map((t) => t.symbol));
+  const symbols = new Set(tables.filter(isCounted).map(({ symbol }) => symbol));
   return [...symbols].reduce((total, symbol) => total + (symbolBytes.get(symbol) ?? 0), 0);
 }

@@ -1,5 +1,6 @@
 /** Plan to files: the model's C, the firmware's view of it, a host client, a Makefile, the manifest. */
 import type { Module } from '../ir/graph.js';
+import type { Facts } from '../ir/op.js';
 import type { Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import { emitClient, littleEndian } from './client.js';
@@ -12,16 +13,19 @@ import { render } from './templates.js';
  * Everything that an output directory gets from the compiler, except the firmware's own sources.
  * Same input, same bytes: no dates, no paths of this machine.
  *
+ * @param facts those that the plan was made with
  * @throws InternalError when plan and module do not fit each other
  */
 export function emit(
   module: Module,
   plan: Plan,
+  facts: Facts,
   target: Target,
   options: ProgramOptions = {},
 ): Emission {
-  const program = emitProgram(module, plan, options);
-  const { header, source, tables, spans, tag } = program;
+  const context = { facts, target, optimize: plan.options.optimize };
+  const program = emitProgram(module, plan, context, options);
+  const { header, source, routines, tables, spans, tag } = program;
   const manifest: Manifest = { format: 1, plan, tables, spans, tag };
   const name = module.name;
   return {
@@ -29,9 +33,10 @@ export function emit(
     files: new Map([
       [`${name}.h`, header],
       [`${name}.c`, source],
+      ...(routines === null ? [] : ([[`${name}_weights.S`, routines]] as const)),
       [`${name}_model.c`, modelGlue(module, plan, program)],
       [`client/${name}.ts`, emitClient(module, plan, tag, options)],
-      ['Makefile', emitMakefile(module, plan, target)],
+      ['Makefile', emitMakefile(module, plan, target, routines !== null)],
       ['bonsai.json', `${JSON.stringify(manifest, null, 2)}\n`],
     ]),
   };

@@ -17,7 +17,7 @@ export interface PlacedCall {
   /** The variant's template below templates/kernels. */
   readonly template: string;
   readonly call: KernelCall;
-  /** Symbol of every table of the call. */
+  /** Symbol of every table and routine of the call. */
   readonly symbols: Readonly<Record<string, string>>;
   /** Symbol that the call's descriptor gets if it needs one. */
   readonly argsSymbol: string;
@@ -85,8 +85,8 @@ function functionNames(groups: readonly PlacedCall[][]): readonly string[] {
 
 interface Field {
   readonly name: string;
-  /** Up to the name: 'const int8_t *', 'int32_t '. */
-  readonly type: string;
+  /** As a field of a struct: 'const int8_t *weights'. */
+  readonly declaration: string;
   /** Alignment: fields go from the widest to the narrowest, so that the struct has no holes. */
   readonly bytes: number;
   value(call: PlacedCall): string;
@@ -108,9 +108,12 @@ function kernelFunction(name: string, calls: readonly PlacedCall[]): KernelFunct
   };
   for (const parameter of namesOf(calls, (call) => call.symbols)) {
     const symbol = (call: PlacedCall) => call.symbols[parameter] as string;
+    const isRoutine = first.call.routines?.[parameter] !== undefined;
     settle(parameter, calls.map(symbol), () => ({
       name: parameter,
-      type: `const ${elementType(calls, parameter)} *`,
+      declaration: isRoutine
+        ? `void (*${parameter})(const void *, void *, const void *)`
+        : `const ${elementType(calls, parameter)} *${parameter}`,
       bytes: 8,
       value: symbol,
     }));
@@ -124,7 +127,7 @@ function kernelFunction(name: string, calls: readonly PlacedCall[]): KernelFunct
         const type = narrowest(calls.map(number));
         return {
           name: parameter,
-          type: `${type} `,
+          declaration: `${type} ${parameter}`,
           bytes: ctypeBytes[type],
           value: (call) => integer(number(call)),
         };
@@ -134,7 +137,7 @@ function kernelFunction(name: string, calls: readonly PlacedCall[]): KernelFunct
   fields.sort((a, b) => b.bytes - a.bytes);
   const hasDescriptor = fields.length > 0;
   context.descriptor = hasDescriptor ? `, const struct ${name}_args *restrict args` : '';
-  const struct = fields.map(({ name, type }) => `    ${type}${name};\n`).join('');
+  const struct = fields.map(({ declaration }) => `    ${declaration};\n`).join('');
   const text = wrapSignature(render(`kernels/${first.template}`, context).trimEnd());
   return {
     name,

@@ -5,7 +5,12 @@ import { firmwareMacros, type Target } from '../target/index.js';
 import { render } from './templates.js';
 
 /** Everything but the compiler's name is settled: target.json's flags, sources and macros. */
-export function emitMakefile(module: Module, plan: Plan, target: Target): string {
+export function emitMakefile(
+  module: Module,
+  plan: Plan,
+  target: Target,
+  hasRoutines: boolean,
+): string {
   const macros = [...firmwareMacros(target)].map(([name, value]) => `-D${name}=${value}`);
   return render('project/Makefile', {
     model: module.name,
@@ -20,6 +25,7 @@ export function emitMakefile(module: Module, plan: Plan, target: Target): string
     includes: target.includes.map((folder) => `-Ifirmware/${folder}`).join(' '),
     macros: macros.join(' '),
     sources: target.sources.map((path) => `firmware/${path}`).join(' \\\n\t'),
+    has_routines: hasRoutines,
     has_bin: target.images.includes('bin'),
   });
 }

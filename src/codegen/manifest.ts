@@ -1,13 +1,14 @@
 /** What codegen hands on, and what `bonsai.json` in an output directory holds. */
 import type { TensorId } from '../ir/graph.js';
-import type { Plan } from '../plan/types.js';
+import type { Plan, Region } from '../plan/types.js';
 
-/** A constant array of the generated C. */
+/** A constant array of the generated C, or a routine: weights as code. */
 export interface TableInfo {
   /** C symbol. */
   readonly symbol: string;
   readonly role: 'weights' | 'table';
   readonly bytes: number;
+  readonly region: Region;
   /** The step that reads it; the first one where several do. */
   readonly step: number;
 }

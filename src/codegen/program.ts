@@ -11,7 +11,7 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { KernelVariant, Table } from '../ir/op.js';
+import type { KernelContext, KernelVariant, Table } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
 import { float, integer, offset, string, wrap } from './c.js';
@@ -26,9 +26,11 @@ export interface Program {
   readonly header: string;
   /** Text of <model>.c. */
   readonly source: string;
+  /** Text of <model>_weights.S: weights as code; null where there are none. */
+  readonly routines: string | null;
   readonly tables: readonly TableInfo[];
   readonly spans: readonly Span[];
-  /** First 4 bytes of the SHA-256 over `source`, 8 hex digits. */
+  /** First 4 bytes of the SHA-256 over `source` and `routines`, 8 hex digits. */
   readonly tag: string;
 }
 
@@ -40,13 +42,19 @@ export interface ProgramOptions {
 /**
  * C of a planned module. Same input, same bytes.
  *
+ * @param context what the kernels were chosen with
  * @throws InternalError when the plan names a tensor without a place or a kernel that is not there
  */
-export function emitProgram(module: Module, plan: Plan, options: ProgramOptions = {}): Program {
+export function emitProgram(
+  module: Module,
+  plan: Plan,
+  context: KernelContext,
+  options: ProgramOptions = {},
+): Program {
   const graph = mainGraph(module);
   const pool = new TablePool();
   const places = new Map(plan.placements.map(({ tensor, offset }) => [tensor, offset]));
-  const lowered = plan.steps.map((step) => lowerStep(module.name, graph, step, pool));
+  const lowered = plan.steps.map((step) => lowerStep(module.name, graph, step, context, pool));
   const functions = kernelFunctions(
     lowered.flatMap(({ calls }) => calls),
     plan.options.optimize,
@@ -55,25 +63,41 @@ export function emitProgram(module: Module, plan: Plan, options: ProgramOptions 
   const cases = lowered.map((step) => stepCase(module.name, graph, step, functions, places, pool));
   const kernels = functions.map(({ text }) => text);
   const code = [...supportTexts(lowered, kernels.join('')), ...kernels];
+  const routines = pool.routines();
+  const declarations = routines.map(
+    ({ symbol }) => `void ${symbol}(const void *in, void *out, const void *args);\n`,
+  );
   const body = [
     ...pool.definitions(),
+    ...(declarations.length > 0 ? [`/* Weights as code. */\n${declarations.join('')}`] : []),
     ...code,
     ...functions.flatMap(({ descriptors }) => descriptors),
   ];
-  const context = interfaceContext(module, plan, options);
+  const names = interfaceContext(module, plan, options);
   const source = render('project/model.c', {
-    ...context,
+    ...names,
     uses_string: /\bmem(cpy|move|set)\(/.test(code.join('')),
+    uses_sram: pool.infos.some(({ region }) => region === 'sram'),
     body: body.map((text) => `\n${text}`).join(''),
     has_steps: plan.steps.length > 0,
     cases: cases.join('\n'),
   });
+  const assembler =
+    routines.length === 0
+      ? null
+      : render('project/weights.S', {
+          ...names,
+          body: routines.map(({ text }) => text).join('\n'),
+        });
+  const hash = createHash('sha256').update(source);
+  if (assembler !== null) hash.update(assembler);
   return {
-    header: render('project/model.h', context),
+    header: render('project/model.h', names),
     source,
+    routines: assembler,
     tables: pool.infos,
     spans: spansOf(graph, plan, places),
-    tag: createHash('sha256').update(source).digest('hex').slice(0, 8),
+    tag: hash.digest('hex').slice(0, 8),
   };
 }
 
@@ -86,7 +110,13 @@ interface LoweredStep {
   readonly calls: readonly PlacedCall[];
 }
 
-function lowerStep(model: string, graph: Graph, step: PlanStep, pool: TablePool): LoweredStep {
+function lowerStep(
+  model: string,
+  graph: Graph,
+  step: PlanStep,
+  context: KernelContext,
+  pool: TablePool,
+): LoweredStep {
   const node = graph.nodes[step.node];
   if (node === undefined) throw new InternalError('codegen', `step ${step.index} has no node`);
   const view = viewOf(graph, node);
@@ -96,13 +126,20 @@ function lowerStep(model: string, graph: Graph, step: PlanStep, pool: TablePool)
   if (variant === undefined) {
     throw new InternalError('codegen', `operator ${node.op} has no kernel "${step.kernel}"`);
   }
-  const all = variant.lower(view);
+  const all = variant.lower(view, context);
+  const home = { step: step.index, region: step.region };
   const calls = all.map((call, position): PlacedCall => {
     const base = `${model}_${symbol}${all.length > 1 ? `_${position}` : ''}`;
-    const symbols = Object.entries(call.tables).map(([name, table]) => [
-      name,
-      pool.add(`${base}_${name}`, table, step.index),
-    ]);
+    const symbols = [
+      ...Object.entries(call.tables).map(([name, table]) => [
+        name,
+        pool.add(`${base}_${name}`, table, home),
+      ]),
+      ...Object.entries(call.routines ?? {}).map(([name, routine]) => [
+        name,
+        pool.addRoutine(`${base}_${name}`, routine, home),
+      ]),
+    ];
     return {
       step: step.index,
       template: step.kernel,
@@ -153,7 +190,7 @@ function stepCase(
     const { data } = tensorOf(graph, id);
     if (data !== null) {
       const table = { data: data as Table['data'], role: 'weights' } as const;
-      return pool.add(`${model}_${symbol}_${name}`, table, step.index);
+      return pool.add(`${model}_${symbol}_${name}`, table, { step: step.index, region: 'flash' });
     }
     return `arena + ${offset(placeOf(places, id, step.index))}`;
   };

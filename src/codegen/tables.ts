@@ -1,13 +1,29 @@
-/** The constant arrays of one program: equal ones are emitted once. */
+/** The constant arrays and routines of one program: equal ones are emitted once. */
 import { createHash } from 'node:crypto';
-import type { Table } from '../ir/op.js';
+import type { Routine, Table } from '../ir/op.js';
+import type { Region } from '../plan/types.js';
 import { ctypeOf, rows } from './c.js';
 import type { TableInfo } from './manifest.js';
 
 interface Entry {
   readonly info: TableInfo;
-  readonly data: Table['data'];
+  /** What defines it: C for an array, assembler for a routine. */
+  readonly definition: () => string;
+  readonly isRoutine: boolean;
 }
+
+/** Where a symbol is read from. */
+export interface Home {
+  readonly step: number;
+  readonly region: Region;
+}
+
+/** Where an array or routine of a region goes; in C, and as a section of the assembler. */
+const macros: Readonly<Record<Region, string>> = { flash: 'BONSAI_FLASH', sram: 'BONSAI_SRAM' };
+const sections: Readonly<Record<Region, string>> = {
+  flash: '.text.{},"ax",%progbits',
+  sram: '.data.bonsai_code.{},"awx",%progbits',
+};
 
 export class TablePool {
   private readonly bySymbol = new Map<string, Entry>();
@@ -15,18 +31,44 @@ export class TablePool {
 
   /**
    * The symbol of the array that holds `table`: `symbol`, unless an equal one exists. A symbol
-   * that is taken by other contents gets a number.
+   * that is taken by other contents gets a number. Only weights follow their step's region.
    */
-  add(symbol: string, table: Table, step: number): string {
-    const { data } = table;
+  add(symbol: string, table: Table, home: Home): string {
+    const { data, role } = table;
+    const region = role === 'weights' ? home.region : 'flash';
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const content = `${ctypeOf(data)} ${createHash('sha256').update(bytes).digest('hex')}`;
+    const content = `${region} ${ctypeOf(data)} ${createHash('sha256').update(bytes).digest('hex')}`;
+    const info = { role, bytes: data.byteLength, region, step: home.step };
+    return this.enter(symbol, content, info, false, (name) => () => {
+      const type = `static const ${ctypeOf(data)}`;
+      return `${type} ${name}[${data.length}] ${macros[region]} = {\n${rows(data)}};\n`;
+    });
+  }
+
+  /** The symbol of a routine, likewise. */
+  addRoutine(symbol: string, routine: Routine, { step, region }: Home): string {
+    const content = `${region} ${createHash('sha256').update(routine.text('')).digest('hex')}`;
+    const info = { role: 'weights', bytes: routine.bytes, region, step } as const;
+    return this.enter(symbol, content, info, true, (name) => () => {
+      const section = sections[region].replace('{}', name);
+      const head = `    .section ${section}\n    .balign 4\n    .global ${name}\n`;
+      const type = `    .thumb_func\n    .type ${name}, %function\n`;
+      return `${head}${type}${routine.text(name).trimEnd()}\n    .size ${name}, . - ${name}\n`;
+    });
+  }
+
+  private enter(
+    symbol: string,
+    content: string,
+    info: Omit<TableInfo, 'symbol'>,
+    isRoutine: boolean,
+    definition: (name: string) => () => string,
+  ): string {
     const equal = this.byContent.get(content);
     if (equal !== undefined) return equal.info.symbol;
     let free = symbol;
     for (let n = 1; this.bySymbol.has(free); n++) free = `${symbol}_${n}`;
-    const info = { symbol: free, role: table.role, bytes: data.byteLength, step };
-    const entry = { info, data };
+    const entry = { info: { symbol: free, ...info }, definition: definition(free), isRoutine };
     this.bySymbol.set(free, entry);
     this.byContent.set(content, entry);
     return free;
@@ -36,11 +78,20 @@ export class TablePool {
     return [...this.bySymbol.values()].map((entry) => entry.info);
   }
 
-  /** C definitions in the order of first use. */
+  /** C definitions of the arrays, in the order of first use. */
   definitions(): readonly string[] {
-    return [...this.bySymbol.values()].map(
-      ({ info, data }) =>
-        `static const ${ctypeOf(data)} ${info.symbol}[${data.length}] BONSAI_FLASH = {\n${rows(data)}};\n`,
-    );
+    return this.entries(false).map(({ definition }) => definition());
+  }
+
+  /** Symbols and assembler of the routines, in the order of first use. */
+  routines(): readonly { readonly symbol: string; readonly text: string }[] {
+    return this.entries(true).map(({ info, definition }) => ({
+      symbol: info.symbol,
+      text: definition(),
+    }));
+  }
+
+  private entries(isRoutine: boolean): readonly Entry[] {
+    return [...this.bySymbol.values()].filter((entry) => entry.isRoutine === isRoutine);
   }
 }

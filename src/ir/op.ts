@@ -1,19 +1,48 @@
 /** What an operator is: one object literal per file in src/ops, checked by OpDef. */
-import type { Attrs, NodeView, Shape, TensorData } from './graph.js';
+import type { Attrs, NodeView, Shape, Tensor, TensorData } from './graph.js';
 
-/** Instruction sets and units that a kernel may need and a target may have. */
-export type Feature = 'mul32' | 'dsp' | 'mve' | 'fpu';
+/**
+ * Instruction sets and units that a kernel may need and a target may have. mul32: a fast 32-bit
+ * multiply; thumb1: Armv6-M assembly; dsp, mve: the Arm extensions.
+ */
+export type Feature = 'mul32' | 'thumb1' | 'dsp' | 'mve' | 'fpu';
+
+/** What a compilation is for: the fewest cycles, the fewest bytes, or a fair share of both. */
+export type Optimize = 'speed' | 'balanced' | 'size';
 
 /** What kernel choice asks of a target. Filled in from targets/<name>/target.json. */
 export interface TargetTraits {
   readonly name: string;
   readonly features: ReadonlySet<Feature>;
+  /** Measured cost of each term of a kernel's work: template → term → cycles (or instructions). */
+  readonly costs: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** What analysis has proved about the graph, as kernel choice asks for it. */
+/** Bounds of integers, both inclusive, one entry per channel. */
+export interface ChannelBounds {
+  readonly min: Int32Array;
+  readonly max: Int32Array;
+}
+
+/** What analysis has proved about the graph, as kernels ask for it. */
 export interface Facts {
   /** Share of zero weights of the node's weight tensor, 0 to 1; 0 where it has none. */
-  sparsity(view: NodeView): number;
+  sparsity(view: NodeView<object>): number;
+  /** Bounds of a tensor's stored values, for every channel of its last axis. */
+  range(tensor: Tensor): ChannelBounds;
+  /**
+   * Bounds of every output channel's accumulator of a conv2d, depthwise_conv2d or fully_connected
+   * node: bias + Σ x·w over raw inputs (the input's zero point folded into the bias), a padded tap
+   * counting as the zero point.
+   */
+  accumulator(view: NodeView<object>): ChannelBounds;
+}
+
+/** What a kernel may know besides its node. */
+export interface KernelContext {
+  readonly facts: Facts;
+  readonly target: TargetTraits;
+  readonly optimize: Optimize;
 }
 
 /** A constant array in the generated C. */
@@ -40,6 +69,41 @@ export interface KernelCall {
   /** int32 values: shapes, strides, zero points, clamps. */
   readonly numbers: Readonly<Record<string, number>>;
   readonly tables: Readonly<Record<string, Table>>;
+  /**
+   * Weights as code, called through their names: functions of type
+   * void (const void *, void *, const void *).
+   */
+  readonly routines?: Readonly<Record<string, Routine>>;
+}
+
+/** One assembler function made of weights. */
+export interface Routine {
+  /**
+   * GNU assembler, unified syntax: the label, the instructions and their literal pools. Section,
+   * .thumb_func, .type and .size are added around it.
+   */
+  text(symbol: string): string;
+  /** Size of the machine code, literal pools included. */
+  readonly bytes: number;
+}
+
+/** How often a kernel does one of the things that cost, and what one of them costs. */
+export interface WorkTerm {
+  readonly count: number;
+  /** Cycles each (instructions where a target counts these), where it has no measured cost. */
+  readonly cycles: number;
+}
+
+/**
+ * Where output 0 may share memory with an input that dies in this step: if it begins `lead` bytes
+ * or more before the input does; if `exact`, just `lead` bytes before.
+ */
+export interface Overlap {
+  /** Position of the input. */
+  readonly input: number;
+  /** Bytes; may be negative. */
+  readonly lead: number;
+  readonly exact: boolean;
 }
 
 /** One way to compute an operator. One predicate serves choice and scratch. */
@@ -55,20 +119,27 @@ export interface KernelVariant<A extends object = Attrs> {
    * functions: 'portable/support/requantise'. Those that are called are emitted once, first.
    */
   readonly support: readonly string[];
-  when(view: NodeView<A>, facts: Facts): boolean;
+  when(view: NodeView<A>, context: KernelContext): boolean;
   /**
    * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every
    * call of the step gets the same ones, as a parameter after the outputs; a kernel that needs them
    * for some nodes only tells these apart by a flag.
    */
-  scratch(view: NodeView<A>): number;
-  /** Estimated cycles on the target, for choice only. From measurement (bench/). */
-  cost(view: NodeView<A>, target: TargetTraits): number;
+  scratch(view: NodeView<A>, context: KernelContext): number;
+  /** What the kernel does, for choice only: by the name of each term. Costs come from bench/. */
+  work(view: NodeView<A>, context: KernelContext): Readonly<Record<string, WorkTerm>>;
+  /**
+   * How many times one run streams through all weights; 1 where it is not said. With `work`, what
+   * the misses of a flash cache are reckoned from.
+   */
+  weightPasses?(view: NodeView<A>, context: KernelContext): number;
+  /** Where output 0 may lie on an input; where it is not said, just on those of OpDef.inPlace. */
+  overlap?(view: NodeView<A>, context: KernelContext): readonly Overlap[];
   /**
    * The calls that compute the node, in order, all of the variant's template; nearly always one.
    * Weights are laid out here: `tables` holds them as the kernel reads them.
    */
-  lower(view: NodeView<A>): readonly KernelCall[];
+  lower(view: NodeView<A>, context: KernelContext): readonly KernelCall[];
 }
 
 export interface OpDef<A extends object = Attrs> {

@@ -72,7 +72,9 @@ export function binary<A extends BinaryAttrs>(
         support: kernel.support,
         when: () => true,
         scratch: () => 0,
-        cost: (view) => kernel.cycles * elementCount(outputOf(view).shape),
+        work: (view) => ({
+          outputs: { count: elementCount(outputOf(view).shape), cycles: kernel.cycles },
+        }),
         lower: (view) => [lower(view, kernel.flags, arithmeticOf(view))],
       },
     ],

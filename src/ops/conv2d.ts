@@ -196,7 +196,7 @@ export const conv2d = {
     {
       ...multiplyKernel('fully_connected', ['dot4']),
       when: isPointwise,
-      cost: (view) => 5.5 * macs(view),
+      work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
       lower: (view) => {
         const { outC } = dimsOf(view);
         return [fullyConnectedCall(view, filtersOf(view), outputStage(view, outC, 'per-channel'))];
@@ -205,7 +205,7 @@ export const conv2d = {
     {
       ...multiplyKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
       when: () => true,
-      cost: (view) => 7 * macs(view),
+      work: (view) => ({ macs: { count: macs(view), cycles: 7 } }),
       lower,
     },
   ],

@@ -172,13 +172,13 @@ export const depthwiseConv2d = {
     {
       ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'clip_taps']),
       when: isByFour,
-      cost: (view) => 14 * macs(view),
+      work: (view) => ({ macs: { count: macs(view), cycles: 14 } }),
       lower: (view) => lower(view, true),
     },
     {
       ...multiplyKernel('depthwise_conv2d', ['clip_taps']),
       when: () => true,
-      cost: (view) => 25 * macs(view),
+      work: (view) => ({ macs: { count: macs(view), cycles: 25 } }),
       lower: (view) => lower(view, false),
     },
   ],

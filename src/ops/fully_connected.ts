@@ -93,7 +93,7 @@ export const fullyConnected = {
     {
       ...multiplyKernel('fully_connected', ['dot4']),
       when: () => true,
-      cost: (view) => 5.5 * macs(view),
+      work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
       lower: (view) => [fullyConnectedCall(view, filtersOf(view), stageOf(view))],
     },
   ],

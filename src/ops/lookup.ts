@@ -62,7 +62,7 @@ export function elementwiseInRuns<A extends object = Attrs>(
         when: () => true,
         scratch: () => 0,
         // Cortex-M0+: two loads, a store, an add, a compare and a taken branch.
-        cost: (view) => 9 * elementCount(outputOf(view).shape),
+        work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 9 } }),
         lower: (view) =>
           runsOf(view).map(({ first, end, scalar }) => ({
             inputs: [0],

@@ -71,8 +71,10 @@ export const mean = {
       support: ['portable/support/multiply_high', 'portable/support/requantise'],
       when: () => true,
       scratch: () => 0,
-      cost: (view) =>
-        6 * elementCount(inputOf(view, 0).shape) + 60 * elementCount(outputOf(view).shape),
+      work: (view) => ({
+        inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 6 },
+        outputs: { count: elementCount(outputOf(view).shape), cycles: 60 },
+      }),
       lower: (view) => [lower(view)],
     },
   ],

@@ -85,9 +85,10 @@ export function pool<A extends PoolAttrs>({ name, reduce, cycles }: Pool): OpDef
         support: [],
         when: () => true,
         scratch: () => 0,
-        cost(view) {
-          const window = 5 * view.attrs.kernelH * view.attrs.kernelW;
-          return (cycles + window) * elementCount(outputOf(view).shape);
+        work(view) {
+          const outputs = elementCount(outputOf(view).shape);
+          const taps = outputs * view.attrs.kernelH * view.attrs.kernelW;
+          return { outputs: { count: outputs, cycles }, taps: { count: taps, cycles: 5 } };
         },
         lower: (view) => [lower(view)],
       },

@@ -65,7 +65,7 @@ export const resizeNearestNeighbor = {
       support: [],
       when: () => true,
       scratch: () => 0,
-      cost: (view) => 5 * elementCount(outputOf(view).shape),
+      work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 5 } }),
       lower(view) {
         const { batches, outH, outW, channels, inH, inW, rows, columns } = geometry(view);
         return [

@@ -68,7 +68,7 @@ export const softmax = {
       support: ['portable/support/multiply_high', 'portable/support/requantise'],
       when: (view) => view.attrs.algorithm === 'fixed',
       scratch: () => 0,
-      cost: (view) => 70 * elementCount(outputOf(view).shape),
+      work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 70 } }),
       lower: (view) => [lower(view, Int32Array.from(fixedExponentials(view)))],
     },
     {
@@ -78,7 +78,7 @@ export const softmax = {
       when: (view) => view.attrs.algorithm === 'table',
       scratch: () => 0,
       // Two additions or multiplications by the run-time library of a core without an FPU.
-      cost: (view) => 300 * elementCount(outputOf(view).shape),
+      work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 300 } }),
       lower: (view) => [lower(view, tableExponentials(view))],
     },
   ],

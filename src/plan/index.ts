@@ -41,6 +41,7 @@ export function makePlan(
 ): Plan {
   const graph = mainGraph(module);
   acceptInt8(graph);
+  const context = { facts, target, optimize: options.optimize };
   const nodes = [...graph.nodes.entries()].filter(
     ([, node]) => options.faithful || !isAlias(graph, node),
   );
@@ -51,8 +52,8 @@ export function makePlan(
     if (isAlias(graph, node)) {
       return { ...step, kernel: noKernel, why: 'its output is its input', scratchBytes: 0 };
     }
-    const { variant, why } = selectKernel(view, facts, target);
-    return { ...step, kernel: variant.template, why, scratchBytes: variant.scratch(view) };
+    const { variant, why } = selectKernel(view, context);
+    return { ...step, kernel: variant.template, why, scratchBytes: variant.scratch(view, context) };
   });
   const schedule = { graph, steps: nodes.map(([index]) => index), keepInput: options.keepInput };
   const arena = planArena(

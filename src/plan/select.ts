@@ -1,8 +1,21 @@
 /** Which kernel computes a node. */
 import { InternalError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
-import type { Facts, KernelVariant, TargetTraits } from '../ir/op.js';
+import type { KernelContext, KernelVariant } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
+
+/**
+ * What a variant costs on the target, in cycles (instructions where a target counts these): by the
+ * measured costs of its terms, else by the variant's own.
+ */
+export function costOf(variant: KernelVariant, view: NodeView, context: KernelContext): number {
+  const measured = context.target.costs[variant.template] ?? {};
+  const terms = Object.entries(variant.work(view, context));
+  return terms.reduce(
+    (sum, [name, { count, cycles }]) => sum + count * (measured[name] ?? cycles),
+    0,
+  );
+}
 
 export interface Choice {
   readonly variant: KernelVariant;
@@ -16,7 +29,8 @@ export interface Choice {
  *
  * @throws InternalError when there is none: every operator has a portable kernel
  */
-export function selectKernel(view: NodeView, facts: Facts, target: TargetTraits): Choice {
+export function selectKernel(view: NodeView, context: KernelContext): Choice {
+  const { target } = context;
   const { variants } = opOf(view.node);
   const lacking: string[] = [];
   const fitting: { variant: KernelVariant; cost: number }[] = [];
@@ -24,8 +38,8 @@ export function selectKernel(view: NodeView, facts: Facts, target: TargetTraits)
     const missing = variant.needs.filter((feature) => !target.features.has(feature));
     if (missing.length > 0) {
       lacking.push(`${variant.template} needs ${missing.join(' and ')}`);
-    } else if (variant.when(view, facts)) {
-      fitting.push({ variant, cost: Math.round(variant.cost(view, target)) });
+    } else if (variant.when(view, context)) {
+      fitting.push({ variant, cost: Math.round(costOf(variant, view, context)) });
     }
   }
   const [best, ...slower] = fitting.sort((a, b) => a.cost - b.cost);

@@ -1,7 +1,8 @@
 /** The plan: everything that was decided about one model on one target. JSON-serialisable. */
 import type { DType, Shape, TensorId } from '../ir/graph.js';
+import type { Optimize } from '../ir/op.js';
 
-export type Optimize = 'speed' | 'balanced' | 'size';
+export type { Optimize };
 
 export interface CompileOptions {
   readonly optimize: Optimize;
@@ -32,6 +33,9 @@ export interface Scratch {
 /** The kernel of a step that needs no code: a reshape, kept as a step by `faithful`. */
 export const noKernel = 'none';
 
+/** Memory that weights can live in. */
+export type Region = 'flash' | 'sram';
+
 /** What runs as one unit and is one row of the report. */
 export interface PlanStep {
   readonly index: number;
@@ -51,8 +55,8 @@ export interface PlanStep {
   readonly reads: readonly TensorId[];
   readonly writes: readonly TensorId[];
   readonly scratch: Scratch | null;
-  /** Region that the weights live in ('flash'). */
-  readonly region: string;
+  /** Where the weights live: in flash, or copied to RAM at start. */
+  readonly region: Region;
 }
 
 /** An input or output as the user sees it. */

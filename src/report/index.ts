@@ -60,7 +60,9 @@ function memoryOf(
 ): Memory {
   const bytesOf = (role: string) =>
     tables.reduce((sum, table) => sum + (table.role === role ? table.bytes : 0), 0);
-  const sramCopyBytes = 0;
+  const sramCopyBytes =
+    sizes?.sramCopyBytes ??
+    tables.reduce((sum, { region, bytes }) => sum + (region === 'sram' ? bytes : 0), 0);
   const staticRamBytes = sizes?.staticRamBytes ?? null;
   return {
     arenaBytes: plan.arenaBytes,

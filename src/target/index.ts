@@ -12,7 +12,7 @@ import type { Feature, TargetTraits } from '../ir/op.js';
 
 const root = new URL('../../', import.meta.url);
 
-const features = ['mul32', 'dsp', 'mve', 'fpu'] as const satisfies readonly Feature[];
+const features = ['mul32', 'thumb1', 'dsp', 'mve', 'fpu'] as const satisfies readonly Feature[];
 const flags = z.array(z.string());
 const hexId = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
 
@@ -117,7 +117,7 @@ export function parseTarget(text: string, where: string): Target {
     );
     throw new BonsaiError('usage', where, issues.join('; '), hint);
   }
-  return { ...parsed.data, features: new Set(parsed.data.features) };
+  return { ...parsed.data, features: new Set(parsed.data.features), costs: {} };
 }
 
 /**

@@ -14,7 +14,7 @@ import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { firmwareSources, loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
 import { execute, inTemporaryDirectory } from '../support/native.js';
-import { simplePlan } from '../support/plan.js';
+import { noFacts, simplePlan } from '../support/plan.js';
 
 /** The first input and the output need several chunks of a frame each. */
 function mixer(): Module {
@@ -29,7 +29,7 @@ const module = mixer();
 
 function emission() {
   const labels = ['it\'s "left"', 'right'];
-  return emit(module, simplePlan(module), loadTarget('host'), { labels });
+  return emit(module, simplePlan(module), noFacts, loadTarget('host'), { labels });
 }
 
 /** What the tests use of a generated client; its own types are checked by the compiler. */

@@ -3,7 +3,7 @@ import { emitProgram } from '../../src/codegen/program.js';
 import type { Module } from '../../src/ir/graph.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
-import { simplePlan } from '../support/plan.js';
+import { contextOf, simplePlan } from '../support/plan.js';
 
 /** Three additions: two of one shape, one of another. */
 function additions(): Module {
@@ -24,7 +24,11 @@ function functionsOf(source: string): string[] {
 
 describe('kernel functions', () => {
   const emitted = (optimize: 'balanced' | 'size' | 'speed', module = additions()) =>
-    emitProgram(module, simplePlan(module, { optimize }));
+    emitProgram(
+      module,
+      simplePlan(module, { optimize }),
+      contextOf(simplePlan(module, { optimize })),
+    );
 
   for (const optimize of ['balanced', 'size'] as const) {
     it(`${optimize}: one function, what differs in a descriptor of narrow fields`, () => {
@@ -64,7 +68,7 @@ describe('kernel functions', () => {
     };
     const twice = lookups('same', [0.5, 0.5]);
     expect(twice.tables).to.deep.equal([
-      { symbol: 'same_logistic_0_table', role: 'table', bytes: 256, step: 0 },
+      { symbol: 'same_logistic_0_table', role: 'table', bytes: 256, region: 'flash', step: 0 },
     ]);
     expect(twice.source).to.not.include('args->');
     const thrice = lookups('all', [0.5, 0.5, 0.1]);

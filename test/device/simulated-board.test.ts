@@ -36,8 +36,9 @@ let directory = '';
 
 async function build(targetName: string): Promise<Built> {
   const target = loadTarget(targetName);
-  const plan = makePlan(module, analyse(mainGraph(module)), target, defaults);
-  const { files, manifest } = emit(module, plan, target);
+  const facts = analyse(mainGraph(module));
+  const plan = makePlan(module, facts, target, defaults);
+  const { files, manifest } = emit(module, plan, facts, target);
   const project = join(directory, targetName);
   writeProject(project, new Map([...files, ...firmwareFiles(target)]));
   return {

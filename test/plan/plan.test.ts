@@ -21,7 +21,7 @@ import { type CompileOptions, noKernel, type Plan } from '../../src/plan/types.j
 import { perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { buildNetwork, NetworkBuilder, networks } from '../support/networks.js';
 
-const target = { name: 'test', features: new Set<Feature>() };
+const target = { name: 'test', features: new Set<Feature>(), costs: {} };
 const defaults: CompileOptions = {
   optimize: 'balanced',
   rounding: 'tflm',

@@ -3,12 +3,13 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { analyse } from '../../src/analysis/index.js';
 import { emitProgram, type Program } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import type { Plan, Port } from '../../src/plan/types.js';
 import { mergeModules, randomInputs } from './module.js';
-import { type SimplePlanOptions, simplePlan } from './plan.js';
+import { contextOf, type SimplePlanOptions, simplePlan } from './plan.js';
 
 export const warnings = '-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror'.split(' ');
 const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover'];
@@ -205,8 +206,10 @@ export async function expectSameBits(
 ): Promise<void> {
   const { runs = 2, seed = 1, plan: planner, ...planOptions } = options;
   const merged = mergeModules(modules);
+  // A planner of its own plans with what analysis proves.
+  const facts = planner === undefined ? planOptions.facts : analyse(mainGraph(merged));
   const plan = planner?.(merged) ?? simplePlan(merged, planOptions);
-  const program = emitProgram(merged, plan);
+  const program = emitProgram(merged, plan, contextOf(plan, facts));
   const vectors = Array.from({ length: runs }, (_, run) => randomInputs(merged, seed + run));
   const traces = await runProgram(merged.name, plan, program, vectors);
   traces.forEach((trace, run) => {

@@ -1,8 +1,9 @@
 /** The simplest plan: every tensor has its own memory, every node the first kernel that fits. */
 
+import { anyAccumulator, anyValue } from '../../src/analysis/index.js';
 import { identifier } from '../../src/codegen/c.js';
 import { byteCount, type Module, mainGraph, type TensorId, viewOf } from '../../src/ir/graph.js';
-import type { Facts } from '../../src/ir/op.js';
+import type { Facts, Feature, KernelContext } from '../../src/ir/op.js';
 import { opOf } from '../../src/ops/index.js';
 import { perTensor } from '../../src/ops/quant.js';
 import type { CompileOptions, Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
@@ -14,19 +15,34 @@ export const defaults: CompileOptions = {
   keepInput: false,
 };
 
-const noFacts: Facts = { sparsity: () => 0 };
+/** Facts that anything satisfies. */
+export const noFacts: Facts = {
+  sparsity: () => 0,
+  range: anyValue,
+  accumulator: anyAccumulator,
+};
+
+/** What a simple plan's kernels may know. */
+export function contextOf(plan: Pick<Plan, 'options' | 'target'>, facts = noFacts): KernelContext {
+  const target = { name: plan.target, features: new Set<Feature>(), costs: {} };
+  return { facts, target, optimize: plan.options.optimize };
+}
+
 const align = 4;
 
 export interface SimplePlanOptions extends Partial<CompileOptions> {
   /** The template to use where a node's operator has it: a variant under test. */
   readonly kernel?: string;
+  /** What kernels may use; default: nothing. */
+  readonly facts?: Facts;
   /** Output 0 takes over the memory of the first input that the operator allows. */
   readonly inPlace?: boolean;
 }
 
 export function simplePlan(module: Module, options: SimplePlanOptions = {}): Plan {
   const graph = mainGraph(module);
-  const { kernel, inPlace = false, ...rest } = options;
+  const { kernel, inPlace = false, facts = noFacts, ...rest } = options;
+  const context = contextOf({ target: 'host', options: { ...defaults, ...rest } }, facts);
   const placements: Placement[] = [];
   const places = new Map<TensorId, number>();
   let top = 0;
@@ -46,7 +62,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
   const steps = graph.nodes.map((node, index): PlanStep => {
     const op = opOf(node);
     const view = viewOf(graph, node);
-    const fitting = op.variants.filter((variant) => variant.when(view, noFacts));
+    const fitting = op.variants.filter((variant) => variant.when(view, context));
     const variant = fitting.find(({ template }) => template === kernel) ?? fitting[0];
     if (variant === undefined) throw new RangeError(`no kernel for ${node.op}`);
     const shared = inPlace ? node.inputs[op.inPlace(view)[0] ?? -1] : undefined;
@@ -55,7 +71,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       const reuse = position === 0 && shared !== undefined && shared !== null;
       place(id, index, reuse ? places.get(shared) : undefined);
     });
-    const scratch = variant.scratch(view);
+    const scratch = variant.scratch(view, context);
     return {
       index,
       name: node.name,
