@@ -4,6 +4,7 @@
  */
 import { type Logger, RP2040, type Simulator } from 'rp2040js';
 import { BonsaiError } from '../errors.js';
+import { type FlashChip, FlashInterface, w25q16 } from './rp2040flash.js';
 import type { Uf2Image } from './uf2.js';
 
 /** 'model': the RP2040's flash cache; 'ideal': flash is as fast as RAM. */
@@ -12,6 +13,8 @@ export type XipModel = 'model' | 'ideal';
 export const xipBase = 0x1000_0000;
 export const flashBytes = 16 * 1024 * 1024;
 const sramBase = 0x2000_0000;
+/** How rp2040js finds the flash's interface, at 0x18000000. */
+const ssiPage = 0x18000;
 
 /**
  * The XIP cache: 16 KB, two ways, lines of 8 bytes (RP2040 datasheet, 2.6.3). The datasheet names
@@ -19,12 +22,6 @@ const sramBase = 0x2000_0000;
  */
 const cacheSets = 1024;
 const lineShift = 3;
-
-/**
- * Cycles of clk_sys that a miss stalls the bus for: an EBh quad read in continuous mode takes 8
- * clocks of address and mode, 4 dummy clocks and 16 of data (8 bytes), at clk_sys / 2.
- */
-export const cyclesPerMiss = 56;
 
 /** Where the boot ROM copies the second stage to, and its size with the checksum. */
 const boot2Address = 0x2004_1f00;
@@ -38,9 +35,12 @@ export class Rp2040Mcu extends RP2040 {
   private readonly tags = new Uint32Array(2 * cacheSets);
   /** A cache line's tag is never 0: flash begins at 0x10000000. */
   private readonly cached: boolean;
+  readonly ssi: FlashInterface;
 
-  constructor(xip: XipModel, log: Logger) {
+  constructor(xip: XipModel, log: Logger, flash: FlashChip = w25q16()) {
     super();
+    this.ssi = new FlashInterface(this, 'SSI', flash);
+    this.peripherals[ssiPage] = this.ssi;
     this.cached = xip === 'model';
     this.logger = log;
     correctSysTick(this);
@@ -76,7 +76,7 @@ export class Rp2040Mcu extends RP2040 {
     const recent = tags[first] as number;
     if (recent === line) return;
     if (tags[first + 1] !== line) {
-      this.stall += cyclesPerMiss;
+      this.stall += this.ssi.cyclesPerMiss;
       this.misses++;
     }
     tags[first + 1] = recent;

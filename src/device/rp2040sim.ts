@@ -1,7 +1,7 @@
 /** A simulated Raspberry Pi Pico: boots the real UF2 in rp2040js and talks over UART0 or USB. */
 import { type Logger, USBCDC } from 'rp2040js';
 import { type Device, Listeners } from './device.js';
-import { bootLoaderBreak, cyclesPerMiss, Rp2040Mcu, type XipModel } from './rp2040mcu.js';
+import { bootLoaderBreak, Rp2040Mcu, type XipModel } from './rp2040mcu.js';
 import { readUf2 } from './uf2.js';
 
 export type { XipModel } from './rp2040mcu.js';
@@ -136,7 +136,8 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
     simulation:
       'rp2040js: one core, no bus contention, exceptions are entered free of charge; flash ' +
       (xip === 'model'
-        ? `behind the 16 KB two-way XIP cache, ${cyclesPerMiss} cycles a miss (EBh quad read)`
+        ? 'behind the 16 KB two-way XIP cache, a miss as long as the firmware sets the flash up ' +
+          '(quad reads at half the clock: 56 cycles)'
         : 'as fast as RAM'),
     write(bytes) {
       if (closed || stopped !== null) return;

@@ -112,7 +112,7 @@ function latencyLines(report: Report): string[] {
 
 function simulatedNote({ options }: Report): string {
   return options.xip === 'model'
-    ? 'simulated: XIP cache with quad reads, 56 cycles a miss (serial reads cost more); no bus contention'
+    ? 'simulated: XIP cache, flash read in quad mode (56 cycles a miss); no bus contention'
     : 'simulated: flash without cache misses, no bus contention';
 }
 

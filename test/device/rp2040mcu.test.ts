@@ -1,12 +1,6 @@
 import { expect } from 'chai';
 import { encodeBlock } from 'uf2';
-import {
-  bootLoaderBreak,
-  cyclesPerMiss,
-  Rp2040Mcu,
-  type XipModel,
-  xipBase,
-} from '../../src/device/rp2040mcu.js';
+import { bootLoaderBreak, Rp2040Mcu, type XipModel, xipBase } from '../../src/device/rp2040mcu.js';
 import { openRp2040 } from '../../src/device/rp2040sim.js';
 import { readUf2 } from '../../src/device/uf2.js';
 import { BonsaiError } from '../../src/errors.js';
@@ -40,7 +34,7 @@ describe('device/rp2040: XIP cache', () => {
   function stall(xip: XipModel, addresses: readonly number[]): number {
     const mcu = board(xip);
     for (const address of addresses) mcu.readUint16(address);
-    return mcu.stall / cyclesPerMiss;
+    return mcu.misses;
   }
   const way = 8192;
   const rows: [edge: string, offsets: number[], misses: number][] = [
@@ -79,6 +73,25 @@ describe('device/rp2040: XIP cache', () => {
     mcu.readUint32(0xe000_e018);
     expect(mcu.misses).to.equal(3);
   });
+});
+
+describe('device/rp2040: flash', () => {
+  const ssi = 0x1800_0000;
+  const rows: [edge: string, divider: number, control: number, spi: number, cycles: number][] = [
+    ['03h at a quarter of the clock: 8 + 24 + 64 clocks', 4, 0x001f0300, 0x03000218, 384],
+    ['EBh with its command: 8 + 8 + 4 + 16 clocks', 2, 0x005f0300, 0x00002221, 72],
+    ['EBh, continuous: 8 + 4 + 16 clocks', 2, 0x005f0300, 0xa0002022, 56],
+  ];
+  for (const [edge, divider, control, spi, cycles] of rows) {
+    it(`a miss costs what the registers say: ${edge}`, () => {
+      const mcu = board('model');
+      mcu.writeUint32(ssi + 0x14, divider);
+      mcu.writeUint32(ssi, control);
+      mcu.writeUint32(ssi + 0xf4, spi);
+      mcu.readUint32(xipBase);
+      expect(mcu.stall).to.equal(cycles);
+    });
+  }
 });
 
 describe('device/rp2040: SysTick', () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { FlashChip } from '../../src/device/rp2040flash.js';
 import { bootLoaderBreak, Rp2040Mcu } from '../../src/device/rp2040mcu.js';
 import { readUf2 } from '../../src/device/uf2.js';
 import { type Frame, FrameReader } from '../../src/profile/protocol.js';
@@ -94,7 +95,7 @@ class UsbHost {
 }
 
 class Board {
-  readonly mcu = new Rp2040Mcu('ideal', log);
+  readonly mcu: Rp2040Mcu;
   readonly usb: UsbHost;
   broke: number | null = null;
   /** Lengths of the USB packets that came. */
@@ -104,7 +105,9 @@ class Board {
   constructor(
     readonly image: Image,
     target: Target,
+    flash?: FlashChip,
   ) {
+    this.mcu = new Rp2040Mcu('ideal', log, flash);
     const { mcu } = this;
     mcu.load(readUf2(image.uf2, Number(target.uf2FamilyId), 'test'), 'test');
     mcu.boot('test');
@@ -197,9 +200,32 @@ describe('firmware: RP2040', () => {
     expect(board.mcu.uart[0]?.baudRate).to.be.closeTo(target.baudRate ?? 0, 12);
   });
 
+  const flashes: [edge: string, flash: FlashChip, cyclesPerMiss: number][] = [
+    ['quad where the maker is known, enabled for this run', { id: [0xef], status2: 0 }, 56],
+    ['quad where it was enabled for good', { id: [0xc8], status2: 2 }, 56],
+    ['serial, slowly, where the maker is not known', { id: [0x1f], status2: 2 }, 384],
+    [
+      'serial where the flash refuses quad reads',
+      {
+        id: [0xef],
+        get status2() {
+          return 0;
+        },
+        set status2(_) {},
+      },
+      384,
+    ],
+  ];
+  for (const [edge, flash, cyclesPerMiss] of flashes) {
+    it(`reads the flash ${edge}`, () => {
+      const { mcu } = new Board(image, target, flash);
+      expect(mcu.ssi.cyclesPerMiss).to.equal(cyclesPerMiss);
+    });
+  }
+
   it('takes little of the flash', () => {
     // Vectors, boot stage, drivers, frames and commands; 16 384 bytes less this is for kernels.
-    expect(image.bin.length).to.be.below(6000);
+    expect(image.bin.length).to.be.below(6200);
   });
 
   it('answers on the link that asked, whatever the other one is in the middle of', () => {

@@ -18,8 +18,13 @@ void hang(void)
     }
 }
 
+__attribute__((weak)) void start_early(void)
+{
+}
+
 void reset_handler(void)
 {
+    start_early();
     const uint32_t *from = data_load;
     for (uint32_t *to = data_start; to < data_end; to++) {
         *to = *from++;

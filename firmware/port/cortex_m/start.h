@@ -10,6 +10,9 @@ extern uint32_t stack_top[];
 
 void reset_handler(void);
 
+/* What has to come before .data is copied, without .data and .bss; nothing unless a port has it. */
+void start_early(void);
+
 /* A fault is not hidden by a restart: the board falls silent, and the host's time-out tells. */
 void hang(void);
 

@@ -72,6 +72,36 @@
 #define UART_CR_TXE BIT(8)
 #define UART_CR_ENABLE BIT(0)
 
+/* Flash: pads [2.19.6.3] and interface [4.10.13] */
+#define QSPI_PAD_CLOCK 0x40020004u
+#define QSPI_PAD_DATA(n) (0x40020008u + 4u * (n))
+#define PAD_FAST BIT(0)
+#define PAD_SCHMITT BIT(1)
+#define PAD_DRIVE_8MA (2u << 4)
+#define SSI_CTRLR0 0x18000000u
+#define SSI_CTRLR1 0x18000004u
+#define SSI_ENABLE 0x18000008u
+#define SSI_BAUDR 0x18000014u
+#define SSI_STATUS 0x18000028u
+#define SSI_DATA 0x18000060u
+#define SSI_SAMPLE_DELAY 0x180000f0u
+#define SSI_SPI_CTRLR0 0x180000f4u
+#define SSI_BUSY BIT(0)
+#define SSI_SENT BIT(2)
+/* Of CTRLR0: frames, a read after what is sent, width. */
+#define SSI_8_BITS (7u << 16)
+#define SSI_32_BITS (31u << 16)
+#define SSI_READ (3u << 8)
+#define SSI_QUAD (2u << 21)
+/* Of SPI_CTRLR0. */
+#define SSI_COMMAND_SERIAL 1u
+#define SSI_ALL_QUAD 2u
+#define SSI_ADDRESS_24 (6u << 2)
+#define SSI_ADDRESS_32 (8u << 2) /* 24 of address, 8 of mode */
+#define SSI_COMMAND_8 (2u << 8)
+#define SSI_WAIT(clocks) ((clocks) << 11)
+#define SSI_XIP_COMMAND(byte) ((byte) << 24)
+
 /* [4.6], [4.7] */
 #define TIMER_RAW_LOW 0x40054028u
 #define WATCHDOG_TICK 0x4005802cu

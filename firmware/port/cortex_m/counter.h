@@ -1,0 +1,19 @@
+/* A 64-bit counter for cores with a SysTick and, on a chip, a DWT (Armv7-M and later). It counts the
+ * processor's cycles on a chip, and instructions in QEMU, where time is made of them. */
+#ifndef BONSAI_CORTEX_M_COUNTER_H
+#define BONSAI_CORTEX_M_COUNTER_H
+
+#include <stdint.h>
+
+/* SysTick must run at CLOCK_HZ. */
+void counter_start(void);
+
+/* COUNT_CYCLES, or COUNT_INSTRUCTIONS in a simulator. */
+uint8_t counter_unit(void);
+
+uint64_t counter_read(void);
+
+/* The exception handler of SysTick. */
+void counter_wrap(void);
+
+#endif
