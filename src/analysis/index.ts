@@ -1,5 +1,7 @@
 /** Facts proved about a graph before anything is planned. */
+import { InternalError } from '../errors.js';
 import {
+  at,
   elementCount,
   type Graph,
   isConstant,
@@ -11,42 +13,53 @@ import {
 } from '../ir/graph.js';
 import type { ChannelBounds, Facts } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
+import { boundsIn, inputBounds, rangesOf } from './ranges.js';
 
 export { type Interval, liveness } from './liveness.js';
 
 export function analyse(graph: Graph): Facts {
-  const zeroShares = new Map<Tensor, number>();
-  for (const node of graph.nodes) {
-    const weights = viewOf(graph, node).inputs[1];
-    if (weights?.data != null) zeroShares.set(weights, zeroShare(weights));
-  }
+  const ranges = rangesOf(graph);
   return {
-    sparsity: ({ inputs }) => (inputs[1] ? (zeroShares.get(inputs[1]) ?? 0) : 0),
-    range: anyValue,
-    accumulator: anyAccumulator,
+    sparsity: remembered(
+      ({ inputs }) => inputs[1] ?? null,
+      ({ inputs }) => zeroShare(inputs[1] ?? null),
+    ),
+    range: (tensor) => boundsIn(ranges, tensor),
+    accumulator: remembered(
+      ({ node }) => node,
+      (view) => accumulatorOf(view, inputBounds(view, ranges)),
+    ),
   };
 }
 
-/** Nothing but the type is known. */
-export function anyValue({ shape }: Tensor): ChannelBounds {
-  const channels = shape.at(-1) ?? 1;
-  return {
-    min: new Int32Array(channels).fill(-128),
-    max: new Int32Array(channels).fill(127),
+/** Kernel choice asks the same of a node again and again. */
+function remembered<T>(
+  keyOf: (view: NodeView<object>) => object | null,
+  answer: (view: NodeView<object>) => T,
+): (view: NodeView<object>) => T {
+  const answers = new WeakMap<object, T>();
+  return (view) => {
+    const key = keyOf(view);
+    const known = key === null ? undefined : answers.get(key);
+    if (known !== undefined) return known;
+    const found = answer(view);
+    if (key !== null) answers.set(key, found);
+    return found;
   };
 }
 
-/** Nothing but the 32 bits is known (ops/accumulation.ts refuses what could leave them). */
-export function anyAccumulator({ outputs }: NodeView<object>): ChannelBounds {
-  const channels = outputs[0]?.shape.at(-1) ?? 1;
-  return {
-    min: new Int32Array(channels).fill(-(2 ** 31)),
-    max: new Int32Array(channels).fill(2 ** 31 - 1),
-  };
+function accumulatorOf(
+  view: NodeView<object>,
+  inputs: readonly (ChannelBounds | null)[],
+): ChannelBounds {
+  const bounds = opOf(view.node).accumulator?.(view as NodeView, inputs);
+  if (bounds !== undefined) return bounds;
+  throw new InternalError('analysis', `${at(view.node)} has no accumulator`);
 }
 
-function zeroShare({ data }: Tensor): number {
-  if (data === null || data.length === 0) return 0;
+function zeroShare(weights: Tensor | null): number {
+  const data = weights?.data ?? [];
+  if (data.length === 0) return 0;
   let zeros = 0;
   for (const element of data) if (Number(element) === 0) zeros++;
   return zeros / data.length;

@@ -38,6 +38,35 @@ export interface Facts {
   accumulator(view: NodeView<object>): ChannelBounds;
 }
 
+/**
+ * How the channels of a node's operands and outputs belong together, where some of them can be
+ * left out: the last axis of a tensor. What is not told stays whole.
+ */
+export type ChannelFlow =
+  | {
+      /** Output channels come from their own input channels alone: they stay or go together. */
+      readonly kind: 'tied';
+      readonly ties: readonly ChannelTie[];
+    }
+  | {
+      /**
+       * Every output channel sums over all input channels: weights (input 1) of
+       * [outputs][taps][channels], a bias (input 2) of [outputs].
+       */
+      readonly kind: 'mixed';
+      /** For each tap, whether it lies in the padding at some position. */
+      readonly padded: readonly boolean[];
+    };
+
+export interface ChannelTie {
+  /** Position of the operand, computed or constant. */
+  readonly input: number;
+  readonly output: number;
+  /** Channel c of the operand goes to `repeat` output channels, from first + c · repeat on. */
+  readonly first: number;
+  readonly repeat: number;
+}
+
 /** What a kernel may know besides its node. */
 export interface KernelContext {
   readonly facts: Facts;
@@ -160,6 +189,15 @@ export interface OpDef<A extends object = Attrs> {
   evaluate(view: NodeView<A>, inputs: readonly (TensorData | null)[]): readonly TensorData[];
   /** Multiply-accumulates of one run. */
   macs(view: NodeView<A>): number;
+  /**
+   * Proven bounds of every output, from those of the inputs (null: absent; constants have theirs).
+   * Only asked of int8 nodes that pass `check`; left out: all that the type holds.
+   */
+  range?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): readonly ChannelBounds[];
+  /** What Facts.accumulator says, from bounds of the inputs. */
+  accumulator?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): ChannelBounds;
+  /** Left out, or null: all channels of its tensors stay. */
+  channels?(view: NodeView<A>): ChannelFlow | null;
   /** Input positions whose memory output 0 may take over, element by element; [] if none. */
   inPlace(view: NodeView<A>): readonly number[];
   /** Best first by capability; plan/select takes the cheapest whose needs and `when` hold. */

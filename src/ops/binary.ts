@@ -1,6 +1,7 @@
 /** add, sub and mul: what elementwise operators of two int8 operands have in common. */
 import { elementCount, isConstant, type NodeView, type TensorData } from '../ir/graph.js';
-import type { KernelCall, OpDef, Table } from '../ir/op.js';
+import type { ChannelBounds, KernelCall, OpDef, Table } from '../ir/op.js';
+import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 import { broadcastShape, requireRank, sourceIndices, walkOf } from './broadcast.js';
 import { inputOf, outputOf, requireInt8 } from './operands.js';
 import { type Activation, activationRange, clamp } from './quant.js';
@@ -17,7 +18,10 @@ export interface BinaryAttrs {
 
 /** One operator's arithmetic, for one node. */
 export interface Arithmetic {
-  /** The output before the clamp, its zero point added; a and b are raw elements. */
+  /**
+   * The output before the clamp, its zero point added; a and b are raw elements. With the one held,
+   * it never falls, or never rises, as the other rises.
+   */
   combine(a: number, b: number): number;
   /** What the C kernel needs to do the same, under the template's names. */
   readonly numbers: Readonly<Record<string, number>>;
@@ -58,6 +62,27 @@ export function binary<A extends BinaryAttrs>(
       return [Int8Array.from(ofA, (_, i) => clamp(element(i), low, high))];
     },
     macs: () => 0,
+    range(view, inputs) {
+      const { combine } = arithmeticOf(view);
+      const output = outputOf(view);
+      const [low, high] = activationRange(view.attrs.activation, output);
+      const [a, b] = inputs as readonly [ChannelBounds, ChannelBounds];
+      return [
+        boundsOf(channelCount(output), (channel) => {
+          const ofA = rangeAt(a, channel % a.min.length);
+          const ofB = rangeAt(b, channel % b.min.length);
+          // At its extremes neither operand can be moved further: both are at an end.
+          const corners = ofA.flatMap((x) => ofB.map((y) => clamp(combine(x, y), low, high)));
+          return [Math.min(...corners), Math.max(...corners)];
+        }),
+      ];
+    },
+    channels(view) {
+      const isTied = (input: number) =>
+        channelCount(inputOf(view, input)) === channelCount(outputOf(view));
+      const ties = [0, 1].filter(isTied).map(tieOf);
+      return { kind: 'tied', ties };
+    },
     inPlace(view) {
       const count = elementCount(outputOf(view).shape);
       return [0, 1].filter((position) => {

@@ -2,6 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
+import { channelCount, tieOf } from './bounds.js';
 import { movement } from './movement.js';
 import { inputOf, outputOf } from './operands.js';
 import { type Activation, sameQuant } from './quant.js';
@@ -53,6 +54,17 @@ export const concatenation = movement<ConcatenationAttrs>({
       outOffset += count;
       return move;
     });
+  },
+  channels(view) {
+    let first = 0;
+    const ties = view.inputs.map((_, input) => {
+      const tie = { ...tieOf(input), first };
+      if (view.attrs.axis === outputShape(view).length - 1) {
+        first += channelCount(inputOf(view, input));
+      }
+      return tie;
+    });
+    return { kind: 'tied', ties };
   },
 }) satisfies OpDef<ConcatenationAttrs>;
 

@@ -1,7 +1,7 @@
 /** conv2d (CONV_2D): NHWC × OHWI, any stride, dilation and padding; grouped where I divides C. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { KernelCall, OpDef } from '../ir/op.js';
+import type { ChannelBounds, ChannelFlow, KernelCall, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -13,6 +13,7 @@ import {
   outputStage,
   weightsOf,
 } from './accumulation.js';
+import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
 import { fullyConnectedCall, multiplyKernel, stageNumbers } from './dense.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { inputOf, outputOf } from './operands.js';
@@ -121,6 +122,33 @@ function evaluate(
   return [output];
 }
 
+function accumulator(
+  view: NodeView<Conv2dAttrs>,
+  [input]: readonly (ChannelBounds | null)[],
+): ChannelBounds {
+  const dims = dimsOf(view);
+  const { filterC, outC, groups } = dims;
+  const inputChannel = (channel: number, i: number) =>
+    Math.floor((channel * groups) / outC) * filterC + (i % filterC);
+  const reading = { ...dims, perTap: filterC, inputChannel, insides: insidesOf(view.attrs, dims) };
+  return accumulatorBounds(view, filtersOf(view), reading, input as ChannelBounds);
+}
+
+function range(
+  view: NodeView<Conv2dAttrs>,
+  inputs: readonly (ChannelBounds | null)[],
+): readonly ChannelBounds[] {
+  const stage = outputStage(view, dimsOf(view).outC, 'per-channel');
+  return [stageBounds(stage, accumulator(view, inputs))];
+}
+
+/** Channels of groups stay: groups are of one size. */
+function channels(view: NodeView<Conv2dAttrs>): ChannelFlow | null {
+  const dims = dimsOf(view);
+  if (dims.groups > 1) return null;
+  return { kind: 'mixed', padded: paddedTaps(dims, insidesOf(view.attrs, dims)) };
+}
+
 /** One input pixel for each output pixel, in order: a fully connected layer over pixels. */
 function isPointwise(view: NodeView<Conv2dAttrs>): boolean {
   const { strideH, strideW, padTop, padBottom, padLeft, padRight } = view.attrs;
@@ -191,6 +219,9 @@ export const conv2d = {
   check: (view) => checkAccumulation(view, filtersOf(view)),
   evaluate,
   macs,
+  range,
+  accumulator,
+  channels,
   inPlace: () => [],
   variants: [
     {

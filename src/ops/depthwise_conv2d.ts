@@ -1,7 +1,7 @@
 /** depthwise_conv2d (DEPTHWISE_CONV_2D): NHWC × 1HWO, any depth multiplier, stride, dilation. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { KernelCall, OpDef } from '../ir/op.js';
+import type { ChannelBounds, ChannelFlow, KernelCall, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -13,6 +13,7 @@ import {
   outputStage,
   weightsOf,
 } from './accumulation.js';
+import { accumulatorBounds, insidesOf, stageBounds } from './accumulator-bounds.js';
 import { multiplyKernel, stageNumbers } from './dense.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
 import { inputOf, outputOf } from './operands.js';
@@ -110,6 +111,29 @@ function evaluate(
   return [output];
 }
 
+function accumulator(
+  view: NodeView<DepthwiseConv2dAttrs>,
+  [input]: readonly (ChannelBounds | null)[],
+): ChannelBounds {
+  const dims = dimsOf(view);
+  const inputChannel = (channel: number) => Math.floor(channel / view.attrs.depthMultiplier);
+  const reading = { ...dims, perTap: 1, inputChannel, insides: insidesOf(view.attrs, dims) };
+  return accumulatorBounds(view, filtersOf(view), reading, input as ChannelBounds);
+}
+
+function range(
+  view: NodeView<DepthwiseConv2dAttrs>,
+  inputs: readonly (ChannelBounds | null)[],
+): readonly ChannelBounds[] {
+  const stage = outputStage(view, dimsOf(view).outC, 'per-channel');
+  return [stageBounds(stage, accumulator(view, inputs))];
+}
+
+function channels(view: NodeView<DepthwiseConv2dAttrs>): ChannelFlow {
+  const tie = (input: number, repeat: number) => ({ input, output: 0, first: 0, repeat });
+  return { kind: 'tied', ties: [tie(0, view.attrs.depthMultiplier), tie(1, 1), tie(2, 1)] };
+}
+
 /** Four neighbouring channels of the output read four neighbouring channels of the input. */
 function isByFour(view: NodeView<DepthwiseConv2dAttrs>): boolean {
   return view.attrs.depthMultiplier === 1 && dimsOf(view).outC >= lanes;
@@ -167,6 +191,9 @@ export const depthwiseConv2d = {
   check: (view) => checkAccumulation(view, filtersOf(view)),
   evaluate,
   macs,
+  range,
+  accumulator,
+  channels,
   inPlace: () => [],
   variants: [
     {

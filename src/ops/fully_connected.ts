@@ -1,7 +1,7 @@
 /** fully_connected (FULLY_CONNECTED): rows of the input by rows of the weights, [out, in]. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { OpDef } from '../ir/op.js';
+import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   checkAccumulation,
@@ -12,6 +12,8 @@ import {
   outputStage,
   weightsOf,
 } from './accumulation.js';
+import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js';
+import { boundsOf, channelCount, hullOf } from './bounds.js';
 import { fullyConnectedCall, multiplyKernel } from './dense.js';
 import { inputOf } from './operands.js';
 
@@ -44,9 +46,9 @@ function infer(view: NodeView<FullyConnectedAttrs>): readonly Shape[] {
   return [[elements / depth, channels]];
 }
 
-/** A single weight scale has its own derivation of the multiplier. */
+/** A weight scale for all channels has its own derivation of the multiplier. */
 function stageOf(view: NodeView<FullyConnectedAttrs>): OutputStage {
-  const isPerTensor = inputOf(view, 1).quant?.scales.length === 1;
+  const isPerTensor = inputOf(view, 1).quant?.axis === null;
   const product = isPerTensor ? 'per-tensor' : 'per-channel';
   return outputStage(view, filtersOf(view).channels, product);
 }
@@ -78,6 +80,34 @@ function evaluate(
   return [output];
 }
 
+function accumulator(
+  view: NodeView<FullyConnectedAttrs>,
+  [input]: readonly (ChannelBounds | null)[],
+): ChannelBounds {
+  const bounds = input as ChannelBounds;
+  const filters = filtersOf(view);
+  const channels = channelCount(inputOf(view, 0));
+  // Rows that begin at any channel: nothing but what holds for all of them.
+  const known = filters.depth % channels === 0 ? bounds : boundsOf(channels, () => hullOf(bounds));
+  const inputChannel = (_: number, i: number) => i % channels;
+  const reading = { ...onlyTap, perTap: filters.depth, inputChannel };
+  return accumulatorBounds(view, filters, reading, known);
+}
+
+function range(
+  view: NodeView<FullyConnectedAttrs>,
+  inputs: readonly (ChannelBounds | null)[],
+): readonly ChannelBounds[] {
+  return [stageBounds(stageOf(view), accumulator(view, inputs))];
+}
+
+/** The elements of a row are taps of all channels of the input. */
+function channels(view: NodeView<FullyConnectedAttrs>): ChannelFlow | null {
+  const taps = filtersOf(view).depth / channelCount(inputOf(view, 0));
+  if (!Number.isInteger(taps)) return null;
+  return { kind: 'mixed', padded: new Array<boolean>(taps).fill(false) };
+}
+
 function macs(view: NodeView<object>): number {
   return rowsOf(view) * elementCount(inputOf(view, 1).shape);
 }
@@ -88,6 +118,9 @@ export const fullyConnected = {
   check: (view) => checkAccumulation(view, filtersOf(view)),
   evaluate,
   macs,
+  range,
+  accumulator,
+  channels,
   inPlace: () => [],
   variants: [
     {

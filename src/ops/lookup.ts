@@ -3,7 +3,8 @@
  * when the model is compiled. The kernel is a look-up, whatever the arithmetic.
  */
 import { type Attrs, elementCount, type NodeView } from '../ir/graph.js';
-import type { OpDef } from '../ir/op.js';
+import type { ChannelBounds, OpDef } from '../ir/op.js';
+import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 import { inputOf, outputOf, requireInt8 } from './operands.js';
 
 /** One element: int8 to int8. */
@@ -53,6 +54,21 @@ export function elementwiseInRuns<A extends object = Attrs>(
       return [to];
     },
     macs: () => 0,
+    range(view, [input]) {
+      const tables = runsOf(view).map(({ scalar }) => tableOf(scalar));
+      const bounds = input as ChannelBounds;
+      return [
+        boundsOf(channelCount(outputOf(view)), (channel) => {
+          const [low, high] = rangeAt(bounds, channel);
+          const values = tables.flatMap((table) =>
+            Array.from({ length: high - low + 1 }, (_, i) => table[(low + i) & 0xff] as number),
+          );
+          return [Math.min(...values), Math.max(...values)];
+        }),
+      ];
+    },
+    // A run begins at an element, wherever its channels are.
+    channels: (view) => (runsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),
     inPlace: () => [0],
     variants: [
       {

@@ -1,7 +1,8 @@
 /** mean (MEAN): the average over any dimensions. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { KernelCall, OpDef } from '../ir/op.js';
+import type { ChannelBounds, KernelCall, OpDef } from '../ir/op.js';
+import { boundsOf, channelCount, hullOf, mapBounds, rangeAt, tieOf } from './bounds.js';
 import { inputOf, outputOf, requireInt8 } from './operands.js';
 import {
   clamp,
@@ -63,6 +64,26 @@ export const mean = {
     ];
   },
   macs: () => 0,
+  range(view, [input]) {
+    const { axes } = view.attrs;
+    const { shape } = inputOf(view, 0);
+    const scaling = scalingOf(view);
+    const count = elementCount(axes.map((axis) => shape[axis] as number));
+    const bounds = input as ChannelBounds;
+    // Where the channels are averaged, the output's last axis is another one.
+    const isKept = keepsChannels(view);
+    const known = boundsOf(channelCount(outputOf(view)), (channel) =>
+      isKept ? rangeAt(bounds, channel) : hullOf(bounds),
+    );
+    return [
+      mapBounds(known, (x, channel) => scaled(count * x, scaling, channel < scaling.halvesUp)),
+    ];
+  },
+  // A channel's place decides how 'spatial' rounds it.
+  channels: (view) =>
+    keepsChannels(view) && view.attrs.algorithm === 'general'
+      ? { kind: 'tied', ties: [tieOf(0)] }
+      : null,
   inPlace: () => [],
   variants: [
     {
@@ -79,6 +100,10 @@ export const mean = {
     },
   ],
 } satisfies OpDef<MeanAttrs>;
+
+function keepsChannels(view: NodeView<MeanAttrs>): boolean {
+  return !view.attrs.axes.includes(inputOf(view, 0).shape.length - 1);
+}
 
 /** output = clamp((sum − sumOffset) · multiplier + outOffset) */
 interface Scaling {

@@ -10,7 +10,8 @@ import {
   type Shape,
   type TensorData,
 } from '../ir/graph.js';
-import type { KernelCall, OpDef } from '../ir/op.js';
+import type { ChannelFlow, KernelCall, OpDef } from '../ir/op.js';
+import { channelCount, elementBounds } from './bounds.js';
 import { outputOf, requireInt8 } from './operands.js';
 
 /** One loop: `extent` steps of so many elements in the input and in the output. */
@@ -41,12 +42,21 @@ export interface Movement<A extends object> {
   /** What `check` asks besides int8 operands. */
   check?(view: NodeView<A>): void;
   moves(view: NodeView<A>): readonly Move[];
+  /** Left out: all channels stay. */
+  channels?(view: NodeView<A>): ChannelFlow | null;
   /** The output may be the input's own memory: every element stays where it is. */
   readonly inPlace?: boolean;
 }
 
 export function movement<A extends object = Attrs>(operator: Movement<A>): OpDef<A> {
   const { name, infer, moves, inPlace = false } = operator;
+  const evaluate = (view: NodeView<A>, inputs: readonly (TensorData | null)[]) => {
+    const outputs = view.outputs.map(({ shape }) => allocate('int8', elementCount(shape)));
+    for (const move of moves(view)) {
+      apply(move, inputs[move.input] as TensorData, outputs[move.output] as TensorData);
+    }
+    return outputs;
+  };
   return {
     name,
     infer,
@@ -54,14 +64,26 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): OpDef
       requireInt8(view);
       operator.check?.(view);
     },
-    evaluate(view, inputs) {
-      const outputs = view.outputs.map(({ shape }) => allocate('int8', elementCount(shape)));
-      for (const move of moves(view)) {
-        apply(move, inputs[move.input] as TensorData, outputs[move.output] as TensorData);
-      }
-      return outputs;
-    },
+    evaluate,
     macs: () => 0,
+    /** The bounds move as the elements do. */
+    range(view, inputs) {
+      const moved = (['min', 'max'] as const).map((end) =>
+        evaluate(
+          view,
+          view.inputs.map((tensor, position) => {
+            const ends = inputs[position]?.[end] ?? [];
+            const count = elementCount(tensor?.shape ?? []);
+            return Int8Array.from({ length: count }, (_, i) => ends[i % ends.length] as number);
+          }),
+        ),
+      );
+      return view.outputs.map((output, position) => {
+        const [low, high] = moved.map((outputs) => outputs[position] as Int8Array);
+        return elementBounds(channelCount(output), low as Int8Array, high);
+      });
+    },
+    channels: (view) => operator.channels?.(view) ?? null,
     inPlace: () => (inPlace ? [0] : []),
     variants: [
       {

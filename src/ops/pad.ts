@@ -2,6 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
+import { tieOf } from './bounds.js';
 import { movement, rowMajorStrides } from './movement.js';
 import { inputOf, outputOf } from './operands.js';
 import { perTensor } from './quant.js';
@@ -41,6 +42,10 @@ export const pad = movement<PadAttrs>({
     );
     return [{ input: 0, output: 0, inOffset: 0, outOffset, loops, fill: fillOf(view) }];
   },
+  channels: (view) =>
+    view.attrs.pads.slice(-2).every((amount) => amount === 0)
+      ? { kind: 'tied', ties: [tieOf(0)] }
+      : null,
 }) satisfies OpDef<PadAttrs>;
 
 /** Integers are moved as they are: both runtimes ignore the input's quantisation. */

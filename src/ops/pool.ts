@@ -1,7 +1,8 @@
 /** average_pool2d and max_pool2d: what the two have in common. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { KernelCall, OpDef } from '../ir/op.js';
+import type { ChannelBounds, KernelCall, OpDef } from '../ir/op.js';
+import { mapBounds, tieOf } from './bounds.js';
 import { inputOf, outputOf, requireInt8 } from './operands.js';
 import { type Activation, activationRange, clamp, perTensor } from './quant.js';
 import { type Pads, type Window, windowOutput } from './window.js';
@@ -77,6 +78,12 @@ export function pool<A extends PoolAttrs>({ name, reduce, cycles }: Pool): OpDef
       return [result];
     },
     macs: () => 0,
+    range(view, [input]) {
+      const [low, high] = activationRange(view.attrs.activation, outputOf(view));
+      // Neither a mean nor a maximum leaves the range of its elements.
+      return [mapBounds(input as ChannelBounds, (value) => clamp(value, low, high))];
+    },
+    channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
     inPlace: () => [],
     variants: [
       {

@@ -1,7 +1,8 @@
 /** resize_nearest_neighbor (RESIZE_NEAREST_NEIGHBOR): [n, h, w, c] to another height and width. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
-import type { OpDef } from '../ir/op.js';
+import type { ChannelBounds, OpDef } from '../ir/op.js';
+import { tieOf } from './bounds.js';
 import { inputOf, outputOf, requireInt8 } from './operands.js';
 import { roundHalfAwayFromZero } from './quant.js';
 
@@ -56,6 +57,8 @@ export const resizeNearestNeighbor = {
   },
 
   macs: () => 0,
+  range: (_, inputs) => inputs as readonly ChannelBounds[],
+  channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
   inPlace: () => [],
 
   variants: [

@@ -1,6 +1,6 @@
 /** The simplest plan: every tensor has its own memory, every node the first kernel that fits. */
 
-import { anyAccumulator, anyValue } from '../../src/analysis/index.js';
+import { analyse } from '../../src/analysis/index.js';
 import { identifier } from '../../src/codegen/c.js';
 import { byteCount, type Module, mainGraph, type TensorId, viewOf } from '../../src/ir/graph.js';
 import type { Facts, Feature, KernelContext } from '../../src/ir/op.js';
@@ -15,12 +15,14 @@ export const defaults: CompileOptions = {
   keepInput: false,
 };
 
-/** Facts that anything satisfies. */
-export const noFacts: Facts = {
-  sparsity: () => 0,
-  range: anyValue,
-  accumulator: anyAccumulator,
-};
+/** What is known of a node by itself, whatever is fed to it. */
+export const noFacts: Facts = analyse({
+  name: 'empty',
+  tensors: [],
+  nodes: [],
+  inputs: [],
+  outputs: [],
+});
 
 /** What a simple plan's kernels may know. */
 export function contextOf(plan: Pick<Plan, 'options' | 'target'>, facts = noFacts): KernelContext {

@@ -1,0 +1,47 @@
+/** Forward interval analysis: which values every channel of every tensor can take. */
+import { type Graph, type NodeView, type Tensor, viewOf } from '../ir/graph.js';
+import type { ChannelBounds } from '../ir/op.js';
+import { anyBounds, channelCount, elementBounds } from '../ops/bounds.js';
+import { opOf } from '../ops/index.js';
+
+/**
+ * Proven bounds of the tensors that int8 nodes write, each node's from those of its inputs, for any
+ * input of the model. Tensors not in the map can have any value of their type.
+ */
+export function rangesOf(graph: Graph): ReadonlyMap<Tensor, ChannelBounds> {
+  const ranges = new Map<Tensor, ChannelBounds>();
+  for (const node of graph.nodes) {
+    const view = viewOf(graph, node);
+    if (!isInt8(view)) continue;
+    const bounds = opOf(node).range?.(view, inputBounds(view, ranges));
+    view.outputs.forEach((tensor, position) => {
+      const known = bounds?.[position];
+      if (known !== undefined) ranges.set(tensor, known);
+    });
+  }
+  return ranges;
+}
+
+/** Bounds of a node's inputs; null where one is absent. */
+export function inputBounds(
+  { inputs }: NodeView<object>,
+  ranges: ReadonlyMap<Tensor, ChannelBounds>,
+): readonly (ChannelBounds | null)[] {
+  return inputs.map((tensor) => (tensor === null ? null : boundsIn(ranges, tensor)));
+}
+
+export function boundsIn(
+  ranges: ReadonlyMap<Tensor, ChannelBounds>,
+  tensor: Tensor,
+): ChannelBounds {
+  const known = ranges.get(tensor);
+  if (known !== undefined) return known;
+  const { data, dtype } = tensor;
+  const isExact = data !== null && (dtype === 'int8' || dtype === 'int32');
+  return isExact ? elementBounds(channelCount(tensor), data as Int8Array) : anyBounds(tensor);
+}
+
+function isInt8({ inputs, outputs }: NodeView<object>): boolean {
+  const computed = inputs.filter((tensor) => tensor !== null && tensor.data === null);
+  return [...computed, ...outputs].every((tensor) => tensor?.dtype === 'int8');
+}
