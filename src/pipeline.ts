@@ -9,7 +9,7 @@ import { basename, extname } from 'node:path';
 import { analyse, modelSize } from './analysis/index.js';
 import { emit } from './codegen/emit.js';
 import type { Emission, Manifest } from './codegen/manifest.js';
-import { isSimulated, openDevice, type XipModel } from './device/index.js';
+import { openDevice, type XipModel } from './device/index.js';
 import { BonsaiError, InternalError } from './errors.js';
 import { importModel } from './import/index.js';
 import { type Module, mainGraph } from './ir/graph.js';
@@ -103,8 +103,8 @@ export async function measure(request: {
       timeoutMs === undefined ? {} : { runTimeoutMs: timeoutMs },
     );
     const result = await verifyOnDevice(session, manifest, module, vectors, observe);
-    const simulatesFlash = isSimulated(port) && target.simulator === 'rp2040js';
-    return { ...result, device: port, xip: simulatesFlash ? xip : null };
+    const { simulation, xip: simulatedXip = null } = device;
+    return { ...result, device: port, simulation, xip: simulatedXip };
   } finally {
     await device.close();
   }

@@ -1,7 +1,7 @@
-/* The whole contract between the firmware and the hardware: seven functions and four constants.
+/* The whole contract between the firmware and the hardware: eight functions and three constants.
  *
- * The build defines the constants from target.json: TARGET_NAME (a bare word), CLOCK_HZ and
- * COUNT_UNIT; the port itself says how many links it has in port_links. */
+ * The build defines TARGET_NAME (text without quotes) and CLOCK_HZ from target.json; the port itself
+ * says how many links it has in port_links. */
 #ifndef BONSAI_PORT_H
 #define BONSAI_PORT_H
 
@@ -35,7 +35,10 @@ void port_write(int32_t link, const uint8_t *bytes, int32_t length);
 /* Sends what port_write kept back. */
 void port_flush(int32_t link);
 
-/* A counter in COUNT_UNIT that only ever grows. Takes the same time at every call, and is called
+/* What port_count counts here. */
+uint8_t port_unit(void);
+
+/* A counter that only ever grows. Takes the same time at every call, and is called
  * at least once an hour while something is measured. */
 uint64_t port_count(void);
 

@@ -49,7 +49,7 @@ static int32_t hello(uint8_t *body, int32_t length)
     (void)length;
     memcpy(body, bonsai_model.sha256, 32);
     uint8_t *end = store32(body + 32, CLOCK_HZ);
-    *end++ = COUNT_UNIT;
+    *end++ = port_unit();
     end = store16(end, FRAME_BODY_BYTES);
     memcpy(end, name, sizeof name - 1);
     return (int32_t)(end - body) + (int32_t)sizeof name - 1;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type BuildResult, buildProject, findImage } from '../build/index.js';
 import type { Manifest } from '../codegen/manifest.js';
-import { isSimulated } from '../device/index.js';
+import { isSimulated, placeOf } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { flash } from '../flash/index.js';
 import type { Module } from '../ir/graph.js';
@@ -168,11 +168,7 @@ async function profile(
     flags.vectors === undefined
       ? seededVectors(manifest.plan, module)
       : readVectors(readInput(flags.vectors), flags.vectors, manifest.plan);
-  const where = !isSimulated(flags.port)
-    ? flags.port
-    : target.simulator === 'process'
-      ? 'this machine'
-      : `the simulated ${target.name}`;
+  const where = placeOf(flags.port, target);
   const measured = await progress(`Run ${vectors.length} vectors on ${where}`, (say) =>
     measure({
       manifest,

@@ -1,10 +1,15 @@
 /** A running device as the host sees it: bytes both ways over any stream. */
 
+/** Fetches from flash: through a model of its cache, or as fast as RAM. */
+export type XipModel = 'model' | 'ideal';
+
 export interface Device {
   /** For people and the report: 'sim', '/dev/ttyACM0'. */
   readonly name: string;
   /** What a simulated figure leaves out, in one sentence; null for a real board. */
   readonly simulation: string | null;
+  /** How the simulator takes fetches from flash, where it simulates them. */
+  readonly xip?: XipModel;
   /** Never blocks; bytes go out in order. Ignored after the device is lost or closed. */
   write(bytes: Uint8Array): void;
   /** Called with every piece that arrives; the bytes belong to the listener. */

@@ -1,20 +1,22 @@
 /** Where a program runs: a board on a serial port, a simulator, a process on this machine. */
 import { readFile } from 'node:fs/promises';
-import { BonsaiError } from '../errors.js';
-import type { Device } from './device.js';
+import { BonsaiError, InternalError } from '../errors.js';
+import type { Device, XipModel } from './device.js';
 import { openProcess } from './host.js';
-import { openRp2040, type Rp2040Link, type XipModel } from './rp2040sim.js';
+import { openQemu, qemuCommand, qemuPackage } from './qemu.js';
+import { openRp2040, type Rp2040Link } from './rp2040sim.js';
 import { openSerial } from './serial.js';
 
-export type { Device } from './device.js';
+export type { Device, XipModel } from './device.js';
 export { listPorts, type SerialPortInfo } from './ports.js';
-export type { XipModel } from './rp2040sim.js';
 
 /** What a target says about its simulator and its serial line (targets/<name>/target.json). */
 export interface DeviceTarget {
   readonly name: string;
-  /** 'rp2040js', or 'process' for the machine that bonsaic runs on; null where there is none. */
+  /** A key of `simulators`; null where there is none. */
   readonly simulator: string | null;
+  readonly machine?: string;
+  readonly icountShift?: number;
   /** Of the UART; a USB port ignores it. */
   readonly baudRate?: number;
 }
@@ -24,16 +26,58 @@ export interface DeviceOptions {
   readonly xip?: XipModel;
 }
 
+/** Another simulator: a file beside this one, and a row here. */
+interface Simulator {
+  open(image: string, port: string, target: DeviceTarget, options: DeviceOptions): Promise<Device>;
+  /** Where its programs run, for people. */
+  readonly place: (target: DeviceTarget) => string;
+  /** The program that it is, and the Debian package that has it; null: it comes with bonsaic. */
+  readonly program: { readonly command: string; readonly aptPackage: string } | null;
+}
+
+const boardOf = ({ name }: DeviceTarget) => `the simulated ${name}`;
+
+/** By the name that target.json says. */
+export const simulators: Readonly<Record<string, Simulator>> = {
+  rp2040js: {
+    open: async (image, port, _, { xip = 'model' }) =>
+      openRp2040(await readImage(image), { name: port, xip, link: rp2040LinkOf(port) }),
+    place: boardOf,
+    program: null,
+  },
+  qemu: {
+    open: (image, port, { name, machine, icountShift }) => {
+      if (machine === undefined || icountShift === undefined) {
+        throw new InternalError('device', `${name}: QEMU needs machine and icountShift`);
+      }
+      return openQemu(image, { name: port, machine, icountShift });
+    },
+    place: boardOf,
+    program: { command: qemuCommand, aptPackage: qemuPackage },
+  },
+  process: {
+    open: (image, port) => openProcess(image, port),
+    place: () => 'this machine',
+    program: null,
+  },
+};
+
 /** Is `port` the target's simulator rather than a serial port? */
 export function isSimulated(port: string): boolean {
   return port === 'sim' || port.startsWith('sim:');
+}
+
+/** Where the firmware runs, for people. */
+export function placeOf(port: string, target: DeviceTarget): string {
+  return isSimulated(port) ? simulatorOf(port, target).place(target) : port;
 }
 
 /**
  * Opens the device at `port`: 'sim' (the target's simulator; 'sim:usb' over its USB), else the path
  * of a serial port.
  *
- * @param image the firmware that a simulator runs: .uf2 for rp2040, an executable for host
+ * @param image the firmware that a simulator runs: .uf2 for rp2040, .elf for QEMU, an executable
+ *   for host
  * @throws BonsaiError 'device' with a hint when the port cannot be opened or there is no simulator
  */
 export async function openDevice(
@@ -43,6 +87,10 @@ export async function openDevice(
   options: DeviceOptions = {},
 ): Promise<Device> {
   if (!isSimulated(port)) return openSerial(port, target.baudRate);
+  return simulatorOf(port, target).open(image, port, target, options);
+}
+
+function simulatorOf(port: string, target: DeviceTarget): Simulator {
   const simulator = simulators[target.simulator ?? ''];
   if (simulator === undefined) {
     throw new BonsaiError(
@@ -52,16 +100,8 @@ export async function openDevice(
       'give the serial port of a board: bonsaic ports lists them',
     );
   }
-  return simulator(port, image, options);
+  return simulator;
 }
-
-type Simulator = (port: string, image: string, options: DeviceOptions) => Promise<Device>;
-
-const simulators: Readonly<Record<string, Simulator>> = {
-  rp2040js: async (port, image, { xip = 'model' }) =>
-    openRp2040(await readImage(image), { name: port, xip, link: rp2040LinkOf(port) }),
-  process: async (port, image) => openProcess(image, port),
-};
 
 function rp2040LinkOf(port: string): Rp2040Link {
   switch (port) {

@@ -4,11 +4,9 @@
  */
 import { type Logger, RP2040, type Simulator } from 'rp2040js';
 import { BonsaiError } from '../errors.js';
+import type { XipModel } from './device.js';
 import { type FlashChip, FlashInterface, w25q16 } from './rp2040flash.js';
 import type { Uf2Image } from './uf2.js';
-
-/** 'model': the RP2040's flash cache; 'ideal': flash is as fast as RAM. */
-export type XipModel = 'model' | 'ideal';
 
 export const xipBase = 0x1000_0000;
 export const flashBytes = 16 * 1024 * 1024;

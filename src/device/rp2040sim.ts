@@ -1,10 +1,8 @@
 /** A simulated Raspberry Pi Pico: boots the real UF2 in rp2040js and talks over UART0 or USB. */
 import { type Logger, USBCDC } from 'rp2040js';
-import { type Device, Listeners } from './device.js';
-import { bootLoaderBreak, Rp2040Mcu, type XipModel } from './rp2040mcu.js';
+import { type Device, Listeners, type XipModel } from './device.js';
+import { bootLoaderBreak, Rp2040Mcu } from './rp2040mcu.js';
 import { readUf2 } from './uf2.js';
-
-export type { XipModel } from './rp2040mcu.js';
 
 export type Rp2040Link = 'uart' | 'usb';
 
@@ -133,6 +131,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
 
   return {
     name,
+    xip,
     simulation:
       'rp2040js: one core, no bus contention, exceptions are entered free of charge; flash ' +
       (xip === 'model'

@@ -18,6 +18,7 @@ export function makeReport({ manifest, built, measured }: ReportParts): Report {
     model: plan.model,
     target: plan.target,
     device: measured?.device ?? null,
+    simulation: measured?.simulation ?? null,
     toolchain: built?.toolchain ?? null,
     verify: measured?.verify ?? null,
     latency: measured?.latency ?? null,

@@ -46,6 +46,8 @@ export interface Report {
   readonly target: string;
   /** 'sim', or the path of the serial port. */
   readonly device: string | null;
+  /** What a simulated figure leaves out, in one sentence; null for a real board. */
+  readonly simulation: string | null;
   readonly toolchain: string | null;
   readonly verify: DeviceResult['verify'] | null;
   /** Of whole inferences, without hooks and serial traffic. */
@@ -59,6 +61,8 @@ export interface Report {
 export interface Measurement extends DeviceResult {
   /** 'sim', or the path of the serial port. */
   readonly device: string;
+  /** What a simulated figure leaves out; null: it was measured on a board. */
+  readonly simulation: string | null;
   /** How flash was simulated; null: it was not. */
   readonly xip: 'model' | 'ideal' | null;
 }

@@ -18,17 +18,16 @@ const hexId = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${dig
 
 const schema = z
   .strictObject({
-    /** The folder's name; a bare word in C. */
-    name: z.string().regex(/^[a-z][a-z0-9_]*$/),
+    /** The folder's name. */
+    name: z.string().regex(/^[a-z][a-z0-9]*([-_][a-z0-9]+)*$/),
     description: z.string(),
     /** For people. */
     core: z.string(),
     /** The folder in firmware/port. */
     family: z.string(),
     features: z.array(z.enum(features)),
-    /** Ticks of the counter in a second, for unit 'cycles' the processor's clock. */
+    /** The processor's clock; what counts time itself, ticks in a second. */
     clockHz: z.int().positive(),
-    unit: z.enum(['cycles', 'instructions', 'nanoseconds']),
     /** null: not limited. */
     flashBytes: z.int().positive().nullable(),
     ramBytes: z.int().positive().nullable(),
@@ -57,8 +56,14 @@ const schema = z
     baudRate: z.int().positive().exactOptional(),
     /** What the board calls itself on USB. */
     usb: z.strictObject({ vendorId: hexId(4), productId: hexId(4) }).exactOptional(),
-    /** The simulator in src/device; null: none. */
-    simulator: z.enum(['rp2040js', 'process']).nullable(),
+    /** What else the family's port must know of the board: C macro → its text. */
+    macros: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string()).exactOptional(),
+    /** One of those in src/device/index.ts; null: none. */
+    simulator: z.string().nullable(),
+    /** What a simulator of many boards is told to be. */
+    machine: z.string().exactOptional(),
+    /** In QEMU an instruction takes 2^icountShift ns of simulated time. */
+    icountShift: z.int().min(0).max(10).exactOptional(),
   })
   .refine(
     ({ images, flashAddress, uf2FamilyId }) =>
@@ -139,8 +144,9 @@ export function firmwareMacros(target: Target): Map<string, string> {
   const macros = new Map([
     ['TARGET_NAME', target.name],
     ['CLOCK_HZ', `${target.clockHz}u`],
-    ['COUNT_UNIT', `COUNT_${target.unit.toUpperCase()}`],
   ]);
+  if (target.icountShift !== undefined) macros.set('ICOUNT_SHIFT', `${target.icountShift}`);
+  for (const [name, text] of Object.entries(target.macros ?? {})) macros.set(name, text);
   if (target.baudRate !== undefined) macros.set('BAUD_RATE', `${target.baudRate}u`);
   if (target.usb !== undefined) {
     macros.set('USB_VENDOR_ID', `${target.usb.vendorId}u`);

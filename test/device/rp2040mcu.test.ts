@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { encodeBlock } from 'uf2';
-import { bootLoaderBreak, Rp2040Mcu, type XipModel, xipBase } from '../../src/device/rp2040mcu.js';
+import type { XipModel } from '../../src/device/device.js';
+import { bootLoaderBreak, Rp2040Mcu, xipBase } from '../../src/device/rp2040mcu.js';
 import { openRp2040 } from '../../src/device/rp2040sim.js';
 import { readUf2 } from '../../src/device/uf2.js';
 import { BonsaiError } from '../../src/errors.js';

@@ -35,22 +35,23 @@ describe('target', () => {
     expect(Object.fromEntries(firmwareMacros(loadTarget('rp2040')))).to.deep.equal({
       TARGET_NAME: 'rp2040',
       CLOCK_HZ: '125000000u',
-      COUNT_UNIT: 'COUNT_CYCLES',
       BAUD_RATE: '115200u',
       USB_VENDOR_ID: '0x2e8au',
       USB_PRODUCT_ID: '0x000au',
     });
   });
 
-  it('rp2040: the linker script has the memory that target.json promises', () => {
-    const script = readFileSync('targets/rp2040/rp2040.ld', 'utf8');
-    const length = (region: string) => {
-      const [, number, unit] = new RegExp(`${region} .*LENGTH = (\\d+)([KM])`).exec(script) ?? [];
-      return Number(number) * (unit === 'M' ? 1024 * 1024 : 1024);
-    };
-    const { flashBytes, ramBytes } = loadTarget('rp2040');
-    expect([length('flash'), length('ram')]).to.deep.equal([flashBytes, ramBytes]);
-  });
+  for (const name of listTargets().filter((name) => loadTarget(name).linkerScript !== null)) {
+    it(`${name}: the linker script has the memory that target.json promises`, () => {
+      const { flashBytes, ramBytes, linkerScript } = loadTarget(name);
+      const script = readFileSync(`targets/${name}/${linkerScript}`, 'utf8');
+      const length = (region: string) => {
+        const [, number, unit] = new RegExp(`${region} .*LENGTH = (\\d+)([KM])`).exec(script) ?? [];
+        return Number(number) * (unit === 'M' ? 1024 * 1024 : 1024);
+      };
+      expect([length('flash'), length('ram')]).to.deep.equal([flashBytes, ramBytes]);
+    });
+  }
 
   const rows: [edge: string, change: (json: Record<string, unknown>) => unknown, says: RegExp][] = [
     ['an unknown key', (json) => ({ ...json, clokHz: 1 }), /clokHz/],
@@ -59,8 +60,9 @@ describe('target', () => {
     ['a clock of 0', (json) => ({ ...json, clockHz: 0 }), /clockHz/],
     ['half a byte of flash', (json) => ({ ...json, flashBytes: 0.5 }), /flashBytes/],
     ['an unknown feature', (json) => ({ ...json, features: ['avx'] }), /features\.0/],
-    ['an unknown simulator', (json) => ({ ...json, simulator: 'qemu' }), /simulator/],
-    ['a name that C cannot say', (json) => ({ ...json, name: 'rp-2040' }), /name/],
+    ['a name that is no folder', (json) => ({ ...json, name: '../rp2040' }), /name/],
+    ['an instruction of no length', (json) => ({ ...json, icountShift: -1 }), /icountShift/],
+    ['a macro that C cannot say', (json) => ({ ...json, macros: { 'A B': '1' } }), /macros/],
     ['no sources', (json) => ({ ...json, sources: [] }), /sources/],
     ['UF2 without an address', ({ flashAddress, ...rest }) => rest, /flashAddress/],
     ['not an object', () => [], /object/],
@@ -82,7 +84,7 @@ describe('target', () => {
     for (const name of ['pico', '', '..', '../targets/host']) {
       expect(() => loadTarget(name))
         .to.throw(BonsaiError, 'is not known')
-        .with.property('hint', 'one of: host, rp2040');
+        .with.property('hint', `one of: ${listTargets().join(', ')}`);
     }
   });
 });

@@ -67,6 +67,11 @@ void port_write(int32_t link, const uint8_t *bytes, int32_t length)
     }
 }
 
+uint8_t port_unit(void)
+{
+    return COUNT_NANOSECONDS;
+}
+
 uint64_t port_count(void)
 {
     struct timespec now;

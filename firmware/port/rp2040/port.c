@@ -147,6 +147,11 @@ void port_flush(int32_t link)
     }
 }
 
+uint8_t port_unit(void)
+{
+    return COUNT_CYCLES;
+}
+
 /* Exact without an interrupt that would disturb what is counted: the timer is within a microsecond
  * of the truth, SysTick knows the truth modulo 2^24 cycles, and no interval here lasts the 71
  * minutes in which the timer's lower word wraps. No branches: every call takes the same time. */

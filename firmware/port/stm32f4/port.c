@@ -1,0 +1,124 @@
+#include "port.h"
+
+#include "counter.h"
+#include "start.h"
+#include "stm32f4.h"
+
+const int32_t port_links = 1;
+
+/* PA9 and PA10: the pins by which the chip's boot loader listens as well. */
+#define TX_PIN 9u
+#define RX_PIN 10u
+/* The USART's clock is that of APB2. */
+#define BAUD_DIVISOR ((CLOCK_HZ / 2u + BAUD_RATE / 2u) / BAUD_RATE)
+
+__attribute__((section(".vectors"), used)) static const struct {
+    uint32_t *stack;
+    void (*exception[15])(void);
+} vectors = {
+    .stack = stack_top,
+    .exception = {[0] = reset_handler, [1] = hang, [2] = hang, [14] = counter_wrap},
+};
+
+/* 16 MHz (HSI) / 8 * 168 / 2 = 168 MHz: crystals differ from board to board, HSI is in the chip. */
+static void start_clocks(void)
+{
+    /* A chip runs on HSI after reset; where it is not ready there is no clock tree but QEMU. */
+    if ((REG(RCC_CR) & RCC_CR_HSIRDY) == 0) {
+        return;
+    }
+    REG(RCC_PLLCFGR) = 7u << 24 | 168u << 6 | 8u;
+    REG(RCC_CR) |= RCC_CR_PLLON;
+    while ((REG(RCC_CR) & RCC_CR_PLLRDY) == 0) {
+    }
+    REG(FLASH_ACR) = FLASH_ACR_LATENCY_5 | FLASH_ACR_PREFETCH | FLASH_ACR_CACHES;
+    REG(RCC_CFGR) = RCC_CFGR_PPRE1_4 | RCC_CFGR_PPRE2_2 | RCC_CFGR_SW_PLL;
+    while (RCC_CFGR_SWS(REG(RCC_CFGR)) != RCC_CFGR_SW_PLL) {
+    }
+}
+
+static void start_usart(void)
+{
+    REG(RCC_AHB1ENR) |= RCC_AHB1_GPIOA;
+    REG(RCC_APB2ENR) |= RCC_APB2_USART1;
+    REG(GPIOA_PUPDR) |= GPIO_PULL_UP << 2 * RX_PIN; /* an open line must read as silence */
+    REG(GPIOA_AFRH) |= GPIO_AF7_USART1 << 4 * (TX_PIN - 8) | GPIO_AF7_USART1 << 4 * (RX_PIN - 8);
+    REG(GPIOA_MODER) |= GPIO_MODE_ALTERNATE << 2 * TX_PIN | GPIO_MODE_ALTERNATE << 2 * RX_PIN;
+    REG(USART1_BRR) = BAUD_DIVISOR;
+    REG(USART1_CR1) = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
+}
+
+void port_start(void)
+{
+    /* Started by the boot loader, the chip still has its table at address 0. */
+    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&vectors;
+    start_clocks();
+    counter_start();
+    start_usart();
+}
+
+int32_t port_read(int32_t link)
+{
+    (void)link;
+    return (REG(USART1_SR) & USART_SR_RXNE) == 0 ? -1 : (int32_t)(REG(USART1_DR) & 0xffu);
+}
+
+void port_write(int32_t link, const uint8_t *bytes, int32_t length)
+{
+    (void)link;
+    for (int32_t i = 0; i < length; i++) {
+        while ((REG(USART1_SR) & USART_SR_TXE) == 0) {
+        }
+        REG(USART1_DR) = bytes[i];
+    }
+}
+
+void port_flush(int32_t link)
+{
+    (void)link;
+}
+
+uint8_t port_unit(void)
+{
+    return counter_unit();
+}
+
+uint64_t port_count(void)
+{
+    return counter_read();
+}
+
+void port_memory(struct port_memory *memory)
+{
+    memory->stack_peak = stack_peak();
+    memory->stack_size = stack_size();
+    memory->static_ram = static_ram();
+}
+
+/* Hands the chip to the boot loader in system memory as a reset would (AN2606, 'Bootloader
+ * activation'): on HSI, nothing running, that memory at address 0. */
+void port_reboot(void)
+{
+    if (counter_unit() != COUNT_CYCLES) {
+        REG(SCB_AIRCR) = SCB_AIRCR_SYSRESETREQ; /* QEMU has no boot loader */
+        hang();
+    }
+    while ((REG(USART1_SR) & USART_SR_TC) == 0) {
+    }
+    REG(SYST_CSR) = 0;
+    REG(RCC_APB2RSTR) = RCC_APB2_USART1;
+    REG(RCC_APB2RSTR) = 0;
+    REG(RCC_CFGR) = 0;
+    while (RCC_CFGR_SWS(REG(RCC_CFGR)) != 0) {
+    }
+    REG(RCC_CR) &= ~RCC_CR_PLLON;
+    REG(RCC_APB2ENR) |= RCC_APB2_SYSCFG;
+    REG(SYSCFG_MEMRMP) = SYSCFG_MEMRMP_SYSTEM_FLASH;
+    REG(SCB_VTOR) = 0;
+    __asm volatile("msr msp, %0\n"
+                   "bx %1"
+                   :
+                   : "r"(REG(SYSTEM_FLASH)), "r"(REG(SYSTEM_FLASH + 4))
+                   : "memory");
+    __builtin_unreachable();
+}
