@@ -1,0 +1,86 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { finish, type OutputStage } from '../../src/ops/accumulation.js';
+import { type TwoMultiply, twoMultiply } from '../../src/ops/two-multiply.js';
+
+/** What a kernel computes, in 32-bit arithmetic as the core does it. */
+function requantise(form: TwoMultiply, accumulator: number): number {
+  const a = (accumulator - form.base) >>> 0;
+  if (!form.inRange && a > form.top) return (a | 0) < 0 ? form.lowest : form.highest;
+  const low = Math.imul(a >>> form.pre, form.low) >>> form.shift;
+  const sum = (Math.imul(a, form.high) + low + form.offset) >>> 0;
+  if (form.lift === null) return ((sum >>> 24) << 24) >> 24;
+  const stepped = (sum + ((sum >>> 31) << form.lift)) >>> 0;
+  return (((stepped >>> 23) + form.zeroPoint) << 24) >> 24;
+}
+
+const stages = fc
+  .record({
+    multiplier: fc.integer({ min: 2 ** 30, max: 2 ** 31 - 1 }),
+    shift: fc.integer({ min: -11, max: -2 }),
+    rounding: fc.constantFrom('double' as const, 'single' as const),
+    zeroPoint: fc.integer({ min: -128, max: 127 }),
+    min: fc.integer({ min: -128, max: 0 }),
+    max: fc.integer({ min: 1, max: 127 }),
+  })
+  .map(
+    ({ multiplier, shift, ...rest }): OutputStage => ({
+      biases: new Int32Array(1),
+      multipliers: [{ multiplier, shift }],
+      ...rest,
+    }),
+  );
+const bounds = fc.tuple(
+  fc.integer({ min: -(2 ** 19), max: 2 ** 18 }),
+  fc.integer({ min: 0, max: 2 ** 20 }),
+);
+
+describe('requantisation by two multiplications', () => {
+  it('gives the bits of the definition, by every accumulator within the bounds', () => {
+    let found = 0;
+    let all = 0;
+    fc.assert(
+      fc.property(stages, bounds, fc.nat(), (stage, [min, extent], offset) => {
+        const form = twoMultiply(stage, 0, min, min + extent);
+        all += 1;
+        if (form === null) return;
+        found += 1;
+        const stride = Math.max(1, Math.floor(extent / 3000));
+        const ends = [min, min + extent].filter((x) => x <= min + extent);
+        for (let x = min + (offset % stride); x <= min + extent; x += stride) ends.push(x);
+        for (const x of ends) expect(requantise(form, x), `${x}`).to.equal(finish(stage, x, 0));
+      }),
+      { numRuns: 200 },
+    );
+    expect(found / all).to.be.greaterThan(0.95);
+  });
+
+  const exact = (multiplier: number, shift: number, part: Partial<OutputStage> = {}) => ({
+    ...{ biases: new Int32Array(1), multipliers: [{ multiplier, shift }] },
+    ...{ rounding: 'double' as const, zeroPoint: -128, min: -128, max: 127, ...part },
+  });
+  const rows: readonly [edge: string, stage: OutputStage, min: number, max: number][] = [
+    ['a power of two', exact(2 ** 30, -9), -(2 ** 18), 2 ** 18],
+    ['ties on both sides of zero', exact(2 ** 30, -9, { zeroPoint: 0 }), -(2 ** 18), 2 ** 18],
+    ['a zero point at the upper end', exact(2 ** 30 + 1, -8, { zeroPoint: 127 }), -99999, 99999],
+    ['one output', exact(2 ** 31 - 1, -9), -5000, -1000],
+    ['nothing saturates', exact(1234567890, -9, { zeroPoint: 3 }), -20000, 20000],
+    ['a multiplier of 0', exact(0, 0, { zeroPoint: 7 }), -20000, 20000],
+    ['two outputs', exact(1500000000, -4, { min: 5, max: 6 }), -20000, 20000],
+    ['outputs that are skipped', exact(2 ** 31 - 1, 2, { zeroPoint: 0 }), -40, 40],
+  ];
+  for (const [edge, stage, min, max] of rows) {
+    it(`gives the bits of the definition: ${edge}`, () => {
+      const form = twoMultiply(stage, 0, min, max);
+      if (form === null) return expect.fail('none was found');
+      for (let x = min; x <= max; x += 1) {
+        if (requantise(form, x) !== finish(stage, x, 0)) expect.fail(`differs at ${x}`);
+      }
+    });
+  }
+
+  it('is refused where differences of accumulators leave int32', () => {
+    const stage = exact(2 ** 30, -22, { zeroPoint: 0 });
+    expect(twoMultiply(stage, 0, -(2 ** 31), 2 ** 31 - 1)).to.equal(null);
+  });
+});
