@@ -35,6 +35,7 @@ async function bench(modelPath: string, vectorsPath: string, xip: XipModel): Pro
     rounding: 'tflm',
     faithful: false,
     keepInput: false,
+    xip,
   } as const;
   const { module, plan, emission } = compile({ bytes, path: modelPath, target, options });
   const { manifest } = emission;

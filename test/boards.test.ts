@@ -33,6 +33,7 @@ describe('golden models on boards', () => {
           rounding: 'tflm',
           faithful: true,
           keepInput: false,
+          xip: 'ideal',
         } as const;
         const { module, plan, emission } = compile({ bytes, path, target, options });
         const { manifest } = emission;

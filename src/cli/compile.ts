@@ -18,6 +18,7 @@ import {
   withCompileOptions,
   withLabels,
   withTarget,
+  withXip,
 } from './options.js';
 import { note, printJson, printResult } from './output.js';
 import { reportFiles, saveProject } from './project.js';
@@ -38,34 +39,33 @@ export function addCompile(program: Command): void {
     .requiredOption('-o, --output <dir>', 'where to write')
     .option('--dump <pass>', 'print the module after this pass on stderr')
     .option('--json', 'one JSON document on stdout');
-  withBudgets(withLabels(withCompileOptions(withTarget(command))), { measured: false }).action(
-    (path: string, flags: Flags) => {
-      const bytes = readInput(path);
-      const target = targetOf(flags);
-      const labels = readLabels(flags.labels);
-      const seen: string[] = [];
-      const compilation = compile({
-        bytes,
-        path,
-        target,
-        options: compileOptions(flags),
-        labels,
-        observe: (pass, module) => {
-          seen.push(pass);
-          if (pass === flags.dump) note(printModule(module));
-        },
-      });
-      if (flags.dump !== undefined && !seen.includes(flags.dump)) {
-        throw noSuchPass(flags.dump, seen);
-      }
-      checkLabels(flags.labels, labels, compilation.plan);
-      const report = makeReport({ manifest: compilation.emission.manifest });
-      checkBudgets(report, flags);
-      const text = reportText(report);
-      saveProject(flags.output, compilation, target, bytes, reportFiles(report));
-      if (flags.json) printJson(report);
-      else
-        printResult(`${text}\n\nwritten to ${flags.output}: next, bonsaic build ${flags.output}`);
-    },
-  );
+  withBudgets(withXip(withLabels(withCompileOptions(withTarget(command)))), {
+    measured: false,
+  }).action((path: string, flags: Flags) => {
+    const bytes = readInput(path);
+    const target = targetOf(flags);
+    const labels = readLabels(flags.labels);
+    const seen: string[] = [];
+    const compilation = compile({
+      bytes,
+      path,
+      target,
+      options: compileOptions(flags),
+      labels,
+      observe: (pass, module) => {
+        seen.push(pass);
+        if (pass === flags.dump) note(printModule(module));
+      },
+    });
+    if (flags.dump !== undefined && !seen.includes(flags.dump)) {
+      throw noSuchPass(flags.dump, seen);
+    }
+    checkLabels(flags.labels, labels, compilation.plan);
+    const report = makeReport({ manifest: compilation.emission.manifest });
+    checkBudgets(report, flags);
+    const text = reportText(report);
+    saveProject(flags.output, compilation, target, bytes, reportFiles(report));
+    if (flags.json) printJson(report);
+    else printResult(`${text}\n\nwritten to ${flags.output}: next, bonsaic build ${flags.output}`);
+  });
 }

@@ -21,6 +21,7 @@ export interface CompileFlags {
   readonly rounding: 'tflm' | 'tflite';
   readonly faithful?: true;
   readonly keepInput?: true;
+  readonly xip?: XipModel;
 }
 
 /** --optimize, --rounding, --faithful, --keep-input */
@@ -43,12 +44,15 @@ export function withCompileOptions(command: Command): Command {
     .option('--keep-input', 'leave the input in the arena intact during a run');
 }
 
-export function compileOptions(flags: CompileFlags): CompileOptions {
+export function compileOptions(flags: CompileFlags & BudgetFlags): CompileOptions {
   return {
     optimize: flags.optimize,
     rounding: flags.rounding,
     faithful: flags.faithful ?? false,
     keepInput: flags.keepInput ?? false,
+    xip: flags.xip ?? 'model',
+    ...(flags.maxFlash === undefined ? {} : { maxFlash: flags.maxFlash }),
+    ...(flags.maxRam === undefined ? {} : { maxRam: flags.maxRam }),
   };
 }
 
@@ -115,15 +119,19 @@ export interface DeviceFlags {
   readonly timeout?: number;
 }
 
+/** --xip: what flash costs, where weights are placed and where it is simulated. */
+export function withXip(command: Command): Command {
+  return command.addOption(
+    new Option('--xip <flash>', 'flash as the cache of the target serves it, or without misses')
+      .choices(['model', 'ideal'])
+      .default('model'),
+  );
+}
+
 /** --port, --xip, --timeout */
 export function withDevice(command: Command): Command {
-  return command
+  return withXip(command)
     .requiredOption('--port <port>', 'sim (the simulated board), sim:usb, or a serial port')
-    .addOption(
-      new Option('--xip <flash>', "simulated flash: with the RP2040's cache, or without misses")
-        .choices(['model', 'ideal'])
-        .default('model'),
-    )
     .option('--timeout <s>', 'seconds that one inference may take', positive);
 }
 

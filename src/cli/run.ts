@@ -40,7 +40,7 @@ interface ProfileFlags extends DeviceFlags, BudgetFlags {
   readonly json?: true;
 }
 
-export interface RunFlags extends ProfileFlags, CompileFlags {
+export interface RunFlags extends ProfileFlags, Omit<CompileFlags, 'xip'> {
   readonly target: string;
   readonly output?: string;
   readonly labels?: string;

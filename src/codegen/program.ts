@@ -13,6 +13,7 @@ import {
 } from '../ir/graph.js';
 import type { KernelContext, KernelVariant, Table } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
+import { lowered } from '../plan/lower.js';
 import { noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
 import { float, integer, offset, string, wrap } from './c.js';
 import { describeMemory, describeStep } from './describe.js';
@@ -126,10 +127,10 @@ function lowerStep(
   if (variant === undefined) {
     throw new InternalError('codegen', `operator ${node.op} has no kernel "${step.kernel}"`);
   }
-  const all = variant.lower(view, context);
-  const home = { step: step.index, region: step.region };
+  const all = lowered(variant, view, context);
   const calls = all.map((call, position): PlacedCall => {
     const base = `${model}_${symbol}${all.length > 1 ? `_${position}` : ''}`;
+    const home = { step: step.index, region: step.regions[position] ?? 'flash' };
     const symbols = [
       ...Object.entries(call.tables).map(([name, table]) => [
         name,

@@ -1,7 +1,8 @@
 /** A running device as the host sees it: bytes both ways over any stream. */
 
-/** Fetches from flash: through a model of its cache, or as fast as RAM. */
-export type XipModel = 'model' | 'ideal';
+import type { XipModel } from '../plan/types.js';
+
+export type { XipModel };
 
 export interface Device {
   /** For people and the report: 'sim', '/dev/ttyACM0'. */

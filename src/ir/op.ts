@@ -16,6 +16,20 @@ export interface TargetTraits {
   readonly features: ReadonlySet<Feature>;
   /** Measured cost of each term of a kernel's work: template → term → cycles (or instructions). */
   readonly costs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** null: not limited. */
+  readonly flashBytes: number | null;
+  readonly ramBytes: number | null;
+  /** Where weights can live, and what that costs; absent: in flash as fast as RAM. */
+  readonly regions?: {
+    /** Flash is read through a cache; a miss stalls the core. */
+    readonly flash: {
+      readonly cacheBytes: number;
+      readonly lineBytes: number;
+      readonly missCycles: number;
+    };
+    /** RAM that weights are copied to at start, but for bytes left to the runtime and the stack. */
+    readonly sram: { readonly reservedBytes: number };
+  };
 }
 
 /** Bounds of integers, both inclusive, one entry per channel. */

@@ -14,7 +14,7 @@ import {
   type TensorBuffer,
 } from './buffers.js';
 import { identifiers, makePorts } from './ports.js';
-import { selectKernel } from './select.js';
+import { type Choice, type ConstantBudget, selectKernels } from './select.js';
 import {
   type CompileOptions,
   noKernel,
@@ -41,21 +41,33 @@ export function makePlan(
 ): Plan {
   const graph = mainGraph(module);
   acceptInt8(graph);
-  const context = { facts, target, optimize: options.optimize };
+  const { regions, ...traits } = target;
+  const isFlat = options.xip === 'ideal' || regions === undefined;
+  const context = { facts, target: isFlat ? traits : target, optimize: options.optimize };
   const nodes = [...graph.nodes.entries()].filter(
     ([, node]) => options.faithful || !isAlias(graph, node),
   );
+  const schedule = { graph, steps: nodes.map(([index]) => index), keepInput: options.keepInput };
+  const computed = nodes.map(([, node]) => node).filter((node) => !isAlias(graph, node));
+  const selected = selectKernels(
+    computed.map((node) => viewOf(graph, node)),
+    context,
+    constantBudget(target, options, liveBytes(schedule)),
+  );
+  const byNode = new Map(computed.map((node, i) => [node, selected[i] as Choice]));
   const choices = nodes.map(([index, node]) => {
     const view = viewOf(graph, node);
     const macs = opOf(node).macs(view);
     const step = { node: index, macs, name: node.name, ops: node.ops };
-    if (isAlias(graph, node)) {
-      return { ...step, kernel: noKernel, why: 'its output is its input', scratchBytes: 0 };
+    const choice = byNode.get(node);
+    if (choice === undefined) {
+      const why = 'its output is its input';
+      return { ...step, kernel: noKernel, why, regions: [], scratchBytes: 0 };
     }
-    const { variant, why } = selectKernel(view, context);
-    return { ...step, kernel: variant.template, why, scratchBytes: variant.scratch(view, context) };
+    const { variant, why, regions } = choice;
+    const scratchBytes = variant.scratch(view, context);
+    return { ...step, kernel: variant.template, why, regions, scratchBytes };
   });
-  const schedule = { graph, steps: nodes.map(([index]) => index), keepInput: options.keepInput };
   const arena = planArena(
     schedule,
     choices.map((choice) => choice.scratchBytes),
@@ -72,7 +84,6 @@ export function makePlan(
       reads: inArena(node?.inputs ?? []) as TensorId[],
       writes: inArena(node?.outputs ?? []) as TensorId[],
       scratch: arena.scratch[index] ?? null,
-      region: 'flash',
     };
   });
   const { inputNames, outputNames } = module;
@@ -96,6 +107,35 @@ export function makePlan(
     arenaLowerBoundBytes: arena.lowerBoundBytes,
     arenaAlign,
   };
+}
+
+/** Of flash that weights and tables cannot have: the runtime and the kernels. */
+const codeAllowanceBytes = 24 * 1024;
+
+/** What is left for constants: of flash beside the code, of RAM beside the arena and the runtime. */
+function constantBudget(
+  { flashBytes, ramBytes, regions }: TargetTraits,
+  { maxFlash = Infinity, maxRam = Infinity }: CompileOptions,
+  arenaBytes: number,
+): ConstantBudget {
+  const flash = Math.min(flashBytes ?? Infinity, maxFlash) - codeAllowanceBytes;
+  const sram = Math.min(ramBytes ?? Infinity, maxRam) - arenaBytes;
+  return {
+    flashBytes: flash,
+    sramBytes: regions === undefined ? 0 : Math.max(0, sram - regions.sram.reservedBytes),
+  };
+}
+
+/** The most bytes of tensors that are live at once. */
+function liveBytes(schedule: Schedule): number {
+  const buffers = makeBuffers(schedule, stepIntervals(schedule), 'first');
+  const live = schedule.steps.map((_, step) =>
+    buffers.reduce(
+      (sum, { bytes, first, last }) => sum + (first <= step && step <= last ? bytes : 0),
+      0,
+    ),
+  );
+  return Math.max(0, ...live);
 }
 
 interface Arena {

@@ -1,8 +1,148 @@
-/** Which kernel computes a node. */
+/**
+ * Which kernel computes each step, and where its weights live.
+ *
+ * Every fitting variant of a step is an alternative: so many cycles, so many bytes of flash. Weights
+ * read from flash may miss a cache; copied to RAM at start they do not, while there is room. The
+ * choice is the fewest cycles plus a price for each byte: of flash as `--optimize` says, of RAM (and
+ * of flash, where the budget binds) the lowest price at which everything fits, found by bisection.
+ */
 import { InternalError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
-import type { KernelContext, KernelVariant } from '../ir/op.js';
+import type { KernelContext, KernelVariant, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
+import { callBytes, lowered } from './lower.js';
+import type { Region } from './types.js';
+
+/** Bytes that constants may take. Infinity: no limit. */
+export interface ConstantBudget {
+  /** Of flash, for weights and tables. */
+  readonly flashBytes: number;
+  /** Of RAM, for copies of weights. */
+  readonly sramBytes: number;
+}
+
+export interface Choice {
+  readonly variant: KernelVariant;
+  /** Where the weights of each of the kernel's calls lie. */
+  readonly regions: readonly Region[];
+  /** For the report: what else there was, and why not that. */
+  readonly why: string;
+}
+
+/**
+ * Share of the cycles that a byte more must save, in relation to its share of the smallest image's
+ * constants: at 0.25, twice the constants have to be worth a quarter of the time.
+ */
+const flashPrices: Readonly<Record<Optimize, number>> = { speed: 0, balanced: 0.25, size: 1e6 };
+
+/**
+ * A kernel for every step, in their order.
+ *
+ * @param isAllowed what the arena's planner takes out of the choice
+ * @throws InternalError when a step has none: every operator has a portable kernel
+ */
+export function selectKernels(
+  views: readonly NodeView[],
+  context: KernelContext,
+  budget: ConstantBudget,
+  isAllowed: (variant: KernelVariant, step: number) => boolean = () => true,
+): readonly Choice[] {
+  const steps = views.map((view, step) =>
+    alternativesOf(view, context, (variant) => isAllowed(variant, step)),
+  );
+  const fastest = choose(steps, { flash: 0, sram: 0 });
+  const smallest = choose(steps, { flash: 1e9, sram: 0 });
+  const perByte = total(fastest, (pick) => pick.cycles) / Math.max(1, flashOf(smallest));
+  const wanted = flashPrices[context.optimize] * perByte;
+  const flash = cheapestPrice(wanted, (price) => {
+    const picks = choose(steps, { flash: price, sram: Infinity });
+    return flashOf(picks) <= budget.flashBytes;
+  });
+  const sram = cheapestPrice(0, (price) => {
+    const picks = choose(steps, { flash, sram: price });
+    return total(picks, (pick) => pick.sramBytes) <= budget.sramBytes;
+  });
+  const picks = fill(choose(steps, { flash, sram }), budget.sramBytes);
+  return picks.map((pick, step) => ({
+    variant: pick.alternative.variant,
+    regions: pick.regions,
+    why: explain(pick, steps[step] as Step),
+  }));
+}
+
+/** A piece of constants that lies in one place: those of one call. */
+interface Piece {
+  readonly weightBytes: number;
+  /** Cycles that it costs to read them from flash during a run rather than from RAM. */
+  readonly missCycles: number;
+}
+
+interface Alternative {
+  readonly variant: KernelVariant;
+  /** Without misses of the cache. */
+  readonly cycles: number;
+  /** Weights and tables. */
+  readonly flashBytes: number;
+  readonly pieces: readonly Piece[];
+}
+
+interface Step {
+  readonly alternatives: readonly Alternative[];
+  /** Variants that the target cannot run, and why. */
+  readonly lacking: readonly string[];
+  /** The operator has no other variant at all. */
+  readonly isOnly: boolean;
+}
+
+/** An alternative with its pieces placed. */
+interface Pick {
+  readonly alternative: Alternative;
+  readonly regions: readonly Region[];
+  readonly cycles: number;
+  readonly sramBytes: number;
+}
+
+/** In cycles for each byte. */
+interface Prices {
+  readonly flash: number;
+  readonly sram: number;
+}
+
+function alternativesOf(
+  view: NodeView,
+  context: KernelContext,
+  isAllowed: (variant: KernelVariant) => boolean,
+): Step {
+  const { target } = context;
+  const lacking: string[] = [];
+  const fitting: KernelVariant[] = [];
+  for (const variant of opOf(view.node).variants) {
+    const missing = variant.needs.filter((feature) => !target.features.has(feature));
+    if (missing.length > 0) lacking.push(`${variant.template} needs ${missing.join(' and ')}`);
+    else if (variant.when(view, context) && isAllowed(variant)) fitting.push(variant);
+  }
+  if (fitting.length === 0) {
+    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${lacking.join('; ')}`);
+  }
+  const alternatives = fitting.map((variant) => weigh(variant, view, context));
+  return { alternatives, lacking, isOnly: opOf(view.node).variants.length === 1 };
+}
+
+function weigh(variant: KernelVariant, view: NodeView, context: KernelContext): Alternative {
+  const bytes = lowered(variant, view, context).map(callBytes);
+  const weightBytes = bytes.map(({ weights }) => weights);
+  const all = weightBytes.reduce((sum, each) => sum + each, 0);
+  const passes = variant.weightPasses?.(view, context) ?? 1;
+  return {
+    variant,
+    cycles: costOf(variant, view, context),
+    flashBytes: bytes.reduce((sum, { weights, tables }) => sum + weights + tables, 0),
+    pieces: weightBytes.map((each) => ({
+      weightBytes: each,
+      missCycles: missCycles(each, all, passes, context),
+    })),
+  };
+}
 
 /**
  * What a variant costs on the target, in cycles (instructions where a target counts these): by the
@@ -17,37 +157,106 @@ export function costOf(variant: KernelVariant, view: NodeView, context: KernelCo
   );
 }
 
-export interface Choice {
-  readonly variant: KernelVariant;
-  /** For the report: what else there was, and why not that. */
-  readonly why: string;
+/**
+ * Weights that leave room in the cache for code and tables are fetched once a run (by then other
+ * steps have taken their place); larger ones again at every pass.
+ */
+function missCycles(
+  bytes: number,
+  ofStep: number,
+  passes: number,
+  { target }: KernelContext,
+): number {
+  if (target.regions === undefined) return 0;
+  const { cacheBytes, lineBytes, missCycles } = target.regions.flash;
+  const fetches = ofStep <= cacheBytes / 2 ? 1 : passes;
+  return fetches * Math.ceil(bytes / lineBytes) * missCycles;
 }
 
-/**
- * The variant of lowest estimated cost whose features the target has and whose condition holds;
- * the earlier one in the operator's list where two cost the same.
- *
- * @throws InternalError when there is none: every operator has a portable kernel
- */
-export function selectKernel(view: NodeView, context: KernelContext): Choice {
-  const { target } = context;
-  const { variants } = opOf(view.node);
-  const lacking: string[] = [];
-  const fitting: { variant: KernelVariant; cost: number }[] = [];
-  for (const variant of variants) {
-    const missing = variant.needs.filter((feature) => !target.features.has(feature));
-    if (missing.length > 0) {
-      lacking.push(`${variant.template} needs ${missing.join(' and ')}`);
-    } else if (variant.when(view, context)) {
-      fitting.push({ variant, cost: Math.round(costOf(variant, view, context)) });
-    }
+function choose(steps: readonly Step[], prices: Prices): readonly Pick[] {
+  return steps.map(({ alternatives }) => {
+    const picks = alternatives.map((alternative) => place(alternative, prices.sram));
+    const cost = (pick: Pick) =>
+      pick.cycles +
+      prices.flash * pick.alternative.flashBytes +
+      (pick.sramBytes === 0 ? 0 : prices.sram * pick.sramBytes);
+    return picks.reduce((best, pick) => (cost(pick) < cost(best) ? pick : best));
+  });
+}
+
+/** Each piece goes to RAM where that saves more cycles than its bytes cost. */
+function place(alternative: Alternative, sramPrice: number): Pick {
+  const regions = alternative.pieces.map(
+    ({ weightBytes, missCycles }): Region =>
+      missCycles > 0 && missCycles > sramPrice * weightBytes ? 'sram' : 'flash',
+  );
+  return placed(alternative, regions);
+}
+
+function placed(alternative: Alternative, regions: readonly Region[]): Pick {
+  let { cycles } = alternative;
+  let sramBytes = 0;
+  alternative.pieces.forEach(({ weightBytes, missCycles }, piece) => {
+    if (regions[piece] === 'sram') sramBytes += weightBytes;
+    else cycles += missCycles;
+  });
+  return { alternative, regions, cycles, sramBytes };
+}
+
+/** The least price from `least` on at which `fits` holds, by bisection; far above where none does. */
+function cheapestPrice(least: number, fits: (price: number) => boolean): number {
+  if (fits(least)) return least;
+  let low = Math.max(least, 1e-3);
+  let high = low;
+  while (high < 1e9 && !fits(high)) {
+    low = high;
+    high *= 4;
   }
-  const [best, ...slower] = fitting.sort((a, b) => a.cost - b.cost);
-  if (best === undefined) {
-    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${lacking.join('; ')}`);
+  for (let i = 0; i < 24; i++) {
+    const middle = (low + high) / 2;
+    if (fits(middle)) high = middle;
+    else low = middle;
   }
-  if (variants.length === 1) return { variant: best.variant, why: 'the only kernel' };
-  const others = slower.map(({ variant, cost }) => `${variant.template} about ${cost} cycles`);
-  const chosen = slower.length > 0 ? `about ${best.cost} cycles` : 'the only one that applies';
-  return { variant: best.variant, why: [chosen, ...others, ...lacking].join('; ') };
+  return high;
+}
+
+/** What a price leaves over goes to the pieces that gain most for each byte and still fit. */
+function fill(picks: readonly Pick[], sramBytes: number): readonly Pick[] {
+  let room = sramBytes - total(picks, (pick) => pick.sramBytes);
+  const regions = picks.map((pick) => [...pick.regions]);
+  const left = picks.flatMap(({ alternative }, step) =>
+    alternative.pieces.map((piece, index) => ({ ...piece, step, index })),
+  );
+  const density = (piece: Piece) => piece.missCycles / Math.max(1, piece.weightBytes);
+  left.sort((a, b) => density(b) - density(a));
+  for (const { step, index, weightBytes, missCycles } of left) {
+    const mine = regions[step] as Region[];
+    if (mine[index] === 'sram' || missCycles === 0 || weightBytes > room) continue;
+    mine[index] = 'sram';
+    room -= weightBytes;
+  }
+  return picks.map(({ alternative }, step) => placed(alternative, regions[step] as Region[]));
+}
+
+function total(picks: readonly Pick[], of: (pick: Pick) => number): number {
+  return picks.reduce((sum, pick) => sum + of(pick), 0);
+}
+
+function flashOf(picks: readonly Pick[]): number {
+  return total(picks, ({ alternative }) => alternative.flashBytes);
+}
+
+function explain({ alternative, cycles }: Pick, { alternatives, lacking, isOnly }: Step): string {
+  const about = (count: number) => `about ${Math.round(count)} cycles`;
+  if (isOnly) return 'the only kernel';
+  const others = alternatives
+    .filter((other) => other !== alternative)
+    .sort((a, b) => a.cycles - b.cycles)
+    .map((other) => {
+      const bytes = other.flashBytes - alternative.flashBytes;
+      const size = bytes === 0 ? '' : `, ${Math.abs(bytes)} B ${bytes > 0 ? 'more' : 'less'}`;
+      return `${other.variant.template} ${about(other.cycles)}${size}`;
+    });
+  const chosen = others.length > 0 ? about(cycles) : 'the only one that applies';
+  return [chosen, ...others, ...lacking].join('; ');
 }

@@ -11,7 +11,15 @@ export interface CompileOptions {
   readonly faithful: boolean;
   /** The input's memory is not reused during the run. */
   readonly keepInput: boolean;
+  /** What flash is taken to cost where weights are placed. */
+  readonly xip: XipModel;
+  /** Bytes that the plan keeps to where it can; absent: what the target has. */
+  readonly maxFlash?: number;
+  readonly maxRam?: number;
 }
+
+/** 'model': flash as the target's cache serves it; 'ideal': as fast as RAM. */
+export type XipModel = 'model' | 'ideal';
 
 /** Bytes of the arena that hold one tensor from step `first` to step `last` inclusive. */
 export interface Placement {
@@ -55,8 +63,8 @@ export interface PlanStep {
   readonly reads: readonly TensorId[];
   readonly writes: readonly TensorId[];
   readonly scratch: Scratch | null;
-  /** Where the weights live: in flash, or copied to RAM at start. */
-  readonly region: Region;
+  /** Where the weights of each of the kernel's calls live: in flash, or copied to RAM at start. */
+  readonly regions: readonly Region[];
 }
 
 /** An input or output as the user sees it. */

@@ -48,7 +48,7 @@ function layerRows(manifest: Manifest, measured: Measurement | undefined): Layer
       count,
       share: count === null ? null : total === 0 ? 0 : count / total,
       weightBytes: weightBytes.get(step.index) ?? 0,
-      region: step.region,
+      region: [...new Set(step.regions)].sort().reverse().join('+') || 'flash',
       crc32: measured?.layerCrc32[step.index] ?? null,
     };
   });

@@ -54,7 +54,7 @@ export interface Report {
   readonly latency: DeviceResult['latency'] | null;
   readonly memory: Memory;
   readonly layers: readonly LayerRow[];
-  readonly options: CompileOptions & { readonly xip: 'model' | 'ideal' | null };
+  readonly options: Omit<CompileOptions, 'xip'> & { readonly xip: 'model' | 'ideal' | null };
 }
 
 /** What a run on a device measured. */

@@ -52,6 +52,17 @@ const schema = z
     /** Where a raw image begins, and its family as UF2: both where images say 'uf2'. */
     flashAddress: hexId(8).exactOptional(),
     uf2FamilyId: hexId(8).exactOptional(),
+    /** Where weights can live: see TargetTraits. */
+    regions: z
+      .strictObject({
+        flash: z.strictObject({
+          cacheBytes: z.int().positive(),
+          lineBytes: z.int().positive(),
+          missCycles: z.int().positive(),
+        }),
+        sram: z.strictObject({ reservedBytes: z.int().nonnegative() }),
+      })
+      .exactOptional(),
     /** Of the UART. */
     baudRate: z.int().positive().exactOptional(),
     /** What the board calls itself on USB. */
@@ -74,7 +85,7 @@ const schema = z
 /** What target.json says. */
 export type TargetData = Readonly<z.infer<typeof schema>>;
 
-export interface Target extends Omit<TargetData, 'features'>, TargetTraits {}
+export interface Target extends Omit<TargetData, 'features' | 'regions'>, TargetTraits {}
 
 /** Names of the targets, sorted. */
 export function listTargets(): string[] {

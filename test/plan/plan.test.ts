@@ -21,12 +21,13 @@ import { type CompileOptions, noKernel, type Plan } from '../../src/plan/types.j
 import { perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { buildNetwork, NetworkBuilder, networks } from '../support/networks.js';
 
-const target = { name: 'test', features: new Set<Feature>(), costs: {} };
+const target = { name: 'test', features: new Set<Feature>(), costs: {}, flashBytes: null, ramBytes: null };
 const defaults: CompileOptions = {
   optimize: 'balanced',
   rounding: 'tflm',
   faithful: false,
   keepInput: false,
+  xip: 'model',
 };
 
 function planOf(module: Module, options: Partial<CompileOptions> = {}): Plan {

@@ -13,6 +13,7 @@ export const defaults: CompileOptions = {
   rounding: 'tflm',
   faithful: true,
   keepInput: false,
+  xip: 'model',
 };
 
 /** What is known of a node by itself, whatever is fed to it. */
@@ -26,7 +27,7 @@ export const noFacts: Facts = analyse({
 
 /** What a simple plan's kernels may know. */
 export function contextOf(plan: Pick<Plan, 'options' | 'target'>, facts = noFacts): KernelContext {
-  const target = { name: plan.target, features: new Set<Feature>(), costs: {} };
+  const target = { name: plan.target, features: new Set<Feature>(), costs: {}, flashBytes: null, ramBytes: null };
   return { facts, target, optimize: plan.options.optimize };
 }
 
@@ -88,7 +89,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       ) as number[],
       writes: outputs,
       scratch: scratch > 0 ? { offset: take(scratch), bytes: scratch } : null,
-      region: 'flash',
+      regions: [],
     };
   });
   const ports = (ids: readonly TensorId[], names: readonly string[]) =>

@@ -1,0 +1,41 @@
+/** The calls of a kernel and their bytes, made once: choice weighs them, codegen prints them. */
+import type { Node, NodeView } from '../ir/graph.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../ir/op.js';
+
+type ByTemplate = Map<string, readonly KernelCall[]>;
+
+const made = new WeakMap<KernelContext['facts'], WeakMap<Node, ByTemplate>>();
+
+/** `variant.lower(view, context)`; the same object while facts and node are the same. */
+export function lowered(
+  variant: KernelVariant,
+  view: NodeView,
+  context: KernelContext,
+): readonly KernelCall[] {
+  const byNode = made.get(context.facts) ?? new WeakMap<Node, ByTemplate>();
+  made.set(context.facts, byNode);
+  const byTemplate: ByTemplate = byNode.get(view.node) ?? new Map();
+  byNode.set(view.node, byTemplate);
+  const key = `${context.target.name} ${context.optimize} ${variant.template}`;
+  const calls = byTemplate.get(key) ?? variant.lower(view, context);
+  byTemplate.set(key, calls);
+  return calls;
+}
+
+/** Bytes of a call's constants. */
+export interface CallBytes {
+  /** Weights, as tables or as code. */
+  readonly weights: number;
+  /** Biases, multipliers, look-up tables. */
+  readonly tables: number;
+}
+
+export function callBytes({ tables, routines = {} }: KernelCall): CallBytes {
+  const of = (wanted: 'weights' | 'table') =>
+    Object.values(tables).reduce(
+      (sum, { role, data }) => sum + (role === wanted ? data.byteLength : 0),
+      0,
+    );
+  const code = Object.values(routines).reduce((sum, { bytes }) => sum + bytes, 0);
+  return { weights: of('weights') + code, tables: of('table') };
+}
