@@ -1,7 +1,7 @@
 /** Takes the input's zero point out of the inner loop of convolutions and fully connected layers. */
-import { type Graph, type NodeView, type Tensor, type TensorData, viewOf } from '../ir/graph.js';
+import { type Graph, type NodeView, type TensorData, viewOf } from '../ir/graph.js';
 import { perTensor } from '../ops/quant.js';
-import { appendTensor } from './rewrite.js';
+import { appendTensor, biasTensor } from './rewrite.js';
 
 /**
  * Σ (x − zp)·w + b = Σ x·w + (b − zp·Σ w): with the new bias a kernel multiplies raw inputs. A
@@ -60,20 +60,4 @@ function channelSums(data: TensorData, channels: number, channelAxis: 'first' | 
     magnitudes[c] = (magnitudes[c] ?? 0) + Math.abs(weight);
   }
   return { sums, magnitudes };
-}
-
-/** The bias tensor with new elements; without one, a new tensor of scale input · weights. */
-function biasTensor({ node, inputs }: NodeView, data: Int32Array): Tensor {
-  const [input, weights, bias] = inputs;
-  if (bias != null) return { ...bias, data, source: null };
-  const inputScale = input?.quant?.scales[0] ?? 1;
-  const scales = (weights?.quant?.scales ?? []).map((scale) => inputScale * scale);
-  return {
-    name: `${node.name}/bias`,
-    dtype: 'int32',
-    shape: [data.length],
-    quant: { scales, zeroPoints: scales.map(() => 0), axis: scales.length > 1 ? 0 : null },
-    data,
-    source: null,
-  };
 }

@@ -8,6 +8,7 @@ import { foldConstants } from './fold-constants.js';
 import { foldZeroPoints } from './fold-zero-points.js';
 import { fuseActivations } from './fuse-activations.js';
 import { fusePads } from './fuse-pads.js';
+import { removeDeadChannels } from './remove-dead-channels.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
 import { eachGraph } from './rewrite.js';
 
@@ -51,6 +52,12 @@ export const passes: readonly Pass[] = [
     why: 'the padded copy would be the largest tensor of its neighbourhood',
     faithful: false,
     run: eachGraph(fusePads),
+  },
+  {
+    name: 'remove-dead-channels',
+    why: 'after fused clamps and pads: they make channels constant and windows reach the padding',
+    faithful: false,
+    run: eachGraph((graph) => removeDeadChannels(graph)),
   },
   {
     name: 'fold-zero-points',

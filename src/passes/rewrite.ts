@@ -1,5 +1,5 @@
 /** What passes share: who reads a tensor, and how two nodes become one. */
-import type { Graph, Module, Node, Tensor, TensorId } from '../ir/graph.js';
+import type { Graph, Module, Node, NodeView, Tensor, TensorId } from '../ir/graph.js';
 
 /**
  * How often each tensor is used: once per input position of a node, once per graph output.
@@ -29,6 +29,28 @@ export function absorb(node: Node, other: Node): Pick<Node, 'ops' | 'fused'> {
 export function appendTensor(tensors: Tensor[], tensor: Tensor): TensorId {
   tensors.push(tensor);
   return tensors.length - 1;
+}
+
+/**
+ * The bias tensor of a convolution or a fully connected layer with new elements; without one, a new
+ * tensor of scale input · weights.
+ */
+export function biasTensor(
+  { node, inputs }: Pick<NodeView<object>, 'node' | 'inputs'>,
+  data: Int32Array,
+): Tensor {
+  const [input, weights, bias] = inputs;
+  if (bias != null) return { ...bias, data, source: null };
+  const inputScale = input?.quant?.scales[0] ?? 1;
+  const scales = (weights?.quant?.scales ?? []).map((scale) => inputScale * scale);
+  return {
+    name: `${node.name}/bias`,
+    dtype: 'int32',
+    shape: [data.length],
+    quant: { scales, zeroPoints: scales.map(() => 0), axis: scales.length > 1 ? 0 : null },
+    data,
+    source: null,
+  };
 }
 
 /** A pass over graphs as a pass over modules. */

@@ -19,6 +19,27 @@ function valuesOf(module: Module, seed: number): Map<string, readonly number[]> 
   );
 }
 
+/** A tensor that has lost channels has some of those that it had, in their order. */
+function expectSomeChannels(
+  module: Module,
+  name: string,
+  values: readonly number[],
+  was: readonly number[],
+): void {
+  const shape = mainGraph(module).tensors.find((tensor) => tensor.name === name)?.shape ?? [];
+  const left = shape.at(-1) ?? 1;
+  const had = (was.length * left) / values.length;
+  const column = (of: readonly number[], count: number, channel: number) =>
+    of.filter((_, i) => i % count === channel).join();
+  let next = 0;
+  for (let channel = 0; channel < left; channel += 1) {
+    const wanted = column(values, left, channel);
+    while (next < had && column(was, had, next) !== wanted) next += 1;
+    expect(next, `${name}: channel ${channel}`).to.be.lessThan(had);
+    next += 1;
+  }
+}
+
 describe('passes keep every bit', () => {
   it('of every activation that remains, after each pass', () => {
     fc.assert(
@@ -30,7 +51,10 @@ describe('passes keep every bit', () => {
             const isActivation = mainGraph(module).tensors.some(
               (tensor) => tensor.name === name && tensor.dtype === 'int8',
             );
-            if (isActivation) expect(value, `${pass}: ${name}`).to.deep.equal(before.get(name));
+            if (!isActivation) continue;
+            const was = before.get(name) ?? [];
+            if (value.length === was.length) expect(value, `${pass}: ${name}`).to.deep.equal(was);
+            else expectSomeChannels(module, name, value, was);
           }
         });
       }),
