@@ -1,10 +1,14 @@
 /**
- * Offsets for buffers of known lifetimes (dynamic storage allocation).
+ * Offsets for buffers of known lifetimes (dynamic storage allocation), where an output may share
+ * memory with an input that dies while it is written.
  *
- * Greedy best fit in several orders, as in 'Efficient Memory Management for Deep Neural Net
- * Inference' (Pisarchyk & Lee, 2020); where that misses the lower bound on a small problem, a
- * branch-and-bound search. No clock and no chance: the same buffers get the same offsets.
+ * First fit in several orders of placing; where that misses the proven lower bound, the constraint
+ * search of search.ts. No clock and no chance: the same buffers get the same offsets.
  */
+import { type Pair, type Range, solve } from './search.js';
+
+/** Kernels may load words from any tensor. */
+export const arenaAlign = 4;
 
 /** Time runs in steps, from −1 (inputs are written) to the number of steps (outputs are read). */
 export interface Buffer {
@@ -15,41 +19,139 @@ export interface Buffer {
   readonly last: number;
 }
 
+/**
+ * Two buffers with one step in common, the last of `input` and the first of `output`, may share
+ * memory if `output` begins `lead` bytes or more before `input`; if `exact`, just `lead` bytes.
+ */
+export interface Relation {
+  /** Indices of buffers. */
+  readonly input: number;
+  readonly output: number;
+  /** A multiple of the arena's alignment; may be negative. */
+  readonly lead: number;
+  readonly exact: boolean;
+}
+
 export interface Packing {
   /** In the order of the buffers. */
   readonly offsets: readonly number[];
   /** The end of the highest buffer. */
   readonly bytes: number;
+  /** No packing needs less: proved by what is live in one step, or by a search that ended. */
+  readonly lowerBoundBytes: number;
 }
 
-/** The most bytes that are live during one step: no packing can need less. */
-export function lowerBound(buffers: readonly Buffer[]): number {
+export function aligned(bytes: number): number {
+  return Math.ceil(bytes / arenaAlign) * arenaAlign;
+}
+
+/** Most bytes that `output` can have in common with `input` under a relation of the two. */
+export function sharedBytes(
+  input: number,
+  output: number,
+  { lead, exact }: Pick<Relation, 'lead' | 'exact'>,
+): number {
+  // One within the other needs a distance of 0 to output − input; that nearest to it shares most.
+  const distance = exact ? lead : Math.max(lead, Math.min(0, output - input));
+  return Math.max(0, Math.min(output, distance + input) - Math.max(0, distance));
+}
+
+/**
+ * The most bytes that one step needs: those of all buffers that are live during it, less what its
+ * output can share. No packing can need less.
+ */
+export function lowerBound(
+  buffers: readonly Buffer[],
+  relations: readonly Relation[] = [],
+): number {
   const changes = buffers.flatMap(({ bytes, first, last }) => [
     { step: first, bytes },
     { step: last + 1, bytes: -bytes },
   ]);
-  changes.sort((a, b) => a.step - b.step || a.bytes - b.bytes);
+  const shared = new Map<number, number>();
+  for (const relation of relations) {
+    const input = bytesOf(buffers, relation.input);
+    const output = bytesOf(buffers, relation.output);
+    const all = (shared.get(relation.output) ?? 0) + sharedBytes(input, output, relation);
+    shared.set(relation.output, Math.min(output, all));
+  }
+  for (const [output, bytes] of shared) {
+    const step = buffers[output]?.first ?? 0;
+    changes.push({ step, bytes: -bytes }, { step: step + 1, bytes });
+  }
+  changes.sort((a, b) => a.step - b.step);
   let live = 0;
   let most = 0;
-  for (const change of changes) {
+  changes.forEach((change, i) => {
     live += change.bytes;
-    most = Math.max(most, live);
-  }
+    if (changes[i + 1]?.step !== change.step) most = Math.max(most, live);
+  });
   return most;
 }
 
-/** Packs the buffers so that no two that are live during one step overlap. */
-export function pack(buffers: readonly Buffer[]): Packing {
-  const bound = lowerBound(buffers);
-  const neighbours = overlaps(buffers);
-  let best: Packing | null = null;
-  for (const order of orders) {
-    const packing = bestFit(buffers, neighbours, order);
-    if (best === null || packing.bytes < best.bytes) best = packing;
-    if (best.bytes === bound) return best;
+/** Searches given up before the best so far is taken as it is. */
+const attempts = 3;
+
+/** Packs the buffers so that two that are live during one step overlap only as `relations` allow. */
+export function pack(buffers: readonly Buffer[], relations: readonly Relation[] = []): Packing {
+  const sizes = buffers.map(({ bytes }) => bytes);
+  const pairs = pairsOf(buffers, relations);
+  let proven = lowerBound(buffers, relations);
+  let offsets = firstFit(buffers, pairs, proven);
+  let bytes = endOf(buffers, offsets);
+  // Nearly always the bound can be reached; if not, the search halves what lies between.
+  for (let low = proven, target = low, open = attempts; low < bytes && open > 0; ) {
+    const solution = solve(sizes, pairs, target);
+    if (solution.offsets !== null) {
+      offsets = solution.offsets;
+      bytes = endOf(buffers, offsets);
+    } else {
+      low = target + arenaAlign;
+      if (solution.isComplete) proven = low;
+      else open--;
+    }
+    target = low + Math.floor((bytes - arenaAlign - low) / 2 / arenaAlign) * arenaAlign;
   }
-  if (best === null) return { offsets: [], bytes: 0 };
-  return buffers.length <= searchableBuffers ? search(buffers, neighbours, bound, best) : best;
+  return { offsets, bytes, lowerBoundBytes: proven };
+}
+
+function endOf(buffers: readonly Buffer[], offsets: readonly number[]): number {
+  return buffers.reduce((end, { bytes }, i) => Math.max(end, (offsets[i] ?? 0) + bytes), 0);
+}
+
+/** Those that share a step, with the distances at which both stay intact. */
+function pairsOf(buffers: readonly Buffer[], relations: readonly Relation[]): readonly Pair[] {
+  const related = new Map(relations.map((r) => [`${r.output} ${r.input}`, r]));
+  const distances = (a: number, b: number): readonly Range[] => {
+    const below = { from: -Infinity, to: -bytesOf(buffers, b) };
+    const above = { from: bytesOf(buffers, a), to: Infinity };
+    const relation = related.get(`${a} ${b}`);
+    if (relation === undefined) return [below, above];
+    const { lead, exact } = relation;
+    if (!exact) return [below, { ...above, from: Math.min(lead, above.from) }];
+    const isApart = lead <= below.to || lead >= above.from;
+    return isApart ? [below, above] : [below, { from: lead, to: lead }, above];
+  };
+  const byStart = [...buffers.entries()].sort(([, a], [, b]) => a.first - b.first);
+  const pairs: Pair[] = [];
+  let live: typeof byStart = [];
+  for (const [i, buffer] of byStart) {
+    live = live.filter(([, { last }]) => last >= buffer.first);
+    for (const [j] of live) {
+      const [a, b] = related.has(`${i} ${j}`) ? [i, j] : [j, i];
+      const ranges = distances(a, b);
+      const isFree = ranges.every(
+        ({ from }, next) => next === 0 || from - (ranges[next - 1]?.to ?? 0) <= arenaAlign,
+      );
+      if (!isFree) pairs.push({ a, b, distances: ranges });
+    }
+    live.push([i, buffer]);
+  }
+  return pairs;
+}
+
+function bytesOf(buffers: readonly Buffer[], index: number): number {
+  return buffers[index]?.bytes ?? 0;
 }
 
 type Order = (a: Buffer, b: Buffer) => number;
@@ -63,93 +165,40 @@ const orders: readonly Order[] = [
   (a, b) => b.bytes * steps(b) - a.bytes * steps(a) || a.first - b.first,
 ];
 
-/** For each buffer those that are live during one of its steps. */
-function overlaps(buffers: readonly Buffer[]): readonly (readonly number[])[] {
-  const neighbours: number[][] = buffers.map(() => []);
-  const byStart = buffers.map((buffer, index) => ({ buffer, index }));
-  byStart.sort((a, b) => a.buffer.first - b.buffer.first);
-  let live: typeof byStart = [];
-  for (const entry of byStart) {
-    live = live.filter(({ buffer }) => buffer.last >= entry.buffer.first);
-    for (const { index } of live) {
-      neighbours[index]?.push(entry.index);
-      neighbours[entry.index]?.push(index);
-    }
-    live.push(entry);
-  }
-  return neighbours;
-}
-
-/** Places one buffer after the other into the smallest gap that holds it, else on top. */
-function bestFit(
+/** The best of placing one buffer after the other, each as low as it can lie, in several orders. */
+function firstFit(
   buffers: readonly Buffer[],
-  neighbours: readonly (readonly number[])[],
-  order: Order,
-): Packing {
-  const offsets = new Array<number>(buffers.length).fill(-1);
-  const byOrder = buffers.map((buffer, index) => ({ buffer, index }));
-  byOrder.sort((a, b) => order(a.buffer, b.buffer) || a.index - b.index);
-  let bytes = 0;
-  for (const { buffer, index } of byOrder) {
-    const placed = (neighbours[index] ?? [])
-      .map((other) => ({ offset: offsets[other] ?? -1, bytes: buffers[other]?.bytes ?? 0 }))
-      .filter((other) => other.offset >= 0)
-      .sort((a, b) => a.offset - b.offset);
-    let end = 0;
-    let chosen = { offset: -1, gap: Number.POSITIVE_INFINITY };
-    for (const other of placed) {
-      const gap = other.offset - end;
-      if (gap >= buffer.bytes && gap < chosen.gap) chosen = { offset: end, gap };
-      end = Math.max(end, other.offset + other.bytes);
-    }
-    const offset = chosen.offset >= 0 ? chosen.offset : end;
-    offsets[index] = offset;
-    bytes = Math.max(bytes, offset + buffer.bytes);
-  }
-  return { offsets, bytes };
-}
-
-const searchableBuffers = 64;
-const searchLimit = 20_000;
-
-/**
- * Branch and bound from the bottom up. In some best packing each buffer lies at 0 or on top of one
- * that is live with it (else it could sink); listed by offset, each then lies exactly on the highest
- * of those before it. So it is enough to search lists with offsets that never fall.
- */
-function search(
-  buffers: readonly Buffer[],
-  neighbours: readonly (readonly number[])[],
+  pairs: readonly Pair[],
   bound: number,
-  start: Packing,
-): Packing {
-  let best = start;
-  let visited = 0;
-  const offsets = new Array<number>(buffers.length).fill(-1);
-  /** `floors[i]`: the lowest offset left for buffer i. */
-  const visit = (floors: readonly number[], left: number, lowest: number, previous: number) => {
-    visited++;
-    if (left === 0) {
-      const ends = buffers.map((buffer, i) => (offsets[i] ?? 0) + buffer.bytes);
-      best = { offsets: [...offsets], bytes: Math.max(...ends) };
-      return;
+): readonly number[] {
+  /** For each buffer, the others of its pairs and which distances from them are taken. */
+  const taken: { other: number; from: number; to: number }[][] = buffers.map(() => []);
+  for (const { a, b, distances } of pairs) {
+    for (let i = 1; i < distances.length; i++) {
+      const from = distances[i - 1]?.to ?? 0;
+      const to = distances[i]?.from ?? 0;
+      taken[b]?.push({ other: a, from, to });
+      taken[a]?.push({ other: b, from: -to, to: -from });
     }
-    const open = [...buffers.keys()].filter((i) => offsets[i] === -1);
-    const floor = (i: number) => floors[i] ?? 0;
-    const bytes = (i: number) => buffers[i]?.bytes ?? 0;
-    const candidates = open
-      .filter((i) => floor(i) > lowest || (floor(i) === lowest && i > previous))
-      .sort((a, b) => floor(a) - floor(b) || bytes(b) - bytes(a) || a - b);
-    for (const i of candidates) {
-      if (visited >= searchLimit || best.bytes === bound) return;
-      if (open.some((j) => floor(j) + bytes(j) >= best.bytes)) return;
-      const raised = [...floors];
-      for (const j of neighbours[i] ?? []) raised[j] = Math.max(floor(j), floor(i) + bytes(i));
-      offsets[i] = floor(i);
-      visit(raised, left - 1, floor(i), i);
-      offsets[i] = -1;
+  }
+  let best: readonly number[] = [];
+  for (const order of orders) {
+    const offsets = new Array<number>(buffers.length).fill(Number.NaN);
+    const byOrder = [...buffers.entries()].sort(([i, a], [j, b]) => order(a, b) || i - j);
+    for (const [index] of byOrder) {
+      const rivals = (taken[index] ?? [])
+        .map(({ other, from, to }) => ({
+          from: (offsets[other] ?? 0) + from,
+          to: (offsets[other] ?? 0) + to,
+        }))
+        .filter(({ from }) => !Number.isNaN(from))
+        .sort((x, y) => x.from - y.from);
+      let offset = 0;
+      for (const { from, to } of rivals) if (from < offset && offset < to) offset = to;
+      offsets[index] = offset;
     }
-  };
-  visit(new Array<number>(buffers.length).fill(0), buffers.length, 0, -1);
+    if (best.length === 0 || endOf(buffers, offsets) < endOf(buffers, best)) best = offsets;
+    if (endOf(buffers, best) === bound) break;
+  }
   return best;
 }

@@ -1,22 +1,45 @@
 /** Packing of buffers: never overlapping, never below the bound, and how close to it. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Buffer, lowerBound, type Packing, pack } from '../../src/plan/arena.js';
+import {
+  type Buffer,
+  lowerBound,
+  type Packing,
+  pack,
+  type Relation,
+} from '../../src/plan/arena.js';
 
 /** `bytes` from step `first` to step `last`. */
 function buffer(bytes: number, first: number, last: number): Buffer {
   return { bytes, first, last };
 }
 
-function expectDisjoint(buffers: readonly Buffer[], { offsets, bytes }: Packing): void {
-  buffers.forEach((a, i) => {
-    const start = offsets[i] ?? -1;
-    expect(start).to.be.within(0, bytes - a.bytes);
-    buffers.slice(0, i).forEach((b, j) => {
-      const other = offsets[j] ?? -1;
-      const apartInTime = a.last < b.first || b.last < a.first;
-      const apart = start >= other + b.bytes || other >= start + a.bytes;
-      expect(apartInTime || apart, `buffers ${j} and ${i}`).to.equal(true);
+/** Whether a pair of buffers at these offsets stays intact. */
+function isIntact(
+  a: Buffer & { offset: number },
+  b: Buffer & { offset: number },
+  relation?: Relation,
+): boolean {
+  if (a.last < b.first || b.last < a.first) return true;
+  if (a.offset >= b.offset + b.bytes || b.offset >= a.offset + a.bytes) return true;
+  if (relation === undefined) return false;
+  // a is the input.
+  const ahead = a.offset - b.offset;
+  return relation.exact ? ahead === relation.lead : ahead >= relation.lead;
+}
+
+function expectIntact(
+  buffers: readonly Buffer[],
+  { offsets, bytes }: Packing,
+  relations: readonly Relation[] = [],
+): void {
+  const placed = buffers.map((buffer, i) => ({ ...buffer, offset: offsets[i] ?? -1 }));
+  for (const { offset, bytes: own } of placed) expect(offset).to.be.within(0, bytes - own);
+  placed.forEach((a, i) => {
+    placed.forEach((b, j) => {
+      if (i === j || relations.some(({ input, output }) => input === j && output === i)) return;
+      const relation = relations.find(({ input, output }) => input === i && output === j);
+      expect(isIntact(a, b, relation), `buffers ${i} and ${j}`).to.equal(true);
     });
   });
 }
@@ -43,6 +66,24 @@ const rows = [
   },
 ];
 
+/** An input that dies where an output begins, in one step of 5 words and 3 of scratch. */
+const sharing = [
+  { edge: 'in place', output: 20, lead: 0, exact: true, bytes: 32 },
+  { edge: 'a larger output in place', output: 28, lead: 0, exact: true, bytes: 40 },
+  { edge: 'a lead', output: 20, lead: 8, exact: false, bytes: 40 },
+  { edge: 'a lead so large that nothing is shared', output: 20, lead: 40, exact: false, bytes: 52 },
+  {
+    edge: 'an output of twice the size, half of it ahead',
+    output: 40,
+    lead: 16,
+    exact: false,
+    bytes: 52,
+  },
+  { edge: 'a smaller output that may begin later', output: 8, lead: -12, exact: false, bytes: 32 },
+  { edge: 'an output that may lie anywhere', output: 8, lead: -20, exact: false, bytes: 32 },
+  { edge: 'an exact place behind the start', output: 8, lead: -8, exact: true, bytes: 32 },
+];
+
 const random = fc.array(
   fc
     .tuple(fc.integer({ min: 1, max: 16 }), fc.nat({ max: 9 }), fc.nat({ max: 5 }))
@@ -50,33 +91,69 @@ const random = fc.array(
   { maxLength: 14 },
 );
 
+/** Buffers and relations between those that meet in one step, at most one an output. */
+function related(buffers: fc.Arbitrary<readonly Buffer[]>) {
+  const leads = fc.record({ words: fc.integer({ min: -6, max: 6 }), exact: fc.boolean() });
+  const chosen = fc.array(fc.option(leads, { freq: 3 }), { minLength: 200, maxLength: 200 });
+  return fc.tuple(buffers, chosen).map(([all, choices]) => {
+    const relations = all.flatMap((input, i) =>
+      all.flatMap((output, j): Relation[] => {
+        const choice = choices[(i * all.length + j) % choices.length];
+        if (i === j || input.last !== output.first || input.first === input.last) return [];
+        if (output.first === output.last && j < i) return [];
+        return choice == null
+          ? []
+          : [{ input: i, output: j, lead: 4 * choice.words, exact: choice.exact }];
+      }),
+    );
+    return { buffers: all, relations };
+  });
+}
+
 describe('arena', () => {
   for (const { edge, buffers, bytes } of rows) {
     it(edge, () => {
       const packing = pack(buffers);
       expect(packing.bytes).to.equal(bytes);
-      expectDisjoint(buffers, packing);
+      expectIntact(buffers, packing);
     });
   }
 
-  it('never overlaps and never goes below the bound', () => {
+  for (const { edge, output, lead, exact, bytes } of sharing) {
+    it(`shared: ${edge}`, () => {
+      const buffers = [buffer(20, 0, 1), buffer(output, 1, 2), buffer(12, 1, 1)];
+      const relations = [{ input: 0, output: 1, lead, exact }];
+      const packing = pack(buffers, relations);
+      expect(packing.bytes).to.equal(bytes);
+      expect(packing.lowerBoundBytes).to.equal(bytes);
+      expectIntact(buffers, packing, relations);
+    });
+  }
+
+  it('keeps every buffer intact and never goes below the bound', () => {
     fc.assert(
-      fc.property(random, (buffers) => {
-        const packing = pack(buffers);
-        expectDisjoint(buffers, packing);
-        expect(packing.bytes).to.be.at.least(lowerBound(buffers));
-        expect(pack(buffers)).to.deep.equal(packing);
+      fc.property(related(random), ({ buffers, relations }) => {
+        const packing = pack(buffers, relations);
+        expectIntact(buffers, packing, relations);
+        expect(packing.lowerBoundBytes).to.be.at.least(lowerBound(buffers, relations));
+        expect(packing.bytes).to.be.at.least(packing.lowerBoundBytes);
+        expect(pack(buffers, relations)).to.deep.equal(packing);
       }),
+      { numRuns: 300 },
     );
   });
 
-  it('needs no more than the best order of placing few buffers', () => {
-    const few = random.filter((buffers) => buffers.length <= 6);
+  it('of few small buffers, is the smallest of all packings', () => {
+    const words = fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat({ max: 3 }), fc.nat({ max: 2 }));
+    const small = words.map(([n, first, steps]) => buffer(4 * n, first, first + steps));
+    const few = fc.array(small, { maxLength: 6 });
     fc.assert(
-      fc.property(few, (buffers) => {
-        expect(pack(buffers).bytes).to.equal(exhaustive(buffers, []));
+      fc.property(related(few), ({ buffers, relations }) => {
+        const packing = pack(buffers, relations);
+        expect(packing.lowerBoundBytes).to.equal(packing.bytes);
+        if (buffers.length > 0) expect(fits(buffers, relations, packing.bytes - 4)).to.equal(false);
       }),
-      { numRuns: 60 },
+      { numRuns: 300 },
     );
   });
 
@@ -87,24 +164,28 @@ describe('arena', () => {
     const start = performance.now();
     const packing = pack(buffers);
     expect(performance.now() - start).to.be.below(1000);
-    expectDisjoint(buffers.slice(0, 300), packing);
+    expectIntact(buffers.slice(0, 300), packing);
   });
 });
 
-/** The least bytes over all orders of placing each buffer at the lowest offset that is free. */
-function exhaustive(
+/** Whether any offsets within `capacity` keep all intact: tries them all. */
+function fits(
   buffers: readonly Buffer[],
-  placed: readonly (Buffer & { offset: number })[],
-): number {
-  if (buffers.length === 0) return Math.max(0, ...placed.map((b) => b.offset + b.bytes));
-  const results = buffers.map((next, i) => {
-    const rivals = placed.filter((b) => b.first <= next.last && next.first <= b.last);
-    const fits = (offset: number) =>
-      rivals.every((b) => offset >= b.offset + b.bytes || b.offset >= offset + next.bytes);
-    const offset = [0, ...rivals.map((b) => b.offset + b.bytes)]
-      .filter(fits)
-      .sort((a, b) => a - b)[0];
-    return exhaustive(buffers.toSpliced(i, 1), [...placed, { ...next, offset: offset ?? 0 }]);
-  });
-  return Math.min(...results);
+  relations: readonly Relation[],
+  capacity: number,
+  placed: readonly (Buffer & { offset: number })[] = [],
+): boolean {
+  const index = placed.length;
+  const next = buffers[index];
+  if (next === undefined) return true;
+  for (let offset = 0; offset + next.bytes <= capacity; offset += 4) {
+    const candidate = { ...next, offset };
+    const clear = placed.every((other, i) => {
+      const as = relations.find(({ input, output }) => input === i && output === index);
+      const by = relations.find(({ input, output }) => input === index && output === i);
+      return by === undefined ? isIntact(other, candidate, as) : isIntact(candidate, other, by);
+    });
+    if (clear && fits(buffers, relations, capacity, [...placed, candidate])) return true;
+  }
+  return false;
 }

@@ -1,0 +1,142 @@
+/**
+ * Whether buffers fit into so many bytes: a search over where the two of each pair may lie.
+ *
+ * Every buffer has bounds of its offset. What is decided for a pair tightens them; bounds leave some
+ * pairs one choice only, which is made at once, and some none: a dead end. The lower bounds are
+ * themselves an answer as soon as no pair contradicts them, so only pairs that do are tried either
+ * way (disjunctive scheduling, with bytes for time).
+ */
+
+/** Allowed distances, both ends included. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Two buffers that one step needs. */
+export interface Pair {
+  readonly a: number;
+  readonly b: number;
+  /** What offset of b − offset of a may be. Ascending; the first has no start, the last no end. */
+  readonly distances: readonly Range[];
+}
+
+export interface Solution {
+  /** null: none was found. */
+  readonly offsets: readonly number[] | null;
+  /** False: the search was given up, there may be one. */
+  readonly isComplete: boolean;
+}
+
+/** Looks at a pair after which a search is given up: some 50 ms. */
+const patience = 1_000_000;
+
+interface State {
+  /** Bounds of each buffer's offset. */
+  readonly low: Float64Array;
+  readonly high: Float64Array;
+  /** The range decided for each pair; −1: none yet. */
+  readonly choice: Int8Array;
+}
+
+/** Offsets of buffers of `sizes` bytes within `capacity` bytes that satisfy every pair. */
+export function solve(
+  sizes: readonly number[],
+  pairs: readonly Pair[],
+  capacity: number,
+): Solution {
+  const pairsOf: number[][] = sizes.map(() => []);
+  pairs.forEach(({ a, b }, number) => {
+    pairsOf[a]?.push(number);
+    pairsOf[b]?.push(number);
+  });
+  let looks = 0;
+
+  /** Tightens bounds until nothing changes; false at a dead end. */
+  const propagate = (state: State, changed: number[]): boolean => {
+    const { low, high, choice } = state;
+    const tighten = (buffer: number, least: number, most: number) => {
+      if (least <= at(low, buffer) && most >= at(high, buffer)) return;
+      low[buffer] = Math.max(least, at(low, buffer));
+      high[buffer] = Math.min(most, at(high, buffer));
+      changed.push(buffer);
+    };
+    for (let next = changed.pop(); next !== undefined; next = changed.pop()) {
+      for (const number of pairsOf[next] ?? []) {
+        if (++looks > patience) return false;
+        const pair = pairs[number] as Pair;
+        const { a, b, distances } = pair;
+        const decided = at(choice, number);
+        let open = 0;
+        let way = -1;
+        for (let i = 0; i < distances.length; i++) {
+          if (decided >= 0 && decided !== i) continue;
+          if (slack(state, pair, distances[i] as Range) < 0) continue;
+          way = i;
+          open++;
+        }
+        const range = distances[way];
+        if (range === undefined) return false;
+        if (open > 1) continue;
+        choice[number] = way;
+        tighten(b, at(low, a) + range.from, at(high, a) + range.to);
+        tighten(a, at(low, b) - range.to, at(high, b) - range.from);
+      }
+    }
+    return true;
+  };
+
+  const visit = (state: State): readonly number[] | null => {
+    const number = mostConstrained(state);
+    const pair = pairs[number];
+    if (pair === undefined) return [...state.low];
+    const ways = pair.distances
+      .map((range, way) => ({ way, slack: slack(state, pair, range) }))
+      .filter(({ slack }) => slack >= 0)
+      .sort((x, y) => y.slack - x.slack);
+    for (const { way } of ways) {
+      const { low, high, choice } = state;
+      const next = { low: low.slice(), high: high.slice(), choice: choice.slice() };
+      next.choice[number] = way;
+      const offsets = propagate(next, [pair.a]) ? visit(next) : null;
+      if (offsets !== null || looks > patience) return offsets;
+    }
+    return null;
+  };
+
+  /** Of the pairs that the lower bounds break, that with the least freedom; −1: there is none. */
+  const mostConstrained = (state: State): number => {
+    let found = -1;
+    let least = Infinity;
+    looks += pairs.length;
+    pairs.forEach((pair, number) => {
+      const distance = at(state.low, pair.b) - at(state.low, pair.a);
+      let isMet = false;
+      let freedom = -Infinity;
+      for (const range of pair.distances) {
+        isMet ||= distance >= range.from && distance <= range.to;
+        freedom = Math.max(freedom, slack(state, pair, range));
+      }
+      if (!isMet && freedom < least) [found, least] = [number, freedom];
+    });
+    return found;
+  };
+
+  const state = {
+    low: new Float64Array(sizes.length),
+    high: Float64Array.from(sizes, (bytes) => capacity - bytes),
+    choice: new Int8Array(pairs.length).fill(-1),
+  };
+  const isPossible = state.high.every((offset) => offset >= 0);
+  const offsets = isPossible && propagate(state, [...sizes.keys()]) ? visit(state) : null;
+  return { offsets, isComplete: looks <= patience };
+}
+
+function at(array: Float64Array | Int8Array, index: number): number {
+  return array[index] as number;
+}
+
+/** How far bounds may tighten before they leave the pair no distance of `range`; < 0: none left. */
+function slack({ low, high }: State, { a, b }: Pair, { from, to }: Range): number {
+  return Math.min(at(high, b) - at(low, a) - from, to - at(low, b) + at(high, a));
+}
