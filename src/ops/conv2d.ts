@@ -16,6 +16,7 @@ import {
 import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
 import { fullyConnectedCall, multiplyKernel, stageNumbers } from './dense.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
+import { type Convolution, vectorConvolution } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
@@ -213,6 +214,18 @@ function macs(view: NodeView<Conv2dAttrs>): number {
   return batches * outH * outW * outC * kernelH * kernelW * filterC;
 }
 
+/** For kernels that gather windows; pixels of a pointwise one are a single row. */
+function convolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
+  const dims = dimsOf(view);
+  const pixels = dims.batches * dims.outH * dims.outW;
+  const row = { batches: 1, inH: 1, outH: 1, inW: pixels, outW: pixels };
+  return {
+    shape: { ...view.attrs, ...dims, ...(isPointwise(view) ? row : {}) },
+    filters: filtersOf(view),
+    stage: outputStage(view, dims.outC, 'per-channel'),
+  };
+}
+
 export const conv2d = {
   name: 'conv2d',
   infer,
@@ -224,6 +237,7 @@ export const conv2d = {
   channels,
   inPlace: () => [],
   variants: [
+    vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     {
       ...multiplyKernel('fully_connected', ['dot4']),
       when: isPointwise,

@@ -15,6 +15,7 @@ import {
 import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './bounds.js';
 import { fullyConnectedCall, multiplyKernel } from './dense.js';
+import { vectorFullyConnected } from './mve.js';
 import { inputOf } from './operands.js';
 
 export interface FullyConnectedAttrs extends AccumulationAttrs {
@@ -123,6 +124,7 @@ export const fullyConnected = {
   channels,
   inPlace: () => [],
   variants: [
+    vectorFullyConnected((view) => ({ filters: filtersOf(view), stage: stageOf(view) })),
     {
       ...multiplyKernel('fully_connected', ['dot4']),
       when: () => true,

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { BonsaiError, type ErrorCode } from '../../src/errors.js';
 import type { Attrs, Module, Quant, Shape, TensorData } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { operators } from '../../src/ops/index.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';
 
@@ -148,6 +149,14 @@ export function testOperator({ op, random, refused = [], inPlace = false }: Oper
     it('in C gives the bits of evaluate, kernels shared', () => expectSameBits(modules()));
     it('in C gives the bits of evaluate, a kernel for each shape', () =>
       expectSameBits(modules(), { optimize: 'speed' }));
+    // Assembly runs on boards only; other kernels have C in place of what a machine lacks.
+    const special = operators.get(op)?.variants.filter(({ needs }) => needs.length > 0) ?? [];
+    for (const { template, needs } of special.filter(
+      (kernel) => !kernel.needs.includes('thumb1'),
+    )) {
+      it(`in C gives the bits of evaluate by ${template}, for ${needs.join(' and ')}`, () =>
+        expectSameBits(modules(), { kernel: template }));
+    }
     if (inPlace) {
       it('in C gives the bits of evaluate, in place', () =>
         expectSameBits(modules(), { inPlace: true }));

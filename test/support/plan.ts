@@ -1,4 +1,4 @@
-/** The simplest plan: every tensor has its own memory, every node the first kernel that fits. */
+/** The simplest plan: every tensor has its own memory, every node the first portable kernel. */
 
 import { analyse } from '../../src/analysis/index.js';
 import { identifier } from '../../src/codegen/c.js';
@@ -27,7 +27,13 @@ export const noFacts: Facts = analyse({
 
 /** What a simple plan's kernels may know. */
 export function contextOf(plan: Pick<Plan, 'options' | 'target'>, facts = noFacts): KernelContext {
-  const target = { name: plan.target, features: new Set<Feature>(), costs: {}, flashBytes: null, ramBytes: null };
+  const target = {
+    name: plan.target,
+    features: new Set<Feature>(),
+    costs: {},
+    flashBytes: null,
+    ramBytes: null,
+  };
   return { facts, target, optimize: plan.options.optimize };
 }
 
@@ -66,7 +72,9 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     const op = opOf(node);
     const view = viewOf(graph, node);
     const fitting = op.variants.filter((variant) => variant.when(view, context));
-    const variant = fitting.find(({ template }) => template === kernel) ?? fitting[0];
+    const variant =
+      fitting.find(({ template }) => template === kernel) ??
+      fitting.find(({ needs }) => needs.length === 0);
     if (variant === undefined) throw new RangeError(`no kernel for ${node.op}`);
     const shared = inPlace ? node.inputs[op.inPlace(view)[0] ?? -1] : undefined;
     const { outputs } = node;

@@ -1,0 +1,241 @@
+/**
+ * Kernels for the Armv8.1-M vector extension (MVE, Helium): VMLADAVA multiplies 16 int8 by 16 and
+ * adds up the products in one instruction.
+ */
+import { elementCount, type NodeView } from '../ir/graph.js';
+import type { KernelCall, KernelVariant, Table } from '../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  inputZeroPoint,
+  type OutputStage,
+  weightsOf,
+} from './accumulation.js';
+import { stageNumbers } from './dense.js';
+import { laneBlocks, lanes, storedLanes } from './interleave.js';
+import { outputOf } from './operands.js';
+import { type WindowShape, windowLead } from './overlap.js';
+
+/** Bytes of a vector register. */
+const vectorBytes = 16;
+
+/** A convolution as its kernel sees it: a 1×1 one is a row of pixels. */
+export interface Convolution {
+  readonly shape: WindowShape;
+  readonly filters: Filters;
+  readonly stage: OutputStage;
+}
+
+const support = [
+  ...['multiply_high', 'requantise', 'requantise_single', 'to_output'].map(
+    (name) => `portable/support/${name}`,
+  ),
+  ...[
+    'load_lanes',
+    'dot_lanes',
+    'dot_lanes_pair',
+    'rescale_lanes',
+    'rescale_lanes_rectified',
+    'rescale_lanes_single',
+    'rescale_lanes_any',
+    'rescale_lanes_any_single',
+    'store_lanes',
+    'store_lanes_few',
+    'copy_bytes',
+    'gather_patch',
+  ].map((name) => `mve/support/${name}`),
+];
+
+const vectorsOf = ({ depth }: Filters) => Math.ceil(depth / vectorBytes);
+const blocksOf = ({ channels }: Filters) => Math.ceil(channels / lanes);
+
+/**
+ * A convolution that gathers two patches and multiplies them with every filter.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function vectorConvolution<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  return {
+    template: 'mve/conv2d',
+    needs: ['mve'],
+    support,
+    when,
+    scratch: (view) => 2 * vectorBytes * vectorsOf(describe(view).filters),
+    work(view) {
+      const { shape, filters } = describe(view);
+      const { batches, outH, outW, kernelH } = shape;
+      const pairs = batches * outH * Math.ceil(outW / 2);
+      const blocks = pairs * blocksOf(filters);
+      return {
+        products: { count: blocks * vectorsOf(filters), cycles: 16 },
+        blocks: { count: blocks, cycles: 55 },
+        rows: { count: 2 * pairs * kernelH, cycles: 20 },
+        copies: { count: 2 * pairs * vectorsOf(filters), cycles: 3 },
+      };
+    },
+    overlap(view) {
+      const lead = windowLead(describe(view).shape, { tilePixels: 2 });
+      return [{ input: 0, lead, exact: false }];
+    },
+    lower: (view) => [convolutionCall(view, describe(view))],
+  };
+}
+
+function convolutionCall(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters, stage }: Convolution,
+): KernelCall {
+  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
+  const pointwise = inH * kernelH * kernelW === 1;
+  const window = {
+    in_h: inH,
+    in_w: inW,
+    in_zp: inputZeroPoint(view),
+    kernel_h: kernelH,
+    kernel_w: kernelW,
+    dilation_h: shape.dilationH,
+    dilation_w: shape.dilationW,
+    stride_h: shape.strideH,
+    stride_w: shape.strideW,
+    pad_top: shape.padTop,
+    pad_left: shape.padLeft,
+  };
+  const call = filterCall(view, filters, stage);
+  return {
+    ...call,
+    flags: { ...call.flags, pointwise },
+    numbers: {
+      ...call.numbers,
+      ...(pointwise ? {} : window),
+      batches,
+      in_c: inC,
+      out_h: outH,
+      out_w: outW,
+      out_c: outC,
+    },
+  };
+}
+
+/**
+ * A fully connected layer: each row of the input by all filters, straight from where it lies.
+ */
+export function vectorFullyConnected<A extends AccumulationAttrs>(
+  describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
+): KernelVariant<A> {
+  const rowsOf = (view: NodeView<A>, { channels }: Filters) =>
+    elementCount(outputOf(view).shape) / channels;
+  return {
+    template: 'mve/fully_connected',
+    needs: ['mve'],
+    support,
+    when: () => true,
+    scratch: () => 0,
+    work(view) {
+      const { filters } = describe(view);
+      const blocks = rowsOf(view, filters) * blocksOf(filters);
+      return {
+        products: { count: blocks * vectorsOf(filters), cycles: 10 },
+        blocks: { count: blocks, cycles: 30 },
+      };
+    },
+    lower(view) {
+      const { filters, stage } = describe(view);
+      const call = filterCall(view, filters, stage);
+      const shape = { rows: rowsOf(view, filters), depth: filters.depth, out_c: filters.channels };
+      return [{ ...call, numbers: { ...call.numbers, ...shape } }];
+    },
+  };
+}
+
+/** What the two kernels above have in common. */
+function filterCall(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  stage: OutputStage,
+): KernelCall {
+  const { channels } = filters;
+  const blocks = laneBlocks(channels);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { ...stageFlags(stage), few: channels < lanes },
+    numbers: {
+      vectors: vectorsOf(filters),
+      lanes: storedLanes(channels),
+      ...stageNumbers(stage),
+    },
+    tables: {
+      weights: filterVectors(blocks, weightsOf(view), filters),
+      stage: vectorStage(
+        blocks.map((first) => consecutive(first, lanes)),
+        stage,
+        biasesFor(view, filters, true),
+      ),
+    },
+  };
+}
+
+/**
+ * Which of the ways to bring sums to the output's scale is exact. Vectors shift right by 1 at
+ * least; what is clamped at zero or above needs no care for halves below zero.
+ */
+function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStage) {
+  const anyShift = multipliers.some(({ multiplier, shift }) => multiplier > 0 && shift >= 0);
+  const single = rounding === 'single';
+  return {
+    any_shift: anyShift,
+    single_rounding: single,
+    rectified: !anyShift && !single && min >= zeroPoint,
+  };
+}
+
+function consecutive(first: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
+}
+
+/**
+ * Weights of four filters, 16 of each in turn: int8[blocks][vectors][4][16]. What a filter or a
+ * block lacks is 0.
+ */
+function filterVectors(blocks: readonly number[], weights: Int8Array, filters: Filters): Table {
+  const { channels, depth, position } = filters;
+  const block = lanes * vectorBytes * vectorsOf(filters);
+  const data = new Int8Array(blocks.length * block);
+  blocks.forEach((first, index) => {
+    for (let lane = 0; lane < lanes && first + lane < channels; lane += 1) {
+      for (let i = 0; i < depth; i += 1) {
+        const vector = lanes * Math.floor(i / vectorBytes) + lane;
+        data[index * block + vector * vectorBytes + (i % vectorBytes)] = weights[
+          position(first + lane, i)
+        ] as number;
+      }
+    }
+  });
+  return { data, role: 'weights' };
+}
+
+/**
+ * Biases, multipliers and shifts of the channels in the lanes of a vector: int32[groups][3][4].
+ * A multiplier of 0 gives 0 whatever the shift: it gets one that vectors can do.
+ */
+function vectorStage(
+  groups: readonly (readonly number[])[],
+  stage: OutputStage,
+  biases: Int32Array,
+): Table {
+  const data = new Int32Array(groups.length * 3 * lanes);
+  groups.forEach((channels, group) => {
+    channels.forEach((channel, lane) => {
+      const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+      const at = group * 3 * lanes + lane;
+      data[at] = biases[channel] ?? 0;
+      data[at + lanes] = multiplier;
+      data[at + 2 * lanes] = multiplier === 0 ? -1 : shift;
+    });
+  });
+  return { data, role: 'table' };
+}
