@@ -101,6 +101,17 @@ export function twoMultiply(
   return null;
 }
 
+/** The output of an accumulator within the bounds, in 32-bit arithmetic as a core does it. */
+export function applyTwoMultiply(form: TwoMultiply, accumulator: number): number {
+  const a = (accumulator - form.base) >>> 0;
+  if (!form.inRange && a > form.top) return (a | 0) < 0 ? form.lowest : form.highest;
+  const low = Math.imul(a >>> form.pre, form.low) >>> form.shift;
+  const sum = (Math.imul(a, form.high) + low + form.offset) >>> 0;
+  if (form.lift === null) return sum >> 24;
+  const stepped = (sum + ((sum >>> 31) << form.lift)) >>> 0;
+  return (((stepped >>> 23) + form.zeroPoint) << 24) >> 24;
+}
+
 /** Outputs counted from `first`; or from zero, which is in the middle, with TFLM's step there. */
 function* scalesOf(stage: OutputStage, first: number, shift: number): Generator<Scale> {
   const step = 2 ** 24;

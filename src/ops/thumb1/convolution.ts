@@ -1,0 +1,221 @@
+/**
+ * A convolution as straight-line code: every weight is an immediate operand.
+ *
+ * The routine computes all output channels of two pixels at once from words that hold an input
+ * value of each, x0 + (x1 << 16): one multiplication for both. The packed sums of a run of products
+ * are taken apart before a lane can overflow (runs.ts), as proved from the weights and the bounds
+ * of the inputs.
+ *
+ * Per group of three output channels: r0 points to the words, r1 and r2 hold two of them, r3 2^15,
+ * r4 to r6 packed sums, r7 a product. Of each channel one high register adds up the packed sums S,
+ * one their upper lanes H: the lower lane is S − (H << 16).
+ */
+import type { Routine } from '../../ir/op.js';
+import type { TwoMultiply } from '../two-multiply.js';
+import { Assembly } from './assembly.js';
+import { planLoads } from './loads.js';
+import { type Product, planProducts } from './products.js';
+import { requantise } from './requantise.js';
+import { cutRuns, type LaneRange } from './runs.js';
+
+/** One output channel. */
+export interface CodedChannel {
+  /** One a tap. */
+  readonly weights: ArrayLike<number>;
+  /** The input's zero point folded in. */
+  readonly bias: number;
+  readonly requantisation: TwoMultiply;
+}
+
+export interface CodedConvolution {
+  readonly channels: readonly CodedChannel[];
+  /** Of each tap: the index of its packed word. */
+  readonly words: readonly number[];
+  /** Of each tap: bounds of the input values, padding included. */
+  readonly inputs: readonly LaneRange[];
+}
+
+/** A routine, and what it costs. */
+export interface CodedRoutine extends Routine {
+  /** Of one call: two pixels. No accumulator saturates. */
+  readonly cycles: number;
+}
+
+/** Where a channel of a group is computed. */
+export interface Registers {
+  readonly sum: string;
+  readonly packed: string;
+  readonly upper: string;
+}
+
+const registers: readonly Registers[] = [
+  { sum: 'r4', packed: 'r8', upper: 'r9' },
+  { sum: 'r5', packed: 'r10', upper: 'r11' },
+  { sum: 'r6', packed: 'r12', upper: 'lr' },
+];
+
+/** On the stack, from sp on: the routine's three parameters. */
+const inputSlot = 'sp, #0';
+export const outputSlots = ['sp, #4', 'sp, #8'] as const;
+/** Offsets that a byte store can have. */
+const maxStore = 31;
+
+/**
+ * void routine(const uint32_t *packed, int8_t *out0, int8_t *out1): all channels of the pixel in
+ * the lower lane to out0, of that in the upper lane to out1.
+ */
+export function codeConvolution(convolution: CodedConvolution): CodedRoutine {
+  const { channels } = convolution;
+  const assembly = new Assembly();
+  enter(assembly);
+  let origin = 0;
+  for (let first = 0; first < channels.length; first += registers.length) {
+    const group = channels.slice(first, first + registers.length);
+    assembly.comment(`Output channels from ${first} on: ${group.length}.`);
+    if (first > 0) assembly.access(`ldr r0, [${inputSlot}]`);
+    const runs = multiply(assembly, convolution, group);
+    if (first + group.length - 1 - origin > maxStore) {
+      moveOutputs(assembly, first - origin);
+      origin = first;
+    }
+    const finals = group.map((channel, i) => ({
+      ...channel,
+      registers: registers[i] as Registers,
+      runs: runs[i] as number,
+      at: first + i - origin,
+    }));
+    requantise(assembly, finals);
+  }
+  leave(assembly);
+  const { text, bytes, cycles } = assembly;
+  return { text: (symbol) => `${symbol}:\n${text}`, bytes, cycles };
+}
+
+function enter(assembly: Assembly): void {
+  assembly.access('push {r4-r7, lr}', 5);
+  assembly.emit('mov r4, r8', 'mov r5, r9', 'mov r6, r10', 'mov r7, r11');
+  assembly.access('push {r4-r7}', 4);
+  assembly.access('push {r0-r2}', 3);
+}
+
+function leave(assembly: Assembly): void {
+  assembly.emit('add sp, #12');
+  assembly.access('pop {r4-r7}', 4);
+  assembly.emit('mov r8, r4', 'mov r9, r5', 'mov r10, r6', 'mov r11, r7');
+  assembly.access('pop {r4-r7, pc}', 7);
+}
+
+function moveOutputs(assembly: Assembly, bytes: number): void {
+  for (const slot of outputSlots) {
+    assembly.access(`ldr r1, [${slot}]`);
+    assembly.emit(`adds r1, #${bytes}`);
+    assembly.access(`str r1, [${slot}]`);
+  }
+}
+
+/** The sums of up to three channels, in their high registers. @returns runs of each */
+function multiply(
+  assembly: Assembly,
+  { words, inputs }: CodedConvolution,
+  group: readonly CodedChannel[],
+): readonly number[] {
+  const sums = group.map(
+    ({ weights }, i) =>
+      new RunningSum(assembly, registers[i] as Registers, rangesOf(weights, inputs)),
+  );
+  const taps = new Map<number, number>();
+  words.forEach((word, tap) => {
+    if (group.some(({ weights }) => weights[tap] !== 0)) taps.set(word, tap);
+  });
+  // 2^15 keeps a lane that goes below zero from borrowing of the other one.
+  assembly.emit('movs r3, #128', 'lsls r3, r3, #8');
+  for (const load of planLoads([...taps.keys()].sort((a, b) => a - b))) {
+    if (load.kind === 'pair') assembly.access('ldm r0!, {r1, r2}', 2);
+    else if (load.kind === 'single') assembly.access(`ldr r1, [r0, #${load.offset}]`);
+    else assembly.emit(`adds r0, #${load.bytes}`);
+    load.words.forEach((word, i) => {
+      const x = i === 0 ? 'r1' : 'r2';
+      const tap = taps.get(word) as number;
+      const factors = group.map(({ weights }, channel) => ({
+        channel,
+        weight: weights[tap] as number,
+      }));
+      for (const product of planProducts(factors)) {
+        accumulate(assembly, sums[product.channel] as RunningSum, product, x);
+      }
+    });
+  }
+  for (const sum of sums) sum.spill();
+  return sums.map(({ runs }) => runs);
+}
+
+/** What each product that is not zero adds to a lane. */
+function rangesOf(weights: ArrayLike<number>, inputs: readonly LaneRange[]): readonly LaneRange[] {
+  return inputs.flatMap(({ min, max }, tap) => {
+    const weight = weights[tap] as number;
+    if (weight === 0) return [];
+    const ends = [weight * min, weight * max];
+    return [{ min: Math.min(...ends), max: Math.max(...ends) }];
+  });
+}
+
+function accumulate(
+  assembly: Assembly,
+  sum: RunningSum,
+  { weight, making }: Product,
+  x: string,
+): void {
+  const magnitude = Math.abs(weight);
+  if (making.kind === 'scaled') assembly.emit(`lsls r7, r7, #${making.by}`);
+  if (making.kind === 'shifted') assembly.emit(`lsls r7, ${x}, #${making.by}`);
+  if (making.kind === 'multiplied') assembly.emit(`movs r7, #${magnitude}`, `muls r7, ${x}, r7`);
+  sum.begin();
+  const isNegative = weight < 0;
+  sum.add(making.kind === 'input' ? x : 'r7', isNegative);
+  if (making.kind === 'near') sum.add(x, isNegative !== making.less);
+}
+
+/** The packed sum of one channel: taken apart before each run but the first, and at the end. */
+class RunningSum {
+  private readonly cuts: ReadonlySet<number>;
+  private products = 0;
+  private isEmpty = true;
+  runs = 0;
+
+  constructor(
+    private readonly assembly: Assembly,
+    private readonly registers: Registers,
+    products: readonly LaneRange[],
+  ) {
+    const cuts = cutRuns(products);
+    if (cuts === null) throw new RangeError('a product of two int8 fits a lane');
+    this.cuts = new Set(cuts);
+  }
+
+  /** Before each product. */
+  begin(): void {
+    if (this.cuts.has(this.products)) this.spill();
+    this.products += 1;
+  }
+
+  add(source: string, isNegative: boolean): void {
+    const { sum } = this.registers;
+    this.assembly.emit(
+      `${isNegative ? 'subs' : 'adds'} ${sum}, ${this.isEmpty ? 'r3' : sum}, ${source}`,
+    );
+    this.isEmpty = false;
+  }
+
+  spill(): void {
+    if (this.isEmpty) return;
+    const { sum, packed, upper } = this.registers;
+    const operation = this.runs === 0 ? 'mov' : 'add';
+    this.assembly.emit(
+      `${operation} ${packed}, ${sum}`,
+      `asrs ${sum}, ${sum}, #16`,
+      `${operation} ${upper}, ${sum}`,
+    );
+    this.isEmpty = true;
+    this.runs += 1;
+  }
+}

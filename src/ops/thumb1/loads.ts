@@ -1,0 +1,49 @@
+/** The order in which a routine fetches packed words: only those that it needs, cheaply. */
+
+/** `words`: one or two, into r1 and r2. */
+export type Load =
+  /** ldm of two words at the pointer, which moves behind them. */
+  | { readonly kind: 'pair'; readonly words: readonly [number, number] }
+  /** ldr, `offset` bytes after the pointer. */
+  | { readonly kind: 'single'; readonly words: readonly [number]; readonly offset: number }
+  /** The pointer moves on by so many bytes. */
+  | { readonly kind: 'advance'; readonly words: readonly []; readonly bytes: number };
+
+const maxOffset = 31;
+const maxAdvance = 63;
+
+/** @param words indices of the words that are needed, ascending; the pointer begins at word 0 */
+export function planLoads(words: readonly number[]): readonly Load[] {
+  const loads: Load[] = [];
+  let pointer = 0;
+  const advanceTo = (word: number) => {
+    while (pointer < word) {
+      const step = Math.min(maxAdvance, word - pointer);
+      loads.push({ kind: 'advance', words: [], bytes: 4 * step });
+      pointer += step;
+    }
+  };
+  for (let i = 0; i < words.length; ) {
+    const first = words[i] as number;
+    const length = runLength(words, i);
+    // Moving the pointer costs as much as two pairs save.
+    const pairs = pointer === first ? length >= 2 : length >= 4;
+    if (pairs || first - pointer > maxOffset) advanceTo(first);
+    if (pairs) {
+      loads.push({ kind: 'pair', words: [first, first + 1] });
+      pointer = first + 2;
+      i += 2;
+    } else {
+      loads.push({ kind: 'single', words: [first], offset: 4 * (first - pointer) });
+      i += 1;
+    }
+  }
+  return loads;
+}
+
+/** Words in a row from words[start] on, as far as it matters. */
+function runLength(words: readonly number[], start: number): number {
+  let length = 1;
+  while (length < 4 && words[start + length] === (words[start] as number) + length) length += 1;
+  return length;
+}

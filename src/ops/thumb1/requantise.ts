@@ -1,0 +1,147 @@
+/** From the sums of up to three channels of two pixels to their int8 outputs. */
+import { applyTwoMultiply, type TwoMultiply } from '../two-multiply.js';
+import type { Assembly } from './assembly.js';
+import { type CodedChannel, outputSlots, type Registers } from './convolution.js';
+
+/** A channel whose products are summed up. */
+export interface SummedChannel extends CodedChannel {
+  readonly registers: Registers;
+  /** Each has left 2^15 in the lower lane. */
+  readonly runs: number;
+  /** Offset of its output bytes. */
+  readonly at: number;
+}
+
+/** Registers of a channel's constants. */
+interface Constants {
+  readonly high: string;
+  readonly low: string;
+  readonly offset: string;
+  readonly top: string;
+}
+
+/** A lane whose accumulator is out of range, and where it goes on. */
+interface Detour {
+  readonly lane: string;
+  readonly from: number;
+  readonly back: number;
+  readonly form: TwoMultiply;
+}
+
+/**
+ * Stores the channels' outputs. The constants lie behind the code; so do the detours, which an
+ * unsigned comparison takes for accumulators below and above those that are computed: under ReLU
+ * about half of them, and for fewer cycles.
+ */
+export function requantise(assembly: Assembly, channels: readonly SummedChannel[]): void {
+  const pool = assembly.newLabel();
+  const words: number[] = [];
+  const detours: Detour[] = [];
+  assembly.emit(`adr r7, ${pool}f`);
+  for (const channel of channels) {
+    if (channel.runs === 0) {
+      // All its weights are zero.
+      const byte = applyTwoMultiply(channel.requantisation, channel.bias) & 255;
+      assembly.emit(`movs r1, #${byte}`, 'movs r2, r1');
+    } else {
+      const constants = loadConstants(assembly, channel, words);
+      separate(assembly, channel.registers);
+      const form = channel.requantisation;
+      // The upper lane comes last: it may take the constants' registers.
+      for (const lane of ['r1', 'r2']) {
+        if (form.inRange) {
+          scale(assembly, form, constants, lane);
+          continue;
+        }
+        const [from, back] = [assembly.newLabel(), assembly.newLabel()];
+        assembly.emit(`cmp ${lane}, ${constants.top}`, `bhi ${from}f`);
+        scale(assembly, form, constants, lane);
+        assembly.place(back);
+        detours.push({ lane, from, back, form });
+      }
+    }
+    store(assembly, channel.at);
+  }
+  const next = assembly.newLabel();
+  assembly.branch(`b ${next}f`);
+  assembly.aside(() => {
+    for (const detour of detours) makeDetour(assembly, detour);
+    assembly.pool(pool, words);
+  });
+  assembly.place(next);
+}
+
+/** r1 and r2 get what is added to the lanes, the next registers the other constants. */
+function loadConstants(
+  assembly: Assembly,
+  { bias, runs, requantisation }: SummedChannel,
+  words: number[],
+): Constants {
+  const { base, high, low, offset, top, inRange } = requantisation;
+  const start = bias - base;
+  const names = ['r3', 'r4', 'r5', 'r6'];
+  const list = ['r1', 'r2'];
+  words.push(start + start * 2 ** 16 - runs * 2 ** 15, start);
+  const take = (isUsed: boolean, word: number) => {
+    if (!isUsed) return '';
+    words.push(word);
+    list.push(names.shift() as string);
+    return list.at(-1) as string;
+  };
+  const constants = {
+    high: take(true, high),
+    low: take(low !== 0, low),
+    offset: take(true, offset),
+    top: take(!inRange, top),
+  };
+  assembly.access(`ldm r7!, {${list.join(', ')}}`, list.length);
+  return constants;
+}
+
+/** r1 and r2: the accumulators of the lower and the upper lane, less base. */
+function separate(assembly: Assembly, { packed, upper }: Registers): void {
+  assembly.emit(`add r1, ${packed}`, `add r2, ${upper}`, 'lsls r0, r2, #16', 'subs r1, r1, r0');
+}
+
+/** The output byte of an accumulator within the form's range, in `lane`. */
+function scale(assembly: Assembly, form: TwoMultiply, constants: Constants, lane: string): void {
+  const { low, pre, shift, lift, zeroPoint } = form;
+  const { high, offset } = constants;
+  const isLast = lane === 'r2';
+  if (low === 0) {
+    assembly.emit(`muls ${lane}, ${high}, ${lane}`);
+  } else if (isLast && pre === 0) {
+    assembly.emit(`muls ${high}, ${lane}, ${high}`, `muls ${lane}, ${constants.low}, ${lane}`);
+    assembly.emit(`lsrs ${lane}, ${lane}, #${shift}`, `adds ${lane}, ${lane}, ${high}`);
+  } else {
+    assembly.emit(pre === 0 ? `movs r0, ${lane}` : `lsrs r0, ${lane}, #${pre}`);
+    assembly.emit(`muls r0, ${constants.low}, r0`, `lsrs r0, r0, #${shift}`);
+    assembly.emit(`muls ${lane}, ${high}, ${lane}`, `adds ${lane}, ${lane}, r0`);
+  }
+  assembly.emit(`adds ${lane}, ${lane}, ${offset}`);
+  if (lift === null) {
+    assembly.emit(`lsrs ${lane}, ${lane}, #24`);
+    return;
+  }
+  assembly.emit(`lsrs r0, ${lane}, #31`);
+  if (lift > 0) assembly.emit(`lsls r0, r0, #${lift}`);
+  assembly.emit(`adds ${lane}, ${lane}, r0`, `lsrs ${lane}, ${lane}, #23`);
+  if (zeroPoint !== 0) assembly.emit(`adds ${lane}, #${zeroPoint & 255}`);
+}
+
+function store(assembly: Assembly, at: number): void {
+  const [first, second] = outputSlots;
+  assembly.access(`ldr r3, [${first}]`);
+  assembly.access(`strb r1, [r3, #${at}]`);
+  assembly.access(`ldr r3, [${second}]`);
+  assembly.access(`strb r2, [r3, #${at}]`);
+}
+
+/** Signed, an accumulator that is too large unsigned is below zero or above the range. */
+function makeDetour(assembly: Assembly, { lane, from, back, form }: Detour): void {
+  const above = assembly.newLabel();
+  assembly.place(from);
+  assembly.emit(`bge ${above}f`, `movs ${lane}, #${form.lowest & 255}`, `b ${back}b`);
+  assembly.place(above);
+  assembly.emit(`movs ${lane}, #${form.highest & 255}`, `b ${back}b`);
+}
