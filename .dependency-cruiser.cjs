@@ -12,6 +12,7 @@ const layers = [
   ['profile'],
   ['report'],
   ['pipeline'],
+  ['tune'],
   ['cli'],
 ];
 

@@ -9,6 +9,7 @@ import { addInspect } from './cli/inspect.js';
 import { addLists } from './cli/lists.js';
 import { reportError, reportUsage } from './cli/output.js';
 import { addProfile, addRun } from './cli/run.js';
+import { addTune } from './cli/tune.js';
 import { addVerify } from './cli/verify.js';
 import { version } from './version.js';
 
@@ -28,6 +29,7 @@ function makeProgram(): Command {
     addProfile,
     addVerify,
     addLists,
+    addTune,
     addDoctor,
   ]) {
     add(program);

@@ -7,6 +7,7 @@ import { BonsaiError } from '../errors.js';
 import type { CompileOptions, Optimize, Plan } from '../plan/types.js';
 import type { Report } from '../report/index.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
+import { withMeasuredCosts } from './costs.js';
 
 function positive(text: string): number {
   const value = Number(text);
@@ -148,7 +149,7 @@ export function withCompiler(command: Command): Command {
 }
 
 export function targetOf(flags: { readonly target: string }): Target {
-  return loadTarget(flags.target);
+  return withMeasuredCosts(loadTarget(flags.target));
 }
 
 /** --labels: for commands that write a header. */

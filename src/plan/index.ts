@@ -48,11 +48,13 @@ export function makePlan(
     ([, node]) => options.faithful || !isAlias(graph, node),
   );
   const schedule = { graph, steps: nodes.map(([index]) => index), keepInput: options.keepInput };
+  const { kernels = {} } = options;
   const computed = nodes.map(([, node]) => node).filter((node) => !isAlias(graph, node));
   const selected = selectKernels(
     computed.map((node) => viewOf(graph, node)),
     context,
     constantBudget(target, options, liveBytes(schedule)),
+    ({ template }, i) => template === (kernels[computed[i]?.name ?? ''] ?? template),
   );
   const byNode = new Map(computed.map((node, i) => [node, selected[i] as Choice]));
   const choices = nodes.map(([index, node]) => {

@@ -16,6 +16,8 @@ export interface CompileOptions {
   /** Bytes that the plan keeps to where it can; absent: what the target has. */
   readonly maxFlash?: number;
   readonly maxRam?: number;
+  /** Name of a node → the template that computes it: for measuring kernels. */
+  readonly kernels?: Readonly<Record<string, string>>;
 }
 
 /** 'model': flash as the target's cache serves it; 'ideal': as fast as RAM. */

@@ -4,7 +4,7 @@
  * `target.json` says everything that the other stages ask about a board; an unknown or missing key
  * is an error, so that a slip of the pen never becomes a default.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
@@ -109,7 +109,10 @@ export function loadTarget(name: string): Target {
     );
   }
   const url = new URL(`targets/${name}/target.json`, root);
-  return parseTarget(readFileSync(url, 'utf8'), fileURLToPath(url));
+  const target = parseTarget(readFileSync(url, 'utf8'), fileURLToPath(url));
+  const costs = new URL(`targets/${name}/costs.json`, root);
+  if (!existsSync(costs)) return target;
+  return { ...target, costs: parseCosts(readFileSync(costs, 'utf8'), fileURLToPath(costs)) };
 }
 
 /**
@@ -134,6 +137,22 @@ export function parseTarget(text: string, where: string): Target {
     throw new BonsaiError('usage', where, issues.join('; '), hint);
   }
   return { ...parsed.data, features: new Set(parsed.data.features), costs: {} };
+}
+
+/** Template → term of work → what one of it costs; as `bonsaic tune` measures it. */
+const costSchema = z.record(z.string(), z.record(z.string(), z.number().nonnegative()));
+
+/**
+ * Checks the text of a costs.json.
+ *
+ * @throws BonsaiError 'usage' when it is not one
+ */
+export function parseCosts(text: string, where: string): TargetTraits['costs'] {
+  try {
+    return costSchema.parse(JSON.parse(text));
+  } catch {
+    throw new BonsaiError('usage', where, 'is no table of costs', 'measure it again: bonsaic tune');
+  }
 }
 
 /**

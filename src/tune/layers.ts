@@ -1,0 +1,241 @@
+/**
+ * Layers that kernels are measured on: every variant of an operator over shapes of the kinds that
+ * sensor models have. One module holds them all, so that a board is flashed once.
+ */
+import { InternalError } from '../errors.js';
+import type { Attrs, Graph, Module, Node, Quant, Shape, Tensor, TensorId } from '../ir/graph.js';
+import { viewOf } from '../ir/graph.js';
+import type { KernelContext } from '../ir/op.js';
+import { opOf } from '../ops/index.js';
+
+interface Layer {
+  readonly op: string;
+  /** Shapes of what is fed. */
+  readonly inputs: readonly Shape[];
+  /** Weights: output channels run along this axis. */
+  readonly weights?: { readonly shape: Shape; readonly axis: number };
+  readonly attrs: Attrs;
+}
+
+const unit = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
+const noPads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
+const ones = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
+const relu = { activation: 'relu', rounding: 'double' };
+
+function conv(input: Shape, outC: number, kernel: readonly [number, number], change = {}): Layer {
+  const pads = kernel[0] === 1 ? noPads : ones;
+  return {
+    op: 'conv2d',
+    inputs: [input],
+    weights: { shape: [outC, ...kernel, input[3] ?? 1], axis: 0 },
+    attrs: { ...unit, ...pads, ...relu, ...change },
+  };
+}
+
+function depthwise(input: Shape, kernel: number, stride: number): Layer {
+  const channels = input[3] ?? 1;
+  return {
+    op: 'depthwise_conv2d',
+    inputs: [input],
+    weights: { shape: [1, kernel, kernel, channels], axis: 3 },
+    attrs: { ...unit, strideH: stride, strideW: stride, ...ones, depthMultiplier: 1, ...relu },
+  };
+}
+
+function dense(inputs: number, outputs: number): Layer {
+  const weights = { shape: [outputs, inputs], axis: 0 };
+  return { op: 'fully_connected', inputs: [[1, inputs]], weights, attrs: relu };
+}
+
+function pool(op: string, input: Shape, kernel: number): Layer {
+  const slides = { kernelH: kernel, kernelW: kernel, strideH: kernel, strideW: kernel };
+  return { op, inputs: [input], attrs: { ...slides, ...noPads, activation: 'none' } };
+}
+
+const wide: Shape = [1, 8, 8, 16];
+const deep: Shape = [1, 4, 4, 64];
+const odd: Shape = [1, 7, 5, 19];
+const shallow: Shape = [1, 12, 12, 3];
+
+const binary = (op: string) =>
+  [wide, deep, odd].map(
+    (shape): Layer => ({ op, inputs: [shape, shape], attrs: { activation: 'none' } }),
+  );
+
+const layers: readonly Layer[] = [
+  ...[wide, deep, odd].flatMap((shape) => [8, 24].map((outC) => conv(shape, outC, [1, 1]))),
+  ...[wide, odd, shallow].flatMap((shape) => [8, 20].map((outC) => conv(shape, outC, [3, 3]))),
+  conv(shallow, 16, [3, 3], { strideH: 2, strideW: 2 }),
+  conv([1, 16, 10, 1], 16, [5, 3], { strideH: 2, strideW: 2 }),
+  ...[wide, deep, odd].flatMap((shape) => [1, 2].map((stride) => depthwise(shape, 3, stride))),
+  depthwise([1, 12, 12, 8], 5, 1),
+  dense(64, 12),
+  dense(128, 64),
+  dense(128, 32),
+  dense(320, 16),
+  dense(19, 40),
+  ...binary('add'),
+  ...binary('mul'),
+  pool('average_pool2d', wide, 2),
+  pool('average_pool2d', deep, 4),
+  pool('average_pool2d', odd, 3),
+  pool('max_pool2d', wide, 2),
+  pool('max_pool2d', deep, 4),
+  pool('max_pool2d', odd, 3),
+  ...[wide, deep, odd].map(
+    (shape): Layer => ({ op: 'logistic', inputs: [shape], attrs: { algorithm: 'fixed' } }),
+  ),
+  ...['fixed', 'table'].flatMap((algorithm) =>
+    [12, 40].map(
+      (classes): Layer => ({
+        op: 'softmax',
+        inputs: [[1, classes]],
+        attrs: { beta: 1, algorithm },
+      }),
+    ),
+  ),
+];
+
+const inputScale = 0.05;
+
+/** Where it is not the input's. */
+const outputScales: Readonly<Record<string, number>> = {
+  ...{ logistic: 1 / 256, softmax: 1 / 256, add: 0.07, mul: 0.1 },
+};
+
+/** A layer computed by one variant of its operator. */
+export interface Trial {
+  /** Name of the node. */
+  readonly name: string;
+  readonly template: string;
+}
+
+export interface Calibration {
+  readonly module: Module;
+  readonly trials: readonly Trial[];
+}
+
+/** Every layer once for each variant that the target can run. */
+export function calibration(context: KernelContext): Calibration {
+  const builder = new Builder();
+  const trials: Trial[] = [];
+  for (const layer of layers) {
+    const template = builder.layer(layer, 'probe');
+    const view = viewOf(builder.graph(), template);
+    const { variants } = opOf(template);
+    for (const variant of variants) {
+      const isRunnable = variant.needs.every((feature) => context.target.features.has(feature));
+      if (!isRunnable || !variant.when(view, context)) continue;
+      const name = `${layer.op}_${trials.length}`;
+      builder.keep({ ...template, name });
+      trials.push({ name, template: variant.template });
+    }
+  }
+  return { module: builder.module(), trials };
+}
+
+/** One graph; operands of the same shape are the same input. */
+class Builder {
+  private readonly tensors: Tensor[] = [];
+  private readonly nodes: Node[] = [];
+  private readonly inputs = new Map<string, TensorId>();
+  private seed = 1;
+
+  /** A node that is not yet part of the graph. */
+  layer({ op, inputs, weights, attrs }: Layer, name: string): Node {
+    const fed: (TensorId | null)[] = inputs.map((shape, i) => this.input(shape, i));
+    if (weights !== undefined) {
+      const channels = weights.shape[weights.axis] ?? 1;
+      const depth = weights.shape.reduce((product, extent) => product * extent, 1) / channels;
+      fed.push(this.weights(weights.shape, weights.axis), this.bias(channels));
+      // Sums of `depth` products of a standard deviation of about 40 · 70.
+      const scale = (inputScale * 0.01 * 2800 * Math.sqrt(depth)) / 60;
+      return this.node(op, name, fed, attrs, scale);
+    }
+    return this.node(op, name, fed, attrs, outputScales[op] ?? inputScale);
+  }
+
+  private node(
+    op: string,
+    name: string,
+    inputs: Node['inputs'],
+    attrs: Attrs,
+    scale: number,
+  ): Node {
+    const output = this.tensor({
+      name: `${op}_output`,
+      shape: [],
+      quant: { scales: [Math.fround(scale)], zeroPoints: [-128], axis: null },
+    });
+    const node: Node = { op, name, inputs, outputs: [output], attrs, ops: [], fused: [] };
+    const [shape] = opOf(node).infer(viewOf(this.graph(), node));
+    if (shape === undefined) throw new InternalError('tune', `${op} has no output`);
+    this.tensors[output] = { ...(this.tensors[output] as Tensor), shape };
+    opOf(node).check(viewOf(this.graph(), node));
+    return node;
+  }
+
+  /** Adds a copy of a node with an output of its own. */
+  keep(node: Node): void {
+    const [output] = node.outputs;
+    const copy = this.tensor(this.tensors[output as TensorId] as Tensor);
+    this.nodes.push({ ...node, outputs: [copy], ops: [this.nodes.length] });
+  }
+
+  private input(shape: Shape, position: number): TensorId {
+    const key = `${position}: ${shape}`;
+    const known = this.inputs.get(key);
+    if (known !== undefined) return known;
+    const quant: Quant = { scales: [Math.fround(inputScale)], zeroPoints: [-128], axis: null };
+    const id = this.tensor({ name: `input_${this.inputs.size}`, shape, quant });
+    this.inputs.set(key, id);
+    return id;
+  }
+
+  private weights(shape: Shape, axis: number): TensorId {
+    const count = shape.reduce((product, extent) => product * extent, 1);
+    const data = Int8Array.from({ length: count }, () => this.weight());
+    const channels = shape[axis] ?? 1;
+    const scales = Array.from({ length: channels }, () => Math.fround(0.01));
+    const quant = { scales, zeroPoints: scales.map(() => 0), axis };
+    return this.tensor({ name: 'weights', shape, quant, data });
+  }
+
+  private bias(channels: number): TensorId {
+    const data = Int32Array.from({ length: channels }, () => this.weight() * 10);
+    return this.tensor({ name: 'bias', shape: [channels], quant: null, dtype: 'int32', data });
+  }
+
+  /** Bell-shaped like trained weights: the mean of four uniform values. */
+  private weight(): number {
+    let sum = 0;
+    for (let i = 0; i < 4; i++) {
+      this.seed = (Math.imul(this.seed, 1664525) + 1013904223) >>> 0;
+      sum += (this.seed >>> 24) - 127.5;
+    }
+    return Math.max(-127, Math.min(127, Math.round(sum / 2.6)));
+  }
+
+  private tensor(given: Pick<Tensor, 'name' | 'shape' | 'quant'> & Partial<Tensor>): TensorId {
+    return this.tensors.push({ dtype: 'int8', data: null, ...given, source: null }) - 1;
+  }
+
+  graph(): Graph {
+    const inputs = [...this.inputs.values()];
+    const outputs = this.nodes.slice(-1).flatMap((node) => node.outputs);
+    return { name: 'calibration', tensors: this.tensors, nodes: this.nodes, inputs, outputs };
+  }
+
+  module(): Module {
+    const graph = this.graph();
+    const names = (ids: readonly TensorId[]) => ids.map((id) => `tensor_${id}`);
+    return {
+      name: 'calibration',
+      sha256: '00'.repeat(32),
+      graphs: [graph],
+      states: [],
+      inputNames: names(graph.inputs),
+      outputNames: names(graph.outputs),
+    };
+  }
+}

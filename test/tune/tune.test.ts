@@ -1,0 +1,96 @@
+/** Costs fitted to measured layers, and the calibration program that the layers come from. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { analyse } from '../../src/analysis/index.js';
+import { mainGraph, viewOf } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { operators, opOf } from '../../src/ops/index.js';
+import { listTargets, loadTarget } from '../../src/target/index.js';
+import { fitCosts, type Sample } from '../../src/tune/fit.js';
+import { tune } from '../../src/tune/index.js';
+import { calibration } from '../../src/tune/layers.js';
+import { randomInputs } from '../support/module.js';
+
+describe('tune: fit', () => {
+  it('finds the costs that made the counts', () => {
+    const terms = ['macs', 'outputs', 'pixels'];
+    const costs = fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 3, maxLength: 3 });
+    fc.assert(
+      fc.property(costs, ([macs = 0, outputs = 0, pixels = 0]) => {
+        fc.pre(macs + outputs + pixels > 0);
+        const samples = [
+          [1000, 100, 10],
+          [5000, 90, 30],
+          [200, 100, 100],
+          [3000, 800, 2],
+        ].flatMap(([m = 0, o = 0, p = 0]): Sample[] => {
+          const measured = m * macs + o * outputs + p * pixels;
+          return measured > 0 ? [{ counts: { macs: m, outputs: o, pixels: p }, measured }] : [];
+        });
+        const { costs: found, worstError } = fitCosts(samples);
+        expect(worstError).to.be.below(0.01);
+        expect(Object.keys(found)).to.deep.equal(terms);
+      }),
+    );
+  });
+
+  const rows: [edge: string, samples: Sample[], costs: Record<string, number>][] = [
+    ['one layer', [{ counts: { macs: 100 }, measured: 250 }], { macs: 2.5 }],
+    [
+      'a term that never happens costs nothing',
+      [{ counts: { a: 2, b: 0 }, measured: 6 }],
+      { a: 3, b: 0 },
+    ],
+    [
+      'no cost is negative, where the layers say so',
+      [
+        { counts: { a: 1, b: 1 }, measured: 1 },
+        { counts: { a: 2, b: 1 }, measured: 4 },
+      ],
+      { a: 1.2, b: 0 },
+    ],
+  ];
+  for (const [edge, samples, costs] of rows) {
+    it(edge, () => {
+      const found = fitCosts(samples).costs;
+      expect(Object.keys(found)).to.deep.equal(Object.keys(costs));
+      for (const [term, cost] of Object.entries(costs)) {
+        expect(found[term], term).to.be.closeTo(cost, 0.01);
+      }
+    });
+  }
+});
+
+describe('tune: calibration', () => {
+  for (const name of listTargets()) {
+    it(`has every variant with alternatives that ${name} can run, on layers that evaluate`, () => {
+      const empty = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
+      const target = loadTarget(name);
+      const context = { target, facts: analyse(empty), optimize: 'balanced' } as const;
+      const { module, trials } = calibration(context);
+      const graph = mainGraph(module);
+      const tried = new Set(trials.map(({ template }) => template));
+      for (const op of new Set(graph.nodes.map((node) => node.op))) {
+        for (const { template, needs } of operators.get(op)?.variants ?? []) {
+          if (!needs.every((feature) => target.features.has(feature))) continue;
+          expect(tried, op).to.include(template);
+        }
+      }
+      expect(evaluateGraph(graph, randomInputs(module, 1)).outputs).to.have.length(1);
+      for (const node of graph.nodes) {
+        for (const { work } of opOf(node).variants.slice(-1)) {
+          expect(Object.keys(work(viewOf(graph, node), context))).to.not.be.empty;
+        }
+      }
+    });
+  }
+
+  it('measures every kernel of the simulated rp2040, each layer exact', async () => {
+    const { unit, kernels } = await tune({ target: loadTarget('rp2040'), port: 'sim' });
+    expect(unit).to.equal('cycles');
+    for (const { template, costs, layers } of kernels) {
+      expect(layers, template).to.be.above(0);
+      expect(Math.max(...Object.values(costs)), template).to.be.above(0);
+    }
+  });
+});
