@@ -1,10 +1,12 @@
 /**
- * Measures models on simulated boards and writes docs/performance.md's table.
+ * Measures models on simulated boards; writes the tables and the plot of docs/performance.md.
  *
- *     npm run bench -- [--models DIR] [--write]
+ *     npm run bench -- [--models DIR] [--targets a,b] [--write] [--costs]
  *
  * Each model with vectors beside it (DIR/../golden/NAME.json) is checked bit for bit while it is
- * measured. Without --models: the example. --write replaces the table in docs/performance.md.
+ * measured. Without --models: the example. --write replaces the tables in docs/performance.md and
+ * docs/performance.svg. --costs first measures what every kernel costs on these targets and writes
+ * targets/<name>/costs.json, which kernels are chosen by.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,31 +14,47 @@ import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildProject, findImage } from '../src/build/index.js';
 import { firmwareFiles, writeProject } from '../src/build/project.js';
-import type { XipModel } from '../src/device/index.js';
 import { compile, measure } from '../src/pipeline.js';
+import type { CompileOptions } from '../src/plan/types.js';
 import { readVectors } from '../src/profile/vectors.js';
 import { makeReport, type Report } from '../src/report/index.js';
 import { loadTarget } from '../src/target/index.js';
+import { costTable, tune } from '../src/tune/index.js';
+import { type Bar, plot } from './plot.js';
+
+interface Figures {
+  /** Cycles or instructions, as the target counts. */
+  readonly count: number;
+  readonly codeBytes: number;
+  readonly flashBytes: number;
+  readonly arenaBytes: number;
+}
 
 interface Baseline {
-  readonly rp2040: Record<string, { cycles: number; codeBytes: number; arenaBytes: number }>;
+  readonly targets: Readonly<Record<string, Readonly<Record<string, Figures>>>>;
 }
 
 const baseline = JSON.parse(
   readFileSync(new URL('baseline.json', import.meta.url), 'utf8'),
 ) as Baseline;
 
-/** Compiles, builds and runs one model on the simulated RP2040. */
-async function bench(modelPath: string, vectorsPath: string, xip: XipModel): Promise<Report> {
-  const target = loadTarget('rp2040');
+/** How a model is compiled for one column of its row. */
+type Mode = Pick<CompileOptions, 'optimize' | 'xip'>;
+
+const fastest: Mode = { optimize: 'speed', xip: 'ideal' };
+const usual: Mode = { optimize: 'balanced', xip: 'model' };
+const smallest: Mode = { optimize: 'size', xip: 'model' };
+
+/** Compiles, builds and runs one model on a simulated board. */
+async function bench(
+  targetName: string,
+  modelPath: string,
+  vectorsPath: string,
+  mode: Mode,
+): Promise<Report> {
+  const target = loadTarget(targetName);
   const bytes = readFileSync(modelPath);
-  const options = {
-    optimize: 'balanced',
-    rounding: 'tflm',
-    faithful: false,
-    keepInput: false,
-    xip,
-  } as const;
+  const options = { ...mode, rounding: 'tflm', faithful: false, keepInput: false } as const;
   const { module, plan, emission } = compile({ bytes, path: modelPath, target, options });
   const { manifest } = emission;
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-bench-'));
@@ -50,7 +68,7 @@ async function bench(modelPath: string, vectorsPath: string, xip: XipModel): Pro
       target,
       port: 'sim',
       image: findImage(built),
-      xip,
+      xip: mode.xip,
       vectors: readVectors(readFileSync(vectorsPath), vectorsPath, plan),
     });
     return makeReport({ manifest, built, measured });
@@ -59,33 +77,42 @@ async function bench(modelPath: string, vectorsPath: string, xip: XipModel): Pro
   }
 }
 
-const mega = (count: number) => (count / 1e6).toFixed(2);
+const mega = (count: number) => (count / 1e6).toFixed(count < 1e6 ? 3 : 2);
+const count = (report: Report) => report.latency?.count ?? 0;
 
-function row(ideal: Report, model: Report): string {
-  const name = ideal.model.name;
-  const { memory, verify } = ideal;
-  const reference = baseline.rp2040[name];
+function row(speed: Report, balanced: Report, size: Report, reference?: Figures): string {
+  const { memory } = balanced;
+  const reports = [speed, balanced, size];
+  const wrong = reports.reduce((sum, { verify }) => sum + (verify?.mismatches ?? 0), 0);
+  const checked = reports.reduce((sum, { verify }) => sum + (verify?.vectors ?? 0), 0);
+  const copied = memory.sramCopyBytes;
   const cells = [
-    name,
-    mega(ideal.model.macs),
-    mega(ideal.latency?.count ?? 0),
-    reference === undefined ? '' : mega(reference.cycles),
-    mega(model.latency?.count ?? 0),
-    ((ideal.latency?.count ?? 0) / ideal.model.macs).toFixed(2),
+    speed.model.name,
+    mega(speed.model.liveMacs),
+    mega(count(speed)),
+    mega(count(balanced)),
+    mega(count(size)),
+    reference === undefined ? '' : mega(reference.count),
+    (speed.model.macs / count(speed)).toFixed(2),
     memory.codeBytes,
+    size.memory.codeBytes,
     reference?.codeBytes ?? '',
+    speed.memory.flashBytes,
+    memory.flashBytes,
+    size.memory.flashBytes,
+    reference?.flashBytes ?? '',
     memory.arenaBytes,
     reference?.arenaBytes ?? '',
-    memory.ramBytes,
-    memory.flashBytes,
-    verify?.mismatches === 0 ? `${verify.vectors} exact` : `${verify?.mismatches} DIFFER`,
+    (memory.ramBytes ?? 0) - copied,
+    copied,
+    wrong === 0 ? `${checked} exact` : `${wrong} DIFFER`,
   ];
   return `| ${cells.join(' | ')} |`;
 }
 
 const header = [
-  '| model | M MAC | M cycles | TFLM + CMSIS-NN | M cycles, XIP model | cycles/MAC | code B | TFLM | arena B | TFLM | RAM B | flash B | vectors |',
-  '|---|---|---|---|---|---|---|---|---|---|---|---|---|',
+  '| model | live M MAC | speed | balanced | size | TFLM + CMSIS-NN | MAC per count | code B | code B, size | TFLM | flash B, speed | flash B | flash B, size | TFLM | arena B | TFLM | RAM B | copied to RAM B | vectors |',
+  `|${'---|'.repeat(19)}`,
 ];
 
 function benchmarks(directory: string | undefined): [model: string, vectors: string][] {
@@ -101,20 +128,60 @@ function benchmarks(directory: string | undefined): [model: string, vectors: str
     ]);
 }
 
-const { values } = parseArgs({
-  options: { models: { type: 'string' }, write: { type: 'boolean' } },
-});
-const rows: string[] = [];
-for (const [model, vectors] of benchmarks(values.models)) {
-  rows.push(row(await bench(model, vectors, 'ideal'), await bench(model, vectors, 'model')));
-  console.error(rows.at(-1));
-}
-const lines = [...header, ...rows].join('\n');
-console.log(lines);
-if (values.write) {
+/** Replaces what stands between the marks of docs/performance.md. */
+function write(lines: string): void {
   const path = 'docs/performance.md';
   const mark = (name: string) => `<!-- ${name}: written by npm run bench -->`;
   const [before, rest] = readFileSync(path, 'utf8').split(mark('table'));
   const after = rest?.split(mark('end'))[1];
   writeFileSync(path, `${before}${mark('table')}\n${lines}\n${mark('end')}${after}`);
+}
+
+const { values } = parseArgs({
+  options: {
+    models: { type: 'string' },
+    targets: { type: 'string' },
+    write: { type: 'boolean' },
+    costs: { type: 'boolean' },
+  },
+});
+const targets = values.targets?.split(',') ?? Object.keys(baseline.targets);
+
+if (values.costs) {
+  for (const name of targets) {
+    const { kernels } = await tune({ target: loadTarget(name), port: 'sim' });
+    const path = `targets/${name}/costs.json`;
+    writeFileSync(path, `${JSON.stringify(costTable(kernels), null, 2)}\n`);
+    const worst = kernels.map(({ worstError }) => worstError);
+    console.error(`${path}: ${kernels.length} kernels, at most ${Math.max(...worst)} off`);
+  }
+}
+
+const sections: string[] = [];
+const bars: Bar[] = [];
+for (const target of targets) {
+  const { core } = loadTarget(target);
+  const rows: string[] = [];
+  let unit = '';
+  for (const [model, vectors] of benchmarks(values.models)) {
+    const [speed, balanced, size] = [
+      await bench(target, model, vectors, fastest),
+      await bench(target, model, vectors, usual),
+      await bench(target, model, vectors, smallest),
+    ];
+    const reference = baseline.targets[target]?.[speed.model.name];
+    unit = speed.latency?.unit ?? '';
+    rows.push(row(speed, balanced, size, reference));
+    console.error(target, rows.at(-1));
+    if (reference === undefined) continue;
+    const group = `${target} ${speed.model.name}`;
+    bars.push({ group, ours: count(speed), theirs: reference.count });
+  }
+  sections.push(`### ${target} (${core}), M ${unit}\n\n${[...header, ...rows].join('\n')}`);
+}
+const lines = sections.join('\n\n');
+console.log(lines);
+if (values.write) {
+  write(lines);
+  writeFileSync('docs/performance.svg', plot(bars));
 }
