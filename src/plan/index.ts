@@ -1,30 +1,29 @@
 /** Decides everything about one model on one target: kernels, steps, memory. */
 import { type ModelSize, modelSize } from '../analysis/index.js';
-import { byteCount, type Module, mainGraph, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
-import type { Facts, TargetTraits } from '../ir/op.js';
+import {
+  type Graph,
+  type Module,
+  mainGraph,
+  type Node,
+  type TensorId,
+  viewOf,
+} from '../ir/graph.js';
+import type { Facts, KernelContext, TargetTraits } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { acceptInt8 } from './accept.js';
-import { type Buffer, lowerBound, type Packing, pack } from './arena.js';
-import {
-  type InPlacePolicy,
-  isAlias,
-  makeBuffers,
-  type Schedule,
-  stepIntervals,
-  type TensorBuffer,
-} from './buffers.js';
+import { arenaAlign } from './arena.js';
+import { isAlias, type KernelMemory, kernelMemory, type Schedule } from './lifetimes.js';
+import { arenaLimit, planArena, stepBytes } from './memory.js';
+import { orderSteps } from './order.js';
 import { identifiers, makePorts } from './ports.js';
-import { type Choice, type ConstantBudget, selectKernels } from './select.js';
 import {
-  type CompileOptions,
-  noKernel,
-  type Placement,
-  type Plan,
-  type PlanStep,
-} from './types.js';
-
-/** Kernels may load words from any tensor. */
-const arenaAlign = 4;
+  type Candidates,
+  type Choice,
+  type ConstantBudget,
+  candidatesFor,
+  selectKernels,
+} from './select.js';
+import { type CompileOptions, noKernel, type Plan, type PlanStep } from './types.js';
 
 /**
  * Plans the main graph of `module`, as the passes left it.
@@ -44,48 +43,40 @@ export function makePlan(
   const { regions, ...traits } = target;
   const isFlat = options.xip === 'ideal' || regions === undefined;
   const context = { facts, target: isFlat ? traits : target, optimize: options.optimize };
-  const nodes = [...graph.nodes.entries()].filter(
-    ([, node]) => options.faithful || !isAlias(graph, node),
+  const given = {
+    graph,
+    steps: [...graph.nodes.keys()].filter(
+      (index) => options.faithful || !isAlias(graph, graph.nodes[index] as Node),
+    ),
+    keepInput: options.keepInput,
+  };
+  const kernels = new Map(
+    given.steps.map((index) => [index, kernelsFor(graph, index, context, options)]),
   );
-  const schedule = { graph, steps: nodes.map(([index]) => index), keepInput: options.keepInput };
-  const { kernels = {} } = options;
-  const computed = nodes.map(([, node]) => node).filter((node) => !isAlias(graph, node));
-  const selected = selectKernels(
-    computed.map((node) => viewOf(graph, node)),
-    context,
-    constantBudget(target, options, liveBytes(schedule)),
-    ({ template }, i) => template === (kernels[computed[i]?.name ?? ''] ?? template),
-  );
-  const byNode = new Map(computed.map((node, i) => [node, selected[i] as Choice]));
-  const choices = nodes.map(([index, node]) => {
-    const view = viewOf(graph, node);
-    const macs = opOf(node).macs(view);
-    const step = { node: index, macs, name: node.name, ops: node.ops };
-    const choice = byNode.get(node);
-    if (choice === undefined) {
-      const why = 'its output is its input';
-      return { ...step, kernel: noKernel, why, regions: [], scratchBytes: 0 };
-    }
-    const { variant, why, regions } = choice;
-    const scratchBytes = variant.scratch(view, context);
-    return { ...step, kernel: variant.template, why, regions, scratchBytes };
-  });
-  const arena = planArena(
-    schedule,
-    choices.map((choice) => choice.scratchBytes),
-  );
+  const schedule = options.faithful
+    ? given
+    : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
+  const { choices, memories } = choose(schedule, kernels, target, options, context);
+  const arena = planArena(schedule, memories);
   const inArena = (ids: readonly (TensorId | null)[]) => [
     ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
   ];
-  const steps = choices.map(({ scratchBytes: _, ...choice }, index): PlanStep => {
-    const node = graph.nodes[choice.node];
+  const steps = schedule.steps.map((nodeIndex, index): PlanStep => {
+    const node = graph.nodes[nodeIndex] as Node;
+    const choice = choices[index] ?? null;
     return {
       index,
-      ...choice,
-      op: [node?.op, ...(node?.fused ?? [])].join('+'),
-      reads: inArena(node?.inputs ?? []) as TensorId[],
-      writes: inArena(node?.outputs ?? []) as TensorId[],
+      name: node.name,
+      node: nodeIndex,
+      op: [node.op, ...node.fused].join('+'),
+      ops: node.ops,
+      kernel: choice?.variant.template ?? noKernel,
+      why: choice?.why ?? 'its output is its input',
+      macs: opOf(node).macs(viewOf(graph, node)),
+      reads: inArena(node.inputs) as TensorId[],
+      writes: inArena(node.outputs) as TensorId[],
       scratch: arena.scratch[index] ?? null,
+      regions: choice?.regions ?? [],
     };
   });
   const { inputNames, outputNames } = module;
@@ -111,8 +102,81 @@ export function makePlan(
   };
 }
 
+/** What can compute a node, and what each of these does to memory; an alias is not computed. */
+interface Kernels {
+  readonly candidates: Candidates | null;
+  readonly memories: readonly KernelMemory[];
+}
+
+function kernelsFor(
+  graph: Graph,
+  index: number,
+  context: KernelContext,
+  { kernels = {} }: CompileOptions,
+): Kernels {
+  const node = graph.nodes[index] as Node;
+  if (isAlias(graph, node)) {
+    return { candidates: null, memories: [{ scratchBytes: 0, overlaps: [] }] };
+  }
+  const view = viewOf(graph, node);
+  const candidates = candidatesFor(view, context, kernels[node.name]);
+  const memories = candidates.variants.map((variant) => kernelMemory(variant, view, context));
+  return { candidates, memories };
+}
+
+function memoriesOf(
+  { steps }: Schedule,
+  kernels: ReadonlyMap<number, Kernels>,
+): readonly (readonly KernelMemory[])[] {
+  return steps.map((index) => kernels.get(index)?.memories ?? []);
+}
+
+/** Chooses among the kernels that the arena affords; null for an alias. */
+function choose(
+  schedule: Schedule,
+  kernels: ReadonlyMap<number, Kernels>,
+  target: TargetTraits,
+  options: CompileOptions,
+  context: KernelContext,
+): { readonly choices: readonly (Choice | null)[]; readonly memories: readonly KernelMemory[] } {
+  const all = memoriesOf(schedule, kernels);
+  const needs = stepBytes(schedule, all);
+  const limit = arenaLimit(needs, options.optimize, ramForArena(target, options));
+  const affordable = schedule.steps.flatMap((index, step) => {
+    const { candidates = null } = kernels.get(index) ?? {};
+    return candidates === null ? [] : [afford(candidates, needs[step] ?? [], limit)];
+  });
+  const arenaBytes = Math.max(0, ...needs.flat().filter((bytes) => bytes <= limit));
+  const selected = selectKernels(affordable, context, constantBudget(target, options, arenaBytes));
+  const choiceOf = new Map(selected.map((choice, i) => [affordable[i]?.view.node, choice]));
+  const choices = schedule.steps.map((index) => choiceOf.get(schedule.graph.nodes[index]) ?? null);
+  const memories = choices.map((choice, step) => {
+    const { variants = [] } = kernels.get(schedule.steps[step] ?? -1)?.candidates ?? {};
+    const position = choice === null ? 0 : variants.indexOf(choice.variant);
+    return all[step]?.[position] as KernelMemory;
+  });
+  return { choices, memories };
+}
+
+/** The candidates without those that would make the arena larger than `limit`. */
+function afford(candidates: Candidates, needs: readonly number[], limit: number): Candidates {
+  const { view, variants, lacking } = candidates;
+  const isAffordable = (_: unknown, i: number) => (needs[i] ?? 0) <= limit;
+  const dear = variants.flatMap(({ template }, i) =>
+    isAffordable(null, i) ? [] : [`${template} needs an arena of ${needs[i]} B`],
+  );
+  return { view, variants: variants.filter(isAffordable), lacking: [...lacking, ...dear] };
+}
+
 /** Of flash that weights and tables cannot have: the runtime and the kernels. */
 const codeAllowanceBytes = 24 * 1024;
+
+/** Of RAM that the arena cannot have: the runtime and the stack. */
+const runtimeAllowanceBytes = 4 * 1024;
+
+function ramForArena({ ramBytes }: TargetTraits, { maxRam = Infinity }: CompileOptions): number {
+  return Math.min(ramBytes ?? Infinity, maxRam) - runtimeAllowanceBytes;
+}
 
 /** What is left for constants: of flash beside the code, of RAM beside the arena and the runtime. */
 function constantBudget(
@@ -126,80 +190,4 @@ function constantBudget(
     flashBytes: flash,
     sramBytes: regions === undefined ? 0 : Math.max(0, sram - regions.sram.reservedBytes),
   };
-}
-
-/** The most bytes of tensors that are live at once. */
-function liveBytes(schedule: Schedule): number {
-  const buffers = makeBuffers(schedule, stepIntervals(schedule), 'first');
-  const live = schedule.steps.map((_, step) =>
-    buffers.reduce(
-      (sum, { bytes, first, last }) => sum + (first <= step && step <= last ? bytes : 0),
-      0,
-    ),
-  );
-  return Math.max(0, ...live);
-}
-
-interface Arena {
-  readonly placements: ReadonlyMap<TensorId, Placement>;
-  /** One a step. */
-  readonly scratch: PlanStep['scratch'][];
-  readonly bytes: number;
-  readonly lowerBoundBytes: number;
-}
-
-const policies: readonly InPlacePolicy[] = ['first', 'last', 'never'];
-
-/**
- * The smallest arena over the ways to work in place. Overwriting an input always lowers the live
- * bytes of its step, so the bound of any in-place policy is the bound of all; but it also ties two
- * lifetimes to one offset, which now and then packs worse than a copy would.
- */
-function planArena(schedule: Schedule, scratchBytes: readonly number[]): Arena {
-  const intervals = stepIntervals(schedule);
-  const scratches = [...scratchBytes.entries()].filter(([, bytes]) => bytes > 0);
-  const attempt = (policy: InPlacePolicy) => {
-    const tensors = makeBuffers(schedule, intervals, policy);
-    const scratch = scratches.map(([step, bytes]) => ({ bytes, first: step, last: step }));
-    const buffers = [...tensors, ...scratch].map(aligned);
-    return { tensors, buffers, packing: pack(buffers) };
-  };
-  let best = attempt('first');
-  const lowerBoundBytes = lowerBound(best.buffers);
-  for (const policy of policies) {
-    if (best.packing.bytes === lowerBoundBytes) break;
-    const other = attempt(policy);
-    if (other.packing.bytes < best.packing.bytes) best = other;
-  }
-  const { tensors, packing } = best;
-  const scratch: PlanStep['scratch'][] = scratchBytes.map(() => null);
-  scratches.forEach(([step, bytes], i) => {
-    scratch[step] = { offset: packing.offsets[tensors.length + i] ?? 0, bytes };
-  });
-  const placements = place(schedule, intervals, tensors, packing);
-  return { placements, scratch, bytes: packing.bytes, lowerBoundBytes };
-}
-
-function aligned({ bytes, first, last }: Buffer): Buffer {
-  return { bytes: Math.ceil(bytes / arenaAlign) * arenaAlign, first, last };
-}
-
-/** Every tensor's placement, in the order of tensor ids. */
-function place(
-  { graph }: Schedule,
-  intervals: ReturnType<typeof stepIntervals>,
-  buffers: readonly TensorBuffer[],
-  packing: Packing,
-): ReadonlyMap<TensorId, Placement> {
-  const offsets = new Map(
-    buffers.flatMap(({ tensors }, i) => tensors.map((id) => [id, packing.offsets[i] ?? 0])),
-  );
-  const entries = [...intervals].sort(([a], [b]) => a - b);
-  return new Map(
-    entries.map(([id, { first, last }]) => {
-      const tensor = tensorOf(graph, id);
-      const offset = offsets.get(id) ?? 0;
-      return [id, { tensor: id, name: tensor.name, offset, bytes: byteCount(tensor), first, last }];
-    }),
-  );
 }

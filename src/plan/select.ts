@@ -35,21 +35,48 @@ export interface Choice {
  */
 const flashPrices: Readonly<Record<Optimize, number>> = { speed: 0, balanced: 0.25, size: 1e6 };
 
+/** What can compute a node. */
+export interface Candidates {
+  readonly view: NodeView;
+  /** In the order of the operator's list. */
+  readonly variants: readonly KernelVariant[];
+  /** For the report: other variants, and why not those. */
+  readonly lacking: readonly string[];
+}
+
+/**
+ * The variants of a node's operator whose features the target has and whose condition holds; only
+ * the one named `template` where it is given.
+ */
+export function candidatesFor(
+  view: NodeView,
+  context: KernelContext,
+  template?: string,
+): Candidates {
+  const lacking: string[] = [];
+  const variants = opOf(view.node).variants.filter((variant) => {
+    const missing = variant.needs.filter((feature) => !context.target.features.has(feature));
+    if (missing.length > 0) lacking.push(`${variant.template} needs ${missing.join(' and ')}`);
+    return (
+      missing.length === 0 &&
+      (template ?? variant.template) === variant.template &&
+      variant.when(view, context)
+    );
+  });
+  return { view, variants, lacking };
+}
+
 /**
  * A kernel for every step, in their order.
  *
- * @param isAllowed what the arena's planner takes out of the choice
  * @throws InternalError when a step has none: every operator has a portable kernel
  */
 export function selectKernels(
-  views: readonly NodeView[],
+  candidates: readonly Candidates[],
   context: KernelContext,
   budget: ConstantBudget,
-  isAllowed: (variant: KernelVariant, step: number) => boolean = () => true,
 ): readonly Choice[] {
-  const steps = views.map((view, step) =>
-    alternativesOf(view, context, (variant) => isAllowed(variant, step)),
-  );
+  const steps = candidates.map((all) => alternativesOf(all, context));
   const fastest = choose(steps, { flash: 0, sram: 0 });
   const smallest = choose(steps, { flash: 1e9, sram: 0 });
   const perByte = total(fastest, (pick) => pick.cycles) / Math.max(1, flashOf(smallest));
@@ -108,23 +135,11 @@ interface Prices {
   readonly sram: number;
 }
 
-function alternativesOf(
-  view: NodeView,
-  context: KernelContext,
-  isAllowed: (variant: KernelVariant) => boolean,
-): Step {
-  const { target } = context;
-  const lacking: string[] = [];
-  const fitting: KernelVariant[] = [];
-  for (const variant of opOf(view.node).variants) {
-    const missing = variant.needs.filter((feature) => !target.features.has(feature));
-    if (missing.length > 0) lacking.push(`${variant.template} needs ${missing.join(' and ')}`);
-    else if (variant.when(view, context) && isAllowed(variant)) fitting.push(variant);
-  }
-  if (fitting.length === 0) {
+function alternativesOf({ view, variants, lacking }: Candidates, context: KernelContext): Step {
+  if (variants.length === 0) {
     throw new InternalError('plan', `no kernel for ${at(view.node)}: ${lacking.join('; ')}`);
   }
-  const alternatives = fitting.map((variant) => weigh(variant, view, context));
+  const alternatives = variants.map((variant) => weigh(variant, view, context));
   return { alternatives, lacking, isOnly: opOf(view.node).variants.length === 1 };
 }
 
