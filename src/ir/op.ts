@@ -162,6 +162,8 @@ export interface KernelVariant<A extends object = Attrs> {
    * functions: 'portable/support/requantise'. Those that are called are emitted once, first.
    */
   readonly support: readonly string[];
+  /** It adds a residual where the node has one (ops/residual.ts); others are not asked then. */
+  readonly addsResidual?: boolean;
   when(view: NodeView<A>, context: KernelContext): boolean;
   /**
    * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every

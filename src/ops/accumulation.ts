@@ -22,6 +22,22 @@ export interface AccumulationAttrs {
    * a padded tap counts as the zero point. The results are the same.
    */
   readonly zeroPointFolded?: boolean;
+  /**
+   * A residual sum is part of the node (ops/residual.ts): input 3 is added to the int8 result,
+   * which has this scale and zero point and is what `activation` clamps.
+   */
+  readonly midScale?: number;
+  readonly midZeroPoint?: number;
+  /** Clamps the sum. */
+  readonly addActivation?: Activation;
+}
+
+/** The tensor that the output stage makes: the output, or what a residual is added to. */
+export function stageOutput(view: NodeView<AccumulationAttrs>): Tensor {
+  const { midScale, midZeroPoint } = view.attrs;
+  const output = outputOf(view);
+  if (midScale === undefined || midZeroPoint === undefined) return output;
+  return { ...output, quant: { scales: [midScale], zeroPoints: [midZeroPoint], axis: null } };
 }
 
 /** Everything between an int32 accumulator and an int8 output, one entry per output channel. */
@@ -50,7 +66,7 @@ export function outputStage(
 ): OutputStage {
   const { attrs } = view;
   const where = at(view.node);
-  const output = outputOf(view);
+  const output = stageOutput(view);
   const weights = inputOf(view, 1);
   const inputScale = Math.fround(perTensor(inputOf(view, 0), where).scale);
   const { scale, zeroPoint } = perTensor(output, where);
@@ -142,7 +158,7 @@ export function checkAccumulation(view: NodeView<AccumulationAttrs>, filters: Fi
   const input = inputOf(view, 0);
   const weights = inputOf(view, 1);
   const bias = view.inputs[2] ?? null;
-  const output = outputOf(view);
+  const output = stageOutput(view);
   const { channels } = filters;
   requireType(where, input, 'int8');
   requireType(where, weights, 'int8');

@@ -14,10 +14,19 @@ import {
   weightsOf,
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
-import { fullyConnectedCall, multiplyKernel, stageNumbers } from './dense.js';
+import { fullyConnectedCall, residualKernel, residualOverlap, stageNumbers } from './dense.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { type Convolution, vectorConvolution } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
+import {
+  addResidual,
+  checkResidual,
+  hasResidual,
+  residualBounds,
+  residualOperands,
+  residualVariants,
+} from './residual.js';
+import { codedConvolution } from './thumb1/conv2d.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
 export interface Conv2dAttrs extends AccumulationAttrs, Window {}
@@ -75,7 +84,7 @@ function infer(view: NodeView<Conv2dAttrs>): readonly Shape[] {
  */
 function evaluate(
   view: NodeView<Conv2dAttrs>,
-  [input]: readonly (TensorData | null)[],
+  [input, , , skip]: readonly (TensorData | null)[],
 ): readonly TensorData[] {
   const { attrs } = view;
   const dims = dimsOf(view);
@@ -120,7 +129,7 @@ function evaluate(
       }
     }
   }
-  return [output];
+  return [addResidual(view, output, skip)];
 }
 
 function accumulator(
@@ -140,13 +149,13 @@ function range(
   inputs: readonly (ChannelBounds | null)[],
 ): readonly ChannelBounds[] {
   const stage = outputStage(view, dimsOf(view).outC, 'per-channel');
-  return [stageBounds(stage, accumulator(view, inputs))];
+  return [residualBounds(view, stageBounds(stage, accumulator(view, inputs)), inputs)];
 }
 
 /** Channels of groups stay: groups are of one size. */
 function channels(view: NodeView<Conv2dAttrs>): ChannelFlow | null {
   const dims = dimsOf(view);
-  if (dims.groups > 1) return null;
+  if (dims.groups > 1 || hasResidual(view)) return null;
   return { kind: 'mixed', padded: paddedTaps(dims, insidesOf(view.attrs, dims)) };
 }
 
@@ -167,17 +176,19 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
   const filters = filtersOf(view);
   const biases = biasesFor(view, filters, true);
   const channels = outC / groups;
+  const operands = residualOperands(view);
   return Array.from({ length: groups }, (_, group): KernelCall => {
     const blocks = laneBlocks(channels, group * channels);
     const end = (group + 1) * channels;
     return {
-      inputs: [0],
-      outputs: [0],
+      ...operands,
       flags: {
+        ...operands.flags,
         by_tap: attrs.dilationW > 1 || groups > 1,
         single_rounding: stage.rounding === 'single',
       },
       numbers: {
+        ...operands.numbers,
         batches,
         in_h: inH,
         in_w: inW,
@@ -202,6 +213,7 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
         ...stageNumbers(stage),
       },
       tables: {
+        ...operands.tables,
         weights: interleaveWeights(blocks, weightsOf(view), filters, end),
         stage: stageTable(blocks, stage, biases, end),
       },
@@ -229,29 +241,35 @@ function convolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
 export const conv2d = {
   name: 'conv2d',
   infer,
-  check: (view) => checkAccumulation(view, filtersOf(view)),
+  check(view) {
+    checkAccumulation(view, filtersOf(view));
+    checkResidual(view);
+  },
   evaluate,
   macs,
   range,
   accumulator,
   channels,
   inPlace: () => [],
-  variants: [
+  variants: residualVariants([
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
+    codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     {
-      ...multiplyKernel('fully_connected', ['dot4']),
+      ...residualKernel('fully_connected', ['dot4']),
       when: isPointwise,
       work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
+      overlap: (view) => residualOverlap(view, dimsOf(view).outC),
       lower: (view) => {
         const { outC } = dimsOf(view);
         return [fullyConnectedCall(view, filtersOf(view), outputStage(view, outC, 'per-channel'))];
       },
     },
     {
-      ...multiplyKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
+      ...residualKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
       when: () => true,
       work: (view) => ({ macs: { count: macs(view), cycles: 7 } }),
+      overlap: (view) => residualOverlap(view, dimsOf(view).outC / dimsOf(view).groups),
       lower,
     },
-  ],
+  ]),
 } satisfies OpDef<Conv2dAttrs>;

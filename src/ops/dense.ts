@@ -1,6 +1,6 @@
 /** The kernel of dot products over rows: fully connected layers and 1×1 convolutions. */
 import { elementCount, type NodeView } from '../ir/graph.js';
-import type { KernelCall } from '../ir/op.js';
+import type { KernelCall, Overlap } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -8,8 +8,9 @@ import {
   type OutputStage,
   weightsOf,
 } from './accumulation.js';
-import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
+import { interleaveWeights, laneBlocks, lanes, stageTable, storedLanes } from './interleave.js';
 import { outputOf } from './operands.js';
+import { hasResidual, residualOperands } from './residual.js';
 
 /** C helpers between accumulator and output; codegen leaves out those that are not called. */
 const outputSupport = [
@@ -31,6 +32,25 @@ export function multiplyKernel(template: string, support: readonly string[]) {
   };
 }
 
+/** Those of kernels that also add a residual. */
+export function residualKernel(template: string, support: readonly string[]) {
+  return {
+    ...multiplyKernel(template, ['add_residual', ...support]),
+    addsResidual: true,
+  };
+}
+
+/**
+ * The sum may take the place of what is added, which is read just before the sum is written:
+ * unless lanes overlap, whose channels are computed twice.
+ *
+ * @param channels of a convolution group
+ */
+export function residualOverlap(view: NodeView<object>, channels: number): readonly Overlap[] {
+  if (!hasResidual(view) || (channels > lanes && channels % lanes !== 0)) return [];
+  return [{ input: 3, lead: 0, exact: true }];
+}
+
 /** Numbers of the output stage. */
 export function stageNumbers(stage: OutputStage): Record<string, number> {
   return {
@@ -49,11 +69,12 @@ export function fullyConnectedCall(
 ): KernelCall {
   const { channels, depth } = filters;
   const groups = laneBlocks(channels);
+  const operands = residualOperands(view);
   return {
-    inputs: [0],
-    outputs: [0],
-    flags: { single_rounding: stage.rounding === 'single' },
+    ...operands,
+    flags: { ...operands.flags, single_rounding: stage.rounding === 'single' },
     numbers: {
+      ...operands.numbers,
       rows: elementCount(outputOf(view).shape) / channels,
       depth,
       out_c: channels,
@@ -61,6 +82,7 @@ export function fullyConnectedCall(
       ...stageNumbers(stage),
     },
     tables: {
+      ...operands.tables,
       weights: interleaveWeights(groups, weightsOf(view), filters, channels),
       stage: stageTable(groups, stage, biasesFor(view, filters, true), channels),
     },

@@ -14,9 +14,16 @@ import {
 } from './accumulation.js';
 import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './bounds.js';
-import { fullyConnectedCall, multiplyKernel } from './dense.js';
+import { fullyConnectedCall, residualKernel, residualOverlap } from './dense.js';
 import { vectorFullyConnected } from './mve.js';
 import { inputOf } from './operands.js';
+import {
+  addResidual,
+  checkResidual,
+  hasResidual,
+  residualBounds,
+  residualVariants,
+} from './residual.js';
 
 export interface FullyConnectedAttrs extends AccumulationAttrs {
   /** The output keeps the input's rank; otherwise it is [rows, out]. */
@@ -60,7 +67,7 @@ function rowsOf(view: NodeView<object>): number {
 
 function evaluate(
   view: NodeView<FullyConnectedAttrs>,
-  [input]: readonly (TensorData | null)[],
+  [input, , , skip]: readonly (TensorData | null)[],
 ): readonly TensorData[] {
   const { channels, depth } = filtersOf(view);
   const rows = rowsOf(view);
@@ -78,7 +85,7 @@ function evaluate(
       output[row * channels + channel] = finish(stage, sum, channel);
     }
   }
-  return [output];
+  return [addResidual(view, output, skip)];
 }
 
 function accumulator(
@@ -99,13 +106,13 @@ function range(
   view: NodeView<FullyConnectedAttrs>,
   inputs: readonly (ChannelBounds | null)[],
 ): readonly ChannelBounds[] {
-  return [stageBounds(stageOf(view), accumulator(view, inputs))];
+  return [residualBounds(view, stageBounds(stageOf(view), accumulator(view, inputs)), inputs)];
 }
 
 /** The elements of a row are taps of all channels of the input. */
 function channels(view: NodeView<FullyConnectedAttrs>): ChannelFlow | null {
   const taps = filtersOf(view).depth / channelCount(inputOf(view, 0));
-  if (!Number.isInteger(taps)) return null;
+  if (!Number.isInteger(taps) || hasResidual(view)) return null;
   return { kind: 'mixed', padded: new Array<boolean>(taps).fill(false) };
 }
 
@@ -116,20 +123,24 @@ function macs(view: NodeView<object>): number {
 export const fullyConnected = {
   name: 'fully_connected',
   infer,
-  check: (view) => checkAccumulation(view, filtersOf(view)),
+  check(view) {
+    checkAccumulation(view, filtersOf(view));
+    checkResidual(view);
+  },
   evaluate,
   macs,
   range,
   accumulator,
   channels,
   inPlace: () => [],
-  variants: [
+  variants: residualVariants([
     vectorFullyConnected((view) => ({ filters: filtersOf(view), stage: stageOf(view) })),
     {
-      ...multiplyKernel('fully_connected', ['dot4']),
+      ...residualKernel('fully_connected', ['dot4']),
       when: () => true,
       work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
+      overlap: (view) => residualOverlap(view, filtersOf(view).channels),
       lower: (view) => [fullyConnectedCall(view, filtersOf(view), stageOf(view))],
     },
-  ],
+  ]),
 } satisfies OpDef<FullyConnectedAttrs>;

@@ -13,6 +13,17 @@ import {
 /** Operands are scaled up by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. */
 const leftShift = 20;
 
+export interface Sum extends Arithmetic {
+  /** The raw operands in the common scale, b with its sign. */
+  ofA(q: number): number;
+  ofB(q: number): number;
+  /** A sum in the common scale as an output before the clamp; never falls as the sum rises. */
+  toOutput(sum: number): number;
+  /** Outputs for one unit of the common scale. */
+  readonly ratio: number;
+  readonly zeroPoint: number;
+}
+
 /**
  * a ± b in a common scale of twice the larger one: each operand is brought to it, rounded twice,
  * then the sum to the output's scale (kernels/add.cc, kernels/sub.cc of both runtimes).
@@ -21,11 +32,7 @@ const leftShift = 20;
  * @throws BonsaiError 'bad-quantisation' where the sum's scale is 2^19 times the output's or more:
  *   both runtimes abort
  */
-export function sumOf(
-  view: NodeView<BinaryAttrs>,
-  sign: 1 | -1,
-  ratios: 'single' | 'double',
-): Arithmetic {
+export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: 'single' | 'double'): Sum {
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);
@@ -47,11 +54,17 @@ export function sumOf(
   }
   const scaled = (q: number, zeroPoint: number, multiplier: Multiplier) =>
     multiplyByQuantizedMultiplier((q - zeroPoint) * 2 ** leftShift, multiplier, 'double');
+  const parts = {
+    ofA: (q: number) => scaled(q, a.zeroPoint, ofA),
+    ofB: (q: number) => sign * scaled(q, b.zeroPoint, ofB),
+    toOutput: (sum: number) =>
+      multiplyByQuantizedMultiplier(sum, ofOutput, 'double') + output.zeroPoint,
+    ratio: ofOutput.multiplier * 2 ** (ofOutput.shift - 31),
+    zeroPoint: output.zeroPoint,
+  };
   return {
-    combine(x, y) {
-      const sum = scaled(x, a.zeroPoint, ofA) + sign * scaled(y, b.zeroPoint, ofB);
-      return multiplyByQuantizedMultiplier(sum, ofOutput, 'double') + output.zeroPoint;
-    },
+    ...parts,
+    combine: (x, y) => parts.toOutput(parts.ofA(x) + parts.ofB(y)),
     numbers: {
       a_zero_point: a.zeroPoint,
       a_multiplier: ofA.multiplier,

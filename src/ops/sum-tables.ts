@@ -1,0 +1,98 @@
+/** A sum of two quantised operands as two look-ups and a shift, exact for all 65 536 pairs. */
+import type { Sum } from './sum.js';
+
+/** out = clamp((tables[a + 128] + tables[256 + b + 128]) >> shift). */
+export interface SumTables {
+  /** 256 values of a from −128 on, then those of b. */
+  readonly tables: Int32Array;
+  readonly shift: number;
+}
+
+const least = -128;
+const count = 256;
+/** Finer tables than this serve no sum that coarser ones do not. */
+const finestShift = 24;
+
+/**
+ * Tables whose sum, shifted and clamped to [low, high], is that of the operator for every pair of
+ * operands; null where there are none that fit in 32 bits.
+ *
+ * Rounding asks of each pair that A[a] + B[b] lies between two bounds. Such a system of differences
+ * is solved by relaxation (Bellman and Ford): from the real values, rounded, A and −B go down where
+ * a bound asks it. After as many rounds as there are unknowns nothing moves, or there is no solution.
+ */
+export function sumTablesOf(sum: Sum, low: number, high: number): SumTables | null {
+  const a = Array.from({ length: count }, (_, i) => sum.ofA(least + i));
+  const b = Array.from({ length: count }, (_, i) => sum.ofB(least + i));
+  const largest = (values: readonly number[]) => Math.max(...values.map(Math.abs));
+  const reach = (largest(a) + largest(b)) * sum.ratio + Math.abs(sum.zeroPoint) + 2;
+  const shift = Math.min(finestShift, Math.floor(Math.log2((2 ** 31 - 1) / reach)));
+  if (shift < 0) return null;
+  const unit = 2 ** shift;
+  const { lower, upper } = boundsOfPairs(sum, a, b, low, high, unit);
+  const ofA = Float64Array.from(a, (x) => Math.round(x * sum.ratio * unit));
+  // Less than nothing: A + B between bounds is a difference of A and −B.
+  const minusB = Float64Array.from(
+    b,
+    (y) => -Math.round((y * sum.ratio + sum.zeroPoint + 0.5) * unit),
+  );
+  for (let round = 0; relax(ofA, minusB, lower, upper); round += 1) {
+    if (round > 2 * count) return null;
+  }
+  const ofB = minusB.map((value) => -value);
+  const [leastA, mostA] = [Math.min(...ofA), Math.max(...ofA)];
+  const [leastB, mostB] = [Math.min(...ofB), Math.max(...ofB)];
+  const extremes = [leastA, mostA, leastB, mostB, leastA + leastB, mostA + mostB];
+  if (extremes.some((value) => (value | 0) !== value)) return null;
+  return { tables: Int32Array.of(...ofA, ...ofB), shift };
+}
+
+/** For each pair, the least and the greatest A + B that the shift and the clamp take to its output. */
+function boundsOfPairs(
+  sum: Sum,
+  a: readonly number[],
+  b: readonly number[],
+  low: number,
+  high: number,
+  unit: number,
+) {
+  const lower = new Float64Array(count * count);
+  const upper = new Float64Array(count * count);
+  for (let i = 0; i < count; i += 1) {
+    for (let j = 0; j < count; j += 1) {
+      const output = sum.toOutput((a[i] as number) + (b[j] as number));
+      lower[i * count + j] = output <= low ? -Infinity : Math.min(output, high) * unit;
+      upper[i * count + j] = output >= high ? Infinity : (Math.max(output, low) + 1) * unit - 1;
+    }
+  }
+  return { lower, upper };
+}
+
+/** One round over all pairs; whether anything moved. */
+function relax(
+  ofA: Float64Array,
+  minusB: Float64Array,
+  lower: Float64Array,
+  upper: Float64Array,
+): boolean {
+  let moved = false;
+  for (let i = 0; i < count; i += 1) {
+    let x = ofA[i] as number;
+    for (let j = 0; j < count; j += 1) {
+      const y = minusB[j] as number;
+      const pair = i * count + j;
+      const most = x - (lower[pair] as number);
+      if (y > most) {
+        minusB[j] = most;
+        moved = true;
+      }
+      const highest = y + (upper[pair] as number);
+      if (x > highest) {
+        x = highest;
+        moved = true;
+      }
+    }
+    ofA[i] = x;
+  }
+  return moved;
+}

@@ -1,0 +1,117 @@
+import { expect } from 'chai';
+import { analyse } from '../../src/analysis/index.js';
+import { type Module, mainGraph, type NodeView, viewOf } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { operators } from '../../src/ops/index.js';
+import { clamp } from '../../src/ops/quant.js';
+import { residualOf } from '../../src/ops/residual.js';
+import { sumOf } from '../../src/ops/sum.js';
+import { sumTablesOf } from '../../src/ops/sum-tables.js';
+import { makePlan } from '../../src/plan/index.js';
+import { loadTarget } from '../../src/target/index.js';
+import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../support/module.js';
+import { expectSameBits } from '../support/native.js';
+import { defaults } from '../support/plan.js';
+import { fused, isFused, randomSum } from '../support/residual.js';
+
+const seeds = Array.from({ length: 60 }, (_, seed) => seed + 1);
+const ops = ['conv2d', 'fully_connected'] as const;
+
+describe('a sum as two look-ups', () => {
+  const rows = [
+    { edge: 'equal scales: every other sum is a tie', scales: [1, 1, 2], zeroPoints: [0, 0, 0] },
+    { edge: 'ties on both sides of zero', scales: [0.5, 0.25, 1], zeroPoints: [-128, 127, -1] },
+    { edge: 'scales far apart', scales: [8, 0.01, 8], zeroPoints: [3, -90, 5] },
+    { edge: 'an output that mostly saturates', scales: [4, 4, 0.05], zeroPoints: [-128, -128, 0] },
+    { edge: 'an output of few values', scales: [0.01, 0.013, 4], zeroPoints: [1, 2, -128] },
+    { edge: 'nothing in common', scales: [0.0371, 0.0412, 0.0533], zeroPoints: [-5, 11, -128] },
+  ];
+  for (const { edge, scales, zeroPoints } of rows) {
+    it(`gives every pair: ${edge}`, () => {
+      const b = new GraphBuilder();
+      const [a, other, out] = scales.map((scale, i) => perTensorQuant(scale, zeroPoints[i] ?? 0));
+      const operands = [b.input([1], a), b.input([1], other)];
+      const quant = out === undefined ? {} : { quant: out };
+      const module = b.module([b.node('add', operands, { activation: 'none' }, quant)]);
+      const [node] = mainGraph(module).nodes;
+      if (node === undefined) return expect.fail('a node');
+      for (const sign of [1, -1] as const) {
+        const view = viewOf(mainGraph(module), node) as NodeView<object> as never;
+        const sum = sumOf(view, sign, 'double');
+        for (const [low, high] of [
+          [-128, 127],
+          [-20, 31],
+        ] as const) {
+          const found = sumTablesOf(sum, low, high);
+          if (found === null) return expect.fail('no tables');
+          const { tables, shift } = found;
+          for (let x = -128; x < 128; x++) {
+            for (let y = -128; y < 128; y++) {
+              const total = (tables[x + 128] as number) + (tables[y + 384] as number);
+              if (total !== (total | 0)) expect.fail('leaves 32 bits');
+              const actual = clamp(total >> shift, low, high);
+              const expected = clamp(sum.combine(x, y), low, high);
+              if (actual !== expected) expect.fail(`${x}, ${y}: ${actual}, not ${expected}`);
+            }
+          }
+        }
+      }
+    });
+  }
+});
+
+describe('a residual in the layer before it', () => {
+  const modulesOf = (op: (typeof ops)[number]) =>
+    seeds.map((seed) => randomSum(new Random(seed), op)).filter((module) => isFused(fused(module)));
+
+  for (const op of ops) {
+    it(`${op}: evaluates as the two nodes`, () => {
+      const modules = modulesOf(op);
+      expect(modules.length).to.be.greaterThan(seeds.length / 2);
+      for (const [seed, module] of modules.entries()) {
+        const inputs = randomInputs(module, seed);
+        const [two, one] = [module, fused(module)].map((m) => evaluateGraph(mainGraph(m), inputs));
+        expect(one?.outputs).to.eql(two?.outputs);
+      }
+    });
+
+    it(`${op}: its bounds hold every value and are met by constants`, () => {
+      for (const [seed, module] of modulesOf(op).entries()) {
+        const graph = mainGraph(fused(module));
+        const { min, max } = analyse(graph).range(graph.tensors[graph.outputs[0] ?? -1] as never);
+        const [output] = evaluateGraph(graph, randomInputs(module, seed)).outputs;
+        for (const [i, value] of (output as Int8Array).entries()) {
+          const channel = i % min.length;
+          expect(value).to.be.within(min[channel] as number, max[channel] as number);
+        }
+      }
+    });
+
+    const templates = (operators.get(op)?.variants ?? [])
+      .filter(({ addsResidual }) => addsResidual)
+      .map(({ template }) => template);
+    for (const kernel of templates) {
+      it(`${op} in C gives the bits of evaluate: ${kernel}`, () =>
+        expectSameBits(modulesOf(op).map(fused), { kernel }));
+    }
+
+    it(`${op} in C gives the bits of evaluate, in the memory of what is added`, async () => {
+      const plan = (module: Module) =>
+        makePlan(module, analyse(mainGraph(module)), loadTarget('host'), defaults);
+      await expectSameBits(modulesOf(op).map(fused), { plan });
+    });
+  }
+
+  it('is asked of no kernel that does not tell that it adds one', () => {
+    const module = fused(randomSum(new Random(1), 'conv2d'));
+    const graph = mainGraph(module);
+    const view = viewOf(graph, graph.nodes[0] as never);
+    expect(residualOf(view as NodeView<object> as never)).to.not.equal(null);
+    const facts = analyse(graph);
+    const target = { ...loadTarget('host') };
+    for (const variant of operators.get('conv2d')?.variants ?? []) {
+      const isAsked = variant.when(view, { facts, target, optimize: 'speed' });
+      if (isAsked) expect(variant.addsResidual, variant.template).to.equal(true);
+    }
+  });
+});

@@ -1,0 +1,44 @@
+/** Convolutions and fully connected layers with a sum fused into them. */
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { dropUnusedTensors } from '../../src/passes/drop-unused-tensors.js';
+import { fuseResiduals } from '../../src/passes/fuse-residuals.js';
+import { eachGraph } from '../../src/passes/rewrite.js';
+import { growths } from './graphs.js';
+import { GraphBuilder, perTensorQuant, type Random } from './module.js';
+
+/**
+ * One node of `op` whose result is added to a second input of the model: as two nodes. Scales are
+ * close, or powers of two, which make ties of the sum's rounding; zero points are anywhere.
+ */
+export function randomSum(
+  random: Random,
+  op: 'conv2d' | 'fully_connected',
+  shape?: number[],
+): Module {
+  const b = new GraphBuilder();
+  const extent = () => random.integer(1, 6);
+  const inputShape = shape ?? [1, extent(), extent(), random.integer(1, 9)];
+  const scale = () => random.pick([0.25, 0.5, 1, 2 ** (random.integer(-20, 20) / 10)]) as number;
+  const quant = () =>
+    perTensorQuant(scale(), random.pick([-128, 127, 0, random.integer(-128, 127)]));
+  const x = b.input(inputShape, quant());
+  const grow = growths[op];
+  if (grow === undefined) throw new RangeError(`nothing grows ${op}`);
+  const y = grow({ b, random, x, shape: b.shape(x), peers: [x] });
+  const skip = b.input(b.shape(y), quant());
+  const activation = random.pick(['none', 'relu', 'relu6']);
+  const operands = random.pick([
+    [y, skip],
+    [skip, y],
+  ]);
+  return b.module([b.node('add', operands, { activation }, { quant: quant() })]);
+}
+
+/** The same with the sum in the node, where it can be. */
+export function fused(module: Module): Module {
+  return dropUnusedTensors(eachGraph(fuseResiduals)(module));
+}
+
+export function isFused(module: Module): boolean {
+  return mainGraph(module).nodes.length === 1;
+}
