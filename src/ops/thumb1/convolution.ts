@@ -27,12 +27,12 @@ export interface CodedChannel {
   readonly requantisation: TwoMultiply;
 }
 
-export interface CodedConvolution {
-  readonly channels: readonly CodedChannel[];
-  /** Of each tap: the index of its packed word. */
-  readonly words: readonly number[];
-  /** Of each tap: bounds of the input values, padding included. */
-  readonly inputs: readonly LaneRange[];
+/** Bounds of a tap's input values, padding included, and where they are. */
+export interface CodedTap extends LaneRange {
+  /** Index among a channel's weights. */
+  readonly tap: number;
+  /** Index of the packed word; every tap has one of its own. */
+  readonly word: number;
 }
 
 /** A routine, and what it costs. */
@@ -64,8 +64,10 @@ const maxStore = 31;
  * void routine(const uint32_t *packed, int8_t *out0, int8_t *out1): all channels of the pixel in
  * the lower lane to out0, of that in the upper lane to out1.
  */
-export function codeConvolution(convolution: CodedConvolution): CodedRoutine {
-  const { channels } = convolution;
+export function codeConvolution(
+  channels: readonly CodedChannel[],
+  taps: readonly CodedTap[],
+): CodedRoutine {
   const assembly = new Assembly();
   enter(assembly);
   let origin = 0;
@@ -73,7 +75,7 @@ export function codeConvolution(convolution: CodedConvolution): CodedRoutine {
     const group = channels.slice(first, first + registers.length);
     assembly.comment(`Output channels from ${first} on: ${group.length}.`);
     if (first > 0) assembly.access(`ldr r0, [${inputSlot}]`);
-    const runs = multiply(assembly, convolution, group);
+    const runs = multiply(assembly, taps, group);
     if (first + group.length - 1 - origin > maxStore) {
       moveOutputs(assembly, first - origin);
       origin = first;
@@ -116,26 +118,26 @@ function moveOutputs(assembly: Assembly, bytes: number): void {
 /** The sums of up to three channels, in their high registers. @returns runs of each */
 function multiply(
   assembly: Assembly,
-  { words, inputs }: CodedConvolution,
+  taps: readonly CodedTap[],
   group: readonly CodedChannel[],
 ): readonly number[] {
+  const needed = taps
+    .filter(({ tap }) => group.some(({ weights }) => weights[tap] !== 0))
+    .sort((a, b) => a.word - b.word);
   const sums = group.map(
     ({ weights }, i) =>
-      new RunningSum(assembly, registers[i] as Registers, rangesOf(weights, inputs)),
+      new RunningSum(assembly, registers[i] as Registers, rangesOf(weights, needed)),
   );
-  const taps = new Map<number, number>();
-  words.forEach((word, tap) => {
-    if (group.some(({ weights }) => weights[tap] !== 0)) taps.set(word, tap);
-  });
+  const tapOf = new Map(needed.map(({ word, tap }) => [word, tap]));
   // 2^15 keeps a lane that goes below zero from borrowing of the other one.
   assembly.emit('movs r3, #128', 'lsls r3, r3, #8');
-  for (const load of planLoads([...taps.keys()].sort((a, b) => a - b))) {
+  for (const load of planLoads(needed.map(({ word }) => word))) {
     if (load.kind === 'pair') assembly.access('ldm r0!, {r1, r2}', 2);
     else if (load.kind === 'single') assembly.access(`ldr r1, [r0, #${load.offset}]`);
     else assembly.emit(`adds r0, #${load.bytes}`);
     load.words.forEach((word, i) => {
       const x = i === 0 ? 'r1' : 'r2';
-      const tap = taps.get(word) as number;
+      const tap = tapOf.get(word) as number;
       const factors = group.map(({ weights }, channel) => ({
         channel,
         weight: weights[tap] as number,
@@ -149,9 +151,9 @@ function multiply(
   return sums.map(({ runs }) => runs);
 }
 
-/** What each product that is not zero adds to a lane. */
-function rangesOf(weights: ArrayLike<number>, inputs: readonly LaneRange[]): readonly LaneRange[] {
-  return inputs.flatMap(({ min, max }, tap) => {
+/** What each product that is not zero adds to a lane, in the order of `taps`. */
+function rangesOf(weights: ArrayLike<number>, taps: readonly CodedTap[]): readonly LaneRange[] {
+  return taps.flatMap(({ tap, min, max }) => {
     const weight = weights[tap] as number;
     if (weight === 0) return [];
     const ends = [weight * min, weight * max];

@@ -1,0 +1,196 @@
+/** Convolutions whose weights are Thumb code (convolution.ts), and the kernel that calls it. */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  inputZeroPoint,
+  type OutputStage,
+  weightsOf,
+} from '../accumulation.js';
+import { inputOf } from '../operands.js';
+import { type WindowShape, windowLead } from '../overlap.js';
+import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
+import { dilated } from '../window.js';
+import { type CodedRoutine, codeConvolution } from './convolution.js';
+
+/** A convolution as its kernel sees it: a 1×1 one is a row of pixels. */
+interface Convolution {
+  readonly shape: WindowShape;
+  readonly filters: Filters;
+  readonly stage: OutputStage;
+}
+
+/** About what flash holds; a choice among kernels needs no code larger than that. */
+const maxWeights = 2 ** 18;
+/** Pixels between two moves of the packed columns. */
+const pixelsPerMove = 4;
+/** Input channels below which a call for each pixel costs more than it saves. */
+const narrowChannels = 4;
+
+/**
+ * @param when the node is one convolution, not a group of them
+ * @param describe of nodes for which `when` holds
+ */
+export function codedConvolution<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const routineOf = (view: NodeView<A>, context: KernelContext) =>
+    cached(view, context.facts, () => code(view, context.facts, describe(view)));
+  return {
+    template: 'thumb1/conv2d',
+    needs: ['mul32', 'thumb1'],
+    support: ['thumb1/support/pack_pair'],
+    when: (view, context) =>
+      when(view) && weightsOf(view).length <= maxWeights && routineOf(view, context) !== null,
+    scratch: (view) => scratchOf(describe(view).shape),
+    work(view, context) {
+      const { shape } = describe(view);
+      const pairs = pairsOf(shape);
+      const { cycles = 0 } = routineOf(view, context) ?? {};
+      return {
+        code: { count: pairs * cycles, cycles: 1 },
+        pairs: { count: pairs, cycles: 40 },
+        words: { count: packedWords(shape), cycles: 9 },
+      };
+    },
+    weightPasses: (view) => pairsOf(describe(view).shape),
+    overlap(view) {
+      const { shape } = describe(view);
+      const walk = isPointwise(shape) ? { tilePixels: 2 } : { tileRows: 2 };
+      return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
+    },
+    lower(view, context) {
+      const routine = routineOf(view, context);
+      return routine === null ? [] : [callOf(view, describe(view).shape, routine)];
+    },
+  };
+}
+
+const routines = new WeakMap<Facts, WeakMap<object, CodedRoutine | null>>();
+
+function cached(
+  { node }: NodeView<object>,
+  facts: Facts,
+  make: () => CodedRoutine | null,
+): CodedRoutine | null {
+  const byNode = routines.get(facts) ?? new WeakMap<object, CodedRoutine | null>();
+  routines.set(facts, byNode);
+  const known = byNode.get(node);
+  if (known !== undefined) return known;
+  const made = make();
+  byNode.set(node, made);
+  return made;
+}
+
+/** Null where a channel's requantisation is not proved. */
+function code(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  { shape, filters, stage }: Convolution,
+): CodedRoutine | null {
+  const { inC, kernelH, kernelW, dilationW } = shape;
+  const { channels, depth, position } = filters;
+  const accumulators = facts.accumulator(view);
+  const forms: TwoMultiply[] = [];
+  for (let channel = 0; channel < channels; channel += 1) {
+    const min = accumulators.min[channel] as number;
+    const max = accumulators.max[channel] as number;
+    const form = twoMultiply(stage, channel, min, max);
+    if (form === null) return null;
+    forms.push(form);
+  }
+  const biases = biasesFor(view, filters, true);
+  const weights = weightsOf(view);
+  const zeroPoint = inputZeroPoint(view);
+  const range = facts.range(inputOf(view, 0));
+  const taps = Array.from({ length: depth }, (_, tap) => {
+    const [position, c] = [Math.floor(tap / inC), tap % inC];
+    const [ky, kx] = [Math.floor(position / kernelW), position % kernelW];
+    return {
+      tap,
+      word: (kx * dilationW * kernelH + ky) * inC + c,
+      min: Math.min(zeroPoint, range.min[c] as number),
+      max: Math.max(zeroPoint, range.max[c] as number),
+    };
+  });
+  const coded = forms.map((requantisation, channel) => ({
+    weights: Array.from(taps, ({ tap }) => weights[position(channel, tap)] as number),
+    bias: biases[channel] as number,
+    requantisation,
+  }));
+  return codeConvolution(coded, taps);
+}
+
+function isPointwise(shape: WindowShape): boolean {
+  const { inH, inW, outH, outW, kernelH, kernelW, strideW, padLeft } = shape;
+  const isRow = inH * outH * kernelH * kernelW * strideW === 1;
+  return isRow && inW === outW && padLeft === 0;
+}
+
+/** Calls of the routine. */
+function pairsOf(shape: WindowShape): number {
+  const { batches, outH, outW } = shape;
+  return isPointwise(shape)
+    ? Math.ceil((batches * outW) / 2)
+    : batches * Math.ceil(outH / 2) * outW;
+}
+
+/** Columns of the image that scratch holds. */
+function columnsOf({ kernelW, dilationW, strideW, outW }: WindowShape): number {
+  return dilated(kernelW, dilationW) + Math.min(pixelsPerMove, outW) * strideW - strideW;
+}
+
+function scratchOf(shape: WindowShape): number {
+  const { inC, kernelH } = shape;
+  return isPointwise(shape) ? 4 * inC : 4 * columnsOf(shape) * kernelH * inC + inC;
+}
+
+function packedWords(shape: WindowShape): number {
+  const { batches, inC, kernelH, outH, outW, strideW } = shape;
+  if (isPointwise(shape)) return pairsOf(shape) * inC;
+  const columns = columnsOf(shape);
+  const moves = Math.ceil(outW / pixelsPerMove);
+  return (
+    batches * Math.ceil(outH / 2) * moves * (columns + (columns - strideW) / 4) * kernelH * inC
+  );
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  shape: WindowShape,
+  routine: CodedRoutine,
+): KernelCall {
+  const pointwise = isPointwise(shape);
+  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
+  const window = {
+    batches,
+    in_h: inH,
+    in_w: inW,
+    in_zp: inputZeroPoint(view),
+    out_h: outH,
+    out_w: outW,
+    kernel_h: kernelH,
+    stride_h: shape.strideH,
+    stride_w: shape.strideW,
+    dilation_h: shape.dilationH,
+    pad_top: shape.padTop,
+    pad_left: shape.padLeft,
+    span: dilated(kernelW, shape.dilationW),
+    columns: columnsOf(shape),
+  };
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { pointwise, narrow: !pointwise && inC < narrowChannels },
+    numbers: {
+      in_c: inC,
+      out_c: outC,
+      ...(pointwise ? { pixels: batches * outW } : window),
+    },
+    tables: {},
+    routines: { routine },
+  };
+}
