@@ -1,44 +1,36 @@
 /** add, sub and mul: what elementwise operators of two int8 operands have in common. */
-import { elementCount, isConstant, type NodeView, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, KernelCall, OpDef, Table } from '../ir/op.js';
+import { InternalError } from '../errors.js';
+import {
+  at,
+  elementCount,
+  isConstant,
+  type Node,
+  type NodeView,
+  type TensorData,
+} from '../ir/graph.js';
+import type { ChannelBounds, KernelCall, KernelVariant, OpDef, Table } from '../ir/op.js';
+import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
 import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 import { broadcastShape, requireRank, sourceIndices, walkOf } from './broadcast.js';
 import { inputOf, outputOf, requireInt8 } from './operands.js';
-import { type Activation, activationRange, clamp } from './quant.js';
+import { activationRange, clamp } from './quant.js';
+import type { Sum } from './sum.js';
+import { type SumTables, sumTablesOf } from './sum-tables.js';
 
-/**
- * One difference between the runtimes is not followed: where a result before the clamp leaves
- * int16, vectors of desktop TFLite wrap instead of saturating. The operands' range is then more than
- * 128 times the output's.
- */
-export interface BinaryAttrs {
-  /** Fused: the output is clamped to its range. */
-  readonly activation: Activation;
-}
-
-/** One operator's arithmetic, for one node. */
-export interface Arithmetic {
-  /**
-   * The output before the clamp, its zero point added; a and b are raw elements. With the one held,
-   * it never falls, or never rises, as the other rises.
-   */
-  combine(a: number, b: number): number;
-  /** What the C kernel needs to do the same, under the template's names. */
-  readonly numbers: Readonly<Record<string, number>>;
-}
-
-interface Kernel {
+interface Kernel<A extends object> {
   readonly template: string;
   readonly support: readonly string[];
   readonly flags: Readonly<Record<string, boolean>>;
   /** Estimated Cortex-M0+ cycles an element. */
   readonly cycles: number;
+  /** Of a sum: the same as two look-ups. */
+  readonly sumOf?: (view: NodeView<A>) => Sum;
 }
 
 /** @param arithmeticOf throws BonsaiError 'bad-quantisation' for scales that it cannot do exactly */
 export function binary<A extends BinaryAttrs>(
   name: string,
-  kernel: Kernel,
+  kernel: Kernel<A>,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
 ): OpDef<A> {
   return {
@@ -102,7 +94,47 @@ export function binary<A extends BinaryAttrs>(
         }),
         lower: (view) => [lower(view, kernel.flags, arithmeticOf(view))],
       },
+      ...(kernel.sumOf === undefined ? [] : [lookedUp(kernel.sumOf)]),
     ],
+  };
+}
+
+/** A sum of two computed tensors of one shape, by tables of 2 KB. */
+function lookedUp<A extends BinaryAttrs>(sumOf: (view: NodeView<A>) => Sum): KernelVariant<A> {
+  const known = new WeakMap<Node<object>, SumTables | null>();
+  const tablesOf = (view: NodeView<A>) => {
+    const found = known.get(view.node);
+    if (found !== undefined) return found;
+    const [low, high] = activationRange(view.attrs.activation, outputOf(view));
+    const tables = sumTablesOf(sumOf(view), low, high);
+    known.set(view.node, tables);
+    return tables;
+  };
+  return {
+    template: 'portable/add_table',
+    needs: [],
+    support: ['portable/support/add_residual'],
+    when: (view) =>
+      [0, 1].every((input) => !isConstant(inputOf(view, input))) &&
+      inputOf(view, 0).shape.join() === inputOf(view, 1).shape.join() &&
+      tablesOf(view) !== null,
+    scratch: () => 0,
+    work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 28.5 } }),
+    lower(view) {
+      const [min, max] = activationRange(view.attrs.activation, outputOf(view));
+      const found = tablesOf(view);
+      if (found === null) throw new InternalError('ops', `${at(view.node)}: a sum without tables`);
+      const count = elementCount(outputOf(view).shape);
+      return [
+        {
+          inputs: [0, 1],
+          outputs: [0],
+          flags: {},
+          numbers: { count, shift: found.shift, min, max },
+          tables: { tables: { data: found.tables, role: 'table' } },
+        },
+      ];
+    },
   };
 }
 

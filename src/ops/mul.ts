@@ -1,7 +1,8 @@
 /** mul (MUL): a · b with broadcasting. */
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { type Arithmetic, type BinaryAttrs, binary } from './binary.js';
+import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
+import { binary } from './binary.js';
 import { inputOf, outputOf } from './operands.js';
 import { multiplyByQuantizedMultiplier, perTensor, quantizeMultiplier } from './quant.js';
 import { badRatio } from './rescale.js';

@@ -6,7 +6,7 @@ import { BonsaiError, InternalError } from '../errors.js';
 import { at, type Node, type NodeView, type TensorData } from '../ir/graph.js';
 import type { ChannelBounds, KernelCall, KernelVariant } from '../ir/op.js';
 import { type AccumulationAttrs, stageOutput } from './accumulation.js';
-import type { BinaryAttrs } from './binary.js';
+import type { BinaryAttrs } from './arithmetic.js';
 import { boundsOf, type Range, rangeAt } from './bounds.js';
 import { inputOf, outputOf } from './operands.js';
 import { activationRange, clamp } from './quant.js';

@@ -1,6 +1,8 @@
 /** sub (SUB): a − b with broadcasting. */
+import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { type BinaryAttrs, binary } from './binary.js';
+import type { BinaryAttrs } from './arithmetic.js';
+import { binary } from './binary.js';
 import { sumOf, sumSupport } from './sum.js';
 
 export interface SubAttrs extends BinaryAttrs {
@@ -12,8 +14,16 @@ export interface SubAttrs extends BinaryAttrs {
   readonly ratios: 'single' | 'double';
 }
 
+const sumOfView = (view: NodeView<SubAttrs>) => sumOf(view, -1, view.attrs.ratios);
+
 export const sub = binary<SubAttrs>(
   'sub',
-  { template: 'portable/add', support: sumSupport, flags: { subtract: true }, cycles: 90 },
-  (view) => sumOf(view, -1, view.attrs.ratios),
+  {
+    template: 'portable/add',
+    support: sumSupport,
+    flags: { subtract: true },
+    cycles: 90,
+    sumOf: sumOfView,
+  },
+  sumOfView,
 ) satisfies OpDef<SubAttrs>;

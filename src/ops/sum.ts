@@ -1,7 +1,7 @@
 /** The arithmetic that add and sub share. */
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
-import type { Arithmetic, BinaryAttrs } from './binary.js';
+import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
 import { inputOf, outputOf } from './operands.js';
 import {
   type Multiplier,

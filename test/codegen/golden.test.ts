@@ -66,6 +66,11 @@ const rows: Readonly<Record<string, Fill>> = {
     const sum = b.node('add', [x, y], { activation: 'none' });
     return b.node('add', [sum, y], { activation: 'relu' });
   },
+  'portable/add_table': (b) => {
+    const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3], perTensorQuant(0.25, -7))];
+    const sum = b.node('add', [x, y], { activation: 'none' });
+    return b.node('sub', [sum, y], { activation: 'relu', ratios: 'single' });
+  },
   'portable/average_pool2d': (b) => {
     const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
     const x = b.node('average_pool2d', [b.input([1, 6, 6, 8])], attrs);
