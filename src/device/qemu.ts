@@ -22,7 +22,10 @@ export const qemuPackage = 'qemu-system-arm';
 const complaintTail = 400;
 /** Time that QEMU gets to start. */
 const startTimeoutMs = 20_000;
-/** A terminal that closes is the end of QEMU, which says why a moment later. */
+/**
+ * A terminal that closes is the end of QEMU, which says why a moment later; a board that restarts
+ * has sent its last bytes a moment before.
+ */
 const lastWordsMs = 500;
 
 /**
@@ -45,15 +48,18 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
   const qemu = await start([
     ...['-machine', machine, '-kernel', image, '-icount', `shift=${icountShift}`],
     ...['-display', 'none', '-monitor', 'none', '-serial', 'pty', '-qmp', 'stdio', '-S'],
-    // A restart of the board ends QEMU: there is no boot loader that it could be in.
-    '-no-reboot',
+    // A board that restarts stops: there is no boot loader that it could be in.
+    ...['-no-reboot', '-no-shutdown'],
   ]);
   try {
     const terminal = await qemu.terminal();
     const serial = await openSerial(terminal);
     const listeners = new Listeners();
     serial.onData((bytes) => listeners.emitData(bytes));
-    serial.onLost((reason) => setTimeout(() => listeners.emitLost(reason), lastWordsMs).unref());
+    const loseSoon = (reason: string) =>
+      setTimeout(() => listeners.emitLost(reason), lastWordsMs).unref();
+    serial.onLost(loseSoon);
+    qemu.onRestart(() => loseSoon('the board has restarted'));
     void qemu.ended.then((reason) => listeners.emitLost(reason));
     qemu.run();
     return {
@@ -77,6 +83,7 @@ interface Qemu {
   /** Path of the terminal that is the UART. @throws BonsaiError 'device' when QEMU does not start */
   terminal(): Promise<string>;
   run(): void;
+  onRestart(listener: () => void): void;
   kill(): Promise<void>;
   /** Why, for people. */
   readonly ended: Promise<string>;
@@ -111,11 +118,7 @@ async function start(args: readonly string[]): Promise<Qemu> {
       watcher.kill('SIGKILL');
       lines.close();
       const how =
-        signal !== null
-          ? `QEMU was killed by ${signal}`
-          : status === 0
-            ? 'the board has restarted'
-            : `QEMU ended with status ${status}`;
+        signal !== null ? `QEMU was killed by ${signal}` : `QEMU ended with status ${status}`;
       resolve([how, complaint.trim()].filter(Boolean).join(': '));
     }),
   );
@@ -124,6 +127,11 @@ async function start(args: readonly string[]): Promise<Qemu> {
   return {
     ended,
     run: () => void send('cont'),
+    onRestart(listener) {
+      lines.on('line', (line) => {
+        if (/"event": ?"SHUTDOWN"/.test(line)) listener();
+      });
+    },
     async terminal() {
       const timer = setTimeout(() => child.kill('SIGKILL'), startTimeoutMs);
       const path = new Promise<string>((resolve) =>

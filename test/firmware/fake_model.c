@@ -3,7 +3,8 @@
  *   step k writes  a[k] = input0[k] + 1  and  b[k] = input1[0] ^ k;
  *   in the end     output0 = input0 backwards,  output1 = input1.
  *
- * input1[1] asks for a deep stack, test_work for a long run. */
+ * input1[1] asks for a deep stack, input1[4..7] for rounds of two instructions, test_work for a long
+ * run. */
 #include "model.h"
 
 #include <stddef.h>
@@ -46,11 +47,34 @@ __attribute__((noinline)) static uint8_t use_stack(int32_t end)
     return deep[end];
 }
 
+/* On Arm just two instructions a round, and four around them all. */
+__attribute__((noinline)) static void two_instructions(uint32_t rounds)
+{
+#if defined(__arm__)
+    __asm volatile("1: subs %0, #1\n"
+                   "bne 1b"
+                   : "+l"(rounds)
+                   :
+                   : "cc");
+#else
+    while (--rounds > 0) {
+        __asm volatile("");
+    }
+#endif
+}
+
 static void run(void *memory, bonsai_hook *hook, void *context)
 {
     uint8_t *const a = memory;
     if (a[INPUT1 + 1] != 0) {
         a[INPUT1 + 1] = use_stack(a[INPUT1 + 1]);
+    }
+    uint32_t rounds = 0;
+    for (int32_t i = 3; i >= 0; i--) {
+        rounds = rounds << 8 | a[INPUT1 + 4 + i];
+    }
+    if (rounds > 0) {
+        two_instructions(rounds);
     }
     for (int32_t left = test_work; left > 0; left--) {
         __asm volatile("");

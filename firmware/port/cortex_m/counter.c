@@ -37,6 +37,8 @@
 
 volatile uint32_t counter_wraps;
 static bool chip;
+/* The count when SysTick was started. */
+static uint64_t origin;
 
 __attribute__((naked)) void counter_wrap(void)
 {
@@ -65,6 +67,13 @@ uint8_t counter_unit(void)
     return chip ? COUNT_CYCLES : COUNT_INSTRUCTIONS;
 }
 
+void counter_restart(void)
+{
+    origin = counter_read();
+    REG(SYST_CVR) = 0;
+    counter_wraps = 0;
+}
+
 /* No branch depends on what is read: every call takes the same time. */
 uint64_t counter_read(void)
 {
@@ -81,5 +90,6 @@ uint64_t counter_read(void)
         return about + (uint64_t)(int64_t)(int32_t)(cycles - (uint32_t)about);
     }
     const uint64_t ns = wraps * WRAP_NS + (elapsed * TICK_NS_Q32 >> 32);
-    return ((ns + HALF_INSTRUCTION_NS) >> ICOUNT_SHIFT) - (uint64_t)handled * HANDLER_INSTRUCTIONS;
+    const uint64_t instructions = (ns + HALF_INSTRUCTION_NS) >> ICOUNT_SHIFT;
+    return origin + instructions - (uint64_t)handled * HANDLER_INSTRUCTIONS;
 }

@@ -13,6 +13,9 @@ uint8_t counter_unit(void);
 
 uint64_t counter_read(void);
 
+/* In a simulator: puts ticks in step with instructions again, after time that none has taken. */
+void counter_restart(void);
+
 /* The exception handler of SysTick. */
 void counter_wrap(void);
 

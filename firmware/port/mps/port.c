@@ -2,6 +2,7 @@
 #include "port.h"
 
 #include "counter.h"
+#include "idle.h"
 #include "start.h"
 
 const int32_t port_links = 1;
@@ -11,11 +12,14 @@ const int32_t port_links = 1;
 #define UART_DATA (UART_BASE + 0x00u)
 #define UART_STATE (UART_BASE + 0x04u)
 #define UART_CTRL (UART_BASE + 0x08u)
+#define UART_INTCLEAR (UART_BASE + 0x0cu)
 #define UART_BAUDDIV (UART_BASE + 0x10u)
 #define UART_STATE_TX_FULL 1u
 #define UART_STATE_RX_FULL 2u
 #define UART_CTRL_TX 1u
 #define UART_CTRL_RX 2u
+#define UART_CTRL_RX_INTERRUPT 8u
+#define UART_INT_RX 2u
 
 #define SCB_CPACR 0xe000ed88u
 #define SCB_CPACR_FPU (0xfu << 20)
@@ -42,13 +46,18 @@ void port_start(void)
 {
     counter_start();
     REG(UART_BAUDDIV) = (CLOCK_HZ + BAUD_RATE / 2u) / BAUD_RATE;
-    REG(UART_CTRL) = UART_CTRL_TX | UART_CTRL_RX;
+    REG(UART_CTRL) = UART_CTRL_TX | UART_CTRL_RX | UART_CTRL_RX_INTERRUPT;
 }
 
 int32_t port_read(int32_t link)
 {
     (void)link;
-    return (REG(UART_STATE) & UART_STATE_RX_FULL) == 0 ? -1 : (int32_t)(REG(UART_DATA) & 0xffu);
+    if ((REG(UART_STATE) & UART_STATE_RX_FULL) != 0) {
+        REG(UART_INTCLEAR) = UART_INT_RX;
+        return (int32_t)(REG(UART_DATA) & 0xffu);
+    }
+    idle_until(UART_INTERRUPT);
+    return -1;
 }
 
 void port_write(int32_t link, const uint8_t *bytes, int32_t length)
@@ -86,6 +95,8 @@ void port_memory(struct port_memory *memory)
 /* There is no boot loader: the board starts again. */
 void port_reboot(void)
 {
+    while ((REG(UART_STATE) & UART_STATE_TX_FULL) != 0) {
+    }
     REG(SCB_AIRCR) = SCB_AIRCR_SYSRESETREQ;
     hang();
 }

@@ -1,6 +1,7 @@
 #include "port.h"
 
 #include "counter.h"
+#include "idle.h"
 #include "start.h"
 #include "stm32f4.h"
 
@@ -45,7 +46,7 @@ static void start_usart(void)
     REG(GPIOA_AFRH) |= GPIO_AF7_USART1 << 4 * (TX_PIN - 8) | GPIO_AF7_USART1 << 4 * (RX_PIN - 8);
     REG(GPIOA_MODER) |= GPIO_MODE_ALTERNATE << 2 * TX_PIN | GPIO_MODE_ALTERNATE << 2 * RX_PIN;
     REG(USART1_BRR) = BAUD_DIVISOR;
-    REG(USART1_CR1) = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
+    REG(USART1_CR1) = USART_CR1_UE | USART_CR1_RXNEIE | USART_CR1_TE | USART_CR1_RE;
 }
 
 void port_start(void)
@@ -60,7 +61,11 @@ void port_start(void)
 int32_t port_read(int32_t link)
 {
     (void)link;
-    return (REG(USART1_SR) & USART_SR_RXNE) == 0 ? -1 : (int32_t)(REG(USART1_DR) & 0xffu);
+    if ((REG(USART1_SR) & USART_SR_RXNE) != 0) {
+        return (int32_t)(REG(USART1_DR) & 0xffu);
+    }
+    idle_until(USART1_INTERRUPT);
+    return -1;
 }
 
 void port_write(int32_t link, const uint8_t *bytes, int32_t length)
@@ -99,11 +104,11 @@ void port_memory(struct port_memory *memory)
  * activation'): on HSI, nothing running, that memory at address 0. */
 void port_reboot(void)
 {
+    while ((REG(USART1_SR) & USART_SR_TC) == 0) {
+    }
     if (counter_unit() != COUNT_CYCLES) {
         REG(SCB_AIRCR) = SCB_AIRCR_SYSRESETREQ; /* QEMU has no boot loader */
         hang();
-    }
-    while ((REG(USART1_SR) & USART_SR_TC) == 0) {
     }
     REG(SYST_CSR) = 0;
     REG(RCC_APB2RSTR) = RCC_APB2_USART1;
