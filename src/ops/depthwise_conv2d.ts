@@ -16,6 +16,7 @@ import {
 import { accumulatorBounds, insidesOf, stageBounds } from './accumulator-bounds.js';
 import { multiplyKernel, stageNumbers } from './dense.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
+import { type Convolution, vectorConvolution, vectorDepthwise } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
@@ -185,6 +186,16 @@ function macs(view: NodeView<DepthwiseConv2dAttrs>): number {
   return batches * outH * outW * outC * kernelH * kernelW;
 }
 
+/** For kernels that walk over windows. */
+function convolutionOf(view: NodeView<DepthwiseConv2dAttrs>): Convolution {
+  const dims = dimsOf(view);
+  return {
+    shape: { ...view.attrs, ...dims },
+    filters: filtersOf(view),
+    stage: outputStage(view, dims.outC, 'per-channel'),
+  };
+}
+
 export const depthwiseConv2d = {
   name: 'depthwise_conv2d',
   infer,
@@ -196,6 +207,9 @@ export const depthwiseConv2d = {
   channels,
   inPlace: () => [],
   variants: [
+    vectorDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
+    // All channels of the output read the same: a plain convolution.
+    vectorConvolution((view) => dimsOf(view).inC === 1, convolutionOf),
     {
       ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'clip_taps']),
       when: isByFour,

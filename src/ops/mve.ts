@@ -3,7 +3,7 @@
  * adds up the products in one instruction.
  */
 import { elementCount, type NodeView } from '../ir/graph.js';
-import type { KernelCall, KernelVariant, Table } from '../ir/op.js';
+import type { Facts, KernelCall, KernelVariant, Table } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -14,7 +14,7 @@ import {
 } from './accumulation.js';
 import { stageNumbers } from './dense.js';
 import { laneBlocks, lanes, storedLanes } from './interleave.js';
-import { outputOf } from './operands.js';
+import { inputOf, outputOf } from './operands.js';
 import { type WindowShape, windowLead } from './overlap.js';
 
 /** Bytes of a vector register. */
@@ -42,8 +42,13 @@ const support = [
     'rescale_lanes_any_single',
     'store_lanes',
     'store_lanes_few',
+    'store_even_odd',
+    'add_taps',
+    'add_nine_taps',
     'copy_bytes',
+    'last_tap',
     'gather_patch',
+    'find_taps',
   ].map((name) => `mve/support/${name}`),
 ];
 
@@ -89,34 +94,37 @@ function convolutionCall(
   view: NodeView<AccumulationAttrs>,
   { shape, filters, stage }: Convolution,
 ): KernelCall {
-  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
+  const { batches, inH, inC, outH, outW, outC, kernelH, kernelW } = shape;
   const pointwise = inH * kernelH * kernelW === 1;
-  const window = {
-    in_h: inH,
-    in_w: inW,
-    in_zp: inputZeroPoint(view),
-    kernel_h: kernelH,
-    kernel_w: kernelW,
-    dilation_h: shape.dilationH,
-    dilation_w: shape.dilationW,
-    stride_h: shape.strideH,
-    stride_w: shape.strideW,
-    pad_top: shape.padTop,
-    pad_left: shape.padLeft,
-  };
   const call = filterCall(view, filters, stage);
   return {
     ...call,
     flags: { ...call.flags, pointwise },
     numbers: {
       ...call.numbers,
-      ...(pointwise ? {} : window),
+      ...(pointwise ? {} : windowNumbers(view, shape)),
       batches,
       in_c: inC,
       out_h: outH,
       out_w: outW,
       out_c: outC,
     },
+  };
+}
+
+function windowNumbers(view: NodeView<object>, shape: WindowShape): Record<string, number> {
+  return {
+    in_h: shape.inH,
+    in_w: shape.inW,
+    in_zp: inputZeroPoint(view),
+    kernel_h: shape.kernelH,
+    kernel_w: shape.kernelW,
+    dilation_h: shape.dilationH,
+    dilation_w: shape.dilationW,
+    stride_h: shape.strideH,
+    stride_w: shape.strideW,
+    pad_top: shape.padTop,
+    pad_left: shape.padLeft,
   };
 }
 
@@ -238,4 +246,124 @@ function vectorStage(
     });
   });
   return { data, role: 'table' };
+}
+
+/** Channels of a depthwise convolution that are computed at once. */
+const depthwiseLanes = 8;
+/** Pointers to pixels that the kernel has room for. */
+const mostTaps = 64;
+
+/**
+ * A depthwise convolution with a depth multiplier of 1: products of two taps are summed in 16 bits.
+ */
+export function vectorDepthwise<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const pixelBytes = ({ inC }: WindowShape) => Math.ceil(inC / depthwiseLanes) * depthwiseLanes;
+  return {
+    template: 'mve/depthwise_conv2d',
+    needs: ['mve'],
+    support,
+    when(view, { facts }) {
+      if (!when(view)) return false;
+      const { filters } = describe(view);
+      return filters.depth <= mostTaps && pairsFit(view, filters, facts);
+    },
+    scratch: (view) => 2 * pixelBytes(describe(view).shape),
+    work(view) {
+      const { shape, filters } = describe(view);
+      const pixels = shape.batches * shape.outH * shape.outW;
+      const blocks = pixels * Math.ceil(shape.outC / depthwiseLanes);
+      return {
+        pixels: { count: pixels, cycles: 60 },
+        blocks: { count: blocks, cycles: 40 },
+        taps: { count: blocks * filters.depth, cycles: 6 },
+      };
+    },
+    overlap(view) {
+      const walk = { tilePixels: 1, channelBlock: depthwiseLanes };
+      return [{ input: 0, lead: windowLead(describe(view).shape, walk), exact: false }];
+    },
+    lower(view) {
+      const { shape, filters, stage } = describe(view);
+      const { batches, outH, outW } = shape;
+      const blocks = Array.from(
+        { length: Math.ceil(filters.channels / depthwiseLanes) },
+        (_, block) => block * depthwiseLanes,
+      );
+      const nine = filters.depth === 9;
+      const pairs = Math.ceil(filters.depth / 2);
+      const call: KernelCall = {
+        inputs: [0],
+        outputs: [0],
+        flags: { ...stageFlags(stage), nine },
+        numbers: {
+          batches,
+          out_h: outH,
+          out_w: outW,
+          channels: filters.channels,
+          pixel_bytes: pixelBytes(shape),
+          ...(nine ? {} : { pairs }),
+          ...windowNumbers(view, shape),
+          ...stageNumbers(stage),
+        },
+        tables: {
+          weights: tapVectors(blocks, weightsOf(view), filters, nine ? 9 : 2 * pairs),
+          stage: vectorStage(
+            blocks.flatMap((first) =>
+              [
+                [0, 2, 4, 6],
+                [1, 3, 5, 7],
+              ].map((lane) => lane.map((i) => first + i)),
+            ),
+            stage,
+            biasesFor(view, filters, true),
+          ),
+        },
+      };
+      return [call];
+    },
+  };
+}
+
+/** Whether taps 0 and 1, 2 and 3 and so on of every channel have products whose sum is an int16. */
+function pairsFit(view: NodeView<object>, filters: Filters, facts: Facts): boolean {
+  const { min, max } = facts.range(inputOf(view, 0));
+  const zeroPoint = inputZeroPoint(view);
+  const weights = weightsOf(view);
+  for (let channel = 0; channel < filters.channels; channel += 1) {
+    // A tap in the padding is the zero point.
+    const low = Math.min(zeroPoint, min[channel] as number);
+    const high = Math.max(zeroPoint, max[channel] as number);
+    for (let tap = 0; tap < filters.depth; tap += 2) {
+      let [least, most] = [0, 0];
+      for (let i = tap; i < Math.min(tap + 2, filters.depth); i += 1) {
+        const weight = weights[filters.position(channel, i)] as number;
+        least += Math.min(weight * low, weight * high);
+        most += Math.max(weight * low, weight * high);
+      }
+      if (least < -(2 ** 15) || most >= 2 ** 15) return false;
+    }
+  }
+  return true;
+}
+
+/** Weights of eight channels under each tap in turn: int8[blocks][taps][8]. What is missing is 0. */
+function tapVectors(
+  blocks: readonly number[],
+  weights: Int8Array,
+  { channels, depth, position }: Filters,
+  taps: number,
+): Table {
+  const data = new Int8Array(blocks.length * taps * depthwiseLanes);
+  blocks.forEach((first, block) => {
+    for (let lane = 0; lane < depthwiseLanes && first + lane < channels; lane += 1) {
+      for (let tap = 0; tap < depth; tap += 1) {
+        const at = (block * taps + tap) * depthwiseLanes + lane;
+        data[at] = weights[position(first + lane, tap)] as number;
+      }
+    }
+  });
+  return { data, role: 'weights' };
 }

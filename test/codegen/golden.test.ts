@@ -31,11 +31,11 @@ class Layers extends GraphBuilder {
     return this.accumulate('conv2d', x, [outC, kh, kw, c], outC, { ...window, ...attrs });
   }
 
-  depthwise(x: TensorId, outC: number, attrs: Attrs): TensorId {
+  depthwise(x: TensorId, outC: number, attrs: Attrs, leastWeight = -128): TensorId {
     const [, , , c = 1] = this.shape(x);
     const depthMultiplier = outC / c;
     const all = { ...window, depthMultiplier, ...attrs };
-    return this.accumulate('depthwise_conv2d', x, [1, 3, 3, outC], outC, all);
+    return this.accumulate('depthwise_conv2d', x, [1, 3, 3, outC], outC, all, leastWeight);
   }
 
   dense(x: TensorId, outputs: number): TensorId {
@@ -45,9 +45,17 @@ class Layers extends GraphBuilder {
     });
   }
 
-  private accumulate(op: string, x: TensorId, shape: number[], channels: number, attrs: Attrs) {
+  private accumulate(
+    op: string,
+    x: TensorId,
+    shape: number[],
+    channels: number,
+    attrs: Attrs,
+    leastWeight = -128,
+  ) {
     const count = shape.reduce((product, extent) => product * extent, 1);
-    const weights = this.constant(this.random.int8(count), shape, perTensorQuant(0.02, 0));
+    const data = this.random.int8(count, leastWeight);
+    const weights = this.constant(data, shape, perTensorQuant(0.02, 0));
     const bias = this.constant(this.random.int32(channels, -999, 999));
     return this.node(op, [x, weights, bias], { rounding: 'double', ...attrs });
   }
@@ -59,6 +67,11 @@ const rows: Readonly<Record<string, Fill>> = {
     const attrs = { strideH: 2, strideW: 2, ...pads };
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
     return b.conv2d(x, [6, 3, 3], attrs);
+  },
+  'mve/depthwise_conv2d': (b) => {
+    const attrs = { strideH: 2, strideW: 2, ...pads };
+    const x = b.depthwise(b.input([1, 9, 9, 11]), 11, attrs, -127);
+    return b.depthwise(x, 11, pads, -127);
   },
   'mve/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'portable/add': (b) => {

@@ -1,0 +1,281 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* Four int32 in a vector register, and four from memory. */
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+typedef int32x4_t lanes4;
+
+static inline lanes4 load_lanes(const int32_t *p)
+{
+    return vldrwq_s32(p);
+}
+#else
+typedef struct { int32_t lane[4]; } lanes4;
+
+static inline lanes4 load_lanes(const int32_t *p)
+{
+    return (lanes4){ { p[0], p[1], p[2], p[3] } };
+}
+#endif
+
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
+ * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
+ * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
+}
+
+/* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
+ * where it is negative, halves up). stage[4] to [7] are the multipliers, [8] to [11] the shifts. */
+#if defined(__ARM_FEATURE_MVE)
+static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
+{
+    x = vqrdmulhq_s32(x, vldrwq_s32(stage + 4));
+    x = vaddq_s32(x, vshrq_n_s32(x, 31));
+    return vrshlq_s32(x, vldrwq_s32(stage + 8));
+}
+#else
+static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
+{
+    for (int32_t i = 0; i < 4; i++)
+        x.lane[i] = requantise(x.lane[i], stage[4 + i], stage[8 + i]);
+    return x;
+}
+#endif
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+static inline int8_t to_output(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
+
+/* Stores the first `count`, at most eight, of the channels in turns from `even` and `odd`, clamped
+ * before the zero point is added. */
+#if defined(__ARM_FEATURE_MVE)
+static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
+                                  const struct output *output)
+{
+    int16x8_t x = vqmovntq_s32(vqmovnbq_s32(vuninitializedq_s16(), even), odd);
+    x = vmaxq_s16(x, vdupq_n_s16((int16_t)output->min));
+    x = vminq_s16(x, vdupq_n_s16((int16_t)output->max));
+    x = vaddq_n_s16(x, (int16_t)output->zero_point);
+    vstrbq_p_s16(y, x, vctp16q((uint32_t)count));
+}
+#else
+static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
+                                  const struct output *output)
+{
+    for (int32_t i = 0; i < count && i < 8; i++)
+        y[i] = to_output((i % 2 == 0 ? even : odd).lane[i / 2], output);
+}
+#endif
+
+/* As add_taps for nine taps, the last without another beside it. Loads that widen take the lower
+ * registers only, which hold six taps at a time. */
+#if defined(__ARM_FEATURE_MVE)
+#define ADD_PAIR(tap0, tap1)              \
+    "vldrb.s16 q0, [" tap0 "], #8\n\t"    \
+    "vldrb.s16 q1, [%[w]], #8\n\t"        \
+    "vldrb.s16 q2, [" tap1 "], #8\n\t"    \
+    "vldrb.s16 q3, [%[w]], #8\n\t"        \
+    "vmul.i16 q0, q0, q1\n\t"             \
+    "vmul.i16 q2, q2, q3\n\t"             \
+    "vadd.i16 q0, q0, q2\n\t"             \
+    "vmovlb.s16 q1, q0\n\t"               \
+    "vmovlt.s16 q0, q0\n\t"               \
+    "vadd.i32 %q[even], %q[even], q1\n\t" \
+    "vadd.i32 %q[odd], %q[odd], q0\n\t"
+
+static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_t **taps,
+                                          const int8_t *weights)
+{
+    lanes4 a = *even, b = *odd;
+    __asm__("ldm %[taps], {r0, r2, r3, r4, r5, r6}\n\t"
+            ADD_PAIR("r0", "r2")
+            ADD_PAIR("r3", "r4")
+            ADD_PAIR("r5", "r6")
+            "stm %[taps]!, {r0, r2, r3, r4, r5, r6}\n\t"
+            "ldm %[taps], {r0, r2, r3}\n\t"
+            ADD_PAIR("r0", "r2")
+            "vldrb.s16 q0, [r3], #8\n\t"
+            "vldrb.s16 q1, [%[w]], #8\n\t"
+            "vmul.i16 q0, q0, q1\n\t"
+            "vmovlb.s16 q1, q0\n\t"
+            "vmovlt.s16 q0, q0\n\t"
+            "vadd.i32 %q[even], %q[even], q1\n\t"
+            "vadd.i32 %q[odd], %q[odd], q0\n\t"
+            "stm %[taps], {r0, r2, r3}"
+            : [even] "+w"(a), [odd] "+w"(b), [taps] "+r"(taps), [w] "+l"(weights)
+            :
+            : "q0", "q1", "q2", "q3", "r0", "r2", "r3", "r4", "r5", "r6", "memory");
+    *even = a;
+    *odd = b;
+    return weights;
+}
+#else
+static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_t **taps,
+                                          const int8_t *weights)
+{
+    for (int32_t tap = 0; tap < 9; tap += 2) {
+        for (int32_t i = 0; i < 8; i++, weights++) {
+            int32_t sum = taps[tap][i] * weights[0];
+            if (tap < 8)
+                sum += taps[tap + 1][i] * weights[8];
+            (i % 2 == 0 ? even : odd)->lane[i / 2] += (int16_t)sum;
+        }
+        weights += tap < 8 ? 8 : 0;
+    }
+    for (int32_t tap = 0; tap < 9; tap++)
+        taps[tap] += 8;
+    return weights;
+}
+#endif
+
+struct window {
+    int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
+};
+
+/* Row (or column) under the last tap of a window that begins at row `first`. */
+static inline int32_t last_tap(int32_t first, int32_t taps, int32_t dilation)
+{
+    return first + (taps - 1) * dilation;
+}
+
+/* Pointers to the pixels under the taps of a window whose first tap is at (y, x). Outside of the
+ * image they point to `outside`, at the image's last pixel to `last`: kernels may read behind a
+ * pixel, but not behind the image. */
+BONSAI_SHARED void find_taps(const int8_t **taps, const int8_t *image, int32_t y, int32_t x,
+                             const struct window *window, const int8_t *outside,
+                             const int8_t *last)
+{
+    const int32_t in_h = window->in_h, in_w = window->in_w, in_c = window->in_c;
+    const int32_t last_y = last_tap(y, window->kernel_h, window->dilation_h);
+    const int32_t last_x = last_tap(x, window->kernel_w, window->dilation_w);
+    const int32_t step = window->dilation_w * in_c;
+    if (y >= 0 && last_y < in_h && x >= 0 && last_x < in_w - (last_y == in_h - 1)) {
+        const int8_t *row = image + (y * in_w + x) * in_c;
+        for (int32_t ky = window->kernel_h; ky > 0; ky--) {
+            const int8_t *tap = row;
+            for (int32_t kx = window->kernel_w; kx > 0; kx--, tap += step)
+                *taps++ = tap;
+            row += window->dilation_h * in_w * in_c;
+        }
+        return;
+    }
+    for (int32_t iy = y; iy <= last_y; iy += window->dilation_h) {
+        for (int32_t ix = x; ix <= last_x; ix += window->dilation_w) {
+            const int32_t pixel = iy * in_w + ix;
+            const int32_t inside = iy >= 0 && iy < in_h && ix >= 0 && ix < in_w;
+            *taps++ = !inside ? outside : pixel == in_h * in_w - 1 ? last : image + pixel * in_c;
+        }
+    }
+}
+
+struct depthwise_conv2d_s8_mve_args {
+    const int8_t *weights;
+    const int32_t *stage;
+    uint8_t in_h;
+    uint8_t in_w;
+    uint8_t stride_h;
+    uint8_t stride_w;
+};
+
+/* A pixel at a time, its channels eight at a time. Taps outside of the image read a pixel of zero
+ * points in scratch.
+ * The input's zero point is folded into the biases. */
+static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
+                                    const struct depthwise_conv2d_s8_mve_args *restrict args)
+{
+    const struct output output = { -131, 124, 3, 8 };
+    const struct window window = { args->in_h, args->in_w, 11, 3, 3,
+                                   1, 1, 3 };
+    const int32_t channels = window.in_c, image_bytes = window.in_h * window.in_w * channels;
+    const int32_t out_w = 5, stride_w = args->stride_w, pad_left = 1;
+    int8_t *const outside = scratch, *const last = scratch + 16;
+
+    memset(outside, window.zero_point, (size_t)channels);
+    for (int32_t batch = 1; batch > 0; batch--, in += image_bytes) {
+        memcpy(last, in + image_bytes - channels, (size_t)channels);
+        for (int32_t oy = 0; oy < 5; oy++) {
+            for (int32_t ox = 0; ox < out_w; ox++, out += channels) {
+                const int32_t y = oy * args->stride_h - 1, x = ox * stride_w - pad_left;
+                const int8_t *taps[9];
+                const int8_t *weights = args->weights;
+                const int32_t *stage = args->stage;
+                find_taps(taps, in, y, x, &window, outside, last);
+                for (int32_t c = 0; c < channels; c += 8, stage += 24) {
+                    lanes4 even = load_lanes(stage), odd = load_lanes(stage + 12);
+                    weights = add_nine_taps(&even, &odd, taps, weights);
+                    even = rescale_lanes(even, stage);
+                    odd = rescale_lanes(odd, stage + 12);
+                    store_even_odd(out + c, even, odd, channels - c, &output);
+                }
+            }
+        }
+    }
+}
+
+static const struct depthwise_conv2d_s8_mve_args model_depthwise_conv2d_0_args BONSAI_FLASH = {
+    .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage, .in_h = 9,
+    .in_w = 9, .stride_h = 2, .stride_w = 2,
+};
+
+static const struct depthwise_conv2d_s8_mve_args model_depthwise_conv2d_1_args BONSAI_FLASH = {
+    .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage, .in_h = 5,
+    .in_w = 5, .stride_h = 1, .stride_w = 1,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,11] -> [1,5,5,11]  3x3 stride 2 pad
+     * 1,1,1,1
+     * kernel mve/depthwise_conv2d (test; 2475 MAC); scratch 32 B at 0x0490; arena in 0x0000, out
+     * 0x037c */
+    case 0:
+        depthwise_conv2d_s8_mve(arena + 0x0000, arena + 0x037c, arena + 0x0490,
+        &model_depthwise_conv2d_0_args);
+        break;
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,11] -> [1,5,5,11]  3x3 pad 1,1,1,1
+     * kernel mve/depthwise_conv2d (test; 2475 MAC); scratch 32 B at 0x05c4; arena in 0x037c, out
+     * 0x04b0 */
+    case 1:
+        depthwise_conv2d_s8_mve(arena + 0x037c, arena + 0x04b0, arena + 0x05c4,
+        &model_depthwise_conv2d_1_args);
+        break;
+    default:
+        break;
+    }
+}
