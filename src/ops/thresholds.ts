@@ -4,6 +4,7 @@
  * output changes, at most 255 places, instead of over all accumulators.
  */
 import { finish, type OutputStage } from './accumulation.js';
+import { clamp, saturatingRoundingDoublingHighMul } from './quant.js';
 
 /** A channel's outputs over the accumulators min … max, both included. */
 export interface Thresholds {
@@ -63,6 +64,23 @@ export function agrees(
     start = end + 1;
   }
   return true;
+}
+
+/**
+ * Whether no accumulator between the bounds meets TFLM's tie rule: halves go away from zero, which
+ * tells below zero from above. Without it the two roundings are one shift,
+ * (acc · multiplier + 2^30 + 2^(30 + e)) >> (31 + e) with e = −shift. Single rounding has no ties.
+ */
+export function isTieFree(stage: OutputStage, channel: number, min: number, max: number): boolean {
+  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+  if (stage.rounding === 'single' || shift >= 0) return true;
+  const thresholds = thresholdsOf(stage, channel, min, max);
+  const half = 2 ** (-shift - 1);
+  const halvesUp = (x: number) => {
+    const scaled = saturatingRoundingDoublingHighMul(x, multiplier) + half;
+    return clamp(Math.floor(scaled * 2 ** shift) + stage.zeroPoint, stage.min, stage.max);
+  };
+  return thresholds !== null && agrees(thresholds, halvesUp);
 }
 
 /** The least x in [low, high] that reaches; `high` does. Gallops away from a guess, then halves. */

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { finish, type OutputStage } from '../../src/ops/accumulation.js';
-import { agrees, thresholdsOf } from '../../src/ops/thresholds.js';
+import { agrees, isTieFree, thresholdsOf } from '../../src/ops/thresholds.js';
 
 const stageOf = (part: Partial<OutputStage> & { multiplier: number; shift: number }) => ({
   biases: new Int32Array(1),
@@ -61,6 +61,30 @@ describe('thresholds', () => {
     expect(off((x) => x === 1000, 1)).to.equal(false);
     expect(off((x) => x === inside, -1)).to.equal(false);
     expect(off((x) => x === inside - 1, 1)).to.equal(false);
+  });
+
+  it('tell where halves below zero go away from it: in exact integers, over all accumulators', () => {
+    let ties = 0;
+    fc.assert(
+      fc.property(stages, bounds, (stage, [min, extent]) => {
+        const { multiplier = 0, shift = 0 } = stage.multipliers[0] ?? {};
+        const e = BigInt(Math.max(-shift, 0));
+        const left = BigInt(Math.max(shift, 0));
+        const nudge = 2n ** 30n + (e > 0n ? 2n ** (30n + e) : 0n);
+        const halvesUp = (x: number) => {
+          const rounded = ((BigInt(x) << left) * BigInt(multiplier) + nudge) >> (31n + e);
+          const output = Number(rounded) + stage.zeroPoint;
+          return Math.min(stage.max, Math.max(stage.min, output));
+        };
+        if (stage.rounding === 'single') return;
+        let same = true;
+        for (let x = min; x <= min + extent; x += 1) same &&= halvesUp(x) === finish(stage, x, 0);
+        if (!same) ties += 1;
+        expect(isTieFree(stage, 0, min, min + extent)).to.equal(same);
+      }),
+      { numRuns: 400 },
+    );
+    expect(ties).to.be.greaterThan(0);
   });
 
   it('are refused where a left shift wraps, unless it saturates', () => {
