@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing: npm packages here, compilers and socat through apt (root or sudo). Skips what is present.
+# Installs what is missing: npm packages here; compilers, QEMU and socat through apt (root or sudo). Skips what is present.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.j
 fi
 
 # command=package
-needed=(arm-none-eabi-gcc=gcc-arm-none-eabi gcc=gcc g++=g++ make=make socat=socat)
+needed=(arm-none-eabi-gcc=gcc-arm-none-eabi gcc=gcc g++=g++ make=make socat=socat qemu-system-arm=qemu-system-arm)
 missing=()
 for pair in "${needed[@]}"; do
   command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")

@@ -1,7 +1,7 @@
 /** bonsaic doctor: what this machine has, what is missing, and how to get it. */
 import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
-import { listPorts } from '../device/ports.js';
+import { listPorts, simulators } from '../device/index.js';
 import { exitStatus } from '../errors.js';
 import { table } from '../report/text.js';
 import { listTargets, loadTarget } from '../target/index.js';
@@ -21,6 +21,17 @@ function program(name: string, needed: boolean, purpose: string, hint: string): 
   const { status, stdout } = spawnSync(name, ['--version'], { encoding: 'utf8' });
   const found = status === 0 ? (stdout.split('\n')[0] ?? '') : 'not found';
   return { what: `${name} (${purpose})`, ok: status === 0, needed, found, hint };
+}
+
+/** The programs of simulators, each with the targets that need it. */
+function simulatorPrograms(): Check[] {
+  const targets = listTargets().map((name) => loadTarget(name));
+  return Object.entries(simulators).flatMap(([name, { program: needed }]) => {
+    if (needed === null) return [];
+    const users = targets.filter(({ simulator }) => simulator === name).map((t) => t.name);
+    const hint = `apt-get install ${needed.aptPackage}, or npm run setup`;
+    return [program(needed.command, true, `simulator of ${users.join(', ')}`, hint)];
+  });
 }
 
 async function serialPorts(): Promise<Check> {
@@ -56,6 +67,7 @@ async function examine(): Promise<Check[]> {
     ...[...compilers].map(([compiler, apt]) =>
       program(compiler, true, 'compiler', `apt-get install ${apt}, or npm run setup`),
     ),
+    ...simulatorPrograms(),
     program('socat', false, 'pty tests only', 'apt-get install socat'),
     await serialPorts(),
   ];

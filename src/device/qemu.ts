@@ -64,7 +64,7 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
     qemu.run();
     return {
       name,
-      simulation: `QEMU ${machine}: instructions are counted, cycles and memory wait states are not modelled`,
+      simulation: `QEMU ${machine}: instructions are counted; neither cycles nor wait states of memory`,
       write: (bytes) => serial.write(bytes),
       onData: (listener) => listeners.onData(listener),
       onLost: (listener) => listeners.onLost(listener),

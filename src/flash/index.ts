@@ -42,8 +42,8 @@ export async function flash(
     throw new BonsaiError(
       'flash',
       port,
-      `there is no board to flash for target ${target.name}`,
-      'use --port sim: it runs the program on this machine',
+      `bonsaic does not flash boards of target ${target.name}`,
+      `targets/${target.name}/README.md says what does; then: bonsaic profile DIR --port ${port}`,
     );
   }
   await protocol(file, image, port, progress);

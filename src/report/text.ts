@@ -101,19 +101,18 @@ function latencyLines(report: Report): string[] {
   const { latency } = report;
   if (latency === null) return [];
   const spread = latency.min === latency.max ? '' : `, ${latency.min} to ${latency.max}`;
-  const at = latency.unit === 'nanoseconds' ? '' : ` at ${(latency.clockHz / 1e6).toFixed(0)} MHz`;
+  const { unit, ms, clockHz } = latency;
+  const at = `${ms.toFixed(2)} ms at ${(clockHz / 1e6).toFixed(0)} MHz`;
+  const time = {
+    cycles: ` = ${at}`,
+    instructions: `, ${at} if each took a cycle`,
+    nanoseconds: ` = ${ms.toFixed(2)} ms`,
+  }[unit];
   const lines = [
-    `latency  ${thousands(latency.count)} ${latency.unit} = ${latency.ms.toFixed(2)} ms${at} ` +
-      `(median of ${latency.runs} runs${spread})`,
+    `latency  ${thousands(latency.count)} ${unit}${time} (median of ${latency.runs} runs${spread})`,
   ];
-  if (report.options.xip !== null) lines.push(`         ${simulatedNote(report)}`);
+  if (report.simulation !== null) lines.push(`         simulated: ${report.simulation}`);
   return lines;
-}
-
-function simulatedNote({ options }: Report): string {
-  return options.xip === 'model'
-    ? 'simulated: XIP cache, flash read in quad mode (56 cycles a miss); no bus contention'
-    : 'simulated: flash without cache misses, no bus contention';
 }
 
 function verifyLines({ verify }: Report): string[] {

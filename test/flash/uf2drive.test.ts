@@ -158,7 +158,7 @@ describe('flash', () => {
     const image = join(directory, 'program');
     writeFileSync(image, '');
     const error = await failure(flash(image, '/dev/ttyS0', { name: 'host', family: 'host' }));
-    expect(error.message).to.match(/no board to flash for target host/);
+    expect(error.message).to.match(/does not flash boards of target host/);
   });
 
   it('says when there is no image', async () => {
