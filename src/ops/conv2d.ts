@@ -14,7 +14,7 @@ import {
   weightsOf,
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
-import { fullyConnectedCall, residualKernel, residualOverlap, stageNumbers } from './dense.js';
+import { fullyConnectedCall, pixelOverlaps, residualKernel, stageNumbers } from './dense.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { type Convolution, vectorConvolution } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
@@ -226,10 +226,15 @@ function macs(view: NodeView<Conv2dAttrs>): number {
   return batches * outH * outW * outC * kernelH * kernelW * filterC;
 }
 
+function pixelsOf(view: NodeView<Conv2dAttrs>): number {
+  const { batches, outH, outW } = dimsOf(view);
+  return batches * outH * outW;
+}
+
 /** For kernels that gather windows; pixels of a pointwise one are a single row. */
 function convolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
   const dims = dimsOf(view);
-  const pixels = dims.batches * dims.outH * dims.outW;
+  const pixels = pixelsOf(view);
   const row = { batches: 1, inH: 1, outH: 1, inW: pixels, outW: pixels };
   return {
     shape: { ...view.attrs, ...dims, ...(isPointwise(view) ? row : {}) },
@@ -258,7 +263,8 @@ export const conv2d = {
       ...residualKernel('fully_connected', ['dot4']),
       when: isPointwise,
       work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
-      overlap: (view) => residualOverlap(view, dimsOf(view).outC),
+      weightPasses: pixelsOf,
+      overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape),
       lower: (view) => {
         const { outC } = dimsOf(view);
         return [fullyConnectedCall(view, filtersOf(view), outputStage(view, outC, 'per-channel'))];
@@ -268,7 +274,8 @@ export const conv2d = {
       ...residualKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
       when: () => true,
       work: (view) => ({ macs: { count: macs(view), cycles: 7 } }),
-      overlap: (view) => residualOverlap(view, dimsOf(view).outC / dimsOf(view).groups),
+      weightPasses: pixelsOf,
+      overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape, dimsOf(view).groups),
       lower,
     },
   ]),

@@ -10,6 +10,7 @@ import {
 } from './accumulation.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable, storedLanes } from './interleave.js';
 import { outputOf } from './operands.js';
+import { type WindowShape, windowLead } from './overlap.js';
 import { hasResidual, residualOperands } from './residual.js';
 
 /** C helpers between accumulator and output; codegen leaves out those that are not called. */
@@ -41,14 +42,32 @@ export function residualKernel(template: string, support: readonly string[]) {
 }
 
 /**
- * The sum may take the place of what is added, which is read just before the sum is written:
- * unless lanes overlap, whose channels are computed twice.
+ * Where output 0 may lie of a kernel that computes four channels of a pixel after the other, all of
+ * them before those of the next pixel, and adds the residual last.
  *
- * @param channels of a convolution group
+ * @param groups of the convolution; each goes over the whole image
  */
-export function residualOverlap(view: NodeView<object>, channels: number): readonly Overlap[] {
-  if (!hasResidual(view) || (channels > lanes && channels % lanes !== 0)) return [];
-  return [{ input: 3, lead: 0, exact: true }];
+export function pixelOverlaps(
+  view: NodeView<object>,
+  shape: WindowShape,
+  groups = 1,
+): readonly Overlap[] {
+  const channels = shape.outC / groups;
+  // Where lanes overlap, a sum is computed twice: what is added must still be there.
+  const isOnce = channels <= lanes || channels % lanes === 0;
+  return [
+    ...(groups > 1
+      ? []
+      : [{ input: 0, lead: windowLead(shape, { channelBlock: lanes }), exact: false }]),
+    ...(hasResidual(view) && isOnce ? [{ input: 3, lead: 0, exact: true }] : []),
+  ];
+}
+
+/** A fully connected layer over `rows` rows is a 1×1 convolution over a row of so many pixels. */
+export function rowShape(rows: number, depth: number, channels: number): WindowShape {
+  const window = { kernelH: 1, kernelW: 1, strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
+  const image = { batches: 1, inH: 1, inW: rows, inC: depth, outH: 1, outW: rows, outC: channels };
+  return { ...window, ...image, padTop: 0, padLeft: 0 };
 }
 
 /** Numbers of the output stage. */

@@ -1,7 +1,7 @@
 /** depthwise_conv2d (DEPTHWISE_CONV_2D): NHWC × 1HWO, any depth multiplier, stride, dilation. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, ChannelFlow, KernelCall, OpDef } from '../ir/op.js';
+import type { ChannelBounds, ChannelFlow, KernelCall, OpDef, Overlap } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -18,6 +18,7 @@ import { multiplyKernel, stageNumbers } from './dense.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
 import { type Convolution, vectorConvolution, vectorDepthwise } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
+import { windowLead } from './overlap.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
 export interface DepthwiseConv2dAttrs extends AccumulationAttrs, Window {
@@ -196,6 +197,12 @@ function convolutionOf(view: NodeView<DepthwiseConv2dAttrs>): Convolution {
   };
 }
 
+/** Of a kernel that goes pixel after pixel, in each over so many channels at once. */
+function overlaps(view: NodeView<DepthwiseConv2dAttrs>, channelBlock: number): readonly Overlap[] {
+  const lead = windowLead(convolutionOf(view).shape, { channelBlock, depthwise: true });
+  return [{ input: 0, lead, exact: false }];
+}
+
 export const depthwiseConv2d = {
   name: 'depthwise_conv2d',
   infer,
@@ -214,12 +221,14 @@ export const depthwiseConv2d = {
       ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'clip_taps']),
       when: isByFour,
       work: (view) => ({ macs: { count: macs(view), cycles: 14 } }),
+      overlap: (view) => overlaps(view, lanes),
       lower: (view) => lower(view, true),
     },
     {
       ...multiplyKernel('depthwise_conv2d', ['clip_taps']),
       when: () => true,
       work: (view) => ({ macs: { count: macs(view), cycles: 25 } }),
+      overlap: (view) => overlaps(view, 1),
       lower: (view) => lower(view, false),
     },
   ],

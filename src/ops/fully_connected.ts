@@ -14,7 +14,7 @@ import {
 } from './accumulation.js';
 import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './bounds.js';
-import { fullyConnectedCall, residualKernel, residualOverlap } from './dense.js';
+import { fullyConnectedCall, pixelOverlaps, residualKernel, rowShape } from './dense.js';
 import { vectorFullyConnected } from './mve.js';
 import { inputOf } from './operands.js';
 import {
@@ -139,7 +139,11 @@ export const fullyConnected = {
       ...residualKernel('fully_connected', ['dot4']),
       when: () => true,
       work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
-      overlap: (view) => residualOverlap(view, filtersOf(view).channels),
+      weightPasses: rowsOf,
+      overlap(view) {
+        const { channels, depth } = filtersOf(view);
+        return pixelOverlaps(view, rowShape(rowsOf(view), depth, channels));
+      },
       lower: (view) => [fullyConnectedCall(view, filtersOf(view), stageOf(view))],
     },
   ]),

@@ -63,6 +63,12 @@ export interface Walk {
    * writing pixel by pixel, then goes over the tile again for the next ones.
    */
   readonly channelBlock?: number;
+  /**
+   * Output channel c needs input channel c · inC / outC only (a depthwise convolution, a pool), and
+   * a block reads no others. One that is not full begins earlier: the last, for instance, overlaps
+   * the one before.
+   */
+  readonly depthwise?: boolean;
   /** Copies of input rows in scratch, from which a tile reads what it can. */
   readonly lineBuffer?: LineBuffer;
 }
@@ -92,7 +98,7 @@ export function windowLead(shape: WindowShape, walk: Walk = {}): number {
 
 function* accessesOf(shape: WindowShape, walk: Walk): Generator<Access> {
   const { batches, inH, inW, inC, outH, outW, outC } = shape;
-  const { tilePixels = 1, tileRows = 1, channelBlock, lineBuffer } = walk;
+  const { tilePixels = 1, tileRows = 1, channelBlock, depthwise = false, lineBuffer } = walk;
   const [vertical, horizontal] = axesOf(shape);
   const rows = Array.from({ length: outH }, (_, oy) => tapsInside(oy, vertical));
   const lefts = Array.from({ length: outW }, (_, ox) => least(tapsInside(ox, horizontal)));
@@ -118,9 +124,12 @@ function* accessesOf(shape: WindowShape, walk: Walk): Generator<Access> {
                 tile.map((ox) => ({ top: tops[i] ?? 0, left: lefts[ox] ?? 0, oy, ox })),
               );
         for (const block of blocks) {
+          const end = (block.at(-1) ?? 0) + 1;
+          const first = Math.max(0, end - (channelBlock ?? outC));
+          const channel = depthwise ? Math.floor((first * inC) / outC) : 0;
           for (const { top, left, oy, ox } of pixels) {
             const pixel = (n * outH + oy) * outW + ox;
-            yield { reads: read(top, left), end: pixel * outC + (block.at(-1) ?? 0) + 1 };
+            yield { reads: read(top, left) + channel, end: pixel * outC + end };
           }
         }
       }

@@ -4,6 +4,7 @@ import { at, elementCount, type NodeView, type Shape, type TensorData } from '..
 import type { ChannelBounds, KernelCall, OpDef } from '../ir/op.js';
 import { mapBounds, tieOf } from './bounds.js';
 import { inputOf, outputOf, requireInt8 } from './operands.js';
+import { windowLead } from './overlap.js';
 import { type Activation, activationRange, clamp, perTensor } from './quant.js';
 import { type Pads, type Window, windowOutput } from './window.js';
 
@@ -97,10 +98,19 @@ export function pool<A extends PoolAttrs>({ name, reduce, cycles }: Pool): OpDef
           const taps = outputs * view.attrs.kernelH * view.attrs.kernelW;
           return { outputs: { count: outputs, cycles }, taps: { count: taps, cycles: 5 } };
         },
+        overlap: (view) => [{ input: 0, lead: leadOf(view), exact: false }],
         lower: (view) => [lower(view)],
       },
     ],
   };
+}
+
+/** Of a kernel that reads and writes channel after channel, pixel after pixel. */
+function leadOf(view: NodeView<PoolAttrs>): number {
+  const [batches = 0, inH = 0, inW = 0, inC = 0] = imageOf(view);
+  const [, outH = 0, outW = 0, outC = 0] = outputOf(view).shape;
+  const shape = { ...slides(view), ...view.attrs, batches, inH, inW, inC, outH, outW, outC };
+  return windowLead(shape, { channelBlock: 1, depthwise: true });
 }
 
 /** Indices inside the image that window number `o` along one axis covers. */

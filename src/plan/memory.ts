@@ -24,9 +24,18 @@ export function stepBytes(
 ): readonly (readonly number[])[] {
   const { nodes, owners, buffers, bufferOf } = resolve(schedule);
   const bytes = (id: TensorId) => bufferOf(id)?.bytes ?? 0;
+  // By step + 1: that before the first step comes too.
+  const changes = new Float64Array(nodes.length + 3);
+  const change = (step: number, by: number) => {
+    changes[step + 1] = (changes[step + 1] ?? 0) + by;
+  };
+  for (const buffer of buffers) {
+    change(buffer.first, buffer.bytes);
+    change(buffer.last + 1, -buffer.bytes);
+  }
+  let liveBytes = changes[0] ?? 0;
   return nodes.map((node, step) => {
-    const live = buffers.filter(({ first, last }) => first <= step && step <= last);
-    const liveBytes = live.reduce((sum, buffer) => sum + buffer.bytes, 0);
+    liveBytes += changes[step + 1] ?? 0;
     const dies = (id: TensorId) => bufferOf(id)?.last === step;
     return (kernels[step] ?? []).map(
       (kernel) => liveBytes + addedBytes(node, owners, kernel, bytes, dies),

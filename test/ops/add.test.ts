@@ -6,7 +6,6 @@ const attrs = { activation: 'none' };
 
 testOperator({
   op: 'add',
-  inPlace: true,
   random: (random) => randomBinary(random, (a, b) => quantNear(random, Math.max(a, b), -8, 6)),
   refused: [
     {

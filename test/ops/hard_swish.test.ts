@@ -3,7 +3,6 @@ import { randomShape, testOperator } from '../support/operator.js';
 
 testOperator({
   op: 'hard_swish',
-  inPlace: true,
   random: (random) => ({
     inputs: [
       {

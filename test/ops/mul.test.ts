@@ -6,7 +6,6 @@ const attrs = { activation: 'none' };
 
 testOperator({
   op: 'mul',
-  inPlace: true,
   random: (random) => randomBinary(random, (a, b) => quantNear(random, a * b, -14, 20)),
   refused: [
     {

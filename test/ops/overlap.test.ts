@@ -38,7 +38,7 @@ const range = (first: number, end: number, step = 1) =>
 
 /** Whether a kernel that walks so reads only what is still there, its input `lead` bytes higher. */
 function isSafe(s: WindowShape, walk: Walk, lead: number): boolean {
-  const { tilePixels = 1, tileRows = 1, channelBlock, lineBuffer } = walk;
+  const { tilePixels = 1, tileRows = 1, channelBlock, depthwise = false, lineBuffer } = walk;
   const rowBytes = s.inW * s.inC;
   const written = new Set<number>();
   let safe = true;
@@ -68,7 +68,10 @@ function isSafe(s: WindowShape, walk: Walk, lead: number): boolean {
         for (const kx of range(0, s.kernelW)) {
           const x = ox * s.strideW - s.padLeft + kx * s.dilationW;
           if (x < 0 || x >= s.inW) continue;
-          for (const c of range(0, s.inC)) load(((n * s.inH + y) * s.inW + x) * s.inC + c);
+          const channels = depthwise
+            ? block.map((c) => Math.floor((c * s.inC) / s.outC))
+            : range(0, s.inC);
+          for (const c of channels) load(((n * s.inH + y) * s.inW + x) * s.inC + c);
         }
       }
     };
@@ -93,7 +96,8 @@ function isSafe(s: WindowShape, walk: Walk, lead: number): boolean {
         }
         for (const first of range(0, s.outC, channelBlock)) {
           for (const [oy, ox] of pixels) {
-            const block = all.slice(first, first + channelBlock);
+            const end = Math.min(first + channelBlock, s.outC);
+            const block = range(Math.max(0, end - channelBlock), end);
             pixel(oy, ox, block, 'read');
             pixel(oy, ox, block, 'write');
           }
@@ -126,6 +130,18 @@ const rows: readonly { edge: string; shape: WindowShape; walk?: Walk; lead: numb
     edge: '3x3 SAME: one row and one pixel are still needed',
     shape: shapeOf([25, 5, 64], 64, 3, 1, [1, 1]),
     lead: 5 * 64 + 64,
+  },
+  {
+    edge: '3x3 SAME, depthwise: channels in blocks read no others',
+    shape: shapeOf([25, 5, 64], 64, 3, 1, [1, 1]),
+    walk: { channelBlock: 4, depthwise: true },
+    lead: 5 * 64 + 64,
+  },
+  {
+    edge: '3x3 stride 2, depthwise: the first pixel reads where it writes',
+    shape: shapeOf([24, 24, 16], 16, 3, 2, [0, 1]),
+    walk: { channelBlock: 4, depthwise: true },
+    lead: 0,
   },
   {
     edge: '3x3 SAME by rows',
@@ -190,6 +206,7 @@ const walks: fc.Arbitrary<Walk> = fc.record(
     tilePixels: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constant(Infinity)),
     tileRows: fc.integer({ min: 1, max: 3 }),
     channelBlock: fc.integer({ min: 1, max: 4 }),
+    depthwise: fc.boolean(),
     lineBuffer: fc.record({ rows: fc.integer({ min: 1, max: 6 }), newest: fc.boolean() }),
   },
   { requiredKeys: [] },

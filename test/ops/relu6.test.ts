@@ -3,7 +3,6 @@ import { randomQuant, randomShape, testOperator } from '../support/operator.js';
 
 testOperator({
   op: 'relu6',
-  inPlace: true,
   random: (random) => ({
     inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
     quant: randomQuant(random),

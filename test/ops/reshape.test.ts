@@ -2,7 +2,6 @@ import { randomShape, testOperator } from '../support/operator.js';
 
 testOperator({
   op: 'reshape',
-  inPlace: true,
   random: (random) => {
     const shape = randomShape(random, random.integer(1, 4), 3);
     return { inputs: [{ shape }], attrs: { shape: [shape.reduce((a, b) => a * b, 1)] } };

@@ -2,7 +2,6 @@ import { randomShape, testOperator } from '../support/operator.js';
 
 testOperator({
   op: 'squeeze',
-  inPlace: true,
   random: (random) => {
     const shape = randomShape(random, random.integer(1, 4), 3);
     return { inputs: [{ shape }], attrs: { shape: shape.filter((extent) => extent !== 1) } };

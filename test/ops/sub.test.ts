@@ -6,7 +6,6 @@ const attrs = { activation: 'none', ratios: 'single' };
 
 testOperator({
   op: 'sub',
-  inPlace: true,
   random(random) {
     const node = randomBinary(random, (a, b) => quantNear(random, Math.max(a, b), -8, 6));
     return { ...node, attrs: { ...node.attrs, ratios: random.pick(['single', 'double']) } };

@@ -3,7 +3,6 @@ import { randomQuant, randomShape, testOperator } from '../support/operator.js';
 
 testOperator({
   op: 'tanh',
-  inPlace: true,
   random: (random) => ({
     inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
     quant: perTensorQuant(1 / 128, 0),

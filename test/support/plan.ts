@@ -2,10 +2,18 @@
 
 import { analyse } from '../../src/analysis/index.js';
 import { identifier } from '../../src/codegen/c.js';
-import { byteCount, type Module, mainGraph, type TensorId, viewOf } from '../../src/ir/graph.js';
-import type { Facts, Feature, KernelContext } from '../../src/ir/op.js';
+import {
+  byteCount,
+  type Module,
+  mainGraph,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../../src/ir/graph.js';
+import type { Facts, Feature, KernelContext, KernelVariant } from '../../src/ir/op.js';
 import { opOf } from '../../src/ops/index.js';
 import { perTensor } from '../../src/ops/quant.js';
+import { kernelMemory } from '../../src/plan/lifetimes.js';
 import type { CompileOptions, Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
 
 export const defaults: CompileOptions = {
@@ -44,13 +52,16 @@ export interface SimplePlanOptions extends Partial<CompileOptions> {
   readonly kernel?: string;
   /** What kernels may use; default: nothing. */
   readonly facts?: Facts;
-  /** Output 0 takes over the memory of the first input that the operator allows. */
-  readonly inPlace?: boolean;
+  /**
+   * Output 0 begins at the kernel's lead from an input of the graph that nothing else reads, rounded
+   * up to words: as near as the kernel allows. 'too near': one byte nearer than that.
+   */
+  readonly overlap?: boolean | 'too near';
 }
 
 export function simplePlan(module: Module, options: SimplePlanOptions = {}): Plan {
   const graph = mainGraph(module);
-  const { kernel, inPlace = false, facts = noFacts, ...rest } = options;
+  const { kernel, overlap = false, facts = noFacts, ...rest } = options;
   const context = contextOf({ target: 'host', options: { ...defaults, ...rest } }, facts);
   const placements: Placement[] = [];
   const places = new Map<TensorId, number>();
@@ -67,21 +78,61 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     places.set(tensor, at);
     placements.push({ tensor, name, offset: at, bytes, first, last: graph.nodes.length });
   };
-  for (const input of graph.inputs) place(input, -1);
-  const steps = graph.nodes.map((node, index): PlanStep => {
-    const op = opOf(node);
+  const variants = graph.nodes.map((node) => {
     const view = viewOf(graph, node);
-    const fitting = op.variants.filter((variant) => variant.when(view, context));
+    const fitting = opOf(node).variants.filter((variant) => variant.when(view, context));
     const variant =
       fitting.find(({ template }) => template === kernel) ??
       fitting.find(({ needs }) => needs.length === 0);
     if (variant === undefined) throw new RangeError(`no kernel for ${node.op}`);
-    const shared = inPlace ? node.inputs[op.inPlace(view)[0] ?? -1] : undefined;
-    const { outputs } = node;
-    outputs.forEach((id, position) => {
-      const reuse = position === 0 && shared !== undefined && shared !== null;
-      place(id, index, reuse ? places.get(shared) : undefined);
+    return variant;
+  });
+  /** Where outputs begin, from the input whose memory they share. */
+  const shared = new Map<TensorId, { input: TensorId; lead: number }>();
+  if (overlap !== false) {
+    graph.nodes.forEach((node, index) => {
+      const { overlaps } = kernelMemory(
+        variants[index] as KernelVariant,
+        viewOf(graph, node),
+        context,
+      );
+      // Nodes of several such inputs take turns.
+      const turn = overlaps.map((_, i) => overlaps[(i + index) % overlaps.length]);
+      const reads = graph.nodes.flatMap(({ inputs }) => inputs);
+      const chosen = turn.find((one) => {
+        const id = node.inputs[one?.input ?? -1] ?? -1;
+        const isOnly = reads.filter((other) => other === id).length === 1;
+        return graph.inputs.includes(id) && !graph.outputs.includes(id) && isOnly;
+      });
+      if (chosen === undefined) return;
+      const lead =
+        overlap === 'too near' ? chosen.lead - 1 : Math.ceil(chosen.lead / align) * align;
+      shared.set(node.outputs[0] as TensorId, {
+        input: node.inputs[chosen.input] as TensorId,
+        lead,
+      });
     });
+  }
+  const sharers = new Map(
+    [...shared].map(([output, { input, lead }]) => [input, { output, lead }]),
+  );
+  for (const input of graph.inputs) {
+    const sharer = sharers.get(input);
+    take(Math.max(0, sharer?.lead ?? 0));
+    place(input, -1);
+    if (sharer === undefined) continue;
+    const end = (places.get(input) ?? 0) - sharer.lead + byteCount(tensorOf(graph, sharer.output));
+    take(Math.max(0, end - top));
+  }
+  const steps = graph.nodes.map((node, index): PlanStep => {
+    const op = opOf(node);
+    const view = viewOf(graph, node);
+    const variant = variants[index] as KernelVariant;
+    const { outputs } = node;
+    for (const id of outputs) {
+      const sharing = shared.get(id);
+      place(id, index, sharing && (places.get(sharing.input) ?? 0) - sharing.lead);
+    }
     const scratch = variant.scratch(view, context);
     return {
       index,

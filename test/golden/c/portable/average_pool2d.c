@@ -18,7 +18,7 @@ struct average_pool2d_s8_args {
 
 /* Mean of each window's elements inside the image, halves away from zero. The quotient is at most
  * 128: eight steps of long division, and no library division. */
-static void average_pool2d_s8(const int8_t *restrict in, int8_t *restrict out,
+static void average_pool2d_s8(const int8_t *in, int8_t *out,
                               const struct average_pool2d_s8_args *restrict args)
 {
     const int32_t stride_h = 1, stride_w = 1;

@@ -109,12 +109,12 @@ struct conv2d_s8_args {
     uint8_t scaled_max;
 };
 
-/* Four output channels go over the whole image before the next four do, so that every weight
- * comes from flash once; where channels are not a multiple of four, the last four overlap the four
- * before. The input's zero point is folded into the biases: a tap outside the image counts as it.
+/* Four output channels of a pixel at once, then its next four; where channels are not a multiple of
+ * four, the last four overlap the four before. The input's zero point is folded into the biases: a
+ * tap outside the image counts as it. A pixel is written when the next ones are still to be read:
+ * `out` may reach into `in` that far.
  * The taps of a row that lie inside the image are one contiguous segment. */
-static void conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
-                      const struct conv2d_s8_args *restrict args)
+static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args *restrict args)
 {
     const struct output output = { args->scaled_min, args->scaled_max, 3, 4 };
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = args->in_c, in_zp = 3;
@@ -125,23 +125,22 @@ static void conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
     const int32_t dilation_h = 1, dilation_w = 1;
     /* Of a group: its first channel in the input and in the output. */
     const int32_t in_first = 0, out_first = 0;
-    const int32_t *weights = args->weights, *stage = args->stage;
 
-    for (int32_t c = 0; c < channels; c += 4) {
-        const int32_t first = c + output.lanes > channels ? channels - output.lanes : c;
-        const int8_t *image = in + in_first;
-        int8_t *y = out + out_first + first;
-        for (int32_t batch = 1; batch > 0; batch--) {
-            for (int32_t oy = 0; oy < out_h; oy++) {
-                const int32_t y0 = oy * stride_h - pad_top;
-                int32_t top = 0, bottom = kernel_h;
-                clip_taps(y0, dilation_h, in_h, &top, &bottom);
-                for (int32_t ox = 0; ox < out_w; ox++) {
-                    const int32_t x0 = ox * stride_w - pad_left;
-                    int32_t left = 0, right = kernel_w;
-                    clip_taps(x0, dilation_w, in_w, &left, &right);
+    in += in_first;
+    out += out_first;
+    for (int32_t batch = 1; batch > 0; batch--, in += in_h * in_w * in_c) {
+        for (int32_t oy = 0; oy < out_h; oy++) {
+            const int32_t y0 = oy * stride_h - pad_top;
+            int32_t top = 0, bottom = kernel_h;
+            clip_taps(y0, dilation_h, in_h, &top, &bottom);
+            for (int32_t ox = 0; ox < out_w; ox++) {
+                const int32_t x0 = ox * stride_w - pad_left;
+                int32_t left = 0, right = kernel_w;
+                clip_taps(x0, dilation_w, in_w, &left, &right);
+                const int32_t *w = args->weights, *stage = args->stage;
+                for (int32_t c = 0; c < channels; c += 4, stage += 12) {
+                    const int32_t first = c + output.lanes > channels ? channels - output.lanes : c;
                     int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
-                    const int32_t *w = weights;
                     for (int32_t ky = 0; ky < kernel_h; ky++, w += kernel_w * filter_c) {
                         /* Taps before the image, inside it, and behind it. */
                         const int32_t inside = ky < top || ky >= bottom ? 0 : right - left;
@@ -151,19 +150,16 @@ static void conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
                         if (before > 0)
                             pad4(acc, in_zp, w, before * filter_c);
                         if (inside > 0)
-                            dot4(acc, image + (iy * in_w + ix) * in_c, w + before * filter_c,
+                            dot4(acc, in + (iy * in_w + ix) * in_c, w + before * filter_c,
                                  inside * filter_c);
                         if (behind > 0)
                             pad4(acc, in_zp, w + (before + inside) * filter_c, behind * filter_c);
                     }
-                    store4(y, acc, stage, &output);
-                    y += 8;
+                    store4(out + first, acc, stage, &output);
                 }
+                out += 8;
             }
-            image += in_h * in_w * in_c;
         }
-        weights += kernel_h * kernel_w * filter_c;
-        stage += 12;
     }
 }
 

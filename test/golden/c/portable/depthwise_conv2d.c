@@ -74,7 +74,7 @@ struct depthwise_conv2d_s8_args {
 
 /* One output channel at a time, for any depth multiplier and any number of channels. Padded taps
  * are the zero point and add nothing: they are left out. */
-static void depthwise_conv2d_s8(const int8_t *restrict in, int8_t *restrict out,
+static void depthwise_conv2d_s8(const int8_t *in, int8_t *out,
                                 const struct depthwise_conv2d_s8_args *restrict args)
 {
     const struct output output = { args->scaled_min, args->scaled_max, 3, 1 };

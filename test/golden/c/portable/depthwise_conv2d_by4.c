@@ -100,7 +100,7 @@ struct depthwise_conv2d_by4_s8_args {
 /* Four neighbouring channels at once; where channels are not a multiple of four, the last four
  * overlap the four before. All channels of a pixel share the part of the window that lies inside
  * the image; padded taps are the zero point and add nothing. */
-static void depthwise_conv2d_by4_s8(const int8_t *restrict in, int8_t *restrict out,
+static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out,
                                     const struct depthwise_conv2d_by4_s8_args *restrict args)
 {
     const struct output output = { args->scaled_min, args->scaled_max, 3, 4 };

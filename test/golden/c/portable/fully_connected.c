@@ -82,29 +82,27 @@ struct fully_connected_s8_args {
 };
 
 /* Rows of the input by rows of the weights: a fully connected layer, or a 1x1 convolution, whose
- * rows are pixels. Four output channels go over all rows before the next four do, so that every
- * weight comes from flash once. Where channels are not a multiple of four, the last four overlap
- * the four before. The input's zero point is folded into the biases. */
-static void fully_connected_s8(const int8_t *restrict in, int8_t *restrict out,
+ * rows are pixels. Four output channels at once; where channels are not a multiple of four, the last
+ * four overlap the four before. The input's zero point is folded into the biases. A row is written
+ * when the next ones are still to be read: `out` may reach into `in` that far. */
+static void fully_connected_s8(const int8_t *in, int8_t *out,
                                const struct fully_connected_s8_args *restrict args)
 {
     const struct output output = { -131, 124, 3, args->lanes };
     const int32_t depth = args->depth, out_c = args->out_c;
-    const int32_t *weights = args->weights;
-    const int32_t *stage = args->stage;
 
-    for (int32_t c = 0; c < out_c; c += 4) {
-        const int8_t *x = in;
-        int8_t *y = out + (c + output.lanes > out_c ? out_c - output.lanes : c);
-        for (int32_t row = 1; row > 0; row--) {
+    for (int32_t row = 1; row > 0; row--) {
+        const int32_t *weights = args->weights, *stage = args->stage;
+        for (int32_t c = 0; c < out_c; c += 4) {
+            const int32_t first = c + output.lanes > out_c ? out_c - output.lanes : c;
             int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
-            dot4(acc, x, weights, depth);
-            store4(y, acc, stage, &output);
-            x += depth;
-            y += out_c;
+            dot4(acc, in, weights, depth);
+            store4(out + first, acc, stage, &output);
+            weights += depth;
+            stage += 12;
         }
-        weights += depth;
-        stage += 12;
+        in += depth;
+        out += out_c;
     }
 }
 

@@ -17,7 +17,7 @@ struct max_pool2d_s8_args {
 };
 
 /* Largest of each window's elements inside the image, clamped. */
-static void max_pool2d_s8(const int8_t *restrict in, int8_t *restrict out,
+static void max_pool2d_s8(const int8_t *in, int8_t *out,
                           const struct max_pool2d_s8_args *restrict args)
 {
     const int32_t stride_h = 1, stride_w = 1;

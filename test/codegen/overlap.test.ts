@@ -1,0 +1,79 @@
+/** Outputs in the memory of their inputs: kernels stand their own leads, and one byte less shows. */
+import { expect } from 'chai';
+import type { Module } from '../../src/ir/graph.js';
+import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
+import { expectSameBits } from '../support/native.js';
+
+const window = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1, activation: 'none' };
+const pads = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
+const none = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
+
+/** One node over an image [1, 6, 5, 8]. */
+function node(op: string, weights: readonly number[] | null, attrs: object): Module {
+  const b = new GraphBuilder();
+  const random = new Random(5);
+  const x = b.input([1, 6, 5, 8], perTensorQuant(0.02, 3));
+  const quant = perTensorQuant(0.01, 0);
+  const constants = weights && [
+    b.constant(random.int8(weights.reduce((p, n) => p * n, 1)), weights, quant),
+    null,
+  ];
+  const output = weights === null ? {} : { quant: perTensorQuant(0.04, -5) };
+  return b.module([b.node(op, [x, ...(constants ?? [])], { ...attrs }, output)]);
+}
+
+const convolution = { ...window, ...pads, rounding: 'double' };
+const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
+  { edge: 'conv2d 3x3', module: node('conv2d', [8, 3, 3, 8], convolution) },
+  { edge: 'conv2d to more channels', module: node('conv2d', [11, 3, 3, 8], convolution) },
+  {
+    edge: 'conv2d 1x1',
+    module: node('conv2d', [8, 1, 1, 8], { ...convolution, ...none }),
+  },
+  {
+    edge: 'conv2d stride 2',
+    module: node('conv2d', [8, 3, 3, 8], { ...convolution, strideH: 2, strideW: 2 }),
+  },
+  {
+    edge: 'depthwise_conv2d',
+    module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),
+  },
+  {
+    edge: 'depthwise_conv2d with two channels for each',
+    module: node('depthwise_conv2d', [1, 3, 3, 16], { ...convolution, depthMultiplier: 2 }),
+  },
+  {
+    edge: 'depthwise_conv2d by single channels',
+    module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),
+    kernel: 'portable/depthwise_conv2d',
+  },
+  {
+    edge: 'max_pool2d',
+    module: node('max_pool2d', null, { ...window, ...pads, kernelH: 3, kernelW: 3 }),
+  },
+  {
+    edge: 'average_pool2d',
+    module: node('average_pool2d', null, { ...window, ...pads, kernelH: 3, kernelW: 3 }),
+  },
+  {
+    edge: 'fully_connected, a row for each pixel',
+    module: node('fully_connected', [10, 8], {
+      activation: 'none',
+      rounding: 'double',
+      keepDims: true,
+    }),
+  },
+];
+
+describe('overlap in C', () => {
+  for (const { edge, module, ...options } of rows) {
+    it(`${edge}: intact at the lead, not one byte nearer`, async () => {
+      await expectSameBits([module], { ...options, overlap: true });
+      const near = await expectSameBits([module], { ...options, overlap: 'too near' }).then(
+        () => 'the same bits',
+        (error: Error) => error.message,
+      );
+      expect(near).to.match(/in C, .* by evaluate/);
+    });
+  }
+});
