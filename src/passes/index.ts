@@ -8,6 +8,7 @@ import { foldConstants } from './fold-constants.js';
 import { foldZeroPoints } from './fold-zero-points.js';
 import { fuseActivations } from './fuse-activations.js';
 import { fusePads } from './fuse-pads.js';
+import { fuseResiduals } from './fuse-residuals.js';
 import { removeDeadChannels } from './remove-dead-channels.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
 import { eachGraph } from './rewrite.js';
@@ -58,6 +59,12 @@ export const passes: readonly Pass[] = [
     why: 'after fused clamps and pads: they make channels constant and windows reach the padding',
     faithful: false,
     run: eachGraph((graph) => removeDeadChannels(graph)),
+  },
+  {
+    name: 'fuse-residuals',
+    why: 'after dead channels: the channels of a fused sum stay; the sum takes no memory of its own',
+    faithful: false,
+    run: eachGraph(fuseResiduals),
   },
   {
     name: 'fold-zero-points',

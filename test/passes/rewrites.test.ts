@@ -193,6 +193,84 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       nodes: ['pad 0', 'conv2d 1', 'conv2d 2'],
     },
   ],
+  'fuse-residuals': [
+    {
+      edge: 'a sum with what the convolution read',
+      build: (b, x) => [b.add(x, b.conv2d(x, 4))],
+      nodes: ['conv2d+add 0,1'],
+    },
+    {
+      edge: 'the later one of two convolutions, whichever operand it is',
+      build: (b, x) => {
+        const [y, z] = [b.conv2d(x, 3), b.conv2d(x, 3)];
+        return [b.add(z, y)];
+      },
+      nodes: ['conv2d 0', 'conv2d+add 1,2'],
+    },
+    {
+      edge: 'in the place of the sum: the other operand is computed after the convolution',
+      build: (b, x) => {
+        const y = b.conv2d(x, 4);
+        return [b.add(y, b.node('leaky_relu', [x], leaky))];
+      },
+      nodes: ['leaky_relu 1', 'conv2d+add 0,2'],
+    },
+    {
+      edge: 'the activation of the convolution and that of the sum',
+      build: (b, x) => {
+        const y = b.node('relu', [b.conv2d(x, 4)]);
+        return [b.node('relu6', [b.add(x, y)])];
+      },
+      nodes: ['conv2d+relu+add+relu6 0,1,2,3'],
+    },
+    {
+      edge: 'a fully connected layer',
+      build: (b, x) => {
+        const y = b.dense(b.reshape(x, [4, 16]), 5);
+        return [b.add(y, b.dense(y, 5))];
+      },
+      nodes: ['fully_connected 1', 'fully_connected+add 2,3'],
+    },
+    {
+      edge: 'one sum a convolution',
+      build: (b, x) => [b.add(x, b.add(x, b.conv2d(x, 4)))],
+      nodes: ['conv2d+add 0,1', 'add 2'],
+    },
+    {
+      edge: 'two readers',
+      build: (b, x) => {
+        const y = b.conv2d(x, 4);
+        return [b.add(x, y), b.node('leaky_relu', [y], leaky)];
+      },
+      nodes: ['conv2d 0', 'add 1', 'leaky_relu 2'],
+    },
+    {
+      edge: 'both operands',
+      build: (b, x) => {
+        const y = b.conv2d(x, 4);
+        return [b.add(y, y)];
+      },
+      nodes: ['conv2d 0', 'add 1'],
+    },
+    {
+      edge: 'an output of the model',
+      build: (b, x) => {
+        const y = b.conv2d(x, 4);
+        return [y, b.add(x, y)];
+      },
+      nodes: ['conv2d 0', 'add 1'],
+    },
+    {
+      edge: 'a constant',
+      build: (b, x) => [b.add(b.conv2d(x, 4), b.values([1, 4, 4, 4], q))],
+      nodes: ['conv2d 0', 'add 1'],
+    },
+    {
+      edge: 'an operand that repeats',
+      build: (b, x) => [b.add(b.conv2d(x, 1), x)],
+      nodes: ['conv2d 0', 'add 1'],
+    },
+  ],
   'remove-dead-nodes': [
     {
       edge: 'a chain that nothing reads',
