@@ -5,11 +5,11 @@
  * With a = accumulator − base, all modulo 2^32:
  *
  *     a > top (unsigned, so also a < 0):  the lowest output if a < 0, else the highest
- *     otherwise:  sum  = a·high + (((a >> pre)·low) >> shift) + offset   (right shifts unsigned)
+ *     otherwise:  sum  = a·high + ((a·low + (a·lower >> shift)) >> shift) + offset   (unsigned)
  *                 byte = sum >> 24
  *
  * high and low are the integer and the fractional part of the channel's multiplier in units of
- * 2^-24. The byte is the int8 output: the zero point is in `offset`, and no other clamp is needed.
+ * 2^-24; lower, a third multiplication, is 0 but for accumulators of more than about 2^19. The byte is the int8 output: the zero point is in `offset`, and no other clamp is needed.
  *
  * TFLM rounds ties away from zero: above zero its thresholds lie a little lower than the line below
  * has them. Outputs on both sides need one step more; `high` and `low` are then in units of 2^-23:
@@ -29,9 +29,9 @@ export interface TwoMultiply {
   readonly high: number;
   /** 0: one multiplication is enough. */
   readonly low: number;
+  /** 0: two are enough, as nearly always. */
+  readonly lower: number;
   readonly offset: number;
-  /** 0 where it is not needed. */
-  readonly pre: number;
   /** 1 … 31. */
   readonly shift: number;
   /** 0 … 22 where there are outputs on both sides of zero; null: none of that. */
@@ -47,7 +47,7 @@ export interface TwoMultiply {
 
 /** Accumulators base … base + top. */
 type Range = Pick<TwoMultiply, 'base' | 'top'>;
-type Form = Pick<TwoMultiply, 'high' | 'low' | 'pre' | 'shift'>;
+type Form = Pick<TwoMultiply, 'high' | 'low' | 'lower' | 'shift'>;
 
 /** How sums become outputs. */
 interface Scale {
@@ -60,28 +60,31 @@ interface Scale {
   least(i: number): number;
 }
 
-/** Tried for `pre`, and around the rounded fractional part. */
-const pres = [0, 3, 6];
+/** Tried around the rounded fractional part. */
 const nudges = [0, 1, -1, 2, -2];
 
 /**
  * The constants of a channel whose accumulator (int32, bias included) is proved to lie in
  * min … max; null where none of those tried gives the bits of the definition everywhere.
+ *
+ * @param onlyShift for a kernel that has `shift` in its instructions: no other one, `pre` 0, no lift
  */
 export function twoMultiply(
   stage: OutputStage,
   channel: number,
   min: number,
   max: number,
+  onlyShift: number | null = null,
 ): TwoMultiply | null {
   const thresholds = thresholdsOf(stage, channel, min, max);
   if (thresholds === null) return null;
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
   const { first, least } = thresholds;
   for (const scale of scalesOf(stage, first, shift)) {
+    if (onlyShift !== null && scale.lift !== null) break;
     const sumsPerUnit = multiplier * 2 ** (shift - 31) * scale.step;
     for (const range of rangesOf(thresholds, sumsPerUnit)) {
-      for (const form of formsOf(range, least.length === 0 ? 0 : sumsPerUnit)) {
+      for (const form of formsOf(range, least.length === 0 ? 0 : sumsPerUnit, onlyShift)) {
         const start = startOf(range, form, thresholds, scale);
         if (start === null) continue;
         const zero = scale.lift === null ? first * scale.step : 0;
@@ -105,7 +108,8 @@ export function twoMultiply(
 export function applyTwoMultiply(form: TwoMultiply, accumulator: number): number {
   const a = (accumulator - form.base) >>> 0;
   if (!form.inRange && a > form.top) return (a | 0) < 0 ? form.lowest : form.highest;
-  const low = Math.imul(a >>> form.pre, form.low) >>> form.shift;
+  const lower = Math.imul(a, form.lower) >>> form.shift;
+  const low = ((Math.imul(a, form.low) + lower) >>> 0) >>> form.shift;
   const sum = (Math.imul(a, form.high) + low + form.offset) >>> 0;
   if (form.lift === null) return sum >> 24;
   const stepped = (sum + ((sum >>> 31) << form.lift)) >>> 0;
@@ -150,18 +154,21 @@ function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonl
 }
 
 /** Constants near the exact multiplier: those with one multiplication come first. */
-function* formsOf({ top }: Range, sumsPerUnit: number): Generator<Form> {
+function* formsOf({ top }: Range, sumsPerUnit: number, onlyShift: number | null): Generator<Form> {
   const exact = top === 0 ? 0 : sumsPerUnit;
   const high = Math.floor(exact);
-  const shift = Math.min(31, Math.clz32(top));
-  yield { high, low: 0, pre: 0, shift };
-  yield { high: high + 1, low: 0, pre: 0, shift };
-  for (const pre of pres) {
-    const fraction = Math.round((exact - high) * 2 ** (shift + pre));
-    for (const nudge of nudges) {
-      const low = fraction + nudge;
-      if (low > 0 && low < 2 ** 32) yield { high, low, pre, shift };
-    }
+  const shift = onlyShift ?? Math.min(31, Math.clz32(top));
+  yield { high, low: 0, lower: 0, shift };
+  yield { high: high + 1, low: 0, lower: 0, shift };
+  const fraction = (exact - high) * 2 ** shift;
+  for (const nudge of nudges) {
+    const low = Math.round(fraction) + nudge;
+    if (low > 0) yield { high, low, lower: 0, shift };
+  }
+  const low = Math.floor(fraction);
+  const rest = Math.round((fraction - low) * 2 ** shift);
+  for (const nudge of nudges) {
+    if (low > 0 && rest + nudge > 0) yield { high, low, lower: rest + nudge, shift };
   }
 }
 
@@ -171,13 +178,13 @@ function* formsOf({ top }: Range, sumsPerUnit: number): Generator<Form> {
  */
 function startOf(
   { base, top }: Range,
-  { high, low, pre, shift }: Form,
+  { high, low, lower, shift }: Form,
   { least }: Thresholds,
   scale: Scale,
 ): number | null {
-  if (top * high >= 2 ** 32 || Math.floor(top / 2 ** pre) * low >= 2 ** 32) return null;
-  const scaled = (a: number) =>
-    a * high + Math.floor((Math.floor(a / 2 ** pre) * low) / 2 ** shift);
+  const lowPart = (a: number) => a * low + Math.floor((a * lower) / 2 ** shift);
+  if (Math.max(top * high, top * lower, lowPart(top)) >= 2 ** 32) return null;
+  const scaled = (a: number) => a * high + Math.floor(lowPart(a) / 2 ** shift);
   let atLeast = Math.max(0, scale.least(0));
   let atMost = Math.min(scale.max, scale.least(least.length + 1) - 1) - scaled(top);
   for (let i = 0; i < least.length && atLeast <= atMost; i += 1) {

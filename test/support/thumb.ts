@@ -33,7 +33,14 @@ export async function assemble(routine: Routine): Promise<ThumbRoutine> {
     const path = (name: string) => join(directory, name);
     const head = '    .syntax unified\n    .thumb\n    .balign 4\n    .thumb_func\n';
     writeFileSync(path('routine.S'), `${head}${routine.text('routine')}`);
-    const flags = ['-mcpu=cortex-m0plus', '-mthumb', '-c', path('routine.S'), '-o', path('routine.o')];
+    const flags = [
+      '-mcpu=cortex-m0plus',
+      '-mthumb',
+      '-c',
+      path('routine.S'),
+      '-o',
+      path('routine.o'),
+    ];
     await execute('arm-none-eabi-gcc', flags);
     const binary = ['-O', 'binary', '-j', '.text', path('routine.o'), path('routine.bin')];
     await execute('arm-none-eabi-objcopy', binary);

@@ -11,6 +11,7 @@ import {
 } from '../accumulation.js';
 import { inputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
+import { hasResidual, residualOperands } from '../residual.js';
 import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
 import { dilated } from '../window.js';
 import { type CodedRoutine, codeConvolution } from './convolution.js';
@@ -26,6 +27,8 @@ interface Convolution {
 const maxWeights = 2 ** 18;
 /** Pixels between two moves of the packed columns. */
 const pixelsPerMove = 4;
+/** Position of what is added to the results. */
+const residualInput = 3;
 /** Input channels below which a call for each pixel costs more than it saves. */
 const narrowChannels = 4;
 
@@ -42,10 +45,15 @@ export function codedConvolution<A extends AccumulationAttrs>(
   return {
     template: 'thumb1/conv2d',
     needs: ['mul32', 'thumb1'],
-    support: ['thumb1/support/pack_pair'],
+    addsResidual: true,
+    support: [
+      'thumb1/support/pack_pair',
+      'thumb1/support/add_residuals',
+      'portable/support/add_residual',
+    ],
     when: (view, context) =>
       when(view) && weightsOf(view).length <= maxWeights && routineOf(view, context) !== null,
-    scratch: (view) => scratchOf(describe(view).shape),
+    scratch: (view) => scratchOf(view, describe(view).shape),
     work(view, context) {
       const { shape } = describe(view);
       const pairs = pairsOf(shape);
@@ -54,13 +62,17 @@ export function codedConvolution<A extends AccumulationAttrs>(
         code: { count: pairs * cycles, cycles: 1 },
         pairs: { count: pairs, cycles: 40 },
         words: { count: packedWords(shape), cycles: 9 },
+        ...(hasResidual(view) ? { sums: { count: outputsOf(shape), cycles: 25 } } : {}),
       };
     },
     weightPasses: (view) => pairsOf(describe(view).shape),
     overlap(view) {
       const { shape } = describe(view);
       const walk = isPointwise(shape) ? { tilePixels: 2 } : { tileRows: 2 };
-      return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
+      return [
+        { input: 0, lead: windowLead(shape, walk), exact: false },
+        ...(hasResidual(view) ? [{ input: residualInput, lead: 0, exact: true }] : []),
+      ];
     },
     lower(view, context) {
       const routine = routineOf(view, context);
@@ -138,14 +150,19 @@ function pairsOf(shape: WindowShape): number {
     : batches * Math.ceil(outH / 2) * outW;
 }
 
+function outputsOf({ batches, outH, outW, outC }: WindowShape): number {
+  return batches * outH * outW * outC;
+}
+
 /** Columns of the image that scratch holds. */
 function columnsOf({ kernelW, dilationW, strideW, outW }: WindowShape): number {
   return dilated(kernelW, dilationW) + Math.min(pixelsPerMove, outW) * strideW - strideW;
 }
 
-function scratchOf(shape: WindowShape): number {
-  const { inC, kernelH } = shape;
-  return isPointwise(shape) ? 4 * inC : 4 * columnsOf(shape) * kernelH * inC + inC;
+function scratchOf(view: NodeView<object>, shape: WindowShape): number {
+  const { inC, outC, kernelH } = shape;
+  const mids = hasResidual(view) ? 2 * outC : 0;
+  return mids + (isPointwise(shape) ? 4 * inC : 4 * columnsOf(shape) * kernelH * inC + inC);
 }
 
 function packedWords(shape: WindowShape): number {
@@ -181,16 +198,16 @@ function callOf(
     span: dilated(kernelW, shape.dilationW),
     columns: columnsOf(shape),
   };
+  const operands = residualOperands(view);
   return {
-    inputs: [0],
-    outputs: [0],
-    flags: { pointwise, narrow: !pointwise && inC < narrowChannels },
+    ...operands,
+    flags: { ...operands.flags, pointwise, narrow: !pointwise && inC < narrowChannels },
     numbers: {
+      ...operands.numbers,
       in_c: inC,
       out_c: outC,
       ...(pointwise ? { pixels: batches * outW } : window),
     },
-    tables: {},
     routines: { routine },
   };
 }

@@ -36,39 +36,59 @@ interface Detour {
 export function requantise(assembly: Assembly, channels: readonly SummedChannel[]): void {
   const pool = assembly.newLabel();
   const words: number[] = [];
-  const detours: Detour[] = [];
+  let detours: Detour[] = [];
   assembly.emit(`adr r7, ${pool}f`);
   for (const channel of channels) {
     if (channel.runs === 0) {
       // All its weights are zero.
       const byte = applyTwoMultiply(channel.requantisation, channel.bias) & 255;
       assembly.emit(`movs r1, #${byte}`, 'movs r2, r1');
-    } else {
-      const constants = loadConstants(assembly, channel, words);
-      separate(assembly, channel.registers);
-      const form = channel.requantisation;
-      // The upper lane comes last: it may take the constants' registers.
-      for (const lane of ['r1', 'r2']) {
-        if (form.inRange) {
-          scale(assembly, form, constants, lane);
-          continue;
-        }
-        const [from, back] = [assembly.newLabel(), assembly.newLabel()];
-        assembly.emit(`cmp ${lane}, ${constants.top}`, `bhi ${from}f`);
-        scale(assembly, form, constants, lane);
-        assembly.place(back);
-        detours.push({ lane, from, back, form });
-      }
+      store(assembly, channel.at);
+      continue;
     }
+    const constants = loadConstants(assembly, channel, words);
+    separate(assembly, channel.registers);
+    detours.push(...scaleLanes(assembly, channel, constants));
     store(assembly, channel.at);
+    if (channel.requantisation.lower !== 0) {
+      assembly.emit('adds r7, #4');
+      // Behind the last of such long channels, a detour would be out of a branch's reach.
+      skip(assembly, () => makeDetours(assembly, detours));
+      detours = [];
+    }
   }
-  const next = assembly.newLabel();
-  assembly.branch(`b ${next}f`);
-  assembly.aside(() => {
-    for (const detour of detours) makeDetour(assembly, detour);
+  skip(assembly, () => {
+    makeDetours(assembly, detours);
     assembly.pool(pool, words);
   });
+}
+
+/** What `text` emits is not executed on the way. */
+function skip(assembly: Assembly, text: () => void): void {
+  const next = assembly.newLabel();
+  assembly.branch(`b ${next}f`);
+  assembly.aside(text);
   assembly.place(next);
+}
+
+/** The output bytes of both lanes, in r1 and r2. @returns where out of range ones go */
+function scaleLanes(
+  assembly: Assembly,
+  { requantisation: form, registers }: SummedChannel,
+  constants: Constants,
+): readonly Detour[] {
+  // The upper lane comes last: it may take the constants' registers.
+  return ['r1', 'r2'].flatMap((lane) => {
+    if (form.inRange) {
+      scale(assembly, form, constants, lane, registers.packed);
+      return [];
+    }
+    const [from, back] = [assembly.newLabel(), assembly.newLabel()];
+    assembly.emit(`cmp ${lane}, ${constants.top}`, `bhi ${from}f`);
+    scale(assembly, form, constants, lane, registers.packed);
+    assembly.place(back);
+    return [{ lane, from, back, form }];
+  });
 }
 
 /** r1 and r2 get what is added to the lanes, the next registers the other constants. */
@@ -77,7 +97,7 @@ function loadConstants(
   { bias, runs, requantisation }: SummedChannel,
   words: number[],
 ): Constants {
-  const { base, high, low, offset, top, inRange } = requantisation;
+  const { base, high, low, lower, offset, top, inRange } = requantisation;
   const start = bias - base;
   const names = ['r3', 'r4', 'r5', 'r6'];
   const list = ['r1', 'r2'];
@@ -95,6 +115,8 @@ function loadConstants(
     top: take(!inRange, top),
   };
   assembly.access(`ldm r7!, {${list.join(', ')}}`, list.length);
+  // No register is left for it: r7 stays on it until the channel is done.
+  if (lower !== 0) words.push(lower);
   return constants;
 }
 
@@ -103,19 +125,34 @@ function separate(assembly: Assembly, { packed, upper }: Registers): void {
   assembly.emit(`add r1, ${packed}`, `add r2, ${upper}`, 'lsls r0, r2, #16', 'subs r1, r1, r0');
 }
 
-/** The output byte of an accumulator within the form's range, in `lane`. */
-function scale(assembly: Assembly, form: TwoMultiply, constants: Constants, lane: string): void {
-  const { low, pre, shift, lift, zeroPoint } = form;
+/**
+ * The output byte of an accumulator within the form's range, in `lane`.
+ *
+ * @param spare a high register that may be written
+ */
+function scale(
+  assembly: Assembly,
+  { low, lower, shift, lift, zeroPoint }: TwoMultiply,
+  constants: Constants,
+  lane: string,
+  spare: string,
+): void {
   const { high, offset } = constants;
   const isLast = lane === 'r2';
   if (low === 0) {
     assembly.emit(`muls ${lane}, ${high}, ${lane}`);
-  } else if (isLast && pre === 0) {
+  } else if (lower !== 0) {
+    assembly.emit(`mov ${spare}, ${lane}`);
+    assembly.access('ldr r0, [r7]');
+    assembly.emit(`muls r0, ${lane}, r0`, `lsrs r0, r0, #${shift}`);
+    assembly.emit(`muls ${lane}, ${constants.low}, ${lane}`, `adds ${lane}, ${lane}, r0`);
+    assembly.emit(`lsrs ${lane}, ${lane}, #${shift}`, `mov r0, ${spare}`);
+    assembly.emit(`muls r0, ${high}, r0`, `adds ${lane}, ${lane}, r0`);
+  } else if (isLast) {
     assembly.emit(`muls ${high}, ${lane}, ${high}`, `muls ${lane}, ${constants.low}, ${lane}`);
     assembly.emit(`lsrs ${lane}, ${lane}, #${shift}`, `adds ${lane}, ${lane}, ${high}`);
   } else {
-    assembly.emit(pre === 0 ? `movs r0, ${lane}` : `lsrs r0, ${lane}, #${pre}`);
-    assembly.emit(`muls r0, ${constants.low}, r0`, `lsrs r0, r0, #${shift}`);
+    assembly.emit(`movs r0, ${lane}`, `muls r0, ${constants.low}, r0`, `lsrs r0, r0, #${shift}`);
     assembly.emit(`muls ${lane}, ${high}, ${lane}`, `adds ${lane}, ${lane}, r0`);
   }
   assembly.emit(`adds ${lane}, ${lane}, ${offset}`);
@@ -138,10 +175,12 @@ function store(assembly: Assembly, at: number): void {
 }
 
 /** Signed, an accumulator that is too large unsigned is below zero or above the range. */
-function makeDetour(assembly: Assembly, { lane, from, back, form }: Detour): void {
-  const above = assembly.newLabel();
-  assembly.place(from);
-  assembly.emit(`bge ${above}f`, `movs ${lane}, #${form.lowest & 255}`, `b ${back}b`);
-  assembly.place(above);
-  assembly.emit(`movs ${lane}, #${form.highest & 255}`, `b ${back}b`);
+function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
+  for (const { lane, from, back, form } of detours) {
+    const above = assembly.newLabel();
+    assembly.place(from);
+    assembly.emit(`bge ${above}f`, `movs ${lane}, #${form.lowest & 255}`, `b ${back}b`);
+    assembly.place(above);
+    assembly.emit(`movs ${lane}, #${form.highest & 255}`, `b ${back}b`);
+  }
 }

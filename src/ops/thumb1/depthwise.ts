@@ -1,0 +1,227 @@
+/**
+ * Depthwise convolution channel by channel over packed lines (lines.ts): what is proved of each
+ * channel, and its tables.
+ */
+import { InternalError } from '../../errors.js';
+import { at, type NodeView } from '../../ir/graph.js';
+import type { Facts, KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
+import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
+import type { Convolution } from '../mve.js';
+import { inputOf } from '../operands.js';
+import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
+import { dilated } from '../window.js';
+import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
+import { rememberByNode } from './remember.js';
+
+/** Fields of struct depthwise_lines before its taps. */
+const headerBytes = 76;
+
+/** The only right shift of the kernel's requantisation. */
+const lowShift = 14;
+
+/** A node that the kernel can compute. */
+interface Work {
+  readonly convolution: Convolution;
+  readonly lines: Lines;
+  readonly channels: readonly Channel[];
+}
+
+/** What is proved of a channel. */
+interface Channel {
+  readonly form: TwoMultiply;
+  /** Added to a sum of raw products to give what `form` is about. */
+  readonly base: number;
+  /** Products of a whole segment are one run; else those of two taps and of one. */
+  readonly isWhole: boolean;
+}
+
+/**
+ * @param when every output channel has an input channel of its own
+ * @param describe of nodes for which `when` holds
+ */
+export function packedDepthwise<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const remember = rememberByNode<Work | null>();
+  const workOf = (view: NodeView<A>, { facts }: KernelContext): Work => {
+    const work = remember(view.node, facts, () => prove(view, facts, describe(view)));
+    if (work === null) throw new InternalError('plan', `${at(view.node)} has no packed kernel`);
+    return work;
+  };
+  return {
+    template: 'thumb1/depthwise_conv2d',
+    needs: ['mul32', 'thumb1'],
+    support: ['fill_words', 'gather_lines', 'depthwise_lines'].map(
+      (name) => `thumb1/support/${name}`,
+    ),
+    when: (view, { facts }) =>
+      when(view) && remember(view.node, facts, () => prove(view, facts, describe(view))) !== null,
+    scratch: (view, context) => scratchBytes(workOf(view, context)),
+    work: (view, context) => termsOf(workOf(view, context)),
+    overlap: (view, context) => overlapOf(describe(view).shape, workOf(view, context).lines),
+    lower: (view, context) => [callOf(view, workOf(view, context))],
+  };
+}
+
+/** Null where the shape or one of the channels is none that the kernel computes exactly. */
+function prove(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  convolution: Convolution,
+): Work | null {
+  const lines = linesOf(convolution.shape);
+  if (lines === null) return null;
+  const channels = channelsOf(view, facts, convolution, lines);
+  return channels === null ? null : { convolution, lines, channels };
+}
+
+/**
+ * What the weights and what is known of the input prove for each channel; null where one of them
+ * cannot be computed by the kernel.
+ */
+function channelsOf(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  { filters, stage }: Convolution,
+  { segments, inner }: Lines,
+): readonly Channel[] | null {
+  const { channels } = filters;
+  const biases = biasesFor(view, filters, true);
+  const accumulator = facts.accumulator(view);
+  const weights = weightsOf(view);
+  const zeroPoint = inputZeroPoint(view);
+  const input = facts.range(inputOf(view, 0));
+  const proved: Channel[] = [];
+  for (let c = 0; c < channels; c += 1) {
+    const low = Math.min(input.min[c] as number, zeroPoint);
+    const high = Math.max(input.max[c] as number, zeroPoint);
+    const runOf = (taps: Segment['taps']) =>
+      taps.map((tap) => (tap === null ? 0 : (weights[filters.position(c, tap)] as number)));
+    const fits = (taps: Segment['taps']) => isExact(runOf(taps), low, high);
+    const form = twoMultiply(
+      stage,
+      c,
+      accumulator.min[c] as number,
+      accumulator.max[c] as number,
+      lowShift,
+    );
+    const inPairs = segments.every(({ taps }) => fits(taps.slice(0, 2)) && fits(taps.slice(2)));
+    if (form === null || !inPairs) return null;
+    const isWhole =
+      segments.length === 3 && inner.stride === 1 && segments.every(({ taps }) => fits(taps));
+    proved.push({ form, base: (biases[c] as number) - form.base, isWhole });
+  }
+  return proved;
+}
+
+/**
+ * Whether neither lane of a run of products leaves 16 bits, whatever the pixels between `low` and
+ * `high` are. One value is left out: from -32768 in both lanes the carry of the lower one would
+ * take the upper one out of its word.
+ */
+export function isExact(weights: readonly number[], low: number, high: number): boolean {
+  let [least, greatest] = [0, 0];
+  for (const weight of weights) {
+    least += Math.min(weight * low, weight * high);
+    greatest += Math.max(weight * low, weight * high);
+  }
+  return least >= -32767 && greatest <= 32767;
+}
+
+function scratchBytes({ lines }: Work): number {
+  return planeOffset(lines.segments.length) + 4 * lines.planeWords;
+}
+
+function planeOffset(segments: number): number {
+  return headerBytes + 16 * segments + 4;
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  { convolution, lines, channels: proved }: Work,
+): KernelCall {
+  const { shape, filters } = convolution;
+  const { inner, outer, words, inside, segments } = lines;
+  const zeroPoint = inputZeroPoint(view);
+  const { channels } = filters;
+  const weights = weightsOf(view);
+  const taps = segments.flatMap((segment) => segment.taps);
+  const stage = proved.flatMap(({ form, base, isWhole }) => {
+    const kind = inner.stride === 2 ? 2 : isWhole ? 0 : 1;
+    const { top, high, low, offset, lowest, highest } = form;
+    const bytes = (lowest & 255) | ((highest & 255) << 8) | (kind << 16);
+    return [base, top, high, low, (offset + Math.imul(base, high)) | 0, bytes];
+  });
+  const pairs = Math.ceil(words / 2);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: {},
+    numbers: {
+      batches: shape.batches,
+      channels,
+      padding: (zeroPoint + (zeroPoint << 16)) | 0,
+      plane: planeOffset(segments.length),
+      segments: segments.length,
+      pitch: lines.pitch,
+      start: -inner.pad * inner.inStep,
+      in_step: inner.inStep,
+      lane_in: lines.lane * inner.stride * inner.inStep,
+      words_before: inside.before,
+      words_upper: inside.upper,
+      words_both: inside.both,
+      words_lower: inside.lower,
+      words_after: inside.after,
+      lines_in: outer.extent,
+      lines_out: outer.outputs,
+      lines_pad: outer.pad,
+      lines_stride: outer.stride,
+      lines_taps: dilated(outer.taps, outer.dilation),
+      band: lines.band,
+      in_line: outer.inStep,
+      out_line: outer.outStep,
+      in_image: shape.inH * shape.inW * shape.inC,
+      out_image: shape.outH * shape.outW * shape.outC,
+      pairs_bytes: 8 * inner.stride * pairs,
+      odd_bytes: 8 * (2 * pairs - words),
+      last_word: (words - 1) * inner.outStep,
+      out_step: -inner.outStep,
+      out_bytes: -words * inner.outStep,
+      lane_out: lines.lane * inner.outStep,
+    },
+    tables: {
+      weights: {
+        data: Int8Array.from(
+          Array.from({ length: channels }, (_, c) =>
+            taps.map((tap) => (tap === null ? 0 : (weights[filters.position(c, tap)] as number))),
+          ).flat(),
+        ),
+        role: 'weights',
+      },
+      stage: { data: Int32Array.from(stage), role: 'table' },
+      steps: { data: Int32Array.from(stepsOf(lines)), role: 'table' },
+    },
+  };
+}
+
+function termsOf({
+  convolution: { shape },
+  lines,
+  channels: proved,
+}: Work): Readonly<Record<string, WorkTerm>> {
+  const { outer, words, pitch, segments } = lines;
+  const channels = proved.length;
+  const runs = shape.batches * outer.outputs;
+  const pairs = runs * Math.ceil(words / 2) * segments.length;
+  const whole = proved.filter(({ isWhole }) => isWhole).length;
+  const perPair = segments.length === 0 ? 0 : 9 / segments.length;
+  return {
+    channels: { count: channels, cycles: 250 },
+    lines: { count: channels * runs, cycles: 57 },
+    words_in: { count: channels * shape.batches * outer.extent * pitch, cycles: 10 },
+    whole_segments: { count: whole * pairs, cycles: 31 + perPair },
+    split_segments: { count: (channels - whole) * pairs, cycles: 45 + 2 * perPair },
+    words_out: { count: channels * runs * words, cycles: 29 },
+  };
+}
