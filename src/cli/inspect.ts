@@ -1,6 +1,7 @@
 /** bonsaic inspect MODEL: what is in a model, and what it would need on a target. */
 import type { Command } from 'commander';
 import { analyse, modelSize } from '../analysis/index.js';
+import { type LayerProof, proofsOf } from '../analysis/proofs.js';
 import { BonsaiError } from '../errors.js';
 import {
   elementCount,
@@ -48,14 +49,28 @@ export function addInspect(program: Command): void {
       dump(bytes, path, flags, flags.dump);
       return;
     }
-    const { source } = load({ bytes, path, options: compileOptions(flags) });
-    const description = describe(source, bytes.length);
+    const { source, proofs } = prove(bytes, path, flags);
+    const description = { ...describe(source, bytes.length), proofs };
     const targets = (flags.target === undefined ? listTargets() : [flags.target]).map((name) =>
       estimate(bytes, path, flags, name),
     );
     if (flags.json) printJson({ ...description, targets });
     else printResult(asText(description, targets));
   });
+}
+
+/** What the passes remove dead channels from, and what they leave. */
+function prove(bytes: Uint8Array, path: string, flags: InspectFlags) {
+  const seen: [pass: string, module: Module][] = [];
+  const { source } = load({
+    bytes,
+    path,
+    options: compileOptions(flags),
+    observe: (pass, module) => seen.push([pass, module]),
+  });
+  const removal = seen.findIndex(([pass]) => pass === 'remove-dead-channels');
+  const [before, after] = [removal - 1, removal].map((at) => mainGraph(seen[at]?.[1] ?? source));
+  return { source, proofs: before && after ? proofsOf(before, after) : [] };
 }
 
 function dump(bytes: Uint8Array, path: string, flags: InspectFlags, pass: string): void {
@@ -179,8 +194,42 @@ function portText(kind: string, t: ReturnType<typeof describeTensor>): string {
   return `${kind}  "${t.name}"  ${t.dtype} [${t.shape.join(', ')}]  ${quantText(t)}`.trimEnd();
 }
 
+/** What is proved of each layer, whatever the input. */
+function proofTable(proofs: readonly LayerProof[]): string {
+  const rows = proofs.map((layer) => [
+    layer.ops.join('+'),
+    layer.op,
+    String(layer.channels),
+    layer.constantChannels === 0 ? '' : String(layer.constantChannels),
+    String(layer.liveChannels),
+    layer.liveMacs === 0 ? '' : String(layer.liveMacs),
+    layer.range.join(' … '),
+    ...(layer.accumulator === null
+      ? ['', '']
+      : [String(layer.accumulator.bits), String(layer.accumulator.tieFreeChannels)]),
+  ]);
+  const header = [
+    '#',
+    'op',
+    'channels',
+    'constant',
+    'live',
+    'live MAC',
+    'values',
+    'accumulator bits',
+    'tie-free',
+  ];
+  return table(header, rows, new Set(header.filter((title) => title !== 'op')));
+}
+
 function asText(
-  { model, inputs, outputs, layers }: ReturnType<typeof describe>,
+  {
+    model,
+    inputs,
+    outputs,
+    layers,
+    proofs,
+  }: ReturnType<typeof describe> & { readonly proofs: readonly LayerProof[] },
   targets: readonly Estimate[],
 ): string {
   const rows = layers.map((layer) => [
@@ -209,6 +258,8 @@ function asText(
       rows,
       new Set(['#', 'MAC', 'parameters', 'zeros']),
     ),
+    '',
+    proofTable(proofs),
     '',
     table(
       ['target', 'arena B', 'weights B', 'tables B', 'live MAC'],

@@ -55,7 +55,7 @@ function infer(view: NodeView<FullyConnectedAttrs>): readonly Shape[] {
 }
 
 /** A weight scale for all channels has its own derivation of the multiplier. */
-function stageOf(view: NodeView<FullyConnectedAttrs>): OutputStage {
+export function stageOf(view: NodeView<FullyConnectedAttrs>): OutputStage {
   const isPerTensor = inputOf(view, 1).quant?.axis === null;
   const product = isPerTensor ? 'per-tensor' : 'per-channel';
   return outputStage(view, filtersOf(view).channels, product);

@@ -195,6 +195,17 @@ describe('command line', () => {
       expect(document.verify).to.include({ vectors: 8, mismatches: 1 });
     });
 
+    it('inspect tells what is proved of each layer', () => {
+      const { status, document } = json('inspect', model, '--target', 'host');
+      expect(status).to.equal(0);
+      const [first] = document.proofs;
+      expect(first).to.include.all.keys('channels', 'constantChannels', 'liveChannels', 'liveMacs');
+      expect(first.accumulator).to.have.all.keys('bits', 'tieFreeChannels');
+      const live = document.proofs.map(({ liveMacs }: { liveMacs: number }) => liveMacs);
+      const sum = live.reduce((a: number, b: number) => a + b);
+      expect(document.targets[0].liveMacs).to.equal(sum);
+    });
+
     const documents: [edge: string, code: string, status: number, args: () => string[]][] = [
       ['a model', 'not-a-model', 2, () => ['inspect', file('a.tflite', 'hello, world')]],
       ['a missing option', 'usage', 1, () => ['compile', model]],
