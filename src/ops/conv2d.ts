@@ -26,6 +26,7 @@ import {
   residualOperands,
   residualVariants,
 } from './residual.js';
+import { lanesKernel } from './swar/conv2d.js';
 import { codedConvolution } from './thumb1/conv2d.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
@@ -259,6 +260,7 @@ export const conv2d = {
   variants: residualVariants([
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
+    lanesKernel((view) => dimsOf(view).groups === 1, convolutionOf),
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: isPointwise,

@@ -24,6 +24,7 @@ import {
   residualBounds,
   residualVariants,
 } from './residual.js';
+import { lanesKernel } from './swar/conv2d.js';
 
 export interface FullyConnectedAttrs extends AccumulationAttrs {
   /** The output keeps the input's rank; otherwise it is [rows, out]. */
@@ -135,6 +136,14 @@ export const fullyConnected = {
   inPlace: () => [],
   variants: residualVariants([
     vectorFullyConnected((view) => ({ filters: filtersOf(view), stage: stageOf(view) })),
+    lanesKernel(
+      () => true,
+      (view) => {
+        const filters = filtersOf(view);
+        const shape = rowShape(rowsOf(view), filters.depth, filters.channels);
+        return { shape, filters, stage: stageOf(view) };
+      },
+    ),
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: () => true,

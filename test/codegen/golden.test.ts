@@ -142,6 +142,7 @@ const rows: Readonly<Record<string, Fill>> = {
     const attrs = { beta: 1, algorithm: 'table' };
     return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });
   },
+  'swar/conv2d': (b) => b.conv2d(b.conv2d(b.input([1, 5, 5, 64]), [16, 1, 1], {}), [10, 1, 1], {}),
 };
 
 /** The source from the helpers to the steps; tables, which come first, are left out. */
