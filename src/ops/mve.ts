@@ -16,6 +16,7 @@ import { stageNumbers } from './dense.js';
 import { laneBlocks, lanes, storedLanes } from './interleave.js';
 import { inputOf, outputOf } from './operands.js';
 import { type WindowShape, windowLead } from './overlap.js';
+import { dilated } from './window.js';
 
 /** Bytes of a vector register. */
 const vectorBytes = 16;
@@ -46,9 +47,8 @@ const support = [
     'add_taps',
     'add_nine_taps',
     'copy_bytes',
-    'last_tap',
     'gather_patch',
-    'find_taps',
+    'column_taps',
   ].map((name) => `mve/support/${name}`),
 ];
 
@@ -250,8 +250,9 @@ function vectorStage(
 
 /** Channels of a depthwise convolution that are computed at once. */
 const depthwiseLanes = 8;
-/** Pointers to pixels that the kernel has room for. */
+/** Taps, and rows of them, that the kernel has room for. */
 const mostTaps = 64;
+const mostRows = 16;
 
 /**
  * A depthwise convolution with a depth multiplier of 1: products of two taps are summed in 16 bits.
@@ -260,17 +261,23 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const pixelBytes = ({ inC }: WindowShape) => Math.ceil(inC / depthwiseLanes) * depthwiseLanes;
   return {
     template: 'mve/depthwise_conv2d',
     needs: ['mve'],
     support,
     when(view, { facts }) {
       if (!when(view)) return false;
-      const { filters } = describe(view);
-      return filters.depth <= mostTaps && pairsFit(view, filters, facts);
+      const { shape, filters } = describe(view);
+      const hasRoom = filters.depth <= mostTaps && shape.kernelH <= mostRows;
+      return hasRoom && pairsFit(view, columnByColumn(filters, shape), facts);
     },
-    scratch: (view) => 2 * pixelBytes(describe(view).shape),
+    scratch(view) {
+      const { shape } = describe(view);
+      const pixel = pixelBytes(shape);
+      // The vector that begins at the last row's last pixel reaches behind it.
+      const lines = rowSpan(shape) * shape.inW * shape.inC + pixel - shape.inC;
+      return 2 * pixel + (hasLines(shape) ? lines : 0);
+    },
     work(view) {
       const { shape, filters } = describe(view);
       const pixels = shape.batches * shape.outH * shape.outW;
@@ -282,47 +289,82 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
       };
     },
     overlap(view) {
-      const walk = { tilePixels: 1, channelBlock: depthwiseLanes };
-      return [{ input: 0, lead: windowLead(describe(view).shape, walk), exact: false }];
+      const { shape } = describe(view);
+      return [{ input: 0, lead: depthwiseLead(shape, hasLines(shape)), exact: false }];
     },
-    lower(view) {
-      const { shape, filters, stage } = describe(view);
-      const { batches, outH, outW } = shape;
-      const blocks = Array.from(
-        { length: Math.ceil(filters.channels / depthwiseLanes) },
-        (_, block) => block * depthwiseLanes,
-      );
-      const nine = filters.depth === 9;
-      const pairs = Math.ceil(filters.depth / 2);
-      const call: KernelCall = {
-        inputs: [0],
-        outputs: [0],
-        flags: { ...stageFlags(stage), nine },
-        numbers: {
-          batches,
-          out_h: outH,
-          out_w: outW,
-          channels: filters.channels,
-          pixel_bytes: pixelBytes(shape),
-          ...(nine ? {} : { pairs }),
-          ...windowNumbers(view, shape),
-          ...stageNumbers(stage),
-        },
-        tables: {
-          weights: tapVectors(blocks, weightsOf(view), filters, nine ? 9 : 2 * pairs),
-          stage: vectorStage(
-            blocks.flatMap((first) =>
-              [
-                [0, 2, 4, 6],
-                [1, 3, 5, 7],
-              ].map((lane) => lane.map((i) => first + i)),
-            ),
-            stage,
-            biasesFor(view, filters, true),
-          ),
-        },
-      };
-      return [call];
+    lower: (view) => [depthwiseCall(view, describe(view))],
+  };
+}
+
+/** A pixel, filled up to whole vectors. */
+function pixelBytes({ inC }: WindowShape): number {
+  return Math.ceil(inC / depthwiseLanes) * depthwiseLanes;
+}
+
+/** From the row under the first tap to that under the last. */
+function rowSpan({ kernelH, dilationH }: WindowShape): number {
+  return dilated(kernelH, dilationH) - 1;
+}
+
+/** Without copies of rows the output would lie a row or more before its input, layer after layer. */
+function hasLines(shape: WindowShape): boolean {
+  return shape.strideH === 1 && depthwiseLead(shape, true) < depthwiseLead(shape, false);
+}
+
+function depthwiseLead(shape: WindowShape, lines: boolean): number {
+  const walk = { channelBlock: depthwiseLanes };
+  const lineBuffer = { rows: rowSpan(shape), newest: false };
+  return windowLead(shape, lines ? { ...walk, lineBuffer } : walk);
+}
+
+/** The kernel's order of taps. */
+function columnByColumn(filters: Filters, { kernelH, kernelW }: WindowShape): Filters {
+  const rowMajor = (i: number) => (i % kernelH) * kernelW + Math.floor(i / kernelH);
+  return { ...filters, position: (channel, i) => filters.position(channel, rowMajor(i)) };
+}
+
+function depthwiseCall(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters, stage }: Convolution,
+): KernelCall {
+  const { channels, depth } = filters;
+  const blocks = Array.from(
+    { length: Math.ceil(channels / depthwiseLanes) },
+    (_, block) => block * depthwiseLanes,
+  );
+  const nine = depth === 9;
+  const lines = hasLines(shape);
+  const pairs = Math.ceil(depth / 2);
+  const turns = [0, 1].map((odd) => consecutive(0, lanes).map((i) => 2 * i + odd));
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { ...stageFlags(stage), nine, lines },
+    numbers: {
+      batches: shape.batches,
+      out_h: shape.outH,
+      out_w: shape.outW,
+      channels,
+      pixel_bytes: pixelBytes(shape),
+      most_rows: nine ? 9 : mostRows,
+      most_taps: nine ? 9 : mostTaps,
+      ...(nine ? {} : { pairs }),
+      ...(lines ? { row_span: rowSpan(shape) } : {}),
+      ...windowNumbers(view, shape),
+      ...stageNumbers(stage),
+    },
+    tables: {
+      weights: tapVectors(
+        blocks,
+        weightsOf(view),
+        columnByColumn(filters, shape),
+        nine ? depth : 2 * pairs,
+      ),
+      stage: vectorStage(
+        blocks.flatMap((first) => turns.map((turn) => turn.map((i) => first + i))),
+        stage,
+        biasesFor(view, filters, true),
+      ),
     },
   };
 }

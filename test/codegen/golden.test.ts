@@ -69,8 +69,7 @@ const rows: Readonly<Record<string, Fill>> = {
     return b.conv2d(x, [6, 3, 3], attrs);
   },
   'mve/depthwise_conv2d': (b) => {
-    const attrs = { strideH: 2, strideW: 2, ...pads };
-    const x = b.depthwise(b.input([1, 9, 9, 11]), 11, attrs, -127);
+    const x = b.depthwise(b.input([1, 9, 9, 11]), 11, { strideW: 2, ...pads }, -127);
     return b.depthwise(x, 11, pads, -127);
   },
   'mve/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
@@ -163,7 +162,7 @@ describe('golden C', () => {
       const b = new Layers();
       const text = withoutTables(b.module([fill(b)]), kernel);
       // Helpers of special instruction sets come with C in their place.
-      const most = kernel.startsWith('portable/') ? 200 : 300;
+      const most = kernel.startsWith('portable/') ? 200 : 350;
       expect(text.split('\n').length, 'lines').to.be.lessThan(most);
       expect(text.split('\n').filter((line) => line.length > 110)).to.deep.equal([]);
       const path = packageFile(`test/golden/c/${kernel}.c`);

@@ -180,12 +180,6 @@ struct window {
     int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
 };
 
-/* Row (or column) under the last tap of a window that begins at row `first`. */
-static inline int32_t last_tap(int32_t first, int32_t taps, int32_t dilation)
-{
-    return first + (taps - 1) * dilation;
-}
-
 /* The pixels under the taps of a window whose first tap is at (y, x), side by side: those outside
  * of the image are the zero point. */
 BONSAI_SHARED void gather_patch(int8_t *to, const int8_t *image, int32_t y, int32_t x,
@@ -194,7 +188,7 @@ BONSAI_SHARED void gather_patch(int8_t *to, const int8_t *image, int32_t y, int3
     const int32_t in_w = window->in_w, in_c = window->in_c, kernel_w = window->kernel_w;
     const int32_t dilation_w = window->dilation_w;
     const int32_t row_bytes = kernel_w * in_c;
-    const int32_t whole = dilation_w == 1 && x >= 0 && last_tap(x, kernel_w, 1) < in_w;
+    const int32_t whole = dilation_w == 1 && x >= 0 && x + kernel_w <= in_w;
     for (int32_t ky = window->kernel_h; ky > 0; ky--, y += window->dilation_h) {
         const int32_t inside = y >= 0 && y < window->in_h;
         const int8_t *const row = image + y * in_w * in_c;

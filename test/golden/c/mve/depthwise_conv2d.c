@@ -163,78 +163,101 @@ static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_
 }
 #endif
 
-struct window {
-    int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
-};
-
-/* Row (or column) under the last tap of a window that begins at row `first`. */
-static inline int32_t last_tap(int32_t first, int32_t taps, int32_t dilation)
+/* n > 0 bytes, 16 at a time and no more than n. */
+#if defined(__ARM_FEATURE_MVE)
+static inline void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
-    return first + (taps - 1) * dilation;
+    __asm__ volatile("dlstp.8 lr, %[n]\n"
+                     "1:\n\t"
+                     "vldrb.8 q0, [%[from]], #16\n\t"
+                     "vstrb.8 q0, [%[to]], #16\n\t"
+                     "letp lr, 1b"
+                     : [to] "+r"(to), [from] "+r"(from)
+                     : [n] "r"(n)
+                     : "q0", "lr", "memory");
 }
-
-/* Pointers to the pixels under the taps of a window whose first tap is at (y, x). Outside of the
- * image they point to `outside`, at the image's last pixel to `last`: kernels may read behind a
- * pixel, but not behind the image. */
-BONSAI_SHARED void find_taps(const int8_t **taps, const int8_t *image, int32_t y, int32_t x,
-                             const struct window *window, const int8_t *outside,
-                             const int8_t *last)
+#else
+static inline void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
-    const int32_t in_h = window->in_h, in_w = window->in_w, in_c = window->in_c;
-    const int32_t last_y = last_tap(y, window->kernel_h, window->dilation_h);
-    const int32_t last_x = last_tap(x, window->kernel_w, window->dilation_w);
-    const int32_t step = window->dilation_w * in_c;
-    if (y >= 0 && last_y < in_h && x >= 0 && last_x < in_w - (last_y == in_h - 1)) {
-        const int8_t *row = image + (y * in_w + x) * in_c;
-        for (int32_t ky = window->kernel_h; ky > 0; ky--) {
-            const int8_t *tap = row;
-            for (int32_t kx = window->kernel_w; kx > 0; kx--, tap += step)
-                *taps++ = tap;
-            row += window->dilation_h * in_w * in_c;
-        }
-        return;
+    memcpy(to, from, (size_t)n);
+}
+#endif
+
+/* What taps see of a row of the image: its first pixel, its last one, and from one to the next. Of
+ * rows outside of the image that are pixels of zero points, and `step` is 0. */
+struct row { const int8_t *first, *last; int32_t step; };
+
+/* Pointers to the pixels in column x of each row; returns where the next ones go. */
+static inline const int8_t **column_taps(const int8_t **taps, const struct row *rows, int32_t count,
+                                         int32_t x, int32_t in_w, const int8_t *outside)
+{
+    const struct row *const end = rows + count;
+    if (x < 0 || x >= in_w) {
+        for (; rows != end; rows++)
+            *taps++ = outside;
+    } else if (x == in_w - 1) {
+        for (; rows != end; rows++)
+            *taps++ = rows->last;
+    } else {
+        for (; rows != end; rows++)
+            *taps++ = rows->first + x * rows->step;
     }
-    for (int32_t iy = y; iy <= last_y; iy += window->dilation_h) {
-        for (int32_t ix = x; ix <= last_x; ix += window->dilation_w) {
-            const int32_t pixel = iy * in_w + ix;
-            const int32_t inside = iy >= 0 && iy < in_h && ix >= 0 && ix < in_w;
-            *taps++ = !inside ? outside : pixel == in_h * in_w - 1 ? last : image + pixel * in_c;
-        }
-    }
+    return taps;
 }
 
 struct depthwise_conv2d_s8_mve_args {
     const int8_t *weights;
     const int32_t *stage;
-    uint8_t in_h;
     uint8_t in_w;
-    uint8_t stride_h;
     uint8_t stride_w;
 };
 
 /* A pixel at a time, its channels eight at a time. Taps outside of the image read a pixel of zero
  * points in scratch.
+ * Rows of the input are copied to scratch before the output takes their place, all but that under
+ * the lowest taps.
+ * Vectors may reach behind a pixel, but not behind the image: its last pixel is copied to scratch.
  * The input's zero point is folded into the biases. */
 static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                                     const struct depthwise_conv2d_s8_mve_args *restrict args)
 {
     const struct output output = { -131, 124, 3, 8 };
-    const struct window window = { args->in_h, args->in_w, 11, 3, 3,
-                                   1, 1, 3 };
-    const int32_t channels = window.in_c, image_bytes = window.in_h * window.in_w * channels;
+    const int32_t in_h = 9, in_w = args->in_w, channels = 11;
+    const int32_t kernel_h = 3, kernel_w = 3, dilation_w = 1;
     const int32_t out_w = 5, stride_w = args->stride_w, pad_left = 1;
-    int8_t *const outside = scratch, *const last = scratch + 16;
+    const int32_t row_bytes = in_w * channels;
+    int8_t *const outside = scratch, *const last_pixel = outside + 16;
+    int8_t *const copies = last_pixel + 16;
+    const int8_t *taps[9];
+    struct row rows[9];
 
-    memset(outside, window.zero_point, (size_t)channels);
-    for (int32_t batch = 1; batch > 0; batch--, in += image_bytes) {
-        memcpy(last, in + image_bytes - channels, (size_t)channels);
-        for (int32_t oy = 0; oy < 5; oy++) {
+    memset(outside, 3, (size_t)channels);
+    for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {
+        int32_t copied = 0;
+        copy_bytes(last_pixel, in + in_h * row_bytes - channels, channels);
+        for (int32_t oy = 0; oy < 9; oy++) {
+            const int32_t top = oy * 1 - 1;
+            const int32_t bottom = top + 2;
+            for (; copied < bottom && copied < in_h; copied++)
+                copy_bytes(copies + copied % 2 * row_bytes, in + copied * row_bytes,
+                           row_bytes);
+            for (int32_t ky = 0, y = top; ky < kernel_h; ky++, y += 1) {
+                const int8_t *first = in + y * row_bytes;
+                const int8_t *last = y < in_h - 1 ? first + row_bytes - channels : last_pixel;
+                if (y < bottom) {
+                    first = copies + y % 2 * row_bytes;
+                    last = first + row_bytes - channels;
+                }
+                rows[ky] = y < 0 || y >= in_h ? (struct row){ outside, outside, 0 }
+                                              : (struct row){ first, last, channels };
+            }
             for (int32_t ox = 0; ox < out_w; ox++, out += channels) {
-                const int32_t y = oy * args->stride_h - 1, x = ox * stride_w - pad_left;
-                const int8_t *taps[9];
                 const int8_t *weights = args->weights;
                 const int32_t *stage = args->stage;
-                find_taps(taps, in, y, x, &window, outside, last);
+                const int8_t **next = taps;
+                for (int32_t kx = 0, x = ox * stride_w - pad_left; kx < kernel_w;
+                     kx++, x += dilation_w)
+                    next = column_taps(next, rows, kernel_h, x, in_w, outside);
                 for (int32_t c = 0; c < channels; c += 8, stage += 24) {
                     lanes4 even = load_lanes(stage), odd = load_lanes(stage + 12);
                     weights = add_nine_taps(&even, &odd, taps, weights);
@@ -248,31 +271,31 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
 }
 
 static const struct depthwise_conv2d_s8_mve_args model_depthwise_conv2d_0_args BONSAI_FLASH = {
-    .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage, .in_h = 9,
-    .in_w = 9, .stride_h = 2, .stride_w = 2,
+    .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage, .in_w = 9,
+    .stride_w = 2,
 };
 
 static const struct depthwise_conv2d_s8_mve_args model_depthwise_conv2d_1_args BONSAI_FLASH = {
-    .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage, .in_h = 5,
-    .in_w = 5, .stride_h = 1, .stride_w = 1,
+    .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage, .in_w = 5,
+    .stride_w = 1,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,11] -> [1,5,5,11]  3x3 stride 2 pad
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,11] -> [1,9,5,11]  3x3 stride 1x2 pad
      * 1,1,1,1
-     * kernel mve/depthwise_conv2d (test; 2475 MAC); scratch 32 B at 0x0490; arena in 0x0000, out
-     * 0x037c */
+     * kernel mve/depthwise_conv2d (test; 4455 MAC); scratch 235 B at 0x056c; arena in 0x0000,
+     * out 0x037c */
     case 0:
-        depthwise_conv2d_s8_mve(arena + 0x0000, arena + 0x037c, arena + 0x0490,
+        depthwise_conv2d_s8_mve(arena + 0x0000, arena + 0x037c, arena + 0x056c,
         &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,11] -> [1,5,5,11]  3x3 pad 1,1,1,1
-     * kernel mve/depthwise_conv2d (test; 2475 MAC); scratch 32 B at 0x05c4; arena in 0x037c, out
-     * 0x04b0 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,9,5,11] -> [1,9,5,11]  3x3 pad 1,1,1,1
+     * kernel mve/depthwise_conv2d (test; 4455 MAC); scratch 147 B at 0x0848; arena in 0x037c,
+     * out 0x0658 */
     case 1:
-        depthwise_conv2d_s8_mve(arena + 0x037c, arena + 0x04b0, arena + 0x05c4,
+        depthwise_conv2d_s8_mve(arena + 0x037c, arena + 0x0658, arena + 0x0848,
         &model_depthwise_conv2d_1_args);
         break;
     default:
