@@ -15,6 +15,7 @@ import {
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
 import { fullyConnectedCall, pixelOverlaps, residualKernel, stageNumbers } from './dense.js';
+import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { type Convolution, vectorConvolution } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
@@ -258,6 +259,8 @@ export const conv2d = {
   channels,
   inPlace: () => [],
   variants: residualVariants([
+    smladRow(isPointwise, convolutionOf),
+    smladConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     lanesKernel((view) => dimsOf(view).groups === 1, convolutionOf),

@@ -15,8 +15,10 @@ import {
 import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './bounds.js';
 import { fullyConnectedCall, pixelOverlaps, residualKernel, rowShape } from './dense.js';
-import { vectorFullyConnected } from './mve.js';
+import { smladConvolution, smladRow } from './dsp/multiply.js';
+import { type Convolution, vectorFullyConnected } from './mve.js';
 import { inputOf } from './operands.js';
+import type { WindowShape } from './overlap.js';
 import {
   addResidual,
   checkResidual,
@@ -121,6 +123,20 @@ function macs(view: NodeView<object>): number {
   return rowsOf(view) * elementCount(inputOf(view, 1).shape);
 }
 
+/** Rows are pixels. */
+function shapeOf(view: NodeView<object>): WindowShape {
+  const { channels, depth } = filtersOf(view);
+  return rowShape(rowsOf(view), depth, channels);
+}
+
+function layerOf(view: NodeView<FullyConnectedAttrs>) {
+  return { filters: filtersOf(view), stage: stageOf(view) };
+}
+
+function convolutionOf(view: NodeView<FullyConnectedAttrs>): Convolution {
+  return { ...layerOf(view), shape: shapeOf(view) };
+}
+
 export const fullyConnected = {
   name: 'fully_connected',
   infer,
@@ -135,24 +151,16 @@ export const fullyConnected = {
   channels,
   inPlace: () => [],
   variants: residualVariants([
-    vectorFullyConnected((view) => ({ filters: filtersOf(view), stage: stageOf(view) })),
-    lanesKernel(
-      () => true,
-      (view) => {
-        const filters = filtersOf(view);
-        const shape = rowShape(rowsOf(view), filters.depth, filters.channels);
-        return { shape, filters, stage: stageOf(view) };
-      },
-    ),
+    smladRow(() => true, layerOf),
+    smladConvolution((view) => rowsOf(view) > 1, convolutionOf),
+    vectorFullyConnected(layerOf),
+    lanesKernel(() => true, convolutionOf),
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: () => true,
       work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
       weightPasses: rowsOf,
-      overlap(view) {
-        const { channels, depth } = filtersOf(view);
-        return pixelOverlaps(view, rowShape(rowsOf(view), depth, channels));
-      },
+      overlap: (view) => pixelOverlaps(view, shapeOf(view)),
       lower: (view) => [fullyConnectedCall(view, filtersOf(view), stageOf(view))],
     },
   ]),

@@ -73,7 +73,7 @@ function saturateToInt32(value: number): number {
  * floor((a·b + nudge) / 2^shift), exact.
  * |a| ≤ 2^33, b an int32, nudge < 2^62 and a multiple of 2^16, shift ≥ 16.
  */
-function multiplyShift(a: number, b: number, nudge: number, shift: number): number {
+export function multiplyShift(a: number, b: number, nudge: number, shift: number): number {
   // a·b = a·high·2^16 + a·low. No intermediate reaches 2^53, so every double here is an integer.
   const high = Math.floor(b / 65536);
   const low = b - high * 65536;

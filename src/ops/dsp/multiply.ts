@@ -1,0 +1,349 @@
+/**
+ * Convolutions and fully connected layers with SMLAD, which adds two products of 16-bit halves.
+ *
+ * A patch of the input is widened to int16 in scratch, once for all output channels; the weights lie
+ * in flash in the order in which they meet it: as int16 ('wide'), or as int8, two channels in one
+ * lane ('packed'). See templates/kernels/dsp/support/define_multiply.hbs for both.
+ */
+import { elementCount, type NodeView } from '../../ir/graph.js';
+import type { Facts, KernelCall, KernelContext, KernelVariant, Overlap } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  inputZeroPoint,
+  type OutputStage,
+  weightsOf,
+} from '../accumulation.js';
+import { laneBlocks, lanes } from '../interleave.js';
+import type { Convolution } from '../mve.js';
+import { outputOf } from '../operands.js';
+import { windowLead } from '../overlap.js';
+import { hasResidual, residualOperands } from '../residual.js';
+import { type Finish, finishOf, scale } from './finish.js';
+
+const support = [
+  ...['multiply_pair', 'multiply_row', 'multiply_wide', 'multiply_packed'],
+  ...['linear', 'twice', 'once'].flatMap((form) => [
+    `finish_${form}`,
+    `multiply_${form}`,
+    ...['pair', 'row'].flatMap((shape) =>
+      ['wide', 'packed'].map((weights) => `multiply_${shape}_${weights}_${form}`),
+    ),
+  ]),
+  ...['define_multiply', 'clamp_outputs'],
+  ...['smlad', 'smmla', 'smmlar', 'sxtb16', 'saturate8', 'load_word'],
+  ...['widen_wide', 'widen_packed', 'widen_pair_wide', 'widen_pair_packed', 'fill_patch'],
+]
+  .map((name) => `dsp/support/${name}`)
+  .concat('portable/support/add_residual');
+
+const finishes = new WeakMap<Facts, WeakMap<object, Finish | null>>();
+
+/** Made once for a node: choice, scratch and lowering ask again and again. */
+function finishFor(
+  view: NodeView<AccumulationAttrs>,
+  { filters, stage }: Pick<Convolution, 'filters' | 'stage'>,
+  { facts }: KernelContext,
+): Finish | null {
+  const byNode = finishes.get(facts) ?? new WeakMap<object, Finish | null>();
+  finishes.set(facts, byNode);
+  const known = byNode.get(view.node);
+  if (known !== undefined) return known;
+  const finish = finishOf(stage, biasesFor(view, filters, true), facts.accumulator(view));
+  byNode.set(view.node, finish);
+  return finish;
+}
+
+/** The two taps of one word of the patch: positions in a filter, −1 where there is none. */
+type Step = readonly [low: number, high: number];
+
+/** The order in which `widen_*` lays out runs of contiguous input: bytes 0 and 2, then 1 and 3. */
+function stepsOf(runs: number, length: number): readonly Step[] {
+  const tap = (run: number, i: number) => (i < length ? run * length + i : -1);
+  return Array.from({ length: runs }, (_, run) =>
+    Array.from({ length: Math.ceil(length / 2) }, (_, word): Step => {
+      const first = 4 * Math.floor(word / 2);
+      // Fewer than four are taken in pairs.
+      if (first + 4 > length) return [tap(run, 2 * word), tap(run, 2 * word + 1)];
+      return [tap(run, first + (word % 2)), tap(run, first + (word % 2) + 2)];
+    }),
+  ).flat();
+}
+
+/**
+ * A convolution: the patches of two output pixels, which may be of two rows, by all filters.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function smladConvolution<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const runsOf = ({ shape }: Convolution) => {
+    const { kernelH, kernelW, inC, dilationW } = shape;
+    const byTap = dilationW > 1 && kernelW > 1;
+    return byTap
+      ? { byTap, runs: kernelH * kernelW, length: inC }
+      : { byTap, runs: kernelH, length: kernelW * inC };
+  };
+  const stepsFor = (convolution: Convolution) => {
+    const { runs, length } = runsOf(convolution);
+    return stepsOf(runs, length);
+  };
+  return {
+    template: 'dsp/conv2d',
+    needs: ['dsp'],
+    support,
+    addsResidual: true,
+    when: (view, context) => when(view) && finishFor(view, describe(view), context) !== null,
+    scratch(view) {
+      const convolution = describe(view);
+      const { inC } = convolution.shape;
+      const { length } = runsOf(convolution);
+      const line = inC % lanes === 0 ? 0 : Math.ceil(length / 4) * 4;
+      return 8 * stepsFor(convolution).length + line + 2 * stagedBytes(view, convolution);
+    },
+    work(view) {
+      const convolution = describe(view);
+      const { batches, outH, outW, outC } = convolution.shape;
+      const pairs = Math.ceil((batches * outH * outW) / 2);
+      const steps = stepsFor(convolution).length;
+      const groups = Math.ceil(outC / lanes);
+      return {
+        steps: { count: pairs * groups * steps, cycles: 12.2 },
+        groups: { count: pairs * groups, cycles: 52 },
+        widened: { count: 2 * pairs * steps, cycles: 3.5 },
+        pairs: { count: pairs, cycles: 120 },
+      };
+    },
+    overlap(view) {
+      const { shape } = describe(view);
+      // Pixel by pixel needs no less than two at a time.
+      return [{ input: 0, lead: windowLead(shape), exact: false }, ...skipOverlap(view)];
+    },
+    lower(view, context) {
+      const convolution = describe(view);
+      const { shape } = convolution;
+      const finish = finishFor(view, convolution, context) as Finish;
+      const pointwise = shape.inH * shape.kernelH * shape.kernelW === 1;
+      const { byTap, length } = runsOf(convolution);
+      const wholeWords = shape.inC % lanes === 0;
+      const call = multiplyCall(view, convolution, finish, stepsFor(convolution), context);
+      const { padLeft, outW, strideW, kernelW, inW, dilationW } = shape;
+      const padding = inputZeroPoint(view) * (call.flags.packed ? 1 : scale);
+      const window = {
+        in_h: shape.inH,
+        in_w: inW,
+        padding: word(padding, padding),
+        kernel_h: shape.kernelH,
+        kernel_w: kernelW,
+        stride_h: shape.strideH,
+        stride_w: strideW,
+        dilation_h: shape.dilationH,
+        dilation_w: dilationW,
+        pad_top: shape.padTop,
+        pad_left: padLeft,
+        batches: shape.batches,
+        out_h: shape.outH,
+        out_w: outW,
+        ...(byTap ? {} : { line_bytes: length }),
+      };
+      return [
+        {
+          ...call,
+          flags: { ...call.flags, pointwise, by_tap: byTap, whole_words: wholeWords },
+          numbers: {
+            ...call.numbers,
+            in_c: shape.inC,
+            out_c: shape.outC,
+            ...(pointwise ? { pixels: outW } : window),
+            ...(pointwise || byTap || wholeWords ? {} : { in_zp: inputZeroPoint(view) }),
+          },
+        },
+      ];
+    },
+  };
+}
+
+/**
+ * A fully connected layer on a single row: its taps four at a time by four channels at a time.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function smladRow<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
+): KernelVariant<A> {
+  const stepsFor = ({ depth }: Filters) => {
+    const steps = stepsOf(1, depth);
+    return steps.length % 2 === 0 ? steps : [...steps, [-1, -1] as const];
+  };
+  return {
+    template: 'dsp/fully_connected',
+    needs: ['dsp'],
+    support,
+    addsResidual: true,
+    when(view, context) {
+      if (!when(view)) return false;
+      const layer = describe(view);
+      const isRow = elementCount(outputOf(view).shape) === layer.filters.channels;
+      return isRow && finishFor(view, layer, context) !== null;
+    },
+    scratch(view) {
+      const { filters } = describe(view);
+      return 4 * stepsFor(filters).length + stagedBytes(view, { filters });
+    },
+    work(view) {
+      const { filters } = describe(view);
+      const steps = stepsFor(filters).length;
+      const groups = Math.ceil(filters.channels / lanes);
+      return {
+        steps: { count: groups * steps, cycles: 6.7 },
+        groups: { count: groups, cycles: 30 },
+        widened: { count: steps, cycles: 3.5 },
+      };
+    },
+    overlap(view) {
+      // All of the input is widened first.
+      const { depth } = describe(view).filters;
+      return [{ input: 0, lead: -depth, exact: false }, ...skipOverlap(view)];
+    },
+    lower(view, context) {
+      const layer = describe(view);
+      const finish = finishFor(view, layer, context) as Finish;
+      const { depth, channels } = layer.filters;
+      const call = multiplyCall(view, layer, finish, stepsFor(layer.filters), context);
+      const needsChannels = finish.isClamped || call.flags.staged;
+      const numbers = { ...call.numbers, depth, ...(needsChannels ? { channels } : {}) };
+      return [{ ...call, numbers }];
+    },
+  };
+}
+
+/** Bytes of scratch that the outputs of a pixel pass through: lanes that are no channels, a sum. */
+function stagedBytes(view: NodeView<object>, { filters }: Pick<Convolution, 'filters'>): number {
+  const isStaged = filters.channels < lanes || hasResidual(view);
+  return isStaged ? Math.max(filters.channels, lanes) : 0;
+}
+
+function skipOverlap(view: NodeView<object>): readonly Overlap[] {
+  return hasResidual(view) ? [{ input: 3, lead: 0, exact: true }] : [];
+}
+
+/** What the kernels above have in common. */
+function multiplyCall(
+  view: NodeView<AccumulationAttrs>,
+  layer: Pick<Convolution, 'filters' | 'stage'>,
+  finish: Finish,
+  steps: readonly Step[],
+  { optimize }: KernelContext,
+): KernelCall {
+  const { filters, stage } = layer;
+  const { channels } = filters;
+  const groups = laneBlocks(channels);
+  const live = liveWeights(view, filters, finish);
+  const packed = optimize === 'speed' ? null : packedWeights(groups, steps, live);
+  const weights = packed ?? wideWeights(groups, steps, live);
+  const groupWords = weights.length / groups.length;
+  const isWhole = channels % lanes === 0 || channels < lanes;
+  const staged = stagedBytes(view, layer);
+  const operands = residualOperands(view);
+  return {
+    ...operands,
+    flags: {
+      ...operands.flags,
+      packed: packed !== null,
+      linear: finish.form === 'linear',
+      twice: finish.form === 'twice',
+      clamped: finish.isClamped,
+      staged: staged > 0,
+    },
+    numbers: {
+      ...operands.numbers,
+      ...(staged > 0 ? { staged_c: staged } : {}),
+      full: weights.length - (isWhole ? 0 : groupWords),
+      end: weights.length,
+      steps: steps.length,
+      finish_offset: finish.offset,
+      back: isWhole ? 0 : lanes - (channels % lanes),
+      ...(finish.isClamped ? clampNumbers(stage) : {}),
+    },
+    tables: {
+      ...operands.tables,
+      weights: { data: weights, role: 'weights' },
+      stage: { data: stageWords(groups, channels, finish), role: 'table' },
+    },
+  };
+}
+
+function clampNumbers({ min, max }: OutputStage) {
+  return { lowest: min, highest: max };
+}
+
+/** The weight at a position of a channel's filter; 0 where there is no such channel or position. */
+type WeightAt = (channel: number, position: number) => number;
+
+function liveWeights(view: NodeView<object>, filters: Filters, finish: Finish): WeightAt {
+  const weights = weightsOf(view);
+  return (channel, i) => {
+    const isDead = i < 0 || channel >= filters.channels || finish.channels[channel]?.isConstant;
+    return isDead ? 0 : (weights[filters.position(channel, i)] as number);
+  };
+}
+
+/** Two int16 in a word. */
+function word(low: number, high: number): number {
+  return (low & 0xffff) | (high << 16);
+}
+
+/** int32[groups][steps][4]: in each word two taps of a channel. */
+function wideWeights(
+  groups: readonly number[],
+  steps: readonly Step[],
+  weightAt: WeightAt,
+): Int32Array {
+  return Int32Array.from(
+    groups.flatMap((first) =>
+      steps.flatMap(([low, high]) =>
+        [0, 1, 2, 3].map((lane) => word(weightAt(first + lane, low), weightAt(first + lane, high))),
+      ),
+    ),
+  );
+}
+
+/**
+ * int32[groups][steps][2]: in each word two taps of two channels a and b, 256 · a + b. Null where
+ * that leaves int16: a = −128 beside a negative b.
+ */
+function packedWeights(
+  groups: readonly number[],
+  steps: readonly Step[],
+  weightAt: WeightAt,
+): Int32Array | null {
+  let fits = true;
+  const lane = (channel: number, tap: number) => {
+    const both = 256 * weightAt(channel, tap) + weightAt(channel + 1, tap);
+    fits &&= both >= -(2 ** 15);
+    return both;
+  };
+  const words = groups.flatMap((first) =>
+    steps.flatMap(([low, high]) =>
+      [first, first + 2].map((channel) => word(lane(channel, low), lane(channel, high))),
+    ),
+  );
+  return fits ? Int32Array.from(words) : null;
+}
+
+/** int32[groups][…]: what four accumulators begin with, then the constants that finish each. */
+function stageWords(groups: readonly number[], channels: number, finish: Finish): Int32Array {
+  const none = { start: 0, constants: finish.form === 'linear' ? [0] : [0, 0, 0] };
+  return Int32Array.from(
+    groups.flatMap((first) => {
+      const four = [0, 1, 2, 3].map((lane) =>
+        first + lane < channels ? (finish.channels[first + lane] ?? none) : none,
+      );
+      return [...four.map(({ start }) => start | 0), ...four.flatMap((each) => each.constants)];
+    }),
+  );
+}
