@@ -13,6 +13,7 @@
 import type { Routine } from '../../ir/op.js';
 import type { TwoMultiply } from '../two-multiply.js';
 import { Assembly } from './assembly.js';
+import { groupChannels } from './groups.js';
 import { planLoads } from './loads.js';
 import { type Product, planProducts } from './products.js';
 import { requantise } from './requantise.js';
@@ -57,8 +58,8 @@ const registers: readonly Registers[] = [
 /** On the stack, from sp on: the routine's three parameters. */
 const inputSlot = 'sp, #0';
 export const outputSlots = ['sp, #4', 'sp, #8'] as const;
-/** Offsets that a byte store can have. */
-const maxStore = 31;
+/** Output bytes within reach of one pointer: offsets 0 to 31. */
+const storeReach = 32;
 
 /**
  * void routine(const uint32_t *packed, int8_t *out0, int8_t *out1): all channels of the pixel in
@@ -69,28 +70,40 @@ export function codeConvolution(
   taps: readonly CodedTap[],
 ): CodedRoutine {
   const assembly = new Assembly();
+  const blockSize = blockSizeOf(channels.length);
   enter(assembly);
-  let origin = 0;
-  for (let first = 0; first < channels.length; first += registers.length) {
-    const group = channels.slice(first, first + registers.length);
-    assembly.comment(`Output channels from ${first} on: ${group.length}.`);
-    if (first > 0) assembly.access(`ldr r0, [${inputSlot}]`);
-    const runs = multiply(assembly, taps, group);
-    if (first + group.length - 1 - origin > maxStore) {
-      moveOutputs(assembly, first - origin);
-      origin = first;
-    }
-    const finals = group.map((channel, i) => ({
-      ...channel,
-      registers: registers[i] as Registers,
-      runs: runs[i] as number,
-      at: first + i - origin,
-    }));
-    requantise(assembly, finals);
+  for (let origin = 0; origin < channels.length; origin += blockSize) {
+    if (origin > 0) moveOutputs(assembly, blockSize);
+    const block = channels.slice(origin, origin + blockSize);
+    const groups = groupChannels(
+      block.map(({ weights }) => weights),
+      registers.length,
+    );
+    groups.forEach((members, i) => {
+      assembly.comment(`Output channels ${members.map((at) => origin + at).join(', ')}.`);
+      if (origin + i > 0) assembly.access(`ldr r0, [${inputSlot}]`);
+      const group = members.map((at, position) => ({
+        ...(block[at] as CodedChannel),
+        registers: registers[position] as Registers,
+        at,
+      }));
+      const runs = multiply(assembly, taps, group);
+      requantise(
+        assembly,
+        group.map((channel, position) => ({ ...channel, runs: runs[position] as number })),
+      );
+    });
   }
   leave(assembly);
   const { text, bytes, cycles } = assembly;
   return { text: (symbol) => `${symbol}:\n${text}`, bytes, cycles };
+}
+
+/** Of as few blocks as there can be, about equal ones, of whole groups. */
+function blockSizeOf(channels: number): number {
+  const blocks = Math.ceil(channels / storeReach);
+  const groups = Math.ceil(channels / (blocks * registers.length));
+  return Math.min(storeReach, groups * registers.length);
 }
 
 function enter(assembly: Assembly): void {
@@ -119,14 +132,13 @@ function moveOutputs(assembly: Assembly, bytes: number): void {
 function multiply(
   assembly: Assembly,
   taps: readonly CodedTap[],
-  group: readonly CodedChannel[],
+  group: readonly (CodedChannel & { readonly registers: Registers })[],
 ): readonly number[] {
   const needed = taps
     .filter(({ tap }) => group.some(({ weights }) => weights[tap] !== 0))
     .sort((a, b) => a.word - b.word);
   const sums = group.map(
-    ({ weights }, i) =>
-      new RunningSum(assembly, registers[i] as Registers, rangesOf(weights, needed)),
+    (channel) => new RunningSum(assembly, channel.registers, rangesOf(channel.weights, needed)),
   );
   const tapOf = new Map(needed.map(({ word, tap }) => [word, tap]));
   // 2^15 keeps a lane that goes below zero from borrowing of the other one.

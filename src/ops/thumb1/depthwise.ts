@@ -10,14 +10,23 @@ import type { Convolution } from '../mve.js';
 import { inputOf } from '../operands.js';
 import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
 import { dilated } from '../window.js';
-import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
+import { type Axis, type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
 import { rememberByNode } from './remember.js';
 
 /** Fields of struct depthwise_lines before its taps. */
 const headerBytes = 76;
 
+/** Segments of a window of 3×3, and the orders in which they can come. */
+const rotations = 3;
+
 /** The only right shift of the kernel's requantisation. */
 const lowShift = 14;
+
+/**
+ * How products are summed before their lanes are separated: those of a whole segment; the same, but
+ * two taps and then one of the first segment; two and one of every segment.
+ */
+type Runs = 'whole' | 'first-split' | 'split';
 
 /** A node that the kernel can compute. */
 interface Work {
@@ -31,8 +40,9 @@ interface Channel {
   readonly form: TwoMultiply;
   /** Added to a sum of raw products to give what `form` is about. */
   readonly base: number;
-  /** Products of a whole segment are one run; else those of two taps and of one. */
-  readonly isWhole: boolean;
+  readonly runs: Runs;
+  /** The segment that comes first; the others follow in order. */
+  readonly first: number;
 }
 
 /**
@@ -106,13 +116,31 @@ function channelsOf(
       accumulator.max[c] as number,
       lowShift,
     );
-    const inPairs = segments.every(({ taps }) => fits(taps.slice(0, 2)) && fits(taps.slice(2)));
-    if (form === null || !inPairs) return null;
-    const isWhole =
-      segments.length === 3 && inner.stride === 1 && segments.every(({ taps }) => fits(taps));
-    proved.push({ form, base: (biases[c] as number) - form.base, isWhole });
+    const order = orderOf(segments, inner, fits);
+    if (form === null || order === null) return null;
+    proved.push({ form, base: (biases[c] as number) - form.base, ...order });
   }
   return proved;
+}
+
+/** Three segments along lines of stride 1 may be whole; all but one, that one must come first. */
+function orderOf(
+  segments: readonly Segment[],
+  inner: Axis,
+  fits: (taps: Segment['taps']) => boolean,
+): Pick<Channel, 'runs' | 'first'> | null {
+  if (!segments.every(({ taps }) => fits(taps.slice(0, 2)) && fits(taps.slice(2)))) return null;
+  const broken = segments.flatMap(({ taps }, i) => (fits(taps) ? [] : [i]));
+  if (segments.length !== rotations || inner.stride !== 1 || broken.length > 1) {
+    return { runs: 'split', first: 0 };
+  }
+  return broken.length === 0
+    ? { runs: 'whole', first: 0 }
+    : { runs: 'first-split', first: broken[0] as number };
+}
+
+function rotated(segments: readonly Segment[], first: number): readonly Segment[] {
+  return [...segments.slice(first), ...segments.slice(0, first)];
 }
 
 /**
@@ -146,13 +174,14 @@ function callOf(
   const zeroPoint = inputZeroPoint(view);
   const { channels } = filters;
   const weights = weightsOf(view);
-  const taps = segments.flatMap((segment) => segment.taps);
-  const stage = proved.flatMap(({ form, base, isWhole }) => {
-    const kind = inner.stride === 2 ? 2 : isWhole ? 0 : 1;
+  const stage = proved.flatMap(({ form, base, runs, first }) => {
+    const kind = inner.stride === 2 ? 3 : ['whole', 'first-split', 'split'].indexOf(runs);
     const { top, high, low, offset, lowest, highest } = form;
-    const bytes = (lowest & 255) | ((highest & 255) << 8) | (kind << 16);
+    const bytes = (lowest & 255) | ((highest & 255) << 8) | (kind << 16) | (first << 24);
     return [base, top, high, low, (offset + Math.imul(base, high)) | 0, bytes];
   });
+  const orders = segments.length === rotations ? [0, 1, 2] : [0];
+  const steps = orders.flatMap((first) => stepsOf(rotated(segments, first), inner));
   const pairs = Math.ceil(words / 2);
   return {
     inputs: [0],
@@ -193,14 +222,16 @@ function callOf(
     tables: {
       weights: {
         data: Int8Array.from(
-          Array.from({ length: channels }, (_, c) =>
-            taps.map((tap) => (tap === null ? 0 : (weights[filters.position(c, tap)] as number))),
-          ).flat(),
+          proved.flatMap(({ first }, c) =>
+            rotated(segments, first).flatMap(({ taps }) =>
+              taps.map((tap) => (tap === null ? 0 : (weights[filters.position(c, tap)] as number))),
+            ),
+          ),
         ),
         role: 'weights',
       },
       stage: { data: Int32Array.from(stage), role: 'table' },
-      steps: { data: Int32Array.from(stepsOf(lines)), role: 'table' },
+      steps: { data: Int32Array.from(steps), role: 'table' },
     },
   };
 }
@@ -214,14 +245,15 @@ function termsOf({
   const channels = proved.length;
   const runs = shape.batches * outer.outputs;
   const pairs = runs * Math.ceil(words / 2) * segments.length;
-  const whole = proved.filter(({ isWhole }) => isWhole).length;
-  const perPair = segments.length === 0 ? 0 : 9 / segments.length;
+  const count = (runs: Runs) => proved.filter((channel) => channel.runs === runs).length;
+  const perSegment = 9 / segments.length;
   return {
     channels: { count: channels, cycles: 250 },
     lines: { count: channels * runs, cycles: 57 },
-    words_in: { count: channels * shape.batches * outer.extent * pitch, cycles: 10 },
-    whole_segments: { count: whole * pairs, cycles: 31 + perPair },
-    split_segments: { count: (channels - whole) * pairs, cycles: 45 + 2 * perPair },
+    words_in: { count: channels * shape.batches * outer.extent * pitch, cycles: 12 },
+    whole_segments: { count: count('whole') * pairs, cycles: 31 + perSegment },
+    first_split_segments: { count: count('first-split') * pairs, cycles: 34 + perSegment },
+    split_segments: { count: count('split') * pairs, cycles: 45 + 2 * perSegment },
     words_out: { count: channels * runs * words, cycles: 29 },
   };
 }

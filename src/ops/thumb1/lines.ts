@@ -58,7 +58,7 @@ export interface Lines {
 }
 
 /** Words of x that a pair of outputs reads under a segment. */
-export const reachOf = ({ stride }: Axis) => 3 + stride;
+const reachOf = ({ stride }: Axis) => 3 + stride;
 
 /** A plane of this many bytes is never cut into bands; a band of one line may need more. */
 const planeBytes = 960;
@@ -167,13 +167,15 @@ function cycles(lines: Lines): number {
   return gathered + outer.outputs * (60 + words * 29 + Math.ceil(words / 2) * segments.length * 34);
 }
 
-/** Bytes that lead to each segment's x from the end of the one before, which has read its own. */
-export function stepsOf({ segments, inner }: Lines): readonly number[] {
-  const nextPair = 2 * inner.stride;
-  return segments.map(({ offset }, i) => {
-    const before = segments[i - 1] ?? { offset: (segments.at(-1)?.offset ?? 0) - nextPair };
-    return 4 * (offset - before.offset - reachOf(inner));
-  });
+/**
+ * Where a line's first pair begins, in words of x, and then the way to each segment in bytes: from
+ * where the one before it stopped reading, which for the first is the last one of another pair.
+ */
+export function stepsOf(order: readonly Segment[], inner: Axis): readonly number[] {
+  const ends = order.map(({ offset }) => offset + reachOf(inner));
+  const start = (ends.at(-1) ?? 0) - 2 * inner.stride;
+  const steps = order.map(({ offset }, i) => 4 * (offset - (i === 0 ? start : (ends[i - 1] ?? 0))));
+  return [start, ...steps];
 }
 
 /**

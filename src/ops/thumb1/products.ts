@@ -38,35 +38,66 @@ function make(magnitude: number, held: number): Making {
   return { kind: 'multiplied' };
 }
 
+/** The exponent of a power of two above 1. */
 function powerOf2(value: number): number | null {
-  const exponent = Math.log2(value);
-  return Number.isInteger(exponent) && exponent > 0 ? exponent : null;
+  const exponent = 31 - Math.clz32(value);
+  return value > 1 && 2 ** exponent === value ? exponent : null;
 }
 
-/** In the best of all orders; weights of 0 are left out. */
+/** In the best of all orders; weights of 0 are left out. At most three factors. */
 export function planProducts(factors: readonly Factor[]): readonly Product[] {
   const needed = factors.filter(({ weight }) => weight !== 0);
-  let best: readonly Product[] = [];
+  const magnitudes = needed.map(({ weight }) => Math.abs(weight));
+  let best: readonly number[] = [];
   let least = Infinity;
-  for (const order of orders(needed)) {
-    let held = 0;
-    let cost = 0;
-    const products = order.map((factor): Product => {
-      const magnitude = Math.abs(factor.weight);
-      const making = make(magnitude, held);
-      const keeps = making.kind === 'input' || making.kind === 'held' || making.kind === 'near';
-      if (!keeps) held = magnitude;
-      cost += instructions[making.kind];
-      return { ...factor, making };
-    });
-    if (cost < least) [best, least] = [products, cost];
+  for (const order of orders[needed.length] ?? []) {
+    const cost = cyclesOf(magnitudes, order);
+    if (cost < least) [best, least] = [order, cost];
   }
-  return best;
+  let held = 0;
+  return best.map((i): Product => {
+    const magnitude = magnitudes[i] as number;
+    const making = make(magnitude, held);
+    held = heldAfter(making, magnitude, held);
+    return { ...(needed[i] as Factor), making };
+  });
 }
 
-function orders<T>(items: readonly T[]): readonly (readonly T[])[] {
-  if (items.length < 2) return [items];
-  return items.flatMap((first, i) =>
-    orders(items.filter((_, j) => j !== i)).map((rest) => [first, ...rest]),
-  );
+/** Cycles of the products of a word's weights, accumulation included. At most three. */
+export function planCycles(weights: readonly number[]): number {
+  const magnitudes = weights.filter((weight) => weight !== 0).map(Math.abs);
+  return Math.min(...(orders[magnitudes.length] ?? []).map((order) => cyclesOf(magnitudes, order)));
 }
+
+function cyclesOf(magnitudes: readonly number[], order: readonly number[]): number {
+  let [cycles, held] = [0, 0];
+  for (const i of order) {
+    const magnitude = magnitudes[i] as number;
+    const making = make(magnitude, held);
+    held = heldAfter(making, magnitude, held);
+    cycles += instructions[making.kind];
+  }
+  return cycles;
+}
+
+function heldAfter({ kind }: Making, magnitude: number, held: number): number {
+  return kind === 'input' || kind === 'held' || kind === 'near' ? held : magnitude;
+}
+
+/** All orders of so many things. */
+const orders: readonly (readonly (readonly number[])[])[] = [
+  [[]],
+  [[0]],
+  [
+    [0, 1],
+    [1, 0],
+  ],
+  [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ],
+];
