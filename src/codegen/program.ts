@@ -14,7 +14,7 @@ import {
 import type { KernelContext, KernelVariant, Table } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { lowered } from '../plan/lower.js';
-import { noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
+import { type Move, noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
 import { float, integer, offset, string, wrap } from './c.js';
 import { describeMemory, describeStep } from './describe.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
@@ -77,7 +77,7 @@ export function emitProgram(
   const names = interfaceContext(module, plan, options);
   const source = render('project/model.c', {
     ...names,
-    uses_string: /\bmem(cpy|move|set)\(/.test(code.join('')),
+    uses_string: /\bmem(cpy|move|set)\(/.test([...code, ...cases].join('')),
     uses_sram: pool.infos.some(({ region }) => region === 'sram'),
     body: body.map((text) => `\n${text}`).join(''),
     has_steps: plan.steps.length > 0,
@@ -184,6 +184,12 @@ function stepCase(
   pool: TablePool,
 ): string {
   const { node } = view;
+  const { move } = step;
+  const isOutput = (id: TensorId) => node.outputs.includes(id);
+  const place = (id: TensorId): number => {
+    const at = placeOf(places, id, step.index);
+    return at === move?.from && !isOutput(id) ? move.to : at;
+  };
   const pointer = (id: TensorId | null | undefined, name: string): string => {
     if (id === null || id === undefined) {
       throw new InternalError('codegen', `kernel of step ${step.index} takes an absent tensor`);
@@ -193,7 +199,7 @@ function stepCase(
       const table = { data: data as Table['data'], role: 'weights' } as const;
       return pool.add(`${model}_${symbol}_${name}`, table, { step: step.index, region: 'flash' });
     }
-    return `arena + ${offset(placeOf(places, id, step.index))}`;
+    return `arena + ${offset(place(id))}`;
   };
   const statements = calls.map((placed) => {
     const target = functions.find(({ calls }) => calls.includes(placed));
@@ -208,16 +214,22 @@ function stepCase(
   });
   const inputs = node.inputs
     .filter((id) => id !== null && tensorOf(graph, id).data === null)
-    .map((id) => placeOf(places, id as TensorId, step.index));
-  const outputs = node.outputs.map((id) => placeOf(places, id, step.index));
+    .map((id) => place(id as TensorId));
+  const outputs = node.outputs.map(place);
   const text = [
     wrap(describeStep(step, symbol, view), 100, '     * ').replace('     * ', '    /* '),
     `${wrap(describeMemory(step, inputs, outputs), 97, '     * ')} */`,
     `    case ${step.index}:`,
+    ...(move === null ? [] : [moveStatement(move)]),
     ...statements,
     '        break;',
   ];
   return text.join('\n');
+}
+
+/** The input moves to where the kernel reads it; neither place is another tensor's by then. */
+function moveStatement({ from, to, bytes }: Move): string {
+  return `        memmove(arena + ${offset(to)}, arena + ${offset(from)}, ${integer(bytes)});`;
 }
 
 function placeOf(places: ReadonlyMap<TensorId, number>, id: TensorId, step: number): number {

@@ -13,8 +13,9 @@ import { opOf } from '../ops/index.js';
 import { acceptInt8 } from './accept.js';
 import { arenaAlign } from './arena.js';
 import { isAlias, type KernelMemory, kernelMemory, type Schedule } from './lifetimes.js';
-import { arenaLimit, planArena, stepBytes } from './memory.js';
+import { arenaLimit, stepBytes } from './memory.js';
 import { orderSteps } from './order.js';
+import { planArena } from './placement.js';
 import { identifiers, makePorts } from './ports.js';
 import {
   type Candidates,
@@ -76,6 +77,7 @@ export function makePlan(
       reads: inArena(node.inputs) as TensorId[],
       writes: inArena(node.outputs) as TensorId[],
       scratch: arena.scratch[index] ?? null,
+      move: arena.moves[index] ?? null,
       regions: choice?.regions ?? [],
     };
   });

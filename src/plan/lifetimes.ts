@@ -67,6 +67,22 @@ export function makeBuffers({ graph, steps, keepInput }: Schedule): readonly Ten
   }));
 }
 
+/** A schedule's nodes, its buffers, and which is whose. */
+export function resolve(schedule: Schedule) {
+  const { graph, steps } = schedule;
+  const owners = ownersOf(graph);
+  const buffers = makeBuffers(schedule);
+  const indices = new Map(buffers.map(({ owner }, index) => [owner, index]));
+  const indexOf = (owner: TensorId) => indices.get(owner) ?? -1;
+  return {
+    nodes: steps.map((index) => graph.nodes[index] as Node),
+    owners,
+    buffers,
+    indexOf,
+    bufferOf: (owner: TensorId) => buffers[indexOf(owner)],
+  };
+}
+
 /** What a kernel does to memory besides reading its inputs and writing its outputs. */
 export interface KernelMemory {
   readonly scratchBytes: number;

@@ -40,6 +40,13 @@ export interface Scratch {
   readonly bytes: number;
 }
 
+/** Bytes that are moved within the arena, to where the kernel reads its input from. */
+export interface Move {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: number;
+}
+
 /** The kernel of a step that needs no code: a reshape, kept as a step by `faithful`. */
 export const noKernel = 'none';
 
@@ -65,6 +72,8 @@ export interface PlanStep {
   readonly reads: readonly TensorId[];
   readonly writes: readonly TensorId[];
   readonly scratch: Scratch | null;
+  /** What the step does before its kernel runs. */
+  readonly move: Move | null;
   /** Where the weights of each of the kernel's calls live: in flash, or copied to RAM at start. */
   readonly regions: readonly Region[];
 }

@@ -1,8 +1,12 @@
 /** Outputs in the memory of their inputs: kernels stand their own leads, and one byte less shows. */
 import { expect } from 'chai';
 import type { Module } from '../../src/ir/graph.js';
+import { makePlan } from '../../src/plan/index.js';
+import { loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
+import { NetworkBuilder } from '../support/networks.js';
+import { defaults, noFacts } from '../support/plan.js';
 
 const window = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1, activation: 'none' };
 const pads = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
@@ -76,4 +80,14 @@ describe('overlap in C', () => {
       expect(near).to.match(/in C, .* by evaluate/);
     });
   }
+
+  it('an input is moved before its kernel runs', async () => {
+    const b = new NetworkBuilder(new Random(4));
+    let x = b.input([1, 9, 5, 8]);
+    for (let i = 0; i < 6; i++) x = b.conv2d(b.depthwise(x, { pad: 1 }), 8);
+    const module = b.module([x]);
+    const plan = makePlan(module, noFacts, loadTarget('host'), { ...defaults, faithful: false });
+    expect(plan.steps.some(({ move }) => move !== null)).to.equal(true);
+    await expectSameBits([module], { plan: () => plan });
+  });
 });

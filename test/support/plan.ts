@@ -148,6 +148,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       ) as number[],
       writes: outputs,
       scratch: scratch > 0 ? { offset: take(scratch), bytes: scratch } : null,
+      move: null,
       regions: [],
     };
   });
