@@ -19,6 +19,7 @@ import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.j
 import { type Convolution, vectorConvolution, vectorDepthwise } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
 import { windowLead } from './overlap.js';
+import { packedDepthwise } from './thumb1/depthwise.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
 export interface DepthwiseConv2dAttrs extends AccumulationAttrs, Window {
@@ -214,6 +215,7 @@ export const depthwiseConv2d = {
   channels,
   inPlace: () => [],
   variants: [
+    packedDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     vectorDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     // All channels of the output read the same: a plain convolution.
     vectorConvolution((view) => dimsOf(view).inC === 1, convolutionOf),

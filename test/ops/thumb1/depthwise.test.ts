@@ -1,0 +1,195 @@
+/** Depthwise convolution of packed lines: in C, on the simulated RP2040, and where its bounds end. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Attrs, Module } from '../../../src/ir/graph.js';
+import { isExact } from '../../../src/ops/thumb1/depthwise.js';
+import { expectSameBitsOnBoard } from '../../support/board.js';
+import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
+import { expectSameBits } from '../../support/native.js';
+import { randomAccumulation, randomWindow } from '../../support/operands.js';
+import { noFacts } from '../../support/plan.js';
+
+const kernel = 'thumb1/depthwise_conv2d';
+const unit = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
+const padsOf = (top: number, bottom: number, left: number, right: number) => ({
+  padTop: top,
+  padBottom: bottom,
+  padLeft: left,
+  padRight: right,
+});
+
+interface Layer {
+  readonly edge: string;
+  readonly input: readonly [number, number, number, number];
+  readonly filter: readonly [number, number];
+  readonly window: Attrs;
+  readonly zeroPoint?: number;
+  readonly activation?: string;
+  /** Weights from −weight to weight. */
+  readonly weight?: number;
+}
+
+const layers: readonly Layer[] = [
+  {
+    edge: 'columns as lines, an odd number of rows: kws',
+    input: [1, 25, 5, 3],
+    filter: [3, 3],
+    window: { ...unit, ...padsOf(1, 1, 1, 1) },
+  },
+  {
+    edge: 'no run is cut',
+    input: [1, 7, 9, 3],
+    filter: [3, 3],
+    window: { ...unit, ...padsOf(1, 1, 1, 1) },
+    weight: 80,
+  },
+  {
+    edge: 'bands of rows that keep lines',
+    input: [1, 48, 48, 2],
+    filter: [3, 3],
+    window: { ...unit, ...padsOf(1, 1, 1, 1) },
+  },
+  {
+    edge: 'stride 2, padding below and right only',
+    input: [1, 48, 48, 2],
+    filter: [3, 3],
+    window: { ...unit, strideH: 2, strideW: 2, ...padsOf(0, 1, 0, 1) },
+  },
+  {
+    edge: 'an image of one pixel',
+    input: [1, 1, 1, 5],
+    filter: [3, 3],
+    window: { ...unit, ...padsOf(1, 1, 1, 1) },
+  },
+  {
+    edge: '5×5: segments of three taps and of two',
+    input: [2, 6, 7, 3],
+    filter: [5, 5],
+    window: { ...unit, ...padsOf(2, 2, 2, 2) },
+  },
+  {
+    edge: 'dilated along the lines: taps with gaps',
+    input: [1, 9, 9, 3],
+    filter: [3, 3],
+    window: { ...unit, dilationH: 2, dilationW: 3, ...padsOf(2, 2, 3, 3) },
+  },
+  {
+    edge: 'one row, filter 1×7',
+    input: [1, 1, 40, 3],
+    filter: [1, 7],
+    window: { ...unit, ...padsOf(0, 0, 3, 3) },
+  },
+  {
+    edge: 'stride 3 down, 1 across: lines are rows, some rows are skipped',
+    input: [1, 20, 8, 3],
+    filter: [2, 3],
+    window: { ...unit, strideH: 3, ...padsOf(0, 0, 1, 1) },
+  },
+  {
+    edge: 'padding on one side, zero point 127',
+    input: [1, 5, 6, 3],
+    filter: [3, 3],
+    window: { ...unit, ...padsOf(2, 0, 0, 2) },
+    zeroPoint: 127,
+  },
+];
+
+function layerOf(row: Layer, seed: number): Module {
+  const { input, filter, window, zeroPoint = -128, activation = 'relu', weight = 127 } = row;
+  const [, , , channels] = input;
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const x = b.input(input, perTensorQuant(0.05, zeroPoint));
+  const scales = Array.from({ length: channels }, () => random.integer(1, 9) / 500);
+  const weights = b.constant(
+    random.int8(filter[0] * filter[1] * channels, -weight, weight),
+    [1, ...filter, channels],
+    perChannelQuant(scales, 3),
+  );
+  const bias = b.constant(random.int32(channels, -3000, 3000));
+  const attrs = { depthMultiplier: 1, activation, rounding: 'double', ...window };
+  const quant = perTensorQuant(0.09, -128);
+  return b.module([b.node('depthwise_conv2d', [x, weights, bias], attrs, { quant })]);
+}
+
+/** Any window, type of activation, zero points. */
+function randomLayer(seed: number): Module {
+  const random = new Random(seed);
+  const { input, output, attrs } = randomAccumulation(random);
+  const channels = random.integer(1, 6);
+  const shape = [random.integer(1, 2), random.integer(1, 12), random.integer(1, 12), channels];
+  const { kernelH, kernelW, attrs: window } = randomWindow(random, shape);
+  const b = new GraphBuilder();
+  const x = b.input(shape, input);
+  const low = random.pick([-128, -127]);
+  const weights = b.constant(
+    random.int8(kernelH * kernelW * channels, low),
+    [1, kernelH, kernelW, channels],
+    perChannelQuant(
+      Array.from({ length: channels }, () => random.integer(1, 400) / 10000),
+      3,
+    ),
+  );
+  const bias = b.constant(random.int32(channels, -30000, 30000));
+  const all = { ...window, ...attrs, depthMultiplier: 1 };
+  return b.module([b.node('depthwise_conv2d', [x, weights, bias], all, { quant: output })]);
+}
+
+describe(kernel, function () {
+  this.timeout(240_000);
+
+  it('gives the bits of evaluate in C', async () => {
+    const rows = layers.map((layer, i) => layerOf(layer, i));
+    await expectSameBits(rows, { kernel });
+    const random = Array.from({ length: 40 }, (_, seed) => randomLayer(seed));
+    await expectSameBits(random, { kernel });
+  });
+
+  it('gives them on the simulated RP2040', async () => {
+    const rows = layers.map((layer, i) => layerOf(layer, i));
+    const kernels = await expectSameBitsOnBoard(rows, 'rp2040', { kernel });
+    expect(kernels.filter((other) => other !== kernel)).to.deep.equal([]);
+    const random = Array.from({ length: 40 }, (_, seed) => randomLayer(seed));
+    await expectSameBitsOnBoard(random, 'rp2040', { kernel });
+  });
+
+  it('sums no run whose lanes could leave 16 bits', () => {
+    const weights = fc.array(fc.integer({ min: -128, max: 127 }), { minLength: 1, maxLength: 3 });
+    const bounds = fc.tuple(fc.integer({ min: -128, max: 127 }), fc.nat(255));
+    fc.assert(
+      fc.property(weights, bounds, (run, [low, width]) => {
+        const high = Math.min(127, low + width);
+        const pick = (weight: number, sign: number) => (weight * sign > 0 ? high : low);
+        const extreme = (sign: number) =>
+          run.reduce((sum, weight) => sum + weight * pick(weight, sign), 0);
+        const fits = extreme(1) <= 32767 && extreme(-1) >= -32767;
+        expect(isExact(run, low, high)).to.equal(fits);
+      }),
+    );
+  });
+
+  it('is exact up to the last bit of a lane, and wrong one weight further', async () => {
+    // 85 · 3 · −128 = −32640 and 86 · 3 · −128 = −33024; 127 and −128 in both lanes of each run.
+    const b = new GraphBuilder();
+    const x = b.input([1, 6, 6, 2], perTensorQuant(0.05, -128));
+    const build = (weight: number) => {
+      const data = new Int8Array(18).fill(weight);
+      const weights = b.constant(data, [1, 3, 3, 2], perTensorQuant(0.01, 0));
+      const attrs = { depthMultiplier: 1, activation: 'none', rounding: 'double', ...unit };
+      const all = { ...attrs, ...padsOf(1, 1, 1, 1) };
+      return b.node('depthwise_conv2d', [x, weights, null], all, {
+        quant: perTensorQuant(0.5, -100),
+      });
+    };
+    await expectSameBits([b.module([build(85), build(-85), build(86)])], { kernel, runs: 6 });
+    // A range that does not hold lets the kernel sum runs that are too long.
+    const range = () => ({ min: Int32Array.of(-9, -9, -9), max: Int32Array.of(9, 9, 9) });
+    const layer = { ...(layers[0] as Layer), zeroPoint: 0 };
+    const wrong = expectSameBits([layerOf(layer, 3)], { kernel, facts: { ...noFacts, range } });
+    const message = await wrong.then(
+      () => '',
+      (error: Error) => error.message,
+    );
+    expect(message).to.match(/by evaluate/);
+  });
+});
