@@ -14,7 +14,13 @@ import {
   weightsOf,
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
-import { fullyConnectedCall, pixelOverlaps, residualKernel, stageNumbers } from './dense.js';
+import {
+  fullyConnectedCall,
+  multiplyWork,
+  pixelOverlaps,
+  residualKernel,
+  stageNumbers,
+} from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { type Convolution, vectorConvolution } from './mve.js';
@@ -267,7 +273,7 @@ export const conv2d = {
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: isPointwise,
-      work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
+      work: (view) => multiplyWork(view, macs(view), 5.5),
       weightPasses: pixelsOf,
       overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape),
       lower: (view) => {
@@ -278,7 +284,7 @@ export const conv2d = {
     {
       ...residualKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
       when: () => true,
-      work: (view) => ({ macs: { count: macs(view), cycles: 7 } }),
+      work: (view) => multiplyWork(view, macs(view), 6.2),
       weightPasses: pixelsOf,
       overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape, dimsOf(view).groups),
       lower,

@@ -70,6 +70,15 @@ export function rowShape(rows: number, depth: number, channels: number): WindowS
   return { ...window, ...image, padTop: 0, padLeft: 0 };
 }
 
+/** What the portable kernels do, measured on the RP2040: few taps cost less than the rest. */
+export function multiplyWork(view: NodeView<object>, macs: number, cyclesPerMac: number) {
+  const outputs = elementCount(outputOf(view).shape);
+  return {
+    macs: { count: macs, cycles: cyclesPerMac },
+    outputs: { count: outputs, cycles: hasResidual(view) ? 140 : 105 },
+  };
+}
+
 /** Numbers of the output stage. */
 export function stageNumbers(stage: OutputStage): Record<string, number> {
   return {

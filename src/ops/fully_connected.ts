@@ -14,7 +14,13 @@ import {
 } from './accumulation.js';
 import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './bounds.js';
-import { fullyConnectedCall, pixelOverlaps, residualKernel, rowShape } from './dense.js';
+import {
+  fullyConnectedCall,
+  multiplyWork,
+  pixelOverlaps,
+  residualKernel,
+  rowShape,
+} from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { type Convolution, vectorFullyConnected } from './mve.js';
 import { inputOf } from './operands.js';
@@ -158,7 +164,7 @@ export const fullyConnected = {
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: () => true,
-      work: (view) => ({ macs: { count: macs(view), cycles: 5.5 } }),
+      work: (view) => multiplyWork(view, macs(view), 5.5),
       weightPasses: rowsOf,
       overlap: (view) => pixelOverlaps(view, shapeOf(view)),
       lower: (view) => [fullyConnectedCall(view, filtersOf(view), stageOf(view))],
