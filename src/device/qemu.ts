@@ -12,6 +12,8 @@ export interface QemuOptions {
   readonly machine: string;
   /** An instruction takes 2^icountShift ns of simulated time. */
   readonly icountShift: number;
+  /** A plugin of its translator, as QEMU's option -plugin takes it: bench/ has one. */
+  readonly plugin?: string;
 }
 
 export const qemuCommand = 'qemu-system-arm';
@@ -36,7 +38,7 @@ const lastWordsMs = 500;
  * @throws BonsaiError 'device' when there is no image, 'toolchain' when there is no QEMU
  */
 export async function openQemu(image: string, options: QemuOptions): Promise<Device> {
-  const { name, machine, icountShift } = options;
+  const { name, machine, icountShift, plugin } = options;
   await access(image).catch((error: Error) => {
     throw new BonsaiError(
       'device',
@@ -50,6 +52,7 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
     ...['-display', 'none', '-monitor', 'none', '-serial', 'pty', '-qmp', 'stdio', '-S'],
     // A board that restarts stops: there is no boot loader that it could be in.
     ...['-no-reboot', '-no-shutdown'],
+    ...(plugin === undefined ? [] : ['-plugin', plugin]),
   ]);
   try {
     const terminal = await qemu.terminal();

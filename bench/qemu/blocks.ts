@@ -1,0 +1,138 @@
+/** What a run on a board in QEMU executes, instruction by instruction: by a plugin, built on first use. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Manifest } from '../../src/codegen/manifest.js';
+import { openQemu } from '../../src/device/qemu.js';
+import type { TensorData } from '../../src/ir/graph.js';
+import { openSession } from '../../src/profile/session.js';
+import type { Target } from '../../src/target/index.js';
+
+/** An instruction of the program, and what a run did with it. */
+export interface Instruction {
+  readonly address: number;
+  readonly bytes: number;
+  /** Without a suffix for its width: 'ldrb'. */
+  readonly mnemonic: string;
+  /** As the disassembler writes them: 'r3, [r2, #4]'. */
+  readonly operands: string;
+  /** The function that it is in. */
+  readonly symbol: string;
+  readonly runs: number;
+  /** How often something else than the instruction behind it came next. */
+  readonly jumps: number;
+}
+
+export interface Execution {
+  /** Of one inference without hooks, in the order of addresses. */
+  readonly run: readonly Instruction[];
+  /** The same for each step, from a second inference. */
+  readonly steps: readonly (readonly Instruction[])[];
+  /** The inference as the firmware counts it. */
+  readonly count: number;
+}
+
+const source = fileURLToPath(new URL('blocks.c', import.meta.url));
+const folder = fileURLToPath(new URL('../../build/', import.meta.url));
+
+function plugin(): string {
+  const library = join(folder, 'blocks.so');
+  if (!existsSync(library) || statSync(library).mtimeMs < statSync(source).mtimeMs) {
+    mkdirSync(folder, { recursive: true });
+    execFileSync('gcc', ['-std=c11', '-O2', '-shared', '-fPIC', '-o', library, source]);
+  }
+  return library;
+}
+
+/** The firmware's own functions that run between two readings of the counter. */
+const counting = new Set(['timed', 'end_step', 'port_count', 'counter_read', 'counter_wrap']);
+
+/** Runs the model twice on the target's simulator, once as a whole and once step by step. */
+export async function execute(
+  elf: string,
+  target: Target,
+  manifest: Manifest,
+  inputs: readonly TensorData[],
+): Promise<Execution> {
+  const { machine = '', icountShift = 0 } = target;
+  const program = disassemble(elf, target);
+  const addresses = (symbol: string) =>
+    program.filter((instruction) => instruction.symbol === symbol).map(({ address }) => address);
+  // The counter is read before and after a run, and twice between two of its steps.
+  const [mark = 0] = addresses('counter_read');
+  const out = `${elf}.blocks`;
+  const device = await openQemu(elf, {
+    ...{ name: 'sim', machine, icountShift },
+    plugin: `${plugin()},mark=0x${mark.toString(16)},out=${out}`,
+  });
+  let count: number;
+  try {
+    const session = await openSession(device, manifest);
+    ({ count } = await session.infer(inputs));
+    await session.profile(inputs);
+  } finally {
+    await device.close();
+  }
+  const model = new Set(addresses(`${manifest.plan.model.name}_run_hooked`));
+  const [run = [], ...steps] = segments(readFileSync(out, 'utf8'), program)
+    .filter((instructions) => instructions.some(({ address }) => model.has(address)))
+    .map((instructions) => instructions.filter(({ symbol }) => !counting.has(symbol)));
+  return { run, steps: steps.slice(0, manifest.plan.steps.length), count };
+}
+
+type Line = Omit<Instruction, 'runs' | 'jumps'>;
+
+/** By the objdump that comes with the compiler, told of every extension that a core may have. */
+function disassemble(elf: string, { compiler }: Target): Line[] {
+  const objdump = compiler.replace(/gcc$/, 'objdump');
+  const text = execFileSync(objdump, ['-d', '-m', 'armv8.1-m.main', elf], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  const lines: Line[] = [];
+  let symbol = '';
+  for (const line of text.split('\n')) {
+    const label = /^[0-9a-f]+ <(.+)>:$/.exec(line);
+    if (label !== null) symbol = label[1] ?? '';
+    const code = /^ *([0-9a-f]+):\t((?:[0-9a-f]{4} )+)\s*(\S+)\t?([^@;]*)/.exec(line);
+    if (code === null) continue;
+    const [, address = '', encoding = '', mnemonic = '', operands = ''] = code;
+    lines.push({
+      address: Number.parseInt(address, 16),
+      bytes: encoding.replaceAll(' ', '').length / 2,
+      mnemonic: mnemonic.replace(/\.[nw]$/, ''),
+      operands: operands.trim(),
+      symbol,
+    });
+  }
+  return lines;
+}
+
+/** The plugin's report: for each mark what has run since the one before. */
+function segments(report: string, program: readonly Line[]): Instruction[][] {
+  const indexOf = new Map(program.map(({ address }, index) => [address, index]));
+  return report
+    .split('mark\n')
+    .slice(1)
+    .map((segment) => {
+      const found = new Map<number, { runs: number; jumps: number }>();
+      for (const line of segment.trim().split('\n')) {
+        const [first, last, , runs = 0, jumps = 0] = line
+          .split(' ')
+          .map((field, i) => (i < 3 ? Number.parseInt(field, 16) : Number(field)));
+        for (let i = indexOf.get(first ?? -1) ?? 0; program[i] !== undefined; i++) {
+          const entry = found.get(i) ?? { runs: 0, jumps: 0 };
+          const isLast = program[i]?.address === last;
+          found.set(i, { runs: entry.runs + runs, jumps: entry.jumps + (isLast ? jumps : 0) });
+          if (isLast) break;
+        }
+      }
+      return [...found]
+        .sort(([a], [b]) => a - b)
+        .flatMap(([i, counts]) => {
+          const line = program[i];
+          return line === undefined ? [] : [{ ...line, ...counts }];
+        });
+    });
+}
