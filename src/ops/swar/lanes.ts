@@ -83,7 +83,7 @@ const unrolled = 7;
 /** About what a word costs, and a run besides its words. */
 const wordCycles = 4;
 const runCycles = 150;
-const maxTaps = 2 ** 18 - 1;
+const maxTaps = 2 ** 22 - 1;
 
 export function channelsPerUnit(format: LaneFormat): Readonly<Record<Width, number>> {
   const { wide, narrow } = lanesOf[format];
@@ -208,7 +208,7 @@ function fit(
 
 function headOf(width: Width, taps: number, isLater: boolean, isFollowed: boolean): number {
   const skipped = (unrolled - (taps % unrolled)) % unrolled;
-  const head = skipped * widths[width].tapBytes + skipped * 2 ** 8 + taps * 2 ** 12;
+  const head = skipped * widths[width].tapBytes + taps * 2 ** 8;
   return head + (isFollowed ? 2 ** 30 : 0) + (isLater ? 2 ** 31 : 0);
 }
 

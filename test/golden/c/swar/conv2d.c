@@ -11,15 +11,15 @@
  * the accumulators, each as wide as was proved that it needs. `w` has units of 6 (or 5) words a tap,
  * for 12 (10) channels in pairs or 9 (7) in triples. A unit is one run of taps or more:
  *
- *     a head: bits 0-7 where the run enters the unrolled loop, 8-11 the taps that are skipped by it,
- *             12-29 taps, 30: another run follows, 31: one came before
+ *     a head: bits 0-7 where the run enters the unrolled loop (bytes of code), 8-29 taps,
+ *             30: another run follows, 31: one came before
  *     the weights, tap by tap
  *     biases of the unit's channels, in its first run
  *
  * After a run the lanes are taken apart and added to the biases, or to the sums of earlier runs. */
 #if defined(__thumb__) && !defined(__thumb2__)
-/* r0 is the input, r1 w, r3 the end of the run's input, r2 a tap's value, r4 to r7 its products; the
- * accumulators are r8 to r12 and lr. On the stack: input, sums, units left, head. */
+/* r0 is the end of the run's input, r3 the tap's place before it, r2 its value, r1 w, r4 to r7
+ * products; the accumulators are r8 to r12 and lr. On the stack: input, sums, units left, head. */
 #define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
 #define LANE_PRODUCTS4                                                                            \
     "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
@@ -27,7 +27,7 @@
 #define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
 #define LANE_PRODUCTS6                                                                            \
     LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
-#define LANE_TAP(offset, products) "movs r2, #" #offset "\n ldrsb r2, [r0, r2]\n" products
+#define LANE_TAP(products) "ldrsb r2, [r0, r3]\n" products "adds r3, #1\n"
 #define LANE_ADD(sum) "ldm r3!, {r6}\n adds " sum ", r6\n"
 #define LANE_SINGLE(word) "mov r4, " word "\n" LANE_ADD("r4") "stm r2!, {r4}\n"
 /* a + 2^16 b. */
@@ -60,14 +60,13 @@
                      "2: ldm r1!, {r3}\n str r3, [sp, #12]\n"                                     \
                      "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"        \
                      "mov r12, r2\n mov lr, r2\n"                                                 \
-                     "lsls r4, r3, #2\n lsrs r4, #14\n adds r4, r0\n"                             \
-                     "lsls r2, r3, #20\n lsrs r2, #28\n subs r0, r2\n"                            \
-                     "uxtb r2, r3\n movs r3, r4\n add pc, r2\n nop\n"                             \
-                     "3:" LANE_TAP(0, LANE_PRODUCTS##words) LANE_TAP(1, LANE_PRODUCTS##words)     \
-                     LANE_TAP(2, LANE_PRODUCTS##words) LANE_TAP(3, LANE_PRODUCTS##words)          \
-                     LANE_TAP(4, LANE_PRODUCTS##words) LANE_TAP(5, LANE_PRODUCTS##words)          \
-                     LANE_TAP(6, LANE_PRODUCTS##words)                                            \
-                     "adds r0, #7\n cmp r0, r3\n bne 3b\n"                                        \
+                     "lsls r4, r3, #2\n lsrs r4, #10\n adds r0, r4\n uxtb r2, r3\n negs r3, r4\n"     \
+                     "add pc, r2\n nop\n"                                                         \
+                     "3:" LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)           \
+                     LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)                \
+                     LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)                \
+                     LANE_TAP(LANE_PRODUCTS##words)                                               \
+                     "bne 3b\n"                                                                   \
                      "ldr r2, [sp, #4]\n ldr r7, [sp, #12]\n"                                     \
                      "movs r3, r1\n cmp r7, #0\n bge 4f\n movs r3, r2\n"                          \
                      "4:" LANE_##format##words                                                    \
@@ -102,7 +101,7 @@ static inline const int32_t *lane_sums(const int8_t *x, const int32_t *w, int32_
             uint32_t acc[6] = { 0 };
             int32_t lanes[12];
             head = *w++;
-            for (int32_t taps = head >> 12 & 0x3ffff; taps > 0; taps--, in++) {
+            for (int32_t taps = head >> 8 & 0x3fffff; taps > 0; taps--, in++) {
                 for (int32_t i = 0; i < words; i++)
                     acc[i] += (uint32_t)*w++ * (uint32_t)*in;
             }
