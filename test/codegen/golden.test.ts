@@ -148,6 +148,10 @@ const rows: Readonly<Record<string, Fill>> = {
     return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });
   },
   'swar/conv2d': (b) => b.conv2d(b.conv2d(b.input([1, 5, 5, 64]), [16, 1, 1], {}), [10, 1, 1], {}),
+  'thumb1/conv2d': (b) => {
+    const x = b.conv2d(b.input([1, 9, 9, 4]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
+    return b.conv2d(x, [6, 1, 1], {});
+  },
 };
 
 /** The source from the helpers to the steps; tables, which come first, are left out. */
