@@ -21,6 +21,8 @@ import { makeReport, type Report } from '../src/report/index.js';
 import { loadTarget } from '../src/target/index.js';
 import { costTable, tune } from '../src/tune/index.js';
 import { type Bar, plot } from './plot.js';
+import { execute } from './qemu/blocks.js';
+import { coreOf, estimateCycles } from './qemu/cycles.js';
 
 interface Figures {
   /** Cycles or instructions, as the target counts. */
@@ -45,13 +47,19 @@ const fastest: Mode = { optimize: 'speed', xip: 'ideal' };
 const usual: Mode = { optimize: 'balanced', xip: 'model' };
 const smallest: Mode = { optimize: 'size', xip: 'model' };
 
+interface Run {
+  readonly report: Report;
+  /** Where the simulator counts instructions, for a core whose cycles can be estimated. */
+  readonly estimatedCycles: number | null;
+}
+
 /** Compiles, builds and runs one model on a simulated board. */
 async function bench(
   targetName: string,
   modelPath: string,
   vectorsPath: string,
   mode: Mode,
-): Promise<Report> {
+): Promise<Run> {
   const target = loadTarget(targetName);
   const bytes = readFileSync(modelPath);
   const options = { ...mode, rounding: 'tflm', faithful: false, keepInput: false } as const;
@@ -62,6 +70,7 @@ async function bench(
     const project = join(directory, 'project');
     writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
     const built = await buildProject(project, { target, manifest });
+    const vectors = readVectors(readFileSync(vectorsPath), vectorsPath, plan);
     const measured = await measure({
       manifest,
       module,
@@ -69,9 +78,15 @@ async function bench(
       port: 'sim',
       image: findImage(built),
       xip: mode.xip,
-      vectors: readVectors(readFileSync(vectorsPath), vectorsPath, plan),
+      vectors,
     });
-    return makeReport({ manifest, built, measured });
+    const core = target.simulator === 'qemu' ? coreOf(target.core) : null;
+    let estimatedCycles: number | null = null;
+    if (core !== null) {
+      const { run } = await execute(built.elf, target, manifest, vectors[0]?.inputs ?? []);
+      estimatedCycles = estimateCycles(core, run).reduce((sum, cycles) => sum + cycles, 0);
+    }
+    return { report: makeReport({ manifest, built, measured }), estimatedCycles };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -80,9 +95,12 @@ async function bench(
 const mega = (count: number) => (count / 1e6).toFixed(count < 1e6 ? 3 : 2);
 const count = (report: Report) => report.latency?.count ?? 0;
 
-function row(speed: Report, balanced: Report, size: Report, reference?: Figures): string {
+const estimate = ({ estimatedCycles: cycles }: Run) => (cycles === null ? '' : mega(cycles));
+
+function row(runs: readonly [speed: Run, balanced: Run, size: Run], reference?: Figures): string {
+  const reports = runs.map(({ report }) => report);
+  const [{ report: speed }, { report: balanced }, { report: size }] = runs;
   const { memory } = balanced;
-  const reports = [speed, balanced, size];
   const wrong = reports.reduce((sum, { verify }) => sum + (verify?.mismatches ?? 0), 0);
   const checked = reports.reduce((sum, { verify }) => sum + (verify?.vectors ?? 0), 0);
   const copied = memory.sramCopyBytes;
@@ -94,6 +112,8 @@ function row(speed: Report, balanced: Report, size: Report, reference?: Figures)
     mega(count(size)),
     reference === undefined ? '' : mega(reference.count),
     (speed.model.macs / count(speed)).toFixed(2),
+    estimate(runs[0]),
+    estimate(runs[1]),
     memory.codeBytes,
     size.memory.codeBytes,
     reference?.codeBytes ?? '',
@@ -111,8 +131,8 @@ function row(speed: Report, balanced: Report, size: Report, reference?: Figures)
 }
 
 const header = [
-  '| model | live M MAC | speed | balanced | size | TFLM + CMSIS-NN | MAC per count | code B | code B, size | TFLM | flash B, speed | flash B | flash B, size | TFLM | arena B | TFLM | RAM B | copied to RAM B | vectors |',
-  `|${'---|'.repeat(19)}`,
+  '| model | live M MAC | speed | balanced | size | TFLM + CMSIS-NN | MAC per count | cycles, speed (estimate) | cycles, balanced (estimate) | code B | code B, size | TFLM | flash B, speed | flash B | flash B, size | TFLM | arena B | TFLM | RAM B | copied to RAM B | vectors |',
+  `|${'---|'.repeat(21)}`,
 ];
 
 function benchmarks(directory: string | undefined): [model: string, vectors: string][] {
@@ -164,14 +184,15 @@ for (const target of targets) {
   const rows: string[] = [];
   let unit = '';
   for (const [model, vectors] of benchmarks(values.models)) {
-    const [speed, balanced, size] = [
+    const runs = [
       await bench(target, model, vectors, fastest),
       await bench(target, model, vectors, usual),
       await bench(target, model, vectors, smallest),
-    ];
+    ] as const;
+    const speed = runs[0].report;
     const reference = baseline.targets[target]?.[speed.model.name];
     unit = speed.latency?.unit ?? '';
-    rows.push(row(speed, balanced, size, reference));
+    rows.push(row(runs, reference));
     console.error(target, rows.at(-1));
     if (reference === undefined) continue;
     const group = `${target} ${speed.model.name}`;
