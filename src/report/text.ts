@@ -85,7 +85,7 @@ function memoryLines(report: Report): string[] {
   }
   const bound =
     memory.arenaBytes === memory.arenaLowerBoundBytes
-      ? 'the least possible for this order'
+      ? 'the least for these kernels'
       : `lower bound ${thousands(memory.arenaLowerBoundBytes)}`;
   lines.push(`arena    ${thousands(memory.arenaBytes)} B (${bound})`);
   if (memory.ramBytes !== null) {

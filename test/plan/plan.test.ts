@@ -283,6 +283,18 @@ describe('plan: memory', () => {
     });
   }
 
+  it('a kernel that needs much scratch is left out where RAM is short', () => {
+    const b = new NetworkBuilder();
+    const module = b.module([b.dense(b.input([1, 640]), 128)]);
+    const dsp = { ...target, features: new Set<Feature>(['mul32', 'dsp']) };
+    const facts = analyse(mainGraph(module));
+    const arenaOf = (options: Partial<CompileOptions>) =>
+      makePlan(module, facts, dsp, { ...defaults, ...options }).arenaBytes;
+    expect(arenaOf({})).to.be.above(1000);
+    expect(arenaOf({ maxRam: 5000 })).to.be.at.most(768);
+    expect(arenaOf({ optimize: 'size' })).to.be.at.most(768);
+  });
+
   it('an input is moved where that keeps outputs from drifting', () => {
     const b = new NetworkBuilder(new Random(4));
     let x = b.input([1, 25, 5, 64]);
