@@ -210,6 +210,11 @@ export interface OpDef<A extends object = Attrs> {
    * Only asked of int8 nodes that pass `check`; left out: all that the type holds.
    */
   range?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): readonly ChannelBounds[];
+  /**
+   * Of an operator that makes int8 of int8, element by element: its output for −128, −127 … 127;
+   * null for a node that does not treat all elements alike.
+   */
+  lookup?(view: NodeView<A>): Int8Array | null;
   /** What Facts.accumulator says, from bounds of the inputs. */
   accumulator?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): ChannelBounds;
   /** Left out, or null: all channels of its tensors stay. */

@@ -32,11 +32,22 @@ export function elementwise<A extends object = Attrs>(
   ]);
 }
 
-/** The same where the function depends on an element's position. Runs tile the tensor. */
+/**
+ * The same where the function depends on an element's position. Runs tile the tensor.
+ *
+ * A second operand, 256 constants, takes the function's place: its values and those of look-ups
+ * after it in one (passes/compose-lookups.ts), for −128, −127 … 127.
+ */
 export function elementwiseInRuns<A extends object = Attrs>(
   name: string,
-  runsOf: (view: NodeView<A>) => readonly Run[],
+  ownRunsOf: (view: NodeView<A>) => readonly Run[],
 ): OpDef<A> {
+  const runsOf = (view: NodeView<A>): readonly Run[] => {
+    const composed = view.inputs[1]?.data;
+    if (composed == null) return ownRunsOf(view);
+    const scalar = (q: number) => Number(composed[q + 128]);
+    return [{ first: 0, end: elementCount(outputOf(view).shape), scalar }];
+  };
   return {
     name,
     infer: (view) => [inputOf(view, 0).shape],
@@ -66,6 +77,11 @@ export function elementwiseInRuns<A extends object = Attrs>(
           return [Math.min(...values), Math.max(...values)];
         }),
       ];
+    },
+    lookup(view) {
+      const [only, ...others] = runsOf(view);
+      if (only === undefined || others.length > 0) return null;
+      return Int8Array.from({ length: 256 }, (_, i) => only.scalar(i - 128));
     },
     // A run begins at an element, wherever its channels are.
     channels: (view) => (runsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),

@@ -1,10 +1,8 @@
-/** Makes a standalone activation the fused activation of the node before it. */
+/** Makes a look-up that only clamps the fused activation of the node before it. */
 import { type Graph, type Node, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
-import { type Activation, activationRange, activations, sameQuant } from '../ops/quant.js';
+import { type Activation, activationRange, activations, clamp, sameQuant } from '../ops/quant.js';
 import { absorb, useCounts } from './rewrite.js';
-
-const standalone: ReadonlySet<string> = new Set(['relu', 'relu6', 'relu_n1_to_1']);
 
 /** Operators that clamp their result to the range of their attribute `activation`. */
 const clamping: ReadonlySet<string> = new Set([
@@ -41,7 +39,7 @@ export function fuseActivations(graph: Graph): Graph {
 }
 
 function fuse(graph: Graph, producer: Node, node: Node): Node | null {
-  if (!clamping.has(producer.op) || !standalone.has(node.op)) return null;
+  if (!clamping.has(producer.op) || opOf(node).lookup === undefined) return null;
   const [before] = viewOf(graph, producer).outputs;
   const [after] = viewOf(graph, node).outputs;
   if (before?.dtype !== 'int8' || after?.dtype !== 'int8') return null;
@@ -60,18 +58,12 @@ function fuse(graph: Graph, producer: Node, node: Node): Node | null {
 
 type Range = readonly [low: number, high: number];
 
-/** The range that a node with one int8 input clamps to; null if it does anything else. */
+/** The range that a look-up clamps to; null if it does anything else. */
 function clampOf(graph: Graph, node: Node): Range | null {
-  const every = Int8Array.from({ length: 256 }, (_, i) => i - 128);
-  const { outputs, inputs, ...view } = viewOf(graph, node);
-  const flat = (tensors: readonly (Tensor | null)[]) =>
-    tensors.filter((tensor) => tensor !== null).map((tensor) => ({ ...tensor, shape: [256] }));
-  const all = { ...view, inputs: flat(inputs), outputs: flat(outputs) };
-  const [results] = opOf(node).evaluate(all, [every]);
-  if (results === undefined) return null;
-  const low = Number(results[0]);
-  const high = Number(results[255]);
-  const clamps = every.every((x, i) => Number(results[i]) === Math.min(Math.max(x, low), high));
+  const values = opOf(node).lookup?.(viewOf(graph, node)) ?? null;
+  if (values === null) return null;
+  const [low, high] = [values[0] as number, values[255] as number];
+  const clamps = values.every((value, i) => value === clamp(i - 128, low, high));
   return clamps ? [low, high] : null;
 }
 

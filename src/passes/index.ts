@@ -2,6 +2,7 @@
 import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
 import { operators } from '../ops/index.js';
+import { composeLookups } from './compose-lookups.js';
 import { dropReshapes } from './drop-reshapes.js';
 import { dropUnusedTensors } from './drop-unused-tensors.js';
 import { foldConstants } from './fold-constants.js';
@@ -47,6 +48,12 @@ export const passes: readonly Pass[] = [
     why: 'one pass over the data less, and one tensor',
     faithful: false,
     run: eachGraph(fuseActivations),
+  },
+  {
+    name: 'compose-lookups',
+    why: 'after fused clamps: those cost nothing, so they are no look-ups any more',
+    faithful: false,
+    run: eachGraph(composeLookups),
   },
   {
     name: 'fuse-pads',

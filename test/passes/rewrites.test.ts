@@ -193,6 +193,40 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       nodes: ['pad 0', 'conv2d 1', 'conv2d 2'],
     },
   ],
+  'compose-lookups': [
+    {
+      edge: 'a chain of three',
+      build: (b, x) => {
+        const y = b.node('relu', [b.node('leaky_relu', [x], leaky)], {}, { quant: other });
+        return [b.node('logistic', [y], { algorithm: 'fixed' }, probability)];
+      },
+      nodes: ['leaky_relu+relu+logistic 0,1,2'],
+    },
+    {
+      edge: 'two readers of the first',
+      build: (b, x) => {
+        const y = b.node('leaky_relu', [x], leaky);
+        return [b.node('relu', [y]), b.node('relu6', [y])];
+      },
+      nodes: ['leaky_relu 0', 'relu 1', 'relu6 2'],
+    },
+    {
+      edge: 'an output of the model between them',
+      build: (b, x) => {
+        const y = b.node('leaky_relu', [x], leaky);
+        return [y, b.node('relu', [y])];
+      },
+      nodes: ['leaky_relu 0', 'relu 1'],
+    },
+    {
+      edge: 'one that rounds elements by their place',
+      build: (b, x) => {
+        const vector = b.node('quantize', [x], { algorithm: 'vector' }, { quant: other });
+        return [b.node('relu', [b.reshape(vector, [4, 16])])];
+      },
+      nodes: ['quantize 0', 'reshape 1', 'relu 2'],
+    },
+  ],
   'fuse-residuals': [
     {
       edge: 'a sum with what the convolution read',
