@@ -1,0 +1,60 @@
+import { expect } from 'chai';
+import type { Instruction } from '../../bench/qemu/blocks.js';
+import { type Core, coreOf, estimateCycles } from '../../bench/qemu/cycles.js';
+
+/** One line a run instruction: 'ldr r0, [r1]'; jumps follow a '*'. 4 bytes each, `runs` times. */
+function program(text: string, runs = 10): Instruction[] {
+  return text.split(';').map((line, index) => {
+    const [, mnemonic = '', operands = '', jumps] =
+      /^\s*(\S+) ?([^*]*)(?:\*(\d+))?/.exec(line) ?? [];
+    return {
+      ...{ address: 4 * index, bytes: 4, mnemonic, operands: operands.trim(), symbol: 'f' },
+      ...{ runs, jumps: Number(jumps ?? 0) },
+    };
+  });
+}
+
+const cycles = (core: Core, text: string) =>
+  estimateCycles(core, program(text)).reduce((sum, count) => sum + count, 0) / 10;
+
+describe('bench: estimated cycles', () => {
+  const rows: [edge: string, code: string, m4: number, m7: number][] = [
+    ['arithmetic', 'adds r0, r1, r2; subs r3, r4, r5', 2, 1],
+    ['one needs the other', 'adds r0, r1, r2; subs r3, r0, r5', 2, 2],
+    ['the destination is a source', 'adds r0, #1; adds r0, r3', 2, 2],
+    ['a load', 'ldr r0, [r1]', 2, 1],
+    ['loads in a row', 'ldr r0, [r1]; ldrsb r2, [r1, #4]; ldrh r3, [r1, #8]', 4, 3],
+    ['a load by a loaded address', 'ldr r0, [r1]; ldr r2, [r0]', 4, 3],
+    ['a load whose result is waited for', 'ldr r0, [r1]; adds r2, r0, r3', 3, 3],
+    ['a store', 'str r0, [r1]; adds r2, r3, r4', 2, 1],
+    ['several registers', 'ldmia r0!, {r1, r2, r4-r6, lr}', 7, 4],
+    ['two registers', 'ldrd r2, r3, [r0]', 3, 1],
+    ['products', 'smlad r0, r1, r2, r0; mla r3, r4, r5, r3', 2, 2],
+    ['a product into a sum', 'smlad r0, r1, r2, r0; smlad r0, r3, r4, r0', 2, 3],
+    ['a division', 'sdiv r0, r1, r2', 6, 6],
+    ['a jump', 'b 100 *10', 3, 1],
+    ['a jump not taken', 'bne 100', 1, 1],
+    ['a jump taken half the time', 'adds r0, r1, r2; bne 100 *5', 3, 1],
+    ['a return', 'pop {r4, pc} *10', 5, 2],
+  ];
+  for (const [edge, code, m4, m7] of rows) {
+    it(edge, () => expect([cycles('Cortex-M4', code), cycles('Cortex-M7', code)]).to.eql([m4, m7]));
+  }
+
+  it('does not pair what runs apart', () => {
+    const [first, second] = program('adds r0, r1, r2; subs r3, r4, r5');
+    if (first === undefined || second === undefined) throw new Error('two instructions');
+    const apart = { ...second, address: 100 };
+    expect(estimateCycles('Cortex-M7', [first, apart])).to.eql([10, 10]);
+    expect(estimateCycles('Cortex-M7', [first, { ...second, runs: 12 }])).to.eql([10, 12]);
+  });
+
+  it('knows the cores', () => {
+    expect(['Cortex-M4F', 'Cortex-M7', 'Cortex-M55', 'Cortex-M0+'].map(coreOf)).to.eql([
+      'Cortex-M4',
+      'Cortex-M7',
+      null,
+      null,
+    ]);
+  });
+});
