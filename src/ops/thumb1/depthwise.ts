@@ -10,11 +10,11 @@ import type { Convolution } from '../mve.js';
 import { inputOf } from '../operands.js';
 import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
 import { dilated } from '../window.js';
-import { type Axis, type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
+import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
 import { rememberByNode } from './remember.js';
 
 /** Fields of struct depthwise_lines before its taps. */
-const headerBytes = 76;
+const headerBytes = 80;
 
 /** Segments of a window of 3×3, and the orders in which they can come. */
 const rotations = 3;
@@ -62,9 +62,14 @@ export function packedDepthwise<A extends AccumulationAttrs>(
   return {
     template: 'thumb1/depthwise_conv2d',
     needs: ['mul32', 'thumb1'],
-    support: ['fill_words', 'gather_lines', 'depthwise_lines'].map(
-      (name) => `thumb1/support/${name}`,
-    ),
+    support: [
+      'fill_words',
+      'gather_lines',
+      'DEPTHWISE_LINES',
+      'any_depthwise_lines',
+      'depthwise_lines',
+      'depthwise_lines_by_2',
+    ].map((name) => `thumb1/support/${name}`),
     when: (view, { facts }) =>
       when(view) && remember(view.node, facts, () => prove(view, facts, describe(view))) !== null,
     scratch: (view, context) => scratchBytes(workOf(view, context)),
@@ -94,7 +99,7 @@ function channelsOf(
   view: NodeView<AccumulationAttrs>,
   facts: Facts,
   { filters, stage }: Convolution,
-  { segments, inner }: Lines,
+  { segments }: Lines,
 ): readonly Channel[] | null {
   const { channels } = filters;
   const biases = biasesFor(view, filters, true);
@@ -116,22 +121,21 @@ function channelsOf(
       accumulator.max[c] as number,
       lowShift,
     );
-    const order = orderOf(segments, inner, fits);
+    const order = orderOf(segments, fits);
     if (form === null || order === null) return null;
     proved.push({ form, base: (biases[c] as number) - form.base, ...order });
   }
   return proved;
 }
 
-/** Three segments along lines of stride 1 may be whole; all but one, that one must come first. */
+/** Of three segments all may be whole; or all but one, and that one must come first. */
 function orderOf(
   segments: readonly Segment[],
-  inner: Axis,
   fits: (taps: Segment['taps']) => boolean,
 ): Pick<Channel, 'runs' | 'first'> | null {
   if (!segments.every(({ taps }) => fits(taps.slice(0, 2)) && fits(taps.slice(2)))) return null;
   const broken = segments.flatMap(({ taps }, i) => (fits(taps) ? [] : [i]));
-  if (segments.length !== rotations || inner.stride !== 1 || broken.length > 1) {
+  if (segments.length !== rotations || broken.length > 1) {
     return { runs: 'split', first: 0 };
   }
   return broken.length === 0
@@ -175,18 +179,17 @@ function callOf(
   const { channels } = filters;
   const weights = weightsOf(view);
   const stage = proved.flatMap(({ form, base, runs, first }) => {
-    const kind = inner.stride === 2 ? 3 : ['whole', 'first-split', 'split'].indexOf(runs);
     const { top, high, low, offset, lowest, highest } = form;
-    const bytes = (lowest & 255) | ((highest & 255) << 8) | (kind << 16) | (first << 24);
-    return [base, top, high, low, (offset + Math.imul(base, high)) | 0, bytes];
+    const bytes = [['whole', 'first-split', 'split'].indexOf(runs), lowest, highest, first];
+    const word = bytes.reduce((sum, byte, i) => sum | ((byte & 255) << (8 * i)), 0);
+    return [word, top, (offset + Math.imul(base, high)) | 0, low, high, base];
   });
   const orders = segments.length === rotations ? [0, 1, 2] : [0];
   const steps = orders.flatMap((first) => stepsOf(rotated(segments, first), inner));
-  const pairs = Math.ceil(words / 2);
   return {
     inputs: [0],
     outputs: [0],
-    flags: {},
+    flags: { by_2: inner.stride === 2 },
     numbers: {
       batches: shape.batches,
       channels,
@@ -212,8 +215,7 @@ function callOf(
       out_line: outer.outStep,
       in_image: shape.inH * shape.inW * shape.inC,
       out_image: shape.outH * shape.outW * shape.outC,
-      pairs_bytes: 8 * inner.stride * pairs,
-      odd_bytes: 8 * (2 * pairs - words),
+      words,
       last_word: (words - 1) * inner.outStep,
       out_step: -inner.outStep,
       out_bytes: -words * inner.outStep,

@@ -43,13 +43,13 @@ export function requantise(assembly: Assembly, channels: readonly SummedChannel[
       // All its weights are zero.
       const byte = applyTwoMultiply(channel.requantisation, channel.bias) & 255;
       assembly.emit(`movs r1, #${byte}`, 'movs r2, r1');
-      store(assembly, channel.at);
+      store(assembly, channel, channels);
       continue;
     }
     const constants = loadConstants(assembly, channel, words);
     separate(assembly, channel.registers);
     detours.push(...scaleLanes(assembly, channel, constants));
-    store(assembly, channel.at);
+    store(assembly, channel, channels);
     if (channel.requantisation.lower !== 0) {
       assembly.emit('adds r7, #4');
       // Behind the last of such long channels, a detour would be out of a branch's reach.
@@ -166,12 +166,22 @@ function scale(
   if (zeroPoint !== 0) assembly.emit(`adds ${lane}, #${zeroPoint & 255}`);
 }
 
-function store(assembly: Assembly, at: number): void {
-  const [first, second] = outputSlots;
-  assembly.access(`ldr r3, [${first}]`);
-  assembly.access(`strb r1, [r3, #${at}]`);
-  assembly.access(`ldr r3, [${second}]`);
-  assembly.access(`strb r2, [r3, #${at}]`);
+/**
+ * Stores r1 and r2 by the two output pointers. Of three channels, the first keeps them in its high
+ * registers, which are free by then: a move less costs the others than a load.
+ */
+function store(assembly: Assembly, channel: SummedChannel, group: readonly SummedChannel[]): void {
+  const [first, ...others] = group;
+  const keeps = others.length > 1;
+  [first?.registers.packed, first?.registers.upper].forEach((kept, lane) => {
+    if (keeps && channel !== first) {
+      assembly.emit(`mov r3, ${kept}`);
+    } else {
+      assembly.access(`ldr r3, [${outputSlots[lane]}]`);
+      if (keeps) assembly.emit(`mov ${kept}, r3`);
+    }
+    assembly.access(`strb r${1 + lane}, [r3, #${channel.at}]`);
+  });
 }
 
 /** Signed, an accumulator that is too large unsigned is below zero or above the range. */
