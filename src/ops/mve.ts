@@ -3,7 +3,7 @@
  * adds up the products in one instruction.
  */
 import { elementCount, type NodeView } from '../ir/graph.js';
-import type { Facts, KernelCall, KernelVariant, Table } from '../ir/op.js';
+import type { Facts, KernelCall, KernelVariant, Overlap, Table } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -16,6 +16,7 @@ import { stageNumbers } from './dense.js';
 import { laneBlocks, lanes, storedLanes } from './interleave.js';
 import { inputOf, outputOf } from './operands.js';
 import { type WindowShape, windowLead } from './overlap.js';
+import { hasResidual, residualOperands } from './residual.js';
 import { dilated } from './window.js';
 
 /** Bytes of a vector register. */
@@ -41,6 +42,7 @@ const support = [
     'rescale_lanes_single',
     'rescale_lanes_any',
     'rescale_lanes_any_single',
+    'add_lanes',
     'store_lanes',
     'store_lanes_few',
     'store_even_odd',
@@ -68,7 +70,8 @@ export function vectorConvolution<A extends AccumulationAttrs>(
     template: 'mve/conv2d',
     needs: ['mve'],
     support,
-    when,
+    addsResidual: true,
+    when: (view) => when(view) && addsVectors(view, describe(view).filters),
     scratch: (view) => 2 * vectorBytes * vectorsOf(describe(view).filters),
     work(view) {
       const { shape, filters } = describe(view);
@@ -83,8 +86,9 @@ export function vectorConvolution<A extends AccumulationAttrs>(
       };
     },
     overlap(view) {
-      const lead = windowLead(describe(view).shape, { tilePixels: 2 });
-      return [{ input: 0, lead, exact: false }];
+      const { shape, filters } = describe(view);
+      const lead = windowLead(shape, { tilePixels: 2 });
+      return [{ input: 0, lead, exact: false }, ...residualOverlaps(view, filters)];
     },
     lower: (view) => [convolutionCall(view, describe(view))],
   };
@@ -140,7 +144,9 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
     template: 'mve/fully_connected',
     needs: ['mve'],
     support,
-    when: () => true,
+    addsResidual: true,
+    when: (view) => addsVectors(view, describe(view).filters),
+    overlap: (view) => residualOverlaps(view, describe(view).filters),
     scratch: () => 0,
     work(view) {
       const { filters } = describe(view);
@@ -159,6 +165,16 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
   };
 }
 
+/** What is added to four channels is loaded at once: a sum of fewer is left to other kernels. */
+function addsVectors(view: NodeView<object>, { channels }: Filters): boolean {
+  return !hasResidual(view) || channels >= lanes;
+}
+
+/** A sum may take the place of what is added, unless the last channels are computed twice. */
+function residualOverlaps(view: NodeView<object>, { channels }: Filters): readonly Overlap[] {
+  return hasResidual(view) && channels % lanes === 0 ? [{ input: 3, lead: 0, exact: true }] : [];
+}
+
 /** What the two kernels above have in common. */
 function filterCall(
   view: NodeView<AccumulationAttrs>,
@@ -167,16 +183,18 @@ function filterCall(
 ): KernelCall {
   const { channels } = filters;
   const blocks = laneBlocks(channels);
+  const operands = residualOperands(view);
   return {
-    inputs: [0],
-    outputs: [0],
-    flags: { ...stageFlags(stage), few: channels < lanes },
+    ...operands,
+    flags: { ...operands.flags, ...stageFlags(stage), few: channels < lanes },
     numbers: {
+      ...operands.numbers,
       vectors: vectorsOf(filters),
       lanes: storedLanes(channels),
       ...stageNumbers(stage),
     },
     tables: {
+      ...operands.tables,
       weights: filterVectors(blocks, weightsOf(view), filters),
       stage: vectorStage(
         blocks.map((first) => consecutive(first, lanes)),

@@ -30,14 +30,16 @@ static inline lanes4 load_lanes(const int32_t *p)
  * are interleaved, 16 values of each in turn. Returns the end of the weights.
  *
  * Every register with an even number is a sum (VMLADAVA takes no other): written as one piece,
- * since a compiler would spill some of them within the loop. */
+ * since a compiler would spill some of them within the loop. The counter comes from memory and
+ * takes the register of `bias`: where this is inlined, no more than four are left. */
 #if defined(__ARM_FEATURE_MVE)
 static inline const int8_t *dot_lanes_pair(lanes4 *a, lanes4 *b, const int8_t *x0, const int8_t *x1,
                                    const int8_t *weights, const int32_t *bias, int32_t vectors)
 {
     lanes4 sums0, sums1;
     __asm__("ldm %[bias], {r0, r2, r4, r6}\n\t"
-            "ldm %[bias], {r8, r10, r12, lr}\n"
+            "ldm %[bias], {r8, r10, r12, lr}\n\t"
+            "ldr %[bias], %[n]\n"
             "1:\n\t"
             "vldrb.8 q0, [%[x0]], #16\n\t"
             "vldrb.8 q1, [%[x1]], #16\n\t"
@@ -51,7 +53,7 @@ static inline const int8_t *dot_lanes_pair(lanes4 *a, lanes4 *b, const int8_t *x
             "vldrb.8 q3, [%[w]], #16\n\t"
             "vmladava.s8 r4, q0, q2\n\t"
             "vmladava.s8 r12, q1, q2\n\t"
-            "subs %[n], #1\n\t"
+            "subs %[bias], #1\n\t"
             "vmladava.s8 r6, q0, q3\n\t"
             "vmladava.s8 lr, q1, q3\n\t"
             "bne 1b\n\t"
@@ -60,8 +62,8 @@ static inline const int8_t *dot_lanes_pair(lanes4 *a, lanes4 *b, const int8_t *x
             "vmov %q[b][2], %q[b][0], r8, r12\n\t"
             "vmov %q[b][3], %q[b][1], r10, lr"
             : [a] "=&w"(sums0), [b] "=&w"(sums1), [x0] "+r"(x0), [x1] "+r"(x1),
-              [w] "+r"(weights), [n] "+r"(vectors)
-            : [bias] "r"(bias)
+              [w] "+r"(weights), [bias] "+r"(bias)
+            : [n] "m"(vectors)
             : "q0", "q1", "q2", "q3", "r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr", "cc",
               "memory");
     *a = sums0;
