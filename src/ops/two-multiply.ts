@@ -67,7 +67,8 @@ const nudges = [0, 1, -1, 2, -2];
  * The constants of a channel whose accumulator (int32, bias included) is proved to lie in
  * min … max; null where none of those tried gives the bits of the definition everywhere.
  *
- * @param onlyShift for a kernel that has `shift` in its instructions: no other one, `pre` 0, no lift
+ * @param onlyShift for a kernel that has `shift` in its instructions: no other one, no third
+ *   multiplication, no lift
  */
 export function twoMultiply(
   stage: OutputStage,
@@ -165,6 +166,7 @@ function* formsOf({ top }: Range, sumsPerUnit: number, onlyShift: number | null)
     const low = Math.round(fraction) + nudge;
     if (low > 0) yield { high, low, lower: 0, shift };
   }
+  if (onlyShift !== null) return;
   const low = Math.floor(fraction);
   const rest = Math.round((fraction - low) * 2 ** shift);
   for (const nudge of nudges) {

@@ -14,7 +14,7 @@ import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.j
 import { rememberByNode } from './remember.js';
 
 /** Fields of struct depthwise_lines before its taps. */
-const headerBytes = 80;
+const headerBytes = 76;
 
 /** Segments of a window of 3×3, and the orders in which they can come. */
 const rotations = 3;
