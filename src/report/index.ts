@@ -18,13 +18,16 @@ export function makeReport({ manifest, built, measured }: ReportParts): Report {
     model: plan.model,
     target: plan.target,
     device: measured?.device ?? null,
-    simulation: measured?.simulation ?? null,
     toolchain: built?.toolchain ?? null,
     verify: measured?.verify ?? null,
     latency: measured?.latency ?? null,
     memory: memoryOf(manifest, built?.sizes, measured?.stackBytes ?? null),
     layers: layerRows(manifest, measured),
-    options: { ...plan.options, xip: measured?.xip ?? null },
+    options: {
+      ...plan.options,
+      xip: measured?.xip ?? null,
+      simulation: measured?.simulation ?? null,
+    },
   };
 }
 

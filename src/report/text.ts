@@ -111,7 +111,8 @@ function latencyLines(report: Report): string[] {
   const lines = [
     `latency  ${thousands(latency.count)} ${unit}${time} (median of ${latency.runs} runs${spread})`,
   ];
-  if (report.simulation !== null) lines.push(`         simulated: ${report.simulation}`);
+  const { simulation } = report.options;
+  if (simulation !== null) lines.push(`         simulated: ${simulation}`);
   return lines;
 }
 

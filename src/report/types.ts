@@ -46,15 +46,17 @@ export interface Report {
   readonly target: string;
   /** 'sim', or the path of the serial port. */
   readonly device: string | null;
-  /** What a simulated figure leaves out, in one sentence; null for a real board. */
-  readonly simulation: string | null;
   readonly toolchain: string | null;
   readonly verify: DeviceResult['verify'] | null;
   /** Of whole inferences, without hooks and serial traffic. */
   readonly latency: DeviceResult['latency'] | null;
   readonly memory: Memory;
   readonly layers: readonly LayerRow[];
-  readonly options: Omit<CompileOptions, 'xip'> & { readonly xip: 'model' | 'ideal' | null };
+  readonly options: Omit<CompileOptions, 'xip'> & {
+    readonly xip: 'model' | 'ideal' | null;
+    /** What a simulated figure leaves out, in one sentence; null for a real board. */
+    readonly simulation: string | null;
+  };
 }
 
 /** What a run on a device measured. */

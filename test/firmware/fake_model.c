@@ -51,7 +51,8 @@ __attribute__((noinline)) static uint8_t use_stack(int32_t end)
 __attribute__((noinline)) static void two_instructions(uint32_t rounds)
 {
 #if defined(__arm__)
-    __asm volatile("1: subs %0, #1\n"
+    __asm volatile(".syntax unified\n"
+                   "1: subs %0, #1\n"
                    "bne 1b"
                    : "+l"(rounds)
                    :

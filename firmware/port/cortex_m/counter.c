@@ -17,6 +17,7 @@
 #define DEMCR 0xe000edfcu
 #define DWT_CTRL 0xe0001000u
 #define DWT_CYCCNT 0xe0001004u
+#define DWT_LAR 0xe0001fb0u
 
 #define SYST_ENABLE 1u
 #define SYST_EXCEPTION 2u
@@ -24,6 +25,7 @@
 #define ICSR_PENDSTSET_BIT 26
 #define DEMCR_TRCENA (1u << 24)
 #define DWT_CYCCNTENA 1u
+#define DWT_LAR_KEY 0xc5acce55u /* a Cortex-M7's is locked after reset */
 
 #define WRAP_BITS 24
 #define WRAP_TICKS (1u << WRAP_BITS)
@@ -53,6 +55,7 @@ __attribute__((naked)) void counter_wrap(void)
 void counter_start(void)
 {
     REG(DEMCR) |= DEMCR_TRCENA;
+    REG(DWT_LAR) = DWT_LAR_KEY;
     REG(DWT_CYCCNT) = 0;
     REG(DWT_CTRL) |= DWT_CYCCNTENA;
     REG(SYST_RVR) = WRAP_TICKS - 1;
