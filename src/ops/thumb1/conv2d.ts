@@ -1,27 +1,15 @@
 /** Convolutions whose weights are Thumb code (convolution.ts), and the kernel that calls it. */
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
-import {
-  type AccumulationAttrs,
-  biasesFor,
-  type Filters,
-  inputZeroPoint,
-  type OutputStage,
-  weightsOf,
-} from '../accumulation.js';
+import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
+import type { Convolution } from '../mve.js';
 import { inputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { hasResidual, residualOperands } from '../residual.js';
 import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
 import { dilated } from '../window.js';
 import { type CodedRoutine, codeConvolution } from './convolution.js';
-
-/** A convolution as its kernel sees it: a 1×1 one is a row of pixels. */
-interface Convolution {
-  readonly shape: WindowShape;
-  readonly filters: Filters;
-  readonly stage: OutputStage;
-}
+import { rememberByNode } from './remember.js';
 
 /** About what flash holds; a choice among kernels needs no code larger than that. */
 const maxWeights = 2 ** 18;
@@ -40,8 +28,9 @@ export function codedConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const routineOf = (view: NodeView<A>, context: KernelContext) =>
-    cached(view, context.facts, () => code(view, context.facts, describe(view)));
+  const remember = rememberByNode<CodedRoutine | null>();
+  const routineOf = (view: NodeView<A>, { facts }: KernelContext) =>
+    remember(view.node, facts, () => code(view, facts, describe(view)));
   return {
     template: 'thumb1/conv2d',
     needs: ['mul32', 'thumb1'],
@@ -79,22 +68,6 @@ export function codedConvolution<A extends AccumulationAttrs>(
       return routine === null ? [] : [callOf(view, describe(view).shape, routine)];
     },
   };
-}
-
-const routines = new WeakMap<Facts, WeakMap<object, CodedRoutine | null>>();
-
-function cached(
-  { node }: NodeView<object>,
-  facts: Facts,
-  make: () => CodedRoutine | null,
-): CodedRoutine | null {
-  const byNode = routines.get(facts) ?? new WeakMap<object, CodedRoutine | null>();
-  routines.set(facts, byNode);
-  const known = byNode.get(node);
-  if (known !== undefined) return known;
-  const made = make();
-  byNode.set(node, made);
-  return made;
 }
 
 /** Null where a channel's requantisation is not proved. */

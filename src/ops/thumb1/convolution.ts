@@ -11,22 +11,13 @@
  * one their upper lanes H: the lower lane is S − (H << 16).
  */
 import type { Routine } from '../../ir/op.js';
-import type { TwoMultiply } from '../two-multiply.js';
 import { Assembly } from './assembly.js';
 import { groupChannels } from './groups.js';
 import { planLoads } from './loads.js';
 import { type Product, planProducts } from './products.js';
-import { requantise } from './requantise.js';
-import { cutRuns, type LaneRange } from './runs.js';
-
-/** One output channel. */
-export interface CodedChannel {
-  /** One a tap. */
-  readonly weights: ArrayLike<number>;
-  /** The input's zero point folded in. */
-  readonly bias: number;
-  readonly requantisation: TwoMultiply;
-}
+import { type CodedChannel, inputSlot, outputSlots, requantise } from './requantise.js';
+import { type Registers, RunningSum } from './running-sum.js';
+import type { LaneRange } from './runs.js';
 
 /** Bounds of a tap's input values, padding included, and where they are. */
 export interface CodedTap extends LaneRange {
@@ -42,22 +33,12 @@ export interface CodedRoutine extends Routine {
   readonly cycles: number;
 }
 
-/** Where a channel of a group is computed. */
-export interface Registers {
-  readonly sum: string;
-  readonly packed: string;
-  readonly upper: string;
-}
-
 const registers: readonly Registers[] = [
   { sum: 'r4', packed: 'r8', upper: 'r9' },
   { sum: 'r5', packed: 'r10', upper: 'r11' },
   { sum: 'r6', packed: 'r12', upper: 'lr' },
 ];
 
-/** On the stack, from sp on: the routine's three parameters. */
-const inputSlot = 'sp, #0';
-export const outputSlots = ['sp, #4', 'sp, #8'] as const;
 /** Output bytes within reach of one pointer: offsets 0 to 31. */
 const storeReach = 32;
 
@@ -187,49 +168,4 @@ function accumulate(
   const isNegative = weight < 0;
   sum.add(making.kind === 'input' ? x : 'r7', isNegative);
   if (making.kind === 'near') sum.add(x, isNegative !== making.less);
-}
-
-/** The packed sum of one channel: taken apart before each run but the first, and at the end. */
-class RunningSum {
-  private readonly cuts: ReadonlySet<number>;
-  private products = 0;
-  private isEmpty = true;
-  runs = 0;
-
-  constructor(
-    private readonly assembly: Assembly,
-    private readonly registers: Registers,
-    products: readonly LaneRange[],
-  ) {
-    const cuts = cutRuns(products);
-    if (cuts === null) throw new RangeError('a product of two int8 fits a lane');
-    this.cuts = new Set(cuts);
-  }
-
-  /** Before each product. */
-  begin(): void {
-    if (this.cuts.has(this.products)) this.spill();
-    this.products += 1;
-  }
-
-  add(source: string, isNegative: boolean): void {
-    const { sum } = this.registers;
-    this.assembly.emit(
-      `${isNegative ? 'subs' : 'adds'} ${sum}, ${this.isEmpty ? 'r3' : sum}, ${source}`,
-    );
-    this.isEmpty = false;
-  }
-
-  spill(): void {
-    if (this.isEmpty) return;
-    const { sum, packed, upper } = this.registers;
-    const operation = this.runs === 0 ? 'mov' : 'add';
-    this.assembly.emit(
-      `${operation} ${packed}, ${sum}`,
-      `asrs ${sum}, ${sum}, #16`,
-      `${operation} ${upper}, ${sum}`,
-    );
-    this.isEmpty = true;
-    this.runs += 1;
-  }
 }

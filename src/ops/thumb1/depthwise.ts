@@ -238,24 +238,26 @@ function callOf(
   };
 }
 
+/** What the assembly takes is counted, its instructions have known cycles; C is around it. */
 function termsOf({
   convolution: { shape },
   lines,
   channels: proved,
 }: Work): Readonly<Record<string, WorkTerm>> {
-  const { outer, words, pitch, segments } = lines;
-  const channels = proved.length;
-  const runs = shape.batches * outer.outputs;
-  const pairs = runs * Math.ceil(words / 2) * segments.length;
-  const count = (runs: Runs) => proved.filter((channel) => channel.runs === runs).length;
-  const perSegment = 9 / segments.length;
+  const { inner, outer, words, pitch, segments } = lines;
+  const bands = Math.ceil(outer.outputs / lines.band);
+  const segment = 18 + 2 * inner.stride;
+  const pairCycles: Record<Runs, number> = {
+    whole: 3 * segment + 43,
+    'first-split': 3 * segment + 49,
+    split: (segment + 23) * segments.length + 21,
+  };
+  const gathering = outer.extent * (62 + 9.4 * pitch);
+  const cycles = proved.map(
+    ({ runs }) => gathering + outer.outputs * (55 + (words / 2) * pairCycles[runs] + 27.5 * words),
+  );
   return {
-    channels: { count: channels, cycles: 250 },
-    lines: { count: channels * runs, cycles: 57 },
-    words_in: { count: channels * shape.batches * outer.extent * pitch, cycles: 12 },
-    whole_segments: { count: count('whole') * pairs, cycles: 31 + perSegment },
-    first_split_segments: { count: count('first-split') * pairs, cycles: 34 + perSegment },
-    split_segments: { count: count('split') * pairs, cycles: 45 + 2 * perSegment },
-    words_out: { count: channels * runs * words, cycles: 29 },
+    code: { count: Math.round(shape.batches * cycles.reduce((sum, n) => sum + n, 0)), cycles: 1 },
+    bands: { count: shape.batches * bands * proved.length, cycles: 350 },
   };
 }

@@ -1,7 +1,20 @@
 /** From the sums of up to three channels of two pixels to their int8 outputs. */
 import { applyTwoMultiply, type TwoMultiply } from '../two-multiply.js';
 import type { Assembly } from './assembly.js';
-import { type CodedChannel, outputSlots, type Registers } from './convolution.js';
+import type { Registers } from './running-sum.js';
+
+/** One output channel. */
+export interface CodedChannel {
+  /** One a tap. */
+  readonly weights: ArrayLike<number>;
+  /** The input's zero point folded in. */
+  readonly bias: number;
+  readonly requantisation: TwoMultiply;
+}
+
+/** A routine's parameters, which it leaves on the stack. */
+export const inputSlot = 'sp, #0';
+export const outputSlots = ['sp, #4', 'sp, #8'] as const;
 
 /** A channel whose products are summed up. */
 export interface SummedChannel extends CodedChannel {
