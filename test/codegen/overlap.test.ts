@@ -51,6 +51,16 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
     module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),
     kernel: 'portable/depthwise_conv2d',
   },
+  ...['dsp/conv2d', 'mve/conv2d'].map((kernel) => ({
+    edge: `${kernel} 3x3`,
+    module: node('conv2d', [8, 3, 3, 8], convolution),
+    kernel,
+  })),
+  {
+    edge: 'mve/depthwise_conv2d',
+    module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),
+    kernel: 'mve/depthwise_conv2d',
+  },
   {
     edge: 'max_pool2d',
     module: node('max_pool2d', null, { ...window, ...pads, kernelH: 3, kernelW: 3 }),

@@ -11,10 +11,12 @@ import { runPasses } from '../../src/passes/index.js';
 import { makePlan } from '../../src/plan/index.js';
 import type { CompileOptions } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
+import { expectSameBitsOnBoard } from '../support/board.js';
 import { type GraphSeed, graphSeeds, growGraph, growths } from '../support/graphs.js';
 import { mergeModules, randomInputs } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { defaults } from '../support/plan.js';
+import { hasQemu } from '../support/qemu.js';
 
 /** Graphs in one compilation: a program takes a second, a graph in it milliseconds. */
 const batch = fc.array(graphSeeds, { minLength: 1, maxLength: 40, size: 'max' });
@@ -48,6 +50,18 @@ describe('random graphs in C', () => {
         await expectSameBits([module], options === null ? {} : { plan: planned(options) });
       });
       await fc.assert(property, { numRuns: 4, interruptAfterTimeLimit: 40_000 });
+    });
+  }
+});
+
+describe('random graphs on simulated boards', function () {
+  this.timeout(180_000);
+  for (const target of ['rp2040', 'stm32f405', 'mps3-an547']) {
+    it(`after the passes, planned for ${target}`, async function () {
+      if (loadTarget(target).simulator === 'qemu' && !hasQemu()) this.skip();
+      const seeds = fc.sample(graphSeeds, { numRuns: 24, seed: 7 });
+      const modules = seeds.map((seed) => runPasses(growGraph(seed), { faithful: false }));
+      await expectSameBitsOnBoard(modules, target, { planned: true });
     });
   }
 });

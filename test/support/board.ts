@@ -8,10 +8,16 @@ import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { emit } from '../../src/codegen/emit.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { measure } from '../../src/pipeline.js';
+import { makePlan } from '../../src/plan/index.js';
 import { seededVectors } from '../../src/profile/vectors.js';
 import { loadTarget } from '../../src/target/index.js';
 import { mergeModules } from './module.js';
-import { type SimplePlanOptions, simplePlan } from './plan.js';
+import { defaults, type SimplePlanOptions, simplePlan } from './plan.js';
+
+export interface BoardOptions extends SimplePlanOptions {
+  /** As a user's model: the target's own kernels, memory shared. Default: the simplest plan. */
+  readonly planned?: boolean;
+}
 
 /**
  * Runs all modules as one firmware, with what analysis proves of them.
@@ -22,12 +28,15 @@ import { type SimplePlanOptions, simplePlan } from './plan.js';
 export async function expectSameBitsOnBoard(
   modules: readonly Module[],
   targetName: string,
-  options: SimplePlanOptions = {},
+  { planned = false, ...options }: BoardOptions = {},
 ): Promise<readonly string[]> {
   const target = loadTarget(targetName);
   const module = mergeModules(modules);
   const facts = analyse(mainGraph(module));
-  const plan = { ...simplePlan(module, { ...options, facts }), target: targetName };
+  const compileOptions = { ...defaults, faithful: false, ...options };
+  const plan = planned
+    ? makePlan(module, facts, target, compileOptions)
+    : { ...simplePlan(module, { ...options, facts }), target: targetName };
   const { files, manifest } = emit(module, plan, facts, target);
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-board-'));
   try {
