@@ -34,6 +34,7 @@ import {
   residualVariants,
 } from './residual.js';
 import { lanesKernel } from './swar/conv2d.js';
+import { pixelsKernel } from './swar/pixels.js';
 import { codedConvolution } from './thumb1/conv2d.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
@@ -270,6 +271,7 @@ export const conv2d = {
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     lanesKernel((view) => dimsOf(view).groups === 1, convolutionOf),
+    pixelsKernel((view) => dimsOf(view).groups === 1, convolutionOf),
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: isPointwise,

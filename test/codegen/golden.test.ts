@@ -152,6 +152,7 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.conv2d(b.input([1, 9, 9, 4]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
     return b.conv2d(x, [6, 1, 1], {});
   },
+  'swar/conv2d_pixels': (b) => b.conv2d(b.input([1, 5, 5, 16]), [16, 1, 1], { activation: 'relu' }),
 };
 
 /** The source from the helpers to the steps; tables, which come first, are left out. */

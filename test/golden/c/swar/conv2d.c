@@ -7,145 +7,6 @@
 #endif
 #endif
 
-/* Dot products of a row of int8 with channels whose weights share words: their sums lie in lanes of
- * the accumulators, each as wide as was proved that it needs. `w` has units of 6 (or 5) words a tap,
- * for 12 (10) channels in pairs or 9 (7) in triples. A unit is one run of taps or more:
- *
- *     a head: bits 0-7 where the run enters the unrolled loop (bytes of code), 8-29 taps,
- *             30: another run follows, 31: one came before
- *     the weights, tap by tap
- *     biases of the unit's channels, in its first run
- *
- * After a run the lanes are taken apart and added to the biases, or to the sums of earlier runs. */
-#if defined(__thumb__) && !defined(__thumb2__)
-/* r0 is the end of the run's input, r3 the tap's place before it, r2 its value, r1 w, r4 to r7
- * products; the accumulators are r8 to r12 and lr. On the stack: input, sums, units left, head. */
-#define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
-#define LANE_PRODUCTS4                                                                            \
-    "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
-    LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
-#define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
-#define LANE_PRODUCTS6                                                                            \
-    LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
-#define LANE_TAP(products) "ldrsb r2, [r0, r3]\n" products "adds r3, #1\n"
-#define LANE_ADD(sum) "ldm r3!, {r6}\n adds " sum ", r6\n"
-#define LANE_SINGLE(word) "mov r4, " word "\n" LANE_ADD("r4") "stm r2!, {r4}\n"
-/* a + 2^16 b. */
-#define LANE_PAIR(word)                                                                           \
-    "mov r5, " word "\n sxth r4, r5\n subs r5, r4\n asrs r5, #16\n" LANE_ADD("r4") LANE_ADD("r5") \
-    "stm r2!, {r4, r5}\n"
-/* a + 2^21 b and c + 2^11 b: the first word has the low 11 bits of b, the second, less these, the
- * others. */
-#define LANE_TRIPLE(word0, word1)                                                                 \
-    "mov r5, " word0 "\n mov r6, " word1 "\n"                                                     \
-    "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
-    "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
-    "asrs r6, #11\n adds r5, r6\n" LANE_ADD("r4") LANE_ADD("r5") LANE_ADD("r7")                   \
-    "stm r2!, {r4, r5, r7}\n"
-#define LANE_PAIRS5                                                                               \
-    LANE_PAIR("r8") LANE_PAIR("r9") LANE_PAIR("r10") LANE_PAIR("r11") LANE_PAIR("r12")
-#define LANE_PAIRS6 LANE_PAIRS5 LANE_PAIR("lr")
-#define LANE_TRIPLES5 LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_SINGLE("r12")
-#define LANE_TRIPLES6                                                                             \
-    LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_TRIPLE("r12", "lr")
-
-#define lane_units(x, w, sums, units, format, words)                                              \
-    register const int8_t *r0 __asm__("r0") = (x);                                                \
-    register const int32_t *r1 __asm__("r1") = (w);                                               \
-    register int32_t *r2 __asm__("r2") = (sums);                                                  \
-    register int32_t r3 __asm__("r3") = (units);                                                  \
-    __asm__ volatile(".syntax unified\n"                                                         \
-                     "sub sp, #16\n str r0, [sp]\n str r2, [sp, #4]\n str r3, [sp, #8]\n"         \
-                     "1: ldr r0, [sp]\n"                                                          \
-                     "2: ldm r1!, {r3}\n str r3, [sp, #12]\n"                                     \
-                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"        \
-                     "mov r12, r2\n mov lr, r2\n"                                                 \
-                     "lsls r4, r3, #2\n lsrs r4, #10\n adds r0, r4\n uxtb r2, r3\n negs r3, r4\n"     \
-                     "add pc, r2\n nop\n"                                                         \
-                     "3:" LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)           \
-                     LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)                \
-                     LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)                \
-                     LANE_TAP(LANE_PRODUCTS##words)                                               \
-                     "bne 3b\n"                                                                   \
-                     "ldr r2, [sp, #4]\n ldr r7, [sp, #12]\n"                                     \
-                     "movs r3, r1\n cmp r7, #0\n bge 4f\n movs r3, r2\n"                          \
-                     "4:" LANE_##format##words                                                    \
-                     "ldr r7, [sp, #12]\n cmp r7, #0\n blt 5f\n movs r1, r3\n"                    \
-                     "5: lsls r7, #1\n bpl 6f\n b 2b\n"                                           \
-                     "6: str r2, [sp, #4]\n ldr r3, [sp, #8]\n subs r3, #1\n"                     \
-                     "str r3, [sp, #8]\n beq 7f\n b 1b\n"                                         \
-                     "7: add sp, #16\n"                                                           \
-                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)                                     \
-                     :                                                                            \
-                     : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",       \
-                       "memory");                                                                 \
-    return r1
-#else
-#define LANE_PAIRS 0
-#define LANE_TRIPLES 1
-#define lane_units(x, w, sums, units, format, words)                                              \
-    return lane_sums(x, w, sums, units, LANE_##format, words)
-
-static inline int32_t lane_sign_extend(uint32_t value, int32_t bits)
-{
-    return (int32_t)(value << (32 - bits)) >> (32 - bits);
-}
-
-static inline const int32_t *lane_sums(const int8_t *x, const int32_t *w, int32_t *sums,
-                                       int32_t units, int32_t triples, int32_t words)
-{
-    for (; units > 0; units--) {
-        const int8_t *in = x;
-        int32_t head, n;
-        do {
-            uint32_t acc[6] = { 0 };
-            int32_t lanes[12];
-            head = *w++;
-            for (int32_t taps = head >> 8 & 0x3fffff; taps > 0; taps--, in++) {
-                for (int32_t i = 0; i < words; i++)
-                    acc[i] += (uint32_t)*w++ * (uint32_t)*in;
-            }
-            n = 0;
-            for (int32_t i = 0; i < words; i++) {
-                if (!triples) {
-                    const int32_t a = lane_sign_extend(acc[i], 16);
-                    lanes[n++] = a;
-                    lanes[n++] = (int32_t)(acc[i] - (uint32_t)a) >> 16;
-                } else if (i + 1 < words) {
-                    const int32_t a = lane_sign_extend(acc[i], 21);
-                    const uint32_t low = (acc[i] - (uint32_t)a) >> 21;
-                    const uint32_t rest = acc[++i] - (low << 11);
-                    const int32_t c = lane_sign_extend(rest, 22);
-                    lanes[n++] = a;
-                    lanes[n++] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
-                    lanes[n++] = c;
-                } else {
-                    lanes[n++] = (int32_t)acc[i];
-                }
-            }
-            const int32_t *const from = head < 0 ? sums : w;
-            for (int32_t i = 0; i < n; i++)
-                sums[i] = (int32_t)((uint32_t)from[i] + (uint32_t)lanes[i]);
-            w += head < 0 ? 0 : n;
-        } while ((head >> 30 & 1) != 0);
-        sums += n;
-    }
-    return w;
-}
-#endif
-
-/* sums = biases + dot products of the row x with the channels, in triples, of `units` units of 6 or 5
- * `words` a tap; returns the end of the units. */
-BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w, int32_t *sums,
-                                          int32_t units, int32_t words)
-{
-    if (words == 6) {
-        lane_units(x, w, sums, units, TRIPLES, 6);
-    } else {
-        lane_units(x, w, sums, units, TRIPLES, 5);
-    }
-}
-
 /* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
  * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum a
  * within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as proved. */
@@ -193,9 +54,159 @@ BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *s
 #endif
 }
 
+/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b and
+ * c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
+#if defined(__thumb__) && !defined(__thumb2__)
+#define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
+#define LANE_PRODUCTS4                                                                            \
+    "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
+    LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
+#define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
+#define LANE_PRODUCTS6                                                                            \
+    LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
+#define LANE_ADD(sum) "ldm r3!, {r6}\n adds " sum ", r6\n"
+#define LANE_TRIPLE(word0, word1)                                                                 \
+    "mov r5, " word0 "\n mov r6, " word1 "\n"                                                     \
+    "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
+    "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
+    "asrs r6, #11\n adds r5, r6\n" LANE_ADD("r4") LANE_ADD("r5") LANE_ADD("r7")                   \
+    "stm r2!, {r4, r5, r7}\n"
+#define LANE_TRIPLES6                                                                             \
+    LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_TRIPLE("r12", "lr")
+#endif
+
+/* The lowest `bits` of a word, signed. */
+static inline int32_t lane_of(uint32_t word, int32_t bits)
+{
+    return (int32_t)(word << (32 - bits)) >> (32 - bits);
+}
+
+static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
+{
+    const int32_t a = lane_of(word0, 21);
+    const uint32_t low = (word0 - (uint32_t)a) >> 21;
+    const uint32_t rest = word1 - (low << 11);
+    const int32_t c = lane_of(rest, 22);
+    lanes[0] = a;
+    lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
+    lanes[2] = c;
+}
+
+/* Dot products of a row of int8 with channels whose weights share words: their sums lie in lanes of
+ * the accumulators, each as wide as was proved that it needs. `w` has units of 6 (or 5) words a tap,
+ * for 12 (10) channels in pairs or 9 (7) in triples. A unit is one run of taps or more:
+ *
+ *     a head: bits 0-7 where the run enters the unrolled loop (bytes of code), 8-29 taps,
+ *             30: another run follows, 31: one came before
+ *     the weights, tap by tap
+ *     biases of the unit's channels, in its first run
+ *
+ * After a run the lanes are taken apart and added to the biases, or to the sums of earlier runs. */
+#if defined(__thumb__) && !defined(__thumb2__)
+/* r0 is the end of the run's input, r3 the tap's place before it, r2 its value, r1 w, r4 to r7
+ * products; the accumulators are r8 to r12 and lr. On the stack: input, sums, units left, head. */
+#define LANE_TAP(products) "ldrsb r2, [r0, r3]\n" products "adds r3, #1\n"
+#define LANE_SINGLE(word) "mov r4, " word "\n" LANE_ADD("r4") "stm r2!, {r4}\n"
+/* a + 2^16 b. */
+#define LANE_PAIR(word)                                                                           \
+    "mov r5, " word "\n sxth r4, r5\n subs r5, r4\n asrs r5, #16\n" LANE_ADD("r4") LANE_ADD("r5") \
+    "stm r2!, {r4, r5}\n"
+#define LANE_PAIRS5                                                                               \
+    LANE_PAIR("r8") LANE_PAIR("r9") LANE_PAIR("r10") LANE_PAIR("r11") LANE_PAIR("r12")
+#define LANE_PAIRS6 LANE_PAIRS5 LANE_PAIR("lr")
+#define LANE_TRIPLES5 LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_SINGLE("r12")
+
+#define lane_units(x, w, sums, units, format, words)                                              \
+    register const int8_t *r0 __asm__("r0") = (x);                                                \
+    register const int32_t *r1 __asm__("r1") = (w);                                               \
+    register int32_t *r2 __asm__("r2") = (sums);                                                  \
+    register int32_t r3 __asm__("r3") = (units);                                                  \
+    __asm__ volatile(".syntax unified\n"                                                         \
+                     "sub sp, #16\n str r0, [sp]\n str r2, [sp, #4]\n str r3, [sp, #8]\n"         \
+                     "1: ldr r0, [sp]\n"                                                          \
+                     "2: ldm r1!, {r3}\n str r3, [sp, #12]\n"                                     \
+                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"        \
+                     "mov r12, r2\n mov lr, r2\n"                                                 \
+                     "lsls r4, r3, #2\n lsrs r4, #10\n adds r0, r4\n uxtb r2, r3\n negs r3, r4\n"     \
+                     "add pc, r2\n nop\n"                                                         \
+                     "3:" LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)           \
+                     LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)                \
+                     LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)                \
+                     LANE_TAP(LANE_PRODUCTS##words)                                               \
+                     "bne 3b\n"                                                                   \
+                     "ldr r2, [sp, #4]\n ldr r7, [sp, #12]\n"                                     \
+                     "movs r3, r1\n cmp r7, #0\n bge 4f\n movs r3, r2\n"                          \
+                     "4:" LANE_##format##words                                                    \
+                     "ldr r7, [sp, #12]\n cmp r7, #0\n blt 5f\n movs r1, r3\n"                    \
+                     "5: lsls r7, #1\n bpl 6f\n b 2b\n"                                           \
+                     "6: str r2, [sp, #4]\n ldr r3, [sp, #8]\n subs r3, #1\n"                     \
+                     "str r3, [sp, #8]\n beq 7f\n b 1b\n"                                         \
+                     "7: add sp, #16\n"                                                           \
+                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)                                     \
+                     :                                                                            \
+                     : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",       \
+                       "memory");                                                                 \
+    return r1
+#else
+#define LANE_PAIRS 0
+#define LANE_TRIPLES 1
+#define lane_units(x, w, sums, units, format, words)                                              \
+    return lane_sums(x, w, sums, units, LANE_##format, words)
+
+static inline const int32_t *lane_sums(const int8_t *x, const int32_t *w, int32_t *sums,
+                                       int32_t units, int32_t triples, int32_t words)
+{
+    for (; units > 0; units--) {
+        const int8_t *in = x;
+        int32_t head, n;
+        do {
+            uint32_t acc[6] = { 0 };
+            int32_t lanes[12];
+            head = *w++;
+            for (int32_t taps = head >> 8 & 0x3fffff; taps > 0; taps--, in++) {
+                for (int32_t i = 0; i < words; i++)
+                    acc[i] += (uint32_t)*w++ * (uint32_t)*in;
+            }
+            n = 0;
+            for (int32_t i = 0; i < words; i++) {
+                if (!triples) {
+                    lanes[n++] = lane_of(acc[i], 16);
+                    lanes[n] = (int32_t)(acc[i] - (uint32_t)lanes[n - 1]) >> 16;
+                    n++;
+                } else if (i + 1 < words) {
+                    lane_triple(lanes + n, acc[i], acc[i + 1]);
+                    i++;
+                    n += 3;
+                } else {
+                    lanes[n++] = (int32_t)acc[i];
+                }
+            }
+            const int32_t *const from = head < 0 ? sums : w;
+            for (int32_t i = 0; i < n; i++)
+                sums[i] = (int32_t)((uint32_t)from[i] + (uint32_t)lanes[i]);
+            w += head < 0 ? 0 : n;
+        } while ((head >> 30 & 1) != 0);
+        sums += n;
+    }
+    return w;
+}
+#endif
+
+/* sums = biases + dot products of the row x with the channels, in triples, of `units` units of 6 or 5
+ * `words` a tap; returns the end of the units. */
+BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w, int32_t *sums,
+                                          int32_t units, int32_t words)
+{
+    if (words == 6) {
+        lane_units(x, w, sums, units, TRIPLES, 6);
+    } else {
+        lane_units(x, w, sums, units, TRIPLES, 5);
+    }
+}
+
 struct conv2d_s8_swar_args {
-    const int32_t *weights;
     const int32_t *stage;
+    const int32_t *weights;
     uint8_t depth;
     uint8_t channels;
     uint8_t wide;
@@ -232,12 +243,12 @@ static void conv2d_s8_swar(const int8_t *in, int8_t *out,
 }
 
 static const struct conv2d_s8_swar_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = model_conv2d_0_weights, .stage = model_conv2d_0_stage, .depth = 64, .channels = 16,
+    .stage = model_conv2d_0_stage, .weights = model_conv2d_0_weights, .depth = 64, .channels = 16,
     .wide = 1,
 };
 
 static const struct conv2d_s8_swar_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = model_conv2d_1_weights, .stage = model_conv2d_1_stage, .depth = 16, .channels = 10,
+    .stage = model_conv2d_1_stage, .weights = model_conv2d_1_weights, .depth = 16, .channels = 10,
     .wide = 0,
 };
 

@@ -1,0 +1,169 @@
+/** What the kernels of this folder share: how they read the input, and how sums become outputs. */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts, Table } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  inputZeroPoint,
+  type OutputStage,
+} from '../accumulation.js';
+import { hullOf, type Range, rangeAt } from '../bounds.js';
+import { stageNumbers } from '../dense.js';
+import { inputOf } from '../operands.js';
+import type { WindowShape } from '../overlap.js';
+import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
+
+/** As a kernel sees it: fully connected layers and 1×1 convolutions are a row of pixels. */
+export interface Layer {
+  readonly shape: WindowShape;
+  readonly filters: Filters;
+  readonly stage: OutputStage;
+}
+
+/** How sums become outputs: two multiplications each, those with a lift, or as TFLM does it. */
+export type Rescale = 'rescaled' | 'lifted' | 'requantised';
+
+export interface RescaleStage {
+  readonly rescale: Rescale;
+  /** What the sums of each channel begin with: int32. */
+  readonly starts: Int32Array;
+  /** int32[channels][stageWords[rescale]]. */
+  readonly table: Table;
+}
+
+/** int32 of each channel in the table. */
+export const stageWords = { rescaled: 6, lifted: 9, requantised: 2 } as const;
+
+/** Templates of C helpers: of windows, and between sums and stored outputs. */
+export const layerSupport = [
+  ...['multiply_high', 'requantise', 'requantise_single', 'to_output', 'add_residual'].map(
+    (name) => `portable/support/${name}`,
+  ),
+  ...['gather_patch', 'last_tap'].map((name) => `mve/support/${name}`),
+  ...['copy_bytes', 'lane_triple', 'rescale_sums', 'rescale_sums_lifted'].map(
+    (name) => `swar/support/${name}`,
+  ),
+];
+
+/** Two multiplications where they are proved for every channel. */
+export function rescaleStage(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  { filters, stage }: Layer,
+): RescaleStage {
+  const biases = biasesFor(view, filters, true);
+  const forms = formsOf(view, facts, filters.channels, stage);
+  if (forms === null) {
+    const words = stage.multipliers.flatMap(({ multiplier, shift }) => [multiplier, shift]);
+    return { rescale: 'requantised', starts: biases, table: tableOf(words) };
+  }
+  const rescale = forms.every(({ lift }) => lift === null) ? 'rescaled' : 'lifted';
+  const words = forms.flatMap((form) => [
+    ...rescaleWords(form),
+    ...(rescale === 'lifted' ? liftWords(form) : []),
+  ]);
+  const starts = biases.map((bias, channel) => bias - (forms[channel]?.base ?? 0));
+  return { rescale, starts, table: tableOf(words) };
+}
+
+function formsOf(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  channels: number,
+  stage: OutputStage,
+): readonly TwoMultiply[] | null {
+  const accumulators = facts.accumulator(view);
+  const forms: TwoMultiply[] = [];
+  for (let channel = 0; channel < channels; channel += 1) {
+    const [min, max] = rangeAt(accumulators, channel);
+    const form = twoMultiply(stage, channel, min, max);
+    if (form === null || form.lower !== 0) return null;
+    forms.push(form);
+  }
+  return forms;
+}
+
+function tableOf(words: readonly number[]): Table {
+  return { data: Int32Array.from(words, (word) => word | 0), role: 'table' };
+}
+
+function rescaleWords(form: TwoMultiply): readonly number[] {
+  const { top, lowest, highest, high, low, shift, offset } = form;
+  return [top, (lowest & 255) + (highest & 255) * 256, high, low, shift, offset];
+}
+
+/** Those without a lift have their zero point in the offset. */
+function liftWords({ lift, zeroPoint }: TwoMultiply): readonly number[] {
+  return lift === null ? [32, 24, 0] : [lift, 23, zeroPoint];
+}
+
+/** What a call says of its outputs. */
+export function rescaleOperands(
+  { stage }: Layer,
+  { rescale, table }: RescaleStage,
+): {
+  readonly flags: Readonly<Record<string, boolean>>;
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly tables: Readonly<Record<string, Table>>;
+} {
+  const requantised = rescale === 'requantised';
+  return {
+    flags: {
+      lifted: rescale === 'lifted',
+      requantised,
+      single_rounding: requantised && stage.rounding === 'single',
+    },
+    numbers: {
+      ...(requantised ? stageNumbers(stage) : {}),
+      stage_words: stageWords[rescale],
+    },
+    tables: { stage: table },
+  };
+}
+
+/** Bounds of the value that each tap may have. */
+export function inputRanges(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  { shape, filters }: Layer,
+): readonly Range[] {
+  const zeroPoint = inputZeroPoint(view);
+  const range = facts.range(inputOf(view, 0));
+  const perTap = range.min.length;
+  return Array.from({ length: filters.depth }, (_, i): Range => {
+    // Rows that begin at any channel: nothing but what holds for all of them.
+    const [low, high] = filters.depth % perTap === 0 ? rangeAt(range, i % perTap) : hullOf(range);
+    return isPointwise(shape) ? [low, high] : [Math.min(low, zeroPoint), Math.max(high, zeroPoint)];
+  });
+}
+
+export function isPointwise(shape: WindowShape): boolean {
+  const { inH, inW, outH, outW, kernelH, kernelW, strideW, padLeft } = shape;
+  const isRow = inH * outH * kernelH * kernelW * strideW === 1;
+  return isRow && inW === outW && padLeft === 0;
+}
+
+export function pixelsOf({ batches, outH, outW }: WindowShape): number {
+  return batches * outH * outW;
+}
+
+/** Numbers of a call whose kernel gathers what lies under windows. */
+export function windowNumbers(view: NodeView<object>, shape: WindowShape) {
+  return {
+    in_h: shape.inH,
+    in_w: shape.inW,
+    in_c: shape.inC,
+    in_zp: inputZeroPoint(view),
+    kernel_h: shape.kernelH,
+    kernel_w: shape.kernelW,
+    dilation_h: shape.dilationH,
+    dilation_w: shape.dilationW,
+    stride_h: shape.strideH,
+    stride_w: shape.strideW,
+    pad_top: shape.padTop,
+    pad_left: shape.padLeft,
+    out_h: shape.outH,
+    out_w: shape.outW,
+  };
+}

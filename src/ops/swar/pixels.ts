@@ -1,0 +1,234 @@
+/**
+ * Convolutions whose pixels share words, for cores with a 32-bit multiply and no SIMD: an int8
+ * weight multiplies three pixels in two words, a + 2^21 b and c + 2^11 b, as lanes.ts has output
+ * channels. Weights stay int8 and are streamed once for nine pixels, so that few pixels of many
+ * channels can have theirs in flash; the packed tile takes 24 bytes of scratch a tap.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
+import { type AccumulationAttrs, type Filters, weightsOf } from '../accumulation.js';
+import type { Range } from '../bounds.js';
+import { type Access, leadOf, type WindowShape } from '../overlap.js';
+import { hasResidual, residualOperands } from '../residual.js';
+import { rememberByNode } from '../thumb1/remember.js';
+import {
+  inputRanges,
+  isPointwise,
+  type Layer,
+  layerSupport,
+  pixelsOf,
+  type RescaleStage,
+  rescaleOperands,
+  rescaleStage,
+  windowNumbers,
+} from './layer.js';
+
+/** Weights in a word. */
+const perQuad = 4;
+/** Pixels of a tile, and words of one of its taps. */
+const tiles = { wide: { pixels: 9, words: 6 }, narrow: { pixels: 3, words: 2 } } as const;
+/** More pixels than this are a wide tile, however many are missing. */
+const narrowLimit = 6;
+/** The narrowest lane. */
+const laneBits = 21;
+const cyclesPerOutput = { rescaled: 18, lifted: 55, requantised: 105 } as const;
+
+interface Tables {
+  /** int8[channels][quads · 4], the last ones filled up with zeros, as words. */
+  readonly weights: Int32Array;
+  /** Words of a channel. */
+  readonly quads: number;
+  /** Words whose products the lanes hold the sum of, in every channel. */
+  readonly run: number;
+  readonly outputs: RescaleStage;
+}
+
+/**
+ * @param when the node is one layer, not a group of convolutions
+ * @param describe of nodes for which `when` holds
+ */
+export function pixelsKernel<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Layer,
+): KernelVariant<A> {
+  const remembered = rememberByNode<Tables>();
+  const tablesOf = (view: NodeView<A>, { facts }: KernelContext) =>
+    remembered(view.node, facts, () => makeTables(view, facts, describe(view)));
+  return {
+    template: 'swar/conv2d_pixels',
+    needs: ['mul32', 'thumb1'],
+    support: [
+      ...layerSupport,
+      ...[
+        'pack_pixels',
+        'lane_pixels',
+        'multiply_9_pixels',
+        'multiply_3_pixels',
+        'rescale_pixels',
+        'rescale_pixels_lifted',
+        'requantise_pixels',
+        'requantise_pixels_single',
+      ].map((name) => `swar/support/${name}`),
+    ],
+    addsResidual: true,
+    when: (view) => when(view) && pixelsOf(describe(view).shape) >= tiles.narrow.pixels,
+    scratch(view) {
+      const { shape, filters } = describe(view);
+      return packedBytes(shape, filters) + (isPointwise(shape) ? 0 : 3 * paddedDepth(filters));
+    },
+    work(view, context) {
+      const { shape, filters } = describe(view);
+      const { quads, run, outputs } = tablesOf(view, context);
+      const [wide, narrow] = tileCounts(shape);
+      const { channels } = filters;
+      const taps = quads * perQuad * channels;
+      const pixels = pixelsOf(shape);
+      const count = pixels * channels;
+      return {
+        wide: { count: wide * taps, cycles: 22.7 },
+        narrow: { count: narrow * taps, cycles: 10.5 },
+        runs: { count: (wide + narrow) * channels * Math.ceil(quads / run), cycles: 190 },
+        [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
+        ...(hasResidual(view) ? { residuals: { count, cycles: 45 } } : {}),
+        packed: { count: pixels * filters.depth, cycles: isPointwise(shape) ? 6 : 8.5 },
+      };
+    },
+    weightPasses(view) {
+      const [wide, narrow] = tileCounts(describe(view).shape);
+      return wide + narrow;
+    },
+    overlap(view) {
+      const { shape, filters } = describe(view);
+      const input = { input: 0, lead: leadOver(shape, filters), exact: false };
+      return hasResidual(view) ? [input, { input: 3, lead: 0, exact: true }] : [input];
+    },
+    lower: (view, context) => [callOf(view, describe(view), tablesOf(view, context))],
+  };
+}
+
+function makeTables(view: NodeView<AccumulationAttrs>, facts: Facts, layer: Layer): Tables {
+  const { channels, depth, position } = layer.filters;
+  const padded = paddedDepth(layer.filters);
+  const bytes = new Int8Array(channels * padded);
+  const weights = weightsOf(view);
+  for (let channel = 0; channel < channels; channel += 1) {
+    for (let i = 0; i < depth; i += 1) {
+      bytes[channel * padded + i] = weights[position(channel, i)] as number;
+    }
+  }
+  return {
+    weights: littleEndianWords(bytes),
+    quads: padded / perQuad,
+    run: longestRun(bytes, padded, inputRanges(view, facts, layer)) / perQuad,
+    outputs: rescaleStage(view, facts, layer),
+  };
+}
+
+function littleEndianWords(bytes: Int8Array): Int32Array {
+  const view = new DataView(bytes.buffer);
+  return Int32Array.from({ length: bytes.length / 4 }, (_, i) => view.getInt32(4 * i, true));
+}
+
+function paddedDepth({ depth }: Filters): number {
+  return Math.ceil(depth / perQuad) * perQuad;
+}
+
+/**
+ * Taps of the longest runs of one length whose sums fit a lane, in all channels. Four always do:
+ * a product is 2^14 at most.
+ */
+export function longestRun(weights: Int8Array, padded: number, inputs: readonly Range[]): number {
+  for (let runs = 1; ; runs += 1) {
+    const run = Math.ceil(padded / runs / perQuad) * perQuad;
+    if (run === perQuad || runsFit(weights, padded, run, inputs)) return run;
+  }
+}
+
+function runsFit(
+  weights: Int8Array,
+  padded: number,
+  run: number,
+  inputs: readonly Range[],
+): boolean {
+  const limit = 2 ** (laneBits - 1);
+  for (let begin = 0; begin < weights.length; begin += padded) {
+    for (let first = 0; first < padded; first += run) {
+      let [min, max] = [0, 0];
+      for (let i = first; i < Math.min(first + run, inputs.length); i += 1) {
+        const weight = weights[begin + i] as number;
+        const [low, high] = inputs[i] as Range;
+        min += weight * (weight > 0 ? low : high);
+        max += weight * (weight > 0 ? high : low);
+      }
+      if (min < -limit || max >= limit) return false;
+    }
+  }
+  return true;
+}
+
+function tileCounts(shape: WindowShape): readonly [wide: number, narrow: number] {
+  const pixels = pixelsOf(shape);
+  const wide = Math.floor((pixels + tiles.wide.pixels - narrowLimit - 1) / tiles.wide.pixels);
+  const left = Math.max(0, pixels - wide * tiles.wide.pixels);
+  return [wide, Math.ceil(left / tiles.narrow.pixels)];
+}
+
+function packedBytes(shape: WindowShape, filters: Filters): number {
+  const { words } = tileCounts(shape)[0] > 0 ? tiles.wide : tiles.narrow;
+  return 4 * words * paddedDepth(filters);
+}
+
+/** All windows of a tile are read before any of its outputs is written. */
+function leadOver(shape: WindowShape, { channels }: Filters): number {
+  const { batches, inH, inW, inC, outH, outW, strideH, strideW, padTop, padLeft } = shape;
+  const pixels = pixelsOf(shape);
+  const [wide] = tileCounts(shape);
+  /** The first byte under a window or one before it. */
+  const firstRead = (pixel: number) => {
+    const [row, ox] = [Math.floor(pixel / outW), pixel % outW];
+    const [n, oy] = [Math.floor(row / outH), row % outH];
+    const y = Math.max(0, oy * strideH - padTop);
+    return ((n * inH + y) * inW + Math.max(0, ox * strideW - padLeft)) * inC;
+  };
+  const accesses: Access[] = [];
+  for (let pixel = 0; pixel < pixels; ) {
+    const tile = accesses.length < wide ? tiles.wide : tiles.narrow;
+    const end = Math.min(pixels, pixel + tile.pixels);
+    let reads = Infinity;
+    for (; pixel < end; pixel += 1) reads = Math.min(reads, firstRead(pixel));
+    accesses.push({ reads, end: end * channels });
+  }
+  return leadOf(accesses, batches * inH * inW * inC);
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  layer: Layer,
+  { weights, quads, run, outputs }: Tables,
+): KernelCall {
+  const { shape, filters } = layer;
+  const operands = residualOperands(view);
+  const rescale = rescaleOperands(layer, outputs);
+  const pointwise = isPointwise(shape);
+  const packed = { packed_bytes: packedBytes(shape, filters) };
+  return {
+    ...operands,
+    flags: { ...operands.flags, ...rescale.flags, pointwise },
+    numbers: {
+      ...operands.numbers,
+      ...rescale.numbers,
+      ...(pointwise ? {} : { ...windowNumbers(view, shape), ...packed }),
+      pixels: pixelsOf(shape),
+      depth: filters.depth,
+      channels: filters.channels,
+      quads,
+      run,
+    },
+    tables: {
+      ...operands.tables,
+      ...rescale.tables,
+      weights: { data: weights, role: 'weights' },
+      starts: { data: outputs.starts, role: 'table' },
+    },
+  };
+}
