@@ -222,14 +222,14 @@ export const depthwiseConv2d = {
     {
       ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'clip_taps']),
       when: isByFour,
-      work: (view) => ({ macs: { count: macs(view), cycles: 14 } }),
+      work: (view) => ({ macs: { count: macs(view), cycles: 21 } }),
       overlap: (view) => overlaps(view, lanes),
       lower: (view) => lower(view, true),
     },
     {
       ...multiplyKernel('depthwise_conv2d', ['clip_taps']),
       when: () => true,
-      work: (view) => ({ macs: { count: macs(view), cycles: 25 } }),
+      work: (view) => ({ macs: { count: macs(view), cycles: 31 } }),
       overlap: (view) => overlaps(view, 1),
       lower: (view) => lower(view, false),
     },
