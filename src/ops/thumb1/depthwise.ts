@@ -216,9 +216,7 @@ function callOf(
       in_image: shape.inH * shape.inW * shape.inC,
       out_image: shape.outH * shape.outW * shape.outC,
       words,
-      last_word: (words - 1) * inner.outStep,
-      out_step: -inner.outStep,
-      out_bytes: -words * inner.outStep,
+      out_step: inner.outStep,
       lane_out: lines.lane * inner.outStep,
     },
     tables: {

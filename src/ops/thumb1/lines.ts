@@ -60,6 +60,8 @@ export interface Lines {
 /** Words of x that a pair of outputs reads under a segment. */
 const reachOf = ({ stride }: Axis) => 3 + stride;
 
+/** A line's results wait on the stack, eight bytes a word. */
+const maxWords = 96;
 /** A plane of this many bytes is never cut into bands; a band of one line may need more. */
 const planeBytes = 960;
 function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis] {
@@ -88,7 +90,7 @@ function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis]
   ];
 }
 
-/** The cheaper of rows and columns as lines; null where neither's stride is 1 or 2. */
+/** The cheaper of rows and columns as lines; null where neither's length and stride will do. */
 export function linesOf(shape: WindowShape): Lines | null {
   const [vertical, horizontal] = axesOf(shape);
   const ways = [cut(vertical, horizontal, true), cut(horizontal, vertical, false)]
@@ -99,8 +101,8 @@ export function linesOf(shape: WindowShape): Lines | null {
 
 /** `isByRow`: the inner axis is the horizontal one, weights lie row after row. */
 function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
-  if (inner.stride > 2) return null;
   const words = Math.ceil(inner.outputs / 2);
+  if (inner.stride > 2 || words > maxWords) return null;
   const span = dilated(inner.taps, inner.dilation);
   const pitch = (words - 1) * inner.stride + span;
   const inside = insideOf(inner, pitch, inner.outputs - words);

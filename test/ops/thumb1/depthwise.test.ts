@@ -86,6 +86,12 @@ const layers: readonly Layer[] = [
     window: { ...unit, strideH: 3, ...padsOf(0, 0, 1, 1) },
   },
   {
+    edge: 'rows too long for the stack: columns are lines',
+    input: [1, 2, 200, 1],
+    filter: [2, 3],
+    window: { ...unit, ...padsOf(0, 1, 1, 1) },
+  },
+  {
     edge: 'padding on one side, zero point 127',
     input: [1, 5, 6, 3],
     filter: [3, 3],

@@ -1,0 +1,386 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* n times the same word; returns the end. */
+static inline uint32_t *fill_words(uint32_t *to, int32_t word, int32_t n)
+{
+    for (; n > 0; n--)
+        *to++ = (uint32_t)word;
+    return to;
+}
+
+/* How lines of one channel are packed: a word has a pixel in its lower half and one `lane` bytes
+ * after it in the upper half. On a line come `before` words of padding, `upper` words with only the
+ * upper pixel inside, `both`, `lower` and `after`. Assembly names the fields by their place. */
+struct gather {
+    int32_t step, lane, line; /* Bytes from pixel to pixel, lane to lane, line to line. */
+    int32_t start;            /* Bytes from a line's first pixel to the lower one of its first word. */
+    int32_t padding;          /* Two pixels of it. */
+    int32_t before, upper, both, lower, after; /* Words. */
+};
+
+/* Packs n > 0 lines from `line` on; returns the end of the words. */
+#if defined(__ARM_ARCH_6M__)
+#define GATHER_WORD(word)                                                                          \
+    "ldrsb " word ", [r1, r3]\n ldrsb r6, [r1, r2]\n add r1, r8\n lsls r6, r6, #16\n"              \
+    "adds " word ", r6\n"
+
+static __attribute__((naked, noinline)) uint32_t *
+gather_lines(__attribute__((unused)) uint32_t *to, __attribute__((unused)) const int8_t *line,
+             __attribute__((unused)) int32_t n, __attribute__((unused)) const struct gather *gather)
+{
+    __asm__(".syntax unified\n push {r4-r7, lr}\n"
+            "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+            "mov r12, r3\n mov r11, r2\n ldr r4, [r3]\n mov r8, r4\n ldr r2, [r3, #4]\n"
+            "ldr r4, [r3, #8]\n mov r9, r4\n ldr r4, [r3, #12]\n adds r1, r4\n mov r10, r1\n"
+            "ldr r4, [r3, #16]\n mov lr, r4\n movs r3, #0\n"
+            /* A line: r1 is the lower pixel, r2 the way to the upper one, lr the padding. */
+            "1: mov r7, r12\n mov r4, lr\n ldr r5, [r7, #20]\n cmp r5, #0\n beq 3f\n"
+            "2: stm r0!, {r4}\n add r1, r8\n subs r5, #1\n bne 2b\n"
+            "3: ldr r5, [r7, #24]\n cmp r5, #0\n beq 5f\n sxth r4, r4\n"
+            "4: ldrsb r6, [r1, r2]\n lsls r6, r6, #16\n adds r6, r4\n stm r0!, {r6}\n"
+            "add r1, r8\n subs r5, #1\n bne 4b\n"
+            "5: ldr r7, [r7, #28]\n lsls r4, r7, #30\n beq 7f\n"
+            "6:" GATHER_WORD("r4") "stm r0!, {r4}\n subs r7, #1\n lsls r4, r7, #30\n bne 6b\n"
+            "7: cmp r7, #0\n beq 9f\n"
+            "8:" GATHER_WORD("r4") GATHER_WORD("r5") "stm r0!, {r4, r5}\n"
+            GATHER_WORD("r4") GATHER_WORD("r5") "stm r0!, {r4, r5}\n subs r7, #4\n bne 8b\n"
+            "9: mov r7, r12\n mov r4, lr\n ldr r5, [r7, #32]\n cmp r5, #0\n beq 11f\n"
+            "sxth r6, r4\n subs r4, r4, r6\n"
+            "10: ldrsb r6, [r1, r3]\n adds r6, r4\n stm r0!, {r6}\n add r1, r8\n"
+            "subs r5, #1\n bne 10b\n mov r4, lr\n"
+            "11: ldr r5, [r7, #36]\n cmp r5, #0\n beq 13f\n"
+            "12: stm r0!, {r4}\n subs r5, #1\n bne 12b\n"
+            "13: add r10, r9\n mov r1, r10\n mov r4, r11\n subs r4, #1\n mov r11, r4\n bne 1b\n"
+            "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
+}
+#else
+static uint32_t *gather_lines(uint32_t *to, const int8_t *line, int32_t n,
+                              const struct gather *gather)
+{
+    const uint32_t padding = (uint32_t)gather->padding;
+    const uint32_t padding_low = (uint32_t)(int16_t)gather->padding;
+    for (; n > 0; n--, line += gather->line) {
+        int32_t at = gather->start;
+        for (int32_t i = 0; i < gather->before; i++, at += gather->step)
+            *to++ = padding;
+        for (int32_t i = 0; i < gather->upper; i++, at += gather->step)
+            *to++ = padding_low + ((uint32_t)line[at + gather->lane] << 16);
+        for (int32_t i = 0; i < gather->both; i++, at += gather->step)
+            *to++ = (uint32_t)line[at] + ((uint32_t)line[at + gather->lane] << 16);
+        for (int32_t i = 0; i < gather->lower; i++, at += gather->step)
+            *to++ = (uint32_t)line[at] + (padding - padding_low);
+        for (int32_t i = 0; i < gather->after; i++)
+            *to++ = padding;
+    }
+    return to;
+}
+#endif
+
+/* Lines of one channel of a depthwise convolution, for depthwise_lines. Addresses, offsets and steps
+ * are in bytes. Assembly names the fields by their place. */
+struct depthwise_lines {
+    int32_t x, pairs, runs, segments, next_x; /* Bytes of x under a line's pairs, of all its taps. */
+    int32_t out, to_next_out, last_out;
+    int32_t lowest, top, offset, out_step, out_bytes, low, high, base, lane, highest;
+    int32_t odd; /* The number of words. */
+    int32_t taps[]; /* Of each segment three weights and the way to it; then the way back to taps. */
+};
+
+/* A word of x holds two pixels, whose outputs lie `lane` bytes apart: x0 + (x1 << 16). Segments of
+ * three neighbouring taps are multiplied with two neighbouring words at once, so that six products
+ * overwrite x and weights and need no copies. Lanes of a run of products are exact as long as they
+ * do not leave -32767 ... 32767, as is proved for the weights: runs are (0) the products of each of
+ * three segments, (1) the same but two and one of the first, or (2) two and one of every segment.
+ *
+ * Lanes wait on the stack, then go to the output in the opposite order, for which `out` is the place
+ * of a line's last word. With a = lane + base, an output is the highest byte of
+ * lane * high + (a * low >> 14) + offset; or `lowest` if a < 0, `highest` if a > top. */
+#if defined(__ARM_ARCH_6M__)
+/* Products of the words a and b: with two weights in r4 and r1, with the third in r6 and r3. */
+#define SEGMENT_BY_1                                                                               \
+    "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n muls r1, r5\n" \
+    "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"                        \
+    "ldm r0!, {r5}\n muls r3, r5\n"
+#define SEGMENT_BY_2                                                                               \
+    "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n muls r1, r6\n" \
+    "muls r5, r2\n adds r4, r5\n muls r6, r3\n"                                                    \
+    "ldm r0!, {r5}\n muls r2, r5\n adds r1, r2\n ldm r0!, {r5}\n muls r3, r5\n"
+/* Of one word: r4 and r6. */
+#define SINGLE_SEGMENT(rest)                                                                       \
+    "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n adds r0, #" rest "\n"        \
+    "muls r4, r1\n muls r5, r2\n adds r4, r5\n muls r6, r3\n"
+/* A run to the sum of runs and, rounded by r12 = 0x8000, to that of upper lanes. */
+#define FIRST_RUN(run, sum, upper)                                                                 \
+    "mov " sum ", " run "\n add " run ", r12\n asrs " run ", #16\n mov " upper ", " run "\n"
+#define NEXT_RUN(run, sum, upper)                                                                  \
+    "add " sum ", " run "\n add " run ", r12\n asrs " run ", #16\n add " upper ", " run "\n"
+/* The last run to its own register, the lower lane, and to `lane`. The carry of asrs rounds. */
+#define LAST_RUN(run, lane, t, sum, upper)                                                         \
+    "asrs " lane ", " run ", #16\n mov " t ", " upper "\n adcs " lane ", " t "\n"                  \
+    "add " run ", " sum "\n lsls " t ", " lane ", #16\n subs " run ", " run ", " t "\n"
+/* A run to the sums of lower and of upper lanes. */
+#define SPLIT_RUN(run, lower, upper)                                                               \
+    "sxth r5, " run "\n subs " run ", " run ", r5\n asrs " run ", #16\n add " lower ", r5\n"       \
+    "add " upper ", " run "\n"
+#define OTHER_SEGMENTS(segment)                                                                    \
+    segment "adds r4, r6\n adds r1, r3\n" NEXT_RUN("r4", "r8", "r9") NEXT_RUN("r1", "r10", "r11")  \
+    segment "adds r4, r6\n adds r1, r3\n" LAST_RUN("r4", "r5", "r6", "r8", "r9")                   \
+    LAST_RUN("r1", "r2", "r3", "r10", "r11") "push {r1, r2, r4, r5}\n subs r7, #48\n cmp r0, lr\n"
+#define OUTPUT(lane, n)                                                                            \
+    "adds r3, " lane ", r6\n bmi 6" n "f\n cmp r3, r9\n bhi 7" n "f\n"                             \
+    "muls " lane ", r5\n muls r3, r4\n lsrs r3, #14\n adds " lane ", r3\n add " lane ", r10\n"     \
+    "lsrs " lane ", #24\n 5" n ":\n"
+#define OUT_OF_RANGE(lane, n)                                                                      \
+    "6" n ": mov " lane ", r8\n b 5" n "b\n"                                                       \
+    "7" n ": mov r3, lr\n ldr " lane ", [r3, #48]\n b 5" n "b\n"
+#define OUTPUTS(lower, upper)                                                                      \
+    "pop {r1, r2}\n" OUTPUT("r1", lower) "strb r1, [r0]\n"                                         \
+    OUTPUT("r2", upper) "strb r2, [r0, r7]\n add r0, r11\n"
+
+/* r0 is the structure, r1 x, r2 the output, r3 the number of lines. */
+#define DEPTHWISE_LINES(segment, rest)                                                             \
+    ".syntax unified\n push {r4-r7, lr}\n"                                                         \
+    "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r0, r4-r7}\n"                     \
+    "str r1, [r0]\n str r2, [r0, #20]\n"                                                           \
+    "ldr r4, [r0, #48]\n ldr r5, [r0, #24]\n adds r4, r5\n muls r3, r4\n adds r2, r3\n"            \
+    "str r2, [r0, #28]\n"                                                                          \
+    /* A line: r0 is x, lr its end, r7 the taps. */                                                \
+    "1: ldr r7, [sp]\n mov r6, r7\n ldm r7!, {r0-r4}\n adds r4, r0\n str r4, [r6]\n"               \
+    "adds r1, r0\n mov lr, r1\n adds r7, #56\n cmp r2, #2\n bne 10f\n b 20f\n"                     \
+    "10: movs r1, #128\n lsls r1, #8\n mov r12, r1\n"                                              \
+    "cmp r0, lr\n beq 13f\n cmp r2, #0\n beq 11f\n b 12f\n"                                        \
+    "11:" segment "adds r4, r6\n adds r1, r3\n"                                                    \
+    FIRST_RUN("r4", "r8", "r9") FIRST_RUN("r1", "r10", "r11") OTHER_SEGMENTS(segment) "bne 11b\n"  \
+    "13: subs r7, #4\n ldm r7!, {r1}\n cmp r1, #0\n bne 14f\n b 30f\n"                             \
+    "14:" SINGLE_SEGMENT(rest) FIRST_RUN("r4", "r8", "r9") NEXT_RUN("r6", "r8", "r9")              \
+    SINGLE_SEGMENT(rest) "adds r4, r6\n" NEXT_RUN("r4", "r8", "r9")                                \
+    SINGLE_SEGMENT(rest) "adds r4, r6\n" LAST_RUN("r4", "r5", "r6", "r8", "r9")                    \
+    "push {r4, r5}\n subs r7, #48\n b 30f\n"                                                       \
+    "12:" segment FIRST_RUN("r4", "r8", "r9") FIRST_RUN("r1", "r10", "r11")                        \
+    NEXT_RUN("r6", "r8", "r9") NEXT_RUN("r3", "r10", "r11") OTHER_SEGMENTS(segment) "bne 12b\n"    \
+    "b 13b\n"                                                                                      \
+    "20: adds r3, r7\n mov r12, r3\n"                                                              \
+    "21: movs r1, #0\n mov r8, r1\n mov r9, r1\n mov r10, r1\n mov r11, r1\n"                      \
+    "22:" segment SPLIT_RUN("r4", "r8", "r9") SPLIT_RUN("r1", "r10", "r11")                        \
+    SPLIT_RUN("r6", "r8", "r9") SPLIT_RUN("r3", "r10", "r11") "cmp r7, r12\n bne 22b\n"            \
+    "mov r1, r10\n mov r2, r11\n mov r4, r8\n mov r5, r9\n push {r1, r2, r4, r5}\n"                \
+    "ldm r7!, {r3}\n add r7, r3\n cmp r0, lr\n bne 21b\n"                                          \
+    "subs r7, #4\n ldm r7!, {r1}\n lsls r1, r1, #3\n add sp, r1\n"                                 \
+    /* Its outputs: r0 goes from the last to r12, r7 is the way to the other lane. */              \
+    "30: subs r7, #56\n mov lr, r7\n ldr r0, [r7]\n"                                               \
+    "adds r7, #12\n ldm r7!, {r1-r5}\n mov r8, r1\n mov r9, r2\n mov r10, r3\n mov r11, r4\n"      \
+    "adds r5, r0\n mov r12, r5\n ldm r7, {r4-r7}\n"                                                \
+    "mov r1, lr\n ldr r1, [r1, #52]\n lsrs r1, r1, #1\n bcs 33f\n"                                 \
+    "31:" OUTPUTS("1", "2") "33:" OUTPUTS("3", "4") "cmp r0, r12\n bne 31b\n"                      \
+    "mov r7, lr\n ldm r7!, {r1, r2, r3}\n adds r0, r2\n cmp r0, r3\n beq 32f\n"                    \
+    "subs r7, #12\n str r0, [r7]\n b 1b\n"                                                         \
+    OUT_OF_RANGE("r1", "1") OUT_OF_RANGE("r2", "2") OUT_OF_RANGE("r1", "3") OUT_OF_RANGE("r2", "4")\
+    "32: pop {r0, r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
+#endif
+
+#if !defined(__ARM_ARCH_6M__)
+static inline uint32_t run_of_taps(const int32_t *taps, const uint32_t *x, int32_t n)
+{
+    uint32_t run = 0;
+    for (int32_t k = 0; k < n; k++)
+        run += (uint32_t)taps[k] * x[k];
+    return run;
+}
+
+static inline void add_lanes(int32_t lanes[2], uint32_t run)
+{
+    const int32_t lower = (int16_t)run;
+    lanes[0] += lower;
+    lanes[1] += (int32_t)(run - (uint32_t)lower) >> 16;
+}
+
+static inline int8_t output_of(int32_t lane, const struct depthwise_lines *lines)
+{
+    const uint32_t a = (uint32_t)lane + (uint32_t)lines->base;
+    if (a > (uint32_t)lines->top)
+        return (int8_t)((int32_t)a < 0 ? lines->lowest : lines->highest);
+    const uint32_t fraction = a * (uint32_t)lines->low >> 14;
+    const uint32_t sum = (uint32_t)lane * (uint32_t)lines->high + fraction;
+    return (int8_t)((sum + (uint32_t)lines->offset) >> 24);
+}
+
+/* What the assembly computes. */
+static void any_depthwise_lines(struct depthwise_lines *lines, const uint32_t *x, int8_t *out,
+                                int32_t count, int32_t stride)
+{
+    const int32_t segments = lines->segments / 16;
+    const int32_t words = lines->out_bytes / lines->out_step;
+    for (; count > 0; count--, x += lines->next_x / 4) {
+        for (int32_t i = 0; i < words; i++) {
+            /* Steps lead from the end of a segment of a pair, 3 + stride words, to the next. */
+            const uint32_t *word = x + i / 2 * 2 * stride;
+            const int32_t second = i % 2 * stride;
+            int32_t lanes[2] = { 0, 0 };
+            for (int32_t s = 0; s < segments; s++) {
+                const int32_t *taps = lines->taps + 4 * s;
+                word += taps[3] / 4;
+                if (lines->runs < (s == 0 ? 1 : 2)) {
+                    add_lanes(lanes, run_of_taps(taps, word + second, 3));
+                } else {
+                    add_lanes(lanes, run_of_taps(taps, word + second, 2));
+                    add_lanes(lanes, run_of_taps(taps + 2, word + second + 2, 1));
+                }
+                word += 3 + stride;
+            }
+            int8_t *const y = out + (words - 1 - i) * lines->out_step;
+            y[0] = output_of(lanes[0], lines);
+            y[lines->lane] = output_of(lanes[1], lines);
+        }
+        out += lines->to_next_out + lines->out_bytes;
+    }
+}
+#endif
+
+/* Computes `count` lines, the first from x into the word at `out`. Outputs are 1 word of x apart. */
+#if defined(__ARM_ARCH_6M__)
+static __attribute__((naked, noinline)) void
+depthwise_lines(__attribute__((unused)) struct depthwise_lines *lines,
+                __attribute__((unused)) const uint32_t *x, __attribute__((unused)) int8_t *out,
+                __attribute__((unused)) int32_t count)
+{
+    __asm__(DEPTHWISE_LINES(SEGMENT_BY_1, "4"));
+}
+#else
+static void depthwise_lines(struct depthwise_lines *lines, const uint32_t *x, int8_t *out,
+                            int32_t count)
+{
+    any_depthwise_lines(lines, x, out, count, 1);
+}
+#endif
+
+struct depthwise_conv2d_s8_thumb1_args {
+    const int8_t *weights;
+    const int32_t *stage;
+    uint8_t lines_in;
+    uint8_t lines_stride;
+    uint8_t in_image;
+};
+
+/* One channel after the other: its image, or a band of lines of it, is packed two pixels a word
+ * with its padding, then multiplied and written where it was. A line is a row or a column. */
+static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch,
+                                       const struct depthwise_conv2d_s8_thumb1_args *restrict args)
+{
+    struct depthwise_lines *const lines = (struct depthwise_lines *)(void *)scratch;
+    uint32_t *const plane = (uint32_t *)(void *)(scratch + 128);
+    const struct gather gather = {
+        .step = 3, .lane = 12, .line = 27, .start = -3,
+        .padding = 196611, .before = 0, .upper = 1,
+        .both = 5, .lower = 1, .after = 0,
+    };
+    const int32_t segments = 3, channels = 3;
+    const int32_t lines_in = args->lines_in, lines_out = 5, band = 5;
+    const int32_t lines_pad = 1, lines_stride = args->lines_stride;
+    const int32_t lines_taps = 3, pitch = 7;
+    const int32_t words = 5, pair_bytes = 8;
+    const int32_t out_step = 3, out_line = 27;
+    const int32_t in_image = args->in_image, out_image = 135;
+    const int8_t *weights = args->weights;
+    const int32_t *stage = args->stage;
+
+    lines->segments = 16 * segments;
+    lines->next_x = 4 * pitch * lines_stride;
+    lines->to_next_out = out_line + words * out_step;
+    lines->out_step = -out_step;
+    lines->out_bytes = -words * out_step;
+    lines->lane = 12;
+    lines->odd = words & 1;
+    lines->taps[4 * segments] = -(16 * segments + 4);
+    for (int32_t c = 0; c < channels; c++, in++, out++) {
+        lines->runs = (int8_t)stage[0];
+        lines->lowest = (int8_t)(stage[0] >> 8);
+        lines->highest = (int8_t)(stage[0] >> 16);
+        lines->top = stage[1];
+        lines->offset = stage[2];
+        lines->low = stage[3];
+        lines->high = stage[4];
+        lines->base = stage[5];
+        /* An odd last word is computed by itself, or, where all runs are cut, as half of a pair. */
+        lines->pairs = pair_bytes * ((words + (lines->runs == 2 ? 1 : 0)) >> 1);
+        const int32_t *steps = model_depthwise_conv2d_0_steps + (stage[0] >> 24) * (segments + 1);
+        stage += 6;
+        const uint32_t *const x = plane + *steps++;
+        for (int32_t *taps = lines->taps; taps != lines->taps + 4 * segments; taps += 4) {
+            taps[0] = weights[0];
+            taps[1] = weights[1];
+            taps[2] = weights[2];
+            taps[3] = *steps++;
+            weights += 3;
+        }
+        const int8_t *image = in;
+        int8_t *outputs = out + (words - 1) * out_step;
+        for (int32_t batch = 1; batch > 0; batch--) {
+            /* Up to line `next` of the image, all are packed that lie before `line`. */
+            int32_t next = -lines_pad;
+            uint32_t *line = plane;
+            for (int32_t oy = 0; oy < lines_out; oy += band) {
+                const int32_t top = oy * lines_stride - lines_pad;
+                const int32_t count = lines_out - oy < band ? lines_out - oy : band;
+                const int32_t end = top + (count - 1) * lines_stride + lines_taps;
+                const int32_t kept = next > top ? next - top : 0;
+                const uint32_t *again = line - kept * pitch;
+                for (line = plane; line != plane + kept * pitch;)
+                    *line++ = *again++;
+                const int32_t to = end < lines_in ? end : lines_in;
+                int32_t from = top + kept;
+                for (; from < 0 && from < end; from++)
+                    line = fill_words(line, gather.padding, pitch);
+                if (from < to) {
+                    line = gather_lines(line, image + from * gather.line, to - from, &gather);
+                    from = to;
+                }
+                for (; from < end; from++)
+                    line = fill_words(line, gather.padding, pitch);
+                depthwise_lines(lines, x, outputs + oy * out_line, count);
+                next = end;
+            }
+            image += in_image;
+            outputs += out_image;
+        }
+    }
+}
+
+static const struct depthwise_conv2d_s8_thumb1_args model_depthwise_conv2d_0_args BONSAI_FLASH = {
+    .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage,
+    .lines_in = 9, .lines_stride = 2, .in_image = 243,
+};
+
+static const struct depthwise_conv2d_s8_thumb1_args model_depthwise_conv2d_1_args BONSAI_FLASH = {
+    .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage,
+    .lines_in = 5, .lines_stride = 1, .in_image = 135,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,9,3]  3x3 stride 2x1 pad
+     * 1,1,1,1 relu
+     * kernel thumb1/depthwise_conv2d (test; 1215 MAC); scratch 440 B at 0x017c; arena in 0x0000,
+     * out 0x00f4 */
+    case 0:
+        depthwise_conv2d_s8_thumb1(arena + 0x0000, arena + 0x00f4, arena + 0x017c,
+        &model_depthwise_conv2d_0_args);
+        break;
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,5,9,3]  3x3 pad 1,1,1,1 relu
+     * kernel thumb1/depthwise_conv2d (test; 1215 MAC); scratch 328 B at 0x03bc; arena in 0x00f4,
+     * out 0x0334 */
+    case 1:
+        depthwise_conv2d_s8_thumb1(arena + 0x00f4, arena + 0x0334, arena + 0x03bc,
+        &model_depthwise_conv2d_1_args);
+        break;
+    default:
+        break;
+    }
+}
