@@ -120,7 +120,7 @@ function callOf(
 ): KernelCall {
   const { shape, filters } = layer;
   const operands = residualOperands(view);
-  const rescale = rescaleOperands(layer, outputs);
+  const rescale = rescaleOperands(layer, outputs.rescale, outputs.words);
   const pointwise = isPointwise(shape);
   const pixels = pixelsOf(shape);
   const per = channelsPerUnit(lanes.format);

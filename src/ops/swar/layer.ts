@@ -28,20 +28,16 @@ export interface RescaleStage {
   readonly rescale: Rescale;
   /** What the sums of each channel begin with: int32. */
   readonly starts: Int32Array;
-  /** int32[channels][stageWords[rescale]]. */
-  readonly table: Table;
+  /** Constants of each channel: as the kernels of that name read them. */
+  readonly words: readonly (readonly number[])[];
 }
-
-/** int32 of each channel in the table. */
-export const stageWords = { rescaled: 6, lifted: 9, requantised: 2 } as const;
 
 /** Templates of C helpers: of windows, and between sums and stored outputs. */
 export const layerSupport = [
   ...['multiply_high', 'requantise', 'requantise_single', 'to_output', 'add_residual'].map(
     (name) => `portable/support/${name}`,
   ),
-  ...['gather_patch', 'last_tap'].map((name) => `mve/support/${name}`),
-  ...['copy_bytes', 'lane_triple', 'rescale_sums', 'rescale_sums_lifted'].map(
+  ...['copy_bytes', 'gather_window', 'lane_triple', 'rescale_sums', 'rescale_sums_lifted'].map(
     (name) => `swar/support/${name}`,
   ),
 ];
@@ -55,16 +51,16 @@ export function rescaleStage(
   const biases = biasesFor(view, filters, true);
   const forms = formsOf(view, facts, filters.channels, stage);
   if (forms === null) {
-    const words = stage.multipliers.flatMap(({ multiplier, shift }) => [multiplier, shift]);
-    return { rescale: 'requantised', starts: biases, table: tableOf(words) };
+    const words = stage.multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
+    return { rescale: 'requantised', starts: biases, words };
   }
   const rescale = forms.every(({ lift }) => lift === null) ? 'rescaled' : 'lifted';
-  const words = forms.flatMap((form) => [
+  const words = forms.map((form) => [
     ...rescaleWords(form),
     ...(rescale === 'lifted' ? liftWords(form) : []),
   ]);
   const starts = biases.map((bias, channel) => bias - (forms[channel]?.base ?? 0));
-  return { rescale, starts, table: tableOf(words) };
+  return { rescale, starts, words };
 }
 
 function formsOf(
@@ -84,10 +80,6 @@ function formsOf(
   return forms;
 }
 
-function tableOf(words: readonly number[]): Table {
-  return { data: Int32Array.from(words, (word) => word | 0), role: 'table' };
-}
-
 function rescaleWords(form: TwoMultiply): readonly number[] {
   const { top, lowest, highest, high, low, shift, offset } = form;
   return [top, (lowest & 255) + (highest & 255) * 256, high, low, shift, offset];
@@ -98,10 +90,11 @@ function liftWords({ lift, zeroPoint }: TwoMultiply): readonly number[] {
   return lift === null ? [32, 24, 0] : [lift, 23, zeroPoint];
 }
 
-/** What a call says of its outputs. */
+/** What a call says of its outputs, with `words` of each channel. */
 export function rescaleOperands(
   { stage }: Layer,
-  { rescale, table }: RescaleStage,
+  rescale: Rescale,
+  words: readonly (readonly number[])[],
 ): {
   readonly flags: Readonly<Record<string, boolean>>;
   readonly numbers: Readonly<Record<string, number>>;
@@ -116,9 +109,11 @@ export function rescaleOperands(
     },
     numbers: {
       ...(requantised ? stageNumbers(stage) : {}),
-      stage_words: stageWords[rescale],
+      stage_words: words[0]?.length ?? 0,
     },
-    tables: { stage: table },
+    tables: {
+      stage: { data: Int32Array.from(words.flat(), (word) => word | 0), role: 'table' },
+    },
   };
 }
 

@@ -3,6 +3,9 @@
  * weight multiplies three pixels in two words, a + 2^21 b and c + 2^11 b, as lanes.ts has output
  * channels. Weights stay int8 and are streamed once for nine pixels, so that few pixels of many
  * channels can have theirs in flash; the packed tile takes 24 bytes of scratch a tap.
+ *
+ * A 1×1 convolution may write into its input's memory: scratch is then all that it adds to the arena.
+ * Where there are more pixels than a tile, it has tiles of six.
  */
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
@@ -25,10 +28,16 @@ import {
 
 /** Weights in a word. */
 const perQuad = 4;
-/** Pixels of a tile, and words of one of its taps. */
-const tiles = { wide: { pixels: 9, words: 6 }, narrow: { pixels: 3, words: 2 } } as const;
-/** More pixels than this are a wide tile, however many are missing. */
-const narrowLimit = 6;
+/** Pixels of a tile, words of one of its taps, and about its cycles. */
+interface Tile {
+  readonly pixels: number;
+  readonly words: number;
+  readonly tapCycles: number;
+}
+
+const nine: Tile = { pixels: 9, words: 6, tapCycles: 22.7 };
+const six: Tile = { pixels: 6, words: 4, tapCycles: 15.7 };
+const three: Tile = { pixels: 3, words: 2, tapCycles: 10.2 };
 /** The narrowest lane. */
 const laneBits = 21;
 const cyclesPerOutput = { rescaled: 18, lifted: 55, requantised: 105 } as const;
@@ -63,6 +72,7 @@ export function pixelsKernel<A extends AccumulationAttrs>(
         'pack_pixels',
         'lane_pixels',
         'multiply_9_pixels',
+        'multiply_6_pixels',
         'multiply_3_pixels',
         'rescale_pixels',
         'rescale_pixels_lifted',
@@ -71,7 +81,7 @@ export function pixelsKernel<A extends AccumulationAttrs>(
       ].map((name) => `swar/support/${name}`),
     ],
     addsResidual: true,
-    when: (view) => when(view) && pixelsOf(describe(view).shape) >= tiles.narrow.pixels,
+    when: (view) => when(view) && pixelsOf(describe(view).shape) >= three.pixels,
     scratch(view) {
       const { shape, filters } = describe(view);
       return packedBytes(shape, filters) + (isPointwise(shape) ? 0 : 3 * paddedDepth(filters));
@@ -79,14 +89,15 @@ export function pixelsKernel<A extends AccumulationAttrs>(
     work(view, context) {
       const { shape, filters } = describe(view);
       const { quads, run, outputs } = tablesOf(view, context);
+      const tile = wideTile(shape);
       const [wide, narrow] = tileCounts(shape);
       const { channels } = filters;
       const taps = quads * perQuad * channels;
       const pixels = pixelsOf(shape);
       const count = pixels * channels;
       return {
-        wide: { count: wide * taps, cycles: 22.7 },
-        narrow: { count: narrow * taps, cycles: 10.5 },
+        [`tapsBy${tile.pixels}`]: { count: wide * taps, cycles: tile.tapCycles },
+        tapsBy3: { count: narrow * taps, cycles: three.tapCycles },
         runs: { count: (wide + narrow) * channels * Math.ceil(quads / run), cycles: 190 },
         [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
         ...(hasResidual(view) ? { residuals: { count, cycles: 45 } } : {}),
@@ -166,15 +177,21 @@ function runsFit(
   return true;
 }
 
+function wideTile(shape: WindowShape): Tile {
+  return isPointwise(shape) && pixelsOf(shape) > nine.pixels ? six : nine;
+}
+
+/** The last pixels are tiles of three if that is not as many pixels as a wide one. */
 function tileCounts(shape: WindowShape): readonly [wide: number, narrow: number] {
   const pixels = pixelsOf(shape);
-  const wide = Math.floor((pixels + tiles.wide.pixels - narrowLimit - 1) / tiles.wide.pixels);
-  const left = Math.max(0, pixels - wide * tiles.wide.pixels);
-  return [wide, Math.ceil(left / tiles.narrow.pixels)];
+  const tile = wideTile(shape).pixels;
+  const wide = Math.floor((pixels + three.pixels - 1) / tile);
+  const left = Math.max(0, pixels - wide * tile);
+  return [wide, Math.ceil(left / three.pixels)];
 }
 
 function packedBytes(shape: WindowShape, filters: Filters): number {
-  const { words } = tileCounts(shape)[0] > 0 ? tiles.wide : tiles.narrow;
+  const { words } = tileCounts(shape)[0] > 0 ? wideTile(shape) : three;
   return 4 * words * paddedDepth(filters);
 }
 
@@ -192,7 +209,7 @@ function leadOver(shape: WindowShape, { channels }: Filters): number {
   };
   const accesses: Access[] = [];
   for (let pixel = 0; pixel < pixels; ) {
-    const tile = accesses.length < wide ? tiles.wide : tiles.narrow;
+    const tile = accesses.length < wide ? wideTile(shape) : three;
     const end = Math.min(pixels, pixel + tile.pixels);
     let reads = Infinity;
     for (; pixel < end; pixel += 1) reads = Math.min(reads, firstRead(pixel));
@@ -208,16 +225,19 @@ function callOf(
 ): KernelCall {
   const { shape, filters } = layer;
   const operands = residualOperands(view);
-  const rescale = rescaleOperands(layer, outputs);
+  const words = outputs.words.map((each, channel) => [outputs.starts[channel] as number, ...each]);
+  const rescale = rescaleOperands(layer, outputs.rescale, words);
   const pointwise = isPointwise(shape);
   const packed = { packed_bytes: packedBytes(shape, filters) };
+  const tile = wideTile(shape);
   return {
     ...operands,
-    flags: { ...operands.flags, ...rescale.flags, pointwise },
+    flags: { ...operands.flags, ...rescale.flags, pointwise, six: tile === six },
     numbers: {
       ...operands.numbers,
       ...rescale.numbers,
       ...(pointwise ? {} : { ...windowNumbers(view, shape), ...packed }),
+      tile: tile.pixels,
       pixels: pixelsOf(shape),
       depth: filters.depth,
       channels: filters.channels,
@@ -228,7 +248,6 @@ function callOf(
       ...operands.tables,
       ...rescale.tables,
       weights: { data: weights, role: 'weights' },
-      starts: { data: outputs.starts, role: 'table' },
     },
   };
 }

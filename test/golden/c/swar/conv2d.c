@@ -64,15 +64,12 @@ BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *s
 #define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
 #define LANE_PRODUCTS6                                                                            \
     LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
-#define LANE_ADD(sum) "ldm r3!, {r6}\n adds " sum ", r6\n"
-#define LANE_TRIPLE(word0, word1)                                                                 \
+/* r4, r5 and r7 become a, b and c. */
+#define LANE_APART(word0, word1)                                                                  \
     "mov r5, " word0 "\n mov r6, " word1 "\n"                                                     \
     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
-    "asrs r6, #11\n adds r5, r6\n" LANE_ADD("r4") LANE_ADD("r5") LANE_ADD("r7")                   \
-    "stm r2!, {r4, r5, r7}\n"
-#define LANE_TRIPLES6                                                                             \
-    LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_TRIPLE("r12", "lr")
+    "asrs r6, #11\n adds r5, r6\n"
 #endif
 
 /* The lowest `bits` of a word, signed. */
@@ -106,15 +103,20 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 /* r0 is the end of the run's input, r3 the tap's place before it, r2 its value, r1 w, r4 to r7
  * products; the accumulators are r8 to r12 and lr. On the stack: input, sums, units left, head. */
 #define LANE_TAP(products) "ldrsb r2, [r0, r3]\n" products "adds r3, #1\n"
+#define LANE_ADD(sum) "ldm r3!, {r6}\n adds " sum ", r6\n"
 #define LANE_SINGLE(word) "mov r4, " word "\n" LANE_ADD("r4") "stm r2!, {r4}\n"
 /* a + 2^16 b. */
 #define LANE_PAIR(word)                                                                           \
     "mov r5, " word "\n sxth r4, r5\n subs r5, r4\n asrs r5, #16\n" LANE_ADD("r4") LANE_ADD("r5") \
     "stm r2!, {r4, r5}\n"
+#define LANE_TRIPLE(word0, word1)                                                                 \
+    LANE_APART(word0, word1) LANE_ADD("r4") LANE_ADD("r5") LANE_ADD("r7") "stm r2!, {r4, r5, r7}\n"
 #define LANE_PAIRS5                                                                               \
     LANE_PAIR("r8") LANE_PAIR("r9") LANE_PAIR("r10") LANE_PAIR("r11") LANE_PAIR("r12")
 #define LANE_PAIRS6 LANE_PAIRS5 LANE_PAIR("lr")
 #define LANE_TRIPLES5 LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_SINGLE("r12")
+#define LANE_TRIPLES6                                                                             \
+    LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_TRIPLE("r12", "lr")
 
 #define lane_units(x, w, sums, units, format, words)                                              \
     register const int8_t *r0 __asm__("r0") = (x);                                                \
