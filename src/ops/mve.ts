@@ -13,7 +13,7 @@ import {
   weightsOf,
 } from './accumulation.js';
 import { stageNumbers } from './dense.js';
-import { laneBlocks, lanes, storedLanes } from './interleave.js';
+import { lanes } from './interleave.js';
 import { inputOf, outputOf } from './operands.js';
 import { type WindowShape, windowLead } from './overlap.js';
 import { hasResidual, residualOperands } from './residual.js';
@@ -30,9 +30,14 @@ export interface Convolution {
 }
 
 const support = [
-  ...['multiply_high', 'requantise', 'requantise_single', 'to_output'].map(
-    (name) => `portable/support/${name}`,
-  ),
+  ...[
+    'multiply_high',
+    'requantise',
+    'requantise_single',
+    'to_output',
+    'add_residual',
+    'clip_taps',
+  ].map((name) => `portable/support/${name}`),
   ...[
     'load_lanes',
     'dot_lanes',
@@ -42,14 +47,16 @@ const support = [
     'rescale_lanes_single',
     'rescale_lanes_any',
     'rescale_lanes_any_single',
-    'add_lanes',
     'store_lanes',
-    'store_lanes_few',
+    'store_lanes_pair',
+    'clamp_lanes',
+    'add_residual_lanes',
     'store_even_odd',
     'add_taps',
     'add_nine_taps',
-    'copy_bytes',
-    'gather_patch',
+    'copy_rows',
+    'fill_bytes',
+    'gather_columns',
     'column_taps',
   ].map((name) => `mve/support/${name}`),
 ];
@@ -58,7 +65,8 @@ const vectorsOf = ({ depth }: Filters) => Math.ceil(depth / vectorBytes);
 const blocksOf = ({ channels }: Filters) => Math.ceil(channels / lanes);
 
 /**
- * A convolution that gathers two patches and multiplies them with every filter.
+ * A convolution that gathers the windows of a tile of pixels and multiplies two of them at a time
+ * with every filter.
  *
  * @param describe of nodes for which `when` holds
  */
@@ -71,27 +79,62 @@ export function vectorConvolution<A extends AccumulationAttrs>(
     needs: ['mve'],
     support,
     addsResidual: true,
-    when: (view) => when(view) && addsVectors(view, describe(view).filters),
-    scratch: (view) => 2 * vectorBytes * vectorsOf(describe(view).filters),
+    when,
+    scratch: (view) => tileOf(describe(view).shape).scratchBytes,
     work(view) {
       const { shape, filters } = describe(view);
-      const { batches, outH, outW, kernelH } = shape;
-      const pairs = batches * outH * Math.ceil(outW / 2);
+      const { batches, outH, outW, kernelH, inC } = shape;
+      const { pixels, columns } = tileOf(shape);
+      const rows = batches * outH;
+      const tiles = rows * Math.ceil(outW / pixels);
+      const pairs = rows * Math.ceil(outW / 2);
       const blocks = pairs * blocksOf(filters);
+      const copies = tiles * columns * kernelH;
       return {
         products: { count: blocks * vectorsOf(filters), cycles: 16 },
-        blocks: { count: blocks, cycles: 55 },
-        rows: { count: 2 * pairs * kernelH, cycles: 20 },
-        copies: { count: 2 * pairs * vectorsOf(filters), cycles: 3 },
+        blocks: { count: blocks, cycles: 38 },
+        pairs: { count: pairs, cycles: 40 },
+        copies: { count: copies * Math.ceil(inC / vectorBytes), cycles: 6 },
+        tiles: { count: tiles, cycles: 90 },
       };
     },
     overlap(view) {
-      const { shape, filters } = describe(view);
-      const lead = windowLead(shape, { tilePixels: 2 });
-      return [{ input: 0, lead, exact: false }, ...residualOverlaps(view, filters)];
+      const { shape } = describe(view);
+      const lead = windowLead(shape, { tilePixels: tileOf(shape).pixels });
+      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
     },
     lower: (view) => [convolutionCall(view, describe(view))],
   };
+}
+
+/** Windows that are gathered before any of them is multiplied. */
+interface Tile {
+  /** Pixels of the output. */
+  readonly pixels: number;
+  /** Columns of the image that are gathered at once: for all pixels, or for each if dilated. */
+  readonly columns: number;
+  /** Bytes from one pixel's window to the next. */
+  readonly step: number;
+  readonly scratchBytes: number;
+}
+
+/** Scratch that more pixels than two are worth: about what the planner lets a fast kernel have. */
+const tileBytes = 640;
+const tilePixels = 8;
+
+function tileOf(shape: WindowShape): Tile {
+  const { kernelH, kernelW, strideW, dilationW, inC, outW } = shape;
+  const columnBytes = kernelH * inC;
+  const depth = kernelW * columnBytes;
+  const step = dilationW > 1 ? depth : strideW * columnBytes;
+  const bytesOf = (pixels: number) =>
+    (pixels - 1) * step + Math.ceil(depth / vectorBytes) * vectorBytes;
+  let pixels = Math.min(tilePixels, outW + (outW % 2));
+  while (pixels > 2 && bytesOf(pixels) > tileBytes) pixels -= 2;
+  const columns = dilationW > 1 ? kernelW : (pixels - 1) * strideW + kernelW;
+  // Where strides leave columns out, they are gathered all the same.
+  const gathered = (dilationW > 1 ? pixels * columns : columns) * columnBytes;
+  return { pixels, columns, step, scratchBytes: Math.max(bytesOf(pixels), gathered) };
 }
 
 function convolutionCall(
@@ -100,18 +143,22 @@ function convolutionCall(
 ): KernelCall {
   const { batches, inH, inC, outH, outW, outC, kernelH, kernelW } = shape;
   const pointwise = inH * kernelH * kernelW === 1;
-  const call = filterCall(view, filters, stage);
+  const dilated = shape.dilationW > 1;
+  const { pixels, columns, step } = tileOf(shape);
+  const call = filterCall(view, columnByColumn(filters, shape), stage);
   return {
     ...call,
-    flags: { ...call.flags, pointwise },
+    flags: { ...call.flags, pointwise, dilated: !pointwise && dilated },
     numbers: {
       ...call.numbers,
-      ...(pointwise ? {} : windowNumbers(view, shape)),
+      ...(pointwise ? {} : { ...windowNumbers(view, shape), columns }),
       batches,
       in_c: inC,
       out_h: outH,
       out_w: outW,
       out_c: outC,
+      tile: pixels,
+      step,
     },
   };
 }
@@ -122,7 +169,6 @@ function windowNumbers(view: NodeView<object>, shape: WindowShape): Record<strin
     in_w: shape.inW,
     in_zp: inputZeroPoint(view),
     kernel_h: shape.kernelH,
-    kernel_w: shape.kernelW,
     dilation_h: shape.dilationH,
     dilation_w: shape.dilationW,
     stride_h: shape.strideH,
@@ -145,8 +191,7 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
     needs: ['mve'],
     support,
     addsResidual: true,
-    when: (view) => addsVectors(view, describe(view).filters),
-    overlap: (view) => residualOverlaps(view, describe(view).filters),
+    when: () => true,
     scratch: () => 0,
     work(view) {
       const { filters } = describe(view);
@@ -156,6 +201,7 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
         blocks: { count: blocks, cycles: 30 },
       };
     },
+    overlap: residualOverlap,
     lower(view) {
       const { filters, stage } = describe(view);
       const call = filterCall(view, filters, stage);
@@ -165,14 +211,9 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
   };
 }
 
-/** What is added to four channels is loaded at once: a sum of fewer is left to other kernels. */
-function addsVectors(view: NodeView<object>, { channels }: Filters): boolean {
-  return !hasResidual(view) || channels >= lanes;
-}
-
-/** A sum may take the place of what is added, unless the last channels are computed twice. */
-function residualOverlaps(view: NodeView<object>, { channels }: Filters): readonly Overlap[] {
-  return hasResidual(view) && channels % lanes === 0 ? [{ input: 3, lead: 0, exact: true }] : [];
+/** A sum may take the place of what is added: that is read before the sum is written, once. */
+function residualOverlap(view: NodeView<object>): readonly Overlap[] {
+  return hasResidual(view) ? [{ input: 3, lead: 0, exact: true }] : [];
 }
 
 /** What the two kernels above have in common. */
@@ -182,15 +223,14 @@ function filterCall(
   stage: OutputStage,
 ): KernelCall {
   const { channels } = filters;
-  const blocks = laneBlocks(channels);
+  const blocks = blocksFrom(channels, lanes);
   const operands = residualOperands(view);
   return {
     ...operands,
-    flags: { ...operands.flags, ...stageFlags(stage), few: channels < lanes },
+    flags: { ...operands.flags, ...stageFlags(stage) },
     numbers: {
       ...operands.numbers,
       vectors: vectorsOf(filters),
-      lanes: storedLanes(channels),
       ...stageNumbers(stage),
     },
     tables: {
@@ -217,6 +257,11 @@ function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStage) {
     single_rounding: single,
     rectified: !anyShift && !single && min >= zeroPoint,
   };
+}
+
+/** First channel of each block of so many. */
+function blocksFrom(channels: number, size: number): readonly number[] {
+  return consecutive(0, Math.ceil(channels / size)).map((block) => block * size);
 }
 
 function consecutive(first: number, count: number): readonly number[] {
@@ -335,9 +380,14 @@ function depthwiseLead(shape: WindowShape, lines: boolean): number {
   return windowLead(shape, lines ? { ...walk, lineBuffer } : walk);
 }
 
-/** The kernel's order of taps. */
+/** Taps in the order in which the kernels see them. */
 function columnByColumn(filters: Filters, { kernelH, kernelW }: WindowShape): Filters {
-  const rowMajor = (i: number) => (i % kernelH) * kernelW + Math.floor(i / kernelH);
+  const perTap = filters.depth / (kernelH * kernelW);
+  const rowMajor = (i: number) => {
+    const tap = Math.floor(i / perTap);
+    const [kx, ky] = [Math.floor(tap / kernelH), tap % kernelH];
+    return (ky * kernelW + kx) * perTap + (i % perTap);
+  };
   return { ...filters, position: (channel, i) => filters.position(channel, rowMajor(i)) };
 }
 
@@ -346,10 +396,7 @@ function depthwiseCall(
   { shape, filters, stage }: Convolution,
 ): KernelCall {
   const { channels, depth } = filters;
-  const blocks = Array.from(
-    { length: Math.ceil(channels / depthwiseLanes) },
-    (_, block) => block * depthwiseLanes,
-  );
+  const blocks = blocksFrom(channels, depthwiseLanes);
   const nine = depth === 9;
   const lines = hasLines(shape);
   const pairs = Math.ceil(depth / 2);
@@ -369,6 +416,7 @@ function depthwiseCall(
       ...(nine ? {} : { pairs }),
       ...(lines ? { row_span: rowSpan(shape) } : {}),
       ...windowNumbers(view, shape),
+      kernel_w: shape.kernelW,
       ...stageNumbers(stage),
     },
     tables: {

@@ -54,19 +54,19 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
 
 /* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
- * where it is negative, halves up). stage[4] to [7] are the multipliers, [8] to [11] the shifts. */
+ * where it is negative, halves up). stage[0] to [3] are the multipliers, [4] to [7] the shifts. */
 #if defined(__ARM_FEATURE_MVE)
 static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 {
-    x = vqrdmulhq_s32(x, vldrwq_s32(stage + 4));
+    x = vqrdmulhq_s32(x, vldrwq_s32(stage));
     x = vaddq_s32(x, vshrq_n_s32(x, 31));
-    return vrshlq_s32(x, vldrwq_s32(stage + 8));
+    return vrshlq_s32(x, vldrwq_s32(stage + 4));
 }
 #else
 static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 {
     for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = requantise(x.lane[i], stage[4 + i], stage[8 + i]);
+        x.lane[i] = requantise(x.lane[i], stage[i], stage[4 + i]);
     return x;
 }
 #endif
@@ -163,23 +163,71 @@ static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_
 }
 #endif
 
-/* n > 0 bytes, 16 at a time and no more than n. */
+/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
+ * bytes at a time, the last ones predicated. */
 #if defined(__ARM_FEATURE_MVE)
-static inline void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
+static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
+                             int32_t rows, int32_t bytes)
 {
-    __asm__ volatile("dlstp.8 lr, %[n]\n"
-                     "1:\n\t"
+    if (bytes <= 16) {
+        __asm__ volatile("vctp.8 %[bytes]\n\t"
+                         "dls lr, %[rows]\n"
+                         "1:\n\t"
+                         "vpstt\n\t"
+                         "vldrbt.8 q0, [%[from]]\n\t"
+                         "vstrbt.8 q0, [%[to]]\n\t"
+                         "add %[from], %[from_step]\n\t"
+                         "add %[to], %[to_step]\n\t"
+                         "le lr, 1b"
+                         : [to] "+r"(to), [from] "+r"(from)
+                         : [to_step] "r"(to_step), [from_step] "r"(from_step), [rows] "r"(rows),
+                           [bytes] "r"(bytes)
+                         : "q0", "lr", "cc", "memory");
+        return;
+    }
+    const int32_t whole = (bytes + 15) & ~15;
+    to_step -= whole;
+    from_step -= whole;
+    __asm__ volatile("1:\n\t"
+                     "dlstp.8 lr, %[bytes]\n"
+                     "2:\n\t"
                      "vldrb.8 q0, [%[from]], #16\n\t"
                      "vstrb.8 q0, [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [to] "+r"(to), [from] "+r"(from)
-                     : [n] "r"(n)
-                     : "q0", "lr", "memory");
+                     "letp lr, 2b\n\t"
+                     "add %[from], %[from_step]\n\t"
+                     "add %[to], %[to_step]\n\t"
+                     "subs %[rows], #1\n\t"
+                     "bne 1b"
+                     : [to] "+r"(to), [from] "+r"(from), [rows] "+r"(rows)
+                     : [to_step] "r"(to_step), [from_step] "r"(from_step), [bytes] "r"(bytes)
+                     : "q0", "lr", "cc", "memory");
 }
 #else
-static inline void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
+static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
+                             int32_t rows, int32_t bytes)
 {
-    memcpy(to, from, (size_t)n);
+    for (; rows > 0; rows--, to += to_step, from += from_step)
+        memcpy(to, from, (size_t)bytes);
+}
+#endif
+
+/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
+#if defined(__ARM_FEATURE_MVE)
+static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
+{
+    const int8x16_t values = vdupq_n_s8((int8_t)value);
+    __asm__ volatile("dlstp.8 lr, %[n]\n"
+                     "1:\n\t"
+                     "vstrb.8 %q[values], [%[to]], #16\n\t"
+                     "letp lr, 1b"
+                     : [to] "+r"(to)
+                     : [values] "w"(values), [n] "r"(n)
+                     : "lr", "memory");
+}
+#else
+static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
+{
+    memset(to, value, (size_t)n);
 }
 #endif
 
@@ -231,16 +279,16 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
     const int8_t *taps[9];
     struct row rows[9];
 
-    memset(outside, 3, (size_t)channels);
+    fill_bytes(outside, 3, channels);
     for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {
         int32_t copied = 0;
-        copy_bytes(last_pixel, in + in_h * row_bytes - channels, channels);
+        copy_rows(last_pixel, 0, in + in_h * row_bytes - channels, 0, 1, channels);
         for (int32_t oy = 0; oy < 9; oy++) {
             const int32_t top = oy * 1 - 1;
             const int32_t bottom = top + 2;
             for (; copied < bottom && copied < in_h; copied++)
-                copy_bytes(copies + copied % 2 * row_bytes, in + copied * row_bytes,
-                           row_bytes);
+                copy_rows(copies + copied % 2 * row_bytes, 0, in + copied * row_bytes, 0, 1,
+                          row_bytes);
             for (int32_t ky = 0, y = top; ky < kernel_h; ky++, y += 1) {
                 const int8_t *first = in + y * row_bytes;
                 const int8_t *last = y < in_h - 1 ? first + row_bytes - channels : last_pixel;
@@ -261,8 +309,8 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
                 for (int32_t c = 0; c < channels; c += 8, stage += 24) {
                     lanes4 even = load_lanes(stage), odd = load_lanes(stage + 12);
                     weights = add_nine_taps(&even, &odd, taps, weights);
-                    even = rescale_lanes(even, stage);
-                    odd = rescale_lanes(odd, stage + 12);
+                    even = rescale_lanes(even, stage + 4);
+                    odd = rescale_lanes(odd, stage + 16);
                     store_even_odd(out + c, even, odd, channels - c, &output);
                 }
             }

@@ -25,14 +25,17 @@ static inline lanes4 load_lanes(const int32_t *p)
 }
 #endif
 
-/* Four filters by one row: lane i is bias[i] plus the sum of x[k] * weight k of filter i, k < n. The
+/* Four filters by one row: lane i is bias i plus the sum of x[k] * weight k of filter i, k < n. The
  * filters are interleaved, 16 values of each in turn, the last filled up; x is read no further than
- * it is long: the loop's tail is predicated. */
+ * it is long: the loop's tail is predicated. Moves *weights and *stage on behind what is read. */
 #if defined(__ARM_FEATURE_MVE)
-static inline lanes4 dot_lanes(const int8_t *x, const int8_t *weights, const int32_t *bias, int32_t n)
+static inline lanes4 dot_lanes(const int8_t *x, const int8_t **weights, const int32_t **stage,
+                               int32_t n)
 {
     lanes4 sums;
-    __asm__("ldm %[bias], {r0, r2, r4, r6}\n\t"
+    const int8_t *w = *weights;
+    const int32_t *biases = *stage;
+    __asm__("ldm %[biases]!, {r0, r2, r4, r6}\n\t"
             "dlstp.8 lr, %[n]\n"
             "1:\n\t"
             "vldrb.8 q0, [%[x]], #16\n\t"
@@ -47,18 +50,24 @@ static inline lanes4 dot_lanes(const int8_t *x, const int8_t *weights, const int
             "letp lr, 1b\n\t"
             "vmov %q[sums][2], %q[sums][0], r0, r4\n\t"
             "vmov %q[sums][3], %q[sums][1], r2, r6"
-            : [sums] "=&w"(sums), [x] "+r"(x), [w] "+r"(weights)
-            : [bias] "r"(bias), [n] "r"(n)
+            : [sums] "=w"(sums), [x] "+r"(x), [w] "+r"(w), [biases] "+r"(biases)
+            : [n] "r"(n)
             : "q0", "q1", "q2", "r0", "r2", "r4", "r6", "lr", "memory");
+    *weights = w;
+    *stage = biases;
     return sums;
 }
 #else
-static inline lanes4 dot_lanes(const int8_t *x, const int8_t *weights, const int32_t *bias, int32_t n)
+static inline lanes4 dot_lanes(const int8_t *x, const int8_t **weights, const int32_t **stage,
+                               int32_t n)
 {
-    lanes4 sums = load_lanes(bias);
-    for (int32_t k = 0; k < n; k++) {
-        for (int32_t i = 0; i < 4; i++)
-            sums.lane[i] += x[k] * weights[(k / 16 * 4 + i) * 16 + k % 16];
+    lanes4 sums = load_lanes(*stage);
+    *stage += 4;
+    for (; n > 0; n -= 16, x += 16) {
+        for (int32_t i = 0; i < 4; i++, *weights += 16) {
+            for (int32_t k = 0; k < 16 && k < n; k++)
+                sums.lane[i] += x[k] * (*weights)[k];
+        }
     }
     return sums;
 }
@@ -93,20 +102,39 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
 
 /* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
- * where it is negative, halves up). stage[4] to [7] are the multipliers, [8] to [11] the shifts. */
+ * where it is negative, halves up). stage[0] to [3] are the multipliers, [4] to [7] the shifts. */
 #if defined(__ARM_FEATURE_MVE)
 static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 {
-    x = vqrdmulhq_s32(x, vldrwq_s32(stage + 4));
+    x = vqrdmulhq_s32(x, vldrwq_s32(stage));
     x = vaddq_s32(x, vshrq_n_s32(x, 31));
-    return vrshlq_s32(x, vldrwq_s32(stage + 8));
+    return vrshlq_s32(x, vldrwq_s32(stage + 4));
 }
 #else
 static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 {
     for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = requantise(x.lane[i], stage[4 + i], stage[8 + i]);
+        x.lane[i] = requantise(x.lane[i], stage[i], stage[4 + i]);
     return x;
+}
+#endif
+
+/* The first `count` of four bytes, or all if there are more. */
+#if defined(__ARM_FEATURE_MVE)
+static inline void store_lanes(int8_t *y, lanes4 x, int32_t count)
+{
+    __asm__ volatile("vctp.32 %[count]\n\t"
+                     "vpst\n\t"
+                     "vstrbt.32 %q[x], [%[y]]"
+                     :
+                     : [y] "l"(y), [x] "w"(x), [count] "r"(count)
+                     : "cc", "memory");
+}
+#else
+static inline void store_lanes(int8_t *y, lanes4 x, int32_t count)
+{
+    for (int32_t i = 0; i < count && i < 4; i++)
+        y[i] = (int8_t)x.lane[i];
 }
 #endif
 
@@ -120,18 +148,19 @@ static inline int8_t to_output(int32_t scaled, const struct output *output)
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
-/* y[i] = x[i], clamped before the zero point is added. */
+/* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
 #if defined(__ARM_FEATURE_MVE)
-static inline void store_lanes(int8_t *y, lanes4 x, const struct output *output)
+static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 {
     x = vminq_s32(vmaxq_s32(x, vdupq_n_s32(output->min)), vdupq_n_s32(output->max));
-    vstrbq_s32(y, vaddq_n_s32(x, output->zero_point));
+    return vaddq_n_s32(x, output->zero_point);
 }
 #else
-static inline void store_lanes(int8_t *y, lanes4 x, const struct output *output)
+static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 {
     for (int32_t i = 0; i < 4; i++)
-        y[i] = to_output(x.lane[i], output);
+        x.lane[i] = to_output(x.lane[i], output);
+    return x;
 }
 #endif
 
@@ -143,23 +172,24 @@ struct fully_connected_s8_mve_args {
     uint8_t out_c;
 };
 
-/* Rows of the input by all filters, four at a time. Where channels are not a multiple of four, the
- * last four overlap the four before. The input's zero point
- * is folded into the biases. */
+/* Rows of the input by all filters, four at a time. The input's zero point is folded into the
+ * biases. */
 static void fully_connected_s8_mve(const int8_t *in, int8_t *out,
                                    const struct fully_connected_s8_mve_args *restrict args)
 {
     const struct output output = { -131, 124, 3, 4 };
-    const int32_t depth = args->depth, out_c = args->out_c, block = 64 * args->vectors;
+    const int32_t depth = args->depth, out_c = args->out_c;
 
-    for (int32_t row = 1; row > 0; row--, in += depth, out += out_c) {
+    for (int32_t row = 1; row > 0; row--, in += depth) {
         const int8_t *weights = args->weights;
         const int32_t *stage = args->stage;
-        for (int32_t c = 0; c < out_c; c += 4, weights += block, stage += 12) {
-            lanes4 sums = dot_lanes(in, weights, stage, depth);
-            sums = rescale_lanes(sums, stage);
-            store_lanes(out + (c + 4 > out_c ? out_c - 4 : c), sums, &output);
+        for (int32_t c = 0; c < out_c; c += 4) {
+            lanes4 sums = dot_lanes(in, &weights, &stage, depth);
+            sums = clamp_lanes(rescale_lanes(sums, stage), &output);
+            stage += 8;
+            store_lanes(out + c, sums, out_c - c);
         }
+        out += out_c;
     }
 }
 
