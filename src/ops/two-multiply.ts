@@ -67,8 +67,8 @@ const nudges = [0, 1, -1, 2, -2];
  * The constants of a channel whose accumulator (int32, bias included) is proved to lie in
  * min … max; null where none of those tried gives the bits of the definition everywhere.
  *
- * @param onlyShift for a kernel that has `shift` in its instructions: no other one, no third
- *   multiplication, no lift
+ * @param onlyShift for a kernel that has `shift` in its instructions: no other one, and no third
+ *   multiplication
  */
 export function twoMultiply(
   stage: OutputStage,
@@ -82,7 +82,6 @@ export function twoMultiply(
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
   const { first, least } = thresholds;
   for (const scale of scalesOf(stage, first, shift)) {
-    if (onlyShift !== null && scale.lift !== null) break;
     const sumsPerUnit = multiplier * 2 ** (shift - 31) * scale.step;
     for (const range of rangesOf(thresholds, sumsPerUnit)) {
       for (const form of formsOf(range, least.length === 0 ? 0 : sumsPerUnit, onlyShift)) {

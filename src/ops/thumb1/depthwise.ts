@@ -14,7 +14,7 @@ import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.j
 import { rememberByNode } from './remember.js';
 
 /** Fields of struct depthwise_lines before its taps. */
-const headerBytes = 76;
+const headerBytes = 88;
 
 /** Segments of a window of 3×3, and the orders in which they can come. */
 const rotations = 3;
@@ -69,6 +69,8 @@ export function packedDepthwise<A extends AccumulationAttrs>(
       'any_depthwise_lines',
       'depthwise_lines',
       'depthwise_lines_by_2',
+      'depthwise_lines_lifted',
+      'depthwise_lines_by_2_lifted',
     ].map((name) => `thumb1/support/${name}`),
     when: (view, { facts }) =>
       when(view) && remember(view.node, facts, () => prove(view, facts, describe(view))) !== null,
@@ -178,18 +180,22 @@ function callOf(
   const zeroPoint = inputZeroPoint(view);
   const { channels } = filters;
   const weights = weightsOf(view);
+  const lifted = proved.some(({ form }) => form.lift !== null);
   const stage = proved.flatMap(({ form, base, runs, first }) => {
     const { top, high, low, offset, lowest, highest } = form;
     const bytes = [['whole', 'first-split', 'split'].indexOf(runs), lowest, highest, first];
     const word = bytes.reduce((sum, byte, i) => sum | ((byte & 255) << (8 * i)), 0);
-    return [word, top, (offset + Math.imul(base, high)) | 0, low, high, base];
+    const words = [word, top, (offset + Math.imul(base, high)) | 0, low, high, base];
+    if (!lifted) return words;
+    const { lift, zeroPoint: added } = form;
+    return [...words, ...(lift === null ? [0, 24] : [2 ** lift, 23 | (added << 8)])];
   });
   const orders = segments.length === rotations ? [0, 1, 2] : [0];
   const steps = orders.flatMap((first) => stepsOf(rotated(segments, first), inner));
   return {
     inputs: [0],
     outputs: [0],
-    flags: { by_2: inner.stride === 2 },
+    flags: { by_2: inner.stride === 2, lifted },
     numbers: {
       batches: shape.batches,
       channels,
