@@ -15,6 +15,7 @@ import {
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, stageBounds } from './accumulator-bounds.js';
 import { multiplyKernel, stageNumbers } from './dense.js';
+import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
 import { type Convolution, vectorConvolution, vectorDepthwise } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
@@ -215,6 +216,8 @@ export const depthwiseConv2d = {
   channels,
   inPlace: () => [],
   variants: [
+    smladDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
+    smladDepthwise3x3((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     packedDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     vectorDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     // All channels of the output read the same: a plain convolution.

@@ -68,6 +68,16 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
     return b.conv2d(x, [6, 3, 3], attrs);
   },
+  'dsp/depthwise_conv2d': (b) => {
+    const x = b.depthwise(b.input([1, 9, 9, 8]), 8, { strideH: 2, strideW: 2, ...pads });
+    return b.depthwise(x, 8, { ...pads, rounding: 'single' });
+  },
+  'dsp/depthwise_conv2d_3x3': (b) => {
+    // One rounding: a line is proved.
+    const attrs = { ...pads, rounding: 'single' };
+    const x = b.depthwise(b.input([1, 9, 9, 8]), 8, { strideH: 2, strideW: 2, ...attrs });
+    return b.depthwise(x, 8, attrs);
+  },
   'dsp/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'mve/conv2d': (b) => {
     const attrs = { strideH: 2, strideW: 2, ...pads };

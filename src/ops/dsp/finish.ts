@@ -14,8 +14,15 @@
  * is found where outputs on one side of zero are clamped away, as by a ReLU, or for one rounding.
  */
 
-import type { ChannelBounds } from '../../ir/op.js';
-import { finish, type OutputStage } from '../accumulation.js';
+import type { NodeView } from '../../ir/graph.js';
+import type { ChannelBounds, Facts, KernelContext } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  finish,
+  type OutputStage,
+} from '../accumulation.js';
 import { rangeAt } from '../bounds.js';
 import { clamp, multiplyShift } from '../quant.js';
 import { agrees, type Thresholds, thresholdsOf } from '../thresholds.js';
@@ -82,6 +89,23 @@ export function finishOf(
     return { start: scale * bias, constants, isConstant: false };
   });
   return defined && { form, offset: 0, channels: defined, isClamped };
+}
+
+const finishes = new WeakMap<Facts, WeakMap<object, Finish | null>>();
+
+/** Made once for a node: choice, scratch and lowering ask again and again. */
+export function finishFor(
+  view: NodeView<AccumulationAttrs>,
+  { filters, stage }: { readonly filters: Filters; readonly stage: OutputStage },
+  { facts }: KernelContext,
+): Finish | null {
+  const byNode = finishes.get(facts) ?? new WeakMap<object, Finish | null>();
+  finishes.set(facts, byNode);
+  const known = byNode.get(view.node);
+  if (known !== undefined) return known;
+  const finish = finishOf(stage, biasesFor(view, filters, true), facts.accumulator(view));
+  byNode.set(view.node, finish);
+  return finish;
 }
 
 function allOf<T, U>(items: readonly T[], make: (item: T) => U | null): readonly U[] | null {

@@ -6,21 +6,20 @@
  * lane ('packed'). See templates/kernels/dsp/support/define_multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import type { Facts, KernelCall, KernelContext, KernelVariant, Overlap } from '../../ir/op.js';
+import type { KernelCall, KernelContext, KernelVariant, Overlap } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
-  biasesFor,
   type Filters,
   inputZeroPoint,
   type OutputStage,
-  weightsOf,
 } from '../accumulation.js';
 import { laneBlocks, lanes } from '../interleave.js';
 import type { Convolution } from '../mve.js';
 import { outputOf } from '../operands.js';
 import { windowLead } from '../overlap.js';
 import { hasResidual, residualOperands } from '../residual.js';
-import { type Finish, finishOf, scale } from './finish.js';
+import { type Finish, finishFor, scale } from './finish.js';
+import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
 const support = [
   ...['multiply_pair', 'multiply_row', 'multiply_wide', 'multiply_packed'],
@@ -37,23 +36,6 @@ const support = [
 ]
   .map((name) => `dsp/support/${name}`)
   .concat('portable/support/add_residual');
-
-const finishes = new WeakMap<Facts, WeakMap<object, Finish | null>>();
-
-/** Made once for a node: choice, scratch and lowering ask again and again. */
-function finishFor(
-  view: NodeView<AccumulationAttrs>,
-  { filters, stage }: Pick<Convolution, 'filters' | 'stage'>,
-  { facts }: KernelContext,
-): Finish | null {
-  const byNode = finishes.get(facts) ?? new WeakMap<object, Finish | null>();
-  finishes.set(facts, byNode);
-  const known = byNode.get(view.node);
-  if (known !== undefined) return known;
-  const finish = finishOf(stage, biasesFor(view, filters, true), facts.accumulator(view));
-  byNode.set(view.node, finish);
-  return finish;
-}
 
 /** The two taps of one word of the patch: positions in a filter, −1 where there is none. */
 type Step = readonly [low: number, high: number];
@@ -281,22 +263,6 @@ function clampNumbers({ min, max }: OutputStage) {
   return { lowest: min, highest: max };
 }
 
-/** The weight at a position of a channel's filter; 0 where there is no such channel or position. */
-type WeightAt = (channel: number, position: number) => number;
-
-function liveWeights(view: NodeView<object>, filters: Filters, finish: Finish): WeightAt {
-  const weights = weightsOf(view);
-  return (channel, i) => {
-    const isDead = i < 0 || channel >= filters.channels || finish.channels[channel]?.isConstant;
-    return isDead ? 0 : (weights[filters.position(channel, i)] as number);
-  };
-}
-
-/** Two int16 in a word. */
-function word(low: number, high: number): number {
-  return (low & 0xffff) | (high << 16);
-}
-
 /** int32[groups][steps][4]: in each word two taps of a channel. */
 function wideWeights(
   groups: readonly number[],
@@ -333,17 +299,4 @@ function packedWeights(
     ),
   );
   return fits ? Int32Array.from(words) : null;
-}
-
-/** int32[groups][…]: what four accumulators begin with, then the constants that finish each. */
-function stageWords(groups: readonly number[], channels: number, finish: Finish): Int32Array {
-  const none = { start: 0, constants: finish.form === 'linear' ? [0] : [0, 0, 0] };
-  return Int32Array.from(
-    groups.flatMap((first) => {
-      const four = [0, 1, 2, 3].map((lane) =>
-        first + lane < channels ? (finish.channels[first + lane] ?? none) : none,
-      );
-      return [...four.map(({ start }) => start | 0), ...four.flatMap((each) => each.constants)];
-    }),
-  );
 }
