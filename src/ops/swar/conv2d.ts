@@ -8,6 +8,7 @@ import { hasResidual, residualOperands } from '../residual.js';
 import { rememberByNode } from '../thumb1/remember.js';
 import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
+  gatherWork,
   inputRanges,
   isPointwise,
   type Layer,
@@ -64,18 +65,17 @@ export function lanesKernel<A extends AccumulationAttrs>(
       return isPointwise(shape) ? 0 : filters.depth;
     },
     work(view, context) {
-      const { shape, filters } = describe(view);
+      const { shape, filters, stage } = describe(view);
       const { lanes, outputs } = tablesOf(view, context);
       const pixels = pixelsOf(shape);
       const count = pixels * filters.channels;
-      const gathered = isPointwise(shape) ? 0 : pixels * filters.depth;
       return {
         products: { count: pixels * lanes.words * filters.depth, cycles: 3.95 },
         runs: { count: pixels * lanes.runs, cycles: 125 },
         [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
         pixels: { count: pixels, cycles: 130 },
         ...(hasResidual(view) ? { residuals: { count, cycles: 40 } } : {}),
-        ...(gathered > 0 ? { gathered: { count: gathered, cycles: 2.5 } } : {}),
+        ...gatherWork({ shape, filters, stage }),
       };
     },
     weightPasses: (view) => pixelsOf(describe(view).shape),

@@ -1,6 +1,6 @@
 /** What the kernels of this folder share: how they read the input, and how sums become outputs. */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts, Table } from '../../ir/op.js';
+import type { Facts, Table, WorkTerm } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -141,6 +141,16 @@ export function isPointwise(shape: WindowShape): boolean {
 
 export function pixelsOf({ batches, outH, outW }: WindowShape): number {
   return batches * outH * outW;
+}
+
+/** Work of gathering windows; none for rows that are read where they lie. */
+export function gatherWork({ shape, filters }: Layer): Readonly<Record<string, WorkTerm>> {
+  if (isPointwise(shape)) return {};
+  const pixels = pixelsOf(shape);
+  return {
+    windowRows: { count: pixels * shape.kernelH, cycles: 120 },
+    gathered: { count: pixels * filters.depth, cycles: 1 },
+  };
 }
 
 /** Numbers of a call whose kernel gathers what lies under windows. */

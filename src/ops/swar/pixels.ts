@@ -15,6 +15,7 @@ import { type Access, leadOf, type WindowShape } from '../overlap.js';
 import { hasResidual, residualOperands } from '../residual.js';
 import { rememberByNode } from '../thumb1/remember.js';
 import {
+  gatherWork,
   inputRanges,
   isPointwise,
   type Layer,
@@ -40,7 +41,7 @@ const six: Tile = { pixels: 6, words: 4, tapCycles: 15.7 };
 const three: Tile = { pixels: 3, words: 2, tapCycles: 10.2 };
 /** The narrowest lane. */
 const laneBits = 21;
-const cyclesPerOutput = { rescaled: 18, lifted: 55, requantised: 105 } as const;
+const cyclesPerOutput = { rescaled: 18, lifted: 65, requantised: 105 } as const;
 
 interface Tables {
   /** int8[channels][quads · 4], the last ones filled up with zeros, as words. */
@@ -87,7 +88,7 @@ export function pixelsKernel<A extends AccumulationAttrs>(
       return packedBytes(shape, filters) + (isPointwise(shape) ? 0 : 3 * paddedDepth(filters));
     },
     work(view, context) {
-      const { shape, filters } = describe(view);
+      const { shape, filters, stage } = describe(view);
       const { quads, run, outputs } = tablesOf(view, context);
       const tile = wideTile(shape);
       const [wide, narrow] = tileCounts(shape);
@@ -100,8 +101,9 @@ export function pixelsKernel<A extends AccumulationAttrs>(
         tapsBy3: { count: narrow * taps, cycles: three.tapCycles },
         runs: { count: (wide + narrow) * channels * Math.ceil(quads / run), cycles: 190 },
         [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
-        ...(hasResidual(view) ? { residuals: { count, cycles: 45 } } : {}),
-        packed: { count: pixels * filters.depth, cycles: isPointwise(shape) ? 6 : 8.5 },
+        ...(hasResidual(view) ? { residuals: { count, cycles: 50 } } : {}),
+        packed: { count: pixels * filters.depth, cycles: 6 },
+        ...gatherWork({ shape, filters, stage }),
       };
     },
     weightPasses(view) {

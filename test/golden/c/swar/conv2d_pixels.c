@@ -1,0 +1,296 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* Values of three pixels in two words each, a + 2^21 b and c + 2^11 b, n times, `step` words apart. */
+BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c,
+                               int32_t n, int32_t step)
+{
+#if defined(__thumb__) && !defined(__thumb2__)
+    if ((((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) & 3) == 0 && n >= 4) {
+        const int8_t *const end = a + (n & ~3);
+        n &= 3;
+#define PACK_PIXELS(up)                                                                           \
+    "lsls r5, r3, #" #up "\n asrs r5, #24\n lsls r5, #21\n"                                      \
+    "lsls r6, r2, #" #up "\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"                      \
+    "lsls r6, r4, #" #up "\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n str r6, [%[to], #4]\n"   \
+    "add %[to], %[step]\n"
+        __asm__ volatile(".syntax unified\n"
+                         "1: ldm %[a]!, {r2}\n"
+                         "mov r5, %[b]\n ldm r5!, {r3}\n mov %[b], r5\n"
+                         "mov r5, %[c]\n ldm r5!, {r4}\n mov %[c], r5\n"
+                         PACK_PIXELS(24) PACK_PIXELS(16) PACK_PIXELS(8) PACK_PIXELS(0)
+                         "cmp %[a], %[end]\n"
+                         "bne 1b\n"
+                         : [to] "+l"(to), [a] "+l"(a), [b] "+h"(b), [c] "+h"(c)
+                         : [end] "h"(end), [step] "h"(step * 4)
+                         : "r2", "r3", "r4", "r5", "r6", "cc", "memory");
+#undef PACK_PIXELS
+    }
+#endif
+    for (; n > 0; n--, to += step) {
+        const uint32_t shared = (uint32_t)*b++ << 11;
+        to[0] = (int32_t)((uint32_t)*a++ + (shared << 10));
+        to[1] = (int32_t)((uint32_t)*c++ + shared);
+    }
+}
+
+/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b and
+ * c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
+#if defined(__thumb__) && !defined(__thumb2__)
+#define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
+#define LANE_PRODUCTS4                                                                            \
+    "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
+    LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
+#define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
+#define LANE_PRODUCTS6                                                                            \
+    LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
+/* r4, r5 and r7 become a, b and c. */
+#define LANE_APART(word0, word1)                                                                  \
+    "mov r5, " word0 "\n mov r6, " word1 "\n"                                                     \
+    "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
+    "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
+    "asrs r6, #11\n adds r5, r6\n"
+#endif
+
+/* The lowest `bits` of a word, signed. */
+static inline int32_t lane_of(uint32_t word, int32_t bits)
+{
+    return (int32_t)(word << (32 - bits)) >> (32 - bits);
+}
+
+static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
+{
+    const int32_t a = lane_of(word0, 21);
+    const uint32_t low = (word0 - (uint32_t)a) >> 21;
+    const uint32_t rest = word1 - (low << 11);
+    const int32_t c = lane_of(rest, 22);
+    lanes[0] = a;
+    lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
+    lanes[2] = c;
+}
+
+/* sums[i] = the channel `w` times pixel i: int8 weights in `quads` words, times the words of three
+ * pixels in two (pack_pixels): `words` a tap, 2, 4 or 6. The lanes were proved wide
+ * enough for the sum over these quads. */
+#if defined(__thumb__) && !defined(__thumb2__)
+/* As in lane_units, with r1 at the packed pixels; r0 is w, r2 a weight, r3 four of them. The stack
+ * holds the end of w, and sums. */
+#define LANE_PRODUCTS2 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")
+#define LANE_QUAD(products)                                                                       \
+    "ldm r0!, {r3}\n sxtb r2, r3\n" products "lsls r2, r3, #16\n asrs r2, #24\n" products         \
+    "lsls r2, r3, #8\n asrs r2, #24\n" products "asrs r2, r3, #24\n" products
+#define LANE_STORE(word0, word1) LANE_APART(word0, word1) "stm r2!, {r4, r5, r7}\n"
+#define LANE_STORES2 LANE_STORE("r8", "r9")
+#define LANE_STORES4 LANE_STORES2 LANE_STORE("r10", "r11")
+#define LANE_STORES6 LANE_STORES4 LANE_STORE("r12", "lr")
+
+#define lane_pixels(w, x, sums, quads, words)                                                     \
+    register const int32_t *r0 __asm__("r0") = (w);                                               \
+    register const int32_t *r1 __asm__("r1") = (x);                                               \
+    register int32_t *r2 __asm__("r2") = (sums);                                                  \
+    register int32_t r3 __asm__("r3") = (quads);                                                  \
+    __asm__ volatile(".syntax unified\n"                                                          \
+                     "lsls r4, r3, #2\n adds r4, r0\n push {r2, r4}\n"                            \
+                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"        \
+                     "mov r12, r2\n mov lr, r2\n"                                                 \
+                     "lsls r3, #31\n beq 1f\n b 2f\n"                                             \
+                     "1:" LANE_QUAD(LANE_PRODUCTS##words)                                         \
+                     "2:" LANE_QUAD(LANE_PRODUCTS##words)                                         \
+                     "ldr r3, [sp, #4]\n cmp r0, r3\n beq 3f\n b 1b\n"                            \
+                     "3: pop {r2, r4}\n" LANE_STORES##words                                      \
+                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)                                     \
+                     :                                                                            \
+                     : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",       \
+                       "memory")
+#else
+#define lane_pixels(w, x, sums, quads, words) lane_pixel_sums(w, x, sums, quads, words)
+
+static inline void lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *sums,
+                                   int32_t quads, int32_t words)
+{
+    uint32_t acc[6] = { 0 };
+    for (; quads > 0; quads--, w++) {
+        for (int32_t byte = 0; byte < 32; byte += 8) {
+            const int32_t weight = (int8_t)(*w >> byte);
+            for (int32_t i = 0; i < words; i++)
+                acc[i] += (uint32_t)weight * (uint32_t)*x++;
+        }
+    }
+    for (int32_t i = 0; i < words; i += 2, sums += 3)
+        lane_triple(sums, acc[i], acc[i + 1]);
+}
+#endif
+
+BONSAI_SHARED void multiply_6_pixels(const int32_t *w, const int32_t *x, int32_t *sums,
+                                     int32_t quads)
+{
+    lane_pixels(w, x, sums, quads, 4);
+}
+
+BONSAI_SHARED void multiply_3_pixels(const int32_t *w, const int32_t *x, int32_t *sums,
+                                     int32_t quads)
+{
+    lane_pixels(w, x, sums, quads, 2);
+}
+
+/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
+ * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum a
+ * within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as proved. */
+BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
+{
+    int8_t *const end = y + n;
+#if defined(__thumb__) && !defined(__thumb2__)
+    __asm__ volatile(".syntax unified\n"
+                     "1: ldm %[sums]!, {r4}\n"
+                     "   ldm %[stage]!, {r5, r6}\n"
+                     "   cmp r4, r5\n"
+                     "   bhi 2f\n"
+                     "   ldm %[stage]!, {r3, r5, r6, r7}\n"
+                     "   muls r5, r4\n"
+                     "   lsrs r5, r6\n"
+                     "   muls r4, r3\n"
+                     "   adds r4, r5\n"
+                     "   adds r4, r7\n"
+                     "   lsrs r4, #24\n"
+                     "   strb r4, [%[y]]\n"
+                     "   adds %[y], #1\n"
+                     "   cmp %[y], %[end]\n"
+                     "   bne 1b\n"
+                     "   b 4f\n"
+                     "2: adds %[stage], #16\n"
+                     "   cmp r4, #0\n"
+                     "   blt 3f\n"
+                     "   lsrs r6, #8\n"
+                     "3: strb r6, [%[y]]\n"
+                     "   adds %[y], #1\n"
+                     "   cmp %[y], %[end]\n"
+                     "   bne 1b\n"
+                     "4:\n"
+                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
+                     : [end] "h"(end)
+                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
+#else
+    for (; y != end; stage += 6) {
+        const uint32_t a = (uint32_t)*sums++, top = (uint32_t)stage[0];
+        const uint32_t low = a * (uint32_t)stage[3] >> stage[4];
+        const uint32_t inside = (a * (uint32_t)stage[2] + low + (uint32_t)stage[5]) >> 24;
+        const int32_t outside = (int32_t)a < 0 ? stage[1] : stage[1] >> 8;
+        *y++ = a > top ? (int8_t)outside : (int8_t)inside;
+    }
+#endif
+}
+
+/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart: as rescale_sums, with what is
+ * added to the sums before the others in `stage`. */
+BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
+                                  int32_t n)
+{
+    const int32_t *const end = sums + n;
+#if defined(__thumb__) && !defined(__thumb2__)
+    __asm__ volatile(".syntax unified\n"
+                     "   ldm %[stage]!, {r3, r4, r5}\n"
+                     "   mov r8, r4\n"
+                     "   mov r9, r5\n"
+                     "   mov r10, r3\n"
+                     "   ldm %[stage]!, {r3, r4, r5, r6}\n"
+                     "1: ldm %[sums]!, {r7}\n"
+                     "   add r7, r10\n"
+                     "   cmp r7, r8\n"
+                     "   bhi 3f\n"
+                     "   movs %[stage], r7\n"
+                     "   muls %[stage], r4\n"
+                     "   lsrs %[stage], r5\n"
+                     "   muls r7, r3\n"
+                     "   adds r7, %[stage]\n"
+                     "   adds r7, r6\n"
+                     "   lsrs r7, #24\n"
+                     "2: strb r7, [%[y]]\n"
+                     "   add %[y], %[step]\n"
+                     "   cmp %[sums], %[end]\n"
+                     "   bne 1b\n"
+                     "   b 5f\n"
+                     "3: mov %[stage], r9\n"
+                     "   cmp r7, #0\n"
+                     "   blt 4f\n"
+                     "   lsrs %[stage], #8\n"
+                     "4: movs r7, %[stage]\n"
+                     "   b 2b\n"
+                     "5:\n"
+                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
+                     : [end] "h"(end), [step] "h"(step)
+                     : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "cc", "memory");
+#else
+    for (; sums != end; y += step) {
+        const int32_t sum = (int32_t)((uint32_t)*sums++ + (uint32_t)stage[0]);
+        rescale_sums(y, &sum, stage + 1, 1);
+    }
+#endif
+}
+
+/* Pixels that share words, three in two, 6 at a time: an int8 weight multiplies each word once.
+ * The last few pixels are three at a time; those that are missing repeat others and are not stored.
+ * The input's zero point is folded into the biases. */
+static void conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *scratch)
+{
+    /* Words of four weights of a channel, and of those whose sum the lanes hold. */
+    const int32_t quads = 4, run = 4;
+    const int32_t pixels = 25, depth = 16, channels = 16;
+    enum { stage_words = 7 };
+    int32_t *const packed = (int32_t *)(void *)scratch;
+
+    for (int32_t pixel = 0, count; pixel < pixels; pixel += count) {
+        const int32_t left = pixels - pixel;
+        count = left > 6 - 3 ? 6 : 3;
+        const int32_t words = count / 3 * 2, n = left < count ? left : count;
+        const int8_t *x[3] = { in, in, in };
+        for (int32_t i = 0, third = 0; i < count; i++) {
+            if (i < n) {
+                x[third] = in;
+                in += depth;
+            }
+            if (++third == 3) {
+                third = 0;
+                pack_pixels(packed + (i - 2) / 3 * 2, x[0], x[1], x[2], depth, words);
+            }
+        }
+        const int32_t *w = model_conv2d_0_weights, *stage = model_conv2d_0_stage;
+        for (int32_t c = 0; c < channels; c++, w += quads, stage += stage_words) {
+            int32_t sums[6];
+            for (int32_t quad = 0; quad < quads; quad += run) {
+                const int32_t now = quads - quad < run ? quads - quad : run;
+                int32_t more[6];
+                int32_t *const to = quad == 0 ? sums : more;
+                if (count > 3)
+                    multiply_6_pixels(w + quad, packed + quad * 4 * words, to, now);
+                else
+                    multiply_3_pixels(w + quad, packed + quad * 4 * words, to, now);
+                for (int32_t i = 0; quad > 0 && i < n; i++)
+                    sums[i] += more[i];
+            }
+            int8_t *const y = out + c;
+            const int32_t step = channels;
+            rescale_pixels(y, step, sums, stage, n);
+        }
+        out += n * channels;
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* conv2d_0: "conv2d_0"  s8 [1,5,5,16] -> [1,5,5,16]  1x1 relu
+     * kernel swar/conv2d_pixels (test; 6400 MAC); scratch 256 B at 0x0320; arena in 0x0000, out
+     * 0x0190 */
+    case 0:
+        conv2d_pixels_s8_swar(arena + 0x0000, arena + 0x0190, arena + 0x0320);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,76 @@
+/** The kernels whose channels or pixels share words: on the simulated board, and with full lanes in C. */
+import { expect } from 'chai';
+import { analyse } from '../../../src/analysis/index.js';
+import { emitProgram } from '../../../src/codegen/program.js';
+import { type Module, mainGraph } from '../../../src/ir/graph.js';
+import { expectSameBitsOnBoard } from '../../support/board.js';
+import { randomLayer } from '../../support/layers.js';
+import { GraphBuilder, mergeModules, perTensorQuant, Random } from '../../support/module.js';
+import { firstDifference, runProgram } from '../../support/native.js';
+import { contextOf, type SimplePlanOptions, simplePlan } from '../../support/plan.js';
+import { fused, randomSum } from '../../support/residual.js';
+
+const seeds = Array.from({ length: 30 }, (_, i) => i + 1);
+
+/** Layers whose sums reach the bounds of their lanes where all inputs are at an end. */
+function fullLayer(depth: number, weight: number, channels: number): Module {
+  const b = new GraphBuilder();
+  const x = b.input([1, 1, 10, depth], perTensorQuant(0.1, 0));
+  const weights = b.constant(
+    new Int8Array(channels * depth).fill(weight),
+    [channels, 1, 1, depth],
+    perTensorQuant(0.01, 0),
+  );
+  const attrs = {
+    ...{ strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 },
+    ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
+    ...{ activation: 'none', rounding: 'double' },
+  };
+  const quant = perTensorQuant(0.001 * depth * Math.abs(weight), -3);
+  const y = b.node('conv2d', [x, weights], attrs, { quant, name: `${depth} times ${weight}` });
+  return b.module([y]);
+}
+
+for (const kernel of ['swar/conv2d', 'swar/conv2d_pixels']) {
+  describe(`kernel ${kernel}`, function () {
+    this.timeout(120_000);
+
+    /** Most of the layers, at least, are computed by it. */
+    async function expectOnBoard(modules: readonly Module[], options: SimplePlanOptions = {}) {
+      const kernels = await expectSameBitsOnBoard(modules, 'rp2040', { ...options, kernel });
+      const shared = kernels.filter((other) => other === kernel);
+      expect(shared.length / kernels.length).to.be.greaterThan(0.6);
+    }
+
+    it('gives the bits of evaluate on the simulated RP2040', () =>
+      expectOnBoard(seeds.map(randomLayer)));
+    it('does so with a kernel for each shape, in the memory of the input', () =>
+      expectOnBoard(seeds.map(randomLayer), { overlap: true, optimize: 'speed' }));
+    it('does so where a residual is added', () =>
+      expectOnBoard(
+        seeds.slice(0, 12).map((seed) => fused(randomSum(new Random(seed), 'conv2d'))),
+        { overlap: true },
+      ));
+
+    it('gives the bits of evaluate in C where lanes are full at either end', async () => {
+      const module = mergeModules([
+        fullLayer(4, 64, 13),
+        fullLayer(4, -64, 12),
+        fullLayer(64, 127, 10),
+        fullLayer(63, -128, 9),
+        fullLayer(64, -128, 16),
+        fullLayer(200, -127, 7),
+      ]);
+      const facts = analyse(mainGraph(module));
+      const plan = simplePlan(module, { kernel, facts });
+      const program = emitProgram(module, plan, contextOf(plan, facts));
+      const ends = [-128, 127].map((end) =>
+        plan.inputs.map(({ bytes }) => new Int8Array(bytes).fill(end)),
+      );
+      const traces = await runProgram(module.name, plan, program, ends);
+      traces.forEach((trace, i) => {
+        expect(firstDifference(module, ends[i] ?? [], trace)).to.equal(null);
+      });
+    });
+  });
+}
