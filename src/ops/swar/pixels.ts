@@ -99,7 +99,7 @@ export function pixelsKernel<A extends AccumulationAttrs>(
       return {
         [`tapsBy${tile.pixels}`]: { count: wide * taps, cycles: tile.tapCycles },
         tapsBy3: { count: narrow * taps, cycles: three.tapCycles },
-        runs: { count: (wide + narrow) * channels * Math.ceil(quads / run), cycles: 190 },
+        runs: { count: (wide + narrow) * channels * Math.ceil(quads / run), cycles: 160 },
         [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
         ...(hasResidual(view) ? { residuals: { count, cycles: 50 } } : {}),
         packed: { count: pixels * filters.depth, cycles: 6 },
