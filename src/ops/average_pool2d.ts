@@ -2,14 +2,18 @@
 import type { OpDef } from '../ir/op.js';
 import { type PoolAttrs, pool } from './pool.js';
 import { roundHalfAwayFromZero } from './quant.js';
+import { packedAveragePool } from './swar/average_pool2d.js';
 
 /** Both runtimes give the same bits. */
 export interface AveragePool2dAttrs extends PoolAttrs {}
 
-export const averagePool2d = pool<AveragePool2dAttrs>({
-  name: 'average_pool2d',
-  // A quotient of small integers: its double is never mistaken for a half.
-  reduce: (elements) =>
-    roundHalfAwayFromZero(elements.reduce((sum, x) => sum + x, 0) / elements.length),
-  cycles: 120,
-}) satisfies OpDef<AveragePool2dAttrs>;
+export const averagePool2d = pool<AveragePool2dAttrs>(
+  {
+    name: 'average_pool2d',
+    // A quotient of small integers: its double is never mistaken for a half.
+    reduce: (elements) =>
+      roundHalfAwayFromZero(elements.reduce((sum, x) => sum + x, 0) / elements.length),
+    cycles: 120,
+  },
+  [packedAveragePool()],
+) satisfies OpDef<AveragePool2dAttrs>;

@@ -1,7 +1,7 @@
 /** average_pool2d and max_pool2d: what the two have in common. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, KernelCall, OpDef } from '../ir/op.js';
+import type { ChannelBounds, KernelCall, KernelVariant, OpDef } from '../ir/op.js';
 import { mapBounds, tieOf } from './bounds.js';
 import { inputOf, outputOf, requireInt8 } from './operands.js';
 import { windowLead } from './overlap.js';
@@ -26,7 +26,11 @@ interface Pool {
   readonly cycles: number;
 }
 
-export function pool<A extends PoolAttrs>({ name, reduce, cycles }: Pool): OpDef<A> {
+/** @param faster kernels besides the portable one */
+export function pool<A extends PoolAttrs>(
+  { name, reduce, cycles }: Pool,
+  faster: readonly KernelVariant<A>[] = [],
+): OpDef<A> {
   return {
     name,
     infer(view) {
@@ -87,6 +91,7 @@ export function pool<A extends PoolAttrs>({ name, reduce, cycles }: Pool): OpDef
     channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
     inPlace: () => [],
     variants: [
+      ...faster,
       {
         template: `portable/${name}`,
         needs: [],
@@ -98,19 +103,19 @@ export function pool<A extends PoolAttrs>({ name, reduce, cycles }: Pool): OpDef
           const taps = outputs * view.attrs.kernelH * view.attrs.kernelW;
           return { outputs: { count: outputs, cycles }, taps: { count: taps, cycles: 5 } };
         },
-        overlap: (view) => [{ input: 0, lead: leadOf(view), exact: false }],
+        overlap: (view) => [{ input: 0, lead: poolLead(view, 1), exact: false }],
         lower: (view) => [lower(view)],
       },
     ],
   };
 }
 
-/** Of a kernel that reads and writes channel after channel, pixel after pixel. */
-function leadOf(view: NodeView<PoolAttrs>): number {
+/** Of a kernel that goes from pixel to pixel, in each so many channels at once. */
+export function poolLead(view: NodeView<PoolAttrs>, channelBlock: number): number {
   const [batches = 0, inH = 0, inW = 0, inC = 0] = imageOf(view);
   const [, outH = 0, outW = 0, outC = 0] = outputOf(view).shape;
   const shape = { ...slides(view), ...view.attrs, batches, inH, inW, inC, outH, outW, outC };
-  return windowLead(shape, { channelBlock: 1, depthwise: true });
+  return windowLead(shape, { channelBlock, depthwise: true });
 }
 
 /** Indices inside the image that window number `o` along one axis covers. */
@@ -181,30 +186,28 @@ function requireElements(view: NodeView<PoolAttrs>): void {
 }
 
 function lower(view: NodeView<PoolAttrs>): KernelCall {
+  return { inputs: [0], outputs: [0], flags: {}, numbers: poolNumbers(view), tables: {} };
+}
+
+export function poolNumbers(view: NodeView<PoolAttrs>) {
   const { attrs } = view;
   const [batches = 0, inH = 0, inW = 0, channels = 0] = imageOf(view);
   const [, outH = 0, outW = 0] = outputOf(view).shape;
   const [low, high] = activationRange(attrs.activation, outputOf(view));
   return {
-    inputs: [0],
-    outputs: [0],
-    flags: {},
-    numbers: {
-      batches,
-      in_h: inH,
-      in_w: inW,
-      channels,
-      out_h: outH,
-      out_w: outW,
-      kernel_h: attrs.kernelH,
-      kernel_w: attrs.kernelW,
-      stride_h: attrs.strideH,
-      stride_w: attrs.strideW,
-      pad_top: attrs.padTop,
-      pad_left: attrs.padLeft,
-      low,
-      high,
-    },
-    tables: {},
+    batches,
+    in_h: inH,
+    in_w: inW,
+    channels,
+    out_h: outH,
+    out_w: outW,
+    kernel_h: attrs.kernelH,
+    kernel_w: attrs.kernelW,
+    stride_h: attrs.strideH,
+    stride_w: attrs.strideW,
+    pad_top: attrs.padTop,
+    pad_left: attrs.padLeft,
+    low,
+    high,
   };
 }

@@ -157,6 +157,11 @@ const rows: Readonly<Record<string, Fill>> = {
     const attrs = { beta: 1, algorithm: 'table' };
     return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });
   },
+  'swar/average_pool2d': (b) => {
+    const attrs = { ...poolWindow, kernelH: 3, kernelW: 3 };
+    const x = b.node('average_pool2d', [b.input([1, 6, 6, 8])], attrs);
+    return b.node('average_pool2d', [x], { ...attrs, kernelH: 4, kernelW: 4 });
+  },
   'swar/conv2d': (b) => b.conv2d(b.conv2d(b.input([1, 5, 5, 64]), [16, 1, 1], {}), [10, 1, 1], {}),
   'thumb1/conv2d': (b) => {
     const x = b.conv2d(b.input([1, 9, 9, 4]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });

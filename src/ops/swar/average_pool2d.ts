@@ -1,0 +1,64 @@
+/** Means of windows inside the image, four channels in a word. */
+import type { NodeView } from '../../ir/graph.js';
+import type { KernelVariant } from '../../ir/op.js';
+import { inputOf, outputOf } from '../operands.js';
+import { type PoolAttrs, poolLead, poolNumbers } from '../pool.js';
+
+const lanes = 4;
+
+/** Sums of so many bytes fit 16 bits. */
+const maxCount = 257;
+const reciprocalBits = 24;
+
+/**
+ * ⌈2^24 / count⌉. With it ⌊n · reciprocal / 2^24⌋ is ⌊n / count⌋ for all n up to 128·count + count/2,
+ * which is what a mean of int8 divides: it exceeds n / count by less than n / 2^24 < 1 / count, and
+ * the product is less than 2^32.
+ *
+ * @param count 1 … 257
+ */
+export function reciprocalOf(count: number): number {
+  return Math.ceil(2 ** reciprocalBits / count);
+}
+
+export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
+  const countOf = ({ attrs }: NodeView<A>) => attrs.kernelH * attrs.kernelW;
+  return {
+    template: 'swar/average_pool2d',
+    needs: ['mul32'],
+    support: ['swar/support/mean_of'],
+    when(view) {
+      const { attrs } = view;
+      const [, inH = 0, inW = 0, channels = 0] = inputOf(view, 0).shape;
+      const [, outH = 0, outW = 0] = outputOf(view).shape;
+      const isInside =
+        attrs.padTop === 0 &&
+        attrs.padLeft === 0 &&
+        (outH - 1) * attrs.strideH + attrs.kernelH <= inH &&
+        (outW - 1) * attrs.strideW + attrs.kernelW <= inW;
+      return isInside && channels % lanes === 0 && countOf(view) <= maxCount;
+    },
+    scratch: () => 0,
+    work(view) {
+      const words = outputOf(view).shape.reduce((product, extent) => product * extent, 1) / lanes;
+      return {
+        words: { count: words, cycles: 150 },
+        taps: { count: words * countOf(view), cycles: 14 },
+      };
+    },
+    overlap: (view) => [{ input: 0, lead: poolLead(view, lanes), exact: false }],
+    lower(view) {
+      const { pad_top: _top, pad_left: _left, ...numbers } = poolNumbers(view);
+      const count = countOf(view);
+      return [
+        {
+          inputs: [0],
+          outputs: [0],
+          flags: {},
+          numbers: { ...numbers, count, reciprocal: reciprocalOf(count) },
+          tables: {},
+        },
+      ];
+    },
+  };
+}

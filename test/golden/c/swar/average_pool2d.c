@@ -1,0 +1,94 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* The mean of `count` bytes with 128 added to each, halves away from zero: a quotient n / count with
+ * n < 2^16, by a reciprocal of 24 bits that is exact for 257 or fewer of them. */
+struct mean { int32_t count; uint32_t reciprocal; int32_t low, high; };
+
+static inline int8_t mean_of(uint32_t biased, const struct mean *mean)
+{
+    const int32_t sum = (int32_t)biased - 128 * mean->count;
+    const uint32_t size = (uint32_t)((sum < 0 ? -sum : sum) + mean->count / 2);
+    const int32_t quotient = (int32_t)(size * mean->reciprocal >> 24);
+    const int32_t value = sum < 0 ? -quotient : quotient;
+    return (int8_t)(value < mean->low ? mean->low : value > mean->high ? mean->high : value);
+}
+
+struct average_pool2d_s8_swar_args {
+    int32_t reciprocal;
+    uint8_t in_h;
+    uint8_t in_w;
+    uint8_t out_h;
+    uint8_t out_w;
+    uint8_t kernel_h;
+    uint8_t kernel_w;
+    uint8_t count;
+};
+
+/* Mean of windows that lie inside the image, four channels a word: the bytes of even and of odd
+ * channels, 128 added, are summed in two halves of a word each. */
+static void average_pool2d_s8_swar(const int8_t *in, int8_t *out,
+                                   const struct average_pool2d_s8_swar_args *restrict args)
+{
+    const int32_t in_h = args->in_h, in_w = args->in_w, channels = 8;
+    const int32_t kernel_h = args->kernel_h, kernel_w = args->kernel_w;
+    const struct mean mean = { args->count, (uint32_t)args->reciprocal, -128, 127 };
+    for (int32_t n = 0; n < 1; n++, in += in_h * in_w * channels) {
+        for (int32_t oy = 0; oy < args->out_h; oy++) {
+            for (int32_t ox = 0; ox < args->out_w; ox++) {
+                const int32_t y0 = oy * 1, x0 = ox * 1;
+                const int8_t *pixel = in + (y0 * in_w + x0) * channels;
+                for (int32_t c = 0; c < channels; c += 4, pixel += 4, out += 4) {
+                    uint32_t even = 0, odd = 0;
+                    for (int32_t y = 0; y < kernel_h; y++) {
+                        const int8_t *p = pixel + y * in_w * channels;
+                        for (const int8_t *const end = p + kernel_w * channels; p != end;
+                             p += channels) {
+                            const uint32_t word = *(const uint32_t *)(const void *)p ^ 0x80808080u;
+                            even += word & 0x00ff00ffu;
+                            odd += word >> 8 & 0x00ff00ffu;
+                        }
+                    }
+                    out[0] = mean_of(even & 0xffff, &mean);
+                    out[1] = mean_of(odd & 0xffff, &mean);
+                    out[2] = mean_of(even >> 16, &mean);
+                    out[3] = mean_of(odd >> 16, &mean);
+                }
+            }
+        }
+    }
+}
+
+static const struct average_pool2d_s8_swar_args model_average_pool2d_0_args BONSAI_FLASH = {
+    .reciprocal = 1864136, .in_h = 6, .in_w = 6, .out_h = 4, .out_w = 4, .kernel_h = 3,
+    .kernel_w = 3, .count = 9,
+};
+
+static const struct average_pool2d_s8_swar_args model_average_pool2d_1_args BONSAI_FLASH = {
+    .reciprocal = 1048576, .in_h = 4, .in_w = 4, .out_h = 1, .out_w = 1, .kernel_h = 4,
+    .kernel_w = 4, .count = 16,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,4,4,8]  3x3
+     * kernel swar/average_pool2d (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0120 */
+    case 0:
+        average_pool2d_s8_swar(arena + 0x0000, arena + 0x0120, &model_average_pool2d_0_args);
+        break;
+    /* average_pool2d_1: "average_pool2d_1"  s8 [1,4,4,8] -> [1,1,1,8]  4x4
+     * kernel swar/average_pool2d (test; 0 MAC); scratch 0 B; arena in 0x0120, out 0x01a0 */
+    case 1:
+        average_pool2d_s8_swar(arena + 0x0120, arena + 0x01a0, &model_average_pool2d_1_args);
+        break;
+    default:
+        break;
+    }
+}
