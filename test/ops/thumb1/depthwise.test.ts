@@ -169,9 +169,15 @@ describe(kernel, function () {
     await expectSameBits(random, { kernel });
   });
 
+  it('gives them in the memory of its input, band by band', async () => {
+    const rows = layers.map((layer, i) => layerOf(layer, i));
+    const random = Array.from({ length: 20 }, (_, seed) => randomLayer(seed));
+    await expectSameBits([...rows, ...random], { kernel, overlap: true });
+  });
+
   it('gives them on the simulated RP2040', async () => {
     const rows = layers.map((layer, i) => layerOf(layer, i));
-    const kernels = await expectSameBitsOnBoard(rows, 'rp2040', { kernel });
+    const kernels = await expectSameBitsOnBoard(rows, 'rp2040', { kernel, overlap: true });
     expect(kernels.filter((other) => other !== kernel)).to.deep.equal([]);
     const random = Array.from({ length: 40 }, (_, seed) => randomLayer(seed));
     const chosen = await expectSameBitsOnBoard(random, 'rp2040', { kernel });
