@@ -237,7 +237,7 @@ function filterCall(
       ...operands.tables,
       weights: filterVectors(blocks, weightsOf(view), filters),
       stage: vectorStage(
-        blocks.map((first) => consecutive(first, lanes)),
+        blocks.map((first) => [consecutive(first, lanes)]),
         stage,
         biasesFor(view, filters, true),
       ),
@@ -290,25 +290,26 @@ function filterVectors(blocks: readonly number[], weights: Int8Array, filters: F
 }
 
 /**
- * Biases, multipliers and shifts of the channels in the lanes of a vector: int32[groups][3][4].
+ * Of each block of channels, in the lanes of vectors: the biases of all vectors, then multipliers
+ * and shifts of each: int32[blocks][vectors × 3][4].
  * A multiplier of 0 gives 0 whatever the shift: it gets one that vectors can do.
  */
 function vectorStage(
-  groups: readonly (readonly number[])[],
-  stage: OutputStage,
+  blocks: readonly (readonly (readonly number[])[])[],
+  { multipliers }: OutputStage,
   biases: Int32Array,
 ): Table {
-  const data = new Int32Array(groups.length * 3 * lanes);
-  groups.forEach((channels, group) => {
-    channels.forEach((channel, lane) => {
-      const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
-      const at = group * 3 * lanes + lane;
-      data[at] = biases[channel] ?? 0;
-      data[at + lanes] = multiplier;
-      data[at + 2 * lanes] = multiplier === 0 ? -1 : shift;
-    });
-  });
-  return { data, role: 'table' };
+  const scaling = (channel: number) => multipliers[channel] ?? { multiplier: 0, shift: 0 };
+  const data = blocks.flatMap((vectors) => [
+    ...vectors.flatMap((channels) => channels.map((channel) => biases[channel] ?? 0)),
+    ...vectors.flatMap((channels) => [
+      ...channels.map((channel) => scaling(channel).multiplier),
+      ...channels.map((channel) =>
+        scaling(channel).multiplier === 0 ? -1 : scaling(channel).shift,
+      ),
+    ]),
+  ]);
+  return { data: Int32Array.from(data), role: 'table' };
 }
 
 /** Channels of a depthwise convolution that are computed at once. */
@@ -398,22 +399,22 @@ function depthwiseCall(
   const { channels, depth } = filters;
   const blocks = blocksFrom(channels, depthwiseLanes);
   const nine = depth === 9;
+  const filled = !nine && depth % 2 === 1;
   const lines = hasLines(shape);
   const pairs = Math.ceil(depth / 2);
   const turns = [0, 1].map((odd) => consecutive(0, lanes).map((i) => 2 * i + odd));
   return {
     inputs: [0],
     outputs: [0],
-    flags: { ...stageFlags(stage), nine, lines },
+    flags: { ...stageFlags(stage), nine, lines, filled },
     numbers: {
       batches: shape.batches,
       out_h: shape.outH,
       out_w: shape.outW,
       channels,
       pixel_bytes: pixelBytes(shape),
-      most_rows: nine ? 9 : mostRows,
-      most_taps: nine ? 9 : mostTaps,
       ...(nine ? {} : { pairs }),
+      ...(filled ? { taps: depth } : {}),
       ...(lines ? { row_span: rowSpan(shape) } : {}),
       ...windowNumbers(view, shape),
       kernel_w: shape.kernelW,
@@ -427,7 +428,7 @@ function depthwiseCall(
         nine ? depth : 2 * pairs,
       ),
       stage: vectorStage(
-        blocks.flatMap((first) => turns.map((turn) => turn.map((i) => first + i))),
+        blocks.map((first) => turns.map((turn) => turn.map((i) => first + i))),
         stage,
         biasesFor(view, filters, true),
       ),

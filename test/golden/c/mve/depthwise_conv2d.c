@@ -81,17 +81,22 @@ static inline int8_t to_output(int32_t scaled, const struct output *output)
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
-/* Stores the first `count`, at most eight, of the channels in turns from `even` and `odd`, clamped
- * before the zero point is added. */
+/* Stores the first `count`, or eight if there are more, of the channels in turns from `even` and
+ * `odd`, clamped before the zero point is added. */
 #if defined(__ARM_FEATURE_MVE)
 static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
                                   const struct output *output)
 {
-    int16x8_t x = vqmovntq_s32(vqmovnbq_s32(vuninitializedq_s16(), even), odd);
+    int16x8_t x = vqmovntq_s32(vqmovnbq_s32(vreinterpretq_s16_s32(even), even), odd);
     x = vmaxq_s16(x, vdupq_n_s16((int16_t)output->min));
     x = vminq_s16(x, vdupq_n_s16((int16_t)output->max));
     x = vaddq_n_s16(x, (int16_t)output->zero_point);
-    vstrbq_p_s16(y, x, vctp16q((uint32_t)count));
+    __asm__ volatile("vctp.16 %[count]\n\t"
+                     "vpst\n\t"
+                     "vstrbt.16 %q[x], [%[y]]"
+                     :
+                     : [y] "l"(y), [x] "w"(x), [count] "r"(count)
+                     : "cc", "memory");
 }
 #else
 static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
@@ -231,27 +236,50 @@ static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 }
 #endif
 
-/* What taps see of a row of the image: its first pixel, its last one, and from one to the next. Of
- * rows outside of the image that are pixels of zero points, and `step` is 0. */
-struct row { const int8_t *first, *last; int32_t step; };
+/* What taps see of rows of the image: their first pixels, their last ones, and from one to the next.
+ * Of rows outside of the image all are pixels of zero points, and `step` is 0. */
+struct rows { const int8_t *first[16], *last[16]; int32_t step[16]; };
 
-/* Pointers to the pixels in column x of each row; returns where the next ones go. */
-static inline const int8_t **column_taps(const int8_t **taps, const struct row *rows, int32_t count,
-                                         int32_t x, int32_t in_w, const int8_t *outside)
+/* Pointers to the pixels in column x of `count` rows; up to three behind them may change. */
+#if defined(__ARM_FEATURE_MVE)
+static inline void column_taps(const int8_t **taps, const struct rows *rows, int32_t count,
+                               int32_t x, int32_t in_w, const int8_t *outside)
 {
-    const struct row *const end = rows + count;
-    if (x < 0 || x >= in_w) {
-        for (; rows != end; rows++)
-            *taps++ = outside;
-    } else if (x == in_w - 1) {
-        for (; rows != end; rows++)
-            *taps++ = rows->last;
-    } else {
-        for (; rows != end; rows++)
-            *taps++ = rows->first + x * rows->step;
+    for (int32_t i = 0; i < count; i += 4) {
+        /* A pointer is an address: what the vectors hold is not said in C. */
+        if (x < 0 || x >= in_w)
+            __asm__ volatile("vdup.32 q0, %[outside]\n\t"
+                             "vstrw.32 q0, [%[taps]]"
+                             :
+                             : [taps] "r"(taps + i), [outside] "r"(outside)
+                             : "q0", "memory");
+        else if (x == in_w - 1)
+            __asm__ volatile("vldrw.32 q0, [%[last]]\n\t"
+                             "vstrw.32 q0, [%[taps]]"
+                             :
+                             : [taps] "r"(taps + i), [last] "r"(rows->last + i)
+                             : "q0", "memory");
+        else
+            __asm__ volatile("vldrw.32 q0, [%[first]]\n\t"
+                             "vldrw.32 q1, [%[step]]\n\t"
+                             "vmla.s32 q0, q1, %[x]\n\t"
+                             "vstrw.32 q0, [%[taps]]"
+                             :
+                             : [taps] "r"(taps + i), [first] "r"(rows->first + i),
+                               [step] "r"(rows->step + i), [x] "r"(x)
+                             : "q0", "q1", "memory");
     }
-    return taps;
 }
+#else
+static inline void column_taps(const int8_t **taps, const struct rows *rows, int32_t count,
+                               int32_t x, int32_t in_w, const int8_t *outside)
+{
+    for (int32_t i = 0; i < count; i++)
+        taps[i] = x < 0 || x >= in_w ? outside
+                  : x == in_w - 1    ? rows->last[i]
+                                     : rows->first[i] + x * rows->step[i];
+}
+#endif
 
 struct depthwise_conv2d_s8_mve_args {
     const int8_t *weights;
@@ -276,8 +304,8 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
     const int32_t row_bytes = in_w * channels;
     int8_t *const outside = scratch, *const last_pixel = outside + 16;
     int8_t *const copies = last_pixel + 16;
-    const int8_t *taps[9];
-    struct row rows[9];
+    const int8_t *taps[12];
+    struct rows rows;
 
     fill_bytes(outside, 3, channels);
     for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {
@@ -296,21 +324,23 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
                     first = copies + y % 2 * row_bytes;
                     last = first + row_bytes - channels;
                 }
-                rows[ky] = y < 0 || y >= in_h ? (struct row){ outside, outside, 0 }
-                                              : (struct row){ first, last, channels };
+                const int32_t inside = y >= 0 && y < in_h;
+                rows.first[ky] = inside ? first : outside;
+                rows.last[ky] = inside ? last : outside;
+                rows.step[ky] = inside ? channels : 0;
             }
             for (int32_t ox = 0; ox < out_w; ox++, out += channels) {
                 const int8_t *weights = args->weights;
                 const int32_t *stage = args->stage;
-                const int8_t **next = taps;
                 for (int32_t kx = 0, x = ox * stride_w - pad_left; kx < kernel_w;
                      kx++, x += dilation_w)
-                    next = column_taps(next, rows, kernel_h, x, in_w, outside);
-                for (int32_t c = 0; c < channels; c += 8, stage += 24) {
-                    lanes4 even = load_lanes(stage), odd = load_lanes(stage + 12);
+                    column_taps(taps + kx * kernel_h, &rows, kernel_h, x, in_w, outside);
+                for (int32_t c = 0; c < channels; c += 8) {
+                    lanes4 even = load_lanes(stage), odd = load_lanes(stage + 4);
                     weights = add_nine_taps(&even, &odd, taps, weights);
-                    even = rescale_lanes(even, stage + 4);
+                    even = rescale_lanes(even, stage + 8);
                     odd = rescale_lanes(odd, stage + 16);
+                    stage += 24;
                     store_even_odd(out + c, even, odd, channels - c, &output);
                 }
             }
