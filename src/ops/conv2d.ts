@@ -22,6 +22,7 @@ import {
   stageNumbers,
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
+import { sparseConvolution } from './dsp/sparse.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { type Convolution, vectorConvolution } from './mve.js';
 import { inputOf, outputOf } from './operands.js';
@@ -268,6 +269,8 @@ export const conv2d = {
   variants: residualVariants([
     smladRow(isPointwise, convolutionOf),
     smladConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
+    sparseConvolution(8, (view) => dimsOf(view).groups === 1, convolutionOf),
+    sparseConvolution(4, (view) => dimsOf(view).groups === 1, convolutionOf),
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     lanesKernel((view) => dimsOf(view).groups === 1, convolutionOf),

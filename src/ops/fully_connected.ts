@@ -22,6 +22,7 @@ import {
   rowShape,
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
+import { sparseConvolution, sparseRow } from './dsp/sparse.js';
 import { type Convolution, vectorFullyConnected } from './mve.js';
 import { inputOf } from './operands.js';
 import type { WindowShape } from './overlap.js';
@@ -159,6 +160,9 @@ export const fullyConnected = {
   variants: residualVariants([
     smladRow(() => true, layerOf),
     smladConvolution((view) => rowsOf(view) > 1, convolutionOf),
+    sparseRow((view) => rowsOf(view) === 1, layerOf),
+    sparseConvolution(8, (view) => rowsOf(view) > 1, convolutionOf),
+    sparseConvolution(4, (view) => rowsOf(view) > 1, convolutionOf),
     vectorFullyConnected(layerOf),
     lanesKernel(() => true, convolutionOf),
     {

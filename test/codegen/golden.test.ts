@@ -78,6 +78,13 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.depthwise(b.input([1, 9, 9, 8]), 8, { strideH: 2, strideW: 2, ...attrs });
     return b.depthwise(x, 8, attrs);
   },
+  'dsp/sparse_conv2d': (b) => {
+    const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
+    return b.conv2d(x, [6, 3, 3], pads);
+  },
+  'dsp/sparse_conv2d_by4': (b) =>
+    b.conv2d(b.conv2d(b.input([1, 9, 9, 3]), [8, 1, 1], {}), [6, 1, 1], {}),
+  'dsp/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'dsp/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'mve/conv2d': (b) => {
     const attrs = { strideH: 2, strideW: 2, ...pads };

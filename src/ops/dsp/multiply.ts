@@ -209,7 +209,7 @@ function stagedBytes(view: NodeView<object>, { filters }: Pick<Convolution, 'fil
   return isStaged ? Math.max(filters.channels, lanes) : 0;
 }
 
-function skipOverlap(view: NodeView<object>): readonly Overlap[] {
+export function skipOverlap(view: NodeView<object>): readonly Overlap[] {
   return hasResidual(view) ? [{ input: 3, lead: 0, exact: true }] : [];
 }
 
@@ -259,7 +259,7 @@ function multiplyCall(
   };
 }
 
-function clampNumbers({ min, max }: OutputStage) {
+export function clampNumbers({ min, max }: OutputStage) {
   return { lowest: min, highest: max };
 }
 

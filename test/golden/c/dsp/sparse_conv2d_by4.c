@@ -1,0 +1,405 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* Four pixels: r4 to r7 are their sums; r0 and r12: two entries; a column is four int16. */
+#define sparse_four() four
+
+#if defined(__ARM_FEATURE_DSP)
+
+__asm__(
+    ".macro sparse_enter_four\n"
+    "    rsb r3, r3, #4\n"
+    "    add r2, r7, r7, lsl #1\n"
+    "    lsl r3, r3, #2\n"
+    "    strd r2, r3, [sp, #sparse_skipped]\n"
+    ".endm\n"
+    ".macro sparse_first_four\n"
+    "    ldmia r1!, {r0, r7, r12}\n"
+    "    ldr lr, [sp, #sparse_x]\n"
+    "    sparse_column_four r0, r7, r7, r7, r7\n"
+    ".endm\n"
+    ".macro sparse_step_four\n"
+    "    ldrd r0, r12, [r1], #8\n"
+    "    sparse_column_four r0, r4, r5, r6, r7\n"
+    "    sparse_column_four r12, r4, r5, r6, r7\n"
+    ".endm\n"
+    ".macro sparse_column_four w, a, b, c, d\n"
+    "    add.w lr, lr, \\w, lsr #16\n"
+    "    ldrd r2, r3, [lr]\n"
+    "    smlabb r4, r2, \\w, \\a\n"
+    "    smlatb r5, r2, \\w, \\b\n"
+    "    smlabb r6, r3, \\w, \\c\n"
+    "    smlatb r7, r3, \\w, \\d\n"
+    ".endm\n"
+    /* Pixels that are not there are skipped: all stores have the same size. */
+    ".macro sparse_finish_four finish\n"
+    "    sparse_finish \\finish, r4, r5, r6, r7\n"
+    "    ldm sp, {r0, r2, r3, lr}\n"
+    "    add pc, lr\n"
+    "    nop\n"
+    "    strb.w r7, [r0, r3]\n"
+    "    strb.w r6, [r0, r2, lsl #1]\n"
+    "    strb.w r5, [r0, r2]\n"
+    "    strb.w r4, [r0], #1\n"
+    "    str r0, [sp, #sparse_y]\n"
+    ".endm\n");
+
+#else
+
+typedef const int16_t *sparse_taps_four;
+#define sparse_pixels_four 4
+#define sparse_step_four 2
+#define sparse_step_bytes_four 52
+#define sparse_add_four(sums, column, w) sparse_add(sums, column, w, 4)
+
+#endif
+
+/* sum + the upper half of the 64-bit product, rounded: halves up. */
+static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+#else
+    return sum + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+#endif
+}
+
+/* x within int8. */
+static inline int8_t saturate8(int32_t x)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("ssat %0, #8, %0" : "+r"(x));
+    return (int8_t)x;
+#else
+    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
+#endif
+}
+
+/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
+ * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
+ * `offset` is half of what is shifted out and the output's zero point. */
+static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
+{
+    const int32_t y = smmlar(acc >> 7, multiplier, 0);
+    return saturate8((y + (y >> 31) + offset) >> shift);
+}
+
+/* finish_twice. r12: multiplier, offset and shift of four channels. */
+#define multiply_twice() twice
+
+#if defined(__ARM_FEATURE_DSP)
+
+__asm__(
+    ".macro multiply_finish_twice shape\n"
+    "    multiply_twice \\shape, r4, r8\n"
+    "    multiply_twice \\shape, r5, r9\n"
+    "    multiply_twice \\shape, r6, r10\n"
+    "    multiply_twice \\shape, r7, r11\n"
+    "    str r12, [sp, #multiply_stage]\n"
+    ".endm\n"
+    ".macro multiply_twice shape, sum, sum1\n"
+    "    ldmia r12!, {r0, r2, r3}\n"
+    "    multiply_twice_one \\sum\n"
+    "    .ifc \\shape, pair\n"
+    "    multiply_twice_one \\sum1\n"
+    "    .endif\n"
+    ".endm\n"
+    ".macro multiply_twice_one sum\n"
+    "    asr \\sum, \\sum, #7\n"
+    "    smmulr \\sum, \\sum, r0\n"
+    "    add \\sum, \\sum, \\sum, asr #31\n"
+    "    add \\sum, \\sum, r2\n"
+    "    asr \\sum, \\sum, r3\n"
+    "    ssat \\sum, #8, \\sum\n"
+    ".endm\n");
+
+#else
+
+#define multiply_constants_twice 3
+#define multiply_finish_twice(sum, with, m) finish_twice(sum, (with)[0], (with)[1], (with)[2])
+
+#endif
+
+/* Functions that multiply columns of taps, one tap of some output pixels each, with the weights that
+ * are not 0, one output channel after the other.
+ *
+ * The stream of a channel: its first entry, what its sums begin with, a jump, pairs (or quads) of
+ * entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it takes
+ * to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in its
+ * lower half and the distance in bytes from the tap before in its upper one. A jump leads into eight
+ * unrolled pairs, so late that as many are left as the stream has before the next jump. */
+struct sparse {
+    const int32_t *weights;
+    const int32_t *end;
+    int32_t offset; /* Of finish_linear. */
+    int32_t out_c;
+};
+
+#define define_sparse(name, shape, finish) define_sparse_of(name, shape, finish)
+
+#if defined(__ARM_FEATURE_DSP)
+
+#define define_sparse_of(name, shape, finish)                                                      \
+    void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels);                   \
+    __asm__("sparse " #name ", " #shape ", " #finish)
+
+/* r0: first entry, constant; r1: stream; lr: column; r2, r3: taps; r12: jump; the rest is the
+ * shape's. The frame begins with what it takes to store the outputs. */
+__asm__(
+    ".syntax unified\n"
+    ".set sparse_y, 0\n"
+    ".set sparse_c, 4\n"
+    ".set sparse_skipped, 8\n"
+    ".set sparse_x, 16\n"
+    ".set sparse_end, 20\n"
+    ".set sparse_offset, 24\n"
+    ".macro sparse name, shape, finish\n"
+    "    .pushsection .text.\\name, \"ax\", %progbits\n"
+    "    .balign 4\n"
+    "    .thumb_func\n"
+    "    .type \\name, %function\n"
+    "\\name:\n"
+    "    push {r4-r11, lr}\n"
+    "    sub sp, sp, #28\n"
+    "    ldm r2, {r4-r7}\n"
+    "    strd r0, r7, [sp, #sparse_y]\n"
+    "    strd r1, r5, [sp, #sparse_x]\n"
+    "    str r6, [sp, #sparse_offset]\n"
+    "    sparse_enter_\\shape\n"
+    "    mov r1, r4\n"
+    "1:  sparse_first_\\shape\n"
+    "    add pc, r12\n"
+    "    nop\n"
+    "2:  .rept 8\n"
+    "    sparse_step_\\shape\n"
+    "    .endr\n"
+    "    ldrd r12, r0, [r1], #8\n"
+    "    add pc, r12\n"
+    "    nop\n"
+    "    sparse_finish_\\shape \\finish\n"
+    "    ldr r12, [sp, #sparse_end]\n"
+    "    cmp r1, r12\n"
+    "    bne 1b\n"
+    "    add sp, sp, #28\n"
+    "    pop {r4-r11, pc}\n"
+    "    .size \\name, . - \\name\n"
+    "    .popsection\n"
+    ".endm\n"
+    ".macro sparse_finish finish, sums:vararg\n"
+    "    .ifc \\finish, linear\n"
+    "    ldr r12, [sp, #sparse_offset]\n"
+    "    .irp sum, \\sums\n"
+    "    multiply_linear row, r0, \\sum\n"
+    "    .endr\n"
+    "    .else\n"
+    "    ldrd r2, r3, [r1], #8\n"
+    "    .irp sum, \\sums\n"
+    "    multiply_\\finish\\()_one \\sum\n"
+    "    .endr\n"
+    "    .endif\n"
+    ".endm\n");
+
+#else
+
+#define define_sparse_of(name, shape, finish)                                                      \
+    static void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)             \
+    {                                                                                              \
+        for (const int32_t *w = m->weights; w != m->end; y++) {                                    \
+            int32_t sums[8], jump = w[2];                                                          \
+            for (int32_t i = 0; i < sparse_pixels_##shape; i++)                                    \
+                sums[i] = w[1];                                                                    \
+            sparse_taps_##shape column = (sparse_taps_##shape)x + sparse_add_##shape(sums, x, w);  \
+            w += 3;                                                                                \
+            for (int32_t left = 8 - jump / sparse_step_bytes_##shape;;                             \
+                 left = (-jump - 8) / sparse_step_bytes_##shape) {                                 \
+                for (left *= sparse_step_##shape; left > 0; left--)                                \
+                    column += sparse_add_##shape(sums, column, w++);                               \
+                jump = w[0];                                                                       \
+                if (jump == 0)                                                                     \
+                    break;                                                                         \
+                w += 2;                                                                            \
+            }                                                                                      \
+            w++;                                                                                   \
+            for (int32_t i = 0; i < pixels; i++)                                                   \
+                y[i * m->out_c] = (int8_t)multiply_finish_##finish(sums[i], w, m);                 \
+            w += multiply_constants_##finish;                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)
+
+/* The products of an entry's column; how many taps that is away. */
+static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int32_t *w, int32_t n)
+{
+    const int32_t away = (int32_t)((uint32_t)*w >> 16) / 2;
+    for (int32_t i = 0; i < n; i++)
+        sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)(column[away + i] * (int16_t)*w));
+    return away;
+}
+
+#endif
+
+define_sparse(sparse_four_twice, sparse_four(), multiply_twice());
+
+/* Four bytes from any address, the first one lowest. */
+static inline uint32_t load_word(const int8_t *from)
+{
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
+
+/* Bytes 0 and 2 as two int16. */
+static inline uint32_t sxtb16(uint32_t x)
+{
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t lanes;
+    __asm__("sxtb16 %0, %1" : "=r"(lanes) : "r"(x));
+    return lanes;
+#else
+    return (uint32_t)(uint16_t)(int8_t)x | (uint32_t)(uint16_t)(int8_t)(x >> 16) << 16;
+#endif
+}
+
+/* Bytes 1 and 3 as two int16. */
+static inline uint32_t sxtb16_odd(uint32_t x)
+{
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t lanes;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(lanes) : "r"(x));
+    return lanes;
+#else
+    return sxtb16(x >> 8);
+#endif
+}
+
+/* The lower halves of two words, the first one lowest. */
+static inline uint32_t pack_low(uint32_t a, uint32_t b)
+{
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t lanes;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(lanes) : "r"(a), "r"(b));
+    return lanes;
+#else
+    return (a & 0xffffu) | b << 16;
+#endif
+}
+
+/* The upper halves of two words, the first one lowest. */
+static inline uint32_t pack_high(uint32_t a, uint32_t b)
+{
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t lanes;
+    __asm__("pkhtb %0, %2, %1, asr #16" : "=r"(lanes) : "r"(a), "r"(b));
+    return lanes;
+#else
+    return a >> 16 | (b & 0xffff0000u);
+#endif
+}
+
+/* n int8 of four pixels as int16: in turn two words with the same int8 of all four, `step` words
+ * apart. */
+static inline uint32_t *sparse_columns(uint32_t *to, int32_t step, const int8_t *const pixels[4],
+                                      int32_t n)
+{
+    const int8_t *a = pixels[0], *b = pixels[1], *c = pixels[2], *d = pixels[3];
+    for (; n >= 4; n -= 4, to += 4 * step) {
+        const uint32_t wa = load_word(a), wb = load_word(b), wc = load_word(c), wd = load_word(d);
+        a += 4, b += 4, c += 4, d += 4;
+        const uint32_t ea = sxtb16(wa), eb = sxtb16(wb), ec = sxtb16(wc), ed = sxtb16(wd);
+        to[0] = pack_low(ea, eb);
+        to[1] = pack_low(ec, ed);
+        to[2 * step] = pack_high(ea, eb);
+        to[2 * step + 1] = pack_high(ec, ed);
+        const uint32_t oa = sxtb16_odd(wa), ob = sxtb16_odd(wb);
+        const uint32_t oc = sxtb16_odd(wc), od = sxtb16_odd(wd);
+        to[step] = pack_low(oa, ob);
+        to[step + 1] = pack_low(oc, od);
+        to[3 * step] = pack_high(oa, ob);
+        to[3 * step + 1] = pack_high(oc, od);
+    }
+    for (; n > 0; n--, to += step) {
+        to[0] = pack_low((uint32_t)*a++, (uint32_t)*b++);
+        to[1] = pack_low((uint32_t)*c++, (uint32_t)*d++);
+    }
+    return to;
+}
+
+/* The columns of `tile` pixels, of which `count` are there; the last one stands for the others. */
+static inline void sparse_pixels(uint32_t *to, int32_t tile, const int8_t *in, int32_t count,
+                                int32_t in_c)
+{
+    for (int32_t first = 0; first < tile; first += 4) {
+        const int8_t *pixels[4];
+        for (int32_t i = 0; i < 4; i++)
+            pixels[i] = in + (first + i < count ? first + i : count - 1) * in_c;
+        sparse_columns(to + first / 2, tile / 2, pixels, in_c);
+    }
+}
+
+struct sparse_conv2d_by4_s8_dsp_args {
+    const int32_t *weights;
+    uint8_t end;
+    uint8_t out_c;
+    uint8_t in_c;
+};
+
+/* Four pixels at a time: their values are widened to int16 in scratch, those of one channel side by
+ * side, then multiplied with the weights that are not 0. The input's zero point is folded into the
+ * biases. */
+static void sparse_conv2d_by4_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
+                                     const struct sparse_conv2d_by4_s8_dsp_args *restrict args)
+{
+    const struct sparse sparse = {
+        .weights = args->weights,
+        .end = args->weights + args->end,
+        .offset = 0,
+        .out_c = args->out_c,
+    };
+    uint32_t *const columns = (uint32_t *)(void *)scratch;
+    const int32_t in_c = args->in_c;
+    for (int32_t pixels = 81; pixels > 0; pixels -= 4) {
+        const int32_t count = pixels < 4 ? pixels : 4;
+        sparse_pixels(columns, 4, in, count, in_c);
+        in += 4 * in_c;
+        const int32_t outputs = count * sparse.out_c;
+        sparse_four_twice(out, columns, &sparse, count);
+        out += outputs;
+    }
+}
+
+static const struct sparse_conv2d_by4_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
+    .weights = model_conv2d_0_weights, .end = 72, .out_c = 8, .in_c = 3,
+};
+
+static const struct sparse_conv2d_by4_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
+    .weights = model_conv2d_1_weights, .end = 90, .out_c = 6, .in_c = 8,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,8]  1x1
+     * kernel dsp/sparse_conv2d_by4 (test; 1944 MAC); scratch 24 B at 0x037c; arena in 0x0000,
+     * out 0x00f4 */
+    case 0:
+        sparse_conv2d_by4_s8_dsp(arena + 0x0000, arena + 0x00f4, arena + 0x037c,
+        &model_conv2d_0_args);
+        break;
+    /* conv2d_1: "conv2d_1"  s8 [1,9,9,8] -> [1,9,9,6]  1x1
+     * kernel dsp/sparse_conv2d_by4 (test; 3888 MAC); scratch 64 B at 0x057c; arena in 0x00f4,
+     * out 0x0394 */
+    case 1:
+        sparse_conv2d_by4_s8_dsp(arena + 0x00f4, arena + 0x0394, arena + 0x057c,
+        &model_conv2d_1_args);
+        break;
+    default:
+        break;
+    }
+}
