@@ -16,7 +16,7 @@ import {
 import { laneBlocks, lanes } from '../interleave.js';
 import type { Convolution } from '../mve.js';
 import { outputOf } from '../operands.js';
-import { windowLead } from '../overlap.js';
+import { type WindowShape, windowLead } from '../overlap.js';
 import { hasResidual, residualOperands } from '../residual.js';
 import { type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
@@ -36,6 +36,12 @@ const support = [
 ]
   .map((name) => `dsp/support/${name}`)
   .concat('portable/support/add_residual');
+
+/** One row of pixels, each for itself. */
+function isRow({ batches, inH, inW, outH, outW, kernelH, kernelW, strideW, padLeft }: WindowShape) {
+  const isOneRow = batches * inH * outH * kernelH * kernelW === 1;
+  return isOneRow && inW === outW && strideW === 1 && padLeft === 0;
+}
 
 /** The two taps of one word of the patch: positions in a filter, −1 where there is none. */
 type Step = readonly [low: number, high: number];
@@ -108,7 +114,7 @@ export function smladConvolution<A extends AccumulationAttrs>(
       const convolution = describe(view);
       const { shape } = convolution;
       const finish = finishFor(view, convolution, context) as Finish;
-      const pointwise = shape.inH * shape.kernelH * shape.kernelW === 1;
+      const pointwise = isRow(shape);
       const { byTap, length } = runsOf(convolution);
       const wholeWords = shape.inC % lanes === 0;
       const call = multiplyCall(view, convolution, finish, stepsFor(convolution), context);

@@ -367,7 +367,7 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
     const int32_t out_h = 5, out_w = 5;
     const int32_t line_bytes = 9;
     int8_t *const line = scratch + 8 * multiply.steps;
-    const int8_t zero_point = 3;
+    const int8_t zero_point = (int8_t)3;
     int32_t oy = 0, ox = 0;
     for (int32_t pixels = 1 * out_h * out_w; pixels > 0; pixels -= 2) {
         /* The last of an odd number is computed twice. */

@@ -1,0 +1,272 @@
+/** Kernels for the DSP extension: in C on this machine, and as assembly on a simulated Cortex-M4. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { emitProgram } from '../../src/codegen/program.js';
+import { type Module, mainGraph, viewOf } from '../../src/ir/graph.js';
+import type { Facts } from '../../src/ir/op.js';
+import { finish, type OutputStage } from '../../src/ops/accumulation.js';
+import { type Finish, finishOf } from '../../src/ops/dsp/finish.js';
+import { operators } from '../../src/ops/index.js';
+import { clamp } from '../../src/ops/quant.js';
+import { expectSameBitsOnBoard } from '../support/board.js';
+import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
+import { expectSameBits, firstDifference, runProgram } from '../support/native.js';
+import { randomAccumulation, randomWindow } from '../support/operands.js';
+import { contextOf, noFacts, simplePlan } from '../support/plan.js';
+import { hasQemu } from '../support/qemu.js';
+import { fused, randomSum } from '../support/residual.js';
+
+/** What the core computes, in exact integers. */
+function finished({ form, offset, channels, isClamped }: Finish, stage: OutputStage, acc: number) {
+  const [{ start, constants, isConstant }] = channels as [Finish['channels'][number]];
+  const [multiplier = 0n, own = 0n, shift = 0n] = constants.map(BigInt);
+  // The bias is part of `acc` here, and of `start` there.
+  const bias = BigInt(stage.biases[0] as number);
+  const a = BigInt.asIntN(
+    32,
+    isConstant ? BigInt(start) : 256n * (BigInt(acc) - bias) + BigInt(start),
+  );
+  const half = 1n << 31n;
+  let y = 0n;
+  if (form === 'linear') y = (((a * multiplier + half) >> 32n) + BigInt(offset)) >> 8n;
+  else if (form === 'once') y = (((a * multiplier) >> 32n) + own) >> shift;
+  else {
+    const high = ((a >> 7n) * multiplier + half) >> 32n;
+    y = (high + (high >> 63n) + own) >> shift;
+  }
+  const byte = clamp(Number(y), -128, 127);
+  return isClamped ? clamp(byte, stage.min, stage.max) : byte;
+}
+
+const stages = fc
+  .record({
+    multiplier: fc.integer({ min: 2 ** 30, max: 2 ** 31 - 1 }),
+    shift: fc.integer({ min: -14, max: 0 }),
+    bias: fc.integer({ min: -(2 ** 17), max: 2 ** 17 }),
+    rounding: fc.constantFrom('double' as const, 'single' as const),
+    zeroPoint: fc.oneof(fc.integer({ min: -128, max: 127 }), fc.constantFrom(-128, 127)),
+    min: fc.oneof(fc.integer({ min: -128, max: 0 }), fc.constant(-128)),
+    max: fc.oneof(fc.integer({ min: 1, max: 127 }), fc.constant(127)),
+  })
+  .map(
+    ({ multiplier, shift, bias, ...rest }): OutputStage => ({
+      biases: Int32Array.of(bias),
+      multipliers: [{ multiplier, shift }],
+      ...rest,
+    }),
+  );
+const ranges = fc.tuple(
+  fc.integer({ min: -(2 ** 22), max: 2 ** 21 }),
+  fc.oneof(fc.integer({ min: 0, max: 2 ** 22 }), fc.integer({ min: 0, max: 2000 })),
+);
+const boundsFrom = (min: number, max: number) => ({
+  min: Int32Array.of(min),
+  max: Int32Array.of(max),
+});
+
+describe('outputs in a few instructions', () => {
+  it('are those of the definition, by every accumulator within the bounds', () => {
+    const forms = new Map<string, number>();
+    const property = fc.property(stages, ranges, fc.nat(), (stage, [min, extent], offset) => {
+      const result = finishOf(stage, stage.biases, boundsFrom(min, min + extent));
+      const form = result?.form ?? 'none';
+      forms.set(form, (forms.get(form) ?? 0) + 1);
+      if (result === null) return;
+      const stride = Math.max(1, Math.floor(extent / 800));
+      const accumulators = [min, min + extent];
+      for (let x = min + (offset % stride); x <= min + extent; x += stride) accumulators.push(x);
+      for (const x of accumulators)
+        expect(finished(result, stage, x), `${form}, ${x}`).to.equal(finish(stage, x, 0));
+    });
+    fc.assert(property, { numRuns: 400 });
+    for (const form of ['linear', 'twice', 'once']) {
+      expect(forms.get(form) ?? 0, `${form} of ${[...forms]}`).to.be.greaterThan(2);
+    }
+    expect(forms.get('none') ?? 0).to.be.lessThan(200);
+  });
+
+  const relu = (multiplier: number, shift: number): OutputStage => ({
+    ...{ biases: Int32Array.of(0), multipliers: [{ multiplier, shift }], rounding: 'double' },
+    ...{ zeroPoint: -128, min: -128, max: 127 },
+  });
+  it('need accumulators that fit when they are 256 times as large', () => {
+    const stage = relu(1234567890, -9);
+    const most = 2 ** 23 - 2 ** 10;
+    expect(finishOf(stage, stage.biases, boundsFrom(-most, most))).to.not.equal(null);
+    expect(finishOf(stage, stage.biases, boundsFrom(-most, 2 ** 23))).to.equal(null);
+  });
+
+  it('are one whatever the accumulator, beyond that, where it saturates', () => {
+    const stage = relu(1234567890, -9);
+    const result = finishOf(stage, stage.biases, boundsFrom(2 ** 24, 2 ** 25)) as Finish;
+    expect(result.channels[0]?.isConstant).to.equal(true);
+    expect(finished(result, stage, 2 ** 24)).to.equal(127);
+  });
+});
+
+const pointwise = {
+  ...{ strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 },
+  ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
+};
+type Op = 'conv2d' | 'depthwise_conv2d' | 'fully_connected';
+
+/** Any channels, odd ones among them; weights of all kinds, now and then with −128. */
+function randomLayer(op: Op, seed: number): Module {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const { input, output, attrs } = randomAccumulation(random);
+  const inC = random.integer(1, 13);
+  const outC = op === 'depthwise_conv2d' ? inC : random.integer(1, 21);
+  const shape = [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9), inC];
+  const window = randomWindow(random, shape);
+  const isPointwise = op === 'conv2d' && seed % 3 === 0;
+  const is3x3 = op === 'depthwise_conv2d' && seed % 3 > 0;
+  const side = { ...window.attrs, padTop: 1, padBottom: 2, padLeft: 1, padRight: 2 };
+  const undilated = { ...side, dilationH: 1, dilationW: 1 };
+  const attributes = {
+    ...{ depthMultiplier: 1, ...attrs },
+    ...(is3x3 ? undilated : isPointwise ? pointwise : window.attrs),
+    // A ReLU and one rounding have lines.
+    ...(seed % 4 > 0 ? { activation: 'relu' } : {}),
+  };
+  const [kernelH, kernelW] = is3x3
+    ? [3, 3]
+    : isPointwise
+      ? [1, 1]
+      : [window.kernelH, window.kernelW];
+  const depth = random.integer(1, 70);
+  const weightShape = {
+    conv2d: [outC, kernelH, kernelW, inC],
+    depthwise_conv2d: [1, kernelH, kernelW, outC],
+    fully_connected: [outC, depth],
+  }[op];
+  const lowest = seed % 5 === 0 ? -128 : -127;
+  const weight = random.pick([
+    () => random.integer(lowest, 127),
+    () => random.pick([lowest, 127, 1, -1, 0]),
+    () => random.integer(-20, 20),
+  ]);
+  const scales = Array.from({ length: outC }, () => random.integer(10, 100) / 10000);
+  const weights = b.constant(
+    Int8Array.from({ length: weightShape.reduce((count, n) => count * n, 1) }, weight),
+    weightShape,
+    perChannelQuant(scales, op === 'depthwise_conv2d' ? 3 : 0),
+  );
+  const bias = b.constant(random.int32(outC, -5000, 5000));
+  const x = b.input(op === 'fully_connected' ? [random.pick([1, 1, 2, 5]), depth] : shape, input);
+  const quant =
+    attributes.activation === 'relu' ? perTensorQuant(output.scales[0] ?? 1, -128) : output;
+  return b.module([b.node(op, [x, weights, bias], attributes, { quant, name: `seed ${seed}` })]);
+}
+
+const seeds = Array.from({ length: 36 }, (_, i) => i + 1);
+const rows: readonly { readonly op: Op; readonly kernel: string; readonly share: number }[] = [
+  { op: 'conv2d', kernel: 'dsp/conv2d', share: 0.8 },
+  { op: 'fully_connected', kernel: 'dsp/fully_connected', share: 0.3 },
+  { op: 'fully_connected', kernel: 'dsp/conv2d', share: 0.3 },
+  { op: 'depthwise_conv2d', kernel: 'dsp/depthwise_conv2d', share: 0.5 },
+  { op: 'depthwise_conv2d', kernel: 'dsp/depthwise_conv2d_3x3', share: 0.2 },
+];
+const goals = ['speed', 'balanced'] as const;
+
+describe('kernels for the DSP extension', function () {
+  this.timeout(180_000);
+  for (const { op, kernel, share } of rows) {
+    for (const optimize of goals) {
+      it(`${op} by ${kernel} for ${optimize}, in C`, () =>
+        expectSameBits(
+          seeds.map((seed) => randomLayer(op, seed)),
+          { kernel, optimize, overlap: true },
+        ));
+      it(`${op} by ${kernel} for ${optimize}, on a simulated Cortex-M4`, async function () {
+        if (!hasQemu()) this.skip();
+        const modules = seeds.map((seed) => randomLayer(op, seed));
+        const options = { kernel, optimize, overlap: true };
+        const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', options);
+        const own = kernels.filter((other) => other === kernel).length;
+        expect(own / kernels.length).to.be.greaterThan(share);
+      });
+    }
+  }
+
+  for (const optimize of goals) {
+    it(`residual sums for ${optimize}, on a simulated Cortex-M4`, async function () {
+      if (!hasQemu()) this.skip();
+      const sums = seeds.slice(0, 20).map((seed) => {
+        const op = seed % 2 === 0 ? 'conv2d' : 'fully_connected';
+        return fused(randomSum(new Random(seed), op));
+      });
+      await expectSameBitsOnBoard(sums, 'stm32f405', {
+        kernel: 'dsp/conv2d',
+        optimize,
+        overlap: true,
+      });
+    });
+  }
+
+  it('use every form of weights and of outputs', () => {
+    const flags = new Set<string>();
+    for (const { op, kernel } of rows) {
+      const variant = operators.get(op)?.variants.find(({ template }) => template === kernel);
+      for (const seed of seeds) {
+        const graph = mainGraph(randomLayer(op, seed));
+        const view = viewOf(graph, graph.nodes[0] as never);
+        for (const optimize of goals) {
+          const context = contextOf({ target: 'host', options: { optimize } as never });
+          if (!variant?.when(view, context)) continue;
+          for (const call of variant.lower(view, context)) {
+            for (const [flag, value] of Object.entries(call.flags)) flags.add(`${flag} ${value}`);
+          }
+        }
+      }
+    }
+    const both = ['packed', 'linear', 'twice', 'clamped', 'pointwise', 'by_tap', 'whole_words'];
+    for (const flag of [...both, 'staged', 'stride1', 'stride2', 'any_window']) {
+      expect([...flags]).to.include.members([`${flag} true`, `${flag} false`]);
+    }
+  });
+});
+
+/** One filter of 127s as long as accumulators of 23 bits allow, and its like of the other sign. */
+function longest(): Module {
+  const b = new GraphBuilder();
+  const depth = Math.floor((2 ** 23 - 2 ** 10) / (127 * 128));
+  const x = b.input([1, depth], perTensorQuant(0.02, 0));
+  const data = Int8Array.from({ length: 4 * depth }, (_, i) => (i < 2 * depth ? 127 : -127));
+  const weights = b.constant(data, [4, depth], perTensorQuant(0.0001, 0));
+  const attrs = { activation: 'none', rounding: 'single' };
+  return b.module([
+    b.node('fully_connected', [x, weights, null], attrs, { quant: perTensorQuant(0.03, 0) }),
+  ]);
+}
+
+describe('the bounds of accumulators', () => {
+  const kernel = 'dsp/fully_connected';
+  const differs = async (facts: Facts, optimize: 'speed' | 'balanced') => {
+    const module = longest();
+    const plan = simplePlan(module, { kernel, facts, optimize });
+    expect(plan.steps[0]?.kernel).to.equal(kernel);
+    const program = emitProgram(module, plan, contextOf(plan, facts));
+    const extent = mainGraph(module).tensors[0]?.shape[1] ?? 0;
+    const vectors = [-128, 127, 0].map((value) => [new Int8Array(extent).fill(value)]);
+    const traces = await runProgram(module.name, plan, program, vectors);
+    return traces.map((trace, i) => firstDifference(module, vectors[i] ?? [], trace) !== null);
+  };
+
+  for (const optimize of goals) {
+    it(`are met exactly, for ${optimize}`, async () =>
+      expect(await differs(noFacts, optimize)).to.deep.equal([false, false, false]));
+
+    it(`give other bits where they are wrong, for ${optimize}`, async () => {
+      // As if no accumulator were above zero: the two other channels saturate, and never move.
+      const wrong: Facts = {
+        ...noFacts,
+        accumulator: (view) => {
+          const { min, max } = noFacts.accumulator(view);
+          return { min, max: max.map(() => Math.max(...min)) };
+        },
+      };
+      expect(await differs(wrong, optimize)).to.include(true);
+    });
+  }
+});
