@@ -1,5 +1,6 @@
 /** average_pool2d (AVERAGE_POOL_2D): the mean of the window's elements inside the image. */
 import type { OpDef } from '../ir/op.js';
+import { vectorAveragePool } from './mve/pool.js';
 import { type PoolAttrs, pool } from './pool.js';
 import { roundHalfAwayFromZero } from './quant.js';
 import { packedAveragePool } from './swar/average_pool2d.js';
@@ -15,5 +16,5 @@ export const averagePool2d = pool<AveragePool2dAttrs>(
       roundHalfAwayFromZero(elements.reduce((sum, x) => sum + x, 0) / elements.length),
     cycles: 120,
   },
-  [packedAveragePool()],
+  [vectorAveragePool(), packedAveragePool()],
 ) satisfies OpDef<AveragePool2dAttrs>;

@@ -14,6 +14,7 @@ import {
   weightsOf,
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
+import type { Convolution } from './convolution.js';
 import {
   fullyConnectedCall,
   multiplyWork,
@@ -24,7 +25,7 @@ import {
 import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { sparseConvolution } from './dsp/sparse.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
-import { type Convolution, vectorConvolution } from './mve.js';
+import { vectorConvolution } from './mve/conv2d.js';
 import { inputOf, outputOf } from './operands.js';
 import {
   addResidual,

@@ -14,10 +14,12 @@ import {
   weightsOf,
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, stageBounds } from './accumulator-bounds.js';
+import type { Convolution } from './convolution.js';
 import { multiplyKernel, stageNumbers } from './dense.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
-import { type Convolution, vectorConvolution, vectorDepthwise } from './mve.js';
+import { vectorConvolution } from './mve/conv2d.js';
+import { vectorDepthwise } from './mve/depthwise.js';
 import { inputOf, outputOf } from './operands.js';
 import { windowLead } from './overlap.js';
 import { packedDepthwise } from './thumb1/depthwise.js';

@@ -14,6 +14,7 @@ import {
 } from './accumulation.js';
 import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './bounds.js';
+import type { Convolution } from './convolution.js';
 import {
   fullyConnectedCall,
   multiplyWork,
@@ -23,7 +24,7 @@ import {
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { sparseConvolution, sparseRow } from './dsp/sparse.js';
-import { type Convolution, vectorFullyConnected } from './mve.js';
+import { vectorFullyConnected } from './mve/conv2d.js';
 import { inputOf } from './operands.js';
 import type { WindowShape } from './overlap.js';
 import {

@@ -86,6 +86,11 @@ const rows: Readonly<Record<string, Fill>> = {
     b.conv2d(b.conv2d(b.input([1, 9, 9, 3]), [8, 1, 1], {}), [6, 1, 1], {}),
   'dsp/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'dsp/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
+  'mve/average_pool2d': (b) => {
+    const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
+    const x = b.node('average_pool2d', [b.input([1, 6, 6, 11])], attrs);
+    return b.node('average_pool2d', [x], { kernelH: 6, kernelW: 6, ...poolWindow });
+  },
   'mve/conv2d': (b) => {
     const attrs = { strideH: 2, strideW: 2, ...pads };
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
@@ -96,6 +101,11 @@ const rows: Readonly<Record<string, Fill>> = {
     return b.depthwise(x, 11, pads, -127);
   },
   'mve/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
+  'mve/max_pool2d': (b) => {
+    const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
+    const x = b.node('max_pool2d', [b.input([1, 6, 6, 19])], attrs);
+    return b.node('max_pool2d', [x], { kernelH: 2, kernelW: 2, ...poolWindow });
+  },
   'portable/add': (b) => {
     const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3], perTensorQuant(0.25, -7))];
     const sum = b.node('add', [x, y], { activation: 'none' });

@@ -5,8 +5,8 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, inputZeroPoint, weightsOf } from '../accumulation.js';
+import type { Convolution } from '../convolution.js';
 import { laneBlocks, lanes } from '../interleave.js';
-import type { Convolution } from '../mve.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { type Finish, finishFor } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';

@@ -13,8 +13,8 @@ import {
   inputZeroPoint,
   type OutputStage,
 } from '../accumulation.js';
+import type { Convolution } from '../convolution.js';
 import { laneBlocks, lanes } from '../interleave.js';
-import type { Convolution } from '../mve.js';
 import { outputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { hasResidual, residualOperands } from '../residual.js';

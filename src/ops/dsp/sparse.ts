@@ -9,7 +9,7 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
 import { type AccumulationAttrs, inputZeroPoint } from '../accumulation.js';
-import type { Convolution } from '../mve.js';
+import type { Convolution } from '../convolution.js';
 import { windowLead } from '../overlap.js';
 import { hasResidual, residualOperands } from '../residual.js';
 import {

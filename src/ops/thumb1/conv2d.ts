@@ -2,7 +2,7 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
-import type { Convolution } from '../mve.js';
+import type { Convolution } from '../convolution.js';
 import { inputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { hasResidual, residualOperands } from '../residual.js';

@@ -6,7 +6,7 @@ import { InternalError } from '../../errors.js';
 import { at, type NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
 import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
-import type { Convolution } from '../mve.js';
+import type { Convolution } from '../convolution.js';
 import { inputOf } from '../operands.js';
 import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
 import { dilated } from '../window.js';

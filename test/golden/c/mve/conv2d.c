@@ -68,7 +68,7 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
             "vmov %q[a][3], %q[a][1], r2, r6\n\t"
             "vmov %q[b][2], %q[b][0], r8, r12\n\t"
             "vmov %q[b][3], %q[b][1], r10, lr"
-            : [a] "=w"(sums0), [b] "=w"(sums1), [w] "+r"(w), [biases] "+r"(biases)
+            : [a] "=&w"(sums0), [b] "=&w"(sums1), [w] "+&r"(w), [biases] "+&r"(biases)
             : [x] "m"(patches->x), [next] "m"(patches->next), [vectors] "m"(patches->vectors)
             : "q0", "q1", "q2", "q3", "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r10", "r12",
               "lr", "cc", "memory");
@@ -152,7 +152,7 @@ static inline void store_lanes_pair(int8_t *y, int32_t next, lanes4 a, lanes4 b,
                      "vstrbt.32 %q[b], [%[z]]"
                      :
                      : [y] "l"(y), [z] "l"(y + next), [a] "w"(a), [b] "w"(b), [count] "r"(count)
-                     : "cc", "memory");
+                     : "cc", "p0", "memory");
 }
 #else
 static inline void store_lanes_pair(int8_t *y, int32_t next, lanes4 a, lanes4 b, int32_t count)
@@ -217,10 +217,10 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
                          "add %[from], %[from_step]\n\t"
                          "add %[to], %[to_step]\n\t"
                          "le lr, 1b"
-                         : [to] "+r"(to), [from] "+r"(from)
+                         : [to] "+&r"(to), [from] "+&r"(from)
                          : [to_step] "r"(to_step), [from_step] "r"(from_step), [rows] "r"(rows),
                            [bytes] "r"(bytes)
-                         : "q0", "lr", "cc", "memory");
+                         : "q0", "lr", "cc", "p0", "memory");
         return;
     }
     const int32_t whole = (bytes + 15) & ~15;
@@ -236,7 +236,7 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
                      "add %[to], %[to_step]\n\t"
                      "subs %[rows], #1\n\t"
                      "bne 1b"
-                     : [to] "+r"(to), [from] "+r"(from), [rows] "+r"(rows)
+                     : [to] "+&r"(to), [from] "+&r"(from), [rows] "+&r"(rows)
                      : [to_step] "r"(to_step), [from_step] "r"(from_step), [bytes] "r"(bytes)
                      : "q0", "lr", "cc", "memory");
 }
@@ -258,7 +258,7 @@ static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
                      "1:\n\t"
                      "vstrb.8 %q[values], [%[to]], #16\n\t"
                      "letp lr, 1b"
-                     : [to] "+r"(to)
+                     : [to] "+&r"(to)
                      : [values] "w"(values), [n] "r"(n)
                      : "lr", "memory");
 }

@@ -96,7 +96,7 @@ static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t co
                      "vstrbt.16 %q[x], [%[y]]"
                      :
                      : [y] "l"(y), [x] "w"(x), [count] "r"(count)
-                     : "cc", "memory");
+                     : "cc", "p0", "memory");
 }
 #else
 static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
@@ -142,7 +142,7 @@ static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_
             "vadd.i32 %q[even], %q[even], q1\n\t"
             "vadd.i32 %q[odd], %q[odd], q0\n\t"
             "stm %[taps], {r0, r2, r3}"
-            : [even] "+w"(a), [odd] "+w"(b), [taps] "+r"(taps), [w] "+l"(weights)
+            : [even] "+w"(a), [odd] "+w"(b), [taps] "+&r"(taps), [w] "+&l"(weights)
             :
             : "q0", "q1", "q2", "q3", "r0", "r2", "r3", "r4", "r5", "r6", "memory");
     *even = a;
@@ -184,10 +184,10 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
                          "add %[from], %[from_step]\n\t"
                          "add %[to], %[to_step]\n\t"
                          "le lr, 1b"
-                         : [to] "+r"(to), [from] "+r"(from)
+                         : [to] "+&r"(to), [from] "+&r"(from)
                          : [to_step] "r"(to_step), [from_step] "r"(from_step), [rows] "r"(rows),
                            [bytes] "r"(bytes)
-                         : "q0", "lr", "cc", "memory");
+                         : "q0", "lr", "cc", "p0", "memory");
         return;
     }
     const int32_t whole = (bytes + 15) & ~15;
@@ -203,7 +203,7 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
                      "add %[to], %[to_step]\n\t"
                      "subs %[rows], #1\n\t"
                      "bne 1b"
-                     : [to] "+r"(to), [from] "+r"(from), [rows] "+r"(rows)
+                     : [to] "+&r"(to), [from] "+&r"(from), [rows] "+&r"(rows)
                      : [to_step] "r"(to_step), [from_step] "r"(from_step), [bytes] "r"(bytes)
                      : "q0", "lr", "cc", "memory");
 }
@@ -225,7 +225,7 @@ static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
                      "1:\n\t"
                      "vstrb.8 %q[values], [%[to]], #16\n\t"
                      "letp lr, 1b"
-                     : [to] "+r"(to)
+                     : [to] "+&r"(to)
                      : [values] "w"(values), [n] "r"(n)
                      : "lr", "memory");
 }

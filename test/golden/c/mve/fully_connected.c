@@ -50,7 +50,7 @@ static inline lanes4 dot_lanes(const int8_t *x, const int8_t **weights, const in
             "letp lr, 1b\n\t"
             "vmov %q[sums][2], %q[sums][0], r0, r4\n\t"
             "vmov %q[sums][3], %q[sums][1], r2, r6"
-            : [sums] "=w"(sums), [x] "+r"(x), [w] "+r"(w), [biases] "+r"(biases)
+            : [sums] "=&w"(sums), [x] "+&r"(x), [w] "+&r"(w), [biases] "+&r"(biases)
             : [n] "r"(n)
             : "q0", "q1", "q2", "r0", "r2", "r4", "r6", "lr", "memory");
     *weights = w;
@@ -128,7 +128,7 @@ static inline void store_lanes(int8_t *y, lanes4 x, int32_t count)
                      "vstrbt.32 %q[x], [%[y]]"
                      :
                      : [y] "l"(y), [x] "w"(x), [count] "r"(count)
-                     : "cc", "memory");
+                     : "cc", "p0", "memory");
 }
 #else
 static inline void store_lanes(int8_t *y, lanes4 x, int32_t count)
