@@ -6,7 +6,7 @@
  * lane ('packed'). See templates/kernels/dsp/support/define_multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import type { KernelCall, KernelContext, KernelVariant, Overlap } from '../../ir/op.js';
+import type { KernelCall, KernelContext, KernelVariant, Overlap, WorkTerm } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   type Filters,
@@ -38,7 +38,17 @@ const support = [
   .concat('portable/support/add_residual');
 
 /** One row of pixels, each for itself. */
-function isRow({ batches, inH, inW, outH, outW, kernelH, kernelW, strideW, padLeft }: WindowShape) {
+export function isPixelRow({
+  batches,
+  inH,
+  inW,
+  outH,
+  outW,
+  kernelH,
+  kernelW,
+  strideW,
+  padLeft,
+}: WindowShape) {
   const isOneRow = batches * inH * outH * kernelH * kernelW === 1;
   return isOneRow && inW === outW && strideW === 1 && padLeft === 0;
 }
@@ -92,17 +102,23 @@ export function smladConvolution<A extends AccumulationAttrs>(
       const line = inC % lanes === 0 ? 0 : Math.ceil(length / 4) * 4;
       return 8 * stepsFor(convolution).length + line + 2 * stagedBytes(view, convolution);
     },
-    work(view) {
+    work(view, context) {
       const convolution = describe(view);
-      const { batches, outH, outW, outC } = convolution.shape;
+      const { batches, outH, outW, outC, kernelH } = convolution.shape;
       const pairs = Math.ceil((batches * outH * outW) / 2);
       const steps = stepsFor(convolution).length;
-      const groups = Math.ceil(outC / lanes);
+      const groups = pairs * Math.ceil(outC / lanes);
+      const isWide = context.optimize === 'speed';
+      const pointwise = isPixelRow(convolution.shape);
+      const { form } = finishFor(view, convolution, context) as Finish;
       return {
-        steps: { count: pairs * groups * steps, cycles: 12.2 },
-        groups: { count: pairs * groups, cycles: 52 },
-        widened: { count: 2 * pairs * steps, cycles: 3.5 },
-        pairs: { count: pairs, cycles: 120 },
+        steps: { count: groups * steps, cycles: isWide ? 11.2 : 12.2 },
+        groups: { count: groups, cycles: isWide ? 22 : 36 },
+        [form]: { count: groups * 2 * lanes, cycles: { linear: 2.4, twice: 6.6, once: 3.6 }[form] },
+        widened: { count: 2 * pairs * steps, cycles: pointwise ? 3.5 : 5 },
+        lines: { count: pointwise ? 0 : 2 * pairs * kernelH, cycles: 12 },
+        pairs: { count: pairs, cycles: 60 },
+        ...residualWork(view),
       };
     },
     overlap(view) {
@@ -114,7 +130,7 @@ export function smladConvolution<A extends AccumulationAttrs>(
       const convolution = describe(view);
       const { shape } = convolution;
       const finish = finishFor(view, convolution, context) as Finish;
-      const pointwise = isRow(shape);
+      const pointwise = isPixelRow(shape);
       const { byTap, length } = runsOf(convolution);
       const wholeWords = shape.inC % lanes === 0;
       const call = multiplyCall(view, convolution, finish, stepsFor(convolution), context);
@@ -182,14 +198,17 @@ export function smladRow<A extends AccumulationAttrs>(
       const { filters } = describe(view);
       return 4 * stepsFor(filters).length + stagedBytes(view, { filters });
     },
-    work(view) {
-      const { filters } = describe(view);
-      const steps = stepsFor(filters).length;
-      const groups = Math.ceil(filters.channels / lanes);
+    work(view, context) {
+      const layer = describe(view);
+      const steps = stepsFor(layer.filters).length;
+      const groups = Math.ceil(layer.filters.channels / lanes);
+      const { form } = finishFor(view, layer, context) as Finish;
       return {
-        steps: { count: groups * steps, cycles: 6.7 },
-        groups: { count: groups, cycles: 30 },
+        steps: { count: groups * steps, cycles: 7.1 },
+        groups: { count: groups, cycles: 24 },
+        [form]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[form] },
         widened: { count: steps, cycles: 3.5 },
+        ...residualWork(view),
       };
     },
     overlap(view) {
@@ -217,6 +236,12 @@ function stagedBytes(view: NodeView<object>, { filters }: Pick<Convolution, 'fil
 
 export function skipOverlap(view: NodeView<object>): readonly Overlap[] {
   return hasResidual(view) ? [{ input: 3, lead: 0, exact: true }] : [];
+}
+
+/** What the sum with a residual takes, output by output. */
+export function residualWork(view: NodeView<object>): Readonly<Record<string, WorkTerm>> {
+  if (!hasResidual(view)) return {};
+  return { residuals: { count: elementCount(outputOf(view).shape), cycles: 19 } };
 }
 
 /** What the kernels above have in common. */

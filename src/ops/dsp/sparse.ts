@@ -7,10 +7,15 @@
  * that with: its input is read where it is.
  */
 import type { NodeView } from '../../ir/graph.js';
-import type { KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, inputZeroPoint } from '../accumulation.js';
+<<<<<<< ours
 import type { Convolution } from '../convolution.js';
 import { windowLead } from '../overlap.js';
+=======
+import type { Convolution } from '../mve.js';
+import { type WindowShape, windowLead } from '../overlap.js';
+>>>>>>> theirs
 import { hasResidual, residualOperands } from '../residual.js';
 import {
   type Channel,
@@ -20,7 +25,7 @@ import {
   streamOf,
 } from '../sparse/stream.js';
 import { type Finish, finishFor } from './finish.js';
-import { clampNumbers, skipOverlap } from './multiply.js';
+import { clampNumbers, isPixelRow, residualWork, skipOverlap } from './multiply.js';
 import { liveWeights } from './words.js';
 
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
@@ -32,8 +37,7 @@ const support = [
   ]),
   ...['linear', 'twice', 'once'].flatMap((form) => [`finish_${form}`, `multiply_${form}`]),
   ...['define_sparse', 'clamp_outputs', 'smmla', 'smmlar', 'saturate8'],
-  ...['sparse_columns', 'sparse_pixels', 'sparse_windows', 'load_word'],
-  ...['sxtb16', 'sxtb16_odd', 'pack_low', 'pack_high'],
+  ...['sparse_columns', 'sparse_pixels', 'sparse_windows'],
 ]
   .map((name) => `dsp/support/${name}`)
   .concat('portable/support/add_residual');
@@ -71,7 +75,7 @@ export function sparseConvolution<A extends AccumulationAttrs>(
       const convolution = describe(view);
       const { shape, filters } = convolution;
       // What pads a window is not needed any more when there are outputs.
-      const padding = isPointwise(convolution) ? 0 : shape.inC;
+      const padding = isPixelRow(shape) ? 0 : shape.inC;
       const sums = hasResidual(view) ? tile * filters.channels : 0;
       return columnsBytes(convolution) + Math.max(padding, sums);
     },
@@ -79,17 +83,19 @@ export function sparseConvolution<A extends AccumulationAttrs>(
       const convolution = describe(view);
       const { shape, filters } = convolution;
       const count = Math.ceil((shape.batches * shape.outH * shape.outW) / tile);
-      const lines = isPointwise(convolution) ? 0 : shape.kernelH;
+      const { stored, finishing } = streamed(view, convolution, form, context);
+      const pointwise = isPixelRow(shape);
+      // What is left over of four channels goes byte by byte.
+      const isShallow = shape.inC % 4 !== 0;
       return {
-        entries: {
-          count: count * entriesOf(view, convolution, form, context),
-          cycles: tile === 8 ? 10.5 : 6.5,
-        },
-        channels: { count: count * filters.channels, cycles: tile === 8 ? 40 : 26 },
-        widened: { count: count * tile * filters.depth, cycles: 1.7 },
-        lines: { count: count * tile * lines, cycles: 20 },
-        tiles: { count, cycles: 120 },
-        ...residualWork(view, count * tile * filters.channels),
+        entries: { count: count * stored, cycles: tile === 8 ? 11.6 : 6.6 },
+        channels: { count: count * filters.channels, cycles: tile === 8 ? 20.5 : 15.5 },
+        [finishing]: { count: count * tile * filters.channels, cycles: finishCycles[finishing] },
+        widened: { count: count * tile * filters.depth, cycles: isShallow ? 2.3 : 1.7 },
+        tiles: { count, cycles: 60 },
+        windows: { count: pointwise ? 0 : count * tile, cycles: 55 },
+        runs: { count: pointwise ? 0 : runsOf(shape), cycles: isShallow ? 110 : 85 },
+        ...residualWork(view),
       };
     },
     overlap(view) {
@@ -100,7 +106,7 @@ export function sparseConvolution<A extends AccumulationAttrs>(
     lower(view, context) {
       const convolution = describe(view);
       const { shape } = convolution;
-      const pointwise = isPointwise(convolution);
+      const pointwise = isPixelRow(shape);
       const call = sparseCall(view, convolution, form, context);
       const needsColumns = !pointwise || hasResidual(view);
       const window = {
@@ -152,18 +158,42 @@ export function sparseRow<A extends AccumulationAttrs>(
     scratch: () => 0,
     work(view, context) {
       const layer = describe(view);
+      const { channels } = layer.filters;
+      const { stored, finishing } = streamed(view, layer, row, context);
       return {
-        entries: { count: entriesOf(view, layer, row, context), cycles: 3.25 },
-        channels: { count: layer.filters.channels, cycles: 13 },
+        entries: { count: stored, cycles: 3.3 },
+        channels: { count: channels, cycles: 9 },
+        [finishing]: { count: channels, cycles: finishCycles[finishing] },
       };
     },
     lower: (view, context) => [sparseCall(view, describe(view), row, context)],
   };
 }
 
-/** One input pixel for each output pixel, in order. */
-function isPointwise({ shape }: Convolution): boolean {
-  return shape.inH * shape.kernelH * shape.kernelW === 1 && shape.inW === shape.outW;
+/** What it takes to finish an output. */
+const finishCycles = { linear: 2, twice: 6.2, once: 3.2 } as const;
+
+/** Runs of taps that four windows side by side have in the image, and single taps elsewhere. */
+function runsOf(shape: WindowShape): number {
+  const { batches, inH, inW, outH, outW, kernelH, kernelW } = shape;
+  const { strideH, strideW, dilationH, dilationW, padTop, padLeft } = shape;
+  let runs = 0;
+  for (let first = 0; first < outH * outW; first += 4) {
+    const last = Math.min(first + 3, outH * outW - 1);
+    const isOneRow = Math.floor(first / outW) === Math.floor(last / outW);
+    const left = (isOneRow ? first % outW : 0) * strideW - padLeft;
+    const right = (isOneRow ? last % outW : outW - 1) * strideW - padLeft;
+    const top = Math.floor(first / outW) * strideH - padTop;
+    const bottom = Math.floor(last / outW) * strideH - padTop;
+    const begin = Math.max(0, -left);
+    const end = Math.min(kernelW, inW - right);
+    const perRow = dilationW > 1 || end <= begin ? kernelW : kernelW - (end - begin) + 1;
+    for (let ky = 0; ky < kernelH; ky += 1) {
+      const isInside = top + ky * dilationH >= 0 && bottom + ky * dilationH < inH;
+      runs += isInside ? perRow : kernelW;
+    }
+  }
+  return batches * runs;
 }
 
 function isPossible(
@@ -190,22 +220,19 @@ function channelsOf(
   });
 }
 
-/** Entries of all channels as they are stored. */
-function entriesOf(
+/** Entries of all channels as they are stored, and how sums are finished. */
+function streamed(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
   form: StreamForm,
   context: KernelContext,
-): number {
+) {
   const finish = finishFor(view, layer, context) as Finish;
-  return channelsOf(view, layer, finish).reduce(
+  const stored = channelsOf(view, layer, finish).reduce(
     (sum, { entries }) => sum + storedEntries(entries.length, form),
     0,
   );
-}
-
-function residualWork(view: NodeView<object>, count: number): Record<string, WorkTerm> {
-  return hasResidual(view) ? { residuals: { count, cycles: 25 } } : {};
+  return { stored, finishing: finish.form };
 }
 
 /** What the kernels above have in common. */

@@ -257,89 +257,92 @@ static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int
 
 define_sparse(sparse_eight_twice, sparse_eight(), multiply_twice());
 
-/* Four bytes from any address, the first one lowest. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-/* Bytes 0 and 2 as two int16. */
-static inline uint32_t sxtb16(uint32_t x)
-{
+/* n int8 of four pixels as int16: in turn two words with the same int8 of all four, `step` bytes
+ * apart: 8, or 16 where four other pixels lie between them. */
 #if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("sxtb16 %0, %1" : "=r"(lanes) : "r"(x));
-    return lanes;
-#else
-    return (uint32_t)(uint16_t)(int8_t)x | (uint32_t)(uint16_t)(int8_t)(x >> 16) << 16;
-#endif
+
+void sparse_columns_8(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
+void sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
+
+/* r4 to r7: the pixels; r8 to r11: four int8 of each. */
+__asm__(
+    ".syntax unified\n"
+    ".macro sparse_columns step\n"
+    "    .pushsection .text.sparse_columns_\\step, \"ax\", %progbits\n"
+    "    .balign 4\n"
+    "    .thumb_func\n"
+    "    .type sparse_columns_\\step, %function\n"
+    "sparse_columns_\\step:\n"
+    "    push {r4-r11, lr}\n"
+    "    ldm r2, {r4-r7}\n"
+    "    subs r1, r1, #4\n"
+    "    blt 2f\n"
+    "1:  ldr r8, [r4], #4\n"
+    "    ldr r9, [r5], #4\n"
+    "    ldr r10, [r6], #4\n"
+    "    ldr r11, [r7], #4\n"
+    "    sxtb16 r12, r8\n"
+    "    sxtb16 lr, r9\n"
+    "    pkhbt r2, r12, lr, lsl #16\n"
+    "    pkhtb r12, lr, r12, asr #16\n"
+    "    str r12, [r0, #2 * \\step]\n"
+    "    sxtb16 r12, r10\n"
+    "    sxtb16 lr, r11\n"
+    "    pkhbt r3, r12, lr, lsl #16\n"
+    "    pkhtb r12, lr, r12, asr #16\n"
+    "    str r12, [r0, #2 * \\step + 4]\n"
+    "    sxtb16 r8, r8, ror #8\n"
+    "    sxtb16 r9, r9, ror #8\n"
+    "    sxtb16 r10, r10, ror #8\n"
+    "    sxtb16 r11, r11, ror #8\n"
+    "    pkhtb r12, r9, r8, asr #16\n"
+    "    pkhtb lr, r11, r10, asr #16\n"
+    "    pkhbt r8, r8, r9, lsl #16\n"
+    "    pkhbt r9, r10, r11, lsl #16\n"
+    "    strd r12, lr, [r0, #3 * \\step]\n"
+    "    strd r8, r9, [r0, #\\step]\n"
+    "    strd r2, r3, [r0], #4 * \\step\n"
+    "    subs r1, r1, #4\n"
+    "    bge 1b\n"
+    "2:  adds r1, r1, #4\n"
+    "    beq 4f\n"
+    "3:  ldrsb r8, [r4], #1\n"
+    "    ldrsb r9, [r5], #1\n"
+    "    ldrsb r10, [r6], #1\n"
+    "    ldrsb r11, [r7], #1\n"
+    "    pkhbt r8, r8, r9, lsl #16\n"
+    "    pkhbt r9, r10, r11, lsl #16\n"
+    "    strd r8, r9, [r0], #\\step\n"
+    "    subs r1, r1, #1\n"
+    "    bne 3b\n"
+    "4:  pop {r4-r11, pc}\n"
+    "    .size sparse_columns_\\step, . - sparse_columns_\\step\n"
+    "    .popsection\n"
+    ".endm\n"
+    "sparse_columns 8\n"
+    "sparse_columns 16\n");
+
+static inline void sparse_columns(uint32_t *to, int32_t step, int32_t n,
+                                  const int8_t *const pixels[4])
+{
+    if (step == 16)
+        sparse_columns_16(to, n, pixels);
+    else
+        sparse_columns_8(to, n, pixels);
 }
 
-/* Bytes 1 and 3 as two int16. */
-static inline uint32_t sxtb16_odd(uint32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("sxtb16 %0, %1, ror #8" : "=r"(lanes) : "r"(x));
-    return lanes;
 #else
-    return sxtb16(x >> 8);
-#endif
-}
 
-/* The lower halves of two words, the first one lowest. */
-static inline uint32_t pack_low(uint32_t a, uint32_t b)
+static inline void sparse_columns(uint32_t *to, int32_t step, int32_t n,
+                                  const int8_t *const pixels[4])
 {
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(lanes) : "r"(a), "r"(b));
-    return lanes;
-#else
-    return (a & 0xffffu) | b << 16;
-#endif
-}
-
-/* The upper halves of two words, the first one lowest. */
-static inline uint32_t pack_high(uint32_t a, uint32_t b)
-{
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("pkhtb %0, %2, %1, asr #16" : "=r"(lanes) : "r"(a), "r"(b));
-    return lanes;
-#else
-    return a >> 16 | (b & 0xffff0000u);
-#endif
-}
-
-/* n int8 of four pixels as int16: in turn two words with the same int8 of all four, `step` words
- * apart. */
-static inline uint32_t *sparse_columns(uint32_t *to, int32_t step, const int8_t *const pixels[4],
-                                      int32_t n)
-{
-    const int8_t *a = pixels[0], *b = pixels[1], *c = pixels[2], *d = pixels[3];
-    for (; n >= 4; n -= 4, to += 4 * step) {
-        const uint32_t wa = load_word(a), wb = load_word(b), wc = load_word(c), wd = load_word(d);
-        a += 4, b += 4, c += 4, d += 4;
-        const uint32_t ea = sxtb16(wa), eb = sxtb16(wb), ec = sxtb16(wc), ed = sxtb16(wd);
-        to[0] = pack_low(ea, eb);
-        to[1] = pack_low(ec, ed);
-        to[2 * step] = pack_high(ea, eb);
-        to[2 * step + 1] = pack_high(ec, ed);
-        const uint32_t oa = sxtb16_odd(wa), ob = sxtb16_odd(wb);
-        const uint32_t oc = sxtb16_odd(wc), od = sxtb16_odd(wd);
-        to[step] = pack_low(oa, ob);
-        to[step + 1] = pack_low(oc, od);
-        to[3 * step] = pack_high(oa, ob);
-        to[3 * step + 1] = pack_high(oc, od);
+    for (int32_t i = 0; i < n; i++, to += step / 4) {
+        for (int32_t pair = 0; pair < 2; pair++)
+            to[pair] = (uint16_t)pixels[2 * pair][i] | (uint32_t)pixels[2 * pair + 1][i] << 16;
     }
-    for (; n > 0; n--, to += step) {
-        to[0] = pack_low((uint32_t)*a++, (uint32_t)*b++);
-        to[1] = pack_low((uint32_t)*c++, (uint32_t)*d++);
-    }
-    return to;
 }
+
+#endif
 
 /* Windows over images in NHWC. */
 struct sparse_windows {
@@ -357,7 +360,7 @@ struct sparse_window {
     int32_t oy, ox;
 };
 
-static inline void next_window(struct sparse_window *window, const struct sparse_windows *all)
+static inline void next_sparse_window(struct sparse_window *window, const struct sparse_windows *all)
 {
     if (++window->ox < all->out_w)
         return;
@@ -368,55 +371,51 @@ static inline void next_window(struct sparse_window *window, const struct sparse
     window->image += all->in_h * all->in_w * all->in_c;
 }
 
-/* The columns of the taps of `tile` windows from *window on, at most 8, of which `count` are there:
- * the last one stands for the others. *window becomes the one behind. A tap outside the image is
+/* The columns of the taps of `tile` windows from *window on, 4 or 8, of which `count` are there: the
+ * last one stands for the others. *window becomes the one behind. A tap outside the image is
  * `padding`, in_c values. */
-BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile, int32_t count, struct sparse_window *window,
-                                 const struct sparse_windows *all, const int8_t *padding)
+BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile, int32_t count,
+                                  struct sparse_window *window, const struct sparse_windows *all,
+                                  const int8_t *padding)
 {
-    const int32_t in_c = all->in_c, in_w = all->in_w;
-    const int8_t *images[8];
-    int32_t y[8], x[8];
-    for (int32_t i = 0; i < tile; i++) {
-        images[i] = window->image;
-        y[i] = window->oy * all->stride_h - all->pad_top;
-        x[i] = window->ox * all->stride_w - all->pad_left;
-        if (i + 1 < count)
-            next_window(window, all);
-    }
-    next_window(window, all);
-    const int32_t reach = all->dilation_w > 1 ? in_w : in_w - all->kernel_w;
-    for (int32_t ky = 0; ky < all->kernel_h; ky++) {
-        const int32_t down = ky * all->dilation_h;
-        uint32_t *end = to;
-        for (int32_t first = 0; first < tile; first += 4) {
-            const int8_t *pixels[4];
-            int32_t whole = 0;
-            for (int32_t i = 0; i < 4; i++) {
-                const int32_t row = y[first + i] + down, column = x[first + i];
-                if (row < 0 || row >= all->in_h || column < 0 || column > reach)
-                    break;
-                pixels[i] = images[first + i] + (row * in_w + column) * in_c;
-                whole++;
-            }
-            if (whole == 4 && all->dilation_w == 1) {
-                end = sparse_columns(to + first / 2, tile / 2, pixels, all->kernel_w * in_c);
-                continue;
-            }
-            end = to + first / 2;
-            for (int32_t kx = 0; kx < all->kernel_w; kx++) {
+    const int32_t in_h = all->in_h, in_w = all->in_w, in_c = all->in_c;
+    const int32_t kernel_w = all->kernel_w, dilation_w = all->dilation_w;
+    for (int32_t first = 0; first < tile; first += 4) {
+        const int8_t *images[4];
+        int32_t y[4], x[4];
+        int32_t top = INT32_MAX, bottom = INT32_MIN, left = INT32_MAX, right = INT32_MIN;
+        for (int32_t i = 0; i < 4; i++) {
+            images[i] = window->image;
+            y[i] = window->oy * all->stride_h - all->pad_top;
+            x[i] = window->ox * all->stride_w - all->pad_left;
+            top = y[i] < top ? y[i] : top;
+            bottom = y[i] > bottom ? y[i] : bottom;
+            left = x[i] < left ? x[i] : left;
+            right = x[i] > right ? x[i] : right;
+            if (first + i + 1 < count || first + i + 1 == tile)
+                next_sparse_window(window, all);
+        }
+        /* Taps in this part of a row lie in the image for all four. */
+        const int32_t begin = left < 0 ? -left : 0;
+        const int32_t end = right + kernel_w > in_w ? in_w - right : kernel_w;
+        uint32_t *column = to + first / 2;
+        for (int32_t ky = 0; ky < all->kernel_h; ky++) {
+            const int32_t down = ky * all->dilation_h;
+            const int32_t inside = dilation_w == 1 && top + down >= 0 && bottom + down < in_h;
+            for (int32_t kx = 0, run = 1; kx < kernel_w; kx += run) {
+                const int8_t *pixels[4];
+                run = inside && kx >= begin && kx < end ? end - kx : 1;
                 for (int32_t i = 0; i < 4; i++) {
-                    const int32_t row = y[first + i] + down;
-                    const int32_t column = x[first + i] + kx * all->dilation_w;
-                    if (row >= 0 && row < all->in_h && column >= 0 && column < in_w)
-                        pixels[i] = images[first + i] + (row * in_w + column) * in_c;
+                    const int32_t row = y[i] + down, at = x[i] + kx * dilation_w;
+                    if (row >= 0 && row < in_h && at >= 0 && at < in_w)
+                        pixels[i] = images[i] + (row * in_w + at) * in_c;
                     else
                         pixels[i] = padding;
                 }
-                end = sparse_columns(end, tile / 2, pixels, in_c);
+                sparse_columns(column, 2 * tile, run * in_c, pixels);
+                column += tile / 2 * run * in_c;
             }
         }
-        to = end - (tile - 4) / 2;
     }
 }
 
@@ -455,9 +454,9 @@ static void sparse_conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
     };
     struct sparse_window window = { in, 0, 0 };
     int8_t *const padding = scratch + args->columns_bytes;
+    memset(padding, 3, (size_t)windows.in_c);
     for (int32_t pixels = 25; pixels > 0; pixels -= 8) {
         const int32_t count = pixels < 8 ? pixels : 8;
-        memset(padding, 3, (size_t)windows.in_c);
         sparse_windows(columns, 8, count, &window, &windows, padding);
         const int32_t outputs = count * sparse.out_c;
         sparse_eight_twice(out, columns, &sparse, count);

@@ -247,99 +247,103 @@ static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int
 
 define_sparse(sparse_four_twice, sparse_four(), multiply_twice());
 
-/* Four bytes from any address, the first one lowest. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-/* Bytes 0 and 2 as two int16. */
-static inline uint32_t sxtb16(uint32_t x)
-{
+/* n int8 of four pixels as int16: in turn two words with the same int8 of all four, `step` bytes
+ * apart: 8, or 16 where four other pixels lie between them. */
 #if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("sxtb16 %0, %1" : "=r"(lanes) : "r"(x));
-    return lanes;
-#else
-    return (uint32_t)(uint16_t)(int8_t)x | (uint32_t)(uint16_t)(int8_t)(x >> 16) << 16;
-#endif
+
+void sparse_columns_8(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
+void sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
+
+/* r4 to r7: the pixels; r8 to r11: four int8 of each. */
+__asm__(
+    ".syntax unified\n"
+    ".macro sparse_columns step\n"
+    "    .pushsection .text.sparse_columns_\\step, \"ax\", %progbits\n"
+    "    .balign 4\n"
+    "    .thumb_func\n"
+    "    .type sparse_columns_\\step, %function\n"
+    "sparse_columns_\\step:\n"
+    "    push {r4-r11, lr}\n"
+    "    ldm r2, {r4-r7}\n"
+    "    subs r1, r1, #4\n"
+    "    blt 2f\n"
+    "1:  ldr r8, [r4], #4\n"
+    "    ldr r9, [r5], #4\n"
+    "    ldr r10, [r6], #4\n"
+    "    ldr r11, [r7], #4\n"
+    "    sxtb16 r12, r8\n"
+    "    sxtb16 lr, r9\n"
+    "    pkhbt r2, r12, lr, lsl #16\n"
+    "    pkhtb r12, lr, r12, asr #16\n"
+    "    str r12, [r0, #2 * \\step]\n"
+    "    sxtb16 r12, r10\n"
+    "    sxtb16 lr, r11\n"
+    "    pkhbt r3, r12, lr, lsl #16\n"
+    "    pkhtb r12, lr, r12, asr #16\n"
+    "    str r12, [r0, #2 * \\step + 4]\n"
+    "    sxtb16 r8, r8, ror #8\n"
+    "    sxtb16 r9, r9, ror #8\n"
+    "    sxtb16 r10, r10, ror #8\n"
+    "    sxtb16 r11, r11, ror #8\n"
+    "    pkhtb r12, r9, r8, asr #16\n"
+    "    pkhtb lr, r11, r10, asr #16\n"
+    "    pkhbt r8, r8, r9, lsl #16\n"
+    "    pkhbt r9, r10, r11, lsl #16\n"
+    "    strd r12, lr, [r0, #3 * \\step]\n"
+    "    strd r8, r9, [r0, #\\step]\n"
+    "    strd r2, r3, [r0], #4 * \\step\n"
+    "    subs r1, r1, #4\n"
+    "    bge 1b\n"
+    "2:  adds r1, r1, #4\n"
+    "    beq 4f\n"
+    "3:  ldrsb r8, [r4], #1\n"
+    "    ldrsb r9, [r5], #1\n"
+    "    ldrsb r10, [r6], #1\n"
+    "    ldrsb r11, [r7], #1\n"
+    "    pkhbt r8, r8, r9, lsl #16\n"
+    "    pkhbt r9, r10, r11, lsl #16\n"
+    "    strd r8, r9, [r0], #\\step\n"
+    "    subs r1, r1, #1\n"
+    "    bne 3b\n"
+    "4:  pop {r4-r11, pc}\n"
+    "    .size sparse_columns_\\step, . - sparse_columns_\\step\n"
+    "    .popsection\n"
+    ".endm\n"
+    "sparse_columns 8\n"
+    "sparse_columns 16\n");
+
+static inline void sparse_columns(uint32_t *to, int32_t step, int32_t n,
+                                  const int8_t *const pixels[4])
+{
+    if (step == 16)
+        sparse_columns_16(to, n, pixels);
+    else
+        sparse_columns_8(to, n, pixels);
 }
 
-/* Bytes 1 and 3 as two int16. */
-static inline uint32_t sxtb16_odd(uint32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("sxtb16 %0, %1, ror #8" : "=r"(lanes) : "r"(x));
-    return lanes;
 #else
-    return sxtb16(x >> 8);
-#endif
-}
 
-/* The lower halves of two words, the first one lowest. */
-static inline uint32_t pack_low(uint32_t a, uint32_t b)
+static inline void sparse_columns(uint32_t *to, int32_t step, int32_t n,
+                                  const int8_t *const pixels[4])
 {
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(lanes) : "r"(a), "r"(b));
-    return lanes;
-#else
-    return (a & 0xffffu) | b << 16;
-#endif
-}
-
-/* The upper halves of two words, the first one lowest. */
-static inline uint32_t pack_high(uint32_t a, uint32_t b)
-{
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("pkhtb %0, %2, %1, asr #16" : "=r"(lanes) : "r"(a), "r"(b));
-    return lanes;
-#else
-    return a >> 16 | (b & 0xffff0000u);
-#endif
-}
-
-/* n int8 of four pixels as int16: in turn two words with the same int8 of all four, `step` words
- * apart. */
-static inline uint32_t *sparse_columns(uint32_t *to, int32_t step, const int8_t *const pixels[4],
-                                      int32_t n)
-{
-    const int8_t *a = pixels[0], *b = pixels[1], *c = pixels[2], *d = pixels[3];
-    for (; n >= 4; n -= 4, to += 4 * step) {
-        const uint32_t wa = load_word(a), wb = load_word(b), wc = load_word(c), wd = load_word(d);
-        a += 4, b += 4, c += 4, d += 4;
-        const uint32_t ea = sxtb16(wa), eb = sxtb16(wb), ec = sxtb16(wc), ed = sxtb16(wd);
-        to[0] = pack_low(ea, eb);
-        to[1] = pack_low(ec, ed);
-        to[2 * step] = pack_high(ea, eb);
-        to[2 * step + 1] = pack_high(ec, ed);
-        const uint32_t oa = sxtb16_odd(wa), ob = sxtb16_odd(wb);
-        const uint32_t oc = sxtb16_odd(wc), od = sxtb16_odd(wd);
-        to[step] = pack_low(oa, ob);
-        to[step + 1] = pack_low(oc, od);
-        to[3 * step] = pack_high(oa, ob);
-        to[3 * step + 1] = pack_high(oc, od);
+    for (int32_t i = 0; i < n; i++, to += step / 4) {
+        for (int32_t pair = 0; pair < 2; pair++)
+            to[pair] = (uint16_t)pixels[2 * pair][i] | (uint32_t)pixels[2 * pair + 1][i] << 16;
     }
-    for (; n > 0; n--, to += step) {
-        to[0] = pack_low((uint32_t)*a++, (uint32_t)*b++);
-        to[1] = pack_low((uint32_t)*c++, (uint32_t)*d++);
-    }
-    return to;
 }
 
-/* The columns of `tile` pixels, of which `count` are there; the last one stands for the others. */
+#endif
+
+/* The columns of `tile` pixels, 4 or 8, of which `count` are there; the last one stands for the
+ * others. */
 static inline void sparse_pixels(uint32_t *to, int32_t tile, const int8_t *in, int32_t count,
-                                int32_t in_c)
+                                 int32_t in_c)
 {
     for (int32_t first = 0; first < tile; first += 4) {
         const int8_t *pixels[4];
         for (int32_t i = 0; i < 4; i++)
             pixels[i] = in + (first + i < count ? first + i : count - 1) * in_c;
-        sparse_columns(to + first / 2, tile / 2, pixels, in_c);
+        sparse_columns(to + first / 2, 2 * tile, in_c, pixels);
     }
 }
 

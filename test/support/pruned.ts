@@ -1,0 +1,99 @@
+/** Random layers with weights at 0, in every pattern that pruning leaves. */
+import type { Module, Shape } from '../../src/ir/graph.js';
+import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
+import { randomAccumulation, randomWindow } from './operands.js';
+
+/** Of weights [outputs][taps][channels]: whether each one is kept. */
+type Keep = (o: number, tap: number, c: number) => boolean;
+
+/** By name, from the share of weights that are to be kept. */
+const patterns: Readonly<Record<string, (random: Random, density: number) => Keep>> = {
+  unstructured: (random, density) => () => random.integer(0, 999) < 1000 * density,
+  'blocks 1x4': (random, density) => grouped(random, density, (o, tap, c) => [o, tap, c >> 2]),
+  'blocks 4x1': (random, density) => grouped(random, density, (o, tap, c) => [o >> 2, tap, c]),
+  'blocks 4x4': (random, density) => grouped(random, density, (o, tap, c) => [o >> 2, tap, c >> 2]),
+  '1 of 4': (random) => {
+    const kept = grouped(random, 0.5, (o, tap, c) => [o, tap, c >> 2]);
+    return (o, tap, c) => c % 4 === (kept(o, tap, c) ? 1 : 2);
+  },
+  filters: (random, density) => grouped(random, density, (o) => [o]),
+  'input channels': (random, density) => grouped(random, density, (_o, _tap, c) => [c]),
+  taps: (random, density) => grouped(random, density, (_o, tap) => [tap]),
+};
+
+/** Weights with the same key go together. */
+function grouped(
+  random: Random,
+  density: number,
+  keyOf: (o: number, tap: number, c: number) => readonly number[],
+): Keep {
+  const kept = new Map<string, boolean>();
+  return (o, tap, c) => {
+    const key = keyOf(o, tap, c).join();
+    const keep = kept.get(key) ?? random.integer(0, 999) < 1000 * density;
+    kept.set(key, keep);
+    return keep;
+  };
+}
+
+export const patternNames = Object.keys(patterns);
+/** All of them are tried with every pattern: all zero and, unstructured, all non-zero too. */
+const densities = [0.2, 0, 0.05, 0.5, 1, 0.1, 0.8];
+
+export function prunedWeights(random: Random, shape: Shape, seed: number): Int8Array {
+  const [outputs = 1, ...rest] = shape;
+  const channels = rest.at(-1) ?? 1;
+  const taps = rest.slice(0, -1).reduce((count, extent) => count * extent, 1);
+  const density = densities[Math.floor(seed / patternNames.length) % densities.length] as number;
+  const keep = patterns[patternNames[seed % patternNames.length] as string]?.(random, density);
+  const data = new Int8Array(outputs * taps * channels);
+  data.forEach((_, i) => {
+    const c = i % channels;
+    const tap = Math.floor(i / channels) % taps;
+    const isKept = keep?.(Math.floor(i / channels / taps), tap, c) ?? true;
+    if (isKept) data[i] = random.pick([-128, 127, 1, random.integer(-128, 127)]) || 3;
+  });
+  return data;
+}
+
+/**
+ * A layer whose pattern and density follow from the seed: 56 in a row have them all.
+ *
+ * @param largest channels at most
+ */
+export function prunedLayer(op: 'conv2d' | 'fully_connected', seed: number, largest = 40): Module {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const { input, output, attrs } = randomAccumulation(random);
+  const outC = random.integer(1, largest);
+  const inC = random.integer(1, largest);
+  const shape = [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9), inC];
+  const window = randomWindow(random, shape);
+  const isPointwise = random.integer(0, 2) === 0;
+  const kernel = isPointwise ? [1, 1] : [window.kernelH, window.kernelW];
+  const isConv = op === 'conv2d';
+  const depth = random.integer(1, 9 * largest);
+  const weightShape = isConv ? [outC, ...kernel, inC] : [outC, depth];
+  const scales = Array.from({ length: outC }, () => random.integer(10, 300) / 10000);
+  const weights = b.constant(
+    prunedWeights(random, weightShape, seed),
+    weightShape,
+    perChannelQuant(scales, 0),
+  );
+  const bias = b.constant(random.int32(outC, -9000, 9000));
+  const x = b.input(isConv ? shape : [random.pick([1, 1, 2, 11]), depth], input);
+  // A ReLU, like one rounding, is a straight line to some kernels.
+  const isRelu = random.integer(0, 3) > 0;
+  const all = {
+    ...attrs,
+    ...(isConv ? (isPointwise ? pointwise : window.attrs) : {}),
+    ...(isRelu ? { activation: 'relu' } : {}),
+  };
+  const quant = isRelu ? perTensorQuant(output.scales[0] ?? 1, -128) : output;
+  return b.module([b.node(op, [x, weights, bias], all, { quant, name: `seed ${seed}` })]);
+}
+
+const pointwise = {
+  ...{ strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 },
+  ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
+};
