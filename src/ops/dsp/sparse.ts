@@ -9,13 +9,8 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, inputZeroPoint } from '../accumulation.js';
-<<<<<<< ours
 import type { Convolution } from '../convolution.js';
-import { windowLead } from '../overlap.js';
-=======
-import type { Convolution } from '../mve.js';
 import { type WindowShape, windowLead } from '../overlap.js';
->>>>>>> theirs
 import { hasResidual, residualOperands } from '../residual.js';
 import {
   type Channel,
