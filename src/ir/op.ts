@@ -187,6 +187,23 @@ export interface KernelVariant<A extends object = Attrs> {
   lower(view: NodeView<A>, context: KernelContext): readonly KernelCall[];
 }
 
+/** What a node can do besides its own work, so that another node is not needed. */
+export interface Absorption {
+  /** It clamps its output to the range of its attribute `activation`. */
+  readonly activation?: true;
+  /** It pads input 0 with the zero point, by its attributes padTop, padBottom, padLeft, padRight. */
+  readonly pad?: true;
+  /** It adds its input 3 (ops/residual.ts). */
+  readonly residual?: true;
+  /** Reshapes of input 0: it takes the elements as they follow one another. */
+  reshape?(attrs: Attrs): boolean;
+  /**
+   * The zero point of input 0, into its bias (input 2), by its attribute `zeroPointFolded`: where
+   * the output channels are in the shape of its weights (input 1).
+   */
+  readonly zeroPoint?: 'first' | 'last';
+}
+
 export interface OpDef<A extends object = Attrs> {
   /** The file's name in src/ops. */
   readonly name: string;
@@ -215,6 +232,8 @@ export interface OpDef<A extends object = Attrs> {
    * null for a node that does not treat all elements alike.
    */
   lookup?(view: NodeView<A>): Int8Array | null;
+  /** What passes may make part of a node; left out: nothing. */
+  readonly absorbs?: Absorption;
   /** What Facts.accumulator says, from bounds of the inputs. */
   accumulator?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): ChannelBounds;
   /** Left out, or null: all channels of its tensors stay. */

@@ -69,6 +69,7 @@ export function binary<A extends BinaryAttrs>(
         }),
       ];
     },
+    absorbs: { activation: true },
     channels(view) {
       const isTied = (input: number) =>
         channelCount(inputOf(view, input)) === channelCount(outputOf(view));

@@ -264,6 +264,7 @@ export const conv2d = {
   evaluate,
   macs,
   range,
+  absorbs: { activation: true, pad: true, residual: true, zeroPoint: 'first' },
   accumulator,
   channels,
   inPlace: () => [],

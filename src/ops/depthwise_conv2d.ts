@@ -214,6 +214,7 @@ export const depthwiseConv2d = {
   evaluate,
   macs,
   range,
+  absorbs: { activation: true, pad: true, zeroPoint: 'last' },
   accumulator,
   channels,
   inPlace: () => [],

@@ -155,6 +155,12 @@ export const fullyConnected = {
   evaluate,
   macs,
   range,
+  absorbs: {
+    activation: true,
+    residual: true,
+    reshape: ({ keepDims }) => keepDims !== true,
+    zeroPoint: 'first',
+  },
   accumulator,
   channels,
   inPlace: () => [],

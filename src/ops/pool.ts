@@ -88,6 +88,7 @@ export function pool<A extends PoolAttrs>(
       // Neither a mean nor a maximum leaves the range of its elements.
       return [mapBounds(input as ChannelBounds, (value) => clamp(value, low, high))];
     },
+    absorbs: { activation: true },
     channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
     inPlace: () => [],
     variants: [

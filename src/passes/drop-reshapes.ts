@@ -2,9 +2,10 @@
  * Lets readers take the input of a reshape where its shape says nothing to them.
  *
  * Every other reshape stays in the IR, where it keeps shapes honest, and costs nothing: the plan
- * puts its output where its input is (plan/buffers.ts) and makes no step of it.
+ * puts its output where its input is (plan/lifetimes.ts) and makes no step of it.
  */
 import { type Graph, type Node, type TensorId, tensorOf } from '../ir/graph.js';
+import { opOf } from '../ops/index.js';
 import { sameQuant } from '../ops/quant.js';
 import { isReshape } from '../ops/same-elements.js';
 
@@ -32,7 +33,7 @@ export function dropReshapes(graph: Graph): Graph {
 /** Whether the node sees this input as a flat sequence of elements. */
 function ignoresShape(node: Node, position: number): boolean {
   if (isReshape(node)) return true;
-  return node.op === 'fully_connected' && position === 0 && node.attrs.keepDims !== true;
+  return position === 0 && opOf(node).absorbs?.reshape?.(node.attrs) === true;
 }
 
 function sameShape(graph: Graph, a: TensorId, b: TensorId): boolean {

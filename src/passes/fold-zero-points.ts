@@ -1,5 +1,6 @@
 /** Takes the input's zero point out of the inner loop of convolutions and fully connected layers. */
 import { type Graph, type NodeView, type TensorData, viewOf } from '../ir/graph.js';
+import { opOf } from '../ops/index.js';
 import { perTensor } from '../ops/quant.js';
 import { appendTensor, biasTensor } from './rewrite.js';
 
@@ -13,7 +14,7 @@ import { appendTensor, biasTensor } from './rewrite.js';
 export function foldZeroPoints(graph: Graph): Graph {
   const tensors = [...graph.tensors];
   const nodes = graph.nodes.map((node) => {
-    const channelAxis = channelAxes[node.op];
+    const channelAxis = opOf(node).absorbs?.zeroPoint;
     if (channelAxis === undefined || node.attrs.zeroPointFolded === true) return node;
     const view = viewOf(graph, node);
     const bias = foldedBias(view, channelAxis);
@@ -24,13 +25,6 @@ export function foldZeroPoints(graph: Graph): Graph {
   });
   return { ...graph, tensors, nodes };
 }
-
-/** Where the weights' output channels are: OHWI, 1HWO, [out, in]. */
-const channelAxes: Readonly<Record<string, 'first' | 'last'>> = {
-  conv2d: 'first',
-  depthwise_conv2d: 'last',
-  fully_connected: 'first',
-};
 
 /** b − zp·Σ w of each channel; null where weights or bias are not constant or a sum may overflow. */
 function foldedBias({ inputs }: NodeView, channelAxis: 'first' | 'last'): Int32Array | null {

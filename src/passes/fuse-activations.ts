@@ -4,18 +4,6 @@ import { opOf } from '../ops/index.js';
 import { type Activation, activationRange, activations, clamp, sameQuant } from '../ops/quant.js';
 import { absorb, useCounts } from './rewrite.js';
 
-/** Operators that clamp their result to the range of their attribute `activation`. */
-const clamping: ReadonlySet<string> = new Set([
-  'add',
-  'average_pool2d',
-  'conv2d',
-  'depthwise_conv2d',
-  'fully_connected',
-  'max_pool2d',
-  'mul',
-  'sub',
-]);
-
 /**
  * The producer clamps its int8 result to a range; an activation that only clamps narrows it, so
  * the two are one clamp. Nothing is assumed about how the activation rounds: it is evaluated on
@@ -39,7 +27,7 @@ export function fuseActivations(graph: Graph): Graph {
 }
 
 function fuse(graph: Graph, producer: Node, node: Node): Node | null {
-  if (!clamping.has(producer.op) || opOf(node).lookup === undefined) return null;
+  if (!opOf(producer).absorbs?.activation || opOf(node).lookup === undefined) return null;
   const [before] = viewOf(graph, producer).outputs;
   const [after] = viewOf(graph, node).outputs;
   if (before?.dtype !== 'int8' || after?.dtype !== 'int8') return null;

@@ -1,5 +1,6 @@
 /** Makes a pad of height and width part of the convolution that reads it. */
 import { type Graph, type Node, type TensorId, viewOf } from '../ir/graph.js';
+import { opOf } from '../ops/index.js';
 import { sameQuant } from '../ops/quant.js';
 import { absorb, useCounts } from './rewrite.js';
 
@@ -20,7 +21,7 @@ export function fusePads(graph: Graph): Graph {
       return node;
     }
     const pad = input == null ? undefined : pads.get(input);
-    if (pad === undefined || !convolutions.has(node.op)) return node;
+    if (pad === undefined || !opOf(node).absorbs?.pad) return node;
     absorbed.add(pad);
     const [, , top = 0, bottom = 0, left = 0, right = 0] = pad.attrs.pads as readonly number[];
     const attrs = {
@@ -35,8 +36,6 @@ export function fusePads(graph: Graph): Graph {
   });
   return { ...graph, nodes: nodes.filter((node) => !absorbed.has(node)) };
 }
-
-const convolutions: ReadonlySet<string> = new Set(['conv2d', 'depthwise_conv2d']);
 
 /** Whether a pad adds zero points to height and width alone, and keeps the quantisation. */
 function isSpatial(graph: Graph, pad: Node): boolean {

@@ -8,10 +8,9 @@ import {
   viewOf,
 } from '../ir/graph.js';
 import type { AccumulationAttrs } from '../ops/accumulation.js';
+import { opOf } from '../ops/index.js';
 import { residualTables } from '../ops/residual.js';
 import { absorb, useCounts } from './rewrite.js';
-
-const accumulating: ReadonlySet<string> = new Set(['conv2d', 'fully_connected']);
 
 /**
  * Where both addends are results of such layers, the later one takes the sum: what it adds is then
@@ -42,8 +41,8 @@ export function fuseResiduals(graph: Graph): Graph {
 }
 
 function fuse(graph: Graph, producer: Node | null, add: Node): Node | null {
-  if (producer === null || !accumulating.has(producer.op) || producer.inputs.length > 3)
-    return null;
+  if (producer === null || !opOf(producer).absorbs?.residual) return null;
+  if (producer.inputs.length > 3) return null;
   const [mid] = producer.outputs;
   const skip = add.inputs.find((id) => id !== mid);
   if (mid === undefined || skip == null) return null;
