@@ -98,6 +98,17 @@ export function finish(stage: OutputStage, accumulator: number, channel: number)
   return clamp(scaled + stage.zeroPoint, stage.min, stage.max);
 }
 
+/** Whether TFLM's left shift wraps an accumulator of min … max: outputs then do not only rise. */
+export function wraps(
+  { rounding, multipliers }: OutputStage,
+  channel: number,
+  min: number,
+  max: number,
+): boolean {
+  const left = 2 ** Math.max(multipliers[channel]?.shift ?? 0, 0);
+  return rounding === 'double' && (min * left < -(2 ** 31) || max * left >= 2 ** 31);
+}
+
 /** The constant weights as seen from an output channel. */
 export interface Filters {
   readonly channels: number;

@@ -9,6 +9,7 @@ import {
   inputZeroPoint,
   type OutputStage,
   weightsOf,
+  wraps,
 } from './accumulation.js';
 import { boundsOf, type Range, rangeAt } from './bounds.js';
 import { clamp } from './quant.js';
@@ -106,10 +107,8 @@ function rectangleSums(matrix: Float64Array, width: number): (inside: Inside) =>
 export function stageBounds(stage: OutputStage, accumulators: ChannelBounds): ChannelBounds {
   return boundsOf(accumulators.min.length, (channel) => {
     const [low, high] = rangeAt(accumulators, channel);
-    const left = 2 ** Math.max(stage.multipliers[channel]?.shift ?? 0, 0);
-    // TFLM's left shift wraps: nothing is known of what is left but the clamp.
-    const wraps = low * left < -(2 ** 31) || high * left >= 2 ** 31;
-    if (stage.rounding === 'double' && wraps) {
+    // Nothing is known of what is left but the clamp.
+    if (wraps(stage, channel, low, high)) {
       return [clamp(-Infinity, stage.min, stage.max), clamp(Infinity, stage.min, stage.max)];
     }
     return [finish(stage, low, channel), finish(stage, high, channel)];

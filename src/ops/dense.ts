@@ -11,7 +11,7 @@ import {
 import { interleaveWeights, laneBlocks, lanes, stageTable, storedLanes } from './interleave.js';
 import { outputOf } from './operands.js';
 import { type WindowShape, windowLead } from './overlap.js';
-import { hasResidual, residualOperands } from './residual.js';
+import { hasResidual, residualOperands, residualOverlap } from './residual.js';
 
 /** C helpers between accumulator and output; codegen leaves out those that are not called. */
 const outputSupport = [
@@ -59,7 +59,7 @@ export function pixelOverlaps(
     ...(groups > 1
       ? []
       : [{ input: 0, lead: windowLead(shape, { channelBlock: lanes }), exact: false }]),
-    ...(hasResidual(view) && isOnce ? [{ input: 3, lead: 0, exact: true }] : []),
+    ...(isOnce ? residualOverlap(view) : []),
   ];
 }
 

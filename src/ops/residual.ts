@@ -4,7 +4,7 @@
  */
 import { BonsaiError, InternalError } from '../errors.js';
 import { at, type Node, type NodeView, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, KernelCall, KernelVariant } from '../ir/op.js';
+import type { ChannelBounds, KernelCall, KernelVariant, Overlap } from '../ir/op.js';
 import { type AccumulationAttrs, stageOutput } from './accumulation.js';
 import type { BinaryAttrs } from './arithmetic.js';
 import { boundsOf, type Range, rangeAt } from './bounds.js';
@@ -61,6 +61,14 @@ export function residualOperands(view: NodeView<AccumulationAttrs>): KernelCall 
     numbers: { residual_shift: shift, residual_min: min, residual_max: max },
     tables: { residual_tables: { data: tables, role: 'table' } },
   };
+}
+
+/**
+ * Where the output of a kernel may lie that reads each element of what is added before it writes
+ * the sum in its place, once.
+ */
+export function residualOverlap(view: NodeView<object>): readonly Overlap[] {
+  return hasResidual(view) ? [{ input: skipPosition, lead: 0, exact: true }] : [];
 }
 
 /** An operator's variants; those that do not tell that they add a residual are kept from it. */

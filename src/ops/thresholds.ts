@@ -3,7 +3,7 @@
  * bits. Both forms only ever rise with the accumulator, so it is enough to compare them where the
  * output changes, at most 255 places, instead of over all accumulators.
  */
-import { finish, type OutputStage } from './accumulation.js';
+import { finish, type OutputStage, wraps } from './accumulation.js';
 import { clamp, saturatingRoundingDoublingHighMul } from './quant.js';
 
 /** A channel's outputs over the accumulators min … max, both included. */
@@ -31,9 +31,7 @@ export function thresholdsOf(
   max: number,
 ): Thresholds | null {
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
-  const left = 2 ** Math.max(shift, 0);
-  const wraps = min * left < -(2 ** 31) || max * left >= 2 ** 31;
-  if (stage.rounding === 'double' && wraps) return null;
+  if (wraps(stage, channel, min, max)) return null;
   const outputOf = (accumulator: number) => finish(stage, accumulator, channel);
   const first = outputOf(min);
   const least = new Int32Array(outputOf(max) - first);

@@ -9,7 +9,8 @@
  *                 byte = sum >> 24
  *
  * high and low are the integer and the fractional part of the channel's multiplier in units of
- * 2^-24; lower, a third multiplication, is 0 but for accumulators of more than about 2^19. The byte is the int8 output: the zero point is in `offset`, and no other clamp is needed.
+ * 2^-24; lower, a third multiplication, is 0 but for accumulators of more than about 2^19. The byte
+ * is the int8 output: the zero point is in `offset`, and no other clamp is needed.
  *
  * TFLM rounds ties away from zero: above zero its thresholds lie a little lower than the line below
  * has them. Outputs on both sides need one step more; `high` and `low` are then in units of 2^-23:
@@ -17,7 +18,9 @@
  *                 sum  = sum + (sum >> 31 << lift)
  *                 byte = (sum >> 23) + zeroPoint
  */
+import type { ChannelBounds } from '../ir/op.js';
 import type { OutputStage } from './accumulation.js';
+import { rangeAt } from './bounds.js';
 import { type Thresholds, thresholdsOf } from './thresholds.js';
 
 export interface TwoMultiply {
@@ -102,6 +105,21 @@ export function twoMultiply(
     }
   }
   return null;
+}
+
+/** The constants of every channel; null where one has none. */
+export function twoMultiplies(
+  stage: OutputStage,
+  accumulators: ChannelBounds,
+  onlyShift: number | null = null,
+): readonly TwoMultiply[] | null {
+  const forms: TwoMultiply[] = [];
+  for (const channel of accumulators.min.keys()) {
+    const form = twoMultiply(stage, channel, ...rangeAt(accumulators, channel), onlyShift);
+    if (form === null) return null;
+    forms.push(form);
+  }
+  return forms;
 }
 
 /** The output of an accumulator within the bounds, in 32-bit arithmetic as a core does it. */

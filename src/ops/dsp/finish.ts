@@ -15,16 +15,18 @@
  */
 
 import type { NodeView } from '../../ir/graph.js';
-import type { ChannelBounds, Facts, KernelContext } from '../../ir/op.js';
+import type { ChannelBounds, KernelContext } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
   type Filters,
   finish,
   type OutputStage,
+  wraps,
 } from '../accumulation.js';
 import { rangeAt } from '../bounds.js';
 import { clamp, multiplyShift } from '../quant.js';
+import { rememberByNode } from '../remember.js';
 import { agrees, type Thresholds, thresholdsOf } from '../thresholds.js';
 
 /** What accumulators are multiplied by. */
@@ -91,7 +93,7 @@ export function finishOf(
   return defined && { form, offset: 0, channels: defined, isClamped };
 }
 
-const finishes = new WeakMap<Facts, WeakMap<object, Finish | null>>();
+const remembered = rememberByNode<Finish | null>();
 
 /** Made once for a node: choice, scratch and lowering ask again and again. */
 export function finishFor(
@@ -99,13 +101,9 @@ export function finishFor(
   { filters, stage }: { readonly filters: Filters; readonly stage: OutputStage },
   { facts }: KernelContext,
 ): Finish | null {
-  const byNode = finishes.get(facts) ?? new WeakMap<object, Finish | null>();
-  finishes.set(facts, byNode);
-  const known = byNode.get(view.node);
-  if (known !== undefined) return known;
-  const finish = finishOf(stage, biasesFor(view, filters, true), facts.accumulator(view));
-  byNode.set(view.node, finish);
-  return finish;
+  return remembered(view.node, facts, () =>
+    finishOf(stage, biasesFor(view, filters, true), facts.accumulator(view)),
+  );
 }
 
 function allOf<T, U>(items: readonly T[], make: (item: T) => U | null): readonly U[] | null {
@@ -116,12 +114,6 @@ function allOf<T, U>(items: readonly T[], make: (item: T) => U | null): readonly
     made.push(result);
   }
   return made;
-}
-
-/** A left shift that TFLM lets wrap: the output does not rise with the accumulator. */
-function wraps({ rounding, multipliers }: OutputStage, channel: number, min: number, max: number) {
-  const left = 2 ** Math.max(0, multipliers[channel]?.shift ?? 0);
-  return rounding === 'double' && (min * left < -(2 ** 31) || max * left >= 2 ** 31);
 }
 
 /** Whether an accumulator fits an int32 when scaled and shifted by less than a thousand of its own. */

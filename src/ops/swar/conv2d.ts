@@ -4,8 +4,8 @@ import { at, type NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, weightsOf } from '../accumulation.js';
 import { windowLead } from '../overlap.js';
-import { hasResidual, residualOperands } from '../residual.js';
-import { rememberByNode } from '../thumb1/remember.js';
+import { rememberByNode } from '../remember.js';
+import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
 import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
   gatherWork,
@@ -84,8 +84,7 @@ export function lanesKernel<A extends AccumulationAttrs>(
       const { lanes } = tablesOf(view, context);
       const read = isPointwise(shape) ? lastBlock(lanes) : 0;
       const walk = read > 0 ? { channelBlock: read } : {};
-      const input = { input: 0, lead: windowLead(shape, walk), exact: false };
-      return hasResidual(view) ? [input, { input: 3, lead: 0, exact: true }] : [input];
+      return [{ input: 0, lead: windowLead(shape, walk), exact: false }, ...residualOverlap(view)];
     },
     lower: (view, context) => [callOf(view, describe(view), tablesOf(view, context))],
   };

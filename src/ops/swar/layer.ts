@@ -12,7 +12,7 @@ import { hullOf, type Range, rangeAt } from '../bounds.js';
 import { stageNumbers } from '../dense.js';
 import { inputOf } from '../operands.js';
 import type { WindowShape } from '../overlap.js';
-import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
+import { type TwoMultiply, twoMultiplies } from '../two-multiply.js';
 
 /** As a kernel sees it: fully connected layers and 1×1 convolutions are a row of pixels. */
 export interface Layer {
@@ -49,8 +49,9 @@ export function rescaleStage(
   { filters, stage }: Layer,
 ): RescaleStage {
   const biases = biasesFor(view, filters, true);
-  const forms = formsOf(view, facts, filters.channels, stage);
-  if (forms === null) {
+  const forms = twoMultiplies(stage, facts.accumulator(view));
+  // The kernels have no third multiplication.
+  if (forms === null || forms.some(({ lower }) => lower !== 0)) {
     const words = stage.multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
     return { rescale: 'requantised', starts: biases, words };
   }
@@ -61,23 +62,6 @@ export function rescaleStage(
   ]);
   const starts = biases.map((bias, channel) => bias - (forms[channel]?.base ?? 0));
   return { rescale, starts, words };
-}
-
-function formsOf(
-  view: NodeView<AccumulationAttrs>,
-  facts: Facts,
-  channels: number,
-  stage: OutputStage,
-): readonly TwoMultiply[] | null {
-  const accumulators = facts.accumulator(view);
-  const forms: TwoMultiply[] = [];
-  for (let channel = 0; channel < channels; channel += 1) {
-    const [min, max] = rangeAt(accumulators, channel);
-    const form = twoMultiply(stage, channel, min, max);
-    if (form === null || form.lower !== 0) return null;
-    forms.push(form);
-  }
-  return forms;
 }
 
 function rescaleWords(form: TwoMultiply): readonly number[] {

@@ -12,8 +12,8 @@ import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/o
 import { type AccumulationAttrs, type Filters, weightsOf } from '../accumulation.js';
 import type { Range } from '../bounds.js';
 import { type Access, leadOf, type WindowShape } from '../overlap.js';
-import { hasResidual, residualOperands } from '../residual.js';
-import { rememberByNode } from '../thumb1/remember.js';
+import { rememberByNode } from '../remember.js';
+import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
 import {
   gatherWork,
   inputRanges,
@@ -112,8 +112,8 @@ export function pixelsKernel<A extends AccumulationAttrs>(
     },
     overlap(view) {
       const { shape, filters } = describe(view);
-      const input = { input: 0, lead: leadOver(shape, filters), exact: false };
-      return hasResidual(view) ? [input, { input: 3, lead: 0, exact: true }] : [input];
+      const lead = leadOver(shape, filters);
+      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
     },
     lower: (view, context) => [callOf(view, describe(view), tablesOf(view, context))],
   };

@@ -5,18 +5,16 @@ import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '..
 import type { Convolution } from '../convolution.js';
 import { inputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
-import { hasResidual, residualOperands } from '../residual.js';
-import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
+import { rememberByNode } from '../remember.js';
+import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
+import { twoMultiplies } from '../two-multiply.js';
 import { dilated } from '../window.js';
 import { type CodedRoutine, codeConvolution } from './convolution.js';
-import { rememberByNode } from './remember.js';
 
 /** About what flash holds; a choice among kernels needs no code larger than that. */
 const maxWeights = 2 ** 18;
 /** Pixels between two moves of the packed columns. */
 const pixelsPerMove = 4;
-/** Position of what is added to the results. */
-const residualInput = 3;
 /** Input channels below which a call for each pixel costs more than it saves. */
 const narrowChannels = 4;
 
@@ -58,10 +56,7 @@ export function codedConvolution<A extends AccumulationAttrs>(
     overlap(view) {
       const { shape } = describe(view);
       const walk = isPointwise(shape) ? { tilePixels: 2 } : { tileRows: 2 };
-      return [
-        { input: 0, lead: windowLead(shape, walk), exact: false },
-        ...(hasResidual(view) ? [{ input: residualInput, lead: 0, exact: true }] : []),
-      ];
+      return [{ input: 0, lead: windowLead(shape, walk), exact: false }, ...residualOverlap(view)];
     },
     lower(view, context) {
       const routine = routineOf(view, context);
@@ -77,16 +72,9 @@ function code(
   { shape, filters, stage }: Convolution,
 ): CodedRoutine | null {
   const { inC, kernelH, kernelW, dilationW } = shape;
-  const { channels, depth, position } = filters;
-  const accumulators = facts.accumulator(view);
-  const forms: TwoMultiply[] = [];
-  for (let channel = 0; channel < channels; channel += 1) {
-    const min = accumulators.min[channel] as number;
-    const max = accumulators.max[channel] as number;
-    const form = twoMultiply(stage, channel, min, max);
-    if (form === null) return null;
-    forms.push(form);
-  }
+  const { depth, position } = filters;
+  const forms = twoMultiplies(stage, facts.accumulator(view));
+  if (forms === null) return null;
   const biases = biasesFor(view, filters, true);
   const weights = weightsOf(view);
   const zeroPoint = inputZeroPoint(view);

@@ -8,10 +8,10 @@ import type { Facts, KernelCall, KernelContext, KernelVariant, WorkTerm } from '
 import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
 import type { Convolution } from '../convolution.js';
 import { inputOf } from '../operands.js';
-import { type TwoMultiply, twoMultiply } from '../two-multiply.js';
+import { rememberByNode } from '../remember.js';
+import { type TwoMultiply, twoMultiplies } from '../two-multiply.js';
 import { dilated } from '../window.js';
 import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
-import { rememberByNode } from './remember.js';
 
 /** Fields of struct depthwise_lines before its taps. */
 const headerBytes = 88;
@@ -103,28 +103,21 @@ function channelsOf(
   { filters, stage }: Convolution,
   { segments }: Lines,
 ): readonly Channel[] | null {
-  const { channels } = filters;
+  const forms = twoMultiplies(stage, facts.accumulator(view), lowShift);
+  if (forms === null) return null;
   const biases = biasesFor(view, filters, true);
-  const accumulator = facts.accumulator(view);
   const weights = weightsOf(view);
   const zeroPoint = inputZeroPoint(view);
   const input = facts.range(inputOf(view, 0));
   const proved: Channel[] = [];
-  for (let c = 0; c < channels; c += 1) {
+  for (const [c, form] of forms.entries()) {
     const low = Math.min(input.min[c] as number, zeroPoint);
     const high = Math.max(input.max[c] as number, zeroPoint);
     const runOf = (taps: Segment['taps']) =>
       taps.map((tap) => (tap === null ? 0 : (weights[filters.position(c, tap)] as number)));
     const fits = (taps: Segment['taps']) => isExact(runOf(taps), low, high);
-    const form = twoMultiply(
-      stage,
-      c,
-      accumulator.min[c] as number,
-      accumulator.max[c] as number,
-      lowShift,
-    );
     const order = orderOf(segments, fits);
-    if (form === null || order === null) return null;
+    if (order === null) return null;
     proved.push({ form, base: (biases[c] as number) - form.base, ...order });
   }
   return proved;

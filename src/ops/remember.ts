@@ -1,6 +1,6 @@
 /** What is worked out about a node is kept: kernel choice asks for it several times. */
-import type { Node } from '../../ir/graph.js';
-import type { Facts } from '../../ir/op.js';
+import type { Node } from '../ir/graph.js';
+import type { Facts } from '../ir/op.js';
 
 /** A memory of one value for each node, under the facts that it follows from. */
 export function rememberByNode<T>(): (node: Node<object>, facts: Facts, make: () => T) => T {
