@@ -24,7 +24,6 @@ import {
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { sparseConvolution } from './dsp/sparse.js';
-import { winogradConvolution } from './dsp/winograd.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { vectorConvolution } from './mve/conv2d.js';
 import { inputOf, outputOf } from './operands.js';
@@ -272,7 +271,6 @@ export const conv2d = {
   variants: residualVariants([
     smladRow(isPointwise, convolutionOf),
     smladConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
-    winogradConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     sparseConvolution(8, (view) => dimsOf(view).groups === 1, convolutionOf),
     sparseConvolution(4, (view) => dimsOf(view).groups === 1, convolutionOf),
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),

@@ -19,7 +19,7 @@ import { outputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { hasResidual, residualOperands } from '../residual.js';
 import { type Finish, finishFor, scale } from './finish.js';
-import { liveWeights, stageWords, sumsAreInt8, type WeightAt, word } from './words.js';
+import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
 const support = [
   ...['multiply_pair', 'multiply_row', 'multiply_wide', 'multiply_packed'],
@@ -35,7 +35,7 @@ const support = [
   ...['widen_wide', 'widen_packed', 'widen_pair_wide', 'widen_pair_packed', 'fill_patch'],
 ]
   .map((name) => `dsp/support/${name}`)
-  .concat('dsp/support/add_residual8', 'portable/support/add_residual');
+  .concat('portable/support/add_residual');
 
 /** One row of pixels, each for itself. */
 export function isPixelRow({
@@ -234,7 +234,6 @@ function stagedBytes(view: NodeView<object>, { filters }: Pick<Convolution, 'fil
   return isStaged ? Math.max(filters.channels, lanes) : 0;
 }
 
-/** A residual is added element by element: the output may take its place. */
 export function skipOverlap(view: NodeView<object>): readonly Overlap[] {
   return hasResidual(view) ? [{ input: 3, lead: 0, exact: true }] : [];
 }
@@ -267,7 +266,6 @@ function multiplyCall(
     ...operands,
     flags: {
       ...operands.flags,
-      residual8: sumsAreInt8(operands),
       packed: packed !== null,
       linear: finish.form === 'linear',
       twice: finish.form === 'twice',

@@ -1,6 +1,5 @@
 /** What the tables of all kernels for the DSP extension are made of. */
 import type { NodeView } from '../../ir/graph.js';
-import type { KernelCall } from '../../ir/op.js';
 import { type Filters, weightsOf } from '../accumulation.js';
 import type { Finish } from './finish.js';
 
@@ -35,9 +34,4 @@ export function stageWords(
       return [...four.map(({ start }) => start | 0), ...four.flatMap((each) => each.constants)];
     }),
   );
-}
-
-/** Whether a residual sum may be any int8, so that saturation is its clamp. */
-export function sumsAreInt8({ flags, numbers }: KernelCall): boolean {
-  return flags.residual === true && numbers.residual_min === -128 && numbers.residual_max === 127;
 }
