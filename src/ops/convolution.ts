@@ -2,9 +2,22 @@
 import type { Filters, OutputStage } from './accumulation.js';
 import type { WindowShape } from './overlap.js';
 
-/** A 1×1 one is a row of pixels. */
+/** Fully connected layers and 1×1 convolutions are a row of pixels. */
 export interface Convolution {
   readonly shape: WindowShape;
   readonly filters: Filters;
   readonly stage: OutputStage;
+}
+
+/** Whether it is one row of pixels, each for itself: output pixel i is made of input pixel i. */
+export function isPixelRow(shape: WindowShape): boolean {
+  const { batches, inH, inW, outH, outW, kernelH, kernelW, strideW, padTop, padLeft } = shape;
+  // A stride over one row needs no look, but padding above may be all that the window meets.
+  const isOneRow = batches * inH * outH * kernelH * kernelW * strideW === 1;
+  return isOneRow && inW === outW && padTop + padLeft === 0;
+}
+
+/** Of the output. */
+export function pixelsOf({ batches, outH, outW }: WindowShape): number {
+  return batches * outH * outW;
 }

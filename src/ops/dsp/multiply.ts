@@ -6,18 +6,18 @@
  * lane ('packed'). See templates/kernels/dsp/support/define_multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import type { KernelCall, KernelContext, KernelVariant, Overlap, WorkTerm } from '../../ir/op.js';
+import type { KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   type Filters,
   inputZeroPoint,
   type OutputStage,
 } from '../accumulation.js';
-import type { Convolution } from '../convolution.js';
+import { type Convolution, isPixelRow } from '../convolution.js';
 import { laneBlocks, lanes } from '../interleave.js';
 import { outputOf } from '../operands.js';
-import { type WindowShape, windowLead } from '../overlap.js';
-import { hasResidual, residualOperands } from '../residual.js';
+import { windowLead } from '../overlap.js';
+import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
 import { type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
@@ -36,22 +36,6 @@ const support = [
 ]
   .map((name) => `dsp/support/${name}`)
   .concat('portable/support/add_residual');
-
-/** One row of pixels, each for itself. */
-export function isPixelRow({
-  batches,
-  inH,
-  inW,
-  outH,
-  outW,
-  kernelH,
-  kernelW,
-  strideW,
-  padLeft,
-}: WindowShape) {
-  const isOneRow = batches * inH * outH * kernelH * kernelW === 1;
-  return isOneRow && inW === outW && strideW === 1 && padLeft === 0;
-}
 
 /** The two taps of one word of the patch: positions in a filter, −1 where there is none. */
 type Step = readonly [low: number, high: number];
@@ -124,7 +108,7 @@ export function smladConvolution<A extends AccumulationAttrs>(
     overlap(view) {
       const { shape } = describe(view);
       // Pixel by pixel needs no less than two at a time.
-      return [{ input: 0, lead: windowLead(shape), exact: false }, ...skipOverlap(view)];
+      return [{ input: 0, lead: windowLead(shape), exact: false }, ...residualOverlap(view)];
     },
     lower(view, context) {
       const convolution = describe(view);
@@ -214,7 +198,7 @@ export function smladRow<A extends AccumulationAttrs>(
     overlap(view) {
       // All of the input is widened first.
       const { depth } = describe(view).filters;
-      return [{ input: 0, lead: -depth, exact: false }, ...skipOverlap(view)];
+      return [{ input: 0, lead: -depth, exact: false }, ...residualOverlap(view)];
     },
     lower(view, context) {
       const layer = describe(view);
@@ -232,10 +216,6 @@ export function smladRow<A extends AccumulationAttrs>(
 function stagedBytes(view: NodeView<object>, { filters }: Pick<Convolution, 'filters'>): number {
   const isStaged = filters.channels < lanes || hasResidual(view);
   return isStaged ? Math.max(filters.channels, lanes) : 0;
-}
-
-export function skipOverlap(view: NodeView<object>): readonly Overlap[] {
-  return hasResidual(view) ? [{ input: 3, lead: 0, exact: true }] : [];
 }
 
 /** What the sum with a residual takes, output by output. */

@@ -9,9 +9,9 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, inputZeroPoint } from '../accumulation.js';
-import type { Convolution } from '../convolution.js';
+import { type Convolution, isPixelRow } from '../convolution.js';
 import { type WindowShape, windowLead } from '../overlap.js';
-import { hasResidual, residualOperands } from '../residual.js';
+import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
 import {
   type Channel,
   isWithinReach,
@@ -20,7 +20,7 @@ import {
   streamOf,
 } from '../sparse/stream.js';
 import { type Finish, finishFor } from './finish.js';
-import { clampNumbers, isPixelRow, residualWork, skipOverlap } from './multiply.js';
+import { clampNumbers, residualWork } from './multiply.js';
 import { liveWeights } from './words.js';
 
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
@@ -96,7 +96,7 @@ export function sparseConvolution<A extends AccumulationAttrs>(
     overlap(view) {
       const { shape } = describe(view);
       // Pixel by pixel needs no less than a tile at a time.
-      return [{ input: 0, lead: windowLead(shape), exact: false }, ...skipOverlap(view)];
+      return [{ input: 0, lead: windowLead(shape), exact: false }, ...residualOverlap(view)];
     },
     lower(view, context) {
       const convolution = describe(view);

@@ -1,6 +1,6 @@
 /** Convolutions and fully connected layers: VMLADAVA adds up 16 products of int8 at once. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import type { KernelCall, KernelVariant, Overlap, Table } from '../../ir/op.js';
+import type { KernelCall, KernelVariant, Table } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -8,12 +8,12 @@ import {
   type OutputStage,
   weightsOf,
 } from '../accumulation.js';
-import type { Convolution } from '../convolution.js';
+import { type Convolution, isPixelRow } from '../convolution.js';
 import { stageNumbers } from '../dense.js';
 import { lanes } from '../interleave.js';
 import { outputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
-import { hasResidual, residualOperands } from '../residual.js';
+import { residualOperands, residualOverlap } from '../residual.js';
 import {
   blocksFrom,
   columnByColumn,
@@ -55,7 +55,7 @@ export function vectorConvolution<A extends AccumulationAttrs>(
       const tiles = rows * Math.ceil(outW / pixels);
       const pairs = rows * Math.ceil(outW / 2);
       const blocks = pairs * blocksOf(filters);
-      const gathered = isPointwise(shape)
+      const gathered = isPixelRow(shape)
         ? { copied: { count: tiles * Math.ceil((pixels * inC) / vectorBytes), cycles: 3 } }
         : {
             tiles: { count: tiles, cycles: 150 },
@@ -107,19 +107,12 @@ function tileOf(shape: WindowShape): Tile {
   return { pixels, columns, step, scratchBytes: Math.max(bytesOf(pixels), gathered) };
 }
 
-/** A row of pixels, each by itself. */
-function isPointwise(shape: WindowShape): boolean {
-  const { inH, inW, outH, outW, kernelH, kernelW, strideW, padTop, padLeft } = shape;
-  const isRow = inH * outH * kernelH * kernelW * strideW === 1 && inW === outW;
-  return isRow && padTop + padLeft === 0;
-}
-
 function convolutionCall(
   view: NodeView<AccumulationAttrs>,
   { shape, filters, stage }: Convolution,
 ): KernelCall {
   const { batches, inC, outH, outW, outC } = shape;
-  const pointwise = isPointwise(shape);
+  const pointwise = isPixelRow(shape);
   const dilated = shape.dilationW > 1;
   const { pixels, columns, step } = tileOf(shape);
   const call = filterCall(view, columnByColumn(filters, shape), stage);
@@ -171,11 +164,6 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
       return [{ ...call, numbers: { ...call.numbers, ...shape } }];
     },
   };
-}
-
-/** A sum may take the place of what is added: that is read before the sum is written, once. */
-function residualOverlap(view: NodeView<object>): readonly Overlap[] {
-  return hasResidual(view) ? [{ input: 3, lead: 0, exact: true }] : [];
 }
 
 /** What the two kernels above have in common. */

@@ -3,6 +3,7 @@ import { InternalError } from '../../errors.js';
 import { at, type NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, weightsOf } from '../accumulation.js';
+import { type Convolution, isPixelRow, pixelsOf } from '../convolution.js';
 import { windowLead } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
 import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
@@ -10,10 +11,7 @@ import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
   gatherWork,
   inputRanges,
-  isPointwise,
-  type Layer,
   layerSupport,
-  pixelsOf,
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
@@ -35,7 +33,7 @@ interface Tables {
  */
 export function lanesKernel<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
-  describe: (view: NodeView<A>) => Layer,
+  describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   const remembered = rememberByNode<Tables | null>();
   const find = (view: NodeView<A>, { facts }: KernelContext) =>
@@ -62,7 +60,7 @@ export function lanesKernel<A extends AccumulationAttrs>(
     when: (view, context) => when(view) && find(view, context) !== null,
     scratch(view) {
       const { shape, filters } = describe(view);
-      return isPointwise(shape) ? 0 : filters.depth;
+      return isPixelRow(shape) ? 0 : filters.depth;
     },
     work(view, context) {
       const { shape, filters, stage } = describe(view);
@@ -82,7 +80,7 @@ export function lanesKernel<A extends AccumulationAttrs>(
     overlap(view, context) {
       const { shape } = describe(view);
       const { lanes } = tablesOf(view, context);
-      const read = isPointwise(shape) ? lastBlock(lanes) : 0;
+      const read = isPixelRow(shape) ? lastBlock(lanes) : 0;
       const walk = read > 0 ? { channelBlock: read } : {};
       return [{ input: 0, lead: windowLead(shape, walk), exact: false }, ...residualOverlap(view)];
     },
@@ -91,7 +89,11 @@ export function lanesKernel<A extends AccumulationAttrs>(
 }
 
 /** Null where the weights do not fit into lanes. */
-function makeTables(view: NodeView<AccumulationAttrs>, facts: Facts, layer: Layer): Tables | null {
+function makeTables(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  layer: Convolution,
+): Tables | null {
   const { channels, depth, position } = layer.filters;
   const outputs = rescaleStage(view, facts, layer);
   const weights = weightsOf(view);
@@ -114,13 +116,13 @@ function lastBlock({ format, wide, narrow }: LaneTable): number {
 
 function callOf(
   view: NodeView<AccumulationAttrs>,
-  layer: Layer,
+  layer: Convolution,
   { lanes, outputs }: Tables,
 ): KernelCall {
   const { shape, filters } = layer;
   const operands = residualOperands(view);
   const rescale = rescaleOperands(layer, outputs.rescale, outputs.words);
-  const pointwise = isPointwise(shape);
+  const pointwise = isPixelRow(shape);
   const pixels = pixelsOf(shape);
   const per = channelsPerUnit(lanes.format);
   return {

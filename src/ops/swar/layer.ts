@@ -1,25 +1,13 @@
 /** What the kernels of this folder share: how they read the input, and how sums become outputs. */
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts, Table, WorkTerm } from '../../ir/op.js';
-import {
-  type AccumulationAttrs,
-  biasesFor,
-  type Filters,
-  inputZeroPoint,
-  type OutputStage,
-} from '../accumulation.js';
+import { type AccumulationAttrs, biasesFor, inputZeroPoint } from '../accumulation.js';
 import { hullOf, type Range, rangeAt } from '../bounds.js';
+import { type Convolution, isPixelRow, pixelsOf } from '../convolution.js';
 import { stageNumbers } from '../dense.js';
 import { inputOf } from '../operands.js';
 import type { WindowShape } from '../overlap.js';
 import { type TwoMultiply, twoMultiplies } from '../two-multiply.js';
-
-/** As a kernel sees it: fully connected layers and 1×1 convolutions are a row of pixels. */
-export interface Layer {
-  readonly shape: WindowShape;
-  readonly filters: Filters;
-  readonly stage: OutputStage;
-}
 
 /** How sums become outputs: two multiplications each, those with a lift, or as TFLM does it. */
 export type Rescale = 'rescaled' | 'lifted' | 'requantised';
@@ -46,7 +34,7 @@ export const layerSupport = [
 export function rescaleStage(
   view: NodeView<AccumulationAttrs>,
   facts: Facts,
-  { filters, stage }: Layer,
+  { filters, stage }: Convolution,
 ): RescaleStage {
   const biases = biasesFor(view, filters, true);
   const forms = twoMultiplies(stage, facts.accumulator(view));
@@ -76,7 +64,7 @@ function liftWords({ lift, zeroPoint }: TwoMultiply): readonly number[] {
 
 /** What a call says of its outputs, with `words` of each channel. */
 export function rescaleOperands(
-  { stage }: Layer,
+  { stage }: Convolution,
   rescale: Rescale,
   words: readonly (readonly number[])[],
 ): {
@@ -105,7 +93,7 @@ export function rescaleOperands(
 export function inputRanges(
   view: NodeView<AccumulationAttrs>,
   facts: Facts,
-  { shape, filters }: Layer,
+  { shape, filters }: Convolution,
 ): readonly Range[] {
   const zeroPoint = inputZeroPoint(view);
   const range = facts.range(inputOf(view, 0));
@@ -113,23 +101,13 @@ export function inputRanges(
   return Array.from({ length: filters.depth }, (_, i): Range => {
     // Rows that begin at any channel: nothing but what holds for all of them.
     const [low, high] = filters.depth % perTap === 0 ? rangeAt(range, i % perTap) : hullOf(range);
-    return isPointwise(shape) ? [low, high] : [Math.min(low, zeroPoint), Math.max(high, zeroPoint)];
+    return isPixelRow(shape) ? [low, high] : [Math.min(low, zeroPoint), Math.max(high, zeroPoint)];
   });
 }
 
-export function isPointwise(shape: WindowShape): boolean {
-  const { inH, inW, outH, outW, kernelH, kernelW, strideW, padLeft } = shape;
-  const isRow = inH * outH * kernelH * kernelW * strideW === 1;
-  return isRow && inW === outW && padLeft === 0;
-}
-
-export function pixelsOf({ batches, outH, outW }: WindowShape): number {
-  return batches * outH * outW;
-}
-
 /** Work of gathering windows; none for rows that are read where they lie. */
-export function gatherWork({ shape, filters }: Layer): Readonly<Record<string, WorkTerm>> {
-  if (isPointwise(shape)) return {};
+export function gatherWork({ shape, filters }: Convolution): Readonly<Record<string, WorkTerm>> {
+  if (isPixelRow(shape)) return {};
   const pixels = pixelsOf(shape);
   return {
     windowRows: { count: pixels * shape.kernelH, cycles: 120 },

@@ -11,16 +11,14 @@ import type { NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, type Filters, weightsOf } from '../accumulation.js';
 import type { Range } from '../bounds.js';
+import { type Convolution, isPixelRow, pixelsOf } from '../convolution.js';
 import { type Access, leadOf, type WindowShape } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
 import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
 import {
   gatherWork,
   inputRanges,
-  isPointwise,
-  type Layer,
   layerSupport,
-  pixelsOf,
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
@@ -59,7 +57,7 @@ interface Tables {
  */
 export function pixelsKernel<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
-  describe: (view: NodeView<A>) => Layer,
+  describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   const remembered = rememberByNode<Tables>();
   const tablesOf = (view: NodeView<A>, { facts }: KernelContext) =>
@@ -85,7 +83,7 @@ export function pixelsKernel<A extends AccumulationAttrs>(
     when: (view) => when(view) && pixelsOf(describe(view).shape) >= three.pixels,
     scratch(view) {
       const { shape, filters } = describe(view);
-      return packedBytes(shape, filters) + (isPointwise(shape) ? 0 : 3 * paddedDepth(filters));
+      return packedBytes(shape, filters) + (isPixelRow(shape) ? 0 : 3 * paddedDepth(filters));
     },
     work(view, context) {
       const { shape, filters, stage } = describe(view);
@@ -119,7 +117,7 @@ export function pixelsKernel<A extends AccumulationAttrs>(
   };
 }
 
-function makeTables(view: NodeView<AccumulationAttrs>, facts: Facts, layer: Layer): Tables {
+function makeTables(view: NodeView<AccumulationAttrs>, facts: Facts, layer: Convolution): Tables {
   const { channels, depth, position } = layer.filters;
   const padded = paddedDepth(layer.filters);
   const bytes = new Int8Array(channels * padded);
@@ -180,7 +178,7 @@ function runsFit(
 }
 
 function wideTile(shape: WindowShape): Tile {
-  return isPointwise(shape) && pixelsOf(shape) > nine.pixels ? six : nine;
+  return isPixelRow(shape) && pixelsOf(shape) > nine.pixels ? six : nine;
 }
 
 /** The last pixels are tiles of three if that is not as many pixels as a wide one. */
@@ -222,14 +220,14 @@ function leadOver(shape: WindowShape, { channels }: Filters): number {
 
 function callOf(
   view: NodeView<AccumulationAttrs>,
-  layer: Layer,
+  layer: Convolution,
   { weights, quads, run, outputs }: Tables,
 ): KernelCall {
   const { shape, filters } = layer;
   const operands = residualOperands(view);
   const words = outputs.words.map((each, channel) => [outputs.starts[channel] as number, ...each]);
   const rescale = rescaleOperands(layer, outputs.rescale, words);
-  const pointwise = isPointwise(shape);
+  const pointwise = isPixelRow(shape);
   const packed = { packed_bytes: packedBytes(shape, filters) };
   const tile = wideTile(shape);
   return {

@@ -2,7 +2,7 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
-import type { Convolution } from '../convolution.js';
+import { type Convolution, isPixelRow } from '../convolution.js';
 import { inputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
@@ -55,7 +55,7 @@ export function codedConvolution<A extends AccumulationAttrs>(
     weightPasses: (view) => pairsOf(describe(view).shape),
     overlap(view) {
       const { shape } = describe(view);
-      const walk = isPointwise(shape) ? { tilePixels: 2 } : { tileRows: 2 };
+      const walk = isPixelRow(shape) ? { tilePixels: 2 } : { tileRows: 2 };
       return [{ input: 0, lead: windowLead(shape, walk), exact: false }, ...residualOverlap(view)];
     },
     lower(view, context) {
@@ -97,18 +97,10 @@ function code(
   return codeConvolution(coded, taps);
 }
 
-function isPointwise(shape: WindowShape): boolean {
-  const { inH, inW, outH, outW, kernelH, kernelW, strideW, padLeft } = shape;
-  const isRow = inH * outH * kernelH * kernelW * strideW === 1;
-  return isRow && inW === outW && padLeft === 0;
-}
-
 /** Calls of the routine. */
 function pairsOf(shape: WindowShape): number {
   const { batches, outH, outW } = shape;
-  return isPointwise(shape)
-    ? Math.ceil((batches * outW) / 2)
-    : batches * Math.ceil(outH / 2) * outW;
+  return isPixelRow(shape) ? Math.ceil(outW / 2) : batches * Math.ceil(outH / 2) * outW;
 }
 
 function outputsOf({ batches, outH, outW, outC }: WindowShape): number {
@@ -123,12 +115,12 @@ function columnsOf({ kernelW, dilationW, strideW, outW }: WindowShape): number {
 function scratchOf(view: NodeView<object>, shape: WindowShape): number {
   const { inC, outC, kernelH } = shape;
   const mids = hasResidual(view) ? 2 * outC : 0;
-  return mids + (isPointwise(shape) ? 4 * inC : 4 * columnsOf(shape) * kernelH * inC + inC);
+  return mids + (isPixelRow(shape) ? 4 * inC : 4 * columnsOf(shape) * kernelH * inC + inC);
 }
 
 function packedWords(shape: WindowShape): number {
   const { batches, inC, kernelH, outH, outW, strideW } = shape;
-  if (isPointwise(shape)) return pairsOf(shape) * inC;
+  if (isPixelRow(shape)) return pairsOf(shape) * inC;
   const columns = columnsOf(shape);
   const moves = Math.ceil(outW / pixelsPerMove);
   return (
@@ -141,7 +133,7 @@ function callOf(
   shape: WindowShape,
   routine: CodedRoutine,
 ): KernelCall {
-  const pointwise = isPointwise(shape);
+  const pointwise = isPixelRow(shape);
   const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
   const window = {
     batches,
@@ -167,7 +159,7 @@ function callOf(
       ...operands.numbers,
       in_c: inC,
       out_c: outC,
-      ...(pointwise ? { pixels: batches * outW } : window),
+      ...(pointwise ? { pixels: outW } : window),
     },
     routines: { routine },
   };
