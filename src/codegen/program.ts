@@ -14,6 +14,7 @@ import {
 import type { KernelContext, KernelVariant, Table } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { lowered } from '../plan/lower.js';
+import { halvesOf, type Part, scratchOffsets, wholeOf } from '../plan/parts.js';
 import { type Move, noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
 import { float, integer, offset, string, wrap } from './c.js';
 import { describeMemory, describeStep } from './describe.js';
@@ -57,11 +58,13 @@ export function emitProgram(
   const places = new Map(plan.placements.map(({ tensor, offset }) => [tensor, offset]));
   const lowered = plan.steps.map((step) => lowerStep(module.name, graph, step, context, pool));
   const functions = kernelFunctions(
-    lowered.flatMap(({ calls }) => calls),
+    lowered.flatMap(({ parts }) => parts.flatMap(({ calls }) => calls)),
     plan.options.optimize,
   );
   // Pointers are settled before the tables are printed: a constant operand is one more table.
-  const cases = lowered.map((step) => stepCase(module.name, graph, step, functions, places, pool));
+  const texts = lowered.map((step) => stepText(module.name, graph, step, functions, places, pool));
+  const cases = texts.map(({ label }) => label);
+  const halves = texts.flatMap((text) => text.halves);
   const kernels = functions.map(({ text }) => text);
   const code = [...supportTexts(lowered, kernels.join('')), ...kernels];
   const routines = pool.routines();
@@ -73,6 +76,7 @@ export function emitProgram(
     ...(declarations.length > 0 ? [`/* Weights as code. */\n${declarations.join('')}`] : []),
     ...code,
     ...functions.flatMap(({ descriptors }) => descriptors),
+    ...halves,
   ];
   const names = interfaceContext(module, plan, options);
   const source = render('project/model.c', {
@@ -81,6 +85,7 @@ export function emitProgram(
     uses_sram: pool.infos.some(({ region }) => region === 'sram'),
     body: body.map((text) => `\n${text}`).join(''),
     has_steps: plan.steps.length > 0,
+    has_halves: halves.length > 0,
     cases: cases.join('\n'),
   });
   const assembler =
@@ -108,7 +113,14 @@ interface LoweredStep {
   readonly view: NodeView;
   /** null: nothing to compute, the output lies where the input is. */
   readonly variant: KernelVariant | null;
+  /** One, or two halves. */
+  readonly parts: readonly LoweredPart[];
+}
+
+interface LoweredPart extends Part {
   readonly calls: readonly PlacedCall[];
+  /** Where its scratch begins in the step's. */
+  readonly scratchOffset: number;
 }
 
 function lowerStep(
@@ -122,14 +134,39 @@ function lowerStep(
   if (node === undefined) throw new InternalError('codegen', `step ${step.index} has no node`);
   const view = viewOf(graph, node);
   const symbol = `${node.op}_${step.index}`;
-  if (step.kernel === noKernel) return { step, symbol, view, variant: null, calls: [] };
+  if (step.kernel === noKernel) return { step, symbol, view, variant: null, parts: [] };
   const variant = opOf(node).variants.find(({ template }) => template === step.kernel);
   if (variant === undefined) {
     throw new InternalError('codegen', `operator ${node.op} has no kernel "${step.kernel}"`);
   }
-  const all = lowered(variant, view, context);
-  const calls = all.map((call, position): PlacedCall => {
-    const base = `${model}_${symbol}${all.length > 1 ? `_${position}` : ''}`;
+  const parts = step.cores > 1 ? halvesOf(view, context) : wholeOf(view, context);
+  if (parts === null) throw new InternalError('codegen', `step ${step.index} has no halves`);
+  const scratches = scratchOffsets({ variant, parts });
+  return {
+    step,
+    symbol,
+    view,
+    variant,
+    parts: parts.map((part, i) => ({
+      ...part,
+      calls: placeCalls(`${model}_${symbol}`, step, variant, part, i > 0 ? '_second' : '', pool),
+      scratchOffset: scratches[i] ?? 0,
+    })),
+  };
+}
+
+/** Constants of both halves that are equal are one: they have the first one's names. */
+function placeCalls(
+  prefix: string,
+  step: PlanStep,
+  variant: KernelVariant,
+  part: Part,
+  suffix: string,
+  pool: TablePool,
+): readonly PlacedCall[] {
+  const all = lowered(variant, part.view, part.context);
+  return all.map((call, position): PlacedCall => {
+    const base = `${prefix}${suffix}${all.length > 1 ? `_${position}` : ''}`;
     const home = { step: step.index, region: step.regions[position] ?? 'flash' };
     const symbols = [
       ...Object.entries(call.tables).map(([name, table]) => [
@@ -149,7 +186,6 @@ function lowerStep(
       argsSymbol: `${base}_args`,
     };
   });
-  return { step, symbol, view, variant, calls };
 }
 
 /**
@@ -174,15 +210,21 @@ function supportTexts(lowered: readonly LoweredStep[], kernels: string): readonl
   return [...used.values()];
 }
 
-/** The comment, the label and the calls of one step in the model's switch. */
-function stepCase(
+interface StepText {
+  /** The comment, the label and the calls of the step in the model's switch. */
+  readonly label: string;
+  /** The functions that compute its halves, where it has them. */
+  readonly halves: readonly string[];
+}
+
+function stepText(
   model: string,
   graph: Graph,
-  { step, symbol, view, calls }: LoweredStep,
+  { step, symbol, view, parts }: LoweredStep,
   functions: readonly KernelFunction[],
   places: ReadonlyMap<TensorId, number>,
   pool: TablePool,
-): string {
+): StepText {
   const { node } = view;
   const { move } = step;
   const isOutput = (id: TensorId) => node.outputs.includes(id);
@@ -190,7 +232,7 @@ function stepCase(
     const at = placeOf(places, id, step.index);
     return at === move?.from && !isOutput(id) ? move.to : at;
   };
-  const pointer = (id: TensorId | null | undefined, name: string): string => {
+  const pointer = (id: TensorId | null | undefined, name: string, bytes = 0): string => {
     if (id === null || id === undefined) {
       throw new InternalError('codegen', `kernel of step ${step.index} takes an absent tensor`);
     }
@@ -199,32 +241,48 @@ function stepCase(
       const table = { data: data as Table['data'], role: 'weights' } as const;
       return pool.add(`${model}_${symbol}_${name}`, table, { step: step.index, region: 'flash' });
     }
-    return `arena + ${offset(place(id))}`;
+    return `arena + ${offset(place(id) + bytes)}`;
   };
-  const statements = calls.map((placed) => {
-    const target = functions.find(({ calls }) => calls.includes(placed));
-    if (target === undefined) throw new InternalError('codegen', 'a call without a function');
-    const args = [
-      ...placed.call.inputs.map((position) => pointer(node.inputs[position], `input_${position}`)),
-      ...placed.call.outputs.map((position) => pointer(node.outputs[position], 'output')),
-      ...(step.scratch === null ? [] : [`arena + ${offset(step.scratch.offset)}`]),
-      ...(target.hasDescriptor ? [`&${placed.argsSymbol}`] : []),
-    ];
-    return wrap(`${target.name}(${args.join(', ')});`, 100, '        ');
-  });
+  const statements = (part: LoweredPart, indent: string) =>
+    part.calls.map((placed) => {
+      const target = functions.find(({ calls }) => calls.includes(placed));
+      if (target === undefined) throw new InternalError('codegen', 'a call without a function');
+      const { inputs, outputs } = placed.call;
+      const scratch = (step.scratch?.offset ?? 0) + part.scratchOffset;
+      const args = [
+        ...inputs.map((i) => pointer(node.inputs[i], `input_${i}`, part.inputBytes[i])),
+        ...outputs.map((i) => pointer(node.outputs[i], 'output', part.outputBytes)),
+        ...(step.scratch === null ? [] : [`arena + ${offset(scratch)}`]),
+        ...(target.hasDescriptor ? [`&${placed.argsSymbol}`] : []),
+      ];
+      return wrap(`${target.name}(${args.join(', ')});`, 100, indent);
+    });
   const inputs = node.inputs
     .filter((id) => id !== null && tensorOf(graph, id).data === null)
     .map((id) => place(id as TensorId));
   const outputs = node.outputs.map(place);
-  const text = [
+  const names = parts.length > 1 ? [`${symbol}_first`, `${symbol}_second`] : [];
+  const label = [
     wrap(describeStep(step, symbol, view), 100, '     * ').replace('     * ', '    /* '),
     `${wrap(describeMemory(step, inputs, outputs), 97, '     * ')} */`,
     `    case ${step.index}:`,
     ...(move === null ? [] : [moveStatement(move)]),
-    ...statements,
+    ...(names.length > 0
+      ? [`        BONSAI_BOTH(${names.join(', ')}, arena);`]
+      : parts.flatMap((part) => statements(part, '        '))),
     '        break;',
   ];
-  return text.join('\n');
+  return {
+    label: label.join('\n'),
+    halves: names.map((name, i) =>
+      [
+        `static void ${name}(int8_t *arena)`,
+        '{',
+        ...statements(parts[i] as LoweredPart, '    '),
+        '}\n',
+      ].join('\n'),
+    ),
+  };
 }
 
 /** The input moves to where the kernel reads it; neither place is another tensor's by then. */

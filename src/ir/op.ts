@@ -204,6 +204,21 @@ export interface Absorption {
   readonly zeroPoint?: 'first' | 'last';
 }
 
+/** A part of a node that can be computed by itself: a node of the same operator. */
+export interface Half<A extends object = Attrs> {
+  /** Its tensors are pieces of the node's, each one piece of memory. */
+  readonly view: NodeView<A>;
+  /** Where the piece of each input begins in it, in bytes; 0 for constants. */
+  readonly inputBytes: readonly number[];
+  /** The same for output 0. */
+  readonly outputBytes: number;
+  /** The output channel that is its first one. */
+  readonly firstChannel: number;
+}
+
+/** Together they write output 0, each element once. */
+export type Halves<A extends object = Attrs> = readonly [first: Half<A>, second: Half<A>];
+
 export interface OpDef<A extends object = Attrs> {
   /** The file's name in src/ops. */
   readonly name: string;
@@ -240,6 +255,8 @@ export interface OpDef<A extends object = Attrs> {
   channels?(view: NodeView<A>): ChannelFlow | null;
   /** Input positions whose memory output 0 may take over, element by element; [] if none. */
   inPlace(view: NodeView<A>): readonly number[];
+  /** What two cores can compute at the same time; left out, or null: one computes the node. */
+  halves?(view: NodeView<A>): Halves<A> | null;
   /** Best first by capability; plan/select takes the cheapest whose needs and `when` hold. */
   readonly variants: readonly KernelVariant<A>[];
 }

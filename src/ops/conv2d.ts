@@ -24,6 +24,7 @@ import {
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { sparseConvolution } from './dsp/sparse.js';
+import { pixelHalves, rowHalves } from './halves.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { vectorConvolution } from './mve/conv2d.js';
 import { inputOf, outputOf } from './operands.js';
@@ -268,6 +269,7 @@ export const conv2d = {
   accumulator,
   channels,
   inPlace: () => [],
+  halves: (view) => (isPointwise(view) ? pixelHalves(view) : rowHalves(view, dimsOf(view).kernelH)),
   variants: residualVariants([
     smladRow(isPointwise, convolutionOf),
     smladConvolution((view) => dimsOf(view).groups === 1, convolutionOf),

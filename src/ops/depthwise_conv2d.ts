@@ -17,6 +17,7 @@ import { accumulatorBounds, insidesOf, stageBounds } from './accumulator-bounds.
 import type { Convolution } from './convolution.js';
 import { multiplyKernel, stageNumbers } from './dense.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
+import { rowHalves } from './halves.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
 import { vectorConvolution } from './mve/conv2d.js';
 import { vectorDepthwise } from './mve/depthwise.js';
@@ -218,6 +219,7 @@ export const depthwiseConv2d = {
   accumulator,
   channels,
   inPlace: () => [],
+  halves: (view) => rowHalves(view, dimsOf(view).kernelH),
   variants: [
     smladDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     smladDepthwise3x3((view) => view.attrs.depthMultiplier === 1, convolutionOf),

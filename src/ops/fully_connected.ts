@@ -24,6 +24,8 @@ import {
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { sparseConvolution, sparseRow } from './dsp/sparse.js';
+import { channelHalves } from './halves.js';
+import { lanes } from './interleave.js';
 import { vectorFullyConnected } from './mve/conv2d.js';
 import { inputOf } from './operands.js';
 import type { WindowShape } from './overlap.js';
@@ -164,6 +166,7 @@ export const fullyConnected = {
   accumulator,
   channels,
   inPlace: () => [],
+  halves: (view) => (rowsOf(view) === 1 ? channelHalves(view, lanes) : null),
   variants: residualVariants([
     smladRow(() => true, layerOf),
     smladConvolution((view) => rowsOf(view) > 1, convolutionOf),

@@ -1,6 +1,8 @@
 /** Decides everything about one model on one target: kernels, steps, memory. */
 import { type ModelSize, modelSize } from '../analysis/index.js';
+import { InternalError } from '../errors.js';
 import {
+  at,
   type Graph,
   type Module,
   mainGraph,
@@ -12,10 +14,11 @@ import type { Facts, KernelContext, TargetTraits } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { acceptInt8 } from './accept.js';
 import { arenaAlign } from './arena.js';
-import { isAlias, type KernelMemory, kernelMemory, type Schedule } from './lifetimes.js';
+import { isAlias, type KernelMemory, type Schedule } from './lifetimes.js';
 import { arenaLimit, stepBytes } from './memory.js';
 import { orderSteps } from './order.js';
-import { planArena } from './placement.js';
+import { accessesOf, conflictOf, type Implementation, memoryOf, nameOf } from './parts.js';
+import { type Arena, planArena } from './placement.js';
 import { identifiers, makePorts } from './ports.js';
 import {
   type Candidates,
@@ -65,13 +68,15 @@ export function makePlan(
   const steps = schedule.steps.map((nodeIndex, index): PlanStep => {
     const node = graph.nodes[nodeIndex] as Node;
     const choice = choices[index] ?? null;
+    if (choice !== null) checkApart(node, choice, arena, index);
     return {
       index,
       name: node.name,
       node: nodeIndex,
       op: [node.op, ...node.fused].join('+'),
       ops: node.ops,
-      kernel: choice?.variant.template ?? noKernel,
+      kernel: choice?.implementation.variant.template ?? noKernel,
+      cores: choice?.implementation.parts.length ?? 1,
       why: choice?.why ?? 'its output is its input',
       macs: opOf(node).macs(viewOf(graph, node)),
       reads: inArena(node.inputs) as TensorId[],
@@ -114,16 +119,15 @@ function kernelsFor(
   graph: Graph,
   index: number,
   context: KernelContext,
-  { kernels = {} }: CompileOptions,
+  { kernels = {}, cores = 1 }: CompileOptions,
 ): Kernels {
   const node = graph.nodes[index] as Node;
   if (isAlias(graph, node)) {
     return { candidates: null, memories: [{ scratchBytes: 0, overlaps: [] }] };
   }
   const view = viewOf(graph, node);
-  const candidates = candidatesFor(view, context, kernels[node.name]);
-  const memories = candidates.variants.map((variant) => kernelMemory(variant, view, context));
-  return { candidates, memories };
+  const candidates = candidatesFor(view, context, kernels[node.name], cores);
+  return { candidates, memories: candidates.implementations.map(memoryOf) };
 }
 
 function memoriesOf(
@@ -143,31 +147,71 @@ function choose(
 ): { readonly choices: readonly (Choice | null)[]; readonly memories: readonly KernelMemory[] } {
   const all = memoriesOf(schedule, kernels);
   const needs = stepBytes(schedule, all);
-  const limit = arenaLimit(needs, options.optimize, ramForArena(target, options));
+  const available = ramForArena(target, options);
+  const limits = [1, options.cores ?? 1].map((cores) =>
+    arenaLimit(needs, options.optimize, available, cores),
+  );
   const affordable = schedule.steps.flatMap((index, step) => {
     const { candidates = null } = kernels.get(index) ?? {};
-    return candidates === null ? [] : [afford(candidates, needs[step] ?? [], limit)];
+    return candidates === null ? [] : [afford(candidates, needs[step] ?? [], limits)];
   });
-  const arenaBytes = Math.max(0, ...needs.flat().filter((bytes) => bytes <= limit));
+  const arenaBytes = Math.max(0, ...needs.flat().filter((bytes) => bytes <= (limits[1] ?? 0)));
   const selected = selectKernels(affordable, context, constantBudget(target, options, arenaBytes));
   const choiceOf = new Map(selected.map((choice, i) => [affordable[i]?.view.node, choice]));
   const choices = schedule.steps.map((index) => choiceOf.get(schedule.graph.nodes[index]) ?? null);
   const memories = choices.map((choice, step) => {
-    const { variants = [] } = kernels.get(schedule.steps[step] ?? -1)?.candidates ?? {};
-    const position = choice === null ? 0 : variants.indexOf(choice.variant);
+    const { implementations = [] } = kernels.get(schedule.steps[step] ?? -1)?.candidates ?? {};
+    const position = choice === null ? 0 : implementations.indexOf(choice.implementation);
     return all[step]?.[position] as KernelMemory;
   });
   return { choices, memories };
 }
 
-/** The candidates without those that would make the arena larger than `limit`. */
-function afford(candidates: Candidates, needs: readonly number[], limit: number): Candidates {
-  const { view, variants, lacking } = candidates;
-  const isAffordable = (_: unknown, i: number) => (needs[i] ?? 0) <= limit;
-  const dear = variants.flatMap(({ template }, i) =>
-    isAffordable(null, i) ? [] : [`${template} needs an arena of ${needs[i]} B`],
+/**
+ * The candidates without those that would make the arena too large.
+ *
+ * @param limits for kernels on one core and for those on two
+ */
+function afford(
+  candidates: Candidates,
+  needs: readonly number[],
+  limits: readonly number[],
+): Candidates {
+  const { view, implementations, lacking } = candidates;
+  const isAffordable = ({ parts }: Implementation, i: number) =>
+    (needs[i] ?? 0) <= (limits[parts.length - 1] ?? 0);
+  const dear = implementations.flatMap((one, i) =>
+    isAffordable(one, i) ? [] : [`${nameOf(one)} needs an arena of ${needs[i]} B`],
   );
-  return { view, variants: variants.filter(isAffordable), lacking: [...lacking, ...dear] };
+  return {
+    view,
+    implementations: implementations.filter(isAffordable),
+    lacking: [...lacking, ...dear],
+  };
+}
+
+/**
+ * Halves that run at the same time must not meet in memory.
+ *
+ * @throws InternalError when they do
+ */
+function checkApart(node: Node, { implementation }: Choice, arena: Arena, step: number): void {
+  const { placements, scratch, moves } = arena;
+  const move = moves[step] ?? null;
+  const place = (id: TensorId) => placements.get(id)?.offset ?? null;
+  const [first, second] = accessesOf(implementation, {
+    inputs: node.inputs.map((id) => {
+      const offset = id === null ? null : place(id);
+      return move !== null && offset === move.from ? move.to : offset;
+    }),
+    output: place(node.outputs[0] as TensorId) ?? 0,
+    scratch: scratch[step]?.offset ?? 0,
+  });
+  if (first === undefined || second === undefined) return;
+  const conflict = conflictOf(first, second);
+  if (conflict === null) return;
+  const bytes = `bytes ${conflict.begin} to ${conflict.end - 1} of the arena`;
+  throw new InternalError('plan', `${at(node)}: both halves use ${bytes}`);
 }
 
 /** Of flash that weights and tables cannot have: the runtime and the kernels. */

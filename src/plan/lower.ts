@@ -1,6 +1,6 @@
 /** The calls of a kernel and their bytes, made once: choice weighs them, codegen prints them. */
 import type { Node, NodeView } from '../ir/graph.js';
-import type { KernelCall, KernelContext, KernelVariant } from '../ir/op.js';
+import type { KernelCall, KernelContext, KernelVariant, Routine, Table } from '../ir/op.js';
 
 type ByTemplate = Map<string, readonly KernelCall[]>;
 
@@ -38,4 +38,22 @@ export function callBytes({ tables, routines = {} }: KernelCall): CallBytes {
     );
   const code = Object.values(routines).reduce((sum, { bytes }) => sum + bytes, 0);
   return { weights: of('weights') + code, tables: of('table') };
+}
+
+/** Those of `call` that `other` does not have under the same name: equal constants are there once. */
+export function withoutShared(call: KernelCall, other: KernelCall): KernelCall {
+  const bytesOf = ({ data }: Table) =>
+    new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const isSameTable = (name: string, table: Table) => {
+    const twin = other.tables[name];
+    return twin !== undefined && Buffer.compare(bytesOf(table), bytesOf(twin)) === 0;
+  };
+  const isSameRoutine = (name: string, routine: Routine) =>
+    routine.text('') === other.routines?.[name]?.text('');
+  const { tables, routines = {} } = call;
+  return {
+    ...call,
+    tables: Object.fromEntries(Object.entries(tables).filter(([k, v]) => !isSameTable(k, v))),
+    routines: Object.fromEntries(Object.entries(routines).filter(([k, v]) => !isSameRoutine(k, v))),
+  };
 }

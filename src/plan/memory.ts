@@ -43,16 +43,20 @@ const allowanceBytes: Readonly<Record<Optimize, number>> = {
 };
 
 /**
- * Bytes that no step may need more of.
+ * Bytes that no step may need more of. For half the time it may be twice as many: halves of a step
+ * write beside their input where one core could have written over it.
  *
  * @param needs as stepBytes gives them
  * @param availableBytes RAM for the arena
+ * @param cores that compute the step
  */
 export function arenaLimit(
   needs: readonly (readonly number[])[],
   optimize: Optimize,
   availableBytes: number,
+  cores = 1,
 ): number {
   const leanest = needs.reduce((most, all) => Math.max(most, Math.min(...all)), 0);
-  return Math.max(leanest, Math.min(leanest + allowanceBytes[optimize], availableBytes));
+  const wanted = cores * leanest + allowanceBytes[optimize];
+  return Math.max(leanest, Math.min(wanted, availableBytes));
 }

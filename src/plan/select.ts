@@ -10,7 +10,8 @@ import { InternalError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
 import type { KernelContext, KernelVariant, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
-import { callBytes, lowered } from './lower.js';
+import { callBytes, lowered, withoutShared } from './lower.js';
+import { halvesOf, type Implementation, nameOf, type Part, wholeOf } from './parts.js';
 import type { Region } from './types.js';
 
 /** Bytes that constants may take. Infinity: no limit. */
@@ -22,8 +23,8 @@ export interface ConstantBudget {
 }
 
 export interface Choice {
-  readonly variant: KernelVariant;
-  /** Where the weights of each of the kernel's calls lie. */
+  readonly implementation: Implementation;
+  /** Where the weights of each of the kernel's calls lie; those of a second half as the first's. */
   readonly regions: readonly Region[];
   /** For the report: what else there was, and why not that. */
   readonly why: string;
@@ -35,11 +36,14 @@ export interface Choice {
  */
 const flashPrices: Readonly<Record<Optimize, number>> = { speed: 0, balanced: 0.25, size: 1e6 };
 
+/** About what it costs to give the second core its half and to wait for it. */
+const handOverCycles = 200;
+
 /** What can compute a node. */
 export interface Candidates {
   readonly view: NodeView;
-  /** In the order of the operator's list. */
-  readonly variants: readonly KernelVariant[];
+  /** In the order of the operator's list; a variant on two cores after it on one. */
+  readonly implementations: readonly Implementation[];
   /** For the report: other variants, and why not those. */
   readonly lacking: readonly string[];
 }
@@ -47,23 +51,35 @@ export interface Candidates {
 /**
  * The variants of a node's operator whose features the target has and whose condition holds; only
  * the one named `template` where it is given.
+ *
+ * @param cores 2: also those that can compute both halves of the node
  */
 export function candidatesFor(
   view: NodeView,
   context: KernelContext,
   template?: string,
+  cores = 1,
 ): Candidates {
   const lacking: string[] = [];
-  const variants = opOf(view.node).variants.filter((variant) => {
+  const halves = cores > 1 ? halvesOf(view, context) : null;
+  const implementations = opOf(view.node).variants.flatMap((variant): Implementation[] => {
     const missing = variant.needs.filter((feature) => !context.target.features.has(feature));
     if (missing.length > 0) lacking.push(`${variant.template} needs ${missing.join(' and ')}`);
-    return (
-      missing.length === 0 &&
-      (template ?? variant.template) === variant.template &&
-      variant.when(view, context)
-    );
+    const isAsked = (template ?? variant.template) === variant.template;
+    if (missing.length > 0 || !isAsked || !variant.when(view, context)) return [];
+    const whole = { variant, parts: wholeOf(view, context) };
+    return halves !== null && isFor(variant, halves)
+      ? [whole, { variant, parts: halves }]
+      : [whole];
   });
-  return { view, variants, lacking };
+  return { view, implementations, lacking };
+}
+
+/** Whether a kernel computes both halves, with the same calls. */
+function isFor(variant: KernelVariant, halves: readonly Part[]): boolean {
+  if (!halves.every(({ view, context }) => variant.when(view, context))) return false;
+  const counts = halves.map(({ view, context }) => lowered(variant, view, context).length);
+  return counts.every((count) => count === counts[0]);
 }
 
 /**
@@ -91,7 +107,7 @@ export function selectKernels(
   });
   const picks = fill(choose(steps, { flash, sram }), budget.sramBytes);
   return picks.map((pick, step) => ({
-    variant: pick.alternative.variant,
+    implementation: pick.alternative.implementation,
     regions: pick.regions,
     why: explain(pick, steps[step] as Step),
   }));
@@ -105,7 +121,7 @@ interface Piece {
 }
 
 interface Alternative {
-  readonly variant: KernelVariant;
+  readonly implementation: Implementation;
   /** Without misses of the cache. */
   readonly cycles: number;
   /** Weights and tables. */
@@ -135,27 +151,44 @@ interface Prices {
   readonly sram: number;
 }
 
-function alternativesOf({ view, variants, lacking }: Candidates, context: KernelContext): Step {
-  if (variants.length === 0) {
+function alternativesOf(
+  { view, implementations, lacking }: Candidates,
+  context: KernelContext,
+): Step {
+  if (implementations.length === 0) {
     throw new InternalError('plan', `no kernel for ${at(view.node)}: ${lacking.join('; ')}`);
   }
-  const alternatives = variants.map((variant) => weigh(variant, view, context));
-  return { alternatives, lacking, isOnly: opOf(view.node).variants.length === 1 };
+  const alternatives = implementations.map((one) => weigh(one, context));
+  const isOnly = implementations.length === 1 && opOf(view.node).variants.length === 1;
+  return { alternatives, lacking, isOnly };
 }
 
-function weigh(variant: KernelVariant, view: NodeView, context: KernelContext): Alternative {
-  const bytes = lowered(variant, view, context).map(callBytes);
-  const weightBytes = bytes.map(({ weights }) => weights);
-  const all = weightBytes.reduce((sum, each) => sum + each, 0);
-  const passes = variant.weightPasses?.(view, context) ?? 1;
+function weigh(implementation: Implementation, context: KernelContext): Alternative {
+  const { variant, parts } = implementation;
+  const calls = parts.map((part) => lowered(variant, part.view, part.context));
+  const own = calls.map((all, part) =>
+    all.map((call, i) => {
+      const first = calls[0]?.[i];
+      return callBytes(part === 0 || first === undefined ? call : withoutShared(call, first));
+    }),
+  );
+  const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
+  const ofStep = sum(own.flat().map(({ weights }) => weights));
+  const passes = parts.map(({ view, context }) => variant.weightPasses?.(view, context) ?? 1);
+  const cycles = parts.map((part) => costOf(variant, part.view, part.context));
   return {
-    variant,
-    cycles: costOf(variant, view, context),
-    flashBytes: bytes.reduce((sum, { weights, tables }) => sum + weights + tables, 0),
-    pieces: weightBytes.map((each) => ({
-      weightBytes: each,
-      missCycles: missCycles(each, all, passes, context),
-    })),
+    implementation,
+    cycles: Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0),
+    flashBytes: sum(own.flat().map(({ weights, tables }) => weights + tables)),
+    // Both cores read flash through one cache and one bus: they wait for each other's misses.
+    pieces: (own[0] ?? []).map((_, i) => {
+      const weights = own.map((all) => all[i]?.weights ?? 0);
+      const isShared = weights.length > 1 && weights[1] === 0;
+      const fetched = isShared
+        ? [missCycles(weights[0] ?? 0, ofStep, sum(passes), context)]
+        : weights.map((bytes, part) => missCycles(bytes, ofStep, passes[part] ?? 1, context));
+      return { weightBytes: sum(weights), missCycles: sum(fetched) };
+    }),
   };
 }
 
@@ -270,8 +303,9 @@ function explain({ alternative, cycles }: Pick, { alternatives, lacking, isOnly 
     .map((other) => {
       const bytes = other.flashBytes - alternative.flashBytes;
       const size = bytes === 0 ? '' : `, ${Math.abs(bytes)} B ${bytes > 0 ? 'more' : 'less'}`;
-      return `${other.variant.template} ${about(other.cycles)}${size}`;
+      return `${nameOf(other.implementation)} ${about(other.cycles)}${size}`;
     });
-  const chosen = others.length > 0 ? about(cycles) : 'the only one that applies';
+  const cores = alternative.implementation.parts.length > 1 ? 'on two cores, ' : '';
+  const chosen = others.length > 0 ? `${cores}${about(cycles)}` : 'the only one that applies';
   return [chosen, ...others, ...lacking].join('; ');
 }

@@ -16,6 +16,8 @@ export interface CompileOptions {
   /** Bytes that the plan keeps to where it can; absent: what the target has. */
   readonly maxFlash?: number;
   readonly maxRam?: number;
+  /** 2: halves of a step may run on two cores at the same time. Absent: 1. */
+  readonly cores?: number;
   /** Name of a node → the template that computes it: for measuring kernels. */
   readonly kernels?: Readonly<Record<string, string>>;
 }
@@ -66,6 +68,8 @@ export interface PlanStep {
   readonly ops: readonly number[];
   /** The variant's template; `noKernel` where the output already lies where the input is. */
   readonly kernel: string;
+  /** 2: it computes two halves of the step at the same time. */
+  readonly cores: number;
   /** Why this kernel. */
   readonly why: string;
   readonly macs: number;

@@ -8,6 +8,7 @@ import { emitProgram, type Program } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import type { Plan, Port } from '../../src/plan/types.js';
+import { type Both, runners } from './both.js';
 import { mergeModules, randomInputs } from './module.js';
 import { contextOf, type SimplePlanOptions, simplePlan } from './plan.js';
 
@@ -53,7 +54,7 @@ export async function inTemporaryDirectory<T>(use: (directory: string) => Promis
 }
 
 /** Reads inputs from stdin, run after run, and writes what each step has written. */
-function driver(model: string, plan: Plan, program: Program): string {
+function driver(model: string, plan: Plan, program: Program, both: Both): string {
   const upper = model.toUpperCase();
   const bytesOf = (ports: readonly Port[]) => ports.map(({ bytes }) => bytes).join(', ');
   const spans = program.spans.map(
@@ -64,7 +65,8 @@ function driver(model: string, plan: Plan, program: Program): string {
 #include <stdlib.h>
 #include <string.h>
 #include "${model}.h"
-
+#define ARENA_BYTES ${upper}_ARENA_BYTES
+${runners[both].text}
 static const struct { int32_t step, offset, bytes; } spans[] = {
 ${spans.join('\n')}
     { -1, 0, 0 },
@@ -118,15 +120,18 @@ export async function runProgram(
   plan: Plan,
   program: Program,
   vectors: readonly (readonly TensorData[])[],
+  both: Both = 'in order',
 ): Promise<readonly Trace[]> {
   return inTemporaryDirectory(async (directory) => {
     writeFileSync(join(directory, `${model}.h`), program.header);
     writeFileSync(join(directory, `${model}.c`), program.source);
-    writeFileSync(join(directory, 'main.c'), driver(model, plan, program));
-    const strict = ['-std=c99', '-O1', ...sanitizers, ...warnings];
+    writeFileSync(join(directory, 'main.c'), driver(model, plan, program, both));
+    const { model: flags, all = null } = runners[both];
+    const checks = all ?? sanitizers;
+    const strict = ['-std=c99', '-O1', ...checks, ...flags, ...warnings];
     const options = { cwd: directory };
     await execute('gcc', [...strict, '-c', `${model}.c`], options);
-    const posix = ['-std=gnu99', '-O0', ...sanitizers];
+    const posix = ['-std=gnu99', '-O0', ...checks];
     await execute('gcc', [...posix, 'main.c', `${model}.o`, '-o', 'main'], options);
     const input = Buffer.concat(
       vectors.flat().map((data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
@@ -192,6 +197,8 @@ export interface CompareOptions extends SimplePlanOptions {
   readonly seed?: number;
   /** Plan to use; default: the simplest. */
   readonly plan?: (module: Module) => Plan;
+  /** Where steps have halves. */
+  readonly both?: Both;
 }
 
 /**
@@ -204,14 +211,14 @@ export async function expectSameBits(
   modules: readonly Module[],
   options: CompareOptions = {},
 ): Promise<void> {
-  const { runs = 2, seed = 1, plan: planner, ...planOptions } = options;
+  const { runs = 2, seed = 1, plan: planner, both, ...planOptions } = options;
   const merged = mergeModules(modules);
   // A planner of its own plans with what analysis proves.
   const facts = planner === undefined ? planOptions.facts : analyse(mainGraph(merged));
   const plan = planner?.(merged) ?? simplePlan(merged, planOptions);
   const program = emitProgram(merged, plan, contextOf(plan, facts));
   const vectors = Array.from({ length: runs }, (_, run) => randomInputs(merged, seed + run));
-  const traces = await runProgram(merged.name, plan, program, vectors);
+  const traces = await runProgram(merged.name, plan, program, vectors, both);
   traces.forEach((trace, run) => {
     const difference = firstDifference(merged, vectors[run] ?? [], trace);
     if (difference !== null) throw new Error(`seed ${seed + run}, ${difference}`);

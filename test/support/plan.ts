@@ -10,10 +10,10 @@ import {
   tensorOf,
   viewOf,
 } from '../../src/ir/graph.js';
-import type { Facts, Feature, KernelContext, KernelVariant } from '../../src/ir/op.js';
+import type { Facts, Feature, KernelContext } from '../../src/ir/op.js';
 import { opOf } from '../../src/ops/index.js';
 import { perTensor } from '../../src/ops/quant.js';
-import { kernelMemory } from '../../src/plan/lifetimes.js';
+import { halvesOf, type Implementation, memoryOf, wholeOf } from '../../src/plan/parts.js';
 import type { CompileOptions, Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
 
 export const defaults: CompileOptions = {
@@ -78,24 +78,22 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     places.set(tensor, at);
     placements.push({ tensor, name, offset: at, bytes, first, last: graph.nodes.length });
   };
-  const variants = graph.nodes.map((node) => {
+  const implementations = graph.nodes.map((node): Implementation => {
     const view = viewOf(graph, node);
     const fitting = opOf(node).variants.filter((variant) => variant.when(view, context));
     const variant =
       fitting.find(({ template }) => template === kernel) ??
       fitting.find(({ needs }) => needs.length === 0);
     if (variant === undefined) throw new RangeError(`no kernel for ${node.op}`);
-    return variant;
+    const halves = (rest.cores ?? 1) > 1 ? halvesOf(view, context) : null;
+    const isShared = halves?.every((half) => variant.when(half.view, half.context));
+    return { variant, parts: isShared && halves ? halves : wholeOf(view, context) };
   });
   /** Where outputs begin, from the input whose memory they share. */
   const shared = new Map<TensorId, { input: TensorId; lead: number }>();
   if (overlap !== false) {
     graph.nodes.forEach((node, index) => {
-      const { overlaps } = kernelMemory(
-        variants[index] as KernelVariant,
-        viewOf(graph, node),
-        context,
-      );
+      const { overlaps } = memoryOf(implementations[index] as Implementation);
       // Nodes of several such inputs take turns.
       const turn = overlaps.map((_, i) => overlaps[(i + index) % overlaps.length]);
       const reads = graph.nodes.flatMap(({ inputs }) => inputs);
@@ -127,13 +125,18 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
   const steps = graph.nodes.map((node, index): PlanStep => {
     const op = opOf(node);
     const view = viewOf(graph, node);
-    const variant = variants[index] as KernelVariant;
+    const implementation = implementations[index] as Implementation;
+    const { variant, parts } = implementation;
     const { outputs } = node;
     for (const id of outputs) {
       const sharing = shared.get(id);
       place(id, index, sharing && (places.get(sharing.input) ?? 0) - sharing.lead);
     }
-    const scratch = variant.scratch(view, context);
+    // To the byte, where there is one part: the sanitizers guard its end.
+    const isWhole = parts.length === 1;
+    const scratch = isWhole
+      ? variant.scratch(view, context)
+      : memoryOf(implementation).scratchBytes;
     return {
       index,
       name: node.name,
@@ -141,6 +144,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       op: node.op,
       ops: node.ops,
       kernel: variant.template,
+      cores: parts.length,
       why: 'test',
       macs: op.macs(view),
       reads: node.inputs.filter(
