@@ -5,6 +5,7 @@
 import { type Logger, RP2040, type Simulator } from 'rp2040js';
 import { BonsaiError } from '../errors.js';
 import type { XipModel } from './device.js';
+import { SecondCore } from './rp2040core1.js';
 import { type FlashChip, FlashInterface, w25q16 } from './rp2040flash.js';
 import type { Uf2Image } from './uf2.js';
 
@@ -34,13 +35,23 @@ export class Rp2040Mcu extends RP2040 {
   /** A cache line's tag is never 0: flash begins at 0x10000000. */
   private readonly cached: boolean;
   readonly ssi: FlashInterface;
+  readonly second: SecondCore;
 
-  constructor(xip: XipModel, log: Logger, flash: FlashChip = w25q16()) {
+  /** @param cores 1: a chip whose second core never answers */
+  constructor(xip: XipModel, log: Logger, flash: FlashChip = w25q16(), cores = 2) {
     super();
+    this.second = new SecondCore(this, cores > 1);
     this.ssi = new FlashInterface(this, 'SSI', flash);
     this.peripherals[ssiPage] = this.ssi;
     this.cached = xip === 'model';
-    this.logger = log;
+    this.logger = {
+      debug: log.debug.bind(log),
+      warn: log.warn.bind(log),
+      error: log.error.bind(log),
+      // All that rp2040js does of this instruction.
+      info: (component, message) =>
+        message === 'SEV' ? this.second.signal() : log.info(component, message),
+    };
     correctSysTick(this);
     this.bootrom.set(bootRomWords());
   }
@@ -74,7 +85,8 @@ export class Rp2040Mcu extends RP2040 {
     const recent = tags[first] as number;
     if (recent === line) return;
     if (tags[first + 1] !== line) {
-      this.stall += this.ssi.cyclesPerMiss;
+      const { cyclesPerMiss } = this.ssi;
+      this.stall += this.second.flashWait(cyclesPerMiss) + cyclesPerMiss;
       this.misses++;
     }
     tags[first + 1] = recent;

@@ -10,6 +10,8 @@ export interface Rp2040Options {
   readonly name: string;
   readonly link: Rp2040Link;
   readonly xip: XipModel;
+  /** 1: the second core does not answer. Default 2. */
+  readonly cores?: number;
 }
 
 /** Of RP2040 images (github.com/microsoft/uf2, uf2families.json). */
@@ -56,19 +58,20 @@ interface Link {
 
 /** @throws BonsaiError when the image is no UF2 for the RP2040, or would not boot */
 export async function openRp2040(file: Uint8Array, options: Rp2040Options): Promise<Device> {
-  const { name, link: linkName, xip } = options;
+  const { name, link: linkName, xip, cores } = options;
   const listeners = new Listeners();
   let stopped: string | null = null;
   const stop = (why: string) => {
     stopped ??= why;
   };
 
-  const mcu = new Board(xip, {
+  const log: Logger = {
     ...silent,
     warn: (component, message) => {
       if (component === 'CortexM0Core') stop(`the simulated core stopped: ${message}`);
     },
-  });
+  };
+  const mcu = new Board(xip, log, undefined, cores);
   mcu.onBreak = (code) =>
     stop(
       code === bootLoaderBreak
@@ -80,7 +83,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
 
   const link = links[linkName](mcu);
   const queue: number[] = [];
-  const { core } = mcu;
+  const { core, second } = mcu;
   const clock = mcu.simulationClock;
 
   /** Runs a slice; true when the board did nothing but wait for the host. */
@@ -91,6 +94,10 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
       if (queue.length > 0) link.feed(queue);
       const nanosPerCycle = 1e9 / mcu.clkSys;
       for (let i = 0; i < stepInstructions; i++) {
+        if (core.waiting && second.isBusy) {
+          clock.tick(second.goOn() * nanosPerCycle);
+          continue;
+        }
         if (core.waiting) {
           // Asleep until an interrupt: time jumps to the next event.
           clock.tick(Math.max(clock.nanosToNextAlarm, nanosPerCycle));
@@ -103,6 +110,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
           mcu.stall = 0;
         }
         clock.tick(cycles * nanosPerCycle);
+        if (second.isBusy) second.follow(cycles);
       }
       done += stepInstructions;
     }
@@ -133,7 +141,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
     name,
     xip,
     simulation:
-      'rp2040js: one core, no bus contention, exceptions are entered free of charge; flash ' +
+      'rp2040js: no bus contention but for flash, exceptions are entered free of charge; flash ' +
       (xip === 'model'
         ? 'behind the 16 KB two-way XIP cache, a miss as long as the firmware sets the flash up ' +
           '(quad reads at half the clock: 56 cycles)'
