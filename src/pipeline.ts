@@ -20,7 +20,7 @@ import { openSession } from './profile/session.js';
 import type { VectorPair } from './profile/vectors.js';
 import { verifyOnDevice } from './profile/verify.js';
 import type { Measurement } from './report/index.js';
-import type { Target } from './target/index.js';
+import { requireCores, type Target } from './target/index.js';
 
 export interface CompileRequest {
   /** The model file. */
@@ -66,10 +66,12 @@ export function load(
 /**
  * Model file to generated sources.
  *
- * @throws BonsaiError for a model that is broken, not supported or not fully int8
+ * @throws BonsaiError for a model that is broken, not supported or not fully int8; 'usage' for more
+ *   cores than the target has
  */
 export function compile(request: CompileRequest): Compilation {
   const { target, options, labels = [] } = request;
+  requireCores(target, options.cores ?? 1);
   const { source, module } = load(request);
   const facts = analyse(mainGraph(module));
   const plan = makePlan(module, facts, target, options, modelSize(mainGraph(source)));

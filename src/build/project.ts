@@ -17,9 +17,10 @@ import { firmwareSources, type Target } from '../target/index.js';
 /** The file that tells our directories from others. */
 const marker = 'bonsai.json';
 
-/** The target's firmware as files of a project. */
-export function firmwareFiles(target: Target): Map<string, string> {
-  return new Map([...firmwareSources(target)].map(([path, text]) => [`firmware/${path}`, text]));
+/** The target's firmware as files of a project, for a model on so many cores. */
+export function firmwareFiles(target: Target, cores = 1): Map<string, string> {
+  const sources = firmwareSources(target, cores);
+  return new Map([...sources].map(([path, text]) => [`firmware/${path}`, text]));
 }
 
 /**

@@ -23,9 +23,10 @@ export interface CompileFlags {
   readonly faithful?: true;
   readonly keepInput?: true;
   readonly xip?: XipModel;
+  readonly cores?: string;
 }
 
-/** --optimize, --rounding, --faithful, --keep-input */
+/** --optimize, --rounding, --faithful, --keep-input, --cores */
 export function withCompileOptions(command: Command): Command {
   return command
     .addOption(
@@ -42,7 +43,13 @@ export function withCompileOptions(command: Command): Command {
         .default('tflm'),
     )
     .option('--faithful', 'one step per source operator, every tensor unchanged')
-    .option('--keep-input', 'leave the input in the arena intact during a run');
+    .option('--keep-input', 'leave the input in the arena intact during a run')
+    .addOption(
+      new Option(
+        '--cores <count>',
+        'cores that share heavy steps, halves at the same time',
+      ).choices(['1', '2']),
+    );
 }
 
 export function compileOptions(flags: CompileFlags & BudgetFlags): CompileOptions {
@@ -52,6 +59,7 @@ export function compileOptions(flags: CompileFlags & BudgetFlags): CompileOption
     faithful: flags.faithful ?? false,
     keepInput: flags.keepInput ?? false,
     xip: flags.xip ?? 'model',
+    ...(flags.cores === '2' ? { cores: 2 } : {}),
     ...(flags.maxFlash === undefined ? {} : { maxFlash: flags.maxFlash }),
     ...(flags.maxRam === undefined ? {} : { maxRam: flags.maxRam }),
   };

@@ -17,7 +17,7 @@ const modelFile = 'model.tflite';
 /** Writes everything that `make` and bonsaic need; an existing directory survives any failure. */
 export function saveProject(
   directory: string,
-  { emission }: Compilation,
+  { plan, emission }: Compilation,
   target: Target,
   modelBytes: Uint8Array,
   extra: ReadonlyMap<string, string> = new Map(),
@@ -26,7 +26,7 @@ export function saveProject(
     directory,
     new Map<string, string | Uint8Array>([
       ...emission.files,
-      ...firmwareFiles(target),
+      ...firmwareFiles(target, plan.options.cores),
       [modelFile, modelBytes],
       ...extra,
     ]),

@@ -11,6 +11,13 @@ export function emitMakefile(
   target: Target,
   hasRoutines: boolean,
 ): string {
+  const core = (plan.options.cores ?? 1) > 1 ? target.secondCore : undefined;
+  const sources = [...target.sources, ...(core?.sources ?? [])];
+  const linkFlags = [...target.linkFlags, ...(core?.linkFlags ?? [])];
+  const kernelFlags = [
+    ...target.kernelFlags[plan.options.optimize],
+    ...(core === undefined ? [] : ['-DBONSAI_BOTH=bonsai_both']),
+  ];
   const macros = [...firmwareMacros(target)].map(([name, value]) => `-D${name}=${value}`);
   return render('project/Makefile', {
     model: module.name,
@@ -18,13 +25,13 @@ export function emitMakefile(
     compiler: target.compiler,
     flags: target.flags.map((flag) => ` ${flag}`).join(''),
     runtime_flags: target.runtimeFlags.join(' '),
-    kernel_flags: target.kernelFlags[plan.options.optimize].join(' '),
-    link_flags: target.linkFlags.map((flag) => ` ${flag}`).join(''),
+    kernel_flags: kernelFlags.join(' '),
+    link_flags: linkFlags.map((flag) => ` ${flag}`).join(''),
     has_script: target.linkerScript !== null,
     script: `firmware/${target.linkerScript ?? ''}`,
     includes: target.includes.map((folder) => `-Ifirmware/${folder}`).join(' '),
     macros: macros.join(' '),
-    sources: target.sources.map((path) => `firmware/${path}`).join(' \\\n\t'),
+    sources: sources.map((path) => `firmware/${path}`).join(' \\\n\t'),
     has_routines: hasRoutines,
     has_bin: target.images.includes('bin'),
   });

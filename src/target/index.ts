@@ -47,6 +47,14 @@ const schema = z
     includes: z.array(z.string()).nonempty(),
     sources: z.array(z.string()).nonempty(),
     headers: z.array(z.string()),
+    /** What a build takes besides, where --cores 2 has halves of steps run on two cores. */
+    secondCore: z
+      .strictObject({
+        sources: z.array(z.string()).nonempty(),
+        headers: z.array(z.string()),
+        linkFlags: flags,
+      })
+      .exactOptional(),
     /** What a build makes. */
     images: z.array(z.enum(['elf', 'bin', 'uf2'])).nonempty(),
     /** Where a raw image begins, and its family as UF2: both where images say 'uf2'. */
@@ -159,14 +167,21 @@ export function parseCosts(text: string, where: string): TargetTraits['costs'] {
  * The firmware of a target as a project holds it: path below the project's firmware/ → text. The
  * linker script is among them, under its own name.
  */
-export function firmwareSources(target: Target): Map<string, string> {
+export function firmwareSources(target: Target, cores = 1): Map<string, string> {
   const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
-  const files = [...target.sources, ...target.headers];
+  const { sources: core = [], headers = [] } = (cores > 1 ? target.secondCore : undefined) ?? {};
+  const files = [...target.sources, ...core, ...target.headers, ...headers];
   const texts = new Map(files.map((path) => [path, read(`firmware/${path}`)]));
   if (target.linkerScript !== null) {
     texts.set(target.linkerScript, read(`targets/${target.name}/${target.linkerScript}`));
   }
   return texts;
+}
+
+/** @throws BonsaiError 'usage' when the target has fewer cores */
+export function requireCores(target: Target, cores: number): void {
+  if (cores === 1 || target.secondCore !== undefined) return;
+  throw new BonsaiError('usage', `--cores ${cores}`, `${target.name} has one core`, 'leave it out');
 }
 
 /** What the target says to firmware/include/port.h and its port, as C macros. */

@@ -40,7 +40,7 @@ export async function expectSameBitsOnBoard(
   const { files, manifest } = emit(module, plan, facts, target);
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-board-'));
   try {
-    writeProject(directory, new Map([...files, ...firmwareFiles(target)]));
+    writeProject(directory, new Map([...files, ...firmwareFiles(target, options.cores)]));
     const image = findImage(await buildProject(directory, { target, manifest }));
     const vectors = seededVectors(plan, module);
     const where = { manifest, module, target, port: 'sim', image, xip: 'ideal' as const, vectors };

@@ -11,6 +11,16 @@
 
 #define BIT(n) (1u << (n))
 
+/* Between the cores [2.3.1.7] */
+#define SIO_FIFO_ST 0xd0000050u
+#define SIO_FIFO_WR 0xd0000054u
+#define SIO_FIFO_RD 0xd0000058u
+#define SIO_FIFO_VALID BIT(0)
+
+/* [2.13] */
+#define PSM_FRCE_OFF 0x40010004u
+#define PSM_PROC1 BIT(16)
+
 /* [2.14] */
 #define RESETS_RESET 0x4000c000u
 #define RESETS_DONE 0x4000c008u
@@ -149,6 +159,7 @@
 #define SYST_CVR 0xe000e018u
 #define SYST_ENABLE BIT(0)
 #define SYST_PROCESSOR_CLOCK BIT(2)
+#define VTOR 0xe000ed08u
 #define NVIC_ISER 0xe000e100u
 #define USBCTRL_IRQ 5 /* [2.3.2] */
 

@@ -1,0 +1,84 @@
+/** Halves of steps in C: in any order, and at the same time in two threads. */
+import { expect } from 'chai';
+import { analyse } from '../../src/analysis/index.js';
+import { emitProgram } from '../../src/codegen/program.js';
+import { mainGraph } from '../../src/ir/graph.js';
+import { operators } from '../../src/ops/index.js';
+import { makePlan } from '../../src/plan/index.js';
+import { listTargets, loadTarget } from '../../src/target/index.js';
+import { sharedLayer, sharedNetwork, sharedOps } from '../support/halves.js';
+import { mergeModules, randomInputs } from '../support/module.js';
+import { expectSameBits, runProgram } from '../support/native.js';
+import { NetworkBuilder } from '../support/networks.js';
+import { contextOf, defaults, simplePlan } from '../support/plan.js';
+
+const seeds = Array.from({ length: 24 }, (_, seed) => seed + 1);
+
+/** Of targets with two cores. */
+const features = new Set(
+  listTargets()
+    .map(loadTarget)
+    .flatMap((target) => (target.secondCore === undefined ? [] : [...target.features])),
+);
+
+describe('halves of steps in C', function () {
+  this.timeout(120_000);
+  for (const op of sharedOps) {
+    // Weights as code run on boards only.
+    const templates = (operators.get(op)?.variants ?? [])
+      .filter(({ needs }) => needs.every((feature) => features.has(feature)))
+      .map(({ template }) => template)
+      .filter((template) => template !== 'thumb1/conv2d');
+    for (const kernel of templates) {
+      it(`${op} by ${kernel}: the second one first, and apart in memory`, async () => {
+        const modules = seeds.map((seed) => sharedLayer(op, seed));
+        const facts = analyse(mainGraph(mergeModules(modules)));
+        const options = { kernel, cores: 2, overlap: true, facts };
+        const plan = simplePlan(mergeModules(modules), options);
+        const shared = plan.steps.filter((step) => step.kernel === kernel && step.cores > 1);
+        if (kernel.startsWith('portable/')) expect(shared).to.not.have.length(0);
+        await expectSameBits(modules, { ...options, both: 'reversed' });
+        await expectSameBits(modules, { ...options, both: 'recorded' });
+      });
+    }
+  }
+
+  for (const both of ['in order', 'reversed', 'recorded', 'threads'] as const) {
+    it(`networks, planned: ${both}`, async () => {
+      const options = { ...defaults, faithful: false, cores: 2 };
+      let shared = 0;
+      await expectSameBits([1, 2, 3, 4].map(sharedNetwork), {
+        both,
+        plan: (module) => {
+          const facts = analyse(mainGraph(module));
+          const plan = makePlan(module, facts, loadTarget('host'), options);
+          shared += plan.steps.filter(({ cores }) => cores > 1).length;
+          return plan;
+        },
+      });
+      expect(shared).to.be.above(8);
+    });
+  }
+
+  it('that meet in memory are found', async () => {
+    const b = new NetworkBuilder();
+    const module = b.module([b.depthwise(b.input([1, 8, 4, 8]), { pad: 1 })]);
+    const plan = simplePlan(module, { cores: 2 });
+    const [input, output] = plan.placements;
+    if (input === undefined || output === undefined) return expect.fail('two tensors');
+    const outcome = async (offset: number) => {
+      const moved = { ...plan, placements: [input, { ...output, offset }] };
+      const program = emitProgram(module, moved, contextOf(moved));
+      const vectors = [randomInputs(module, 1)];
+      return runProgram(module.name, moved, program, vectors, 'recorded').then(
+        () => 'apart',
+        (error: Error) => error.message,
+      );
+    };
+    expect(await outcome(output.offset)).to.equal('apart');
+    // Rows 3 and 4 of the input are read by both halves, written by one.
+    expect(await outcome(input.offset)).to.match(/the halves meet in byte 96/);
+    // All that the first one writes must lie behind what the second one reads.
+    expect(await outcome(input.offset + 252)).to.match(/the halves meet in byte 252/);
+  });
+});

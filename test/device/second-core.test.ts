@@ -1,0 +1,65 @@
+/** Models on both cores of the simulated RP2040, and where the second one does not answer. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { analyse } from '../../src/analysis/index.js';
+import { buildProject, findImage } from '../../src/build/index.js';
+import { firmwareFiles, writeProject } from '../../src/build/project.js';
+import { emit } from '../../src/codegen/emit.js';
+import { openRp2040 } from '../../src/device/rp2040sim.js';
+import { mainGraph } from '../../src/ir/graph.js';
+import { runPasses } from '../../src/passes/index.js';
+import { makePlan } from '../../src/plan/index.js';
+import { openSession } from '../../src/profile/session.js';
+import { seededVectors } from '../../src/profile/vectors.js';
+import { verifyOnDevice } from '../../src/profile/verify.js';
+import { loadTarget } from '../../src/target/index.js';
+import { sharedLayer, sharedNetwork, sharedOps } from '../support/halves.js';
+import { mergeModules } from '../support/module.js';
+import { defaults } from '../support/plan.js';
+
+const modules = [1, 2]
+  .map(sharedNetwork)
+  .concat(sharedOps.flatMap((op) => [1, 2].map((seed) => sharedLayer(op, seed))));
+
+describe('the second core of the simulated RP2040', function () {
+  this.timeout(180_000);
+  let directory = '';
+  before(function () {
+    if (spawnSync('arm-none-eabi-gcc', ['--version']).status !== 0) {
+      console.log('    arm-none-eabi-gcc is missing: npm run setup');
+      this.skip();
+    }
+    directory = mkdtempSync(join(tmpdir(), 'bonsaic-cores-'));
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('halves most of the time, with the same bits; without it one core computes both', async () => {
+    const target = loadTarget('rp2040');
+    const module = runPasses(mergeModules(modules), { faithful: false });
+    const facts = analyse(mainGraph(module));
+    const plan = makePlan(module, facts, target, { ...defaults, faithful: false, cores: 2 });
+    const shared = plan.steps.filter(({ cores }) => cores > 1);
+    expect(shared).to.have.lengthOf.above(6);
+    const { files, manifest } = emit(module, plan, facts, target);
+    writeProject(directory, new Map([...files, ...firmwareFiles(target, 2)]));
+    const image = readFileSync(findImage(await buildProject(directory, { target, manifest })));
+    const cyclesOn = async (cores: number) => {
+      const options = { name: 'sim', link: 'uart', xip: 'model', cores } as const;
+      const device = await openRp2040(image, options);
+      try {
+        const session = await openSession(device, manifest);
+        const vectors = seededVectors(plan, module);
+        const { verify, layerCounts } = await verifyOnDevice(session, manifest, module, vectors);
+        expect(verify).to.include({ mismatches: 0, firstDivergingLayer: null });
+        return shared.reduce((sum, { index }) => sum + (layerCounts[index] ?? 0), 0);
+      } finally {
+        await device.close();
+      }
+    };
+    const alone = await cyclesOn(1);
+    expect(await cyclesOn(2)).to.be.within(alone * 0.5, alone * 0.65);
+  });
+});
