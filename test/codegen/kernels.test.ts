@@ -3,6 +3,7 @@ import { emitProgram } from '../../src/codegen/program.js';
 import type { Module } from '../../src/ir/graph.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
+import { NetworkBuilder } from '../support/networks.js';
 import { contextOf, simplePlan } from '../support/plan.js';
 
 /** Three additions: two of one shape, one of another. */
@@ -54,6 +55,14 @@ describe('kernel functions', () => {
   it('both give the same bits', async () => {
     await expectSameBits([additions()], { optimize: 'balanced' });
     await expectSameBits([additions()], { optimize: 'speed' });
+  });
+
+  it('a helper comes after those that it calls, whatever its comments name', async () => {
+    const b = new NetworkBuilder();
+    const x = b.input([1, 8, 8, 8]);
+    const quant = perTensorQuant(0.5, -128);
+    const y = b.depthwise(x, { stride: 2, pad: 1, activation: 'relu', quant });
+    await expectSameBits([b.module([y])], { kernel: 'dsp/depthwise_conv2d' });
   });
 
   it('equal tables are one array, and a table of a single call stands in the text by name', () => {

@@ -46,6 +46,8 @@ for (const kernel of ['swar/conv2d', 'swar/conv2d_pixels']) {
       expectOnBoard(seeds.map(randomLayer)));
     it('does so with a kernel for each shape, in the memory of the input', () =>
       expectOnBoard(seeds.map(randomLayer), { overlap: true, optimize: 'speed' }));
+    it('does so compiled for size', () =>
+      expectOnBoard(seeds.map(randomLayer), { optimize: 'size' }));
     it('does so where a residual is added', () =>
       expectOnBoard(
         seeds.slice(0, 12).map((seed) => fused(randomSum(new Random(seed), 'conv2d'))),

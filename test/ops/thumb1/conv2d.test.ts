@@ -24,6 +24,8 @@ describe('conv2d by weights as code, on the simulated RP2040', function () {
   it('gives the bits of evaluate', () => expectSameBits(seeds.map(randomLayer)));
   it('gives the bits of evaluate, a kernel for each shape, in the memory of the input', () =>
     expectSameBits(seeds.map(randomLayer), { overlap: true, optimize: 'speed' }));
+  it('gives the bits of evaluate, compiled for size', () =>
+    expectSameBits(seeds.map(randomLayer), { optimize: 'size' }));
   it('gives the bits of evaluate where a residual is added, in the memory of either input', () => {
     const sums = seeds.slice(0, 12).map((seed) => fused(randomSum(new Random(seed), 'conv2d')));
     return expectSameBits(sums, { overlap: true });

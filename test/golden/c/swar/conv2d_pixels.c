@@ -11,7 +11,8 @@
 BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c,
                                int32_t n, int32_t step)
 {
-#if defined(__thumb__) && !defined(__thumb2__)
+#if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
+    /* With -Os GCC neither gives out high registers nor saves those that it loses. */
     if ((((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) & 3) == 0 && n >= 4) {
         const int8_t *const end = a + (n & ~3);
         n &= 3;
@@ -192,7 +193,8 @@ BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums, 
                                   int32_t n)
 {
     const int32_t *const end = sums + n;
-#if defined(__thumb__) && !defined(__thumb2__)
+#if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
+    /* With -Os GCC neither gives out high registers nor saves those that it loses. */
     __asm__ volatile(".syntax unified\n"
                      "   ldm %[stage]!, {r3, r4, r5}\n"
                      "   mov r8, r4\n"
