@@ -17,6 +17,8 @@
 struct mean_area { int32_t rows, columns, row_step, pixel_step, factor, shift, low, high; };
 
 #if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+
 static inline void mean_lanes(int8_t *y, const int8_t *x, int32_t left, const struct mean_area *mean)
 {
     int16x8_t sums;

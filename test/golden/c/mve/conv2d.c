@@ -33,7 +33,7 @@ struct patches { const int8_t *x; int32_t next, vectors; };
  * Moves *weights and *stage on behind what is read.
  *
  * VMLADAVA takes even registers only: eight of them are the sums, and what the loop needs besides
- * comes from memory into fixed ones, which leaves the compiler three. */
+ * comes from memory into fixed ones, high ones first: that leaves the compiler three. */
 #if defined(__ARM_FEATURE_MVE)
 static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *patches,
                                   const int8_t **weights, const int32_t **stage)
@@ -41,15 +41,15 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
     lanes4 sums0, sums1;
     const int8_t *w = *weights;
     const int32_t *biases = *stage;
-    __asm__("ldr r1, %[x]\n\t"
-            "ldr r3, %[next]\n\t"
-            "ldr r5, %[vectors]\n\t"
-            "add r3, r1\n\t"
+    __asm__("ldr r9, %[x]\n\t"
+            "ldr r11, %[next]\n\t"
+            "ldr r1, %[vectors]\n\t"
+            "add r11, r9\n\t"
             "ldm %[biases], {r0, r2, r4, r6}\n\t"
             "ldm %[biases]!, {r8, r10, r12, lr}\n"
             "1:\n\t"
-            "vldrb.8 q0, [r1], #16\n\t"
-            "vldrb.8 q1, [r3], #16\n\t"
+            "vldrb.8 q0, [r9], #16\n\t"
+            "vldrb.8 q1, [r11], #16\n\t"
             "vldrb.8 q2, [%[w]], #16\n\t"
             "vldrb.8 q3, [%[w]], #16\n\t"
             "vmladava.s8 r0, q0, q2\n\t"
@@ -60,7 +60,7 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
             "vldrb.8 q3, [%[w]], #16\n\t"
             "vmladava.s8 r4, q0, q2\n\t"
             "vmladava.s8 r12, q1, q2\n\t"
-            "subs r5, #1\n\t"
+            "subs r1, #1\n\t"
             "vmladava.s8 r6, q0, q3\n\t"
             "vmladava.s8 lr, q1, q3\n\t"
             "bne 1b\n\t"
@@ -70,7 +70,7 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
             "vmov %q[b][3], %q[b][1], r10, lr"
             : [a] "=&w"(sums0), [b] "=&w"(sums1), [w] "+&r"(w), [biases] "+&r"(biases)
             : [x] "m"(patches->x), [next] "m"(patches->next), [vectors] "m"(patches->vectors)
-            : "q0", "q1", "q2", "q3", "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r10", "r12",
+            : "q0", "q1", "q2", "q3", "r0", "r1", "r2", "r4", "r6", "r8", "r9", "r10", "r11", "r12",
               "lr", "cc", "memory");
     *a = sums0;
     *b = sums1;

@@ -12,6 +12,8 @@
 struct max_area { int32_t rows, columns, row_step, pixel_step, low, high; };
 
 #if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+
 static inline void max_lanes(int8_t *y, const int8_t *x, int32_t left,
                              const struct max_area *largest)
 {
