@@ -306,6 +306,6 @@ function explain({ alternative, cycles }: Pick, { alternatives, lacking, isOnly 
       return `${nameOf(other.implementation)} ${about(other.cycles)}${size}`;
     });
   const cores = alternative.implementation.parts.length > 1 ? 'on two cores, ' : '';
-  const chosen = others.length > 0 ? `${cores}${about(cycles)}` : 'the only one that applies';
-  return [chosen, ...others, ...lacking].join('; ');
+  const chosen = others.length > 0 ? about(cycles) : 'the only one that applies';
+  return [`${cores}${chosen}`, ...others, ...lacking].join('; ');
 }

@@ -46,6 +46,7 @@ function layerRows(manifest: Manifest, measured: Measurement | undefined): Layer
       op: step.op,
       ops: step.ops,
       kernel: step.kernel,
+      cores: step.cores,
       why: step.why,
       macs: step.macs,
       count,

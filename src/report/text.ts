@@ -44,12 +44,13 @@ function layerTable(report: Report): string {
     'MAC',
     ...(measured ? [unit, 'share', `${unit}/MAC`] : []),
     'weights B',
+    'region',
   ];
   const rows = report.layers.map((layer) => [
     String(layer.index),
     shorten(layer.name, 32),
     layer.op,
-    layer.kernel,
+    layer.cores > 1 ? `${layer.kernel} ×${layer.cores}` : layer.kernel,
     thousands(layer.macs),
     ...(measured
       ? [
@@ -59,6 +60,7 @@ function layerTable(report: Report): string {
         ]
       : []),
     thousands(layer.weightBytes),
+    layer.weightBytes === 0 ? '' : layer.region,
   ]);
   return table(columns, rows, new Set(['#', 'MAC', unit, 'share', `${unit}/MAC`, 'weights B']));
 }
@@ -88,11 +90,18 @@ function memoryLines(report: Report): string[] {
       ? 'the least for these kernels'
       : `lower bound ${thousands(memory.arenaLowerBoundBytes)}`;
   lines.push(`arena    ${thousands(memory.arenaBytes)} B (${bound})`);
+  const copies =
+    memory.sramCopyBytes === 0
+      ? ''
+      : `weights copied from flash at start ${thousands(memory.sramCopyBytes)}`;
   if (memory.ramBytes !== null) {
     lines.push(
       `RAM      ${thousands(memory.ramBytes)} B: arena ${thousands(memory.arenaBytes)}, ` +
-        `static ${thousands(memory.staticRamBytes ?? 0)}, ${stackText(memory.stackBytes)}`,
+        `static ${thousands(memory.staticRamBytes ?? 0)}, ${stackText(memory.stackBytes)}` +
+        (copies && `, ${copies}`),
     );
+  } else if (copies) {
+    lines.push(`RAM      ${copies} B`);
   }
   return lines;
 }

@@ -8,6 +8,8 @@ export interface LayerRow {
   readonly op: string;
   readonly ops: readonly number[];
   readonly kernel: string;
+  /** 2: both halves of the step run at the same time. */
+  readonly cores: number;
   readonly why: string;
   readonly macs: number;
   /** Cycles, instructions or nanoseconds of the step in a hooked run: latency.unit says which. */

@@ -140,6 +140,21 @@ describe('command line', () => {
         /must be a number above 0/,
         () => ['build', directory, '--max-flash', '1MB'],
       ],
+      [
+        'two cores of a chip that has one',
+        1,
+        /--cores 2: stm32f405 has one core/,
+        () => [
+          'compile',
+          model,
+          '--target',
+          'stm32f405',
+          '-o',
+          join(directory, 'o'),
+          '--cores',
+          '2',
+        ],
+      ],
       ['a text as model', 2, /error: .*→ /s, () => ['inspect', file('a.tflite', 'hello, world')]],
       [
         'half a model',
