@@ -139,3 +139,33 @@ describe('firmware/port/rp2040/boot2.S', () => {
     expect(hex(bytes.readUInt32LE(252)), 'its last word').to.equal(hex(crc));
   });
 });
+
+describe('targets/rp2040/rp2040.ld', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-ld-'));
+  after(() => rmSync(directory, { recursive: true }));
+
+  it('keeps veneers, however many, out of the code that start-up copies to the stack', () => {
+    const names = Array.from({ length: 40 }, (_, i) => `f${i}`);
+    const functions = names.map(
+      (name) =>
+        `.section .data.${name},"aw"\n.thumb_func\n.type ${name},%function\n${name}: bx lr\n`,
+    );
+    const source = join(directory, 'x.S');
+    const image = join(directory, 'x.elf');
+    writeFileSync(
+      source,
+      `.syntax unified\n.thumb\n.section .boot2,"ax"\n.space 256
+      .section .run_from_ram,"ax"\n.space 304
+      .section .text.reset,"ax"\n.global reset_handler\n.thumb_func\nreset_handler:
+      ${names.map((name) => `bl ${name}\n`).join('')}${functions.join('')}`,
+    );
+    const flags = ['-mcpu=cortex-m0plus', '-mthumb', '-nostdlib'];
+    const script = ['-T', 'targets/rp2040/rp2040.ld'];
+    execFileSync('arm-none-eabi-gcc', [...flags, ...script, source, '-o', image]);
+    const symbols = execFileSync('arm-none-eabi-nm', [image], { encoding: 'utf8' });
+    const address = (name: string) =>
+      Number(`0x${new RegExp(`^(\\w+) . ${name}$`, 'm').exec(symbols)?.[1]}`);
+    expect(symbols.match(/_veneer$/gm)).to.have.length(names.length);
+    expect(address('run_from_ram_end') - address('run_from_ram_start')).to.equal(304);
+  });
+});
