@@ -20,9 +20,10 @@ export interface Home {
 
 /** Where an array or routine of a region goes; in C, and as a section of the assembler. */
 const macros: Readonly<Record<Region, string>> = { flash: 'BONSAI_FLASH', sram: 'BONSAI_SRAM' };
+// As data in RAM: the assembler warns of a section of .data that says it is code.
 const sections: Readonly<Record<Region, string>> = {
   flash: '.text.{},"ax",%progbits',
-  sram: '.data.bonsai_code.{},"awx",%progbits',
+  sram: '.data.bonsai_code.{},"aw",%progbits',
 };
 
 export class TablePool {

@@ -140,55 +140,10 @@ BONSAI_SHARED void multiply_3_pixels(const int32_t *w, const int32_t *x, int32_t
     lane_pixels(w, x, sums, quads, 2);
 }
 
-/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
- * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum a
- * within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as proved. */
-BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
-{
-    int8_t *const end = y + n;
-#if defined(__thumb__) && !defined(__thumb2__)
-    __asm__ volatile(".syntax unified\n"
-                     "1: ldm %[sums]!, {r4}\n"
-                     "   ldm %[stage]!, {r5, r6}\n"
-                     "   cmp r4, r5\n"
-                     "   bhi 2f\n"
-                     "   ldm %[stage]!, {r3, r5, r6, r7}\n"
-                     "   muls r5, r4\n"
-                     "   lsrs r5, r6\n"
-                     "   muls r4, r3\n"
-                     "   adds r4, r5\n"
-                     "   adds r4, r7\n"
-                     "   lsrs r4, #24\n"
-                     "   strb r4, [%[y]]\n"
-                     "   adds %[y], #1\n"
-                     "   cmp %[y], %[end]\n"
-                     "   bne 1b\n"
-                     "   b 4f\n"
-                     "2: adds %[stage], #16\n"
-                     "   cmp r4, #0\n"
-                     "   blt 3f\n"
-                     "   lsrs r6, #8\n"
-                     "3: strb r6, [%[y]]\n"
-                     "   adds %[y], #1\n"
-                     "   cmp %[y], %[end]\n"
-                     "   bne 1b\n"
-                     "4:\n"
-                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
-                     : [end] "h"(end)
-                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
-#else
-    for (; y != end; stage += 6) {
-        const uint32_t a = (uint32_t)*sums++, top = (uint32_t)stage[0];
-        const uint32_t low = a * (uint32_t)stage[3] >> stage[4];
-        const uint32_t inside = (a * (uint32_t)stage[2] + low + (uint32_t)stage[5]) >> 24;
-        const int32_t outside = (int32_t)a < 0 ? stage[1] : stage[1] >> 8;
-        *y++ = a > top ? (int8_t)outside : (int8_t)inside;
-    }
-#endif
-}
-
-/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart: as rescale_sums, with what is
- * added to the sums before the others in `stage`. */
+/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications each.
+ * `stage` has what is added to the sums, top, the outputs below 0 (low byte) and above top (next byte),
+ * and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte of
+ * a * high + (a * low >> shift) + offset, as proved. */
 BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
                                   int32_t n)
 {
@@ -229,8 +184,11 @@ BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums, 
                      : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "cc", "memory");
 #else
     for (; sums != end; y += step) {
-        const int32_t sum = (int32_t)((uint32_t)*sums++ + (uint32_t)stage[0]);
-        rescale_sums(y, &sum, stage + 1, 1);
+        const uint32_t a = (uint32_t)*sums++ + (uint32_t)stage[0], top = (uint32_t)stage[1];
+        const uint32_t low = a * (uint32_t)stage[4] >> stage[5];
+        const uint32_t inside = (a * (uint32_t)stage[3] + low + (uint32_t)stage[6]) >> 24;
+        const int32_t outside = (int32_t)a < 0 ? stage[2] : stage[2] >> 8;
+        *y = a > top ? (int8_t)outside : (int8_t)inside;
     }
 #endif
 }
