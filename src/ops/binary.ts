@@ -95,13 +95,15 @@ export function binary<A extends BinaryAttrs>(
         }),
         lower: (view) => [lower(view, kernel.flags, arithmeticOf(view))],
       },
-      ...(kernel.sumOf === undefined ? [] : [lookedUp(kernel.sumOf)]),
+      ...(kernel.sumOf === undefined ? [] : lookedUp(kernel.sumOf)),
     ],
   };
 }
 
 /** A sum of two computed tensors of one shape, by tables of 2 KB. */
-function lookedUp<A extends BinaryAttrs>(sumOf: (view: NodeView<A>) => Sum): KernelVariant<A> {
+function lookedUp<A extends BinaryAttrs>(
+  sumOf: (view: NodeView<A>) => Sum,
+): readonly KernelVariant<A>[] {
   const known = new WeakMap<Node<object>, SumTables | null>();
   const tablesOf = (view: NodeView<A>) => {
     const found = known.get(view.node);
@@ -111,7 +113,7 @@ function lookedUp<A extends BinaryAttrs>(sumOf: (view: NodeView<A>) => Sum): Ker
     known.set(view.node, tables);
     return tables;
   };
-  return {
+  const portable: KernelVariant<A> = {
     template: 'portable/add_table',
     needs: [],
     support: ['portable/support/add_residual'],
@@ -137,6 +139,16 @@ function lookedUp<A extends BinaryAttrs>(sumOf: (view: NodeView<A>) => Sum): Ker
       ];
     },
   };
+  const vectors: KernelVariant<A> = {
+    ...portable,
+    template: 'mve/add_table',
+    needs: ['mve'],
+    support: [...portable.support, 'mve/support/add_bytes'],
+    work: (view) => ({
+      fours: { count: Math.ceil(elementCount(outputOf(view).shape) / 4), cycles: 12 },
+    }),
+  };
+  return [portable, vectors];
 }
 
 function lower(

@@ -86,6 +86,11 @@ const rows: Readonly<Record<string, Fill>> = {
     b.conv2d(b.conv2d(b.input([1, 9, 9, 3]), [8, 1, 1], {}), [6, 1, 1], {}),
   'dsp/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'dsp/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
+  'mve/add_table': (b) => {
+    const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3], perTensorQuant(0.25, -7))];
+    const sum = b.node('add', [x, y], { activation: 'none' });
+    return b.node('add', [sum, y], { activation: 'relu' });
+  },
   'mve/average_pool2d': (b) => {
     const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
     const x = b.node('average_pool2d', [b.input([1, 6, 6, 11])], attrs);

@@ -216,6 +216,21 @@ describe('kernels for Helium', function () {
     });
   }
 
+  it('mve/add_table, on a simulated Cortex-M55', async function () {
+    if (!hasQemu()) this.skip();
+    const sums = seeds.map((seed) => {
+      const random = new Random(seed);
+      const b = new GraphBuilder();
+      const quant = () => perTensorQuant(2 ** random.integer(-3, 0), random.integer(-128, 127));
+      const shape = [1, random.integer(1, 9), random.integer(1, 7)];
+      const operands = [b.input(shape, quant()), b.input(shape, quant())];
+      const op = random.pick(['add', 'sub']);
+      const attrs = { activation: 'none', ...(op === 'sub' ? { ratios: 'single' } : {}) };
+      return b.module([b.node(op, operands, attrs, { quant: quant(), name: `seed ${seed}` })]);
+    });
+    expect(await onBoard(sums, 'mve/add_table', 'balanced')).to.be.greaterThan(0.8);
+  });
+
   for (const [op, kernel] of [
     ['conv2d', 'mve/conv2d'],
     ['fully_connected', 'mve/fully_connected'],

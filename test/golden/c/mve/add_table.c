@@ -1,0 +1,97 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* The sum of a convolution's result and what is added to it, in the output's scale: each value is
+ * looked up (mid from tables[0] on, skip from tables[256] on, both from -128 on). That the shifted
+ * sums are the operator's for every pair was proved when the model was compiled. */
+struct residual { const int32_t *tables; int32_t shift, min, max; };
+
+static inline int8_t add_residual(int32_t mid, int32_t skip, const struct residual *residual)
+{
+    const int32_t *tables = residual->tables;
+    const int32_t sum = (tables[mid + 128] + tables[skip + 384]) >> residual->shift;
+    const int32_t min = residual->min, max = residual->max;
+    return (int8_t)(sum < min ? min : sum > max ? max : sum);
+}
+
+/* n > 0 sums as add_residual gives them, four at a time, the last ones predicated. */
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+
+static inline void add_bytes(int8_t *to, const int8_t *a, const int8_t *b, int32_t n,
+                             const struct residual *sum)
+{
+    const int32x4_t min = vdupq_n_s32(sum->min), max = vdupq_n_s32(sum->max);
+    __asm__ volatile("dlstp.32 lr, %[n]\n"
+                     "1:\n\t"
+                     "vldrb.s32 q0, [%[a]], #4\n\t"
+                     "vldrb.s32 q1, [%[b]], #4\n\t"
+                     "vadd.i32 q0, q0, %[middle]\n\t"
+                     "vadd.i32 q1, q1, %[middle]\n\t"
+                     "vldrw.u32 q2, [%[of_a], q0, uxtw #2]\n\t"
+                     "vldrw.u32 q3, [%[of_b], q1, uxtw #2]\n\t"
+                     "vadd.i32 q2, q2, q3\n\t"
+                     "vshl.s32 q2, %[shift]\n\t"
+                     "vmax.s32 q2, q2, %q[min]\n\t"
+                     "vmin.s32 q2, q2, %q[max]\n\t"
+                     "vstrb.32 q2, [%[to]], #4\n\t"
+                     "letp lr, 1b"
+                     : [to] "+&l"(to), [a] "+&l"(a), [b] "+&l"(b)
+                     : [n] "r"(n), [middle] "r"(128), [of_a] "r"(sum->tables),
+                       [of_b] "r"(sum->tables + 256), [shift] "r"(-sum->shift), [min] "w"(min),
+                       [max] "w"(max)
+                     : "q0", "q1", "q2", "q3", "lr", "memory");
+}
+#else
+static inline void add_bytes(int8_t *to, const int8_t *a, const int8_t *b, int32_t n,
+                             const struct residual *sum)
+{
+    for (int32_t i = 0; i < n; i++)
+        to[i] = add_residual(a[i], b[i], sum);
+}
+#endif
+
+struct add_table_s8_mve_args {
+    const int32_t *tables;
+    int8_t min;
+};
+
+/* out = a + b, each brought to the output's scale by a table, four at a time. */
+static void add_table_s8_mve(const int8_t *a, const int8_t *b, int8_t *out,
+                             const struct add_table_s8_mve_args *restrict args)
+{
+    const struct residual sum = { args->tables, 23, args->min, 127 };
+    add_bytes(out, a, b, 48, &sum);
+}
+
+static const struct add_table_s8_mve_args model_add_0_args BONSAI_FLASH = {
+    .tables = model_add_0_tables, .min = -128,
+};
+
+static const struct add_table_s8_mve_args model_add_1_args BONSAI_FLASH = {
+    .tables = model_add_1_tables, .min = 3,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* add_0: "add_0"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]
+     * kernel mve/add_table (test; 0 MAC); scratch 0 B; arena in 0x0000, 0x0030, out 0x0060 */
+    case 0:
+        add_table_s8_mve(arena + 0x0000, arena + 0x0030, arena + 0x0060, &model_add_0_args);
+        break;
+    /* add_1: "add_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu
+     * kernel mve/add_table (test; 0 MAC); scratch 0 B; arena in 0x0060, 0x0030, out 0x0090 */
+    case 1:
+        add_table_s8_mve(arena + 0x0060, arena + 0x0030, arena + 0x0090, &model_add_1_args);
+        break;
+    default:
+        break;
+    }
+}
