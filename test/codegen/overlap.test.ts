@@ -1,12 +1,14 @@
 /** Outputs in the memory of their inputs: kernels stand their own leads, and one byte less shows. */
 import { expect } from 'chai';
 import type { Module } from '../../src/ir/graph.js';
+import { depthwiseConv2d } from '../../src/ops/depthwise_conv2d.js';
 import { makePlan } from '../../src/plan/index.js';
+import type { Plan } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { NetworkBuilder } from '../support/networks.js';
-import { defaults, noFacts } from '../support/plan.js';
+import { defaults, noFacts, simplePlan } from '../support/plan.js';
 
 const window = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1, activation: 'none' };
 const pads = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
@@ -79,6 +81,21 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
   },
 ];
 
+/** A plan whose arena ends where its input does. */
+function inputLast(module: Module, kernel: string): Plan {
+  const plan = simplePlan(module, { kernel });
+  const [input, ...others] = plan.placements;
+  const [port] = plan.inputs;
+  if (input === undefined || port === undefined) throw new RangeError('no input');
+  const offset = plan.arenaBytes;
+  return {
+    ...plan,
+    placements: [{ ...input, offset }, ...others],
+    inputs: [{ ...port, offset }],
+    arenaBytes: offset + input.bytes,
+  };
+}
+
 describe('overlap in C', () => {
   for (const { edge, module, ...options } of rows) {
     it(`${edge}: intact at the lead, not one byte nearer`, async () => {
@@ -88,6 +105,19 @@ describe('overlap in C', () => {
         (error: Error) => error.message,
       );
       expect(near).to.match(/in C, .* by evaluate/);
+    });
+  }
+
+  for (const channels of [1, 3, 9]) {
+    it(`nothing is read behind the arena: depthwise convolutions of ${channels} channels`, async () => {
+      const b = new NetworkBuilder(new Random(channels));
+      const quant = perTensorQuant(2, 0);
+      const module = b.module([b.depthwise(b.input([1, 4, 4, channels]), { pad: 1, quant })]);
+      for (const { template } of depthwiseConv2d.variants) {
+        const plan = inputLast(module, template);
+        if (plan.steps[0]?.kernel === template)
+          await expectSameBits([module], { plan: () => plan });
+      }
     });
   }
 

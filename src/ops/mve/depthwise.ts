@@ -45,7 +45,9 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
       if (!when(view)) return false;
       const { shape, filters } = describe(view);
       const hasRoom = filters.depth <= mostTaps && shape.kernelH <= mostRows;
-      return hasRoom && pairsFit(view, columnByColumn(filters, shape), facts);
+      // Vectors of the last pixel but one end within the last, the only one that is copied.
+      const staysInside = pixelBytes(shape) <= 2 * shape.inC;
+      return hasRoom && staysInside && pairsFit(view, columnByColumn(filters, shape), facts);
     },
     scratch(view) {
       const { shape } = describe(view);
