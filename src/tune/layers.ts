@@ -1,20 +1,33 @@
 /**
- * Layers that kernels are measured on: every variant of an operator over shapes of the kinds that
- * sensor models have. One module holds them all, so that a board is flashed once.
+ * Layers that kernels are measured on, each computed by every variant of its operator. One module
+ * holds them all, so that a board is flashed once.
  */
 import { InternalError } from '../errors.js';
 import type { Attrs, Graph, Module, Node, Quant, Shape, Tensor, TensorId } from '../ir/graph.js';
 import { viewOf } from '../ir/graph.js';
 import type { KernelContext } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
+import { patterns } from './pruning.js';
 
-interface Layer {
+export interface Layer {
   readonly op: string;
   /** Shapes of what is fed. */
   readonly inputs: readonly Shape[];
-  /** Weights: output channels run along this axis. */
-  readonly weights?: { readonly shape: Shape; readonly axis: number };
+  readonly weights?: {
+    readonly shape: Shape;
+    /** Output channels run along it. */
+    readonly axis: number;
+    /** Which of them pruning left; all of them where it is not said. */
+    readonly pruned?: Pruned;
+  };
   readonly attrs: Attrs;
+}
+
+export interface Pruned {
+  /** A name in pruning.ts. */
+  readonly pattern: string;
+  /** Share of the weights that are kept, 0 to 1. */
+  readonly density: number;
 }
 
 const unit = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
@@ -22,7 +35,12 @@ const noPads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
 const ones = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const relu = { activation: 'relu', rounding: 'double' };
 
-function conv(input: Shape, outC: number, kernel: readonly [number, number], change = {}): Layer {
+export function conv(
+  input: Shape,
+  outC: number,
+  kernel: readonly [number, number],
+  change = {},
+): Layer {
   const pads = kernel[0] === 1 ? noPads : ones;
   return {
     op: 'conv2d',
@@ -42,9 +60,15 @@ function depthwise(input: Shape, kernel: number, stride: number): Layer {
   };
 }
 
-function dense(inputs: number, outputs: number): Layer {
+export function dense(inputs: number, outputs: number): Layer {
   const weights = { shape: [outputs, inputs], axis: 0 };
   return { op: 'fully_connected', inputs: [[1, inputs]], weights, attrs: relu };
+}
+
+/** The same layer with some weights at 0. */
+export function prune(layer: Layer, pruned: Pruned): Layer {
+  const { weights } = layer;
+  return weights === undefined ? layer : { ...layer, weights: { ...weights, pruned } };
 }
 
 function pool(op: string, input: Shape, kernel: number): Layer {
@@ -62,7 +86,8 @@ const binary = (op: string) =>
     (shape): Layer => ({ op, inputs: [shape, shape], attrs: { activation: 'none' } }),
   );
 
-const layers: readonly Layer[] = [
+/** Shapes of the kinds that sensor models have. */
+export const calibration: readonly Layer[] = [
   ...[wide, deep, odd].flatMap((shape) => [8, 24].map((outC) => conv(shape, outC, [1, 1]))),
   ...[wide, odd, shallow].flatMap((shape) => [8, 20].map((outC) => conv(shape, outC, [3, 3]))),
   conv(shallow, 16, [3, 3], { strideH: 2, strideW: 2 }),
@@ -107,28 +132,29 @@ const outputScales: Readonly<Record<string, number>> = {
 export interface Trial {
   /** Name of the node. */
   readonly name: string;
+  readonly layer: Layer;
   readonly template: string;
 }
 
-export interface Calibration {
+export interface Trials {
   readonly module: Module;
+  /** In the order of the module's nodes. */
   readonly trials: readonly Trial[];
 }
 
 /** Every layer once for each variant that the target can run. */
-export function calibration(context: KernelContext): Calibration {
+export function trialsOf(layers: readonly Layer[], context: KernelContext): Trials {
   const builder = new Builder();
   const trials: Trial[] = [];
   for (const layer of layers) {
-    const template = builder.layer(layer, 'probe');
-    const view = viewOf(builder.graph(), template);
-    const { variants } = opOf(template);
-    for (const variant of variants) {
+    const node = builder.layer(layer, 'probe');
+    const view = viewOf(builder.graph(), node);
+    for (const variant of opOf(node).variants) {
       const isRunnable = variant.needs.every((feature) => context.target.features.has(feature));
       if (!isRunnable || !variant.when(view, context)) continue;
       const name = `${layer.op}_${trials.length}`;
-      builder.keep({ ...template, name });
-      trials.push({ name, template: variant.template });
+      builder.keep({ ...node, name });
+      trials.push({ name, layer, template: variant.template });
     }
   }
   return { module: builder.module(), trials };
@@ -147,9 +173,10 @@ class Builder {
     if (weights !== undefined) {
       const channels = weights.shape[weights.axis] ?? 1;
       const depth = weights.shape.reduce((product, extent) => product * extent, 1) / channels;
-      fed.push(this.weights(weights.shape, weights.axis), this.bias(channels));
+      fed.push(this.weights(weights), this.bias(channels));
       // Sums of `depth` products of a standard deviation of about 40 · 70.
-      const scale = (inputScale * 0.01 * 2800 * Math.sqrt(depth)) / 60;
+      const terms = Math.max(1, depth * (weights.pruned?.density ?? 1));
+      const scale = (inputScale * 0.01 * 2800 * Math.sqrt(terms)) / 60;
       return this.node(op, name, fed, attrs, scale);
     }
     return this.node(op, name, fed, attrs, outputScales[op] ?? inputScale);
@@ -192,13 +219,26 @@ class Builder {
     return id;
   }
 
-  private weights(shape: Shape, axis: number): TensorId {
+  private weights({ shape, axis, pruned }: NonNullable<Layer['weights']>): TensorId {
     const count = shape.reduce((product, extent) => product * extent, 1);
-    const data = Int8Array.from({ length: count }, () => this.weight());
+    const isKept = pruned === undefined ? () => true : this.keepOf(shape, pruned);
+    const data = Int8Array.from({ length: count }, (_, i) => (isKept(i) ? this.weight() : 0));
     const channels = shape[axis] ?? 1;
     const scales = Array.from({ length: channels }, () => Math.fround(0.01));
     const quant = { scales, zeroPoints: scales.map(() => 0), axis };
     return this.tensor({ name: 'weights', shape, quant, data });
+  }
+
+  /** Of weights [filters][taps][channels], by position. */
+  private keepOf(shape: Shape, { pattern, density }: Pruned): (position: number) => boolean {
+    const keep = patterns[pattern]?.(() => this.uniform(), density);
+    if (keep === undefined) throw new InternalError('tune', `no pattern ${pattern}`);
+    const [channels = 1, ...taps] = shape.slice(1).reverse();
+    const tapCount = taps.reduce((product, extent) => product * extent, 1);
+    return (position) => {
+      const tap = Math.floor(position / channels);
+      return keep(Math.floor(tap / tapCount), tap % tapCount, position % channels);
+    };
   }
 
   private bias(channels: number): TensorId {
@@ -209,11 +249,14 @@ class Builder {
   /** Bell-shaped like trained weights: the mean of four uniform values. */
   private weight(): number {
     let sum = 0;
-    for (let i = 0; i < 4; i++) {
-      this.seed = (Math.imul(this.seed, 1664525) + 1013904223) >>> 0;
-      sum += (this.seed >>> 24) - 127.5;
-    }
+    for (let i = 0; i < 4; i++) sum += Math.floor(256 * this.uniform()) - 127.5;
     return Math.max(-127, Math.min(127, Math.round(sum / 2.6)));
+  }
+
+  /** At least 0, below 1. */
+  private uniform(): number {
+    this.seed = (Math.imul(this.seed, 1664525) + 1013904223) >>> 0;
+    return this.seed / 2 ** 32;
   }
 
   private tensor(given: Pick<Tensor, 'name' | 'shape' | 'quant'> & Partial<Tensor>): TensorId {

@@ -1,42 +1,10 @@
 /** Random layers with weights at 0, in every pattern that pruning leaves. */
 import type { Module, Shape } from '../../src/ir/graph.js';
+import { patterns } from '../../src/tune/pruning.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { randomAccumulation, randomWindow } from './operands.js';
 
-/** Of weights [outputs][taps][channels]: whether each one is kept. */
-type Keep = (o: number, tap: number, c: number) => boolean;
-
-/** By name, from the share of weights that are to be kept. */
-const patterns: Readonly<Record<string, (random: Random, density: number) => Keep>> = {
-  unstructured: (random, density) => () => random.integer(0, 999) < 1000 * density,
-  'blocks 1x4': (random, density) => grouped(random, density, (o, tap, c) => [o, tap, c >> 2]),
-  'blocks 4x1': (random, density) => grouped(random, density, (o, tap, c) => [o >> 2, tap, c]),
-  'blocks 4x4': (random, density) => grouped(random, density, (o, tap, c) => [o >> 2, tap, c >> 2]),
-  '1 of 4': (random) => {
-    const kept = grouped(random, 0.5, (o, tap, c) => [o, tap, c >> 2]);
-    return (o, tap, c) => c % 4 === (kept(o, tap, c) ? 1 : 2);
-  },
-  filters: (random, density) => grouped(random, density, (o) => [o]),
-  'input channels': (random, density) => grouped(random, density, (_o, _tap, c) => [c]),
-  taps: (random, density) => grouped(random, density, (_o, tap) => [tap]),
-};
-
-/** Weights with the same key go together. */
-function grouped(
-  random: Random,
-  density: number,
-  keyOf: (o: number, tap: number, c: number) => readonly number[],
-): Keep {
-  const kept = new Map<string, boolean>();
-  return (o, tap, c) => {
-    const key = keyOf(o, tap, c).join();
-    const keep = kept.get(key) ?? random.integer(0, 999) < 1000 * density;
-    kept.set(key, keep);
-    return keep;
-  };
-}
-
-export const patternNames = Object.keys(patterns);
+const patternNames = Object.keys(patterns);
 /** All of them are tried with every pattern: all zero and, unstructured, all non-zero too. */
 const densities = [0.2, 0, 0.05, 0.5, 1, 0.1, 0.8];
 
@@ -45,7 +13,8 @@ export function prunedWeights(random: Random, shape: Shape, seed: number): Int8A
   const channels = rest.at(-1) ?? 1;
   const taps = rest.slice(0, -1).reduce((count, extent) => count * extent, 1);
   const density = densities[Math.floor(seed / patternNames.length) % densities.length] as number;
-  const keep = patterns[patternNames[seed % patternNames.length] as string]?.(random, density);
+  const uniform = () => random.integer(0, 999) / 1000;
+  const keep = patterns[patternNames[seed % patternNames.length] as string]?.(uniform, density);
   const data = new Int8Array(outputs * taps * channels);
   data.forEach((_, i) => {
     const c = i % channels;

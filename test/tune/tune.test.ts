@@ -8,7 +8,7 @@ import { operators, opOf } from '../../src/ops/index.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { fitCosts, type Sample } from '../../src/tune/fit.js';
 import { tune } from '../../src/tune/index.js';
-import { calibration } from '../../src/tune/layers.js';
+import { calibration, trialsOf } from '../../src/tune/layers.js';
 import { randomInputs } from '../support/module.js';
 
 describe('tune: fit', () => {
@@ -67,7 +67,7 @@ describe('tune: calibration', () => {
       const empty = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
       const target = loadTarget(name);
       const context = { target, facts: analyse(empty), optimize: 'balanced' } as const;
-      const { module, trials } = calibration(context);
+      const { module, trials } = trialsOf(calibration, context);
       const graph = mainGraph(module);
       const tried = new Set(trials.map(({ template }) => template));
       for (const op of new Set(graph.nodes.map((node) => node.op))) {

@@ -1,0 +1,137 @@
+/** Runs layers on a board, each computed by every kernel that the target has for it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { analyse } from '../analysis/index.js';
+import { buildProject, findImage } from '../build/index.js';
+import { firmwareFiles, writeProject } from '../build/project.js';
+import { emit } from '../codegen/emit.js';
+import { isSimulated } from '../device/index.js';
+import { BonsaiError, InternalError } from '../errors.js';
+import { flash } from '../flash/index.js';
+import { mainGraph, viewOf } from '../ir/graph.js';
+import type { KernelContext, TargetTraits } from '../ir/op.js';
+import { opOf } from '../ops/index.js';
+import { measure } from '../pipeline.js';
+import { makePlan } from '../plan/index.js';
+import { callBytes } from '../plan/lower.js';
+import type { CompileOptions } from '../plan/types.js';
+import type { CountUnit } from '../profile/protocol.js';
+import { seededVectors } from '../profile/vectors.js';
+import type { Target } from '../target/index.js';
+import { type Layer, type Trial, trialsOf } from './layers.js';
+
+export interface MeasureRequest {
+  readonly target: Target;
+  /** As for `measure`. */
+  readonly port: string;
+  readonly cc?: string | undefined;
+  /** Called with what happens next. */
+  readonly observe?: (what: string) => void;
+}
+
+/** What one kernel took for one layer. */
+export interface MeasuredTrial extends Trial {
+  /** Term of work → how often. */
+  readonly work: Readonly<Record<string, number>>;
+  /** Cycles, or instructions where the target counts these: above 0. */
+  readonly count: number;
+  /** Encoded weights and their indices. */
+  readonly weightBytes: number;
+}
+
+export interface MeasuredLayers {
+  readonly unit: CountUnit;
+  readonly trials: readonly MeasuredTrial[];
+}
+
+/**
+ * All layers are one program, flashed once; each trial is checked bit for bit.
+ *
+ * @throws BonsaiError of the toolchain or the device; 'outputs-differ' when a kernel is not exact
+ */
+export async function measureLayers(
+  layers: readonly Layer[],
+  { target, port, cc, observe = () => {} }: MeasureRequest,
+): Promise<MeasuredLayers> {
+  // Flash at its fastest: the misses of its cache are reckoned apart.
+  const { regions: _, ...flat } = target;
+  const { module, trials } = trialsOf(layers, contextOf(flat, analyse({ ...emptyGraph })));
+  const facts = analyse(mainGraph(module));
+  const kernels = Object.fromEntries(trials.map(({ name, template }) => [name, template]));
+  const options: CompileOptions = {
+    optimize: 'balanced',
+    rounding: 'tflm',
+    faithful: true,
+    keepInput: false,
+    xip: 'ideal',
+    kernels,
+  };
+  const plan = makePlan(module, facts, target, options);
+  const { files, manifest } = emit(module, plan, facts, target);
+  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-tune-'));
+  try {
+    const project = join(directory, 'project');
+    writeProject(project, new Map([...files, ...firmwareFiles(target)]));
+    observe(`Build ${trials.length} layers for ${target.name}`);
+    const built = await buildProject(project, { target, manifest, cc });
+    const image = findImage(built);
+    if (!isSimulated(port)) {
+      observe(`Flash over ${port}`);
+      await flash(image, port, target);
+    }
+    observe(`Run ${trials.length} layers`);
+    const vectors = seededVectors(plan, module).slice(0, 1);
+    const { verify, latency, layerCounts } = await measure({
+      ...{ manifest, module, target, port, image, vectors },
+      xip: 'ideal',
+    });
+    if (verify.mismatches > 0) {
+      throw new BonsaiError(
+        'outputs-differ',
+        port,
+        `layer "${verify.firstDivergingLayer?.name}" is not what the evaluator computes`,
+        'please report this with the board and the compiler',
+      );
+    }
+    const context = contextOf(flat, facts);
+    return {
+      unit: latency.unit,
+      trials: trials.map((trial, position) => ({
+        ...trial,
+        ...doneBy(trial, mainGraph(module), position, context),
+        count: Math.max(1, layerCounts[position] ?? 1),
+      })),
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const emptyGraph = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
+
+function contextOf(target: TargetTraits, facts: KernelContext['facts']): KernelContext {
+  return { target, facts, optimize: 'balanced' };
+}
+
+/** What a trial's kernel does and stores, by the trial's position in the graph. */
+function doneBy(
+  { name, template }: Trial,
+  graph: ReturnType<typeof mainGraph>,
+  position: number,
+  context: KernelContext,
+): Pick<MeasuredTrial, 'work' | 'weightBytes'> {
+  const node = graph.nodes[position];
+  const variant = node && opOf(node).variants.find((candidate) => candidate.template === template);
+  if (node === undefined || variant === undefined) {
+    throw new InternalError('tune', `layer "${name}" has no kernel ${template}`);
+  }
+  const view = viewOf(graph, node);
+  const work = Object.entries(variant.work(view, context));
+  return {
+    work: Object.fromEntries(work.map(([term, { count }]) => [term, count])),
+    weightBytes: variant
+      .lower(view, context)
+      .reduce((sum, call) => sum + callBytes(call).weights, 0),
+  };
+}
