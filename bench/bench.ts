@@ -20,6 +20,7 @@ import { readVectors } from '../src/profile/vectors.js';
 import { makeReport, type Report } from '../src/report/index.js';
 import { loadTarget } from '../src/target/index.js';
 import { costTable, tune } from '../src/tune/index.js';
+import { replaceSection } from './document.js';
 import { type Bar, plot } from './plot.js';
 import { execute } from './qemu/blocks.js';
 import { coreOf, estimateCycles } from './qemu/cycles.js';
@@ -148,15 +149,6 @@ function benchmarks(directory: string | undefined): [model: string, vectors: str
     ]);
 }
 
-/** Replaces what stands between the marks of docs/performance.md. */
-function write(lines: string): void {
-  const path = 'docs/performance.md';
-  const mark = (name: string) => `<!-- ${name}: written by npm run bench -->`;
-  const [before, rest] = readFileSync(path, 'utf8').split(mark('table'));
-  const after = rest?.split(mark('end'))[1];
-  writeFileSync(path, `${before}${mark('table')}\n${lines}\n${mark('end')}${after}`);
-}
-
 const { values } = parseArgs({
   options: {
     models: { type: 'string' },
@@ -203,6 +195,6 @@ for (const target of targets) {
 const lines = sections.join('\n\n');
 console.log(lines);
 if (values.write) {
-  write(lines);
+  replaceSection('models', lines);
   writeFileSync('docs/performance.svg', plot(bars));
 }

@@ -1,0 +1,13 @@
+/** docs/performance.md: what tools write lies between marks, each section between two of its own. */
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const path = 'docs/performance.md';
+
+/** Replaces the text between `<!-- name: … -->` and `<!-- end of name -->`. */
+export function replaceSection(name: string, text: string): void {
+  const document = readFileSync(path, 'utf8');
+  const start = document.indexOf('-->', document.indexOf(`<!-- ${name}: `)) + '-->'.length;
+  const end = document.indexOf(`<!-- end of ${name} -->`);
+  if (end < start) throw new Error(`${path} has no section "${name}"`);
+  writeFileSync(path, `${document.slice(0, start)}\n${text}\n${document.slice(end)}`);
+}

@@ -1,0 +1,153 @@
+/**
+ * What weights at zero are worth: layers with more and more of them, in every pattern, measured with
+ * every kernel on simulated boards.
+ *
+ *     npx tsx bench/sparsity.ts [--targets a,b] [--write]
+ *
+ * --write replaces the table in docs/performance.md and docs/sparsity.svg. Flash is read without
+ * misses of a cache.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { loadTarget } from '../src/target/index.js';
+import { conv, dense, type Layer, prune } from '../src/tune/layers.js';
+import { type MeasuredTrial, measureLayers } from '../src/tune/measure.js';
+import { replaceSection } from './document.js';
+import { type Panel, panels } from './panels.js';
+
+const layers: Readonly<Record<string, Layer>> = {
+  '1×1, 64 to 64': conv([1, 8, 8, 64], 64, [1, 1]),
+  '3×3, 32 to 32': conv([1, 8, 8, 32], 32, [3, 3]),
+  'fully connected, 256 to 64': dense(256, 64),
+};
+
+const tenths = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+const eighths = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => n / 8);
+
+/** Pattern → shares of zeros. */
+const sweeps: Readonly<Record<string, readonly number[]>> = {
+  ...{ unstructured: tenths, 'blocks 1x4': tenths, 'blocks 4x4': tenths },
+  'n of 8': eighths,
+};
+
+/** A layer pruned so far: the best that any kernel makes of it. */
+interface Point {
+  readonly zeros: number;
+  /** Cycles or instructions of the fastest kernel. */
+  readonly count: number;
+  /** Of the kernel with the smallest weights. */
+  readonly bytes: number;
+}
+
+interface Sweep {
+  readonly target: string;
+  readonly layer: string;
+  readonly pattern: string;
+  readonly points: readonly Point[];
+  readonly int8Bytes: number;
+}
+
+async function sweep(target: string, layer: string, pattern: string): Promise<Sweep> {
+  const shares = sweeps[pattern] ?? [];
+  const whole = layers[layer] as Layer;
+  const pruned = shares.map((zeros) => prune(whole, { pattern, density: 1 - zeros }));
+  const { trials } = await measureLayers(pruned, { target: loadTarget(target), port: 'sim' });
+  const points = pruned.map((one, i) => {
+    const mine = trials.filter((trial) => trial.layer === one);
+    const least = (of: (trial: MeasuredTrial) => number) => Math.min(...mine.map(of));
+    return {
+      zeros: shares[i] ?? 0,
+      count: least(({ count }) => count),
+      bytes: least(({ weightBytes }) => weightBytes),
+    };
+  });
+  const int8Bytes = (whole.weights?.shape ?? []).reduce((product, extent) => product * extent, 1);
+  return { target, layer, pattern, points, int8Bytes };
+}
+
+/** What a point is to the same layer without zeros: share of its count, of its int8 bytes. */
+const timeOf = ({ points }: Sweep, { count }: Point) => count / (points[0]?.count ?? 1);
+const bytesOf = ({ int8Bytes }: Sweep, { bytes }: Point) => bytes / int8Bytes;
+
+/** A share of less than this is a gain. */
+const gain = 0.98;
+
+/** The least share of zeros from which on all points gain. */
+function breakEven(of: Sweep, shareOf: (of: Sweep, point: Point) => number): string {
+  const last = of.points.findLastIndex((point) => shareOf(of, point) > gain);
+  const first = of.points[last + 1];
+  return first === undefined ? 'never' : percent(first.zeros);
+}
+
+function at(of: Sweep, zeros: number, shareOf: (of: Sweep, point: Point) => number): string {
+  const near = of.points.find((point) => point.zeros >= zeros - 0.06);
+  return near === undefined ? '' : shareOf(of, near).toFixed(2);
+}
+
+const percent = (share: number) => `${Math.round(100 * share)} %`;
+
+function tableOf(all: readonly Sweep[]): string {
+  const rows = all.map((one) =>
+    [
+      one.target,
+      one.layer,
+      one.pattern,
+      breakEven(one, timeOf),
+      at(one, 0.5, timeOf),
+      at(one, 0.8, timeOf),
+      at(one, 0.9, timeOf),
+      breakEven(one, bytesOf),
+      at(one, 0.5, bytesOf),
+      at(one, 0.8, bytesOf),
+      at(one, 0.9, bytesOf),
+    ].join(' | '),
+  );
+  const head =
+    '| target | layer | pattern | faster from | time, 50 % | 80 % | 90 % | smaller from | bytes, 50 % | 80 % | 90 % |';
+  return [head, `|${'---|'.repeat(11)}`, ...rows.map((row) => `| ${row} |`)].join('\n');
+}
+
+function plotOf(all: readonly Sweep[]): string {
+  const panel = (
+    target: string,
+    layer: string,
+    what: string,
+    shareOf: (of: Sweep, point: Point) => number,
+  ): Panel => ({
+    title: `${target}, ${layer}: ${what}`,
+    lines: all
+      .filter((one) => one.target === target && one.layer === layer)
+      .map((one) => ({
+        name: one.pattern,
+        points: one.points.map((point) => [point.zeros, shareOf(one, point)] as const),
+      })),
+  });
+  const rows = targets.flatMap((target) => [
+    Object.keys(layers).map((layer) => panel(target, layer, 'time', timeOf)),
+    Object.keys(layers).map((layer) => panel(target, layer, 'bytes', bytesOf)),
+  ]);
+  const title =
+    'Weights at zero: time of the fastest kernel against the layer without zeros; bytes of the smallest against int8';
+  return panels(rows, { title, x: '% zeros', most: 1.1 });
+}
+
+const { values } = parseArgs({
+  options: { targets: { type: 'string' }, write: { type: 'boolean' } },
+});
+const targets = values.targets?.split(',') ?? ['rp2040', 'stm32f405', 'mps3-an547'];
+
+const all: Sweep[] = [];
+for (const target of targets) {
+  for (const layer of Object.keys(layers)) {
+    for (const pattern of Object.keys(sweeps)) {
+      all.push(await sweep(target, layer, pattern));
+      console.error(target, layer, pattern);
+    }
+  }
+}
+const table = tableOf(all);
+console.log(table);
+if (values.write) {
+  replaceSection('sparsity', table);
+  writeFileSync('docs/sparsity.svg', plotOf(all));
+}
