@@ -6,7 +6,6 @@ import {
   type Graph,
   isConstant,
   type NodeView,
-  type Tensor,
   type TensorId,
   tensorOf,
   viewOf,
@@ -19,32 +18,15 @@ export { type Interval, liveness } from './liveness.js';
 
 export function analyse(graph: Graph): Facts {
   const ranges = rangesOf(graph);
+  // Kernel choice asks the same of a node again and again.
+  const accumulators = new WeakMap<object, ChannelBounds>();
   return {
-    sparsity: remembered(
-      ({ inputs }) => inputs[1] ?? null,
-      ({ inputs }) => zeroShare(inputs[1] ?? null),
-    ),
     range: (tensor) => boundsIn(ranges, tensor),
-    accumulator: remembered(
-      ({ node }) => node,
-      (view) => accumulatorOf(view, inputBounds(view, ranges)),
-    ),
-  };
-}
-
-/** Kernel choice asks the same of a node again and again. */
-function remembered<T>(
-  keyOf: (view: NodeView<object>) => object | null,
-  answer: (view: NodeView<object>) => T,
-): (view: NodeView<object>) => T {
-  const answers = new WeakMap<object, T>();
-  return (view) => {
-    const key = keyOf(view);
-    const known = key === null ? undefined : answers.get(key);
-    if (known !== undefined) return known;
-    const found = answer(view);
-    if (key !== null) answers.set(key, found);
-    return found;
+    accumulator(view) {
+      const bounds = accumulators.get(view.node) ?? accumulatorOf(view, inputBounds(view, ranges));
+      accumulators.set(view.node, bounds);
+      return bounds;
+    },
   };
 }
 
@@ -55,14 +37,6 @@ function accumulatorOf(
   const bounds = opOf(view.node).accumulator?.(view as NodeView, inputs);
   if (bounds !== undefined) return bounds;
   throw new InternalError('analysis', `${at(view.node)} has no accumulator`);
-}
-
-function zeroShare(weights: Tensor | null): number {
-  const data = weights?.data ?? [];
-  if (data.length === 0) return 0;
-  let zeros = 0;
-  for (const element of data) if (Number(element) === 0) zeros++;
-  return zeros / data.length;
 }
 
 export interface ModelSize {

@@ -1,7 +1,8 @@
 /** bonsaic inspect MODEL: what is in a model, and what it would need on a target. */
 import type { Command } from 'commander';
-import { analyse, modelSize } from '../analysis/index.js';
+import { modelSize } from '../analysis/index.js';
 import { type LayerProof, proofsOf } from '../analysis/proofs.js';
+import { sparsityOf, zeroShare } from '../analysis/sparsity.js';
 import { BonsaiError } from '../errors.js';
 import {
   elementCount,
@@ -13,11 +14,10 @@ import {
   type Tensor,
   viewOf,
 } from '../ir/graph.js';
-import type { Facts } from '../ir/op.js';
 import { printModule } from '../ir/print.js';
 import { opOf } from '../ops/index.js';
 import { compile, load } from '../pipeline.js';
-import { table } from '../report/text.js';
+import { shorten, table } from '../report/text.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import {
   type CompileFlags,
@@ -102,7 +102,7 @@ function describeTensor(tensor: Tensor) {
   };
 }
 
-function describeNode(graph: Graph, facts: Facts, node: Node, index: number) {
+function describeNode(graph: Graph, node: Node, index: number) {
   const view = viewOf(graph, node);
   const weights = view.inputs.filter((tensor) => tensor !== null && isConstant(tensor));
   return {
@@ -116,14 +116,14 @@ function describeNode(graph: Graph, facts: Facts, node: Node, index: number) {
     outputs: view.outputs.map(describeTensor),
     macs: opOf(node).macs(view),
     parameters: weights.reduce((sum, tensor) => sum + elementCount(tensor?.shape ?? [0]), 0),
-    sparsity: weights.length === 0 ? null : facts.sparsity(view),
+    sparsity: weights.length === 0 ? null : zeroShare(view.inputs[1] ?? null),
+    weights: sparsityOf(view),
   };
 }
 
 function describe(module: Module, fileBytes: number) {
   const graph = mainGraph(module);
-  const facts = analyse(graph);
-  const layers = graph.nodes.map((node, index) => describeNode(graph, facts, node, index));
+  const layers = graph.nodes.map((node, index) => describeNode(graph, node, index));
   const ports = (ids: readonly number[], names: readonly string[]) =>
     ids.flatMap((id, i) => {
       const tensor = graph.tensors[id];
@@ -194,6 +194,28 @@ function portText(kind: string, t: ReturnType<typeof describeTensor>): string {
   return `${kind}  "${t.name}"  ${t.dtype} [${t.shape.join(', ')}]  ${quantText(t)}`.trimEnd();
 }
 
+/** Zeros among the weights of each layer, their pattern, and what the values have in common. */
+function weightTable(layers: ReturnType<typeof describe>['layers']): string {
+  const rows = layers.flatMap(({ index, op, weights }) => {
+    if (weights === null) return [];
+    const { count, zeros, pattern, stored, distinctValues, valueBits, ...parts } = weights;
+    const { zeroFilters, zeroInputChannels, zeroTaps } = parts;
+    const share = (part: number) => `${((100 * part) / count).toFixed(1)} %`;
+    return [
+      [
+        ...[String(index), op, String(count), share(zeros), pattern, share(stored)],
+        ...[zeroFilters, zeroInputChannels, zeroTaps].map((empty) => (empty ? String(empty) : '')),
+        ...[distinctValues, valueBits].map(String),
+      ],
+    ];
+  });
+  const header = [
+    ...['#', 'op', 'weights', 'zeros', 'pattern', 'stored'],
+    ...['zero filters', 'inputs', 'taps', 'values', 'bits'],
+  ];
+  return table(header, rows, new Set(header.filter((title) => !/op|pattern/.test(title))));
+}
+
 /** What is proved of each layer, whatever the input. */
 function proofTable(proofs: readonly LayerProof[]): string {
   const rows = proofs.map((layer) => [
@@ -235,12 +257,11 @@ function asText(
   const rows = layers.map((layer) => [
     String(layer.index),
     layer.op,
-    layer.name.length > 40 ? `…${layer.name.slice(-39)}` : layer.name,
+    shorten(layer.name, 28),
     layer.outputs.map((t) => `${t.dtype} [${t.shape.join(', ')}]`).join(' '),
     layer.outputs.map(quantText).join(' '),
     layer.macs === 0 ? '' : String(layer.macs),
     layer.parameters === 0 ? '' : String(layer.parameters),
-    layer.sparsity === null ? '' : `${(layer.sparsity * 100).toFixed(1)} %`,
   ]);
   const estimates = targets.map((t) => [
     t.target,
@@ -254,10 +275,12 @@ function asText(
     ...outputs.map((t) => portText('output', t)),
     '',
     table(
-      ['#', 'op', 'layer', 'output', 'quantisation', 'MAC', 'parameters', 'zeros'],
+      ['#', 'op', 'layer', 'output', 'quantisation', 'MAC', 'parameters'],
       rows,
-      new Set(['#', 'MAC', 'parameters', 'zeros']),
+      new Set(['#', 'MAC', 'parameters']),
     ),
+    '',
+    weightTable(layers),
     '',
     proofTable(proofs),
     '',

@@ -40,8 +40,6 @@ export interface ChannelBounds {
 
 /** What analysis has proved about the graph, as kernels ask for it. */
 export interface Facts {
-  /** Share of zero weights of the node's weight tensor, 0 to 1; 0 where it has none. */
-  sparsity(view: NodeView<object>): number;
   /** Bounds of a tensor's stored values, for every channel of its last axis. */
   range(tensor: Tensor): ChannelBounds;
   /**

@@ -74,7 +74,6 @@ function factsOf(half: NodeView, whole: NodeView, firstChannel: number, facts: F
     ...half.outputs.map((tensor, i) => [tensor, whole.outputs[i] ?? null] as const),
   ]);
   return {
-    sparsity: facts.sparsity,
     range: (tensor) =>
       slice(facts.range(originals.get(tensor) ?? tensor), tensor.shape.at(-1) ?? 1),
     accumulator: (view) =>

@@ -29,7 +29,8 @@ export function table(
   );
 }
 
-function shorten(name: string, width: number): string {
+/** The end of a long name. */
+export function shorten(name: string, width: number): string {
   return name.length <= width ? name : `…${name.slice(name.length - width + 1)}`;
 }
 

@@ -4,7 +4,7 @@
 export type Keep = (filter: number, tap: number, channel: number) => boolean;
 
 /** At least 0, below 1. */
-type Uniform = () => number;
+export type Uniform = () => number;
 
 const groupSize = 8;
 
@@ -25,7 +25,7 @@ export const patterns: Readonly<Record<string, (uniform: Uniform, density: numbe
 };
 
 /** Weights with the same key go together. */
-function grouped(
+export function grouped(
   uniform: Uniform,
   density: number,
   keyOf: (...position: Parameters<Keep>) => readonly number[],

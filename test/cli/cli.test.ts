@@ -216,6 +216,9 @@ describe('command line', () => {
       const [first] = document.proofs;
       expect(first).to.include.all.keys('channels', 'constantChannels', 'liveChannels', 'liveMacs');
       expect(first.accumulator).to.have.all.keys('bits', 'tieFreeChannels');
+      const pruned = document.layers.map(({ weights }: { weights: object | null }) => weights);
+      expect(pruned[0]).to.include.all.keys('zeros', 'pattern', 'stored', 'distinctValues');
+      expect(pruned.at(-1)).to.equal(null);
       const live = document.proofs.map(({ liveMacs }: { liveMacs: number }) => liveMacs);
       const sum = live.reduce((a: number, b: number) => a + b);
       expect(document.targets[0].liveMacs).to.equal(sum);

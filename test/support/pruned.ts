@@ -1,6 +1,6 @@
 /** Random layers with weights at 0, in every pattern that pruning leaves. */
 import type { Module, Shape } from '../../src/ir/graph.js';
-import { patterns } from '../../src/tune/pruning.js';
+import { type Keep, patterns } from '../../src/tune/pruning.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { randomAccumulation, randomWindow } from './operands.js';
 
@@ -9,17 +9,22 @@ const patternNames = Object.keys(patterns);
 const densities = [0.2, 0, 0.05, 0.5, 1, 0.1, 0.8];
 
 export function prunedWeights(random: Random, shape: Shape, seed: number): Int8Array {
-  const [outputs = 1, ...rest] = shape;
-  const channels = rest.at(-1) ?? 1;
-  const taps = rest.slice(0, -1).reduce((count, extent) => count * extent, 1);
   const density = densities[Math.floor(seed / patternNames.length) % densities.length] as number;
   const uniform = () => random.integer(0, 999) / 1000;
   const keep = patterns[patternNames[seed % patternNames.length] as string]?.(uniform, density);
+  return keptWeights(random, shape, keep ?? (() => true));
+}
+
+/** Weights that are zero just where they are not kept. */
+export function keptWeights(random: Random, shape: Shape, keep: Keep): Int8Array {
+  const [outputs = 1, ...rest] = shape;
+  const channels = rest.at(-1) ?? 1;
+  const taps = rest.slice(0, -1).reduce((count, extent) => count * extent, 1);
   const data = new Int8Array(outputs * taps * channels);
   data.forEach((_, i) => {
     const c = i % channels;
     const tap = Math.floor(i / channels) % taps;
-    const isKept = keep?.(Math.floor(i / channels / taps), tap, c) ?? true;
+    const isKept = keep(Math.floor(i / channels / taps), tap, c);
     if (isKept) data[i] = random.pick([-128, 127, 1, random.integer(-128, 127)]) || 3;
   });
   return data;
