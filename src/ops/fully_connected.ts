@@ -37,6 +37,7 @@ import {
   residualVariants,
 } from './residual.js';
 import { lanesKernel } from './swar/conv2d.js';
+import { sparseRowKernel } from './swar/sparse-row.js';
 
 export interface FullyConnectedAttrs extends AccumulationAttrs {
   /** The output keeps the input's rank; otherwise it is [rows, out]. */
@@ -175,6 +176,7 @@ export const fullyConnected = {
     sparseConvolution(4, (view) => rowsOf(view) > 1, convolutionOf),
     vectorFullyConnected(layerOf),
     lanesKernel(() => true, convolutionOf),
+    sparseRowKernel((view) => rowsOf(view) === 1, convolutionOf),
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: () => true,

@@ -99,6 +99,8 @@ export const calibration: readonly Layer[] = [
   dense(128, 32),
   dense(320, 16),
   dense(19, 40),
+  ...[0.5, 0.2, 0.05].map((density) => prune(dense(640, 12), { pattern: 'unstructured', density })),
+  ...[0.3, 0.1].map((density) => prune(dense(128, 40), { pattern: 'unstructured', density })),
   ...binary('add'),
   ...binary('mul'),
   pool('average_pool2d', wide, 2),

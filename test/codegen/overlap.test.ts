@@ -79,6 +79,11 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
       keepDims: true,
     }),
   },
+  {
+    edge: 'swar/sparse_fully_connected, three blocks of channels',
+    module: node('fully_connected', [20, 240], { activation: 'none', rounding: 'double' }),
+    kernel: 'swar/sparse_fully_connected',
+  },
 ];
 
 /** A plan whose arena ends where its input does. */
