@@ -2,7 +2,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseCosts, type Target } from '../target/index.js';
+import type { TargetTraits } from '../ir/op.js';
+import { measuredCosts, parseCosts, type Target } from '../target/index.js';
 import { version } from '../version.js';
 import { note } from './output.js';
 
@@ -13,7 +14,7 @@ function costsFile(target: string): string {
 }
 
 /** Keeps costs for later compilations. Returns the file. */
-export function saveCosts(target: string, costs: Target['costs']): string {
+export function saveCosts(target: string, costs: Pick<TargetTraits, 'costs' | 'costUnit'>): string {
   const path = costsFile(target);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(costs, null, 2)}\n`);
@@ -36,5 +37,6 @@ export function withMeasuredCosts(target: Target): Target {
     return target;
   }
   note(`kernels are chosen by the costs measured on your ${target.name} (bonsaic tune --forget)`);
-  return { ...target, costs: { ...target.costs, ...parseCosts(text, path) } };
+  const { costUnit, costs } = parseCosts(measuredCosts, text, path);
+  return { ...target, costUnit, costs: { ...target.costs, ...costs } };
 }

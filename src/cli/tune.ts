@@ -40,7 +40,7 @@ async function measure({ target: name, cc, json }: TuneFlags, port: string): Pro
     `Measure the kernels of ${name} on ${port}`,
     (say) => tune({ target, port, cc, observe: say }),
   );
-  const path = saveCosts(name, costTable(kernels));
+  const path = saveCosts(name, { costUnit: unit, costs: costTable(kernels) });
   if (json) {
     printJson({ target: name, device: port, unit, kernels, cache: path });
     return;

@@ -10,12 +10,17 @@ export type Feature = 'mul32' | 'thumb1' | 'dsp' | 'mve' | 'fpu';
 /** What a compilation is for: the fewest cycles, the fewest bytes, or a fair share of both. */
 export type Optimize = 'speed' | 'balanced' | 'size';
 
+/** What is counted of a run; a device tells it by its position (docs/protocol.md). */
+export const countUnits = ['cycles', 'instructions', 'nanoseconds'] as const;
+export type CountUnit = (typeof countUnits)[number];
+
 /** What kernel choice asks of a target. Filled in from targets/<name>/target.json. */
 export interface TargetTraits {
   readonly name: string;
   readonly features: ReadonlySet<Feature>;
-  /** Measured cost of each term of a kernel's work: template → term → cycles (or instructions). */
+  /** Measured cost of each term of a kernel's work: template → term → so many of `costUnit`. */
   readonly costs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly costUnit: CountUnit;
   /** null: not limited. */
   readonly flashBytes: number | null;
   readonly ramBytes: number | null;
@@ -162,6 +167,8 @@ export interface KernelVariant<A extends object = Attrs> {
   readonly support: readonly string[];
   /** It adds a residual where the node has one (ops/residual.ts); others are not asked then. */
   readonly addsResidual?: boolean;
+  /** It multiplies no weight that is zero: its time and its bytes are those of the others. */
+  readonly skipsZeros?: boolean;
   when(view: NodeView<A>, context: KernelContext): boolean;
   /**
    * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every

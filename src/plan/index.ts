@@ -27,7 +27,7 @@ import {
   candidatesFor,
   selectKernels,
 } from './select.js';
-import { type CompileOptions, noKernel, type Plan, type PlanStep } from './types.js';
+import { type CompileOptions, type Decision, noKernel, type Plan, type PlanStep } from './types.js';
 
 /**
  * Plans the main graph of `module`, as the passes left it.
@@ -60,7 +60,7 @@ export function makePlan(
   const schedule = options.faithful
     ? given
     : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
-  const { choices, memories } = choose(schedule, kernels, target, options, context);
+  const { choices, decision, memories } = choose(schedule, kernels, target, options, context);
   const arena = planArena(schedule, memories);
   const inArena = (ids: readonly (TensorId | null)[]) => [
     ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
@@ -78,6 +78,7 @@ export function makePlan(
       kernel: choice?.implementation.variant.template ?? noKernel,
       cores: choice?.implementation.parts.length ?? 1,
       why: choice?.why ?? 'its output is its input',
+      alternatives: choice?.alternatives ?? [],
       macs: opOf(node).macs(viewOf(graph, node)),
       reads: inArena(node.inputs) as TensorId[],
       writes: inArena(node.outputs) as TensorId[],
@@ -99,6 +100,7 @@ export function makePlan(
     },
     target: target.name,
     options,
+    decision,
     steps,
     placements: [...arena.placements.values()],
     inputs: makePorts(graph, graph.inputs, inputNames, cNames, arena.placements),
@@ -137,14 +139,19 @@ function memoriesOf(
   return steps.map((index) => kernels.get(index)?.memories ?? []);
 }
 
-/** Chooses among the kernels that the arena affords; null for an alias. */
+/** Chooses among the kernels that the arena affords. */
 function choose(
   schedule: Schedule,
   kernels: ReadonlyMap<number, Kernels>,
   target: TargetTraits,
   options: CompileOptions,
   context: KernelContext,
-): { readonly choices: readonly (Choice | null)[]; readonly memories: readonly KernelMemory[] } {
+): {
+  /** null for an alias, one a step each. */
+  readonly choices: readonly (Choice | null)[];
+  readonly memories: readonly KernelMemory[];
+  readonly decision: Decision;
+} {
   const all = memoriesOf(schedule, kernels);
   const needs = stepBytes(schedule, all);
   const available = ramForArena(target, options);
@@ -156,15 +163,16 @@ function choose(
     return candidates === null ? [] : [afford(candidates, needs[step] ?? [], limits)];
   });
   const arenaBytes = Math.max(0, ...needs.flat().filter((bytes) => bytes <= (limits[1] ?? 0)));
-  const selected = selectKernels(affordable, context, constantBudget(target, options, arenaBytes));
-  const choiceOf = new Map(selected.map((choice, i) => [affordable[i]?.view.node, choice]));
+  const budget = constantBudget(target, options, arenaBytes);
+  const selected = selectKernels(affordable, context, budget);
+  const choiceOf = new Map(selected.choices.map((choice, i) => [affordable[i]?.view.node, choice]));
   const choices = schedule.steps.map((index) => choiceOf.get(schedule.graph.nodes[index]) ?? null);
   const memories = choices.map((choice, step) => {
     const { implementations = [] } = kernels.get(schedule.steps[step] ?? -1)?.candidates ?? {};
     const position = choice === null ? 0 : implementations.indexOf(choice.implementation);
     return all[step]?.[position] as KernelMemory;
   });
-  return { choices, memories };
+  return { choices, memories, decision: selected.decision };
 }
 
 /**
@@ -177,17 +185,13 @@ function afford(
   needs: readonly number[],
   limits: readonly number[],
 ): Candidates {
-  const { view, implementations, lacking } = candidates;
+  const { view, implementations } = candidates;
   const isAffordable = ({ parts }: Implementation, i: number) =>
     (needs[i] ?? 0) <= (limits[parts.length - 1] ?? 0);
   const dear = implementations.flatMap((one, i) =>
     isAffordable(one, i) ? [] : [`${nameOf(one)} needs an arena of ${needs[i]} B`],
   );
-  return {
-    view,
-    implementations: implementations.filter(isAffordable),
-    lacking: [...lacking, ...dear],
-  };
+  return { view, implementations: implementations.filter(isAffordable), refused: dear };
 }
 
 /**

@@ -10,9 +10,10 @@ import { InternalError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
 import type { KernelContext, KernelVariant, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
+import { explain } from './explain.js';
 import { callBytes, lowered, withoutShared } from './lower.js';
-import { halvesOf, type Implementation, nameOf, type Part, wholeOf } from './parts.js';
-import type { Region } from './types.js';
+import { halvesOf, type Implementation, type Part, wholeOf } from './parts.js';
+import type { Decision, KernelEstimate, Region } from './types.js';
 
 /** Bytes that constants may take. Infinity: no limit. */
 export interface ConstantBudget {
@@ -26,7 +27,8 @@ export interface Choice {
   readonly implementation: Implementation;
   /** Where the weights of each of the kernel's calls lie; those of a second half as the first's. */
   readonly regions: readonly Region[];
-  /** For the report: what else there was, and why not that. */
+  /** For the report: the chosen one first, then the fastest. */
+  readonly alternatives: readonly KernelEstimate[];
   readonly why: string;
 }
 
@@ -44,8 +46,8 @@ export interface Candidates {
   readonly view: NodeView;
   /** In the order of the operator's list; a variant on two cores after it on one. */
   readonly implementations: readonly Implementation[];
-  /** For the report: other variants, and why not those. */
-  readonly lacking: readonly string[];
+  /** For the report: variants that apply but cannot be afforded, and why. */
+  readonly refused: readonly string[];
 }
 
 /**
@@ -60,11 +62,9 @@ export function candidatesFor(
   template?: string,
   cores = 1,
 ): Candidates {
-  const lacking: string[] = [];
   const halves = cores > 1 ? halvesOf(view, context) : null;
   const implementations = opOf(view.node).variants.flatMap((variant): Implementation[] => {
     const missing = variant.needs.filter((feature) => !context.target.features.has(feature));
-    if (missing.length > 0) lacking.push(`${variant.template} needs ${missing.join(' and ')}`);
     const isAsked = (template ?? variant.template) === variant.template;
     if (missing.length > 0 || !isAsked || !variant.when(view, context)) return [];
     const whole = { variant, parts: wholeOf(view, context) };
@@ -72,7 +72,7 @@ export function candidatesFor(
       ? [whole, { variant, parts: halves }]
       : [whole];
   });
-  return { view, implementations, lacking };
+  return { view, implementations, refused: [] };
 }
 
 /** Whether a kernel computes both halves, with the same calls. */
@@ -91,7 +91,7 @@ export function selectKernels(
   candidates: readonly Candidates[],
   context: KernelContext,
   budget: ConstantBudget,
-): readonly Choice[] {
+): { readonly choices: readonly Choice[]; readonly decision: Decision } {
   const steps = candidates.map((all) => alternativesOf(all, context));
   const fastest = choose(steps, { flash: 0, sram: 0 });
   const smallest = choose(steps, { flash: 1e9, sram: 0 });
@@ -106,11 +106,26 @@ export function selectKernels(
     return total(picks, (pick) => pick.sramBytes) <= budget.sramBytes;
   });
   const picks = fill(choose(steps, { flash, sram }), budget.sramBytes);
-  return picks.map((pick, step) => ({
-    implementation: pick.alternative.implementation,
-    regions: pick.regions,
-    why: explain(pick, steps[step] as Step),
-  }));
+  const decision: Decision = {
+    unit: context.target.costUnit,
+    flashPrice: flash,
+    reason: flash > wanted ? 'the flash budget' : `--optimize ${context.optimize}`,
+  };
+  const choices = picks.map((pick, step): Choice => {
+    const { alternatives, refused } = steps[step] as Step;
+    const others = alternatives
+      .filter((other) => other !== pick.alternative)
+      .map((other) => place(other, sram))
+      .sort((a, b) => a.cycles - b.cycles);
+    const estimates = [pick, ...others].map(estimateOf);
+    return {
+      implementation: pick.alternative.implementation,
+      regions: pick.regions,
+      alternatives: estimates,
+      why: explain(estimates, refused, decision),
+    };
+  });
+  return { choices, decision };
 }
 
 /** A piece of constants that lies in one place: those of one call. */
@@ -131,10 +146,7 @@ interface Alternative {
 
 interface Step {
   readonly alternatives: readonly Alternative[];
-  /** Variants that the target cannot run, and why. */
-  readonly lacking: readonly string[];
-  /** The operator has no other variant at all. */
-  readonly isOnly: boolean;
+  readonly refused: readonly string[];
 }
 
 /** An alternative with its pieces placed. */
@@ -152,15 +164,13 @@ interface Prices {
 }
 
 function alternativesOf(
-  { view, implementations, lacking }: Candidates,
+  { view, implementations, refused }: Candidates,
   context: KernelContext,
 ): Step {
   if (implementations.length === 0) {
-    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${lacking.join('; ')}`);
+    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${refused.join('; ')}`);
   }
-  const alternatives = implementations.map((one) => weigh(one, context));
-  const isOnly = implementations.length === 1 && opOf(view.node).variants.length === 1;
-  return { alternatives, lacking, isOnly };
+  return { alternatives: implementations.map((one) => weigh(one, context)), refused };
 }
 
 function weigh(implementation: Implementation, context: KernelContext): Alternative {
@@ -294,18 +304,13 @@ function flashOf(picks: readonly Pick[]): number {
   return total(picks, ({ alternative }) => alternative.flashBytes);
 }
 
-function explain({ alternative, cycles }: Pick, { alternatives, lacking, isOnly }: Step): string {
-  const about = (count: number) => `about ${Math.round(count)} cycles`;
-  if (isOnly) return 'the only kernel';
-  const others = alternatives
-    .filter((other) => other !== alternative)
-    .sort((a, b) => a.cycles - b.cycles)
-    .map((other) => {
-      const bytes = other.flashBytes - alternative.flashBytes;
-      const size = bytes === 0 ? '' : `, ${Math.abs(bytes)} B ${bytes > 0 ? 'more' : 'less'}`;
-      return `${nameOf(other.implementation)} ${about(other.cycles)}${size}`;
-    });
-  const cores = alternative.implementation.parts.length > 1 ? 'on two cores, ' : '';
-  const chosen = others.length > 0 ? about(cycles) : 'the only one that applies';
-  return [`${cores}${chosen}`, ...others, ...lacking].join('; ');
+function estimateOf({ alternative, cycles }: Pick): KernelEstimate {
+  const { variant, parts } = alternative.implementation;
+  return {
+    kernel: variant.template,
+    cores: parts.length,
+    form: variant.skipsZeros ? 'sparse' : 'dense',
+    count: Math.round(cycles),
+    bytes: alternative.flashBytes,
+  };
 }

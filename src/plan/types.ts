@@ -1,6 +1,6 @@
 /** The plan: everything that was decided about one model on one target. JSON-serialisable. */
 import type { DType, Shape, TensorId } from '../ir/graph.js';
-import type { Optimize } from '../ir/op.js';
+import type { CountUnit, Optimize } from '../ir/op.js';
 
 export type { Optimize };
 
@@ -55,6 +55,32 @@ export const noKernel = 'none';
 /** Memory that weights can live in. */
 export type Region = 'flash' | 'sram';
 
+/** What decided between time and bytes: the least count + flashPrice · bytes. */
+export interface Decision {
+  /** What estimates count. */
+  readonly unit: CountUnit;
+  readonly flashPrice: number;
+  /** What sets the price: '--optimize balanced', 'the flash budget'. */
+  readonly reason: string;
+}
+
+/**
+ * How a kernel treats weights. dense: it multiplies all; sparse: all but those that are zero; packed:
+ * it takes them out of an encoding smaller than int8, which costs time.
+ */
+export type KernelForm = 'dense' | 'sparse' | 'packed';
+
+/** What one of the kernels that can compute a step would cost. */
+export interface KernelEstimate {
+  readonly kernel: string;
+  readonly cores: number;
+  readonly form: KernelForm;
+  /** In the unit of Plan.decision, its weights placed as the plan would place them. */
+  readonly count: number;
+  /** Weights and tables. */
+  readonly bytes: number;
+}
+
 /** What runs as one unit and is one row of the report. */
 export interface PlanStep {
   readonly index: number;
@@ -72,6 +98,8 @@ export interface PlanStep {
   readonly cores: number;
   /** Why this kernel. */
   readonly why: string;
+  /** The kernels there are, with the chosen one first and then the fastest; none for `noKernel`. */
+  readonly alternatives: readonly KernelEstimate[];
   readonly macs: number;
   readonly reads: readonly TensorId[];
   readonly writes: readonly TensorId[];
@@ -106,6 +134,7 @@ export interface Plan {
   };
   readonly target: string;
   readonly options: CompileOptions;
+  readonly decision: Decision;
   readonly steps: readonly PlanStep[];
   readonly placements: readonly Placement[];
   readonly inputs: readonly Port[];

@@ -1,5 +1,6 @@
 /** The frame protocol of docs/protocol.md, the host's side: bytes, no time and no device. */
 import { crc32 } from 'node:zlib';
+import { type CountUnit, countUnits } from '../ir/op.js';
 
 export const protocolVersion = 1;
 
@@ -198,9 +199,6 @@ export interface Hello {
   readonly maxBodyBytes: number;
   readonly target: string;
 }
-
-export const countUnits = ['cycles', 'instructions', 'nanoseconds'] as const;
-export type CountUnit = (typeof countUnits)[number];
 
 export interface Info {
   readonly arenaBytes: number;

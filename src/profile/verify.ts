@@ -4,8 +4,8 @@ import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Module, TensorData } from '../ir/graph.js';
 import { mainGraph, tensorOf } from '../ir/graph.js';
+import type { CountUnit } from '../ir/op.js';
 import { evaluateGraph } from '../ops/evaluate.js';
-import type { CountUnit } from './protocol.js';
 import type { Session } from './session.js';
 import type { LayerChecksum, VectorPair } from './vectors.js';
 

@@ -25,6 +25,7 @@ export function makeReport({ manifest, built, measured }: ReportParts): Report {
     layers: layerRows(manifest, measured),
     options: {
       ...plan.options,
+      decision: plan.decision,
       xip: measured?.xip ?? null,
       simulation: measured?.simulation ?? null,
     },
@@ -48,6 +49,7 @@ function layerRows(manifest: Manifest, measured: Measurement | undefined): Layer
       kernel: step.kernel,
       cores: step.cores,
       why: step.why,
+      alternatives: step.alternatives,
       macs: step.macs,
       count,
       share: count === null ? null : total === 0 ? 0 : count / total,

@@ -1,4 +1,5 @@
 /** The report for people. */
+import { estimateName, priceText, rivalsOf } from '../plan/explain.js';
 import type { Report } from './types.js';
 
 const thousands = (value: number) =>
@@ -51,7 +52,7 @@ function layerTable(report: Report): string {
     String(layer.index),
     shorten(layer.name, 32),
     layer.op,
-    layer.cores > 1 ? `${layer.kernel} ×${layer.cores}` : layer.kernel,
+    estimateName(layer),
     thousands(layer.macs),
     ...(measured
       ? [
@@ -64,6 +65,26 @@ function layerTable(report: Report): string {
     layer.weightBytes === 0 ? '' : layer.region,
   ]);
   return table(columns, rows, new Set(['#', 'MAC', unit, 'share', `${unit}/MAC`, 'weights B']));
+}
+
+/** Of each layer with a choice: the kernel that computes it, and the best of each form besides. */
+function choiceLines({ layers, options }: Report): string[] {
+  const { decision } = options;
+  const rows = layers.flatMap(({ index, alternatives }) => {
+    const [chosen] = alternatives;
+    if (chosen === undefined || alternatives.length === 1) return [];
+    return [chosen, ...rivalsOf(alternatives, decision)].map((one) => [
+      one === chosen ? String(index) : '',
+      estimateName(one),
+      one.form,
+      thousands(one.count),
+      thousands(one.bytes),
+    ]);
+  });
+  if (rows.length === 0) return [];
+  const header = ['#', 'kernel, and others', 'form', `about ${decision.unit}`, 'bytes'];
+  const right = new Set(header.filter((title) => !/kernel|form/.test(title)));
+  return [table(header, rows, right), `chosen: ${priceText(decision)}`, ''];
 }
 
 /** A process's stack is not painted: it reports 0. */
@@ -151,6 +172,7 @@ export function reportText(report: Report): string {
     '',
     layerTable(report),
     '',
+    ...choiceLines(report),
     ...latencyLines(report),
     ...memoryLines(report),
     ...verifyLines(report),

@@ -1,5 +1,5 @@
 /** The report: what `--json` prints (docs/architecture.md, 'Report'). Null: not measured by this command. */
-import type { CompileOptions, Plan } from '../plan/types.js';
+import type { CompileOptions, Decision, KernelEstimate, Plan } from '../plan/types.js';
 import type { DeviceResult } from '../profile/verify.js';
 
 export interface LayerRow {
@@ -11,6 +11,7 @@ export interface LayerRow {
   /** 2: both halves of the step run at the same time. */
   readonly cores: number;
   readonly why: string;
+  readonly alternatives: readonly KernelEstimate[];
   readonly macs: number;
   /** Cycles, instructions or nanoseconds of the step in a hooked run: latency.unit says which. */
   readonly count: number | null;
@@ -56,6 +57,8 @@ export interface Report {
   readonly layers: readonly LayerRow[];
   readonly options: Omit<CompileOptions, 'xip'> & {
     readonly xip: 'model' | 'ideal' | null;
+    /** By what kernels were chosen. */
+    readonly decision: Decision;
     /** What a simulated figure leaves out, in one sentence; null for a real board. */
     readonly simulation: string | null;
   };

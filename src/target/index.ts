@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
-import type { Feature, TargetTraits } from '../ir/op.js';
+import { countUnits, type Feature, type TargetTraits } from '../ir/op.js';
 
 const root = new URL('../../', import.meta.url);
 
@@ -28,6 +28,8 @@ const schema = z
     features: z.array(z.enum(features)),
     /** The processor's clock; what counts time itself, ticks in a second. */
     clockHz: z.int().positive(),
+    /** What costs.json counts; without one, what kernels say themselves of their work. */
+    costUnit: z.enum(countUnits),
     /** null: not limited. */
     flashBytes: z.int().positive().nullable(),
     ramBytes: z.int().positive().nullable(),
@@ -120,7 +122,8 @@ export function loadTarget(name: string): Target {
   const target = parseTarget(readFileSync(url, 'utf8'), fileURLToPath(url));
   const costs = new URL(`targets/${name}/costs.json`, root);
   if (!existsSync(costs)) return target;
-  return { ...target, costs: parseCosts(readFileSync(costs, 'utf8'), fileURLToPath(costs)) };
+  const text = readFileSync(costs, 'utf8');
+  return { ...target, costs: parseCosts(costSchema, text, fileURLToPath(costs)) };
 }
 
 /**
@@ -147,17 +150,20 @@ export function parseTarget(text: string, where: string): Target {
   return { ...parsed.data, features: new Set(parsed.data.features), costs: {} };
 }
 
-/** Template → term of work → what one of it costs; as `bonsaic tune` measures it. */
+/** Template → term of work → what one of it costs. */
 const costSchema = z.record(z.string(), z.record(z.string(), z.number().nonnegative()));
 
+/** Costs as `bonsaic tune` keeps them: a board may count what its simulator does not. */
+export const measuredCosts = z.strictObject({ costUnit: z.enum(countUnits), costs: costSchema });
+
 /**
- * Checks the text of a costs.json.
+ * Checks the text of a file of costs.
  *
  * @throws BonsaiError 'usage' when it is not one
  */
-export function parseCosts(text: string, where: string): TargetTraits['costs'] {
+export function parseCosts<T>(schema: z.ZodType<T>, text: string, where: string): T {
   try {
-    return costSchema.parse(JSON.parse(text));
+    return schema.parse(JSON.parse(text));
   } catch {
     throw new BonsaiError('usage', where, 'is no table of costs', 'measure it again: bonsaic tune');
   }

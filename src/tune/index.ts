@@ -2,8 +2,7 @@
  * Costs of kernels as a board has them: every variant of every operator is measured on layers of all
  * kinds; what a term of its work costs is fitted.
  */
-import type { TargetTraits } from '../ir/op.js';
-import type { CountUnit } from '../profile/protocol.js';
+import type { CountUnit, TargetTraits } from '../ir/op.js';
 import { fitCosts } from './fit.js';
 import { calibration } from './layers.js';
 import { type MeasuredTrial, type MeasureRequest, measureLayers } from './measure.js';

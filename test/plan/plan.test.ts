@@ -25,6 +25,7 @@ const target = {
   name: 'test',
   features: new Set<Feature>(),
   costs: {},
+  costUnit: 'cycles' as const,
   flashBytes: null,
   ramBytes: null,
 };
@@ -363,7 +364,10 @@ describe('plan: steps', () => {
       'portable/conv2d',
       'portable/fully_connected',
     ]);
-    expect(first?.why).to.match(/^the only one that applies(; \w+\/\w+ needs [\w ]+)*$/);
+    expect(first?.alternatives.map(({ kernel, form }) => [kernel, form])).to.deep.equal([
+      ['portable/conv2d', 'dense'],
+    ]);
+    expect(first?.why).to.match(/^about \d+ cycles, \d+ B; the only one that applies$/);
   });
 
   it('sum up to the model', () => {

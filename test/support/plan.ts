@@ -39,6 +39,7 @@ export function contextOf(plan: Pick<Plan, 'options' | 'target'>, facts = noFact
     name: plan.target,
     features: new Set<Feature>(),
     costs: {},
+    costUnit: 'cycles' as const,
     flashBytes: null,
     ramBytes: null,
   };
@@ -146,6 +147,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       kernel: variant.template,
       cores: parts.length,
       why: 'test',
+      alternatives: [],
       macs: op.macs(view),
       reads: node.inputs.filter(
         (id) => id !== null && graph.tensors[id]?.data === null,
@@ -181,6 +183,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     model: { name: module.name, sha256: module.sha256, macs, liveMacs: macs, parameters: 0 },
     target: 'host',
     options: { ...defaults, ...rest },
+    decision: { unit: 'cycles', flashPrice: 0, reason: 'test' },
     steps,
     placements,
     inputs: ports(graph.inputs, module.inputNames),

@@ -65,6 +65,7 @@ export function sparseConvolution<A extends AccumulationAttrs>(
     needs: ['dsp'],
     support,
     addsResidual: true,
+    skipsZeros: true,
     when: (view, context) => when(view) && isPossible(view, describe(view), form, context),
     scratch(view) {
       const convolution = describe(view);
@@ -149,6 +150,7 @@ export function sparseRow<A extends AccumulationAttrs>(
     template: 'dsp/sparse_fully_connected',
     needs: ['dsp'],
     support,
+    skipsZeros: true,
     when: (view, context) => when(view) && isPossible(view, describe(view), row, context),
     scratch: () => 0,
     work(view, context) {

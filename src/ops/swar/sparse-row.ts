@@ -56,6 +56,7 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
         (name) => `swar/support/${name}`,
       ),
     ],
+    skipsZeros: true,
     when,
     scratch: () => 0,
     work(view, context) {

@@ -33,6 +33,7 @@ export function codedConvolution<A extends AccumulationAttrs>(
     template: 'thumb1/conv2d',
     needs: ['mul32', 'thumb1'],
     addsResidual: true,
+    skipsZeros: true,
     support: [
       'thumb1/support/pack_pair',
       'thumb1/support/add_residuals',
