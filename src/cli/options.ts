@@ -90,6 +90,9 @@ export function checkBudgets(report: Report, flags: BudgetFlags): void {
       .slice(0, 3)
       .map((layer) => `${layer.index} (${layer.op})`)
       .join(', ');
+  // The stack is measured in a run only.
+  const ramBytes = memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0);
+  const copies = memory.sramCopyBytes > 0 ? `, copies of weights take ${memory.sramCopyBytes}` : '';
   const rows: [budget: number | undefined, reached: number | null, what: string, hint: string][] = [
     [
       flags.maxFlash,
@@ -99,9 +102,9 @@ export function checkBudgets(report: Report, flags: BudgetFlags): void {
     ],
     [
       flags.maxRam,
-      memory.ramBytes ?? memory.arenaBytes,
+      memory.ramBytes ?? ramBytes,
       'bytes of RAM',
-      `the arena takes ${memory.arenaBytes}; a smaller input or fewer channels in the early layers help`,
+      `the arena takes ${memory.arenaBytes}${copies}; a smaller input or fewer channels in the early layers help`,
     ],
     [
       flags.maxMs,

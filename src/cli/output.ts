@@ -2,8 +2,16 @@
 import { Listr, ListrLogger, ProcessOutput } from 'listr2';
 import { BonsaiError, exitStatus, InternalError } from '../errors.js';
 
+/** Control characters of a model's names or of a file, which a terminal would obey, as '\\x1b'. */
+function visible(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, (character) => {
+    const code = character.charCodeAt(0).toString(16).padStart(2, '0');
+    return `\\x${code}`;
+  });
+}
+
 export function printResult(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${visible(text)}\n`);
 }
 
 /** --json promises one document: an error after the report must not print a second. */
@@ -16,7 +24,7 @@ export function printJson(value: unknown): void {
 
 /** One line on stderr. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${visible(text)}\n`);
 }
 
 /** What a running step may say about itself: a line under its title. */

@@ -172,6 +172,15 @@ describe('command line', () => {
         ],
       ],
       [
+        'vectors that are no text: what a terminal would obey is shown instead',
+        2,
+        /is not JSON.*\\x1b/,
+        () => [
+          ...['run', model, '--target', 'host', '--port', 'sim', '--vectors'],
+          file('v.json', '\x1b[2J'),
+        ],
+      ],
+      [
         'more flash than allowed',
         3,
         /flash.*budget is 100/,
@@ -198,6 +207,17 @@ describe('command line', () => {
         expect(run.stdout).to.equal('');
       });
     }
+
+    it('3: more RAM than allowed, as soon as more than the arena is known', () => {
+      const compiled = json('compile', model, '--target', 'rp2040', '-o', directory);
+      const { arenaBytes, sramCopyBytes } = compiled.document.memory;
+      const build = (maxRam: number) =>
+        json('build', directory, '--max-ram', String(maxRam)).document;
+      const { error } = build(arenaBytes + sramCopyBytes + 100);
+      expect(error.message).to.match(/^needs \d+ bytes of RAM/);
+      expect(error.hint).to.match(/copies of weights take \d+/);
+      expect(build(arenaBytes + sramCopyBytes + 10_000)).to.not.have.property('error');
+    });
 
     it('6: outputs that differ, after the report', () => {
       const pairs = JSON.parse(readFileSync(vectors, 'utf8')).pairs;
