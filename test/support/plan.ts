@@ -99,6 +99,8 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       const turn = overlaps.map((_, i) => overlaps[(i + index) % overlaps.length]);
       const reads = graph.nodes.flatMap(({ inputs }) => inputs);
       const chosen = turn.find((one) => {
+        // An exact lead that is no multiple of a word is none that a plan could keep to.
+        if (one?.exact === true && one.lead % align !== 0) return false;
         const id = node.inputs[one?.input ?? -1] ?? -1;
         const isOnly = reads.filter((other) => other === id).length === 1;
         return graph.inputs.includes(id) && !graph.outputs.includes(id) && isOnly;
