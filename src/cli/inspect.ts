@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { modelSize } from '../analysis/index.js';
 import { type LayerProof, proofsOf } from '../analysis/proofs.js';
 import { sparsityOf, zeroShare } from '../analysis/sparsity.js';
-import { BonsaiError } from '../errors.js';
 import {
   elementCount,
   type Graph,
@@ -16,9 +15,10 @@ import {
 } from '../ir/graph.js';
 import { printModule } from '../ir/print.js';
 import { opOf } from '../ops/index.js';
-import { compile, load } from '../pipeline.js';
+import { load } from '../pipeline.js';
 import { shorten, table } from '../report/text.js';
-import { listTargets, loadTarget } from '../target/index.js';
+import { listTargets } from '../target/index.js';
+import { type Estimate, estimate, estimateText } from './estimates.js';
 import {
   type CompileFlags,
   compileOptions,
@@ -26,7 +26,7 @@ import {
   readInput,
   withCompileOptions,
 } from './options.js';
-import { note, printJson, printResult } from './output.js';
+import { printJson, printResult } from './output.js';
 
 interface InspectFlags extends CompileFlags {
   readonly target?: string;
@@ -144,47 +144,6 @@ function describe(module: Module, fileBytes: number) {
   };
 }
 
-interface Estimate {
-  readonly target: string;
-  readonly arenaBytes: number | null;
-  readonly weightBytes: number | null;
-  readonly tableBytes: number | null;
-  readonly liveMacs: number | null;
-  /** Why the model does not compile for the target; null when it does. */
-  readonly refused: string | null;
-}
-
-/** A model that only `compile` refuses (a float one) can still be looked at. */
-function estimate(bytes: Uint8Array, path: string, flags: CompileFlags, name: string): Estimate {
-  const target = loadTarget(name);
-  try {
-    const { plan, emission } = compile({ bytes, path, target, options: compileOptions(flags) });
-    const bytesOf = (role: string) =>
-      emission.manifest.tables.reduce((sum, t) => sum + (t.role === role ? t.bytes : 0), 0);
-    return {
-      target: name,
-      arenaBytes: plan.arenaBytes,
-      weightBytes: bytesOf('weights'),
-      tableBytes: bytesOf('table'),
-      liveMacs: plan.model.liveMacs,
-      refused: null,
-    };
-  } catch (error) {
-    if (!(error instanceof BonsaiError)) throw error;
-    note(`${name}: ${error.where}: ${error.message}`);
-    if (error.hint !== '') note(`  → ${error.hint}`);
-    const refused = `${error.where}: ${error.message}`;
-    return {
-      target: name,
-      arenaBytes: null,
-      weightBytes: null,
-      tableBytes: null,
-      liveMacs: null,
-      refused,
-    };
-  }
-}
-
 function quantText(t: ReturnType<typeof describeTensor>): string {
   if (t.scale === null) return '';
   return `${t.scale.toPrecision(6)}·(q ${t.zeroPoint !== null && t.zeroPoint < 0 ? '+' : '−'} ${Math.abs(t.zeroPoint ?? 0)})`;
@@ -263,12 +222,6 @@ function asText(
     layer.macs === 0 ? '' : String(layer.macs),
     layer.parameters === 0 ? '' : String(layer.parameters),
   ]);
-  const estimates = targets.map((t) => [
-    t.target,
-    ...(t.refused === null
-      ? [t.arenaBytes, t.weightBytes, t.tableBytes, t.liveMacs].map(String)
-      : ['refused', '', '', '']),
-  ]);
   return [
     `${model.name}: ${model.bytes} B, ${model.macs} MAC, ${model.parameters} parameters, sha256 ${model.sha256}`,
     ...inputs.map((t) => portText('input ', t)),
@@ -284,10 +237,6 @@ function asText(
     '',
     proofTable(proofs),
     '',
-    table(
-      ['target', 'arena B', 'weights B', 'tables B', 'live MAC'],
-      estimates,
-      new Set(['arena B', 'weights B', 'tables B', 'live MAC']),
-    ),
+    estimateText(targets, layers),
   ].join('\n');
 }

@@ -12,11 +12,25 @@ export function rivalsOf(
   [, ...others]: readonly KernelEstimate[],
   { flashPrice }: Decision,
 ): readonly KernelEstimate[] {
+  return forms.flatMap((form) => bestOf(form, others, flashPrice) ?? []);
+}
+
+/** What would have been chosen of the dense ones; null where there are none. */
+export function denseChoice(
+  alternatives: readonly KernelEstimate[],
+  { flashPrice }: Decision,
+): KernelEstimate | null {
+  return bestOf('dense', alternatives, flashPrice);
+}
+
+function bestOf(
+  form: KernelForm,
+  alternatives: readonly KernelEstimate[],
+  flashPrice: number,
+): KernelEstimate | null {
   const cost = ({ count, bytes }: KernelEstimate) => count + flashPrice * bytes;
-  return forms.flatMap((form) => {
-    const [best] = others.filter((one) => one.form === form).sort((a, b) => cost(a) - cost(b));
-    return best === undefined ? [] : [best];
-  });
+  const [best] = alternatives.filter((one) => one.form === form).sort((a, b) => cost(a) - cost(b));
+  return best ?? null;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { estimateName, priceText, rivalsOf } from '../plan/explain.js';
 import type { Report } from './types.js';
 
-const thousands = (value: number) =>
+export const thousands = (value: number) =>
   Math.round(value)
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ' ');

@@ -239,6 +239,15 @@ describe('command line', () => {
       const pruned = document.layers.map(({ weights }: { weights: object | null }) => weights);
       expect(pruned[0]).to.include.all.keys('zeros', 'pattern', 'stored', 'distinctValues');
       expect(pruned.at(-1)).to.equal(null);
+      const [{ unit, layers }] = document.targets;
+      expect(unit).to.equal('cycles');
+      for (const { chosen, dense } of layers) {
+        expect(chosen).to.have.all.keys('kernel', 'cores', 'form', 'count', 'bytes');
+        expect(dense.form).to.equal('dense');
+      }
+      const text = bonsaic('inspect', model, '--target', 'rp2040').stdout.split('\n');
+      expect(text.join('\n')).to.match(/# +kernel +cycles +bytes +best dense kernel/);
+      expect(Math.max(...text.map((line) => line.length))).to.be.at.most(120);
       const live = document.proofs.map(({ liveMacs }: { liveMacs: number }) => liveMacs);
       const sum = live.reduce((a: number, b: number) => a + b);
       expect(document.targets[0].liveMacs).to.equal(sum);
