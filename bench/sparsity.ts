@@ -51,7 +51,10 @@ async function sweep(target: string, layer: string, pattern: string): Promise<Sw
   const shares = sweeps[pattern] ?? [];
   const whole = layers[layer] as Layer;
   const pruned = shares.map((zeros) => prune(whole, { pattern, density: 1 - zeros }));
-  const { trials } = await measureLayers(pruned, { target: loadTarget(target), port: 'sim' });
+  const { trials } = await measureLayers(pruned, 'speed', {
+    target: loadTarget(target),
+    port: 'sim',
+  });
   const points = pruned.map((one, i) => {
     const mine = trials.filter((trial) => trial.layer === one);
     const least = (of: (trial: MeasuredTrial) => number) => Math.min(...mine.map(of));

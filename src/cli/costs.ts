@@ -38,5 +38,13 @@ export function withMeasuredCosts(target: Target): Target {
   }
   note(`kernels are chosen by the costs measured on your ${target.name} (bonsaic tune --forget)`);
   const { costUnit, costs } = parseCosts(measuredCosts, text, path);
-  return { ...target, costUnit, costs: { ...target.costs, ...costs } };
+  const own = target.costs;
+  return {
+    ...target,
+    costUnit,
+    costs: {
+      speed: { ...own.speed, ...costs.speed },
+      balanced: { ...own.balanced, ...costs.balanced },
+    },
+  };
 }

@@ -45,14 +45,15 @@ async function measure({ target: name, cc, json }: TuneFlags, port: string): Pro
     printJson({ target: name, device: port, unit, kernels, cache: path });
     return;
   }
-  const rows = kernels.map(({ template, layers, worstError, costs }) => [
+  const rows = kernels.map(({ template, optimize, layers, worstError, costs }) => [
     template,
+    optimize,
     String(layers),
     `${(100 * worstError).toFixed(0)} %`,
     Object.entries(costs)
       .map(([term, cost]) => `${term} ${cost}`)
       .join(', '),
   ]);
-  const head = ['kernel', 'layers', 'off by', `${unit} for one of each`];
+  const head = ['kernel', 'for', 'layers', 'off by', `${unit} for one of each`];
   printResult(`${table(head, rows)}\n\nkept in ${path}`);
 }

@@ -14,12 +14,20 @@ export type Optimize = 'speed' | 'balanced' | 'size';
 export const countUnits = ['cycles', 'instructions', 'nanoseconds'] as const;
 export type CountUnit = (typeof countUnits)[number];
 
+/**
+ * Measured cost of each term of a kernel's work: template → term → so many of the target's unit.
+ * Apart for 'speed', where each shape has a function of its own; those of 'balanced' serve 'size' too.
+ */
+export type Costs = Partial<
+  Readonly<Record<'speed' | 'balanced', Readonly<Record<string, Readonly<Record<string, number>>>>>>
+>;
+
 /** What kernel choice asks of a target. Filled in from targets/<name>/target.json. */
 export interface TargetTraits {
   readonly name: string;
   readonly features: ReadonlySet<Feature>;
-  /** Measured cost of each term of a kernel's work: template → term → so many of `costUnit`. */
-  readonly costs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly costs: Costs;
+  /** What `costs` count. */
   readonly costUnit: CountUnit;
   /** null: not limited. */
   readonly flashBytes: number | null;

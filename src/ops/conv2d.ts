@@ -293,7 +293,15 @@ export const conv2d = {
     {
       ...residualKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
       when: () => true,
-      work: (view) => multiplyWork(view, macs(view), 6.2),
+      work(view) {
+        const { outC, kernelH, groups } = dimsOf(view);
+        const blocks = groups * laneBlocks(outC / groups).length;
+        const segments = pixelsOf(view) * blocks * kernelH;
+        return {
+          ...multiplyWork(view, macs(view), 6.2),
+          segments: { count: segments, cycles: 40 },
+        };
+      },
       weightPasses: pixelsOf,
       overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape, dimsOf(view).groups),
       lower,

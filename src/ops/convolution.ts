@@ -21,3 +21,22 @@ export function isPixelRow(shape: WindowShape): boolean {
 export function pixelsOf({ batches, outH, outW }: WindowShape): number {
   return batches * outH * outW;
 }
+
+/** Lines of taps, over all output pixels, that meet the left or right border of the image. */
+export function borderLines(shape: WindowShape): number {
+  const { batches, inH, inW, outH, outW, kernelH, kernelW } = shape;
+  const isInside = (at: number, extent: number) => at >= 0 && at < extent;
+  const count = (length: number, holds: (i: number) => boolean) =>
+    Array.from({ length }, (_, i) => i).filter(holds).length;
+  let lines = 0;
+  for (let oy = 0; oy < outH; oy += 1) {
+    const top = oy * shape.strideH - shape.padTop;
+    lines += count(kernelH, (ky) => isInside(top + ky * shape.dilationH, inH));
+  }
+  const columns = count(outW, (ox) => {
+    const left = ox * shape.strideW - shape.padLeft;
+    const inside = count(kernelW, (kx) => isInside(left + kx * shape.dilationW, inW));
+    return inside > 0 && inside < kernelW;
+  });
+  return batches * lines * columns;
+}

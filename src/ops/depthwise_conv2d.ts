@@ -15,7 +15,7 @@ import {
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, stageBounds } from './accumulator-bounds.js';
 import type { Convolution } from './convolution.js';
-import { multiplyKernel, stageNumbers } from './dense.js';
+import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { rowHalves } from './halves.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
@@ -230,14 +230,14 @@ export const depthwiseConv2d = {
     {
       ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'clip_taps']),
       when: isByFour,
-      work: (view) => ({ macs: { count: macs(view), cycles: 21 } }),
+      work: (view) => multiplyWork(view, macs(view), 11),
       overlap: (view) => overlaps(view, lanes),
       lower: (view) => lower(view, true),
     },
     {
       ...multiplyKernel('depthwise_conv2d', ['clip_taps']),
       when: () => true,
-      work: (view) => ({ macs: { count: macs(view), cycles: 31 } }),
+      work: (view) => multiplyWork(view, macs(view), 20),
       overlap: (view) => overlaps(view, 1),
       lower: (view) => lower(view, false),
     },

@@ -207,7 +207,9 @@ function weigh(implementation: Implementation, context: KernelContext): Alternat
  * measured costs of its terms, else by the variant's own.
  */
 export function costOf(variant: KernelVariant, view: NodeView, context: KernelContext): number {
-  const measured = context.target.costs[variant.template] ?? {};
+  const { costs } = context.target;
+  const ofKernels = context.optimize === 'speed' ? costs.speed : costs.balanced;
+  const measured = ofKernels?.[variant.template] ?? {};
   const terms = Object.entries(variant.work(view, context));
   return terms.reduce(
     (sum, [name, { count, cycles }]) => sum + count * (measured[name] ?? cycles),

@@ -2,7 +2,7 @@
  * Costs of kernels as a board has them: every variant of every operator is measured on layers of all
  * kinds; what a term of its work costs is fitted.
  */
-import type { CountUnit, TargetTraits } from '../ir/op.js';
+import type { Costs, CountUnit } from '../ir/op.js';
 import { fitCosts } from './fit.js';
 import { calibration } from './layers.js';
 import { type MeasuredTrial, type MeasureRequest, measureLayers } from './measure.js';
@@ -10,6 +10,7 @@ import { type MeasuredTrial, type MeasureRequest, measureLayers } from './measur
 /** One kernel's fitted costs. */
 export interface TunedKernel {
   readonly template: string;
+  readonly optimize: keyof Costs;
   /** Term of work → cycles (instructions where the target counts these). */
   readonly costs: Readonly<Record<string, number>>;
   readonly layers: number;
@@ -29,22 +30,32 @@ export interface Tuning {
  * @throws BonsaiError of the toolchain or the device; 'outputs-differ' when a kernel is not exact
  */
 export async function tune(request: MeasureRequest): Promise<Tuning> {
-  const { unit, trials } = await measureLayers(calibration, request);
-  return { unit, kernels: fitAll(trials) };
+  const balanced = await measureLayers(calibration, 'balanced', request);
+  const speed = await measureLayers(calibration, 'speed', request);
+  return {
+    unit: balanced.unit,
+    kernels: [...fitAll(balanced.trials, 'balanced'), ...fitAll(speed.trials, 'speed')],
+  };
 }
 
-function fitAll(trials: readonly MeasuredTrial[]): readonly TunedKernel[] {
+function fitAll(trials: readonly MeasuredTrial[], optimize: keyof Costs): readonly TunedKernel[] {
   const templates = [...new Set(trials.map(({ template }) => template))].sort();
   return templates.map((template) => {
     const samples = trials
       .filter((trial) => trial.template === template)
       .map(({ work, count }) => ({ counts: work, measured: count }));
     const { costs, worstError } = fitCosts(samples);
-    return { template, costs, layers: samples.length, worstError };
+    return { template, optimize, costs, layers: samples.length, worstError };
   });
 }
 
 /** The costs as targets/<name>/costs.json has them. */
-export function costTable(kernels: readonly TunedKernel[]): TargetTraits['costs'] {
-  return Object.fromEntries(kernels.map(({ template, costs }) => [template, costs]));
+export function costTable(kernels: readonly TunedKernel[]): Required<Costs> {
+  const of = (mode: keyof Costs) =>
+    Object.fromEntries(
+      kernels.flatMap(({ template, optimize, costs }) =>
+        optimize === mode ? [[template, costs]] : [],
+      ),
+    );
+  return { balanced: of('balanced'), speed: of('speed') };
 }

@@ -10,7 +10,7 @@ import { isSimulated } from '../device/index.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import { flash } from '../flash/index.js';
 import { mainGraph, viewOf } from '../ir/graph.js';
-import type { CountUnit, KernelContext, TargetTraits } from '../ir/op.js';
+import type { CountUnit, KernelContext, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { measure } from '../pipeline.js';
 import { makePlan } from '../plan/index.js';
@@ -51,15 +51,19 @@ export interface MeasuredLayers {
  */
 export async function measureLayers(
   layers: readonly Layer[],
+  optimize: Optimize,
   { target, port, cc, observe = () => {} }: MeasureRequest,
 ): Promise<MeasuredLayers> {
   // Flash at its fastest: the misses of its cache are reckoned apart.
   const { regions: _, ...flat } = target;
-  const { module, trials } = trialsOf(layers, contextOf(flat, analyse({ ...emptyGraph })));
+  const { module, trials } = trialsOf(layers, {
+    ...{ target: flat, optimize },
+    facts: analyse({ ...emptyGraph }),
+  });
   const facts = analyse(mainGraph(module));
   const kernels = Object.fromEntries(trials.map(({ name, template }) => [name, template]));
   const options: CompileOptions = {
-    optimize: 'balanced',
+    optimize,
     rounding: 'tflm',
     faithful: true,
     keepInput: false,
@@ -93,7 +97,7 @@ export async function measureLayers(
         'please report this with the board and the compiler',
       );
     }
-    const context = contextOf(flat, facts);
+    const context = { target: flat, facts, optimize };
     return {
       unit: latency.unit,
       trials: trials.map((trial, position) => ({
@@ -108,10 +112,6 @@ export async function measureLayers(
 }
 
 const emptyGraph = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
-
-function contextOf(target: TargetTraits, facts: KernelContext['facts']): KernelContext {
-  return { target, facts, optimize: 'balanced' };
-}
 
 /** What a trial's kernel does and stores, by the trial's position in the graph. */
 function doneBy(

@@ -13,7 +13,7 @@ import {
   inputZeroPoint,
   type OutputStage,
 } from '../accumulation.js';
-import { type Convolution, isPixelRow } from '../convolution.js';
+import { borderLines, type Convolution, isPixelRow } from '../convolution.js';
 import { laneBlocks, lanes } from '../interleave.js';
 import { outputOf } from '../operands.js';
 import { windowLead } from '../overlap.js';
@@ -88,20 +88,28 @@ export function smladConvolution<A extends AccumulationAttrs>(
     },
     work(view, context) {
       const convolution = describe(view);
-      const { batches, outH, outW, outC, kernelH } = convolution.shape;
+      const { shape } = convolution;
+      const { batches, outH, outW, outC, kernelH, inC } = shape;
       const pairs = Math.ceil((batches * outH * outW) / 2);
       const steps = stepsFor(convolution).length;
       const groups = pairs * Math.ceil(outC / lanes);
       const isWide = context.optimize === 'speed';
-      const pointwise = isPixelRow(convolution.shape);
-      const { form } = finishFor(view, convolution, context) as Finish;
+      const pointwise = isPixelRow(shape);
+      const { form, isClamped } = finishFor(view, convolution, context) as Finish;
+      const { byTap, runs, length } = runsOf(convolution);
+      const borders = byTap ? 0 : borderLines(shape);
       return {
         steps: { count: groups * steps, cycles: isWide ? 11.2 : 12.2 },
         groups: { count: groups, cycles: isWide ? 22 : 36 },
         [form]: { count: groups * 2 * lanes, cycles: { linear: 2.4, twice: 6.6, once: 3.6 }[form] },
         widened: { count: 2 * pairs * steps, cycles: pointwise ? 3.5 : 5 },
+        tails: { count: 2 * pairs * runs * Math.ceil((length % lanes) / 2), cycles: 9 },
+        ...(inC % lanes === 0
+          ? { borders: { count: borders, cycles: 60 } }
+          : { copied: { count: borders * length, cycles: 9 } }),
         lines: { count: pointwise ? 0 : 2 * pairs * kernelH, cycles: 12 },
         pairs: { count: pairs, cycles: 60 },
+        ...(isClamped ? { clamped: { count: pairs * 2 * outC, cycles: 6 } } : {}),
         ...residualWork(view),
       };
     },

@@ -1,6 +1,6 @@
 /** Convolutions whose weights are Thumb code (convolution.ts), and the kernel that calls it. */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
+import type { Facts, KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
 import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
 import { type Convolution, isPixelRow } from '../convolution.js';
 import { inputOf } from '../operands.js';
@@ -49,7 +49,7 @@ export function codedConvolution<A extends AccumulationAttrs>(
       return {
         code: { count: pairs * cycles, cycles: 1 },
         pairs: { count: pairs, cycles: 40 },
-        words: { count: packedWords(shape), cycles: 9 },
+        ...packingWork(shape),
         ...(hasResidual(view) ? { sums: { count: outputsOf(shape), cycles: 25 } } : {}),
       };
     },
@@ -119,14 +119,23 @@ function scratchOf(view: NodeView<object>, shape: WindowShape): number {
   return mids + (isPixelRow(shape) ? 4 * inC : 4 * columnsOf(shape) * kernelH * inC + inC);
 }
 
-function packedWords(shape: WindowShape): number {
-  const { batches, inC, kernelH, outH, outW, strideW } = shape;
-  if (isPixelRow(shape)) return pairsOf(shape) * inC;
-  const columns = columnsOf(shape);
-  const moves = Math.ceil(outW / pixelsPerMove);
-  return (
-    batches * Math.ceil(outH / 2) * moves * (columns + (columns - strideW) / 4) * kernelH * inC
-  );
+/** Pixels lie on words of memory where their channels are a multiple of four: half the time. */
+function packingWork(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
+  const { batches, inC, kernelH, kernelW, outH, outW, strideW, dilationW } = shape;
+  const words = (pixels: number) =>
+    inC % 4 === 0
+      ? { words: { count: pixels * inC, cycles: 7 } }
+      : { singles: { count: pixels * inC, cycles: 13 } };
+  if (isPixelRow(shape)) return words(pairsOf(shape));
+  const span = dilated(kernelW, dilationW);
+  const moves = Math.ceil(outW / pixelsPerMove) - 1;
+  const lines = batches * Math.ceil(outH / 2) * kernelH;
+  const columns = lines * ((outW - 1) * strideW + span);
+  return {
+    ...words(columns),
+    columns: { count: columns, cycles: 60 },
+    moved: { count: lines * moves * (span - strideW) * inC, cycles: 6 },
+  };
 }
 
 function callOf(
