@@ -76,13 +76,25 @@ function* orders(
   }
 }
 
+/** Branches side by side have factorially many orders: such graphs are left out. */
+const mostOrders = 1000;
+
+function allOrders(schedule: Schedule): readonly (readonly number[])[] {
+  const found: (readonly number[])[] = [];
+  for (const order of orders(schedule)) {
+    fc.pre(found.length < mostOrders);
+    found.push(order);
+  }
+  return found;
+}
+
 describe('order of steps', () => {
   it('has the smallest peak of all orders, and is the given one where that has it', () => {
     fc.assert(
       fc.property(branching, (given) => {
         const { schedule, kernels } = build(given);
         const order = orderSteps(schedule, kernels);
-        const all = [...orders(schedule)];
+        const all = allOrders(schedule);
         expect([...order].sort((a, b) => a - b)).to.deep.equal(schedule.steps);
         const least = Math.min(...all.map((each) => peak(schedule, each, kernels)));
         expect(peak(schedule, order, kernels)).to.be.at.most(least);
