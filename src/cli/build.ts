@@ -4,9 +4,10 @@ import { buildProject } from '../build/index.js';
 import { makeReport } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { loadTarget } from '../target/index.js';
-import { type BudgetFlags, checkBudgets, withBudgets, withCompiler } from './options.js';
+import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
+import { withCompiler } from './options.js';
 import { makeProgress, printJson, printResult } from './output.js';
-import { readManifest } from './project.js';
+import { readManifest, readRequest } from './project.js';
 
 interface Flags extends BudgetFlags {
   readonly cc?: string;
@@ -27,7 +28,8 @@ export function addBuild(program: Command): void {
         buildProject(directory, { target, manifest, cc: flags.cc }),
       );
       const report = makeReport({ manifest, built });
-      checkBudgets(report, flags);
+      const request = readRequest(directory, manifest, target);
+      checkBudgets({ report, plan: manifest.plan, request }, flags);
       if (flags.json) printJson({ ...report, images: built.images });
       else printResult([reportText(report), '', ...built.images].join('\n'));
     },

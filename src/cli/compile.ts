@@ -4,17 +4,15 @@ import { printModule } from '../ir/print.js';
 import { compile } from '../pipeline.js';
 import { makeReport } from '../report/index.js';
 import { reportText } from '../report/text.js';
+import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
 import {
-  type BudgetFlags,
   type CompileFlags,
-  checkBudgets,
   checkLabels,
   compileOptions,
   noSuchPass,
   readInput,
   readLabels,
   targetOf,
-  withBudgets,
   withCompileOptions,
   withLabels,
   withTarget,
@@ -46,12 +44,9 @@ export function addCompile(program: Command): void {
     const target = targetOf(flags);
     const labels = readLabels(flags.labels);
     const seen: string[] = [];
+    const request = { bytes, path, target, options: compileOptions(flags), labels };
     const compilation = compile({
-      bytes,
-      path,
-      target,
-      options: compileOptions(flags),
-      labels,
+      ...request,
       observe: (pass, module) => {
         seen.push(pass);
         if (pass === flags.dump) note(printModule(module));
@@ -62,7 +57,7 @@ export function addCompile(program: Command): void {
     }
     checkLabels(flags.labels, labels, compilation.plan);
     const report = makeReport({ manifest: compilation.emission.manifest });
-    checkBudgets(report, flags);
+    checkBudgets({ report, plan: compilation.plan, request }, flags);
     const text = reportText(report);
     saveProject(flags.output, compilation, target, bytes, reportFiles(report));
     if (flags.json) printJson(report);

@@ -5,11 +5,10 @@ import { isLabelled } from '../codegen/program.js';
 import type { XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import type { CompileOptions, Optimize, Plan } from '../plan/types.js';
-import type { Report } from '../report/index.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { withMeasuredCosts } from './costs.js';
 
-function positive(text: string): number {
+export function positive(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0) {
     throw new InvalidArgumentError('It must be a number above 0, without a unit.');
@@ -52,7 +51,9 @@ export function withCompileOptions(command: Command): Command {
     );
 }
 
-export function compileOptions(flags: CompileFlags & BudgetFlags): CompileOptions {
+export function compileOptions(
+  flags: CompileFlags & { readonly maxFlash?: number; readonly maxRam?: number },
+): CompileOptions {
   return {
     optimize: flags.optimize,
     rounding: flags.rounding,
@@ -63,66 +64,6 @@ export function compileOptions(flags: CompileFlags & BudgetFlags): CompileOption
     ...(flags.maxFlash === undefined ? {} : { maxFlash: flags.maxFlash }),
     ...(flags.maxRam === undefined ? {} : { maxRam: flags.maxRam }),
   };
-}
-
-export interface BudgetFlags {
-  readonly maxFlash?: number;
-  readonly maxRam?: number;
-  readonly maxMs?: number;
-}
-
-/** --max-flash, --max-ram, --max-ms */
-export function withBudgets(command: Command, { measured }: { measured: boolean }): Command {
-  command
-    .option('--max-flash <bytes>', 'fail when the image is larger', positive)
-    .option('--max-ram <bytes>', 'fail when more RAM is needed', positive);
-  return measured
-    ? command.option('--max-ms <ms>', 'fail when an inference takes longer', positive)
-    : command;
-}
-
-/** @throws BonsaiError 'over-budget' naming the budget, what was reached and what dominates */
-export function checkBudgets(report: Report, flags: BudgetFlags): void {
-  const { memory, latency, layers } = report;
-  const heaviest = (weight: (layer: Report['layers'][number]) => number) =>
-    [...layers]
-      .sort((a, b) => weight(b) - weight(a))
-      .slice(0, 3)
-      .map((layer) => `${layer.index} (${layer.op})`)
-      .join(', ');
-  // The stack is measured in a run only.
-  const ramBytes = memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0);
-  const copies = memory.sramCopyBytes > 0 ? `, copies of weights take ${memory.sramCopyBytes}` : '';
-  const rows: [budget: number | undefined, reached: number | null, what: string, hint: string][] = [
-    [
-      flags.maxFlash,
-      memory.flashBytes ?? memory.weightBytes + memory.tableBytes,
-      'bytes of flash',
-      `most weights: layers ${heaviest((layer) => layer.weightBytes)}; try --optimize size or a smaller model`,
-    ],
-    [
-      flags.maxRam,
-      memory.ramBytes ?? ramBytes,
-      'bytes of RAM',
-      `the arena takes ${memory.arenaBytes}${copies}; a smaller input or fewer channels in the early layers help`,
-    ],
-    [
-      flags.maxMs,
-      latency?.ms ?? null,
-      'ms an inference',
-      `slowest: layers ${heaviest((layer) => layer.count ?? 0)}; try --optimize speed`,
-    ],
-  ];
-  for (const [budget, reached, what, hint] of rows) {
-    if (budget !== undefined && reached !== null && reached > budget) {
-      throw new BonsaiError(
-        'over-budget',
-        report.model.name,
-        `needs ${Number(reached.toFixed(2))} ${what}, the budget is ${budget}`,
-        hint,
-      );
-    }
-  }
 }
 
 export interface DeviceFlags {

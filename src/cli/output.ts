@@ -86,7 +86,7 @@ export function reportError(error: unknown, asked: { json: boolean }): number {
     const { code, where, message, hint } = error;
     if (json) printJson({ error: { code, where, message, hint } });
     note(`error: ${where}: ${message}`);
-    if (hint !== '') note(`  → ${hint}`);
+    if (hint !== '') note(hint.replace(/^/gm, '  → '));
     return error.exitStatus;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

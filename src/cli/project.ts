@@ -5,7 +5,7 @@ import { firmwareFiles, writeProject } from '../build/project.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Module } from '../ir/graph.js';
-import { type Compilation, reload } from '../pipeline.js';
+import { type Compilation, type CompileRequest, reload } from '../pipeline.js';
 import type { Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import type { Target } from '../target/index.js';
@@ -77,6 +77,12 @@ function isWhole({ plan, tables, spans, tag }: Partial<Manifest>): boolean {
     typeof tag === 'string' &&
     [plan.steps, plan.inputs, plan.outputs, tables, spans].every(Array.isArray)
   );
+}
+
+/** What the directory was compiled from. */
+export function readRequest(directory: string, { plan }: Manifest, target: Target): CompileRequest {
+  const bytes = readInput(join(directory, modelFile));
+  return { bytes, path: `${plan.model.name}.tflite`, target, options: plan.options };
 }
 
 /** The module that the directory's firmware computes. */

@@ -14,17 +14,15 @@ import { readVectors, seededVectors } from '../profile/vectors.js';
 import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { loadTarget, type Target } from '../target/index.js';
+import { type BudgetFlags, checkBudgets, type Held, withBudgets } from './budgets.js';
 import {
-  type BudgetFlags,
   type CompileFlags,
-  checkBudgets,
   checkLabels,
   compileOptions,
   type DeviceFlags,
   readInput,
   readLabels,
   targetOf,
-  withBudgets,
   withCompileOptions,
   withCompiler,
   withDevice,
@@ -32,7 +30,7 @@ import {
   withTarget,
 } from './options.js';
 import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
-import { readManifest, readModule, saveProject, saveReport } from './project.js';
+import { readManifest, readModule, readRequest, saveProject, saveReport } from './project.js';
 
 interface ProfileFlags extends DeviceFlags, BudgetFlags {
   readonly vectors?: string;
@@ -69,7 +67,8 @@ export function addProfile(program: Command): void {
       const module = readModule(directory, manifest);
       const report = await profile(progress, { manifest, module, target, built }, flags);
       saveReport(directory, report);
-      finish(report, flags);
+      const request = readRequest(directory, manifest, target);
+      finish({ report, plan: manifest.plan, request }, flags);
     },
   );
 }
@@ -97,17 +96,12 @@ export async function runOn(
   const target = targetOf(flags);
   const bytes = readInput(path);
   const labels = readLabels(flags.labels);
-  const compilation = await progress(`Compile for ${target.name}`, () =>
-    compile({
-      bytes,
-      path,
-      target,
-      options: compileOptions(flags),
-      labels,
-    }),
-  );
+  const request = { bytes, path, target, options: compileOptions(flags), labels };
+  const compilation = await progress(`Compile for ${target.name}`, () => compile(request));
   checkLabels(flags.labels, labels, compilation.plan);
   const { manifest } = compilation.emission;
+  // What the plan alone cannot keep to needs no build.
+  checkBudgets({ report: makeReport({ manifest }), plan: manifest.plan, request }, flags);
   await inDirectory(flags.output, async (directory) => {
     saveProject(directory, compilation, target, bytes);
     const built = await progress(`Build for ${target.name}`, () =>
@@ -122,7 +116,7 @@ export async function runOn(
     const runnable = { manifest, module, target, built, sanitize };
     const report = await profile(progress, runnable, flags);
     saveReport(directory, report);
-    finish(report, flags);
+    finish({ report, plan: manifest.plan, request }, flags);
   });
 }
 
@@ -192,7 +186,8 @@ async function profile(
 }
 
 /** Prints the report, then fails when outputs differ or a budget is exceeded. */
-function finish(report: Report, flags: ProfileFlags): void {
+function finish(held: Held, flags: ProfileFlags): void {
+  const { report } = held;
   if (flags.json) printJson(report);
   else printResult(reportText(report));
   const { verify } = report;
@@ -208,5 +203,5 @@ function finish(report: Report, flags: ProfileFlags): void {
         : 'please report this with the model',
     );
   }
-  checkBudgets(report, flags);
+  checkBudgets(held, flags);
 }

@@ -219,6 +219,16 @@ describe('command line', () => {
       expect(build(arenaBytes + sramCopyBytes + 10_000)).to.not.have.property('error');
     });
 
+    it('3: a plan over its budget is not built, and nothing is written', () => {
+      const out = join(directory, 'out');
+      const budget = ['--max-flash', '100', '--max-ram', '100'];
+      const { status, document } = json('run', model, ...toSimulator, '-o', out, ...budget);
+      expect(status).to.equal(3);
+      expect(document.error.message).to.match(/flash.*budget is 100; needs \d+ bytes of RAM/);
+      expect(document.error.hint).to.match(/most in layers.*\nwith --optimize.*none is enough/);
+      expect(existsSync(out)).to.equal(false);
+    });
+
     it('6: outputs that differ, after the report', () => {
       const pairs = JSON.parse(readFileSync(vectors, 'utf8')).pairs;
       pairs[0].output[0] = -pairs[0].output[0];

@@ -1,0 +1,111 @@
+/** Budgets that cannot be met: what is told of them. */
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { type BudgetFlags, checkBudgets, type Held } from '../../src/cli/budgets.js';
+import { BonsaiError } from '../../src/errors.js';
+import { compile } from '../../src/pipeline.js';
+import type { CompileOptions } from '../../src/plan/types.js';
+import { makeReport } from '../../src/report/index.js';
+import { loadTarget } from '../../src/target/index.js';
+
+const path = 'examples/activity/activity.tflite';
+const bytes = readFileSync(path);
+
+function hold(options: Partial<CompileOptions>, ms?: number): Held {
+  const request = {
+    ...{ bytes, path, target: loadTarget('rp2040') },
+    options: {
+      ...{ optimize: 'speed', rounding: 'tflm', faithful: false, keepInput: false, xip: 'model' },
+      ...options,
+    } as CompileOptions,
+  };
+  const { plan, emission } = compile(request);
+  const report = makeReport({ manifest: emission.manifest });
+  if (ms === undefined) return { report, plan, request };
+  const latency = { unit: 'cycles' as const, count: 1, min: 1, max: 1, runs: 1, clockHz: 1e6, ms };
+  const layers = report.layers.map((layer, i) => ({ ...layer, count: i === 2 ? 75 : 1 }));
+  return { report: { ...report, latency, layers }, plan, request };
+}
+
+function failure(held: Held, flags: BudgetFlags): BonsaiError | null {
+  try {
+    checkBudgets(held, flags);
+    return null;
+  } catch (error) {
+    if (error instanceof BonsaiError) return error;
+    throw error;
+  }
+}
+
+describe('budgets', () => {
+  const speed = hold({});
+  const constants = speed.report.memory.weightBytes + speed.report.memory.tableBytes;
+  const { arenaBytes, sramCopyBytes } = speed.report.memory;
+  const balanced = hold({ optimize: 'balanced' }, 8);
+
+  const rows: readonly (readonly [
+    edge: string,
+    held: Held,
+    flags: BudgetFlags,
+    message: RegExp | null,
+    hint: RegExp,
+  ])[] = [
+    [
+      'that are just met',
+      speed,
+      { maxFlash: constants, maxRam: arenaBytes + sramCopyBytes },
+      null,
+      /./,
+    ],
+    [
+      'of flash that another goal would meet',
+      speed,
+      { maxFlash: constants - 1 },
+      new RegExp(
+        `^needs ${constants} bytes of flash without its code, the budget is ${constants - 1}$`,
+      ),
+      /^most in layers \d \(\w+\) \d+, .*\nwith --optimize balanced about \d+, size about \d+; try --optimize \w+/,
+    ],
+    [
+      'of flash that nothing meets',
+      speed,
+      { maxFlash: 10 },
+      /the budget is 10$/,
+      /none is enough: prune more/,
+    ],
+    [
+      'of RAM that nothing meets',
+      speed,
+      { maxRam: 10 },
+      /^needs \d+ bytes of RAM without its stack, the budget is 10$/,
+      new RegExp(`none is enough: the arena takes ${arenaBytes}`),
+    ],
+    [
+      'of time, by what the layers were measured to take',
+      balanced,
+      { maxMs: 7.5 },
+      /^needs 8 ms an inference, the budget is 7.5$/,
+      /^most in layers 2 \(\w+\) 7\.\d+, /,
+    ],
+    [
+      'of all three',
+      balanced,
+      { maxMs: 1, maxRam: 1, maxFlash: 1 },
+      /flash.*; needs.*RAM.*; needs 8 ms/,
+      /(most in.*\nwith --optimize.*\n?){3}/,
+    ],
+  ];
+  for (const [edge, held, flags, message, hint] of rows) {
+    it(edge, () => {
+      const error = failure(held, flags);
+      if (message === null) {
+        expect(error).to.equal(null);
+        return;
+      }
+      expect(error).to.include({ code: 'over-budget', exitStatus: 3 });
+      expect(error?.message).to.match(message);
+      expect(error?.hint).to.match(hint);
+      for (const line of error?.hint.split('\n') ?? []) expect(line.length).to.be.below(200);
+    });
+  }
+});
