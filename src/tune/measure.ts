@@ -45,11 +45,29 @@ export interface MeasuredLayers {
 }
 
 /**
- * All layers are one program, flashed once; each trial is checked bit for bit.
+ * All layers are one program where that fits the board, otherwise several; each trial is checked bit
+ * for bit.
  *
  * @throws BonsaiError of the toolchain or the device; 'outputs-differ' when a kernel is not exact
  */
 export async function measureLayers(
+  layers: readonly Layer[],
+  optimize: Optimize,
+  request: MeasureRequest,
+): Promise<MeasuredLayers> {
+  try {
+    return await measureProgram(layers, optimize, request);
+  } catch (error) {
+    const isTooLarge = error instanceof BonsaiError && error.code === 'over-budget';
+    if (!isTooLarge || layers.length < 2) throw error;
+    const middle = Math.ceil(layers.length / 2);
+    const first = await measureLayers(layers.slice(0, middle), optimize, request);
+    const second = await measureLayers(layers.slice(middle), optimize, request);
+    return { unit: first.unit, trials: [...first.trials, ...second.trials] };
+  }
+}
+
+async function measureProgram(
   layers: readonly Layer[],
   optimize: Optimize,
   { target, port, cc, observe = () => {} }: MeasureRequest,
