@@ -1,6 +1,7 @@
 /** Plan to files: the model's C, the firmware's view of it, a host client, a Makefile, the manifest. */
 import type { Module } from '../ir/graph.js';
 import type { Facts } from '../ir/op.js';
+import { kernelContext } from '../plan/lower.js';
 import type { Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import { emitClient, littleEndian } from './client.js';
@@ -23,7 +24,7 @@ export function emit(
   target: Target,
   options: ProgramOptions = {},
 ): Emission {
-  const context = { facts, target, optimize: plan.options.optimize };
+  const context = kernelContext(facts, target, plan.options);
   const program = emitProgram(module, plan, context, options);
   const { header, source, routines, tables, spans, tag } = program;
   const manifest: Manifest = { format: 1, plan, tables, spans, tag };

@@ -249,11 +249,11 @@ function stepText(
     part.calls.map((placed) => {
       const target = functions.find(({ calls }) => calls.includes(placed));
       if (target === undefined) throw new InternalError('codegen', 'a call without a function');
-      const { inputs, outputs } = placed.call;
+      const { inputs, outputs, outputBytes = 0 } = placed.call;
       const scratch = (step.scratch?.offset ?? 0) + part.scratchOffset;
       const args = [
         ...inputs.map((i) => pointer(node.inputs[i], `input_${i}`, part.inputBytes[i])),
-        ...outputs.map((i) => pointer(node.outputs[i], 'output', part.outputBytes)),
+        ...outputs.map((i) => pointer(node.outputs[i], 'output', part.outputBytes + outputBytes)),
         ...(step.scratch === null ? [] : [`arena + ${offset(scratch)}`]),
         ...(target.hasDescriptor ? [`&${placed.argsSymbol}`] : []),
       ];

@@ -118,6 +118,8 @@ export interface KernelCall {
   readonly inputs: readonly number[];
   /** Positions of the node's outputs passed as pointers, after the inputs. */
   readonly outputs: readonly number[];
+  /** Where the call begins to write in output 0, in bytes; 0 where it is not said. */
+  readonly outputBytes?: number;
   /** Choose between texts: `{{#if dilated}}`. Part of the function's identity. */
   readonly flags: Readonly<Record<string, boolean>>;
   /** int32 values: shapes, strides, zero points, clamps. */

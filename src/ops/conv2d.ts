@@ -16,7 +16,7 @@ import {
 import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
 import type { Convolution } from './convolution.js';
 import {
-  fullyConnectedCall,
+  fullyConnectedCalls,
   multiplyWork,
   pixelOverlaps,
   residualKernel,
@@ -285,9 +285,9 @@ export const conv2d = {
       work: (view) => multiplyWork(view, macs(view), 5.5),
       weightPasses: pixelsOf,
       overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape),
-      lower: (view) => {
-        const { outC } = dimsOf(view);
-        return [fullyConnectedCall(view, filtersOf(view), outputStage(view, outC, 'per-channel'))];
+      lower(view, context) {
+        const { filters, stage } = convolutionOf(view);
+        return fullyConnectedCalls(view, filters, stage, context);
       },
     },
     {

@@ -1,6 +1,6 @@
 /** The kernel of dot products over rows: fully connected layers and 1×1 convolutions. */
 import { elementCount, type NodeView } from '../ir/graph.js';
-import type { KernelCall, Overlap } from '../ir/op.js';
+import type { KernelCall, KernelContext, Overlap } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -89,30 +89,60 @@ export function stageNumbers(stage: OutputStage): Record<string, number> {
   };
 }
 
-/** Call of the kernel 'portable/fully_connected': every row of the input by every filter. */
-export function fullyConnectedCall(
+/** Weights of a call that a cache would miss, and how many such calls there are at most. */
+const pieceBytes = 8 * 1024;
+const mostPieces = 32;
+
+/**
+ * Calls of the kernel 'portable/fully_connected': every row of the input by every filter. A single
+ * row whose weights may lie in two places has several, of some channels each.
+ */
+export function fullyConnectedCalls(
   view: NodeView<AccumulationAttrs>,
   filters: Filters,
   stage: OutputStage,
-): KernelCall {
+  { target }: KernelContext,
+): readonly KernelCall[] {
   const { channels, depth } = filters;
-  const groups = laneBlocks(channels);
+  const isRow = elementCount(outputOf(view).shape) === channels;
+  if (!isRow || hasResidual(view) || target.regions === undefined) {
+    return [fullyConnectedCall(view, filters, stage, 0, channels)];
+  }
+  const least = Math.max(channels / mostPieces, pieceBytes / depth);
+  const size = lanes * Math.ceil(least / lanes);
+  return Array.from({ length: Math.ceil(channels / size) }, (_, piece) => {
+    const first = piece * size;
+    return fullyConnectedCall(view, filters, stage, first, Math.min(size, channels - first));
+  });
+}
+
+/** Of `channels` output channels from `first` on. */
+function fullyConnectedCall(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  stage: OutputStage,
+  first: number,
+  channels: number,
+): KernelCall {
+  const groups = laneBlocks(channels, first);
+  const end = first + channels;
   const operands = residualOperands(view);
   return {
     ...operands,
+    outputBytes: first,
     flags: { ...operands.flags, single_rounding: stage.rounding === 'single' },
     numbers: {
       ...operands.numbers,
-      rows: elementCount(outputOf(view).shape) / channels,
-      depth,
+      rows: elementCount(outputOf(view).shape) / filters.channels,
+      depth: filters.depth,
       out_c: channels,
       lanes: storedLanes(channels),
       ...stageNumbers(stage),
     },
     tables: {
       ...operands.tables,
-      weights: interleaveWeights(groups, weightsOf(view), filters, channels),
-      stage: stageTable(groups, stage, biasesFor(view, filters, true), channels),
+      weights: interleaveWeights(groups, weightsOf(view), filters, end),
+      stage: stageTable(groups, stage, biasesFor(view, filters, true), end),
     },
   };
 }

@@ -16,7 +16,7 @@ import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js
 import { boundsOf, channelCount, hullOf } from './bounds.js';
 import type { Convolution } from './convolution.js';
 import {
-  fullyConnectedCall,
+  fullyConnectedCalls,
   multiplyWork,
   pixelOverlaps,
   residualKernel,
@@ -183,7 +183,7 @@ export const fullyConnected = {
       work: (view) => multiplyWork(view, macs(view), 5.5),
       weightPasses: rowsOf,
       overlap: (view) => pixelOverlaps(view, shapeOf(view)),
-      lower: (view) => [fullyConnectedCall(view, filtersOf(view), stageOf(view))],
+      lower: (view, context) => fullyConnectedCalls(view, filtersOf(view), stageOf(view), context),
     },
   ]),
 } satisfies OpDef<FullyConnectedAttrs>;

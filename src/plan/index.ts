@@ -15,6 +15,7 @@ import { opOf } from '../ops/index.js';
 import { acceptInt8 } from './accept.js';
 import { arenaAlign } from './arena.js';
 import { isAlias, type KernelMemory, type Schedule } from './lifetimes.js';
+import { kernelContext } from './lower.js';
 import { arenaLimit, stepBytes } from './memory.js';
 import { orderSteps } from './order.js';
 import { accessesOf, conflictOf, type Implementation, memoryOf, nameOf } from './parts.js';
@@ -44,9 +45,7 @@ export function makePlan(
 ): Plan {
   const graph = mainGraph(module);
   acceptInt8(graph);
-  const { regions, ...traits } = target;
-  const isFlat = options.xip === 'ideal' || regions === undefined;
-  const context = { facts, target: isFlat ? traits : target, optimize: options.optimize };
+  const context = kernelContext(facts, target, options);
   const given = {
     graph,
     steps: [...graph.nodes.keys()].filter(

@@ -1,10 +1,30 @@
 /** The calls of a kernel and their bytes, made once: choice weighs them, codegen prints them. */
 import type { Node, NodeView } from '../ir/graph.js';
-import type { KernelCall, KernelContext, KernelVariant, Routine, Table } from '../ir/op.js';
+import type {
+  Facts,
+  KernelCall,
+  KernelContext,
+  KernelVariant,
+  Routine,
+  Table,
+  TargetTraits,
+} from '../ir/op.js';
+import type { CompileOptions } from './types.js';
 
 type ByTemplate = Map<string, readonly KernelCall[]>;
 
-const made = new WeakMap<KernelContext['facts'], WeakMap<Node, ByTemplate>>();
+const made = new WeakMap<Facts, WeakMap<Node, ByTemplate>>();
+
+/** What kernels of a plan with these options may know: flash without misses has no regions. */
+export function kernelContext(
+  facts: Facts,
+  target: TargetTraits,
+  { optimize, xip }: Pick<CompileOptions, 'optimize' | 'xip'>,
+): KernelContext {
+  const { regions, ...flat } = target;
+  const hasRegions = xip !== 'ideal' && regions !== undefined;
+  return { facts, target: hasRegions ? target : flat, optimize };
+}
 
 /** `variant.lower(view, context)`; the same object while facts and node are the same. */
 export function lowered(
@@ -16,7 +36,9 @@ export function lowered(
   made.set(context.facts, byNode);
   const byTemplate: ByTemplate = byNode.get(view.node) ?? new Map();
   byNode.set(view.node, byTemplate);
-  const key = `${context.target.name} ${context.optimize} ${variant.template}`;
+  const { target, optimize } = context;
+  const flash = target.regions === undefined ? 'flat' : 'cached';
+  const key = `${target.name} ${flash} ${optimize} ${variant.template}`;
   const calls = byTemplate.get(key) ?? variant.lower(view, context);
   byTemplate.set(key, calls);
   return calls;

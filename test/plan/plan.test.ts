@@ -18,6 +18,8 @@ import { opOf } from '../../src/ops/index.js';
 import { runPasses } from '../../src/passes/index.js';
 import { makePlan } from '../../src/plan/index.js';
 import { type CompileOptions, noKernel, type Plan } from '../../src/plan/types.js';
+import { loadTarget } from '../../src/target/index.js';
+import { expectSameBitsOnBoard } from '../support/board.js';
 import { perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { buildNetwork, NetworkBuilder, networks } from '../support/networks.js';
 
@@ -330,6 +332,39 @@ describe('plan: memory', () => {
     expect(process.cpuUsage(start).user / 1000).to.be.below(2000);
     expect(plan.steps).to.have.length(1333);
     expect(plan.arenaBytes).to.equal(plan.arenaLowerBoundBytes);
+  });
+});
+
+describe('plan: where weights lie', () => {
+  const rp2040 = loadTarget('rp2040');
+  /** A row of 300 by 99 channels: about 30 KB of weights. */
+  const row = () => {
+    const b = new NetworkBuilder(new Random(9));
+    return b.module([b.dense(b.input([1, 300]), 99)]);
+  };
+  const regionsOf = (options: Partial<CompileOptions>) => {
+    const module = row();
+    const plan = makePlan(module, analyse(mainGraph(module)), rp2040, { ...defaults, ...options });
+    return new Set(plan.steps.flatMap(({ regions }) => regions));
+  };
+  const part = { maxRam: 25_000 };
+  const rows: [edge: string, options: Partial<CompileOptions>, regions: string[]][] = [
+    ['all in RAM, where there is room', {}, ['sram']],
+    ['a row that RAM does not hold: a part of it', part, ['sram', 'flash']],
+    ['a part of each half of it', { ...part, cores: 2 }, ['sram', 'flash']],
+    ['in flash, where nothing misses', { xip: 'ideal' }, ['flash']],
+  ];
+  for (const [edge, options, regions] of rows) {
+    it(edge, () => expect([...regionsOf(options)]).to.have.members(regions));
+  }
+
+  it('a row in pieces gives the bits of the evaluator', async function () {
+    this.timeout(60_000);
+    const all = [part, { ...part, optimize: 'speed' }, { ...part, cores: 2 }] as const;
+    for (const options of all) {
+      const kernels = await expectSameBitsOnBoard([row()], 'rp2040', { ...options, planned: true });
+      expect(kernels).to.deep.equal(['portable/fully_connected']);
+    }
   });
 });
 
