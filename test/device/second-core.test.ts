@@ -9,7 +9,7 @@ import { buildProject, findImage } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { emit } from '../../src/codegen/emit.js';
 import { openRp2040 } from '../../src/device/rp2040sim.js';
-import { mainGraph } from '../../src/ir/graph.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { runPasses } from '../../src/passes/index.js';
 import { makePlan } from '../../src/plan/index.js';
 import { openSession } from '../../src/profile/session.js';
@@ -17,12 +17,21 @@ import { seededVectors } from '../../src/profile/vectors.js';
 import { verifyOnDevice } from '../../src/profile/verify.js';
 import { loadTarget } from '../../src/target/index.js';
 import { sharedLayer, sharedNetwork, sharedOps } from '../support/halves.js';
-import { mergeModules } from '../support/module.js';
+import { mergeModules, perTensorQuant } from '../support/module.js';
+import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
+
+/** Its lines, 190 pixels, wait on the stack of each core. */
+function longLines(): Module {
+  const b = new NetworkBuilder();
+  const quant = perTensorQuant(0.5, -128);
+  return b.module([b.depthwise(b.input([1, 8, 190, 4], quant), { pad: 1, quant })]);
+}
 
 const modules = [1, 2]
   .map(sharedNetwork)
-  .concat(sharedOps.flatMap((op) => [1, 2].map((seed) => sharedLayer(op, seed))));
+  .concat(sharedOps.flatMap((op) => [1, 2].map((seed) => sharedLayer(op, seed))))
+  .concat(longLines());
 
 describe('the second core of the simulated RP2040', function () {
   this.timeout(180_000);
@@ -43,6 +52,7 @@ describe('the second core of the simulated RP2040', function () {
     const plan = makePlan(module, facts, target, { ...defaults, faithful: false, cores: 2 });
     const shared = plan.steps.filter(({ cores }) => cores > 1);
     expect(shared).to.have.lengthOf.above(6);
+    expect(shared.at(-1)?.kernel).to.equal('thumb1/depthwise_conv2d');
     const { files, manifest } = emit(module, plan, facts, target);
     writeProject(directory, new Map([...files, ...firmwareFiles(target, 2)]));
     const image = readFileSync(findImage(await buildProject(directory, { target, manifest })));
