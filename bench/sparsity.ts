@@ -9,8 +9,13 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { analyse } from '../src/analysis/index.js';
+import { mainGraph } from '../src/ir/graph.js';
+import { denseChoice } from '../src/plan/explain.js';
+import { makePlan } from '../src/plan/index.js';
+import type { PlanStep } from '../src/plan/types.js';
 import { loadTarget } from '../src/target/index.js';
-import { conv, dense, type Layer, prune } from '../src/tune/layers.js';
+import { conv, dense, type Layer, prune, trialsOf } from '../src/tune/layers.js';
 import { type MeasuredTrial, measureLayers } from '../src/tune/measure.js';
 import { replaceSection } from './document.js';
 import { type Panel, panels } from './panels.js';
@@ -35,6 +40,10 @@ interface Point {
   readonly zeros: number;
   /** Cycles or instructions of the fastest kernel. */
   readonly count: number;
+  /** Of the kernel that is chosen with --optimize balanced. */
+  readonly chosen: number;
+  /** Of the one that would be of those that multiply every weight. */
+  readonly dense: number;
   /** Of the kernel with the smallest weights. */
   readonly bytes: number;
 }
@@ -51,21 +60,38 @@ async function sweep(target: string, layer: string, pattern: string): Promise<Sw
   const shares = sweeps[pattern] ?? [];
   const whole = layers[layer] as Layer;
   const pruned = shares.map((zeros) => prune(whole, { pattern, density: 1 - zeros }));
-  const { trials } = await measureLayers(pruned, 'speed', {
+  const { trials } = await measureLayers(pruned, 'balanced', {
     target: loadTarget(target),
     port: 'sim',
   });
   const points = pruned.map((one, i) => {
     const mine = trials.filter((trial) => trial.layer === one);
     const least = (of: (trial: MeasuredTrial) => number) => Math.min(...mine.map(of));
+    const { chosen, dense } = choiceFor(one, target);
+    const countOf = (kernel: string) =>
+      least(({ count, template }) => (template === kernel ? count : Infinity));
     return {
       zeros: shares[i] ?? 0,
       count: least(({ count }) => count),
+      chosen: countOf(chosen),
+      dense: countOf(dense),
       bytes: least(({ weightBytes }) => weightBytes),
     };
   });
   const int8Bytes = (whole.weights?.shape ?? []).reduce((product, extent) => product * extent, 1);
   return { target, layer, pattern, points, int8Bytes };
+}
+
+/** Kernels by --optimize balanced: of all, and of those that multiply every weight. */
+function choiceFor(layer: Layer, targetName: string): Readonly<Record<'chosen' | 'dense', string>> {
+  const { regions: _, ...target } = loadTarget(targetName);
+  const none = analyse({ name: '', tensors: [], nodes: [], inputs: [], outputs: [] });
+  const { module } = trialsOf([layer], { target, facts: none, optimize: 'balanced' });
+  const options = { optimize: 'balanced', rounding: 'tflm', faithful: true } as const;
+  const rest = { keepInput: false, xip: 'ideal' } as const;
+  const plan = makePlan(module, analyse(mainGraph(module)), target, { ...options, ...rest });
+  const [{ kernel, alternatives }] = plan.steps as [PlanStep];
+  return { chosen: kernel, dense: denseChoice(alternatives, plan.decision)?.kernel ?? kernel };
 }
 
 /** What a point is to the same layer without zeros: share of its count, of its int8 bytes. */
@@ -150,6 +176,13 @@ for (const target of targets) {
 }
 const table = tableOf(all);
 console.log(table);
+const slower = all.flatMap((one) =>
+  one.points.map(({ zeros, chosen, dense }) => ({ ...one, zeros, by: chosen / dense - 1 })),
+);
+const { target, layer, pattern, zeros, by } = slower.reduce((a, b) => (b.by > a.by ? b : a));
+console.log(
+  `At most ${(100 * by).toFixed(1)} % slower than without sparse kernels is what --optimize balanced chooses: ${target}, ${layer}, ${pattern}, ${percent(zeros)}`,
+);
 if (values.write) {
   replaceSection('sparsity', table);
   writeFileSync('docs/sparsity.svg', plotOf(all));
