@@ -264,6 +264,11 @@ export interface OpDef<A extends object = Attrs> {
   lookup?(view: NodeView<A>): Int8Array | null;
   /** What passes may make part of a node; left out: nothing. */
   readonly absorbs?: Absorption;
+  /**
+   * Of an operator with weights [·, height, width, ·] that counts padding as the zero point: so many
+   * rows and columns of its window are kept at least where outer ones are all zero. Left out: all.
+   */
+  readonly leastWindow?: number;
   /** What Facts.accumulator says, from bounds of the inputs. */
   accumulator?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): ChannelBounds;
   /** Left out, or null: all channels of its tensors stay. */

@@ -266,6 +266,7 @@ export const conv2d = {
   macs,
   range,
   absorbs: { activation: true, pad: true, residual: true, zeroPoint: 'first' },
+  leastWindow: 1,
   accumulator,
   channels,
   inPlace: () => [],

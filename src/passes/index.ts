@@ -13,6 +13,7 @@ import { fuseResiduals } from './fuse-residuals.js';
 import { removeDeadChannels } from './remove-dead-channels.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
 import { eachGraph } from './rewrite.js';
+import { trimWindows } from './trim-windows.js';
 
 /** A function from a module to one that gives the same bits on every tensor that it still has. */
 export interface Pass {
@@ -66,6 +67,12 @@ export const passes: readonly Pass[] = [
     why: 'after fused clamps and pads: they make channels constant and windows reach the padding',
     faithful: false,
     run: eachGraph((graph) => removeDeadChannels(graph)),
+  },
+  {
+    name: 'trim-windows',
+    why: 'after pads are fused, since it takes from the padding, and dead channels, whose taps may be the last',
+    faithful: false,
+    run: eachGraph(trimWindows),
   },
   {
     name: 'fuse-residuals',

@@ -1,20 +1,12 @@
 /** Removes channels that nobody reads, and those that always hold one value. */
 import { analyse } from '../analysis/index.js';
 import { flowOf, type Live, liveChannels } from '../analysis/live-channels.js';
-import {
-  allocate,
-  elementCount,
-  type Graph,
-  type NodeView,
-  type Tensor,
-  type TensorId,
-  viewOf,
-} from '../ir/graph.js';
+import { type Graph, type NodeView, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
 import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
 import { type AccumulationAttrs, inputOffset } from '../ops/accumulation.js';
 import { channelCount, constantOf } from '../ops/bounds.js';
 import { inputOf } from '../ops/operands.js';
-import { appendTensor, biasTensor } from './rewrite.js';
+import { appendTensor, biasTensor, take } from './rewrite.js';
 
 /**
  * Tensors lose the channels that are not live, constants what was multiplied with them; biases take
@@ -135,27 +127,4 @@ function takeChannels(tensor: Tensor, channels: Live): Tensor {
 
 function indices(channels: Live): readonly number[] {
   return [...channels.keys()].filter((channel) => channels[channel]);
-}
-
-/** The tensor with these indices of one axis alone; itself where these are all. */
-function take(tensor: Tensor, axis: number, kept: readonly number[]): Tensor {
-  const { shape, data, dtype, quant } = tensor;
-  const extent = shape[axis] ?? 1;
-  if (kept.length === extent) return tensor;
-  const inner = elementCount(shape.slice(axis + 1));
-  const taken = { ...tensor, shape: shape.with(axis, kept.length), source: null };
-  if (data !== null) {
-    taken.data = allocate(dtype, elementCount(taken.shape));
-    for (let i = 0; i < taken.data.length; i += 1) {
-      const row = Math.floor(i / inner);
-      const outer = Math.floor(row / kept.length);
-      const from = outer * extent + (kept[row % kept.length] as number);
-      taken.data[i] = data[from * inner + (i % inner)] as never;
-    }
-  }
-  if (quant?.axis === axis) {
-    const some = (values: readonly number[]) => kept.map((index) => values[index] as number);
-    taken.quant = { axis, scales: some(quant.scales), zeroPoints: some(quant.zeroPoints) };
-  }
-  return taken;
 }

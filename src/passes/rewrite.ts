@@ -1,5 +1,14 @@
-/** What passes share: who reads a tensor, and how two nodes become one. */
-import type { Graph, Module, Node, NodeView, Tensor, TensorId } from '../ir/graph.js';
+/** What passes share: who reads a tensor, how two nodes become one, parts of tensors. */
+import {
+  allocate,
+  elementCount,
+  type Graph,
+  type Module,
+  type Node,
+  type NodeView,
+  type Tensor,
+  type TensorId,
+} from '../ir/graph.js';
 
 /**
  * How often each tensor is used: once per input position of a node, once per graph output.
@@ -51,6 +60,29 @@ export function biasTensor(
     data,
     source: null,
   };
+}
+
+/** The tensor with these indices of one axis alone; itself where these are all. */
+export function take(tensor: Tensor, axis: number, kept: readonly number[]): Tensor {
+  const { shape, data, dtype, quant } = tensor;
+  const extent = shape[axis] ?? 1;
+  if (kept.length === extent) return tensor;
+  const inner = elementCount(shape.slice(axis + 1));
+  const taken = { ...tensor, shape: shape.with(axis, kept.length), source: null };
+  if (data !== null) {
+    taken.data = allocate(dtype, elementCount(taken.shape));
+    for (let i = 0; i < taken.data.length; i += 1) {
+      const row = Math.floor(i / inner);
+      const outer = Math.floor(row / kept.length);
+      const from = outer * extent + (kept[row % kept.length] as number);
+      taken.data[i] = data[from * inner + (i % inner)] as never;
+    }
+  }
+  if (quant?.axis === axis) {
+    const some = (values: readonly number[]) => kept.map((index) => values[index] as number);
+    taken.quant = { axis, scales: some(quant.scales), zeroPoints: some(quant.zeroPoints) };
+  }
+  return taken;
 }
 
 /** A pass over graphs as a pass over modules. */
