@@ -3,6 +3,8 @@
  *
  * `strict` alone covers `{{n}}` but not `{{#if n}}` and `{{#each n}}` (measured on 4.7), so the
  * context is guarded by a Proxy that throws on a missing name.
+ *
+ * A kernel that is another one but for a flag is that one's text: `{{> swar/conv2d_pixels this}}`.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +48,10 @@ export function render(path: string, context: Context): string {
 
 /** A template's text made a function; `name` is for its errors. */
 export function compileTemplate(text: string, name: string): Render {
+  for (const [, kernel] of text.matchAll(/\{\{> (\S+) this\}\}/g)) {
+    const path = packageFile(`templates/kernels/${kernel}.hbs`);
+    Handlebars.registerPartial(`${kernel}`, readFileSync(path, 'utf8'));
+  }
   const template = Handlebars.compile<Context>(text, {
     noEscape: true,
     strict: true,

@@ -37,7 +37,7 @@ import {
   residualVariants,
 } from './residual.js';
 import { lanesKernel } from './swar/conv2d.js';
-import { pixelsKernel } from './swar/pixels.js';
+import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
 import { codedConvolution } from './thumb1/conv2d.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
@@ -280,6 +280,7 @@ export const conv2d = {
     codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     lanesKernel((view) => dimsOf(view).groups === 1, convolutionOf),
     pixelsKernel((view) => dimsOf(view).groups === 1, convolutionOf),
+    sparsePixelsKernel((view) => dimsOf(view).groups === 1, convolutionOf),
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: isPointwise,

@@ -33,8 +33,8 @@ export interface Choice {
 }
 
 /**
- * Share of the cycles that a byte more must save, in relation to its share of the smallest image's
- * constants: at 0.25, twice the constants have to be worth a quarter of the time.
+ * Share of the cycles that a byte more must save, in relation to its share of the least constants
+ * with zeros among them: at 0.25, twice these have to be worth a quarter of the time.
  */
 const flashPrices: Readonly<Record<Optimize, number>> = { speed: 0, balanced: 0.25, size: 1e6 };
 
@@ -94,7 +94,8 @@ export function selectKernels(
 ): { readonly choices: readonly Choice[]; readonly decision: Decision } {
   const steps = candidates.map((all) => alternativesOf(all, context));
   const fastest = choose(steps, { flash: 0, sram: 0 });
-  const smallest = choose(steps, { flash: 1e9, sram: 0 });
+  // What zeros save must not make each byte that is left dearer.
+  const smallest = choose(steps.map(withAllWeights), { flash: 1e9, sram: 0 });
   const perByte = total(fastest, (pick) => pick.cycles) / Math.max(1, flashOf(smallest));
   const wanted = flashPrices[context.optimize] * perByte;
   const flash = cheapestPrice(wanted, (price) => {
@@ -231,6 +232,14 @@ function missCycles(
   const { cacheBytes, lineBytes, missCycles } = target.regions.flash;
   const fetches = ofStep <= cacheBytes / 2 ? 1 : passes;
   return fetches * Math.ceil(bytes / lineBytes) * missCycles;
+}
+
+/** Without kernels that skip zeros, where there are others. */
+function withAllWeights(step: Step): Step {
+  const dense = step.alternatives.filter(
+    ({ implementation }) => implementation.variant.skipsZeros !== true,
+  );
+  return dense.length > 0 ? { ...step, alternatives: dense } : step;
 }
 
 function choose(steps: readonly Step[], prices: Prices): readonly Pick[] {

@@ -94,6 +94,11 @@ export const calibration: readonly Layer[] = [
   conv([1, 16, 10, 1], 16, [5, 3], { strideH: 2, strideW: 2 }),
   ...[wide, deep, odd].flatMap((shape) => [1, 2].map((stride) => depthwise(shape, 3, stride))),
   depthwise([1, 12, 12, 8], 5, 1),
+  ...[0.5, 0.2, 0.08].flatMap((density) =>
+    [conv(deep, 24, [1, 1]), conv(wide, 12, [3, 3]), conv(odd, 8, [3, 3])].map((layer) =>
+      prune(layer, { pattern: 'unstructured', density }),
+    ),
+  ),
   dense(64, 12),
   dense(128, 64),
   dense(128, 32),

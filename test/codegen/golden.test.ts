@@ -190,6 +190,8 @@ const rows: Readonly<Record<string, Fill>> = {
     return b.conv2d(x, [6, 1, 1], {});
   },
   'swar/conv2d_pixels': (b) => b.conv2d(b.input([1, 5, 5, 16]), [16, 1, 1], { activation: 'relu' }),
+  'swar/sparse_conv2d_pixels': (b) =>
+    b.conv2d(b.input([1, 5, 5, 16]), [16, 3, 3], { ...pads, activation: 'relu' }),
   'swar/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'thumb1/depthwise_conv2d': (b) => {
     const attrs = { ...pads, activation: 'relu' };

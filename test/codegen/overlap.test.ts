@@ -53,7 +53,7 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
     module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),
     kernel: 'portable/depthwise_conv2d',
   },
-  ...['dsp/conv2d', 'mve/conv2d'].map((kernel) => ({
+  ...['dsp/conv2d', 'mve/conv2d', 'swar/sparse_conv2d_pixels'].map((kernel) => ({
     edge: `${kernel} 3x3`,
     module: node('conv2d', [8, 3, 3, 8], convolution),
     kernel,

@@ -6,6 +6,8 @@
  *
  * A 1×1 convolution may write into its input's memory: scratch is then all that it adds to the arena.
  * Where there are more pixels than a tile, it has tiles of six.
+ *
+ * A second kernel leaves out the weights that are 0 (sparse-pixels.ts).
  */
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
@@ -24,6 +26,7 @@ import {
   rescaleStage,
   windowNumbers,
 } from './layer.js';
+import { spareTaps, sparsePixelStream } from './sparse-pixels.js';
 
 /** Weights in a word. */
 const perQuad = 4;
@@ -37,42 +40,112 @@ interface Tile {
 const nine: Tile = { pixels: 9, words: 6, tapCycles: 22.7 };
 const six: Tile = { pixels: 6, words: 4, tapCycles: 15.7 };
 const three: Tile = { pixels: 3, words: 2, tapCycles: 10.2 };
-/** The narrowest lane. */
-const laneBits = 21;
+/** The narrowest lane holds −laneLimit … laneLimit − 1. */
+const laneLimit = 2 ** 20;
 const cyclesPerOutput = { rescaled: 18, lifted: 65, requantised: 105 } as const;
 
-interface Tables {
-  /** int8[channels][quads · 4], the last ones filled up with zeros, as words. */
+/** Weights as a kernel reads them. */
+interface Stored {
   readonly weights: Int32Array;
-  /** Words of a channel. */
-  readonly quads: number;
-  /** Words whose products the lanes hold the sum of, in every channel. */
-  readonly run: number;
+  readonly numbers: Readonly<Record<string, number>>;
+  /** Of a tile, all channels: weights that are multiplied, and runs that they are cut into. */
+  readonly multiplied: number;
+  readonly runs: number;
+}
+
+interface Tables extends Stored {
   readonly outputs: RescaleStage;
 }
 
-/**
- * @param when the node is one layer, not a group of convolutions
- * @param describe of nodes for which `when` holds
- */
-export function pixelsKernel<A extends AccumulationAttrs>(
+/** A way to store weights, with the kernel for it. */
+interface Layout {
+  readonly template: string;
+  /** C helpers that multiply. */
+  readonly support: readonly string[];
+  /** What `work` calls a weight that is multiplied. */
+  readonly term: string;
+  /** Cycles of a tap besides what the tile says. */
+  readonly tapCycles: number;
+  /** Taps that scratch holds. */
+  taps(filters: Filters): number;
+  fits(shape: WindowShape): boolean;
+  store(channels: readonly Int8Array[], inputs: readonly Range[], shape: WindowShape): Stored;
+}
+
+const dense: Layout = {
+  template: 'swar/conv2d_pixels',
+  support: ['lane_pixels', 'multiply_9_pixels', 'multiply_6_pixels', 'multiply_3_pixels'],
+  term: 'taps',
+  tapCycles: 0,
+  taps: paddedDepth,
+  fits: (shape) => pixelsOf(shape) >= three.pixels,
+  store(channels, inputs) {
+    const padded = paddedDepth({ depth: inputs.length });
+    const bytes = new Int8Array(channels.length * padded);
+    channels.forEach((weights, channel) => {
+      bytes.set(weights, channel * padded);
+    });
+    const quads = padded / perQuad;
+    const run = longestRun(bytes, padded, inputs) / perQuad;
+    return {
+      weights: littleEndianWords(bytes),
+      numbers: { quads, run },
+      multiplied: channels.length * padded,
+      runs: channels.length * Math.ceil(quads / run),
+    };
+  },
+};
+
+const sparse: Layout = {
+  template: 'swar/sparse_conv2d_pixels',
+  support: [
+    'lane_sparse_pixels',
+    ...['9', '6', '3_of_9', '3_of_6'].map((tile) => `sparse_${tile}_pixels`),
+  ],
+  term: 'entries',
+  tapCycles: 4,
+  taps: ({ depth }) => depth + spareTaps,
+  // Taps are as far apart for the last pixels as for the others.
+  fits: (shape) => tileCounts(shape)[0] > 0,
+  store(channels, inputs, shape) {
+    const unit = wideTile(shape).words / 2;
+    const { data, pairs, runs } = sparsePixelStream(channels, inputs, unit, laneLimit);
+    return { weights: data, numbers: {}, multiplied: 2 * pairs, runs };
+  },
+};
+
+/** The kernel for all weights. */
+export const pixelsKernel = kernelOf(dense);
+/** The kernel that leaves out those that are 0. */
+export const sparsePixelsKernel = kernelOf(sparse);
+
+function kernelOf(layout: Layout) {
+  /**
+   * @param when the node is one layer, not a group of convolutions
+   * @param describe of nodes for which `when` holds
+   */
+  return <A extends AccumulationAttrs>(
+    when: (view: NodeView<A>) => boolean,
+    describe: (view: NodeView<A>) => Convolution,
+  ): KernelVariant<A> => variantOf(layout, when, describe);
+}
+
+function variantOf<A extends AccumulationAttrs>(
+  layout: Layout,
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   const remembered = rememberByNode<Tables>();
   const tablesOf = (view: NodeView<A>, { facts }: KernelContext) =>
-    remembered(view.node, facts, () => makeTables(view, facts, describe(view)));
+    remembered(view.node, facts, () => makeTables(layout, view, facts, describe(view)));
   return {
-    template: 'swar/conv2d_pixels',
+    template: layout.template,
     needs: ['mul32', 'thumb1'],
     support: [
       ...layerSupport,
       ...[
         'pack_pixels',
-        'lane_pixels',
-        'multiply_9_pixels',
-        'multiply_6_pixels',
-        'multiply_3_pixels',
+        ...layout.support,
         'rescale_pixels',
         'rescale_pixels_lifted',
         'requantise_pixels',
@@ -80,24 +153,26 @@ export function pixelsKernel<A extends AccumulationAttrs>(
       ].map((name) => `swar/support/${name}`),
     ],
     addsResidual: true,
-    when: (view) => when(view) && pixelsOf(describe(view).shape) >= three.pixels,
+    skipsZeros: layout === sparse,
+    when: (view) => when(view) && layout.fits(describe(view).shape),
     scratch(view) {
       const { shape, filters } = describe(view);
-      return packedBytes(shape, filters) + (isPixelRow(shape) ? 0 : 3 * paddedDepth(filters));
+      return (
+        packedBytes(layout, shape, filters) + (isPixelRow(shape) ? 0 : 3 * paddedDepth(filters))
+      );
     },
     work(view, context) {
       const { shape, filters, stage } = describe(view);
-      const { quads, run, outputs } = tablesOf(view, context);
+      const { multiplied, runs, outputs } = tablesOf(view, context);
       const tile = wideTile(shape);
       const [wide, narrow] = tileCounts(shape);
       const { channels } = filters;
-      const taps = quads * perQuad * channels;
       const pixels = pixelsOf(shape);
       const count = pixels * channels;
       return {
-        [`tapsBy${tile.pixels}`]: { count: wide * taps, cycles: tile.tapCycles },
-        tapsBy3: { count: narrow * taps, cycles: three.tapCycles },
-        runs: { count: (wide + narrow) * channels * Math.ceil(quads / run), cycles: 160 },
+        ...multiplications(layout, tile, wide * multiplied),
+        ...multiplications(layout, three, narrow * multiplied),
+        runs: { count: (wide + narrow) * runs, cycles: 160 },
         [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
         ...(hasResidual(view) ? { residuals: { count, cycles: 50 } } : {}),
         packed: { count: pixels * filters.depth, cycles: 6 },
@@ -113,24 +188,27 @@ export function pixelsKernel<A extends AccumulationAttrs>(
       const lead = leadOver(shape, filters);
       return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
     },
-    lower: (view, context) => [callOf(view, describe(view), tablesOf(view, context))],
+    lower: (view, context) => [callOf(layout, view, describe(view), tablesOf(view, context))],
   };
 }
 
-function makeTables(view: NodeView<AccumulationAttrs>, facts: Facts, layer: Convolution): Tables {
+function multiplications({ term, tapCycles }: Layout, tile: Tile, count: number) {
+  return { [`${term}By${tile.pixels}`]: { count, cycles: tile.tapCycles + tapCycles } };
+}
+
+function makeTables(
+  layout: Layout,
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  layer: Convolution,
+): Tables {
   const { channels, depth, position } = layer.filters;
-  const padded = paddedDepth(layer.filters);
-  const bytes = new Int8Array(channels * padded);
   const weights = weightsOf(view);
-  for (let channel = 0; channel < channels; channel += 1) {
-    for (let i = 0; i < depth; i += 1) {
-      bytes[channel * padded + i] = weights[position(channel, i)] as number;
-    }
-  }
+  const rows = Array.from({ length: channels }, (_, channel) =>
+    Int8Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
+  );
   return {
-    weights: littleEndianWords(bytes),
-    quads: padded / perQuad,
-    run: longestRun(bytes, padded, inputRanges(view, facts, layer)) / perQuad,
+    ...layout.store(rows, inputRanges(view, facts, layer), layer.shape),
     outputs: rescaleStage(view, facts, layer),
   };
 }
@@ -140,7 +218,7 @@ function littleEndianWords(bytes: Int8Array): Int32Array {
   return Int32Array.from({ length: bytes.length / 4 }, (_, i) => view.getInt32(4 * i, true));
 }
 
-function paddedDepth({ depth }: Filters): number {
+function paddedDepth({ depth }: Pick<Filters, 'depth'>): number {
   return Math.ceil(depth / perQuad) * perQuad;
 }
 
@@ -161,7 +239,6 @@ function runsFit(
   run: number,
   inputs: readonly Range[],
 ): boolean {
-  const limit = 2 ** (laneBits - 1);
   for (let begin = 0; begin < weights.length; begin += padded) {
     for (let first = 0; first < padded; first += run) {
       let [min, max] = [0, 0];
@@ -171,7 +248,7 @@ function runsFit(
         min += weight * (weight > 0 ? low : high);
         max += weight * (weight > 0 ? high : low);
       }
-      if (min < -limit || max >= limit) return false;
+      if (min < -laneLimit || max >= laneLimit) return false;
     }
   }
   return true;
@@ -190,9 +267,9 @@ function tileCounts(shape: WindowShape): readonly [wide: number, narrow: number]
   return [wide, Math.ceil(left / three.pixels)];
 }
 
-function packedBytes(shape: WindowShape, filters: Filters): number {
-  const { words } = tileCounts(shape)[0] > 0 ? wideTile(shape) : three;
-  return 4 * words * paddedDepth(filters);
+function packedBytes(layout: Layout, shape: WindowShape, filters: Filters): number {
+  const [wide] = tileCounts(shape);
+  return 4 * (wide > 0 ? wideTile(shape).words : three.words) * layout.taps(filters);
 }
 
 /** All windows of a tile are read before any of its outputs is written. */
@@ -219,30 +296,39 @@ function leadOver(shape: WindowShape, { channels }: Filters): number {
 }
 
 function callOf(
+  layout: Layout,
   view: NodeView<AccumulationAttrs>,
   layer: Convolution,
-  { weights, quads, run, outputs }: Tables,
+  { weights, numbers, outputs }: Tables,
 ): KernelCall {
   const { shape, filters } = layer;
   const operands = residualOperands(view);
   const words = outputs.words.map((each, channel) => [outputs.starts[channel] as number, ...each]);
   const rescale = rescaleOperands(layer, outputs.rescale, words);
   const pointwise = isPixelRow(shape);
-  const packed = { packed_bytes: packedBytes(shape, filters) };
+  const scratch = {
+    packed_bytes: packedBytes(layout, shape, filters),
+    ...(layout === sparse ? { patch_bytes: paddedDepth(filters) } : {}),
+  };
   const tile = wideTile(shape);
   return {
     ...operands,
-    flags: { ...operands.flags, ...rescale.flags, pointwise, six: tile === six },
+    flags: {
+      ...operands.flags,
+      ...rescale.flags,
+      pointwise,
+      six: tile === six,
+      sparse: layout === sparse,
+    },
     numbers: {
       ...operands.numbers,
       ...rescale.numbers,
-      ...(pointwise ? {} : { ...windowNumbers(view, shape), ...packed }),
+      ...(pointwise ? {} : { ...windowNumbers(view, shape), ...scratch }),
+      depth: filters.depth,
       tile: tile.pixels,
       pixels: pixelsOf(shape),
-      depth: filters.depth,
       channels: filters.channels,
-      quads,
-      run,
+      ...numbers,
     },
     tables: {
       ...operands.tables,

@@ -53,8 +53,12 @@ for (const kernel of ['swar/conv2d', 'swar/conv2d_pixels']) {
         seeds.slice(0, 12).map((seed) => fused(randomSum(new Random(seed), 'conv2d'))),
         { overlap: true },
       ));
+  });
+}
 
-    it('gives the bits of evaluate in C where lanes are full at either end', async () => {
+describe('lanes that are full at either end', () => {
+  for (const kernel of ['swar/conv2d', 'swar/conv2d_pixels', 'swar/sparse_conv2d_pixels']) {
+    it(`give the bits of evaluate in C by ${kernel}`, async () => {
       const module = mergeModules([
         fullLayer(4, 64, 13),
         fullLayer(4, -64, 12),
@@ -74,5 +78,5 @@ for (const kernel of ['swar/conv2d', 'swar/conv2d_pixels']) {
         expect(firstDifference(module, ends[i] ?? [], trace)).to.equal(null);
       });
     });
-  });
-}
+  }
+});

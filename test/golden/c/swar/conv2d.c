@@ -58,6 +58,7 @@ BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *s
  * c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
 #if defined(__thumb__) && !defined(__thumb2__)
 #define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
+#define LANE_PRODUCTS2 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")
 #define LANE_PRODUCTS4                                                                            \
     "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
     LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
@@ -70,6 +71,11 @@ BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *s
     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
     "asrs r6, #11\n adds r5, r6\n"
+/* Of pixels: r2 is where the sums go. */
+#define LANE_STORE(word0, word1) LANE_APART(word0, word1) "stm r2!, {r4, r5, r7}\n"
+#define LANE_STORES2 LANE_STORE("r8", "r9")
+#define LANE_STORES4 LANE_STORES2 LANE_STORE("r10", "r11")
+#define LANE_STORES6 LANE_STORES4 LANE_STORE("r12", "lr")
 #endif
 
 /* The lowest `bits` of a word, signed. */

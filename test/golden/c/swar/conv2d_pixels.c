@@ -45,6 +45,7 @@ BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, co
  * c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
 #if defined(__thumb__) && !defined(__thumb2__)
 #define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
+#define LANE_PRODUCTS2 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")
 #define LANE_PRODUCTS4                                                                            \
     "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
     LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
@@ -57,6 +58,11 @@ BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, co
     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
     "asrs r6, #11\n adds r5, r6\n"
+/* Of pixels: r2 is where the sums go. */
+#define LANE_STORE(word0, word1) LANE_APART(word0, word1) "stm r2!, {r4, r5, r7}\n"
+#define LANE_STORES2 LANE_STORE("r8", "r9")
+#define LANE_STORES4 LANE_STORES2 LANE_STORE("r10", "r11")
+#define LANE_STORES6 LANE_STORES4 LANE_STORE("r12", "lr")
 #endif
 
 /* The lowest `bits` of a word, signed. */
@@ -82,14 +88,9 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 #if defined(__thumb__) && !defined(__thumb2__)
 /* As in lane_units, with r1 at the packed pixels; r0 is w, r2 a weight, r3 four of them. The stack
  * holds the end of w, and sums. */
-#define LANE_PRODUCTS2 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")
 #define LANE_QUAD(products)                                                                       \
     "ldm r0!, {r3}\n sxtb r2, r3\n" products "lsls r2, r3, #16\n asrs r2, #24\n" products         \
     "lsls r2, r3, #8\n asrs r2, #24\n" products "asrs r2, r3, #24\n" products
-#define LANE_STORE(word0, word1) LANE_APART(word0, word1) "stm r2!, {r4, r5, r7}\n"
-#define LANE_STORES2 LANE_STORE("r8", "r9")
-#define LANE_STORES4 LANE_STORES2 LANE_STORE("r10", "r11")
-#define LANE_STORES6 LANE_STORES4 LANE_STORE("r12", "lr")
 
 #define lane_pixels(w, x, sums, quads, words)                                                     \
     register const int32_t *r0 __asm__("r0") = (w);                                               \

@@ -1,0 +1,339 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* n bytes; whole words at a time where both ends lie on words. */
+BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
+{
+#if defined(__thumb__) && !defined(__thumb2__)
+    if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
+        int8_t *const end = to + (n & ~15);
+        n &= 15;
+        __asm__ volatile("1: ldm %[from]!, {r4-r7}\n"
+                         "   stm %[to]!, {r4-r7}\n"
+                         "   cmp %[to], %[end]\n"
+                         "   bne 1b\n"
+                         : [to] "+l"(to), [from] "+l"(from)
+                         : [end] "l"(end)
+                         : "r4", "r5", "r6", "r7", "cc", "memory");
+    }
+#endif
+    for (; n > 0; n--)
+        *to++ = *from++;
+}
+
+struct input_window {
+    int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
+};
+
+/* The pixels under a window whose first tap is at (y, x), one after the other; those outside of the
+ * image are the zero point. */
+BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int32_t x,
+                                 const struct input_window *window)
+{
+    const int32_t in_w = window->in_w, in_c = window->in_c, dilation_w = window->dilation_w;
+    /* Taps that are copied at once. */
+    const int32_t most = dilation_w == 1 ? window->kernel_w : 1;
+    for (int32_t ky = 0; ky < window->kernel_h; ky++) {
+        const int32_t iy = y + ky * window->dilation_h;
+        const int32_t is_inside = iy >= 0 && iy < window->in_h;
+        for (int32_t kx = 0, taps; kx < window->kernel_w; kx += taps) {
+            const int32_t ix = x + kx * dilation_w;
+            const int32_t left = window->kernel_w - kx < most ? window->kernel_w - kx : most;
+            if (is_inside && ix >= 0 && ix < in_w) {
+                taps = in_w - ix < left ? in_w - ix : left;
+                copy_bytes(to, image + (iy * in_w + ix) * in_c, taps * in_c);
+            } else {
+                taps = is_inside && ix < 0 && -ix < left ? -ix : left;
+                for (int32_t i = 0; i < taps * in_c; i++)
+                    to[i] = (int8_t)window->zero_point;
+            }
+            to += taps * in_c;
+        }
+    }
+}
+
+/* Values of three pixels in two words each, a + 2^21 b and c + 2^11 b, n times, `step` words apart. */
+BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c,
+                               int32_t n, int32_t step)
+{
+#if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
+    /* With -Os GCC neither gives out high registers nor saves those that it loses. */
+    if ((((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) & 3) == 0 && n >= 4) {
+        const int8_t *const end = a + (n & ~3);
+        n &= 3;
+#define PACK_PIXELS(up)                                                                           \
+    "lsls r5, r3, #" #up "\n asrs r5, #24\n lsls r5, #21\n"                                      \
+    "lsls r6, r2, #" #up "\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"                      \
+    "lsls r6, r4, #" #up "\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n str r6, [%[to], #4]\n"   \
+    "add %[to], %[step]\n"
+        __asm__ volatile(".syntax unified\n"
+                         "1: ldm %[a]!, {r2}\n"
+                         "mov r5, %[b]\n ldm r5!, {r3}\n mov %[b], r5\n"
+                         "mov r5, %[c]\n ldm r5!, {r4}\n mov %[c], r5\n"
+                         PACK_PIXELS(24) PACK_PIXELS(16) PACK_PIXELS(8) PACK_PIXELS(0)
+                         "cmp %[a], %[end]\n"
+                         "bne 1b\n"
+                         : [to] "+l"(to), [a] "+l"(a), [b] "+h"(b), [c] "+h"(c)
+                         : [end] "h"(end), [step] "h"(step * 4)
+                         : "r2", "r3", "r4", "r5", "r6", "cc", "memory");
+#undef PACK_PIXELS
+    }
+#endif
+    for (; n > 0; n--, to += step) {
+        const uint32_t shared = (uint32_t)*b++ << 11;
+        to[0] = (int32_t)((uint32_t)*a++ + (shared << 10));
+        to[1] = (int32_t)((uint32_t)*c++ + shared);
+    }
+}
+
+/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b and
+ * c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
+#if defined(__thumb__) && !defined(__thumb2__)
+#define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
+#define LANE_PRODUCTS2 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")
+#define LANE_PRODUCTS4                                                                            \
+    "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
+    LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
+#define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
+#define LANE_PRODUCTS6                                                                            \
+    LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
+/* r4, r5 and r7 become a, b and c. */
+#define LANE_APART(word0, word1)                                                                  \
+    "mov r5, " word0 "\n mov r6, " word1 "\n"                                                     \
+    "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
+    "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
+    "asrs r6, #11\n adds r5, r6\n"
+/* Of pixels: r2 is where the sums go. */
+#define LANE_STORE(word0, word1) LANE_APART(word0, word1) "stm r2!, {r4, r5, r7}\n"
+#define LANE_STORES2 LANE_STORE("r8", "r9")
+#define LANE_STORES4 LANE_STORES2 LANE_STORE("r10", "r11")
+#define LANE_STORES6 LANE_STORES4 LANE_STORE("r12", "lr")
+#endif
+
+/* The lowest `bits` of a word, signed. */
+static inline int32_t lane_of(uint32_t word, int32_t bits)
+{
+    return (int32_t)(word << (32 - bits)) >> (32 - bits);
+}
+
+static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
+{
+    const int32_t a = lane_of(word0, 21);
+    const uint32_t low = (word0 - (uint32_t)a) >> 21;
+    const uint32_t rest = word1 - (low << 11);
+    const int32_t c = lane_of(rest, 22);
+    lanes[0] = a;
+    lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
+    lanes[2] = c;
+}
+
+/* Where a channel's stream goes on, and the packed tap after the last one that was read. */
+struct sparse_pixels {
+    const int32_t *w;
+    const int32_t *x;
+};
+
+/* sums[i] = one run of a channel's weights times pixel i, as lane_pixels; `step` words a tap in x, of
+ * which `words` are multiplied. A word of the stream is two weights:
+ *
+ *     bits 0-7, 24-31     the weights
+ *     bits 8-15, 16-22    how much of x is skipped before each, in two words
+ *     bit 23              another word follows
+ */
+#if defined(__thumb__) && !defined(__thumb2__)
+/* As in lane_pixels, with r0 at w. Bit 23 is the carry of the last shift: products leave it. */
+#define SPARSE_SKIP_0 ""
+#define SPARSE_SKIP_2 "adds r1, #8\n"
+#define SPARSE_SKIP_4 "adds r1, #16\n"
+#define SPARSE_PAIR(skip, products)                                                               \
+    "ldm r0!, {r3}\n"                                                                             \
+    "lsls r4, r3, #16\n lsrs r4, #24\n lsls r4, #3\n adds r1, r4\n sxtb r2, r3\n" products skip   \
+    "lsls r4, r3, #9\n lsrs r4, #25\n lsls r4, #3\n adds r1, r4\n asrs r2, r3, #24\n" products
+
+#define lane_sparse_pixels(at, sums, words, step, skip)                                           \
+    register const int32_t *r0 __asm__("r0") = (at)->w;                                           \
+    register const int32_t *r1 __asm__("r1") = (at)->x;                                           \
+    register int32_t *r2 __asm__("r2") = (sums);                                                  \
+    __asm__ volatile(".syntax unified\n"                                                          \
+                     "push {r2}\n"                                                                \
+                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"        \
+                     "mov r12, r2\n mov lr, r2\n b 2f\n"                                          \
+                     "1:" SPARSE_SKIP_##skip                                                      \
+                     "2:" SPARSE_PAIR(SPARSE_SKIP_##skip, LANE_PRODUCTS##words)                   \
+                     "bcs 1b\n"                                                                   \
+                     SPARSE_SKIP_##skip                                                           \
+                     "pop {r2}\n" LANE_STORES##words                                              \
+                     : "+r"(r0), "+r"(r1), "+r"(r2)                                               \
+                     :                                                                            \
+                     : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc", \
+                       "memory");                                                                 \
+    (at)->w = r0;                                                                                 \
+    (at)->x = r1
+#else
+#define lane_sparse_pixels(at, sums, words, step, skip) sparse_pixel_sums(at, sums, words, step)
+
+static inline void sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, int32_t words,
+                                     int32_t step)
+{
+    uint32_t acc[6] = { 0 }, pair;
+    do {
+        pair = (uint32_t)*at->w++;
+        const uint32_t skips[2] = { pair >> 8 & 255, pair >> 16 & 127 };
+        const int8_t weights[2] = { (int8_t)pair, (int8_t)(pair >> 24) };
+        for (int32_t tap = 0; tap < 2; tap++) {
+            at->x += 2 * skips[tap];
+            for (int32_t i = 0; i < words; i++)
+                acc[i] += (uint32_t)weights[tap] * (uint32_t)at->x[i];
+            at->x += step;
+        }
+    } while ((pair >> 23 & 1) != 0);
+    for (int32_t i = 0; i < words; i += 2, sums += 3)
+        lane_triple(sums, acc[i], acc[i + 1]);
+}
+#endif
+
+BONSAI_SHARED void sparse_9_pixels(struct sparse_pixels *at, int32_t *sums)
+{
+    lane_sparse_pixels(at, sums, 6, 6, 0);
+}
+
+BONSAI_SHARED void sparse_3_of_9_pixels(struct sparse_pixels *at, int32_t *sums)
+{
+    lane_sparse_pixels(at, sums, 2, 6, 4);
+}
+
+/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications each.
+ * `stage` has what is added to the sums, top, the outputs below 0 (low byte) and above top (next byte),
+ * and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte of
+ * a * high + (a * low >> shift) + offset, as proved. */
+BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
+                                  int32_t n)
+{
+    const int32_t *const end = sums + n;
+#if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
+    /* With -Os GCC neither gives out high registers nor saves those that it loses. */
+    __asm__ volatile(".syntax unified\n"
+                     "   ldm %[stage]!, {r3, r4, r5}\n"
+                     "   mov r8, r4\n"
+                     "   mov r9, r5\n"
+                     "   mov r10, r3\n"
+                     "   ldm %[stage]!, {r3, r4, r5, r6}\n"
+                     "1: ldm %[sums]!, {r7}\n"
+                     "   add r7, r10\n"
+                     "   cmp r7, r8\n"
+                     "   bhi 3f\n"
+                     "   movs %[stage], r7\n"
+                     "   muls %[stage], r4\n"
+                     "   lsrs %[stage], r5\n"
+                     "   muls r7, r3\n"
+                     "   adds r7, %[stage]\n"
+                     "   adds r7, r6\n"
+                     "   lsrs r7, #24\n"
+                     "2: strb r7, [%[y]]\n"
+                     "   add %[y], %[step]\n"
+                     "   cmp %[sums], %[end]\n"
+                     "   bne 1b\n"
+                     "   b 5f\n"
+                     "3: mov %[stage], r9\n"
+                     "   cmp r7, #0\n"
+                     "   blt 4f\n"
+                     "   lsrs %[stage], #8\n"
+                     "4: movs r7, %[stage]\n"
+                     "   b 2b\n"
+                     "5:\n"
+                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
+                     : [end] "h"(end), [step] "h"(step)
+                     : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "cc", "memory");
+#else
+    for (; sums != end; y += step) {
+        const uint32_t a = (uint32_t)*sums++ + (uint32_t)stage[0], top = (uint32_t)stage[1];
+        const uint32_t low = a * (uint32_t)stage[4] >> stage[5];
+        const uint32_t inside = (a * (uint32_t)stage[3] + low + (uint32_t)stage[6]) >> 24;
+        const int32_t outside = (int32_t)a < 0 ? stage[2] : stage[2] >> 8;
+        *y = a > top ? (int8_t)outside : (int8_t)inside;
+    }
+#endif
+}
+
+/* Pixels that share words, three in two, 9 at a time: what lies under their windows is gathered,
+ * then an int8 weight multiplies each word once.
+ * Weights that are 0 are left out.
+ * The last few pixels are three at a time; those that are missing repeat others and are not stored.
+ * The input's zero point is folded into the biases. */
+static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *scratch)
+{
+    const int32_t pixels = 25, depth = 144, channels = 16;
+    enum { stage_words = 7 };
+    int32_t *const packed = (int32_t *)(void *)scratch;
+    const struct input_window window = { 5, 5, 16, 3, 3,
+                                         1, 1, 3 };
+    const int32_t out_h = 5, out_w = 5;
+    int8_t *const patches = scratch + 3480;
+    int32_t oy = 0, ox = 0;
+
+    for (int32_t pixel = 0, count; pixel < pixels; pixel += count) {
+        const int32_t left = pixels - pixel;
+        count = left > 9 - 3 ? 9 : 3;
+        const int32_t words = 9 / 3 * 2, n = left < count ? left : count;
+        const int8_t *x[3] = { in, in, in };
+        for (int32_t i = 0, third = 0; i < count; i++) {
+            int8_t *const patch = patches + third * 144;
+            x[third] = patch;
+            if (i < n) {
+                gather_window(patch, in, oy * 1 - 1,
+                             ox * 1 - 1, &window);
+                if (++ox == out_w) {
+                    ox = 0;
+                    if (++oy == out_h) {
+                        oy = 0;
+                        in += window.in_h * window.in_w * window.in_c;
+                    }
+                }
+            }
+            if (++third == 3) {
+                third = 0;
+                pack_pixels(packed + (i - 2) / 3 * 2, x[0], x[1], x[2], depth, words);
+            }
+        }
+        const int32_t *w = model_conv2d_0_weights, *stage = model_conv2d_0_stage;
+        for (int32_t c = 0; c < channels; c++, stage += stage_words) {
+            int32_t sums[9];
+            struct sparse_pixels at = { w + 1, packed };
+            for (int32_t run = 0; run < *w; run++) {
+                int32_t more[9];
+                int32_t *const to = run == 0 ? sums : more;
+                if (count > 3)
+                    sparse_9_pixels(&at, to);
+                else
+                    sparse_3_of_9_pixels(&at, to);
+                for (int32_t i = 0; run > 0 && i < n; i++)
+                    sums[i] += more[i];
+            }
+            w = at.w;
+            int8_t *const y = out + c;
+            const int32_t step = channels;
+            rescale_pixels(y, step, sums, stage, n);
+        }
+        out += n * channels;
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* conv2d_0: "conv2d_0"  s8 [1,5,5,16] -> [1,5,5,16]  3x3 pad 1,1,1,1 relu
+     * kernel swar/sparse_conv2d_pixels (test; 57600 MAC); scratch 3912 B at 0x0320; arena in
+     * 0x0000, out 0x0190 */
+    case 0:
+        sparse_conv2d_pixels_s8_swar(arena + 0x0000, arena + 0x0190, arena + 0x0320);
+        break;
+    default:
+        break;
+    }
+}
