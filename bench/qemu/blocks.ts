@@ -75,9 +75,13 @@ export async function execute(
     await device.close();
   }
   const model = new Set(addresses(`${manifest.plan.model.name}_run_hooked`));
-  const [run = [], ...steps] = segments(readFileSync(out, 'utf8'), program)
-    .filter((instructions) => instructions.some(({ address }) => model.has(address)))
-    .map((instructions) => instructions.filter(({ symbol }) => !counting.has(symbol)));
+  const ofModel: Instruction[][] = [];
+  // The counter is read while bytes are awaited, too: tens of thousands of times for a large input.
+  for (const instructions of segments(readFileSync(out, 'utf8'), program)) {
+    if (!instructions.some(({ address }) => model.has(address))) continue;
+    ofModel.push(instructions.filter(({ symbol }) => !counting.has(symbol)));
+  }
+  const [run = [], ...steps] = ofModel;
   return { run, steps: steps.slice(0, manifest.plan.steps.length), count };
 }
 
@@ -110,29 +114,26 @@ function disassemble(elf: string, { compiler }: Target): Line[] {
 }
 
 /** The plugin's report: for each mark what has run since the one before. */
-function segments(report: string, program: readonly Line[]): Instruction[][] {
+function* segments(report: string, program: readonly Line[]): Generator<Instruction[]> {
   const indexOf = new Map(program.map(({ address }, index) => [address, index]));
-  return report
-    .split('mark\n')
-    .slice(1)
-    .map((segment) => {
-      const found = new Map<number, { runs: number; jumps: number }>();
-      for (const line of segment.trim().split('\n')) {
-        const [first, last, , runs = 0, jumps = 0] = line
-          .split(' ')
-          .map((field, i) => (i < 3 ? Number.parseInt(field, 16) : Number(field)));
-        for (let i = indexOf.get(first ?? -1) ?? 0; program[i] !== undefined; i++) {
-          const entry = found.get(i) ?? { runs: 0, jumps: 0 };
-          const isLast = program[i]?.address === last;
-          found.set(i, { runs: entry.runs + runs, jumps: entry.jumps + (isLast ? jumps : 0) });
-          if (isLast) break;
-        }
+  for (const segment of report.split('mark\n').slice(1)) {
+    const found = new Map<number, { runs: number; jumps: number }>();
+    for (const line of segment.trim().split('\n')) {
+      const [first, last, , runs = 0, jumps = 0] = line
+        .split(' ')
+        .map((field, i) => (i < 3 ? Number.parseInt(field, 16) : Number(field)));
+      for (let i = indexOf.get(first ?? -1) ?? 0; program[i] !== undefined; i++) {
+        const entry = found.get(i) ?? { runs: 0, jumps: 0 };
+        const isLast = program[i]?.address === last;
+        found.set(i, { runs: entry.runs + runs, jumps: entry.jumps + (isLast ? jumps : 0) });
+        if (isLast) break;
       }
-      return [...found]
-        .sort(([a], [b]) => a - b)
-        .flatMap(([i, counts]) => {
-          const line = program[i];
-          return line === undefined ? [] : [{ ...line, ...counts }];
-        });
-    });
+    }
+    yield [...found]
+      .sort(([a], [b]) => a - b)
+      .flatMap(([i, counts]) => {
+        const line = program[i];
+        return line === undefined ? [] : [{ ...line, ...counts }];
+      });
+  }
 }
