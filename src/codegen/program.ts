@@ -82,6 +82,7 @@ export function emitProgram(
   const source = render('project/model.c', {
     ...names,
     uses_string: /\bmem(cpy|move|set)\(/.test([...code, ...cases].join('')),
+    uses_inline: /\bBONSAI_INLINE\b/.test(code.join('')),
     uses_sram: pool.infos.some(({ region }) => region === 'sram'),
     body: body.map((text) => `\n${text}`).join(''),
     has_steps: plan.steps.length > 0,
@@ -180,7 +181,7 @@ function placeCalls(
     ];
     return {
       step: step.index,
-      template: step.kernel,
+      template: variant.text ?? variant.template,
       call,
       symbols: Object.fromEntries(symbols),
       argsSymbol: `${base}_args`,

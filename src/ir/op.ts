@@ -169,6 +169,8 @@ export interface KernelVariant<A extends object = Attrs> {
    * no two variants of an operator have the same, variants of two operators may.
    */
   readonly template: string;
+  /** The template's file, where it is not the name: several variants may share one. */
+  readonly text?: string;
   readonly needs: readonly Feature[];
   /**
    * Templates of the C helpers that the kernel calls, and of those that they call, named as their
@@ -179,6 +181,8 @@ export interface KernelVariant<A extends object = Attrs> {
   readonly addsResidual?: boolean;
   /** It multiplies no weight that is zero: its time and its bytes are those of the others. */
   readonly skipsZeros?: boolean;
+  /** It trades time for weights that are smaller than their int8: taken where that is wanted. */
+  readonly packs?: boolean;
   when(view: NodeView<A>, context: KernelContext): boolean;
   /**
    * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every

@@ -36,6 +36,7 @@ import {
   residualOperands,
   residualVariants,
 } from './residual.js';
+import { packedKernel } from './sparse/index.js';
 import { lanesKernel } from './swar/conv2d.js';
 import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
 import { codedConvolution } from './thumb1/conv2d.js';
@@ -308,5 +309,7 @@ export const conv2d = {
       overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape, dimsOf(view).groups),
       lower,
     },
+    packedKernel('packed', (view) => dimsOf(view).groups === 1, convolutionOf),
+    packedKernel('coded', (view) => dimsOf(view).groups === 1, convolutionOf),
   ]),
 } satisfies OpDef<Conv2dAttrs>;

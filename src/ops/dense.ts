@@ -11,7 +11,7 @@ import {
 import { interleaveWeights, laneBlocks, lanes, stageTable, storedLanes } from './interleave.js';
 import { outputOf } from './operands.js';
 import { type WindowShape, windowLead } from './overlap.js';
-import { hasResidual, residualOperands, residualOverlap } from './residual.js';
+import { hasResidual, residualOperands, residualOverlap, residualWork } from './residual.js';
 
 /** C helpers between accumulator and output; codegen leaves out those that are not called. */
 const outputSupport = [
@@ -75,7 +75,8 @@ export function multiplyWork(view: NodeView<object>, macs: number, cyclesPerMac:
   const outputs = elementCount(outputOf(view).shape);
   return {
     macs: { count: macs, cycles: cyclesPerMac },
-    outputs: { count: outputs, cycles: hasResidual(view) ? 140 : 105 },
+    outputs: { count: outputs, cycles: 105 },
+    ...residualWork(view, 35),
   };
 }
 

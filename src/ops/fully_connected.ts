@@ -36,6 +36,7 @@ import {
   residualBounds,
   residualVariants,
 } from './residual.js';
+import { packedKernel } from './sparse/index.js';
 import { lanesKernel } from './swar/conv2d.js';
 import { sparseRowKernel } from './swar/sparse-row.js';
 
@@ -185,5 +186,7 @@ export const fullyConnected = {
       overlap: (view) => pixelOverlaps(view, shapeOf(view)),
       lower: (view, context) => fullyConnectedCalls(view, filtersOf(view), stageOf(view), context),
     },
+    packedKernel('packed', () => true, convolutionOf),
+    packedKernel('coded', () => true, convolutionOf),
   ]),
 } satisfies OpDef<FullyConnectedAttrs>;

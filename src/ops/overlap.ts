@@ -96,6 +96,27 @@ export function windowLead(shape: WindowShape, walk: Walk = {}): number {
   return leadOf(accessesOf(shape, walk), batches * inH * inW * inC);
 }
 
+/**
+ * The same of a kernel that reads all that `pixels` outputs need, one after the other regardless of
+ * rows and images, before it writes any of them; then the next ones.
+ */
+export function tilesLead(shape: WindowShape, pixels: number): number {
+  const { batches, inH, inW, inC, outH, outW, outC } = shape;
+  const [vertical, horizontal] = axesOf(shape);
+  const tops = Array.from({ length: outH }, (_, oy) => least(tapsInside(oy, vertical)));
+  const lefts = Array.from({ length: outW }, (_, ox) => least(tapsInside(ox, horizontal)));
+  const firstRead = (pixel: number) => {
+    const [row, ox] = [Math.floor(pixel / outW), pixel % outW];
+    const image = Math.floor(row / outH) * inH;
+    return ((image + (tops[row % outH] ?? 0)) * inW + (lefts[ox] ?? 0)) * inC;
+  };
+  const tiles = chunks(batches * outH * outW, pixels).map((tile) => ({
+    reads: least(tile.map(firstRead)),
+    end: ((tile.at(-1) ?? 0) + 1) * outC,
+  }));
+  return leadOf(tiles, batches * inH * inW * inC);
+}
+
 function* accessesOf(shape: WindowShape, walk: Walk): Generator<Access> {
   const { batches, inH, inW, inC, outH, outW, outC } = shape;
   const { tilePixels = 1, tileRows = 1, channelBlock, depthwise = false, lineBuffer } = walk;

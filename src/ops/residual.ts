@@ -3,8 +3,8 @@
  * is added to the int8 result, element by element, as the operator add would.
  */
 import { BonsaiError, InternalError } from '../errors.js';
-import { at, type Node, type NodeView, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, KernelCall, KernelVariant, Overlap } from '../ir/op.js';
+import { at, elementCount, type Node, type NodeView, type TensorData } from '../ir/graph.js';
+import type { ChannelBounds, KernelCall, KernelVariant, Overlap, WorkTerm } from '../ir/op.js';
 import { type AccumulationAttrs, stageOutput } from './accumulation.js';
 import type { BinaryAttrs } from './arithmetic.js';
 import { boundsOf, type Range, rangeAt } from './bounds.js';
@@ -69,6 +69,15 @@ export function residualOperands(view: NodeView<AccumulationAttrs>): KernelCall 
  */
 export function residualOverlap(view: NodeView<object>): readonly Overlap[] {
   return hasResidual(view) ? [{ input: skipPosition, lead: 0, exact: true }] : [];
+}
+
+/** What the sum takes a kernel, output by output. */
+export function residualWork(
+  view: NodeView<object>,
+  cycles: number,
+): Readonly<Record<string, WorkTerm>> {
+  if (!hasResidual(view)) return {};
+  return { residuals: { count: elementCount(outputOf(view).shape), cycles } };
 }
 
 /** An operator's variants; those that do not tell that they add a residual are kept from it. */

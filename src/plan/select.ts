@@ -13,7 +13,7 @@ import { opOf } from '../ops/index.js';
 import { explain } from './explain.js';
 import { callBytes, lowered, withoutShared } from './lower.js';
 import { halvesOf, type Implementation, type Part, wholeOf } from './parts.js';
-import type { Decision, KernelEstimate, Region } from './types.js';
+import type { Decision, KernelEstimate, KernelForm, Region } from './types.js';
 
 /** Bytes that constants may take. Infinity: no limit. */
 export interface ConstantBudget {
@@ -37,6 +37,15 @@ export interface Choice {
  * with zeros among them: at 0.25, twice these have to be worth a quarter of the time.
  */
 const flashPrices: Readonly<Record<Optimize, number>> = { speed: 0, balanced: 0.25, size: 1e6 };
+
+/**
+ * How many times the cycles of the kernel that would be taken without it one may have that packs
+ * weights, where no budget forces it.
+ */
+const packedTime: Readonly<Record<Optimize, number>> = { speed: 1, balanced: 1.02, size: Infinity };
+
+/** Packed weights may take a layer twice the time where they save an eighth of its bytes, and so on. */
+const bytesForTime = Math.log2(8 / 7);
 
 /** About what it costs to give the second core its half and to wait for it. */
 const handOverCycles = 200;
@@ -92,12 +101,15 @@ export function selectKernels(
   context: KernelContext,
   budget: ConstantBudget,
 ): { readonly choices: readonly Choice[]; readonly decision: Decision } {
-  const steps = candidates.map((all) => alternativesOf(all, context));
-  const fastest = choose(steps, { flash: 0, sram: 0 });
-  // What zeros save must not make each byte that is left dearer.
-  const smallest = choose(steps.map(withAllWeights), { flash: 1e9, sram: 0 });
+  const all = candidates.map((each) => alternativesOf(each, context));
+  const fastest = choose(all, { flash: 0, sram: 0 });
+  // What few weights save must not make each byte that is left dearer.
+  const smallest = choose(all.map(withAllWeights), { flash: 1e9, sram: 0 });
   const perByte = total(fastest, (pick) => pick.cycles) / Math.max(1, flashOf(smallest));
   const wanted = flashPrices[context.optimize] * perByte;
+  const unforced = withoutSlowPacking(all, wanted, packedTime[context.optimize]);
+  const isForced = flashOf(choose(unforced, { flash: wanted, sram: Infinity })) > budget.flashBytes;
+  const steps = isForced ? all : unforced;
   const flash = cheapestPrice(wanted, (price) => {
     const picks = choose(steps, { flash: price, sram: Infinity });
     return flashOf(picks) <= budget.flashBytes;
@@ -110,10 +122,10 @@ export function selectKernels(
   const decision: Decision = {
     unit: context.target.costUnit,
     flashPrice: flash,
-    reason: flash > wanted ? 'the flash budget' : `--optimize ${context.optimize}`,
+    reason: isForced || flash > wanted ? 'the flash budget' : `--optimize ${context.optimize}`,
   };
   const choices = picks.map((pick, step): Choice => {
-    const { alternatives, refused } = steps[step] as Step;
+    const { alternatives, refused } = all[step] as Step;
     const others = alternatives
       .filter((other) => other !== pick.alternative)
       .map((other) => place(other, sram))
@@ -234,10 +246,14 @@ function missCycles(
   return fetches * Math.ceil(bytes / lineBytes) * missCycles;
 }
 
-/** Without kernels that skip zeros, where there are others. */
+function formOf({ variant }: Implementation): KernelForm {
+  return variant.packs ? 'packed' : variant.skipsZeros ? 'sparse' : 'dense';
+}
+
+/** Without kernels that skip zeros or pack weights, where there are others. */
 function withAllWeights(step: Step): Step {
   const dense = step.alternatives.filter(
-    ({ implementation }) => implementation.variant.skipsZeros !== true,
+    ({ implementation }) => formOf(implementation) === 'dense',
   );
   return dense.length > 0 ? { ...step, alternatives: dense } : step;
 }
@@ -250,6 +266,27 @@ function choose(steps: readonly Step[], prices: Prices): readonly Pick[] {
       prices.flash * pick.alternative.flashBytes +
       (pick.sramBytes === 0 ? 0 : prices.sram * pick.sramBytes);
     return picks.reduce((best, pick) => (cost(pick) < cost(best) ? pick : best));
+  });
+}
+
+/** Of what packs weights only the best stays, and that only where it is worth its time. */
+function withoutSlowPacking(
+  steps: readonly Step[],
+  flashPrice: number,
+  time: number,
+): readonly Step[] {
+  const packs = ({ implementation }: Alternative) => formOf(implementation) === 'packed';
+  const worth = ({ flashBytes, cycles }: Alternative) => flashBytes * cycles ** bytesForTime;
+  return steps.map((step) => {
+    const plain = step.alternatives.filter((alternative) => !packs(alternative));
+    if (plain.length === 0) return step;
+    const [other] = choose([{ ...step, alternatives: plain }], { flash: flashPrice, sram: 0 });
+    if (other === undefined) return step;
+    const most = time * other.alternative.cycles;
+    const best = step.alternatives
+      .filter((one) => packs(one) && one.cycles <= most)
+      .reduce((a, b) => (worth(b) < worth(a) ? b : a), other.alternative);
+    return { ...step, alternatives: packs(best) ? [...plain, best] : plain };
   });
 }
 
@@ -320,7 +357,7 @@ function estimateOf({ alternative, cycles }: Pick): KernelEstimate {
   return {
     kernel: variant.template,
     cores: parts.length,
-    form: variant.skipsZeros ? 'sparse' : 'dense',
+    form: formOf(alternative.implementation),
     count: Math.round(cycles),
     bytes: alternative.flashBytes,
   };

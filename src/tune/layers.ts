@@ -19,7 +19,11 @@ export interface Layer {
     readonly axis: number;
     /** Which of them pruning left; all of them where it is not said. */
     readonly pruned?: Pruned;
+    /** Of each of them; default: 8. */
+    readonly bits?: number;
   };
+  /** Shape of what is added to the outputs, by the kernel of the layer. */
+  readonly residual?: Shape;
   readonly attrs: Attrs;
 }
 
@@ -71,6 +75,12 @@ export function prune(layer: Layer, pruned: Pruned): Layer {
   return weights === undefined ? layer : { ...layer, weights: { ...weights, pruned } };
 }
 
+/** The same layer with weights of fewer bits than 8. */
+function narrow(layer: Layer, bits: number): Layer {
+  const { weights } = layer;
+  return weights === undefined ? layer : { ...layer, weights: { ...weights, bits } };
+}
+
 function pool(op: string, input: Shape, kernel: number): Layer {
   const slides = { kernelH: kernel, kernelW: kernel, strideH: kernel, strideW: kernel };
   return { op, inputs: [input], attrs: { ...slides, ...noPads, activation: 'none' } };
@@ -80,6 +90,12 @@ const wide: Shape = [1, 8, 8, 16];
 const deep: Shape = [1, 4, 4, 64];
 const odd: Shape = [1, 7, 5, 19];
 const shallow: Shape = [1, 12, 12, 3];
+
+const some = { pattern: 'unstructured', density: 0.5 };
+const few = { pattern: 'unstructured', density: 0.2 };
+const hardlyAny = { pattern: 'unstructured', density: 0.05 };
+const blocks = { pattern: 'blocks 1x4', density: 0.3 };
+const groups = { pattern: 'n of 8', density: 0.25 };
 
 const binary = (op: string) =>
   [wide, deep, odd].map(
@@ -104,8 +120,22 @@ export const calibration: readonly Layer[] = [
   dense(128, 32),
   dense(320, 16),
   dense(19, 40),
-  ...[0.5, 0.2, 0.05].map((density) => prune(dense(640, 12), { pattern: 'unstructured', density })),
-  ...[0.3, 0.1].map((density) => prune(dense(128, 40), { pattern: 'unstructured', density })),
+  ...[some, few, hardlyAny].map((pruned) => prune(dense(640, 12), pruned)),
+  ...[few, hardlyAny].map((pruned) => prune(dense(128, 40), pruned)),
+  ...[some, few, hardlyAny].map((pruned) => prune(conv(odd, 20, [3, 3]), pruned)),
+  ...[few, groups].map((pruned) => prune(conv(deep, 24, [1, 1]), pruned)),
+  ...[some, blocks].map((pruned) => prune(conv(wide, 16, [3, 3]), pruned)),
+  prune(dense(128, 40), blocks),
+  ...[4, 7].flatMap((bits) => [
+    narrow(conv(odd, 56, [1, 1]), bits),
+    narrow(conv(wide, 20, [3, 3]), bits),
+    narrow(dense(320, 16), bits),
+    narrow(prune(conv(deep, 64, [1, 1]), some), bits),
+    narrow(prune(dense(128, 40), few), bits),
+  ]),
+  { ...conv(wide, 16, [3, 3]), residual: wide },
+  { ...prune(conv(wide, 16, [3, 3]), few), residual: wide },
+  { ...prune(conv(deep, 64, [1, 1]), few), residual: deep },
   ...binary('add'),
   ...binary('mul'),
   pool('average_pool2d', wide, 2),
@@ -175,7 +205,7 @@ class Builder {
   private seed = 1;
 
   /** A node that is not yet part of the graph. */
-  layer({ op, inputs, weights, attrs }: Layer, name: string): Node {
+  layer({ op, inputs, weights, residual, attrs }: Layer, name: string): Node {
     const fed: (TensorId | null)[] = inputs.map((shape, i) => this.input(shape, i));
     if (weights !== undefined) {
       const channels = weights.shape[weights.axis] ?? 1;
@@ -184,7 +214,9 @@ class Builder {
       // Sums of `depth` products of a standard deviation of about 40 · 70.
       const terms = Math.max(1, depth * (weights.pruned?.density ?? 1));
       const scale = (inputScale * 0.01 * 2800 * Math.sqrt(terms)) / 60;
-      return this.node(op, name, fed, attrs, scale);
+      if (residual === undefined) return this.node(op, name, fed, attrs, scale);
+      const sum = { midScale: Math.fround(scale), midZeroPoint: -128, addActivation: 'none' };
+      return this.node(op, name, [...fed, this.input(residual, 1)], { ...attrs, ...sum }, scale);
     }
     return this.node(op, name, fed, attrs, outputScales[op] ?? inputScale);
   }
@@ -226,10 +258,12 @@ class Builder {
     return id;
   }
 
-  private weights({ shape, axis, pruned }: NonNullable<Layer['weights']>): TensorId {
+  private weights({ shape, axis, pruned, bits = 8 }: NonNullable<Layer['weights']>): TensorId {
     const count = shape.reduce((product, extent) => product * extent, 1);
     const isKept = pruned === undefined ? () => true : this.keepOf(shape, pruned);
-    const data = Int8Array.from({ length: count }, (_, i) => (isKept(i) ? this.weight() : 0));
+    const data = Int8Array.from({ length: count }, (_, i) =>
+      isKept(i) ? this.weight() >> (8 - bits) : 0,
+    );
     const channels = shape[axis] ?? 1;
     const scales = Array.from({ length: channels }, () => Math.fround(0.01));
     const quant = { scales, zeroPoints: scales.map(() => 0), axis };

@@ -11,6 +11,7 @@ import { mergeModules, randomInputs } from '../support/module.js';
 import { expectSameBits, runProgram } from '../support/native.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { contextOf, defaults, simplePlan } from '../support/plan.js';
+import { prunedModule } from '../support/pruned.js';
 
 const seeds = Array.from({ length: 24 }, (_, seed) => seed + 1);
 
@@ -24,14 +25,17 @@ const features = new Set(
 describe('halves of steps in C', function () {
   this.timeout(120_000);
   for (const op of sharedOps) {
-    // Weights as code run on boards only.
+    // Weights as code run on boards only; coded weights are packed ones with another table.
     const templates = (operators.get(op)?.variants ?? [])
       .filter(({ needs }) => needs.every((feature) => features.has(feature)))
       .map(({ template }) => template)
-      .filter((template) => template !== 'thumb1/conv2d');
+      .filter((template) => !['thumb1/conv2d', 'portable/conv2d_coded'].includes(template));
     for (const kernel of templates) {
       it(`${op} by ${kernel}: the second one first, and apart in memory`, async () => {
-        const modules = seeds.map((seed) => sharedLayer(op, seed));
+        const isOfFewWeights = kernel === 'portable/conv2d_packed';
+        const modules = seeds.map((seed) =>
+          isOfFewWeights ? prunedModule(sharedLayer(op, seed), seed) : sharedLayer(op, seed),
+        );
         const facts = analyse(mainGraph(mergeModules(modules)));
         const options = { kernel, cores: 2, overlap: true, facts };
         const plan = simplePlan(mergeModules(modules), options);

@@ -73,7 +73,7 @@ describe('every operator', () => {
       expect(templates.some((template) => template.startsWith('portable/'))).to.equal(true);
       expect([...new Set(templates)], 'a plan tells them apart').to.deep.equal(templates);
       const files = [
-        ...templates.map((template) => `templates/kernels/${template}.hbs`),
+        ...variants.map(({ template, text = template }) => `templates/kernels/${text}.hbs`),
         ...templates.map((template) => `test/golden/c/${template}.c`),
         ...variants.flatMap(({ support }) => support.map((s) => `templates/kernels/${s}.hbs`)),
         `test/ops/${name}.test.ts`,

@@ -71,3 +71,17 @@ const pointwise = {
   ...{ strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 },
   ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
 };
+
+/** The same with four fifths of the first node's weights at 0, most others 1 or -1. */
+export function prunedModule(module: Module, seed: number): Module {
+  const random = new Random(seed);
+  const [graph] = module.graphs;
+  const id = graph?.nodes[0]?.inputs[1];
+  if (graph === undefined || id == null) return module;
+  const prune = (weight: number) =>
+    random.integer(0, 4) > 0 ? 0 : random.integer(0, 5) > 0 ? random.pick([-1, 1]) : weight;
+  const tensors = graph.tensors.map((tensor, at) =>
+    at === id ? { ...tensor, data: (tensor.data as Int8Array).map(prune) } : tensor,
+  );
+  return { ...module, graphs: [{ ...graph, tensors }] };
+}

@@ -6,7 +6,7 @@
  * lane ('packed'). See templates/kernels/dsp/support/define_multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import type { KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   type Filters,
@@ -17,7 +17,7 @@ import { borderLines, type Convolution, isPixelRow } from '../convolution.js';
 import { laneBlocks, lanes } from '../interleave.js';
 import { outputOf } from '../operands.js';
 import { windowLead } from '../overlap.js';
-import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
+import { hasResidual, residualOperands, residualOverlap, residualWork } from '../residual.js';
 import { type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
@@ -110,7 +110,7 @@ export function smladConvolution<A extends AccumulationAttrs>(
         lines: { count: pointwise ? 0 : 2 * pairs * kernelH, cycles: 12 },
         pairs: { count: pairs, cycles: 60 },
         ...(isClamped ? { clamped: { count: pairs * 2 * outC, cycles: 6 } } : {}),
-        ...residualWork(view),
+        ...residualWork(view, 19),
       };
     },
     overlap(view) {
@@ -200,7 +200,7 @@ export function smladRow<A extends AccumulationAttrs>(
         groups: { count: groups, cycles: 24 },
         [form]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[form] },
         widened: { count: steps, cycles: 3.5 },
-        ...residualWork(view),
+        ...residualWork(view, 19),
       };
     },
     overlap(view) {
@@ -224,12 +224,6 @@ export function smladRow<A extends AccumulationAttrs>(
 function stagedBytes(view: NodeView<object>, { filters }: Pick<Convolution, 'filters'>): number {
   const isStaged = filters.channels < lanes || hasResidual(view);
   return isStaged ? Math.max(filters.channels, lanes) : 0;
-}
-
-/** What the sum with a residual takes, output by output. */
-export function residualWork(view: NodeView<object>): Readonly<Record<string, WorkTerm>> {
-  if (!hasResidual(view)) return {};
-  return { residuals: { count: elementCount(outputOf(view).shape), cycles: 19 } };
 }
 
 /** What the kernels above have in common. */

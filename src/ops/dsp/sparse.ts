@@ -11,7 +11,7 @@ import type { KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
 import { type AccumulationAttrs, inputZeroPoint } from '../accumulation.js';
 import { type Convolution, isPixelRow } from '../convolution.js';
 import { type WindowShape, windowLead } from '../overlap.js';
-import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
+import { hasResidual, residualOperands, residualOverlap, residualWork } from '../residual.js';
 import {
   type Channel,
   isWithinReach,
@@ -20,7 +20,7 @@ import {
   streamOf,
 } from '../sparse/stream.js';
 import { type Finish, finishFor } from './finish.js';
-import { clampNumbers, residualWork } from './multiply.js';
+import { clampNumbers } from './multiply.js';
 import { liveWeights } from './words.js';
 
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
@@ -91,7 +91,7 @@ export function sparseConvolution<A extends AccumulationAttrs>(
         tiles: { count, cycles: 60 },
         windows: { count: pointwise ? 0 : count * tile, cycles: 55 },
         runs: { count: pointwise ? 0 : runsOf(shape), cycles: isShallow ? 110 : 85 },
-        ...residualWork(view),
+        ...residualWork(view, 19),
       };
     },
     overlap(view) {

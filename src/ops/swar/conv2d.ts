@@ -6,7 +6,7 @@ import { type AccumulationAttrs, weightsOf } from '../accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../convolution.js';
 import { windowLead } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
-import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
+import { residualOperands, residualOverlap, residualWork } from '../residual.js';
 import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
   gatherWork,
@@ -72,7 +72,7 @@ export function lanesKernel<A extends AccumulationAttrs>(
         runs: { count: pixels * lanes.runs, cycles: 125 },
         [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
         pixels: { count: pixels, cycles: 130 },
-        ...(hasResidual(view) ? { residuals: { count, cycles: 40 } } : {}),
+        ...residualWork(view, 40),
         ...gatherWork({ shape, filters, stage }),
       };
     },

@@ -16,7 +16,7 @@ import type { Range } from '../bounds.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../convolution.js';
 import { type Access, leadOf, type WindowShape } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
-import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
+import { residualOperands, residualOverlap, residualWork } from '../residual.js';
 import {
   gatherWork,
   inputRanges,
@@ -174,7 +174,7 @@ function variantOf<A extends AccumulationAttrs>(
         ...multiplications(layout, three, narrow * multiplied),
         runs: { count: (wide + narrow) * runs, cycles: 160 },
         [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
-        ...(hasResidual(view) ? { residuals: { count, cycles: 50 } } : {}),
+        ...residualWork(view, 50),
         packed: { count: pixels * filters.depth, cycles: 6 },
         ...gatherWork({ shape, filters, stage }),
       };

@@ -6,7 +6,7 @@ import { type Convolution, isPixelRow } from '../convolution.js';
 import { inputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
-import { hasResidual, residualOperands, residualOverlap } from '../residual.js';
+import { hasResidual, residualOperands, residualOverlap, residualWork } from '../residual.js';
 import { twoMultiplies } from '../two-multiply.js';
 import { dilated } from '../window.js';
 import { type CodedRoutine, codeConvolution } from './convolution.js';
@@ -50,7 +50,7 @@ export function codedConvolution<A extends AccumulationAttrs>(
         code: { count: pairs * cycles, cycles: 1 },
         pairs: { count: pairs, cycles: 40 },
         ...packingWork(shape),
-        ...(hasResidual(view) ? { sums: { count: outputsOf(shape), cycles: 25 } } : {}),
+        ...residualWork(view, 25),
       };
     },
     weightPasses: (view) => pairsOf(describe(view).shape),
@@ -102,10 +102,6 @@ function code(
 function pairsOf(shape: WindowShape): number {
   const { batches, outH, outW } = shape;
   return isPixelRow(shape) ? Math.ceil(outW / 2) : batches * Math.ceil(outH / 2) * outW;
-}
-
-function outputsOf({ batches, outH, outW, outC }: WindowShape): number {
-  return batches * outH * outW * outC;
 }
 
 /** Columns of the image that scratch holds. */

@@ -1,0 +1,88 @@
+/** Streams in 16-bit words, lowest bits first. */
+
+/** Fields of any number of bits, one after the other. */
+export class BitWriter {
+  private readonly words: number[] = [];
+  private bits = 0;
+
+  /** The lowest `count` bits of `value`; count ≤ 16. */
+  put(value: number, count: number): void {
+    for (let i = 0; i < count; i += 1, this.bits += 1) {
+      const word = this.bits >> 4;
+      this.words[word] = (this.words[word] ?? 0) | (((value >> i) & 1) << (this.bits & 15));
+    }
+  }
+
+  /** With one word more: a reader fetches a word before it knows that it needs none. */
+  finish(): Uint16Array {
+    return Uint16Array.from([...this.words, 0]);
+  }
+}
+
+export class BitReader {
+  private position = 0;
+
+  constructor(private readonly words: Uint16Array) {}
+
+  take(count: number): number {
+    let value = 0;
+    for (let i = 0; i < count; i += 1, this.position += 1) {
+      const word = this.words[this.position >> 4] ?? 0;
+      value |= ((word >> (this.position & 15)) & 1) << i;
+    }
+    return value;
+  }
+}
+
+/** Bytes of such a stream, as `finish` gives it. */
+export function bitStreamBytes(bits: number): number {
+  return 2 * (Math.ceil(bits / 16) + 1);
+}
+
+/** Fields of one width, as many in a word as it has room for. */
+export class FieldWriter {
+  private readonly words: number[] = [];
+  private count = 0;
+
+  constructor(private readonly width: number) {}
+
+  put(field: number): void {
+    const place = this.count % fieldsInWord(this.width);
+    if (place === 0) this.words.push(0);
+    const last = this.words.length - 1;
+    this.words[last] = (this.words[last] as number) | (field << (place * this.width));
+    this.count += 1;
+  }
+
+  /** As BitWriter.finish. */
+  finish(): Uint16Array {
+    return Uint16Array.from([...this.words, 0]);
+  }
+}
+
+export class FieldReader {
+  private count = 0;
+
+  constructor(
+    private readonly words: Uint16Array,
+    private readonly width: number,
+  ) {}
+
+  take(): number {
+    const per = fieldsInWord(this.width);
+    const word = this.words[Math.floor(this.count / per)] as number;
+    const place = this.count % per;
+    this.count += 1;
+    return (word >> (place * this.width)) & (2 ** this.width - 1);
+  }
+}
+
+/** @param width 1 to 16 bits */
+export function fieldsInWord(width: number): number {
+  return Math.floor(16 / width);
+}
+
+/** Bytes of such a stream, as `finish` gives it. */
+export function fieldStreamBytes(fields: number, width: number): number {
+  return 2 * (Math.ceil(fields / fieldsInWord(width)) + 1);
+}

@@ -1,0 +1,77 @@
+/** The smallest encoding of a layer's weights as positions and values. */
+import { BitReader, BitWriter, bitStreamBytes, FieldReader, FieldWriter } from './bits.js';
+import {
+  type Positions,
+  positionChoices,
+  putWeights,
+  takeWeights,
+  type WeightRows,
+} from './positions.js';
+import { type Values, valueChoices, valueReader, valueWriter } from './values.js';
+
+export interface PackedForm {
+  readonly positions: Positions;
+  readonly values: Values;
+  /** Of everything. */
+  readonly bytes: number;
+  /** Weights that are stored. */
+  readonly weights: number;
+  /** Of positions. */
+  readonly fields: number;
+  /** Of values that are not bytes. */
+  readonly valueBits: number;
+}
+
+/** @param coded values may be in a prefix code: smaller, and several times slower to decode */
+export function packedForms(layer: WeightRows, coded: boolean): readonly PackedForm[] {
+  return positionChoices(layer).flatMap(({ positions, histogram, fields, ...choice }) =>
+    valueChoices(histogram, coded).map(
+      ({ values, streamBits, tableBytes }): PackedForm => ({
+        positions,
+        values,
+        bytes:
+          choice.bytes + tableBytes + (values.kind === 'bytes' ? 0 : bitStreamBytes(streamBits)),
+        weights: histogram.reduce((sum, count) => sum + count, 0),
+        fields,
+        valueBits: streamBits,
+      }),
+    ),
+  );
+}
+
+/** The smallest of them. */
+export function packedForm(layer: WeightRows, coded: boolean): PackedForm {
+  return packedForms(layer, coded).reduce((best, form) => (form.bytes < best.bytes ? form : best));
+}
+
+export interface Encoded {
+  /** Positions; empty where all weights are stored. */
+  readonly fields: Uint16Array;
+  /** Values as bytes, or as a stream of bits. */
+  readonly values: Int8Array | Uint16Array;
+}
+
+export function encode(layer: WeightRows, { positions, values }: PackedForm): Encoded {
+  const fields = new FieldWriter(positions.width);
+  const stream = new BitWriter();
+  const bytes: number[] = [];
+  putWeights(fields, layer, positions, valueWriter(stream, bytes, values));
+  return {
+    fields: positions.width === 0 ? new Uint16Array(0) : fields.finish(),
+    values: values.kind === 'bytes' ? Int8Array.from(bytes) : stream.finish(),
+  };
+}
+
+/** int8[channels][depth], as `encode` was given it. */
+export function decode(
+  { fields, values: stored }: Encoded,
+  { positions, values }: PackedForm,
+  shape: Omit<WeightRows, 'data'>,
+): Int8Array {
+  const take = valueReader(
+    new BitReader(stored instanceof Int8Array ? new Uint16Array(0) : stored),
+    stored instanceof Int8Array ? stored : new Int8Array(0),
+    values,
+  );
+  return takeWeights(new FieldReader(fields, positions.width), positions, take, shape);
+}

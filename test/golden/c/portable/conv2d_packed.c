@@ -1,0 +1,250 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* One that is part of the kernel whatever it is optimised for: its state stays in registers. */
+#ifndef BONSAI_INLINE
+#ifdef __GNUC__
+#define BONSAI_INLINE static inline __attribute__((always_inline))
+#else
+#define BONSAI_INLINE static inline
+#endif
+#endif
+
+/* Fields of `width` bits, as many in a word as it has room for, lowest first; the marker is the bit
+ * behind the last one. */
+struct fields {
+    const uint16_t *next;
+    uint32_t held, mask, marker;
+    int32_t width;
+};
+
+BONSAI_INLINE struct fields fields_at(const uint16_t *words, int32_t width, int32_t marker)
+{
+    const struct fields fields = { words + 1, *words | (uint32_t)marker, (1u << width) - 1,
+                                   (uint32_t)marker, width };
+    return fields;
+}
+
+/* The next field. The word behind it is fetched even if nothing needs it: streams end with one. */
+BONSAI_INLINE int32_t take_field(struct fields *f)
+{
+    const uint32_t field = f->held & f->mask;
+    f->held >>= f->width;
+    if (f->held == 1)
+        f->held = *f->next++ | f->marker;
+    return (int32_t)field;
+}
+
+/* A gap: fields up to one that is not all ones, added up. */
+BONSAI_INLINE int32_t take_gap(struct fields *f)
+{
+    int32_t gap = 0, field;
+    do {
+        field = take_field(f);
+        gap += field;
+    } while (field == (int32_t)f->mask);
+    return gap;
+}
+
+struct lane_window {
+    int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
+};
+
+/* What lies under a window whose first tap is at (y, x), to every fourth byte: the zero point outside
+ * of the image. */
+BONSAI_SHARED void gather_lane(int8_t *to, const int8_t *image, int32_t y, int32_t x,
+                               const struct lane_window *window)
+{
+    const int32_t in_w = window->in_w, in_c = window->in_c;
+    const int8_t outside = (int8_t)window->zero_point;
+    for (int32_t ky = window->kernel_h; ky > 0; ky--, y += window->dilation_h) {
+        for (int32_t kx = window->kernel_w, ix = x; kx > 0; kx--, ix += window->dilation_w) {
+            const int32_t inside = y >= 0 && y < window->in_h && ix >= 0 && ix < in_w;
+            const int8_t *from = inside ? image + (y * in_w + ix) * in_c : &outside;
+            const int32_t step = inside ? 1 : 0;
+            for (int32_t c = in_c; c > 0; c--, from += step, to += 4)
+                *to = *from;
+        }
+    }
+}
+
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
+ * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
+ * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
+}
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+static inline int8_t to_output(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
+
+/* Outputs of one channel of n pixels, `step` bytes apart: from sums, and from what `stage` has of the
+ * channel (what they begin with, multiplier, shift). */
+BONSAI_SHARED void store_lanes(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
+                               int32_t n, const struct output *output)
+{
+    for (; n > 0; n--, y += step)
+        *y = to_output(requantise(*sums++ + stage[0], stage[1], stage[2]), output);
+}
+
+struct conv2d_packed_s8_args {
+    const uint16_t *fields;
+    const int8_t *values;
+    const int32_t *stage;
+    uint8_t in_h;
+    uint8_t in_c;
+    uint8_t stride_h;
+    uint8_t pad_top;
+    uint8_t pad_left;
+    uint8_t out_h;
+    uint8_t out_w;
+    uint8_t pixels;
+    uint8_t count;
+    uint8_t channels;
+};
+
+/* The weights of a layer, and how far they are taken. */
+struct conv2d_packed_s8_stream {
+    /* Taps of a channel. */
+    int32_t count;
+    struct fields fields;
+    int32_t tap;
+    const int8_t *bytes;
+};
+
+/* Adds one channel's products to the sums of four pixels: x has a byte of each in a word
+ * for every tap. There are
+ * gaps between weights that are not zero, and after each gap a weight. */
+BONSAI_SHARED void conv2d_packed_s8_channel(int32_t *sums, const int32_t *x,
+    struct conv2d_packed_s8_stream *stream)
+{
+    struct fields fields = stream->fields;
+    const int8_t *byte = stream->bytes;
+    int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+    int32_t tap = stream->tap;
+    for (; tap < stream->count; tap += 1 + take_gap(&fields)) {
+        {
+            const int32_t weight = *byte++;
+            const int32_t word = x[tap];
+            sum0 += weight * (int8_t)word;
+            sum1 += weight * (int8_t)(word >> 8);
+            sum2 += weight * (int8_t)(word >> 16);
+            sum3 += weight * (word >> 24);
+        }
+    }
+    stream->tap = tap - stream->count;
+    stream->fields = fields;
+    stream->bytes = byte;
+    sums[0] = sum0;
+    sums[1] = sum1;
+    sums[2] = sum2;
+    sums[3] = sum3;
+}
+
+/* Four pixels at a time: what lies under their windows is gathered in scratch, then multiplied by
+ * one channel's weights after the other.
+ * The input's zero point is folded into the biases. */
+static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch,
+                             const struct conv2d_packed_s8_args *restrict args)
+{
+    const struct output output = { -131, 124, 3, 1 };
+    const int32_t channels = args->channels, pixels = args->pixels;
+    const struct lane_window window = { args->in_h, 9, args->in_c, 3, 3,
+                                        1, 1, 3 };
+    int32_t oy = 0, ox = 0;
+    enum { lanes = 4 };
+
+    for (int32_t pixel = 0; pixel < pixels; pixel += lanes) {
+        const int32_t n = pixels - pixel < lanes ? pixels - pixel : lanes;
+        for (int32_t lane = 0; lane < n; lane++) {
+            gather_lane(scratch + lane, in, oy * args->stride_h - args->pad_top,
+                        ox * 1 - args->pad_left, &window);
+            if (++ox == args->out_w) {
+                ox = 0;
+                if (++oy == args->out_h) {
+                    oy = 0;
+                    in += window.in_h * window.in_w * window.in_c;
+                }
+            }
+        }
+        const int32_t *const x = (const int32_t *)(const void *)scratch;
+        const int32_t *stage = args->stage;
+        struct conv2d_packed_s8_stream stream = {
+            .count = args->count,
+            .fields = fields_at(args->fields, 3, 32768),
+            .bytes = args->values,
+        };
+        stream.tap = take_gap(&stream.fields);
+        for (int32_t c = 0; c < channels; c++, stage += 3) {
+            int32_t sums[lanes];
+            conv2d_packed_s8_channel(sums, x, &stream);
+            store_lanes(out + c, channels, sums, stage, n, &output);
+        }
+        out += n * channels;
+    }
+}
+
+static const struct conv2d_packed_s8_args model_conv2d_0_args BONSAI_FLASH = {
+    .fields = model_conv2d_0_fields, .values = model_conv2d_0_values, .stage = model_conv2d_0_stage,
+    .in_h = 9, .in_c = 4, .stride_h = 2, .pad_top = 1, .pad_left = 1, .out_h = 5, .out_w = 9,
+    .pixels = 45, .count = 36, .channels = 8,
+};
+
+static const struct conv2d_packed_s8_args model_conv2d_1_args BONSAI_FLASH = {
+    .fields = model_conv2d_1_fields, .values = model_conv2d_1_values, .stage = model_conv2d_1_stage,
+    .in_h = 5, .in_c = 8, .stride_h = 1, .pad_top = 0, .pad_left = 0, .out_h = 3, .out_w = 7,
+    .pixels = 21, .count = 72, .channels = 6,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,9,8]  3x3 stride 2x1 pad 1,1,1,1
+     * kernel portable/conv2d_packed (test; 12960 MAC); scratch 144 B at 0x02ac; arena in 0x0000,
+     * out 0x0144 */
+    case 0:
+        conv2d_packed_s8(arena + 0x0000, arena + 0x0144, arena + 0x02ac, &model_conv2d_0_args);
+        break;
+    /* conv2d_1: "conv2d_1"  s8 [1,5,9,8] -> [1,3,7,6]  3x3
+     * kernel portable/conv2d_packed (test; 9072 MAC); scratch 288 B at 0x03bc; arena in 0x0144,
+     * out 0x033c */
+    case 1:
+        conv2d_packed_s8(arena + 0x0144, arena + 0x033c, arena + 0x03bc, &model_conv2d_1_args);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,68 @@
+/** Kernels that pack weights are slower or smaller than others: when they are taken. */
+import { expect } from 'chai';
+import { analyse } from '../../src/analysis/index.js';
+import { mainGraph } from '../../src/ir/graph.js';
+import { makePlan } from '../../src/plan/index.js';
+import type { CompileOptions } from '../../src/plan/types.js';
+import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
+import { defaults } from '../support/plan.js';
+
+const target = {
+  name: 'test',
+  features: new Set<never>(),
+  costs: {},
+  costUnit: 'cycles' as const,
+  flashBytes: null,
+  ramBytes: null,
+};
+
+/** What computes a fully connected layer, 256 to 256: 64 KB of weights. */
+function kernelOf(weight: (random: Random) => number, options: Partial<CompileOptions>): string {
+  const random = new Random(1);
+  const b = new GraphBuilder();
+  const data = Int8Array.from({ length: 256 * 256 }, () => weight(random));
+  const weights = b.constant(data, [256, 256], perTensorQuant(0.02, 0));
+  const attrs = { activation: 'none', rounding: 'double' };
+  const module = b.module([b.node('fully_connected', [b.input([1, 256]), weights, null], attrs)]);
+  const facts = analyse(mainGraph(module));
+  const { steps } = makePlan(module, facts, target, { ...defaults, ...options });
+  return steps[0]?.kernel ?? 'none';
+}
+
+const any = (random: Random) => random.integer(-128, 127);
+const fourBits = (random: Random) => random.integer(-8, 7);
+const sixteenValues = (random: Random) => 16 * random.integer(-8, 7) + 3;
+const oneOfTwenty = (random: Random) => (random.integer(1, 20) === 1 ? any(random) : 0);
+/** About 4 bits each in a code. */
+const peaked = (random: Random) =>
+  random.integer(0, 9) > 0 ? random.integer(-4, 4) : random.integer(-70, 70);
+/** About 7 bits each in a code. */
+const bellShaped = (random: Random) =>
+  [1, 2, 3, 4].reduce((sum) => sum + random.integer(-25, 25), 0);
+
+const dense = 'portable/fully_connected';
+const packed = 'portable/conv2d_packed';
+const coded = 'portable/conv2d_coded';
+const tight = { maxFlash: (24 + 45) * 1024 };
+
+const rows: [edge: string, Parameters<typeof kernelOf>[0], Partial<CompileOptions>, string][] = [
+  ['4 bits are half the bytes, but slower', fourBits, {}, dense],
+  ['a budget forces them', fourBits, tight, packed],
+  ['size takes them', fourBits, { optimize: 'size' }, packed],
+  ['speed does not', fourBits, { optimize: 'speed' }, dense],
+  ['but where a budget forces it', fourBits, { optimize: 'speed', ...tight }, packed],
+  ['16 values anywhere are 4 bits', sixteenValues, tight, packed],
+  ['all values: nothing to gain', any, { optimize: 'size' }, dense],
+  ['few weights are faster than all', oneOfTwenty, {}, packed],
+  ['half of the bytes for nine times the time', peaked, { optimize: 'size' }, coded],
+  ['an eighth for that is too little', bellShaped, { optimize: 'size' }, dense],
+  ['but where a budget forces it', bellShaped, { maxFlash: (24 + 62) * 1024 }, coded],
+];
+
+describe('plan: packed weights', () => {
+  for (const [edge, weight, options, kernel] of rows) {
+    it(`${edge}: ${kernel}`, () => {
+      expect(kernelOf(weight, options)).to.equal(kernel);
+    });
+  }
+});
