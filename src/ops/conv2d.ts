@@ -23,7 +23,7 @@ import {
   stageNumbers,
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
-import { sparseConvolution } from './dsp/sparse.js';
+import { sparseConvolutions } from './dsp/sparse.js';
 import { pixelHalves, rowHalves } from './halves.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { vectorConvolution } from './mve/conv2d.js';
@@ -275,8 +275,7 @@ export const conv2d = {
   variants: residualVariants([
     smladRow(isPointwise, convolutionOf),
     smladConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
-    sparseConvolution(8, (view) => dimsOf(view).groups === 1, convolutionOf),
-    sparseConvolution(4, (view) => dimsOf(view).groups === 1, convolutionOf),
+    ...sparseConvolutions((view) => dimsOf(view).groups === 1, convolutionOf),
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     lanesKernel((view) => dimsOf(view).groups === 1, convolutionOf),

@@ -23,7 +23,7 @@ import {
   rowShape,
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
-import { sparseConvolution, sparseRow } from './dsp/sparse.js';
+import { sparseConvolutions, sparseRow } from './dsp/sparse.js';
 import { channelHalves } from './halves.js';
 import { lanes } from './interleave.js';
 import { vectorFullyConnected } from './mve/conv2d.js';
@@ -173,8 +173,7 @@ export const fullyConnected = {
     smladRow(() => true, layerOf),
     smladConvolution((view) => rowsOf(view) > 1, convolutionOf),
     sparseRow((view) => rowsOf(view) === 1, layerOf),
-    sparseConvolution(8, (view) => rowsOf(view) > 1, convolutionOf),
-    sparseConvolution(4, (view) => rowsOf(view) > 1, convolutionOf),
+    ...sparseConvolutions((view) => rowsOf(view) > 1, convolutionOf),
     vectorFullyConnected(layerOf),
     lanesKernel(() => true, convolutionOf),
     sparseRowKernel((view) => rowsOf(view) === 1, convolutionOf),

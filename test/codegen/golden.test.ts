@@ -93,6 +93,7 @@ const rows: Readonly<Record<string, Fill>> = {
   },
   'dsp/sparse_conv2d_by4': (b) =>
     b.conv2d(b.conv2d(b.input([1, 9, 9, 3]), [8, 1, 1], {}), [6, 1, 1], {}),
+  'dsp/sparse_conv2d_blocks': (b) => b.conv2d(b.input([1, 9, 9, 6]), [6, 1, 1], {}),
   'dsp/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'dsp/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'mve/add_table': (b) => {

@@ -1,19 +1,21 @@
 /**
  * Convolutions and fully connected layers that skip the weights that are 0, with SMLABB and SMLATB:
- * one instruction for each pixel and weight that is left.
+ * one instruction for each pixel and weight that is left. Where whole blocks of four neighbouring
+ * channels are 0, with SMLAD: one instruction for each pixel and two weights of the other blocks.
  *
- * The same tap of four or eight output pixels lies side by side in scratch, as int16; a weight's
- * address and value come from a stream (sparse/stream.ts). A single row has no other pixel to share
- * that with: its input is read where it is.
+ * The same tap (or block of taps) of four or eight output pixels lies side by side in scratch, as
+ * int16; a weight's address and value come from a stream (sparse/stream.ts). A single row has no
+ * other pixel to share that with: its input is read where it is.
  */
 import type { NodeView } from '../../ir/graph.js';
 import type { KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
-import { type AccumulationAttrs, inputZeroPoint } from '../accumulation.js';
+import { type AccumulationAttrs, type Filters, inputZeroPoint } from '../accumulation.js';
 import { type Convolution, isPixelRow } from '../convolution.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { hasResidual, residualOperands, residualOverlap, residualWork } from '../residual.js';
 import {
   type Channel,
+  entriesOf,
   isWithinReach,
   type StreamForm,
   storedEntries,
@@ -26,42 +28,72 @@ import { liveWeights } from './words.js';
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
 
 const support = [
-  ...['eight', 'four', 'one'].flatMap((shape) => [
+  ...['eight', 'four', 'one', 'blocks'].flatMap((shape) => [
     `sparse_${shape}`,
     ...['linear', 'twice', 'once'].map((form) => `sparse_${shape}_${form}`),
   ]),
   ...['linear', 'twice', 'once'].flatMap((form) => [`finish_${form}`, `multiply_${form}`]),
   ...['define_sparse', 'clamp_outputs', 'smmla', 'smmlar', 'saturate8'],
-  ...['sparse_columns', 'sparse_pixels', 'sparse_windows'],
+  ...['sparse_columns', 'sparse_quads', 'sparse_pixels', 'sparse_windows'],
+  ...['smlad', 'sxtb16', 'load_word'],
 ]
   .map((name) => `dsp/support/${name}`)
   .concat('portable/support/add_residual');
 
-/** Pixels of a tile, and the loop over their columns. */
-const tiles = {
-  8: { tapBytes: 16, stepEntries: 2, stepBytes: 92 },
-  4: { tapBytes: 8, stepEntries: 2, stepBytes: 52 },
-} as const satisfies Record<number, StreamForm>;
+/** How a tile of pixels is multiplied. */
+interface Tile {
+  readonly template: string;
+  readonly pixels: 4 | 8;
+  readonly stream: StreamForm;
+  /** Cycles of an entry, of a channel (outputs apart) and of a value that is widened. */
+  readonly cycles: { readonly entry: number; readonly channel: number; readonly widened: number };
+}
 
-type Tile = keyof typeof tiles;
+const tiles = {
+  eight: {
+    template: 'dsp/sparse_conv2d',
+    pixels: 8,
+    stream: { tapBytes: 16, blockTaps: 1, stepEntries: 2, stepBytes: 92 },
+    cycles: { entry: 11.6, channel: 20.5, widened: 1.7 },
+  },
+  four: {
+    template: 'dsp/sparse_conv2d_by4',
+    pixels: 4,
+    stream: { tapBytes: 8, blockTaps: 1, stepEntries: 2, stepBytes: 52 },
+    cycles: { entry: 6.6, channel: 15.5, widened: 1.7 },
+  },
+  blocks: {
+    template: 'dsp/sparse_conv2d_blocks',
+    pixels: 8,
+    stream: { tapBytes: 16, blockTaps: 4, stepEntries: 1, stepBytes: 112 },
+    cycles: { entry: 28.4, channel: 18, widened: 1.2 },
+  },
+} as const satisfies Record<string, Tile>;
 
 /** The loop over a single pixel, whose taps are bytes. */
-const row: StreamForm = { tapBytes: 1, stepEntries: 4, stepBytes: 52 };
+const row: StreamForm = { tapBytes: 1, blockTaps: 1, stepEntries: 4, stepBytes: 52 };
 
 /**
- * A convolution, so many output pixels at a time.
+ * A convolution, a tile of output pixels at a time: in each way that there is.
  *
  * @param describe of nodes for which `when` holds
  */
-export function sparseConvolution<A extends AccumulationAttrs>(
-  tile: Tile,
+export function sparseConvolutions<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): readonly KernelVariant<A>[] {
+  return Object.values(tiles).map((tile) => sparseConvolution(tile, when, describe));
+}
+
+function sparseConvolution<A extends AccumulationAttrs>(
+  { template, pixels: tile, stream: form, cycles }: Tile,
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const form = tiles[tile];
-  const columnsBytes = ({ filters }: Convolution) => 2 * tile * filters.depth;
+  const columnsFor = ({ shape, filters }: Convolution) => columnsOf(filters, shape.inC, form);
+  const columnsBytes = (convolution: Convolution) => 2 * tile * columnsFor(convolution).length;
   return {
-    template: tile === 8 ? 'dsp/sparse_conv2d' : 'dsp/sparse_conv2d_by4',
+    template,
     needs: ['dsp'],
     support,
     addsResidual: true,
@@ -79,18 +111,25 @@ export function sparseConvolution<A extends AccumulationAttrs>(
       const convolution = describe(view);
       const { shape, filters } = convolution;
       const count = Math.ceil((shape.batches * shape.outH * shape.outW) / tile);
-      const { stored, finishing } = streamed(view, convolution, form, context);
+      const columns = columnsFor(convolution);
+      const { stored, finishing } = streamed(view, convolution, columns, form, context);
       const pointwise = isPixelRow(shape);
       // What is left over of four channels goes byte by byte.
       const isShallow = shape.inC % 4 !== 0;
+      const isWhole = columns.length === filters.depth;
+      const partBytes = isWhole ? 0 : (shape.inC % 4) * shape.kernelH * shape.kernelW;
       return {
-        entries: { count: count * stored, cycles: tile === 8 ? 11.6 : 6.6 },
-        channels: { count: count * filters.channels, cycles: tile === 8 ? 20.5 : 15.5 },
+        entries: { count: count * stored, cycles: cycles.entry },
+        channels: { count: count * filters.channels, cycles: cycles.channel },
         [finishing]: { count: count * tile * filters.channels, cycles: finishCycles[finishing] },
-        widened: { count: count * tile * filters.depth, cycles: isShallow ? 2.3 : 1.7 },
+        widened: { count: count * tile * columns.length, cycles: isShallow ? 2.3 : cycles.widened },
+        ...(isWhole ? {} : { parts: { count: count * tile * partBytes, cycles: 6 } }),
         tiles: { count, cycles: 60 },
         windows: { count: pointwise ? 0 : count * tile, cycles: 55 },
-        runs: { count: pointwise ? 0 : runsOf(shape), cycles: isShallow ? 110 : 85 },
+        runs: {
+          count: pointwise ? 0 : runsOf(shape, isJoined(convolution, columns)),
+          cycles: isShallow ? 110 : 85,
+        },
         ...residualWork(view, 19),
       };
     },
@@ -103,7 +142,8 @@ export function sparseConvolution<A extends AccumulationAttrs>(
       const convolution = describe(view);
       const { shape } = convolution;
       const pointwise = isPixelRow(shape);
-      const call = sparseCall(view, convolution, form, context);
+      const columns = columnsFor(convolution);
+      const call = sparseCall(view, convolution, columns, form, context);
       const needsColumns = !pointwise || hasResidual(view);
       const window = {
         in_h: shape.inH,
@@ -119,13 +159,16 @@ export function sparseConvolution<A extends AccumulationAttrs>(
         pad_left: shape.padLeft,
         out_h: shape.outH,
         out_w: shape.outW,
+        joins: isJoined(convolution, columns) ? 1 : 0,
       };
       return [
         {
           ...call,
-          flags: { ...call.flags, pointwise },
+          flags: { ...call.flags, pointwise, four: tile === 4, blocks: form.blockTaps > 1 },
           numbers: {
             ...call.numbers,
+            tile,
+            ...(form.blockTaps === 1 ? { tap_bytes: form.tapBytes } : {}),
             in_c: shape.inC,
             pixels: shape.batches * shape.outH * shape.outW,
             ...(needsColumns ? { columns_bytes: columnsBytes(convolution) } : {}),
@@ -156,24 +199,38 @@ export function sparseRow<A extends AccumulationAttrs>(
     work(view, context) {
       const layer = describe(view);
       const { channels } = layer.filters;
-      const { stored, finishing } = streamed(view, layer, row, context);
+      const columns = columnsOf(layer.filters, layer.filters.depth, row);
+      const { stored, finishing } = streamed(view, layer, columns, row, context);
       return {
         entries: { count: stored, cycles: 3.3 },
         channels: { count: channels, cycles: 9 },
         [finishing]: { count: channels, cycles: finishCycles[finishing] },
       };
     },
-    lower: (view, context) => [sparseCall(view, describe(view), row, context)],
+    lower(view, context) {
+      const layer = describe(view);
+      const columns = columnsOf(layer.filters, layer.filters.depth, row);
+      return [sparseCall(view, layer, columns, row, context)];
+    },
   };
 }
 
 /** What it takes to finish an output. */
 const finishCycles = { linear: 2, twice: 6.2, once: 3.2 } as const;
 
-/** Runs of taps that four windows side by side have in the image, and single taps elsewhere. */
-function runsOf(shape: WindowShape): number {
+/** Whether taps side by side in the image are so in the columns. */
+function isJoined({ shape, filters }: Convolution, columns: readonly number[]): boolean {
+  return shape.dilationW === 1 && columns.length === filters.depth;
+}
+
+/**
+ * Runs of taps that four windows side by side have in the image, and single taps elsewhere.
+ *
+ * @param joins see isJoined
+ */
+function runsOf(shape: WindowShape, joins: boolean): number {
   const { batches, inH, inW, outH, outW, kernelH, kernelW } = shape;
-  const { strideH, strideW, dilationH, dilationW, padTop, padLeft } = shape;
+  const { strideH, strideW, dilationH, padTop, padLeft } = shape;
   let runs = 0;
   for (let first = 0; first < outH * outW; first += 4) {
     const last = Math.min(first + 3, outH * outW - 1);
@@ -184,7 +241,7 @@ function runsOf(shape: WindowShape): number {
     const bottom = Math.floor(last / outW) * strideH - padTop;
     const begin = Math.max(0, -left);
     const end = Math.min(kernelW, inW - right);
-    const perRow = dilationW > 1 || end <= begin ? kernelW : kernelW - (end - begin) + 1;
+    const perRow = !joins || end <= begin ? kernelW : kernelW - (end - begin) + 1;
     for (let ky = 0; ky < kernelH; ky += 1) {
       const isInside = top + ky * dilationH >= 0 && bottom + ky * dilationH < inH;
       runs += isInside ? perRow : kernelW;
@@ -202,18 +259,26 @@ function isPossible(
   return isWithinReach(layer.filters.depth, form) && finishFor(view, layer, context) !== null;
 }
 
+/** The position in a filter of each column; −1 for what fills up the last block of a pixel. */
+function columnsOf({ depth }: Filters, inC: number, { blockTaps }: StreamForm): readonly number[] {
+  const perPixel = Math.ceil(inC / blockTaps) * blockTaps;
+  return Array.from({ length: (depth / inC) * perPixel }, (_, column) => {
+    const channel = column % perPixel;
+    return channel < inC ? Math.floor(column / perPixel) * inC + channel : -1;
+  });
+}
+
 function channelsOf(
   view: NodeView<AccumulationAttrs>,
   { filters }: Layer,
+  columns: readonly number[],
+  form: StreamForm,
   finish: Finish,
 ): readonly Channel[] {
   const weightAt = liveWeights(view, filters, finish);
   return finish.channels.map(({ start, constants }, channel) => {
-    const weights = Array.from({ length: filters.depth }, (_, tap) => ({
-      tap,
-      weight: weightAt(channel, tap),
-    }));
-    return { entries: weights.filter(({ weight }) => weight !== 0), start: start | 0, constants };
+    const weights = columns.map((position) => weightAt(channel, position));
+    return { entries: entriesOf(weights, form), start: start | 0, constants };
   });
 }
 
@@ -221,11 +286,12 @@ function channelsOf(
 function streamed(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
+  columns: readonly number[],
   form: StreamForm,
   context: KernelContext,
 ) {
   const finish = finishFor(view, layer, context) as Finish;
-  const stored = channelsOf(view, layer, finish).reduce(
+  const stored = channelsOf(view, layer, columns, form, finish).reduce(
     (sum, { entries }) => sum + storedEntries(entries.length, form),
     0,
   );
@@ -236,11 +302,12 @@ function streamed(
 function sparseCall(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
+  columns: readonly number[],
   form: StreamForm,
   context: KernelContext,
 ): KernelCall {
   const finish = finishFor(view, layer, context) as Finish;
-  const weights = streamOf(channelsOf(view, layer, finish), form);
+  const weights = streamOf(channelsOf(view, layer, columns, form, finish), form);
   const operands = residualOperands(view);
   return {
     ...operands,

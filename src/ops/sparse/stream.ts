@@ -4,17 +4,19 @@
  * that the kernel's unrolled loop takes at one go.
  */
 
-/** A weight that is not 0. */
+/** Neighbouring weights that are not all 0. */
 export interface Entry {
-  /** Position in the filter. */
+  /** Position of the first one in the filter. */
   readonly tap: number;
-  readonly weight: number;
+  readonly weights: readonly number[];
 }
 
 /** What a kernel's loop is made of. */
 export interface StreamForm {
   /** Distance of the columns of two neighbouring taps. */
   readonly tapBytes: number;
+  /** Weights of an entry. */
+  readonly blockTaps: 1 | 4;
   /** Entries of one step of the loop. */
   readonly stepEntries: number;
   /** Machine code of one step. */
@@ -41,9 +43,19 @@ export function storedEntries(entries: number, { stepEntries }: StreamForm): num
   return 1 + Math.ceil(Math.max(0, entries - 1) / stepEntries) * stepEntries;
 }
 
-/** Whether the distances fit into 16 bits. */
-export function isWithinReach(taps: number, { tapBytes }: StreamForm): boolean {
-  return (taps - 1) * tapBytes < 2 ** 16;
+/** Whether the distances fit: into 16 bits beside a weight, into 31 beside a block. */
+export function isWithinReach(taps: number, { tapBytes, blockTaps }: StreamForm): boolean {
+  return (taps - 1) * tapBytes < 2 ** (blockTaps === 1 ? 16 : 31);
+}
+
+/** The entries of a filter that are not all 0. */
+export function entriesOf(weights: readonly number[], { blockTaps }: StreamForm): Entry[] {
+  const entries: Entry[] = [];
+  for (let tap = 0; tap < weights.length; tap += blockTaps) {
+    const block = weights.slice(tap, tap + blockTaps);
+    if (block.some((weight) => weight !== 0)) entries.push({ tap, weights: block });
+  }
+  return entries;
 }
 
 /** int32[]: channel after channel. */
@@ -52,25 +64,32 @@ export function streamOf(channels: readonly Channel[], form: StreamForm): Int32A
 }
 
 function channelWords({ entries, start, constants }: Channel, form: StreamForm): number[] {
-  const { tapBytes, stepEntries, stepBytes } = form;
+  const { tapBytes, blockTaps, stepEntries, stepBytes } = form;
   let at = 0;
-  const words = entries.map(({ tap, weight }) => {
+  const coded = entries.map(({ tap, weights }) => {
     const distance = (tap - at) * tapBytes;
     at = tap;
-    return (distance << 16) | ((weight * scale) & 0xffff);
+    return entryWords(weights, distance);
   });
-  // Places that are left over hold a weight of 0 for the tap before.
-  while (words.length < storedEntries(entries.length, form)) words.push(0);
-  const [first = 0, ...others] = words;
-  const runs: number[][] = [];
+  // Places that are left over hold weights of 0 for the tap before.
+  const none = entryWords(new Array<number>(blockTaps).fill(0), 0);
+  while (coded.length < storedEntries(entries.length, form)) coded.push(none);
+  const [first = none, ...others] = coded;
+  const runs: (typeof coded)[] = [];
   for (let i = 0; i < others.length; i += unrolled * stepEntries) {
     runs.push(others.slice(i, i + unrolled * stepEntries));
   }
-  const steps = (run: readonly number[]) => run.length / stepEntries;
+  const steps = (run: readonly unknown[]) => run.length / stepEntries;
   const entry = (unrolled - steps(runs[0] ?? [])) * stepBytes;
   const linked = runs.flatMap((run, i) => {
     const next = runs[i + 1];
-    return next === undefined ? run : [...run, -(linkBytes + steps(next) * stepBytes), 0];
+    return [...run.flat(), ...(next ? [-(linkBytes + steps(next) * stepBytes), 0] : [])];
   });
-  return [first, start, entry, ...linked, 0, ...constants];
+  return [...first, start, entry, ...linked, 0, ...constants];
+}
+
+function entryWords(weights: readonly number[], distance: number): readonly number[] {
+  const [a = 0, b = 0, c = 0, d = 0] = weights;
+  if (weights.length === 1) return [(distance << 16) | ((a * scale) & 0xffff)];
+  return [(a & 255) | ((b & 255) << 8) | ((c & 255) << 16) | (d << 24), distance];
 }

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
-  type Channel,
+  entriesOf,
   isWithinReach,
   type StreamForm,
   storedEntries,
@@ -16,50 +16,50 @@ import { hasQemu } from '../../support/qemu.js';
 import { fused, randomSum } from '../../support/residual.js';
 
 const forms = fc.constantFrom<StreamForm>(
-  { tapBytes: 16, stepEntries: 2, stepBytes: 92 },
-  { tapBytes: 8, stepEntries: 2, stepBytes: 52 },
-  { tapBytes: 1, stepEntries: 4, stepBytes: 52 },
+  { tapBytes: 16, blockTaps: 1, stepEntries: 2, stepBytes: 92 },
+  { tapBytes: 8, blockTaps: 1, stepEntries: 2, stepBytes: 52 },
+  { tapBytes: 1, blockTaps: 1, stepEntries: 4, stepBytes: 52 },
+  { tapBytes: 16, blockTaps: 4, stepEntries: 1, stepBytes: 112 },
 );
-const channels = fc
-  .record({
-    weights: fc.dictionary(
-      fc.integer({ min: 0, max: 4095 }).map(String),
-      fc.integer({ min: -128, max: 127 }),
-      { maxKeys: 80 },
-    ),
-    start: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
-    constants: fc.constant([7, 8, 9]),
+const filters = fc
+  .dictionary(fc.integer({ min: 0, max: 4095 }).map(String), fc.integer({ min: -128, max: 127 }), {
+    maxKeys: 80,
   })
-  .map(({ weights, start, constants }): Channel => {
-    const kept = Object.entries(weights).filter(([, weight]) => weight !== 0);
-    const entries = kept.map(([tap, weight]) => ({ tap: Number(tap), weight }));
-    return { entries: entries.sort((a, b) => a.tap - b.tap), start, constants };
-  });
+  .map((kept) => Array.from({ length: 4096 }, (_, tap) => kept[tap] ?? 0));
+const channels = fc.record({
+  filter: filters,
+  start: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  constants: fc.constant([7, 8, 9]),
+});
 
 /** As the kernels run through it: channel after channel. */
-function decode(words: Int32Array, { tapBytes, stepEntries, stepBytes }: StreamForm): Channel[] {
-  const found: Channel[] = [];
+function decode(words: Int32Array, { tapBytes, blockTaps, stepEntries, stepBytes }: StreamForm) {
+  const found: { filter: number[]; start: number; constants: number[] }[] = [];
   let at = 0;
   while (at < words.length) {
-    const [first = 0, start = 0, entry = 0] = words.subarray(at);
-    at += 3;
+    const filter = new Array<number>(4096).fill(0);
     let column = 0;
-    const entries: { tap: number; weight: number }[] = [];
-    const take = (word: number) => {
-      column += word >>> 16;
-      const weight = (word << 16) >> 24;
-      if (weight !== 0) entries.push({ tap: column / tapBytes, weight });
+    const take = () => {
+      const word = words[at++] as number;
+      column += blockTaps === 1 ? word >>> 16 : (words[at++] as number);
+      const shifts = blockTaps === 1 ? [16] : [24, 16, 8, 0];
+      shifts.forEach((shift, i) => {
+        const tap = column / tapBytes + i;
+        filter[tap] = (filter[tap] as number) + ((word << shift) >> 24);
+      });
     };
-    take(first);
+    take();
+    const [start = 0, entry = 0] = words.subarray(at);
+    at += 2;
     for (let steps = 8 - entry / stepBytes; ; ) {
       expect(steps).to.be.within(0, 8);
-      for (let i = 0; i < steps * stepEntries; i++) take(words[at++] as number);
+      for (let i = 0; i < steps * stepEntries; i++) take();
       const jump = words[at++] as number;
       if (jump === 0) break;
       at++;
       steps = (-jump - 8) / stepBytes;
     }
-    found.push({ entries, start, constants: [...words.subarray(at, at + 3)] });
+    found.push({ filter, start, constants: [...words.subarray(at, at + 3)] });
     at += 3;
   }
   return found;
@@ -70,23 +70,31 @@ describe('streams of weights and distances', () => {
     fc.assert(
       fc.property(fc.array(channels, { maxLength: 5 }), forms, (all, form) => {
         fc.pre(isWithinReach(4096, form));
-        const words = streamOf(all, form);
+        const entries = all.map(({ filter }) => entriesOf(filter, form));
+        const words = streamOf(
+          all.map((channel, i) => ({ ...channel, entries: entries[i] ?? [] })),
+          form,
+        );
         expect(decode(words, form)).to.deep.equal(all);
-        const stored = all.map(({ entries }) => storedEntries(entries.length, form));
-        const links = stored.map((entries) =>
-          Math.max(1, Math.ceil((entries - 1) / (8 * form.stepEntries))),
+        const stored = entries.map(({ length }) => storedEntries(length, form));
+        const links = stored.map((count) =>
+          Math.max(1, Math.ceil((count - 1) / (8 * form.stepEntries))),
         );
         // Besides the entries: a start, a jump, the constants, and a link of two words or one.
         const others = links.map((count) => 2 + 3 + 2 * count - 1);
-        expect(words.length).to.equal([...stored, ...others].reduce((sum, n) => sum + n, 0));
+        const entryWords = form.blockTaps === 1 ? 1 : 2;
+        const total = stored.reduce((sum, count) => sum + count * entryWords, 0);
+        expect(words.length).to.equal(others.reduce((sum, n) => sum + n, total));
       }),
       { numRuns: 200 },
     );
   });
 
-  it('reach as far as 16 bits', () => {
-    expect(isWithinReach(4096, { tapBytes: 16, stepEntries: 2, stepBytes: 92 })).to.equal(true);
-    expect(isWithinReach(4097, { tapBytes: 16, stepEntries: 2, stepBytes: 92 })).to.equal(false);
+  it('reach as far as 16 bits, of blocks as 31', () => {
+    const form = { tapBytes: 16, stepEntries: 2, stepBytes: 92 };
+    expect(isWithinReach(4096, { ...form, blockTaps: 1 })).to.equal(true);
+    expect(isWithinReach(4097, { ...form, blockTaps: 1 })).to.equal(false);
+    expect(isWithinReach(4097, { ...form, blockTaps: 4 })).to.equal(true);
   });
 });
 
@@ -94,7 +102,9 @@ const seeds = Array.from({ length: 56 }, (_, seed) => seed);
 const rows = [
   { op: 'conv2d', kernel: 'dsp/sparse_conv2d' },
   { op: 'conv2d', kernel: 'dsp/sparse_conv2d_by4' },
+  { op: 'conv2d', kernel: 'dsp/sparse_conv2d_blocks' },
   { op: 'fully_connected', kernel: 'dsp/sparse_conv2d' },
+  { op: 'fully_connected', kernel: 'dsp/sparse_conv2d_blocks' },
   { op: 'fully_connected', kernel: 'dsp/sparse_fully_connected' },
 ] as const;
 
@@ -116,7 +126,7 @@ describe('kernels that skip weights at 0 by the DSP extension', function () {
     });
   }
 
-  for (const kernel of ['dsp/sparse_conv2d', 'dsp/sparse_conv2d_by4']) {
+  for (const kernel of ['dsp/sparse_conv2d', 'dsp/sparse_conv2d_by4', 'dsp/sparse_conv2d_blocks']) {
     it(`residual sums by ${kernel}, on a simulated Cortex-M4`, async function () {
       if (!hasQemu()) this.skip();
       const sums = seeds.slice(0, 20).map((seed) => fused(randomSum(new Random(seed), 'conv2d')));

@@ -64,6 +64,7 @@ __asm__(
 
 typedef const int16_t *sparse_taps_eight;
 #define sparse_pixels_eight 8
+#define sparse_words_eight 1
 #define sparse_step_eight 2
 #define sparse_step_bytes_eight 92
 #define sparse_add_eight(sums, column, w) sparse_add(sums, column, w, 8)
@@ -140,11 +141,12 @@ __asm__(
 /* Functions that multiply columns of taps, one tap of some output pixels each, with the weights that
  * are not 0, one output channel after the other.
  *
- * The stream of a channel: its first entry, what its sums begin with, a jump, pairs (or quads) of
- * entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it takes
- * to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in its
- * lower half and the distance in bytes from the tap before in its upper one. A jump leads into eight
- * unrolled pairs, so late that as many are left as the stream has before the next jump. */
+ * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
+ * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it
+ * takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in
+ * its lower half and the distance in bytes from the tap before in its upper one; of a block, a word
+ * has four weights and the next one the distance. A jump leads into eight unrolled steps, so late that
+ * as many are left as the stream has before the next jump. */
 struct sparse {
     const int32_t *weights;
     const int32_t *end;
@@ -222,15 +224,16 @@ __asm__(
     static void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)             \
     {                                                                                              \
         for (const int32_t *w = m->weights; w != m->end; y++) {                                    \
-            int32_t sums[8], jump = w[2];                                                          \
+            const int32_t words = sparse_words_##shape;                                            \
+            int32_t sums[8], jump = w[words + 1];                                                  \
             for (int32_t i = 0; i < sparse_pixels_##shape; i++)                                    \
-                sums[i] = w[1];                                                                    \
+                sums[i] = w[words];                                                                \
             sparse_taps_##shape column = (sparse_taps_##shape)x + sparse_add_##shape(sums, x, w);  \
-            w += 3;                                                                                \
+            w += words + 2;                                                                        \
             for (int32_t left = 8 - jump / sparse_step_bytes_##shape;;                             \
                  left = (-jump - 8) / sparse_step_bytes_##shape) {                                 \
-                for (left *= sparse_step_##shape; left > 0; left--)                                \
-                    column += sparse_add_##shape(sums, column, w++);                               \
+                for (left *= sparse_step_##shape; left > 0; left--, w += words)                    \
+                    column += sparse_add_##shape(sums, column, w);                                 \
                 jump = w[0];                                                                       \
                 if (jump == 0)                                                                     \
                     break;                                                                         \
@@ -258,11 +261,13 @@ static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int
 define_sparse(sparse_eight_twice, sparse_eight(), multiply_twice());
 
 /* n int8 of four pixels as int16: in turn two words with the same int8 of all four, `step` bytes
- * apart: 8, or 16 where four other pixels lie between them. */
+ * apart: 8, or 16 where four other pixels lie between them. Returns where the next would begin. */
+#define sparse_columns(step) sparse_columns_##step
+
 #if defined(__ARM_FEATURE_DSP)
 
-void sparse_columns_8(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
-void sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
+uint32_t *sparse_columns_8(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
+uint32_t *sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
 
 /* r4 to r7: the pixels; r8 to r11: four int8 of each. */
 __asm__(
@@ -322,31 +327,28 @@ __asm__(
     "sparse_columns 8\n"
     "sparse_columns 16\n");
 
-static inline void sparse_columns(uint32_t *to, int32_t step, int32_t n,
-                                  const int8_t *const pixels[4])
-{
-    if (step == 16)
-        sparse_columns_16(to, n, pixels);
-    else
-        sparse_columns_8(to, n, pixels);
-}
-
 #else
 
-static inline void sparse_columns(uint32_t *to, int32_t step, int32_t n,
-                                  const int8_t *const pixels[4])
-{
-    for (int32_t i = 0; i < n; i++, to += step / 4) {
-        for (int32_t pair = 0; pair < 2; pair++)
-            to[pair] = (uint16_t)pixels[2 * pair][i] | (uint32_t)pixels[2 * pair + 1][i] << 16;
+#define define_sparse_columns(step)                                                                \
+    static inline uint32_t *sparse_columns_##step(uint32_t *to, int32_t n,                         \
+                                                  const int8_t *const from[4])                     \
+    {                                                                                              \
+        for (int32_t i = 0; i < n; i++, to += step / 4) {                                          \
+            to[0] = (uint16_t)from[0][i] | (uint32_t)from[1][i] << 16;                             \
+            to[1] = (uint16_t)from[2][i] | (uint32_t)from[3][i] << 16;                             \
+        }                                                                                          \
+        return to;                                                                                 \
     }
-}
+
+define_sparse_columns(8)
+define_sparse_columns(16)
 
 #endif
 
 /* Windows over images in NHWC. */
 struct sparse_windows {
     int32_t in_h, in_w, in_c;
+    int32_t joins; /* Taps side by side in the image are so in the columns. */
     int32_t kernel_h, kernel_w;
     int32_t stride_h, stride_w;
     int32_t dilation_h, dilation_w;
@@ -371,12 +373,13 @@ static inline void next_sparse_window(struct sparse_window *window, const struct
     window->image += all->in_h * all->in_w * all->in_c;
 }
 
-/* The columns of the taps of `tile` windows from *window on, 4 or 8, of which `count` are there: the
- * last one stands for the others. *window becomes the one behind. A tap outside the image is
+/* What `widen` makes of the taps of `tile` windows from *window on, 4 or 8, of which `count` are
+ * there: the last one stands for the others. *window becomes the one behind. A tap outside the image is
  * `padding`, in_c values. */
-BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile, int32_t count,
-                                  struct sparse_window *window, const struct sparse_windows *all,
-                                  const int8_t *padding)
+BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile,
+                                  uint32_t *(*widen)(uint32_t *, int32_t, const int8_t *const[4]),
+                                  int32_t count, struct sparse_window *window,
+                                  const struct sparse_windows *all, const int8_t *padding)
 {
     const int32_t in_h = all->in_h, in_w = all->in_w, in_c = all->in_c;
     const int32_t kernel_w = all->kernel_w, dilation_w = all->dilation_w;
@@ -401,7 +404,7 @@ BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile, int32_t count,
         uint32_t *column = to + first / 2;
         for (int32_t ky = 0; ky < all->kernel_h; ky++) {
             const int32_t down = ky * all->dilation_h;
-            const int32_t inside = dilation_w == 1 && top + down >= 0 && bottom + down < in_h;
+            const int32_t inside = all->joins && top + down >= 0 && bottom + down < in_h;
             for (int32_t kx = 0, run = 1; kx < kernel_w; kx += run) {
                 const int8_t *pixels[4];
                 run = inside && kx >= begin && kx < end ? end - kx : 1;
@@ -412,8 +415,7 @@ BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile, int32_t count,
                     else
                         pixels[i] = padding;
                 }
-                sparse_columns(column, 2 * tile, run * in_c, pixels);
-                column += tile / 2 * run * in_c;
+                column = widen(column, run * in_c, pixels);
             }
         }
     }
@@ -431,9 +433,10 @@ struct sparse_conv2d_s8_dsp_args {
     uint8_t stride_w;
 };
 
-/* Eight output pixels at a time, in the order of memory: what lies under their windows is widened to
- * int16 in scratch, the same tap of all side by side, then multiplied with the weights that are not
- * 0. The input's zero point is folded into the biases: a tap outside the image counts as it. */
+/* Eight output pixels at a time, in the order of memory: what lies under their windows is widened
+ * to int16 in scratch, the same tap of all side by side, then multiplied with the
+ * weights that are not 0. The input's zero point is folded into the biases: a tap outside the
+ * image counts as it. */
 static void sparse_conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
                                  const struct sparse_conv2d_s8_dsp_args *restrict args)
 {
@@ -445,7 +448,7 @@ static void sparse_conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
     };
     uint32_t *const columns = (uint32_t *)(void *)scratch;
     const struct sparse_windows windows = {
-        .in_h = args->in_h, .in_w = args->in_w, .in_c = args->in_c,
+        .in_h = args->in_h, .in_w = args->in_w, .in_c = args->in_c, .joins = 1,
         .kernel_h = 3, .kernel_w = 3,
         .stride_h = args->stride_h, .stride_w = args->stride_w,
         .dilation_h = 1, .dilation_w = 1,
@@ -457,7 +460,7 @@ static void sparse_conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
     memset(padding, 3, (size_t)windows.in_c);
     for (int32_t pixels = 25; pixels > 0; pixels -= 8) {
         const int32_t count = pixels < 8 ? pixels : 8;
-        sparse_windows(columns, 8, count, &window, &windows, padding);
+        sparse_windows(columns, 8, sparse_columns(16), count, &window, &windows, padding);
         const int32_t outputs = count * sparse.out_c;
         sparse_eight_twice(out, columns, &sparse, count);
         out += outputs;

@@ -54,6 +54,7 @@ __asm__(
 
 typedef const int16_t *sparse_taps_four;
 #define sparse_pixels_four 4
+#define sparse_words_four 1
 #define sparse_step_four 2
 #define sparse_step_bytes_four 52
 #define sparse_add_four(sums, column, w) sparse_add(sums, column, w, 4)
@@ -130,11 +131,12 @@ __asm__(
 /* Functions that multiply columns of taps, one tap of some output pixels each, with the weights that
  * are not 0, one output channel after the other.
  *
- * The stream of a channel: its first entry, what its sums begin with, a jump, pairs (or quads) of
- * entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it takes
- * to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in its
- * lower half and the distance in bytes from the tap before in its upper one. A jump leads into eight
- * unrolled pairs, so late that as many are left as the stream has before the next jump. */
+ * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
+ * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it
+ * takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in
+ * its lower half and the distance in bytes from the tap before in its upper one; of a block, a word
+ * has four weights and the next one the distance. A jump leads into eight unrolled steps, so late that
+ * as many are left as the stream has before the next jump. */
 struct sparse {
     const int32_t *weights;
     const int32_t *end;
@@ -212,15 +214,16 @@ __asm__(
     static void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)             \
     {                                                                                              \
         for (const int32_t *w = m->weights; w != m->end; y++) {                                    \
-            int32_t sums[8], jump = w[2];                                                          \
+            const int32_t words = sparse_words_##shape;                                            \
+            int32_t sums[8], jump = w[words + 1];                                                  \
             for (int32_t i = 0; i < sparse_pixels_##shape; i++)                                    \
-                sums[i] = w[1];                                                                    \
+                sums[i] = w[words];                                                                \
             sparse_taps_##shape column = (sparse_taps_##shape)x + sparse_add_##shape(sums, x, w);  \
-            w += 3;                                                                                \
+            w += words + 2;                                                                        \
             for (int32_t left = 8 - jump / sparse_step_bytes_##shape;;                             \
                  left = (-jump - 8) / sparse_step_bytes_##shape) {                                 \
-                for (left *= sparse_step_##shape; left > 0; left--)                                \
-                    column += sparse_add_##shape(sums, column, w++);                               \
+                for (left *= sparse_step_##shape; left > 0; left--, w += words)                    \
+                    column += sparse_add_##shape(sums, column, w);                                 \
                 jump = w[0];                                                                       \
                 if (jump == 0)                                                                     \
                     break;                                                                         \
@@ -248,11 +251,13 @@ static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int
 define_sparse(sparse_four_twice, sparse_four(), multiply_twice());
 
 /* n int8 of four pixels as int16: in turn two words with the same int8 of all four, `step` bytes
- * apart: 8, or 16 where four other pixels lie between them. */
+ * apart: 8, or 16 where four other pixels lie between them. Returns where the next would begin. */
+#define sparse_columns(step) sparse_columns_##step
+
 #if defined(__ARM_FEATURE_DSP)
 
-void sparse_columns_8(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
-void sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
+uint32_t *sparse_columns_8(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
+uint32_t *sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
 
 /* r4 to r7: the pixels; r8 to r11: four int8 of each. */
 __asm__(
@@ -312,38 +317,35 @@ __asm__(
     "sparse_columns 8\n"
     "sparse_columns 16\n");
 
-static inline void sparse_columns(uint32_t *to, int32_t step, int32_t n,
-                                  const int8_t *const pixels[4])
-{
-    if (step == 16)
-        sparse_columns_16(to, n, pixels);
-    else
-        sparse_columns_8(to, n, pixels);
-}
-
 #else
 
-static inline void sparse_columns(uint32_t *to, int32_t step, int32_t n,
-                                  const int8_t *const pixels[4])
-{
-    for (int32_t i = 0; i < n; i++, to += step / 4) {
-        for (int32_t pair = 0; pair < 2; pair++)
-            to[pair] = (uint16_t)pixels[2 * pair][i] | (uint32_t)pixels[2 * pair + 1][i] << 16;
+#define define_sparse_columns(step)                                                                \
+    static inline uint32_t *sparse_columns_##step(uint32_t *to, int32_t n,                         \
+                                                  const int8_t *const from[4])                     \
+    {                                                                                              \
+        for (int32_t i = 0; i < n; i++, to += step / 4) {                                          \
+            to[0] = (uint16_t)from[0][i] | (uint32_t)from[1][i] << 16;                             \
+            to[1] = (uint16_t)from[2][i] | (uint32_t)from[3][i] << 16;                             \
+        }                                                                                          \
+        return to;                                                                                 \
     }
-}
+
+define_sparse_columns(8)
+define_sparse_columns(16)
 
 #endif
 
-/* The columns of `tile` pixels, 4 or 8, of which `count` are there; the last one stands for the
- * others. */
-static inline void sparse_pixels(uint32_t *to, int32_t tile, const int8_t *in, int32_t count,
-                                 int32_t in_c)
+/* What `widen` makes of `tile` pixels, 4 or 8, of which `count` are there; the last one stands for
+ * the others. */
+static inline void sparse_pixels(uint32_t *to, int32_t tile,
+                                 uint32_t *(*widen)(uint32_t *, int32_t, const int8_t *const[4]),
+                                 const int8_t *in, int32_t count, int32_t in_c)
 {
     for (int32_t first = 0; first < tile; first += 4) {
         const int8_t *pixels[4];
         for (int32_t i = 0; i < 4; i++)
             pixels[i] = in + (first + i < count ? first + i : count - 1) * in_c;
-        sparse_columns(to + first / 2, 2 * tile, in_c, pixels);
+        widen(to + first / 2, in_c, pixels);
     }
 }
 
@@ -354,9 +356,9 @@ struct sparse_conv2d_by4_s8_dsp_args {
     uint8_t in_c;
 };
 
-/* Four pixels at a time: their values are widened to int16 in scratch, those of one channel side by
- * side, then multiplied with the weights that are not 0. The input's zero point is folded into the
- * biases. */
+/* Four pixels at a time: their values are widened to int16 in scratch, those of one
+ * channel side by side, then multiplied with the weights that are not 0. The input's
+ * zero point is folded into the biases. */
 static void sparse_conv2d_by4_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
                                      const struct sparse_conv2d_by4_s8_dsp_args *restrict args)
 {
@@ -370,7 +372,7 @@ static void sparse_conv2d_by4_s8_dsp(const int8_t *in, int8_t *out, int8_t *scra
     const int32_t in_c = args->in_c;
     for (int32_t pixels = 81; pixels > 0; pixels -= 4) {
         const int32_t count = pixels < 4 ? pixels : 4;
-        sparse_pixels(columns, 4, in, count, in_c);
+        sparse_pixels(columns, 4, sparse_columns(8), in, count, in_c);
         in += 4 * in_c;
         const int32_t outputs = count * sparse.out_c;
         sparse_four_twice(out, columns, &sparse, count);

@@ -41,6 +41,7 @@ __asm__(
 
 typedef const int8_t *sparse_taps_one;
 #define sparse_pixels_one 1
+#define sparse_words_one 1
 #define sparse_step_one 4
 #define sparse_step_bytes_one 52
 
@@ -124,11 +125,12 @@ __asm__(
 /* Functions that multiply columns of taps, one tap of some output pixels each, with the weights that
  * are not 0, one output channel after the other.
  *
- * The stream of a channel: its first entry, what its sums begin with, a jump, pairs (or quads) of
- * entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it takes
- * to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in its
- * lower half and the distance in bytes from the tap before in its upper one. A jump leads into eight
- * unrolled pairs, so late that as many are left as the stream has before the next jump. */
+ * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
+ * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it
+ * takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in
+ * its lower half and the distance in bytes from the tap before in its upper one; of a block, a word
+ * has four weights and the next one the distance. A jump leads into eight unrolled steps, so late that
+ * as many are left as the stream has before the next jump. */
 struct sparse {
     const int32_t *weights;
     const int32_t *end;
@@ -206,15 +208,16 @@ __asm__(
     static void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)             \
     {                                                                                              \
         for (const int32_t *w = m->weights; w != m->end; y++) {                                    \
-            int32_t sums[8], jump = w[2];                                                          \
+            const int32_t words = sparse_words_##shape;                                            \
+            int32_t sums[8], jump = w[words + 1];                                                  \
             for (int32_t i = 0; i < sparse_pixels_##shape; i++)                                    \
-                sums[i] = w[1];                                                                    \
+                sums[i] = w[words];                                                                \
             sparse_taps_##shape column = (sparse_taps_##shape)x + sparse_add_##shape(sums, x, w);  \
-            w += 3;                                                                                \
+            w += words + 2;                                                                        \
             for (int32_t left = 8 - jump / sparse_step_bytes_##shape;;                             \
                  left = (-jump - 8) / sparse_step_bytes_##shape) {                                 \
-                for (left *= sparse_step_##shape; left > 0; left--)                                \
-                    column += sparse_add_##shape(sums, column, w++);                               \
+                for (left *= sparse_step_##shape; left > 0; left--, w += words)                    \
+                    column += sparse_add_##shape(sums, column, w);                                 \
                 jump = w[0];                                                                       \
                 if (jump == 0)                                                                     \
                     break;                                                                         \
