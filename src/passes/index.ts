@@ -10,6 +10,7 @@ import { foldZeroPoints } from './fold-zero-points.js';
 import { fuseActivations } from './fuse-activations.js';
 import { fusePads } from './fuse-pads.js';
 import { fuseResiduals } from './fuse-residuals.js';
+import { orderChannels } from './order-channels.js';
 import { removeDeadChannels } from './remove-dead-channels.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
 import { eachGraph } from './rewrite.js';
@@ -67,6 +68,12 @@ export const passes: readonly Pass[] = [
     why: 'after fused clamps and pads: they make channels constant and windows reach the padding',
     faithful: false,
     run: eachGraph((graph) => removeDeadChannels(graph)),
+  },
+  {
+    name: 'order-channels',
+    why: 'after dead channels, whose removal moves all others out of the blocks that pruning left',
+    faithful: false,
+    run: eachGraph(orderChannels),
   },
   {
     name: 'trim-windows',

@@ -62,11 +62,11 @@ export function biasTensor(
   };
 }
 
-/** The tensor with these indices of one axis alone; itself where these are all. */
+/** The tensor with these indices of one axis alone; itself where nothing changes. */
 export function take(tensor: Tensor, axis: number, kept: readonly number[]): Tensor {
   const { shape, data, dtype, quant } = tensor;
   const extent = shape[axis] ?? 1;
-  if (kept.length === extent) return tensor;
+  if (kept.length === extent && kept.every((index, i) => index === i)) return tensor;
   const inner = elementCount(shape.slice(axis + 1));
   const taken = { ...tensor, shape: shape.with(axis, kept.length), source: null };
   if (data !== null) {

@@ -11,12 +11,12 @@ import {
   type TensorId,
   tensorOf,
 } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { operators } from '../../src/ops/index.js';
 import { removeDeadChannels } from '../../src/passes/remove-dead-channels.js';
 import { eachGraph } from '../../src/passes/rewrite.js';
 import { graphSeeds, growGraph } from '../support/graphs.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
+import { outputsOf } from '../support/outputs.js';
 
 const pass = eachGraph((graph) => removeDeadChannels(graph));
 
@@ -403,25 +403,6 @@ const rows: readonly Row[] = [
     channels: [2, 2, 2, 1],
   },
 ];
-
-/** Inputs at either end, at both in turn, and any. */
-function feeds(module: Module, seed: number) {
-  const graph = mainGraph(module);
-  const random = new Random(seed);
-  const elements = [() => -128, () => 127, () => random.pick([-128, 127]), () => random.int8(1)[0]];
-  return elements.map((element) =>
-    graph.inputs.map((id) =>
-      Int8Array.from(
-        { length: elementCount(tensorOf(graph, id).shape) },
-        () => element() as number,
-      ),
-    ),
-  );
-}
-
-function outputsOf(module: Module, seed: number) {
-  return feeds(module, seed).map((inputs) => evaluateGraph(mainGraph(module), inputs).outputs);
-}
 
 /** Makes filters and columns of zeros, so that channels become constant or unread. */
 function plant(module: Module, seed: number): Module {

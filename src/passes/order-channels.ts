@@ -1,0 +1,184 @@
+/**
+ * Orders channels so that the weights at 0 that read them lie in blocks of four. Which channels lie
+ * side by side is free: pruning in blocks says it, until a channel is removed and all others move up.
+ */
+import { analyse } from '../analysis/index.js';
+import { flowOf } from '../analysis/live-channels.js';
+import { type Graph, type NodeView, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
+import type { ChannelTie } from '../ir/op.js';
+import { channelCount } from '../ops/bounds.js';
+import { inputOf } from '../ops/operands.js';
+import { type Taken, takeChannels } from './take-channels.js';
+
+/** Neighbouring channels whose weights kernels skip at once. */
+const blockChannels = 4;
+/** An order is taken where it leaves less than this share of the blocks... */
+const worthwhile = 0.9;
+/** ... and as many weights in each: a block takes kernels as long as 2.4 single weights. */
+const leastWeights = 2.4;
+
+/**
+ * Tensors whose channels belong together take one order, and the constants with them. The graph's
+ * inputs and outputs keep theirs, and so does whatever an operator ties in other ways than one to
+ * one.
+ */
+export function orderChannels(graph: Graph): Graph {
+  const computed = [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)];
+  const orders = new Map<TensorId, Taken>(
+    computed.map((id) => [id, [...Array(channelCount(tensorOf(graph, id))).keys()]]),
+  );
+  let isOrdered = false;
+  for (const tensors of freeTensors(graph, computed)) {
+    const better = betterOrder(tapsBehind(graph, tensors));
+    if (better === null) continue;
+    isOrdered = true;
+    for (const id of tensors) orders.set(id, better);
+  }
+  return isOrdered ? takeChannels(graph, orders, analyse(graph)) : graph;
+}
+
+/** Tensors that must have their channels in the same order, where any order will do. */
+function freeTensors(graph: Graph, computed: readonly TensorId[]): readonly TensorId[][] {
+  const parent = new Map(computed.map((id) => [id, id]));
+  const rootOf = (id: TensorId): TensorId => {
+    const above = parent.get(id) as TensorId;
+    return above === id ? id : rootOf(above);
+  };
+  const bound = new Set<TensorId>([...graph.inputs, ...graph.outputs]);
+  for (const node of graph.nodes) {
+    const view = viewOf(graph, node);
+    const flow = flowOf(view);
+    if (flow?.kind === 'mixed') continue;
+    const ties = (flow?.ties ?? []).filter((tie) => isOneToOne(view, tie));
+    for (const [position, id] of node.inputs.entries()) {
+      if (id === null) continue;
+      const tie = ties.find(({ input }) => input === position);
+      const output = tie && node.outputs[tie.output];
+      if (output === undefined) bound.add(id);
+      else if (parent.has(id)) parent.set(rootOf(id), rootOf(output));
+    }
+    const hasTie = (i: number) => ties.some(({ output }) => output === i);
+    for (const [i, id] of node.outputs.entries()) if (!hasTie(i)) bound.add(id);
+    // A constant that is not tied one to one would have to be taken apart.
+    const isApart = flow?.ties.some((tie) => !ties.includes(tie)) === true;
+    if (isApart) for (const id of node.outputs) bound.add(id);
+  }
+  const boundRoots = new Set([...bound].filter((id) => parent.has(id)).map(rootOf));
+  const free = computed.filter((id) => !boundRoots.has(rootOf(id)));
+  const byRoot = new Map<TensorId, TensorId[]>();
+  for (const id of free) byRoot.set(rootOf(id), [...(byRoot.get(rootOf(id)) ?? []), id]);
+  return [...byRoot.values()];
+}
+
+function isOneToOne(view: NodeView, { input, output, first, repeat }: ChannelTie): boolean {
+  const [from, to] = [view.inputs[input], view.outputs[output]];
+  if (from == null || to === undefined) return true;
+  return first === 0 && repeat === 1 && channelCount(from) === channelCount(to);
+}
+
+/** Filters' taps with a weight other than 0 for a channel: one bit each. */
+type Taps = Uint32Array;
+
+/** By channel, of all layers that sum over it. */
+function tapsBehind(graph: Graph, tensors: readonly TensorId[]): readonly Taps[] {
+  const channels = channelCount(tensorOf(graph, tensors[0] as TensorId));
+  const readers = graph.nodes
+    .filter(({ inputs: [id] }) => id != null && tensors.includes(id))
+    .map((node) => viewOf(graph, node))
+    .filter((view) => flowOf(view)?.kind === 'mixed')
+    .map((view) => inputOf(view, 1).data ?? []);
+  const taps = readers.reduce((sum, weights) => sum + weights.length / channels, 0);
+  const found = Array.from({ length: channels }, () => new Uint32Array(Math.ceil(taps / 32)));
+  let first = 0;
+  for (const weights of readers) {
+    for (const [i, weight] of weights.entries()) {
+      const tap = first + Math.floor(i / channels);
+      const word = tap >>> 5;
+      const bits = found[i % channels] as Taps;
+      if (Number(weight) !== 0) bits[word] = (bits[word] as number) | (1 << (tap & 31));
+    }
+    first += weights.length / channels;
+  }
+  return found;
+}
+
+/** An order of the channels with fewer blocks, so that it pays; null where none is found. */
+function betterOrder(taps: readonly Taps[]): Taken | null {
+  const weights = taps.reduce((sum, bits) => sum + ones(bits), 0);
+  const enough = Math.min(worthwhile * blocksOf(taps), weights / leastWeights);
+  if (weights / blockChannels >= enough) return null;
+  const order = greedyOrder(taps);
+  return blocksOf(order.map((channel) => taps[channel] as Taps)) < enough ? order : null;
+}
+
+/** Blocks with a weight other than 0, for channels in this order. */
+function blocksOf(taps: readonly Taps[]): number {
+  let blocks = 0;
+  for (let first = 0; first < taps.length; first += blockChannels) {
+    blocks += ones(taps.slice(first, first + blockChannels).reduce(union));
+  }
+  return blocks;
+}
+
+/** Four channels at a time, those that share most, else as they came; what is left comes last. */
+function greedyOrder(taps: readonly Taps[]): Taken {
+  const left = new Set(taps.keys());
+  const blocks: (readonly number[])[] = [];
+  const grown = new Map<number, Group>();
+  while (left.size >= blockChannels) {
+    let best: Group | null = null;
+    for (const seed of left) {
+      const known = grown.get(seed);
+      const isCurrent = known?.channels.every((channel) => left.has(channel)) === true;
+      const group = isCurrent ? known : groupAround(seed, left, taps);
+      grown.set(seed, group);
+      if (best === null || group.saved > best.saved) best = group;
+    }
+    const block = [...(best?.channels ?? [])].sort((a, b) => a - b);
+    for (const channel of block) left.delete(channel);
+    blocks.push(block);
+  }
+  const inOrder = blocks.sort(([a = 0], [b = 0]) => a - b);
+  return [...inOrder.flat(), ...left];
+}
+
+interface Group {
+  readonly channels: readonly number[];
+  /** Weights that are not the first of their block. */
+  readonly saved: number;
+}
+
+/** A channel and those that, one after the other, share most taps with it and the others. */
+function groupAround(seed: number, left: ReadonlySet<number>, taps: readonly Taps[]): Group {
+  const channels = [seed];
+  let all = taps[seed] as Taps;
+  let saved = 0;
+  while (channels.length < blockChannels) {
+    let [nearest, most] = [-1, -1];
+    for (const channel of left) {
+      if (channels.includes(channel)) continue;
+      const common = shared(all, taps[channel] as Taps);
+      if (common > most) [nearest, most] = [channel, common];
+    }
+    channels.push(nearest);
+    saved += most;
+    all = union(all, taps[nearest] as Taps);
+  }
+  return { channels, saved };
+}
+
+const union = (a: Taps, b: Taps): Taps => a.map((word, i) => word | (b[i] as number));
+
+function shared(a: Taps, b: Taps): number {
+  let count = 0;
+  for (let i = 0; i < a.length; i += 1) count += onesOf((a[i] as number) & (b[i] as number));
+  return count;
+}
+
+const ones = (taps: Taps) => shared(taps, taps);
+
+function onesOf(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}

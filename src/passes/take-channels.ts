@@ -1,0 +1,136 @@
+/** Takes some of the channels of a graph's tensors, in any order, with what belongs to them. */
+import { flowOf } from '../analysis/live-channels.js';
+import { type Graph, type NodeView, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
+import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
+import { type AccumulationAttrs, inputOffset } from '../ops/accumulation.js';
+import { channelCount, constantOf } from '../ops/bounds.js';
+import { inputOf } from '../ops/operands.js';
+import { appendTensor, biasTensor, take } from './rewrite.js';
+
+/** The channels of a tensor that are taken, in their new order. */
+export type Taken = readonly number[];
+
+/**
+ * Tensors with those channels alone; constants lose or move what is multiplied with them; biases
+ * take over what constant channels added. Every value that is left is what it was.
+ *
+ * @param taken by computed tensor: what ties belong together, and no channel that varies and is read
+ * is left out
+ * @param facts which channels are constant
+ */
+export function takeChannels(
+  graph: Graph,
+  taken: ReadonlyMap<TensorId, Taken>,
+  facts: Pick<Facts, 'range'>,
+): Graph {
+  const tensors = graph.tensors.map((tensor, id) => {
+    const channels = taken.get(id);
+    return channels === undefined ? tensor : takeLast(tensor, channels);
+  });
+  const nodes = graph.nodes.map((node) => {
+    const view = viewOf(graph, node);
+    const inputs = [...node.inputs];
+    for (const [position, tensor] of constantsOf(view, taken, facts)) {
+      if (tensor !== view.inputs[position]) inputs[position] = appendTensor(tensors, tensor);
+    }
+    return { ...node, inputs };
+  });
+  return { ...graph, tensors, nodes };
+}
+
+/** What the constants of a node become, by input position. */
+function constantsOf(
+  view: NodeView,
+  taken: ReadonlyMap<TensorId, Taken>,
+  facts: Pick<Facts, 'range'>,
+): readonly (readonly [position: number, tensor: Tensor])[] {
+  const flow = flowOf(view);
+  const { inputs, outputs } = view.node;
+  const takenOf = (id: TensorId | null | undefined) => (id == null ? undefined : taken.get(id));
+  switch (flow?.kind) {
+    case 'tied':
+      return flow.ties.flatMap((tie) => {
+        const tensor = view.inputs[tie.input];
+        const out = takenOf(outputs[tie.output]);
+        return tensor?.data == null || out === undefined
+          ? []
+          : [[tie.input, takeLast(tensor, behind(tie, tensor, out))] as const];
+      });
+    case 'mixed': {
+      const channels = channelCount(inputOf(view, 0));
+      const kept = takenOf(inputs[0]) ?? range(channels);
+      const out = takenOf(outputs[0]);
+      return out === undefined ? [] : mixedConstants(view, flow, kept, out, facts);
+    }
+    default:
+      return [];
+  }
+}
+
+/** The channels of an operand that go to output channels that are taken. */
+function behind({ first, repeat }: ChannelTie, operand: Tensor, out: Taken): Taken {
+  const channels = out.map((channel) => (channel - first) / repeat);
+  const count = channelCount(operand);
+  return channels.filter((c) => Number.isInteger(c) && c >= 0 && c < count);
+}
+
+/** Weights of the rows and columns that are taken, and the bias with what constants added. */
+function mixedConstants(
+  view: NodeView,
+  { padded }: Extract<ChannelFlow, { kind: 'mixed' }>,
+  kept: Taken,
+  out: Taken,
+  facts: Pick<Facts, 'range'>,
+): readonly (readonly [position: number, tensor: Tensor])[] {
+  const input = inputOf(view, 0);
+  const weights = inputOf(view, 1);
+  const bias = view.inputs[2] ?? null;
+  const ranges = facts.range(input);
+  const channels = channelCount(input);
+  const gone = range(channels).filter((channel) => !kept.includes(channel));
+  const offset = inputOffset(view as NodeView<object> as NodeView<AccumulationAttrs>);
+  const depth = padded.length * channels;
+  const added = (o: number) => {
+    let sum = 0;
+    for (const channel of gone) {
+      // One without a value is multiplied with zeros alone.
+      const value = constantOf(ranges, channel);
+      if (value === null) continue;
+      for (let tap = 0; tap < padded.length; tap += 1) {
+        const weight = Number(weights.data?.[o * depth + tap * channels + channel]);
+        sum += (value - offset) * weight;
+      }
+    }
+    return sum;
+  };
+  const columns = padded.flatMap((_, tap) => kept.map((c) => tap * channels + c));
+  const matrix = { ...weights, shape: [weights.shape[0] ?? 1, depth] };
+  const left = take(take(matrix, 0, out), 1, columns);
+  const last = ((weights.shape.at(-1) as number) * columns.length) / depth;
+  const shape = [out.length, ...weights.shape.slice(1, -1), last];
+  const newWeights = left === matrix ? weights : { ...left, shape };
+  const newBias = bias === null ? null : takeLast(bias, out);
+  const additions = out.map(added);
+  if (additions.every((value) => value === 0)) {
+    return newBias === null
+      ? [[1, newWeights]]
+      : [
+          [1, newWeights],
+          [2, newBias],
+        ];
+  }
+  const data = Int32Array.from(out, (o, i) => Number(bias?.data?.[o] ?? 0) + (additions[i] ?? 0));
+  const inputs = [input, newWeights, newBias];
+  return [
+    [1, newWeights],
+    [2, biasTensor({ node: view.node, inputs }, data)],
+  ];
+}
+
+function takeLast(tensor: Tensor, channels: Taken): Tensor {
+  return take(tensor, tensor.shape.length - 1, channels);
+}
+
+function range(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

@@ -1,0 +1,24 @@
+/** What a model computes, for passes that must not change it. */
+import { elementCount, type Module, mainGraph, tensorOf } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { Random } from './module.js';
+
+/** Inputs at either end, at both in turn, and any. */
+function feeds(module: Module, seed: number) {
+  const graph = mainGraph(module);
+  const random = new Random(seed);
+  const elements = [() => -128, () => 127, () => random.pick([-128, 127]), () => random.int8(1)[0]];
+  return elements.map((element) =>
+    graph.inputs.map((id) =>
+      Int8Array.from(
+        { length: elementCount(tensorOf(graph, id).shape) },
+        () => element() as number,
+      ),
+    ),
+  );
+}
+
+/** The outputs for each of these inputs. */
+export function outputsOf(module: Module, seed: number) {
+  return feeds(module, seed).map((inputs) => evaluateGraph(mainGraph(module), inputs).outputs);
+}
