@@ -1,7 +1,8 @@
-/** Kernels that pack weights are slower or smaller than others: when they are taken. */
+/** Kernels that skip zeros or pack weights are slower or smaller than others: when they are taken. */
 import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
 import { mainGraph } from '../../src/ir/graph.js';
+import type { Feature } from '../../src/ir/op.js';
 import { makePlan } from '../../src/plan/index.js';
 import type { CompileOptions } from '../../src/plan/types.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
@@ -9,7 +10,6 @@ import { defaults } from '../support/plan.js';
 
 const target = {
   name: 'test',
-  features: new Set<never>(),
   costs: {},
   costUnit: 'cycles' as const,
   flashBytes: null,
@@ -17,7 +17,11 @@ const target = {
 };
 
 /** What computes a fully connected layer, 256 to 256: 64 KB of weights. */
-function kernelOf(weight: (random: Random) => number, options: Partial<CompileOptions>): string {
+function kernelOf(
+  weight: (random: Random) => number,
+  options: Partial<CompileOptions>,
+  features: readonly Feature[] = [],
+): string {
   const random = new Random(1);
   const b = new GraphBuilder();
   const data = Int8Array.from({ length: 256 * 256 }, () => weight(random));
@@ -25,13 +29,16 @@ function kernelOf(weight: (random: Random) => number, options: Partial<CompileOp
   const attrs = { activation: 'none', rounding: 'double' };
   const module = b.module([b.node('fully_connected', [b.input([1, 256]), weights, null], attrs)]);
   const facts = analyse(mainGraph(module));
-  const { steps } = makePlan(module, facts, target, { ...defaults, ...options });
+  const core = { ...target, features: new Set(features) };
+  const { steps } = makePlan(module, facts, core, { ...defaults, ...options });
   return steps[0]?.kernel ?? 'none';
 }
 
 const any = (random: Random) => random.integer(-128, 127);
 const fourBits = (random: Random) => random.integer(-8, 7);
 const sixteenValues = (random: Random) => 16 * random.integer(-8, 7) + 3;
+const threeOfTwenty = (random: Random) => (random.integer(1, 20) <= 3 ? any(random) : 0);
+const twoOfFive = (random: Random) => (random.integer(1, 5) <= 2 ? any(random) : 0);
 const oneOfTwenty = (random: Random) => (random.integer(1, 20) === 1 ? any(random) : 0);
 /** About 4 bits each in a code. */
 const peaked = (random: Random) =>
@@ -43,6 +50,8 @@ const bellShaped = (random: Random) =>
 const dense = 'portable/fully_connected';
 const packed = 'portable/conv2d_packed';
 const coded = 'portable/conv2d_coded';
+const lanes = 'swar/conv2d';
+const sparse = 'swar/sparse_fully_connected';
 const tight = { maxFlash: (24 + 45) * 1024 };
 
 const rows: [edge: string, Parameters<typeof kernelOf>[0], Partial<CompileOptions>, string][] = [
@@ -58,6 +67,21 @@ const rows: [edge: string, Parameters<typeof kernelOf>[0], Partial<CompileOption
   ['an eighth for that is too little', bellShaped, { optimize: 'size' }, dense],
   ['but where a budget forces it', bellShaped, { maxFlash: (24 + 62) * 1024 }, coded],
 ];
+
+const mul32 = ['mul32'] as const;
+const sparseRows: typeof rows = [
+  ['few weights are faster than all', threeOfTwenty, {}, sparse],
+  ['more are smaller, but slower', twoOfFive, { optimize: 'speed' }, lanes],
+  ['a budget forces them', twoOfFive, { optimize: 'speed', maxFlash: (24 + 60) * 1024 }, sparse],
+];
+
+describe('plan: sparse weights', () => {
+  for (const [edge, weight, options, kernel] of sparseRows) {
+    it(`${edge}: ${kernel}`, () => {
+      expect(kernelOf(weight, options, mul32)).to.equal(kernel);
+    });
+  }
+});
 
 describe('plan: packed weights', () => {
   for (const [edge, weight, options, kernel] of rows) {
