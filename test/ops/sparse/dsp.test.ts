@@ -104,7 +104,6 @@ const rows = [
   { op: 'conv2d', kernel: 'dsp/sparse_conv2d_by4' },
   { op: 'conv2d', kernel: 'dsp/sparse_conv2d_blocks' },
   { op: 'fully_connected', kernel: 'dsp/sparse_conv2d' },
-  { op: 'fully_connected', kernel: 'dsp/sparse_conv2d_blocks' },
   { op: 'fully_connected', kernel: 'dsp/sparse_fully_connected' },
 ] as const;
 
