@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { type Context, compileTemplate, render } from '../../src/codegen/templates.js';
 import { InternalError } from '../../src/errors.js';
@@ -59,5 +60,24 @@ describe('templates', () => {
       InternalError,
       'kernels/portable/none',
     );
+  });
+});
+
+describe('helpers of kernels', () => {
+  it('define each name once over all instruction sets: a program may have kernels of two', () => {
+    const root = new URL('../../templates/kernels/', import.meta.url);
+    const definition = /^(?:struct (\w+) \{|(?:BONSAI_\w+|static inline)[^;{]*?\b(\w+)\()/gm;
+    const definedIn = new Map<string, string[]>();
+    for (const path of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+      if (!/\/support\/.*\.hbs$/.test(path)) continue;
+      const text = readFileSync(new URL(path, root), 'utf8');
+      for (const [, struct, name] of text.matchAll(definition)) {
+        const key = struct === undefined ? `${name}()` : `struct ${struct}`;
+        definedIn.set(key, [...new Set([...(definedIn.get(key) ?? []), path])]);
+      }
+    }
+    expect(definedIn.size).to.be.above(100);
+    const twice = [...definedIn].filter(([, paths]) => paths.length > 1);
+    expect(twice).to.deep.equal([]);
   });
 });

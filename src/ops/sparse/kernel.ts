@@ -28,8 +28,8 @@ const support = [
     'take_gap',
     'take_coded',
     'gather_lane',
-    'store_lanes',
-    'store_lanes_single',
+    'store_sums',
+    'store_sums_single',
   ],
   ...['multiply_high', 'requantise', 'requantise_single', 'to_output', 'add_residual'],
 ].map((name) => `portable/support/${name}`);

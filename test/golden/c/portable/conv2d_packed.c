@@ -113,7 +113,7 @@ static inline int8_t to_output(int32_t scaled, const struct output *output)
 
 /* Outputs of one channel of n pixels, `step` bytes apart: from sums, and from what `stage` has of the
  * channel (what they begin with, multiplier, shift). */
-BONSAI_SHARED void store_lanes(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
+BONSAI_SHARED void store_sums(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
                                int32_t n, const struct output *output)
 {
     for (; n > 0; n--, y += step)
@@ -211,7 +211,7 @@ static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch,
         for (int32_t c = 0; c < channels; c++, stage += 3) {
             int32_t sums[lanes];
             conv2d_packed_s8_channel(sums, x, &stream);
-            store_lanes(out + c, channels, sums, stage, n, &output);
+            store_sums(out + c, channels, sums, stage, n, &output);
         }
         out += n * channels;
     }
