@@ -13,7 +13,7 @@ import { stageNumbers } from '../dense.js';
 import { lanes } from '../interleave.js';
 import { outputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
-import { residualOperands, residualOverlap } from '../residual.js';
+import { residualOperands, residualOverlap, residualWork } from '../residual.js';
 import {
   blocksFrom,
   columnByColumn,
@@ -64,6 +64,7 @@ export function vectorConvolution<A extends AccumulationAttrs>(
       return {
         products: { count: blocks * vectorsOf(filters), cycles: 16 },
         blocks: { count: blocks, cycles: 33 },
+        ...residualWork(view, 4),
         pairs: { count: pairs, cycles: 20 },
         ...gathered,
       };
@@ -154,6 +155,7 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
       return {
         products: { count: blocks * vectorsOf(filters), cycles: 10 },
         blocks: { count: blocks, cycles: 22 },
+        ...residualWork(view, 4),
       };
     },
     overlap: residualOverlap,
