@@ -154,7 +154,7 @@ function blockStarts({ data, channels, depth }: WeightRows): Uint16Array {
 }
 
 /** The weights of block `at`, counted over all channels. */
-function blockAt({ data, depth }: WeightRows, starts: Uint16Array, at: number): Int8Array {
+function blockAt({ data, depth }: WeightRows, starts: ArrayLike<number>, at: number): Int8Array {
   const blocks = starts.length - 1;
   const row = Math.floor(at / blocks) * depth;
   const block = at % blocks;
@@ -214,10 +214,13 @@ export function putWeights(
   }
 }
 
-/** Taps are blocks of one. */
-function startsOf(positions: Positions & { kind: 'gaps' | 'blocks' }, depth: number): Uint16Array {
+/** Taps are blocks of one, and there may be more of them than 16 bits count. */
+function startsOf(
+  positions: Positions & { kind: 'gaps' | 'blocks' },
+  depth: number,
+): ArrayLike<number> {
   if (positions.kind === 'blocks') return positions.starts;
-  return Uint16Array.from({ length: depth + 1 }, (_, tap) => tap);
+  return Uint32Array.from({ length: depth + 1 }, (_, tap) => tap);
 }
 
 function putGroups(

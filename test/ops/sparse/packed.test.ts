@@ -96,10 +96,11 @@ describe('packed weights', () => {
     { edge: 'no zeros', data: new Int8Array(600).fill(-128) },
     { edge: 'gaps of just what a field holds', data: everyNth(600, 8) },
     { edge: 'gaps of one more', data: everyNth(600, 9) },
+    { edge: 'more taps than 16 bits count', data: everyNth(6 * 65_540, 10) },
   ];
   for (const { edge, data } of rows) {
     it(`of a layer: ${edge}`, () => {
-      const layer = { data, channels: 6, depth: 100 };
+      const layer = { data, channels: 6, depth: data.length / 6 };
       for (const form of packedForms(layer, true)) {
         expect(decode(encode(layer, form), form, layer), nameOf(form)).to.deep.equal(data);
       }
