@@ -27,6 +27,7 @@ import { sparseConvolutions } from './dsp/sparse.js';
 import { pixelHalves, rowHalves } from './halves.js';
 import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
 import { vectorConvolution } from './mve/conv2d.js';
+import { gatheredConvolution } from './mve/sparse.js';
 import { inputOf, outputOf } from './operands.js';
 import {
   addResidual,
@@ -277,6 +278,7 @@ export const conv2d = {
     smladConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     ...sparseConvolutions((view) => dimsOf(view).groups === 1, convolutionOf),
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
+    gatheredConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     lanesKernel((view) => dimsOf(view).groups === 1, convolutionOf),
     pixelsKernel((view) => dimsOf(view).groups === 1, convolutionOf),

@@ -27,6 +27,7 @@ import { sparseConvolutions, sparseRow } from './dsp/sparse.js';
 import { channelHalves } from './halves.js';
 import { lanes } from './interleave.js';
 import { vectorFullyConnected } from './mve/conv2d.js';
+import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
 import { inputOf } from './operands.js';
 import type { WindowShape } from './overlap.js';
 import {
@@ -175,6 +176,8 @@ export const fullyConnected = {
     sparseRow((view) => rowsOf(view) === 1, layerOf),
     ...sparseConvolutions((view) => rowsOf(view) > 1, convolutionOf),
     vectorFullyConnected(layerOf),
+    gatheredRow((view) => rowsOf(view) === 1, layerOf),
+    gatheredConvolution((view) => rowsOf(view) > 1, convolutionOf),
     lanesKernel(() => true, convolutionOf),
     sparseRowKernel((view) => rowsOf(view) === 1, convolutionOf),
     {

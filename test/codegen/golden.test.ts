@@ -121,6 +121,8 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.node('max_pool2d', [b.input([1, 6, 6, 19])], attrs);
     return b.node('max_pool2d', [x], { kernelH: 2, kernelW: 2, ...poolWindow });
   },
+  'mve/sparse_conv2d': (b) => b.conv2d(b.input([1, 9, 9, 3]), [7, 3, 3], pads),
+  'mve/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'portable/add': (b) => {
     const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3], perTensorQuant(0.25, -7))];
     const sum = b.node('add', [x, y], { activation: 'none' });
@@ -236,9 +238,10 @@ describe('golden C', () => {
     it(kernel, () => {
       const b = new Layers();
       const text = withoutTables(b.module([fill(b)]), kernel);
-      // Helpers of special instruction sets come with C in their place; those of the DSP extension
-      // and of Armv6-M are assembly.
-      const most = { portable: 260, dsp: 500, thumb1: 400 }[kernel.split('/')[0] ?? ''] ?? 400;
+      // Helpers of special instruction sets come with C in their place; those of the DSP extension,
+      // of Helium and of Armv6-M are assembly.
+      const most =
+        { portable: 260, dsp: 500, mve: 500, thumb1: 400 }[kernel.split('/')[0] ?? ''] ?? 400;
       expect(text.split('\n').length, 'lines').to.be.lessThan(most);
       expect(text.split('\n').filter((line) => line.length > 110)).to.deep.equal([]);
       const path = packageFile(`test/golden/c/${kernel}.c`);

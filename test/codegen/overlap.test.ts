@@ -1,6 +1,6 @@
 /** Outputs in the memory of their inputs: kernels stand their own leads, and one byte less shows. */
 import { expect } from 'chai';
-import type { Module } from '../../src/ir/graph.js';
+import type { Module, Shape } from '../../src/ir/graph.js';
 import { depthwiseConv2d } from '../../src/ops/depthwise_conv2d.js';
 import { makePlan } from '../../src/plan/index.js';
 import type { Plan } from '../../src/plan/types.js';
@@ -14,11 +14,16 @@ const window = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1, activation:
 const pads = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const none = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
 
-/** One node over an image [1, 6, 5, 8]. */
-function node(op: string, weights: readonly number[] | null, attrs: object): Module {
+/** One node over an image. */
+function node(
+  op: string,
+  weights: readonly number[] | null,
+  attrs: object,
+  image: Shape = [1, 6, 5, 8],
+): Module {
   const b = new GraphBuilder();
   const random = new Random(5);
-  const x = b.input([1, 6, 5, 8], perTensorQuant(0.02, 3));
+  const x = b.input(image, perTensorQuant(0.02, 3));
   const quant = perTensorQuant(0.01, 0);
   const constants = weights && [
     b.constant(random.int8(weights.reduce((p, n) => p * n, 1)), weights, quant),
@@ -58,6 +63,11 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
     module: node('conv2d', [8, 3, 3, 8], convolution),
     kernel,
   })),
+  {
+    edge: 'mve/sparse_conv2d 3x3, two bands of rows',
+    module: node('conv2d', [8, 3, 3, 8], convolution, [1, 16, 9, 8]),
+    kernel: 'mve/sparse_conv2d',
+  },
   {
     edge: 'mve/depthwise_conv2d',
     module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),

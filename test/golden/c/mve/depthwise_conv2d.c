@@ -218,6 +218,8 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
 
 /* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
 #if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+
 static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 {
     const int8x16_t values = vdupq_n_s8((int8_t)value);

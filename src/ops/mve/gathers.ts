@@ -1,0 +1,91 @@
+/**
+ * Streams of weights that are not 0, as gathers read them: vectors of 16 offsets of a byte each and
+ * the 16 weights there. What lies further than a byte reaches is gone through in steps.
+ */
+
+/** A weight that is not 0 and where its input lies, in bytes from the first. */
+export interface Gathered {
+  readonly offset: number;
+  readonly weight: number;
+}
+
+/** Lanes of a vector of bytes. */
+export const vectorLanes = 16;
+/** Bytes from the first to the last that an offset of a byte can tell, and one. */
+const reachBytes = 256;
+
+/** Where the offsets count from. */
+export interface Reach {
+  readonly steps: number;
+  /** Bytes from one to the next; they overlap, so that vectors can be filled up from the next. */
+  readonly stepBytes: number;
+}
+
+/** @param bytes that inputs lie in */
+export function reachOf(bytes: number): Reach {
+  const further = Math.ceil(Math.max(0, bytes - reachBytes) / reachBytes);
+  const stepBytes = further === 0 ? 0 : Math.ceil((bytes - reachBytes) / further);
+  return { steps: 1 + further, stepBytes };
+}
+
+/** The vectors of one step. */
+export interface Step {
+  /** Of each filter. */
+  readonly vectors: number;
+  /** vectors × filters × (16 offsets, 16 weights). */
+  readonly bytes: readonly number[];
+}
+
+/**
+ * Filters that go through the steps together, as many vectors each; the last steps are left out
+ * where nothing is left.
+ *
+ * @param filters ascending in their offsets
+ * @param least vectors in the first step
+ */
+export function stepsOf(
+  filters: readonly (readonly Gathered[])[],
+  { steps, stepBytes }: Reach,
+  least: number,
+): readonly Step[] {
+  const left = filters.map((entries) => [...entries]);
+  const found: Step[] = [];
+  for (let step = 0; step < steps; step += 1) {
+    if (step > 0 && left.every((entries) => entries.length === 0)) break;
+    const begin = step * stepBytes;
+    const due = step === steps - 1 ? Infinity : begin + stepBytes;
+    const counts = left.map((entries) => entries.filter(({ offset }) => offset < due).length);
+    const vectors = Math.max(step === 0 ? least : 0, Math.ceil(Math.max(...counts) / vectorLanes));
+    const taken = left.map((entries) => {
+      const near = entries.filter(({ offset }) => offset < begin + reachBytes).length;
+      return entries.splice(0, Math.min(near, vectors * vectorLanes));
+    });
+    const bytes = Array.from({ length: vectors }, (_, vector) =>
+      taken.flatMap((entries) => {
+        const lanes = entries.slice(vector * vectorLanes, (vector + 1) * vectorLanes);
+        const fill = new Array<number>(vectorLanes - lanes.length).fill(0);
+        const offsets = lanes.map(({ offset }) => offset - begin);
+        return [...offsets, ...fill, ...lanes.map(({ weight }) => weight), ...fill];
+      }),
+    );
+    found.push({ vectors, bytes: bytes.flat() });
+  }
+  return found;
+}
+
+/** How many vectors each step has, less `peeled` in the first, as kernels read it; the vectors. */
+export function streamOf(
+  steps: readonly Step[],
+  reach: Reach,
+  peeled: number,
+): { readonly count: number; readonly bytes: readonly number[] } {
+  const told = steps.map(({ vectors }, i) => {
+    const count = i === 0 ? vectors - peeled : vectors;
+    return reach.steps === 1 ? count : 2 * count + (i === steps.length - 1 ? 1 : 0);
+  });
+  const bytes = steps.flatMap((step, i) => [
+    ...(i === 0 ? [] : [told[i] as number]),
+    ...step.bytes,
+  ]);
+  return { count: told[0] ?? 0, bytes };
+}

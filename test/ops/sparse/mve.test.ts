@@ -1,0 +1,102 @@
+/** Kernels that skip weights at 0 by gathers of Helium: their streams, their C, their assembly. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { type Gathered, reachOf, stepsOf, streamOf } from '../../../src/ops/mve/gathers.js';
+import { expectSameBitsOnBoard } from '../../support/board.js';
+import { Random } from '../../support/module.js';
+import { expectSameBits } from '../../support/native.js';
+import { prunedLayer } from '../../support/pruned.js';
+import { hasQemu } from '../../support/qemu.js';
+import { fused, randomSum } from '../../support/residual.js';
+
+const filtersOf = fc
+  .record({
+    bytes: fc.integer({ min: 1, max: 1500 }),
+    kept: fc.array(fc.integer({ min: 0, max: 100 }), { minLength: 1, maxLength: 4 }),
+    seed: fc.integer(),
+  })
+  .map(({ bytes, kept, seed }) => {
+    const random = new Random(seed);
+    const filters = kept.map((percent) =>
+      Array.from({ length: bytes }, (_, offset) => offset)
+        .filter(() => random.integer(0, 99) < percent)
+        .map((offset): Gathered => ({ offset, weight: random.integer(-128, 127) || 3 })),
+    );
+    return { bytes, filters };
+  });
+
+describe('streams of offsets and weights', () => {
+  it('have the weights that went in, within reach, in about as few vectors as can be', () => {
+    fc.assert(
+      fc.property(filtersOf, fc.constantFrom(0, 1), ({ bytes, filters }, peeled) => {
+        const reach = reachOf(bytes);
+        const { count, bytes: stream } = streamOf(stepsOf(filters, reach, peeled), reach, peeled);
+        const data = Int8Array.from(stream);
+        const found = filters.map((): Gathered[] => []);
+        let [at, told, begin, vectors] = [0, count, 0, 0];
+        for (let first = peeled; ; first = 0) {
+          const isLast = reach.steps === 1 || told % 2 !== 0;
+          const each = first + (reach.steps === 1 ? told : told >> 1);
+          vectors += each;
+          for (let i = 0; i < each * filters.length; i += 1, at += 32) {
+            for (let k = 0; k < 16; k += 1) {
+              const offset = begin + ((data[at + k] as number) & 255);
+              const weight = data[at + 16 + k] as number;
+              expect(offset).to.be.below(bytes);
+              if (weight !== 0) found[i % filters.length]?.push({ offset, weight });
+            }
+          }
+          if (isLast) break;
+          begin += reach.stepBytes;
+          told = data[at++] as number;
+          expect(told).to.be.at.least(0);
+        }
+        expect(at, 'all of the stream is read').to.equal(stream.length);
+        expect(found).to.deep.equal(filters);
+        const most = Math.max(...filters.map((entries) => entries.length));
+        expect(vectors).to.be.within(most / 16, most / 16 + reach.steps);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+const seeds = Array.from({ length: 56 }, (_, seed) => seed);
+const rows = [
+  { op: 'conv2d', kernel: 'mve/sparse_conv2d', layers: seeds },
+  { op: 'fully_connected', kernel: 'mve/sparse_conv2d', layers: seeds.slice(0, 12) },
+  { op: 'fully_connected', kernel: 'mve/sparse_fully_connected', layers: seeds },
+] as const;
+
+describe('kernels that skip weights at 0 by Helium', function () {
+  this.timeout(180_000);
+  for (const { op, kernel, layers } of rows) {
+    const options = { kernel, overlap: true };
+    it(`${op} by ${kernel}, in C`, () =>
+      expectSameBits(
+        layers.map((seed) => prunedLayer(op, seed)),
+        options,
+      ));
+    it(`${op} by ${kernel}, on a simulated Cortex-M55`, async function () {
+      if (!hasQemu()) this.skip();
+      const modules = layers.map((seed) => prunedLayer(op, seed, 24));
+      const kernels = await expectSameBitsOnBoard(modules, 'mps3-an547', options);
+      const own = kernels.filter((other) => other === kernel).length;
+      expect(own / kernels.length).to.be.greaterThan(0.3);
+    });
+  }
+
+  it('residual sums by mve/sparse_conv2d, in C', () => {
+    const sums = seeds.slice(0, 12).map((seed) => fused(randomSum(new Random(seed), 'conv2d')));
+    return expectSameBits(sums, { kernel: 'mve/sparse_conv2d', overlap: true });
+  });
+
+  it('residual sums by mve/sparse_conv2d, on a simulated Cortex-M55', async function () {
+    if (!hasQemu()) this.skip();
+    const sums = seeds.slice(0, 12).map((seed) => fused(randomSum(new Random(seed), 'conv2d')));
+    await expectSameBitsOnBoard(sums, 'mps3-an547', {
+      kernel: 'mve/sparse_conv2d',
+      overlap: true,
+    });
+  });
+});
