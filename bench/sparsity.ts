@@ -11,7 +11,6 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { analyse } from '../src/analysis/index.js';
 import { mainGraph } from '../src/ir/graph.js';
-import { denseChoice } from '../src/plan/explain.js';
 import { makePlan } from '../src/plan/index.js';
 import type { PlanStep } from '../src/plan/types.js';
 import { loadTarget } from '../src/target/index.js';
@@ -90,8 +89,8 @@ function choiceFor(layer: Layer, targetName: string): Readonly<Record<'chosen' |
   const options = { optimize: 'balanced', rounding: 'tflm', faithful: true } as const;
   const rest = { keepInput: false, xip: 'ideal' } as const;
   const plan = makePlan(module, analyse(mainGraph(module)), target, { ...options, ...rest });
-  const [{ kernel, alternatives }] = plan.steps as [PlanStep];
-  return { chosen: kernel, dense: denseChoice(alternatives, plan.decision)?.kernel ?? kernel };
+  const [step] = plan.steps as [PlanStep];
+  return { chosen: step.kernel, dense: step.dense?.kernel ?? step.kernel };
 }
 
 /** What a point is to the same layer without zeros: share of its count, of its int8 bytes. */

@@ -2,7 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import type { CountUnit } from '../ir/op.js';
 import { compile } from '../pipeline.js';
-import { denseChoice, estimateName } from '../plan/explain.js';
+import { estimateName } from '../plan/explain.js';
 import type { KernelEstimate, Plan } from '../plan/types.js';
 import { table, thousands } from '../report/text.js';
 import { type CompileFlags, compileOptions, targetOf } from './options.js';
@@ -22,7 +22,7 @@ export interface Estimate {
   readonly refused: string | null;
 }
 
-/** The kernel of a layer, and the dense one that would be chosen if there were no other. */
+/** The kernel of a layer, and what would be chosen if those of all layers were dense. */
 export interface LayerEstimate {
   /** Indices of the source operators. */
   readonly ops: readonly number[];
@@ -63,10 +63,9 @@ export function estimate(
   }
 }
 
-function layerEstimates({ steps, decision }: Plan): readonly LayerEstimate[] {
-  return steps.flatMap(({ ops, alternatives }) => {
+function layerEstimates({ steps }: Plan): readonly LayerEstimate[] {
+  return steps.flatMap(({ ops, alternatives, dense }) => {
     const [chosen] = alternatives;
-    const dense = denseChoice(alternatives, decision);
     return chosen === undefined || dense === null ? [] : [{ ops, chosen, dense }];
   });
 }
@@ -106,7 +105,7 @@ function layerTable({ layers, unit }: Estimate, weighty: Weighty): string {
       thousands(one.count),
       thousands(one.bytes),
     ];
-    const isSame = chosen === dense;
+    const isSame = isSameKernel({ chosen, dense });
     return [
       [
         ops.join('+'),
@@ -145,7 +144,12 @@ type Compared = Pick<LayerEstimate, 'chosen' | 'dense'>;
 
 /** '' where nothing but dense kernels was chosen. */
 function changeText(layers: readonly Compared[]): string {
-  return layers.every(({ chosen, dense }) => chosen === dense) ? '' : changes(layers).join(' ');
+  return layers.every(isSameKernel) ? '' : changes(layers).join(' ');
+}
+
+/** In the same place, too: its weights may lie where others of their size leave no room. */
+function isSameKernel({ chosen, dense }: Compared): boolean {
+  return estimateName(chosen) === estimateName(dense) && chosen.count === dense.count;
 }
 
 /** '−48 %', '+12 %': of counts, of bytes. */

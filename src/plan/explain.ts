@@ -15,14 +15,6 @@ export function rivalsOf(
   return forms.flatMap((form) => bestOf(form, others, flashPrice) ?? []);
 }
 
-/** What would have been chosen of the dense ones; null where there are none. */
-export function denseChoice(
-  alternatives: readonly KernelEstimate[],
-  { flashPrice }: Decision,
-): KernelEstimate | null {
-  return bestOf('dense', alternatives, flashPrice);
-}
-
 function bestOf(
   form: KernelForm,
   alternatives: readonly KernelEstimate[],

@@ -78,6 +78,7 @@ export function makePlan(
       cores: choice?.implementation.parts.length ?? 1,
       why: choice?.why ?? 'its output is its input',
       alternatives: choice?.alternatives ?? [],
+      dense: choice?.dense ?? null,
       macs: opOf(node).macs(viewOf(graph, node)),
       reads: inArena(node.inputs) as TensorId[],
       writes: inArena(node.outputs) as TensorId[],

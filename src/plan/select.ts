@@ -29,6 +29,8 @@ export interface Choice {
   readonly regions: readonly Region[];
   /** For the report: the chosen one first, then the fastest. */
   readonly alternatives: readonly KernelEstimate[];
+  /** What it would be if all steps were dense, in the RAM that is left then; null: it could not be. */
+  readonly dense: KernelEstimate | null;
   readonly why: string;
 }
 
@@ -104,11 +106,13 @@ export function selectKernels(
   const all = candidates.map((each) => alternativesOf(each, context));
   const fastest = choose(all, { flash: 0, sram: 0 });
   // What few weights save must not make each byte that is left dearer.
-  const smallest = choose(all.map(withAllWeights), { flash: 1e9, sram: 0 });
+  const allDense = all.map(withAllWeights);
+  const smallest = choose(allDense, { flash: 1e9, sram: 0 });
   const perByte = total(fastest, (pick) => pick.cycles) / Math.max(1, flashOf(smallest));
   const wanted = flashPrices[context.optimize] * perByte;
-  const dense = pricesFor(all.map(withAllWeights), wanted, budget);
-  const unforced = withoutSlow(all, dense, mostTime[context.optimize]);
+  const densePrices = pricesFor(allDense, wanted, budget);
+  const densePicks = fill(choose(allDense, densePrices), budget.sramBytes);
+  const unforced = withoutSlow(all, densePrices, mostTime[context.optimize]);
   const isForced = flashOf(choose(unforced, { flash: wanted, sram: Infinity })) > budget.flashBytes;
   const steps = isForced ? all : unforced;
   const { flash, sram } = pricesFor(steps, wanted, budget);
@@ -125,10 +129,12 @@ export function selectKernels(
       .map((other) => place(other, sram))
       .sort((a, b) => a.cycles - b.cycles);
     const estimates = [pick, ...others].map(estimateOf);
+    const dense = estimateOf(densePicks[step] as Pick);
     return {
       implementation: pick.alternative.implementation,
       regions: pick.regions,
       alternatives: estimates,
+      dense: dense.form === 'dense' ? dense : null,
       why: explain(estimates, refused, decision),
     };
   });

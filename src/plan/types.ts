@@ -100,6 +100,8 @@ export interface PlanStep {
   readonly why: string;
   /** The kernels there are, with the chosen one first and then the fastest; none for `noKernel`. */
   readonly alternatives: readonly KernelEstimate[];
+  /** What would be chosen if kernels of all steps multiplied every weight; null where none does. */
+  readonly dense: KernelEstimate | null;
   readonly macs: number;
   readonly reads: readonly TensorId[];
   readonly writes: readonly TensorId[];

@@ -5,6 +5,7 @@ import { mainGraph } from '../../src/ir/graph.js';
 import type { Feature } from '../../src/ir/op.js';
 import { makePlan } from '../../src/plan/index.js';
 import type { CompileOptions } from '../../src/plan/types.js';
+import { loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { defaults } from '../support/plan.js';
 
@@ -80,6 +81,33 @@ describe('plan: sparse weights', () => {
       expect(kernelOf(weight, options, cortexM0plus)).to.equal(kernel);
     });
   }
+});
+
+describe('plan: what dense kernels would take', () => {
+  it('is what they take where all are dense, in the RAM that is left then', () => {
+    const random = new Random(1);
+    const b = new GraphBuilder();
+    const attrs = { activation: 'none', rounding: 'double' };
+    const layer = (x: number) => {
+      const data = Int8Array.from({ length: 256 * 256 }, () => oneOfTwenty(random));
+      const weights = b.constant(data, [256, 256], perTensorQuant(0.02, 0));
+      return b.node('fully_connected', [x, weights, null], attrs);
+    };
+    const module = b.module([layer(layer(layer(layer(b.input([1, 256])))))]);
+    const plan = (options: Partial<CompileOptions>) => {
+      const facts = analyse(mainGraph(module));
+      return makePlan(module, facts, loadTarget('rp2040'), { ...defaults, ...options }).steps;
+    };
+    const chosen = plan({});
+    const kernels = Object.fromEntries(chosen.map((step) => [step.name, step.dense?.kernel ?? '']));
+    const dense = plan({ kernels });
+    expect(chosen.map(({ kernel }) => kernel)).to.deep.equal([sparse, sparse, sparse, sparse]);
+    expect(chosen.map((step) => step.dense)).to.deep.equal(
+      dense.map(({ alternatives }) => alternatives[0]),
+    );
+    const regions = new Set(dense.flatMap((step) => step.regions));
+    expect([...regions].sort(), 'RAM does not hold them').to.deep.equal(['flash', 'sram']);
+  });
 });
 
 describe('plan: packed weights', () => {

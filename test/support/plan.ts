@@ -150,6 +150,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       cores: parts.length,
       why: 'test',
       alternatives: [],
+      dense: null,
       macs: op.macs(view),
       reads: node.inputs.filter(
         (id) => id !== null && graph.tensors[id]?.data === null,
