@@ -86,7 +86,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
     limit: maxFlash ?? Infinity,
     reached: memory.flashBytes ?? constantBytes,
     what: memory.flashBytes === null ? 'bytes of flash without its code' : 'bytes of flash',
-    steps: layers.map((layer) => layer.weightBytes),
+    steps: plan.steps.map(({ alternatives }) => alternatives[0]?.bytes ?? 0),
     reachedWith: (other, own) =>
       (memory.flashBytes ?? constantBytes) + other.constantBytes - own.constantBytes,
     advice: 'prune more, or use a smaller model',

@@ -40,6 +40,8 @@ function failure(held: Held, flags: BudgetFlags): BonsaiError | null {
 describe('budgets', () => {
   const speed = hold({});
   const constants = speed.report.memory.weightBytes + speed.report.memory.tableBytes;
+  const size = hold({ optimize: 'size' });
+  const largest = Math.max(...size.plan.steps.map((step) => step.alternatives[0]?.bytes ?? 0));
   const { arenaBytes, sramCopyBytes } = speed.report.memory;
   const balanced = hold({ optimize: 'balanced' }, 8);
 
@@ -72,6 +74,13 @@ describe('budgets', () => {
       { maxFlash: 10 },
       /the budget is 10$/,
       /none is enough: prune more/,
+    ],
+    [
+      'of flash, with the tables of layers',
+      size,
+      { maxFlash: 10 },
+      /flash/,
+      new RegExp(`^most in layers \\d \\(\\w+\\) ${largest}, `),
     ],
     [
       'of RAM that nothing meets',
