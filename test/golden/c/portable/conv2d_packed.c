@@ -146,8 +146,8 @@ struct conv2d_packed_s8_stream {
 };
 
 /* Adds one channel's products to the sums of four pixels: x has a byte of each in a word
- * for every tap. There are
- * gaps between weights that are not zero, and after each gap a weight. */
+ * for every tap.
+ * There are gaps between weights that are not zero, and after each gap a weight. */
 BONSAI_SHARED void conv2d_packed_s8_channel(int32_t *sums, const int32_t *x,
     struct conv2d_packed_s8_stream *stream)
 {
