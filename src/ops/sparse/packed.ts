@@ -18,11 +18,9 @@ export interface PackedForm {
   readonly weights: number;
   /** Of positions. */
   readonly fields: number;
-  /** Of values that are not bytes. */
-  readonly valueBits: number;
 }
 
-/** @param coded values may be in a prefix code: smaller, and several times slower to decode */
+/** @param coded values may be in a code (value-code.ts): smaller, and several times slower to decode */
 export function packedForms(layer: WeightRows, coded: boolean): readonly PackedForm[] {
   return positionChoices(layer).flatMap(({ positions, histogram, fields, ...choice }) =>
     valueChoices(histogram, coded).map(
@@ -33,7 +31,6 @@ export function packedForms(layer: WeightRows, coded: boolean): readonly PackedF
           choice.bytes + tableBytes + (values.kind === 'bytes' ? 0 : bitStreamBytes(streamBits)),
         weights: histogram.reduce((sum, count) => sum + count, 0),
         fields,
-        valueBits: streamBits,
       }),
     ),
   );
