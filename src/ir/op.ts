@@ -185,6 +185,11 @@ export interface KernelVariant<A extends object = Attrs> {
   readonly packs?: boolean;
   when(view: NodeView<A>, context: KernelContext): boolean;
   /**
+   * Why it is not chosen for this node whatever its estimate says; null where it may be. Asked for by
+   * name it computes the node all the same.
+   */
+  refuses?(view: NodeView<A>, context: KernelContext): string | null;
+  /**
    * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every
    * call of the step gets the same ones, as a parameter after the outputs; a kernel that needs them
    * for some nodes only tells these apart by a flag.

@@ -185,13 +185,17 @@ function afford(
   needs: readonly number[],
   limits: readonly number[],
 ): Candidates {
-  const { view, implementations } = candidates;
+  const { view, implementations, refused } = candidates;
   const isAffordable = ({ parts }: Implementation, i: number) =>
     (needs[i] ?? 0) <= (limits[parts.length - 1] ?? 0);
   const dear = implementations.flatMap((one, i) =>
     isAffordable(one, i) ? [] : [`${nameOf(one)} needs an arena of ${needs[i]} B`],
   );
-  return { view, implementations: implementations.filter(isAffordable), refused: dear };
+  return {
+    view,
+    implementations: implementations.filter(isAffordable),
+    refused: [...refused, ...dear],
+  };
 }
 
 /**

@@ -74,16 +74,22 @@ export function candidatesFor(
   cores = 1,
 ): Candidates {
   const halves = cores > 1 ? halvesOf(view, context) : null;
+  const refused: string[] = [];
   const implementations = opOf(view.node).variants.flatMap((variant): Implementation[] => {
     const missing = variant.needs.filter((feature) => !context.target.features.has(feature));
     const isAsked = (template ?? variant.template) === variant.template;
     if (missing.length > 0 || !isAsked || !variant.when(view, context)) return [];
+    const refusal = template === undefined ? (variant.refuses?.(view, context) ?? null) : null;
+    if (refusal !== null) {
+      refused.push(`${variant.template}: ${refusal}`);
+      return [];
+    }
     const whole = { variant, parts: wholeOf(view, context) };
     return halves !== null && isFor(variant, halves)
       ? [whole, { variant, parts: halves }]
       : [whole];
   });
-  return { view, implementations, refused: [] };
+  return { view, implementations, refused };
 }
 
 /** Whether a kernel computes both halves, with the same calls. */

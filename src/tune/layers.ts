@@ -38,6 +38,7 @@ const unit = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
 const noPads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
 const ones = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const relu = { activation: 'relu', rounding: 'double' };
+const signed = { activation: 'none' };
 
 export function conv(
   input: Shape,
@@ -133,7 +134,11 @@ export const calibration: readonly Layer[] = [
     narrow(prune(conv(deep, 64, [1, 1]), some), bits),
     narrow(prune(dense(128, 40), few), bits),
   ]),
+  conv(deep, 24, [1, 1], signed),
+  conv(odd, 20, [3, 3], signed),
   { ...conv(wide, 16, [3, 3]), residual: wide },
+  { ...conv(wide, 16, [1, 1], signed), residual: wide },
+  { ...conv(deep, 64, [1, 1], signed), residual: deep },
   { ...prune(conv(wide, 16, [3, 3]), few), residual: wide },
   { ...prune(conv(deep, 64, [1, 1]), few), residual: deep },
   ...binary('add'),
@@ -214,9 +219,12 @@ class Builder {
       // Sums of `depth` products of a standard deviation of about 40 · 70.
       const terms = Math.max(1, depth * (weights.pruned?.density ?? 1));
       const scale = (inputScale * 0.01 * 2800 * Math.sqrt(terms)) / 60;
-      if (residual === undefined) return this.node(op, name, fed, attrs, scale);
-      const sum = { midScale: Math.fround(scale), midZeroPoint: -128, addActivation: 'none' };
-      return this.node(op, name, [...fed, this.input(residual, 1)], { ...attrs, ...sum }, scale);
+      // Outputs on both sides of the zero point take some kernels longer.
+      const zeroPoint = attrs.activation === 'relu' ? -128 : 0;
+      if (residual === undefined) return this.node(op, name, fed, attrs, scale, zeroPoint);
+      const mid = { midScale: Math.fround(scale), midZeroPoint: zeroPoint };
+      const all = { ...attrs, ...mid, addActivation: 'none' };
+      return this.node(op, name, [...fed, this.input(residual, 1)], all, scale);
     }
     return this.node(op, name, fed, attrs, outputScales[op] ?? inputScale);
   }
@@ -227,11 +235,12 @@ class Builder {
     inputs: Node['inputs'],
     attrs: Attrs,
     scale: number,
+    zeroPoint = -128,
   ): Node {
     const output = this.tensor({
       name: `${op}_output`,
       shape: [],
-      quant: { scales: [Math.fround(scale)], zeroPoints: [-128], axis: null },
+      quant: { scales: [Math.fround(scale)], zeroPoints: [zeroPoint], axis: null },
     });
     const node: Node = { op, name, inputs, outputs: [output], attrs, ops: [], fused: [] };
     const [shape] = opOf(node).infer(viewOf(this.graph(), node));

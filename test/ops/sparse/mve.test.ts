@@ -1,10 +1,15 @@
 /** Kernels that skip weights at 0 by gathers of Helium: their streams, their C, their assembly. */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { analyse } from '../../../src/analysis/index.js';
+import { mainGraph } from '../../../src/ir/graph.js';
 import { type Gathered, reachOf, stepsOf, streamOf } from '../../../src/ops/mve/gathers.js';
+import { makePlan } from '../../../src/plan/index.js';
+import { loadTarget } from '../../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
-import { Random } from '../../support/module.js';
+import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
+import { defaults } from '../../support/plan.js';
 import { prunedLayer } from '../../support/pruned.js';
 import { hasQemu } from '../../support/qemu.js';
 import { fused, randomSum } from '../../support/residual.js';
@@ -59,6 +64,27 @@ describe('streams of offsets and weights', () => {
       { numRuns: 200 },
     );
   });
+});
+
+describe('gathers', () => {
+  for (const { zeros, kernel } of [
+    { zeros: 0, kernel: 'mve/fully_connected' },
+    { zeros: 0.7, kernel: 'mve/fully_connected' },
+    { zeros: 0.8, kernel: 'mve/sparse_fully_connected' },
+  ]) {
+    it(`with ${100 * zeros} % zeros: ${kernel}`, () => {
+      const b = new GraphBuilder();
+      const data = Int8Array.from({ length: 64 * 256 }, (_, i) => (i % 10 < 10 * zeros ? 0 : 9));
+      const weights = b.constant(data, [64, 256], perTensorQuant(0.02, 0));
+      const attrs = { activation: 'none', rounding: 'double' };
+      const y = b.node('fully_connected', [b.input([1, 256]), weights, null], attrs);
+      const module = b.module([y]);
+      const facts = analyse(mainGraph(module));
+      const { steps } = makePlan(module, facts, loadTarget('mps3-an547'), defaults);
+      expect(steps[0]?.kernel).to.equal(kernel);
+      expect(/gathers take/.test(steps[0]?.why ?? '')).to.equal(zeros < 0.75);
+    });
+  }
 });
 
 const seeds = Array.from({ length: 56 }, (_, seed) => seed);
