@@ -107,7 +107,8 @@ function betterOrder(taps: readonly Taps[]): Taken | null {
   const weights = taps.reduce((sum, bits) => sum + ones(bits), 0);
   const enough = Math.min(worthwhile * blocksOf(taps), weights / leastWeights);
   if (weights / blockChannels >= enough) return null;
-  const order = greedyOrder(taps);
+  const order = greedyOrder(taps, weights - enough);
+  if (order === null) return null;
   return blocksOf(order.map((channel) => taps[channel] as Taps)) < enough ? order : null;
 }
 
@@ -120,8 +121,13 @@ function blocksOf(taps: readonly Taps[]): number {
   return blocks;
 }
 
-/** Four channels at a time, those that share most, else as they came; what is left comes last. */
-function greedyOrder(taps: readonly Taps[]): Taken {
+/**
+ * Four channels at a time, those that share most, else as they came; what is left comes last. Null
+ * once what the best group saves, saved by all that are left, would not be `leastSaved`: for weights
+ * without a pattern that is so from the start.
+ */
+function greedyOrder(taps: readonly Taps[], leastSaved: number): Taken | null {
+  let saved = 0;
   const left = new Set(taps.keys());
   const blocks: (readonly number[])[] = [];
   const grown = new Map<number, Group>();
@@ -134,7 +140,10 @@ function greedyOrder(taps: readonly Taps[]): Taken {
       grown.set(seed, group);
       if (best === null || group.saved > best.saved) best = group;
     }
-    const block = [...(best?.channels ?? [])].sort((a, b) => a - b);
+    if (best === null) break;
+    if (saved + best.saved * Math.floor(left.size / blockChannels) < leastSaved) return null;
+    saved += best.saved;
+    const block = [...best.channels].sort((a, b) => a - b);
     for (const channel of block) left.delete(channel);
     blocks.push(block);
   }
