@@ -36,9 +36,9 @@ export interface Choice {
 
 /**
  * Share of the cycles that a byte more must save, in relation to its share of the least constants
- * with zeros among them: at 0.25, twice these have to be worth a quarter of the time.
+ * with zeros among them: at 0.2, twice these have to be worth a fifth of the time.
  */
-const flashPrices: Readonly<Record<Optimize, number>> = { speed: 0, balanced: 0.25, size: 1e6 };
+const flashPrices: Readonly<Record<Optimize, number>> = { speed: 0, balanced: 0.2, size: 1e6 };
 
 /**
  * How many times the cycles of the kernel that would be taken without it one may have that skips zeros
