@@ -21,13 +21,8 @@ import { orderSteps } from './order.js';
 import { accessesOf, conflictOf, type Implementation, memoryOf, nameOf } from './parts.js';
 import { type Arena, planArena } from './placement.js';
 import { identifiers, makePorts } from './ports.js';
-import {
-  type Candidates,
-  type Choice,
-  type ConstantBudget,
-  candidatesFor,
-  selectKernels,
-} from './select.js';
+import type { ConstantBudget } from './prices.js';
+import { type Candidates, type Choice, candidatesFor, selectKernels } from './select.js';
 import { type CompileOptions, type Decision, noKernel, type Plan, type PlanStep } from './types.js';
 
 /**

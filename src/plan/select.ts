@@ -13,15 +13,20 @@ import { opOf } from '../ops/index.js';
 import { explain } from './explain.js';
 import { callBytes, lowered, withoutShared } from './lower.js';
 import { halvesOf, type Implementation, type Part, wholeOf } from './parts.js';
+import {
+  type Alternative,
+  type ConstantBudget,
+  choose,
+  fill,
+  flashOf,
+  type Pick,
+  type Prices,
+  place,
+  pricesFor,
+  type Step,
+  total,
+} from './prices.js';
 import type { Decision, KernelEstimate, KernelForm, Region } from './types.js';
-
-/** Bytes that constants may take. Infinity: no limit. */
-export interface ConstantBudget {
-  /** Of flash, for weights and tables. */
-  readonly flashBytes: number;
-  /** Of RAM, for copies of weights. */
-  readonly sramBytes: number;
-}
 
 export interface Choice {
   readonly implementation: Implementation;
@@ -148,41 +153,6 @@ export function selectKernels(
   return { choices, decision };
 }
 
-/** A piece of constants that lies in one place: those of one call. */
-interface Piece {
-  readonly weightBytes: number;
-  /** Cycles that it costs to read them from flash during a run rather than from RAM. */
-  readonly missCycles: number;
-}
-
-interface Alternative {
-  readonly implementation: Implementation;
-  /** Without misses of the cache. */
-  readonly cycles: number;
-  /** Weights and tables. */
-  readonly flashBytes: number;
-  readonly pieces: readonly Piece[];
-}
-
-interface Step {
-  readonly alternatives: readonly Alternative[];
-  readonly refused: readonly string[];
-}
-
-/** An alternative with its pieces placed. */
-interface Pick {
-  readonly alternative: Alternative;
-  readonly regions: readonly Region[];
-  readonly cycles: number;
-  readonly sramBytes: number;
-}
-
-/** In cycles for each byte. */
-interface Prices {
-  readonly flash: number;
-  readonly sram: number;
-}
-
 function alternativesOf(
   { view, implementations, refused }: Candidates,
   context: KernelContext,
@@ -265,17 +235,6 @@ function withAllWeights(step: Step): Step {
   return dense.length > 0 ? { ...step, alternatives: dense } : step;
 }
 
-function choose(steps: readonly Step[], prices: Prices): readonly Pick[] {
-  return steps.map(({ alternatives }) => {
-    const picks = alternatives.map((alternative) => place(alternative, prices.sram));
-    const cost = (pick: Pick) =>
-      pick.cycles +
-      prices.flash * pick.alternative.flashBytes +
-      (pick.sramBytes === 0 ? 0 : prices.sram * pick.sramBytes);
-    return picks.reduce((best, pick) => (cost(pick) < cost(best) ? pick : best));
-  });
-}
-
 /**
  * Of what skips zeros stays what takes at most `time` times the dense choice at these prices; of what
  * packs weights only the best, and that only where it is worth its time beside the others' choice.
@@ -301,81 +260,6 @@ function withoutSlow(steps: readonly Step[], prices: Prices, time: number): read
     const isPacked = least !== undefined && packed.includes(least);
     return { ...step, alternatives: isPacked ? [...plain, least] : plain };
   });
-}
-
-/** Each piece goes to RAM where that saves more cycles than its bytes cost. */
-function place(alternative: Alternative, sramPrice: number): Pick {
-  const regions = alternative.pieces.map(
-    ({ weightBytes, missCycles }): Region =>
-      missCycles > 0 && missCycles > sramPrice * weightBytes ? 'sram' : 'flash',
-  );
-  return placed(alternative, regions);
-}
-
-function placed(alternative: Alternative, regions: readonly Region[]): Pick {
-  let { cycles } = alternative;
-  let sramBytes = 0;
-  alternative.pieces.forEach(({ weightBytes, missCycles }, piece) => {
-    if (regions[piece] === 'sram') sramBytes += weightBytes;
-    else cycles += missCycles;
-  });
-  return { alternative, regions, cycles, sramBytes };
-}
-
-/** The lowest prices, of flash from `wanted` on, at which everything fits. */
-function pricesFor(steps: readonly Step[], wanted: number, budget: ConstantBudget): Prices {
-  const flash = cheapestPrice(wanted, (price) => {
-    const picks = choose(steps, { flash: price, sram: Infinity });
-    return flashOf(picks) <= budget.flashBytes;
-  });
-  const sram = cheapestPrice(0, (price) => {
-    const picks = choose(steps, { flash, sram: price });
-    return total(picks, (pick) => pick.sramBytes) <= budget.sramBytes;
-  });
-  return { flash, sram };
-}
-
-/** The least price from `least` on at which `fits` holds, by bisection; far above where none does. */
-function cheapestPrice(least: number, fits: (price: number) => boolean): number {
-  if (fits(least)) return least;
-  let low = Math.max(least, 1e-3);
-  let high = low;
-  while (high < 1e9 && !fits(high)) {
-    low = high;
-    high *= 4;
-  }
-  for (let i = 0; i < 24; i++) {
-    const middle = (low + high) / 2;
-    if (fits(middle)) high = middle;
-    else low = middle;
-  }
-  return high;
-}
-
-/** What a price leaves over goes to the pieces that gain most for each byte and still fit. */
-function fill(picks: readonly Pick[], sramBytes: number): readonly Pick[] {
-  let room = sramBytes - total(picks, (pick) => pick.sramBytes);
-  const regions = picks.map((pick) => [...pick.regions]);
-  const left = picks.flatMap(({ alternative }, step) =>
-    alternative.pieces.map((piece, index) => ({ ...piece, step, index })),
-  );
-  const density = (piece: Piece) => piece.missCycles / Math.max(1, piece.weightBytes);
-  left.sort((a, b) => density(b) - density(a));
-  for (const { step, index, weightBytes, missCycles } of left) {
-    const mine = regions[step] as Region[];
-    if (mine[index] === 'sram' || missCycles === 0 || weightBytes > room) continue;
-    mine[index] = 'sram';
-    room -= weightBytes;
-  }
-  return picks.map(({ alternative }, step) => placed(alternative, regions[step] as Region[]));
-}
-
-function total(picks: readonly Pick[], of: (pick: Pick) => number): number {
-  return picks.reduce((sum, pick) => sum + of(pick), 0);
-}
-
-function flashOf(picks: readonly Pick[]): number {
-  return total(picks, ({ alternative }) => alternative.flashBytes);
 }
 
 function estimateOf({ alternative, cycles }: Pick): KernelEstimate {
