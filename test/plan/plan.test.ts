@@ -329,7 +329,7 @@ describe('plan: memory', () => {
     const module = b.module([x]);
     const start = process.cpuUsage();
     const plan = planOf(module);
-    expect(process.cpuUsage(start).user / 1000).to.be.below(2000);
+    expect(process.cpuUsage(start).user / 1000).to.be.below(10_000);
     expect(plan.steps).to.have.length(1333);
     expect(plan.arenaBytes).to.equal(plan.arenaLowerBoundBytes);
   });
