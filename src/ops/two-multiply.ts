@@ -18,9 +18,11 @@
  *                 sum  = sum + (sum >> 31 << lift)
  *                 byte = (sum >> 23) + zeroPoint
  */
-import type { ChannelBounds } from '../ir/op.js';
+import type { NodeView } from '../ir/graph.js';
+import type { ChannelBounds, Facts } from '../ir/op.js';
 import type { OutputStage } from './accumulation.js';
 import { rangeAt } from './bounds.js';
+import { rememberByNode } from './remember.js';
 import { type Thresholds, thresholdsOf } from './thresholds.js';
 
 export interface TwoMultiply {
@@ -122,6 +124,17 @@ export function twoMultiplies(
   return forms;
 }
 
+const remembered = rememberByNode<readonly TwoMultiply[] | null>();
+
+/** As `twoMultiplies`, worked out once for a node: several of its kernels ask. */
+export function twoMultipliesOf(
+  view: NodeView<object>,
+  facts: Facts,
+  stage: OutputStage,
+): readonly TwoMultiply[] | null {
+  return remembered(view.node, facts, () => twoMultiplies(stage, facts.accumulator(view)));
+}
+
 /** The output of an accumulator within the bounds, in 32-bit arithmetic as a core does it. */
 export function applyTwoMultiply(form: TwoMultiply, accumulator: number): number {
   const a = (accumulator - form.base) >>> 0;
@@ -201,12 +214,15 @@ function startOf(
   { least }: Thresholds,
   scale: Scale,
 ): number | null {
-  const lowPart = (a: number) => a * low + Math.floor((a * lower) / 2 ** shift);
+  const unit = 2 ** shift;
+  const lowPart = (a: number) => a * low + Math.floor((a * lower) / unit);
   if (Math.max(top * high, top * lower, lowPart(top)) >= 2 ** 32) return null;
-  const scaled = (a: number) => a * high + Math.floor(lowPart(a) / 2 ** shift);
+  const scaled = (a: number) => a * high + Math.floor(lowPart(a) / unit);
   let atLeast = Math.max(0, scale.least(0));
   let atMost = Math.min(scale.max, scale.least(least.length + 1) - 1) - scaled(top);
-  for (let i = 0; i < least.length && atLeast <= atMost; i += 1) {
+  for (let k = 0; k < least.length && atLeast <= atMost; k += 1) {
+    // After the first threshold the last ones: what is too steep or too flat shows there.
+    const i = k === 0 ? 0 : least.length - k;
     const crossing = (least[i] as number) - base;
     const sum = scale.least(i + 1);
     if (crossing <= top) atLeast = Math.max(atLeast, sum - scaled(Math.max(crossing, 0)));

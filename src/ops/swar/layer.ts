@@ -7,7 +7,7 @@ import { type Convolution, isPixelRow, pixelsOf } from '../convolution.js';
 import { stageNumbers } from '../dense.js';
 import { inputOf } from '../operands.js';
 import type { WindowShape } from '../overlap.js';
-import { type TwoMultiply, twoMultiplies } from '../two-multiply.js';
+import { type TwoMultiply, twoMultipliesOf } from '../two-multiply.js';
 
 /** How sums become outputs: two multiplications each, those with a lift, or as TFLM does it. */
 export type Rescale = 'rescaled' | 'lifted' | 'requantised';
@@ -37,7 +37,7 @@ export function rescaleStage(
   { filters, stage }: Convolution,
 ): RescaleStage {
   const biases = biasesFor(view, filters, true);
-  const forms = twoMultiplies(stage, facts.accumulator(view));
+  const forms = twoMultipliesOf(view, facts, stage);
   // The kernels have no third multiplication.
   if (forms === null || forms.some(({ lower }) => lower !== 0)) {
     const words = stage.multipliers.map(({ multiplier, shift }) => [multiplier, shift]);

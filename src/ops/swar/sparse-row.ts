@@ -111,7 +111,7 @@ export function streamWords(channels: readonly SparseChannel[]): Int32Array {
     for (const { weights, start } of together) {
       words.push(start);
       for (let begin = 0; begin < weights.length; begin += windowInputs) {
-        const steps = stepsOf(Array.from(weights).slice(begin, begin + windowInputs));
+        const steps = stepsOf(weights, begin);
         words.push(steps.length / 2, ...steps);
       }
     }
@@ -120,19 +120,25 @@ export function streamWords(channels: readonly SparseChannel[]): Int32Array {
   return Int32Array.from(words, (word) => word | 0);
 }
 
-function stepsOf(weights: readonly number[]): readonly number[] {
-  const entries = weights.flatMap((weight, position) =>
-    weight === 0 ? [] : [{ position, weight }],
-  );
+/** Of the window that begins at an input. */
+function stepsOf(weights: ArrayLike<number>, begin: number): readonly number[] {
+  const positions: number[] = [];
+  const bytes: number[] = [];
+  const end = Math.min(begin + windowInputs, weights.length);
+  for (let i = begin; i < end; i += 1) {
+    if (weights[i] === 0) continue;
+    positions.push(i - begin);
+    bytes.push((weights[i] as number) & 255);
+  }
   // The first input has a weight of 0 more now and then.
-  while (entries.length % perStep > 0) entries.push({ position: 0, weight: 0 });
+  while (bytes.length % perStep > 0) {
+    positions.push(0);
+    bytes.push(0);
+  }
   const words: number[] = [];
-  for (let i = 0; i < entries.length; i += 2) {
-    const [a, b] = entries.slice(i, i + 2);
-    if (a === undefined || b === undefined) break;
-    words.push(
-      a.position | ((a.weight & 255) << 8) | ((b.weight & 255) << 16) | (b.position << 24),
-    );
+  for (let i = 0; i < bytes.length; i += 2) {
+    const [a = 0, b = 0] = [bytes[i], bytes[i + 1]];
+    words.push((positions[i] ?? 0) | (a << 8) | (b << 16) | ((positions[i + 1] ?? 0) << 24));
   }
   return words;
 }

@@ -7,7 +7,7 @@ import { inputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
 import { hasResidual, residualOperands, residualOverlap, residualWork } from '../residual.js';
-import { twoMultiplies } from '../two-multiply.js';
+import { twoMultipliesOf } from '../two-multiply.js';
 import { dilated } from '../window.js';
 import { type CodedRoutine, codeConvolution } from './convolution.js';
 
@@ -74,7 +74,7 @@ function code(
 ): CodedRoutine | null {
   const { inC, kernelH, kernelW, dilationW } = shape;
   const { depth, position } = filters;
-  const forms = twoMultiplies(stage, facts.accumulator(view));
+  const forms = twoMultipliesOf(view, facts, stage);
   if (forms === null) return null;
   const biases = biasesFor(view, filters, true);
   const weights = weightsOf(view);
