@@ -120,8 +120,8 @@ interface LoweredStep {
 
 interface LoweredPart extends Part {
   readonly calls: readonly PlacedCall[];
-  /** Where its scratch begins in the step's. */
-  readonly scratchOffset: number;
+  /** Where its scratch begins in the step's; null: it has none. */
+  readonly scratchOffset: number | null;
 }
 
 function lowerStep(
@@ -151,7 +151,7 @@ function lowerStep(
     parts: parts.map((part, i) => ({
       ...part,
       calls: placeCalls(`${model}_${symbol}`, step, variant, part, i > 0 ? '_second' : '', pool),
-      scratchOffset: scratches[i] ?? 0,
+      scratchOffset: scratches[i] ?? null,
     })),
   };
 }
@@ -251,11 +251,12 @@ function stepText(
       const target = functions.find(({ calls }) => calls.includes(placed));
       if (target === undefined) throw new InternalError('codegen', 'a call without a function');
       const { inputs, outputs, outputBytes = 0 } = placed.call;
-      const scratch = (step.scratch?.offset ?? 0) + part.scratchOffset;
+      const { scratchOffset } = part;
+      const scratch = (step.scratch?.offset ?? 0) + (scratchOffset ?? 0);
       const args = [
         ...inputs.map((i) => pointer(node.inputs[i], `input_${i}`, part.inputBytes[i])),
         ...outputs.map((i) => pointer(node.outputs[i], 'output', part.outputBytes + outputBytes)),
-        ...(step.scratch === null ? [] : [`arena + ${offset(scratch)}`]),
+        ...(scratchOffset === null ? [] : [`arena + ${offset(scratch)}`]),
         ...(target.hasDescriptor ? [`&${placed.argsSymbol}`] : []),
       ];
       return wrap(`${target.name}(${args.join(', ')});`, 100, indent);

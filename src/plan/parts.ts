@@ -155,24 +155,28 @@ export function accessesOf(
         : [span(place + (inputBytes[input] ?? 0), byteCount(tensor))];
     });
     const output = byteCount(view.outputs[0] as Tensor);
-    const scratch = variant.scratch(view, context);
+    const scratch = scratches[i] ?? null;
     return {
       reads,
       writes: [
         span(places.output + outputBytes, output),
-        ...(scratch > 0 ? [span(places.scratch + (scratches[i] ?? 0), scratch)] : []),
+        ...(scratch === null
+          ? []
+          : [span(places.scratch + scratch, variant.scratch(view, context))]),
       ],
     };
   });
 }
 
-/** Where each part's scratch begins in that of the step. */
-export function scratchOffsets({ variant, parts }: Implementation): readonly number[] {
-  let offset = 0;
+/** Where each part's scratch begins in that of the step; null: it has none, whatever others have. */
+export function scratchOffsets({ variant, parts }: Implementation): readonly (number | null)[] {
+  let end = 0;
   return parts.map(({ view, context }) => {
-    const own = offset;
-    offset += aligned(variant.scratch(view, context));
-    return own;
+    const bytes = variant.scratch(view, context);
+    if (bytes === 0) return null;
+    const begin = end;
+    end += aligned(bytes);
+    return begin;
   });
 }
 

@@ -47,6 +47,16 @@ describe('halves of steps in C', function () {
     }
   }
 
+  it('that one kernel computes with scratch and without: three pixels, and a tile of four', async () => {
+    const b = new NetworkBuilder();
+    const module = prunedModule(b.module([b.conv2d(b.input([1, 1, 7, 32]), 64)]), 1);
+    const options = { kernel: 'portable/conv2d_packed', cores: 2 };
+    const [step] = simplePlan(module, options).steps;
+    expect(step).to.include({ kernel: options.kernel, cores: 2 });
+    await expectSameBits([module], { ...options, both: 'reversed' });
+    await expectSameBits([module], { ...options, both: 'recorded' });
+  });
+
   for (const both of ['in order', 'reversed', 'recorded', 'threads'] as const) {
     it(`networks, planned: ${both}`, async () => {
       const options = { ...defaults, faithful: false, cores: 2 };
