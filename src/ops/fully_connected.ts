@@ -23,7 +23,7 @@ import {
   rowShape,
 } from './dense.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
-import { sparseConvolutions, sparseRow } from './dsp/sparse.js';
+import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
 import { channelHalves } from './halves.js';
 import { lanes } from './interleave.js';
 import { vectorFullyConnected } from './mve/conv2d.js';
@@ -173,7 +173,7 @@ export const fullyConnected = {
   variants: residualVariants([
     smladRow(() => true, layerOf),
     smladConvolution((view) => rowsOf(view) > 1, convolutionOf),
-    sparseRow((view) => rowsOf(view) === 1, layerOf),
+    ...sparseRows((view) => rowsOf(view) === 1, layerOf),
     ...sparseConvolutions((view) => rowsOf(view) > 1, convolutionOf),
     vectorFullyConnected(layerOf),
     gatheredRow((view) => rowsOf(view) === 1, layerOf),

@@ -95,6 +95,7 @@ const rows: Readonly<Record<string, Fill>> = {
     b.conv2d(b.conv2d(b.input([1, 9, 9, 3]), [8, 1, 1], {}), [6, 1, 1], {}),
   'dsp/sparse_conv2d_blocks': (b) => b.conv2d(b.input([1, 9, 9, 6]), [6, 1, 1], {}),
   'dsp/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
+  'dsp/sparse_fully_connected_blocks': (b) => b.dense(b.input([1, 64]), 10),
   'dsp/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'mve/add_table': (b) => {
     const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3], perTensorQuant(0.25, -7))];

@@ -5,7 +5,7 @@
  *
  * The same tap (or block of taps) of four or eight output pixels lies side by side in scratch, as
  * int16; a weight's address and value come from a stream (sparse/stream.ts). A single row has no
- * other pixel to share that with: its input is read where it is.
+ * other pixel to share that with: its input is read where it is, four values at a time by blocks.
  */
 import type { NodeView } from '../../ir/graph.js';
 import type { KernelCall, KernelContext, KernelVariant } from '../../ir/op.js';
@@ -28,7 +28,7 @@ import { liveWeights } from './words.js';
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
 
 const support = [
-  ...['eight', 'four', 'one', 'blocks'].flatMap((shape) => [
+  ...['eight', 'four', 'one', 'blocks', 'one_blocks'].flatMap((shape) => [
     `sparse_${shape}`,
     ...['linear', 'twice', 'once'].map((form) => `sparse_${shape}_${form}`),
   ]),
@@ -53,25 +53,41 @@ const tiles = {
   eight: {
     template: 'dsp/sparse_conv2d',
     pixels: 8,
-    stream: { tapBytes: 16, blockTaps: 1, stepEntries: 2, stepBytes: 92 },
+    stream: { tapBytes: 16, entry: 'weight', stepEntries: 2, stepBytes: 92 },
     cycles: { entry: 11.6, channel: 20.5, widened: 1.7 },
   },
   four: {
     template: 'dsp/sparse_conv2d_by4',
     pixels: 4,
-    stream: { tapBytes: 8, blockTaps: 1, stepEntries: 2, stepBytes: 52 },
+    stream: { tapBytes: 8, entry: 'weight', stepEntries: 2, stepBytes: 52 },
     cycles: { entry: 6.6, channel: 15.5, widened: 1.7 },
   },
   blocks: {
     template: 'dsp/sparse_conv2d_blocks',
     pixels: 8,
-    stream: { tapBytes: 16, blockTaps: 4, stepEntries: 1, stepBytes: 112 },
+    stream: { tapBytes: 16, entry: 'bytes', stepEntries: 1, stepBytes: 112 },
     cycles: { entry: 28.4, channel: 18, widened: 1.2 },
   },
 } as const satisfies Record<string, Tile>;
 
-/** The loop over a single pixel, whose taps are bytes. */
-const row: StreamForm = { tapBytes: 1, blockTaps: 1, stepEntries: 4, stepBytes: 52 };
+/** How a single pixel is multiplied, whose taps are bytes. */
+type Row = Pick<Tile, 'template' | 'stream'> & {
+  /** Of an entry. */
+  readonly cycles: number;
+};
+
+const rows: readonly Row[] = [
+  {
+    template: 'dsp/sparse_fully_connected',
+    stream: { tapBytes: 1, entry: 'weight', stepEntries: 4, stepBytes: 52 },
+    cycles: 3.3,
+  },
+  {
+    template: 'dsp/sparse_fully_connected_blocks',
+    stream: { tapBytes: 1, entry: 'pairs', stepEntries: 2, stepBytes: 44 },
+    cycles: 5.6,
+  },
+];
 
 /**
  * A convolution, a tile of output pixels at a time: in each way that there is.
@@ -164,11 +180,11 @@ function sparseConvolution<A extends AccumulationAttrs>(
       return [
         {
           ...call,
-          flags: { ...call.flags, pointwise, four: tile === 4, blocks: form.blockTaps > 1 },
+          flags: { ...call.flags, pointwise, four: tile === 4 },
           numbers: {
             ...call.numbers,
             tile,
-            ...(form.blockTaps === 1 ? { tap_bytes: form.tapBytes } : {}),
+            ...(form.entry === 'weight' ? { tap_bytes: form.tapBytes } : {}),
             in_c: shape.inC,
             pixels: shape.batches * shape.outH * shape.outW,
             ...(needsColumns ? { columns_bytes: columnsBytes(convolution) } : {}),
@@ -181,36 +197,44 @@ function sparseConvolution<A extends AccumulationAttrs>(
 }
 
 /**
- * A fully connected layer on a single row.
+ * A fully connected layer on a single row: in each way that there is.
  *
  * @param describe of nodes for which `when` holds
  */
-export function sparseRow<A extends AccumulationAttrs>(
+export function sparseRows<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Layer,
+): readonly KernelVariant<A>[] {
+  return rows.map((row) => sparseRow(row, when, describe));
+}
+
+function sparseRow<A extends AccumulationAttrs>(
+  { template, stream: form, cycles }: Row,
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Layer,
 ): KernelVariant<A> {
   return {
-    template: 'dsp/sparse_fully_connected',
+    template,
     needs: ['dsp'],
     support,
     skipsZeros: true,
-    when: (view, context) => when(view) && isPossible(view, describe(view), row, context),
+    when: (view, context) => when(view) && isPossible(view, describe(view), form, context),
     scratch: () => 0,
     work(view, context) {
       const layer = describe(view);
       const { channels } = layer.filters;
-      const columns = columnsOf(layer.filters, layer.filters.depth, row);
-      const { stored, finishing } = streamed(view, layer, columns, row, context);
+      const columns = columnsOf(layer.filters, layer.filters.depth, form);
+      const { stored, finishing } = streamed(view, layer, columns, form, context);
       return {
-        entries: { count: stored, cycles: 3.3 },
+        entries: { count: stored, cycles },
         channels: { count: channels, cycles: 9 },
         [finishing]: { count: channels, cycles: finishCycles[finishing] },
       };
     },
     lower(view, context) {
       const layer = describe(view);
-      const columns = columnsOf(layer.filters, layer.filters.depth, row);
-      return [sparseCall(view, layer, columns, row, context)];
+      const columns = columnsOf(layer.filters, layer.filters.depth, form);
+      return [sparseCall(view, layer, columns, form, context)];
     },
   };
 }
@@ -260,8 +284,10 @@ function isPossible(
 }
 
 /** The position in a filter of each column; −1 for what fills up the last block of a pixel. */
-function columnsOf({ depth }: Filters, inC: number, { blockTaps }: StreamForm): readonly number[] {
-  const perPixel = Math.ceil(inC / blockTaps) * blockTaps;
+function columnsOf({ depth }: Filters, inC: number, { entry }: StreamForm): readonly number[] {
+  // Pairs lie anywhere within a filter: none has to be filled up.
+  const taps = entry === 'bytes' ? 4 : 1;
+  const perPixel = Math.ceil(inC / taps) * taps;
   return Array.from({ length: (depth / inC) * perPixel }, (_, column) => {
     const channel = column % perPixel;
     return channel < inC ? Math.floor(column / perPixel) * inC + channel : -1;
@@ -313,6 +339,7 @@ function sparseCall(
     ...operands,
     flags: {
       ...operands.flags,
+      blocks: form.entry !== 'weight',
       linear: finish.form === 'linear',
       twice: finish.form === 'twice',
       clamped: finish.isClamped,

@@ -1,6 +1,7 @@
 /** Kernels that skip weights at 0 by the DSP extension: their stream, their C, their assembly. */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { Module } from '../../../src/ir/graph.js';
 import {
   entriesOf,
   isWithinReach,
@@ -9,17 +10,19 @@ import {
   streamOf,
 } from '../../../src/ops/sparse/stream.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
-import { Random } from '../../support/module.js';
+import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
+import { simplePlan } from '../../support/plan.js';
 import { prunedLayer } from '../../support/pruned.js';
 import { hasQemu } from '../../support/qemu.js';
 import { fused, randomSum } from '../../support/residual.js';
 
 const forms = fc.constantFrom<StreamForm>(
-  { tapBytes: 16, blockTaps: 1, stepEntries: 2, stepBytes: 92 },
-  { tapBytes: 8, blockTaps: 1, stepEntries: 2, stepBytes: 52 },
-  { tapBytes: 1, blockTaps: 1, stepEntries: 4, stepBytes: 52 },
-  { tapBytes: 16, blockTaps: 4, stepEntries: 1, stepBytes: 112 },
+  { tapBytes: 16, entry: 'weight', stepEntries: 2, stepBytes: 92 },
+  { tapBytes: 8, entry: 'weight', stepEntries: 2, stepBytes: 52 },
+  { tapBytes: 1, entry: 'weight', stepEntries: 4, stepBytes: 52 },
+  { tapBytes: 16, entry: 'bytes', stepEntries: 1, stepBytes: 112 },
+  { tapBytes: 1, entry: 'pairs', stepEntries: 2, stepBytes: 44 },
 );
 const filters = fc
   .dictionary(fc.integer({ min: 0, max: 4095 }).map(String), fc.integer({ min: -128, max: 127 }), {
@@ -32,26 +35,31 @@ const channels = fc.record({
   constants: fc.constant([7, 8, 9]),
 });
 
+/** Words of an entry, and which of their bytes have the weights. */
+const entryWords = { weight: 1, bytes: 2, pairs: 3 };
+const weightBytes = { weight: [1], bytes: [0, 1, 2, 3], pairs: [1, 5, 3, 7] };
+
 /** As the kernels run through it: channel after channel. */
-function decode(words: Int32Array, { tapBytes, blockTaps, stepEntries, stepBytes }: StreamForm) {
+function decode(words: Int32Array, { tapBytes, entry, stepEntries, stepBytes }: StreamForm) {
   const found: { filter: number[]; start: number; constants: number[] }[] = [];
   let at = 0;
   while (at < words.length) {
     const filter = new Array<number>(4096).fill(0);
     let column = 0;
     const take = () => {
-      const word = words[at++] as number;
-      column += blockTaps === 1 ? word >>> 16 : (words[at++] as number);
-      const shifts = blockTaps === 1 ? [16] : [24, 16, 8, 0];
-      shifts.forEach((shift, i) => {
+      const bytes = new Uint8Array(words.slice(at, at + entryWords[entry]).buffer);
+      at += entryWords[entry];
+      const last = words[at - 1] as number;
+      column = { weight: column + (last >>> 16), bytes: column + last, pairs: last }[entry];
+      weightBytes[entry].forEach((byte, i) => {
         const tap = column / tapBytes + i;
-        filter[tap] = (filter[tap] as number) + ((word << shift) >> 24);
+        filter[tap] = (filter[tap] as number) + (((bytes[byte] as number) << 24) >> 24);
       });
     };
     take();
-    const [start = 0, entry = 0] = words.subarray(at);
+    const [start = 0, skipped = 0] = words.subarray(at);
     at += 2;
-    for (let steps = 8 - entry / stepBytes; ; ) {
+    for (let steps = 8 - skipped / stepBytes; ; ) {
       expect(steps).to.be.within(0, 8);
       for (let i = 0; i < steps * stepEntries; i++) take();
       const jump = words[at++] as number;
@@ -82,8 +90,7 @@ describe('streams of weights and distances', () => {
         );
         // Besides the entries: a start, a jump, the constants, and a link of two words or one.
         const others = links.map((count) => 2 + 3 + 2 * count - 1);
-        const entryWords = form.blockTaps === 1 ? 1 : 2;
-        const total = stored.reduce((sum, count) => sum + count * entryWords, 0);
+        const total = stored.reduce((sum, count) => sum + count * entryWords[form.entry], 0);
         expect(words.length).to.equal(others.reduce((sum, n) => sum + n, total));
       }),
       { numRuns: 200 },
@@ -92,38 +99,95 @@ describe('streams of weights and distances', () => {
 
   it('reach as far as 16 bits, of blocks as 31', () => {
     const form = { tapBytes: 16, stepEntries: 2, stepBytes: 92 };
-    expect(isWithinReach(4096, { ...form, blockTaps: 1 })).to.equal(true);
-    expect(isWithinReach(4097, { ...form, blockTaps: 1 })).to.equal(false);
-    expect(isWithinReach(4097, { ...form, blockTaps: 4 })).to.equal(true);
+    expect(isWithinReach(4096, { ...form, entry: 'weight' })).to.equal(true);
+    expect(isWithinReach(4097, { ...form, entry: 'weight' })).to.equal(false);
+    expect(isWithinReach(4097, { ...form, entry: 'bytes' })).to.equal(true);
+    expect(isWithinReach(3, { ...form, entry: 'bytes' }), 'filled up').to.equal(true);
+    expect(isWithinReach(3, { ...form, entry: 'pairs' }), 'no room for four').to.equal(false);
+    expect(isWithinReach(4, { ...form, entry: 'pairs' })).to.equal(true);
   });
 });
+
+const blocks = [
+  { edge: 'none', filter: [0, 0, 0, 0, 0], taps: [] },
+  { edge: 'begun at the first weight', filter: [0, 1, 0, 0, 2, 0, 3, 0, 0, 0], taps: [1, 6] },
+  { edge: 'one filter long', filter: [0, 0, 0, 9], taps: [0] },
+  { edge: 'the last one on the one before', filter: [1, 2, 3, 4, 5, 6], taps: [0, 2] },
+];
+
+describe('blocks of weights that lie anywhere', () => {
+  const form = { tapBytes: 1, entry: 'pairs', stepEntries: 2, stepBytes: 44 } as const;
+  for (const { edge, filter, taps } of blocks) {
+    it(edge, () => {
+      const entries = entriesOf(filter, form);
+      expect(entries.map(({ tap }) => tap)).to.deep.equal(taps);
+      const sums = filter.map(() => 0);
+      for (const { tap, weights } of entries) {
+        weights.forEach((weight, i) => {
+          sums[tap + i] = (sums[tap + i] as number) + weight;
+        });
+      }
+      expect(sums).to.deep.equal(filter);
+    });
+  }
+});
+
+/** A row of more inputs than 16 bits count. */
+function longRow(): Module {
+  const b = new GraphBuilder();
+  const depth = 66_001;
+  const data = new Int8Array(2 * depth);
+  [0, 1, 65_540, depth - 3, depth - 1, 2 * depth - 1].forEach((at, i) => {
+    data[at] = i - 128;
+  });
+  const weights = b.constant(data, [2, depth], perTensorQuant(0.01, 0));
+  const operands = [b.input([1, depth]), weights, b.constant(Int32Array.of(90, -800))];
+  return b.module([
+    b.node('fully_connected', operands, { activation: 'none', rounding: 'double' }),
+  ]);
+}
 
 const seeds = Array.from({ length: 56 }, (_, seed) => seed);
 const rows = [
   { op: 'conv2d', kernel: 'dsp/sparse_conv2d' },
   { op: 'conv2d', kernel: 'dsp/sparse_conv2d_by4' },
   { op: 'conv2d', kernel: 'dsp/sparse_conv2d_blocks' },
-  { op: 'fully_connected', kernel: 'dsp/sparse_conv2d' },
+  { op: 'fully_connected', kernel: 'dsp/sparse_conv2d', isElsewhere: true },
   { op: 'fully_connected', kernel: 'dsp/sparse_fully_connected' },
-] as const;
+  { op: 'fully_connected', kernel: 'dsp/sparse_fully_connected_blocks' },
+] satisfies readonly {
+  op: 'conv2d' | 'fully_connected';
+  kernel: string;
+  /** Its assembly is another row's. */
+  isElsewhere?: boolean;
+}[];
 
 describe('kernels that skip weights at 0 by the DSP extension', function () {
   this.timeout(180_000);
-  for (const { op, kernel } of rows) {
+  for (const { op, kernel, isElsewhere = false } of rows) {
     const options = { kernel, overlap: true };
     it(`${op} by ${kernel}, in C`, () =>
       expectSameBits(
         seeds.map((seed) => prunedLayer(op, seed)),
         options,
       ));
+    if (isElsewhere) continue;
     it(`${op} by ${kernel}, on a simulated Cortex-M4`, async function () {
       if (!hasQemu()) this.skip();
-      const modules = seeds.map((seed) => prunedLayer(op, seed, 24));
+      // Of each pattern, all zero and all non-zero too.
+      const modules = seeds.slice(0, 40).map((seed) => prunedLayer(op, seed, 24));
       const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', options);
       const own = kernels.filter((other) => other === kernel).length;
       expect(own / kernels.length).to.be.greaterThan(0.3);
     });
   }
+
+  it('fully_connected of more inputs than 16 bits count, in C', () => {
+    const module = longRow();
+    const kernel = 'dsp/sparse_fully_connected_blocks';
+    expect(simplePlan(module, { kernel }).steps.map((step) => step.kernel)).to.eql([kernel]);
+    return expectSameBits([module], { kernel });
+  });
 
   for (const kernel of ['dsp/sparse_conv2d', 'dsp/sparse_conv2d_by4', 'dsp/sparse_conv2d_blocks']) {
     it(`residual sums by ${kernel}, on a simulated Cortex-M4`, async function () {

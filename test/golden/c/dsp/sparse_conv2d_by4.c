@@ -134,9 +134,9 @@ __asm__(
  * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
  * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it
  * takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in
- * its lower half and the distance in bytes from the tap before in its upper one; of a block, a word
- * has four weights and the next one the distance. A jump leads into eight unrolled steps, so late that
- * as many are left as the stream has before the next jump. */
+ * its lower half and the distance in bytes from the tap before in its upper one; of a block, four
+ * weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is from the first
+ * tap. A jump leads into eight unrolled steps, so late that as many are left as come before the next. */
 struct sparse {
     const int32_t *weights;
     const int32_t *end;
