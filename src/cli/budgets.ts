@@ -13,11 +13,19 @@ export interface BudgetFlags {
   readonly maxMs?: number;
 }
 
-/** --max-flash, --max-ram, --max-ms */
-export function withBudgets(command: Command, { measured }: { measured: boolean }): Command {
+/**
+ * --max-flash, --max-ram, --max-ms
+ *
+ * @param compiled the command works on a directory, which has budgets of its own
+ */
+export function withBudgets(
+  command: Command,
+  { measured, compiled = false }: { readonly measured: boolean; readonly compiled?: boolean },
+): Command {
+  const otherwise = compiled ? " (default: compile's)" : '';
   command
-    .option('--max-flash <bytes>', 'fail when the image is larger', positive)
-    .option('--max-ram <bytes>', 'fail when more RAM is needed', positive);
+    .option('--max-flash <bytes>', `fail when the image is larger${otherwise}`, positive)
+    .option('--max-ram <bytes>', `fail when more RAM is needed${otherwise}`, positive);
   return measured
     ? command.option('--max-ms <ms>', 'fail when an inference takes longer', positive)
     : command;
@@ -51,6 +59,7 @@ interface Budget {
 }
 
 /**
+ * @param flags what they leave out is as it was compiled for
  * @throws BonsaiError 'over-budget' with what was reached, the layers that dominate, and what the
  *   other goals of --optimize would reach
  */
@@ -78,7 +87,7 @@ const goals: readonly Optimize[] = ['speed', 'balanced', 'size'];
 
 function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[] {
   const { memory, latency, layers } = report;
-  const { maxFlash, maxRam, maxMs } = flags;
+  const { maxFlash, maxRam, maxMs } = { ...plan.options, ...flags };
   const constantBytes = memory.weightBytes + memory.tableBytes;
   const knownRam = memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0);
   const copies = memory.sramCopyBytes > 0 ? `, copies of weights take ${memory.sramCopyBytes}` : '';

@@ -1,15 +1,18 @@
 /** Output directories: written by compile, read by build, flash and profile. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type BuildResult, buildProject } from '../build/index.js';
 import { firmwareFiles, writeProject } from '../build/project.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Module } from '../ir/graph.js';
 import { type Compilation, type CompileRequest, reload } from '../pipeline.js';
-import type { Report } from '../report/index.js';
+import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
-import type { Target } from '../target/index.js';
+import { loadTarget, type Target } from '../target/index.js';
+import type { Held } from './budgets.js';
 import { readInput } from './options.js';
+import type { Progress } from './output.js';
 
 /** The copy of the model that lets `profile` check the firmware against the evaluator. */
 const modelFile = 'model.tflite';
@@ -79,8 +82,31 @@ function isWhole({ plan, tables, spans, tag }: Partial<Manifest>): boolean {
   );
 }
 
+/** What a directory's sources became, and what of it is held against its budgets. */
+export interface BuiltDirectory extends Held {
+  readonly manifest: Manifest;
+  readonly target: Target;
+  readonly built: BuildResult;
+}
+
+/** Builds what `compile` wrote. */
+export async function buildDirectory(
+  directory: string,
+  progress: Progress,
+  cc: string | undefined,
+): Promise<BuiltDirectory> {
+  const manifest = readManifest(directory);
+  const { plan } = manifest;
+  const target = loadTarget(plan.target);
+  const built = await progress(`Build for ${target.name}`, () =>
+    buildProject(directory, { target, manifest, cc }),
+  );
+  const request = readRequest(directory, manifest, target);
+  return { manifest, plan, target, built, request, report: makeReport({ manifest, built }) };
+}
+
 /** What the directory was compiled from. */
-export function readRequest(directory: string, { plan }: Manifest, target: Target): CompileRequest {
+function readRequest(directory: string, { plan }: Manifest, target: Target): CompileRequest {
   const bytes = readInput(join(directory, modelFile));
   return { bytes, path: `${plan.model.name}.tflite`, target, options: plan.options };
 }

@@ -13,7 +13,7 @@ import { compile, measure } from '../pipeline.js';
 import { readVectors, seededVectors } from '../profile/vectors.js';
 import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
-import { loadTarget, type Target } from '../target/index.js';
+import type { Target } from '../target/index.js';
 import { type BudgetFlags, checkBudgets, type Held, withBudgets } from './budgets.js';
 import {
   type CompileFlags,
@@ -30,7 +30,7 @@ import {
   withTarget,
 } from './options.js';
 import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
-import { readManifest, readModule, readRequest, saveProject, saveReport } from './project.js';
+import { buildDirectory, readModule, saveProject, saveReport } from './project.js';
 
 interface ProfileFlags extends DeviceFlags, BudgetFlags {
   readonly vectors?: string;
@@ -56,19 +56,14 @@ export function addProfile(program: Command): void {
     .summary('run on the device: outputs, cycles per layer, memory')
     .option('--vectors <file>', vectorsHelp)
     .option('--json', 'one JSON document on stdout');
-  withBudgets(withCompiler(withDevice(command)), { measured: true }).action(
+  withBudgets(withCompiler(withDevice(command)), { measured: true, compiled: true }).action(
     async (directory: string, flags: ProfileFlags) => {
       const progress = makeProgress(flags.json);
-      const manifest = readManifest(directory);
-      const target = loadTarget(manifest.plan.target);
-      const built = await progress(`Build for ${target.name}`, () =>
-        buildProject(directory, { target, manifest, cc: flags.cc }),
-      );
-      const module = readModule(directory, manifest);
-      const report = await profile(progress, { manifest, module, target, built }, flags);
+      const whole = await buildDirectory(directory, progress, flags.cc);
+      const module = readModule(directory, whole.manifest);
+      const report = await profile(progress, { ...whole, module }, flags);
       saveReport(directory, report);
-      const request = readRequest(directory, manifest, target);
-      finish({ report, plan: manifest.plan, request }, flags);
+      finish({ ...whole, report }, flags);
     },
   );
 }

@@ -209,7 +209,9 @@ describe('command line', () => {
     }
 
     it('3: more RAM than allowed, as soon as more than the arena is known', () => {
-      const compiled = json('compile', model, '--target', 'rp2040', '-o', directory);
+      // No other goal needs less.
+      const goal = ['--target', 'rp2040', '--optimize', 'size'];
+      const compiled = json('compile', model, ...goal, '-o', directory);
       const { arenaBytes, sramCopyBytes } = compiled.document.memory;
       const build = (maxRam: number) =>
         json('build', directory, '--max-ram', String(maxRam)).document;
@@ -217,6 +219,26 @@ describe('command line', () => {
       expect(error.message).to.match(/^needs \d+ bytes of RAM/);
       expect(error.hint).to.match(/copies of weights take \d+/);
       expect(build(arenaBytes + sramCopyBytes + 10_000)).to.not.have.property('error');
+    });
+
+    it('3: what a directory was compiled for holds when it is built and flashed, flags aside', () => {
+      const compiled = json('compile', model, '--target', 'rp2040', '-o', directory);
+      const { weightBytes, tableBytes } = compiled.document.memory;
+      // The constants fit, the image does not.
+      const budget = ['--max-flash', String(weightBytes + tableBytes + 100)];
+      const again = bonsaic('compile', model, '--target', 'rp2040', '-o', directory, ...budget);
+      expect(again.status).to.equal(0);
+      const rows = [
+        [['build', directory], 3],
+        [['flash', directory, '--port', 'sim'], 3],
+        [['build', directory, '--max-flash', '100000'], 0],
+      ] as const;
+      for (const [command, status] of rows) {
+        const run = bonsaic(...command);
+        expect(run.status, command.join(' ')).to.equal(status);
+        if (status === 3)
+          expect(run.stderr).to.match(/needs \d+ bytes of flash, the budget is \d+/);
+      }
     });
 
     it('3: a plan over its budget is not built, and nothing is written', () => {
