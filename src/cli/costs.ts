@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { TargetTraits } from '../ir/op.js';
+import type { Optimize, TargetTraits } from '../ir/op.js';
 import { measuredCosts, parseCosts, type Target } from '../target/index.js';
 import { version } from '../version.js';
 import { note } from './output.js';
@@ -38,13 +38,14 @@ export function withMeasuredCosts(target: Target): Target {
   }
   note(`kernels are chosen by the costs measured on your ${target.name} (bonsaic tune --forget)`);
   const { costUnit, costs } = parseCosts(measuredCosts, text, path);
-  const own = target.costs;
+  // An older file has none for 'size': the board's for 'balanced' are nearer than a simulator's.
+  const merged = (goal: Optimize) => ({
+    ...target.costs[goal],
+    ...(costs[goal] ?? costs.balanced),
+  });
   return {
     ...target,
     costUnit,
-    costs: {
-      speed: { ...own.speed, ...costs.speed },
-      balanced: { ...own.balanced, ...costs.balanced },
-    },
+    costs: { speed: merged('speed'), balanced: merged('balanced'), size: merged('size') },
   };
 }

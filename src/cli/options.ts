@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isLabelled } from '../codegen/program.js';
 import type { XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
+import { goals } from '../ir/op.js';
 import type { CompileOptions, Optimize, Plan } from '../plan/types.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { withMeasuredCosts } from './costs.js';
@@ -28,11 +29,7 @@ export interface CompileFlags {
 /** --optimize, --rounding, --faithful, --keep-input, --cores */
 export function withCompileOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('--optimize <goal>', 'what to prefer')
-        .choices(['speed', 'balanced', 'size'])
-        .default('balanced'),
-    )
+    .addOption(new Option('--optimize <goal>', 'what to prefer').choices(goals).default('balanced'))
     .addOption(
       new Option(
         '--rounding <runtime>',

@@ -8,18 +8,19 @@ import type { Attrs, NodeView, Shape, Tensor, TensorData } from './graph.js';
 export type Feature = 'mul32' | 'thumb1' | 'dsp' | 'mve' | 'fpu';
 
 /** What a compilation is for: the fewest cycles, the fewest bytes, or a fair share of both. */
-export type Optimize = 'speed' | 'balanced' | 'size';
+export const goals = ['speed', 'balanced', 'size'] as const;
+export type Optimize = (typeof goals)[number];
 
 /** What is counted of a run; a device tells it by its position (docs/protocol.md). */
 export const countUnits = ['cycles', 'instructions', 'nanoseconds'] as const;
 export type CountUnit = (typeof countUnits)[number];
 
 /**
- * Measured cost of each term of a kernel's work: template → term → so many of the target's unit.
- * Apart for 'speed', where each shape has a function of its own; those of 'balanced' serve 'size' too.
+ * Measured cost of each term of a kernel's work: goal → template → term → so many of the target's
+ * unit. Compilers are told of the goal, and for 'speed' each shape has a function of its own.
  */
 export type Costs = Partial<
-  Readonly<Record<'speed' | 'balanced', Readonly<Record<string, Readonly<Record<string, number>>>>>>
+  Readonly<Record<Optimize, Readonly<Record<string, Readonly<Record<string, number>>>>>>
 >;
 
 /** What kernel choice asks of a target. Filled in from targets/<name>/target.json. */

@@ -152,7 +152,11 @@ export function parseTarget(text: string, where: string): Target {
 
 /** Template → term of work → what one of it costs. */
 const kernelCosts = z.record(z.string(), z.record(z.string(), z.number().nonnegative()));
-const costSchema = z.strictObject({ speed: kernelCosts, balanced: kernelCosts });
+const costSchema = z.strictObject({
+  speed: kernelCosts,
+  balanced: kernelCosts,
+  size: kernelCosts.exactOptional(),
+});
 
 /** Costs as `bonsaic tune` keeps them: a board may count what its simulator does not. */
 export const measuredCosts = z.strictObject({ costUnit: z.enum(countUnits), costs: costSchema });

@@ -2,7 +2,7 @@
  * Costs of kernels as a board has them: every variant of every operator is measured on layers of all
  * kinds; what a term of its work costs is fitted.
  */
-import type { Costs, CountUnit } from '../ir/op.js';
+import { type Costs, type CountUnit, goals, type Optimize } from '../ir/op.js';
 import { fitCosts } from './fit.js';
 import { calibration } from './layers.js';
 import { type MeasuredTrial, type MeasureRequest, measureLayers } from './measure.js';
@@ -10,7 +10,7 @@ import { type MeasuredTrial, type MeasureRequest, measureLayers } from './measur
 /** One kernel's fitted costs. */
 export interface TunedKernel {
   readonly template: string;
-  readonly optimize: keyof Costs;
+  readonly optimize: Optimize;
   /** Term of work → cycles (instructions where the target counts these). */
   readonly costs: Readonly<Record<string, number>>;
   readonly layers: number;
@@ -25,20 +25,25 @@ export interface Tuning {
 }
 
 /**
- * Measures every kernel that the target can run.
+ * Measures every kernel that the target can run, compiled for each of the goals.
  *
  * @throws BonsaiError of the toolchain or the device; 'outputs-differ' when a kernel is not exact
  */
-export async function tune(request: MeasureRequest): Promise<Tuning> {
-  const balanced = await measureLayers(calibration, 'balanced', request);
-  const speed = await measureLayers(calibration, 'speed', request);
-  return {
-    unit: balanced.unit,
-    kernels: [...fitAll(balanced.trials, 'balanced'), ...fitAll(speed.trials, 'speed')],
-  };
+export async function tune(
+  request: MeasureRequest,
+  compiledFor: readonly Optimize[] = goals,
+): Promise<Tuning> {
+  let unit = request.target.costUnit;
+  const kernels: TunedKernel[] = [];
+  for (const optimize of compiledFor) {
+    const measured = await measureLayers(calibration, optimize, request);
+    unit = measured.unit;
+    kernels.push(...fitAll(measured.trials, optimize));
+  }
+  return { unit, kernels };
 }
 
-function fitAll(trials: readonly MeasuredTrial[], optimize: keyof Costs): readonly TunedKernel[] {
+function fitAll(trials: readonly MeasuredTrial[], optimize: Optimize): readonly TunedKernel[] {
   const templates = [...new Set(trials.map(({ template }) => template))].sort();
   return templates.map((template) => {
     const samples = trials
@@ -51,11 +56,11 @@ function fitAll(trials: readonly MeasuredTrial[], optimize: keyof Costs): readon
 
 /** The costs as targets/<name>/costs.json has them. */
 export function costTable(kernels: readonly TunedKernel[]): Required<Costs> {
-  const of = (mode: keyof Costs) =>
+  const of = (goal: Optimize) =>
     Object.fromEntries(
       kernels.flatMap(({ template, optimize, costs }) =>
-        optimize === mode ? [[template, costs]] : [],
+        optimize === goal ? [[template, costs]] : [],
       ),
     );
-  return { balanced: of('balanced'), speed: of('speed') };
+  return { balanced: of('balanced'), speed: of('speed'), size: of('size') };
 }

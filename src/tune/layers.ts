@@ -134,6 +134,13 @@ export const calibration: readonly Layer[] = [
     narrow(prune(conv(deep, 64, [1, 1]), some), bits),
     narrow(prune(dense(128, 40), few), bits),
   ]),
+  // So few values that a code is the smallest, beside positions of every kind.
+  ...[some, few, blocks].flatMap((pruned) => [
+    narrow(prune(conv(odd, 20, [3, 3]), pruned), 3),
+    narrow(prune(dense(128, 40), pruned), 3),
+  ]),
+  narrow(prune(dense(320, 16), few), 3),
+  ...[conv(deep, 64, [1, 1]), dense(128, 40)].map((layer) => narrow(prune(layer, groups), 7)),
   conv(deep, 24, [1, 1], signed),
   conv(odd, 20, [3, 3], signed),
   { ...conv(wide, 16, [3, 3]), residual: wide },
