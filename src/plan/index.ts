@@ -21,7 +21,7 @@ import { orderSteps } from './order.js';
 import { accessesOf, conflictOf, type Implementation, memoryOf, nameOf } from './parts.js';
 import { type Arena, planArena } from './placement.js';
 import { identifiers, makePorts } from './ports.js';
-import type { ConstantBudget } from './prices.js';
+import type { Budget } from './prices.js';
 import { type Candidates, type Choice, candidatesFor, selectKernels } from './select.js';
 import { type CompileOptions, type Decision, noKernel, type Plan, type PlanStep } from './types.js';
 
@@ -158,7 +158,7 @@ function choose(
     return candidates === null ? [] : [afford(candidates, needs[step] ?? [], limits)];
   });
   const arenaBytes = Math.max(0, ...needs.flat().filter((bytes) => bytes <= (limits[1] ?? 0)));
-  const budget = constantBudget(target, options, arenaBytes);
+  const budget = budgetFor(target, options, arenaBytes);
   const selected = selectKernels(affordable, context, budget);
   const choiceOf = new Map(selected.choices.map((choice, i) => [affordable[i]?.view.node, choice]));
   const choices = schedule.steps.map((index) => choiceOf.get(schedule.graph.nodes[index]) ?? null);
@@ -217,9 +217,6 @@ function checkApart(node: Node, { implementation }: Choice, arena: Arena, step: 
   throw new InternalError('plan', `${at(node)}: both halves use ${bytes}`);
 }
 
-/** Of flash that weights and tables cannot have: the runtime and the kernels. */
-const codeAllowanceBytes = 24 * 1024;
-
 /** Of RAM that the arena cannot have: the runtime and the stack. */
 const runtimeAllowanceBytes = 4 * 1024;
 
@@ -227,16 +224,15 @@ function ramForArena({ ramBytes }: TargetTraits, { maxRam = Infinity }: CompileO
   return Math.min(ramBytes ?? Infinity, maxRam) - runtimeAllowanceBytes;
 }
 
-/** What is left for constants: of flash beside the code, of RAM beside the arena and the runtime. */
-function constantBudget(
+/** What there is of flash, and of RAM beside the arena and the runtime. */
+function budgetFor(
   { flashBytes, ramBytes, regions }: TargetTraits,
   { maxFlash = Infinity, maxRam = Infinity }: CompileOptions,
   arenaBytes: number,
-): ConstantBudget {
-  const flash = Math.min(flashBytes ?? Infinity, maxFlash) - codeAllowanceBytes;
+): Budget {
   const sram = Math.min(ramBytes ?? Infinity, maxRam) - arenaBytes;
   return {
-    flashBytes: flash,
+    flashBytes: Math.min(flashBytes ?? Infinity, maxFlash),
     sramBytes: regions === undefined ? 0 : Math.max(0, sram - regions.sram.reservedBytes),
   };
 }

@@ -35,11 +35,11 @@ export function stepBytes(
 
 /**
  * By how much kernels may raise the arena above what the leanest ones need. 1.2 KB: the scratch of a
- * fast kernel is a tile or a few rows, and worth that much whatever the model. For size a few bytes:
+ * fast kernel is a tile or a few rows, and worth that much whatever the model. For size half a KB:
  * no kernel with many times the weights is taken to save less than that.
  */
 const allowanceBytes: Readonly<Record<Optimize, number>> = {
-  ...{ speed: 1228, balanced: 1228, size: 256 },
+  ...{ speed: 1228, balanced: 1228, size: 512 },
 };
 
 /**

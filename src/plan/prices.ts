@@ -1,17 +1,28 @@
 /**
  * Alternatives of steps, and which of them cost least at so many cycles for each byte.
  *
- * Prices hold for all steps alike, so that each step can be chosen for by itself.
+ * Prices hold for all steps alike, so that each step can be chosen for by itself; only the code of
+ * kernels is shared by steps.
  */
+import type { Optimize } from '../ir/op.js';
 import type { Implementation } from './parts.js';
 import type { Region } from './types.js';
 
-/** Bytes that constants may take. Infinity: no limit. */
-export interface ConstantBudget {
-  /** Of flash, for weights and tables. */
+/** Bytes that there are. Infinity: no limit. */
+export interface Budget {
+  /** Of flash, for the whole image. */
   readonly flashBytes: number;
   /** Of RAM, for copies of weights. */
   readonly sramBytes: number;
+}
+
+/** The runtime with its serial line, and what a kernel takes besides: upper bounds of those measured. */
+const runtimeBytes = 7 * 1024;
+const kernelBytes: Readonly<Record<Optimize, number>> = { speed: 2600, balanced: 1250, size: 640 };
+
+/** About what the code of an image takes that has so many different kernels. */
+export function codeBytesOf(kernels: number, optimize: Optimize): number {
+  return runtimeBytes + kernels * kernelBytes[optimize];
 }
 
 /** A piece of constants that lies in one place: those of one call. */
@@ -49,15 +60,18 @@ export interface Prices {
   readonly sram: number;
 }
 
+/** For each step what costs least; the code of kernels is not looked at. */
 export function choose(steps: readonly Step[], prices: Prices): readonly Pick[] {
   return steps.map(({ alternatives }) => {
     const picks = alternatives.map((alternative) => place(alternative, prices.sram));
-    const cost = (pick: Pick) =>
-      pick.cycles +
-      prices.flash * pick.alternative.flashBytes +
-      (pick.sramBytes === 0 ? 0 : prices.sram * pick.sramBytes);
-    return picks.reduce((best, pick) => (cost(pick) < cost(best) ? pick : best));
+    return picks.reduce((best, pick) =>
+      costOf(pick, prices) < costOf(best, prices) ? pick : best,
+    );
   });
+}
+
+function costOf({ alternative, cycles, sramBytes }: Pick, { flash, sram }: Prices): number {
+  return cycles + flash * alternative.flashBytes + (sramBytes === 0 ? 0 : sram * sramBytes);
 }
 
 /** Each piece goes to RAM where that saves more cycles than its bytes cost. */
@@ -79,17 +93,81 @@ function placed(alternative: Alternative, regions: readonly Region[]): Pick {
   return { alternative, regions, cycles, sramBytes };
 }
 
-/** The lowest prices, of flash from `wanted` on, at which everything fits. */
-export function pricesFor(steps: readonly Step[], wanted: number, budget: ConstantBudget): Prices {
-  const flash = cheapestPrice(wanted, (price) => {
-    const picks = choose(steps, { flash: price, sram: Infinity });
-    return flashOf(picks) <= budget.flashBytes;
-  });
-  const sram = cheapestPrice(0, (price) => {
-    const picks = choose(steps, { flash, sram: price });
-    return total(picks, (pick) => pick.sramBytes) <= budget.sramBytes;
-  });
-  return { flash, sram };
+/** What is chosen, and the prices that led to it. */
+export interface Settlement {
+  readonly picks: readonly Pick[];
+  readonly prices: Prices;
+  /** By the budget: the price of flash is above the wanted one. */
+  readonly isForced: boolean;
+}
+
+/** The choice at the lowest prices, of flash from `wanted` on, at which everything fits. */
+export function settle(
+  steps: readonly Step[],
+  wanted: number,
+  budget: Budget,
+  optimize: Optimize,
+): Settlement {
+  const settled = (flash: number) => settleAt(steps, flash, budget, optimize);
+  const flash = cheapestPrice(
+    wanted,
+    (price) => imageBytes(settled(price).picks, optimize) <= budget.flashBytes,
+  );
+  return { ...settled(flash), isForced: flash > wanted };
+}
+
+/** The choice at a price of flash, whether or not it fits. */
+function settleAt(
+  steps: readonly Step[],
+  flash: number,
+  { sramBytes }: Budget,
+  optimize: Optimize,
+): Omit<Settlement, 'isForced'> {
+  const pricesFor = (steps: readonly Step[]): Prices => {
+    const fits = (sram: number) => sramOf(choose(steps, { flash, sram })) <= sramBytes;
+    return { flash, sram: cheapestPrice(0, fits) };
+  };
+  const few = withFewKernels(steps, pricesFor(steps), optimize);
+  const prices = pricesFor(few);
+  return { picks: choose(few, prices), prices };
+}
+
+/**
+ * The steps without kernels whose code costs more than what other kernels of these steps cost more:
+ * given up one by one.
+ */
+function withFewKernels(
+  steps: readonly Step[],
+  prices: Prices,
+  optimize: Optimize,
+): readonly Step[] {
+  if (prices.flash === 0) return steps;
+  const weigh = (steps: readonly Step[]) => {
+    const picks = choose(steps, prices);
+    const code = prices.flash * codeBytesOf(kernelsOf(picks).length, optimize);
+    return { steps, picks, cost: code + total(picks, (pick) => costOf(pick, prices)) };
+  };
+  let best = weigh(steps);
+  for (;;) {
+    const { steps, picks, cost } = best;
+    const [cheapest] = kernelsOf(picks)
+      .map((kernel) => weigh(steps.map((step) => withoutKernel(step, kernel))))
+      .sort((a, b) => a.cost - b.cost);
+    if (cheapest === undefined || cheapest.cost >= cost) return steps;
+    best = cheapest;
+  }
+}
+
+function kernelsOf(picks: readonly Pick[]): readonly string[] {
+  return [...new Set(picks.map(({ alternative }) => alternative.implementation.variant.template))];
+}
+
+/** The step as it is where nothing else can compute it. */
+function withoutKernel(step: Step, kernel: string): Step {
+  const alternatives = step.alternatives.filter(
+    ({ implementation }) => implementation.variant.template !== kernel,
+  );
+  return alternatives.length > 0 ? { ...step, alternatives } : step;
 }
 
 /** The least price from `least` on at which `fits` holds, by bisection; far above where none does. */
@@ -111,7 +189,7 @@ function cheapestPrice(least: number, fits: (price: number) => boolean): number 
 
 /** What a price leaves over goes to the pieces that gain most for each byte and still fit. */
 export function fill(picks: readonly Pick[], sramBytes: number): readonly Pick[] {
-  let room = sramBytes - total(picks, (pick) => pick.sramBytes);
+  let room = sramBytes - sramOf(picks);
   const regions = picks.map((pick) => [...pick.regions]);
   const left = picks.flatMap(({ alternative }, step) =>
     alternative.pieces.map((piece, index) => ({ ...piece, step, index })),
@@ -131,6 +209,16 @@ export function total(picks: readonly Pick[], of: (pick: Pick) => number): numbe
   return picks.reduce((sum, pick) => sum + of(pick), 0);
 }
 
+/** Weights and tables. */
 export function flashOf(picks: readonly Pick[]): number {
   return total(picks, ({ alternative }) => alternative.flashBytes);
+}
+
+/** Of flash, code included, about. */
+export function imageBytes(picks: readonly Pick[], optimize: Optimize): number {
+  return flashOf(picks) + codeBytesOf(kernelsOf(picks).length, optimize);
+}
+
+function sramOf(picks: readonly Pick[]): number {
+  return total(picks, ({ sramBytes }) => sramBytes);
 }

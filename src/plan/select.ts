@@ -15,15 +15,17 @@ import { callBytes, lowered, withoutShared } from './lower.js';
 import { halvesOf, type Implementation, type Part, wholeOf } from './parts.js';
 import {
   type Alternative,
-  type ConstantBudget,
+  type Budget,
   choose,
   fill,
   flashOf,
+  imageBytes,
   type Pick,
   type Prices,
   place,
-  pricesFor,
+  type Settlement,
   type Step,
+  settle,
   total,
 } from './prices.js';
 import type { Decision, KernelEstimate, KernelForm, Region } from './types.js';
@@ -40,20 +42,29 @@ export interface Choice {
 }
 
 /**
- * Share of the cycles that a byte more must save, in relation to its share of the least constants
- * with zeros among them: at 0.2, twice these have to be worth a fifth of the time.
+ * Shares of the cycles that a byte more must save, in relation to its share of the least constants
+ * with zeros among them: at 0.2, twice these have to be worth a fifth of the time. For size that one of
+ * them serves at which least is left of bytes times `worthOfTime`.
  */
-const flashPrices: Readonly<Record<Optimize, number>> = { speed: 0, balanced: 0.2, size: 1e6 };
+const flashPrices: Readonly<Record<Optimize, readonly number[]>> = {
+  speed: [0],
+  balanced: [0.2],
+  size: Array.from({ length: 13 }, (_, i) => 2 ** i),
+};
+
+/** Twice the time has to save an eighteenth of the image, four times the time as much of the rest. */
+const worthOfTime = (cycles: number) => cycles ** (1 / 12);
 
 /**
- * How many times the cycles of the kernel that would be taken without it one may have that skips zeros
- * or packs weights, where no budget forces it. Estimates are a few per cent off, of packed weights up
- * to 10: what is hardly faster may be slower.
+ * What a kernel that skips zeros or packs weights may take, where no budget forces it: so many times
+ * the cycles of the one that would be taken without it, and so many less. Estimates are a few per
+ * cent off, of packed weights up to 10, and more for small layers: what is hardly faster may be slower.
  */
-const mostTime: Readonly<Record<Optimize, number>> = { speed: 1, balanced: 0.9, size: Infinity };
-
-/** Packed weights may take a layer twice the time where they save an eighth of its bytes, and so on. */
-const bytesForTime = Math.log2(8 / 7);
+const mostTime: Readonly<Record<Optimize, { readonly times: number; readonly less: number }>> = {
+  speed: { times: 1, less: 0 },
+  balanced: { times: 0.9, less: 600 },
+  size: { times: Infinity, less: 0 },
+};
 
 /** About what it costs to give the second core its half and to wait for it. */
 const handOverCycles = 200;
@@ -113,7 +124,7 @@ function isFor(variant: KernelVariant, halves: readonly Part[]): boolean {
 export function selectKernels(
   candidates: readonly Candidates[],
   context: KernelContext,
-  budget: ConstantBudget,
+  budget: Budget,
 ): { readonly choices: readonly Choice[]; readonly decision: Decision } {
   const all = candidates.map((each) => alternativesOf(each, context));
   const fastest = choose(all, { flash: 0, sram: 0 });
@@ -121,18 +132,27 @@ export function selectKernels(
   const allDense = all.map(withAllWeights);
   const smallest = choose(allDense, { flash: 1e9, sram: 0 });
   const perByte = total(fastest, (pick) => pick.cycles) / Math.max(1, flashOf(smallest));
-  const wanted = flashPrices[context.optimize] * perByte;
-  const densePrices = pricesFor(allDense, wanted, budget);
-  const densePicks = fill(choose(allDense, densePrices), budget.sramBytes);
-  const unforced = withoutSlow(all, densePrices, mostTime[context.optimize]);
-  const isForced = flashOf(choose(unforced, { flash: wanted, sram: Infinity })) > budget.flashBytes;
-  const steps = isForced ? all : unforced;
-  const { flash, sram } = pricesFor(steps, wanted, budget);
-  const picks = fill(choose(steps, { flash, sram }), budget.sramBytes);
+  const { optimize } = context;
+  const settled = (steps: readonly Step[]): Settlement => {
+    const rest = ({ picks }: Settlement) =>
+      imageBytes(picks, optimize) * worthOfTime(total(picks, (pick) => pick.cycles));
+    return flashPrices[optimize]
+      .map((price) => settle(steps, price * perByte, budget, optimize))
+      .reduce((best, other) => (rest(other) < rest(best) ? other : best));
+  };
+  const dense = settled(allDense);
+  const densePicks = fill(dense.picks, budget.sramBytes);
+  // What is slow depends on the RAM that is left, which depends on what is taken.
+  const first = settled(withoutSlow(all, [dense.prices], optimize));
+  const second = settled(withoutSlow(all, [dense.prices, first.prices], optimize));
+  const { isForced } = second;
+  const { picks: placedPicks, prices } = isForced ? settled(all) : second;
+  const { flash, sram } = prices;
+  const picks = fill(placedPicks, budget.sramBytes);
   const decision: Decision = {
     unit: context.target.costUnit,
     flashPrice: flash,
-    reason: isForced || flash > wanted ? 'the flash budget' : `--optimize ${context.optimize}`,
+    reason: isForced ? 'the flash budget' : `--optimize ${optimize}`,
   };
   const choices = picks.map((pick, step): Choice => {
     const { alternatives, refused } = all[step] as Step;
@@ -194,12 +214,12 @@ function weigh(implementation: Implementation, context: KernelContext): Alternat
 
 /**
  * What a variant costs on the target, in cycles (instructions where a target counts these): by the
- * measured costs of its terms, else by the variant's own.
+ * costs of its terms as measured for the goal, else for 'balanced', else by the variant's own.
  */
 export function costOf(variant: KernelVariant, view: NodeView, context: KernelContext): number {
   const { costs } = context.target;
-  const ofKernels = context.optimize === 'speed' ? costs.speed : costs.balanced;
-  const measured = ofKernels?.[variant.template] ?? {};
+  const { template } = variant;
+  const measured = costs[context.optimize]?.[template] ?? costs.balanced?.[template] ?? {};
   const terms = Object.entries(variant.work(view, context));
   return terms.reduce(
     (sum, [name, { count, cycles }]) => sum + count * (measured[name] ?? cycles),
@@ -236,29 +256,31 @@ function withAllWeights(step: Step): Step {
 }
 
 /**
- * Of what skips zeros stays what takes at most `time` times the dense choice at these prices; of what
- * packs weights only the best, and that only where it is worth its time beside the others' choice.
+ * Of what skips zeros or packs weights stays what is faster than the choice without, by `mostTime`: at
+ * one of these prices.
  */
-function withoutSlow(steps: readonly Step[], prices: Prices, time: number): readonly Step[] {
-  const cyclesOf = (alternative: Alternative) => place(alternative, prices.sram).cycles;
-  const worth = (one: Alternative) => one.flashBytes * cyclesOf(one) ** bytesForTime;
+function withoutSlow(
+  steps: readonly Step[],
+  prices: readonly Prices[],
+  optimize: Optimize,
+): readonly Step[] {
+  const { times, less } = mostTime[optimize];
   return steps.map((step) => {
     const of = (form: KernelForm) =>
       step.alternatives.filter(({ implementation }) => formOf(implementation) === form);
     const dense = of('dense');
     if (dense.length === 0) return step;
-    const best = (alternatives: readonly Alternative[]) =>
-      choose([{ ...step, alternatives }], prices).map(({ alternative }) => alternative);
-    const within = ([reference]: readonly Alternative[]) => {
-      const most = reference === undefined ? Infinity : time * cyclesOf(reference);
-      return (one: Alternative) => cyclesOf(one) <= most;
+    const isFaster = (one: Alternative, others: readonly Alternative[]) =>
+      prices.some((at) => {
+        const [best] = choose([{ ...step, alternatives: others }], at);
+        const most = best === undefined ? Infinity : times * best.cycles - less;
+        return place(one, at.sram).cycles <= most;
+      });
+    const plain = [...dense, ...of('sparse').filter((one) => isFaster(one, dense))];
+    return {
+      ...step,
+      alternatives: [...plain, ...of('packed').filter((one) => isFaster(one, plain))],
     };
-    const plain = [...dense, ...of('sparse').filter(within(best(dense)))];
-    const chosen = best(plain);
-    const packed = of('packed').filter(within(chosen));
-    const [least] = [...chosen, ...packed].sort((a, b) => worth(a) - worth(b));
-    const isPacked = least !== undefined && packed.includes(least);
-    return { ...step, alternatives: isPacked ? [...plain, least] : plain };
   });
 }
 

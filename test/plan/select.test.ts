@@ -1,9 +1,10 @@
 /** Kernels that skip zeros or pack weights are slower or smaller than others: when they are taken. */
 import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
-import { mainGraph } from '../../src/ir/graph.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
 import type { Feature } from '../../src/ir/op.js';
 import { makePlan } from '../../src/plan/index.js';
+import { codeBytesOf } from '../../src/plan/prices.js';
 import type { CompileOptions } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
@@ -17,22 +18,39 @@ const target = {
   ramBytes: null,
 };
 
-/** What computes a fully connected layer, 256 to 256: 64 KB of weights. */
-function kernelOf(
-  weight: (random: Random) => number,
-  options: Partial<CompileOptions>,
-  features: readonly Feature[] = [],
-): string {
+type Draw = (random: Random) => number;
+
+/** Fully connected layers on one row, one after the other. */
+function layersOf(
+  ...layers: readonly { readonly outputs?: number; readonly inputs?: number; readonly draw: Draw }[]
+): Module {
   const random = new Random(1);
   const b = new GraphBuilder();
-  const data = Int8Array.from({ length: 256 * 256 }, () => weight(random));
-  const weights = b.constant(data, [256, 256], perTensorQuant(0.02, 0));
   const attrs = { activation: 'none', rounding: 'double' };
-  const module = b.module([b.node('fully_connected', [b.input([1, 256]), weights, null], attrs)]);
+  const output = layers.reduce(
+    (input, { outputs = 256, inputs = 256, draw }) => {
+      const data = Int8Array.from({ length: outputs * inputs }, () => draw(random));
+      const weights = b.constant(data, [outputs, inputs], perTensorQuant(0.02, 0));
+      return b.node('fully_connected', [input, weights, null], attrs);
+    },
+    b.input([1, layers[0]?.inputs ?? 256]),
+  );
+  return b.module([output]);
+}
+
+function planOf(
+  module: Module,
+  options: Partial<CompileOptions>,
+  features: readonly Feature[] = [],
+) {
   const facts = analyse(mainGraph(module));
   const core = { ...target, features: new Set(features) };
-  const { steps } = makePlan(module, facts, core, { ...defaults, ...options });
-  return steps[0]?.kernel ?? 'none';
+  return makePlan(module, facts, core, { ...defaults, ...options }).steps;
+}
+
+/** What computes a fully connected layer, 256 to 256: 64 KB of weights. */
+function kernelOf(draw: Draw, options: Partial<CompileOptions>, features?: readonly Feature[]) {
+  return planOf(layersOf({ draw }), options, features)[0]?.kernel;
 }
 
 const any = (random: Random) => random.integer(-128, 127);
@@ -47,14 +65,21 @@ const peaked = (random: Random) =>
 const bellShaped = (random: Random) =>
   [1, 2, 3, 4].reduce((sum) => sum + random.integer(-25, 25), 0);
 
+/** 7.9 bits each in a code. */
+const nearlyAny = (random: Random) => random.integer(-120, 120);
+
 const dense = 'portable/fully_connected';
 const packed = 'portable/conv2d_packed';
 const coded = 'portable/conv2d_coded';
 const lanes = 'swar/conv2d';
 const sparse = 'swar/sparse_fully_connected';
-const tight = { maxFlash: (24 + 45) * 1024 };
+/** A budget that leaves so many KB to the constants of one kernel. */
+const within = (kilobytes: number) => ({
+  maxFlash: codeBytesOf(1, 'balanced') + kilobytes * 1024,
+});
+const tight = within(45);
 
-const rows: [edge: string, Parameters<typeof kernelOf>[0], Partial<CompileOptions>, string][] = [
+const rows: [edge: string, Draw, Partial<CompileOptions>, kernel: string][] = [
   ['4 bits are half the bytes, but slower', fourBits, {}, dense],
   ['a budget forces them', fourBits, tight, packed],
   ['size takes them', fourBits, { optimize: 'size' }, packed],
@@ -64,36 +89,30 @@ const rows: [edge: string, Parameters<typeof kernelOf>[0], Partial<CompileOption
   ['all values: nothing to gain', any, { optimize: 'size' }, dense],
   ['few weights are faster than all', oneOfTwenty, {}, packed],
   ['half of the bytes for nine times the time', peaked, { optimize: 'size' }, coded],
-  ['an eighth for that is too little', bellShaped, { optimize: 'size' }, dense],
-  ['but where a budget forces it', bellShaped, { maxFlash: (24 + 62) * 1024 }, coded],
+  ['a hundredth for that is too little', nearlyAny, { optimize: 'size' }, dense],
+  ['so is an eighth, for balanced', bellShaped, {}, dense],
+  ['but not where a budget forces it', bellShaped, within(62), coded],
 ];
 
 const cortexM0plus = ['mul32', 'thumb1'] as const;
 const sparseRows: typeof rows = [
   ['few weights are faster than all', oneOfTwenty, {}, sparse],
   ['more are a third of the bytes, but slower', oneOfFour, {}, lanes],
-  ['a budget forces them', oneOfFour, { maxFlash: (24 + 60) * 1024 }, sparse],
+  ['a budget forces them', oneOfFour, within(60), sparse],
 ];
 
 describe('plan: sparse weights', () => {
-  for (const [edge, weight, options, kernel] of sparseRows) {
+  for (const [edge, draw, options, kernel] of sparseRows) {
     it(`${edge}: ${kernel}`, () => {
-      expect(kernelOf(weight, options, cortexM0plus)).to.equal(kernel);
+      expect(kernelOf(draw, options, cortexM0plus)).to.equal(kernel);
     });
   }
 });
 
 describe('plan: what dense kernels would take', () => {
   it('is what they take where all are dense, in the RAM that is left then', () => {
-    const random = new Random(1);
-    const b = new GraphBuilder();
-    const attrs = { activation: 'none', rounding: 'double' };
-    const layer = (x: number) => {
-      const data = Int8Array.from({ length: 256 * 256 }, () => oneOfTwenty(random));
-      const weights = b.constant(data, [256, 256], perTensorQuant(0.02, 0));
-      return b.node('fully_connected', [x, weights, null], attrs);
-    };
-    const module = b.module([layer(layer(layer(layer(b.input([1, 256])))))]);
+    const layer = { draw: oneOfTwenty };
+    const module = layersOf(layer, layer, layer, layer);
     const plan = (options: Partial<CompileOptions>) => {
       const facts = analyse(mainGraph(module));
       return makePlan(module, facts, loadTarget('rp2040'), { ...defaults, ...options }).steps;
@@ -110,10 +129,27 @@ describe('plan: what dense kernels would take', () => {
   });
 });
 
-describe('plan: packed weights', () => {
-  for (const [edge, weight, options, kernel] of rows) {
+describe('plan: the code of kernels', () => {
+  const rows: [edge: string, channels: number, kernel: string][] = [
+    ['half a KB less of weights is less than it', 16, dense],
+    ['eight KB are more', 256, packed],
+  ];
+  for (const [edge, channels, kernel] of rows) {
     it(`${edge}: ${kernel}`, () => {
-      expect(kernelOf(weight, options)).to.equal(kernel);
+      const module = layersOf(
+        { outputs: 64, draw: any },
+        { outputs: channels, inputs: 64, draw: fourBits },
+      );
+      const steps = planOf(module, { optimize: 'size' });
+      expect(steps.map((step) => step.kernel)).to.deep.equal([dense, kernel]);
+    });
+  }
+});
+
+describe('plan: packed weights', () => {
+  for (const [edge, draw, options, kernel] of rows) {
+    it(`${edge}: ${kernel}`, () => {
+      expect(kernelOf(draw, options)).to.equal(kernel);
     });
   }
 });
