@@ -1,10 +1,10 @@
 /** --max-flash, --max-ram, --max-ms: what is over them, why, and what else could be had. */
 import type { Command } from 'commander';
 import { BonsaiError } from '../errors.js';
-import type { Optimize } from '../ir/op.js';
-import { type CompileRequest, compile } from '../pipeline.js';
+import { goals, type Optimize } from '../ir/op.js';
+import type { CompileRequest } from '../pipeline.js';
 import type { Plan } from '../plan/types.js';
-import { makeReport, type Report } from '../report/index.js';
+import type { Report } from '../report/index.js';
 import { positive } from './options.js';
 
 export interface BudgetFlags {
@@ -39,10 +39,16 @@ export interface Held {
   readonly request: CompileRequest;
 }
 
-/** What a goal of --optimize changes of what is needed. */
+/** Makes what is held of a request: as far as what it is compared with was made. */
+export type Make = (request: CompileRequest) => Promise<Held>;
+
+/** What is needed of a board, as far as it is known. */
 interface Needs {
-  readonly constantBytes: number;
+  /** Code included where it was built. */
+  readonly flashBytes: number;
+  /** Without the stack. */
   readonly ramBytes: number;
+  /** Estimated. */
   readonly count: number;
 }
 
@@ -53,24 +59,31 @@ interface Budget {
   readonly what: string;
   /** For every step of the plan, in the unit of the budget. */
   readonly steps: readonly number[];
-  /** The same for another goal, about. */
-  reachedWith(other: Needs, own: Needs): number;
+  /** The same for another goal. */
+  reachedWith(other: Needs): number;
   readonly advice: string;
 }
 
 /**
  * @param flags what they leave out is as it was compiled for
+ * @param make makes the same for the other goals of --optimize, where one is asked what it would reach
  * @throws BonsaiError 'over-budget' with what was reached, the layers that dominate, and what the
- *   other goals of --optimize would reach
+ *   other goals would reach
  */
-export function checkBudgets(held: Held, flags: BudgetFlags): void {
+export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): Promise<void> {
   const over = budgetsOf(held, flags).filter(({ limit, reached }) => reached > limit);
   if (over.length === 0) return;
-  const own = needsOf(held);
   const { options } = held.plan;
-  const others = goals
-    .filter((goal) => goal !== options.optimize)
-    .map((goal) => ({ goal, needs: needsWith(held.request, goal) }));
+  const others: Other[] = [];
+  for (const goal of goals.filter((goal) => goal !== options.optimize)) {
+    const request = { ...held.request, options: { ...held.request.options, optimize: goal } };
+    try {
+      others.push({ goal, needs: needsOf(await make(request)) });
+    } catch (error) {
+      // What cannot be linked is no way out.
+      if (!(error instanceof BonsaiError)) throw error;
+    }
+  }
   throw new BonsaiError(
     'over-budget',
     held.report.model.name,
@@ -79,33 +92,35 @@ export function checkBudgets(held: Held, flags: BudgetFlags): void {
         ({ reached, what, limit }) => `needs ${rounded(reached)} ${what}, the budget is ${limit}`,
       )
       .join('; '),
-    over.flatMap((budget) => hintsFor(budget, held.plan, own, others)).join('\n'),
+    over.flatMap((budget) => hintsFor(budget, held, others)).join('\n'),
   );
 }
 
-const goals: readonly Optimize[] = ['speed', 'balanced', 'size'];
+interface Other {
+  readonly goal: Optimize;
+  readonly needs: Needs;
+}
 
 function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[] {
   const { memory, latency, layers } = report;
   const { maxFlash, maxRam, maxMs } = { ...plan.options, ...flags };
-  const constantBytes = memory.weightBytes + memory.tableBytes;
-  const knownRam = memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0);
+  const known = needsOf({ report, plan });
   const copies = memory.sramCopyBytes > 0 ? `, copies of weights take ${memory.sramCopyBytes}` : '';
   const flash: Budget = {
     limit: maxFlash ?? Infinity,
-    reached: memory.flashBytes ?? constantBytes,
+    reached: known.flashBytes,
     what: memory.flashBytes === null ? 'bytes of flash without its code' : 'bytes of flash',
     steps: plan.steps.map(({ alternatives }) => alternatives[0]?.bytes ?? 0),
-    reachedWith: (other, own) =>
-      (memory.flashBytes ?? constantBytes) + other.constantBytes - own.constantBytes,
+    reachedWith: ({ flashBytes }) => flashBytes,
     advice: 'prune more, or use a smaller model',
   };
   const ram: Budget = {
     limit: maxRam ?? Infinity,
-    reached: memory.ramBytes ?? knownRam,
+    reached: memory.ramBytes ?? known.ramBytes,
     what: memory.ramBytes === null ? 'bytes of RAM without its stack' : 'bytes of RAM',
     steps: liveBytes(plan),
-    reachedWith: (other, own) => (memory.ramBytes ?? knownRam) + other.ramBytes - own.ramBytes,
+    // The stack stays about as it is.
+    reachedWith: ({ ramBytes }) => (memory.ramBytes ?? known.ramBytes) + ramBytes - known.ramBytes,
     advice: `the arena takes ${memory.arenaBytes}${copies}; a smaller input or fewer channels in the early layers help`,
   };
   if (latency === null) return [flash, ram];
@@ -115,7 +130,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
     reached: latency.ms,
     what: 'ms an inference',
     steps: layers.map(({ count }) => (latency.ms * (count ?? 0)) / Math.max(1, total)),
-    reachedWith: (other, own) => (latency.ms * other.count) / Math.max(1, own.count),
+    reachedWith: ({ count }) => (latency.ms * count) / Math.max(1, known.count),
     advice: 'prune more, or use a smaller model or a faster board',
   };
   return [flash, ram, time];
@@ -124,22 +139,21 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
 /** What dominates, and whether another goal would do. */
 function hintsFor(
   { limit, steps, reachedWith, advice }: Budget,
-  plan: Plan,
-  own: Needs,
-  others: readonly { readonly goal: Optimize; readonly needs: Needs }[],
+  { plan }: Held,
+  others: readonly Other[],
 ): readonly string[] {
   const heaviest = [...steps.entries()].sort(([, a], [, b]) => b - a).slice(0, 3);
   const names = heaviest.map(
     ([index, amount]) => `${index} (${plan.steps[index]?.op}) ${rounded(amount)}`,
   );
-  const reaches = others.map(({ goal, needs }) => ({ goal, reached: reachedWith(needs, own) }));
+  const reaches = others.map(({ goal, needs }) => ({ goal, reached: reachedWith(needs) }));
   const figures = reaches.map(({ goal, reached }) => `${goal} about ${rounded(reached)}`);
   const enough = reaches.filter(({ reached }) => reached <= limit).map(({ goal }) => goal);
+  const next =
+    enough.length > 0 ? `try --optimize ${enough.join(' or ')}` : `none is enough: ${advice}`;
   return [
     `most in layers ${names.join(', ')}`,
-    `with --optimize ${figures.join(', ')}; ${
-      enough.length > 0 ? `try --optimize ${enough.join(' or ')}` : `none is enough: ${advice}`
-    }`,
+    [...(figures.length > 0 ? [`with --optimize ${figures.join(', ')}`] : []), next].join('; '),
   ];
 }
 
@@ -166,15 +180,8 @@ function liveBytes({ steps, placements }: Plan): readonly number[] {
 
 function needsOf({ report: { memory }, plan }: Pick<Held, 'report' | 'plan'>): Needs {
   return {
-    constantBytes: memory.weightBytes + memory.tableBytes,
-    ramBytes: memory.arenaBytes + memory.sramCopyBytes,
+    flashBytes: memory.flashBytes ?? memory.weightBytes + memory.tableBytes,
+    ramBytes: memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0),
     count: plan.steps.reduce((sum, { alternatives }) => sum + (alternatives[0]?.count ?? 0), 0),
   };
-}
-
-/** By planning anew: what is neither constant nor arena stays about as it is. */
-function needsWith(request: CompileRequest, optimize: Optimize): Needs {
-  const options = { ...request.options, optimize };
-  const { plan, emission } = compile({ ...request, options });
-  return needsOf({ plan, report: makeReport({ manifest: emission.manifest }) });
 }

@@ -4,7 +4,7 @@ import { reportText } from '../report/text.js';
 import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
 import { withCompiler } from './options.js';
 import { makeProgress, printJson, printResult } from './output.js';
-import { buildDirectory } from './project.js';
+import { buildDirectory, builtWith } from './project.js';
 
 interface Flags extends BudgetFlags {
   readonly cc?: string;
@@ -19,8 +19,9 @@ export function addBuild(program: Command): void {
     .option('--json', 'one JSON document on stdout');
   withBudgets(withCompiler(command), { measured: false, compiled: true }).action(
     async (directory: string, flags: Flags) => {
-      const whole = await buildDirectory(directory, makeProgress(flags.json), flags.cc);
-      checkBudgets(whole, flags);
+      const progress = makeProgress(flags.json);
+      const whole = await buildDirectory(directory, progress, flags.cc);
+      await checkBudgets(whole, flags, builtWith(progress, flags.cc));
       const { report, built } = whole;
       if (flags.json) printJson({ ...report, images: built.images });
       else printResult([reportText(report), '', ...built.images].join('\n'));

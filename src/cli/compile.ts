@@ -19,7 +19,7 @@ import {
   withXip,
 } from './options.js';
 import { note, printJson, printResult } from './output.js';
-import { reportFiles, saveProject } from './project.js';
+import { planned, reportFiles, saveProject } from './project.js';
 
 interface Flags extends CompileFlags, BudgetFlags {
   readonly target: string;
@@ -39,7 +39,7 @@ export function addCompile(program: Command): void {
     .option('--json', 'one JSON document on stdout');
   withBudgets(withXip(withLabels(withCompileOptions(withTarget(command)))), {
     measured: false,
-  }).action((path: string, flags: Flags) => {
+  }).action(async (path: string, flags: Flags) => {
     const bytes = readInput(path);
     const target = targetOf(flags);
     const labels = readLabels(flags.labels);
@@ -57,7 +57,7 @@ export function addCompile(program: Command): void {
     }
     checkLabels(flags.labels, labels, compilation.plan);
     const report = makeReport({ manifest: compilation.emission.manifest });
-    checkBudgets({ report, plan: compilation.plan, request }, flags);
+    await checkBudgets({ report, plan: compilation.plan, request }, flags, planned);
     const text = reportText(report);
     saveProject(flags.output, compilation, target, bytes, reportFiles(report));
     if (flags.json) printJson(report);

@@ -8,7 +8,7 @@ import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
 import { withCompiler } from './options.js';
 import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
-import { buildDirectory } from './project.js';
+import { buildDirectory, builtWith } from './project.js';
 
 interface Flags extends BudgetFlags {
   readonly port: string;
@@ -50,7 +50,7 @@ async function imageOf(
   if (stats === undefined) throw new BonsaiError('usage', path, 'does not exist', 'check the path');
   if (stats.isDirectory()) {
     const whole = await buildDirectory(path, progress, flags.cc);
-    checkBudgets(whole, flags);
+    await checkBudgets(whole, flags, builtWith(progress, flags.cc));
     return { image: findImage(whole.built), target: whole.target };
   }
   if (flags.target === undefined) {

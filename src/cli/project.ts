@@ -1,16 +1,17 @@
 /** Output directories: written by compile, read by build, flash and profile. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildResult, buildProject } from '../build/index.js';
 import { firmwareFiles, writeProject } from '../build/project.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Module } from '../ir/graph.js';
-import { type Compilation, type CompileRequest, reload } from '../pipeline.js';
+import { type Compilation, type CompileRequest, compile, reload } from '../pipeline.js';
 import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { loadTarget, type Target } from '../target/index.js';
-import type { Held } from './budgets.js';
+import type { Held, Make } from './budgets.js';
 import { readInput } from './options.js';
 import type { Progress } from './output.js';
 
@@ -104,6 +105,51 @@ export async function buildDirectory(
   const request = readRequest(directory, manifest, target);
   return { manifest, plan, target, built, request, report: makeReport({ manifest, built }) };
 }
+
+/** Plans only. */
+export const planned: Make = async (request) => {
+  const { plan, emission } = compile(request);
+  return { plan, request, report: makeReport({ manifest: emission.manifest }) };
+};
+
+/** Builds, and keeps nothing of it. */
+export function builtWith(progress: Progress, cc: string | undefined): Make {
+  return async (request) => {
+    const { target, bytes, options } = request;
+    const compilation = compile(request);
+    const { plan, emission } = compilation;
+    const { manifest } = emission;
+    return inTemporaryDirectory(async (directory) => {
+      saveProject(directory, compilation, target, bytes);
+      const built = await progress(`Build with --optimize ${options.optimize}`, () =>
+        buildProject(directory, { target, manifest, cc }),
+      );
+      return { plan, request, report: makeReport({ manifest, built }) };
+    });
+  };
+}
+
+/** Runs `work` in a directory that is gone afterwards. */
+export async function inTemporaryDirectory<Result>(
+  work: (directory: string) => Promise<Result>,
+): Promise<Result> {
+  const parent = mkdtempSync(join(tmpdir(), 'bonsaic-'));
+  const remove = () => rmSync(parent, { recursive: true, force: true });
+  const stop = (_: NodeJS.Signals, number: number) => {
+    remove();
+    process.exit(128 + number);
+  };
+  for (const signal of stops) process.once(signal, stop);
+  try {
+    return await work(join(parent, 'project'));
+  } finally {
+    for (const signal of stops) process.off(signal, stop);
+    remove();
+  }
+}
+
+/** Without a listener these end the process at once, `finally` or not. */
+const stops = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What the directory was compiled from. */
 function readRequest(directory: string, { plan }: Manifest, target: Target): CompileRequest {

@@ -1,7 +1,4 @@
 /** bonsaic run and profile: the firmware on a board, checked bit for bit and measured. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type BuildResult, buildProject, findImage } from '../build/index.js';
 import type { Manifest } from '../codegen/manifest.js';
@@ -30,7 +27,15 @@ import {
   withTarget,
 } from './options.js';
 import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
-import { buildDirectory, readModule, saveProject, saveReport } from './project.js';
+import {
+  buildDirectory,
+  builtWith,
+  inTemporaryDirectory,
+  planned,
+  readModule,
+  saveProject,
+  saveReport,
+} from './project.js';
 
 interface ProfileFlags extends DeviceFlags, BudgetFlags {
   readonly vectors?: string;
@@ -63,7 +68,7 @@ export function addProfile(program: Command): void {
       const module = readModule(directory, whole.manifest);
       const report = await profile(progress, { ...whole, module }, flags);
       saveReport(directory, report);
-      finish({ ...whole, report }, flags);
+      await finish({ ...whole, report }, flags, progress);
     },
   );
 }
@@ -96,8 +101,9 @@ export async function runOn(
   checkLabels(flags.labels, labels, compilation.plan);
   const { manifest } = compilation.emission;
   // What the plan alone cannot keep to needs no build.
-  checkBudgets({ report: makeReport({ manifest }), plan: manifest.plan, request }, flags);
-  await inDirectory(flags.output, async (directory) => {
+  const { plan } = manifest;
+  await checkBudgets({ report: makeReport({ manifest }), plan, request }, flags, planned);
+  const work = async (directory: string) => {
     saveProject(directory, compilation, target, bytes);
     const built = await progress(`Build for ${target.name}`, () =>
       buildProject(directory, { target, manifest, cc: flags.cc, sanitize }),
@@ -111,33 +117,10 @@ export async function runOn(
     const runnable = { manifest, module, target, built, sanitize };
     const report = await profile(progress, runnable, flags);
     saveReport(directory, report);
-    finish({ report, plan: manifest.plan, request }, flags);
-  });
-}
-
-/** Runs `work` in the directory asked for, or in a temporary one that is gone afterwards. */
-async function inDirectory(
-  output: string | undefined,
-  work: (directory: string) => Promise<void>,
-): Promise<void> {
-  if (output !== undefined) return work(output);
-  const parent = mkdtempSync(join(tmpdir(), 'bonsaic-'));
-  const remove = () => rmSync(parent, { recursive: true, force: true });
-  const stop = (_: NodeJS.Signals, number: number) => {
-    remove();
-    process.exit(128 + number);
+    await finish({ report, plan, request }, flags, progress);
   };
-  for (const signal of stops) process.once(signal, stop);
-  try {
-    await work(join(parent, 'project'));
-  } finally {
-    for (const signal of stops) process.off(signal, stop);
-    remove();
-  }
+  await (flags.output === undefined ? inTemporaryDirectory(work) : work(flags.output));
 }
-
-/** Without a listener these end the process at once, `finally` or not. */
-const stops = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 interface Runnable {
   readonly manifest: Manifest;
@@ -181,7 +164,7 @@ async function profile(
 }
 
 /** Prints the report, then fails when outputs differ or a budget is exceeded. */
-function finish(held: Held, flags: ProfileFlags): void {
+async function finish(held: Held, flags: ProfileFlags, progress: Progress): Promise<void> {
   const { report } = held;
   if (flags.json) printJson(report);
   else printResult(reportText(report));
@@ -198,5 +181,7 @@ function finish(held: Held, flags: ProfileFlags): void {
         : 'please report this with the model',
     );
   }
-  checkBudgets(held, flags);
+  // Of an instrumented image no size is known.
+  const isSized = report.memory.flashBytes !== null;
+  await checkBudgets(held, flags, isSized ? builtWith(progress, flags.cc) : planned);
 }

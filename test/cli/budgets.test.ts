@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { type BudgetFlags, checkBudgets, type Held } from '../../src/cli/budgets.js';
+import { planned } from '../../src/cli/project.js';
 import { BonsaiError } from '../../src/errors.js';
 import { compile } from '../../src/pipeline.js';
 import type { CompileOptions } from '../../src/plan/types.js';
@@ -27,9 +28,9 @@ function hold(options: Partial<CompileOptions>, ms?: number): Held {
   return { report: { ...report, latency, layers }, plan, request };
 }
 
-function failure(held: Held, flags: BudgetFlags): BonsaiError | null {
+async function failure(held: Held, flags: BudgetFlags): Promise<BonsaiError | null> {
   try {
-    checkBudgets(held, flags);
+    await checkBudgets(held, flags, planned);
     return null;
   } catch (error) {
     if (error instanceof BonsaiError) return error;
@@ -105,8 +106,8 @@ describe('budgets', () => {
     ],
   ];
   for (const [edge, held, flags, message, hint] of rows) {
-    it(edge, () => {
-      const error = failure(held, flags);
+    it(edge, async () => {
+      const error = await failure(held, flags);
       if (message === null) {
         expect(error).to.equal(null);
         return;
