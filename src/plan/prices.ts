@@ -113,7 +113,10 @@ export function settle(
     wanted,
     (price) => imageBytes(settled(price).picks, optimize) <= budget.flashBytes,
   );
-  return { ...settled(flash), isForced: flash > wanted };
+  const settlement = settled(flash);
+  const isForced = flash > wanted;
+  if (!isForced) return { ...settlement, isForced };
+  return { ...settlement, picks: upgraded(steps, settlement, wanted, budget, optimize), isForced };
 }
 
 /** The choice at a price of flash, whether or not it fits. */
@@ -158,8 +161,50 @@ function withFewKernels(
   }
 }
 
+/**
+ * Where one price moves many steps at once, much may be left over: it goes, step by step, to what
+ * gains most for each byte, as long as it fits and is worth the wanted price.
+ */
+function upgraded(
+  steps: readonly Step[],
+  { picks, prices }: Omit<Settlement, 'isForced'>,
+  wanted: number,
+  budget: Budget,
+  optimize: Optimize,
+): readonly Pick[] {
+  const chosen = [...picks];
+  for (;;) {
+    const flashRoom = budget.flashBytes - imageBytes(chosen, optimize);
+    const sramRoom = budget.sramBytes - sramOf(chosen);
+    const uses = new Map<string, number>();
+    for (const pick of chosen) uses.set(kernelOf(pick), (uses.get(kernelOf(pick)) ?? 0) + 1);
+    const better = chosen.flatMap((now, index) =>
+      (steps[index] as Step).alternatives.flatMap((alternative) => {
+        const inSram = place(alternative, prices.sram);
+        const isRoom = inSram.sramBytes - now.sramBytes <= sramRoom;
+        const pick = isRoom ? inSram : place(alternative, Infinity);
+        const gained = now.cycles - pick.cycles;
+        const isNew = !uses.has(kernelOf(pick));
+        const isLast = kernelOf(pick) !== kernelOf(now) && uses.get(kernelOf(now)) === 1;
+        const kernels = (isNew ? 1 : 0) - (isLast ? 1 : 0);
+        const bytes =
+          alternative.flashBytes - now.alternative.flashBytes + kernels * kernelBytes[optimize];
+        const isWorthIt = gained > 0 && gained >= wanted * bytes && bytes <= flashRoom;
+        return isWorthIt ? [{ index, pick, density: gained / Math.max(1, bytes) }] : [];
+      }),
+    );
+    const [best] = better.sort((a, b) => b.density - a.density);
+    if (best === undefined) return chosen;
+    chosen[best.index] = best.pick;
+  }
+}
+
 function kernelsOf(picks: readonly Pick[]): readonly string[] {
-  return [...new Set(picks.map(({ alternative }) => alternative.implementation.variant.template))];
+  return [...new Set(picks.map(kernelOf))];
+}
+
+function kernelOf({ alternative }: Pick): string {
+  return alternative.implementation.variant.template;
 }
 
 /** The step as it is where nothing else can compute it. */
