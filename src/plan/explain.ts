@@ -52,11 +52,15 @@ export function explain(
   ].join('; ');
 }
 
-/** 'fewest cycles', or 'least at 34 cycles for each byte (--optimize balanced)'. */
+/** 'fewest cycles', 'fewest bytes', or 'least at 34 cycles for each byte (--optimize balanced)'. */
 export function priceText({ unit, flashPrice, reason }: Decision): string {
   if (flashPrice === 0) return `fewest ${unit} (${reason})`;
+  if (flashPrice > highestPrice) return `fewest bytes (${reason})`;
   return `least at ${Number(flashPrice.toPrecision(2))} ${unit} for each byte (${reason})`;
 }
+
+/** Dearer is a byte only where nothing fits the budget. */
+const highestPrice = 1e8;
 
 /** 'swar/conv2d', or 'swar/conv2d ×2' on two cores. */
 export function estimateName({ kernel, cores }: Pick<KernelEstimate, 'kernel' | 'cores'>): string {

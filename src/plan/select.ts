@@ -152,7 +152,7 @@ export function selectKernels(
   const decision: Decision = {
     unit: context.target.costUnit,
     flashPrice: flash,
-    reason: isForced ? 'the flash budget' : `--optimize ${optimize}`,
+    reason: isForced ? 'the flash budget, spent where it gains most' : `--optimize ${optimize}`,
   };
   const choices = picks.map((pick, step): Choice => {
     const { alternatives, refused } = all[step] as Step;

@@ -82,7 +82,13 @@ function choiceLines({ layers, options }: Report): string[] {
     ]);
   });
   if (rows.length === 0) return [];
-  const header = ['#', 'kernel, and others', 'form', `about ${decision.unit}`, 'bytes'];
+  const header = [
+    '#',
+    'kernel, and others',
+    'form',
+    `about ${decision.unit}`,
+    'weights + tables B',
+  ];
   const right = new Set(header.filter((title) => !/kernel|form/.test(title)));
   return [table(header, rows, right), `chosen: ${priceText(decision)}`, ''];
 }

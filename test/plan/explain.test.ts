@@ -45,6 +45,13 @@ const rows: readonly (readonly [
       'least at 1.2 instructions for each byte (the flash budget)',
   ],
   [
+    'a budget that nothing fits',
+    [one('packed', 'a', 10, 1), one('dense', 'b', 20, 9)],
+    [],
+    { ...priced, flashPrice: 1.1e9 },
+    'about 10 instructions, 1 B; dense: b about 20 instructions, 9 B; fewest bytes (the flash budget)',
+  ],
+  [
     'two cores, and a kernel that memory has no room for',
     [one('dense', 'a', 10, 1, 2), one('dense', 'a', 20, 1)],
     ['b needs an arena of 900 B'],

@@ -146,6 +146,17 @@ describe('plan: the code of kernels', () => {
   }
 });
 
+describe('plan: steps with the same to gain', () => {
+  it('get different kernels where the budget is not enough for all', () => {
+    const layer = { draw: fourBits };
+    const module = layersOf(layer, layer, layer, layer);
+    const maxFlash = codeBytesOf(2, 'speed') + 210 * 1024;
+    const kernels = planOf(module, { optimize: 'speed', maxFlash }).map(({ kernel }) => kernel);
+    expect(kernels.filter((kernel) => kernel === dense)).to.have.length(2);
+    expect(kernels.filter((kernel) => kernel === packed)).to.have.length(2);
+  });
+});
+
 describe('plan: packed weights', () => {
   for (const [edge, draw, options, kernel] of rows) {
     it(`${edge}: ${kernel}`, () => {
