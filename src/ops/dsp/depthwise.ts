@@ -8,7 +8,7 @@ import { type AccumulationAttrs, inputZeroPoint, weightsOf } from '../accumulati
 import type { Convolution } from '../convolution.js';
 import { laneBlocks, lanes } from '../interleave.js';
 import { type WindowShape, windowLead } from '../overlap.js';
-import { type Finish, finishFor } from './finish.js';
+import { clampWork, type Finish, finishFor } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
 const support = [
@@ -53,8 +53,10 @@ export function smladDepthwise3x3<A extends AccumulationAttrs>(
       return fits && finishFor(view, convolution, context)?.form === 'linear';
     },
     scratch: (view) => 9 * describe(view).shape.inC,
-    work(view) {
-      const { batches, inH, inW, outH, outW, outC, ...window } = describe(view).shape;
+    work(view, context) {
+      const convolution = describe(view);
+      const { batches, inH, inW, outH, outW, outC, ...window } = convolution.shape;
+      const finish = finishFor(view, convolution, context) as Finish;
       const insideOf = (extent: number, inside: number, stride: number, pad: number) =>
         Array.from({ length: extent }, (_, o) => o * stride - pad).filter(
           (first) => first >= 0 && first + 3 <= inside,
@@ -68,6 +70,7 @@ export function smladDepthwise3x3<A extends AccumulationAttrs>(
         copies: { count: batches * (outH * outW - inside) * 9 * groups, cycles: 6 },
         pixels: { count: batches * outH * outW, cycles: 22 },
         borders: { count: batches * (outH * outW - inside), cycles: 150 },
+        ...clampWork(finish, batches * outH * outW * outC),
       };
     },
     overlap(view) {
@@ -168,6 +171,7 @@ export function smladDepthwise<A extends AccumulationAttrs>(
           : { any_outputs: { count: outputs * taps, cycles: 6 } }),
         columns: { count: channels * outW, cycles: 26 },
         channels: { count: channels, cycles: 250 },
+        ...clampWork(finish, outputs),
       };
     },
     overlap(view) {

@@ -15,7 +15,7 @@
  */
 
 import type { NodeView } from '../../ir/graph.js';
-import type { ChannelBounds, KernelContext } from '../../ir/op.js';
+import type { ChannelBounds, KernelContext, WorkTerm } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -136,6 +136,14 @@ function definedConstants(stage: OutputStage, channel: number): readonly number[
 
 /** Steps of the line's result in one of the output. */
 const lineStep = 256;
+
+/** What it takes a kernel to clamp so many outputs to the activation's range. */
+export function clampWork(
+  { isClamped }: Finish,
+  outputs: number,
+): Readonly<Record<string, WorkTerm>> {
+  return isClamped ? { clamped: { count: outputs, cycles: 9 } } : {};
+}
 
 /** output = floor((round((256·accumulator + shift) · multiplier / 2^32) + offset) / 256), clamped. */
 interface Line {

@@ -18,7 +18,7 @@ import { laneBlocks, lanes } from '../interleave.js';
 import { outputOf } from '../operands.js';
 import { windowLead } from '../overlap.js';
 import { hasResidual, residualOperands, residualOverlap, residualWork } from '../residual.js';
-import { type Finish, finishFor, scale } from './finish.js';
+import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
 const support = [
@@ -95,7 +95,8 @@ export function smladConvolution<A extends AccumulationAttrs>(
       const groups = pairs * Math.ceil(outC / lanes);
       const isWide = context.optimize === 'speed';
       const pointwise = isPixelRow(shape);
-      const { form, isClamped } = finishFor(view, convolution, context) as Finish;
+      const finish = finishFor(view, convolution, context) as Finish;
+      const { form } = finish;
       const { byTap, runs, length } = runsOf(convolution);
       const borders = byTap ? 0 : borderLines(shape);
       return {
@@ -109,7 +110,7 @@ export function smladConvolution<A extends AccumulationAttrs>(
           : { copied: { count: borders * length, cycles: 9 } }),
         lines: { count: pointwise ? 0 : 2 * pairs * kernelH, cycles: 12 },
         pairs: { count: pairs, cycles: 60 },
-        ...(isClamped ? { clamped: { count: pairs * 2 * outC, cycles: 6 } } : {}),
+        ...clampWork(finish, batches * outH * outW * outC),
         ...residualWork(view, 19),
       };
     },
@@ -194,12 +195,14 @@ export function smladRow<A extends AccumulationAttrs>(
       const layer = describe(view);
       const steps = stepsFor(layer.filters).length;
       const groups = Math.ceil(layer.filters.channels / lanes);
-      const { form } = finishFor(view, layer, context) as Finish;
+      const finish = finishFor(view, layer, context) as Finish;
+      const { form } = finish;
       return {
         steps: { count: groups * steps, cycles: 7.1 },
         groups: { count: groups, cycles: 24 },
         [form]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[form] },
         widened: { count: steps, cycles: 3.5 },
+        ...clampWork(finish, layer.filters.channels),
         ...residualWork(view, 19),
       };
     },

@@ -21,7 +21,7 @@ import {
   storedEntries,
   streamOf,
 } from '../sparse/stream.js';
-import { type Finish, finishFor } from './finish.js';
+import { clampWork, type Finish, finishFor } from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights } from './words.js';
 
@@ -128,7 +128,7 @@ function sparseConvolution<A extends AccumulationAttrs>(
       const { shape, filters } = convolution;
       const count = Math.ceil((shape.batches * shape.outH * shape.outW) / tile);
       const columns = columnsFor(convolution);
-      const { stored, finishing } = streamed(view, convolution, columns, form, context);
+      const { stored, finish } = streamed(view, convolution, columns, form, context);
       const pointwise = isPixelRow(shape);
       // What is left over of four channels goes byte by byte.
       const isShallow = shape.inC % 4 !== 0;
@@ -137,7 +137,10 @@ function sparseConvolution<A extends AccumulationAttrs>(
       return {
         entries: { count: count * stored, cycles: cycles.entry },
         channels: { count: count * filters.channels, cycles: cycles.channel },
-        [finishing]: { count: count * tile * filters.channels, cycles: finishCycles[finishing] },
+        [finish.form]: {
+          count: count * tile * filters.channels,
+          cycles: finishCycles[finish.form],
+        },
         widened: { count: count * tile * columns.length, cycles: isShallow ? 2.3 : cycles.widened },
         ...(isWhole ? {} : { parts: { count: count * tile * partBytes, cycles: 6 } }),
         tiles: { count, cycles: 60 },
@@ -146,6 +149,7 @@ function sparseConvolution<A extends AccumulationAttrs>(
           count: pointwise ? 0 : runsOf(shape, isJoined(convolution, columns)),
           cycles: isShallow ? 110 : 85,
         },
+        ...clampWork(finish, shape.batches * shape.outH * shape.outW * filters.channels),
         ...residualWork(view, 19),
       };
     },
@@ -224,11 +228,12 @@ function sparseRow<A extends AccumulationAttrs>(
       const layer = describe(view);
       const { channels } = layer.filters;
       const columns = columnsOf(layer.filters, layer.filters.depth, form);
-      const { stored, finishing } = streamed(view, layer, columns, form, context);
+      const { stored, finish } = streamed(view, layer, columns, form, context);
       return {
         entries: { count: stored, cycles },
         channels: { count: channels, cycles: 9 },
-        [finishing]: { count: channels, cycles: finishCycles[finishing] },
+        [finish.form]: { count: channels, cycles: finishCycles[finish.form] },
+        ...clampWork(finish, channels),
       };
     },
     lower(view, context) {
@@ -321,7 +326,7 @@ function streamed(
     (sum, { entries }) => sum + storedEntries(entries.length, form),
     0,
   );
-  return { stored, finishing: finish.form };
+  return { stored, finish };
 }
 
 /** What the kernels above have in common. */
