@@ -6,7 +6,7 @@
  * Each model with vectors beside it (DIR/../golden/NAME.json) is checked bit for bit while it is
  * measured. Without --models: the example. --write replaces the tables in docs/performance.md and
  * docs/performance.svg. --costs first measures what every kernel costs on these targets and writes
- * targets/<name>/costs.json, which kernels are chosen by.
+ * targets/<name>/costs.json and code.json, which kernels are chosen by.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,6 +19,7 @@ import type { CompileOptions } from '../src/plan/types.js';
 import { readVectors } from '../src/profile/vectors.js';
 import { makeReport, type Report } from '../src/report/index.js';
 import { loadTarget } from '../src/target/index.js';
+import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
 import { replaceSection } from './document.js';
 import { type Bar, plot } from './plot.js';
@@ -166,6 +167,8 @@ if (values.costs) {
     writeFileSync(path, `${JSON.stringify(costTable(kernels), null, 2)}\n`);
     const worst = kernels.map(({ worstError }) => worstError);
     console.error(`${path}: ${kernels.length} kernels, at most ${Math.max(...worst)} off`);
+    const code = await measureCode(loadTarget(name), console.error);
+    writeFileSync(`targets/${name}/code.json`, `${JSON.stringify(code, null, 2)}\n`);
   }
 }
 

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { BonsaiError } from '../errors.js';
 import { goals, type Optimize } from '../ir/op.js';
-import type { CompileRequest } from '../pipeline.js';
-import type { Plan } from '../plan/types.js';
-import type { Report } from '../report/index.js';
+import { type CompileRequest, compile } from '../pipeline.js';
+import type { CompileOptions, Plan } from '../plan/types.js';
+import { makeReport, type Report } from '../report/index.js';
 import { positive } from './options.js';
 
 export interface BudgetFlags {
@@ -36,11 +36,17 @@ export interface Held {
   readonly report: Report;
   readonly plan: Plan;
   /** What it was compiled from. */
-  readonly request: CompileRequest;
+  request(): CompileRequest;
 }
 
 /** Makes what is held of a request: as far as what it is compared with was made. */
 export type Make = (request: CompileRequest) => Promise<Held>;
+
+/** Plans only. */
+export const planned: Make = async (request) => {
+  const { plan, emission } = compile(request);
+  return { plan, request: () => request, report: makeReport({ manifest: emission.manifest }) };
+};
 
 /** What is needed of a board, as far as it is known. */
 interface Needs {
@@ -57,33 +63,43 @@ interface Budget {
   /** Measured, or as far as it is known. */
   readonly reached: number;
   readonly what: string;
-  /** For every step of the plan, in the unit of the budget. */
-  readonly steps: readonly number[];
+  /** In the unit of the budget: 'layer 3 (conv2d)' → so much. */
+  readonly parts: readonly (readonly [name: string, amount: number])[];
   /** The same for another goal. */
   reachedWith(other: Needs): number;
+  /** More is needed than `reached`. */
+  readonly isPartial: boolean;
   readonly advice: string;
 }
 
 /**
  * @param flags what they leave out is as it was compiled for
- * @param make makes the same for the other goals of --optimize, where one is asked what it would reach
- * @throws BonsaiError 'over-budget' with what was reached, the layers that dominate, and what the
- *   other goals would reach
+ * @param make makes the same for other goals of --optimize, where it is asked what they would reach
+ * @throws BonsaiError 'over-budget' with what was reached, what dominates, and what the other goals
+ *   would reach; where it was compiled for other budgets, what its own goal would reach too
  */
 export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): Promise<void> {
   const over = budgetsOf(held, flags).filter(({ limit, reached }) => reached > limit);
   if (over.length === 0) return;
-  const { options } = held.plan;
+  const { maxFlash, maxRam, optimize } = held.plan.options;
+  const budgets = { maxFlash: flags.maxFlash ?? maxFlash, maxRam: flags.maxRam ?? maxRam };
+  const isOther = budgets.maxFlash !== maxFlash || budgets.maxRam !== maxRam;
+  // Time is told from plans.
+  const isTimeOnly = over.every(({ what }) => what === ofTime);
   const others: Other[] = [];
-  for (const goal of goals.filter((goal) => goal !== options.optimize)) {
-    const request = { ...held.request, options: { ...held.request.options, optimize: goal } };
+  for (const goal of goals) {
+    if (goal === optimize && !isOther) continue;
+    const request = held.request();
+    const options = { ...request.options, ...definedOf(budgets), optimize: goal };
     try {
-      others.push({ goal, needs: needsOf(await make(request)) });
+      const made = await (isTimeOnly ? planned : make)({ ...request, options });
+      others.push({ goal, needs: needsOf(made) });
     } catch (error) {
-      // What cannot be linked is no way out.
-      if (!(error instanceof BonsaiError)) throw error;
+      // What the chip has no room for is no way out.
+      if (!(error instanceof BonsaiError && error.code === 'over-budget')) throw error;
     }
   }
+  const asked = isOther ? budgetFlags(budgets) : '';
   throw new BonsaiError(
     'over-budget',
     held.report.model.name,
@@ -92,8 +108,22 @@ export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): 
         ({ reached, what, limit }) => `needs ${rounded(reached)} ${what}, the budget is ${limit}`,
       )
       .join('; '),
-    over.flatMap((budget) => hintsFor(budget, held, others)).join('\n'),
+    over.flatMap((budget) => hintsFor(budget, asked, others)).join('\n'),
   );
+}
+
+type SizeBudgets = Pick<CompileOptions, 'maxFlash' | 'maxRam'>;
+
+function definedOf({ maxFlash, maxRam }: { [Flag in keyof SizeBudgets]: number | undefined }) {
+  return {
+    ...(maxFlash === undefined ? {} : { maxFlash }),
+    ...(maxRam === undefined ? {} : { maxRam }),
+  };
+}
+
+function budgetFlags({ maxFlash, maxRam }: { [Flag in keyof SizeBudgets]: number | undefined }) {
+  const flash = maxFlash === undefined ? '' : `--max-flash ${maxFlash} `;
+  return `${flash}${maxRam === undefined ? '' : `--max-ram ${maxRam} `}`;
 }
 
 interface Other {
@@ -101,26 +131,35 @@ interface Other {
   readonly needs: Needs;
 }
 
+const ofTime = 'ms an inference';
+
 function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[] {
   const { memory, latency, layers } = report;
   const { maxFlash, maxRam, maxMs } = { ...plan.options, ...flags };
   const known = needsOf({ report, plan });
   const copies = memory.sramCopyBytes > 0 ? `, copies of weights take ${memory.sramCopyBytes}` : '';
+  const byLayer = (amounts: readonly number[]) =>
+    amounts.map((amount, i) => [`layer ${i} (${plan.steps[i]?.op})`, amount] as const);
   const flash: Budget = {
     limit: maxFlash ?? Infinity,
     reached: known.flashBytes,
     what: memory.flashBytes === null ? 'bytes of flash without its code' : 'bytes of flash',
-    steps: plan.steps.map(({ alternatives }) => alternatives[0]?.bytes ?? 0),
+    parts: [
+      ['code', memory.codeBytes ?? 0],
+      ...byLayer(plan.steps.map(({ alternatives }) => alternatives[0]?.bytes ?? 0)),
+    ],
     reachedWith: ({ flashBytes }) => flashBytes,
+    isPartial: memory.flashBytes === null,
     advice: 'prune more, or use a smaller model',
   };
   const ram: Budget = {
     limit: maxRam ?? Infinity,
     reached: memory.ramBytes ?? known.ramBytes,
     what: memory.ramBytes === null ? 'bytes of RAM without its stack' : 'bytes of RAM',
-    steps: liveBytes(plan),
+    parts: byLayer(liveBytes(plan)),
     // The stack stays about as it is.
     reachedWith: ({ ramBytes }) => (memory.ramBytes ?? known.ramBytes) + ramBytes - known.ramBytes,
+    isPartial: memory.ramBytes === null,
     advice: `the arena takes ${memory.arenaBytes}${copies}; a smaller input or fewer channels in the early layers help`,
   };
   if (latency === null) return [flash, ram];
@@ -128,32 +167,42 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
   const time: Budget = {
     limit: maxMs ?? Infinity,
     reached: latency.ms,
-    what: 'ms an inference',
-    steps: layers.map(({ count }) => (latency.ms * (count ?? 0)) / Math.max(1, total)),
+    what: ofTime,
+    parts: byLayer(layers.map(({ count }) => (latency.ms * (count ?? 0)) / Math.max(1, total))),
     reachedWith: ({ count }) => (latency.ms * count) / Math.max(1, known.count),
+    isPartial: false,
     advice: 'prune more, or use a smaller model or a faster board',
   };
   return [flash, ram, time];
 }
 
-/** What dominates, and whether another goal would do. */
+/**
+ * What dominates, and whether another goal would do.
+ *
+ * @param asked flags to compile with besides: '--max-flash 30000 '
+ */
 function hintsFor(
-  { limit, steps, reachedWith, advice }: Budget,
-  { plan }: Held,
+  { limit, parts, reachedWith, isPartial, advice }: Budget,
+  asked: string,
   others: readonly Other[],
 ): readonly string[] {
-  const heaviest = [...steps.entries()].sort(([, a], [, b]) => b - a).slice(0, 3);
-  const names = heaviest.map(
-    ([index, amount]) => `${index} (${plan.steps[index]?.op}) ${rounded(amount)}`,
-  );
+  const heaviest = parts
+    .filter(([, amount]) => amount > 0)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 3)
+    .map(([name, amount]) => `${name} ${rounded(amount)}`);
   const reaches = others.map(({ goal, needs }) => ({ goal, reached: reachedWith(needs) }));
   const figures = reaches.map(({ goal, reached }) => `${goal} about ${rounded(reached)}`);
   const enough = reaches.filter(({ reached }) => reached <= limit).map(({ goal }) => goal);
+  const unsure = isPartial ? ', which may do' : '';
   const next =
-    enough.length > 0 ? `try --optimize ${enough.join(' or ')}` : `none is enough: ${advice}`;
+    enough.length > 0
+      ? `compile with ${asked}--optimize ${enough.join(' or ')}${unsure}`
+      : `none is enough: ${advice}`;
   return [
-    `most in layers ${names.join(', ')}`,
-    [...(figures.length > 0 ? [`with --optimize ${figures.join(', ')}`] : []), next].join('; '),
+    ...(heaviest.length > 0 ? [`most in ${heaviest.join(', ')}`] : []),
+    ...(figures.length > 0 ? [`with ${asked}--optimize ${figures.join(', ')}`] : []),
+    next,
   ];
 }
 

@@ -4,7 +4,7 @@ import { printModule } from '../ir/print.js';
 import { compile } from '../pipeline.js';
 import { makeReport } from '../report/index.js';
 import { reportText } from '../report/text.js';
-import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
+import { type BudgetFlags, checkBudgets, planned, withBudgets } from './budgets.js';
 import {
   type CompileFlags,
   checkLabels,
@@ -19,7 +19,7 @@ import {
   withXip,
 } from './options.js';
 import { note, printJson, printResult } from './output.js';
-import { planned, reportFiles, saveProject } from './project.js';
+import { reportFiles, saveProject } from './project.js';
 
 interface Flags extends CompileFlags, BudgetFlags {
   readonly target: string;
@@ -57,7 +57,7 @@ export function addCompile(program: Command): void {
     }
     checkLabels(flags.labels, labels, compilation.plan);
     const report = makeReport({ manifest: compilation.emission.manifest });
-    await checkBudgets({ report, plan: compilation.plan, request }, flags, planned);
+    await checkBudgets({ report, plan: compilation.plan, request: () => request }, flags, planned);
     const text = reportText(report);
     saveProject(flags.output, compilation, target, bytes, reportFiles(report));
     if (flags.json) printJson(report);

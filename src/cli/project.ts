@@ -12,7 +12,7 @@ import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { loadTarget, type Target } from '../target/index.js';
 import type { Held, Make } from './budgets.js';
-import { readInput } from './options.js';
+import { readInput, targetOf } from './options.js';
 import type { Progress } from './output.js';
 
 /** The copy of the model that lets `profile` check the firmware against the evaluator. */
@@ -102,15 +102,9 @@ export async function buildDirectory(
   const built = await progress(`Build for ${target.name}`, () =>
     buildProject(directory, { target, manifest, cc }),
   );
-  const request = readRequest(directory, manifest, target);
+  const request = () => readRequest(directory, manifest);
   return { manifest, plan, target, built, request, report: makeReport({ manifest, built }) };
 }
-
-/** Plans only. */
-export const planned: Make = async (request) => {
-  const { plan, emission } = compile(request);
-  return { plan, request, report: makeReport({ manifest: emission.manifest }) };
-};
 
 /** Builds, and keeps nothing of it. */
 export function builtWith(progress: Progress, cc: string | undefined): Make {
@@ -124,7 +118,7 @@ export function builtWith(progress: Progress, cc: string | undefined): Make {
       const built = await progress(`Build with --optimize ${options.optimize}`, () =>
         buildProject(directory, { target, manifest, cc }),
       );
-      return { plan, request, report: makeReport({ manifest, built }) };
+      return { plan, request: () => request, report: makeReport({ manifest, built }) };
     });
   };
 }
@@ -135,15 +129,15 @@ export async function inTemporaryDirectory<Result>(
 ): Promise<Result> {
   const parent = mkdtempSync(join(tmpdir(), 'bonsaic-'));
   const remove = () => rmSync(parent, { recursive: true, force: true });
-  const stop = (_: NodeJS.Signals, number: number) => {
-    remove();
-    process.exit(128 + number);
-  };
+  // Signals end the process; its end removes what is nested too.
+  const stop = (_: NodeJS.Signals, number: number) => process.exit(128 + number);
+  process.once('exit', remove);
   for (const signal of stops) process.once(signal, stop);
   try {
     return await work(join(parent, 'project'));
   } finally {
     for (const signal of stops) process.off(signal, stop);
+    process.off('exit', remove);
     remove();
   }
 }
@@ -152,7 +146,8 @@ export async function inTemporaryDirectory<Result>(
 const stops = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What the directory was compiled from. */
-function readRequest(directory: string, { plan }: Manifest, target: Target): CompileRequest {
+function readRequest(directory: string, { plan }: Manifest): CompileRequest {
+  const target = targetOf(plan);
   const bytes = readInput(join(directory, modelFile));
   return { bytes, path: `${plan.model.name}.tflite`, target, options: plan.options };
 }

@@ -11,7 +11,7 @@ import { readVectors, seededVectors } from '../profile/vectors.js';
 import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import type { Target } from '../target/index.js';
-import { type BudgetFlags, checkBudgets, type Held, withBudgets } from './budgets.js';
+import { type BudgetFlags, checkBudgets, type Held, planned, withBudgets } from './budgets.js';
 import {
   type CompileFlags,
   checkLabels,
@@ -31,7 +31,6 @@ import {
   buildDirectory,
   builtWith,
   inTemporaryDirectory,
-  planned,
   readModule,
   saveProject,
   saveReport,
@@ -102,7 +101,11 @@ export async function runOn(
   const { manifest } = compilation.emission;
   // What the plan alone cannot keep to needs no build.
   const { plan } = manifest;
-  await checkBudgets({ report: makeReport({ manifest }), plan, request }, flags, planned);
+  await checkBudgets(
+    { report: makeReport({ manifest }), plan, request: () => request },
+    flags,
+    planned,
+  );
   const work = async (directory: string) => {
     saveProject(directory, compilation, target, bytes);
     const built = await progress(`Build for ${target.name}`, () =>
@@ -117,7 +120,7 @@ export async function runOn(
     const runnable = { manifest, module, target, built, sanitize };
     const report = await profile(progress, runnable, flags);
     saveReport(directory, report);
-    await finish({ report, plan, request }, flags, progress);
+    await finish({ report, plan, request: () => request }, flags, progress);
   };
   await (flags.output === undefined ? inTemporaryDirectory(work) : work(flags.output));
 }

@@ -6,6 +6,7 @@
  */
 import { InternalError } from '../errors.js';
 import type { KernelCall, Table } from '../ir/op.js';
+import { functionKey } from '../plan/lower.js';
 import type { Optimize } from '../plan/types.js';
 import { ctypeBytes, ctypeOf, identifier, integer, narrowest, wrap } from './c.js';
 import { render } from './templates.js';
@@ -40,7 +41,7 @@ export function kernelFunctions(
 ): readonly KernelFunction[] {
   const groups = new Map<string, PlacedCall[]>();
   for (const call of calls) {
-    const key = groupKey(call, optimize);
+    const key = functionKey(call.template, call.call, optimize);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [call]);
     else group.push(call);
@@ -48,13 +49,6 @@ export function kernelFunctions(
   const all = [...groups.values()];
   const names = functionNames(all);
   return all.map((group, i) => kernelFunction(names[i] as string, group));
-}
-
-function groupKey({ template, call }: PlacedCall, optimize: Optimize): string {
-  const sorted = (record: Readonly<Record<string, unknown>>) => Object.entries(record).sort();
-  // For speed every distinct shape is its own function with all numbers constant in it.
-  const numbers = optimize === 'speed' ? sorted(call.numbers) : [];
-  return JSON.stringify([template, sorted(call.flags), numbers]);
 }
 
 /**

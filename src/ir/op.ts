@@ -23,6 +23,16 @@ export type Costs = Partial<
   Readonly<Record<Optimize, Readonly<Record<string, Readonly<Record<string, number>>>>>>
 >;
 
+/** Measured bytes of machine code, with a serial line. */
+export interface CodeSizes {
+  /** What every image has. */
+  readonly runtimeBytes: number;
+  /** What calls a kernel, step by step. */
+  readonly stepBytes: number;
+  /** By template: its function, with those that it calls. */
+  readonly kernels: Readonly<Record<string, number>>;
+}
+
 /** What kernel choice asks of a target. Filled in from targets/<name>/target.json. */
 export interface TargetTraits {
   readonly name: string;
@@ -30,6 +40,8 @@ export interface TargetTraits {
   readonly costs: Costs;
   /** What `costs` count. */
   readonly costUnit: CountUnit;
+  /** Absent where it was not measured. */
+  readonly code?: Readonly<Record<Optimize, CodeSizes>>;
   /** null: not limited. */
   readonly flashBytes: number | null;
   readonly ramBytes: number | null;

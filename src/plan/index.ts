@@ -150,15 +150,13 @@ function choose(
   const all = memoriesOf(schedule, kernels);
   const needs = stepBytes(schedule, all);
   const available = ramForArena(target, options);
-  const limits = [1, options.cores ?? 1].map((cores) =>
-    arenaLimit(needs, options.optimize, available, cores),
-  );
+  const limits = [1, options.cores ?? 1].map((cores) => arenaLimit(needs, available, cores));
   const affordable = schedule.steps.flatMap((index, step) => {
     const { candidates = null } = kernels.get(index) ?? {};
     return candidates === null ? [] : [afford(candidates, needs[step] ?? [], limits)];
   });
   const arenaBytes = Math.max(0, ...needs.flat().filter((bytes) => bytes <= (limits[1] ?? 0)));
-  const budget = budgetFor(target, options, arenaBytes);
+  const budget = budgetFor(target, options, arenaBytes, affordable.length);
   const selected = selectKernels(affordable, context, budget);
   const choiceOf = new Map(selected.choices.map((choice, i) => [affordable[i]?.view.node, choice]));
   const choices = schedule.steps.map((index) => choiceOf.get(schedule.graph.nodes[index]) ?? null);
@@ -218,21 +216,26 @@ function checkApart(node: Node, { implementation }: Choice, arena: Arena, step: 
 }
 
 /** Of RAM that the arena cannot have: the runtime and the stack. */
-const runtimeAllowanceBytes = 4 * 1024;
+const runtimeAllowanceBytes = 3.5 * 1024;
 
 function ramForArena({ ramBytes }: TargetTraits, { maxRam = Infinity }: CompileOptions): number {
   return Math.min(ramBytes ?? Infinity, maxRam) - runtimeAllowanceBytes;
 }
 
+const unmeasuredCode = { runtimeBytes: 7 * 1024, stepBytes: 0 };
+
 /** What there is of flash, and of RAM beside the arena and the runtime. */
 function budgetFor(
-  { flashBytes, ramBytes, regions }: TargetTraits,
-  { maxFlash = Infinity, maxRam = Infinity }: CompileOptions,
+  { flashBytes, ramBytes, regions, code }: TargetTraits,
+  { maxFlash = Infinity, maxRam = Infinity, optimize }: CompileOptions,
   arenaBytes: number,
+  steps: number,
 ): Budget {
+  const { runtimeBytes, stepBytes } = code?.[optimize] ?? unmeasuredCode;
   const sram = Math.min(ramBytes ?? Infinity, maxRam) - arenaBytes;
   return {
     flashBytes: Math.min(flashBytes ?? Infinity, maxFlash),
+    runtimeBytes: runtimeBytes + steps * stepBytes,
     sramBytes: regions === undefined ? 0 : Math.max(0, sram - regions.sram.reservedBytes),
   };
 }

@@ -5,6 +5,7 @@ import type {
   KernelCall,
   KernelContext,
   KernelVariant,
+  Optimize,
   Routine,
   Table,
   TargetTraits,
@@ -42,6 +43,16 @@ export function lowered(
   const calls = byTemplate.get(key) ?? variant.lower(view, context);
   byTemplate.set(key, calls);
   return calls;
+}
+
+/**
+ * Calls with the same key are calls of one C function. For speed every distinct shape is its own,
+ * with all numbers constant in it.
+ */
+export function functionKey(template: string, call: KernelCall, optimize: Optimize): string {
+  const sorted = (record: Readonly<Record<string, unknown>>) => Object.entries(record).sort();
+  const numbers = optimize === 'speed' ? sorted(call.numbers) : [];
+  return JSON.stringify([template, sorted(call.flags), numbers]);
 }
 
 /** Bytes of a call's constants. */

@@ -1,6 +1,5 @@
 /** What the arena holds at each step, and which kernels that affords. */
 import type { TensorId } from '../ir/graph.js';
-import type { Optimize } from '../ir/op.js';
 import { addedBytes, type KernelMemory, resolve, type Schedule } from './lifetimes.js';
 
 /**
@@ -35,12 +34,10 @@ export function stepBytes(
 
 /**
  * By how much kernels may raise the arena above what the leanest ones need. 1.2 KB: the scratch of a
- * fast kernel is a tile or a few rows, and worth that much whatever the model. For size half a KB:
- * no kernel with many times the weights is taken to save less than that.
+ * fast kernel, or of one that unpacks weights, is a tile or a few rows, and worth that much whatever
+ * the model.
  */
-const allowanceBytes: Readonly<Record<Optimize, number>> = {
-  ...{ speed: 1228, balanced: 1228, size: 512 },
-};
+const allowanceBytes = 1228;
 
 /**
  * Bytes that no step may need more of. For half the time it may be twice as many: halves of a step
@@ -52,11 +49,10 @@ const allowanceBytes: Readonly<Record<Optimize, number>> = {
  */
 export function arenaLimit(
   needs: readonly (readonly number[])[],
-  optimize: Optimize,
   availableBytes: number,
   cores = 1,
 ): number {
   const leanest = needs.reduce((most, all) => Math.max(most, Math.min(...all)), 0);
-  const wanted = cores * leanest + allowanceBytes[optimize];
+  const wanted = cores * leanest + allowanceBytes;
   return Math.max(leanest, Math.min(wanted, availableBytes));
 }

@@ -4,7 +4,6 @@
  * Prices hold for all steps alike, so that each step can be chosen for by itself; only the code of
  * kernels is shared by steps.
  */
-import type { Optimize } from '../ir/op.js';
 import type { Implementation } from './parts.js';
 import type { Region } from './types.js';
 
@@ -12,17 +11,18 @@ import type { Region } from './types.js';
 export interface Budget {
   /** Of flash, for the whole image. */
   readonly flashBytes: number;
+  /** Of flash, for what is in every image: the runtime, and what calls the kernels. */
+  readonly runtimeBytes: number;
   /** Of RAM, for copies of weights. */
   readonly sramBytes: number;
 }
 
-/** The runtime with its serial line, and what a kernel takes besides: upper bounds of those measured. */
-const runtimeBytes = 7 * 1024;
-const kernelBytes: Readonly<Record<Optimize, number>> = { speed: 2600, balanced: 1250, size: 640 };
-
-/** About what the code of an image takes that has so many different kernels. */
-export function codeBytesOf(kernels: number, optimize: Optimize): number {
-  return runtimeBytes + kernels * kernelBytes[optimize];
+/** Machine code that an image has once, however many steps call it. */
+export interface CodeUnit {
+  /** Tells it from others. */
+  readonly key: string;
+  /** Estimated. */
+  readonly bytes: number;
 }
 
 /** A piece of constants that lies in one place: those of one call. */
@@ -38,6 +38,7 @@ export interface Alternative {
   readonly cycles: number;
   /** Weights and tables. */
   readonly flashBytes: number;
+  readonly code: readonly CodeUnit[];
   readonly pieces: readonly Piece[];
 }
 
@@ -65,12 +66,13 @@ export function choose(steps: readonly Step[], prices: Prices): readonly Pick[] 
   return steps.map(({ alternatives }) => {
     const picks = alternatives.map((alternative) => place(alternative, prices.sram));
     return picks.reduce((best, pick) =>
-      costOf(pick, prices) < costOf(best, prices) ? pick : best,
+      priceOf(pick, prices) < priceOf(best, prices) ? pick : best,
     );
   });
 }
 
-function costOf({ alternative, cycles, sramBytes }: Pick, { flash, sram }: Prices): number {
+/** In cycles. */
+export function priceOf({ alternative, cycles, sramBytes }: Pick, { flash, sram }: Prices): number {
   return cycles + flash * alternative.flashBytes + (sramBytes === 0 ? 0 : sram * sramBytes);
 }
 
@@ -97,122 +99,155 @@ function placed(alternative: Alternative, regions: readonly Region[]): Pick {
 export interface Settlement {
   readonly picks: readonly Pick[];
   readonly prices: Prices;
-  /** By the budget: the price of flash is above the wanted one. */
+  /** By the budget: the price of flash is above the wanted ones that do not fit. */
   readonly isForced: boolean;
 }
 
-/** The choice at the lowest prices, of flash from `wanted` on, at which everything fits. */
+/**
+ * The choice at those of the wanted prices of flash at which everything fits, and at the lowest that
+ * fits where one is too low.
+ *
+ * @param worth of those the one at which it is least is taken
+ */
 export function settle(
   steps: readonly Step[],
-  wanted: number,
+  wanted: readonly number[],
   budget: Budget,
-  optimize: Optimize,
+  worth: (picks: readonly Pick[]) => number,
 ): Settlement {
-  const settled = (flash: number) => settleAt(steps, flash, budget, optimize);
-  const flash = cheapestPrice(
-    wanted,
-    (price) => imageBytes(settled(price).picks, optimize) <= budget.flashBytes,
+  const fits = ({ picks }: Settlement) => imageBytes(picks, budget) <= budget.flashBytes;
+  const free = wanted.map((flash) => settleAt(steps, flash, budget));
+  const tooLow = free.filter((one) => !fits(one)).map(({ prices }) => prices.flash);
+  const fitting = free.filter(fits).map((one) =>
+    // A price of RAM may leave some over too.
+    one.prices.sram > 0 ? upgraded(steps, one, one.prices.flash, budget) : one,
   );
-  const settlement = settled(flash);
-  const isForced = flash > wanted;
-  if (!isForced) return { ...settlement, isForced };
-  return { ...settlement, picks: upgraded(steps, settlement, wanted, budget, optimize), isForced };
+  const settlements =
+    tooLow.length === 0
+      ? fitting
+      : [...fitting, settleWithin(steps, Math.min(...tooLow), Math.max(...tooLow), budget)];
+  return settlements.reduce((best, one) => (worth(one.picks) < worth(best.picks) ? one : best));
+}
+
+/**
+ * @param wanted what is left over buys at this price
+ * @param tooLow a price at which not everything fits
+ */
+function settleWithin(
+  steps: readonly Step[],
+  wanted: number,
+  tooLow: number,
+  budget: Budget,
+): Settlement {
+  const flash = cheapestPrice(
+    tooLow,
+    (price) => imageBytes(settleAt(steps, price, budget).picks, budget) <= budget.flashBytes,
+  );
+  const settlement = settleAt(steps, flash, budget);
+  return { ...upgraded(steps, settlement, wanted, budget), isForced: true };
 }
 
 /** The choice at a price of flash, whether or not it fits. */
-function settleAt(
-  steps: readonly Step[],
-  flash: number,
-  { sramBytes }: Budget,
-  optimize: Optimize,
-): Omit<Settlement, 'isForced'> {
-  const pricesFor = (steps: readonly Step[]): Prices => {
-    const fits = (sram: number) => sramOf(choose(steps, { flash, sram })) <= sramBytes;
-    return { flash, sram: cheapestPrice(0, fits) };
+function settleAt(steps: readonly Step[], flash: number, budget: Budget): Settlement {
+  const settled = (steps: readonly Step[]): Settlement => {
+    const fits = (sram: number) => sramOf(choose(steps, { flash, sram })) <= budget.sramBytes;
+    const prices = { flash, sram: cheapestPrice(0, fits) };
+    return { picks: fill(choose(steps, prices), budget.sramBytes), prices, isForced: false };
   };
-  const few = withFewKernels(steps, pricesFor(steps), optimize);
-  const prices = pricesFor(few);
-  return { picks: choose(few, prices), prices };
+  const cost = ({ picks }: Settlement) =>
+    total(picks, ({ cycles }) => cycles) + flash * imageBytes(picks, budget);
+  const all = settled(steps);
+  if (flash === 0) return all;
+  // RAM may not have room for the kernels that are left.
+  const few = settled(withFewKernels(steps, all.prices, budget));
+  return cost(few) < cost(all) ? few : all;
 }
 
 /**
  * The steps without kernels whose code costs more than what other kernels of these steps cost more:
- * given up one by one.
+ * given up one by one, or all but one at once.
  */
-function withFewKernels(
-  steps: readonly Step[],
-  prices: Prices,
-  optimize: Optimize,
-): readonly Step[] {
-  if (prices.flash === 0) return steps;
+function withFewKernels(steps: readonly Step[], prices: Prices, budget: Budget): readonly Step[] {
   const weigh = (steps: readonly Step[]) => {
     const picks = choose(steps, prices);
-    const code = prices.flash * codeBytesOf(kernelsOf(picks).length, optimize);
-    return { steps, picks, cost: code + total(picks, (pick) => costOf(pick, prices)) };
+    const code = prices.flash * codeBytesOf(picks, budget);
+    return { steps, picks, cost: code + total(picks, (pick) => priceOf(pick, prices)) };
   };
-  let best = weigh(steps);
+  const all = new Set(steps.flatMap(({ alternatives }) => alternatives.map(templateOf)));
+  const alone = [...all].map((template) => weigh(keep(steps, (other) => other === template)));
+  let best = [weigh(steps), ...alone].reduce((a, b) => (b.cost < a.cost ? b : a));
   for (;;) {
     const { steps, picks, cost } = best;
-    const [cheapest] = kernelsOf(picks)
-      .map((kernel) => weigh(steps.map((step) => withoutKernel(step, kernel))))
+    const used = new Set(picks.map(({ alternative }) => templateOf(alternative)));
+    const [cheapest] = [...used]
+      .map((template) => weigh(keep(steps, (other) => other !== template)))
       .sort((a, b) => a.cost - b.cost);
     if (cheapest === undefined || cheapest.cost >= cost) return steps;
     best = cheapest;
   }
 }
 
+/** The steps with those kernels only; as they are where no other can compute them. */
+function keep(steps: readonly Step[], isKept: (template: string) => boolean): readonly Step[] {
+  return steps.map((step) => {
+    const alternatives = step.alternatives.filter((one) => isKept(templateOf(one)));
+    return alternatives.length > 0 ? { ...step, alternatives } : step;
+  });
+}
+
+function templateOf({ implementation }: Alternative): string {
+  return implementation.variant.template;
+}
+
 /**
  * Where one price moves many steps at once, much may be left over: it goes, step by step, to what
- * gains most for each byte, as long as it fits and is worth the wanted price.
+ * gains most for its share of that, as long as it fits and is worth the wanted price.
  */
 function upgraded(
   steps: readonly Step[],
-  { picks, prices }: Omit<Settlement, 'isForced'>,
+  settlement: Settlement,
   wanted: number,
   budget: Budget,
-  optimize: Optimize,
-): readonly Pick[] {
-  const chosen = [...picks];
+): Settlement {
+  const { prices } = settlement;
+  const chosen = [...settlement.picks];
   for (;;) {
-    const flashRoom = budget.flashBytes - imageBytes(chosen, optimize);
+    const flashRoom = budget.flashBytes - imageBytes(chosen, budget);
     const sramRoom = budget.sramBytes - sramOf(chosen);
     const uses = new Map<string, number>();
-    for (const pick of chosen) uses.set(kernelOf(pick), (uses.get(kernelOf(pick)) ?? 0) + 1);
+    for (const { key } of chosen.flatMap(({ alternative }) => alternative.code)) {
+      uses.set(key, (uses.get(key) ?? 0) + 1);
+    }
     const better = chosen.flatMap((now, index) =>
       (steps[index] as Step).alternatives.flatMap((alternative) => {
         const inSram = place(alternative, prices.sram);
         const isRoom = inSram.sramBytes - now.sramBytes <= sramRoom;
         const pick = isRoom ? inSram : place(alternative, Infinity);
         const gained = now.cycles - pick.cycles;
-        const isNew = !uses.has(kernelOf(pick));
-        const isLast = kernelOf(pick) !== kernelOf(now) && uses.get(kernelOf(now)) === 1;
-        const kernels = (isNew ? 1 : 0) - (isLast ? 1 : 0);
+        if (gained <= 0) return [];
         const bytes =
-          alternative.flashBytes - now.alternative.flashBytes + kernels * kernelBytes[optimize];
-        const isWorthIt = gained > 0 && gained >= wanted * bytes && bytes <= flashRoom;
-        return isWorthIt ? [{ index, pick, density: gained / Math.max(1, bytes) }] : [];
+          alternative.flashBytes -
+          now.alternative.flashBytes +
+          (1 + codeMargin) * codeAdded(now, alternative, uses);
+        const isWorthIt = gained >= wanted * bytes && bytes <= flashRoom;
+        if (!isWorthIt) return [];
+        const added = pick.sramBytes - now.sramBytes;
+        const share = Math.max(0, bytes) / flashRoom + Math.max(0, added) / Math.max(1, sramRoom);
+        return [{ index, pick, density: gained / Math.max(1e-9, share) }];
       }),
     );
     const [best] = better.sort((a, b) => b.density - a.density);
-    if (best === undefined) return chosen;
+    if (best === undefined) return { ...settlement, picks: chosen };
     chosen[best.index] = best.pick;
   }
 }
 
-function kernelsOf(picks: readonly Pick[]): readonly string[] {
-  return [...new Set(picks.map(kernelOf))];
-}
-
-function kernelOf({ alternative }: Pick): string {
-  return alternative.implementation.variant.template;
-}
-
-/** The step as it is where nothing else can compute it. */
-function withoutKernel(step: Step, kernel: string): Step {
-  const alternatives = step.alternatives.filter(
-    ({ implementation }) => implementation.variant.template !== kernel,
-  );
-  return alternatives.length > 0 ? { ...step, alternatives } : step;
+/** Bytes by which the code grows where a step gets another kernel. */
+function codeAdded(now: Pick, { code }: Alternative, uses: ReadonlyMap<string, number>): number {
+  const isNew = ({ key }: CodeUnit) => !uses.has(key);
+  const isLast = ({ key }: CodeUnit) =>
+    uses.get(key) === 1 && !code.some((unit) => unit.key === key);
+  return sumOf(code.filter(isNew)) - sumOf(now.alternative.code.filter(isLast));
 }
 
 /** The least price from `least` on at which `fits` holds, by bisection; far above where none does. */
@@ -224,6 +259,7 @@ function cheapestPrice(least: number, fits: (price: number) => boolean): number 
     low = high;
     high *= 4;
   }
+  if (!fits(high)) return high;
   for (let i = 0; i < 24; i++) {
     const middle = (low + high) / 2;
     if (fits(middle)) high = middle;
@@ -232,8 +268,8 @@ function cheapestPrice(least: number, fits: (price: number) => boolean): number 
   return high;
 }
 
-/** What a price leaves over goes to the pieces that gain most for each byte and still fit. */
-export function fill(picks: readonly Pick[], sramBytes: number): readonly Pick[] {
+/** What a price leaves over of RAM goes to the pieces that gain most for each byte and still fit. */
+function fill(picks: readonly Pick[], sramBytes: number): readonly Pick[] {
   let room = sramBytes - sramOf(picks);
   const regions = picks.map((pick) => [...pick.regions]);
   const left = picks.flatMap(({ alternative }, step) =>
@@ -259,9 +295,21 @@ export function flashOf(picks: readonly Pick[]): number {
   return total(picks, ({ alternative }) => alternative.flashBytes);
 }
 
-/** Of flash, code included, about. */
-export function imageBytes(picks: readonly Pick[], optimize: Optimize): number {
-  return flashOf(picks) + codeBytesOf(kernelsOf(picks).length, optimize);
+/** By how much code may be larger than its kernels were one by one, as a share. */
+const codeMargin = 0.1;
+
+/** Of flash: the code too, estimated. */
+export function imageBytes(picks: readonly Pick[], budget: Budget): number {
+  return flashOf(picks) + Math.ceil((1 + codeMargin) * codeBytesOf(picks, budget));
+}
+
+function codeBytesOf(picks: readonly Pick[], { runtimeBytes }: Budget): number {
+  const units = picks.flatMap(({ alternative }) => alternative.code);
+  return runtimeBytes + sumOf([...new Map(units.map((unit) => [unit.key, unit])).values()]);
+}
+
+function sumOf(units: readonly CodeUnit[]): number {
+  return units.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function sramOf(picks: readonly Pick[]): number {

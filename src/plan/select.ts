@@ -8,22 +8,22 @@
  */
 import { InternalError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
-import type { KernelContext, KernelVariant, Optimize } from '../ir/op.js';
+import type { KernelCall, KernelContext, KernelVariant, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { explain } from './explain.js';
-import { callBytes, lowered, withoutShared } from './lower.js';
+import { callBytes, functionKey, lowered, withoutShared } from './lower.js';
 import { halvesOf, type Implementation, type Part, wholeOf } from './parts.js';
 import {
   type Alternative,
   type Budget,
+  type CodeUnit,
   choose,
-  fill,
   flashOf,
   imageBytes,
   type Pick,
   type Prices,
   place,
-  type Settlement,
+  priceOf,
   type Step,
   settle,
   total,
@@ -43,8 +43,9 @@ export interface Choice {
 
 /**
  * Shares of the cycles that a byte more must save, in relation to its share of the least constants
- * with zeros among them: at 0.2, twice these have to be worth a fifth of the time. For size that one of
- * them serves at which least is left of bytes times `worthOfTime`.
+ * with zeros among them: at 0.2, twice these have to be worth a fifth of the time. For size each is
+ * tried; that with the least product of the image's bytes and the time to the power of `worthOfTime`
+ * is taken.
  */
 const flashPrices: Readonly<Record<Optimize, readonly number[]>> = {
   speed: [0],
@@ -52,8 +53,8 @@ const flashPrices: Readonly<Record<Optimize, readonly number[]>> = {
   size: Array.from({ length: 13 }, (_, i) => 2 ** i),
 };
 
-/** Twice the time has to save an eighteenth of the image, four times the time as much of the rest. */
-const worthOfTime = (cycles: number) => cycles ** (1 / 12);
+/** Exponent of the time: twice the time has to save an eighteenth of the image. */
+const worthOfTime = 1 / 12;
 
 /**
  * What a kernel that skips zeros or packs weights may take, where no budget forces it: so many times
@@ -133,26 +134,28 @@ export function selectKernels(
   const smallest = choose(allDense, { flash: 1e9, sram: 0 });
   const perByte = total(fastest, (pick) => pick.cycles) / Math.max(1, flashOf(smallest));
   const { optimize } = context;
-  const settled = (steps: readonly Step[]): Settlement => {
-    const rest = ({ picks }: Settlement) =>
-      imageBytes(picks, optimize) * worthOfTime(total(picks, (pick) => pick.cycles));
-    return flashPrices[optimize]
-      .map((price) => settle(steps, price * perByte, budget, optimize))
-      .reduce((best, other) => (rest(other) < rest(best) ? other : best));
-  };
-  const dense = settled(allDense);
-  const densePicks = fill(dense.picks, budget.sramBytes);
+  const wanted = flashPrices[optimize].map((price) => price * perByte);
+  const worth = (picks: readonly Pick[]) =>
+    imageBytes(picks, budget) * total(picks, (pick) => pick.cycles) ** worthOfTime;
+  const settled = (steps: readonly Step[], limits = budget) => settle(steps, wanted, limits, worth);
+  // What a budget forces is not what is slow without it.
+  const unlimited = { ...budget, flashBytes: Infinity };
+  const dense = settled(allDense, unlimited);
   // What is slow depends on the RAM that is left, which depends on what is taken.
-  const first = settled(withoutSlow(all, [dense.prices], optimize));
-  const second = settled(withoutSlow(all, [dense.prices, first.prices], optimize));
+  const fast = (prices: readonly Prices[]) => withoutSlow(all, prices, optimize);
+  const first = settled(fast([dense.prices]), unlimited);
+  const second = settled(fast([dense.prices, first.prices]));
   const { isForced } = second;
-  const { picks: placedPicks, prices } = isForced ? settled(all) : second;
+  const isLimited = mostTime[optimize].times < Infinity;
+  const { picks, prices } = isForced && isLimited ? settled(all) : second;
   const { flash, sram } = prices;
-  const picks = fill(placedPicks, budget.sramBytes);
+  const image = imageBytes(picks, budget);
+  const byBudget = `the flash budget${image <= budget.flashBytes ? ', spent where it gains most' : ''}`;
   const decision: Decision = {
     unit: context.target.costUnit,
     flashPrice: flash,
-    reason: isForced ? 'the flash budget, spent where it gains most' : `--optimize ${optimize}`,
+    imageBytes: image,
+    reason: isForced ? byBudget : `--optimize ${optimize}`,
   };
   const choices = picks.map((pick, step): Choice => {
     const { alternatives, refused } = all[step] as Step;
@@ -161,12 +164,12 @@ export function selectKernels(
       .map((other) => place(other, sram))
       .sort((a, b) => a.cycles - b.cycles);
     const estimates = [pick, ...others].map(estimateOf);
-    const dense = estimateOf(densePicks[step] as Pick);
+    const withAll = estimateOf(dense.picks[step] as Pick);
     return {
       implementation: pick.alternative.implementation,
       regions: pick.regions,
       alternatives: estimates,
-      dense: dense.form === 'dense' ? dense : null,
+      dense: withAll.form === 'dense' ? withAll : null,
       why: explain(estimates, refused, decision),
     };
   });
@@ -200,6 +203,7 @@ function weigh(implementation: Implementation, context: KernelContext): Alternat
     implementation,
     cycles: Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0),
     flashBytes: sum(own.flat().map(({ weights, tables }) => weights + tables)),
+    code: codeOf(variant.template, calls.flat(), context),
     // Both cores read flash through one cache and one bus: they wait for each other's misses.
     pieces: (own[0] ?? []).map((_, i) => {
       const weights = own.map((all) => all[i]?.weights ?? 0);
@@ -211,6 +215,20 @@ function weigh(implementation: Implementation, context: KernelContext): Alternat
     }),
   };
 }
+
+/** The functions of a kernel's calls, and about what each takes on the target. */
+function codeOf(
+  template: string,
+  calls: readonly KernelCall[],
+  { target, optimize }: KernelContext,
+): readonly CodeUnit[] {
+  const bytes = target.code?.[optimize].kernels[template] ?? kernelBytes[optimize];
+  const keys = new Set(calls.map((call) => functionKey(template, call, optimize)));
+  return [...keys].map((key) => ({ key, bytes }));
+}
+
+/** Of a kernel that was not measured. */
+const kernelBytes: Readonly<Record<Optimize, number>> = { speed: 2600, balanced: 1250, size: 640 };
 
 /**
  * What a variant costs on the target, in cycles (instructions where a target counts these): by the
@@ -265,6 +283,7 @@ function withoutSlow(
   optimize: Optimize,
 ): readonly Step[] {
   const { times, less } = mostTime[optimize];
+  if (times === Infinity) return steps;
   return steps.map((step) => {
     const of = (form: KernelForm) =>
       step.alternatives.filter(({ implementation }) => formOf(implementation) === form);
@@ -272,9 +291,10 @@ function withoutSlow(
     if (dense.length === 0) return step;
     const isFaster = (one: Alternative, others: readonly Alternative[]) =>
       prices.some((at) => {
+        // Cycles that take RAM from other steps are dearer.
+        const cost = (pick: Pick) => priceOf(pick, { ...at, flash: 0 });
         const [best] = choose([{ ...step, alternatives: others }], at);
-        const most = best === undefined ? Infinity : times * best.cycles - less;
-        return place(one, at.sram).cycles <= most;
+        return best === undefined || cost(place(one, at.sram)) <= times * cost(best) - less;
       });
     const plain = [...dense, ...of('sparse').filter((one) => isFaster(one, dense))];
     return {

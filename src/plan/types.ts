@@ -62,6 +62,8 @@ export interface Decision {
   readonly flashPrice: number;
   /** What sets the price: '--optimize balanced', 'the flash budget'. */
   readonly reason: string;
+  /** Of flash, with the code of kernels: estimated. */
+  readonly imageBytes: number;
 }
 
 /**

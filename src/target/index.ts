@@ -120,10 +120,15 @@ export function loadTarget(name: string): Target {
   }
   const url = new URL(`targets/${name}/target.json`, root);
   const target = parseTarget(readFileSync(url, 'utf8'), fileURLToPath(url));
-  const costs = new URL(`targets/${name}/costs.json`, root);
-  if (!existsSync(costs)) return target;
-  const text = readFileSync(costs, 'utf8');
-  return { ...target, costs: parseCosts(costSchema, text, fileURLToPath(costs)) };
+  // What was measured of it; nothing of `host`.
+  const table = <T>(file: string, schema: z.ZodType<T>) => {
+    const url = new URL(`targets/${name}/${file}`, root);
+    if (!existsSync(url)) return null;
+    return parseCosts(schema, readFileSync(url, 'utf8'), fileURLToPath(url));
+  };
+  const costs = table('costs.json', costSchema) ?? target.costs;
+  const code = table('code.json', codeSchema);
+  return { ...target, costs, ...(code === null ? {} : { code }) };
 }
 
 /**
@@ -157,6 +162,13 @@ const costSchema = z.strictObject({
   balanced: kernelCosts,
   size: kernelCosts.exactOptional(),
 });
+
+const codeSizes = z.strictObject({
+  runtimeBytes: z.number(),
+  stepBytes: z.number(),
+  kernels: z.record(z.string(), z.number()),
+});
+const codeSchema = z.strictObject({ speed: codeSizes, balanced: codeSizes, size: codeSizes });
 
 /** Costs as `bonsaic tune` keeps them: a board may count what its simulator does not. */
 export const measuredCosts = z.strictObject({ costUnit: z.enum(countUnits), costs: costSchema });

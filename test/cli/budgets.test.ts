@@ -1,8 +1,7 @@
 /** Budgets that cannot be met: what is told of them. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { type BudgetFlags, checkBudgets, type Held } from '../../src/cli/budgets.js';
-import { planned } from '../../src/cli/project.js';
+import { type BudgetFlags, checkBudgets, type Held, planned } from '../../src/cli/budgets.js';
 import { BonsaiError } from '../../src/errors.js';
 import { compile } from '../../src/pipeline.js';
 import type { CompileOptions } from '../../src/plan/types.js';
@@ -22,10 +21,10 @@ function hold(options: Partial<CompileOptions>, ms?: number): Held {
   };
   const { plan, emission } = compile(request);
   const report = makeReport({ manifest: emission.manifest });
-  if (ms === undefined) return { report, plan, request };
+  if (ms === undefined) return { report, plan, request: () => request };
   const latency = { unit: 'cycles' as const, count: 1, min: 1, max: 1, runs: 1, clockHz: 1e6, ms };
   const layers = report.layers.map((layer, i) => ({ ...layer, count: i === 2 ? 75 : 1 }));
-  return { report: { ...report, latency, layers }, plan, request };
+  return { report: { ...report, latency, layers }, plan, request: () => request };
 }
 
 async function failure(held: Held, flags: BudgetFlags): Promise<BonsaiError | null> {
@@ -67,7 +66,7 @@ describe('budgets', () => {
       new RegExp(
         `^needs ${constants} bytes of flash without its code, the budget is ${constants - 1}$`,
       ),
-      /^most in layers \d \(\w+\) \d+, .*\nwith --optimize balanced about \d+, size about \d+; try --optimize \w+/,
+      /^most in layer \d \(\w+\) \d+, .*\nwith --max-flash \d+ --optimize speed about \d+, balanced about \d+, size about \d+\ncompile with --max-flash \d+ --optimize .*, which may do$/,
     ],
     [
       'of flash that nothing meets',
@@ -81,7 +80,7 @@ describe('budgets', () => {
       size,
       { maxFlash: 10 },
       /flash/,
-      new RegExp(`^most in layers \\d \\(\\w+\\) ${largest}, `),
+      new RegExp(`^most in layer \\d \\(\\w+\\) ${largest}, `),
     ],
     [
       'of RAM that nothing meets',
@@ -95,14 +94,14 @@ describe('budgets', () => {
       balanced,
       { maxMs: 7.5 },
       /^needs 8 ms an inference, the budget is 7.5$/,
-      /^most in layers 2 \(\w+\) 7\.\d+, /,
+      /^most in layer 2 \(\w+\) 7\.\d+, /,
     ],
     [
       'of all three',
       balanced,
       { maxMs: 1, maxRam: 1, maxFlash: 1 },
       /flash.*; needs.*RAM.*; needs 8 ms/,
-      /(most in.*\nwith --optimize.*\n?){3}/,
+      /(most in.*\nwith --max-flash 1 --max-ram 1 --optimize.*\n.*\n?){3}/,
     ],
   ];
   for (const [edge, held, flags, message, hint] of rows) {

@@ -221,6 +221,15 @@ describe('command line', () => {
       expect(build(arenaBytes + sramCopyBytes + 10_000)).to.not.have.property('error');
     });
 
+    it('the image is estimated before it is built', () => {
+      for (const goal of ['balanced', 'size']) {
+        const options = ['--target', 'rp2040', '--optimize', goal, '-o', directory];
+        const { imageBytes } = json('compile', model, ...options).document.options.decision;
+        const { flashBytes } = json('build', directory).document.memory;
+        expect(imageBytes, goal).to.be.within(flashBytes, flashBytes + 4000);
+      }
+    });
+
     it('3: what a directory was compiled for holds when it is built and flashed, flags aside', () => {
       const compiled = json('compile', model, '--target', 'rp2040', '-o', directory);
       const { weightBytes, tableBytes } = compiled.document.memory;
@@ -247,7 +256,7 @@ describe('command line', () => {
       const { status, document } = json('run', model, ...toSimulator, '-o', out, ...budget);
       expect(status).to.equal(3);
       expect(document.error.message).to.match(/flash.*budget is 100; needs \d+ bytes of RAM/);
-      expect(document.error.hint).to.match(/most in layers.*\nwith --optimize.*none is enough/);
+      expect(document.error.hint).to.match(/most in layer.*\nwith --optimize.*\nnone is enough/);
       expect(existsSync(out)).to.equal(false);
     });
 

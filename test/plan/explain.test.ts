@@ -6,8 +6,13 @@ import type { Decision, KernelEstimate, KernelForm } from '../../src/plan/types.
 const one = (form: KernelForm, kernel: string, count: number, bytes: number, cores = 1) => ({
   ...{ form, kernel, count, bytes, cores },
 });
-const free: Decision = { unit: 'cycles', flashPrice: 0, reason: '--optimize speed' };
-const priced: Decision = { unit: 'instructions', flashPrice: 1.234, reason: 'the flash budget' };
+const imageBytes = 9000;
+const free: Decision = {
+  ...{ unit: 'cycles', flashPrice: 0, reason: '--optimize speed', imageBytes },
+};
+const priced: Decision = {
+  ...{ unit: 'instructions', flashPrice: 1.234, reason: 'the flash budget', imageBytes },
+};
 
 const rows: readonly (readonly [
   edge: string,

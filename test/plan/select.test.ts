@@ -2,21 +2,12 @@
 import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
-import type { Feature } from '../../src/ir/op.js';
+import type { CodeSizes, Feature, TargetTraits } from '../../src/ir/op.js';
 import { makePlan } from '../../src/plan/index.js';
-import { codeBytesOf } from '../../src/plan/prices.js';
 import type { CompileOptions } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { defaults } from '../support/plan.js';
-
-const target = {
-  name: 'test',
-  costs: {},
-  costUnit: 'cycles' as const,
-  flashBytes: null,
-  ramBytes: null,
-};
 
 type Draw = (random: Random) => number;
 
@@ -73,9 +64,28 @@ const packed = 'portable/conv2d_packed';
 const coded = 'portable/conv2d_coded';
 const lanes = 'swar/conv2d';
 const sparse = 'swar/sparse_fully_connected';
-/** A budget that leaves so many KB to the constants of one kernel. */
-const within = (kilobytes: number) => ({
-  maxFlash: codeBytesOf(1, 'balanced') + kilobytes * 1024,
+const codeBytes = { runtimeBytes: 6000, stepBytes: 50, kernelBytes: 640 };
+const sizes: CodeSizes = {
+  runtimeBytes: codeBytes.runtimeBytes,
+  stepBytes: codeBytes.stepBytes,
+  kernels: Object.fromEntries([dense, packed, coded].map((name) => [name, codeBytes.kernelBytes])),
+};
+const target: Omit<TargetTraits, 'features'> = {
+  name: 'test',
+  costs: {},
+  costUnit: 'cycles',
+  code: { speed: sizes, balanced: sizes, size: sizes },
+  flashBytes: null,
+  ramBytes: null,
+};
+
+/** A budget that leaves so many KB to the constants of steps with so many kernels. */
+const within = (kilobytes: number, { steps = 1, kernels = 1 } = {}) => ({
+  maxFlash:
+    codeBytes.runtimeBytes +
+    steps * codeBytes.stepBytes +
+    kernels * codeBytes.kernelBytes +
+    kilobytes * 1024,
 });
 const tight = within(45);
 
@@ -150,8 +160,8 @@ describe('plan: steps with the same to gain', () => {
   it('get different kernels where the budget is not enough for all', () => {
     const layer = { draw: fourBits };
     const module = layersOf(layer, layer, layer, layer);
-    const maxFlash = codeBytesOf(2, 'speed') + 210 * 1024;
-    const kernels = planOf(module, { optimize: 'speed', maxFlash }).map(({ kernel }) => kernel);
+    const budget = within(210, { steps: 4, kernels: 2 });
+    const kernels = planOf(module, { optimize: 'speed', ...budget }).map(({ kernel }) => kernel);
     expect(kernels.filter((kernel) => kernel === dense)).to.have.length(2);
     expect(kernels.filter((kernel) => kernel === packed)).to.have.length(2);
   });

@@ -186,7 +186,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     model: { name: module.name, sha256: module.sha256, macs, liveMacs: macs, parameters: 0 },
     target: 'host',
     options: { ...defaults, ...rest },
-    decision: { unit: 'cycles', flashPrice: 0, reason: 'test' },
+    decision: { unit: 'cycles', flashPrice: 0, reason: 'test', imageBytes: 0 },
     steps,
     placements,
     inputs: ports(graph.inputs, module.inputNames),

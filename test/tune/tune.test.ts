@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { analyse } from '../../src/analysis/index.js';
 import { mainGraph, viewOf } from '../../src/ir/graph.js';
+import { goals } from '../../src/ir/op.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { operators, opOf } from '../../src/ops/index.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
@@ -74,6 +75,9 @@ describe('tune: calibration', () => {
         for (const { template, needs } of operators.get(op)?.variants ?? []) {
           if (!needs.every((feature) => target.features.has(feature))) continue;
           expect(tried, op).to.include(template);
+          for (const goal of target.code === undefined ? [] : goals) {
+            expect(target.code?.[goal].kernels, `code.json, ${goal}`).to.have.property(template);
+          }
         }
       }
       expect(evaluateGraph(graph, randomInputs(module, 1)).outputs).to.have.length(1);
