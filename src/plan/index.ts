@@ -54,7 +54,13 @@ export function makePlan(
   const schedule = options.faithful
     ? given
     : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
-  const { choices, decision, memories } = choose(schedule, kernels, target, options, context);
+  const { choices, decision, memories } = chooseKernels(
+    schedule,
+    kernels,
+    target,
+    options,
+    context,
+  );
   const arena = planArena(schedule, memories);
   const inArena = (ids: readonly (TensorId | null)[]) => [
     ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
@@ -135,7 +141,7 @@ function memoriesOf(
 }
 
 /** Chooses among the kernels that the arena affords. */
-function choose(
+function chooseKernels(
   schedule: Schedule,
   kernels: ReadonlyMap<number, Kernels>,
   target: TargetTraits,

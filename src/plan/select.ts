@@ -63,7 +63,7 @@ const worthOfTime = 1 / 12;
  */
 const mostTime: Readonly<Record<Optimize, { readonly times: number; readonly less: number }>> = {
   speed: { times: 1, less: 0 },
-  balanced: { times: 0.9, less: 600 },
+  balanced: { times: 0.9, less: 1000 },
   size: { times: Infinity, less: 0 },
 };
 
@@ -198,7 +198,7 @@ function weigh(implementation: Implementation, context: KernelContext): Alternat
   const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
   const ofStep = sum(own.flat().map(({ weights }) => weights));
   const passes = parts.map(({ view, context }) => variant.weightPasses?.(view, context) ?? 1);
-  const cycles = parts.map((part) => costOf(variant, part.view, part.context));
+  const cycles = parts.map((part) => workCost(variant, part.view, part.context));
   return {
     implementation,
     cycles: Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0),
@@ -234,7 +234,7 @@ const kernelBytes: Readonly<Record<Optimize, number>> = { speed: 2600, balanced:
  * What a variant costs on the target, in cycles (instructions where a target counts these): by the
  * costs of its terms as measured for the goal, else for 'balanced', else by the variant's own.
  */
-export function costOf(variant: KernelVariant, view: NodeView, context: KernelContext): number {
+export function workCost(variant: KernelVariant, view: NodeView, context: KernelContext): number {
   const { costs } = context.target;
   const { template } = variant;
   const measured = costs[context.optimize]?.[template] ?? costs.balanced?.[template] ?? {};

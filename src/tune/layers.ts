@@ -1,6 +1,6 @@
 /**
  * Layers that kernels are measured on, each computed by every variant of its operator. One module
- * holds them all, so that a board is flashed once.
+ * holds them all, so that a board is flashed once for each goal of --optimize.
  */
 import { InternalError } from '../errors.js';
 import type { Attrs, Graph, Module, Node, Quant, Shape, Tensor, TensorId } from '../ir/graph.js';

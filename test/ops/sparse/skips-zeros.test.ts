@@ -4,7 +4,7 @@ import { analyse } from '../../../src/analysis/index.js';
 import { mainGraph, viewOf } from '../../../src/ir/graph.js';
 import type { Feature } from '../../../src/ir/op.js';
 import { opOf } from '../../../src/ops/index.js';
-import { costOf } from '../../../src/plan/select.js';
+import { workCost } from '../../../src/plan/select.js';
 import { conv, dense, prune, trialsOf } from '../../../src/tune/layers.js';
 
 /** Zeros make sums smaller too, and some kernels are faster for that. */
@@ -35,7 +35,7 @@ describe('kernels that skip zeros', () => {
     const node = graph.nodes[position] as (typeof graph.nodes)[number];
     const variant = opOf(node).variants.find((candidate) => candidate.template === template);
     if (variant === undefined) throw new RangeError(template);
-    return { variant, cost: costOf(variant, viewOf(graph, node), { ...context, facts }) };
+    return { variant, cost: workCost(variant, viewOf(graph, node), { ...context, facts }) };
   });
   for (const [whole, pruned] of both) {
     for (const [i, { layer, template }] of trials.entries()) {
