@@ -1,11 +1,6 @@
 /** Runs layers on a board, each computed by every kernel that the target has for it. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { analyse } from '../analysis/index.js';
-import { buildProject, findImage } from '../build/index.js';
-import { firmwareFiles, writeProject } from '../build/project.js';
-import { emit } from '../codegen/emit.js';
+import { findImage } from '../build/index.js';
 import { isSimulated } from '../device/index.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import { flash } from '../flash/index.js';
@@ -13,12 +8,11 @@ import { mainGraph, viewOf } from '../ir/graph.js';
 import type { CountUnit, KernelContext, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { measure } from '../pipeline.js';
-import { makePlan } from '../plan/index.js';
 import { callBytes } from '../plan/lower.js';
-import type { CompileOptions } from '../plan/types.js';
 import { seededVectors } from '../profile/vectors.js';
 import type { Target } from '../target/index.js';
 import { type Layer, type Trial, trialsOf } from './layers.js';
+import { emptyGraph, withProgram } from './program.js';
 
 export interface MeasureRequest {
   readonly target: Target;
@@ -76,33 +70,18 @@ async function measureProgram(
   const { regions: _, ...flat } = target;
   const { module, trials } = trialsOf(layers, {
     ...{ target: flat, optimize },
-    facts: analyse({ ...emptyGraph }),
+    facts: analyse(emptyGraph),
   });
-  const facts = analyse(mainGraph(module));
-  const kernels = Object.fromEntries(trials.map(({ name, template }) => [name, template]));
-  const options: CompileOptions = {
-    optimize,
-    rounding: 'tflm',
-    faithful: true,
-    keepInput: false,
-    xip: 'ideal',
-    kernels,
-  };
-  const plan = makePlan(module, facts, target, options);
-  const { files, manifest } = emit(module, plan, facts, target);
-  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-tune-'));
-  try {
-    const project = join(directory, 'project');
-    writeProject(project, new Map([...files, ...firmwareFiles(target)]));
-    observe(`Build ${trials.length} layers for ${target.name}`);
-    const built = await buildProject(project, { target, manifest, cc });
+  observe(`Build ${trials.length} layers for ${target.name}`);
+  return withProgram({ module, trials, target, optimize, cc }, async (program) => {
+    const { facts, manifest, built } = program;
     const image = findImage(built);
     if (!isSimulated(port)) {
       observe(`Flash over ${port}`);
       await flash(image, port, target);
     }
     observe(`Run ${trials.length} layers`);
-    const vectors = seededVectors(plan, module).slice(0, 1);
+    const vectors = seededVectors(manifest.plan, module).slice(0, 1);
     const { verify, latency, layerCounts } = await measure({
       ...{ manifest, module, target, port, image, vectors },
       xip: 'ideal',
@@ -124,12 +103,8 @@ async function measureProgram(
         count: Math.max(1, layerCounts[position] ?? 1),
       })),
     };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  });
 }
-
-const emptyGraph = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
 
 /** What a trial's kernel does and stores, by the trial's position in the graph. */
 function doneBy(

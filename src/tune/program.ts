@@ -1,0 +1,64 @@
+/** Trials as firmware: every layer computed by the kernel that the trial names. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { analyse } from '../analysis/index.js';
+import { type BuildResult, buildProject } from '../build/index.js';
+import { firmwareFiles, writeProject } from '../build/project.js';
+import { emit } from '../codegen/emit.js';
+import type { Manifest } from '../codegen/manifest.js';
+import { type Graph, mainGraph } from '../ir/graph.js';
+import type { Facts, Optimize } from '../ir/op.js';
+import { makePlan } from '../plan/index.js';
+import type { CompileOptions } from '../plan/types.js';
+import type { Target } from '../target/index.js';
+import type { Trials } from './layers.js';
+
+/** Of which nothing is known: what kernels are asked about before there is a module. */
+export const emptyGraph: Graph = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
+
+/** What the trials' images are built from, and for what. */
+export interface ProgramRequest extends Trials {
+  readonly target: Target;
+  readonly optimize: Optimize;
+  readonly cc?: string | undefined;
+}
+
+export interface Program {
+  readonly facts: Facts;
+  readonly manifest: Manifest;
+  readonly built: BuildResult;
+}
+
+/**
+ * Builds the trials, without misses of a flash cache, and runs `work` while the image is there.
+ *
+ * @throws BonsaiError of the toolchain; 'over-budget' where the board has no room for them
+ */
+export async function withProgram<Result>(
+  { module, trials, target, optimize, cc }: ProgramRequest,
+  work: (program: Program) => Promise<Result>,
+): Promise<Result> {
+  const options: CompileOptions = {
+    optimize,
+    rounding: 'tflm',
+    faithful: true,
+    keepInput: false,
+    xip: 'ideal',
+    kernels: Object.fromEntries(trials.map(({ name, template }) => [name, template])),
+  };
+  const facts = analyse(mainGraph(module));
+  const plan = makePlan(module, facts, target, options);
+  const { files, manifest } = emit(module, plan, facts, target);
+  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-tune-'));
+  try {
+    const project = join(directory, 'project');
+    writeProject(project, new Map([...files, ...firmwareFiles(target)]));
+    return await work({
+      ...{ facts, manifest },
+      built: await buildProject(project, { target, manifest, cc }),
+    });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
