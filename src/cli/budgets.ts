@@ -3,13 +3,11 @@ import type { Command } from 'commander';
 import { BonsaiError } from '../errors.js';
 import { goals, type Optimize } from '../ir/op.js';
 import { type CompileRequest, compile } from '../pipeline.js';
-import type { CompileOptions, Plan } from '../plan/types.js';
+import type { Plan } from '../plan/types.js';
 import { makeReport, type Report } from '../report/index.js';
-import { positive } from './options.js';
+import { positive, type SizeBudgets, sizeBudgets } from './options.js';
 
-export interface BudgetFlags {
-  readonly maxFlash?: number;
-  readonly maxRam?: number;
+export interface BudgetFlags extends SizeBudgets {
   readonly maxMs?: number;
 }
 
@@ -69,6 +67,8 @@ interface Budget {
   reachedWith(other: Needs): number;
   /** More is needed than `reached`. */
   readonly isPartial: boolean;
+  /** A plan tells what another goal would reach: nothing has to be built. */
+  readonly isPlanned: boolean;
   readonly advice: string;
 }
 
@@ -81,25 +81,23 @@ interface Budget {
 export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): Promise<void> {
   const over = budgetsOf(held, flags).filter(({ limit, reached }) => reached > limit);
   if (over.length === 0) return;
-  const { maxFlash, maxRam, optimize } = held.plan.options;
-  const budgets = { maxFlash: flags.maxFlash ?? maxFlash, maxRam: flags.maxRam ?? maxRam };
-  const isOther = budgets.maxFlash !== maxFlash || budgets.maxRam !== maxRam;
-  // Time is told from plans.
-  const isTimeOnly = over.every(({ what }) => what === ofTime);
+  const { options } = held.plan;
+  const budgets = sizeBudgets({ ...options, ...flags });
+  const isOther = flagText(budgets) !== flagText(options);
+  const request = held.request();
+  const needsBuild = over.some(({ isPlanned }) => !isPlanned);
   const others: Other[] = [];
   for (const goal of goals) {
-    if (goal === optimize && !isOther) continue;
-    const request = held.request();
-    const options = { ...request.options, ...definedOf(budgets), optimize: goal };
+    if (goal === options.optimize && !isOther) continue;
+    const tried = { ...request, options: { ...request.options, ...budgets, optimize: goal } };
     try {
-      const made = await (isTimeOnly ? planned : make)({ ...request, options });
-      others.push({ goal, needs: needsOf(made) });
+      others.push({ goal, needs: needsOf(await (needsBuild ? make : planned)(tried)) });
     } catch (error) {
       // What the chip has no room for is no way out.
       if (!(error instanceof BonsaiError && error.code === 'over-budget')) throw error;
     }
   }
-  const asked = isOther ? budgetFlags(budgets) : '';
+  const asked = isOther ? flagText(budgets) : '';
   throw new BonsaiError(
     'over-budget',
     held.report.model.name,
@@ -112,16 +110,8 @@ export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): 
   );
 }
 
-type SizeBudgets = Pick<CompileOptions, 'maxFlash' | 'maxRam'>;
-
-function definedOf({ maxFlash, maxRam }: { [Flag in keyof SizeBudgets]: number | undefined }) {
-  return {
-    ...(maxFlash === undefined ? {} : { maxFlash }),
-    ...(maxRam === undefined ? {} : { maxRam }),
-  };
-}
-
-function budgetFlags({ maxFlash, maxRam }: { [Flag in keyof SizeBudgets]: number | undefined }) {
+/** '--max-flash 30000 --max-ram 9000 ' */
+function flagText({ maxFlash, maxRam }: SizeBudgets): string {
   const flash = maxFlash === undefined ? '' : `--max-flash ${maxFlash} `;
   return `${flash}${maxRam === undefined ? '' : `--max-ram ${maxRam} `}`;
 }
@@ -130,8 +120,6 @@ interface Other {
   readonly goal: Optimize;
   readonly needs: Needs;
 }
-
-const ofTime = 'ms an inference';
 
 function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[] {
   const { memory, latency, layers } = report;
@@ -150,6 +138,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
     ],
     reachedWith: ({ flashBytes }) => flashBytes,
     isPartial: memory.flashBytes === null,
+    isPlanned: false,
     advice: 'prune more, or use a smaller model',
   };
   const ram: Budget = {
@@ -160,6 +149,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
     // The stack stays about as it is.
     reachedWith: ({ ramBytes }) => (memory.ramBytes ?? known.ramBytes) + ramBytes - known.ramBytes,
     isPartial: memory.ramBytes === null,
+    isPlanned: false,
     advice: `the arena takes ${memory.arenaBytes}${copies}; a smaller input or fewer channels in the early layers help`,
   };
   if (latency === null) return [flash, ram];
@@ -167,10 +157,11 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
   const time: Budget = {
     limit: maxMs ?? Infinity,
     reached: latency.ms,
-    what: ofTime,
+    what: 'ms an inference',
     parts: byLayer(layers.map(({ count }) => (latency.ms * (count ?? 0)) / Math.max(1, total))),
     reachedWith: ({ count }) => (latency.ms * count) / Math.max(1, known.count),
     isPartial: false,
+    isPlanned: true,
     advice: 'prune more, or use a smaller model or a faster board',
   };
   return [flash, ram, time];
@@ -179,7 +170,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
 /**
  * What dominates, and whether another goal would do.
  *
- * @param asked flags to compile with besides: '--max-flash 30000 '
+ * @param asked flags to compile with besides, as flagText gives them
  */
 function hintsFor(
   { limit, parts, reachedWith, isPartial, advice }: Budget,

@@ -48,9 +48,7 @@ export function withCompileOptions(command: Command): Command {
     );
 }
 
-export function compileOptions(
-  flags: CompileFlags & { readonly maxFlash?: number; readonly maxRam?: number },
-): CompileOptions {
+export function compileOptions(flags: CompileFlags & SizeBudgets): CompileOptions {
   return {
     optimize: flags.optimize,
     rounding: flags.rounding,
@@ -58,8 +56,18 @@ export function compileOptions(
     keepInput: flags.keepInput ?? false,
     xip: flags.xip ?? 'model',
     ...(flags.cores === '2' ? { cores: 2 } : {}),
-    ...(flags.maxFlash === undefined ? {} : { maxFlash: flags.maxFlash }),
-    ...(flags.maxRam === undefined ? {} : { maxRam: flags.maxRam }),
+    ...sizeBudgets(flags),
+  };
+}
+
+/** Budgets that kernels are chosen by. */
+export type SizeBudgets = Pick<CompileOptions, 'maxFlash' | 'maxRam'>;
+
+/** Those that are given, among other things. */
+export function sizeBudgets({ maxFlash, maxRam }: SizeBudgets): SizeBudgets {
+  return {
+    ...(maxFlash === undefined ? {} : { maxFlash }),
+    ...(maxRam === undefined ? {} : { maxRam }),
   };
 }
 
