@@ -14,6 +14,7 @@ import type { Facts, KernelContext, TargetTraits } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { acceptInt8 } from './accept.js';
 import { arenaAlign } from './arena.js';
+import { runtimeBytesOf } from './code-size.js';
 import { isAlias, type KernelMemory, type Schedule } from './lifetimes.js';
 import { kernelContext } from './lower.js';
 import { arenaLimit, stepBytes } from './memory.js';
@@ -228,20 +229,18 @@ function ramForArena({ ramBytes }: TargetTraits, { maxRam = Infinity }: CompileO
   return Math.min(ramBytes ?? Infinity, maxRam) - runtimeAllowanceBytes;
 }
 
-const unmeasuredCode = { runtimeBytes: 7 * 1024, stepBytes: 0 };
-
 /** What there is of flash, and of RAM beside the arena and the runtime. */
 function budgetFor(
-  { flashBytes, ramBytes, regions, code }: TargetTraits,
+  target: TargetTraits,
   { maxFlash = Infinity, maxRam = Infinity, optimize }: CompileOptions,
   arenaBytes: number,
   steps: number,
 ): Budget {
-  const { runtimeBytes, stepBytes } = code?.[optimize] ?? unmeasuredCode;
+  const { flashBytes, ramBytes, regions } = target;
   const sram = Math.min(ramBytes ?? Infinity, maxRam) - arenaBytes;
   return {
     flashBytes: Math.min(flashBytes ?? Infinity, maxFlash),
-    runtimeBytes: runtimeBytes + steps * stepBytes,
+    runtimeBytes: runtimeBytesOf(steps, target, optimize),
     sramBytes: regions === undefined ? 0 : Math.max(0, sram - regions.sram.reservedBytes),
   };
 }

@@ -115,7 +115,7 @@ export function settle(
   budget: Budget,
   worth: (picks: readonly Pick[]) => number,
 ): Settlement {
-  const fits = ({ picks }: Settlement) => imageBytes(picks, budget) <= budget.flashBytes;
+  const fits = (one: Settlement) => isWithin(budget, one);
   const free = wanted.map((flash) => settleAt(steps, flash, budget));
   const tooLow = free.filter((one) => !fits(one)).map(({ prices }) => prices.flash);
   const fitting = free.filter(fits).map((one) =>
@@ -139,12 +139,14 @@ function settleWithin(
   tooLow: number,
   budget: Budget,
 ): Settlement {
-  const flash = cheapestPrice(
-    tooLow,
-    (price) => imageBytes(settleAt(steps, price, budget).picks, budget) <= budget.flashBytes,
-  );
+  const fits = (price: number) => isWithin(budget, settleAt(steps, price, budget));
+  const flash = cheapestPrice(tooLow, fits);
   const settlement = settleAt(steps, flash, budget);
   return { ...upgraded(steps, settlement, wanted, budget), isForced: true };
+}
+
+function isWithin(budget: Budget, { picks }: Settlement): boolean {
+  return imageBytes(picks, budget) <= budget.flashBytes;
 }
 
 /** The choice at a price of flash, whether or not it fits. */
@@ -232,7 +234,7 @@ function upgraded(
         const isWorthIt = gained >= wanted * bytes && bytes <= flashRoom;
         if (!isWorthIt) return [];
         const added = pick.sramBytes - now.sramBytes;
-        const share = Math.max(0, bytes) / flashRoom + Math.max(0, added) / Math.max(1, sramRoom);
+        const share = shareOf(bytes, flashRoom) + shareOf(added, sramRoom);
         return [{ index, pick, density: gained / Math.max(1e-9, share) }];
       }),
     );
@@ -240,6 +242,10 @@ function upgraded(
     if (best === undefined) return { ...settlement, picks: chosen };
     chosen[best.index] = best.pick;
   }
+}
+
+function shareOf(bytes: number, room: number): number {
+  return Math.max(0, bytes) / Math.max(1, room);
 }
 
 /** Bytes by which the code grows where a step gets another kernel. */

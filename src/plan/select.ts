@@ -4,12 +4,14 @@
  * Every fitting variant of a step is an alternative: so many cycles, so many bytes of flash. Weights
  * read from flash may miss a cache; copied to RAM at start they do not, while there is room. The
  * choice is the fewest cycles plus a price for each byte: of flash as `--optimize` says, of RAM (and
- * of flash, where the budget binds) the lowest price at which everything fits, found by bisection.
+ * of flash, where the budget binds) the lowest price at which everything fits, found by bisection; what
+ * that leaves over is spent where it gains most (prices.ts).
  */
 import { InternalError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
 import type { KernelCall, KernelContext, KernelVariant, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
+import { kernelBytesOf } from './code-size.js';
 import { explain } from './explain.js';
 import { callBytes, functionKey, lowered, withoutShared } from './lower.js';
 import { halvesOf, type Implementation, type Part, wholeOf } from './parts.js';
@@ -60,12 +62,18 @@ const worthOfTime = 1 / 12;
  * What a kernel that skips zeros or packs weights may take, where no budget forces it: so many times
  * the cycles of the one that would be taken without it, and so many less. Estimates are a few per
  * cent off, of packed weights up to 10, and more for small layers: what is hardly faster may be slower.
+ * null: anything.
  */
-const mostTime: Readonly<Record<Optimize, { readonly times: number; readonly less: number }>> = {
+const mostTime: Readonly<Record<Optimize, MostTime | null>> = {
   speed: { times: 1, less: 0 },
   balanced: { times: 0.9, less: 1000 },
-  size: { times: Infinity, less: 0 },
+  size: null,
 };
+
+interface MostTime {
+  readonly times: number;
+  readonly less: number;
+}
 
 /** About what it costs to give the second core its half and to wait for it. */
 const handOverCycles = 200;
@@ -141,13 +149,16 @@ export function selectKernels(
   // What a budget forces is not what is slow without it.
   const unlimited = { ...budget, flashBytes: Infinity };
   const dense = settled(allDense, unlimited);
-  // What is slow depends on the RAM that is left, which depends on what is taken.
-  const fast = (prices: readonly Prices[]) => withoutSlow(all, prices, optimize);
-  const first = settled(fast([dense.prices]), unlimited);
-  const second = settled(fast([dense.prices, first.prices]));
-  const { isForced } = second;
-  const isLimited = mostTime[optimize].times < Infinity;
-  const { picks, prices } = isForced && isLimited ? settled(all) : second;
+  const most = mostTime[optimize];
+  const fast = (most: MostTime) => {
+    // What is slow depends on the RAM that is left, which depends on what is taken.
+    const first = settled(withoutSlow(all, [dense.prices], most), unlimited);
+    return withoutSlow(all, [dense.prices, first.prices], most);
+  };
+  const allowed = most === null ? all : fast(most);
+  const free = settled(allowed);
+  const { isForced } = free;
+  const { picks, prices } = isForced && allowed !== all ? settled(all) : free;
   const { flash, sram } = prices;
   const image = imageBytes(picks, budget);
   const byBudget = `the flash budget${image <= budget.flashBytes ? ', spent where it gains most' : ''}`;
@@ -222,13 +233,10 @@ function codeOf(
   calls: readonly KernelCall[],
   { target, optimize }: KernelContext,
 ): readonly CodeUnit[] {
-  const bytes = target.code?.[optimize].kernels[template] ?? kernelBytes[optimize];
+  const bytes = kernelBytesOf(template, target, optimize);
   const keys = new Set(calls.map((call) => functionKey(template, call, optimize)));
   return [...keys].map((key) => ({ key, bytes }));
 }
-
-/** Of a kernel that was not measured. */
-const kernelBytes: Readonly<Record<Optimize, number>> = { speed: 2600, balanced: 1250, size: 640 };
 
 /**
  * What a variant costs on the target, in cycles (instructions where a target counts these): by the
@@ -280,10 +288,8 @@ function withAllWeights(step: Step): Step {
 function withoutSlow(
   steps: readonly Step[],
   prices: readonly Prices[],
-  optimize: Optimize,
+  { times, less }: MostTime,
 ): readonly Step[] {
-  const { times, less } = mostTime[optimize];
-  if (times === Infinity) return steps;
   return steps.map((step) => {
     const of = (form: KernelForm) =>
       step.alternatives.filter(({ implementation }) => formOf(implementation) === form);
