@@ -90,7 +90,10 @@ function choiceLines({ layers, options }: Report): string[] {
     'weights + tables B',
   ];
   const right = new Set(header.filter((title) => !/kernel|form/.test(title)));
-  return [table(header, rows, right), `chosen: ${priceText(decision)}`, ''];
+  // The table has no code: without this line a kernel that another layer has too looks ill chosen.
+  const code =
+    decision.flashPrice === 0 ? '' : '; a kernel has code besides, once for all its layers';
+  return [table(header, rows, right), `chosen: ${priceText(decision)}${code}`, ''];
 }
 
 /** A process's stack is not painted: it reports 0. */
