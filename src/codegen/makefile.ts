@@ -1,7 +1,7 @@
 /** The Makefile of an output directory: the firmware of one target, by make and a compiler alone. */
 import type { Module } from '../ir/graph.js';
 import type { Plan } from '../plan/types.js';
-import { firmwareMacros, type Target } from '../target/index.js';
+import { compilerFlags, firmwareMacros, type Target } from '../target/index.js';
 import { render } from './templates.js';
 
 /** Everything but the compiler's name is settled: target.json's flags, sources and macros. */
@@ -23,7 +23,9 @@ export function emitMakefile(
     model: module.name,
     target: target.name,
     compiler: target.compiler,
-    flags: target.flags.map((flag) => ` ${flag}`).join(''),
+    flags: compilerFlags(target)
+      .map((flag) => ` ${flag}`)
+      .join(''),
     runtime_flags: target.runtimeFlags.join(' '),
     kernel_flags: kernelFlags.join(' '),
     link_flags: linkFlags.map((flag) => ` ${flag}`).join(''),

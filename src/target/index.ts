@@ -45,6 +45,8 @@ const schema = z
     linkFlags: flags,
     /** Beside target.json; null: the compiler's own. */
     linkerScript: z.string().nullable(),
+    /** The folder below firmware/ with the C library's headers; null: the compiler's own. */
+    libc: z.string().nullable(),
     /** Below firmware/: folders of headers, files to compile, files that those include. */
     includes: z.array(z.string()).nonempty(),
     sources: z.array(z.string()).nonempty(),
@@ -205,6 +207,14 @@ export function firmwareSources(target: Target, cores = 1): Map<string, string> 
 export function requireCores(target: Target, cores: number): void {
   if (cores === 1 || target.secondCore !== undefined) return;
   throw new BonsaiError('usage', `--cores ${cores}`, `${target.name} has one core`, 'leave it out');
+}
+
+/**
+ * What every file of a project is compiled and linked with, in a folder that has firmware/: the
+ * C library's headers come with it, since not every compiler has any.
+ */
+export function compilerFlags({ flags, libc }: Target): string[] {
+  return libc === null ? [...flags] : [...flags, `-Ifirmware/${libc}`];
 }
 
 /** What the target says to firmware/include/port.h and its port, as C macros. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { readElf } from '../../src/build/elf.js';
 import { makeUf2 } from '../../src/build/uf2.js';
 import { commands, encodeFrame, type Frame } from '../../src/profile/protocol.js';
-import { firmwareMacros, type Target } from '../../src/target/index.js';
+import { compilerFlags, firmwareMacros, type Target } from '../../src/target/index.js';
 import { warnings } from './native.js';
 
 /** What fake_model.c says of itself. */
@@ -26,7 +26,7 @@ export function buildFirmware(
 ): string {
   const elf = join(directory, 'firmware.elf');
   const flags = [
-    ...target.flags,
+    ...compilerFlags(target),
     '-std=c99',
     ...warnings,
     ...['-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections'],
