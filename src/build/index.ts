@@ -7,7 +7,7 @@ import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
 import { readElf } from './elf.js';
 import { type ImageSizes, measureImage } from './size.js';
-import { findToolchain, runTool } from './toolchain.js';
+import { findToolchain, makeText, objcopyOf, runTool } from './toolchain.js';
 import { makeUf2 } from './uf2.js';
 
 export type { ImageSizes } from './size.js';
@@ -33,7 +33,7 @@ export interface BuildResult {
   readonly sizes: ImageSizes;
 }
 
-const sanitizers = '-fsanitize=address,undefined -fno-sanitize-recover -g';
+const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover', '-g'];
 
 /** Where the Makefile puts what it makes. */
 const buildFolder = 'build';
@@ -50,7 +50,7 @@ const errorLines = 12;
 export async function buildProject(directory: string, options: BuildOptions): Promise<BuildResult> {
   const { target, manifest, cc, sanitize = false } = options;
   const toolchain = await findToolchain(target, cc);
-  const command = sanitize ? `${toolchain.command} ${sanitizers}` : toolchain.command;
+  const command = [...toolchain.command, ...(sanitize ? sanitizers : [])];
   await make(directory, command, target);
 
   const image = (extension: (typeof target.images)[number]) =>
@@ -62,7 +62,12 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
   const missing = [elf, bin].find((path) => path !== null && !existsSync(path));
   if (missing !== undefined) {
     const hint = `give a C compiler: --cc; without it: ${target.compiler}`;
-    throw new BonsaiError('toolchain', toolchain.command, `has not made ${missing}`, hint);
+    throw new BonsaiError(
+      'toolchain',
+      toolchain.command.join(' '),
+      `has not made ${missing}`,
+      hint,
+    );
   }
   const raw = bin === null ? null : readFileSync(bin);
   if (raw !== null && uf2 !== null) {
@@ -84,12 +89,15 @@ export function findImage(built: BuildResult): string {
 }
 
 /** Runs make; what another compiler or a failed build has left is built again. */
-async function make(directory: string, compiler: string, target: Target): Promise<void> {
+async function make(directory: string, command: readonly string[], target: Target): Promise<void> {
+  const compiler = makeText(command);
   const stamp = join(directory, buildFolder, 'compiler.txt');
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === compiler;
   rmSync(current ? stamp : join(directory, buildFolder), { recursive: true, force: true });
   const jobs = `-j${availableParallelism()}`;
-  const output = await runTool('make', [jobs, `CC=${compiler}`], directory);
+  const objcopy = makeText([objcopyOf(command, target)]);
+  const variables = [`CC=${compiler}`, `OBJCOPY=${objcopy}`];
+  const output = await runTool('make', [jobs, ...variables], directory);
   if (output === null) {
     throw new BonsaiError('toolchain', 'make', 'is not installed', 'apt-get install make');
   }

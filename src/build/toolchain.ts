@@ -1,11 +1,13 @@
 /** The C compiler and make. */
 import { execFile } from 'node:child_process';
+import { basename, resolve } from 'node:path';
+import { join, split } from 'shlex';
 import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
 
 export interface Toolchain {
-  /** As make takes it: a command, with arguments where the user gave some. */
-  readonly command: string;
+  /** The program, then the arguments that the user gave with it. */
+  readonly command: readonly string[];
   /** For people and the report: 'arm-none-eabi-gcc 12.2.1'. */
   readonly name: string;
 }
@@ -45,12 +47,15 @@ export function runTool(
 /**
  * The compiler for a target, with its version.
  *
- * @param cc the user's choice; undefined: the target's
- * @throws BonsaiError 'toolchain' when it is not there or does not run
+ * @param cc the user's choice, a program and arguments as a shell would split them; undefined: the
+ *   target's
+ * @throws BonsaiError 'toolchain' when it is not there or does not run; 'usage' when `cc` has no
+ *   end or more than one line
  */
 export async function findToolchain(target: Target, cc: string | undefined): Promise<Toolchain> {
-  const command = cc?.trim() || target.compiler;
-  const [program = command, ...args] = command.split(/\s+/);
+  const words = cc === undefined ? [] : wordsOf(cc);
+  const command = words.length > 0 ? words : [target.compiler];
+  const [program = target.compiler, ...args] = command;
   const output = await runTool(program, [...args, '--version']);
   if (output === null) {
     throw new BonsaiError(
@@ -73,5 +78,38 @@ export async function findToolchain(target: Target, cc: string | undefined): Pro
       `without --cc: ${target.compiler}`,
     );
   }
-  return { command, name: `${program.replace(/^.*\//, '')} ${version[0]}` };
+  return { command, name: `${basename(gccOf(command) ?? program)} ${version[0]}` };
+}
+
+/** 'ccache "/opt/my tools/gcc"' → its two words. Nothing in it is expanded or run. */
+function wordsOf(cc: string): readonly string[] {
+  const hint = 'write a program and its arguments; quote what has spaces';
+  // A recipe of make ends with its line.
+  if (/\p{Cc}/u.test(cc.trim())) {
+    throw new BonsaiError('usage', '--cc', 'has more than one line, or control characters', hint);
+  }
+  try {
+    const [program = '', ...args] = split(cc);
+    // make runs in another directory.
+    return program === '' ? [] : [program.includes('/') ? resolve(program) : program, ...args];
+  } catch (error) {
+    throw new BonsaiError('usage', '--cc', `${cc}: ${(error as Error).message}`, hint);
+  }
+}
+
+const gccName = /gcc(-[\d.]+)?$/;
+
+/** The GCC in a command that may begin with a wrapper such as ccache. */
+function gccOf(command: readonly string[]): string | undefined {
+  return command.find((word) => gccName.test(word));
+}
+
+/** The objcopy that belongs to a compiler; to the target's where it is no GCC. */
+export function objcopyOf(command: readonly string[], target: Target): string {
+  return (gccOf(command) ?? target.compiler).replace(gccName, 'objcopy');
+}
+
+/** Words as the value of a variable of make, of which recipes make these words again. */
+export function makeText(words: readonly string[]): string {
+  return join(words).replaceAll('$', () => '$$');
 }

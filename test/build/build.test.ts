@@ -1,9 +1,10 @@
 /** Builds: tools that are missing, builds that fail, images that do not fit. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { buildProject, findImage } from '../../src/build/index.js';
+import { objcopyOf } from '../../src/build/toolchain.js';
 import type { Manifest } from '../../src/codegen/manifest.js';
 import { BonsaiError } from '../../src/errors.js';
 import { loadTarget } from '../../src/target/index.js';
@@ -83,6 +84,58 @@ describe('build', () => {
   it("names the user's own compiler when that is missing, or is none", async () => {
     expect((await failure(build('/no/such/cc'))).hint).to.match(/--cc/);
     expect((await failure(build('false'))).message).to.match(/version/);
+  });
+
+  it('gives the compiler the words of --cc as they are: neither make nor a shell expands them', async () => {
+    const tools = join(directory, 'my $(tools)');
+    mkdirSync(tools);
+    const compiler = join(tools, 'odd-gcc-12');
+    const said = join(directory, 'said');
+    writeFileSync(
+      compiler,
+      `#!/bin/sh
+       if [ "$2" = --version ]; then echo "gcc 1.2.3"; exit; fi
+       printf '%s\\n' "$1" >> '${said}'; shift
+       exec gcc "$@"\n`,
+      { mode: 0o755 },
+    );
+    makefile('mkdir -p build; echo "int main(void){return 0;}" > m.c; $(CC) m.c -o build/tiny.elf');
+    const words = [
+      '$(shell touch ran)',
+      '`touch ran`',
+      '; touch ran #',
+      '$HOME $$ \\ "quoted" it\'s',
+      '$(OBJCOPY)',
+    ];
+    for (const word of words) {
+      const quoted = `'${word.replaceAll("'", `'"'"'`)}'`;
+      expect((await build(`"${compiler}" ${quoted}`)).toolchain).to.equal('odd-gcc-12 1.2.3');
+    }
+    expect(readFileSync(said, 'utf8').trim().split('\n')).to.deep.equal(words);
+    expect(existsSync(join(directory, 'ran'))).to.equal(false);
+  });
+
+  const commands: [edge: string, cc: string, where: string, code: string][] = [
+    ['operators of a shell are text', 'gcc;touch ran', 'gcc;touch', 'toolchain'],
+    ['a quote without an end', "gcc 'x", '--cc', 'usage'],
+    ['two lines: a recipe ends with its line', 'gcc\n-g', '--cc', 'usage'],
+  ];
+  for (const [edge, cc, where, code] of commands) {
+    it(`--cc: ${edge}`, async () => {
+      makefile('touch made');
+      expect(await failure(build(cc))).to.include({ where, code });
+      expect(existsSync(join(directory, 'made'))).to.equal(false);
+    });
+  }
+
+  it('finds the objcopy of a compiler behind a wrapper, else the one of the target', () => {
+    const target = loadTarget('rp2040');
+    const rows = [
+      [['ccache', '/opt/arm-none-eabi-gcc-12.2'], '/opt/arm-none-eabi-objcopy'],
+      [['/opt/gcc/bin/xgcc', '-g'], '/opt/gcc/bin/xobjcopy'],
+      [['clang', '--target=arm-none-eabi'], 'arm-none-eabi-objcopy'],
+    ] as const;
+    for (const [command, objcopy] of rows) expect(objcopyOf(command, target)).to.equal(objcopy);
   });
 
   const failures: [edge: string, says: string, code: string, message: RegExp][] = [
