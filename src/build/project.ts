@@ -2,12 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
@@ -36,8 +40,8 @@ export function writeProject(
   files: ReadonlyMap<string, string | Uint8Array>,
 ): void {
   if (!files.has(marker)) throw new InternalError('build', `a project without ${marker}`);
-  const target = existsSync(directory) ? realpathSync(directory) : resolve(directory);
   try {
+    const target = placeOf(directory);
     checkReplaceable(target, directory);
     mkdirSync(dirname(target), { recursive: true });
     const fresh = join(dirname(target), `.${basename(target)}.new-${randomUUID().slice(0, 8)}`);
@@ -56,6 +60,36 @@ export function writeProject(
       `cannot be written: ${error.message}`,
       'give a directory that you may write to: -o DIR',
     );
+  }
+}
+
+/** The directory itself, where links lead to one. @throws BonsaiError 'usage' when none can be */
+function placeOf(directory: string): string {
+  const refuse = (what: string) =>
+    new BonsaiError('usage', directory, what, 'give a new directory: -o DIR');
+  let existing = resolve(directory);
+  for (;;) {
+    const stats = statsOf(existing);
+    if (stats?.isSymbolicLink() && !existsSync(existing)) {
+      const what = existing === resolve(directory) ? 'is' : `cannot be made: ${existing} is`;
+      throw refuse(`${what} a link to ${readlinkSync(existing)}, which does not exist`);
+    }
+    if (stats !== undefined) break;
+    existing = dirname(existing);
+  }
+  if (!statSync(existing).isDirectory()) {
+    if (existing === resolve(directory)) throw refuse('is not a directory');
+    throw refuse(`cannot be made: ${existing} is not a directory`);
+  }
+  return existsSync(directory) ? realpathSync(directory) : resolve(directory);
+}
+
+/** Of the link, where it is one; undefined where nothing is there, or below a file. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
   }
 }
 

@@ -5,12 +5,12 @@ import { compile } from '../pipeline.js';
 import { makeReport } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { type BudgetFlags, checkBudgets, planned, withBudgets } from './budgets.js';
+import { readInput } from './input.js';
 import {
   type CompileFlags,
   checkLabels,
   compileOptions,
   noSuchPass,
-  readInput,
   readLabels,
   targetOf,
   withCompileOptions,
@@ -40,7 +40,7 @@ export function addCompile(program: Command): void {
   withBudgets(withXip(withLabels(withCompileOptions(withTarget(command)))), {
     measured: false,
   }).action(async (path: string, flags: Flags) => {
-    const bytes = readInput(path);
+    const bytes = readInput(path, 'model');
     const target = targetOf(flags);
     const labels = readLabels(flags.labels);
     const seen: string[] = [];

@@ -36,7 +36,10 @@ export function withMeasuredCosts(target: Target): Target {
   } catch {
     return target;
   }
-  note(`kernels are chosen by the costs measured on your ${target.name} (bonsaic tune --forget)`);
+  note(
+    `kernels are chosen by the costs measured on your ${target.name}; ` +
+      `bonsaic tune --forget --target ${target.name} goes back to those that come with bonsaic`,
+  );
   const { costUnit, costs } = parseCosts(measuredCosts, text, path);
   // An older file has none for 'size': the board's for 'balanced' are nearer than a simulator's.
   const merged = (goal: Optimize) => ({

@@ -19,13 +19,8 @@ import { load } from '../pipeline.js';
 import { shorten, table } from '../report/text.js';
 import { listTargets } from '../target/index.js';
 import { type Estimate, estimate, estimateText } from './estimates.js';
-import {
-  type CompileFlags,
-  compileOptions,
-  noSuchPass,
-  readInput,
-  withCompileOptions,
-} from './options.js';
+import { readInput } from './input.js';
+import { type CompileFlags, compileOptions, noSuchPass, withCompileOptions } from './options.js';
 import { printJson, printResult } from './output.js';
 
 interface InspectFlags extends CompileFlags {
@@ -44,7 +39,7 @@ export function addInspect(program: Command): void {
       .option('--dump <pass>', "print the module after this pass ('import' for before the first)")
       .option('--json', 'one JSON document on stdout'),
   ).action((path: string, flags: InspectFlags) => {
-    const bytes = readInput(path);
+    const bytes = readInput(path, 'model');
     if (flags.dump !== undefined) {
       dump(bytes, path, flags, flags.dump);
       return;

@@ -1,5 +1,4 @@
 /** Options that several commands share, and how their texts become values. */
-import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isLabelled } from '../codegen/program.js';
 import type { XipModel } from '../device/index.js';
@@ -8,6 +7,7 @@ import { goals } from '../ir/op.js';
 import type { CompileOptions, Optimize, Plan } from '../plan/types.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { withMeasuredCosts } from './costs.js';
+import { readInput } from './input.js';
 
 export function positive(text: string): number {
   const value = Number(text);
@@ -117,7 +117,7 @@ export function withLabels(command: Command): Command {
 /** @throws BonsaiError 'usage' when the file is not a list of names */
 export function readLabels(path: string | undefined): readonly string[] {
   if (path === undefined) return [];
-  const text = new TextDecoder().decode(readInput(path));
+  const text = new TextDecoder().decode(readInput(path, 'labels'));
   if (!/^\s*[[{]/.test(text)) return text.split(/\r?\n/).filter((line) => line !== '');
   const hint = 'write ["first","second",…], or one name a line';
   let labels: unknown;
@@ -147,18 +147,4 @@ export function checkLabels(path: string | undefined, labels: readonly string[],
 /** The error for a --dump that no pass answered. `seen`: the names of those that ran. */
 export function noSuchPass(pass: string, seen: readonly string[]): BonsaiError {
   return new BonsaiError('usage', `--dump ${pass}`, 'no such pass', `one of ${seen.join(', ')}`);
-}
-
-/** A file's bytes. @throws BonsaiError 'usage' when it cannot be read */
-export function readInput(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new BonsaiError(
-      'usage',
-      path,
-      `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      'check the path',
-    );
-  }
 }

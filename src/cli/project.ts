@@ -1,5 +1,5 @@
 /** Output directories: written by compile, read by build, flash and profile. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildResult, buildProject } from '../build/index.js';
@@ -12,7 +12,8 @@ import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { loadTarget, type Target } from '../target/index.js';
 import type { Held, Make } from './budgets.js';
-import { readInput, targetOf } from './options.js';
+import { readInput } from './input.js';
+import { targetOf } from './options.js';
 import type { Progress } from './output.js';
 
 /** The copy of the model that lets `profile` check the firmware against the evaluator. */
@@ -55,7 +56,7 @@ export function readManifest(directory: string): Manifest {
   const path = join(directory, 'bonsai.json');
   let manifest: Manifest;
   try {
-    manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+    manifest = JSON.parse(new TextDecoder().decode(readInput(path, 'manifest'))) as Manifest;
   } catch {
     throw new BonsaiError(
       'usage',
@@ -148,12 +149,12 @@ const stops = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** What the directory was compiled from. */
 function readRequest(directory: string, { plan }: Manifest): CompileRequest {
   const target = targetOf(plan);
-  const bytes = readInput(join(directory, modelFile));
+  const bytes = readInput(join(directory, modelFile), 'model');
   return { bytes, path: `${plan.model.name}.tflite`, target, options: plan.options };
 }
 
 /** The module that the directory's firmware computes. */
 export function readModule(directory: string, manifest: Manifest): Module {
   const path = join(directory, modelFile);
-  return reload(manifest, readInput(path), path);
+  return reload(manifest, readInput(path, 'model'), path);
 }

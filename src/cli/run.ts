@@ -12,12 +12,12 @@ import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import type { Target } from '../target/index.js';
 import { type BudgetFlags, checkBudgets, type Held, planned, withBudgets } from './budgets.js';
+import { readInput } from './input.js';
 import {
   type CompileFlags,
   checkLabels,
   compileOptions,
   type DeviceFlags,
-  readInput,
   readLabels,
   targetOf,
   withCompileOptions,
@@ -93,7 +93,7 @@ export async function runOn(
 ): Promise<void> {
   const progress = makeProgress(flags.json);
   const target = targetOf(flags);
-  const bytes = readInput(path);
+  const bytes = readInput(path, 'model');
   const labels = readLabels(flags.labels);
   const request = { bytes, path, target, options: compileOptions(flags), labels };
   const compilation = await progress(`Compile for ${target.name}`, () => compile(request));
@@ -142,7 +142,7 @@ async function profile(
   const vectors =
     flags.vectors === undefined
       ? seededVectors(manifest.plan, module)
-      : readVectors(readInput(flags.vectors), flags.vectors, manifest.plan);
+      : readVectors(readInput(flags.vectors, 'vectors'), flags.vectors, manifest.plan);
   const where = placeOf(flags.port, target);
   const measured = await progress(`Run ${vectors.length} vectors on ${where}`, (say) =>
     measure({

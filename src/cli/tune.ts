@@ -1,14 +1,14 @@
 /** bonsaic tune: what kernels cost on a board, measured, and kept for later compilations. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { table } from '../report/text.js';
-import { loadTarget } from '../target/index.js';
+import { listTargets, loadTarget } from '../target/index.js';
 import { costTable, tune } from '../tune/index.js';
 import { forgetCosts, saveCosts } from './costs.js';
-import { withCompiler, withTarget } from './options.js';
+import { withCompiler } from './options.js';
 import { makeProgress, printJson, printResult } from './output.js';
 
 interface TuneFlags {
-  readonly target: string;
+  readonly target?: string;
   readonly port?: string;
   readonly cc?: string;
   readonly forget?: true;
@@ -16,25 +16,30 @@ interface TuneFlags {
 }
 
 export function addTune(program: Command): void {
-  withCompiler(withTarget(program.command('tune')))
+  withCompiler(program.command('tune'))
     .summary('measure on a board what kernels cost; later compilations choose by it')
+    .addOption(new Option('--target <name>', 'the board').choices(listTargets()))
     .option('--port <port>', 'sim (the simulated board), or a serial port')
-    .option('--forget', 'go back to the costs that come with bonsaic')
+    .option('--forget', 'go back to the costs that come with bonsaic, of one target or of all')
     .option('--json', 'one JSON document on stdout')
     .action((flags: TuneFlags, command: Command) => {
+      const { target, port } = flags;
       if (flags.forget) return forget(flags);
-      if (flags.port === undefined) command.error('error: --port or --forget is needed');
-      return measure(flags, flags.port as string);
+      if (target === undefined || port === undefined) {
+        return command.error('error: --target and --port are needed, or --forget');
+      }
+      return measure(target, port, flags);
     });
 }
 
 function forget({ target, json }: TuneFlags): void {
-  const path = forgetCosts(target);
-  if (json) printJson({ target, forgotten: path });
-  else printResult(`${target}: kernels are chosen by the costs that come with bonsaic`);
+  const targets = target === undefined ? listTargets() : [target];
+  const forgotten = targets.map(forgetCosts);
+  if (json) printJson({ targets, forgotten });
+  else printResult(`${targets.join(', ')}: kernels are chosen by the costs that come with bonsaic`);
 }
 
-async function measure({ target: name, cc, json }: TuneFlags, port: string): Promise<void> {
+async function measure(name: string, port: string, { cc, json }: TuneFlags): Promise<void> {
   const target = loadTarget(name);
   const { unit, kernels } = await makeProgress(json)(
     `Measure the kernels of ${name} on ${port}`,

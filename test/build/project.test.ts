@@ -79,20 +79,46 @@ describe('build/project', () => {
       },
       /did not write/,
     ],
-    ['a file', () => writeFileSync(out, 'years'), /cannot be written/],
-    ['a place below a file', () => writeFileSync(parent.concat('/out'), ''), /cannot be written/],
+    ['a file', () => writeFileSync(out, 'years'), /^is not a directory$/],
+    [
+      'a place below a file',
+      () => writeFileSync(out, ''),
+      /^cannot be made: .*out is not a directory$/,
+    ],
+    [
+      'a link to nowhere',
+      () => symlinkSync('no/where', out),
+      /^is a link to no\/where, which does not exist$/,
+    ],
+    [
+      'a place below a link to nowhere',
+      () => symlinkSync('no/where', out),
+      /^cannot be made: .*out is a link to no\/where/,
+    ],
+    ['a link to itself', () => symlinkSync('out', out), /^is a link to out, which/],
+    ['a link to a device', () => symlinkSync('/dev/null', out), /^is not a directory$/],
   ];
   for (const [edge, make, says] of foreign) {
     it(`refuses ${edge}, and leaves it alone`, () => {
       make();
       const before = readdirSync(parent);
-      const place = edge.startsWith('a place') ? join(out, 'below') : out;
+      const place = edge.startsWith('a place') ? join(out, 'below', 'it') : out;
       expect(() => writeProject(place, project())).to.throw(BonsaiError, says);
       expect(readdirSync(parent)).to.deep.equal(before);
       if (edge === 'a directory of somebody else') expect(text('thesis.tex')).to.equal('years');
       if (edge === 'a file') expect(readFileSync(out, 'utf8')).to.equal('years');
     });
   }
+
+  it('refuses a folder that it may not write to', function () {
+    // Nothing keeps root from writing.
+    if (process.getuid?.() === 0) this.skip();
+    mkdirSync(out, { mode: 0o500 });
+    expect(() => writeProject(join(out, 'x'), project())).to.throw(
+      BonsaiError,
+      'cannot be written',
+    );
+  });
 
   it('refuses to replace the directory it runs in', () => {
     expect(() => writeProject('.', project())).to.throw(BonsaiError, 'current directory');

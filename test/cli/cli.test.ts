@@ -8,6 +8,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -105,10 +107,44 @@ describe('command line', () => {
   });
 
   describe('statuses', () => {
-    const rows: [edge: string, status: number, stderr: RegExp, args: () => string[]][] = [
+    type Row = [edge: string, status: number, stderr: RegExp, args: () => string[]];
+    /** Takes no room on the disk. */
+    const large = (name: string) => {
+      const path = file(name, '');
+      truncateSync(path, 10 * 2 ** 30);
+      return path;
+    };
+    const rows: Row[] = [
       ['no such command', 1, /unknown command/, () => ['compil']],
       ['a missing option', 1, /--target/, () => ['compile', model, '-o', directory]],
       ['a model that is not there', 1, /cannot be read/, () => ['inspect', 'nowhere.tflite']],
+      ...['/dev/zero', root].flatMap((path) =>
+        [
+          ['inspect', path],
+          ['compile', model, '--target', 'host', '-o', 'nowhere', '--labels', path],
+          [...['run', model, '--target', 'host', '--port', 'sim'], '--vectors', path],
+        ].map((args) => [`${args[0]}: ${path}`, 1, /is a (device|directory)/, () => args] as Row),
+      ),
+      ['a model of 10 GB', 2, /has 10737418240 bytes/, () => ['inspect', large('large.tflite')]],
+      [
+        'labels of 10 GB',
+        1,
+        /has 10737418240 bytes/,
+        () => [
+          ...['compile', model, '--target', 'host', '-o', join(directory, 'o')],
+          ...['--labels', large('labels.txt')],
+        ],
+      ],
+      [
+        '-o: a link to nowhere',
+        1,
+        /is a link to nowhere, which does not exist/,
+        () => {
+          const link = join(directory, 'link');
+          symlinkSync('nowhere', link);
+          return ['compile', model, '--target', 'host', '-o', link];
+        },
+      ],
       ['a pass that is not there', 1, /one of import/, () => ['inspect', model, '--dump', 'x']],
       [
         'compile: a pass that is not there',

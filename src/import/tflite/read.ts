@@ -53,7 +53,7 @@ export function readModel(bytes: Uint8Array, where: string): RawModel {
 }
 
 /** No board holds more; offsets stay exact in 32 bits. */
-const maxFileBytes = 2 ** 30;
+export const maxFileBytes = 2 ** 30;
 
 const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 quantisation';
 
