@@ -2,11 +2,13 @@
  * Measures models on simulated boards; writes the tables and the plot of docs/performance.md.
  *
  *     npm run bench -- [--models DIR] [--targets a,b] [--write] [--costs]
+ *     npm run bench -- --operators [--targets a,b] [--optimize GOAL] [--only a,b] [--write]
  *
  * Each model with vectors beside it (DIR/../golden/NAME.json) is checked bit for bit while it is
  * measured. Without --models: the example. --write replaces the tables in docs/performance.md and
  * docs/performance.svg. --costs first measures what every kernel costs on these targets and writes
- * targets/<name>/costs.json and code.json, which kernels are chosen by.
+ * targets/<name>/costs.json and code.json, which kernels are chosen by. --operators measures layers
+ * of all shapes instead, each with the kernel that is chosen for it (operators.ts).
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +16,7 @@ import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildProject, findImage } from '../src/build/index.js';
 import { firmwareFiles, writeProject } from '../src/build/project.js';
+import { goals } from '../src/ir/op.js';
 import { compile, measure } from '../src/pipeline.js';
 import type { CompileOptions } from '../src/plan/types.js';
 import { readVectors } from '../src/profile/vectors.js';
@@ -22,6 +25,7 @@ import { loadTarget } from '../src/target/index.js';
 import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
 import { replaceSection } from './document.js';
+import { benchOperators } from './operators.js';
 import { type Bar, plot } from './plot.js';
 import { execute } from './qemu/blocks.js';
 import { coreOf, estimateCycles } from './qemu/cycles.js';
@@ -156,6 +160,9 @@ const { values } = parseArgs({
     targets: { type: 'string' },
     write: { type: 'boolean' },
     costs: { type: 'boolean' },
+    operators: { type: 'boolean' },
+    optimize: { type: 'string' },
+    only: { type: 'string' },
   },
 });
 const targets = values.targets?.split(',') ?? Object.keys(baseline.targets);
@@ -172,32 +179,42 @@ if (values.costs) {
   }
 }
 
-const sections: string[] = [];
-const bars: Bar[] = [];
-for (const target of targets) {
-  const { core } = loadTarget(target);
-  const rows: string[] = [];
-  let unit = '';
-  for (const [model, vectors] of benchmarks(values.models)) {
-    const runs = [
-      await bench(target, model, vectors, fastest),
-      await bench(target, model, vectors, usual),
-      await bench(target, model, vectors, smallest),
-    ] as const;
-    const speed = runs[0].report;
-    const reference = baseline.targets[target]?.[speed.model.name];
-    unit = speed.latency?.unit ?? '';
-    rows.push(row(runs, reference));
-    console.error(target, rows.at(-1));
-    if (reference === undefined) continue;
-    const group = `${target} ${speed.model.name}`;
-    bars.push({ group, ours: count(speed), theirs: reference.count });
+async function benchModels(): Promise<void> {
+  const sections: string[] = [];
+  const bars: Bar[] = [];
+  for (const target of targets) {
+    const { core } = loadTarget(target);
+    const rows: string[] = [];
+    let unit = '';
+    for (const [model, vectors] of benchmarks(values.models)) {
+      const runs = [
+        await bench(target, model, vectors, fastest),
+        await bench(target, model, vectors, usual),
+        await bench(target, model, vectors, smallest),
+      ] as const;
+      const speed = runs[0].report;
+      const reference = baseline.targets[target]?.[speed.model.name];
+      unit = speed.latency?.unit ?? '';
+      rows.push(row(runs, reference));
+      console.error(target, rows.at(-1));
+      if (reference === undefined) continue;
+      const group = `${target} ${speed.model.name}`;
+      bars.push({ group, ours: count(speed), theirs: reference.count });
+    }
+    sections.push(`### ${target} (${core}), M ${unit}\n\n${[...header, ...rows].join('\n')}`);
   }
-  sections.push(`### ${target} (${core}), M ${unit}\n\n${[...header, ...rows].join('\n')}`);
+  const lines = sections.join('\n\n');
+  console.log(lines);
+  if (values.write) {
+    replaceSection('models', lines);
+    writeFileSync('docs/performance.svg', plot(bars));
+  }
 }
-const lines = sections.join('\n\n');
-console.log(lines);
-if (values.write) {
-  replaceSection('models', lines);
-  writeFileSync('docs/performance.svg', plot(bars));
+
+if (values.operators) {
+  const optimize = goals.find((goal) => goal === values.optimize) ?? 'balanced';
+  const only = values.only?.split(',');
+  await benchOperators({ targets, optimize, only, write: values.write ?? false });
+} else {
+  await benchModels();
 }

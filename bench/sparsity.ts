@@ -14,8 +14,9 @@ import { mainGraph } from '../src/ir/graph.js';
 import { makePlan } from '../src/plan/index.js';
 import type { PlanStep } from '../src/plan/types.js';
 import { loadTarget } from '../src/target/index.js';
-import { conv, dense, type Layer, prune, trialsOf } from '../src/tune/layers.js';
+import { conv, dense, type Layer, prune } from '../src/tune/layers.js';
 import { type MeasuredTrial, measureLayers } from '../src/tune/measure.js';
+import { trialsOf } from '../src/tune/trials.js';
 import { replaceSection } from './document.js';
 import { type Panel, panels } from './panels.js';
 

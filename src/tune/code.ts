@@ -3,8 +3,9 @@ import { analyse } from '../analysis/index.js';
 import { mainGraph, type Node } from '../ir/graph.js';
 import { type CodeSizes, goals, type KernelContext, type Optimize } from '../ir/op.js';
 import type { Target } from '../target/index.js';
-import { calibration, type Layer, type Trial, type Trials, trialsOf } from './layers.js';
+import { calibration, type Layer } from './layers.js';
 import { emptyGraph, type ProgramRequest, withProgram } from './program.js';
+import { type Trial, type Trials, trialsOf } from './trials.js';
 
 /** Layers that are tried with each kernel: the largest code counts. */
 const layersEach = 3;

@@ -4,15 +4,16 @@ import { findImage } from '../build/index.js';
 import { isSimulated } from '../device/index.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import { flash } from '../flash/index.js';
-import { mainGraph, viewOf } from '../ir/graph.js';
+import { mainGraph, type Shape, viewOf } from '../ir/graph.js';
 import type { CountUnit, KernelContext, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { measure } from '../pipeline.js';
 import { callBytes } from '../plan/lower.js';
 import { seededVectors } from '../profile/vectors.js';
 import type { Target } from '../target/index.js';
-import { type Layer, type Trial, trialsOf } from './layers.js';
+import type { Layer } from './layers.js';
 import { emptyGraph, withProgram } from './program.js';
+import { type Trial, trialsOf } from './trials.js';
 
 export interface MeasureRequest {
   readonly target: Target;
@@ -21,6 +22,8 @@ export interface MeasureRequest {
   readonly cc?: string | undefined;
   /** Called with what happens next. */
   readonly observe?: (what: string) => void;
+  /** Which kernels compute each layer; left out: every one that can. */
+  readonly trials?: typeof trialsOf;
 }
 
 /** What one kernel took for one layer. */
@@ -31,6 +34,8 @@ export interface MeasuredTrial extends Trial {
   readonly count: number;
   /** Encoded weights and their indices. */
   readonly weightBytes: number;
+  readonly macs: number;
+  readonly outputs: readonly Shape[];
 }
 
 export interface MeasuredLayers {
@@ -64,11 +69,11 @@ export async function measureLayers(
 async function measureProgram(
   layers: readonly Layer[],
   optimize: Optimize,
-  { target, port, cc, observe = () => {} }: MeasureRequest,
+  { target, port, cc, observe = () => {}, trials: choose = trialsOf }: MeasureRequest,
 ): Promise<MeasuredLayers> {
   // Flash at its fastest: the misses of its cache are reckoned apart.
   const { regions: _, ...flat } = target;
-  const { module, trials } = trialsOf(layers, {
+  const { module, trials } = choose(layers, {
     ...{ target: flat, optimize },
     facts: analyse(emptyGraph),
   });
@@ -112,7 +117,7 @@ function doneBy(
   graph: ReturnType<typeof mainGraph>,
   position: number,
   context: KernelContext,
-): Pick<MeasuredTrial, 'work' | 'weightBytes'> {
+): Pick<MeasuredTrial, 'work' | 'weightBytes' | 'macs' | 'outputs'> {
   const node = graph.nodes[position];
   const variant = node && opOf(node).variants.find((candidate) => candidate.template === template);
   if (node === undefined || variant === undefined) {
@@ -121,6 +126,8 @@ function doneBy(
   const view = viewOf(graph, node);
   const work = Object.entries(variant.work(view, context));
   return {
+    macs: opOf(node).macs(view),
+    outputs: view.outputs.map(({ shape }) => shape),
     work: Object.fromEntries(work.map(([term, { count }]) => [term, count])),
     weightBytes: variant
       .lower(view, context)

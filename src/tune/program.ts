@@ -12,7 +12,7 @@ import type { Facts, Optimize } from '../ir/op.js';
 import { makePlan } from '../plan/index.js';
 import type { CompileOptions } from '../plan/types.js';
 import type { Target } from '../target/index.js';
-import type { Trials } from './layers.js';
+import type { Trials } from './trials.js';
 
 /** Of which nothing is known: what kernels are asked about before there is a module. */
 export const emptyGraph: Graph = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };

@@ -9,7 +9,8 @@ import { operators, opOf } from '../../src/ops/index.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { fitCosts, type Sample } from '../../src/tune/fit.js';
 import { tune } from '../../src/tune/index.js';
-import { calibration, trialsOf } from '../../src/tune/layers.js';
+import { calibration } from '../../src/tune/layers.js';
+import { trialsOf } from '../../src/tune/trials.js';
 import { randomInputs } from '../support/module.js';
 
 describe('tune: fit', () => {

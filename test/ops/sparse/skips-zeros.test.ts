@@ -5,7 +5,8 @@ import { mainGraph, viewOf } from '../../../src/ir/graph.js';
 import type { Feature } from '../../../src/ir/op.js';
 import { opOf } from '../../../src/ops/index.js';
 import { workCost } from '../../../src/plan/select.js';
-import { conv, dense, prune, trialsOf } from '../../../src/tune/layers.js';
+import { conv, dense, prune } from '../../../src/tune/layers.js';
+import { trialsOf } from '../../../src/tune/trials.js';
 
 /** Zeros make sums smaller too, and some kernels are faster for that. */
 const leastGain = 1.4;

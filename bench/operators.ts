@@ -1,0 +1,46 @@
+/**
+ * What each operator takes over a grid of shapes, with the kernels that are chosen: layers that stand
+ * out among their kind are corners that a kernel or a choice is missing for.
+ */
+import type { Optimize } from '../src/ir/op.js';
+import { loadTarget } from '../src/target/index.js';
+import { measureLayers } from '../src/tune/measure.js';
+import { chosenTrials } from '../src/tune/trials.js';
+import { replaceSection } from './document.js';
+import { operatorGrid } from './operators/grid.js';
+import { summarise, tableOf, textOf } from './operators/summary.js';
+
+/** Layers in one program: inputs of all of them are in memory together. */
+const together = 64;
+
+export interface OperatorsRequest {
+  readonly targets: readonly string[];
+  readonly optimize: Optimize;
+  /** Operators that are measured; left out: all. */
+  readonly only?: readonly string[] | undefined;
+  /** Writes the tables into docs/performance.md. */
+  readonly write: boolean;
+}
+
+/** @throws BonsaiError of the toolchain or the simulator; 'outputs-differ' where a layer is not exact */
+export async function benchOperators(request: OperatorsRequest): Promise<void> {
+  const { targets, optimize, only, write } = request;
+  const layers = operatorGrid().filter(({ op }) => only?.includes(op) ?? true);
+  const sections: string[] = [];
+  for (const name of targets) {
+    const target = loadTarget(name);
+    const board = { target, port: 'sim', observe: console.error, trials: chosenTrials };
+    const measured = [];
+    let unit = '';
+    for (let first = 0; first < layers.length; first += together) {
+      const some = layers.slice(first, first + together);
+      const { trials, ...rest } = await measureLayers(some, optimize, board);
+      measured.push(...trials);
+      unit = rest.unit;
+    }
+    const summaries = summarise(measured);
+    console.log(`${name}, ${unit}, --optimize ${optimize}\n${textOf(summaries)}\n`);
+    sections.push(`### ${name} (${target.core}), ${unit}\n\n${tableOf(summaries)}`);
+  }
+  if (write) replaceSection('operators', sections.join('\n\n'));
+}

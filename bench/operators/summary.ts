@@ -1,0 +1,158 @@
+/** What measured layers say: how much a product or an element takes, and which layers stand out. */
+import { elementCount, type Shape } from '../../src/ir/graph.js';
+import type { Layer } from '../../src/tune/layers.js';
+
+/** One layer on one target. */
+export interface Measured {
+  readonly layer: Layer;
+  /** The kernel that was chosen. */
+  readonly template: string;
+  /** Cycles, or instructions where the target counts these. */
+  readonly count: number;
+  /** Multiply-accumulates; 0 of operators that have none. */
+  readonly macs: number;
+  readonly outputs: readonly Shape[];
+}
+
+/** A layer beside those of its kind. */
+export interface Row {
+  readonly kind: string;
+  /** 'conv2d 1×8×7×3, 3×3, stride 2×2, to 16'. */
+  readonly shape: string;
+  readonly template: string;
+  /** Count for a product or an element. */
+  readonly each: number;
+  /** `each` to the median of its kind. */
+  readonly ratio: number;
+}
+
+export interface Summary {
+  readonly kind: string;
+  readonly unit: 'MAC' | 'element';
+  readonly layers: number;
+  readonly median: number;
+  /** Worst first. */
+  readonly rows: readonly Row[];
+}
+
+/** Fewer products an output than these are kinds of their own: what an output takes besides counts. */
+const productClasses = [4, 16];
+
+/** Fewer elements are a kind of their own: what a call takes counts. */
+const fewElements = 128;
+
+/**
+ * Layers by kind, in the order in which kinds first come, each kind's worst layers first.
+ *
+ * What counts is a product; of operators without any an element of the output, of the input where
+ * it is averaged over, of the window where it slides.
+ */
+export function summarise(all: readonly Measured[]): readonly Summary[] {
+  const kinds = [...new Set(all.map(kindOf))];
+  return kinds.map((kind): Summary => {
+    const measured = all.filter((one) => kindOf(one) === kind);
+    const each = measured.map((one) => one.count / unitsOf(one));
+    const median = medianOf(each);
+    const rows = measured.map(
+      ({ layer, template }, i): Row => ({
+        ...{ kind, template, shape: shapeOf(layer) },
+        ...{ each: each[i] as number, ratio: (each[i] as number) / median },
+      }),
+    );
+    const unit = (measured[0]?.macs ?? 0) > 0 ? 'MAC' : 'element';
+    const worstFirst = rows.sort((a, b) => b.ratio - a.ratio);
+    return { kind, unit, layers: rows.length, median, rows: worstFirst };
+  });
+}
+
+function kindOf(measured: Measured): string {
+  const { layer, macs, outputs } = measured;
+  if (macs === 0) {
+    return unitsOf(measured) < fewElements ? `${layer.op}, < ${fewElements} elements` : layer.op;
+  }
+  const products = macs / countOf(outputs);
+  const least = productClasses.find((limit) => products < limit);
+  return least === undefined ? layer.op : `${layer.op}, < ${least} products an output`;
+}
+
+function unitsOf({ layer, macs, outputs }: Measured): number {
+  const { kernelH, kernelW } = layer.attrs;
+  if (macs > 0) return macs;
+  if (kernelH !== undefined) return countOf(outputs) * Number(kernelH) * Number(kernelW);
+  return layer.op === 'mean' ? countOf(layer.inputs) : countOf(outputs);
+}
+
+const countOf = (shapes: readonly Shape[]) =>
+  shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] as number;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+}
+
+/** A layer in words: its input, then what is not as usual. */
+export function shapeOf({ op, inputs, weights, attrs, outputs }: Layer): string {
+  const times = (extents: readonly unknown[]) => extents.join('×');
+  const pair = (name: string, h: unknown, w: unknown) =>
+    h === undefined || (h === 1 && w === 1) ? [] : [`${name} ${times([h, w])}`];
+  const { padTop, padBottom, padLeft, padRight, kernelH, kernelW } = attrs;
+  const isPadded = [padTop, padBottom, padLeft, padRight].some((pad) => Number(pad) > 0);
+  const side = (values: Shape) => times(values.slice(1, 3));
+  const kernel =
+    kernelH !== undefined
+      ? [times([kernelH, kernelW])]
+      : op === 'conv2d'
+        ? [side(weights?.shape ?? [])]
+        : op === 'depthwise_conv2d'
+          ? [side(weights?.shape ?? [])]
+          : [];
+  return [
+    inputs.map(times).join(' and '),
+    ...kernel,
+    ...pair('stride', attrs.strideH, attrs.strideW),
+    ...pair('dilation', attrs.dilationH, attrs.dilationW),
+    ...(padTop !== undefined ? [isPadded ? 'padded' : 'valid'] : []),
+    ...(Number(attrs.depthMultiplier) > 1 ? [`multiplier ${attrs.depthMultiplier}`] : []),
+    ...(weights?.axis === 0 ? [`to ${weights.shape[0]}`] : []),
+    ...['axis', 'axes', 'perm', 'pads', 'begin', 'strides'].flatMap((name) =>
+      attrs[name] === undefined ? [] : [`${name} ${attrs[name]}`],
+    ),
+    ...(outputs?.[0]?.length ? [`to ${times(outputs[0])}`] : []),
+  ].join(', ');
+}
+
+const worst = 10;
+
+/** For people: each kind, then its worst layers; the kinds with the worst ones first. */
+export function textOf(summaries: readonly Summary[]): string {
+  return [...summaries]
+    .sort((a, b) => worstRatio(b) - worstRatio(a))
+    .flatMap(({ kind, unit, layers, median, rows }) => [
+      `${kind}: ${layers} layers, median ${numeral(median)} for each ${unit}`,
+      ...rows
+        .slice(0, worst)
+        .map(
+          ({ ratio, each, template, shape }) =>
+            `  ${ratio.toFixed(2).padStart(6)} ${numeral(each).padStart(8)}  ${template.padEnd(32)} ${shape}`,
+        ),
+    ])
+    .join('\n');
+}
+
+/** A row for each kind, for docs/performance.md. */
+export function tableOf(summaries: readonly Summary[]): string {
+  const rows = summaries.map(({ kind, unit, layers, median, rows: [first] }) =>
+    [
+      ...[kind, unit, layers, numeral(median)],
+      ...[numeral(first?.each ?? 0), (first?.ratio ?? 0).toFixed(1)],
+      ...[first?.template ?? '', first?.shape ?? ''],
+    ].join(' | '),
+  );
+  const head = '| operator | for a | layers | median | worst | to median | kernel | shape |';
+  return [head, `|${'---|'.repeat(8)}`, ...rows.map((row) => `| ${row} |`)].join('\n');
+}
+
+const worstRatio = ({ rows }: Summary) => rows[0]?.ratio ?? 0;
+const numeral = (value: number) => value.toPrecision(3);

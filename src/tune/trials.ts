@@ -1,0 +1,223 @@
+/**
+ * Layers as a program: one module holds them all, so that a board is flashed once, each computed by
+ * the kernels that are asked for.
+ */
+import { analyse } from '../analysis/index.js';
+import { InternalError } from '../errors.js';
+import type { Attrs, Graph, Module, Node, Quant, Shape, Tensor, TensorId } from '../ir/graph.js';
+import { mainGraph, tensorOf, viewOf } from '../ir/graph.js';
+import type { KernelContext } from '../ir/op.js';
+import { opOf } from '../ops/index.js';
+import { runPasses } from '../passes/index.js';
+import { makePlan } from '../plan/index.js';
+import type { Layer, Pruned } from './layers.js';
+import { patterns } from './pruning.js';
+
+const inputScale = 0.05;
+
+type ScaleAndZero = readonly [scale: number, zeroPoint: number];
+
+/** Where it is not the input's. */
+const outputQuants: Readonly<Record<string, ScaleAndZero>> = {
+  ...{ logistic: [1 / 256, -128], softmax: [1 / 256, -128], tanh: [1 / 128, 0] },
+  ...{ add: [0.07, -128], sub: [0.07, -128], mul: [0.1, -128], quantize: [0.07, 0] },
+};
+
+/** A layer computed by one variant of its operator, or of the one that passes made of it. */
+export interface Trial {
+  /** Name of the node. */
+  readonly name: string;
+  readonly layer: Layer;
+  readonly template: string;
+}
+
+export interface Trials {
+  readonly module: Module;
+  /** In the order of the module's nodes. */
+  readonly trials: readonly Trial[];
+}
+
+/** Every layer once for each variant that the target can run. */
+export function trialsOf(layers: readonly Layer[], context: KernelContext): Trials {
+  const builder = new Builder();
+  const trials: Trial[] = [];
+  for (const layer of layers) {
+    const node = builder.layer(layer, 'probe');
+    const view = viewOf(builder.graph(), node);
+    for (const variant of opOf(node).variants) {
+      const isRunnable = variant.needs.every((feature) => context.target.features.has(feature));
+      if (!isRunnable || !variant.when(view, context)) continue;
+      const name = `${layer.op}_${trials.length}`;
+      builder.keep({ ...node, name });
+      trials.push({ name, layer, template: variant.template });
+    }
+  }
+  return { module: builder.module(), trials };
+}
+
+/** Every layer once, as passes leave it, by the kernel that is chosen for a network of it alone. */
+export function chosenTrials(
+  layers: readonly Layer[],
+  { target, optimize }: Pick<KernelContext, 'target' | 'optimize'>,
+): Trials {
+  const options = { optimize, rounding: 'tflm', faithful: false } as const;
+  const builder = new Builder();
+  const trials = layers.map((layer, i): Trial => {
+    const alone = new Builder();
+    alone.keep(alone.layer(layer, layer.op));
+    const module = runPasses(alone.module(), { faithful: false });
+    const graph = mainGraph(module);
+    const rest = { keepInput: false, xip: 'ideal' } as const;
+    const { steps } = makePlan(module, analyse(graph), target, { ...options, ...rest });
+    const [step] = steps;
+    if (step === undefined || steps.length > 1) {
+      throw new InternalError('tune', `${layer.op} is ${steps.length} steps, not one`);
+    }
+    const name = `${layer.op}_${i}`;
+    builder.adopt(graph, { ...(graph.nodes[step.node] as Node), name });
+    return { name, layer, template: step.kernel };
+  });
+  return { module: builder.module(), trials };
+}
+
+/** One graph; operands of the same shape are the same input. */
+class Builder {
+  private readonly tensors: Tensor[] = [];
+  private readonly nodes: Node[] = [];
+  private readonly inputs = new Map<string, TensorId>();
+  private seed = 1;
+
+  /** A node that is not yet part of the graph. */
+  layer({ op, inputs, weights, residual, outputs, attrs }: Layer, name: string): Node {
+    const fed: (TensorId | null)[] = inputs.map((shape, i) => this.input(shape, i));
+    if (weights !== undefined) {
+      const channels = weights.shape[weights.axis] ?? 1;
+      const depth = weights.shape.reduce((product, extent) => product * extent, 1) / channels;
+      fed.push(this.weights(weights), this.bias(channels));
+      // Sums of `depth` products of a standard deviation of about 40 · 70.
+      const terms = Math.max(1, depth * (weights.pruned?.density ?? 1));
+      const scale = (inputScale * 0.01 * 2800 * Math.sqrt(terms)) / 60;
+      // Outputs on both sides of the zero point take some kernels longer.
+      const zeroPoint = attrs.activation === 'relu' ? -128 : 0;
+      if (residual === undefined) return this.node(op, name, fed, attrs, [scale, zeroPoint]);
+      const mid = { midScale: Math.fround(scale), midZeroPoint: zeroPoint };
+      const all = { ...attrs, ...mid, addActivation: 'none' };
+      return this.node(op, name, [...fed, this.input(residual, 1)], all, [scale, -128]);
+    }
+    return this.node(op, name, fed, attrs, outputQuants[op] ?? [inputScale, -128], outputs);
+  }
+
+  private node(
+    op: string,
+    name: string,
+    inputs: Node['inputs'],
+    attrs: Attrs,
+    [scale, zeroPoint]: ScaleAndZero,
+    shapes: readonly Shape[] = [[]],
+  ): Node {
+    const quant = { scales: [Math.fround(scale)], zeroPoints: [zeroPoint], axis: null };
+    const outputs = shapes.map((shape) => this.tensor({ name: `${op}_output`, shape, quant }));
+    const node: Node = { op, name, inputs, outputs, attrs, ops: [], fused: [] };
+    const inferred = opOf(node).infer(viewOf(this.graph(), node));
+    outputs.forEach((id, i) => {
+      const shape = inferred[i];
+      if (shape === undefined) throw new InternalError('tune', `${op} has no output ${i}`);
+      this.tensors[id] = { ...(this.tensors[id] as Tensor), shape };
+    });
+    opOf(node).check(viewOf(this.graph(), node));
+    return node;
+  }
+
+  /** Adds a copy of a node with outputs of its own. */
+  keep(node: Node): void {
+    const outputs = node.outputs.map((id) => this.tensor(this.tensors[id] as Tensor));
+    this.nodes.push({ ...node, outputs, ops: [this.nodes.length] });
+  }
+
+  /** Adds a node of another graph, with its constants; what it is fed is fed here. */
+  adopt(graph: Graph, node: Node): void {
+    const inputs = node.inputs.map((id) => {
+      if (id === null) return null;
+      const tensor = tensorOf(graph, id);
+      const position = graph.inputs.indexOf(id);
+      return position < 0 ? this.tensor(tensor) : this.input(tensor.shape, position);
+    });
+    const outputs = node.outputs.map((id) => this.tensor(tensorOf(graph, id)));
+    this.nodes.push({ ...node, inputs, outputs, ops: [this.nodes.length] });
+  }
+
+  private input(shape: Shape, position: number): TensorId {
+    const key = `${position}: ${shape}`;
+    const known = this.inputs.get(key);
+    if (known !== undefined) return known;
+    const quant: Quant = { scales: [Math.fround(inputScale)], zeroPoints: [-128], axis: null };
+    const id = this.tensor({ name: `input_${this.inputs.size}`, shape, quant });
+    this.inputs.set(key, id);
+    return id;
+  }
+
+  private weights({ shape, axis, pruned, bits = 8 }: NonNullable<Layer['weights']>): TensorId {
+    const count = shape.reduce((product, extent) => product * extent, 1);
+    const isKept = pruned === undefined ? () => true : this.keepOf(shape, pruned);
+    const data = Int8Array.from({ length: count }, (_, i) =>
+      isKept(i) ? this.weight() >> (8 - bits) : 0,
+    );
+    const channels = shape[axis] ?? 1;
+    const scales = Array.from({ length: channels }, () => Math.fround(0.01));
+    const quant = { scales, zeroPoints: scales.map(() => 0), axis };
+    return this.tensor({ name: 'weights', shape, quant, data });
+  }
+
+  /** Of weights [filters][taps][channels], by position. */
+  private keepOf(shape: Shape, { pattern, density }: Pruned): (position: number) => boolean {
+    const keep = patterns[pattern]?.(() => this.uniform(), density);
+    if (keep === undefined) throw new InternalError('tune', `no pattern ${pattern}`);
+    const [channels = 1, ...taps] = shape.slice(1).reverse();
+    const tapCount = taps.reduce((product, extent) => product * extent, 1);
+    return (position) => {
+      const tap = Math.floor(position / channels);
+      return keep(Math.floor(tap / tapCount), tap % tapCount, position % channels);
+    };
+  }
+
+  private bias(channels: number): TensorId {
+    const data = Int32Array.from({ length: channels }, () => this.weight() * 10);
+    return this.tensor({ name: 'bias', shape: [channels], quant: null, dtype: 'int32', data });
+  }
+
+  /** Bell-shaped like trained weights: the mean of four uniform values. */
+  private weight(): number {
+    let sum = 0;
+    for (let i = 0; i < 4; i++) sum += Math.floor(256 * this.uniform()) - 127.5;
+    return Math.max(-127, Math.min(127, Math.round(sum / 2.6)));
+  }
+
+  /** At least 0, below 1. */
+  private uniform(): number {
+    this.seed = (Math.imul(this.seed, 1664525) + 1013904223) >>> 0;
+    return this.seed / 2 ** 32;
+  }
+
+  private tensor(given: Pick<Tensor, 'name' | 'shape' | 'quant'> & Partial<Tensor>): TensorId {
+    return this.tensors.push({ dtype: 'int8', data: null, ...given, source: null }) - 1;
+  }
+
+  graph(): Graph {
+    const inputs = [...this.inputs.values()];
+    const outputs = this.nodes.slice(-1).flatMap((node) => node.outputs);
+    return { name: 'calibration', tensors: this.tensors, nodes: this.nodes, inputs, outputs };
+  }
+
+  module(): Module {
+    const graph = this.graph();
+    const names = (ids: readonly TensorId[]) => ids.map((id) => `tensor_${id}`);
+    return {
+      name: 'calibration',
+      sha256: '00'.repeat(32),
+      graphs: [graph],
+      states: [],
+      inputNames: names(graph.inputs),
+      outputNames: names(graph.outputs),
+    };
+  }
+}
