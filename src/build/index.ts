@@ -33,7 +33,8 @@ export interface BuildResult {
   readonly sizes: ImageSizes;
 }
 
-const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover', '-g'];
+/** What `verify` builds with. */
+export const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover', '-g'];
 
 /** Where the Makefile puts what it makes. */
 const buildFolder = 'build';

@@ -1,10 +1,12 @@
 /** bonsaic doctor: what this machine has, what is missing, and how to get it. */
 import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
+import { sanitizers } from '../build/index.js';
+import { probeCompiler } from '../build/probe.js';
 import { listPorts, simulators } from '../device/index.js';
-import { exitStatus } from '../errors.js';
+import { BonsaiError, exitStatus } from '../errors.js';
 import { table } from '../report/text.js';
-import { listTargets, loadTarget } from '../target/index.js';
+import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { version } from '../version.js';
 import { printJson, printResult } from './output.js';
 
@@ -17,8 +19,14 @@ interface Check {
   readonly hint: string;
 }
 
-function program(name: string, needed: boolean, purpose: string, hint: string): Check {
-  const { status, stdout } = spawnSync(name, ['--version'], { encoding: 'utf8' });
+function program(
+  name: string,
+  needed: boolean,
+  purpose: string,
+  hint: string,
+  asksVersion = '--version',
+): Check {
+  const { status, stdout } = spawnSync(name, [asksVersion], { encoding: 'utf8' });
   const found = status === 0 ? (stdout.split('\n')[0] ?? '') : 'not found';
   return { what: `${name} (${purpose})`, ok: status === 0, needed, found, hint };
 }
@@ -34,6 +42,28 @@ function simulatorPrograms(): Check[] {
   });
 }
 
+/** Not its version: a compiler without its headers or libraries has one too. */
+async function compiler(what: string, target: Target, flags: readonly string[]): Promise<Check> {
+  const check = {
+    what,
+    needed: true,
+    hint: `apt-get install ${target.compilerPackage}, or npm run setup`,
+  };
+  try {
+    return { ...check, ok: true, found: await probeCompiler(target, flags) };
+  } catch (error) {
+    if (error instanceof BonsaiError) return { ...check, ok: false, found: error.message };
+    const said = error instanceof Error ? error.message.split('\n') : [String(error)];
+    const found = said.find((line) => /error|cannot|undefined/.test(line)) ?? said[0] ?? '';
+    return {
+      ...check,
+      ok: false,
+      found,
+      hint: `install ${target.compilerPackage} anew, or another one`,
+    };
+  }
+}
+
 async function serialPorts(): Promise<Check> {
   const what = 'serial ports (boards)';
   try {
@@ -47,12 +77,11 @@ async function serialPorts(): Promise<Check> {
 }
 
 async function examine(): Promise<Check[]> {
-  const compilers = new Map(
-    listTargets().map((name) => {
-      const { compiler, compilerPackage } = loadTarget(name);
-      return [compiler, compilerPackage] as const;
-    }),
-  );
+  const compilers: Check[] = [];
+  for (const target of listTargets().map((name) => loadTarget(name))) {
+    compilers.push(await compiler(`${target.compiler} (${target.name})`, target, []));
+  }
+  const host = loadTarget('host');
   const nodeMajor = Number(process.versions.node.split('.')[0]);
   return [
     { what: 'bonsaic', ok: true, needed: true, found: version, hint: '' },
@@ -64,11 +93,10 @@ async function examine(): Promise<Check[]> {
       hint: 'install Node 20 or newer',
     },
     program('make', true, 'builds', 'apt-get install make'),
-    ...[...compilers].map(([compiler, apt]) =>
-      program(compiler, true, 'compiler', `apt-get install ${apt}, or npm run setup`),
-    ),
+    ...compilers,
+    await compiler(`${host.compiler} (sanitizers of verify)`, host, sanitizers),
     ...simulatorPrograms(),
-    program('socat', false, 'pty tests only', 'apt-get install socat'),
+    program('socat', false, 'pty tests only', 'apt-get install socat', '-V'),
     await serialPorts(),
   ];
 }
