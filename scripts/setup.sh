@@ -15,12 +15,18 @@ for pair in "${needed[@]}"; do
   command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
-  if ! command -v apt-get >/dev/null; then
-    echo "setup: install these yourself (no apt-get here): ${missing[*]}" >&2
+  by_hand() {
+    echo "setup: $1: install these yourself: ${missing[*]}" >&2
     exit 4
-  fi
+  }
+  command -v apt-get >/dev/null || by_hand "no apt-get here"
   as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || by_hand "apt-get needs root, and there is no sudo"
+    # Without a terminal sudo cannot ask for the password.
+    [ -t 0 ] || sudo -n true 2>/dev/null || by_hand "sudo asks for a password"
+    as_root=(sudo)
+  fi
   echo "setup: apt packages ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
   "${as_root[@]}" apt-get update -qq >&2
