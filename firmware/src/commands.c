@@ -49,7 +49,7 @@ static int32_t hello(uint8_t *body, int32_t length)
     (void)length;
     memcpy(body, bonsai_model.sha256, 32);
     uint8_t *end = store32(body + 32, CLOCK_HZ);
-    *end++ = port_unit();
+    *end++ = bonsai_port_unit();
     end = store16(end, FRAME_BODY_BYTES);
     memcpy(end, name, sizeof name - 1);
     return (int32_t)(end - body) + (int32_t)sizeof name - 1;
@@ -90,7 +90,7 @@ static int32_t write_input(uint8_t *body, int32_t length)
 static int32_t infer(uint8_t *body, int32_t length)
 {
     (void)length;
-    return (int32_t)(store64(body, count_run()) - body);
+    return (int32_t)(store64(body, bonsai_count_run()) - body);
 }
 
 static int32_t read_output(uint8_t *body, int32_t length)
@@ -110,7 +110,7 @@ static int32_t read_output(uint8_t *body, int32_t length)
 static int32_t profile(uint8_t *body, int32_t length)
 {
     (void)length;
-    return (int32_t)(store64(body, count_steps()) - body);
+    return (int32_t)(store64(body, bonsai_count_steps()) - body);
 }
 
 static int32_t read_counts(uint8_t *body, int32_t length)
@@ -134,7 +134,8 @@ static void check_step(void *context, int32_t step)
     int32_t *next = context;
     for (; *next < bonsai_model.spans && bonsai_model.span[*next].step == step; (*next)++) {
         const struct bonsai_span *span = &bonsai_model.span[*next];
-        bonsai_model.checksums[*next] = crc32(bonsai_model.arena + span->offset, span->bytes);
+        const uint8_t *const bytes = bonsai_model.arena + span->offset;
+        bonsai_model.checksums[*next] = bonsai_crc32(bytes, span->bytes);
     }
 }
 
@@ -164,9 +165,9 @@ static int32_t read_checksums(uint8_t *body, int32_t length)
 
 static int32_t memory(uint8_t *body, int32_t length)
 {
-    struct port_memory used;
+    struct bonsai_port_memory used;
     (void)length;
-    port_memory(&used);
+    bonsai_port_memory(&used);
     uint8_t *end = store32(store32(body, used.stack_peak), used.stack_size);
     /* The arena is reported apart. */
     end = store32(end, used.static_ram - (uint32_t)bonsai_model.arena_bytes);
@@ -228,7 +229,7 @@ static int32_t run_command(uint8_t *frame, int32_t length)
     return command->run(frame + FRAME_HEADER_BYTES, body_length);
 }
 
-int32_t answer(uint8_t *frame, int32_t length, bool *must_reboot)
+int32_t bonsai_answer(uint8_t *frame, int32_t length, bool *must_reboot)
 {
     int32_t body_length = run_command(frame, length);
     *must_reboot = body_length >= 0 && frame[1] == TYPE_REBOOT;

@@ -7,6 +7,6 @@
 /* Carries out the request in `frame` (header and body, `length` bytes) and puts the answer in its
  * place, which must have room for FRAME_BYTES. Sets `*reboot` when the board is to restart once
  * the answer is sent. Returns the length of the answer's header and body. */
-int32_t answer(uint8_t *frame, int32_t length, bool *reboot);
+int32_t bonsai_answer(uint8_t *frame, int32_t length, bool *reboot);
 
 #endif

@@ -28,17 +28,17 @@ static uint64_t less(uint64_t count, uint64_t cost)
 __attribute__((noinline)) static uint64_t timed(bonsai_run *run, bonsai_hook *hook,
                                                 struct counter *counter)
 {
-    counter->start = port_count();
+    counter->start = bonsai_port_count();
     counter->left = counter->start;
     run(bonsai_model.arena, hook, counter);
-    return port_count() - counter->start;
+    return bonsai_port_count() - counter->start;
 }
 
 static void end_step(void *context, int32_t step)
 {
     struct counter *counter = context;
-    counter->counts[step] = less(port_count() - counter->left, counter->step_cost);
-    counter->left = port_count();
+    counter->counts[step] = less(bonsai_port_count() - counter->left, counter->step_cost);
+    counter->left = bonsai_port_count();
 }
 
 static void run_nothing(void *arena, bonsai_hook *hook, void *context)
@@ -55,7 +55,7 @@ static void run_empty_steps(void *arena, bonsai_hook *hook, void *context)
     hook(context, 1);
 }
 
-void counters_start(void)
+void bonsai_counters_start(void)
 {
     /* The compiler must not see which functions these are: it would make special copies. */
     bonsai_run *volatile nothing = run_nothing;
@@ -73,13 +73,13 @@ void counters_start(void)
     }
 }
 
-uint64_t count_run(void)
+uint64_t bonsai_count_run(void)
 {
     struct counter counter = {.counts = NULL};
     return less(timed(bonsai_model.run, NULL, &counter), run_cost);
 }
 
-uint64_t count_steps(void)
+uint64_t bonsai_count_steps(void)
 {
     struct counter counter = {.counts = bonsai_model.counts, .step_cost = step_cost};
     return less(timed(bonsai_model.run, end_step, &counter), run_cost);

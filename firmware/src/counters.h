@@ -5,13 +5,13 @@
 #include <stdint.h>
 
 /* Measures what counting itself costs. */
-void counters_start(void);
+void bonsai_counters_start(void);
 
 /* One run with nothing but the run between the two readings. Returns its count. */
-uint64_t count_run(void);
+uint64_t bonsai_count_run(void);
 
 /* One run with a reading after each step, kept in bonsai_model.counts. Returns the whole's count,
  * readings included. */
-uint64_t count_steps(void);
+uint64_t bonsai_count_steps(void);
 
 #endif

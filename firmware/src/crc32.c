@@ -7,7 +7,7 @@ static const uint32_t remainders[16] = {
     0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu,
 };
 
-uint32_t crc32(const uint8_t *bytes, int32_t length)
+uint32_t bonsai_crc32(const uint8_t *bytes, int32_t length)
 {
     uint32_t crc = 0xffffffffu;
     for (int32_t i = 0; i < length; i++) {

@@ -4,6 +4,6 @@
 #include <stdint.h>
 
 /* CRC-32 of zlib (polynomial 0xEDB88320, reflected) of bytes. */
-uint32_t crc32(const uint8_t *bytes, int32_t length);
+uint32_t bonsai_crc32(const uint8_t *bytes, int32_t length);
 
 #endif

@@ -22,10 +22,10 @@ static int32_t checked_length(const struct frame_reader *reader)
     if (reader->too_long || reader->left > 0 || length < FRAME_HEADER_BYTES) {
         return 0;
     }
-    return load32(reader->frame + length) == crc32(reader->frame, length) ? length : 0;
+    return load32(reader->frame + length) == bonsai_crc32(reader->frame, length) ? length : 0;
 }
 
-int32_t frame_read(struct frame_reader *reader, uint8_t byte)
+int32_t bonsai_frame_read(struct frame_reader *reader, uint8_t byte)
 {
     if (byte == 0) {
         const int32_t length = checked_length(reader);
@@ -48,19 +48,19 @@ int32_t frame_read(struct frame_reader *reader, uint8_t byte)
     return 0;
 }
 
-void frame_write(int32_t link, uint8_t *frame, int32_t length)
+void bonsai_frame_write(int32_t link, uint8_t *frame, int32_t length)
 {
     static const uint8_t end = 0;
     const uint8_t *block = frame;
-    const uint8_t *last = store32(frame + length, crc32(frame, length));
+    const uint8_t *last = store32(frame + length, bonsai_crc32(frame, length));
     for (;;) {
         int32_t run = 0;
         while (run < RUN && block + run < last && block[run] != 0) {
             run++;
         }
         const uint8_t code = (uint8_t)(run + 1);
-        port_write(link, &code, 1);
-        port_write(link, block, run);
+        bonsai_port_write(link, &code, 1);
+        bonsai_port_write(link, block, run);
         block += run;
         if (block == last) {
             break;
@@ -69,6 +69,6 @@ void frame_write(int32_t link, uint8_t *frame, int32_t length)
             block++; /* a zero: the code says it */
         }
     }
-    port_write(link, &end, 1);
-    port_flush(link);
+    bonsai_port_write(link, &end, 1);
+    bonsai_port_flush(link);
 }

@@ -22,9 +22,9 @@ struct frame_reader {
  *
  * Returns the length of header and body when the byte completes a good frame, else 0. A frame that
  * is too long or too short, cut off or damaged is dropped at its end, the next zero byte. */
-int32_t frame_read(struct frame_reader *reader, uint8_t byte);
+int32_t bonsai_frame_read(struct frame_reader *reader, uint8_t byte);
 
 /* Sends a frame: `length` bytes of header and body. Its CRC is written behind them in `frame`. */
-void frame_write(int32_t link, uint8_t *frame, int32_t length);
+void bonsai_frame_write(int32_t link, uint8_t *frame, int32_t length);
 
 #endif

@@ -10,13 +10,14 @@ static struct frame_reader readers[PORT_MAX_LINKS];
 static void serve(int32_t link)
 {
     struct frame_reader *reader = &readers[link];
-    for (int32_t byte = port_read(link); byte >= 0; byte = port_read(link)) {
-        const int32_t length = frame_read(reader, (uint8_t)byte);
+    for (int32_t byte = bonsai_port_read(link); byte >= 0; byte = bonsai_port_read(link)) {
+        const int32_t length = bonsai_frame_read(reader, (uint8_t)byte);
         if (length > 0) {
             bool must_reboot = false;
-            frame_write(link, reader->frame, answer(reader->frame, length, &must_reboot));
+            const int32_t answered = bonsai_answer(reader->frame, length, &must_reboot);
+            bonsai_frame_write(link, reader->frame, answered);
             if (must_reboot) {
-                port_reboot();
+                bonsai_port_reboot();
             }
         }
     }
@@ -24,11 +25,11 @@ static void serve(int32_t link)
 
 int main(void)
 {
-    port_start();
-    counters_start();
+    bonsai_port_start();
+    bonsai_counters_start();
     bonsai_model.reset(bonsai_model.arena);
     for (;;) {
-        for (int32_t link = 0; link < port_links; link++) {
+        for (int32_t link = 0; link < bonsai_port_links; link++) {
             serve(link);
         }
     }

@@ -30,9 +30,15 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   return module;
 }
 
+/** Headers of C: a model's own must not be found in their place. */
+const headers =
+  /^(assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|tgmath|time|wchar|wctype)$/i;
+
 /** 'my-model.v2.tflite' → 'my_model_v2'. The firmware has names that begin with 'bonsai_'. */
-function cIdentifier(name: string): string {
+export function cIdentifier(name: string): string {
   const words = name.replace(/\.tflite$/i, '').match(/[A-Za-z0-9]+/g) ?? ['model'];
   const joined = words.join('_');
-  return /^([0-9]|bonsai$|bonsai_)/.test(joined) ? `model_${joined}` : joined;
+  return /^([0-9]|bonsai$|bonsai_)/i.test(joined) || headers.test(joined)
+    ? `model_${joined}`
+    : joined;
 }

@@ -18,7 +18,7 @@ const outputSupport = [
   'multiply_high',
   'requantise',
   'requantise_single',
-  'to_output',
+  'to_int8',
   'store4',
   'store4_single',
 ];

@@ -156,7 +156,7 @@ describe('targets/rp2040/rp2040.ld', () => {
       source,
       `.syntax unified\n.thumb\n.section .boot2,"ax"\n.space 256
       .section .run_from_ram,"ax"\n.space 304
-      .section .text.reset,"ax"\n.global reset_handler\n.thumb_func\nreset_handler:
+      .section .text.reset,"ax"\n.global bonsai_reset_handler\n.thumb_func\nbonsai_reset_handler:
       ${names.map((name) => `bl ${name}\n`).join('')}${functions.join('')}`,
     );
     const flags = ['-mcpu=cortex-m0plus', '-mthumb', '-nostdlib'];
@@ -166,6 +166,6 @@ describe('targets/rp2040/rp2040.ld', () => {
     const address = (name: string) =>
       Number(`0x${new RegExp(`^(\\w+) . ${name}$`, 'm').exec(symbols)?.[1]}`);
     expect(symbols.match(/_veneer$/gm)).to.have.length(names.length);
-    expect(address('run_from_ram_end') - address('run_from_ram_start')).to.equal(304);
+    expect(address('bonsai_run_from_ram_end') - address('bonsai_run_from_ram_start')).to.equal(304);
   });
 });

@@ -1,5 +1,4 @@
 /** The C interface as a user's program meets it: header, helpers, two models, Makefile. */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
@@ -9,7 +8,7 @@ import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { firmwareSources, loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
-import { execute, inTemporaryDirectory, warnings } from '../support/native.js';
+import { execute, has, inTemporaryDirectory, warnings } from '../support/native.js';
 import { contextOf, noFacts, simplePlan } from '../support/plan.js';
 
 /** Two inputs of other scales, one output with three classes. */
@@ -35,15 +34,6 @@ function writeAll(directory: string, module: Module, targetName: string): void {
   for (const [path, text] of [...files, ...firmware] as [string, string][]) {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
     writeFileSync(join(directory, path), text);
-  }
-}
-
-function has(command: string): boolean {
-  try {
-    execFileSync(command, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
   }
 }
 

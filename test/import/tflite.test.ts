@@ -144,6 +144,12 @@ describe('import: TFLite', () => {
     ]);
     const plain = load(encodeModel(smallModel()), 'tflm', 'a__b');
     expect(names(plain)).to.deep.equal(['a_b', ['input'], ['output']]);
+    const named = (file: string) => load(encodeModel(smallModel()), 'tflm', file).name;
+    // Two names of the firmware, a header of C, and one of each kind that is free.
+    const files = ['bonsai_crc32', 'Bonsai', 'string.tflite', 'bonsais', 'strings', '__proto__'];
+    expect(files.map(named)).to.deep.equal([
+      ...['model_bonsai_crc32', 'model_Bonsai', 'model_string', 'bonsais', 'strings', 'proto'],
+    ]);
     const odd = changed((_, main) => Object.assign(at(main.tensors, 0), { name: 'a*/\n\u0000b' }));
     expect(load(odd).inputNames).to.deep.equal(['a*/??b']);
   });

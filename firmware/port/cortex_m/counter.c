@@ -34,17 +34,17 @@
 #define TICK_NS_Q32 ((1000000000ull << 32) / CLOCK_HZ)
 #define HALF_INSTRUCTION_NS (1u << ICOUNT_SHIFT >> 1)
 
-/* Instructions of counter_wrap: they are not the program's. */
+/* Instructions of bonsai_counter_wrap: they are not the program's. */
 #define HANDLER_INSTRUCTIONS 5u
 
-volatile uint32_t counter_wraps;
+volatile uint32_t bonsai_counter_wraps;
 static bool chip;
 /* The count when SysTick was started. */
 static uint64_t origin;
 
-__attribute__((naked)) void counter_wrap(void)
+__attribute__((naked)) void bonsai_counter_wrap(void)
 {
-    __asm volatile("ldr r0, =counter_wraps\n"
+    __asm volatile("ldr r0, =bonsai_counter_wraps\n"
                    "ldr r1, [r0]\n"
                    "adds r1, #1\n"
                    "str r1, [r0]\n"
@@ -52,7 +52,7 @@ __attribute__((naked)) void counter_wrap(void)
                    ".ltorg");
 }
 
-void counter_start(void)
+void bonsai_counter_start(void)
 {
     REG(DEMCR) |= DEMCR_TRCENA;
     REG(DWT_LAR) = DWT_LAR_KEY;
@@ -65,26 +65,26 @@ void counter_start(void)
     chip = REG(DWT_CYCCNT) != cycles;
 }
 
-uint8_t counter_unit(void)
+uint8_t bonsai_counter_unit(void)
 {
     return chip ? COUNT_CYCLES : COUNT_INSTRUCTIONS;
 }
 
-void counter_restart(void)
+void bonsai_counter_restart(void)
 {
-    origin = counter_read();
+    origin = bonsai_counter_read();
     REG(SYST_CVR) = 0;
-    counter_wraps = 0;
+    bonsai_counter_wraps = 0;
 }
 
 /* No branch depends on what is read: every call takes the same time. */
-uint64_t counter_read(void)
+uint64_t bonsai_counter_read(void)
 {
     __asm volatile("cpsid i" ::: "memory");
     const uint32_t elapsed = (0u - REG(SYST_CVR)) & (WRAP_TICKS - 1); /* it counts down */
     const uint32_t pending = REG(ICSR) >> ICSR_PENDSTSET_BIT & 1u;
     const uint32_t cycles = REG(DWT_CYCCNT);
-    const uint32_t handled = counter_wraps;
+    const uint32_t handled = bonsai_counter_wraps;
     __asm volatile("cpsie i" ::: "memory");
     /* A wrap that still waits for its exception came before SYST_CVR was read if that is fresh. */
     const uint32_t wraps = handled + (pending & ~(elapsed >> (WRAP_BITS - 1)));

@@ -6,17 +6,17 @@
 #include <stdint.h>
 
 /* SysTick must run at CLOCK_HZ. */
-void counter_start(void);
+void bonsai_counter_start(void);
 
 /* COUNT_CYCLES, or COUNT_INSTRUCTIONS in a simulator. */
-uint8_t counter_unit(void);
+uint8_t bonsai_counter_unit(void);
 
-uint64_t counter_read(void);
+uint64_t bonsai_counter_read(void);
 
 /* In a simulator: puts ticks in step with instructions again, after time that none has taken. */
-void counter_restart(void);
+void bonsai_counter_restart(void);
 
 /* The exception handler of SysTick. */
-void counter_wrap(void);
+void bonsai_counter_wrap(void);
 
 #endif

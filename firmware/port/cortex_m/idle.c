@@ -10,11 +10,11 @@
 #define NVIC_ICER 0xe000e180u
 #define NVIC_ICPR 0xe000e280u
 
-void idle_until(uint32_t interrupt)
+void bonsai_idle_until(uint32_t interrupt)
 {
     const uint32_t word = interrupt / 32 * 4;
     const uint32_t bit = 1u << interrupt % 32;
-    if (counter_unit() == COUNT_CYCLES) {
+    if (bonsai_counter_unit() == COUNT_CYCLES) {
         return;
     }
     /* Masked, a pending interrupt still wakes the processor. */
@@ -25,5 +25,5 @@ void idle_until(uint32_t interrupt)
     REG(NVIC_ICER + word) = bit;
     REG(NVIC_ICPR + word) = bit;
     __asm volatile("cpsie i" ::: "memory");
-    counter_restart();
+    bonsai_counter_restart();
 }

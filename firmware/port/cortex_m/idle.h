@@ -7,6 +7,6 @@
 /* In QEMU, which passes bytes on slowly to a processor that polls: sleeps until the external
  * interrupt is pending, another is taken, or for no reason at all. It needs no handler.
  * On a chip: returns at once, because CYCCNT would sleep as well. */
-void idle_until(uint32_t interrupt);
+void bonsai_idle_until(uint32_t interrupt);
 
 #endif

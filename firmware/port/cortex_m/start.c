@@ -7,54 +7,54 @@
 #define PAINTER_STACK 64
 
 /* Addresses that the linker script defines. */
-extern uint32_t data_start[], data_end[], bss_start[], bss_end[];
-extern const uint32_t data_load[];
+extern uint32_t bonsai_data_start[], bonsai_data_end[], bonsai_bss_start[], bonsai_bss_end[];
+extern const uint32_t bonsai_data_load[];
 
 int main(void);
 
-void hang(void)
+void bonsai_hang(void)
 {
     for (;;) {
     }
 }
 
-__attribute__((weak)) void start_early(void)
+__attribute__((weak)) void bonsai_start_early(void)
 {
 }
 
-void reset_handler(void)
+void bonsai_reset_handler(void)
 {
-    start_early();
-    const uint32_t *from = data_load;
-    for (uint32_t *to = data_start; to < data_end; to++) {
+    bonsai_start_early();
+    const uint32_t *from = bonsai_data_load;
+    for (uint32_t *to = bonsai_data_start; to < bonsai_data_end; to++) {
         *to = *from++;
     }
-    for (uint32_t *to = bss_start; to < bss_end; to++) {
+    for (uint32_t *to = bonsai_bss_start; to < bonsai_bss_end; to++) {
         *to = 0;
     }
     const uintptr_t stack = (uintptr_t)__builtin_frame_address(0) - PAINTER_STACK;
-    for (uint32_t *free = bss_end; (uintptr_t)free < stack; free++) {
+    for (uint32_t *free = bonsai_bss_end; (uintptr_t)free < stack; free++) {
         *free = PAINT;
     }
     main();
-    hang();
+    bonsai_hang();
 }
 
-uint32_t stack_size(void)
+uint32_t bonsai_stack_size(void)
 {
-    return (uint32_t)((uintptr_t)stack_top - (uintptr_t)bss_end);
+    return (uint32_t)((uintptr_t)bonsai_stack_top - (uintptr_t)bonsai_bss_end);
 }
 
-uint32_t stack_peak(void)
+uint32_t bonsai_stack_peak(void)
 {
-    const uint32_t *deepest = bss_end;
-    while (deepest < stack_top && *deepest == PAINT) {
+    const uint32_t *deepest = bonsai_bss_end;
+    while (deepest < bonsai_stack_top && *deepest == PAINT) {
         deepest++;
     }
-    return (uint32_t)((uintptr_t)stack_top - (uintptr_t)deepest);
+    return (uint32_t)((uintptr_t)bonsai_stack_top - (uintptr_t)deepest);
 }
 
-uint32_t static_ram(void)
+uint32_t bonsai_static_ram(void)
 {
-    return (uint32_t)((uintptr_t)bss_end - (uintptr_t)data_start);
+    return (uint32_t)((uintptr_t)bonsai_bss_end - (uintptr_t)bonsai_data_start);
 }

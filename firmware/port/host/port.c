@@ -11,7 +11,7 @@
 
 #include "model.h"
 
-const int32_t port_links = 1;
+const int32_t bonsai_port_links = 1;
 
 static uint8_t received[4096];
 static int32_t received_length;
@@ -20,12 +20,12 @@ static int32_t next;
 static uint8_t kept[4096];
 static int32_t kept_length;
 
-void port_start(void)
+void bonsai_port_start(void)
 {
 }
 
 /* Ends the process when the host has closed the pipe. */
-int32_t port_read(int32_t link)
+int32_t bonsai_port_read(int32_t link)
 {
     (void)link;
     if (next == received_length) {
@@ -43,7 +43,7 @@ int32_t port_read(int32_t link)
     return received[next++];
 }
 
-void port_flush(int32_t link)
+void bonsai_port_flush(int32_t link)
 {
     (void)link;
     int32_t sent = 0;
@@ -57,22 +57,22 @@ void port_flush(int32_t link)
     kept_length = 0;
 }
 
-void port_write(int32_t link, const uint8_t *bytes, int32_t length)
+void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
 {
     for (int32_t i = 0; i < length; i++) {
         if (kept_length == (int32_t)sizeof kept) {
-            port_flush(link);
+            bonsai_port_flush(link);
         }
         kept[kept_length++] = bytes[i];
     }
 }
 
-uint8_t port_unit(void)
+uint8_t bonsai_port_unit(void)
 {
     return COUNT_NANOSECONDS;
 }
 
-uint64_t port_count(void)
+uint64_t bonsai_port_count(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -80,7 +80,7 @@ uint64_t port_count(void)
 }
 
 /* A process's own stack and data are the operating system's: only the arena is counted. */
-void port_memory(struct port_memory *memory)
+void bonsai_port_memory(struct bonsai_port_memory *memory)
 {
     memory->stack_peak = 0;
     memory->stack_size = 0;
@@ -88,7 +88,7 @@ void port_memory(struct port_memory *memory)
 }
 
 /* There is no boot loader: the process ends. */
-void port_reboot(void)
+void bonsai_port_reboot(void)
 {
     exit(0);
 }

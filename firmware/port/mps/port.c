@@ -5,7 +5,7 @@
 #include "idle.h"
 #include "start.h"
 
-const int32_t port_links = 1;
+const int32_t bonsai_port_links = 1;
 
 #define REG(address) (*(volatile uint32_t *)(address))
 
@@ -30,37 +30,43 @@ __attribute__((section(".vectors"), used)) static const struct {
     uint32_t *stack;
     void (*exception[15])(void);
 } vectors = {
-    .stack = stack_top,
-    .exception = {[0] = reset_handler, [1] = hang, [2] = hang, [14] = counter_wrap},
+    .stack = bonsai_stack_top,
+    .exception =
+        {
+            [0] = bonsai_reset_handler,
+            [1] = bonsai_hang,
+            [2] = bonsai_hang,
+            [14] = bonsai_counter_wrap,
+        },
 };
 
 /* Code compiled for vectors uses them for plain loops as well, from the first one on. */
-void start_early(void)
+void bonsai_start_early(void)
 {
     REG(SCB_CPACR) |= SCB_CPACR_FPU;
     __asm volatile("dsb\n"
                    "isb" ::: "memory");
 }
 
-void port_start(void)
+void bonsai_port_start(void)
 {
-    counter_start();
+    bonsai_counter_start();
     REG(UART_BAUDDIV) = (CLOCK_HZ + BAUD_RATE / 2u) / BAUD_RATE;
     REG(UART_CTRL) = UART_CTRL_TX | UART_CTRL_RX | UART_CTRL_RX_INTERRUPT;
 }
 
-int32_t port_read(int32_t link)
+int32_t bonsai_port_read(int32_t link)
 {
     (void)link;
     if ((REG(UART_STATE) & UART_STATE_RX_FULL) != 0) {
         REG(UART_INTCLEAR) = UART_INT_RX;
         return (int32_t)(REG(UART_DATA) & 0xffu);
     }
-    idle_until(UART_INTERRUPT);
+    bonsai_idle_until(UART_INTERRUPT);
     return -1;
 }
 
-void port_write(int32_t link, const uint8_t *bytes, int32_t length)
+void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
 {
     (void)link;
     for (int32_t i = 0; i < length; i++) {
@@ -70,33 +76,33 @@ void port_write(int32_t link, const uint8_t *bytes, int32_t length)
     }
 }
 
-void port_flush(int32_t link)
+void bonsai_port_flush(int32_t link)
 {
     (void)link;
 }
 
-uint8_t port_unit(void)
+uint8_t bonsai_port_unit(void)
 {
-    return counter_unit();
+    return bonsai_counter_unit();
 }
 
-uint64_t port_count(void)
+uint64_t bonsai_port_count(void)
 {
-    return counter_read();
+    return bonsai_counter_read();
 }
 
-void port_memory(struct port_memory *memory)
+void bonsai_port_memory(struct bonsai_port_memory *memory)
 {
-    memory->stack_peak = stack_peak();
-    memory->stack_size = stack_size();
-    memory->static_ram = static_ram();
+    memory->stack_peak = bonsai_stack_peak();
+    memory->stack_size = bonsai_stack_size();
+    memory->static_ram = bonsai_static_ram();
 }
 
 /* There is no boot loader: the board starts again. */
-void port_reboot(void)
+void bonsai_port_reboot(void)
 {
     while ((REG(UART_STATE) & UART_STATE_TX_FULL) != 0) {
     }
     REG(SCB_AIRCR) = SCB_AIRCR_SYSRESETREQ;
-    hang();
+    bonsai_hang();
 }

@@ -22,7 +22,7 @@
 #define GIGADEVICE 0xc8u
 
 #define WORDS 128 /* room for the code between the linker script's marks */
-extern const uint32_t run_from_ram_start[], run_from_ram_end[];
+extern const uint32_t bonsai_run_from_ram_start[], bonsai_run_from_ram_end[];
 
 /* The code below runs while the flash cannot be read: no calls, no constants outside of it. */
 #define IN_RAM static __attribute__((section(".run_from_ram"), used))
@@ -83,7 +83,7 @@ IN_RAM void choose_reads(void)
            SSI_XIP_COMMAND(CONTINUOUS) | SSI_ADDRESS_32 | SSI_WAIT(4u) | SSI_ALL_QUAD);
 }
 
-void start_flash(void)
+void bonsai_start_flash(void)
 {
     /* Clock 8 mA and fast, data without Schmitt triggers: the set-up time of 62.5 MHz [2.19.6.3]. */
     REG(QSPI_PAD_CLOCK) = PAD_DRIVE_8MA | PAD_FAST;
@@ -93,8 +93,8 @@ void start_flash(void)
     REG(SSI_SAMPLE_DELAY) = 1;
     /* Nothing of .data is in RAM yet: the stack holds the code while it runs. */
     uint32_t code[WORDS];
-    const uint32_t *from = run_from_ram_start;
-    for (uint32_t *to = code; from < run_from_ram_end; to++) {
+    const uint32_t *from = bonsai_run_from_ram_start;
+    for (uint32_t *to = code; from < bonsai_run_from_ram_end; to++) {
         *to = *from++;
     }
     ((void (*)(void))((uintptr_t)code | 1u))();

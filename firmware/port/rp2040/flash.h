@@ -2,6 +2,6 @@
 #define BONSAI_RP2040_FLASH_H
 
 /* Lets the flash be read as fast as it is known to allow. Needs neither .data nor .bss. */
-void start_flash(void);
+void bonsai_start_flash(void);
 
 #endif

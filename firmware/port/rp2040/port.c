@@ -7,7 +7,7 @@
 
 #define LINK_UART 0
 #define LINK_USB 1
-const int32_t port_links = 2;
+const int32_t bonsai_port_links = 2;
 
 #define UART_TX_PIN 0u
 #define UART_RX_PIN 1u
@@ -17,16 +17,16 @@ const int32_t port_links = 2;
 #define CYCLES_PER_US (CLOCK_HZ / 1000000u)
 
 /* Pointers in the boot ROM, placed by the linker script [2.8.3]. */
-extern const uint16_t rom_functions, rom_find_function;
+extern const uint16_t bonsai_rom_functions, bonsai_rom_find_function;
 
 __attribute__((section(".vectors"), used)) static const struct {
     uint32_t *stack;
     void (*exception[15])(void);
     void (*interrupt[USBCTRL_IRQ + 1])(void); /* no other is ever enabled */
 } vectors = {
-    .stack = stack_top,
-    .exception = {reset_handler, hang, hang},
-    .interrupt = {[USBCTRL_IRQ] = usb_interrupt},
+    .stack = bonsai_stack_top,
+    .exception = {bonsai_reset_handler, bonsai_hang, bonsai_hang},
+    .interrupt = {[USBCTRL_IRQ] = bonsai_usb_interrupt},
 };
 
 static void release(uint32_t resets)
@@ -105,33 +105,33 @@ static void start_counter(void)
 }
 
 /* Before .data is copied: that alone would take a second at the clock and reads of the boot. */
-void start_early(void)
+void bonsai_start_early(void)
 {
     start_clocks();
-    start_flash();
+    bonsai_start_flash();
 }
 
-void port_start(void)
+void bonsai_port_start(void)
 {
     start_counter();
     start_uart();
     release(RESET_USBCTRL);
-    usb_start();
+    bonsai_usb_start();
 }
 
-int32_t port_read(int32_t link)
+int32_t bonsai_port_read(int32_t link)
 {
     if (link == LINK_USB) {
-        return usb_read();
+        return bonsai_usb_read();
     }
     return (REG(UART0_FR) & UART_FR_RXFE) != 0 ? -1 : (int32_t)(REG(UART0_DR) & 0xffu);
 }
 
-void port_write(int32_t link, const uint8_t *bytes, int32_t length)
+void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
 {
     for (int32_t i = 0; i < length; i++) {
         if (link == LINK_USB) {
-            usb_write(bytes[i]);
+            bonsai_usb_write(bytes[i]);
         } else {
             while ((REG(UART0_FR) & UART_FR_TXFF) != 0) {
             }
@@ -140,14 +140,14 @@ void port_write(int32_t link, const uint8_t *bytes, int32_t length)
     }
 }
 
-void port_flush(int32_t link)
+void bonsai_port_flush(int32_t link)
 {
     if (link == LINK_USB) {
-        usb_flush();
+        bonsai_usb_flush();
     }
 }
 
-uint8_t port_unit(void)
+uint8_t bonsai_port_unit(void)
 {
     return COUNT_CYCLES;
 }
@@ -155,7 +155,7 @@ uint8_t port_unit(void)
 /* Exact without an interrupt that would disturb what is counted: the timer is within a microsecond
  * of the truth, SysTick knows the truth modulo 2^24 cycles, and no interval here lasts the 71
  * minutes in which the timer's lower word wraps. No branches: every call takes the same time. */
-uint64_t port_count(void)
+uint64_t bonsai_port_count(void)
 {
     const uint32_t cycles = 0u - REG(SYST_CVR); /* it counts down */
     const uint32_t now = REG(TIMER_RAW_LOW);
@@ -166,20 +166,20 @@ uint64_t port_count(void)
     return about + (uint64_t)(int64_t)ahead;
 }
 
-void port_memory(struct port_memory *memory)
+void bonsai_port_memory(struct bonsai_port_memory *memory)
 {
-    memory->stack_peak = stack_peak();
-    memory->stack_size = stack_size();
-    memory->static_ram = static_ram();
+    memory->stack_peak = bonsai_stack_peak();
+    memory->stack_size = bonsai_stack_size();
+    memory->static_ram = bonsai_static_ram();
 }
 
 /* Asks the boot ROM's table of functions for reset_to_usb_boot [2.8.3]. */
-void port_reboot(void)
+void bonsai_port_reboot(void)
 {
     typedef void *find_function(const void *table, uint32_t code);
     typedef void reset_to_usb_boot(uint32_t activity_pins, uint32_t disabled_interfaces);
-    find_function *find = (find_function *)(uintptr_t)rom_find_function;
-    const void *found = find((const void *)(uintptr_t)rom_functions, 'U' | 'B' << 8);
+    find_function *find = (find_function *)(uintptr_t)bonsai_rom_find_function;
+    const void *found = find((const void *)(uintptr_t)bonsai_rom_functions, 'U' | 'B' << 8);
     ((reset_to_usb_boot *)(uintptr_t)found)(0, 0);
     for (;;) {
     }

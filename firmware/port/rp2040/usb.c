@@ -308,7 +308,7 @@ static void control_sent(void)
         new_address = 0;
     }
     if (boot_loader_due) {
-        port_reboot();
+        bonsai_port_reboot();
     }
     if (control_left > 0) {
         send_control_packet();
@@ -331,7 +331,7 @@ static void control_received(void)
     acknowledge();
 }
 
-void usb_interrupt(void)
+void bonsai_usb_interrupt(void)
 {
     const uint32_t status = REG(USB_SIE_STATUS);
     if ((status & SIE_STATUS_BUS_RESET) != 0) {
@@ -363,7 +363,7 @@ void usb_interrupt(void)
     }
 }
 
-void usb_start(void)
+void bonsai_usb_start(void)
 {
     for (uint32_t offset = 0; offset < DPRAM_BYTES; offset += 4) {
         REG(DPRAM + offset) = 0;
@@ -381,7 +381,7 @@ void usb_start(void)
     SET_BITS(USB_SIE_CTRL) = SIE_CTRL_PULL_UP;
 }
 
-int32_t usb_read(void)
+int32_t bonsai_usb_read(void)
 {
     int32_t byte = -1;
     lock();
@@ -425,7 +425,7 @@ static bool can_fill(void)
     return true;
 }
 
-void usb_write(uint8_t byte)
+void bonsai_usb_write(uint8_t byte)
 {
     if (can_fill()) {
         buffer_bytes(DATA_IN)[filled++] = byte;
@@ -435,7 +435,7 @@ void usb_write(uint8_t byte)
     }
 }
 
-void usb_flush(void)
+void bonsai_usb_flush(void)
 {
     /* Nothing kept: the last packet was full, and an empty one ends the transfer. */
     if (can_fill()) {

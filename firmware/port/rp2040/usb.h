@@ -5,18 +5,18 @@
 #include <stdint.h>
 
 /* Connects to the bus. The controller is out of reset and clk_usb runs at 48 MHz. */
-void usb_start(void);
+void bonsai_usb_start(void);
 
 /* Handler of the controller's interrupt: control requests, packets that have gone or come. */
-void usb_interrupt(void);
+void bonsai_usb_interrupt(void);
 
 /* The next byte from the host, or -1. */
-int32_t usb_read(void);
+int32_t bonsai_usb_read(void);
 
 /* Puts a byte into the packet to send, and sends the packet when it is full. */
-void usb_write(uint8_t byte);
+void bonsai_usb_write(uint8_t byte);
 
-/* Sends what usb_write has kept, and ends the transfer. */
-void usb_flush(void);
+/* Sends what bonsai_usb_write has kept, and ends the transfer. */
+void bonsai_usb_flush(void);
 
 #endif

@@ -5,7 +5,7 @@
 #include "start.h"
 #include "stm32f4.h"
 
-const int32_t port_links = 1;
+const int32_t bonsai_port_links = 1;
 
 /* PA9 and PA10: the pins by which the chip's boot loader listens as well. */
 #define TX_PIN 9u
@@ -17,8 +17,14 @@ __attribute__((section(".vectors"), used)) static const struct {
     uint32_t *stack;
     void (*exception[15])(void);
 } vectors = {
-    .stack = stack_top,
-    .exception = {[0] = reset_handler, [1] = hang, [2] = hang, [14] = counter_wrap},
+    .stack = bonsai_stack_top,
+    .exception =
+        {
+            [0] = bonsai_reset_handler,
+            [1] = bonsai_hang,
+            [2] = bonsai_hang,
+            [14] = bonsai_counter_wrap,
+        },
 };
 
 /* 16 MHz (HSI) / 8 * 168 / 2 = 168 MHz: crystals differ from board to board, HSI is in the chip. */
@@ -49,26 +55,26 @@ static void start_usart(void)
     REG(USART1_CR1) = USART_CR1_UE | USART_CR1_RXNEIE | USART_CR1_TE | USART_CR1_RE;
 }
 
-void port_start(void)
+void bonsai_port_start(void)
 {
     /* Started by the boot loader, the chip still has its table at address 0. */
     REG(SCB_VTOR) = (uint32_t)(uintptr_t)&vectors;
     start_clocks();
-    counter_start();
+    bonsai_counter_start();
     start_usart();
 }
 
-int32_t port_read(int32_t link)
+int32_t bonsai_port_read(int32_t link)
 {
     (void)link;
     if ((REG(USART1_SR) & USART_SR_RXNE) != 0) {
         return (int32_t)(REG(USART1_DR) & 0xffu);
     }
-    idle_until(USART1_INTERRUPT);
+    bonsai_idle_until(USART1_INTERRUPT);
     return -1;
 }
 
-void port_write(int32_t link, const uint8_t *bytes, int32_t length)
+void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
 {
     (void)link;
     for (int32_t i = 0; i < length; i++) {
@@ -78,37 +84,37 @@ void port_write(int32_t link, const uint8_t *bytes, int32_t length)
     }
 }
 
-void port_flush(int32_t link)
+void bonsai_port_flush(int32_t link)
 {
     (void)link;
 }
 
-uint8_t port_unit(void)
+uint8_t bonsai_port_unit(void)
 {
-    return counter_unit();
+    return bonsai_counter_unit();
 }
 
-uint64_t port_count(void)
+uint64_t bonsai_port_count(void)
 {
-    return counter_read();
+    return bonsai_counter_read();
 }
 
-void port_memory(struct port_memory *memory)
+void bonsai_port_memory(struct bonsai_port_memory *memory)
 {
-    memory->stack_peak = stack_peak();
-    memory->stack_size = stack_size();
-    memory->static_ram = static_ram();
+    memory->stack_peak = bonsai_stack_peak();
+    memory->stack_size = bonsai_stack_size();
+    memory->static_ram = bonsai_static_ram();
 }
 
 /* Hands the chip to the boot loader in system memory as a reset would (AN2606, 'Bootloader
  * activation'): on HSI, nothing running, that memory at address 0. */
-void port_reboot(void)
+void bonsai_port_reboot(void)
 {
     while ((REG(USART1_SR) & USART_SR_TC) == 0) {
     }
-    if (counter_unit() != COUNT_CYCLES) {
+    if (bonsai_counter_unit() != COUNT_CYCLES) {
         REG(SCB_AIRCR) = SCB_AIRCR_SYSRESETREQ; /* QEMU has no boot loader */
-        hang();
+        bonsai_hang();
     }
     REG(SYST_CSR) = 0;
     REG(RCC_APB2RSTR) = RCC_APB2_USART1;

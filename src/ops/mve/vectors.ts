@@ -13,7 +13,7 @@ export const support = [
     'multiply_high',
     'requantise',
     'requantise_single',
-    'to_output',
+    'to_int8',
     'add_residual',
     'clip_taps',
   ].map((name) => `portable/support/${name}`),

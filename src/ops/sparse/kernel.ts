@@ -31,7 +31,7 @@ const support = [
     'store_sums',
     'store_sums_single',
   ],
-  ...['multiply_high', 'requantise', 'requantise_single', 'to_output', 'add_residual'],
+  ...['multiply_high', 'requantise', 'requantise_single', 'to_int8', 'add_residual'],
 ].map((name) => `portable/support/${name}`);
 
 /** Weights in as many bits as all need, or in a code: smaller where some are frequent. */

@@ -22,7 +22,7 @@ export interface RescaleStage {
 
 /** Templates of C helpers: of windows, and between sums and stored outputs. */
 export const layerSupport = [
-  ...['multiply_high', 'requantise', 'requantise_single', 'to_output', 'add_residual'].map(
+  ...['multiply_high', 'requantise', 'requantise_single', 'to_int8', 'add_residual'].map(
     (name) => `portable/support/${name}`,
   ),
   ...['copy_bytes', 'gather_window', 'lane_triple', 'rescale_sums', 'rescale_sums_lifted'].map(

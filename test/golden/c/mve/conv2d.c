@@ -168,7 +168,7 @@ static inline void store_lanes_pair(int8_t *y, int32_t next, lanes4 a, lanes4 b,
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-static inline int8_t to_output(int32_t scaled, const struct output *output)
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
@@ -185,7 +185,7 @@ static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 {
     for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = to_output(x.lane[i], output);
+        x.lane[i] = to_int8(x.lane[i], output);
     return x;
 }
 #endif

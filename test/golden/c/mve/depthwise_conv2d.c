@@ -75,7 +75,7 @@ static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-static inline int8_t to_output(int32_t scaled, const struct output *output)
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
@@ -103,7 +103,7 @@ static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t co
                                   const struct output *output)
 {
     for (int32_t i = 0; i < count && i < 8; i++)
-        y[i] = to_output((i % 2 == 0 ? even : odd).lane[i / 2], output);
+        y[i] = to_int8((i % 2 == 0 ? even : odd).lane[i / 2], output);
 }
 #endif
 

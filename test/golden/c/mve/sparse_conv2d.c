@@ -56,7 +56,7 @@ static inline int32_t gathered_scale_twice(int32_t x, int32_t multiplier, int32_
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-static inline int8_t to_output(int32_t scaled, const struct output *output)
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
@@ -191,7 +191,7 @@ enum gathered_reach { gathered_near, gathered_far };
                 for (int32_t i = 0; i < 4; i++) {                                                  \
                     const int32_t x = gathered_scale_##scale((int32_t)sums[i], m->stage[2],        \
                                                              m->stage[3]);                         \
-                    m->out[m->offsets[2 * i + half]] = to_output(x, &m->output);                   \
+                    m->out[m->offsets[2 * i + half]] = to_int8(x, &m->output);                     \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \

@@ -56,7 +56,7 @@ static inline int32_t gathered_scale_twice(int32_t x, int32_t multiplier, int32_
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-static inline int8_t to_output(int32_t scaled, const struct output *output)
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
@@ -163,7 +163,7 @@ enum gathered_row_reach { gathered_row_near, gathered_row_far };
                 const int32_t x = gathered_scale_##scale((int32_t)sums[i], m->stage[5 + i],        \
                                                          m->stage[9 + i]);                         \
                 const uint32_t pair = (uint32_t)m->stage[13 + i / 2];                              \
-                m->out[i % 2 == 0 ? pair & 0xffff : pair >> 16] = to_output(x, &m->output);        \
+                m->out[i % 2 == 0 ? pair & 0xffff : pair >> 16] = to_int8(x, &m->output);          \
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \

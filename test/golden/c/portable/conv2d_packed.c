@@ -105,7 +105,7 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-static inline int8_t to_output(int32_t scaled, const struct output *output)
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
@@ -117,7 +117,7 @@ BONSAI_SHARED void store_sums(int8_t *y, int32_t step, const int32_t *sums, cons
                                int32_t n, const struct output *output)
 {
     for (; n > 0; n--, y += step)
-        *y = to_output(requantise(*sums++ + stage[0], stage[1], stage[2]), output);
+        *y = to_int8(requantise(*sums++ + stage[0], stage[1], stage[2]), output);
 }
 
 struct conv2d_packed_s8_args {

@@ -38,7 +38,7 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-static inline int8_t to_output(int32_t scaled, const struct output *output)
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
@@ -107,7 +107,7 @@ static void depthwise_conv2d_s8(const int8_t *in, int8_t *out,
                     }
                     const int32_t scaled =
                         requantise(acc, stage[1], stage[2]);
-                    *out++ = to_output(scaled, &output);
+                    *out++ = to_int8(scaled, &output);
                     stage += 3;
                     if (++sibling == depth_multiplier) {
                         sibling = 0;

@@ -38,7 +38,7 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-static inline int8_t to_output(int32_t scaled, const struct output *output)
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
@@ -50,7 +50,7 @@ BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
                           const struct output *output)
 {
     for (int32_t i = 0; i < output->lanes; i++, stage += 3)
-        y[i] = to_output(requantise(acc[i], stage[1], stage[2]), output);
+        y[i] = to_int8(requantise(acc[i], stage[1], stage[2]), output);
 }
 
 /* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
