@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { addBuild } from './cli/build.js';
 import { addCompile } from './cli/compile.js';
+import { withConfig } from './cli/config.js';
 import { addDoctor } from './cli/doctor.js';
 import { addFlash } from './cli/flash.js';
 import { addInspect } from './cli/inspect.js';
@@ -19,7 +20,7 @@ function makeProgram(): Command {
     .version(version)
     .showHelpAfterError('(bonsaic help COMMAND shows the options)');
   // Commands copy the settings of their parent when they are made: before any is added.
-  program.exitOverride();
+  withConfig(program.exitOverride());
   for (const add of [
     addRun,
     addInspect,

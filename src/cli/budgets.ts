@@ -6,6 +6,7 @@ import { type CompileRequest, compile } from '../pipeline.js';
 import type { Plan } from '../plan/types.js';
 import { makeReport, type Report } from '../report/index.js';
 import { positive, type SizeBudgets, sizeBudgets } from './options.js';
+import { conclude } from './output.js';
 
 export interface BudgetFlags extends SizeBudgets {
   readonly maxMs?: number;
@@ -108,6 +109,18 @@ export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): 
       .join('; '),
     over.flatMap((budget) => hintsFor(budget, asked, others)).join('\n'),
   );
+}
+
+/** Budgets that the plan alone is over: nothing has to be built. With --json the plan is told too. */
+export async function checkPlan(
+  held: Held,
+  flags: BudgetFlags & { readonly json?: true },
+): Promise<void> {
+  try {
+    await checkBudgets(held, flags, planned);
+  } catch (error) {
+    await conclude(flags.json, held.report, null, () => Promise.reject(error));
+  }
 }
 
 /** '--max-flash 30000 --max-ram 9000 ' */

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { reportText } from '../report/text.js';
 import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
 import { withCompiler } from './options.js';
-import { makeProgress, printJson, printResult } from './output.js';
+import { conclude, makeProgress } from './output.js';
 import { buildDirectory, builtWith } from './project.js';
 
 interface Flags extends BudgetFlags {
@@ -19,12 +19,15 @@ export function addBuild(program: Command): void {
     .option('--json', 'one JSON document on stdout');
   withBudgets(withCompiler(command), { measured: false, compiled: true }).action(
     async (directory: string, flags: Flags) => {
-      const progress = makeProgress(flags.json);
+      const progress = makeProgress();
       const whole = await buildDirectory(directory, progress, flags.cc);
-      await checkBudgets(whole, flags, builtWith(progress, flags.cc));
       const { report, built } = whole;
-      if (flags.json) printJson({ ...report, images: built.images });
-      else printResult([reportText(report), '', ...built.images].join('\n'));
+      await conclude(
+        flags.json,
+        { ...report, images: built.images },
+        () => [reportText(report), '', ...built.images].join('\n'),
+        () => checkBudgets(whole, flags, builtWith(progress, flags.cc)),
+      );
     },
   );
 }

@@ -1,10 +1,11 @@
 /** bonsaic compile MODEL --target T -o DIR: C sources, host client, report. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { printModule } from '../ir/print.js';
 import { compile } from '../pipeline.js';
 import { makeReport } from '../report/index.js';
 import { reportText } from '../report/text.js';
-import { type BudgetFlags, checkBudgets, planned, withBudgets } from './budgets.js';
+import { type BudgetFlags, checkPlan, withBudgets } from './budgets.js';
+import { modelHelp, modelOf, required } from './config.js';
 import { readInput } from './input.js';
 import {
   type CompileFlags,
@@ -22,6 +23,7 @@ import { note, printJson, printResult } from './output.js';
 import { reportFiles, saveProject } from './project.js';
 
 interface Flags extends CompileFlags, BudgetFlags {
+  readonly model?: string;
   readonly target: string;
   readonly output: string;
   readonly labels?: string;
@@ -32,14 +34,15 @@ interface Flags extends CompileFlags, BudgetFlags {
 export function addCompile(program: Command): void {
   const command = program
     .command('compile')
-    .argument('<model>', 'a .tflite file')
+    .argument('[model]', modelHelp)
     .summary('generate C sources, a host client and a report')
-    .requiredOption('-o, --output <dir>', 'where to write')
+    .addOption(required(new Option('-o, --output <dir>', 'where to write')))
     .option('--dump <pass>', 'print the module after this pass on stderr')
     .option('--json', 'one JSON document on stdout');
   withBudgets(withXip(withLabels(withCompileOptions(withTarget(command)))), {
     measured: false,
-  }).action(async (path: string, flags: Flags) => {
+  }).action(async (argument: string | undefined, flags: Flags) => {
+    const path = modelOf(argument, flags);
     const bytes = readInput(path, 'model');
     const target = targetOf(flags);
     const labels = readLabels(flags.labels);
@@ -57,7 +60,7 @@ export function addCompile(program: Command): void {
     }
     checkLabels(flags.labels, labels, compilation.plan);
     const report = makeReport({ manifest: compilation.emission.manifest });
-    await checkBudgets({ report, plan: compilation.plan, request: () => request }, flags, planned);
+    await checkPlan({ report, plan: compilation.plan, request: () => request }, flags);
     const text = reportText(report);
     saveProject(flags.output, compilation, target, bytes, reportFiles(report));
     if (flags.json) printJson(report);

@@ -6,6 +6,7 @@ import { BonsaiError } from '../errors.js';
 import { flash } from '../flash/index.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
+import { required } from './config.js';
 import { withCompiler } from './options.js';
 import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
 import { buildDirectory, builtWith } from './project.js';
@@ -22,7 +23,11 @@ export function addFlash(program: Command): void {
     .command('flash')
     .argument('<dir-or-image>', 'a directory written by compile, or an image file')
     .summary('write the firmware to a board, verify and start it')
-    .requiredOption('--port <port>', 'sim (the simulated board), or the serial port of the board')
+    .addOption(
+      required(
+        new Option('--port <port>', 'sim (the simulated board), or the serial port of the board'),
+      ),
+    )
     .addOption(
       new Option('--target <name>', 'the board, when an image is given').choices(listTargets()),
     )
@@ -30,7 +35,7 @@ export function addFlash(program: Command): void {
   withBudgets(withCompiler(command), { measured: false, compiled: true }).action(
     async (path: string, flags: Flags) => {
       const { json, port } = flags;
-      const progress = makeProgress(json);
+      const progress = makeProgress();
       const { image, target } = await imageOf(path, flags, progress);
       const result = await progress(`Flash ${target.name} over ${port}`, (say) =>
         flash(image, port, target, (done, total) => say(bar(done, total))),

@@ -18,12 +18,14 @@ import { opOf } from '../ops/index.js';
 import { load } from '../pipeline.js';
 import { shorten, table } from '../report/text.js';
 import { listTargets } from '../target/index.js';
+import { modelHelp, modelOf } from './config.js';
 import { type Estimate, estimate, estimateText } from './estimates.js';
 import { readInput } from './input.js';
 import { type CompileFlags, compileOptions, noSuchPass, withCompileOptions } from './options.js';
 import { printJson, printResult } from './output.js';
 
 interface InspectFlags extends CompileFlags {
+  readonly model?: string;
   readonly target?: string;
   readonly dump?: string;
   readonly json?: true;
@@ -33,12 +35,13 @@ export function addInspect(program: Command): void {
   withCompileOptions(
     program
       .command('inspect')
-      .argument('<model>', 'a .tflite file')
+      .argument('[model]', modelHelp)
       .summary('show operators, shapes, quantisation, MACs, sparsity, and what targets would need')
       .option('--target <name>', 'estimate for this target only')
       .option('--dump <pass>', "print the module after this pass ('import' for before the first)")
       .option('--json', 'one JSON document on stdout'),
-  ).action((path: string, flags: InspectFlags) => {
+  ).action((argument: string | undefined, flags: InspectFlags) => {
+    const path = modelOf(argument, flags);
     const bytes = readInput(path, 'model');
     if (flags.dump !== undefined) {
       dump(bytes, path, flags, flags.dump);

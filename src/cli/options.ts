@@ -1,13 +1,15 @@
 /** Options that several commands share, and how their texts become values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isLabelled } from '../codegen/program.js';
-import type { XipModel } from '../device/index.js';
+import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { goals } from '../ir/op.js';
 import type { CompileOptions, Optimize, Plan } from '../plan/types.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
+import { required } from './config.js';
 import { withMeasuredCosts } from './costs.js';
 import { readInput } from './input.js';
+import { note } from './output.js';
 
 export function positive(text: string): number {
   const value = Number(text);
@@ -72,7 +74,7 @@ export function sizeBudgets({ maxFlash, maxRam }: SizeBudgets): SizeBudgets {
 }
 
 export interface DeviceFlags {
-  readonly port: string;
+  readonly port?: string;
   readonly xip: XipModel;
   readonly timeout?: number;
 }
@@ -87,16 +89,41 @@ export function withXip(command: Command): Command {
 }
 
 /** --port, --xip, --timeout */
-export function withDevice(command: Command): Command {
+export function withDevice(command: Command, port: (option: Option) => Option): Command {
+  const help = 'sim (the simulated board), sim:usb, or a serial port';
   return withXip(command)
-    .requiredOption('--port <port>', 'sim (the simulated board), sim:usb, or a serial port')
+    .addOption(port(new Option('--port <port>', help)))
     .option('--timeout <s>', 'seconds that one inference may take', positive);
 }
 
-export function withTarget(command: Command): Command {
-  return command.addOption(
-    new Option('--target <name>', 'the board').choices(listTargets()).makeOptionMandatory(),
-  );
+/** --target, needed unless `otherwise` says what is done without. */
+export function withTarget(command: Command, otherwise?: string): Command {
+  const help = otherwise === undefined ? 'the board' : `the board; without: ${otherwise}`;
+  const option = new Option('--target <name>', help).choices(listTargets());
+  return command.addOption(otherwise === undefined ? required(option) : option);
+}
+
+/** Where a model runs when nothing says where. */
+const usualTarget = 'rp2040';
+
+/**
+ * The board of a command that can do without one: it is simulated then, which is said.
+ *
+ * @throws BonsaiError 'usage' for a port without a target: which board is there?
+ */
+export function boardOf(flags: { readonly target?: string; readonly port?: string }): {
+  readonly target: string;
+  readonly port: string;
+} {
+  const { target = usualTarget, port = 'sim' } = flags;
+  if (flags.target === undefined && !isSimulated(port)) {
+    const hint = `add --target, one of: ${listTargets().join(', ')}`;
+    throw new BonsaiError('usage', `--port ${port}`, 'which board is there?', hint);
+  }
+  if (flags.port === undefined || flags.target === undefined) {
+    note(`on ${placeOf(port, loadTarget(target))}: --target and --port choose another board`);
+  }
+  return { target, port };
 }
 
 export function withCompiler(command: Command): Command {

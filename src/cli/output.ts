@@ -19,7 +19,40 @@ let documentPrinted = false;
 
 export function printJson(value: unknown): void {
   documentPrinted = true;
-  printResult(JSON.stringify(value, null, 2));
+  process.stdout.write(`${jsonText(value)}\n`);
+}
+
+/** JSON leaves some control characters as they are. */
+function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(
+    /[\x7f-\x9f]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
+}
+
+/**
+ * The end of a command that has a result and may find fault with it: with --json both are in one
+ * document.
+ *
+ * @param text the result for people; null where only the fault counts
+ * @param judge throws what is wrong with the result
+ */
+export async function conclude(
+  json: boolean | undefined,
+  result: object,
+  text: (() => string) | null,
+  judge: () => Promise<void>,
+): Promise<void> {
+  let fault: BonsaiError | null = null;
+  try {
+    await judge();
+  } catch (error) {
+    if (!(error instanceof BonsaiError)) throw error;
+    fault = error;
+  }
+  if (json) printJson(fault === null ? result : { ...result, error: documentOf(fault) });
+  else if (text !== null) printResult(text());
+  if (fault !== null) throw fault;
 }
 
 /** One line on stderr. */
@@ -34,7 +67,7 @@ export type Say = (text: string) => void;
 export type Progress = <T>(title: string, work: (say: Say) => T | Promise<T>) => Promise<T>;
 
 /** Progress by listr2 on stderr: a spinner on a terminal, a line a step elsewhere. */
-export function makeProgress(quiet = false): Progress {
+export function makeProgress(): Progress {
   return async (title, work) => {
     const logger = new ListrLogger({
       processOutput: new ProcessOutput(process.stderr, process.stderr),
@@ -51,11 +84,9 @@ export function makeProgress(quiet = false): Progress {
           },
         },
       ],
-      quiet
-        ? { renderer: 'silent' }
-        : process.stderr.isTTY
-          ? { renderer: 'default', rendererOptions: { logger, showErrorMessage: false } }
-          : { renderer: 'simple', rendererOptions: { logger } },
+      process.stderr.isTTY
+        ? { renderer: 'default', rendererOptions: { logger, showErrorMessage: false } }
+        : { renderer: 'simple', rendererOptions: { logger } },
     );
     await list.run();
     return result.value as Awaited<ReturnType<typeof work>>;
@@ -68,30 +99,40 @@ export function bar(done: number, total: number, width = 24): string {
   return `${'█'.repeat(full)}${'░'.repeat(width - full)} ${done}/${total}`;
 }
 
+/** What --json has of an error; `exit` is the status that the process ends with. */
+function documentOf({ code, exitStatus, where, message, hint }: BonsaiError) {
+  return { code, exit: exitStatus, where, message, hint };
+}
+
 /** A command line that commander has refused, and said so on stderr; returns the exit status. */
 export function reportUsage(text: string, asked: { json: boolean }): number {
   const message = text.replace(/^error: /, '');
   const hint = 'bonsaic help COMMAND shows the options';
-  if (asked.json) printJson({ error: { code: 'usage', where: 'command line', message, hint } });
+  if (asked.json) {
+    printJson({ error: documentOf(new BonsaiError('usage', 'command line', message, hint)) });
+  }
   return exitStatus.usage;
 }
 
 /**
  * Shows an error and returns the status to exit with: what, where, what next. With --json stdout
- * gets the same as one document.
+ * gets the same as one document, unless it has had that with the result.
  */
 export function reportError(error: unknown, asked: { json: boolean }): number {
   const json = asked.json && !documentPrinted;
   if (error instanceof BonsaiError) {
-    const { code, where, message, hint } = error;
-    if (json) printJson({ error: { code, where, message, hint } });
+    const { where, message, hint } = error;
+    if (json) printJson({ error: documentOf(error) });
     note(`error: ${where}: ${message}`);
     if (hint !== '') note(hint.replace(/^/gm, '  → '));
     return error.exitStatus;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const stage = error instanceof InternalError ? ` (in ${error.stage})` : '';
-  if (json) printJson({ error: { code: 'internal', where: 'bonsaic', message: text, hint: '' } });
+  if (json) {
+    const document = { code: 'internal', exit: 70, where: 'bonsaic', message: text, hint: '' };
+    printJson({ error: document });
+  }
   note(
     `bonsaic has a bug${stage}: please report this with the model and the command line\n${text}`,
   );

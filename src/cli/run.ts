@@ -7,13 +7,23 @@ import { BonsaiError } from '../errors.js';
 import { flash } from '../flash/index.js';
 import type { Module } from '../ir/graph.js';
 import { compile, measure } from '../pipeline.js';
-import { readVectors, seededVectors } from '../profile/vectors.js';
+import type { Plan } from '../plan/types.js';
+import { readVectors, seededVectors, type VectorPair } from '../profile/vectors.js';
 import { makeReport, type Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import type { Target } from '../target/index.js';
-import { type BudgetFlags, checkBudgets, type Held, planned, withBudgets } from './budgets.js';
+import {
+  type BudgetFlags,
+  checkBudgets,
+  checkPlan,
+  type Held,
+  planned,
+  withBudgets,
+} from './budgets.js';
+import { modelHelp, modelOf, required } from './config.js';
 import { readInput } from './input.js';
 import {
+  boardOf,
   type CompileFlags,
   checkLabels,
   compileOptions,
@@ -26,11 +36,12 @@ import {
   withLabels,
   withTarget,
 } from './options.js';
-import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
+import { bar, conclude, makeProgress, type Progress } from './output.js';
 import {
   buildDirectory,
   builtWith,
   inTemporaryDirectory,
+  readManifest,
   readModule,
   saveProject,
   saveReport,
@@ -43,7 +54,9 @@ interface ProfileFlags extends DeviceFlags, BudgetFlags {
 }
 
 export interface RunFlags extends ProfileFlags, Omit<CompileFlags, 'xip'> {
-  readonly target: string;
+  /** bonsaic.json's. */
+  readonly model?: string;
+  readonly target?: string;
   readonly output?: string;
   readonly labels?: string;
 }
@@ -60,52 +73,58 @@ export function addProfile(program: Command): void {
     .summary('run on the device: outputs, cycles per layer, memory')
     .option('--vectors <file>', vectorsHelp)
     .option('--json', 'one JSON document on stdout');
-  withBudgets(withCompiler(withDevice(command)), { measured: true, compiled: true }).action(
-    async (directory: string, flags: ProfileFlags) => {
-      const progress = makeProgress(flags.json);
-      const whole = await buildDirectory(directory, progress, flags.cc);
-      const module = readModule(directory, whole.manifest);
-      const report = await profile(progress, { ...whole, module }, flags);
-      saveReport(directory, report);
-      await finish({ ...whole, report }, flags, progress);
-    },
-  );
+  withBudgets(withCompiler(withDevice(command, required)), {
+    measured: true,
+    compiled: true,
+  }).action(async (directory: string, flags: ProfileFlags & { readonly port: string }) => {
+    const progress = makeProgress();
+    const { plan } = readManifest(directory);
+    const given = givenVectors(flags, plan);
+    const whole = await buildDirectory(directory, progress, flags.cc);
+    const module = readModule(directory, whole.manifest);
+    const vectors = given ?? seededVectors(plan, module);
+    const report = await profile(progress, { ...whole, module, vectors }, flags);
+    saveReport(directory, report);
+    await finish({ ...whole, report }, flags, progress);
+  });
 }
 
 export function addRun(program: Command): void {
   const command = program
     .command('run')
-    .argument('<model>', 'a .tflite file')
+    .argument('[model]', modelHelp)
     .summary('compile, build, flash, run, verify and profile')
     .option('--vectors <file>', vectorsHelp)
     .option('-o, --output <dir>', 'keep the generated project here')
     .option('--json', 'one JSON document on stdout');
-  withBudgets(withCompiler(withDevice(withLabels(withCompileOptions(withTarget(command))))), {
-    measured: true,
-  }).action((path: string, flags: RunFlags) => runOn(path, flags));
+  const compiled = withLabels(withCompileOptions(withTarget(command, 'the simulated rp2040')));
+  const onDevice = withDevice(compiled, (port) => port);
+  withBudgets(withCompiler(onDevice), { measured: true }).action(
+    (path: string | undefined, flags: RunFlags) =>
+      runOn(modelOf(path, flags), { ...flags, ...boardOf(flags) }),
+  );
 }
 
 /** Compiles, builds, flashes (a real board), runs, checks and reports. */
 export async function runOn(
   path: string,
-  flags: RunFlags,
+  flags: RunFlags & { readonly target: string; readonly port: string },
   { sanitize = false }: { sanitize?: boolean } = {},
 ): Promise<void> {
-  const progress = makeProgress(flags.json);
+  const progress = makeProgress();
   const target = targetOf(flags);
   const bytes = readInput(path, 'model');
   const labels = readLabels(flags.labels);
   const request = { bytes, path, target, options: compileOptions(flags), labels };
   const compilation = await progress(`Compile for ${target.name}`, () => compile(request));
-  checkLabels(flags.labels, labels, compilation.plan);
   const { manifest } = compilation.emission;
-  // What the plan alone cannot keep to needs no build.
   const { plan } = manifest;
-  await checkBudgets(
-    { report: makeReport({ manifest }), plan, request: () => request },
-    flags,
-    planned,
-  );
+  const { module } = compilation;
+  checkLabels(flags.labels, labels, plan);
+  const vectors = givenVectors(flags, plan) ?? seededVectors(plan, module);
+  // What the plan alone cannot keep to needs no build.
+  const held = { report: makeReport({ manifest }), plan, request: () => request };
+  await checkPlan(held, flags);
   const work = async (directory: string) => {
     saveProject(directory, compilation, target, bytes);
     const built = await progress(`Build for ${target.name}`, () =>
@@ -116,8 +135,7 @@ export async function runOn(
         flash(findImage(built), flags.port, target, (done, total) => say(bar(done, total))),
       );
     }
-    const { module } = compilation;
-    const runnable = { manifest, module, target, built, sanitize };
+    const runnable = { manifest, module, target, built, vectors, sanitize };
     const report = await profile(progress, runnable, flags);
     saveReport(directory, report);
     await finish({ report, plan, request: () => request }, flags, progress);
@@ -130,19 +148,21 @@ interface Runnable {
   readonly module: Module;
   readonly target: Target;
   readonly built: BuildResult;
+  readonly vectors: readonly VectorPair[];
   /** An instrumented image: its sizes and times say nothing. */
   readonly sanitize?: boolean;
 }
 
+/** The pairs of --vectors, null without: looked at before anything is built. */
+function givenVectors({ vectors }: ProfileFlags, plan: Plan): readonly VectorPair[] | null {
+  return vectors === undefined ? null : readVectors(readInput(vectors, 'vectors'), vectors, plan);
+}
+
 async function profile(
   progress: Progress,
-  { manifest, module, target, built, sanitize = false }: Runnable,
-  flags: ProfileFlags,
+  { manifest, module, target, built, vectors, sanitize = false }: Runnable,
+  flags: ProfileFlags & { readonly port: string },
 ): Promise<Report> {
-  const vectors =
-    flags.vectors === undefined
-      ? seededVectors(manifest.plan, module)
-      : readVectors(readInput(flags.vectors, 'vectors'), flags.vectors, manifest.plan);
   const where = placeOf(flags.port, target);
   const measured = await progress(`Run ${vectors.length} vectors on ${where}`, (say) =>
     measure({
@@ -169,22 +189,30 @@ async function profile(
 /** Prints the report, then fails when outputs differ or a budget is exceeded. */
 async function finish(held: Held, flags: ProfileFlags, progress: Progress): Promise<void> {
   const { report } = held;
-  if (flags.json) printJson(report);
-  else printResult(reportText(report));
-  const { verify } = report;
-  if (verify !== null && verify.mismatches > 0) {
-    const layer = verify.firstDivergingLayer;
-    throw new BonsaiError(
-      'outputs-differ',
-      report.model.name,
-      `${verify.mismatches} of ${verify.vectors} vectors differ` +
-        (layer === null ? '' : `, first at layer ${layer.index} (${layer.op}) "${layer.name}"`),
-      layer === null
-        ? 'every layer agrees with the evaluator: check the expected outputs, and --rounding'
-        : 'please report this with the model',
-    );
-  }
-  // Of an instrumented image no size is known.
-  const isSized = report.memory.flashBytes !== null;
-  await checkBudgets(held, flags, isSized ? builtWith(progress, flags.cc) : planned);
+  await conclude(
+    flags.json,
+    report,
+    () => reportText(report),
+    async () => {
+      checkOutputs(report);
+      // Of an instrumented image no size is known.
+      const isSized = report.memory.flashBytes !== null;
+      await checkBudgets(held, flags, isSized ? builtWith(progress, flags.cc) : planned);
+    },
+  );
+}
+
+/** @throws BonsaiError 'outputs-differ' */
+function checkOutputs({ model, verify }: Report): void {
+  if (verify === null || verify.mismatches === 0) return;
+  const layer = verify.firstDivergingLayer;
+  throw new BonsaiError(
+    'outputs-differ',
+    model.name,
+    `${verify.mismatches} of ${verify.vectors} vectors differ` +
+      (layer === null ? '' : `, first at layer ${layer.index} (${layer.op}) "${layer.name}"`),
+    layer === null
+      ? 'every layer agrees with the evaluator: check the expected outputs, and --rounding'
+      : 'please report this with the model',
+  );
 }

@@ -41,7 +41,7 @@ function forget({ target, json }: TuneFlags): void {
 
 async function measure(name: string, port: string, { cc, json }: TuneFlags): Promise<void> {
   const target = loadTarget(name);
-  const { unit, kernels } = await makeProgress(json)(
+  const { unit, kernels } = await makeProgress()(
     `Measure the kernels of ${name} on ${port}`,
     (say) => tune({ target, port, cc, observe: say }),
   );

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -23,10 +24,14 @@ const model = join(root, 'examples/activity/activity.tflite');
 const vectors = join(root, 'examples/activity/vectors.json');
 const toSimulator = ['--target', 'rp2040', '--port', 'sim'];
 
-function bonsaic(...args: string[]) {
-  const run = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'src/cli.ts'), ...args], {
+const tsx = import.meta.resolve('tsx');
+
+const bonsaic = (...args: string[]) => bonsaicIn(root, ...args);
+
+function bonsaicIn(cwd: string, ...args: string[]) {
+  const run = spawnSync(process.execPath, ['--import', tsx, join(root, 'src/cli.ts'), ...args], {
     encoding: 'utf8',
-    cwd: root,
+    cwd,
   });
   return { status: run.status, stdout: run.stdout, stderr: run.stderr };
 }
@@ -80,6 +85,23 @@ describe('command line', () => {
       );
     }
     expect(document.options).to.include({ optimize: 'balanced', rounding: 'tflm', xip: 'model' });
+  });
+
+  it('runs what bonsaic.json says: a folder, one word; flags come before it', () => {
+    const config = { model: 'net.tflite', target: 'host', vectors: 'v/v.json', maxMs: 1e-6 };
+    mkdirSync(join(directory, 'v'));
+    copyFileSync(model, file('net.tflite', ''));
+    copyFileSync(vectors, join(directory, 'v/v.json'));
+    file('bonsaic.json', JSON.stringify(config));
+    const run = bonsaicIn(directory, 'run', '--json', '--optimize', 'size');
+    expect(run.stderr).to.match(/defaults of bonsaic\.json: model .*, maxMs 0\.000001/);
+    // Progress, too.
+    expect(run.stderr).to.match(/Build for host/);
+    const document = JSON.parse(run.stdout);
+    expect(document.verify).to.include({ vectors: 8, mismatches: 0 });
+    expect(document.options).to.include({ optimize: 'size' });
+    expect(document.error).to.include({ code: 'over-budget', exit: 3 });
+    expect(run.status).to.equal(3);
   });
 
   it('goes step by step: compile, build, flash, profile', () => {
@@ -144,6 +166,25 @@ describe('command line', () => {
           symlinkSync('nowhere', link);
           return ['compile', model, '--target', 'host', '-o', link];
         },
+      ],
+      [
+        'a port of which the board is not said',
+        1,
+        /which board is there/,
+        () => ['run', model, '--port', '/dev/ttyACM0'],
+      ],
+      ['no model', 1, /missing argument 'model'/, () => ['run']],
+      [
+        'without a target and a port: simulated',
+        3,
+        /on the simulated rp2040: --target/,
+        () => ['run', model, '--max-flash', '100'],
+      ],
+      [
+        'without a port: simulated',
+        3,
+        /on the simulated stm32f405: --target/,
+        () => ['run', model, '--target', 'stm32f405', '--max-flash', '100'],
       ],
       ['a pass that is not there', 1, /one of import/, () => ['inspect', model, '--dump', 'x']],
       [
@@ -291,6 +332,8 @@ describe('command line', () => {
       const budget = ['--max-flash', '100', '--max-ram', '100'];
       const { status, document } = json('run', model, ...toSimulator, '-o', out, ...budget);
       expect(status).to.equal(3);
+      expect(document.error).to.include({ code: 'over-budget', exit: 3, where: 'activity' });
+      expect(document.memory.arenaBytes).to.be.a('number');
       expect(document.error.message).to.match(/flash.*budget is 100; needs \d+ bytes of RAM/);
       expect(document.error.hint).to.match(/most in layer.*\nwith --optimize.*\nnone is enough/);
       expect(existsSync(out)).to.equal(false);
@@ -305,6 +348,7 @@ describe('command line', () => {
       );
       expect(status).to.equal(6);
       expect(document.verify).to.include({ vectors: 8, mismatches: 1 });
+      expect(document.error).to.include({ code: 'outputs-differ', exit: 6 });
     });
 
     it('inspect tells what is proved of each layer', () => {
@@ -345,8 +389,8 @@ describe('command line', () => {
     for (const [edge, code, expected, args] of documents) {
       it(`an error is a document too when --json asks for one: ${edge}`, () => {
         const { status, document } = json(...args());
-        expect(document.error).to.include.all.keys('code', 'where', 'message', 'hint');
-        expect(document.error.code).to.equal(code);
+        expect(document.error).to.have.all.keys('code', 'exit', 'where', 'message', 'hint');
+        expect(document.error).to.include({ code, exit: expected });
         expect(status).to.equal(expected);
       });
     }

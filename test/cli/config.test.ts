@@ -1,0 +1,118 @@
+/** bonsaic.json: what it gives to which command, and what it may say. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { Command, CommanderError, Option } from 'commander';
+import { modelOf, readConfig, required, withConfig } from '../../src/cli/config.js';
+import { BonsaiError } from '../../src/errors.js';
+
+describe('bonsaic.json', () => {
+  let directory: string;
+  let config: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'bonsaic-config-'));
+    config = join(directory, 'bonsaic.json');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  /** What reaches the action of a command that takes a model, and of one that takes a directory. */
+  function flagsOf(args: readonly string[], contents: object): Record<string, unknown> {
+    writeFileSync(config, JSON.stringify(contents));
+    let seen: Record<string, unknown> = {};
+    const program = withConfig(new Command().exitOverride());
+    program.configureOutput({ writeErr: () => {} });
+    const options = (command: Command) =>
+      command
+        .addOption(required(new Option('--target <name>')))
+        .addOption(new Option('--optimize <goal>').default('balanced'))
+        .addOption(new Option('--cores <count>').choices(['1', '2']))
+        .option('--max-flash <bytes>', '', Number)
+        .option('--max-ms <ms>', '', Number)
+        .option('--vectors <file>')
+        .option('--faithful');
+    options(program.command('run').argument('[model]')).action((model, flags) => {
+      seen = { ...flags, model: modelOf(model, flags) };
+    });
+    options(program.command('build').argument('<dir>')).action((_, flags) => {
+      seen = flags;
+    });
+    program.command('list').action((flags) => {
+      seen = flags;
+    });
+    program.parse([...args, '--config', config], { from: 'user' });
+    return seen;
+  }
+
+  const rows: [edge: string, args: string[], contents: object, expected: object][] = [
+    [
+      'goal is --optimize; cores are text as on the command line; paths begin at the file',
+      ['run'],
+      { model: 'a.tflite', target: 'host', goal: 'size', cores: 2, vectors: '../v.json' },
+      {
+        model: 'DIR/a.tflite',
+        target: 'host',
+        optimize: 'size',
+        cores: '2',
+        vectors: 'DIR/../v.json',
+      },
+    ],
+    [
+      'the command line comes first',
+      ['run', 'b.tflite', '--target', 'rp2040', '--optimize', 'speed', '--max-flash', '2'],
+      { model: 'a.tflite', target: 'host', goal: 'size', maxFlash: 1, faithful: true },
+      { model: 'b.tflite', target: 'rp2040', optimize: 'speed', maxFlash: 2, faithful: true },
+    ],
+    [
+      'a directory has a model and budgets of its own, no time',
+      ['build', 'd'],
+      { model: 'a.tflite', target: 'host', maxFlash: 1, maxMs: 3 },
+      { target: 'host', optimize: 'balanced', maxMs: 3 },
+    ],
+    ['what a command has no option for', ['list'], { target: 'host', port: 'sim' }, {}],
+  ];
+  for (const [edge, args, contents, expected] of rows) {
+    it(edge, () => {
+      const flags = JSON.stringify(flagsOf(args, contents));
+      const inFolder = (path: string) => join(directory, path);
+      const wanted = JSON.stringify(expected).replace(/DIR\/([^"]*)/g, (_, path) => inFolder(path));
+      expect(JSON.parse(flags)).to.deep.equal(JSON.parse(wanted));
+    });
+  }
+
+  it('what neither gives is asked for', () => {
+    expect(() => flagsOf(['run', 'm'], {})).to.throw(CommanderError, '--target <name>');
+    expect(() => flagsOf(['run', '--target', 'host'], {})).to.throw(
+      BonsaiError,
+      "argument 'model'",
+    );
+  });
+
+  const wrong: [edge: string, text: string, says: RegExp][] = [
+    ['an unknown key', '{"traget":"host"}', /Unrecognized key: "traget"/],
+    ['a wrong type', '{"maxRam":"9000"}', /"maxRam": .*expected number/],
+    ['a budget of nothing', '{"maxFlash":0}', /"maxFlash": .*>0/],
+    ['a target that is not there', '{"target":"pico"}', /"target": .*"rp2040"/],
+    ['no object', '[1]', /expected object/],
+    ['no JSON', 'target: host', /is not JSON/],
+  ];
+  for (const [edge, text, says] of wrong) {
+    it(`refuses ${edge}, names the file and the keys that there are`, () => {
+      writeFileSync(config, text);
+      try {
+        readConfig(config);
+        expect.fail('it was read');
+      } catch (error) {
+        if (!(error instanceof BonsaiError)) throw error;
+        expect(error).to.include({ code: 'usage', where: config });
+        expect(error.message).to.match(says);
+        expect(error.hint).to.match(/any of: model, target, port, goal, maxFlash/);
+      }
+    });
+  }
+
+  it('refuses what an option of the command does not take', () => {
+    const contents = { target: 'host', cores: 'auto' };
+    expect(() => flagsOf(['run', 'm'], contents)).to.throw(BonsaiError, /"cores": auto/);
+  });
+});
