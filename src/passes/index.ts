@@ -3,6 +3,7 @@ import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
 import { operators } from '../ops/index.js';
 import { composeLookups } from './compose-lookups.js';
+import { depthwiseToConvolution } from './depthwise-to-convolution.js';
 import { dropReshapes } from './drop-reshapes.js';
 import { dropUnusedTensors } from './drop-unused-tensors.js';
 import { foldConstants } from './fold-constants.js';
@@ -62,6 +63,12 @@ export const passes: readonly Pass[] = [
     why: 'the padded copy would be the largest tensor of its neighbourhood',
     faithful: false,
     run: eachGraph(fusePads),
+  },
+  {
+    name: 'depthwise-to-convolution',
+    why: 'before dead channels: those of a convolution go one by one; before sums become part of it',
+    faithful: false,
+    run: eachGraph(depthwiseToConvolution),
   },
   {
     name: 'remove-dead-channels',

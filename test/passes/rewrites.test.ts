@@ -193,6 +193,29 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       nodes: ['pad 0', 'conv2d 1', 'conv2d 2'],
     },
   ],
+  'depthwise-to-convolution': [
+    {
+      edge: 'one input channel',
+      build: (b, x) => [b.depthwise(b.conv2d(x, 1))],
+      nodes: ['conv2d 0', 'conv2d 1'],
+    },
+    {
+      edge: 'one with many outputs, which take in a sum',
+      build: (b, x) => [b.add(x, b.depthwise(b.conv2d(x, 1), { multiplier: 4, pad: 1 }))],
+      nodes: ['conv2d 0', 'conv2d+add 1,2'],
+    },
+    {
+      edge: 'two input channels',
+      build: (b, x) => [b.depthwise(b.conv2d(x, 2), { multiplier: 4 })],
+      nodes: ['conv2d 0', 'depthwise_conv2d 1'],
+    },
+    {
+      edge: 'faithful: it stays',
+      build: (b, x) => [b.depthwise(b.conv2d(x, 1))],
+      nodes: ['conv2d 0', 'depthwise_conv2d 1'],
+      faithful: true,
+    },
+  ],
   'compose-lookups': [
     {
       edge: 'a chain of three',

@@ -20,10 +20,11 @@ export class NetworkBuilder extends GraphBuilder {
 
   depthwise(input: TensorId, options: LayerOptions = {}): TensorId {
     const [, , , inC = 1] = this.shape(input);
-    const { kernel = 3 } = options;
-    const weights = this.weights([1, kernel, kernel, inC]);
-    const attrs = { ...windowAttrs(options), depthMultiplier: 1 };
-    const inputs = [input, weights, this.bias(inC, options)];
+    const { kernel = 3, multiplier = 1 } = options;
+    const outC = inC * multiplier;
+    const weights = this.weights([1, kernel, kernel, outC]);
+    const attrs = { ...windowAttrs(options), depthMultiplier: multiplier };
+    const inputs = [input, weights, this.bias(outC, options)];
     return this.node('depthwise_conv2d', inputs, attrs, nodeOptions(options));
   }
 
@@ -63,6 +64,8 @@ export interface LayerOptions {
   /** Side of the square kernel. */
   readonly kernel?: number;
   readonly stride?: number;
+  /** Of a depthwise convolution. */
+  readonly multiplier?: number;
   /** All four sides. */
   readonly pad?: number;
   readonly activation?: string;
@@ -179,7 +182,7 @@ function addLayer(
     case 'conv2d':
       return b.conv2d(image(), random.integer(1, 6), options());
     case 'depthwise':
-      return b.depthwise(image(), options());
+      return b.depthwise(image(), { ...options(), multiplier: random.pick([1, 1, 2]) });
     case 'dense':
       return b.dense(random.integer(0, 1) === 0 ? x : flat(), random.integer(1, 9), {
         ...options(),

@@ -1,0 +1,43 @@
+/** A depthwise convolution of one input channel is a convolution, for which there are more kernels. */
+import { type Graph, type Node, type Tensor, type TensorId, tensorOf } from '../ir/graph.js';
+import { appendTensor } from './rewrite.js';
+
+/**
+ * Every output channel reads the one input channel, as of any convolution: the same products and the
+ * same sums. Roundings differ between the two operators of a runtime, but are attributes of the node
+ * since import. Weights [1, h, w, outputs] become [outputs, h, w, 1].
+ */
+export function depthwiseToConvolution(graph: Graph): Graph {
+  const tensors = [...graph.tensors];
+  const nodes = graph.nodes.map((node) => {
+    const [input, weights] = node.inputs;
+    if (node.op !== 'depthwise_conv2d' || input == null || weights == null) return node;
+    const filters = tensorOf(graph, weights);
+    if (tensorOf(graph, input).shape[3] !== 1 || !(filters.data instanceof Int8Array)) return node;
+    return asConvolution(node, appendTensor(tensors, outputsFirst(filters)));
+  });
+  return { ...graph, tensors, nodes };
+}
+
+function asConvolution(node: Node, weights: TensorId): Node {
+  const { depthMultiplier: _, ...attrs } = node.attrs;
+  return { ...node, op: 'conv2d', inputs: node.inputs.with(1, weights), attrs };
+}
+
+/** int8 [1, h, w, outputs] as [outputs, h, w, 1], with the scales of its outputs. */
+function outputsFirst(tensor: Tensor): Tensor {
+  const { shape, quant } = tensor;
+  const [, height = 1, width = 1, outputs = 1] = shape;
+  const taps = height * width;
+  const from = tensor.data as Int8Array;
+  const data = Int8Array.from(
+    from,
+    (_, i) => from[(i % taps) * outputs + Math.floor(i / taps)] as number,
+  );
+  return {
+    ...tensor,
+    ...{ name: `${tensor.name}/outputs_first`, shape: [outputs, height, width, 1] },
+    ...{ data, source: null },
+    quant: quant?.axis === 3 ? { ...quant, axis: 0 } : quant,
+  };
+}
