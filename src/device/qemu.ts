@@ -23,7 +23,7 @@ export const qemuPackage = 'qemu-system-arm';
 /** Of what QEMU says before it dies, the last so many characters are reported. */
 const complaintTail = 400;
 /** Time that QEMU gets to start. */
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 120_000;
 /**
  * A terminal that closes is the end of QEMU, which says why a moment later; a board that restarts
  * has sent its last bytes a moment before.

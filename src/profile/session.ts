@@ -15,7 +15,7 @@ import {
 import { anyTag, Requester } from './requester.js';
 
 export interface SessionOptions {
-  /** Time that one answer may take, a run apart; default 3 s. */
+  /** Time that one answer may take, a run apart; default 3 s, in a simulator 60 s. */
   readonly timeoutMs?: number;
   /** Time that one run of the model may take; default 5 minutes. */
   readonly runTimeoutMs?: number;
@@ -49,6 +49,8 @@ export interface Session {
 }
 
 const defaultTimeoutMs = 3_000;
+/** A simulator is as slow as whatever else this machine does makes it. */
+const simulatorTimeoutMs = 60_000;
 const defaultRunTimeoutMs = 300_000;
 
 /**
@@ -61,7 +63,8 @@ export async function openSession(
   manifest: Manifest,
   options: SessionOptions = {},
 ): Promise<Session> {
-  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  const timeoutMs =
+    options.timeoutMs ?? (device.simulation === null ? defaultTimeoutMs : simulatorTimeoutMs);
   const runTimeoutMs = options.runTimeoutMs ?? defaultRunTimeoutMs;
   const requester = new Requester(device);
   const { plan } = manifest;

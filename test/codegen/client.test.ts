@@ -192,7 +192,7 @@ int main(void)
           return frames === 3 ? bytes.map((byte, i) => (i === 9 ? byte ^ 0x55 : byte)) : bytes;
         };
         const board = await client.Client.open(portOf(await serve(directory), mangle), {
-          timeoutMs: 500,
+          timeoutMs: 2000,
         });
         const runs = [11, 12].map(async (seed) => {
           const [x, y] = randomInputs(module, seed) as Int8Array[];
@@ -223,9 +223,9 @@ int main(void)
     it('refuses a board that runs another build, and one that says nothing', () =>
       inTemporaryDirectory(async (directory) => {
         const [client] = await writeAndImport(directory);
-        const rejection = async (port: unknown) => {
+        const rejection = async (port: unknown, timeoutMs: number) => {
           try {
-            await client.Client.open(port, { timeoutMs: 200 });
+            await client.Client.open(port, { timeoutMs });
           } catch (error) {
             return (error as Error).message;
           }
@@ -234,10 +234,13 @@ int main(void)
         const glue = join(directory, 'mixer_model.c');
         const text = emission().files.get('mixer_model.c') ?? '';
         writeFileSync(glue, text.replace(/\.tag = 0x\w+/, '.tag = 0x12345678'));
-        expect(await rejection(portOf(await serve(directory)))).to.match(/does not run this build/);
+        const other = await rejection(portOf(await serve(directory)), 600_000);
+        expect(other).to.match(/does not run this build/);
         child?.kill();
-        child = spawn('sleep', ['10']);
-        expect(await rejection(portOf(child))).to.match(/no answer from the board within 200 ms/);
+        child = spawn('sleep', ['3600']);
+        expect(await rejection(portOf(child), 200)).to.match(
+          /no answer from the board within 200 ms/,
+        );
       }));
   });
 });

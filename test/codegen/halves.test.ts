@@ -22,8 +22,7 @@ const features = new Set(
     .flatMap((target) => (target.secondCore === undefined ? [] : [...target.features])),
 );
 
-describe('halves of steps in C', function () {
-  this.timeout(120_000);
+describe('halves of steps in C', () => {
   for (const op of sharedOps) {
     // Weights as code run on boards only; coded weights are packed ones with another table.
     const templates = (operators.get(op)?.variants ?? [])

@@ -33,8 +33,7 @@ const modules = [1, 2]
   .concat(sharedOps.flatMap((op) => [1, 2].map((seed) => sharedLayer(op, seed))))
   .concat(longLines());
 
-describe('the second core of the simulated RP2040', function () {
-  this.timeout(180_000);
+describe('the second core of the simulated RP2040', () => {
   let directory = '';
   before(function () {
     if (spawnSync('arm-none-eabi-gcc', ['--version']).status !== 0) {

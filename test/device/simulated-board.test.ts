@@ -3,8 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { mock } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
+import { RP2040 } from 'rp2040js';
 import { analyse } from '../../src/analysis/index.js';
 import { buildProject, findImage } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
@@ -134,7 +136,7 @@ describe('the firmware on the simulated RP2040', () => {
   it('finds its place again after garbage and half a frame', async () => {
     const device = await board();
     device.write(Uint8Array.from({ length: 3000 }, (_, i) => (i * 7) % 256));
-    const session = await openSession(device, built.manifest, { timeoutMs: 2000 });
+    const session = await openSession(device, built.manifest);
     device.write(Uint8Array.of(9, 1, 3, 1, 0, 5, 1, 2));
     expect((await session.memory()).stackBytes).to.be.above(0);
   });
@@ -157,14 +159,32 @@ describe('the firmware on the simulated RP2040', () => {
     expect(await lost).to.match(/boot loader/);
   });
 
-  it('costs little while it waits', async () => {
-    const session = await openSession(await board(), built.manifest);
-    await sleep(100);
-    const before = process.cpuUsage();
-    await sleep(500);
-    const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1000).to.be.below(250);
-    await session.memory();
+  it('executes nothing while it waits for a request, but what time brings', async () => {
+    let instructions = 0;
+    const core: RP2040['core'] = Object.getPrototypeOf(new RP2040().core);
+    const { executeInstruction } = core;
+    core.executeInstruction = function () {
+      instructions++;
+      return executeInstruction.call(this);
+    };
+    // Time stands still.
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const turns = async (count: number) => {
+      for (let i = 0; i < count; i++) await turn();
+    };
+    try {
+      const session = await openSession(await board(), built.manifest);
+      await turns(200);
+      expect(instructions).to.be.above(1000);
+      instructions = 0;
+      await turns(200);
+      expect(instructions).to.equal(0);
+      await session.memory();
+      expect(instructions).to.be.above(0);
+    } finally {
+      mock.timers.reset();
+      core.executeInstruction = executeInstruction;
+    }
   });
 });
 

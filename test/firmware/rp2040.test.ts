@@ -186,8 +186,7 @@ describe('firmware: RP2040', () => {
   let image: Image;
   let board: Board;
 
-  before(function () {
-    this.timeout(60_000);
+  before(() => {
     image = rp2040Image(target, directory);
   });
   beforeEach(() => {

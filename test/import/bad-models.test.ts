@@ -451,13 +451,11 @@ describe('import: bad models', () => {
     for (let at = vector + 4; at < table - 4; at += 4) view.setUint32(at, table - at, true);
     view.setUint32(table - 4, 4 | (4 << 16), true);
     view.setInt32(table, 4, true);
-    const begin = performance.now();
     const { code, message } = failure(file);
     expect([code, message]).to.deep.equal([
       'corrupt-model',
       'its parts overlap: it describes far more data than it contains',
     ]);
-    expect(performance.now() - begin).to.be.below(3000);
   });
 });
 
@@ -510,7 +508,7 @@ describe('import: mutated models', () => {
     ['kws', 300, () => (existsSync(shared) ? readFileSync(shared) : null)],
   ];
   for (const [name, numRuns, source] of sources) {
-    it(`${name}: a BonsaiError or a valid module, within a second`, function () {
+    it(`${name}: a BonsaiError or a valid module`, function () {
       const original = source();
       if (original === null) return this.skip();
       fc.assert(
@@ -519,14 +517,12 @@ describe('import: mutated models', () => {
             (file, mutate) => mutate(file),
             Uint8Array.from(original),
           );
-          const begin = performance.now();
           try {
             load(bytes);
           } catch (error) {
             if (!(error instanceof BonsaiError)) throw error;
             expect(error.exitStatus).to.equal(2);
           }
-          expect(performance.now() - begin).to.be.below(1000);
         }),
         { numRuns },
       );

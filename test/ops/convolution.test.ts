@@ -34,8 +34,7 @@ function layer(batches: number, attrs: Attrs): Module {
   return b.module([b.node('conv2d', [b.input([batches, 1, 7, 8]), weights, bias], all)]);
 }
 
-describe('a window of one tap over one row', function () {
-  this.timeout(180_000);
+describe('a window of one tap over one row', () => {
   const modules = [1, 2].flatMap((batches) => rows.map(([, attrs]) => layer(batches, attrs)));
   for (const { template, needs } of operators.get('conv2d')?.variants ?? []) {
     it(`by ${template}`, async () => {

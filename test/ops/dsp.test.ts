@@ -169,8 +169,7 @@ const rows: readonly { readonly op: Op; readonly kernel: string; readonly share:
 ];
 const goals = ['speed', 'balanced'] as const;
 
-describe('kernels for the DSP extension', function () {
-  this.timeout(180_000);
+describe('kernels for the DSP extension', () => {
   for (const { op, kernel, share } of rows) {
     for (const optimize of goals) {
       it(`${op} by ${kernel} for ${optimize}, in C`, () =>

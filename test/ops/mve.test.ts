@@ -185,8 +185,7 @@ function pools(op: 'average_pool2d' | 'max_pool2d'): Module[] {
   });
 }
 
-describe('kernels for Helium', function () {
-  this.timeout(240_000);
+describe('kernels for Helium', () => {
   const onBoard = async (modules: readonly Module[], kernel: string, optimize: Optimize) => {
     const used = await expectSameBitsOnBoard(modules, target, { kernel, optimize, overlap: true });
     return used.filter((other) => other === kernel).length / used.length;

@@ -365,8 +365,7 @@ describe('plan: where weights lie', () => {
     it(edge, () => expect([...regionsOf(options)]).to.have.members(regions));
   }
 
-  it('a row in pieces gives the bits of the evaluator', async function () {
-    this.timeout(60_000);
+  it('a row in pieces gives the bits of the evaluator', async () => {
     const all = [part, { ...part, optimize: 'speed' }, { ...part, cores: 2 }] as const;
     for (const options of all) {
       const kernels = await expectSameBitsOnBoard([row()], 'rp2040', { ...options, planned: true });

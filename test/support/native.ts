@@ -31,7 +31,8 @@ export function execute(
       env: options.env ?? process.env,
       encoding: 'buffer' as const,
       maxBuffer: 2 ** 30,
-      timeout: 120_000,
+      // What takes longer hangs.
+      timeout: 600_000,
     };
     const child = execFile(command, args, settings, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);

@@ -28,7 +28,7 @@ export async function onPty(device: Device): Promise<Pty> {
   socat.stdout.on('data', (bytes: Buffer) => device.write(new Uint8Array(bytes)));
   device.onData((bytes) => socat.stdin.write(bytes));
   for (let waited = 0; !existsSync(path); waited += 10) {
-    if (waited > 5000) throw new Error('socat made no terminal within 5 s');
+    if (waited > 60_000) throw new Error('socat made no terminal');
     await sleep(10);
   }
   return {

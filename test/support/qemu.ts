@@ -11,16 +11,18 @@ export function hasQemu(): boolean {
 }
 
 /** The QEMUs whose command line names `file`, from /proc (Linux). */
-export function qemusOf(file: string): { readonly pid: number; readonly cpuMs: number }[] {
+export function qemusOf(file: string): { readonly pid: number; readonly runningThreads: number }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const [command, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
         if (!command?.endsWith(qemuCommand) || !args.includes(file)) return [];
-        // After the name in parentheses: user and system time are fields 14 and 15, in 10 ms.
-        const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-        return [{ pid: Number(pid), cpuMs: (Number(fields[11]) + Number(fields[12])) * 10 }];
+        // After the name in parentheses: R when it runs, or waits for a processor to run on.
+        const isRunning = (thread: string) =>
+          readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ')[1]?.startsWith('R');
+        const runningThreads = readdirSync(`/proc/${pid}/task`).filter(isRunning).length;
+        return [{ pid: Number(pid), runningThreads }];
       } catch {
         return []; // it has just ended
       }

@@ -162,8 +162,7 @@ const rows = [
   isElsewhere?: boolean;
 }[];
 
-describe('kernels that skip weights at 0 by the DSP extension', function () {
-  this.timeout(180_000);
+describe('kernels that skip weights at 0 by the DSP extension', () => {
   for (const { op, kernel, isElsewhere = false } of rows) {
     const options = { kernel, overlap: true };
     it(`${op} by ${kernel}, in C`, () =>

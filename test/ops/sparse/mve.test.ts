@@ -94,8 +94,7 @@ const rows = [
   { op: 'fully_connected', kernel: 'mve/sparse_fully_connected', layers: seeds },
 ] as const;
 
-describe('kernels that skip weights at 0 by Helium', function () {
-  this.timeout(180_000);
+describe('kernels that skip weights at 0 by Helium', () => {
   for (const { op, kernel, layers } of rows) {
     const options = { kernel, overlap: true };
     it(`${op} by ${kernel}, in C`, () =>

@@ -113,8 +113,7 @@ function everyNth(length: number, n: number): Int8Array {
 }
 
 for (const kernel of ['portable/conv2d_packed', 'portable/conv2d_coded']) {
-  describe(`kernel ${kernel}`, function () {
-    this.timeout(240_000);
+  describe(`kernel ${kernel}`, () => {
     const modules = (['conv2d', 'fully_connected'] as const).flatMap((op) =>
       seeds
         .filter((seed) => seed % 3 === 0)
@@ -150,4 +149,4 @@ it('packed kernels add residuals', () => {
   const mine = sums.filter((module) => isComputedBy(module, kernel));
   expect(mine.length).to.be.greaterThan(20);
   return expectSameBits(mine, { kernel, overlap: true });
-}).timeout(120_000);
+});

@@ -150,8 +150,7 @@ const rows = [
   { op: 'conv2d', kernel: 'swar/sparse_conv2d_pixels' },
 ] as const;
 
-describe('kernels that skip weights at 0 without SIMD', function () {
-  this.timeout(120_000);
+describe('kernels that skip weights at 0 without SIMD', () => {
   for (const { op, kernel } of rows) {
     it(`${op} by ${kernel}, in C`, () =>
       expectSameBits(

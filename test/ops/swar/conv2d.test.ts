@@ -32,9 +32,7 @@ function fullLayer(depth: number, weight: number, channels: number): Module {
 }
 
 for (const kernel of ['swar/conv2d', 'swar/conv2d_pixels']) {
-  describe(`kernel ${kernel}`, function () {
-    this.timeout(120_000);
-
+  describe(`kernel ${kernel}`, () => {
     /** Most of the layers, at least, are computed by it. */
     async function expectOnBoard(modules: readonly Module[], options: SimplePlanOptions = {}) {
       const kernels = await expectSameBitsOnBoard(modules, 'rp2040', { ...options, kernel });

@@ -19,8 +19,7 @@ async function expectSameBits(modules: readonly Module[], options: SimplePlanOpt
   expect(coded.length / kernels.length).to.be.greaterThan(0.6);
 }
 
-describe('conv2d by weights as code, on the simulated RP2040', function () {
-  this.timeout(120_000);
+describe('conv2d by weights as code, on the simulated RP2040', () => {
   it('gives the bits of evaluate', () => expectSameBits(seeds.map(randomLayer)));
   it('gives the bits of evaluate, a kernel for each shape, in the memory of the input', () =>
     expectSameBits(seeds.map(randomLayer), { overlap: true, optimize: 'speed' }));

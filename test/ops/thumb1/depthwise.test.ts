@@ -159,9 +159,7 @@ function randomLayer(seed: number): Module {
   return b.module([b.node('depthwise_conv2d', [x, weights, bias], all, { quant: output })]);
 }
 
-describe(kernel, function () {
-  this.timeout(240_000);
-
+describe(kernel, () => {
   it('gives the bits of evaluate in C', async () => {
     const rows = layers.map((layer, i) => layerOf(layer, i));
     await expectSameBits(rows, { kernel });

@@ -1,0 +1,32 @@
+/** Time in tests: it passes when nothing else is left to do, however loaded the machine is. */
+import { mock } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+
+const tickMs = 10;
+/** A board in this process answers in the next turn of the event loop. */
+const turnsInATick = 4;
+
+/**
+ * Runs `work` with a `setTimeout` of its own.
+ *
+ * @throws Error when it has not ended after `limitMs` of that time
+ */
+export async function inVirtualTime<T>(work: () => Promise<T>, limitMs: number): Promise<T> {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    let isDone = false;
+    const end = () => {
+      isDone = true;
+    };
+    const result = work();
+    result.then(end, end);
+    for (let nowMs = 0; nowMs <= limitMs; nowMs += tickMs) {
+      for (let i = 0; i < turnsInATick && !isDone; i++) await turn();
+      if (isDone) return await result;
+      mock.timers.tick(tickMs);
+    }
+    throw new Error(`not done after ${limitMs} ms`);
+  } finally {
+    mock.timers.reset();
+  }
+}
