@@ -1,8 +1,7 @@
 /** Operators of the IR as TFLite's builtin ones: the reverse of import/tflite/ops.ts. */
-import { BonsaiError } from '../errors.js';
-import { type Attrs, at, type NodeView, type Shape, type TensorId } from '../ir/graph.js';
+import type { Attrs, NodeView, Shape, TensorId } from '../ir/graph.js';
 import { activations } from '../ops/quant.js';
-import { samePadding } from '../ops/window.js';
+import { inexpressible, paddingOf } from './plain.js';
 
 /** Tensors and operators that the file needs and the graph has not. */
 export interface Extras {
@@ -10,8 +9,6 @@ export interface Extras {
   constant(values: readonly number[], shape: Shape): TensorId;
   /** A constant of the type and quantisation of the node's output. */
   scalar(view: NodeView, value: number): TensorId;
-  /** Input `position` of the node, padded by an operator in front. */
-  padded(view: NodeView, position: number, pads: readonly number[]): TensorId;
 }
 
 export interface Foreign {
@@ -41,9 +38,12 @@ function plain(name: string, version: number, options = (_: NodeView): object =>
   };
 }
 
-const fusedActivation = ({ attrs }: NodeView) => ({
-  activation: Math.max(0, activations.indexOf(attrs.activation as (typeof activations)[number])),
-});
+const fusedActivation = (view: NodeView) => {
+  const { activation } = view.attrs;
+  const code = activations.indexOf(activation as (typeof activations)[number]);
+  if (code < 0) throw inexpressible(view, `a fused "${activation}"`);
+  return { activation: code };
+};
 
 /** A convolution or pool: SAME or VALID where the pads are one of them. */
 function windowed(
@@ -55,51 +55,22 @@ function windowed(
   return {
     name,
     version,
-    write: (view, extras) => {
+    write: (view) => {
       const { attrs, node } = view;
       const padding = paddingOf(view, kernelOf(view));
-      const shared = {
-        padding: padding === 'SAME' ? 0 : 1,
-        strideH: attrs.strideH,
-        strideW: attrs.strideW,
-        ...fusedActivation(view),
-        ...options(view),
+      if (padding === null) throw inexpressible(view, 'padding that is not SAME or VALID');
+      return {
+        inputs: node.inputs,
+        options: {
+          padding: padding === 'SAME' ? 0 : 1,
+          strideH: attrs.strideH,
+          strideW: attrs.strideW,
+          ...fusedActivation(view),
+          ...options(view),
+        },
       };
-      if (padding !== null) return { inputs: node.inputs, options: shared };
-      if (name.endsWith('POOL_2D')) throw inexpressible(view, 'padding that is not SAME or VALID');
-      const [top, bottom, left, right] = padsOf(attrs);
-      const input = extras.padded(view, 0, [0, 0, top, bottom, left, right, 0, 0]);
-      return { inputs: [input, ...node.inputs.slice(1)], options: shared };
     },
   };
-}
-
-function padsOf(attrs: Attrs): readonly [number, number, number, number] {
-  const pad = (side: string) => number(attrs, `pad${side}`);
-  return [pad('Top'), pad('Bottom'), pad('Left'), pad('Right')];
-}
-
-function paddingOf(view: NodeView, [kernelH, kernelW]: readonly [number, number]) {
-  const { attrs } = view;
-  const pads = padsOf(attrs);
-  if (pads.every((pad) => pad === 0)) return 'VALID';
-  const [, inH = 0, inW = 0] = shapeOf(view);
-  const dilation = (axis: string) => Math.max(1, number(attrs, `dilation${axis}`));
-  const same = [
-    ...samePadding(inH, kernelH, number(attrs, 'strideH'), dilation('H')),
-    ...samePadding(inW, kernelW, number(attrs, 'strideW'), dilation('W')),
-  ];
-  return pads.join() === same.join() ? 'SAME' : null;
-}
-
-function inexpressible(view: NodeView, what: string): BonsaiError {
-  const hint = 'write the module as it was before the passes';
-  return new BonsaiError(
-    'unsupported-attribute',
-    at(view.node),
-    `${what} has no TFLite form`,
-    hint,
-  );
 }
 
 const weightsKernel = (view: NodeView): readonly [number, number] => {
@@ -284,7 +255,7 @@ export const writers: Readonly<Record<string, Writer>> = {
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
 };
 
-/** The writer of a node. @throws BonsaiError when passes have given it what TFLite lacks */
+/** The writer of a node. @throws BonsaiError for an operator that TFLite lacks */
 export function writerOf(view: NodeView): Writer {
   const { node, attrs } = view;
   const writer =
@@ -294,6 +265,5 @@ export function writerOf(view: NodeView): Writer {
         ? splitInSizes
         : writers[node.op];
   if (writer === undefined) throw inexpressible(view, view.node.op);
-  if (attrs.zeroPointFolded !== undefined) throw inexpressible(view, 'a folded zero point');
   return writer;
 }

@@ -1,4 +1,6 @@
 /** IR → .tflite: a compressed model goes back to any runtime. */
+import { isDeepStrictEqual } from 'node:util';
+import { importModel } from '../import/index.js';
 import { builtinCode } from '../import/tflite/builtins.js';
 import { rows } from '../import/tflite/ops.js';
 import {
@@ -10,9 +12,12 @@ import {
   tensorTypes,
 } from '../import/tflite/schema.js';
 import {
+  type Attrs,
   allocate,
   type Graph,
   type Module,
+  mainGraph,
+  type Node,
   type Quant,
   type Tensor,
   type TensorData,
@@ -21,18 +26,67 @@ import {
   viewOf,
 } from '../ir/graph.js';
 import { type Encodable, encode } from './flatbuffer.js';
+import { inexpressible, plainGraph } from './plain.js';
 import { type Extras, type Writer, writerOf } from './tflite-ops.js';
 
 type RawTensor = Encodable<typeof tensorFields>;
 type RawOperator = Encodable<typeof operatorFields>;
 
 /**
- * A module as a .tflite file, with its port names as the signature 'serving_default'.
- * Tensors keep their order; what TFLite takes as constants (shapes, axes) comes after them.
+ * A module as a .tflite file, with its port names as the signature 'serving_default', that gives the
+ * same bits. Tensors keep their order; what passes had fused, and what TFLite takes as constants
+ * (shapes, axes), comes after them.
  *
- * @throws BonsaiError 'unsupported-attribute' for what only passes make (folded zero points)
+ * The importer reads the file back: what it does not find as it was written is refused, whatever
+ * attribute a pass may have set.
+ *
+ * @throws BonsaiError 'unsupported-attribute' for what the format cannot say
  */
 export function writeTflite(module: Module): Uint8Array {
+  const plain = { ...module, graphs: module.graphs.map(plainGraph) };
+  const bytes = encodeModule(plain);
+  requireSame(plain, bytes);
+  return bytes;
+}
+
+/**
+ * Attributes hold the rounding that the module was imported with: one of the two must give them all.
+ *
+ * @throws BonsaiError 'unsupported-attribute' naming the first node that comes back as another
+ */
+function requireSame(module: Module, bytes: Uint8Array): void {
+  const graph = mainGraph(module);
+  const differing = (['tflm', 'tflite'] as const).map((rounding) => {
+    const again = importModel(bytes, { name: module.name, where: module.name, rounding });
+    const read = mainGraph(again).nodes;
+    const index = graph.nodes.findIndex(
+      ({ op, attrs }, i) =>
+        op !== read[i]?.op || !isDeepStrictEqual(stored(attrs), stored(read[i]?.attrs ?? {})),
+    );
+    if (index >= 0) return { index, back: read[index]?.attrs ?? {} };
+    return read.length === graph.nodes.length ? null : { index: graph.nodes.length - 1, back: {} };
+  });
+  if (differing.includes(null)) return;
+  const [furthest] = differing.filter((one) => one !== null).sort((a, b) => b.index - a.index);
+  const view = viewOf(graph, graph.nodes[furthest?.index ?? 0] as Node);
+  const [wrote, back] = [stored(view.attrs), stored(furthest?.back ?? {})];
+  const names = Object.keys(wrote).filter((name) => !isDeepStrictEqual(wrote[name], back[name]));
+  const said = names.map((name) => `${name} ${JSON.stringify(view.attrs[name])}`).join(', ');
+  throw inexpressible(view, said === '' ? `${view.node.op} here` : said);
+}
+
+/** Attributes as a file holds them: fractions are float32, which is all that operators take of them. */
+function stored(attrs: Attrs): Attrs {
+  const fraction = (value: unknown) => typeof value === 'number' && !Number.isInteger(value);
+  return Object.fromEntries(
+    Object.entries(attrs).map(([name, value]) => [
+      name,
+      fraction(value) ? Math.fround(Number(value)) : value,
+    ]),
+  );
+}
+
+function encodeModule(module: Module): Uint8Array {
   // Buffer 0 stands for 'no data'.
   const buffers: Uint8Array[] = [new Uint8Array(0)];
   const codes: Writer[] = [];
@@ -78,15 +132,6 @@ function writeGraph(
       const data = allocate(like.dtype, 1).fill(value as never);
       return add({ ...like, name: 'parameter', shape: [], data });
     },
-    padded: (view, position, pads) => {
-      const id = view.node.inputs[position] ?? 0;
-      const source = tensorOf(graph, id);
-      const shape = source.shape.map((e, d) => e + (pads[2 * d] ?? 0) + (pads[2 * d + 1] ?? 0));
-      const output = add({ ...source, name: `${source.name}/padded`, shape, data: null });
-      const amounts = add(integerTensor(pads, [pads.length / 2, 2]));
-      operators.push(operator(padWriter, [id, amounts], [output], {}, codes));
-      return output;
-    },
   };
   for (const node of graph.nodes) {
     const view = viewOf(graph, node);
@@ -97,8 +142,6 @@ function writeGraph(
   const { inputs, outputs, name } = graph;
   return { tensors, inputs, outputs, operators, name };
 }
-
-const padWriter = { name: 'PAD', version: 2 };
 
 function operator(
   writer: Pick<Writer, 'name' | 'version'>,

@@ -2,13 +2,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { type Attrs, type Graph, type Module, mainGraph, type Quant } from '../../src/ir/graph.js';
 import { printModule } from '../../src/ir/print.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { operators } from '../../src/ops/index.js';
+import { runPasses } from '../../src/passes/index.js';
 import { writeTflite } from '../../src/write/tflite.js';
+import { type GraphSeed, graphSeeds, growGraph } from '../support/graphs.js';
 import {
   GraphBuilder,
   perChannelQuant,
@@ -37,6 +40,8 @@ interface Row {
   readonly weights?: readonly number[];
   readonly weightsAxis?: number;
   readonly quant?: Quant;
+  /** Of input 3, which is added. */
+  readonly residual?: readonly number[];
   readonly outputs?: number;
   /** Where the operator does not work it out. */
   readonly outputShape?: readonly number[];
@@ -254,12 +259,33 @@ function moduleOf(row: Row): Module {
       graph.constant(random.int32(channels, -500, 500), [channels]),
     );
   }
+  if (row.op === 'relu' && row.weights !== undefined) {
+    inputs.push(graph.constant(random.int8(256), row.weights, null));
+  }
+  if (row.residual !== undefined) {
+    inputs.push(graph.input(row.residual, perTensorQuant(0.375, 1), 'skip'));
+  }
   const outputs = graph.nodeAll(row.op, inputs, row.attrs, {
     ...(row.quant === undefined ? {} : { quant: row.quant }),
     ...(row.outputs === undefined ? {} : { outputs: row.outputs }),
     ...(row.outputShape === undefined ? {} : { shapes: [row.outputShape] }),
   });
   return graph.module(outputs);
+}
+
+function attempt<T>(act: () => T): T | BonsaiError {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof BonsaiError) return error;
+    throw error;
+  }
+}
+
+/** Grown graphs mix the roundings of runtimes and pad pools anyhow: those that a file can hold. */
+function asImported(seed: GraphSeed, rounding: 'tflm' | 'tflite'): [GraphSeed, Module][] {
+  const imported = attempt(() => reimported(growGraph(seed), rounding));
+  return imported instanceof BonsaiError ? [] : [[seed, imported]];
 }
 
 describe('write: .tflite', () => {
@@ -293,21 +319,104 @@ describe('write: .tflite', () => {
     expect([...operators.keys()].filter((op) => !tested.has(op))).to.deep.equal([]);
   });
 
-  it('what only passes make is refused', () => {
-    const folded = moduleOf(conv('', { ...valid, zeroPointFolded: true }));
-    expect(() => writeTflite(folded))
-      .to.throw(BonsaiError)
-      .with.property('code', 'unsupported-attribute');
-    const pool = {
-      op: 'max_pool2d',
-      edge: '',
-      shape: image,
-      attrs: { ...kernel, ...uneven, ...none },
-    };
-    expect(() => writeTflite(moduleOf({ ...pool, attrs: { ...pool.attrs, padRight: 2 } })))
-      .to.throw(BonsaiError)
-      .with.property('message')
-      .that.matches(/SAME/);
+  describe('what passes make', () => {
+    const quant = perTensorQuant(0.5, 3);
+    const folded: Attrs = { zeroPointFolded: true };
+    const residual: Attrs = { midScale: 0.25, midZeroPoint: -4, addActivation: 'relu' };
+    const deep = { ...accumulate, keepDims: false };
+    const written: readonly (Row & { readonly written: readonly string[] })[] = [
+      { ...conv('a folded zero point', { ...valid, ...folded }), written: ['conv2d'] },
+      {
+        ...(rows.find(({ op }) => op === 'depthwise_conv2d') as Row),
+        edge: 'a folded zero point, channels last',
+        attrs: { ...window, ...accumulate, ...same, depthMultiplier: 2, ...folded },
+        written: ['depthwise_conv2d'],
+      },
+      {
+        ...conv('a folded zero point and padding of its own', { ...uneven, ...folded }),
+        written: ['pad', 'conv2d'],
+      },
+      {
+        ...conv('a residual', { ...valid, ...residual, activation: 'relu6' }),
+        residual: [1, 3, 4, 4],
+        written: ['conv2d', 'add'],
+      },
+      {
+        ...{ op: 'fully_connected', edge: 'a residual of rows', shape: [2, 7], weights: [4, 7] },
+        ...{ weightsAxis: 0, attrs: { ...deep, ...folded, ...residual }, residual: [2, 4] },
+        written: ['fully_connected', 'add'],
+      },
+    ];
+    for (const row of written) {
+      it(`${row.op}: ${row.edge} is written as ${row.written.join(' and ')}`, () => {
+        const module = moduleOf({ ...row, quant });
+        const again = reimported(module);
+        expect(mainGraph(again).nodes.map(({ op }) => op)).to.deep.equal(row.written);
+        const inputs = randomInputs(module, 5);
+        const { outputs } = evaluateGraph(mainGraph(module), inputs);
+        expect(evaluateGraph(mainGraph(again), inputs).outputs).to.deep.equal(outputs);
+      });
+    }
+
+    const pool = { ...{ op: 'max_pool2d', shape: image }, attrs: { ...kernel, ...none } };
+    const refused: readonly (Row & { readonly says: RegExp })[] = [
+      {
+        ...{ ...pool, attrs: { ...pool.attrs, ...uneven, padRight: 2 } },
+        ...{ edge: 'padding of a pool that is neither SAME nor VALID', says: /SAME or VALID/ },
+      },
+      {
+        ...conv('an activation that the format has not', { ...valid, activation: 'gelu' }),
+        says: /a fused "gelu"/,
+      },
+      {
+        ...{ op: 'relu', edge: 'a composed look-up', shape: image, weights: [256], attrs: {} },
+        says: /a look-up table/,
+      },
+      {
+        ...{ op: 'fully_connected', shape: [2, 7], weights: [4, 7], weightsAxis: 0 },
+        ...{ edge: 'an attribute that its reader does not know', says: /unheard/ },
+        attrs: { ...accumulate, keepDims: false, unheard: 1 },
+      },
+    ];
+    for (const row of refused) {
+      it(`${row.op}: ${row.edge} is refused`, () => {
+        expect(() => writeTflite(moduleOf(row)))
+          .to.throw(BonsaiError, row.says)
+          .with.property('code', 'unsupported-attribute');
+      });
+    }
+
+    it('roundings of two runtimes in one module are refused', () => {
+      const graph = new GraphBuilder();
+      const x = graph.input(image, quant, 'x');
+      const one = graph.node('relu6', [x], { algorithm: 'clamp' }, { quant });
+      const two = graph.node('relu6', [one], { algorithm: 'rescale' }, { quant });
+      expect(() => writeTflite(graph.module([two]))).to.throw(BonsaiError, /algorithm/);
+    });
+
+    for (const rounding of ['tflm', 'tflite'] as const) {
+      it(`random graphs after all passes give the same bits: ${rounding}`, () => {
+        const modules = fc
+          .sample(graphSeeds, { numRuns: 300, seed: 11 })
+          .flatMap((seed) => asImported(seed, rounding));
+        let [written, lookups] = [0, 0];
+        for (const [seed, module] of modules) {
+          const passed = runPasses(module, { faithful: false });
+          const again = attempt(() => reimported(passed, rounding));
+          if (again instanceof BonsaiError) {
+            expect(again.message, JSON.stringify(seed)).to.match(/a look-up table/);
+            lookups += 1;
+            continue;
+          }
+          const inputs = randomInputs(module, 7);
+          const bits = (of: Module) => evaluateGraph(mainGraph(of), inputs).outputs;
+          expect(bits(again), JSON.stringify(seed)).to.deep.equal(bits(module));
+          written += 1;
+        }
+        expect(written).to.be.above(100);
+        expect(lookups).to.be.within(1, written / 4);
+      });
+    }
   });
 
   for (const name of ['kws', 'vww', 'ic', 'ad']) {

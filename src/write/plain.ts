@@ -1,0 +1,155 @@
+/**
+ * A module as other runtimes know it: what only passes make of operators, made operators again.
+ *
+ * A residual becomes an ADD, a zero point in a bias goes out of it, padding that is neither SAME nor
+ * VALID becomes a PAD: each computes the same bits. Of what is left, the file's own reader tells
+ * whether it says the same (tflite.ts).
+ */
+import { BonsaiError } from '../errors.js';
+import {
+  type Attrs,
+  at,
+  elementCount,
+  type Graph,
+  type Node,
+  type NodeView,
+  type Tensor,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../ir/graph.js';
+import { opOf } from '../ops/index.js';
+import { samePadding } from '../ops/window.js';
+
+/** @throws BonsaiError 'unsupported-attribute' for what no operators of TFLite compute exactly */
+export function plainGraph(graph: Graph): Graph {
+  const tensors = [...graph.tensors];
+  const nodes = graph.nodes.flatMap((node) => {
+    const builder = { tensors, graph: { ...graph, tensors } };
+    const [summed, sum] = withoutResidual(builder, node);
+    const [pad, padded] = withoutPadding(builder, withoutFoldedZeroPoint(builder, summed));
+    refuseTable(builder, padded);
+    return [...pad, padded, ...sum];
+  });
+  return { ...graph, tensors, nodes };
+}
+
+/** The error for what the format cannot say of a node. */
+export function inexpressible(view: Pick<NodeView, 'node'>, what: string): BonsaiError {
+  const hint = 'write the module as it was before the passes';
+  return new BonsaiError(
+    'unsupported-attribute',
+    at(view.node),
+    `${what} has no TFLite form`,
+    hint,
+  );
+}
+
+/** Padding of a window that the format has a name for; null: it has none. */
+export function paddingOf(
+  view: NodeView,
+  [kernelH, kernelW]: readonly [number, number],
+): 'VALID' | 'SAME' | null {
+  const { attrs } = view;
+  const pads = padsOf(attrs);
+  if (pads.every((pad) => pad === 0)) return 'VALID';
+  const [, inH = 0, inW = 0] = view.inputs[0]?.shape ?? [];
+  const number = (name: string) => Math.max(1, Number(attrs[name] ?? 1));
+  const same = [
+    ...samePadding(inH, kernelH, number('strideH'), number('dilationH')),
+    ...samePadding(inW, kernelW, number('strideW'), number('dilationW')),
+  ];
+  return pads.join() === same.join() ? 'SAME' : null;
+}
+
+interface Builder {
+  /** Those of the graph; new ones are appended. */
+  readonly tensors: Tensor[];
+  readonly graph: Graph;
+}
+
+const names = ['padTop', 'padBottom', 'padLeft', 'padRight'] as const;
+
+function padsOf(attrs: Attrs): readonly number[] {
+  return names.map((name) => Number(attrs[name] ?? 0));
+}
+
+/** The node up to its result, and the sum with its input 3. */
+function withoutResidual({ tensors, graph }: Builder, node: Node): [Node, readonly Node[]] {
+  const { midScale, midZeroPoint, addActivation, ...attrs } = node.attrs;
+  const [output, skip] = [node.outputs[0], node.inputs[3]];
+  if (midScale === undefined || output === undefined || skip == null) return [node, []];
+  const mid = tensors.push({
+    ...tensorOf(graph, output),
+    name: `${node.name}/before_sum`,
+    quant: { scales: [Number(midScale)], zeroPoints: [Number(midZeroPoint)], axis: null },
+  });
+  const sum: Node = {
+    ...node,
+    op: 'add',
+    inputs: [mid - 1, skip],
+    attrs: { activation: addActivation ?? 'none' },
+    fused: [],
+  };
+  return [{ ...node, inputs: node.inputs.slice(0, 3), outputs: [mid - 1], attrs }, [sum]];
+}
+
+/** b = b' + zp·Σ w, which the pass fold-zero-points had subtracted. */
+function withoutFoldedZeroPoint({ tensors, graph }: Builder, node: Node): Node {
+  const { zeroPointFolded, ...attrs } = node.attrs;
+  if (zeroPointFolded !== true) return node;
+  const view = viewOf(graph, node);
+  const [input, weights, bias] = view.inputs;
+  const isFirst = opOf(node).absorbs?.zeroPoint === 'first';
+  if (bias?.data == null || weights?.data == null) throw inexpressible(view, 'a folded zero point');
+  const zeroPoint = input?.quant?.zeroPoints[0] ?? 0;
+  const channels = bias.data.length;
+  const perChannel = weights.data.length / channels;
+  const sums = Array.from(bias.data, Number);
+  weights.data.forEach((weight: number | bigint, i: number) => {
+    const channel = isFirst ? Math.floor(i / perChannel) : i % channels;
+    sums[channel] = (sums[channel] as number) + zeroPoint * Number(weight);
+  });
+  if (sums.some((sum) => Math.abs(sum) >= 2 ** 31)) {
+    throw inexpressible(view, 'a bias beyond 32 bits');
+  }
+  const inputs = [...node.inputs];
+  inputs[2] = tensors.push({ ...bias, data: Int32Array.from(sums) }) - 1;
+  return { ...node, inputs, attrs };
+}
+
+/** A PAD in front with the input's zero point, which is what a window's padding counts as. */
+function withoutPadding({ tensors, graph }: Builder, node: Node): [readonly Node[], Node] {
+  const view = viewOf(graph, node);
+  const [, kernelH = 1, kernelW = 1] = view.inputs[1]?.shape ?? [];
+  const [source] = node.inputs;
+  const isWindow = opOf(node).absorbs?.pad === true && source != null;
+  if (!isWindow || paddingOf(view, [kernelH, kernelW]) !== null) return [[], node];
+  const [top = 0, bottom = 0, left = 0, right = 0] = padsOf(node.attrs);
+  const pads = [0, 0, top, bottom, left, right, 0, 0];
+  const image = tensorOf(graph, source);
+  const shape = image.shape.map(
+    (extent, d) => extent + (pads[2 * d] ?? 0) + (pads[2 * d + 1] ?? 0),
+  );
+  const padded: TensorId =
+    tensors.push({ ...image, name: `${node.name}/padded`, shape, data: null }) - 1;
+  const pad: Node = {
+    ...node,
+    op: 'pad',
+    inputs: [source],
+    outputs: [padded],
+    attrs: { pads },
+    fused: [],
+  };
+  const none = Object.fromEntries(names.map((name) => [name, 0]));
+  const inputs = [padded, ...node.inputs.slice(1)];
+  return [[pad], { ...node, inputs, attrs: { ...node.attrs, ...none } }];
+}
+
+/** A look-up that stands for several in a row is 256 values, which no operator takes. */
+function refuseTable({ graph }: Builder, node: Node): void {
+  if (opOf(node).lookup === undefined || node.inputs.length < 2) return;
+  const view = viewOf(graph, node);
+  if (elementCount(view.inputs[1]?.shape ?? []) === 256)
+    throw inexpressible(view, 'a look-up table');
+}
