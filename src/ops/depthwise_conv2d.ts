@@ -225,7 +225,7 @@ export const depthwiseConv2d = {
   variants: [
     smladDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     smladDepthwise3x3((view) => view.attrs.depthMultiplier === 1, convolutionOf),
-    packedDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
+    packedDepthwise(() => true, convolutionOf),
     vectorDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     // All channels of the output read the same: a plain convolution.
     vectorConvolution((view) => dimsOf(view).inC === 1, convolutionOf),

@@ -49,13 +49,14 @@ export function conv(
   };
 }
 
-function depthwise(input: Shape, kernel: number, stride: number): Layer {
-  const channels = input[3] ?? 1;
+/** @param depthMultiplier output channels of each input channel */
+function depthwise(input: Shape, kernel: number, stride: number, depthMultiplier = 1): Layer {
+  const channels = (input[3] ?? 1) * depthMultiplier;
   return {
     op: 'depthwise_conv2d',
     inputs: [input],
     weights: { shape: [1, kernel, kernel, channels], axis: 3 },
-    attrs: { ...unit, strideH: stride, strideW: stride, ...ones, depthMultiplier: 1, ...relu },
+    attrs: { ...unit, strideH: stride, strideW: stride, ...ones, depthMultiplier, ...relu },
   };
 }
 
@@ -105,6 +106,8 @@ export const calibration: readonly Layer[] = [
   conv([1, 16, 10, 1], 16, [5, 3], { strideH: 2, strideW: 2 }),
   ...[wide, deep, odd].flatMap((shape) => [1, 2].map((stride) => depthwise(shape, 3, stride))),
   depthwise([1, 12, 12, 8], 5, 1),
+  depthwise(wide, 3, 1, 2),
+  depthwise(shallow, 3, 2, 8),
   ...[0.5, 0.2, 0.08].flatMap((density) =>
     [conv(deep, 24, [1, 1]), conv(wide, 12, [3, 3]), conv(odd, 8, [3, 3])].map((layer) =>
       prune(layer, { pattern: 'unstructured', density }),

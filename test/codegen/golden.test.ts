@@ -242,7 +242,7 @@ describe('golden C', () => {
       // Helpers of special instruction sets come with C in their place; those of the DSP extension,
       // of Helium and of Armv6-M are assembly.
       const most =
-        { portable: 260, dsp: 500, mve: 500, thumb1: 400 }[kernel.split('/')[0] ?? ''] ?? 400;
+        { portable: 260, dsp: 500, mve: 500, thumb1: 440 }[kernel.split('/')[0] ?? ''] ?? 400;
       expect(text.split('\n').length, 'lines').to.be.lessThan(most);
       expect(text.split('\n').filter((line) => line.length > 110)).to.deep.equal([]);
       const path = packageFile(`test/golden/c/${kernel}.c`);

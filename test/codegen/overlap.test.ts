@@ -58,6 +58,21 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
     module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),
     kernel: 'portable/depthwise_conv2d',
   },
+  {
+    edge: 'thumb1/depthwise_conv2d with two channels for each, channel after channel',
+    module: node('depthwise_conv2d', [1, 3, 3, 16], { ...convolution, depthMultiplier: 2 }),
+    kernel: 'thumb1/depthwise_conv2d',
+  },
+  {
+    edge: 'thumb1/depthwise_conv2d of one channel, band after band',
+    module: node(
+      'depthwise_conv2d',
+      [1, 3, 3, 2],
+      { ...convolution, depthMultiplier: 2 },
+      [1, 40, 24, 1],
+    ),
+    kernel: 'thumb1/depthwise_conv2d',
+  },
   ...['dsp/conv2d', 'mve/conv2d', 'swar/sparse_conv2d_pixels'].map((kernel) => ({
     edge: `${kernel} 3x3`,
     module: node('conv2d', [8, 3, 3, 8], convolution),

@@ -4,22 +4,30 @@
  */
 import { InternalError } from '../../errors.js';
 import { at, type NodeView } from '../../ir/graph.js';
-import type { Facts, KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
+import type {
+  Facts,
+  KernelCall,
+  KernelContext,
+  KernelVariant,
+  Table,
+  WorkTerm,
+} from '../../ir/op.js';
 import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
 import type { Convolution } from '../convolution.js';
 import { inputOf } from '../operands.js';
+import type { WindowShape } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
 import { type TwoMultiply, twoMultiplies } from '../two-multiply.js';
 import { dilated } from '../window.js';
 import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
 
 /** Fields of struct depthwise_lines before its taps. */
-const headerBytes = 88;
+const headerBytes = 92;
 
 /** Segments of a window of 3×3, and the orders in which they can come. */
 const rotations = 3;
 
-/** The only right shift of the kernel's requantisation. */
+/** The only right shift in the requantisation of functions that are not `lifted`. */
 const lowShift = 14;
 
 /**
@@ -31,7 +39,8 @@ type Runs = 'whole' | 'first-split' | 'split';
 /** A node that the kernel can compute. */
 interface Work {
   readonly convolution: Convolution;
-  readonly lines: Lines;
+  /** Computed one after the other, with the same taps. */
+  readonly phases: readonly Lines[];
   readonly channels: readonly Channel[];
 }
 
@@ -46,7 +55,7 @@ interface Channel {
 }
 
 /**
- * @param when every output channel has an input channel of its own
+ * @param when every output channel has one input channel
  * @param describe of nodes for which `when` holds
  */
 export function packedDepthwise<A extends AccumulationAttrs>(
@@ -71,13 +80,14 @@ export function packedDepthwise<A extends AccumulationAttrs>(
       'depthwise_lines_by_2',
       'depthwise_lines_lifted',
       'depthwise_lines_by_2_lifted',
+      'depthwise_channel',
     ].map((name) => `thumb1/support/${name}`),
     when: (view, { facts }) =>
       when(view) && remember(view.node, facts, () => prove(view, facts, describe(view))) !== null,
     scratch: (view, context) => scratchBytes(workOf(view, context)),
     work: (view, context) => termsOf(workOf(view, context)),
-    overlap: (view, context) => overlapOf(describe(view).shape, workOf(view, context).lines),
-    lower: (view, context) => [callOf(view, workOf(view, context))],
+    overlap: (view, context) => overlapOf(describe(view).shape, workOf(view, context).phases),
+    lower: (view, context) => callsOf(view, workOf(view, context)),
   };
 }
 
@@ -87,10 +97,10 @@ function prove(
   facts: Facts,
   convolution: Convolution,
 ): Work | null {
-  const lines = linesOf(convolution.shape);
-  if (lines === null) return null;
-  const channels = channelsOf(view, facts, convolution, lines);
-  return channels === null ? null : { convolution, lines, channels };
+  const phases = linesOf(convolution.shape);
+  if (phases === null) return null;
+  const channels = channelsOf(view, facts, convolution, phases[0] as Lines);
+  return channels === null ? null : { convolution, phases, channels };
 }
 
 /**
@@ -100,19 +110,22 @@ function prove(
 function channelsOf(
   view: NodeView<AccumulationAttrs>,
   facts: Facts,
-  { filters, stage }: Convolution,
+  { shape, filters, stage }: Convolution,
   { segments }: Lines,
 ): readonly Channel[] | null {
-  const forms = twoMultiplies(stage, facts.accumulator(view), lowShift);
-  if (forms === null) return null;
+  const bounds = facts.accumulator(view);
+  const forms = twoMultiplies(stage, bounds, lowShift) ?? twoMultiplies(stage, bounds);
+  // The kernel has no third multiplication.
+  if (forms === null || forms.some(({ lower }) => lower !== 0)) return null;
   const biases = biasesFor(view, filters, true);
   const weights = weightsOf(view);
   const zeroPoint = inputZeroPoint(view);
   const input = facts.range(inputOf(view, 0));
   const proved: Channel[] = [];
   for (const [c, form] of forms.entries()) {
-    const low = Math.min(input.min[c] as number, zeroPoint);
-    const high = Math.max(input.max[c] as number, zeroPoint);
+    const from = Math.floor(c / siblingsOf(shape));
+    const low = Math.min(input.min[from] as number, zeroPoint);
+    const high = Math.max(input.max[from] as number, zeroPoint);
     const runOf = (taps: Segment['taps']) =>
       taps.map((tap) => (tap === null ? 0 : (weights[filters.position(c, tap)] as number)));
     const fits = (taps: Segment['taps']) => isExact(runOf(taps), low, high);
@@ -121,6 +134,11 @@ function channelsOf(
     proved.push({ form, base: (biases[c] as number) - form.base, ...order });
   }
   return proved;
+}
+
+/** Output channels of an input channel. */
+function siblingsOf({ inC, outC }: WindowShape): number {
+  return outC / inC;
 }
 
 /** Of three segments all may be whole; or all but one, and that one must come first. */
@@ -156,105 +174,130 @@ export function isExact(weights: readonly number[], low: number, high: number): 
   return least >= -32767 && greatest <= 32767;
 }
 
-function scratchBytes({ lines }: Work): number {
-  return planeOffset(lines.segments.length) + 4 * lines.planeWords;
+function scratchBytes({ phases }: Work): number {
+  const bytes = phases.map((lines) => planeOffset(lines.segments.length) + 4 * lines.planeWords);
+  return Math.max(...bytes);
 }
 
 function planeOffset(segments: number): number {
   return headerBytes + 16 * segments + 4;
 }
 
-function callOf(
-  view: NodeView<AccumulationAttrs>,
-  { convolution, lines, channels: proved }: Work,
-): KernelCall {
-  const { shape, filters } = convolution;
-  const { inner, outer, words, inside, segments } = lines;
-  const zeroPoint = inputZeroPoint(view);
-  const { channels } = filters;
-  const weights = weightsOf(view);
-  const lifted = proved.some(({ form }) => form.lift !== null);
-  const stage = proved.flatMap(({ form, base, runs, first }) => {
-    const { top, high, low, offset, lowest, highest } = form;
+function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly KernelCall[] {
+  const lifted = work.channels.some(isLifted);
+  const weights = weightsTable(view, work);
+  const stage = stageTable(work.channels, lifted);
+  return work.phases.map((lines) => {
+    const { inner, segments } = lines;
+    const orders = segments.length === rotations ? [0, 1, 2] : [0];
+    const steps = orders.flatMap((first) => stepsOf(rotated(segments, first), inner));
+    const siblings = siblingsOf(work.convolution.shape);
+    const chunked = siblings > 1 || lines.chunk < lines.words;
+    return {
+      inputs: [0],
+      outputs: [0],
+      outputBytes: inner.outFirst,
+      flags: { by_2: inner.stride === 2, lifted, chunked },
+      numbers: {
+        ...numbersOf(work.convolution.shape, lines, inputZeroPoint(view)),
+        ...(chunked ? { siblings, chunk: lines.chunk } : {}),
+      },
+      tables: { weights, stage, steps: { data: Int32Array.from(steps), role: 'table' } },
+    };
+  });
+}
+
+/** Whether its form needs more than a shift by `lowShift` and one by 24. */
+function isLifted({ form }: Channel): boolean {
+  return form.lift !== null || form.shift !== lowShift;
+}
+
+function stageTable(channels: readonly Channel[], lifted: boolean): Table {
+  const words = channels.flatMap(({ form, base, runs, first }) => {
+    const { top, high, low, offset, lowest, highest, lift, zeroPoint } = form;
     const bytes = [['whole', 'first-split', 'split'].indexOf(runs), lowest, highest, first];
     const word = bytes.reduce((sum, byte, i) => sum | ((byte & 255) << (8 * i)), 0);
-    const words = [word, top, (offset + Math.imul(base, high)) | 0, low, high, base];
-    if (!lifted) return words;
-    const { lift, zeroPoint: added } = form;
-    return [...words, ...(lift === null ? [0, 24] : [2 ** lift, 23 | (added << 8)])];
+    const common = [word, top, (offset + Math.imul(base, high)) | 0, low, high, base];
+    if (!lifted) return common;
+    const shifts = (lift === null ? 24 : 23) | (form.shift << 8);
+    return [
+      ...common,
+      lift === null ? 0 : 2 ** lift,
+      shifts | ((lift === null ? 0 : zeroPoint) << 16),
+    ];
   });
-  const orders = segments.length === rotations ? [0, 1, 2] : [0];
-  const steps = orders.flatMap((first) => stepsOf(rotated(segments, first), inner));
+  return { data: Int32Array.from(words), role: 'table' };
+}
+
+function weightsTable(view: NodeView<object>, { convolution, phases, channels }: Work): Table {
+  const weights = weightsOf(view);
+  const { position } = convolution.filters;
+  const { segments } = phases[0] as Lines;
+  const bytes = channels.flatMap(({ first }, c) =>
+    rotated(segments, first).flatMap(({ taps }) =>
+      taps.map((tap) => (tap === null ? 0 : (weights[position(c, tap)] as number))),
+    ),
+  );
+  return { data: Int8Array.from(bytes), role: 'weights' };
+}
+
+function numbersOf(shape: WindowShape, lines: Lines, zeroPoint: number) {
+  const { inner, outer, words, inside, segments } = lines;
   return {
-    inputs: [0],
-    outputs: [0],
-    flags: { by_2: inner.stride === 2, lifted },
-    numbers: {
-      batches: shape.batches,
-      channels,
-      padding: (zeroPoint + (zeroPoint << 16)) | 0,
-      plane: planeOffset(segments.length),
-      segments: segments.length,
-      pitch: lines.pitch,
-      start: -inner.pad * inner.inStep,
-      in_step: inner.inStep,
-      lane_in: lines.lane * inner.stride * inner.inStep,
-      words_before: inside.before,
-      words_upper: inside.upper,
-      words_both: inside.both,
-      words_lower: inside.lower,
-      words_after: inside.after,
-      lines_in: outer.extent,
-      lines_out: outer.outputs,
-      lines_pad: outer.pad,
-      lines_stride: outer.stride,
-      lines_taps: dilated(outer.taps, outer.dilation),
-      band: lines.band,
-      in_line: outer.inStep,
-      out_line: outer.outStep,
-      in_image: shape.inH * shape.inW * shape.inC,
-      out_image: shape.outH * shape.outW * shape.outC,
-      words,
-      out_step: inner.outStep,
-      lane_out: lines.lane * inner.outStep,
-    },
-    tables: {
-      weights: {
-        data: Int8Array.from(
-          proved.flatMap(({ first }, c) =>
-            rotated(segments, first).flatMap(({ taps }) =>
-              taps.map((tap) => (tap === null ? 0 : (weights[filters.position(c, tap)] as number))),
-            ),
-          ),
-        ),
-        role: 'weights',
-      },
-      stage: { data: Int32Array.from(stage), role: 'table' },
-      steps: { data: Int32Array.from(steps), role: 'table' },
-    },
+    batches: shape.batches,
+    channels: shape.inC,
+    padding: (zeroPoint + (zeroPoint << 16)) | 0,
+    plane: planeOffset(segments.length),
+    segments: segments.length,
+    pitch: lines.pitch,
+    start: inner.inFirst - inner.pad * inner.inStep,
+    in_step: inner.inStep,
+    lane_in: lines.lane * inner.stride * inner.inStep,
+    words_before: inside.before,
+    words_upper: inside.upper,
+    words_both: inside.both,
+    words_lower: inside.lower,
+    words_after: inside.after,
+    lines_in: outer.extent,
+    lines_out: outer.outputs,
+    lines_pad: outer.pad,
+    lines_stride: outer.stride,
+    lines_taps: dilated(outer.taps, outer.dilation),
+    band: lines.band,
+    in_line: outer.inStep,
+    out_line: outer.outStep,
+    in_image: shape.inH * shape.inW * shape.inC,
+    out_image: shape.outH * shape.outW * shape.outC,
+    words,
+    out_step: inner.outStep,
+    lane_out: lines.lane * inner.outStep,
   };
 }
 
 /** What the assembly takes is counted, its instructions have known cycles; C is around it. */
-function termsOf({
-  convolution: { shape },
-  lines,
-  channels: proved,
-}: Work): Readonly<Record<string, WorkTerm>> {
-  const { inner, outer, words, pitch, segments } = lines;
-  const bands = Math.ceil(outer.outputs / lines.band);
-  const segment = 18 + 2 * inner.stride;
-  const pairCycles: Record<Runs, number> = {
-    whole: 3 * segment + 43,
-    'first-split': 3 * segment + 49,
-    split: (segment + 23) * segments.length + 21,
-  };
-  const gathering = outer.extent * (62 + 9.4 * pitch);
-  const cycles = proved.map(
-    ({ runs }) => gathering + outer.outputs * (55 + (words / 2) * pairCycles[runs] + 27.5 * words),
-  );
+function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
+  const { batches, inC, outC } = work.convolution.shape;
+  let [code, bands, calls] = [0, 0, 0];
+  for (const lines of work.phases) {
+    const { inner, outer, words, pitch, segments } = lines;
+    const segment = 18 + 2 * inner.stride;
+    const pairCycles: Record<Runs, number> = {
+      whole: 3 * segment + 43,
+      'first-split': 3 * segment + 49,
+      split: (segment + 23) * segments.length + 21,
+    };
+    code += inC * outer.extent * (62 + 9.4 * pitch);
+    for (const { runs } of work.channels) {
+      code += outer.outputs * (55 + (words / 2) * pairCycles[runs] + 27.5 * words);
+    }
+    const perChannel = batches * Math.ceil(outer.outputs / lines.band);
+    bands += perChannel * inC;
+    calls += perChannel * (outC * Math.ceil(words / lines.chunk) - inC);
+  }
   return {
-    code: { count: Math.round(shape.batches * cycles.reduce((sum, n) => sum + n, 0)), cycles: 1 },
-    bands: { count: shape.batches * bands * proved.length, cycles: 350 },
+    code: { count: Math.round(batches * code), cycles: 1 },
+    bands: { count: bands, cycles: 350 },
+    // Those besides one a band.
+    ...(calls > 0 ? { calls: { count: calls, cycles: 200 } } : {}),
   };
 }

@@ -6,7 +6,7 @@
  * both. Windows are cut into segments of three taps along the line.
  */
 import type { Overlap } from '../../ir/op.js';
-import type { WindowShape } from '../overlap.js';
+import { type Access, leadOf, type WindowShape } from '../overlap.js';
 import { dilated } from '../window.js';
 
 /** One of the image's two axes. */
@@ -21,6 +21,9 @@ export interface Axis {
   /** Bytes from one pixel to the next, in and out. */
   readonly inStep: number;
   readonly outStep: number;
+  /** Where the first pixel lies, in and out: bytes. */
+  readonly inFirst: number;
+  readonly outFirst: number;
 }
 
 /** Three neighbouring taps along a line. */
@@ -47,6 +50,8 @@ export interface Lines {
   /** Outputs from one lane to the other, and words of a line that are stored. */
   readonly lane: number;
   readonly words: number;
+  /** Words at once. */
+  readonly chunk: number;
   /** How many words of x in a line have which of their two pixels inside the image, in order. */
   readonly inside: Inside;
   /** Words of x in a line, and in all lines of a band. */
@@ -76,6 +81,8 @@ function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis]
       pad: shape.padTop,
       inStep: inW * inC,
       outStep: outW * outC,
+      inFirst: 0,
+      outFirst: 0,
     },
     {
       extent: inW,
@@ -86,23 +93,59 @@ function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis]
       pad: shape.padLeft,
       inStep: inC,
       outStep: outC,
+      inFirst: 0,
+      outFirst: 0,
     },
   ];
 }
 
-/** The cheaper of rows and columns as lines; null where neither's length and stride will do. */
-export function linesOf(shape: WindowShape): Lines | null {
+/**
+ * The cheapest of rows and columns as lines, each as it is or, where taps are apart, cut into phases:
+ * one after the other computes its outputs. Null where neither's stride and padding will do.
+ */
+export function linesOf(shape: WindowShape): readonly Lines[] | null {
   const [vertical, horizontal] = axesOf(shape);
-  const ways = [cut(vertical, horizontal, true), cut(horizontal, vertical, false)]
+  const ways = [
+    ...[[horizontal], phasesOf(horizontal)].map((axes) => cutAll(vertical, axes, true)),
+    ...[[vertical], phasesOf(vertical)].map((axes) => cutAll(horizontal, axes, false)),
+  ]
     .filter((lines) => lines !== null)
-    .sort((a, b) => cycles(a) - cycles(b));
+    .sort((a, b) => cyclesOf(a) - cyclesOf(b));
   return ways[0] ?? null;
+}
+
+/**
+ * Outputs `dilation` apart read pixels `dilation` apart: each of these phases is a line whose taps
+ * are neighbours. None where that does not hold.
+ */
+function phasesOf(axis: Axis): readonly Axis[] {
+  const { extent, outputs, stride, dilation, pad, inStep, outStep } = axis;
+  if (dilation === 1 || stride !== 1) return [];
+  return Array.from({ length: Math.min(dilation, outputs) }, (_, first) => {
+    const pixel = (((first - pad) % dilation) + dilation) % dilation;
+    return {
+      ...axis,
+      extent: Math.ceil((extent - pixel) / dilation),
+      outputs: Math.ceil((outputs - first) / dilation),
+      dilation: 1,
+      pad: (pixel - (first - pad)) / dilation,
+      inStep: inStep * dilation,
+      outStep: outStep * dilation,
+      inFirst: pixel * inStep,
+      outFirst: first * outStep,
+    };
+  });
+}
+
+function cutAll(outer: Axis, inner: readonly Axis[], isByRow: boolean): readonly Lines[] | null {
+  const lines = inner.map((axis) => cut(outer, axis, isByRow)).filter((cut) => cut !== null);
+  return lines.length > 0 && lines.length === inner.length ? lines : null;
 }
 
 /** `isByRow`: the inner axis is the horizontal one, weights lie row after row. */
 function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
   const words = Math.ceil(inner.outputs / 2);
-  if (inner.stride > 2 || words > maxWords) return null;
+  if (inner.stride > 2) return null;
   const span = dilated(inner.taps, inner.dilation);
   const pitch = (words - 1) * inner.stride + span;
   const inside = insideOf(inner, pitch, inner.outputs - words);
@@ -138,12 +181,19 @@ function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
     outer,
     lane: inner.outputs - words,
     words,
+    chunk: chunkOf(words),
     inside,
     pitch,
     planeWords: wordsOf(band),
     band,
     segments,
   };
+}
+
+/** Chunks of one size but the last; they begin with a pair. */
+function chunkOf(words: number): number {
+  if (words <= maxWords) return words;
+  return 2 * Math.ceil(words / Math.ceil(words / maxWords) / 2);
 }
 
 /** Null where words without any pixel lie between others: padding larger than the image. */
@@ -161,12 +211,15 @@ function insideOf({ pad, extent, stride }: Axis, words: number, lane: number): I
   return isSolid ? { before, upper, both, lower, after } : null;
 }
 
-/** Estimate for one channel. */
-function cycles(lines: Lines): number {
-  const { outer, words, pitch, band, segments } = lines;
-  const bands = Math.ceil(outer.outputs / band);
-  const gathered = outer.extent * pitch * 9 + bands * 200;
-  return gathered + outer.outputs * (60 + words * 29 + Math.ceil(words / 2) * segments.length * 34);
+/** Estimate for one channel with one output channel. */
+function cyclesOf(all: readonly Lines[]): number {
+  const cycles = all.map(({ outer, words, pitch, band, segments }) => {
+    const bands = Math.ceil(outer.outputs / band);
+    const gathered = outer.extent * pitch * 9 + bands * 200;
+    const pairs = Math.ceil(words / 2);
+    return gathered + outer.outputs * (60 + words * 29 + pairs * segments.length * 34);
+  });
+  return cycles.reduce((sum, n) => sum + n, 0) + 300 * all.length;
 }
 
 /**
@@ -180,32 +233,68 @@ export function stepsOf(order: readonly Segment[], inner: Axis): readonly number
   return [start, ...steps];
 }
 
-/**
- * The output may lie on the input, channel on channel, if no band overwrites a pixel that a later
- * one packs: each channel is read and written by itself.
- */
-export function overlapOf(shape: WindowShape, lines: Lines): readonly Overlap[] {
-  const { inner, outer, band } = lines;
-  const [inImage, outImage] = [shape.inH * shape.inW, shape.outH * shape.outW];
-  const written = new Uint8Array(Math.max(inImage, outImage) * shape.batches);
-  for (let batch = 0; batch < shape.batches; batch += 1) {
-    let next = 0;
-    for (let first = 0; first < outer.outputs; first += band) {
-      const last = Math.min(first + band, outer.outputs) - 1;
-      const end = last * outer.stride - outer.pad + dilated(outer.taps, outer.dilation);
-      for (; next < Math.min(end, outer.extent); next += 1) {
-        for (let i = 0; i < inner.extent; i += 1) {
-          const pixel = (next * outer.inStep + i * inner.inStep) / shape.inC;
-          if (written[batch * inImage + pixel] === 1) return [];
-        }
-      }
-      for (let line = first; line <= last; line += 1) {
-        for (let i = 0; i < inner.outputs; i += 1) {
-          const pixel = (line * outer.outStep + i * inner.outStep) / shape.outC;
-          written[batch * outImage + pixel] = 1;
-        }
+/** The pixels of an image that a band of lines reads first, and those of the output it computes. */
+interface Band {
+  readonly batch: number;
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+}
+
+/** The bands of one channel in order. */
+function* bandsOf(shape: WindowShape, all: readonly Lines[]): Generator<Band> {
+  for (const { inner, outer, band } of all) {
+    const across = Array.from({ length: inner.extent }, (_, i) => i).filter((i) => i >= -inner.pad);
+    for (let batch = 0; batch < shape.batches; batch += 1) {
+      let next = 0;
+      for (let first = 0; first < outer.outputs; first += band) {
+        const last = Math.min(first + band, outer.outputs) - 1;
+        const end = last * outer.stride - outer.pad + dilated(outer.taps, outer.dilation);
+        const from = Math.max(next, first * outer.stride - outer.pad);
+        next = Math.max(next, Math.min(end, outer.extent));
+        const reads = span(from, next).flatMap((line) =>
+          across.map((i) => (inner.inFirst + line * outer.inStep + i * inner.inStep) / shape.inC),
+        );
+        const writes = span(first, last + 1).flatMap((line) =>
+          span(0, inner.outputs).map(
+            (i) => (inner.outFirst + line * outer.outStep + i * inner.outStep) / shape.outC,
+          ),
+        );
+        yield { batch, reads, writes };
       }
     }
+  }
+}
+
+function span(from: number, end: number): readonly number[] {
+  return Array.from({ length: Math.max(0, end - from) }, (_, i) => from + i);
+}
+
+/**
+ * With one output channel for each input channel the output may lie on the input, channel on channel,
+ * if no band overwrites a pixel that a later one packs: each channel is read and written by itself.
+ */
+export function overlapOf(shape: WindowShape, all: readonly Lines[]): readonly Overlap[] {
+  const { inC, outC, batches } = shape;
+  const [inImage, outImage] = [shape.inH * shape.inW, shape.outH * shape.outW];
+  const bands = [...bandsOf(shape, all)];
+  if (inC !== outC) {
+    const siblings = outC / inC;
+    const accesses = span(0, inC).flatMap((c) =>
+      bands.map(({ batch, reads, writes }): Access => {
+        const first = reads.reduce((least, pixel) => Math.min(least, pixel), Infinity);
+        const last = writes.reduce((most, pixel) => Math.max(most, pixel), 0);
+        return {
+          reads: (batch * inImage + first) * inC + c,
+          end: (batch * outImage + last) * outC + (c + 1) * siblings,
+        };
+      }),
+    );
+    return [{ input: 0, lead: leadOf(accesses, batches * inImage * inC), exact: false }];
+  }
+  const written = new Uint8Array(Math.max(inImage, outImage) * batches);
+  for (const { batch, reads, writes } of bands) {
+    if (reads.some((pixel) => written[batch * inImage + pixel] === 1)) return [];
+    for (const pixel of writes) written[batch * outImage + pixel] = 1;
   }
   return [{ input: 0, lead: 0, exact: true }];
 }

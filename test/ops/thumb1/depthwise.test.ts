@@ -28,6 +28,8 @@ interface Layer {
   readonly outputZero?: number;
   /** Weights from −weight to weight. */
   readonly weight?: number;
+  readonly multiplier?: number;
+  readonly outputScale?: number;
 }
 
 const layers: readonly Layer[] = [
@@ -87,10 +89,54 @@ const layers: readonly Layer[] = [
     window: { ...unit, strideH: 3, ...padsOf(0, 0, 1, 1) },
   },
   {
-    edge: 'rows too long for the stack: columns are lines',
-    input: [1, 2, 200, 1],
+    edge: 'rows too long for the stack: in three chunks, the last one odd',
+    input: [1, 2, 413, 2],
     filter: [2, 3],
     window: { ...unit, ...padsOf(0, 1, 1, 1) },
+  },
+  {
+    edge: 'the same, stride 2, all runs cut',
+    input: [1, 1, 413, 1],
+    filter: [1, 4],
+    window: { ...unit, strideW: 2, ...padsOf(0, 0, 1, 1) },
+  },
+  {
+    edge: 'two channels for each',
+    input: [1, 7, 6, 3],
+    filter: [3, 3],
+    window: { ...unit, ...padsOf(1, 1, 1, 1) },
+    multiplier: 2,
+  },
+  {
+    edge: 'three channels for each, batches, bands of rows, stride 2, both sides of zero',
+    input: [2, 48, 48, 1],
+    filter: [3, 3],
+    window: { ...unit, strideH: 2, strideW: 2, ...padsOf(0, 1, 0, 1) },
+    activation: 'none',
+    outputZero: 3,
+    multiplier: 3,
+  },
+  {
+    edge: 'phases of a dilated line, the last one shorter',
+    input: [1, 1, 29, 2],
+    filter: [1, 5],
+    window: { ...unit, dilationW: 3, ...padsOf(0, 0, 6, 6) },
+  },
+  {
+    edge: 'phases that read pixels of others: columns, padding 1',
+    input: [2, 23, 1, 2],
+    filter: [5, 1],
+    window: { ...unit, dilationH: 2, ...padsOf(1, 2, 0, 0) },
+    multiplier: 2,
+  },
+  {
+    edge: 'accumulators of more than 18 bits',
+    input: [1, 8, 8, 8],
+    filter: [7, 7],
+    window: { ...unit, ...padsOf(3, 3, 3, 3) },
+    activation: 'none',
+    outputZero: 0,
+    outputScale: 2,
   },
   {
     edge: 'outputs on both sides of zero',
@@ -119,8 +165,8 @@ const layers: readonly Layer[] = [
 
 function layerOf(row: Layer, seed: number): Module {
   const { input, filter, window, zeroPoint = -128, activation = 'relu' } = row;
-  const { weight = 127, outputZero = -128 } = row;
-  const [, , , channels] = input;
+  const { weight = 127, outputZero = -128, multiplier = 1, outputScale = 0.09 } = row;
+  const channels = input[3] * multiplier;
   const random = new Random(seed);
   const b = new GraphBuilder();
   const x = b.input(input, perTensorQuant(0.05, zeroPoint));
@@ -131,17 +177,18 @@ function layerOf(row: Layer, seed: number): Module {
     perChannelQuant(scales, 3),
   );
   const bias = b.constant(random.int32(channels, -3000, 3000));
-  const attrs = { depthMultiplier: 1, activation, rounding: 'double', ...window };
-  const quant = perTensorQuant(0.09, outputZero);
+  const attrs = { depthMultiplier: multiplier, activation, rounding: 'double', ...window };
+  const quant = perTensorQuant(outputScale, outputZero);
   return b.module([b.node('depthwise_conv2d', [x, weights, bias], attrs, { quant })]);
 }
 
-/** Any window, type of activation, zero points. */
+/** Any window, number of channels for each, type of activation, zero points. */
 function randomLayer(seed: number): Module {
   const random = new Random(seed);
   const { input, output, attrs } = randomAccumulation(random);
-  const channels = random.integer(1, 6);
-  const shape = [random.integer(1, 2), random.integer(1, 12), random.integer(1, 12), channels];
+  const [inputs, multiplier] = [random.integer(1, 4), random.pick([1, 1, 2, 3])];
+  const channels = inputs * multiplier;
+  const shape = [random.integer(1, 2), random.integer(1, 12), random.integer(1, 12), inputs];
   const { kernelH, kernelW, attrs: window } = randomWindow(random, shape);
   const b = new GraphBuilder();
   const x = b.input(shape, input);
@@ -155,7 +202,7 @@ function randomLayer(seed: number): Module {
     ),
   );
   const bias = b.constant(random.int32(channels, -30000, 30000));
-  const all = { ...window, ...attrs, depthMultiplier: 1 };
+  const all = { ...window, ...attrs, depthMultiplier: multiplier };
   return b.module([b.node('depthwise_conv2d', [x, weights, bias], all, { quant: output })]);
 }
 

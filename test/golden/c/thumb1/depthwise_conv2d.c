@@ -91,6 +91,7 @@ struct depthwise_lines {
     int32_t lowest, top, offset, out_step, out_bytes, low, high, base, lane, highest;
     int32_t odd; /* The number of words. */
     int32_t lift, shift, zero_point; /* For outputs on both sides of zero. */
+    int32_t low_shift;
     int32_t taps[]; /* Of each segment three weights and the way to it; then the way back to taps. */
 };
 
@@ -102,7 +103,8 @@ struct depthwise_lines {
  *
  * Lanes wait on the stack, then go to the output in the opposite order, for which `out` is the place
  * of a line's last word. With a = lane + base, an output is the highest byte of
- * lane * high + (a * low >> 14) + offset; or `lowest` if a < 0, `highest` if a > top. */
+ * lane * high + (a * low >> low_shift) + offset; or `lowest` if a < 0, `highest` if a > top. The
+ * functions that are not `lifted` know no low_shift but 14. */
 #if defined(__ARM_ARCH_6M__)
 /* Products of the words a and b: with two weights in r4 and r1, with the third in r6 and r3. */
 #define SEGMENT_BY_1                                                                               \
@@ -135,24 +137,33 @@ struct depthwise_lines {
     segment "adds r4, r6\n adds r1, r3\n" LAST_RUN("r4", "r5", "r6", "r8", "r9")                   \
     LAST_RUN("r1", "r2", "r3", "r10", "r11") "push {r1, r2, r4, r5}\n subs r7, #48\n cmp r0, lr\n"
 /* A lane to its output, r3 being free. */
-#define SUM(lane, n)                                                                               \
-    "adds r3, " lane ", r6\n bmi 6" n "f\n cmp r3, r9\n bhi 7" n "f\n"                             \
-    "muls " lane ", r5\n muls r3, r4\n lsrs r3, #14\n adds " lane ", r3\n add " lane ", r10\n"
+#define SUM(lane, n, low_shift)                                                                    \
+    "adds r3, " lane ", r6\n bmi 6" n "f\n cmp r3, r9\n bhi 7" n "f\n muls " lane ", r5\n"          \
+    "muls r3, r4\n lsrs r3, " low_shift "\n adds " lane ", r3\n add " lane ", r10\n"
 #define FIELD(to, offset) "mov r3, lr\n ldr " to ", [r3, #" offset "]\n"
-#define OUTPUT(lane, n) SUM(lane, n) "lsrs " lane ", #24\n 5" n ":\n"
+#define OUTPUT(lane, n) SUM(lane, n, "#14") "lsrs " lane ", #24\n 5" n ":\n"
 #define OUT_OF_RANGE(lane, n)                                                                      \
     "6" n ": mov " lane ", r8\n b 5" n "b\n 7" n ":" FIELD(lane, "48") "b 5" n "b\n"
-#define LIFTED_OUTPUT(lane, n)                                                                     \
-    SUM(lane, n) "cmp " lane ", #0\n bge 8" n "f\n add " lane ", r8\n 8" n ":"                     \
-    FIELD("r3", "60") "lsrs " lane ", r3\n" FIELD("r3", "64") "adds " lane ", r3\n 5" n ":\n"
-#define LIFTED_OUT_OF_RANGE(lane, n)                                                               \
-    "6" n ":" FIELD(lane, "12") "b 5" n "b\n 7" n ":" FIELD(lane, "48") "b 5" n "b\n"
-#define OUTPUTS(output, lower, upper)                                                              \
-    "pop {r1, r2}\n" output("r1", lower) "strb r1, [r0]\n"                                         \
-    output("r2", upper) "strb r2, [r0, r7]\n add r0, r11\n"
+#define OUTPUTS(lower, upper)                                                                      \
+    "pop {r1, r2}\n" OUTPUT("r1", lower) "strb r1, [r0]\n"                                         \
+    OUTPUT("r2", upper) "strb r2, [r0, r7]\n add r0, r11\n"
+#define OUT_OF_RANGES                                                                              \
+    OUT_OF_RANGE("r1", "1") OUT_OF_RANGE("r2", "2") OUT_OF_RANGE("r1", "3") OUT_OF_RANGE("r2", "4")
+/* Those on both sides of zero are all in r1: r2 is low_shift, r8 the lift. */
+#define LIFTED_FIELDS "mov r1, lr\n ldr r2, [r1, #68]\n ldr r1, [r1, #56]\n"
+#define LIFTED_OUTPUT(n)                                                                           \
+    "pop {r1}\n" SUM("r1", n, "r2") "cmp r1, #0\n bge 8" n "f\n add r1, r8\n 8" n ":"              \
+    FIELD("r3", "60") "lsrs r1, r3\n" FIELD("r3", "64") "adds r1, r3\n 5" n ":\n"
+#define LIFTED_OUTPUTS(lower, upper)                                                               \
+    LIFTED_OUTPUT(lower) "strb r1, [r0]\n" LIFTED_OUTPUT(upper) "strb r1, [r0, r7]\n add r0, r11\n"
+#define LIFTED_OUT_OF_RANGE(n)                                                                     \
+    "6" n ":" FIELD("r1", "12") "b 5" n "b\n 7" n ":" FIELD("r1", "48") "b 5" n "b\n"
+#define LIFTED_OUT_OF_RANGES                                                                       \
+    LIFTED_OUT_OF_RANGE("1") LIFTED_OUT_OF_RANGE("2") LIFTED_OUT_OF_RANGE("3")                     \
+    LIFTED_OUT_OF_RANGE("4")
 
 /* r0 is the structure, r1 x, r2 the output, r3 the number of lines. */
-#define DEPTHWISE_LINES(segment, rest, r8_field, output, out_of_range)                             \
+#define DEPTHWISE_LINES(segment, rest, fields, outputs, out_of_ranges)                             \
     ".syntax unified\n push {r4-r7, lr}\n"                                                         \
     "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r0, r4-r7}\n"                     \
     "str r1, [r0]\n str r2, [r0, #20]\n"                                                           \
@@ -160,12 +171,12 @@ struct depthwise_lines {
     "str r2, [r0, #28]\n"                                                                          \
     /* A line: r0 is x, lr its end, r7 the taps. */                                                \
     "1: ldr r7, [sp]\n mov r6, r7\n ldm r7!, {r0-r4}\n adds r4, r0\n str r4, [r6]\n"               \
-    "adds r1, r0\n mov lr, r1\n adds r7, #68\n cmp r2, #2\n bne 10f\n b 20f\n"                     \
+    "adds r1, r0\n mov lr, r1\n adds r7, #72\n cmp r2, #2\n bne 10f\n b 20f\n"                     \
     "10: movs r1, #128\n lsls r1, #8\n mov r12, r1\n"                                              \
     "cmp r0, lr\n beq 13f\n cmp r2, #0\n beq 11f\n b 12f\n"                                        \
     "11:" segment "adds r4, r6\n adds r1, r3\n"                                                    \
     FIRST_RUN("r4", "r8", "r9") FIRST_RUN("r1", "r10", "r11") OTHER_SEGMENTS(segment) "bne 11b\n"  \
-    "13: subs r7, #16\n ldr r1, [r7]\n adds r7, #16\n cmp r1, #0\n bne 14f\n b 30f\n"              \
+    "13: subs r7, #20\n ldr r1, [r7]\n adds r7, #20\n cmp r1, #0\n bne 14f\n b 30f\n"              \
     "14:" SINGLE_SEGMENT(rest) FIRST_RUN("r4", "r8", "r9") NEXT_RUN("r6", "r8", "r9")              \
     SINGLE_SEGMENT(rest) "adds r4, r6\n" NEXT_RUN("r4", "r8", "r9")                                \
     SINGLE_SEGMENT(rest) "adds r4, r6\n" LAST_RUN("r4", "r5", "r6", "r8", "r9")                    \
@@ -179,16 +190,16 @@ struct depthwise_lines {
     SPLIT_RUN("r6", "r8", "r9") SPLIT_RUN("r3", "r10", "r11") "cmp r7, r12\n bne 22b\n"            \
     "mov r1, r10\n mov r2, r11\n mov r4, r8\n mov r5, r9\n push {r1, r2, r4, r5}\n"                \
     "ldm r7!, {r3}\n add r7, r3\n cmp r0, lr\n bne 21b\n"                                          \
-    "subs r7, #16\n ldr r1, [r7]\n adds r7, #16\n lsls r1, r1, #3\n add sp, r1\n"                  \
+    "subs r7, #20\n ldr r1, [r7]\n adds r7, #20\n lsls r1, r1, #3\n add sp, r1\n"                  \
     /* Its outputs: r0 goes from the last to r12, r7 is the way to the other lane. */              \
-    "30: subs r7, #68\n mov lr, r7\n ldr r0, [r7]\n"                                               \
+    "30: subs r7, #72\n mov lr, r7\n ldr r0, [r7]\n"                                               \
     "adds r7, #12\n ldm r7!, {r1-r5}\n mov r9, r2\n mov r10, r3\n mov r11, r4\n"                   \
-    "adds r5, r0\n mov r12, r5\n ldm r7, {r4-r7}\n" r8_field "mov r8, r1\n"                        \
+    "adds r5, r0\n mov r12, r5\n ldm r7, {r4-r7}\n" fields "mov r8, r1\n"                          \
     "mov r1, lr\n ldr r1, [r1, #52]\n lsrs r1, r1, #1\n bcs 33f\n"                                 \
-    "31:" OUTPUTS(output, "1", "2") "33:" OUTPUTS(output, "3", "4") "cmp r0, r12\n bne 31b\n"      \
+    "31:" outputs("1", "2") "33:" outputs("3", "4") "cmp r0, r12\n bne 31b\n"                      \
     "mov r7, lr\n ldm r7!, {r1, r2, r3}\n adds r0, r2\n cmp r0, r3\n beq 32f\n"                    \
     "subs r7, #12\n str r0, [r7]\n b 1b\n"                                                         \
-    out_of_range("r1", "1") out_of_range("r2", "2") out_of_range("r1", "3") out_of_range("r2", "4")\
+    out_of_ranges                                                                                  \
     "32: pop {r0, r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
 #endif
 
@@ -213,7 +224,7 @@ static inline int8_t output_of(int32_t lane, const struct depthwise_lines *lines
     const uint32_t a = (uint32_t)lane + (uint32_t)lines->base;
     if (a > (uint32_t)lines->top)
         return (int8_t)((int32_t)a < 0 ? lines->lowest : lines->highest);
-    const uint32_t fraction = a * (uint32_t)lines->low >> 14;
+    const uint32_t fraction = a * (uint32_t)lines->low >> lines->low_shift;
     const uint32_t product = (uint32_t)lane * (uint32_t)lines->high + fraction;
     const uint32_t sum = product + (uint32_t)lines->offset;
     const uint32_t lifted = sum + (sum >> 31) * (uint32_t)lines->lift;
@@ -260,7 +271,7 @@ depthwise_lines(__attribute__((unused)) struct depthwise_lines *lines,
                 __attribute__((unused)) const uint32_t *x, __attribute__((unused)) int8_t *out,
                 __attribute__((unused)) int32_t count)
 {
-    __asm__(DEPTHWISE_LINES(SEGMENT_BY_1, "4", "", OUTPUT, OUT_OF_RANGE));
+    __asm__(DEPTHWISE_LINES(SEGMENT_BY_1, "4", "", OUTPUTS, OUT_OF_RANGES));
 }
 #else
 static void depthwise_lines(struct depthwise_lines *lines, const uint32_t *x, int8_t *out,
@@ -269,6 +280,38 @@ static void depthwise_lines(struct depthwise_lines *lines, const uint32_t *x, in
     any_depthwise_lines(lines, x, out, count, 1);
 }
 #endif
+
+/* Puts weights and constants of one output channel into `lines`; `steps` are those of all orders of
+ * segments. Returns the word of x that its first pair begins at. */
+static inline int32_t depthwise_channel(struct depthwise_lines *lines, const int8_t *weights,
+                                        const int32_t *stage, const int32_t *steps,
+                                        int32_t segments, int32_t lifted)
+{
+    lines->runs = (int8_t)stage[0];
+    lines->lowest = (int8_t)(stage[0] >> 8);
+    lines->highest = (int8_t)(stage[0] >> 16);
+    lines->top = stage[1];
+    lines->offset = stage[2];
+    lines->low = stage[3];
+    lines->high = stage[4];
+    lines->base = stage[5];
+    if (lifted) {
+        lines->lift = stage[6];
+        lines->shift = (int8_t)stage[7];
+        lines->low_shift = (int8_t)(stage[7] >> 8);
+        lines->zero_point = stage[7] >> 16;
+    }
+    steps += (stage[0] >> 24) * (segments + 1);
+    const int32_t first = *steps++;
+    for (int32_t *taps = lines->taps; taps != lines->taps + 4 * segments; taps += 4) {
+        taps[0] = weights[0];
+        taps[1] = weights[1];
+        taps[2] = weights[2];
+        taps[3] = *steps++;
+        weights += 3;
+    }
+    return first;
+}
 
 struct depthwise_conv2d_s8_thumb1_args {
     const int8_t *weights;
@@ -284,7 +327,7 @@ static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *sc
                                        const struct depthwise_conv2d_s8_thumb1_args *restrict args)
 {
     struct depthwise_lines *const lines = (struct depthwise_lines *)(void *)scratch;
-    uint32_t *const plane = (uint32_t *)(void *)(scratch + 140);
+    uint32_t *const plane = (uint32_t *)(void *)(scratch + 144);
     const struct gather gather = {
         .step = 3, .lane = 12, .line = 27, .start = -3,
         .padding = 196611, .before = 0, .upper = 1,
@@ -297,40 +340,28 @@ static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *sc
     const int32_t words = 5, pair_bytes = 8;
     const int32_t out_step = 3, out_line = 27;
     const int32_t in_image = args->in_image, out_image = 135;
+    const int32_t stage_words = 6;
     const int8_t *weights = args->weights;
-    const int32_t *stage = args->stage;
+    const int32_t *stage = args->stage, *const steps = model_depthwise_conv2d_0_steps;
 
     lines->segments = 16 * segments;
     lines->next_x = 4 * pitch * lines_stride;
-    lines->to_next_out = out_line + words * out_step;
     lines->out_step = -out_step;
+    lines->to_next_out = out_line + words * out_step;
     lines->out_bytes = -words * out_step;
-    lines->lane = 12;
     lines->odd = words & 1;
+    lines->lane = 12;
     lines->lift = lines->zero_point = 0;
     lines->shift = 24;
+    lines->low_shift = 14;
     lines->taps[4 * segments] = -(16 * segments + 4);
-    for (int32_t c = 0; c < channels; c++, in++, out++) {
-        lines->runs = (int8_t)stage[0];
-        lines->lowest = (int8_t)(stage[0] >> 8);
-        lines->highest = (int8_t)(stage[0] >> 16);
-        lines->top = stage[1];
-        lines->offset = stage[2];
-        lines->low = stage[3];
-        lines->high = stage[4];
-        lines->base = stage[5];
+    for (int32_t c = 0; c < channels; c++, in++) {
+        const uint32_t *const x =
+            plane + depthwise_channel(lines, weights, stage, steps, segments, 0);
         /* An odd last word is computed by itself, or, where all runs are cut, as half of a pair. */
         lines->pairs = pair_bytes * ((words + (lines->runs == 2 ? 1 : 0)) >> 1);
-        const int32_t *steps = model_depthwise_conv2d_0_steps + (stage[0] >> 24) * (segments + 1);
-        stage += 6;
-        const uint32_t *const x = plane + *steps++;
-        for (int32_t *taps = lines->taps; taps != lines->taps + 4 * segments; taps += 4) {
-            taps[0] = weights[0];
-            taps[1] = weights[1];
-            taps[2] = weights[2];
-            taps[3] = *steps++;
-            weights += 3;
-        }
+        weights += 3 * segments;
+        stage += stage_words;
         const int8_t *image = in;
         int8_t *outputs = out + (words - 1) * out_step;
         for (int32_t batch = 1; batch > 0; batch--) {
@@ -361,6 +392,7 @@ static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *sc
             image += in_image;
             outputs += out_image;
         }
+        out++;
     }
 }
 
@@ -379,17 +411,17 @@ static void model_step(int8_t *arena, int32_t step)
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,9,3]  3x3 stride 2x1 pad
      * 1,1,1,1 relu
-     * kernel thumb1/depthwise_conv2d (test; 1215 MAC); scratch 452 B at 0x017c; arena in 0x0000,
+     * kernel thumb1/depthwise_conv2d (test; 1215 MAC); scratch 456 B at 0x017c; arena in 0x0000,
      * out 0x00f4 */
     case 0:
         depthwise_conv2d_s8_thumb1(arena + 0x0000, arena + 0x00f4, arena + 0x017c,
         &model_depthwise_conv2d_0_args);
         break;
     /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,5,9,3]  3x3 pad 1,1,1,1 relu
-     * kernel thumb1/depthwise_conv2d (test; 1215 MAC); scratch 340 B at 0x03c8; arena in 0x00f4,
-     * out 0x0340 */
+     * kernel thumb1/depthwise_conv2d (test; 1215 MAC); scratch 344 B at 0x03cc; arena in 0x00f4,
+     * out 0x0344 */
     case 1:
-        depthwise_conv2d_s8_thumb1(arena + 0x00f4, arena + 0x0340, arena + 0x03c8,
+        depthwise_conv2d_s8_thumb1(arena + 0x00f4, arena + 0x0344, arena + 0x03cc,
         &model_depthwise_conv2d_1_args);
         break;
     default:
