@@ -1,6 +1,6 @@
 /** Imports run one way (docs/architecture.md, 'One direction'). A layer may import those before it. */
 const layers = [
-  ['errors'],
+  ['errors', 'printable'],
   ['ir'],
   ['ops'],
   ['import', 'write', 'passes', 'analysis'],

@@ -99,11 +99,10 @@ export async function measure(request: {
   const { manifest, module, target, port, image, xip, vectors, timeoutMs, observe } = request;
   const device = await openDevice(port, target, image, { xip });
   try {
-    const session = await openSession(
-      device,
-      manifest,
-      timeoutMs === undefined ? {} : { runTimeoutMs: timeoutMs },
-    );
+    const session = await openSession(device, manifest, {
+      ramBytes: target.ramBytes,
+      ...(timeoutMs === undefined ? {} : { runTimeoutMs: timeoutMs }),
+    });
     const result = await verifyOnDevice(session, manifest, module, vectors, observe);
     const { simulation, xip: simulatedXip = null } = device;
     return { ...result, device: port, simulation, xip: simulatedXip };

@@ -20,6 +20,9 @@ export interface Device {
   close(): Promise<void>;
 }
 
+/** What a board may say before anyone listens; one that floods is not kept. */
+const mostKeptBytes = 64 * 1024;
+
 /**
  * The listeners of a device: what comes before anyone listens is kept, because a board may answer
  * while its session is still being set up.
@@ -28,6 +31,7 @@ export class Listeners {
   private data: ((bytes: Uint8Array) => void) | null = null;
   private lost: ((reason: string) => void) | null = null;
   private kept: Uint8Array[] = [];
+  private keptBytes = 0;
   private reason: string | null = null;
 
   onData(listener: (bytes: Uint8Array) => void): void {
@@ -41,8 +45,11 @@ export class Listeners {
   }
 
   emitData(bytes: Uint8Array): void {
-    if (this.data === null) this.kept.push(bytes);
-    else this.data(bytes);
+    if (this.data !== null) this.data(bytes);
+    else if (this.keptBytes < mostKeptBytes) {
+      this.kept.push(bytes);
+      this.keptBytes += bytes.length;
+    }
   }
 
   /** Only the first reason counts: what follows is its consequence. */

@@ -1,6 +1,7 @@
 /** The frame protocol of docs/protocol.md, the host's side: bytes, no time and no device. */
 import { crc32 } from 'node:zlib';
 import { type CountUnit, countUnits } from '../ir/op.js';
+import { printableLine } from '../printable.js';
 
 export const protocolVersion = 1;
 
@@ -195,8 +196,9 @@ export interface Hello {
   readonly sha256: string;
   readonly clockHz: number;
   readonly unit: CountUnit;
-  /** Largest body that the device takes. */
+  /** Largest body that goes either way: what the device takes, within the protocol's own limit. */
   readonly maxBodyBytes: number;
+  /** One line, fit for a terminal. */
   readonly target: string;
 }
 
@@ -296,19 +298,23 @@ export const requestBody = {
 /** Bytes before the payload of a write. */
 export const writeInputHeaderBytes = 6;
 
-/** Bodies of answers. @throws RangeError when a body is too short or too long */
+/** No network runs on a slower clock; times are counts by the clock. */
+const leastClockHz = 1000;
+
+/** Bodies of answers. @throws RangeError when a body is too short or too long, or cannot be true */
 export const answerBody = {
   hello(body: Uint8Array): Hello {
     const reader = new BodyReader(body);
     const sha256 = Buffer.from(reader.bytes(32)).toString('hex');
     const clockHz = reader.u32();
+    if (clockHz < leastClockHz) throw new RangeError(`a clock of ${clockHz} Hz`);
     const unitCode = reader.u8();
     const unit = countUnits[unitCode];
     if (unit === undefined) throw new RangeError(`unit ${unitCode} of its counts is unknown`);
     const bodyLimit = reader.u16();
     if (bodyLimit < 64) throw new RangeError(`a largest body of ${bodyLimit} bytes is too small`);
-    const target = Buffer.from(reader.bytes()).toString('utf8');
-    return { sha256, clockHz, unit, maxBodyBytes: bodyLimit, target };
+    const target = printableLine(Buffer.from(reader.bytes()).toString('utf8'));
+    return { sha256, clockHz, unit, maxBodyBytes: Math.min(bodyLimit, maxBodyBytes), target };
   },
 
   info(body: Uint8Array): Info {
@@ -349,16 +355,20 @@ export const answerBody = {
 
   memory(body: Uint8Array): DeviceMemory {
     const reader = new BodyReader(body);
-    return reader.end({
-      stackBytes: reader.u32(),
-      stackSizeBytes: reader.u32(),
-      staticRamBytes: reader.u32(),
-    });
+    const stackBytes = reader.u32();
+    const stackSizeBytes = reader.u32();
+    const staticRamBytes = reader.u32();
+    if (stackBytes > stackSizeBytes) {
+      throw new RangeError(`${stackBytes} bytes used of a stack of ${stackSizeBytes}`);
+    }
+    return reader.end({ stackBytes, stackSizeBytes, staticRamBytes });
   },
 
+  /** `text`: one line, fit for a terminal. */
   error(body: Uint8Array): { code: number; text: string } {
     const reader = new BodyReader(body);
-    return { code: reader.u8(), text: Buffer.from(reader.bytes()).toString('utf8') };
+    const code = reader.u8();
+    return { code, text: printableLine(Buffer.from(reader.bytes()).toString('utf8')) };
   },
 };
 

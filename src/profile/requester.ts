@@ -14,6 +14,8 @@ import {
   protocolVersion,
 } from './protocol.js';
 
+const differ = 'its firmware and this bonsaic differ: build and flash again';
+
 /** In a request: whichever model answers. */
 export const anyTag = 0;
 
@@ -69,17 +71,19 @@ export class Requester {
       if (outcome === 'lost') throw this.lost(command);
       if (outcome === 'timeout') continue;
       this.refuseErrors(command, outcome);
-      try {
-        return { value: decode(outcome.body), tag: outcome.tag };
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        throw this.error(
-          `answers ${command} with ${error.message}`,
-          'its firmware and this bonsaic differ: build and flash again',
-        );
-      }
+      return { value: this.decoded(command, () => decode(outcome.body)), tag: outcome.tag };
     }
     throw this.timeout(request);
+  }
+
+  /** What `decode` makes of an answer's body. */
+  private decoded<T>(command: Command, decode: () => T): T {
+    try {
+      return decode();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw this.error(`answers ${command} with ${error.message}`, differ);
+    }
   }
 
   private attempt(request: Request): Promise<Frame | 'timeout' | 'lost'> {
@@ -117,6 +121,9 @@ export class Requester {
       );
     }
     if (frame.type === errorType) {
+      if (frame.body.length === 0) {
+        throw this.error(`refuses ${command} without an error code`, differ);
+      }
       const { code, text } = answerBody.error(frame.body);
       if (code === errorCodes.model) {
         throw this.error(
@@ -124,15 +131,12 @@ export class Requester {
           `flash this model again: bonsaic flash DIR --port ${this.device.name}`,
         );
       }
-      throw this.error(
-        `refuses ${command}: error ${code}${text ? `, ${text}` : ''}`,
-        'its firmware and this bonsaic differ: build and flash again',
-      );
+      throw this.error(`refuses ${command}: error ${code}${text ? `, ${text}` : ''}`, differ);
     }
     if (frame.type !== (commands[command] | answerBit)) {
       throw this.error(
         `answers ${command} with a frame of type 0x${frame.type.toString(16)}`,
-        'its firmware and this bonsaic differ: build and flash again',
+        differ,
       );
     }
   }

@@ -19,6 +19,8 @@ export interface SessionOptions {
   readonly timeoutMs?: number;
   /** Time that one run of the model may take; default 5 minutes. */
   readonly runTimeoutMs?: number;
+  /** What the board has; null or left out: not known. */
+  readonly ramBytes?: number | null;
 }
 
 export interface Inference {
@@ -48,6 +50,11 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** No run takes a day: a count beyond that was not counted. */
+const longestRunSeconds = 86_400;
+/** Hooks between steps and jittery clocks: the steps of a run may seem to take longer than it. */
+const countSlack = 1_000_000;
+
 const defaultTimeoutMs = 3_000;
 /** A simulator is as slow as whatever else this machine does makes it. */
 const simulatorTimeoutMs = 60_000;
@@ -66,6 +73,7 @@ export async function openSession(
   const timeoutMs =
     options.timeoutMs ?? (device.simulation === null ? defaultTimeoutMs : simulatorTimeoutMs);
   const runTimeoutMs = options.runTimeoutMs ?? defaultRunTimeoutMs;
+  const ramBytes = options.ramBytes ?? null;
   const requester = new Requester(device);
   const { plan } = manifest;
   const tag = tagOf(manifest.tag);
@@ -171,28 +179,58 @@ export async function openSession(
     return entries;
   }
 
+  /** The count of a run. @throws RangeError when it cannot be one */
+  function runCount(body: Uint8Array): number {
+    const count = answerBody.count(body);
+    if (count > hello.clockHz * longestRunSeconds) {
+      throw new RangeError(`a count of ${count}: at ${hello.clockHz} Hz that is more than a day`);
+    }
+    return count;
+  }
+
+  /** @throws BonsaiError 'device' when the steps of a run cannot have taken that long */
+  function checkSteps(count: number, steps: readonly number[]): void {
+    const sum = steps.reduce((total, step) => total + step, 0);
+    if (sum <= 2 * count + countSlack) return;
+    throw new BonsaiError(
+      'device',
+      device.name,
+      `counts ${count} ${hello.unit} for a run and ${sum} for its steps`,
+      'its firmware and this bonsaic differ: build and flash again',
+    );
+  }
+
+  /** The device's memory. @throws RangeError when the board has less than it says */
+  function memoryWithin(body: Uint8Array): DeviceMemory {
+    const memory = answerBody.memory(body);
+    const used = plan.arenaBytes + memory.stackBytes + memory.staticRamBytes;
+    if (ramBytes !== null && used > ramBytes) {
+      throw new RangeError(`${used} bytes of RAM used: ${plan.target} has ${ramBytes}`);
+    }
+    return memory;
+  }
+
   await checkLayout();
   return {
     hello,
     async infer(inputs) {
       await writeInputs(inputs);
-      const count = await run('infer', answerBody.count);
+      const count = await run('infer', runCount);
       return { outputs: await readOutputs(), count };
     },
     async profile(inputs) {
       await writeInputs(inputs);
-      const count = await run('profile', answerBody.count);
-      return {
-        count,
-        steps: await readTable('readCounts', plan.steps.length, 8, answerBody.counts),
-      };
+      const count = await run('profile', runCount);
+      const steps = await readTable('readCounts', plan.steps.length, 8, answerBody.counts);
+      checkSteps(count, steps);
+      return { count, steps };
     },
     async checksums(inputs) {
       await writeInputs(inputs);
       await run('checksums', answerBody.empty);
       return readTable('readChecksums', manifest.spans.length, 4, answerBody.checksums);
     },
-    memory: () => ask('memory', requestBody.empty(), answerBody.memory),
+    memory: () => ask('memory', requestBody.empty(), memoryWithin),
     async reboot() {
       const body = requestBody.empty();
       const request = { command: 'reboot', tag, body, timeoutMs, attempts: 1 } as const;

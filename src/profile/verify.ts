@@ -114,8 +114,8 @@ export async function verifyOnDevice(
     latency: {
       unit,
       count,
-      min: Math.min(...counts),
-      max: Math.max(...counts),
+      min: counts.reduce((least, each) => Math.min(least, each)),
+      max: counts.reduce((most, each) => Math.max(most, each)),
       runs: counts.length,
       clockHz,
       ms: (count / clockHz) * 1000,

@@ -11,7 +11,9 @@ import type { Manifest } from '../../src/codegen/manifest.js';
 import { packageFile } from '../../src/codegen/templates.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { type Command, encodeFrame, type Frame } from '../../src/profile/protocol.js';
 import { firmwareSources, loadTarget } from '../../src/target/index.js';
+import { FakeBoard, type FakeOptions } from '../support/fake-board.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
 import { execute, inTemporaryDirectory } from '../support/native.js';
 import { noFacts, simplePlan } from '../support/plan.js';
@@ -219,6 +221,89 @@ int main(void)
         ]);
         board.close();
       }));
+
+    describe('with a board that misbehaves', () => {
+      const fake = (misbehave: FakeOptions['misbehave'], more: FakeOptions = {}) => {
+        const { manifest } = emission();
+        const board = new FakeBoard(module, manifest, { ...more, ...(misbehave && { misbehave }) });
+        return {
+          board,
+          port: {
+            write: (bytes: Uint8Array) => board.write(bytes),
+            on: (_: 'data', listener: (bytes: Uint8Array) => void) => board.onData(listener),
+            off: () => {},
+          },
+        };
+      };
+      const [x, y] = randomInputs(module, 3) as Int8Array[];
+      const inputs = { serving_default_image_0: x, b_quoted_twice: y } as Record<string, Int8Array>;
+      const [sums] = evaluateGraph(mainGraph(module), [x, y] as Int8Array[]).outputs;
+      const expected = Array.from(sums ?? [], Number);
+      /** Another body in a frame that is whole. */
+      const body =
+        (command: Command, change: (body: Uint8Array) => Uint8Array, type?: number) =>
+        (asked: Command) =>
+          asked === command
+            ? (a: Frame) => encodeFrame({ ...a, type: type ?? a.type, body: change(a.body) })
+            : undefined;
+
+      it('keeps no more than a frame of one that floods, and goes on when it stops', () =>
+        inTemporaryDirectory(async (directory) => {
+          const [client] = await writeAndImport(directory);
+          const flood = new Uint8Array(1 << 20).fill(0x55);
+          const { port } = fake((_, attempt) =>
+            attempt === 1
+              ? (a) => Buffer.concat([flood, Uint8Array.of(0), encodeFrame(a)])
+              : undefined,
+          );
+          const board = await client.Client.open(port, { timeoutMs: 20_000 });
+          const { outputs } = await board.inferRaw(inputs);
+          expect(Array.from(outputs.add_0_out_0 ?? [])).to.deep.equal(expected);
+          // What it keeps is its own business: how much is not.
+          const inside = board as unknown as {
+            receive(bytes: Uint8Array): void;
+            readonly received: readonly number[];
+          };
+          inside.receive(flood);
+          expect(inside.received.length).to.be.within(1, 1100);
+        }));
+
+      it('sends no larger bodies than the protocol has', () =>
+        inTemporaryDirectory(async (directory) => {
+          const [client] = await writeAndImport(directory);
+          const { port } = fake(undefined, { maxBody: 65_535 });
+          const { outputs } = await (await client.Client.open(port)).inferRaw(inputs);
+          expect(Array.from(outputs.add_0_out_0 ?? [])).to.deep.equal(expected);
+        }));
+
+      const rows: [edge: string, misbehave: FakeOptions['misbehave'], message: RegExp][] = [
+        ['half a hello', body('hello', (b) => b.subarray(0, 38)), /answers hello with 38 bytes/],
+        ['half a count', body('infer', (b) => b.subarray(0, 4)), /counts in 4 bytes/],
+        ['less output than asked for', body('readOutput', (b) => b.subarray(1)), /1023 bytes/],
+        [
+          'more output than asked for',
+          body('readOutput', (b) => (b.length < 1024 ? Buffer.concat([b, b]) : b)),
+          /256 bytes of output, not 128/,
+        ],
+        ['an error without a code', body('infer', () => new Uint8Array(0), 0xff), /refuses/],
+        [
+          'an error that a terminal would obey',
+          body('infer', () => Buffer.from('\x04\x1b[31mred'), 0xff),
+          /refuses: \?\[31mred \(error 4\)/,
+        ],
+      ];
+      for (const [edge, misbehave, message] of rows) {
+        it(`refuses ${edge}`, () =>
+          inTemporaryDirectory(async (directory) => {
+            const [client] = await writeAndImport(directory);
+            const work = async () =>
+              (await client.Client.open(fake(misbehave).port)).inferRaw(inputs);
+            const error = await work().catch((reason: unknown) => reason);
+            expect(error).to.be.instanceOf(Error);
+            expect((error as Error).message).to.match(message);
+          }));
+      }
+    });
 
     it('refuses a board that runs another build, and one that says nothing', () =>
       inTemporaryDirectory(async (directory) => {

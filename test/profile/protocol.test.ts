@@ -161,8 +161,23 @@ describe('profile/protocol: bodies', () => {
   });
 
   const malformed: [edge: string, read: () => unknown, message: RegExp][] = [
-    ['hello cut short', () => answerBody.hello(hex('00'.repeat(38))), /ends within a field/],
-    ['an unknown unit', () => answerBody.hello(hex(`${'00'.repeat(36)} 07 0004`)), /unit 7/],
+    ['hello cut short', () => answerBody.hello(hex('01'.repeat(38))), /ends within a field/],
+    ['a clock of 0', () => answerBody.hello(hex(`${'00'.repeat(36)} 00 0004`)), /a clock of 0 Hz/],
+    [
+      'an unknown unit',
+      () => answerBody.hello(hex(`${'00'.repeat(32)} 40597307 07 0004`)),
+      /unit 7/,
+    ],
+    [
+      'a body with room for nothing',
+      () => answerBody.hello(hex(`${'00'.repeat(32)} 40597307 00 3f00`)),
+      /largest body of 63 bytes/,
+    ],
+    [
+      'more stack used than there is',
+      () => answerBody.memory(hex('ffffffff 00100000 00000000')),
+      /4294967295 bytes used of a stack of 4096/,
+    ],
     ['a count too many', () => answerBody.count(hex('00'.repeat(9))), /9 bytes, 8 expected/],
     [
       'a count that is no safe number',

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { encodeFrame, errorType } from '../../src/profile/protocol.js';
+import { type Command, encodeFrame, errorType, type Frame } from '../../src/profile/protocol.js';
 import { openSession } from '../../src/profile/session.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
 import { inVirtualTime } from '../support/time.js';
@@ -28,6 +28,16 @@ async function infer(board: FakeBoard) {
   return session.infer([input]);
 }
 
+/** Answers one command with another type and body, in a frame that is whole. */
+function answering(command: Command, type: number, body: string): FakeOptions {
+  const misbehave = (asked: Command) =>
+    asked === command
+      ? (answer: Frame) =>
+          encodeFrame({ ...answer, type, body: new Uint8Array(Buffer.from(body, 'latin1')) })
+      : undefined;
+  return { misbehave };
+}
+
 async function failure(options: FakeOptions): Promise<BonsaiError> {
   try {
     await use(options);
@@ -40,7 +50,7 @@ async function failure(options: FakeOptions): Promise<BonsaiError> {
 
 describe('profile/session', () => {
   it('writes in chunks, runs, reads in chunks', async () => {
-    const { board, result } = await use({ maxBody: 256, counts: [2 ** 40] });
+    const { board, result } = await use({ maxBody: 256, counts: [2 ** 40], clockHz: 1e9 });
     const { outputs } = evaluateGraph(mainGraph(module), [input]);
     expect(result.outputs).to.deep.equal(outputs);
     expect(result.count).to.equal(2 ** 40);
@@ -65,6 +75,78 @@ describe('profile/session', () => {
     const error = await session.infer([new Int8Array(3)]).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(BonsaiError).with.property('code', 'bad-vectors');
     expect(board.log).not.to.include('writeInput');
+  });
+
+  it('keeps to the protocol’s largest body, whatever the device promises', async () => {
+    const { board, result } = await use({ maxBody: 65_535 });
+    expect(result.outputs).to.deep.equal(evaluateGraph(mainGraph(module), [input]).outputs);
+    expect(board.log.filter((command) => command === 'writeInput')).to.have.length(3);
+  });
+
+  describe('refuses', () => {
+    const rows: [
+      edge: string,
+      command: Command,
+      body: number[],
+      ram: number | null,
+      message: RegExp,
+    ][] = [
+      [
+        'more stack than there is',
+        'memory',
+        [4097, 4096, 0],
+        null,
+        /4097 bytes used of a stack of 4096/,
+      ],
+      [
+        'more RAM than the board has',
+        'memory',
+        [2 ** 31, 2 ** 32 - 1, 2 ** 31],
+        264 * 1024,
+        /answers memory with \d+ bytes of RAM used: host has 270336/,
+      ],
+      [
+        'steps that take longer than their run',
+        'readCounts',
+        [1_002_001, 0, 0, 0, 0, 0],
+        null,
+        /counts 1000 cycles for a run and 1002001 for its steps/,
+      ],
+    ];
+    for (const [edge, command, words, ramBytes, message] of rows) {
+      it(edge, async () => {
+        const body = new Uint8Array(Uint32Array.from(words).buffer);
+        const board = new FakeBoard(module, manifest, {
+          misbehave: (asked) =>
+            asked === command ? (a) => encodeFrame({ ...a, body }) : undefined,
+        });
+        const session = await openSession(board, manifest, { ...quick, ramBytes });
+        const asked = command === 'memory' ? session.memory() : session.profile([input]);
+        const error = await asked.catch((reason: unknown) => reason);
+        expect(error).to.be.instanceOf(BonsaiError).with.property('exitStatus', 5);
+        expect((error as BonsaiError).message).to.match(message);
+      });
+    }
+
+    it('nothing of a run of a day, a stack in full use, and steps at the limit', async () => {
+      const words = (values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
+      const bodies: Partial<Record<Command, Uint8Array>> = {
+        memory: words([4096, 4096, 100]),
+        readCounts: words([172_800_000 + 1_000_000, 0, 0, 0, 0, 0]),
+      };
+      const board = new FakeBoard(module, manifest, {
+        ...{ clockHz: 1000, counts: [86_400_000] },
+        misbehave: (asked) => {
+          const body = bodies[asked];
+          return body && ((answer) => encodeFrame({ ...answer, body }));
+        },
+      });
+      const ramBytes = manifest.plan.arenaBytes + 4196;
+      const session = await openSession(board, manifest, { ...quick, ramBytes });
+      expect((await session.infer([input])).count).to.equal(86_400_000);
+      expect((await session.profile([input])).steps).to.deep.equal([173_800_000, 0, 0]);
+      expect((await session.memory()).stackBytes).to.equal(4096);
+    });
   });
 
   describe('asks once more', () => {
@@ -183,6 +265,32 @@ describe('profile/session', () => {
               : undefined,
         },
         /answers infer with a body of 3 bytes/,
+        /differ/,
+      ],
+      [
+        'an error without a code',
+        answering('writeInput', errorType, ''),
+        /refuses writeInput without an error code/,
+        /differ/,
+      ],
+      [
+        'an error that a terminal would obey',
+        answering('writeInput', errorType, `\x04\x1b[31mred\x9b2J\n${'x'.repeat(999)}`),
+        /refuses writeInput: error 4, \\x1b\[31mred\ufffd2J x{60,90}…$/,
+        /differ/,
+      ],
+      [
+        'a target that a terminal would obey',
+        { target: '\x1b]0;title\x07' },
+        /firmware for \\x1b\]0;title\\x07, not for host/,
+        /bonsaic flash/,
+      ],
+      ['a clock that stands still', { clockHz: 0 }, /answers hello with a clock of 0 Hz/, /differ/],
+      ['a clock of a sundial', { clockHz: 999 }, /a clock of 999 Hz/, /differ/],
+      [
+        'a run of more than a day',
+        { clockHz: 1000, counts: [86_400_001] },
+        /answers infer with a count of 86400001: at 1000 Hz that is more than a day/,
         /differ/,
       ],
       [
