@@ -1,23 +1,20 @@
 /** bonsaic build DIR: firmware image and its size per part. */
 import type { Command } from 'commander';
-import { reportText } from '../report/text.js';
 import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
-import { withCompiler } from './options.js';
+import { type ShowFlags, shownReport, withCompiler, withReport } from './options.js';
 import { conclude, makeProgress } from './output.js';
 import { buildDirectory, builtWith } from './project.js';
 
-interface Flags extends BudgetFlags {
+interface Flags extends BudgetFlags, ShowFlags {
   readonly cc?: string;
-  readonly json?: true;
 }
 
 export function addBuild(program: Command): void {
   const command = program
     .command('build')
     .argument('<dir>', 'a directory written by compile')
-    .summary('build the firmware image (.elf, .bin, .uf2) and report its size')
-    .option('--json', 'one JSON document on stdout');
-  withBudgets(withCompiler(command), { measured: false, compiled: true }).action(
+    .summary('build the firmware image (.elf, .bin, .uf2) and report its size');
+  withBudgets(withReport(withCompiler(command)), { measured: false, compiled: true }).action(
     async (directory: string, flags: Flags) => {
       const progress = makeProgress();
       const whole = await buildDirectory(directory, progress, flags.cc);
@@ -25,7 +22,7 @@ export function addBuild(program: Command): void {
       await conclude(
         flags.json,
         { ...report, images: built.images },
-        () => [reportText(report), '', ...built.images].join('\n'),
+        () => [shownReport(report, flags), '', ...built.images].join('\n'),
         () => checkBudgets(whole, flags, builtWith(progress, flags.cc)),
       );
     },

@@ -3,7 +3,6 @@ import { type Command, Option } from 'commander';
 import { printModule } from '../ir/print.js';
 import { compile } from '../pipeline.js';
 import { makeReport } from '../report/index.js';
-import { reportText } from '../report/text.js';
 import { type BudgetFlags, checkPlan, withBudgets } from './budgets.js';
 import { modelHelp, modelOf, required } from './config.js';
 import { readInput } from './input.js';
@@ -13,22 +12,24 @@ import {
   compileOptions,
   noSuchPass,
   readLabels,
+  type ShowFlags,
+  shownReport,
   targetOf,
   withCompileOptions,
   withLabels,
+  withReport,
   withTarget,
   withXip,
 } from './options.js';
 import { note, printJson, printResult } from './output.js';
 import { reportFiles, saveProject } from './project.js';
 
-interface Flags extends CompileFlags, BudgetFlags {
+interface Flags extends CompileFlags, BudgetFlags, ShowFlags {
   readonly model?: string;
   readonly target: string;
   readonly output: string;
   readonly labels?: string;
   readonly dump?: string;
-  readonly json?: true;
 }
 
 export function addCompile(program: Command): void {
@@ -37,9 +38,9 @@ export function addCompile(program: Command): void {
     .argument('[model]', modelHelp)
     .summary('generate C sources, a host client and a report')
     .addOption(required(new Option('-o, --output <dir>', 'where to write')))
-    .option('--dump <pass>', 'print the module after this pass on stderr')
-    .option('--json', 'one JSON document on stdout');
-  withBudgets(withXip(withLabels(withCompileOptions(withTarget(command)))), {
+    .option('--dump <pass>', 'print the module after this pass on stderr');
+  const compiled = withXip(withLabels(withCompileOptions(withTarget(command))));
+  withBudgets(withReport(compiled), {
     measured: false,
   }).action(async (argument: string | undefined, flags: Flags) => {
     const path = modelOf(argument, flags);
@@ -61,7 +62,7 @@ export function addCompile(program: Command): void {
     checkLabels(flags.labels, labels, compilation.plan);
     const report = makeReport({ manifest: compilation.emission.manifest });
     await checkPlan({ report, plan: compilation.plan, request: () => request }, flags);
-    const text = reportText(report);
+    const text = shownReport(report, flags);
     saveProject(flags.output, compilation, target, bytes, reportFiles(report));
     if (flags.json) printJson(report);
     else printResult(`${text}\n\nwritten to ${flags.output}: next, bonsaic build ${flags.output}`);

@@ -5,10 +5,10 @@ import { sanitizers } from '../build/index.js';
 import { probeCompiler } from '../build/probe.js';
 import { listPorts, simulators } from '../device/index.js';
 import { BonsaiError, exitStatus } from '../errors.js';
-import { table } from '../report/text.js';
+import { table } from '../report/table.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { version } from '../version.js';
-import { printJson, printResult } from './output.js';
+import { printJson, printResult, terminalColumns } from './output.js';
 
 interface Check {
   readonly what: string;
@@ -116,6 +116,7 @@ export function addDoctor(cli: Command): void {
           table(
             ['', 'what', 'found', 'what next'],
             checks.map((c) => [mark(c), c.what, c.found, c.ok ? '' : c.hint]),
+            { width: terminalColumns() },
           ),
         );
       }

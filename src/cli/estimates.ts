@@ -4,9 +4,9 @@ import type { CountUnit } from '../ir/op.js';
 import { compile } from '../pipeline.js';
 import { estimateName } from '../plan/explain.js';
 import type { KernelEstimate, Plan } from '../plan/types.js';
-import { table, thousands } from '../report/text.js';
+import { prose, table } from '../report/table.js';
+import { thousands } from '../report/text.js';
 import { type CompileFlags, compileOptions, targetOf } from './options.js';
-import { note } from './output.js';
 
 export interface Estimate {
   readonly target: string;
@@ -20,6 +20,8 @@ export interface Estimate {
   readonly layers: readonly LayerEstimate[];
   /** Why the model does not compile for the target; null when it does. */
   readonly refused: string | null;
+  /** What to do then. */
+  readonly hint: string | null;
 }
 
 /** The kernel of a layer, and what would be chosen if those of all layers were dense. */
@@ -54,12 +56,11 @@ export function estimate(
       liveMacs: plan.model.liveMacs,
       layers: layerEstimates(plan),
       refused: null,
+      hint: null,
     };
   } catch (error) {
     if (!(error instanceof BonsaiError)) throw error;
-    note(`${name}: ${error.where}: ${error.message}`);
-    if (error.hint !== '') note(`  → ${error.hint}`);
-    return { ...unknown, refused: `${error.where}: ${error.message}` };
+    return { ...unknown, refused: `${error.where}: ${error.message}`, hint: error.hint };
   }
 }
 
@@ -70,7 +71,11 @@ function layerEstimates({ steps }: Plan): readonly LayerEstimate[] {
   });
 }
 
-/** @param layers of the source model, those with weights to be shown */
+/**
+ * '' where there is nothing to tell.
+ *
+ * @param layers of the source model, those with weights to be shown
+ */
 export function estimateText(
   targets: readonly Estimate[],
   layers: readonly {
@@ -78,26 +83,61 @@ export function estimateText(
     readonly op: string;
     readonly weights: object | null;
   }[],
+  { width, why }: EstimateStyle,
 ): string {
-  const needs = targets.map((t) => [
+  const taken = targets.filter(({ refused }) => refused === null);
+  const needs = taken.map((t) => [
     t.target,
-    ...(t.refused === null
-      ? [t.arenaBytes, t.weightBytes, t.tableBytes, t.liveMacs].map(String)
-      : ['refused', '', '', '']),
+    ...[t.arenaBytes, t.weightBytes, t.tableBytes, t.liveMacs].map(String),
   ]);
   const columns = ['arena B', 'weights B', 'tables B', 'live MAC'];
   const weighty = layers.filter(({ weights }) => weights !== null);
-  const [only] = targets;
+  const [only] = taken;
   return [
-    targets.length === 1 && only ? layerTable(only, weighty) : summary(targets, weighty),
-    '',
-    table(['target', ...columns], needs, new Set(columns)),
-  ].join('\n');
+    targets.length === 1 && only
+      ? layerTable(only, weighty, { width, why })
+      : summary(taken, weighty, width),
+    table(['target', ...columns], needs, { right: new Set(columns), width }),
+    ...refusals(targets, width),
+  ]
+    .filter((text) => text !== '')
+    .join('\n\n');
+}
+
+export interface EstimateStyle {
+  /** Columns of the terminal. */
+  readonly width: number;
+  /** With the best dense kernel of each layer. */
+  readonly why: boolean;
+}
+
+/** Each reason once, with the targets that it keeps the model from. */
+function refusals(targets: readonly Estimate[], width: number): readonly string[] {
+  const reasons = new Map<string, Estimate[]>();
+  for (const target of targets) {
+    const { refused } = target;
+    if (refused !== null) reasons.set(refused, [...(reasons.get(refused) ?? []), target]);
+  }
+  return [...reasons].map(([reason, refusing]) => {
+    const all = refusing.length === targets.length && targets.length > 1;
+    const names = all
+      ? 'compiles for no target'
+      : `does not compile for ${refusing.map(({ target }) => target).join(', ')}`;
+    const hint = refusing[0]?.hint ?? '';
+    return [
+      prose(`${names}: ${reason}`, width, 2),
+      ...(hint === '' ? [] : [prose(`  → ${hint}`, width, 4)]),
+    ].join('\n');
+  });
 }
 
 type Weighty = readonly { readonly index: number; readonly op: string }[];
 
-function layerTable({ layers, unit }: Estimate, weighty: Weighty): string {
+function layerTable(
+  { layers, unit }: Estimate,
+  weighty: Weighty,
+  { width, why }: EstimateStyle,
+): string {
   const rows = layers.flatMap(({ ops, chosen, dense }) => {
     if (!weighty.some(({ index }) => ops.includes(index))) return [];
     const figures = (one: KernelEstimate) => [
@@ -110,22 +150,28 @@ function layerTable({ layers, unit }: Estimate, weighty: Weighty): string {
       [
         ops.join('+'),
         ...figures(chosen),
-        ...(isSame ? ['same'] : [...figures(dense), ...changes([{ chosen, dense }])]),
+        ...(isSame ? ['', '', '', '', ''] : [...figures(dense), ...changes([{ chosen, dense }])]),
       ],
     ];
   });
   const figures = [unit, 'bytes'];
-  const header = ['#', 'kernel', ...figures, 'best dense kernel', ...figures, 'time', 'bytes'];
+  const dense = ['best dense kernel', ...figures];
+  const header = ['#', 'kernel', ...figures, ...dense, 'time', 'bytes'];
   const right = new Set(header.filter((title) => !title.includes('kernel')));
-  return [
-    'estimated, beside the best kernels that multiply every weight',
-    table(header, rows, right),
-  ].join('\n');
+  const shown = why ? [header, ...rows] : [header, ...rows].map((row) => withoutDense(row));
+  const [titles = [], ...cells] = shown;
+  const text = table(titles, cells, { right, width });
+  const beside = 'estimated, beside the best kernels that multiply every weight';
+  return text === '' ? '' : [prose(beside, width, 2), text].join('\n');
 }
 
-/** Time and bytes against the best dense kernel, a column a target. */
-function summary(targets: readonly Estimate[], weighty: Weighty): string {
-  const known = targets.filter(({ refused }) => refused === null);
+/** A row of the table above without what is told with --why. */
+function withoutDense(row: readonly string[]): readonly string[] {
+  return [...row.slice(0, 4), ...row.slice(7)];
+}
+
+/** Time and bytes against the best dense kernel, a column a target; '' where all are dense. */
+function summary(known: readonly Estimate[], weighty: Weighty, width: number): string {
   const rows = weighty.map(({ index, op }) => [
     String(index),
     op,
@@ -134,10 +180,11 @@ function summary(targets: readonly Estimate[], weighty: Weighty): string {
   const isWeighty = ({ ops }: LayerEstimate) => weighty.some(({ index }) => ops.includes(index));
   const all = known.map(({ layers }) => changeText(layers.filter(isWeighty)));
   const names = known.map(({ target }) => target);
-  return [
-    'estimated time and bytes against the best kernels that multiply every weight',
-    table(['#', 'op', ...names], [...rows, ['', 'all', ...all]], new Set(['#', ...names])),
-  ].join('\n');
+  if (all.every((text) => text === '')) return '';
+  const right = new Set(['#', ...names]);
+  const against = 'estimated time and bytes against the best kernels that multiply every weight';
+  const text = table(['#', 'op', ...names], [...rows, ['', 'all', ...all]], { right, width });
+  return [prose(against, width, 2), text].join('\n');
 }
 
 type Compared = Pick<LayerEstimate, 'chosen' | 'dense'>;

@@ -16,18 +16,19 @@ import {
 import { printModule } from '../ir/print.js';
 import { opOf } from '../ops/index.js';
 import { load } from '../pipeline.js';
-import { shorten, table } from '../report/text.js';
+import { prose, shorten, table } from '../report/table.js';
 import { listTargets } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';
-import { type Estimate, estimate, estimateText } from './estimates.js';
+import { type Estimate, type EstimateStyle, estimate, estimateText } from './estimates.js';
 import { readInput } from './input.js';
 import { type CompileFlags, compileOptions, noSuchPass, withCompileOptions } from './options.js';
-import { printJson, printResult } from './output.js';
+import { printJson, printResult, terminalColumns } from './output.js';
 
 interface InspectFlags extends CompileFlags {
   readonly model?: string;
   readonly target?: string;
   readonly dump?: string;
+  readonly why?: true;
   readonly json?: true;
 }
 
@@ -39,6 +40,7 @@ export function addInspect(program: Command): void {
       .summary('show operators, shapes, quantisation, MACs, sparsity, and what targets would need')
       .option('--target <name>', 'estimate for this target only')
       .option('--dump <pass>', "print the module after this pass ('import' for before the first)")
+      .option('--why', 'show the best dense kernel of each layer too (with --target)')
       .option('--json', 'one JSON document on stdout'),
   ).action((argument: string | undefined, flags: InspectFlags) => {
     const path = modelOf(argument, flags);
@@ -53,7 +55,10 @@ export function addInspect(program: Command): void {
       estimate(bytes, path, flags, name),
     );
     if (flags.json) printJson({ ...description, targets });
-    else printResult(asText(description, targets));
+    else {
+      const style = { width: terminalColumns(), why: flags.why === true };
+      printResult(asText(description, targets, style));
+    }
   });
 }
 
@@ -152,7 +157,7 @@ function portText(kind: string, t: ReturnType<typeof describeTensor>): string {
 }
 
 /** Zeros among the weights of each layer, their pattern, and what the values have in common. */
-function weightTable(layers: ReturnType<typeof describe>['layers']): string {
+function weightTable(layers: ReturnType<typeof describe>['layers'], width: number): string {
   const rows = layers.flatMap(({ index, op, weights }) => {
     if (weights === null) return [];
     const { count, zeros, pattern, stored, distinctValues, valueBits, ...parts } = weights;
@@ -170,11 +175,12 @@ function weightTable(layers: ReturnType<typeof describe>['layers']): string {
     ...['#', 'op', 'weights', 'zeros', 'pattern', 'stored'],
     ...['zero filters', 'inputs', 'taps', 'values', 'bits'],
   ];
-  return table(header, rows, new Set(header.filter((title) => !/op|pattern/.test(title))));
+  const right = new Set(header.filter((title) => !/op|pattern/.test(title)));
+  return table(header, rows, { right, width });
 }
 
 /** What is proved of each layer, whatever the input. */
-function proofTable(proofs: readonly LayerProof[]): string {
+function proofTable(proofs: readonly LayerProof[], width: number): string {
   const rows = proofs.map((layer) => [
     layer.ops.join('+'),
     layer.op,
@@ -198,7 +204,8 @@ function proofTable(proofs: readonly LayerProof[]): string {
     'accumulator bits',
     'tie-free',
   ];
-  return table(header, rows, new Set(header.filter((title) => title !== 'op')));
+  const right = new Set(header.filter((title) => title !== 'op'));
+  return table(header, rows, { right, width });
 }
 
 function asText(
@@ -210,7 +217,9 @@ function asText(
     proofs,
   }: ReturnType<typeof describe> & { readonly proofs: readonly LayerProof[] },
   targets: readonly Estimate[],
+  style: EstimateStyle,
 ): string {
+  const { width } = style;
   const rows = layers.map((layer) => [
     String(layer.index),
     layer.op,
@@ -220,21 +229,21 @@ function asText(
     layer.macs === 0 ? '' : String(layer.macs),
     layer.parameters === 0 ? '' : String(layer.parameters),
   ]);
-  return [
-    `${model.name}: ${model.bytes} B, ${model.macs} MAC, ${model.parameters} parameters, sha256 ${model.sha256}`,
+  const title = ['#', 'op', 'layer', 'output', 'quantisation', 'MAC', 'parameters'];
+  const right = new Set(['#', 'MAC', 'parameters']);
+  const ports = [
+    `${model.name}: ${model.bytes} B, ${model.macs} MAC, ${model.parameters} parameters`,
+    `sha256  ${model.sha256}`,
     ...inputs.map((t) => portText('input ', t)),
     ...outputs.map((t) => portText('output', t)),
-    '',
-    table(
-      ['#', 'op', 'layer', 'output', 'quantisation', 'MAC', 'parameters'],
-      rows,
-      new Set(['#', 'MAC', 'parameters']),
-    ),
-    '',
-    weightTable(layers),
-    '',
-    proofTable(proofs),
-    '',
-    estimateText(targets, layers),
-  ].join('\n');
+  ];
+  return [
+    ports.map((line) => prose(line, width, 8)).join('\n'),
+    table(title, rows, { right, width }),
+    weightTable(layers, width),
+    proofTable(proofs, width),
+    estimateText(targets, layers, style),
+  ]
+    .filter((text) => text !== '')
+    .join('\n\n');
 }

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { listPorts } from '../device/ports.js';
 import { operators } from '../ops/index.js';
-import { table } from '../report/text.js';
+import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';
-import { printJson, printResult } from './output.js';
+import { printJson, printResult, terminalColumns } from './output.js';
 
 interface Flags {
   readonly json?: true;
@@ -37,6 +37,7 @@ function addList(
           : table(
               header,
               found.map((row) => header.map((column) => cell(row[column]))),
+              { width: terminalColumns() },
             ),
       );
     });

@@ -5,11 +5,13 @@ import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { goals } from '../ir/op.js';
 import type { CompileOptions, Optimize, Plan } from '../plan/types.js';
+import type { Report } from '../report/index.js';
+import { reportText } from '../report/text.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { required } from './config.js';
 import { withMeasuredCosts } from './costs.js';
 import { readInput } from './input.js';
-import { note } from './output.js';
+import { note, terminalColumns } from './output.js';
 
 export function positive(text: string): number {
   const value = Number(text);
@@ -134,6 +136,23 @@ export function withCompiler(command: Command): Command {
 
 export function targetOf(flags: { readonly target: string }): Target {
   return withMeasuredCosts(loadTarget(flags.target));
+}
+
+export interface ShowFlags {
+  readonly why?: true;
+  readonly json?: true;
+}
+
+/** --why, --json */
+export function withReport(command: Command): Command {
+  return command
+    .option('--why', 'show what other kernels would take, and by what price one was chosen')
+    .option('--json', 'one JSON document on stdout');
+}
+
+/** A report as the terminal shows it. */
+export function shownReport(report: Report, { why }: ShowFlags): string {
+  return reportText(report, { why: why === true, width: terminalColumns() });
 }
 
 /** --labels: for commands that write a header. */

@@ -14,6 +14,16 @@ export function printResult(text: string): void {
   process.stdout.write(`${visible(text)}\n`);
 }
 
+/**
+ * Columns that tables may take: those that COLUMNS says, else the terminal's. In a pipe or a file
+ * 80, as other programs have it: lines of one width whoever reads them.
+ */
+export function terminalColumns(): number {
+  const said = Number(process.env.COLUMNS);
+  if (Number.isInteger(said) && said > 0) return said;
+  return process.stdout.columns > 0 ? process.stdout.columns : 80;
+}
+
 /** --json promises one document: an error after the report must not print a second. */
 let documentPrinted = false;
 

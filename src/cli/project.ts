@@ -41,7 +41,7 @@ export function saveProject(
 /** The report as the files that stand in an output directory. */
 export function reportFiles(report: Report): Map<string, string> {
   return new Map([
-    ['report.txt', `${reportText(report)}\n`],
+    ['report.txt', `${reportText(report, { why: true })}\n`],
     ['report.json', `${JSON.stringify(report, null, 2)}\n`],
   ]);
 }

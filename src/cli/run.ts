@@ -10,7 +10,6 @@ import { compile, measure } from '../pipeline.js';
 import type { Plan } from '../plan/types.js';
 import { readVectors, seededVectors, type VectorPair } from '../profile/vectors.js';
 import { makeReport, type Report } from '../report/index.js';
-import { reportText } from '../report/text.js';
 import type { Target } from '../target/index.js';
 import {
   type BudgetFlags,
@@ -29,11 +28,14 @@ import {
   compileOptions,
   type DeviceFlags,
   readLabels,
+  type ShowFlags,
+  shownReport,
   targetOf,
   withCompileOptions,
   withCompiler,
   withDevice,
   withLabels,
+  withReport,
   withTarget,
 } from './options.js';
 import { bar, conclude, makeProgress, type Progress } from './output.js';
@@ -47,10 +49,9 @@ import {
   saveReport,
 } from './project.js';
 
-interface ProfileFlags extends DeviceFlags, BudgetFlags {
+interface ProfileFlags extends DeviceFlags, BudgetFlags, ShowFlags {
   readonly vectors?: string;
   readonly cc?: string;
-  readonly json?: true;
 }
 
 export interface RunFlags extends ProfileFlags, Omit<CompileFlags, 'xip'> {
@@ -71,9 +72,8 @@ export function addProfile(program: Command): void {
     .command('profile')
     .argument('<dir>', 'a directory written by compile')
     .summary('run on the device: outputs, cycles per layer, memory')
-    .option('--vectors <file>', vectorsHelp)
-    .option('--json', 'one JSON document on stdout');
-  withBudgets(withCompiler(withDevice(command, required)), {
+    .option('--vectors <file>', vectorsHelp);
+  withBudgets(withCompiler(withReport(withDevice(command, required))), {
     measured: true,
     compiled: true,
   }).action(async (directory: string, flags: ProfileFlags & { readonly port: string }) => {
@@ -95,10 +95,9 @@ export function addRun(program: Command): void {
     .argument('[model]', modelHelp)
     .summary('compile, build, flash, run, verify and profile')
     .option('--vectors <file>', vectorsHelp)
-    .option('-o, --output <dir>', 'keep the generated project here')
-    .option('--json', 'one JSON document on stdout');
+    .option('-o, --output <dir>', 'keep the generated project here');
   const compiled = withLabels(withCompileOptions(withTarget(command, 'the simulated rp2040')));
-  const onDevice = withDevice(compiled, (port) => port);
+  const onDevice = withReport(withDevice(compiled, (port) => port));
   withBudgets(withCompiler(onDevice), { measured: true }).action(
     (path: string | undefined, flags: RunFlags) =>
       runOn(modelOf(path, flags), { ...flags, ...boardOf(flags) }),
@@ -192,7 +191,7 @@ async function finish(held: Held, flags: ProfileFlags, progress: Progress): Prom
   await conclude(
     flags.json,
     report,
-    () => reportText(report),
+    () => shownReport(report, flags),
     async () => {
       checkOutputs(report);
       // Of an instrumented image no size is known.

@@ -1,11 +1,11 @@
 /** bonsaic tune: what kernels cost on a board, measured, and kept for later compilations. */
 import { type Command, Option } from 'commander';
-import { table } from '../report/text.js';
+import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { costTable, tune } from '../tune/index.js';
 import { forgetCosts, saveCosts } from './costs.js';
 import { withCompiler } from './options.js';
-import { makeProgress, printJson, printResult } from './output.js';
+import { makeProgress, printJson, printResult, terminalColumns } from './output.js';
 
 interface TuneFlags {
   readonly target?: string;
@@ -60,5 +60,5 @@ async function measure(name: string, port: string, { cc, json }: TuneFlags): Pro
       .join(', '),
   ]);
   const head = ['kernel', 'for', 'layers', 'off by', `${unit} for one of each`];
-  printResult(`${table(head, rows)}\n\nkept in ${path}`);
+  printResult(`${table(head, rows, { width: terminalColumns() })}\n\nkept in ${path}`);
 }

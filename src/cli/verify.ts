@@ -1,7 +1,7 @@
 /** bonsaic verify MODEL: the generated C on this machine against the reference evaluator. */
 import type { Command } from 'commander';
 import { modelHelp, modelOf } from './config.js';
-import { withCompileOptions, withCompiler } from './options.js';
+import { withCompileOptions, withCompiler, withReport } from './options.js';
 import { type RunFlags, runOn } from './run.js';
 
 export function addVerify(program: Command): void {
@@ -9,9 +9,8 @@ export function addVerify(program: Command): void {
     .command('verify')
     .argument('[model]', modelHelp)
     .summary('check the generated C on this machine, layer by layer, with sanitizers on')
-    .option('--vectors <file>', 'inputs and expected outputs (JSON); without: 4 seeded inputs')
-    .option('--json', 'one JSON document on stdout');
-  withCompiler(withCompileOptions(command)).action(
+    .option('--vectors <file>', 'inputs and expected outputs (JSON); without: 4 seeded inputs');
+  withReport(withCompiler(withCompileOptions(command))).action(
     (path: string | undefined, flags: Omit<RunFlags, 'target' | 'port' | 'xip'>) =>
       runOn(
         modelOf(path, flags),

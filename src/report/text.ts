@@ -1,5 +1,6 @@
 /** The report for people. */
 import { estimateName, priceText, rivalsOf } from '../plan/explain.js';
+import { prose, shorten, table } from './table.js';
 import type { Report } from './types.js';
 
 export const thousands = (value: number) =>
@@ -7,35 +8,15 @@ export const thousands = (value: number) =>
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ' ');
 
-/** Columns padded to their widest cell; those named in `right` are aligned right. */
-export function table(
-  header: readonly string[],
-  rows: readonly (readonly string[])[],
-  right: ReadonlySet<string> = new Set(),
-): string {
-  const widths = header.map((title, i) =>
-    Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)),
-  );
-  const line = (cells: readonly string[]) =>
-    header
-      .map((title, i) => {
-        const cell = cells[i] ?? '';
-        const width = widths[i] ?? 0;
-        return right.has(title) ? cell.padStart(width) : cell.padEnd(width);
-      })
-      .join('  ')
-      .trimEnd();
-  return [line(header), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join(
-    '\n',
-  );
+/** How a report is shown. */
+export interface ReportStyle {
+  /** Columns of the terminal. Default: lines are as long as they are. */
+  readonly width?: number;
+  /** With the kernels that were not chosen, and the price that decided. Default: without. */
+  readonly why?: boolean;
 }
 
-/** The end of a long name. */
-export function shorten(name: string, width: number): string {
-  return name.length <= width ? name : `…${name.slice(name.length - width + 1)}`;
-}
-
-function layerTable(report: Report): string {
+function layerTable(report: Report, width: number): string {
   const measured = report.latency !== null;
   const unit = report.latency?.unit ?? 'cycles';
   const columns = [
@@ -50,10 +31,10 @@ function layerTable(report: Report): string {
   ];
   const rows = report.layers.map((layer) => [
     String(layer.index),
-    shorten(layer.name, 32),
+    shorten(layer.name, width < 120 ? 24 : 32),
     layer.op,
     estimateName(layer),
-    thousands(layer.macs),
+    layer.macs === 0 ? '' : thousands(layer.macs),
     ...(measured
       ? [
           thousands(layer.count ?? 0),
@@ -61,14 +42,15 @@ function layerTable(report: Report): string {
           layer.macs > 0 ? ((layer.count ?? 0) / layer.macs).toFixed(2) : '',
         ]
       : []),
-    thousands(layer.weightBytes),
+    layer.weightBytes === 0 ? '' : thousands(layer.weightBytes),
     layer.weightBytes === 0 ? '' : layer.region,
   ]);
-  return table(columns, rows, new Set(['#', 'MAC', unit, 'share', `${unit}/MAC`, 'weights B']));
+  const right = new Set(['#', 'MAC', unit, 'share', `${unit}/MAC`, 'weights B']);
+  return table(columns, rows, { right, width });
 }
 
 /** Of each layer with a choice: the kernel that computes it, and the best of each form besides. */
-function choiceLines({ layers, options }: Report): string[] {
+function choiceLines({ layers, options }: Report, width: number): string[] {
   const { decision } = options;
   const rows = layers.flatMap(({ index, alternatives }) => {
     const [chosen] = alternatives;
@@ -93,7 +75,11 @@ function choiceLines({ layers, options }: Report): string[] {
   // The table has no code: without this line a kernel that another layer has too looks ill chosen.
   const code =
     decision.flashPrice === 0 ? '' : '; a kernel has code besides, once for all its layers';
-  return [table(header, rows, right), `chosen: ${priceText(decision)}${code}`, ''];
+  return [
+    table(header, rows, { right, width }),
+    prose(`chosen: ${priceText(decision)}${code}`, width, 8),
+    '',
+  ];
 }
 
 /** A process's stack is not painted: it reports 0. */
@@ -170,20 +156,26 @@ function verifyLines({ verify }: Report): string[] {
   ];
 }
 
+/** The width of the labels 'flash    ', 'latency  ', … */
+const labelWidth = 9;
+
 /** The whole report as text, no trailing newline. */
-export function reportText(report: Report): string {
+export function reportText(
+  report: Report,
+  { width = Infinity, why = false }: ReportStyle = {},
+): string {
   const { model } = report;
   const live =
     model.liveMacs === model.macs ? '' : `, ${thousands(model.liveMacs)} after compilation`;
-  return [
+  const title =
     `${model.name} on ${report.target}${report.device === null ? '' : ` (${report.device})`}: ` +
-      `${thousands(model.macs)} MAC${live}, ${thousands(model.parameters)} parameters`,
+    `${thousands(model.macs)} MAC${live}, ${thousands(model.parameters)} parameters`;
+  const facts = [...latencyLines(report), ...memoryLines(report), ...verifyLines(report)];
+  return [
+    prose(title, width, labelWidth),
     '',
-    layerTable(report),
-    '',
-    ...choiceLines(report),
-    ...latencyLines(report),
-    ...memoryLines(report),
-    ...verifyLines(report),
+    ...(report.layers.length === 0 ? [] : [layerTable(report, width), '']),
+    ...(why ? choiceLines(report, width) : []),
+    ...facts.map((line) => prose(line, width, labelWidth)),
   ].join('\n');
 }

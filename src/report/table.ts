@@ -1,0 +1,149 @@
+/** Text tables as narrow as a terminal: cells are broken between characters, nothing is cut off. */
+import stringWidth from 'string-width';
+
+export interface TableOptions {
+  /** Titles of columns of numbers: aligned right and never broken. */
+  readonly right?: ReadonlySet<string>;
+  /** Columns of the terminal. Without: as wide as the cells are. */
+  readonly width?: number;
+}
+
+interface Column {
+  readonly title: string;
+  readonly cells: readonly string[];
+  readonly isNumber: boolean;
+  /** Terminal columns: with nothing broken, and with all broken that may be. */
+  readonly widest: number;
+  readonly least: number;
+}
+
+const gap = '  ';
+/** A column of text gets this much before the table becomes two. */
+const textWidth = 20;
+
+/**
+ * A table without its empty columns; '' when it has no rows. Where the terminal is too narrow for
+ * all columns side by side, the rest follow below, with the first column again.
+ */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  { right = new Set(), width = Infinity }: TableOptions = {},
+): string {
+  const columns = header
+    .map((title, i) => columnOf(title, rows, i, right.has(title)))
+    .filter(({ cells }) => cells.some((cell) => cell !== ''));
+  const blocks = blocksOf(columns, width);
+  return blocks.map((block) => blockText(block, width)).join('\n\n');
+}
+
+function columnOf(
+  title: string,
+  rows: readonly (readonly string[])[],
+  index: number,
+  isNumber: boolean,
+): Column {
+  // A line break in a name would end the row.
+  const cells = rows.map((row) => (row[index] ?? '').replace(/\s+/g, ' '));
+  const cellWidth = cells.reduce((most, cell) => Math.max(most, stringWidth(cell)), 0);
+  const widest = Math.max(cellWidth, stringWidth(title));
+  const titleWord = Math.max(...title.split(/(?<=[/ ])/).map((word) => stringWidth(word.trim())));
+  const least = isNumber ? Math.max(cellWidth, titleWord) : Math.min(widest, textWidth);
+  return { title, cells, isNumber, widest, least };
+}
+
+/** Columns that fit side by side; the first one leads each block. */
+function blocksOf(columns: readonly Column[], width: number): readonly (readonly Column[])[] {
+  const [key, ...rest] = columns;
+  if (key === undefined) return [];
+  const blocks: Column[][] = [[key]];
+  for (const column of rest) {
+    const block = blocks.at(-1) as Column[];
+    if (block.length > 1 && widthOf([...block, column]) > width) blocks.push([key, column]);
+    else block.push(column);
+  }
+  return blocks;
+}
+
+function widthOf(columns: readonly Column[]): number {
+  const cells = columns.reduce((sum, { least }) => sum + least, 0);
+  return cells + gap.length * (columns.length - 1);
+}
+
+function blockText(block: readonly Column[], width: number): string {
+  const widths = block.map(({ least }) => least);
+  // What is left goes to the columns that are broken most.
+  for (let spare = width - widthOf(block); spare > 0; spare--) {
+    const lacks = block.map(({ widest }, i) => widest - (widths[i] as number));
+    const most = Math.max(...lacks);
+    if (most <= 0) break;
+    widths[lacks.indexOf(most)] = (widths[lacks.indexOf(most)] as number) + 1;
+  }
+  // Even one column of text may be wider than the terminal.
+  const last = block.length - 1;
+  const over = widths.reduce((sum, each) => sum + each, gap.length * last) - width;
+  if (over > 0 && block[last]?.isNumber === false) {
+    widths[last] = Math.max(1, (widths[last] as number) - over);
+  }
+  const line = (cells: readonly string[]) => {
+    const broken = cells.map((cell, i) => wrap(cell, widths[i] as number));
+    const height = Math.max(...broken.map((lines) => lines.length));
+    return Array.from({ length: height }, (_, at) =>
+      block
+        .map(({ isNumber }, i) => pad(broken[i]?.[at] ?? '', widths[i] as number, isNumber))
+        .join(gap)
+        .trimEnd(),
+    ).join('\n');
+  };
+  const count = block[0]?.cells.length ?? 0;
+  return [
+    line(block.map(({ title }) => title)),
+    widths.map((each) => '─'.repeat(each)).join(gap),
+    ...Array.from({ length: count }, (_, row) => line(block.map(({ cells }) => cells[row] ?? ''))),
+  ].join('\n');
+}
+
+function pad(text: string, width: number, isNumber: boolean): string {
+  const spaces = ' '.repeat(Math.max(0, width - stringWidth(text)));
+  return isNumber ? spaces + text : text + spaces;
+}
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+/** A line of names may end after these, one of prose between words. */
+const nameBreaks = /^[\s/_+,;:-]$/;
+const wordBreaks = /^\s$/;
+
+/**
+ * Lines of `width` terminal columns at most, broken where `breaks` says, else between characters.
+ */
+export function wrap(text: string, width: number, breaks = nameBreaks): readonly string[] {
+  if (stringWidth(text) <= width) return [text];
+  const lines: string[] = [];
+  let line: string[] = [];
+  for (const { segment } of segmenter.segment(text)) {
+    while (line.length > 0 && stringWidth(line.join('') + segment.trimEnd()) > width) {
+      const end = line.findLastIndex((character) => breaks.test(character)) + 1 || line.length;
+      lines.push(line.slice(0, end).join('').trimEnd());
+      line = line.slice(end);
+    }
+    if (line.length > 0 || lines.length === 0 || segment !== ' ') line.push(segment);
+  }
+  return [...lines, line.join('').trimEnd()];
+}
+
+/** A sentence in lines of `width`, all but the first indented. */
+export function prose(text: string, width: number, indent: number): string {
+  const [first = '', ...rest] = wrap(text, width, wordBreaks);
+  if (rest.length === 0) return first;
+  const below = text.slice(first.length).trimStart();
+  const lines = wrap(below, Math.max(1, width - indent), wordBreaks);
+  return [first, ...lines.map((line) => ' '.repeat(indent) + line)].join('\n');
+}
+
+/** The end of a long name, `width` terminal columns with the mark that some is left out. */
+export function shorten(name: string, width: number): string {
+  if (stringWidth(name) <= width) return name;
+  const characters = [...segmenter.segment(name)].map(({ segment }) => segment);
+  while (stringWidth(characters.join('')) > width - 1) characters.shift();
+  return `…${characters.join('')}`;
+}
