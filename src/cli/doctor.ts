@@ -34,7 +34,7 @@ function program(
 /** The programs of simulators, each with the targets that need it. */
 function simulatorPrograms(): Check[] {
   const targets = listTargets().map((name) => loadTarget(name));
-  return Object.entries(simulators).flatMap(([name, { program: needed }]) => {
+  return [...simulators].flatMap(([name, { program: needed }]) => {
     if (needed === null) return [];
     const users = targets.filter(({ simulator }) => simulator === name).map((t) => t.name);
     const hint = `apt-get install ${needed.aptPackage}, or npm run setup`;

@@ -37,8 +37,7 @@ interface Simulator {
 
 const boardOf = ({ name }: DeviceTarget) => `the simulated ${name}`;
 
-/** By the name that target.json says. */
-export const simulators: Readonly<Record<string, Simulator>> = {
+const table: Readonly<Record<string, Simulator>> = {
   rp2040js: {
     open: async (image, port, _, { xip = 'model' }) =>
       openRp2040(await readImage(image), { name: port, xip, link: rp2040LinkOf(port) }),
@@ -61,6 +60,9 @@ export const simulators: Readonly<Record<string, Simulator>> = {
     program: null,
   },
 };
+
+/** By the name that target.json says. */
+export const simulators: ReadonlyMap<string, Simulator> = new Map(Object.entries(table));
 
 /** Is `port` the target's simulator rather than a serial port? */
 export function isSimulated(port: string): boolean {
@@ -91,7 +93,7 @@ export async function openDevice(
 }
 
 function simulatorOf(port: string, target: DeviceTarget): Simulator {
-  const simulator = simulators[target.simulator ?? ''];
+  const simulator = simulators.get(target.simulator ?? '');
   if (simulator === undefined) {
     throw new BonsaiError(
       'device',

@@ -13,7 +13,7 @@ export interface FlashResult {
 }
 
 /** By the target's family. */
-const protocols: Readonly<Record<string, FlashProtocol>> = { rp2040: flashUf2Drive };
+const protocols: ReadonlyMap<string, FlashProtocol> = new Map([['rp2040', flashUf2Drive]]);
 
 /**
  * Writes the image to the board at `port`, verifies and starts it. The simulators take their image
@@ -37,7 +37,7 @@ export async function flash(
     progress(bytes, bytes);
     return { bytes };
   }
-  const protocol = protocols[target.family];
+  const protocol = protocols.get(target.family);
   if (protocol === undefined) {
     throw new BonsaiError(
       'flash',

@@ -123,14 +123,15 @@ function kernelsFor(
   graph: Graph,
   index: number,
   context: KernelContext,
-  { kernels = {}, cores = 1 }: CompileOptions,
+  { kernels = [], cores = 1 }: CompileOptions,
 ): Kernels {
   const node = graph.nodes[index] as Node;
   if (isAlias(graph, node)) {
     return { candidates: null, memories: [{ scratchBytes: 0, overlaps: [] }] };
   }
   const view = viewOf(graph, node);
-  const candidates = candidatesFor(view, context, kernels[node.name], cores);
+  const [, template] = kernels.find(([name]) => name === node.name) ?? [];
+  const candidates = candidatesFor(view, context, template, cores);
   return { candidates, memories: candidates.implementations.map(memoryOf) };
 }
 

@@ -45,7 +45,7 @@ export async function withProgram<Result>(
     faithful: true,
     keepInput: false,
     xip: 'ideal',
-    kernels: Object.fromEntries(trials.map(({ name, template }) => [name, template])),
+    kernels: trials.map(({ name, template }) => [name, template]),
   };
   const facts = analyse(mainGraph(module));
   const plan = makePlan(module, facts, target, options);

@@ -197,7 +197,7 @@ const padWithValue: Writer = {
   },
 };
 
-export const writers: Readonly<Record<string, Writer>> = {
+const table: Readonly<Record<string, Writer>> = {
   add: plain('ADD', 2, fusedActivation),
   average_pool2d: windowed('AVERAGE_POOL_2D', 2, poolKernel, kernels),
   concatenation: plain('CONCATENATION', 2, (view) => ({
@@ -255,6 +255,9 @@ export const writers: Readonly<Record<string, Writer>> = {
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
 };
 
+/** By the operator. */
+const writers: ReadonlyMap<string, Writer> = new Map(Object.entries(table));
+
 /** The writer of a node. @throws BonsaiError for an operator that TFLite lacks */
 export function writerOf(view: NodeView): Writer {
   const { node, attrs } = view;
@@ -263,7 +266,7 @@ export function writerOf(view: NodeView): Writer {
       ? padWithValue
       : node.op === 'split' && attrs.sizes !== undefined
         ? splitInSizes
-        : writers[node.op];
+        : writers.get(node.op);
   if (writer === undefined) throw inexpressible(view, view.node.op);
   return writer;
 }

@@ -154,7 +154,7 @@ function operator(
   const opcodeIndex = known >= 0 ? known : codes.push(writer) - 1;
   // An absent bias is left out: kernels count their inputs.
   const present = inputs.slice(0, inputs.findLastIndex((id) => id !== null) + 1);
-  const row = rows[writer.name];
+  const row = rows.get(writer.name);
   const options =
     row === undefined || row.optionsType === 0
       ? {}

@@ -198,7 +198,7 @@ describe('device: simulators', () => {
   for (const name of listTargets()) {
     it(`${name}: its simulator is there`, () => {
       const { simulator } = loadTarget(name);
-      if (simulator !== null) expect(simulators).to.have.property(simulator);
+      if (simulator !== null) expect(simulators.has(simulator)).to.equal(true);
     });
   }
 });

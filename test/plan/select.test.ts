@@ -128,7 +128,7 @@ describe('plan: what dense kernels would take', () => {
       return makePlan(module, facts, loadTarget('rp2040'), { ...defaults, ...options }).steps;
     };
     const chosen = plan({});
-    const kernels = Object.fromEntries(chosen.map((step) => [step.name, step.dense?.kernel ?? '']));
+    const kernels = chosen.map((step) => [step.name, step.dense?.kernel ?? ''] as const);
     const dense = plan({ kernels });
     expect(chosen.map(({ kernel }) => kernel)).to.deep.equal([sparse, sparse, sparse, sparse]);
     expect(chosen.map((step) => step.dense)).to.deep.equal(

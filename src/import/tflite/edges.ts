@@ -110,9 +110,15 @@ function isEdge(outer: RawTensor, inner: RawTensor): boolean {
   return (
     integers === 'int8' &&
     tensorTypes[outer.type] === 'uint8' &&
-    a?.scale[0] === b?.scale[0] &&
+    isShift(a?.scale[0], b?.scale[0]) &&
     a?.zeroPoint[0] === (b?.zeroPoint[0] ?? 0) + 128
   );
+}
+
+/** Whether a change of scale leaves every difference of two bytes as it is, however it rounds. */
+function isShift(outer: number | undefined, inner: number | undefined): boolean {
+  // |x| ≤ 255: x · ratio is nearer to x than to any half by far.
+  return outer !== undefined && inner !== undefined && Math.abs(outer / inner - 1) < 1 / 1024;
 }
 
 /** Operators that compute only shapes, of which nothing that stays needs the result. */
@@ -131,7 +137,7 @@ function skipShapeArithmetic(
       skipped.add(index);
       continue;
     }
-    const operands = rows[operatorName(raw, operator)]?.operands ?? 'all';
+    const operands = rows.get(operatorName(raw, operator))?.operands ?? 'all';
     operator.inputs.forEach((input, position) => {
       if (operands === 'all' || operands.includes(position)) needed.add(input);
     });

@@ -93,7 +93,7 @@ const single = { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } };
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
 const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
 
-export const rows: Readonly<Record<string, AnyRow>> = {
+const table: Readonly<Record<string, AnyRow>> = {
   ADD: row({ op: 'add', optionsType: 11, ...arithmetic }),
   AVERAGE_POOL_2D: row({ op: 'average_pool2d', ...pool }),
   CONCATENATION: row({
@@ -299,3 +299,6 @@ export const rows: Readonly<Record<string, AnyRow>> = {
     },
   }),
 };
+
+/** By the operator's name in the file. */
+export const rows: ReadonlyMap<string, AnyRow> = new Map(Object.entries(table));

@@ -1,0 +1,73 @@
+// A record indexed by text of a model, a board or a user finds what every object has
+// ('constructor', '__proto__'): such text is looked up in a Map. Records of which this project
+// writes every name may be indexed by a string: those below. Part of `npm run lint`.
+import { relative } from 'node:path';
+import ts from 'typescript';
+
+/** File and record: their names are those of templates' parameters, of attributes, of tables. */
+const ours = new Set([
+  'src/cli/lists.ts row',
+  'src/codegen/describe.ts attrs',
+  'src/codegen/kernels.ts context',
+  'src/codegen/kernels.ts flags',
+  'src/codegen/kernels.ts numbers',
+  'src/codegen/kernels.ts routines',
+  'src/codegen/kernels.ts symbols',
+  'src/codegen/kernels.ts tables',
+  'src/plan/code-size.ts kernels',
+  'src/plan/lower.ts routines',
+  'src/plan/lower.ts tables',
+  'src/plan/select.ts balanced',
+  'src/plan/select.ts costs',
+  'src/plan/select.ts measured',
+  'src/tune/fit.ts counts',
+  'src/tune/trials.ts outputQuants',
+  'src/tune/trials.ts patterns',
+  'src/write/flatbuffer.ts values',
+  'src/write/plain.ts attrs',
+  'src/write/tflite-ops.ts attrs',
+  'src/write/tflite.ts attrs',
+  'src/write/tflite.ts back',
+  'src/write/tflite.ts wrote',
+]);
+
+const { config } = ts.readConfigFile('tsconfig.json', ts.sys.readFile);
+const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, '.');
+const sources = fileNames.filter((name) => name.startsWith('src/') || name.includes('/src/'));
+const program = ts.createProgram(sources, options);
+const checker = program.getTypeChecker();
+
+const isText = (type) =>
+  type.isUnion() ? type.types.some(isText) : (type.flags & ts.TypeFlags.String) !== 0;
+
+/** The record and the key of an access by name, whichever way it is written. */
+function accessOf(node) {
+  if (ts.isElementAccessExpression(node)) return [node.expression, node.argumentExpression];
+  const isIn = ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.InKeyword;
+  return isIn ? [node.right, node.left] : null;
+}
+
+/** 'tables' of `call.tables`, 'costs' of `costs[goal]`. */
+function lastName(expression) {
+  if (ts.isElementAccessExpression(expression)) return lastName(expression.expression);
+  return (ts.isPropertyAccessExpression(expression) ? expression.name : expression).getText();
+}
+
+const found = [];
+for (const name of sources) {
+  const source = program.getSourceFile(name);
+  const visit = (node) => {
+    const access = accessOf(node);
+    if (access !== null && isText(checker.getTypeAtLocation(access[1]))) {
+      const path = relative('.', name).replaceAll('\\', '/');
+      const { line } = source.getLineAndCharacterOfPosition(node.getStart());
+      if (!ours.has(`${path} ${lastName(access[0])}`)) {
+        found.push(`${path}:${line + 1}: ${node.getText()}: look text up in a Map`);
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+}
+for (const line of found) console.error(line);
+process.exitCode = found.length === 0 ? 0 : 1;
