@@ -58,6 +58,7 @@ export function load(
     name: modelName(path),
     where: path,
     rounding: options.rounding,
+    strict: options.strict ?? false,
   });
   observe?.('import', source);
   return { source, module: runPasses(source, { faithful: options.faithful }, observe) };

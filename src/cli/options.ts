@@ -24,13 +24,14 @@ export function positive(text: string): number {
 export interface CompileFlags {
   readonly optimize: Optimize;
   readonly rounding: 'tflm' | 'tflite';
+  readonly strict?: true;
   readonly faithful?: true;
   readonly keepInput?: true;
   readonly xip?: XipModel;
   readonly cores?: string;
 }
 
-/** --optimize, --rounding, --faithful, --keep-input, --cores */
+/** --optimize, --rounding, --strict, --faithful, --keep-input, --cores */
 export function withCompileOptions(command: Command): Command {
   return command
     .addOption(new Option('--optimize <goal>', 'what to prefer').choices(goals).default('balanced'))
@@ -42,6 +43,7 @@ export function withCompileOptions(command: Command): Command {
         .choices(['tflm', 'tflite'])
         .default('tflm'),
     )
+    .option('--strict', 'refuse a file for what TFLM ignores in it')
     .option('--faithful', 'one step per source operator, every tensor unchanged')
     .option('--keep-input', 'leave the input in the arena intact during a run')
     .addOption(
@@ -56,6 +58,7 @@ export function compileOptions(flags: CompileFlags & SizeBudgets): CompileOption
   return {
     optimize: flags.optimize,
     rounding: flags.rounding,
+    ...(flags.strict ? { strict: true } : {}),
     faithful: flags.faithful ?? false,
     keepInput: flags.keepInput ?? false,
     xip: flags.xip ?? 'model',

@@ -14,6 +14,8 @@ export interface ImportOptions {
   readonly where: string;
   /** Whose arithmetic counts: TFLM's reference kernels, or desktop TFLite's builtin ones. */
   readonly rounding: 'tflm' | 'tflite';
+  /** Refuses what TFLM ignores in a file. */
+  readonly strict?: boolean;
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   at,
   elementCount,
   type Graph,
+  isConstant,
   isInteger,
   type Module,
   type Node,
@@ -150,8 +151,10 @@ function checkNode(graph: Graph, node: Node, operators: OpTable, fault: Fault): 
       const declared = `output "${output.name}" is declared ${text(output.shape)}`;
       fault('bad-shape', at(node), `${declared}, but is ${text(inferred)}`, convertAgain);
     });
-    const tensors = [...view.inputs, ...view.outputs];
-    if (tensors.every((tensor) => tensor === null || isInteger(tensor.dtype))) op.check(view);
+    // What computes in float is refused later, as a whole; float constants of integers are wrong.
+    const isFloat = (tensor: Tensor | null) =>
+      tensor !== null && !isConstant(tensor) && !isInteger(tensor.dtype);
+    if (![...view.inputs, ...view.outputs].some(isFloat)) op.check(view);
   } catch (error) {
     if (error instanceof BonsaiError) fault(error.code, error.where, error.message, error.hint);
     throw error;

@@ -106,6 +106,8 @@ export interface Module {
   /** Names of the main graph's inputs and outputs for the user: the signature's, else the tensors'. */
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** What is wrong in the file but TFLM never reads, one line each. */
+  readonly ignored?: readonly string[];
 }
 
 /** A node with its tensors resolved: what operators work on. */

@@ -1,5 +1,6 @@
 /** leaky_relu (LEAKY_RELU): x where x ≥ 0, alpha · x below. */
-import type { NodeView } from '../ir/graph.js';
+import { BonsaiError } from '../errors.js';
+import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './lookup.js';
 import { clamp } from './quant.js';
@@ -25,6 +26,15 @@ function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
   const { fround } = Math;
   const alpha = fround(view.attrs.alpha);
+  if (!Number.isFinite(alpha)) {
+    const message = `its alpha is ${alpha}, must be finite`;
+    throw new BonsaiError(
+      'unsupported-attribute',
+      at(view.node),
+      message,
+      'convert the model again',
+    );
+  }
   const identity = rescaler(view, fround(inputScale / outputScale));
   const scaled = rescaler(view, Math.abs(fround(fround(inputScale * alpha) / outputScale)));
   const negated =

@@ -39,11 +39,11 @@ export const softmax = {
       );
     }
     const step = Math.fround(view.attrs.beta) * inputScale(view);
-    if (!(step * 2 ** fractionalBits > 1)) {
+    if (!(step * 2 ** fractionalBits > 1 && Number.isFinite(step))) {
       throw new BonsaiError(
         'unsupported-attribute',
         at(view.node),
-        `beta · scale is ${step}, must be above 2^-${fractionalBits}`,
+        `beta · scale is ${step}, must be finite and above 2^-${fractionalBits}`,
         'quantise the model again',
       );
     }

@@ -7,6 +7,8 @@ export type { Optimize };
 export interface CompileOptions {
   readonly optimize: Optimize;
   readonly rounding: 'tflm' | 'tflite';
+  /** Refuse what TFLM ignores in the model's file. Absent: false. */
+  readonly strict?: boolean;
   /** One step per source operator, tensors unchanged. */
   readonly faithful: boolean;
   /** The input's memory is not reused during the run. */
@@ -18,8 +20,8 @@ export interface CompileOptions {
   readonly maxRam?: number;
   /** 2: halves of a step may run on two cores at the same time. Absent: 1. */
   readonly cores?: number;
-  /** Name of a node → the template that computes it: for measuring kernels. */
-  readonly kernels?: Readonly<Record<string, string>>;
+  /** Nodes by name, each with the template that computes it: for measuring kernels. */
+  readonly kernels?: readonly (readonly [node: string, template: string])[];
 }
 
 /** 'model': flash as the target's cache serves it; 'ideal': as fast as RAM. */

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
 import { noOptions } from '../../src/import/tflite/schema.js';
@@ -12,6 +13,7 @@ import {
   changed,
   conv,
   encodeModel,
+  type RawSubgraph,
   reshape,
   smallModel,
   tensor,
@@ -19,9 +21,13 @@ import {
   withDataOutside,
 } from './fixture.js';
 
+const options = { name: 'small', where: 'small.tflite', rounding: 'tflm' } as const;
+
 function load(bytes: Uint8Array, rounding: 'tflm' | 'tflite' = 'tflm', name = 'small'): Module {
-  return importModel(bytes, { name, where: 'small.tflite', rounding });
+  return importModel(bytes, { ...options, name, rounding });
 }
+
+const quantOf = (main: RawSubgraph, index: number) => at(main.tensors, index).quantization ?? {};
 
 /** The listing without what a test is not about. */
 const listing = (bytes: Uint8Array) => printModule(load(bytes));
@@ -126,6 +132,68 @@ describe('import: TFLite', () => {
     const constants = tensors.filter(({ data }) => data !== null);
     expect(constants).to.have.length(4);
     for (const { data } of constants) expect(data?.buffer).to.equal(file.buffer);
+  });
+
+  /** Files as they are in the wild: TFLM computes the same as for the small model. */
+  const tolerated: readonly (readonly [edge: string, says: RegExp, bytes: () => Uint8Array])[] = [
+    [
+      'a bias quantised along a dimension that it has not, as in person_detect',
+      /^tensor 2 "conv\/bias" has 3 scales along dimension 3 of \[3\]$/,
+      () => changed((_, main) => Object.assign(quantOf(main, 2), { quantizedDimension: 3 })),
+    ],
+    [
+      'more data than the shape takes',
+      /^tensor 6 .* has 243 bytes of data; int8\[5, 48\] takes 240$/,
+      () =>
+        changed((model) => {
+          const { data = new Uint8Array() } = at(model.buffers, 4);
+          Object.assign(at(model.buffers, 4), { data: Uint8Array.of(...data, 1, 2, 3) });
+        }),
+    ],
+    [
+      'weights of a convolution with zero points, which no kernel reads',
+      /^tensor 1 .* zero points/,
+      () => changed((_, main) => Object.assign(quantOf(main, 1), { zeroPoint: [1, 2, 3] })),
+    ],
+    [
+      'a signature with dynamic extents that the shape has fixed',
+      /^input tensor 0 .* dynamic shape \[1, -1, -1, 2\]$/,
+      () =>
+        changed((_, main) =>
+          Object.assign(at(main.tensors, 0), { shapeSignature: [1, -1, -1, 2] }),
+        ),
+    ],
+  ];
+  for (const [edge, says, bytes] of tolerated) {
+    it(`what TFLM ignores is ignored, and refused when that is asked for: ${edge}`, () => {
+      const { ignored = [], ...module } = load(bytes());
+      expect(printModule(module)).to.equal(reference);
+      expect(ignored).to.have.length(1);
+      expect(ignored[0]).to.match(says);
+      const strict = () => importModel(bytes(), { ...options, strict: true });
+      expect(strict).to.throw(BonsaiError).with.property('exitStatus', 2);
+    });
+  }
+
+  it('a bias whose quantisation means nothing has none', () => {
+    for (const quantization of [
+      { scale: [Infinity, 1, 1], zeroPoint: [0, 0, 0] },
+      { scale: [1, 1], zeroPoint: [0, 0] },
+      { scale: [1], zeroPoint: [7] },
+    ]) {
+      const { graphs } = load(
+        changed((_, main) => Object.assign(at(main.tensors, 2), { quantization })),
+      );
+      expect(graphs[0]?.tensors.find(({ name }) => name === 'conv/bias')?.quant).to.equal(null);
+    }
+  });
+
+  it('a bias may have any shape of so many elements', () => {
+    const bytes = changed((_, main) => {
+      Object.assign(at(main.tensors, 2), { shape: [1, 1, 1, 3] });
+      Object.assign(quantOf(main, 2), { quantizedDimension: 3 });
+    });
+    expect(listing(bytes)).to.equal(reference);
   });
 
   it('names: C identifier, the signature of the main subgraph, else the tensors', () => {

@@ -1,4 +1,5 @@
 /** A .tflite file → graph and port names. */
+import type { BonsaiError } from '../../errors.js';
 import type { Module } from '../../ir/graph.js';
 import { printable, type RawModel, rawTensor, readModel } from './read.js';
 import { importMain, main } from './subgraph.js';
@@ -6,12 +7,23 @@ import { importMain, main } from './subgraph.js';
 /** @throws BonsaiError with exit status 2 */
 export function importTflite(
   bytes: Uint8Array,
-  options: { readonly where: string; readonly rounding: 'tflm' | 'tflite' },
-): Pick<Module, 'graphs' | 'inputNames' | 'outputNames'> {
-  const raw = readModel(bytes, options.where);
+  options: {
+    readonly where: string;
+    readonly rounding: 'tflm' | 'tflite';
+    readonly strict?: boolean;
+  },
+): Pick<Module, 'graphs' | 'inputNames' | 'outputNames' | 'ignored'> {
+  const ignored: BonsaiError[] = [];
+  const raw = readModel(bytes, options.where, (error) => {
+    if (options.strict === true) throw error;
+    ignored.push(error);
+  });
   const { graph, inputs, outputs } = importMain(raw, options.rounding);
   return {
     graphs: [graph],
+    ...(ignored.length === 0
+      ? {}
+      : { ignored: ignored.map(({ where, message }) => `${where} ${message}`) }),
     inputNames: portNames(raw, 'inputs', inputs),
     outputNames: portNames(raw, 'outputs', outputs),
   };

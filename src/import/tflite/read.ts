@@ -25,12 +25,16 @@ export type RawSubgraph = Decoded<typeof subgraphFields>;
 
 export interface RawModel extends Decoded<typeof modelFields> {
   readonly source: Source;
+  readonly ignore: Ignore;
 }
+
+/** Takes note of what is wrong in a file but TFLM never reads; throws where that is refused. */
+export type Ignore = (error: BonsaiError) => void;
 
 /**
  * @throws BonsaiError 'not-a-model', 'truncated-model', 'corrupt-model', 'too-large'
  */
-export function readModel(bytes: Uint8Array, where: string): RawModel {
+export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () => {}): RawModel {
   if (fileIdentifier(bytes) !== identifier) {
     throw new BonsaiError(
       'not-a-model',
@@ -49,7 +53,7 @@ export function readModel(bytes: Uint8Array, where: string): RawModel {
     const message = `has version ${model.version} of the TFLite schema; only 3 is known`;
     throw new BonsaiError('not-a-model', where, message, 'convert the model with TensorFlow 2');
   }
-  return { ...model, source };
+  return { ...model, source, ignore };
 }
 
 /** No board holds more; offsets stay exact in 32 bits. */

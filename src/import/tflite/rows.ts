@@ -1,6 +1,6 @@
 /** What the rows of ops.ts are made of: an operator as the file has it, its parts read. */
 import { BonsaiError } from '../../errors.js';
-import type { Attrs, Tensor } from '../../ir/graph.js';
+import { type Attrs, isInteger, type Tensor } from '../../ir/graph.js';
 import { type Activation, activations } from '../../ops/quant.js';
 import { type Pads, samePadding } from '../../ops/window.js';
 import type { Decoded, Fields } from '../flatbuffer.js';
@@ -63,11 +63,17 @@ export function rankOf(foreign: Foreign<unknown>, input: number): number {
 
 /**
  * Elements of an input that must be a constant of integers: axes, shapes, permutations.
- * @throws BonsaiError 'unsupported-attribute' when it is computed at run time
+ *
+ * @throws BonsaiError 'unsupported-attribute' when it is computed at run time, 'unsupported-type'
+ *   when it has other elements
  */
 export function integers(foreign: Foreign<unknown>, input: number, what: string): number[] {
-  const data = foreign.inputs[input]?.data;
-  if (data === null || data === undefined) {
+  const { data = null, dtype = 'int32' } = foreign.inputs[input] ?? {};
+  if (!isInteger(dtype)) {
+    const message = `its ${what}: ${dtype}, must be integers`;
+    throw new BonsaiError('unsupported-type', foreign.where, message, 'convert the model again');
+  }
+  if (data === null) {
     const hint = 'convert the model with fixed shapes, so that the converter can fold it';
     throw unsupported(foreign.where, `its ${what} must be a constant`, hint);
   }

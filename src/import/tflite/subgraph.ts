@@ -15,7 +15,9 @@ import {
   rawTensor,
 } from './read.js';
 import type { AnyRow } from './rows.js';
-import { fixShape, importTensor } from './tensors.js';
+import { tensorTypes } from './schema.js';
+import { asBias, asWeights, fixShape, importTensor } from './tensors.js';
+import { unknownOperator } from './unknown.js';
 
 /** The subgraph that runs; others matter only to operators that call them, which are refused. */
 export const main = 0;
@@ -41,13 +43,15 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
   if (subgraph === undefined) throw corrupt(raw.source, 'has no subgraph');
   checkIndices(raw, subgraph);
   const edges = edgesOf(raw, subgraph);
+  const parameters = parametersOf(raw, subgraph);
   const tensors: Tensor[] = [];
   const ids = new Map<number, TensorId>();
   const seen = new Map<number, Tensor>();
   const tensorAt = (index: number): Tensor => {
     const known = seen.get(index) ?? edges.constants.get(index);
     if (known !== undefined) return known;
-    const tensor = importTensor(raw, rawTensor(raw, subgraph, index), index);
+    const imported = importTensor(raw, rawTensor(raw, subgraph, index), index);
+    const tensor = parameters.get(index)?.(raw, imported) ?? imported;
     seen.set(index, tensor);
     return tensor;
   };
@@ -59,13 +63,15 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
     return tensors.length - 1;
   };
   const inputs = edges.inputs.map(idOf);
+  const isFloat = ({ outputs }: RawOperator) =>
+    outputs.some((index) => tensorTypes[rawTensor(raw, subgraph, index).type] === 'float32');
   const nodes = subgraph.operators.flatMap((operator, index): Node[] => {
     if (edges.skipped.has(index)) return [];
     const name = operatorName(raw, operator);
     const layer = layerName(subgraph, operator, index);
     const where = `operator ${index} (${name}) "${layer}"`;
-    const row = rows[name];
-    if (row === undefined) throw unknownOperator(name, where);
+    const row = rows.get(name);
+    if (row === undefined) throw unknownOperator(name, where, isFloat(operator));
     const foreign = {
       where,
       options: optionsOf(raw, row, operator, where),
@@ -99,6 +105,25 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
 
 const convertAgain = 'convert the model again';
 
+/** Tensors that are weights or biases, and how they are read. */
+function parametersOf(
+  raw: RawModel,
+  { operators }: RawSubgraph,
+): ReadonlyMap<number, typeof asWeights> {
+  const readings: readonly (readonly [RegExp, position: number, typeof asWeights])[] = [
+    [/^(DEPTHWISE_)?CONV_2D$/, 1, asWeights],
+    [/^((DEPTHWISE_)?CONV_2D|FULLY_CONNECTED)$/, 2, asBias],
+  ];
+  const parameters = new Map<number, typeof asWeights>();
+  for (const operator of operators) {
+    for (const [names, position, reading] of readings) {
+      const index = operator.inputs[position] ?? -1;
+      if (names.test(operatorName(raw, operator))) parameters.set(index, reading);
+    }
+  }
+  return parameters;
+}
+
 /** An operator's table of options; one that is left out has every field at its default. */
 function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: string) {
   const { builtinOptions, builtinOptionsType } = operator;
@@ -117,27 +142,6 @@ function quantised(tensor: Tensor): Tensor {
   const message = `is ${tensor.dtype}, but has no scale and zero point`;
   const hint = 'quantise the model fully to int8 with a representative dataset';
   throw new BonsaiError('bad-quantisation', where, message, hint);
-}
-
-const fixBatch = 'convert with a fixed batch size (keras.Input(shape, batch_size=1))';
-const replaceLayer = "replace the layer; 'bonsaic operators' lists what is supported";
-
-/** What makes converters emit an operator, and how to avoid it. */
-const advice: Readonly<Record<string, string>> = {
-  BATCH_TO_SPACE_ND: fixBatch,
-  CUSTOM: 'replace the layer: custom and TensorFlow operators have no kernels here',
-  DEQUANTIZE:
-    'quantise fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; ' +
-    'if it is, the layer that comes next has no int8 kernel: replace that one',
-  PACK: fixBatch,
-  SHAPE: fixBatch,
-  SPACE_TO_BATCH_ND: fixBatch,
-  TILE: 'upsample with tf.image.resize(x, size, method="nearest") instead of UpSampling2D',
-};
-
-function unknownOperator(name: string, where: string): BonsaiError {
-  const hint = advice[name.split(' ')[0] ?? ''] ?? replaceLayer;
-  return new BonsaiError('unsupported-operator', where, `${name} is not supported`, hint);
 }
 
 /** Every tensor that inputs, outputs and operators name is there. */
@@ -164,16 +168,29 @@ function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
     // An optional input that is absent is −1.
     check(operator.inputs, -1, where);
     check(operator.outputs, 0, where);
-    if (operator.outputs.length > 0) return;
+    // What runs another subgraph, and has no output, is no operator here.
+    if (operator.outputs.length > 0 || !rows.has(operatorName(raw, operator))) return;
     throw new BonsaiError('bad-graph', where, 'has no output', convertAgain);
   });
-  for (const index of inputs) checkSignature(rawTensor(raw, subgraph, index), index);
+  for (const index of inputs) checkSignature(raw, rawTensor(raw, subgraph, index), index);
 }
 
-/** A batch of unknown size runs as one sample; no other extent may be unknown. */
-function checkSignature({ name, shape, shapeSignature }: RawTensor, index: number): void {
-  if (!shapeSignature.some((extent, d) => extent < 0 && (d > 0 || shape[0] !== 1))) return;
+/**
+ * An input whose extents may change runs with those that its shape has: a batch of 1, or what the
+ * file was resized to. Where a converter put 1 for what it did not know, the network is another.
+ */
+function checkSignature(
+  raw: RawModel,
+  { name, shape, shapeSignature }: RawTensor,
+  index: number,
+): void {
+  const open = shapeSignature.flatMap((extent, d) =>
+    extent < 0 && (d > 0 || shape[0] !== 1) ? [d] : [],
+  );
+  if (open.length === 0) return;
   const where = `input tensor ${index} "${printable(name)}"`;
   const message = `has the dynamic shape [${shapeSignature.join(', ')}]`;
-  throw new BonsaiError('bad-shape', where, message, fixShape);
+  const error = new BonsaiError('bad-shape', where, message, fixShape);
+  if (open.some((d) => (shape[d] ?? 1) <= 1)) throw error;
+  raw.ignore(error);
 }

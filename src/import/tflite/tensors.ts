@@ -55,7 +55,7 @@ export function importTensor(raw: RawModel, tensor: RawTensor, index: number): T
   }
   return {
     ...shaped,
-    quant: isInteger(dtype) ? quantOf(tensor, where) : null,
+    quant: isInteger(dtype) ? quantOf(raw, tensor, dtype, where) : null,
     data: bytes === null ? null : elements(raw, bytes, shaped, where),
     source: index,
   };
@@ -92,9 +92,13 @@ function checkShape(shape: Shape, where: string): void {
 export const fixShape =
   'give the model a fixed input shape before conversion (batch size and image size)';
 
-function quantOf(tensor: RawTensor, where: string): Quant | null {
+/** Integers that operators read by scale and zero point; biases, shapes and axes are not. */
+const quantised: ReadonlySet<DType> = new Set(['int4', 'int8', 'uint8', 'int16']);
+
+function quantOf(raw: RawModel, tensor: RawTensor, dtype: DType, where: string): Quant | null {
   const quantization = tensor.quantization;
   if (quantization === null || quantization.scale.length === 0) return null;
+  if (!quantised.has(dtype)) return unreadQuant(raw, tensor, quantization, where);
   if (quantization.detailsType !== 0) {
     const message = 'is quantised in blocks or by a custom scheme';
     const hint = 'quantise per tensor or per channel';
@@ -106,19 +110,65 @@ function quantOf(tensor: RawTensor, where: string): Quant | null {
   return { scales, zeroPoints, axis: scales.length === 1 ? null : quantizedDimension };
 }
 
+type Quantization = NonNullable<RawTensor['quantization']>;
+
+/** Quantisation that no runtime reads: kept where it makes sense, since written files have it. */
+function unreadQuant(
+  raw: RawModel,
+  { shape }: RawTensor,
+  { scale: scales, zeroPoint, quantizedDimension, detailsType }: Quantization,
+  where: string,
+): Quant | null {
+  const ignore = (message: string) =>
+    raw.ignore(new BonsaiError('bad-quantisation', where, message, 'quantise the model again'));
+  const isValid = (scale: number) => scale > 0 && Number.isFinite(scale);
+  const zeroPoints = scales.map(() => 0);
+  if (detailsType !== 0 || !scales.every(isValid) || zeroPoint.some((value) => value !== 0)) {
+    ignore('has a quantisation without meaning');
+    return null;
+  }
+  if (scales.length === 1) return { scales, zeroPoints, axis: null };
+  if (shape[quantizedDimension] === scales.length) {
+    return { scales, zeroPoints, axis: quantizedDimension };
+  }
+  ignore(`has ${scales.length} scales along dimension ${quantizedDimension} of [${shape}]`);
+  return shape.length === 1 && shape[0] === scales.length ? { scales, zeroPoints, axis: 0 } : null;
+}
+
+/** Weights of a convolution as the runtimes read them: their zero points count as 0. */
+export function asWeights(raw: RawModel, tensor: Tensor): Tensor {
+  const { quant, name, source } = tensor;
+  if (quant === null || quant.zeroPoints.every((zeroPoint) => zeroPoint === 0)) return tensor;
+  const message = 'has zero points other than 0, and is the weights of a convolution';
+  const where = `tensor ${source} "${name}"`;
+  raw.ignore(new BonsaiError('bad-quantisation', where, message, 'quantise the model again'));
+  return { ...tensor, quant: { ...quant, zeroPoints: quant.zeroPoints.map(() => 0) } };
+}
+
+/** A bias as the runtimes read it: flat, whatever its shape. */
+export function asBias(_: RawModel, tensor: Tensor): Tensor {
+  const { shape, quant } = tensor;
+  if (shape.length === 1 || tensor.data === null) return tensor;
+  const flat = { ...tensor, shape: [elementCount(shape)] };
+  return quant?.axis == null ? flat : { ...flat, quant: { ...quant, axis: 0 } };
+}
+
 function elements(
   raw: RawModel,
-  bytes: Uint8Array,
+  stored: Uint8Array,
   tensor: Pick<Tensor, 'dtype' | 'shape'>,
   where: string,
 ): TensorData {
   const count = elementCount(tensor.shape);
   const expected = byteCount(tensor);
-  if (bytes.length !== expected) {
+  if (stored.length !== expected) {
     const shape = `${tensor.dtype}[${tensor.shape.join(', ')}]`;
-    const message = `${where} has ${bytes.length} bytes of data; ${shape} takes ${expected}`;
-    throw corrupt(raw.source, message);
+    const message = `has ${stored.length} bytes of data; ${shape} takes ${expected}`;
+    const error = corrupt(raw.source, `${where} ${message}`);
+    if (stored.length < expected) throw error;
+    raw.ignore(new BonsaiError(error.code, where, message, error.hint));
   }
+  const bytes = stored.subarray(0, expected);
   if (tensor.dtype === 'int4') {
     spend(raw.source, count);
     // The first element is in the low half; shifting up and back extends its sign.

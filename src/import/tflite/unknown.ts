@@ -1,0 +1,63 @@
+/** Operators that bonsaic lacks: what they mean, and what to do about them. */
+import { BonsaiError } from '../../errors.js';
+
+const lists = "'bonsaic operators' lists what is supported";
+const replaceLayer = `replace the layer: ${lists}`;
+const fixBatch = 'convert with a fixed batch size (keras.Input(shape, batch_size=1))';
+const wholeWindow =
+  'convert the network that takes a whole window of time, not its streaming form: ' +
+  'variables are not supported';
+const noRecurrence = `use convolutions over time, or unroll it (keras.layers.LSTM(…, unroll=True)): ${lists}`;
+const inApplication = 'compute features in the application: the network is what comes after it';
+
+/** By the operator, or the name of a custom one. */
+const advice: ReadonlyMap<string, string> = new Map([
+  ['ASSIGN_VARIABLE', wholeWindow],
+  ['CALL_ONCE', wholeWindow],
+  ['READ_VARIABLE', wholeWindow],
+  ['VAR_HANDLE', wholeWindow],
+  ['BIDIRECTIONAL_SEQUENCE_LSTM', noRecurrence],
+  ['BIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
+  ['LSTM', noRecurrence],
+  ['RNN', noRecurrence],
+  ['SVDF', 'use convolutions over time: layers that keep a state are not supported'],
+  ['UNIDIRECTIONAL_SEQUENCE_LSTM', noRecurrence],
+  ['UNIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
+  ['BATCH_TO_SPACE_ND', fixBatch],
+  ['SHAPE', fixBatch],
+  ['SPACE_TO_BATCH_ND', fixBatch],
+  [
+    'DEQUANTIZE',
+    'quantise fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; ' +
+      'if it is, the layer that comes next has no int8 kernel: replace that one',
+  ],
+  [
+    'TILE',
+    'where it upsamples, use tf.image.resize(x, size, method="nearest"); else replace the layer',
+  ],
+  ['DELEGATE', 'give the file that was there before a delegate was applied'],
+  [
+    'edgetpu-custom-op',
+    'it is compiled for the Edge TPU: give the file from before edgetpu_compiler',
+  ],
+  ['ethos-u', 'it is compiled for an Ethos-U: give the file from before Vela'],
+  [
+    'TFLite_Detection_PostProcess',
+    'end the network before it, and choose among the boxes in the application',
+  ],
+]);
+
+/** @param isFloat an output is float32: the model is not int8 to begin with */
+export function unknownOperator(name: string, where: string, isFloat: boolean): BonsaiError {
+  const message = `${name} is not supported`;
+  return new BonsaiError('unsupported-operator', where, message, adviceOn(name, isFloat));
+}
+
+function adviceOn(name: string, isFloat: boolean): string {
+  const custom = /^CUSTOM "(.*)"$/.exec(name)?.[1];
+  const known = advice.get(custom ?? name);
+  if (known !== undefined) return known;
+  if (custom?.startsWith('Signal')) return inApplication;
+  if (custom !== undefined) return 'replace the layer: custom operators have no kernels here';
+  return isFloat ? `quantise the model fully to int8, without ${name}: ${lists}` : replaceLayer;
+}
