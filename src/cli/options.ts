@@ -4,7 +4,13 @@ import { isLabelled } from '../codegen/program.js';
 import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { goals } from '../ir/op.js';
-import type { CompileOptions, Optimize, Plan } from '../plan/types.js';
+import {
+  type CompileOptions,
+  type Optimize,
+  type Plan,
+  type SramCopies,
+  sramCopies,
+} from '../plan/types.js';
 import type { Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
@@ -28,10 +34,11 @@ export interface CompileFlags {
   readonly faithful?: true;
   readonly keepInput?: true;
   readonly xip?: XipModel;
+  readonly sramCopies?: SramCopies;
   readonly cores?: string;
 }
 
-/** --optimize, --rounding, --strict, --faithful, --keep-input, --cores */
+/** --optimize, --rounding, --strict, --faithful, --keep-input, --sram-copies, --cores */
 export function withCompileOptions(command: Command): Command {
   return command
     .addOption(new Option('--optimize <goal>', 'what to prefer').choices(goals).default('balanced'))
@@ -48,6 +55,12 @@ export function withCompileOptions(command: Command): Command {
     .option('--keep-input', 'leave the input in the arena intact during a run')
     .addOption(
       new Option(
+        '--sram-copies <share>',
+        'of the RAM that is left, for copies of weights (default: half; all with speed)',
+      ).choices(sramCopies),
+    )
+    .addOption(
+      new Option(
         '--cores <count>',
         'cores that share heavy steps, halves at the same time',
       ).choices(['1', '2']),
@@ -62,6 +75,7 @@ export function compileOptions(flags: CompileFlags & SizeBudgets): CompileOption
     faithful: flags.faithful ?? false,
     keepInput: flags.keepInput ?? false,
     xip: flags.xip ?? 'model',
+    ...(flags.sramCopies === undefined ? {} : { sramCopies: flags.sramCopies }),
     ...(flags.cores === '2' ? { cores: 2 } : {}),
     ...sizeBudgets(flags),
   };

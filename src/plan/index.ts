@@ -14,16 +14,16 @@ import type { Facts, KernelContext, TargetTraits } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { acceptInt8 } from './accept.js';
 import { arenaAlign } from './arena.js';
-import { runtimeBytesOf } from './code-size.js';
+import { alternativesOf, type Candidates, candidatesFor } from './candidates.js';
 import { isAlias, type KernelMemory, type Schedule } from './lifetimes.js';
 import { kernelContext } from './lower.js';
-import { arenaLimit, stepBytes } from './memory.js';
+import { largestOfLeast, stepBytes } from './memory.js';
 import { orderSteps } from './order.js';
-import { accessesOf, conflictOf, type Implementation, memoryOf, nameOf } from './parts.js';
+import { accessesOf, conflictOf, memoryOf } from './parts.js';
 import { type Arena, planArena } from './placement.js';
 import { identifiers, makePorts } from './ports.js';
-import type { Budget } from './prices.js';
-import { type Candidates, type Choice, candidatesFor, selectKernels } from './select.js';
+import { ramForModel, roomOf } from './room.js';
+import { type Choice, selectKernels } from './select.js';
 import { type CompileOptions, type Decision, noKernel, type Plan, type PlanStep } from './types.js';
 
 /**
@@ -55,14 +55,7 @@ export function makePlan(
   const schedule = options.faithful
     ? given
     : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
-  const { choices, decision, memories } = chooseKernels(
-    schedule,
-    kernels,
-    target,
-    options,
-    context,
-  );
-  const arena = planArena(schedule, memories);
+  const { choices, decision, arena } = chooseKernels(schedule, kernels, target, options, context);
   const inArena = (ids: readonly (TensorId | null)[]) => [
     ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
   ];
@@ -142,61 +135,57 @@ function memoriesOf(
   return steps.map((index) => kernels.get(index)?.memories ?? []);
 }
 
-/** Chooses among the kernels that the arena affords. */
+/** Kernels, and where everything lies then. */
+interface Outcome {
+  /** null for an alias, one a step each. */
+  readonly choices: readonly (Choice | null)[];
+  readonly decision: Decision;
+  readonly arena: Arena;
+}
+
+/** How often kernels are chosen anew because what they need does not pack into what there is. */
+const mostRetries = 3;
+
+/** Chooses kernels and places what they need: with leaner ones where packing leaves too many gaps. */
 function chooseKernels(
   schedule: Schedule,
   kernels: ReadonlyMap<number, Kernels>,
   target: TargetTraits,
   options: CompileOptions,
   context: KernelContext,
-): {
-  /** null for an alias, one a step each. */
-  readonly choices: readonly (Choice | null)[];
-  readonly memories: readonly KernelMemory[];
-  readonly decision: Decision;
-} {
+): Outcome {
   const all = memoriesOf(schedule, kernels);
   const needs = stepBytes(schedule, all);
-  const available = ramForArena(target, options);
-  const limits = [1, options.cores ?? 1].map((cores) => arenaLimit(needs, available, cores));
-  const affordable = schedule.steps.flatMap((index, step) => {
+  const places = schedule.steps.flatMap((index, step) => {
     const { candidates = null } = kernels.get(index) ?? {};
-    return candidates === null ? [] : [afford(candidates, needs[step] ?? [], limits)];
+    return candidates === null ? [] : [{ step, candidates }];
   });
-  const arenaBytes = Math.max(0, ...needs.flat().filter((bytes) => bytes <= (limits[1] ?? 0)));
-  const budget = budgetFor(target, options, arenaBytes, affordable.length);
-  const selected = selectKernels(affordable, context, budget);
-  const choiceOf = new Map(selected.choices.map((choice, i) => [affordable[i]?.view.node, choice]));
-  const choices = schedule.steps.map((index) => choiceOf.get(schedule.graph.nodes[index]) ?? null);
-  const memories = choices.map((choice, step) => {
-    const { implementations = [] } = kernels.get(schedule.steps[step] ?? -1)?.candidates ?? {};
-    const position = choice === null ? 0 : implementations.indexOf(choice.implementation);
-    return all[step]?.[position] as KernelMemory;
-  });
-  return { choices, memories, decision: selected.decision };
-}
-
-/**
- * The candidates without those that would make the arena too large.
- *
- * @param limits for kernels on one core and for those on two
- */
-function afford(
-  candidates: Candidates,
-  needs: readonly number[],
-  limits: readonly number[],
-): Candidates {
-  const { view, implementations, refused } = candidates;
-  const isAffordable = ({ parts }: Implementation, i: number) =>
-    (needs[i] ?? 0) <= (limits[parts.length - 1] ?? 0);
-  const dear = implementations.flatMap((one, i) =>
-    isAffordable(one, i) ? [] : [`${nameOf(one)} needs an arena of ${needs[i]} B`],
+  const steps = places.map(({ step, candidates }) =>
+    alternativesOf(candidates, needs[step] ?? [], context),
   );
-  return {
-    view,
-    implementations: implementations.filter(isAffordable),
-    refused: [...refused, ...dear],
+  const chosenWith = (gapBytes: number): Outcome => {
+    const room = roomOf(target, options, steps.length, largestOfLeast(needs), gapBytes);
+    const selected = selectKernels(steps, context, room);
+    const choices = new Array<Choice | null>(schedule.steps.length).fill(null);
+    const memories = all.map((ofStep) => ofStep[0] as KernelMemory);
+    places.forEach(({ step, candidates }, i) => {
+      const choice = selected.choices[i] as Choice;
+      choices[step] = choice;
+      const position = candidates.implementations.indexOf(choice.implementation);
+      memories[step] = all[step]?.[position] as KernelMemory;
+    });
+    return { choices, decision: selected.decision, arena: planArena(schedule, memories) };
   };
+  let outcome = chosenWith(0);
+  for (let i = 0, gapBytes = 0; i < mostRetries; i++) {
+    const { arena, choices } = outcome;
+    const copied = choices.reduce((sum, choice) => sum + (choice?.copiedBytes ?? 0), 0);
+    const beyond = arena.bytes + copied - ramForModel(target, options);
+    if (beyond <= 0) break;
+    gapBytes += beyond;
+    outcome = chosenWith(gapBytes);
+  }
+  return outcome;
 }
 
 /**
@@ -221,27 +210,4 @@ function checkApart(node: Node, { implementation }: Choice, arena: Arena, step: 
   if (conflict === null) return;
   const bytes = `bytes ${conflict.begin} to ${conflict.end - 1} of the arena`;
   throw new InternalError('plan', `${at(node)}: both halves use ${bytes}`);
-}
-
-/** Of RAM that the arena cannot have: the runtime and the stack. */
-const runtimeAllowanceBytes = 3.5 * 1024;
-
-function ramForArena({ ramBytes }: TargetTraits, { maxRam = Infinity }: CompileOptions): number {
-  return Math.min(ramBytes ?? Infinity, maxRam) - runtimeAllowanceBytes;
-}
-
-/** What there is of flash, and of RAM beside the arena and the runtime. */
-function budgetFor(
-  target: TargetTraits,
-  { maxFlash = Infinity, maxRam = Infinity, optimize }: CompileOptions,
-  arenaBytes: number,
-  steps: number,
-): Budget {
-  const { flashBytes, ramBytes, regions } = target;
-  const sram = Math.min(ramBytes ?? Infinity, maxRam) - arenaBytes;
-  return {
-    flashBytes: Math.min(flashBytes ?? Infinity, maxFlash),
-    runtimeBytes: runtimeBytesOf(steps, target, optimize),
-    sramBytes: regions === undefined ? 0 : Math.max(0, sram - regions.sram.reservedBytes),
-  };
 }

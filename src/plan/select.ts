@@ -7,35 +7,32 @@
  * of flash, where the budget binds) the lowest price at which everything fits, found by bisection; what
  * that leaves over is spent where it gains most (prices.ts).
  */
-import { InternalError } from '../errors.js';
-import { at, type NodeView } from '../ir/graph.js';
-import type { KernelCall, KernelContext, KernelVariant, Optimize } from '../ir/op.js';
-import { opOf } from '../ops/index.js';
-import { kernelBytesOf } from './code-size.js';
+import type { KernelContext, Optimize } from '../ir/op.js';
 import { explain } from './explain.js';
-import { callBytes, functionKey, lowered, withoutShared } from './lower.js';
-import { halvesOf, type Implementation, type Part, wholeOf } from './parts.js';
+import { arenaPrice } from './memory.js';
+import type { Implementation } from './parts.js';
 import {
   type Alternative,
-  type Budget,
-  type CodeUnit,
   choose,
   flashOf,
   imageBytes,
   type Pick,
-  type Prices,
   place,
   priceOf,
   type Step,
-  settle,
   total,
+  within,
 } from './prices.js';
+import type { Room } from './room.js';
+import { type Goal, type Settlement, settle } from './settle.js';
 import type { Decision, KernelEstimate, KernelForm, Region } from './types.js';
 
 export interface Choice {
   readonly implementation: Implementation;
   /** Where the weights of each of the kernel's calls lie; those of a second half as the first's. */
   readonly regions: readonly Region[];
+  /** Of weights, in RAM. */
+  readonly copiedBytes: number;
   /** For the report: the chosen one first, then the fastest. */
   readonly alternatives: readonly KernelEstimate[];
   /** What it would be if all steps were dense, in the RAM that is left then; null: it could not be. */
@@ -75,110 +72,43 @@ interface MostTime {
   readonly less: number;
 }
 
-/** About what it costs to give the second core its half and to wait for it. */
-const handOverCycles = 200;
-
-/** What can compute a node. */
-export interface Candidates {
-  readonly view: NodeView;
-  /** In the order of the operator's list; a variant on two cores after it on one. */
-  readonly implementations: readonly Implementation[];
-  /** For the report: variants that apply but cannot be afforded, and why. */
-  readonly refused: readonly string[];
-}
-
 /**
- * The variants of a node's operator whose features the target has and whose condition holds; only
- * the one named `template` where it is given.
+ * A kernel for each of the steps, in their order.
  *
- * @param cores 2: also those that can compute both halves of the node
- */
-export function candidatesFor(
-  view: NodeView,
-  context: KernelContext,
-  template?: string,
-  cores = 1,
-): Candidates {
-  const halves = cores > 1 ? halvesOf(view, context) : null;
-  const refused: string[] = [];
-  const implementations = opOf(view.node).variants.flatMap((variant): Implementation[] => {
-    const missing = variant.needs.filter((feature) => !context.target.features.has(feature));
-    const isAsked = (template ?? variant.template) === variant.template;
-    if (missing.length > 0 || !isAsked || !variant.when(view, context)) return [];
-    const refusal = template === undefined ? (variant.refuses?.(view, context) ?? null) : null;
-    if (refusal !== null) {
-      refused.push(`${variant.template}: ${refusal}`);
-      return [];
-    }
-    const whole = { variant, parts: wholeOf(view, context) };
-    return halves !== null && isFor(variant, halves)
-      ? [whole, { variant, parts: halves }]
-      : [whole];
-  });
-  return { view, implementations, refused };
-}
-
-/** Whether a kernel computes both halves, with the same calls. */
-function isFor(variant: KernelVariant, halves: readonly Part[]): boolean {
-  if (!halves.every(({ view, context }) => variant.when(view, context))) return false;
-  const counts = halves.map(({ view, context }) => lowered(variant, view, context).length);
-  return counts.every((count) => count === counts[0]);
-}
-
-/**
- * A kernel for every step, in their order.
- *
- * @throws InternalError when a step has none: every operator has a portable kernel
+ * @returns also what decided, for the report
  */
 export function selectKernels(
-  candidates: readonly Candidates[],
-  context: KernelContext,
-  budget: Budget,
+  steps: readonly Step[],
+  { target, optimize }: KernelContext,
+  room: Room,
 ): { readonly choices: readonly Choice[]; readonly decision: Decision } {
-  const all = candidates.map((each) => alternativesOf(each, context));
-  const fastest = choose(all, { flash: 0, sram: 0 });
-  // What few weights save must not make each byte that is left dearer.
-  const allDense = all.map(withAllWeights);
-  const smallest = choose(allDense, { flash: 1e9, sram: 0 });
-  const perByte = total(fastest, (pick) => pick.cycles) / Math.max(1, flashOf(smallest));
-  const { optimize } = context;
-  const wanted = flashPrices[optimize].map((price) => price * perByte);
-  const worth = (picks: readonly Pick[]) =>
-    imageBytes(picks, budget) * total(picks, (pick) => pick.cycles) ** worthOfTime;
-  const settled = (steps: readonly Step[], limits = budget) => settle(steps, wanted, limits, worth);
-  // What a budget forces is not what is slow without it.
-  const unlimited = { ...budget, flashBytes: Infinity };
-  const dense = settled(allDense, unlimited);
-  const most = mostTime[optimize];
-  const fast = (most: MostTime) => {
-    // What is slow depends on the RAM that is left, which depends on what is taken.
-    const first = settled(withoutSlow(all, [dense.prices], most), unlimited);
-    return withoutSlow(all, [dense.prices, first.prices], most);
-  };
-  const allowed = most === null ? all : fast(most);
-  const free = settled(allowed);
-  const { isForced } = free;
-  const { picks, prices } = isForced && allowed !== all ? settled(all) : free;
-  const { flash, sram } = prices;
-  const image = imageBytes(picks, budget);
-  const byBudget = `the flash budget${image <= budget.flashBytes ? ', spent where it gains most' : ''}`;
+  const possible = within(steps, room.mostArenaBytes);
+  const goal = goalOf(possible, optimize, room);
+  const { chosen, dense } = settleBoth(possible, optimize, goal, room);
+  const { picks, prices, arenaBytes, isForced } = chosen;
+  const image = imageBytes(picks, room);
+  const byBudget = `the flash budget${image <= room.flashBytes ? ', spent where it gains most' : ''}`;
   const decision: Decision = {
-    unit: context.target.costUnit,
-    flashPrice: flash,
+    unit: target.costUnit,
+    flashPrice: prices.flash,
+    arenaPrice: goal.arenaPrice(prices.flash),
+    arenaBytes,
+    arenaRoomBytes: room.mostArenaBytes === Infinity ? null : Math.floor(room.mostArenaBytes),
     imageBytes: image,
     reason: isForced ? byBudget : `--optimize ${optimize}`,
   };
   const choices = picks.map((pick, step): Choice => {
-    const { alternatives, refused } = all[step] as Step;
+    const { alternatives, refused } = steps[step] as Step;
     const others = alternatives
       .filter((other) => other !== pick.alternative)
-      .map((other) => place(other, sram))
+      .map((other) => place(other, prices.sram))
       .sort((a, b) => a.cycles - b.cycles);
     const estimates = [pick, ...others].map(estimateOf);
     const withAll = estimateOf(dense.picks[step] as Pick);
     return {
       implementation: pick.alternative.implementation,
       regions: pick.regions,
+      copiedBytes: pick.sramBytes,
       alternatives: estimates,
       dense: withAll.form === 'dense' ? withAll : null,
       why: explain(estimates, refused, decision),
@@ -187,86 +117,38 @@ export function selectKernels(
   return { choices, decision };
 }
 
-function alternativesOf(
-  { view, implementations, refused }: Candidates,
-  context: KernelContext,
-): Step {
-  if (implementations.length === 0) {
-    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${refused.join('; ')}`);
-  }
-  return { alternatives: implementations.map((one) => weigh(one, context)), refused };
-}
-
-function weigh(implementation: Implementation, context: KernelContext): Alternative {
-  const { variant, parts } = implementation;
-  const calls = parts.map((part) => lowered(variant, part.view, part.context));
-  const own = calls.map((all, part) =>
-    all.map((call, i) => {
-      const first = calls[0]?.[i];
-      return callBytes(part === 0 || first === undefined ? call : withoutShared(call, first));
-    }),
-  );
-  const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
-  const ofStep = sum(own.flat().map(({ weights }) => weights));
-  const passes = parts.map(({ view, context }) => variant.weightPasses?.(view, context) ?? 1);
-  const cycles = parts.map((part) => workCost(variant, part.view, part.context));
+function goalOf(steps: readonly Step[], optimize: Optimize, room: Room): Goal {
+  const fastest = total(choose(steps, { flash: 0, sram: 0 }), ({ cycles }) => cycles);
+  // What few weights save must not make each byte that is left dearer.
+  const smallest = choose(steps.map(withAllWeights), { flash: 1e9, sram: 0 });
+  const perByte = fastest / Math.max(1, flashOf(smallest));
   return {
-    implementation,
-    cycles: Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0),
-    flashBytes: sum(own.flat().map(({ weights, tables }) => weights + tables)),
-    code: codeOf(variant.template, calls.flat(), context),
-    // Both cores read flash through one cache and one bus: they wait for each other's misses.
-    pieces: (own[0] ?? []).map((_, i) => {
-      const weights = own.map((all) => all[i]?.weights ?? 0);
-      const isShared = weights.length > 1 && weights[1] === 0;
-      const fetched = isShared
-        ? [missCycles(weights[0] ?? 0, ofStep, sum(passes), context)]
-        : weights.map((bytes, part) => missCycles(bytes, ofStep, passes[part] ?? 1, context));
-      return { weightBytes: sum(weights), missCycles: sum(fetched) };
-    }),
+    flashPrices: flashPrices[optimize].map((price) => price * perByte),
+    arenaPrice: (flash) => arenaPrice(optimize, fastest, room.leastArenaBytes, flash),
+    worth: (picks) => imageBytes(picks, room) * total(picks, ({ cycles }) => cycles) ** worthOfTime,
   };
 }
 
-/** The functions of a kernel's calls, and about what each takes on the target. */
-function codeOf(
-  template: string,
-  calls: readonly KernelCall[],
-  { target, optimize }: KernelContext,
-): readonly CodeUnit[] {
-  const bytes = kernelBytesOf(template, target, optimize);
-  const keys = new Set(calls.map((call) => functionKey(template, call, optimize)));
-  return [...keys].map((key) => ({ key, bytes }));
-}
-
-/**
- * What a variant costs on the target, in cycles (instructions where a target counts these): by the
- * costs of its terms as measured for the goal, else for 'balanced', else by the variant's own.
- */
-export function workCost(variant: KernelVariant, view: NodeView, context: KernelContext): number {
-  const { costs } = context.target;
-  const { template } = variant;
-  const measured = costs[context.optimize]?.[template] ?? costs.balanced?.[template] ?? {};
-  const terms = Object.entries(variant.work(view, context));
-  return terms.reduce(
-    (sum, [name, { count, cycles }]) => sum + count * (measured[name] ?? cycles),
-    0,
-  );
-}
-
-/**
- * Weights that leave room in the cache for code and tables are fetched once a run (by then other
- * steps have taken their place); larger ones again at every pass.
- */
-function missCycles(
-  bytes: number,
-  ofStep: number,
-  passes: number,
-  { target }: KernelContext,
-): number {
-  if (target.regions === undefined) return 0;
-  const { cacheBytes, lineBytes, missCycles } = target.regions.flash;
-  const fetches = ofStep <= cacheBytes / 2 ? 1 : passes;
-  return fetches * Math.ceil(bytes / lineBytes) * missCycles;
+/** The choice, and what it would be if kernels of all steps multiplied every weight. */
+function settleBoth(
+  steps: readonly Step[],
+  optimize: Optimize,
+  goal: Goal,
+  room: Room,
+): { readonly chosen: Settlement; readonly dense: Settlement } {
+  // What a budget forces is not what is slow without it.
+  const unlimited = { ...room, flashBytes: Infinity };
+  const dense = settle(steps.map(withAllWeights), goal, unlimited);
+  const most = mostTime[optimize];
+  const fast = (most: MostTime) => {
+    // What is slow depends on the RAM that is left, which depends on what is taken.
+    const first = settle(withoutSlow(steps, [dense], most), goal, unlimited);
+    return withoutSlow(steps, [dense, first], most);
+  };
+  const allowed = most === null ? steps : fast(most);
+  const free = settle(allowed, goal, room);
+  const chosen = free.isForced && allowed !== steps ? settle(steps, goal, room) : free;
+  return { chosen, dense };
 }
 
 function formOf({ variant }: Implementation): KernelForm {
@@ -282,12 +164,12 @@ function withAllWeights(step: Step): Step {
 }
 
 /**
- * Of what skips zeros or packs weights stays what is faster than the choice without, by `mostTime`: at
- * one of these prices.
+ * Of what skips zeros or packs weights stays what is faster than the choice without, by `mostTime`: as
+ * one of these was settled.
  */
 function withoutSlow(
   steps: readonly Step[],
-  prices: readonly Prices[],
+  settlements: readonly Settlement[],
   { times, less }: MostTime,
 ): readonly Step[] {
   return steps.map((step) => {
@@ -296,11 +178,13 @@ function withoutSlow(
     const dense = of('dense');
     if (dense.length === 0) return step;
     const isFaster = (one: Alternative, others: readonly Alternative[]) =>
-      prices.some((at) => {
+      settlements.some(({ prices, arenaBytes }) => {
         // Cycles that take RAM from other steps are dearer.
-        const cost = (pick: Pick) => priceOf(pick, { ...at, flash: 0 });
-        const [best] = choose([{ ...step, alternatives: others }], at);
-        return best === undefined || cost(place(one, at.sram)) <= times * cost(best) - less;
+        const cost = (pick: Pick) => priceOf(pick, { ...prices, flash: 0 });
+        const affordable = others.filter((other) => other.arenaBytes <= arenaBytes);
+        if (affordable.length === 0) return true;
+        const [best] = choose([{ ...step, alternatives: affordable }], prices);
+        return best === undefined || cost(place(one, prices.sram)) <= times * cost(best) - less;
       });
     const plain = [...dense, ...of('sparse').filter((one) => isFaster(one, dense))];
     return {
@@ -318,5 +202,6 @@ function estimateOf({ alternative, cycles }: Pick): KernelEstimate {
     form: formOf(alternative.implementation),
     count: Math.round(cycles),
     bytes: alternative.flashBytes,
+    arenaBytes: alternative.arenaBytes,
   };
 }

@@ -18,11 +18,17 @@ export interface CompileOptions {
   /** Bytes that the plan keeps to where it can; absent: what the target has. */
   readonly maxFlash?: number;
   readonly maxRam?: number;
+  /** Absent: 'half', and 'all' with 'speed'. */
+  readonly sramCopies?: SramCopies;
   /** 2: halves of a step may run on two cores at the same time. Absent: 1. */
   readonly cores?: number;
   /** Nodes by name, each with the template that computes it: for measuring kernels. */
   readonly kernels?: readonly (readonly [node: string, template: string])[];
 }
+
+/** How much of the RAM that is left copies of weights may have. */
+export const sramCopies = ['none', 'half', 'all'] as const;
+export type SramCopies = (typeof sramCopies)[number];
 
 /** 'model': flash as the target's cache serves it; 'ideal': as fast as RAM. */
 export type XipModel = 'model' | 'ideal';
@@ -57,11 +63,19 @@ export const noKernel = 'none';
 /** Memory that weights can live in. */
 export type Region = 'flash' | 'sram';
 
-/** What decided between time and bytes: the least count + flashPrice · bytes. */
+/**
+ * What decided between time and bytes: for each step the least count + flashPrice · bytes within
+ * the arena's limit, which is that at which the sum of these + arenaPrice · limit is least.
+ */
 export interface Decision {
   /** What estimates count. */
   readonly unit: CountUnit;
   readonly flashPrice: number;
+  readonly arenaPrice: number;
+  /** The limit: no step was given a kernel with which the arena holds more. */
+  readonly arenaBytes: number;
+  /** RAM that the arena could have; null: not limited. */
+  readonly arenaRoomBytes: number | null;
   /** What sets the price: '--optimize balanced', 'the flash budget'. */
   readonly reason: string;
   /** Of flash, with the code of kernels: estimated. */
@@ -83,6 +97,8 @@ export interface KernelEstimate {
   readonly count: number;
   /** Weights and tables. */
   readonly bytes: number;
+  /** What the arena holds in the step at least. */
+  readonly arenaBytes: number;
 }
 
 /** What runs as one unit and is one row of the report. */

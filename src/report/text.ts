@@ -1,5 +1,5 @@
 /** The report for people. */
-import { estimateName, priceText, rivalsOf } from '../plan/explain.js';
+import { estimateName, isBeyondArena, priceDigits, priceText, rivalsOf } from '../plan/explain.js';
 import { prose, shorten, table } from './table.js';
 import type { Report } from './types.js';
 
@@ -61,6 +61,7 @@ function choiceLines({ layers, options }: Report, width: number): string[] {
       one.form,
       thousands(one.count),
       thousands(one.bytes),
+      isBeyondArena(one, decision) ? thousands(one.arenaBytes) : '',
     ]);
   });
   if (rows.length === 0) return [];
@@ -70,6 +71,7 @@ function choiceLines({ layers, options }: Report, width: number): string[] {
     'form',
     `about ${decision.unit}`,
     'weights + tables B',
+    'for an arena of B',
   ];
   const right = new Set(header.filter((title) => !/kernel|form/.test(title)));
   // The table has no code: without this line a kernel that another layer has too looks ill chosen.
@@ -106,7 +108,12 @@ function memoryLines(report: Report): string[] {
     memory.arenaBytes === memory.arenaLowerBoundBytes
       ? 'the least for these kernels'
       : `lower bound ${thousands(memory.arenaLowerBoundBytes)}`;
-  lines.push(`arena    ${thousands(memory.arenaBytes)} B (${bound})`);
+  const { arenaPrice, unit } = report.options.decision;
+  const price =
+    arenaPrice === 0
+      ? ''
+      : `; for faster ones a byte has to save ${priceDigits(arenaPrice)} ${unit}`;
+  lines.push(`arena    ${thousands(memory.arenaBytes)} B (${bound}${price})`);
   const copies =
     memory.sramCopyBytes === 0
       ? ''

@@ -4,7 +4,7 @@ import { type Estimate, estimateText } from '../../src/cli/estimates.js';
 import type { KernelEstimate } from '../../src/plan/types.js';
 
 const kernel = (name: string, count: number): KernelEstimate => ({
-  ...{ kernel: name, cores: 1, form: 'dense', count, bytes: 10 },
+  ...{ kernel: name, cores: 1, form: 'dense', count, bytes: 10, arenaBytes: 20 },
 });
 const layers = [{ index: 0, op: 'conv2d', weights: {} }];
 const style = { width: 80, why: false };

@@ -4,14 +4,17 @@ import { explain } from '../../src/plan/explain.js';
 import type { Decision, KernelEstimate, KernelForm } from '../../src/plan/types.js';
 
 const one = (form: KernelForm, kernel: string, count: number, bytes: number, cores = 1) => ({
-  ...{ form, kernel, count, bytes, cores },
+  ...{ form, kernel, count, bytes, cores, arenaBytes: 500 },
 });
+const inArena = (arenaBytes: number, of: KernelEstimate) => ({ ...of, arenaBytes });
 const imageBytes = 9000;
 const free: Decision = {
-  ...{ unit: 'cycles', flashPrice: 0, reason: '--optimize speed', imageBytes },
+  ...{ unit: 'cycles', flashPrice: 0, arenaPrice: 0, reason: '--optimize speed', imageBytes },
+  ...{ arenaBytes: 500, arenaRoomBytes: 800 },
 };
 const priced: Decision = {
-  ...{ unit: 'instructions', flashPrice: 1.234, reason: 'the flash budget', imageBytes },
+  ...{ unit: 'instructions', flashPrice: 1.234, arenaPrice: 5.678, imageBytes },
+  ...{ arenaBytes: 500, arenaRoomBytes: null, reason: 'the flash budget' },
 };
 
 const rows: readonly (readonly [
@@ -47,7 +50,7 @@ const rows: readonly (readonly [
     [],
     priced,
     'about 10 instructions, 1 B; dense: c about 21 instructions, 1 B; ' +
-      'least at 1.2 instructions for each byte (the flash budget)',
+      'least at 1.2 instructions for each byte of flash, 5.7 of the arena (the flash budget)',
   ],
   [
     'a budget that nothing fits',
@@ -57,12 +60,47 @@ const rows: readonly (readonly [
     'about 10 instructions, 1 B; dense: b about 20 instructions, 9 B; fewest bytes (the flash budget)',
   ],
   [
-    'two cores, and a kernel that memory has no room for',
+    'two cores, and a kernel that is refused',
     [one('dense', 'a', 10, 1, 2), one('dense', 'a', 20, 1)],
-    ['b needs an arena of 900 B'],
+    ['b: mostly gathers'],
     free,
     'on two cores, about 10 cycles, 1 B; dense: a about 20 cycles, 1 B; ' +
-      'b needs an arena of 900 B; fewest cycles (--optimize speed)',
+      'b: mostly gathers; fewest cycles (--optimize speed)',
+  ],
+  [
+    'a faster kernel that RAM has no room for, beside the best that it has',
+    [
+      one('dense', 'a', 10, 1),
+      inArena(801, one('dense', 'b', 9, 1)),
+      inArena(900, one('dense', 'c', 8, 1)),
+      one('dense', 'd', 20, 1),
+    ],
+    [],
+    free,
+    'about 10 cycles, 1 B; dense: d about 20 cycles, 1 B; ' +
+      'dense: c about 8 cycles, 1 B, but the arena would need 900 B: there is room for 800; ' +
+      'fewest cycles (--optimize speed)',
+  ],
+  [
+    'one that RAM has room for, where copies of weights save more',
+    [one('dense', 'a', 10, 1), inArena(501, one('dense', 'b', 9, 1))],
+    [],
+    free,
+    'about 10 cycles, 1 B; dense: b about 9 cycles, 1 B, but the arena would need 501 B: ' +
+      'RAM serves copies of weights better; fewest cycles (--optimize speed)',
+  ],
+  [
+    'one that costs more RAM than it is worth; none that would not be chosen anyway',
+    [
+      one('dense', 'a', 10, 1),
+      inArena(501, one('sparse', 'b', 9, 1)),
+      inArena(501, one('packed', 'c', 9, 2)),
+    ],
+    [],
+    priced,
+    'about 10 instructions, 1 B; sparse: b about 9 instructions, 1 B, but the arena would need ' +
+      '501 B: not worth it; least at 1.2 instructions for each byte of flash, 5.7 of the arena ' +
+      '(the flash budget)',
   ],
 ];
 

@@ -186,7 +186,10 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     model: { name: module.name, sha256: module.sha256, macs, liveMacs: macs, parameters: 0 },
     target: 'host',
     options: { ...defaults, ...rest },
-    decision: { unit: 'cycles', flashPrice: 0, reason: 'test', imageBytes: 0 },
+    decision: {
+      ...{ unit: 'cycles', reason: 'test', imageBytes: 0 },
+      ...{ flashPrice: 0, arenaPrice: 0, arenaBytes: top, arenaRoomBytes: null },
+    },
     steps,
     placements,
     inputs: ports(graph.inputs, module.inputNames),

@@ -4,7 +4,7 @@ import { analyse } from '../../../src/analysis/index.js';
 import { mainGraph, viewOf } from '../../../src/ir/graph.js';
 import type { Feature } from '../../../src/ir/op.js';
 import { opOf } from '../../../src/ops/index.js';
-import { workCost } from '../../../src/plan/select.js';
+import { workCost } from '../../../src/plan/candidates.js';
 import { conv, dense, prune } from '../../../src/tune/layers.js';
 import { trialsOf } from '../../../src/tune/trials.js';
 

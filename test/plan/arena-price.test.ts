@@ -1,0 +1,133 @@
+/** What a byte of the arena is worth, and the kernels that this leaves: worked out by hand. */
+import { expect } from 'chai';
+import type { Optimize } from '../../src/ir/op.js';
+import { arenaPrice, cheapestArena } from '../../src/plan/memory.js';
+import type { Alternative, Step } from '../../src/plan/prices.js';
+import type { Room } from '../../src/plan/room.js';
+import { type Goal, settle } from '../../src/plan/settle.js';
+
+interface Kernel {
+  readonly arena: number;
+  readonly cycles: number;
+  readonly flash?: number;
+  /** Name of its code, and the bytes of that. */
+  readonly code?: readonly [name: string, bytes: number];
+  /** Of weights, and what reading them from flash costs. */
+  readonly piece?: readonly [bytes: number, missCycles: number];
+}
+
+function step(...kernels: readonly Kernel[]): Step {
+  const alternatives = kernels.map(
+    ({ arena, cycles, flash = 0, code, piece }) =>
+      ({
+        ...{ cycles, arenaBytes: arena, flashBytes: flash },
+        implementation: { variant: { template: code?.[0] ?? `${arena}` }, parts: [] },
+        code: code === undefined ? [] : [{ key: code[0], bytes: code[1] }],
+        pieces: piece === undefined ? [] : [{ weightBytes: piece[0], missCycles: piece[1] }],
+      }) as unknown as Alternative,
+  );
+  return { alternatives, refused: [] };
+}
+
+const free = { flash: 0, sram: 0 };
+
+describe('plan: the price of the arena', () => {
+  const rows: [edge: string, Optimize, least: number, flash: number, price: number][] = [
+    ['speed: none', 'speed', 32768, 0, 0],
+    ['balanced: twice 32 KB has to save a fifth', 'balanced', 32768, 7, 0.2 / 32768],
+    ['balanced: of less than 16 KB what 16 KB costs', 'balanced', 1000, 7, 0.2 / 16384],
+    ['size: four times that of flash', 'size', 32768, 7, 28],
+  ];
+  for (const [edge, optimize, least, flash, price] of rows) {
+    it(edge, () => {
+      const cycles = optimize === 'size' ? 1e9 : 1;
+      expect(arenaPrice(optimize, cycles, least, flash)).to.be.closeTo(price, 1e-12);
+    });
+  }
+});
+
+describe('plan: the limit of the arena', () => {
+  /** The first step is the largest; 100 bytes more save 50 cycles there, 200 more save 30 besides. */
+  const steps = [
+    step({ arena: 1000, cycles: 100 }, { arena: 1100, cycles: 50 }, { arena: 1300, cycles: 20 }),
+    step({ arena: 400, cycles: 80 }, { arena: 1000, cycles: 70 }, { arena: 1100, cycles: 69 }),
+  ];
+  const rows: [edge: string, ramPrice: number, least: number, limit: number][] = [
+    ['where bytes cost nothing, the fastest', 0, 0, 1300],
+    ['200 bytes more for 30 cycles', 0.149, 0, 1300],
+    ['just too much for them; 100 for 51, of two steps', 0.151, 0, 1100],
+    ['which are worth 0.51 a byte', 0.509, 0, 1100],
+    ['and no more', 0.511, 0, 1000],
+    ['what is needed anyway costs nothing', 0.511, 1100, 1100],
+    ['beyond it only what is more', 0.149, 1200, 1300],
+    ['and that is 100 bytes then, for 30 cycles', 0.299, 1200, 1300],
+    ['not at 0.301', 0.301, 1200, 1200],
+  ];
+  for (const [edge, ramPrice, least, limit] of rows) {
+    it(edge, () => expect(cheapestArena(steps, free, ramPrice, least)).to.equal(limit));
+  }
+
+  it('is the least of those that cost the same', () => {
+    const same = [step({ arena: 10, cycles: 5 }, { arena: 20, cycles: 5 })];
+    expect(cheapestArena(same, free, 0, 0)).to.equal(10);
+  });
+
+  it('depends on what flash costs', () => {
+    const one = [step({ arena: 10, cycles: 9, flash: 1 }, { arena: 20, cycles: 1, flash: 5 })];
+    expect(cheapestArena(one, { flash: 1.9, sram: 0 }, 0, 0)).to.equal(20);
+    expect(cheapestArena(one, { flash: 2.1, sram: 0 }, 0, 0)).to.equal(10);
+  });
+});
+
+describe('plan: arena, code and copies of weights are settled together', () => {
+  const room: Room = {
+    ...{ flashBytes: Infinity, runtimeBytes: 0, leastArenaBytes: 0, mostArenaBytes: Infinity },
+    copyBytes: () => 0,
+  };
+  const goal = (arenaPrice: number, ...flashPrices: readonly number[]): Goal => ({
+    flashPrices,
+    arenaPrice: () => arenaPrice,
+    worth: () => 0,
+  });
+  const settled = (steps: readonly Step[], goal: Goal, rest: Partial<Room> = {}) => {
+    const { picks, arenaBytes } = settle(steps, goal, { ...room, ...rest });
+    const cycles = picks.map(({ alternative }) => alternative.cycles);
+    return { arenaBytes, cycles, regions: picks.map(({ regions }) => regions.join()) };
+  };
+
+  it('a kernel that another step has already needs no code of its own, so more of the arena', () => {
+    // Alone, the lean kernel of the second step costs 9 less; its code costs 1.1 · 10.
+    const steps = [
+      step({ arena: 100, cycles: 10, code: ['wide', 10] }),
+      step(
+        { arena: 50, cycles: 11, code: ['lean', 10] },
+        { arena: 120, cycles: 10, code: ['wide', 10] },
+      ),
+    ];
+    expect(settled(steps, goal(0.5, 1)).arenaBytes, 'at 0.5 a byte').to.equal(120);
+    expect(settled(steps, goal(0.6, 1)).arenaBytes, 'at 0.6 a byte').to.equal(100);
+  });
+
+  /** RAM for 1000 bytes: copies of 800 bytes of weights save 80 cycles, the arena's last 400 save 30. */
+  const competing = [
+    step(
+      { arena: 200, cycles: 50, piece: [800, 80] },
+      { arena: 600, cycles: 20, piece: [800, 80] },
+    ),
+  ];
+  const copyBytes = (arenaBytes: number) => 1000 - arenaBytes;
+  it('what copies of weights save more with is not given to the arena', () => {
+    const { arenaBytes, regions } = settled(competing, goal(0, 0), { copyBytes });
+    expect({ arenaBytes, regions }).to.deep.equal({ arenaBytes: 200, regions: ['sram'] });
+  });
+  it('what they save less with is', () => {
+    const less = [
+      step(
+        { arena: 200, cycles: 50, piece: [800, 20] },
+        { arena: 600, cycles: 20, piece: [800, 20] },
+      ),
+    ];
+    const { arenaBytes, regions } = settled(less, goal(0, 0), { copyBytes });
+    expect({ arenaBytes, regions }).to.deep.equal({ arenaBytes: 600, regions: ['flash'] });
+  });
+});
