@@ -89,11 +89,17 @@ export function saturatingRoundingDoublingHighMul(a: number, b: number): number 
   return multiplyShift(a, b, 2 ** 30, 31);
 }
 
+/** 2^exponent, exponents being 0 or more; `**` is slow, and outputs are many. */
+function powerOfTwo(exponent: number): number {
+  return exponent < 31 ? 1 << exponent : 2 ** exponent;
+}
+
 /** RoundingDivideByPOT: x / 2^exponent, halves away from zero. */
 export function roundingDivideByPot(x: number, exponent: number): number {
-  const shifted = Math.floor(x / 2 ** exponent);
-  const remainder = x - shifted * 2 ** exponent;
-  const threshold = Math.floor((2 ** exponent - 1) / 2) + (x < 0 ? 1 : 0);
+  const divisor = powerOfTwo(exponent);
+  const shifted = Math.floor(x / divisor);
+  const remainder = x - shifted * divisor;
+  const threshold = Math.floor((divisor - 1) / 2) + (x < 0 ? 1 : 0);
   return shifted + (remainder > threshold ? 1 : 0);
 }
 
@@ -103,7 +109,7 @@ export function multiplyByQuantizedMultiplier(
   { multiplier, shift }: Multiplier,
   rounding: Rounding,
 ): number {
-  const scaled = x * 2 ** Math.max(shift, 0);
+  const scaled = x * powerOfTwo(Math.max(shift, 0));
   const right = Math.max(-shift, 0);
   if (rounding === 'single') {
     // What would leave int32 saturates, so there is no need to carry more than 2^33 through.

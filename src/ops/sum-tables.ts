@@ -58,14 +58,38 @@ function boundsOfPairs(
 ) {
   const lower = new Float64Array(count * count);
   const upper = new Float64Array(count * count);
+  const { leastSums, isRising } = stepsOf(sum, a, b, low, high);
   for (let i = 0; i < count; i += 1) {
-    for (let j = 0; j < count; j += 1) {
-      const output = sum.toOutput((a[i] as number) + (b[j] as number));
-      lower[i * count + j] = output <= low ? -Infinity : Math.min(output, high) * unit;
-      upper[i * count + j] = output >= high ? Infinity : (Math.max(output, low) + 1) * unit - 1;
+    let output = low;
+    for (let rank = 0; rank < count; rank += 1) {
+      const j = isRising ? rank : count - 1 - rank;
+      const total = (a[i] as number) + (b[j] as number);
+      while (output < high && total >= (leastSums[output - low] as number)) output += 1;
+      lower[i * count + j] = output === low ? -Infinity : output * unit;
+      upper[i * count + j] = output === high ? Infinity : (output + 1) * unit - 1;
     }
   }
   return { lower, upper };
+}
+
+/**
+ * For each output above `low` the least sum that gives it or more, Infinity where none does. An
+ * output never falls as the sum rises, so that bisection finds it.
+ */
+function stepsOf(sum: Sum, a: readonly number[], b: readonly number[], low: number, high: number) {
+  const least = Math.min(...a) + Math.min(...b);
+  const most = Math.max(...a) + Math.max(...b);
+  const leastSums: number[] = [];
+  for (let from = least, output = low + 1; output <= high; output += 1) {
+    let to = most + 1;
+    while (from < to) {
+      const middle = Math.floor((from + to) / 2);
+      if (sum.toOutput(middle) >= output) to = middle;
+      else from = middle + 1;
+    }
+    leastSums.push(from > most ? Infinity : from);
+  }
+  return { leastSums, isRising: (b[0] as number) <= (b[count - 1] as number) };
 }
 
 /** One round over all pairs; whether anything moved. */
