@@ -13,6 +13,7 @@ import { openDevice, type XipModel } from './device/index.js';
 import { BonsaiError, InternalError } from './errors.js';
 import { importModel } from './import/index.js';
 import { type Module, mainGraph } from './ir/graph.js';
+import type { Facts } from './ir/op.js';
 import { runPasses } from './passes/index.js';
 import { makePlan } from './plan/index.js';
 import type { CompileOptions, Plan } from './plan/types.js';
@@ -20,7 +21,7 @@ import { openSession } from './profile/session.js';
 import type { VectorPair } from './profile/vectors.js';
 import { verifyOnDevice } from './profile/verify.js';
 import type { Measurement } from './report/index.js';
-import { requireCores, type Target } from './target/index.js';
+import { requireCores, type Target, twinOf } from './target/index.js';
 
 export interface CompileRequest {
   /** The model file. */
@@ -40,6 +41,7 @@ export interface Compilation {
   readonly source: Module;
   /** After the passes: what is planned, and what `evaluate` checks the firmware against. */
   readonly module: Module;
+  readonly facts: Facts;
   readonly plan: Plan;
   readonly emission: Emission;
 }
@@ -76,7 +78,20 @@ export function compile(request: CompileRequest): Compilation {
   const { source, module } = load(request);
   const facts = analyse(mainGraph(module));
   const plan = makePlan(module, facts, target, options, modelSize(mainGraph(source)));
-  return { source, module, plan, emission: emit(module, plan, facts, target, { labels }) };
+  const emission = emit(module, plan, facts, target, { labels });
+  return { source, module, facts, plan, emission };
+}
+
+/**
+ * The same plan as a program for this machine: the kernels that the target runs, each in its C, which
+ * stands beside every instruction that only the target has. Times and sizes say nothing.
+ */
+export function compileTwin(
+  { target }: Pick<CompileRequest, 'target'>,
+  { module, plan, facts }: Compilation,
+): { readonly target: Target; readonly emission: Emission } {
+  const twin = twinOf(target);
+  return { target: twin, emission: emit(module, plan, facts, twin, { twins: true }) };
 }
 
 /**

@@ -153,11 +153,14 @@ interface Runnable {
 }
 
 /** The pairs of --vectors, null without: looked at before anything is built. */
-function givenVectors({ vectors }: ProfileFlags, plan: Plan): readonly VectorPair[] | null {
+export function givenVectors(
+  { vectors }: { readonly vectors?: string },
+  plan: Plan,
+): readonly VectorPair[] | null {
   return vectors === undefined ? null : readVectors(readInput(vectors, 'vectors'), vectors, plan);
 }
 
-async function profile(
+export async function profile(
   progress: Progress,
   { manifest, module, target, built, vectors, sanitize = false }: Runnable,
   flags: ProfileFlags & { readonly port: string },
@@ -202,7 +205,7 @@ async function finish(held: Held, flags: ProfileFlags, progress: Progress): Prom
 }
 
 /** @throws BonsaiError 'outputs-differ' */
-function checkOutputs({ model, verify }: Report): void {
+export function checkOutputs({ model, verify }: Report): void {
   if (verify === null || verify.mismatches === 0) return;
   const layer = verify.firstDivergingLayer;
   throw new BonsaiError(

@@ -10,6 +10,11 @@ import type { Emission, Manifest } from './manifest.js';
 import { emitProgram, interfaceContext, type Program, type ProgramOptions } from './program.js';
 import { render } from './templates.js';
 
+/** `twins`: weights as code are C instead, for a machine that cannot run them. */
+export interface EmitOptions extends ProgramOptions {
+  readonly twins?: boolean;
+}
+
 /**
  * Everything that an output directory gets from the compiler, except the firmware's own sources.
  * Same input, same bytes: no dates, no paths of this machine.
@@ -22,11 +27,12 @@ export function emit(
   plan: Plan,
   facts: Facts,
   target: Target,
-  options: ProgramOptions = {},
+  options: EmitOptions = {},
 ): Emission {
   const context = kernelContext(facts, target, plan.options);
   const program = emitProgram(module, plan, context, options);
-  const { header, source, routines, tables, spans, tag } = program;
+  const { header, source, tables, spans, tag } = program;
+  const [routines, extension] = options.twins ? [program.twins(), 'c'] : [program.routines, 'S'];
   const manifest: Manifest = { format: 1, plan, tables, spans, tag };
   const name = module.name;
   return {
@@ -34,7 +40,7 @@ export function emit(
     files: new Map([
       [`${name}.h`, header],
       [`${name}.c`, source],
-      ...(routines === null ? [] : ([[`${name}_weights.S`, routines]] as const)),
+      ...(routines === null ? [] : ([[`${name}_weights.${extension}`, routines]] as const)),
       [`${name}_model.c`, modelGlue(module, plan, program)],
       [`client/${name}.ts`, emitClient(module, plan, tag, options)],
       ['Makefile', emitMakefile(module, plan, target, routines !== null)],

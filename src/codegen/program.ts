@@ -16,7 +16,7 @@ import { opOf } from '../ops/index.js';
 import { lowered } from '../plan/lower.js';
 import { halvesOf, type Part, scratchOffsets, wholeOf } from '../plan/parts.js';
 import { type Move, noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
-import { float, integer, offset, string, wrap } from './c.js';
+import { float, integer, offset, rows, string, wrap } from './c.js';
 import { describeMemory, describeStep } from './describe.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
 import type { Span, TableInfo } from './manifest.js';
@@ -30,6 +30,8 @@ export interface Program {
   readonly source: string;
   /** Text of <model>_weights.S: weights as code; null where there are none. */
   readonly routines: string | null;
+  /** Text of <model>_weights.c: what these compute, as C. */
+  twins(): string | null;
   readonly tables: readonly TableInfo[];
   readonly spans: readonly Span[];
   /** First 4 bytes of the SHA-256 over `source` and `routines`, 8 hex digits. */
@@ -102,10 +104,28 @@ export function emitProgram(
     header: render('project/model.h', names),
     source,
     routines: assembler,
+    twins: () => (routines.length === 0 ? null : twinsText(module.name, routines)),
     tables: pool.infos,
     spans: spansOf(graph, plan, places),
     tag: hash.digest('hex').slice(0, 8),
   };
+}
+
+function twinsText(model: string, routines: ReturnType<TablePool['routines']>): string {
+  return render('project/twins.c', {
+    model,
+    routines: routines.map(({ symbol, twin }) => {
+      const { words, weights, stages } = twin();
+      return {
+        symbol,
+        words: rows(words).trimEnd(),
+        weights: rows(weights).trimEnd(),
+        stages: stages.map((stage) => `    { ${[...stage].map(integer).join(', ')} },`).join('\n'),
+        taps: integer(words.length),
+        channels: integer(stages.length),
+      };
+    }),
+  });
 }
 
 interface LoweredStep {

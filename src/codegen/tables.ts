@@ -1,6 +1,6 @@
 /** The constant arrays and routines of one program: equal ones are emitted once. */
 import { createHash } from 'node:crypto';
-import type { Routine, Table } from '../ir/op.js';
+import type { Routine, RoutineTwin, Table } from '../ir/op.js';
 import type { Region } from '../plan/types.js';
 import { ctypeOf, rows } from './c.js';
 import type { TableInfo } from './manifest.js';
@@ -9,7 +9,8 @@ interface Entry {
   readonly info: TableInfo;
   /** What defines it: C for an array, assembler for a routine. */
   readonly definition: () => string;
-  readonly isRoutine: boolean;
+  /** null: an array. */
+  readonly routine: Routine | null;
 }
 
 /** Where a symbol is read from. */
@@ -40,7 +41,7 @@ export class TablePool {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const content = `${region} ${ctypeOf(data)} ${createHash('sha256').update(bytes).digest('hex')}`;
     const info = { role, bytes: data.byteLength, region, step: home.step };
-    return this.enter(symbol, content, info, false, (name) => () => {
+    return this.enter(symbol, content, info, null, (name) => () => {
       const type = `static const ${ctypeOf(data)}`;
       return `${type} ${name}[${data.length}] ${macros[region]} = {\n${rows(data)}};\n`;
     });
@@ -50,7 +51,7 @@ export class TablePool {
   addRoutine(symbol: string, routine: Routine, { step, region }: Home): string {
     const content = `${region} ${createHash('sha256').update(routine.text('')).digest('hex')}`;
     const info = { role: 'weights', bytes: routine.bytes, region, step } as const;
-    return this.enter(symbol, content, info, true, (name) => () => {
+    return this.enter(symbol, content, info, routine, (name) => () => {
       const section = sections[region].replace('{}', name);
       const head = `    .section ${section}\n    .balign 4\n    .global ${name}\n`;
       const type = `    .thumb_func\n    .type ${name}, %function\n`;
@@ -62,14 +63,14 @@ export class TablePool {
     symbol: string,
     content: string,
     info: Omit<TableInfo, 'symbol'>,
-    isRoutine: boolean,
+    routine: Routine | null,
     definition: (name: string) => () => string,
   ): string {
     const equal = this.byContent.get(content);
     if (equal !== undefined) return equal.info.symbol;
     let free = symbol;
     for (let n = 1; this.bySymbol.has(free); n++) free = `${symbol}_${n}`;
-    const entry = { info: { symbol: free, ...info }, definition: definition(free), isRoutine };
+    const entry = { info: { symbol: free, ...info }, definition: definition(free), routine };
     this.bySymbol.set(free, entry);
     this.byContent.set(content, entry);
     return free;
@@ -81,18 +82,25 @@ export class TablePool {
 
   /** C definitions of the arrays, in the order of first use. */
   definitions(): readonly string[] {
-    return this.entries(false).map(({ definition }) => definition());
+    return this.entries().flatMap(({ routine, definition }) =>
+      routine === null ? [definition()] : [],
+    );
   }
 
-  /** Symbols and assembler of the routines, in the order of first use. */
-  routines(): readonly { readonly symbol: string; readonly text: string }[] {
-    return this.entries(true).map(({ info, definition }) => ({
-      symbol: info.symbol,
-      text: definition(),
-    }));
+  /** Symbols, assembler and twins of the routines, in the order of first use. */
+  routines(): readonly {
+    readonly symbol: string;
+    readonly text: string;
+    readonly twin: () => RoutineTwin;
+  }[] {
+    return this.entries().flatMap(({ info, routine, definition }) =>
+      routine === null
+        ? []
+        : [{ symbol: info.symbol, text: definition(), twin: () => routine.twin() }],
+    );
   }
 
-  private entries(isRoutine: boolean): readonly Entry[] {
-    return [...this.bySymbol.values()].filter((entry) => entry.isRoutine === isRoutine);
+  private entries(): readonly Entry[] {
+    return [...this.bySymbol.values()];
   }
 }

@@ -154,6 +154,21 @@ export interface Routine {
   text(symbol: string): string;
   /** Size of the machine code, literal pools included. */
   readonly bytes: number;
+  /** What it computes, in numbers. */
+  twin(): RoutineTwin;
+}
+
+/**
+ * What a routine computes of words that hold a value of each of two pixels, for machines that cannot
+ * run it (templates/project/twins.c.hbs).
+ */
+export interface RoutineTwin {
+  /** Where the word of each tap is. */
+  readonly words: Int32Array;
+  /** [channels, taps] */
+  readonly weights: Int8Array;
+  /** A row for each channel: the fields of `struct stage`. */
+  readonly stages: readonly Int32Array[];
 }
 
 /** How often a kernel does one of the things that cost, and what one of them costs. */

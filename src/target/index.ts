@@ -133,6 +133,17 @@ export function loadTarget(name: string): Target {
   return { ...target, costs, ...(code === null ? {} : { code }) };
 }
 
+/** This machine, as one that the target's kernels were chosen for. */
+export function twinOf(target: Target): Target {
+  const { name, features, costs, costUnit, code, regions } = target;
+  return {
+    ...loadTarget('host'),
+    ...{ name, features, costs, costUnit },
+    ...(code === undefined ? {} : { code }),
+    ...(regions === undefined ? {} : { regions }),
+  };
+}
+
 /**
  * Checks the text of a target.json.
  *

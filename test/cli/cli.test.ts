@@ -128,6 +128,21 @@ describe('command line', () => {
     expect(document.verify.mismatches).to.equal(0);
   });
 
+  it("verifies a board's kernels here, under sanitizers, then on its simulator", () => {
+    const pairs = JSON.parse(readFileSync(vectors, 'utf8')).pairs.slice(0, 2);
+    pairs[1].output[0] = -pairs[1].output[0];
+    const wrong = file('wrong.json', JSON.stringify({ pairs }));
+    const { status, document } = json('verify', model, '--target', 'rp2040', '--vectors', wrong);
+    expect(status).to.equal(6);
+    expect(document.sanitized.toolchain).to.match(/^gcc/);
+    expect(document.sanitized.verify).to.include({ vectors: 2, mismatches: 1 });
+    expect(document).to.include({ target: 'rp2040', device: 'sim' });
+    expect(document.verify).to.include({ vectors: 2, mismatches: 1 });
+    expect(document.error.where).to.equal('activity on this machine, under sanitizers');
+    const kernels = document.layers.map(({ kernel }: { kernel: string }) => kernel);
+    expect(kernels).to.include('thumb1/conv2d');
+  });
+
   describe('statuses', () => {
     type Row = [edge: string, status: number, stderr: RegExp, args: () => string[]];
     /** Takes no room on the disk. */

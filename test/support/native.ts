@@ -141,9 +141,13 @@ export async function runProgram(
     const checks = all ?? sanitizers;
     const strict = ['-std=c99', '-O1', ...checks, ...flags, ...warnings];
     const options = { cwd: directory };
-    await execute('gcc', [...strict, '-c', `${model}.c`], options);
+    const twins = program.twins();
+    if (twins !== null) writeFileSync(join(directory, `${model}_weights.c`), twins);
+    const sources = [model, ...(twins === null ? [] : [`${model}_weights`])];
+    await execute('gcc', [...strict, '-c', ...sources.map((name) => `${name}.c`)], options);
     const posix = ['-std=gnu99', '-O0', ...checks];
-    await execute('gcc', [...posix, 'main.c', `${model}.o`, '-o', 'main'], options);
+    const objects = sources.map((name) => `${name}.o`);
+    await execute('gcc', [...posix, 'main.c', ...objects, '-o', 'main'], options);
     const input = Buffer.concat(
       vectors.flat().map((data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
     );

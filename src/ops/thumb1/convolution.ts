@@ -10,7 +10,7 @@
  * r4 to r6 packed sums, r7 a product. Of each channel one high register adds up the packed sums S,
  * one their upper lanes H: the lower lane is S − (H << 16).
  */
-import type { Routine } from '../../ir/op.js';
+import type { Routine, RoutineTwin } from '../../ir/op.js';
 import { Assembly } from './assembly.js';
 import { groupChannels } from './groups.js';
 import { planLoads } from './loads.js';
@@ -77,7 +77,24 @@ export function codeConvolution(
   }
   leave(assembly);
   const { text, bytes, cycles } = assembly;
-  return { text: (symbol) => `${symbol}:\n${text}`, bytes, cycles };
+  const twin = () => twinOf(channels, taps);
+  return { text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
+}
+
+/** A third multiplication and all comparisons are in it, whether the routine needs them or not. */
+function twinOf(channels: readonly CodedChannel[], taps: readonly CodedTap[]): RoutineTwin {
+  return {
+    words: Int32Array.from(taps, ({ word }) => word),
+    weights: Int8Array.from(
+      channels.flatMap(({ weights }) => taps.map(({ tap }) => weights[tap] as number)),
+    ),
+    stages: channels.map(({ bias, requantisation: form }) =>
+      Int32Array.from([
+        ...[bias, form.base, form.top, form.high, form.low, form.lower, form.offset, form.shift],
+        ...[form.lift ?? -1, form.zeroPoint, form.lowest, form.highest, form.inRange ? 1 : 0],
+      ]),
+    ),
+  };
 }
 
 /** Of as few blocks as there can be, about equal ones, of whole groups. */

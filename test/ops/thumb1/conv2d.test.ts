@@ -1,11 +1,13 @@
 /** The kernel around the code: random layers as firmware on the simulated board. */
 
 import { expect } from 'chai';
-import type { Module } from '../../../src/ir/graph.js';
+import { analyse } from '../../../src/analysis/index.js';
+import { type Module, mainGraph } from '../../../src/ir/graph.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { randomLayer } from '../../support/layers.js';
 import { Random } from '../../support/module.js';
-import type { SimplePlanOptions } from '../../support/plan.js';
+import { expectSameBits as expectSameBitsHere } from '../../support/native.js';
+import { type SimplePlanOptions, simplePlan } from '../../support/plan.js';
 import { fused, randomSum } from '../../support/residual.js';
 
 const seeds = Array.from({ length: 30 }, (_, i) => i + 1);
@@ -18,6 +20,29 @@ async function expectSameBits(modules: readonly Module[], options: SimplePlanOpt
   const coded = kernels.filter((other) => other === kernel);
   expect(coded.length / kernels.length).to.be.greaterThan(0.6);
 }
+
+describe('conv2d by weights as code: its C for other machines, under sanitizers', function () {
+  this.timeout(120_000);
+  const sums = seeds.slice(0, 12).map((seed) => fused(randomSum(new Random(seed), 'conv2d')));
+  const rows: [edge: string, modules: readonly Module[], options: SimplePlanOptions][] = [
+    ['in the memory of the input', seeds.map(randomLayer), { overlap: true }],
+    ['with a residual', sums, {}],
+  ];
+  for (const [edge, modules, options] of rows) {
+    it(`gives the bits of evaluate, ${edge}`, async () => {
+      let coded = 0;
+      await expectSameBitsHere(modules, {
+        plan: (module) => {
+          const facts = analyse(mainGraph(module));
+          const plan = simplePlan(module, { ...options, kernel, facts });
+          coded = plan.steps.filter((step) => step.kernel === kernel).length / plan.steps.length;
+          return plan;
+        },
+      });
+      expect(coded).to.be.greaterThan(0.6);
+    });
+  }
+});
 
 describe('conv2d by weights as code, on the simulated RP2040', () => {
   it('gives the bits of evaluate', () => expectSameBits(seeds.map(randomLayer)));

@@ -71,7 +71,7 @@ static void conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch)
     int8_t *const padding = scratch + columns * column * 4;
 
     for (int32_t c = 0; c < in_c; c++)
-        padding[c] = 3;
+        padding[c] = (int8_t)3;
     for (int32_t batch = 1; batch > 0; batch--) {
         for (int32_t oy = 0; oy < out_h; oy += 2) {
             const int32_t next = oy + 1 < out_h ? 1 : 0, below = next * out_w * out_c;
