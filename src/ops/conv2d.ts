@@ -14,7 +14,7 @@ import {
   weightsOf,
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
-import type { Convolution } from './convolution.js';
+import { asRow, type Convolution } from './convolution.js';
 import {
   fullyConnectedCalls,
   multiplyWork,
@@ -183,9 +183,8 @@ function isPointwise(view: NodeView<Conv2dAttrs>): boolean {
 
 /** One call for each convolution group. */
 function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
-  const { attrs } = view;
-  const dims = dimsOf(view);
-  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups } = dims;
+  const shape = asRow({ ...view.attrs, ...dimsOf(view) });
+  const { batches, inC, outC, filterC, groups } = shape;
   const stage = outputStage(view, outC, 'per-channel');
   const filters = filtersOf(view);
   const biases = biasesFor(view, filters, true);
@@ -198,28 +197,28 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
       ...operands,
       flags: {
         ...operands.flags,
-        by_tap: attrs.dilationW > 1 || groups > 1,
+        by_tap: shape.dilationW > 1 || groups > 1,
         single_rounding: stage.rounding === 'single',
       },
       numbers: {
         ...operands.numbers,
         batches,
-        in_h: inH,
-        in_w: inW,
+        in_h: shape.inH,
+        in_w: shape.inW,
         in_c: inC,
         in_first: group * filterC,
         in_zp: inputZeroPoint(view),
-        kernel_h: kernelH,
-        kernel_w: kernelW,
+        kernel_h: shape.kernelH,
+        kernel_w: shape.kernelW,
         filter_c: filterC,
-        stride_h: attrs.strideH,
-        stride_w: attrs.strideW,
-        dilation_h: attrs.dilationH,
-        dilation_w: attrs.dilationW,
-        pad_top: attrs.padTop,
-        pad_left: attrs.padLeft,
-        out_h: outH,
-        out_w: outW,
+        stride_h: shape.strideH,
+        stride_w: shape.strideW,
+        dilation_h: shape.dilationH,
+        dilation_w: shape.dilationW,
+        pad_top: shape.padTop,
+        pad_left: shape.padLeft,
+        out_h: shape.outH,
+        out_w: shape.outW,
         out_c: outC,
         out_first: group * channels,
         channels,
@@ -257,6 +256,12 @@ function convolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
   };
 }
 
+/** For those that gather windows row by row. */
+function rowConvolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
+  const convolution = convolutionOf(view);
+  return { ...convolution, shape: asRow(convolution.shape) };
+}
+
 export const conv2d = {
   name: 'conv2d',
   infer,
@@ -280,9 +285,9 @@ export const conv2d = {
     vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     gatheredConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
     codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
-    lanesKernel((view) => dimsOf(view).groups === 1, convolutionOf),
-    pixelsKernel((view) => dimsOf(view).groups === 1, convolutionOf),
-    sparsePixelsKernel((view) => dimsOf(view).groups === 1, convolutionOf),
+    lanesKernel((view) => dimsOf(view).groups === 1, rowConvolutionOf),
+    pixelsKernel((view) => dimsOf(view).groups === 1, rowConvolutionOf),
+    sparsePixelsKernel((view) => dimsOf(view).groups === 1, rowConvolutionOf),
     {
       ...residualKernel('fully_connected', ['dot4']),
       when: isPointwise,
@@ -298,7 +303,7 @@ export const conv2d = {
       ...residualKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
       when: () => true,
       work(view) {
-        const { outC, kernelH, groups } = dimsOf(view);
+        const { outC, kernelH, groups } = asRow({ ...view.attrs, ...dimsOf(view) });
         const blocks = groups * laneBlocks(outC / groups).length;
         const segments = pixelsOf(view) * blocks * kernelH;
         return {

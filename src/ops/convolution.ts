@@ -17,6 +17,34 @@ export function isPixelRow(shape: WindowShape): boolean {
   return isOneRow && inW === outW && padTop + padLeft === 0;
 }
 
+/**
+ * An image of one column as one of a row, which lies the same way in memory: kernels that take the taps
+ * of a row together have the whole window. Other shapes as they are.
+ */
+export function asRow<S extends WindowShape>(shape: S): S {
+  const { inW, outW, kernelH, kernelW, padLeft } = shape;
+  const isColumn = inW * outW * kernelW === 1 && padLeft === 0 && kernelH > 1;
+  return isColumn ? turned(shape) : shape;
+}
+
+/** An image of one row as one of a column: for kernels that compute two rows at a time. */
+export function asColumn<S extends WindowShape>(shape: S): S {
+  const { inH, outH, kernelH, kernelW, padTop } = shape;
+  const isRow = inH * outH * kernelH === 1 && padTop === 0 && kernelW > 1;
+  return isRow ? turned(shape) : shape;
+}
+
+function turned<S extends WindowShape>(shape: S): S {
+  return {
+    ...shape,
+    ...{ inH: shape.inW, inW: shape.inH, outH: shape.outW, outW: shape.outH },
+    ...{ kernelH: shape.kernelW, kernelW: shape.kernelH },
+    ...{ strideH: shape.strideW, strideW: shape.strideH },
+    ...{ dilationH: shape.dilationW, dilationW: shape.dilationH },
+    ...{ padTop: shape.padLeft, padLeft: shape.padTop },
+  };
+}
+
 /** Of the output. */
 export function pixelsOf({ batches, outH, outW }: WindowShape): number {
   return batches * outH * outW;

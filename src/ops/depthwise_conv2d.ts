@@ -14,7 +14,7 @@ import {
   weightsOf,
 } from './accumulation.js';
 import { accumulatorBounds, insidesOf, stageBounds } from './accumulator-bounds.js';
-import type { Convolution } from './convolution.js';
+import { asRow, type Convolution } from './convolution.js';
 import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { rowHalves } from './halves.js';
@@ -24,6 +24,7 @@ import { vectorDepthwise } from './mve/depthwise.js';
 import { inputOf, outputOf } from './operands.js';
 import { windowLead } from './overlap.js';
 import { packedDepthwise } from './thumb1/depthwise.js';
+import { windowedDepthwise } from './thumb1/depthwise-windows.js';
 import { checkWindow, type Window, windowOutput } from './window.js';
 
 export interface DepthwiseConv2dAttrs extends AccumulationAttrs, Window {
@@ -147,8 +148,7 @@ function isByFour(view: NodeView<DepthwiseConv2dAttrs>): boolean {
 }
 
 function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly KernelCall[] {
-  const { attrs } = view;
-  const dims = dimsOf(view);
+  const dims = asRow({ ...view.attrs, ...dimsOf(view) });
   const filters = filtersOf(view);
   const stage = outputStage(view, dims.outC, 'per-channel');
   const biases = biasesFor(view, filters, false);
@@ -166,15 +166,15 @@ function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly Ker
         in_zp: inputZeroPoint(view),
         kernel_h: dims.kernelH,
         kernel_w: dims.kernelW,
-        stride_h: attrs.strideH,
-        stride_w: attrs.strideW,
-        dilation_h: attrs.dilationH,
-        dilation_w: attrs.dilationW,
-        pad_top: attrs.padTop,
-        pad_left: attrs.padLeft,
+        stride_h: dims.strideH,
+        stride_w: dims.strideW,
+        dilation_h: dims.dilationH,
+        dilation_w: dims.dilationW,
+        pad_top: dims.padTop,
+        pad_left: dims.padLeft,
         out_h: dims.outH,
         out_w: dims.outW,
-        ...(by4 ? {} : { out_c: dims.outC, depth_multiplier: attrs.depthMultiplier }),
+        ...(by4 ? {} : { out_c: dims.outC, depth_multiplier: view.attrs.depthMultiplier }),
         ...stageNumbers(stage),
       },
       tables: {
@@ -226,6 +226,7 @@ export const depthwiseConv2d = {
     smladDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     smladDepthwise3x3((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     packedDepthwise(() => true, convolutionOf),
+    windowedDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     vectorDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
     // All channels of the output read the same: a plain convolution.
     vectorConvolution((view) => dimsOf(view).inC === 1, convolutionOf),

@@ -60,6 +60,16 @@ function depthwise(input: Shape, kernel: number, stride: number, depthMultiplier
   };
 }
 
+/** A depthwise window as large as the image: one output pixel. */
+function frame(input: Shape): Layer {
+  const [, height = 1, width = 1, channels = 1] = input;
+  return {
+    ...depthwise(input, 1, 1),
+    weights: { shape: [1, height, width, channels], axis: 3 },
+    attrs: { ...unit, ...noPads, depthMultiplier: 1, ...relu },
+  };
+}
+
 export function dense(inputs: number, outputs: number): Layer {
   const weights = { shape: [outputs, inputs], axis: 0 };
   return { op: 'fully_connected', inputs: [[1, inputs]], weights, attrs: relu };
@@ -108,6 +118,9 @@ export const calibration: readonly Layer[] = [
   depthwise([1, 12, 12, 8], 5, 1),
   depthwise(wide, 3, 1, 2),
   depthwise(shallow, 3, 2, 8),
+  depthwise(wide, 3, 3),
+  ...[[1, 5, 1, 64] as const, [1, 18, 1, 40] as const, [1, 6, 5, 19] as const].map(frame),
+  { ...frame([1, 9, 1, 32]), attrs: { ...frame([1, 9, 1, 32]).attrs, ...signed } },
   ...[0.5, 0.2, 0.08].flatMap((density) =>
     [conv(deep, 24, [1, 1]), conv(wide, 12, [3, 3]), conv(odd, 8, [3, 3])].map((layer) =>
       prune(layer, { pattern: 'unstructured', density }),

@@ -73,6 +73,21 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
     ),
     kernel: 'thumb1/depthwise_conv2d',
   },
+  {
+    edge: 'thumb1/depthwise_conv2d_windows, gathered',
+    module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),
+    kernel: 'thumb1/depthwise_conv2d_windows',
+  },
+  {
+    edge: 'thumb1/depthwise_conv2d_windows in place, two blocks of channels',
+    module: node(
+      'depthwise_conv2d',
+      [1, 3, 1, 64],
+      { ...window, ...none, rounding: 'double', depthMultiplier: 1 },
+      [1, 7, 1, 64],
+    ),
+    kernel: 'thumb1/depthwise_conv2d_windows',
+  },
   ...['dsp/conv2d', 'mve/conv2d', 'swar/sparse_conv2d_pixels'].map((kernel) => ({
     edge: `${kernel} 3x3`,
     module: node('conv2d', [8, 3, 3, 8], convolution),

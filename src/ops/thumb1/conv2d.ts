@@ -2,7 +2,7 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelContext, KernelVariant, WorkTerm } from '../../ir/op.js';
 import { type AccumulationAttrs, biasesFor, inputZeroPoint, weightsOf } from '../accumulation.js';
-import { type Convolution, isPixelRow } from '../convolution.js';
+import { asColumn, type Convolution, isPixelRow } from '../convolution.js';
 import { inputOf } from '../operands.js';
 import { type WindowShape, windowLead } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
@@ -20,12 +20,16 @@ const narrowChannels = 4;
 
 /**
  * @param when the node is one convolution, not a group of them
- * @param describe of nodes for which `when` holds
+ * @param describeAny of nodes for which `when` holds
  */
 export function codedConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
-  describe: (view: NodeView<A>) => Convolution,
+  describeAny: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
+  const describe = (view: NodeView<A>): Convolution => {
+    const convolution = describeAny(view);
+    return { ...convolution, shape: asColumn(convolution.shape) };
+  };
   const remember = rememberByNode<CodedRoutine | null>();
   const routineOf = (view: NodeView<A>, { facts }: KernelContext) =>
     remember(view.node, facts, () => code(view, facts, describe(view)));

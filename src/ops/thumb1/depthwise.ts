@@ -80,6 +80,8 @@ export function packedDepthwise<A extends AccumulationAttrs>(
       'depthwise_lines_by_2',
       'depthwise_lines_lifted',
       'depthwise_lines_by_2_lifted',
+      'depthwise_lines_by_3',
+      'depthwise_lines_by_3_lifted',
       'depthwise_channel',
     ].map((name) => `thumb1/support/${name}`),
     when: (view, { facts }) =>
@@ -197,7 +199,7 @@ function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly Kernel
       inputs: [0],
       outputs: [0],
       outputBytes: inner.outFirst,
-      flags: { by_2: inner.stride === 2, lifted, chunked },
+      flags: { by_2: inner.stride === 2, by_3: inner.stride === 3, lifted, chunked },
       numbers: {
         ...numbersOf(work.convolution.shape, lines, inputZeroPoint(view)),
         ...(chunked ? { siblings, chunk: lines.chunk } : {}),
@@ -250,6 +252,7 @@ function numbersOf(shape: WindowShape, lines: Lines, zeroPoint: number) {
     plane: planeOffset(segments.length),
     segments: segments.length,
     pitch: lines.pitch,
+    stride: inner.stride,
     start: inner.inFirst - inner.pad * inner.inStep,
     in_step: inner.inStep,
     lane_in: lines.lane * inner.stride * inner.inStep,

@@ -65,6 +65,8 @@ export interface Lines {
 /** Words of x that a pair of outputs reads under a segment. */
 const reachOf = ({ stride }: Axis) => 3 + stride;
 
+/** The steps between outputs that the assembly has. */
+const maxStride = 3;
 /** A line's results wait on the stack, eight bytes a word. */
 const maxWords = 96;
 /** A plane of this many bytes is never cut into bands; a band of one line may need more. */
@@ -145,7 +147,7 @@ function cutAll(outer: Axis, inner: readonly Axis[], isByRow: boolean): readonly
 /** `isByRow`: the inner axis is the horizontal one, weights lie row after row. */
 function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
   const words = Math.ceil(inner.outputs / 2);
-  if (inner.stride > 2) return null;
+  if (inner.stride > maxStride) return null;
   const span = dilated(inner.taps, inner.dilation);
   const pitch = (words - 1) * inner.stride + span;
   const inside = insideOf(inner, pitch, inner.outputs - words);

@@ -1,4 +1,7 @@
-/** Depthwise convolution of packed lines: in C, on the simulated RP2040, and where its bounds end. */
+/**
+ * Depthwise convolution of packed lines, and window by window: in C, on the simulated RP2040, and
+ * where bounds end.
+ */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Attrs, Module } from '../../../src/ir/graph.js';
@@ -87,6 +90,20 @@ const layers: readonly Layer[] = [
     input: [1, 20, 8, 3],
     filter: [2, 3],
     window: { ...unit, strideH: 3, ...padsOf(0, 0, 1, 1) },
+  },
+  {
+    edge: 'stride 3 both ways, an odd number of words',
+    input: [1, 16, 17, 3],
+    filter: [3, 3],
+    window: { ...unit, strideH: 3, strideW: 3, ...padsOf(1, 1, 0, 1) },
+    activation: 'none',
+    outputZero: 0,
+  },
+  {
+    edge: 'stride 3 along columns, windows that overlap',
+    input: [1, 20, 7, 2],
+    filter: [5, 4],
+    window: { ...unit, strideH: 3, strideW: 3, ...padsOf(2, 1, 1, 0) },
   },
   {
     edge: 'rows too long for the stack: in three chunks, the last one odd',
@@ -268,5 +285,66 @@ describe(kernel, () => {
       (error: Error) => error.message,
     );
     expect(message).to.match(/by evaluate/);
+  });
+});
+
+const windows: readonly Layer[] = [
+  {
+    edge: 'the window is the image, an odd last channel in its own block, one tap left over',
+    input: [1, 9, 1, 33],
+    filter: [9, 1],
+    window: { ...unit, ...padsOf(0, 0, 0, 0) },
+  },
+  {
+    edge: 'the same in each of two images, fewer than four taps',
+    input: [2, 1, 3, 5],
+    filter: [1, 3],
+    window: { ...unit, ...padsOf(0, 0, 0, 0) },
+  },
+  {
+    edge: 'whole rows, stride 2, two images, three taps left over',
+    input: [2, 8, 5, 6],
+    filter: [3, 5],
+    window: { ...unit, strideH: 2, ...padsOf(0, 0, 0, 0) },
+    activation: 'none',
+    outputZero: 7,
+  },
+  {
+    edge: 'one row, stride 3, pixels left at its end',
+    input: [1, 1, 18, 2],
+    filter: [1, 8],
+    window: { ...unit, strideW: 3, ...padsOf(0, 0, 0, 0) },
+  },
+  {
+    edge: 'one column with padding is gathered as a row',
+    input: [1, 12, 1, 4],
+    filter: [5, 1],
+    window: { ...unit, strideH: 4, ...padsOf(3, 2, 0, 0) },
+  },
+  {
+    edge: 'more padding than image',
+    input: [1, 2, 2, 8],
+    filter: [5, 5],
+    window: { ...unit, ...padsOf(2, 2, 2, 2) },
+    zeroPoint: 5,
+  },
+];
+
+describe('thumb1/depthwise_conv2d_windows', function () {
+  this.timeout(240_000);
+  const windowed = 'thumb1/depthwise_conv2d_windows';
+  const rows = [...windows, ...layers].map((layer, i) => layerOf(layer, i));
+  const random = Array.from({ length: 30 }, (_, seed) => randomLayer(seed));
+
+  it('gives the bits of evaluate in C, also in the memory of its input', async () => {
+    await expectSameBits([...rows, ...random], { kernel: windowed });
+    await expectSameBits([...rows, ...random], { kernel: windowed, overlap: true });
+  });
+
+  it('gives them on the simulated RP2040', async () => {
+    const own = windows.map((layer, i) => layerOf(layer, i));
+    const kernels = await expectSameBitsOnBoard(own, 'rp2040', { kernel: windowed, overlap: true });
+    expect(kernels.filter((other) => other !== windowed)).to.deep.equal([]);
+    await expectSameBitsOnBoard(random, 'rp2040', { kernel: windowed });
   });
 });

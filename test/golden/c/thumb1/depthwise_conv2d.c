@@ -115,6 +115,10 @@ struct depthwise_lines {
     "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n muls r1, r6\n" \
     "muls r5, r2\n adds r4, r5\n muls r6, r3\n"                                                    \
     "ldm r0!, {r5}\n muls r2, r5\n adds r1, r2\n ldm r0!, {r5}\n muls r3, r5\n"
+#define SEGMENT_BY_3                                                                               \
+    "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n muls r5, r2\n"  \
+    "adds r4, r5\n muls r6, r3\n ldm r0!, {r5}\n muls r1, r5\n ldm r0!, {r5}\n muls r2, r5\n"      \
+    "adds r1, r2\n ldm r0!, {r5}\n muls r3, r5\n"
 /* Of one word: r4 and r6. */
 #define SINGLE_SEGMENT(rest)                                                                       \
     "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n adds r0, #" rest "\n"        \
@@ -337,7 +341,7 @@ static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *sc
     const int32_t lines_in = args->lines_in, lines_out = 5, band = 5;
     const int32_t lines_pad = 1, lines_stride = args->lines_stride;
     const int32_t lines_taps = 3, pitch = 7;
-    const int32_t words = 5, pair_bytes = 8;
+    const int32_t words = 5, pair_bytes = 8 * 1;
     const int32_t out_step = 3, out_line = 27;
     const int32_t in_image = args->in_image, out_image = 135;
     const int32_t stage_words = 6;

@@ -1,0 +1,251 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* n bytes; whole words at a time where both ends lie on words. */
+BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
+{
+#if defined(__thumb__) && !defined(__thumb2__)
+    if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
+        int8_t *const end = to + (n & ~15);
+        n &= 15;
+        __asm__ volatile("1: ldm %[from]!, {r4-r7}\n"
+                         "   stm %[to]!, {r4-r7}\n"
+                         "   cmp %[to], %[end]\n"
+                         "   bne 1b\n"
+                         : [to] "+l"(to), [from] "+l"(from)
+                         : [end] "l"(end)
+                         : "r4", "r5", "r6", "r7", "cc", "memory");
+    }
+#endif
+    for (; n > 0; n--)
+        *to++ = *from++;
+}
+
+struct input_window {
+    int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
+};
+
+/* The pixels under a window whose first tap is at (y, x), one after the other; those outside of the
+ * image are the zero point. */
+BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int32_t x,
+                                 const struct input_window *window)
+{
+    const int32_t in_w = window->in_w, in_c = window->in_c, dilation_w = window->dilation_w;
+    /* Taps that are copied at once. */
+    const int32_t most = dilation_w == 1 ? window->kernel_w : 1;
+    for (int32_t ky = 0; ky < window->kernel_h; ky++) {
+        const int32_t iy = y + ky * window->dilation_h;
+        const int32_t is_inside = iy >= 0 && iy < window->in_h;
+        for (int32_t kx = 0, taps; kx < window->kernel_w; kx += taps) {
+            const int32_t ix = x + kx * dilation_w;
+            const int32_t left = window->kernel_w - kx < most ? window->kernel_w - kx : most;
+            if (is_inside && ix >= 0 && ix < in_w) {
+                taps = in_w - ix < left ? in_w - ix : left;
+                copy_bytes(to, image + (iy * in_w + ix) * in_c, taps * in_c);
+            } else {
+                taps = is_inside && ix < 0 && -ix < left ? -ix : left;
+                for (int32_t i = 0; i < taps * in_c; i++)
+                    to[i] = (int8_t)window->zero_point;
+            }
+            to += taps * in_c;
+        }
+    }
+}
+
+/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
+ * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum a
+ * within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as proved. */
+BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
+{
+    int8_t *const end = y + n;
+#if defined(__thumb__) && !defined(__thumb2__)
+    __asm__ volatile(".syntax unified\n"
+                     "1: ldm %[sums]!, {r4}\n"
+                     "   ldm %[stage]!, {r5, r6}\n"
+                     "   cmp r4, r5\n"
+                     "   bhi 2f\n"
+                     "   ldm %[stage]!, {r3, r5, r6, r7}\n"
+                     "   muls r5, r4\n"
+                     "   lsrs r5, r6\n"
+                     "   muls r4, r3\n"
+                     "   adds r4, r5\n"
+                     "   adds r4, r7\n"
+                     "   lsrs r4, #24\n"
+                     "   strb r4, [%[y]]\n"
+                     "   adds %[y], #1\n"
+                     "   cmp %[y], %[end]\n"
+                     "   bne 1b\n"
+                     "   b 4f\n"
+                     "2: adds %[stage], #16\n"
+                     "   cmp r4, #0\n"
+                     "   blt 3f\n"
+                     "   lsrs r6, #8\n"
+                     "3: strb r6, [%[y]]\n"
+                     "   adds %[y], #1\n"
+                     "   cmp %[y], %[end]\n"
+                     "   bne 1b\n"
+                     "4:\n"
+                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
+                     : [end] "h"(end)
+                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
+#else
+    for (; y != end; stage += 6) {
+        const uint32_t a = (uint32_t)*sums++, top = (uint32_t)stage[0];
+        const uint32_t low = a * (uint32_t)stage[3] >> stage[4];
+        const uint32_t inside = (a * (uint32_t)stage[2] + low + (uint32_t)stage[5]) >> 24;
+        const int32_t outside = (int32_t)a < 0 ? stage[1] : stage[1] >> 8;
+        *y++ = a > top ? (int8_t)outside : (int8_t)inside;
+    }
+#endif
+}
+
+/* Rows of as many bytes as there are channels, tap after tap: of x and of the weights. */
+struct taps {
+    int32_t row;             /* Bytes from tap to tap. */
+    int32_t all, by_four;    /* Bytes of all rows, and of those that are taken four at a time. */
+    int32_t sums;            /* Bytes of the sums: 8 for each pair of channels. */
+};
+
+/* Adds to the sums of pairs of channels their products over all taps. */
+#if defined(__ARM_ARCH_6M__)
+/* r4 is the way to the tap, from two pointers to x and two to the weights. */
+#define PAIR_OF_PRODUCTS                                                                           \
+    "ldrsb r5, [r0, r4]\n ldrsb r6, [r2, r4]\n muls r5, r6\n add r8, r5\n"                         \
+    "ldrsb r5, [r1, r4]\n ldrsb r6, [r3, r4]\n muls r5, r6\n add r9, r5\n add r4, r10\n"
+
+static __attribute__((naked, noinline)) void
+sum_taps(__attribute__((unused)) int32_t *sums, __attribute__((unused)) const int8_t *x,
+         __attribute__((unused)) const int8_t *weights, __attribute__((unused)) const struct taps *taps)
+{
+    __asm__(".syntax unified\n push {r4-r7, lr}\n"
+            "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+            "ldm r3!, {r4-r7}\n mov r10, r4\n mov r12, r6\n adds r7, r0\n mov r11, r7\n mov r7, r5\n"
+            "mov lr, r0\n movs r0, r1\n adds r1, #1\n adds r3, r2, #1\n"
+            "1: mov r5, lr\n ldr r6, [r5]\n mov r8, r6\n ldr r6, [r5, #4]\n mov r9, r6\n movs r4, #0\n"
+            "cmp r4, r12\n beq 3f\n"
+            "2:" PAIR_OF_PRODUCTS PAIR_OF_PRODUCTS PAIR_OF_PRODUCTS PAIR_OF_PRODUCTS
+            "cmp r4, r12\n bne 2b\n"
+            "3: cmp r4, r7\n beq 5f\n"
+            "4:" PAIR_OF_PRODUCTS "cmp r4, r7\n bne 4b\n"
+            "5: mov r5, lr\n mov r4, r8\n mov r6, r9\n stm r5!, {r4, r6}\n mov lr, r5\n"
+            "adds r0, #2\n adds r1, #2\n adds r2, #2\n adds r3, #2\n cmp r5, r11\n bne 1b\n"
+            "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
+}
+#else
+static void sum_taps(int32_t *sums, const int8_t *x, const int8_t *weights, const struct taps *taps)
+{
+    for (int32_t c = 0; c < taps->sums / 4; c++)
+        for (int32_t at = c; at < c + taps->all; at += taps->row)
+            sums[c] += x[at] * weights[at];
+}
+#endif
+
+/* One window after the other, pairs of channels tap by tap. Weights lie as the pixels under a window
+ * do, which are gathered in scratch. The input's zero point is folded into the biases. */
+static void depthwise_conv2d_windows_s8_thumb1_gathered(const int8_t *in, int8_t *out, int8_t *scratch)
+{
+    enum { block = 32, stage_words = 6 };
+    const int32_t channels = 5, count = 9;
+    const int8_t *const weights = model_depthwise_conv2d_0_weights;
+    const int32_t *const starts = model_depthwise_conv2d_0_starts;
+    const int32_t *const stage = model_depthwise_conv2d_0_stage;
+    struct taps taps = { .row = channels, .all = count * channels,
+                         .by_four = (count & ~3) * channels };
+    int32_t sums[block];
+    const struct input_window window = { 9, 9, channels, 3, 3,
+                                         1, 1, 3 };
+    const int32_t out_h = 3, out_w = 3;
+
+    for (int32_t pixel = 0, oy = 0, ox = 0; pixel < 9; pixel++) {
+        const int8_t *const x = scratch;
+        gather_window(scratch, in, oy * 4 - 1, ox * 4 - 1,
+                     &window);
+        if (++ox == out_w) {
+            ox = 0;
+            if (++oy == out_h) {
+                oy = 0;
+                in += window.in_h * window.in_w * channels;
+            }
+        }
+        for (int32_t c = 0; c < channels; c += block) {
+            /* An odd last channel is computed with the one before it. */
+            const int32_t n = channels - c < block ? channels - c : block, odd = n & 1;
+            memcpy(sums, starts + c, (size_t)n * sizeof sums[0]);
+            taps.sums = (n & ~1) * 4;
+            if (taps.sums > 0)
+                sum_taps(sums, x + c, weights + c, &taps);
+            if (odd) {
+                int32_t last[2] = { 0, sums[n - 1] };
+                taps.sums = 8;
+                sum_taps(last, x + c + n - 2, weights + c + n - 2, &taps);
+                sums[n - 1] = last[1];
+            }
+            rescale_sums(out, sums, stage + c * stage_words, n);
+            out += n;
+        }
+    }
+}
+
+/* One window after the other, pairs of channels tap by tap. Weights lie as the pixels under a window
+ * do, row on row. The input's zero point is folded into the biases. */
+static void depthwise_conv2d_windows_s8_thumb1(const int8_t *in, int8_t *out)
+{
+    enum { block = 32, stage_words = 6 };
+    const int32_t channels = 5, count = 9;
+    const int8_t *const weights = model_depthwise_conv2d_1_weights;
+    const int32_t *const starts = model_depthwise_conv2d_1_starts;
+    const int32_t *const stage = model_depthwise_conv2d_1_stage;
+    struct taps taps = { .row = channels, .all = count * channels,
+                         .by_four = (count & ~3) * channels };
+    int32_t sums[block];
+
+    for (int32_t pixel = 0, oy = 0; pixel < 1; pixel++) {
+        const int8_t *const x = in + oy * 15;
+        if (++oy == 1) {
+            oy = 0;
+            in += 45;
+        }
+        for (int32_t c = 0; c < channels; c += block) {
+            /* An odd last channel is computed with the one before it. */
+            const int32_t n = channels - c < block ? channels - c : block, odd = n & 1;
+            memcpy(sums, starts + c, (size_t)n * sizeof sums[0]);
+            taps.sums = (n & ~1) * 4;
+            if (taps.sums > 0)
+                sum_taps(sums, x + c, weights + c, &taps);
+            if (odd) {
+                int32_t last[2] = { 0, sums[n - 1] };
+                taps.sums = 8;
+                sum_taps(last, x + c + n - 2, weights + c + n - 2, &taps);
+                sums[n - 1] = last[1];
+            }
+            rescale_sums(out, sums, stage + c * stage_words, n);
+            out += n;
+        }
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,5] -> [1,3,3,5]  3x3 stride 4 pad 1,1,1,1
+     * kernel thumb1/depthwise_conv2d_windows (test; 405 MAC); scratch 45 B at 0x01c8; arena in
+     * 0x0000, out 0x0198 */
+    case 0:
+        depthwise_conv2d_windows_s8_thumb1_gathered(arena + 0x0000, arena + 0x0198, arena + 0x01c8);
+        break;
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,3,3,5] -> [1,1,1,5]  3x3 relu
+     * kernel thumb1/depthwise_conv2d_windows (test; 45 MAC); scratch 0 B; arena in 0x0198, out
+     * 0x01f8 */
+    case 1:
+        depthwise_conv2d_windows_s8_thumb1(arena + 0x0198, arena + 0x01f8);
+        break;
+    default:
+        break;
+    }
+}
