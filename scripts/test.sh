@@ -1,8 +1,42 @@
 #!/usr/bin/env bash
 # Set-up, then everything: lint, types, unit, property and simulator tests, a file on each core.
+#
+#     npm test                        all
+#     npm run test:quick              lint, types, and the tests that need no compiler and no simulator
+#     npm test -- test/ops/mve.test.ts -g residual
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bash scripts/setup.sh
+
+quick=
+if [ "${1:-}" = --quick ]; then
+  quick=yes
+  shift
+  # Nothing is compiled: Node's packages are enough.
+  [ -d node_modules ] || npm ci --no-progress >&2
+else
+  bash scripts/setup.sh
+fi
 npm run --silent lint
 npm run --silent typecheck
-npx mocha --parallel --jobs "$(nproc)" "$@"
+
+options=() files=()
+for argument in "$@"; do
+  if [[ $argument == *.test.ts ]]; then files+=("$argument"); else options+=("$argument"); fi
+done
+if [ ${#files[@]} = 0 ]; then
+  # The slowest first, so that all cores have something to do until the end.
+  slow=(
+    test/tune/tune test/boards test/cli/cli test/codegen/random-graphs test/ops/dsp test/ops/sparse/dsp
+    test/ops/mve test/ops/residual test/ops/sparse/mve test/ops/sparse/packed test/ops/conv2d
+    test/ops/sparse/swar test/ops/pointwise test/codegen/halves test/ops/thumb1/conv2d
+  )
+  mapfile -t files < <({ printf '%s.test.ts\n' "${slow[@]}"; find test -name '*.test.ts' | sort; } |
+    awk '!seen[$0]++')
+fi
+if [ -n "$quick" ]; then
+  # Files that compile, simulate or start the command line reach for one of these.
+  tools='support/(native|board|both|cli|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/'
+  mapfile -t files < <(grep -LE "$tools" "${files[@]}")
+fi
+npx mocha --parallel --jobs "$(nproc)" --reporter test/support/reporter.cjs \
+  --reporter-option "files=${#files[@]}" "${options[@]}" "${files[@]}"

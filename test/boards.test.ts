@@ -9,15 +9,16 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { buildProject, findImage } from '../src/build/index.js';
 import { firmwareFiles, writeProject } from '../src/build/project.js';
+import { qemuCommand } from '../src/device/qemu.js';
 import { compile, measure } from '../src/pipeline.js';
 import { readVectors } from '../src/profile/vectors.js';
 import { loadTarget } from '../src/target/index.js';
-import { hasQemu } from './support/qemu.js';
+import { needs, skip } from './support/skip.js';
 
 const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
 
-/** QEMU's serial lines take seconds for an image: of a model with large inputs, two vectors. */
-const largeInputVectors = 2;
+/** On this machine all vectors are checked, in simulators the first ones: each runs all kernels. */
+const simulatedVectors = 3;
 
 const boards = [
   { target: 'host', sanitize: true },
@@ -30,12 +31,12 @@ const boards = [
 describe('golden models on boards', () => {
   for (const name of ['kws', 'vww', 'ic', 'ad']) {
     for (const { target: targetName, sanitize } of boards) {
-      it(`${name} on ${targetName}: all vectors, every layer`, async function () {
+      it(`${name} on ${targetName}: every layer`, async function () {
         const path = join(shared, 'models', `${name}.tflite`);
-        if (!existsSync(path)) this.skip();
+        if (!existsSync(path)) skip(this, 'the shared models are not here');
         const target = loadTarget(targetName);
         const inQemu = target.simulator === 'qemu';
-        if (inQemu && !hasQemu()) this.skip();
+        if (inQemu) needs(this, qemuCommand);
         const bytes = readFileSync(path);
         const options = {
           optimize: 'balanced',
@@ -53,8 +54,7 @@ describe('golden models on boards', () => {
           const built = await buildProject(project, { target, manifest, sanitize });
           const golden = join(shared, 'golden', `${name}.json`);
           const all = readVectors(readFileSync(golden), golden, plan);
-          const large = inQemu && plan.inputs.some(({ bytes }) => bytes > 1024);
-          const vectors = large ? all.slice(0, largeInputVectors) : all;
+          const vectors = target.simulator === 'process' ? all : all.slice(0, simulatedVectors);
           const { verify } = await measure({
             manifest,
             module,

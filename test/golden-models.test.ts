@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { importModel } from '../src/import/index.js';
 import { mainGraph, type Tensor, type TensorData } from '../src/ir/graph.js';
 import { evaluateGraph } from '../src/ops/evaluate.js';
+import { skip } from './support/skip.js';
 
 interface Golden {
   readonly pairs: readonly {
@@ -24,7 +25,7 @@ describe('golden models: evaluate, layer by layer', () => {
     it(`${model}: outputs and every layer's CRC`, function () {
       const file = `${shared}models/${model}.tflite`;
       const vectors = `${shared}golden/${model}.json`;
-      if (!existsSync(file) || !existsSync(vectors)) this.skip();
+      if (!existsSync(file) || !existsSync(vectors)) skip(this, 'the shared models are not here');
       const graph = mainGraph(
         importModel(readFileSync(file), { name: model, where: file, rounding: 'tflm' }),
       );

@@ -1,5 +1,3 @@
-/** Two counters that know nothing of each other: SysTick in the firmware, a plugin in QEMU. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,15 +5,16 @@ import { expect } from 'chai';
 import { execute } from '../../bench/qemu/blocks.js';
 import { buildProject } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
+import { qemuCommand } from '../../src/device/qemu.js';
 import { compile } from '../../src/pipeline.js';
 import { seededVectors } from '../../src/profile/vectors.js';
 import { loadTarget } from '../../src/target/index.js';
-import { hasQemu } from '../support/qemu.js';
+import { needs } from '../support/skip.js';
 
 describe('bench: instructions that ran', () => {
   it('are as many as the firmware counts, in the run and in all its steps', async function () {
-    if (!hasQemu()) this.skip();
-    if (spawnSync('gcc', ['--version']).status !== 0) this.skip();
+    needs(this, qemuCommand);
+    needs(this, 'gcc');
     const target = loadTarget('stm32f405');
     const path = 'examples/activity/activity.tflite';
     const { module, plan, emission } = compile({

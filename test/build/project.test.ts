@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { writeProject } from '../../src/build/project.js';
 import { BonsaiError, InternalError } from '../../src/errors.js';
+import { skip } from '../support/skip.js';
 
 describe('build/project', () => {
   let parent: string;
@@ -112,7 +113,7 @@ describe('build/project', () => {
 
   it('refuses a folder that it may not write to', function () {
     // Nothing keeps root from writing.
-    if (process.getuid?.() === 0) this.skip();
+    if (process.getuid?.() === 0) skip(this, 'root may write anywhere');
     mkdirSync(out, { mode: 0o500 });
     expect(() => writeProject(join(out, 'x'), project())).to.throw(
       BonsaiError,

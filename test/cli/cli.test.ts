@@ -18,18 +18,17 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { cliPath } from '../support/cli.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const model = join(root, 'examples/activity/activity.tflite');
 const vectors = join(root, 'examples/activity/vectors.json');
 const toSimulator = ['--target', 'rp2040', '--port', 'sim'];
 
-const tsx = import.meta.resolve('tsx');
-
 const bonsaic = (...args: string[]) => bonsaicIn(root, ...args);
 
 function bonsaicIn(cwd: string, ...args: string[]) {
-  const run = spawnSync(process.execPath, ['--import', tsx, join(root, 'src/cli.ts'), ...args], {
+  const run = spawnSync(process.execPath, [cliPath, ...args], {
     encoding: 'utf8',
     cwd,
   });
@@ -411,11 +410,11 @@ describe('command line', () => {
     }
 
     it('leaves no temporary directory when it is stopped', async () => {
-      const child = spawn(
-        process.execPath,
-        ['--import', 'tsx', join(root, 'src/cli.ts'), 'run', model, ...toSimulator],
-        { cwd: root, env: { ...process.env, TMPDIR: directory }, stdio: 'ignore' },
-      );
+      const child = spawn(process.execPath, [cliPath, 'run', model, ...toSimulator], {
+        cwd: root,
+        env: { ...process.env, TMPDIR: directory },
+        stdio: 'ignore',
+      });
       const ended = once(child, 'exit');
       const projects = () => readdirSync(directory).filter((name) => /^bonsaic-/.test(name));
       while (projects().length === 0 && child.exitCode === null) await setTimeout(5);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { cliPath } from '../support/cli.js';
 
 interface Check {
   readonly what: string;
@@ -21,7 +22,7 @@ describe('doctor', () => {
   /** Checks by what they are of, with programs of this directory found first. */
   function doctor() {
     const env = { ...process.env, PATH: `${directory}:${process.env.PATH}` };
-    const args = ['--import', 'tsx', 'src/cli.ts', 'doctor', '--json'];
+    const args = [cliPath, 'doctor', '--json'];
     const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
     const checks = JSON.parse(stdout) as Check[];
     return { status, checks: new Map(checks.map((check) => [check.what, check])) };

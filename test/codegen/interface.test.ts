@@ -8,8 +8,9 @@ import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { firmwareSources, loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
-import { execute, has, inTemporaryDirectory, warnings } from '../support/native.js';
+import { execute, inTemporaryDirectory, warnings } from '../support/native.js';
 import { contextOf, noFacts, simplePlan } from '../support/plan.js';
+import { needs } from '../support/skip.js';
 
 /** Two inputs of other scales, one output with three classes. */
 function classifier(name: string, extent = 4): Module {
@@ -188,7 +189,7 @@ describe('Makefile', () => {
   ];
   for (const { target, name } of rows) {
     it(`builds ${name} for ${target}, without a warning`, function () {
-      if (!has(loadTarget(target).compiler)) this.skip();
+      needs(this, loadTarget(target).compiler);
       return inTemporaryDirectory(async (directory) => {
         writeAll(directory, classifier(name), target);
         await execute('make', ['-j2', 'WARNINGS=-Wall -Wextra -Wconversion -Werror'], {

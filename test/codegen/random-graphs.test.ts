@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { analyse } from '../../src/analysis/index.js';
 import { packageFile } from '../../src/codegen/templates.js';
+import { qemuCommand } from '../../src/device/qemu.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { operators } from '../../src/ops/index.js';
@@ -16,10 +17,10 @@ import { type GraphSeed, graphSeeds, growGraph, growths } from '../support/graph
 import { mergeModules, randomInputs } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { defaults } from '../support/plan.js';
-import { hasQemu } from '../support/qemu.js';
+import { needs } from '../support/skip.js';
 
-/** Graphs in one compilation: a program takes a second, a graph in it milliseconds. */
-const batch = fc.array(graphSeeds, { minLength: 1, maxLength: 40, size: 'max' });
+/** Graphs in one compilation: a program takes a second; an arena of many graphs longer than many. */
+const batch = fc.array(graphSeeds, { minLength: 10, maxLength: 20, size: 'max' });
 
 function planned(options: Partial<CompileOptions>) {
   const all = { ...defaults, ...options };
@@ -49,7 +50,7 @@ describe('random graphs in C', () => {
         }
         await expectSameBits([module], options === null ? {} : { plan: planned(options) });
       });
-      await fc.assert(property, { numRuns: 4 });
+      await fc.assert(property, { numRuns: 5 });
     });
   }
 });
@@ -57,7 +58,7 @@ describe('random graphs in C', () => {
 describe('random graphs on simulated boards', () => {
   for (const target of ['rp2040', 'stm32f405', 'mps3-an547']) {
     it(`after the passes, planned for ${target}`, async function () {
-      if (loadTarget(target).simulator === 'qemu' && !hasQemu()) this.skip();
+      if (loadTarget(target).simulator === 'qemu') needs(this, qemuCommand);
       const seeds = fc.sample(graphSeeds, { numRuns: 24, seed: 7 });
       const modules = seeds.map((seed) => runPasses(growGraph(seed), { faithful: false }));
       await expectSameBitsOnBoard(modules, target, { planned: true });

@@ -8,12 +8,14 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Device, openDevice, simulators } from '../../src/device/index.js';
+import { qemuCommand } from '../../src/device/qemu.js';
 import { BonsaiError } from '../../src/errors.js';
 import { answerBody, type Command, requestBody } from '../../src/profile/protocol.js';
 import { Requester } from '../../src/profile/requester.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { buildFirmware, fake } from '../support/firmware.js';
-import { hasQemu, qemusOf } from '../support/qemu.js';
+import { qemusOf } from '../support/qemu.js';
+import { needs } from '../support/skip.js';
 
 const targets = listTargets()
   .map((name) => loadTarget(name))
@@ -22,7 +24,7 @@ const targets = listTargets()
 describe('device: QEMU', () => {
   let directory = '';
   before(function () {
-    if (!hasQemu()) this.skip();
+    needs(this, qemuCommand);
     directory = mkdtempSync(join(tmpdir(), 'bonsaic-qemu-'));
   });
   after(() => {

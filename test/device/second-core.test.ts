@@ -1,5 +1,3 @@
-/** Models on both cores of the simulated RP2040, and where the second one does not answer. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +18,7 @@ import { sharedLayer, sharedNetwork, sharedOps } from '../support/halves.js';
 import { mergeModules, perTensorQuant } from '../support/module.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
+import { needs } from '../support/skip.js';
 
 /** Its lines, 190 pixels, wait on the stack of each core. */
 function longLines(): Module {
@@ -36,10 +35,7 @@ const modules = [1, 2]
 describe('the second core of the simulated RP2040', () => {
   let directory = '';
   before(function () {
-    if (spawnSync('arm-none-eabi-gcc', ['--version']).status !== 0) {
-      console.log('    arm-none-eabi-gcc is missing: npm run setup');
-      this.skip();
-    }
+    needs(this, 'arm-none-eabi-gcc');
     directory = mkdtempSync(join(tmpdir(), 'bonsaic-cores-'));
   });
   after(() => rmSync(directory, { recursive: true, force: true }));

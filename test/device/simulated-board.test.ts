@@ -1,5 +1,3 @@
-/** The real firmware of a small model, on the simulated RP2040 and as a process. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +20,8 @@ import { verifyOnDevice } from '../../src/profile/verify.js';
 import { loadTarget, type Target } from '../../src/target/index.js';
 import { chainModule } from '../support/fake-board.js';
 import { defaults } from '../support/plan.js';
-import { hasSocat, onPty } from '../support/pty.js';
+import { onPty } from '../support/pty.js';
+import { needs } from '../support/skip.js';
 
 interface Built {
   readonly module: Module;
@@ -70,10 +69,7 @@ describe('the firmware on the simulated RP2040', () => {
   };
 
   before(async function () {
-    if (spawnSync('arm-none-eabi-gcc', ['--version']).status !== 0) {
-      console.log('    arm-none-eabi-gcc is missing: npm run setup');
-      this.skip();
-    }
+    needs(this, 'arm-none-eabi-gcc');
     built = await build('rp2040');
   });
   afterEach(async () => {
@@ -102,10 +98,7 @@ describe('the firmware on the simulated RP2040', () => {
   });
 
   it('is reached through a terminal, as a board on a serial port', async function () {
-    if (!hasSocat()) {
-      console.log('    socat is missing: npm run setup');
-      this.skip();
-    }
+    needs(this, 'socat');
     const direct = await verify(await board(), built);
     const pty = await onPty(await board());
     const port = await openDevice(pty.path, built.target, built.image);
@@ -119,7 +112,7 @@ describe('the firmware on the simulated RP2040', () => {
   });
 
   it('is missed within the time-out when the cable comes out during a run', async function () {
-    if (!hasSocat()) this.skip();
+    needs(this, 'socat');
     const pty = await onPty(await board());
     const port = await openDevice(pty.path, built.target, built.image);
     const { manifest } = built;
@@ -190,7 +183,7 @@ describe('the firmware on the simulated RP2040', () => {
 
 describe('the firmware as a process', () => {
   it('gives the evaluator’s bits over stdin and stdout', async function () {
-    if (spawnSync('gcc', ['--version']).status !== 0) this.skip();
+    needs(this, 'gcc');
     const built = await build('host');
     const device = await openDevice('sim', built.target, built.image);
     try {

@@ -11,8 +11,9 @@ import { makePlan } from '../../src/plan/index.js';
 import { kernelContext } from '../../src/plan/lower.js';
 import { compilerFlags, firmwareSources, loadTarget, type Target } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
-import { execute, has, inTemporaryDirectory } from '../support/native.js';
+import { execute, inTemporaryDirectory } from '../support/native.js';
 import { defaults } from '../support/plan.js';
+import { needs } from '../support/skip.js';
 
 /** A convolution, weights as code where the core takes them, and a look-up. */
 function network(): Module {
@@ -115,7 +116,7 @@ describe('names', () => {
   for (const name of ['host', 'rp2040', 'stm32f405']) {
     const target = loadTarget(name);
     it(`of ${name}’s firmware begin with bonsai_, and no model’s name clashes`, function () {
-      if (!has(target.compiler)) this.skip();
+      needs(this, target.compiler);
       return inTemporaryDirectory(async (directory) => {
         const { module, facts, plan, cores } = planned(target);
         const firmware = [...firmwareSources(target, cores)].map(

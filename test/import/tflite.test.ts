@@ -8,6 +8,7 @@ import { builtinCode } from '../../src/import/tflite/builtins.js';
 import { noOptions } from '../../src/import/tflite/schema.js';
 import { type Module, mainGraph, tensorOf } from '../../src/ir/graph.js';
 import { printModule } from '../../src/ir/print.js';
+import { skip } from '../support/skip.js';
 import {
   at,
   changed,
@@ -324,7 +325,7 @@ describe('import: TFLite', () => {
   for (const [name, list] of Object.entries(lists)) {
     it(`${name}: its operators`, function () {
       const file = `${shared}${name}.tflite`;
-      if (!existsSync(file)) this.skip();
+      if (!existsSync(file)) skip(this, 'the shared models are not here');
       const expected = list
         .replace(/\(([^)]*)\)×(\d+)|(\w+)×(\d+)/g, (_, group, times, one, count) =>
           Array(Number(times ?? count))

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { emitProgram } from '../../src/codegen/program.js';
+import { qemuCommand } from '../../src/device/qemu.js';
 import { type Module, mainGraph, viewOf } from '../../src/ir/graph.js';
 import type { Facts } from '../../src/ir/op.js';
 import { finish, type OutputStage } from '../../src/ops/accumulation.js';
@@ -13,8 +14,8 @@ import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../suppor
 import { expectSameBits, firstDifference, runProgram } from '../support/native.js';
 import { randomAccumulation, randomWindow } from '../support/operands.js';
 import { contextOf, noFacts, simplePlan } from '../support/plan.js';
-import { hasQemu } from '../support/qemu.js';
 import { fused, randomSum } from '../support/residual.js';
+import { needs } from '../support/skip.js';
 
 /** What the core computes, in exact integers. */
 function finished({ form, offset, channels, isClamped }: Finish, stage: OutputStage, acc: number) {
@@ -178,7 +179,7 @@ describe('kernels for the DSP extension', () => {
           { kernel, optimize, overlap: true },
         ));
       it(`${op} by ${kernel} for ${optimize}, on a simulated Cortex-M4`, async function () {
-        if (!hasQemu()) this.skip();
+        needs(this, qemuCommand);
         const modules = seeds.map((seed) => randomLayer(op, seed));
         const options = { kernel, optimize, overlap: true };
         const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', options);
@@ -190,7 +191,7 @@ describe('kernels for the DSP extension', () => {
 
   for (const optimize of goals) {
     it(`residual sums for ${optimize}, on a simulated Cortex-M4`, async function () {
-      if (!hasQemu()) this.skip();
+      needs(this, qemuCommand);
       const sums = seeds.slice(0, 20).map((seed) => {
         const op = seed % 2 === 0 ? 'conv2d' : 'fully_connected';
         return fused(randomSum(new Random(seed), op));

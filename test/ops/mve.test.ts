@@ -1,6 +1,7 @@
 /** Kernels for Helium: in C on this machine, and as vectors on a simulated Cortex-M55. */
 import { expect } from 'chai';
 import { emitProgram } from '../../src/codegen/program.js';
+import { qemuCommand } from '../../src/device/qemu.js';
 import { type Attrs, type Module, mainGraph, type Quant } from '../../src/ir/graph.js';
 import type { Facts } from '../../src/ir/op.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
@@ -8,8 +9,8 @@ import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../suppor
 import { expectSameBits, firstDifference, runProgram } from '../support/native.js';
 import { randomAccumulation, randomPool, randomWindow } from '../support/operands.js';
 import { contextOf, noFacts, simplePlan } from '../support/plan.js';
-import { hasQemu } from '../support/qemu.js';
 import { fused, randomSum } from '../support/residual.js';
+import { needs } from '../support/skip.js';
 
 const target = 'mps3-an547';
 
@@ -199,24 +200,24 @@ describe('kernels for Helium', () => {
     const layers = () => [...seeds.map((seed) => randomLayer(op, seed)), ...edgesOf(kernel)];
     it(`${kernel}, in C`, () => expectSameBits(layers(), { kernel, overlap: true }));
     it(`${kernel}, on a simulated Cortex-M55`, async function () {
-      if (!hasQemu()) this.skip();
+      needs(this, qemuCommand);
       expect(await onBoard(layers(), kernel, 'balanced')).to.be.greaterThan(share);
     });
     it(`${kernel} with a function for each shape, on a simulated Cortex-M55`, async function () {
-      if (!hasQemu()) this.skip();
+      needs(this, qemuCommand);
       expect(await onBoard(edgesOf(kernel), kernel, 'speed')).to.be.greaterThan(share);
     });
   }
 
   for (const op of ['average_pool2d', 'max_pool2d'] as const) {
     it(`mve/${op}, on a simulated Cortex-M55`, async function () {
-      if (!hasQemu()) this.skip();
+      needs(this, qemuCommand);
       expect(await onBoard(pools(op), `mve/${op}`, 'balanced')).to.equal(1);
     });
   }
 
   it('mve/add_table, on a simulated Cortex-M55', async function () {
-    if (!hasQemu()) this.skip();
+    needs(this, qemuCommand);
     const sums = seeds.map((seed) => {
       const random = new Random(seed);
       const b = new GraphBuilder();
@@ -235,7 +236,7 @@ describe('kernels for Helium', () => {
     ['fully_connected', 'mve/fully_connected'],
   ] as const) {
     it(`residual sums of ${kernel}, on a simulated Cortex-M55`, async function () {
-      if (!hasQemu()) this.skip();
+      needs(this, qemuCommand);
       const sums = seeds.map((seed) => fused(randomSum(new Random(seed), op)));
       expect(await onBoard(sums, kernel, 'balanced')).to.be.greaterThan(0.5);
     });

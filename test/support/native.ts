@@ -1,5 +1,5 @@
 /** Compiled C on this machine, under the sanitizers, against the evaluator: bit for bit. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,16 +42,6 @@ export function execute(
     child.stdin?.on('error', () => {});
     child.stdin?.end(options.input ?? new Uint8Array());
   });
-}
-
-/** Whether a compiler is installed. */
-export function has(command: string): boolean {
-  try {
-    execFileSync(command, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** A new directory under the system's temporary one, removed when `use` is done. */

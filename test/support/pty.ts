@@ -1,14 +1,10 @@
 /** A device behind a pseudo-terminal: what a host sees as a serial port. By socat. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Device } from '../../src/device/index.js';
-
-export function hasSocat(): boolean {
-  return spawnSync('socat', ['-V']).status === 0;
-}
 
 export interface Pty {
   /** Of the terminal: what a serial port is opened by. */

@@ -1,14 +1,6 @@
-/** QEMU on this machine: is it there, and what of it runs. */
-import { spawnSync } from 'node:child_process';
+/** What runs of QEMU on this machine. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { qemuCommand } from '../../src/device/qemu.js';
-
-/** Says so where it is missing: a test that is skipped should not be skipped silently. */
-export function hasQemu(): boolean {
-  if (spawnSync(qemuCommand, ['--version']).status === 0) return true;
-  console.log(`    ${qemuCommand} is missing: npm run setup`);
-  return false;
-}
 
 /** The QEMUs whose command line names `file`, from /proc (Linux). */
 export function qemusOf(file: string): { readonly pid: number; readonly runningThreads: number }[] {

@@ -19,6 +19,7 @@ import {
   Random,
   randomInputs,
 } from '../support/module.js';
+import { skip } from '../support/skip.js';
 
 function reimported(module: Module, rounding: 'tflm' | 'tflite' = 'tflm'): Module {
   return importModel(writeTflite(module), { name: module.name, where: 'written', rounding });
@@ -422,7 +423,7 @@ describe('write: .tflite', () => {
   for (const name of ['kws', 'vww', 'ic', 'ad']) {
     it(`${name} comes back as it is`, function () {
       const file = fileURLToPath(new URL(`../../../shared/models/${name}.tflite`, import.meta.url));
-      if (!existsSync(file)) this.skip();
+      if (!existsSync(file)) skip(this, 'the shared models are not here');
       for (const rounding of ['tflm', 'tflite'] as const) {
         const module = importModel(readFileSync(file), { name, where: file, rounding });
         expect(printModule(reimported(module, rounding))).to.equal(printModule(module));

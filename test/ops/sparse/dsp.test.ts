@@ -1,6 +1,7 @@
 /** Kernels that skip weights at 0 by the DSP extension: their stream, their C, their assembly. */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { qemuCommand } from '../../../src/device/qemu.js';
 import type { Module } from '../../../src/ir/graph.js';
 import {
   entriesOf,
@@ -14,8 +15,8 @@ import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
 import { simplePlan } from '../../support/plan.js';
 import { prunedLayer } from '../../support/pruned.js';
-import { hasQemu } from '../../support/qemu.js';
 import { fused, randomSum } from '../../support/residual.js';
+import { needs } from '../../support/skip.js';
 
 const forms = fc.constantFrom<StreamForm>(
   { tapBytes: 16, entry: 'weight', stepEntries: 2, stepBytes: 92 },
@@ -172,7 +173,7 @@ describe('kernels that skip weights at 0 by the DSP extension', () => {
       ));
     if (isElsewhere) continue;
     it(`${op} by ${kernel}, on a simulated Cortex-M4`, async function () {
-      if (!hasQemu()) this.skip();
+      needs(this, qemuCommand);
       // Of each pattern, all zero and all non-zero too.
       const modules = seeds.slice(0, 40).map((seed) => prunedLayer(op, seed, 24));
       const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', options);
@@ -190,7 +191,7 @@ describe('kernels that skip weights at 0 by the DSP extension', () => {
 
   for (const kernel of ['dsp/sparse_conv2d', 'dsp/sparse_conv2d_by4', 'dsp/sparse_conv2d_blocks']) {
     it(`residual sums by ${kernel}, on a simulated Cortex-M4`, async function () {
-      if (!hasQemu()) this.skip();
+      needs(this, qemuCommand);
       const sums = seeds.slice(0, 20).map((seed) => fused(randomSum(new Random(seed), 'conv2d')));
       await expectSameBitsOnBoard(sums, 'stm32f405', { kernel, overlap: true });
     });

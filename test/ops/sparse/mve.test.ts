@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { analyse } from '../../../src/analysis/index.js';
+import { qemuCommand } from '../../../src/device/qemu.js';
 import { mainGraph } from '../../../src/ir/graph.js';
 import { type Gathered, reachOf, stepsOf, streamOf } from '../../../src/ops/mve/gathers.js';
 import { makePlan } from '../../../src/plan/index.js';
@@ -11,8 +12,8 @@ import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
 import { defaults } from '../../support/plan.js';
 import { prunedLayer } from '../../support/pruned.js';
-import { hasQemu } from '../../support/qemu.js';
 import { fused, randomSum } from '../../support/residual.js';
+import { needs } from '../../support/skip.js';
 
 const filtersOf = fc
   .record({
@@ -103,7 +104,7 @@ describe('kernels that skip weights at 0 by Helium', () => {
         options,
       ));
     it(`${op} by ${kernel}, on a simulated Cortex-M55`, async function () {
-      if (!hasQemu()) this.skip();
+      needs(this, qemuCommand);
       const modules = layers.map((seed) => prunedLayer(op, seed, 24));
       const kernels = await expectSameBitsOnBoard(modules, 'mps3-an547', options);
       const own = kernels.filter((other) => other === kernel).length;
@@ -117,7 +118,7 @@ describe('kernels that skip weights at 0 by Helium', () => {
   });
 
   it('residual sums by mve/sparse_conv2d, on a simulated Cortex-M55', async function () {
-    if (!hasQemu()) this.skip();
+    needs(this, qemuCommand);
     const sums = seeds.slice(0, 12).map((seed) => fused(randomSum(new Random(seed), 'conv2d')));
     await expectSameBitsOnBoard(sums, 'mps3-an547', {
       kernel: 'mve/sparse_conv2d',
