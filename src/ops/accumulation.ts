@@ -1,7 +1,7 @@
 /** What conv2d, depthwise_conv2d and fully_connected share: operands, checks, the output stage. */
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Tensor } from '../ir/graph.js';
-import { inputOf, outputOf } from './operands.js';
+import { inputOf, outputOf, quantiseHint } from './operands.js';
 import {
   type Activation,
   activationRange,
@@ -200,7 +200,7 @@ function requireType(where: string, tensor: Tensor, dtype: 'int8' | 'int32'): vo
     'unsupported-type',
     where,
     `tensor "${tensor.name}" is ${tensor.dtype}, it must be ${dtype}`,
-    'quantise the model fully to int8 (inference_input_type = inference_output_type = int8)',
+    quantiseHint(tensor.dtype),
   );
 }
 

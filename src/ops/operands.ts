@@ -1,6 +1,6 @@
 /** What operators ask of their operands. */
 import { BonsaiError } from '../errors.js';
-import { at, type NodeView, type Tensor } from '../ir/graph.js';
+import { at, type DType, type NodeView, type Tensor } from '../ir/graph.js';
 
 /** A required input. @throws BonsaiError 'bad-graph' when it is absent */
 export function inputOf(view: NodeView<object>, position: number): Tensor {
@@ -40,6 +40,19 @@ export function requireInt8(view: NodeView<object>): void {
     'unsupported-type',
     at(view.node),
     `tensor "${other.name}" is ${other.dtype}; only int8 is supported`,
-    'quantise the model fully to int8 (inference_input_type = inference_output_type = int8)',
+    quantiseHint(other.dtype),
   );
+}
+
+/** How a model comes by int8 where it has another type. */
+export function quantiseHint(dtype: DType): string {
+  const full = 'quantise the model fully to int8';
+  switch (dtype) {
+    case 'int16':
+      return `${full} (supported_ops = TFLITE_BUILTINS_INT8): activations of 16 bits have no kernels here`;
+    case 'uint8':
+      return `${full} with TensorFlow 2, from the float model: uint8 networks have no kernels here`;
+    default:
+      return `${full} (inference_input_type = inference_output_type = int8)`;
+  }
 }

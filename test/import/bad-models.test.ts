@@ -104,6 +104,54 @@ const models: readonly Row[] = [
       Object.assign(at(model.operatorCodes, softmax), { customCode: 'Flex' });
     },
   ],
+  ...(
+    [
+      ['CALL_ONCE', 'CALL_ONCE', /whole window/],
+      ['VAR_HANDLE', 'VAR_HANDLE', /variables/],
+      ['a recurrent layer', 'UNIDIRECTIONAL_SEQUENCE_LSTM', /unroll/],
+      ['TILE', 'TILE', /where it upsamples/],
+      ['an operator like many', 'CUMSUM', /bonsaic operators/],
+    ] as const
+  ).map(
+    ([edge, name, hint]): Row => [
+      `${edge}, which may have no output`,
+      'unsupported-operator',
+      new RegExp(`${name} is not supported → .*${hint.source}`),
+      (model, main) => {
+        renamed(name)(model, main);
+        at(main.operators, softmax).outputs.splice(0);
+        main.outputs.splice(0, 1, 8);
+      },
+    ],
+  ),
+  ...(
+    [
+      ['edgetpu-custom-op', /before edgetpu_compiler/],
+      ['ethos-u', /before Vela/],
+      ['TFLite_Detection_PostProcess', /end the network before it/],
+      ['SignalWindow', /in the application/],
+      ['Foo', /custom operators/],
+    ] as const
+  ).map(
+    ([customCode, hint]): Row => [
+      `the custom operator ${customCode}`,
+      'unsupported-operator',
+      new RegExp(`${customCode}.* → .*${hint.source}`),
+      (model, main) => {
+        renamed('CUSTOM')(model, main);
+        Object.assign(at(model.operatorCodes, softmax), { customCode });
+      },
+    ],
+  ),
+  [
+    'an unknown operator of floats',
+    'unsupported-operator',
+    /fully to int8, without RSQRT/,
+    (model, main) => {
+      renamed('RSQRT')(model, main);
+      Object.assign(at(main.tensors, 9), { type: typeCode('float32') });
+    },
+  ],
   [
     'an operator code outside the list',
     'corrupt-model',
@@ -412,7 +460,7 @@ describe('import: bad models', () => {
   for (const [edge, code, says, change] of models) {
     it(edge, () => {
       const error = failure(changed(change));
-      expect(`${error.where}: ${error.message}`).to.match(says);
+      expect(`${error.where}: ${error.message} → ${error.hint}`).to.match(says);
       expect([error.code, error.exitStatus]).to.deep.equal([code, 2]);
       expect(error.hint).to.not.equal('');
     });

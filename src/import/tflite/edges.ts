@@ -130,6 +130,8 @@ function skipShapeArithmetic(
 ): void {
   for (const [index, operator] of [...subgraph.operators.entries()].reverse()) {
     if (skipped.has(index)) continue;
+    // One without outputs does something else, such as setting variables.
+    if (operator.outputs.length === 0) continue;
     const isShape = operator.outputs.every((output) =>
       ['int32', 'int64'].includes(tensorTypes[rawTensor(raw, subgraph, output).type] ?? ''),
     );

@@ -43,6 +43,7 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
   if (subgraph === undefined) throw corrupt(raw.source, 'has no subgraph');
   checkIndices(raw, subgraph);
   const edges = edgesOf(raw, subgraph);
+  checkOperators(raw, subgraph, edges.skipped);
   const parameters = parametersOf(raw, subgraph);
   const tensors: Tensor[] = [];
   const ids = new Map<number, TensorId>();
@@ -63,15 +64,12 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
     return tensors.length - 1;
   };
   const inputs = edges.inputs.map(idOf);
-  const isFloat = ({ outputs }: RawOperator) =>
-    outputs.some((index) => tensorTypes[rawTensor(raw, subgraph, index).type] === 'float32');
   const nodes = subgraph.operators.flatMap((operator, index): Node[] => {
     if (edges.skipped.has(index)) return [];
     const name = operatorName(raw, operator);
     const layer = layerName(subgraph, operator, index);
     const where = `operator ${index} (${name}) "${layer}"`;
-    const row = rows.get(name);
-    if (row === undefined) throw unknownOperator(name, where, isFloat(operator));
+    const row = rows.get(name) as AnyRow;
     const foreign = {
       where,
       options: optionsOf(raw, row, operator, where),
@@ -104,6 +102,23 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
 }
 
 const convertAgain = 'convert the model again';
+
+/**
+ * Every operator that stays is known: what else is wrong follows from one that is not.
+ *
+ * @throws BonsaiError 'unsupported-operator'
+ */
+function checkOperators(raw: RawModel, subgraph: RawSubgraph, skipped: ReadonlySet<number>): void {
+  subgraph.operators.forEach((operator, index) => {
+    const name = operatorName(raw, operator);
+    if (skipped.has(index) || rows.has(name)) return;
+    const where = `operator ${index} (${name}) "${layerName(subgraph, operator, index)}"`;
+    const isFloat = operator.outputs.some(
+      (output) => tensorTypes[rawTensor(raw, subgraph, output).type] === 'float32',
+    );
+    throw unknownOperator(name, where, isFloat);
+  });
+}
 
 /** Tensors that are weights or biases, and how they are read. */
 function parametersOf(
