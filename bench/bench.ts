@@ -7,7 +7,7 @@
  * Each model with vectors beside it (DIR/../golden/NAME.json) is checked bit for bit while it is
  * measured. Without --models: the example. --write replaces the tables in docs/performance.md and
  * docs/performance.svg. --costs first measures what every kernel costs on these targets and writes
- * targets/<name>/costs.json and code.json, which kernels are chosen by. --operators measures layers
+ * costs.json and code.json of their cores, which kernels are chosen by. --operators measures layers
  * of all shapes instead, each with the kernel that is chosen for it (operators.ts).
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ import { compile, measure } from '../src/pipeline.js';
 import type { CompileOptions } from '../src/plan/types.js';
 import { readVectors } from '../src/profile/vectors.js';
 import { makeReport, type Report } from '../src/report/index.js';
-import { loadTarget } from '../src/target/index.js';
+import { coreFolder, loadTarget } from '../src/target/index.js';
 import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
 import { replaceSection } from './document.js';
@@ -86,7 +86,7 @@ async function bench(
       xip: mode.xip,
       vectors,
     });
-    const core = target.simulator === 'qemu' ? coreOf(target.core) : null;
+    const core = target.simulator === 'qemu' ? coreOf(target.coreName) : null;
     let estimatedCycles: number | null = null;
     if (core !== null) {
       const { run } = await execute(built.elf, target, manifest, vectors[0]?.inputs ?? []);
@@ -170,12 +170,13 @@ const targets = values.targets?.split(',') ?? Object.keys(baseline.targets);
 if (values.costs) {
   for (const name of targets) {
     const { kernels } = await tune({ target: loadTarget(name), port: 'sim' });
-    const path = `targets/${name}/costs.json`;
+    const folder = coreFolder(loadTarget(name));
+    const path = `${folder}/costs.json`;
     writeFileSync(path, `${JSON.stringify(costTable(kernels), null, 2)}\n`);
     const worst = kernels.map(({ worstError }) => worstError);
     console.error(`${path}: ${kernels.length} kernels, at most ${Math.max(...worst)} off`);
     const code = await measureCode(loadTarget(name), console.error);
-    writeFileSync(`targets/${name}/code.json`, `${JSON.stringify(code, null, 2)}\n`);
+    writeFileSync(`${folder}/code.json`, `${JSON.stringify(code, null, 2)}\n`);
   }
 }
 
@@ -183,7 +184,7 @@ async function benchModels(): Promise<void> {
   const sections: string[] = [];
   const bars: Bar[] = [];
   for (const target of targets) {
-    const { core } = loadTarget(target);
+    const { coreName: core } = loadTarget(target);
     const rows: string[] = [];
     let unit = '';
     for (const [model, vectors] of benchmarks(values.models)) {

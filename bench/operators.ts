@@ -40,7 +40,7 @@ export async function benchOperators(request: OperatorsRequest): Promise<void> {
     }
     const summaries = summarise(measured);
     console.log(`${name}, ${unit}, --optimize ${optimize}\n${textOf(summaries)}\n`);
-    sections.push(`### ${name} (${target.core}), ${unit}\n\n${tableOf(summaries)}`);
+    sections.push(`### ${name} (${target.coreName}), ${unit}\n\n${tableOf(summaries)}`);
   }
   if (write) replaceSection('operators', sections.join('\n\n'));
 }

@@ -93,7 +93,7 @@ try {
       : readVectors(readFileSync(values.vectors), values.vectors, plan);
   const { run, steps, count } = await execute(elf, target, manifest, vector?.inputs ?? []);
 
-  const core = coreOf(target.core);
+  const core = coreOf(target.coreName);
   const estimate = (instructions: readonly Instruction[]) =>
     core === null ? null : sum(estimateCycles(core, instructions));
   const column = core === null ? null : `${core} cycles (estimate)`;

@@ -67,7 +67,14 @@ export function addLists(program: Command): void {
 
 function targetRows() {
   return listTargets().map((name) => {
-    const { description, core, clockHz, flashBytes, ramBytes, simulator } = loadTarget(name);
+    const {
+      description,
+      coreName: core,
+      clockHz,
+      flashBytes,
+      ramBytes,
+      simulator,
+    } = loadTarget(name);
     return { target: name, description, core, clockHz, flashBytes, ramBytes, simulator };
   });
 }

@@ -112,6 +112,8 @@ export async function runOn(
 ): Promise<void> {
   const progress = makeProgress();
   const target = targetOf(flags);
+  // Where nothing simulates the board, no build can help.
+  placeOf(flags.port, target);
   const bytes = readInput(path, 'model');
   const labels = readLabels(flags.labels);
   const request = { bytes, path, target, options: compileOptions(flags), labels };

@@ -99,7 +99,7 @@ function simulatorOf(port: string, target: DeviceTarget): Simulator {
       'device',
       port,
       `target ${target.name} has no simulator`,
-      'give the serial port of a board: bonsaic ports lists them',
+      'give the serial port of a board (bonsaic ports lists them), or build without running: bonsaic build',
     );
   }
   return simulator;

@@ -12,8 +12,8 @@ export interface FlashResult {
   readonly bytes: number;
 }
 
-/** By the target's family. */
-const protocols: ReadonlyMap<string, FlashProtocol> = new Map([['rp2040', flashUf2Drive]]);
+/** By the name that target.json says. */
+const protocols: ReadonlyMap<string, FlashProtocol> = new Map([['uf2-drive', flashUf2Drive]]);
 
 /**
  * Writes the image to the board at `port`, verifies and starts it. The simulators take their image
@@ -25,7 +25,7 @@ const protocols: ReadonlyMap<string, FlashProtocol> = new Map([['rp2040', flashU
 export async function flash(
   image: string,
   port: string,
-  target: Pick<Target, 'name' | 'family' | 'uf2FamilyId'>,
+  target: Pick<Target, 'name' | 'flashProtocol' | 'uf2FamilyId'>,
   progress: FlashProgress = () => {},
 ): Promise<FlashResult> {
   const file = await readImage(image);
@@ -37,7 +37,7 @@ export async function flash(
     progress(bytes, bytes);
     return { bytes };
   }
-  const protocol = protocols.get(target.family);
+  const protocol = protocols.get(target.flashProtocol ?? '');
   if (protocol === undefined) {
     throw new BonsaiError(
       'flash',

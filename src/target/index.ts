@@ -1,8 +1,8 @@
 /**
- * Targets: folders under targets/, data only.
+ * Targets: folders under targets/, data only. A board names its core (targets/cores: processor,
+ * compiler, measured costs) and its family (firmware/port: what the firmware is made of).
  *
- * `target.json` says everything that the other stages ask about a board; an unknown or missing key
- * is an error, so that a slip of the pen never becomes a default.
+ * An unknown or missing key is an error, so that a slip of the pen never becomes a default.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -16,93 +16,116 @@ const features = ['mul32', 'thumb1', 'dsp', 'mve', 'fpu'] as const satisfies rea
 const flags = z.array(z.string());
 const hexId = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
 
-const schema = z
-  .strictObject({
-    /** The folder's name. */
-    name: z.string().regex(/^[a-z][a-z0-9]*([-_][a-z0-9]+)*$/),
-    description: z.string(),
-    /** For people. */
-    core: z.string(),
-    /** The folder in firmware/port. */
-    family: z.string(),
-    features: z.array(z.enum(features)),
-    /** The processor's clock; what counts time itself, ticks in a second. */
-    clockHz: z.int().positive(),
-    /** What costs.json counts; without one, what kernels say themselves of their work. */
-    costUnit: z.enum(countUnits),
-    /** null: not limited. */
-    flashBytes: z.int().positive().nullable(),
-    ramBytes: z.int().positive().nullable(),
-    compiler: z.string(),
-    /** The Debian package that has it. */
-    compilerPackage: z.string(),
-    /** For every file and for linking. */
-    flags,
-    /** For the firmware's own files. */
-    runtimeFlags: flags,
-    /** For the model's file, by --optimize. */
-    kernelFlags: z.strictObject({ speed: flags, balanced: flags, size: flags }),
-    linkFlags: flags,
-    /** Beside target.json; null: the compiler's own. */
-    linkerScript: z.string().nullable(),
-    /** The folder below firmware/ with the C library's headers; null: the compiler's own. */
-    libc: z.string().nullable(),
-    /** Below firmware/: folders of headers, files to compile, files that those include. */
-    includes: z.array(z.string()).nonempty(),
-    sources: z.array(z.string()).nonempty(),
-    headers: z.array(z.string()),
-    /** What a build takes besides, where --cores 2 has halves of steps run on two cores. */
-    secondCore: z
-      .strictObject({
-        sources: z.array(z.string()).nonempty(),
-        headers: z.array(z.string()),
-        linkFlags: flags,
-      })
-      .exactOptional(),
-    /** What a build makes. */
-    images: z.array(z.enum(['elf', 'bin', 'uf2'])).nonempty(),
-    /** Where a raw image begins, and its family as UF2: both where images say 'uf2'. */
-    flashAddress: hexId(8).exactOptional(),
-    uf2FamilyId: hexId(8).exactOptional(),
-    /** Where weights can live: see TargetTraits. */
-    regions: z
-      .strictObject({
-        flash: z.strictObject({
-          cacheBytes: z.int().positive(),
-          lineBytes: z.int().positive(),
-          missCycles: z.int().positive(),
-        }),
-        sram: z.strictObject({ reservedBytes: z.int().nonnegative() }),
-      })
-      .exactOptional(),
-    /** Of the UART. */
-    baudRate: z.int().positive().exactOptional(),
-    /** What the board calls itself on USB. */
-    usb: z.strictObject({ vendorId: hexId(4), productId: hexId(4) }).exactOptional(),
-    /** What else the family's port must know of the board: C macro → its text. */
-    macros: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string()).exactOptional(),
-    /** One of those in src/device/index.ts; null: none. */
-    simulator: z.string().nullable(),
-    /** What a simulator of many boards is told to be. */
-    machine: z.string().exactOptional(),
-    /** In QEMU an instruction takes 2^icountShift ns of simulated time. */
-    icountShift: z.int().min(0).max(10).exactOptional(),
-  })
-  .refine(
-    ({ images, flashAddress, uf2FamilyId }) =>
-      !images.includes('uf2') || (flashAddress !== undefined && uf2FamilyId !== undefined),
-    'images say uf2: flashAddress and uf2FamilyId are needed',
-  );
+/** targets/cores/<core>/core.json: a processor and its compiler. */
+const coreSchema = z.strictObject({
+  /** For people. */
+  name: z.string(),
+  features: z.array(z.enum(features)),
+  /** What costs.json counts; without one, what kernels say themselves of their work. */
+  costUnit: z.enum(countUnits),
+  compiler: z.string(),
+  /** The Debian package that has it. */
+  compilerPackage: z.string(),
+  /** For every file and for linking. */
+  flags,
+  /** For the firmware's own files. */
+  runtimeFlags: flags,
+  /** For the model's file, by --optimize. */
+  kernelFlags: z.strictObject({ speed: flags, balanced: flags, size: flags }),
+  linkFlags: flags,
+});
 
-/** What target.json says. */
-export type TargetData = Readonly<z.infer<typeof schema>>;
+/** firmware/port/<family>/family.json: what the firmware of its boards is made of. */
+const familySchema = z.strictObject({
+  /** The folder below firmware/ with the C library's headers; null: the compiler's own. */
+  libc: z.string().nullable(),
+  /** Below firmware/: folders of headers, files to compile, files that those include. */
+  includes: z.array(z.string()).nonempty(),
+  sources: z.array(z.string()).nonempty(),
+  headers: z.array(z.string()),
+  /** What a build takes besides, where --cores 2 has halves of steps run on two cores. */
+  secondCore: z
+    .strictObject({
+      sources: z.array(z.string()).nonempty(),
+      headers: z.array(z.string()),
+      linkFlags: flags,
+    })
+    .exactOptional(),
+  /** What a build makes. */
+  images: z.array(z.enum(['elf', 'bin', 'uf2'])).nonempty(),
+});
 
-export interface Target extends Omit<TargetData, 'features' | 'regions'>, TargetTraits {}
+const folder = z.string().regex(/^[a-z][a-z0-9]*([-_][a-z0-9]+)*$/);
+
+/** targets/<board>/target.json. */
+const boardSchema = z.strictObject({
+  /** The folder's name. */
+  name: folder,
+  description: z.string(),
+  /** The folder in targets/cores. */
+  core: folder,
+  /** The folder in firmware/port. */
+  family: folder,
+  /** The processor's clock; what counts time itself, ticks in a second. */
+  clockHz: z.int().positive(),
+  /** null: not limited. */
+  flashBytes: z.int().positive().nullable(),
+  ramBytes: z.int().positive().nullable(),
+  /** Beside target.json; null: the compiler's own. */
+  linkerScript: z.string().nullable(),
+  /** Where a raw image begins, and its family as UF2: both where images say 'uf2'. */
+  flashAddress: hexId(8).exactOptional(),
+  uf2FamilyId: hexId(8).exactOptional(),
+  /** Where weights can live: see TargetTraits. */
+  regions: z
+    .strictObject({
+      flash: z.strictObject({
+        cacheBytes: z.int().positive(),
+        lineBytes: z.int().positive(),
+        missCycles: z.int().positive(),
+      }),
+      sram: z.strictObject({ reservedBytes: z.int().nonnegative() }),
+    })
+    .exactOptional(),
+  /** Of the UART. */
+  baudRate: z.int().positive().exactOptional(),
+  /** What the board calls itself on USB. */
+  usb: z.strictObject({ vendorId: hexId(4), productId: hexId(4) }).exactOptional(),
+  /** What else the family's port must know of the board, clock tree and pins: C macro → value. */
+  settings: z
+    .record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.int().nonnegative().max(0xffffffff))
+    .exactOptional(),
+  /** One of those in src/device/index.ts; null: none. */
+  simulator: z.string().nullable(),
+  /** What a simulator of many boards is told to be. */
+  machine: z.string().exactOptional(),
+  /** In QEMU an instruction takes 2^icountShift ns of simulated time. */
+  icountShift: z.int().min(0).max(10).exactOptional(),
+  /** One of those in src/flash/index.ts; null: bonsaic does not flash the board. */
+  flashProtocol: z.string().nullable(),
+});
+
+type Core = z.infer<typeof coreSchema>;
+type Family = z.infer<typeof familySchema>;
+type Board = z.infer<typeof boardSchema>;
+
+/** What a board, its core and its family say. */
+export interface Target
+  extends Readonly<Omit<Board, 'regions'>>,
+    Readonly<Family>,
+    Readonly<Omit<Core, 'name' | 'features'>>,
+    TargetTraits {
+  readonly name: string;
+  /** For people: 'Cortex-M0+'. */
+  readonly coreName: string;
+}
+
+const coresFolder = 'cores';
 
 /** Names of the targets, sorted. */
 export function listTargets(): string[] {
   return readdirSync(new URL('targets/', root), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && entry.name !== coresFolder)
     .map((entry) => entry.name)
     .sort();
 }
@@ -122,14 +145,8 @@ export function loadTarget(name: string): Target {
   }
   const url = new URL(`targets/${name}/target.json`, root);
   const target = parseTarget(readFileSync(url, 'utf8'), fileURLToPath(url));
-  // What was measured of it; nothing of `host`.
-  const table = <T>(file: string, schema: z.ZodType<T>) => {
-    const url = new URL(`targets/${name}/${file}`, root);
-    if (!existsSync(url)) return null;
-    return parseCosts(schema, readFileSync(url, 'utf8'), fileURLToPath(url));
-  };
-  const costs = table('costs.json', costSchema) ?? target.costs;
-  const code = table('code.json', codeSchema);
+  const costs = measured(target, 'costs.json', costSchema) ?? target.costs;
+  const code = measured(target, 'code.json', codeSchema);
   return { ...target, costs, ...(code === null ? {} : { code }) };
 }
 
@@ -144,14 +161,59 @@ export function twinOf(target: Target): Target {
   };
 }
 
+/** Where what was measured of a board's core is kept, below the package's root. */
+export function coreFolder({ core }: Pick<Board, 'core'>): string {
+  return `targets/${coresFolder}/${core}`;
+}
+
+/** What was measured of a board, or else of its core; null: neither was. */
+function measured<T>(
+  board: Pick<Board, 'name' | 'core'>,
+  file: string,
+  schema: z.ZodType<T>,
+): T | null {
+  for (const place of [`targets/${board.name}`, coreFolder(board)]) {
+    const url = new URL(`${place}/${file}`, root);
+    if (existsSync(url)) return parseCosts(schema, readFileSync(url, 'utf8'), fileURLToPath(url));
+  }
+  return null;
+}
+
+function readData<T>(schema: z.ZodType<T>, path: string): T {
+  const url = new URL(path, root);
+  if (!existsSync(url)) {
+    throw new BonsaiError('usage', path, 'is not there', 'targets/rp2040 shows what a board needs');
+  }
+  return parseData(schema, readFileSync(url, 'utf8'), fileURLToPath(url));
+}
+
+/** @throws BonsaiError 'usage' where board and family do not fit */
+function assemble(board: Board, core: Core, family: Family, where: string): Target {
+  const { name: coreName, features, ...compiler } = core;
+  const isAddressed = board.flashAddress !== undefined && board.uf2FamilyId !== undefined;
+  if (family.images.includes('uf2') && !isAddressed) {
+    const message = `its family makes UF2: flashAddress and uf2FamilyId are needed`;
+    throw new BonsaiError('usage', where, message, 'targets/rp2040/target.json has both');
+  }
+  return { ...board, ...family, ...compiler, coreName, features: new Set(features), costs: {} };
+}
+
 /**
  * Checks the text of a target.json.
  *
  * @param where the file, for errors
- * @throws BonsaiError 'usage' with every key that is unknown, missing or wrong
+ * @throws BonsaiError 'usage' with every key that is unknown, missing or wrong, and where its core
+ *   or family is not there
  */
 export function parseTarget(text: string, where: string): Target {
-  const hint = 'targets/rp2040/target.json shows every key';
+  const board = parseData(boardSchema, text, where);
+  const core = readData(coreSchema, `${coreFolder(board)}/core.json`);
+  const family = readData(familySchema, `firmware/port/${board.family}/family.json`);
+  return assemble(board, core, family, where);
+}
+
+function parseData<T>(schema: z.ZodType<T>, text: string, where: string): T {
+  const hint = 'targets/rp2040 and targets/cores/cortex-m0plus show every key';
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -159,13 +221,11 @@ export function parseTarget(text: string, where: string): Target {
     throw new BonsaiError('usage', where, `is not JSON: ${(error as Error).message}`, hint);
   }
   const parsed = schema.safeParse(json);
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map(
-      ({ path, message }) => `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`,
-    );
-    throw new BonsaiError('usage', where, issues.join('; '), hint);
-  }
-  return { ...parsed.data, features: new Set(parsed.data.features), costs: {} };
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(
+    ({ path, message }) => `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`,
+  );
+  throw new BonsaiError('usage', where, issues.join('; '), hint);
 }
 
 /** Template → term of work → what one of it costs. */
@@ -234,8 +294,9 @@ export function firmwareMacros(target: Target): Map<string, string> {
     ['TARGET_NAME', target.name],
     ['CLOCK_HZ', `${target.clockHz}u`],
   ]);
-  if (target.icountShift !== undefined) macros.set('ICOUNT_SHIFT', `${target.icountShift}`);
-  for (const [name, text] of Object.entries(target.macros ?? {})) macros.set(name, text);
+  // A board that no QEMU has counts cycles.
+  macros.set('ICOUNT_SHIFT', `${target.icountShift ?? 0}`);
+  for (const [name, value] of Object.entries(target.settings ?? {})) macros.set(name, `${value}u`);
   if (target.baudRate !== undefined) macros.set('BAUD_RATE', `${target.baudRate}u`);
   if (target.usb !== undefined) {
     macros.set('USB_VENDOR_ID', `${target.usb.vendorId}u`);

@@ -56,6 +56,15 @@ describe('command line', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
+  it('says before it builds that nothing simulates a board', () => {
+    const run = bonsaic('run', model, '--target', 'stm32f411', '--port', 'sim', '-o', directory);
+    expect(run.status).to.equal(5);
+    expect(run.stderr)
+      .to.match(/stm32f411 has no simulator/)
+      .and.not.to.match(/Build|Compile/);
+    expect(readdirSync(directory)).to.deep.equal([]);
+  });
+
   it('runs a model on the simulated board and reports every field of the contract', () => {
     const { status, document } = json(
       ...['run', model, '--target', 'rp2040', '--port', 'sim', '--vectors', vectors],

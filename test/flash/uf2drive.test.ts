@@ -142,7 +142,11 @@ describe('flash/uf2drive', () => {
 });
 
 describe('flash', () => {
-  const rp2040 = { name: 'rp2040', family: 'rp2040', uf2FamilyId: '0xe48bff56' };
+  const rp2040 = {
+    name: 'rp2040',
+    flashProtocol: 'uf2-drive',
+    uf2FamilyId: '0xe48bff56',
+  };
 
   it('checks the image for the simulator', async () => {
     const image = join(directory, 'x.uf2');
@@ -157,7 +161,7 @@ describe('flash', () => {
   it('refuses a target without boards', async () => {
     const image = join(directory, 'program');
     writeFileSync(image, '');
-    const error = await failure(flash(image, '/dev/ttyS0', { name: 'host', family: 'host' }));
+    const error = await failure(flash(image, '/dev/ttyS0', { name: 'host', flashProtocol: null }));
     expect(error.message).to.match(/does not flash boards of target host/);
   });
 

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
 import {
+  coreFolder,
   firmwareMacros,
   firmwareSources,
   listTargets,
@@ -35,6 +36,16 @@ describe('target', () => {
     expect(Object.fromEntries(firmwareMacros(loadTarget('rp2040')))).to.deep.equal({
       TARGET_NAME: 'rp2040',
       CLOCK_HZ: '125000000u',
+      ICOUNT_SHIFT: '0',
+      XOSC_HZ: '12000000u',
+      PLL_SYS_MULTIPLE: '125u',
+      PLL_SYS_DIVIDER1: '6u',
+      PLL_SYS_DIVIDER2: '2u',
+      PLL_USB_MULTIPLE: '100u',
+      PLL_USB_DIVIDER1: '5u',
+      PLL_USB_DIVIDER2: '5u',
+      UART_TX_PIN: '0u',
+      UART_RX_PIN: '1u',
       BAUD_RATE: '115200u',
       USB_VENDOR_ID: '0x2e8au',
       USB_PRODUCT_ID: '0x000au',
@@ -53,26 +64,41 @@ describe('target', () => {
     });
   }
 
-  const rows: [edge: string, change: (json: Record<string, unknown>) => unknown, says: RegExp][] = [
+  type Json = Record<string, unknown>;
+  const rows: [edge: string, change: (json: Json) => unknown, says: RegExp, where?: RegExp][] = [
     ['an unknown key', (json) => ({ ...json, clokHz: 1 }), /clokHz/],
     ['an unknown key further in', (json) => ({ ...json, usb: { vendor: 1 } }), /usb.*vendor/],
     ['a missing key', ({ clockHz, ...rest }) => rest, /clockHz/],
     ['a clock of 0', (json) => ({ ...json, clockHz: 0 }), /clockHz/],
     ['half a byte of flash', (json) => ({ ...json, flashBytes: 0.5 }), /flashBytes/],
-    ['an unknown feature', (json) => ({ ...json, features: ['avx'] }), /features\.0/],
+    ['a key of its core', (json) => ({ ...json, features: ['dsp'] }), /features/],
+    [
+      'a core that is not there',
+      (json) => ({ ...json, core: 'avr' }),
+      /is not there/,
+      /cores\/avr/,
+    ],
+    [
+      'a family that is not there',
+      (json) => ({ ...json, family: 'avr' }),
+      /is not there/,
+      /port\/avr/,
+    ],
+    ['a core that is no folder', (json) => ({ ...json, core: '../rp2040' }), /core/],
     ['a name that is no folder', (json) => ({ ...json, name: '../rp2040' }), /name/],
     ['an instruction of no length', (json) => ({ ...json, icountShift: -1 }), /icountShift/],
-    ['a macro that C cannot say', (json) => ({ ...json, macros: { 'A B': '1' } }), /macros/],
-    ['no sources', (json) => ({ ...json, sources: [] }), /sources/],
+    ['a setting that C cannot say', (json) => ({ ...json, settings: { 'A B': 1 } }), /settings/],
+    ['a setting of text', (json) => ({ ...json, settings: { PIN: '1u' } }), /settings/],
     ['UF2 without an address', ({ flashAddress, ...rest }) => rest, /flashAddress/],
     ['not an object', () => [], /object/],
   ];
-  for (const [edge, change, says] of rows) {
+  for (const [edge, change, says, where = /^x\/target\.json$/] of rows) {
     it(`refuses ${edge}`, () => {
       const changed = JSON.stringify(change(JSON.parse(text)));
-      expect(() => parseTarget(changed, 'x/target.json'))
-        .to.throw(BonsaiError, says)
-        .with.property('where', 'x/target.json');
+      const refuse = () => parseTarget(changed, 'x/target.json');
+      expect(refuse).to.throw(BonsaiError).with.property('code', 'usage');
+      expect(refuse).to.throw().with.property('where').that.matches(where);
+      expect(refuse).to.throw(says);
     });
   }
 
@@ -80,7 +106,15 @@ describe('target', () => {
     expect(() => parseTarget('{', 'x')).to.throw(BonsaiError, /is not JSON/);
   });
 
+  it('costs are those of the core, where the board has none of its own', () => {
+    const [f405, f411] = [loadTarget('stm32f405'), loadTarget('stm32f411')];
+    expect(f411.costs).to.deep.equal(f405.costs);
+    expect(f411.code).to.deep.equal(f405.code);
+    expect(coreFolder(f411)).to.equal('targets/cores/cortex-m4f');
+  });
+
   it('names the targets that there are', () => {
+    expect(listTargets()).to.include('stm32f411').and.not.to.include('cores');
     for (const name of ['pico', '', '..', '../targets/host']) {
       expect(() => loadTarget(name))
         .to.throw(BonsaiError, 'is not known')

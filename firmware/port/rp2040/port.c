@@ -9,8 +9,11 @@
 #define LINK_USB 1
 const int32_t bonsai_port_links = 2;
 
-#define UART_TX_PIN 0u
-#define UART_RX_PIN 1u
+_Static_assert(XOSC_HZ / PLL_SYS_DIVIDER1 * PLL_SYS_MULTIPLE / PLL_SYS_DIVIDER2 == CLOCK_HZ,
+               "the PLL makes another clock");
+_Static_assert(XOSC_HZ / PLL_USB_DIVIDER1 * PLL_USB_MULTIPLE / PLL_USB_DIVIDER2 == 48000000u,
+               "USB needs 48 MHz");
+
 /* In 64ths, rounded: UART0 samples 16 times a bit [4.2.7.1]. */
 #define BAUD_DIVISOR ((CLOCK_HZ * 4u + BAUD_RATE / 2u) / BAUD_RATE)
 
@@ -36,7 +39,7 @@ static void release(uint32_t resets)
     }
 }
 
-/* Output: 12 MHz * multiple / (divider1 * divider2); 750 to 1600 MHz before the dividers. */
+/* Output: XOSC_HZ * multiple / (divider1 * divider2); 750 to 1600 MHz before the dividers. */
 static void start_pll(uint32_t pll, uint32_t multiple, uint32_t divider1, uint32_t divider2)
 {
     REG(pll + PLL_CS) = 1;
@@ -48,12 +51,12 @@ static void start_pll(uint32_t pll, uint32_t multiple, uint32_t divider1, uint32
     CLEAR_BITS(pll + PLL_PWR) = PLL_PWR_POSTDIVPD;
 }
 
-/* clk_ref 12 MHz from the crystal, clk_sys and clk_peri 125 MHz, clk_usb 48 MHz. */
+/* clk_ref from the crystal, clk_sys and clk_peri CLOCK_HZ, clk_usb 48 MHz. */
 static void start_clocks(void)
 {
     REG(CLK_SYS_RESUS_CTRL) = 0;
     REG(XOSC_CTRL) = 0xaa0; /* 1 to 15 MHz */
-    REG(XOSC_STARTUP) = 47; /* 1 ms in units of 256 periods [2.16.3] */
+    REG(XOSC_STARTUP) = XOSC_HZ / 1000u / 256u + 1u; /* 1 ms in units of 256 periods [2.16.3] */
     SET_BITS(XOSC_CTRL) = 0xfab000;
     while ((REG(XOSC_STATUS) & BIT(31)) == 0) {
     }
@@ -65,8 +68,8 @@ static void start_clocks(void)
     while (REG(CLK_REF_SELECTED) != BIT(2)) {
     }
     release(RESET_PLL_SYS | RESET_PLL_USB);
-    start_pll(PLL_SYS, CLOCK_HZ / (XOSC_HZ / 12u), 6, 2);
-    start_pll(PLL_USB, 100, 5, 5);
+    start_pll(PLL_SYS, PLL_SYS_MULTIPLE, PLL_SYS_DIVIDER1, PLL_SYS_DIVIDER2);
+    start_pll(PLL_USB, PLL_USB_MULTIPLE, PLL_USB_DIVIDER1, PLL_USB_DIVIDER2);
     REG(CLK_SYS_DIV) = 1u << 8;
     REG(CLK_SYS_CTRL) = 0; /* auxiliary source: PLL_SYS */
     SET_BITS(CLK_SYS_CTRL) = 1;

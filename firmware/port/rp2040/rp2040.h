@@ -46,7 +46,6 @@
 #define XOSC_CTRL 0x40024000u
 #define XOSC_STATUS 0x40024004u
 #define XOSC_STARTUP 0x4002400cu
-#define XOSC_HZ 12000000u
 
 /* [2.18]: offsets from PLL_SYS and PLL_USB */
 #define PLL_SYS 0x40028000u

@@ -7,11 +7,13 @@
 
 const int32_t bonsai_port_links = 1;
 
-/* PA9 and PA10: the pins by which the chip's boot loader listens as well. */
-#define TX_PIN 9u
-#define RX_PIN 10u
+/* Of port A: alternate functions in the upper half of its pins. */
+_Static_assert(UART_TX_PIN >= 8 && UART_RX_PIN >= 8, "USART1 is at PA9 and PA10");
 /* The USART's clock is that of APB2. */
-#define BAUD_DIVISOR ((CLOCK_HZ / 2u + BAUD_RATE / 2u) / BAUD_RATE)
+#define BAUD_DIVISOR ((CLOCK_HZ / APB2_DIVIDER + BAUD_RATE / 2u) / BAUD_RATE)
+
+_Static_assert(HSI_HZ / PLL_M * PLL_N / PLL_P == CLOCK_HZ, "the PLL makes another clock");
+_Static_assert(HSI_HZ / PLL_M >= 1000000u && HSI_HZ / PLL_M <= 2000000u, "PLL input [6.3.2, 7.3.2]");
 
 __attribute__((section(".vectors"), used)) static const struct {
     uint32_t *stack;
@@ -27,19 +29,21 @@ __attribute__((section(".vectors"), used)) static const struct {
         },
 };
 
-/* 16 MHz (HSI) / 8 * 168 / 2 = 168 MHz: crystals differ from board to board, HSI is in the chip. */
+/* From HSI, which is in the chip: crystals differ from board to board. */
 static void start_clocks(void)
 {
     /* A chip runs on HSI after reset; where it is not ready there is no clock tree but QEMU. */
     if ((REG(RCC_CR) & RCC_CR_HSIRDY) == 0) {
         return;
     }
-    REG(RCC_PLLCFGR) = 7u << 24 | 168u << 6 | 8u;
+    REG(RCC_APB1ENR) |= RCC_APB1_PWR;
+    REG(PWR_CR) = (REG(PWR_CR) & ~PWR_CR_VOS(3u)) | PWR_CR_VOS(VOLTAGE_SCALING);
+    REG(RCC_PLLCFGR) = PLL_Q << 24 | (PLL_P / 2u - 1u) << 16 | PLL_N << 6 | PLL_M;
     REG(RCC_CR) |= RCC_CR_PLLON;
     while ((REG(RCC_CR) & RCC_CR_PLLRDY) == 0) {
     }
-    REG(FLASH_ACR) = FLASH_ACR_LATENCY_5 | FLASH_ACR_PREFETCH | FLASH_ACR_CACHES;
-    REG(RCC_CFGR) = RCC_CFGR_PPRE1_4 | RCC_CFGR_PPRE2_2 | RCC_CFGR_SW_PLL;
+    REG(FLASH_ACR) = FLASH_WAIT_STATES | FLASH_ACR_PREFETCH | FLASH_ACR_CACHES;
+    REG(RCC_CFGR) = RCC_CFGR_PPRE1(APB1_DIVIDER) | RCC_CFGR_PPRE2(APB2_DIVIDER) | RCC_CFGR_SW_PLL;
     while (RCC_CFGR_SWS(REG(RCC_CFGR)) != RCC_CFGR_SW_PLL) {
     }
 }
@@ -48,9 +52,9 @@ static void start_usart(void)
 {
     REG(RCC_AHB1ENR) |= RCC_AHB1_GPIOA;
     REG(RCC_APB2ENR) |= RCC_APB2_USART1;
-    REG(GPIOA_PUPDR) |= GPIO_PULL_UP << 2 * RX_PIN; /* an open line must read as silence */
-    REG(GPIOA_AFRH) |= GPIO_AF7_USART1 << 4 * (TX_PIN - 8) | GPIO_AF7_USART1 << 4 * (RX_PIN - 8);
-    REG(GPIOA_MODER) |= GPIO_MODE_ALTERNATE << 2 * TX_PIN | GPIO_MODE_ALTERNATE << 2 * RX_PIN;
+    REG(GPIOA_PUPDR) |= GPIO_PULL_UP << 2 * UART_RX_PIN; /* an open line must read as silence */
+    REG(GPIOA_AFRH) |= GPIO_AF7_USART1 << 4 * (UART_TX_PIN - 8) | GPIO_AF7_USART1 << 4 * (UART_RX_PIN - 8);
+    REG(GPIOA_MODER) |= GPIO_MODE_ALTERNATE << 2 * UART_TX_PIN | GPIO_MODE_ALTERNATE << 2 * UART_RX_PIN;
     REG(USART1_BRR) = BAUD_DIVISOR;
     REG(USART1_CR1) = USART_CR1_UE | USART_CR1_RXNEIE | USART_CR1_TE | USART_CR1_RE;
 }

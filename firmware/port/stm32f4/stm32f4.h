@@ -1,5 +1,5 @@
-/* Registers of the STM32F405, as far as the firmware uses them; sections of RM0090 rev 19 in
- * brackets. */
+/* Registers that the STM32F4 have in common, as far as the firmware uses them; sections of RM0090
+ * rev 19 in brackets. */
 #ifndef BONSAI_STM32F4_H
 #define BONSAI_STM32F4_H
 
@@ -13,6 +13,7 @@
 #define RCC_CFGR 0x40023808u
 #define RCC_APB2RSTR 0x40023824u
 #define RCC_AHB1ENR 0x40023830u
+#define RCC_APB1ENR 0x40023840u
 #define RCC_APB2ENR 0x40023844u
 #define RCC_CR_HSION (1u << 0)
 #define RCC_CR_HSIRDY (1u << 1)
@@ -20,15 +21,23 @@
 #define RCC_CR_PLLRDY (1u << 25)
 #define RCC_CFGR_SW_PLL 2u
 #define RCC_CFGR_SWS(cfgr) ((cfgr) >> 2 & 3u)
-#define RCC_CFGR_PPRE1_4 (5u << 10)
-#define RCC_CFGR_PPRE2_2 (4u << 13)
+/* Divided by 1, 2, 4, 8 or 16 */
+#define RCC_CFGR_PPRE(divider) \
+    ((divider) == 1u ? 0u : (divider) == 2u ? 4u : (divider) == 4u ? 5u : (divider) == 8u ? 6u : 7u)
+#define RCC_CFGR_PPRE1(divider) (RCC_CFGR_PPRE(divider) << 10)
+#define RCC_CFGR_PPRE2(divider) (RCC_CFGR_PPRE(divider) << 13)
+#define RCC_APB1_PWR (1u << 28)
 #define RCC_AHB1_GPIOA (1u << 0)
 #define RCC_APB2_USART1 (1u << 4)
 #define RCC_APB2_SYSCFG (1u << 14)
 
+/* Power [5.4.1]: the regulator's voltage, by which the clock is limited. RM0383 [5.4.1] has two bits
+ * where RM0090 has one and a reserved 0. */
+#define PWR_CR 0x40007000u
+#define PWR_CR_VOS(scaling) ((scaling) << 14)
+
 /* Flash interface [3.9.1] */
 #define FLASH_ACR 0x40023c00u
-#define FLASH_ACR_LATENCY_5 5u
 #define FLASH_ACR_PREFETCH (1u << 8)
 #define FLASH_ACR_CACHES (3u << 9)
 
