@@ -12,14 +12,17 @@ const path = 'examples/activity/activity.tflite';
 
 describe('build without a C library', () => {
   for (const name of listTargets().filter((name) => loadTarget(name).libc !== null)) {
-    it(`${name}: model and firmware find all headers in the project and in the compiler`, () => {
+    it(`${name}: model and firmware compile, all headers in the project and in the compiler`, () => {
       const target = loadTarget(name);
       const { emission } = compile({ bytes: readFileSync(path), path, target, options: defaults });
       const own = execFileSync(target.compiler, ['-print-file-name=include'], { encoding: 'utf8' });
       return inTemporaryDirectory(async (directory) => {
         const project = join(directory, 'project');
         writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
-        const objects = ['activity', 'activity_model', 'firmware/src/commands'];
+        const firmware = target.sources.map((source) =>
+          `firmware/${source}`.replace(/\.[cS]$/, ''),
+        );
+        const objects = ['activity', 'activity_model', ...firmware];
         const cc = `CC=${target.compiler} -nostdinc -isystem ${own.trim()}`;
         await execute('make', [cc, ...objects.map((o) => `build/${o}.o`)], { cwd: project });
       });
