@@ -150,15 +150,29 @@ function sameElements(view: NodeView<object>): KernelCall {
   return { inputs: [0], outputs: [0], flags: { in_place: true }, numbers, tables: {} };
 }
 
+/** Fewer neighbours take longer to copy by a call of memcpy than one by one. */
+const leastRun = 6;
+
 /**
- * portable/copy: the innermost loop is a run that fills neighbouring elements of the output; the
- * loops around it are steps between runs.
+ * The loop that portable/copy makes its innermost one: the last, which fills neighbouring elements of
+ * the output, or where that has few the longest.
  */
+function runOf(loops: readonly Loop[]): Loop {
+  const innermost = loops.at(-1);
+  const [longest] = [...loops].reverse().sort((a, b) => b.extent - a.extent);
+  if (innermost === undefined || longest === undefined) {
+    return { extent: 1, inStride: 1, outStride: 1 };
+  }
+  const isLong = innermost.inStride !== 1 || innermost.extent >= leastRun;
+  return innermost.outStride === 1 && isLong ? innermost : longest;
+}
+
+/** portable/copy: one loop is a run, the others are steps between runs. */
 function copyCall(move: Move, fillCount: number): KernelCall {
   const loops = coalesce(move.loops);
-  const innermost = loops.at(-1);
-  const run = innermost?.outStride === 1 ? innermost : { extent: 1, inStride: 1, outStride: 1 };
-  const contiguous = run.inStride === 1;
+  const run = runOf(loops);
+  const scattered = run.outStride !== 1;
+  const contiguous = run.inStride === 1 && !scattered;
   const outer = loops.filter((loop) => loop !== run).reverse();
   const nested = outer.length > 1;
   const step = outer[0] ?? { inStride: 0, outStride: 0 };
@@ -167,13 +181,14 @@ function copyCall(move: Move, fillCount: number): KernelCall {
   return {
     inputs: [move.input],
     outputs: [move.output],
-    flags: { in_place: false, contiguous, nested, fill: move.fill !== undefined },
+    flags: { in_place: false, contiguous, scattered, nested, fill: move.fill !== undefined },
     numbers: {
       in_offset: move.inOffset,
       out_offset: move.outOffset,
       runs: outer.reduce((product, { extent }) => product * extent, 1),
       count: run.extent,
       ...(contiguous ? {} : { in_stride: run.inStride }),
+      ...(scattered ? { out_stride: run.outStride } : {}),
       ...(nested ? {} : { in_step: step.inStride, out_step: step.outStride }),
       ...(move.fill === undefined ? {} : { fill_value: move.fill, fill_count: fillCount }),
     },

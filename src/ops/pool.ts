@@ -24,11 +24,16 @@ interface Pool {
   reduce(elements: readonly number[]): number;
   /** Estimated Cortex-M0+ cycles an output, besides the elements. */
   readonly cycles: number;
+  /** A faster end of the portable kernel: its cycles, and its numbers, null for nodes without. */
+  readonly quick?: {
+    readonly cycles: number;
+    numbers(view: NodeView<PoolAttrs>): Readonly<Record<string, number>> | null;
+  };
 }
 
 /** @param faster kernels besides the portable one */
 export function pool<A extends PoolAttrs>(
-  { name, reduce, cycles }: Pool,
+  { name, reduce, cycles, quick }: Pool,
   faster: readonly KernelVariant<A>[] = [],
 ): OpDef<A> {
   return {
@@ -100,12 +105,15 @@ export function pool<A extends PoolAttrs>(
         when: () => true,
         scratch: () => 0,
         work(view) {
-          const outputs = elementCount(outputOf(view).shape);
-          const taps = outputs * view.attrs.kernelH * view.attrs.kernelW;
-          return { outputs: { count: outputs, cycles }, taps: { count: taps, cycles: 5 } };
+          const count = elementCount(outputOf(view).shape);
+          const taps = count * view.attrs.kernelH * view.attrs.kernelW;
+          const outputs = quick?.numbers(view)
+            ? { quickOutputs: { count, cycles: quick.cycles } }
+            : { outputs: { count, cycles } };
+          return { ...outputs, taps: { count: taps, cycles: 5 } };
         },
         overlap: (view) => [{ input: 0, lead: poolLead(view, 1), exact: false }],
-        lower: (view) => [lower(view)],
+        lower: (view) => [lower(view, quick?.numbers(view) ?? null)],
       },
     ],
   };
@@ -186,8 +194,12 @@ function requireElements(view: NodeView<PoolAttrs>): void {
   );
 }
 
-function lower(view: NodeView<PoolAttrs>): KernelCall {
-  return { inputs: [0], outputs: [0], flags: {}, numbers: poolNumbers(view), tables: {} };
+function lower(
+  view: NodeView<PoolAttrs>,
+  quick: Readonly<Record<string, number>> | null,
+): KernelCall {
+  const numbers = { ...poolNumbers(view), ...quick };
+  return { inputs: [0], outputs: [0], flags: { quick: quick !== null }, numbers, tables: {} };
 }
 
 export function poolNumbers(view: NodeView<PoolAttrs>) {

@@ -75,7 +75,7 @@ export const resizeNearestNeighbor = {
           {
             inputs: [0],
             outputs: [0],
-            flags: {},
+            flags: { narrow: channels < narrowChannels },
             numbers: {
               batches,
               out_h: outH,
@@ -94,6 +94,9 @@ export const resizeNearestNeighbor = {
     },
   ],
 } satisfies OpDef<ResizeNearestNeighborAttrs>;
+
+/** Fewer take longer to copy by a call of memcpy than one by one. */
+const narrowChannels = 5;
 
 function geometry(view: NodeView<ResizeNearestNeighborAttrs>) {
   const [batches = 1, inH = 1, inW = 1, channels = 1] = inputOf(view, 0).shape;

@@ -92,6 +92,11 @@ function pool(op: string, input: Shape, kernel: number): Layer {
   return { op, inputs: [input], attrs: { ...slides, ...noPads, activation: 'none' } };
 }
 
+/** The same layer with a padding of 1. */
+function padded(layer: Layer): Layer {
+  return { ...layer, attrs: { ...layer.attrs, ...ones } };
+}
+
 const wide: Shape = [1, 8, 8, 16];
 const deep: Shape = [1, 4, 4, 64];
 const odd: Shape = [1, 7, 5, 19];
@@ -163,6 +168,8 @@ export const calibration: readonly Layer[] = [
   pool('average_pool2d', wide, 2),
   pool('average_pool2d', deep, 4),
   pool('average_pool2d', odd, 3),
+  padded(pool('average_pool2d', wide, 3)),
+  padded(pool('average_pool2d', odd, 2)),
   pool('max_pool2d', wide, 2),
   pool('max_pool2d', deep, 4),
   pool('max_pool2d', odd, 3),

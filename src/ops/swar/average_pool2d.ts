@@ -21,6 +21,20 @@ export function reciprocalOf(count: number): number {
   return Math.ceil(2 ** reciprocalBits / count);
 }
 
+/** The reciprocal that all windows have; null where one reaches into the padding or is too large. */
+export function reciprocalOfAll(view: NodeView<PoolAttrs>): number | null {
+  const { attrs } = view;
+  const [, inH = 0, inW = 0] = inputOf(view, 0).shape;
+  const [, outH = 0, outW = 0] = outputOf(view).shape;
+  const isInside =
+    attrs.padTop === 0 &&
+    attrs.padLeft === 0 &&
+    (outH - 1) * attrs.strideH + attrs.kernelH <= inH &&
+    (outW - 1) * attrs.strideW + attrs.kernelW <= inW;
+  const count = attrs.kernelH * attrs.kernelW;
+  return isInside && count <= maxCount ? reciprocalOf(count) : null;
+}
+
 export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
   const countOf = ({ attrs }: NodeView<A>) => attrs.kernelH * attrs.kernelW;
   return {
@@ -28,15 +42,8 @@ export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
     needs: ['mul32'],
     support: ['swar/support/mean_of'],
     when(view) {
-      const { attrs } = view;
-      const [, inH = 0, inW = 0, channels = 0] = inputOf(view, 0).shape;
-      const [, outH = 0, outW = 0] = outputOf(view).shape;
-      const isInside =
-        attrs.padTop === 0 &&
-        attrs.padLeft === 0 &&
-        (outH - 1) * attrs.strideH + attrs.kernelH <= inH &&
-        (outW - 1) * attrs.strideW + attrs.kernelW <= inW;
-      return isInside && channels % lanes === 0 && countOf(view) <= maxCount;
+      const { shape } = inputOf(view, 0);
+      return (shape[3] ?? 0) % lanes === 0 && reciprocalOfAll(view) !== null;
     },
     scratch: () => 0,
     work(view) {
@@ -50,12 +57,14 @@ export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
     lower(view) {
       const { pad_top: _top, pad_left: _left, ...numbers } = poolNumbers(view);
       const count = countOf(view);
+      const reciprocal = reciprocalOf(count);
+      const flags = {};
       return [
         {
           inputs: [0],
           outputs: [0],
-          flags: {},
-          numbers: { ...numbers, count, reciprocal: reciprocalOf(count) },
+          flags,
+          numbers: { ...numbers, count, reciprocal },
           tables: {},
         },
       ];

@@ -1,10 +1,11 @@
 /** Means of four channels at once: the reciprocal for every sum, and the kernel in C. */
 import { expect } from 'chai';
-import type { Attrs } from '../../../src/ir/graph.js';
+import { type Attrs, mainGraph, type Node, viewOf } from '../../../src/ir/graph.js';
+import { opOf } from '../../../src/ops/index.js';
 import { reciprocalOf } from '../../../src/ops/swar/average_pool2d.js';
 import { GraphBuilder, perTensorQuant } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
-import { simplePlan } from '../../support/plan.js';
+import { contextOf, defaults, simplePlan } from '../../support/plan.js';
 
 const kernel = 'swar/average_pool2d';
 const pads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
@@ -43,6 +44,29 @@ describe(kernel, () => {
         if (quotient !== Math.floor(n / count)) expect.fail(`${n} / ${count} is not ${quotient}`);
       }
     }
+  });
+
+  it('shares its reciprocals with the portable kernel, up to 257 values', async () => {
+    const moduleOf = (count: number) => {
+      const b = new GraphBuilder();
+      const x = b.input([1, count, 1, 3], perTensorQuant(0.05, -3));
+      const window = { kernelH: count, kernelW: 1, strideH: 1, strideW: 1 };
+      return b.module([b.node('average_pool2d', [x], { ...pads, activation: 'none', ...window })]);
+    };
+    const counts = [1, 2, 3, 256, 257, 258];
+    await expectSameBits(counts.map(moduleOf), { kernel: 'portable/average_pool2d', runs: 4 });
+    const isQuick = (count: number) => {
+      const graph = mainGraph(moduleOf(count));
+      const node = graph.nodes[0] as Node;
+      const work = opOf(node)
+        .variants.at(-1)
+        ?.work(viewOf(graph, node), contextOf({ options: defaults, target: 'test' }));
+      return Object.keys(work ?? {})[0];
+    };
+    expect(counts.map(isQuick)).to.deep.equal([
+      ...Array.from({ length: 5 }, () => 'quickOutputs'),
+      'outputs',
+    ]);
   });
 
   it('gives the bits of evaluate in C', async () => {

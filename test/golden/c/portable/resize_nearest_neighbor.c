@@ -29,10 +29,11 @@ static void resize_nearest_neighbor_s8(const int8_t *restrict in, int8_t *restri
     for (int32_t n = 0; n < 1; n++) {
         for (int32_t oy = 0; oy < out_h; oy++) {
             const int8_t *const row = in + rows[oy] * args->row_bytes;
-            for (int32_t ox = 0; ox < out_w; ox++) {
-                memcpy(out, row + columns[ox] * channels, (size_t)channels);
-                out += channels;
+            for (int32_t c = 0; c < channels; c++) {
+                for (int32_t ox = 0; ox < out_w; ox++)
+                    out[ox * channels + c] = row[columns[ox] * channels + c];
             }
+            out += out_w * channels;
         }
         in += args->image_bytes;
     }
