@@ -1,4 +1,5 @@
 /** The plot of docs/performance.md: how many times fewer cycles than TFLM with CMSIS-NN. */
+import { svgOf, textWidth } from './chart.js';
 
 export interface Bar {
   /** 'rp2040 kws' */
@@ -8,42 +9,55 @@ export interface Bar {
   readonly theirs: number;
 }
 
-const barHeight = 18;
-const gap = 8;
-const left = 150;
-const width = 760;
-const top = 46;
+const width = 860;
+const barPixels = 26;
+const labelFont = 12;
+/** Above and below the bars: title and scale. */
+const restPixels = 84;
 
-/** Horizontal bars on a linear scale: theirs / ours, with a line at 1. */
+const title =
+  'Times fewer cycles (rp2040) or instructions than TFLM with CMSIS-NN, --optimize speed';
+
+/** Horizontal bars on a linear scale: theirs / ours, the first one on top, with a line at 1. */
 export function plot(bars: readonly Bar[]): string {
-  const ratios = bars.map(({ ours, theirs }) => theirs / ours);
-  const most = Math.max(2, Math.ceil(Math.max(0, ...ratios)));
-  const x = (ratio: number) => left + ((width - left - 150) * ratio) / most;
-  const height = top + bars.length * (barHeight + gap) + 16;
-  const ticks = Array.from({ length: most + 1 }, (_, ratio) =>
-    [
-      `<line x1="${fix(x(ratio))}" y1="${top - 6}" x2="${fix(x(ratio))}" y2="${height - 12}" class="${ratio === 1 ? 'one' : 'tick'}"/>`,
-      `<text x="${fix(x(ratio))}" y="${top - 10}" text-anchor="middle">${ratio}x</text>`,
-    ].join('\n'),
+  const label = ({ ours, theirs }: Bar) =>
+    `${(theirs / ours).toFixed(1)}x (${mega(ours)} M, not ${mega(theirs)} M)`;
+  // The longest bar may end at the scale's end.
+  const labelPixels = Math.max(0, ...bars.map((bar) => textWidth(label(bar), labelFont)));
+  return svgOf(
+    {
+      title: { text: title, left: 8, top: 4, textStyle: { fontSize: 13, fontWeight: 'normal' } },
+      grid: { left: 8, right: labelPixels + 16, top: 52, bottom: 8, containLabel: true },
+      xAxis: { type: 'value', position: 'top', min: 0, axisLabel: { formatter: '{value}x' } },
+      yAxis: {
+        type: 'category',
+        inverse: true,
+        axisTick: { show: false },
+        data: bars.map(({ group }) => group),
+      },
+      series: [
+        {
+          type: 'bar',
+          barWidth: '70%',
+          itemStyle: { color: '#2f7d4f' },
+          label: { show: true, position: 'right', fontSize: labelFont },
+          data: bars.map((bar) => ({
+            value: bar.theirs / bar.ours,
+            label: { formatter: label(bar) },
+          })),
+          markLine: {
+            silent: true,
+            symbol: 'none',
+            label: { show: false },
+            lineStyle: { color: '#888', type: 'solid' },
+            data: [{ xAxis: 1 }],
+          },
+        },
+      ],
+    },
+    width,
+    restPixels + bars.length * barPixels,
   );
-  const rows = bars.map(({ group, ours, theirs }, i) => {
-    const y = top + i * (barHeight + gap);
-    const ratio = theirs / ours;
-    const label = `${ratio.toFixed(1)}x (${mega(ours)} M, not ${mega(theirs)} M)`;
-    return [
-      `<text x="${left - 8}" y="${y + 13}" text-anchor="end">${group}</text>`,
-      `<rect x="${left}" y="${y}" width="${fix(x(ratio) - left)}" height="${barHeight}"/>`,
-      `<text x="${fix(x(ratio) + 6)}" y="${y + 13}">${label}</text>`,
-    ].join('\n');
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
-<style>rect { fill: #2f7d4f } text { fill: #333 } .tick { stroke: #ddd } .one { stroke: #888 }</style>
-<rect x="0" y="0" width="${width}" height="${height}" style="fill: #fff"/>
-<text x="${left}" y="18">Times fewer cycles (rp2040) or instructions than TFLM with CMSIS-NN, --optimize speed</text>
-${[...ticks, ...rows].join('\n')}
-</svg>
-`;
 }
 
-const fix = (value: number) => value.toFixed(1);
 const mega = (count: number) => (count / 1e6).toFixed(count < 1e6 ? 3 : 2);
