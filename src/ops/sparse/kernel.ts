@@ -1,24 +1,21 @@
 /** Portable kernels of layers whose weights are a stream of positions and values (packed.ts). */
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts, KernelCall, KernelVariant, Table } from '../../ir/op.js';
-import { type AccumulationAttrs, biasesFor, type Filters, weightsOf } from '../accumulation.js';
+import type { AccumulationAttrs } from '../accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../convolution.js';
 import { stageNumbers } from '../dense.js';
-import { stageTable } from '../interleave.js';
 import { tilesLead, type WindowShape, windowLead } from '../overlap.js';
 import { rememberByNode } from '../remember.js';
 import { residualOperands, residualOverlap, residualWork } from '../residual.js';
 import { windowNumbers } from '../swar/layer.js';
 import { fieldsInWord } from './bits.js';
+import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
 import { encode, type PackedForm, packedForm } from './packed.js';
 import type { Positions, WeightRows } from './positions.js';
 import type { Values } from './values.js';
 
 /** Pixels whose sums the kernel has at once. */
 const tile = 4;
-/** Encodings that save less of the int8 weights are not worth a kernel. */
-const leastSaving = 1 / 16;
-
 const support = [
   ...[
     'fields_at',
@@ -88,18 +85,7 @@ function findForm(layer: WeightRows, coding: Coding): PackedForm | null {
   const form = packedForm(layer, coding === 'coded');
   const isCoded = form.values.kind === 'coded';
   if (isCoded !== (coding === 'coded')) return null;
-  return form.bytes <= layer.data.length * (1 - leastSaving) ? form : null;
-}
-
-function rowsOf(view: NodeView<object>, { channels, depth, position }: Filters): WeightRows {
-  const weights = weightsOf(view);
-  const data = new Int8Array(channels * depth);
-  for (let channel = 0; channel < channels; channel += 1) {
-    for (let i = 0; i < depth; i += 1) {
-      data[channel * depth + i] = weights[position(channel, i)] as number;
-    }
-  }
-  return { data, channels, depth };
+  return isWorthwhile(form.bytes, layer) ? form : null;
 }
 
 /** Pixels whose sums the kernel has at once; 1: rows, multiplied where they lie. */
@@ -141,16 +127,17 @@ function callOf(
   const { channels, depth } = filters;
   const operands = residualOperands(view);
   const tiled = lanesOf(shape) > 1;
-  const starts = Array.from({ length: channels }, (_, channel) => channel);
   const encoded = encode(rowsOf(view, filters), form);
   const positions = positionOperands(form.positions, encoded.fields);
   const values = valueOperands(form.values, encoded.values);
+  const scaling = scaleOperands(view, filters, stage, !tiled);
   return {
     ...operands,
     flags: {
       ...operands.flags,
       ...positions.flags,
       ...values.flags,
+      ...scaling.flags,
       tiled,
       single_rounding: stage.rounding === 'single',
     },
@@ -163,12 +150,13 @@ function callOf(
       count: form.positions.kind === 'blocks' ? form.positions.starts.length - 1 : depth,
       channels,
       ...stageNumbers(stage),
+      ...scaling.numbers,
     },
     tables: {
       ...operands.tables,
       ...positions.tables,
       ...values.tables,
-      stage: stageTable(starts, stage, biasesFor(view, filters, true), channels, 1),
+      ...scaling.tables,
     },
   };
 }
