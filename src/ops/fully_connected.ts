@@ -37,7 +37,7 @@ import {
   residualBounds,
   residualVariants,
 } from './residual.js';
-import { packedKernel } from './sparse/index.js';
+import { packedKernel, pairKernel } from './sparse/index.js';
 import { lanesKernel } from './swar/conv2d.js';
 import { sparseRowKernel } from './swar/sparse-row.js';
 
@@ -190,5 +190,6 @@ export const fullyConnected = {
     },
     packedKernel('packed', () => true, convolutionOf),
     packedKernel('coded', () => true, convolutionOf),
+    pairKernel(convolutionOf),
   ]),
 } satisfies OpDef<FullyConnectedAttrs>;

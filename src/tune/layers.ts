@@ -155,6 +155,7 @@ export const calibration: readonly Layer[] = [
     narrow(prune(dense(128, 40), pruned), 3),
   ]),
   narrow(prune(dense(320, 16), few), 3),
+  ...[5, 6].flatMap((bits) => [narrow(dense(128, 40), bits), narrow(dense(19, 12), bits)]),
   ...[conv(deep, 64, [1, 1]), dense(128, 40)].map((layer) => narrow(prune(layer, groups), 7)),
   conv(deep, 24, [1, 1], signed),
   conv(odd, 20, [3, 3], signed),

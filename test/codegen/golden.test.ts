@@ -45,11 +45,10 @@ class Layers extends GraphBuilder {
     return this.accumulate('depthwise_conv2d', x, [1, 3, 3, outC], outC, all, leastWeight);
   }
 
-  dense(x: TensorId, outputs: number): TensorId {
+  dense(x: TensorId, outputs: number, weight?: (i: number) => number): TensorId {
     const [, depth = 1] = this.shape(x);
-    return this.accumulate('fully_connected', x, [outputs, depth], outputs, {
-      activation: 'none',
-    });
+    const attrs = { activation: 'none' };
+    return this.accumulate('fully_connected', x, [outputs, depth], outputs, attrs, -128, weight);
   }
 
   private accumulate(
@@ -167,6 +166,10 @@ const rows: Readonly<Record<string, Fill>> = {
     return b.depthwise(x, 8, { activation: 'relu6' });
   },
   'portable/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 3),
+  'portable/fully_connected_coded': (b) => {
+    const few = (i: number) => (i % 30 === 0 ? i % 128 : i % 7);
+    return b.dense(b.dense(b.input([1, 64]), 32, few), 31, few);
+  },
   'portable/lookup': (b) => {
     const x = b.node('hard_swish', [b.input([1, 4, 4, 3])]);
     return b.node('logistic', [x], { algorithm: 'fixed' }, { quant: probabilities });

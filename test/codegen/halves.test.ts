@@ -22,6 +22,9 @@ const features = new Set(
     .flatMap((target) => (target.secondCore === undefined ? [] : [...target.features])),
 );
 
+/** Kernels that any weights would not be worth. */
+const fewWeights = ['portable/conv2d_packed', 'portable/fully_connected_coded'];
+
 describe('halves of steps in C', () => {
   for (const op of sharedOps) {
     // Weights as code run on boards only; coded weights are packed ones with another table.
@@ -31,7 +34,7 @@ describe('halves of steps in C', () => {
       .filter((template) => !['thumb1/conv2d', 'portable/conv2d_coded'].includes(template));
     for (const kernel of templates) {
       it(`${op} by ${kernel}: the second one first, and apart in memory`, async () => {
-        const isOfFewWeights = kernel === 'portable/conv2d_packed';
+        const isOfFewWeights = fewWeights.includes(kernel);
         const modules = seeds.map((seed) =>
           isOfFewWeights ? prunedModule(sharedLayer(op, seed), seed) : sharedLayer(op, seed),
         );

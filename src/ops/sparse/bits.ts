@@ -3,19 +3,24 @@
 /** Fields of any number of bits, one after the other. */
 export class BitWriter {
   private readonly words: number[] = [];
+  /** What the next word has so far, and how many bits that is: fewer than 16. */
+  private held = 0;
   private bits = 0;
 
   /** The lowest `count` bits of `value`; count ≤ 16. */
   put(value: number, count: number): void {
-    for (let i = 0; i < count; i += 1, this.bits += 1) {
-      const word = this.bits >> 4;
-      this.words[word] = (this.words[word] ?? 0) | (((value >> i) & 1) << (this.bits & 15));
-    }
+    this.held |= (value & (2 ** count - 1)) << this.bits;
+    this.bits += count;
+    if (this.bits < 16) return;
+    this.words.push(this.held & 0xffff);
+    this.held >>>= 16;
+    this.bits -= 16;
   }
 
   /** With one word more: a reader fetches a word before it knows that it needs none. */
   finish(): Uint16Array {
-    return Uint16Array.from([...this.words, 0]);
+    const last = this.bits === 0 ? [] : [this.held];
+    return Uint16Array.from(this.words.concat(last, 0));
   }
 }
 
@@ -25,10 +30,17 @@ export class BitReader {
   constructor(private readonly words: Uint16Array) {}
 
   take(count: number): number {
+    const value = this.peek(count);
+    this.position += count;
+    return value;
+  }
+
+  /** What `take` would give; behind the end there are zeros. */
+  peek(count: number): number {
     let value = 0;
-    for (let i = 0; i < count; i += 1, this.position += 1) {
-      const word = this.words[this.position >> 4] ?? 0;
-      value |= ((word >> (this.position & 15)) & 1) << i;
+    for (let i = 0; i < count; i += 1) {
+      const at = this.position + i;
+      value |= (((this.words[at >> 4] ?? 0) >> (at & 15)) & 1) << i;
     }
     return value;
   }

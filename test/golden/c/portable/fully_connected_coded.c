@@ -1,0 +1,239 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* The code of pairs of weights, by the next 8 bits: how many of them it has in byte 0, the upper 3 bits
+ * of the first weight's byte in byte 1, of the second one's in byte 3. */
+/* Weights of two channels, a pair for each input, and how far they are taken. Assembly names the
+ * fields by their place. */
+struct coded_pairs {
+    uint32_t held;        /* Bits that come next, lowest first: 16 + spare of them. */
+    int32_t spare;
+    const uint16_t *next;
+    const int32_t *low;   /* Words of lowest bits. */
+    uint32_t mask;        /* Where a word has the next pair's; in byte 0: how far the one after it is. */
+    int32_t step;         /* Pairs of which a word has them. */
+    const int8_t *x, *end;
+    int32_t sums[2];
+    const uint32_t *codes;
+    const uint8_t *heads;
+};
+
+/* Adds the products of two channels: the inputs from x to end by weights of 8 bits, of which the code
+ * has what is above the lowest bits. */
+#if defined(__ARM_ARCH_6M__)
+static __attribute__((naked, noinline)) void add_coded_pairs(__attribute__((unused)) struct coded_pairs *p)
+{
+    __asm__(".syntax unified\n push {r4-r7, lr}\n"
+            "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+            "mov r7, r0\n ldr r0, [r7, #40]\n mov lr, r0\n ldr r0, [r7, #8]\n mov r12, r0\n"
+            "ldr r0, [r7, #16]\n mov r10, r0\n ldr r0, [r7, #28]\n mov r11, r0\n"
+            "movs r0, #0\n mov r8, r0\n mov r9, r0\n"
+            "ldr r1, [r7, #12]\n ldr r2, [r7, #20]\n push {r1, r2, r7}\n"
+            "ldr r0, [r7]\n ldr r1, [r7, #4]\n ldr r5, [r7, #24]\n"
+            /* A word of lowest bits: r4; x up to r5, where its last pair or the row ends; r6 is less
+             * how many inputs there are up to there. */
+            "1: ldr r3, [sp]\n ldm r3!, {r4}\n str r3, [sp]\n ldr r6, [sp, #4]\n"
+            "mov r7, r11\n subs r7, r7, r5\n subs r7, r7, r6\n bmi 4f\n"
+            "2: adds r5, r5, r6\n negs r6, r6\n"
+            /* A pair: r0 the bits held, r1 the spare ones, r2 the pair. */
+            "3: uxtb r7, r0\n lsls r7, r7, #2\n mov r2, lr\n ldr r2, [r2, r7]\n"
+            "uxtb r7, r2\n lsrs r0, r7\n subs r1, r1, r7\n bmi 6f\n"
+            "5: mov r7, r10\n movs r3, r4\n ands r3, r7\n orrs r2, r3\n rors r4, r7\n"
+            "ldrsb r3, [r5, r6]\n asrs r7, r2, #24\n muls r7, r3\n add r9, r7\n"
+            "lsls r2, r2, #16\n asrs r2, r2, #24\n muls r2, r3\n add r8, r2\n"
+            "adds r6, #1\n bne 3b\n"
+            "cmp r5, r11\n bne 1b\n"
+            "pop {r2, r3, r7}\n str r2, [r7, #12]\n str r0, [r7]\n str r1, [r7, #4]\n"
+            "mov r0, r12\n str r0, [r7, #8]\n mov r0, r8\n str r0, [r7, #32]\n"
+            "mov r0, r9\n str r0, [r7, #36]\n"
+            "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
+            /* The row ends before the word does. */
+            "4: adds r6, r6, r7\n b 2b\n"
+            "6: mov r3, r12\n ldrh r7, [r3]\n adds r3, #2\n mov r12, r3\n adds r1, #16\n"
+            "lsls r7, r1\n orrs r0, r7\n b 5b\n");
+}
+#else
+BONSAI_SHARED void add_coded_pairs(struct coded_pairs *p)
+{
+    const uint32_t mask = p->mask, *const codes = p->codes;
+    const uint16_t *next = p->next;
+    uint32_t held = p->held;
+    int32_t spare = p->spare, sum0 = 0, sum1 = 0;
+    const int8_t *x = p->x;
+
+    do {
+        uint32_t low = (uint32_t)*p->low++;
+        const int8_t *const stop = p->end - x > p->step ? x + p->step : p->end;
+#if defined(__thumb2__)
+        /* What the C below does, in as few registers as there are. */
+        uint32_t pair, t, w;
+        __asm__(".syntax unified\n"
+                "1: uxtb %[t], %[held]\n ldr %[pair], [%[codes], %[t], lsl #2]\n"
+                "uxtb %[t], %[pair]\n lsrs %[held], %[held], %[t]\n subs %[spare], %[spare], %[t]\n"
+                "bpl 2f\n ldrh %[t], [%[next]], #2\n adds %[spare], %[spare], #16\n"
+                "lsl %[t], %[t], %[spare]\n orrs %[held], %[held], %[t]\n"
+                "2: and %[t], %[low], %[mask]\n orrs %[pair], %[pair], %[t]\n"
+                "ror %[low], %[low], %[mask]\n ldrsb %[t], [%[x]], #1\n"
+                "sbfx %[w], %[pair], #8, #8\n mla %[sum0], %[w], %[t], %[sum0]\n"
+                "asrs %[pair], %[pair], #24\n mla %[sum1], %[pair], %[t], %[sum1]\n"
+                "cmp %[x], %[stop]\n bne 1b\n"
+                : [held] "+l"(held), [spare] "+l"(spare), [next] "+r"(next), [low] "+r"(low),
+                  [x] "+r"(x), [sum0] "+r"(sum0), [sum1] "+r"(sum1), [pair] "=&l"(pair), [t] "=&l"(t),
+                  [w] "=&r"(w)
+                : [codes] "r"(codes), [mask] "r"(mask), [stop] "r"(stop)
+                : "cc", "memory");
+#else
+        do {
+            const uint32_t code = codes[held & 255], bits = code & 255;
+            held >>= bits;
+            spare -= (int32_t)bits;
+            if (spare < 0) {
+                spare += 16;
+                held |= (uint32_t)*next++ << spare;
+            }
+            const uint32_t pair = code | (low & mask);
+            low = low >> (mask & 31) | low << (-mask & 31);
+            sum0 += (int8_t)(pair >> 8) * *x;
+            sum1 += (int8_t)(pair >> 24) * *x++;
+        } while (x != stop);
+#endif
+    } while (x != p->end);
+    p->next = next;
+    p->held = held;
+    p->spare = spare;
+    p->sums[0] = sum0;
+    p->sums[1] = sum1;
+}
+#endif
+
+/* The sums of the next two channels over n inputs at x. Their header: how many lowest bits each weight
+ * has, and 8 times the exceptions; of each of these 2 * input + channel, and what it adds to the
+ * weight. A weight is an 8-bit one divided by 2^(5 - lowest bits), without a rest: so is its sum, which
+ * fits 32 bits for the 2^15 inputs that there are at most. */
+BONSAI_SHARED void multiply_coded_pairs(struct coded_pairs *p, const int8_t *x, int32_t n)
+{
+    static const uint8_t pairs_in_word[] = { 0, 16, 8, 5, 4, 3 };
+    const uint8_t *head = p->heads;
+    const int32_t low_bits = *head & 7, exceptions = *head >> 3;
+    head++;
+    p->mask = (((1u << low_bits) - 1) << (5 - low_bits)) * 0x1000100u + (uint32_t)low_bits;
+    p->step = low_bits == 0 ? n : pairs_in_word[low_bits];
+    p->x = x;
+    p->end = x + n;
+    add_coded_pairs(p);
+    p->sums[0] >>= 5 - low_bits;
+    p->sums[1] >>= 5 - low_bits;
+    for (int32_t i = 0; i < exceptions; i++, head += 3) {
+        const int32_t place = head[0] | head[1] << 8;
+        p->sums[place & 1] += x[place >> 1] * (int8_t)head[2];
+    }
+    p->heads = head;
+}
+
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
+ * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
+ * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
+}
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
+
+struct fully_connected_coded_s8_args {
+    const int32_t *biases;
+    const uint8_t *heads;
+    const uint16_t *codes;
+    const int32_t *lows;
+    uint8_t depth;
+    uint8_t channels;
+};
+
+/* Rows by weights in a code, two channels at a time. The input's zero point is folded into the biases. */
+static void fully_connected_coded_s8(const int8_t *in, int8_t *out,
+                                     const struct fully_connected_coded_s8_args *restrict args)
+{
+    const struct output output = { -131, 124, 3, 1 };
+    const int32_t depth = args->depth, channels = args->channels;
+
+    for (int32_t row = 1; row > 0; row--, in += depth) {
+        const uint16_t *const codes = args->codes;
+        const int32_t *bias = args->biases;
+        const int32_t multiplier = 1374389504, shift = -5;
+        struct coded_pairs pairs = {
+            .held = codes[0] | (uint32_t)codes[1] << 16, .spare = 16, .next = codes + 2,
+            .low = args->lows, .codes = pair_codes, .heads = args->heads,
+        };
+        for (int32_t c = 0; c < channels; c++) {
+            if ((c & 1) == 0)
+                multiply_coded_pairs(&pairs, in, depth);
+            const int32_t sum = pairs.sums[c & 1] + *bias++;
+            *out++ = to_int8(requantise(sum, multiplier, shift), &output);
+        }
+    }
+}
+
+static const struct fully_connected_coded_s8_args model_fully_connected_0_args BONSAI_FLASH = {
+    .biases = model_fully_connected_0_biases, .heads = model_fully_connected_0_heads,
+    .codes = model_fully_connected_0_codes, .lows = model_fully_connected_0_lows, .depth = 64,
+    .channels = 32,
+};
+
+static const struct fully_connected_coded_s8_args model_fully_connected_1_args BONSAI_FLASH = {
+    .biases = model_fully_connected_1_biases, .heads = model_fully_connected_1_heads,
+    .codes = model_fully_connected_1_codes, .lows = model_fully_connected_1_lows, .depth = 32,
+    .channels = 31,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,32]
+     * kernel portable/fully_connected_coded (test; 2048 MAC); scratch 0 B; arena in 0x0000, out
+     * 0x0040 */
+    case 0:
+        fully_connected_coded_s8(arena + 0x0000, arena + 0x0040, &model_fully_connected_0_args);
+        break;
+    /* fully_connected_1: "fully_connected_1"  s8 [1,32] -> [1,31]
+     * kernel portable/fully_connected_coded (test; 992 MAC); scratch 0 B; arena in 0x0040, out
+     * 0x0060 */
+    case 1:
+        fully_connected_coded_s8(arena + 0x0040, arena + 0x0060, &model_fully_connected_1_args);
+        break;
+    default:
+        break;
+    }
+}
