@@ -59,6 +59,31 @@ export class BonsaiError extends Error {
   }
 }
 
+/** What the operating system has refused: a call that failed, by name. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && !(error instanceof BonsaiError);
+}
+
+const systemHints: readonly (readonly [codes: RegExp, hint: string])[] = [
+  [/^(ENOSPC|EDQUOT|EFBIG)$/, 'free some space there, or choose another place'],
+  [/^(EACCES|EPERM|EROFS)$/, 'choose a place that you may read and write'],
+  [
+    /^(EMFILE|ENFILE|EAGAIN|ENOMEM)$/,
+    'the machine is short of memory, files or processes: close some',
+  ],
+  [/^(EIO|ENXIO|ENODEV)$/, 'check the disk or the device, then try again'],
+];
+
+/** What no command has foreseen of the machine it runs on, as an error that the user can act on. */
+export function refusedBySystem(error: NodeJS.ErrnoException): BonsaiError {
+  if (error.syscall === 'uv_cwd') {
+    return new BonsaiError('usage', 'working folder', 'is gone', 'change to a folder that exists');
+  }
+  const [, hint] = systemHints.find(([codes]) => codes.test(error.code ?? '')) ?? [];
+  const where = error.path ?? 'the system';
+  return new BonsaiError('usage', where, error.message, hint ?? 'check that it exists');
+}
+
 /** A broken promise inside bonsaic; `stage` names the pass or stage that broke it. */
 export class InternalError extends Error {
   constructor(

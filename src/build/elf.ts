@@ -1,6 +1,4 @@
 /** The sizes in an ELF file (System V ABI, chapter 4): sections and symbols, 32 and 64 bits. */
-import { InternalError } from '../errors.js';
-
 export interface Section {
   readonly name: string;
   readonly bytes: number;
@@ -24,11 +22,11 @@ const noBits = 8;
 const flagWrite = 1;
 const flagAllocated = 2;
 
-/** @throws InternalError when the file is no little-endian ELF file: the toolchain made it */
+/** @throws RangeError when the file is no little-endian ELF file, or ends within one */
 export function readElf(file: Uint8Array): Elf {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   if (file.length < 52 || view.getUint32(0) !== 0x7f454c46 || file[5] !== 1) {
-    throw new InternalError('build', 'the linker made no little-endian ELF file');
+    throw new RangeError('it is no little-endian ELF file');
   }
   const bits = file[4] === 2 ? 64 : 32;
   const word = (at: number) =>

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
-import { readElf } from './elf.js';
+import { type Elf, readElf } from './elf.js';
 import { type ImageSizes, measureImage } from './size.js';
 import { findToolchain, makeText, objcopyOf, runTool } from './toolchain.js';
 import { makeUf2 } from './uf2.js';
@@ -80,8 +80,19 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
     uf2,
     images: [elf, bin, uf2].filter((path) => path !== null),
     toolchain: toolchain.name,
-    sizes: measureImage(readElf(readFileSync(elf)), raw?.length ?? null, manifest),
+    sizes: measureImage(sectionsOf(elf), raw?.length ?? null, manifest),
   };
+}
+
+/** @throws BonsaiError 'toolchain' when the linker's file is none that can be read */
+function sectionsOf(path: string): Elf {
+  try {
+    return readElf(readFileSync(path));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const hint = 'remove it and build again; with --cc: does the linker make ELF files?';
+    throw new BonsaiError('toolchain', path, `is no image: ${error.message}`, hint);
+  }
 }
 
 /** The image that a board or a simulator is given. */
@@ -120,15 +131,31 @@ function buildError(directory: string, stderr: string, target: Target): BonsaiEr
       'use a smaller model, or --optimize size',
     );
   }
+  const [, hint] = mishaps.find(([said]) => said.test(stderr)) ?? [];
   const lines = stderr.trim().split('\n');
   const first = Math.max(
     0,
-    lines.findIndex((line) => /error|undefined reference/i.test(line)),
+    lines.findIndex((line) => /error|undefined reference|cannot |\*\*\* /i.test(line)),
   );
   return new BonsaiError(
     'toolchain',
     directory,
     `make failed:\n${lines.slice(first, first + errorLines).join('\n')}`,
-    'with the default compiler this is a bug in bonsaic: please report it',
+    hint ?? 'with the default compiler this is a bug in bonsaic: please report it',
   );
 }
+
+/** What make and compilers say of a machine or a directory that is not as it should be. */
+const mishaps: readonly (readonly [said: RegExp, hint: string])[] = [
+  [/No space left on device|Disk quota exceeded/, 'free some space on the disk, then try again'],
+  [/Read-only file system|Permission denied/, 'check that the directory may be written to'],
+  [
+    /\b(Killed|Terminated|Segmentation fault|Out of memory|out of memory)\b|Cannot allocate memory/,
+    'is there memory enough? Try again',
+  ],
+  [
+    /No rule to make target|no makefile found|No targets|No such file or directory/,
+    'files of the directory are missing: compile again',
+  ],
+  [/missing separator|recipe commences before/, 'the Makefile is damaged: compile again'],
+];

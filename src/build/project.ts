@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { BonsaiError, InternalError } from '../errors.js';
+import { BonsaiError, InternalError, isSystemError } from '../errors.js';
 import { firmwareSources, type Target } from '../target/index.js';
 
 /** The file that tells our directories from others. */
@@ -139,8 +139,4 @@ function replace(target: string, fresh: string): void {
     throw error;
   }
   rmSync(old, { recursive: true, force: true });
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
 }

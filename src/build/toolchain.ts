@@ -1,5 +1,6 @@
 /** The C compiler and make. */
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { join, split } from 'shlex';
 import { BonsaiError } from '../errors.js';
@@ -20,11 +21,13 @@ export interface Output {
 
 /** A build that takes longer hangs. */
 const timeoutMs = 600_000;
+const mostOutputBytes = 64 * 1024 * 1024;
 
 /**
  * Runs a program to its end with its output captured.
  *
  * @returns null when there is no such program
+ * @throws BonsaiError 'toolchain' when it cannot be run, is killed, does not end or never stops talking
  */
 export function runTool(
   program: string,
@@ -34,14 +37,29 @@ export function runTool(
   return new Promise((resolve, reject) => {
     // The linker's messages are read: they must not come in the user's language.
     const env = { ...process.env, LC_ALL: 'C' };
-    const options = { cwd, env, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 };
+    const options = { cwd, env, timeout: timeoutMs, maxBuffer: mostOutputBytes };
     execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) resolve({ status: 0, stdout, stderr });
-      else if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(null);
       else if (typeof error.code === 'number') resolve({ status: error.code, stdout, stderr });
-      else reject(error);
+      else if (error.code === 'ENOENT' && existsSync(cwd ?? '.')) resolve(null);
+      else reject(notRun(program, error));
     });
   });
+}
+
+/** Why a program has not come to its own end. */
+function notRun(program: string, error: ExecFileException): BonsaiError {
+  const { code, signal, killed = false, message } = error;
+  const refuse = (what: string, hint: string) => new BonsaiError('toolchain', program, what, hint);
+  if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') {
+    return refuse(`says more than ${mostOutputBytes} bytes`, 'run make in the directory to see it');
+  }
+  // Node kills what takes too long.
+  if (killed)
+    return refuse(`has not ended after ${timeoutMs / 1000} s`, 'try again on a free machine');
+  if (signal) return refuse(`was killed by ${signal}`, 'is there memory enough? Try again');
+  if (code === 'EACCES') return refuse('may not be run', 'check its permissions');
+  return refuse(`cannot be run: ${message}`, 'check the program and the directory');
 }
 
 /**

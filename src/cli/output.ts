@@ -1,17 +1,31 @@
 /** Everything that a command prints: results on stdout, progress and errors on stderr. */
 import { Listr, ListrLogger, ProcessOutput } from 'listr2';
-import { BonsaiError, exitStatus, InternalError } from '../errors.js';
-
-/** Control characters of a model's names or of a file, which a terminal would obey, as '\\x1b'. */
-function visible(text: string): string {
-  return text.replace(/[^\P{Cc}\n]/gu, (character) => {
-    const code = character.charCodeAt(0).toString(16).padStart(2, '0');
-    return `\\x${code}`;
-  });
-}
+import {
+  BonsaiError,
+  exitStatus,
+  InternalError,
+  isSystemError,
+  refusedBySystem,
+} from '../errors.js';
+import { printable, printableJson } from '../printable.js';
 
 export function printResult(text: string): void {
-  process.stdout.write(`${visible(text)}\n`);
+  process.stdout.write(`${printable(text)}\n`);
+}
+
+/**
+ * A reader that has seen enough (`| head -1`) ends neither the command nor what it writes
+ * elsewhere; results that cannot be written for another reason are an error.
+ */
+export function watchOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') return;
+      process.exitCode = exitStatus.usage;
+      const what = `error: standard output: cannot be written: ${error.message}`;
+      if (stream === process.stdout) note(what);
+    });
+  }
 }
 
 /**
@@ -27,17 +41,14 @@ export function terminalColumns(): number {
 /** --json promises one document: an error after the report must not print a second. */
 let documentPrinted = false;
 
-export function printJson(value: unknown): void {
-  documentPrinted = true;
-  process.stdout.write(`${jsonText(value)}\n`);
+/** Before another command. */
+export function forgetDocument(): void {
+  documentPrinted = false;
 }
 
-/** JSON leaves some control characters as they are. */
-function jsonText(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(
-    /[\x7f-\x9f]/g,
-    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
-  );
+export function printJson(value: unknown): void {
+  documentPrinted = true;
+  process.stdout.write(`${printableJson(value)}\n`);
 }
 
 /**
@@ -67,7 +78,7 @@ export async function conclude(
 
 /** One line on stderr. */
 export function note(text: string): void {
-  process.stderr.write(`${visible(text)}\n`);
+  process.stderr.write(`${printable(text)}\n`);
 }
 
 /** What a running step may say about itself: a line under its title. */
@@ -82,15 +93,21 @@ export function makeProgress(): Progress {
     const logger = new ListrLogger({
       processOutput: new ProcessOutput(process.stderr, process.stderr),
     });
-    const result: { value?: Awaited<ReturnType<typeof work>> } = {};
+    const result: { value?: Awaited<ReturnType<typeof work>>; error?: unknown } = {};
     const list = new Listr(
       [
         {
-          title,
+          title: printable(title),
           task: async (_, task) => {
-            result.value = await work((text) => {
-              task.output = text;
-            });
+            try {
+              result.value = await work((text) => {
+                task.output = printable(text);
+              });
+            } catch (error) {
+              // Listr shows its message; whoever asked for the work gets the error itself.
+              result.error = error;
+              throw new Error(printable(error instanceof Error ? error.message : String(error)));
+            }
           },
         },
       ],
@@ -98,7 +115,9 @@ export function makeProgress(): Progress {
         ? { renderer: 'default', rendererOptions: { logger, showErrorMessage: false } }
         : { renderer: 'simple', rendererOptions: { logger } },
     );
-    await list.run();
+    await list.run().catch((error: unknown) => {
+      throw result.error ?? error;
+    });
     return result.value as Awaited<ReturnType<typeof work>>;
   };
 }
@@ -128,8 +147,9 @@ export function reportUsage(text: string, asked: { json: boolean }): number {
  * Shows an error and returns the status to exit with: what, where, what next. With --json stdout
  * gets the same as one document, unless it has had that with the result.
  */
-export function reportError(error: unknown, asked: { json: boolean }): number {
+export function reportError(thrown: unknown, asked: { json: boolean }): number {
   const json = asked.json && !documentPrinted;
+  const error = isSystemError(thrown) ? refusedBySystem(thrown) : thrown;
   if (error instanceof BonsaiError) {
     const { where, message, hint } = error;
     if (json) printJson({ error: documentOf(error) });

@@ -124,11 +124,25 @@ export function builtWith(progress: Progress, cc: string | undefined): Make {
   };
 }
 
+/** @throws BonsaiError 'usage' when the system's place for temporary files takes none */
+function temporaryDirectory(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'bonsaic-'));
+  } catch (error) {
+    throw new BonsaiError(
+      'usage',
+      tmpdir(),
+      `takes no temporary files: ${(error as Error).message}`,
+      'set TMPDIR to a folder that you may write to, or keep the project: -o DIR',
+    );
+  }
+}
+
 /** Runs `work` in a directory that is gone afterwards. */
 export async function inTemporaryDirectory<Result>(
   work: (directory: string) => Promise<Result>,
 ): Promise<Result> {
-  const parent = mkdtempSync(join(tmpdir(), 'bonsaic-'));
+  const parent = temporaryDirectory();
   const remove = () => rmSync(parent, { recursive: true, force: true });
   // Signals end the process; its end removes what is nested too.
   const stop = (_: NodeJS.Signals, number: number) => process.exit(128 + number);

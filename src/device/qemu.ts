@@ -173,8 +173,12 @@ function terminalIn(line: string): string | null {
  */
 function killWhenOrphaned({ pid }: ChildProcessWithoutNullStreams) {
   const script = 'read -r line; kill -9 "$1"';
-  return spawn('sh', ['-c', script, 'sh', String(pid)], {
+  const watcher = spawn('sh', ['-c', script, 'sh', String(pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
+  // Without a shell, or when it is gone first, nobody watches: that stops no measurement.
+  watcher.on('error', () => {});
+  watcher.stdin.on('error', () => {});
+  return watcher;
 }

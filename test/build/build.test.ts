@@ -169,4 +169,46 @@ describe('build', () => {
       expect(existsSync(join(directory, 'build'))).to.equal(false);
     });
   }
+
+  const mishaps: [edge: string, says: string, hint: RegExp][] = [
+    ['a full disk', 'cc1: fatal error: x.s: No space left on device', /free some space/],
+    ['a killed compiler', 'gcc: fatal error: Killed signal terminated program cc1', /memory/],
+    ['a recipe that was killed', 'make: *** [Makefile:37: build/a.o] Killed', /memory/],
+    ['a lost source', "make: *** No rule to make target 'a.c', needed by 'a.o'.", /compile again/],
+    ['a lost header', 'a.c:1:10: fatal error: a.h: No such file or directory', /compile again/],
+    ['a place that is not ours', 'ld: cannot open a.elf: Permission denied', /written to/],
+    ['what nobody knows', 'x.c:3:1: error: boom', /bug in bonsaic/],
+  ];
+  for (const [edge, says, hint] of mishaps) {
+    it(`knows what to do about ${edge}`, async () => {
+      write('said', `${says}\n`);
+      makefile('@cat said >&2; exit 1');
+      const error = await failure(build());
+      expect(error).to.include({ code: 'toolchain', exitStatus: 4 });
+      expect(error.message).to.include(says);
+      expect(error.hint).to.match(hint);
+    });
+  }
+
+  it('says what killed make, and that a lost Makefile is lost', async () => {
+    makefile('@kill -9 $$PPID');
+    expect(await failure(build())).to.include({ where: 'make', exitStatus: 4 });
+    expect((await failure(build())).message).to.equal('was killed by SIGKILL');
+    rmSync(join(directory, 'Makefile'));
+    expect((await failure(build())).hint).to.match(/compile again/);
+  });
+
+  it('refuses an image that is damaged', async () => {
+    for (const image of ['', 'no ELF', '\\177ELF\\002\\001'.padEnd(200, 'x')]) {
+      makefile(`@mkdir -p build; printf '${image}' > build/tiny.elf`);
+      const error = await failure(build());
+      expect(error).to.include({ code: 'toolchain', where: join(directory, 'build/tiny.elf') });
+      expect(error.message).to.match(/^is no image/);
+    }
+  });
+
+  it('says that a compiler may not be run', async () => {
+    write('cc', '');
+    expect((await failure(build(join(directory, 'cc')))).message).to.equal('may not be run');
+  });
 });

@@ -1,0 +1,54 @@
+/** The command line. One file a command; here they meet, and errors become exit statuses. */
+import { Command, CommanderError } from 'commander';
+import { printable } from '../printable.js';
+import { version } from '../version.js';
+import { addBuild } from './build.js';
+import { addCompile } from './compile.js';
+import { withConfig } from './config.js';
+import { addDoctor } from './doctor.js';
+import { addFlash } from './flash.js';
+import { addInspect } from './inspect.js';
+import { addLists } from './lists.js';
+import { forgetDocument, reportError, reportUsage } from './output.js';
+import { addProfile, addRun } from './run.js';
+import { addTune } from './tune.js';
+import { addVerify } from './verify.js';
+
+function makeProgram(): Command {
+  const program = new Command('bonsaic')
+    .description('Compiles an INT8 neural network to verified, measured microcontroller firmware.')
+    .version(version)
+    .configureOutput({ outputError: (text, write) => write(printable(text)) })
+    .showHelpAfterError('(bonsaic help COMMAND shows the options)');
+  // Commands copy the settings of their parent when they are made: before any is added.
+  withConfig(program.exitOverride());
+  for (const add of [
+    addRun,
+    addInspect,
+    addCompile,
+    addBuild,
+    addFlash,
+    addProfile,
+    addVerify,
+    addLists,
+    addTune,
+    addDoctor,
+  ]) {
+    add(program);
+  }
+  return program;
+}
+
+/** Runs a command line, without the program's name. Returns the status to exit with. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  const asked = { json: args.includes('--json') };
+  forgetDocument();
+  try {
+    await makeProgram().parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportError(error, asked);
+    // Help and --version end with 0.
+    return error.exitCode === 0 ? 0 : reportUsage(error.message, asked);
+  }
+}
