@@ -9,6 +9,10 @@ watchOutput();
 process.on('uncaughtException', (error) => {
   process.exit(reportError(error, { json: args.includes('--json') }));
 });
+// What is to be undone at the end of the process is undone when it is stopped, too.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, (_: NodeJS.Signals, number: number) => process.exit(128 + number));
+}
 const status = await runCommand(args);
 // A command that reports failures in its result sets the status itself.
 if (status !== 0) process.exitCode = status;

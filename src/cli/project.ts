@@ -1,9 +1,9 @@
 /** Output directories: written by compile, read by build, flash and profile. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildResult, buildProject } from '../build/index.js';
-import { firmwareFiles, writeProject } from '../build/project.js';
+import { firmwareFiles, isAsWritten, recoverProject, writeProject } from '../build/project.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Module } from '../ir/graph.js';
@@ -27,6 +27,8 @@ export function saveProject(
   modelBytes: Uint8Array,
   extra: ReadonlyMap<string, string> = new Map(),
 ): void {
+  // Until the process ends: what it builds and reports belongs to what it wrote.
+  recoverProject(directory);
   writeProject(
     directory,
     new Map<string, string | Uint8Array>([
@@ -46,17 +48,24 @@ export function reportFiles(report: Report): Map<string, string> {
   ]);
 }
 
-/** Replaces the report that `compile` wrote by one that knows more. */
+/** Replaces the report that `compile` wrote by one that knows more, each file in one step. */
 export function saveReport(directory: string, report: Report): void {
-  for (const [name, text] of reportFiles(report)) writeFileSync(join(directory, name), text);
+  for (const [name, text] of reportFiles(report)) {
+    const fresh = join(directory, 'build', name);
+    writeFileSync(fresh, text);
+    renameSync(fresh, join(directory, name));
+  }
 }
 
 /** @throws BonsaiError 'usage' when the directory is not one that `compile` wrote */
 export function readManifest(directory: string): Manifest {
+  recoverProject(directory);
   const path = join(directory, 'bonsai.json');
   let manifest: Manifest;
+  let bytes: Uint8Array;
   try {
-    manifest = JSON.parse(new TextDecoder().decode(readInput(path, 'manifest'))) as Manifest;
+    bytes = readInput(path, 'manifest');
+    manifest = JSON.parse(new TextDecoder().decode(bytes)) as Manifest;
   } catch {
     throw new BonsaiError(
       'usage',
@@ -65,23 +74,13 @@ export function readManifest(directory: string): Manifest {
       'bonsaic compile MODEL --target T -o DIR',
     );
   }
-  if (manifest.format !== 1) {
+  // Its sum vouches for all that follows from it: the model's name becomes a path.
+  const isWhole = isAsWritten(directory, 'bonsai.json', bytes);
+  if (manifest?.format !== 1 || isWhole === null) {
     throw new BonsaiError('usage', path, 'was written by another version', 'compile again');
   }
-  if (!isWhole(manifest)) {
-    throw new BonsaiError('usage', path, 'is damaged', 'compile again');
-  }
+  if (!isWhole) throw new BonsaiError('usage', path, 'was changed or damaged', 'compile again');
   return manifest;
-}
-
-/** Enough to trust the rest: the model's name becomes a path. */
-function isWhole({ plan, tables, spans, tag }: Partial<Manifest>): boolean {
-  return (
-    /^[A-Za-z_]\w*$/.test(plan?.model?.name ?? '') &&
-    typeof plan?.target === 'string' &&
-    typeof tag === 'string' &&
-    [plan.steps, plan.inputs, plan.outputs, tables, spans].every(Array.isArray)
-  );
 }
 
 /** What a directory's sources became, and what of it is held against its budgets. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -11,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { writeProject } from '../../src/build/project.js';
+import { isAsWritten, writeProject } from '../../src/build/project.js';
 import { BonsaiError, InternalError } from '../../src/errors.js';
 import { skip } from '../support/skip.js';
 
@@ -30,7 +31,7 @@ describe('build/project', () => {
 
   it('writes text, bytes and folders, and leaves nothing beside them', () => {
     writeProject(out, project({ 'deep/er/b.bin': Uint8Array.of(0, 255) }));
-    expect(readdirSync(out).sort()).to.deep.equal(['a.c', 'bonsai.json', 'deep']);
+    expect(readdirSync(out).sort()).to.deep.equal(['SHA256SUMS', 'a.c', 'bonsai.json', 'deep']);
     expect([...readFileSync(join(out, 'deep/er/b.bin'))]).to.deep.equal([0, 255]);
     expect(readdirSync(parent)).to.deep.equal(['out']);
   });
@@ -51,7 +52,7 @@ describe('build/project', () => {
     mkdirSync(join(out, 'build'));
     writeFileSync(join(out, 'build', 'old.o'), '');
     writeProject(out, project({ 'a.c': 'new' }));
-    expect(readdirSync(out).sort()).to.deep.equal(['a.c', 'bonsai.json']);
+    expect(readdirSync(out).sort()).to.deep.equal(['SHA256SUMS', 'a.c', 'bonsai.json']);
     expect(text('a.c')).to.equal('new');
     expect(readdirSync(parent)).to.deep.equal(['out']);
   });
@@ -119,6 +120,47 @@ describe('build/project', () => {
       BonsaiError,
       'cannot be written',
     );
+  });
+
+  it('keeps what others have put there, and says when it cannot', () => {
+    writeProject(out, project({ 'sub/b.c': 'old', 'gone.c': '' }));
+    for (const folder of ['sub/notes', 'empty', 'build'])
+      mkdirSync(join(out, folder), { recursive: true });
+    for (const path of ['thesis.tex', 'sub/notes/a.txt', 'build/a.o'])
+      writeFileSync(join(out, path), 'years');
+    symlinkSync('thesis.tex', join(out, 'link'));
+    writeFileSync(join(out, 'report.json'), 'rewritten by profile');
+    writeProject(out, project({ 'sub/b.c': 'new' }));
+    expect(readdirSync(out).sort()).to.deep.equal([
+      'SHA256SUMS',
+      'a.c',
+      'bonsai.json',
+      'empty',
+      'link',
+      'sub',
+      'thesis.tex',
+    ]);
+    expect([
+      text('thesis.tex'),
+      text('sub/notes/a.txt'),
+      text('link'),
+      text('sub/b.c'),
+    ]).to.deep.equal(['years', 'years', 'years', 'new']);
+    const clash = () => writeProject(out, project({ 'thesis.tex': 'mine' }));
+    expect(clash).to.throw(BonsaiError, /did not write thesis\.tex/);
+    expect(text('thesis.tex')).to.equal('years');
+    rmSync(join(out, 'SHA256SUMS'));
+    expect(() => writeProject(out, project())).to.throw(BonsaiError, /tells which files/);
+    expect(text('thesis.tex')).to.equal('years');
+    expect(readdirSync(parent)).to.deep.equal(['out']);
+  });
+
+  it('tells what was changed since', () => {
+    writeProject(out, project({ 'report.txt': 'a' }));
+    const check = (path: string, contents: string) => isAsWritten(out, path, Buffer.from(contents));
+    expect([check('a.c', 'int a;'), check('a.c', 'int b;')]).to.deep.equal([true, false]);
+    expect([check('report.txt', 'a'), check('b.c', '')]).to.deep.equal([null, null]);
+    execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: out });
   });
 
   it('refuses to replace the directory it runs in', () => {
