@@ -79,7 +79,7 @@ export function readManifest(directory: string): Manifest {
   if (manifest?.format !== 1 || isWhole === null) {
     throw new BonsaiError('usage', path, 'was written by another version', 'compile again');
   }
-  if (!isWhole) throw new BonsaiError('usage', path, 'was changed or damaged', 'compile again');
+  if (!isWhole) throw new BonsaiError('usage', path, 'is damaged, or was changed', 'compile again');
   return manifest;
 }
 
