@@ -6,8 +6,8 @@ import { expect } from 'chai';
 import { Command } from 'commander';
 import { addCompile } from '../../src/cli/compile.js';
 import { reportError } from '../../src/cli/output.js';
-import { stridedSliceOptions } from '../../src/import/tflite/schema.js';
-import { writeTflite } from '../../src/write/tflite.js';
+import { builtinCode } from '../../src/import/tflite/builtins.js';
+import { leakyReluOptions, stridedSliceOptions } from '../../src/import/tflite/schema.js';
 import {
   at,
   changed,
@@ -19,7 +19,7 @@ import {
   tensor,
 } from '../import/fixture.js';
 import { mutatedFile } from '../import/mutations.js';
-import { growGraph, growths } from '../support/graphs.js';
+import { growths } from '../support/graphs.js';
 import { Random } from '../support/module.js';
 
 describe('command line: any model', () => {
@@ -74,13 +74,17 @@ describe('command line: any model', () => {
       return [`beta ${beta}`, /beta/, () => changed((_, main) => change(main))] as const;
     }),
     ...[Infinity, Number.NaN].map((alpha) => {
-      const graph = growGraph({ ops: ['leaky_relu'], seed: 1 });
-      const nodes = graph.graphs[0]?.nodes.map((node) => ({
-        ...node,
-        attrs: { ...node.attrs, alpha },
-      }));
-      const module = { ...graph, graphs: [{ ...graph.graphs[0], nodes }] } as typeof graph;
-      return [`alpha ${alpha}`, /its alpha is/, () => writeTflite(module)] as const;
+      const bytes = () =>
+        changed((model, main) => {
+          const code = builtinCode('LEAKY_RELU');
+          const builtinOptions = { fields: leakyReluOptions, values: { alpha } };
+          Object.assign(at(model.operatorCodes, softmax), {
+            builtinCode: code,
+            deprecatedBuiltinCode: code,
+          });
+          Object.assign(at(main.operators, softmax), { builtinOptionsType: 75, builtinOptions });
+        });
+      return [`alpha ${alpha}`, /its alpha is/, bytes] as const;
     }),
     ...[0, 0.5, Number.NaN].map((begin) => {
       const bytes = () => {
