@@ -17,6 +17,7 @@ import { accumulatorBounds, insidesOf, stageBounds } from './accumulator-bounds.
 import { asRow, type Convolution } from './convolution.js';
 import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
+import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
 import { rowHalves } from './halves.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from './interleave.js';
 import { vectorConvolution } from './mve/conv2d.js';
@@ -142,10 +143,8 @@ function channels(view: NodeView<DepthwiseConv2dAttrs>): ChannelFlow {
   return { kind: 'tied', ties: [tie(0, view.attrs.depthMultiplier), tie(1, 1), tie(2, 1)] };
 }
 
-/** Four neighbouring channels of the output read four neighbouring channels of the input. */
-function isByFour(view: NodeView<DepthwiseConv2dAttrs>): boolean {
-  return view.attrs.depthMultiplier === 1 && dimsOf(view).outC >= lanes;
-}
+/** Four neighbouring channels of the output do not read four neighbouring channels of the input. */
+const isSpread = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMultiplier > 1;
 
 function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly KernelCall[] {
   const dims = asRow({ ...view.attrs, ...dimsOf(view) });
@@ -157,7 +156,10 @@ function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly Ker
     {
       inputs: [0],
       outputs: [0],
-      flags: { single_rounding: stage.rounding === 'single' },
+      flags: {
+        single_rounding: stage.rounding === 'single',
+        ...(by4 ? { spread: isSpread(view) } : {}),
+      },
       numbers: {
         batches: dims.batches,
         in_h: dims.inH,
@@ -174,7 +176,9 @@ function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly Ker
         pad_left: dims.padLeft,
         out_h: dims.outH,
         out_w: dims.outW,
-        ...(by4 ? {} : { out_c: dims.outC, depth_multiplier: view.attrs.depthMultiplier }),
+        ...(by4 && !isSpread(view)
+          ? {}
+          : { out_c: dims.outC, depth_multiplier: view.attrs.depthMultiplier }),
         ...stageNumbers(stage),
       },
       tables: {
@@ -223,17 +227,21 @@ export const depthwiseConv2d = {
   inPlace: () => [],
   halves: (view) => rowHalves(view, dimsOf(view).kernelH),
   variants: [
-    smladDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
+    smladDepthwise(convolutionOf),
     smladDepthwise3x3((view) => view.attrs.depthMultiplier === 1, convolutionOf),
+    smladDepthwiseTaps(convolutionOf),
     packedDepthwise(() => true, convolutionOf),
     windowedDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
-    vectorDepthwise((view) => view.attrs.depthMultiplier === 1, convolutionOf),
+    vectorDepthwise(convolutionOf),
     // All channels of the output read the same: a plain convolution.
     vectorConvolution((view) => dimsOf(view).inC === 1, convolutionOf),
     {
-      ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'clip_taps']),
-      when: isByFour,
-      work: (view) => multiplyWork(view, macs(view), 11),
+      ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'mac4_spread', 'clip_taps']),
+      when: (view) => dimsOf(view).outC >= lanes,
+      work(view) {
+        const { macs: each, ...rest } = multiplyWork(view, macs(view), isSpread(view) ? 14 : 11);
+        return { [isSpread(view) ? 'spread_macs' : 'macs']: each, ...rest };
+      },
       overlap: (view) => overlaps(view, lanes),
       lower: (view) => lower(view, true),
     },

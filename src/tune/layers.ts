@@ -49,25 +49,21 @@ export function conv(
   };
 }
 
-/** @param depthMultiplier output channels of each input channel */
-function depthwise(input: Shape, kernel: number, stride: number, depthMultiplier = 1): Layer {
-  const channels = (input[3] ?? 1) * depthMultiplier;
+function depthwise(input: Shape, kernel: readonly [number, number], change = {}): Layer {
+  const attrs = { ...unit, ...ones, depthMultiplier: 1, ...relu, ...change };
+  const channels = (input[3] ?? 1) * attrs.depthMultiplier;
   return {
     op: 'depthwise_conv2d',
     inputs: [input],
-    weights: { shape: [1, kernel, kernel, channels], axis: 3 },
-    attrs: { ...unit, strideH: stride, strideW: stride, ...ones, depthMultiplier, ...relu },
+    weights: { shape: [1, ...kernel, channels], axis: 3 },
+    attrs,
   };
 }
 
 /** A depthwise window as large as the image: one output pixel. */
-function frame(input: Shape): Layer {
-  const [, height = 1, width = 1, channels = 1] = input;
-  return {
-    ...depthwise(input, 1, 1),
-    weights: { shape: [1, height, width, channels], axis: 3 },
-    attrs: { ...unit, ...noPads, depthMultiplier: 1, ...relu },
-  };
+function frame(input: Shape, change = {}): Layer {
+  const [, height = 1, width = 1] = input;
+  return depthwise(input, [height, width], { ...noPads, ...change });
 }
 
 export function dense(inputs: number, outputs: number): Layer {
@@ -119,13 +115,27 @@ export const calibration: readonly Layer[] = [
   ...[wide, odd, shallow].flatMap((shape) => [8, 20].map((outC) => conv(shape, outC, [3, 3]))),
   conv(shallow, 16, [3, 3], { strideH: 2, strideW: 2 }),
   conv([1, 16, 10, 1], 16, [5, 3], { strideH: 2, strideW: 2 }),
-  ...[wide, deep, odd].flatMap((shape) => [1, 2].map((stride) => depthwise(shape, 3, stride))),
-  depthwise([1, 12, 12, 8], 5, 1),
-  depthwise(wide, 3, 1, 2),
-  depthwise(shallow, 3, 2, 8),
-  depthwise(wide, 3, 3),
-  ...[[1, 5, 1, 64] as const, [1, 18, 1, 40] as const, [1, 6, 5, 19] as const].map(frame),
-  { ...frame([1, 9, 1, 32]), attrs: { ...frame([1, 9, 1, 32]).attrs, ...signed } },
+  ...[wide, deep, odd].flatMap((shape) => [
+    depthwise(shape, [3, 3]),
+    depthwise(shape, [3, 3], { strideH: 2, strideW: 2 }),
+  ]),
+  depthwise([1, 12, 12, 8], [5, 5]),
+  depthwise([1, 3, 24, 8], [1, 9]),
+  depthwise([1, 24, 3, 12], [9, 1]),
+  depthwise([1, 30, 2, 3], [13, 1]),
+  depthwise([1, 10, 9, 8], [3, 3], { dilationH: 2, dilationW: 2 }),
+  ...[2, 3, 4, 8].flatMap((depthMultiplier) => [
+    depthwise([1, 8, 7, 4], [3, 3], { depthMultiplier }),
+    depthwise([1, 9, 9, 6], [3, 3], { depthMultiplier, strideH: 2, strideW: 2 }),
+    depthwise([1, 6, 8, 3], [5, 5], { depthMultiplier }),
+  ]),
+  depthwise(wide, [3, 3], { depthMultiplier: 2 }),
+  depthwise(shallow, [3, 3], { depthMultiplier: 8, strideH: 2, strideW: 2 }),
+  depthwise(wide, [3, 3], { strideH: 3, strideW: 3 }),
+  ...[[1, 5, 1, 64] as const, [1, 18, 1, 40] as const, [1, 6, 5, 19] as const].map((input) =>
+    frame(input),
+  ),
+  frame([1, 9, 1, 32], signed),
   ...[0.5, 0.2, 0.08].flatMap((density) =>
     [conv(deep, 24, [1, 1]), conv(wide, 12, [3, 3]), conv(odd, 8, [3, 3])].map((layer) =>
       prune(layer, { pattern: 'unstructured', density }),

@@ -53,6 +53,14 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
     edge: 'depthwise_conv2d with two channels for each',
     module: node('depthwise_conv2d', [1, 3, 3, 16], { ...convolution, depthMultiplier: 2 }),
   },
+  ...[1, 2, 3, 4].map((depthMultiplier) => ({
+    edge: `dsp/depthwise_conv2d_taps, ${depthMultiplier} for each`,
+    module: node('depthwise_conv2d', [1, 3, 3, 8 * depthMultiplier], {
+      ...convolution,
+      depthMultiplier,
+    }),
+    kernel: 'dsp/depthwise_conv2d_taps',
+  })),
   {
     edge: 'depthwise_conv2d by single channels',
     module: node('depthwise_conv2d', [1, 3, 3, 8], { ...convolution, depthMultiplier: 1 }),
@@ -153,11 +161,17 @@ describe('overlap in C', () => {
     });
   }
 
-  for (const channels of [1, 3, 9]) {
-    it(`nothing is read behind the arena: depthwise convolutions of ${channels} channels`, async () => {
+  for (const [channels, multiplier] of [
+    [1, 1],
+    [3, 1],
+    [9, 1],
+    [3, 2],
+    [5, 3],
+  ] as const) {
+    it(`nothing is read behind the arena: depthwise convolutions of ${channels} channels times ${multiplier}`, async () => {
       const b = new NetworkBuilder(new Random(channels));
-      const quant = perTensorQuant(2, 0);
-      const module = b.module([b.depthwise(b.input([1, 4, 4, channels]), { pad: 1, quant })]);
+      const options = { pad: 1, quant: perTensorQuant(2, 0), multiplier };
+      const module = b.module([b.depthwise(b.input([1, 4, 4, channels]), options)]);
       for (const { template } of depthwiseConv2d.variants) {
         const plan = inputLast(module, template);
         if (plan.steps[0]?.kernel === template)

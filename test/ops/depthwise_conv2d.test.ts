@@ -68,4 +68,19 @@ describe('kernel portable/depthwise_conv2d', () => {
     });
     await expectSameBits(modules, { kernel: 'portable/depthwise_conv2d' });
   });
+
+  it('four channels of the output at once, whatever the multiplier', async () => {
+    const modules = [2, 3, 4, 5, 8].map((depthMultiplier) => {
+      const random = new Random(depthMultiplier);
+      const b = new GraphBuilder();
+      const x = b.input([2, 5, 6, 3]);
+      const shape = [1, 3, 2, 3 * depthMultiplier];
+      const [weights] = randomWeights(random, shape, 3);
+      const filters = b.constant(weights.data as Int8Array, shape, weights.quant ?? null);
+      const all = { ...attrs, depthMultiplier, padTop: 1, padBottom: 1, padRight: 1 };
+      return b.module([b.node('depthwise_conv2d', [x, filters, null], all)]);
+    });
+    const kernel = 'portable/depthwise_conv2d_by4';
+    await expectSameBits(modules, { kernel, overlap: true });
+  });
 });

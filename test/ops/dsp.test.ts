@@ -112,12 +112,13 @@ const pointwise = {
 type Op = 'conv2d' | 'depthwise_conv2d' | 'fully_connected';
 
 /** Any channels, odd ones among them; weights of all kinds, now and then with −128. */
-function randomLayer(op: Op, seed: number): Module {
+function randomLayer(op: Op, seed: number, multipliers: readonly number[] = [1]): Module {
   const random = new Random(seed);
   const b = new GraphBuilder();
   const { input, output, attrs } = randomAccumulation(random);
   const inC = random.integer(1, 13);
-  const outC = op === 'depthwise_conv2d' ? inC : random.integer(1, 21);
+  const depthMultiplier = random.pick(multipliers);
+  const outC = op === 'depthwise_conv2d' ? inC * depthMultiplier : random.integer(1, 21);
   const shape = [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9), inC];
   const window = randomWindow(random, shape);
   const isPointwise = op === 'conv2d' && seed % 3 === 0;
@@ -125,7 +126,7 @@ function randomLayer(op: Op, seed: number): Module {
   const side = { ...window.attrs, padTop: 1, padBottom: 2, padLeft: 1, padRight: 2 };
   const undilated = { ...side, dilationH: 1, dilationW: 1 };
   const attributes = {
-    ...{ depthMultiplier: 1, ...attrs },
+    ...{ depthMultiplier, ...attrs },
     ...(is3x3 ? undilated : isPointwise ? pointwise : window.attrs),
     // A ReLU and one rounding have lines.
     ...(seed % 4 > 0 ? { activation: 'relu' } : {}),
@@ -161,26 +162,46 @@ function randomLayer(op: Op, seed: number): Module {
 }
 
 const seeds = Array.from({ length: 36 }, (_, i) => i + 1);
-const rows: readonly { readonly op: Op; readonly kernel: string; readonly share: number }[] = [
+interface Row {
+  readonly op: Op;
+  readonly kernel: string;
+  /** Of the layers are computed by the kernel, at least. */
+  readonly share: number;
+  /** Of depthwise layers. */
+  readonly multipliers?: readonly number[];
+}
+
+const rows: readonly Row[] = [
   { op: 'conv2d', kernel: 'dsp/conv2d', share: 0.8 },
   { op: 'fully_connected', kernel: 'dsp/fully_connected', share: 0.3 },
   { op: 'fully_connected', kernel: 'dsp/conv2d', share: 0.3 },
-  { op: 'depthwise_conv2d', kernel: 'dsp/depthwise_conv2d', share: 0.5 },
+  {
+    op: 'depthwise_conv2d',
+    kernel: 'dsp/depthwise_conv2d',
+    share: 0.5,
+    multipliers: [1, 1, 1, 2, 3],
+  },
   { op: 'depthwise_conv2d', kernel: 'dsp/depthwise_conv2d_3x3', share: 0.2 },
+  {
+    op: 'depthwise_conv2d',
+    kernel: 'dsp/depthwise_conv2d_taps',
+    share: 0.9,
+    multipliers: [1, 1, 2, 3, 4, 5],
+  },
 ];
 const goals = ['speed', 'balanced'] as const;
 
 describe('kernels for the DSP extension', () => {
-  for (const { op, kernel, share } of rows) {
+  for (const { op, kernel, share, multipliers } of rows) {
     for (const optimize of goals) {
       it(`${op} by ${kernel} for ${optimize}, in C`, () =>
         expectSameBits(
-          seeds.map((seed) => randomLayer(op, seed)),
+          seeds.map((seed) => randomLayer(op, seed, multipliers)),
           { kernel, optimize, overlap: true },
         ));
       it(`${op} by ${kernel} for ${optimize}, on a simulated Cortex-M4`, async function () {
         needs(this, qemuCommand);
-        const modules = seeds.map((seed) => randomLayer(op, seed));
+        const modules = seeds.map((seed) => randomLayer(op, seed, multipliers));
         const options = { kernel, optimize, overlap: true };
         const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', options);
         const own = kernels.filter((other) => other === kernel).length;
@@ -206,10 +227,10 @@ describe('kernels for the DSP extension', () => {
 
   it('use every form of weights and of outputs', () => {
     const flags = new Set<string>();
-    for (const { op, kernel } of rows) {
+    for (const { op, kernel, multipliers } of rows) {
       const variant = operators.get(op)?.variants.find(({ template }) => template === kernel);
       for (const seed of seeds) {
-        const graph = mainGraph(randomLayer(op, seed));
+        const graph = mainGraph(randomLayer(op, seed, multipliers));
         const view = viewOf(graph, graph.nodes[0] as never);
         for (const optimize of goals) {
           const context = contextOf({ target: 'host', options: { optimize } as never });
@@ -221,7 +242,8 @@ describe('kernels for the DSP extension', () => {
       }
     }
     const both = ['packed', 'linear', 'twice', 'clamped', 'pointwise', 'by_tap', 'whole_words'];
-    for (const flag of [...both, 'staged', 'stride1', 'stride2', 'any_window']) {
+    const depthwise = ['stride1', 'stride2', 'any_window', 'single', 'pair', 'by_column'];
+    for (const flag of [...both, 'staged', ...depthwise]) {
       expect([...flags]).to.include.members([`${flag} true`, `${flag} false`]);
     }
   });

@@ -80,7 +80,7 @@ function randomLayer(op: Layer['op'], seed: number): Module {
       op,
       input: op === 'fully_connected' ? [random.integer(1, 3), random.integer(1, 90)] : image,
       kernel: forms[form].kernel as [number, number],
-      outC: op === 'depthwise_conv2d' ? inC : random.integer(1, 23),
+      outC: op === 'depthwise_conv2d' ? inC * (seed % 3 === 0 ? 3 : 1) : random.integer(1, 23),
       attrs: { ...forms[form].attrs, ...attrs },
       quants: [input, output],
       weight: random.pick([
@@ -122,6 +122,23 @@ const edges: readonly (Layer & { readonly edge: string; readonly by: string })[]
     ...{ op: 'depthwise_conv2d' as const, input: [2, 5, 6, channels], outC: channels },
     ...{ kernel: [3, 3] as [number, number], attrs: padded },
   })),
+  ...[
+    [1, 5],
+    [2, 2],
+    [4, 4],
+    [5, 3],
+    [3, 1],
+  ].map(([channels = 1, multiplier = 1]) => ({
+    ...{ edge: `${channels} channels times ${multiplier}`, by: 'mve/depthwise_conv2d' },
+    ...{ op: 'depthwise_conv2d' as const, input: [2, 5, 6, channels] },
+    ...{ outC: channels * multiplier, attrs: padded },
+    kernel: [3, channels === 5 ? 5 : 3] as [number, number],
+  })),
+  {
+    ...{ edge: 'more rows of taps than most have', by: 'mve/depthwise_conv2d' },
+    ...{ op: 'depthwise_conv2d', input: [1, 23, 2, 9], outC: 9, kernel: [21, 1] },
+    attrs: { ...padded, padTop: 10, padBottom: 10, padLeft: 0, padRight: 0 },
+  },
   ...(
     [
       [5, 5],

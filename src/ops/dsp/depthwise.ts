@@ -130,13 +130,12 @@ function windowWords(first: number, weightAt: WeightAt): readonly number[] {
 }
 
 /**
- * Any window, two channels all over the image at once: the output may take the input's place,
- * channel by channel.
+ * Any window, two input channels all over the image at once: an output with as many channels may take
+ * the input's place, channel by channel.
  *
  * @param describe of nodes for which `when` holds
  */
 export function smladDepthwise<A extends AccumulationAttrs>(
-  when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   return {
@@ -144,7 +143,6 @@ export function smladDepthwise<A extends AccumulationAttrs>(
     needs: ['dsp'],
     support,
     when(view, context) {
-      if (!when(view)) return false;
       const convolution = describe(view);
       const { dilationH, dilationW, inC } = convolution.shape;
       return (
@@ -158,25 +156,29 @@ export function smladDepthwise<A extends AccumulationAttrs>(
     work(view, context) {
       const convolution = describe(view);
       const { shape } = convolution;
-      const { batches, outH, outW, outC, kernelH, kernelW } = shape;
+      const { batches, inC, outH, outW, outC, kernelH, kernelW } = shape;
       const { pairs, columns } = extentOf(shape);
       const channels = batches * outC;
       const outputs = channels * outH * outW;
       const finish = finishFor(view, convolution, context) as Finish;
       const taps = kernelW * (Math.floor(kernelH / 2) + 1);
       return {
-        widened: { count: channels * pairs * columns, cycles: 6.5 },
+        widened: { count: batches * inC * pairs * columns, cycles: 6.5 },
         ...(is3x3(shape, finish)
           ? { outputs: { count: outputs, cycles: shape.strideH === 1 ? 14 : 19 } }
-          : { any_outputs: { count: outputs * taps, cycles: 6 } }),
+          : {
+              any_taps: { count: outputs * taps, cycles: 6 },
+              any_outputs: { count: outputs, cycles: 12 },
+            }),
         columns: { count: channels * outW, cycles: 26 },
         channels: { count: channels, cycles: 250 },
         ...clampWork(finish, outputs),
       };
     },
     overlap(view) {
-      const { inH, inW, outH, outW } = describe(view).shape;
-      return inH === outH && inW === outW ? [{ input: 0, lead: 0, exact: true }] : [];
+      const { inH, inW, inC, outH, outW, outC } = describe(view).shape;
+      const isSame = inH === outH && inW === outW && inC === outC;
+      return isSame ? [{ input: 0, lead: 0, exact: true }] : [];
     },
     lower: (view, context) => [depthwiseCall(view, describe(view), context)],
   };
@@ -216,6 +218,7 @@ function depthwiseCall(
       in_h: shape.inH,
       in_w: shape.inW,
       channels: shape.inC,
+      multiplier: shape.outC / shape.inC,
       stride_w: shape.strideW,
       columns,
       pairs,

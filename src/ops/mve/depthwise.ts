@@ -26,15 +26,15 @@ import {
 
 /** Channels of a depthwise convolution that are computed at once. */
 const depthwiseLanes = 8;
-/** Taps, and rows of them, that the kernel has room for. */
+/** Taps that the kernel has room for; rows of them on the stack, where there are not many. */
 const mostTaps = 64;
-const mostRows = 16;
+const fewRows = 16;
 
 /**
- * A depthwise convolution with a depth multiplier of 1: products of two taps are summed in 16 bits.
+ * A depthwise convolution: products of two taps are summed in 16 bits. Where a vector of the output
+ * is not one of the input, by a depth multiplier or since there are few channels, it is gathered.
  */
 export function vectorDepthwise<A extends AccumulationAttrs>(
-  when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   return {
@@ -42,12 +42,9 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
     needs: ['mve'],
     support,
     when(view, { facts }) {
-      if (!when(view)) return false;
       const { shape, filters } = describe(view);
-      const hasRoom = filters.depth <= mostTaps && shape.kernelH <= mostRows;
-      // Vectors of the last pixel but one end within the last, the only one that is copied.
-      const staysInside = pixelBytes(shape) <= 2 * shape.inC;
-      return hasRoom && staysInside && pairsFit(view, columnByColumn(filters, shape), facts);
+      const hasRoom = filters.depth <= mostTaps && shape.inC < 2 ** 16;
+      return hasRoom && pairsFit(view, columnByColumn(filters, shape), facts);
     },
     scratch(view) {
       const { shape } = describe(view);
@@ -60,10 +57,11 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
       const { shape, filters } = describe(view);
       const pixels = shape.batches * shape.outH * shape.outW;
       const blocks = pixels * Math.ceil(shape.outC / depthwiseLanes);
+      const spread = isSpread(shape) ? 'spread_' : '';
       const taps =
         filters.depth === 9
-          ? { nines: { count: blocks, cycles: 55 } }
-          : { pairs: { count: blocks * Math.ceil(filters.depth / 2), cycles: 18 } };
+          ? { [`${spread}nines`]: { count: blocks, cycles: 55 } }
+          : { [`${spread}pairs`]: { count: blocks * Math.ceil(filters.depth / 2), cycles: 18 } };
       return {
         rows: { count: shape.batches * shape.outH, cycles: 50 },
         pixels: { count: pixels, cycles: 50 },
@@ -77,6 +75,12 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
     },
     lower: (view) => [depthwiseCall(view, describe(view))],
   };
+}
+
+/** Whether the channels of a vector are gathered. */
+function isSpread(shape: WindowShape): boolean {
+  // Vectors of the last pixel but one end within the last, the only one that is copied.
+  return shape.outC !== shape.inC || pixelBytes(shape) > 2 * shape.inC;
 }
 
 /** A pixel, filled up to whole vectors. */
@@ -109,17 +113,19 @@ function depthwiseCall(
   const nine = depth === 9;
   const filled = !nine && depth % 2 === 1;
   const lines = hasLines(shape);
+  const spread = isSpread(shape);
   const pairs = Math.ceil(depth / 2);
   const turns = [0, 1].map((odd) => consecutive(0, lanes).map((i) => 2 * i + odd));
   return {
     inputs: [0],
     outputs: [0],
-    flags: { ...stageFlags(stage), nine, lines, filled },
+    flags: { ...stageFlags(stage), nine, lines, filled, spread, tall: shape.kernelH > fewRows },
     numbers: {
       batches: shape.batches,
       out_h: shape.outH,
       out_w: shape.outW,
-      channels,
+      channels: shape.inC,
+      ...(spread ? { out_c: channels } : {}),
       pixel_bytes: pixelBytes(shape),
       ...(nine ? {} : { pairs }),
       ...(filled ? { taps: depth } : {}),
@@ -140,19 +146,29 @@ function depthwiseCall(
         stage,
         biasesFor(view, filters, true),
       ),
+      ...(spread ? { offsets: channelOffsets(shape) } : {}),
     },
   };
+}
+
+/** uint16[blocks][8]: the input channel of each output channel; of lanes that have none, the last. */
+function channelOffsets({ inC, outC }: WindowShape): Table {
+  const count = Math.ceil(outC / depthwiseLanes) * depthwiseLanes;
+  const offsets = consecutive(0, count).map((o) => Math.min(inC - 1, Math.floor((o * inC) / outC)));
+  return { data: Uint16Array.from(offsets), role: 'table' };
 }
 
 /** Whether taps 0 and 1, 2 and 3 and so on of every channel have products whose sum is an int16. */
 function pairsFit(view: NodeView<object>, filters: Filters, facts: Facts): boolean {
   const { min, max } = facts.range(inputOf(view, 0));
+  const multiplier = filters.channels / min.length;
   const zeroPoint = inputZeroPoint(view);
   const weights = weightsOf(view);
   for (let channel = 0; channel < filters.channels; channel += 1) {
     // A tap in the padding is the zero point.
-    const low = Math.min(zeroPoint, min[channel] as number);
-    const high = Math.max(zeroPoint, max[channel] as number);
+    const input = Math.floor(channel / multiplier);
+    const low = Math.min(zeroPoint, min[input] as number);
+    const high = Math.max(zeroPoint, max[input] as number);
     for (let tap = 0; tap < filters.depth; tap += 2) {
       let [least, most] = [0, 0];
       for (let i = tap; i < Math.min(tap + 2, filters.depth); i += 1) {

@@ -33,6 +33,8 @@ export const support = [
     'store_even_odd',
     'add_taps',
     'add_nine_taps',
+    'add_taps_spread',
+    'add_nine_taps_spread',
     'copy_rows',
     'fill_bytes',
     'gather_columns',

@@ -376,13 +376,14 @@ static inline void depthwise_3x3(int8_t *y, const struct depthwise_channel *c, i
 
 define_depthwise_3x3(1);
 
-/* Two channels at a time, all over the image: the input is widened to int16 in scratch, two rows in a
- * word, then each channel is multiplied. The input's zero point is folded into the biases: a tap
- * outside the image counts as it. */
+/* Two input channels at a time, all over the image: the input is widened to int16 in scratch, two
+ * rows in a word, then multiplied for each channel of the output. The input's zero point is folded
+ * into the biases: a tap outside the image counts as it. */
 static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t kernel_h = 3, kernel_w = 3, stride_h = 2;
-    const int32_t out_h = 5, out_w = 5, channels = 8;
+    const int32_t out_h = 5, out_w = 5, channels = 8, multiplier = 1;
+    const int32_t out_c = channels * multiplier;
     const struct depthwise_image image = {
         .in_h = 9,
         .in_w = 9,
@@ -400,8 +401,8 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
         .rows = out_h,
         .pitch = image.pairs,
         .step = 2 * image.pairs,
-        .pixel = channels,
-        .row = out_w * channels,
+        .pixel = out_c,
+        .row = out_w * out_c,
     };
     uint32_t *const x = (uint32_t *)(void *)scratch;
 
@@ -410,9 +411,11 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
             /* The last of an odd number comes with the one before, which is done. */
             const int32_t first = c + 1 < channels ? c : c - 1;
             widen_columns(x, in + first, c == 0, &image);
-            for (int32_t i = c; i < first + 2; i++) {
+            const int32_t end = (first + 2) * multiplier;
+            for (int32_t i = c * multiplier; i < end; i++) {
                 const int32_t *const stage = model_depthwise_conv2d_0_stage + 4 * i;
-                channel.x = x + (i - first) * image.columns * image.pairs;
+                const int32_t second = i >= (first + 1) * multiplier;
+                channel.x = x + second * image.columns * image.pairs;
                 channel.weights = model_depthwise_conv2d_0_weights + 12 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];
@@ -426,12 +429,13 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
     }
 }
 
-/* Two channels at a time, all over the image: the input is widened to int16 in scratch, two rows in a
- * word, then each channel is multiplied. The input's zero point is folded into the biases: a tap
- * outside the image counts as it. */
+/* Two input channels at a time, all over the image: the input is widened to int16 in scratch, two
+ * rows in a word, then multiplied for each channel of the output. The input's zero point is folded
+ * into the biases: a tap outside the image counts as it. */
 static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out, int8_t *scratch)
 {
-    const int32_t out_h = 5, out_w = 5, channels = 8;
+    const int32_t out_h = 5, out_w = 5, channels = 8, multiplier = 1;
+    const int32_t out_c = channels * multiplier;
     const struct depthwise_image image = {
         .in_h = 5,
         .in_w = 5,
@@ -450,8 +454,8 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
         .rows = out_h,
         .pitch = image.pairs,
         .step = 1 * image.pairs,
-        .pixel = channels,
-        .row = out_w * channels,
+        .pixel = out_c,
+        .row = out_w * out_c,
     };
     uint32_t *const x = (uint32_t *)(void *)scratch;
 
@@ -460,9 +464,11 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
             /* The last of an odd number comes with the one before, which is done. */
             const int32_t first = c + 1 < channels ? c : c - 1;
             widen_columns(x, in + first, c == 0, &image);
-            for (int32_t i = c; i < first + 2; i++) {
+            const int32_t end = (first + 2) * multiplier;
+            for (int32_t i = c * multiplier; i < end; i++) {
                 const int32_t *const stage = model_depthwise_conv2d_1_stage + 2 * i;
-                channel.x = x + (i - first) * image.columns * image.pairs;
+                const int32_t second = i >= (first + 1) * multiplier;
+                channel.x = x + second * image.columns * image.pairs;
                 channel.weights = model_depthwise_conv2d_1_weights + 6 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];

@@ -168,6 +168,65 @@ static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_
 }
 #endif
 
+/* As add_taps_spread for nine taps, the last without another beside it. */
+#if defined(__ARM_FEATURE_MVE)
+#define ADD_SPREAD_PAIR(tap0, tap1)             \
+    "vldrb.s16 q0, [" tap0 ", %q[offsets]]\n\t" \
+    "vldrb.s16 q1, [%[w]], #8\n\t"              \
+    "vldrb.s16 q2, [" tap1 ", %q[offsets]]\n\t" \
+    "vldrb.s16 q3, [%[w]], #8\n\t"              \
+    "vmul.i16 q0, q0, q1\n\t"                   \
+    "vmul.i16 q2, q2, q3\n\t"                   \
+    "vadd.i16 q0, q0, q2\n\t"                   \
+    "vmovlb.s16 q1, q0\n\t"                     \
+    "vmovlt.s16 q0, q0\n\t"                     \
+    "vadd.i32 %q[even], %q[even], q1\n\t"       \
+    "vadd.i32 %q[odd], %q[odd], q0\n\t"
+
+static inline const int8_t *add_nine_taps_spread(lanes4 *even, lanes4 *odd,
+                                                 const int8_t *const *taps, const int8_t *weights,
+                                                 const uint16_t *at)
+{
+    lanes4 a = *even, b = *odd;
+    const uint16x8_t offsets = vldrhq_u16(at);
+    __asm__("ldm %[taps]!, {r0, r2, r3, r4, r5, r6}\n\t"
+            ADD_SPREAD_PAIR("r0", "r2")
+            ADD_SPREAD_PAIR("r3", "r4")
+            ADD_SPREAD_PAIR("r5", "r6")
+            "ldm %[taps], {r0, r2, r3}\n\t"
+            ADD_SPREAD_PAIR("r0", "r2")
+            "vldrb.s16 q0, [r3, %q[offsets]]\n\t"
+            "vldrb.s16 q1, [%[w]], #8\n\t"
+            "vmul.i16 q0, q0, q1\n\t"
+            "vmovlb.s16 q1, q0\n\t"
+            "vmovlt.s16 q0, q0\n\t"
+            "vadd.i32 %q[even], %q[even], q1\n\t"
+            "vadd.i32 %q[odd], %q[odd], q0"
+            : [even] "+w"(a), [odd] "+w"(b), [taps] "+&r"(taps), [w] "+&l"(weights)
+            : [offsets] "w"(offsets)
+            : "q0", "q1", "q2", "q3", "r0", "r2", "r3", "r4", "r5", "r6", "memory");
+    *even = a;
+    *odd = b;
+    return weights;
+}
+#else
+static inline const int8_t *add_nine_taps_spread(lanes4 *even, lanes4 *odd,
+                                                 const int8_t *const *taps, const int8_t *weights,
+                                                 const uint16_t *at)
+{
+    for (int32_t tap = 0; tap < 9; tap += 2) {
+        for (int32_t i = 0; i < 8; i++, weights++) {
+            int32_t sum = taps[tap][at[i]] * weights[0];
+            if (tap < 8)
+                sum += taps[tap + 1][at[i]] * weights[8];
+            (i % 2 == 0 ? even : odd)->lane[i / 2] += (int16_t)sum;
+        }
+        weights += tap < 8 ? 8 : 0;
+    }
+    return weights;
+}
+#endif
+
 /* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
  * bytes at a time, the last ones predicated. */
 #if defined(__ARM_FEATURE_MVE)
@@ -240,7 +299,7 @@ static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 
 /* What taps see of rows of the image: their first pixels, their last ones, and from one to the next.
  * Of rows outside of the image all are pixels of zero points, and `step` is 0. */
-struct rows { const int8_t *first[16], *last[16]; int32_t step[16]; };
+struct rows { const int8_t *const *first, *const *last; const int32_t *step; };
 
 /* Pointers to the pixels in column x of `count` rows; up to three behind them may change. */
 #if defined(__ARM_FEATURE_MVE)
@@ -307,7 +366,9 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
     int8_t *const outside = scratch, *const last_pixel = outside + 16;
     int8_t *const copies = last_pixel + 16;
     const int8_t *taps[12];
-    struct rows rows;
+    const int8_t *firsts[16], *lasts[16];
+    int32_t steps[16];
+    const struct rows rows = { firsts, lasts, steps };
 
     fill_bytes(outside, 3, channels);
     for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {
@@ -327,9 +388,9 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
                     last = first + row_bytes - channels;
                 }
                 const int32_t inside = y >= 0 && y < in_h;
-                rows.first[ky] = inside ? first : outside;
-                rows.last[ky] = inside ? last : outside;
-                rows.step[ky] = inside ? channels : 0;
+                firsts[ky] = inside ? first : outside;
+                lasts[ky] = inside ? last : outside;
+                steps[ky] = inside ? channels : 0;
             }
             for (int32_t ox = 0; ox < out_w; ox++, out += channels) {
                 const int8_t *weights = args->weights;
@@ -344,6 +405,69 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
                     odd = rescale_lanes(odd, stage + 16);
                     stage += 24;
                     store_even_odd(out + c, even, odd, channels - c, &output);
+                }
+            }
+        }
+    }
+}
+
+/* A pixel at a time, its channels eight at a time, gathered from those of the input.
+ * Taps outside of the image read a pixel of zero
+ * points in scratch.
+ * Rows of the input are copied to scratch before the output takes their place, all but that under
+ * the lowest taps.
+ * The input's zero point is folded into the biases. */
+static void depthwise_conv2d_s8_mve_spread(const int8_t *in, int8_t *out, int8_t *scratch)
+{
+    const struct output output = { -131, 124, 3, 8 };
+    const int32_t in_h = 9, in_w = 5, channels = 11;
+    const int32_t out_c = 22;
+    const int32_t kernel_h = 3, kernel_w = 3, dilation_w = 1;
+    const int32_t out_w = 3, stride_w = 1, pad_left = 0;
+    const int32_t row_bytes = in_w * channels;
+    int8_t *const outside = scratch, *const last_pixel = outside + 16;
+    int8_t *const copies = last_pixel + 16;
+    const int8_t *taps[12];
+    const int8_t *firsts[16], *lasts[16];
+    int32_t steps[16];
+    const struct rows rows = { firsts, lasts, steps };
+
+    fill_bytes(outside, 3, channels);
+    for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {
+        int32_t copied = 0;
+        copy_rows(last_pixel, 0, in + in_h * row_bytes - channels, 0, 1, channels);
+        for (int32_t oy = 0; oy < 7; oy++) {
+            const int32_t top = oy * 1 - 0;
+            const int32_t bottom = top + 2;
+            for (; copied < bottom && copied < in_h; copied++)
+                copy_rows(copies + copied % 2 * row_bytes, 0, in + copied * row_bytes, 0, 1,
+                          row_bytes);
+            for (int32_t ky = 0, y = top; ky < kernel_h; ky++, y += 1) {
+                const int8_t *first = in + y * row_bytes;
+                const int8_t *last = y < in_h - 1 ? first + row_bytes - channels : last_pixel;
+                if (y < bottom) {
+                    first = copies + y % 2 * row_bytes;
+                    last = first + row_bytes - channels;
+                }
+                const int32_t inside = y >= 0 && y < in_h;
+                firsts[ky] = inside ? first : outside;
+                lasts[ky] = inside ? last : outside;
+                steps[ky] = inside ? channels : 0;
+            }
+            for (int32_t ox = 0; ox < out_w; ox++, out += out_c) {
+                const int8_t *weights = model_depthwise_conv2d_2_weights;
+                const int32_t *stage = model_depthwise_conv2d_2_stage;
+                for (int32_t kx = 0, x = ox * stride_w - pad_left; kx < kernel_w;
+                     kx++, x += dilation_w)
+                    column_taps(taps + kx * kernel_h, &rows, kernel_h, x, in_w, outside);
+                const uint16_t *at = model_depthwise_conv2d_2_offsets;
+                for (int32_t c = 0; c < out_c; c += 8, at += 8) {
+                    lanes4 even = load_lanes(stage), odd = load_lanes(stage + 4);
+                    weights = add_nine_taps_spread(&even, &odd, taps, weights, at);
+                    even = rescale_lanes(even, stage + 8);
+                    odd = rescale_lanes(odd, stage + 16);
+                    stage += 24;
+                    store_even_odd(out + c, even, odd, out_c - c, &output);
                 }
             }
         }
@@ -377,6 +501,12 @@ static void model_step(int8_t *arena, int32_t step)
     case 1:
         depthwise_conv2d_s8_mve(arena + 0x037c, arena + 0x0658, arena + 0x0848,
         &model_depthwise_conv2d_1_args);
+        break;
+    /* depthwise_conv2d_2: "depthwise_conv2d_2"  s8 [1,9,5,11] -> [1,7,3,22]  3x3
+     * kernel mve/depthwise_conv2d (test; 4158 MAC); scratch 147 B at 0x0aac; arena in 0x0658,
+     * out 0x08dc */
+    case 2:
+        depthwise_conv2d_s8_mve_spread(arena + 0x0658, arena + 0x08dc, arena + 0x0aac);
         break;
     default:
         break;

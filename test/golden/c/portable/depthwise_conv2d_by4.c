@@ -71,6 +71,27 @@ static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t s
     acc[3] = acc3;
 }
 
+/* acc[i] += sum of (x[k * step + at[i]] - x_zp) * lane i of w[k], k < n: as mac4, of channels that are
+ * not side by side. */
+BONSAI_SHARED void mac4_spread(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
+                               const int32_t *w, int32_t n, const int32_t at[4])
+{
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    const int8_t *x0 = x + at[0], *x1 = x + at[1], *x2 = x + at[2], *x3 = x + at[3];
+    int32_t i = 0;
+    for (const int32_t *const end = w + n; w != end; i += step) {
+        const int32_t word = *w++;
+        acc0 += (x0[i] - x_zp) * (int8_t)word;
+        acc1 += (x1[i] - x_zp) * (int8_t)(word >> 8);
+        acc2 += (x2[i] - x_zp) * (int8_t)(word >> 16);
+        acc3 += (x3[i] - x_zp) * (word >> 24);
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
 /* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
  * [0, extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
@@ -82,33 +103,17 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
-struct depthwise_conv2d_by4_s8_args {
-    const int32_t *weights;
-    const int32_t *stage;
-    int16_t scaled_min;
-    uint8_t in_h;
-    uint8_t in_w;
-    uint8_t stride_h;
-    uint8_t stride_w;
-    uint8_t pad_top;
-    uint8_t pad_left;
-    uint8_t out_h;
-    uint8_t out_w;
-    uint8_t scaled_max;
-};
-
 /* Four neighbouring channels at once; where channels are not a multiple of four, the last four
  * overlap the four before. All channels of a pixel share the part of the window that lies inside
  * the image; padded taps are the zero point and add nothing. */
-static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out,
-                                    const struct depthwise_conv2d_by4_s8_args *restrict args)
+static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
 {
-    const struct output output = { args->scaled_min, args->scaled_max, 3, 4 };
-    const int32_t in_h = args->in_h, in_w = args->in_w, in_c = 8, in_zp = 3;
+    const struct output output = { -131, 124, 3, 4 };
+    const int32_t in_h = 9, in_w = 9, in_c = 8, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3;
-    const int32_t out_h = args->out_h, out_w = args->out_w;
-    const int32_t stride_h = args->stride_h, stride_w = args->stride_w;
-    const int32_t pad_top = args->pad_top, pad_left = args->pad_left;
+    const int32_t out_h = 5, out_w = 5;
+    const int32_t stride_h = 2, stride_w = 2;
+    const int32_t pad_top = 1, pad_left = 1;
     const int32_t dilation_h = 1, dilation_w = 1;
 
     for (int32_t batch = 1; batch > 0; batch--) {
@@ -120,8 +125,8 @@ static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out,
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *weights = args->weights;
-                const int32_t *stage = args->stage;
+                const int32_t *weights = model_depthwise_conv2d_0_weights;
+                const int32_t *stage = model_depthwise_conv2d_0_stage;
                 for (int32_t c = 0; c < in_c; c += 4) {
                     const int32_t first = c + 4 > in_c ? in_c - 4 : c;
                     int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
@@ -141,17 +146,52 @@ static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out,
     }
 }
 
-static const struct depthwise_conv2d_by4_s8_args model_depthwise_conv2d_0_args BONSAI_FLASH = {
-    .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage,
-    .scaled_min = -131, .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2, .pad_top = 1,
-    .pad_left = 1, .out_h = 5, .out_w = 5, .scaled_max = 124,
-};
+/* Four neighbouring channels of the output at once; where channels are not a multiple of four, the last four
+ * overlap the four before. All channels of a pixel share the part of the window that lies inside
+ * the image; padded taps are the zero point and add nothing. */
+static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
+{
+    const struct output output = { 0, 12, 3, 4 };
+    const int32_t in_h = 5, in_w = 5, in_c = 8, in_zp = 3;
+    const int32_t kernel_h = 3, kernel_w = 3;
+    const int32_t out_c = 16, multiplier = 2;
+    const int32_t out_h = 3, out_w = 3;
+    const int32_t stride_h = 1, stride_w = 1;
+    const int32_t pad_top = 0, pad_left = 0;
+    const int32_t dilation_h = 1, dilation_w = 1;
 
-static const struct depthwise_conv2d_by4_s8_args model_depthwise_conv2d_1_args BONSAI_FLASH = {
-    .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage,
-    .scaled_min = 0, .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1, .pad_top = 0,
-    .pad_left = 0, .out_h = 3, .out_w = 3, .scaled_max = 12,
-};
+    for (int32_t batch = 1; batch > 0; batch--) {
+        for (int32_t oy = 0; oy < out_h; oy++) {
+            const int32_t y0 = oy * stride_h - pad_top;
+            int32_t top = 0, bottom = kernel_h;
+            clip_taps(y0, dilation_h, in_h, &top, &bottom);
+            for (int32_t ox = 0; ox < out_w; ox++) {
+                const int32_t x0 = ox * stride_w - pad_left;
+                int32_t left = 0, right = kernel_w;
+                clip_taps(x0, dilation_w, in_w, &left, &right);
+                const int32_t *weights = model_depthwise_conv2d_1_weights;
+                const int32_t *stage = model_depthwise_conv2d_1_stage;
+                for (int32_t c = 0; c < out_c; c += 4) {
+                    const int32_t first = c + 4 > out_c ? out_c - 4 : c;
+                    const int32_t at[4] = { first / multiplier, (first + 1) / multiplier,
+                                            (first + 2) / multiplier, (first + 3) / multiplier };
+                    int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
+                    for (int32_t ky = top; ky < bottom; ky++) {
+                        const int32_t line = (y0 + ky * dilation_h) * in_w + x0;
+                        mac4_spread(acc, in + (line + left * dilation_w) * in_c, in_zp,
+                                    dilation_w * in_c, weights + ky * kernel_w + left, right - left,
+                                    at);
+                    }
+                    store4(out + first, acc, stage, &output);
+                    weights += kernel_h * kernel_w;
+                    stage += 12;
+                }
+                out += out_c;
+            }
+        }
+        in += in_h * in_w * in_c;
+    }
+}
 
 static void model_step(int8_t *arena, int32_t step)
 {
@@ -160,13 +200,13 @@ static void model_step(int8_t *arena, int32_t step)
      * kernel portable/depthwise_conv2d_by4 (test; 1800 MAC); scratch 0 B; arena in 0x0000, out
      * 0x0288 */
     case 0:
-        depthwise_conv2d_by4_s8(arena + 0x0000, arena + 0x0288, &model_depthwise_conv2d_0_args);
+        depthwise_conv2d_by4_s8(arena + 0x0000, arena + 0x0288);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,3,3,8]  3x3 relu6
-     * kernel portable/depthwise_conv2d_by4 (test; 648 MAC); scratch 0 B; arena in 0x0288, out
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,3,3,16]  3x3 relu6
+     * kernel portable/depthwise_conv2d_by4 (test; 1296 MAC); scratch 0 B; arena in 0x0288, out
      * 0x0350 */
     case 1:
-        depthwise_conv2d_by4_s8(arena + 0x0288, arena + 0x0350, &model_depthwise_conv2d_1_args);
+        depthwise_conv2d_by4_s8_spread(arena + 0x0288, arena + 0x0350);
         break;
     default:
         break;

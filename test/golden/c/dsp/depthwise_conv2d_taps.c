@@ -1,0 +1,309 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* Of `taps` taps `dilation` apart, the first at `origin`, those that lie inside [0, extent) are *first
+ * to *end - 1; as clip_taps, where a division is one instruction. */
+static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent, int32_t taps,
+                               int32_t *first, int32_t *end)
+{
+    *first = origin < 0 ? (dilation - 1 - origin) / dilation : 0;
+    *end = origin + (taps - 1) * dilation < extent ? taps
+           : origin >= extent                      ? 0
+                                                   : (extent - origin + dilation - 1) / dilation;
+}
+
+/* What the windows of a pixel have in common. */
+struct taps {
+    int32_t zero; /* The negative zero point, in both halves. */
+    int32_t step; /* Bytes of x to the next tap of a run. */
+    int32_t n;    /* Taps in a run, 1 or more. */
+    int32_t runs; /* 1 or more. */
+    int32_t x_skip, w_skip; /* Bytes from the end of a run to the next one. */
+};
+
+/* Functions `name`(sums, x, w, t): add the products of a window to each of four sums, which may wrap.
+ * A tap is four neighbouring bytes of x (quad), two (pair) or one (single), less the zero point, by
+ * four weights in two words: quad: of sums 0 and 2, of 1 and 3; else of 0 and 1, of 2 and 3. */
+#if defined(__ARM_FEATURE_DSP)
+
+#define define_add_taps(name, reading)                                                             \
+    void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct taps *t);           \
+    __asm__("add_taps " #name ", " #reading)
+
+/* r1: x; r2: weights; r3: t; r4 to r7: sums; r8: zero; lr: step; r0: pairs of taps. */
+__asm__(
+    ".syntax unified\n"
+    ".macro add_tap_quad\n"
+    "    ldr r9, [r1]\n"
+    "    ldrd r11, r12, [r2], #8\n"
+    "    add r1, r1, lr\n"
+    "    sxtab16 r10, r8, r9, ror #8\n"
+    "    sxtab16 r9, r8, r9\n"
+    "    smlabb r4, r9, r11, r4\n"
+    "    smlatt r6, r9, r11, r6\n"
+    "    smlabb r5, r10, r12, r5\n"
+    "    smlatt r7, r10, r12, r7\n"
+    ".endm\n"
+    ".macro add_tap_pair\n"
+    "    ldrh r9, [r1]\n"
+    "    ldrd r11, r12, [r2], #8\n"
+    "    add r1, r1, lr\n"
+    "    sxtab16 r10, r8, r9, ror #8\n"
+    "    sxtab16 r9, r8, r9\n"
+    "    smlabb r4, r9, r11, r4\n"
+    "    smlabt r5, r9, r11, r5\n"
+    "    smlabb r6, r10, r12, r6\n"
+    "    smlabt r7, r10, r12, r7\n"
+    ".endm\n"
+    ".macro add_tap_single\n"
+    "    ldrb r9, [r1]\n"
+    "    ldrd r11, r12, [r2], #8\n"
+    "    add r1, r1, lr\n"
+    "    sxtab16 r9, r8, r9\n"
+    "    smlabb r4, r9, r11, r4\n"
+    "    smlabt r5, r9, r11, r5\n"
+    "    smlabb r6, r9, r12, r6\n"
+    "    smlabt r7, r9, r12, r7\n"
+    ".endm\n"
+    ".macro add_taps name, reading\n"
+    "    .pushsection .text.\\name, \"ax\", %progbits\n"
+    "    .balign 4\n"
+    "    .thumb_func\n"
+    "    .type \\name, %function\n"
+    "\\name:\n"
+    "    push {r0, r4-r11, lr}\n"
+    "    ldm r0, {r4-r7}\n"
+    "    ldrd r8, lr, [r3]\n"
+    "    ldr r9, [r3, #12]\n"
+    "    push {r9, r10}\n"
+    /* No instruction of a tap sets flags. */
+    "1:  ldr r0, [r3, #8]\n"
+    "    lsrs r0, r0, #1\n"
+    "    bcc 2f\n"
+    "    add_tap_\\reading\n"
+    "2:  beq 4f\n"
+    "3:  add_tap_\\reading\n"
+    "    add_tap_\\reading\n"
+    "    subs r0, r0, #1\n"
+    "    bne 3b\n"
+    "4:  ldrd r9, r10, [r3, #16]\n"
+    "    ldr r11, [sp]\n"
+    "    add r1, r1, r9\n"
+    "    add r2, r2, r10\n"
+    "    subs r11, r11, #1\n"
+    "    str r11, [sp]\n"
+    "    bne 1b\n"
+    "    ldr r0, [sp, #8]\n"
+    "    stm r0, {r4-r7}\n"
+    "    add sp, sp, #12\n"
+    "    pop {r4-r11, pc}\n"
+    "    .size \\name, . - \\name\n"
+    "    .popsection\n"
+    ".endm\n");
+
+#else
+
+#define define_add_taps(name, reading)                                                             \
+    static void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct taps *t)     \
+    {                                                                                              \
+        for (int32_t i = 0; i < t->n * t->runs; i++) {                                             \
+            for (int32_t lane = 0; lane < 4; lane++) {                                             \
+                const int32_t weight = add_taps_weight_##reading(w, lane);                         \
+                const int32_t value = x[add_taps_byte_##reading(lane)] + (int16_t)t->zero;         \
+                sums[lane] = (int32_t)((uint32_t)sums[lane] + (uint32_t)(value * weight));         \
+            }                                                                                      \
+            x += (i + 1) % t->n == 0 ? t->step + t->x_skip : t->step;                              \
+            w += (i + 1) % t->n == 0 ? 2 + t->w_skip / 4 : 2;                                      \
+        }                                                                                          \
+    }                                                                                              \
+    void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct taps *t)
+
+#define add_taps_weight_quad(w, lane) ((int16_t)((w)[(lane) % 2] >> (lane) / 2 * 16))
+#define add_taps_weight_pair(w, lane) ((int16_t)((w)[(lane) / 2] >> (lane) % 2 * 16))
+#define add_taps_weight_single(w, lane) add_taps_weight_pair(w, lane)
+#define add_taps_byte_quad(lane) (lane)
+#define add_taps_byte_pair(lane) ((lane) / 2)
+#define add_taps_byte_single(lane) 0
+
+#endif
+
+define_add_taps(add_taps_quad, quad);
+
+define_add_taps(add_taps_single, single);
+
+/* sum + the upper half of the 64-bit product, rounded: halves up. */
+static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+#else
+    return sum + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+#endif
+}
+
+/* x within int8. */
+static inline int8_t saturate8(int32_t x)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("ssat %0, #8, %0" : "+r"(x));
+    return (int8_t)x;
+#else
+    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
+#endif
+}
+
+/* The int8 output of an accumulator of 256 times its scale: one multiplication with constants that
+ * are proved, threshold by threshold, to round as TensorFlow Lite does. */
+static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
+{
+    const int32_t y = smmlar(acc, multiplier, offset);
+#if defined(__ARM_FEATURE_DSP)
+    int32_t saturated;
+    __asm__("ssat %0, #8, %1, asr #8" : "=r"(saturated) : "r"(y));
+    return (int8_t)saturated;
+#else
+    return saturate8(y >> 8);
+#endif
+}
+
+/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
+ * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
+ * `offset` is half of what is shifted out and the output's zero point. */
+static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
+{
+    const int32_t y = smmlar(acc >> 7, multiplier, 0);
+    return saturate8((y + (y >> 31) + offset) >> shift);
+}
+
+/* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the image
+ * are added up in runs along the longer side of the window. Padded taps are the zero point, which is
+ * taken from every value, and add nothing. */
+static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *out)
+{
+    const int32_t in_h = 9, in_w = 9, in_c = 3, out_c = 12;
+    const int32_t kernel_h = 3, kernel_w = 3;
+    const int32_t out_h = 7, out_w = 7;
+    const int32_t stride_h = 1, stride_w = 1;
+    const int32_t pad_top = 1, pad_left = 1;
+    const int32_t dilation_h = 2, dilation_w = 2;
+    const int32_t pitch = dilation_h * in_w * in_c, step = dilation_w * in_c;
+    const int32_t zero = -131075;
+
+    for (int32_t batch = 1; batch > 0; batch--) {
+        for (int32_t oy = 0; oy < out_h; oy++) {
+            const int32_t y0 = oy * stride_h - pad_top;
+            int32_t top, bottom;
+            taps_inside(y0, dilation_h, in_h, kernel_h, &top, &bottom);
+            for (int32_t ox = 0; ox < out_w; ox++) {
+                const int32_t x0 = ox * stride_w - pad_left;
+                int32_t left, right;
+                taps_inside(x0, dilation_w, in_w, kernel_w, &left, &right);
+                const int8_t *const origin =
+                    in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
+                const int32_t is_inside = top < bottom && left < right;
+                const int32_t *weights = model_depthwise_conv2d_0_weights + 2 * (top * kernel_w + left);
+                const int32_t n = right - left, runs = bottom - top, whole = kernel_w;
+                const struct taps taps = { zero, step, n, runs, pitch - n * step, 8 * (whole - n) };
+                const int32_t *stage = model_depthwise_conv2d_0_stage;
+                for (int32_t c = 0; c < out_c; c += 4) {
+                    for (int32_t m = 0; m < 4; m += 4) {
+                        const int32_t first = c + (m + 4 > 4 ? 4 - 4 : m);
+                        const int8_t *const x = origin + c / 4;
+                        int32_t sums[4] = { stage[0], stage[1], stage[2], stage[3] };
+                        if (is_inside)
+                            add_taps_single(sums, x, weights, &taps);
+                        stage += 4;
+                        for (int32_t i = 0; i < 4; i++)
+                            out[first + i] = finish_twice(
+                                sums[i], stage[3 * i], stage[3 * i + 1], stage[3 * i + 2]);
+                        stage += 12;
+                        weights += 2 * kernel_h * kernel_w;
+                    }
+                }
+                out += out_c;
+            }
+        }
+        in += in_h * in_w * in_c;
+    }
+}
+
+/* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the image
+ * are added up in runs along the longer side of the window. Padded taps are the zero point, which is
+ * taken from every value, and add nothing. */
+static void depthwise_conv2d_taps_s8_dsp_linear(const int8_t *in, int8_t *out)
+{
+    const int32_t in_h = 7, in_w = 7, in_c = 12, out_c = 12;
+    const int32_t kernel_h = 3, kernel_w = 3;
+    const int32_t out_h = 7, out_w = 7;
+    const int32_t stride_h = 1, stride_w = 1;
+    const int32_t pad_top = 1, pad_left = 1;
+    const int32_t dilation_h = 1, dilation_w = 1;
+    const int32_t pitch = dilation_h * in_w * in_c, step = dilation_w * in_c;
+    const int32_t zero = -131075;
+
+    for (int32_t batch = 1; batch > 0; batch--) {
+        for (int32_t oy = 0; oy < out_h; oy++) {
+            const int32_t y0 = oy * stride_h - pad_top;
+            int32_t top, bottom;
+            taps_inside(y0, dilation_h, in_h, kernel_h, &top, &bottom);
+            for (int32_t ox = 0; ox < out_w; ox++) {
+                const int32_t x0 = ox * stride_w - pad_left;
+                int32_t left, right;
+                taps_inside(x0, dilation_w, in_w, kernel_w, &left, &right);
+                const int8_t *const origin =
+                    in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
+                const int32_t is_inside = top < bottom && left < right;
+                const int32_t *weights = model_depthwise_conv2d_1_weights + 2 * (top * kernel_w + left);
+                const int32_t n = right - left, runs = bottom - top, whole = kernel_w;
+                const struct taps taps = { zero, step, n, runs, pitch - n * step, 8 * (whole - n) };
+                const int32_t *stage = model_depthwise_conv2d_1_stage;
+                {
+                    for (int32_t c = 0; c < out_c; c += 4) {
+                        const int32_t first = c + 4 > out_c ? out_c - 4 : c;
+                        const int8_t *const x = origin + first;
+                        int32_t sums[4] = { stage[0], stage[1], stage[2], stage[3] };
+                        if (is_inside)
+                            add_taps_quad(sums, x, weights, &taps);
+                        out[first] = finish_linear(sums[0], stage[4], 895);
+                        out[first + 1] = finish_linear(sums[1], stage[5], 895);
+                        out[first + 2] = finish_linear(sums[2], stage[6], 895);
+                        out[first + 3] = finish_linear(sums[3], stage[7], 895);
+                        stage += 8;
+                        weights += 2 * kernel_h * kernel_w;
+                    }
+                }
+                out += out_c;
+            }
+        }
+        in += in_h * in_w * in_c;
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,7,7,12]  3x3 dilation 2 pad
+     * 1,1,1,1
+     * kernel dsp/depthwise_conv2d_taps (test; 5292 MAC); scratch 0 B; arena in 0x0000, out
+     * 0x00f4 */
+    case 0:
+        depthwise_conv2d_taps_s8_dsp_single_twice(arena + 0x0000, arena + 0x00f4);
+        break;
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,7,7,12] -> [1,7,7,12]  3x3 pad 1,1,1,1
+     * rounding single
+     * kernel dsp/depthwise_conv2d_taps (test; 5292 MAC); scratch 0 B; arena in 0x00f4, out
+     * 0x0340 */
+    case 1:
+        depthwise_conv2d_taps_s8_dsp_linear(arena + 0x00f4, arena + 0x0340);
+        break;
+    default:
+        break;
+    }
+}
