@@ -241,7 +241,7 @@ for (const kind of ['tflm', 'default', 'builtin', 'reference']) {
 }
 if (values.wasm !== undefined) {
   runtimes.set('wasm', await wasm(values.wasm, 'file'));
-  runtimes.set('wasm, biases refused by XNNPACK', await wasm(values.wasm, 'withoutXnnpack'));
+  runtimes.set('wasm, builtin', await wasm(values.wasm, 'withoutXnnpack'));
 }
 const directory = mkdtempSync(join(tmpdir(), 'bonsaic-runtimes-'));
 const table = new Map<string, Map<string, Count>>();
