@@ -76,10 +76,10 @@ export function readManifest(directory: string): Manifest {
   }
   // Its sum vouches for all that follows from it: the model's name becomes a path.
   const isWhole = isAsWritten(directory, 'bonsai.json', bytes);
-  if (manifest?.format !== 1 || isWhole === null) {
+  if (manifest?.format !== 1) {
     throw new BonsaiError('usage', path, 'was written by another version', 'compile again');
   }
-  if (!isWhole) throw new BonsaiError('usage', path, 'is damaged, or was changed', 'compile again');
+  if (isWhole !== true) throw new BonsaiError('usage', path, 'is damaged, or was changed', 'compile again');
   return manifest;
 }
 
