@@ -1,5 +1,6 @@
 /**
- * Measures models on simulated boards; writes the tables and the plot of docs/performance.md.
+ * Measures models on simulated boards; writes the tables and the plot of docs/performance.md, and the table of
+ * README.md.
  *
  *     npm run bench -- [--models DIR] [--targets a,b] [--write] [--costs]
  *     npm run bench -- --operators [--targets a,b] [--optimize GOAL] [--only a,b] [--write]
@@ -21,6 +22,7 @@ import { compile, measure } from '../src/pipeline.js';
 import type { CompileOptions } from '../src/plan/types.js';
 import { readVectors } from '../src/profile/vectors.js';
 import { makeReport, type Report } from '../src/report/index.js';
+import { thousands } from '../src/report/text.js';
 import { coreFolder, loadTarget } from '../src/target/index.js';
 import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
@@ -51,6 +53,8 @@ type Mode = Pick<CompileOptions, 'optimize' | 'xip'>;
 
 const fastest: Mode = { optimize: 'speed', xip: 'ideal' };
 const usual: Mode = { optimize: 'balanced', xip: 'model' };
+/** As the baseline on the Pico was measured: README compares this. */
+const alike: Mode = { optimize: 'balanced', xip: 'ideal' };
 const smallest: Mode = { optimize: 'size', xip: 'model' };
 
 interface Run {
@@ -136,6 +140,23 @@ function row(runs: readonly [speed: Run, balanced: Run, size: Run], reference?: 
   return `| ${cells.join(' | ')} |`;
 }
 
+/** A row of README's table. */
+function picoRow({ model, memory, latency }: Report, reference: Figures): string {
+  const cells = [
+    model.name,
+    mega(latency?.count ?? 0),
+    mega(reference.count),
+    ...[memory.flashBytes ?? 0, reference.flashBytes].map(thousands),
+    ...[memory.arenaBytes, reference.arenaBytes].map(thousands),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+const picoHeader = [
+  '| on a Pico | M cycles | TFLM | bytes of flash | TFLM | bytes of RAM | TFLM |',
+  `|---|${'--:|'.repeat(6)}`,
+];
+
 const header = [
   '| model | live M MAC | speed | balanced | size | TFLM + CMSIS-NN | MAC per count | cycles, speed (estimate) | cycles, balanced (estimate) | code B | code B, size | TFLM | flash B, speed | flash B | flash B, size | TFLM | arena B | TFLM | RAM B | copied to RAM B | vectors |',
   `|${'---|'.repeat(21)}`,
@@ -183,6 +204,7 @@ if (values.costs) {
 async function benchModels(): Promise<void> {
   const sections: string[] = [];
   const bars: Bar[] = [];
+  const pico: string[] = [];
   for (const target of targets) {
     const { coreName: core } = loadTarget(target);
     const rows: string[] = [];
@@ -199,6 +221,10 @@ async function benchModels(): Promise<void> {
       rows.push(row(runs, reference));
       console.error(target, rows.at(-1));
       if (reference === undefined) continue;
+      if (target === 'rp2040') {
+        const { report } = await bench(target, model, vectors, alike);
+        pico.push(picoRow(report, reference));
+      }
       const group = `${target} ${speed.model.name}`;
       bars.push({ group, ours: count(speed), theirs: reference.count });
     }
@@ -208,6 +234,7 @@ async function benchModels(): Promise<void> {
   console.log(lines);
   if (values.write) {
     replaceSection('models', lines);
+    if (pico.length > 0) replaceSection('pico', [...picoHeader, ...pico].join('\n'), 'README.md');
     writeFileSync('docs/performance.svg', plot(bars));
   }
 }

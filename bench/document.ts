@@ -1,10 +1,8 @@
-/** docs/performance.md: what tools write lies between marks, each section between two of its own. */
+/** docs/performance.md, README.md: what tools write lies between marks, each section between two of its own. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const path = 'docs/performance.md';
-
 /** Replaces the text between `<!-- name: … -->` and `<!-- end of name -->`. */
-export function replaceSection(name: string, text: string): void {
+export function replaceSection(name: string, text: string, path = 'docs/performance.md'): void {
   const document = readFileSync(path, 'utf8');
   const start = document.indexOf('-->', document.indexOf(`<!-- ${name}: `)) + '-->'.length;
   const end = document.indexOf(`<!-- end of ${name} -->`);

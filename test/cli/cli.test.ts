@@ -112,6 +112,13 @@ describe('command line', () => {
     expect(run.status).to.equal(3);
   });
 
+  it('ends quietly when its reader has seen enough', () => {
+    const command = `"${process.execPath}" "${cliPath}" operators --json`;
+    const pipe = `set -o pipefail; ${command} | true`;
+    const { status, stderr } = spawnSync('bash', ['-c', pipe], { cwd: root, encoding: 'utf8' });
+    expect([status, stderr]).to.deep.equal([0, '']);
+  });
+
   it('goes step by step: compile, build, flash, profile', () => {
     const out = join(directory, 'out');
     expect(bonsaic('compile', model, '--target', 'rp2040', '-o', out).status).to.equal(0);
@@ -305,6 +312,8 @@ describe('command line', () => {
         expect(run.stderr).to.match(stderr);
         expect(run.status).to.equal(status);
         expect(run.stdout).to.equal('');
+        // What the command line or a file has wrong is found before anything is built.
+        if (status <= 2) expect(run.stderr).to.not.match(/Build for/);
       });
     }
 
@@ -386,7 +395,7 @@ describe('command line', () => {
       const [{ unit, layers }] = document.targets;
       expect(unit).to.equal('cycles');
       for (const { chosen, dense } of layers) {
-        expect(chosen).to.have.all.keys('kernel', 'cores', 'form', 'count', 'bytes');
+        expect(chosen).to.include.all.keys('kernel', 'cores', 'form', 'count', 'bytes');
         expect(dense.form).to.equal('dense');
       }
       const text = bonsaic('inspect', model, '--target', 'rp2040').stdout.split('\n');
