@@ -16,7 +16,7 @@ import { type Module, mainGraph } from './ir/graph.js';
 import type { Facts } from './ir/op.js';
 import { runPasses } from './passes/index.js';
 import { makePlan } from './plan/index.js';
-import type { CompileOptions, Plan } from './plan/types.js';
+import { type CompileOptions, estimatedCount, type Plan } from './plan/types.js';
 import { openSession } from './profile/session.js';
 import type { VectorPair } from './profile/vectors.js';
 import { verifyOnDevice } from './profile/verify.js';
@@ -66,6 +66,23 @@ export function load(
   return { source, module: runPasses(source, { faithful: options.faithful }, observe) };
 }
 
+/** On one core; on two where that is too slow, or fast enough only where bytes are worth less. */
+function planInTime(
+  planWith: (options: CompileOptions) => Plan,
+  target: Target,
+  options: CompileOptions,
+): Plan {
+  const { maxMs = Infinity, maxFlash = Infinity } = options;
+  const one = planWith(options);
+  if (target.secondCore === undefined || one.decision.share === 1) return one;
+  const two = planWith({ ...options, cores: 2 });
+  if (two.decision.imageBytes > Math.max(maxFlash, one.decision.imageBytes)) return one;
+  const [first, second] = [one, two].map((plan) => (1000 * estimatedCount(plan)) / target.clockHz);
+  const isMet = (ms = Infinity) => ms <= maxMs;
+  if (!isMet(first) || !isMet(second)) return (second ?? 0) < (first ?? 0) ? two : one;
+  return two.decision.share > one.decision.share ? two : one;
+}
+
 /**
  * Model file to generated sources.
  *
@@ -74,10 +91,13 @@ export function load(
  */
 export function compile(request: CompileRequest): Compilation {
   const { target, options, labels = [] } = request;
-  requireCores(target, options.cores ?? 1);
+  const { cores = 1, autoCores = false } = options;
+  requireCores(target, cores);
   const { source, module } = load(request);
   const facts = analyse(mainGraph(module));
-  const plan = makePlan(module, facts, target, options, modelSize(mainGraph(source)));
+  const size = modelSize(mainGraph(source));
+  const planWith = (options: CompileOptions) => makePlan(module, facts, target, options, size);
+  const plan = autoCores ? planInTime(planWith, target, options) : planWith(options);
   const emission = emit(module, plan, facts, target, { labels });
   return { source, module, facts, plan, emission };
 }

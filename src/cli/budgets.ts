@@ -1,16 +1,14 @@
 /** --max-flash, --max-ram, --max-ms: what is over them, why, and what else could be had. */
 import type { Command } from 'commander';
 import { BonsaiError } from '../errors.js';
-import { goals, type Optimize } from '../ir/op.js';
+import { goals } from '../ir/op.js';
 import { type CompileRequest, compile } from '../pipeline.js';
-import type { Plan } from '../plan/types.js';
+import { estimatedCount, type Plan } from '../plan/types.js';
 import { makeReport, type Report } from '../report/index.js';
 import { positive, type SizeBudgets, sizeBudgets } from './options.js';
 import { conclude } from './output.js';
 
-export interface BudgetFlags extends SizeBudgets {
-  readonly maxMs?: number;
-}
+export type BudgetFlags = SizeBudgets;
 
 /**
  * --max-flash, --max-ram, --max-ms
@@ -22,12 +20,14 @@ export function withBudgets(
   { measured, compiled = false }: { readonly measured: boolean; readonly compiled?: boolean },
 ): Command {
   const otherwise = compiled ? " (default: compile's)" : '';
+  const slow = measured
+    ? 'fail when an inference takes longer'
+    : 'choose kernels that take no longer';
   command
     .option('--max-flash <bytes>', `fail when the image is larger${otherwise}`, positive)
     .option('--max-ram <bytes>', `fail when more RAM is needed${otherwise}`, positive);
-  return measured
-    ? command.option('--max-ms <ms>', 'fail when an inference takes longer', positive)
-    : command;
+  const hasTime = measured || !compiled;
+  return hasTime ? command.option('--max-ms <ms>', `${slow}${otherwise}`, positive) : command;
 }
 
 /** What is held against the budgets. */
@@ -68,8 +68,8 @@ interface Budget {
   reachedWith(other: Needs): number;
   /** More is needed than `reached`. */
   readonly isPartial: boolean;
-  /** A plan tells what another goal would reach: nothing has to be built. */
-  readonly isPlanned: boolean;
+  /** Of time: a plan tells about what another goal would reach, nothing has to be built. */
+  readonly isTime: boolean;
   readonly advice: string;
 }
 
@@ -86,12 +86,20 @@ export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): 
   const budgets = sizeBudgets({ ...options, ...flags });
   const isOther = flagText(budgets) !== flagText(options);
   const request = held.request();
-  const needsBuild = over.some(({ isPlanned }) => !isPlanned);
+  const needsBuild = over.some(({ isTime }) => !isTime);
   const others: Other[] = [];
-  for (const goal of goals) {
-    if (goal === options.optimize && !isOther) continue;
-    const tried = { ...request, options: { ...request.options, ...budgets, optimize: goal } };
+  const { cores = 1 } = options;
+  // Two cores save time alone.
+  const isSlow = over.some(({ isTime }) => isTime) && request.target.secondCore !== undefined;
+  const ways = (isSlow ? [...new Set([cores, 2])] : [cores]).flatMap((cores) =>
+    goals.map((goal) => ({ goal, cores })),
+  );
+  for (const way of ways) {
+    if (way.goal === options.optimize && way.cores === cores && !isOther) continue;
+    const changed = { ...budgets, optimize: way.goal, cores: way.cores, autoCores: false };
+    const tried = { ...request, options: { ...request.options, ...changed } };
     try {
+      const goal = way.cores === cores ? way.goal : `${way.goal} --cores ${way.cores}`;
       others.push({ goal, needs: needsOf(await (needsBuild ? make : planned)(tried)) });
     } catch (error) {
       // What the chip has no room for is no way out.
@@ -123,14 +131,16 @@ export async function checkPlan(
   }
 }
 
-/** '--max-flash 30000 --max-ram 9000 ' */
-function flagText({ maxFlash, maxRam }: SizeBudgets): string {
+/** '--max-flash 30000 --max-ram 9000 --max-ms 20 ' */
+function flagText({ maxFlash, maxRam, maxMs }: SizeBudgets): string {
   const flash = maxFlash === undefined ? '' : `--max-flash ${maxFlash} `;
-  return `${flash}${maxRam === undefined ? '' : `--max-ram ${maxRam} `}`;
+  const ram = maxRam === undefined ? '' : `--max-ram ${maxRam} `;
+  return `${flash}${ram}${maxMs === undefined ? '' : `--max-ms ${maxMs} `}`;
 }
 
 interface Other {
-  readonly goal: Optimize;
+  /** 'speed', 'speed --cores 2' */
+  readonly goal: string;
   readonly needs: Needs;
 }
 
@@ -151,7 +161,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
     ],
     reachedWith: ({ flashBytes }) => flashBytes,
     isPartial: memory.flashBytes === null,
-    isPlanned: false,
+    isTime: false,
     advice: 'prune more, or use a smaller model',
   };
   const ram: Budget = {
@@ -162,7 +172,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
     // The stack stays about as it is.
     reachedWith: ({ ramBytes }) => (memory.ramBytes ?? known.ramBytes) + ramBytes - known.ramBytes,
     isPartial: memory.ramBytes === null,
-    isPlanned: false,
+    isTime: false,
     advice: `the arena takes ${memory.arenaBytes}${copies}; a smaller input or fewer channels in the early layers help`,
   };
   if (latency === null) return [flash, ram];
@@ -174,7 +184,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
     parts: byLayer(layers.map(({ count }) => (latency.ms * (count ?? 0)) / Math.max(1, total))),
     reachedWith: ({ count }) => (latency.ms * count) / Math.max(1, known.count),
     isPartial: false,
-    isPlanned: true,
+    isTime: true,
     advice: 'prune more, or use a smaller model or a faster board',
   };
   return [flash, ram, time];
@@ -186,7 +196,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
  * @param asked flags to compile with besides, as flagText gives them
  */
 function hintsFor(
-  { limit, parts, reachedWith, isPartial, advice }: Budget,
+  { limit, parts, reachedWith, isPartial, isTime, advice }: Budget,
   asked: string,
   others: readonly Other[],
 ): readonly string[] {
@@ -197,8 +207,12 @@ function hintsFor(
     .map(([name, amount]) => `${name} ${rounded(amount)}`);
   const reaches = others.map(({ goal, needs }) => ({ goal, reached: reachedWith(needs) }));
   const figures = reaches.map(({ goal, reached }) => `${goal} about ${rounded(reached)}`);
-  const enough = reaches.filter(({ reached }) => reached <= limit).map(({ goal }) => goal);
-  const unsure = isPartial ? ', which may do' : '';
+  const within = (most: number) =>
+    reaches.filter(({ reached }) => reached <= most).map(({ goal }) => goal);
+  const sure = within(limit);
+  // Estimates of time are some per cent off: what is that near may be enough.
+  const enough = sure.length === 0 && isTime ? within(timeSlack * limit) : sure;
+  const unsure = isPartial || sure.length === 0 ? ', which may do' : '';
   const next =
     enough.length > 0
       ? `compile with ${asked}--optimize ${enough.join(' or ')}${unsure}`
@@ -209,6 +223,9 @@ function hintsFor(
     next,
   ];
 }
+
+/** How far estimates of time are off at most, about. */
+const timeSlack = 1.1;
 
 /** At most two decimals. */
 function rounded(value: number): string {
@@ -235,6 +252,6 @@ function needsOf({ report: { memory }, plan }: Pick<Held, 'report' | 'plan'>): N
   return {
     flashBytes: memory.flashBytes ?? memory.weightBytes + memory.tableBytes,
     ramBytes: memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0),
-    count: plan.steps.reduce((sum, { alternatives }) => sum + (alternatives[0]?.count ?? 0), 0),
+    count: estimatedCount(plan),
   };
 }

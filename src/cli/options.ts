@@ -62,8 +62,8 @@ export function withCompileOptions(command: Command): Command {
     .addOption(
       new Option(
         '--cores <count>',
-        'cores that share heavy steps, halves at the same time',
-      ).choices(['1', '2']),
+        'cores that share heavy steps, halves at the same time; auto: 2 where --max-ms needs it',
+      ).choices(['1', '2', 'auto']),
     );
 }
 
@@ -77,18 +77,20 @@ export function compileOptions(flags: CompileFlags & SizeBudgets): CompileOption
     xip: flags.xip ?? 'model',
     ...(flags.sramCopies === undefined ? {} : { sramCopies: flags.sramCopies }),
     ...(flags.cores === '2' ? { cores: 2 } : {}),
+    ...(flags.cores === 'auto' ? { autoCores: true } : {}),
     ...sizeBudgets(flags),
   };
 }
 
 /** Budgets that kernels are chosen by. */
-export type SizeBudgets = Pick<CompileOptions, 'maxFlash' | 'maxRam'>;
+export type SizeBudgets = Pick<CompileOptions, 'maxFlash' | 'maxRam' | 'maxMs'>;
 
 /** Those that are given, among other things. */
-export function sizeBudgets({ maxFlash, maxRam }: SizeBudgets): SizeBudgets {
+export function sizeBudgets({ maxFlash, maxRam, maxMs }: SizeBudgets): SizeBudgets {
   return {
     ...(maxFlash === undefined ? {} : { maxFlash }),
     ...(maxRam === undefined ? {} : { maxRam }),
+    ...(maxMs === undefined ? {} : { maxMs }),
   };
 }
 

@@ -40,6 +40,8 @@ export interface TargetTraits {
   readonly costs: Costs;
   /** What `costs` count. */
   readonly costUnit: CountUnit;
+  /** Absent: no time follows from counts. */
+  readonly clockHz?: number;
   /** Absent where it was not measured. */
   readonly code?: Readonly<Record<Optimize, CodeSizes>>;
   /** null: not limited. */

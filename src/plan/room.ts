@@ -12,6 +12,8 @@ export interface Room {
   /** Of RAM, for the arena: with the leanest kernels, and at most. */
   readonly leastArenaBytes: number;
   readonly mostArenaBytes: number;
+  /** Of time, in what the target counts. */
+  readonly mostCycles: number;
   /** Of RAM, for copies of weights, beside an arena of so many bytes. */
   copyBytes(arenaBytes: number): number;
 }
@@ -50,7 +52,12 @@ export function roomOf(
   gapBytes: number,
 ): Room {
   const { flashBytes, ramBytes, regions } = target;
-  const { maxFlash = Infinity, optimize, sramCopies = defaultCopies(optimize) } = options;
+  const {
+    maxFlash = Infinity,
+    maxMs = Infinity,
+    optimize,
+    sramCopies = defaultCopies(optimize),
+  } = options;
   const forModel = ramForModel(target, options) - gapBytes;
   const onChip = (ramBytes ?? Infinity) - (regions?.sram.reservedBytes ?? 0) - gapBytes;
   return {
@@ -58,6 +65,7 @@ export function roomOf(
     runtimeBytes: runtimeBytesOf(steps, target, optimize),
     leastArenaBytes,
     mostArenaBytes: Math.max(leastArenaBytes, forModel),
+    mostCycles: maxMs * ((target.clockHz ?? Infinity) / 1000),
     copyBytes: (arenaBytes) => {
       if (regions === undefined) return 0;
       const share = Math.floor(copyShares[sramCopies] * (onChip - arenaBytes));

@@ -7,7 +7,7 @@
  * of flash, where the budget binds) the lowest price at which everything fits, found by bisection; what
  * that leaves over is spent where it gains most (prices.ts).
  */
-import type { KernelContext, Optimize } from '../ir/op.js';
+import type { KernelContext, Optimize, TargetTraits } from '../ir/op.js';
 import { explain } from './explain.js';
 import { arenaPrice } from './memory.js';
 import type { Implementation } from './parts.js';
@@ -52,6 +52,9 @@ const flashPrices: Readonly<Record<Optimize, readonly number[]>> = {
   size: Array.from({ length: 13 }, (_, i) => 2 ** i),
 };
 
+/** Exponent of the time beyond its budget: it outweighs whatever the image is. */
+const tooLate = 100;
+
 /** Exponent of the time: twice the time has to save an eighteenth of the image. */
 const worthOfTime = 1 / 12;
 
@@ -83,8 +86,7 @@ export function selectKernels(
   room: Room,
 ): { readonly choices: readonly Choice[]; readonly decision: Decision } {
   const possible = within(steps, room.mostArenaBytes);
-  const goal = goalOf(possible, optimize, room);
-  const { chosen, dense } = settleBoth(possible, optimize, goal, room);
+  const { goal, chosen, dense, share } = settleInTime(possible, optimize, room);
   const { picks, prices, arenaBytes, isForced } = chosen;
   const image = imageBytes(picks, room);
   const byBudget = `the flash budget${image <= room.flashBytes ? ', spent where it gains most' : ''}`;
@@ -95,7 +97,8 @@ export function selectKernels(
     arenaBytes,
     arenaRoomBytes: room.mostArenaBytes === Infinity ? null : Math.floor(room.mostArenaBytes),
     imageBytes: image,
-    reason: isForced ? byBudget : `--optimize ${optimize}`,
+    share,
+    reason: isForced ? byBudget : share < 1 ? timeBudget(target) : `--optimize ${optimize}`,
   };
   const choices = picks.map((pick, step): Choice => {
     const { alternatives, refused } = steps[step] as Step;
@@ -117,25 +120,83 @@ export function selectKernels(
   return { choices, decision };
 }
 
-function goalOf(steps: readonly Step[], optimize: Optimize, room: Room): Goal {
+/** Only cycles are times: instructions are what a budget of time can be held against without them. */
+function timeBudget({ costUnit }: TargetTraits): string {
+  return `the time budget${costUnit === 'instructions' ? ', if each took a cycle' : ''}`;
+}
+
+interface InTime extends Both {
+  readonly goal: Goal;
+  /** Of the prices that `optimize` wants: below 1 so that it is fast enough. */
+  readonly share: number;
+}
+
+/** Of the time that there is, where it can be kept to: estimates are a few per cent off. */
+const timeMargin = 0.95;
+
+/** Steps of the search for the share of the prices at which it is fast enough. */
+const timeSteps = 10;
+
+/**
+ * The choice at the wanted prices of bytes; where that takes too long, at the largest share of them
+ * at which it does not. Where nothing is fast enough, bytes cost nothing.
+ */
+function settleInTime(steps: readonly Step[], optimize: Optimize, room: Room): InTime {
+  const at = (share: number): InTime => {
+    const goal = goalOf(steps, optimize, room, share);
+    return { goal, ...settleBoth(steps, optimize, goal, room), share };
+  };
+  const wanted = at(1);
+  const cautious = timeMargin * room.mostCycles;
+  if (cyclesOf(wanted.chosen) <= cautious) return wanted;
+  let best = at(0);
+  const limit = cyclesOf(best.chosen) <= cautious ? cautious : room.mostCycles;
+  const isFast = ({ chosen }: InTime) => cyclesOf(chosen) <= limit;
+  if (isFast(wanted)) return wanted;
+  if (!isFast(best)) return best;
+  // By the logarithm: a share of a thousandth is as good as none.
+  let [low, high] = [-3, 0];
+  for (let i = 0; i < timeSteps; i++) {
+    const middle = (low + high) / 2;
+    const tried = at(10 ** middle);
+    if (isFast(tried)) {
+      best = tried;
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  return best;
+}
+
+function cyclesOf({ picks }: Settlement): number {
+  return total(picks, ({ cycles }) => cycles);
+}
+
+/** @param share of the prices that `optimize` wants */
+function goalOf(steps: readonly Step[], optimize: Optimize, room: Room, share: number): Goal {
   const fastest = total(choose(steps, { flash: 0, sram: 0 }), ({ cycles }) => cycles);
   // What few weights save must not make each byte that is left dearer.
   const smallest = choose(steps.map(withAllWeights), { flash: 1e9, sram: 0 });
   const perByte = fastest / Math.max(1, flashOf(smallest));
   return {
-    flashPrices: flashPrices[optimize].map((price) => price * perByte),
-    arenaPrice: (flash) => arenaPrice(optimize, fastest, room.leastArenaBytes, flash),
-    worth: (picks) => imageBytes(picks, room) * total(picks, ({ cycles }) => cycles) ** worthOfTime,
+    flashPrices: flashPrices[optimize].map((price) => share * price * perByte),
+    arenaPrice: (flash) => arenaPrice(optimize, share * fastest, room.leastArenaBytes, flash),
+    worth: (picks) => {
+      const cycles = total(picks, (pick) => pick.cycles);
+      const late = Math.max(1, cycles / room.mostCycles);
+      return imageBytes(picks, room) * cycles ** worthOfTime * late ** tooLate;
+    },
   };
 }
 
 /** The choice, and what it would be if kernels of all steps multiplied every weight. */
-function settleBoth(
-  steps: readonly Step[],
-  optimize: Optimize,
-  goal: Goal,
-  room: Room,
-): { readonly chosen: Settlement; readonly dense: Settlement } {
+interface Both {
+  readonly chosen: Settlement;
+  readonly dense: Settlement;
+}
+
+function settleBoth(steps: readonly Step[], optimize: Optimize, goal: Goal, room: Room): Both {
   // What a budget forces is not what is slow without it.
   const unlimited = { ...room, flashBytes: Infinity };
   const dense = settle(steps.map(withAllWeights), goal, unlimited);
@@ -148,7 +209,34 @@ function settleBoth(
   const allowed = most === null ? steps : fast(most);
   const free = settle(allowed, goal, room);
   const chosen = free.isForced && allowed !== steps ? settle(steps, goal, room) : free;
-  return { chosen, dense };
+  if (optimize !== 'balanced' || free.isForced) return { chosen, dense };
+  return {
+    chosen: noLargerThan(imageBytes(dense.picks, room), allowed, chosen, goal, room),
+    dense,
+  };
+}
+
+/** What zeros have to save, as a share of the time, where they make the image larger. */
+const gainForFlash = 0.2;
+
+/**
+ * A choice whose image is larger than that without kernels for zeros is kept where it is faster by
+ * `gainForFlash` than what fits into as much flash.
+ */
+function noLargerThan(
+  denseBytes: number,
+  steps: readonly Step[],
+  chosen: Settlement,
+  goal: Goal,
+  room: Room,
+): Settlement {
+  if (imageBytes(chosen.picks, room) <= denseBytes) return chosen;
+  const smaller = settle(steps, goal, { ...room, flashBytes: denseBytes });
+  const isWorthIt = cyclesOf(chosen) <= (1 - gainForFlash) * cyclesOf(smaller);
+  const isMet =
+    imageBytes(smaller.picks, room) <= denseBytes &&
+    cyclesOf(smaller) <= Math.max(cyclesOf(chosen), room.mostCycles);
+  return isWorthIt || !isMet ? chosen : { ...smaller, isForced: false };
 }
 
 function formOf({ variant }: Implementation): KernelForm {

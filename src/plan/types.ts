@@ -18,10 +18,14 @@ export interface CompileOptions {
   /** Bytes that the plan keeps to where it can; absent: what the target has. */
   readonly maxFlash?: number;
   readonly maxRam?: number;
+  /** Milliseconds of an inference, as estimated; where instructions are counted, if each took a cycle. */
+  readonly maxMs?: number;
   /** Absent: 'half', and 'all' with 'speed'. */
   readonly sramCopies?: SramCopies;
   /** 2: halves of a step may run on two cores at the same time. Absent: 1. */
   readonly cores?: number;
+  /** Two cores, where the target has them and one takes longer than `maxMs`: a plan's `cores` tells. */
+  readonly autoCores?: boolean;
   /** Nodes by name, each with the template that computes it: for measuring kernels. */
   readonly kernels?: readonly (readonly [node: string, template: string])[];
 }
@@ -76,6 +80,8 @@ export interface Decision {
   readonly arenaBytes: number;
   /** RAM that the arena could have; null: not limited. */
   readonly arenaRoomBytes: number | null;
+  /** Of the prices that `--optimize` wants: below 1 where a budget of time needs it. */
+  readonly share: number;
   /** What sets the price: '--optimize balanced', 'the flash budget'. */
   readonly reason: string;
   /** Of flash, with the code of kernels: estimated. */
@@ -166,4 +172,9 @@ export interface Plan {
   readonly arenaLowerBoundBytes: number;
   /** Alignment that the caller's arena must have. */
   readonly arenaAlign: number;
+}
+
+/** Of a whole inference, in the unit of the decision. */
+export function estimatedCount({ steps }: Pick<Plan, 'steps'>): number {
+  return steps.reduce((sum, { alternatives }) => sum + (alternatives[0]?.count ?? 0), 0);
 }

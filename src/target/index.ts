@@ -111,10 +111,11 @@ type Board = z.infer<typeof boardSchema>;
 
 /** What a board, its core and its family say. */
 export interface Target
-  extends Readonly<Omit<Board, 'regions'>>,
+  extends Readonly<Omit<Board, 'regions' | 'clockHz'>>,
     Readonly<Family>,
     Readonly<Omit<Core, 'name' | 'features'>>,
     TargetTraits {
+  readonly clockHz: number;
   readonly name: string;
   /** For people: 'Cortex-M0+'. */
   readonly coreName: string;

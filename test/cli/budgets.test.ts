@@ -97,11 +97,25 @@ describe('budgets', () => {
       /^most in layer 2 \(\w+\) 7\.\d+, /,
     ],
     [
+      'of time, with what a second core would reach',
+      balanced,
+      { maxMs: 5 },
+      /^needs 8 ms an inference, the budget is 5$/,
+      /size about [\d.]+, speed --cores 2 about [\d.]+, .*\ncompile with --max-ms 5 --optimize speed --cores 2$/,
+    ],
+    [
+      'of time, that nothing comes near',
+      balanced,
+      { maxMs: 0.1 },
+      /^needs 8 ms/,
+      /none is enough: prune more/,
+    ],
+    [
       'of all three',
       balanced,
       { maxMs: 1, maxRam: 1, maxFlash: 1 },
       /flash.*; needs.*RAM.*; needs 8 ms/,
-      /(most in.*\nwith --max-flash 1 --max-ram 1 --optimize.*\n.*\n?){3}/,
+      /(most in.*\nwith --max-flash 1 --max-ram 1 --max-ms 1 --optimize.*\n.*\n?){3}/,
     ],
   ];
   for (const [edge, held, flags, message, hint] of rows) {

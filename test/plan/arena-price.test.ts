@@ -82,6 +82,7 @@ describe('plan: the limit of the arena', () => {
 describe('plan: arena, code and copies of weights are settled together', () => {
   const room: Room = {
     ...{ flashBytes: Infinity, runtimeBytes: 0, leastArenaBytes: 0, mostArenaBytes: Infinity },
+    mostCycles: Infinity,
     copyBytes: () => 0,
   };
   const goal = (arenaPrice: number, ...flashPrices: readonly number[]): Goal => ({

@@ -7,13 +7,13 @@ const one = (form: KernelForm, kernel: string, count: number, bytes: number, cor
   ...{ form, kernel, count, bytes, cores, arenaBytes: 500 },
 });
 const inArena = (arenaBytes: number, of: KernelEstimate) => ({ ...of, arenaBytes });
-const imageBytes = 9000;
+const rest = { imageBytes: 9000, share: 1 };
 const free: Decision = {
-  ...{ unit: 'cycles', flashPrice: 0, arenaPrice: 0, reason: '--optimize speed', imageBytes },
+  ...{ unit: 'cycles', flashPrice: 0, arenaPrice: 0, reason: '--optimize speed', ...rest },
   ...{ arenaBytes: 500, arenaRoomBytes: 800 },
 };
 const priced: Decision = {
-  ...{ unit: 'instructions', flashPrice: 1.234, arenaPrice: 5.678, imageBytes },
+  ...{ unit: 'instructions', flashPrice: 1.234, arenaPrice: 5.678, ...rest },
   ...{ arenaBytes: 500, arenaRoomBytes: null, reason: 'the flash budget' },
 };
 

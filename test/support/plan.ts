@@ -187,7 +187,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     target: 'host',
     options: { ...defaults, ...rest },
     decision: {
-      ...{ unit: 'cycles', reason: 'test', imageBytes: 0 },
+      ...{ unit: 'cycles', reason: 'test', imageBytes: 0, share: 1 },
       ...{ flashPrice: 0, arenaPrice: 0, arenaBytes: top, arenaRoomBytes: null },
     },
     steps,

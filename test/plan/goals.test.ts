@@ -1,0 +1,122 @@
+/** What budgets of time and zeros do to the choice: costs made up, the right choice worked out by hand. */
+import { expect } from 'chai';
+import type { KernelContext, Optimize } from '../../src/ir/op.js';
+import type { Alternative, Step } from '../../src/plan/prices.js';
+import type { Room } from '../../src/plan/room.js';
+import { selectKernels } from '../../src/plan/select.js';
+
+interface Kernel {
+  readonly name: string;
+  readonly cycles: number;
+  readonly flash: number;
+  readonly arena?: number;
+}
+
+/** Kernels named sparse… skip zeros. */
+function step(...kernels: readonly Kernel[]): Step {
+  const alternatives = kernels.map(({ name, cycles, flash, arena = 1 }) => {
+    const variant = { template: name, skipsZeros: name.startsWith('sparse') };
+    return {
+      ...{ implementation: { variant, parts: [{}] }, cycles, flashBytes: flash, arenaBytes: arena },
+      ...{ code: [], pieces: [] },
+    } as unknown as Alternative;
+  });
+  return { alternatives, refused: [] };
+}
+
+const free: Room = {
+  ...{ flashBytes: Infinity, runtimeBytes: 0, leastArenaBytes: 1, mostArenaBytes: Infinity },
+  mostCycles: Infinity,
+  copyBytes: () => 0,
+};
+
+function choose(steps: readonly Step[], optimize: Optimize, room: Partial<Room> = {}) {
+  const target = { costUnit: 'instructions' };
+  const context = { target, optimize } as unknown as KernelContext;
+  const { choices, decision } = selectKernels(steps, context, { ...free, ...room });
+  return {
+    kernels: choices.map(({ implementation }) => implementation.variant.template),
+    decision,
+  };
+}
+
+describe('plan: a budget of time', () => {
+  // A byte of 100 is worth 0.2 · 1000 / 100 = 2 cycles; quick saves 1.5 a byte, hasty 0.5.
+  const steps = [
+    step(
+      { name: 'lean', cycles: 2000, flash: 100 },
+      { name: 'quick', cycles: 1400, flash: 500 },
+      { name: 'hasty', cycles: 1000, flash: 1300 },
+    ),
+  ];
+  const rows: [edge: string, mostCycles: number, kernel: string, share: [number, number]][] = [
+    ['that is met, less a twentieth', 2106, 'lean', [1, 1]],
+    ['that bytes are worth less for', 2105, 'quick', [0.7, 0.75]],
+    ['that they are worth less than a quarter for', 1473, 'hasty', [0.24, 0.25]],
+    ['that is not met less a twentieth', 1052, 'hasty', [0.24, 0.25]],
+    ['that nothing meets: the fastest', 999, 'hasty', [0, 0]],
+  ];
+  for (const [edge, mostCycles, kernel, [least, most]] of rows) {
+    it(`${edge}: ${kernel}`, () => {
+      const { kernels, decision } = choose(steps, 'balanced', { mostCycles });
+      expect(kernels).to.deep.equal([kernel]);
+      expect(decision.share).to.be.within(least, most);
+      const reason = least === 1 ? '--optimize balanced' : 'the time budget, if each took a cycle';
+      expect(decision.reason).to.equal(reason);
+    });
+  }
+
+  it('whose twentieth nothing saves costs no bytes', () => {
+    const one = [
+      step({ name: 'lean', cycles: 1000, flash: 100 }, { name: 'hasty', cycles: 999, flash: 200 }),
+    ];
+    const { kernels, decision } = choose(one, 'balanced', { mostCycles: 1000 });
+    expect({ kernels, share: decision.share }).to.deep.equal({ kernels: ['lean'], share: 1 });
+  });
+
+  it('is met by the smallest image that is fast enough, for size', () => {
+    expect(choose(steps, 'size').kernels).to.deep.equal(['lean']);
+    expect(choose(steps, 'size', { mostCycles: 1474 }).kernels).to.deep.equal(['quick']);
+  });
+
+  it('buys a larger arena too', () => {
+    const one = [
+      step(
+        { name: 'lean', cycles: 2000, flash: 100, arena: 100 },
+        { name: 'wide', cycles: 1900, flash: 100, arena: 16484 },
+      ),
+    ];
+    const room = { leastArenaBytes: 100 };
+    expect(choose(one, 'balanced', room).kernels).to.deep.equal(['lean']);
+    expect(choose(one, 'balanced', { ...room, mostCycles: 1900 }).kernels).to.deep.equal(['wide']);
+  });
+});
+
+describe('plan: kernels for zeros that make the image larger', () => {
+  const rows: [edge: string, cycles: number, kernel: string][] = [
+    ['a fifth of the time is worth it', 80_000, 'sparse'],
+    ['less is not', 80_100, 'dense'],
+  ];
+  for (const [edge, cycles, kernel] of rows) {
+    it(edge, () => {
+      const steps = [
+        step(
+          { name: 'dense', cycles: 100_000, flash: 1000 },
+          { name: 'sparse', cycles, flash: 1100 },
+        ),
+      ];
+      expect(choose(steps, 'balanced').kernels).to.deep.equal([kernel]);
+      expect(choose(steps, 'speed').kernels, 'speed').to.deep.equal(['sparse']);
+    });
+  }
+
+  it('are taken where they save flash, however little time', () => {
+    const steps = [
+      step(
+        { name: 'dense', cycles: 100_000, flash: 1000 },
+        { name: 'sparse', cycles: 88_000, flash: 1000 },
+      ),
+    ];
+    expect(choose(steps, 'balanced').kernels).to.deep.equal(['sparse']);
+  });
+});
