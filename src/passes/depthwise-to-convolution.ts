@@ -13,7 +13,10 @@ export function depthwiseToConvolution(graph: Graph): Graph {
     const [input, weights] = node.inputs;
     if (node.op !== 'depthwise_conv2d' || input == null || weights == null) return node;
     const filters = tensorOf(graph, weights);
-    if (tensorOf(graph, input).shape[3] !== 1 || !(filters.data instanceof Int8Array)) return node;
+    const isSingle = tensorOf(graph, input).shape[3] === 1;
+    // Kernels of convolutions compute several outputs at once: for a single one they are slower.
+    if (!isSingle || filters.shape[3] === 1) return node;
+    if (!(filters.data instanceof Int8Array)) return node;
     return asConvolution(node, appendTensor(tensors, outputsFirst(filters)));
   });
   return { ...graph, tensors, nodes };

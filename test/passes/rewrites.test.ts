@@ -196,8 +196,13 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
   'depthwise-to-convolution': [
     {
       edge: 'one input channel',
-      build: (b, x) => [b.depthwise(b.conv2d(x, 1))],
+      build: (b, x) => [b.depthwise(b.conv2d(x, 1), { multiplier: 2 })],
       nodes: ['conv2d 0', 'conv2d 1'],
+    },
+    {
+      edge: 'one output as well: kernels of convolutions compute several',
+      build: (b, x) => [b.depthwise(b.conv2d(x, 1))],
+      nodes: ['conv2d 0', 'depthwise_conv2d 1'],
     },
     {
       edge: 'one with many outputs, which take in a sum',
@@ -211,7 +216,7 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     },
     {
       edge: 'faithful: it stays',
-      build: (b, x) => [b.depthwise(b.conv2d(x, 1))],
+      build: (b, x) => [b.depthwise(b.conv2d(x, 1), { multiplier: 2 })],
       nodes: ['conv2d 0', 'depthwise_conv2d 1'],
       faithful: true,
     },
