@@ -79,7 +79,9 @@ export function readManifest(directory: string): Manifest {
   if (manifest?.format !== 1) {
     throw new BonsaiError('usage', path, 'was written by another version', 'compile again');
   }
-  if (isWhole !== true) throw new BonsaiError('usage', path, 'is damaged, or was changed', 'compile again');
+  if (isWhole !== true) {
+    throw new BonsaiError('usage', path, 'is damaged, or was changed', 'compile again');
+  }
   return manifest;
 }
 
