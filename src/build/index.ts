@@ -6,8 +6,9 @@ import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
 import { type Elf, readElf } from './elf.js';
+import { stateOf } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
-import { findToolchain, makeText, objcopyOf, runTool } from './toolchain.js';
+import { findToolchain, makeText, objcopyOf, runTool, type Toolchain } from './toolchain.js';
 import { makeUf2 } from './uf2.js';
 
 export type { ImageSizes } from './size.js';
@@ -52,7 +53,7 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
   const { target, manifest, cc, sanitize = false } = options;
   const toolchain = await findToolchain(target, cc);
   const command = [...toolchain.command, ...(sanitize ? sanitizers : [])];
-  await make(directory, command, target);
+  await make(directory, { ...toolchain, command }, target);
 
   const image = (extension: (typeof target.images)[number]) =>
     join(directory, buildFolder, `${manifest.plan.model.name}.${extension}`);
@@ -100,11 +101,16 @@ export function findImage(built: BuildResult): string {
   return built.uf2 ?? built.elf;
 }
 
-/** Runs make; what another compiler or a failed build has left is built again. */
-async function make(directory: string, command: readonly string[], target: Target): Promise<void> {
+/**
+ * Runs make. What another compiler, another version of it, other sources or a failed build have left
+ * is built again: times of files do not tell that a source came back from a copy.
+ */
+async function make(directory: string, toolchain: Toolchain, target: Target): Promise<void> {
+  const { command, version } = toolchain;
   const compiler = makeText(command);
-  const stamp = join(directory, buildFolder, 'compiler.txt');
-  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === compiler;
+  const stamp = join(directory, buildFolder, 'made-of.txt');
+  const madeOf = `${compiler}\n${version}\n${stateOf(directory)}`;
+  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf;
   rmSync(current ? stamp : join(directory, buildFolder), { recursive: true, force: true });
   const jobs = `-j${availableParallelism()}`;
   const objcopy = makeText([objcopyOf(command, target)]);
@@ -114,7 +120,7 @@ async function make(directory: string, command: readonly string[], target: Targe
     throw new BonsaiError('toolchain', 'make', 'is not installed', 'apt-get install make');
   }
   if (output.status !== 0) throw buildError(directory, output.stderr, target);
-  writeFileSync(stamp, compiler);
+  writeFileSync(stamp, madeOf);
 }
 
 /** What of make's output says why: too much for the board's memory, or anything else. */

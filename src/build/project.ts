@@ -39,7 +39,8 @@ export function firmwareFiles(target: Target, cores = 1): Map<string, string> {
 
 /**
  * Writes `files` in the place of those that an earlier call wrote there, and of what was built from
- * them; other files stay as they are.
+ * them; other files stay as they are. Where all but the reports are there already, so does what was
+ * built.
  *
  * The new version is made beside the directory, with links to the files that stay. Then the old one
  * is renamed, and the new one takes its name. A process that is killed between the two leaves no
@@ -65,10 +66,16 @@ export function writeProject(
     const { fresh } = besides(target);
     try {
       mkdirSync(fresh);
-      for (const [path, contents] of files) writeInside(fresh, path, contents);
-      writeInside(fresh, sumsFile, sumsOf(files));
-      if (existsSync(target)) keepForeign(target, fresh, directory);
-      replace(target);
+      const keeps = isThere(target, files);
+      for (const [path, contents] of files) {
+        if (!keeps || reports.test(path)) writeInside(fresh, path, contents);
+      }
+      if (keeps) replaceReports(target);
+      else {
+        writeInside(fresh, sumsFile, sumsOf(files));
+        if (existsSync(target)) keepForeign(target, fresh, directory);
+        replace(target);
+      }
     } finally {
       rmSync(fresh, { recursive: true, force: true });
     }
@@ -146,6 +153,31 @@ function replace(target: string): void {
   rmSync(old, { recursive: true, force: true });
 }
 
+/** Whether what compile wrote, and wrote all that it wrote, is `files`. Reports are no part of it. */
+function isThere(target: string, files: ReadonlyMap<string, string | Uint8Array>): boolean {
+  const holds = (path: string, contents: string | Uint8Array) => {
+    try {
+      return readFileSync(join(target, path)).equals(Buffer.from(contents));
+    } catch {
+      return false;
+    }
+  };
+  return (
+    holds(sumsFile, sumsOf(files)) &&
+    [...files].every(([path, contents]) => reports.test(path) || holds(path, contents))
+  );
+}
+
+/** Those of the new version, which has no other files; what it does not have would be untrue. */
+function replaceReports(target: string): void {
+  const { fresh } = besides(target);
+  const made = new Set(readdirSync(fresh));
+  for (const name of readdirSync(target).filter((name) => reports.test(name))) {
+    if (!made.has(name)) rmSync(join(target, name));
+  }
+  for (const name of made) renameSync(join(fresh, name), join(target, name));
+}
+
 const sha256 = (contents: string | Uint8Array) =>
   createHash('sha256').update(contents).digest('hex');
 
@@ -154,6 +186,19 @@ function sumsOf(files: ReadonlyMap<string, string | Uint8Array>): string {
     .filter(([path]) => !reports.test(path))
     .map(([path, contents]) => `${sha256(contents)}  ${path}\n`)
     .join('');
+}
+
+/**
+ * What the files that compile wrote are now, for comparison with what they were.
+ *
+ * @returns one line a file
+ */
+export function stateOf(directory: string): string {
+  const sums = [...(readSums(directory)?.keys() ?? [])].map((path) => {
+    const file = join(directory, path);
+    return `${existsSync(file) ? sha256(readFileSync(file)) : 'missing'}  ${path}\n`;
+  });
+  return sums.join('');
 }
 
 /** Path → SHA-256 of what compile wrote; null where there is no such list. */

@@ -11,6 +11,8 @@ export interface Toolchain {
   readonly command: readonly string[];
   /** For people and the report: 'arm-none-eabi-gcc 12.2.1'. */
   readonly name: string;
+  /** All that it says of its version: another one makes other code. */
+  readonly version: string;
 }
 
 export interface Output {
@@ -96,7 +98,8 @@ export async function findToolchain(target: Target, cc: string | undefined): Pro
       `without --cc: ${target.compiler}`,
     );
   }
-  return { command, name: `${basename(gccOf(command) ?? program)} ${version[0]}` };
+  const name = `${basename(gccOf(command) ?? program)} ${version[0]}`;
+  return { command, name, version: output.stdout };
 }
 
 /** 'ccache "/opt/my tools/gcc"' → its two words. Nothing in it is expanded or run. */

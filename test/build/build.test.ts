@@ -1,9 +1,18 @@
 /** Builds: tools that are missing, builds that fail, images that do not fit. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { buildProject, findImage } from '../../src/build/index.js';
+import { writeProject } from '../../src/build/project.js';
 import { objcopyOf } from '../../src/build/toolchain.js';
 import type { Manifest } from '../../src/codegen/manifest.js';
 import { BonsaiError } from '../../src/errors.js';
@@ -57,6 +66,43 @@ describe('build', () => {
     expect(builds(), 'nothing has changed').to.equal(1);
     await build('gcc -g');
     expect(builds(), 'what another compiler has left is not taken').to.equal(2);
+  });
+
+  it('builds again what another version, other sources or other flags made, and nothing else', async () => {
+    const rows: [edge: string, change: () => void, isBuilt: boolean][] = [
+      ['nothing has changed', () => {}, false],
+      ['another version of the compiler', () => write('version', 'gcc 1.2.4'), true],
+      ['the rest of what it says', () => write('version', 'gcc 1.2.4 of Monday'), true],
+      ['a source from a copy, older than what was built', () => put('main.c', 'int two;'), true],
+      ['flags in the Makefile', () => put('Makefile', `${recipe}# -Os\n`), true],
+      ['notes beside it', () => write('notes', ''), false],
+    ];
+    const recipe = 'build/tiny.elf: main.c\n\tmkdir -p build\n\techo >> log\n\t$(CC) m.c -o $@\n';
+    const put = (name: string, text: string) => {
+      write(name, text);
+      utimesSync(join(directory, name), 1e9, 1e9);
+    };
+    writeProject(
+      directory,
+      new Map([
+        ['bonsai.json', '{"format":1}'],
+        ['main.c', 'int one;'],
+        ['Makefile', recipe],
+      ]),
+    );
+    write('m.c', 'int main(void) { return 0; }');
+    write('version', 'gcc 1.2.3');
+    const compiler = join(directory, 'odd-gcc');
+    const script = `#!/bin/sh\n[ "$1" = --version ] && exec cat '${directory}/version'\nexec gcc "$@"\n`;
+    writeFileSync(compiler, script, { mode: 0o755 });
+    const builds = () => readFileSync(join(directory, 'log'), 'utf8').length;
+    await build(compiler);
+    for (const [edge, change, isBuilt] of rows) {
+      const before = builds();
+      change();
+      await build(compiler);
+      expect(builds() - before, edge).to.equal(isBuilt ? 1 : 0);
+    }
   });
 
   it('makes UF2 of the raw image', async () => {

@@ -152,6 +152,26 @@ describe('killed at every change of the disk', () => {
     }
   }
 
+  it('the same version with another report: what was built stays', () => {
+    const files = (report: string) => new Map([...oldFiles, ['report.txt', report]]);
+    let n = 1;
+    for (let isDone = false; !isDone; n++) {
+      writeProject(out, files('old'));
+      fs.mkdirSync(join(out, 'build'), { recursive: true });
+      fs.writeFileSync(join(out, 'build/a.o'), 'object');
+      const { 'report.txt': _, ...before } = contentsOf(out);
+      isDone = killedAt(n, () => writeProject(out, files('new')));
+      recoverProject(out);
+      const { 'report.txt': report, ...after } = contentsOf(out);
+      expect(after).to.deep.equal(before);
+      expect(report).to.be.oneOf(['old', 'new']);
+      expect(fs.readdirSync(parent).filter((name) => !name.endsWith('-lock'))).to.deep.equal([
+        'out',
+      ]);
+    }
+    expect(n, 'changes of the disk').to.be.greaterThan(4);
+  });
+
   it('keeps nobody out afterwards', async () => {
     const dead = spawnSync('true').pid;
     fs.symlinkSync(String(dead), join(parent, '.out.bonsaic-lock'));

@@ -57,6 +57,41 @@ describe('build/project', () => {
     expect(readdirSync(parent)).to.deep.equal(['out']);
   });
 
+  it('leaves what was built where it writes what is there', () => {
+    const files = project({ 'report.txt': 'planned', 'deep/b.c': 'int b;' });
+    const rows: [edge: string, change: () => void, next: typeof files, isBuilt: boolean][] = [
+      ['the same', () => {}, files, true],
+      ['another report', () => {}, project({ 'deep/b.c': 'int b;', 'report.txt': 'x' }), true],
+      ['no report', () => {}, project({ 'deep/b.c': 'int b;' }), true],
+      ['a report that was measured since', () => put('report.json', '{}'), files, true],
+      ['notes of others', () => put('notes.txt', ''), files, true],
+      ['a file that was changed since', () => put('a.c', 'int b;'), files, false],
+      ['a file that is lost', () => rmSync(join(out, 'deep/b.c')), files, false],
+      ['another file', () => {}, project({ 'deep/b.c': 'int c;' }), false],
+      ['one file less', () => {}, project(), false],
+      ['one file more', () => {}, project({ 'deep/b.c': 'int b;', 'c.c': '' }), false],
+      ['a list that was changed', () => put('SHA256SUMS', `${text('SHA256SUMS')}\n`), files, false],
+    ];
+    const put = (path: string, contents: string) => writeFileSync(join(out, path), contents);
+    for (const [edge, change, next, isBuilt] of rows) {
+      writeProject(out, files);
+      mkdirSync(join(out, 'build'), { recursive: true });
+      put('build/a.o', '');
+      change();
+      const hasNotes = existsSync(join(out, 'notes.txt'));
+      writeProject(out, next);
+      expect(existsSync(join(out, 'build/a.o')), edge).to.equal(isBuilt);
+      for (const [path, contents] of next) expect(text(path), edge).to.equal(contents);
+      const found = readdirSync(out).filter((name) => !/^(build|SHA256SUMS)$/.test(name));
+      const wanted = [...next.keys()].map((path) => path.replace(/\/.*/, ''));
+      expect(found.sort(), edge).to.deep.equal(
+        [...wanted, ...(hasNotes ? ['notes.txt'] : [])].sort(),
+      );
+      expect(readdirSync(parent), edge).to.deep.equal(['out']);
+      rmSync(out, { recursive: true });
+    }
+  });
+
   it('follows a link to a project', () => {
     writeProject(out, project());
     symlinkSync(out, join(parent, 'link'));
