@@ -5,6 +5,7 @@ const layers = [
   ['ops'],
   ['import', 'write', 'passes', 'analysis'],
   ['target'],
+  ['kernels'],
   ['plan'],
   ['codegen'],
   ['build'],

@@ -1,6 +1,6 @@
 /** Layers of all shapes that networks have, and of those at the edges, for every operator. */
 import type { Attrs, Shape } from '../../src/ir/graph.js';
-import { samePadding } from '../../src/ops/window.js';
+import { samePadding } from '../../src/ops/shape/window.js';
 import type { Layer } from '../../src/tune/layers.js';
 
 type Pair = readonly [h: number, w: number];

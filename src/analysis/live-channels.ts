@@ -1,10 +1,10 @@
 /** Backward liveness of channels: which of them anything that reaches an output depends on. */
 import { type Graph, type NodeView, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
 import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
-import { inputZeroPoint } from '../ops/accumulation.js';
-import { channelCount, constantOf } from '../ops/bounds.js';
+import { inputZeroPoint } from '../ops/arithmetic/accumulation.js';
+import { channelCount, constantOf } from '../ops/arithmetic/bounds.js';
 import { opOf } from '../ops/index.js';
-import { inputOf } from '../ops/operands.js';
+import { inputOf } from '../ops/shape/operands.js';
 
 /** Of a tensor's channels, those that are needed. */
 export type Live = readonly boolean[];

@@ -1,11 +1,15 @@
 /** What analysis has proved about each layer, for people. */
 import { type Graph, type NodeView, viewOf } from '../ir/graph.js';
 import type { ChannelBounds, Facts } from '../ir/op.js';
-import { type AccumulationAttrs, type OutputStage, outputStage } from '../ops/accumulation.js';
-import { constantOf, hullOf, rangeAt } from '../ops/bounds.js';
-import { stageOf } from '../ops/fully_connected.js';
+import {
+  type AccumulationAttrs,
+  type OutputStage,
+  outputStage,
+} from '../ops/arithmetic/accumulation.js';
+import { constantOf, hullOf, rangeAt } from '../ops/arithmetic/bounds.js';
+import { isTieFree } from '../ops/arithmetic/thresholds.js';
+import { rowStage } from '../ops/fully_connected.js';
 import { opOf } from '../ops/index.js';
-import { isTieFree } from '../ops/thresholds.js';
 import { analyse } from './index.js';
 
 export interface LayerProof {
@@ -79,6 +83,6 @@ function accumulatorProof(view: NodeView, facts: Facts): AccumulatorProof | null
 }
 
 function stageOfNode(view: NodeView<AccumulationAttrs>, { min }: ChannelBounds): OutputStage {
-  if (view.node.op === 'fully_connected') return stageOf(view);
+  if (view.node.op === 'fully_connected') return rowStage(view);
   return outputStage(view, min.length, 'per-channel');
 }

@@ -1,7 +1,7 @@
 /** Forward interval analysis: which values every channel of every tensor can take. */
 import { type Graph, type NodeView, type Tensor, viewOf } from '../ir/graph.js';
 import type { ChannelBounds } from '../ir/op.js';
-import { anyBounds, channelCount, elementBounds } from '../ops/bounds.js';
+import { anyBounds, channelCount, elementBounds } from '../ops/arithmetic/bounds.js';
 import { opOf } from '../ops/index.js';
 
 /**

@@ -18,7 +18,7 @@
  * the order dense, filters, input channels, taps, blocks from large to small, N:M, unstructured.
  */
 import type { NodeView, Tensor } from '../ir/graph.js';
-import { channelCount } from '../ops/bounds.js';
+import { channelCount } from '../ops/arithmetic/bounds.js';
 import { opOf } from '../ops/index.js';
 
 export interface LayerSparsity {

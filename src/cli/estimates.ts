@@ -2,7 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import type { CountUnit } from '../ir/op.js';
 import { compile } from '../pipeline.js';
-import { estimateName } from '../plan/explain.js';
+import { estimateName } from '../plan/choose/explain.js';
 import type { KernelEstimate, Plan } from '../plan/types.js';
 import { prose, table } from '../report/table.js';
 import { thousands } from '../report/text.js';

@@ -1,6 +1,8 @@
 /** bonsaic targets, operators, ports: what there is. */
+
 import type { Command } from 'commander';
 import { listPorts } from '../device/ports.js';
+import { kernelsOf } from '../kernels/index.js';
 import { operators } from '../ops/index.js';
 import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';
@@ -52,7 +54,7 @@ export function addLists(program: Command): void {
     () =>
       [...operators.values()].map((op) => ({
         operator: op.name,
-        kernels: op.variants.map((variant) => variant.template),
+        kernels: kernelsOf({ op: op.name }).variants.map((variant) => variant.template),
       })),
     'no operators',
   );

@@ -4,7 +4,7 @@
  * A table of 20 MB is about 100 MB of text, so arrays of bytes are formatted into a buffer of a
  * known size: time and memory grow linearly.
  */
-import type { Table } from '../ir/op.js';
+import type { Table } from '../kernels/variant.js';
 
 /** Element types as C names them (stdint.h). */
 export type CType = 'int8_t' | 'uint8_t' | 'int16_t' | 'uint16_t' | 'int32_t' | 'float';

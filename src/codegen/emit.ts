@@ -1,7 +1,7 @@
 /** Plan to files: the model's C, the firmware's view of it, a host client, a Makefile, the manifest. */
 import type { Module } from '../ir/graph.js';
 import type { Facts } from '../ir/op.js';
-import { kernelContext } from '../plan/lower.js';
+import { kernelContext } from '../plan/schedule/lower.js';
 import type { Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import { emitClient, littleEndian } from './client.js';

@@ -5,8 +5,8 @@
  * that differ are fields of its `const struct <function>_args`, one a call.
  */
 import { InternalError } from '../errors.js';
-import type { KernelCall, Table } from '../ir/op.js';
-import { functionKey } from '../plan/lower.js';
+import type { KernelCall, Table } from '../kernels/variant.js';
+import { functionKey } from '../plan/schedule/lower.js';
 import type { Optimize } from '../plan/types.js';
 import { ctypeBytes, ctypeOf, identifier, integer, narrowest, wrap } from './c.js';
 import { render } from './templates.js';

@@ -1,4 +1,5 @@
 /** The model's own C: <model>.h and <model>.c. */
+
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { InternalError } from '../errors.js';
@@ -11,10 +12,10 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { KernelContext, KernelVariant, Table } from '../ir/op.js';
-import { opOf } from '../ops/index.js';
-import { lowered } from '../plan/lower.js';
-import { halvesOf, type Part, scratchOffsets, wholeOf } from '../plan/parts.js';
+import { kernelsOf } from '../kernels/index.js';
+import type { KernelContext, KernelVariant, Table } from '../kernels/variant.js';
+import { lowered } from '../plan/schedule/lower.js';
+import { halvesOf, type Part, scratchOffsets, wholeOf } from '../plan/schedule/parts.js';
 import { type Move, noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
 import { float, integer, offset, rows, string, wrap } from './c.js';
 import { describeMemory, describeStep } from './describe.js';
@@ -156,7 +157,7 @@ function lowerStep(
   const view = viewOf(graph, node);
   const symbol = `${node.op}_${step.index}`;
   if (step.kernel === noKernel) return { step, symbol, view, variant: null, parts: [] };
-  const variant = opOf(node).variants.find(({ template }) => template === step.kernel);
+  const variant = kernelsOf(node).variants.find(({ template }) => template === step.kernel);
   if (variant === undefined) {
     throw new InternalError('codegen', `operator ${node.op} has no kernel "${step.kernel}"`);
   }

@@ -1,6 +1,6 @@
 /** The constant arrays and routines of one program: equal ones are emitted once. */
 import { createHash } from 'node:crypto';
-import type { Routine, RoutineTwin, Table } from '../ir/op.js';
+import type { Routine, RoutineTwin, Table } from '../kernels/variant.js';
 import type { Region } from '../plan/types.js';
 import { ctypeOf, rows } from './c.js';
 import type { TableInfo } from './manifest.js';

@@ -2,10 +2,10 @@
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { channelCount, tieOf } from './bounds.js';
-import { movement } from './movement.js';
-import { inputOf, outputOf } from './operands.js';
-import { type Activation, sameQuant } from './quant.js';
+import { channelCount, tieOf } from './arithmetic/bounds.js';
+import { type Activation, sameQuant } from './arithmetic/quant.js';
+import { movement } from './shape/movement.js';
+import { inputOf, outputOf } from './shape/operands.js';
 
 export interface ConcatenationAttrs {
   /** 0 to rank − 1. */

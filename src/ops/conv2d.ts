@@ -1,10 +1,9 @@
 /** conv2d (CONV_2D): NHWC × OHWI, any stride, dilation and padding; grouped where I divides C. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, ChannelFlow, KernelCall, OpDef } from '../ir/op.js';
+import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
-  biasesFor,
   checkAccumulation,
   type Filters,
   finish,
@@ -12,40 +11,21 @@ import {
   inputZeroPoint,
   outputStage,
   weightsOf,
-} from './accumulation.js';
-import { accumulatorBounds, insidesOf, paddedTaps, stageBounds } from './accumulator-bounds.js';
-import { asRow, type Convolution } from './convolution.js';
+} from './arithmetic/accumulation.js';
 import {
-  fullyConnectedCalls,
-  multiplyWork,
-  pixelOverlaps,
-  residualKernel,
-  stageNumbers,
-} from './dense.js';
-import { smladConvolution, smladRow } from './dsp/multiply.js';
-import { sparseConvolutions } from './dsp/sparse.js';
-import { pixelHalves, rowHalves } from './halves.js';
-import { interleaveWeights, laneBlocks, stageTable, storedLanes } from './interleave.js';
-import { vectorConvolution } from './mve/conv2d.js';
-import { gatheredConvolution } from './mve/sparse.js';
-import { inputOf, outputOf } from './operands.js';
-import {
-  addResidual,
-  checkResidual,
-  hasResidual,
-  residualBounds,
-  residualOperands,
-  residualVariants,
-} from './residual.js';
-import { packedKernel } from './sparse/index.js';
-import { lanesKernel } from './swar/conv2d.js';
-import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
-import { codedConvolution } from './thumb1/conv2d.js';
-import { checkWindow, type Window, windowOutput } from './window.js';
+  accumulatorBounds,
+  insidesOf,
+  paddedTaps,
+  stageBounds,
+} from './arithmetic/accumulator-bounds.js';
+import { addResidual, checkResidual, hasResidual, residualBounds } from './arithmetic/residual.js';
+import { inputOf, outputOf } from './shape/operands.js';
+import { checkWindow, type Window, windowOutput } from './shape/window.js';
 
 export interface Conv2dAttrs extends AccumulationAttrs, Window {}
 
-interface Dims {
+/** Extents of its tensors. */
+export interface Conv2dDims {
   readonly batches: number;
   readonly inH: number;
   readonly inW: number;
@@ -60,7 +40,7 @@ interface Dims {
   readonly groups: number;
 }
 
-function dimsOf(view: NodeView<Conv2dAttrs>): Dims {
+export function conv2dDims(view: NodeView<Conv2dAttrs>): Conv2dDims {
   const [batches = 0, inH = 0, inW = 0, inC = 0] = inputOf(view, 0).shape;
   const weights = inputOf(view, 1).shape;
   const [outC = 0, kernelH = 0, kernelW = 0, filterC = 0] = weights;
@@ -69,7 +49,7 @@ function dimsOf(view: NodeView<Conv2dAttrs>): Dims {
   return { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups };
 }
 
-function filtersOf(view: NodeView<object>): Filters {
+export function conv2dFilters(view: NodeView<object>): Filters {
   const [channels = 0, ...rest] = inputOf(view, 1).shape;
   const depth = elementCount(rest);
   return { channels, axis: 0, depth, position: (channel, i) => channel * depth + i };
@@ -79,7 +59,7 @@ function infer(view: NodeView<Conv2dAttrs>): readonly Shape[] {
   const input = inputOf(view, 0).shape;
   const weights = inputOf(view, 1).shape;
   checkWindow(view, input, weights[1] ?? 0, weights[2] ?? 0);
-  const dims = dimsOf(view);
+  const dims = conv2dDims(view);
   const isGrouped = Number.isInteger(dims.groups) && dims.outC % dims.groups === 0;
   if (weights.length !== 4 || dims.outC < 1 || !isGrouped) {
     throw new BonsaiError(
@@ -101,7 +81,7 @@ function evaluate(
   [input, , , skip]: readonly (TensorData | null)[],
 ): readonly TensorData[] {
   const { attrs } = view;
-  const dims = dimsOf(view);
+  const dims = conv2dDims(view);
   const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups } = dims;
   const stage = outputStage(view, outC, 'per-channel');
   const weights = weightsOf(view);
@@ -150,123 +130,39 @@ function accumulator(
   view: NodeView<Conv2dAttrs>,
   [input]: readonly (ChannelBounds | null)[],
 ): ChannelBounds {
-  const dims = dimsOf(view);
+  const dims = conv2dDims(view);
   const { filterC, outC, groups } = dims;
   const inputChannel = (channel: number, i: number) =>
     Math.floor((channel * groups) / outC) * filterC + (i % filterC);
   const reading = { ...dims, perTap: filterC, inputChannel, insides: insidesOf(view.attrs, dims) };
-  return accumulatorBounds(view, filtersOf(view), reading, input as ChannelBounds);
+  return accumulatorBounds(view, conv2dFilters(view), reading, input as ChannelBounds);
 }
 
 function range(
   view: NodeView<Conv2dAttrs>,
   inputs: readonly (ChannelBounds | null)[],
 ): readonly ChannelBounds[] {
-  const stage = outputStage(view, dimsOf(view).outC, 'per-channel');
+  const stage = outputStage(view, conv2dDims(view).outC, 'per-channel');
   return [residualBounds(view, stageBounds(stage, accumulator(view, inputs)), inputs)];
 }
 
 /** Channels of groups stay: groups are of one size. */
 function channels(view: NodeView<Conv2dAttrs>): ChannelFlow | null {
-  const dims = dimsOf(view);
+  const dims = conv2dDims(view);
   if (dims.groups > 1 || hasResidual(view)) return null;
   return { kind: 'mixed', padded: paddedTaps(dims, insidesOf(view.attrs, dims)) };
 }
 
-/** One input pixel for each output pixel, in order: a fully connected layer over pixels. */
-function isPointwise(view: NodeView<Conv2dAttrs>): boolean {
-  const { strideH, strideW, padTop, padBottom, padLeft, padRight } = view.attrs;
-  const { kernelH, kernelW, groups } = dimsOf(view);
-  const pads = padTop + padBottom + padLeft + padRight;
-  return groups === 1 && kernelH * kernelW * strideH * strideW === 1 && pads === 0;
-}
-
-/** One call for each convolution group. */
-function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
-  const shape = asRow({ ...view.attrs, ...dimsOf(view) });
-  const { batches, inC, outC, filterC, groups } = shape;
-  const stage = outputStage(view, outC, 'per-channel');
-  const filters = filtersOf(view);
-  const biases = biasesFor(view, filters, true);
-  const channels = outC / groups;
-  const operands = residualOperands(view);
-  return Array.from({ length: groups }, (_, group): KernelCall => {
-    const blocks = laneBlocks(channels, group * channels);
-    const end = (group + 1) * channels;
-    return {
-      ...operands,
-      flags: {
-        ...operands.flags,
-        by_tap: shape.dilationW > 1 || groups > 1,
-        single_rounding: stage.rounding === 'single',
-      },
-      numbers: {
-        ...operands.numbers,
-        batches,
-        in_h: shape.inH,
-        in_w: shape.inW,
-        in_c: inC,
-        in_first: group * filterC,
-        in_zp: inputZeroPoint(view),
-        kernel_h: shape.kernelH,
-        kernel_w: shape.kernelW,
-        filter_c: filterC,
-        stride_h: shape.strideH,
-        stride_w: shape.strideW,
-        dilation_h: shape.dilationH,
-        dilation_w: shape.dilationW,
-        pad_top: shape.padTop,
-        pad_left: shape.padLeft,
-        out_h: shape.outH,
-        out_w: shape.outW,
-        out_c: outC,
-        out_first: group * channels,
-        channels,
-        lanes: storedLanes(channels),
-        ...stageNumbers(stage),
-      },
-      tables: {
-        ...operands.tables,
-        weights: interleaveWeights(blocks, weightsOf(view), filters, end),
-        stage: stageTable(blocks, stage, biases, end),
-      },
-    };
-  });
-}
-
 function macs(view: NodeView<Conv2dAttrs>): number {
-  const { batches, outH, outW, outC, kernelH, kernelW, filterC } = dimsOf(view);
+  const { batches, outH, outW, outC, kernelH, kernelW, filterC } = conv2dDims(view);
   return batches * outH * outW * outC * kernelH * kernelW * filterC;
-}
-
-function pixelsOf(view: NodeView<Conv2dAttrs>): number {
-  const { batches, outH, outW } = dimsOf(view);
-  return batches * outH * outW;
-}
-
-/** For kernels that gather windows; pixels of a pointwise one are a single row. */
-function convolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
-  const dims = dimsOf(view);
-  const pixels = pixelsOf(view);
-  const row = { batches: 1, inH: 1, outH: 1, inW: pixels, outW: pixels };
-  return {
-    shape: { ...view.attrs, ...dims, ...(isPointwise(view) ? row : {}) },
-    filters: filtersOf(view),
-    stage: outputStage(view, dims.outC, 'per-channel'),
-  };
-}
-
-/** For those that gather windows row by row. */
-function rowConvolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
-  const convolution = convolutionOf(view);
-  return { ...convolution, shape: asRow(convolution.shape) };
 }
 
 export const conv2d = {
   name: 'conv2d',
   infer,
   check(view) {
-    checkAccumulation(view, filtersOf(view));
+    checkAccumulation(view, conv2dFilters(view));
     checkResidual(view);
   },
   evaluate,
@@ -277,45 +173,4 @@ export const conv2d = {
   accumulator,
   channels,
   inPlace: () => [],
-  halves: (view) => (isPointwise(view) ? pixelHalves(view) : rowHalves(view, dimsOf(view).kernelH)),
-  variants: residualVariants([
-    smladRow(isPointwise, convolutionOf),
-    smladConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
-    ...sparseConvolutions((view) => dimsOf(view).groups === 1, convolutionOf),
-    vectorConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
-    gatheredConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
-    codedConvolution((view) => dimsOf(view).groups === 1, convolutionOf),
-    lanesKernel((view) => dimsOf(view).groups === 1, rowConvolutionOf),
-    pixelsKernel((view) => dimsOf(view).groups === 1, rowConvolutionOf),
-    sparsePixelsKernel((view) => dimsOf(view).groups === 1, rowConvolutionOf),
-    {
-      ...residualKernel('fully_connected', ['dot4']),
-      when: isPointwise,
-      work: (view) => multiplyWork(view, macs(view), 5.5),
-      weightPasses: pixelsOf,
-      overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape),
-      lower(view, context) {
-        const { filters, stage } = convolutionOf(view);
-        return fullyConnectedCalls(view, filters, stage, context);
-      },
-    },
-    {
-      ...residualKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
-      when: () => true,
-      work(view) {
-        const { outC, kernelH, groups } = asRow({ ...view.attrs, ...dimsOf(view) });
-        const blocks = groups * laneBlocks(outC / groups).length;
-        const segments = pixelsOf(view) * blocks * kernelH;
-        return {
-          ...multiplyWork(view, macs(view), 6.2),
-          segments: { count: segments, cycles: 40 },
-        };
-      },
-      weightPasses: pixelsOf,
-      overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape, dimsOf(view).groups),
-      lower,
-    },
-    packedKernel('packed', (view) => dimsOf(view).groups === 1, convolutionOf),
-    packedKernel('coded', (view) => dimsOf(view).groups === 1, convolutionOf),
-  ]),
 } satisfies OpDef<Conv2dAttrs>;

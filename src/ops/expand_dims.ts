@@ -1,6 +1,6 @@
 /** expand_dims (EXPAND_DIMS): dimensions of extent 1 put in. */
 import type { OpDef } from '../ir/op.js';
-import { type SameElementsAttrs, sameElements } from './same-elements.js';
+import { type SameElementsAttrs, sameElements } from './shape/same-elements.js';
 
 export type ExpandDimsAttrs = SameElementsAttrs;
 

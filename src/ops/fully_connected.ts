@@ -11,42 +11,18 @@ import {
   type OutputStage,
   outputStage,
   weightsOf,
-} from './accumulation.js';
-import { accumulatorBounds, onlyTap, stageBounds } from './accumulator-bounds.js';
-import { boundsOf, channelCount, hullOf } from './bounds.js';
-import type { Convolution } from './convolution.js';
-import {
-  fullyConnectedCalls,
-  multiplyWork,
-  pixelOverlaps,
-  residualKernel,
-  rowShape,
-} from './dense.js';
-import { smladConvolution, smladRow } from './dsp/multiply.js';
-import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
-import { channelHalves } from './halves.js';
-import { lanes } from './interleave.js';
-import { vectorFullyConnected } from './mve/conv2d.js';
-import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
-import { inputOf } from './operands.js';
-import type { WindowShape } from './overlap.js';
-import {
-  addResidual,
-  checkResidual,
-  hasResidual,
-  residualBounds,
-  residualVariants,
-} from './residual.js';
-import { packedKernel, pairKernel } from './sparse/index.js';
-import { lanesKernel } from './swar/conv2d.js';
-import { sparseRowKernel } from './swar/sparse-row.js';
+} from './arithmetic/accumulation.js';
+import { accumulatorBounds, onlyTap, stageBounds } from './arithmetic/accumulator-bounds.js';
+import { boundsOf, channelCount, hullOf } from './arithmetic/bounds.js';
+import { addResidual, checkResidual, hasResidual, residualBounds } from './arithmetic/residual.js';
+import { inputOf } from './shape/operands.js';
 
 export interface FullyConnectedAttrs extends AccumulationAttrs {
   /** The output keeps the input's rank; otherwise it is [rows, out]. */
   readonly keepDims?: boolean;
 }
 
-function filtersOf(view: NodeView<object>): Filters {
+export function rowFilters(view: NodeView<object>): Filters {
   const [channels = 0, depth = 0] = inputOf(view, 1).shape;
   return { channels, axis: 0, depth, position: (channel, i) => channel * depth + i };
 }
@@ -71,23 +47,23 @@ function infer(view: NodeView<FullyConnectedAttrs>): readonly Shape[] {
 }
 
 /** A weight scale for all channels has its own derivation of the multiplier. */
-export function stageOf(view: NodeView<FullyConnectedAttrs>): OutputStage {
+export function rowStage(view: NodeView<FullyConnectedAttrs>): OutputStage {
   const isPerTensor = inputOf(view, 1).quant?.axis === null;
   const product = isPerTensor ? 'per-tensor' : 'per-channel';
-  return outputStage(view, filtersOf(view).channels, product);
+  return outputStage(view, rowFilters(view).channels, product);
 }
 
-function rowsOf(view: NodeView<object>): number {
-  return elementCount(inputOf(view, 0).shape) / filtersOf(view).depth;
+export function rowsOf(view: NodeView<object>): number {
+  return elementCount(inputOf(view, 0).shape) / rowFilters(view).depth;
 }
 
 function evaluate(
   view: NodeView<FullyConnectedAttrs>,
   [input, , , skip]: readonly (TensorData | null)[],
 ): readonly TensorData[] {
-  const { channels, depth } = filtersOf(view);
+  const { channels, depth } = rowFilters(view);
   const rows = rowsOf(view);
-  const stage = stageOf(view);
+  const stage = rowStage(view);
   const weights = weightsOf(view);
   const offset = inputOffset(view);
   const x = Int32Array.from(input as Int8Array, (value) => value - offset);
@@ -109,7 +85,7 @@ function accumulator(
   [input]: readonly (ChannelBounds | null)[],
 ): ChannelBounds {
   const bounds = input as ChannelBounds;
-  const filters = filtersOf(view);
+  const filters = rowFilters(view);
   const channels = channelCount(inputOf(view, 0));
   // Rows that begin at any channel: nothing but what holds for all of them.
   const known = filters.depth % channels === 0 ? bounds : boundsOf(channels, () => hullOf(bounds));
@@ -122,12 +98,12 @@ function range(
   view: NodeView<FullyConnectedAttrs>,
   inputs: readonly (ChannelBounds | null)[],
 ): readonly ChannelBounds[] {
-  return [residualBounds(view, stageBounds(stageOf(view), accumulator(view, inputs)), inputs)];
+  return [residualBounds(view, stageBounds(rowStage(view), accumulator(view, inputs)), inputs)];
 }
 
 /** The elements of a row are taps of all channels of the input. */
 function channels(view: NodeView<FullyConnectedAttrs>): ChannelFlow | null {
-  const taps = filtersOf(view).depth / channelCount(inputOf(view, 0));
+  const taps = rowFilters(view).depth / channelCount(inputOf(view, 0));
   if (!Number.isInteger(taps) || hasResidual(view)) return null;
   return { kind: 'mixed', padded: new Array<boolean>(taps).fill(false) };
 }
@@ -136,25 +112,11 @@ function macs(view: NodeView<object>): number {
   return rowsOf(view) * elementCount(inputOf(view, 1).shape);
 }
 
-/** Rows are pixels. */
-function shapeOf(view: NodeView<object>): WindowShape {
-  const { channels, depth } = filtersOf(view);
-  return rowShape(rowsOf(view), depth, channels);
-}
-
-function layerOf(view: NodeView<FullyConnectedAttrs>) {
-  return { filters: filtersOf(view), stage: stageOf(view) };
-}
-
-function convolutionOf(view: NodeView<FullyConnectedAttrs>): Convolution {
-  return { ...layerOf(view), shape: shapeOf(view) };
-}
-
 export const fullyConnected = {
   name: 'fully_connected',
   infer,
   check(view) {
-    checkAccumulation(view, filtersOf(view));
+    checkAccumulation(view, rowFilters(view));
     checkResidual(view);
   },
   evaluate,
@@ -169,27 +131,4 @@ export const fullyConnected = {
   accumulator,
   channels,
   inPlace: () => [],
-  halves: (view) => (rowsOf(view) === 1 ? channelHalves(view, lanes) : null),
-  variants: residualVariants([
-    smladRow(() => true, layerOf),
-    smladConvolution((view) => rowsOf(view) > 1, convolutionOf),
-    ...sparseRows((view) => rowsOf(view) === 1, layerOf),
-    ...sparseConvolutions((view) => rowsOf(view) > 1, convolutionOf),
-    vectorFullyConnected(layerOf),
-    gatheredRow((view) => rowsOf(view) === 1, layerOf),
-    gatheredConvolution((view) => rowsOf(view) > 1, convolutionOf),
-    lanesKernel(() => true, convolutionOf),
-    sparseRowKernel((view) => rowsOf(view) === 1, convolutionOf),
-    {
-      ...residualKernel('fully_connected', ['dot4']),
-      when: () => true,
-      work: (view) => multiplyWork(view, macs(view), 5.5),
-      weightPasses: rowsOf,
-      overlap: (view) => pixelOverlaps(view, shapeOf(view)),
-      lower: (view, context) => fullyConnectedCalls(view, filtersOf(view), stageOf(view), context),
-    },
-    packedKernel('packed', () => true, convolutionOf),
-    packedKernel('coded', () => true, convolutionOf),
-    pairKernel(convolutionOf),
-  ]),
 } satisfies OpDef<FullyConnectedAttrs>;

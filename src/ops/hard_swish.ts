@@ -1,9 +1,9 @@
 /** hard_swish (HARD_SWISH): x · relu6(x + 3) / 6. */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { elementwise, type Scalar } from './lookup.js';
-import { clamp, quantizeMultiplier, roundingDivideByPot } from './quant.js';
-import { badRatio, elementQuant } from './rescale.js';
+import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import { clamp, quantizeMultiplier, roundingDivideByPot } from './arithmetic/quant.js';
+import { badRatio, elementQuant } from './arithmetic/rescale.js';
 
 /** Both runtimes give the same bits. */
 export type HardSwishAttrs = Readonly<Record<string, never>>;

@@ -2,9 +2,9 @@
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { elementwise, type Scalar } from './lookup.js';
-import { clamp } from './quant.js';
-import { elementQuant, rescaler } from './rescale.js';
+import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import { clamp } from './arithmetic/quant.js';
+import { elementQuant, rescaler } from './arithmetic/rescale.js';
 
 export interface LeakyReluAttrs {
   /** A float32; may be negative or above 1. */

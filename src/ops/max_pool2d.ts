@@ -1,16 +1,11 @@
 /** max_pool2d (MAX_POOL_2D): the largest of the window's elements inside the image. */
 import type { OpDef } from '../ir/op.js';
-import { vectorMaxPool } from './mve/pool.js';
-import { type PoolAttrs, pool } from './pool.js';
+import { type PoolAttrs, pool } from './shape/pool.js';
 
 /** Both runtimes give the same bits. */
 export interface MaxPool2dAttrs extends PoolAttrs {}
 
-export const maxPool2d = pool<MaxPool2dAttrs>(
-  {
-    name: 'max_pool2d',
-    reduce: (elements) => elements.reduce((largest, x) => Math.max(largest, x), -128),
-    cycles: 20,
-  },
-  [vectorMaxPool()],
-) satisfies OpDef<MaxPool2dAttrs>;
+export const maxPool2d = pool<MaxPool2dAttrs>({
+  name: 'max_pool2d',
+  reduce: (elements) => elements.reduce((largest, x) => Math.max(largest, x), -128),
+}) satisfies OpDef<MaxPool2dAttrs>;

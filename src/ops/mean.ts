@@ -1,9 +1,8 @@
 /** mean (MEAN): the average over any dimensions. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, KernelCall, OpDef } from '../ir/op.js';
-import { boundsOf, channelCount, hullOf, mapBounds, rangeAt, tieOf } from './bounds.js';
-import { inputOf, outputOf, requireInt8 } from './operands.js';
+import type { ChannelBounds, OpDef } from '../ir/op.js';
+import { boundsOf, channelCount, hullOf, mapBounds, rangeAt, tieOf } from './arithmetic/bounds.js';
 import {
   clamp,
   type Multiplier,
@@ -11,8 +10,9 @@ import {
   perTensor,
   quantizeMultiplier,
   saturatingRoundingDoublingHighMul,
-} from './quant.js';
-import { badRatio } from './rescale.js';
+} from './arithmetic/quant.js';
+import { badRatio } from './arithmetic/rescale.js';
+import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
 
 export interface MeanAttrs {
   /** The dimensions averaged over, from the front, ascending, each once; [] is a rescaling. */
@@ -85,20 +85,6 @@ export const mean = {
       ? { kind: 'tied', ties: [tieOf(0)] }
       : null,
   inPlace: () => [],
-  variants: [
-    {
-      template: 'portable/mean',
-      needs: [],
-      support: ['portable/support/multiply_high', 'portable/support/requantise'],
-      when: () => true,
-      scratch: () => 0,
-      work: (view) => ({
-        inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 6 },
-        outputs: { count: elementCount(outputOf(view).shape), cycles: 60 },
-      }),
-      lower: (view) => [lower(view)],
-    },
-  ],
 } satisfies OpDef<MeanAttrs>;
 
 function keepsChannels(view: NodeView<MeanAttrs>): boolean {
@@ -106,7 +92,7 @@ function keepsChannels(view: NodeView<MeanAttrs>): boolean {
 }
 
 /** output = clamp((sum − sumOffset) · multiplier + outOffset) */
-interface Scaling {
+export interface Scaling {
   readonly sumOffset: number;
   readonly multiplier: Multiplier;
   readonly outOffset: number;
@@ -126,7 +112,7 @@ function scaled(sum: number, scaling: Scaling, halvesUp: boolean): number {
   return clamp(value + outOffset, -128, 127);
 }
 
-function scalingOf(view: NodeView<MeanAttrs>): Scaling {
+export function scalingOf(view: NodeView<MeanAttrs>): Scaling {
   const where = at(view.node);
   const input = perTensor(inputOf(view, 0), where);
   const output = perTensor(outputOf(view), where);
@@ -205,16 +191,19 @@ function sumOver(data: TensorData, shape: Shape, axes: readonly number[]): Float
   return sums;
 }
 
-interface Loop {
+export interface Loop {
   extent: number;
   readonly stride: number;
 }
 
-/** Loop counters that the C kernel has of each kind. */
-const loops = 3;
+/** Loop counters that kernels have of each kind. */
+export const loops = 3;
 
 /** Loops over what is kept and what is averaged, outermost first, neighbours of a kind merged. */
-function walkOf(view: NodeView<MeanAttrs>): { kept: readonly Loop[]; mean: readonly Loop[] } {
+export function walkOf(view: NodeView<MeanAttrs>): {
+  kept: readonly Loop[];
+  mean: readonly Loop[];
+} {
   const { shape } = inputOf(view, 0);
   if (view.attrs.algorithm === 'spatial') {
     // Not merged, even where height and width are 1: the kernel counts channels.
@@ -247,25 +236,4 @@ function walkOf(view: NodeView<MeanAttrs>): { kept: readonly Loop[]; mean: reado
     throw new BonsaiError('unsupported-attribute', at(view.node), message, 'transpose first');
   }
   return walk;
-}
-
-function lower(view: NodeView<MeanAttrs>): KernelCall {
-  const { sumOffset, multiplier, outOffset, halvesUp } = scalingOf(view);
-  // Without a rounding shift there is nothing to tell apart.
-  const vectors = halvesUp > 0 && multiplier.shift < 0;
-  const numbers: Record<string, number> = {
-    sum_offset: sumOffset,
-    multiplier: multiplier.multiplier,
-    shift: multiplier.shift,
-    out_offset: outOffset,
-  };
-  if (vectors) numbers.vector_channels = halvesUp;
-  for (const [kind, walk] of Object.entries(walkOf(view))) {
-    for (let i = 0; i < loops; i++) {
-      const { extent, stride } = walk[walk.length - loops + i] ?? { extent: 1, stride: 0 };
-      numbers[`${kind}_${i}`] = extent;
-      numbers[`${kind}_stride_${i}`] = stride;
-    }
-  }
-  return { inputs: [0], outputs: [0], flags: { vectors }, numbers, tables: {} };
 }

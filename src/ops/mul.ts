@@ -1,27 +1,23 @@
 /** mul (MUL): a · b with broadcasting. */
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
-import { binary } from './binary.js';
-import { inputOf, outputOf } from './operands.js';
-import { multiplyByQuantizedMultiplier, perTensor, quantizeMultiplier } from './quant.js';
-import { badRatio } from './rescale.js';
+import type { Arithmetic, BinaryAttrs } from './arithmetic/arithmetic.js';
+import { binary } from './arithmetic/binary.js';
+import {
+  multiplyByQuantizedMultiplier,
+  perTensor,
+  quantizeMultiplier,
+} from './arithmetic/quant.js';
+import { badRatio } from './arithmetic/rescale.js';
+import { inputOf, outputOf } from './shape/operands.js';
 
 /** Both runtimes give the same bits: desktop TFLite rounds twice here too. */
 export interface MulAttrs extends BinaryAttrs {}
 
-export const mul = binary<MulAttrs>(
-  'mul',
-  {
-    template: 'portable/mul',
-    support: ['portable/support/multiply_high', 'portable/support/requantise'],
-    flags: {},
-    cycles: 50,
-  },
-  arithmeticOf,
-) satisfies OpDef<MulAttrs>;
+export const mul = binary<MulAttrs>('mul', multiplication) satisfies OpDef<MulAttrs>;
 
-function arithmeticOf(view: NodeView<MulAttrs>): Arithmetic {
+/** What it computes, for one node. */
+export function multiplication(view: NodeView<MulAttrs>): Arithmetic {
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);

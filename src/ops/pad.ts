@@ -2,10 +2,10 @@
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { tieOf } from './bounds.js';
-import { movement, rowMajorStrides } from './movement.js';
-import { inputOf, outputOf } from './operands.js';
-import { perTensor } from './quant.js';
+import { tieOf } from './arithmetic/bounds.js';
+import { perTensor } from './arithmetic/quant.js';
+import { movement, rowMajorStrides } from './shape/movement.js';
+import { inputOf, outputOf } from './shape/operands.js';
 
 export interface PadAttrs {
   /** [before, after] of every dimension, flat. Non-negative. */

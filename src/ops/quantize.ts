@@ -1,10 +1,10 @@
 /** quantize (QUANTIZE, int8 to int8): another scale and zero point for the same values. */
 import { elementCount, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { elementwiseInRuns, type Run } from './lookup.js';
-import { outputOf } from './operands.js';
-import { clamp } from './quant.js';
-import { elementQuant, rescaler } from './rescale.js';
+import { elementwiseInRuns, type Run } from './arithmetic/lookup.js';
+import { clamp } from './arithmetic/quant.js';
+import { elementQuant, rescaler } from './arithmetic/rescale.js';
+import { outputOf } from './shape/operands.js';
 
 export interface QuantizeAttrs {
   /**

@@ -1,7 +1,7 @@
 /** relu (RELU): max(x, 0). */
 import type { OpDef } from '../ir/op.js';
-import { rescaleAndClamp } from './clamping.js';
-import { elementwise } from './lookup.js';
+import { rescaleAndClamp } from './arithmetic/clamping.js';
+import { elementwise } from './arithmetic/lookup.js';
 
 /** Both runtimes give the same bits. */
 export type ReluAttrs = Readonly<Record<string, never>>;

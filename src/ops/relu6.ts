@@ -1,11 +1,11 @@
 /** relu6 (RELU6): x clamped to [0, 6]. */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { rescaleAndClamp } from './clamping.js';
-import { elementwise, type Scalar } from './lookup.js';
-import { inputOf } from './operands.js';
-import { activationRange, clamp } from './quant.js';
-import { elementQuant } from './rescale.js';
+import { rescaleAndClamp } from './arithmetic/clamping.js';
+import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import { activationRange, clamp } from './arithmetic/quant.js';
+import { elementQuant } from './arithmetic/rescale.js';
+import { inputOf } from './shape/operands.js';
 
 export interface Relu6Attrs {
   /**

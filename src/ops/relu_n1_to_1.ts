@@ -1,7 +1,7 @@
 /** relu_n1_to_1 (RELU_N1_TO_1): x clamped to [−1, 1]. */
 import type { OpDef } from '../ir/op.js';
-import { rescaleAndClamp } from './clamping.js';
-import { elementwise } from './lookup.js';
+import { rescaleAndClamp } from './arithmetic/clamping.js';
+import { elementwise } from './arithmetic/lookup.js';
 
 /** TFLM has no such operator: its rounding is desktop TFLite's. */
 export type ReluN1To1Attrs = Readonly<Record<string, never>>;

@@ -1,6 +1,6 @@
 /** reshape (RESHAPE): any shape of as many elements. */
 import type { OpDef } from '../ir/op.js';
-import { type SameElementsAttrs, sameElements } from './same-elements.js';
+import { type SameElementsAttrs, sameElements } from './shape/same-elements.js';
 
 export type ReshapeAttrs = SameElementsAttrs;
 

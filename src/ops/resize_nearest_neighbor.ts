@@ -1,10 +1,10 @@
 /** resize_nearest_neighbor (RESIZE_NEAREST_NEIGHBOR): [n, h, w, c] to another height and width. */
 import { BonsaiError } from '../errors.js';
-import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
+import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
-import { tieOf } from './bounds.js';
-import { inputOf, outputOf, requireInt8 } from './operands.js';
-import { roundHalfAwayFromZero } from './quant.js';
+import { tieOf } from './arithmetic/bounds.js';
+import { roundHalfAwayFromZero } from './arithmetic/quant.js';
+import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
 
 /** Both runtimes give the same bits. The size is the output tensor's. */
 export interface ResizeNearestNeighborAttrs {
@@ -60,45 +60,10 @@ export const resizeNearestNeighbor = {
   range: (_, inputs) => inputs as readonly ChannelBounds[],
   channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
   inPlace: () => [],
-
-  variants: [
-    {
-      template: 'portable/resize_nearest_neighbor',
-      needs: [],
-      support: [],
-      when: () => true,
-      scratch: () => 0,
-      work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 5 } }),
-      lower(view) {
-        const { batches, outH, outW, channels, inH, inW, rows, columns } = geometry(view);
-        return [
-          {
-            inputs: [0],
-            outputs: [0],
-            flags: { narrow: channels < narrowChannels },
-            numbers: {
-              batches,
-              out_h: outH,
-              out_w: outW,
-              channels,
-              row_bytes: inW * channels,
-              image_bytes: inH * inW * channels,
-            },
-            tables: {
-              rows: { data: rows, role: 'table' },
-              columns: { data: columns, role: 'table' },
-            },
-          },
-        ];
-      },
-    },
-  ],
 } satisfies OpDef<ResizeNearestNeighborAttrs>;
 
-/** Fewer take longer to copy by a call of memcpy than one by one. */
-const narrowChannels = 5;
-
-function geometry(view: NodeView<ResizeNearestNeighborAttrs>) {
+/** Extents, and the input's row and column of each of the output's. */
+export function geometry(view: NodeView<ResizeNearestNeighborAttrs>) {
   const [batches = 1, inH = 1, inW = 1, channels = 1] = inputOf(view, 0).shape;
   const [, outH = 1, outW = 1] = outputOf(view).shape;
   const rows = nearest(inH, outH, view.attrs);

@@ -1,16 +1,16 @@
 /** softmax (SOFTMAX): exp(beta · x) / Σ exp(beta · x) along the last dimension. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView } from '../ir/graph.js';
-import type { KernelCall, OpDef } from '../ir/op.js';
-import { expOnNegativeValues, oneOverOnePlus } from './fixed-point.js';
-import { inputOf, outputOf, requireInt8 } from './operands.js';
+import type { OpDef } from '../ir/op.js';
+import { expOnNegativeValues, oneOverOnePlus } from './arithmetic/fixed-point.js';
 import {
   multiplyByQuantizedMultiplier,
   perTensor,
   quantizeMultiplier,
   roundingDivideByPot,
   saturatingRoundingDoublingHighMul,
-} from './quant.js';
+} from './arithmetic/quant.js';
+import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
 
 export interface SoftmaxAttrs {
   /** A float32 above 0. */
@@ -61,34 +61,13 @@ export const softmax = {
   },
   macs: () => 0,
   inPlace: () => [],
-  variants: [
-    {
-      template: 'portable/softmax',
-      needs: [],
-      support: ['portable/support/multiply_high', 'portable/support/requantise'],
-      when: (view) => view.attrs.algorithm === 'fixed',
-      scratch: () => 0,
-      work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 70 } }),
-      lower: (view) => [lower(view, Int32Array.from(fixedExponentials(view)))],
-    },
-    {
-      template: 'portable/softmax_table',
-      needs: [],
-      support: [],
-      when: (view) => view.attrs.algorithm === 'table',
-      scratch: () => 0,
-      // Two additions or multiplications by the run-time library of a core without an FPU.
-      work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 300 } }),
-      lower: (view) => [lower(view, tableExponentials(view))],
-    },
-  ],
 } satisfies OpDef<SoftmaxAttrs>;
 
 function inputScale(view: NodeView<SoftmaxAttrs>): number {
   return Math.fround(perTensor(inputOf(view, 0), at(view.node)).scale);
 }
 
-function rowsOf(view: NodeView<SoftmaxAttrs>): { rows: number; depth: number } {
+export function rowsOf(view: NodeView<SoftmaxAttrs>): { rows: number; depth: number } {
   const { shape } = inputOf(view, 0);
   return { rows: elementCount(shape.slice(0, -1)), depth: shape.at(-1) ?? 1 };
 }
@@ -113,7 +92,7 @@ const integerBits = 5;
 const fractionalBits = 31 - integerBits;
 
 /** exp(−difference · beta · scale) in Q0.31 of the 256 differences; 0 where TFLM drops them. */
-function fixedExponentials(view: NodeView<SoftmaxAttrs>): readonly number[] {
+export function fixedExponentials(view: NodeView<SoftmaxAttrs>): readonly number[] {
   const real = Math.fround(view.attrs.beta) * inputScale(view) * 2 ** fractionalBits;
   const multiplier = quantizeMultiplier(Math.min(real, 2 ** 31 - 1));
   const most = Math.floor(((2 ** integerBits - 1) * 2 ** fractionalBits) / 2 ** multiplier.shift);
@@ -146,7 +125,7 @@ function fixedRow(view: NodeView<SoftmaxAttrs>): Normalise {
   };
 }
 
-function tableExponentials(view: NodeView<SoftmaxAttrs>): Float32Array {
+export function tableExponentials(view: NodeView<SoftmaxAttrs>): Float32Array {
   const { fround } = Math;
   const step = fround(-inputScale(view) * fround(view.attrs.beta));
   return Float32Array.from({ length: 256 }, (_, difference) => Math.exp(fround(step * difference)));
@@ -161,15 +140,5 @@ function tableRow(view: NodeView<SoftmaxAttrs>): Normalise {
     const sum = exps.reduce((total, exp) => fround(total + exp), 0);
     const scale = fround(1 / fround(sum / 256));
     return exps.map((exp) => Math.min(Math.floor(fround(exp * scale) + 0.5) - 128, 127));
-  };
-}
-
-function lower(view: NodeView<SoftmaxAttrs>, data: Int32Array | Float32Array): KernelCall {
-  return {
-    inputs: [0],
-    outputs: [0],
-    flags: {},
-    numbers: rowsOf(view),
-    tables: { exponentials: { data, role: 'table' } },
   };
 }

@@ -2,8 +2,8 @@
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { movement } from './movement.js';
-import { inputOf } from './operands.js';
+import { movement } from './shape/movement.js';
+import { inputOf } from './shape/operands.js';
 
 export interface SplitAttrs {
   /** 0 to rank − 1. */

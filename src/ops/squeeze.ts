@@ -1,6 +1,6 @@
 /** squeeze (SQUEEZE): dimensions of extent 1 taken out. */
 import type { OpDef } from '../ir/op.js';
-import { type SameElementsAttrs, sameElements } from './same-elements.js';
+import { type SameElementsAttrs, sameElements } from './shape/same-elements.js';
 
 export type SqueezeAttrs = SameElementsAttrs;
 

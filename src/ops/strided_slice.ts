@@ -2,8 +2,8 @@
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { movement, rowMajorStrides } from './movement.js';
-import { inputOf } from './operands.js';
+import { movement, rowMajorStrides } from './shape/movement.js';
+import { inputOf } from './shape/operands.js';
 
 export interface StridedSliceAttrs {
   /** First index along each dimension of the input, 0 to extent − 1. */

@@ -1,9 +1,9 @@
 /** sub (SUB): a − b with broadcasting. */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import type { BinaryAttrs } from './arithmetic.js';
-import { binary } from './binary.js';
-import { sumOf, sumSupport } from './sum.js';
+import type { BinaryAttrs } from './arithmetic/arithmetic.js';
+import { binary } from './arithmetic/binary.js';
+import { sumOf } from './arithmetic/sum.js';
 
 export interface SubAttrs extends BinaryAttrs {
   /**
@@ -14,16 +14,7 @@ export interface SubAttrs extends BinaryAttrs {
   readonly ratios: 'single' | 'double';
 }
 
-const sumOfView = (view: NodeView<SubAttrs>) => sumOf(view, -1, view.attrs.ratios);
+/** What it computes, for one node. */
+export const subtraction = (view: NodeView<SubAttrs>) => sumOf(view, -1, view.attrs.ratios);
 
-export const sub = binary<SubAttrs>(
-  'sub',
-  {
-    template: 'portable/add',
-    support: sumSupport,
-    flags: { subtract: true },
-    cycles: 90,
-    sumOf: sumOfView,
-  },
-  sumOfView,
-) satisfies OpDef<SubAttrs>;
+export const sub = binary<SubAttrs>('sub', subtraction) satisfies OpDef<SubAttrs>;

@@ -1,13 +1,13 @@
 /** tanh (TANH). */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { tanhOf } from './fixed-point.js';
-import { elementwise, type Scalar } from './lookup.js';
-import { badRatio, elementQuant } from './rescale.js';
-import { fixedPointOf, floatTable, type SigmoidAlgorithm } from './sigmoid.js';
+import { tanhOf } from './arithmetic/fixed-point.js';
+import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import { badRatio, elementQuant } from './arithmetic/rescale.js';
+import { fixedPointOf, floatTable, type SigmoidAlgorithm } from './arithmetic/sigmoid.js';
 
 export interface TanhAttrs {
-  /** 'fixed' for TFLM's rounding, 'float' for TFLite's (ops/sigmoid.ts). */
+  /** 'fixed' for TFLM's rounding, 'float' for TFLite's (arithmetic/sigmoid.ts). */
   readonly algorithm: SigmoidAlgorithm;
 }
 

@@ -2,9 +2,9 @@
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { tieOf } from './bounds.js';
-import { movement, rowMajorStrides } from './movement.js';
-import { inputOf } from './operands.js';
+import { tieOf } from './arithmetic/bounds.js';
+import { movement, rowMajorStrides } from './shape/movement.js';
+import { inputOf } from './shape/operands.js';
 
 export interface TransposeAttrs {
   /** Dimension d of the output is dimension perm[d] of the input. */

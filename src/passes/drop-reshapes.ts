@@ -5,9 +5,9 @@
  * puts its output where its input is (plan/lifetimes.ts) and makes no step of it.
  */
 import { type Graph, type Node, type TensorId, tensorOf } from '../ir/graph.js';
+import { sameQuant } from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
-import { sameQuant } from '../ops/quant.js';
-import { isReshape } from '../ops/same-elements.js';
+import { isReshape } from '../ops/shape/same-elements.js';
 
 export function dropReshapes(graph: Graph): Graph {
   /** Output of a reshape → what it reshapes, through chains of them. */

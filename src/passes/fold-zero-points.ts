@@ -1,7 +1,7 @@
 /** Takes the input's zero point out of the inner loop of convolutions and fully connected layers. */
 import { type Graph, type NodeView, type TensorData, viewOf } from '../ir/graph.js';
+import { perTensor } from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
-import { perTensor } from '../ops/quant.js';
 import { appendTensor, biasTensor } from './rewrite.js';
 
 /**

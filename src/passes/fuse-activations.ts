@@ -1,7 +1,13 @@
 /** Makes a look-up that only clamps the fused activation of the node before it. */
 import { type Graph, type Node, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
+import {
+  type Activation,
+  activationRange,
+  activations,
+  clamp,
+  sameQuant,
+} from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
-import { type Activation, activationRange, activations, clamp, sameQuant } from '../ops/quant.js';
 import { absorb, useCounts } from './rewrite.js';
 
 /**

@@ -1,7 +1,7 @@
 /** Makes a pad of height and width part of the convolution that reads it. */
 import { type Graph, type Node, type TensorId, viewOf } from '../ir/graph.js';
+import { sameQuant } from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
-import { sameQuant } from '../ops/quant.js';
 import { absorb, useCounts } from './rewrite.js';
 
 /**

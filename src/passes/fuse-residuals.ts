@@ -7,15 +7,15 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { AccumulationAttrs } from '../ops/accumulation.js';
+import type { AccumulationAttrs } from '../ops/arithmetic/accumulation.js';
+import { residualTables } from '../ops/arithmetic/residual.js';
 import { opOf } from '../ops/index.js';
-import { residualTables } from '../ops/residual.js';
 import { absorb, useCounts } from './rewrite.js';
 
 /**
  * Where both addends are results of such layers, the later one takes the sum: what it adds is then
  * there already. The fused node has the sum's place. A sum that two tables do not give exactly
- * (ops/sum-tables.ts), one with a constant and one that repeats an operand stay.
+ * (ops/arithmetic/sum-tables.ts), one with a constant and one that repeats an operand stay.
  */
 export function fuseResiduals(graph: Graph): Graph {
   const uses = useCounts(graph);

@@ -6,8 +6,8 @@ import { analyse } from '../analysis/index.js';
 import { flowOf } from '../analysis/live-channels.js';
 import { type Graph, type NodeView, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
 import type { ChannelTie } from '../ir/op.js';
-import { channelCount } from '../ops/bounds.js';
-import { inputOf } from '../ops/operands.js';
+import { channelCount } from '../ops/arithmetic/bounds.js';
+import { inputOf } from '../ops/shape/operands.js';
 import { type Taken, takeChannels } from './take-channels.js';
 
 /** Neighbouring channels whose weights kernels skip at once. */

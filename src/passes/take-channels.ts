@@ -2,9 +2,9 @@
 import { flowOf } from '../analysis/live-channels.js';
 import { type Graph, type NodeView, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
 import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
-import { type AccumulationAttrs, inputOffset } from '../ops/accumulation.js';
-import { channelCount, constantOf } from '../ops/bounds.js';
-import { inputOf } from '../ops/operands.js';
+import { type AccumulationAttrs, inputOffset } from '../ops/arithmetic/accumulation.js';
+import { channelCount, constantOf } from '../ops/arithmetic/bounds.js';
+import { inputOf } from '../ops/shape/operands.js';
 import { appendTensor, biasTensor, take } from './rewrite.js';
 
 /** The channels of a tensor that are taken, in their new order. */

@@ -1,7 +1,7 @@
 /** Makes windows smaller whose outer taps are zero for all channels. */
 import { type Graph, type NodeView, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
-import { outputExtent, type Window } from '../ops/window.js';
+import { outputExtent, type Window } from '../ops/shape/window.js';
 import { appendTensor, take } from './rewrite.js';
 
 /**

@@ -10,20 +10,21 @@ import {
   type TensorId,
   viewOf,
 } from '../ir/graph.js';
-import type { Facts, KernelContext, TargetTraits } from '../ir/op.js';
+import type { Facts, TargetTraits } from '../ir/op.js';
+import type { KernelContext } from '../kernels/variant.js';
 import { opOf } from '../ops/index.js';
-import { acceptInt8 } from './accept.js';
-import { arenaAlign } from './arena.js';
-import { alternativesOf, type Candidates, candidatesFor } from './candidates.js';
-import { isAlias, type KernelMemory, type Schedule } from './lifetimes.js';
-import { kernelContext } from './lower.js';
-import { largestOfLeast, stepBytes } from './memory.js';
-import { orderSteps } from './order.js';
-import { accessesOf, conflictOf, memoryOf } from './parts.js';
-import { type Arena, planArena } from './placement.js';
+import { arenaAlign } from './arena/arena.js';
+import { isAlias, type KernelMemory, type Schedule } from './arena/lifetimes.js';
+import { largestOfLeast, stepBytes } from './arena/memory.js';
+import { type Arena, planArena } from './arena/placement.js';
+import { acceptInt8 } from './choose/accept.js';
+import { alternativesOf, type Candidates, candidatesFor } from './choose/candidates.js';
+import { ramForModel, roomOf } from './choose/room.js';
+import { type Choice, selectKernels } from './choose/select.js';
 import { identifiers, makePorts } from './ports.js';
-import { ramForModel, roomOf } from './room.js';
-import { type Choice, selectKernels } from './select.js';
+import { kernelContext } from './schedule/lower.js';
+import { orderSteps } from './schedule/order.js';
+import { accessesOf, conflictOf, memoryOf } from './schedule/parts.js';
 import { type CompileOptions, type Decision, noKernel, type Plan, type PlanStep } from './types.js';
 
 /**

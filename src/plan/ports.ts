@@ -1,6 +1,6 @@
 /** Inputs and outputs as the user sees them. */
 import { byteCount, type Graph, type TensorId, tensorOf } from '../ir/graph.js';
-import { perTensor } from '../ops/quant.js';
+import { perTensor } from '../ops/arithmetic/quant.js';
 import type { Placement, Port } from './types.js';
 
 const keywords: ReadonlySet<string> = new Set(

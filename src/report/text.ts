@@ -1,5 +1,11 @@
 /** The report for people. */
-import { estimateName, isBeyondArena, priceDigits, priceText, rivalsOf } from '../plan/explain.js';
+import {
+  estimateName,
+  isBeyondArena,
+  priceDigits,
+  priceText,
+  rivalsOf,
+} from '../plan/choose/explain.js';
 import { prose, shorten, table } from './table.js';
 import type { Report } from './types.js';
 

@@ -1,7 +1,8 @@
 /** Bytes of machine code that each kernel takes on a target, as the linker leaves it. */
 import { analyse } from '../analysis/index.js';
 import { mainGraph, type Node } from '../ir/graph.js';
-import { type CodeSizes, goals, type KernelContext, type Optimize } from '../ir/op.js';
+import { type CodeSizes, goals, type Optimize } from '../ir/op.js';
+import type { KernelContext } from '../kernels/variant.js';
 import type { Target } from '../target/index.js';
 import { calibration, type Layer } from './layers.js';
 import { emptyGraph, type ProgramRequest, withProgram } from './program.js';

@@ -1,14 +1,17 @@
 /** Runs layers on a board, each computed by every kernel that the target has for it. */
+
 import { analyse } from '../analysis/index.js';
 import { findImage } from '../build/index.js';
 import { isSimulated } from '../device/index.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import { flash } from '../flash/index.js';
 import { mainGraph, type Shape, viewOf } from '../ir/graph.js';
-import type { CountUnit, KernelContext, Optimize } from '../ir/op.js';
+import type { CountUnit, Optimize } from '../ir/op.js';
+import { kernelsOf } from '../kernels/index.js';
+import type { KernelContext } from '../kernels/variant.js';
 import { opOf } from '../ops/index.js';
 import { measure } from '../pipeline.js';
-import { callBytes } from '../plan/lower.js';
+import { callBytes } from '../plan/schedule/lower.js';
 import { seededVectors } from '../profile/vectors.js';
 import type { Target } from '../target/index.js';
 import type { Layer } from './layers.js';
@@ -119,7 +122,8 @@ function doneBy(
   context: KernelContext,
 ): Pick<MeasuredTrial, 'work' | 'weightBytes' | 'macs' | 'outputs'> {
   const node = graph.nodes[position];
-  const variant = node && opOf(node).variants.find((candidate) => candidate.template === template);
+  const variant =
+    node && kernelsOf(node).variants.find((candidate) => candidate.template === template);
   if (node === undefined || variant === undefined) {
     throw new InternalError('tune', `layer "${name}" has no kernel ${template}`);
   }

@@ -2,11 +2,13 @@
  * Layers as a program: one module holds them all, so that a board is flashed once, each computed by
  * the kernels that are asked for.
  */
+
 import { analyse } from '../analysis/index.js';
 import { InternalError } from '../errors.js';
 import type { Attrs, Graph, Module, Node, Quant, Shape, Tensor, TensorId } from '../ir/graph.js';
 import { mainGraph, tensorOf, viewOf } from '../ir/graph.js';
-import type { KernelContext } from '../ir/op.js';
+import { kernelsOf } from '../kernels/index.js';
+import type { KernelContext } from '../kernels/variant.js';
 import { opOf } from '../ops/index.js';
 import { runPasses } from '../passes/index.js';
 import { makePlan } from '../plan/index.js';
@@ -44,7 +46,7 @@ export function trialsOf(layers: readonly Layer[], context: KernelContext): Tria
   for (const layer of layers) {
     const node = builder.layer(layer, 'probe');
     const view = viewOf(builder.graph(), node);
-    for (const variant of opOf(node).variants) {
+    for (const variant of kernelsOf(node).variants) {
       const isRunnable = variant.needs.every((feature) => context.target.features.has(feature));
       if (!isRunnable || !variant.when(view, context)) continue;
       const name = `${layer.op}_${trials.length}`;

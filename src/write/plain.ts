@@ -19,7 +19,7 @@ import {
   viewOf,
 } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
-import { samePadding } from '../ops/window.js';
+import { samePadding } from '../ops/shape/window.js';
 
 /** @throws BonsaiError 'unsupported-attribute' for what no operators of TFLite compute exactly */
 export function plainGraph(graph: Graph): Graph {

@@ -1,6 +1,6 @@
 /** Operators of the IR as TFLite's builtin ones: the reverse of import/tflite/ops.ts. */
 import type { Attrs, NodeView, Shape, TensorId } from '../ir/graph.js';
-import { activations } from '../ops/quant.js';
+import { activations } from '../ops/arithmetic/quant.js';
 import { inexpressible, paddingOf } from './plain.js';
 
 /** Tensors and operators that the file needs and the graph has not. */

@@ -12,7 +12,7 @@ import {
 } from '../../src/ir/graph.js';
 import type { ChannelBounds } from '../../src/ir/op.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import type { Window } from '../../src/ops/window.js';
+import type { Window } from '../../src/ops/shape/window.js';
 import { graphSeeds, growGraph } from '../support/graphs.js';
 import { Random } from '../support/module.js';
 

@@ -1,9 +1,10 @@
 /** Halves of steps in C: in any order, and at the same time in two threads. */
+
 import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
 import { emitProgram } from '../../src/codegen/program.js';
 import { mainGraph } from '../../src/ir/graph.js';
-import { operators } from '../../src/ops/index.js';
+import { kernelsOf } from '../../src/kernels/index.js';
 import { makePlan } from '../../src/plan/index.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { sharedLayer, sharedNetwork, sharedOps } from '../support/halves.js';
@@ -28,8 +29,8 @@ const fewWeights = ['portable/conv2d_packed', 'portable/fully_connected_coded'];
 describe('halves of steps in C', () => {
   for (const op of sharedOps) {
     // Weights as code run on boards only; coded weights are packed ones with another table.
-    const templates = (operators.get(op)?.variants ?? [])
-      .filter(({ needs }) => needs.every((feature) => features.has(feature)))
+    const templates = kernelsOf({ op })
+      .variants.filter(({ needs }) => needs.every((feature) => features.has(feature)))
       .map(({ template }) => template)
       .filter((template) => !['thumb1/conv2d', 'portable/conv2d_coded'].includes(template));
     for (const kernel of templates) {

@@ -1,7 +1,8 @@
 /** Outputs in the memory of their inputs: kernels stand their own leads, and one byte less shows. */
+
 import { expect } from 'chai';
 import type { Module, Shape } from '../../src/ir/graph.js';
-import { depthwiseConv2d } from '../../src/ops/depthwise_conv2d.js';
+import { kernelsOf } from '../../src/kernels/index.js';
 import { makePlan } from '../../src/plan/index.js';
 import type { Plan } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
@@ -172,7 +173,7 @@ describe('overlap in C', () => {
       const b = new NetworkBuilder(new Random(channels));
       const options = { pad: 1, quant: perTensorQuant(2, 0), multiplier };
       const module = b.module([b.depthwise(b.input([1, 4, 4, channels]), options)]);
-      for (const { template } of depthwiseConv2d.variants) {
+      for (const { template } of kernelsOf({ op: 'depthwise_conv2d' }).variants) {
         const plan = inputLast(module, template);
         if (plan.steps[0]?.kernel === template)
           await expectSameBits([module], { plan: () => plan });

@@ -1,15 +1,16 @@
 /** docs/operators.md lists the operators that there are: `UPDATE_GOLDEN=1` writes its table. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { rows } from '../../src/import/tflite/ops.js';
-import { operators } from '../../src/ops/index.js';
+import { kernelsOf } from '../../src/kernels/index.js';
 
 const page = new URL('../../docs/operators.md', import.meta.url);
 const [begin, end] = ['<!-- operators -->\n', '<!-- end -->\n'];
 
 function table(): string {
   const lines = [...rows].map(([name, { op, operands, rounding }]) => {
-    const folders = operators.get(op)?.variants.map(({ template }) => template.split('/')[0]) ?? [];
+    const folders = kernelsOf({ op }).variants.map(({ template }) => template.split('/')[0]) ?? [];
     const differs = Object.keys(rounding.tflm).some(
       (attr) => rounding.tflm[attr] !== rounding.tflite[attr],
     );

@@ -8,7 +8,7 @@ import { emitProgram } from '../../src/codegen/program.js';
 import { cIdentifier } from '../../src/import/index.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { makePlan } from '../../src/plan/index.js';
-import { kernelContext } from '../../src/plan/lower.js';
+import { kernelContext } from '../../src/plan/schedule/lower.js';
 import { compilerFlags, firmwareSources, loadTarget, type Target } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { execute, inTemporaryDirectory } from '../support/native.js';

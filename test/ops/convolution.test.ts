@@ -1,7 +1,8 @@
 /** Windows of one tap over one row: which of them are a row of pixels, by every kernel. */
+
 import { expect } from 'chai';
 import type { Attrs, Module } from '../../src/ir/graph.js';
-import { operators } from '../../src/ops/index.js';
+import { kernelsOf } from '../../src/kernels/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { GraphBuilder, perChannelQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
@@ -36,7 +37,7 @@ function layer(batches: number, attrs: Attrs): Module {
 
 describe('a window of one tap over one row', () => {
   const modules = [1, 2].flatMap((batches) => rows.map(([, attrs]) => layer(batches, attrs)));
-  for (const { template, needs } of operators.get('conv2d')?.variants ?? []) {
+  for (const { template, needs } of kernelsOf({ op: 'conv2d' }).variants) {
     it(`by ${template}`, async () => {
       // Weights as code run on their core alone.
       if (template.startsWith('thumb1/')) {

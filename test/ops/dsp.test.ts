@@ -1,14 +1,15 @@
 /** Kernels for the DSP extension: in C on this machine, and as assembly on a simulated Cortex-M4. */
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { emitProgram } from '../../src/codegen/program.js';
 import { qemuCommand } from '../../src/device/qemu.js';
 import { type Module, mainGraph, viewOf } from '../../src/ir/graph.js';
 import type { Facts } from '../../src/ir/op.js';
-import { finish, type OutputStage } from '../../src/ops/accumulation.js';
-import { type Finish, finishOf } from '../../src/ops/dsp/finish.js';
-import { operators } from '../../src/ops/index.js';
-import { clamp } from '../../src/ops/quant.js';
+import { type Finish, finishOf } from '../../src/kernels/dsp/finish.js';
+import { kernelsOf } from '../../src/kernels/index.js';
+import { finish, type OutputStage } from '../../src/ops/arithmetic/accumulation.js';
+import { clamp } from '../../src/ops/arithmetic/quant.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits, firstDifference, runProgram } from '../support/native.js';
@@ -228,7 +229,7 @@ describe('kernels for the DSP extension', () => {
   it('use every form of weights and of outputs', () => {
     const flags = new Set<string>();
     for (const { op, kernel, multipliers } of rows) {
-      const variant = operators.get(op)?.variants.find(({ template }) => template === kernel);
+      const variant = kernelsOf({ op }).variants.find(({ template }) => template === kernel);
       for (const seed of seeds) {
         const graph = mainGraph(randomLayer(op, seed, multipliers));
         const view = viewOf(graph, graph.nodes[0] as never);

@@ -1,7 +1,8 @@
 /** 1×1 convolutions over a single row that do not take its pixels one after the other. */
+
 import { expect } from 'chai';
 import type { Module } from '../../src/ir/graph.js';
-import { conv2d } from '../../src/ops/conv2d.js';
+import { kernelsOf } from '../../src/kernels/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { GraphBuilder, mergeModules, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
@@ -33,7 +34,7 @@ function moduleOf({ edge, attrs, batches }: (typeof rows)[number]): Module {
 describe('1x1 windows over one row', () => {
   for (const { edge, ...row } of rows) {
     it(`${edge}: gives the bits of evaluate by every kernel`, async () => {
-      for (const { template: kernel } of conv2d.variants) {
+      for (const { template: kernel } of kernelsOf({ op: 'conv2d' }).variants) {
         const module = moduleOf({ edge, ...row });
         const [step] = simplePlan(module, { kernel }).steps;
         if (step?.kernel !== kernel) continue;
@@ -46,8 +47,8 @@ describe('1x1 windows over one row', () => {
 
   it('every kernel of windows takes them', () => {
     const module = mergeModules(rows.map(moduleOf));
-    const kernels = conv2d.variants
-      .map(({ template }) => template)
+    const kernels = kernelsOf({ op: 'conv2d' })
+      .variants.map(({ template }) => template)
       .filter((kernel) => simplePlan(module, { kernel }).steps.every((s) => s.kernel === kernel));
     expect(kernels).to.include.members([
       'swar/conv2d',

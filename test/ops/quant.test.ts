@@ -10,7 +10,7 @@ import {
   quantizeMultiplier,
   type Rounding,
   roundHalfAwayFromZero,
-} from '../../src/ops/quant.js';
+} from '../../src/ops/arithmetic/quant.js';
 import { Random } from '../support/module.js';
 import { execute, inTemporaryDirectory, warnings } from '../support/native.js';
 

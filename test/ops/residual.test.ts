@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
 import { type Module, mainGraph, type NodeView, viewOf } from '../../src/ir/graph.js';
+import { kernelsOf } from '../../src/kernels/index.js';
+import { residualOf } from '../../src/kernels/layout/residual.js';
+import { clamp } from '../../src/ops/arithmetic/quant.js';
+import { sumOf } from '../../src/ops/arithmetic/sum.js';
+import { sumTablesOf } from '../../src/ops/arithmetic/sum-tables.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { operators } from '../../src/ops/index.js';
-import { clamp } from '../../src/ops/quant.js';
-import { residualOf } from '../../src/ops/residual.js';
-import { sumOf } from '../../src/ops/sum.js';
-import { sumTablesOf } from '../../src/ops/sum-tables.js';
 import { makePlan } from '../../src/plan/index.js';
 import { loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../support/module.js';
@@ -87,8 +87,8 @@ describe('a residual in the layer before it', () => {
       }
     });
 
-    const templates = (operators.get(op)?.variants ?? [])
-      // Assembly runs on boards only (test/ops/thumb1).
+    const templates = kernelsOf({ op })
+      .variants // Assembly runs on boards only (test/ops/thumb1).
       .filter(({ addsResidual, needs }) => addsResidual && !needs.includes('thumb1'))
       .map(({ template }) => template);
     for (const kernel of templates) {
@@ -110,7 +110,7 @@ describe('a residual in the layer before it', () => {
     expect(residualOf(view as NodeView<object> as never)).to.not.equal(null);
     const facts = analyse(graph);
     const target = { ...loadTarget('host') };
-    for (const variant of operators.get('conv2d')?.variants ?? []) {
+    for (const variant of kernelsOf({ op: 'conv2d' }).variants) {
       const isAsked = variant.when(view, { facts, target, optimize: 'speed' });
       if (isAsked) expect(variant.addsResidual, variant.template).to.equal(true);
     }

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { render } from '../../src/codegen/templates.js';
-import { multiplyByQuantizedMultiplier } from '../../src/ops/quant.js';
+import { multiplyByQuantizedMultiplier } from '../../src/ops/arithmetic/quant.js';
 import { Random } from '../support/module.js';
 import { execute, inTemporaryDirectory, warnings } from '../support/native.js';
 

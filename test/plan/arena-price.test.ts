@@ -1,10 +1,10 @@
 /** What a byte of the arena is worth, and the kernels that this leaves: worked out by hand. */
 import { expect } from 'chai';
 import type { Optimize } from '../../src/ir/op.js';
-import { arenaPrice, cheapestArena } from '../../src/plan/memory.js';
-import type { Alternative, Step } from '../../src/plan/prices.js';
-import type { Room } from '../../src/plan/room.js';
-import { type Goal, settle } from '../../src/plan/settle.js';
+import { arenaPrice, cheapestArena } from '../../src/plan/arena/memory.js';
+import type { Alternative, Step } from '../../src/plan/choose/prices.js';
+import type { Room } from '../../src/plan/choose/room.js';
+import { type Goal, settle } from '../../src/plan/choose/settle.js';
 
 interface Kernel {
   readonly arena: number;

@@ -7,7 +7,7 @@ import {
   type Packing,
   pack,
   type Relation,
-} from '../../src/plan/arena.js';
+} from '../../src/plan/arena/arena.js';
 
 /** `bytes` from step `first` to step `last`. */
 function buffer(bytes: number, first: number, last: number): Buffer {

@@ -1,6 +1,6 @@
 /** What is told of a choice: the kernels that were left, and what decided. */
 import { expect } from 'chai';
-import { explain } from '../../src/plan/explain.js';
+import { explain } from '../../src/plan/choose/explain.js';
 import type { Decision, KernelEstimate, KernelForm } from '../../src/plan/types.js';
 
 const one = (form: KernelForm, kernel: string, count: number, bytes: number, cores = 1) => ({

@@ -1,9 +1,10 @@
 /** What budgets of time and zeros do to the choice: costs made up, the right choice worked out by hand. */
 import { expect } from 'chai';
-import type { KernelContext, Optimize } from '../../src/ir/op.js';
-import type { Alternative, Step } from '../../src/plan/prices.js';
-import type { Room } from '../../src/plan/room.js';
-import { selectKernels } from '../../src/plan/select.js';
+import type { Optimize } from '../../src/ir/op.js';
+import type { KernelContext } from '../../src/kernels/variant.js';
+import type { Alternative, Step } from '../../src/plan/choose/prices.js';
+import type { Room } from '../../src/plan/choose/room.js';
+import { selectKernels } from '../../src/plan/choose/select.js';
 
 interface Kernel {
   readonly name: string;

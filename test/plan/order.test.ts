@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Module, mainGraph, type TensorId } from '../../src/ir/graph.js';
-import { isAlias, type KernelMemory, type Schedule } from '../../src/plan/lifetimes.js';
-import { stepBytes } from '../../src/plan/memory.js';
-import { orderSteps } from '../../src/plan/order.js';
+import { isAlias, type KernelMemory, type Schedule } from '../../src/plan/arena/lifetimes.js';
+import { stepBytes } from '../../src/plan/arena/memory.js';
+import { orderSteps } from '../../src/plan/schedule/order.js';
 import { NetworkBuilder } from '../support/networks.js';
 
 /** Each node reads earlier tensors, given by how far back they are, and has so many channels. */

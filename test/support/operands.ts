@@ -1,7 +1,7 @@
 /** Random nodes of operators with two operands, or with a window. */
 import type { Quant, Shape } from '../../src/ir/graph.js';
-import { type Activation, activations } from '../../src/ops/quant.js';
-import { samePadding } from '../../src/ops/window.js';
+import { type Activation, activations } from '../../src/ops/arithmetic/quant.js';
+import { samePadding } from '../../src/ops/shape/window.js';
 import { perChannelQuant, perTensorQuant, type Random } from './module.js';
 import { type OperandCase, type OperatorCase, randomQuant, randomShape } from './operator.js';
 

@@ -1,10 +1,11 @@
 /** The tests that every operator has: runtimes' golden values, C against `evaluate`, refusals. */
+
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BonsaiError, type ErrorCode } from '../../src/errors.js';
 import type { Attrs, Module, Quant, Shape, TensorData } from '../../src/ir/graph.js';
+import { kernelsOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { operators } from '../../src/ops/index.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';
 
@@ -149,7 +150,7 @@ export function testOperator({ op, random, refused = [] }: OperatorTests): void 
       expectSameBits(modules(), { optimize: 'speed' }));
     // The first kernel that needs nothing is what a simple plan takes. Weights as code run on boards
     // only; other kernels have C in place of what a machine lacks.
-    const variants = operators.get(op)?.variants ?? [];
+    const variants = kernelsOf({ op }).variants;
     const plain = variants.find(({ needs }) => needs.length === 0);
     const special = variants.filter((variant) => variant !== plain);
     for (const { template } of special.filter(({ template }) => !template.startsWith('thumb1/'))) {

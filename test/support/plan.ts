@@ -10,10 +10,12 @@ import {
   tensorOf,
   viewOf,
 } from '../../src/ir/graph.js';
-import type { Facts, Feature, KernelContext } from '../../src/ir/op.js';
+import type { Facts, Feature } from '../../src/ir/op.js';
+import { kernelsOf } from '../../src/kernels/index.js';
+import type { KernelContext } from '../../src/kernels/variant.js';
+import { perTensor } from '../../src/ops/arithmetic/quant.js';
 import { opOf } from '../../src/ops/index.js';
-import { perTensor } from '../../src/ops/quant.js';
-import { halvesOf, type Implementation, memoryOf, wholeOf } from '../../src/plan/parts.js';
+import { halvesOf, type Implementation, memoryOf, wholeOf } from '../../src/plan/schedule/parts.js';
 import type { CompileOptions, Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
 
 export const defaults: CompileOptions = {
@@ -81,7 +83,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
   };
   const implementations = graph.nodes.map((node): Implementation => {
     const view = viewOf(graph, node);
-    const fitting = opOf(node).variants.filter((variant) => variant.when(view, context));
+    const fitting = kernelsOf(node).variants.filter((variant) => variant.when(view, context));
     const variant =
       fitting.find(({ template }) => template === kernel) ??
       fitting.find(({ needs }) => needs.length === 0);

@@ -1,11 +1,12 @@
 /** Costs fitted to measured layers, and the calibration program that the layers come from. */
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { analyse } from '../../src/analysis/index.js';
 import { mainGraph, viewOf } from '../../src/ir/graph.js';
 import { goals } from '../../src/ir/op.js';
+import { kernelsOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { operators, opOf } from '../../src/ops/index.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { fitCosts, type Sample } from '../../src/tune/fit.js';
 import { tune } from '../../src/tune/index.js';
@@ -73,7 +74,7 @@ describe('tune: calibration', () => {
       const graph = mainGraph(module);
       const tried = new Set(trials.map(({ template }) => template));
       for (const op of new Set(graph.nodes.map((node) => node.op))) {
-        for (const { template, needs } of operators.get(op)?.variants ?? []) {
+        for (const { template, needs } of kernelsOf({ op }).variants) {
           if (!needs.every((feature) => target.features.has(feature))) continue;
           expect(tried, op).to.include(template);
           for (const goal of target.code === undefined ? [] : goals) {
@@ -84,7 +85,7 @@ describe('tune: calibration', () => {
       expect(evaluateGraph(graph, randomInputs(module, 1)).outputs).to.have.length(1);
       for (const node of graph.nodes) {
         const view = viewOf(graph, node);
-        for (const { when, work, template } of opOf(node).variants) {
+        for (const { when, work, template } of kernelsOf(node).variants) {
           if (when(view, context)) expect(work(view, context), template).to.not.be.empty;
         }
       }

@@ -1,8 +1,8 @@
 /** What the rows of ops.ts are made of: an operator as the file has it, its parts read. */
 import { BonsaiError } from '../../errors.js';
 import { type Attrs, isInteger, type Tensor } from '../../ir/graph.js';
-import { type Activation, activations } from '../../ops/quant.js';
-import { type Pads, samePadding } from '../../ops/window.js';
+import { type Activation, activations } from '../../ops/arithmetic/quant.js';
+import { type Pads, samePadding } from '../../ops/shape/window.js';
 import type { Decoded, Fields } from '../flatbuffer.js';
 
 /** An operator of the file with its tensors resolved. */

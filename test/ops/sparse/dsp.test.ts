@@ -9,7 +9,7 @@ import {
   type StreamForm,
   storedEntries,
   streamOf,
-} from '../../../src/ops/sparse/stream.js';
+} from '../../../src/kernels/encoding/stream.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

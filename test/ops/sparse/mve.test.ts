@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { analyse } from '../../../src/analysis/index.js';
 import { qemuCommand } from '../../../src/device/qemu.js';
 import { mainGraph } from '../../../src/ir/graph.js';
-import { type Gathered, reachOf, stepsOf, streamOf } from '../../../src/ops/mve/gathers.js';
+import { type Gathered, reachOf, stepsOf, streamOf } from '../../../src/kernels/mve/gathers.js';
 import { makePlan } from '../../../src/plan/index.js';
 import { loadTarget } from '../../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';

@@ -1,10 +1,11 @@
 /** Weights as positions and values: what is written is read, and kernels compute with it. */
+
 import { expect } from 'chai';
 import { type Module, mainGraph, type NodeView, viewOf } from '../../../src/ir/graph.js';
-import { opOf } from '../../../src/ops/index.js';
-import { decode, encode, type PackedForm } from '../../../src/ops/sparse/index.js';
-import { packedForms } from '../../../src/ops/sparse/packed.js';
-import type { WeightRows } from '../../../src/ops/sparse/positions.js';
+import { decode, encode, type PackedForm } from '../../../src/kernels/encoding/index.js';
+import { packedForms } from '../../../src/kernels/encoding/packed.js';
+import type { WeightRows } from '../../../src/kernels/encoding/positions.js';
+import { kernelsOf } from '../../../src/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
@@ -51,7 +52,7 @@ function isComputedBy(module: Module, kernel: string): boolean {
   const graph = mainGraph(module);
   const [node] = graph.nodes;
   if (node === undefined) return false;
-  const variant = opOf(node).variants.find(({ template }) => template === kernel);
+  const variant = kernelsOf(node).variants.find(({ template }) => template === kernel);
   const context = contextOf({ target: 'host', options: defaults });
   return variant?.when(viewOf(graph, node) as NodeView<never>, context) ?? false;
 }

@@ -1,13 +1,14 @@
 /** Weights coded in pairs: what is written is read, and the kernel computes with it. */
+
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { qemuCommand } from '../../../src/device/qemu.js';
 import { type Module, mainGraph, type Node, type NodeView, viewOf } from '../../../src/ir/graph.js';
-import { opOf } from '../../../src/ops/index.js';
-import { pairCodes, pairTable } from '../../../src/ops/sparse/pair-code.js';
-import { decodePairs, encodePairs, pairForm } from '../../../src/ops/sparse/pairs.js';
-import type { WeightRows } from '../../../src/ops/sparse/positions.js';
+import { pairCodes, pairTable } from '../../../src/kernels/encoding/pair-code.js';
+import { decodePairs, encodePairs, pairForm } from '../../../src/kernels/encoding/pairs.js';
+import type { WeightRows } from '../../../src/kernels/encoding/positions.js';
+import { kernelsOf } from '../../../src/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
@@ -175,7 +176,7 @@ describe(`kernel ${kernel}`, () => {
       const graph = mainGraph(denseLayer(seed));
       const [node] = graph.nodes as readonly [Node];
       const view = viewOf(graph, node) as NodeView<never>;
-      const variant = opOf(node).variants.find(({ template }) => template === kernel);
+      const variant = kernelsOf(node).variants.find(({ template }) => template === kernel);
       const [call] = variant?.lower(view, contextOf({ target: 'host', options: defaults })) ?? [];
       const { channels = 1, multiplier } = call?.numbers ?? {};
       if (channels === 1) continue;

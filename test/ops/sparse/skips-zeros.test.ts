@@ -1,10 +1,11 @@
 /** Which kernels say of themselves that they skip zeros: those that zeros make faster. */
+
 import { expect } from 'chai';
 import { analyse } from '../../../src/analysis/index.js';
 import { mainGraph, viewOf } from '../../../src/ir/graph.js';
 import type { Feature } from '../../../src/ir/op.js';
-import { opOf } from '../../../src/ops/index.js';
-import { workCost } from '../../../src/plan/candidates.js';
+import { kernelsOf } from '../../../src/kernels/index.js';
+import { workCost } from '../../../src/plan/choose/candidates.js';
 import { conv, dense, prune } from '../../../src/tune/layers.js';
 import { trialsOf } from '../../../src/tune/trials.js';
 
@@ -34,7 +35,7 @@ describe('kernels that skip zeros', () => {
   const facts = analyse(graph);
   const costs = trials.map(({ template }, position) => {
     const node = graph.nodes[position] as (typeof graph.nodes)[number];
-    const variant = opOf(node).variants.find((candidate) => candidate.template === template);
+    const variant = kernelsOf(node).variants.find((candidate) => candidate.template === template);
     if (variant === undefined) throw new RangeError(template);
     return { variant, cost: workCost(variant, viewOf(graph, node), { ...context, facts }) };
   });

@@ -1,8 +1,9 @@
 /** Means of four channels at once: the reciprocal for every sum, and the kernel in C. */
+
 import { expect } from 'chai';
 import { type Attrs, mainGraph, type Node, viewOf } from '../../../src/ir/graph.js';
-import { opOf } from '../../../src/ops/index.js';
-import { reciprocalOf } from '../../../src/ops/swar/average_pool2d.js';
+import { kernelsOf } from '../../../src/kernels/index.js';
+import { reciprocalOf } from '../../../src/kernels/swar/average_pool2d.js';
 import { GraphBuilder, perTensorQuant } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
 import { contextOf, defaults, simplePlan } from '../../support/plan.js';
@@ -58,7 +59,7 @@ describe(kernel, () => {
     const isQuick = (count: number) => {
       const graph = mainGraph(moduleOf(count));
       const node = graph.nodes[0] as Node;
-      const work = opOf(node)
+      const work = kernelsOf(node)
         .variants.at(-1)
         ?.work(viewOf(graph, node), contextOf({ options: defaults, target: 'test' }));
       return Object.keys(work ?? {})[0];

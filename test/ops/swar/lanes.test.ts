@@ -1,9 +1,9 @@
 /** Weights in lanes: the table read back in 32-bit arithmetic, with inputs that fill the lanes. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Range } from '../../../src/ops/bounds.js';
-import { channelsPerUnit, type LaneTable, laneTable } from '../../../src/ops/swar/lanes.js';
-import { longestRun } from '../../../src/ops/swar/pixels.js';
+import { channelsPerUnit, type LaneTable, laneTable } from '../../../src/kernels/swar/lanes.js';
+import { longestRun } from '../../../src/kernels/swar/pixels.js';
+import type { Range } from '../../../src/ops/arithmetic/bounds.js';
 
 /** Sums of all channels of a table over one row, as the kernel computes them. */
 function sumsOf({ format, wide, narrow, data }: LaneTable, x: readonly number[]): number[] {

@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Attrs, Module } from '../../../src/ir/graph.js';
-import { isExact } from '../../../src/ops/thumb1/depthwise.js';
+import { isExact } from '../../../src/kernels/thumb1/depthwise.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { planLoads } from '../../../src/ops/thumb1/loads.js';
+import { planLoads } from '../../../src/kernels/thumb1/loads.js';
 
 describe('loads of packed words', () => {
   it('fetch the words that are needed, in order, within the reach of each instruction', () => {

@@ -1,0 +1,216 @@
+/**
+ * From an accumulator to an int8 output in a few instructions of the DSP extension.
+ *
+ * Kernels keep 256 times the accumulator: the upper half of its product with an int32 then has bits
+ * to spare. Three forms; SSAT is the clamp to int8:
+ *
+ *     linear:  ssat((smmlar(a, multiplier) + offset) >> 8)
+ *     twice:   y = smmulr(a >> 7, multiplier);  ssat((y + (y >> 31) + offset) >> shift)
+ *     once:    ssat((smmla(a, multiplier) + offset) >> shift)
+ *
+ * `twice` and `once` are TensorFlow Lite's two roundings as they are defined. `linear` is neither:
+ * it is a straight line, whose constants are searched for each channel and proved to pass all
+ * thresholds of the output on the right side. Ties away from zero bend TFLM's line at zero, so it
+ * is found where outputs on one side of zero are clamped away, as by a ReLU, or for one rounding.
+ */
+
+import type { NodeView } from '../../ir/graph.js';
+import type { ChannelBounds } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  finish,
+  type OutputStage,
+  wraps,
+} from '../../ops/arithmetic/accumulation.js';
+import { rangeAt } from '../../ops/arithmetic/bounds.js';
+import { clamp, multiplyShift } from '../../ops/arithmetic/quant.js';
+import { agrees, type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
+import { rememberByNode } from '../remember.js';
+import type { KernelContext, WorkTerm } from '../variant.js';
+
+/** What accumulators are multiplied by. */
+export const scale = 256;
+
+export type FinishForm = 'linear' | 'twice' | 'once';
+
+export interface ChannelFinish {
+  /** The int32 that an accumulator begins with. */
+  readonly start: number;
+  /** linear: [multiplier]; the others: [multiplier, offset, shift]. */
+  readonly constants: readonly number[];
+  /** The output does not depend on the input: all weights count as 0. */
+  readonly isConstant: boolean;
+}
+
+export interface Finish {
+  readonly form: FinishForm;
+  /** The one that all channels share; 0 unless linear. */
+  readonly offset: number;
+  readonly channels: readonly ChannelFinish[];
+  /** Outputs must be clamped to the activation's range as well: it is narrower than int8. */
+  readonly isClamped: boolean;
+}
+
+/**
+ * How to finish all channels of a layer; null where an accumulator or a shift is out of reach.
+ *
+ * @param biases with the input's zero point folded in
+ * @param bounds of the accumulators, biases included
+ */
+export function finishOf(
+  stage: OutputStage,
+  biases: Int32Array,
+  bounds: ChannelBounds,
+): Finish | null {
+  const isClamped = stage.min > -128 || stage.max < 127;
+  const channels = Array.from(biases, (bias, channel) => ({
+    bias,
+    channel,
+    range: rangeAt(bounds, channel),
+  }));
+  const offset = Math.floor((stage.zeroPoint + 0.5) * lineStep - 0.5);
+  const linear = allOf(channels, ({ bias, channel, range: [min, max] }) => {
+    const thresholds = thresholdsOf(stage, channel, min, max);
+    if (thresholds === null) return null;
+    if (thresholds.least.length === 0) return constantLine(thresholds.first, offset);
+    const line = lineThrough(stage, channel, thresholds, offset);
+    if (line === null) return null;
+    const start = scale * bias + line.shift;
+    return { start, constants: [line.multiplier], isConstant: false };
+  });
+  if (linear !== null) return { form: 'linear', offset, channels: linear, isClamped };
+  const form = stage.rounding === 'double' ? 'twice' : 'once';
+  const defined = allOf(channels, ({ bias, channel, range: [min, max] }) => {
+    const output = finish(stage, min, channel);
+    if (output === finish(stage, max, channel) && !wraps(stage, channel, min, max)) {
+      return { start: 0, constants: [0, output, 0], isConstant: true };
+    }
+    const constants = definedConstants(stage, channel);
+    if (constants === null || !isScalable(min, 0) || !isScalable(max, 0)) return null;
+    return { start: scale * bias, constants, isConstant: false };
+  });
+  return defined && { form, offset: 0, channels: defined, isClamped };
+}
+
+const remembered = rememberByNode<Finish | null>();
+
+/** Made once for a node: choice, scratch and lowering ask again and again. */
+export function finishFor(
+  view: NodeView<AccumulationAttrs>,
+  { filters, stage }: { readonly filters: Filters; readonly stage: OutputStage },
+  { facts }: KernelContext,
+): Finish | null {
+  return remembered(view.node, facts, () =>
+    finishOf(stage, biasesFor(view, filters, true), facts.accumulator(view)),
+  );
+}
+
+function allOf<T, U>(items: readonly T[], make: (item: T) => U | null): readonly U[] | null {
+  const made: U[] = [];
+  for (const item of items) {
+    const result = make(item);
+    if (result === null) return null;
+    made.push(result);
+  }
+  return made;
+}
+
+/** Whether an accumulator fits an int32 when scaled and shifted by less than a thousand of its own. */
+function isScalable(accumulator: number, shift: number): boolean {
+  return Math.abs(scale * accumulator + shift) < 2 ** 31;
+}
+
+function definedConstants(stage: OutputStage, channel: number): readonly number[] | null {
+  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+  if (stage.rounding === 'double') {
+    // y < 2^23 and |zero point| · 2^22: their sum stays within an int32.
+    if (shift > -1 || shift < -22) return null;
+    return [multiplier, (stage.zeroPoint + 0.5) * 2 ** -shift, -shift];
+  }
+  // The product's upper half has 7 bits below the 2^(shift − 31) that the definition starts from.
+  const right = 7 - shift;
+  if (right < 1 || right > 22) return null;
+  return [multiplier, (stage.zeroPoint + 0.5) * 2 ** right, right];
+}
+
+/** Steps of the line's result in one of the output. */
+const lineStep = 256;
+
+/** What it takes a kernel to clamp so many outputs to the activation's range. */
+export function clampWork(
+  { isClamped }: Finish,
+  outputs: number,
+): Readonly<Record<string, WorkTerm>> {
+  return isClamped ? { clamped: { count: outputs, cycles: 9 } } : {};
+}
+
+/** output = floor((round((256·accumulator + shift) · multiplier / 2^32) + offset) / 256), clamped. */
+interface Line {
+  readonly multiplier: number;
+  readonly shift: number;
+}
+
+function constantLine(output: number, offset: number): ChannelFinish {
+  const start = (output * lineStep + lineStep / 2 - offset) * 4;
+  return { start, constants: [2 ** 30], isConstant: true };
+}
+
+/** Tried around the shift that is best in real numbers. */
+const nudges = [0, 1, -1, 2, -2, 3, -3, 4];
+
+/**
+ * A line that passes all thresholds: for each shift tried, every threshold T of output q bounds the
+ * multiplier from below (T must reach q) and T − 1 from above (it must not).
+ */
+function lineThrough(
+  stage: OutputStage,
+  channel: number,
+  thresholds: Thresholds,
+  offset: number,
+): Line | null {
+  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+  const perUnit = multiplier * 2 ** (shift - 31) * lineStep;
+  // TFLM's first rounding lifts the line by half of its unit, 2^shift of an output.
+  const lift = stage.rounding === 'double' ? (lineStep / 2) * 2 ** Math.min(0, shift) : 0;
+  const wanted = (stage.zeroPoint + 0.5) * lineStep - 0.5 + lift - offset;
+  const best = Math.floor((wanted / perUnit) * scale);
+  for (const nudge of nudges) {
+    const line = steepness(thresholds, best + nudge, offset);
+    if (line !== null && isExact(stage, thresholds, line, offset)) return line;
+  }
+  return null;
+}
+
+function steepness(thresholds: Thresholds, shift: number, offset: number): Line | null {
+  const { min, max, first, least } = thresholds;
+  if (!isScalable(min, shift) || !isScalable(max, shift)) return null;
+  let [low, high] = [0, 2 ** 31 - 1];
+  for (let i = 0; i < least.length; i += 1) {
+    const needed = (first + 1 + i) * lineStep - offset - 0.5;
+    const at = scale * (least[i] as number) + shift;
+    const before = at - scale;
+    const [reaching, missing] = [(needed * 2 ** 32) / at, (needed * 2 ** 32) / before];
+    if (at > 0) low = Math.max(low, reaching);
+    else high = Math.min(high, at === 0 && needed > 0 ? -1 : reaching);
+    if (before > 0) high = Math.min(high, missing);
+    else low = Math.max(low, before === 0 && needed <= 0 ? 2 ** 31 : missing);
+    if (low > high) return null;
+  }
+  const multiplier = Math.round((low + high) / 2);
+  return multiplier >= low && multiplier <= high ? { multiplier, shift } : null;
+}
+
+/** The proof: bit for bit what the core computes, at both ends of every run of equal outputs. */
+function isExact(
+  stage: OutputStage,
+  thresholds: Thresholds,
+  { multiplier, shift }: Line,
+  offset: number,
+): boolean {
+  return agrees(thresholds, (accumulator) => {
+    const upper = multiplyShift(scale * accumulator + shift, multiplier, 2 ** 31, 32);
+    return clamp(Math.floor((upper + offset) / lineStep), stage.min, stage.max);
+  });
+}

@@ -1,0 +1,319 @@
+/**
+ * Convolutions and fully connected layers with SMLAD, which adds two products of 16-bit halves.
+ *
+ * A patch of the input is widened to int16 in scratch, once for all output channels; the weights lie
+ * in flash in the order in which they meet it: as int16 ('wide'), or as int8, two channels in one
+ * lane ('packed'). See templates/kernels/dsp/support/define_multiply.hbs for both.
+ */
+import { elementCount, type NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  type Filters,
+  inputZeroPoint,
+  type OutputStage,
+} from '../../ops/arithmetic/accumulation.js';
+import { hasResidual } from '../../ops/arithmetic/residual.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import { borderLines, type Convolution, isPixelRow } from '../layout/convolution.js';
+import { laneBlocks, lanes } from '../layout/interleave.js';
+import { windowLead } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import { clampWork, type Finish, finishFor, scale } from './finish.js';
+import { liveWeights, stageWords, type WeightAt, word } from './words.js';
+
+const support = [
+  ...['multiply_pair', 'multiply_row', 'multiply_wide', 'multiply_packed'],
+  ...['linear', 'twice', 'once'].flatMap((form) => [
+    `finish_${form}`,
+    `multiply_${form}`,
+    ...['pair', 'row'].flatMap((shape) =>
+      ['wide', 'packed'].map((weights) => `multiply_${shape}_${weights}_${form}`),
+    ),
+  ]),
+  ...['define_multiply', 'clamp_outputs'],
+  ...['smlad', 'smmla', 'smmlar', 'sxtb16', 'saturate8', 'load_word'],
+  ...['widen_wide', 'widen_packed', 'widen_pair_wide', 'widen_pair_packed', 'fill_patch'],
+]
+  .map((name) => `dsp/support/${name}`)
+  .concat('portable/support/add_residual');
+
+/** The two taps of one word of the patch: positions in a filter, −1 where there is none. */
+type Step = readonly [low: number, high: number];
+
+/** The order in which `widen_*` lays out runs of contiguous input: bytes 0 and 2, then 1 and 3. */
+function stepsOf(runs: number, length: number): readonly Step[] {
+  const tap = (run: number, i: number) => (i < length ? run * length + i : -1);
+  return Array.from({ length: runs }, (_, run) =>
+    Array.from({ length: Math.ceil(length / 2) }, (_, word): Step => {
+      const first = 4 * Math.floor(word / 2);
+      // Fewer than four are taken in pairs.
+      if (first + 4 > length) return [tap(run, 2 * word), tap(run, 2 * word + 1)];
+      return [tap(run, first + (word % 2)), tap(run, first + (word % 2) + 2)];
+    }),
+  ).flat();
+}
+
+/**
+ * A convolution: the patches of two output pixels, which may be of two rows, by all filters.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function smladConvolution<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const runsOf = ({ shape }: Convolution) => {
+    const { kernelH, kernelW, inC, dilationW } = shape;
+    const byTap = dilationW > 1 && kernelW > 1;
+    return byTap
+      ? { byTap, runs: kernelH * kernelW, length: inC }
+      : { byTap, runs: kernelH, length: kernelW * inC };
+  };
+  const stepsFor = (convolution: Convolution) => {
+    const { runs, length } = runsOf(convolution);
+    return stepsOf(runs, length);
+  };
+  return {
+    template: 'dsp/conv2d',
+    needs: ['dsp'],
+    support,
+    addsResidual: true,
+    when: (view, context) => when(view) && finishFor(view, describe(view), context) !== null,
+    scratch(view) {
+      const convolution = describe(view);
+      const { inC } = convolution.shape;
+      const { length } = runsOf(convolution);
+      const line = inC % lanes === 0 ? 0 : Math.ceil(length / 4) * 4;
+      return 8 * stepsFor(convolution).length + line + 2 * stagedBytes(view, convolution);
+    },
+    work(view, context) {
+      const convolution = describe(view);
+      const { shape } = convolution;
+      const { batches, outH, outW, outC, kernelH, inC } = shape;
+      const pairs = Math.ceil((batches * outH * outW) / 2);
+      const steps = stepsFor(convolution).length;
+      const groups = pairs * Math.ceil(outC / lanes);
+      const isWide = context.optimize === 'speed';
+      const pointwise = isPixelRow(shape);
+      const finish = finishFor(view, convolution, context) as Finish;
+      const { form } = finish;
+      const { byTap, runs, length } = runsOf(convolution);
+      const borders = byTap ? 0 : borderLines(shape);
+      return {
+        steps: { count: groups * steps, cycles: isWide ? 11.2 : 12.2 },
+        groups: { count: groups, cycles: isWide ? 22 : 36 },
+        [form]: { count: groups * 2 * lanes, cycles: { linear: 2.4, twice: 6.6, once: 3.6 }[form] },
+        widened: { count: 2 * pairs * steps, cycles: pointwise ? 3.5 : 5 },
+        tails: { count: 2 * pairs * runs * Math.ceil((length % lanes) / 2), cycles: 9 },
+        ...(inC % lanes === 0
+          ? { borders: { count: borders, cycles: 60 } }
+          : { copied: { count: borders * length, cycles: 9 } }),
+        lines: { count: pointwise ? 0 : 2 * pairs * kernelH, cycles: 12 },
+        pairs: { count: pairs, cycles: 60 },
+        ...clampWork(finish, batches * outH * outW * outC),
+        ...residualWork(view, 19),
+      };
+    },
+    overlap(view) {
+      const { shape } = describe(view);
+      // Pixel by pixel needs no less than two at a time.
+      return [{ input: 0, lead: windowLead(shape), exact: false }, ...residualOverlap(view)];
+    },
+    lower(view, context) {
+      const convolution = describe(view);
+      const { shape } = convolution;
+      const finish = finishFor(view, convolution, context) as Finish;
+      const pointwise = isPixelRow(shape);
+      const { byTap, length } = runsOf(convolution);
+      const wholeWords = shape.inC % lanes === 0;
+      const call = multiplyCall(view, convolution, finish, stepsFor(convolution), context);
+      const { padLeft, outW, strideW, kernelW, inW, dilationW } = shape;
+      const padding = inputZeroPoint(view) * (call.flags.packed ? 1 : scale);
+      const window = {
+        in_h: shape.inH,
+        in_w: inW,
+        padding: word(padding, padding),
+        kernel_h: shape.kernelH,
+        kernel_w: kernelW,
+        stride_h: shape.strideH,
+        stride_w: strideW,
+        dilation_h: shape.dilationH,
+        dilation_w: dilationW,
+        pad_top: shape.padTop,
+        pad_left: padLeft,
+        batches: shape.batches,
+        out_h: shape.outH,
+        out_w: outW,
+        ...(byTap ? {} : { line_bytes: length }),
+      };
+      return [
+        {
+          ...call,
+          flags: { ...call.flags, pointwise, by_tap: byTap, whole_words: wholeWords },
+          numbers: {
+            ...call.numbers,
+            in_c: shape.inC,
+            out_c: shape.outC,
+            ...(pointwise ? { pixels: outW } : window),
+            ...(pointwise || byTap || wholeWords ? {} : { in_zp: inputZeroPoint(view) }),
+          },
+        },
+      ];
+    },
+  };
+}
+
+/**
+ * A fully connected layer on a single row: its taps four at a time by four channels at a time.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function smladRow<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
+): KernelVariant<A> {
+  const stepsFor = ({ depth }: Filters) => {
+    const steps = stepsOf(1, depth);
+    return steps.length % 2 === 0 ? steps : [...steps, [-1, -1] as const];
+  };
+  return {
+    template: 'dsp/fully_connected',
+    needs: ['dsp'],
+    support,
+    addsResidual: true,
+    when(view, context) {
+      if (!when(view)) return false;
+      const layer = describe(view);
+      const isRow = elementCount(outputOf(view).shape) === layer.filters.channels;
+      return isRow && finishFor(view, layer, context) !== null;
+    },
+    scratch(view) {
+      const { filters } = describe(view);
+      return 4 * stepsFor(filters).length + stagedBytes(view, { filters });
+    },
+    work(view, context) {
+      const layer = describe(view);
+      const steps = stepsFor(layer.filters).length;
+      const groups = Math.ceil(layer.filters.channels / lanes);
+      const finish = finishFor(view, layer, context) as Finish;
+      const { form } = finish;
+      return {
+        steps: { count: groups * steps, cycles: 7.1 },
+        groups: { count: groups, cycles: 24 },
+        [form]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[form] },
+        widened: { count: steps, cycles: 3.5 },
+        ...clampWork(finish, layer.filters.channels),
+        ...residualWork(view, 19),
+      };
+    },
+    overlap(view) {
+      // All of the input is widened first.
+      const { depth } = describe(view).filters;
+      return [{ input: 0, lead: -depth, exact: false }, ...residualOverlap(view)];
+    },
+    lower(view, context) {
+      const layer = describe(view);
+      const finish = finishFor(view, layer, context) as Finish;
+      const { depth, channels } = layer.filters;
+      const call = multiplyCall(view, layer, finish, stepsFor(layer.filters), context);
+      const needsChannels = finish.isClamped || call.flags.staged;
+      const numbers = { ...call.numbers, depth, ...(needsChannels ? { channels } : {}) };
+      return [{ ...call, numbers }];
+    },
+  };
+}
+
+/** Bytes of scratch that the outputs of a pixel pass through: lanes that are no channels, a sum. */
+function stagedBytes(view: NodeView<object>, { filters }: Pick<Convolution, 'filters'>): number {
+  const isStaged = filters.channels < lanes || hasResidual(view);
+  return isStaged ? Math.max(filters.channels, lanes) : 0;
+}
+
+/** What the kernels above have in common. */
+function multiplyCall(
+  view: NodeView<AccumulationAttrs>,
+  layer: Pick<Convolution, 'filters' | 'stage'>,
+  finish: Finish,
+  steps: readonly Step[],
+  { optimize }: KernelContext,
+): KernelCall {
+  const { filters, stage } = layer;
+  const { channels } = filters;
+  const groups = laneBlocks(channels);
+  const live = liveWeights(view, filters, finish);
+  const packed = optimize === 'speed' ? null : packedWeights(groups, steps, live);
+  const weights = packed ?? wideWeights(groups, steps, live);
+  const groupWords = weights.length / groups.length;
+  const isWhole = channels % lanes === 0 || channels < lanes;
+  const staged = stagedBytes(view, layer);
+  const operands = residualOperands(view);
+  return {
+    ...operands,
+    flags: {
+      ...operands.flags,
+      packed: packed !== null,
+      linear: finish.form === 'linear',
+      twice: finish.form === 'twice',
+      clamped: finish.isClamped,
+      staged: staged > 0,
+    },
+    numbers: {
+      ...operands.numbers,
+      ...(staged > 0 ? { staged_c: staged } : {}),
+      full: weights.length - (isWhole ? 0 : groupWords),
+      end: weights.length,
+      steps: steps.length,
+      finish_offset: finish.offset,
+      back: isWhole ? 0 : lanes - (channels % lanes),
+      ...(finish.isClamped ? clampNumbers(stage) : {}),
+    },
+    tables: {
+      ...operands.tables,
+      weights: { data: weights, role: 'weights' },
+      stage: { data: stageWords(groups, channels, finish), role: 'table' },
+    },
+  };
+}
+
+export function clampNumbers({ min, max }: OutputStage) {
+  return { lowest: min, highest: max };
+}
+
+/** int32[groups][steps][4]: in each word two taps of a channel. */
+function wideWeights(
+  groups: readonly number[],
+  steps: readonly Step[],
+  weightAt: WeightAt,
+): Int32Array {
+  return Int32Array.from(
+    groups.flatMap((first) =>
+      steps.flatMap(([low, high]) =>
+        [0, 1, 2, 3].map((lane) => word(weightAt(first + lane, low), weightAt(first + lane, high))),
+      ),
+    ),
+  );
+}
+
+/**
+ * int32[groups][steps][2]: in each word two taps of two channels a and b, 256 · a + b. Null where
+ * that leaves int16: a = −128 beside a negative b.
+ */
+function packedWeights(
+  groups: readonly number[],
+  steps: readonly Step[],
+  weightAt: WeightAt,
+): Int32Array | null {
+  let fits = true;
+  const lane = (channel: number, tap: number) => {
+    const both = 256 * weightAt(channel, tap) + weightAt(channel + 1, tap);
+    fits &&= both >= -(2 ** 15);
+    return both;
+  };
+  const words = groups.flatMap((first) =>
+    steps.flatMap(([low, high]) =>
+      [first, first + 2].map((channel) => word(lane(channel, low), lane(channel, high))),
+    ),
+  );
+  return fits ? Int32Array.from(words) : null;
+}

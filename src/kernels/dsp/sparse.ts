@@ -1,0 +1,366 @@
+/**
+ * Convolutions and fully connected layers that skip the weights that are 0, with SMLABB and SMLATB:
+ * one instruction for each pixel and weight that is left. Where whole blocks of four neighbouring
+ * channels are 0, with SMLAD: one instruction for each pixel and two weights of the other blocks.
+ *
+ * The same tap (or block of taps) of four or eight output pixels lies side by side in scratch, as
+ * int16; a weight's address and value come from a stream (sparse/stream.ts). A single row has no
+ * other pixel to share that with: its input is read where it is, four values at a time by blocks.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  type Filters,
+  inputZeroPoint,
+} from '../../ops/arithmetic/accumulation.js';
+import { hasResidual } from '../../ops/arithmetic/residual.js';
+import {
+  type Channel,
+  entriesOf,
+  isWithinReach,
+  type StreamForm,
+  storedEntries,
+  streamOf,
+} from '../encoding/stream.js';
+import { type Convolution, isPixelRow } from '../layout/convolution.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import { clampWork, type Finish, finishFor } from './finish.js';
+import { clampNumbers } from './multiply.js';
+import { liveWeights } from './words.js';
+
+type Layer = Pick<Convolution, 'filters' | 'stage'>;
+
+const support = [
+  ...['eight', 'four', 'one', 'blocks', 'one_blocks'].flatMap((shape) => [
+    `sparse_${shape}`,
+    ...['linear', 'twice', 'once'].map((form) => `sparse_${shape}_${form}`),
+  ]),
+  ...['linear', 'twice', 'once'].flatMap((form) => [`finish_${form}`, `multiply_${form}`]),
+  ...['define_sparse', 'clamp_outputs', 'smmla', 'smmlar', 'saturate8'],
+  ...['sparse_columns', 'sparse_quads', 'sparse_pixels', 'sparse_windows'],
+  ...['smlad', 'sxtb16', 'load_word'],
+]
+  .map((name) => `dsp/support/${name}`)
+  .concat('portable/support/add_residual');
+
+/** How a tile of pixels is multiplied. */
+interface Tile {
+  readonly template: string;
+  readonly pixels: 4 | 8;
+  readonly stream: StreamForm;
+  /** Cycles of an entry, of a channel (outputs apart) and of a value that is widened. */
+  readonly cycles: { readonly entry: number; readonly channel: number; readonly widened: number };
+}
+
+const tiles = {
+  eight: {
+    template: 'dsp/sparse_conv2d',
+    pixels: 8,
+    stream: { tapBytes: 16, entry: 'weight', stepEntries: 2, stepBytes: 92 },
+    cycles: { entry: 11.6, channel: 20.5, widened: 1.7 },
+  },
+  four: {
+    template: 'dsp/sparse_conv2d_by4',
+    pixels: 4,
+    stream: { tapBytes: 8, entry: 'weight', stepEntries: 2, stepBytes: 52 },
+    cycles: { entry: 6.6, channel: 15.5, widened: 1.7 },
+  },
+  blocks: {
+    template: 'dsp/sparse_conv2d_blocks',
+    pixels: 8,
+    stream: { tapBytes: 16, entry: 'bytes', stepEntries: 1, stepBytes: 112 },
+    cycles: { entry: 28.4, channel: 18, widened: 1.2 },
+  },
+} as const satisfies Record<string, Tile>;
+
+/** How a single pixel is multiplied, whose taps are bytes. */
+type Row = Pick<Tile, 'template' | 'stream'> & {
+  /** Of an entry. */
+  readonly cycles: number;
+};
+
+const rows: readonly Row[] = [
+  {
+    template: 'dsp/sparse_fully_connected',
+    stream: { tapBytes: 1, entry: 'weight', stepEntries: 4, stepBytes: 52 },
+    cycles: 3.3,
+  },
+  {
+    template: 'dsp/sparse_fully_connected_blocks',
+    stream: { tapBytes: 1, entry: 'pairs', stepEntries: 2, stepBytes: 44 },
+    cycles: 5.6,
+  },
+];
+
+/**
+ * A convolution, a tile of output pixels at a time: in each way that there is.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function sparseConvolutions<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): readonly KernelVariant<A>[] {
+  return Object.values(tiles).map((tile) => sparseConvolution(tile, when, describe));
+}
+
+function sparseConvolution<A extends AccumulationAttrs>(
+  { template, pixels: tile, stream: form, cycles }: Tile,
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const columnsFor = ({ shape, filters }: Convolution) => columnsOf(filters, shape.inC, form);
+  const columnsBytes = (convolution: Convolution) => 2 * tile * columnsFor(convolution).length;
+  return {
+    template,
+    needs: ['dsp'],
+    support,
+    addsResidual: true,
+    skipsZeros: true,
+    when: (view, context) => when(view) && isPossible(view, describe(view), form, context),
+    scratch(view) {
+      const convolution = describe(view);
+      const { shape, filters } = convolution;
+      // What pads a window is not needed any more when there are outputs.
+      const padding = isPixelRow(shape) ? 0 : shape.inC;
+      const sums = hasResidual(view) ? tile * filters.channels : 0;
+      return columnsBytes(convolution) + Math.max(padding, sums);
+    },
+    work(view, context) {
+      const convolution = describe(view);
+      const { shape, filters } = convolution;
+      const count = Math.ceil((shape.batches * shape.outH * shape.outW) / tile);
+      const columns = columnsFor(convolution);
+      const { stored, finish } = streamed(view, convolution, columns, form, context);
+      const pointwise = isPixelRow(shape);
+      // What is left over of four channels goes byte by byte.
+      const isShallow = shape.inC % 4 !== 0;
+      const isWhole = columns.length === filters.depth;
+      const partBytes = isWhole ? 0 : (shape.inC % 4) * shape.kernelH * shape.kernelW;
+      return {
+        entries: { count: count * stored, cycles: cycles.entry },
+        channels: { count: count * filters.channels, cycles: cycles.channel },
+        [finish.form]: {
+          count: count * tile * filters.channels,
+          cycles: finishCycles[finish.form],
+        },
+        widened: { count: count * tile * columns.length, cycles: isShallow ? 2.3 : cycles.widened },
+        ...(isWhole ? {} : { parts: { count: count * tile * partBytes, cycles: 6 } }),
+        tiles: { count, cycles: 60 },
+        windows: { count: pointwise ? 0 : count * tile, cycles: 55 },
+        runs: {
+          count: pointwise ? 0 : runsOf(shape, isJoined(convolution, columns)),
+          cycles: isShallow ? 110 : 85,
+        },
+        ...clampWork(finish, shape.batches * shape.outH * shape.outW * filters.channels),
+        ...residualWork(view, 19),
+      };
+    },
+    overlap(view) {
+      const { shape } = describe(view);
+      // Pixel by pixel needs no less than a tile at a time.
+      return [{ input: 0, lead: windowLead(shape), exact: false }, ...residualOverlap(view)];
+    },
+    lower(view, context) {
+      const convolution = describe(view);
+      const { shape } = convolution;
+      const pointwise = isPixelRow(shape);
+      const columns = columnsFor(convolution);
+      const call = sparseCall(view, convolution, columns, form, context);
+      const needsColumns = !pointwise || hasResidual(view);
+      const window = {
+        in_h: shape.inH,
+        in_w: shape.inW,
+        in_zp: inputZeroPoint(view),
+        kernel_h: shape.kernelH,
+        kernel_w: shape.kernelW,
+        stride_h: shape.strideH,
+        stride_w: shape.strideW,
+        dilation_h: shape.dilationH,
+        dilation_w: shape.dilationW,
+        pad_top: shape.padTop,
+        pad_left: shape.padLeft,
+        out_h: shape.outH,
+        out_w: shape.outW,
+        joins: isJoined(convolution, columns) ? 1 : 0,
+      };
+      return [
+        {
+          ...call,
+          flags: { ...call.flags, pointwise, four: tile === 4 },
+          numbers: {
+            ...call.numbers,
+            tile,
+            ...(form.entry === 'weight' ? { tap_bytes: form.tapBytes } : {}),
+            in_c: shape.inC,
+            pixels: shape.batches * shape.outH * shape.outW,
+            ...(needsColumns ? { columns_bytes: columnsBytes(convolution) } : {}),
+            ...(pointwise ? {} : window),
+          },
+        },
+      ];
+    },
+  };
+}
+
+/**
+ * A fully connected layer on a single row: in each way that there is.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function sparseRows<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Layer,
+): readonly KernelVariant<A>[] {
+  return rows.map((row) => sparseRow(row, when, describe));
+}
+
+function sparseRow<A extends AccumulationAttrs>(
+  { template, stream: form, cycles }: Row,
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Layer,
+): KernelVariant<A> {
+  return {
+    template,
+    needs: ['dsp'],
+    support,
+    skipsZeros: true,
+    when: (view, context) => when(view) && isPossible(view, describe(view), form, context),
+    scratch: () => 0,
+    work(view, context) {
+      const layer = describe(view);
+      const { channels } = layer.filters;
+      const columns = columnsOf(layer.filters, layer.filters.depth, form);
+      const { stored, finish } = streamed(view, layer, columns, form, context);
+      return {
+        entries: { count: stored, cycles },
+        channels: { count: channels, cycles: 9 },
+        [finish.form]: { count: channels, cycles: finishCycles[finish.form] },
+        ...clampWork(finish, channels),
+      };
+    },
+    lower(view, context) {
+      const layer = describe(view);
+      const columns = columnsOf(layer.filters, layer.filters.depth, form);
+      return [sparseCall(view, layer, columns, form, context)];
+    },
+  };
+}
+
+/** What it takes to finish an output. */
+const finishCycles = { linear: 2, twice: 6.2, once: 3.2 } as const;
+
+/** Whether taps side by side in the image are so in the columns. */
+function isJoined({ shape, filters }: Convolution, columns: readonly number[]): boolean {
+  return shape.dilationW === 1 && columns.length === filters.depth;
+}
+
+/**
+ * Runs of taps that four windows side by side have in the image, and single taps elsewhere.
+ *
+ * @param joins see isJoined
+ */
+function runsOf(shape: WindowShape, joins: boolean): number {
+  const { batches, inH, inW, outH, outW, kernelH, kernelW } = shape;
+  const { strideH, strideW, dilationH, padTop, padLeft } = shape;
+  let runs = 0;
+  for (let first = 0; first < outH * outW; first += 4) {
+    const last = Math.min(first + 3, outH * outW - 1);
+    const isOneRow = Math.floor(first / outW) === Math.floor(last / outW);
+    const left = (isOneRow ? first % outW : 0) * strideW - padLeft;
+    const right = (isOneRow ? last % outW : outW - 1) * strideW - padLeft;
+    const top = Math.floor(first / outW) * strideH - padTop;
+    const bottom = Math.floor(last / outW) * strideH - padTop;
+    const begin = Math.max(0, -left);
+    const end = Math.min(kernelW, inW - right);
+    const perRow = !joins || end <= begin ? kernelW : kernelW - (end - begin) + 1;
+    for (let ky = 0; ky < kernelH; ky += 1) {
+      const isInside = top + ky * dilationH >= 0 && bottom + ky * dilationH < inH;
+      runs += isInside ? perRow : kernelW;
+    }
+  }
+  return batches * runs;
+}
+
+function isPossible(
+  view: NodeView<AccumulationAttrs>,
+  layer: Layer,
+  form: StreamForm,
+  context: KernelContext,
+): boolean {
+  return isWithinReach(layer.filters.depth, form) && finishFor(view, layer, context) !== null;
+}
+
+/** The position in a filter of each column; −1 for what fills up the last block of a pixel. */
+function columnsOf({ depth }: Filters, inC: number, { entry }: StreamForm): readonly number[] {
+  // Pairs lie anywhere within a filter: none has to be filled up.
+  const taps = entry === 'bytes' ? 4 : 1;
+  const perPixel = Math.ceil(inC / taps) * taps;
+  return Array.from({ length: (depth / inC) * perPixel }, (_, column) => {
+    const channel = column % perPixel;
+    return channel < inC ? Math.floor(column / perPixel) * inC + channel : -1;
+  });
+}
+
+function channelsOf(
+  view: NodeView<AccumulationAttrs>,
+  { filters }: Layer,
+  columns: readonly number[],
+  form: StreamForm,
+  finish: Finish,
+): readonly Channel[] {
+  const weightAt = liveWeights(view, filters, finish);
+  return finish.channels.map(({ start, constants }, channel) => {
+    const weights = columns.map((position) => weightAt(channel, position));
+    return { entries: entriesOf(weights, form), start: start | 0, constants };
+  });
+}
+
+/** Entries of all channels as they are stored, and how sums are finished. */
+function streamed(
+  view: NodeView<AccumulationAttrs>,
+  layer: Layer,
+  columns: readonly number[],
+  form: StreamForm,
+  context: KernelContext,
+) {
+  const finish = finishFor(view, layer, context) as Finish;
+  const stored = channelsOf(view, layer, columns, form, finish).reduce(
+    (sum, { entries }) => sum + storedEntries(entries.length, form),
+    0,
+  );
+  return { stored, finish };
+}
+
+/** What the kernels above have in common. */
+function sparseCall(
+  view: NodeView<AccumulationAttrs>,
+  layer: Layer,
+  columns: readonly number[],
+  form: StreamForm,
+  context: KernelContext,
+): KernelCall {
+  const finish = finishFor(view, layer, context) as Finish;
+  const weights = streamOf(channelsOf(view, layer, columns, form, finish), form);
+  const operands = residualOperands(view);
+  return {
+    ...operands,
+    flags: {
+      ...operands.flags,
+      blocks: form.entry !== 'weight',
+      linear: finish.form === 'linear',
+      twice: finish.form === 'twice',
+      clamped: finish.isClamped,
+    },
+    numbers: {
+      ...operands.numbers,
+      end: weights.length,
+      finish_offset: finish.offset,
+      out_c: layer.filters.channels,
+      ...(finish.isClamped ? clampNumbers(layer.stage) : {}),
+    },
+    tables: { ...operands.tables, weights: { data: weights, role: 'weights' } },
+  };
+}

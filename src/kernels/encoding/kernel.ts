@@ -1,0 +1,222 @@
+/** Portable kernels of layers whose weights are a stream of positions and values (packed.ts). */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts } from '../../ir/op.js';
+import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
+import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
+import { tilesLead, type WindowShape, windowLead } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { stageNumbers } from '../portable/dense.js';
+import { rememberByNode } from '../remember.js';
+import { windowNumbers } from '../swar/layer.js';
+import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import { fieldsInWord } from './bits.js';
+import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
+import { encode, type PackedForm, packedForm } from './packed.js';
+import type { Positions, WeightRows } from './positions.js';
+import type { Values } from './values.js';
+
+/** Pixels whose sums the kernel has at once. */
+const tile = 4;
+const support = [
+  ...[
+    'fields_at',
+    'take_field',
+    'fetch_bits',
+    'take_bits',
+    'take_gap',
+    'take_coded',
+    'gather_lane',
+    'store_sums',
+    'store_sums_single',
+  ],
+  ...['multiply_high', 'requantise', 'requantise_single', 'to_int8', 'add_residual'],
+].map((name) => `portable/support/${name}`);
+
+/** Weights in as many bits as all need, or in a code: smaller where some are frequent. */
+type Coding = 'packed' | 'coded';
+
+/**
+ * @param when the node is one layer, not a group of convolutions
+ * @param describe of nodes for which `when` holds
+ */
+export function packedKernel<A extends AccumulationAttrs>(
+  coding: Coding,
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const remembered = rememberByNode<PackedForm | null>();
+  const formOf = (view: NodeView<A>, facts: Facts) =>
+    remembered(view.node, facts, () => findForm(rowsOf(view, describe(view).filters), coding));
+  return {
+    template: `portable/conv2d_${coding}`,
+    text: 'portable/conv2d_packed',
+    packs: true,
+    needs: [],
+    support,
+    addsResidual: true,
+    when: (view, { facts }) => when(view) && formOf(view, facts) !== null,
+    scratch(view) {
+      const { shape, filters } = describe(view);
+      const lanes = lanesOf(shape);
+      return lanes === 1 ? 0 : lanes * filters.depth;
+    },
+    work(view, { facts }) {
+      const form = formOf(view, facts);
+      return form === null ? {} : workOf(view, describe(view), form);
+    },
+    weightPasses(view) {
+      const { shape } = describe(view);
+      return Math.ceil(pixelsOf(shape) / lanesOf(shape));
+    },
+    overlap(view) {
+      const { shape } = describe(view);
+      const lanes = lanesOf(shape);
+      const lead = lanes === 1 ? windowLead(shape, { channelBlock: 1 }) : tilesLead(shape, lanes);
+      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
+    },
+    lower(view, { facts }) {
+      const form = formOf(view, facts);
+      return form === null ? [] : [callOf(view, describe(view), form)];
+    },
+  };
+}
+
+/** Null where the encoding saves too little, or is the business of the other kernel. */
+function findForm(layer: WeightRows, coding: Coding): PackedForm | null {
+  const form = packedForm(layer, coding === 'coded');
+  const isCoded = form.values.kind === 'coded';
+  if (isCoded !== (coding === 'coded')) return null;
+  return isWorthwhile(form.bytes, layer) ? form : null;
+}
+
+/** Pixels whose sums the kernel has at once; 1: rows, multiplied where they lie. */
+function lanesOf(shape: WindowShape): number {
+  return isPixelRow(shape) && pixelsOf(shape) < tile ? 1 : tile;
+}
+
+/** Of fields, on the RP2040, like all costs here. */
+const fieldCycles = { gaps: 12, blocks: 25, groups: 15 };
+
+function workOf(view: NodeView<object>, { shape, filters }: Convolution, form: PackedForm) {
+  const { positions, values } = form;
+  const lanes = lanesOf(shape);
+  const pixels = pixelsOf(shape);
+  const passes = Math.ceil(pixels / lanes);
+  const products = passes * form.weights;
+  // Registers hold sums, positions or bits: what each takes depends on what else there is.
+  const by = (term: string) => `${term}By${lanes}`;
+  const fields = { count: passes * form.fields, cycles: fieldCycles[positions.kind] };
+  const unpacked = { count: products, cycles: values.kind === 'coded' ? 35 : 12 };
+  return {
+    [by('products')]: { count: products, cycles: lanes === 1 ? 19 : 35 },
+    [by('channels')]: { count: passes * filters.channels, cycles: lanes === 1 ? 240 : 500 },
+    ...(form.fields === 0 ? {} : { [by(positions.kind)]: fields }),
+    ...(values.kind === 'bytes'
+      ? {}
+      : { [by(form.fields === 0 ? 'unpacked' : 'values')]: unpacked }),
+    ...(lanes === 1 ? {} : { gathered: { count: pixels * filters.depth, cycles: 16 } }),
+    ...residualWork(view, 60),
+  };
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  layer: Convolution,
+  form: PackedForm,
+): KernelCall {
+  const { shape, filters, stage } = layer;
+  const { channels, depth } = filters;
+  const operands = residualOperands(view);
+  const tiled = lanesOf(shape) > 1;
+  const encoded = encode(rowsOf(view, filters), form);
+  const positions = positionOperands(form.positions, encoded.fields);
+  const values = valueOperands(form.values, encoded.values);
+  const scaling = scaleOperands(view, filters, stage, !tiled);
+  return {
+    ...operands,
+    flags: {
+      ...operands.flags,
+      ...positions.flags,
+      ...values.flags,
+      ...scaling.flags,
+      tiled,
+      single_rounding: stage.rounding === 'single',
+    },
+    numbers: {
+      ...operands.numbers,
+      ...positions.numbers,
+      ...values.numbers,
+      ...(tiled ? windowNumbers(view, shape) : { depth }),
+      pixels: pixelsOf(shape),
+      count: form.positions.kind === 'blocks' ? form.positions.starts.length - 1 : depth,
+      channels,
+      ...stageNumbers(stage),
+      ...scaling.numbers,
+    },
+    tables: {
+      ...operands.tables,
+      ...positions.tables,
+      ...values.tables,
+      ...scaling.tables,
+    },
+  };
+}
+
+interface Operands {
+  readonly flags: Readonly<Record<string, boolean>>;
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly tables: Readonly<Record<string, Table>>;
+}
+
+function positionOperands(positions: Positions, fields: Uint16Array): Operands {
+  const { kind, width } = positions;
+  const flags = {
+    gaps: kind === 'gaps',
+    blocks: kind === 'blocks',
+    groups: kind === 'groups' && width > 0,
+    every: width === 0,
+  };
+  if (width === 0) return { flags, numbers: {}, tables: {} };
+  // Behind the last field of a word: what is left of a word once its fields are taken.
+  const numbers = { field_bits: width, marker: 2 ** (width * fieldsInWord(width)) };
+  const tables: Operands['tables'] = { fields: { data: fields, role: 'weights' } };
+  if (kind === 'gaps') return { flags, numbers, tables };
+  if (kind === 'blocks') {
+    const { starts } = positions;
+    return {
+      flags,
+      numbers,
+      tables: { ...tables, starts: { data: starts, role: 'weights' } },
+    };
+  }
+  const { size, count } = positions;
+  return { flags, numbers: { ...numbers, group_taps: size, group_weights: count }, tables };
+}
+
+function valueOperands(values: Values, data: Int8Array | Uint16Array): Operands {
+  const { kind } = values;
+  const flags = { bytes: kind === 'bytes', palette: kind === 'palette', coded: kind === 'coded' };
+  const tables: Operands['tables'] = { values: { data, role: 'weights' } };
+  switch (kind) {
+    case 'bytes':
+      return { flags, numbers: {}, tables };
+    case 'range':
+      return { flags, numbers: { value_bits: values.bits, least_value: values.least }, tables };
+    case 'palette': {
+      const entries = { data: values.entries, role: 'weights' } as const;
+      return { flags, numbers: { value_bits: values.bits }, tables: { ...tables, entries } };
+    }
+    case 'coded': {
+      const { classBits, classes, values: entries } = values.code;
+      return {
+        flags,
+        numbers: { value_bits: classBits },
+        tables: {
+          ...tables,
+          classes: { data: classes, role: 'weights' },
+          entries: { data: entries, role: 'weights' },
+        },
+      };
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/** What the kernels of this folder ask of a layer: its weights in rows, how its sums become outputs. */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  type OutputStage,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { stageTable } from '../layout/interleave.js';
+import type { KernelCall } from '../variant.js';
+import type { WeightRows } from './positions.js';
+
+/** Encodings that save less of the int8 weights are not worth a kernel. */
+const leastSaving = 1 / 16;
+
+export function isWorthwhile(bytes: number, { data }: WeightRows): boolean {
+  return bytes <= data.length * (1 - leastSaving);
+}
+
+export function rowsOf(view: NodeView<object>, { channels, depth, position }: Filters): WeightRows {
+  const weights = weightsOf(view);
+  const data = new Int8Array(channels * depth);
+  for (let channel = 0; channel < channels; channel += 1) {
+    for (let i = 0; i < depth; i += 1) {
+      data[channel * depth + i] = weights[position(channel, i)] as number;
+    }
+  }
+  return { data, channels, depth };
+}
+
+/**
+ * What becomes of sums: bias, multiplier and shift of each channel, or the biases alone where all
+ * channels have the same multiplier and shift.
+ *
+ * @param mayShare false: in one form, so that layers that do and others have one function
+ */
+export function scaleOperands(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  stage: OutputStage,
+  mayShare: boolean,
+): Pick<KernelCall, 'flags' | 'numbers' | 'tables'> {
+  const { channels } = filters;
+  const biases = biasesFor(view, filters, true);
+  const [first] = stage.multipliers;
+  const isShared =
+    mayShare &&
+    first !== undefined &&
+    stage.multipliers.every(
+      ({ multiplier, shift }) => multiplier === first.multiplier && shift === first.shift,
+    );
+  if (isShared) {
+    return {
+      flags: { shared_scale: true },
+      numbers: { multiplier: first.multiplier, shift: first.shift },
+      tables: { biases: { data: biases, role: 'table' } },
+    };
+  }
+  const all = Array.from({ length: channels }, (_, channel) => channel);
+  return {
+    flags: { shared_scale: false },
+    numbers: {},
+    tables: { stage: stageTable(all, stage, biases, channels, 1) },
+  };
+}

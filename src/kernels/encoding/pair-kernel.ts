@@ -1,0 +1,98 @@
+/** The portable kernel of fully connected layers whose weights are coded in pairs (pairs.ts). */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts } from '../../ir/op.js';
+import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
+import { type Convolution, pixelsOf } from '../layout/convolution.js';
+import { windowLead } from '../layout/overlap.js';
+import { stageNumbers } from '../portable/dense.js';
+import { rememberByNode } from '../remember.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
+import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
+import { encodePairs, mostPairTaps, type PairForm, pairForm } from './pairs.js';
+
+/** Rows whose weights are decoded again for each: more are a matter for kernels with tiles. */
+const mostRows = 3;
+
+const support = [
+  ...['add_coded_pairs', 'multiply_coded_pairs'],
+  ...['multiply_high', 'requantise', 'requantise_single', 'to_int8'],
+].map((name) => `portable/support/${name}`);
+
+/** @param describe rows as pixels */
+export function pairKernel<A extends AccumulationAttrs>(
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const remembered = rememberByNode<PairForm | null>();
+  const formOf = (view: NodeView<A>, facts: Facts) =>
+    remembered(view.node, facts, () => findForm(view, describe(view)));
+  return {
+    template: 'portable/fully_connected_coded',
+    packs: true,
+    needs: [],
+    support,
+    when: (view, { facts }) => formOf(view, facts) !== null,
+    scratch: () => 0,
+    work(view, { facts }) {
+      const form = formOf(view, facts);
+      return form === null ? {} : workOf(describe(view), form);
+    },
+    weightPasses: (view) => pixelsOf(describe(view).shape),
+    overlap(view) {
+      const lead = windowLead(describe(view).shape, { channelBlock: 2 });
+      return [{ input: 0, lead, exact: false }];
+    },
+    lower(view, { facts }) {
+      const form = formOf(view, facts);
+      return form === null ? [] : [callOf(view, describe(view), form)];
+    },
+  };
+}
+
+function findForm(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters }: Convolution,
+): PairForm | null {
+  if (pixelsOf(shape) > mostRows || filters.depth > mostPairTaps) return null;
+  const layer = rowsOf(view, filters);
+  const form = pairForm(layer);
+  return isWorthwhile(form.bytes, layer) ? form : null;
+}
+
+/** Cycles on the RP2040, like all costs here. */
+function workOf({ shape, filters }: Convolution, { lowBits, words, exceptions }: PairForm) {
+  const rows = pixelsOf(shape);
+  const pairs = lowBits.length;
+  return {
+    pairs: { count: rows * pairs * filters.depth, cycles: 29 },
+    words: { count: rows * words, cycles: 19 },
+    exceptions: { count: rows * exceptions, cycles: 30 },
+    channels: { count: rows * 2 * pairs, cycles: 150 },
+  };
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters, stage }: Convolution,
+  form: PairForm,
+): KernelCall {
+  const { heads, codes, lows } = encodePairs(rowsOf(view, filters), form);
+  const scaling = scaleOperands(view, filters, stage, true);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { ...scaling.flags, single_rounding: stage.rounding === 'single' },
+    numbers: {
+      ...scaling.numbers,
+      ...stageNumbers(stage),
+      rows: pixelsOf(shape),
+      depth: filters.depth,
+      channels: filters.channels,
+    },
+    tables: {
+      ...scaling.tables,
+      heads: { data: heads, role: 'weights' },
+      codes: { data: codes, role: 'weights' },
+      lows: { data: lows, role: 'weights' },
+    },
+  };
+}

@@ -1,0 +1,192 @@
+/** Every operator's kernels, best first by capability. */
+import { InternalError } from '../errors.js';
+import type { Node, NodeView } from '../ir/graph.js';
+import { add, addition } from '../ops/add.js';
+import type { Elementwise } from '../ops/arithmetic/lookup.js';
+import { concatenation } from '../ops/concatenation.js';
+import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
+import { type DepthwiseConv2dAttrs, depthwiseDims } from '../ops/depthwise_conv2d.js';
+import { expandDims } from '../ops/expand_dims.js';
+import { type FullyConnectedAttrs, rowsOf } from '../ops/fully_connected.js';
+import { hardSwish } from '../ops/hard_swish.js';
+import { leakyRelu } from '../ops/leaky_relu.js';
+import { logistic } from '../ops/logistic.js';
+import { mul, multiplication } from '../ops/mul.js';
+import { pad } from '../ops/pad.js';
+import { quantize } from '../ops/quantize.js';
+import { relu } from '../ops/relu.js';
+import { reluN1To1 } from '../ops/relu_n1_to_1.js';
+import { relu6 } from '../ops/relu6.js';
+import { reshape } from '../ops/reshape.js';
+import type { Moving } from '../ops/shape/movement.js';
+import type { PoolAttrs } from '../ops/shape/pool.js';
+import { split } from '../ops/split.js';
+import { squeeze } from '../ops/squeeze.js';
+import { stridedSlice } from '../ops/strided_slice.js';
+import { sub, subtraction } from '../ops/sub.js';
+import { tanh } from '../ops/tanh.js';
+import { transpose } from '../ops/transpose.js';
+import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
+import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
+import { smladConvolution, smladRow } from './dsp/multiply.js';
+import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
+import { packedKernel, pairKernel } from './encoding/index.js';
+import {
+  convolutionOf,
+  depthwiseOf,
+  fullyConnectedOf,
+  isPointwise,
+  rowConvolutionOf,
+} from './layout/convolution.js';
+import { channelHalves, pixelHalves, rowHalves } from './layout/halves.js';
+import { lanes } from './layout/interleave.js';
+import { residualVariants } from './layout/residual.js';
+import { vectorConvolution, vectorFullyConnected } from './mve/conv2d.js';
+import { vectorDepthwise } from './mve/depthwise.js';
+import { vectorAveragePool, vectorMaxPool } from './mve/pool.js';
+import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
+import { productVariants, sumVariants } from './portable/binary.js';
+import { conv2dVariant, pointwiseVariant } from './portable/conv2d.js';
+import { copyVariants } from './portable/copy.js';
+import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js';
+import { fullyConnectedVariant } from './portable/fully_connected.js';
+import { lookupVariants } from './portable/lookup.js';
+import { meanVariant } from './portable/mean.js';
+import { poolVariant } from './portable/pool.js';
+import { resizeNearestNeighborVariant } from './portable/resize_nearest_neighbor.js';
+import { softmaxVariants } from './portable/softmax.js';
+import { packedAveragePool, reciprocalOfAll } from './swar/average_pool2d.js';
+import { lanesKernel } from './swar/conv2d.js';
+import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
+import { sparseRowKernel } from './swar/sparse-row.js';
+import { codedConvolution } from './thumb1/conv2d.js';
+import { packedDepthwise } from './thumb1/depthwise.js';
+import { windowedDepthwise } from './thumb1/depthwise-windows.js';
+import type { Kernels } from './variant.js';
+
+const isOneGroup = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).groups === 1;
+
+const convolutions: Kernels<Conv2dAttrs> = {
+  halves: (view) =>
+    isPointwise(view) ? pixelHalves(view) : rowHalves(view, conv2dDims(view).kernelH),
+  variants: residualVariants([
+    smladRow(isPointwise, convolutionOf),
+    smladConvolution(isOneGroup, convolutionOf),
+    ...sparseConvolutions(isOneGroup, convolutionOf),
+    vectorConvolution(isOneGroup, convolutionOf),
+    gatheredConvolution(isOneGroup, convolutionOf),
+    codedConvolution(isOneGroup, convolutionOf),
+    lanesKernel(isOneGroup, rowConvolutionOf),
+    pixelsKernel(isOneGroup, rowConvolutionOf),
+    sparsePixelsKernel(isOneGroup, rowConvolutionOf),
+    pointwiseVariant,
+    conv2dVariant,
+    packedKernel('packed', isOneGroup, convolutionOf),
+    packedKernel('coded', isOneGroup, convolutionOf),
+  ]),
+};
+
+const isOneToOne = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMultiplier === 1;
+
+const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
+  halves: (view) => rowHalves(view, depthwiseDims(view).kernelH),
+  variants: [
+    smladDepthwise(depthwiseOf),
+    smladDepthwise3x3(isOneToOne, depthwiseOf),
+    smladDepthwiseTaps(depthwiseOf),
+    packedDepthwise(() => true, depthwiseOf),
+    windowedDepthwise(isOneToOne, depthwiseOf),
+    vectorDepthwise(depthwiseOf),
+    // All channels of the output read the same: a plain convolution.
+    vectorConvolution((view) => depthwiseDims(view).inC === 1, depthwiseOf),
+    byFourVariant,
+    depthwiseVariant,
+  ],
+};
+
+const isRow = (view: NodeView<FullyConnectedAttrs>) => rowsOf(view) === 1;
+const isRows = (view: NodeView<FullyConnectedAttrs>) => rowsOf(view) > 1;
+
+const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
+  halves: (view) => (isRow(view) ? channelHalves(view, lanes) : null),
+  variants: residualVariants([
+    smladRow(() => true, fullyConnectedOf),
+    smladConvolution(isRows, fullyConnectedOf),
+    ...sparseRows(isRow, fullyConnectedOf),
+    ...sparseConvolutions(isRows, fullyConnectedOf),
+    vectorFullyConnected(fullyConnectedOf),
+    gatheredRow(isRow, fullyConnectedOf),
+    gatheredConvolution(isRows, fullyConnectedOf),
+    lanesKernel(() => true, fullyConnectedOf),
+    sparseRowKernel(isRow, fullyConnectedOf),
+    fullyConnectedVariant,
+    packedKernel('packed', () => true, fullyConnectedOf),
+    packedKernel('coded', () => true, fullyConnectedOf),
+    pairKernel(fullyConnectedOf),
+  ]),
+};
+
+const averages = {
+  name: 'average_pool2d',
+  cycles: 120,
+  quick: {
+    cycles: 50,
+    numbers(view: NodeView<PoolAttrs>) {
+      const reciprocal = reciprocalOfAll(view);
+      return reciprocal === null ? null : { reciprocal };
+    },
+  },
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
+type Any = any;
+
+const lookups: readonly Elementwise<Any>[] = [
+  hardSwish,
+  leakyRelu,
+  logistic,
+  quantize,
+  relu,
+  relu6,
+  reluN1To1,
+  tanh,
+];
+
+const movements: readonly Moving<Any>[] = [
+  concatenation,
+  expandDims,
+  pad,
+  reshape,
+  split,
+  squeeze,
+  stridedSlice,
+  transpose,
+];
+
+const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>([
+  [add.name, { variants: sumVariants(addition, { subtract: false }) }],
+  [
+    'average_pool2d',
+    {
+      variants: [vectorAveragePool(), packedAveragePool(), poolVariant(averages)],
+    },
+  ],
+  ['conv2d', convolutions],
+  ['depthwise_conv2d', depthwiseConvolutions],
+  ['fully_connected', fullyConnectedLayers],
+  ['max_pool2d', { variants: [vectorMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })] }],
+  ['mean', { variants: [meanVariant] }],
+  [mul.name, { variants: productVariants(multiplication) }],
+  ['resize_nearest_neighbor', { variants: [resizeNearestNeighborVariant] }],
+  ['softmax', { variants: softmaxVariants }],
+  [sub.name, { variants: sumVariants(subtraction, { subtract: true }) }],
+  ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
+  ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),
+]);
+
+/** How a node's operator is computed. */
+export function kernelsOf(node: Pick<Node<object>, 'op'>): Kernels {
+  const found = kernels.get(node.op);
+  if (found === undefined) throw new InternalError('kernels', `no kernel of "${node.op}"`);
+  return found;
+}

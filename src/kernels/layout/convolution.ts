@@ -1,0 +1,137 @@
+/** A convolution as kernels with layouts of their own see it. */
+import type { NodeView } from '../../ir/graph.js';
+import { type Filters, type OutputStage, outputStage } from '../../ops/arithmetic/accumulation.js';
+import { type Conv2dAttrs, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
+import {
+  type DepthwiseConv2dAttrs,
+  depthwiseDims,
+  depthwiseFilters,
+} from '../../ops/depthwise_conv2d.js';
+import {
+  type FullyConnectedAttrs,
+  rowFilters,
+  rowStage,
+  rowsOf,
+} from '../../ops/fully_connected.js';
+import type { WindowShape } from './overlap.js';
+
+/** Fully connected layers and 1×1 convolutions are a row of pixels. */
+export interface Convolution {
+  readonly shape: WindowShape;
+  readonly filters: Filters;
+  readonly stage: OutputStage;
+}
+
+/** One input pixel for each output pixel, in order: a fully connected layer over pixels. */
+export function isPointwise(view: NodeView<Conv2dAttrs>): boolean {
+  const { strideH, strideW, padTop, padBottom, padLeft, padRight } = view.attrs;
+  const { kernelH, kernelW, groups } = conv2dDims(view);
+  const pads = padTop + padBottom + padLeft + padRight;
+  return groups === 1 && kernelH * kernelW * strideH * strideW === 1 && pads === 0;
+}
+
+/** Pixels of a pointwise one are a single row. */
+export function convolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
+  const dims = conv2dDims(view);
+  const pixels = pixelsOf(dims);
+  const row = { batches: 1, inH: 1, outH: 1, inW: pixels, outW: pixels };
+  return {
+    shape: { ...view.attrs, ...dims, ...(isPointwise(view) ? row : {}) },
+    filters: conv2dFilters(view),
+    stage: outputStage(view, dims.outC, 'per-channel'),
+  };
+}
+
+/** For kernels that gather windows row by row. */
+export function rowConvolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
+  const convolution = convolutionOf(view);
+  return { ...convolution, shape: asRow(convolution.shape) };
+}
+
+/** Its channels are those of the output; its filters have one input channel. */
+export function depthwiseOf(view: NodeView<DepthwiseConv2dAttrs>): Convolution {
+  const dims = depthwiseDims(view);
+  return {
+    shape: { ...view.attrs, ...dims },
+    filters: depthwiseFilters(view),
+    stage: outputStage(view, dims.outC, 'per-channel'),
+  };
+}
+
+/** Rows are pixels of a 1×1 convolution. */
+export function fullyConnectedOf(view: NodeView<FullyConnectedAttrs>): Convolution {
+  const filters = rowFilters(view);
+  const shape = rowShape(rowsOf(view), filters.depth, filters.channels);
+  return { shape, filters, stage: rowStage(view) };
+}
+
+/** Whether it is one row of pixels, each for itself: output pixel i is made of input pixel i. */
+export function isPixelRow(shape: WindowShape): boolean {
+  const { batches, inH, inW, outH, outW, kernelH, kernelW, strideW, padTop, padLeft } = shape;
+  // A stride over one row needs no look, but padding above may be all that the window meets.
+  const isOneRow = batches * inH * outH * kernelH * kernelW * strideW === 1;
+  return isOneRow && inW === outW && padTop + padLeft === 0;
+}
+
+/**
+ * An image of one column as one of a row, which lies the same way in memory: kernels that take the taps
+ * of a row together have the whole window. Other shapes as they are.
+ */
+export function asRow<S extends WindowShape>(shape: S): S {
+  const { inW, outW, kernelH, kernelW, padLeft } = shape;
+  const isColumn = inW * outW * kernelW === 1 && padLeft === 0 && kernelH > 1;
+  return isColumn ? turned(shape) : shape;
+}
+
+/** An image of one row as one of a column: for kernels that compute two rows at a time. */
+export function asColumn<S extends WindowShape>(shape: S): S {
+  const { inH, outH, kernelH, kernelW, padTop } = shape;
+  const isRow = inH * outH * kernelH === 1 && padTop === 0 && kernelW > 1;
+  return isRow ? turned(shape) : shape;
+}
+
+function turned<S extends WindowShape>(shape: S): S {
+  return {
+    ...shape,
+    ...{ inH: shape.inW, inW: shape.inH, outH: shape.outW, outW: shape.outH },
+    ...{ kernelH: shape.kernelW, kernelW: shape.kernelH },
+    ...{ strideH: shape.strideW, strideW: shape.strideH },
+    ...{ dilationH: shape.dilationW, dilationW: shape.dilationH },
+    ...{ padTop: shape.padLeft, padLeft: shape.padTop },
+  };
+}
+
+/** Of the output. */
+export function pixelsOf({
+  batches,
+  outH,
+  outW,
+}: Pick<WindowShape, 'batches' | 'outH' | 'outW'>): number {
+  return batches * outH * outW;
+}
+
+/** Lines of taps, over all output pixels, that meet the left or right border of the image. */
+export function borderLines(shape: WindowShape): number {
+  const { batches, inH, inW, outH, outW, kernelH, kernelW } = shape;
+  const isInside = (at: number, extent: number) => at >= 0 && at < extent;
+  const count = (length: number, holds: (i: number) => boolean) =>
+    Array.from({ length }, (_, i) => i).filter(holds).length;
+  let lines = 0;
+  for (let oy = 0; oy < outH; oy += 1) {
+    const top = oy * shape.strideH - shape.padTop;
+    lines += count(kernelH, (ky) => isInside(top + ky * shape.dilationH, inH));
+  }
+  const columns = count(outW, (ox) => {
+    const left = ox * shape.strideW - shape.padLeft;
+    const inside = count(kernelW, (kx) => isInside(left + kx * shape.dilationW, inW));
+    return inside > 0 && inside < kernelW;
+  });
+  return batches * lines * columns;
+}
+
+/** A fully connected layer over `rows` rows is a 1×1 convolution over a row of so many pixels. */
+export function rowShape(rows: number, depth: number, channels: number): WindowShape {
+  const window = { kernelH: 1, kernelW: 1, strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
+  const image = { batches: 1, inH: 1, inW: rows, inC: depth, outH: 1, outW: rows, outC: channels };
+  return { ...window, ...image, padTop: 0, padLeft: 0 };
+}

@@ -1,0 +1,68 @@
+/**
+ * Tables of the portable kernels: output channels in lanes of four, in the order of reading.
+ *
+ * A group of four channels is computed at once. Where the channels of a convolution group are not
+ * a multiple of four, the last four of them begin earlier and overlap the four before (the same
+ * values are computed again), so that a kernel never needs a case for the rest. Fewer than four
+ * channels are filled up with zero weights and not stored.
+ */
+
+import type { Filters, OutputStage } from '../../ops/arithmetic/accumulation.js';
+import type { Table } from '../variant.js';
+
+/** Channels computed at once. */
+export const lanes = 4;
+
+/** Channels that a group of lanes stores: four, or all if there are fewer. */
+export function storedLanes(channels: number): number {
+  return Math.min(lanes, channels);
+}
+
+/** First channel of each group of lanes, for `channels` channels from `first` on. */
+export function laneBlocks(channels: number, first = 0): readonly number[] {
+  return Array.from({ length: Math.ceil(channels / lanes) }, (_, group) =>
+    Math.max(first, Math.min(first + group * lanes, first + channels - lanes)),
+  );
+}
+
+/**
+ * Weights of four channels in one int32, lane 0 lowest, tap after tap: int32[groups][depth].
+ * Channels from `end` on are empty.
+ */
+export function interleaveWeights(
+  groups: readonly number[],
+  weights: Int8Array,
+  { depth, position }: Filters,
+  end: number,
+): Table {
+  const data = new Int32Array(groups.length * depth);
+  groups.forEach((first, group) => {
+    for (let lane = 0; lane < lanes && first + lane < end; lane += 1) {
+      for (let i = 0; i < depth; i += 1) {
+        const byte = (weights[position(first + lane, i)] as number) & 255;
+        const word = group * depth + i;
+        data[word] = (data[word] as number) | (byte << (8 * lane));
+      }
+    }
+  });
+  return { data, role: 'weights' };
+}
+
+/** Bias, multiplier and shift of each channel of each group: int32[groups][width][3]. */
+export function stageTable(
+  groups: readonly number[],
+  stage: OutputStage,
+  biases: Int32Array,
+  end: number,
+  width = lanes,
+): Table {
+  const data = new Int32Array(groups.length * width * 3);
+  groups.forEach((first, group) => {
+    for (let lane = 0; lane < width && first + lane < end; lane += 1) {
+      const channel = first + lane;
+      const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+      data.set([biases[channel] as number, multiplier, shift], (group * width + lane) * 3);
+    }
+  });
+  return { data, role: 'table' };
+}

@@ -1,0 +1,233 @@
+/**
+ * Requantisation by two 32-bit multiplications, for cores without a long multiply: exact, found and
+ * proved channel by channel at compile time.
+ *
+ * With a = accumulator − base, all modulo 2^32:
+ *
+ *     a > top (unsigned, so also a < 0):  the lowest output if a < 0, else the highest
+ *     otherwise:  sum  = a·high + ((a·low + (a·lower >> shift)) >> shift) + offset   (unsigned)
+ *                 byte = sum >> 24
+ *
+ * high and low are the integer and the fractional part of the channel's multiplier in units of
+ * 2^-24; lower, a third multiplication, is 0 but for accumulators of more than about 2^19. The byte
+ * is the int8 output: the zero point is in `offset`, and no other clamp is needed.
+ *
+ * TFLM rounds ties away from zero: above zero its thresholds lie a little lower than the line below
+ * has them. Outputs on both sides need one step more; `high` and `low` are then in units of 2^-23:
+ *
+ *                 sum  = sum + (sum >> 31 << lift)
+ *                 byte = (sum >> 23) + zeroPoint
+ */
+import type { NodeView } from '../../ir/graph.js';
+import type { ChannelBounds, Facts } from '../../ir/op.js';
+import type { OutputStage } from '../../ops/arithmetic/accumulation.js';
+import { rangeAt } from '../../ops/arithmetic/bounds.js';
+import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
+import { rememberByNode } from '../remember.js';
+
+export interface TwoMultiply {
+  /** int32. */
+  readonly base: number;
+  /** 0 … 2^31 − 1. */
+  readonly top: number;
+  /** uint32, as the next two. */
+  readonly high: number;
+  /** 0: one multiplication is enough. */
+  readonly low: number;
+  /** 0: two are enough, as nearly always. */
+  readonly lower: number;
+  readonly offset: number;
+  /** 1 … 31. */
+  readonly shift: number;
+  /** 0 … 22 where there are outputs on both sides of zero; null: none of that. */
+  readonly lift: number | null;
+  /** Added where `lift` is a number. */
+  readonly zeroPoint: number;
+  /** int8 outputs below 0 and above `top`. */
+  readonly lowest: number;
+  readonly highest: number;
+  /** No accumulator within the bounds is outside 0 … top: nothing needs to be compared. */
+  readonly inRange: boolean;
+}
+
+/** Accumulators base … base + top. */
+type Range = Pick<TwoMultiply, 'base' | 'top'>;
+type Form = Pick<TwoMultiply, 'high' | 'low' | 'lower' | 'shift'>;
+
+/** How sums become outputs. */
+interface Scale {
+  /** Sums for one step of the output. */
+  readonly step: number;
+  readonly lift: number | null;
+  /** The greatest sum that the form can hold; the least is 0. */
+  readonly max: number;
+  /** The least sum whose output is `first` + i or more. */
+  least(i: number): number;
+}
+
+/** Tried around the rounded fractional part. */
+const nudges = [0, 1, -1, 2, -2];
+
+/**
+ * The constants of a channel whose accumulator (int32, bias included) is proved to lie in
+ * min … max; null where none of those tried gives the bits of the definition everywhere.
+ *
+ * @param onlyShift for a kernel that has `shift` in its instructions: no other one, and no third
+ *   multiplication
+ */
+export function twoMultiply(
+  stage: OutputStage,
+  channel: number,
+  min: number,
+  max: number,
+  onlyShift: number | null = null,
+): TwoMultiply | null {
+  const thresholds = thresholdsOf(stage, channel, min, max);
+  if (thresholds === null) return null;
+  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+  const { first, least } = thresholds;
+  for (const scale of scalesOf(stage, first, shift)) {
+    const sumsPerUnit = multiplier * 2 ** (shift - 31) * scale.step;
+    for (const range of rangesOf(thresholds, sumsPerUnit)) {
+      for (const form of formsOf(range, least.length === 0 ? 0 : sumsPerUnit, onlyShift)) {
+        const start = startOf(range, form, thresholds, scale);
+        if (start === null) continue;
+        const zero = scale.lift === null ? first * scale.step : 0;
+        return {
+          ...range,
+          ...form,
+          offset: (start + zero) >>> 0,
+          lift: scale.lift,
+          zeroPoint: stage.zeroPoint,
+          lowest: first,
+          highest: first + least.length,
+          inRange: min >= range.base && max <= range.base + range.top,
+        };
+      }
+    }
+  }
+  return null;
+}
+
+/** The constants of every channel; null where one has none. */
+export function twoMultiplies(
+  stage: OutputStage,
+  accumulators: ChannelBounds,
+  onlyShift: number | null = null,
+): readonly TwoMultiply[] | null {
+  const forms: TwoMultiply[] = [];
+  for (const channel of accumulators.min.keys()) {
+    const form = twoMultiply(stage, channel, ...rangeAt(accumulators, channel), onlyShift);
+    if (form === null) return null;
+    forms.push(form);
+  }
+  return forms;
+}
+
+const remembered = rememberByNode<readonly TwoMultiply[] | null>();
+
+/** As `twoMultiplies`, worked out once for a node: several of its kernels ask. */
+export function twoMultipliesOf(
+  view: NodeView<object>,
+  facts: Facts,
+  stage: OutputStage,
+): readonly TwoMultiply[] | null {
+  return remembered(view.node, facts, () => twoMultiplies(stage, facts.accumulator(view)));
+}
+
+/** The output of an accumulator within the bounds, in 32-bit arithmetic as a core does it. */
+export function applyTwoMultiply(form: TwoMultiply, accumulator: number): number {
+  const a = (accumulator - form.base) >>> 0;
+  if (!form.inRange && a > form.top) return (a | 0) < 0 ? form.lowest : form.highest;
+  const lower = Math.imul(a, form.lower) >>> form.shift;
+  const low = ((Math.imul(a, form.low) + lower) >>> 0) >>> form.shift;
+  const sum = (Math.imul(a, form.high) + low + form.offset) >>> 0;
+  if (form.lift === null) return sum >> 24;
+  const stepped = (sum + ((sum >>> 31) << form.lift)) >>> 0;
+  return (((stepped >>> 23) + form.zeroPoint) << 24) >> 24;
+}
+
+/** Outputs counted from `first`; or from zero, which is in the middle, with TFLM's step there. */
+function* scalesOf(stage: OutputStage, first: number, shift: number): Generator<Scale> {
+  const step = 2 ** 24;
+  yield { step, lift: null, max: 2 ** 32 - 1, least: (i) => i * step };
+  const half = step / 2;
+  const lift = 23 + shift;
+  if (stage.rounding === 'single' || lift < 0 || lift > 22) return;
+  yield {
+    step: half,
+    lift,
+    max: 2 ** 32 - 1 - 2 ** lift,
+    least: (i) => {
+      const steps = first + i - stage.zeroPoint;
+      return 2 ** 31 + steps * half - (steps > 0 ? 2 ** lift : 0);
+    },
+  };
+}
+
+/**
+ * All accumulators where they hardly saturate; else those between the first threshold and the last:
+ * outside, the comparison alone gives the output.
+ */
+function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonly Range[] {
+  const ranges: Range[] = [];
+  if (least.length === 0 || (max - min) * sumsPerUnit < 2 ** 32)
+    ranges.push({ base: min, top: max - min });
+  const [lowest] = least;
+  const highest = least.at(-1);
+  if (lowest !== undefined && highest !== undefined) {
+    ranges.push({ base: lowest - 1, top: highest - lowest });
+  }
+  // Differences that leave int32 would compare wrongly.
+  return ranges.filter(
+    ({ base, top }) => top < 2 ** 31 && max - base < 2 ** 31 && min - base >= -(2 ** 31),
+  );
+}
+
+/** Constants near the exact multiplier: those with one multiplication come first. */
+function* formsOf({ top }: Range, sumsPerUnit: number, onlyShift: number | null): Generator<Form> {
+  const exact = top === 0 ? 0 : sumsPerUnit;
+  const high = Math.floor(exact);
+  const shift = onlyShift ?? Math.min(31, Math.clz32(top));
+  yield { high, low: 0, lower: 0, shift };
+  yield { high: high + 1, low: 0, lower: 0, shift };
+  const fraction = (exact - high) * 2 ** shift;
+  for (const nudge of nudges) {
+    const low = Math.round(fraction) + nudge;
+    if (low > 0) yield { high, low, lower: 0, shift };
+  }
+  if (onlyShift !== null) return;
+  const low = Math.floor(fraction);
+  const rest = Math.round((fraction - low) * 2 ** shift);
+  for (const nudge of nudges) {
+    if (low > 0 && rest + nudge > 0) yield { high, low, lower: rest + nudge, shift };
+  }
+}
+
+/**
+ * The least sum to start from at a = 0 with which the form crosses every threshold of the range
+ * where it should. It never falls, so nothing else needs to be looked at.
+ */
+function startOf(
+  { base, top }: Range,
+  { high, low, lower, shift }: Form,
+  { least }: Thresholds,
+  scale: Scale,
+): number | null {
+  const unit = 2 ** shift;
+  const lowPart = (a: number) => a * low + Math.floor((a * lower) / unit);
+  if (Math.max(top * high, top * lower, lowPart(top)) >= 2 ** 32) return null;
+  const scaled = (a: number) => a * high + Math.floor(lowPart(a) / unit);
+  let atLeast = Math.max(0, scale.least(0));
+  let atMost = Math.min(scale.max, scale.least(least.length + 1) - 1) - scaled(top);
+  for (let k = 0; k < least.length && atLeast <= atMost; k += 1) {
+    // After the first threshold the last ones: what is too steep or too flat shows there.
+    const i = k === 0 ? 0 : least.length - k;
+    const crossing = (least[i] as number) - base;
+    const sum = scale.least(i + 1);
+    if (crossing <= top) atLeast = Math.max(atLeast, sum - scaled(Math.max(crossing, 0)));
+    const before = Math.min(crossing - 1, top);
+    if (before >= 0) atMost = Math.min(atMost, sum - 1 - scaled(before));
+  }
+  return atLeast <= atMost ? atLeast : null;
+}

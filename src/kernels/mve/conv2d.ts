@@ -1,0 +1,219 @@
+/** Convolutions and fully connected layers: VMLADAVA adds up 16 products of int8 at once. */
+import { elementCount, type NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  type OutputStage,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import { type Convolution, isPixelRow } from '../layout/convolution.js';
+import { lanes } from '../layout/interleave.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { stageNumbers } from '../portable/dense.js';
+import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import {
+  blocksFrom,
+  columnByColumn,
+  consecutive,
+  stageFlags,
+  support,
+  vectorStage,
+  windowNumbers,
+} from './vectors.js';
+
+/** Bytes of a vector register. */
+const vectorBytes = 16;
+
+const vectorsOf = ({ depth }: Filters) => Math.ceil(depth / vectorBytes);
+const blocksOf = ({ channels }: Filters) => Math.ceil(channels / lanes);
+
+/**
+ * A convolution that gathers the windows of a tile of pixels and multiplies two of them at a time
+ * with every filter.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function vectorConvolution<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  return {
+    template: 'mve/conv2d',
+    needs: ['mve'],
+    support,
+    addsResidual: true,
+    when,
+    scratch: (view) => tileOf(describe(view).shape).scratchBytes,
+    work(view) {
+      const { shape, filters } = describe(view);
+      const { batches, outH, outW, kernelH, inC } = shape;
+      const { pixels, columns } = tileOf(shape);
+      const rows = batches * outH;
+      const tiles = rows * Math.ceil(outW / pixels);
+      const pairs = rows * Math.ceil(outW / 2);
+      const blocks = pairs * blocksOf(filters);
+      const gathered = isPixelRow(shape)
+        ? { copied: { count: tiles * Math.ceil((pixels * inC) / vectorBytes), cycles: 3 } }
+        : {
+            tiles: { count: tiles, cycles: 150 },
+            taps: { count: tiles * columns * kernelH * Math.ceil(inC / vectorBytes), cycles: 6 },
+          };
+      return {
+        products: { count: blocks * vectorsOf(filters), cycles: 16 },
+        blocks: { count: blocks, cycles: 33 },
+        ...residualWork(view, 4),
+        pairs: { count: pairs, cycles: 20 },
+        ...gathered,
+      };
+    },
+    overlap(view) {
+      const { shape } = describe(view);
+      const lead = windowLead(shape, { tilePixels: tileOf(shape).pixels });
+      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
+    },
+    lower: (view) => [convolutionCall(view, describe(view))],
+  };
+}
+
+/** Windows that are gathered before any of them is multiplied. */
+interface Tile {
+  /** Pixels of the output. */
+  readonly pixels: number;
+  /** Columns of the image that are gathered at once: for all pixels, or for each if dilated. */
+  readonly columns: number;
+  /** Bytes from one pixel's window to the next. */
+  readonly step: number;
+  readonly scratchBytes: number;
+}
+
+/** Scratch that more pixels than two are worth: about what the planner lets a fast kernel have. */
+const tileBytes = 640;
+const tilePixels = 8;
+
+function tileOf(shape: WindowShape): Tile {
+  const { kernelH, kernelW, strideW, dilationW, inC, outW } = shape;
+  const columnBytes = kernelH * inC;
+  const depth = kernelW * columnBytes;
+  const step = dilationW > 1 ? depth : strideW * columnBytes;
+  const bytesOf = (pixels: number) =>
+    (pixels - 1) * step + Math.ceil(depth / vectorBytes) * vectorBytes;
+  let pixels = Math.min(tilePixels, outW + (outW % 2));
+  while (pixels > 2 && bytesOf(pixels) > tileBytes) pixels -= 2;
+  const columns = dilationW > 1 ? kernelW : (pixels - 1) * strideW + kernelW;
+  // Where strides leave columns out, they are gathered all the same.
+  const gathered = (dilationW > 1 ? pixels * columns : columns) * columnBytes;
+  return { pixels, columns, step, scratchBytes: Math.max(bytesOf(pixels), gathered) };
+}
+
+function convolutionCall(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters, stage }: Convolution,
+): KernelCall {
+  const { batches, inC, outH, outW, outC } = shape;
+  const pointwise = isPixelRow(shape);
+  const dilated = shape.dilationW > 1;
+  const { pixels, columns, step } = tileOf(shape);
+  const call = filterCall(view, columnByColumn(filters, shape), stage);
+  return {
+    ...call,
+    flags: { ...call.flags, pointwise, dilated: !pointwise && dilated },
+    numbers: {
+      ...call.numbers,
+      ...(pointwise ? {} : { ...windowNumbers(view, shape), columns }),
+      batches,
+      in_c: inC,
+      out_h: outH,
+      out_w: outW,
+      out_c: outC,
+      tile: pixels,
+      step,
+    },
+  };
+}
+
+/**
+ * A fully connected layer: each row of the input by all filters, straight from where it lies.
+ */
+export function vectorFullyConnected<A extends AccumulationAttrs>(
+  describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
+): KernelVariant<A> {
+  const rowsOf = (view: NodeView<A>, { channels }: Filters) =>
+    elementCount(outputOf(view).shape) / channels;
+  return {
+    template: 'mve/fully_connected',
+    needs: ['mve'],
+    support,
+    addsResidual: true,
+    when: () => true,
+    scratch: () => 0,
+    work(view) {
+      const { filters } = describe(view);
+      const blocks = rowsOf(view, filters) * blocksOf(filters);
+      return {
+        products: { count: blocks * vectorsOf(filters), cycles: 10 },
+        blocks: { count: blocks, cycles: 22 },
+        ...residualWork(view, 4),
+      };
+    },
+    overlap: residualOverlap,
+    lower(view) {
+      const { filters, stage } = describe(view);
+      const call = filterCall(view, filters, stage);
+      const shape = { rows: rowsOf(view, filters), depth: filters.depth, out_c: filters.channels };
+      return [{ ...call, numbers: { ...call.numbers, ...shape } }];
+    },
+  };
+}
+
+/** What the two kernels above have in common. */
+function filterCall(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  stage: OutputStage,
+): KernelCall {
+  const { channels } = filters;
+  const blocks = blocksFrom(channels, lanes);
+  const operands = residualOperands(view);
+  return {
+    ...operands,
+    flags: { ...operands.flags, ...stageFlags(stage) },
+    numbers: {
+      ...operands.numbers,
+      vectors: vectorsOf(filters),
+      ...stageNumbers(stage),
+    },
+    tables: {
+      ...operands.tables,
+      weights: filterVectors(blocks, weightsOf(view), filters),
+      stage: vectorStage(
+        blocks.map((first) => [consecutive(first, lanes)]),
+        stage,
+        biasesFor(view, filters, true),
+      ),
+    },
+  };
+}
+
+/**
+ * Weights of four filters, 16 of each in turn: int8[blocks][vectors][4][16]. What a filter or a
+ * block lacks is 0.
+ */
+function filterVectors(blocks: readonly number[], weights: Int8Array, filters: Filters): Table {
+  const { channels, depth, position } = filters;
+  const block = lanes * vectorBytes * vectorsOf(filters);
+  const data = new Int8Array(blocks.length * block);
+  blocks.forEach((first, index) => {
+    for (let lane = 0; lane < lanes && first + lane < channels; lane += 1) {
+      for (let i = 0; i < depth; i += 1) {
+        const vector = lanes * Math.floor(i / vectorBytes) + lane;
+        data[index * block + vector * vectorBytes + (i % vectorBytes)] = weights[
+          position(first + lane, i)
+        ] as number;
+      }
+    }
+  });
+  return { data, role: 'weights' };
+}

@@ -1,0 +1,55 @@
+/** Pools: a pixel of many channels at once. */
+import { elementCount, type NodeView } from '../../ir/graph.js';
+import { inputOf, outputOf } from '../../ops/shape/operands.js';
+import type { PoolAttrs } from '../../ops/shape/pool.js';
+import { poolLead, poolNumbers } from '../portable/pool.js';
+import type { KernelVariant } from '../variant.js';
+
+/** Sums of so many int8, and half as many added, fit an int16. */
+const mostSummed = 255;
+
+/** The mean of eight channels at once. */
+export function vectorAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
+  return vectorPool('average_pool2d', 'mean_lanes', 8, (view) => {
+    const [, inH = 0, inW = 0] = inputOf(view, 0).shape;
+    const { kernelH, kernelW } = view.attrs;
+    return Math.min(kernelH, inH) * Math.min(kernelW, inW) <= mostSummed;
+  });
+}
+
+/** The largest of sixteen channels at once. */
+export function vectorMaxPool<A extends PoolAttrs>(): KernelVariant<A> {
+  return vectorPool('max_pool2d', 'max_lanes', 16, () => true);
+}
+
+function vectorPool<A extends PoolAttrs>(
+  name: string,
+  helper: string,
+  channelBlock: number,
+  when: (view: NodeView<A>) => boolean,
+): KernelVariant<A> {
+  return {
+    template: `mve/${name}`,
+    needs: ['mve'],
+    support: [`mve/support/${helper}`],
+    when,
+    scratch: () => 0,
+    work(view) {
+      const { kernelH, kernelW } = view.attrs;
+      const { shape } = outputOf(view);
+      const channels = shape.at(-1) ?? 1;
+      const pixels = elementCount(shape) / channels;
+      const blocks = pixels * Math.ceil(channels / channelBlock);
+      return {
+        pixels: { count: pixels, cycles: 40 },
+        blocks: { count: blocks, cycles: 30 },
+        rows: { count: blocks * kernelH, cycles: 4 },
+        taps: { count: blocks * kernelH * kernelW, cycles: 5 },
+      };
+    },
+    overlap: (view) => [{ input: 0, lead: poolLead(view, channelBlock), exact: false }],
+    lower: (view) => [
+      { inputs: [0], outputs: [0], flags: {}, numbers: poolNumbers(view), tables: {} },
+    ],
+  };
+}

@@ -1,0 +1,372 @@
+/**
+ * Convolutions and fully connected layers that skip the weights that are 0: inputs are gathered, 16
+ * by one vector of offsets, and multiplied by VMLADAVA.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  inputZeroPoint,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { hasResidual } from '../../ops/arithmetic/residual.js';
+import type { Convolution } from '../layout/convolution.js';
+import { lanes } from '../layout/interleave.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { stageNumbers } from '../portable/dense.js';
+import { rememberByNode } from '../remember.js';
+import type { KernelContext, KernelVariant, Table } from '../variant.js';
+import {
+  type Gathered,
+  type Reach,
+  reachOf,
+  type Step,
+  stepsOf,
+  streamOf,
+  vectorLanes,
+} from './gathers.js';
+import { blocksFrom, consecutive, stageFlags, support as vectorSupport } from './vectors.js';
+
+type Layer = Pick<Convolution, 'filters' | 'stage'>;
+
+const support = [
+  'mve/support/widen_lanes',
+  ...vectorSupport,
+  ...[
+    'gathered_twice',
+    'gathered_rectified',
+    'gathered_single',
+    'define_gathered',
+    'define_gathered_row',
+    'gathered_pixels',
+    'gather_strip',
+  ].map((name) => `mve/support/${name}`),
+];
+
+/** Pixels that share a vector of offsets and one of weights. */
+const groupPixels = 4;
+/** Offsets of outputs have 16 bits. */
+const mostOutputBytes = 2 ** 16;
+/** Scratch that a larger tile is worth: about what the planner lets a fast kernel have. */
+const stripBytes = 1024;
+
+/** A tile of pixels: some of a row, or some whole rows, and the image below them. */
+interface Tile {
+  readonly rows: number;
+  readonly pixels: number;
+  readonly lines: number;
+  readonly columns: number;
+  readonly bytes: number;
+  /** Bytes that one window spreads over. */
+  readonly span: number;
+}
+
+function tileOf(shape: WindowShape): Tile {
+  const { outH, outW, inC, kernelH, kernelW, strideH, strideW, dilationH, dilationW } = shape;
+  const whole = consecutive(1, Math.min(8, outH)).map((rows) => ({ rows, pixels: outW }));
+  const parts = [1, 2, 3, 4].map((groups) => ({ rows: 1, pixels: groups * groupPixels }));
+  const tiles = [...parts.filter(({ pixels }) => pixels < outW), ...whole].map(
+    ({ rows, pixels }): Tile => {
+      const lines = (rows - 1) * strideH + (kernelH - 1) * dilationH + 1;
+      const columns = (pixels - 1) * strideW + (kernelW - 1) * dilationW + 1;
+      const span = ((kernelH - 1) * dilationH * columns + (kernelW - 1) * dilationW + 1) * inC;
+      return { rows, pixels, lines, columns, bytes: lines * columns * inC, span };
+    },
+  );
+  const least = tiles.reduce((best, tile) => (tile.bytes < best.bytes ? tile : best));
+  // Reckoned in vectors: what a filter takes, once a group, and what it takes to copy a strip.
+  const costOf = (tile: Tile) => {
+    const { groups, strips } = walkOf(shape, tile);
+    return groups * (2 + reachOf(tile.span).steps) * shape.outC + 10 * strips;
+  };
+  return tiles
+    .filter(({ bytes }) => bytes <= stripBytes)
+    .reduce((best, tile) => (costOf(tile) < costOf(best) ? tile : best), least);
+}
+
+/** How many tiles, and groups of pixels in all of them. */
+function walkOf({ batches, outH, outW }: WindowShape, { rows, pixels }: Tile) {
+  const sizes = (extent: number, size: number) =>
+    blocksFrom(extent, size).map((first) => Math.min(size, extent - first));
+  const counts = sizes(outH, rows).flatMap((h) => sizes(outW, pixels).map((w) => h * w));
+  const groups = counts.reduce((sum, count) => sum + Math.ceil(count / groupPixels), 0);
+  return { groups: batches * groups, strips: batches * counts.length };
+}
+
+/**
+ * A gather is one instruction and 16 accesses: with one access a cycle it pays on a chip where about
+ * four weights of five are 0, however few instructions are counted.
+ */
+const leastZeros = 0.75;
+
+function refusalOf(view: NodeView<AccumulationAttrs>): string | null {
+  const weights = weightsOf(view);
+  const zeros = weights.reduce((count, weight) => count + (weight === 0 ? 1 : 0), 0);
+  if (zeros >= leastZeros * weights.length) return null;
+  return `gathers take a chip longer than they save where less than ${100 * leastZeros} % is zero`;
+}
+
+/**
+ * A convolution, four pixels and one filter at a time.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function gatheredConvolution<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const sumsBytes = (view: NodeView<A>, { shape }: Convolution, { rows, pixels }: Tile) =>
+    hasResidual(view) ? Math.min(shape.outH, rows) * pixels * shape.outC + lanes : 0;
+  const layoutOf = rememberByNode<ConvolutionLayout>();
+  const layout = (view: NodeView<A>, { facts }: KernelContext) =>
+    layoutOf(view.node, facts, () => layOut(view, describe(view)));
+  return {
+    template: 'mve/sparse_conv2d',
+    needs: ['mve'],
+    support,
+    addsResidual: true,
+    skipsZeros: true,
+    refuses: refusalOf,
+    when(view) {
+      if (!when(view)) return false;
+      const { shape, stage } = describe(view);
+      return !stageFlags(stage).any_shift && groupPixels * shape.outC < mostOutputBytes;
+    },
+    scratch(view) {
+      const convolution = describe(view);
+      const tile = tileOf(convolution.shape);
+      return tile.bytes + sumsBytes(view, convolution, tile);
+    },
+    work(view, context) {
+      const { shape, stage } = describe(view);
+      const { tile, steps } = layout(view, context);
+      const { groups, strips } = walkOf(shape, tile);
+      const pairs = Math.ceil(shape.outC / 2);
+      const { rectified, single_rounding: isSingle } = stageFlags(stage);
+      const further = steps.reduce((sum, filter) => sum + filter.length - 1, 0);
+      const vectors = steps.flat().reduce((sum, step) => sum + step.vectors, 0);
+      const copied = strips * tile.lines * Math.ceil((tile.columns * shape.inC) / vectorLanes);
+      return {
+        vectors: { count: groups * vectors, cycles: 11 },
+        pairs: { count: groups * pairs, cycles: 22 },
+        steps: { count: groups * further, cycles: 8 },
+        groups: { count: groups, cycles: 105 },
+        lines: { count: strips * tile.lines, cycles: 24 },
+        copied: { count: copied, cycles: 4 },
+        ...(rectified || isSingle ? {} : { twice: { count: groups * pairs, cycles: 4 } }),
+        ...residualWork(view, 5.5),
+      };
+    },
+    overlap(view) {
+      const { shape } = describe(view);
+      const { rows, pixels } = tileOf(shape);
+      const lead = windowLead(shape, { tileRows: rows, tilePixels: pixels });
+      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
+    },
+    lower(view, context) {
+      const { shape, stage } = describe(view);
+      const { tile, reach, weights, constants } = layout(view, context);
+      const operands = residualOperands(view);
+      const { rectified, single_rounding } = stageFlags(stage);
+      return [
+        {
+          ...operands,
+          flags: { ...operands.flags, rectified, single_rounding, far: reach.steps > 1 },
+          numbers: {
+            ...operands.numbers,
+            ...stageNumbers(stage),
+            ...(hasResidual(view) ? { strip_bytes: tile.bytes } : {}),
+            reach_step: reach.stepBytes,
+            batches: shape.batches,
+            in_h: shape.inH,
+            in_w: shape.inW,
+            in_c: shape.inC,
+            in_zp: inputZeroPoint(view),
+            out_h: shape.outH,
+            out_w: shape.outW,
+            out_c: shape.outC,
+            stride_h: shape.strideH,
+            stride_w: shape.strideW,
+            pad_top: shape.padTop,
+            pad_left: shape.padLeft,
+            lines: tile.lines,
+            columns: tile.columns,
+            rows: tile.rows,
+            tile: tile.pixels,
+            pixel_step: shape.strideW * shape.inC,
+            row_step: shape.strideH * tile.columns * shape.inC,
+          },
+          tables: { ...operands.tables, weights, stage: constants },
+        },
+      ];
+    },
+  };
+}
+
+interface ConvolutionLayout {
+  readonly tile: Tile;
+  readonly reach: Reach;
+  /** Of each filter. */
+  readonly steps: readonly (readonly Step[])[];
+  readonly weights: Table;
+  /** int32[]: vectors of the first filter behind its first; of each bias, multiplier, shift, next. */
+  readonly constants: Table;
+}
+
+function layOut(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters, stage }: Convolution,
+): ConvolutionLayout {
+  const { inC, kernelW, dilationH, dilationW, outC } = shape;
+  const tile = tileOf(shape);
+  const reach = reachOf(tile.span);
+  const offsetOf = (i: number) => {
+    const tap = Math.floor(i / inC);
+    const line = Math.floor(tap / kernelW) * dilationH;
+    return (line * tile.columns + (tap % kernelW) * dilationW) * inC + (i % inC);
+  };
+  const kept = keptOf(view, { filters, stage }, offsetOf);
+  const steps = kept.map((filter) => stepsOf([filter], reach, 1));
+  // An odd one out is computed twice, to the same place.
+  const order = consecutive(0, outC + (outC % 2)).map((i) => Math.min(i, outC - 1));
+  const streams = order.map((channel) => streamOf(steps[channel] ?? [], reach, 1));
+  const biases = biasesFor(view, filters, true);
+  const constants = order.flatMap((channel, i) => {
+    const { multiplier, shift } = scaling(stage, channel);
+    return [biases[channel] ?? 0, multiplier, shift, streams[i + 1]?.count ?? 0];
+  });
+  return {
+    tile,
+    reach,
+    steps,
+    weights: { data: Int8Array.from(streams.flatMap(({ bytes }) => bytes)), role: 'weights' },
+    constants: { data: Int32Array.from([streams[0]?.count ?? 0, ...constants]), role: 'table' },
+  };
+}
+
+/** A multiplier of 0 gives 0 whatever the shift: it gets one that vectors can do. */
+function scaling({ multipliers }: Layer['stage'], channel: number) {
+  const { multiplier, shift } = multipliers[channel] ?? { multiplier: 0, shift: 0 };
+  return { multiplier, shift: multiplier === 0 ? -1 : shift };
+}
+
+/** Of each filter. */
+function keptOf(
+  view: NodeView<AccumulationAttrs>,
+  { filters }: Layer,
+  offsetOf: (i: number) => number,
+): readonly (readonly Gathered[])[] {
+  const weights = weightsOf(view);
+  return Array.from({ length: filters.channels }, (_, channel) =>
+    Array.from({ length: filters.depth }, (_, i) => ({
+      offset: offsetOf(i),
+      weight: weights[filters.position(channel, i)] as number,
+    })).filter(({ weight }) => weight !== 0),
+  );
+}
+
+/**
+ * A fully connected layer on a single row, four filters of about as many weights at a time.
+ *
+ * @param describe of nodes for which `when` holds
+ */
+export function gatheredRow<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Layer,
+): KernelVariant<A> {
+  const layoutOf = rememberByNode<RowLayout>();
+  const layout = (view: NodeView<A>, { facts }: KernelContext) =>
+    layoutOf(view.node, facts, () => layOutRow(view, describe(view)));
+  return {
+    template: 'mve/sparse_fully_connected',
+    needs: ['mve'],
+    support,
+    skipsZeros: true,
+    refuses: refusalOf,
+    when(view) {
+      if (!when(view)) return false;
+      const { filters, stage } = describe(view);
+      return !stageFlags(stage).any_shift && filters.channels <= mostOutputBytes;
+    },
+    scratch: () => 0,
+    work(view, context) {
+      const { blocks } = layout(view, context);
+      const { rectified, single_rounding: isSingle } = stageFlags(describe(view).stage);
+      const vectors = blocks.flat().reduce((sum, step) => sum + step.vectors, 0);
+      const further = blocks.reduce((sum, steps) => sum + steps.length - 1, 0);
+      return {
+        vectors: { count: vectors, cycles: 17 },
+        blocks: { count: blocks.length, cycles: 15 },
+        calls: { count: 1, cycles: 40 },
+        steps: { count: further, cycles: 6 },
+        ...(rectified || isSingle ? {} : { twice: { count: blocks.length, cycles: 2 } }),
+      };
+    },
+    lower(view, context) {
+      const { stage } = describe(view);
+      const { reach, blocks, weights, constants } = layout(view, context);
+      const { rectified, single_rounding } = stageFlags(stage);
+      return [
+        {
+          inputs: [0],
+          outputs: [0],
+          flags: { rectified, single_rounding, far: reach.steps > 1 },
+          numbers: {
+            ...stageNumbers(stage),
+            blocks: blocks.length,
+            reach_step: reach.stepBytes,
+          },
+          tables: { weights, stage: constants },
+        },
+      ];
+    },
+  };
+}
+
+interface RowLayout {
+  readonly reach: Reach;
+  /** Of each four filters. */
+  readonly blocks: readonly (readonly Step[])[];
+  readonly weights: Table;
+  /**
+   * Of each four filters, int32: their biases, vectors of each, multipliers, shifts; where their
+   * outputs go, two in a word.
+   */
+  readonly constants: Table;
+}
+
+function layOutRow(view: NodeView<AccumulationAttrs>, layer: Layer): RowLayout {
+  const { filters, stage } = layer;
+  const reach = reachOf(filters.depth);
+  const kept = keptOf(view, layer, (i) => i);
+  const size = (channel: number) => kept[channel]?.length ?? 0;
+  const order = [...consecutive(0, filters.channels)].sort((a, b) => size(b) - size(a) || a - b);
+  // The last one is computed again, to the same place, where four are not full.
+  const last = order.at(-1) ?? 0;
+  const fours = blocksFrom(order.length, lanes).map((first) =>
+    consecutive(first, lanes).map((i) => order[i] ?? last),
+  );
+  const blocks = fours.map((four) =>
+    stepsOf(
+      four.map((channel) => kept[channel] ?? []),
+      reach,
+      0,
+    ),
+  );
+  const streams = blocks.map((steps) => streamOf(steps, reach, 0));
+  const biases = biasesFor(view, filters, true);
+  const constants = fours.flatMap((four, block) => [
+    ...four.map((channel) => biases[channel] ?? 0),
+    streams[block]?.count ?? 0,
+    ...four.map((channel) => scaling(stage, channel).multiplier),
+    ...four.map((channel) => scaling(stage, channel).shift),
+    ...[0, 2].map((i) => ((four[i + 1] ?? 0) << 16) | (four[i] ?? 0)),
+  ]);
+  return {
+    reach,
+    blocks,
+    weights: { data: Int8Array.from(streams.flatMap(({ bytes }) => bytes)), role: 'weights' },
+    constants: { data: Int32Array.from(constants), role: 'table' },
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * What kernels for the Armv8.1-M vector extension (MVE, Helium) have in common: their helpers, the
+ * order of channels in lanes, the output stage.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  type Filters,
+  inputZeroPoint,
+  type OutputStage,
+} from '../../ops/arithmetic/accumulation.js';
+import type { WindowShape } from '../layout/overlap.js';
+import type { Table } from '../variant.js';
+
+/** C helpers; codegen leaves out those that are not called. */
+export const support = [
+  ...[
+    'multiply_high',
+    'requantise',
+    'requantise_single',
+    'to_int8',
+    'add_residual',
+    'clip_taps',
+  ].map((name) => `portable/support/${name}`),
+  ...[
+    'load_lanes',
+    'dot_lanes',
+    'dot_lanes_pair',
+    'rescale_lanes',
+    'rescale_lanes_rectified',
+    'rescale_lanes_single',
+    'rescale_lanes_any',
+    'rescale_lanes_any_single',
+    'store_lanes',
+    'store_lanes_pair',
+    'clamp_lanes',
+    'add_residual_lanes',
+    'store_even_odd',
+    'add_taps',
+    'add_nine_taps',
+    'add_taps_spread',
+    'add_nine_taps_spread',
+    'copy_rows',
+    'fill_bytes',
+    'gather_columns',
+    'column_taps',
+  ].map((name) => `mve/support/${name}`),
+];
+
+export function windowNumbers(view: NodeView<object>, shape: WindowShape): Record<string, number> {
+  return {
+    in_h: shape.inH,
+    in_w: shape.inW,
+    in_zp: inputZeroPoint(view),
+    kernel_h: shape.kernelH,
+    dilation_h: shape.dilationH,
+    dilation_w: shape.dilationW,
+    stride_h: shape.strideH,
+    stride_w: shape.strideW,
+    pad_top: shape.padTop,
+    pad_left: shape.padLeft,
+  };
+}
+
+/**
+ * Which of the ways to bring sums to the output's scale is exact. Vectors shift right by 1 at
+ * least; what is clamped at zero or above needs no care for halves below zero.
+ */
+export function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStage) {
+  const anyShift = multipliers.some(({ multiplier, shift }) => multiplier > 0 && shift >= 0);
+  const single = rounding === 'single';
+  return {
+    any_shift: anyShift,
+    single_rounding: single,
+    rectified: !anyShift && !single && min >= zeroPoint,
+  };
+}
+
+/** First channel of each block of so many. */
+export function blocksFrom(channels: number, size: number): readonly number[] {
+  return consecutive(0, Math.ceil(channels / size)).map((block) => block * size);
+}
+
+export function consecutive(first: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
+}
+
+/**
+ * Of each block of channels, in the lanes of vectors: the biases of all vectors, then multipliers
+ * and shifts of each: int32[blocks][vectors × 3][4].
+ * A multiplier of 0 gives 0 whatever the shift: it gets one that vectors can do.
+ */
+export function vectorStage(
+  blocks: readonly (readonly (readonly number[])[])[],
+  { multipliers }: OutputStage,
+  biases: Int32Array,
+): Table {
+  const scaling = (channel: number) => multipliers[channel] ?? { multiplier: 0, shift: 0 };
+  const data = blocks.flatMap((vectors) => [
+    ...vectors.flatMap((channels) => channels.map((channel) => biases[channel] ?? 0)),
+    ...vectors.flatMap((channels) => [
+      ...channels.map((channel) => scaling(channel).multiplier),
+      ...channels.map((channel) =>
+        scaling(channel).multiplier === 0 ? -1 : scaling(channel).shift,
+      ),
+    ]),
+  ]);
+  return { data: Int32Array.from(data), role: 'table' };
+}
+
+/** Taps in the order in which the kernels see them. */
+export function columnByColumn(filters: Filters, { kernelH, kernelW }: WindowShape): Filters {
+  const perTap = filters.depth / (kernelH * kernelW);
+  const rowMajor = (i: number) => {
+    const tap = Math.floor(i / perTap);
+    const [kx, ky] = [Math.floor(tap / kernelH), tap % kernelH];
+    return (ky * kernelW + kx) * perTap + (i % perTap);
+  };
+  return { ...filters, position: (channel, i) => filters.position(channel, rowMajor(i)) };
+}

@@ -1,0 +1,121 @@
+/** Operators that move elements: runs of bytes, in nested loops. */
+import { elementCount, type NodeView } from '../../ir/graph.js';
+import type { Loop, Move, Moving } from '../../ops/shape/movement.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
+
+export function copyVariants<A extends object>({
+  moves,
+  movesInPlace,
+}: Moving<A>): readonly KernelVariant<A>[] {
+  return [
+    {
+      template: 'portable/copy',
+      needs: [],
+      support: [],
+      when: () => true,
+      scratch: () => 0,
+      // Cortex-M0+: about 5 cycles a byte of a short memcpy or of a strided loop.
+      work(view) {
+        const bytes = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+        return { bytes: { count: bytes, cycles: 5 } };
+      },
+      lower: (view) =>
+        moves(view).map((move) =>
+          movesInPlace ? sameElements(view) : copyCall(move, elementCount(outputOf(view).shape)),
+        ),
+    },
+  ];
+}
+
+/** Loops that say the same with as few as possible: none of extent 1, neighbours joined. */
+export function coalesce(loops: readonly Loop[]): readonly Loop[] {
+  const joined: Loop[] = [];
+  for (const loop of loops) {
+    if (loop.extent === 1) continue;
+    const outer = joined.at(-1);
+    if (
+      outer !== undefined &&
+      outer.inStride === loop.extent * loop.inStride &&
+      outer.outStride === loop.extent * loop.outStride
+    ) {
+      joined[joined.length - 1] = { ...loop, extent: outer.extent * loop.extent };
+    } else {
+      joined.push(loop);
+    }
+  }
+  return joined;
+}
+
+function sameElements(view: NodeView<object>): KernelCall {
+  const numbers = { count: elementCount(outputOf(view).shape) };
+  return { inputs: [0], outputs: [0], flags: { in_place: true }, numbers, tables: {} };
+}
+
+/** Fewer neighbours take longer to copy by a call of memcpy than one by one. */
+const leastRun = 6;
+
+/**
+ * The loop that portable/copy makes its innermost one: the last, which fills neighbouring elements of
+ * the output, or where that has few the longest.
+ */
+function runOf(loops: readonly Loop[]): Loop {
+  const innermost = loops.at(-1);
+  const [longest] = [...loops].reverse().sort((a, b) => b.extent - a.extent);
+  if (innermost === undefined || longest === undefined) {
+    return { extent: 1, inStride: 1, outStride: 1 };
+  }
+  const isLong = innermost.inStride !== 1 || innermost.extent >= leastRun;
+  return innermost.outStride === 1 && isLong ? innermost : longest;
+}
+
+/** portable/copy: one loop is a run, the others are steps between runs. */
+function copyCall(move: Move, fillCount: number): KernelCall {
+  const loops = coalesce(move.loops);
+  const run = runOf(loops);
+  const scattered = run.outStride !== 1;
+  const contiguous = run.inStride === 1 && !scattered;
+  const outer = loops.filter((loop) => loop !== run).reverse();
+  const nested = outer.length > 1;
+  const step = outer[0] ?? { inStride: 0, outStride: 0 };
+  const table = (numbers: readonly number[]) =>
+    ({ data: Int32Array.from(numbers), role: 'table' }) as const;
+  return {
+    inputs: [move.input],
+    outputs: [move.output],
+    flags: { in_place: false, contiguous, scattered, nested, fill: move.fill !== undefined },
+    numbers: {
+      in_offset: move.inOffset,
+      out_offset: move.outOffset,
+      runs: outer.reduce((product, { extent }) => product * extent, 1),
+      count: run.extent,
+      ...(contiguous ? {} : { in_stride: run.inStride }),
+      ...(scattered ? { out_stride: run.outStride } : {}),
+      ...(nested ? {} : { in_step: step.inStride, out_step: step.outStride }),
+      ...(move.fill === undefined ? {} : { fill_value: move.fill, fill_count: fillCount }),
+    },
+    tables: nested
+      ? {
+          // The outermost dimension never starts again: the number of runs ends it.
+          extents: table(
+            outer.map(({ extent }, d) => (d === outer.length - 1 ? 2 ** 31 - 1 : extent)),
+          ),
+          in_steps: table(stepsWithWayBack(outer, 'inStride')),
+          out_steps: table(stepsWithWayBack(outer, 'outStride')),
+        }
+      : {},
+  };
+}
+
+/** A dimension's stride less what the dimensions below it have gone, innermost first. */
+function stepsWithWayBack(
+  loops: readonly Loop[],
+  stride: 'inStride' | 'outStride',
+): readonly number[] {
+  let gone = 0;
+  return loops.map((loop) => {
+    const step = loop[stride] - gone;
+    gone += (loop.extent - 1) * loop[stride];
+    return step;
+  });
+}

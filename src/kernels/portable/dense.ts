@@ -1,0 +1,149 @@
+/** The kernel of dot products over rows: fully connected layers and 1×1 convolutions. */
+import { elementCount, type NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  type OutputStage,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { hasResidual } from '../../ops/arithmetic/residual.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import {
+  interleaveWeights,
+  laneBlocks,
+  lanes,
+  stageTable,
+  storedLanes,
+} from '../layout/interleave.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import type { KernelCall, KernelContext, Overlap } from '../variant.js';
+
+/** C helpers between accumulator and output; codegen leaves out those that are not called. */
+const outputSupport = [
+  'multiply_high',
+  'requantise',
+  'requantise_single',
+  'to_int8',
+  'store4',
+  'store4_single',
+];
+
+/** Fields that all variants built on multiply-accumulate have in common. */
+export function multiplyKernel(template: string, support: readonly string[]) {
+  return {
+    template: `portable/${template}`,
+    needs: [],
+    support: [...outputSupport, ...support].map((name) => `portable/support/${name}`),
+    scratch: () => 0,
+  };
+}
+
+/** Those of kernels that also add a residual. */
+export function residualKernel(template: string, support: readonly string[]) {
+  return {
+    ...multiplyKernel(template, ['add_residual', ...support]),
+    addsResidual: true,
+  };
+}
+
+/**
+ * Where output 0 may lie of a kernel that computes four channels of a pixel after the other, all of
+ * them before those of the next pixel, and adds the residual last.
+ *
+ * @param groups of the convolution; each goes over the whole image
+ */
+export function pixelOverlaps(
+  view: NodeView<object>,
+  shape: WindowShape,
+  groups = 1,
+): readonly Overlap[] {
+  const channels = shape.outC / groups;
+  // Where lanes overlap, a sum is computed twice: what is added must still be there.
+  const isOnce = channels <= lanes || channels % lanes === 0;
+  return [
+    ...(groups > 1
+      ? []
+      : [{ input: 0, lead: windowLead(shape, { channelBlock: lanes }), exact: false }]),
+    ...(isOnce ? residualOverlap(view) : []),
+  ];
+}
+
+/** What the portable kernels do, measured on the RP2040: few taps cost less than the rest. */
+export function multiplyWork(view: NodeView<object>, macs: number, cyclesPerMac: number) {
+  const outputs = elementCount(outputOf(view).shape);
+  return {
+    macs: { count: macs, cycles: cyclesPerMac },
+    outputs: { count: outputs, cycles: 105 },
+    ...residualWork(view, 35),
+  };
+}
+
+/** Numbers of the output stage. */
+export function stageNumbers(stage: OutputStage): Record<string, number> {
+  return {
+    // Clamped before the zero point is added, so that the sum cannot overflow.
+    scaled_min: stage.min - stage.zeroPoint,
+    scaled_max: stage.max - stage.zeroPoint,
+    out_zp: stage.zeroPoint,
+  };
+}
+
+/** Weights of a call that a cache would miss, and how many such calls there are at most. */
+const pieceBytes = 8 * 1024;
+const mostPieces = 32;
+
+/**
+ * Calls of the kernel 'portable/fully_connected': every row of the input by every filter. A single
+ * row whose weights may lie in two places has several, of some channels each.
+ */
+export function fullyConnectedCalls(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  stage: OutputStage,
+  { target }: KernelContext,
+): readonly KernelCall[] {
+  const { channels, depth } = filters;
+  const isRow = elementCount(outputOf(view).shape) === channels;
+  if (!isRow || hasResidual(view) || target.regions === undefined) {
+    return [fullyConnectedCall(view, filters, stage, 0, channels)];
+  }
+  const least = Math.max(channels / mostPieces, pieceBytes / depth);
+  const size = lanes * Math.ceil(least / lanes);
+  return Array.from({ length: Math.ceil(channels / size) }, (_, piece) => {
+    const first = piece * size;
+    return fullyConnectedCall(view, filters, stage, first, Math.min(size, channels - first));
+  });
+}
+
+/** Of `channels` output channels from `first` on. */
+function fullyConnectedCall(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  stage: OutputStage,
+  first: number,
+  channels: number,
+): KernelCall {
+  const groups = laneBlocks(channels, first);
+  const end = first + channels;
+  const operands = residualOperands(view);
+  return {
+    ...operands,
+    outputBytes: first,
+    flags: { ...operands.flags, single_rounding: stage.rounding === 'single' },
+    numbers: {
+      ...operands.numbers,
+      rows: elementCount(outputOf(view).shape) / filters.channels,
+      depth: filters.depth,
+      out_c: channels,
+      lanes: storedLanes(channels),
+      ...stageNumbers(stage),
+    },
+    tables: {
+      ...operands.tables,
+      weights: interleaveWeights(groups, weightsOf(view), filters, end),
+      stage: stageTable(groups, stage, biasesFor(view, filters, true), end),
+    },
+  };
+}

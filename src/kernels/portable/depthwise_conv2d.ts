@@ -1,0 +1,93 @@
+/** depthwise_conv2d: one channel or four neighbouring ones at once, pixel after pixel. */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  biasesFor,
+  inputZeroPoint,
+  outputStage,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import {
+  type DepthwiseConv2dAttrs,
+  depthwiseConv2d,
+  depthwiseDims,
+  depthwiseFilters,
+} from '../../ops/depthwise_conv2d.js';
+import { asRow, depthwiseOf } from '../layout/convolution.js';
+import { interleaveWeights, laneBlocks, lanes, stageTable } from '../layout/interleave.js';
+import { windowLead } from '../layout/overlap.js';
+import type { KernelCall, KernelVariant, Overlap } from '../variant.js';
+import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
+
+export const byFourVariant: KernelVariant<DepthwiseConv2dAttrs> = {
+  ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'mac4_spread', 'clip_taps']),
+  when: (view) => depthwiseDims(view).outC >= lanes,
+  work(view) {
+    const cycles = isSpread(view) ? 14 : 11;
+    const { macs, ...rest } = multiplyWork(view, depthwiseConv2d.macs(view), cycles);
+    return { [isSpread(view) ? 'spread_macs' : 'macs']: macs, ...rest };
+  },
+  overlap: (view) => overlaps(view, lanes),
+  lower: (view) => lower(view, true),
+};
+
+export const depthwiseVariant: KernelVariant<DepthwiseConv2dAttrs> = {
+  ...multiplyKernel('depthwise_conv2d', ['clip_taps']),
+  when: () => true,
+  work: (view) => multiplyWork(view, depthwiseConv2d.macs(view), 20),
+  overlap: (view) => overlaps(view, 1),
+  lower: (view) => lower(view, false),
+};
+
+/** Four neighbouring channels of the output do not read four neighbouring channels of the input. */
+const isSpread = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMultiplier > 1;
+
+function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly KernelCall[] {
+  const dims = asRow({ ...view.attrs, ...depthwiseDims(view) });
+  const filters = depthwiseFilters(view);
+  const stage = outputStage(view, dims.outC, 'per-channel');
+  const biases = biasesFor(view, filters, false);
+  const groups = by4 ? laneBlocks(dims.outC) : Array.from({ length: dims.outC }, (_, c) => c);
+  return [
+    {
+      inputs: [0],
+      outputs: [0],
+      flags: {
+        single_rounding: stage.rounding === 'single',
+        ...(by4 ? { spread: isSpread(view) } : {}),
+      },
+      numbers: {
+        batches: dims.batches,
+        in_h: dims.inH,
+        in_w: dims.inW,
+        in_c: dims.inC,
+        in_zp: inputZeroPoint(view),
+        kernel_h: dims.kernelH,
+        kernel_w: dims.kernelW,
+        stride_h: dims.strideH,
+        stride_w: dims.strideW,
+        dilation_h: dims.dilationH,
+        dilation_w: dims.dilationW,
+        pad_top: dims.padTop,
+        pad_left: dims.padLeft,
+        out_h: dims.outH,
+        out_w: dims.outW,
+        ...(by4 && !isSpread(view)
+          ? {}
+          : { out_c: dims.outC, depth_multiplier: view.attrs.depthMultiplier }),
+        ...stageNumbers(stage),
+      },
+      tables: {
+        weights: by4
+          ? interleaveWeights(groups, weightsOf(view), filters, dims.outC)
+          : { data: weightsOf(view), role: 'weights' },
+        stage: stageTable(groups, stage, biases, dims.outC, by4 ? lanes : 1),
+      },
+    },
+  ];
+}
+
+/** Of a kernel that goes pixel after pixel, in each over so many channels at once. */
+function overlaps(view: NodeView<DepthwiseConv2dAttrs>, channelBlock: number): readonly Overlap[] {
+  const lead = windowLead(depthwiseOf(view).shape, { channelBlock, depthwise: true });
+  return [{ input: 0, lead, exact: false }];
+}

@@ -1,0 +1,29 @@
+/** A function of one byte: a table of 256 for each run of elements. */
+import { elementCount } from '../../ir/graph.js';
+import { type Elementwise, tableOf } from '../../ops/arithmetic/lookup.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import type { KernelVariant } from '../variant.js';
+
+export function lookupVariants<A extends object>({
+  runs,
+}: Elementwise<A>): readonly KernelVariant<A>[] {
+  return [
+    {
+      template: 'portable/lookup',
+      needs: [],
+      support: [],
+      when: () => true,
+      scratch: () => 0,
+      // Cortex-M0+: two loads, a store, an add, a compare and a taken branch.
+      work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 9 } }),
+      lower: (view) =>
+        runs(view).map(({ first, end, scalar }) => ({
+          inputs: [0],
+          outputs: [0],
+          flags: {},
+          numbers: { first, end },
+          tables: { table: { data: tableOf(scalar), role: 'table' } },
+        })),
+    },
+  ];
+}

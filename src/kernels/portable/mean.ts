@@ -1,0 +1,39 @@
+/** mean: sums in nested loops, and one requantisation an output. */
+import { elementCount, type NodeView } from '../../ir/graph.js';
+import { loops, type MeanAttrs, scalingOf, walkOf } from '../../ops/mean.js';
+import { inputOf, outputOf } from '../../ops/shape/operands.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
+
+export const meanVariant: KernelVariant<MeanAttrs> = {
+  template: 'portable/mean',
+  needs: [],
+  support: ['portable/support/multiply_high', 'portable/support/requantise'],
+  when: () => true,
+  scratch: () => 0,
+  work: (view) => ({
+    inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 6 },
+    outputs: { count: elementCount(outputOf(view).shape), cycles: 60 },
+  }),
+  lower: (view) => [lower(view)],
+};
+
+function lower(view: NodeView<MeanAttrs>): KernelCall {
+  const { sumOffset, multiplier, outOffset, halvesUp } = scalingOf(view);
+  // Without a rounding shift there is nothing to tell apart.
+  const vectors = halvesUp > 0 && multiplier.shift < 0;
+  const numbers: Record<string, number> = {
+    sum_offset: sumOffset,
+    multiplier: multiplier.multiplier,
+    shift: multiplier.shift,
+    out_offset: outOffset,
+  };
+  if (vectors) numbers.vector_channels = halvesUp;
+  for (const [kind, walk] of Object.entries(walkOf(view))) {
+    for (let i = 0; i < loops; i++) {
+      const { extent, stride } = walk[walk.length - loops + i] ?? { extent: 1, stride: 0 };
+      numbers[`${kind}_${i}`] = extent;
+      numbers[`${kind}_stride_${i}`] = stride;
+    }
+  }
+  return { inputs: [0], outputs: [0], flags: { vectors }, numbers, tables: {} };
+}

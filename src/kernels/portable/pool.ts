@@ -1,0 +1,82 @@
+/** average_pool2d and max_pool2d: one output after the other. */
+import { elementCount, type NodeView } from '../../ir/graph.js';
+import { activationRange } from '../../ops/arithmetic/quant.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import { imageOf, type PoolAttrs, slides } from '../../ops/shape/pool.js';
+import { windowLead } from '../layout/overlap.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
+
+interface PoolKernel {
+  /** The operator's. */
+  readonly name: string;
+  /** Estimated Cortex-M0+ cycles an output, besides the elements. */
+  readonly cycles: number;
+  /** A faster end of the portable kernel: its cycles, and its numbers, null for nodes without. */
+  readonly quick?: {
+    readonly cycles: number;
+    numbers(view: NodeView<PoolAttrs>): Readonly<Record<string, number>> | null;
+  };
+}
+
+export function poolVariant<A extends PoolAttrs>({
+  name,
+  cycles,
+  quick,
+}: PoolKernel): KernelVariant<A> {
+  return {
+    template: `portable/${name}`,
+    needs: [],
+    support: [],
+    when: () => true,
+    scratch: () => 0,
+    work(view) {
+      const count = elementCount(outputOf(view).shape);
+      const taps = count * view.attrs.kernelH * view.attrs.kernelW;
+      const outputs = quick?.numbers(view)
+        ? { quickOutputs: { count, cycles: quick.cycles } }
+        : { outputs: { count, cycles } };
+      return { ...outputs, taps: { count: taps, cycles: 5 } };
+    },
+    overlap: (view) => [{ input: 0, lead: poolLead(view, 1), exact: false }],
+    lower: (view) => [lower(view, quick?.numbers(view) ?? null)],
+  };
+}
+
+/** Of a kernel that goes from pixel to pixel, in each so many channels at once. */
+export function poolLead(view: NodeView<PoolAttrs>, channelBlock: number): number {
+  const [batches = 0, inH = 0, inW = 0, inC = 0] = imageOf(view);
+  const [, outH = 0, outW = 0, outC = 0] = outputOf(view).shape;
+  const shape = { ...slides(view), ...view.attrs, batches, inH, inW, inC, outH, outW, outC };
+  return windowLead(shape, { channelBlock, depthwise: true });
+}
+
+function lower(
+  view: NodeView<PoolAttrs>,
+  quick: Readonly<Record<string, number>> | null,
+): KernelCall {
+  const numbers = { ...poolNumbers(view), ...quick };
+  return { inputs: [0], outputs: [0], flags: { quick: quick !== null }, numbers, tables: {} };
+}
+
+export function poolNumbers(view: NodeView<PoolAttrs>) {
+  const { attrs } = view;
+  const [batches = 0, inH = 0, inW = 0, channels = 0] = imageOf(view);
+  const [, outH = 0, outW = 0] = outputOf(view).shape;
+  const [low, high] = activationRange(attrs.activation, outputOf(view));
+  return {
+    batches,
+    in_h: inH,
+    in_w: inW,
+    channels,
+    out_h: outH,
+    out_w: outW,
+    kernel_h: attrs.kernelH,
+    kernel_w: attrs.kernelW,
+    stride_h: attrs.strideH,
+    stride_w: attrs.strideW,
+    pad_top: attrs.padTop,
+    pad_left: attrs.padLeft,
+    low,
+    high,
+  };
+}

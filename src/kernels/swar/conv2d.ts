@@ -1,0 +1,149 @@
+/** Convolutions and fully connected layers whose output channels share words (lanes.ts). */
+import { InternalError } from '../../errors.js';
+import { at, type NodeView } from '../../ir/graph.js';
+import type { Facts } from '../../ir/op.js';
+import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
+import { windowLead } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { rememberByNode } from '../remember.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
+import {
+  gatherWork,
+  inputRanges,
+  layerSupport,
+  type RescaleStage,
+  rescaleOperands,
+  rescaleStage,
+  windowNumbers,
+} from './layer.js';
+
+/** Units whose sums the kernel has at once. */
+const block = 4;
+const cyclesPerOutput = { rescaled: 24, lifted: 33, requantised: 100 } as const;
+
+interface Tables {
+  readonly lanes: LaneTable;
+  readonly outputs: RescaleStage;
+}
+
+/**
+ * @param when the node is one layer, not a group of convolutions
+ * @param describe of nodes for which `when` holds
+ */
+export function lanesKernel<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const remembered = rememberByNode<Tables | null>();
+  const find = (view: NodeView<A>, { facts }: KernelContext) =>
+    remembered(view.node, facts, () => makeTables(view, facts, describe(view)));
+  const tablesOf = (view: NodeView<A>, context: KernelContext) => {
+    const tables = find(view, context);
+    if (tables === null) throw new InternalError('ops', `${at(view.node)}: no lanes`);
+    return tables;
+  };
+  return {
+    template: 'swar/conv2d',
+    needs: ['mul32', 'thumb1'],
+    support: [
+      ...layerSupport,
+      ...[
+        'lane_units',
+        'multiply_pairs',
+        'multiply_triples',
+        'requantise_sums',
+        'requantise_sums_single',
+      ].map((name) => `swar/support/${name}`),
+    ],
+    addsResidual: true,
+    when: (view, context) => when(view) && find(view, context) !== null,
+    scratch(view) {
+      const { shape, filters } = describe(view);
+      return isPixelRow(shape) ? 0 : filters.depth;
+    },
+    work(view, context) {
+      const { shape, filters, stage } = describe(view);
+      const { lanes, outputs } = tablesOf(view, context);
+      const pixels = pixelsOf(shape);
+      const count = pixels * filters.channels;
+      return {
+        products: { count: pixels * lanes.words * filters.depth, cycles: 3.95 },
+        runs: { count: pixels * lanes.runs, cycles: 125 },
+        [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
+        pixels: { count: pixels, cycles: 130 },
+        ...residualWork(view, 40),
+        ...gatherWork({ shape, filters, stage }),
+      };
+    },
+    weightPasses: (view) => pixelsOf(describe(view).shape),
+    overlap(view, context) {
+      const { shape } = describe(view);
+      const { lanes } = tablesOf(view, context);
+      const read = isPixelRow(shape) ? lastBlock(lanes) : 0;
+      const walk = read > 0 ? { channelBlock: read } : {};
+      return [{ input: 0, lead: windowLead(shape, walk), exact: false }, ...residualOverlap(view)];
+    },
+    lower: (view, context) => [callOf(view, describe(view), tablesOf(view, context))],
+  };
+}
+
+/** Null where the weights do not fit into lanes. */
+function makeTables(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  layer: Convolution,
+): Tables | null {
+  const { channels, depth, position } = layer.filters;
+  const outputs = rescaleStage(view, facts, layer);
+  const weights = weightsOf(view);
+  const lanes = laneTable(
+    Array.from(outputs.starts.subarray(0, channels), (start, channel) => ({
+      weights: Int8Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
+      start,
+    })),
+    inputRanges(view, facts, layer),
+  );
+  return lanes === null ? null : { lanes, outputs };
+}
+
+/** The first channel of the last block: all before it are stored when that is computed. */
+function lastBlock({ format, wide, narrow }: LaneTable): number {
+  const per = channelsPerUnit(format);
+  const before = (units: number) => Math.floor((units - 1) / block) * block;
+  return narrow > 0 ? wide * per.wide + before(narrow) * per.narrow : before(wide) * per.wide;
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  layer: Convolution,
+  { lanes, outputs }: Tables,
+): KernelCall {
+  const { shape, filters } = layer;
+  const operands = residualOperands(view);
+  const rescale = rescaleOperands(layer, outputs.rescale, outputs.words);
+  const pointwise = isPixelRow(shape);
+  const pixels = pixelsOf(shape);
+  const per = channelsPerUnit(lanes.format);
+  return {
+    ...operands,
+    flags: { ...operands.flags, ...rescale.flags, pointwise, pairs: lanes.format === 'pairs' },
+    numbers: {
+      ...operands.numbers,
+      ...rescale.numbers,
+      ...(pointwise ? { depth: filters.depth } : windowNumbers(view, shape)),
+      pixels,
+      channels: filters.channels,
+      wide: lanes.wide,
+      units: lanes.wide + lanes.narrow,
+      wide_channels: per.wide,
+      narrow_channels: per.narrow,
+    },
+    tables: {
+      ...operands.tables,
+      ...rescale.tables,
+      weights: { data: lanes.data, role: 'weights' },
+    },
+  };
+}

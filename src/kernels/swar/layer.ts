@@ -1,0 +1,144 @@
+/** What the kernels of this folder share: how they read the input, and how sums become outputs. */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  inputZeroPoint,
+} from '../../ops/arithmetic/accumulation.js';
+import { hullOf, type Range, rangeAt } from '../../ops/arithmetic/bounds.js';
+import { inputOf } from '../../ops/shape/operands.js';
+import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
+import type { WindowShape } from '../layout/overlap.js';
+import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
+import { stageNumbers } from '../portable/dense.js';
+import type { Table, WorkTerm } from '../variant.js';
+
+/** How sums become outputs: two multiplications each, those with a lift, or as TFLM does it. */
+export type Rescale = 'rescaled' | 'lifted' | 'requantised';
+
+export interface RescaleStage {
+  readonly rescale: Rescale;
+  /** What the sums of each channel begin with: int32. */
+  readonly starts: Int32Array;
+  /** Constants of each channel: as the kernels of that name read them. */
+  readonly words: readonly (readonly number[])[];
+}
+
+/** Templates of C helpers: of windows, and between sums and stored outputs. */
+export const layerSupport = [
+  ...['multiply_high', 'requantise', 'requantise_single', 'to_int8', 'add_residual'].map(
+    (name) => `portable/support/${name}`,
+  ),
+  ...['copy_bytes', 'gather_window', 'lane_triple', 'rescale_sums', 'rescale_sums_lifted'].map(
+    (name) => `swar/support/${name}`,
+  ),
+];
+
+/** Two multiplications where they are proved for every channel. */
+export function rescaleStage(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  { filters, stage }: Convolution,
+): RescaleStage {
+  const biases = biasesFor(view, filters, true);
+  const forms = twoMultipliesOf(view, facts, stage);
+  // The kernels have no third multiplication.
+  if (forms === null || forms.some(({ lower }) => lower !== 0)) {
+    const words = stage.multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
+    return { rescale: 'requantised', starts: biases, words };
+  }
+  const rescale = forms.every(({ lift }) => lift === null) ? 'rescaled' : 'lifted';
+  const words = forms.map((form) => [
+    ...rescaleWords(form),
+    ...(rescale === 'lifted' ? liftWords(form) : []),
+  ]);
+  const starts = biases.map((bias, channel) => bias - (forms[channel]?.base ?? 0));
+  return { rescale, starts, words };
+}
+
+function rescaleWords(form: TwoMultiply): readonly number[] {
+  const { top, lowest, highest, high, low, shift, offset } = form;
+  return [top, (lowest & 255) + (highest & 255) * 256, high, low, shift, offset];
+}
+
+/** Those without a lift have their zero point in the offset. */
+function liftWords({ lift, zeroPoint }: TwoMultiply): readonly number[] {
+  return lift === null ? [32, 24, 0] : [lift, 23, zeroPoint];
+}
+
+/** What a call says of its outputs, with `words` of each channel. */
+export function rescaleOperands(
+  { stage }: Convolution,
+  rescale: Rescale,
+  words: readonly (readonly number[])[],
+): {
+  readonly flags: Readonly<Record<string, boolean>>;
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly tables: Readonly<Record<string, Table>>;
+} {
+  const requantised = rescale === 'requantised';
+  return {
+    flags: {
+      lifted: rescale === 'lifted',
+      requantised,
+      single_rounding: requantised && stage.rounding === 'single',
+    },
+    numbers: {
+      ...(requantised ? stageNumbers(stage) : {}),
+      stage_words: words[0]?.length ?? 0,
+    },
+    tables: {
+      stage: { data: Int32Array.from(words.flat(), (word) => word | 0), role: 'table' },
+    },
+  };
+}
+
+/** Bounds of the value that each tap may have. */
+export function inputRanges(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  { shape, filters }: Convolution,
+): readonly Range[] {
+  const zeroPoint = inputZeroPoint(view);
+  const range = facts.range(inputOf(view, 0));
+  const perTap = range.min.length;
+  return Array.from({ length: filters.depth }, (_, i): Range => {
+    // Rows that begin at any channel: nothing but what holds for all of them.
+    const [low, high] = filters.depth % perTap === 0 ? rangeAt(range, i % perTap) : hullOf(range);
+    return isPixelRow(shape) ? [low, high] : [Math.min(low, zeroPoint), Math.max(high, zeroPoint)];
+  });
+}
+
+/** Work of gathering windows; none for rows that are read where they lie. */
+export function gatherWork({ shape, filters }: Convolution): Readonly<Record<string, WorkTerm>> {
+  if (isPixelRow(shape)) return {};
+  const pixels = pixelsOf(shape);
+  return {
+    windowRows: { count: pixels * shape.kernelH, cycles: 120 },
+    // Words at a time where pixels lie on words.
+    ...(shape.inC % 4 === 0
+      ? { copied: { count: pixels * filters.depth, cycles: 1 } }
+      : { gathered: { count: pixels * filters.depth, cycles: 8 } }),
+  };
+}
+
+/** Numbers of a call whose kernel gathers what lies under windows. */
+export function windowNumbers(view: NodeView<object>, shape: WindowShape) {
+  return {
+    in_h: shape.inH,
+    in_w: shape.inW,
+    in_c: shape.inC,
+    in_zp: inputZeroPoint(view),
+    kernel_h: shape.kernelH,
+    kernel_w: shape.kernelW,
+    dilation_h: shape.dilationH,
+    dilation_w: shape.dilationW,
+    stride_h: shape.strideH,
+    stride_w: shape.strideW,
+    pad_top: shape.padTop,
+    pad_left: shape.padLeft,
+    out_h: shape.outH,
+    out_w: shape.outW,
+  };
+}

@@ -1,0 +1,344 @@
+/**
+ * Convolutions whose pixels share words, for cores with a 32-bit multiply and no SIMD: an int8
+ * weight multiplies three pixels in two words, a + 2^21 b and c + 2^11 b, as lanes.ts has output
+ * channels. Weights stay int8 and are streamed once for nine pixels, so that few pixels of many
+ * channels can have theirs in flash; the packed tile takes 24 bytes of scratch a tap.
+ *
+ * A 1×1 convolution may write into its input's memory: scratch is then all that it adds to the arena.
+ * Where there are more pixels than a tile, it has tiles of six.
+ *
+ * A second kernel leaves out the weights that are 0 (sparse-pixels.ts).
+ */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  type Filters,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import type { Range } from '../../ops/arithmetic/bounds.js';
+import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
+import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { rememberByNode } from '../remember.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import {
+  gatherWork,
+  inputRanges,
+  layerSupport,
+  type RescaleStage,
+  rescaleOperands,
+  rescaleStage,
+  windowNumbers,
+} from './layer.js';
+import { spareTaps, sparsePixelStream } from './sparse-pixels.js';
+
+/** Weights in a word. */
+const perQuad = 4;
+/** Pixels of a tile, words of one of its taps, and about its cycles. */
+interface Tile {
+  readonly pixels: number;
+  readonly words: number;
+  readonly tapCycles: number;
+}
+
+const nine: Tile = { pixels: 9, words: 6, tapCycles: 22.7 };
+const six: Tile = { pixels: 6, words: 4, tapCycles: 15.7 };
+const three: Tile = { pixels: 3, words: 2, tapCycles: 10.2 };
+/** The narrowest lane holds −laneLimit … laneLimit − 1. */
+const laneLimit = 2 ** 20;
+const cyclesPerOutput = { rescaled: 18, lifted: 65, requantised: 105 } as const;
+
+/** Weights as a kernel reads them. */
+interface Stored {
+  readonly weights: Int32Array;
+  readonly numbers: Readonly<Record<string, number>>;
+  /** Of a tile, all channels: weights that are multiplied, and runs that they are cut into. */
+  readonly multiplied: number;
+  readonly runs: number;
+}
+
+interface Tables extends Stored {
+  readonly outputs: RescaleStage;
+}
+
+/** A way to store weights, with the kernel for it. */
+interface Layout {
+  readonly template: string;
+  /** C helpers that multiply. */
+  readonly support: readonly string[];
+  /** What `work` calls a weight that is multiplied. */
+  readonly term: string;
+  /** Cycles of a tap besides what the tile says. */
+  readonly tapCycles: number;
+  /** Taps that scratch holds. */
+  taps(filters: Filters): number;
+  fits(shape: WindowShape): boolean;
+  store(channels: readonly Int8Array[], inputs: readonly Range[], shape: WindowShape): Stored;
+}
+
+const dense: Layout = {
+  template: 'swar/conv2d_pixels',
+  support: ['lane_pixels', 'multiply_9_pixels', 'multiply_6_pixels', 'multiply_3_pixels'],
+  term: 'taps',
+  tapCycles: 0,
+  taps: paddedDepth,
+  fits: (shape) => pixelsOf(shape) >= three.pixels,
+  store(channels, inputs) {
+    const padded = paddedDepth({ depth: inputs.length });
+    const bytes = new Int8Array(channels.length * padded);
+    channels.forEach((weights, channel) => {
+      bytes.set(weights, channel * padded);
+    });
+    const quads = padded / perQuad;
+    const run = longestRun(bytes, padded, inputs) / perQuad;
+    return {
+      weights: littleEndianWords(bytes),
+      numbers: { quads, run },
+      multiplied: channels.length * padded,
+      runs: channels.length * Math.ceil(quads / run),
+    };
+  },
+};
+
+const sparse: Layout = {
+  template: 'swar/sparse_conv2d_pixels',
+  support: [
+    'lane_sparse_pixels',
+    ...['9', '6', '3_of_9', '3_of_6'].map((tile) => `sparse_${tile}_pixels`),
+  ],
+  term: 'entries',
+  tapCycles: 4,
+  taps: ({ depth }) => depth + spareTaps,
+  // Taps are as far apart for the last pixels as for the others.
+  fits: (shape) => tileCounts(shape)[0] > 0,
+  store(channels, inputs, shape) {
+    const unit = wideTile(shape).words / 2;
+    const { data, pairs, runs } = sparsePixelStream(channels, inputs, unit, laneLimit);
+    return { weights: data, numbers: {}, multiplied: 2 * pairs, runs };
+  },
+};
+
+/** The kernel for all weights. */
+export const pixelsKernel = kernelOf(dense);
+/** The kernel that leaves out those that are 0. */
+export const sparsePixelsKernel = kernelOf(sparse);
+
+function kernelOf(layout: Layout) {
+  /**
+   * @param when the node is one layer, not a group of convolutions
+   * @param describe of nodes for which `when` holds
+   */
+  return <A extends AccumulationAttrs>(
+    when: (view: NodeView<A>) => boolean,
+    describe: (view: NodeView<A>) => Convolution,
+  ): KernelVariant<A> => variantOf(layout, when, describe);
+}
+
+function variantOf<A extends AccumulationAttrs>(
+  layout: Layout,
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const remembered = rememberByNode<Tables>();
+  const tablesOf = (view: NodeView<A>, { facts }: KernelContext) =>
+    remembered(view.node, facts, () => makeTables(layout, view, facts, describe(view)));
+  return {
+    template: layout.template,
+    needs: ['mul32', 'thumb1'],
+    support: [
+      ...layerSupport,
+      ...[
+        'pack_pixels',
+        ...layout.support,
+        'rescale_pixels',
+        'rescale_pixels_lifted',
+        'requantise_pixels',
+        'requantise_pixels_single',
+      ].map((name) => `swar/support/${name}`),
+    ],
+    addsResidual: true,
+    skipsZeros: layout === sparse,
+    when: (view) => when(view) && layout.fits(describe(view).shape),
+    scratch(view) {
+      const { shape, filters } = describe(view);
+      return (
+        packedBytes(layout, shape, filters) + (isPixelRow(shape) ? 0 : 3 * paddedDepth(filters))
+      );
+    },
+    work(view, context) {
+      const { shape, filters, stage } = describe(view);
+      const { multiplied, runs, outputs } = tablesOf(view, context);
+      const tile = wideTile(shape);
+      const [wide, narrow] = tileCounts(shape);
+      const { channels } = filters;
+      const pixels = pixelsOf(shape);
+      const count = pixels * channels;
+      return {
+        ...multiplications(layout, tile, wide * multiplied),
+        ...multiplications(layout, three, narrow * multiplied),
+        runs: { count: (wide + narrow) * runs, cycles: 160 },
+        [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
+        ...residualWork(view, 50),
+        packed: { count: pixels * filters.depth, cycles: 6 },
+        ...gatherWork({ shape, filters, stage }),
+      };
+    },
+    weightPasses(view) {
+      const [wide, narrow] = tileCounts(describe(view).shape);
+      return wide + narrow;
+    },
+    overlap(view) {
+      const { shape, filters } = describe(view);
+      const lead = leadOver(shape, filters);
+      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
+    },
+    lower: (view, context) => [callOf(layout, view, describe(view), tablesOf(view, context))],
+  };
+}
+
+function multiplications({ term, tapCycles }: Layout, tile: Tile, count: number) {
+  return { [`${term}By${tile.pixels}`]: { count, cycles: tile.tapCycles + tapCycles } };
+}
+
+function makeTables(
+  layout: Layout,
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  layer: Convolution,
+): Tables {
+  const { channels, depth, position } = layer.filters;
+  const weights = weightsOf(view);
+  const rows = Array.from({ length: channels }, (_, channel) =>
+    Int8Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
+  );
+  return {
+    ...layout.store(rows, inputRanges(view, facts, layer), layer.shape),
+    outputs: rescaleStage(view, facts, layer),
+  };
+}
+
+function littleEndianWords(bytes: Int8Array): Int32Array {
+  const view = new DataView(bytes.buffer);
+  return Int32Array.from({ length: bytes.length / 4 }, (_, i) => view.getInt32(4 * i, true));
+}
+
+function paddedDepth({ depth }: Pick<Filters, 'depth'>): number {
+  return Math.ceil(depth / perQuad) * perQuad;
+}
+
+/**
+ * Taps of the longest runs of one length whose sums fit a lane, in all channels. Four always do:
+ * a product is 2^14 at most.
+ */
+export function longestRun(weights: Int8Array, padded: number, inputs: readonly Range[]): number {
+  for (let runs = 1; ; runs += 1) {
+    const run = Math.ceil(padded / runs / perQuad) * perQuad;
+    if (run === perQuad || runsFit(weights, padded, run, inputs)) return run;
+  }
+}
+
+function runsFit(
+  weights: Int8Array,
+  padded: number,
+  run: number,
+  inputs: readonly Range[],
+): boolean {
+  for (let begin = 0; begin < weights.length; begin += padded) {
+    for (let first = 0; first < padded; first += run) {
+      let [min, max] = [0, 0];
+      for (let i = first; i < Math.min(first + run, inputs.length); i += 1) {
+        const weight = weights[begin + i] as number;
+        const [low, high] = inputs[i] as Range;
+        min += weight * (weight > 0 ? low : high);
+        max += weight * (weight > 0 ? high : low);
+      }
+      if (min < -laneLimit || max >= laneLimit) return false;
+    }
+  }
+  return true;
+}
+
+function wideTile(shape: WindowShape): Tile {
+  return isPixelRow(shape) && pixelsOf(shape) > nine.pixels ? six : nine;
+}
+
+/** The last pixels are tiles of three if that is not as many pixels as a wide one. */
+function tileCounts(shape: WindowShape): readonly [wide: number, narrow: number] {
+  const pixels = pixelsOf(shape);
+  const tile = wideTile(shape).pixels;
+  const wide = Math.floor((pixels + three.pixels - 1) / tile);
+  const left = Math.max(0, pixels - wide * tile);
+  return [wide, Math.ceil(left / three.pixels)];
+}
+
+function packedBytes(layout: Layout, shape: WindowShape, filters: Filters): number {
+  const [wide] = tileCounts(shape);
+  return 4 * (wide > 0 ? wideTile(shape).words : three.words) * layout.taps(filters);
+}
+
+/** All windows of a tile are read before any of its outputs is written. */
+function leadOver(shape: WindowShape, { channels }: Filters): number {
+  const { batches, inH, inW, inC, outH, outW, strideH, strideW, padTop, padLeft } = shape;
+  const pixels = pixelsOf(shape);
+  const [wide] = tileCounts(shape);
+  /** The first byte under a window or one before it. */
+  const firstRead = (pixel: number) => {
+    const [row, ox] = [Math.floor(pixel / outW), pixel % outW];
+    const [n, oy] = [Math.floor(row / outH), row % outH];
+    const y = Math.max(0, oy * strideH - padTop);
+    return ((n * inH + y) * inW + Math.max(0, ox * strideW - padLeft)) * inC;
+  };
+  const accesses: Access[] = [];
+  for (let pixel = 0; pixel < pixels; ) {
+    const tile = accesses.length < wide ? wideTile(shape) : three;
+    const end = Math.min(pixels, pixel + tile.pixels);
+    let reads = Infinity;
+    for (; pixel < end; pixel += 1) reads = Math.min(reads, firstRead(pixel));
+    accesses.push({ reads, end: end * channels });
+  }
+  return leadOf(accesses, batches * inH * inW * inC);
+}
+
+function callOf(
+  layout: Layout,
+  view: NodeView<AccumulationAttrs>,
+  layer: Convolution,
+  { weights, numbers, outputs }: Tables,
+): KernelCall {
+  const { shape, filters } = layer;
+  const operands = residualOperands(view);
+  const words = outputs.words.map((each, channel) => [outputs.starts[channel] as number, ...each]);
+  const rescale = rescaleOperands(layer, outputs.rescale, words);
+  const pointwise = isPixelRow(shape);
+  const scratch = {
+    packed_bytes: packedBytes(layout, shape, filters),
+    ...(layout === sparse ? { patch_bytes: paddedDepth(filters) } : {}),
+  };
+  const tile = wideTile(shape);
+  return {
+    ...operands,
+    flags: {
+      ...operands.flags,
+      ...rescale.flags,
+      pointwise,
+      six: tile === six,
+      sparse: layout === sparse,
+    },
+    numbers: {
+      ...operands.numbers,
+      ...rescale.numbers,
+      ...(pointwise ? {} : { ...windowNumbers(view, shape), ...scratch }),
+      depth: filters.depth,
+      tile: tile.pixels,
+      pixels: pixelsOf(shape),
+      channels: filters.channels,
+      ...numbers,
+    },
+    tables: {
+      ...operands.tables,
+      ...rescale.tables,
+      weights: { data: weights, role: 'weights' },
+    },
+  };
+}

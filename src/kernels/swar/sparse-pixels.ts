@@ -1,0 +1,117 @@
+/**
+ * The weights of a convolution that are not 0, for kernels whose pixels share words: two bytes each,
+ * two in a word, cut into runs whose sums fit the lanes.
+ */
+import type { Range } from '../../ops/arithmetic/bounds.js';
+
+/** Two weights and what is skipped before each of them; see lane_sparse_pixels.hbs. */
+interface Pair {
+  readonly word: number;
+  /** What both products add to a lane. */
+  readonly min: number;
+  readonly max: number;
+}
+
+interface Entry {
+  /** Taps between the one before and this one. */
+  readonly gap: number;
+  readonly weight: number;
+  readonly input: Range;
+}
+
+export interface SparseStream {
+  /** int32[]: of each channel the number of its runs, then their words. */
+  readonly data: Int32Array;
+  /** Of all channels. */
+  readonly pairs: number;
+  readonly runs: number;
+}
+
+/** Of the two places in a word, the largest number that says how much is skipped. */
+const mostSkipped = [255, 127] as const;
+/** The word is not the run's last. */
+const followed = 2 ** 23;
+/** Taps behind the last one that a weight of 0 reads where it fills up the last word. */
+export const spareTaps = 1;
+
+/**
+ * @param channels weights of each, one a tap
+ * @param inputs bounds of each tap's value
+ * @param unit bytes of a tap in scratch, in eighths
+ * @param limit lanes hold −limit … limit − 1: two products at least
+ */
+export function sparsePixelStream(
+  channels: readonly ArrayLike<number>[],
+  inputs: readonly Range[],
+  unit: number,
+  limit: number,
+): SparseStream {
+  const words: number[] = [];
+  let [pairs, runs] = [0, 0];
+  for (const weights of channels) {
+    const channel = cut(pairsOf(weights, inputs, unit), limit);
+    words.push(channel.length);
+    for (const run of channel) {
+      words.push(...run.map(({ word }, i) => (i + 1 < run.length ? word | followed : word)));
+      pairs += run.length;
+    }
+    runs += channel.length;
+  }
+  return { data: Int32Array.from(words), pairs, runs };
+}
+
+function pairsOf(
+  weights: ArrayLike<number>,
+  inputs: readonly Range[],
+  unit: number,
+): readonly Pair[] {
+  const entries: Entry[] = [];
+  let next = 0;
+  /** How far the place of the next entry reaches. */
+  const reach = () => Math.floor((mostSkipped[entries.length % 2] as number) / unit);
+  for (let tap = 0; tap < weights.length; tap += 1) {
+    const weight = weights[tap] as number;
+    if (weight === 0) continue;
+    // Weights of 0 where a place does not reach.
+    for (let most = reach(); tap - next > most; most = reach()) {
+      entries.push({ gap: most, weight: 0, input: [0, 0] });
+      next += most + 1;
+    }
+    entries.push({ gap: tap - next, weight, input: inputs[tap] as Range });
+    next = tap + 1;
+  }
+  const none: Entry = { gap: 0, weight: 0, input: [0, 0] };
+  const count = Math.max(1, Math.ceil(entries.length / 2));
+  return Array.from({ length: count }, (_, i) =>
+    pairOf(entries[2 * i] ?? none, entries[2 * i + 1] ?? none, unit),
+  );
+}
+
+function pairOf(a: Entry, b: Entry, unit: number): Pair {
+  const ends = [a, b].map(({ weight, input }) => input.map((value) => weight * value));
+  const sum = (of: (...values: number[]) => number) =>
+    ends.reduce((all, values) => all + of(...values), 0);
+  const low = (a.weight & 255) | ((a.gap * unit) << 8);
+  return {
+    word: low | ((b.gap * unit) << 16) | (b.weight << 24),
+    min: sum(Math.min),
+    max: sum(Math.max),
+  };
+}
+
+/** Each run as long as its sums fit. */
+function cut(pairs: readonly Pair[], limit: number): readonly (readonly Pair[])[] {
+  const runs: Pair[][] = [];
+  let [min, max] = [0, 0];
+  for (const pair of pairs) {
+    const run = runs.at(-1);
+    [min, max] = [min + pair.min, max + pair.max];
+    if (run !== undefined && min >= -limit && max < limit) {
+      run.push(pair);
+    } else {
+      runs.push([pair]);
+      [min, max] = [pair.min, pair.max];
+    }
+  }
+  return runs;
+}

@@ -1,0 +1,157 @@
+/**
+ * Fully connected layers of one row that skip the weights that are 0: a byte for the position and
+ * one for the weight of each that is left, read once. Nothing but a multiplication is asked of the
+ * core.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts } from '../../ir/op.js';
+import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import type { Convolution } from '../layout/convolution.js';
+import { windowLead } from '../layout/overlap.js';
+import { rememberByNode } from '../remember.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import { layerSupport, type Rescale, rescaleOperands, rescaleStage } from './layer.js';
+
+/** Inputs that a byte tells apart. */
+const windowInputs = 256;
+/** Entries that the loop takes at a time: two words. */
+const perStep = 4;
+/** Channels whose sums the kernel has at once. */
+const block = 8;
+/** Of a channel, all that its weights do not take. */
+const cyclesPerOutput = { rescaled: 66, lifted: 75, requantised: 142 } as const;
+
+/** Weights of one output channel, an input each, and what it takes to make its output. */
+export interface SparseChannel {
+  readonly weights: ArrayLike<number>;
+  /** What its sum begins with: int32. */
+  readonly start: number;
+  readonly constants: readonly number[];
+}
+
+interface Stream {
+  readonly data: Int32Array;
+  /** Of four weights, those that fill up the last of a window included. */
+  readonly steps: number;
+  readonly rescale: Rescale;
+  readonly constants: number;
+}
+
+/**
+ * @param when the node has one row
+ * @param describe of nodes for which `when` holds
+ */
+export function sparseRowKernel<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const remembered = rememberByNode<Stream>();
+  const streamOf = (view: NodeView<A>, { facts }: KernelContext) =>
+    remembered(view.node, facts, () => makeStream(view, facts, describe(view)));
+  return {
+    template: 'swar/sparse_fully_connected',
+    needs: ['mul32'],
+    support: [
+      ...layerSupport,
+      ...['sparse_sum', 'requantise_sums', 'requantise_sums_single'].map(
+        (name) => `swar/support/${name}`,
+      ),
+    ],
+    skipsZeros: true,
+    when,
+    scratch: () => 0,
+    work(view, context) {
+      const { channels, depth } = describe(view).filters;
+      const { steps, rescale } = streamOf(view, context);
+      return {
+        entries: { count: perStep * steps, cycles: 8.5 },
+        windows: { count: channels * windowsOf(depth), cycles: 11 },
+        [rescale]: { count: channels, cycles: cyclesPerOutput[rescale] },
+      };
+    },
+    overlap(view) {
+      const { shape, filters } = describe(view);
+      // All channels before the last ones have been stored when these are computed.
+      const last = Math.floor((filters.channels - 1) / block) * block;
+      const walk = last > 0 ? { channelBlock: last } : {};
+      return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
+    },
+    lower: (view, context) => [callOf(describe(view), streamOf(view, context))],
+  };
+}
+
+function makeStream(view: NodeView<AccumulationAttrs>, facts: Facts, layer: Convolution): Stream {
+  const { channels, depth, position } = layer.filters;
+  const { rescale, starts, words } = rescaleStage(view, facts, layer);
+  const weights = weightsOf(view);
+  const data = streamWords(
+    Array.from(words.slice(0, channels), (constants, channel) => ({
+      weights: Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
+      start: starts[channel] as number,
+      constants,
+    })),
+  );
+  const constants = words[0]?.length ?? 0;
+  const others = channels * (1 + windowsOf(depth) + constants);
+  return { data, steps: (data.length - others) / 2, rescale, constants };
+}
+
+function windowsOf(depth: number): number {
+  return Math.ceil(depth / windowInputs);
+}
+
+/**
+ * As templates/kernels/swar/support/sparse_sum.hbs reads it: of each channel its start, then of
+ * each window of 256 inputs the number of steps and, two words each, these: position (low byte),
+ * weight, weight, position. After so many channels as a block has, the constants of all of them.
+ */
+export function streamWords(channels: readonly SparseChannel[]): Int32Array {
+  const words: number[] = [];
+  for (let first = 0; first < channels.length; first += block) {
+    const together = channels.slice(first, first + block);
+    for (const { weights, start } of together) {
+      words.push(start);
+      for (let begin = 0; begin < weights.length; begin += windowInputs) {
+        const steps = stepsOf(weights, begin);
+        words.push(steps.length / 2, ...steps);
+      }
+    }
+    words.push(...together.flatMap(({ constants }) => constants));
+  }
+  return Int32Array.from(words, (word) => word | 0);
+}
+
+/** Of the window that begins at an input. */
+function stepsOf(weights: ArrayLike<number>, begin: number): readonly number[] {
+  const positions: number[] = [];
+  const bytes: number[] = [];
+  const end = Math.min(begin + windowInputs, weights.length);
+  for (let i = begin; i < end; i += 1) {
+    if (weights[i] === 0) continue;
+    positions.push(i - begin);
+    bytes.push((weights[i] as number) & 255);
+  }
+  // The first input has a weight of 0 more now and then.
+  while (bytes.length % perStep > 0) {
+    positions.push(0);
+    bytes.push(0);
+  }
+  const words: number[] = [];
+  for (let i = 0; i < bytes.length; i += 2) {
+    const [a = 0, b = 0] = [bytes[i], bytes[i + 1]];
+    words.push((positions[i] ?? 0) | (a << 8) | (b << 16) | ((positions[i + 1] ?? 0) << 24));
+  }
+  return words;
+}
+
+function callOf(layer: Convolution, { data, rescale, constants }: Stream): KernelCall {
+  const { channels, depth } = layer.filters;
+  const { flags, numbers } = rescaleOperands(layer, rescale, []);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags,
+    numbers: { ...numbers, stage_words: constants, channels, windows: windowsOf(depth) },
+    tables: { weights: { data, role: 'weights' } },
+  };
+}

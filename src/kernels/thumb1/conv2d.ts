@@ -1,0 +1,183 @@
+/** Convolutions whose weights are Thumb code (convolution.ts), and the kernel that calls it. */
+import type { NodeView } from '../../ir/graph.js';
+import type { Facts } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  inputZeroPoint,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { hasResidual } from '../../ops/arithmetic/residual.js';
+import { inputOf } from '../../ops/shape/operands.js';
+import { dilated } from '../../ops/shape/window.js';
+import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { twoMultipliesOf } from '../layout/two-multiply.js';
+import { rememberByNode } from '../remember.js';
+import type { KernelCall, KernelContext, KernelVariant, WorkTerm } from '../variant.js';
+import { type CodedRoutine, codeConvolution } from './convolution.js';
+
+/** About what flash holds; a choice among kernels needs no code larger than that. */
+const maxWeights = 2 ** 18;
+/** Pixels between two moves of the packed columns. */
+const pixelsPerMove = 4;
+/** Input channels below which a call for each pixel costs more than it saves. */
+const narrowChannels = 4;
+
+/**
+ * @param when the node is one convolution, not a group of them
+ * @param describeAny of nodes for which `when` holds
+ */
+export function codedConvolution<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describeAny: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const describe = (view: NodeView<A>): Convolution => {
+    const convolution = describeAny(view);
+    return { ...convolution, shape: asColumn(convolution.shape) };
+  };
+  const remember = rememberByNode<CodedRoutine | null>();
+  const routineOf = (view: NodeView<A>, { facts }: KernelContext) =>
+    remember(view.node, facts, () => code(view, facts, describe(view)));
+  return {
+    template: 'thumb1/conv2d',
+    needs: ['mul32', 'thumb1'],
+    addsResidual: true,
+    skipsZeros: true,
+    support: [
+      'thumb1/support/pack_pair',
+      'thumb1/support/add_residuals',
+      'portable/support/add_residual',
+    ],
+    when: (view, context) =>
+      when(view) && weightsOf(view).length <= maxWeights && routineOf(view, context) !== null,
+    scratch: (view) => scratchOf(view, describe(view).shape),
+    work(view, context) {
+      const { shape } = describe(view);
+      const pairs = pairsOf(shape);
+      const { cycles = 0 } = routineOf(view, context) ?? {};
+      return {
+        code: { count: pairs * cycles, cycles: 1 },
+        pairs: { count: pairs, cycles: 40 },
+        ...packingWork(shape),
+        ...residualWork(view, 25),
+      };
+    },
+    weightPasses: (view) => pairsOf(describe(view).shape),
+    overlap(view) {
+      const { shape } = describe(view);
+      const walk = isPixelRow(shape) ? { tilePixels: 2 } : { tileRows: 2 };
+      return [{ input: 0, lead: windowLead(shape, walk), exact: false }, ...residualOverlap(view)];
+    },
+    lower(view, context) {
+      const routine = routineOf(view, context);
+      return routine === null ? [] : [callOf(view, describe(view).shape, routine)];
+    },
+  };
+}
+
+/** Null where a channel's requantisation is not proved. */
+function code(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  { shape, filters, stage }: Convolution,
+): CodedRoutine | null {
+  const { inC, kernelH, kernelW, dilationW } = shape;
+  const { depth, position } = filters;
+  const forms = twoMultipliesOf(view, facts, stage);
+  if (forms === null) return null;
+  const biases = biasesFor(view, filters, true);
+  const weights = weightsOf(view);
+  const zeroPoint = inputZeroPoint(view);
+  const range = facts.range(inputOf(view, 0));
+  const taps = Array.from({ length: depth }, (_, tap) => {
+    const [position, c] = [Math.floor(tap / inC), tap % inC];
+    const [ky, kx] = [Math.floor(position / kernelW), position % kernelW];
+    return {
+      tap,
+      word: (kx * dilationW * kernelH + ky) * inC + c,
+      min: Math.min(zeroPoint, range.min[c] as number),
+      max: Math.max(zeroPoint, range.max[c] as number),
+    };
+  });
+  const coded = forms.map((requantisation, channel) => ({
+    weights: Array.from(taps, ({ tap }) => weights[position(channel, tap)] as number),
+    bias: biases[channel] as number,
+    requantisation,
+  }));
+  return codeConvolution(coded, taps);
+}
+
+/** Calls of the routine. */
+function pairsOf(shape: WindowShape): number {
+  const { batches, outH, outW } = shape;
+  return isPixelRow(shape) ? Math.ceil(outW / 2) : batches * Math.ceil(outH / 2) * outW;
+}
+
+/** Columns of the image that scratch holds. */
+function columnsOf({ kernelW, dilationW, strideW, outW }: WindowShape): number {
+  return dilated(kernelW, dilationW) + Math.min(pixelsPerMove, outW) * strideW - strideW;
+}
+
+function scratchOf(view: NodeView<object>, shape: WindowShape): number {
+  const { inC, outC, kernelH } = shape;
+  const mids = hasResidual(view) ? 2 * outC : 0;
+  return mids + (isPixelRow(shape) ? 4 * inC : 4 * columnsOf(shape) * kernelH * inC + inC);
+}
+
+/** Pixels lie on words of memory where their channels are a multiple of four: half the time. */
+function packingWork(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
+  const { batches, inC, kernelH, kernelW, outH, outW, strideW, dilationW } = shape;
+  const words = (pixels: number) =>
+    inC % 4 === 0
+      ? { words: { count: pixels * inC, cycles: 7 } }
+      : { singles: { count: pixels * inC, cycles: 13 } };
+  if (isPixelRow(shape)) return words(pairsOf(shape));
+  const span = dilated(kernelW, dilationW);
+  const moves = Math.ceil(outW / pixelsPerMove) - 1;
+  const lines = batches * Math.ceil(outH / 2) * kernelH;
+  const columns = lines * ((outW - 1) * strideW + span);
+  return {
+    ...words(columns),
+    columns: { count: columns, cycles: 60 },
+    moved: { count: lines * moves * (span - strideW) * inC, cycles: 6 },
+  };
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  shape: WindowShape,
+  routine: CodedRoutine,
+): KernelCall {
+  const pointwise = isPixelRow(shape);
+  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
+  const window = {
+    batches,
+    in_h: inH,
+    in_w: inW,
+    in_zp: inputZeroPoint(view),
+    out_h: outH,
+    out_w: outW,
+    kernel_h: kernelH,
+    stride_h: shape.strideH,
+    stride_w: shape.strideW,
+    dilation_h: shape.dilationH,
+    pad_top: shape.padTop,
+    pad_left: shape.padLeft,
+    span: dilated(kernelW, shape.dilationW),
+    columns: columnsOf(shape),
+  };
+  const operands = residualOperands(view);
+  return {
+    ...operands,
+    flags: { ...operands.flags, pointwise, narrow: !pointwise && inC < narrowChannels },
+    numbers: {
+      ...operands.numbers,
+      in_c: inC,
+      out_c: outC,
+      ...(pointwise ? { pixels: outW } : window),
+    },
+    routines: { routine },
+  };
+}

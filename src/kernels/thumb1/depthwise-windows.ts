@@ -1,0 +1,134 @@
+/**
+ * Depthwise convolution window by window: where there are too few outputs for lines (lines.ts), as in
+ * networks that see one frame at a time, or strides too large. The weights are not packed: an
+ * offset that finds a pixel of a channel finds its weight as well.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import { asRow, type Convolution, pixelsOf } from '../layout/convolution.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { rememberByNode } from '../remember.js';
+import {
+  layerSupport,
+  type RescaleStage,
+  rescaleOperands,
+  rescaleStage,
+  windowNumbers,
+} from '../swar/layer.js';
+import type { KernelCall, KernelContext, KernelVariant, WorkTerm } from '../variant.js';
+
+/** Channels whose sums wait on the stack. */
+const block = 32;
+const cyclesPerOutput = { rescaled: 46, lifted: 85, requantised: 125 } as const;
+
+/**
+ * @param when every output channel has an input channel of its own
+ * @param describeAny of nodes for which `when` holds
+ */
+export function windowedDepthwise<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describeAny: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const describe = (view: NodeView<A>): Convolution => {
+    const convolution = describeAny(view);
+    return { ...convolution, shape: asRow(convolution.shape) };
+  };
+  const remember = rememberByNode<RescaleStage>();
+  const outputsOf = (view: NodeView<A>, { facts }: KernelContext) =>
+    remember(view.node, facts, () => rescaleStage(view, facts, describe(view)));
+  return {
+    template: 'thumb1/depthwise_conv2d_windows',
+    needs: ['mul32', 'thumb1'],
+    support: [
+      ...layerSupport,
+      ...['swar/support/requantise_sums', 'swar/support/requantise_sums_single'],
+      'portable/support/to_int8',
+      'thumb1/support/sum_taps',
+    ],
+    // Channels are computed in pairs.
+    when: (view) => when(view) && describe(view).shape.inC > 1,
+    scratch: (view) => {
+      const { shape, filters } = describe(view);
+      return windowStep(shape) === null ? filters.depth * shape.inC : 0;
+    },
+    work: (view, context) => termsOf(describe(view), outputsOf(view, context)),
+    weightPasses: (view) => pixelsOf(describe(view).shape),
+    overlap(view) {
+      const { shape } = describe(view);
+      // What is not gathered is read block by block.
+      const isByBlock = windowStep(shape) !== null && shape.inC > block;
+      const walk = isByBlock ? { channelBlock: block, depthwise: true } : {};
+      return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
+    },
+    lower: (view, context) => [callOf(view, describe(view), outputsOf(view, context))],
+  };
+}
+
+/**
+ * Bytes from window to window where the pixels of each are one piece of memory, without padding;
+ * else null.
+ */
+function windowStep(shape: WindowShape): number | null {
+  const { inH, inW, inC, outH, outW, kernelH, kernelW } = shape;
+  const isDense = shape.dilationH * shape.dilationW === 1 && shape.padTop + shape.padLeft === 0;
+  const isInside =
+    (outH - 1) * shape.strideH + kernelH <= inH && (outW - 1) * shape.strideW + kernelW <= inW;
+  if (!isDense || !isInside) return null;
+  if (kernelW === inW) return shape.strideH * inW * inC;
+  return inH === 1 ? shape.strideW * inC : null;
+}
+
+function termsOf(
+  { shape, filters }: Convolution,
+  { rescale }: RescaleStage,
+): Readonly<Record<string, WorkTerm>> {
+  const pixels = pixelsOf(shape);
+  const gathered = pixels * filters.depth * shape.inC;
+  return {
+    // A tap of two channels.
+    products: { count: pixels * Math.ceil(shape.inC / 2) * filters.depth, cycles: 14 },
+    [rescale]: { count: pixels * shape.inC, cycles: cyclesPerOutput[rescale] },
+    pixels: { count: pixels, cycles: 150 },
+    ...(windowStep(shape) === null
+      ? {
+          windowRows: { count: pixels * shape.kernelH, cycles: 120 },
+          // Words at a time where pixels lie on words.
+          ...(shape.inC % 4 === 0
+            ? { copied: { count: gathered, cycles: 1 } }
+            : { gathered: { count: gathered, cycles: 8 } }),
+        }
+      : {}),
+  };
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  layer: Convolution,
+  { rescale, starts, words }: RescaleStage,
+): KernelCall {
+  const { shape, filters } = layer;
+  const operands = rescaleOperands(layer, rescale, words);
+  const step = windowStep(shape);
+  const { in_c: channels, ...window } = windowNumbers(view, shape);
+  const place =
+    step === null
+      ? window
+      : { step, out_h: shape.outH * shape.outW, in_image: shape.inH * shape.inW * channels };
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { ...operands.flags, gathered: step === null },
+    numbers: {
+      ...operands.numbers,
+      ...place,
+      channels,
+      taps: filters.depth,
+      pixels: pixelsOf(shape),
+    },
+    tables: {
+      ...operands.tables,
+      weights: { data: weightsOf(view), role: 'weights' },
+      starts: { data: starts, role: 'table' },
+    },
+  };
+}

@@ -1,0 +1,305 @@
+/**
+ * Depthwise convolution channel by channel over packed lines (lines.ts): what is proved of each
+ * channel, and its tables.
+ */
+import { InternalError } from '../../errors.js';
+import { at, type NodeView } from '../../ir/graph.js';
+import type { Facts } from '../../ir/op.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  inputZeroPoint,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { inputOf } from '../../ops/shape/operands.js';
+import { dilated } from '../../ops/shape/window.js';
+import type { Convolution } from '../layout/convolution.js';
+import type { WindowShape } from '../layout/overlap.js';
+import { type TwoMultiply, twoMultiplies } from '../layout/two-multiply.js';
+import { rememberByNode } from '../remember.js';
+import type { KernelCall, KernelContext, KernelVariant, Table, WorkTerm } from '../variant.js';
+import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
+
+/** Fields of struct depthwise_lines before its taps. */
+const headerBytes = 92;
+
+/** Segments of a window of 3×3, and the orders in which they can come. */
+const rotations = 3;
+
+/** The only right shift in the requantisation of functions that are not `lifted`. */
+const lowShift = 14;
+
+/**
+ * How products are summed before their lanes are separated: those of a whole segment; the same, but
+ * two taps and then one of the first segment; two and one of every segment.
+ */
+type Runs = 'whole' | 'first-split' | 'split';
+
+/** A node that the kernel can compute. */
+interface Work {
+  readonly convolution: Convolution;
+  /** Computed one after the other, with the same taps. */
+  readonly phases: readonly Lines[];
+  readonly channels: readonly Channel[];
+}
+
+/** What is proved of a channel. */
+interface Channel {
+  readonly form: TwoMultiply;
+  /** Added to a sum of raw products to give what `form` is about. */
+  readonly base: number;
+  readonly runs: Runs;
+  /** The segment that comes first; the others follow in order. */
+  readonly first: number;
+}
+
+/**
+ * @param when every output channel has one input channel
+ * @param describe of nodes for which `when` holds
+ */
+export function packedDepthwise<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  const remember = rememberByNode<Work | null>();
+  const workOf = (view: NodeView<A>, { facts }: KernelContext): Work => {
+    const work = remember(view.node, facts, () => prove(view, facts, describe(view)));
+    if (work === null) throw new InternalError('plan', `${at(view.node)} has no packed kernel`);
+    return work;
+  };
+  return {
+    template: 'thumb1/depthwise_conv2d',
+    needs: ['mul32', 'thumb1'],
+    support: [
+      'fill_words',
+      'gather_lines',
+      'DEPTHWISE_LINES',
+      'any_depthwise_lines',
+      'depthwise_lines',
+      'depthwise_lines_by_2',
+      'depthwise_lines_lifted',
+      'depthwise_lines_by_2_lifted',
+      'depthwise_lines_by_3',
+      'depthwise_lines_by_3_lifted',
+      'depthwise_channel',
+    ].map((name) => `thumb1/support/${name}`),
+    when: (view, { facts }) =>
+      when(view) && remember(view.node, facts, () => prove(view, facts, describe(view))) !== null,
+    scratch: (view, context) => scratchBytes(workOf(view, context)),
+    work: (view, context) => termsOf(workOf(view, context)),
+    overlap: (view, context) => overlapOf(describe(view).shape, workOf(view, context).phases),
+    lower: (view, context) => callsOf(view, workOf(view, context)),
+  };
+}
+
+/** Null where the shape or one of the channels is none that the kernel computes exactly. */
+function prove(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  convolution: Convolution,
+): Work | null {
+  const phases = linesOf(convolution.shape);
+  if (phases === null) return null;
+  const channels = channelsOf(view, facts, convolution, phases[0] as Lines);
+  return channels === null ? null : { convolution, phases, channels };
+}
+
+/**
+ * What the weights and what is known of the input prove for each channel; null where one of them
+ * cannot be computed by the kernel.
+ */
+function channelsOf(
+  view: NodeView<AccumulationAttrs>,
+  facts: Facts,
+  { shape, filters, stage }: Convolution,
+  { segments }: Lines,
+): readonly Channel[] | null {
+  const bounds = facts.accumulator(view);
+  const forms = twoMultiplies(stage, bounds, lowShift) ?? twoMultiplies(stage, bounds);
+  // The kernel has no third multiplication.
+  if (forms === null || forms.some(({ lower }) => lower !== 0)) return null;
+  const biases = biasesFor(view, filters, true);
+  const weights = weightsOf(view);
+  const zeroPoint = inputZeroPoint(view);
+  const input = facts.range(inputOf(view, 0));
+  const proved: Channel[] = [];
+  for (const [c, form] of forms.entries()) {
+    const from = Math.floor(c / siblingsOf(shape));
+    const low = Math.min(input.min[from] as number, zeroPoint);
+    const high = Math.max(input.max[from] as number, zeroPoint);
+    const runOf = (taps: Segment['taps']) =>
+      taps.map((tap) => (tap === null ? 0 : (weights[filters.position(c, tap)] as number)));
+    const fits = (taps: Segment['taps']) => isExact(runOf(taps), low, high);
+    const order = orderOf(segments, fits);
+    if (order === null) return null;
+    proved.push({ form, base: (biases[c] as number) - form.base, ...order });
+  }
+  return proved;
+}
+
+/** Output channels of an input channel. */
+function siblingsOf({ inC, outC }: WindowShape): number {
+  return outC / inC;
+}
+
+/** Of three segments all may be whole; or all but one, and that one must come first. */
+function orderOf(
+  segments: readonly Segment[],
+  fits: (taps: Segment['taps']) => boolean,
+): Pick<Channel, 'runs' | 'first'> | null {
+  if (!segments.every(({ taps }) => fits(taps.slice(0, 2)) && fits(taps.slice(2)))) return null;
+  const broken = segments.flatMap(({ taps }, i) => (fits(taps) ? [] : [i]));
+  if (segments.length !== rotations || broken.length > 1) {
+    return { runs: 'split', first: 0 };
+  }
+  return broken.length === 0
+    ? { runs: 'whole', first: 0 }
+    : { runs: 'first-split', first: broken[0] as number };
+}
+
+function rotated(segments: readonly Segment[], first: number): readonly Segment[] {
+  return [...segments.slice(first), ...segments.slice(0, first)];
+}
+
+/**
+ * Whether neither lane of a run of products leaves 16 bits, whatever the pixels between `low` and
+ * `high` are. One value is left out: from -32768 in both lanes the carry of the lower one would
+ * take the upper one out of its word.
+ */
+export function isExact(weights: readonly number[], low: number, high: number): boolean {
+  let [least, greatest] = [0, 0];
+  for (const weight of weights) {
+    least += Math.min(weight * low, weight * high);
+    greatest += Math.max(weight * low, weight * high);
+  }
+  return least >= -32767 && greatest <= 32767;
+}
+
+function scratchBytes({ phases }: Work): number {
+  const bytes = phases.map((lines) => planeOffset(lines.segments.length) + 4 * lines.planeWords);
+  return Math.max(...bytes);
+}
+
+function planeOffset(segments: number): number {
+  return headerBytes + 16 * segments + 4;
+}
+
+function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly KernelCall[] {
+  const lifted = work.channels.some(isLifted);
+  const weights = weightsTable(view, work);
+  const stage = stageTable(work.channels, lifted);
+  return work.phases.map((lines) => {
+    const { inner, segments } = lines;
+    const orders = segments.length === rotations ? [0, 1, 2] : [0];
+    const steps = orders.flatMap((first) => stepsOf(rotated(segments, first), inner));
+    const siblings = siblingsOf(work.convolution.shape);
+    const chunked = siblings > 1 || lines.chunk < lines.words;
+    return {
+      inputs: [0],
+      outputs: [0],
+      outputBytes: inner.outFirst,
+      flags: { by_2: inner.stride === 2, by_3: inner.stride === 3, lifted, chunked },
+      numbers: {
+        ...numbersOf(work.convolution.shape, lines, inputZeroPoint(view)),
+        ...(chunked ? { siblings, chunk: lines.chunk } : {}),
+      },
+      tables: { weights, stage, steps: { data: Int32Array.from(steps), role: 'table' } },
+    };
+  });
+}
+
+/** Whether its form needs more than a shift by `lowShift` and one by 24. */
+function isLifted({ form }: Channel): boolean {
+  return form.lift !== null || form.shift !== lowShift;
+}
+
+function stageTable(channels: readonly Channel[], lifted: boolean): Table {
+  const words = channels.flatMap(({ form, base, runs, first }) => {
+    const { top, high, low, offset, lowest, highest, lift, zeroPoint } = form;
+    const bytes = [['whole', 'first-split', 'split'].indexOf(runs), lowest, highest, first];
+    const word = bytes.reduce((sum, byte, i) => sum | ((byte & 255) << (8 * i)), 0);
+    const common = [word, top, (offset + Math.imul(base, high)) | 0, low, high, base];
+    if (!lifted) return common;
+    const shifts = (lift === null ? 24 : 23) | (form.shift << 8);
+    return [
+      ...common,
+      lift === null ? 0 : 2 ** lift,
+      shifts | ((lift === null ? 0 : zeroPoint) << 16),
+    ];
+  });
+  return { data: Int32Array.from(words), role: 'table' };
+}
+
+function weightsTable(view: NodeView<object>, { convolution, phases, channels }: Work): Table {
+  const weights = weightsOf(view);
+  const { position } = convolution.filters;
+  const { segments } = phases[0] as Lines;
+  const bytes = channels.flatMap(({ first }, c) =>
+    rotated(segments, first).flatMap(({ taps }) =>
+      taps.map((tap) => (tap === null ? 0 : (weights[position(c, tap)] as number))),
+    ),
+  );
+  return { data: Int8Array.from(bytes), role: 'weights' };
+}
+
+function numbersOf(shape: WindowShape, lines: Lines, zeroPoint: number) {
+  const { inner, outer, words, inside, segments } = lines;
+  return {
+    batches: shape.batches,
+    channels: shape.inC,
+    padding: (zeroPoint + (zeroPoint << 16)) | 0,
+    plane: planeOffset(segments.length),
+    segments: segments.length,
+    pitch: lines.pitch,
+    stride: inner.stride,
+    start: inner.inFirst - inner.pad * inner.inStep,
+    in_step: inner.inStep,
+    lane_in: lines.lane * inner.stride * inner.inStep,
+    words_before: inside.before,
+    words_upper: inside.upper,
+    words_both: inside.both,
+    words_lower: inside.lower,
+    words_after: inside.after,
+    lines_in: outer.extent,
+    lines_out: outer.outputs,
+    lines_pad: outer.pad,
+    lines_stride: outer.stride,
+    lines_taps: dilated(outer.taps, outer.dilation),
+    band: lines.band,
+    in_line: outer.inStep,
+    out_line: outer.outStep,
+    in_image: shape.inH * shape.inW * shape.inC,
+    out_image: shape.outH * shape.outW * shape.outC,
+    words,
+    out_step: inner.outStep,
+    lane_out: lines.lane * inner.outStep,
+  };
+}
+
+/** What the assembly takes is counted, its instructions have known cycles; C is around it. */
+function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
+  const { batches, inC, outC } = work.convolution.shape;
+  let [code, bands, calls] = [0, 0, 0];
+  for (const lines of work.phases) {
+    const { inner, outer, words, pitch, segments } = lines;
+    const segment = 18 + 2 * inner.stride;
+    const pairCycles: Record<Runs, number> = {
+      whole: 3 * segment + 43,
+      'first-split': 3 * segment + 49,
+      split: (segment + 23) * segments.length + 21,
+    };
+    code += inC * outer.extent * (62 + 9.4 * pitch);
+    for (const { runs } of work.channels) {
+      code += outer.outputs * (55 + (words / 2) * pairCycles[runs] + 27.5 * words);
+    }
+    const perChannel = batches * Math.ceil(outer.outputs / lines.band);
+    bands += perChannel * inC;
+    calls += perChannel * (outC * Math.ceil(words / lines.chunk) - inC);
+  }
+  return {
+    code: { count: Math.round(batches * code), cycles: 1 },
+    bands: { count: bands, cycles: 350 },
+    // Those besides one a band.
+    ...(calls > 0 ? { calls: { count: calls, cycles: 200 } } : {}),
+  };
+}

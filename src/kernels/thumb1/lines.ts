@@ -1,0 +1,303 @@
+/**
+ * How a depthwise convolution is cut into lines of packed pixels.
+ *
+ * A line runs along one axis of the image, the inner one. Its outputs are halved: word i of a line
+ * stands for output i and, in the upper lane, for output i + lane, so that one 32-bit product does
+ * both. Windows are cut into segments of three taps along the line.
+ */
+
+import { dilated } from '../../ops/shape/window.js';
+import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
+import type { Overlap } from '../variant.js';
+
+/** One of the image's two axes. */
+export interface Axis {
+  /** Pixels in and out. */
+  readonly extent: number;
+  readonly outputs: number;
+  readonly taps: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly pad: number;
+  /** Bytes from one pixel to the next, in and out. */
+  readonly inStep: number;
+  readonly outStep: number;
+  /** Where the first pixel lies, in and out: bytes. */
+  readonly inFirst: number;
+  readonly outFirst: number;
+}
+
+/** Three neighbouring taps along a line. */
+export interface Segment {
+  /** Of the first one's word from the window's first. */
+  readonly offset: number;
+  /** Positions of their weights in the filter; null: none. */
+  readonly taps: readonly (number | null)[];
+}
+
+export interface Inside {
+  /** None, only the upper one, both, only the lower one, none. */
+  readonly before: number;
+  readonly upper: number;
+  readonly both: number;
+  readonly lower: number;
+  readonly after: number;
+}
+
+/** How an image is worked on. */
+export interface Lines {
+  readonly inner: Axis;
+  readonly outer: Axis;
+  /** Outputs from one lane to the other, and words of a line that are stored. */
+  readonly lane: number;
+  readonly words: number;
+  /** Words at once. */
+  readonly chunk: number;
+  /** How many words of x in a line have which of their two pixels inside the image, in order. */
+  readonly inside: Inside;
+  /** Words of x in a line, and in all lines of a band. */
+  readonly pitch: number;
+  readonly planeWords: number;
+  /** Lines of output at once. */
+  readonly band: number;
+  readonly segments: readonly Segment[];
+}
+
+/** Words of x that a pair of outputs reads under a segment. */
+const reachOf = ({ stride }: Axis) => 3 + stride;
+
+/** The steps between outputs that the assembly has. */
+const maxStride = 3;
+/** A line's results wait on the stack, eight bytes a word. */
+const maxWords = 96;
+/** A plane of this many bytes is never cut into bands; a band of one line may need more. */
+const planeBytes = 960;
+function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis] {
+  const { inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
+  return [
+    {
+      extent: inH,
+      outputs: outH,
+      taps: kernelH,
+      stride: shape.strideH,
+      dilation: shape.dilationH,
+      pad: shape.padTop,
+      inStep: inW * inC,
+      outStep: outW * outC,
+      inFirst: 0,
+      outFirst: 0,
+    },
+    {
+      extent: inW,
+      outputs: outW,
+      taps: kernelW,
+      stride: shape.strideW,
+      dilation: shape.dilationW,
+      pad: shape.padLeft,
+      inStep: inC,
+      outStep: outC,
+      inFirst: 0,
+      outFirst: 0,
+    },
+  ];
+}
+
+/**
+ * The cheapest of rows and columns as lines, each as it is or, where taps are apart, cut into phases:
+ * one after the other computes its outputs. Null where neither's stride and padding will do.
+ */
+export function linesOf(shape: WindowShape): readonly Lines[] | null {
+  const [vertical, horizontal] = axesOf(shape);
+  const ways = [
+    ...[[horizontal], phasesOf(horizontal)].map((axes) => cutAll(vertical, axes, true)),
+    ...[[vertical], phasesOf(vertical)].map((axes) => cutAll(horizontal, axes, false)),
+  ]
+    .filter((lines) => lines !== null)
+    .sort((a, b) => cyclesOf(a) - cyclesOf(b));
+  return ways[0] ?? null;
+}
+
+/**
+ * Outputs `dilation` apart read pixels `dilation` apart: each of these phases is a line whose taps
+ * are neighbours. None where that does not hold.
+ */
+function phasesOf(axis: Axis): readonly Axis[] {
+  const { extent, outputs, stride, dilation, pad, inStep, outStep } = axis;
+  if (dilation === 1 || stride !== 1) return [];
+  return Array.from({ length: Math.min(dilation, outputs) }, (_, first) => {
+    const pixel = (((first - pad) % dilation) + dilation) % dilation;
+    return {
+      ...axis,
+      extent: Math.ceil((extent - pixel) / dilation),
+      outputs: Math.ceil((outputs - first) / dilation),
+      dilation: 1,
+      pad: (pixel - (first - pad)) / dilation,
+      inStep: inStep * dilation,
+      outStep: outStep * dilation,
+      inFirst: pixel * inStep,
+      outFirst: first * outStep,
+    };
+  });
+}
+
+function cutAll(outer: Axis, inner: readonly Axis[], isByRow: boolean): readonly Lines[] | null {
+  const lines = inner.map((axis) => cut(outer, axis, isByRow)).filter((cut) => cut !== null);
+  return lines.length > 0 && lines.length === inner.length ? lines : null;
+}
+
+/** `isByRow`: the inner axis is the horizontal one, weights lie row after row. */
+function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
+  const words = Math.ceil(inner.outputs / 2);
+  if (inner.stride > maxStride) return null;
+  const span = dilated(inner.taps, inner.dilation);
+  const pitch = (words - 1) * inner.stride + span;
+  const inside = insideOf(inner, pitch, inner.outputs - words);
+  if (inside === null) return null;
+  const segments: Segment[] = [];
+  for (let line = 0; line < outer.taps; line += 1) {
+    const position = (tap: number) => (isByRow ? line * inner.taps + tap : tap * outer.taps + line);
+    for (let tap = 0; tap < inner.taps; ) {
+      const at = tap * inner.dilation;
+      const taps = [0, 1, 2].map((k) => {
+        const under = (at + k) / inner.dilation;
+        return Number.isInteger(under) && under < inner.taps ? position(under) : null;
+      });
+      segments.push({ offset: line * outer.dilation * pitch + at, taps });
+      tap += taps.filter((under) => under !== null).length;
+    }
+  }
+  const linesOf = (band: number) => (band - 1) * outer.stride + dilated(outer.taps, outer.dilation);
+  // What the last pair of the last line reads, used or not.
+  const last = segments.at(-1)?.offset ?? 0;
+  const wordsOf = (band: number) =>
+    Math.max(
+      linesOf(band) * pitch,
+      (band - 1) * outer.stride * pitch +
+        (Math.ceil(words / 2) - 1) * 2 * inner.stride +
+        last +
+        reachOf(inner),
+    );
+  let band = outer.outputs;
+  while (band > 1 && wordsOf(band) * 4 > planeBytes) band -= 1;
+  return {
+    inner,
+    outer,
+    lane: inner.outputs - words,
+    words,
+    chunk: chunkOf(words),
+    inside,
+    pitch,
+    planeWords: wordsOf(band),
+    band,
+    segments,
+  };
+}
+
+/** Chunks of one size but the last; they begin with a pair. */
+function chunkOf(words: number): number {
+  if (words <= maxWords) return words;
+  return 2 * Math.ceil(words / Math.ceil(words / maxWords) / 2);
+}
+
+/** Null where words without any pixel lie between others: padding larger than the image. */
+function insideOf({ pad, extent, stride }: Axis, words: number, lane: number): Inside | null {
+  const isInside = (pixel: number) => pixel >= 0 && pixel < extent;
+  const kinds = Array.from({ length: words }, (_, i) => {
+    const pixel = i - pad;
+    return (isInside(pixel) ? 1 : 0) + (isInside(pixel + lane * stride) ? 2 : 0);
+  });
+  const count = (kind: number) => kinds.filter((other) => other === kind).length;
+  const [upper, both, lower] = [count(2), count(3), count(1)];
+  const before = kinds.findIndex((kind) => kind !== 0);
+  const after = words - before - upper - both - lower;
+  const isSolid = before >= 0 && kinds.slice(before, words - after).every((kind) => kind !== 0);
+  return isSolid ? { before, upper, both, lower, after } : null;
+}
+
+/** Estimate for one channel with one output channel. */
+function cyclesOf(all: readonly Lines[]): number {
+  const cycles = all.map(({ outer, words, pitch, band, segments }) => {
+    const bands = Math.ceil(outer.outputs / band);
+    const gathered = outer.extent * pitch * 9 + bands * 200;
+    const pairs = Math.ceil(words / 2);
+    return gathered + outer.outputs * (60 + words * 29 + pairs * segments.length * 34);
+  });
+  return cycles.reduce((sum, n) => sum + n, 0) + 300 * all.length;
+}
+
+/**
+ * Where a line's first pair begins, in words of x, and then the way to each segment in bytes: from
+ * where the one before it stopped reading, which for the first is the last one of another pair.
+ */
+export function stepsOf(order: readonly Segment[], inner: Axis): readonly number[] {
+  const ends = order.map(({ offset }) => offset + reachOf(inner));
+  const start = (ends.at(-1) ?? 0) - 2 * inner.stride;
+  const steps = order.map(({ offset }, i) => 4 * (offset - (i === 0 ? start : (ends[i - 1] ?? 0))));
+  return [start, ...steps];
+}
+
+/** The pixels of an image that a band of lines reads first, and those of the output it computes. */
+interface Band {
+  readonly batch: number;
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+}
+
+/** The bands of one channel in order. */
+function* bandsOf(shape: WindowShape, all: readonly Lines[]): Generator<Band> {
+  for (const { inner, outer, band } of all) {
+    const across = Array.from({ length: inner.extent }, (_, i) => i).filter((i) => i >= -inner.pad);
+    for (let batch = 0; batch < shape.batches; batch += 1) {
+      let next = 0;
+      for (let first = 0; first < outer.outputs; first += band) {
+        const last = Math.min(first + band, outer.outputs) - 1;
+        const end = last * outer.stride - outer.pad + dilated(outer.taps, outer.dilation);
+        const from = Math.max(next, first * outer.stride - outer.pad);
+        next = Math.max(next, Math.min(end, outer.extent));
+        const reads = span(from, next).flatMap((line) =>
+          across.map((i) => (inner.inFirst + line * outer.inStep + i * inner.inStep) / shape.inC),
+        );
+        const writes = span(first, last + 1).flatMap((line) =>
+          span(0, inner.outputs).map(
+            (i) => (inner.outFirst + line * outer.outStep + i * inner.outStep) / shape.outC,
+          ),
+        );
+        yield { batch, reads, writes };
+      }
+    }
+  }
+}
+
+function span(from: number, end: number): readonly number[] {
+  return Array.from({ length: Math.max(0, end - from) }, (_, i) => from + i);
+}
+
+/**
+ * With one output channel for each input channel the output may lie on the input, channel on channel,
+ * if no band overwrites a pixel that a later one packs: each channel is read and written by itself.
+ */
+export function overlapOf(shape: WindowShape, all: readonly Lines[]): readonly Overlap[] {
+  const { inC, outC, batches } = shape;
+  const [inImage, outImage] = [shape.inH * shape.inW, shape.outH * shape.outW];
+  const bands = [...bandsOf(shape, all)];
+  if (inC !== outC) {
+    const siblings = outC / inC;
+    const accesses = span(0, inC).flatMap((c) =>
+      bands.map(({ batch, reads, writes }): Access => {
+        const first = reads.reduce((least, pixel) => Math.min(least, pixel), Infinity);
+        const last = writes.reduce((most, pixel) => Math.max(most, pixel), 0);
+        return {
+          reads: (batch * inImage + first) * inC + c,
+          end: (batch * outImage + last) * outC + (c + 1) * siblings,
+        };
+      }),
+    );
+    return [{ input: 0, lead: leadOf(accesses, batches * inImage * inC), exact: false }];
+  }
+  const written = new Uint8Array(Math.max(inImage, outImage) * batches);
+  for (const { batch, reads, writes } of bands) {
+    if (reads.some((pixel) => written[batch * inImage + pixel] === 1)) return [];
+    for (const pixel of writes) written[batch * outImage + pixel] = 1;
+  }
+  return [{ input: 0, lead: 0, exact: true }];
+}

@@ -1,0 +1,209 @@
+/** From the sums of up to three channels of two pixels to their int8 outputs. */
+import { applyTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
+import type { Assembly } from './assembly.js';
+import type { Registers } from './running-sum.js';
+
+/** One output channel. */
+export interface CodedChannel {
+  /** One a tap. */
+  readonly weights: ArrayLike<number>;
+  /** The input's zero point folded in. */
+  readonly bias: number;
+  readonly requantisation: TwoMultiply;
+}
+
+/** A routine's parameters, which it leaves on the stack. */
+export const inputSlot = 'sp, #0';
+export const outputSlots = ['sp, #4', 'sp, #8'] as const;
+
+/** A channel whose products are summed up. */
+export interface SummedChannel extends CodedChannel {
+  readonly registers: Registers;
+  /** Each has left 2^15 in the lower lane. */
+  readonly runs: number;
+  /** Offset of its output bytes. */
+  readonly at: number;
+}
+
+/** Registers of a channel's constants. */
+interface Constants {
+  readonly high: string;
+  readonly low: string;
+  readonly offset: string;
+  readonly top: string;
+}
+
+/** A lane whose accumulator is out of range, and where it goes on. */
+interface Detour {
+  readonly lane: string;
+  readonly from: number;
+  readonly back: number;
+  readonly form: TwoMultiply;
+}
+
+/**
+ * Stores the channels' outputs. The constants lie behind the code; so do the detours, which an
+ * unsigned comparison takes for accumulators below and above those that are computed: under ReLU
+ * about half of them, and for fewer cycles.
+ */
+export function requantise(assembly: Assembly, channels: readonly SummedChannel[]): void {
+  const pool = assembly.newLabel();
+  const words: number[] = [];
+  let detours: Detour[] = [];
+  assembly.emit(`adr r7, ${pool}f`);
+  for (const channel of channels) {
+    if (channel.runs === 0) {
+      // All its weights are zero.
+      const byte = applyTwoMultiply(channel.requantisation, channel.bias) & 255;
+      assembly.emit(`movs r1, #${byte}`, 'movs r2, r1');
+      store(assembly, channel, channels);
+      continue;
+    }
+    const constants = loadConstants(assembly, channel, words);
+    separate(assembly, channel.registers);
+    detours.push(...scaleLanes(assembly, channel, constants));
+    store(assembly, channel, channels);
+    if (channel.requantisation.lower !== 0) {
+      assembly.emit('adds r7, #4');
+      // Behind the last of such long channels, a detour would be out of a branch's reach.
+      skip(assembly, () => makeDetours(assembly, detours));
+      detours = [];
+    }
+  }
+  skip(assembly, () => {
+    makeDetours(assembly, detours);
+    assembly.pool(pool, words);
+  });
+}
+
+/** What `text` emits is not executed on the way. */
+function skip(assembly: Assembly, text: () => void): void {
+  const next = assembly.newLabel();
+  assembly.branch(`b ${next}f`);
+  assembly.aside(text);
+  assembly.place(next);
+}
+
+/** The output bytes of both lanes, in r1 and r2. @returns where out of range ones go */
+function scaleLanes(
+  assembly: Assembly,
+  { requantisation: form, registers }: SummedChannel,
+  constants: Constants,
+): readonly Detour[] {
+  // The upper lane comes last: it may take the constants' registers.
+  return ['r1', 'r2'].flatMap((lane) => {
+    if (form.inRange) {
+      scale(assembly, form, constants, lane, registers.packed);
+      return [];
+    }
+    const [from, back] = [assembly.newLabel(), assembly.newLabel()];
+    assembly.emit(`cmp ${lane}, ${constants.top}`, `bhi ${from}f`);
+    scale(assembly, form, constants, lane, registers.packed);
+    assembly.place(back);
+    return [{ lane, from, back, form }];
+  });
+}
+
+/** r1 and r2 get what is added to the lanes, the next registers the other constants. */
+function loadConstants(
+  assembly: Assembly,
+  { bias, runs, requantisation }: SummedChannel,
+  words: number[],
+): Constants {
+  const { base, high, low, lower, offset, top, inRange } = requantisation;
+  const start = bias - base;
+  const names = ['r3', 'r4', 'r5', 'r6'];
+  const list = ['r1', 'r2'];
+  words.push(start + start * 2 ** 16 - runs * 2 ** 15, start);
+  const take = (isUsed: boolean, word: number) => {
+    if (!isUsed) return '';
+    words.push(word);
+    list.push(names.shift() as string);
+    return list.at(-1) as string;
+  };
+  const constants = {
+    high: take(true, high),
+    low: take(low !== 0, low),
+    offset: take(true, offset),
+    top: take(!inRange, top),
+  };
+  assembly.access(`ldm r7!, {${list.join(', ')}}`, list.length);
+  // No register is left for it: r7 stays on it until the channel is done.
+  if (lower !== 0) words.push(lower);
+  return constants;
+}
+
+/** r1 and r2: the accumulators of the lower and the upper lane, less base. */
+function separate(assembly: Assembly, { packed, upper }: Registers): void {
+  assembly.emit(`add r1, ${packed}`, `add r2, ${upper}`, 'lsls r0, r2, #16', 'subs r1, r1, r0');
+}
+
+/**
+ * The output byte of an accumulator within the form's range, in `lane`.
+ *
+ * @param spare a high register that may be written
+ */
+function scale(
+  assembly: Assembly,
+  { low, lower, shift, lift, zeroPoint }: TwoMultiply,
+  constants: Constants,
+  lane: string,
+  spare: string,
+): void {
+  const { high, offset } = constants;
+  const isLast = lane === 'r2';
+  if (low === 0) {
+    assembly.emit(`muls ${lane}, ${high}, ${lane}`);
+  } else if (lower !== 0) {
+    assembly.emit(`mov ${spare}, ${lane}`);
+    assembly.access('ldr r0, [r7]');
+    assembly.emit(`muls r0, ${lane}, r0`, `lsrs r0, r0, #${shift}`);
+    assembly.emit(`muls ${lane}, ${constants.low}, ${lane}`, `adds ${lane}, ${lane}, r0`);
+    assembly.emit(`lsrs ${lane}, ${lane}, #${shift}`, `mov r0, ${spare}`);
+    assembly.emit(`muls r0, ${high}, r0`, `adds ${lane}, ${lane}, r0`);
+  } else if (isLast) {
+    assembly.emit(`muls ${high}, ${lane}, ${high}`, `muls ${lane}, ${constants.low}, ${lane}`);
+    assembly.emit(`lsrs ${lane}, ${lane}, #${shift}`, `adds ${lane}, ${lane}, ${high}`);
+  } else {
+    assembly.emit(`movs r0, ${lane}`, `muls r0, ${constants.low}, r0`, `lsrs r0, r0, #${shift}`);
+    assembly.emit(`muls ${lane}, ${high}, ${lane}`, `adds ${lane}, ${lane}, r0`);
+  }
+  assembly.emit(`adds ${lane}, ${lane}, ${offset}`);
+  if (lift === null) {
+    assembly.emit(`lsrs ${lane}, ${lane}, #24`);
+    return;
+  }
+  assembly.emit(`lsrs r0, ${lane}, #31`);
+  if (lift > 0) assembly.emit(`lsls r0, r0, #${lift}`);
+  assembly.emit(`adds ${lane}, ${lane}, r0`, `lsrs ${lane}, ${lane}, #23`);
+  if (zeroPoint !== 0) assembly.emit(`adds ${lane}, #${zeroPoint & 255}`);
+}
+
+/**
+ * Stores r1 and r2 by the two output pointers. Of three channels, the first keeps them in its high
+ * registers, which are free by then: a move less costs the others than a load.
+ */
+function store(assembly: Assembly, channel: SummedChannel, group: readonly SummedChannel[]): void {
+  const [first, ...others] = group;
+  const keeps = others.length > 1;
+  [first?.registers.packed, first?.registers.upper].forEach((kept, lane) => {
+    if (keeps && channel !== first) {
+      assembly.emit(`mov r3, ${kept}`);
+    } else {
+      assembly.access(`ldr r3, [${outputSlots[lane]}]`);
+      if (keeps) assembly.emit(`mov ${kept}, r3`);
+    }
+    assembly.access(`strb r${1 + lane}, [r3, #${channel.at}]`);
+  });
+}
+
+/** Signed, an accumulator that is too large unsigned is below zero or above the range. */
+function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
+  for (const { lane, from, back, form } of detours) {
+    const above = assembly.newLabel();
+    assembly.place(from);
+    assembly.emit(`bge ${above}f`, `movs ${lane}, #${form.lowest & 255}`, `b ${back}b`);
+    assembly.place(above);
+    assembly.emit(`movs ${lane}, #${form.highest & 255}`, `b ${back}b`);
+  }
+}

@@ -1,0 +1,169 @@
+/** Exact bounds of the accumulators of convolutions and fully connected layers. */
+import type { NodeView } from '../../ir/graph.js';
+import type { ChannelBounds } from '../../ir/op.js';
+import type { Window } from '../shape/window.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  type Filters,
+  finish,
+  inputZeroPoint,
+  type OutputStage,
+  weightsOf,
+  wraps,
+} from './accumulation.js';
+import { boundsOf, type Range, rangeAt } from './bounds.js';
+import { clamp } from './quant.js';
+
+/** How the weights of a channel meet the input. */
+export interface Reading {
+  /** Taps of the window. */
+  readonly kernelH: number;
+  readonly kernelW: number;
+  /** Weights of one tap: a channel's i-th weight belongs to tap ⌊i / perTap⌋. */
+  readonly perTap: number;
+  /** The input channel that an output channel's i-th weight multiplies. */
+  inputChannel(channel: number, i: number): number;
+  /** Which taps are inside the image together, at some position; the others read the zero point. */
+  readonly insides: readonly Inside[];
+}
+
+/** Taps [top, bottom) × [left, right). */
+export interface Inside {
+  readonly top: number;
+  readonly bottom: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+/** All of a window without padding. */
+export const onlyTap: Pick<Reading, 'kernelH' | 'kernelW' | 'insides'> = {
+  kernelH: 1,
+  kernelW: 1,
+  insides: [{ top: 0, bottom: 1, left: 0, right: 1 }],
+};
+
+/**
+ * Bounds of bias + Σ x·w, the input's zero point folded into the bias, over every input within
+ * `input`. Each position of the window is bounded on its own, so that padding widens nothing that
+ * it does not reach; the bounds are met if the input's channels can be at their ends together.
+ */
+export function accumulatorBounds(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  { kernelH, kernelW, perTap, inputChannel, insides }: Reading,
+  input: ChannelBounds,
+): ChannelBounds {
+  const biases = biasesFor(view, filters, true);
+  const weights = weightsOf(view);
+  const zeroPoint = inputZeroPoint(view);
+  const low = new Float64Array(kernelH * kernelW);
+  const high = new Float64Array(kernelH * kernelW);
+  return boundsOf(filters.channels, (channel) => {
+    // All taps in the padding; `low` and `high` hold what a tap inside changes.
+    let outside = biases[channel] as number;
+    for (let tap = 0, i = 0; tap < low.length; tap += 1) {
+      let [least, most, sum] = [0, 0, 0];
+      for (let c = 0; c < perTap; c += 1, i += 1) {
+        const weight = weights[filters.position(channel, i)] as number;
+        if (weight === 0) continue;
+        const from = inputChannel(channel, i);
+        const [a, b] = [input.min[from] as number, input.max[from] as number];
+        least += weight * (weight > 0 ? a : b);
+        most += weight * (weight > 0 ? b : a);
+        sum += weight;
+      }
+      low[tap] = least - sum * zeroPoint;
+      high[tap] = most - sum * zeroPoint;
+      outside += sum * zeroPoint;
+    }
+    const lows = rectangleSums(low, kernelW);
+    const highs = rectangleSums(high, kernelW);
+    let range: Range = [Infinity, -Infinity];
+    for (const inside of insides) {
+      range = [Math.min(range[0], lows(inside)), Math.max(range[1], highs(inside))];
+    }
+    return [outside + range[0], outside + range[1]];
+  });
+}
+
+/** Sums over any rectangle of a row-major matrix, from sums over those that begin at its corner. */
+function rectangleSums(matrix: Float64Array, width: number): (inside: Inside) => number {
+  const height = matrix.length / width;
+  const stride = width + 1;
+  const sums = new Float64Array((height + 1) * stride);
+  const to = (y: number, x: number) => sums[y * stride + x] as number;
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const element = matrix[y * width + x] as number;
+      sums[(y + 1) * stride + x + 1] = element + to(y, x + 1) + to(y + 1, x) - to(y, x);
+    }
+  }
+  return ({ top, bottom, left, right }) =>
+    to(bottom, right) - to(top, right) - to(bottom, left) + to(top, left);
+}
+
+/** Bounds of the stored outputs from those of the accumulators: requantisation never falls. */
+export function stageBounds(stage: OutputStage, accumulators: ChannelBounds): ChannelBounds {
+  return boundsOf(accumulators.min.length, (channel) => {
+    const [low, high] = rangeAt(accumulators, channel);
+    // Nothing is known of what is left but the clamp.
+    if (wraps(stage, channel, low, high)) {
+      return [clamp(-Infinity, stage.min, stage.max), clamp(Infinity, stage.min, stage.max)];
+    }
+    return [finish(stage, low, channel), finish(stage, high, channel)];
+  });
+}
+
+interface Extents {
+  readonly inH: number;
+  readonly inW: number;
+  readonly outH: number;
+  readonly outW: number;
+  readonly kernelH: number;
+  readonly kernelW: number;
+}
+
+/** Each distinct set of taps that are inside the image together at some position of the output. */
+export function insidesOf(window: Window, extents: Extents): readonly Inside[] {
+  const { inH, inW, outH, outW, kernelH, kernelW } = extents;
+  const { padTop, padLeft, strideH, strideW, dilationH, dilationW } = window;
+  const rows = spansOf(kernelH, inH, outH, strideH, dilationH, padTop);
+  const columns = spansOf(kernelW, inW, outW, strideW, dilationW, padLeft);
+  return rows.flatMap(([top, bottom]) =>
+    columns.map(([left, right]) => ({ top, bottom, left, right })),
+  );
+}
+
+/** For each tap, row by row, whether it lies outside the image at some position. */
+export function paddedTaps(
+  { kernelH, kernelW }: Pick<Extents, 'kernelH' | 'kernelW'>,
+  insides: readonly Inside[],
+): readonly boolean[] {
+  return Array.from({ length: kernelH * kernelW }, (_, tap) => {
+    const [y, x] = [Math.floor(tap / kernelW), tap % kernelW];
+    const isInside = ({ top, bottom, left, right }: Inside) =>
+      y >= top && y < bottom && x >= left && x < right;
+    return !insides.every(isInside);
+  });
+}
+
+type Span = readonly [first: number, end: number];
+
+function spansOf(
+  kernel: number,
+  input: number,
+  output: number,
+  stride: number,
+  dilation: number,
+  pad: number,
+): readonly Span[] {
+  const spans = new Map<string, Span>();
+  for (let o = 0; o < output; o += 1) {
+    const start = o * stride - pad;
+    const first = clamp(Math.ceil(-start / dilation), 0, kernel);
+    const end = clamp(Math.ceil((input - start) / dilation), first, kernel);
+    spans.set(`${first} ${end}`, [first, end]);
+  }
+  return [...spans.values()];
+}

@@ -1,0 +1,65 @@
+import { elementCount, isConstant, type NodeView, type TensorData } from '../../ir/graph.js';
+import type { ChannelBounds, OpDef } from '../../ir/op.js';
+import { broadcastShape, requireRank, sourceIndices } from '../shape/broadcast.js';
+import { inputOf, outputOf, requireInt8 } from '../shape/operands.js';
+import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
+import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
+import { activationRange, clamp } from './quant.js';
+
+/** @param arithmeticOf throws BonsaiError 'bad-quantisation' for scales that it cannot do exactly */
+export function binary<A extends BinaryAttrs>(
+  name: string,
+  arithmeticOf: (view: NodeView<A>) => Arithmetic,
+): OpDef<A> {
+  return {
+    name,
+    infer: (view) => [broadcastShape(view)],
+    check(view) {
+      requireInt8(view);
+      requireRank(view);
+      activationRange(view.attrs.activation, outputOf(view));
+      arithmeticOf(view);
+    },
+    evaluate(view, inputs) {
+      const { combine } = arithmeticOf(view);
+      const output = outputOf(view);
+      const [low, high] = activationRange(view.attrs.activation, output);
+      const [a, b] = inputs as readonly [TensorData, TensorData];
+      const ofA = sourceIndices(inputOf(view, 0).shape, output.shape);
+      const ofB = sourceIndices(inputOf(view, 1).shape, output.shape);
+      const element = (i: number) =>
+        combine(Number(a[ofA[i] as number]), Number(b[ofB[i] as number]));
+      return [Int8Array.from(ofA, (_, i) => clamp(element(i), low, high))];
+    },
+    macs: () => 0,
+    range(view, inputs) {
+      const { combine } = arithmeticOf(view);
+      const output = outputOf(view);
+      const [low, high] = activationRange(view.attrs.activation, output);
+      const [a, b] = inputs as readonly [ChannelBounds, ChannelBounds];
+      return [
+        boundsOf(channelCount(output), (channel) => {
+          const ofA = rangeAt(a, channel % a.min.length);
+          const ofB = rangeAt(b, channel % b.min.length);
+          // At its extremes neither operand can be moved further: both are at an end.
+          const corners = ofA.flatMap((x) => ofB.map((y) => clamp(combine(x, y), low, high)));
+          return [Math.min(...corners), Math.max(...corners)];
+        }),
+      ];
+    },
+    absorbs: { activation: true },
+    channels(view) {
+      const isTied = (input: number) =>
+        channelCount(inputOf(view, input)) === channelCount(outputOf(view));
+      const ties = [0, 1].filter(isTied).map(tieOf);
+      return { kind: 'tied', ties };
+    },
+    inPlace(view) {
+      const count = elementCount(outputOf(view).shape);
+      return [0, 1].filter((position) => {
+        const input = inputOf(view, position);
+        return !isConstant(input) && elementCount(input.shape) === count;
+      });
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * Operators of one int8 input that treat every element alike: a function of 256 values, computed
+ * when the model is compiled. The kernel is a look-up, whatever the arithmetic.
+ */
+import { type Attrs, elementCount, type NodeView } from '../../ir/graph.js';
+import type { ChannelBounds, OpDef } from '../../ir/op.js';
+import { inputOf, outputOf, requireInt8 } from '../shape/operands.js';
+import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
+
+/** One element: int8 to int8. */
+export type Scalar = (q: number) => number;
+
+/** Elements [first, end) of the flat tensor, which one function maps. */
+export interface Run {
+  readonly first: number;
+  readonly end: number;
+  readonly scalar: Scalar;
+}
+
+/** An operator of one look-up table a run. */
+export interface Elementwise<A extends object = Attrs> extends OpDef<A> {
+  runs(view: NodeView<A>): readonly Run[];
+}
+
+/**
+ * The operator that applies a scalar function to each element.
+ *
+ * @param scalarOf the function for one node, both tensors per-tensor quantised int8; throws
+ *   BonsaiError for quantisation or attributes that it cannot do exactly
+ */
+export function elementwise<A extends object = Attrs>(
+  name: string,
+  scalarOf: (view: NodeView<A>) => Scalar,
+): Elementwise<A> {
+  return elementwiseInRuns<A>(name, (view) => [
+    { first: 0, end: elementCount(outputOf(view).shape), scalar: scalarOf(view) },
+  ]);
+}
+
+/**
+ * The same where the function depends on an element's position. Runs tile the tensor.
+ *
+ * A second operand, 256 constants, takes the function's place: its values and those of look-ups
+ * after it in one (passes/compose-lookups.ts), for −128, −127 … 127.
+ */
+export function elementwiseInRuns<A extends object = Attrs>(
+  name: string,
+  ownRunsOf: (view: NodeView<A>) => readonly Run[],
+): Elementwise<A> {
+  const runsOf = (view: NodeView<A>): readonly Run[] => {
+    const composed = view.inputs[1]?.data;
+    if (composed == null) return ownRunsOf(view);
+    const scalar = (q: number) => Number(composed[q + 128]);
+    return [{ first: 0, end: elementCount(outputOf(view).shape), scalar }];
+  };
+  return {
+    name,
+    infer: (view) => [inputOf(view, 0).shape],
+    check(view) {
+      requireInt8(view);
+      runsOf(view);
+    },
+    evaluate(view, [input]) {
+      const from = input as Int8Array;
+      const to = new Int8Array(from.length);
+      for (const { first, end, scalar } of runsOf(view)) {
+        const table = tableOf(scalar);
+        for (let i = first; i < end; i++) to[i] = table[(from[i] as number) & 0xff] as number;
+      }
+      return [to];
+    },
+    macs: () => 0,
+    range(view, [input]) {
+      const tables = runsOf(view).map(({ scalar }) => tableOf(scalar));
+      const bounds = input as ChannelBounds;
+      return [
+        boundsOf(channelCount(outputOf(view)), (channel) => {
+          const [low, high] = rangeAt(bounds, channel);
+          const values = tables.flatMap((table) =>
+            Array.from({ length: high - low + 1 }, (_, i) => table[(low + i) & 0xff] as number),
+          );
+          return [Math.min(...values), Math.max(...values)];
+        }),
+      ];
+    },
+    lookup(view) {
+      const [only, ...others] = runsOf(view);
+      if (only === undefined || others.length > 0) return null;
+      return Int8Array.from({ length: 256 }, (_, i) => only.scalar(i - 128));
+    },
+    // A run begins at an element, wherever its channels are.
+    channels: (view) => (runsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),
+    inPlace: () => [0],
+    runs: runsOf,
+  };
+}
+
+/** The function's values at 0, 1 … 127, −128 … −1: indexed by the element's byte. */
+export function tableOf(scalar: Scalar): Int8Array {
+  return Int8Array.from({ length: 256 }, (_, byte) => scalar((byte << 24) >> 24));
+}

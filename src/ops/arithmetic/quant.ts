@@ -1,0 +1,190 @@
+/**
+ * Fixed-point arithmetic of quantised inference, bit for bit as TensorFlow Lite defines it.
+ *
+ * Sources: gemmlowp/fixedpoint/fixedpoint.h, tensorflow/lite/kernels/internal/common.h and
+ * quantization_util.cc. Products of two int32 need 63 bits: they are computed in halves, since a
+ * double holds integers exactly only up to 2^53.
+ */
+import { BonsaiError } from '../../errors.js';
+import type { Quant, Tensor } from '../../ir/graph.js';
+
+/**
+ * How a 64-bit product is brought back to 32 bits.
+ * double: saturating rounding doubling high multiply, then a rounding shift (TFLM reference).
+ * single: one rounding shift of the 64-bit product (desktop TFLite's convolutions).
+ */
+export type Rounding = 'double' | 'single';
+
+/** real ≈ multiplier · 2^(shift − 31), multiplier in [2^30, 2^31). */
+export interface Multiplier {
+  readonly multiplier: number;
+  /** Positive: left. */
+  readonly shift: number;
+}
+
+/** QuantizeMultiplier of quantization_util.cc. `real` ≥ 0, finite. */
+export function quantizeMultiplier(real: number): Multiplier {
+  if (real === 0) return { multiplier: 0, shift: 0 };
+  let [fraction, shift] = frexp(real);
+  let multiplier = roundHalfAwayFromZero(fraction * 2 ** 31);
+  if (multiplier === 2 ** 31) {
+    multiplier /= 2;
+    shift += 1;
+  }
+  // Below 2^-31 everything rounds to zero; TFLite flushes so that shifts stay in range.
+  if (shift < -31) return { multiplier: 0, shift: 0 };
+  // TFLite's single-rounding build caps the left shift so; the other one has no defined result.
+  if (shift > 30) return { multiplier: 2 ** 31 - 1, shift: 30 };
+  return { multiplier, shift };
+}
+
+/** value = fraction · 2^exponent, fraction in [0.5, 1). */
+export function frexp(value: number): [fraction: number, exponent: number] {
+  if (value === 0) return [0, 0];
+  let exponent = Math.max(-1023, Math.floor(Math.log2(Math.abs(value))) + 1);
+  let fraction = value * 2 ** -exponent;
+  while (Math.abs(fraction) < 0.5) {
+    fraction *= 2;
+    exponent -= 1;
+  }
+  while (Math.abs(fraction) >= 1) {
+    fraction /= 2;
+    exponent += 1;
+  }
+  return [fraction, exponent];
+}
+
+/** C's round(): halves away from zero. */
+export function roundHalfAwayFromZero(value: number): number {
+  // Not floor(value + 0.5): that sum rounds up just below a half. value − whole is exact.
+  const whole = Math.trunc(value);
+  const rounded = Math.abs(value - whole) >= 0.5 ? whole + Math.sign(value) : whole;
+  return rounded + 0; // no negative zero
+}
+
+const int32Min = -(2 ** 31);
+const int32Max = 2 ** 31 - 1;
+
+function saturateToInt32(value: number): number {
+  return clamp(value, int32Min, int32Max);
+}
+
+/**
+ * floor((a·b + nudge) / 2^shift), exact.
+ * |a| ≤ 2^33, b an int32, nudge < 2^62 and a multiple of 2^16, shift ≥ 16.
+ */
+export function multiplyShift(a: number, b: number, nudge: number, shift: number): number {
+  // a·b = a·high·2^16 + a·low. No intermediate reaches 2^53, so every double here is an integer.
+  const high = Math.floor(b / 65536);
+  const low = b - high * 65536;
+  const carried = Math.floor((a * low) / 65536);
+  return Math.floor((a * high + carried + nudge / 65536) / 2 ** (shift - 16));
+}
+
+/** SaturatingRoundingDoublingHighMul: round(a·b / 2^31) of int32, a half rounded up. */
+export function saturatingRoundingDoublingHighMul(a: number, b: number): number {
+  if (a === int32Min && b === int32Min) return int32Max;
+  // gemmlowp adds 2^30 (or 1 − 2^30 below zero) and divides truncating: for a negative product that
+  // is ceil((ab + 1 − 2^30) / 2^31) = floor((ab + 2^30) / 2^31), the same as for a positive one.
+  return multiplyShift(a, b, 2 ** 30, 31);
+}
+
+/** 2^exponent, exponents being 0 or more; `**` is slow, and outputs are many. */
+function powerOfTwo(exponent: number): number {
+  return exponent < 31 ? 1 << exponent : 2 ** exponent;
+}
+
+/** RoundingDivideByPOT: x / 2^exponent, halves away from zero. */
+export function roundingDivideByPot(x: number, exponent: number): number {
+  const divisor = powerOfTwo(exponent);
+  const shifted = Math.floor(x / divisor);
+  const remainder = x - shifted * divisor;
+  const threshold = Math.floor((divisor - 1) / 2) + (x < 0 ? 1 : 0);
+  return shifted + (remainder > threshold ? 1 : 0);
+}
+
+/** MultiplyByQuantizedMultiplier: int32 x to int32 x·real, rounded as asked. */
+export function multiplyByQuantizedMultiplier(
+  x: number,
+  { multiplier, shift }: Multiplier,
+  rounding: Rounding,
+): number {
+  const scaled = x * powerOfTwo(Math.max(shift, 0));
+  const right = Math.max(-shift, 0);
+  if (rounding === 'single') {
+    // What would leave int32 saturates, so there is no need to carry more than 2^33 through.
+    const bounded = clamp(scaled, -(2 ** 33), 2 ** 33);
+    return saturateToInt32(multiplyShift(bounded, multiplier, 2 ** (30 + right), 31 + right));
+  }
+  // x·2^left wraps, as it does in TFLM.
+  return roundingDivideByPot(saturatingRoundingDoublingHighMul(scaled | 0, multiplier), right);
+}
+
+export function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
+}
+
+export const integerRange = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+} as const;
+
+export const activations = ['none', 'relu', 'relu_n1_to_1', 'relu6', 'tanh', 'sign_bit'] as const;
+export type Activation = (typeof activations)[number];
+
+/**
+ * The range that a fused activation leaves of the output's integers
+ * (CalculateActivationRangeQuantized: tanh and sign_bit leave all of it, as in TFLite).
+ */
+export function activationRange(
+  activation: Activation,
+  output: Tensor,
+): readonly [min: number, max: number] {
+  const { scale, zeroPoint } = perTensor(output, output.name);
+  const [low, high] = integerRange[output.dtype as keyof typeof integerRange];
+  // kernel_util.cc Quantize(): zero point + round(f / scale), in float32.
+  const quantised = (real: number) =>
+    zeroPoint + roundHalfAwayFromZero(Math.fround(Math.fround(real) / Math.fround(scale)));
+  switch (activation) {
+    case 'relu':
+      return [Math.max(low, quantised(0)), high];
+    case 'relu6':
+      return [Math.max(low, quantised(0)), Math.min(high, quantised(6))];
+    case 'relu_n1_to_1':
+      return [Math.max(low, quantised(-1)), Math.min(high, quantised(1))];
+    default:
+      return [low, high];
+  }
+}
+
+/**
+ * Scale and zero point of a per-tensor quantised tensor.
+ * @throws BonsaiError 'bad-quantisation' when there is none or it is per channel
+ */
+export function perTensor(
+  tensor: Pick<Tensor, 'name' | 'quant'>,
+  where: string,
+): { scale: number; zeroPoint: number } {
+  const scale = tensor.quant?.scales[0];
+  const zeroPoint = tensor.quant?.zeroPoints[0];
+  if (scale === undefined || zeroPoint === undefined || tensor.quant?.scales.length !== 1) {
+    throw new BonsaiError(
+      'bad-quantisation',
+      where,
+      `tensor "${tensor.name}" needs one scale and one zero point`,
+      'quantise the model fully to int8 (inference_input_type = inference_output_type = int8)',
+    );
+  }
+  return { scale, zeroPoint };
+}
+
+/** Same scale and zero point: integers mean the same in both. */
+export function sameQuant(a: Quant | null, b: Quant | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (
+    a.scales.length === b.scales.length &&
+    a.scales.every((scale, i) => scale === b.scales[i]) &&
+    a.zeroPoints.every((zeroPoint, i) => zeroPoint === b.zeroPoints[i])
+  );
+}

@@ -1,0 +1,56 @@
+/** Operators that change scale and zero point of single elements: their shared arithmetic. */
+import { BonsaiError } from '../../errors.js';
+import { at, type NodeView } from '../../ir/graph.js';
+import { inputOf, outputOf } from '../shape/operands.js';
+import {
+  perTensor,
+  quantizeMultiplier,
+  roundingDivideByPot,
+  saturatingRoundingDoublingHighMul,
+} from './quant.js';
+
+/** Scales as the runtimes hold them: float32. */
+export interface ElementQuant {
+  readonly inputScale: number;
+  readonly inputZeroPoint: number;
+  readonly outputScale: number;
+  readonly outputZeroPoint: number;
+}
+
+/** @throws BonsaiError 'bad-quantisation' when input or output is not quantised per tensor */
+export function elementQuant(view: NodeView<object>): ElementQuant {
+  const input = perTensor(inputOf(view, 0), at(view.node));
+  const output = perTensor(outputOf(view), at(view.node));
+  return {
+    inputScale: Math.fround(input.scale),
+    inputZeroPoint: input.zeroPoint,
+    outputScale: Math.fround(output.scale),
+    outputZeroPoint: output.zeroPoint,
+  };
+}
+
+/**
+ * x · real in fixed point with two roundings, for |x| ≤ 255: the high half of the product, halves
+ * up, then a rounding right shift. Single elements are rounded so by both runtimes; only desktop
+ * TFLite's matrix products use one rounding.
+ *
+ * @param divide the rounding right shift: halves away from zero unless given
+ * @throws BonsaiError 'bad-quantisation' where x · 2^shift would leave int32
+ */
+export function rescaler(
+  view: NodeView<object>,
+  real: number,
+  divide: (x: number, exponent: number) => number = roundingDivideByPot,
+): (x: number) => number {
+  const { multiplier, shift } = quantizeMultiplier(real);
+  if (shift > 23) {
+    throw badRatio(view, `the input's scale is ${real.toPrecision(3)} times the output's`);
+  }
+  const left = 2 ** Math.max(shift, 0);
+  const right = Math.max(-shift, 0);
+  return (x) => divide(saturatingRoundingDoublingHighMul(x * left, multiplier), right);
+}
+
+export function badRatio(view: NodeView<object>, message: string): BonsaiError {
+  return new BonsaiError('bad-quantisation', at(view.node), message, 'quantise the model again');
+}

@@ -1,0 +1,80 @@
+/** The arithmetic that add and sub share. */
+import { BonsaiError } from '../../errors.js';
+import { at, type NodeView } from '../../ir/graph.js';
+import { inputOf, outputOf } from '../shape/operands.js';
+import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
+import {
+  type Multiplier,
+  multiplyByQuantizedMultiplier,
+  perTensor,
+  quantizeMultiplier,
+} from './quant.js';
+
+/** Operands are scaled up by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. */
+const leftShift = 20;
+
+export interface Sum extends Arithmetic {
+  /** The raw operands in the common scale, b with its sign. */
+  ofA(q: number): number;
+  ofB(q: number): number;
+  /** A sum in the common scale as an output before the clamp; never falls as the sum rises. */
+  toOutput(sum: number): number;
+  /** Outputs for one unit of the common scale. */
+  readonly ratio: number;
+  readonly zeroPoint: number;
+}
+
+/**
+ * a ± b in a common scale of twice the larger one: each operand is brought to it, rounded twice,
+ * then the sum to the output's scale (kernels/add.cc, kernels/sub.cc of both runtimes).
+ *
+ * @param ratios how precisely the runtime divides scales: in float32 or in float64
+ * @throws BonsaiError 'bad-quantisation' where the sum's scale is 2^19 times the output's or more:
+ *   both runtimes abort
+ */
+export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: 'single' | 'double'): Sum {
+  const where = at(view.node);
+  const a = perTensor(inputOf(view, 0), where);
+  const b = perTensor(inputOf(view, 1), where);
+  const output = perTensor(outputOf(view), where);
+  const { fround } = Math;
+  const common = 2 * Math.max(fround(a.scale), fround(b.scale));
+  const multiplierOf = (ratio: number) =>
+    quantizeMultiplier(ratios === 'single' ? fround(ratio) : ratio);
+  const ofA = multiplierOf(fround(a.scale) / common);
+  const ofB = multiplierOf(fround(b.scale) / common);
+  const ofOutput = multiplierOf(common / (2 ** leftShift * fround(output.scale)));
+  if (ofOutput.shift > 0) {
+    throw new BonsaiError(
+      'bad-quantisation',
+      where,
+      `output scale ${output.scale} is 2^19 times finer than the inputs' or more`,
+      'quantise the model again',
+    );
+  }
+  const scaled = (q: number, zeroPoint: number, multiplier: Multiplier) =>
+    multiplyByQuantizedMultiplier((q - zeroPoint) * 2 ** leftShift, multiplier, 'double');
+  const parts = {
+    ofA: (q: number) => scaled(q, a.zeroPoint, ofA),
+    ofB: (q: number) => sign * scaled(q, b.zeroPoint, ofB),
+    toOutput: (sum: number) =>
+      multiplyByQuantizedMultiplier(sum, ofOutput, 'double') + output.zeroPoint,
+    ratio: ofOutput.multiplier * 2 ** (ofOutput.shift - 31),
+    zeroPoint: output.zeroPoint,
+  };
+  return {
+    ...parts,
+    combine: (x, y) => parts.toOutput(parts.ofA(x) + parts.ofB(y)),
+    numbers: {
+      a_zero_point: a.zeroPoint,
+      a_multiplier: ofA.multiplier,
+      a_shift: -ofA.shift,
+      b_zero_point: b.zeroPoint,
+      b_multiplier: ofB.multiplier,
+      b_shift: -ofB.shift,
+      out_zero_point: output.zeroPoint,
+      out_multiplier: ofOutput.multiplier,
+      out_shift: ofOutput.shift,
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * Operators that move elements and compute nothing. Each says, for every pair of input and output,
+ * which elements go where as a nest of loops; evaluation and kernel follow from that.
+ */
+import {
+  type Attrs,
+  allocate,
+  elementCount,
+  type NodeView,
+  type Shape,
+  type TensorData,
+} from '../../ir/graph.js';
+import type { ChannelFlow, OpDef } from '../../ir/op.js';
+import { channelCount, elementBounds } from '../arithmetic/bounds.js';
+import { requireInt8 } from './operands.js';
+
+/** One loop: `extent` steps of so many elements in the input and in the output. */
+export interface Loop {
+  readonly extent: number;
+  readonly inStride: number;
+  readonly outStride: number;
+}
+
+/**
+ * out[outOffset + Σ i·outStride] = in[inOffset + Σ i·inStride] for all indices i of the loops, the
+ * outermost loop first. At most 6 loops.
+ */
+export interface Move {
+  /** Positions of the node's input and output. */
+  readonly input: number;
+  readonly output: number;
+  readonly inOffset: number;
+  readonly outOffset: number;
+  readonly loops: readonly Loop[];
+  /** Value of the output's elements that no loop reaches; without it the moves reach all. */
+  readonly fill?: number;
+}
+
+export interface Movement<A extends object> {
+  readonly name: string;
+  infer(view: NodeView<A>): readonly Shape[];
+  /** What `check` asks besides int8 operands. */
+  check?(view: NodeView<A>): void;
+  moves(view: NodeView<A>): readonly Move[];
+  /** Left out: all channels stay. */
+  channels?(view: NodeView<A>): ChannelFlow | null;
+  /** The output may be the input's own memory: every element stays where it is. */
+  readonly inPlace?: boolean;
+}
+
+/** An operator whose kernel is a list of copies. */
+export interface Moving<A extends object = Attrs> extends OpDef<A> {
+  moves(view: NodeView<A>): readonly Move[];
+  /** Every element stays where it is: one copy, and none in place. */
+  readonly movesInPlace: boolean;
+}
+
+export function movement<A extends object = Attrs>(operator: Movement<A>): Moving<A> {
+  const { name, infer, moves, inPlace = false } = operator;
+  const evaluate = (view: NodeView<A>, inputs: readonly (TensorData | null)[]) => {
+    const outputs = view.outputs.map(({ shape }) => allocate('int8', elementCount(shape)));
+    for (const move of moves(view)) {
+      apply(move, inputs[move.input] as TensorData, outputs[move.output] as TensorData);
+    }
+    return outputs;
+  };
+  return {
+    name,
+    infer,
+    check(view) {
+      requireInt8(view);
+      operator.check?.(view);
+    },
+    evaluate,
+    macs: () => 0,
+    /** The bounds move as the elements do. */
+    range(view, inputs) {
+      const moved = (['min', 'max'] as const).map((end) =>
+        evaluate(
+          view,
+          view.inputs.map((tensor, position) => {
+            const ends = inputs[position]?.[end] ?? [];
+            const count = elementCount(tensor?.shape ?? []);
+            return Int8Array.from({ length: count }, (_, i) => ends[i % ends.length] as number);
+          }),
+        ),
+      );
+      return view.outputs.map((output, position) => {
+        const [low, high] = moved.map((outputs) => outputs[position] as Int8Array);
+        return elementBounds(channelCount(output), low as Int8Array, high);
+      });
+    },
+    channels: (view) => operator.channels?.(view) ?? null,
+    inPlace: () => (inPlace ? [0] : []),
+    moves,
+    movesInPlace: inPlace,
+  };
+}
+
+/** Elements between neighbours along each dimension of a row-major tensor. */
+export function rowMajorStrides(shape: Shape): readonly number[] {
+  return shape.map((_, d) => elementCount(shape.slice(d + 1)));
+}
+
+function apply({ loops, inOffset, outOffset, fill }: Move, from: TensorData, to: TensorData): void {
+  if (fill !== undefined) to.fill(fill as never);
+  const nest = (depth: number, source: number, target: number): void => {
+    const loop = loops[depth];
+    if (loop === undefined) {
+      to[target] = from[source] as never;
+      return;
+    }
+    for (let i = 0; i < loop.extent; i++) {
+      nest(depth + 1, source + i * loop.inStride, target + i * loop.outStride);
+    }
+  };
+  nest(0, inOffset, outOffset);
+}

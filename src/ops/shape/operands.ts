@@ -1,0 +1,58 @@
+/** What operators ask of their operands. */
+import { BonsaiError } from '../../errors.js';
+import { at, type DType, type NodeView, type Tensor } from '../../ir/graph.js';
+
+/** A required input. @throws BonsaiError 'bad-graph' when it is absent */
+export function inputOf(view: NodeView<object>, position: number): Tensor {
+  const tensor = view.inputs[position];
+  if (tensor == null) {
+    throw new BonsaiError(
+      'bad-graph',
+      at(view.node),
+      `has no input ${position}`,
+      'convert the model again',
+    );
+  }
+  return tensor;
+}
+
+/** An output. @throws BonsaiError 'bad-graph' when it is absent */
+export function outputOf(view: NodeView<object>, position = 0): Tensor {
+  const tensor = view.outputs[position];
+  if (tensor === undefined) {
+    throw new BonsaiError(
+      'bad-graph',
+      at(view.node),
+      `has no output ${position}`,
+      'convert the model again',
+    );
+  }
+  return tensor;
+}
+
+/** Refuses operands that are not int8. @throws BonsaiError 'unsupported-type' */
+export function requireInt8(view: NodeView<object>): void {
+  const other = [...view.inputs, ...view.outputs].find(
+    (tensor) => tensor !== null && tensor.dtype !== 'int8',
+  );
+  if (other == null) return;
+  throw new BonsaiError(
+    'unsupported-type',
+    at(view.node),
+    `tensor "${other.name}" is ${other.dtype}; only int8 is supported`,
+    quantiseHint(other.dtype),
+  );
+}
+
+/** How a model comes by int8 where it has another type. */
+export function quantiseHint(dtype: DType): string {
+  const full = 'quantise the model fully to int8';
+  switch (dtype) {
+    case 'int16':
+      return `${full} (supported_ops = TFLITE_BUILTINS_INT8): activations of 16 bits have no kernels here`;
+    case 'uint8':
+      return `${full} with TensorFlow 2, from the float model: uint8 networks have no kernels here`;
+    default:
+      return `${full} (inference_input_type = inference_output_type = int8)`;
+  }
+}

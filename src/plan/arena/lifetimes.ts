@@ -1,0 +1,152 @@
+/** Which tensors share memory, for how long each piece of memory is needed, and what may overlap. */
+import {
+  byteCount,
+  type Graph,
+  isConstant,
+  type Node,
+  type NodeView,
+  type TensorId,
+  tensorOf,
+} from '../../ir/graph.js';
+import type { KernelContext, KernelVariant, Overlap } from '../../kernels/variant.js';
+import { opOf } from '../../ops/index.js';
+import { isReshape } from '../../ops/shape/same-elements.js';
+import { aligned, type Buffer, sharedBytes } from './arena.js';
+
+/** When a node runs. */
+export interface Schedule {
+  readonly graph: Graph;
+  /** Node indices, in the order in which they run as steps. Aliases may be missing. */
+  readonly steps: readonly number[];
+  /** The inputs' memory is not reused. */
+  readonly keepInput: boolean;
+}
+
+/** The memory of a tensor that a step (or the caller) writes, and of its aliases. */
+export interface TensorBuffer extends Buffer {
+  readonly owner: TensorId;
+}
+
+/** Whether a node's output is its input's memory read with another shape: no code is needed. */
+export function isAlias(graph: Graph, node: Node): boolean {
+  const [input] = node.inputs;
+  return isReshape(node) && input != null && !isConstant(tensorOf(graph, input));
+}
+
+/** For every tensor of the arena the one whose memory it is: itself, unless it is an alias. */
+export function ownersOf(graph: Graph): ReadonlyMap<TensorId, TensorId> {
+  const owners = new Map(graph.inputs.map((id) => [id, id]));
+  for (const node of graph.nodes) {
+    const [input] = node.inputs;
+    const owner = isAlias(graph, node) && input != null ? owners.get(input) : undefined;
+    for (const id of node.outputs) owners.set(id, owner ?? id);
+  }
+  return owners;
+}
+
+/** All buffers but scratch, inputs first, then as the graph writes them. */
+export function makeBuffers({ graph, steps, keepInput }: Schedule): readonly TensorBuffer[] {
+  const owners = ownersOf(graph);
+  const first = new Map<TensorId, number>(graph.inputs.map((id) => [id, -1]));
+  const last = new Map(first);
+  const use = (id: TensorId | null, step: number) => {
+    const owner = id === null ? undefined : owners.get(id);
+    if (owner !== undefined) last.set(owner, step);
+  };
+  steps.forEach((index, step) => {
+    const { inputs = [], outputs = [] } = graph.nodes[index] ?? {};
+    for (const id of outputs) if (owners.get(id) === id) first.set(id, step);
+    for (const id of [...inputs, ...outputs]) use(id, step);
+  });
+  for (const id of [...graph.outputs, ...(keepInput ? graph.inputs : [])]) use(id, steps.length);
+  return [...new Set(owners.values())].map((owner) => ({
+    owner,
+    bytes: aligned(byteCount(tensorOf(graph, owner))),
+    first: first.get(owner) ?? 0,
+    last: last.get(owner) ?? 0,
+  }));
+}
+
+/** A schedule's nodes, its buffers, and which is whose. */
+export function resolve(schedule: Schedule) {
+  const { graph, steps } = schedule;
+  const owners = ownersOf(graph);
+  const buffers = makeBuffers(schedule);
+  const indices = new Map(buffers.map(({ owner }, index) => [owner, index]));
+  const indexOf = (owner: TensorId) => indices.get(owner) ?? -1;
+  return {
+    nodes: steps.map((index) => graph.nodes[index] as Node),
+    owners,
+    buffers,
+    indexOf,
+    bufferOf: (owner: TensorId) => buffers[indexOf(owner)],
+  };
+}
+
+/** What a kernel does to memory besides reading its inputs and writing its outputs. */
+export interface KernelMemory {
+  readonly scratchBytes: number;
+  readonly overlaps: readonly Overlap[];
+}
+
+/** What a kernel of an operator does to memory; where it says nothing, it may work in place. */
+export function kernelMemory(
+  variant: KernelVariant,
+  view: NodeView,
+  context: KernelContext,
+): KernelMemory {
+  const inPlace = () =>
+    opOf(view.node)
+      .inPlace(view)
+      .map((input) => ({ input, lead: 0, exact: true }));
+  return {
+    scratchBytes: aligned(variant.scratch(view, context)),
+    overlaps: variant.overlap?.(view, context) ?? inPlace(),
+  };
+}
+
+/** Memory of an input (by its owner) that output 0 of the same step may share. */
+export interface Sharing {
+  readonly input: TensorId;
+  readonly lead: number;
+  readonly exact: boolean;
+}
+
+/** What output 0 of a node may share, when the memory for which `dies` holds is needed no more. */
+export function sharingsOf(
+  node: Node,
+  owners: ReadonlyMap<TensorId, TensorId>,
+  overlaps: readonly Overlap[],
+  dies: (owner: TensorId) => boolean,
+): readonly Sharing[] {
+  const inputs = node.inputs.map((id) => (id === null ? undefined : owners.get(id)));
+  if (inputs.includes(owners.get(node.outputs[0] ?? -1))) return [];
+  return [...new Set(inputs)].flatMap((input): Sharing[] => {
+    if (input === undefined || !dies(input)) return [];
+    // The same memory at several positions: what is shared must be so for each of them.
+    const positions = [...inputs.keys()].filter((position) => inputs[position] === input);
+    const own = positions.map((position) => overlaps.find((o) => o.input === position));
+    const given = own.filter((overlap) => overlap !== undefined);
+    const lead = aligned(Math.max(...given.map((overlap) => overlap.lead)));
+    const isOne = given.every((overlap) => !overlap.exact || overlap.lead === lead);
+    const exact = given.some((overlap) => overlap.exact);
+    return given.length === own.length && isOne ? [{ input, lead, exact }] : [];
+  });
+}
+
+/** What a kernel adds to the bytes of live tensors: its scratch, less what its output can share. */
+export function addedBytes(
+  node: Node,
+  owners: ReadonlyMap<TensorId, TensorId>,
+  { scratchBytes, overlaps }: KernelMemory,
+  bytesOf: (owner: TensorId) => number,
+  dies: (owner: TensorId) => boolean,
+): number {
+  const [output] = node.outputs;
+  if (output === undefined) return scratchBytes;
+  const shared = sharingsOf(node, owners, overlaps, dies).reduce(
+    (sum, sharing) => sum + sharedBytes(bytesOf(sharing.input), bytesOf(output), sharing),
+    0,
+  );
+  return scratchBytes - Math.min(shared, bytesOf(output));
+}

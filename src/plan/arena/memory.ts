@@ -1,0 +1,128 @@
+/**
+ * What the arena holds at each step with each kernel, and how large it may become for fast ones.
+ *
+ * The arena is as large as its largest step: kernels that need no more than that cost nothing, and
+ * the first to need more pays for all. So what is chosen is a limit; every step then has the kernels
+ * that keep to it.
+ */
+import type { TensorId } from '../../ir/graph.js';
+import type { Optimize } from '../../ir/op.js';
+import { type Alternative, type Prices, place, priceOf, type Step } from '../choose/prices.js';
+import { addedBytes, type KernelMemory, resolve, type Schedule } from './lifetimes.js';
+
+/**
+ * Bytes of the arena in every step with each of its kernels: no packing with that kernel needs less.
+ *
+ * @param kernels for each step, what the kernels do that could compute it
+ */
+export function stepBytes(
+  schedule: Schedule,
+  kernels: readonly (readonly KernelMemory[])[],
+): readonly (readonly number[])[] {
+  const { nodes, owners, buffers, bufferOf } = resolve(schedule);
+  const bytes = (id: TensorId) => bufferOf(id)?.bytes ?? 0;
+  // By step + 1: that before the first step comes too.
+  const changes = new Float64Array(nodes.length + 3);
+  const change = (step: number, by: number) => {
+    changes[step + 1] = (changes[step + 1] ?? 0) + by;
+  };
+  for (const buffer of buffers) {
+    change(buffer.first, buffer.bytes);
+    change(buffer.last + 1, -buffer.bytes);
+  }
+  let liveBytes = changes[0] ?? 0;
+  return nodes.map((node, step) => {
+    liveBytes += changes[step + 1] ?? 0;
+    const dies = (id: TensorId) => bufferOf(id)?.last === step;
+    return (kernels[step] ?? []).map(
+      (kernel) => liveBytes + addedBytes(node, owners, kernel, bytes, dies),
+    );
+  });
+}
+
+/** The share of the time that an arena twice as large has to save. */
+const worthOfDouble: Readonly<Record<'speed' | 'balanced', number>> = { speed: 0, balanced: 0.2 };
+
+/**
+ * Twice a smaller arena is too little to ask much for: scratch is a tile or a few rows whatever the
+ * model, and few boards have less than this for an arena.
+ */
+const leastDoubled = 16 * 1024;
+
+/** A byte of RAM counts as so many of flash where bytes are all that counts: boards have less of it. */
+const flashForRam = 4;
+
+/**
+ * What a byte of the arena has to save, in cycles.
+ *
+ * @param cycles of the whole model with the fastest kernels
+ * @param leastBytes of the arena
+ * @param flashPrice in cycles for each byte
+ */
+export function arenaPrice(
+  optimize: Optimize,
+  cycles: number,
+  leastBytes: number,
+  flashPrice: number,
+): number {
+  if (optimize === 'size') return flashForRam * flashPrice;
+  return (worthOfDouble[optimize] * cycles) / Math.max(leastBytes, leastDoubled);
+}
+
+/**
+ * The bytes that no step may need more of at which the model costs least: its kernels at `prices`,
+ * and the arena at `ramPrice` a byte; of those that cost the same the fewest.
+ *
+ * @param leastBytes what the arena holds whatever the kernels
+ */
+export function cheapestArena(
+  steps: readonly Step[],
+  prices: Prices,
+  ramPrice: number,
+  leastBytes: number,
+): number {
+  const needs = steps.map(({ alternatives }) => alternatives.map((one) => one.arenaBytes));
+  const least = Math.max(leastBytes, largestOfLeast(needs));
+  const costs = steps.map(() => Infinity);
+  let best = { bytes: least, cost: Infinity };
+  let saved = 0;
+  const offers = offersOf(steps);
+  offers.forEach(({ step, alternative }, i) => {
+    const bytes = Math.max(least, alternative.arenaBytes);
+    const before = costs[step] as number;
+    const cost = Math.min(before, priceOf(place(alternative, prices.sram), prices));
+    costs[step] = cost;
+    if (bytes > least) saved += before - cost;
+    // All that need the same come at once.
+    const next = offers[i + 1]?.alternative.arenaBytes ?? Infinity;
+    if (next <= bytes) return;
+    const total = ramPrice * (bytes - least) - saved;
+    if (total < best.cost) best = { bytes, cost: total };
+  });
+  return best.bytes;
+}
+
+/** The largest step with its leanest kernel. */
+export function largestOfLeast(needs: readonly (readonly number[])[]): number {
+  return needs.reduce((most, all) => Math.max(most, Math.min(...all)), 0);
+}
+
+interface Offer {
+  readonly step: number;
+  readonly alternative: Alternative;
+}
+
+const known = new WeakMap<readonly Step[], readonly Offer[]>();
+
+/** All alternatives, those that need least of the arena first: the same for each price. */
+function offersOf(steps: readonly Step[]): readonly Offer[] {
+  const offers =
+    known.get(steps) ??
+    steps
+      .flatMap(({ alternatives }, step) =>
+        alternatives.map((alternative) => ({ step, alternative })),
+      )
+      .sort((a, b) => a.alternative.arenaBytes - b.alternative.arenaBytes);
+  known.set(steps, offers);
+  return offers;
+}

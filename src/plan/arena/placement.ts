@@ -1,0 +1,123 @@
+/** Where every tensor and every kernel's scratch lies. */
+import { byteCount, type TensorId, tensorOf } from '../../ir/graph.js';
+import type { Move, Placement, Scratch } from '../types.js';
+import { type Buffer, lowerBound, type Packing, pack, type Relation } from './arena.js';
+import { type KernelMemory, resolve, type Schedule, sharingsOf } from './lifetimes.js';
+
+export interface Arena {
+  /** Of every tensor, by its id, in the order of ids. */
+  readonly placements: ReadonlyMap<TensorId, Placement>;
+  /** One a step, each. */
+  readonly scratch: readonly (Scratch | null)[];
+  readonly moves: readonly (Move | null)[];
+  readonly bytes: number;
+  readonly lowerBoundBytes: number;
+}
+
+/** Moving a tensor has to save one byte of arena for so many that are moved. */
+const movedForOne = 16;
+/** No more are moved, and none in larger problems: each trial packs everything anew. */
+const mostMoves = 8;
+const mostBuffers = 160;
+
+/**
+ * Places the tensors of a schedule and the scratch of the kernel chosen for each step.
+ *
+ * Outputs that lie ahead of their inputs, one step after the other, drift through the arena: what
+ * all of them need is more than any one step does. Where it pays, a step first moves its input to
+ * where its output can follow; what came before no longer matters then.
+ */
+export function planArena(schedule: Schedule, kernels: readonly KernelMemory[]): Arena {
+  const { nodes, owners, buffers: tensors, indexOf, bufferOf } = resolve(schedule);
+  const relations = nodes.flatMap((node, step): Relation[] => {
+    const output = indexOf(node.outputs[0] ?? -1);
+    const dies = (id: TensorId) => bufferOf(id)?.last === step;
+    const sharings = sharingsOf(node, owners, kernels[step]?.overlaps ?? [], dies);
+    return sharings.map((sharing) => ({ ...sharing, input: indexOf(sharing.input), output }));
+  });
+  const scratches = [...kernels.entries()].flatMap(([step, { scratchBytes }]) =>
+    scratchBytes > 0 ? [{ bytes: scratchBytes, first: step, last: step }] : [],
+  );
+  const { moved, packing } = packWithMoves([...tensors, ...scratches], relations);
+  const offsetOf = (index: number) => packing.offsets[index] ?? 0;
+  const placements = [...owners].map(([id, owner]): [TensorId, Placement] => {
+    const { name, ...tensor } = tensorOf(schedule.graph, id);
+    const { first = 0, last = 0 } = bufferOf(owner) ?? {};
+    const offset = offsetOf(indexOf(owner));
+    return [id, { tensor: id, name, offset, bytes: byteCount(tensor), first, last }];
+  });
+  const scratch = new Array<Scratch | null>(nodes.length).fill(null);
+  scratches.forEach(({ bytes, first }, i) => {
+    scratch[first] = { offset: offsetOf(tensors.length + i), bytes };
+  });
+  const moves = new Array<Move | null>(nodes.length).fill(null);
+  moved.forEach(({ input, step }, i) => {
+    const to = offsetOf(tensors.length + scratches.length + i);
+    const bytes = byteCount(tensorOf(schedule.graph, tensors[input]?.owner ?? -1));
+    moves[step] = { from: offsetOf(input), to, bytes };
+  });
+  const { bytes, lowerBoundBytes } = packing;
+  return {
+    placements: new Map(placements.sort(([a], [b]) => a - b)),
+    scratch,
+    moves,
+    bytes,
+    lowerBoundBytes,
+  };
+}
+
+/** A buffer that dies in a step, and is moved before the step's kernel runs. */
+interface Moved {
+  /** Its index. */
+  readonly input: number;
+  readonly step: number;
+  readonly bytes: number;
+}
+
+function packWithMoves(
+  buffers: readonly Buffer[],
+  relations: readonly Relation[],
+): { readonly moved: readonly Moved[]; readonly packing: Packing } {
+  const least = lowerBound(buffers, relations);
+  const movable = relations.map(({ input }): Moved => {
+    const { bytes, last } = buffers[input] as Buffer;
+    return { input, step: last, bytes };
+  });
+  let moved: readonly Moved[] = [];
+  let packing = pack(buffers, relations);
+  while (moved.length < mostMoves && buffers.length <= mostBuffers) {
+    const { bytes } = packing;
+    const pays = (move: Moved, after: number) => (bytes - after) * movedForOne >= move.bytes;
+    const isFree = ({ step }: Moved) => moved.every((other) => other.step !== step);
+    const [best] = movable
+      .filter((move) => pays(move, least) && isFree(move))
+      .map((move) => ({ move, packing: packMoved(buffers, relations, [...moved, move]) }))
+      .filter(({ move, packing }) => pays(move, packing.bytes))
+      .sort((a, b) => a.packing.bytes - b.packing.bytes);
+    if (best === undefined) break;
+    moved = [...moved, best.move];
+    packing = best.packing;
+  }
+  return { moved, packing };
+}
+
+/** The packing in which each of `moved` has two places: the second one in its last step only. */
+function packMoved(
+  buffers: readonly Buffer[],
+  relations: readonly Relation[],
+  moved: readonly Moved[],
+): Packing {
+  const places = moved.map(({ bytes, step }) => ({ bytes, first: step, last: step }));
+  const all = [...buffers, ...places];
+  // Once it is moved, nothing that the step writes can harm the first place.
+  const free = moved.flatMap(({ input, step, bytes }): Relation[] =>
+    [...all.entries()].flatMap(([output, { first }]) =>
+      first === step ? [{ input, output, lead: -bytes, exact: false }] : [],
+    ),
+  );
+  const kept = relations.map((relation) => {
+    const place = moved.findIndex(({ input }) => input === relation.input);
+    return place < 0 ? relation : { ...relation, input: buffers.length + place };
+  });
+  return pack(all, [...free, ...kept]);
+}

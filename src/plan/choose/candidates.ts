@@ -1,0 +1,155 @@
+/** What can compute each step, and what it would cost there: cycles, bytes of flash, of the arena. */
+
+import { InternalError } from '../../errors.js';
+import { at, type NodeView } from '../../ir/graph.js';
+import { kernelsOf } from '../../kernels/index.js';
+import type { KernelCall, KernelContext, KernelVariant } from '../../kernels/variant.js';
+import { callBytes, functionKey, lowered, withoutShared } from '../schedule/lower.js';
+import { halvesOf, type Implementation, type Part, wholeOf } from '../schedule/parts.js';
+import { kernelBytesOf } from './code-size.js';
+import type { Alternative, CodeUnit, Step } from './prices.js';
+
+/** About what it costs to give the second core its half and to wait for it. */
+const handOverCycles = 200;
+
+/** What can compute a node. */
+export interface Candidates {
+  readonly view: NodeView;
+  /** In the order of the operator's list; a variant on two cores after it on one. */
+  readonly implementations: readonly Implementation[];
+  /** For the report: variants that apply but are not taken, and why. */
+  readonly refused: readonly string[];
+}
+
+/**
+ * The variants of a node's operator whose features the target has and whose condition holds; only
+ * the one named `template` where it is given.
+ *
+ * @param cores 2: also those that can compute both halves of the node
+ */
+export function candidatesFor(
+  view: NodeView,
+  context: KernelContext,
+  template?: string,
+  cores = 1,
+): Candidates {
+  const halves = cores > 1 ? halvesOf(view, context) : null;
+  const refused: string[] = [];
+  const implementations = kernelsOf(view.node).variants.flatMap((variant): Implementation[] => {
+    const missing = variant.needs.filter((feature) => !context.target.features.has(feature));
+    const isAsked = (template ?? variant.template) === variant.template;
+    if (missing.length > 0 || !isAsked || !variant.when(view, context)) return [];
+    const refusal = template === undefined ? (variant.refuses?.(view, context) ?? null) : null;
+    if (refusal !== null) {
+      refused.push(`${variant.template}: ${refusal}`);
+      return [];
+    }
+    const whole = { variant, parts: wholeOf(view, context) };
+    return halves !== null && isFor(variant, halves)
+      ? [whole, { variant, parts: halves }]
+      : [whole];
+  });
+  return { view, implementations, refused };
+}
+
+/** Whether a kernel computes both halves, with the same calls. */
+function isFor(variant: KernelVariant, halves: readonly Part[]): boolean {
+  if (!halves.every(({ view, context }) => variant.when(view, context))) return false;
+  const counts = halves.map(({ view, context }) => lowered(variant, view, context).length);
+  return counts.every((count) => count === counts[0]);
+}
+
+/**
+ * What computes a step, weighed.
+ *
+ * @param arenaBytes what the arena holds with each implementation
+ * @throws InternalError where there is none: every operator has a portable kernel
+ */
+export function alternativesOf(
+  { view, implementations, refused }: Candidates,
+  arenaBytes: readonly number[],
+  context: KernelContext,
+): Step {
+  if (implementations.length === 0) {
+    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${refused.join('; ')}`);
+  }
+  const alternatives = implementations.map((one, i) => weigh(one, arenaBytes[i] ?? 0, context));
+  return { alternatives, refused };
+}
+
+function weigh(
+  implementation: Implementation,
+  arenaBytes: number,
+  context: KernelContext,
+): Alternative {
+  const { variant, parts } = implementation;
+  const calls = parts.map((part) => lowered(variant, part.view, part.context));
+  const own = calls.map((all, part) =>
+    all.map((call, i) => {
+      const first = calls[0]?.[i];
+      return callBytes(part === 0 || first === undefined ? call : withoutShared(call, first));
+    }),
+  );
+  const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
+  const ofStep = sum(own.flat().map(({ weights }) => weights));
+  const passes = parts.map(({ view, context }) => variant.weightPasses?.(view, context) ?? 1);
+  const cycles = parts.map((part) => workCost(variant, part.view, part.context));
+  return {
+    implementation,
+    cycles: Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0),
+    flashBytes: sum(own.flat().map(({ weights, tables }) => weights + tables)),
+    arenaBytes,
+    code: codeOf(variant.template, calls.flat(), context),
+    // Both cores read flash through one cache and one bus: they wait for each other's misses.
+    pieces: (own[0] ?? []).map((_, i) => {
+      const weights = own.map((all) => all[i]?.weights ?? 0);
+      const isShared = weights.length > 1 && weights[1] === 0;
+      const fetched = isShared
+        ? [missCycles(weights[0] ?? 0, ofStep, sum(passes), context)]
+        : weights.map((bytes, part) => missCycles(bytes, ofStep, passes[part] ?? 1, context));
+      return { weightBytes: sum(weights), missCycles: sum(fetched) };
+    }),
+  };
+}
+
+/** The functions of a kernel's calls, and about what each takes on the target. */
+function codeOf(
+  template: string,
+  calls: readonly KernelCall[],
+  { target, optimize }: KernelContext,
+): readonly CodeUnit[] {
+  const bytes = kernelBytesOf(template, target, optimize);
+  const keys = new Set(calls.map((call) => functionKey(template, call, optimize)));
+  return [...keys].map((key) => ({ key, bytes }));
+}
+
+/**
+ * What a variant costs on the target, in cycles (instructions where a target counts these): by the
+ * costs of its terms as measured for the goal, else for 'balanced', else by the variant's own.
+ */
+export function workCost(variant: KernelVariant, view: NodeView, context: KernelContext): number {
+  const { costs } = context.target;
+  const { template } = variant;
+  const measured = costs[context.optimize]?.[template] ?? costs.balanced?.[template] ?? {};
+  const terms = Object.entries(variant.work(view, context));
+  return terms.reduce(
+    (sum, [name, { count, cycles }]) => sum + count * (measured[name] ?? cycles),
+    0,
+  );
+}
+
+/**
+ * Weights that leave room in the cache for code and tables are fetched once a run (by then other
+ * steps have taken their place); larger ones again at every pass.
+ */
+function missCycles(
+  bytes: number,
+  ofStep: number,
+  passes: number,
+  { target }: KernelContext,
+): number {
+  if (target.regions === undefined) return 0;
+  const { cacheBytes, lineBytes, missCycles } = target.regions.flash;
+  const fetches = ofStep <= cacheBytes / 2 ? 1 : passes;
+  return fetches * Math.ceil(bytes / lineBytes) * missCycles;
+}

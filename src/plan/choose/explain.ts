@@ -1,0 +1,94 @@
+/** Why a kernel was chosen, for people. */
+import type { Decision, KernelEstimate, KernelForm } from '../types.js';
+
+const forms: readonly KernelForm[] = ['dense', 'sparse', 'packed'];
+
+/**
+ * Of each form that there is the kernel that costs least, the chosen one not among them; and the one
+ * that would have been chosen but for the arena that it needs.
+ *
+ * @param alternatives the chosen one first
+ */
+export function rivalsOf(
+  [chosen, ...others]: readonly KernelEstimate[],
+  decision: Decision,
+): readonly KernelEstimate[] {
+  const cost = ({ count, bytes }: KernelEstimate) => count + decision.flashPrice * bytes;
+  const cheapest = (some: readonly KernelEstimate[]) =>
+    [...some].sort((a, b) => cost(a) - cost(b)).slice(0, 1);
+  const affordable = others.filter((one) => !isBeyondArena(one, decision));
+  const tempting = others.filter(
+    (one) => isBeyondArena(one, decision) && chosen !== undefined && cost(one) < cost(chosen),
+  );
+  return [
+    ...forms.flatMap((form) => cheapest(affordable.filter((one) => one.form === form))),
+    ...cheapest(tempting),
+  ];
+}
+
+/** Whether the arena would have to be larger than it may be. */
+export function isBeyondArena(one: KernelEstimate, { arenaBytes }: Decision): boolean {
+  return one.arenaBytes > arenaBytes;
+}
+
+/**
+ * 'about 120 cycles, 64 B; dense: portable/conv2d about 180 cycles, 80 B; …; least at 34 cycles for
+ * each byte (--optimize balanced)'.
+ *
+ * @param alternatives the chosen one first
+ * @param refused what applies but was not to be had, and why
+ */
+export function explain(
+  alternatives: readonly KernelEstimate[],
+  refused: readonly string[],
+  decision: Decision,
+): string {
+  const [chosen, ...others] = alternatives;
+  if (chosen === undefined) return '';
+  const figures = ({ count, bytes }: KernelEstimate) =>
+    `about ${count} ${decision.unit}, ${bytes} B`;
+  const rivals = rivalsOf(alternatives, decision).map((rival) => {
+    const arena = isBeyondArena(rival, decision) ? `, but ${arenaText(rival, decision)}` : '';
+    return `${rival.form}: ${estimateName(rival)} ${figures(rival)}${arena}`;
+  });
+  return [
+    `${chosen.cores > 1 ? 'on two cores, ' : ''}${figures(chosen)}`,
+    ...rivals,
+    ...refused,
+    others.length === 0 ? 'the only one that applies' : priceText(decision),
+  ].join('; ');
+}
+
+/** 'the arena would need 34900 B: there is room for 30000', or what else is against it. */
+function arenaText({ arenaBytes }: KernelEstimate, decision: Decision): string {
+  const { arenaRoomBytes, arenaPrice } = decision;
+  const needs = `the arena would need ${arenaBytes} B`;
+  if (arenaRoomBytes !== null && arenaBytes > arenaRoomBytes) {
+    return `${needs}: there is room for ${arenaRoomBytes}`;
+  }
+  return `${needs}: ${arenaPrice > 0 ? 'not worth it' : 'RAM serves copies of weights better'}`;
+}
+
+/**
+ * 'fewest cycles', 'fewest bytes', or 'least at 34 cycles for each byte of flash, 12 of the arena
+ * (--optimize balanced)'.
+ */
+export function priceText({ unit, flashPrice, arenaPrice, reason }: Decision): string {
+  if (flashPrice === 0 && arenaPrice === 0) return `fewest ${unit} (${reason})`;
+  if (flashPrice > highestPrice) return `fewest bytes (${reason})`;
+  const prices = `${priceDigits(flashPrice)} ${unit} for each byte of flash, ${priceDigits(arenaPrice)} of the arena`;
+  return `least at ${prices} (${reason})`;
+}
+
+/** Two digits: prices follow from estimates. */
+export function priceDigits(price: number): number {
+  return Number(price.toPrecision(2));
+}
+
+/** Dearer is a byte only where nothing fits the budget. */
+const highestPrice = 1e8;
+
+/** 'swar/conv2d', or 'swar/conv2d ×2' on two cores. */
+export function estimateName({ kernel, cores }: Pick<KernelEstimate, 'kernel' | 'cores'>): string {
+  return cores > 1 ? `${kernel} ×${cores}` : kernel;
+}

@@ -1,0 +1,127 @@
+/**
+ * Alternatives of steps, and which of them cost least at so many cycles for each byte.
+ *
+ * Prices hold for all steps alike, so that each step can be chosen for by itself; only the code of
+ * kernels is shared by steps.
+ */
+import type { Implementation } from '../schedule/parts.js';
+import type { Region } from '../types.js';
+import type { Room } from './room.js';
+
+/** Machine code that an image has once, however many steps call it. */
+export interface CodeUnit {
+  /** Tells it from others. */
+  readonly key: string;
+  /** Estimated. */
+  readonly bytes: number;
+}
+
+/** A piece of constants that lies in one place: those of one call. */
+export interface Piece {
+  readonly weightBytes: number;
+  /** Cycles that it costs to read them from flash during a run rather than from RAM. */
+  readonly missCycles: number;
+}
+
+export interface Alternative {
+  readonly implementation: Implementation;
+  /** Without misses of the cache. */
+  readonly cycles: number;
+  /** Weights and tables. */
+  readonly flashBytes: number;
+  /** What the arena holds in the step. */
+  readonly arenaBytes: number;
+  readonly code: readonly CodeUnit[];
+  readonly pieces: readonly Piece[];
+}
+
+export interface Step {
+  readonly alternatives: readonly Alternative[];
+  readonly refused: readonly string[];
+}
+
+/** An alternative with its pieces placed. */
+export interface Pick {
+  readonly alternative: Alternative;
+  readonly regions: readonly Region[];
+  readonly cycles: number;
+  readonly sramBytes: number;
+}
+
+/** In cycles for each byte. */
+export interface Prices {
+  readonly flash: number;
+  readonly sram: number;
+}
+
+/** The steps without alternatives with which the arena holds more than so many bytes. */
+export function within(steps: readonly Step[], arenaBytes: number): readonly Step[] {
+  return steps.map((step) => ({
+    ...step,
+    alternatives: step.alternatives.filter((one) => one.arenaBytes <= arenaBytes),
+  }));
+}
+
+/** For each step what costs least; the code of kernels is not looked at. */
+export function choose(steps: readonly Step[], prices: Prices): readonly Pick[] {
+  return steps.map(({ alternatives }) => {
+    const picks = alternatives.map((alternative) => place(alternative, prices.sram));
+    return picks.reduce((best, pick) =>
+      priceOf(pick, prices) < priceOf(best, prices) ? pick : best,
+    );
+  });
+}
+
+/** In cycles. */
+export function priceOf({ alternative, cycles, sramBytes }: Pick, { flash, sram }: Prices): number {
+  return cycles + flash * alternative.flashBytes + (sramBytes === 0 ? 0 : sram * sramBytes);
+}
+
+/** Each piece goes to RAM where that saves more cycles than its bytes cost. */
+export function place(alternative: Alternative, sramPrice: number): Pick {
+  const regions = alternative.pieces.map(
+    ({ weightBytes, missCycles }): Region =>
+      missCycles > 0 && missCycles > sramPrice * weightBytes ? 'sram' : 'flash',
+  );
+  return placed(alternative, regions);
+}
+
+export function placed(alternative: Alternative, regions: readonly Region[]): Pick {
+  let { cycles } = alternative;
+  let sramBytes = 0;
+  alternative.pieces.forEach(({ weightBytes, missCycles }, piece) => {
+    if (regions[piece] === 'sram') sramBytes += weightBytes;
+    else cycles += missCycles;
+  });
+  return { alternative, regions, cycles, sramBytes };
+}
+
+export function total(picks: readonly Pick[], of: (pick: Pick) => number): number {
+  return picks.reduce((sum, pick) => sum + of(pick), 0);
+}
+
+/** Weights and tables. */
+export function flashOf(picks: readonly Pick[]): number {
+  return total(picks, ({ alternative }) => alternative.flashBytes);
+}
+
+/** By how much code may be larger than its kernels were one by one, as a share. */
+export const codeMargin = 0.1;
+
+/** Of flash: the code too, estimated. */
+export function imageBytes(picks: readonly Pick[], room: Room): number {
+  return flashOf(picks) + Math.ceil((1 + codeMargin) * codeBytesOf(picks, room));
+}
+
+export function codeBytesOf(picks: readonly Pick[], { runtimeBytes }: Room): number {
+  const units = picks.flatMap(({ alternative }) => alternative.code);
+  return runtimeBytes + sumOf([...new Map(units.map((unit) => [unit.key, unit])).values()]);
+}
+
+export function sumOf(units: readonly CodeUnit[]): number {
+  return units.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+export function sramOf(picks: readonly Pick[]): number {
+  return total(picks, ({ sramBytes }) => sramBytes);
+}

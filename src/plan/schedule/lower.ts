@@ -1,0 +1,90 @@
+/** The calls of a kernel and their bytes, made once: choice weighs them, codegen prints them. */
+import type { Node, NodeView } from '../../ir/graph.js';
+import type { Facts, Optimize, TargetTraits } from '../../ir/op.js';
+import type {
+  KernelCall,
+  KernelContext,
+  KernelVariant,
+  Routine,
+  Table,
+} from '../../kernels/variant.js';
+import type { CompileOptions } from '../types.js';
+
+type ByTemplate = Map<string, readonly KernelCall[]>;
+
+const made = new WeakMap<Facts, WeakMap<Node, ByTemplate>>();
+
+/** What kernels of a plan with these options may know: flash without misses has no regions. */
+export function kernelContext(
+  facts: Facts,
+  target: TargetTraits,
+  { optimize, xip }: Pick<CompileOptions, 'optimize' | 'xip'>,
+): KernelContext {
+  const { regions, ...flat } = target;
+  const hasRegions = xip !== 'ideal' && regions !== undefined;
+  return { facts, target: hasRegions ? target : flat, optimize };
+}
+
+/** `variant.lower(view, context)`; the same object while facts and node are the same. */
+export function lowered(
+  variant: KernelVariant,
+  view: NodeView,
+  context: KernelContext,
+): readonly KernelCall[] {
+  const byNode = made.get(context.facts) ?? new WeakMap<Node, ByTemplate>();
+  made.set(context.facts, byNode);
+  const byTemplate: ByTemplate = byNode.get(view.node) ?? new Map();
+  byNode.set(view.node, byTemplate);
+  const { target, optimize } = context;
+  const flash = target.regions === undefined ? 'flat' : 'cached';
+  const key = `${target.name} ${flash} ${optimize} ${variant.template}`;
+  const calls = byTemplate.get(key) ?? variant.lower(view, context);
+  byTemplate.set(key, calls);
+  return calls;
+}
+
+/**
+ * Calls with the same key are calls of one C function. For speed every distinct shape is its own,
+ * with all numbers constant in it.
+ */
+export function functionKey(template: string, call: KernelCall, optimize: Optimize): string {
+  const sorted = (record: Readonly<Record<string, unknown>>) => Object.entries(record).sort();
+  const numbers = optimize === 'speed' ? sorted(call.numbers) : [];
+  return JSON.stringify([template, sorted(call.flags), numbers]);
+}
+
+/** Bytes of a call's constants. */
+export interface CallBytes {
+  /** Weights, as tables or as code. */
+  readonly weights: number;
+  /** Biases, multipliers, look-up tables. */
+  readonly tables: number;
+}
+
+export function callBytes({ tables, routines = {} }: KernelCall): CallBytes {
+  const of = (wanted: 'weights' | 'table') =>
+    Object.values(tables).reduce(
+      (sum, { role, data }) => sum + (role === wanted ? data.byteLength : 0),
+      0,
+    );
+  const code = Object.values(routines).reduce((sum, { bytes }) => sum + bytes, 0);
+  return { weights: of('weights') + code, tables: of('table') };
+}
+
+/** Those of `call` that `other` does not have under the same name: equal constants are there once. */
+export function withoutShared(call: KernelCall, other: KernelCall): KernelCall {
+  const bytesOf = ({ data }: Table) =>
+    new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const isSameTable = (name: string, table: Table) => {
+    const twin = other.tables[name];
+    return twin !== undefined && Buffer.compare(bytesOf(table), bytesOf(twin)) === 0;
+  };
+  const isSameRoutine = (name: string, routine: Routine) =>
+    routine.text('') === other.routines?.[name]?.text('');
+  const { tables, routines = {} } = call;
+  return {
+    ...call,
+    tables: Object.fromEntries(Object.entries(tables).filter(([k, v]) => !isSameTable(k, v))),
+    routines: Object.fromEntries(Object.entries(routines).filter(([k, v]) => !isSameRoutine(k, v))),
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * The order in which the steps of a branching graph run: one whose largest step is smallest.
+ *
+ * A state is the set of steps that have run; what is live then does not depend on their order, so
+ * for each set only the best way to it is kept (dynamic programming over sets, one step a level).
+ * Where more sets meet on a level than `work` allows, those that have needed least go on: then the
+ * order may miss the best, but it is never worse than the given one.
+ */
+import { byteCount, type Node, type TensorId, tensorOf } from '../../ir/graph.js';
+import { aligned } from '../arena/arena.js';
+import { addedBytes, type KernelMemory, ownersOf, type Schedule } from '../arena/lifetimes.js';
+
+/** States that are looked at, about. */
+const work = 20_000;
+
+/** A way to run some of the steps. */
+interface State {
+  /** A bit for each step that has run. */
+  readonly done: bigint;
+  /** Steps that can run next, ascending. */
+  readonly ready: readonly number[];
+  readonly liveBytes: number;
+  readonly peakBytes: number;
+  readonly path: Path | null;
+}
+
+interface Path {
+  readonly step: number;
+  readonly before: Path | null;
+}
+
+/**
+ * The schedule's steps in the order in which to run them: the given one unless another needs less.
+ *
+ * @param kernels for each step what the kernels do that could compute it
+ */
+export function orderSteps(
+  schedule: Schedule,
+  kernels: readonly (readonly KernelMemory[])[],
+): readonly number[] {
+  const { start, run } = runner(schedule, kernels);
+  const steps = [...schedule.steps.keys()];
+  const given = steps.reduce(run, start);
+  const width = Math.max(8, Math.floor(work / steps.length));
+  let level: readonly State[] = [start];
+  for (let i = 0; i < steps.length && level.length > 0; i++) {
+    const reached = new Map<bigint, State>();
+    for (const state of level) {
+      for (const step of state.ready) {
+        const next = run(state, step);
+        if (next.peakBytes >= (reached.get(next.done) ?? given).peakBytes) continue;
+        reached.set(next.done, next);
+      }
+    }
+    level = [...reached.values()].sort((a, b) => a.peakBytes - b.peakBytes).slice(0, width);
+  }
+  const order: number[] = [];
+  for (let path = level[0]?.path ?? null; path !== null; path = path.before) order.push(path.step);
+  return order.length === 0 ? schedule.steps : order.reverse().map((i) => schedule.steps[i] ?? 0);
+}
+
+/** Nothing has run yet; and what running a step, by its place in the schedule, makes of a state. */
+function runner(
+  { graph, steps, keepInput }: Schedule,
+  kernels: readonly (readonly KernelMemory[])[],
+): { readonly start: State; readonly run: (state: State, step: number) => State } {
+  const owners = ownersOf(graph);
+  const ownerOf = (id: TensorId | null) => (id === null ? undefined : owners.get(id));
+  const sizes = new Map(
+    [...new Set(owners.values())].map((id) => [id, aligned(byteCount(tensorOf(graph, id)))]),
+  );
+  const bytes = (ids: readonly TensorId[]) =>
+    ids.reduce((sum, id) => sum + (sizes.get(id) ?? 0), 0);
+  const nodes = steps.map((index) => graph.nodes[index] as Node);
+  const reads = nodes.map(({ inputs }) =>
+    [...new Set(inputs.map(ownerOf))].filter((id) => id !== undefined),
+  );
+  const writes = nodes.map(({ outputs }) => outputs.filter((id) => owners.get(id) === id));
+  /** Sets of steps, as bits. */
+  const readers = new Map<TensorId, bigint>();
+  const read = (id: TensorId | undefined, step: number) => {
+    if (id !== undefined) readers.set(id, (readers.get(id) ?? 0n) | bit(step));
+  };
+  const writer = new Map<TensorId, number>();
+  reads.forEach((ids, step) => {
+    for (const id of ids) read(id, step);
+    for (const id of writes[step] ?? []) writer.set(id, step);
+  });
+  // What is kept has a reader that never runs.
+  for (const id of [...graph.outputs, ...(keepInput ? graph.inputs : [])])
+    read(ownerOf(id), steps.length);
+  const needs = steps.map(() => 0n);
+  const unlocks: number[][] = steps.map(() => []);
+  reads.forEach((ids, step) => {
+    for (const id of ids) {
+      const before = writer.get(id);
+      if (before === undefined) continue;
+      needs[step] = (needs[step] ?? 0n) | bit(before);
+      unlocks[before]?.push(step);
+    }
+  });
+  const isReady = (done: bigint) => (step: number) => ((needs[step] ?? 0n) & ~done) === 0n;
+  const run = (state: State, step: number): State => {
+    const done = state.done | bit(step);
+    const dies = (id: TensorId) => ((readers.get(id) ?? 0n) & ~done) === 0n;
+    const written = writes[step] ?? [];
+    const node = nodes[step] as Node;
+    const liveBytes = state.liveBytes + bytes(written);
+    const added = (kernels[step] ?? []).map((kernel) =>
+      addedBytes(node, owners, kernel, (id) => bytes([id]), dies),
+    );
+    const needed = liveBytes + Math.min(...added, added.length === 0 ? 0 : Infinity);
+    return {
+      done,
+      ready: [
+        ...state.ready.filter((other) => other !== step),
+        ...new Set((unlocks[step] ?? []).filter(isReady(done))),
+      ].sort((a, b) => a - b),
+      liveBytes: liveBytes - bytes([...(reads[step] ?? []), ...written].filter(dies)),
+      peakBytes: Math.max(state.peakBytes, needed),
+      path: { step, before: state.path },
+    };
+  };
+  const inputs = [...new Set(graph.inputs)];
+  const start = {
+    done: 0n,
+    ready: [...steps.keys()].filter(isReady(0n)),
+    liveBytes: bytes(inputs.filter((id) => readers.has(id))),
+    peakBytes: bytes(inputs),
+    path: null,
+  };
+  return { start, run };
+}
+
+function bit(step: number): bigint {
+  return 1n << BigInt(step);
+}

@@ -1,0 +1,189 @@
+/**
+ * What computes a step: a kernel for all of it, or for two halves that run at the same time.
+ *
+ * Halves run on two cores in any order and interleaving, so that neither may write what the other
+ * reads or writes, scratch included: `conflictOf` says whether a placement keeps to that.
+ */
+
+import { byteCount, type Node, type NodeView, type Tensor } from '../../ir/graph.js';
+import type { ChannelBounds, Facts } from '../../ir/op.js';
+import { kernelsOf } from '../../kernels/index.js';
+import type { Half, KernelContext, KernelVariant, Overlap } from '../../kernels/variant.js';
+import { aligned } from '../arena/arena.js';
+import { type KernelMemory, kernelMemory } from '../arena/lifetimes.js';
+
+/** A step, or a half of it. */
+export interface Part extends Omit<Half, 'firstChannel'> {
+  /** What kernels are told of it. */
+  readonly context: KernelContext;
+}
+
+/** A kernel that computes all parts of a step. */
+export interface Implementation {
+  readonly variant: KernelVariant;
+  /** One, or two halves. */
+  readonly parts: readonly Part[];
+}
+
+/** For the report. */
+export function nameOf({ variant, parts }: Implementation): string {
+  return parts.length > 1 ? `${variant.template} on two cores` : variant.template;
+}
+
+/** The step as it is. */
+export function wholeOf(view: NodeView, context: KernelContext): readonly Part[] {
+  return [{ view, context, inputBytes: view.inputs.map(() => 0), outputBytes: 0 }];
+}
+
+const known = new WeakMap<Facts, WeakMap<Node, readonly PartFacts[] | null>>();
+
+/** A part but for what does not follow from its node. */
+type PartFacts = Omit<Part, 'context'> & { readonly facts: Facts };
+
+/** The halves of a step; null where its operator has none. The same objects for the same node. */
+export function halvesOf(view: NodeView, context: KernelContext): readonly Part[] | null {
+  const byNode = known.get(context.facts) ?? new WeakMap<Node, readonly PartFacts[] | null>();
+  known.set(context.facts, byNode);
+  const halves = byNode.has(view.node)
+    ? (byNode.get(view.node) ?? null)
+    : (kernelsOf(view.node)
+        .halves?.(view)
+        ?.map(({ firstChannel, ...half }) => ({
+          ...half,
+          facts: factsOf(half.view, view, firstChannel, context.facts),
+        })) ?? null);
+  byNode.set(view.node, halves);
+  if (halves === null) return null;
+  return halves.map(({ facts, ...half }) => ({ ...half, context: { ...context, facts } }));
+}
+
+/** What is proved of all of a node's elements is true of some of them. */
+function factsOf(half: NodeView, whole: NodeView, firstChannel: number, facts: Facts): Facts {
+  const slice = ({ min, max }: ChannelBounds, channels: number): ChannelBounds => {
+    if (min.length === channels) return { min, max };
+    const end = firstChannel + channels;
+    return { min: min.slice(firstChannel, end), max: max.slice(firstChannel, end) };
+  };
+  const originals = new Map<Tensor | null, Tensor | null>([
+    ...half.inputs.map((tensor, i) => [tensor, whole.inputs[i] ?? null] as const),
+    ...half.outputs.map((tensor, i) => [tensor, whole.outputs[i] ?? null] as const),
+  ]);
+  return {
+    range: (tensor) =>
+      slice(facts.range(originals.get(tensor) ?? tensor), tensor.shape.at(-1) ?? 1),
+    accumulator: (view) =>
+      view.node === half.node
+        ? slice(facts.accumulator(whole), half.outputs[0]?.shape.at(-1) ?? 1)
+        : facts.accumulator(view),
+  };
+}
+
+/** What all parts together do to memory: scratch of each, one after the other. */
+export function memoryOf({ variant, parts }: Implementation): KernelMemory {
+  const memories = parts.map(({ view, context }) => kernelMemory(variant, view, context));
+  const [first, second] = memories;
+  if (first === undefined || second === undefined) return first ?? nothing;
+  return {
+    scratchBytes: first.scratchBytes + second.scratchBytes,
+    overlaps: overlapsOf(parts, memories),
+  };
+}
+
+const nothing: KernelMemory = { scratchBytes: 0, overlaps: [] };
+
+/**
+ * Where the output of two halves may lie on an input. Let it begin `lead` bytes before the input.
+ * The second half, whose output begins at w2 and input at r2, must not write what the first one
+ * reads, up to e1: lead + e1 ≤ w2. The first one writes up to w2, which must be before what the
+ * second reads: w2 ≤ lead + r2. So there is one only where the halves' inputs have nothing in common;
+ * of those that there are the highest is as good as any. It must suit each half's kernel.
+ */
+function overlapsOf(parts: readonly Part[], memories: readonly KernelMemory[]): readonly Overlap[] {
+  const [first, second] = parts;
+  if (first === undefined || second === undefined) return [];
+  return (memories[0]?.overlaps ?? []).flatMap(({ input }) => {
+    const end = first.view.inputs[input] ?? null;
+    const lead = second.outputBytes - (end === null ? 0 : byteCount(end));
+    const isApart = second.outputBytes <= lead + (second.inputBytes[input] ?? 0);
+    const suits = parts.every((part, i) => {
+      const own = lead + (part.inputBytes[input] ?? 0) - part.outputBytes;
+      const overlap = memories[i]?.overlaps.find((other) => other.input === input);
+      return overlap !== undefined && (overlap.exact ? own === overlap.lead : own >= overlap.lead);
+    });
+    return isApart && suits ? [{ input, lead, exact: true }] : [];
+  });
+}
+
+/** Bytes of the arena, from `begin` to before `end`. */
+export interface Span {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** What a part touches in the arena while it runs. */
+export interface Accesses {
+  readonly reads: readonly Span[];
+  /** Its output, and its scratch, which it also reads. */
+  readonly writes: readonly Span[];
+}
+
+/** Where a step's tensors and scratch are. */
+export interface StepPlaces {
+  /** Of each input, in bytes of the arena; null for constants and what is absent. */
+  readonly inputs: readonly (number | null)[];
+  readonly output: number;
+  readonly scratch: number;
+}
+
+/** Of each part of an implementation. */
+export function accessesOf(
+  { variant, parts }: Implementation,
+  places: StepPlaces,
+): readonly Accesses[] {
+  const scratches = scratchOffsets({ variant, parts });
+  return parts.map(({ view, context, inputBytes, outputBytes }, i) => {
+    const span = (begin: number, bytes: number) => ({ begin, end: begin + bytes });
+    const reads = view.inputs.flatMap((tensor, input) => {
+      const place = places.inputs[input] ?? null;
+      return tensor === null || place === null
+        ? []
+        : [span(place + (inputBytes[input] ?? 0), byteCount(tensor))];
+    });
+    const output = byteCount(view.outputs[0] as Tensor);
+    const scratch = scratches[i] ?? null;
+    return {
+      reads,
+      writes: [
+        span(places.output + outputBytes, output),
+        ...(scratch === null
+          ? []
+          : [span(places.scratch + scratch, variant.scratch(view, context))]),
+      ],
+    };
+  });
+}
+
+/** Where each part's scratch begins in that of the step; null: it has none, whatever others have. */
+export function scratchOffsets({ variant, parts }: Implementation): readonly (number | null)[] {
+  let end = 0;
+  return parts.map(({ view, context }) => {
+    const bytes = variant.scratch(view, context);
+    if (bytes === 0) return null;
+    const begin = end;
+    end += aligned(bytes);
+    return begin;
+  });
+}
+
+/** Bytes that one part writes and the other one reads or writes; null where there are none. */
+export function conflictOf(a: Accesses, b: Accesses): Span | null {
+  const common = (one: readonly Span[], other: readonly Span[]) =>
+    one.flatMap((x) =>
+      other.flatMap((y) => {
+        const span = { begin: Math.max(x.begin, y.begin), end: Math.min(x.end, y.end) };
+        return span.begin < span.end ? [span] : [];
+      }),
+    );
+  const all = [...common(a.writes, [...b.reads, ...b.writes]), ...common(b.writes, a.reads)];
+  return all[0] ?? null;
+}
