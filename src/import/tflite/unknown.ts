@@ -7,7 +7,7 @@ const fixBatch = 'convert with a fixed batch size (keras.Input(shape, batch_size
 const wholeWindow =
   'convert the network that takes a whole window of time, not its streaming form: ' +
   'variables are not supported';
-const noRecurrence = `use convolutions over time, or unroll it (keras.layers.LSTM(…, unroll=True)): ${lists}`;
+const noRecurrence = 'use convolutions over time: recurrent layers are not supported';
 const inApplication = 'compute features in the application: the network is what comes after it';
 
 /** By the operator, or the name of a custom one. */
@@ -20,7 +20,7 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['BIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
   ['LSTM', noRecurrence],
   ['RNN', noRecurrence],
-  ['SVDF', 'use convolutions over time: layers that keep a state are not supported'],
+  ['SVDF', noRecurrence],
   ['UNIDIRECTIONAL_SEQUENCE_LSTM', noRecurrence],
   ['UNIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
   ['BATCH_TO_SPACE_ND', fixBatch],
