@@ -7,6 +7,7 @@ import {
   type OutputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
+import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
@@ -46,7 +47,10 @@ export function vectorConvolution<A extends AccumulationAttrs>(
     support,
     addsResidual: true,
     when,
-    scratch: (view) => tileOf(describe(view).shape).scratchBytes,
+    scratch(view) {
+      const { shape } = describe(view);
+      return tileOf(shape).scratchBytes + (hasResidual(view) ? 2 * shape.outC : 0);
+    },
     work(view) {
       const { shape, filters } = describe(view);
       const { batches, outH, outW, kernelH, inC } = shape;
@@ -64,7 +68,7 @@ export function vectorConvolution<A extends AccumulationAttrs>(
       return {
         products: { count: blocks * vectorsOf(filters), cycles: 16 },
         blocks: { count: blocks, cycles: 33 },
-        ...residualWork(view, 4),
+        ...residualWork(view, 3),
         pairs: { count: pairs, cycles: 20 },
         ...gathered,
       };
@@ -115,7 +119,7 @@ function convolutionCall(
   const { batches, inC, outH, outW, outC } = shape;
   const pointwise = isPixelRow(shape);
   const dilated = shape.dilationW > 1;
-  const { pixels, columns, step } = tileOf(shape);
+  const { pixels, columns, step, scratchBytes } = tileOf(shape);
   const call = filterCall(view, columnByColumn(filters, shape), stage);
   return {
     ...call,
@@ -123,6 +127,7 @@ function convolutionCall(
     numbers: {
       ...call.numbers,
       ...(pointwise ? {} : { ...windowNumbers(view, shape), columns }),
+      ...(hasResidual(view) ? { patch_bytes: scratchBytes } : {}),
       batches,
       in_c: inC,
       out_h: outH,

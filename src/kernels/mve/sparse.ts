@@ -31,7 +31,6 @@ import { blocksFrom, consecutive, stageFlags, support as vectorSupport } from '.
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
 
 const support = [
-  'mve/support/widen_lanes',
   ...vectorSupport,
   ...[
     'gathered_twice',
@@ -155,7 +154,7 @@ export function gatheredConvolution<A extends AccumulationAttrs>(
         lines: { count: strips * tile.lines, cycles: 24 },
         copied: { count: copied, cycles: 4 },
         ...(rectified || isSingle ? {} : { twice: { count: groups * pairs, cycles: 4 } }),
-        ...residualWork(view, 5.5),
+        ...residualWork(view, 3),
       };
     },
     overlap(view) {

@@ -34,6 +34,7 @@ export const support = [
     'store_lanes_pair',
     'clamp_lanes',
     'add_residual_lanes',
+    'add_bytes',
     'store_even_odd',
     'add_taps',
     'add_nine_taps',
