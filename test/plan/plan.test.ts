@@ -345,12 +345,11 @@ describe('plan: memory', () => {
 describe('plan: where weights lie', () => {
   const rp2040 = loadTarget('rp2040');
   /** A row of 300 by 99 channels: about 30 KB of weights. */
-  const row = () => {
+  const row = (channels = 99) => {
     const b = new NetworkBuilder(new Random(9));
-    return b.module([b.dense(b.input([1, 300]), 99)]);
+    return b.module([b.dense(b.input([1, 300]), channels)]);
   };
-  const regionsOf = (options: Partial<CompileOptions>) => {
-    const module = row();
+  const regionsOf = (options: Partial<CompileOptions>, module = row()) => {
     const plan = makePlan(module, analyse(mainGraph(module)), rp2040, { ...defaults, ...options });
     return new Set(plan.steps.flatMap(({ regions }) => regions));
   };
@@ -364,6 +363,25 @@ describe('plan: where weights lie', () => {
   for (const [edge, options, regions] of rows) {
     it(edge, () => expect([...regionsOf(options)]).to.have.members(regions));
   }
+
+  /** A third of the weights of a row of 300 by 203 channels: about 45 KB. */
+  const sparse = () => {
+    const module = row(203);
+    const [graph] = module.graphs;
+    const tensors = graph?.tensors.map((tensor) =>
+      tensor.data instanceof Int8Array && tensor.shape.length === 2
+        ? { ...tensor, data: tensor.data.map((weight, i) => (i % 3 === 0 ? weight || 3 : 0)) }
+        : tensor,
+    );
+    return { ...module, graphs: [{ ...graph, tensors }] } as Module;
+  };
+
+  it('a row of which zeros are skipped lies in both where RAM does not hold it', async () => {
+    const planned = { ...part, optimize: 'speed', planned: true } as const;
+    const kernels = await expectSameBitsOnBoard([sparse()], 'rp2040', planned);
+    expect(kernels).to.deep.equal(['swar/sparse_fully_connected']);
+    expect([...regionsOf(planned, sparse())]).to.have.members(['sram', 'flash']);
+  });
 
   it('a row in pieces gives the bits of the evaluator', async () => {
     const all = [part, { ...part, optimize: 'speed' }, { ...part, cores: 2 }] as const;

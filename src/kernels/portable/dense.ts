@@ -91,7 +91,7 @@ export function stageNumbers(stage: OutputStage): Record<string, number> {
 }
 
 /** Weights of a call that a cache would miss, and how many such calls there are at most. */
-const pieceBytes = 8 * 1024;
+export const pieceBytes = 8 * 1024;
 const mostPieces = 32;
 
 /**

@@ -8,6 +8,7 @@ import type { Facts } from '../../ir/op.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
+import { pieceBytes } from '../portable/dense.js';
 import { rememberByNode } from '../remember.js';
 import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
 import { layerSupport, type Rescale, rescaleOperands, rescaleStage } from './layer.js';
@@ -30,7 +31,8 @@ export interface SparseChannel {
 }
 
 interface Stream {
-  readonly data: Int32Array;
+  /** As the kernel reads them one after the other: of `block` channels each. */
+  readonly blocks: readonly Int32Array[];
   /** Of four weights, those that fill up the last of a window included. */
   readonly steps: number;
   readonly rescale: Rescale;
@@ -76,7 +78,7 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
       const walk = last > 0 ? { channelBlock: last } : {};
       return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
     },
-    lower: (view, context) => [callOf(describe(view), streamOf(view, context))],
+    lower: (view, context) => callsOf(describe(view), streamOf(view, context), context),
   };
 }
 
@@ -84,16 +86,18 @@ function makeStream(view: NodeView<AccumulationAttrs>, facts: Facts, layer: Conv
   const { channels, depth, position } = layer.filters;
   const { rescale, starts, words } = rescaleStage(view, facts, layer);
   const weights = weightsOf(view);
-  const data = streamWords(
-    Array.from(words.slice(0, channels), (constants, channel) => ({
-      weights: Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
-      start: starts[channel] as number,
-      constants,
-    })),
+  const all = Array.from(words.slice(0, channels), (constants, channel) => ({
+    weights: Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
+    start: starts[channel] as number,
+    constants,
+  }));
+  const blocks = Array.from({ length: Math.ceil(channels / block) }, (_, i) =>
+    streamWords(all.slice(i * block, (i + 1) * block)),
   );
   const constants = words[0]?.length ?? 0;
   const others = channels * (1 + windowsOf(depth) + constants);
-  return { data, steps: (data.length - others) / 2, rescale, constants };
+  const length = blocks.reduce((sum, data) => sum + data.length, 0);
+  return { blocks, steps: (length - others) / 2, rescale, constants };
 }
 
 function windowsOf(depth: number): number {
@@ -144,14 +148,49 @@ function stepsOf(weights: ArrayLike<number>, begin: number): readonly number[] {
   return words;
 }
 
-function callOf(layer: Convolution, { data, rescale, constants }: Stream): KernelCall {
+/** Several where the weights may lie in two places: each call's lie in one. */
+function callsOf(
+  layer: Convolution,
+  { blocks, rescale, constants }: Stream,
+  { target }: KernelContext,
+): readonly KernelCall[] {
   const { channels, depth } = layer.filters;
   const { flags, numbers } = rescaleOperands(layer, rescale, []);
-  return {
+  const pieces = piecesOf(blocks, target.regions === undefined ? Infinity : pieceBytes);
+  return pieces.map(({ first, blocks }) => ({
     inputs: [0],
     outputs: [0],
+    outputBytes: first * block,
     flags,
-    numbers: { ...numbers, stage_words: constants, channels, windows: windowsOf(depth) },
-    tables: { weights: { data, role: 'weights' } },
-  };
+    numbers: {
+      ...numbers,
+      stage_words: constants,
+      channels: Math.min(channels - first * block, blocks.length * block),
+      windows: windowsOf(depth),
+    },
+    tables: {
+      weights: { data: Int32Array.from(blocks.flatMap((data) => [...data])), role: 'weights' },
+    },
+  }));
+}
+
+interface PieceOfBlocks {
+  /** Which of all the first one is. */
+  readonly first: number;
+  readonly blocks: readonly Int32Array[];
+}
+
+/** Neighbouring blocks that have at least so many bytes together; the last may have fewer. */
+function piecesOf(blocks: readonly Int32Array[], leastBytes: number): readonly PieceOfBlocks[] {
+  const pieces: { first: number; blocks: Int32Array[] }[] = [];
+  let bytes = Infinity;
+  for (const [first, data] of blocks.entries()) {
+    if (bytes >= leastBytes) {
+      pieces.push({ first, blocks: [] });
+      bytes = 0;
+    }
+    pieces.at(-1)?.blocks.push(data);
+    bytes += data.byteLength;
+  }
+  return pieces;
 }
