@@ -121,3 +121,42 @@ describe('plan: kernels for zeros that make the image larger', () => {
     expect(choose(steps, 'balanced').kernels).to.deep.equal(['sparse']);
   });
 });
+
+describe('plan: code of small networks', () => {
+  // A byte of 100 would be worth 0.2 · 600 / 100 = 1.2 cycles; quick saves 1 a byte.
+  const steps = [
+    step({ name: 'lean', cycles: 1000, flash: 100 }, { name: 'quick', cycles: 600, flash: 500 }),
+  ];
+  const rows: [edge: string, runtimeBytes: number, kernel: string][] = [
+    ['goes by the constants where these are more than the runtime', 100, 'lean'],
+    ['by the runtime where that is more: 121 bytes, 0.99 a byte', 121, 'quick'],
+    ['which is not yet so with 119', 119, 'lean'],
+  ];
+  for (const [edge, runtimeBytes, kernel] of rows) {
+    it(edge, () => {
+      expect(choose(steps, 'balanced', { runtimeBytes }).kernels).to.deep.equal([kernel]);
+    });
+  }
+});
+
+describe('plan: the arena with --optimize size', () => {
+  const rows: [edge: string, least: number, cycles: number, kernel: string][] = [
+    ['half the time is worth twice 32 KB', 32768, 499, 'wide'],
+    ['more is not', 32768, 501, 'lean'],
+    ['less than 16 KB counts as 16', 1000, 1000 / 1.5 - 1, 'wide'],
+    ['and is more than nothing', 1000, 1000 / 1.5 + 1, 'lean'],
+  ];
+  for (const [edge, least, cycles, kernel] of rows) {
+    it(edge, () => {
+      const added = least === 1000 ? 8192 : least;
+      const steps = [
+        step(
+          { name: 'lean', cycles: 1000, flash: 1000, arena: least },
+          { name: 'wide', cycles, flash: 1000, arena: least + added },
+        ),
+      ];
+      const { kernels } = choose(steps, 'size', { leastArenaBytes: least });
+      expect(kernels).to.deep.equal([kernel]);
+    });
+  }
+});

@@ -49,24 +49,23 @@ const worthOfDouble: Readonly<Record<'speed' | 'balanced', number>> = { speed: 0
  */
 const leastDoubled = 16 * 1024;
 
-/** A byte of RAM counts as so many of flash where bytes are all that counts: boards have less of it. */
-const flashForRam = 4;
-
 /**
- * What a byte of the arena has to save, in cycles.
+ * What a byte of the arena has to save, in cycles, where it is part of the price of time.
  *
  * @param cycles of the whole model with the fastest kernels
  * @param leastBytes of the arena
- * @param flashPrice in cycles for each byte
  */
 export function arenaPrice(
-  optimize: Optimize,
+  optimize: Exclude<Optimize, 'size'>,
   cycles: number,
   leastBytes: number,
-  flashPrice: number,
 ): number {
-  if (optimize === 'size') return flashForRam * flashPrice;
-  return (worthOfDouble[optimize] * cycles) / Math.max(leastBytes, leastDoubled);
+  return (worthOfDouble[optimize] * cycles) / arenaWorth(leastBytes, leastBytes);
+}
+
+/** What an arena is taken to have, for what a share more of it is worth. */
+export function arenaWorth(bytes: number, leastBytes: number): number {
+  return Math.max(leastBytes, leastDoubled) + bytes - leastBytes;
 }
 
 /**

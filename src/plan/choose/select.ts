@@ -9,7 +9,7 @@
  */
 import type { Optimize, TargetTraits } from '../../ir/op.js';
 import type { KernelContext } from '../../kernels/variant.js';
-import { arenaPrice } from '../arena/memory.js';
+import { arenaPrice, arenaWorth } from '../arena/memory.js';
 import type { Implementation } from '../schedule/parts.js';
 import type { Decision, KernelEstimate, KernelForm, Region } from '../types.js';
 import { explain } from './explain.js';
@@ -44,8 +44,8 @@ export interface Choice {
 /**
  * Shares of the cycles that a byte more must save, in relation to its share of the least constants
  * with zeros among them: at 0.2, twice these have to be worth a fifth of the time. For size each is
- * tried; that with the least product of the image's bytes and the time to the power of `worthOfTime`
- * is taken.
+ * tried; that with the least product of the image's bytes, the time to the power of `worthOfTime` and
+ * the arena to that of `worthOfArena` is taken.
  */
 const flashPrices: Readonly<Record<Optimize, readonly number[]>> = {
   speed: [0],
@@ -56,8 +56,9 @@ const flashPrices: Readonly<Record<Optimize, readonly number[]>> = {
 /** Exponent of the time beyond its budget: it outweighs whatever the image is. */
 const tooLate = 100;
 
-/** Exponent of the time: twice the time has to save an eighteenth of the image. */
+/** Exponents of the time and of the arena: twice of one has to save an eighteenth of the image. */
 const worthOfTime = 1 / 12;
+const worthOfArena = 1 / 12;
 
 /**
  * What a kernel that skips zeros or packs weights may take, where no budget forces it: so many times
@@ -178,15 +179,22 @@ function cyclesOf({ picks }: Settlement): number {
 function goalOf(steps: readonly Step[], optimize: Optimize, room: Room, share: number): Goal {
   const fastest = total(choose(steps, { flash: 0, sram: 0 }), ({ cycles }) => cycles);
   // What few weights save must not make each byte that is left dearer.
-  const smallest = choose(steps.map(withAllWeights), { flash: 1e9, sram: 0 });
-  const perByte = fastest / Math.max(1, flashOf(smallest));
+  const smallest = flashOf(choose(steps.map(withAllWeights), { flash: 1e9, sram: 0 }));
+  // No image is smaller than its runtime: few weights must not make code dear either.
+  const perByte = fastest / Math.max(1, smallest, room.runtimeBytes);
+  const { leastArenaBytes } = room;
   return {
     flashPrices: flashPrices[optimize].map((price) => share * price * perByte),
-    arenaPrice: (flash) => arenaPrice(optimize, share * fastest, room.leastArenaBytes, flash),
-    worth: (picks) => {
+    arenaPrice: (flash) =>
+      optimize === 'size'
+        ? (flash * worthOfArena * (smallest + room.runtimeBytes)) /
+          arenaWorth(leastArenaBytes, leastArenaBytes)
+        : arenaPrice(optimize, share * fastest, leastArenaBytes),
+    worth: (picks, arenaBytes) => {
       const cycles = total(picks, (pick) => pick.cycles);
       const late = Math.max(1, cycles / room.mostCycles);
-      return imageBytes(picks, room) * cycles ** worthOfTime * late ** tooLate;
+      const arena = arenaWorth(arenaBytes, leastArenaBytes) ** worthOfArena;
+      return imageBytes(picks, room) * arena * cycles ** worthOfTime * late ** tooLate;
     },
   };
 }

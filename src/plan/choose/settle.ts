@@ -44,7 +44,7 @@ export interface Goal {
   /** In cycles for each byte of the arena, at a price of flash. */
   arenaPrice(flashPrice: number): number;
   /** Of what is settled at the prices the one at which this is least is taken. */
-  worth(picks: readonly Pick[]): number;
+  worth(picks: readonly Pick[], arenaBytes: number): number;
 }
 
 /**
@@ -61,7 +61,7 @@ export function settle(steps: readonly Step[], goal: Goal, room: Room): Settleme
   );
   const settlements =
     tooLow.length === 0 ? fitting : [...fitting, settleWithin(steps, tooLow, goal, room)];
-  const worth = ({ picks }: Settlement) => goal.worth(picks);
+  const worth = ({ picks, arenaBytes }: Settlement) => goal.worth(picks, arenaBytes);
   return settlements.reduce((best, one) => (worth(one) < worth(best) ? one : best));
 }
 
