@@ -3,15 +3,18 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { analyse } from '../../src/analysis/index.js';
-import { mainGraph, viewOf } from '../../src/ir/graph.js';
+import { BonsaiError } from '../../src/errors.js';
+import { mainGraph, type Node, viewOf } from '../../src/ir/graph.js';
 import { goals } from '../../src/ir/op.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { opOf } from '../../src/ops/index.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { fitCosts, type Sample } from '../../src/tune/fit.js';
 import { tune } from '../../src/tune/index.js';
 import { calibration } from '../../src/tune/layers.js';
-import { trialsOf } from '../../src/tune/trials.js';
+import { measureLayers } from '../../src/tune/measure.js';
+import { type Trial, type Trials, trialsOf } from '../../src/tune/trials.js';
 import { randomInputs } from '../support/module.js';
 
 describe('tune: fit', () => {
@@ -64,6 +67,26 @@ describe('tune: fit', () => {
   }
 });
 
+/** Of each kernel the two layers with the fewest MACs: simulated cycles are what the test takes. */
+function smallestTrials(...args: Parameters<typeof trialsOf>): Trials {
+  const { module, trials } = trialsOf(...args);
+  const graph = mainGraph(module);
+  const macs = graph.nodes.map((node) => opOf(node).macs(viewOf(graph, node)));
+  const templates = new Set(trials.map(({ template }) => template));
+  const kept = [...templates].flatMap((template) =>
+    [...trials.keys()]
+      .filter((i) => trials[i]?.template === template)
+      .sort((a, b) => (macs[a] ?? 0) - (macs[b] ?? 0))
+      .slice(0, 2),
+  );
+  const nodes = kept.map((i) => graph.nodes[i] as Node);
+  const outputs = nodes.at(-1)?.outputs ?? [];
+  return {
+    module: { ...module, graphs: [{ ...graph, nodes, outputs }] },
+    trials: kept.map((i) => trials[i] as Trial),
+  };
+}
+
 describe('tune: calibration', () => {
   for (const name of listTargets()) {
     it(`has every variant with alternatives that ${name} can run, on layers that evaluate`, () => {
@@ -83,17 +106,30 @@ describe('tune: calibration', () => {
         }
       }
       expect(evaluateGraph(graph, randomInputs(module, 1)).outputs).to.have.length(1);
-      for (const node of graph.nodes) {
-        const view = viewOf(graph, node);
-        for (const { when, work, template } of kernelsOf(node).variants) {
-          if (when(view, context)) expect(work(view, context), template).to.not.be.empty;
-        }
+      for (const [i, node] of graph.nodes.entries()) {
+        const template = trials[i]?.template;
+        const variant = kernelsOf(node).variants.find((each) => each.template === template);
+        expect(variant?.work(viewOf(graph, node), context), template).to.not.be.empty;
       }
     });
   }
 
-  it('measures every kernel of the simulated rp2040, each layer exact', async () => {
-    const board = { target: loadTarget('rp2040'), port: 'sim' };
+  it('makes several programs of layers that do not fit the board together', async () => {
+    const built: number[] = [];
+    const layers = calibration.filter(({ op }) => op === 'max_pool2d');
+    const choose: typeof trialsOf = (some, context) => {
+      built.push(some.length);
+      if (some.length > 2) throw new BonsaiError('over-budget', 'board', 'is full', 'take fewer');
+      return trialsOf(some, context);
+    };
+    const request = { target: loadTarget('host'), port: 'sim', trials: choose };
+    const { trials } = await measureLayers(layers, 'balanced', request);
+    expect(built).to.deep.equal([3, 2, 1]);
+    expect([...new Set(trials.map(({ layer }) => layer))]).to.deep.equal(layers);
+  });
+
+  it('measures every kernel of the simulated rp2040, each of its layers exact', async () => {
+    const board = { target: loadTarget('rp2040'), port: 'sim', trials: smallestTrials };
     const { unit, kernels } = await tune(board, ['speed', 'size']);
     expect(unit).to.equal('cycles');
     for (const { template, costs, layers } of kernels) {
