@@ -16,17 +16,27 @@ import type { CompileOptions } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { type GraphSeed, graphSeeds, growGraph, growths } from '../support/graphs.js';
+import { mergePlans } from '../support/merged-plan.js';
 import { mergeModules, randomInputs } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { defaults } from '../support/plan.js';
 import { needs } from '../support/skip.js';
 
-/** Graphs in one compilation: a program takes a second; an arena of many graphs longer than many. */
+/** Graphs in one compilation, which takes a second. */
 const batch = fc.array(graphSeeds, { minLength: 10, maxLength: 20, size: 'max' });
 
 function planned(options: Partial<CompileOptions>) {
   const all = { ...defaults, ...options };
-  return (module: Module) => makePlan(module, analyse(mainGraph(module)), loadTarget('host'), all);
+  const host = loadTarget('host');
+  return (module: Module) => makePlan(module, analyse(mainGraph(module)), host, all);
+}
+
+function expectSameOutputs(before: readonly Module[], after: readonly Module[]): void {
+  const inputs = randomInputs(mergeModules(before), 1);
+  const [expected, actual] = [before, after].map(
+    (modules) => evaluateGraph(mainGraph(mergeModules(modules)), inputs).outputs,
+  );
+  expect(actual).to.deep.equal(expected);
 }
 
 describe('random graphs in C', () => {
@@ -43,14 +53,12 @@ describe('random graphs in C', () => {
   for (const { name, passes, options } of rows) {
     it(name, async () => {
       const property = fc.asyncProperty(batch, async (seeds: readonly GraphSeed[]) => {
-        const merged = mergeModules(seeds.map(growGraph));
-        const module = passes ? runPasses(merged, { faithful: false }) : merged;
-        if (passes) {
-          const inputs = randomInputs(merged, 1);
-          const [before, after] = [merged, module].map((m) => evaluateGraph(mainGraph(m), inputs));
-          expect(after?.outputs).to.deep.equal(before?.outputs);
-        }
-        await expectSameBits([module], options === null ? {} : { plan: planned(options) });
+        const grown = seeds.map(growGraph);
+        const modules = passes ? grown.map((one) => runPasses(one, { faithful: false })) : grown;
+        if (passes) expectSameOutputs(grown, modules);
+        const plan = (merged: Module) =>
+          mergePlans(merged, modules, modules.map(planned(options ?? {})));
+        await expectSameBits(modules, options === null ? {} : { plan });
       });
       await fc.assert(property, { numRuns: 5 });
     });

@@ -11,6 +11,7 @@ import { measure } from '../../src/pipeline.js';
 import { makePlan } from '../../src/plan/index.js';
 import { seededVectors } from '../../src/profile/vectors.js';
 import { loadTarget } from '../../src/target/index.js';
+import { mergePlans } from './merged-plan.js';
 import { mergeModules } from './module.js';
 import { defaults, type SimplePlanOptions, simplePlan } from './plan.js';
 
@@ -18,7 +19,7 @@ import { defaults, type SimplePlanOptions, simplePlan } from './plan.js';
 const runs = 2;
 
 export interface BoardOptions extends SimplePlanOptions {
-  /** As a user's model: the target's own kernels, memory shared. Default: the simplest plan. */
+  /** Each as a user's model: the target's own kernels, memory shared. Default: the simplest plan. */
   readonly planned?: boolean;
 }
 
@@ -38,7 +39,11 @@ export async function expectSameBitsOnBoard(
   const facts = analyse(mainGraph(module));
   const compileOptions = { ...defaults, faithful: false, ...options };
   const plan = planned
-    ? makePlan(module, facts, target, compileOptions)
+    ? mergePlans(
+        module,
+        modules,
+        modules.map((one) => makePlan(one, analyse(mainGraph(one)), target, compileOptions)),
+      )
     : { ...simplePlan(module, { ...options, facts }), target: targetName };
   const { files, manifest } = emit(module, plan, facts, target);
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-board-'));

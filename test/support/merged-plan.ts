@@ -1,0 +1,58 @@
+/** Plans of several modules as one: an arena of many graphs takes long to pack, one of each does not. */
+import { identifier } from '../../src/codegen/c.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import type { Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
+
+/** The plan of `merged` (see `mergeModules`): the steps of all plans, each in memory of its own. */
+export function mergePlans(
+  merged: Module,
+  modules: readonly Module[],
+  plans: readonly Plan[],
+): Plan {
+  const [one] = plans;
+  if (one === undefined) throw new RangeError('no plan');
+  const steps: PlanStep[] = [];
+  const placements: Placement[] = [];
+  const inputs: Port[] = [];
+  const outputs: Port[] = [];
+  const total = plans.reduce((sum, plan) => sum + plan.steps.length, 0);
+  let [base, tensors, nodes] = [0, 0, 0];
+  plans.forEach((plan, i) => {
+    const [arena, firstTensor, firstNode, firstStep] = [base, tensors, nodes, steps.length];
+    const at = (offset: number) => offset + arena;
+    const ids = (of: readonly number[]) => of.map((id) => id + firstTensor);
+    const port = (name = '', { tensor, offset, ...rest }: Port): Port => ({
+      ...{ ...rest, name, identifier: identifier(name) },
+      ...{ tensor: tensor + firstTensor, offset: at(offset) },
+    });
+    inputs.push(...plan.inputs.map((each, k) => port(merged.inputNames[inputs.length + k], each)));
+    outputs.push(
+      ...plan.outputs.map((each, k) => port(merged.outputNames[outputs.length + k], each)),
+    );
+    steps.push(
+      ...plan.steps.map(({ scratch, move, ...step }) => ({
+        ...step,
+        ...{ index: step.index + firstStep, node: step.node + firstNode },
+        ...{ ops: step.ops.map((op) => op + firstNode) },
+        ...{ reads: ids(step.reads), writes: ids(step.writes) },
+        scratch: scratch && { ...scratch, offset: at(scratch.offset) },
+        move: move && { ...move, from: at(move.from), to: at(move.to) },
+      })),
+    );
+    placements.push(
+      ...plan.placements.map(({ tensor, offset, first, last, ...rest }) => ({
+        ...{ ...rest, tensor: tensor + firstTensor, offset: at(offset) },
+        first: first < 0 ? first : first + firstStep,
+        last: last === plan.steps.length ? total : last + firstStep,
+      })),
+    );
+    const graph = mainGraph(modules[i] as Module);
+    base += Math.ceil(plan.arenaBytes / one.arenaAlign) * one.arenaAlign;
+    tensors += graph.tensors.length;
+    nodes += graph.nodes.length;
+  });
+  const sum = (count: (plan: Plan) => number) => plans.reduce((all, plan) => all + count(plan), 0);
+  const model = { ...one.model, name: merged.name, macs: sum((plan) => plan.model.macs) };
+  const arena = { arenaBytes: base, arenaLowerBoundBytes: base };
+  return { ...one, model, steps, placements, inputs, outputs, ...arena };
+}
