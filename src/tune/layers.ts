@@ -123,6 +123,10 @@ export const calibration: readonly Layer[] = [
   depthwise([1, 3, 24, 8], [1, 9]),
   depthwise([1, 24, 3, 12], [9, 1]),
   depthwise([1, 30, 2, 3], [13, 1]),
+  depthwise([1, 9, 6, 3], [4, 4]),
+  depthwise([1, 8, 9, 2], [3, 3]),
+  depthwise([1, 8, 7, 1], [4, 4]),
+  depthwise([1, 2, 24, 8], [1, 5]),
   depthwise([1, 10, 9, 8], [3, 3], { dilationH: 2, dilationW: 2 }),
   ...[2, 3, 4, 8].flatMap((depthMultiplier) => [
     depthwise([1, 8, 7, 4], [3, 3], { depthMultiplier }),

@@ -1,6 +1,7 @@
 /**
  * Depthwise convolutions of any window and multiplier, tap after tap from where the input lies: four
- * output channels at a time, whose input channels are four, two or one. No scratch.
+ * output channels at a time, whose input channels are four, two or one; all channels where they are
+ * fewer. No scratch.
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -15,13 +16,15 @@ import type { KernelVariant } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, word } from './words.js';
 
+const readings = ['quad', 'trio', 'duo', 'mono', 'pair', 'single'] as const;
+
 const support = [
   ...[
     'taps_inside',
     'define_add_taps',
-    'add_taps_quad',
-    'add_taps_pair',
-    'add_taps_single',
+    'define_tap_groups',
+    ...readings.map((reading) => `add_taps_${reading}`),
+    ...['quad', 'pair', 'single'].map((reading) => `tap_groups_${reading}`),
     'clamp_outputs',
   ].map((name) => `dsp/support/${name}`),
   ...['finish_linear', 'finish_twice', 'finish_once', 'smmla', 'smmlar', 'saturate8'].map(
@@ -29,27 +32,58 @@ const support = [
   ),
 ];
 
-/** How many input channels four output channels read. */
-type Reading = 'quad' | 'pair' | 'single';
+/**
+ * How many input channels the lanes read: each its own, of four lanes or as many as there are; else
+ * four lanes two or one.
+ */
+type Reading = (typeof readings)[number];
 
 function readingOf({ inC, outC }: WindowShape): Reading {
-  if (inC === outC && inC >= lanes) return 'quad';
+  if (inC === outC) return (['mono', 'duo', 'trio'] as const)[inC - 1] ?? 'quad';
   return 2 * inC === outC && inC > 1 ? 'pair' : 'single';
 }
 
 /** Output channels that are computed at once. */
 function lanesOf(shape: WindowShape): number {
-  return readingOf(shape) === 'single' ? Math.min(lanes, shape.outC / shape.inC) : lanes;
+  const { inC, outC } = shape;
+  return Math.min(lanes, readingOf(shape) === 'single' ? outC / inC : outC);
 }
 
 /** The first output channel of each group of lanes; those of 'single' read one input channel. */
 function groupsOf(shape: WindowShape): readonly number[] {
   const { inC, outC } = shape;
-  if (readingOf(shape) !== 'single') return laneBlocks(outC);
+  if (readingOf(shape) !== 'single') return outC < lanes ? [0] : laneBlocks(outC);
   const multiplier = outC / inC;
   return Array.from({ length: inC }, (_, c) =>
     multiplier < lanes ? [c * multiplier] : laneBlocks(multiplier, c * multiplier),
   ).flat();
+}
+
+/** Groups of four lanes that are computed and finished in one call, in assembly; null: none are. */
+interface Grouping {
+  readonly groups: number;
+  /** Channels of the input from one group to the next. */
+  readonly step: number;
+  /** A call for each input channel. */
+  readonly byChannel: boolean;
+  /** A last group, in a call of its own, goes back over channels that are done. */
+  readonly hasEnd: boolean;
+}
+
+function groupingOf(shape: WindowShape, { form }: Finish): Grouping | null {
+  const { inC, outC } = shape;
+  const reading = readingOf(shape);
+  const multiplier = outC / inC;
+  if (form !== 'linear' || lanesOf(shape) < lanes) return null;
+  if (reading === 'single') {
+    if (multiplier % lanes > 0) return null;
+    return multiplier === lanes
+      ? { groups: inC, step: 1, byChannel: false, hasEnd: false }
+      : { groups: multiplier / lanes, step: 0, byChannel: true, hasEnd: false };
+  }
+  const groups = Math.floor(outC / lanes);
+  const hasEnd = outC % lanes > 0;
+  return { groups, step: lanes / multiplier, byChannel: false, hasEnd };
 }
 
 /** Taps that follow one another, all in one column or all in one row, are added up in one run. */
@@ -86,6 +120,10 @@ function tapsInside(shape: WindowShape): readonly [rows: readonly number[], colu
   ];
 }
 
+/** Of a tap of all lanes. */
+const fewCycles: Readonly<Record<string, number>> = { mono: 6, duo: 8, trio: 11 };
+const finishCycles = { linear: 50, twice: 66, once: 58 };
+
 const sum = (counts: readonly number[]) => counts.reduce((all, count) => all + count, 0);
 
 /** @param describe of nodes for which `when` holds */
@@ -105,18 +143,23 @@ export function smladDepthwiseTaps<A extends AccumulationAttrs>(
       const pixels = batches * outH * outW;
       const groups = groupsOf(shape).length;
       const finish = finishFor(view, convolution, context) as Finish;
-      const { form } = finish;
+      const reading = readingOf(shape);
+      const grouping = groupingOf(shape, finish);
       const [rows, columns] = tapsInside(shape);
+      const taps = batches * groups * sum(rows) * sum(columns);
       const meets = (counts: readonly number[]) => counts.filter((count) => count > 0).length;
       const runs = isByColumn(shape) ? meets(rows) * sum(columns) : sum(rows) * meets(columns);
+      const calls = (grouping?.byChannel ? shape.inC : 1) + (grouping?.hasEnd ? 1 : 0);
       return {
-        [`${readingOf(shape)}_taps`]: {
-          count: batches * groups * sum(rows) * sum(columns),
-          cycles: 10,
-        },
-        runs: { count: batches * groups * runs, cycles: 12 },
-        [form]: { count: groups * pixels, cycles: { linear: 50, twice: 66, once: 58 }[form] },
-        pixels: { count: pixels, cycles: 80 },
+        ...(outC < lanes && reading !== 'single'
+          ? { few_taps: { count: taps * (fewCycles[reading] ?? 0), cycles: 1 } }
+          : { [`${reading}_taps`]: { count: taps, cycles: 10 } }),
+        runs: { count: batches * groups * runs, cycles: 11 },
+        ...(grouping === null
+          ? { [finish.form]: { count: groups * pixels, cycles: finishCycles[finish.form] } }
+          : { grouped: { count: groups * pixels, cycles: 33 } }),
+        pixels: { count: pixels, cycles: 30 },
+        ...(grouping === null ? {} : { calls: { count: calls * pixels, cycles: 30 } }),
         ...clampWork(finish, pixels * outC),
       };
     },
@@ -125,7 +168,7 @@ export function smladDepthwiseTaps<A extends AccumulationAttrs>(
       const { inC, outC } = shape;
       const isWhole = readingOf(shape) !== 'single' || (outC / inC) % lanes === 0;
       // Lanes that overlap within the outputs of one channel are taken for single ones.
-      const channelBlock = isWhole ? lanes : outC / inC < lanes ? outC / inC : 1;
+      const channelBlock = isWhole || outC / inC < lanes ? lanesOf(shape) : 1;
       return [
         { input: 0, lead: windowLead(shape, { channelBlock, depthwise: true }), exact: false },
       ];
@@ -136,15 +179,17 @@ export function smladDepthwiseTaps<A extends AccumulationAttrs>(
       const finish = startingFromZero(view, convolution, finishFor(view, convolution, context));
       const groups = groupsOf(shape);
       const reading = readingOf(shape);
+      const grouping = groupingOf(shape, finish);
       const zero = -inputZeroPoint(view);
       return [
         {
           inputs: [0],
           outputs: [0],
           flags: {
-            single: reading === 'single',
-            pair: reading === 'pair',
-            few: lanesOf(shape) < lanes,
+            ...Object.fromEntries(readings.map((one) => [one, one === reading])),
+            grouped: grouping !== null,
+            by_channel: grouping?.byChannel ?? false,
+            has_end: grouping?.hasEnd ?? false,
             by_column: isByColumn(shape),
             linear: finish.form === 'linear',
             twice: finish.form === 'twice',
@@ -167,8 +212,10 @@ export function smladDepthwiseTaps<A extends AccumulationAttrs>(
             out_h: shape.outH,
             out_w: shape.outW,
             zero: word(zero, zero),
-            lanes: lanesOf(shape),
-            ...(reading === 'single' ? { multiplier: shape.outC / shape.inC } : {}),
+            ...(grouping === null ? { lanes: lanesOf(shape) } : numbersOf(grouping, shape)),
+            ...(reading === 'single' && (grouping?.byChannel ?? true)
+              ? { multiplier: shape.outC / shape.inC }
+              : {}),
             ...(finish.form === 'linear' ? { finish_offset: finish.offset } : {}),
             ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
           },
@@ -180,6 +227,10 @@ export function smladDepthwiseTaps<A extends AccumulationAttrs>(
       ];
     },
   };
+}
+
+function numbersOf({ groups, step, hasEnd }: Grouping, { inC }: WindowShape) {
+  return { groups, x_group: step, ...(hasEnd ? { x_end: inC - step } : {}) };
 }
 
 /**
@@ -221,10 +272,8 @@ function tapWords(
   const order = isByColumn(shape)
     ? (i: number) => (i % kernelH) * kernelW + Math.floor(i / kernelH)
     : (i: number) => i;
-  const pairs =
-    readingOf(shape) === 'quad'
-      ? [[0, 2] as const, [1, 3] as const]
-      : [[0, 1] as const, [2, 3] as const];
+  const isShared = ['pair', 'single'].includes(readingOf(shape));
+  const pairs = isShared ? [[0, 1] as const, [2, 3] as const] : [[0, 2] as const, [1, 3] as const];
   return Int32Array.from(
     groups.flatMap((first) =>
       Array.from({ length: filters.depth }, (_, i) =>

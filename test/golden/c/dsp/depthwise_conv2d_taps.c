@@ -23,13 +23,17 @@ struct taps {
     int32_t zero; /* The negative zero point, in both halves. */
     int32_t step; /* Bytes of x to the next tap of a run. */
     int32_t n;    /* Taps in a run, 1 or more. */
-    int32_t runs; /* 1 or more. */
+    int32_t runs; /* 1 or more; in tap_groups 0 or more. */
     int32_t x_skip, w_skip; /* Bytes from the end of a run to the next one. */
+    int32_t x_next, w_next; /* Bytes from the end of the last run to the next group of lanes. */
+    int32_t groups; /* 1 or more. */
+    int32_t offset; /* Of finish_linear. */
 };
 
 /* Functions `name`(sums, x, w, t): add the products of a window to each of four sums, which may wrap.
- * A tap is four neighbouring bytes of x (quad), two (pair) or one (single), less the zero point, by
- * four weights in two words: quad: of sums 0 and 2, of 1 and 3; else of 0 and 1, of 2 and 3. */
+ * A tap is four neighbouring bytes of x (quad), three (trio), two (duo, pair) or one (mono,
+ * single), less the zero point, by four weights in two words: single, pair: of sums 0 and 1, of 2 and
+ * 3; else of 0 and 2, of 1 and 3. Sums beyond three, two, one of trio, duo, mono mean nothing. */
 #if defined(__ARM_FEATURE_DSP)
 
 #define define_add_taps(name, reading)                                                             \
@@ -49,6 +53,34 @@ __asm__(
     "    smlatt r6, r9, r11, r6\n"
     "    smlabb r5, r10, r12, r5\n"
     "    smlatt r7, r10, r12, r7\n"
+    ".endm\n"
+    ".macro add_tap_trio\n"
+    "    ldrh r9, [r1]\n"
+    "    ldrb r10, [r1, #2]\n"
+    "    ldrd r11, r12, [r2], #8\n"
+    "    add r1, r1, lr\n"
+    "    orr r10, r9, r10, lsl #16\n"
+    "    sxtab16 r9, r8, r9, ror #8\n"
+    "    sxtab16 r10, r8, r10\n"
+    "    smlabb r5, r9, r12, r5\n"
+    "    smlabb r4, r10, r11, r4\n"
+    "    smlatt r6, r10, r11, r6\n"
+    ".endm\n"
+    ".macro add_tap_duo\n"
+    "    ldrh r9, [r1]\n"
+    "    ldrd r11, r12, [r2], #8\n"
+    "    add r1, r1, lr\n"
+    "    sxtab16 r10, r8, r9, ror #8\n"
+    "    sxtab16 r9, r8, r9\n"
+    "    smlabb r4, r9, r11, r4\n"
+    "    smlabb r5, r10, r12, r5\n"
+    ".endm\n"
+    ".macro add_tap_mono\n"
+    "    ldrb r9, [r1]\n"
+    "    ldr r11, [r2], #8\n"
+    "    add r1, r1, lr\n"
+    "    sxtab16 r9, r8, r9\n"
+    "    smlabb r4, r9, r11, r4\n"
     ".endm\n"
     ".macro add_tap_pair\n"
     "    ldrh r9, [r1]\n"
@@ -71,17 +103,8 @@ __asm__(
     "    smlabb r6, r9, r12, r6\n"
     "    smlabt r7, r9, r12, r7\n"
     ".endm\n"
-    ".macro add_taps name, reading\n"
-    "    .pushsection .text.\\name, \"ax\", %progbits\n"
-    "    .balign 4\n"
-    "    .thumb_func\n"
-    "    .type \\name, %function\n"
-    "\\name:\n"
-    "    push {r0, r4-r11, lr}\n"
-    "    ldm r0, {r4-r7}\n"
-    "    ldrd r8, lr, [r3]\n"
-    "    ldr r9, [r3, #12]\n"
-    "    push {r9, r10}\n"
+    /* As many runs as the word at sp says. */
+    ".macro add_runs reading\n"
     /* No instruction of a tap sets flags. */
     "1:  ldr r0, [r3, #8]\n"
     "    lsrs r0, r0, #1\n"
@@ -99,6 +122,19 @@ __asm__(
     "    subs r11, r11, #1\n"
     "    str r11, [sp]\n"
     "    bne 1b\n"
+    ".endm\n"
+    ".macro add_taps name, reading\n"
+    "    .pushsection .text.\\name, \"ax\", %progbits\n"
+    "    .balign 4\n"
+    "    .thumb_func\n"
+    "    .type \\name, %function\n"
+    "\\name:\n"
+    "    push {r0, r4-r11, lr}\n"
+    "    ldm r0, {r4-r7}\n"
+    "    ldrd r8, lr, [r3]\n"
+    "    ldr r9, [r3, #12]\n"
+    "    push {r9, r10}\n"
+    "    add_runs \\reading\n"
     "    ldr r0, [sp, #8]\n"
     "    stm r0, {r4-r7}\n"
     "    add sp, sp, #12\n"
@@ -125,15 +161,19 @@ __asm__(
     void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct taps *t)
 
 #define add_taps_weight_quad(w, lane) ((int16_t)((w)[(lane) % 2] >> (lane) / 2 * 16))
+#define add_taps_weight_trio(w, lane) add_taps_weight_quad(w, lane)
+#define add_taps_weight_duo(w, lane) add_taps_weight_quad(w, lane)
+#define add_taps_weight_mono(w, lane) add_taps_weight_quad(w, lane)
 #define add_taps_weight_pair(w, lane) ((int16_t)((w)[(lane) / 2] >> (lane) % 2 * 16))
 #define add_taps_weight_single(w, lane) add_taps_weight_pair(w, lane)
 #define add_taps_byte_quad(lane) (lane)
+#define add_taps_byte_trio(lane) ((lane) % 3)
+#define add_taps_byte_duo(lane) ((lane) % 2)
 #define add_taps_byte_pair(lane) ((lane) / 2)
+#define add_taps_byte_mono(lane) 0
 #define add_taps_byte_single(lane) 0
 
 #endif
-
-define_add_taps(add_taps_quad, quad);
 
 define_add_taps(add_taps_single, single);
 
@@ -173,6 +213,89 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 #endif
 }
 
+/* Functions `name`(out, x, w, t, stage): the outputs of t->groups times four lanes, whose stages are
+ * eight words each, the sums to begin with and the multipliers of finish_linear. */
+#if defined(__ARM_FEATURE_DSP)
+
+#define define_tap_groups(name, reading)                                                           \
+    void name(int8_t *out, const int8_t *x, const int32_t *w, const struct taps *t,                \
+              const int32_t *stage);                                                               \
+    __asm__("tap_groups " #name ", " #reading)
+
+__asm__(
+    /* From sp on: runs and groups that are left, out, seven registers and lr, at 48 stage. */
+    ".macro tap_groups name, reading\n"
+    "    .pushsection .text.\\name, \"ax\", %progbits\n"
+    "    .balign 4\n"
+    "    .thumb_func\n"
+    "    .type \\name, %function\n"
+    "\\name:\n"
+    "    push {r0, r4-r11, lr}\n"
+    "    ldrd r8, lr, [r3]\n"
+    "    ldr r10, [r3, #32]\n"
+    "    push {r9, r10}\n"
+    "5:  ldr r12, [sp, #48]\n"
+    "    ldr r9, [r3, #12]\n"
+    "    ldm r12!, {r4-r7}\n"
+    "    cmp r9, #0\n"
+    "    str r12, [sp, #48]\n"
+    "    beq 6f\n"
+    "    str r9, [sp]\n"
+    "    add_runs \\reading\n"
+    "6:  ldr r12, [sp, #48]\n"
+    "    ldm r12!, {r0, r9-r11}\n"
+    "    str r12, [sp, #48]\n"
+    "    ldr r12, [r3, #36]\n"
+    "    smmlar r4, r4, r0, r12\n"
+    "    smmlar r5, r5, r9, r12\n"
+    "    smmlar r6, r6, r10, r12\n"
+    "    smmlar r7, r7, r11, r12\n"
+    "    ldr r0, [sp, #8]\n"
+    "    ssat r4, #8, r4, asr #8\n"
+    "    ssat r5, #8, r5, asr #8\n"
+    "    ssat r6, #8, r6, asr #8\n"
+    "    ssat r7, #8, r7, asr #8\n"
+    "    strb r4, [r0], #1\n"
+    "    strb r5, [r0], #1\n"
+    "    strb r6, [r0], #1\n"
+    "    strb r7, [r0], #1\n"
+    "    str r0, [sp, #8]\n"
+    "    ldrd r9, r10, [r3, #24]\n"
+    "    ldr r11, [sp, #4]\n"
+    "    add r1, r1, r9\n"
+    "    add r2, r2, r10\n"
+    "    subs r11, r11, #1\n"
+    "    str r11, [sp, #4]\n"
+    "    bne 5b\n"
+    "    add sp, sp, #12\n"
+    "    pop {r4-r11, pc}\n"
+    "    .size \\name, . - \\name\n"
+    "    .popsection\n"
+    ".endm\n");
+
+#else
+
+#define define_tap_groups(name, reading)                                                           \
+    define_add_taps(name##_sums, reading);                                                         \
+    static void name(int8_t *out, const int8_t *x, const int32_t *w, const struct taps *t,         \
+                     const int32_t *stage)                                                         \
+    {                                                                                              \
+        for (int32_t group = 0; group < t->groups; group++, out += 4, stage += 8) {                \
+            int32_t sums[4] = { stage[0], stage[1], stage[2], stage[3] };                          \
+            name##_sums(sums, x, w, t);                                                            \
+            x += t->runs * (t->n * t->step + t->x_skip) + t->x_next;                               \
+            w += (t->runs * (8 * t->n + t->w_skip) + t->w_next) / 4;                               \
+            for (int32_t i = 0; i < 4; i++)                                                        \
+                out[i] = finish_linear(sums[i], stage[4 + i], t->offset);                          \
+        }                                                                                          \
+    }                                                                                              \
+    void name(int8_t *out, const int8_t *x, const int32_t *w, const struct taps *t,                \
+              const int32_t *stage)
+
+#endif
+
+define_tap_groups(tap_groups_quad, quad);
+
 /* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
  * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
  * `offset` is half of what is shifted out and the output's zero point. */
@@ -194,30 +317,42 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
     const int32_t pad_top = 1, pad_left = 1;
     const int32_t dilation_h = 2, dilation_w = 2;
     const int32_t pitch = dilation_h * in_w * in_c, step = dilation_w * in_c;
-    const int32_t zero = -131075;
+    const int32_t to_tap = step, to_run = pitch;
+    const int32_t whole = kernel_w;
+    struct taps taps = {
+        .zero = -131075,
+        .step = to_tap,
+    };
 
     for (int32_t batch = 1; batch > 0; batch--) {
         for (int32_t oy = 0; oy < out_h; oy++) {
             const int32_t y0 = oy * stride_h - pad_top;
-            int32_t top, bottom;
+            int32_t top, bottom, left = -1, right = -1;
             taps_inside(y0, dilation_h, in_h, kernel_h, &top, &bottom);
             for (int32_t ox = 0; ox < out_w; ox++) {
                 const int32_t x0 = ox * stride_w - pad_left;
-                int32_t left, right;
-                taps_inside(x0, dilation_w, in_w, kernel_w, &left, &right);
+                int32_t first_tap, end_tap;
+                taps_inside(x0, dilation_w, in_w, kernel_w, &first_tap, &end_tap);
+                /* Most pixels of a row have the taps of the one before. */
+                if (first_tap != left || end_tap != right) {
+                    left = first_tap;
+                    right = end_tap;
+                    const int32_t is_inside = top < bottom && left < right;
+                    taps.n = right - left;
+                    taps.runs = is_inside ? bottom - top : 0;
+                    taps.x_skip = to_run - taps.n * to_tap;
+                    taps.w_skip = 8 * (whole - taps.n);
+                }
                 const int8_t *const origin =
                     in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
-                const int32_t is_inside = top < bottom && left < right;
                 const int32_t *weights = model_depthwise_conv2d_0_weights + 2 * (top * kernel_w + left);
-                const int32_t n = right - left, runs = bottom - top, whole = kernel_w;
-                const struct taps taps = { zero, step, n, runs, pitch - n * step, 8 * (whole - n) };
                 const int32_t *stage = model_depthwise_conv2d_0_stage;
                 for (int32_t c = 0; c < out_c; c += 4) {
                     for (int32_t m = 0; m < 4; m += 4) {
                         const int32_t first = c + (m + 4 > 4 ? 4 - 4 : m);
                         const int8_t *const x = origin + c / 4;
                         int32_t sums[4] = { stage[0], stage[1], stage[2], stage[3] };
-                        if (is_inside)
+                        if (taps.runs > 0)
                             add_taps_single(sums, x, weights, &taps);
                         stage += 4;
                         for (int32_t i = 0; i < 4; i++)
@@ -237,7 +372,7 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
 /* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the image
  * are added up in runs along the longer side of the window. Padded taps are the zero point, which is
  * taken from every value, and add nothing. */
-static void depthwise_conv2d_taps_s8_dsp_linear(const int8_t *in, int8_t *out)
+static void depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(const int8_t *in, int8_t *out)
 {
     const int32_t in_h = 7, in_w = 7, in_c = 12, out_c = 12;
     const int32_t kernel_h = 3, kernel_w = 3;
@@ -246,39 +381,41 @@ static void depthwise_conv2d_taps_s8_dsp_linear(const int8_t *in, int8_t *out)
     const int32_t pad_top = 1, pad_left = 1;
     const int32_t dilation_h = 1, dilation_w = 1;
     const int32_t pitch = dilation_h * in_w * in_c, step = dilation_w * in_c;
-    const int32_t zero = -131075;
+    const int32_t to_tap = step, to_run = pitch;
+    const int32_t whole = kernel_w;
+    struct taps taps = {
+        .zero = -131075,
+        .step = to_tap,
+        .groups = 3,
+        .offset = 895,
+    };
 
     for (int32_t batch = 1; batch > 0; batch--) {
         for (int32_t oy = 0; oy < out_h; oy++) {
             const int32_t y0 = oy * stride_h - pad_top;
-            int32_t top, bottom;
+            int32_t top, bottom, left = -1, right = -1;
             taps_inside(y0, dilation_h, in_h, kernel_h, &top, &bottom);
             for (int32_t ox = 0; ox < out_w; ox++) {
                 const int32_t x0 = ox * stride_w - pad_left;
-                int32_t left, right;
-                taps_inside(x0, dilation_w, in_w, kernel_w, &left, &right);
+                int32_t first_tap, end_tap;
+                taps_inside(x0, dilation_w, in_w, kernel_w, &first_tap, &end_tap);
+                /* Most pixels of a row have the taps of the one before. */
+                if (first_tap != left || end_tap != right) {
+                    left = first_tap;
+                    right = end_tap;
+                    const int32_t is_inside = top < bottom && left < right;
+                    taps.n = right - left;
+                    taps.runs = is_inside ? bottom - top : 0;
+                    taps.x_skip = to_run - taps.n * to_tap;
+                    taps.w_skip = 8 * (whole - taps.n);
+                    taps.x_next = 4 - taps.runs * to_run;
+                    taps.w_next = 8 * (kernel_h * kernel_w - taps.runs * whole);
+                }
                 const int8_t *const origin =
                     in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
-                const int32_t is_inside = top < bottom && left < right;
                 const int32_t *weights = model_depthwise_conv2d_1_weights + 2 * (top * kernel_w + left);
-                const int32_t n = right - left, runs = bottom - top, whole = kernel_w;
-                const struct taps taps = { zero, step, n, runs, pitch - n * step, 8 * (whole - n) };
                 const int32_t *stage = model_depthwise_conv2d_1_stage;
-                {
-                    for (int32_t c = 0; c < out_c; c += 4) {
-                        const int32_t first = c + 4 > out_c ? out_c - 4 : c;
-                        const int8_t *const x = origin + first;
-                        int32_t sums[4] = { stage[0], stage[1], stage[2], stage[3] };
-                        if (is_inside)
-                            add_taps_quad(sums, x, weights, &taps);
-                        out[first] = finish_linear(sums[0], stage[4], 895);
-                        out[first + 1] = finish_linear(sums[1], stage[5], 895);
-                        out[first + 2] = finish_linear(sums[2], stage[6], 895);
-                        out[first + 3] = finish_linear(sums[3], stage[7], 895);
-                        stage += 8;
-                        weights += 2 * kernel_h * kernel_w;
-                    }
-                }
+                tap_groups_quad(out, origin, weights, &taps, stage);
                 out += out_c;
             }
         }
@@ -301,7 +438,7 @@ static void model_step(int8_t *arena, int32_t step)
      * kernel dsp/depthwise_conv2d_taps (test; 5292 MAC); scratch 0 B; arena in 0x00f4, out
      * 0x0340 */
     case 1:
-        depthwise_conv2d_taps_s8_dsp_linear(arena + 0x00f4, arena + 0x0340);
+        depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(arena + 0x00f4, arena + 0x0340);
         break;
     default:
         break;
