@@ -122,12 +122,15 @@ function blocksOf(taps: readonly Taps[]): number {
 }
 
 /**
- * Four channels at a time, those that share most, else as they came; what is left comes last. Null
- * once what the best group saves, saved by all that are left, would not be `leastSaved`: for weights
- * without a pattern that is so from the start.
+ * Four channels at a time, those that save most for their weights, else as they came; what is left
+ * comes last. By the share, so that three channels of a block that lost one do not take a fourth from
+ * a whole one. Null once the best group's share, saved of all that are left, would not be
+ * `leastSaved`: for weights without a pattern that is so from the start.
  */
 function greedyOrder(taps: readonly Taps[], leastSaved: number): Taken | null {
   let saved = 0;
+  const counts = taps.map(ones);
+  let weights = counts.reduce((sum, count) => sum + count, 0);
   const left = new Set(taps.keys());
   const blocks: (readonly number[])[] = [];
   const grown = new Map<number, Group>();
@@ -136,13 +139,14 @@ function greedyOrder(taps: readonly Taps[], leastSaved: number): Taken | null {
     for (const seed of left) {
       const known = grown.get(seed);
       const isCurrent = known?.channels.every((channel) => left.has(channel)) === true;
-      const group = isCurrent ? known : groupAround(seed, left, taps);
+      const group = isCurrent ? known : groupAround(seed, left, taps, counts);
       grown.set(seed, group);
-      if (best === null || group.saved > best.saved) best = group;
+      if (best === null || shareOf(group) > shareOf(best)) best = group;
     }
     if (best === null) break;
-    if (saved + best.saved * Math.floor(left.size / blockChannels) < leastSaved) return null;
+    if (saved + shareOf(best) * weights < leastSaved) return null;
     saved += best.saved;
+    weights -= best.weights;
     const block = [...best.channels].sort((a, b) => a - b);
     for (const channel of block) left.delete(channel);
     blocks.push(block);
@@ -153,27 +157,42 @@ function greedyOrder(taps: readonly Taps[], leastSaved: number): Taken | null {
 
 interface Group {
   readonly channels: readonly number[];
-  /** Weights that are not the first of their block. */
+  readonly weights: number;
+  /** Those that are not the first of their block. */
   readonly saved: number;
 }
 
-/** A channel and those that, one after the other, share most taps with it and the others. */
-function groupAround(seed: number, left: ReadonlySet<number>, taps: readonly Taps[]): Group {
+const shareOf = ({ saved, weights }: Group) => saved / Math.max(1, weights);
+
+/** A channel and those that, one after the other, leave the fewest blocks for the weights. */
+function groupAround(
+  seed: number,
+  left: ReadonlySet<number>,
+  taps: readonly Taps[],
+  counts: readonly number[],
+): Group {
   const channels = [seed];
+  const countOf = (channel: number) => counts[channel] as number;
   let all = taps[seed] as Taps;
-  let saved = 0;
+  let group: Group = { channels, weights: countOf(seed), saved: 0 };
   while (channels.length < blockChannels) {
-    let [nearest, most] = [-1, -1];
+    let [nearest, most]: [number, Group | null] = [-1, null];
     for (const channel of left) {
       if (channels.includes(channel)) continue;
       const common = shared(all, taps[channel] as Taps);
-      if (common > most) [nearest, most] = [channel, common];
+      const grown = {
+        channels,
+        weights: group.weights + countOf(channel),
+        saved: group.saved + common,
+      };
+      if (most === null || shareOf(grown) > shareOf(most)) [nearest, most] = [channel, grown];
     }
+    if (most === null) break;
     channels.push(nearest);
-    saved += most;
+    group = most;
     all = union(all, taps[nearest] as Taps);
   }
-  return { channels, saved };
+  return group;
 }
 
 const union = (a: Taps, b: Taps): Taps => a.map((word, i) => word | (b[i] as number));
