@@ -38,7 +38,7 @@ export function orderChannels(graph: Graph): Graph {
 }
 
 /** Tensors that must have their channels in the same order, where any order will do. */
-function freeTensors(graph: Graph, computed: readonly TensorId[]): readonly TensorId[][] {
+export function freeTensors(graph: Graph, computed: readonly TensorId[]): readonly TensorId[][] {
   const parent = new Map(computed.map((id) => [id, id]));
   const rootOf = (id: TensorId): TensorId => {
     const above = parent.get(id) as TensorId;
@@ -80,7 +80,7 @@ function isOneToOne(view: NodeView, { input, output, first, repeat }: ChannelTie
 type Taps = Uint32Array;
 
 /** By channel, of all layers that sum over it. */
-function tapsBehind(graph: Graph, tensors: readonly TensorId[]): readonly Taps[] {
+export function tapsBehind(graph: Graph, tensors: readonly TensorId[]): readonly Taps[] {
   const channels = channelCount(tensorOf(graph, tensors[0] as TensorId));
   const readers = graph.nodes
     .filter(({ inputs: [id] }) => id != null && tensors.includes(id))
@@ -110,6 +110,14 @@ function betterOrder(taps: readonly Taps[]): Taken | null {
   const order = greedyOrder(taps, weights - enough);
   if (order === null) return null;
   return blocksOf(order.map((channel) => taps[channel] as Taps)) < enough ? order : null;
+}
+
+/** Whether pruning left the weights in blocks: in few of them, and those nearly full. */
+export function isInBlocks(taps: readonly Taps[]): boolean {
+  const weights = taps.reduce((sum, bits) => sum + ones(bits), 0);
+  const apart = ones(taps.reduce(union)) * Math.ceil(taps.length / blockChannels);
+  const blocks = blocksOf(taps);
+  return blocks <= worthwhile * apart && weights >= leastWeights * blocks;
 }
 
 /** Blocks with a weight other than 0, for channels in this order. */

@@ -95,6 +95,11 @@ const rows: readonly Row[] = [
     isOrdered: true,
   },
   {
+    edge: 'of a block that lost one: no whole one goes without it',
+    build: (b) => [conv(b, conv(b, input(b), 15), 8, (channel) => (channel + 1) >> 2)],
+    isOrdered: true,
+  },
+  {
     edge: 'not where they lie so already',
     build: (b) => [conv(b, conv(b, input(b), 12), 8, (channel) => channel >> 2)],
     isOrdered: false,

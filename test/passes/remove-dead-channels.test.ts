@@ -75,6 +75,21 @@ const channelsOf = (module: Module, index: number) => {
   return tensorOf(graph, graph.nodes[index]?.outputs[0] ?? -1).shape.at(-1);
 };
 
+/** Eight channels, of which those are constant; four filters that read every second block or channel. */
+function pruned(
+  b: GraphBuilder,
+  constants: number[],
+  isRead: (filter: number, channel: number) => boolean,
+) {
+  const rows = Array.from({ length: 8 }, (_, c) => (constants.includes(c) ? [0, 0] : [40, c - 9]));
+  const x = b.input([1, 2, 2, 2], perTensorQuant(0.5, -7));
+  const mid = pointwise(b, x, rows, [9, 900, -90, 9, 0, 70, 700, 7]);
+  const filters = Array.from({ length: 4 }, (_, filter) =>
+    Array.from({ length: 8 }, (_, c) => (isRead(filter, c) ? 50 - 9 * c + filter : 0)),
+  );
+  return pointwise(b, mid, filters, [1, 2, 3, 4]);
+}
+
 interface Row {
   readonly edge: string;
   build(b: GraphBuilder): readonly TensorId[];
@@ -217,6 +232,21 @@ const rows: readonly Row[] = [
       ];
     },
     channels: [1, 1],
+  },
+  {
+    edge: 'no constant in a block of which others are needed',
+    build: (b) => [pruned(b, [1, 6], (filter, c) => c >> 2 === filter % 2)],
+    channels: [8, 4],
+  },
+  {
+    edge: 'a block of constants',
+    build: (b) => [pruned(b, [4, 5, 6, 7], (filter, c) => c >> 2 === filter % 2)],
+    channels: [4, 4],
+  },
+  {
+    edge: 'one where zeros do not lie in blocks',
+    build: (b) => [pruned(b, [1], (filter, c) => c % 2 === filter % 2)],
+    channels: [7, 4],
   },
   {
     edge: 'none of an output',
