@@ -115,6 +115,6 @@ describe('bench --operators: grid', () => {
       trials.map(({ name }) => name),
     );
     expect(trials.map(({ layer }) => layer)).to.deep.equal(layers);
-    for (const { template } of trials) expect(template).to.match(/^(portable|dsp)\//);
+    for (const { template } of trials) expect(template).to.match(/^(portable|swar|dsp)\//);
   });
 });
