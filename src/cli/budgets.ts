@@ -215,7 +215,7 @@ function hintsFor(
   const unsure = isPartial || sure.length === 0 ? ', which may do' : '';
   const next =
     enough.length > 0
-      ? `compile with ${asked}--optimize ${enough.join(' or ')}${unsure}`
+      ? `compile with ${enough.map((goal) => `${asked}--optimize ${goal}`).join(', or ')}${unsure}`
       : `none is enough: ${advice}`;
   return [
     ...(heaviest.length > 0 ? [`most in ${heaviest.join(', ')}`] : []),

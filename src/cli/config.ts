@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Command, Option } from 'commander';
+import { join, split } from 'shlex';
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
 import { goals } from '../ir/op.js';
@@ -32,6 +33,7 @@ const schema = z
     rounding: z.enum(['tflm', 'tflite']),
     cores: z.literal([1, 2, 'auto']),
     sramCopies: z.enum(['none', 'half', 'all']),
+    strict: z.boolean(),
     faithful: z.boolean(),
     keepInput: z.boolean(),
     xip: z.enum(['model', 'ideal']),
@@ -120,7 +122,19 @@ export function readConfig(file: string): Config {
     key,
     paths.has(key as Key) ? resolve(folder, value as string) : value,
   ]);
+  const { cc } = parsed.data;
+  if (cc !== undefined) entries.push(['cc', commandFrom(folder, cc)]);
   return Object.fromEntries(entries);
+}
+
+/** A command whose program is a path begins at the file too; what has no end is refused later. */
+function commandFrom(folder: string, command: string): string {
+  try {
+    const [program = '', ...args] = split(command);
+    return program.includes('/') ? join([resolve(folder, program), ...args]) : command;
+  } catch {
+    return command;
+  }
 }
 
 /** What stands for a model on the command line. */

@@ -15,6 +15,11 @@ const kinds = {
   manifest: { what: 'a manifest', maxBytes: 256 * megabyte },
 } as const;
 
+/** What the system says; the call and the path behind it tell a user nothing more. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/, \w+( '.*')?$/s, '') : String(error);
+}
+
 /**
  * A file's bytes.
  *
@@ -40,11 +45,6 @@ export function readInput(path: string, kind: keyof typeof kinds): Uint8Array {
     return readFileSync(path);
   } catch (error) {
     if (error instanceof BonsaiError) throw error;
-    throw new BonsaiError(
-      'usage',
-      path,
-      `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      'check the path',
-    );
+    throw new BonsaiError('usage', path, `cannot be read: ${reasonOf(error)}`, 'check the path');
   }
 }

@@ -141,8 +141,10 @@ export function boardOf(flags: { readonly target?: string; readonly port?: strin
     const hint = `add --target, one of: ${listTargets().join(', ')}`;
     throw new BonsaiError('usage', `--port ${port}`, 'which board is there?', hint);
   }
-  if (flags.port === undefined || flags.target === undefined) {
-    note(`on ${placeOf(port, loadTarget(target))}: --target and --port choose another board`);
+  // Of a target that was asked for only the place is news, and this machine has no other.
+  const others = flags.target === undefined ? '--target and --port choose' : '--port chooses';
+  if (flags.target === undefined || (flags.port === undefined && target !== 'host')) {
+    note(`on ${placeOf(port, loadTarget(target))}: ${others} another board`);
   }
   return { target, port };
 }

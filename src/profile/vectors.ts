@@ -111,7 +111,9 @@ function tensorsOf(
       'bad-vectors',
       where,
       `has ${lists.length} ${side}s, the model has ${ports.length}`,
-      `give an array for each: ${ports.map((port) => `"${port.name}"`).join(', ')}`,
+      ports.length === 1
+        ? formatHint
+        : `give an array for each: ${ports.map((port) => `"${port.name}"`).join(', ')}`,
     );
   }
   return ports.map((port, index) => {

@@ -213,7 +213,7 @@ describe('command line', () => {
       [
         'without a port: simulated',
         3,
-        /on the simulated stm32f405: --target/,
+        /on the simulated stm32f405: --port chooses/,
         () => ['run', model, '--target', 'stm32f405', '--max-flash', '100'],
       ],
       ['a pass that is not there', 1, /one of import/, () => ['inspect', model, '--dump', 'x']],

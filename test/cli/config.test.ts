@@ -80,6 +80,22 @@ describe('bonsaic.json', () => {
     });
   }
 
+  const compilers: [edge: string, cc: string, expected: string][] = [
+    ['begins at the file where it is a path', 'tools/gcc -g', 'DIR/tools/gcc -g'],
+    ['is looked for where it is a name', 'ccache tools/gcc', 'ccache tools/gcc'],
+    ['stays where it is absolute', '/opt/gcc', '/opt/gcc'],
+    ['without an end is left to what runs it', "tools/gcc 'x", "tools/gcc 'x"],
+  ];
+  for (const [edge, cc, expected] of compilers) {
+    it(`a compiler ${edge}`, () => {
+      writeFileSync(config, JSON.stringify({ cc, strict: true }));
+      expect(readConfig(config)).to.deep.equal({
+        cc: expected.replace('DIR', directory),
+        strict: true,
+      });
+    });
+  }
+
   it('what neither gives is asked for', () => {
     expect(() => flagsOf(['run', 'm'], {})).to.throw(CommanderError, '--target <name>');
     expect(() => flagsOf(['run', '--target', 'host'], {})).to.throw(

@@ -87,6 +87,11 @@ describe('profile/vectors', () => {
     });
   }
 
+  it('says that one input is flat, where it is given as rows', () => {
+    const rows = pairs({ ...good, input: [[1], [2], [3]] });
+    expect(thrownBy(() => readVectors(rows, 'v.json', plan)).hint).to.match(/, flat;/);
+  });
+
   it('refuses one flat array for two inputs, and names them', () => {
     const error = thrownBy(() => readVectors(pairs(good), 'v.json', twoPortPlan()));
     expect(error.message).to.match(/one flat array, the model has 2 inputs/);
