@@ -1,5 +1,6 @@
 /** What can compute each step, and what it would cost there: cycles, bytes of flash, of the arena. */
 
+import { zeroShare } from '../../analysis/sparsity.js';
 import { InternalError } from '../../errors.js';
 import { at, type NodeView } from '../../ir/graph.js';
 import { kernelsOf } from '../../kernels/index.js';
@@ -74,7 +75,10 @@ export function alternativesOf(
     throw new InternalError('plan', `no kernel for ${at(view.node)}: ${refused.join('; ')}`);
   }
   const alternatives = implementations.map((one, i) => weigh(one, arenaBytes[i] ?? 0, context));
-  return { alternatives, refused };
+  const constant = view.inputs[1] ?? null;
+  if (constant === null || constant.data === null) return { alternatives, refused };
+  const count = constant.data.length;
+  return { alternatives, refused, weights: { count, zeros: zeroShare(constant) * count } };
 }
 
 function weigh(

@@ -38,6 +38,8 @@ export interface Alternative {
 export interface Step {
   readonly alternatives: readonly Alternative[];
   readonly refused: readonly string[];
+  /** Absent where it has none. */
+  readonly weights?: { readonly count: number; readonly zeros: number };
 }
 
 /** An alternative with its pieces placed. */

@@ -218,11 +218,20 @@ function settleBoth(steps: readonly Step[], optimize: Optimize, goal: Goal, room
   const allowed = most === null ? steps : fast(most);
   const free = settle(allowed, goal, room);
   const chosen = free.isForced && allowed !== steps ? settle(steps, goal, room) : free;
-  if (optimize !== 'balanced' || free.isForced) return { chosen, dense };
+  if (optimize !== 'balanced' || free.isForced || !isPruned(steps)) return { chosen, dense };
   return {
     chosen: noLargerThan(imageBytes(dense.picks, room), allowed, chosen, goal, room),
     dense,
   };
+}
+
+/** The least share of zeros of a pruned model: those that are not have a few per cent. */
+const prunedShare = 0.25;
+
+function isPruned(steps: readonly Step[]): boolean {
+  const sum = (of: 'count' | 'zeros') =>
+    steps.reduce((all, { weights }) => all + (weights?.[of] ?? 0), 0);
+  return sum('zeros') > 0 && sum('zeros') >= prunedShare * sum('count');
 }
 
 /** What zeros have to save, as a share of the time, where they make the image larger. */
