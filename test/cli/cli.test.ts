@@ -155,7 +155,7 @@ describe('command line', () => {
     expect(document.verify).to.include({ vectors: 2, mismatches: 1 });
     expect(document.error.where).to.equal('activity on this machine, under sanitizers');
     const kernels = document.layers.map(({ kernel }: { kernel: string }) => kernel);
-    expect(kernels).to.include('thumb1/conv2d');
+    expect(kernels.join(), 'kernels that only the board has').to.match(/thumb1\//);
   });
 
   describe('statuses', () => {
