@@ -19,7 +19,7 @@ static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent,
 }
 
 /* What the windows of a pixel have in common. */
-struct taps {
+struct walk {
     int32_t zero; /* The negative zero point, in both halves. */
     int32_t step; /* Bytes of x to the next tap of a run. */
     int32_t n;    /* Taps in a run, 1 or more. */
@@ -37,7 +37,7 @@ struct taps {
 #if defined(__ARM_FEATURE_DSP)
 
 #define define_add_taps(name, reading)                                                             \
-    void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct taps *t);           \
+    void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct walk *t);           \
     __asm__("add_taps " #name ", " #reading)
 
 /* r1: x; r2: weights; r3: t; r4 to r7: sums; r8: zero; lr: step; r0: pairs of taps. */
@@ -146,7 +146,7 @@ __asm__(
 #else
 
 #define define_add_taps(name, reading)                                                             \
-    static void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct taps *t)     \
+    static void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct walk *t)     \
     {                                                                                              \
         for (int32_t i = 0; i < t->n * t->runs; i++) {                                             \
             for (int32_t lane = 0; lane < 4; lane++) {                                             \
@@ -158,7 +158,7 @@ __asm__(
             w += (i + 1) % t->n == 0 ? 2 + t->w_skip / 4 : 2;                                      \
         }                                                                                          \
     }                                                                                              \
-    void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct taps *t)
+    void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct walk *t)
 
 #define add_taps_weight_quad(w, lane) ((int16_t)((w)[(lane) % 2] >> (lane) / 2 * 16))
 #define add_taps_weight_trio(w, lane) add_taps_weight_quad(w, lane)
@@ -218,7 +218,7 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 #if defined(__ARM_FEATURE_DSP)
 
 #define define_tap_groups(name, reading)                                                           \
-    void name(int8_t *out, const int8_t *x, const int32_t *w, const struct taps *t,                \
+    void name(int8_t *out, const int8_t *x, const int32_t *w, const struct walk *t,                \
               const int32_t *stage);                                                               \
     __asm__("tap_groups " #name ", " #reading)
 
@@ -277,7 +277,7 @@ __asm__(
 
 #define define_tap_groups(name, reading)                                                           \
     define_add_taps(name##_sums, reading);                                                         \
-    static void name(int8_t *out, const int8_t *x, const int32_t *w, const struct taps *t,         \
+    static void name(int8_t *out, const int8_t *x, const int32_t *w, const struct walk *t,         \
                      const int32_t *stage)                                                         \
     {                                                                                              \
         for (int32_t group = 0; group < t->groups; group++, out += 4, stage += 8) {                \
@@ -289,7 +289,7 @@ __asm__(
                 out[i] = finish_linear(sums[i], stage[4 + i], t->offset);                          \
         }                                                                                          \
     }                                                                                              \
-    void name(int8_t *out, const int8_t *x, const int32_t *w, const struct taps *t,                \
+    void name(int8_t *out, const int8_t *x, const int32_t *w, const struct walk *t,                \
               const int32_t *stage)
 
 #endif
@@ -319,7 +319,7 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
     const int32_t pitch = dilation_h * in_w * in_c, step = dilation_w * in_c;
     const int32_t to_tap = step, to_run = pitch;
     const int32_t whole = kernel_w;
-    struct taps taps = {
+    struct walk taps = {
         .zero = -131075,
         .step = to_tap,
     };
@@ -383,7 +383,7 @@ static void depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(const int8_t *in, i
     const int32_t pitch = dilation_h * in_w * in_c, step = dilation_w * in_c;
     const int32_t to_tap = step, to_run = pitch;
     const int32_t whole = kernel_w;
-    struct taps taps = {
+    struct walk taps = {
         .zero = -131075,
         .step = to_tap,
         .groups = 3,
