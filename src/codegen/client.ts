@@ -55,8 +55,8 @@ const types = [
   ['OutputName', 'keyof typeof model.outputs', 'Names of the outputs.'],
   ['Inputs', 'Readonly<Record<InputName, ArrayLike<number>>>', 'Real values, flat.'],
   ['Outputs', 'Readonly<Record<OutputName, Float32Array>>', 'Real values, flat.'],
-  ['RawInputs', 'Readonly<Record<InputName, Int8Array>>', 'Quantised integers, flat.'],
-  ['RawOutputs', 'Readonly<Record<OutputName, Int8Array>>', 'Quantised integers, flat.'],
+  ['RawInputs', 'Readonly<Record<InputName, Int8Array>>', 'Quantized integers, flat.'],
+  ['RawOutputs', 'Readonly<Record<OutputName, Int8Array>>', 'Quantized integers, flat.'],
 ] as const;
 
 function usage(model: string, plan: Plan): string {

@@ -37,8 +37,8 @@ function emission() {
 /** What the tests use of a generated client; its own types are checked by the compiler. */
 interface GeneratedClient {
   readonly model: { readonly inputs: Record<string, { readonly name: string }> };
-  quantise(values: ArrayLike<number>, input: string): Int8Array;
-  dequantise(values: ArrayLike<number>, output: string): Float32Array;
+  quantize(values: ArrayLike<number>, input: string): Int8Array;
+  dequantize(values: ArrayLike<number>, output: string): Float32Array;
   argmax(values: ArrayLike<number>): number;
   readonly Client: {
     open(port: unknown, options?: { timeoutMs: number }): Promise<RunningClient>;
@@ -102,7 +102,7 @@ describe('TypeScript client', () => {
     project.createSourceFile(packageFile('virtual/mixer.ts'), text);
     const use = `
       import { SerialPort } from 'serialport';
-      import { argmax, Client, model, quantise, type Inputs } from './mixer.js';
+      import { argmax, Client, model, quantize, type Inputs } from './mixer.js';
       const board = await Client.open(new SerialPort({ path: '/dev/null', baudRate: 115200 }));
       const inputs: Inputs = { serving_default_image_0: [1], b_quoted_twice: new Float32Array(2) };
       const outputs = await board.infer(inputs);
@@ -110,7 +110,7 @@ describe('TypeScript client', () => {
       const label: 'it\\'s "left"' | 'right' = model.outputs.add_0_out_0.labels[0];
       const width: 40 = model.inputs.serving_default_image_0.shape[2];
       // @ts-expect-error there is no such input
-      quantise([1], 'image');
+      quantize([1], 'image');
       // @ts-expect-error an input is missing
       board.infer({ b_quoted_twice: [1] });
       export { best, label, width };
@@ -120,7 +120,7 @@ describe('TypeScript client', () => {
     expect(project.formatDiagnosticsWithColorAndContext(diagnostics)).to.equal('');
   });
 
-  it('quantises, dequantises and takes the argmax as the C helpers do', () =>
+  it('quantizes, dequantizes and takes the argmax as the C helpers do', () =>
     inTemporaryDirectory(async (directory) => {
       const [client] = await writeAndImport(directory);
       const halves = Array.from({ length: 600 }, (_, i) => (i - 300) * 0.5);
@@ -139,11 +139,11 @@ int main(void)
 {
     float value;
     while (fread(&value, sizeof value, 1, stdin) == 1) {
-        putchar(mixer_quantise(value, 0));
-        putchar(mixer_quantise(value, 1));
+        putchar(mixer_quantize(value, 0));
+        putchar(mixer_quantize(value, 1));
     }
     for (int q = -128; q < 128; q++) {
-        value = mixer_dequantise((int8_t)q, 0);
+        value = mixer_dequantize((int8_t)q, 0);
         fwrite(&value, sizeof value, 1, stdout);
     }
     putchar(mixer_argmax((int8_t[]){ -3, 7, 7, -128 }, 4));
@@ -160,14 +160,14 @@ int main(void)
       const names = Object.keys(client.model.inputs);
       names.forEach((name, i) => {
         const inC = both.filter((_, at) => at % 2 === i);
-        const inTs = client.quantise(values, name);
+        const inTs = client.quantize(values, name);
         const at = inC.findIndex((value, k) => value !== inTs[k]);
         expect(at, `input ${i}: ${values[at]} is ${inC[at]} in C, ${inTs[at]} here`).to.equal(-1);
       });
       const integers = Array.from({ length: 256 }, (_, i) => i - 128);
       const reals = output.subarray(2 * values.length, 2 * values.length + 1024);
-      const dequantised = client.dequantise(integers, 'add_0_out_0');
-      expect(Buffer.from(dequantised.buffer)).to.deep.equal(Buffer.from(reals));
+      const dequantized = client.dequantize(integers, 'add_0_out_0');
+      expect(Buffer.from(dequantized.buffer)).to.deep.equal(Buffer.from(reals));
       expect(client.argmax([-3, 7, 7, -128]))
         .to.equal(1)
         .and.equal(output.at(-1));

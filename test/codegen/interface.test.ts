@@ -112,11 +112,11 @@ int main(void)
 {
     int32_t steps = 0;
     kws_reset(arena);
-    kws_input(arena, 0)[KWS_INPUT_0_BYTES - 1] = kws_quantise(0.5f, 0);
+    kws_input(arena, 0)[KWS_INPUT_0_BYTES - 1] = kws_quantize(0.5f, 0);
     kws_run(arena);
     kws_run_hooked(arena, hook, &steps);
     int32_t best = kws_argmax(kws_output(arena, 0), KWS_OUTPUT_0_COUNT);
-    return labels[best][0] == 0 || steps != 3 || kws_dequantise(-128, 0) != 0.0f
+    return labels[best][0] == 0 || steps != 3 || kws_dequantize(-128, 0) != 0.0f
         || KWS_INPUT_0_DIM_1 != 4 || KWS_OUTPUT_0_RANK != 2 || KWS_INPUTS != 2 || KWS_STEPS != 3
         || kws_input(arena, -1) || kws_input(arena, KWS_INPUTS) || kws_output(arena, 1)
         || KWS_INPUT_0_NAME[0] != 's' || KWS_INPUT_1_ZERO_POINT != -7 || KWS_INPUT_1_SCALE != 0.25f;
