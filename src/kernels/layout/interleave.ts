@@ -3,8 +3,8 @@
  *
  * A group of four channels is computed at once. Where the channels of a convolution group are not
  * a multiple of four, the last four of them begin earlier and overlap the four before (the same
- * values are computed again), so that a kernel never needs a case for the rest. Fewer than four
- * channels are filled up with zero weights and not stored.
+ * values are computed again), so that a kernel never needs a case for the rest. Where there are fewer
+ * than four, lanes are filled up with zero weights and not stored, or the weights stay bytes.
  */
 
 import type { Filters, OutputStage } from '../../ops/arithmetic/accumulation.js';
@@ -16,6 +16,11 @@ export const lanes = 4;
 /** Channels that a group of lanes stores: four, or all if there are fewer. */
 export function storedLanes(channels: number): number {
   return Math.min(lanes, channels);
+}
+
+/** Whether lanes of four would stay empty, at the time of full ones. */
+export function isFew(channels: number): boolean {
+  return channels < lanes;
 }
 
 /** First channel of each group of lanes, for `channels` channels from `first` on. */
@@ -45,6 +50,27 @@ export function interleaveWeights(
       }
     }
   });
+  return { data, role: 'weights' };
+}
+
+/**
+ * Weights of a portable kernel, `channels` of them from `first` on: lanes of four, or of fewer
+ * channels a row of bytes each, int8[channels][depth].
+ */
+export function laneWeights(
+  first: number,
+  channels: number,
+  weights: Int8Array,
+  filters: Filters,
+): Table {
+  const { depth, position } = filters;
+  if (!isFew(channels)) {
+    return interleaveWeights(laneBlocks(channels, first), weights, filters, first + channels);
+  }
+  const data = Int8Array.from(
+    { length: channels * depth },
+    (_, i) => weights[position(first + Math.floor(i / depth), i % depth)] as number,
+  );
   return { data, role: 'weights' };
 }
 

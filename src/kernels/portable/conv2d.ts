@@ -8,12 +8,12 @@ import {
 } from '../../ops/arithmetic/accumulation.js';
 import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
 import { asRow, convolutionOf, isPointwise, pixelsOf } from '../layout/convolution.js';
-import { interleaveWeights, laneBlocks, stageTable, storedLanes } from '../layout/interleave.js';
+import { isFew, laneBlocks, laneWeights, stageTable, storedLanes } from '../layout/interleave.js';
 import { residualOperands } from '../layout/residual.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 import {
   fullyConnectedCalls,
-  multiplyWork,
+  lanesWork,
   pixelOverlaps,
   residualKernel,
   stageNumbers,
@@ -22,9 +22,9 @@ import {
 const weightPasses = (view: NodeView<Conv2dAttrs>) => pixelsOf(conv2dDims(view));
 
 export const pointwiseVariant: KernelVariant<Conv2dAttrs> = {
-  ...residualKernel('fully_connected', ['dot4']),
+  ...residualKernel('fully_connected', ['dot4', 'dot_few']),
   when: isPointwise,
-  work: (view) => multiplyWork(view, conv2d.macs(view), 5.5),
+  work: (view) => lanesWork(view, conv2d.macs(view), conv2dDims(view).outC, 5.5),
   weightPasses,
   overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape),
   lower(view, context) {
@@ -34,14 +34,14 @@ export const pointwiseVariant: KernelVariant<Conv2dAttrs> = {
 };
 
 export const conv2dVariant: KernelVariant<Conv2dAttrs> = {
-  ...residualKernel('conv2d', ['dot4', 'pad4', 'clip_taps']),
+  ...residualKernel('conv2d', ['dot4', 'dot_few', 'pad4', 'pad_few', 'clip_taps']),
   when: () => true,
   work(view) {
     const { outC, kernelH, groups } = asRow({ ...view.attrs, ...conv2dDims(view) });
     const blocks = groups * laneBlocks(outC / groups).length;
     const segments = pixelsOf(conv2dDims(view)) * blocks * kernelH;
     return {
-      ...multiplyWork(view, conv2d.macs(view), 6.2),
+      ...lanesWork(view, conv2d.macs(view), outC / groups, 6.2),
       segments: { count: segments, cycles: 40 },
     };
   },
@@ -68,6 +68,7 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
         ...operands.flags,
         by_tap: shape.dilationW > 1 || groups > 1,
         single_rounding: stage.rounding === 'single',
+        few: isFew(channels),
       },
       numbers: {
         ...operands.numbers,
@@ -96,7 +97,7 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
       },
       tables: {
         ...operands.tables,
-        weights: interleaveWeights(blocks, weightsOf(view), filters, end),
+        weights: laneWeights(group * channels, channels, weightsOf(view), filters),
         stage: stageTable(blocks, stage, biases, end),
       },
     };

@@ -10,9 +10,10 @@ import {
 import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import {
-  interleaveWeights,
+  isFew,
   laneBlocks,
   lanes,
+  laneWeights,
   stageTable,
   storedLanes,
 } from '../layout/interleave.js';
@@ -80,6 +81,29 @@ export function multiplyWork(view: NodeView<object>, macs: number, cyclesPerMac:
   };
 }
 
+/**
+ * The same of a kernel that computes four channels at once, or fewer one by one.
+ *
+ * @param channels of the output that have the same inputs
+ */
+export function lanesWork(
+  view: NodeView<object>,
+  macs: number,
+  channels: number,
+  cyclesPerMac: number,
+) {
+  if (isFew(channels)) {
+    const outputs = elementCount(outputOf(view).shape);
+    return {
+      singleMacs: { count: macs, cycles: 7.7 },
+      singleOutputs: { count: outputs, cycles: 230 },
+      ...residualWork(view, 35),
+    };
+  }
+  const computed = lanes * laneBlocks(channels).length;
+  return multiplyWork(view, (macs * computed) / channels, cyclesPerMac);
+}
+
 /** Numbers of the output stage. */
 export function stageNumbers(stage: OutputStage): Record<string, number> {
   return {
@@ -111,9 +135,12 @@ export function fullyConnectedCalls(
   }
   const least = Math.max(channels / mostPieces, pieceBytes / depth);
   const size = lanes * Math.ceil(least / lanes);
-  return Array.from({ length: Math.ceil(channels / size) }, (_, piece) => {
+  // A last piece of fewer channels than lanes would need a function of its own.
+  const pieces = Math.max(1, Math.ceil((channels - lanes + 1) / size));
+  return Array.from({ length: pieces }, (_, piece) => {
     const first = piece * size;
-    return fullyConnectedCall(view, filters, stage, first, Math.min(size, channels - first));
+    const count = piece === pieces - 1 ? channels - first : size;
+    return fullyConnectedCall(view, filters, stage, first, count);
   });
 }
 
@@ -131,7 +158,11 @@ function fullyConnectedCall(
   return {
     ...operands,
     outputBytes: first,
-    flags: { ...operands.flags, single_rounding: stage.rounding === 'single' },
+    flags: {
+      ...operands.flags,
+      single_rounding: stage.rounding === 'single',
+      few: isFew(channels),
+    },
     numbers: {
       ...operands.numbers,
       rows: elementCount(outputOf(view).shape) / filters.channels,
@@ -142,7 +173,7 @@ function fullyConnectedCall(
     },
     tables: {
       ...operands.tables,
-      weights: interleaveWeights(groups, weightsOf(view), filters, end),
+      weights: laneWeights(first, channels, weightsOf(view), filters),
       stage: stageTable(groups, stage, biasesFor(view, filters, true), end),
     },
   };

@@ -8,12 +8,12 @@ import {
 } from '../../ops/fully_connected.js';
 import { fullyConnectedOf } from '../layout/convolution.js';
 import type { KernelVariant } from '../variant.js';
-import { fullyConnectedCalls, multiplyWork, pixelOverlaps, residualKernel } from './dense.js';
+import { fullyConnectedCalls, lanesWork, pixelOverlaps, residualKernel } from './dense.js';
 
 export const fullyConnectedVariant: KernelVariant<FullyConnectedAttrs> = {
-  ...residualKernel('fully_connected', ['dot4']),
+  ...residualKernel('fully_connected', ['dot4', 'dot_few']),
   when: () => true,
-  work: (view) => multiplyWork(view, fullyConnected.macs(view), 5.5),
+  work: (view) => lanesWork(view, fullyConnected.macs(view), rowFilters(view).channels, 5.5),
   weightPasses: rowsOf,
   overlap: (view) => pixelOverlaps(view, fullyConnectedOf(view).shape),
   lower: (view, context) => fullyConnectedCalls(view, rowFilters(view), rowStage(view), context),

@@ -110,9 +110,9 @@ struct conv2d_s8_args {
 };
 
 /* Four output channels of a pixel at once, then its next four; where channels are not a multiple of
- * four, the last four overlap the four before. The input's zero point is folded into the biases: a
- * tap outside the image counts as it. A pixel is written when the next ones are still to be read:
- * `out` may reach into `in` that far.
+ * four, the last four overlap the four before.
+ * The input's zero point is folded into the biases: a tap outside the image counts as it. A pixel is
+ * written when the next ones are still to be read: `out` may reach into `in` that far.
  * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args *restrict args)
 {
@@ -137,7 +137,8 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *w = args->weights, *stage = args->stage;
+                const int32_t *w = args->weights;
+                const int32_t *stage = args->stage;
                 for (int32_t c = 0; c < channels; c += 4, stage += 12) {
                     const int32_t first = c + output.lanes > channels ? channels - output.lanes : c;
                     int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
