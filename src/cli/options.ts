@@ -14,8 +14,8 @@ import {
 import type { Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
+import { withMeasuredCosts } from '../tune/kept.js';
 import { required } from './config.js';
-import { withMeasuredCosts } from './costs.js';
 import { readInput } from './input.js';
 import { note, terminalColumns } from './output.js';
 
@@ -155,8 +155,18 @@ export function withCompiler(command: Command): Command {
   );
 }
 
+/** The target, with the costs that were measured on this machine's boards, and a word of that. */
 export function targetOf(flags: { readonly target: string }): Target {
-  return withMeasuredCosts(loadTarget(flags.target));
+  const { target, scope } = withMeasuredCosts(loadTarget(flags.target));
+  const { name, coreName } = target;
+  if (scope !== null) {
+    const owner = scope === 'board' ? name : coreName;
+    note(
+      `kernels are chosen by the costs measured on your ${owner}; ` +
+        `bonsaic tune --forget --target ${name} goes back to those that come with bonsaic`,
+    );
+  }
+  return target;
 }
 
 export interface ShowFlags {

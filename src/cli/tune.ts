@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { costTable, tune } from '../tune/index.js';
-import { forgetCosts, saveCosts } from './costs.js';
+import { forgetCosts, type Scope, saveCosts, scopes } from '../tune/kept.js';
 import { withCompiler } from './options.js';
 import { makeProgress, printJson, printResult, terminalColumns } from './output.js';
 
@@ -11,6 +11,7 @@ interface TuneFlags {
   readonly target?: string;
   readonly port?: string;
   readonly cc?: string;
+  readonly for: Scope;
   readonly forget?: true;
   readonly json?: true;
 }
@@ -20,6 +21,11 @@ export function addTune(program: Command): void {
     .summary('measure on a board what kernels cost; later compilations choose by it')
     .addOption(new Option('--target <name>', 'the board').choices(listTargets()))
     .option('--port <port>', 'sim (the simulated board), or a serial port')
+    .addOption(
+      new Option('--for <whom>', 'core: for all boards with its core; board: for it alone, first')
+        .choices(scopes)
+        .default('core'),
+    )
     .option('--forget', 'go back to the costs that come with bonsaic, of one target or of all')
     .option('--json', 'one JSON document on stdout')
     .action((flags: TuneFlags, command: Command) => {
@@ -34,22 +40,32 @@ export function addTune(program: Command): void {
 
 function forget({ target, json }: TuneFlags): void {
   const targets = target === undefined ? listTargets() : [target];
-  const forgotten = targets.map(forgetCosts);
+  const forgotten = [...new Set(targets.map(loadTarget).flatMap(forgetCosts))];
   if (json) printJson({ targets, forgotten });
   else printResult(`${targets.join(', ')}: kernels are chosen by the costs that come with bonsaic`);
 }
 
-async function measure(name: string, port: string, { cc, json }: TuneFlags): Promise<void> {
+async function measure(name: string, port: string, flags: TuneFlags): Promise<void> {
+  const { cc, json, for: scope } = flags;
   const target = loadTarget(name);
   const { unit, kernels } = await makeProgress()(
     `Measure the kernels of ${name} on ${port}`,
     (say) => tune({ target, port, cc, observe: say }),
   );
-  const path = saveCosts(name, { costUnit: unit, costs: costTable(kernels) });
+  const path = saveCosts(target, scope, { costUnit: unit, costs: costTable(kernels) });
   if (json) {
-    printJson({ target: name, device: port, unit, kernels, cache: path });
+    printJson({
+      target: name,
+      core: target.core,
+      for: scope,
+      device: port,
+      unit,
+      kernels,
+      cache: path,
+    });
     return;
   }
+  const owner = scope === 'core' ? `every board with a ${target.coreName}` : name;
   const rows = kernels.map(({ template, optimize, layers, worstError, costs }) => [
     template,
     optimize,
@@ -60,5 +76,5 @@ async function measure(name: string, port: string, { cc, json }: TuneFlags): Pro
       .join(', '),
   ]);
   const head = ['kernel', 'for', 'layers', 'off by', `${unit} for one of each`];
-  printResult(`${table(head, rows, { width: terminalColumns() })}\n\nkept in ${path}`);
+  printResult(`${table(head, rows, { width: terminalColumns() })}\n\nkept for ${owner} in ${path}`);
 }

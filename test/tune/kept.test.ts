@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { forgetCosts, saveCosts, withMeasuredCosts } from '../../src/cli/costs.js';
 import { loadTarget } from '../../src/target/index.js';
+import { forgetCosts, saveCosts, withMeasuredCosts } from '../../src/tune/kept.js';
 
 describe('measured costs', () => {
   const target = loadTarget('stm32f405');
@@ -32,14 +32,33 @@ describe('measured costs', () => {
   ] as const;
   for (const [edge, measured, expected] of rows) {
     it(edge, () => {
-      saveCosts(target.name, { costUnit: 'cycles', costs: measured });
-      const { costs, costUnit } = withMeasuredCosts(target);
+      saveCosts(target, 'core', { costUnit: 'cycles', costs: measured });
+      const { costs, costUnit } = withMeasuredCosts(target).target;
       expect(costUnit).to.equal('cycles');
       for (const goal of ['speed', 'balanced', 'size'] as const) {
         expect(costs[goal], goal).to.deep.equal({ ...own[goal], ...expected[goal] });
       }
-      forgetCosts(target.name);
-      expect(withMeasuredCosts(target)).to.equal(target);
+      forgetCosts(target);
+      expect(withMeasuredCosts(target).target).to.equal(target);
     });
   }
+
+  it("those of a core are every board's that has it, unless a board has its own", () => {
+    const sibling = loadTarget('stm32f411');
+    const other = loadTarget('mps2-an500');
+    const stepsOf = (board: typeof target) =>
+      withMeasuredCosts(board).target.costs.speed?.[kernel]?.steps;
+    saveCosts(target, 'core', { costUnit: 'cycles', costs: { speed, balanced } });
+    saveCosts(sibling, 'board', { costUnit: 'cycles', costs: { speed: size, balanced } });
+    expect(stepsOf(target)).to.equal(1);
+    expect(stepsOf(sibling)).to.equal(3);
+    expect([target, sibling, other].map((board) => withMeasuredCosts(board).scope)).to.deep.equal([
+      'core',
+      'board',
+      null,
+    ]);
+    // What is forgotten of a board is its own and its core's.
+    forgetCosts(sibling);
+    for (const board of [target, sibling]) expect(withMeasuredCosts(board).scope).to.equal(null);
+  });
 });

@@ -1,0 +1,71 @@
+/**
+ * What `bonsaic tune` has measured on this machine's boards: kept in the user's cache, for a core
+ * (every board that has it) or for one board alone, which comes first.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Optimize, TargetTraits } from '../ir/op.js';
+import { measuredCosts, parseCosts, type Target } from '../target/index.js';
+import { version } from '../version.js';
+
+/** Whom measured costs are for: all boards of a core, or one board. */
+export const scopes = ['core', 'board'] as const;
+export type Scope = (typeof scopes)[number];
+
+type Owner = Pick<Target, 'name' | 'core'>;
+
+/** By version too: a kernel's terms of work may change. */
+function costsFile({ name, core }: Owner, scope: Scope): string {
+  const root = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  const file = scope === 'core' ? join('cores', core) : name;
+  return join(root, 'bonsaic', version, `${file}.costs.json`);
+}
+
+/** Keeps costs for later compilations. Returns the file. */
+export function saveCosts(
+  target: Owner,
+  scope: Scope,
+  costs: Pick<TargetTraits, 'costs' | 'costUnit'>,
+): string {
+  const path = costsFile(target, scope);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(costs, null, 2)}\n`);
+  return path;
+}
+
+/** Forgets what was measured of a target and of its core. Returns the files. */
+export function forgetCosts(target: Owner): readonly string[] {
+  const paths = scopes.map((scope) => costsFile(target, scope));
+  for (const path of paths) rmSync(path, { force: true });
+  return paths;
+}
+
+/** A target with the costs that were measured on this machine's boards. */
+export interface Measured {
+  readonly target: Target;
+  /** Whom the costs were measured for; null where none were: they are the target's own. */
+  readonly scope: Scope | null;
+}
+
+/** @throws BonsaiError 'usage' when the kept file is no table of costs */
+export function withMeasuredCosts(target: Target): Measured {
+  for (const scope of ['board', 'core'] as const) {
+    const path = costsFile(target, scope);
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch {
+      continue;
+    }
+    const { costUnit, costs } = parseCosts(measuredCosts, text, path);
+    // An older file has none for 'size': the board's for 'balanced' are nearer than a simulator's.
+    const merged = (goal: Optimize) => ({
+      ...target.costs[goal],
+      ...(costs[goal] ?? costs.balanced),
+    });
+    const all = { speed: merged('speed'), balanced: merged('balanced'), size: merged('size') };
+    return { target: { ...target, costUnit, costs: all }, scope };
+  }
+  return { target, scope: null };
+}

@@ -1,0 +1,150 @@
+/**
+ * docs/architecture.md says how many places an extension touches: here the places are counted, for
+ * every operator, kernel, board, pass, simulator and flash protocol that there is.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { expect } from 'chai';
+import { simulators } from '../../src/device/index.js';
+import { kernelsOf } from '../../src/kernels/index.js';
+import { operators } from '../../src/ops/index.js';
+import { listTargets } from '../../src/target/index.js';
+
+const root = new URL('../../', import.meta.url);
+
+function filesBelow(folder: string): readonly string[] {
+  return readdirSync(new URL(folder, root)).flatMap((name) => {
+    const path = `${folder}/${name}`;
+    return statSync(new URL(path, root)).isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+/** Text without comments: what only speaks of a thing does not depend on it. */
+const codeOf = (path: string) =>
+  readFileSync(new URL(path, root), 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/^\s*\/\/.*$/gm, '');
+
+const sources = new Map(
+  filesBelow('src')
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => [path, codeOf(path)]),
+);
+
+/** The files below src/ whose code has one of the forms. */
+const filesWith = (...forms: readonly RegExp[]) =>
+  [...sources].flatMap(([path, text]) => (forms.some((form) => form.test(text)) ? [path] : []));
+
+const page = readFileSync(new URL('docs/architecture.md', root), 'utf8');
+
+describe('docs: what an extension touches', () => {
+  const lists = ['ops/index', 'kernels/index', 'import/tflite/ops', 'write/tflite-ops'];
+
+  describe('an operator: its file and a line in each of four lists', () => {
+    /** Where operators are named besides: a pass about just these, or layers to measure. */
+    const known = new Map([
+      ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain']],
+      ['conv2d', ['passes/depthwise-to-convolution']],
+      ['depthwise_conv2d', ['passes/depthwise-to-convolution', 'passes/remove-dead-channels']],
+      ['expand_dims', ['ops/shape/same-elements']],
+      ['fully_connected', ['analysis/proofs']],
+      // Of a window's positions one is called 'pad'.
+      ['pad', ['ops/arithmetic/accumulator-bounds', 'passes/fuse-pads', 'write/plain']],
+      ['reshape', ['ops/shape/same-elements']],
+      ['squeeze', ['ops/shape/same-elements']],
+      ...['relu', 'relu6', 'relu_n1_to_1', 'tanh'].map(
+        // Fused activations have the names of operators.
+        (name) => [name, ['ops/arithmetic/quant']] as const,
+      ),
+    ]);
+    for (const name of operators.keys()) {
+      it(name, () => {
+        const all = filesWith(
+          new RegExp(`'${name}'|/${name}\\.js'`),
+          new RegExp(`^ {2}${name}[:,]`, 'm'),
+        );
+        const others = all
+          .map((path) => path.replace(/^src\/(.*)\.ts$/, '$1'))
+          .filter((path) => path !== `ops/${name}`);
+        expect(others).to.include.members(lists);
+        const besides = others.filter(
+          (path) => !lists.includes(path) && !/^(kernels|tune)\//.test(path),
+        );
+        const expected = known.get(name) ?? [];
+        expect(expected, 'named there').to.include.members(besides);
+      });
+    }
+
+    it('those that are named in no pass are most: another one needs none', () => {
+      expect(known.size).to.be.below(operators.size / 2);
+    });
+
+    it('the page names the lists', () => {
+      for (const list of lists) expect(page).to.include(`\`${list}.ts\``);
+    });
+  });
+
+  describe('a kernel: its text, and one file that is a line in kernels/index.ts', () => {
+    const variants = [...operators.keys()].flatMap((op) => kernelsOf({ op }).variants);
+    const texts = new Set(variants.map(({ template, text = template }) => text));
+
+    it('every text below templates/kernels is a variant or a helper of one', () => {
+      const all = filesBelow('templates/kernels')
+        .filter((path) => path.endsWith('.hbs') && !path.includes('/support/'))
+        .map((path) => path.replace(/^templates\/kernels\/(.*)\.hbs$/, '$1'));
+      expect(all).to.have.members([...texts]);
+    });
+
+    for (const text of texts) {
+      it(`${text} is made in one file`, () => {
+        const files = filesWith(new RegExp(`'${text}'`)).filter((p) =>
+          p.startsWith('src/kernels/'),
+        );
+        expect(files.length).to.be.at.most(1);
+      });
+    }
+
+    it('nothing but kernels/index.ts imports an instruction set', () => {
+      const imports = /from '[^']*\/(portable|swar|thumb1|dsp|mve|encoding)\//;
+      expect(filesWith(imports).filter((path) => !path.startsWith('src/kernels/'))).to.deep.equal(
+        [],
+      );
+    });
+  });
+
+  describe('a board: a folder', () => {
+    /** The default of `run`, this machine, and what a hint shows as an example. */
+    const spoken = ['rp2040', 'host'];
+    for (const name of listTargets().filter((target) => !spoken.includes(target))) {
+      it(`no code knows ${name}`, () => {
+        expect(filesWith(new RegExp(`\\b${name}\\b`))).to.deep.equal([]);
+      });
+    }
+  });
+
+  describe('a pass, a simulator, a flash protocol: a file, and a line in its index', () => {
+    /** Files that several of a folder use, or that are what all of them are. */
+    const shared = new Set(['passes/rewrite', 'passes/take-channels', 'flash/protocol']);
+    const parts = new Set(['rp2040core1', 'rp2040flash', 'rp2040mcu', 'uf2', 'device', 'serial']);
+    const isEntry = (path: string) =>
+      !shared.has(path) && !parts.has(path.replace(/^device\//, '')) && !path.endsWith('/index');
+    const entries = ['passes', 'flash', 'device']
+      .flatMap((folder) => filesBelow(`src/${folder}`))
+      .map((path) => path.replace(/^src\/(.*)\.ts$/, '$1'))
+      .filter(isEntry);
+    for (const path of entries) {
+      it(path, () => {
+        const [folder, file] = path.split('/');
+        const users = filesWith(new RegExp(`from '[^']*/${file}\\.js'`)).filter(
+          (user) => user.startsWith(`src/${folder}/`) && user !== `src/${path}.ts`,
+        );
+        const besides =
+          path === 'passes/order-channels' ? ['src/passes/remove-dead-channels.ts'] : [];
+        expect(users).to.have.members([`src/${folder}/index.ts`, ...besides]);
+      });
+    }
+
+    it('target.json names simulators that there are', () => {
+      expect([...simulators.keys()]).to.include.members(['rp2040js', 'qemu', 'process']);
+    });
+  });
+});
