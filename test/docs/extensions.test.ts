@@ -41,7 +41,7 @@ describe('docs: what an extension touches', () => {
 
   describe('an operator: its file and a line in each of four lists', () => {
     /** Where operators are named besides: a pass about just these, or layers to measure. */
-    const known = new Map([
+    const known = new Map<string, readonly string[]>([
       ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain']],
       ['conv2d', ['passes/depthwise-to-convolution']],
       ['depthwise_conv2d', ['passes/depthwise-to-convolution', 'passes/remove-dead-channels']],
