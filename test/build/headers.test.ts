@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { compile } from '../../src/pipeline.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
-import { execute, inTemporaryDirectory } from '../support/native.js';
+import { execute } from '../support/execute.js';
+import { inTemporaryDirectory } from '../support/native.js';
 import { defaults } from '../support/plan.js';
 
 const path = 'examples/activity/activity.tflite';

@@ -13,9 +13,10 @@ import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { type Command, encodeFrame, type Frame } from '../../src/profile/protocol.js';
 import { firmwareSources, loadTarget } from '../../src/target/index.js';
+import { execute } from '../support/execute.js';
 import { FakeBoard, type FakeOptions } from '../support/fake-board.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
-import { execute, inTemporaryDirectory } from '../support/native.js';
+import { inTemporaryDirectory } from '../support/native.js';
 import { noFacts, simplePlan } from '../support/plan.js';
 
 /** The first input and the output need several chunks of a frame each. */

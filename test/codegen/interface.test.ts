@@ -7,8 +7,9 @@ import { emitProgram } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { firmwareSources, loadTarget } from '../../src/target/index.js';
+import { execute } from '../support/execute.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
-import { execute, inTemporaryDirectory, warnings } from '../support/native.js';
+import { inTemporaryDirectory, warnings } from '../support/native.js';
 import { contextOf, noFacts, simplePlan } from '../support/plan.js';
 import { needs } from '../support/skip.js';
 

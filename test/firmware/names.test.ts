@@ -10,8 +10,9 @@ import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { makePlan } from '../../src/plan/index.js';
 import { kernelContext } from '../../src/plan/schedule/lower.js';
 import { compilerFlags, firmwareSources, loadTarget, type Target } from '../../src/target/index.js';
+import { execute } from '../support/execute.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
-import { execute, inTemporaryDirectory } from '../support/native.js';
+import { inTemporaryDirectory } from '../support/native.js';
 import { defaults } from '../support/plan.js';
 import { needs } from '../support/skip.js';
 

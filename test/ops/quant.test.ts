@@ -11,8 +11,9 @@ import {
   type Rounding,
   roundHalfAwayFromZero,
 } from '../../src/ops/arithmetic/quant.js';
+import { execute } from '../support/execute.js';
 import { Random } from '../support/module.js';
-import { execute, inTemporaryDirectory, warnings } from '../support/native.js';
+import { inTemporaryDirectory, warnings } from '../support/native.js';
 
 const wrap = (x: bigint) => BigInt.asIntN(32, x);
 const saturate = (x: bigint) => (x > int32Max ? int32Max : x < int32Min ? int32Min : x);

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { render } from '../../src/codegen/templates.js';
 import { multiplyByQuantizedMultiplier } from '../../src/ops/arithmetic/quant.js';
+import { execute } from '../support/execute.js';
 import { Random } from '../support/module.js';
-import { execute, inTemporaryDirectory, warnings } from '../support/native.js';
+import { inTemporaryDirectory, warnings } from '../support/native.js';
 
 const main = `
 int main(void)

@@ -1,5 +1,8 @@
 /** Ways to run the halves of a step in a compiled program: BONSAI_BOTH is `both`. */
 
+/** What all programs run under, where the halves of steps need nothing else. */
+export const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover'];
+
 /**
  * 'in order': as the text has it. 'reversed': the second one first. 'threads': at the same time,
  * under the thread sanitizer. 'recorded': what each touches is recorded to the byte, and they may
@@ -10,7 +13,7 @@ export type Both = 'in order' | 'reversed' | 'threads' | 'recorded';
 interface Runner {
   /** C before the driver's main. */
   readonly text: string;
-  /** Flags for the model, and for all of the program; null: the usual sanitizers. */
+  /** Flags for the model, and for all of the program; null: `sanitizers`. */
   readonly model: readonly string[];
   readonly all: readonly string[] | null;
 }
@@ -115,7 +118,7 @@ static void forget(void)
 }
 ${signature}{
     shared = arena;
-    shared_bytes = ARENA_BYTES;
+    shared_bytes = driver_program.arena_bytes;
     if (shared_bytes > sizeof reads[0])
         abort();
     forget();

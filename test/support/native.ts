@@ -1,48 +1,20 @@
 /** Compiled C on this machine, under the sanitizers, against the evaluator: bit for bit. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as shlex from 'shlex';
 import { analyse } from '../../src/analysis/index.js';
 import { emitProgram, type Program } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import type { Plan, Port } from '../../src/plan/types.js';
-import { type Both, runners } from './both.js';
+import { type Both, runners, sanitizers } from './both.js';
+import { driverHeader, driverObject } from './driver.js';
+import { execute } from './execute.js';
 import { mergeModules, randomInputs } from './module.js';
 import { contextOf, type SimplePlanOptions, simplePlan } from './plan.js';
 
 export const warnings = '-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror'.split(' ');
-const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover'];
-
-/** Runs a program to its end. @throws Error with its standard error when it fails */
-export function execute(
-  command: string,
-  args: readonly string[],
-  options: {
-    readonly cwd?: string;
-    readonly input?: Uint8Array;
-    readonly env?: NodeJS.ProcessEnv;
-  } = {},
-): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const settings = {
-      cwd: options.cwd,
-      env: options.env ?? process.env,
-      encoding: 'buffer' as const,
-      maxBuffer: 2 ** 30,
-      // What takes longer hangs.
-      timeout: 600_000,
-    };
-    const child = execFile(command, args, settings, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else reject(new Error(`${command} ${args.join(' ')}\n${stderr.toString().slice(0, 8000)}`));
-    });
-    // A program that dies early closes its end; its exit status tells why.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(options.input ?? new Uint8Array());
-  });
-}
 
 /** A new directory under the system's temporary one, removed when `use` is done. */
 export async function inTemporaryDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
@@ -54,56 +26,26 @@ export async function inTemporaryDirectory<T>(use: (directory: string) => Promis
   }
 }
 
-/** Reads inputs from stdin, run after run, and writes what each step has written. */
-function driver(model: string, plan: Plan, program: Program, both: Both): string {
-  const upper = model.toUpperCase();
+/** What the driver, test/support/driver.ts, knows of a program: C behind the model's own. */
+function describe(model: string, plan: Plan, program: Program): string {
   const bytesOf = (ports: readonly Port[]) => ports.map(({ bytes }) => bytes).join(', ');
   const spans = program.spans.map(
     ({ step, offset, bytes }) => `    { ${step}, ${offset}, ${bytes} },`,
   );
+  const upper = model.toUpperCase();
   return `
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include "${model}.h"
-#define ARENA_BYTES ${upper}_ARENA_BYTES
-${runners[both].text}
-static const struct { int32_t step, offset, bytes; } spans[] = {
+#include "driver.h"
+static const struct driver_span driver_spans[] = {
 ${spans.join('\n')}
     { -1, 0, 0 },
 };
-
-static void written(void *arena, int32_t step)
-{
-    for (size_t i = 0; i + 1 < sizeof spans / sizeof spans[0]; i++) {
-        if (spans[i].step == step)
-            fwrite((char *)arena + spans[i].offset, 1, (size_t)spans[i].bytes, stdout);
-    }
-}
-
-int main(void)
-{
-    static const size_t input_bytes[] = { ${bytesOf(plan.inputs)} };
-    static const size_t output_bytes[] = { ${bytesOf(plan.outputs)} };
-    void *arena = NULL;
-    /* Exactly as large as promised: the address sanitizer guards both ends. */
-    if (posix_memalign(&arena, 64, ${upper}_ARENA_BYTES) != 0)
-        return 1;
-    for (;;) {
-        memset(arena, 0xa5, ${upper}_ARENA_BYTES);
-        for (int32_t i = 0; i < ${upper}_INPUTS; i++) {
-            const size_t bytes = input_bytes[i];
-            if (fread(${model}_input(arena, i), 1, bytes, stdin) != bytes) {
-                free(arena);
-                return 0;
-            }
-        }
-        ${model}_reset(arena);
-        ${model}_run_hooked(arena, written, arena);
-        for (int32_t i = 0; i < ${upper}_OUTPUTS; i++)
-            fwrite(${model}_output(arena, i), 1, output_bytes[i], stdout);
-    }
-}
+static const size_t driver_input_bytes[] = { ${bytesOf(plan.inputs)} };
+static const size_t driver_output_bytes[] = { ${bytesOf(plan.outputs)} };
+const struct driver_program driver_program = {
+    ${upper}_ARENA_BYTES, ${upper}_INPUTS, ${upper}_OUTPUTS, ${program.spans.length},
+    driver_input_bytes, driver_output_bytes, driver_spans,
+    ${['input', 'output', 'reset', 'run_hooked'].map((name) => `${model}_${name}`).join(', ')},
+};
 `;
 }
 
@@ -125,23 +67,26 @@ export async function runProgram(
 ): Promise<readonly Trace[]> {
   return inTemporaryDirectory(async (directory) => {
     writeFileSync(join(directory, `${model}.h`), program.header);
-    writeFileSync(join(directory, `${model}.c`), program.source);
-    writeFileSync(join(directory, 'main.c'), driver(model, plan, program, both));
-    const { model: flags, all = null } = runners[both];
-    const checks = all ?? sanitizers;
-    const strict = ['-std=c99', '-O1', ...checks, ...flags, ...warnings];
-    const options = { cwd: directory };
+    const source = `${program.source}${describe(model, plan, program)}`;
+    writeFileSync(join(directory, `${model}.c`), source);
+    writeFileSync(join(directory, 'driver.h'), driverHeader);
+    const { model: flags, all } = runners[both];
+    const strict = ['-std=c99', '-O1', ...(all ?? sanitizers), ...flags, ...warnings];
     const twins = program.twins();
     if (twins !== null) writeFileSync(join(directory, `${model}_weights.c`), twins);
     const sources = [model, ...(twins === null ? [] : [`${model}_weights`])];
-    await execute('gcc', [...strict, '-c', ...sources.map((name) => `${name}.c`)], options);
-    const posix = ['-std=gnu99', '-O0', ...checks];
-    const objects = sources.map((name) => `${name}.o`);
-    await execute('gcc', [...posix, 'main.c', ...objects, '-o', 'main'], options);
+    const objects = [await driverObject(both), ...sources.map((name) => `${name}.o`)];
+    // By one shell: a process of Node's size takes longer to start another one than gcc to link.
+    const commands = [
+      ['gcc', ...strict, '-c', ...sources.map((name) => `${name}.c`)],
+      ['gcc', ...(all ?? sanitizers), ...objects, '-o', 'main'],
+      ['./main'],
+    ];
+    const script = commands.map((words) => shlex.join(words)).join(' && ');
     const input = Buffer.concat(
       vectors.flat().map((data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
     );
-    const output = await execute(join(directory, 'main'), [], { input });
+    const output = await execute('sh', ['-c', script], { cwd: directory, input });
     let position = 0;
     const take = (bytes: number) => {
       position += bytes;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RP2040 } from 'rp2040js';
 import type { Routine } from '../../src/kernels/variant.js';
-import { execute } from './native.js';
+import { execute } from './execute.js';
 
 const sram = 0x2000_0000;
 const stack = 0x2004_0000;
