@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { printModule } from '../ir/print.js';
 import { compile } from '../pipeline.js';
+import { printPlan } from '../plan/print.js';
 import { makeReport } from '../report/index.js';
 import { type BudgetFlags, checkPlan, withBudgets } from './budgets.js';
 import { modelHelp, modelOf, required } from './config.js';
@@ -32,13 +33,16 @@ interface Flags extends CompileFlags, BudgetFlags, ShowFlags {
   readonly dump?: string;
 }
 
+/** What comes after the passes: `--dump plan`. */
+const planName = 'plan';
+
 export function addCompile(program: Command): void {
   const command = program
     .command('compile')
     .argument('[model]', modelHelp)
     .summary('generate C sources, a host client and a report')
     .addOption(required(new Option('-o, --output <dir>', 'where to write')))
-    .option('--dump <pass>', 'print the module after this pass on stderr');
+    .option('--dump <pass>', 'print the module after this pass, or the plan, on stderr');
   const compiled = withXip(withLabels(withCompileOptions(withTarget(command))));
   withBudgets(withReport(compiled), {
     measured: false,
@@ -56,8 +60,9 @@ export function addCompile(program: Command): void {
         if (pass === flags.dump) note(printModule(module));
       },
     });
-    if (flags.dump !== undefined && !seen.includes(flags.dump)) {
-      throw noSuchPass(flags.dump, seen);
+    if (flags.dump === planName) note(printPlan(compilation.plan));
+    else if (flags.dump !== undefined && !seen.includes(flags.dump)) {
+      throw noSuchPass(flags.dump, [...seen, planName]);
     }
     checkLabels(flags.labels, labels, compilation.plan);
     const report = makeReport({ manifest: compilation.emission.manifest });

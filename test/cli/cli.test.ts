@@ -121,7 +121,9 @@ describe('command line', () => {
 
   it('goes step by step: compile, build, flash, profile', () => {
     const out = join(directory, 'out');
-    expect(bonsaic('compile', model, '--target', 'rp2040', '-o', out).status).to.equal(0);
+    const compiled = bonsaic('compile', model, '--target', 'rp2040', '-o', out, '--dump', 'plan');
+    expect(compiled.status).to.equal(0);
+    expect(compiled.stderr).to.match(/^plan \S+ for rp2040, --optimize balanced$/m);
     const built = json('build', out);
     expect(built.status).to.equal(0);
     expect(built.document.images.map((path: string) => path.split('.').at(-1))).to.deep.equal([
@@ -220,7 +222,7 @@ describe('command line', () => {
       [
         'compile: a pass that is not there',
         1,
-        /one of import/,
+        /one of import, .*, plan$/m,
         () => ['compile', model, '--target', 'host', '-o', join(directory, 'o'), '--dump', 'x'],
       ],
       [

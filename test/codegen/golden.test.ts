@@ -2,12 +2,12 @@
  * The C of every kernel variant as a user sees it, without its tables. UPDATE_GOLDEN=1 rewrites:
  * the diff is what a reviewer reads.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { emitProgram } from '../../src/codegen/program.js';
 import { packageFile } from '../../src/codegen/templates.js';
 import type { Attrs, Module, TensorId } from '../../src/ir/graph.js';
+import { expectGolden } from '../support/golden.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { contextOf, simplePlan } from '../support/plan.js';
 
@@ -256,13 +256,7 @@ describe('golden C', () => {
         { portable: 260, dsp: 510, mve: 530, thumb1: 440 }[kernel.split('/')[0] ?? ''] ?? 400;
       expect(text.split('\n').length, 'lines').to.be.lessThan(most);
       expect(text.split('\n').filter((line) => line.length > 110)).to.deep.equal([]);
-      const path = packageFile(`test/golden/c/${kernel}.c`);
-      if (process.env.UPDATE_GOLDEN === '1') {
-        mkdirSync(dirname(path), { recursive: true });
-        writeFileSync(path, text);
-      }
-      expect(existsSync(path), 'UPDATE_GOLDEN=1 writes it').to.equal(true);
-      expect(text).to.equal(readFileSync(path, 'utf8'));
+      expectGolden(text, `c/${kernel}.c`);
     });
   }
 

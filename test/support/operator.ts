@@ -1,11 +1,11 @@
 /** The tests that every operator has: runtimes' golden values, C against `evaluate`, refusals. */
 
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BonsaiError, type ErrorCode } from '../../src/errors.js';
 import type { Attrs, Module, Quant, Shape, TensorData } from '../../src/ir/graph.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { readGolden } from './golden.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';
 
@@ -69,8 +69,7 @@ interface GoldenRow {
 }
 
 function goldenRows(op: string): readonly GoldenRow[] {
-  const path = new URL(`../golden/ops/${op}.json`, import.meta.url);
-  return JSON.parse(readFileSync(path, 'utf8')) as GoldenRow[];
+  return JSON.parse(readGolden(`ops/${op}.json`)) as GoldenRow[];
 }
 
 function moduleOf(op: string, given: OperatorCase): Module {

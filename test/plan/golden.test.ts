@@ -1,0 +1,41 @@
+/**
+ * Whole plans as text, for each model and target: what a change of a cost or of a rule does to all
+ * of them shows in the difference of these files. UPDATE_GOLDEN=1 writes them.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { analyse } from '../../src/analysis/index.js';
+import { mainGraph } from '../../src/ir/graph.js';
+import { load } from '../../src/pipeline.js';
+import { makePlan } from '../../src/plan/index.js';
+import { printPlan } from '../../src/plan/print.js';
+import { loadTarget } from '../../src/target/index.js';
+import { expectGolden } from '../support/golden.js';
+import { defaults } from '../support/plan.js';
+import { skip } from '../support/skip.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const models = [
+  'examples/activity/activity.tflite',
+  ...['ad', 'ic', 'kws', 'kws_u80', 'vww'].map((name) => `../shared/models/${name}.tflite`),
+];
+const targets = ['rp2040', 'stm32f405', 'mps3-an547'];
+
+describe('golden plans', () => {
+  for (const model of models) {
+    const name = basename(model, '.tflite');
+    let module: ReturnType<typeof load>['module'] | undefined;
+    for (const target of targets) {
+      it(`${name} on ${target}`, function () {
+        const path = `${root}${model}`;
+        if (!existsSync(path)) skip(this, 'the shared models are not here');
+        const options = { ...defaults, faithful: false };
+        module ??= load({ bytes: readFileSync(path), path, options }).module;
+        const facts = analyse(mainGraph(module));
+        const plan = makePlan(module, facts, loadTarget(target), options);
+        expectGolden(printPlan(plan), `plans/${target}/${name}.txt`);
+      });
+    }
+  }
+});
