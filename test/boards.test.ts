@@ -18,7 +18,7 @@ import { needs, skip } from './support/skip.js';
 const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
 
 /** On this machine all vectors are checked, in simulators the first ones: each runs all kernels. */
-const simulatedVectors = 3;
+const simulatedVectors = 2;
 
 const boards = [
   { target: 'host', sanitize: true },

@@ -2,21 +2,21 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { analyse } from '../../src/analysis/index.js';
 import { buildProject, findImage } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { emit } from '../../src/codegen/emit.js';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { measure } from '../../src/pipeline.js';
+import type { Manifest } from '../../src/codegen/manifest.js';
+import { openDevice } from '../../src/device/index.js';
+import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { makePlan } from '../../src/plan/index.js';
-import { seededVectors } from '../../src/profile/vectors.js';
+import { openSession, type Session } from '../../src/profile/session.js';
 import { loadTarget } from '../../src/target/index.js';
 import { mergePlans } from './merged-plan.js';
-import { mergeModules } from './module.js';
+import { mergeModules, randomInputs } from './module.js';
 import { defaults, type SimplePlanOptions, simplePlan } from './plan.js';
-
-/** On different inputs, as many as in C on this machine. */
-const runs = 2;
 
 export interface BoardOptions extends SimplePlanOptions {
   /** Each as a user's model: the target's own kernels, memory shared. Default: the simplest plan. */
@@ -50,15 +50,53 @@ export async function expectSameBitsOnBoard(
   try {
     writeProject(directory, new Map([...files, ...firmwareFiles(target, options.cores)]));
     const image = findImage(await buildProject(directory, { target, manifest }));
-    const vectors = seededVectors(plan, module).slice(0, runs);
-    const where = { manifest, module, target, port: 'sim', image, xip: 'ideal' as const, vectors };
-    const { verify } = await measure(where);
-    if (verify.mismatches > 0) {
-      const { index, name } = verify.firstDivergingLayer ?? { index: -1, name: 'no layer' };
-      throw new Error(`step ${index} (${plan.steps[index]?.kernel}) differs: ${name}`);
+    const device = await openDevice('sim', target, image, { xip: 'ideal' });
+    try {
+      const session = await openSession(device, manifest, { ramBytes: target.ramBytes });
+      await expectSameSteps(session, manifest, module, randomInputs(module, 1));
+      await expectSameOutputs(session, module, randomInputs(module, 2));
+      await session.memory();
+    } finally {
+      await device.close();
     }
     return plan.steps.map(({ kernel }) => kernel);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+const bytesOf = (data: TensorData) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+/** Every step of one run. Inputs are sent once: QEMU takes 60 µs for a byte of its UART. */
+async function expectSameSteps(
+  session: Session,
+  { spans, plan }: Manifest,
+  module: Module,
+  inputs: readonly TensorData[],
+): Promise<void> {
+  const found = await session.checksums(inputs);
+  const { tensors } = evaluateGraph(mainGraph(module), inputs);
+  const at = spans.findIndex(({ tensor }, i) => {
+    const data = tensors.get(tensor);
+    return data !== undefined && crc32(bytesOf(data)) !== found[i];
+  });
+  const step = plan.steps[spans[at]?.step ?? -1];
+  if (step !== undefined) {
+    throw new Error(`step ${step.index} (${step.kernel}) differs: ${step.name}`);
+  }
+}
+
+/** What is read after another run, whatever the one before has left in memory. */
+async function expectSameOutputs(
+  session: Session,
+  module: Module,
+  inputs: readonly TensorData[],
+): Promise<void> {
+  const { outputs } = await session.infer(inputs);
+  const expected = evaluateGraph(mainGraph(module), inputs).outputs;
+  const at = expected.findIndex((data, i) => {
+    const other = outputs[i];
+    return other === undefined || Buffer.compare(bytesOf(data), bytesOf(other)) !== 0;
+  });
+  if (at >= 0) throw new Error(`output ${at} differs: ${module.outputNames[at]}`);
 }
