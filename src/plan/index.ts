@@ -14,18 +14,17 @@ import type { Facts, TargetTraits } from '../ir/op.js';
 import type { KernelContext } from '../kernels/variant.js';
 import { opOf } from '../ops/index.js';
 import { arenaAlign } from './arena/arena.js';
-import { isAlias, type KernelMemory, type Schedule } from './arena/lifetimes.js';
-import { largestOfLeast, stepBytes } from './arena/memory.js';
-import { type Arena, planArena } from './arena/placement.js';
+import { isAlias } from './arena/lifetimes.js';
+import type { Arena } from './arena/placement.js';
 import { acceptInt8 } from './choose/accept.js';
-import { alternativesOf, type Candidates, candidatesFor } from './choose/candidates.js';
-import { ramForModel, roomOf } from './choose/room.js';
-import { type Choice, selectKernels } from './choose/select.js';
+import { candidatesFor } from './choose/candidates.js';
+import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
+import type { Choice } from './choose/select.js';
 import { identifiers, makePorts } from './ports.js';
 import { kernelContext } from './schedule/lower.js';
 import { orderSteps } from './schedule/order.js';
 import { accessesOf, conflictOf, memoryOf } from './schedule/parts.js';
-import { type CompileOptions, type Decision, noKernel, type Plan, type PlanStep } from './types.js';
+import { type CompileOptions, noKernel, type Plan, type PlanStep } from './types.js';
 
 /**
  * Plans the main graph of `module`, as the passes left it.
@@ -107,12 +106,6 @@ export function makePlan(
   };
 }
 
-/** What can compute a node, and what each of these does to memory; an alias is not computed. */
-interface Kernels {
-  readonly candidates: Candidates | null;
-  readonly memories: readonly KernelMemory[];
-}
-
 function kernelsFor(
   graph: Graph,
   index: number,
@@ -127,66 +120,6 @@ function kernelsFor(
   const [, template] = kernels.find(([name]) => name === node.name) ?? [];
   const candidates = candidatesFor(view, context, template, cores);
   return { candidates, memories: candidates.implementations.map(memoryOf) };
-}
-
-function memoriesOf(
-  { steps }: Schedule,
-  kernels: ReadonlyMap<number, Kernels>,
-): readonly (readonly KernelMemory[])[] {
-  return steps.map((index) => kernels.get(index)?.memories ?? []);
-}
-
-/** Kernels, and where everything lies then. */
-interface Outcome {
-  /** null for an alias, one a step each. */
-  readonly choices: readonly (Choice | null)[];
-  readonly decision: Decision;
-  readonly arena: Arena;
-}
-
-/** How often kernels are chosen anew because what they need does not pack into what there is. */
-const mostRetries = 3;
-
-/** Chooses kernels and places what they need: with leaner ones where packing leaves too many gaps. */
-function chooseKernels(
-  schedule: Schedule,
-  kernels: ReadonlyMap<number, Kernels>,
-  target: TargetTraits,
-  options: CompileOptions,
-  context: KernelContext,
-): Outcome {
-  const all = memoriesOf(schedule, kernels);
-  const needs = stepBytes(schedule, all);
-  const places = schedule.steps.flatMap((index, step) => {
-    const { candidates = null } = kernels.get(index) ?? {};
-    return candidates === null ? [] : [{ step, candidates }];
-  });
-  const steps = places.map(({ step, candidates }) =>
-    alternativesOf(candidates, needs[step] ?? [], context),
-  );
-  const chosenWith = (gapBytes: number): Outcome => {
-    const room = roomOf(target, options, steps.length, largestOfLeast(needs), gapBytes);
-    const selected = selectKernels(steps, context, room);
-    const choices = new Array<Choice | null>(schedule.steps.length).fill(null);
-    const memories = all.map((ofStep) => ofStep[0] as KernelMemory);
-    places.forEach(({ step, candidates }, i) => {
-      const choice = selected.choices[i] as Choice;
-      choices[step] = choice;
-      const position = candidates.implementations.indexOf(choice.implementation);
-      memories[step] = all[step]?.[position] as KernelMemory;
-    });
-    return { choices, decision: selected.decision, arena: planArena(schedule, memories) };
-  };
-  let outcome = chosenWith(0);
-  for (let i = 0, gapBytes = 0; i < mostRetries; i++) {
-    const { arena, choices } = outcome;
-    const copied = choices.reduce((sum, choice) => sum + (choice?.copiedBytes ?? 0), 0);
-    const beyond = arena.bytes + copied - ramForModel(target, options);
-    if (beyond <= 0) break;
-    gapBytes += beyond;
-    outcome = chosenWith(gapBytes);
-  }
-  return outcome;
 }
 
 /**

@@ -80,6 +80,8 @@ export interface Decision {
   readonly arenaBytes: number;
   /** RAM that the arena could have; null: not limited. */
   readonly arenaRoomBytes: number | null;
+  /** Other kernels would be taken if there were more RAM for the arena. */
+  readonly isShortOfRam: boolean;
   /** Of the prices that `--optimize` wants: below 1 where a budget of time needs it. */
   readonly share: number;
   /** What sets the price: '--optimize balanced', 'the flash budget'. */

@@ -10,11 +10,11 @@ const inArena = (arenaBytes: number, of: KernelEstimate) => ({ ...of, arenaBytes
 const rest = { imageBytes: 9000, share: 1 };
 const free: Decision = {
   ...{ unit: 'cycles', flashPrice: 0, arenaPrice: 0, reason: '--optimize speed', ...rest },
-  ...{ arenaBytes: 500, arenaRoomBytes: 800 },
+  ...{ arenaBytes: 500, arenaRoomBytes: 800, isShortOfRam: false },
 };
 const priced: Decision = {
   ...{ unit: 'instructions', flashPrice: 1.234, arenaPrice: 5.678, ...rest },
-  ...{ arenaBytes: 500, arenaRoomBytes: null, reason: 'the flash budget' },
+  ...{ arenaBytes: 500, arenaRoomBytes: null, isShortOfRam: false, reason: 'the flash budget' },
 };
 
 const rows: readonly (readonly [

@@ -190,7 +190,8 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     options: { ...defaults, ...rest },
     decision: {
       ...{ unit: 'cycles', reason: 'test', imageBytes: 0, share: 1 },
-      ...{ flashPrice: 0, arenaPrice: 0, arenaBytes: top, arenaRoomBytes: null },
+      ...{ flashPrice: 0, arenaPrice: 0, arenaBytes: top },
+      ...{ arenaRoomBytes: null, isShortOfRam: false },
     },
     steps,
     placements,

@@ -55,7 +55,7 @@ export function explain(
     `${chosen.cores > 1 ? 'on two cores, ' : ''}${figures(chosen)}`,
     ...rivals,
     ...refused,
-    others.length === 0 ? 'the only one that applies' : priceText(decision),
+    others.length + refused.length === 0 ? 'the only one that applies' : priceText(decision),
   ].join('; ');
 }
 

@@ -9,7 +9,7 @@
  */
 import type { Optimize, TargetTraits } from '../../ir/op.js';
 import type { KernelContext } from '../../kernels/variant.js';
-import { arenaPrice, arenaWorth } from '../arena/memory.js';
+import { arenaPrice, arenaWorth, cheapestArena } from '../arena/memory.js';
 import type { Implementation } from '../schedule/parts.js';
 import type { Decision, KernelEstimate, KernelForm, Region } from '../types.js';
 import { explain } from './explain.js';
@@ -98,6 +98,7 @@ export function selectKernels(
     arenaPrice: goal.arenaPrice(prices.flash),
     arenaBytes,
     arenaRoomBytes: room.mostArenaBytes === Infinity ? null : Math.floor(room.mostArenaBytes),
+    isShortOfRam: wantedArena(steps, chosen, goal, room) > room.mostArenaBytes,
     imageBytes: image,
     share,
     reason: isForced ? byBudget : share < 1 ? timeBudget(target) : `--optimize ${optimize}`,
@@ -120,6 +121,17 @@ export function selectKernels(
     };
   });
   return { choices, decision };
+}
+
+/** The limit that the arena would have if there were RAM for any. */
+function wantedArena(
+  steps: readonly Step[],
+  { prices }: Settlement,
+  goal: Goal,
+  { leastArenaBytes }: Room,
+): number {
+  const ramPrice = goal.arenaPrice(prices.flash) + prices.sram;
+  return cheapestArena(steps, prices, ramPrice, leastArenaBytes);
 }
 
 /** Only cycles are times: instructions are what a budget of time can be held against without them. */

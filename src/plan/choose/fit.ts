@@ -1,0 +1,206 @@
+/**
+ * Kernels for all steps, and the arena that what they need packs into.
+ *
+ * What each step needs is known beforehand, what all of it packs into is not: outputs drift, gaps are
+ * left. Where the choice turns out to need more RAM than there is, it is made again, from the kernels
+ * with which the arena is smallest.
+ */
+import type { TargetTraits } from '../../ir/op.js';
+import type { KernelContext } from '../../kernels/variant.js';
+import { leanestKernels, packsNoWorse, packTrials } from '../arena/leanest.js';
+import type { KernelMemory, Schedule } from '../arena/lifetimes.js';
+import { largestOfLeast, stepBytes } from '../arena/memory.js';
+import { type Arena, planArena } from '../arena/placement.js';
+import type { CompileOptions, Decision } from '../types.js';
+import { alternativesOf, type Candidates } from './candidates.js';
+import type { Step } from './prices.js';
+import { ramForModel, roomOf } from './room.js';
+import { type Choice, selectKernels } from './select.js';
+
+/** What can compute a node, and what each of these does to memory; an alias is not computed. */
+export interface Kernels {
+  readonly candidates: Candidates | null;
+  readonly memories: readonly KernelMemory[];
+}
+
+/** Kernels, and where everything lies then. */
+export interface Outcome {
+  /** null for an alias, one a step each. */
+  readonly choices: readonly (Choice | null)[];
+  readonly decision: Decision;
+  readonly arena: Arena;
+}
+
+/** What a choice is made of, the same for each. */
+interface Problem {
+  readonly schedule: Schedule;
+  readonly target: TargetTraits;
+  readonly options: CompileOptions;
+  readonly context: KernelContext;
+  /** One a step, each; of an alias: null. */
+  readonly steps: readonly (Step | null)[];
+  readonly memories: readonly (readonly KernelMemory[])[];
+}
+
+/** How often kernels are chosen anew with less RAM. */
+const mostRetries = 3;
+
+/** Chooses kernels and places what they need, in the RAM that there is where any kernels are. */
+export function chooseKernels(
+  schedule: Schedule,
+  kernels: ReadonlyMap<number, Kernels>,
+  target: TargetTraits,
+  options: CompileOptions,
+  context: KernelContext,
+): Outcome {
+  const memories = memoriesOf(schedule, kernels);
+  const needs = stepBytes(schedule, memories);
+  const steps = schedule.steps.map((index, step) => {
+    const { candidates = null } = kernels.get(index) ?? {};
+    return candidates === null ? null : alternativesOf(candidates, needs[step] ?? [], context);
+  });
+  const problem = { schedule, target, options, context, steps, memories };
+  const first = chosenOf(problem, steps, 0);
+  const isMet = (outcome: Outcome) => usedBytes(outcome) <= ramForModel(target, options);
+  if (isMet(first)) return first;
+  let last = first;
+  for (let i = 0, gapBytes = 0; i < mostRetries && !isMet(last); i++) {
+    const beyond = usedBytes(last) - ramForModel(target, options);
+    // Copies were chosen beside an arena without gaps.
+    gapBytes = Math.max(gapBytes + beyond, last.arena.bytes - last.decision.arenaBytes);
+    last = chosenOf(problem, steps, gapBytes);
+  }
+  if (isMet(last) && first.arena.bytes <= ramForModel(target, options)) return last;
+  const packed = packedInto(problem, first);
+  const cost = ({ choices, decision }: Outcome) =>
+    choices.reduce((sum, choice) => sum + (choice?.alternatives[0]?.count ?? 0), 0) +
+    first.decision.flashPrice * decision.imageBytes;
+  return isMet(last) && cost(last) <= cost(packed) ? last : packed;
+}
+
+export function memoriesOf(
+  { steps }: Schedule,
+  kernels: ReadonlyMap<number, Kernels>,
+): readonly (readonly KernelMemory[])[] {
+  return steps.map((index) => kernels.get(index)?.memories ?? []);
+}
+
+/** Of RAM: the arena and copies of weights. */
+function usedBytes({ arena, choices }: Outcome): number {
+  return choices.reduce((sum, choice) => sum + (choice?.copiedBytes ?? 0), arena.bytes);
+}
+
+/**
+ * @param allowed  the steps with what may be chosen
+ * @param gapBytes RAM that nothing can have, since the arena does not pack without gaps
+ */
+function chosenOf(
+  { schedule, target, options, context, steps, memories }: Problem,
+  allowed: readonly (Step | null)[],
+  gapBytes: number,
+): Outcome {
+  const places = [...steps.keys()].filter((step) => steps[step] !== null);
+  const at = (all: readonly (Step | null)[]) => places.map((step) => all[step] as Step);
+  const least = largestOfLeast(
+    at(allowed).map(({ alternatives }) => alternatives.map(({ arenaBytes }) => arenaBytes)),
+  );
+  const room = roomOf(target, options, places.length, least, gapBytes);
+  const { choices, decision } = selectKernels(at(allowed), context, room);
+  const chosen = new Array<Choice | null>(steps.length).fill(null);
+  places.forEach((step, i) => {
+    chosen[step] = choices[i] ?? null;
+  });
+  const positions = chosen.map((choice, step) => positionIn(steps[step], choice));
+  const isShortOfRam = decision.isShortOfRam || allowed !== steps;
+  const arena = pack(schedule, memories, positions);
+  return { choices: chosen, decision: { ...decision, isShortOfRam }, arena };
+}
+
+/** Of an alias: 0. */
+function positionIn(step: Step | null | undefined, choice: Choice | null): number {
+  const all = step?.alternatives ?? [];
+  return Math.max(
+    0,
+    all.findIndex(({ implementation }) => implementation === choice?.implementation),
+  );
+}
+
+function pack(
+  schedule: Schedule,
+  memories: readonly (readonly KernelMemory[])[],
+  positions: readonly number[],
+): Arena {
+  return planArena(
+    schedule,
+    positions.map((position, step) => memories[step]?.[position] as KernelMemory),
+  );
+}
+
+/** The leanest kernels, and what else packs into the RAM that there is. */
+function packedInto(problem: Problem, first: Outcome): Outcome {
+  const { schedule, target, options, steps, memories } = problem;
+  const needs = steps.map((step) => step?.alternatives.map((one) => one.arenaBytes) ?? [0]);
+  const leanest = leanestKernels(schedule, memories, needs);
+  const leastBytes = pack(schedule, memories, leanest).bytes;
+  const roomBytes = Math.max(leastBytes, ramForModel(target, options));
+  const wanted = steps.map((step, i) => positionIn(step, first.choices[i] ?? null));
+  const positions = mixed(problem, leanest, wanted, roomBytes, first.decision.flashPrice);
+  const { bytes } = pack(schedule, memories, positions);
+  const alike = steps.map((step, i) => {
+    const mine = memories[i]?.[positions[i] ?? 0] as KernelMemory;
+    return step && keep(step, (at) => packsNoWorse(memories[i]?.[at] as KernelMemory, mine));
+  });
+  const most = Math.max(0, ...positions.map((position, step) => needs[step]?.[position] ?? 0));
+  const outcome = chosenOf(problem, alike, bytes - most);
+  if (outcome.arena.bytes <= roomBytes) return outcome;
+  // The search for a packing is bounded: it may miss one that there is.
+  const same = steps.map((step, i) => step && keep(step, (at) => at === positions[i]));
+  return chosenOf(problem, same, bytes - most);
+}
+
+function keep(step: Step, isKept: (position: number) => boolean): Step {
+  const alternatives = step.alternatives.filter((_, position) => isKept(position));
+  const left = step.alternatives.length - alternatives.length;
+  const note = `${left} other${left === 1 ? '' : 's'} with which the arena may not fit in RAM`;
+  return { ...step, alternatives, refused: left > 0 ? [...step.refused, note] : step.refused };
+}
+
+/**
+ * The wanted kernels, with the leanest in the place of as few as need be: those that cost least by
+ * that. What packs with so many is found by bisection; then one after the other is tried again.
+ *
+ * @param flashPrice in cycles for each byte
+ */
+function mixed(
+  { schedule, steps, memories }: Problem,
+  leanest: readonly number[],
+  wanted: readonly number[],
+  roomBytes: number,
+  flashPrice: number,
+): readonly number[] {
+  const costAt = (step: number, position = 0) => {
+    const { cycles = 0, flashBytes = 0 } = steps[step]?.alternatives[position] ?? {};
+    return cycles + flashPrice * flashBytes;
+  };
+  const swaps = [...steps.keys()]
+    .filter((step) => leanest[step] !== wanted[step])
+    .map((step) => ({ step, lost: costAt(step, leanest[step]) - costAt(step, wanted[step]) }))
+    .sort((a, b) => a.lost - b.lost)
+    .map(({ step }) => step);
+  const fits = (positions: readonly number[]) =>
+    pack(schedule, memories, positions).bytes <= roomBytes;
+  const withLean = (replaced: readonly number[]) =>
+    wanted.map((position, step) => (replaced.includes(step) ? (leanest[step] ?? 0) : position));
+  let [tooFew, enough] = [0, swaps.length];
+  while (enough - tooFew > 1) {
+    const middle = Math.floor((tooFew + enough) / 2);
+    if (fits(withLean(swaps.slice(0, middle)))) enough = middle;
+    else tooFew = middle;
+  }
+  let replaced: readonly number[] = swaps.slice(0, enough);
+  for (const step of [...replaced].reverse().slice(0, packTrials(steps.length))) {
+    const fewer = replaced.filter((other) => other !== step);
+    if (fits(withLean(fewer))) replaced = fewer;
+  }
+  return withLean(replaced);
+}

@@ -1,0 +1,111 @@
+/** Budgets from below the least that will do to above it: what fits once fits ever after. */
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { analyse } from '../../src/analysis/index.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { goals } from '../../src/ir/op.js';
+import { load } from '../../src/pipeline.js';
+import { packsNoWorse } from '../../src/plan/arena/leanest.js';
+import { makePlan } from '../../src/plan/index.js';
+import { type CompileOptions, estimatedCount, type Plan } from '../../src/plan/types.js';
+import { loadTarget } from '../../src/target/index.js';
+import { Random } from '../support/module.js';
+import { NetworkBuilder } from '../support/networks.js';
+import { defaults } from '../support/plan.js';
+import { skip } from '../support/skip.js';
+
+type PlanWith = (options: Partial<CompileOptions>) => Plan;
+
+/** Depthwise and 1×1 layers by turns, as in keyword spotting: each output drifts. */
+function drifting(): Module {
+  const b = new NetworkBuilder(new Random(4));
+  let x = b.input([1, 12, 5, 32]);
+  for (let i = 0; i < 3; i++) x = b.conv2d(b.depthwise(x, { pad: 1 }), 32);
+  return b.module([x]);
+}
+
+function plannerOf(module: Module, target: string): PlanWith {
+  const facts = analyse(mainGraph(module));
+  const loaded = loadTarget(target);
+  return (options) => makePlan(module, facts, loaded, { ...defaults, faithful: false, ...options });
+}
+
+function shared(context: Mocha.Context, name: string, target: string): PlanWith {
+  const path = fileURLToPath(new URL(`../../../shared/models/${name}.tflite`, import.meta.url));
+  if (!existsSync(path)) skip(context, '../shared/models is missing');
+  const options = { ...defaults, faithful: false };
+  return plannerOf(load({ bytes: readFileSync(path), path, options }).module, target);
+}
+
+const rows: readonly (readonly [edge: string, of: (context: Mocha.Context) => PlanWith])[] = [
+  ['outputs that drift, rp2040', () => plannerOf(drifting(), 'rp2040')],
+  ['outputs that drift, mps3-an547', () => plannerOf(drifting(), 'mps3-an547')],
+  ['kws, rp2040', (context) => shared(context, 'kws', 'rp2040')],
+  ['kws_b4_80, stm32f405', (context) => shared(context, 'kws_b4_80', 'stm32f405')],
+];
+
+/** Of RAM, for the runtime and the stack (room.ts). */
+const runtimeBytes = 3584;
+
+describe('plan: budgets', () => {
+  for (const [edge, planner] of rows) {
+    it(`of RAM are met from the least on, whatever the goal: ${edge}`, function () {
+      const planWith = planner(this);
+      const least = planWith({ maxRam: 1 }).arenaBytes;
+      for (const optimize of goals) {
+        expect(planWith({ optimize, maxRam: 1 }).arenaBytes, optimize).to.equal(least);
+      }
+      for (const more of [0, 4, 60, 120, 200, 400, 900, 2000]) {
+        const { arenaBytes, decision } = planWith({ maxRam: runtimeBytes + least + more });
+        expect(arenaBytes, `${more} B more`).to.be.within(least, least + more);
+        if (more === 0) expect(decision.isShortOfRam, 'it is told').to.equal(true);
+      }
+    });
+
+    it(`of flash are met from the least on: ${edge}`, function () {
+      const planWith = planner(this);
+      const bytesOf = (plan: Plan) => plan.decision.imageBytes;
+      const least = Math.ceil(bytesOf(planWith({ maxFlash: 1 })));
+      for (const more of [0, 20, 100, 300, 1000, 3000, 9000]) {
+        const plan = planWith({ maxFlash: least + more });
+        expect(bytesOf(plan), `${more} B more`).to.be.at.most(least + more);
+      }
+    });
+
+    it(`of time are met from the least on: ${edge}`, function () {
+      const planWith = planner(this);
+      const { clockHz } = loadTarget(edge.split(', ')[1] as string);
+      const msOf = (plan: Plan) => (1000 * estimatedCount(plan)) / clockHz;
+      const least = msOf(planWith({ maxMs: 1e-6 }));
+      for (const times of [1.0001, 1.01, 1.04, 1.06, 1.1, 1.3, 1.7, 2.5]) {
+        const plan = planWith({ maxMs: times * least });
+        expect(msOf(plan), `${times} of the least`).to.be.at.most(times * least);
+      }
+    });
+  }
+});
+
+describe('plan: a kernel in the place of another', () => {
+  const kernel = (scratchBytes: number, lead: number | null, exact = false) => ({
+    scratchBytes,
+    overlaps: lead === null ? [] : [{ input: 0, lead, exact }],
+  });
+  const table: [edge: string, one: ReturnType<typeof kernel>, fits: boolean][] = [
+    ['the same', kernel(8, 4), true],
+    ['less scratch', kernel(4, 4), true],
+    ['more scratch', kernel(12, 4), false],
+    ['a smaller lead', kernel(8, 0), true],
+    ['a larger lead', kernel(8, 8), false],
+    ['just that lead', kernel(8, 4, true), false],
+    ['no memory shared', kernel(8, null), false],
+  ];
+  for (const [edge, one, fits] of table) {
+    it(`${edge}: ${fits ? 'packs' : 'may not pack'}`, () => {
+      expect(packsNoWorse(one, kernel(8, 4))).to.equal(fits);
+    });
+  }
+  it('shares what the other one keeps apart', () => {
+    expect(packsNoWorse(kernel(8, 4), kernel(8, null))).to.equal(true);
+  });
+});
