@@ -1,31 +1,16 @@
 /** What a byte of the arena is worth, and the kernels that this leaves: worked out by hand. */
 import { expect } from 'chai';
 import { arenaPrice, cheapestArena } from '../../src/plan/arena/memory.js';
-import type { Alternative, Step } from '../../src/plan/choose/prices.js';
+import type { Step } from '../../src/plan/choose/prices.js';
 import type { Room } from '../../src/plan/choose/room.js';
 import { type Goal, settle } from '../../src/plan/choose/settle.js';
+import { type MadeUpKernel, stepOf } from '../support/choice.js';
 
-interface Kernel {
-  readonly arena: number;
-  readonly cycles: number;
-  readonly flash?: number;
-  /** Name of its code, and the bytes of that. */
-  readonly code?: readonly [name: string, bytes: number];
-  /** Of weights, and what reading them from flash costs. */
-  readonly piece?: readonly [bytes: number, missCycles: number];
-}
+type Kernel = Omit<MadeUpKernel, 'name'>;
 
+/** Kernels that the names of their code, else their arenas tell apart. */
 function step(...kernels: readonly Kernel[]): Step {
-  const alternatives = kernels.map(
-    ({ arena, cycles, flash = 0, code, piece }) =>
-      ({
-        ...{ cycles, arenaBytes: arena, flashBytes: flash },
-        implementation: { variant: { template: code?.[0] ?? `${arena}` }, parts: [] },
-        code: code === undefined ? [] : [{ key: code[0], bytes: code[1] }],
-        pieces: piece === undefined ? [] : [{ weightBytes: piece[0], missCycles: piece[1] }],
-      }) as unknown as Alternative,
-  );
-  return { alternatives, refused: [] };
+  return stepOf(...kernels.map((one) => ({ ...one, name: one.code?.[0] ?? `${one.arena}` })));
 }
 
 const free = { flash: 0, sram: 0 };
@@ -107,8 +92,8 @@ describe('plan: arena, code and copies of weights are settled together', () => {
   /** RAM for 1000 bytes: copies of 800 bytes of weights save 80 cycles, the arena's last 400 save 30. */
   const competing = [
     step(
-      { arena: 200, cycles: 50, piece: [800, 80] },
-      { arena: 600, cycles: 20, piece: [800, 80] },
+      { arena: 200, cycles: 50, pieces: [[800, 80]] },
+      { arena: 600, cycles: 20, pieces: [[800, 80]] },
     ),
   ];
   const copyBytes = (arenaBytes: number) => 1000 - arenaBytes;
@@ -119,8 +104,8 @@ describe('plan: arena, code and copies of weights are settled together', () => {
   it('what they save less with is', () => {
     const less = [
       step(
-        { arena: 200, cycles: 50, piece: [800, 20] },
-        { arena: 600, cycles: 20, piece: [800, 20] },
+        { arena: 200, cycles: 50, pieces: [[800, 20]] },
+        { arena: 600, cycles: 20, pieces: [[800, 20]] },
       ),
     ];
     const { arenaBytes, regions } = settled(less, goal(0, 0), { copyBytes });

@@ -67,7 +67,8 @@ export function roomOf(
     mostArenaBytes: Math.max(leastArenaBytes, forModel),
     mostCycles: maxMs * ((target.clockHz ?? Infinity) / 1000),
     copyBytes: (arenaBytes) => {
-      if (regions === undefined) return 0;
+      // None of endless RAM would not be a number.
+      if (regions === undefined || sramCopies === 'none') return 0;
       const share = Math.floor(copyShares[sramCopies] * (onChip - arenaBytes));
       return Math.max(0, Math.min(share, forModel - arenaBytes));
     },

@@ -1,0 +1,424 @@
+/** What bytes cost and what that chooses: each row has the sum that decides it. */
+import { expect } from 'chai';
+import { choose, place, priceOf, type Step } from '../../src/plan/choose/prices.js';
+import type { Room } from '../../src/plan/choose/room.js';
+import { type Goal, settle } from '../../src/plan/choose/settle.js';
+import { chosenOf, type MadeUpKernel, noLimits, stepOf } from '../support/choice.js';
+
+/** What is settled at these prices of flash, each tried; the cheapest in cycles and bytes wins. */
+function settled(
+  steps: readonly Step[],
+  flashPrices: readonly number[],
+  room: Partial<Room> = {},
+  worth: Goal['worth'] = () => 0,
+) {
+  const goal: Goal = { flashPrices, arenaPrice: () => 0, worth };
+  const { picks, prices, isForced } = settle(steps, goal, { ...noLimits, ...room });
+  return {
+    kernels: picks.map(({ alternative }) => alternative.implementation.variant.template),
+    regions: picks.map(({ regions }) => regions.join('+')),
+    cycles: picks.map(({ cycles }) => cycles),
+    prices,
+    isForced,
+  };
+}
+
+describe('plan: the price of RAM', () => {
+  const steps = [
+    stepOf({ name: 'copied', cycles: 100, pieces: [[100, 60]] }, { name: 'flat', cycles: 120 }),
+  ];
+  const rows: [edge: string, sram: number, kernel: string][] = [
+    ['copies for 19 cycles: 119 are less than 120', 0.19, 'copied'],
+    ['for 21 they are more', 0.21, 'flat'],
+  ];
+  for (const [edge, sram, kernel] of rows) {
+    it(edge, () => {
+      const [pick] = choose(steps, { flash: 0, sram });
+      expect(pick?.alternative.implementation.variant.template).to.equal(kernel);
+    });
+  }
+
+  it('is no part of the cost of what stays in flash', () => {
+    const [alternative] = stepOf({ name: 'a', cycles: 100, flash: 7, pieces: [[100, 60]] })
+      .alternatives as [Step['alternatives'][0]];
+    const [cheap, dear] = [0.59, 0.6].map((price) => place(alternative, price));
+    expect(cheap).to.deep.include({ regions: ['sram'], cycles: 100, sramBytes: 100 });
+    expect(dear, '60 cycles for 100 bytes are not more than 0.6').to.deep.include({
+      ...{ regions: ['flash'], cycles: 160, sramBytes: 0 },
+    });
+    const prices = { flash: 2, sram: 3 };
+    expect(cheap && priceOf(cheap, prices)).to.equal(100 + 14 + 300);
+    expect(dear && priceOf(dear, { flash: 2, sram: Infinity })).to.equal(160 + 14);
+  });
+
+  it('what misses nothing stays in flash, though RAM costs nothing', () => {
+    expect(
+      settled([stepOf({ name: 'a', cycles: 1, pieces: [[8, 0]] })], [0]).regions,
+    ).to.deep.equal(['flash']);
+  });
+});
+
+describe('plan: RAM for copies goes to what saves most for its bytes', () => {
+  const pieces = (...all: readonly (readonly [number, number])[]) =>
+    all.map((piece, i) => stepOf({ name: `${i}`, cycles: 0, pieces: [piece] }));
+  const rows: [edge: string, steps: readonly Step[], copies: number, regions: string[]][] = [
+    ['all, where there is room to the byte', pieces([100, 9], [60, 9]), 160, ['sram', 'sram']],
+    ['0.8 cycles a byte before 0.5', pieces([100, 50], [60, 48]), 159, ['flash', 'sram']],
+    [
+      'and then what fits: 40 of the 50 bytes left',
+      pieces([100, 50], [60, 48], [40, 10]),
+      110,
+      ['flash', 'sram', 'sram'],
+    ],
+    ['to the byte', pieces([100, 50], [60, 48], [40, 10]), 100, ['flash', 'sram', 'sram']],
+    [
+      'but not a byte beyond',
+      pieces([100, 50], [60, 48], [40, 10]),
+      99,
+      ['flash', 'sram', 'flash'],
+    ],
+    [
+      'not to what misses nothing',
+      pieces([100, 50], [60, 48], [9, 0]),
+      99,
+      ['flash', 'sram', 'flash'],
+    ],
+    [
+      'the best of what still fits: 0.4 before 0.3',
+      pieces([100, 90], [60, 18], [50, 20]),
+      155,
+      ['sram', 'flash', 'sram'],
+    ],
+  ];
+  for (const [edge, steps, bytes, regions] of rows) {
+    it(edge, () => {
+      const found = settled(steps, [0], { copyBytes: () => bytes });
+      expect(found.regions).to.deep.equal(regions);
+    });
+  }
+
+  it('calls of one kernel lie in both', () => {
+    const steps = [
+      stepOf({
+        name: 'a',
+        cycles: 5,
+        pieces: [
+          [10, 2],
+          [10, 3],
+          [10, 1],
+        ],
+      }),
+    ];
+    const found = settled(steps, [0], { copyBytes: () => 20 });
+    expect(found).to.deep.include({ regions: ['sram+sram+flash'], cycles: [6] });
+  });
+
+  it('a choice says where its pieces lie, and the bytes of those in RAM', () => {
+    const steps = [
+      stepOf({
+        name: 'a',
+        cycles: 5,
+        pieces: [
+          [10, 2],
+          [12, 3],
+        ],
+      }),
+    ];
+    const [choice] = chosenOf(steps, 'balanced', { copyBytes: () => 12 }).choices;
+    expect(choice?.regions).to.deep.equal(['flash', 'sram']);
+    expect(choice?.copiedBytes).to.equal(12);
+  });
+});
+
+describe('plan: the price of code', () => {
+  // At a price of 1, 20 bytes of code are 10 more than those of lean: 10 cycles, 11 with the margin.
+  const lean = { name: 'lean', cycles: 100, code: ['lean', 10] } as const;
+  const rows: [edge: string, other: MadeUpKernel, kernel: string][] = [
+    [
+      '12 cycles saved are worth 10 bytes',
+      { name: 'quick', cycles: 88, code: ['quick', 20] },
+      'quick',
+    ],
+    ['9 are not', { name: 'quick', cycles: 91, code: ['quick', 20] }, 'lean'],
+    ['9 are where it costs nothing', { name: 'quick', cycles: 91 }, 'quick'],
+    ['weights count as much', { name: 'quick', cycles: 91, flash: 8, code: ['q', 10] }, 'quick'],
+    ['and both together', { name: 'quick', cycles: 88, flash: 4, code: ['q', 20] }, 'lean'],
+  ];
+  for (const [edge, other, kernel] of rows) {
+    it(edge, () => expect(settled([stepOf(lean, other)], [1]).kernels).to.deep.equal([kernel]));
+  }
+
+  const quick = { name: 'quick', cycles: 94, code: ['quick', 20] } as const;
+  it('is paid once by all steps: 6 cycles of one are not worth 11, 12 of two are', () => {
+    expect(settled([stepOf(lean, quick)], [1]).kernels).to.deep.equal(['lean']);
+    const two = [stepOf(lean, quick), stepOf(lean, quick)];
+    expect(settled(two, [1]).kernels).to.deep.equal(['quick', 'quick']);
+  });
+
+  it('one kernel for all steps saves that of another one: 4 cycles lost, 20 bytes gained', () => {
+    const steps = [
+      stepOf(
+        { name: 'a', cycles: 10, code: ['a', 20] },
+        { name: 'b', cycles: 14, code: ['b', 20] },
+      ),
+      stepOf({ name: 'b', cycles: 10, code: ['b', 20] }),
+    ];
+    expect(settled(steps, [1]).kernels).to.deep.equal(['b', 'b']);
+    expect(settled(steps, [0.15]).kernels, 'at 3 cycles for its code').to.deep.equal(['a', 'b']);
+  });
+
+  it('kernels are given up until no more is gained', () => {
+    // Each step has its own best and can do with c: alone, none of them is worth giving up all of
+    // the others for; a and b together are.
+    const one = (name: string, cycles: number) => ({ name, cycles, code: [name, 20] as const });
+    const steps = [
+      stepOf(one('a', 10), one('c', 12)),
+      stepOf(one('b', 10), one('c', 13)),
+      stepOf(one('c', 10)),
+      stepOf(one('d', 10), one('c', 90)),
+    ];
+    expect(settled(steps, [1]).kernels).to.deep.equal(['c', 'c', 'c', 'd']);
+  });
+
+  it('of an image is a tenth more, rounded up, with the runtime’s', () => {
+    const steps = [
+      stepOf({ name: 'a', cycles: 1, flash: 500, code: ['a', 31] }),
+      stepOf({ name: 'a', cycles: 1, flash: 300, code: ['a', 31] }),
+    ];
+    const { decision } = chosenOf(steps, 'speed', { runtimeBytes: 70 });
+    expect(decision.imageBytes, '800 + 1.1 · 101').to.equal(912);
+  });
+});
+
+describe('plan: a budget of flash', () => {
+  const lean = { name: 'lean', cycles: 100, flash: 10 };
+  /** Saves 40 cycles for 30 bytes. */
+  const quick = { name: 'quick', cycles: 60, flash: 40 };
+  /** Saves 9 more for 10. */
+  const hasty = { name: 'hasty', cycles: 51, flash: 50 };
+  const two = [stepOf(lean, quick, hasty), stepOf(lean, quick, hasty)];
+  const rows: [edge: string, flashBytes: number, price: number, kernels: string[]][] = [
+    ['that nothing misses: the wanted price', 80, 1, ['quick', 'quick']],
+    ['that one price moves both over leaves 40, which buy one', 79, 1, ['quick', 'lean']],
+    ['to the byte', 50, 1, ['quick', 'lean']],
+    ['but not a byte beyond', 49, 1, ['lean', 'lean']],
+    ['and 10 that are not worth 9 cycles', 60, 1, ['quick', 'lean']],
+    ['but are at 0.8', 60, 0.8, ['hasty', 'lean']],
+    ['and at 0.9, just', 60, 0.9, ['hasty', 'lean']],
+    ['that nothing fits: the fewest bytes', 19, 1, ['lean', 'lean']],
+  ];
+  for (const [edge, flashBytes, price, kernels] of rows) {
+    it(edge, () => {
+      const found = settled(two, [price], { flashBytes });
+      expect(found.kernels).to.deep.equal(kernels);
+      expect(found.isForced).to.equal(flashBytes < 80);
+    });
+  }
+
+  it('sets the lowest price that fits: 40 cycles for 30 bytes', () => {
+    const { prices } = settled([stepOf(lean, quick)], [1], { flashBytes: 39 });
+    expect(prices.flash).to.be.within(4 / 3, 1.001 * (4 / 3));
+  });
+
+  it('sets it from a thousandth of a cycle on, where bytes cost nothing', () => {
+    const one = [
+      stepOf({ name: 'a', cycles: 1, flash: 9 }, { name: 'b', cycles: 1.009, flash: 0 }),
+    ];
+    const { prices, kernels } = settled(one, [0], { flashBytes: 8 });
+    expect(kernels).to.deep.equal(['b']);
+    expect(prices.flash).to.be.within(0.001, 0.0011);
+  });
+
+  it('buys what gains most for its share: 30 cycles for 20 bytes before 40 for 30', () => {
+    const brisk = { name: 'brisk', cycles: 70, flash: 30 };
+    // After brisk 20 bytes are left: quick instead saves 10 for 10 then, which is worth 1 a byte.
+    const steps = [stepOf(lean, brisk), stepOf(lean, quick)];
+    expect(settled(steps, [1], { flashBytes: 49 }).kernels).to.deep.equal(['brisk', 'lean']);
+  });
+
+  it('counts the code that goes when its last step gets another kernel', () => {
+    // 20 + 30 bytes fit; quick’s weights are 30 more, but lean’s code of 20 goes, with its tenth: 8.
+    const coded = { ...lean, code: ['lean', 20] as const };
+    const one = [stepOf(coded, quick)];
+    expect(settled(one, [1], { flashBytes: 40 }).kernels).to.deep.equal(['quick']);
+    const both = [stepOf(coded, quick), stepOf(coded)];
+    expect(settled(both, [1], { flashBytes: 71 }).kernels, '10 + 40 + 22').to.deep.equal([
+      ...['lean', 'lean'],
+    ]);
+    expect(settled(both, [1], { flashBytes: 72 }).kernels).to.deep.equal(['quick', 'lean']);
+  });
+
+  it('is part of the decision', () => {
+    const forced = chosenOf(two, 'speed', { flashBytes: 79 });
+    expect(forced.decision.reason).to.equal('the flash budget, spent where it gains most');
+    const missed = chosenOf(two, 'speed', { flashBytes: 19 });
+    expect(missed.decision.reason).to.equal('the flash budget');
+    const free = chosenOf(two, 'speed', { flashBytes: 100 });
+    expect(free.decision).to.deep.include({ reason: '--optimize speed', flashPrice: 0 });
+  });
+
+  it('lets in kernels for zeros that would be too slow without it', () => {
+    const steps = [
+      stepOf(
+        { name: 'dense', cycles: 1000, flash: 100 },
+        { name: 'sparse', cycles: 2000, flash: 50 },
+      ),
+    ];
+    expect(chosenOf(steps, 'speed', { flashBytes: 100 }).kernels).to.deep.equal(['dense']);
+    expect(chosenOf(steps, 'speed', { flashBytes: 99 }).kernels).to.deep.equal(['sparse']);
+  });
+});
+
+describe('plan: the price of flash', () => {
+  // balanced: 1000 bytes of the fastest 1000 cycles’ model have to save 200 cycles, 0.2 a byte.
+  const rows: [edge: string, cycles: number, kernel: string][] = [
+    ['balanced: 100 bytes more for 21 cycles', 1021, 'quick'],
+    ['but not for 19', 1019, 'lean'],
+  ];
+  for (const [edge, cycles, kernel] of rows) {
+    it(edge, () => {
+      const steps = [
+        stepOf({ name: 'lean', cycles, flash: 1000 }, { name: 'quick', cycles: 1000, flash: 1100 }),
+      ];
+      expect(chosenOf(steps, 'balanced').kernels).to.deep.equal([kernel]);
+    });
+  }
+
+  it('speed pays anything', () => {
+    const steps = [
+      stepOf({ name: 'lean', cycles: 1001, flash: 1 }, { name: 'quick', cycles: 1000, flash: 1e9 }),
+    ];
+    expect(chosenOf(steps, 'speed').kernels).to.deep.equal(['quick']);
+  });
+});
+
+describe('plan: --optimize size', () => {
+  // Half of the time is worth 2^(1/12) − 1 = 5.946 % of the image.
+  const halves: [edge: string, flash: number, kernel: string][] = [
+    ['half of the time for 594 bytes of 10 000', 10_594, 'quick'],
+    ['but not for 595', 10_595, 'lean'],
+  ];
+  for (const [edge, flash, kernel] of halves) {
+    it(edge, () => {
+      const steps = [
+        stepOf(
+          { name: 'lean', cycles: 2000, flash: 10_000 },
+          { name: 'quick', cycles: 1000, flash },
+        ),
+      ];
+      expect(chosenOf(steps, 'size').kernels).to.deep.equal([kernel]);
+    });
+  }
+
+  it('tries the cycles of a byte: what saves 1.5 is fewest where code is most of the image', () => {
+    // A byte of 1000 is one cycle of 1000. 1.15^(1/12) = 1.0117; 100 of 23 000 bytes are 0.43 %.
+    const code = ['a', 20_000] as const;
+    const steps = [
+      stepOf(
+        { name: 'lean', cycles: 1150, flash: 1000, code },
+        { name: 'quick', cycles: 1000, flash: 1100, code },
+      ),
+    ];
+    const { kernels, decision } = chosenOf(steps, 'size');
+    expect({ kernels, price: decision.flashPrice }).to.deep.equal({ kernels: ['quick'], price: 1 });
+  });
+
+  it('tries 4096 of them: a byte of 200 is worth 11 000 cycles of 200 000', () => {
+    // A byte is 1000 / 200 = 5 cycles: 4096 are 20 480, 2048 are 10 240.
+    // 201 · 200 100^(1/12) is more than 200 · 211 100^(1/12): 1.005 and 1.00447.
+    const steps = [
+      stepOf(
+        { name: 'lean', cycles: 200_000, flash: 100 },
+        { name: 'quick', cycles: 900, flash: 1000 },
+      ),
+      stepOf(
+        { name: 'lean', cycles: 11_100, flash: 100 },
+        { name: 'quick', cycles: 100, flash: 101 },
+      ),
+    ];
+    const { kernels, decision } = chosenOf(steps, 'size');
+    expect(kernels).to.deep.equal(['lean', 'lean']);
+    expect(decision.flashPrice).to.equal(20_480);
+  });
+
+  const late: [edge: string, flash: number, isAllWanted: boolean][] = [
+    ['a hundredth too late is worth 1.01^100 = 2.70 of the image', 27_000, true],
+    ['and no more: it is found at less than the wanted prices then', 27_100, false],
+  ];
+  for (const [edge, flash, isAllWanted] of late) {
+    it(edge, () => {
+      // Dense weights make a byte so cheap, 1000 / 10^7 cycles, that 10 cycles for 17 000 are tried.
+      const kernels = [
+        { name: 'dense', cycles: 5000, flash: 1e7 },
+        { name: 'sparse', cycles: 1010, flash: 10_000 },
+        { name: 'sparse, quick', cycles: 1000, flash },
+      ];
+      const { kernels: taken, decision } = chosenOf([stepOf(...kernels)], 'size', {
+        mostCycles: 1000,
+      });
+      expect(taken).to.deep.equal(['sparse, quick']);
+      expect(decision.share === 1).to.equal(isAllWanted);
+    });
+  }
+});
+
+describe('plan: kernels that skip zeros or pack weights', () => {
+  const rows: [edge: string, optimize: 'speed' | 'balanced', cycles: number, isTaken: boolean][] = [
+    ['speed: a cycle faster', 'speed', 99_999, true],
+    ['speed: no faster', 'speed', 100_000, false],
+    ['balanced: nine tenths, and 1000 cycles less', 'balanced', 89_000, true],
+    ['balanced: a cycle more', 'balanced', 89_001, false],
+  ];
+  for (const form of ['sparse', 'packed']) {
+    for (const [edge, optimize, cycles, isTaken] of rows) {
+      it(`${form}, ${edge}`, () => {
+        const dense = { name: 'dense', cycles: 100_000, flash: 1000 };
+        const steps = [stepOf({ name: form, cycles, flash: 1000 }, dense)];
+        expect(chosenOf(steps, optimize).kernels).to.deep.equal([isTaken ? form : 'dense']);
+      });
+    }
+  }
+
+  it('size takes what is slower, if it is smaller enough', () => {
+    const dense = { name: 'dense', cycles: 1000, flash: 1000 };
+    const steps = [stepOf(dense, { name: 'packed', cycles: 1900, flash: 900 })];
+    expect(chosenOf(steps, 'size').kernels, '1.9^(1/12) = 1.055').to.deep.equal(['packed']);
+  });
+
+  it('packed ones are compared with sparse ones too, where these are taken', () => {
+    const dense = { name: 'dense', cycles: 100_000, flash: 1000 };
+    const sparse = { name: 'sparse', cycles: 50_000, flash: 1000 };
+    const packed = (cycles: number) => ({ name: 'packed', cycles, flash: 1000 });
+    const taken = (cycles: number) =>
+      chosenOf([stepOf(dense, sparse, packed(cycles))], 'balanced').kernels;
+    expect(taken(44_000), '0.9 · 50 000 − 1000').to.deep.equal(['packed']);
+    expect(taken(44_001)).to.deep.equal(['sparse']);
+  });
+
+  it('are taken, however slow, where nothing else computes the step', () => {
+    const steps = [
+      stepOf({ name: 'sparse', cycles: 9, flash: 1 }, { name: 'packed', cycles: 8, flash: 2 }),
+    ];
+    expect(chosenOf(steps, 'speed').kernels).to.deep.equal(['packed']);
+  });
+
+  it('the report has what would be chosen without them', () => {
+    const dense = { name: 'dense', cycles: 100_000, flash: 1000 };
+    const [pruned, plain] = chosenOf(
+      [stepOf(dense, { name: 'sparse', cycles: 10, flash: 10 }), stepOf({ ...dense, cores: 2 })],
+      'balanced',
+    ).choices;
+    expect(pruned?.dense).to.deep.equal({
+      ...{ kernel: 'dense', cores: 1, form: 'dense', count: 100_000, bytes: 1000, arenaBytes: 1 },
+    });
+    expect(plain?.dense).to.deep.include({ kernel: 'dense', cores: 2 });
+    const [only] = chosenOf([stepOf({ name: 'sparse', cycles: 9, flash: 1 })], 'speed').choices;
+    expect(only?.dense).to.equal(null);
+  });
+
+  it('estimates come with the chosen one first, then by time', () => {
+    const all = [5, 3, 4, 6].map((cycles, i) => ({ name: `${cycles}`, cycles, flash: i }));
+    const [choice] = chosenOf([stepOf(...all)], 'speed').choices;
+    expect(choice?.alternatives.map(({ kernel }) => kernel)).to.deep.equal(['3', '4', '5', '6']);
+  });
+});
