@@ -1,4 +1,4 @@
-/** Facts proved about a graph before anything is planned. */
+/** Facts proved about a graph before planning. */
 import { InternalError } from '../errors.js';
 import {
   at,
@@ -18,7 +18,7 @@ export { type Interval, liveness } from './liveness.js';
 
 export function analyse(graph: Graph): Facts {
   const ranges = rangesOf(graph);
-  // Kernel choice asks the same of a node again and again.
+  // Kernel choice asks for the same node many times.
   const accumulators = new WeakMap<object, ChannelBounds>();
   return {
     range: (tensor) => boundsIn(ranges, tensor),

@@ -1,4 +1,4 @@
-/** Backward liveness of channels: which of them anything that reaches an output depends on. */
+/** Backward liveness of channels: which channels the model's outputs depend on. */
 import { type Graph, type NodeView, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
 import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
 import { inputZeroPoint } from '../ops/arithmetic/accumulation.js';
@@ -6,16 +6,16 @@ import { channelCount, constantOf } from '../ops/arithmetic/bounds.js';
 import { opOf } from '../ops/index.js';
 import { inputOf } from '../ops/shape/operands.js';
 
-/** Of a tensor's channels, those that are needed. */
+/** For each channel of a tensor, whether it is needed. */
 export type Live = readonly boolean[];
 
 /**
- * The channels of every computed tensor that have to be computed: at least one of each.
+ * The channels of every computed tensor that have to be computed; each tensor keeps at least one.
  *
- * The model's outputs need all of theirs, a sum over channels those with a weight other than 0 that
- * are not constant. What a constant channel adds to a sum can go into the bias if it adds the same
- * at every position: always where it holds the zero point, which padding counts as, and else where
- * no tap with a weight meets padding.
+ * The model's inputs and outputs keep all channels. A sum over channels needs the channels that
+ * have a nonzero weight and are not constant. The contribution of a constant channel can move into
+ * the bias if it is the same at every output position: always if the channel holds the zero point
+ * (padding counts as the zero point), otherwise if no tap with a nonzero weight meets padding.
  *
  * @param facts which channels are constant
  */
@@ -32,8 +32,8 @@ export function liveChannels(
     const view = viewOf(graph, node);
     return { view, flow: flowOf(view) };
   });
-  // What is needed only grows, so this ends; in a cycle of residual sums that nobody reads, never
-  // does anything begin to be needed.
+  // The loop ends, since the set of needed channels only grows. A tensor of which no channel is
+  // needed, such as a sum that nobody reads, then keeps channel 0.
   do {
     while (live.changed) {
       live.changed = false;
@@ -52,7 +52,7 @@ class LiveChannels {
     this.channels.set(id, new Array<boolean>(count).fill(false));
   }
 
-  /** The channels of a computed tensor; none for a constant or absent one. */
+  /** The channels of a computed tensor; [] for a constant or absent one. */
   of(id: TensorId | null | undefined): Live {
     return (id == null ? undefined : this.channels.get(id)) ?? [];
   }
@@ -73,7 +73,10 @@ class LiveChannels {
   }
 }
 
-/** What a node needs of its inputs, and ties to them, given what is needed of its outputs. */
+/**
+ * Marks the channels that a node needs of its inputs, and the channels tied to them, given the
+ * channels needed of its outputs.
+ */
 function spread(
   live: LiveChannels,
   view: NodeView,
@@ -108,19 +111,19 @@ function spread(
   }
 }
 
-/** How an int8 node's channels belong together; null where all stay. */
+/** How the channels of an int8 node depend on each other; null where all are kept. */
 export function flowOf(view: NodeView): ChannelFlow | null {
   const computed = [...view.inputs, ...view.outputs].filter((tensor) => tensor?.data === null);
   if (computed.some((tensor) => tensor?.dtype !== 'int8')) return null;
   return opOf(view.node).channels?.(view) ?? null;
 }
 
-/** The output channels of an operand's channel. */
+/** The output channels tied to one channel of an operand. */
 function tiedTo({ first, repeat }: ChannelTie, channel: number): readonly number[] {
   return Array.from({ length: repeat }, (_, i) => first + channel * repeat + i);
 }
 
-/** Whether a sum over channels needs this one, for the output channels that are needed. */
+/** Whether a needed output channel of a sum over channels depends on this input channel. */
 function isRead(
   view: NodeView,
   padded: readonly boolean[],

@@ -1,4 +1,4 @@
-/** From which node to which node each tensor's value is needed. */
+/** The interval of nodes over which each tensor's value is needed. */
 import { type Graph, isConstant, type TensorId } from '../ir/graph.js';
 
 /** Node indices, inclusive. */

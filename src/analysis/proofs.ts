@@ -1,4 +1,4 @@
-/** What analysis has proved about each layer, for people. */
+/** The facts proved about each layer, for `inspect`. */
 import { type Graph, type NodeView, viewOf } from '../ir/graph.js';
 import type { ChannelBounds, Facts } from '../ir/op.js';
 import {
@@ -17,28 +17,30 @@ export interface LayerProof {
   readonly name: string;
   /** Indices of the source operators. */
   readonly ops: readonly number[];
-  /** Output channels, those of them that always hold one value, and those that are left. */
+  /**
+   * Output channels; those that always hold one value; those left after dead channels are removed.
+   */
   readonly channels: number;
   readonly constantChannels: number;
   readonly liveChannels: number;
   readonly macs: number;
   readonly liveMacs: number;
-  /** The least and the greatest value stored in any channel that is left. */
+  /** The least and the greatest value stored in any live channel. */
   readonly range: readonly [min: number, max: number];
   /** null where nothing is accumulated. */
   readonly accumulator: AccumulatorProof | null;
 }
 
 export interface AccumulatorProof {
-  /** Of the narrowest signed integer that holds every accumulator. */
+  /** Width of the narrowest signed integer that holds every accumulator. */
   readonly bits: number;
-  /** Channels whose requantisation meets no tie: one rounding shift gives its bits. */
+  /** Channels whose requantization never meets a tie: one rounding shift gives the exact bits. */
   readonly tieFreeChannels: number;
 }
 
 /**
- * @param before the graph before dead channels go, `after` the same nodes without them; the same
- *   graph twice where none are removed
+ * @param before the graph before dead channels are removed
+ * @param after  the same nodes without dead channels; `before` again where none are removed
  */
 export function proofsOf(before: Graph, after: Graph): readonly LayerProof[] {
   const [factsBefore, facts] = [analyse(before), analyse(after)];

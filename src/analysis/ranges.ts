@@ -1,12 +1,12 @@
-/** Forward interval analysis: which values every channel of every tensor can take. */
+/** Forward interval analysis: the values that every channel of every tensor can take. */
 import { type Graph, type NodeView, type Tensor, viewOf } from '../ir/graph.js';
 import type { ChannelBounds } from '../ir/op.js';
 import { anyBounds, channelCount, elementBounds } from '../ops/arithmetic/bounds.js';
 import { opOf } from '../ops/index.js';
 
 /**
- * Proven bounds of the tensors that int8 nodes write, each node's from those of its inputs, for any
- * input of the model. Tensors not in the map can have any value of their type.
+ * Proven bounds of the tensors that int8 nodes write, for any input of the model. Tensors that are
+ * not in the map can have any value of their type.
  */
 export function rangesOf(graph: Graph): ReadonlyMap<Tensor, ChannelBounds> {
   const ranges = new Map<Tensor, ChannelBounds>();

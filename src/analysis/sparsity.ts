@@ -1,20 +1,22 @@
 /**
- * Which weights of a layer are zero, and in what pattern: counted over all of them.
+ * Which weights of a layer are zero, and in what pattern, counted over all weights.
  *
- * A layer is a matrix: a row for each output channel, in it the weights in the order of reading, tap
- * after tap and in a tap input channel after input channel. A pattern tells where the weights lie
- * that are stored (all that are not zero, and those zeros that it cannot leave out):
+ * A layer is a matrix with a row for each output channel. A row holds the weights in reading order:
+ * tap after tap, and within a tap input channel after input channel. A pattern describes the
+ * positions of the stored weights: all nonzero weights, and the zeros that the pattern cannot leave
+ * out.
  *
- * - filters, input channels, taps: all of one are stored or none
- * - block R×C: the same of R rows by C columns of the matrix, cut from its first row and column on;
- *   a block may reach from one tap into the next
- * - N:M: of each M input channels of a tap N are stored; the channels are whole groups of M, N ≤ M/2
- * - unstructured: just those that are not zero
- * - dense: all
+ * - filters, input channels, taps: each is stored whole or not at all
+ * - block R×C: each block of R rows by C columns is stored whole or not at all; the blocks tile
+ *   the matrix from its first row and column, and a block may cross from one tap into the next
+ * - N:M: N of each M consecutive input channels of a tap are stored; M divides the number of
+ *   channels, and N ≤ M/2
+ * - unstructured: the nonzero weights alone
+ * - dense: all weights
  *
- * Its description takes 8 bits for each weight that is stored, and for their places what an ideal
- * code takes: k of n parts n·H(k/n) bits, H being the binary entropy, N of M places log2(M over N) for
- * each group. The pattern of a layer is that of the shortest description; of equal ones the first in
+ * A description takes 8 bits for each stored weight, and for the positions as many bits as an ideal
+ * code: n·H(k/n) bits for k of n parts (H is the binary entropy), log2(M over N) bits for each
+ * group of N:M. A layer has the pattern with the shortest description. On a tie the first wins, in
  * the order dense, filters, input channels, taps, blocks from large to small, N:M, unstructured.
  */
 import type { NodeView, Tensor } from '../ir/graph.js';
@@ -22,24 +24,24 @@ import { channelCount } from '../ops/arithmetic/bounds.js';
 import { opOf } from '../ops/index.js';
 
 export interface LayerSparsity {
-  /** All weights. */
+  /** Number of weights. */
   readonly count: number;
   readonly zeros: number;
   /** 'dense', 'filters', 'input channels', 'taps', 'block 1x4' (R×C), '2:4' (N:M), 'unstructured'. */
   readonly pattern: string;
   /** Weights that the pattern stores. */
   readonly stored: number;
-  /** Of which all weights are zero. */
+  /** Filters, input channels and taps whose weights are all zero. */
   readonly zeroFilters: number;
   readonly zeroInputChannels: number;
   readonly zeroTaps: number;
-  /** Different values, zero too where there are any. */
+  /** Number of different values; zero counts as one if it occurs. */
   readonly distinctValues: number;
-  /** Of an unsigned integer that tells the values between the least and the greatest apart. */
+  /** Width of an unsigned integer for every value from the least to the greatest. */
   readonly valueBits: number;
 }
 
-/** Of an int8 convolution or fully connected layer; null of anything else. */
+/** The sparsity of an int8 convolution or fully connected layer; null for any other node. */
 export function sparsityOf(view: NodeView<object>): LayerSparsity | null {
   const matrix = matrixOf(view);
   if (matrix === null) return null;
@@ -70,7 +72,7 @@ export function sparsityOf(view: NodeView<object>): LayerSparsity | null {
   };
 }
 
-/** Share of zeros among the elements of a constant; 0 where there are none. */
+/** Share of zeros among the elements of a constant; 0 for null. */
 export function zeroShare(constant: Tensor | null): number {
   const data = constant?.data ?? [];
   return data.length === 0 ? 0 : zerosIn(data) / data.length;
@@ -96,11 +98,11 @@ interface Matrix {
   readonly data: Int8Array;
   readonly rows: number;
   readonly depth: number;
-  /** Input channels of a tap: the weights of a tap in a row. */
+  /** Weights of one tap in a row: the input channels that it reads. */
   readonly perTap: number;
-  /** Of the input. */
+  /** Channels of the input tensor. */
   readonly inputChannels: number;
-  /** Rows are cut into as many groups, each with `perTap` input channels of its own. */
+  /** The rows are divided into this many groups, each with its own `perTap` input channels. */
   readonly groups: number;
 }
 
@@ -124,7 +126,7 @@ function matrixOf(view: NodeView<object>): Matrix | null {
   if (shape.length > 2) {
     return { data, rows, depth, perTap: last, inputChannels, groups: inputChannels / last };
   }
-  // A fully connected layer has the elements of an image for taps where it reads whole pixels.
+  // A fully connected layer that reads whole pixels has one tap for each pixel.
   const perTap = depth % inputChannels === 0 ? inputChannels : depth;
   return { data, rows, depth, perTap, inputChannels: perTap, groups: 1 };
 }
@@ -135,7 +137,7 @@ interface Candidate {
   readonly bits: number;
 }
 
-/** A pattern of parts that are stored or not, and how many are not. */
+/** A pattern whose parts are stored whole or not at all; `empty` counts those not stored. */
 interface Parts extends Candidate {
   readonly empty: number;
 }
@@ -160,7 +162,7 @@ function partsOf(
   return { name, stored, bits: 8 * stored + count * entropy(kept / count), empty: count - kept };
 }
 
-/** Bits of one of two answers with probabilities p and 1 − p. */
+/** Binary entropy in bits, for probabilities p and 1 − p. */
 function entropy(p: number): number {
   return p === 0 || p === 1 ? 0 : -p * Math.log2(p) - (1 - p) * Math.log2(1 - p);
 }
@@ -188,7 +190,7 @@ function blocks(matrix: Matrix, rows: number, columns: number): Parts {
   );
 }
 
-/** As many of a group as the fullest has. */
+/** N:M with the N of the fullest group. */
 function groups({ data, perTap }: Matrix, size: number): readonly Candidate[] {
   if (perTap % size !== 0) return [];
   let most = 1;

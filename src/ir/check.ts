@@ -1,4 +1,4 @@
-/** What holds for every module: checked after import and after each pass. */
+/** The invariants of a module, checked after import and after each pass. */
 import { BonsaiError, type ErrorCode, InternalError } from '../errors.js';
 import {
   allocate,
@@ -151,7 +151,8 @@ function checkNode(graph: Graph, node: Node, operators: OpTable, fault: Fault): 
       const declared = `output "${output.name}" is declared ${text(output.shape)}`;
       fault('bad-shape', at(node), `${declared}, but is ${text(inferred)}`, convertAgain);
     });
-    // What computes in float is refused later, as a whole; float constants of integers are wrong.
+    // Nodes that compute in float are refused later, with the whole model; a float constant of an
+    // integer node is an error here.
     const isFloat = (tensor: Tensor | null) =>
       tensor !== null && !isConstant(tensor) && !isInteger(tensor.dtype);
     if (![...view.inputs, ...view.outputs].some(isFloat)) op.check(view);

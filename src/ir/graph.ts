@@ -1,8 +1,8 @@
 /**
  * The intermediate representation: readonly data, NHWC throughout.
  *
- * A pass is a function from Module (or Graph) to a new one. Physical layout (interleaved weights,
- * offsets in the arena) belongs to the plan; nothing of it is here.
+ * A pass is a function from Module (or Graph) to a new one. The IR holds no physical layout: the
+ * order of interleaved weights and the offsets in the arena belong to the plan.
  */
 
 export const dtypes = {
@@ -44,7 +44,7 @@ export type Shape = readonly number[];
 export interface Quant {
   readonly scales: readonly number[];
   readonly zeroPoints: readonly number[];
-  /** The dimension that `scales` runs along; null for per-tensor. */
+  /** The dimension that `scales` follows; null for per-tensor. */
   readonly axis: number | null;
 }
 
@@ -56,9 +56,9 @@ export interface Tensor {
   readonly dtype: DType;
   readonly shape: Shape;
   readonly quant: Quant | null;
-  /** Elements of a constant; null for what is computed or fed. */
+  /** Elements of a constant; null for an input of the graph and for a computed tensor. */
   readonly data: TensorData | null;
-  /** Index in the source model's tensor list; null for what a pass made. */
+  /** Index in the source model's tensor list; null for a tensor that a pass made. */
   readonly source: number | null;
 }
 
@@ -70,7 +70,7 @@ export interface Node<A extends object = Attrs> {
   readonly op: string;
   /** For people: the source layer's name. */
   readonly name: string;
-  /** null: an optional input that is absent. */
+  /** null where an optional input is absent. */
   readonly inputs: readonly (TensorId | null)[];
   readonly outputs: readonly TensorId[];
   readonly attrs: A;
@@ -106,11 +106,11 @@ export interface Module {
   /** Names of the main graph's inputs and outputs for the user: the signature's, else the tensors'. */
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  /** What is wrong in the file but TFLM never reads, one line each. */
+  /** Faults in parts of the file that TFLM never reads, one line each. */
   readonly ignored?: readonly string[];
 }
 
-/** A node with its tensors resolved: what operators work on. */
+/** A node with its tensors resolved: the argument of an operator's functions. */
 export interface NodeView<A extends object = Attrs> {
   readonly node: Node<A>;
   readonly attrs: A;
@@ -153,7 +153,7 @@ export function viewOf<A extends object = Attrs>(graph: Graph, node: Node<A>): N
   };
 }
 
-/** Where an error is: 'operator 3 (conv2d) "block1/conv"'. */
+/** The place that an error names: 'operator 3 (conv2d) "block1/conv"'. */
 export function at(node: Pick<Node<object>, 'op' | 'name' | 'ops'>): string {
   const indices = node.ops.length > 0 ? `operator ${node.ops.join('+')} ` : 'operator ';
   return `${indices}(${node.op}) "${node.name}"`;

@@ -1,4 +1,4 @@
-/** What an operator is: one object literal per file in src/ops, checked by OpDef. */
+/** The definition of an operator: one object literal per file in src/ops, checked by OpDef. */
 import type { Attrs, NodeView, Shape, Tensor, TensorData } from './graph.js';
 
 /**
@@ -7,47 +7,50 @@ import type { Attrs, NodeView, Shape, Tensor, TensorData } from './graph.js';
  */
 export type Feature = 'mul32' | 'thumb1' | 'dsp' | 'mve' | 'fpu';
 
-/** What a compilation is for: the fewest cycles, the fewest bytes, or a fair share of both. */
+/**
+ * The goal of a compilation: the fewest cycles, the fewest bytes, or a trade of one for the other.
+ */
 export const goals = ['speed', 'balanced', 'size'] as const;
 export type Optimize = (typeof goals)[number];
 
-/** What is counted of a run; a device tells it by its position (docs/protocol.md). */
+/** The unit in which a run is counted. A device sends the index in this list (docs/protocol.md). */
 export const countUnits = ['cycles', 'instructions', 'nanoseconds'] as const;
 export type CountUnit = (typeof countUnits)[number];
 
 /**
- * Measured cost of each term of a kernel's work: goal → template → term → so many of the target's
- * unit. Compilers are told of the goal, and for 'speed' each shape has a function of its own.
+ * Measured cost of each term of a kernel's work, in the target's unit: goal → template → term →
+ * cost. Costs differ by goal, because the goal sets the compiler's flags and with 'speed' each
+ * shape has its own function.
  */
 export type Costs = Partial<
   Readonly<Record<Optimize, Readonly<Record<string, Readonly<Record<string, number>>>>>>
 >;
 
-/** Measured bytes of machine code, with a serial line. */
+/** Measured bytes of machine code, in an image that talks over a serial line. */
 export interface CodeSizes {
-  /** What every image has. */
+  /** The runtime, which every image has. */
   readonly runtimeBytes: number;
-  /** What calls a kernel, step by step. */
+  /** The call of a kernel, for each step. */
   readonly stepBytes: number;
-  /** By template: its function, with those that it calls. */
+  /** By template: its function and the functions that it calls. */
   readonly kernels: Readonly<Record<string, number>>;
 }
 
-/** What kernel choice asks of a target. Filled in from targets/<name>/target.json. */
+/** The properties of a target that kernel choice reads, from targets/<name>/target.json. */
 export interface TargetTraits {
   readonly name: string;
   readonly features: ReadonlySet<Feature>;
   readonly costs: Costs;
-  /** What `costs` count. */
+  /** The unit of `costs`. */
   readonly costUnit: CountUnit;
-  /** Absent: no time follows from counts. */
+  /** Absent where a count does not translate to a time. */
   readonly clockHz?: number;
-  /** Absent where it was not measured. */
+  /** Absent where code sizes were not measured. */
   readonly code?: Readonly<Record<Optimize, CodeSizes>>;
-  /** null: not limited. */
+  /** null: unlimited. */
   readonly flashBytes: number | null;
   readonly ramBytes: number | null;
-  /** Where weights can live, and what that costs; absent: in flash as fast as RAM. */
+  /** The memories that can hold weights, and their costs; absent where flash is as fast as RAM. */
   readonly regions?: {
     /** Flash is read through a cache; a miss stalls the core. */
     readonly flash: {
@@ -55,7 +58,7 @@ export interface TargetTraits {
       readonly lineBytes: number;
       readonly missCycles: number;
     };
-    /** RAM that weights are copied to at start, but for bytes left to the runtime and the stack. */
+    /** RAM, to which weights can be copied at start; `reservedBytes` stay for runtime and stack. */
     readonly sram: { readonly reservedBytes: number };
   };
 }
@@ -66,35 +69,39 @@ export interface ChannelBounds {
   readonly max: Int32Array;
 }
 
-/** What analysis has proved about the graph, as kernels ask for it. */
+/** Facts that analysis has proved about the graph, for kernels to query. */
 export interface Facts {
   /** Bounds of a tensor's stored values, for every channel of its last axis. */
   range(tensor: Tensor): ChannelBounds;
   /**
    * Bounds of every output channel's accumulator of a conv2d, depthwise_conv2d or fully_connected
-   * node: bias + Σ x·w over raw inputs (the input's zero point folded into the bias), a padded tap
-   * counting as the zero point.
+   * node: bias + Σ x·w over raw inputs (the input's zero point folded into the bias). A padded tap
+   * counts as the zero point.
    */
   accumulator(view: NodeView<object>): ChannelBounds;
 }
 
 /**
- * How the channels of a node's operands and outputs belong together, where some of them can be
- * left out: the last axis of a tensor. What is not told stays whole.
+ * How the channels (last axis) of a node's operands and outputs depend on each other, so that
+ * passes can remove or reorder some of them. Operands and outputs that are not mentioned keep all
+ * channels.
  */
 export type ChannelFlow =
   | {
-      /** Output channels come from their own input channels alone: they stay or go together. */
+      /**
+       * An output channel depends on the tied input channels alone: they are kept or removed
+       * together.
+       */
       readonly kind: 'tied';
       readonly ties: readonly ChannelTie[];
     }
   | {
       /**
-       * Every output channel sums over all input channels: weights (input 1) of
-       * [outputs][taps][channels], a bias (input 2) of [outputs].
+       * Every output channel sums over all input channels. Input 1 is the weights,
+       * [outputs][taps][channels]; input 2 is the bias, [outputs].
        */
       readonly kind: 'mixed';
-      /** For each tap, whether it lies in the padding at some position. */
+      /** For each tap, whether it lies in the padding at some output position. */
       readonly padded: readonly boolean[];
     };
 
@@ -102,24 +109,28 @@ export interface ChannelTie {
   /** Position of the operand, computed or constant. */
   readonly input: number;
   readonly output: number;
-  /** Channel c of the operand goes to `repeat` output channels, from first + c · repeat on. */
+  /** Channel c of the operand feeds `repeat` output channels, starting at first + c · repeat. */
   readonly first: number;
   readonly repeat: number;
 }
 
-/** What a node can do besides its own work, so that another node is not needed. */
+/** The work of neighbouring nodes that passes can fuse into a node of this operator. */
 export interface Absorption {
-  /** It clamps its output to the range of its attribute `activation`. */
+  /** A clamp of the output to the range of the attribute `activation`. */
   readonly activation?: true;
-  /** It pads input 0 with the zero point, by its attributes padTop, padBottom, padLeft, padRight. */
+  /** Padding of input 0 with the zero point: attributes padTop, padBottom, padLeft, padRight. */
   readonly pad?: true;
-  /** It adds its input 3 (ops/arithmetic/residual.ts). */
+  /** The addition of input 3 (ops/arithmetic/residual.ts). */
   readonly residual?: true;
-  /** Reshapes of input 0: it takes the elements as they follow one another. */
+  /**
+   * Whether it ignores the shape of input 0 and reads the elements in sequence, so that a reshape
+   * before it can be dropped.
+   */
   reshape?(attrs: Attrs): boolean;
   /**
-   * The zero point of input 0, into its bias (input 2), by its attribute `zeroPointFolded`: where
-   * the output channels are in the shape of its weights (input 1).
+   * The zero point of input 0, folded into the bias (input 2) under the attribute
+   * `zeroPointFolded`. The value names the axis of the weights (input 1) that holds the output
+   * channels.
    */
   readonly zeroPoint?: 'first' | 'last';
 }
@@ -127,41 +138,43 @@ export interface Absorption {
 export interface OpDef<A extends object = Attrs> {
   /** The file's name in src/ops. */
   readonly name: string;
-  /** Shapes of the outputs. @throws BonsaiError 'bad-shape' when ranks or extents do not fit. */
+  /** Shapes of the outputs. @throws BonsaiError 'bad-shape' when ranks or extents do not match. */
   infer(view: NodeView<A>): readonly Shape[];
   /**
-   * Refuses what `evaluate` and the kernels cannot do exactly (types, quantisation, attributes).
-   * Called for integer nodes only: a float model passes the importer with `infer` alone.
+   * Refuses types, quantization and attributes that `evaluate` and the kernels cannot compute
+   * exactly. Called for integer nodes only: for a float model the importer calls `infer` alone.
    * @throws BonsaiError
    */
   check(view: NodeView<A>): void;
   /**
-   * The exact outputs. `inputs` has the elements of every input, constants included; null where an
-   * optional input is absent. Only called for nodes that pass `check`.
+   * The exact outputs. `inputs` holds the elements of every input, constants included; null where
+   * an optional input is absent. Called only for nodes that pass `check`.
    */
   evaluate(view: NodeView<A>, inputs: readonly (TensorData | null)[]): readonly TensorData[];
-  /** Multiply-accumulates of one run. */
+  /** Multiply-accumulate operations (MACs) of one run. */
   macs(view: NodeView<A>): number;
   /**
-   * Proven bounds of every output, from those of the inputs (null: absent; constants have theirs).
-   * Only asked of int8 nodes that pass `check`; left out: all that the type holds.
+   * Proven bounds of every output, computed from the bounds of the inputs (null: absent input; a
+   * constant's bounds are those of its elements). Called only for int8 nodes that pass `check`.
+   * Without it the bounds are those of the type.
    */
   range?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): readonly ChannelBounds[];
   /**
-   * Of an operator that makes int8 of int8, element by element: its output for −128, −127 … 127;
+   * For an operator that maps int8 to int8 element by element: its outputs for −128, −127 … 127.
    * null for a node that does not treat all elements alike.
    */
   lookup?(view: NodeView<A>): Int8Array | null;
-  /** What passes may make part of a node; left out: nothing. */
+  /** The work that passes may fuse into a node; without it none. */
   readonly absorbs?: Absorption;
   /**
-   * Of an operator with weights [·, height, width, ·] that counts padding as the zero point: so many
-   * rows and columns of its window are kept at least where outer ones are all zero. Left out: all.
+   * For an operator with weights [·, height, width, ·] that counts padding as the zero point: the
+   * fewest rows and columns of its window that trimming of all-zero ones must keep. Without it
+   * nothing is trimmed.
    */
   readonly leastWindow?: number;
-  /** What Facts.accumulator says, from bounds of the inputs. */
+  /** The bounds that Facts.accumulator returns, computed from the bounds of the inputs. */
   accumulator?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): ChannelBounds;
-  /** Left out, or null: all channels of its tensors stay. */
+  /** How channels depend on each other. Without it, or with null, all channels are kept. */
   channels?(view: NodeView<A>): ChannelFlow | null;
   /** Input positions whose memory output 0 may take over, element by element; [] if none. */
   inPlace(view: NodeView<A>): readonly number[];

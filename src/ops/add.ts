@@ -8,7 +8,7 @@ import { sumOf } from './arithmetic/sum.js';
 /** Both runtimes give the same bits. */
 export interface AddAttrs extends BinaryAttrs {}
 
-/** What it computes, for one node. */
+/** The arithmetic of one node. */
 export const addition = (view: NodeView<AddAttrs>) => sumOf(view, 1, 'double');
 
 export const add = binary<AddAttrs>('add', addition) satisfies OpDef<AddAttrs>;

@@ -8,7 +8,7 @@ export interface AveragePool2dAttrs extends PoolAttrs {}
 
 export const averagePool2d = pool<AveragePool2dAttrs>({
   name: 'average_pool2d',
-  // A quotient of small integers: its double is never mistaken for a half.
+  // A quotient of small integers: rounding it to a double never makes it a tie.
   reduce: (elements) =>
     roundHalfAwayFromZero(elements.reduce((sum, x) => sum + x, 0) / elements.length),
 }) satisfies OpDef<AveragePool2dAttrs>;

@@ -26,7 +26,7 @@ export const concatenation = movement<ConcatenationAttrs>({
         'put the activation after the concatenation',
       );
     }
-    // Both runtimes refuse anything else: integers are copied as they are.
+    // Both runtimes copy the integers as they are, and refuse different quantization.
     const other = view.inputs.find(
       (input) => !sameQuant(input?.quant ?? null, outputOf(view).quant),
     );

@@ -24,7 +24,7 @@ import { checkWindow, type Window, windowOutput } from './shape/window.js';
 
 export interface Conv2dAttrs extends AccumulationAttrs, Window {}
 
-/** Extents of its tensors. */
+/** Extents of the tensors. */
 export interface Conv2dDims {
   readonly batches: number;
   readonly inH: number;
@@ -66,15 +66,15 @@ function infer(view: NodeView<Conv2dAttrs>): readonly Shape[] {
       'bad-shape',
       at(view.node),
       `weights [${weights}] do not fit input [${input}]`,
-      'the input channels of a filter times the number of groups are the channels of the input',
+      'the channels of a filter times the number of groups must be the channels of the input',
     );
   }
   return [[dims.batches, dims.outH, dims.outW, dims.outC]];
 }
 
 /**
- * The window's values are gathered once for each position, so that every channel is one dot
- * product over contiguous memory.
+ * Gathers the window's values once for each position, so that every channel is one dot product over
+ * contiguous memory.
  */
 function evaluate(
   view: NodeView<Conv2dAttrs>,
@@ -146,7 +146,7 @@ function range(
   return [residualBounds(view, stageBounds(stage, accumulator(view, inputs)), inputs)];
 }
 
-/** Channels of groups stay: groups are of one size. */
+/** Grouped convolutions keep all channels, since groups have equal sizes. */
 function channels(view: NodeView<Conv2dAttrs>): ChannelFlow | null {
   const dims = conv2dDims(view);
   if (dims.groups > 1 || hasResidual(view)) return null;

@@ -17,11 +17,11 @@ import { inputOf, outputOf } from './shape/operands.js';
 import { checkWindow, type Window, windowOutput } from './shape/window.js';
 
 export interface DepthwiseConv2dAttrs extends AccumulationAttrs, Window {
-  /** Output channels of each input channel; they follow one another. */
+  /** Output channels of each input channel, consecutive. */
   readonly depthMultiplier: number;
 }
 
-/** Extents of its tensors. */
+/** Extents of the tensors. */
 export interface DepthwiseDims {
   readonly batches: number;
   readonly inH: number;
@@ -65,7 +65,7 @@ function infer(view: NodeView<DepthwiseConv2dAttrs>): readonly Shape[] {
   return [[batches, outH, outW, outC]];
 }
 
-/** One position at a time: all channels of a tap, then the next tap. */
+/** For each position: all channels of a tap, then the next tap. */
 function evaluate(
   view: NodeView<DepthwiseConv2dAttrs>,
   [input]: readonly (TensorData | null)[],
@@ -145,7 +145,7 @@ export const depthwiseConv2d = {
   macs,
   range,
   absorbs: { activation: true, pad: true, zeroPoint: 'last' },
-  // Kernels of three rows and columns are faster than those of any others, fewer ones too.
+  // 3×3 kernels are faster than kernels of any other size, smaller ones included.
   leastWindow: 3,
   accumulator,
   channels,

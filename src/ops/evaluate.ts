@@ -1,4 +1,4 @@
-/** The reference: a whole graph, operator by operator, bit for bit. */
+/** The reference evaluator: runs a graph operator by operator, bit for bit. */
 import { BonsaiError } from '../errors.js';
 import {
   elementCount,
@@ -13,14 +13,14 @@ import { opOf } from './index.js';
 export interface Evaluation {
   /** In the order of graph.outputs. */
   readonly outputs: readonly TensorData[];
-  /** Every computed tensor. */
+  /** The elements of every computed tensor. */
   readonly tensors: ReadonlyMap<TensorId, TensorData>;
 }
 
 /**
- * Runs an integer graph on raw quantised inputs, in the order of graph.inputs.
+ * Runs an integer graph on raw quantized inputs, in the order of graph.inputs.
  *
- * @throws BonsaiError 'bad-vectors' when an input has not as many elements as its tensor
+ * @throws BonsaiError 'bad-vectors' when the number of values differs from the tensor's
  */
 export function evaluateGraph(graph: Graph, inputs: readonly TensorData[]): Evaluation {
   const values = new Map<TensorId, TensorData>();

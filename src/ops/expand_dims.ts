@@ -1,4 +1,4 @@
-/** expand_dims (EXPAND_DIMS): dimensions of extent 1 put in. */
+/** expand_dims (EXPAND_DIMS): inserts dimensions of extent 1. */
 import type { OpDef } from '../ir/op.js';
 import { type SameElementsAttrs, sameElements } from './shape/same-elements.js';
 

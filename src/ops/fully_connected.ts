@@ -1,4 +1,4 @@
-/** fully_connected (FULLY_CONNECTED): rows of the input by rows of the weights, [out, in]. */
+/** fully_connected (FULLY_CONNECTED): rows of the input times weights [out, in]. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
 import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
@@ -27,7 +27,7 @@ export function rowFilters(view: NodeView<object>): Filters {
   return { channels, axis: 0, depth, position: (channel, i) => channel * depth + i };
 }
 
-/** An input of any rank is flattened to rows of as many elements as the weights are deep. */
+/** An input of any rank is flattened to rows of `depth` elements. */
 function infer(view: NodeView<FullyConnectedAttrs>): readonly Shape[] {
   const input = inputOf(view, 0).shape;
   const weights = inputOf(view, 1).shape;
@@ -46,7 +46,7 @@ function infer(view: NodeView<FullyConnectedAttrs>): readonly Shape[] {
   return [[elements / depth, channels]];
 }
 
-/** A weight scale for all channels has its own derivation of the multiplier. */
+/** The runtimes derive the multiplier differently for a single weight scale. */
 export function rowStage(view: NodeView<FullyConnectedAttrs>): OutputStage {
   const isPerTensor = inputOf(view, 1).quant?.axis === null;
   const product = isPerTensor ? 'per-tensor' : 'per-channel';
@@ -87,7 +87,7 @@ function accumulator(
   const bounds = input as ChannelBounds;
   const filters = rowFilters(view);
   const channels = channelCount(inputOf(view, 0));
-  // Rows that begin at any channel: nothing but what holds for all of them.
+  // A row may start at any channel, so only bounds over all channels hold.
   const known = filters.depth % channels === 0 ? bounds : boundsOf(channels, () => hullOf(bounds));
   const inputChannel = (_: number, i: number) => i % channels;
   const reading = { ...onlyTap, perTap: filters.depth, inputChannel };
@@ -101,7 +101,7 @@ function range(
   return [residualBounds(view, stageBounds(rowStage(view), accumulator(view, inputs)), inputs)];
 }
 
-/** The elements of a row are taps of all channels of the input. */
+/** A row is a sequence of taps, each with all channels of the input. */
 function channels(view: NodeView<FullyConnectedAttrs>): ChannelFlow | null {
   const taps = rowFilters(view).depth / channelCount(inputOf(view, 0));
   if (!Number.isInteger(taps) || hasResidual(view)) return null;

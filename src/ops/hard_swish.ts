@@ -15,7 +15,7 @@ export const hardSwish = elementwise<HardSwishAttrs>(
 
 /**
  * 16-bit fixed point (tensorflow/lite/kernels/internal/reference/hard_swish.h): the input with 7
- * more bits, times relu6(x + 3) / 6 as a Q15 that saturates at both ends.
+ * more fraction bits, times relu6(x + 3) / 6 as a Q15 that saturates at both ends.
  */
 function scalarOf(view: NodeView<HardSwishAttrs>): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
@@ -29,7 +29,7 @@ function scalarOf(view: NodeView<HardSwishAttrs>): Scalar {
     const fine = (q - inputZeroPoint) * 128;
     const unshifted = roundingHighMul16(fine, output.multiplier);
     let relu = fine;
-    // The last doubling comes after the product: only there may saturation reach the result.
+    // The last doubling follows the product, where saturation may affect the result.
     if (gate.shift > 0) relu = saturate16(relu * 2 ** (gate.shift - 1));
     relu = roundingHighMul16(relu, gate.multiplier);
     if (gate.shift > 0) relu = saturate16(relu * 2);

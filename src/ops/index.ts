@@ -1,4 +1,4 @@
-/** Every operator that bonsaic knows, one line each. */
+/** The list of operators, one line each. */
 import { InternalError } from '../errors.js';
 import type { Node } from '../ir/graph.js';
 import type { OpDef, OpTable } from '../ir/op.js';

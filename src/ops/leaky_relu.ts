@@ -10,7 +10,7 @@ export interface LeakyReluAttrs {
   /** A float32; may be negative or above 1. */
   readonly alpha: number;
   /**
-   * How halves round where alpha is negative; for other alphas the two are the same.
+   * The rounding of halves for a negative alpha; for other alphas the two are the same.
    * magnitude: x · |alpha| is rounded and then negated (TFLM's reference kernel, rounding 'tflm').
    * signed: −x · |alpha| is rounded (desktop TFLite's builtin kernel, rounding 'tflite').
    */

@@ -15,15 +15,17 @@ import { badRatio } from './arithmetic/rescale.js';
 import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
 
 export interface MeanAttrs {
-  /** The dimensions averaged over, from the front, ascending, each once; [] is a rescaling. */
+  /**
+   * The dimensions averaged over, counted from the front, ascending and distinct; [] rescales only.
+   */
   readonly axes: readonly number[];
-  /** Whether they stay as extents of 1. */
+  /** Whether the averaged dimensions stay, with extent 1. */
   readonly keepDims: boolean;
   /**
-   * 'general': the zero point is subtracted from the sum, whose multiplier is the scales' ratio
-   * divided by the count in integers. 'spatial': the zero point's share is rounded on its own, the
-   * multiplier comes from float32 arithmetic, and channels that a vector of 16 covers round
-   * halves up.
+   * 'general': the zero point is subtracted from the sum, and the multiplier is the scales' ratio
+   * divided by the count in integer arithmetic. 'spatial': the zero point is scaled and rounded
+   * separately, the multiplier comes from float32 arithmetic, and channels in whole groups of 16 (a
+   * vector) round halves up.
    *
    * tflm: always 'general'. tflite: 'spatial' if the input has 4 dimensions, keepDims is set and
    * the axes tensor holds exactly [1, 2] or [2, 1] (negative or repeated axes do not count), else
@@ -70,7 +72,7 @@ export const mean = {
     const scaling = scalingOf(view);
     const count = elementCount(axes.map((axis) => shape[axis] as number));
     const bounds = input as ChannelBounds;
-    // Where the channels are averaged, the output's last axis is another one.
+    // If the channels are averaged, the output's last axis is another axis of the input.
     const isKept = keepsChannels(view);
     const known = boundsOf(channelCount(outputOf(view)), (channel) =>
       isKept ? rangeAt(bounds, channel) : hullOf(bounds),
@@ -79,7 +81,7 @@ export const mean = {
       mapBounds(known, (x, channel) => scaled(count * x, scaling, channel < scaling.halvesUp)),
     ];
   },
-  // A channel's place decides how 'spatial' rounds it.
+  // 'spatial' rounds a channel by its position.
   channels: (view) =>
     keepsChannels(view) && view.attrs.algorithm === 'general'
       ? { kind: 'tied', ties: [tieOf(0)] }
@@ -96,7 +98,7 @@ export interface Scaling {
   readonly sumOffset: number;
   readonly multiplier: Multiplier;
   readonly outOffset: number;
-  /** Channels, the first ones, whose rounding shift takes halves up, not away from zero. */
+  /** The first `halvesUp` channels round halves up in the shift, the others away from zero. */
   readonly halvesUp: number;
 }
 
@@ -124,7 +126,7 @@ export function scalingOf(view: NodeView<MeanAttrs>): Scaling {
   }
   const channels = shape.at(-1) ?? 1;
   const scaling = { general, spatial }[view.attrs.algorithm](input, output, count, channels);
-  // |sum − sumOffset| ≤ 255 · count: shifted left, it has to stay an int32.
+  // |sum − sumOffset| ≤ 255 · count has to stay an int32 after the left shift.
   if (255 * count * 2 ** Math.max(0, scaling.multiplier.shift) >= 2 ** 31) {
     const ratio = (input.scale / output.scale).toPrecision(3);
     throw badRatio(view, `the input's scale is ${ratio} times the output's`);
@@ -141,12 +143,12 @@ interface PerTensor {
 function general(input: PerTensor, output: PerTensor, count: number): Scaling {
   const ratio = Math.fround(input.scale) / Math.fround(output.scale);
   const { multiplier, shift } = quantizeMultiplier(ratio);
-  // The count's magnitude goes to the shift, so that the multiplier keeps its bits.
+  // The count's magnitude moves to the shift, so that the multiplier keeps its precision.
   const bits = Math.min(31 - Math.clz32(count), 31 + shift);
   const share = multiplier * 2 ** bits;
   return {
     sumOffset: input.zeroPoint * count,
-    // Less the remainder the quotient is exact: more than 53 bits may not be.
+    // Without the remainder the quotient is exact in a double; a share of more than 53 bits is not.
     multiplier: { multiplier: (share - (share % count)) / count, shift: shift - bits },
     outOffset: output.zeroPoint,
     halvesUp: 0,
@@ -164,14 +166,14 @@ function spatial(input: PerTensor, output: PerTensor, count: number, channels: n
     sumOffset: 0,
     multiplier: quantizeMultiplier(fround(inputScale / fround(count * outputScale))),
     outOffset: output.zeroPoint - rounded,
-    // Vectors round with vrshl, the channels left over with a scalar rounding shift.
+    // TFLite's vector code rounds with vrshl, its scalar remainder with a rounding shift.
     halvesUp: channels - (channels % 16),
   };
 }
 
 /** Sums over `axes`, in the order of the output's elements. */
 function sumOver(data: TensorData, shape: Shape, axes: readonly number[]): Float64Array {
-  // Every element's place in the output, dimension by dimension.
+  // The index in the output of every element, built one dimension at a time.
   const kept = shape.map((extent, i) => (axes.includes(i) ? 1 : extent));
   const sums = new Float64Array(elementCount(kept));
   let places = Int32Array.of(0);
@@ -196,17 +198,17 @@ export interface Loop {
   readonly stride: number;
 }
 
-/** Loop counters that kernels have of each kind. */
+/** Loop counters of each kind (kept, averaged) in the kernels. */
 export const loops = 3;
 
-/** Loops over what is kept and what is averaged, outermost first, neighbours of a kind merged. */
+/** Loops over kept and averaged dimensions, outermost first; neighbours of a kind are merged. */
 export function walkOf(view: NodeView<MeanAttrs>): {
   kept: readonly Loop[];
   mean: readonly Loop[];
 } {
   const { shape } = inputOf(view, 0);
   if (view.attrs.algorithm === 'spatial') {
-    // Not merged, even where height and width are 1: the kernel counts channels.
+    // Never merged, since the kernel needs the channel index for its rounding.
     const [batches = 1, height = 1, width = 1, channels = 1] = shape;
     const image = height * width * channels;
     return {

@@ -11,12 +11,12 @@ import {
 import { badRatio } from './arithmetic/rescale.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
-/** Both runtimes give the same bits: desktop TFLite rounds twice here too. */
+/** Both runtimes give the same bits: desktop TFLite, too, rounds twice here. */
 export interface MulAttrs extends BinaryAttrs {}
 
 export const mul = binary<MulAttrs>('mul', multiplication) satisfies OpDef<MulAttrs>;
 
-/** What it computes, for one node. */
+/** The arithmetic of one node. */
 export function multiplication(view: NodeView<MulAttrs>): Arithmetic {
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);

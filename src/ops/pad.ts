@@ -1,4 +1,4 @@
-/** pad (PAD, PADV2): a tensor set into a larger one. */
+/** pad (PAD, PADV2): elements of one value around a tensor. */
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
@@ -10,7 +10,7 @@ import { inputOf, outputOf } from './shape/operands.js';
 export interface PadAttrs {
   /** [before, after] of every dimension, flat. Non-negative. */
   readonly pads: readonly number[];
-  /** The output's integer around the input; left out: its zero point, which stands for 0. */
+  /** The integer of the padding; without it the output's zero point, which means 0. */
   readonly value?: number;
 }
 
@@ -23,7 +23,7 @@ export const pad = movement<PadAttrs>({
     throw new BonsaiError(
       'unsupported-attribute',
       at(view.node),
-      `pads with ${value}, which is no int8`,
+      `pads with ${value}, which is not an int8`,
       'quantise the model again',
     );
   },
@@ -48,7 +48,7 @@ export const pad = movement<PadAttrs>({
       : null,
 }) satisfies OpDef<PadAttrs>;
 
-/** Integers are moved as they are: both runtimes ignore the input's quantisation. */
+/** The integers are copied as they are: both runtimes ignore the input's quantization. */
 function fillOf(view: NodeView<PadAttrs>): number {
   return view.attrs.value ?? perTensor(outputOf(view), at(view.node)).zeroPoint;
 }

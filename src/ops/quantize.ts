@@ -1,4 +1,4 @@
-/** quantize (QUANTIZE, int8 to int8): another scale and zero point for the same values. */
+/** quantize (QUANTIZE, int8 to int8): changes scale and zero point. */
 import { elementCount, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwiseInRuns, type Run } from './arithmetic/lookup.js';
@@ -8,9 +8,9 @@ import { outputOf } from './shape/operands.js';
 
 export interface QuantizeAttrs {
   /**
-   * scalar: every element alike, the last rounding takes halves away from zero (TFLM's reference
+   * scalar: the last rounding of every element rounds halves away from zero (TFLM's reference
    * kernel, rounding 'tflm').
-   * vector: whole groups of 16 elements round halves up, what is left over as 'scalar' does
+   * vector: whole groups of 16 elements round halves up, the remainder rounds as 'scalar' does
    * (desktop TFLite's builtin kernel, rounding 'tflite'). Halves are common: with a ratio of scales
    * below 1/2 the value before the last rounding has as few as one fractional bit.
    */

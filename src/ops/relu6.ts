@@ -9,11 +9,11 @@ import { inputOf } from './shape/operands.js';
 
 export interface Relu6Attrs {
   /**
-   * clamp: integers are clamped to the input's [0, 6] and the output's quantisation is ignored
-   * (TFLM's reference kernel, rounding 'tflm').
-   * rescale: to the output's scale, then clamped to [0, 6] there (desktop TFLite's builtin kernel,
-   * rounding 'tflite').
-   * Where input and output are quantised alike the two are the same.
+   * clamp: integers are clamped to [0, 6] in the input's scale, and the output's quantization is
+   * ignored (TFLM's reference kernel, rounding 'tflm').
+   * rescale: values are rescaled to the output, then clamped to [0, 6] (desktop TFLite's builtin
+   * kernel, rounding 'tflite').
+   * The two are the same if input and output have the same quantization.
    */
   readonly algorithm: 'clamp' | 'rescale';
 }

@@ -3,7 +3,7 @@ import type { OpDef } from '../ir/op.js';
 import { rescaleAndClamp } from './arithmetic/clamping.js';
 import { elementwise } from './arithmetic/lookup.js';
 
-/** TFLM has no such operator: its rounding is desktop TFLite's. */
+/** TFLM has no such operator, so the rounding is that of desktop TFLite. */
 export type ReluN1To1Attrs = Readonly<Record<string, never>>;
 
 export const reluN1To1 = elementwise<ReluN1To1Attrs>('relu_n1_to_1', (view) =>

@@ -1,4 +1,4 @@
-/** reshape (RESHAPE): any shape of as many elements. */
+/** reshape (RESHAPE): another shape with the same number of elements. */
 import type { OpDef } from '../ir/op.js';
 import { type SameElementsAttrs, sameElements } from './shape/same-elements.js';
 

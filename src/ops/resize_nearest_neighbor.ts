@@ -1,4 +1,4 @@
-/** resize_nearest_neighbor (RESIZE_NEAREST_NEIGHBOR): [n, h, w, c] to another height and width. */
+/** resize_nearest_neighbor (RESIZE_NEAREST_NEIGHBOR): changes height and width of [n, h, w, c]. */
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
@@ -6,9 +6,9 @@ import { tieOf } from './arithmetic/bounds.js';
 import { roundHalfAwayFromZero } from './arithmetic/quant.js';
 import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
 
-/** Both runtimes give the same bits. The size is the output tensor's. */
+/** Both runtimes give the same bits. The size is that of the output tensor. */
 export interface ResizeNearestNeighborAttrs {
-  /** The corner pixels of input and output lie on each other. */
+  /** The corner pixels of input and output coincide. */
   readonly alignCorners: boolean;
   /** A pixel's position is its centre. */
   readonly halfPixelCenters: boolean;
@@ -29,7 +29,7 @@ export const resizeNearestNeighbor = {
   check(view) {
     requireInt8(view);
     const [, inH = 0, inW = 0] = inputOf(view, 0).shape;
-    // The tables of rows and columns hold 16 bits an entry.
+    // The tables of rows and columns have 16-bit entries.
     if (Math.max(inH, inW) <= 65536) return;
     throw new BonsaiError(
       'unsupported-attribute',
@@ -62,7 +62,7 @@ export const resizeNearestNeighbor = {
   inPlace: () => [],
 } satisfies OpDef<ResizeNearestNeighborAttrs>;
 
-/** Extents, and the input's row and column of each of the output's. */
+/** Extents, and the input row (column) of each output row (column). */
 export function geometry(view: NodeView<ResizeNearestNeighborAttrs>) {
   const [batches = 1, inH = 1, inW = 1, channels = 1] = inputOf(view, 0).shape;
   const [, outH = 1, outW = 1] = outputOf(view).shape;
@@ -91,7 +91,7 @@ function badRank(view: NodeView<object>, shape: Shape): BonsaiError {
   return new BonsaiError(
     'bad-shape',
     at(view.node),
-    `a tensor of [${shape}] is no [n, h, w, c]`,
+    `a tensor of [${shape}] is not [n, h, w, c]`,
     'convert the model again',
   );
 }

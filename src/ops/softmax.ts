@@ -72,7 +72,7 @@ export function rowsOf(view: NodeView<SoftmaxAttrs>): { rows: number; depth: num
   return { rows: elementCount(shape.slice(0, -1)), depth: shape.at(-1) ?? 1 };
 }
 
-/** Both runtimes insist on scale 1/256 and zero point −128. */
+/** Both runtimes require scale 1/256 and zero point −128. */
 function requireOutputQuant(view: NodeView<SoftmaxAttrs>): void {
   const { scale, zeroPoint } = perTensor(outputOf(view), at(view.node));
   if (scale === 1 / 256 && zeroPoint === -128) return;
@@ -84,14 +84,14 @@ function requireOutputQuant(view: NodeView<SoftmaxAttrs>): void {
   );
 }
 
-/** Rows of differences from the row's largest element, each 0 to 255, to rows of the output. */
+/** Maps a row of differences from the row's largest element, each 0 to 255, to a row of outputs. */
 type Normalise = (differences: readonly number[]) => readonly number[];
 
 /** Scaled differences are Q5.26. */
 const integerBits = 5;
 const fractionalBits = 31 - integerBits;
 
-/** exp(−difference · beta · scale) in Q0.31 of the 256 differences; 0 where TFLM drops them. */
+/** exp(−difference · beta · scale) in Q0.31 for the 256 differences; 0 where TFLM drops them. */
 export function fixedExponentials(view: NodeView<SoftmaxAttrs>): readonly number[] {
   const real = Math.fround(view.attrs.beta) * inputScale(view) * 2 ** fractionalBits;
   const multiplier = quantizeMultiplier(Math.min(real, 2 ** 31 - 1));

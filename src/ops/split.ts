@@ -1,4 +1,4 @@
-/** split (SPLIT, SPLIT_V): one tensor cut into several along one dimension. */
+/** split (SPLIT, SPLIT_V): cuts a tensor into several along one dimension. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
@@ -10,7 +10,7 @@ export interface SplitAttrs {
   readonly axis: number;
   /** Number of outputs. */
   readonly count: number;
-  /** Extent of each output along the axis (SPLIT_V); left out: equal parts. */
+  /** Extent of each output along the axis (SPLIT_V); without it the parts are equal. */
   readonly sizes?: readonly number[];
 }
 
@@ -43,7 +43,7 @@ export const split = movement<SplitAttrs>({
 function sizesOf(view: NodeView<SplitAttrs>): readonly number[] {
   const { axis, count } = view.attrs;
   const extent = inputOf(view, 0).shape[axis] ?? 0;
-  // From the outputs, which are there: the count of a hostile file may be in the billions.
+  // One size for each output that exists: the count of a hostile file may be in the billions.
   const sizes = view.attrs.sizes ?? view.outputs.map(() => extent / count);
   const fits =
     extent > 0 &&

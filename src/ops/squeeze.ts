@@ -1,4 +1,4 @@
-/** squeeze (SQUEEZE): dimensions of extent 1 taken out. */
+/** squeeze (SQUEEZE): removes dimensions of extent 1. */
 import type { OpDef } from '../ir/op.js';
 import { type SameElementsAttrs, sameElements } from './shape/same-elements.js';
 

@@ -1,4 +1,4 @@
-/** strided_slice (STRIDED_SLICE): every so many elements of each dimension, forward or backward. */
+/** strided_slice (STRIDED_SLICE): every n-th element of each dimension, forward or backward. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
@@ -8,11 +8,11 @@ import { inputOf } from './shape/operands.js';
 export interface StridedSliceAttrs {
   /** First index along each dimension of the input, 0 to extent − 1. */
   readonly begin: readonly number[];
-  /** From one index to the next along each dimension of the input; negative: backward. */
+  /** Stride between indices along each dimension of the input; negative: backward. */
   readonly strides: readonly number[];
-  /** Indices taken along each dimension of the input, at least 1. */
+  /** Number of indices taken along each dimension of the input, at least 1. */
   readonly counts: readonly number[];
-  /** The output's: `counts` without shrunk dimensions, with new ones. */
+  /** The output's shape: `counts` without shrunk dimensions, with new ones. */
   readonly shape: Shape;
 }
 
@@ -53,33 +53,33 @@ function requireInside(view: NodeView<StridedSliceAttrs>): void {
   throw new BonsaiError(
     'bad-shape',
     at(view.node),
-    `from [${begin}] by [${strides}], [${counts}] times, leaves [${input}] or 6 dimensions`,
+    `[${counts}] indices from [${begin}] by [${strides}] are not within [${input}], rank 6 at most`,
     'convert the model again',
   );
 }
 
-/** STRIDED_SLICE as models state it. Bit i of a mask is about entry i of begin, end and strides. */
+/** STRIDED_SLICE as in the file. Bit i of a mask applies to entry i of begin, end and strides. */
 export interface StridedSliceSpec {
   readonly begin: readonly number[];
   readonly end: readonly number[];
   readonly strides: readonly number[];
-  /** begin is ignored: from the first element in the direction of the stride. */
+  /** begin is ignored: the slice starts at the first element in the direction of the stride. */
   readonly beginMask: number;
-  /** end is ignored: to the last element in the direction of the stride. */
+  /** end is ignored: the slice ends at the last element in the direction of the stride. */
   readonly endMask: number;
-  /** The entry stands for all dimensions that no other entry is about. At most one. */
+  /** The entry stands for all dimensions without an entry of their own. At most one. */
   readonly ellipsisMask: number;
-  /** The entry makes a dimension of extent 1 and is about none of the input's. */
+  /** The entry inserts a dimension of extent 1 and applies to none of the input's. */
   readonly newAxisMask: number;
   /** The entry takes one index, and the dimension disappears. */
   readonly shrinkAxisMask: number;
-  /** end counts from begin: refused, the runtimes disagree about it. */
+  /** end counts from begin: refused, since the runtimes disagree. */
   readonly offset?: boolean;
 }
 
 /**
- * The slice's indices made explicit, by the rules of Python's slices (and of desktop TFLite; TFLM
- * has neither ellipsis nor new axis).
+ * Resolves the slice to explicit indices, by the rules of Python's slices (and of desktop TFLite;
+ * TFLM has neither ellipsis nor new axis).
  *
  * @param where the place, for errors
  * @throws BonsaiError 'unsupported-attribute' for a zero stride, several ellipses or `offset`,
@@ -93,7 +93,7 @@ export function resolveStridedSlice(
   const has = (mask: number, entry: number) => ((mask >> entry) & 1) === 1;
   const entries = spec.begin.map((_, entry) => entry);
   const ellipses = entries.filter((entry) => has(spec.ellipsisMask, entry));
-  // An ellipsis wins over a new axis, a new axis over a shrunk one.
+  // An ellipsis takes precedence over a new axis, a new axis over a shrunk one.
   const isNew = (entry: number) => has(spec.newAxisMask, entry) && !ellipses.includes(entry);
   const about = entries.filter((entry) => !ellipses.includes(entry) && !isNew(entry)).length;
   const free = input.length - about;
@@ -145,7 +145,7 @@ export function resolveStridedSlice(
 }
 
 interface Range {
-  /** null: from, or to, the end of the dimension in the direction of the stride. */
+  /** null: the first (last) element in the direction of the stride. */
   readonly begin: number | null;
   readonly end: number | null;
   readonly shrink: boolean;
@@ -158,7 +158,7 @@ function rangeOf(
   { begin, end, shrink }: Range,
 ): readonly [first: number, count: number] {
   const [low, high] = stride > 0 ? [0, extent] : [-1, extent - 1];
-  // Negative indices count from the end; what is still outside stops at the ends.
+  // Negative indices count from the end; indices still outside are clamped.
   const limit = (index: number) =>
     Math.min(Math.max(index < 0 ? index + extent : index, low), high);
   const first = begin === null ? (stride > 0 ? low : high) : limit(begin);

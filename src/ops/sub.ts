@@ -7,14 +7,14 @@ import { sumOf } from './arithmetic/sum.js';
 
 export interface SubAttrs extends BinaryAttrs {
   /**
-   * How precisely scales are divided. Where their ratios are simple, many halves depend on it.
+   * The precision in which scales are divided. It decides many ties where the ratios are simple.
    * single: in float32 (TFLM's reference kernel, rounding 'tflm').
    * double: in float64 (desktop TFLite's builtin kernel, rounding 'tflite').
    */
   readonly ratios: 'single' | 'double';
 }
 
-/** What it computes, for one node. */
+/** The arithmetic of one node. */
 export const subtraction = (view: NodeView<SubAttrs>) => sumOf(view, -1, view.attrs.ratios);
 
 export const sub = binary<SubAttrs>('sub', subtraction) satisfies OpDef<SubAttrs>;

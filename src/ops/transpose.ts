@@ -1,4 +1,4 @@
-/** transpose (TRANSPOSE): dimensions in another order, rank 1 to 6. */
+/** transpose (TRANSPOSE): permutes dimensions, rank 1 to 6. */
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
@@ -37,7 +37,7 @@ function outputShape(view: NodeView<TransposeAttrs>): Shape {
     throw new BonsaiError(
       'bad-shape',
       at(view.node),
-      `[${perm}] is not an order of the ${shape.length} dimensions, 6 at most`,
+      `[${perm}] is not a permutation of the ${shape.length} dimensions, 6 at most`,
       'convert the model again',
     );
   }

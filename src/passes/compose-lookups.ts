@@ -1,4 +1,4 @@
-/** Makes one look-up of two that follow one another: whatever they compute, it is 256 values. */
+/** Replaces two consecutive look-ups by one: their composition is again a table of 256 values. */
 import { type Graph, type Node, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
 import { absorb, appendTensor, useCounts } from './rewrite.js';
@@ -13,7 +13,7 @@ export function composeLookups(graph: Graph): Graph {
     const index = input == null || uses[input] !== 1 ? undefined : producers.get(input);
     const producer = index === undefined ? undefined : nodes[index];
     const composed = producer === undefined ? null : compose(tensors, graph, producer, node);
-    // In the producer's place: readers of the second look-up come after both.
+    // It takes the producer's place, since readers of the second look-up come after both.
     const place = composed === null || index === undefined ? nodes.length : index;
     nodes[place] = composed ?? node;
     for (const id of node.outputs) producers.set(id, place);
@@ -35,7 +35,7 @@ function compose(tensors: Tensor[], graph: Graph, first: Node, second: Node): No
   };
 }
 
-/** A node's outputs for −128 … 127; null if it is no look-up. */
+/** A node's outputs for −128 … 127; null if it is not a look-up. */
 function lookupOf(graph: Graph, node: Node): Int8Array | null {
   const view = viewOf(graph, node);
   const isInt8 = [...view.inputs, ...view.outputs].every((tensor) => tensor?.dtype === 'int8');

@@ -1,11 +1,13 @@
-/** A depthwise convolution of one input channel is a convolution, for which there are more kernels. */
+/**
+ * Replaces a depthwise convolution of one input channel by a convolution, which has more kernels.
+ */
 import { type Graph, type Node, type Tensor, type TensorId, tensorOf } from '../ir/graph.js';
 import { appendTensor } from './rewrite.js';
 
 /**
- * Every output channel reads the one input channel, as of any convolution: the same products and the
- * same sums. Roundings differ between the two operators of a runtime, but are attributes of the node
- * since import. Weights [1, h, w, outputs] become [outputs, h, w, 1].
+ * Every output channel reads the single input channel in both operators, so products and sums are
+ * the same. A runtime may round the two operators differently, but the importer has made the
+ * rounding an attribute of the node. Weights [1, h, w, outputs] become [outputs, h, w, 1].
  */
 export function depthwiseToConvolution(graph: Graph): Graph {
   const tensors = [...graph.tensors];
@@ -14,7 +16,7 @@ export function depthwiseToConvolution(graph: Graph): Graph {
     if (node.op !== 'depthwise_conv2d' || input == null || weights == null) return node;
     const filters = tensorOf(graph, weights);
     const isSingle = tensorOf(graph, input).shape[3] === 1;
-    // Kernels of convolutions compute several outputs at once: for a single one they are slower.
+    // Convolution kernels compute several output channels at once and are slower for a single one.
     if (!isSingle || filters.shape[3] === 1) return node;
     if (!(filters.data instanceof Int8Array)) return node;
     return asConvolution(node, appendTensor(tensors, outputsFirst(filters)));
@@ -27,7 +29,7 @@ function asConvolution(node: Node, weights: TensorId): Node {
   return { ...node, op: 'conv2d', inputs: node.inputs.with(1, weights), attrs };
 }
 
-/** int8 [1, h, w, outputs] as [outputs, h, w, 1], with the scales of its outputs. */
+/** int8 [1, h, w, outputs] as [outputs, h, w, 1]; the scales follow the outputs. */
 function outputsFirst(tensor: Tensor): Tensor {
   const { shape, quant } = tensor;
   const [, height = 1, width = 1, outputs = 1] = shape;

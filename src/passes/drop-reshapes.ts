@@ -1,8 +1,8 @@
 /**
- * Lets readers take the input of a reshape where its shape says nothing to them.
+ * Connects a node that ignores the shape of its input to the input of the reshape before it.
  *
- * Every other reshape stays in the IR, where it keeps shapes honest, and costs nothing: the plan
- * puts its output where its input is (plan/lifetimes.ts) and makes no step of it.
+ * Every other reshape stays in the IR, where it keeps shapes consistent, and costs nothing: the
+ * plan places its output at its input's address (plan/arena/lifetimes.ts) and makes no step of it.
  */
 import { type Graph, type Node, type TensorId, tensorOf } from '../ir/graph.js';
 import { sameQuant } from '../ops/arithmetic/quant.js';
@@ -10,7 +10,7 @@ import { opOf } from '../ops/index.js';
 import { isReshape } from '../ops/shape/same-elements.js';
 
 export function dropReshapes(graph: Graph): Graph {
-  /** Output of a reshape → what it reshapes, through chains of them. */
+  /** Output of a reshape → the tensor that it reshapes, through chains of reshapes. */
   const sources = new Map<TensorId, TensorId>();
   const nodes = graph.nodes.map((node) => {
     const inputs = node.inputs.map((id, position) => {
@@ -30,7 +30,7 @@ export function dropReshapes(graph: Graph): Graph {
   return { ...graph, nodes };
 }
 
-/** Whether the node sees this input as a flat sequence of elements. */
+/** Whether the node reads this input as a flat sequence of elements. */
 function ignoresShape(node: Node, position: number): boolean {
   if (isReshape(node)) return true;
   return position === 0 && opOf(node).absorbs?.reshape?.(node.attrs) === true;

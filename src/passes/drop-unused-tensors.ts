@@ -1,4 +1,4 @@
-/** Removes tensors that nothing names any more, and numbers the rest without gaps. */
+/** Removes tensors that nothing refers to, and renumbers the rest without gaps. */
 import type { Graph, Module, TensorId } from '../ir/graph.js';
 
 export function dropUnusedTensors(module: Module): Module {

@@ -1,10 +1,10 @@
-/** Computes at compile time what depends on constants alone. */
+/** Evaluates at compile time the nodes that depend on constants alone. */
 import { type Graph, isConstant, type Node, tensorOf, viewOf } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
 
 /**
- * A node whose inputs are all constant is replaced by the tensors that it evaluates to. A graph
- * output stays computed, since an output has to lie in the arena; float nodes stay, since only
+ * A node whose inputs are all constant is replaced by the tensors that it evaluates to. Nodes that
+ * write a graph output stay, since an output has to lie in the arena; float nodes stay, since only
  * integer operators are exact.
  */
 export function foldConstants(graph: Graph): Graph {

@@ -1,4 +1,6 @@
-/** Takes the input's zero point out of the inner loop of convolutions and fully connected layers. */
+/**
+ * Moves the input's zero point from the inner loop of convolutions and dense layers to the bias.
+ */
 import { type Graph, type NodeView, type TensorData, viewOf } from '../ir/graph.js';
 import { perTensor } from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
@@ -8,8 +10,8 @@ import { appendTensor, biasTensor } from './rewrite.js';
  * Σ (x − zp)·w + b = Σ x·w + (b − zp·Σ w): with the new bias a kernel multiplies raw inputs. A
  * padded tap then counts as x = zp, as the attribute `zeroPointFolded` says.
  *
- * Left as it is where |b'| + 128·Σ|w| reaches 2^31 in any channel: below that no partial sum, in
- * any order, leaves int32.
+ * A node stays as it is where |b'| + 128·Σ|w| reaches 2^31 in any channel: below that bound no
+ * partial sum, in any order, leaves int32.
  */
 export function foldZeroPoints(graph: Graph): Graph {
   const tensors = [...graph.tensors];

@@ -1,4 +1,4 @@
-/** Makes a look-up that only clamps the fused activation of the node before it. */
+/** Fuses a look-up that only clamps into the node before it, as its activation. */
 import { type Graph, type Node, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
 import {
   type Activation,
@@ -11,9 +11,10 @@ import { opOf } from '../ops/index.js';
 import { absorb, useCounts } from './rewrite.js';
 
 /**
- * The producer clamps its int8 result to a range; an activation that only clamps narrows it, so
- * the two are one clamp. Nothing is assumed about how the activation rounds: it is evaluated on
- * all 256 values. Where the two clamps have no common name, or the scales differ, both stay.
+ * The producer clamps its int8 result to a range and the look-up clamps it again, so one clamp to
+ * the intersection does both. Nothing is assumed about how the activation rounds: it is evaluated
+ * on all 256 values. Both nodes stay if no activation has the intersection as its range, or if the
+ * scales differ.
  */
 export function fuseActivations(graph: Graph): Graph {
   const uses = useCounts(graph);
@@ -52,7 +53,7 @@ function fuse(graph: Graph, producer: Node, node: Node): Node | null {
 
 type Range = readonly [low: number, high: number];
 
-/** The range that a look-up clamps to; null if it does anything else. */
+/** The range to which a look-up clamps; null if it does anything but clamp. */
 function clampOf(graph: Graph, node: Node): Range | null {
   const values = opOf(node).lookup?.(viewOf(graph, node)) ?? null;
   if (values === null) return null;
@@ -61,7 +62,7 @@ function clampOf(graph: Graph, node: Node): Range | null {
   return clamps ? [low, high] : null;
 }
 
-/** The activation that leaves exactly this range of the output's integers. */
+/** The activation whose range in the output's integers is exactly this one. */
 function nameOf([low, high]: Range, output: Tensor): Activation | null {
   const fits = (activation: Activation) => {
     const range = activationRange(activation, output);

@@ -1,13 +1,13 @@
-/** Makes a pad of height and width part of the convolution that reads it. */
+/** Fuses a pad of height and width into the convolution that reads it. */
 import { type Graph, type Node, type TensorId, viewOf } from '../ir/graph.js';
 import { sameQuant } from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
 import { absorb, useCounts } from './rewrite.js';
 
 /**
- * A pad fills with the zero point, and a convolution's own padding counts as the zero point: the
- * sums are the same. An average pool divides by the elements inside the image, so it never takes
- * a pad; neither does a maximum, which ignores its padding.
+ * A pad fills with the zero point, and a convolution's own padding counts as the zero point, so the
+ * sums are the same. Pools never absorb a pad: an average pool divides by the elements inside the
+ * image, and a max pool ignores its padding.
  */
 export function fusePads(graph: Graph): Graph {
   const uses = useCounts(graph);
@@ -37,7 +37,7 @@ export function fusePads(graph: Graph): Graph {
   return { ...graph, nodes: nodes.filter((node) => !absorbed.has(node)) };
 }
 
-/** Whether a pad adds zero points to height and width alone, and keeps the quantisation. */
+/** Whether a pad adds zero points to height and width alone and keeps the quantization. */
 function isSpatial(graph: Graph, pad: Node): boolean {
   const [input] = viewOf(graph, pad).inputs;
   const [output] = viewOf(graph, pad).outputs;

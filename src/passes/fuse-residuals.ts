@@ -1,4 +1,4 @@
-/** Makes a sum part of the convolution or fully connected layer that computes one of its addends. */
+/** Fuses a sum into the convolution or fully connected layer that computes one of its addends. */
 import {
   type Graph,
   type Node,
@@ -13,9 +13,10 @@ import { opOf } from '../ops/index.js';
 import { absorb, useCounts } from './rewrite.js';
 
 /**
- * Where both addends are results of such layers, the later one takes the sum: what it adds is then
- * there already. The fused node has the sum's place. A sum that two tables do not give exactly
- * (ops/arithmetic/sum-tables.ts), one with a constant and one that repeats an operand stay.
+ * If both addends come from such layers, the later layer absorbs the sum, since the other addend is
+ * computed by then. The fused node takes the sum's place. Three kinds of sums stay: those that two
+ * tables do not compute exactly (ops/arithmetic/sum-tables.ts), those with a constant, and those
+ * that broadcast an operand.
  */
 export function fuseResiduals(graph: Graph): Graph {
   const uses = useCounts(graph);

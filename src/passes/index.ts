@@ -17,12 +17,12 @@ import { removeDeadNodes } from './remove-dead-nodes.js';
 import { eachGraph } from './rewrite.js';
 import { trimWindows } from './trim-windows.js';
 
-/** A function from a module to one that gives the same bits on every tensor that it still has. */
+/** A function from a module to a new one with the same bits in every tensor that it keeps. */
 export interface Pass {
   readonly name: string;
   /** Why it runs, and why here. */
   readonly why: string;
-  /** Keeps every source operator, reading and writing the tensors that it did. */
+  /** Whether every source operator stays and reads and writes the same tensors (`--faithful`). */
   readonly faithful: boolean;
   run(module: Module): Module;
 }
@@ -30,79 +30,79 @@ export interface Pass {
 export const passes: readonly Pass[] = [
   {
     name: 'fold-constants',
-    why: 'first: the others look for weights and biases among constants',
+    why: 'first: the other passes look for weights and biases among the constants',
     faithful: false,
     run: eachGraph(foldConstants),
   },
   {
     name: 'drop-reshapes',
-    why: 'before dead nodes go: a reshape that nobody reads any more is one',
+    why: 'before remove-dead-nodes: a reshape that lost its readers is a dead node',
     faithful: false,
     run: eachGraph(dropReshapes),
   },
   {
     name: 'remove-dead-nodes',
-    why: 'before fusing: a reader that no output needs would keep a tensor from being absorbed',
+    why: 'before fusing: a second reader, even a dead one, keeps a tensor from being absorbed',
     faithful: false,
     run: eachGraph(removeDeadNodes),
   },
   {
     name: 'fuse-activations',
-    why: 'one pass over the data less, and one tensor',
+    why: 'saves a pass over the data and a tensor',
     faithful: false,
     run: eachGraph(fuseActivations),
   },
   {
     name: 'compose-lookups',
-    why: 'after fused clamps: those cost nothing, so they are no look-ups any more',
+    why: 'after fuse-activations: a fused clamp costs nothing, a composed look-up costs a table',
     faithful: false,
     run: eachGraph(composeLookups),
   },
   {
     name: 'fuse-pads',
-    why: 'the padded copy would be the largest tensor of its neighbourhood',
+    why: 'the padded copy would often be the largest tensor around',
     faithful: false,
     run: eachGraph(fusePads),
   },
   {
     name: 'depthwise-to-convolution',
-    why: 'before dead channels: those of a convolution go one by one; before sums become part of it',
+    why: 'before remove-dead-channels, which takes single channels from a convolution alone',
     faithful: false,
     run: eachGraph(depthwiseToConvolution),
   },
   {
     name: 'remove-dead-channels',
-    why: 'after fused clamps and pads: they make channels constant and windows reach the padding',
+    why: 'after activations and pads are fused: clamps make channels constant, pads add padding',
     faithful: false,
     run: eachGraph((graph) => removeDeadChannels(graph)),
   },
   {
     name: 'order-channels',
-    why: 'after dead channels, whose removal moves all others out of the blocks that pruning left',
+    why: 'after remove-dead-channels, which moves the other channels out of the blocks of pruning',
     faithful: false,
     run: eachGraph(orderChannels),
   },
   {
     name: 'trim-windows',
-    why: 'after pads are fused, since it takes from the padding, and dead channels, whose taps may be the last',
+    why: 'after fuse-pads, whose padding it reduces, and remove-dead-channels, which empties taps',
     faithful: false,
     run: eachGraph(trimWindows),
   },
   {
     name: 'fuse-residuals',
-    why: 'after dead channels: the channels of a fused sum stay; the sum takes no memory of its own',
+    why: 'after remove-dead-channels: a fused sum keeps all channels; saves the tensor of the sum',
     faithful: false,
     run: eachGraph(fuseResiduals),
   },
   {
     name: 'fold-zero-points',
-    why: 'after whatever changes weights, padding or biases: the sum over the weights is final',
+    why: 'after all passes that change weights, padding or biases: the sum of the weights is final',
     faithful: true,
     run: eachGraph(foldZeroPoints),
   },
   {
     name: 'drop-unused-tensors',
-    why: 'last: it renumbers, so nothing later has to skip holes',
+    why: 'last: it renumbers the tensors',
     faithful: true,
     run: dropUnusedTensors,
   },

@@ -1,6 +1,7 @@
 /**
- * Orders channels so that the weights at 0 that read them lie in blocks of four. Which channels lie
- * side by side is free: pruning in blocks says it, until a channel is removed and all others move up.
+ * Orders channels so that zero weights form blocks of four channels, which kernels skip at once.
+ * The order of inner channels is free. Block pruning aligns its blocks to it, and removing a
+ * channel shifts all channels behind it out of their blocks.
  */
 import { analyse } from '../analysis/index.js';
 import { flowOf } from '../analysis/live-channels.js';
@@ -10,17 +11,17 @@ import { channelCount } from '../ops/arithmetic/bounds.js';
 import { inputOf } from '../ops/shape/operands.js';
 import { type Taken, takeChannels } from './take-channels.js';
 
-/** Neighbouring channels whose weights kernels skip at once. */
+/** Neighbouring channels whose weights a kernel skips together. */
 const blockChannels = 4;
-/** An order is taken where it leaves less than this share of the blocks... */
+/** An order is taken if it leaves less than this share of the blocks... */
 const worthwhile = 0.9;
-/** ... and as many weights in each: a block takes kernels as long as 2.4 single weights. */
+/** ... with at least this many weights in each: a block costs a kernel as much as 2.4 weights. */
 const leastWeights = 2.4;
 
 /**
- * Tensors whose channels belong together take one order, and the constants with them. The graph's
- * inputs and outputs keep theirs, and so does whatever an operator ties in other ways than one to
- * one.
+ * Tensors whose channels are tied get the same order, and so do the constants that belong to them.
+ * The graph's inputs and outputs keep their order, and so do tensors whose channels an operator
+ * ties in another way than one to one.
  */
 export function orderChannels(graph: Graph): Graph {
   const computed = [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)];
@@ -37,7 +38,7 @@ export function orderChannels(graph: Graph): Graph {
   return isOrdered ? takeChannels(graph, orders, analyse(graph)) : graph;
 }
 
-/** Tensors that must have their channels in the same order, where any order will do. */
+/** Groups of tensors that must share one order of channels and are free to take any order. */
 export function freeTensors(graph: Graph, computed: readonly TensorId[]): readonly TensorId[][] {
   const parent = new Map(computed.map((id) => [id, id]));
   const rootOf = (id: TensorId): TensorId => {
@@ -59,7 +60,7 @@ export function freeTensors(graph: Graph, computed: readonly TensorId[]): readon
     }
     const hasTie = (i: number) => ties.some(({ output }) => output === i);
     for (const [i, id] of node.outputs.entries()) if (!hasTie(i)) bound.add(id);
-    // A constant that is not tied one to one would have to be taken apart.
+    // A constant that is not tied one to one would need an order of its own.
     const isApart = flow?.ties.some((tie) => !ties.includes(tie)) === true;
     if (isApart) for (const id of node.outputs) bound.add(id);
   }
@@ -76,10 +77,10 @@ function isOneToOne(view: NodeView, { input, output, first, repeat }: ChannelTie
   return first === 0 && repeat === 1 && channelCount(from) === channelCount(to);
 }
 
-/** Filters' taps with a weight other than 0 for a channel: one bit each. */
+/** For one channel: a bit for each tap of each filter, set where the weight is nonzero. */
 type Taps = Uint32Array;
 
-/** By channel, of all layers that sum over it. */
+/** The taps of each channel, over all layers that sum over the channel. */
 export function tapsBehind(graph: Graph, tensors: readonly TensorId[]): readonly Taps[] {
   const channels = channelCount(tensorOf(graph, tensors[0] as TensorId));
   const readers = graph.nodes
@@ -102,7 +103,7 @@ export function tapsBehind(graph: Graph, tensors: readonly TensorId[]): readonly
   return found;
 }
 
-/** An order of the channels with fewer blocks, so that it pays; null where none is found. */
+/** An order of the channels with few enough blocks to pay off; null where none is found. */
 function betterOrder(taps: readonly Taps[]): Taken | null {
   const weights = taps.reduce((sum, bits) => sum + ones(bits), 0);
   const enough = Math.min(worthwhile * blocksOf(taps), weights / leastWeights);
@@ -112,7 +113,7 @@ function betterOrder(taps: readonly Taps[]): Taken | null {
   return blocksOf(order.map((channel) => taps[channel] as Taps)) < enough ? order : null;
 }
 
-/** Whether pruning left the weights in blocks: in few of them, and those nearly full. */
+/** Whether the weights lie in blocks: few blocks are nonzero, and those are nearly full. */
 export function isInBlocks(taps: readonly Taps[]): boolean {
   const weights = taps.reduce((sum, bits) => sum + ones(bits), 0);
   const apart = ones(taps.reduce(union)) * Math.ceil(taps.length / blockChannels);
@@ -120,7 +121,7 @@ export function isInBlocks(taps: readonly Taps[]): boolean {
   return blocks <= worthwhile * apart && weights >= leastWeights * blocks;
 }
 
-/** Blocks with a weight other than 0, for channels in this order. */
+/** Number of blocks with a nonzero weight, for channels in this order. */
 function blocksOf(taps: readonly Taps[]): number {
   let blocks = 0;
   for (let first = 0; first < taps.length; first += blockChannels) {
@@ -130,10 +131,11 @@ function blocksOf(taps: readonly Taps[]): number {
 }
 
 /**
- * Four channels at a time, those that save most for their weights, else as they came; what is left
- * comes last. By the share, so that three channels of a block that lost one do not take a fourth from
- * a whole one. Null once the best group's share, saved of all that are left, would not be
- * `leastSaved`: for weights without a pattern that is so from the start.
+ * Takes four channels at a time: the group with the largest share of saved weights. The groups are
+ * then sorted by their first channel, and the remaining channels come last. A share rather than a
+ * count, so that three channels of a broken block do not take a fourth from a whole one. Returns
+ * null as soon as the best share, applied to all weights that are left, cannot reach `leastSaved`
+ * any more; for weights without a pattern that is at the start.
  */
 function greedyOrder(taps: readonly Taps[], leastSaved: number): Taken | null {
   let saved = 0;
@@ -166,13 +168,13 @@ function greedyOrder(taps: readonly Taps[], leastSaved: number): Taken | null {
 interface Group {
   readonly channels: readonly number[];
   readonly weights: number;
-  /** Those that are not the first of their block. */
+  /** Weights that share a block with an earlier weight. */
   readonly saved: number;
 }
 
 const shareOf = ({ saved, weights }: Group) => saved / Math.max(1, weights);
 
-/** A channel and those that, one after the other, leave the fewest blocks for the weights. */
+/** A group grown from a channel: each step adds the channel that gives the largest share saved. */
 function groupAround(
   seed: number,
   left: ReadonlySet<number>,

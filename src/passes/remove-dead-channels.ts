@@ -1,4 +1,4 @@
-/** Removes channels that nobody reads, and those that always hold one value. */
+/** Removes channels that nobody reads and channels that always hold one value. */
 import { analyse } from '../analysis/index.js';
 import { type Live, liveChannels } from '../analysis/live-channels.js';
 import { type Graph, type Tensor, type TensorId, tensorOf } from '../ir/graph.js';
@@ -9,10 +9,11 @@ import { takeChannels } from './take-channels.js';
 type Ranges = Pick<Facts, 'range'>;
 
 /**
- * Tensors lose the channels that are not live, constants what was multiplied with them; biases take
- * over what constant channels added. Every value that is left is what it was. A constant channel
- * stays where weights at 0 lie in blocks of four channels that have others: what
- * skips blocks is slowed by more than a channel. A depthwise layer would cost as much for it.
+ * Tensors lose the channels that are not live, and constants lose the weights of those channels;
+ * the contribution of constant channels moves into the biases. Every remaining value is unchanged.
+ * A constant channel stays if it shares a block of four with live channels and the zero weights
+ * form such blocks: removing it would break the blocks, which costs more than one channel saves. It
+ * does not stay where a depthwise layer computes it, because that layer would spend as much on it.
  *
  * @param facts which channels are constant
  */
@@ -26,7 +27,7 @@ export function removeDeadChannels(graph: Graph, facts: Ranges = analyse(graph))
   return takeChannels(graph, new Map(taken), known);
 }
 
-/** The ranges, without the constants that would be holes in blocks. */
+/** The ranges, with constant channels that would be holes in blocks treated as varying. */
 function besideHoles(graph: Graph, live: ReadonlyMap<TensorId, Live>, facts: Ranges): Ranges {
   const varied = new Map<Tensor, ReadonlySet<number>>();
   for (const tensors of freeTensors(graph, [...live.keys()])) {
@@ -48,7 +49,7 @@ function besideHoles(graph: Graph, live: ReadonlyMap<TensorId, Live>, facts: Ran
   };
 }
 
-/** Channels that are not live in blocks of which others are. */
+/** Channels that are not live and share a block with a live one. */
 function holesOf(live: Live): ReadonlySet<number> {
   const isBroken = (channel: number) => live.some((is, other) => is && other >> 2 === channel >> 2);
   return new Set([...live.keys()].filter((channel) => !live[channel] && isBroken(channel)));

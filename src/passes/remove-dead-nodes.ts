@@ -1,7 +1,7 @@
-/** Removes what no output depends on. */
+/** Removes nodes that no output depends on. */
 import type { Graph, TensorId } from '../ir/graph.js';
 
-/** Backwards from the outputs: a node stays if anything that stays reads one of its outputs. */
+/** Backwards from the outputs: a node stays if a node that stays reads one of its outputs. */
 export function removeDeadNodes(graph: Graph): Graph {
   const needed = new Set<TensorId>(graph.outputs);
   const nodes = graph.nodes.toReversed().filter((node) => {

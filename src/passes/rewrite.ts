@@ -1,4 +1,4 @@
-/** What passes share: who reads a tensor, how two nodes become one, parts of tensors. */
+/** Helpers of the passes: uses of a tensor, fusing two nodes, slices of tensors. */
 import {
   allocate,
   elementCount,
@@ -12,7 +12,7 @@ import {
 
 /**
  * How often each tensor is used: once per input position of a node, once per graph output.
- * A tensor with one use, by a node, can be absorbed into that node: nobody else sees it.
+ * A tensor whose single use is a node can be absorbed into that node.
  */
 export function useCounts(graph: Graph): readonly number[] {
   const counts = new Array<number>(graph.tensors.length).fill(0);
@@ -24,7 +24,7 @@ export function useCounts(graph: Graph): readonly number[] {
   return counts;
 }
 
-/** What a node that takes in `other` stands for: operators and their indices in source order. */
+/** The source operators and indices of a node after it absorbs `other`, in source order. */
 export function absorb(node: Node, other: Node): Pick<Node, 'ops' | 'fused'> {
   const names = [other.op, ...other.fused];
   const isBefore = (other.ops[0] ?? 0) < (node.ops[0] ?? 0);
@@ -34,15 +34,15 @@ export function absorb(node: Node, other: Node): Pick<Node, 'ops' | 'fused'> {
   };
 }
 
-/** Appends a tensor and gives its id. */
+/** Appends a tensor and returns its id. */
 export function appendTensor(tensors: Tensor[], tensor: Tensor): TensorId {
   tensors.push(tensor);
   return tensors.length - 1;
 }
 
 /**
- * The bias tensor of a convolution or a fully connected layer with new elements; without one, a new
- * tensor of scale input · weights.
+ * The bias tensor of a convolution or a fully connected layer with new elements. If the layer has
+ * no bias, a new tensor with scale input · weights.
  */
 export function biasTensor(
   { node, inputs }: Pick<NodeView<object>, 'node' | 'inputs'>,
@@ -62,7 +62,7 @@ export function biasTensor(
   };
 }
 
-/** The tensor with these indices of one axis alone; itself where nothing changes. */
+/** The tensor restricted to these indices of one axis; the same object where nothing changes. */
 export function take(tensor: Tensor, axis: number, kept: readonly number[]): Tensor {
   const { shape, data, dtype, quant } = tensor;
   const extent = shape[axis] ?? 1;

@@ -1,4 +1,4 @@
-/** Takes some of the channels of a graph's tensors, in any order, with what belongs to them. */
+/** Selects and reorders channels of a graph's tensors, and the constants that belong to them. */
 import { flowOf } from '../analysis/live-channels.js';
 import { type Graph, type NodeView, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
 import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
@@ -11,11 +11,11 @@ import { appendTensor, biasTensor, take } from './rewrite.js';
 export type Taken = readonly number[];
 
 /**
- * Tensors with those channels alone; constants lose or move what is multiplied with them; biases
- * take over what constant channels added. Every value that is left is what it was.
+ * Restricts tensors to the channels taken. Weights follow their channels, and the contribution of
+ * constant channels that are removed moves into the biases. Every remaining value is unchanged.
  *
- * @param taken by computed tensor: what ties belong together, and no channel that varies and is read
- * is left out
+ * @param taken the channels by computed tensor. Tied tensors take the same channels, and a channel
+ *   that varies and is read is never left out.
  * @param facts which channels are constant
  */
 export function takeChannels(
@@ -38,7 +38,7 @@ export function takeChannels(
   return { ...graph, tensors, nodes };
 }
 
-/** What the constants of a node become, by input position. */
+/** The new constants of a node, by input position. */
 function constantsOf(
   view: NodeView,
   taken: ReadonlyMap<TensorId, Taken>,
@@ -67,14 +67,14 @@ function constantsOf(
   }
 }
 
-/** The channels of an operand that go to output channels that are taken. */
+/** The channels of an operand that feed the output channels taken. */
 function behind({ first, repeat }: ChannelTie, operand: Tensor, out: Taken): Taken {
   const channels = out.map((channel) => (channel - first) / repeat);
   const count = channelCount(operand);
   return channels.filter((c) => Number.isInteger(c) && c >= 0 && c < count);
 }
 
-/** Weights of the rows and columns that are taken, and the bias with what constants added. */
+/** The weights of the rows and columns taken, and the bias plus what removed constants added. */
 function mixedConstants(
   view: NodeView,
   { padded }: Extract<ChannelFlow, { kind: 'mixed' }>,
@@ -93,7 +93,7 @@ function mixedConstants(
   const added = (o: number) => {
     let sum = 0;
     for (const channel of gone) {
-      // One without a value is multiplied with zeros alone.
+      // A removed channel that is not constant has zero weights alone.
       const value = constantOf(ranges, channel);
       if (value === null) continue;
       for (let tap = 0; tap < padded.length; tap += 1) {

@@ -1,14 +1,15 @@
-/** Makes windows smaller whose outer taps are zero for all channels. */
+/** Shrinks windows whose outer taps are zero for all channels. */
 import { type Graph, type NodeView, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
 import { outputExtent, type Window } from '../ops/shape/window.js';
 import { appendTensor, take } from './rewrite.js';
 
 /**
- * A row or column of taps adds w·(x − zp) = 0 wherever w is zero, in the padding too. Without it the
- * others stay where they are if the padding before them gets smaller by as much as the window does:
- * so no more goes than there is padding for. What follows them needs no padding, as long as there are
- * as many outputs as before. Where all taps are zero one of them stays.
+ * A row or column of zero weights adds w·(x − zp) = 0, in the padding too, so it can be removed.
+ * Removing taps at the start keeps the others in place if the padding before them shrinks by as
+ * much, so no more taps are removed than the padding allows. Taps at the end can be removed as long
+ * as the number of outputs stays the same; the padding behind them shrinks, at most to 0.
+ * `leastWindow` taps stay even if all are zero.
  */
 export function trimWindows(graph: Graph): Graph {
   const tensors = [...graph.tensors];
@@ -46,7 +47,7 @@ export function trimWindows(graph: Graph): Graph {
   return { ...graph, tensors, nodes };
 }
 
-/** In which rows and columns of the window there is a weight. */
+/** The rows and columns of the window that have a nonzero weight. */
 function usedTaps([, kernelH = 0, kernelW = 0, last = 1]: readonly number[], data: Int8Array) {
   const isRowUsed = new Array<boolean>(kernelH).fill(false);
   const isColumnUsed = new Array<boolean>(kernelW).fill(false);
@@ -65,19 +66,20 @@ interface Axis {
   readonly input: number;
   readonly stride: number;
   readonly dilation: number;
-  /** Padding. */
+  /** Padding on either side. */
   readonly before: number;
   readonly after: number;
 }
 
 interface Trimmed extends Pick<Axis, 'before' | 'after'> {
-  /** Those that stay, one after the other. */
+  /** The taps that stay, consecutive. */
   readonly taps: readonly number[];
 }
 
 /**
- * Of the pieces of the window with all used taps, `least` or more, that leave the other taps where
- * they were and as many outputs: the shortest, the one nearest to the middle.
+ * The shortest piece of the window that has all used taps and at least `least` taps, keeps the
+ * remaining taps in place and keeps the number of outputs. On a tie the piece nearest to the
+ * middle.
  */
 function trim(isUsed: readonly boolean[], least: number, axis: Axis): Trimmed {
   const { input, stride, dilation, before, after } = axis;

@@ -28,7 +28,7 @@ testOperator({
       inputs: [{ shape: [3] }],
       attrs: { pads: [1, 0], value: 128 },
       code: 'unsupported-attribute',
-      message: /128, which is no int8/,
+      message: /128, which is not an int8/,
     },
   ],
 });

@@ -1,4 +1,4 @@
-/** What conv2d, depthwise_conv2d and fully_connected share: operands, checks, the output stage. */
+/** Shared by conv2d, depthwise_conv2d and fully_connected: operands, checks, the output stage. */
 import { BonsaiError } from '../../errors.js';
 import { at, type NodeView, type Tensor } from '../../ir/graph.js';
 import { inputOf, outputOf, quantiseHint } from '../shape/operands.js';
@@ -15,24 +15,24 @@ import {
 
 export interface AccumulationAttrs {
   readonly activation: Activation;
-  /** Resolved at import: TFLM, and desktop TFLite for this operator. */
+  /** Resolved at import: the rounding of TFLM, or of desktop TFLite for this operator. */
   readonly rounding: Rounding;
   /**
-   * A pass has added −zeroPoint · Σ weights to each bias: raw input values are multiplied, and
-   * a padded tap counts as the zero point. The results are the same.
+   * A pass has added −zeroPoint · Σ weights to each bias. Raw input values are multiplied, and a
+   * padded tap counts as the zero point. The results are the same.
    */
   readonly zeroPointFolded?: boolean;
   /**
-   * A residual sum is part of the node (residual.ts): input 3 is added to the int8 result,
-   * which has this scale and zero point and is what `activation` clamps.
+   * The scale and zero point of the int8 result to which a residual is added (residual.ts): input 3
+   * is added to that result after `activation` has clamped it.
    */
   readonly midScale?: number;
   readonly midZeroPoint?: number;
-  /** Clamps the sum. */
+  /** The activation that clamps the residual sum. */
   readonly addActivation?: Activation;
 }
 
-/** The tensor that the output stage makes: the output, or what a residual is added to. */
+/** The result of the output stage: the output, or the tensor to which a residual is added. */
 export function stageOutput(view: NodeView<AccumulationAttrs>): Tensor {
   const { midScale, midZeroPoint } = view.attrs;
   const output = outputOf(view);
@@ -40,7 +40,7 @@ export function stageOutput(view: NodeView<AccumulationAttrs>): Tensor {
   return { ...output, quant: { scales: [midScale], zeroPoints: [midZeroPoint], axis: null } };
 }
 
-/** Everything between an int32 accumulator and an int8 output, one entry per output channel. */
+/** The parameters that turn an int32 accumulator into an int8 output, one entry per channel. */
 export interface OutputStage {
   /** Zeros where the operator has no bias. */
   readonly biases: Int32Array;
@@ -52,10 +52,10 @@ export interface OutputStage {
 }
 
 /**
- * How the real multiplier of a channel is derived.
+ * The derivation of a channel's real multiplier.
  * per-channel: in double, as PopulateConvolutionQuantizationParams does (kernel_util.cc).
- * per-tensor: the product of input and weight scale in float32, as
- * GetQuantizedConvolutionMultipler does, which fully_connected uses for a single weight scale.
+ * per-tensor: the product of input and weight scale in float32, as GetQuantizedConvolutionMultipler
+ * does; fully_connected uses it for a single weight scale.
  */
 export type ScaleProduct = 'per-channel' | 'per-tensor';
 
@@ -98,7 +98,10 @@ export function finish(stage: OutputStage, accumulator: number, channel: number)
   return clamp(scaled + stage.zeroPoint, stage.min, stage.max);
 }
 
-/** Whether TFLM's left shift wraps an accumulator of min … max: outputs then do not only rise. */
+/**
+ * Whether TFLM's left shift wraps for an accumulator in min … max: the output is then not
+ * monotonic.
+ */
 export function wraps(
   { rounding, multipliers }: OutputStage,
   channel: number,
@@ -109,14 +112,14 @@ export function wraps(
   return rounding === 'double' && (min * left < -(2 ** 31) || max * left >= 2 ** 31);
 }
 
-/** The constant weights as seen from an output channel. */
+/** The layout of the constant weights, by output channel. */
 export interface Filters {
   readonly channels: number;
-  /** Axis of the weights' shape that the channels run along. */
+  /** Axis of the weights that holds the output channels. */
   readonly axis: number;
   /** Weights of one channel. */
   readonly depth: number;
-  /** Position in the tensor of a channel's i-th weight, in the order of reading. */
+  /** Index in the tensor of a channel's i-th weight, in reading order. */
   position(channel: number, i: number): number;
 }
 
@@ -133,7 +136,7 @@ export function inputZeroPoint(view: NodeView<object>): number {
   return perTensor(inputOf(view, 0), at(view.node)).zeroPoint;
 }
 
-/** A channel's biases for kernels that multiply raw inputs (folded) or inputs less their zero point. */
+/** Biases for kernels that multiply raw inputs (`folded`), or inputs minus their zero point. */
 export function biasesFor(
   view: NodeView<AccumulationAttrs>,
   filters: Filters,
@@ -154,13 +157,13 @@ export function biasesFor(
   });
 }
 
-/** What is subtracted from each input value before it is multiplied. */
+/** The number subtracted from each input value before it is multiplied. */
 export function inputOffset(view: NodeView<AccumulationAttrs>): number {
   return view.attrs.zeroPointFolded === true ? 0 : inputZeroPoint(view);
 }
 
 /**
- * Refuses what the three operators cannot compute exactly.
+ * Refuses operands that the three operators cannot compute exactly.
  *
  * @throws BonsaiError
  */
@@ -239,8 +242,9 @@ function checkWeightQuant(where: string, weights: Tensor, { axis, channels }: Fi
 }
 
 /**
- * An accumulator that leaves int32 has no defined result in C nor in TFLite. A sum over any of a
- * channel's products is at most |bias| + Σ|w|·(128 + |zp|), and folding adds |zp|·Σ|w| to |bias|.
+ * An accumulator that leaves int32 has no defined result in C or in TFLite. The sum of bias and any
+ * of a channel's products is at most |bias| + Σ|w|·(128 + |zp|) in magnitude, and folding adds
+ * |zp|·Σ|w| to |bias|.
  */
 function checkAccumulators(view: NodeView<AccumulationAttrs>, filters: Filters): void {
   const { channels, depth } = filters;
@@ -250,7 +254,7 @@ function checkAccumulators(view: NodeView<AccumulationAttrs>, filters: Filters):
   const reach = 128 + (isFolded ? 0 : 2 * Math.abs(inputZeroPoint(view)));
   for (let channel = 0; channel < channels; channel += 1) {
     const bias = Math.abs(biases[channel] as number);
-    // Safe whatever the weights are: only a huge bias or depth needs a look at them.
+    // Safe for any weights; only a huge bias or depth needs the sum of the magnitudes.
     if (bias + depth * 128 * reach < 2 ** 31) continue;
     let sum = 0;
     for (let i = 0; i < depth; i += 1) {

@@ -15,7 +15,7 @@ import {
 import { boundsOf, type Range, rangeAt } from './bounds.js';
 import { clamp } from './quant.js';
 
-/** How the weights of a channel meet the input. */
+/** The input values that the weights of a channel multiply. */
 export interface Reading {
   /** Taps of the window. */
   readonly kernelH: number;
@@ -24,7 +24,7 @@ export interface Reading {
   readonly perTap: number;
   /** The input channel that an output channel's i-th weight multiplies. */
   inputChannel(channel: number, i: number): number;
-  /** Which taps are inside the image together, at some position; the others read the zero point. */
+  /** The sets of taps inside the image, over all positions; taps outside read the zero point. */
   readonly insides: readonly Inside[];
 }
 
@@ -36,7 +36,7 @@ export interface Inside {
   readonly right: number;
 }
 
-/** All of a window without padding. */
+/** A window of one tap, without padding. */
 export const onlyTap: Pick<Reading, 'kernelH' | 'kernelW' | 'insides'> = {
   kernelH: 1,
   kernelW: 1,
@@ -45,8 +45,9 @@ export const onlyTap: Pick<Reading, 'kernelH' | 'kernelW' | 'insides'> = {
 
 /**
  * Bounds of bias + Σ x·w, the input's zero point folded into the bias, over every input within
- * `input`. Each position of the window is bounded on its own, so that padding widens nothing that
- * it does not reach; the bounds are met if the input's channels can be at their ends together.
+ * `input`. Each position of the window is bounded separately, so padding widens the bounds only of
+ * positions that it reaches. The bounds are tight if all input channels can be at their bounds at
+ * once.
  */
 export function accumulatorBounds(
   view: NodeView<AccumulationAttrs>,
@@ -60,7 +61,7 @@ export function accumulatorBounds(
   const low = new Float64Array(kernelH * kernelW);
   const high = new Float64Array(kernelH * kernelW);
   return boundsOf(filters.channels, (channel) => {
-    // All taps in the padding; `low` and `high` hold what a tap inside changes.
+    // The sum with all taps in the padding; `low` and `high` hold the change for a tap inside.
     let outside = biases[channel] as number;
     for (let tap = 0, i = 0; tap < low.length; tap += 1) {
       let [least, most, sum] = [0, 0, 0];
@@ -87,7 +88,7 @@ export function accumulatorBounds(
   });
 }
 
-/** Sums over any rectangle of a row-major matrix, from sums over those that begin at its corner. */
+/** Sums over any rectangle of a row-major matrix, from prefix sums. */
 function rectangleSums(matrix: Float64Array, width: number): (inside: Inside) => number {
   const height = matrix.length / width;
   const stride = width + 1;
@@ -103,11 +104,11 @@ function rectangleSums(matrix: Float64Array, width: number): (inside: Inside) =>
     to(bottom, right) - to(top, right) - to(bottom, left) + to(top, left);
 }
 
-/** Bounds of the stored outputs from those of the accumulators: requantisation never falls. */
+/** Bounds of the stored outputs from those of the accumulators: requantization is monotonic. */
 export function stageBounds(stage: OutputStage, accumulators: ChannelBounds): ChannelBounds {
   return boundsOf(accumulators.min.length, (channel) => {
     const [low, high] = rangeAt(accumulators, channel);
-    // Nothing is known of what is left but the clamp.
+    // A shift that wraps leaves only the clamp as a bound.
     if (wraps(stage, channel, low, high)) {
       return [clamp(-Infinity, stage.min, stage.max), clamp(Infinity, stage.min, stage.max)];
     }
@@ -124,7 +125,7 @@ interface Extents {
   readonly kernelW: number;
 }
 
-/** Each distinct set of taps that are inside the image together at some position of the output. */
+/** The distinct sets of taps that lie inside the image, over all output positions. */
 export function insidesOf(window: Window, extents: Extents): readonly Inside[] {
   const { inH, inW, outH, outW, kernelH, kernelW } = extents;
   const { padTop, padLeft, strideH, strideW, dilationH, dilationW } = window;
@@ -135,7 +136,7 @@ export function insidesOf(window: Window, extents: Extents): readonly Inside[] {
   );
 }
 
-/** For each tap, row by row, whether it lies outside the image at some position. */
+/** For each tap, in row-major order, whether it lies outside the image at some position. */
 export function paddedTaps(
   { kernelH, kernelW }: Pick<Extents, 'kernelH' | 'kernelW'>,
   insides: readonly Inside[],

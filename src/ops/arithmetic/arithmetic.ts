@@ -1,10 +1,10 @@
-/** What add, sub and mul are to those that compute and bound them. */
+/** The interface of add, sub and mul to the code that evaluates and bounds them. */
 import type { Activation } from './quant.js';
 
 /**
- * One difference between the runtimes is not followed: where a result before the clamp leaves
- * int16, vectors of desktop TFLite wrap instead of saturating. The operands' range is then more than
- * 128 times the output's.
+ * One difference between the runtimes is not reproduced: where a result before the clamp leaves
+ * int16, the vector code of desktop TFLite wraps instead of saturating. The operands' range is then
+ * more than 128 times the output's range.
  */
 export interface BinaryAttrs {
   /** Fused: the output is clamped to its range. */
@@ -14,10 +14,10 @@ export interface BinaryAttrs {
 /** One operator's arithmetic, for one node. */
 export interface Arithmetic {
   /**
-   * The output before the clamp, its zero point added; a and b are raw elements. With the one held,
-   * it never falls, or never rises, as the other rises.
+   * The output before the clamp, zero point included; a and b are raw elements. It is monotonic in
+   * each operand while the other is held.
    */
   combine(a: number, b: number): number;
-  /** What the C kernel needs to do the same, under the template's names. */
+  /** The constants of the C kernel, under the template's names. */
   readonly numbers: Readonly<Record<string, number>>;
 }

@@ -6,7 +6,10 @@ import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
 import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 import { activationRange, clamp } from './quant.js';
 
-/** @param arithmeticOf throws BonsaiError 'bad-quantisation' for scales that it cannot do exactly */
+/**
+ * @param arithmeticOf throws BonsaiError 'bad-quantisation' for scales that cannot be computed
+ * exactly
+ */
 export function binary<A extends BinaryAttrs>(
   name: string,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
@@ -41,7 +44,7 @@ export function binary<A extends BinaryAttrs>(
         boundsOf(channelCount(output), (channel) => {
           const ofA = rangeAt(a, channel % a.min.length);
           const ofB = rangeAt(b, channel % b.min.length);
-          // At its extremes neither operand can be moved further: both are at an end.
+          // Monotonic in each operand, so the extremes are at the corners.
           const corners = ofA.flatMap((x) => ofB.map((y) => clamp(combine(x, y), low, high)));
           return [Math.min(...corners), Math.max(...corners)];
         }),

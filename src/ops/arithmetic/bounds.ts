@@ -1,9 +1,9 @@
-/** Proven bounds of stored values, channel by channel of the last axis: what `range` is made of. */
+/** Proven bounds of stored values, for each channel of the last axis: helpers of `range`. */
 import type { Shape, Tensor } from '../../ir/graph.js';
 import type { ChannelBounds, ChannelTie } from '../../ir/op.js';
 import { integerRange } from './quant.js';
 
-/** The least and the greatest value, both included. */
+/** The least and the greatest value, both inclusive. */
 export type Range = readonly [low: number, high: number];
 
 /** Extent of the last axis; 1 for a scalar. */
@@ -11,7 +11,7 @@ export function channelCount({ shape }: { readonly shape: Shape }): number {
   return shape.at(-1) ?? 1;
 }
 
-/** @param rangeOf called with each channel, in order */
+/** @param rangeOf called for each channel in order */
 export function boundsOf(channels: number, rangeOf: (channel: number) => Range): ChannelBounds {
   const min = new Int32Array(channels);
   const max = new Int32Array(channels);
@@ -21,7 +21,7 @@ export function boundsOf(channels: number, rangeOf: (channel: number) => Range):
   return { min, max };
 }
 
-/** All that the tensor's type can hold. */
+/** The bounds of the tensor's type. */
 export function anyBounds(tensor: Pick<Tensor, 'shape' | 'dtype'>): ChannelBounds {
   const whole = integerRange[tensor.dtype as keyof typeof integerRange] ?? [
     -(2 ** 31),
@@ -30,7 +30,7 @@ export function anyBounds(tensor: Pick<Tensor, 'shape' | 'dtype'>): ChannelBound
   return boundsOf(channelCount(tensor), () => whole);
 }
 
-/** The elements of each channel, joined. `low` and `high`: bounds element by element. */
+/** Bounds of each channel from bounds of each element, `low` and `high`. */
 export function elementBounds(
   channels: number,
   low: ArrayLike<number>,
@@ -49,7 +49,7 @@ export function rangeAt({ min, max }: ChannelBounds, channel: number): Range {
   return [min[channel] as number, max[channel] as number];
 }
 
-/** What holds for every channel. */
+/** The range over all channels. */
 export function hullOf({ min, max }: ChannelBounds): Range {
   return [
     min.reduce((least, x) => Math.min(least, x), 2 ** 31 - 1),
@@ -57,7 +57,7 @@ export function hullOf({ min, max }: ChannelBounds): Range {
   ];
 }
 
-/** The bounds through a function that never falls as its argument rises. */
+/** The image of the bounds under a non-decreasing function. */
 export function mapBounds(
   bounds: ChannelBounds,
   rising: (value: number, channel: number) => number,
@@ -71,7 +71,7 @@ export function constantOf(bounds: ChannelBounds, channel: number): number | nul
   return low === high ? low : null;
 }
 
-/** Output 0 has the operand's channels, one for one. */
+/** Ties the operand's channels to those of output 0, one to one. */
 export function tieOf(input: number): ChannelTie {
   return { input, output: 0, first: 0, repeat: 1 };
 }

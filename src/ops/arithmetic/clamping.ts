@@ -1,4 +1,4 @@
-/** relu, relu6 and relu_n1_to_1: what the three have in common. */
+/** Shared by relu, relu6 and relu_n1_to_1. */
 import type { NodeView } from '../../ir/graph.js';
 import { outputOf } from '../shape/operands.js';
 import type { Scalar } from './lookup.js';
@@ -6,8 +6,8 @@ import { type Activation, activationRange, clamp } from './quant.js';
 import { elementQuant, rescaler } from './rescale.js';
 
 /**
- * Brings each element to the output's scale and clamps it to the activation's range there. The
- * scales' ratio is a float32, which decides bits: its products come close to halves.
+ * Rescales each element to the output's scale and clamps it to the activation's range. The ratio of
+ * the scales is a float32: its rounding decides results that lie close to a tie.
  */
 export function rescaleAndClamp(view: NodeView<object>, activation: Activation): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);

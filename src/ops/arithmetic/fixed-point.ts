@@ -1,8 +1,9 @@
 /**
  * exp, logistic and tanh in 32-bit fixed point, bit for bit as gemmlowp defines them
- * (fixedpoint/fixedpoint.h). TFLM's reference kernels of softmax, logistic and tanh rest on these.
+ * (fixedpoint/fixedpoint.h). TFLM's reference kernels of softmax, logistic and tanh use these.
  *
- * A value of format Qm is an int32 that stands for raw / 2^(31 − m): m integer bits and a sign.
+ * A value of format Qm is an int32 `raw` with the value raw / 2^(31 − m): m integer bits and a
+ * sign.
  */
 import { roundingDivideByPot, saturatingRoundingDoublingHighMul } from './quant.js';
 

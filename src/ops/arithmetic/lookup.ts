@@ -1,6 +1,6 @@
 /**
- * Operators of one int8 input that treat every element alike: a function of 256 values, computed
- * when the model is compiled. The kernel is a look-up, whatever the arithmetic.
+ * Operators that map each int8 element by itself: a function of 256 values, computed when the model
+ * is compiled. The kernel is a table look-up, whatever the arithmetic.
  */
 import { type Attrs, elementCount, type NodeView } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
@@ -10,14 +10,14 @@ import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 /** One element: int8 to int8. */
 export type Scalar = (q: number) => number;
 
-/** Elements [first, end) of the flat tensor, which one function maps. */
+/** Elements [first, end) of the flat tensor that one function maps. */
 export interface Run {
   readonly first: number;
   readonly end: number;
   readonly scalar: Scalar;
 }
 
-/** An operator of one look-up table a run. */
+/** An operator with one look-up table for each run of elements. */
 export interface Elementwise<A extends object = Attrs> extends OpDef<A> {
   runs(view: NodeView<A>): readonly Run[];
 }
@@ -26,7 +26,7 @@ export interface Elementwise<A extends object = Attrs> extends OpDef<A> {
  * The operator that applies a scalar function to each element.
  *
  * @param scalarOf the function for one node, both tensors per-tensor quantised int8; throws
- *   BonsaiError for quantisation or attributes that it cannot do exactly
+ *   BonsaiError for quantization or attributes that cannot be computed exactly
  */
 export function elementwise<A extends object = Attrs>(
   name: string,
@@ -38,10 +38,10 @@ export function elementwise<A extends object = Attrs>(
 }
 
 /**
- * The same where the function depends on an element's position. Runs tile the tensor.
+ * The same for a function that depends on an element's position. The runs tile the tensor.
  *
- * A second operand, 256 constants, takes the function's place: its values and those of look-ups
- * after it in one (passes/compose-lookups.ts), for −128, −127 … 127.
+ * A second operand of 256 constants replaces the function: its values for −128, −127 … 127,
+ * composed with those of the look-ups after it (passes/compose-lookups.ts).
  */
 export function elementwiseInRuns<A extends object = Attrs>(
   name: string,
@@ -88,7 +88,7 @@ export function elementwiseInRuns<A extends object = Attrs>(
       if (only === undefined || others.length > 0) return null;
       return Int8Array.from({ length: 256 }, (_, i) => only.scalar(i - 128));
     },
-    // A run begins at an element, wherever its channels are.
+    // With several runs a channel's position decides its function.
     channels: (view) => (runsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),
     inPlace: () => [0],
     runs: runsOf,

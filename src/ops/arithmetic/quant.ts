@@ -1,5 +1,5 @@
 /**
- * Fixed-point arithmetic of quantised inference, bit for bit as TensorFlow Lite defines it.
+ * Fixed-point arithmetic of quantized inference, bit for bit as TensorFlow Lite defines it.
  *
  * Sources: gemmlowp/fixedpoint/fixedpoint.h, tensorflow/lite/kernels/internal/common.h and
  * quantization_util.cc. Products of two int32 need 63 bits: they are computed in halves, since a
@@ -9,7 +9,7 @@ import { BonsaiError } from '../../errors.js';
 import type { Quant, Tensor } from '../../ir/graph.js';
 
 /**
- * How a 64-bit product is brought back to 32 bits.
+ * The rounding of a 64-bit product to 32 bits.
  * double: saturating rounding doubling high multiply, then a rounding shift (TFLM reference).
  * single: one rounding shift of the 64-bit product (desktop TFLite's convolutions).
  */
@@ -31,9 +31,10 @@ export function quantizeMultiplier(real: number): Multiplier {
     multiplier /= 2;
     shift += 1;
   }
-  // Below 2^-31 everything rounds to zero; TFLite flushes so that shifts stay in range.
+  // Below 2^-31 every product rounds to zero; TFLite flushes to keep shifts in range.
   if (shift < -31) return { multiplier: 0, shift: 0 };
-  // TFLite's single-rounding build caps the left shift so; the other one has no defined result.
+  // TFLite's single-rounding build caps the left shift here; its double-rounding build is
+  // undefined.
   if (shift > 30) return { multiplier: 2 ** 31 - 1, shift: 30 };
   return { multiplier, shift };
 }
@@ -89,7 +90,7 @@ export function saturatingRoundingDoublingHighMul(a: number, b: number): number 
   return multiplyShift(a, b, 2 ** 30, 31);
 }
 
-/** 2^exponent, exponents being 0 or more; `**` is slow, and outputs are many. */
+/** 2^exponent for exponent ≥ 0; faster than `**`, and called for every output. */
 function powerOfTwo(exponent: number): number {
   return exponent < 31 ? 1 << exponent : 2 ** exponent;
 }
@@ -112,7 +113,7 @@ export function multiplyByQuantizedMultiplier(
   const scaled = x * powerOfTwo(Math.max(shift, 0));
   const right = Math.max(-shift, 0);
   if (rounding === 'single') {
-    // What would leave int32 saturates, so there is no need to carry more than 2^33 through.
+    // Results beyond int32 saturate, so clamping to 2^33 changes none and keeps the product exact.
     const bounded = clamp(scaled, -(2 ** 33), 2 ** 33);
     return saturateToInt32(multiplyShift(bounded, multiplier, 2 ** (30 + right), 31 + right));
   }
@@ -134,8 +135,8 @@ export const activations = ['none', 'relu', 'relu_n1_to_1', 'relu6', 'tanh', 'si
 export type Activation = (typeof activations)[number];
 
 /**
- * The range that a fused activation leaves of the output's integers
- * (CalculateActivationRangeQuantized: tanh and sign_bit leave all of it, as in TFLite).
+ * The range of the output's integers under a fused activation (CalculateActivationRangeQuantized;
+ * tanh and sign_bit do not restrict it, as in TFLite).
  */
 export function activationRange(
   activation: Activation,
@@ -159,8 +160,8 @@ export function activationRange(
 }
 
 /**
- * Scale and zero point of a per-tensor quantised tensor.
- * @throws BonsaiError 'bad-quantisation' when there is none or it is per channel
+ * Scale and zero point of a tensor quantized per tensor.
+ * @throws BonsaiError 'bad-quantisation' for no quantization or one per channel
  */
 export function perTensor(
   tensor: Pick<Tensor, 'name' | 'quant'>,
@@ -179,7 +180,7 @@ export function perTensor(
   return { scale, zeroPoint };
 }
 
-/** Same scale and zero point: integers mean the same in both. */
+/** Whether scales and zero points are equal, so that integers have the same value in both. */
 export function sameQuant(a: Quant | null, b: Quant | null): boolean {
   if (a === null || b === null) return a === b;
   return (

@@ -1,4 +1,4 @@
-/** Operators that change scale and zero point of single elements: their shared arithmetic. */
+/** Arithmetic shared by operators that change the scale and zero point of single elements. */
 import { BonsaiError } from '../../errors.js';
 import { at, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../shape/operands.js';
@@ -30,11 +30,11 @@ export function elementQuant(view: NodeView<object>): ElementQuant {
 }
 
 /**
- * x · real in fixed point with two roundings, for |x| ≤ 255: the high half of the product, halves
- * up, then a rounding right shift. Single elements are rounded so by both runtimes; only desktop
- * TFLite's matrix products use one rounding.
+ * x · real in fixed point with two roundings, for |x| ≤ 255: the high half of the product with
+ * halves rounded up, then a rounding right shift. Both runtimes round single elements so; only the
+ * matrix products of desktop TFLite use one rounding.
  *
- * @param divide the rounding right shift: halves away from zero unless given
+ * @param divide the rounding right shift; by default halves round away from zero
  * @throws BonsaiError 'bad-quantisation' where x · 2^shift would leave int32
  */
 export function rescaler(

@@ -1,6 +1,6 @@
 /**
- * A sum with another tensor as part of the convolution or fully connected layer before it: input 3
- * is added to the int8 result, element by element, as the operator add would.
+ * A residual sum fused into the convolution or fully connected layer before it: input 3 is added to
+ * the int8 result, element by element, exactly as the operator add does.
  */
 import { BonsaiError } from '../../errors.js';
 import { at, type NodeView, type TensorData } from '../../ir/graph.js';
@@ -19,21 +19,21 @@ export interface Residual extends SumTables {
   readonly max: number;
 }
 
-/** Position of the input that is added. */
+/** Position of the added input. */
 export const skipPosition = 3;
 
 export function hasResidual({ node }: Pick<NodeView<object>, 'node'>): boolean {
   return node.inputs.length > skipPosition;
 }
 
-/** The sum as tables; null where none give it. */
+/** The sum as tables; null where no tables compute it exactly. */
 export function residualTables(view: NodeView<AccumulationAttrs>): Residual | null {
   const { sum, low, high } = sumWith(view);
   const tables = sumTablesOf(sum, low, high);
   return tables && { ...tables, min: low, max: high };
 }
 
-/** The outputs of `evaluate` from the results before the sum. */
+/** The outputs of `evaluate`, from the results before the sum. */
 export function addResidual(
   view: NodeView<AccumulationAttrs>,
   mids: Int8Array,
@@ -44,7 +44,7 @@ export function addResidual(
   return mids.map((mid, i) => clamp(sum.combine(mid, Number(skips?.[i])), low, high));
 }
 
-/** Bounds of the outputs from those of the results before the sum. */
+/** Bounds of the outputs, from the bounds of the results before the sum. */
 export function residualBounds(
   view: NodeView<AccumulationAttrs>,
   mids: ChannelBounds,
@@ -55,7 +55,7 @@ export function residualBounds(
   const { sum, low, high } = sumWith(view);
   return boundsOf(mids.min.length, (channel) => {
     const [mid, skip] = [rangeAt(mids, channel), rangeAt(skips, channel)];
-    // A sum rises with both operands.
+    // A sum is non-decreasing in both operands.
     return [0, 1].map((end) =>
       clamp(sum.combine(mid[end] as number, skip[end] as number), low, high),
     ) as unknown as Range;
@@ -66,7 +66,7 @@ export function residualBounds(
 export function checkResidual(view: NodeView<AccumulationAttrs>): void {
   const isWhole = view.attrs.midScale !== undefined && view.attrs.addActivation !== undefined;
   if (isWhole !== hasResidual(view)) {
-    throw badResidual(view, 'has a residual without its quantisation, or the other way round');
+    throw badResidual(view, 'has only one of a residual input and its quantization');
   }
   if (!isWhole) return;
   const skip = inputOf(view, skipPosition);

@@ -1,4 +1,4 @@
-/** What logistic and tanh share: the input's range, and the two ways to compute a value. */
+/** Shared by logistic and tanh: the input's range and the two algorithms. */
 import type { NodeView } from '../../ir/graph.js';
 import type { Scalar } from './lookup.js';
 import {
@@ -16,12 +16,12 @@ import { badRatio, type ElementQuant } from './rescale.js';
  */
 export type SigmoidAlgorithm = 'fixed' | 'float';
 
-/** The input is brought to Q4: beyond ±16 both functions have long reached their limits. */
+/** The input is converted to Q4: at ±16 both functions have reached their limits. */
 const inputIntegerBits = 4;
 
 /**
  * @param of            the function, from Q4 to Q0
- * @param fractionBits  of the output: its scale is 2^-fractionBits
+ * @param fractionBits  fraction bits of the output, whose scale is 2^-fractionBits
  * @throws BonsaiError 'bad-quantisation' when the input's scale is 16 or more
  */
 export function fixedPointOf(
@@ -47,7 +47,7 @@ export function fixedPointOf(
 }
 
 /**
- * The value in float32, operation by operation as desktop TFLite fills its table.
+ * The value in float32, with the operations by which desktop TFLite fills its table.
  * `of` must return a float32.
  */
 export function floatTable(quant: ElementQuant, of: (x: number) => number): Scalar {

@@ -1,25 +1,26 @@
-/** A sum of two quantised operands as two look-ups and a shift, exact for all 65 536 pairs. */
+/** A sum of two quantized operands as two look-ups and a shift, exact for all 65 536 pairs. */
 import type { Sum } from './sum.js';
 
 /** out = clamp((tables[a + 128] + tables[256 + b + 128]) >> shift). */
 export interface SumTables {
-  /** 256 values of a from −128 on, then those of b. */
+  /** Entries for a = −128 … 127, then entries for b. */
   readonly tables: Int32Array;
   readonly shift: number;
 }
 
 const least = -128;
 const count = 256;
-/** Finer tables than this serve no sum that coarser ones do not. */
+/** A finer resolution makes no further sum possible. */
 const finestShift = 24;
 
 /**
- * Tables whose sum, shifted and clamped to [low, high], is that of the operator for every pair of
- * operands; null where there are none that fit in 32 bits.
+ * Tables whose sum, shifted and clamped to [low, high], is the operator's output for every pair of
+ * operands; null where no tables of 32 bits do.
  *
- * Rounding asks of each pair that A[a] + B[b] lies between two bounds. Such a system of differences
- * is solved by relaxation (Bellman and Ford): from the real values, rounded, A and −B go down where
- * a bound asks it. After as many rounds as there are unknowns nothing moves, or there is no solution.
+ * The output of a pair bounds A[a] + B[b] from below and above. These are difference constraints in
+ * A and −B, which relaxation (Bellman–Ford) solves: starting from the rounded real values, A and −B
+ * are lowered until they meet every bound. If values still move after as many rounds as there are
+ * unknowns, no solution exists.
  */
 export function sumTablesOf(sum: Sum, low: number, high: number): SumTables | null {
   const a = Array.from({ length: count }, (_, i) => sum.ofA(least + i));
@@ -31,7 +32,7 @@ export function sumTablesOf(sum: Sum, low: number, high: number): SumTables | nu
   const unit = 2 ** shift;
   const { lower, upper } = boundsOfPairs(sum, a, b, low, high, unit);
   const ofA = Float64Array.from(a, (x) => Math.round(x * sum.ratio * unit));
-  // Less than nothing: A + B between bounds is a difference of A and −B.
+  // −B, since bounds of A + B are bounds of the difference of A and −B.
   const minusB = Float64Array.from(
     b,
     (y) => -Math.round((y * sum.ratio + sum.zeroPoint + 0.5) * unit),
@@ -47,7 +48,7 @@ export function sumTablesOf(sum: Sum, low: number, high: number): SumTables | nu
   return { tables: Int32Array.of(...ofA, ...ofB), shift };
 }
 
-/** For each pair, the least and the greatest A + B that the shift and the clamp take to its output. */
+/** For each pair, the least and the greatest A + B that shift and clamp map to its output. */
 function boundsOfPairs(
   sum: Sum,
   a: readonly number[],
@@ -73,8 +74,8 @@ function boundsOfPairs(
 }
 
 /**
- * For each output above `low` the least sum that gives it or more, Infinity where none does. An
- * output never falls as the sum rises, so that bisection finds it.
+ * For each output above `low`, the least sum that gives this output or a greater one; Infinity if
+ * no sum does. The output is non-decreasing in the sum, so bisection finds it.
  */
 function stepsOf(sum: Sum, a: readonly number[], b: readonly number[], low: number, high: number) {
   const least = Math.min(...a) + Math.min(...b);
@@ -92,7 +93,7 @@ function stepsOf(sum: Sum, a: readonly number[], b: readonly number[], low: numb
   return { leastSums, isRising: (b[0] as number) <= (b[count - 1] as number) };
 }
 
-/** One round over all pairs; whether anything moved. */
+/** One round of relaxation over all pairs; returns whether a value moved. */
 function relax(
   ofA: Float64Array,
   minusB: Float64Array,

@@ -1,4 +1,4 @@
-/** The arithmetic that add and sub share. */
+/** The arithmetic of add and sub. */
 import { BonsaiError } from '../../errors.js';
 import { at, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../shape/operands.js';
@@ -10,25 +10,26 @@ import {
   quantizeMultiplier,
 } from './quant.js';
 
-/** Operands are scaled up by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. */
+/** Operands are scaled by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. */
 const leftShift = 20;
 
 export interface Sum extends Arithmetic {
-  /** The raw operands in the common scale, b with its sign. */
+  /** A raw operand in the common scale; b carries the sign of the operation. */
   ofA(q: number): number;
   ofB(q: number): number;
-  /** A sum in the common scale as an output before the clamp; never falls as the sum rises. */
+  /** The output before the clamp for a sum in the common scale; non-decreasing. */
   toOutput(sum: number): number;
-  /** Outputs for one unit of the common scale. */
+  /** Output units per unit of the common scale. */
   readonly ratio: number;
   readonly zeroPoint: number;
 }
 
 /**
- * a ± b in a common scale of twice the larger one: each operand is brought to it, rounded twice,
- * then the sum to the output's scale (kernels/add.cc, kernels/sub.cc of both runtimes).
+ * a ± b in a common scale of twice the larger one: each operand is rescaled to it with two
+ * roundings, then the sum is rescaled to the output (kernels/add.cc, kernels/sub.cc of both
+ * runtimes).
  *
- * @param ratios how precisely the runtime divides scales: in float32 or in float64
+ * @param ratios the precision in which the runtime divides scales: float32 or float64
  * @throws BonsaiError 'bad-quantisation' where the sum's scale is 2^19 times the output's or more:
  *   both runtimes abort
  */

@@ -1,20 +1,20 @@
 /**
- * The requantisation of one channel as its steps: what proves that a cheaper form gives the same
- * bits. Both forms only ever rise with the accumulator, so it is enough to compare them where the
- * output changes, at most 255 places, instead of over all accumulators.
+ * The requantization of one channel as a step function, used to prove that a cheaper instruction
+ * sequence gives the same bits. Both are non-decreasing in the accumulator, so it is enough to
+ * compare them where the output changes, at most 255 places, instead of for every accumulator.
  */
 import { finish, type OutputStage, wraps } from './accumulation.js';
 import { clamp, saturatingRoundingDoublingHighMul } from './quant.js';
 
-/** A channel's outputs over the accumulators min … max, both included. */
+/** A channel's outputs for the accumulators min … max, both inclusive. */
 export interface Thresholds {
   readonly min: number;
   readonly max: number;
-  /** The output of `min`. */
+  /** The output for the accumulator `min`. */
   readonly first: number;
   /**
-   * least[i] is the least accumulator whose output is first + 1 + i or more: ascending, one entry
-   * for each output up to that of `max`. Two entries are equal where the outputs skip a value.
+   * least[i] is the least accumulator whose output is first + 1 + i or more. Ascending, one entry
+   * for each output up to that of `max`; two entries are equal where the outputs skip a value.
    */
   readonly least: Int32Array;
 }
@@ -22,7 +22,7 @@ export interface Thresholds {
 /**
  * The thresholds of a channel between two accumulators (raw int32, bias included).
  *
- * Null where TFLM's left shift would wrap inside the bounds: the output then falls somewhere.
+ * Null where TFLM's left shift would wrap inside the bounds: the output is then not monotonic.
  */
 export function thresholdsOf(
   stage: OutputStage,
@@ -47,8 +47,8 @@ export function thresholdsOf(
 }
 
 /**
- * Whether a function that never falls as the accumulator rises gives the thresholds' output
- * everywhere between their bounds: it is asked at both ends of each run of equal outputs.
+ * Whether a non-decreasing function of the accumulator has the same outputs as the thresholds, from
+ * `min` to `max`. It is evaluated at both ends of each interval of equal outputs.
  */
 export function agrees(
   { min, max, first, least }: Thresholds,
@@ -65,9 +65,10 @@ export function agrees(
 }
 
 /**
- * Whether no accumulator between the bounds meets TFLM's tie rule: halves go away from zero, which
- * tells below zero from above. Without it the two roundings are one shift,
- * (acc · multiplier + 2^30 + 2^(30 + e)) >> (31 + e) with e = −shift. Single rounding has no ties.
+ * Whether no accumulator between the bounds meets a tie in TFLM's second rounding, which rounds
+ * halves away from zero and so treats negative values differently. Without ties the two roundings
+ * are one shift, (acc · multiplier + 2^30 + 2^(30 + e)) >> (31 + e) with e = −shift. Single
+ * rounding has no such ties.
  */
 export function isTieFree(stage: OutputStage, channel: number, min: number, max: number): boolean {
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
@@ -81,7 +82,10 @@ export function isTieFree(stage: OutputStage, channel: number, min: number, max:
   return thresholds !== null && agrees(thresholds, halvesUp);
 }
 
-/** The least x in [low, high] that reaches; `high` does. Gallops away from a guess, then halves. */
+/**
+ * The least x in [low, high] with reaches(x), given reaches(high). Gallops from a guess, then
+ * bisects.
+ */
 function leastReaching(
   reaches: (x: number) => boolean,
   low: number,

@@ -1,12 +1,12 @@
-/** Two operands of which either may repeat along dimensions of extent 1, as in NumPy. */
+/** Broadcasting of two operands: dimensions of extent 1 repeat, as in NumPy. */
 import { BonsaiError } from '../../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../../ir/graph.js';
 import { inputOf, outputOf } from './operands.js';
 
-/** What TFLite's kernels take, and what the C kernels have loop counters for. */
+/** The highest rank of TFLite's kernels; the C kernels have as many loop counters. */
 const maximumRank = 6;
 
-/** The output's shape. @throws BonsaiError 'bad-shape' when the operands' shapes do not fit */
+/** The output's shape. @throws BonsaiError 'bad-shape' when the shapes do not broadcast */
 export function broadcastShape(view: NodeView<object>): Shape {
   const a = inputOf(view, 0).shape;
   const b = inputOf(view, 1).shape;
@@ -38,7 +38,7 @@ export function requireRank(view: NodeView<object>): void {
   );
 }
 
-/** Elements between neighbours along each dimension of `output`; 0 where `input` repeats. */
+/** Stride in elements of `input` along each dimension of `output`; 0 where `input` repeats. */
 function stridesOf(input: Shape, output: Shape): readonly number[] {
   let stride = 1;
   const strides = new Array<number>(output.length).fill(0);
@@ -66,10 +66,10 @@ export function sourceIndices(input: Shape, output: Shape): Int32Array {
 }
 
 /**
- * How a kernel walks both operands: runs of `runLength` outputs, along which an operand's pointer
- * moves by its step (0 or 1), and between runs an odometer of `extents`, innermost first. When
- * dimension d of it turns, pointers move by aTurns[d] and bTurns[d], which take back what the
- * dimensions inside it have moved.
+ * The order in which a kernel walks both operands. It computes runs of `runLength` outputs, in
+ * which an operand's pointer moves by its step (0 or 1) for each output. Between runs an odometer
+ * of `extents`, innermost first, counts. When its dimension d advances, the pointers move by
+ * aTurns[d] and bTurns[d], which also undo the movement of the dimensions inside d.
  */
 export interface Walk {
   readonly runs: number;
@@ -91,7 +91,7 @@ export function walkOf(view: NodeView<object>): Walk {
   const output = outputOf(view).shape;
   const a = stridesOf(inputOf(view, 0).shape, output);
   const b = stridesOf(inputOf(view, 1).shape, output);
-  // Neighbouring dimensions that an operand runs through, or repeats along, alike are one.
+  // Merge neighbouring dimensions in which each operand advances in both, or repeats in both.
   const spans: Span[] = [];
   for (let i = output.length - 1; i >= 0; i--) {
     const span = { extent: output[i] as number, a: a[i] as number, b: b[i] as number };
@@ -102,7 +102,7 @@ export function walkOf(view: NodeView<object>): Walk {
     } else spans.push(span);
   }
   const [run = { extent: 1, a: 0, b: 0 }, ...outer] = spans;
-  // C has no empty arrays: an odometer of one turn that leads nowhere.
+  // C has no empty arrays, so the odometer has at least one dimension; it never moves a pointer.
   const turning = outer.length > 0 ? outer : [{ extent: 1, a: 0, b: 0 }];
   const turns = (operand: 'a' | 'b') =>
     turning.map((span, d) => {
@@ -120,7 +120,9 @@ export function walkOf(view: NodeView<object>): Walk {
   };
 }
 
-/** Both repeat or both advance: operands are dense, so what advances has no gaps. */
+/**
+ * Whether both repeat or both advance. Operands are dense, so advancing dimensions have no gaps.
+ */
 function follows(outer: number, inner: number): boolean {
   return (outer === 0) === (inner === 0);
 }

@@ -1,6 +1,6 @@
 /**
- * Operators that move elements and compute nothing. Each says, for every pair of input and output,
- * which elements go where as a nest of loops; evaluation and kernel follow from that.
+ * Operators that move elements without computing. Each describes its moves as loop nests, for each
+ * pair of input and output; the evaluation and the kernel follow from these.
  */
 import {
   type Attrs,
@@ -14,7 +14,7 @@ import type { ChannelFlow, OpDef } from '../../ir/op.js';
 import { channelCount, elementBounds } from '../arithmetic/bounds.js';
 import { requireInt8 } from './operands.js';
 
-/** One loop: `extent` steps of so many elements in the input and in the output. */
+/** One loop of `extent` iterations, with its strides in elements of input and output. */
 export interface Loop {
   readonly extent: number;
   readonly inStride: number;
@@ -32,26 +32,25 @@ export interface Move {
   readonly inOffset: number;
   readonly outOffset: number;
   readonly loops: readonly Loop[];
-  /** Value of the output's elements that no loop reaches; without it the moves reach all. */
+  /** The value of output elements that no loop reaches; absent if the moves reach all. */
   readonly fill?: number;
 }
 
 export interface Movement<A extends object> {
   readonly name: string;
   infer(view: NodeView<A>): readonly Shape[];
-  /** What `check` asks besides int8 operands. */
+  /** Checks besides that of int8 operands. */
   check?(view: NodeView<A>): void;
   moves(view: NodeView<A>): readonly Move[];
-  /** Left out: all channels stay. */
+  /** Without it all channels are kept. */
   channels?(view: NodeView<A>): ChannelFlow | null;
-  /** The output may be the input's own memory: every element stays where it is. */
+  /** Whether every element keeps its offset, so that the output may use the input's memory. */
   readonly inPlace?: boolean;
 }
 
-/** An operator whose kernel is a list of copies. */
+/** An operator whose kernel is a list of copies. `movesInPlace`: see Movement.inPlace. */
 export interface Moving<A extends object = Attrs> extends OpDef<A> {
   moves(view: NodeView<A>): readonly Move[];
-  /** Every element stays where it is: one copy, and none in place. */
   readonly movesInPlace: boolean;
 }
 
@@ -73,7 +72,7 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
     },
     evaluate,
     macs: () => 0,
-    /** The bounds move as the elements do. */
+    /** The bounds move with the elements. */
     range(view, inputs) {
       const moved = (['min', 'max'] as const).map((end) =>
         evaluate(
@@ -97,7 +96,7 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
   };
 }
 
-/** Elements between neighbours along each dimension of a row-major tensor. */
+/** Strides of a row-major tensor, in elements. */
 export function rowMajorStrides(shape: Shape): readonly number[] {
   return shape.map((_, d) => elementCount(shape.slice(d + 1)));
 }

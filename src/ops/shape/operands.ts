@@ -1,4 +1,4 @@
-/** What operators ask of their operands. */
+/** Accessors and checks of a node's operands. */
 import { BonsaiError } from '../../errors.js';
 import { at, type DType, type NodeView, type Tensor } from '../../ir/graph.js';
 
@@ -44,7 +44,7 @@ export function requireInt8(view: NodeView<object>): void {
   );
 }
 
-/** How a model comes by int8 where it has another type. */
+/** The hint for a tensor that is not int8, by its type. */
 export function quantiseHint(dtype: DType): string {
   const full = 'quantise the model fully to int8';
   switch (dtype) {

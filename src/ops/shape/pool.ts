@@ -1,4 +1,4 @@
-/** average_pool2d and max_pool2d: what the two have in common. */
+/** Shared by average_pool2d and max_pool2d. */
 import { BonsaiError } from '../../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
@@ -19,7 +19,7 @@ export interface PoolAttrs extends Pads {
 
 interface Pool {
   readonly name: string;
-  /** One output from the window's elements inside the image, of which there is at least one. */
+  /** One output from the window's elements inside the image, at least one. */
   reduce(elements: readonly number[]): number;
 }
 
@@ -78,7 +78,7 @@ export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
     macs: () => 0,
     range(view, [input]) {
       const [low, high] = activationRange(view.attrs.activation, outputOf(view));
-      // Neither a mean nor a maximum leaves the range of its elements.
+      // A mean and a maximum stay within the range of their elements.
       return [mapBounds(input as ChannelBounds, (value) => clamp(value, low, high))];
     },
     absorbs: { activation: true },
@@ -95,7 +95,7 @@ function span(o: number, stride: number, pad: number, kernel: number, extent: nu
   return Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i);
 }
 
-/** Its window as those of convolutions are. */
+/** The window in the form that convolutions use. */
 export function slides({ attrs }: NodeView<PoolAttrs>): Window {
   return { ...attrs, dilationH: 1, dilationW: 1 };
 }
@@ -112,7 +112,7 @@ export function imageOf(view: NodeView<PoolAttrs>): Shape {
   );
 }
 
-/** Both runtimes pool integers as they are, and refuse a change of scale. */
+/** Both runtimes pool the integers as they are, and refuse a change of scale. */
 function requireSameQuant(view: NodeView<PoolAttrs>): void {
   const input = perTensor(inputOf(view, 0), at(view.node));
   const output = perTensor(outputOf(view), at(view.node));
@@ -128,7 +128,7 @@ function requireSameQuant(view: NodeView<PoolAttrs>): void {
 }
 
 /**
- * Refuses padding so wide that a window has no element inside the image, and windows of so many
+ * Refuses padding so wide that a window has no element inside the image, and windows with so many
  * elements that their sum, or 128 times their count, leaves int32.
  */
 function requireElements(view: NodeView<PoolAttrs>): void {

@@ -1,17 +1,17 @@
-/** What reshape, squeeze and expand_dims are: the same elements under another shape. */
+/** Shared by reshape, squeeze and expand_dims: the same elements in another shape. */
 import { BonsaiError } from '../../errors.js';
 import { at, elementCount, type Node, type NodeView, type Shape } from '../../ir/graph.js';
 import { type Moving, movement } from './movement.js';
 import { inputOf } from './operands.js';
 
 export interface SameElementsAttrs {
-  /** The output's, all extents explicit. */
+  /** The output's shape, all extents explicit. */
   readonly shape: Shape;
 }
 
 /**
- * The integers are copied as they are, whatever the quantisation of the two tensors (both runtimes
- * do the same). A plan that puts output and input in one place needs no step for it.
+ * The integers are copied as they are, whatever the quantization of the two tensors (as in both
+ * runtimes). A plan that places output and input at one address needs no step for it.
  */
 export function sameElements(name: string): Moving<SameElementsAttrs> {
   return movement<SameElementsAttrs>({

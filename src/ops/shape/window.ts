@@ -1,4 +1,4 @@
-/** Sliding windows of convolutions and pools: extents and padding, once. */
+/** Sliding windows of convolutions and pools: extents and padding. */
 import { BonsaiError } from '../../errors.js';
 import { at, type NodeView, type Shape } from '../../ir/graph.js';
 
@@ -61,8 +61,9 @@ export function windowOutput(
 }
 
 /**
- * Refuses windows that no runtime defines: of a rank other than 4, with strides or dilations below
- * 1, with negative padding, larger than the padded input; and those whose coordinates leave int32.
+ * Refuses windows that no runtime defines (an input of a rank other than 4, strides or dilations
+ * below 1, negative padding, a window larger than the padded input), and windows whose coordinates
+ * leave int32.
  * @throws BonsaiError 'bad-shape' or 'unsupported-attribute'
  */
 export function checkWindow(
