@@ -1,9 +1,10 @@
 /**
- * FlatBuffers without generated code: a format's tables are data, one checked reader walks them.
+ * FlatBuffers without generated code: the tables of a format are data, and one checked reader
+ * decodes them.
  *
- * Every position, length and table header is checked before it is used, since a model file may come
- * from anywhere. Vectors of a hostile file may all point at the same bytes: a budget in proportion
- * to the file's length keeps time and memory linear.
+ * A model file may come from anywhere, so every position, length and table header is checked before
+ * it is used. In a hostile file all vectors may point at the same bytes; a budget proportional to
+ * the file's length keeps time and memory linear.
  * Source: the FlatBuffers internals document (offsets, vtables, vectors; all little-endian).
  */
 import { BonsaiError } from '../errors.js';
@@ -15,14 +16,14 @@ const scalars = {
   int32: { bytes: 4, read: (view: DataView, at: number) => view.getInt32(at, true) },
   uint32: { bytes: 4, read: (view: DataView, at: number) => view.getUint32(at, true) },
   float32: { bytes: 4, read: (view: DataView, at: number) => view.getFloat32(at, true) },
-  // Beyond 2^53 inexact; no value that large is valid anywhere, and range checks see it as large.
+  // Inexact beyond 2^53. No field allows values that large, and range checks still refuse them.
   int64: { bytes: 8, read: (view: DataView, at: number) => Number(view.getBigInt64(at, true)) },
   uint64: { bytes: 8, read: (view: DataView, at: number) => Number(view.getBigUint64(at, true)) },
 } as const;
 
 export type Scalar = keyof typeof scalars;
 
-/** A field of a table: its slot in the vtable and what it holds. */
+/** A field of a table: its slot in the vtable and its kind. */
 export type Field =
   | {
       readonly slot: number;
@@ -38,10 +39,10 @@ export type Field =
   | { readonly slot: number; readonly kind: 'tables'; readonly fields: Fields }
   | { readonly slot: number; readonly kind: 'union' };
 
-/** A table type. Slots of the published schema that nobody reads are left out. */
+/** A table type. Slots of the published schema that bonsaic does not read are left out. */
 export type Fields = Readonly<Record<string, Field>>;
 
-/** What a field decodes to; an absent vector or string is an empty one. */
+/** The decoded type of a field; an absent vector or string decodes as empty. */
 type Value<F extends Field> = F extends { kind: 'scalar' }
   ? number
   : F extends { kind: 'flag' }
@@ -60,7 +61,7 @@ type Value<F extends Field> = F extends { kind: 'scalar' }
 
 export type Decoded<T extends Fields> = { readonly [K in keyof T]: Value<T[K]> };
 
-// How a format writes its tables down.
+// Constructors of fields, for the tables of a format.
 export const scalar = (slot: number, of: Scalar, fallback = 0) =>
   ({ slot, kind: 'scalar', of, default: fallback }) as const;
 export const int32 = (slot: number, fallback = 0) => scalar(slot, 'int32', fallback);
@@ -72,7 +73,7 @@ export const table = <T extends Fields>(slot: number, fields: T) =>
   ({ slot, kind: 'table', fields }) as const;
 export const tables = <T extends Fields>(slot: number, fields: T) =>
   ({ slot, kind: 'tables', fields }) as const;
-/** A table whose type another field tells: decoded later, with `decode`. */
+/** A table whose type is in another field; decoded later, with `decode`. */
 export const union = (slot: number) => ({ slot, kind: 'union' }) as const;
 
 /** A file being read. */
@@ -94,9 +95,9 @@ export interface Table {
   readonly slots: number;
 }
 
-/** How often an honest file may refer to the same bytes, on average; writers share short vectors. */
+/** How often a valid file may refer to the same bytes, on average: writers share short vectors. */
 const sharing = 8;
-/** What a decoded object takes at least, in bytes of budget. */
+/** The least budget that a decoded object takes, in bytes. */
 const objectCost = 64;
 
 export function openSource(file: Uint8Array, where: string): Source {
@@ -108,7 +109,7 @@ export function openSource(file: Uint8Array, where: string): Source {
   };
 }
 
-/** The four characters at bytes 4 to 7 that name the format; '' where the file is shorter. */
+/** The four characters at bytes 4 to 7 that identify the format; '' for a shorter file. */
 export function fileIdentifier(file: Uint8Array): string {
   return String.fromCharCode(...file.subarray(4, 8));
 }
@@ -119,7 +120,7 @@ export function rootTable(source: Source): Table {
 
 /**
  * Takes `count` bytes of work off the budget.
- * @throws BonsaiError 'corrupt-model' when the file asks for far more than it contains
+ * @throws BonsaiError 'corrupt-model' when the decoded data far exceeds the file
  */
 export function spend(source: Source, count: number): void {
   source.budget -= count;
@@ -151,7 +152,7 @@ function uint32At(source: Source, position: number): number {
   return source.view.getUint32(position, true);
 }
 
-/** Where the offset at `position` leads. */
+/** The target of the offset at `position`. */
 function follow(source: Source, position: number): number {
   const target = position + uint32At(source, position);
   need(source, target, 4);
@@ -173,7 +174,7 @@ function tableAt(source: Source, position: number): Table {
   return { source, position, bytes: size, vtable, slots: (vtableBytes - 4) / 2 };
 }
 
-/** Position of a field's value; null when the table leaves it out. */
+/** Position of a field's value; null when the field is absent. */
 function fieldAt(table: Table, slot: number, width: number): number | null {
   if (slot >= table.slots) return null;
   const offset = table.source.view.getUint16(table.vtable + 4 + 2 * slot, true);
@@ -229,7 +230,7 @@ function readField(table: Table, field: Field): unknown {
     }
     case 'tables': {
       const [start, count] = vectorAt(table, field.slot, 4);
-      // Before anything is allocated: a count in millions is refused here.
+      // Before the allocation, so that a count in the millions is refused here.
       spend(source, count * 4);
       return Array.from({ length: count }, (_, i) =>
         decode(tableAt(source, follow(source, start + 4 * i)), field.fields),
@@ -243,8 +244,8 @@ function readField(table: Table, field: Field): unknown {
 }
 
 /**
- * The fields of a table. Tables within it are decoded with it; its depth is that of `fields`, so a
- * file whose tables refer to themselves ends as any other.
+ * The fields of a table, nested tables included. The depth is that of `fields`, so decoding also
+ * ends for a file whose tables refer to themselves.
  *
  * @throws BonsaiError 'truncated-model' or 'corrupt-model'
  */
@@ -254,7 +255,7 @@ export function decode<T extends Fields>(table: Table, fields: T): Decoded<T> {
   ) as Decoded<T>;
 }
 
-/** A table that is not in the file: every field at its default. */
+/** A table with every field at its default, for one that is absent in the file. */
 export function defaults<T extends Fields>(fields: T): Decoded<T> {
   const nothing = new Uint8Array(4);
   const source = openSource(nothing, '');

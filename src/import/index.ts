@@ -1,4 +1,4 @@
-/** Model files → IR. One folder a format. */
+/** Model files → IR. One folder per format. */
 import { createHash } from 'node:crypto';
 import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
@@ -8,19 +8,19 @@ import { importTflite } from './tflite/index.js';
 export { maxFileBytes as maxModelBytes } from './tflite/read.js';
 
 export interface ImportOptions {
-  /** The model's name, as the file's: becomes a C identifier. */
+  /** The model's name, from the file name; it becomes a C identifier. */
   readonly name: string;
   /** For errors: the file's path. */
   readonly where: string;
-  /** Whose arithmetic counts: TFLM's reference kernels, or desktop TFLite's builtin ones. */
+  /** The arithmetic to reproduce: TFLM's reference kernels or desktop TFLite's builtin kernels. */
   readonly rounding: 'tflm' | 'tflite';
-  /** Refuses what TFLM ignores in a file. */
+  /** Whether to refuse faults of a file that TFLM ignores. */
   readonly strict?: boolean;
 }
 
 /**
- * Reads a model. Constants stay views of `bytes`, which must not change afterwards.
- * Any bytes at all give a valid module or a BonsaiError, in time linear in their number.
+ * Reads a model. Constants are views of `bytes`, which must not change afterwards. Any input gives
+ * a valid module or a BonsaiError, in time linear in its length.
  *
  * @throws BonsaiError with exit status 2
  */
@@ -32,11 +32,11 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   return module;
 }
 
-/** Headers of C: a model's own must not be found in their place. */
+/** Names of C headers, which the header of a model must not shadow. */
 const headers =
   /^(assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|tgmath|time|wchar|wctype)$/i;
 
-/** 'my-model.v2.tflite' → 'my_model_v2'. The firmware has names that begin with 'bonsai_'. */
+/** 'my-model.v2.tflite' → 'my_model_v2'. The prefix 'bonsai_' is reserved for the firmware. */
 export function cIdentifier(name: string): string {
   const words = name.replace(/\.tflite$/i, '').match(/[A-Za-z0-9]+/g) ?? ['model'];
   const joined = words.join('_');

@@ -1,8 +1,8 @@
 /**
- * Targets: folders under targets/, data only. A board names its core (targets/cores: processor,
- * compiler, measured costs) and its family (firmware/port: what the firmware is made of).
+ * Targets: folders of data under targets/. A board names its core (targets/cores: processor,
+ * compiler, measured costs) and its family (firmware/port: the firmware's sources).
  *
- * An unknown or missing key is an error, so that a slip of the pen never becomes a default.
+ * An unknown or missing key is an error, so that a typing mistake never selects a default.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -18,32 +18,32 @@ const hexId = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${dig
 
 /** targets/cores/<core>/core.json: a processor and its compiler. */
 const coreSchema = z.strictObject({
-  /** For people. */
+  /** For people: 'Cortex-M0+'. */
   name: z.string(),
   features: z.array(z.enum(features)),
-  /** What costs.json counts; without one, what kernels say themselves of their work. */
+  /** The unit of costs.json, and of the kernels' own estimates without it. */
   costUnit: z.enum(countUnits),
   compiler: z.string(),
-  /** The Debian package that has it. */
+  /** The Debian package of the compiler. */
   compilerPackage: z.string(),
-  /** For every file and for linking. */
+  /** Flags for every file and for linking. */
   flags,
-  /** For the firmware's own files. */
+  /** Flags for the firmware's own files. */
   runtimeFlags: flags,
-  /** For the model's file, by --optimize. */
+  /** Flags for the model's file, by goal (--optimize). */
   kernelFlags: z.strictObject({ speed: flags, balanced: flags, size: flags }),
   linkFlags: flags,
 });
 
-/** firmware/port/<family>/family.json: what the firmware of its boards is made of. */
+/** firmware/port/<family>/family.json: the sources of the firmware for its boards. */
 const familySchema = z.strictObject({
-  /** The folder below firmware/ with the C library's headers; null: the compiler's own. */
+  /** The folder below firmware/ with headers of the C library; null: the compiler's own. */
   libc: z.string().nullable(),
-  /** Below firmware/: folders of headers, files to compile, files that those include. */
+  /** Paths below firmware/: folders of headers, files to compile, files that those include. */
   includes: z.array(z.string()).nonempty(),
   sources: z.array(z.string()).nonempty(),
   headers: z.array(z.string()),
-  /** What a build takes besides, where --cores 2 has halves of steps run on two cores. */
+  /** Additional files and flags for --cores 2, which runs halves of steps on two cores. */
   secondCore: z
     .strictObject({
       sources: z.array(z.string()).nonempty(),
@@ -51,7 +51,7 @@ const familySchema = z.strictObject({
       linkFlags: flags,
     })
     .exactOptional(),
-  /** What a build makes. */
+  /** The image formats that a build makes. */
   images: z.array(z.enum(['elf', 'bin', 'uf2'])).nonempty(),
 });
 
@@ -66,17 +66,17 @@ const boardSchema = z.strictObject({
   core: folder,
   /** The folder in firmware/port. */
   family: folder,
-  /** The processor's clock; what counts time itself, ticks in a second. */
+  /** The processor's clock in Hz; for a target that counts time, its ticks per second. */
   clockHz: z.int().positive(),
-  /** null: not limited. */
+  /** null: unlimited. */
   flashBytes: z.int().positive().nullable(),
   ramBytes: z.int().positive().nullable(),
-  /** Beside target.json; null: the compiler's own. */
+  /** A file beside target.json; null: the compiler's own. */
   linkerScript: z.string().nullable(),
-  /** Where a raw image begins, and its family as UF2: both where images say 'uf2'. */
+  /** The address of a raw image, and the UF2 family id; both are required for 'uf2' images. */
   flashAddress: hexId(8).exactOptional(),
   uf2FamilyId: hexId(8).exactOptional(),
-  /** Where weights can live: see TargetTraits. */
+  /** The memories that can hold weights (see TargetTraits). */
   regions: z
     .strictObject({
       flash: z.strictObject({
@@ -87,21 +87,21 @@ const boardSchema = z.strictObject({
       sram: z.strictObject({ reservedBytes: z.int().nonnegative() }),
     })
     .exactOptional(),
-  /** Of the UART. */
+  /** Baud rate of the UART. */
   baudRate: z.int().positive().exactOptional(),
-  /** What the board calls itself on USB. */
+  /** USB ids of the firmware. */
   usb: z.strictObject({ vendorId: hexId(4), productId: hexId(4) }).exactOptional(),
-  /** What else the family's port must know of the board, clock tree and pins: C macro → value. */
+  /** Clock tree, pins and other settings for the family's port: C macro → value. */
   settings: z
     .record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.int().nonnegative().max(0xffffffff))
     .exactOptional(),
-  /** One of those in src/device/index.ts; null: none. */
+  /** A name listed in src/device/index.ts; null: no simulator. */
   simulator: z.string().nullable(),
-  /** What a simulator of many boards is told to be. */
+  /** The machine, for a simulator of many boards. */
   machine: z.string().exactOptional(),
   /** In QEMU an instruction takes 2^icountShift ns of simulated time. */
   icountShift: z.int().min(0).max(10).exactOptional(),
-  /** One of those in src/flash/index.ts; null: bonsaic does not flash the board. */
+  /** A name listed in src/flash/index.ts; null: bonsaic does not flash the board. */
   flashProtocol: z.string().nullable(),
 });
 
@@ -109,7 +109,7 @@ type Core = z.infer<typeof coreSchema>;
 type Family = z.infer<typeof familySchema>;
 type Board = z.infer<typeof boardSchema>;
 
-/** What a board, its core and its family say. */
+/** The merged data of a board, its core and its family. */
 export interface Target
   extends Readonly<Omit<Board, 'regions' | 'clockHz'>>,
     Readonly<Family>,
@@ -132,8 +132,7 @@ export function listTargets(): string[] {
 }
 
 /**
- * @throws BonsaiError 'usage' when there is no such target, or its target.json says something that
- * it cannot
+ * @throws BonsaiError 'usage' when there is no such target, or its target.json is invalid
  */
 export function loadTarget(name: string): Target {
   if (!listTargets().includes(name)) {
@@ -151,7 +150,7 @@ export function loadTarget(name: string): Target {
   return { ...target, costs, ...(code === null ? {} : { code }) };
 }
 
-/** This machine, as one that the target's kernels were chosen for. */
+/** The host with the target's features and costs, so that it gets the target's kernels. */
 export function twinOf(target: Target): Target {
   const { name, features, costs, costUnit, code, regions } = target;
   return {
@@ -162,12 +161,12 @@ export function twinOf(target: Target): Target {
   };
 }
 
-/** Where what was measured of a board's core is kept, below the package's root. */
+/** The folder with the measurements of a board's core, relative to the package's root. */
 export function coreFolder({ core }: Pick<Board, 'core'>): string {
   return `targets/${coresFolder}/${core}`;
 }
 
-/** What was measured of a board, or else of its core; null: neither was. */
+/** Measurements of a board, else of its core; null if there are none. */
 function measured<T>(
   board: Pick<Board, 'name' | 'core'>,
   file: string,
@@ -183,12 +182,17 @@ function measured<T>(
 function readData<T>(schema: z.ZodType<T>, path: string): T {
   const url = new URL(path, root);
   if (!existsSync(url)) {
-    throw new BonsaiError('usage', path, 'is not there', 'targets/rp2040 shows what a board needs');
+    throw new BonsaiError(
+      'usage',
+      path,
+      'does not exist',
+      'targets/rp2040 shows what a board needs',
+    );
   }
   return parseData(schema, readFileSync(url, 'utf8'), fileURLToPath(url));
 }
 
-/** @throws BonsaiError 'usage' where board and family do not fit */
+/** @throws BonsaiError 'usage' where the board lacks a key that its family requires */
 function assemble(board: Board, core: Core, family: Family, where: string): Target {
   const { name: coreName, features, ...compiler } = core;
   const isAddressed = board.flashAddress !== undefined && board.uf2FamilyId !== undefined;
@@ -203,8 +207,8 @@ function assemble(board: Board, core: Core, family: Family, where: string): Targ
  * Checks the text of a target.json.
  *
  * @param where the file, for errors
- * @throws BonsaiError 'usage' with every key that is unknown, missing or wrong, and where its core
- *   or family is not there
+ * @throws BonsaiError 'usage' that lists every unknown, missing or wrong key, or for a core or
+ * family that does not exist
  */
 export function parseTarget(text: string, where: string): Target {
   const board = parseData(boardSchema, text, where);
@@ -229,7 +233,7 @@ function parseData<T>(schema: z.ZodType<T>, text: string, where: string): T {
   throw new BonsaiError('usage', where, issues.join('; '), hint);
 }
 
-/** Template → term of work → what one of it costs. */
+/** Template → term of work → cost of one unit. */
 const kernelCosts = z.record(z.string(), z.record(z.string(), z.number().nonnegative()));
 const costSchema = z.strictObject({
   speed: kernelCosts,
@@ -244,25 +248,30 @@ const codeSizes = z.strictObject({
 });
 const codeSchema = z.strictObject({ speed: codeSizes, balanced: codeSizes, size: codeSizes });
 
-/** Costs as `bonsaic tune` keeps them: a board may count what its simulator does not. */
+/** Costs as `bonsaic tune` stores them; a board may count in another unit than its simulator. */
 export const measuredCosts = z.strictObject({ costUnit: z.enum(countUnits), costs: costSchema });
 
 /**
  * Checks the text of a file of costs.
  *
- * @throws BonsaiError 'usage' when it is not one
+ * @throws BonsaiError 'usage' when it is not a table of costs
  */
 export function parseCosts<T>(schema: z.ZodType<T>, text: string, where: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch {
-    throw new BonsaiError('usage', where, 'is no table of costs', 'measure it again: bonsaic tune');
+    throw new BonsaiError(
+      'usage',
+      where,
+      'is not a table of costs',
+      'measure it again: bonsaic tune',
+    );
   }
 }
 
 /**
- * The firmware of a target as a project holds it: path below the project's firmware/ → text. The
- * linker script is among them, under its own name.
+ * The firmware of a target: path below the project's firmware/ → text. The linker script is
+ * included under its own name.
  */
 export function firmwareSources(target: Target, cores = 1): Map<string, string> {
   const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
@@ -282,20 +291,20 @@ export function requireCores(target: Target, cores: number): void {
 }
 
 /**
- * What every file of a project is compiled and linked with, in a folder that has firmware/: the
- * C library's headers come with it, since not every compiler has any.
+ * The flags to compile and link every file of a project, relative to the folder that contains
+ * firmware/. The firmware brings headers of the C library, since not every compiler has them.
  */
 export function compilerFlags({ flags, libc }: Target): string[] {
   return libc === null ? [...flags] : [...flags, `-Ifirmware/${libc}`];
 }
 
-/** What the target says to firmware/include/port.h and its port, as C macros. */
+/** The C macros that firmware/include/port.h and the port read. */
 export function firmwareMacros(target: Target): Map<string, string> {
   const macros = new Map([
     ['TARGET_NAME', target.name],
     ['CLOCK_HZ', `${target.clockHz}u`],
   ]);
-  // A board that no QEMU has counts cycles.
+  // 0 for a board that QEMU does not simulate: it counts cycles.
   macros.set('ICOUNT_SHIFT', `${target.icountShift ?? 0}`);
   for (const [name, value] of Object.entries(target.settings ?? {})) macros.set(name, `${value}u`);
   if (target.baudRate !== undefined) macros.set('BAUD_RATE', `${target.baudRate}u`);

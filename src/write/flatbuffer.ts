@@ -1,8 +1,8 @@
-/** The reverse of import/flatbuffer.ts: values of a format's tables → bytes. */
+/** The inverse of import/flatbuffer.ts: values of a format's tables → bytes. */
 import { Builder, type Offset } from 'flatbuffers';
 import type { Field, Fields, Scalar } from '../import/flatbuffer.js';
 
-/** A table together with its type, where another field tells which it is. */
+/** A table with its type, for a field whose type is in another field. */
 export interface Union {
   readonly fields: Fields;
   readonly values: Readonly<Record<string, unknown>>;
@@ -24,7 +24,7 @@ type Written<F extends Field> = F extends { kind: 'scalar' }
               ? readonly Encodable<T>[]
               : Union;
 
-/** Values of a table's fields; one that is left out is absent in the file. */
+/** Values of a table's fields; a field left out is absent in the file. */
 export type Encodable<T extends Fields> = {
   readonly [K in keyof T]?: Written<T[K]> | undefined;
 };
@@ -32,7 +32,7 @@ export type Encodable<T extends Fields> = {
 /**
  * A file with one root table.
  *
- * @param sizeHint about how many bytes it will have, so that the buffer need not grow
+ * @param sizeHint estimated size in bytes, so that the buffer need not grow
  */
 export function encode<T extends Fields>(
   fields: T,
@@ -51,14 +51,14 @@ function writeTable(
   values: Readonly<Record<string, unknown>>,
 ): Offset {
   const present = Object.entries(fields).filter(([name]) => values[name] !== undefined);
-  // Whatever a table refers to is complete before the table begins.
+  // A table's parts must be complete before the table begins.
   const parts = present.map(([name, field]) => [field, writePart(builder, field, values[name])]);
   builder.startObject(Math.max(-1, ...Object.values(fields).map(({ slot }) => slot)) + 1);
   for (const [field, part] of parts as [Field, unknown][]) addField(builder, field, part);
   return builder.endObject();
 }
 
-/** The offset of what lies outside its table; the value itself where it lies inside. */
+/** The offset of a value outside its table; the value itself if it lies inside. */
 function writePart(builder: Builder, field: Field, value: unknown): unknown {
   switch (field.kind) {
     case 'scalar':

@@ -1,9 +1,9 @@
 /**
- * A module as other runtimes know it: what only passes make of operators, made operators again.
+ * A module in the operators of other runtimes: undoes the fusions of the passes.
  *
- * A residual becomes an ADD, a zero point in a bias goes out of it, padding that is neither SAME nor
- * VALID becomes a PAD: each computes the same bits. Of what is left, the file's own reader tells
- * whether it says the same (tflite.ts).
+ * A residual becomes an ADD, a zero point is taken out of its bias, and padding that is neither
+ * SAME nor VALID becomes a PAD. Each gives the same bits. Other differences are found by reading
+ * the file back (tflite.ts).
  */
 import { BonsaiError } from '../errors.js';
 import {
@@ -21,7 +21,7 @@ import {
 import { opOf } from '../ops/index.js';
 import { samePadding } from '../ops/shape/window.js';
 
-/** @throws BonsaiError 'unsupported-attribute' for what no operators of TFLite compute exactly */
+/** @throws BonsaiError 'unsupported-attribute' for a node that TFLite cannot compute exactly */
 export function plainGraph(graph: Graph): Graph {
   const tensors = [...graph.tensors];
   const nodes = graph.nodes.flatMap((node) => {
@@ -34,7 +34,7 @@ export function plainGraph(graph: Graph): Graph {
   return { ...graph, tensors, nodes };
 }
 
-/** The error for what the format cannot say of a node. */
+/** The error for a property of a node that the format cannot express. */
 export function inexpressible(view: Pick<NodeView, 'node'>, what: string): BonsaiError {
   const hint = 'write the module as it was before the passes';
   return new BonsaiError(
@@ -45,7 +45,7 @@ export function inexpressible(view: Pick<NodeView, 'node'>, what: string): Bonsa
   );
 }
 
-/** Padding of a window that the format has a name for; null: it has none. */
+/** The format's name for a window's padding; null if it has none. */
 export function paddingOf(
   view: NodeView,
   [kernelH, kernelW]: readonly [number, number],
@@ -63,7 +63,7 @@ export function paddingOf(
 }
 
 interface Builder {
-  /** Those of the graph; new ones are appended. */
+  /** The graph's tensors; new ones are appended. */
   readonly tensors: Tensor[];
   readonly graph: Graph;
 }
@@ -74,7 +74,7 @@ function padsOf(attrs: Attrs): readonly number[] {
   return names.map((name) => Number(attrs[name] ?? 0));
 }
 
-/** The node up to its result, and the sum with its input 3. */
+/** The node without its residual, and the sum as a node of its own. */
 function withoutResidual({ tensors, graph }: Builder, node: Node): [Node, readonly Node[]] {
   const { midScale, midZeroPoint, addActivation, ...attrs } = node.attrs;
   const [output, skip] = [node.outputs[0], node.inputs[3]];
@@ -94,7 +94,7 @@ function withoutResidual({ tensors, graph }: Builder, node: Node): [Node, readon
   return [{ ...node, inputs: node.inputs.slice(0, 3), outputs: [mid - 1], attrs }, [sum]];
 }
 
-/** b = b' + zp·Σ w, which the pass fold-zero-points had subtracted. */
+/** b = b' + zp·Σ w: the inverse of the pass fold-zero-points. */
 function withoutFoldedZeroPoint({ tensors, graph }: Builder, node: Node): Node {
   const { zeroPointFolded, ...attrs } = node.attrs;
   if (zeroPointFolded !== true) return node;
@@ -118,7 +118,7 @@ function withoutFoldedZeroPoint({ tensors, graph }: Builder, node: Node): Node {
   return { ...node, inputs, attrs };
 }
 
-/** A PAD in front with the input's zero point, which is what a window's padding counts as. */
+/** A PAD before the node, with the input's zero point, as which a window's padding counts. */
 function withoutPadding({ tensors, graph }: Builder, node: Node): [readonly Node[], Node] {
   const view = viewOf(graph, node);
   const [, kernelH = 1, kernelW = 1] = view.inputs[1]?.shape ?? [];
@@ -146,7 +146,7 @@ function withoutPadding({ tensors, graph }: Builder, node: Node): [readonly Node
   return [[pad], { ...node, inputs, attrs: { ...node.attrs, ...none } }];
 }
 
-/** A look-up that stands for several in a row is 256 values, which no operator takes. */
+/** Refuses composed look-ups: no operator of the format takes a table of 256 values. */
 function refuseTable({ graph }: Builder, node: Node): void {
   if (opOf(node).lookup === undefined || node.inputs.length < 2) return;
   const view = viewOf(graph, node);

@@ -1,13 +1,13 @@
-/** Operators of the IR as TFLite's builtin ones: the reverse of import/tflite/ops.ts. */
+/** Operators of the IR as TFLite's builtin operators: the inverse of import/tflite/ops.ts. */
 import type { Attrs, NodeView, Shape, TensorId } from '../ir/graph.js';
 import { activations } from '../ops/arithmetic/quant.js';
 import { inexpressible, paddingOf } from './plain.js';
 
-/** Tensors and operators that the file needs and the graph has not. */
+/** Adds tensors that the file needs and the graph does not have. */
 export interface Extras {
-  /** A constant of int32: shapes, axes, paddings. */
+  /** An int32 constant: shapes, axes, paddings. */
   constant(values: readonly number[], shape: Shape): TensorId;
-  /** A constant of the type and quantisation of the node's output. */
+  /** A constant with the type and quantization of the node's output. */
   scalar(view: NodeView, value: number): TensorId;
 }
 
@@ -17,9 +17,9 @@ export interface Foreign {
 }
 
 export interface Writer {
-  /** TFLite's name: the key of the importer's row, which has the options' type. */
+  /** TFLite's name, the key of the importer's row, which has the type of the options. */
   readonly name: string;
-  /** The operator version that int8 kernels came with. */
+  /** The first operator version with int8 kernels. */
   readonly version: number;
   write(view: NodeView, extras: Extras): Foreign;
 }
@@ -29,7 +29,7 @@ const list = (attrs: Attrs, name: string) => (attrs[name] ?? []) as readonly num
 const shapeOf = (view: NodeView, input = 0) => view.inputs[input]?.shape ?? [];
 const outputShape = (view: NodeView) => view.outputs[0]?.shape ?? [];
 
-/** An operator of the same inputs, with options that `options` makes of the attributes. */
+/** An operator with the same inputs; `options` computes its options from the attributes. */
 function plain(name: string, version: number, options = (_: NodeView): object => ({})): Writer {
   return {
     name,
@@ -45,7 +45,7 @@ const fusedActivation = (view: NodeView) => {
   return { activation: code };
 };
 
-/** A convolution or pool: SAME or VALID where the pads are one of them. */
+/** A convolution or pool with SAME or VALID padding. */
 function windowed(
   name: string,
   version: number,
@@ -84,7 +84,7 @@ const poolKernel = ({ attrs }: NodeView): readonly [number, number] => [
 const dilations = ({ attrs: { dilationH, dilationW } }: NodeView) => ({ dilationH, dilationW });
 const kernels = ({ attrs: { kernelH, kernelW } }: NodeView) => ({ kernelH, kernelW });
 
-/** An operator that takes its parameters as constants after its data. */
+/** An operator with its parameters as constants behind its data inputs. */
 function parameterised(
   name: string,
   version: number,
@@ -106,7 +106,7 @@ function parameterised(
 
 const vector = (values: readonly number[]) => [values, [values.length]] as const;
 
-/** The dimensions of extent 1 that `longer` has and `shorter` has not. */
+/** The dimensions of extent 1 that `longer` has and `shorter` lacks. */
 function missing(longer: Shape, shorter: Shape): readonly number[] {
   const dims: number[] = [];
   longer.forEach((extent, d) => {
@@ -115,7 +115,7 @@ function missing(longer: Shape, shorter: Shape): readonly number[] {
   return dims;
 }
 
-/** One entry of begin, end and strides, and the mask that it is in. */
+/** One entry of begin, end and strides, and the mask in which its bit is set. */
 interface SliceEntry {
   readonly begin: number;
   readonly end: number;
@@ -123,7 +123,7 @@ interface SliceEntry {
   readonly mask: 'none' | 'end' | 'shrink' | 'new';
 }
 
-/** Dimensions that the output lacks are shrunk, those that only it has are new. */
+/** Shrinks dimensions that the output lacks, and inserts those that only the output has. */
 function sliceEntries(view: NodeView): readonly SliceEntry[] {
   const [begins, strides, counts] = ['begin', 'strides', 'counts'].map((name) =>
     list(view.attrs, name),
@@ -138,7 +138,7 @@ function sliceEntries(view: NodeView): readonly SliceEntry[] {
       return [{ begin, end: begin + 1, stride: 1, mask: 'shrink' }];
     const before = shape.slice(0, shape.indexOf(count)).map(() => added);
     shape.splice(0, before.length + 1);
-    // An end before the first element cannot be written: −1 would count from the back.
+    // An end before the first element cannot be stored: −1 would count from the back.
     return [...before, { begin, end, stride, mask: end < 0 ? 'end' : 'none' }];
   });
   return [...entries, ...shape.map(() => added)];
@@ -255,7 +255,7 @@ const table: Readonly<Record<string, Writer>> = {
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
 };
 
-/** By the operator. */
+/** Writers by operator of the IR. */
 const writers: ReadonlyMap<string, Writer> = new Map(Object.entries(table));
 
 /** The writer of a node. @throws BonsaiError for an operator that TFLite lacks */

@@ -1,4 +1,4 @@
-/** IR → .tflite: a compressed model goes back to any runtime. */
+/** IR → .tflite, for any runtime. */
 import { isDeepStrictEqual } from 'node:util';
 import { importModel } from '../import/index.js';
 import { builtinCode } from '../import/tflite/builtins.js';
@@ -33,14 +33,14 @@ type RawTensor = Encodable<typeof tensorFields>;
 type RawOperator = Encodable<typeof operatorFields>;
 
 /**
- * A module as a .tflite file, with its port names as the signature 'serving_default', that gives the
- * same bits. Tensors keep their order; what passes had fused, and what TFLite takes as constants
- * (shapes, axes), comes after them.
+ * A module as a .tflite file that gives the same bits. The names of inputs and outputs become the
+ * signature 'serving_default'. Tensors keep their order; new tensors follow them: those between
+ * nodes that passes had fused, and constants for shapes and axes.
  *
- * The importer reads the file back: what it does not find as it was written is refused, whatever
- * attribute a pass may have set.
+ * The importer reads the file back, and any node or attribute that differs is refused, whichever
+ * pass has set it.
  *
- * @throws BonsaiError 'unsupported-attribute' for what the format cannot say
+ * @throws BonsaiError 'unsupported-attribute' for a node that the format cannot express
  */
 export function writeTflite(module: Module): Uint8Array {
   const plain = { ...module, graphs: module.graphs.map(plainGraph) };
@@ -50,9 +50,10 @@ export function writeTflite(module: Module): Uint8Array {
 }
 
 /**
- * Attributes hold the rounding that the module was imported with: one of the two must give them all.
+ * Attributes hold the rounding of the import, so reading with one of the two roundings must give
+ * back all attributes.
  *
- * @throws BonsaiError 'unsupported-attribute' naming the first node that comes back as another
+ * @throws BonsaiError 'unsupported-attribute' naming the first node that differs
  */
 function requireSame(module: Module, bytes: Uint8Array): void {
   const graph = mainGraph(module);
@@ -75,7 +76,9 @@ function requireSame(module: Module, bytes: Uint8Array): void {
   throw inexpressible(view, said === '' ? `${view.node.op} here` : said);
 }
 
-/** Attributes as a file holds them: fractions are float32, which is all that operators take of them. */
+/**
+ * Attributes as a file stores them, with fractions as float32, the precision that operators use.
+ */
 function stored(attrs: Attrs): Attrs {
   const fraction = (value: unknown) => typeof value === 'number' && !Number.isInteger(value);
   return Object.fromEntries(
@@ -87,7 +90,7 @@ function stored(attrs: Attrs): Attrs {
 }
 
 function encodeModule(module: Module): Uint8Array {
-  // Buffer 0 stands for 'no data'.
+  // Buffer 0 means 'no data'.
   const buffers: Uint8Array[] = [new Uint8Array(0)];
   const codes: Writer[] = [];
   const subgraphs = module.graphs.map((graph) => writeGraph(graph, buffers, codes));
@@ -112,7 +115,7 @@ function encodeModule(module: Module): Uint8Array {
   return encode(modelFields, model, identifier, dataBytes + 65536);
 }
 
-/** Readers before 2020 know only the 8-bit code; 127 there says 'look at the other'. */
+/** Readers before 2020 know only the 8-bit code; 127 there means that the other code is valid. */
 function operatorCode(code: number, version: number) {
   return { deprecatedBuiltinCode: Math.min(code, 127), builtinCode: code, version };
 }
@@ -152,7 +155,7 @@ function operator(
 ): RawOperator {
   const known = codes.findIndex(({ name }) => name === writer.name);
   const opcodeIndex = known >= 0 ? known : codes.push(writer) - 1;
-  // An absent bias is left out: kernels count their inputs.
+  // Trailing absent inputs are dropped, since the runtimes' kernels count their inputs.
   const present = inputs.slice(0, inputs.findLastIndex((id) => id !== null) + 1);
   const row = rows.get(writer.name);
   const options =

@@ -34,7 +34,7 @@ STABLEHLO_CBRT STABLEHLO_CASE
   .trim()
   .split(/\s+/);
 
-/** The code under which files know an operator. */
+/** The operator's code in the file. */
 export function builtinCode(name: string): number {
   return builtinNames.indexOf(name);
 }

@@ -1,6 +1,6 @@
 /**
- * What surrounds the integer network in many files and is no work for the device: conversions from
- * and to float at the model's edge, constants stored as float16, arithmetic on shapes.
+ * The operators around the integer network that are no work for the device: conversions from and to
+ * float at the model's edge, constants stored as float16, arithmetic on shapes.
  */
 import { elementCount, type Tensor, type TensorData } from '../../ir/graph.js';
 import { spend } from '../flatbuffer.js';
@@ -17,19 +17,19 @@ import { tensorTypes } from './schema.js';
 import { importTensor } from './tensors.js';
 
 export interface Edges {
-  /** Tensors that the network takes and gives, in the order of the file's inputs and outputs. */
+  /** Input and output tensors of the network, in the order of the file's inputs and outputs. */
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
-  /** Operators that become no node. */
+  /** Operators that do not become a node. */
   readonly skipped: ReadonlySet<number>;
   /** Tensors that a skipped operator would have computed from a constant. */
   readonly constants: ReadonlyMap<number, Tensor>;
 }
 
 /**
- * A float (or uint8) input that is only quantised, and an output that is only dequantised, are left
- * to the caller: the graph's ports are then the int8 tensors, and their scale and zero point say how
- * to convert. Operators on shapes go where every shape is known anyway.
+ * If a float (or uint8) input is only quantized, or an output only dequantized, the conversion is
+ * left to the caller: the graph then has the int8 tensor as its input or output, with the scale and
+ * zero point of the conversion. Operators on shapes are skipped, since every shape is known.
  */
 export function edgesOf(raw: RawModel, subgraph: RawSubgraph): Edges {
   const skipped = new Set<number>();
@@ -56,7 +56,7 @@ export function edgesOf(raw: RawModel, subgraph: RawSubgraph): Edges {
     const source = writer?.operator.inputs[0];
     if (writer === undefined || source === undefined || source < 0) return output;
     const converts = ['DEQUANTIZE', 'QUANTIZE'].includes(name(writer.operator));
-    // A network that is nothing but conversions keeps them: an output must be computed.
+    // Every output must be computed, so a network that only converts keeps its conversions.
     const computed = writers.has(source) && !skipped.has(writers.get(source)?.index ?? -1);
     if (!converts || readers.has(output) || !computed || !isEdge(at(output), at(source))) {
       return output;
@@ -98,8 +98,8 @@ function readersOf(subgraph: RawSubgraph): ReadonlyMap<number, readonly Place[]>
 }
 
 /**
- * Whether `outer` holds the same numbers as the integers of `inner`: as float, or uint8 for int8,
- * shifted by 128.
+ * Whether `outer` holds the same values as the integers of `inner`: as float, or as uint8 shifted
+ * by 128 for int8.
  */
 function isEdge(outer: RawTensor, inner: RawTensor): boolean {
   const integers = tensorTypes[inner.type] ?? '';
@@ -115,13 +115,13 @@ function isEdge(outer: RawTensor, inner: RawTensor): boolean {
   );
 }
 
-/** Whether a change of scale leaves every difference of two bytes as it is, however it rounds. */
+/** Whether a change of scale maps every difference of two bytes to itself, under any rounding. */
 function isShift(outer: number | undefined, inner: number | undefined): boolean {
-  // |x| ≤ 255: x · ratio is nearer to x than to any half by far.
+  // |x| ≤ 255, so x · ratio is within 1/4 of x and rounds to x.
   return outer !== undefined && inner !== undefined && Math.abs(outer / inner - 1) < 1 / 1024;
 }
 
-/** Operators that compute only shapes, of which nothing that stays needs the result. */
+/** Skips operators that only compute shapes and whose result no remaining operator needs. */
 function skipShapeArithmetic(
   raw: RawModel,
   subgraph: RawSubgraph,
@@ -130,7 +130,7 @@ function skipShapeArithmetic(
 ): void {
   for (const [index, operator] of [...subgraph.operators.entries()].reverse()) {
     if (skipped.has(index)) continue;
-    // One without outputs does something else, such as setting variables.
+    // An operator without outputs has an effect, such as setting a variable.
     if (operator.outputs.length === 0) continue;
     const isShape = operator.outputs.every((output) =>
       ['int32', 'int64'].includes(tensorTypes[rawTensor(raw, subgraph, output).type] ?? ''),
@@ -146,7 +146,7 @@ function skipShapeArithmetic(
   }
 }
 
-/** Real values of a constant; null where it is none, or of a type that nobody stores weights in. */
+/** Real values of a constant; null for a computed tensor, or a type that does not store weights. */
 function dequantised(raw: RawModel, tensor: Tensor): Float32Array | null {
   const { data, quant, shape } = tensor;
   if (data === null) return null;

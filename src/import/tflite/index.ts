@@ -1,4 +1,4 @@
-/** A .tflite file → graph and port names. */
+/** A .tflite file → graph, and names of inputs and outputs. */
 import type { BonsaiError } from '../../errors.js';
 import type { Module } from '../../ir/graph.js';
 import { printable, type RawModel, rawTensor, readModel } from './read.js';
@@ -29,7 +29,7 @@ export function importTflite(
   };
 }
 
-/** What the main subgraph's signature calls its tensors, else their own names; all different. */
+/** Distinct names: those of the main subgraph's signature, else the tensors' own names. */
 function portNames(
   raw: RawModel,
   kind: 'inputs' | 'outputs',

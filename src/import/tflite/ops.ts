@@ -1,4 +1,4 @@
-/** TFLite's builtin operators and what they are in the IR: one row each. */
+/** TFLite's builtin operators and their operators in the IR: one row each. */
 import { resolveStridedSlice } from '../../ops/strided_slice.js';
 import {
   type AnyRow,
@@ -42,7 +42,7 @@ const arithmetic = {
   }),
 };
 
-/** RESHAPE and its kin: whatever asked for the shape, the converter has worked it out. */
+/** RESHAPE and similar operators: the converter has resolved the shape of the output. */
 const toOutputShape = (foreign: Foreign<unknown>) => ({ shape: foreign.outputs[0]?.shape ?? [] });
 
 const pool = {
@@ -74,7 +74,7 @@ const pads = (foreign: Foreign<unknown>) => {
   return { pads: amounts };
 };
 
-/** Window and activation of a convolution: weights have the kernel's height and width in 1 and 2. */
+/** Window and activation of a convolution: axes 1 and 2 of the weights are height and width. */
 const convolution = (foreign: Foreign<WindowOptions & { readonly activation: number }>) => {
   const { strideH, strideW, dilationH, dilationW } = foreign.options;
   const [, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
@@ -135,7 +135,7 @@ const table: Readonly<Record<string, AnyRow>> = {
       const [, , , channels = 1] = shapeOf(foreign, 0, 4);
       return {
         ...convolution(foreign),
-        // Newer converters leave the field at 0: the shapes say it.
+        // Newer converters leave the field at 0, since the shapes imply it.
         depthMultiplier: depthMultiplier === 0 ? outputs / channels : depthMultiplier,
       };
     },
@@ -186,7 +186,7 @@ const table: Readonly<Record<string, AnyRow>> = {
       const given = integers(foreign, 1, 'axes');
       const axes = given.map((axis) => axisOf(foreign, axis, rank));
       const { keepDims } = foreign.options;
-      // Desktop TFLite looks at the axes as they are written, and has a kernel for just these.
+      // Desktop TFLite compares the axes as stored, and has a kernel for these two alone.
       const spatial = rank === 4 && keepDims && ['1,2', '2,1'].includes(given.join());
       return {
         axes: [...new Set(axes)].sort((a, b) => a - b),
@@ -259,7 +259,7 @@ const table: Readonly<Record<string, AnyRow>> = {
       const rank = rankOf(foreign, 0);
       const extent = foreign.inputs[0]?.shape[axisOf(foreign, axis, rank)] ?? 0;
       const stated = integers(foreign, 1, 'sizes');
-      // A size of -1 is what the others leave.
+      // A size of -1 takes the rest of the extent.
       const rest = stated.reduce((left, size) => left - Math.max(size, 0), extent);
       const sizes = stated.map((size) => (size === -1 ? rest : size));
       return { axis: axisOf(foreign, axis, rank), count: sizes.length, sizes };

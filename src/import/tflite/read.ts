@@ -1,4 +1,4 @@
-/** Bytes of a .tflite file → its tables, checked; nothing is interpreted yet. */
+/** Bytes of a .tflite file → its tables, checked but not yet interpreted. */
 import { BonsaiError } from '../../errors.js';
 import {
   corrupt,
@@ -28,7 +28,7 @@ export interface RawModel extends Decoded<typeof modelFields> {
   readonly ignore: Ignore;
 }
 
-/** Takes note of what is wrong in a file but TFLM never reads; throws where that is refused. */
+/** Records a fault in a part of the file that TFLM never reads; throws if faults are refused. */
 export type Ignore = (error: BonsaiError) => void;
 
 /**
@@ -56,12 +56,12 @@ export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () 
   return { ...model, source, ignore };
 }
 
-/** No board holds more; offsets stay exact in 32 bits. */
+/** Larger than any board's flash; offsets stay exact in 32 bits. */
 export const maxFileBytes = 2 ** 30;
 
 const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 quantisation';
 
-/** First bytes of what people also call a model. */
+/** First bytes of other formats that people call a model. */
 const formats: readonly (readonly [start: string, what: string])[] = [
   ['\x89HDF', 'it is an HDF5 file (Keras .h5)'],
   ['PK\x03\x04', 'it is a zip archive (Keras .keras, PyTorch .pt)'],
@@ -74,12 +74,12 @@ function looksLike(bytes: Uint8Array): string {
   if (bytes.length < 8) return `it has only ${bytes.length} bytes`;
   const start = String.fromCharCode(...bytes.subarray(0, 32));
   const format = formats.find(([prefix]) => start.startsWith(prefix));
-  return format?.[1] ?? `it lacks the mark ${identifier} at byte 4`;
+  return format?.[1] ?? `it lacks the identifier ${identifier} at byte 4`;
 }
 
 /**
- * A buffer's bytes, a view of the file: inside the flatbuffer, or after it where offset and size
- * say (files beyond 2 GB, and what newer converters write). null: it has none.
+ * A buffer's bytes, as a view of the file: inside the flatbuffer, or behind it at `offset` (files
+ * beyond 2 GB, and files of newer converters). null: the buffer is empty.
  */
 export function bufferBytes(raw: RawModel, index: number): Uint8Array | null {
   const buffer = raw.buffers[index];
@@ -87,7 +87,7 @@ export function bufferBytes(raw: RawModel, index: number): Uint8Array | null {
     throw corrupt(raw.source, `refers to buffer ${index}; it has ${raw.buffers.length}`);
   }
   if (buffer.data.length > 0) return buffer.data;
-  // 0 and 1 stand for 'no data': writers put 1 so that the field is there to be patched.
+  // 0 and 1 mean 'no data': writers store 1 as a placeholder to patch later.
   if (buffer.offset <= 1) return null;
   const end = buffer.offset + buffer.size;
   if (end > raw.source.bytes.length) {
@@ -98,7 +98,7 @@ export function bufferBytes(raw: RawModel, index: number): Uint8Array | null {
   return raw.source.bytes.subarray(buffer.offset, end);
 }
 
-/** An operator's name as TensorFlow knows it: 'CONV_2D', 'CUSTOM "Foo"'. */
+/** An operator's name in TensorFlow: 'CONV_2D', 'CUSTOM "Foo"'. */
 export function operatorName(raw: RawModel, operator: RawOperator): string {
   const code = raw.operatorCodes[operator.opcodeIndex];
   if (code === undefined) {
@@ -109,13 +109,13 @@ export function operatorName(raw: RawModel, operator: RawOperator): string {
 }
 
 function codeName(code: Decoded<typeof operatorCodeFields>): string {
-  // Old files have only the 8-bit code; new ones have 127 there for codes that do not fit.
+  // Old files have only the 8-bit code; new files store 127 there for larger codes.
   const builtin = Math.max(code.deprecatedBuiltinCode, code.builtinCode);
   const name = builtinNames[builtin] ?? `operator code ${builtin}`;
   return name === 'CUSTOM' ? `CUSTOM "${code.customCode}"` : name;
 }
 
-/** Tensor `index`, which the caller has found to be in range. */
+/** Tensor `index`, which the caller has checked to be in range. */
 export function rawTensor(raw: RawModel, subgraph: RawSubgraph, index: number): RawTensor {
   const tensor = subgraph.tensors[index];
   if (tensor === undefined) throw corrupt(raw.source, `has no tensor ${index}`);
@@ -123,15 +123,15 @@ export function rawTensor(raw: RawModel, subgraph: RawSubgraph, index: number): 
 }
 
 /**
- * A short name for people. The file names tensors only, after every layer that went into one:
- * 'net/act/Relu;net/bn/FusedBatchNormV3;net/conv/Conv2D'.
+ * A short name for people. The file has names of tensors only, joined from all layers that were
+ * fused: 'net/act/Relu;net/bn/FusedBatchNormV3;net/conv/Conv2D'.
  */
 export function layerName(subgraph: RawSubgraph, operator: RawOperator, index: number): string {
   const output = subgraph.tensors[operator.outputs[0] ?? -1];
   return printable(output?.name.split(';')[0] ?? '') || `operator_${index}`;
 }
 
-/** Names go into reports and comments of the generated C. */
+/** Names appear in reports and in comments of the generated C. */
 export function printable(name: string): string {
   return name.replace(/\p{C}/gu, '?');
 }

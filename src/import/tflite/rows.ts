@@ -1,4 +1,4 @@
-/** What the rows of ops.ts are made of: an operator as the file has it, its parts read. */
+/** Types and readers for the rows of ops.ts: an operator of the file and its parts. */
 import { BonsaiError } from '../../errors.js';
 import { type Attrs, isInteger, type Tensor } from '../../ir/graph.js';
 import { type Activation, activations } from '../../ops/arithmetic/quant.js';
@@ -15,7 +15,7 @@ export interface Foreign<O> {
   readonly rounding: 'tflm' | 'tflite';
 }
 
-/** How one builtin operator becomes a node. */
+/** The conversion of one builtin operator to a node. */
 export interface Row<F extends Fields> {
   /** The operator's name in the IR. */
   readonly op: string;
@@ -23,13 +23,13 @@ export interface Row<F extends Fields> {
   readonly optionsType: number;
   readonly options: F;
   /**
-   * Positions of the inputs that are data, in the node's order. The others are constants that
-   * `attrs` reads. A position in `optional` may be absent.
+   * Positions of the inputs that become inputs of the node, in the node's order. The others are
+   * constants that `attrs` reads. An input at a position in `optional` may be absent.
    */
   readonly operands: readonly number[] | 'all';
   readonly optional: readonly number[];
   attrs(foreign: Foreign<Decoded<F>>): Attrs;
-  /** Attributes in which TFLM's and desktop TFLite's arithmetic differ. */
+  /** Attributes in which the arithmetic of TFLM and desktop TFLite differs. */
   readonly rounding: Readonly<Record<'tflm' | 'tflite', Attrs>>;
 }
 
@@ -38,7 +38,9 @@ export type AnyRow = Row<any>;
 
 const same = { tflm: {}, tflite: {} };
 
-/** A row with what most operators have in common filled in: one operand, one arithmetic. */
+/**
+ * A row with defaults that suit most operators: one operand, the same arithmetic in both runtimes.
+ */
 export function row<F extends Fields>(
   given: Pick<Row<F>, 'op' | 'optionsType' | 'options' | 'attrs'> & Partial<Row<F>>,
 ): Row<F> {
@@ -49,7 +51,7 @@ export function unsupported(where: string, message: string, hint: string): Bonsa
   return new BonsaiError('unsupported-attribute', where, message, hint);
 }
 
-/** Shape of an input whose rank the attributes depend on. */
+/** Shape of an input that must have this rank. */
 export function shapeOf(foreign: Foreign<unknown>, input: number, rank: number) {
   const shape = foreign.inputs[input]?.shape ?? [];
   if (shape.length === rank) return shape;

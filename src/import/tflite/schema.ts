@@ -1,7 +1,7 @@
 /**
  * The tables of a .tflite file: each field and its slot, in the order of the published schema
  * (tensorflow/lite/schema, version 3, identifier TFL3). Fields that bonsaic does not read are left
- * out. Reader (import) and writer (write) share it.
+ * out. The reader (import) and the writer (write) share these tables.
  */
 import type { DType } from '../../ir/graph.js';
 import {
@@ -18,7 +18,7 @@ import {
 
 export const identifier = 'TFL3';
 
-/** Names by TensorType; what DType lacks cannot be imported. */
+/** Names by TensorType; types that DType lacks cannot be imported. */
 export const tensorTypes = [
   'float32',
   'float16',
@@ -43,18 +43,18 @@ export const tensorTypes = [
   'uint4',
 ] as const satisfies readonly (DType | string)[];
 
-/** Data of tensors starts at a multiple of this, as the published schema asks (force_align). */
+/** Tensor data starts at a multiple of this, as the published schema requires (force_align). */
 export const bufferAlign = 16;
 
 export const quantizationFields = {
   scale: numbers(2, 'float32'),
   zeroPoint: numbers(3, 'int64'),
-  /** Not 0: a custom or block-wise scheme. */
+  /** Nonzero for a custom or block-wise scheme. */
   detailsType: scalar(4, 'uint8'),
   quantizedDimension: int32(6),
 };
 
-/** Its presence is all that is read: the values of such a tensor are stored sparsely. */
+/** Only its presence is read: the tensor's values are stored sparsely. */
 const sparsityFields = {};
 
 export const tensorFields = {
@@ -65,7 +65,7 @@ export const tensorFields = {
   quantization: table(4, quantizationFields),
   isVariable: flag(5),
   sparsity: table(6, sparsityFields),
-  /** The shape with −1 for extents that may change; empty when none may. */
+  /** The shape with −1 for dynamic extents; empty when all are fixed. */
   shapeSignature: numbers(7, 'int32'),
 };
 
@@ -86,7 +86,7 @@ export const subgraphFields = {
 };
 
 export const operatorCodeFields = {
-  /** The code as old files have it, in 8 bits; the larger of the two counts. */
+  /** The 8-bit code of old files; the larger of the two codes is valid. */
   deprecatedBuiltinCode: scalar(0, 'int8'),
   customCode: string(1),
   version: int32(2, 1),

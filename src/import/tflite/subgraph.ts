@@ -19,22 +19,22 @@ import { tensorTypes } from './schema.js';
 import { asBias, asWeights, fixShape, importTensor } from './tensors.js';
 import { unknownOperator } from './unknown.js';
 
-/** The subgraph that runs; others matter only to operators that call them, which are refused. */
+/** The subgraph that runs. Only control flow operators call others, and those are refused. */
 export const main = 0;
 
-/** What a model may have at most; real ones have hundreds. */
+/** The most operators that a model may have; real models have hundreds. */
 const maxOperators = 65536;
 
 export interface ImportedGraph {
   readonly graph: Graph;
-  /** Tensor indices of the file's own inputs and outputs, in the order of the graph's. */
+  /** Tensor indices of the file's inputs and outputs, in the order of the graph's. */
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
 }
 
 /**
- * Operators keep their order and indices; tensors that no node uses (shapes and axes, which become
- * attributes) are left behind.
+ * Operators keep their order and indices. Tensors that no node uses are left out: shapes and axes,
+ * which become attributes.
  *
  * @throws BonsaiError
  */
@@ -104,7 +104,7 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
 const convertAgain = 'convert the model again';
 
 /**
- * Every operator that stays is known: what else is wrong follows from one that is not.
+ * Refuses unknown operators before anything else: other errors may follow from one.
  *
  * @throws BonsaiError 'unsupported-operator'
  */
@@ -120,7 +120,7 @@ function checkOperators(raw: RawModel, subgraph: RawSubgraph, skipped: ReadonlyS
   });
 }
 
-/** Tensors that are weights or biases, and how they are read. */
+/** The tensors that are weights or biases, and the function that adapts each. */
 function parametersOf(
   raw: RawModel,
   { operators }: RawSubgraph,
@@ -139,7 +139,7 @@ function parametersOf(
   return parameters;
 }
 
-/** An operator's table of options; one that is left out has every field at its default. */
+/** An operator's options; an absent table has every field at its default. */
 function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: string) {
   const { builtinOptions, builtinOptionsType } = operator;
   if (row.optionsType === 0 || builtinOptions === null || builtinOptionsType === 0) {
@@ -149,7 +149,7 @@ function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: str
   throw corrupt(raw.source, `${where} has the options of another operator`);
 }
 
-/** Integers without a scale mean nothing: activations and weights must have one. */
+/** Refuses integer activations and weights without a scale. */
 function quantised(tensor: Tensor): Tensor {
   const needsScale = ['int4', 'int8', 'uint8', 'int16'].includes(tensor.dtype);
   if (!needsScale || tensor.quant !== null) return tensor;
@@ -159,7 +159,7 @@ function quantised(tensor: Tensor): Tensor {
   throw new BonsaiError('bad-quantisation', where, message, hint);
 }
 
-/** Every tensor that inputs, outputs and operators name is there. */
+/** Refuses inputs, outputs and operators that refer to a missing tensor. */
 function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
   const { tensors, operators, inputs, outputs } = subgraph;
   if (operators.length > maxOperators) {
@@ -183,7 +183,7 @@ function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
     // An optional input that is absent is −1.
     check(operator.inputs, -1, where);
     check(operator.outputs, 0, where);
-    // What runs another subgraph, and has no output, is no operator here.
+    // Operators that call subgraphs may have no output; they are refused elsewhere as unknown.
     if (operator.outputs.length > 0 || !rows.has(operatorName(raw, operator))) return;
     throw new BonsaiError('bad-graph', where, 'has no output', convertAgain);
   });
@@ -191,8 +191,9 @@ function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
 }
 
 /**
- * An input whose extents may change runs with those that its shape has: a batch of 1, or what the
- * file was resized to. Where a converter put 1 for what it did not know, the network is another.
+ * An input with dynamic extents runs with the extents in its shape: a batch of 1, or the size to
+ * which the file was resized. A dynamic extent of 1 is refused, since the converter may have stored
+ * 1 for an unknown size.
  */
 function checkSignature(
   raw: RawModel,

@@ -15,11 +15,13 @@ import { corrupt, spend } from '../flatbuffer.js';
 import { bufferBytes, printable, type RawModel, type RawTensor } from './read.js';
 import { tensorTypes } from './schema.js';
 
-/** An activation beyond this fits no target's memory, and no host's if a file is hostile. */
+/**
+ * The largest activation in bytes: more fits no target, and a hostile file could exhaust the host.
+ */
 const maxTensorBytes = 2 ** 26;
 const maxRank = 8;
 
-/** Views of the file by element type; 4-bit integers and float16 have no array of their own. */
+/** Array types of the views into the file; float16 is read as its bits, int4 is unpacked. */
 const arrays = {
   int8: Int8Array,
   uint8: Uint8Array,
@@ -44,7 +46,7 @@ export function importTensor(raw: RawModel, tensor: RawTensor, index: number): T
   const dtype = dtypeOf(tensor, where);
   checkShape(tensor.shape, where);
   if (tensor.sparsity !== null) {
-    const message = 'is stored in sparse form, which is not read';
+    const message = 'is stored in sparse form, which is not supported';
     throw new BonsaiError('unsupported-attribute', where, message, densify);
   }
   const shaped = { name, dtype, shape: tensor.shape };
@@ -92,7 +94,7 @@ function checkShape(shape: Shape, where: string): void {
 export const fixShape =
   'give the model a fixed input shape before conversion (batch size and image size)';
 
-/** Integers that operators read by scale and zero point; biases, shapes and axes are not. */
+/** Types of activations and weights, which need scale and zero point; not biases, shapes, axes. */
 const quantised: ReadonlySet<DType> = new Set(['int4', 'int8', 'uint8', 'int16']);
 
 function quantOf(raw: RawModel, tensor: RawTensor, dtype: DType, where: string): Quant | null {
@@ -105,14 +107,14 @@ function quantOf(raw: RawModel, tensor: RawTensor, dtype: DType, where: string):
     throw new BonsaiError('unsupported-attribute', where, message, hint);
   }
   const { scale: scales, zeroPoint, quantizedDimension } = quantization;
-  // One zero point for all channels is common; TFLM reads it so too.
+  // One zero point for all channels is common, and TFLM accepts it too.
   const zeroPoints = zeroPoint.length === 1 ? scales.map(() => zeroPoint[0] ?? 0) : zeroPoint;
   return { scales, zeroPoints, axis: scales.length === 1 ? null : quantizedDimension };
 }
 
 type Quantization = NonNullable<RawTensor['quantization']>;
 
-/** Quantisation that no runtime reads: kept where it makes sense, since written files have it. */
+/** Quantization that no runtime reads; kept where it is valid, since the file is written back. */
 function unreadQuant(
   raw: RawModel,
   { shape }: RawTensor,
@@ -124,7 +126,7 @@ function unreadQuant(
   const isValid = (scale: number) => scale > 0 && Number.isFinite(scale);
   const zeroPoints = scales.map(() => 0);
   if (detailsType !== 0 || !scales.every(isValid) || zeroPoint.some((value) => value !== 0)) {
-    ignore('has a quantisation without meaning');
+    ignore('has invalid quantization');
     return null;
   }
   if (scales.length === 1) return { scales, zeroPoints, axis: null };
@@ -135,7 +137,7 @@ function unreadQuant(
   return shape.length === 1 && shape[0] === scales.length ? { scales, zeroPoints, axis: 0 } : null;
 }
 
-/** Weights of a convolution as the runtimes read them: their zero points count as 0. */
+/** Weights of a convolution as the runtimes read them: with zero points of 0. */
 export function asWeights(raw: RawModel, tensor: Tensor): Tensor {
   const { quant, name, source } = tensor;
   if (quant === null || quant.zeroPoints.every((zeroPoint) => zeroPoint === 0)) return tensor;
@@ -145,7 +147,7 @@ export function asWeights(raw: RawModel, tensor: Tensor): Tensor {
   return { ...tensor, quant: { ...quant, zeroPoints: quant.zeroPoints.map(() => 0) } };
 }
 
-/** A bias as the runtimes read it: flat, whatever its shape. */
+/** A bias as the runtimes read it: a vector, whatever its shape. */
 export function asBias(_: RawModel, tensor: Tensor): Tensor {
   const { shape, quant } = tensor;
   if (shape.length === 1 || tensor.data === null) return tensor;
@@ -171,7 +173,7 @@ function elements(
   const bytes = stored.subarray(0, expected);
   if (tensor.dtype === 'int4') {
     spend(raw.source, count);
-    // The first element is in the low half; shifting up and back extends its sign.
+    // The first element is in the low nibble; shifting up and back extends its sign.
     return Int8Array.from({ length: count }, (_, i) => {
       const pair = bytes[i >> 1] ?? 0;
       return ((i % 2 === 0 ? pair << 28 : pair << 24) | 0) >> 28;

@@ -1,4 +1,4 @@
-/** Operators that bonsaic lacks: what they mean, and what to do about them. */
+/** Hints for operators that bonsaic does not support. */
 import { BonsaiError } from '../../errors.js';
 
 const lists = "'bonsaic operators' lists what is supported";
@@ -10,7 +10,7 @@ const wholeWindow =
 const noRecurrence = 'use convolutions over time: recurrent layers are not supported';
 const inApplication = 'compute features in the application: the network is what comes after it';
 
-/** By the operator, or the name of a custom one. */
+/** Hints by operator, or by the name of a custom operator. */
 const advice: ReadonlyMap<string, string> = new Map([
   ['ASSIGN_VARIABLE', wholeWindow],
   ['CALL_ONCE', wholeWindow],
@@ -47,7 +47,7 @@ const advice: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-/** @param isFloat an output is float32: the model is not int8 to begin with */
+/** @param isFloat whether an output is float32, so that the model is not int8 to begin with */
 export function unknownOperator(name: string, where: string, isFloat: boolean): BonsaiError {
   const message = `${name} is not supported`;
   return new BonsaiError('unsupported-operator', where, message, adviceOn(name, isFloat));
