@@ -1,25 +1,25 @@
-/** One process at a time works in an output directory. */
+/** Locks on output directories, so that one process at a time works in each. */
 import { mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { BonsaiError } from '../errors.js';
 
-/** Time that another process gets to end its work. */
+/** How long to wait for another process. */
 const patienceMs = 10_000;
 const pollMs = 50;
 
-/** Directories that this process works in, and how often it has said so. */
+/** Lock → number of claims of this process. */
 const held = new Map<string, number>();
 
 /**
- * Waits until no other process works in `place`, then keeps others out. A process that was killed
- * keeps nobody out.
+ * Waits until no other process works in `place`, then locks it. The lock of a process that was
+ * killed is ignored.
  *
- * @param place its real path; where nothing can be written beside it, nobody is kept out
- * @returns what gives it free again
- * @throws BonsaiError 'usage' when another process does not end its work
+ * @param place the directory's real path. There is no lock where nothing can be written beside it.
+ * @returns a function that releases the lock
+ * @throws BonsaiError 'usage' when another process keeps the lock for 10 s
  */
 export function claim(place: string): () => void {
-  // A link is made in one step, with the process's number in it.
+  // A symbolic link is created atomically, with the process id as its target.
   const lock = join(dirname(place), `.${basename(place)}.bonsaic-lock`);
   const already = held.get(lock) ?? 0;
   if (already === 0 && !take(lock, place)) return () => {};
@@ -50,7 +50,7 @@ function take(lock: string, place: string): boolean {
     }
     const holder = holderOf(lock);
     if (holder === null) continue;
-    // Its own number, but not its own claim: of a process before it.
+    // This process's id without a claim of its own: left by an earlier process with the same id.
     if (holder === process.pid || !isAlive(holder)) {
       removeStale(lock);
       continue;
@@ -60,25 +60,25 @@ function take(lock: string, place: string): boolean {
         'usage',
         place,
         `process ${holder} works in it`,
-        `wait until it has ended; if it is no bonsaic, remove ${lock}`,
+        `wait until it has ended; if it is not bonsaic, remove ${lock}`,
       );
     }
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pollMs);
   }
 }
 
-/** Of two processes that find the same one only one can move it away. */
+/** Renames the lock first: of two processes that find it, only one succeeds. */
 function removeStale(lock: string): void {
   const mine = `${lock}-${process.pid}`;
   try {
     renameSync(lock, mine);
     rmSync(mine, { force: true });
   } catch {
-    // The other one was faster.
+    // Another process has removed it.
   }
 }
 
-/** null: given free in the meantime. */
+/** The process id in a lock; null if the lock was released in the meantime. */
 function holderOf(lock: string): number | null {
   try {
     return Number(readlinkSync(lock)) || 0;

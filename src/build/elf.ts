@@ -1,17 +1,17 @@
-/** The sizes in an ELF file (System V ABI, chapter 4): sections and symbols, 32 and 64 bits. */
+/** Sizes of sections and symbols in an ELF file, 32 or 64 bits (System V ABI, chapter 4). */
 export interface Section {
   readonly name: string;
   readonly bytes: number;
-  /** Part of the program in memory, rather than debug information and the like. */
+  /** Whether it is part of the program in memory; debug information is not. */
   readonly allocated: boolean;
   readonly writable: boolean;
-  /** Has contents in the file; .bss has none. */
+  /** Whether it has contents in the file; .bss has none. */
   readonly stored: boolean;
 }
 
 export interface Elf {
   readonly sections: readonly Section[];
-  /** Symbol → its size in bytes; of several with one name the sum. */
+  /** Symbol → size in bytes; the sum for symbols of one name. */
   readonly symbolBytes: ReadonlyMap<string, number>;
 }
 
@@ -22,11 +22,11 @@ const noBits = 8;
 const flagWrite = 1;
 const flagAllocated = 2;
 
-/** @throws RangeError when the file is no little-endian ELF file, or ends within one */
+/** @throws RangeError when the file is not a little-endian ELF file, or is truncated */
 export function readElf(file: Uint8Array): Elf {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   if (file.length < 52 || view.getUint32(0) !== 0x7f454c46 || file[5] !== 1) {
-    throw new RangeError('it is no little-endian ELF file');
+    throw new RangeError('it is not a little-endian ELF file');
   }
   const bits = file[4] === 2 ? 64 : 32;
   const word = (at: number) =>

@@ -1,4 +1,4 @@
-/** Firmware images: make, the compiler, and what came out. */
+/** Builds firmware images by make, and measures them. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -18,35 +18,35 @@ export interface BuildOptions {
   readonly manifest: Manifest;
   /** The user's compiler; undefined: the target's. */
   readonly cc?: string | undefined;
-  /** With the address and undefined-behaviour sanitizers, where the target has them. */
+  /** Whether to build with the address and undefined-behaviour sanitizers. */
   readonly sanitize?: boolean;
 }
 
 export interface BuildResult {
-  /** Paths. */
+  /** Paths of the images; null for a format that the target does not have. */
   readonly elf: string;
   readonly bin: string | null;
   readonly uf2: string | null;
-  /** All of these that there are. */
+  /** The paths above that are not null. */
   readonly images: readonly string[];
   /** 'arm-none-eabi-gcc 12.2.1' */
   readonly toolchain: string;
   readonly sizes: ImageSizes;
 }
 
-/** What `verify` builds with. */
+/** Compiler flags of `verify`. */
 export const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover', '-g'];
 
-/** Where the Makefile puts what it makes. */
+/** The Makefile's output folder. */
 const buildFolder = 'build';
 
-/** Lines of a failed build that are shown: the first is the one that counts. */
+/** Lines of a failed build to show, from the first error on. */
 const errorLines = 12;
 
 /**
  * Builds the project in `directory` by its own Makefile.
  *
- * @throws BonsaiError 'toolchain' when a tool is missing or the build fails, with what it said;
+ * @throws BonsaiError 'toolchain' with the tool's output when a tool is missing or the build fails;
  *   'over-budget' when the image does not fit the target's memory
  */
 export async function buildProject(directory: string, options: BuildOptions): Promise<BuildResult> {
@@ -85,25 +85,26 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
   };
 }
 
-/** @throws BonsaiError 'toolchain' when the linker's file is none that can be read */
+/** @throws BonsaiError 'toolchain' when the linker's output cannot be read */
 function sectionsOf(path: string): Elf {
   try {
     return readElf(readFileSync(path));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const hint = 'remove it and build again; with --cc: does the linker make ELF files?';
-    throw new BonsaiError('toolchain', path, `is no image: ${error.message}`, hint);
+    throw new BonsaiError('toolchain', path, `is not an image: ${error.message}`, hint);
   }
 }
 
-/** The image that a board or a simulator is given. */
+/** The image for a board or a simulator. */
 export function findImage(built: BuildResult): string {
   return built.uf2 ?? built.elf;
 }
 
 /**
- * Runs make. What another compiler, another version of it, other sources or a failed build have left
- * is built again: times of files do not tell that a source came back from a copy.
+ * Runs make. Everything is built again after a failed build, or if the compiler, its version or the
+ * sources have changed. A stamp records these, since make compares modification times, which do not
+ * change when a source is restored from a copy.
  */
 async function make(directory: string, toolchain: Toolchain, target: Target): Promise<void> {
   const { command, version } = toolchain;
@@ -123,7 +124,7 @@ async function make(directory: string, toolchain: Toolchain, target: Target): Pr
   writeFileSync(stamp, madeOf);
 }
 
-/** What of make's output says why: too much for the board's memory, or anything else. */
+/** The error for a failed build: the image exceeds the board's memory, or anything else. */
 function buildError(directory: string, stderr: string, target: Target): BonsaiError {
   const overflow = /region `(\w+)' overflowed by (\d+) bytes/.exec(stderr);
   const stack = /less than .* is left for the stack/.exec(stderr);
@@ -151,13 +152,13 @@ function buildError(directory: string, stderr: string, target: Target): BonsaiEr
   );
 }
 
-/** What make and compilers say of a machine or a directory that is not as it should be. */
+/** Output of make and compilers that points at the machine or the directory, with hints. */
 const mishaps: readonly (readonly [said: RegExp, hint: string])[] = [
   [/No space left on device|Disk quota exceeded/, 'free some space on the disk, then try again'],
   [/Read-only file system|Permission denied/, 'check that the directory may be written to'],
   [
     /\b(Killed|Terminated|Segmentation fault|Out of memory|out of memory)\b|Cannot allocate memory/,
-    'is there memory enough? Try again',
+    'check that enough memory is free, then try again',
   ],
   [
     /No rule to make target|no makefile found|No targets|No such file or directory/,

@@ -1,4 +1,4 @@
-/** Does a compiler do what a target asks of it? A small program tells, as `bonsaic doctor` asks. */
+/** Checks with a small program that a compiler works for a target, for `bonsaic doctor`. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,9 @@ import { findToolchain, runTool } from './toolchain.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The headers that models and firmware include, and a division that is the compiler's library's. */
+/**
+ * Includes the headers of models and firmware, and divides 64-bit integers by the runtime library.
+ */
 const program = (target: Target) => `
 ${target.features.has('mve') ? '#include <arm_mve.h>' : ''}
 #include <stdbool.h>
@@ -27,12 +29,11 @@ int main(void)
 `;
 
 /**
- * Compiles and links a small program as a project's Makefile does: with the target's flags, headers
- * and libraries.
+ * Compiles and links a small program with the flags, headers and libraries of a project's Makefile.
  *
- * @param extraFlags further ones, such as sanitizers
+ * @param extraFlags further flags, such as sanitizers
  * @returns the toolchain, 'arm-none-eabi-gcc 12.2.1'
- * @throws BonsaiError 'toolchain' when the compiler is missing; Error with what it said
+ * @throws BonsaiError 'toolchain' when the compiler is missing; Error with the compiler's output
  */
 export async function probeCompiler(
   target: Target,
@@ -43,7 +44,7 @@ export async function probeCompiler(
   const elf = join(directory, 'probe.elf');
   const source = join(directory, 'probe.c');
   const isBare = target.libc !== null;
-  // Of the firmware only the string functions: start-up and the board's memory are no compiler's.
+  // The string functions alone: start-up code and memory map say nothing about the compiler.
   const library = target.sources.filter((path) => isBare && path.startsWith(`${target.libc}/`));
   const sources = [source, ...library.map((path) => `firmware/${path}`)];
   const run = async (command: string, args: readonly string[]) => {

@@ -1,4 +1,4 @@
-/** Output directories on disk: written as a whole or not at all. */
+/** Output directories, written atomically. */
 import { createHash } from 'node:crypto';
 import {
   cpSync,
@@ -22,33 +22,37 @@ import { BonsaiError, InternalError, isSystemError } from '../errors.js';
 import { firmwareSources, type Target } from '../target/index.js';
 import { claim, claimUntilExit } from './claim.js';
 
-/** The file that tells our directories from others. */
+/** The file that marks a directory as bonsaic's. */
 const marker = 'bonsai.json';
 
-/** What compile wrote, as sha256sum checks it. Reports are written again by profile. */
+/**
+ * Checksums of the files that compile wrote, in sha256sum's format; not of reports, which profile
+ * rewrites.
+ */
 const sumsFile = 'SHA256SUMS';
 const reports = /^report\.(txt|json)$/;
-/** What the Makefile makes. */
+/** The Makefile's output folder. */
 const buildFolder = 'build';
 
-/** The target's firmware as files of a project, for a model on so many cores. */
+/** The target's firmware as files of a project, for a plan on `cores` cores. */
 export function firmwareFiles(target: Target, cores = 1): Map<string, string> {
   const sources = firmwareSources(target, cores);
   return new Map([...sources].map(([path, text]) => [`firmware/${path}`, text]));
 }
 
 /**
- * Writes `files` in the place of those that an earlier call wrote there, and of what was built from
- * them; other files stay as they are. Where all but the reports are there already, so does what was
- * built.
+ * Writes `files`, replaces the files of an earlier call and removes what was built from those.
+ * Files that bonsaic did not write stay. If all files but the reports are unchanged, the build
+ * stays too.
  *
- * The new version is made beside the directory, with links to the files that stay. Then the old one
- * is renamed, and the new one takes its name. A process that is killed between the two leaves no
- * directory of that name: the next one to look for it, here or in `recoverProject`, ends the work.
+ * The new version is written beside the directory, with hard links to the files that stay. Then the
+ * old version is renamed, and the new one takes its name. If the process is killed between the two,
+ * no directory of that name is left; the next call, here or of `recoverProject`, completes the
+ * work.
  *
  * @param files path in the directory, with '/' → contents; includes bonsai.json
- * @throws BonsaiError 'usage' when the place is taken by something that bonsaic did not write, or
- *   cannot be written to
+ * @throws BonsaiError 'usage' when the directory holds files that bonsaic did not write, or cannot
+ * be written
  */
 export function writeProject(
   directory: string,
@@ -93,8 +97,8 @@ export function writeProject(
 }
 
 /**
- * Ends what a process that was killed has left of writing `directory`, and keeps other processes out
- * of it until this one ends.
+ * Completes a write of `directory` that was killed half way, and locks the directory until this
+ * process ends.
  */
 export function recoverProject(directory: string): void {
   const target = realPlace(directory);
@@ -104,23 +108,21 @@ export function recoverProject(directory: string): void {
     recover(target);
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    const what = `cannot be brought back: ${error.message}`;
-    const hint = `what is left of it is in ${besides(target).old}`;
+    const what = `cannot be recovered: ${error.message}`;
+    const hint = `the previous version is in ${besides(target).old}`;
     throw new BonsaiError('usage', directory, what, hint);
   }
 }
 
 /**
- * Whether a file is as compile wrote it.
- *
- * @returns null when nothing tells
+ * Whether a file is unchanged since compile wrote it; null without a checksum.
  */
 export function isAsWritten(directory: string, path: string, contents: Uint8Array): boolean | null {
   const sum = readSums(directory)?.get(path);
   return sum === undefined ? null : sum === sha256(contents);
 }
 
-/** Where the directory is or was, links followed. */
+/** The real path of the directory, which need not exist; links are followed. */
 function realPlace(directory: string): string {
   if (existsSync(directory)) return realpathSync(directory);
   const place = resolve(directory);
@@ -128,7 +130,7 @@ function realPlace(directory: string): string {
   return resolve(dirname(place), readlinkSync(place));
 }
 
-/** Where a new version is made, and where the old one is while they change places. */
+/** Paths of the new version while it is written, and of the old one while they are swapped. */
 function besides(target: string): { readonly fresh: string; readonly old: string } {
   const path = join(dirname(target), `.${basename(target)}.bonsaic-`);
   return { fresh: `${path}new`, old: `${path}old` };
@@ -137,7 +139,7 @@ function besides(target: string): { readonly fresh: string; readonly old: string
 function recover(target: string): void {
   const { fresh, old } = besides(target);
   if (existsSync(old)) {
-    // Somebody may have made an empty one in its place.
+    // The user may have created an empty directory in its place.
     if (existsSync(target) && readdirSync(target).length === 0) rmdirSync(target);
     if (!existsSync(target)) renameSync(existsSync(fresh) ? fresh : old, target);
     if (isProject(target)) rmSync(old, { recursive: true, force: true });
@@ -145,7 +147,7 @@ function recover(target: string): void {
   rmSync(fresh, { recursive: true, force: true });
 }
 
-/** The new version is whole before the old one is moved. */
+/** Swaps the versions; the new one is complete before the old one is moved. */
 function replace(target: string): void {
   const { fresh, old } = besides(target);
   if (existsSync(target)) renameSync(target, old);
@@ -153,7 +155,7 @@ function replace(target: string): void {
   rmSync(old, { recursive: true, force: true });
 }
 
-/** Whether what compile wrote, and wrote all that it wrote, is `files`. Reports are no part of it. */
+/** Whether the directory holds exactly `files`, apart from reports. */
 function isThere(target: string, files: ReadonlyMap<string, string | Uint8Array>): boolean {
   const holds = (path: string, contents: string | Uint8Array) => {
     try {
@@ -168,7 +170,7 @@ function isThere(target: string, files: ReadonlyMap<string, string | Uint8Array>
   );
 }
 
-/** Those of the new version, which has no other files; what it does not have would be untrue. */
+/** Replaces the reports by those of the new version, and removes reports that it does not have. */
 function replaceReports(target: string): void {
   const { fresh } = besides(target);
   const made = new Set(readdirSync(fresh));
@@ -189,9 +191,7 @@ function sumsOf(files: ReadonlyMap<string, string | Uint8Array>): string {
 }
 
 /**
- * What the files that compile wrote are now, for comparison with what they were.
- *
- * @returns one line a file
+ * The present checksums of the files that compile wrote, one line per file.
  */
 export function stateOf(directory: string): string {
   const sums = [...(readSums(directory)?.keys() ?? [])].map((path) => {
@@ -201,7 +201,7 @@ export function stateOf(directory: string): string {
   return sums.join('');
 }
 
-/** Path → SHA-256 of what compile wrote; null where there is no such list. */
+/** Path → SHA-256 of the file as compile wrote it; null without a list of checksums. */
 function readSums(directory: string): ReadonlyMap<string, string> | null {
   try {
     const lines = readFileSync(join(directory, sumsFile), 'utf8').matchAll(/^(\w{64}) {2}(.*)$/gm);
@@ -212,9 +212,9 @@ function readSums(directory: string): ReadonlyMap<string, string> | null {
 }
 
 /**
- * Puts links to what others have written in `target` into `fresh`.
+ * Links the files in `target` that bonsaic did not write into `fresh`.
  *
- * @throws BonsaiError 'usage' when the new version has a file of its own there
+ * @throws BonsaiError 'usage' when the new version has a file of the same name
  */
 function keepForeign(target: string, fresh: string, directory: string): void {
   const ours = readSums(target) ?? new Map();
@@ -247,14 +247,14 @@ function linkInside(target: string, fresh: string, path: string, directory: stri
   try {
     linkSync(join(target, path), place);
   } catch (error) {
-    // Not every file system has links.
+    // Not every file system has hard links.
     if (!/^(EPERM|ENOTSUP|EMLINK|EACCES)$/.test((error as NodeJS.ErrnoException).code ?? ''))
       throw error;
     cpSync(join(target, path), place, { preserveTimestamps: true, verbatimSymlinks: true });
   }
 }
 
-/** The directory itself, where links lead to one. @throws BonsaiError 'usage' when none can be */
+/** The directory's path, links resolved. @throws BonsaiError 'usage' when it cannot be created */
 function placeOf(directory: string): string {
   const refuse = (what: string) =>
     new BonsaiError('usage', directory, what, 'give a new directory: -o DIR');
@@ -276,7 +276,7 @@ function placeOf(directory: string): string {
   return existsSync(directory) ? realpathSync(directory) : resolve(directory);
 }
 
-/** Of the link, where it is one; undefined where nothing is there, or below a file. */
+/** Like lstat; undefined where the path does not exist. */
 function statsOf(path: string): Stats | undefined {
   try {
     return lstatSync(path);
@@ -290,7 +290,7 @@ function checkReplaceable(target: string, directory: string): void {
   const refuse = (what: string) =>
     new BonsaiError('usage', directory, what, 'give a new directory: -o DIR');
   if (!relative(target, process.cwd()).startsWith('..')) {
-    throw refuse('holds the current directory: it cannot be replaced');
+    throw refuse('holds the current directory, so it cannot be replaced');
   }
   const entries = readdirSync(target);
   if (entries.length === 0) return;

@@ -1,23 +1,23 @@
-/** What of an image is weights, tables, code and static RAM (docs/architecture.md, 'Report'). */
+/** Sizes of weights, tables, code and static RAM in an image (docs/architecture.md, 'Report'). */
 import type { Manifest, TableInfo } from '../codegen/manifest.js';
 import type { Elf } from './elf.js';
 
-/** Bytes. */
+/** Sizes in bytes. */
 export interface ImageSizes {
   /** Everything in flash that is neither weight nor table: kernels, runtime, serial and USB. */
   readonly codeBytes: number;
-  /** Of the manifest's tables, as they are in the image: the linker drops what nobody reads. */
+  /** The manifest's tables in the image; the linker drops tables that are not read. */
   readonly tableBytes: number;
   readonly weightBytes: number;
   /** The whole image. */
   readonly flashBytes: number;
-  /** Weights that are copied to RAM at start. */
+  /** Weights copied to RAM at start. */
   readonly sramCopyBytes: number;
-  /** .data and .bss without the arena and without these copies. */
+  /** .data and .bss without the arena and these copies. */
   readonly staticRamBytes: number;
 }
 
-/** @param binaryBytes length of the raw image; null where there is none (host) */
+/** @param binaryBytes length of the raw image; null for a target without one (host) */
 export function measureImage(
   elf: Elf,
   binaryBytes: number | null,

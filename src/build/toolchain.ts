@@ -1,4 +1,4 @@
-/** The C compiler and make. */
+/** Runs the C compiler and make. */
 import { type ExecFileException, execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
@@ -7,11 +7,11 @@ import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
 
 export interface Toolchain {
-  /** The program, then the arguments that the user gave with it. */
+  /** The program and the arguments that the user gave with it. */
   readonly command: readonly string[];
   /** For people and the report: 'arm-none-eabi-gcc 12.2.1'. */
   readonly name: string;
-  /** All that it says of its version: another one makes other code. */
+  /** The output of --version; a build depends on it. */
   readonly version: string;
 }
 
@@ -21,15 +21,16 @@ export interface Output {
   readonly stderr: string;
 }
 
-/** A build that takes longer hangs. */
+/** A build that takes longer is assumed to hang. */
 const timeoutMs = 600_000;
 const mostOutputBytes = 64 * 1024 * 1024;
 
 /**
  * Runs a program to its end with its output captured.
  *
- * @returns null when there is no such program
- * @throws BonsaiError 'toolchain' when it cannot be run, is killed, does not end or never stops talking
+ * @returns null when the program does not exist
+ * @throws BonsaiError 'toolchain' when it cannot be run, is killed, takes too long or prints too
+ * much
  */
 export function runTool(
   program: string,
@@ -37,7 +38,7 @@ export function runTool(
   cwd?: string,
 ): Promise<Output | null> {
   return new Promise((resolve, reject) => {
-    // The linker's messages are read: they must not come in the user's language.
+    // The linker's messages are parsed, so they must not be translated.
     const env = { ...process.env, LC_ALL: 'C' };
     const options = { cwd, env, timeout: timeoutMs, maxBuffer: mostOutputBytes };
     execFile(program, args, options, (error, stdout, stderr) => {
@@ -49,17 +50,21 @@ export function runTool(
   });
 }
 
-/** Why a program has not come to its own end. */
+/** The error for a program that did not exit by itself. */
 function notRun(program: string, error: ExecFileException): BonsaiError {
   const { code, signal, killed = false, message } = error;
   const refuse = (what: string, hint: string) => new BonsaiError('toolchain', program, what, hint);
   if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') {
-    return refuse(`says more than ${mostOutputBytes} bytes`, 'run make in the directory to see it');
+    return refuse(
+      `prints more than ${mostOutputBytes} bytes`,
+      'run make in the directory to see it',
+    );
   }
-  // Node kills what takes too long.
+  // Node kills a program after the time-out.
   if (killed)
-    return refuse(`has not ended after ${timeoutMs / 1000} s`, 'try again on a free machine');
-  if (signal) return refuse(`was killed by ${signal}`, 'is there memory enough? Try again');
+    return refuse(`did not end within ${timeoutMs / 1000} s`, 'try again on a free machine');
+  if (signal)
+    return refuse(`was killed by ${signal}`, 'check that enough memory is free, then try again');
   if (code === 'EACCES') return refuse('may not be run', 'check its permissions');
   return refuse(`cannot be run: ${message}`, 'check the program and the directory');
 }
@@ -67,10 +72,9 @@ function notRun(program: string, error: ExecFileException): BonsaiError {
 /**
  * The compiler for a target, with its version.
  *
- * @param cc the user's choice, a program and arguments as a shell would split them; undefined: the
- *   target's
- * @throws BonsaiError 'toolchain' when it is not there or does not run; 'usage' when `cc` has no
- *   end or more than one line
+ * @param cc the user's compiler, split into words as by a shell; undefined: the target's
+ * @throws BonsaiError 'toolchain' when it does not exist or does not run; 'usage' when `cc` has an
+ * unclosed quote or more than one line
  */
 export async function findToolchain(target: Target, cc: string | undefined): Promise<Toolchain> {
   const words = cc === undefined ? [] : wordsOf(cc);
@@ -94,7 +98,7 @@ export async function findToolchain(target: Target, cc: string | undefined): Pro
     throw new BonsaiError(
       'toolchain',
       program,
-      'does not say its version: is it a C compiler?',
+      'does not print a version: is it a C compiler?',
       `without --cc: ${target.compiler}`,
     );
   }
@@ -102,10 +106,10 @@ export async function findToolchain(target: Target, cc: string | undefined): Pro
   return { command, name, version: output.stdout };
 }
 
-/** 'ccache "/opt/my tools/gcc"' → its two words. Nothing in it is expanded or run. */
+/** 'ccache "/opt/my tools/gcc"' → its two words. Nothing is expanded or run. */
 function wordsOf(cc: string): readonly string[] {
-  const hint = 'write a program and its arguments; quote what has spaces';
-  // A recipe of make ends with its line.
+  const hint = 'write a program and its arguments; quote words with spaces';
+  // A line break would end the recipe in the Makefile.
   if (/\p{Cc}/u.test(cc.trim())) {
     throw new BonsaiError('usage', '--cc', 'has more than one line, or control characters', hint);
   }
@@ -120,17 +124,17 @@ function wordsOf(cc: string): readonly string[] {
 
 const gccName = /gcc(-[\d.]+)?$/;
 
-/** The GCC in a command that may begin with a wrapper such as ccache. */
+/** The GCC in a command, which may begin with a wrapper such as ccache. */
 function gccOf(command: readonly string[]): string | undefined {
   return command.find((word) => gccName.test(word));
 }
 
-/** The objcopy that belongs to a compiler; to the target's where it is no GCC. */
+/** The objcopy of a GCC; for another compiler, that of the target's GCC. */
 export function objcopyOf(command: readonly string[], target: Target): string {
   return (gccOf(command) ?? target.compiler).replace(gccName, 'objcopy');
 }
 
-/** Words as the value of a variable of make, of which recipes make these words again. */
+/** Quotes words as the value of a make variable, so that a recipe sees the same words. */
 export function makeText(words: readonly string[]): string {
   return join(words).replaceAll('$', () => '$$');
 }

@@ -1,4 +1,4 @@
-/** A running device as the host sees it: bytes both ways over any stream. */
+/** A running device as the host sees it: a byte stream in each direction. */
 
 import type { XipModel } from '../plan/types.js';
 
@@ -7,25 +7,25 @@ export type { XipModel };
 export interface Device {
   /** For people and the report: 'sim', '/dev/ttyACM0'. */
   readonly name: string;
-  /** What a simulated figure leaves out, in one sentence; null for a real board. */
+  /** The limits of a simulator's figures, in one sentence; null for a real board. */
   readonly simulation: string | null;
-  /** How the simulator takes fetches from flash, where it simulates them. */
+  /** The simulator's model of flash reads, if it has one. */
   readonly xip?: XipModel;
-  /** Never blocks; bytes go out in order. Ignored after the device is lost or closed. */
+  /** Sends bytes in order without blocking. Ignored after the device is lost or closed. */
   write(bytes: Uint8Array): void;
-  /** Called with every piece that arrives; the bytes belong to the listener. */
+  /** The listener gets every chunk that arrives, and owns its bytes. */
   onData(listener: (bytes: Uint8Array) => void): void;
-  /** Called once when the device goes away by itself; at once if it already has. */
+  /** The listener is called once when the device is lost; at once if it already is. */
   onLost(listener: (reason: string) => void): void;
   close(): Promise<void>;
 }
 
-/** What a board may say before anyone listens; one that floods is not kept. */
+/** Bytes that are kept before a listener is registered. */
 const mostKeptBytes = 64 * 1024;
 
 /**
- * The listeners of a device: what comes before anyone listens is kept, because a board may answer
- * while its session is still being set up.
+ * The listeners of a device. Bytes that arrive before a listener is registered are kept, because a
+ * board may answer while its session is being set up.
  */
 export class Listeners {
   private data: ((bytes: Uint8Array) => void) | null = null;
@@ -52,7 +52,7 @@ export class Listeners {
     }
   }
 
-  /** Only the first reason counts: what follows is its consequence. */
+  /** Reports the first reason only; later ones are its consequences. */
   emitLost(reason: string): void {
     if (this.reason !== null) return;
     this.reason = reason;

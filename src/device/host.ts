@@ -1,10 +1,10 @@
-/** A firmware compiled for this machine: the same command loop over stdin and stdout. */
+/** Firmware compiled for this machine: the same command loop over stdin and stdout. */
 import { spawn } from 'node:child_process';
 import { resolve as resolvePath } from 'node:path';
 import { BonsaiError } from '../errors.js';
 import { type Device, Listeners } from './device.js';
 
-/** Of what a program writes to stderr before it dies, the last so many characters are reported. */
+/** Characters from the end of stderr to report when the program dies. */
 const stderrTail = 400;
 
 /** @throws BonsaiError 'device' when the program cannot be started */
@@ -37,7 +37,7 @@ export async function openProcess(executable: string, name = 'sim'): Promise<Dev
     const why = complaint.trim();
     listeners.emitLost(`the program ${how}${why ? `: ${why}` : ''}`);
   });
-  // Writing to a program that has just died: 'close' above says it better than EPIPE.
+  // EPIPE after the program has died; 'close' above reports the reason.
   child.stdin.on('error', () => {});
   return {
     name,
@@ -49,7 +49,7 @@ export async function openProcess(executable: string, name = 'sim'): Promise<Dev
     onLost: (listener) => listeners.onLost(listener),
     async close() {
       closing = true;
-      // The end of its input ends the command loop; a program that hangs is not waited for.
+      // The end of input ends the command loop; a program that hangs is killed after 1 s.
       child.stdin.end();
       const impatience = setTimeout(() => child.kill('SIGKILL'), 1000);
       await exited;

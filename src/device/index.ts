@@ -1,4 +1,4 @@
-/** Where a program runs: a board on a serial port, a simulator, a process on this machine. */
+/** Opens devices: a board on a serial port, a simulator, a process on this machine. */
 import { readFile } from 'node:fs/promises';
 import { BonsaiError, InternalError } from '../errors.js';
 import type { Device, XipModel } from './device.js';
@@ -10,28 +10,28 @@ import { openSerial } from './serial.js';
 export type { Device, XipModel } from './device.js';
 export { listPorts, type SerialPortInfo } from './ports.js';
 
-/** What a target says about its simulator and its serial line (targets/<name>/target.json). */
+/** A target's simulator and serial line, from targets/<name>/target.json. */
 export interface DeviceTarget {
   readonly name: string;
-  /** A key of `simulators`; null where there is none. */
+  /** A key of `simulators`; null: no simulator. */
   readonly simulator: string | null;
   readonly machine?: string;
   readonly icountShift?: number;
-  /** Of the UART; a USB port ignores it. */
+  /** Baud rate of the UART; USB ignores it. */
   readonly baudRate?: number;
 }
 
 export interface DeviceOptions {
-  /** Cost of fetching from simulated flash; default 'model'. */
+  /** Model of reads from simulated flash; default 'model'. */
   readonly xip?: XipModel;
 }
 
-/** Another simulator: a file beside this one, and a row here. */
+/** A simulator: one file beside this one and one row of the table below. */
 interface Simulator {
   open(image: string, port: string, target: DeviceTarget, options: DeviceOptions): Promise<Device>;
-  /** Where its programs run, for people. */
+  /** The place where programs run, for people. */
   readonly place: (target: DeviceTarget) => string;
-  /** The program that it is, and the Debian package that has it; null: it comes with bonsaic. */
+  /** The simulator's program and its Debian package; null: it comes with bonsaic. */
   readonly program: { readonly command: string; readonly aptPackage: string } | null;
 }
 
@@ -61,22 +61,22 @@ const table: Readonly<Record<string, Simulator>> = {
   },
 };
 
-/** By the name that target.json says. */
+/** By the name in target.json. */
 export const simulators: ReadonlyMap<string, Simulator> = new Map(Object.entries(table));
 
-/** Is `port` the target's simulator rather than a serial port? */
+/** Whether `port` is the target's simulator rather than a serial port. */
 export function isSimulated(port: string): boolean {
   return port === 'sim' || port.startsWith('sim:');
 }
 
-/** Where the firmware runs, for people. */
+/** The place where the firmware runs, for people. */
 export function placeOf(port: string, target: DeviceTarget): string {
   return isSimulated(port) ? simulatorOf(port, target).place(target) : port;
 }
 
 /**
- * Opens the device at `port`: 'sim' (the target's simulator; 'sim:usb' over its USB), else the path
- * of a serial port.
+ * Opens the device at `port`: 'sim' for the target's simulator ('sim:usb' over its USB), otherwise
+ * the path of a serial port.
  *
  * @param image the firmware that a simulator runs: .uf2 for rp2040, .elf for QEMU, an executable
  *   for host
@@ -116,7 +116,7 @@ function rp2040LinkOf(port: string): Rp2040Link {
       throw new BonsaiError(
         'device',
         port,
-        'is no link of the simulated board',
+        'is not a link of the simulated board',
         'use sim, sim:uart or sim:usb',
       );
   }

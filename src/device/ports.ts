@@ -5,15 +5,15 @@ import { dirname, join } from 'node:path';
 export interface SerialPortInfo {
   readonly path: string;
   readonly manufacturer: string | null;
-  /** Four hex digits each; null where the port is not USB. */
+  /** Four hex digits; null where the port is not USB. */
   readonly vendorId: string | null;
   readonly productId: string | null;
   readonly serialNumber: string | null;
 }
 
 /**
- * All serial ports, sorted by path. serialport asks udevadm on Linux; where that is missing
- * (containers), the kernel's own list under /sys/class/tty is read.
+ * All serial ports, sorted by path. On Linux serialport runs udevadm; where that is missing
+ * (containers), the kernel's list in /sys/class/tty is read.
  */
 export async function listPorts(): Promise<SerialPortInfo[]> {
   const { SerialPort } = await import('serialport');
@@ -33,13 +33,13 @@ export async function listPorts(): Promise<SerialPortInfo[]> {
   }
 }
 
-/** @param root /sys/class/tty; a test has its own */
+/** @param root /sys/class/tty; tests give a folder of their own */
 export function portsOfSysfs(root = '/sys/class/tty'): SerialPortInfo[] {
   if (!existsSync(root)) return [];
   const ports: SerialPortInfo[] = [];
   for (const name of readdirSync(root)) {
-    // A virtual console has no device behind it. A built-in UART that is not there has one, and
-    // port type 0 (PORT_UNKNOWN): 8250 drivers register 4 or 32 of them on any PC.
+    // A virtual console has no device. The 8250 driver registers 4 or 32 UARTs on any PC; those
+    // that do not exist have the port type 0 (PORT_UNKNOWN).
     const device = join(root, name, 'device');
     if (!existsSync(device) || readText(join(root, name, 'type')) === '0') continue;
     const usb = usbParent(realpathSync(device));
@@ -54,7 +54,7 @@ export function portsOfSysfs(root = '/sys/class/tty'): SerialPortInfo[] {
   return sorted(ports);
 }
 
-/** The USB device that an interface belongs to: one or two folders up from it. */
+/** The USB device of an interface, one or two folders above it. */
 function usbParent(device: string): string | null {
   let folder = device;
   for (let level = 0; level < 3; level++) {

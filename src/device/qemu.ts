@@ -1,4 +1,4 @@
-/** A Cortex-M board in QEMU: its UART is a terminal, opened as a board's serial port is. */
+/** A Cortex-M board in QEMU. Its UART is a pseudo-terminal, opened like a board's serial port. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -8,34 +8,34 @@ import { openSerial } from './serial.js';
 
 export interface QemuOptions {
   readonly name: string;
-  /** As `qemu-system-arm -machine help` lists them. */
+  /** A machine that `qemu-system-arm -machine help` lists. */
   readonly machine: string;
   /** An instruction takes 2^icountShift ns of simulated time. */
   readonly icountShift: number;
-  /** A plugin of its translator, as QEMU's option -plugin takes it: bench/ has one. */
+  /** A plugin for QEMU's option -plugin; bench/qemu has one. */
   readonly plugin?: string;
 }
 
 export const qemuCommand = 'qemu-system-arm';
-/** The Debian package that has it. */
+/** The Debian package of QEMU. */
 export const qemuPackage = 'qemu-system-arm';
 
-/** Of what QEMU says before it dies, the last so many characters are reported. */
+/** Characters from the end of QEMU's stderr to report when it dies. */
 const complaintTail = 400;
-/** Time that QEMU gets to start. */
+/** How long QEMU may take to start. */
 const startTimeoutMs = 120_000;
 /**
- * A terminal that closes is the end of QEMU, which says why a moment later; a board that restarts
- * has sent its last bytes a moment before.
+ * Delay before a lost terminal or a restart is reported: QEMU gives the reason shortly after its
+ * terminal closes, and the last bytes before a restart may still be on their way.
  */
 const lastWordsMs = 500;
 
 /**
- * Starts QEMU with its processor halted, opens the terminal, then lets it run: nothing that the
- * firmware sends is lost.
+ * Starts QEMU with the processor halted, opens the terminal, then starts the processor, so that no
+ * byte of the firmware is lost.
  *
  * @param image path of an ELF file
- * @throws BonsaiError 'device' when there is no image, 'toolchain' when there is no QEMU
+ * @throws BonsaiError 'device' when the image is missing, 'toolchain' when QEMU is missing
  */
 export async function openQemu(image: string, options: QemuOptions): Promise<Device> {
   const { name, machine, icountShift, plugin } = options;
@@ -50,7 +50,7 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
   const qemu = await start([
     ...['-machine', machine, '-kernel', image, '-icount', `shift=${icountShift}`],
     ...['-display', 'none', '-monitor', 'none', '-serial', 'pty', '-qmp', 'stdio', '-S'],
-    // A board that restarts stops: there is no boot loader that it could be in.
+    // A restart stops the board, since it has no boot loader to enter.
     ...['-no-reboot', '-no-shutdown'],
     ...(plugin === undefined ? [] : ['-plugin', plugin]),
   ]);
@@ -67,7 +67,7 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
     qemu.run();
     return {
       name,
-      simulation: `QEMU ${machine}: instructions are counted; neither cycles nor wait states of memory`,
+      simulation: `QEMU ${machine}: counts instructions; neither cycles nor wait states of memory`,
       write: (bytes) => serial.write(bytes),
       onData: (listener) => listeners.onData(listener),
       onLost: (listener) => listeners.onLost(listener),
@@ -83,17 +83,17 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
 }
 
 interface Qemu {
-  /** Path of the terminal that is the UART. @throws BonsaiError 'device' when QEMU does not start */
+  /** Path of the UART's terminal. @throws BonsaiError 'device' when QEMU does not start */
   terminal(): Promise<string>;
   run(): void;
   onRestart(listener: () => void): void;
   kill(): Promise<void>;
-  /** Why, for people. */
+  /** Resolves with the reason, for people. */
   readonly ended: Promise<string>;
 }
 
 async function start(args: readonly string[]): Promise<Qemu> {
-  // Detached, Ctrl-C in a terminal reaches bonsaic alone, whose end is QEMU's.
+  // Detached, so that Ctrl-C reaches bonsaic alone; QEMU ends with bonsaic.
   const child = spawn(qemuCommand, args, { stdio: 'pipe', detached: true });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
@@ -113,7 +113,7 @@ async function start(args: readonly string[]): Promise<Qemu> {
   child.stderr.on('data', (text: Buffer) => {
     complaint = (complaint + text.toString()).slice(-complaintTail);
   });
-  // Writing to a QEMU that has just died: its end says it better than EPIPE.
+  // EPIPE after QEMU has died; `ended` reports the reason.
   child.stdin.on('error', () => {});
   const lines = createInterface({ input: child.stdout });
   const ended = new Promise<string>((resolve) =>
@@ -152,7 +152,7 @@ async function start(args: readonly string[]): Promise<Qemu> {
         'device',
         qemuCommand,
         `the simulator did not start: ${found.reason}`,
-        'QEMU 7.2 or newer is needed; bonsaic doctor shows what there is',
+        'QEMU 7.2 or newer is needed; bonsaic doctor shows the installed version',
       );
     },
     async kill() {
@@ -162,14 +162,14 @@ async function start(args: readonly string[]): Promise<Qemu> {
   };
 }
 
-/** The answer to query-chardev names a terminal 'pty:/dev/pts/3'. Other lines are none of ours. */
+/** The terminal in the answer to query-chardev, 'pty:/dev/pts/3'; null for other lines. */
 function terminalIn(line: string): string | null {
   return /"filename": ?"pty:([^"]+)"/.exec(line)?.[1] ?? null;
 }
 
 /**
- * A process that outlives bonsaic just long enough to kill `child`: its input ends however
- * bonsaic does, by SIGKILL too.
+ * A process that kills `child` when bonsaic ends. It waits for the end of its input, a pipe from
+ * bonsaic, which closes however bonsaic ends, even by SIGKILL.
  */
 function killWhenOrphaned({ pid }: ChildProcessWithoutNullStreams) {
   const script = 'read -r line; kill -9 "$1"';
@@ -177,7 +177,7 @@ function killWhenOrphaned({ pid }: ChildProcessWithoutNullStreams) {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
-  // Without a shell, or when it is gone first, nobody watches: that stops no measurement.
+  // A missing shell or watcher is no reason to stop a measurement.
   watcher.on('error', () => {});
   watcher.stdin.on('error', () => {});
   return watcher;

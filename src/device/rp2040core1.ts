@@ -1,13 +1,13 @@
 /**
  * The second core of the simulated RP2040 and the FIFOs between the cores (RP2040 datasheet,
- * 2.3.1.4 and 2.8.2), which rp2040js lacks: its processor once more, on the same memory, run an
- * instruction at a time between those of the first.
+ * 2.3.1.4 and 2.8.2), which rp2040js lacks. A second processor on the same memory executes single
+ * instructions between those of the first.
  */
 import type { RP2040 } from 'rp2040js';
 
 type Core = RP2040['core'];
 
-/** Offsets in the block of registers that each core has for itself. */
+/** Offsets of the FIFO registers, of which each core has its own. */
 const fifoStatus = 0x50;
 const fifoWrite = 0x54;
 const fifoRead = 0x58;
@@ -15,25 +15,25 @@ const statusValid = 1;
 const statusReady = 2;
 const fifoWords = 8;
 
-/** What core 1's boot ROM waits for: these words, then vectors, stack pointer and entry. */
+/** The words that core 1's boot ROM expects, followed by vector table, stack pointer and entry. */
 const bootWords = [0, 0, 1];
 const bootCount = bootWords.length + 3;
 
 export class SecondCore {
   private readonly core: Core;
-  /** What core 0 and core 1 have not read yet. */
+  /** Words that core 0 and core 1 have not read yet. */
   private readonly fifos: readonly [number[], number[]] = [[], []];
-  /** The core that executes. */
+  /** The core that executes now. */
   private active: 0 | 1 = 0;
-  /** What the boot ROM has taken; null: it has jumped to the program. */
+  /** Words that the boot ROM has accepted; null once it has jumped to the program. */
   private booting: number[] | null = [];
-  /** Cycles of core 0 since core 1 has a program, and how many of them it is ahead. */
+  /** Cycles of core 0, and by how many of them core 0 is ahead of core 1. */
   private time = 0;
   private ahead = 0;
-  /** When the flash has sent all that either core has asked for. */
+  /** The time, in cycles of core 0, at which the flash has completed all reads. */
   private flashFree = 0;
 
-  /** @param isThere false: nothing ever answers, as on a chip of one core */
+  /** @param isThere false: the core never answers, as on a chip with one core */
   constructor(
     private readonly mcu: RP2040 & { stall: number },
     private readonly isThere: boolean,
@@ -53,12 +53,14 @@ export class SecondCore {
     };
   }
 
-  /** It has a program, and does not sleep. */
+  /** Whether it runs a program and does not sleep. */
   get isBusy(): boolean {
     return this.booting === null && !this.core.waiting;
   }
 
-  /** For a core that reads flash for `cycles`: how long it waits for what the other one reads. */
+  /**
+   * Cycles that the active core waits for the other core's flash read, before a read of `cycles`.
+   */
   flashWait(cycles: number): number {
     if (!this.isBusy) return 0;
     const now = this.time + this.mcu.stall - (this.active === 0 ? 0 : this.ahead);
@@ -67,14 +69,14 @@ export class SecondCore {
     return wait;
   }
 
-  /** SEV on either core wakes the other. */
+  /** SEV on one core wakes the other. */
   signal(): void {
     const other = this.active === 0 ? this.core : this.mcu.core;
     if (other.waiting) other.waiting = false;
     else other.eventRegistered = true;
   }
 
-  /** Runs core 1 for as long as core 0 has taken. */
+  /** Runs core 1 for the cycles that core 0 has spent. */
   follow(cycles: number): void {
     this.time += cycles;
     this.ahead += cycles;
@@ -82,7 +84,7 @@ export class SecondCore {
     if (!this.isBusy) this.ahead = 0;
   }
 
-  /** One instruction of core 1 while core 0 sleeps. @returns its cycles */
+  /** Runs one instruction of core 1 while core 0 sleeps. @returns its cycles */
   goOn(): number {
     const cycles = this.step();
     this.time += cycles;
@@ -103,7 +105,7 @@ export class SecondCore {
     else if (to.length < fifoWords) to.push(word);
   }
 
-  /** The boot ROM sends every word back that can be the next; any other makes it begin anew. */
+  /** The boot ROM echoes each expected word; any other word restarts the sequence. */
   private boot(word: number, taken: number[]): void {
     if (!this.isThere) return;
     const expected = bootWords[taken.length];

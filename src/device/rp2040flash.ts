@@ -1,7 +1,7 @@
 /**
- * The RP2040's flash interface (SSI) with a W25Q16JV on it, as far as reads go: the commands that
- * the firmware tells the flash apart by, and what a cache miss costs under the registers as they
- * are set (RP2040 datasheet, 4.10; W25Q16JV datasheet, 8.2).
+ * Reads of the RP2040's flash interface (SSI) with a W25Q16JV: the commands by which the firmware
+ * identifies the flash chip, and the cost of a cache miss under the current registers (RP2040
+ * datasheet, 4.10; W25Q16JV datasheet, 8.2).
  */
 import { BasePeripheral, type RP2040 } from 'rp2040js';
 
@@ -14,25 +14,25 @@ const registers = {
   spiCtrlr0: 0xf4,
 } as const;
 
-/** Transmit FIFO empty and not full; never busy: commands take no time. */
+/** Transmit FIFO empty, not full, never busy: simulated commands take no time. */
 const idle = 0b0110;
 const hasAnswer = 0b1000;
 
 const quadEnable = 0x02;
 
-/** What rests in the flash: its identity and status register 2. */
+/** The state of the flash chip: identity and status register 2. */
 export interface FlashChip {
-  /** Answer to 9Fh, its maker first. */
+  /** Answer to the command 9Fh, manufacturer first. */
   readonly id: readonly number[];
   status2: number;
 }
 
-/** The Raspberry Pi Pico's, quad reads not yet enabled. */
+/** The chip of the Raspberry Pi Pico, with quad reads not yet enabled. */
 export const w25q16 = (): FlashChip => ({ id: [0xef, 0x40, 0x15], status2: 0 });
 
 export class FlashInterface extends BasePeripheral {
   private readonly set = new Map<number, number>();
-  /** Bytes of the command that is being sent, and the flash's answers to them. */
+  /** Bytes of the current command, and the flash's answers to them. */
   private sent: number[] = [];
   private answers: number[] = [];
   private writable = false;
@@ -46,8 +46,8 @@ export class FlashInterface extends BasePeripheral {
   }
 
   /**
-   * Cycles of clk_sys that reading one cache line of 8 bytes takes: clocks of command, address,
-   * wait and data over the width of each, by the divider.
+   * Cycles of clk_sys to read one cache line of 8 bytes: the bits of command, address, wait and
+   * data, each divided by its width, times the clock divider.
    */
   get cyclesPerMiss(): number {
     const control = this.register(registers.ctrlr0);
@@ -68,7 +68,7 @@ export class FlashInterface extends BasePeripheral {
 
   override readUint32(offset: number): number {
     if (offset === registers.status) {
-      // Whoever asks waits for the end: the chip is deselected.
+      // The firmware polls the status for the end of a command: the chip is deselected.
       this.execute();
       return idle | (this.answers.length > 0 ? hasAnswer : 0);
     }
@@ -89,7 +89,7 @@ export class FlashInterface extends BasePeripheral {
     this.set.set(offset, value >>> 0);
   }
 
-  /** The byte that comes while the last of `sent` goes. */
+  /** The byte received while the last byte of `sent` is transmitted. */
   private answerTo(sent: readonly number[]): number {
     const [opcode] = sent;
     const position = sent.length - 2;

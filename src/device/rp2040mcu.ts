@@ -1,6 +1,6 @@
 /**
- * The RP2040 that rp2040js emulates, with what it lacks for exact counts: the XIP cache, a SysTick
- * with the hardware's period, and the boot ROM's functions that the firmware calls.
+ * The RP2040 of rp2040js, extended for exact counts: the XIP cache, a SysTick with the hardware's
+ * period, and the boot ROM functions that the firmware calls.
  */
 import { type Logger, RP2040, type Simulator } from 'rp2040js';
 import { BonsaiError } from '../errors.js';
@@ -12,32 +12,32 @@ import type { Uf2Image } from './uf2.js';
 export const xipBase = 0x1000_0000;
 export const flashBytes = 16 * 1024 * 1024;
 const sramBase = 0x2000_0000;
-/** How rp2040js finds the flash's interface, at 0x18000000. */
+/** Key of the flash interface, at 0x18000000, among the peripherals of rp2040js. */
 const ssiPage = 0x18000;
 
 /**
- * The XIP cache: 16 KB, two ways, lines of 8 bytes (RP2040 datasheet, 2.6.3). The datasheet names
- * no replacement; the least recently used way goes.
+ * The XIP cache: 16 KB, two ways, lines of 8 bytes (RP2040 datasheet, 2.6.3). The datasheet does
+ * not name a replacement policy; the model evicts the least recently used way.
  */
 const cacheSets = 1024;
 const lineShift = 3;
 
-/** Where the boot ROM copies the second stage to, and its size with the checksum. */
+/** Where the boot ROM copies the second stage, and the size of that with its checksum. */
 const boot2Address = 0x2004_1f00;
 const boot2Bytes = 256;
 
-/** RP2040 with the cost of its flash. `stall` collects cycles since the run loop last took them. */
+/** RP2040 with the cost of flash reads. The run loop takes the cycles that `stall` accumulates. */
 export class Rp2040Mcu extends RP2040 {
   stall = 0;
   misses = 0;
-  /** Two per set, the more recently used first: this order is the replacement. */
+  /** Two tags per set, the more recently used first; the second one is replaced. */
   private readonly tags = new Uint32Array(2 * cacheSets);
-  /** A cache line's tag is never 0: flash begins at 0x10000000. */
+  /** Whether misses are modelled. (A tag is never 0, since flash begins at 0x10000000.) */
   private readonly cached: boolean;
   readonly ssi: FlashInterface;
   readonly second: SecondCore;
 
-  /** @param cores 1: a chip whose second core never answers */
+  /** @param cores 1 for a chip whose second core never answers */
   constructor(xip: XipModel, log: Logger, flash: FlashChip = w25q16(), cores = 2) {
     super();
     this.second = new SecondCore(this, cores > 1);
@@ -48,7 +48,7 @@ export class Rp2040Mcu extends RP2040 {
       debug: log.debug.bind(log),
       warn: log.warn.bind(log),
       error: log.error.bind(log),
-      // All that rp2040js does of this instruction.
+      // rp2040js only logs this instruction.
       info: (component, message) =>
         message === 'SEV' ? this.second.signal() : log.info(component, message),
     };
@@ -56,13 +56,13 @@ export class Rp2040Mcu extends RP2040 {
     this.bootrom.set(bootRomWords());
   }
 
-  /** Of the emulated time; rp2040js gives a new RP2040 one of its own simulator's kind. */
+  /** The clock of simulated time; the type of rp2040js is narrower than the object. */
   get simulationClock(): Simulator['clock'] {
     return this.clock as Simulator['clock'];
   }
 
-  // Instruction fetches and loads alike come through these three; all but the test for flash is
-  // rp2040js's. (Only 0x10…: the aliases that bypass the cache are not used.)
+  // Instruction fetches and loads all pass through these three. Only addresses 0x10… are cached;
+  // the firmware does not use the aliases that bypass the cache.
   override readUint32(address: number): number {
     if (address >>> 24 === 0x10 && this.cached) this.touch(address);
     return super.readUint32(address);
@@ -93,7 +93,7 @@ export class Rp2040Mcu extends RP2040 {
     tags[first] = line;
   }
 
-  /** Flash as a UF2 leaves it; what it does not write stays erased. */
+  /** Writes a UF2 to flash; the rest stays erased. */
   load(image: Uf2Image, where: string): void {
     for (const { address, payload } of image.blocks) {
       const offset = address - xipBase;
@@ -110,8 +110,8 @@ export class Rp2040Mcu extends RP2040 {
   }
 
   /**
-   * What the boot ROM does (datasheet 2.8.1): checks the second stage's CRC, copies it to the end
-   * of SRAM and jumps there.
+   * Does the work of the boot ROM (datasheet 2.8.1): checks the CRC of the second stage, copies it
+   * to the end of SRAM and jumps there.
    */
   boot(where: string): void {
     const { core, flash, flashView, sram } = this;
@@ -120,7 +120,7 @@ export class Rp2040Mcu extends RP2040 {
       throw new BonsaiError(
         'device',
         where,
-        'would not boot: the checksum of its second stage is wrong',
+        'cannot boot: the checksum of its second stage is wrong',
         'build it again: bonsaic build DIR',
       );
     }
@@ -131,7 +131,7 @@ export class Rp2040Mcu extends RP2040 {
   }
 }
 
-/** CRC-32 as the boot ROM takes it: 0x04C11DB7, not reflected, no final inversion. */
+/** The boot ROM's CRC-32: polynomial 0x04C11DB7, not reflected, no final inversion. */
 function crc32Mpeg(bytes: Uint8Array): number {
   let crc = 0xffff_ffff;
   for (const byte of bytes) {
@@ -142,8 +142,8 @@ function crc32Mpeg(bytes: Uint8Array): number {
 }
 
 /**
- * SysTick counts reload, …, 1, 0, reload: a period of reload + 1. rp2040js reloads on reaching 0,
- * one cycle early, which would be missing from every measurement that spans a wrap.
+ * SysTick counts reload, …, 1, 0, reload: a period of reload + 1 cycles. rp2040js reloads one cycle
+ * early, on reaching 0, so every measurement across a wrap would lose a cycle.
  */
 function correctSysTick(mcu: RP2040): void {
   const { clock, core, ppb } = mcu;
@@ -163,11 +163,13 @@ function correctSysTick(mcu: RP2040): void {
   };
 }
 
-/** `bkpt` with this number: the firmware asked the boot ROM for its USB boot loader. */
+/**
+ * The number of the `bkpt` by which the simulated boot ROM signals a restart in the boot loader.
+ */
 export const bootLoaderBreak = 0xb0;
 
 /**
- * The part of the boot ROM that the firmware calls (datasheet 2.8.3): the look-up function, and a
+ * The boot ROM functions that the firmware calls (datasheet 2.8.3): the look-up function, and a
  * table with one entry, 'UB', which restarts the board as a USB drive.
  */
 function bootRomWords(): Uint32Array {

@@ -14,20 +14,20 @@ export interface Rp2040Options {
   readonly cores?: number;
 }
 
-/** Of RP2040 images (github.com/microsoft/uf2, uf2families.json). */
+/** UF2 family id of RP2040 images (github.com/microsoft/uf2, uf2families.json). */
 const familyId = 0xe48b_ff56;
 
-/** A slice of this many instructions takes about 4 ms; between two, the event loop runs. */
+/** Instructions of a slice, about 4 ms of real time; the event loop runs between slices. */
 const sliceInstructions = 200_000;
-/** While the board waits for the host, it only gets so much now and then. */
+/** Slice and pause while the board waits for the host. */
 const idleSliceInstructions = 10_000;
 const idleMs = 5;
-/** Instructions between two looks at the link. */
+/** Instructions between two polls of the link. */
 const stepInstructions = 200;
-/** A firmware that waits for a request reads its link's status in every loop: more often than this. */
+/** Firmware that waits for a request polls its link's status more often than this. */
 const idleInstructionsPerRead = 100;
 
-/** Reading these is waiting for the host. */
+/** Peripherals whose reads count as polls of the link. */
 const uart0Base = 0x4003_4000;
 const usbControllerBase = 0x5011_0000;
 const pageMask = 0xffff_c000;
@@ -35,7 +35,7 @@ const pageMask = 0xffff_c000;
 /** UARTFR.RXFF: the receive FIFO is full. */
 const uartReceiveFull = 1 << 6;
 
-/** The board, and how often it has looked for input. */
+/** The board, with a count of its polls for input. */
 class Board extends Rp2040Mcu {
   linkReads = 0;
 
@@ -46,17 +46,17 @@ class Board extends Rp2040Mcu {
   }
 }
 
-/** One way to exchange bytes with the simulated board. */
+/** A link that exchanges bytes with the simulated board. */
 interface Link {
   /** Enumerated and ready for data. */
   readonly ready: boolean;
-  /** Moves as much of `queue` to the board as fits. */
+  /** Moves as many bytes of `queue` to the board as fit. */
   feed(queue: number[]): void;
-  /** What the board has sent; the run loop empties it. */
+  /** Bytes from the board; the run loop empties it. */
   readonly sent: number[];
 }
 
-/** @throws BonsaiError when the image is no UF2 for the RP2040, or would not boot */
+/** @throws BonsaiError when the image is not a UF2 for the RP2040, or cannot boot */
 export async function openRp2040(file: Uint8Array, options: Rp2040Options): Promise<Device> {
   const { name, link: linkName, xip, cores } = options;
   const listeners = new Listeners();
@@ -86,7 +86,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
   const { core, second } = mcu;
   const clock = mcu.simulationClock;
 
-  /** Runs a slice; true when the board did nothing but wait for the host. */
+  /** Runs a slice; returns whether the board only waited for the host. */
   function runSlice(instructions: number): boolean {
     const readsBefore = mcu.linkReads;
     let done = 0;
@@ -99,7 +99,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
           continue;
         }
         if (core.waiting) {
-          // Asleep until an interrupt: time jumps to the next event.
+          // Asleep until an interrupt, so time jumps to the next event.
           clock.tick(Math.max(clock.nanosToNextAlarm, nanosPerCycle));
           continue;
         }
@@ -141,9 +141,9 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
     name,
     xip,
     simulation:
-      'rp2040js: no bus contention but for flash, exceptions are entered free of charge; flash ' +
+      'rp2040js: no bus contention except for flash, no cycles to enter an exception; flash ' +
       (xip === 'model'
-        ? 'behind the 16 KB two-way XIP cache, a miss as long as the firmware sets the flash up ' +
+        ? 'behind the 16 KB two-way XIP cache, a miss costs what the flash setup implies ' +
           '(quad reads at half the clock: 56 cycles)'
         : 'as fast as RAM'),
     write(bytes) {
@@ -169,7 +169,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 const links: Readonly<Record<Rp2040Link, (mcu: Rp2040Mcu) => Link>> = {
-  /** As fast as the firmware reads: the line's own time is not simulated. */
+  /** Bytes arrive as fast as the firmware reads; the line rate is not simulated. */
   uart(mcu) {
     const uart = mcu.uart[0];
     if (uart === undefined) throw new RangeError('the RP2040 has UART0');
@@ -179,7 +179,7 @@ const links: Readonly<Record<Rp2040Link, (mcu: Rp2040Mcu) => Link>> = {
       ready: true,
       sent,
       feed(queue) {
-        // A byte that comes before the firmware has set up its UART would be lost.
+        // A byte that arrives before the firmware has set up its UART would be lost.
         while (uart.enabled && (uart.flags & uartReceiveFull) === 0) {
           const byte = queue.shift();
           if (byte === undefined) return;

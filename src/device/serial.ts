@@ -1,4 +1,4 @@
-/** A board on a serial port, over the serialport package. */
+/** A board on a serial port, by the package serialport. */
 import { BonsaiError } from '../errors.js';
 import { type Device, Listeners } from './device.js';
 
@@ -6,7 +6,7 @@ export const defaultBaudRate = 115200;
 
 /**
  * @param path '/dev/ttyACM0', or any terminal device, ptys included
- * @throws BonsaiError 'device' that says what to do: no such port, no permission, busy
+ * @throws BonsaiError 'device' with a hint when the port does not exist, is busy or not permitted
  */
 export async function openSerial(path: string, baudRate = defaultBaudRate): Promise<Device> {
   const port = await openPort(path, baudRate);
@@ -33,20 +33,20 @@ export async function openSerial(path: string, baudRate = defaultBaudRate): Prom
 }
 
 /**
- * Opens and closes `path` at 1200 baud: boards with a USB port of their own take that as the
- * request to restart in their boot loader.
+ * Opens and closes `path` at 1200 baud, by convention the request to boards with native USB to
+ * restart in their boot loader.
  */
 export async function touch1200(path: string): Promise<void> {
   const port = await openPort(path, 1200);
-  // Dropping DTR is what some boards act on. A port without modem lines (a pty) answers ENOTTY,
-  // and a board that is already restarting answers anything: both are as good as done.
+  // Some boards act when DTR drops. Errors are ignored: a port without modem lines (a pty) answers
+  // ENOTTY, and a board that is already restarting may answer anything.
   await new Promise<void>((resolve) => port.set({ dtr: false }, () => resolve()));
   await new Promise<void>((resolve) => port.close(() => resolve()));
 }
 
 async function openPort(path: string, baudRate: number) {
   if (path === '') throw openError(path, new Error('its path is empty'));
-  // Loaded on use: it brings a native module, which most commands do not need.
+  // Loaded on use, since it brings a native module that most commands do not need.
   const { SerialPort } = await import('serialport');
   const port = new SerialPort({ path, baudRate, autoOpen: false });
   await new Promise<void>((resolve, reject) => {
@@ -61,7 +61,9 @@ interface OpenFailure {
   readonly hint: string;
 }
 
-/** The binding reports system errors as text: 'Error: Permission denied, cannot open /dev/…'. */
+/**
+ * The binding reports system errors as text only: 'Error: Permission denied, cannot open /dev/…'.
+ */
 const openFailures: readonly OpenFailure[] = [
   {
     pattern: /no such file|ENOENT|cannot find/i,

@@ -1,29 +1,29 @@
-/** Reads UF2 images: 512-byte blocks, each with its own address (github.com/microsoft/uf2). */
+/** Reads UF2 images: blocks of 512 bytes, each with its address (github.com/microsoft/uf2). */
 import { blockSize, decodeBlock, UF2Flags } from 'uf2';
 import { BonsaiError } from '../errors.js';
 
 export interface Uf2Image {
-  /** In the file's order. */
+  /** In file order. */
   readonly blocks: readonly { readonly address: number; readonly payload: Uint8Array }[];
-  /** Of all payloads. */
+  /** Sum of the payloads. */
   readonly bytes: number;
 }
 
 /**
- * @param familyId of the board: a block for another family is refused
- * @throws BonsaiError 'flash' when the file is no complete UF2 image for the board
+ * @param familyId the board's family; a block for another family is refused
+ * @throws BonsaiError 'flash' when the file is not a complete UF2 image for the board
  */
 export function readUf2(file: Uint8Array, familyId: number, where: string): Uf2Image {
   const refuse = (what: string) =>
     new BonsaiError('flash', where, what, 'build it again: bonsaic build DIR');
   const count = file.length / blockSize;
   if (count === 0 || !Number.isInteger(count)) {
-    throw refuse(`is no UF2 image: ${file.length} bytes are not whole blocks of ${blockSize}`);
+    throw refuse(`is not a UF2 image: ${file.length} bytes are not whole blocks of ${blockSize}`);
   }
   const blocks: { address: number; payload: Uint8Array }[] = [];
   for (let index = 0; index < count; index++) {
     const block = decode(file.subarray(index * blockSize, (index + 1) * blockSize));
-    if (block === null) throw refuse(`is no UF2 image: block ${index} does not decode`);
+    if (block === null) throw refuse(`is not a UF2 image: block ${index} does not decode`);
     if (block.blockNumber !== index || block.totalBlocks !== count) {
       throw refuse(
         `is not complete: block ${index} says ${block.blockNumber + 1} of ${block.totalBlocks}`,

@@ -1,4 +1,4 @@
-/** Gets an image onto a board: one protocol a file. */
+/** Writes an image to a board. One file per protocol. */
 import { readFile } from 'node:fs/promises';
 import { isSimulated } from '../device/index.js';
 import { readUf2 } from '../device/uf2.js';
@@ -8,16 +8,16 @@ import type { FlashProgress, FlashProtocol } from './protocol.js';
 import { flashUf2Drive } from './uf2drive.js';
 
 export interface FlashResult {
-  /** Of the image: what the board keeps. */
+  /** Bytes of the image that the board stores. */
   readonly bytes: number;
 }
 
-/** By the name that target.json says. */
+/** By the name in target.json. */
 const protocols: ReadonlyMap<string, FlashProtocol> = new Map([['uf2-drive', flashUf2Drive]]);
 
 /**
- * Writes the image to the board at `port`, verifies and starts it. The simulators take their image
- * when they start: for them, it is only checked.
+ * Writes the image to the board at `port`, verifies and starts it. For a simulator, which loads its
+ * image when it starts, the image is only checked.
  *
  * @param image path of a .uf2 (rp2040) or an executable (host)
  * @throws BonsaiError 'flash' or 'device' with a hint

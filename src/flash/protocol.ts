@@ -1,6 +1,6 @@
-/** What a flash protocol is: one file each. */
+/** The interface of a flash protocol. */
 
-/** Called while writing, with bytes. */
+/** Called during a write, with the bytes done and the total. */
 export type FlashProgress = (done: number, total: number) => void;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * RP2040: its boot loader is a USB drive; a UF2 file copied there is written to flash and started
- * (RP2040 datasheet 2.8.4). A touch of the serial port at 1200 baud restarts the firmware in it.
+ * The RP2040's boot loader is a USB drive: a UF2 file copied there is written to flash and started
+ * (RP2040 datasheet 2.8.4). Opening the serial port at 1200 baud restarts the board in it.
  */
 import { constants, existsSync } from 'node:fs';
 import { access, open, readdir, readFile } from 'node:fs/promises';
@@ -10,14 +10,14 @@ import { touch1200 } from '../device/serial.js';
 import { BonsaiError } from '../errors.js';
 import type { FlashProgress } from './protocol.js';
 
-/** Where the outside world is; a test has its own. */
+/** The paths and functions of the system; tests replace them. */
 export interface DriveSurroundings {
-  /** The kernel's table of mounts. */
+  /** Path of the kernel's mount table. */
   readonly mounts: string;
   /** Folders in which desktops and macOS mount drives, one folder (or user) below. */
   readonly mountPoints: readonly string[];
   readonly touch: (port: string) => Promise<void>;
-  /** For the drive to appear, and later for the port. */
+  /** How long to wait for the drive, and later for the port. */
   readonly waitMs: number;
 }
 
@@ -43,7 +43,7 @@ export async function flashUf2Drive(
 ): Promise<void> {
   let drive = await findDrive(mounts, mountPoints);
   if (drive === null) {
-    // Without a port the board may just be entering its boot loader by hand: wait for the drive.
+    // Without a port the user may be entering the boot loader by hand, so wait for the drive.
     if (existsSync(port)) await touch(port);
     drive = await until(() => findDrive(mounts, mountPoints), waitMs);
   }
@@ -53,15 +53,15 @@ export async function flashUf2Drive(
       port,
       `no RPI-RP2 drive appeared within ${waitMs / 1000} s`,
       existsSync(port)
-        ? 'hold BOOTSEL while you plug the board in; where drives are not mounted by themselves: ' +
+        ? 'hold BOOTSEL while you plug the board in; if the drive is not mounted automatically: ' +
             'sudo mount -o uid=$(id -u) /dev/disk/by-label/RPI-RP2 /mnt'
         : 'no such port either: hold BOOTSEL while you plug the board in, then try again',
     );
   }
   await copy(file, join(drive, 'bonsai.uf2'), progress);
 
-  // The boot ROM restarts the board when it has every block, and the drive goes. What proves the
-  // image is the port that its USB opens; the session's hello then compares the model.
+  // The boot ROM restarts the board after the last block, and the drive disappears. The USB port of
+  // the new firmware proves that the image started; the session's hello then compares the model.
   const gone = await until(
     async () => (await findDrive(mounts, mountPoints)) === null || null,
     waitMs,
@@ -85,7 +85,7 @@ export async function flashUf2Drive(
   }
 }
 
-/** The folder where the boot loader's drive is mounted; null while there is none. */
+/** The mount point of the boot loader's drive; null while it is not mounted. */
 export async function findDrive(
   mounts: string,
   mountPoints: readonly string[],
@@ -102,7 +102,7 @@ export async function findDrive(
   return null;
 }
 
-/** FAT mounts only: looking into others could hang on a network. */
+/** Mount points of FAT file systems; a network file system could hang. */
 async function mountedFolders(mounts: string): Promise<string[]> {
   const lines = (await textOf(mounts)).split('\n');
   return lines.flatMap((line) => {
@@ -141,7 +141,7 @@ async function copy(file: Uint8Array, path: string, progress: FlashProgress): Pr
           done,
           Math.min(pieceBytes, file.length - done),
         );
-        // Through to the board, piece by piece: the bar shows the board's progress, not a cache's.
+        // Sync after each piece, so that the bar shows the board's progress and not a cache's.
         if (done + bytesWritten < file.length) await drive.sync();
         done += bytesWritten;
         progress(done, file.length);
@@ -151,7 +151,7 @@ async function copy(file: Uint8Array, path: string, progress: FlashProgress): Pr
       await drive.close();
     }
   } catch (error) {
-    // The board restarts the moment it has the last block, which may fail the last sync.
+    // The board restarts as soon as it has the last block, so the last sync may fail.
     if (done === file.length) return;
     const { code, message } = error as NodeJS.ErrnoException;
     throw new BonsaiError(
@@ -165,7 +165,7 @@ async function copy(file: Uint8Array, path: string, progress: FlashProgress): Pr
   }
 }
 
-/** A new port belongs to root until udev has given it to its group: some 100 ms. */
+/** A new port belongs to root until udev assigns its group, after some 100 ms. */
 async function isOpenable(port: string): Promise<true | null> {
   return access(port, constants.R_OK | constants.W_OK).then(
     () => true,

@@ -1,11 +1,11 @@
-/** The frame protocol of docs/protocol.md, the host's side: bytes, no time and no device. */
+/** The host's side of the frame protocol (docs/protocol.md): encoding and decoding only. */
 import { crc32 } from 'node:zlib';
 import { type CountUnit, countUnits } from '../ir/op.js';
 import { printableLine } from '../printable.js';
 
 export const protocolVersion = 1;
 
-/** Bytes of a frame's body at most; what does not fit goes in chunks. */
+/** The most bytes of a frame's body; larger payloads are sent in chunks. */
 export const maxBodyBytes = 1024;
 
 export const commands = {
@@ -50,7 +50,7 @@ const headerBytes = 8;
 const crcBytes = 4;
 const maxFrameBytes = headerBytes + maxBodyBytes + crcBytes;
 
-/** Bytes of a whole frame before COBS at which a receiver gives up; COBS adds 1 in 254. */
+/** The most bytes of an encoded frame: COBS adds 1 byte in 254. */
 const maxEncodedBytes = maxFrameBytes + Math.ceil(maxFrameBytes / 254);
 
 /**
@@ -62,8 +62,8 @@ export function encodeCobs(bytes: Uint8Array): Uint8Array {
   let codeAt = 0;
   let at = 1;
   for (const byte of bytes) {
-    // A full block of 254 stands for no zero; it ends only when another byte follows, so that a
-    // message of exactly 254 bytes does not grow an empty block.
+    // A full block of 254 bytes implies no zero. It ends only when another byte follows, so that a
+    // message of exactly 254 bytes does not get an empty block.
     if (at - codeAt === 255) {
       out[codeAt] = 255;
       codeAt = at++;
@@ -79,7 +79,7 @@ export function encodeCobs(bytes: Uint8Array): Uint8Array {
   return out.subarray(0, at);
 }
 
-/** The inverse of encodeCobs; null when `bytes` is no COBS encoding. */
+/** The inverse of encodeCobs; null when `bytes` is not a COBS encoding. */
 export function decodeCobs(bytes: Uint8Array): Uint8Array | null {
   const out = new Uint8Array(bytes.length);
   let length = 0;
@@ -97,7 +97,7 @@ export function decodeCobs(bytes: Uint8Array): Uint8Array | null {
   return out.subarray(0, length);
 }
 
-/** The frame as it goes over the wire, with its terminating zero. */
+/** The encoded frame with its terminating zero. */
 export function encodeFrame(frame: Omit<Frame, 'version'> & { version?: number }): Uint8Array {
   const { version = protocolVersion, type, sequence, tag, body } = frame;
   if (body.length > maxBodyBytes) {
@@ -135,8 +135,8 @@ export function decodeFrame(encoded: Uint8Array): Frame | null {
 }
 
 /**
- * Cuts a byte stream into frames. Whatever is no frame is dropped up to the next zero, and counted
- * so that an error can say what came instead of an answer.
+ * Splits a byte stream into frames. Invalid data is dropped up to the next zero, and counted so
+ * that an error can tell what arrived instead of an answer.
  */
 export class FrameReader {
   private readonly buffer = new Uint8Array(maxEncodedBytes);
@@ -150,7 +150,7 @@ export class FrameReader {
     return this.received;
   }
 
-  /** Pieces since the last reset that were no frame: undecodable, or too long. */
+  /** Invalid frames since the last reset: undecodable or too long. */
   get droppedFrames(): number {
     return this.dropped;
   }
@@ -160,7 +160,7 @@ export class FrameReader {
     this.dropped = 0;
   }
 
-  /** Forgets an unfinished frame: what comes next must not be taken for its rest. */
+  /** Discards an unfinished frame, so that the next bytes are not taken for its rest. */
   abandon(): void {
     this.length = 0;
     this.overflowed = false;
@@ -179,7 +179,7 @@ export class FrameReader {
         }
         continue;
       }
-      // Empty pieces are the zeros that a side sends to end whatever came before.
+      // A side sends a zero before a frame, to end any earlier garbage: an empty frame.
       if (this.length > 0 && !this.overflowed) {
         const frame = decodeFrame(this.buffer.subarray(0, this.length));
         if (frame === null) this.dropped++;
@@ -192,13 +192,13 @@ export class FrameReader {
 }
 
 export interface Hello {
-  /** Of the model file that the firmware was compiled from, hex. */
+  /** Hash of the model file that the firmware was compiled from, hex. */
   readonly sha256: string;
   readonly clockHz: number;
   readonly unit: CountUnit;
-  /** Largest body that goes either way: what the device takes, within the protocol's own limit. */
+  /** The largest body in either direction: the device's limit, at most that of the protocol. */
   readonly maxBodyBytes: number;
-  /** One line, fit for a terminal. */
+  /** One printable line. */
   readonly target: string;
 }
 
@@ -211,13 +211,13 @@ export interface Info {
 }
 
 export interface DeviceMemory {
-  /** Deepest stack use so far: found by painting. */
+  /** Peak stack use so far, measured by painting. */
   readonly stackBytes: number;
   readonly stackSizeBytes: number;
   readonly staticRamBytes: number;
 }
 
-/** Little-endian fields of a body, one after the other. @throws RangeError past the end */
+/** Reads the little-endian fields of a body in sequence. @throws RangeError past the end */
 class BodyReader {
   private readonly view: DataView;
   private at = 0;
@@ -239,7 +239,7 @@ class BodyReader {
   u16 = (): number => this.view.getUint16(this.take(2), true);
   u32 = (): number => this.view.getUint32(this.take(4), true);
 
-  /** A u64 that is a count of cycles: safe as a number for 2.8 years at 100 MHz. */
+  /** A u64 count of cycles; exact as a number for 2.8 years at 100 MHz. */
   count = (): number => {
     const value = this.view.getBigUint64(this.take(8), true);
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`a count of ${value}`);
@@ -285,7 +285,7 @@ export const requestBody = {
     return body;
   },
 
-  /** `n` entries from `first`, of the counts or the checksums. */
+  /** `n` entries of the counts or the checksums, from `first` on. */
   range(first: number, n: number): Uint8Array {
     const body = new Uint8Array(4);
     const view = new DataView(body.buffer);
@@ -298,10 +298,10 @@ export const requestBody = {
 /** Bytes before the payload of a write. */
 export const writeInputHeaderBytes = 6;
 
-/** No network runs on a slower clock; times are counts by the clock. */
+/** Slower clocks are refused, since times are counts divided by the clock. */
 const leastClockHz = 1000;
 
-/** Bodies of answers. @throws RangeError when a body is too short or too long, or cannot be true */
+/** Bodies of answers. @throws RangeError when a body has the wrong length or impossible values */
 export const answerBody = {
   hello(body: Uint8Array): Hello {
     const reader = new BodyReader(body);
@@ -310,7 +310,7 @@ export const answerBody = {
     if (clockHz < leastClockHz) throw new RangeError(`a clock of ${clockHz} Hz`);
     const unitCode = reader.u8();
     const unit = countUnits[unitCode];
-    if (unit === undefined) throw new RangeError(`unit ${unitCode} of its counts is unknown`);
+    if (unit === undefined) throw new RangeError(`the unknown unit ${unitCode}`);
     const bodyLimit = reader.u16();
     if (bodyLimit < 64) throw new RangeError(`a largest body of ${bodyLimit} bytes is too small`);
     const target = printableLine(Buffer.from(reader.bytes()).toString('utf8'));
@@ -364,7 +364,7 @@ export const answerBody = {
     return reader.end({ stackBytes, stackSizeBytes, staticRamBytes });
   },
 
-  /** `text`: one line, fit for a terminal. */
+  /** `text` is one printable line. */
   error(body: Uint8Array): { code: number; text: string } {
     const reader = new BodyReader(body);
     const code = reader.u8();
@@ -372,7 +372,7 @@ export const answerBody = {
   },
 };
 
-/** The manifest's tag (8 hex digits: the first 4 bytes of a SHA-256) as the frame's u32. */
+/** The manifest's tag, 8 hex digits, as the frame's u32. */
 export function tagOf(hex: string): number {
   return Buffer.from(hex, 'hex').readUInt32LE(0);
 }

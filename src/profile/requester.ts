@@ -1,4 +1,4 @@
-/** One request at a time and its answer: sequence numbers, time-outs, retries, clear errors. */
+/** Sends one request at a time and awaits its answer: sequence numbers, time-outs, retries. */
 import type { Device } from '../device/device.js';
 import { BonsaiError } from '../errors.js';
 import {
@@ -16,16 +16,16 @@ import {
 
 const differ = 'its firmware and this bonsaic differ: build and flash again';
 
-/** In a request: whichever model answers. */
+/** The tag of a request that any model answers. */
 export const anyTag = 0;
 
 export interface Request {
   readonly command: Command;
   readonly tag: number;
   readonly body: Uint8Array;
-  /** Of one attempt. */
+  /** Time-out of one attempt. */
   readonly timeoutMs: number;
-  /** 2 for what may be asked twice, 1 for what may not. */
+  /** 2 for idempotent requests, 1 for others. */
   readonly attempts: number;
 }
 
@@ -39,7 +39,7 @@ export class Requester {
   private sequence = 0;
   private waiting: Waiting | null = null;
   private lostReason: string | null = null;
-  /** Answers to requests that nobody awaits any more. */
+  /** Answers to requests that have timed out. */
   private late = 0;
 
   constructor(private readonly device: Device) {
@@ -52,12 +52,14 @@ export class Requester {
     });
   }
 
-  /** The decoded body of the answer. @throws BonsaiError 'device' that says what came instead */
+  /**
+   * The decoded body of the answer. @throws BonsaiError 'device' that tells what arrived instead
+   */
   async request<T>(request: Request, decode: (body: Uint8Array) => T): Promise<T> {
     return (await this.exchange(request, decode)).value;
   }
 
-  /** As request, with the tag that the device put into its answer. */
+  /** Like `request`, with the tag of the answer. */
   async exchange<T>(
     request: Request,
     decode: (body: Uint8Array) => T,
@@ -76,7 +78,7 @@ export class Requester {
     throw this.timeout(request);
   }
 
-  /** What `decode` makes of an answer's body. */
+  /** Decodes an answer's body, and turns a RangeError into an error of the device. */
   private decoded<T>(command: Command, decode: () => T): T {
     try {
       return decode();
@@ -102,7 +104,7 @@ export class Requester {
       };
       const { tag, body } = request;
       const frame = encodeFrame({ type: commands[request.command], sequence, tag, body });
-      // The zero ends whatever half a frame an earlier session or a bad line has left there.
+      // The zero ends half a frame that an earlier session or a bad line may have left.
       this.device.write(Uint8Array.of(0, ...frame));
     });
   }
@@ -141,7 +143,7 @@ export class Requester {
     }
   }
 
-  /** What came instead of the answer decides what to look at. */
+  /** The error after the last time-out; the hint depends on what arrived instead of the answer. */
   private timeout({ command, timeoutMs, attempts }: Request): BonsaiError {
     const { receivedBytes, droppedFrames } = this.reader;
     const within = `within ${timeoutMs / 1000} s${attempts > 1 ? `, asked ${attempts} times` : ''}`;
@@ -159,7 +161,7 @@ export class Requester {
     }
     if (receivedBytes > 0) {
       return this.error(
-        `sent ${receivedBytes} bytes that are no whole frame as an answer to ${command} ${within}`,
+        `sent ${receivedBytes} bytes but no complete frame as an answer to ${command} ${within}`,
         'another firmware is running or the line loses bytes: check the cable, flash again',
       );
     }
@@ -170,7 +172,7 @@ export class Requester {
       );
     }
     return this.error(
-      `answered nothing to ${command} ${within}`,
+      `did not answer ${command} ${within}`,
       'is the right port given (bonsaic ports) and this model flashed (bonsaic flash)? ' +
         'Over a UART: are RX and TX crossed?',
     );

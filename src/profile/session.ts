@@ -15,23 +15,23 @@ import {
 import { anyTag, Requester } from './requester.js';
 
 export interface SessionOptions {
-  /** Time that one answer may take, a run apart; default 3 s, in a simulator 60 s. */
+  /** Time-out of an answer other than that of a run; default 3 s, with a simulator 60 s. */
   readonly timeoutMs?: number;
-  /** Time that one run of the model may take; default 5 minutes. */
+  /** Time-out of one run of the model; default 5 minutes. */
   readonly runTimeoutMs?: number;
-  /** What the board has; null or left out: not known. */
+  /** RAM of the board; null or absent: unknown. */
   readonly ramBytes?: number | null;
 }
 
 export interface Inference {
   /** In the order and types of the plan's outputs. */
   readonly outputs: readonly TensorData[];
-  /** Of the run alone, in `hello.unit`. */
+  /** Count of the run alone, in `hello.unit`. */
   readonly count: number;
 }
 
 export interface Profile {
-  /** Of the hooked run. */
+  /** Count of the hooked run. */
   readonly count: number;
   /** One per step. */
   readonly steps: readonly number[];
@@ -41,27 +41,27 @@ export interface Session {
   readonly hello: Hello;
   infer(inputs: readonly TensorData[]): Promise<Inference>;
   profile(inputs: readonly TensorData[]): Promise<Profile>;
-  /** CRC-32 of each of the manifest's spans, taken when its step has ended. */
+  /** CRC-32 of each of the manifest's spans, taken after its step. */
   checksums(inputs: readonly TensorData[]): Promise<readonly number[]>;
   memory(): Promise<DeviceMemory>;
-  /** Restarts the board in its boot loader; the session is over. */
+  /** Restarts the board in its boot loader, which ends the session. */
   reboot(): Promise<void>;
   /** Closes the device. */
   close(): Promise<void>;
 }
 
-/** No run takes a day: a count beyond that was not counted. */
+/** Counts of more than a day are refused as wrong. */
 const longestRunSeconds = 86_400;
-/** Hooks between steps and jittery clocks: the steps of a run may seem to take longer than it. */
+/** Tolerance of the sum of the steps over the run, for hooks between steps and clock jitter. */
 const countSlack = 1_000_000;
 
 const defaultTimeoutMs = 3_000;
-/** A simulator is as slow as whatever else this machine does makes it. */
+/** Longer, since other work on this machine slows a simulator down. */
 const simulatorTimeoutMs = 60_000;
 const defaultRunTimeoutMs = 300_000;
 
 /**
- * Greets the device and makes sure that it runs the firmware that `manifest` describes.
+ * Sends hello to the device and checks that it runs the firmware of `manifest`.
  *
  * @throws BonsaiError 'device' when nothing, garbage or another model answers
  */
@@ -79,14 +79,14 @@ export async function openSession(
   const tag = tagOf(manifest.tag);
   const hello = await greet();
 
-  /** A request whose answer is the same however often it is asked. */
+  /** An idempotent request. */
   const ask = <T>(
     command: 'info' | 'writeInput' | 'readOutput' | 'readCounts' | 'readChecksums' | 'memory',
     body: Uint8Array,
     decode: (body: Uint8Array) => T,
   ) => requester.request({ command, tag, body, timeoutMs, attempts: 2 }, decode);
 
-  /** Runs the model; never twice, because a run overwrites its input. */
+  /** Runs the model. Never retried, because a run overwrites its input. */
   const run = <T>(
     command: 'infer' | 'profile' | 'checksums',
     decode: (body: Uint8Array) => T,
@@ -131,7 +131,7 @@ export async function openSession(
       throw new BonsaiError(
         'device',
         device.name,
-        'reports another arena, steps, inputs or outputs than bonsai.json has',
+        'reports other arena, steps, inputs or outputs than bonsai.json',
         'the directory was changed after it was built: compile, build and flash again',
       );
     }
@@ -162,7 +162,7 @@ export async function openSession(
     return outputs;
   }
 
-  /** Reads a table of `total` entries in pieces that fit into a body. */
+  /** Reads a table of `total` entries in chunks that fit into a body. */
   async function readTable(
     command: 'readCounts' | 'readChecksums',
     total: number,
@@ -179,7 +179,7 @@ export async function openSession(
     return entries;
   }
 
-  /** The count of a run. @throws RangeError when it cannot be one */
+  /** The count of a run. @throws RangeError when it is impossibly large */
   function runCount(body: Uint8Array): number {
     const count = answerBody.count(body);
     if (count > hello.clockHz * longestRunSeconds) {
@@ -188,7 +188,7 @@ export async function openSession(
     return count;
   }
 
-  /** @throws BonsaiError 'device' when the steps of a run cannot have taken that long */
+  /** @throws BonsaiError 'device' when the steps take far longer than their run */
   function checkSteps(count: number, steps: readonly number[]): void {
     const sum = steps.reduce((total, step) => total + step, 0);
     if (sum <= 2 * count + countSlack) return;
@@ -200,7 +200,7 @@ export async function openSession(
     );
   }
 
-  /** The device's memory. @throws RangeError when the board has less than it says */
+  /** The device's memory. @throws RangeError when it exceeds the board's RAM */
   function memoryWithin(body: Uint8Array): DeviceMemory {
     const memory = answerBody.memory(body);
     const used = plan.arenaBytes + memory.stackBytes + memory.staticRamBytes;
@@ -240,7 +240,7 @@ export async function openSession(
   };
 }
 
-/** The elements as the device stores them: both sides are little-endian. */
+/** The elements' bytes; host and device are both little-endian. */
 function bytesOf(data: TensorData | undefined, port: Port): Uint8Array {
   const bytes =
     data === undefined

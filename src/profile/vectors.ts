@@ -1,4 +1,4 @@
-/** Vectors: inputs with the outputs that they must give, from a file or seeded. */
+/** Vectors: inputs with their expected outputs, from a file or a seeded generator. */
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
 import {
@@ -12,7 +12,7 @@ import {
 import { evaluateGraph } from '../ops/evaluate.js';
 import type { Plan, Port } from '../plan/types.js';
 
-/** What a source operator's output must be. */
+/** The expected checksum of a source operator's output. */
 export interface LayerChecksum {
   /** Index of the operator in the source model. */
   readonly op: number;
@@ -26,14 +26,14 @@ export interface VectorPair {
   /** In the order and types of the plan's inputs. */
   readonly inputs: readonly TensorData[];
   readonly outputs: readonly TensorData[];
-  /** Checked with --faithful only: other plans do not compute the source's tensors. */
+  /** Checked with --faithful only, since other plans do not compute the source's tensors. */
   readonly layers: readonly LayerChecksum[];
 }
 
 const uint = z.int().nonnegative();
 const layer = z.object({ op: uint, tensor: uint, bytes: uint, crc32: uint.max(0xffff_ffff) });
 
-/** Elements are checked one by one below, where the error can say which is wrong. */
+/** Elements are checked below, so that the error can name the wrong one. */
 const file = z.object({
   pairs: z
     .array(
@@ -48,10 +48,10 @@ const file = z.object({
 
 const formatHint =
   'write {"pairs":[{"input":[…],"output":[…]}]} with the raw quantised integers, flat; ' +
-  'several inputs or outputs: an array for each';
+  'for several inputs or outputs an array for each';
 
 /**
- * Reads a vectors file (docs/architecture.md, 'Vectors').
+ * Reads a vectors file (README.md, 'The model').
  *
  * @param where the file, for errors
  * @throws BonsaiError 'bad-vectors' that names the pair and the element
@@ -176,8 +176,8 @@ const seededCount = 4;
 const seed = 0x5eed;
 
 /**
- * What runs check without a vectors file: 4 inputs over the whole range of their type, the same
- * every time, with the outputs that the reference evaluator gives.
+ * The vectors without a file: 4 seeded inputs over the whole range of their type, with the outputs
+ * of the reference evaluator. The same on every call.
  */
 export function seededVectors(plan: Plan, module: Module): VectorPair[] {
   const random = xorshift32(seed);
@@ -196,7 +196,7 @@ export function seededVectors(plan: Plan, module: Module): VectorPair[] {
   });
 }
 
-/** Marsaglia's xorshift (2003): uint32 values from 1 on. */
+/** Marsaglia's xorshift (2003): uint32 values of at least 1. */
 function xorshift32(seed: number): () => number {
   let state = seed;
   return () => {

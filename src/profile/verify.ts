@@ -1,4 +1,4 @@
-/** Runs vectors on a device: every output compared, every step counted and checked. */
+/** Runs vectors on a device, compares every output, and counts and checks every step. */
 import { crc32 } from 'node:zlib';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
@@ -18,14 +18,15 @@ export interface DivergingLayer {
 export interface DeviceResult {
   readonly verify: {
     readonly vectors: number;
-    /** Vectors of which an output, or with --faithful a layer, is not as it must be. */
+    /** Vectors with a wrong output, or with --faithful a wrong layer. */
     readonly mismatches: number;
     /**
-     * The first step of the first such vector whose result is not the evaluator's, or not the
-     * vector's own layer's; null when only the outputs differ: the expected ones are in doubt.
+     * The first step with a wrong result, in the first mismatching vector: one that differs from
+     * the evaluator, or from the vector's layer checksum. null when every step agrees with the
+     * evaluator, so that the expected outputs are in doubt.
      */
     readonly firstDivergingLayer: DivergingLayer | null;
-    /** Layer checksums of the vectors that were compared. */
+    /** Number of layer checksums of the vectors that were compared. */
     readonly layersChecked: number;
   };
   readonly latency: {
@@ -40,18 +41,19 @@ export interface DeviceResult {
   };
   /** One per vector. */
   readonly counts: readonly number[];
-  /** One per step, of the first vector's hooked run. */
+  /** Counts by step, of the first vector's hooked run. */
   readonly layerCounts: readonly number[];
-  /** One per step, of the first vector: the step's first output. */
+  /** Checksums by step, of the first output of the step for the first vector. */
   readonly layerCrc32: readonly number[];
-  /** Deepest use of the stack over all of this. */
+  /** Peak stack use over all runs. */
   readonly stackBytes: number;
   readonly staticRamBytes: number;
 }
 
 /**
- * Runs all vectors. Of the first one every step is counted and its checksums are compared with the
- * evaluator's on the same planned graph; of the others this is done when an output differs.
+ * Runs all vectors. For the first vector every step is counted. Checksums of the steps are compared
+ * with the evaluator on the planned graph for the first vector, and for any vector with a wrong
+ * output.
  *
  * @param module  the module after the passes, as it was planned
  * @param observe called after each finished vector
@@ -85,7 +87,7 @@ export async function verifyOnDevice(
     if (first || !sameOutputs || layers.size > 0) {
       const found = await session.checksums(vector.inputs);
       if (first) firstChecksums = found;
-      // The evaluator takes seconds for a large model: only where it can say something new.
+      // The evaluator takes seconds for a large model, so it runs only where it is needed.
       const evaluated = first || !sameOutputs ? expect.ofEvaluator(vector.inputs) : noChecksums;
       span = spans.findIndex((_, i) =>
         [layers, evaluated].some((checksums) => (checksums.get(i) ?? found[i]) !== found[i]),
@@ -131,7 +133,7 @@ export async function verifyOnDevice(
   };
 }
 
-/** Checksums that are known, by the index of their span. */
+/** Expected checksums by index of the span. */
 type Checksums = ReadonlyMap<number, number>;
 const noChecksums: Checksums = new Map();
 
@@ -141,11 +143,11 @@ function expectations({ spans }: Manifest, module: Module) {
     spans.map(({ tensor }, index) => [tensorOf(graph, tensor).source, index]),
   );
   return {
-    /** What the vector says about layers that the plan computes. */
+    /** The vector's checksums of layers that the plan computes. */
     ofLayers(layers: readonly LayerChecksum[]): Checksums {
       const checksums = new Map<number, number>();
       for (const { op, tensor, bytes, crc32 } of layers) {
-        // Operators that only convert at the model's edge are no steps: nothing to compare.
+        // Conversions at the model's edge are not steps, so there is nothing to compare.
         const span = spanOfSource.get(tensor);
         if (span === undefined) continue;
         if (spans[span]?.bytes !== bytes) {
@@ -187,7 +189,7 @@ function bytesOf(data: TensorData): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** The middle count; of an even number the lower one, so that it was really measured. */
+/** The median; the lower of the two middle counts, so that it is a measured one. */
 function median(counts: readonly number[]): number {
   const sorted = [...counts].sort((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;

@@ -249,7 +249,7 @@ describe('build', () => {
       makefile(`@mkdir -p build; printf '${image}' > build/tiny.elf`);
       const error = await failure(build());
       expect(error).to.include({ code: 'toolchain', where: join(directory, 'build/tiny.elf') });
-      expect(error.message).to.match(/^is no image/);
+      expect(error.message).to.match(/^is not an image/);
     }
   });
 

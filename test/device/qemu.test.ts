@@ -61,7 +61,7 @@ describe('device: QEMU', () => {
       it('says that it counts instructions', async () => {
         const hello = await ask('hello', requestBody.empty(), answerBody.hello);
         expect(hello).to.include({ unit: 'instructions', target: target.name });
-        expect(device.simulation).to.match(/QEMU .*: instructions are counted/);
+        expect(device.simulation).to.match(/QEMU .*: counts instructions/);
       });
 
       it('counts every instruction of a run, however short, and nothing else', async () => {

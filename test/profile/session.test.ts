@@ -194,13 +194,13 @@ describe('profile/session', () => {
       [
         'nothing answers',
         { misbehave: () => () => nothing },
-        /answered nothing to hello within 0.06 s, asked 2 times/,
+        /did not answer hello within 0.06 s, asked 2 times/,
         /bonsaic flash/,
       ],
       [
         'half a frame',
         { misbehave: () => (answer) => encodeFrame(answer).subarray(0, 20) },
-        /sent 40 bytes that are no whole frame/,
+        /sent 40 bytes but no complete frame/,
         /cable/,
       ],
       [
@@ -322,6 +322,6 @@ describe('profile/session', () => {
     const board = new FakeBoard(module, manifest);
     const error = await openSession(board, other, patient).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(BonsaiError);
-    expect((error as BonsaiError).message).to.match(/another arena/);
+    expect((error as BonsaiError).message).to.match(/other arena/);
   });
 });
