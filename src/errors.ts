@@ -1,11 +1,11 @@
 /**
- * What the user did or brought that cannot work, and what to do about it.
+ * Errors that a user can cause, with their place and a hint.
  *
- * Every error that a user can cause is a BonsaiError: what, where, what next. Everything else that
- * is thrown is a bug in bonsaic and leaves the process with status 70.
+ * Every error that a user can cause is a BonsaiError. Any other exception is a bug in bonsaic and
+ * ends the process with status 70.
  */
 
-/** The process's exit status for each kind of error (docs/architecture.md, 'Exit codes'). */
+/** The exit status for each kind of error (docs/architecture.md, 'Exit codes'). */
 export const exitStatus = {
   // 1: the command line
   usage: 1,
@@ -38,10 +38,10 @@ export type ErrorCode = keyof typeof exitStatus;
 /**
  * An error that the user can act on.
  *
- * @property code    what kind of error: decides the exit status
+ * @property code    the kind of error, which decides the exit status
  * @property where   the place: a file, 'operator 3 (CONV_2D) "block1/conv"', a port
- * @property message what is wrong there, in one line
- * @property hint    what to do next; '' only where nothing can be suggested
+ * @property message the fault, in one line
+ * @property hint    what to do next; '' if nothing can be suggested
  */
 export class BonsaiError extends Error {
   constructor(
@@ -59,7 +59,7 @@ export class BonsaiError extends Error {
   }
 }
 
-/** What the operating system has refused: a call that failed, by name. */
+/** Whether a system call has failed. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error && !(error instanceof BonsaiError);
 }
@@ -69,12 +69,12 @@ const systemHints: readonly (readonly [codes: RegExp, hint: string])[] = [
   [/^(EACCES|EPERM|EROFS)$/, 'choose a place that you may read and write'],
   [
     /^(EMFILE|ENFILE|EAGAIN|ENOMEM)$/,
-    'the machine is short of memory, files or processes: close some',
+    'the machine is short of memory, open files or processes: close other programs',
   ],
   [/^(EIO|ENXIO|ENODEV)$/, 'check the disk or the device, then try again'],
 ];
 
-/** What no command has foreseen of the machine it runs on, as an error that the user can act on. */
+/** A system error that no command handles, as an error that the user can act on. */
 export function refusedBySystem(error: NodeJS.ErrnoException): BonsaiError {
   if (error.syscall === 'uv_cwd') {
     return new BonsaiError('usage', 'working folder', 'is gone', 'change to a folder that exists');
@@ -84,7 +84,7 @@ export function refusedBySystem(error: NodeJS.ErrnoException): BonsaiError {
   return new BonsaiError('usage', where, error.message, hint ?? 'check that it exists');
 }
 
-/** A broken promise inside bonsaic; `stage` names the pass or stage that broke it. */
+/** A violated invariant in bonsaic; `stage` names the pass or stage that violated it. */
 export class InternalError extends Error {
   constructor(
     readonly stage: string,

@@ -24,13 +24,13 @@ import type { Measurement } from './report/index.js';
 import { requireCores, type Target, twinOf } from './target/index.js';
 
 export interface CompileRequest {
-  /** The model file. */
+  /** Contents of the model file. */
   readonly bytes: Uint8Array;
-  /** Where the bytes came from: names the model and stands in errors. */
+  /** Path of the model file: gives the model its name and appears in errors. */
   readonly path: string;
   readonly target: Target;
   readonly options: CompileOptions;
-  /** Names of the classes, for the output with as many elements. */
+  /** Class names, for the output with as many elements. */
   readonly labels?: readonly string[];
   /** Called with the module after import ('import') and after each pass. */
   readonly observe?: (pass: string, module: Module) => void;
@@ -39,7 +39,9 @@ export interface CompileRequest {
 export interface Compilation {
   /** As imported. */
   readonly source: Module;
-  /** After the passes: what is planned, and what `evaluate` checks the firmware against. */
+  /**
+   * After the passes: the module that is planned, and that `evaluate` checks the firmware against.
+   */
   readonly module: Module;
   readonly facts: Facts;
   readonly plan: Plan;
@@ -51,7 +53,7 @@ export function modelName(path: string): string {
   return basename(path, extname(path));
 }
 
-/** Import and passes: what every command that looks at a model begins with. */
+/** Import and passes, with which every command on a model begins. */
 export function load(
   request: Pick<CompileRequest, 'bytes' | 'path' | 'options' | 'observe'>,
 ): Pick<Compilation, 'source' | 'module'> {
@@ -66,7 +68,9 @@ export function load(
   return { source, module: runPasses(source, { faithful: options.faithful }, observe) };
 }
 
-/** On one core; on two where that is too slow, or fast enough only where bytes are worth less. */
+/**
+ * Plans for one core, or for two if one misses --max-ms or meets it only at lower prices of bytes.
+ */
 function planInTime(
   planWith: (options: CompileOptions) => Plan,
   target: Target,
@@ -103,8 +107,8 @@ export function compile(request: CompileRequest): Compilation {
 }
 
 /**
- * The same plan as a program for this machine: the kernels that the target runs, each in its C, which
- * stands beside every instruction that only the target has. Times and sizes say nothing.
+ * The plan as a program for this machine, with the target's kernels: every instruction that only
+ * the target has comes with equivalent C. Times and sizes of this program are meaningless.
  */
 export function compileTwin(
   { target }: Pick<CompileRequest, 'target'>,
@@ -147,7 +151,7 @@ export async function measure(request: {
   }
 }
 
-/** The module that a directory's firmware was made of, from the model copy inside it. */
+/** The module of a directory's firmware, from the copy of the model in the directory. */
 export function reload(manifest: Manifest, bytes: Uint8Array, path: string): Module {
   const { options, model } = manifest.plan;
   const sha256 = createHash('sha256').update(bytes).digest('hex');

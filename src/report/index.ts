@@ -1,11 +1,11 @@
-/** Joins plan, sizes and measurement: one row a step. */
+/** Joins plan, sizes and measurements to a report with one row per step. */
 import type { ImageSizes } from '../build/index.js';
 import type { Manifest } from '../codegen/manifest.js';
 import type { LayerRow, Measurement, Memory, Report } from './types.js';
 
 export type * from './types.js';
 
-/** What is known so far: nothing of `built` after `compile`, nothing of `measured` after `build`. */
+/** The known parts: `built` is absent after `compile`, `measured` after `build`. */
 export interface ReportParts {
   readonly manifest: Manifest;
   readonly built?: { readonly toolchain: string; readonly sizes?: ImageSizes };

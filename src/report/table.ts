@@ -1,10 +1,10 @@
-/** Text tables as narrow as a terminal: cells are broken between characters, nothing is cut off. */
+/** Text tables that fit the terminal: long cells wrap, and nothing is cut off. */
 import stringWidth from 'string-width';
 
 export interface TableOptions {
-  /** Titles of columns of numbers: aligned right and never broken. */
+  /** Titles of columns of numbers, which are right-aligned and never wrap. */
   readonly right?: ReadonlySet<string>;
-  /** Columns of the terminal. Without: as wide as the cells are. */
+  /** Columns of the terminal; without it the cells decide. */
   readonly width?: number;
 }
 
@@ -12,18 +12,18 @@ interface Column {
   readonly title: string;
   readonly cells: readonly string[];
   readonly isNumber: boolean;
-  /** Terminal columns: with nothing broken, and with all broken that may be. */
+  /** Width without wrapping, and the least width with wrapping, in terminal columns. */
   readonly widest: number;
   readonly least: number;
 }
 
 const gap = '  ';
-/** A column of text gets this much before the table becomes two. */
+/** A column of text keeps at least this width; otherwise the table is split. */
 const textWidth = 20;
 
 /**
- * A table without its empty columns; '' when it has no rows. Where the terminal is too narrow for
- * all columns side by side, the rest follow below, with the first column again.
+ * A table without its empty columns; '' when it has no rows. If the terminal is too narrow for all
+ * columns, the remaining columns follow below, with the first column repeated.
  */
 export function table(
   header: readonly string[],
@@ -43,7 +43,7 @@ function columnOf(
   index: number,
   isNumber: boolean,
 ): Column {
-  // A line break in a name would end the row.
+  // Replace line breaks, which would end the row.
   const cells = rows.map((row) => (row[index] ?? '').replace(/\s+/g, ' '));
   const cellWidth = cells.reduce((most, cell) => Math.max(most, stringWidth(cell)), 0);
   const widest = Math.max(cellWidth, stringWidth(title));
@@ -52,7 +52,7 @@ function columnOf(
   return { title, cells, isNumber, widest, least };
 }
 
-/** Columns that fit side by side; the first one leads each block. */
+/** Blocks of columns that fit side by side; each begins with the first column. */
 function blocksOf(columns: readonly Column[], width: number): readonly (readonly Column[])[] {
   const [key, ...rest] = columns;
   if (key === undefined) return [];
@@ -72,14 +72,14 @@ function widthOf(columns: readonly Column[]): number {
 
 function blockText(block: readonly Column[], width: number): string {
   const widths = block.map(({ least }) => least);
-  // What is left goes to the columns that are broken most.
+  // Spare width goes to the columns that lack most.
   for (let spare = width - widthOf(block); spare > 0; spare--) {
     const lacks = block.map(({ widest }, i) => widest - (widths[i] as number));
     const most = Math.max(...lacks);
     if (most <= 0) break;
     widths[lacks.indexOf(most)] = (widths[lacks.indexOf(most)] as number) + 1;
   }
-  // Even one column of text may be wider than the terminal.
+  // A single column of text may be wider than the terminal.
   const last = block.length - 1;
   const over = widths.reduce((sum, each) => sum + each, gap.length * last) - width;
   if (over > 0 && block[last]?.isNumber === false) {
@@ -109,12 +109,13 @@ function pad(text: string, width: number, isNumber: boolean): string {
 }
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** A line of names may end after these, one of prose between words. */
+/** Lines of names may break after these characters, lines of prose at spaces. */
 const nameBreaks = /^[\s/_+,;:-]$/;
 const wordBreaks = /^\s$/;
 
 /**
- * Lines of `width` terminal columns at most, broken where `breaks` says, else between characters.
+ * Lines of at most `width` terminal columns, broken after a character that matches `breaks`, or
+ * else between any two characters.
  */
 export function wrap(text: string, width: number, breaks = nameBreaks): readonly string[] {
   if (stringWidth(text) <= width) return [text];
@@ -131,7 +132,7 @@ export function wrap(text: string, width: number, breaks = nameBreaks): readonly
   return [...lines, line.join('').trimEnd()];
 }
 
-/** A sentence in lines of `width`, all but the first indented. */
+/** A sentence wrapped to `width`, with all lines but the first indented. */
 export function prose(text: string, width: number, indent: number): string {
   const [first = '', ...rest] = wrap(text, width, wordBreaks);
   if (rest.length === 0) return first;
@@ -140,7 +141,7 @@ export function prose(text: string, width: number, indent: number): string {
   return [first, ...lines.map((line) => ' '.repeat(indent) + line)].join('\n');
 }
 
-/** The end of a long name, `width` terminal columns with the mark that some is left out. */
+/** The end of a long name, in `width` terminal columns including the leading '…'. */
 export function shorten(name: string, width: number): string {
   if (stringWidth(name) <= width) return name;
   const characters = [...segmenter.segment(name)].map(({ segment }) => segment);

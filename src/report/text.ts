@@ -1,4 +1,4 @@
-/** The report for people. */
+/** The report as text, for people. */
 import {
   estimateName,
   isBeyondArena,
@@ -14,11 +14,11 @@ export const thousands = (value: number) =>
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ' ');
 
-/** How a report is shown. */
+/** Options of the text. */
 export interface ReportStyle {
-  /** Columns of the terminal. Default: lines are as long as they are. */
+  /** Columns of the terminal; by default lines do not wrap. */
   readonly width?: number;
-  /** With the kernels that were not chosen, and the price that decided. Default: without. */
+  /** Whether to show the kernels that were not chosen and the prices; default false. */
   readonly why?: boolean;
 }
 
@@ -55,7 +55,7 @@ function layerTable(report: Report, width: number): string {
   return table(columns, rows, { right, width });
 }
 
-/** Of each layer with a choice: the kernel that computes it, and the best of each form besides. */
+/** For each layer with a choice: its kernel, and the best rival of each form. */
 function choiceLines({ layers, options }: Report, width: number): string[] {
   const { decision } = options;
   const rows = layers.flatMap(({ index, alternatives }) => {
@@ -80,9 +80,10 @@ function choiceLines({ layers, options }: Report, width: number): string[] {
     'for an arena of B',
   ];
   const right = new Set(header.filter((title) => !/kernel|form/.test(title)));
-  // The table has no code: without this line a kernel that another layer has too looks ill chosen.
+  // The table leaves out code, so a kernel that shares its code with another layer may look ill
+  // chosen without this sentence.
   const code =
-    decision.flashPrice === 0 ? '' : '; a kernel has code besides, once for all its layers';
+    decision.flashPrice === 0 ? '' : '; a kernel also has code, once for all its layers';
   return [
     table(header, rows, { right, width }),
     prose(`chosen: ${priceText(decision)}${code}`, width, 8),
@@ -90,12 +91,12 @@ function choiceLines({ layers, options }: Report, width: number): string[] {
   ];
 }
 
-/** A process's stack is not painted: it reports 0. */
+/** A process does not paint its stack and reports 0. */
 function stackText(stackBytes: number | null): string {
   return stackBytes ? `stack ${thousands(stackBytes)} (painted peak)` : 'stack not measured';
 }
 
-/** Lines 'flash  … B = code … + tables … + weights …', as far as they are known. */
+/** The lines for flash, arena and RAM, as far as their parts are known. */
 function memoryLines(report: Report): string[] {
   const { memory } = report;
   const lines: string[] = [];

@@ -1,4 +1,4 @@
-/** Bytes of machine code that each kernel takes on a target, as the linker leaves it. */
+/** Measures the machine code of each kernel on a target, in bytes of the linked image. */
 import { analyse } from '../analysis/index.js';
 import { mainGraph, type Node } from '../ir/graph.js';
 import { type CodeSizes, goals, type Optimize } from '../ir/op.js';
@@ -8,13 +8,13 @@ import { calibration, type Layer } from './layers.js';
 import { emptyGraph, type ProgramRequest, withProgram } from './program.js';
 import { type Trial, type Trials, trialsOf } from './trials.js';
 
-/** Layers that are tried with each kernel: the largest code counts. */
+/** Layers tried with each kernel; the largest code counts. */
 const layersEach = 3;
 
 /**
  * Builds images with a single layer, a few for each kernel.
  *
- * @param observe called with what is built next
+ * @param observe called with a description of the next build
  * @throws BonsaiError of the toolchain
  */
 export async function measureCode(
@@ -46,7 +46,7 @@ export async function measureCode(
   return sizes as Record<Optimize, CodeSizes>;
 }
 
-/** What a layer more takes at most that needs no other kernel. */
+/** The most bytes that one more layer takes if it needs no further kernel. */
 async function growthOf(
   images: ReadonlyMap<string, readonly number[]>,
   context: KernelContext & { readonly target: Target },

@@ -1,29 +1,29 @@
-/** Costs of a kernel's terms of work from measured layers. */
+/** Fits the costs of a kernel's terms of work to measured layers. */
 
-/** What one layer did, and what that took. */
+/** The work of one layer and its measured count. */
 export interface Sample {
-  /** Term → how often. */
+  /** Term → number of times. */
   readonly counts: Readonly<Record<string, number>>;
   /** Cycles or instructions, above 0. */
   readonly measured: number;
 }
 
 export interface Fit {
-  /** Term → cost of one, 0 or more. */
+  /** Term → cost of one unit, 0 or more. */
   readonly costs: Readonly<Record<string, number>>;
-  /** The largest deviation of a layer from its fitted cost, as a share of what was measured. */
+  /** The largest deviation of a layer's fitted cost, as a share of the measured count. */
   readonly worstError: number;
 }
 
 const rounds = 2000;
 
 /**
- * Least squares of the relative errors with costs of 0 or more, by coordinate descent: each cost in
- * turn takes its best value while the others stay. Deterministic.
+ * Non-negative least squares of the relative errors, by coordinate descent: each cost in turn takes
+ * its best value while the others stay. Deterministic.
  */
 export function fitCosts(samples: readonly Sample[]): Fit {
   const terms = [...new Set(samples.flatMap(({ counts }) => Object.keys(counts)))];
-  // Relative: each row is divided by what was measured, so that the right side is 1.
+  // Each row is divided by its measured count, so that the right side is 1 and errors are relative.
   const rows = samples.map(({ counts, measured }) =>
     terms.map((term) => (counts[term] ?? 0) / measured),
   );

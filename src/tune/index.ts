@@ -1,6 +1,6 @@
 /**
- * Costs of kernels as a board has them: every variant of every operator is measured on layers of all
- * kinds; what a term of its work costs is fitted.
+ * Measures the costs of kernels on a board: runs every variant of every operator on layers of all
+ * kinds, and fits the cost of each term of work.
  */
 import { type Costs, type CountUnit, goals, type Optimize } from '../ir/op.js';
 import { fitCosts } from './fit.js';
@@ -11,15 +11,15 @@ import { type MeasuredTrial, type MeasureRequest, measureLayers } from './measur
 export interface TunedKernel {
   readonly template: string;
   readonly optimize: Optimize;
-  /** Term of work → cycles (instructions where the target counts these). */
+  /** Term of work → cycles (or instructions, if the target counts these). */
   readonly costs: Readonly<Record<string, number>>;
   readonly layers: number;
-  /** Largest deviation of one of its layers from the fit, as a share. */
+  /** The largest relative deviation of a layer from the fit. */
   readonly worstError: number;
 }
 
 export interface Tuning {
-  /** What the costs count. */
+  /** The unit of the costs. */
   readonly unit: CountUnit;
   readonly kernels: readonly TunedKernel[];
 }
@@ -54,7 +54,7 @@ function fitAll(trials: readonly MeasuredTrial[], optimize: Optimize): readonly 
   });
 }
 
-/** The costs as targets/<name>/costs.json has them. */
+/** The costs in the format of costs.json. */
 export function costTable(kernels: readonly TunedKernel[]): Required<Costs> {
   const of = (goal: Optimize) =>
     Object.fromEntries(

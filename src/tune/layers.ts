@@ -1,22 +1,25 @@
-/** Layers that the costs of kernels are measured on. */
+/** The layers on which the costs of kernels are measured. */
 import type { Attrs, Shape } from '../ir/graph.js';
 
 export interface Layer {
   readonly op: string;
-  /** Shapes of what is fed. */
+  /** Shapes of the inputs. */
   readonly inputs: readonly Shape[];
   readonly weights?: {
     readonly shape: Shape;
-    /** Output channels run along it. */
+    /** The axis of the output channels. */
     readonly axis: number;
-    /** Which of them pruning left; all of them where it is not said. */
+    /** Which weights pruning kept; absent: all. */
     readonly pruned?: Pruned;
-    /** Of each of them; default: 8. */
+    /** Bits of a weight; default 8. */
     readonly bits?: number;
   };
-  /** Shape of what is added to the outputs, by the kernel of the layer. */
+  /** Shape of a residual that the layer's kernel adds to the outputs. */
   readonly residual?: Shape;
-  /** Where they do not follow from what is fed: shapes of the outputs, or as many of any shape. */
+  /**
+   * Output shapes, if they do not follow from the inputs; for several outputs only the number
+   * counts.
+   */
   readonly outputs?: readonly Shape[];
   readonly attrs: Attrs;
 }
@@ -71,7 +74,7 @@ export function dense(inputs: number, outputs: number): Layer {
   return { op: 'fully_connected', inputs: [[1, inputs]], weights, attrs: relu };
 }
 
-/** The same layer with some weights at 0. */
+/** The same layer with some weights set to 0. */
 export function prune(layer: Layer, pruned: Pruned): Layer {
   const { weights } = layer;
   return weights === undefined ? layer : { ...layer, weights: { ...weights, pruned } };
@@ -88,7 +91,7 @@ function pool(op: string, input: Shape, kernel: number): Layer {
   return { op, inputs: [input], attrs: { ...slides, ...noPads, activation: 'none' } };
 }
 
-/** The same layer with a padding of 1. */
+/** The same layer with padding 1. */
 function padded(layer: Layer): Layer {
   return { ...layer, attrs: { ...layer.attrs, ...ones } };
 }
@@ -109,7 +112,7 @@ const binary = (op: string) =>
     (shape): Layer => ({ op, inputs: [shape, shape], attrs: { activation: 'none' } }),
   );
 
-/** Shapes of the kinds that sensor models have. */
+/** Layers with shapes typical of sensor models. */
 export const calibration: readonly Layer[] = [
   ...[wide, deep, odd].flatMap((shape) => [8, 24].map((outC) => conv(shape, outC, [1, 1]))),
   ...[wide, odd, shallow].flatMap((shape) => [8, 20].map((outC) => conv(shape, outC, [3, 3]))),
@@ -167,7 +170,7 @@ export const calibration: readonly Layer[] = [
     narrow(prune(conv(deep, 64, [1, 1]), some), bits),
     narrow(prune(dense(128, 40), few), bits),
   ]),
-  // So few values that a code is the smallest, beside positions of every kind.
+  // So few values that a code is the smallest encoding, with positions of every kind.
   ...[some, few, blocks].flatMap((pruned) => [
     narrow(prune(conv(odd, 20, [3, 3]), pruned), 3),
     narrow(prune(dense(128, 40), pruned), 3),

@@ -1,4 +1,4 @@
-/** Runs layers on a board, each computed by every kernel that the target has for it. */
+/** Runs layers on a board, each with every kernel that the target has for it. */
 
 import { analyse } from '../analysis/index.js';
 import { findImage } from '../build/index.js';
@@ -20,20 +20,20 @@ import { type Trial, trialsOf } from './trials.js';
 
 export interface MeasureRequest {
   readonly target: Target;
-  /** As for `measure`. */
+  /** As for `measure` of pipeline.ts. */
   readonly port: string;
   readonly cc?: string | undefined;
-  /** Called with what happens next. */
+  /** Called with a description of the next action. */
   readonly observe?: (what: string) => void;
-  /** Which kernels compute each layer; left out: every one that can. */
+  /** Chooses the kernels for each layer; by default every kernel that can compute it. */
   readonly trials?: typeof trialsOf;
 }
 
-/** What one kernel took for one layer. */
+/** The measurement of one kernel on one layer. */
 export interface MeasuredTrial extends Trial {
-  /** Term of work → how often. */
+  /** Term of work → number of times. */
   readonly work: Readonly<Record<string, number>>;
-  /** Cycles, or instructions where the target counts these: above 0. */
+  /** Cycles (or instructions, if the target counts these), above 0. */
   readonly count: number;
   /** Encoded weights and their indices. */
   readonly weightBytes: number;
@@ -47,8 +47,8 @@ export interface MeasuredLayers {
 }
 
 /**
- * All layers are one program where that fits the board, otherwise several; each trial is checked bit
- * for bit.
+ * Measures all layers in one program if it fits the board, otherwise in several. Each trial is
+ * checked bit for bit.
  *
  * @throws BonsaiError of the toolchain or the device; 'outputs-differ' when a kernel is not exact
  */
@@ -74,7 +74,7 @@ async function measureProgram(
   optimize: Optimize,
   { target, port, cc, observe = () => {}, trials: choose = trialsOf }: MeasureRequest,
 ): Promise<MeasuredLayers> {
-  // Flash at its fastest: the misses of its cache are reckoned apart.
+  // Without cache misses, which are modelled separately.
   const { regions: _, ...flat } = target;
   const { module, trials } = choose(layers, {
     ...{ target: flat, optimize },
@@ -114,7 +114,7 @@ async function measureProgram(
   });
 }
 
-/** What a trial's kernel does and stores, by the trial's position in the graph. */
+/** The work and the stored bytes of a trial's kernel, by the trial's position in the graph. */
 function doneBy(
   { name, template }: Trial,
   graph: ReturnType<typeof mainGraph>,

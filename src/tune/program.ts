@@ -1,4 +1,4 @@
-/** Trials as firmware: every layer computed by the kernel that the trial names. */
+/** Builds trials as firmware, in which each layer has the kernel of its trial. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,10 +14,10 @@ import type { CompileOptions } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import type { Trials } from './trials.js';
 
-/** Of which nothing is known: what kernels are asked about before there is a module. */
+/** An empty graph, whose facts serve kernel queries before a module exists. */
 export const emptyGraph: Graph = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
 
-/** What the trials' images are built from, and for what. */
+/** Trials and the target, goal and compiler to build them for. */
 export interface ProgramRequest extends Trials {
   readonly target: Target;
   readonly optimize: Optimize;
@@ -31,9 +31,9 @@ export interface Program {
 }
 
 /**
- * Builds the trials, without misses of a flash cache, and runs `work` while the image is there.
+ * Builds the trials, planned without cache misses, and calls `work` while the image exists.
  *
- * @throws BonsaiError of the toolchain; 'over-budget' where the board has no room for them
+ * @throws BonsaiError of the toolchain; 'over-budget' where they do not fit the board
  */
 export async function withProgram<Result>(
   { module, trials, target, optimize, cc }: ProgramRequest,

@@ -1,14 +1,14 @@
-/** Which weights pruning leaves: patterns for layers that are measured or tested. */
+/** Pruning patterns for layers that are measured or tested. */
 
 /** Whether a weight of [filters][taps][channels] is kept. */
 export type Keep = (filter: number, tap: number, channel: number) => boolean;
 
-/** At least 0, below 1. */
+/** A random number in [0, 1). */
 export type Uniform = () => number;
 
 const groupSize = 8;
 
-/** By name; of how many weights a share of `density` or about that is kept. */
+/** Patterns by name; each keeps about a share `density` of the weights. */
 export const patterns: Readonly<Record<string, (uniform: Uniform, density: number) => Keep>> = {
   unstructured: (uniform, density) => () => uniform() < density,
   'blocks 1x4': (uniform, density) => grouped(uniform, density, (o, tap, c) => [o, tap, c >> 2]),
@@ -24,7 +24,7 @@ export const patterns: Readonly<Record<string, (uniform: Uniform, density: numbe
   taps: (uniform, density) => grouped(uniform, density, (_o, tap) => [tap]),
 };
 
-/** Weights with the same key go together. */
+/** Keeps or drops all weights with the same key together. */
 export function grouped(
   uniform: Uniform,
   density: number,

@@ -1,6 +1,6 @@
 /**
- * Layers as a program: one module holds them all, so that a board is flashed once, each computed by
- * the kernels that are asked for.
+ * Puts layers into one module, so that a board is flashed once. Each layer appears once for each
+ * kernel that computes it.
  */
 
 import { analyse } from '../analysis/index.js';
@@ -19,13 +19,15 @@ const inputScale = 0.05;
 
 type ScaleAndZero = readonly [scale: number, zeroPoint: number];
 
-/** Where it is not the input's. */
+/** Output quantization of operators whose output differs from the input. */
 const outputQuants: Readonly<Record<string, ScaleAndZero>> = {
   ...{ logistic: [1 / 256, -128], softmax: [1 / 256, -128], tanh: [1 / 128, 0] },
   ...{ add: [0.07, -128], sub: [0.07, -128], mul: [0.1, -128], quantize: [0.07, 0] },
 };
 
-/** A layer computed by one variant of its operator, or of the one that passes made of it. */
+/**
+ * A layer with the variant that computes it, of its operator or of the one that passes made of it.
+ */
 export interface Trial {
   /** Name of the node. */
   readonly name: string;
@@ -57,7 +59,7 @@ export function trialsOf(layers: readonly Layer[], context: KernelContext): Tria
   return { module: builder.module(), trials };
 }
 
-/** Every layer once, as passes leave it, by the kernel that is chosen for a network of it alone. */
+/** Every layer once, after the passes, with the kernel chosen for a network of this layer alone. */
 export function chosenTrials(
   layers: readonly Layer[],
   { target, optimize }: Pick<KernelContext, 'target' | 'optimize'>,
@@ -82,24 +84,24 @@ export function chosenTrials(
   return { module: builder.module(), trials };
 }
 
-/** One graph; operands of the same shape are the same input. */
+/** Builds one graph; operands of the same shape share an input. */
 class Builder {
   private readonly tensors: Tensor[] = [];
   private readonly nodes: Node[] = [];
   private readonly inputs = new Map<string, TensorId>();
   private seed = 1;
 
-  /** A node that is not yet part of the graph. */
+  /** Makes a node without adding it to the graph. */
   layer({ op, inputs, weights, residual, outputs, attrs }: Layer, name: string): Node {
     const fed: (TensorId | null)[] = inputs.map((shape, i) => this.input(shape, i));
     if (weights !== undefined) {
       const channels = weights.shape[weights.axis] ?? 1;
       const depth = weights.shape.reduce((product, extent) => product * extent, 1) / channels;
       fed.push(this.weights(weights), this.bias(channels));
-      // Sums of `depth` products of a standard deviation of about 40 · 70.
+      // Each of the summed products has a standard deviation of about 40 · 70.
       const terms = Math.max(1, depth * (weights.pruned?.density ?? 1));
       const scale = (inputScale * 0.01 * 2800 * Math.sqrt(terms)) / 60;
-      // Outputs on both sides of the zero point take some kernels longer.
+      // Some kernels are slower if outputs lie on both sides of the zero point.
       const zeroPoint = attrs.activation === 'relu' ? -128 : 0;
       if (residual === undefined) return this.node(op, name, fed, attrs, [scale, zeroPoint]);
       const mid = { midScale: Math.fround(scale), midZeroPoint: zeroPoint };
@@ -130,13 +132,13 @@ class Builder {
     return node;
   }
 
-  /** Adds a copy of a node with outputs of its own. */
+  /** Adds a copy of a node with its own outputs. */
   keep(node: Node): void {
     const outputs = node.outputs.map((id) => this.tensor(this.tensors[id] as Tensor));
     this.nodes.push({ ...node, outputs, ops: [this.nodes.length] });
   }
 
-  /** Adds a node of another graph, with its constants; what it is fed is fed here. */
+  /** Adds a node of another graph with its constants; its inputs become inputs of this graph. */
   adopt(graph: Graph, node: Node): void {
     const inputs = node.inputs.map((id) => {
       if (id === null) return null;
@@ -170,7 +172,7 @@ class Builder {
     return this.tensor({ name: 'weights', shape, quant, data });
   }
 
-  /** Of weights [filters][taps][channels], by position. */
+  /** Whether a weight of [filters][taps][channels] is kept, by position. */
   private keepOf(shape: Shape, { pattern, density }: Pruned): (position: number) => boolean {
     const keep = patterns[pattern]?.(() => this.uniform(), density);
     if (keep === undefined) throw new InternalError('tune', `no pattern ${pattern}`);
@@ -194,7 +196,7 @@ class Builder {
     return Math.max(-127, Math.min(127, Math.round(sum / 2.6)));
   }
 
-  /** At least 0, below 1. */
+  /** A random number in [0, 1). */
   private uniform(): number {
     this.seed = (Math.imul(this.seed, 1664525) + 1013904223) >>> 0;
     return this.seed / 2 ** 32;
