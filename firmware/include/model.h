@@ -1,16 +1,16 @@
-/* What the firmware knows of the model. The generated <model>_model.c defines the one instance. */
+/* The model as the firmware sees it. The generated <model>_model.c defines the one instance. */
 #ifndef BONSAI_MODEL_H
 #define BONSAI_MODEL_H
 
 #include <stdint.h>
 
-/* Called after each step of a run, on the run's own stack. */
+/* Called after each step of a run, on the stack of the run. */
 typedef void bonsai_hook(void *context, int32_t step);
 
 /* A run of the model; `hook` may be NULL. */
 typedef void bonsai_run(void *arena, bonsai_hook *hook, void *context);
 
-/* A tensor that a step writes, as bytes of the arena. */
+/* The bytes in the arena of a tensor that a step writes. */
 struct bonsai_span {
     int32_t step;
     int32_t offset;
@@ -18,8 +18,8 @@ struct bonsai_span {
 };
 
 struct bonsai_model {
-    const uint8_t *sha256; /* of the model file: 32 bytes */
-    uint32_t tag;          /* of the generated source (docs/protocol.md) */
+    const uint8_t *sha256; /* hash of the model file: 32 bytes */
+    uint32_t tag;          /* hash of the generated source (docs/protocol.md) */
     int32_t arena_bytes;
     int32_t steps;
     int32_t spans;
@@ -29,8 +29,8 @@ struct bonsai_model {
     const int32_t *input_bytes;
     const int32_t *output_bytes;
     uint8_t *arena;
-    uint64_t *counts;    /* one a step: filled by the profile command */
-    uint32_t *checksums; /* one a span: filled by the checksums command */
+    uint64_t *counts;    /* one per step: filled by the profile command */
+    uint32_t *checksums; /* one per span: filled by the checksums command */
     int8_t *(*input)(void *arena, int32_t index);
     int8_t *(*output)(void *arena, int32_t index);
     bonsai_run *run;

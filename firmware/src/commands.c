@@ -1,5 +1,5 @@
-/* The commands of docs/protocol.md. An answer is written over its request: a handler reads all that
- * it needs from the body before it writes. */
+/* The commands of docs/protocol.md. An answer overwrites its request, so a handler reads the body
+ * before it writes. */
 #include "commands.h"
 
 #include <stddef.h>
@@ -37,7 +37,7 @@ static uint8_t *store64(uint8_t *p, uint64_t value)
     return store32(store32(p, (uint32_t)value), (uint32_t)(value >> 32));
 }
 
-/* True when `length` items from `first` on lie within `limit`. */
+/* Whether `length` items from `first` on lie within `limit`. */
 static bool within(uint32_t first, uint32_t length, int32_t limit)
 {
     return first <= (uint32_t)limit && length <= (uint32_t)limit - first;
@@ -128,7 +128,7 @@ static int32_t read_counts(uint8_t *body, int32_t length)
     return (int32_t)(end - body);
 }
 
-/* Takes the checksums of what a step has written: its spans follow those of the steps before. */
+/* Takes the checksums of a step's spans, which follow those of the steps before. */
 static void check_step(void *context, int32_t step)
 {
     int32_t *next = context;
@@ -169,7 +169,7 @@ static int32_t memory(uint8_t *body, int32_t length)
     (void)length;
     bonsai_port_memory(&used);
     uint8_t *end = store32(store32(body, used.stack_peak), used.stack_size);
-    /* The arena is reported apart. */
+    /* Without the arena, which is reported separately. */
     end = store32(end, used.static_ram - (uint32_t)bonsai_model.arena_bytes);
     return (int32_t)(end - body);
 }
@@ -181,7 +181,7 @@ static int32_t reboot(uint8_t *body, int32_t length)
     return 0;
 }
 
-/* By type, from TYPE_HELLO on; the body's length must be `least` to `most`. */
+/* Indexed by type, from TYPE_HELLO on. The body's length must be from `least` to `most`. */
 static const struct command {
     handler *run;
     uint16_t least;

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /* Carries out the request in `frame` (header and body, `length` bytes) and puts the answer in its
- * place, which must have room for FRAME_BYTES. Sets `*reboot` when the board is to restart once
- * the answer is sent. Returns the length of the answer's header and body. */
+ * place, which must have room for FRAME_BYTES. Sets `*reboot` if the board must restart after the
+ * answer is sent. Returns the length of the answer's header and body. */
 int32_t bonsai_answer(uint8_t *frame, int32_t length, bool *reboot);
 
 #endif

@@ -18,13 +18,13 @@ struct counter {
 static uint64_t run_cost;
 static uint64_t step_cost;
 
-/* A jittery counter (a host's clock) may read less than the constant cost. */
+/* With jitter (a host's clock) a count may be less than the constant cost. */
 static uint64_t less(uint64_t count, uint64_t cost)
 {
     return count > cost ? count - cost : 0;
 }
 
-/* Not inlined, so that calibration and measurement run the same instructions. */
+/* Not inlined, so that calibration and measurement execute the same instructions. */
 __attribute__((noinline)) static uint64_t timed(bonsai_run *run, bonsai_hook *hook,
                                                 struct counter *counter)
 {
@@ -57,12 +57,12 @@ static void run_empty_steps(void *arena, bonsai_hook *hook, void *context)
 
 void bonsai_counters_start(void)
 {
-    /* The compiler must not see which functions these are: it would make special copies. */
+    /* Volatile pointers hide the functions from the compiler, which would specialise copies. */
     bonsai_run *volatile nothing = run_nothing;
     bonsai_run *volatile empty_steps = run_empty_steps;
     run_cost = UINT64_MAX;
     step_cost = UINT64_MAX;
-    /* The least of a few: the first ones fill the instruction cache. */
+    /* The least of a few runs, since the first ones fill the instruction cache. */
     for (int32_t i = 0; i < CALIBRATIONS; i++) {
         uint64_t counts[2];
         struct counter counter = {.counts = counts};

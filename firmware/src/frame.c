@@ -66,7 +66,7 @@ void bonsai_frame_write(int32_t link, uint8_t *frame, int32_t length)
             break;
         }
         if (run < RUN) {
-            block++; /* a zero: the code says it */
+            block++; /* a zero, which the code implies */
         }
     }
     bonsai_port_write(link, &end, 1);

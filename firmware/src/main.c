@@ -1,4 +1,4 @@
-/* Serves every link of the port, for ever. An answer leaves on the link that asked. */
+/* Serves all links of the port in an endless loop. An answer goes to the link of its request. */
 #include "commands.h"
 #include "counters.h"
 #include "frame.h"

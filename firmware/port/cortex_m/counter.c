@@ -1,6 +1,9 @@
-/* SysTick has 24 bits: an exception at each wrap counts the rest. On a chip it ticks with the
- * processor, and the DWT's CYCCNT has the last word. QEMU has no cycles: its CYCCNT stands still,
- * and with -icount an instruction takes 2^ICOUNT_SHIFT ns of the time that SysTick measures. */
+/* SysTick has 24 bits, and an exception at each wrap counts the higher bits. On a chip SysTick
+ * ticks
+ * with the processor, and the DWT's CYCCNT gives the exact low bits. QEMU does not model cycles:
+ * its
+ * CYCCNT stands still, and with -icount an instruction takes 2^ICOUNT_SHIFT ns of SysTick's time.
+ * */
 #include "counter.h"
 
 #include <stdbool.h>
@@ -25,7 +28,7 @@
 #define ICSR_PENDSTSET_BIT 26
 #define DEMCR_TRCENA (1u << 24)
 #define DWT_CYCCNTENA 1u
-#define DWT_LAR_KEY 0xc5acce55u /* a Cortex-M7's is locked after reset */
+#define DWT_LAR_KEY 0xc5acce55u /* locked after reset on a Cortex-M7 */
 
 #define WRAP_BITS 24
 #define WRAP_TICKS (1u << WRAP_BITS)
@@ -34,7 +37,7 @@
 #define TICK_NS_Q32 ((1000000000ull << 32) / CLOCK_HZ)
 #define HALF_INSTRUCTION_NS (1u << ICOUNT_SHIFT >> 1)
 
-/* Instructions of bonsai_counter_wrap: they are not the program's. */
+/* Instructions of bonsai_counter_wrap, which are subtracted from the count. */
 #define HANDLER_INSTRUCTIONS 5u
 
 volatile uint32_t bonsai_counter_wraps;
@@ -77,7 +80,7 @@ void bonsai_counter_restart(void)
     bonsai_counter_wraps = 0;
 }
 
-/* No branch depends on what is read: every call takes the same time. */
+/* No branch depends on a value that is read, so every call takes the same time. */
 uint64_t bonsai_counter_read(void)
 {
     __asm volatile("cpsid i" ::: "memory");
@@ -86,7 +89,7 @@ uint64_t bonsai_counter_read(void)
     const uint32_t cycles = REG(DWT_CYCCNT);
     const uint32_t handled = bonsai_counter_wraps;
     __asm volatile("cpsie i" ::: "memory");
-    /* A wrap that still waits for its exception came before SYST_CVR was read if that is fresh. */
+    /* A pending wrap happened before SYST_CVR was read if SysTick has just restarted. */
     const uint32_t wraps = handled + (pending & ~(elapsed >> (WRAP_BITS - 1)));
     if (chip) {
         const uint64_t about = ((uint64_t)wraps << WRAP_BITS) + elapsed;

@@ -1,5 +1,5 @@
-/* A 64-bit counter for cores with a SysTick and, on a chip, a DWT (Armv7-M and later). It counts the
- * processor's cycles on a chip, and instructions in QEMU, where time is made of them. */
+/* A 64-bit counter for cores with a SysTick and, on a chip, a DWT (Armv7-M and later). It counts
+ * processor cycles on a chip, and instructions in QEMU, whose time follows from instructions. */
 #ifndef BONSAI_CORTEX_M_COUNTER_H
 #define BONSAI_CORTEX_M_COUNTER_H
 
@@ -13,7 +13,7 @@ uint8_t bonsai_counter_unit(void);
 
 uint64_t bonsai_counter_read(void);
 
-/* In a simulator: puts ticks in step with instructions again, after time that none has taken. */
+/* In a simulator: aligns ticks with instructions again, after time passed without instructions. */
 void bonsai_counter_restart(void);
 
 /* The exception handler of SysTick. */

@@ -5,7 +5,7 @@
 
 #define REG(address) (*(volatile uint32_t *)(address))
 
-/* Interrupts are enabled, disabled and forgotten by bits of these words (Armv7-M, B3.4). */
+/* Words whose bits enable, disable and clear interrupts (Armv7-M, B3.4). */
 #define NVIC_ISER 0xe000e100u
 #define NVIC_ICER 0xe000e180u
 #define NVIC_ICPR 0xe000e280u
@@ -17,7 +17,7 @@ void bonsai_idle_until(uint32_t interrupt)
     if (bonsai_counter_unit() == COUNT_CYCLES) {
         return;
     }
-    /* Masked, a pending interrupt still wakes the processor. */
+    /* A pending interrupt wakes the processor even if it is masked. */
     __asm volatile("cpsid i" ::: "memory");
     REG(NVIC_ISER + word) = bit;
     __asm volatile("dsb\n"

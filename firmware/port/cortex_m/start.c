@@ -1,9 +1,9 @@
-/* From reset to main: memory is set up, and the free memory painted so that the peak of the stack
- * can be read off later. */
+/* From reset to main: initialises memory, and paints the free memory so that the peak of the stack
+ * can be measured later. */
 #include "start.h"
 
 #define PAINT 0x5ac35ac3u
-/* Bytes below the stack pointer that the painter leaves to itself. */
+/* Bytes below the stack pointer that the painting loop may use. */
 #define PAINTER_STACK 64
 
 /* Addresses that the linker script defines. */

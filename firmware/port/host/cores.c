@@ -1,4 +1,4 @@
-/* Two threads: their halves run at the same time if the machine has two processors to spare. */
+/* Two threads, which run at the same time if the machine has two free processors. */
 #include "cores.h"
 
 #include <pthread.h>

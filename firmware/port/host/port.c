@@ -79,7 +79,7 @@ uint64_t bonsai_port_count(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* A process's own stack and data are the operating system's: only the arena is counted. */
+/* Stack and data of a process belong to the operating system, so only the arena is counted. */
 void bonsai_port_memory(struct bonsai_port_memory *memory)
 {
     memory->stack_peak = 0;
@@ -87,7 +87,7 @@ void bonsai_port_memory(struct bonsai_port_memory *memory)
     memory->static_ram = (uint32_t)bonsai_model.arena_bytes;
 }
 
-/* There is no boot loader: the process ends. */
+/* Ends the process, since there is no boot loader. */
 void bonsai_port_reboot(void)
 {
     exit(0);

@@ -40,7 +40,8 @@ __attribute__((section(".vectors"), used)) static const struct {
         },
 };
 
-/* Code compiled for vectors uses them for plain loops as well, from the first one on. */
+/* Enables the vector unit first: compiled code may use it in any loop, including the start-up code.
+ * */
 void bonsai_start_early(void)
 {
     REG(SCB_CPACR) |= SCB_CPACR_FPU;
@@ -98,7 +99,7 @@ void bonsai_port_memory(struct bonsai_port_memory *memory)
     memory->static_ram = bonsai_static_ram();
 }
 
-/* There is no boot loader: the board starts again. */
+/* Restarts the board, which has no boot loader. */
 void bonsai_port_reboot(void)
 {
     while ((REG(UART_STATE) & UART_STATE_TX_FULL) != 0) {

@@ -1,9 +1,10 @@
 /* Second stage of the boot (RP2040 datasheet, 2.8.1): the boot ROM copies these 256 bytes to SRAM,
- * checks the CRC-32 at their end and jumps to them. They let the flash appear at 0x10000000 and
- * start the program behind them.
+ * checks the CRC-32 at their end and jumps to them. They map the flash at 0x10000000 and start the
+ * program behind them.
  *
- * The flash is read by the plain 03h command, which every serial flash knows, at a quarter of the
- * processor's clock: 31.25 MHz, below the 50 MHz that the command allows. */
+ * The flash is read by the plain 03h command, which every serial flash supports, at a quarter of
+ * the
+ * processor's clock: 31.25 MHz, below the command's limit of 50 MHz. */
     .syntax unified
     .cpu cortex-m0plus
     .thumb
@@ -41,7 +42,7 @@ boot2:
     bx r2
     .ltorg
 
-    /* CRC-32 (polynomial 0x04c11db7, not reflected) of the 252 bytes before. A test of bonsaic says
-     * what belongs here when they change. */
+    /* CRC-32 (polynomial 0x04c11db7, not reflected) of the 252 bytes before. A test prints the new
+     * value when they change. */
     .org 252
     .word 0x8fb19858

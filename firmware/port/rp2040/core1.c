@@ -1,27 +1,27 @@
-/* The second core computes the second half of a step while the first one computes the first. They
- * talk through the FIFOs between them (RP2040 datasheet, 2.3.1.4). */
+/* The second core computes the second half of a step while the first core computes the first half.
+ * The cores communicate through the FIFOs between them (RP2040 datasheet, 2.3.1.4). */
 #include "cores.h"
 
 #include <stdbool.h>
 
 #include "rp2040.h"
 
-/* Kernels take about 200 bytes, a packed depthwise convolution 768 more for its longest line, and
- * core 1 has no interrupts. */
+/* Kernels take about 200 bytes of stack, and a packed depthwise convolution 768 bytes more for its
+ * longest line. Core 1 has no interrupts. */
 #define STACK_WORDS 320
 
 static uint32_t stack[STACK_WORDS] __attribute__((aligned(8)));
 
 static enum { NOT_STARTED, RUNNING, ABSENT } core1;
 
-/* Looks at the FIFO before core 1 is taken to be absent, as in a simulator that has none: about
- * a millisecond, where the boot ROM answers within microseconds. */
+/* Polls of the FIFO before core 1 counts as absent, as in a simulator without it. They take about
+ * a millisecond; the boot ROM answers within microseconds. */
 #define PATIENCE 10000
 
-/* Six words start it; another attempt after each wrong answer. */
+/* Six words start the core; each wrong answer restarts the sequence. */
 #define MOST_WORDS 36
 
-/* Both ends of a hand-over: what one core has written is there when the other one reads it. */
+/* Both sides of a hand-over: makes the writes of one core visible to the other. */
 static void barrier(void)
 {
     __asm volatile("dmb" ::: "memory");
@@ -32,7 +32,7 @@ static bool has_word(void)
     return (REG(SIO_FIFO_ST) & SIO_FIFO_VALID) != 0;
 }
 
-/* There is always room: eight words, of which never more than two are on their way. */
+/* The FIFO holds eight words and never has more than two, so there is always room. */
 static void send(uint32_t word)
 {
     REG(SIO_FIFO_WR) = word;
@@ -59,14 +59,14 @@ static void serve(void)
     }
 }
 
-/* Its boot ROM waits for these words and sends each one back; a 0 begins anew [2.8.2]. */
+/* The boot ROM of core 1 expects these words and echoes each; a 0 restarts the sequence [2.8.2]. */
 static bool start(void)
 {
     const uint32_t words[] = {
         0, 0, 1, REG(VTOR), (uint32_t)(uintptr_t)(stack + STACK_WORDS), (uint32_t)(uintptr_t)serve,
     };
     const uint32_t count = sizeof words / sizeof words[0];
-    /* Into its boot ROM, wherever a debugger's restart of core 0 has left it [2.13.4]. */
+    /* Resets core 1 to its boot ROM: a debugger may have restarted core 0 alone [2.13.4]. */
     SET_BITS(PSM_FRCE_OFF) = PSM_PROC1;
     while ((REG(PSM_FRCE_OFF) & PSM_PROC1) == 0) {
     }
@@ -77,7 +77,7 @@ static bool start(void)
             while (has_word()) {
                 (void)REG(SIO_FIFO_RD);
             }
-            __asm volatile("sev"); /* it may wait for room */
+            __asm volatile("sev"); /* it may be waiting for room */
         }
         send(words[next]);
         for (int32_t looks = 0; !has_word(); looks++) {

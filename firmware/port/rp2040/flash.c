@@ -1,7 +1,11 @@
-/* Fast reads of the flash. The second stage of the boot left the plain 03h command at a quarter of
- * the processor's clock, which every serial flash knows. Where the flash says that it is one of the
- * families below, reads become quad: command EBh in continuous mode, at half the clock. A cache miss
- * of 8 bytes then takes 28 clocks of the flash (8 address and mode, 4 dummy, 16 data) instead of 96. */
+/* Fast reads of the flash. The second stage of the boot has set up the plain 03h command at a
+ * quarter
+ * of the processor's clock, which every serial flash supports. If the flash identifies itself as
+ * one
+ * of the families below, reads become quad: command EBh in continuous mode, at half the clock. A
+ * cache
+ * miss of 8 bytes then takes 28 flash clocks (8 address and mode, 4 dummy, 16 data) instead of 96.
+ * */
 #include "flash.h"
 
 #include "rp2040.h"
@@ -10,21 +14,22 @@
 #define READ_ID 0x9fu
 #define READ_STATUS_2 0x35u
 #define WRITE_STATUS_2 0x31u
-/* The write that follows is lost with the supply: it wears nothing. */
+/* The write that follows is volatile: it is lost without power and does not wear the flash. */
 #define VOLATILE_WRITE_ENABLE 0x50u
 #define QUAD_ENABLE 0x02u /* in status register 2 */
 #define QUAD_READ 0xebu
-/* Mode bits: the next read comes without its command. */
+/* Mode bits: the next read is sent without its command. */
 #define CONTINUOUS 0xa0u
 
 /* First byte of the answer to READ_ID. */
 #define WINBOND 0xefu
 #define GIGADEVICE 0xc8u
 
-#define WORDS 128 /* room for the code between the linker script's marks */
+#define WORDS 128 /* capacity for the code between the linker script's marks */
 extern const uint32_t bonsai_run_from_ram_start[], bonsai_run_from_ram_end[];
 
-/* The code below runs while the flash cannot be read: no calls, no constants outside of it. */
+/* The code below runs while the flash cannot be read, so it must not call functions or read
+ * constants outside of itself. */
 #define IN_RAM static __attribute__((section(".run_from_ram"), used))
 #define INLINED static inline __attribute__((always_inline))
 
@@ -44,7 +49,7 @@ INLINED void wait_until_sent(void)
     }
 }
 
-/* Sends a command and one byte; returns what came with the byte. */
+/* Sends a command and one byte; returns the byte received with the latter. */
 INLINED uint32_t command(uint32_t opcode, uint32_t byte)
 {
     REG(SSI_DATA) = opcode;
@@ -73,7 +78,7 @@ IN_RAM void choose_reads(void)
         set_up(4, SSI_32_BITS | SSI_READ, SSI_XIP_COMMAND(0x03u) | SSI_COMMAND_8 | SSI_ADDRESS_24);
         return;
     }
-    /* The first quad read says that the next ones come without a command. */
+    /* The first quad read tells the flash that later reads are sent without a command. */
     set_up(2, SSI_QUAD | SSI_32_BITS | SSI_READ,
            SSI_COMMAND_8 | SSI_ADDRESS_32 | SSI_WAIT(4u) | SSI_COMMAND_SERIAL);
     REG(SSI_DATA) = QUAD_READ;
@@ -85,13 +90,14 @@ IN_RAM void choose_reads(void)
 
 void bonsai_start_flash(void)
 {
-    /* Clock 8 mA and fast, data without Schmitt triggers: the set-up time of 62.5 MHz [2.19.6.3]. */
+    /* Clock pad 8 mA and fast, data pads without Schmitt triggers, for the set-up time at 62.5 MHz
+     * [2.19.6.3]. */
     REG(QSPI_PAD_CLOCK) = PAD_DRIVE_8MA | PAD_FAST;
     for (uint32_t pad = 0; pad < 4; pad++) {
         CLEAR_BITS(QSPI_PAD_DATA(pad)) = PAD_SCHMITT;
     }
     REG(SSI_SAMPLE_DELAY) = 1;
-    /* Nothing of .data is in RAM yet: the stack holds the code while it runs. */
+    /* .data is not in RAM yet, so the code runs from the stack. */
     uint32_t code[WORDS];
     const uint32_t *from = bonsai_run_from_ram_start;
     for (uint32_t *to = code; from < bonsai_run_from_ram_end; to++) {

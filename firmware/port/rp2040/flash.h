@@ -1,7 +1,7 @@
 #ifndef BONSAI_RP2040_FLASH_H
 #define BONSAI_RP2040_FLASH_H
 
-/* Lets the flash be read as fast as it is known to allow. Needs neither .data nor .bss. */
+/* Sets up the fastest reads that the flash is known to support. Uses neither .data nor .bss. */
 void bonsai_start_flash(void);
 
 #endif

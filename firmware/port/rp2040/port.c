@@ -60,7 +60,7 @@ static void start_clocks(void)
     SET_BITS(XOSC_CTRL) = 0xfab000;
     while ((REG(XOSC_STATUS) & BIT(31)) == 0) {
     }
-    /* clk_sys waits on clk_ref while the PLL, its later source, starts. */
+    /* clk_sys runs from clk_ref while the PLL, its later source, starts. */
     CLEAR_BITS(CLK_SYS_CTRL) = 1;
     while (REG(CLK_SYS_SELECTED) != BIT(0)) {
     }
@@ -84,7 +84,7 @@ static void start_uart(void)
     release(RESET_IO_BANK0 | RESET_PADS_BANK0 | RESET_UART0);
     REG(GPIO_CTRL(UART_TX_PIN)) = GPIO_FUNCTION_UART;
     REG(GPIO_CTRL(UART_RX_PIN)) = GPIO_FUNCTION_UART;
-    /* Reset leaves a pull-down: an open line would read as bytes without end. */
+    /* Reset leaves a pull-down, so an open line would read as an endless stream of bytes. */
     CLEAR_BITS(GPIO_PAD(UART_RX_PIN)) = PAD_PULL_DOWN;
     SET_BITS(GPIO_PAD(UART_RX_PIN)) = PAD_PULL_UP;
     REG(UART0_IBRD) = BAUD_DIVISOR >> 6;
@@ -96,7 +96,8 @@ static void start_uart(void)
 static uint32_t last_microsecond;
 static uint64_t microseconds;
 
-/* SysTick counts processor cycles modulo 2^24, the timer microseconds of the same crystal. */
+/* SysTick counts processor cycles modulo 2^24; the timer counts microseconds of the same crystal.
+ * */
 static void start_counter(void)
 {
     REG(WATCHDOG_TICK) = WATCHDOG_TICK_ENABLE | XOSC_HZ / 1000000u;
@@ -107,7 +108,7 @@ static void start_counter(void)
     last_microsecond = REG(TIMER_RAW_LOW);
 }
 
-/* Before .data is copied: that alone would take a second at the clock and reads of the boot. */
+/* Before .data is copied, which would take a second at the boot's clock and flash reads. */
 void bonsai_start_early(void)
 {
     start_clocks();
@@ -155,9 +156,9 @@ uint8_t bonsai_port_unit(void)
     return COUNT_CYCLES;
 }
 
-/* Exact without an interrupt that would disturb what is counted: the timer is within a microsecond
- * of the truth, SysTick knows the truth modulo 2^24 cycles, and no interval here lasts the 71
- * minutes in which the timer's lower word wraps. No branches: every call takes the same time. */
+/* Exact without an interrupt, which would disturb the measurement: the timer is exact to
+ * a microsecond, SysTick is exact modulo 2^24 cycles, and no interval lasts the 71 minutes in which
+ * the timer's lower word wraps. There are no branches, so every call takes the same time. */
 uint64_t bonsai_port_count(void)
 {
     const uint32_t cycles = 0u - REG(SYST_CVR); /* it counts down */

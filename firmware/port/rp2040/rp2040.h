@@ -97,12 +97,12 @@
 #define SSI_SPI_CTRLR0 0x180000f4u
 #define SSI_BUSY BIT(0)
 #define SSI_SENT BIT(2)
-/* Of CTRLR0: frames, a read after what is sent, width. */
+/* Fields of CTRLR0: frame size, read after the transmission, width. */
 #define SSI_8_BITS (7u << 16)
 #define SSI_32_BITS (31u << 16)
 #define SSI_READ (3u << 8)
 #define SSI_QUAD (2u << 21)
-/* Of SPI_CTRLR0. */
+/* Fields of SPI_CTRLR0. */
 #define SSI_COMMAND_SERIAL 1u
 #define SSI_ALL_QUAD 2u
 #define SSI_ADDRESS_24 (6u << 2)

@@ -1,8 +1,8 @@
 /* CDC ACM on the RP2040's USB controller (datasheet, 4.1; USB 2.0, chapter 9; USB PSTN 1.2).
  *
- * The interrupt answers control requests and notes finished packets; the serial data itself waits
- * in the controller's memory until the program takes it, and the next packet waits with the host:
- * an inference is disturbed by control requests only. */
+ * The interrupt answers control requests and records finished packets. Serial data stays in the
+ * controller's memory until the program reads it, and the next packet stays with the host, so only
+ * control requests disturb an inference. */
 #include "usb.h"
 
 #include <stdbool.h>
@@ -47,7 +47,7 @@ static const uint16_t buffer_offset[BUFFERS] = {
 #define SET_LINE_CODING REQUEST(0x21, 0x20)
 #define GET_LINE_CODING REQUEST(0xa1, 0x21)
 
-/* A host that sets this rate wants the boot loader, as with other boards that have no button. */
+/* A host that sets this rate requests the boot loader, a convention of boards without a button. */
 #define BOOT_LOADER_BAUD 1200
 
 /* A host that reads takes a packet within a millisecond. */
@@ -89,7 +89,7 @@ static const char *const strings[] = {"", "bonsaic", "bonsaic " TEXT(TARGET_NAME
 
 static uint8_t line_coding[] = {0x00, 0xc2, 0x01, 0x00, 0, 0, 8}; /* 115200 baud, 8n1 */
 
-/* The control transfer under way. */
+/* The current control transfer. */
 static uint8_t control_buffer[PACKET];
 static const uint8_t *control_data; /* for the host: the rest of it */
 static int32_t control_left;
@@ -101,11 +101,11 @@ static bool boot_loader_due;
 /* Data toggle of each buffer's next packet. */
 static uint8_t toggles[BUFFERS];
 
-/* Serial data. Shared with the interrupt, which the program's side locks out. */
+/* Serial data. Shared with the interrupt, which the program disables while it accesses them. */
 static volatile bool configured;
 static volatile bool sending;          /* the packet is with the controller */
-static volatile int32_t received = -1; /* bytes of the packet that came; -1: none has */
-static int32_t taken;                  /* of them */
+static volatile int32_t received = -1; /* bytes of the received packet; -1: no packet */
+static int32_t taken;                  /* bytes of it that were read */
 static int32_t filled;                 /* bytes in the packet to send */
 static bool unheard;                   /* the host does not take packets: bytes are dropped */
 
@@ -137,12 +137,12 @@ static void hand_over(enum buffer buffer, int32_t length)
                              (to_host ? BUFFER_FULL : 0);
     toggles[buffer] ^= 1;
     REG(buffer_control(buffer)) = control;
-    /* The controller runs at 48 MHz and must see the rest before the last bit [4.1.2.5.1]. */
+    /* The controller runs at 48 MHz and must see the other bits before the last one [4.1.2.5.1]. */
     __asm volatile(".rept 12\n nop\n .endr");
     REG(buffer_control(buffer)) = control | BUFFER_AVAILABLE;
 }
 
-/* Takes a data endpoint back to its beginning: its next packet is DATA0. */
+/* Resets a data endpoint: its next packet is DATA0. */
 static void reset_sending(void)
 {
     REG(buffer_control(DATA_IN)) = 0;
@@ -167,7 +167,7 @@ static void configure(bool on)
     reset_receiving();
 }
 
-/* Forgets the control transfer under way. */
+/* Aborts the current control transfer. */
 static void reset_control(void)
 {
     control_left = 0;
@@ -341,7 +341,7 @@ void bonsai_usb_interrupt(void)
         REG(USB_BUFF_STATUS) = UINT32_MAX;
         REG(USB_SIE_STATUS) = SIE_STATUS_BUS_RESET;
     }
-    /* Packets before a new request: they may end the one before it. */
+    /* Packets are handled before a new request, since they may complete the previous one. */
     const uint32_t finished = REG(USB_BUFF_STATUS);
     REG(USB_BUFF_STATUS) = finished;
     if ((finished & BIT(EP0_IN)) != 0) {
@@ -388,7 +388,7 @@ int32_t bonsai_usb_read(void)
     if (taken < received) {
         byte = buffer_bytes(DATA_OUT)[taken++];
     } else if (received >= 0) {
-        /* Not before the program asks for more: the host waits while a request is carried out. */
+        /* Only when the program asks for more, so the host waits while a request is processed. */
         received = -1;
         hand_over(DATA_OUT, PACKET);
     }
@@ -407,7 +407,7 @@ static void send_packet(void)
     unlock();
 }
 
-/* Waits until the packet before has gone. False: the host has not taken it for too long. */
+/* Waits until the previous packet is sent. False: the host has not taken it in time. */
 static bool can_fill(void)
 {
     const uint32_t start = REG(TIMER_RAW_LOW);
@@ -418,7 +418,7 @@ static bool can_fill(void)
         }
     }
     if (unheard) {
-        /* What was dropped may have been the end of a frame. */
+        /* The dropped bytes may have ended a frame, so start with a zero. */
         unheard = false;
         buffer_bytes(DATA_IN)[filled++] = 0;
     }
@@ -437,7 +437,7 @@ void bonsai_usb_write(uint8_t byte)
 
 void bonsai_usb_flush(void)
 {
-    /* Nothing kept: the last packet was full, and an empty one ends the transfer. */
+    /* Sends an empty packet if none is buffered: it ends a transfer whose last packet was full. */
     if (can_fill()) {
         send_packet();
     }

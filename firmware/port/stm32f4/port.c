@@ -7,7 +7,7 @@
 
 const int32_t bonsai_port_links = 1;
 
-/* Of port A: alternate functions in the upper half of its pins. */
+/* Pins of port A, in the upper half of its alternate function registers. */
 _Static_assert(UART_TX_PIN >= 8 && UART_RX_PIN >= 8, "USART1 is at PA9 and PA10");
 /* The USART's clock is that of APB2. */
 #define BAUD_DIVISOR ((CLOCK_HZ / APB2_DIVIDER + BAUD_RATE / 2u) / BAUD_RATE)
@@ -29,10 +29,11 @@ __attribute__((section(".vectors"), used)) static const struct {
         },
 };
 
-/* From HSI, which is in the chip: crystals differ from board to board. */
+/* The PLL runs from HSI, the internal oscillator, since crystals differ from board to board. */
 static void start_clocks(void)
 {
-    /* A chip runs on HSI after reset; where it is not ready there is no clock tree but QEMU. */
+    /* A chip runs on HSI after reset. If HSI is not ready, this is QEMU, which has no clock tree.
+     * */
     if ((REG(RCC_CR) & RCC_CR_HSIRDY) == 0) {
         return;
     }
@@ -61,7 +62,8 @@ static void start_usart(void)
 
 void bonsai_port_start(void)
 {
-    /* Started by the boot loader, the chip still has its table at address 0. */
+    /* If the boot loader started the program, address 0 still holds the boot loader's vector table.
+     * */
     REG(SCB_VTOR) = (uint32_t)(uintptr_t)&vectors;
     start_clocks();
     bonsai_counter_start();
@@ -110,8 +112,8 @@ void bonsai_port_memory(struct bonsai_port_memory *memory)
     memory->static_ram = bonsai_static_ram();
 }
 
-/* Hands the chip to the boot loader in system memory as a reset would (AN2606, 'Bootloader
- * activation'): on HSI, nothing running, that memory at address 0. */
+/* Starts the boot loader in system memory in the state after a reset (AN2606, 'Bootloader
+ * activation'): clocked by HSI, all peripherals off, system memory at address 0. */
 void bonsai_port_reboot(void)
 {
     while ((REG(USART1_SR) & USART_SR_TC) == 0) {

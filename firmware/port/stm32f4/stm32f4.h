@@ -1,5 +1,4 @@
-/* Registers that the STM32F4 have in common, as far as the firmware uses them; sections of RM0090
- * rev 19 in brackets. */
+/* Registers common to the STM32F4 that the firmware uses; sections of RM0090 rev 19 in brackets. */
 #ifndef BONSAI_STM32F4_H
 #define BONSAI_STM32F4_H
 
@@ -31,8 +30,8 @@
 #define RCC_APB2_USART1 (1u << 4)
 #define RCC_APB2_SYSCFG (1u << 14)
 
-/* Power [5.4.1]: the regulator's voltage, by which the clock is limited. RM0383 [5.4.1] has two bits
- * where RM0090 has one and a reserved 0. */
+/* Power [5.4.1]: the regulator's voltage, which limits the clock. The field has two bits in RM0383
+ * [5.4.1], and one bit and a reserved 0 in RM0090. */
 #define PWR_CR 0x40007000u
 #define PWR_CR_VOS(scaling) ((scaling) << 14)
 
@@ -67,7 +66,7 @@
 #define SYSCFG_MEMRMP 0x40013800u
 #define SYSCFG_MEMRMP_SYSTEM_FLASH 1u
 
-/* Where the boot loader's table of vectors lies [2.4, AN2606] */
+/* Address of the boot loader's vector table [2.4, AN2606] */
 #define SYSTEM_FLASH 0x1fff0000u
 
 /* System control block and SysTick (PM0214, 4.4 and 4.5) */

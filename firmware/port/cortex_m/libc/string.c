@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-/* Words at a time where both ends lie on words: copies of tensors are long and aligned. */
+/* Copies words if both addresses are aligned: copies of tensors are long and aligned. */
 void *memcpy(void *restrict to, const void *restrict from, size_t length)
 {
     uint8_t *t = to;

@@ -1,4 +1,4 @@
-/* What generated code needs of <string.h>, for compilers that come without a C library. */
+/* The part of <string.h> that generated code needs, for compilers without a C library. */
 #ifndef BONSAI_STRING_H
 #define BONSAI_STRING_H
 
