@@ -6,10 +6,11 @@
  *     npm run bench -- --operators [--targets a,b] [--optimize GOAL] [--only a,b] [--write]
  *
  * Each model with vectors beside it (DIR/../golden/NAME.json) is checked bit for bit while it is
- * measured. Without --models: the example. --write replaces the tables in docs/performance.md and
- * docs/performance.svg. --costs first measures what every kernel costs on these targets and writes
- * costs.json and code.json of their cores, which kernels are chosen by. --operators measures layers
- * of all shapes instead, each with the kernel that is chosen for it (operators.ts).
+ * measured. Without --models it measures the example. --write replaces the tables in
+ * docs/performance.md and docs/performance.svg. --costs first measures the costs of every kernel on
+ * these targets and writes costs.json and code.json of their cores, by which kernels are chosen.
+ * --operators measures layers of all shapes instead, each with the kernel that is chosen for it
+ * (operators.ts).
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +34,7 @@ import { execute } from './qemu/blocks.js';
 import { coreOf, estimateCycles } from './qemu/cycles.js';
 
 interface Figures {
-  /** Cycles or instructions, as the target counts. */
+  /** Cycles or instructions, whichever the target counts. */
   readonly count: number;
   readonly codeBytes: number;
   readonly flashBytes: number;
@@ -48,18 +49,20 @@ const baseline = JSON.parse(
   readFileSync(new URL('baseline.json', import.meta.url), 'utf8'),
 ) as Baseline;
 
-/** How a model is compiled for one column of its row. */
+/** The options of a column of the table. */
 type Mode = Pick<CompileOptions, 'optimize' | 'xip'>;
 
 const fastest: Mode = { optimize: 'speed', xip: 'ideal' };
 const usual: Mode = { optimize: 'balanced', xip: 'model' };
-/** As the baseline on the Pico was measured: README compares this. */
+/** The conditions of the baseline on the Pico, for README's table. */
 const alike: Mode = { optimize: 'balanced', xip: 'ideal' };
 const smallest: Mode = { optimize: 'size', xip: 'model' };
 
 interface Run {
   readonly report: Report;
-  /** Where the simulator counts instructions, for a core whose cycles can be estimated. */
+  /**
+   * For a simulator that counts instructions and a core with a model of its cycles, otherwise null.
+   */
   readonly estimatedCycles: number | null;
 }
 

@@ -1,9 +1,9 @@
-/** Charts as SVG text, drawn by echarts. */
+/** Charts as SVG text, by echarts. */
 import { type EChartsOption, init, setPlatformAPI } from 'echarts';
 
 /**
- * Width of a text in pixels. Whoever looks at the chart has a font of his own: this is that of wide
- * ones, so that what fits here fits there.
+ * Estimated width of a text in pixels. The viewer's font is unknown, so this is the width in a wide
+ * font.
  */
 export function textWidth(text: string, fontPixels: number): number {
   return 0.64 * fontPixels * text.length;
@@ -15,7 +15,7 @@ setPlatformAPI({
   }),
 });
 
-/** @param height, width in pixels of the view box */
+/** @param width, height size of the view box in pixels */
 export function svgOf(option: EChartsOption, width: number, height: number): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {

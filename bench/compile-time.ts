@@ -1,6 +1,6 @@
 /**
- * Shows that `compile` takes time in proportion to the model: generated fully connected models of
- * 0.3 to 20 MB of weights, each compiled in a process of its own.
+ * Measures the time of `compile`, which should be proportional to the model: generated fully
+ * connected models of 0.25 to 20 MB of weights, each compiled in its own process.
  *
  *     npx tsx bench/compile-time.ts [MODEL.tflite …]
  */
@@ -74,7 +74,7 @@ function deepModel(weightBytes: number, width = 512): Module {
 
 /** Seconds and peak MB of one `bonsaic compile`. */
 function timeCompile(model: string, directory: string): { seconds: number; megabytes: number } {
-  // Preloaded into the command's own process: it says on stderr how much memory that took at most.
+  // Preloaded into the command's process; prints its peak memory in KB on stderr.
   const sayPeak = "process.on('exit', () => console.error(process.resourceUsage().maxRSS))";
   const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
   const out = join(directory, 'out');

@@ -1,4 +1,4 @@
-/** docs/performance.md, README.md: what tools write lies between marks, each section between two of its own. */
+/** Generated sections of docs/performance.md and README.md, each between two marks. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** Replaces the text between `<!-- name: … -->` and `<!-- end of name -->`. */

@@ -1,6 +1,6 @@
 /**
- * What each operator takes over a grid of shapes, with the kernels that are chosen: layers that stand
- * out among their kind are corners that a kernel or a choice is missing for.
+ * Measures each operator over a grid of shapes, with the kernels that are chosen. A layer that is
+ * much slower than others of its kind shows that a kernel or a rule of choice is missing.
  */
 import type { Optimize } from '../src/ir/op.js';
 import { loadTarget } from '../src/target/index.js';
@@ -10,15 +10,15 @@ import { replaceSection } from './document.js';
 import { operatorGrid } from './operators/grid.js';
 import { summarise, tableOf, textOf } from './operators/summary.js';
 
-/** Layers in one program: inputs of all of them are in memory together. */
+/** Layers in one program; memory holds the inputs of all of them at once. */
 const together = 64;
 
 export interface OperatorsRequest {
   readonly targets: readonly string[];
   readonly optimize: Optimize;
-  /** Operators that are measured; left out: all. */
+  /** Operators to measure; by default all. */
   readonly only?: readonly string[] | undefined;
-  /** Writes the tables into docs/performance.md. */
+  /** Whether to write the tables to docs/performance.md. */
   readonly write: boolean;
 }
 

@@ -3,7 +3,7 @@ import { svgOf } from './chart.js';
 
 export interface Line {
   readonly name: string;
-  /** By x. */
+  /** Sorted by x. */
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
@@ -14,7 +14,7 @@ export interface Panel {
 
 export interface Axes {
   readonly title: string;
-  /** From 0 to 1, both ends included; shown in per cent. */
+  /** Title of the x axis, which runs from 0 to 1 and is labelled in per cent. */
   readonly x: string;
   readonly most: number;
 }
@@ -24,8 +24,8 @@ const margin = { left: 40, right: 24, top: 34, bottom: 40 };
 const headPixels = 64;
 
 /**
- * Rows of panels that share their axes: x from 0 to 1, y from 0 to `most`, a line at y = 1. Lines of
- * the same name have the same colour.
+ * Rows of panels with the same axes: x from 0 to 1, y from 0 to `most`, with a line at y = 1. Lines
+ * of the same name have the same colour.
  */
 export function panels(rows: readonly (readonly Panel[])[], axes: Axes): string {
   const columns = Math.max(...rows.map((row) => row.length));

@@ -1,4 +1,4 @@
-/** The plot of docs/performance.md: how many times fewer cycles than TFLM with CMSIS-NN. */
+/** The plot of docs/performance.md: the speed-up over TFLM with CMSIS-NN. */
 import { svgOf, textWidth } from './chart.js';
 
 export interface Bar {
@@ -12,17 +12,17 @@ export interface Bar {
 const width = 860;
 const barPixels = 26;
 const labelFont = 12;
-/** Above and below the bars: title and scale. */
+/** Pixels above and below the bars, for title and scale. */
 const restPixels = 84;
 
 const title =
   'Times fewer cycles (rp2040) or instructions than TFLM with CMSIS-NN, --optimize speed';
 
-/** Horizontal bars on a linear scale: theirs / ours, the first one on top, with a line at 1. */
+/** Horizontal bars of theirs / ours on a linear scale, the first bar on top, with a line at 1. */
 export function plot(bars: readonly Bar[]): string {
   const label = ({ ours, theirs }: Bar) =>
     `${(theirs / ours).toFixed(1)}x (${mega(ours)} M, not ${mega(theirs)} M)`;
-  // The longest bar may end at the scale's end.
+  // The longest bar may end at the end of the scale, so leave room for its label.
   const labelPixels = Math.max(0, ...bars.map((bar) => textWidth(label(bar), labelFont)));
   return svgOf(
     {

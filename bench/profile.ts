@@ -1,10 +1,10 @@
 /**
- * Where a model's instructions go, on a board in QEMU.
+ * Profiles the instructions of a model on a board in QEMU.
  *
  *     npx tsx bench/profile.ts MODEL --target T [--optimize O] [--blocks N] [--vectors F]
  *
- * Prints the functions that take the most instructions, then the N hottest loops as the compiler
- * made them. For writers of kernels: gcc is needed to build the plugin that counts.
+ * Prints the functions that take the most instructions, then the N hottest loops in assembly. For
+ * authors of kernels. Needs gcc, to build the plugin that counts.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ function printTable(title: string, rows: readonly Row[], estimated: string | nul
   console.log(`${table([title, ...numbers], cells, { right: new Set(numbers) })}\n`);
 }
 
-/** Instructions that run one behind the other, equally often: what is left of loops after gcc. */
+/** Sequences of consecutive instructions that run equally often, such as bodies of loops. */
 function straightLines(program: readonly Instruction[]): Instruction[][] {
   const lines: Instruction[][] = [];
   for (const instruction of program) {
@@ -51,7 +51,7 @@ function straightLines(program: readonly Instruction[]): Instruction[][] {
       before !== undefined &&
       before.address + before.bytes === instruction.address &&
       before.runs === instruction.runs &&
-      before.jumps * 100 <= before.runs; // the firmware's own interrupt is no jump
+      before.jumps * 100 <= before.runs; // tolerates the firmware's interrupt
     if (goesOn) line?.push(instruction);
     else lines.push([instruction]);
   }

@@ -1,4 +1,4 @@
-"""Runs .tflite files in a Python runtime and keeps the raw bytes of all outputs: for runtimes.ts.
+"""Runs .tflite files in a Python runtime and stores the raw bytes of all outputs, for runtimes.ts.
 
 usage: runtimes.py RUNTIME JOBS
   RUNTIME  tflm                        package tflite-micro

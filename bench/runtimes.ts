@@ -1,11 +1,12 @@
 /**
- * Whose bits `--rounding` gives: outputs of other runtimes, element by element, beside `evaluate`.
+ * Compares the bits of each `--rounding` with other runtimes, element by element.
  *
  *     npx tsx bench/runtimes.ts --python PYTHON [--wasm DIR] [MODEL …]
  *
  * PYTHON has the packages tflite-micro and tensorflow-cpu; DIR is where npm installed
- * @tensorflow/tfjs-tflite. Each operator of the models is run by itself, on what reaches it, and
- * each operator there is on random graphs of it alone. Prints the tables of docs/operators.md.
+ * @tensorflow/tfjs-tflite. Runs each whole model, each of its operators alone on the operator's
+ * actual inputs, and random graphs of each supported operator. Prints the tables of
+ * docs/operators.md.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,11 +25,11 @@ import { Random, randomInputs } from '../test/support/module.js';
 const roundings = ['tflm', 'tflite'] as const;
 type Rounding = (typeof roundings)[number];
 
-/** One run of one file: what goes in, and what `evaluate` gives in each rounding. */
+/** One run of one file: its inputs, and the outputs of `evaluate` in each rounding. */
 interface Job {
   readonly group: string;
   readonly file: Uint8Array;
-  /** The same with zero points of 1 for biases, which XNNPACK alone reads, and refuses. */
+  /** The same file with bias zero points of 1, which only XNNPACK reads and refuses. */
   readonly withoutXnnpack: Uint8Array;
   readonly inputs: readonly Int8Array[];
   readonly expected: Readonly<Record<Rounding, readonly Int8Array[]>>;
@@ -56,7 +57,7 @@ function jobOf(group: string, module: Module, inputs: readonly Int8Array[]): Job
   };
 }
 
-/** One node as a model of its own, and what it is fed with in a run of the whole. */
+/** One node as a model of its own. */
 function alone(graph: Graph, index: number): Module {
   const node = graph.nodes[index] as Graph['nodes'][number];
   const inputs = [...new Set(node.inputs)].filter(
@@ -95,7 +96,7 @@ function jobsOfModel(path: string, random: Random): readonly Job[] {
   });
 }
 
-/** Without conversions at its edge: all runtimes take the same int8. */
+/** The graph without conversions at its edge, so that all runtimes take the same int8. */
 function wholeOf(graph: Graph): Module {
   const names = (ids: readonly number[]) => ids.map((id) => `t${id}`);
   const inputNames = names(graph.inputs);
@@ -110,13 +111,13 @@ function randomJobs(op: string, count: number): readonly Job[] {
       const inputs = randomInputs(module, seed) as readonly Int8Array[];
       return [jobOf(`random operators ${op}`, module, inputs)];
     } catch {
-      // Windows of random graphs may have padding that no file can say.
+      // Windows of random graphs may have padding that a file cannot express.
       return [];
     }
   });
 }
 
-/** A runtime gives each job's outputs; null where it refuses the file. */
+/** Returns the outputs of each job; null where the runtime refuses the file. */
 type Runtime = (
   jobs: readonly Job[],
   directory: string,
@@ -135,7 +136,7 @@ function python(program: string, kind: string): Runtime {
     });
     const jobsFile = join(directory, `${kind}.json`);
     const script = new URL('runtimes.py', import.meta.url).pathname;
-    // A runtime may die of a file: the others go on without it.
+    // A runtime may crash on a file: continue with the files after it.
     for (let left = list; left.length > 0; ) {
       writeFileSync(jobsFile, JSON.stringify(left));
       const { status } = spawnSync(program, [script, kind, jobsFile], { stdio: 'ignore' });
@@ -157,7 +158,7 @@ interface WasmPort {
   data(): Int8Array;
 }
 
-/** @param file which of a job's files runs */
+/** @param file the file of a job to run */
 async function wasm(directory: string, file: 'file' | 'withoutXnnpack'): Promise<Runtime> {
   const require = createRequire(join(resolve(directory), 'package.json'));
   const folder = join(dirname(require.resolve('@tensorflow/tfjs-tflite/package.json')), 'wasm');
@@ -192,7 +193,7 @@ async function wasm(directory: string, file: 'file' | 'withoutXnnpack'): Promise
   });
 }
 
-/** Elements that differ from each rounding, of how many. */
+/** Number of elements, and of those that differ from each rounding. */
 interface Count {
   elements: number;
   refused: number;

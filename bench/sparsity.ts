@@ -1,11 +1,11 @@
 /**
- * What weights at zero are worth: layers with more and more of them, in every pattern, measured with
- * every kernel on simulated boards.
+ * Measures the gain of zero weights: layers with an increasing share of zeros, in every pattern,
+ * with every kernel, on simulated boards.
  *
  *     npx tsx bench/sparsity.ts [--targets a,b] [--write]
  *
  * --write replaces the table in docs/performance.md and docs/sparsity.svg. Flash is read without
- * misses of a cache.
+ * cache misses.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -35,16 +35,16 @@ const sweeps: Readonly<Record<string, readonly number[]>> = {
   'n of 8': eighths,
 };
 
-/** A layer pruned so far: the best that any kernel makes of it. */
+/** A layer at one share of zeros, with the best results over all kernels. */
 interface Point {
   readonly zeros: number;
   /** Cycles or instructions of the fastest kernel. */
   readonly count: number;
-  /** Of the kernel that is chosen with --optimize balanced. */
+  /** Count of the kernel that is chosen with --optimize balanced. */
   readonly chosen: number;
-  /** Of the one that would be of those that multiply every weight. */
+  /** Count of the kernel that would be chosen among those that multiply every weight. */
   readonly dense: number;
-  /** Of the kernel with the smallest weights. */
+  /** Bytes of the kernel with the smallest weights. */
   readonly bytes: number;
 }
 
@@ -82,7 +82,10 @@ async function sweep(target: string, layer: string, pattern: string): Promise<Sw
   return { target, layer, pattern, points, int8Bytes };
 }
 
-/** Kernels by --optimize balanced: of all, and of those that multiply every weight. */
+/**
+ * The choices of --optimize balanced: among all kernels, and among those that multiply every
+ * weight.
+ */
 function choiceFor(layer: Layer, targetName: string): Readonly<Record<'chosen' | 'dense', string>> {
   const { regions: _, ...target } = loadTarget(targetName);
   const none = analyse({ name: '', tensors: [], nodes: [], inputs: [], outputs: [] });
@@ -94,14 +97,14 @@ function choiceFor(layer: Layer, targetName: string): Readonly<Record<'chosen' |
   return { chosen: step.kernel, dense: step.dense?.kernel ?? step.kernel };
 }
 
-/** What a point is to the same layer without zeros: share of its count, of its int8 bytes. */
+/** A point relative to the same layer without zeros, in count, and in bytes relative to int8. */
 const timeOf = ({ points }: Sweep, { count }: Point) => count / (points[0]?.count ?? 1);
 const bytesOf = ({ int8Bytes }: Sweep, { bytes }: Point) => bytes / int8Bytes;
 
-/** A share of less than this is a gain. */
+/** A relative cost below this is a gain. */
 const gain = 0.98;
 
-/** The least share of zeros from which on all points gain. */
+/** The least share of zeros from which all points gain. */
 function breakEven(of: Sweep, shareOf: (of: Sweep, point: Point) => number): string {
   const last = of.points.findLastIndex((point) => shareOf(of, point) > gain);
   const first = of.points[last + 1];

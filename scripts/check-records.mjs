@@ -1,10 +1,10 @@
-// A record indexed by text of a model, a board or a user finds what every object has
-// ('constructor', '__proto__'): such text is looked up in a Map. Records of which this project
-// writes every name may be indexed by a string: those below. Part of `npm run lint`.
+// A record indexed by text from a model, a board or a user also finds properties of every object
+// ('constructor', '__proto__'), so such text must be looked up in a Map. Only the records below,
+// whose keys are all written in this project, may be indexed by a string. Part of `npm run lint`.
 import { relative } from 'node:path';
 import ts from 'typescript';
 
-/** File and record: their names are those of templates' parameters, of attributes, of tables. */
+/** File and record. Their keys are names of template parameters, attributes and tables. */
 const ours = new Set([
   'src/cli/lists.ts row',
   'src/codegen/describe.ts attrs',
@@ -40,7 +40,7 @@ const checker = program.getTypeChecker();
 const isText = (type) =>
   type.isUnion() ? type.types.some(isText) : (type.flags & ts.TypeFlags.String) !== 0;
 
-/** The record and the key of an access by name, whichever way it is written. */
+/** The record and the key of `record[key]` or `key in record`. */
 function accessOf(node) {
   if (ts.isElementAccessExpression(node)) return [node.expression, node.argumentExpression];
   const isIn = ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.InKeyword;

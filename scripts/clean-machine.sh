@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs a command in a fresh clone of this project on a bare Debian with Node alone: no compiler, no make,
-# no QEMU. What the README's commands need, they must install themselves.
+# no QEMU. The README's commands must install what they need.
 #
 #     scripts/clean-machine.sh . 'npm run demo'
 #
 # Needs root, and debootstrap (installed where apt-get can). Exits with the command's status, or with 77
-# where this machine cannot make such a root. The bare root is kept in $CLEAN_MACHINE_DIR (default
-# /var/cache/bonsaic-clean-machine) and copied for each run; the copy goes however the run ends.
+# if this machine cannot create such a root. The bare root is kept in $CLEAN_MACHINE_DIR (default
+# /var/cache/bonsaic-clean-machine) and copied for each run; the copy is removed however the run
+# ends.
 set -euo pipefail
 
 say() { echo "clean-machine: $*" >&2; }
@@ -34,7 +35,7 @@ if [ -d "$repository" ] && [ -n "$(git -C "$repository" status --porcelain)" ]; 
 fi
 mkdir -p "$home"
 
-# Where apt has this machine's own release from; debootstrap's defaults where it has none.
+# The apt mirror of this machine's release; debootstrap's default if there is none.
 release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 mirror=
 if [ -n "$release" ] && command -v apt-get > /dev/null; then
@@ -59,7 +60,7 @@ copy_node() {
   chroot "$root" npm --version > /dev/null || cannot "npm of this machine does not run elsewhere"
 }
 
-# In a folder of its own until it is whole: what is called base-* can be copied.
+# Built in a folder of its own and renamed when complete, so that every base-* can be copied.
 make_base() {
   local fresh
   rm -rf --one-file-system "$home"/fresh-*
@@ -81,7 +82,7 @@ flock 8
 [ -e "$base" ] || make_base
 flock -u 8
 
-# What a killed run has left: nobody holds its lock.
+# Remove the remains of killed runs, whose locks nobody holds.
 for old in "$home"/run-*; do
   if [ -e "$old" ] && flock -n "$old" true; then rm -rf --one-file-system "$old"; fi
 done
@@ -89,11 +90,11 @@ done
 run=$(mktemp -d "$home/run-XXXXXX") child=
 exec 9< "$run"
 flock 9
-# Nothing is mounted there but in the child's own namespace, which ends with it.
+# Mounts exist only in the child's namespace, which ends with the child.
 clean_up() {
   [ -z "$child" ] || kill -KILL "$child" 2> /dev/null || true
   wait
-  # Its processes may write for a moment more.
+  # Its processes may still write for a moment.
   rm -rf --one-file-system "$run" 2> /dev/null || { sleep 1 && rm -rf --one-file-system "$run"; }
 }
 trap clean_up EXIT
@@ -104,7 +105,7 @@ root=$run/root
 cp -a --reflink=auto "$base" "$root"
 git clone -q "$repository" "$root/root/project"
 
-# How this machine reaches the world: names, certificates, proxies and registries, whatever they are.
+# Copy this machine's network settings: names, certificates, proxies and registries.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 [ ! -d /etc/ssl/certs ] || cp -a /etc/ssl/certs/. "$root/etc/ssl/certs/"
 [ ! -d /usr/local/share/ca-certificates ] ||
@@ -117,7 +118,7 @@ names+='|npm_config_((.*_)?registry|cafile|ca|strict_ssl|proxy|https?_proxy|nopr
 while IFS= read -r -d '' setting; do
   if grep -qiE "$names" <<< "$setting"; then settings+=("$setting"); fi
 done < <(env -0)
-# A setting that names a file of this machine says nothing there.
+# Skip settings that name a file that the new root does not have.
 for file in "$(npm config get globalconfig 2> /dev/null)" "$(npm config get userconfig 2> /dev/null)"; do
   [ -f "$file" ] || continue
   while IFS= read -r line; do
@@ -126,7 +127,7 @@ for file in "$(npm config get globalconfig 2> /dev/null)" "$(npm config get user
   done < "$file" >> "$root/root/.npmrc"
 done
 
-# In the new root: a clone, HOME, and nothing of this machine's environment besides.
+# The new root has a clone, HOME, and nothing else of this machine's environment.
 enter='mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
 setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child \
   env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

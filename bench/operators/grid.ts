@@ -1,11 +1,11 @@
-/** Layers of all shapes that networks have, and of those at the edges, for every operator. */
+/** Layers of typical and of extreme shapes, for every operator. */
 import type { Attrs, Shape } from '../../src/ir/graph.js';
 import { samePadding } from '../../src/ops/shape/window.js';
 import type { Layer } from '../../src/tune/layers.js';
 
 type Pair = readonly [h: number, w: number];
 
-/** A window over an image; what is left out is 1, and padding that of SAME. */
+/** The stride and dilation of a window, 1 by default; padding is SAME unless `valid`. */
 interface Slide {
   readonly stride?: Pair;
   readonly dilation?: Pair;
@@ -323,7 +323,7 @@ function movements(): readonly Layer[] {
   ];
 }
 
-/** Reshapes are not here: they take no time. */
+/** All layers. Reshapes are left out, since they take no time. */
 export function operatorGrid(): readonly Layer[] {
   return [
     ...convolutions(),

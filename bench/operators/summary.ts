@@ -1,4 +1,4 @@
-/** What measured layers say: how much a product or an element takes, and which layers stand out. */
+/** Summarises measured layers: the count per product or element, and the layers that stand out. */
 import { elementCount, type Shape } from '../../src/ir/graph.js';
 import type { Layer } from '../../src/tune/layers.js';
 
@@ -7,22 +7,22 @@ export interface Measured {
   readonly layer: Layer;
   /** The kernel that was chosen. */
   readonly template: string;
-  /** Cycles, or instructions where the target counts these. */
+  /** Cycles (or instructions, if the target counts these). */
   readonly count: number;
-  /** Multiply-accumulates; 0 of operators that have none. */
+  /** Multiply-accumulates; 0 for operators without any. */
   readonly macs: number;
   readonly outputs: readonly Shape[];
 }
 
-/** A layer beside those of its kind. */
+/** A layer compared with others of its kind. */
 export interface Row {
   readonly kind: string;
   /** 'conv2d 1×8×7×3, 3×3, stride 2×2, to 16'. */
   readonly shape: string;
   readonly template: string;
-  /** Count for a product or an element. */
+  /** Count per product or element. */
   readonly each: number;
-  /** `each` to the median of its kind. */
+  /** `each` divided by the median of the kind. */
   readonly ratio: number;
 }
 
@@ -35,17 +35,17 @@ export interface Summary {
   readonly rows: readonly Row[];
 }
 
-/** Fewer products an output than these are kinds of their own: what an output takes besides counts. */
+/** Layers with fewer products per output form their own kinds: there the cost per output counts. */
 const productClasses = [4, 16];
 
-/** Fewer elements are a kind of their own: what a call takes counts. */
+/** Layers with fewer elements form their own kind: there the cost per call counts. */
 const fewElements = 128;
 
 /**
- * Layers by kind, in the order in which kinds first come, each kind's worst layers first.
+ * Layers by kind, in order of the first layer of each kind, worst layers first.
  *
- * What counts is a product; of operators without any an element of the output, of the input where
- * it is averaged over, of the window where it slides.
+ * The count is divided by the products. For operators without products it is divided by the
+ * elements of the output, of the input (mean) or of all windows (pools).
  */
 export function summarise(all: readonly Measured[]): readonly Summary[] {
   const kinds = [...new Set(all.map(kindOf))];
@@ -92,7 +92,7 @@ function medianOf(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }
 
-/** A layer in words: its input, then what is not as usual. */
+/** A layer in words: its input, then the attributes that differ from the default. */
 export function shapeOf({ op, inputs, weights, attrs, outputs }: Layer): string {
   const times = (extents: readonly unknown[]) => extents.join('×');
   const pair = (name: string, h: unknown, w: unknown) =>
@@ -125,7 +125,7 @@ export function shapeOf({ op, inputs, weights, attrs, outputs }: Layer): string 
 
 const worst = 10;
 
-/** For people: each kind, then its worst layers; the kinds with the worst ones first. */
+/** For people: each kind with its worst layers; kinds with the worst layers come first. */
 export function textOf(summaries: readonly Summary[]): string {
   return [...summaries]
     .sort((a, b) => worstRatio(b) - worstRatio(a))
@@ -141,7 +141,7 @@ export function textOf(summaries: readonly Summary[]): string {
     .join('\n');
 }
 
-/** A row for each kind, for docs/performance.md. */
+/** One row per kind, for docs/performance.md. */
 export function tableOf(summaries: readonly Summary[]): string {
   const rows = summaries.map(({ kind, unit, layers, median, rows: [first] }) =>
     [

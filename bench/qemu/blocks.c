@@ -1,22 +1,22 @@
-/* A plugin for QEMU's translator (docs/devel/tcg-plugins.rst; its interface, version 1): how often
- * each block of instructions ran, and how often it was left by a jump.
+/* A TCG plugin for QEMU (docs/devel/tcg-plugins.rst, interface version 1). Counts how often each
+ * block of instructions ran, and how often it ended with a jump.
  *
  *     -plugin blocks.so,mark=ADDRESS,out=FILE
  *
- * Whenever the instruction at `mark` (the first one of a function) is to run, FILE grows by what has
- * run since the last time: a line 'mark', then for each block a line
+ * Before each execution of the instruction at `mark` (the first one of a function), appends the
+ * counts since the last time to FILE: a line 'mark', then for each block a line
  *
  *     first-address last-address end-address runs jumps
  *
- * addresses in hex, the last instruction's and the one behind it; jumps: how often something else
- * than `end` came next. */
+ * with addresses in hex: of the first and the last instruction, and of the end behind the last one.
+ * `jumps` counts how often execution did not continue at `end`. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The part of QEMU's interface that is used; Debian packages no header. */
+/* The part of QEMU's interface that is used; Debian does not package the header. */
 typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -41,7 +41,7 @@ struct block {
 };
 
 static struct block *blocks;
-static struct block *before; /* what ran last */
+static struct block *before; /* the block that ran last */
 static uint64_t mark;
 static FILE *out;
 
@@ -56,7 +56,7 @@ static void report(void)
         block->runs = 0;
         block->jumps = 0;
     }
-    /* QEMU is killed, not ended. */
+    /* QEMU will be killed, so flush. */
     fflush(out);
 }
 

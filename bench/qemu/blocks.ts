@@ -1,4 +1,4 @@
-/** What a run on a board in QEMU executes, instruction by instruction: by a plugin, built on first use. */
+/** Counts the instructions of a run on a board in QEMU, by a plugin that is built on first use. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,23 +9,23 @@ import type { TensorData } from '../../src/ir/graph.js';
 import { openSession } from '../../src/profile/session.js';
 import type { Target } from '../../src/target/index.js';
 
-/** An instruction of the program, and what a run did with it. */
+/** An instruction of the program with its counts in a run. */
 export interface Instruction {
   readonly address: number;
   readonly bytes: number;
   /** Without a suffix for its width: 'ldrb'. */
   readonly mnemonic: string;
-  /** As the disassembler writes them: 'r3, [r2, #4]'. */
+  /** In the disassembler's syntax: 'r3, [r2, #4]'. */
   readonly operands: string;
-  /** The function that it is in. */
+  /** The function that contains it. */
   readonly symbol: string;
   readonly runs: number;
-  /** How often something else than the instruction behind it came next. */
+  /** How often execution did not continue with the next instruction. */
   readonly jumps: number;
 }
 
 export interface Execution {
-  /** Of one inference without hooks, in the order of addresses. */
+  /** Instructions of one inference without hooks, in order of addresses. */
   readonly run: readonly Instruction[];
   /** The same for each step, from a second inference. */
   readonly steps: readonly (readonly Instruction[])[];
@@ -45,7 +45,7 @@ function plugin(): string {
   return library;
 }
 
-/** The firmware's own functions that run between two readings of the counter. */
+/** Functions of the firmware that run between two readings of the counter. */
 const counting = new Set([
   ...['timed', 'end_step', 'bonsai_port_count'],
   ...['bonsai_counter_read', 'bonsai_counter_wrap'],
@@ -79,7 +79,8 @@ export async function execute(
   }
   const model = new Set(addresses(`${manifest.plan.model.name}_run_hooked`));
   const ofModel: Instruction[][] = [];
-  // The counter is read while bytes are awaited, too: tens of thousands of times for a large input.
+  // The counter is also read while the firmware waits for bytes: tens of thousands of times for a
+  // large input.
   for (const instructions of segments(readFileSync(out, 'utf8'), program)) {
     if (!instructions.some(({ address }) => model.has(address))) continue;
     ofModel.push(instructions.filter(({ symbol }) => !counting.has(symbol)));
@@ -90,7 +91,7 @@ export async function execute(
 
 type Line = Omit<Instruction, 'runs' | 'jumps'>;
 
-/** By the objdump that comes with the compiler, told of every extension that a core may have. */
+/** Disassembles with the compiler's objdump and all extensions that a core may have. */
 function disassemble(elf: string, { compiler }: Target): Line[] {
   const objdump = compiler.replace(/gcc$/, 'objdump');
   const text = execFileSync(objdump, ['-d', '-m', 'armv8.1-m.main', elf], {
@@ -116,7 +117,7 @@ function disassemble(elf: string, { compiler }: Target): Line[] {
   return lines;
 }
 
-/** The plugin's report: for each mark what has run since the one before. */
+/** Parses the plugin's report: for each mark the instructions since the previous mark. */
 function* segments(report: string, program: readonly Line[]): Generator<Instruction[]> {
   const indexOf = new Map(program.map(({ address }, index) => [address, index]));
   for (const segment of report.split('mark\n').slice(1)) {

@@ -1,20 +1,20 @@
 /**
- * Cycles that a run would take on a chip, estimated from the instructions that it executed.
+ * Estimates the cycles of a run on a chip from the instructions that it executed.
  *
- * An estimate, not a measurement: code and data come without wait states, nothing is mispredicted that
- * is not said so here. Its use is to tell a saving of work from a mere packing of instructions.
+ * An estimate, not a measurement: it assumes no wait states, and no mispredictions but those stated
+ * here. It shows whether a kernel saves work or merely packs it into fewer instructions.
  */
 import type { Instruction } from './blocks.js';
 
 export type Core = 'Cortex-M4' | 'Cortex-M7';
 
-/** The core whose cycles can be estimated for a target; null where there is no model of it. */
+/** The core model for a target; null if there is none. */
 export function coreOf(core: string): Core | null {
   if (core.startsWith('Cortex-M4')) return 'Cortex-M4';
   return core.startsWith('Cortex-M7') ? 'Cortex-M7' : null;
 }
 
-/** Cycles of each instruction in all its runs, in the same order. */
+/** Cycles of each instruction over all its runs, in the same order. */
 export function estimateCycles(core: Core, program: readonly Instruction[]): number[] {
   return core === 'Cortex-M4' ? cortexM4(program) : cortexM7(program);
 }
@@ -29,7 +29,7 @@ const isMultiply = ({ mnemonic }: Instruction) =>
   /^(mul|mla|mls|[su]mul|[su]mla|smm|smu|umaal)/.test(mnemonic);
 const isDivide = ({ mnemonic }: Instruction) => /^[su]div$/.test(mnemonic);
 
-/** How many registers a list like '{r4, r5, r8-r11, lr}' has. */
+/** The number of registers in a list like '{r4, r5, r8-r11, lr}'. */
 function listLength(operands: string): number {
   const number = (name: string) =>
     ({ sp: 13, lr: 14, pc: 15, sl: 10, fp: 11, ip: 12 })[name] ?? Number(name.slice(1));
@@ -53,7 +53,7 @@ function written(i: Instruction): string[] {
   return registers(operands).slice(0, two ? 2 : 1);
 }
 
-/** Registers that an instruction reads, its destination among them where it also is a source. */
+/** Registers that an instruction reads, including a destination that is also a source. */
 function read(i: Instruction): string[] {
   const { mnemonic, operands } = i;
   const all = registers(operands);
@@ -65,15 +65,15 @@ function read(i: Instruction): string[] {
 
 const meet = (a: readonly string[], b: readonly string[]) => a.some((item) => b.includes(item));
 
-/** Is `next` the instruction behind `i`, never run without it? */
+/** Whether `next` directly follows `i` and runs only after it. */
 function follows(next: Instruction | undefined, i: Instruction): next is Instruction {
   return next !== undefined && next.address === i.address + i.bytes && next.runs <= i.runs;
 }
 
 /**
- * Cortex-M4 Technical Reference Manual (DDI 0439), 3.3: a load takes 2 cycles, 1 behind another
- * whose result is not its address; a store 1; a jump 1 and 2 more to fill the pipeline; a division
- * between 2 and 12, here 6.
+ * Cortex-M4 Technical Reference Manual (DDI 0439), 3.3: a load takes 2 cycles, or 1 directly after
+ * another load whose result is not its address; a store 1; a jump 1 and 2 to refill the pipeline; a
+ * division 2 to 12, assumed 6.
  */
 function cortexM4(program: readonly Instruction[]): number[] {
   const refill = 2;
@@ -96,10 +96,10 @@ function cortexM4(program: readonly Instruction[]): number[] {
 }
 
 /**
- * Cortex-M7, of which Arm publishes no table: in order, two instructions a cycle where the second
- * needs nothing of the first and they do not both use the load and store unit, the multiplier or the
- * branch unit. Jumps are predicted. A load's or product's result is there a cycle late, which is counted
- * where the next instruction waits for it.
+ * Cortex-M7, for which Arm publishes no table. In-order, two instructions per cycle if the second
+ * does not depend on the first and they do not both use the load/store unit, the multiplier or the
+ * branch unit. Jumps are predicted. The result of a load or product is one cycle late, which is
+ * counted if the next instruction waits for it.
  */
 function cortexM7(program: readonly Instruction[]): number[] {
   const cycles = program.map((i) => {
@@ -119,7 +119,7 @@ function cortexM7(program: readonly Instruction[]): number[] {
     if (waits && late) cycles[index + 1] = (cycles[index + 1] ?? 0) + next.runs;
     if (waits || sameUnit || isMultiple(i) || isMultiple(next)) continue;
     cycles[index + 1] = (cycles[index + 1] ?? 0) - next.runs;
-    index++; // it has gone with the first: the one behind it begins a cycle
+    index++; // issued with the first; the next instruction starts a new cycle
   }
   return cycles;
 }

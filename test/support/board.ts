@@ -1,4 +1,4 @@
-/** Generated firmware on a simulated board, against the evaluator: bit for bit. */
+/** Compares generated firmware on a simulated board with the evaluator, bit for bit. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,12 +19,15 @@ import { mergeModules, randomInputs } from './module.js';
 import { defaults, type SimplePlanOptions, simplePlan } from './plan.js';
 
 export interface BoardOptions extends SimplePlanOptions {
-  /** Each as a user's model: the target's own kernels, memory shared. Default: the simplest plan. */
+  /**
+   * Whether to plan each module as for a user: the target's kernels, shared memory. Default: the
+   * simplest plan.
+   */
   readonly planned?: boolean;
 }
 
 /**
- * Runs all modules as one firmware, with what analysis proves of them.
+ * Runs all modules as one firmware, with the facts of analysis.
  *
  * @returns the kernel of each step
  * @throws Error that names the first step whose output differs

@@ -1,19 +1,19 @@
 /** Ways to run the halves of a step in a compiled program: BONSAI_BOTH is `both`. */
 
-/** What all programs run under, where the halves of steps need nothing else. */
+/** Sanitizers of all programs, unless the halves of steps need others. */
 export const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover'];
 
 /**
- * 'in order': as the text has it. 'reversed': the second one first. 'threads': at the same time,
- * under the thread sanitizer. 'recorded': what each touches is recorded to the byte, and they may
- * not meet; the thread sanitizer forgets all but the last accesses to a word.
+ * 'in order': the first half, then the second. 'reversed': the second half first. 'threads': at the
+ * same time, under the thread sanitizer. 'recorded': records every byte that each half touches and
+ * fails if they conflict; the thread sanitizer alone forgets all but the last accesses to a word.
  */
 export type Both = 'in order' | 'reversed' | 'threads' | 'recorded';
 
 interface Runner {
   /** C before the driver's main. */
   readonly text: string;
-  /** Flags for the model, and for all of the program; null: `sanitizers`. */
+  /** Compiler flags of the model, and of the whole program; null: `sanitizers`. */
   readonly model: readonly string[];
   readonly all: readonly string[] | null;
 }
@@ -67,7 +67,7 @@ ${signature}{
     all: ['-fsanitize=thread', '-pthread'],
   },
   recorded: {
-    // The compiler's calls for the thread sanitizer, with functions of our own behind them.
+    // Implements the functions that the compiler calls for the thread sanitizer.
     text: `
 static int8_t *shared;
 static size_t shared_bytes;

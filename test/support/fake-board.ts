@@ -1,4 +1,4 @@
-/** A board without hardware: answers docs/protocol.md by evaluating the module itself. */
+/** A board without hardware: speaks docs/protocol.md and evaluates the module itself. */
 import { crc32 } from 'node:zlib';
 import type { Manifest } from '../../src/codegen/manifest.js';
 import { type Device, Listeners } from '../../src/device/device.js';
@@ -27,7 +27,7 @@ import {
 import { GraphBuilder } from './module.js';
 import { simplePlan } from './plan.js';
 
-/** What a board does instead of answering: raw bytes, or going away. */
+/** A fault instead of an answer: raw bytes, or the loss of the device. */
 export type Misbehaviour = (answer: Frame) => Uint8Array | 'vanish';
 
 export interface FakeOptions {
@@ -36,11 +36,11 @@ export interface FakeOptions {
   readonly target?: string;
   readonly maxBody?: number;
   readonly clockHz?: number;
-  /** Tried for each request, the first of a command with attempt 1. */
+  /** Called for each request; attempts of a command count from 1. */
   readonly misbehave?: (command: Command, attempt: number) => Misbehaviour | undefined;
-  /** Changes what the kernel of that tensor computes. */
+  /** Makes the kernel of that tensor compute wrong values, from run `from` on. */
   readonly tamper?: { readonly tensor: TensorId; readonly from?: number };
-  /** Cycles of each run in turn; the last repeats. */
+  /** Cycles of the runs in order; the last value repeats. */
   readonly counts?: readonly number[];
 }
 
@@ -56,7 +56,7 @@ export function manifestOf(module: Module, options: Partial<Plan['options']> = {
   return { format: 1, plan, tables: [], spans, tag: '00112233' };
 }
 
-/** Three steps; `count` elements, so that an input may need several frames. */
+/** A chain of three steps on `count` elements; a large input needs several frames. */
 export function chainModule(count: number): Module {
   const builder = new GraphBuilder();
   const input = builder.input([1, count]);
@@ -80,7 +80,7 @@ export class FakeBoard implements Device {
   readonly name = 'fake';
   readonly simulation = null;
   closed = false;
-  /** Commands in the order in which they came. */
+  /** Commands in order of arrival. */
   readonly log: Command[] = [];
   private readonly reader = new FrameReader();
   private readonly listeners = new Listeners();
@@ -100,7 +100,7 @@ export class FakeBoard implements Device {
 
   write(bytes: Uint8Array): void {
     const frames = this.reader.push(bytes);
-    // As a real port: never within the call of write.
+    // Like a real port, never answers within the call of write.
     for (const frame of frames) setImmediate(() => this.serve(frame));
   }
 
@@ -182,14 +182,14 @@ export class FakeBoard implements Device {
     return bytesOf(this.inputs[index] as TensorData);
   }
 
-  /** Every run ruins its input, as a real one may. */
+  /** Overwrites the input, as a real run may. */
   private run(): number {
     const { tamper, counts = [1000] } = this.options;
     const graph = mainGraph(this.module);
     const { tensors, outputs } = evaluateGraph(graph, this.inputs);
     const wrong = new Map<TensorId, TensorData>();
     if (tamper !== undefined && this.runs >= (tamper.from ?? 0)) {
-      // What the broken step computes and, as no value survives, everything after it.
+      // Inverts the results of the broken step and of every step after it.
       for (const [tensor, data] of tensors) {
         if (tensor >= tamper.tensor)
           wrong.set(

@@ -1,4 +1,4 @@
-/** The firmware with test/firmware/fake_model.c in the model's place. */
+/** The firmware with test/firmware/fake_model.c instead of a model. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { commands, encodeFrame, type Frame } from '../../src/profile/protocol.js
 import { compilerFlags, firmwareMacros, type Target } from '../../src/target/index.js';
 import { warnings } from './native.js';
 
-/** What fake_model.c says of itself. */
+/** The constants of fake_model.c. */
 export const fake = {
   tag: 0x0badcafe,
   steps: 130,
@@ -18,7 +18,7 @@ export const fake = {
   sha256: `dead${'00'.repeat(29)}7f`,
 } as const;
 
-/** Compiles firmware and fake model as a project's Makefile does, warnings being errors. */
+/** Compiles firmware and fake model like a project's Makefile, with warnings as errors. */
 export function buildFirmware(
   target: Target,
   directory: string,
@@ -75,7 +75,7 @@ export const u32 = (value: number): number[] => [...u16(value), ...u16(value >>>
 export const u64 = (body: Uint8Array, at = 0): number =>
   Number(new DataView(body.buffer, body.byteOffset).getBigUint64(at, true));
 
-/** A request on the wire, for the fake model unless it says otherwise. */
+/** An encoded request, by default for the fake model. */
 export function request(
   type: keyof typeof commands | number,
   body: ArrayLike<number> = [],

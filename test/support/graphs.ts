@@ -1,4 +1,4 @@
-/** Random small graphs with every operator in them: one way to add a node for each. */
+/** Random small graphs of all operators, with one function per operator that adds a node. */
 import fc from 'fast-check';
 import {
   elementCount,
@@ -12,14 +12,14 @@ import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.
 interface Growth {
   readonly b: GraphBuilder;
   readonly random: Random;
-  /** The newest tensor, which the node reads. */
+  /** The newest tensor, an input of the node. */
   readonly x: TensorId;
   readonly shape: Shape;
   /** Tensors of the same shape, `x` among them. */
   readonly peers: readonly TensorId[];
 }
 
-/** Adds a node (or a reshape and a node) and gives its output. */
+/** Adds a node (or a reshape and a node) and returns its output. */
 type Grow = (growth: Growth) => TensorId;
 
 const maxElements = 400;
@@ -38,7 +38,9 @@ function image({ b, x, shape }: Growth): TensorId {
 const activation = (random: Random) =>
   random.pick(['none', 'none', 'relu', 'relu6', 'relu_n1_to_1']);
 
-/** A window that fits an input of `shape`: sides, strides, dilations and pads below the kernel's. */
+/**
+ * A window that fits an input of `shape`; pads are smaller than the dilated kernel where possible.
+ */
 function windowOf(random: Random, [, h = 1, w = 1]: Shape, dilations: boolean) {
   const axis = (extent: number) => {
     const kernel = random.integer(1, 3);
@@ -64,7 +66,7 @@ function windowOf(random: Random, [, h = 1, w = 1]: Shape, dilations: boolean) {
   };
 }
 
-/** Weights, then bias or null. Output channels run along `axis` of `shape`. */
+/** Weights, then bias or null. `axis` of `shape` holds the output channels. */
 function weights({ b, random }: Growth, shape: Shape, axis: number): (TensorId | null)[] {
   const channels = shape[axis] ?? 1;
   const scales = Array.from({ length: channels }, () => 2 ** (random.integer(-90, -40) / 10));
@@ -85,7 +87,7 @@ function binary(op: string, attrs: (random: Random) => object = () => ({})): Gro
       () => b.constant(random.int8(1), [1], quant(random)),
     ])();
     const operands = random.integer(0, 1) === 0 ? [x, other] : [other, x];
-    // Scales not far apart, as in every model that a converter writes.
+    // Similar scales, as in every model from a converter.
     const { scales } = b.quant(x);
     const output = perTensorQuant((scales[0] ?? 1) * 1.5, random.integer(-128, 127));
     const all = { activation: activation(random), ...attrs(random) };
@@ -168,7 +170,7 @@ export const growths: Readonly<Record<string, Grow>> = {
   mean: ({ b, random, x, shape }) => {
     const rows = shape.length === 4 && random.integer(0, 1) === 0;
     const axes = rows ? [1, 2] : [random.integer(0, shape.length - 1)];
-    // What is left must have a dimension.
+    // The result must keep a dimension.
     const keepDims = axes.length === shape.length || random.integer(0, 1) === 0;
     const algorithm = rows && keepDims ? random.pick(['general', 'spatial']) : 'general';
     return b.node('mean', [x], { axes, keepDims, algorithm });
@@ -226,7 +228,7 @@ export const growths: Readonly<Record<string, Grow>> = {
   },
 };
 
-/** A graph by the operators that grow it, one after the other, and what seeds their attributes. */
+/** The operators to add in sequence, and the seed of their attributes. */
 export interface GraphSeed {
   readonly ops: readonly string[];
   readonly seed: number;
@@ -246,7 +248,7 @@ export function growGraph({ ops, seed }: GraphSeed): Module {
   for (const op of ops) {
     const x = made.at(-1) as TensorId;
     const shape = b.shape(x);
-    // Upsampling and padding could grow without end.
+    // Upsampling and padding could grow the graph without limit.
     if (elementCount(shape) > maxElements) break;
     const peers = made.filter((id) => b.shape(id).join() === shape.join());
     made.push((growths[op] as Grow)({ b, random, x, shape, peers }));

@@ -7,7 +7,7 @@ import { fused, randomSum } from './residual.js';
 
 export const sharedOps = ['conv2d', 'depthwise_conv2d', 'fully_connected'] as const;
 
-/** One node of any window over an image large enough to have halves, half of them with a sum. */
+/** One node with a random window; every second seed fuses a sum, if the operator can. */
 export function sharedLayer(op: (typeof sharedOps)[number], seed: number): Module {
   const random = new Random(seed);
   const channels = random.pick([1, 3, 4, 8, 12, random.integer(1, 9)]) as number;
@@ -22,7 +22,7 @@ export function sharedLayer(op: (typeof sharedOps)[number], seed: number): Modul
   return b.module([grow({ b, random, x, shape, peers: [x] })]);
 }
 
-/** Layers that follow one another, as two cores share them. */
+/** A network of layers that two cores can share. */
 export function sharedNetwork(seed: number): Module {
   const random = new Random(seed);
   const b = new NetworkBuilder(random);

@@ -1,4 +1,4 @@
-/** Random convolutions for kernels that are tested in firmware. */
+/** Random convolutions, for kernels that are tested in firmware. */
 import type { Module } from '../../src/ir/graph.js';
 import { GraphBuilder, perChannelQuant, Random } from './module.js';
 import { randomAccumulation, randomWindow } from './operands.js';
@@ -8,7 +8,7 @@ const pointwise = {
   ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
 };
 
-/** Any window, every third one 1×1 on pixels; any channels; weights of all kinds. */
+/** Random windows, every third one pointwise; random channels; weights of several kinds. */
 export function randomLayer(seed: number): Module {
   const random = new Random(seed);
   const b = new GraphBuilder();

@@ -1,9 +1,13 @@
-/** Plans of several modules as one: an arena of many graphs takes long to pack, one of each does not. */
+/**
+ * Merges plans of several modules: packing many small arenas is faster than packing one large one.
+ */
 import { identifier } from '../../src/codegen/c.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import type { Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
 
-/** The plan of `merged` (see `mergeModules`): the steps of all plans, each in memory of its own. */
+/**
+ * The plan of `merged` (see `mergeModules`): the steps of all plans, each plan in its own memory.
+ */
 export function mergePlans(
   merged: Module,
   modules: readonly Module[],

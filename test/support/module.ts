@@ -1,4 +1,4 @@
-/** Modules in a few lines: one operator, or a small graph. */
+/** Builds modules in a few lines: one operator or a small graph. */
 import {
   type Attrs,
   allocate,
@@ -19,16 +19,16 @@ export function perTensorQuant(scale: number, zeroPoint: number): Quant {
   return { scales: [Math.fround(scale)], zeroPoints: [zeroPoint], axis: null };
 }
 
-/** One scale for every index along `axis`, all zero points 0. */
+/** One scale per index along `axis`; zero points are 0. */
 export function perChannelQuant(scales: readonly number[], axis: number): Quant {
   return { scales: scales.map(Math.fround), zeroPoints: scales.map(() => 0), axis };
 }
 
 export interface NodeOptions {
   readonly name?: string;
-  /** Quantisation of every output; that of input 0 where it is left out. */
+  /** Quantization of every output; by default that of input 0. */
   readonly quant?: Quant;
-  /** Output shapes, for operators whose attributes do not give them. */
+  /** Output shapes, for operators whose attributes do not determine them. */
   readonly shapes?: readonly Shape[];
   /** Number of outputs. Default 1. */
   readonly outputs?: number;
@@ -46,7 +46,7 @@ export class GraphBuilder {
     return id;
   }
 
-  /** An int8 or int32 constant. `quant` null: its integers are used as they are. */
+  /** An int8 or int32 constant; `quant` null for plain integers. */
   constant(
     data: Int8Array | Int32Array,
     shape: Shape = [data.length],
@@ -100,7 +100,7 @@ export class GraphBuilder {
     return (this.tensors[id] as Tensor).quant as Quant;
   }
 
-  /** The module; every node has passed its operator's `check`. */
+  /** The module, after `check` of every node. */
   module(outputs: readonly TensorId[], name = 'model'): Module {
     const graph = this.graph('main', outputs);
     for (const node of graph.nodes) opOf(node).check(viewOf(graph, node));
@@ -125,7 +125,7 @@ export class GraphBuilder {
   }
 }
 
-/** All of the modules side by side as one: tens of cases in one compilation. */
+/** All modules side by side in one, so that one compilation covers tens of cases. */
 export function mergeModules(modules: readonly Module[], name = 'merged'): Module {
   const tensors: Tensor[] = [];
   const nodes: Node[] = [];
@@ -160,11 +160,11 @@ export function mergeModules(modules: readonly Module[], name = 'merged'): Modul
   };
 }
 
-/** Pseudo-random numbers that are the same everywhere (mulberry32). */
+/** Deterministic pseudo-random numbers (mulberry32). */
 export class Random {
   constructor(private state: number) {}
 
-  /** An integer from `low` to `high`, both included. */
+  /** An integer from `low` to `high`, both inclusive. */
   integer(low: number, high: number): number {
     this.state = (this.state + 0x6d2b79f5) | 0;
     let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
@@ -172,7 +172,7 @@ export class Random {
     return low + (((t ^ (t >>> 14)) >>> 0) % (high - low + 1));
   }
 
-  /** int8 values, every fourth or so an extreme one. */
+  /** int8 values, about a quarter of them extreme. */
   int8(count: number, low = -128, high = 127): Int8Array {
     return Int8Array.from({ length: count }, () => {
       const kind = this.integer(0, 7);

@@ -1,4 +1,4 @@
-/** Compiled C on this machine, under the sanitizers, against the evaluator: bit for bit. */
+/** Compares compiled C on this machine, under sanitizers, with the evaluator, bit for bit. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { contextOf, type SimplePlanOptions, simplePlan } from './plan.js';
 
 export const warnings = '-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror'.split(' ');
 
-/** A new directory under the system's temporary one, removed when `use` is done. */
+/** A new temporary directory, removed after `use`. */
 export async function inTemporaryDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-test-'));
   try {
@@ -51,7 +51,7 @@ const struct driver_program driver_program = {
 
 /** One run. */
 export interface Trace {
-  /** What every step wrote, when it had. */
+  /** The tensors that each step wrote, read right after the step. */
   readonly written: ReadonlyMap<TensorId, Int8Array>;
   /** The outputs after the run. */
   readonly outputs: readonly Int8Array[];
@@ -102,7 +102,7 @@ export async function runProgram(
   });
 }
 
-/** The first element in which C and the evaluator differ, as text; null when there is none. */
+/** The first element in which C and the evaluator differ, as text; null if there is none. */
 export function firstDifference(
   module: Module,
   inputs: readonly TensorData[],
@@ -123,7 +123,7 @@ export function firstDifference(
   };
   for (const node of graph.nodes) {
     for (const id of node.outputs) {
-      // A reshape that the plan has left out is no step.
+      // A reshape that the plan left out has no step.
       if (!trace.written.has(id)) continue;
       const expected = evaluation.tensors.get(id) as TensorData;
       const difference = differ(node.name, id, expected, trace.written.get(id));
@@ -142,12 +142,12 @@ export function firstDifference(
 }
 
 export interface CompareOptions extends SimplePlanOptions {
-  /** Runs of each module on different random inputs. Default 2. */
+  /** Number of runs, on different random inputs. Default 2. */
   readonly runs?: number;
   readonly seed?: number;
-  /** Plan to use; default: the simplest. */
+  /** Makes the plan; by default the simplest plan. */
   readonly plan?: (module: Module) => Plan;
-  /** Where steps have halves. */
+  /** How to run the halves of steps. */
   readonly both?: Both;
 }
 
@@ -163,7 +163,7 @@ export async function expectSameBits(
 ): Promise<void> {
   const { runs = 2, seed = 1, plan: planner, both, ...planOptions } = options;
   const merged = mergeModules(modules);
-  // A planner of its own plans with what analysis proves.
+  // A given planner uses the facts of analysis.
   const facts = planner === undefined ? planOptions.facts : analyse(mainGraph(merged));
   const plan = planner?.(merged) ?? simplePlan(merged, planOptions);
   const program = emitProgram(merged, plan, contextOf(plan, facts));

@@ -1,10 +1,10 @@
-/** Small networks that passes and plans have something to do with. */
+/** Small networks on which passes and planning have an effect. */
 import fc from 'fast-check';
 import type { Module, Quant, Shape, TensorId } from '../../src/ir/graph.js';
 import { elementCount } from '../../src/ir/graph.js';
 import { GraphBuilder, perTensorQuant, Random } from './module.js';
 
-/** A GraphBuilder that makes up weights. */
+/** A GraphBuilder with random weights. */
 export class NetworkBuilder extends GraphBuilder {
   constructor(readonly random: Random = new Random(1)) {
     super();
@@ -64,9 +64,9 @@ export interface LayerOptions {
   /** Side of the square kernel. */
   readonly kernel?: number;
   readonly stride?: number;
-  /** Of a depthwise convolution. */
+  /** Depth multiplier of a depthwise convolution. */
   readonly multiplier?: number;
-  /** All four sides. */
+  /** Padding of all four sides. */
   readonly pad?: number;
   readonly activation?: string;
   readonly bias?: boolean;

@@ -1,4 +1,4 @@
-/** Random nodes of operators with two operands, or with a window. */
+/** Random operands of binary operators and of operators with a window. */
 import type { Quant, Shape } from '../../src/ir/graph.js';
 import { type Activation, activations } from '../../src/ops/arithmetic/quant.js';
 import { samePadding } from '../../src/ops/shape/window.js';
@@ -10,10 +10,9 @@ export function randomActivation(random: Random): Activation {
 }
 
 /**
- * Two operands of up to 6 dimensions, extents repeated or missing at random, either one a constant
- * now and then.
+ * Two operands of up to 6 dimensions that broadcast at random; sometimes one of them is a constant.
  *
- * @param quantOf the output's quantisation from the operands' scales
+ * @param quantOf the output's quantization from the operands' scales
  */
 export function randomBinary(
   random: Random,
@@ -34,7 +33,7 @@ export function randomBinary(
   return { inputs: [a, b], attrs: { activation: randomActivation(random) }, quant };
 }
 
-/** `scale` times a power of 2 between the two, any zero point. */
+/** `scale` times a power of 2 with an exponent from `low` to `high`, and any zero point. */
 export function quantNear(random: Random, scale: number, low: number, high: number): Quant {
   const exponent = random.integer(low * 1000, high * 1000) / 1000;
   return perTensorQuant(scale * 2 ** exponent, random.integer(-128, 127));
@@ -78,7 +77,7 @@ export function randomWeights(
   return [{ shape, quant, data: random.int8(count) }, random.integer(0, 3) === 0 ? null : bias];
 }
 
-/** What the operators that accumulate have in common; scales that leave results in range or not. */
+/** Attributes and quantization of operators that accumulate; results may or may not saturate. */
 export function randomAccumulation(random: Random) {
   const zeroPoint = () => random.pick([-128, 127, 0, random.integer(-128, 127)]);
   return {

@@ -1,4 +1,4 @@
-/** The tests that every operator has: runtimes' golden values, C against `evaluate`, refusals. */
+/** The tests of every operator: golden values of the runtimes, C against `evaluate`, refusals. */
 
 import { expect } from 'chai';
 import { BonsaiError, type ErrorCode } from '../../src/errors.js';
@@ -12,20 +12,20 @@ import { expectSameBits } from './native.js';
 export interface OperandCase {
   readonly shape: Shape;
   readonly quant?: Quant;
-  /** Elements of a constant; left out: the operand is fed. */
+  /** Elements of a constant; absent for an input of the model. */
   readonly data?: Int8Array | Int32Array;
 }
 
 /** One node. */
 export interface OperatorCase {
-  /** What the row is there for: 'stride 2 SAME, odd input'. */
+  /** The case that the row covers: 'stride 2 SAME, odd input'. */
   readonly edge: string;
   /** null: an optional operand that is absent. */
   readonly inputs: readonly (OperandCase | null)[];
   readonly attrs?: Attrs;
-  /** Of all outputs; default: that of input 0. */
+  /** Quantization of all outputs; by default that of input 0. */
   readonly quant?: Quant;
-  /** Of outputs that the attributes do not give. */
+  /** Shapes of outputs that the attributes do not determine. */
   readonly shapes?: readonly Shape[];
   readonly outputs?: number;
 }
@@ -37,7 +37,7 @@ export interface Refusal extends OperatorCase {
 
 export interface OperatorTests {
   readonly op: string;
-  /** Nodes of random shapes, besides the golden ones, whose C is compared with `evaluate`. */
+  /** Random nodes whose C is compared with `evaluate`, in addition to the golden ones. */
   readonly random?: (random: Random) => Omit<OperatorCase, 'edge'>;
   readonly refused?: readonly Refusal[];
 }
@@ -46,20 +46,20 @@ interface GoldenTensor {
   readonly shape: Shape;
   readonly scale: number;
   readonly zeroPoint: number;
-  /** Its values are part of the model. */
+  /** Whether its values are part of the model. */
   readonly constant?: boolean;
-  /** One for every index along `axis`, in place of `scale`. */
+  /** One scale per index along `axis`, instead of `scale`. */
   readonly scales?: readonly number[];
   readonly axis?: number;
   readonly dtype?: 'int32';
 }
 
-/** test/golden/ops/<op>.json: what the interpreters of TFLM and desktop TFLite answered. */
+/** test/golden/ops/<op>.json: the outputs of the interpreters of TFLM and desktop TFLite. */
 interface GoldenRow {
   readonly edge: string;
   readonly inputs: readonly (GoldenTensor | null)[];
   readonly outputs: readonly GoldenTensor[];
-  /** Of each input; null where it is absent. */
+  /** Values of each input; null for an absent one. */
   readonly values: readonly (readonly number[] | null)[];
   readonly expected: readonly {
     readonly runtimes: readonly ('tflm' | 'tflite')[];
@@ -147,8 +147,8 @@ export function testOperator({ op, random, refused = [] }: OperatorTests): void 
     it('in C gives the bits of evaluate, kernels shared', () => expectSameBits(modules()));
     it('in C gives the bits of evaluate, a kernel for each shape', () =>
       expectSameBits(modules(), { optimize: 'speed' }));
-    // The first kernel that needs nothing is what a simple plan takes. Weights as code run on boards
-    // only; other kernels have C in place of what a machine lacks.
+    // A simple plan takes the first kernel without needs. Weights as code run on boards only; other
+    // kernels have equivalent C for instructions that a machine lacks.
     const variants = kernelsOf({ op }).variants;
     const plain = variants.find(({ needs }) => needs.length === 0);
     const special = variants.filter((variant) => variant !== plain);

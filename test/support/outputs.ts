@@ -1,9 +1,9 @@
-/** What a model computes, for passes that must not change it. */
+/** Outputs of a model, to check that passes do not change them. */
 import { elementCount, type Module, mainGraph, tensorOf } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { Random } from './module.js';
 
-/** Inputs at either end, at both in turn, and any. */
+/** Inputs of all −128, of all 127, of a mix of these, and random ones. */
 function feeds(module: Module, seed: number) {
   const graph = mainGraph(module);
   const random = new Random(seed);

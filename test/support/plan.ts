@@ -1,4 +1,4 @@
-/** The simplest plan: every tensor has its own memory, every node the first portable kernel. */
+/** The simplest plan: each tensor has its own memory, each node its first kernel without needs. */
 
 import { analyse } from '../../src/analysis/index.js';
 import { identifier } from '../../src/codegen/c.js';
@@ -26,7 +26,7 @@ export const defaults: CompileOptions = {
   xip: 'model',
 };
 
-/** What is known of a node by itself, whatever is fed to it. */
+/** The facts that hold for any input of a node. */
 export const noFacts: Facts = analyse({
   name: 'empty',
   tensors: [],
@@ -35,7 +35,7 @@ export const noFacts: Facts = analyse({
   outputs: [],
 });
 
-/** What a simple plan's kernels may know. */
+/** The context of a simple plan's kernels. */
 export function contextOf(plan: Pick<Plan, 'options' | 'target'>, facts = noFacts): KernelContext {
   const target = {
     name: plan.target,
@@ -51,13 +51,13 @@ export function contextOf(plan: Pick<Plan, 'options' | 'target'>, facts = noFact
 const align = 4;
 
 export interface SimplePlanOptions extends Partial<CompileOptions> {
-  /** The template to use where a node's operator has it: a variant under test. */
+  /** The template of a variant under test, used for nodes whose operator has it. */
   readonly kernel?: string;
-  /** What kernels may use; default: nothing. */
+  /** Facts for the kernels; by default those of an empty graph. */
   readonly facts?: Facts;
   /**
-   * Output 0 begins at the kernel's lead from an input of the graph that nothing else reads, rounded
-   * up to words: as near as the kernel allows. 'too near': one byte nearer than that.
+   * Places output 0 as near to an input of the graph as the kernel's lead allows, rounded up to
+   * words, if nothing else reads the input. 'too near': one byte nearer than the lead.
    */
   readonly overlap?: boolean | 'too near';
 }
@@ -92,16 +92,16 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     const isShared = halves?.every((half) => variant.when(half.view, half.context));
     return { variant, parts: isShared && halves ? halves : wholeOf(view, context) };
   });
-  /** Where outputs begin, from the input whose memory they share. */
+  /** Output → the input whose memory it shares, and the output's lead. */
   const shared = new Map<TensorId, { input: TensorId; lead: number }>();
   if (overlap !== false) {
     graph.nodes.forEach((node, index) => {
       const { overlaps } = memoryOf(implementations[index] as Implementation);
-      // Nodes of several such inputs take turns.
+      // Nodes with several such inputs alternate between them.
       const turn = overlaps.map((_, i) => overlaps[(i + index) % overlaps.length]);
       const reads = graph.nodes.flatMap(({ inputs }) => inputs);
       const chosen = turn.find((one) => {
-        // An exact lead that is no multiple of a word is none that a plan could keep to.
+        // A plan cannot keep an exact lead that is not a multiple of a word.
         if (one?.exact === true && one.lead % align !== 0) return false;
         const id = node.inputs[one?.input ?? -1] ?? -1;
         const isOnly = reads.filter((other) => other === id).length === 1;
@@ -137,7 +137,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       const sharing = shared.get(id);
       place(id, index, sharing && (places.get(sharing.input) ?? 0) - sharing.lead);
     }
-    // To the byte, where there is one part: the sanitizers guard its end.
+    // Exact to the byte for a single part, so that the sanitizers guard its end.
     const isWhole = parts.length === 1;
     const scratch = isWhole
       ? variant.scratch(view, context)

@@ -1,11 +1,11 @@
-/** Random layers with weights at 0, in every pattern that pruning leaves. */
+/** Random layers with zero weights, in every pattern of pruning. */
 import type { Module, Shape } from '../../src/ir/graph.js';
 import { type Keep, patterns } from '../../src/tune/pruning.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { randomAccumulation, randomWindow } from './operands.js';
 
 const patternNames = Object.keys(patterns);
-/** All of them are tried with every pattern: all zero and, unstructured, all non-zero too. */
+/** Densities to combine with every pattern, from all zero to all nonzero. */
 const densities = [0.2, 0, 0.05, 0.5, 1, 0.1, 0.8];
 
 export function prunedWeights(random: Random, shape: Shape, seed: number): Int8Array {
@@ -15,7 +15,7 @@ export function prunedWeights(random: Random, shape: Shape, seed: number): Int8A
   return keptWeights(random, shape, keep ?? (() => true));
 }
 
-/** Weights that are zero just where they are not kept. */
+/** Weights that are zero exactly where they are not kept. */
 export function keptWeights(random: Random, shape: Shape, keep: Keep): Int8Array {
   const [outputs = 1, ...rest] = shape;
   const channels = rest.at(-1) ?? 1;
@@ -31,9 +31,10 @@ export function keptWeights(random: Random, shape: Shape, keep: Keep): Int8Array
 }
 
 /**
- * A layer whose pattern and density follow from the seed: 56 in a row have them all.
+ * A layer whose pattern and density follow from the seed; 56 consecutive seeds cover all
+ * combinations.
  *
- * @param largest channels at most
+ * @param largest the most channels
  */
 export function prunedLayer(op: 'conv2d' | 'fully_connected', seed: number, largest = 40): Module {
   const random = new Random(seed);
@@ -56,7 +57,7 @@ export function prunedLayer(op: 'conv2d' | 'fully_connected', seed: number, larg
   );
   const bias = b.constant(random.int32(outC, -9000, 9000));
   const x = b.input(isConv ? shape : [random.pick([1, 1, 2, 11]), depth], input);
-  // A ReLU, like one rounding, is a straight line to some kernels.
+  // Some kernels have a shorter path for a ReLU.
   const isRelu = random.integer(0, 3) > 0;
   const all = {
     ...attrs,
@@ -72,7 +73,7 @@ const pointwise = {
   ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
 };
 
-/** The same with four fifths of the first node's weights at 0, most others 1 or -1. */
+/** The same module with four fifths of the first node's weights 0 and most others 1 or -1. */
 export function prunedModule(module: Module, seed: number): Module {
   const random = new Random(seed);
   const [graph] = module.graphs;

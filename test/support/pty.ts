@@ -1,4 +1,4 @@
-/** A device behind a pseudo-terminal: what a host sees as a serial port. By socat. */
+/** A device behind a pseudo-terminal (socat), which the host sees as a serial port. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Device } from '../../src/device/index.js';
 
 export interface Pty {
-  /** Of the terminal: what a serial port is opened by. */
+  /** Path of the terminal, to open as a serial port. */
   readonly path: string;
-  /** The cable comes out. */
+  /** Simulates the removal of the cable. */
   unplug(): void;
 }
 

@@ -1,4 +1,4 @@
-/** What runs of QEMU on this machine. */
+/** Finds QEMU processes on this machine. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { qemuCommand } from '../../src/device/qemu.js';
 
@@ -10,7 +10,7 @@ export function qemusOf(file: string): { readonly pid: number; readonly runningT
       try {
         const [command, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
         if (!command?.endsWith(qemuCommand) || !args.includes(file)) return [];
-        // After the name in parentheses: R when it runs, or waits for a processor to run on.
+        // The state follows the name in parentheses: R if it runs or waits for a processor.
         const isRunning = (thread: string) =>
           readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ')[1]?.startsWith('R');
         const runningThreads = readdirSync(`/proc/${pid}/task`).filter(isRunning).length;

@@ -1,10 +1,10 @@
-/** How far the tests are, a line for each share of the files, and at the end why some were skipped. */
+/** Reports progress by share of files, and at the end the reasons of skipped tests. */
 const { Runner, reporters } = require('mocha');
 
 const { EVENT_RUN_BEGIN, EVENT_RUN_END } = Runner.constants;
 const { EVENT_SUITE_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = Runner.constants;
 
-/** Of the files, between two lines. */
+/** Share of the files between two lines of progress. */
 const step = 0.05;
 
 class Progress extends reporters.Base {

@@ -7,8 +7,8 @@ import { growths } from './graphs.js';
 import { GraphBuilder, perTensorQuant, type Random } from './module.js';
 
 /**
- * One node of `op` whose result is added to a second input of the model: as two nodes. Scales are
- * close, or powers of two, which make ties of the sum's rounding; zero points are anywhere.
+ * A node of `op` and an add of its result and a second input of the model. Scales are close or
+ * powers of two, which cause ties when the sum is rounded; zero points are random.
  */
 export function randomSum(
   random: Random,
@@ -34,7 +34,7 @@ export function randomSum(
   return b.module([b.node('add', operands, { activation }, { quant: quant() })]);
 }
 
-/** The same with the sum in the node, where it can be. */
+/** The same module with the sum fused into the node, if possible. */
 export function fused(module: Module): Module {
   return dropUnusedTensors(eachGraph(fuseResiduals)(module));
 }

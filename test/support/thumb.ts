@@ -1,4 +1,4 @@
-/** Runs one assembler routine on rp2040js's core: no firmware, no C around it. */
+/** Runs a single assembly routine on the core of rp2040js, without firmware or C. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,17 +8,17 @@ import { execute } from './execute.js';
 
 const sram = 0x2000_0000;
 const stack = 0x2004_0000;
-/** A breakpoint instruction that the routine returns to. */
+/** The routine's return address, which holds a breakpoint instruction. */
 const returnAddress = 0x2004_1000;
 
 export interface ThumbRoutine {
   /** Size of the assembled code. */
   readonly bytes: number;
   /**
-   * Copies `inputs` behind the code, one after the other, and calls the routine with the addresses
-   * that `args` makes of theirs.
+   * Copies `inputs` to RAM one after the other, and calls the routine with the arguments that
+   * `args` computes from their addresses.
    *
-   * @returns what the memory of the inputs holds then, and the cycles from call to return
+   * @returns the memory of the inputs after the call, and the cycles from call to return
    */
   call(
     inputs: readonly Uint8Array[],
@@ -59,7 +59,7 @@ function load(code: Uint8Array): ThumbRoutine {
   mcu.logger = { debug: silent, info: silent, warn: stop, error: stop };
   const { core } = mcu;
   mcu.writeUint16(returnAddress, 0xbe00);
-  // Flash where code fits no RAM.
+  // In flash, since the code may exceed RAM.
   mcu.flash.set(code);
   return {
     bytes: code.length,

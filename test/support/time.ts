@@ -1,15 +1,18 @@
-/** Time in tests: it passes when nothing else is left to do, however loaded the machine is. */
+/**
+ * Virtual time for tests: it advances only when no other work is left, however loaded the machine
+ * is.
+ */
 import { mock } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 
 const tickMs = 10;
-/** A board in this process answers in the next turn of the event loop. */
+/** Turns of the event loop per tick; a board in this process answers in the next turn. */
 const turnsInATick = 4;
 
 /**
- * Runs `work` with a `setTimeout` of its own.
+ * Runs `work` with a virtual `setTimeout`.
  *
- * @throws Error when it has not ended after `limitMs` of that time
+ * @throws Error when it has not ended after `limitMs` of virtual time
  */
 export async function inVirtualTime<T>(work: () => Promise<T>, limitMs: number): Promise<T> {
   mock.timers.enable({ apis: ['setTimeout'] });
