@@ -19,7 +19,7 @@ export const exitStatus = {
   'unsupported-type': 2,
   'float-model': 2,
   'bad-shape': 2,
-  'bad-quantisation': 2,
+  'bad-quantization': 2,
   'bad-graph': 2,
   'bad-vectors': 2,
   // 3: budgets

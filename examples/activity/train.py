@@ -66,7 +66,7 @@ def build():
     )
 
 
-def quantise(model, samples):
+def quantize(model, samples):
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([s[None]] for s in samples)
@@ -97,7 +97,7 @@ def main():
         model.fit(x * scale + jitter, y, batch_size=32, epochs=1, verbose=0)
     float_accuracy = model.evaluate(x_test, y_test, verbose=0)[1]
 
-    flat = quantise(model, x[:: max(1, len(x) // 200)])
+    flat = quantize(model, x[:: max(1, len(x) // 200)])
     (HERE / "activity.tflite").write_bytes(flat)
 
     interpreter = tf.lite.Interpreter(model_content=flat)

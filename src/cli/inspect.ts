@@ -37,7 +37,7 @@ export function addInspect(program: Command): void {
     program
       .command('inspect')
       .argument('[model]', modelHelp)
-      .summary('show operators, shapes, quantisation, MACs, sparsity, and what targets would need')
+      .summary('show operators, shapes, quantization, MACs, sparsity, and what targets would need')
       .option('--target <name>', 'estimate for this target only')
       .option('--dump <pass>', "print the module after this pass ('import' for before the first)")
       .option('--why', 'show the best dense kernel of each layer too (with --target)')
@@ -229,7 +229,7 @@ function asText(
     layer.macs === 0 ? '' : String(layer.macs),
     layer.parameters === 0 ? '' : String(layer.parameters),
   ]);
-  const title = ['#', 'op', 'layer', 'output', 'quantisation', 'MAC', 'parameters'];
+  const title = ['#', 'op', 'layer', 'output', 'quantization', 'MAC', 'parameters'];
   const right = new Set(['#', 'MAC', 'parameters']);
   const ports = [
     `${model.name}: ${model.bytes} B, ${model.macs} MAC, ${model.parameters} parameters`,

@@ -30,7 +30,7 @@ const zeroPointRange: Readonly<Record<string, readonly [number, number]>> = {
 
 /**
  * Checks a module's structure (every tensor written once, before it is read), types, shapes (as
- * declared and as each operator infers them), quantisation and, for integer nodes, attributes.
+ * declared and as each operator infers them), quantization and, for integer nodes, attributes.
  *
  * @throws BonsaiError at stage 'import', where the model is at fault; at any other stage
  *   InternalError naming the stage, since a pass has then broken a valid module
@@ -77,12 +77,12 @@ function checkTensor(tensor: Tensor, fault: Fault): void {
 
 function checkQuant(tensor: Tensor, quant: Quant, where: string, fault: Fault): void {
   const bad = (message: string) =>
-    fault('bad-quantisation', where, message, 'quantise the model again');
+    fault('bad-quantization', where, message, 'quantize the model again');
   const { scales, zeroPoints, axis } = quant;
   const scale = scales.find((value) => !(value > 0 && Number.isFinite(value)));
   if (scale !== undefined) bad(`has the scale ${scale}; a scale is finite and above zero`);
   const channels = axis === null ? 1 : tensor.shape[axis];
-  if (channels === undefined) bad(`is quantised along dimension ${axis}, which it has not`);
+  if (channels === undefined) bad(`is quantized along dimension ${axis}, which it has not`);
   if (scales.length !== channels) {
     bad(`has ${scales.length} scales for ${channels} ${axis === null ? 'tensor' : 'channels'}`);
   }

@@ -38,7 +38,7 @@ export type TensorData =
 export type Shape = readonly number[];
 
 /**
- * Affine quantisation: real = scale · (q − zeroPoint).
+ * Affine quantization: real = scale · (q − zeroPoint).
  * Per tensor: one scale, one zero point. Per channel: one of each for every index along `axis`.
  */
 export interface Quant {

@@ -32,10 +32,10 @@ export const concatenation = movement<ConcatenationAttrs>({
     );
     if (other === undefined) return;
     throw new BonsaiError(
-      'bad-quantisation',
+      'bad-quantization',
       at(view.node),
       `input "${other?.name}" has not the output's scale and zero point`,
-      'convert the model again: TFLite gives all inputs of a concatenation one quantisation',
+      'convert the model again: TFLite gives all inputs of a concatenation one quantization',
     );
   },
   moves: (view) => {

@@ -32,7 +32,7 @@ export function evaluateGraph(graph: Graph, inputs: readonly TensorData[]): Eval
         'bad-vectors',
         `input ${position} "${tensor.name}"`,
         `has ${data?.length ?? 0} values, the model takes ${elementCount(tensor.shape)}`,
-        'give the raw quantised integers of the whole tensor, flat',
+        'give the raw quantized integers of the whole tensor, flat',
       );
     }
     values.set(id, data);

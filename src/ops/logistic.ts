@@ -18,7 +18,7 @@ export const logistic = elementwise<LogisticAttrs>(
 
 function scalarOf(view: NodeView<LogisticAttrs>): Scalar {
   const quant = elementQuant(view);
-  // TFLite's quantisation specification fixes the output: [0, 1) in 256 steps.
+  // TFLite's quantization specification fixes the output: [0, 1) in 256 steps.
   if (quant.outputScale !== 1 / 256 || quant.outputZeroPoint !== -128) {
     throw badRatio(view, 'the output of a logistic has scale 1/256 and zero point -128');
   }

@@ -24,7 +24,7 @@ export const pad = movement<PadAttrs>({
       'unsupported-attribute',
       at(view.node),
       `pads with ${value}, which is not an int8`,
-      'quantise the model again',
+      'quantize the model again',
     );
   },
   moves: (view) => {

@@ -44,7 +44,7 @@ export const softmax = {
         'unsupported-attribute',
         at(view.node),
         `beta · scale is ${step}, must be finite and above 2^-${fractionalBits}`,
-        'quantise the model again',
+        'quantize the model again',
       );
     }
   },
@@ -77,10 +77,10 @@ function requireOutputQuant(view: NodeView<SoftmaxAttrs>): void {
   const { scale, zeroPoint } = perTensor(outputOf(view), at(view.node));
   if (scale === 1 / 256 && zeroPoint === -128) return;
   throw new BonsaiError(
-    'bad-quantisation',
+    'bad-quantization',
     at(view.node),
     `its output has scale ${scale} and zero point ${zeroPoint}, must have 1/256 and -128`,
-    'quantise the model again',
+    'quantize the model again',
   );
 }
 

@@ -15,7 +15,7 @@ export const tanh = elementwise<TanhAttrs>('tanh', scalarOf) satisfies OpDef<Tan
 
 function scalarOf(view: NodeView<TanhAttrs>): Scalar {
   const quant = elementQuant(view);
-  // TFLite's quantisation specification fixes the output: [-1, 1) in 256 steps.
+  // TFLite's quantization specification fixes the output: [-1, 1) in 256 steps.
   if (quant.outputScale !== 1 / 128 || quant.outputZeroPoint !== 0) {
     throw badRatio(view, 'the output of a tanh has scale 1/128 and zero point 0');
   }

@@ -251,7 +251,7 @@ function bytesOf(data: TensorData | undefined, port: Port): Uint8Array {
       'bad-vectors',
       `input "${port.name}"`,
       `has ${bytes.length} bytes, the model takes ${port.bytes}`,
-      'give the raw quantised integers of the whole tensor',
+      'give the raw quantized integers of the whole tensor',
     );
   }
   return bytes;

@@ -47,7 +47,7 @@ const file = z.object({
 });
 
 const formatHint =
-  'write {"pairs":[{"input":[…],"output":[…]}]} with the raw quantised integers, flat; ' +
+  'write {"pairs":[{"input":[…],"output":[…]}]} with the raw quantized integers, flat; ' +
   'for several inputs or outputs an array for each';
 
 /**
@@ -147,7 +147,7 @@ function tensorOf(values: unknown, port: Port, where: string): TensorData {
         'bad-vectors',
         where,
         `element ${element} is ${JSON.stringify(value)}, not an integer from ${least} to ${greatest}`,
-        `quantise: round(x / ${port.scale}) + ${port.zeroPoint}, clamped to ${port.dtype}`,
+        `quantize: round(x / ${port.scale}) + ${port.zeroPoint}, clamped to ${port.dtype}`,
       );
     }
     data[element] = value;

@@ -47,7 +47,12 @@ describe('device: opening', () => {
   ][] = [
     ['a missing port', () => ['/dev/ttyNone9', rp2040, ''], /no such serial port/, /bonsaic ports/],
     ['a file', () => [plain(), rp2040, ''], /is not a serial port/, /bonsaic ports/],
-    ['a link that no board has', () => ['sim:spi', rp2040, program('x', '')], /not a link/, /sim:usb/],
+    [
+      'a link that no board has',
+      () => ['sim:spi', rp2040, program('x', '')],
+      /not a link/,
+      /sim:usb/,
+    ],
     ['a missing image', () => ['sim', rp2040, '/none.uf2'], /cannot read/, /bonsaic build/],
     ['a missing program', () => ['sim', host, '/none'], /cannot start/, /bonsaic build/],
     [

@@ -30,7 +30,7 @@ function network(): Module {
 }
 
 const suffixes = ['run', 'run_hooked', 'reset', 'input', 'output', 'step'].concat([
-  ...['quantise', 'dequantise', 'argmax', 'conv2d_0', 'tanh_1'],
+  ...['quantize', 'dequantize', 'argmax', 'conv2d_0', 'tanh_1'],
 ]);
 
 /** Names that C, its library and the firmware's files have. */

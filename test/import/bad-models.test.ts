@@ -54,7 +54,7 @@ const set =
   (index: number, values: object): Change =>
   (_, main) =>
     Object.assign(at(main.tensors, index), values);
-const quantised =
+const quantized =
   (index: number, values: object): Change =>
   (_, main) =>
     Object.assign(at(main.tensors, index).quantization ?? {}, values);
@@ -257,61 +257,61 @@ const models: readonly Row[] = [
   ],
 
   [
-    'no quantisation',
-    'bad-quantisation',
+    'no quantization',
+    'bad-quantization',
     /tensor 0 "input"/,
     (_, main) => delete at(main.tensors, 0).quantization,
   ],
-  ['no scale', 'bad-quantisation', /no scale/, quantised(0, { scale: [] })],
-  ['no zero point', 'bad-quantisation', /0 zero points/, quantised(0, { zeroPoint: [] })],
-  ['a zero scale', 'bad-quantisation', /scale 0/, quantised(0, { scale: [0] })],
-  ['a negative scale', 'bad-quantisation', /scale -1/, quantised(8, { scale: [-1] })],
-  ['a scale that is no number', 'bad-quantisation', /NaN/, quantised(6, { scale: [Number.NaN] })],
-  ['an infinite scale', 'bad-quantisation', /Infinity/, quantised(9, { scale: [Infinity] })],
-  ['one bad scale of several', 'bad-quantisation', /scale 0/, quantised(1, { scale: [1, 0, 1] })],
+  ['no scale', 'bad-quantization', /no scale/, quantized(0, { scale: [] })],
+  ['no zero point', 'bad-quantization', /0 zero points/, quantized(0, { zeroPoint: [] })],
+  ['a zero scale', 'bad-quantization', /scale 0/, quantized(0, { scale: [0] })],
+  ['a negative scale', 'bad-quantization', /scale -1/, quantized(8, { scale: [-1] })],
+  ['a scale that is no number', 'bad-quantization', /NaN/, quantized(6, { scale: [Number.NaN] })],
+  ['an infinite scale', 'bad-quantization', /Infinity/, quantized(9, { scale: [Infinity] })],
+  ['one bad scale of several', 'bad-quantization', /scale 0/, quantized(1, { scale: [1, 0, 1] })],
   [
     'a zero point above int8',
-    'bad-quantisation',
+    'bad-quantization',
     /zero point 128/,
-    quantised(0, { zeroPoint: [128] }),
+    quantized(0, { zeroPoint: [128] }),
   ],
   [
     'a zero point below int8',
-    'bad-quantisation',
+    'bad-quantization',
     /zero point -129/,
-    quantised(0, { zeroPoint: [-129] }),
+    quantized(0, { zeroPoint: [-129] }),
   ],
   [
     'a zero point of 63 bits',
-    'bad-quantisation',
+    'bad-quantization',
     /zero point/,
-    quantised(0, { zeroPoint: [2 ** 62] }),
+    quantized(0, { zeroPoint: [2 ** 62] }),
   ],
   [
     'fewer scales than channels',
-    'bad-quantisation',
+    'bad-quantization',
     /2 scales for 3/,
-    quantised(1, { scale: [1, 1], zeroPoint: [0, 0] }),
+    quantized(1, { scale: [1, 1], zeroPoint: [0, 0] }),
   ],
   [
     'scales along a dimension that is not there',
-    'bad-quantisation',
+    'bad-quantization',
     /dimension 4/,
-    quantised(1, { quantizedDimension: 4 }),
+    quantized(1, { quantizedDimension: 4 }),
   ],
   [
     'scales along a negative dimension',
-    'bad-quantisation',
+    'bad-quantization',
     /dimension -1/,
-    quantised(1, { quantizedDimension: -1 }),
+    quantized(1, { quantizedDimension: -1 }),
   ],
   [
     'zero points for some channels',
-    'bad-quantisation',
+    'bad-quantization',
     /2 zero points for 3/,
-    quantised(1, { zeroPoint: [0, 0] }),
+    quantized(1, { zeroPoint: [0, 0] }),
   ],
-  ['quantisation in blocks', 'unsupported-attribute', /blocks/, quantised(1, { detailsType: 2 })],
+  ['quantization in blocks', 'unsupported-attribute', /blocks/, quantized(1, { detailsType: 2 })],
 
   [
     'a negative stride',

@@ -120,7 +120,7 @@ const changes: readonly Change[] = [
     const { quantization } = random.pick(tensors);
     if (quantization !== undefined) quantization.quantizedDimension = random.pick(integers);
   },
-  function noQuantisation(random, { tensors }) {
+  function noQuantization(random, { tensors }) {
     delete random.pick(tensors).quantization;
   },
   function manyScales(random, { tensors }) {

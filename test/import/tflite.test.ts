@@ -138,7 +138,7 @@ describe('import: TFLite', () => {
   /** Files as they are in the wild: TFLM computes the same as for the small model. */
   const tolerated: readonly (readonly [edge: string, says: RegExp, bytes: () => Uint8Array])[] = [
     [
-      'a bias quantised along a dimension that it has not, as in person_detect',
+      'a bias quantized along a dimension that it has not, as in person_detect',
       /^tensor 2 "conv\/bias" has 3 scales along dimension 3 of \[3\]$/,
       () => changed((_, main) => Object.assign(quantOf(main, 2), { quantizedDimension: 3 })),
     ],
@@ -176,7 +176,7 @@ describe('import: TFLite', () => {
     });
   }
 
-  it('a bias whose quantisation means nothing has none', () => {
+  it('a bias whose quantization means nothing has none', () => {
     for (const quantization of [
       { scale: [Infinity, 1, 1], zeroPoint: [0, 0, 0] },
       { scale: [1, 1], zeroPoint: [0, 0] },
@@ -289,7 +289,7 @@ describe('import: TFLite', () => {
     });
   });
 
-  it('float16 weights become float32 where they are dequantised', () => {
+  it('float16 weights become float32 where they are dequantized', () => {
     const bytes = changed((model, main) => {
       model.operatorCodes.push({ builtinCode: builtinCode('DEQUANTIZE') });
       for (const t of main.tensors) {

@@ -20,7 +20,7 @@ testOperator({
       inputs: [{ shape: [4] }, { shape: [4] }],
       attrs,
       quant: perTensorQuant(0.5 * 2 ** -20, 0),
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /finer/,
     },
     {

@@ -28,7 +28,7 @@ testOperator({
       inputs: [{ shape: [1, 4, 4, 2], quant: perTensorQuant(0.1, 3) }],
       attrs,
       quant: perTensorQuant(0.11, 3),
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /same scale/,
     },
     {
@@ -36,7 +36,7 @@ testOperator({
       inputs: [{ shape: [1, 4, 4, 2], quant: perTensorQuant(0.1, 3) }],
       attrs,
       quant: perTensorQuant(0.1, 4),
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /zero point/,
     },
     {

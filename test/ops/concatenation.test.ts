@@ -30,7 +30,7 @@ testOperator({
       edge: 'an input of another scale',
       inputs: [{ shape: [2] }, { shape: [2], quant: perTensorQuant(0.25, 3) }],
       attrs: { axis: 0, activation: 'none' },
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /"input_1" has not the output's scale/,
     },
     {

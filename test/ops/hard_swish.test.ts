@@ -14,17 +14,17 @@ testOperator({
   }),
   refused: [
     {
-      edge: 'an input quantised per channel',
+      edge: 'an input quantized per channel',
       inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
       quant: perTensorQuant(1 / 128, 0),
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /one scale and one zero point/,
     },
     {
       edge: 'scales too far apart',
       inputs: [{ shape: [2], quant: perTensorQuant(1e6, 0) }],
       quant: perTensorQuant(0.01, 0),
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /too far apart/,
     },
   ],

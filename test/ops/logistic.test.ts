@@ -10,19 +10,19 @@ testOperator({
   }),
   refused: [
     {
-      edge: 'an input quantised per channel',
+      edge: 'an input quantized per channel',
       inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
       quant: perTensorQuant(1 / 256, -128),
       attrs: { algorithm: 'fixed' },
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /one scale and one zero point/,
     },
     {
-      edge: 'another output quantisation than [0, 1)',
+      edge: 'another output quantization than [0, 1)',
       inputs: [{ shape: [2] }],
       quant: perTensorQuant(1 / 128, 0),
       attrs: { algorithm: 'fixed' },
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /scale 1\/256 and zero point -128/,
     },
   ],

@@ -45,7 +45,7 @@ testOperator({
       inputs: [{ shape: [1, 4], quant: perTensorQuant(2 ** 24, 0) }],
       attrs,
       quant: perTensorQuant(1, 0),
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /times the output's/,
     },
     {

@@ -9,10 +9,10 @@ testOperator({
   }),
   refused: [
     {
-      edge: 'an input quantised per channel',
+      edge: 'an input quantized per channel',
       inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
       quant: perTensorQuant(1 / 128, 0),
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /one scale and one zero point/,
     },
   ],

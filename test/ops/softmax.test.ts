@@ -30,7 +30,7 @@ testOperator({
       inputs: [{ shape: [4] }],
       attrs,
       quant: perTensorQuant(1 / 255, -128),
-      code: 'bad-quantisation',
+      code: 'bad-quantization',
       message: /1\/256/,
     },
     {

@@ -112,7 +112,7 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       nodes: ['conv2d 0', 'relu_n1_to_1 1'],
     },
     {
-      edge: 'another scale: the activation requantises',
+      edge: 'another scale: the activation requantizes',
       build: (b, x) => [b.node('relu', [b.conv2d(x, 2)], {}, { quant: other })],
       nodes: ['conv2d 0', 'relu 1'],
     },

@@ -69,7 +69,7 @@ export function edgesOf(raw: RawModel, subgraph: RawSubgraph): Edges {
     const [source = -1] = operator.inputs;
     const [output = -1] = operator.outputs;
     if (name(operator) !== 'DEQUANTIZE' || skipped.has(index) || source < 0) return;
-    const values = dequantised(raw, importTensor(raw, at(source), source));
+    const values = dequantized(raw, importTensor(raw, at(source), source));
     if (values === null) return;
     constants.set(output, { ...importTensor(raw, at(output), output), data: values });
     skipped.add(index);
@@ -147,7 +147,7 @@ function skipShapeArithmetic(
 }
 
 /** Real values of a constant; null for a computed tensor, or a type that does not store weights. */
-function dequantised(raw: RawModel, tensor: Tensor): Float32Array | null {
+function dequantized(raw: RawModel, tensor: Tensor): Float32Array | null {
   const { data, quant, shape } = tensor;
   if (data === null) return null;
   if (tensor.dtype === 'float16') {

@@ -59,7 +59,7 @@ export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () 
 /** Larger than any board's flash; offsets stay exact in 32 bits. */
 export const maxFileBytes = 2 ** 30;
 
-const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 quantisation';
+const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 quantization';
 
 /** First bytes of other formats that people call a model. */
 const formats: readonly (readonly [start: string, what: string])[] = [

@@ -60,7 +60,7 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
     const known = ids.get(index);
     if (known !== undefined) return known;
     ids.set(index, tensors.length);
-    tensors.push(quantised(tensorAt(index)));
+    tensors.push(quantized(tensorAt(index)));
     return tensors.length - 1;
   };
   const inputs = edges.inputs.map(idOf);
@@ -150,13 +150,13 @@ function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: str
 }
 
 /** Refuses integer activations and weights without a scale. */
-function quantised(tensor: Tensor): Tensor {
+function quantized(tensor: Tensor): Tensor {
   const needsScale = ['int4', 'int8', 'uint8', 'int16'].includes(tensor.dtype);
   if (!needsScale || tensor.quant !== null) return tensor;
   const where = `tensor ${tensor.source} "${tensor.name}"`;
   const message = `is ${tensor.dtype}, but has no scale and zero point`;
-  const hint = 'quantise the model fully to int8 with a representative dataset';
-  throw new BonsaiError('bad-quantisation', where, message, hint);
+  const hint = 'quantize the model fully to int8 with a representative dataset';
+  throw new BonsaiError('bad-quantization', where, message, hint);
 }
 
 /** Refuses inputs, outputs and operators that refer to a missing tensor. */

@@ -72,7 +72,7 @@ function dtypeOf(tensor: RawTensor, where: string): DType {
     'unsupported-type',
     where,
     `has the element type ${type ?? tensor.type}, which is not supported`,
-    'quantise the model fully to int8',
+    'quantize the model fully to int8',
   );
 }
 
@@ -95,15 +95,15 @@ export const fixShape =
   'give the model a fixed input shape before conversion (batch size and image size)';
 
 /** Types of activations and weights, which need scale and zero point; not biases, shapes, axes. */
-const quantised: ReadonlySet<DType> = new Set(['int4', 'int8', 'uint8', 'int16']);
+const quantized: ReadonlySet<DType> = new Set(['int4', 'int8', 'uint8', 'int16']);
 
 function quantOf(raw: RawModel, tensor: RawTensor, dtype: DType, where: string): Quant | null {
   const quantization = tensor.quantization;
   if (quantization === null || quantization.scale.length === 0) return null;
-  if (!quantised.has(dtype)) return unreadQuant(raw, tensor, quantization, where);
+  if (!quantized.has(dtype)) return unreadQuant(raw, tensor, quantization, where);
   if (quantization.detailsType !== 0) {
-    const message = 'is quantised in blocks or by a custom scheme';
-    const hint = 'quantise per tensor or per channel';
+    const message = 'is quantized in blocks or by a custom scheme';
+    const hint = 'quantize per tensor or per channel';
     throw new BonsaiError('unsupported-attribute', where, message, hint);
   }
   const { scale: scales, zeroPoint, quantizedDimension } = quantization;
@@ -122,7 +122,7 @@ function unreadQuant(
   where: string,
 ): Quant | null {
   const ignore = (message: string) =>
-    raw.ignore(new BonsaiError('bad-quantisation', where, message, 'quantise the model again'));
+    raw.ignore(new BonsaiError('bad-quantization', where, message, 'quantize the model again'));
   const isValid = (scale: number) => scale > 0 && Number.isFinite(scale);
   const zeroPoints = scales.map(() => 0);
   if (detailsType !== 0 || !scales.every(isValid) || zeroPoint.some((value) => value !== 0)) {
@@ -143,7 +143,7 @@ export function asWeights(raw: RawModel, tensor: Tensor): Tensor {
   if (quant === null || quant.zeroPoints.every((zeroPoint) => zeroPoint === 0)) return tensor;
   const message = 'has zero points other than 0, and is the weights of a convolution';
   const where = `tensor ${source} "${name}"`;
-  raw.ignore(new BonsaiError('bad-quantisation', where, message, 'quantise the model again'));
+  raw.ignore(new BonsaiError('bad-quantization', where, message, 'quantize the model again'));
   return { ...tensor, quant: { ...quant, zeroPoints: quant.zeroPoints.map(() => 0) } };
 }
 

@@ -28,7 +28,7 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['SPACE_TO_BATCH_ND', fixBatch],
   [
     'DEQUANTIZE',
-    'quantise fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; ' +
+    'quantize fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; ' +
       'if it is, the layer that comes next has no int8 kernel: replace that one',
   ],
   [
@@ -59,5 +59,5 @@ function adviceOn(name: string, isFloat: boolean): string {
   if (known !== undefined) return known;
   if (custom?.startsWith('Signal')) return inApplication;
   if (custom !== undefined) return 'replace the layer: custom operators have no kernels here';
-  return isFloat ? `quantise the model fully to int8, without ${name}: ${lists}` : replaceLayer;
+  return isFloat ? `quantize the model fully to int8, without ${name}: ${lists}` : replaceLayer;
 }

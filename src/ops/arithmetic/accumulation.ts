@@ -1,7 +1,7 @@
 /** Shared by conv2d, depthwise_conv2d and fully_connected: operands, checks, the output stage. */
 import { BonsaiError } from '../../errors.js';
 import { at, type NodeView, type Tensor } from '../../ir/graph.js';
-import { inputOf, outputOf, quantiseHint } from '../shape/operands.js';
+import { inputOf, outputOf, quantizeHint } from '../shape/operands.js';
 import {
   type Activation,
   activationRange,
@@ -203,7 +203,7 @@ function requireType(where: string, tensor: Tensor, dtype: 'int8' | 'int32'): vo
     'unsupported-type',
     where,
     `tensor "${tensor.name}" is ${tensor.dtype}, it must be ${dtype}`,
-    quantiseHint(tensor.dtype),
+    quantizeHint(tensor.dtype),
   );
 }
 
@@ -223,7 +223,7 @@ function requireScale(where: string, tensor: Tensor, scale: number): void {
 }
 
 function badQuant(where: string, message: string): BonsaiError {
-  return new BonsaiError('bad-quantisation', where, message, 'quantise the model again');
+  return new BonsaiError('bad-quantization', where, message, 'quantize the model again');
 }
 
 function checkWeightQuant(where: string, weights: Tensor, { axis, channels }: Filters): void {
@@ -233,7 +233,7 @@ function checkWeightQuant(where: string, weights: Tensor, { axis, channels }: Fi
     throw badQuant(where, `weights "${name}" have ${count} scales for ${channels} channels`);
   }
   if (count > 1 && quant.axis !== axis) {
-    throw badQuant(where, `weights "${name}" are quantised along axis ${quant.axis}, not ${axis}`);
+    throw badQuant(where, `weights "${name}" are quantized along axis ${quant.axis}, not ${axis}`);
   }
   for (const scale of quant.scales) requireScale(where, weights, scale);
   if (quant.zeroPoints.some((zeroPoint) => zeroPoint !== 0)) {

@@ -7,7 +7,7 @@ import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 import { activationRange, clamp } from './quant.js';
 
 /**
- * @param arithmeticOf throws BonsaiError 'bad-quantisation' for scales that cannot be computed
+ * @param arithmeticOf throws BonsaiError 'bad-quantization' for scales that cannot be computed
  * exactly
  */
 export function binary<A extends BinaryAttrs>(

@@ -25,7 +25,7 @@ export interface Elementwise<A extends object = Attrs> extends OpDef<A> {
 /**
  * The operator that applies a scalar function to each element.
  *
- * @param scalarOf the function for one node, both tensors per-tensor quantised int8; throws
+ * @param scalarOf the function for one node, both tensors per-tensor quantized int8; throws
  *   BonsaiError for quantization or attributes that cannot be computed exactly
  */
 export function elementwise<A extends object = Attrs>(

@@ -145,15 +145,15 @@ export function activationRange(
   const { scale, zeroPoint } = perTensor(output, output.name);
   const [low, high] = integerRange[output.dtype as keyof typeof integerRange];
   // kernel_util.cc Quantize(): zero point + round(f / scale), in float32.
-  const quantised = (real: number) =>
+  const quantized = (real: number) =>
     zeroPoint + roundHalfAwayFromZero(Math.fround(Math.fround(real) / Math.fround(scale)));
   switch (activation) {
     case 'relu':
-      return [Math.max(low, quantised(0)), high];
+      return [Math.max(low, quantized(0)), high];
     case 'relu6':
-      return [Math.max(low, quantised(0)), Math.min(high, quantised(6))];
+      return [Math.max(low, quantized(0)), Math.min(high, quantized(6))];
     case 'relu_n1_to_1':
-      return [Math.max(low, quantised(-1)), Math.min(high, quantised(1))];
+      return [Math.max(low, quantized(-1)), Math.min(high, quantized(1))];
     default:
       return [low, high];
   }
@@ -161,7 +161,7 @@ export function activationRange(
 
 /**
  * Scale and zero point of a tensor quantized per tensor.
- * @throws BonsaiError 'bad-quantisation' for no quantization or one per channel
+ * @throws BonsaiError 'bad-quantization' for no quantization or one per channel
  */
 export function perTensor(
   tensor: Pick<Tensor, 'name' | 'quant'>,
@@ -171,10 +171,10 @@ export function perTensor(
   const zeroPoint = tensor.quant?.zeroPoints[0];
   if (scale === undefined || zeroPoint === undefined || tensor.quant?.scales.length !== 1) {
     throw new BonsaiError(
-      'bad-quantisation',
+      'bad-quantization',
       where,
       `tensor "${tensor.name}" needs one scale and one zero point`,
-      'quantise the model fully to int8 (inference_input_type = inference_output_type = int8)',
+      'quantize the model fully to int8 (inference_input_type = inference_output_type = int8)',
     );
   }
   return { scale, zeroPoint };

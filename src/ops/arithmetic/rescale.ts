@@ -17,7 +17,7 @@ export interface ElementQuant {
   readonly outputZeroPoint: number;
 }
 
-/** @throws BonsaiError 'bad-quantisation' when input or output is not quantised per tensor */
+/** @throws BonsaiError 'bad-quantization' when input or output is not quantized per tensor */
 export function elementQuant(view: NodeView<object>): ElementQuant {
   const input = perTensor(inputOf(view, 0), at(view.node));
   const output = perTensor(outputOf(view), at(view.node));
@@ -35,7 +35,7 @@ export function elementQuant(view: NodeView<object>): ElementQuant {
  * matrix products of desktop TFLite use one rounding.
  *
  * @param divide the rounding right shift; by default halves round away from zero
- * @throws BonsaiError 'bad-quantisation' where x · 2^shift would leave int32
+ * @throws BonsaiError 'bad-quantization' where x · 2^shift would leave int32
  */
 export function rescaler(
   view: NodeView<object>,
@@ -52,5 +52,5 @@ export function rescaler(
 }
 
 export function badRatio(view: NodeView<object>, message: string): BonsaiError {
-  return new BonsaiError('bad-quantisation', at(view.node), message, 'quantise the model again');
+  return new BonsaiError('bad-quantization', at(view.node), message, 'quantize the model again');
 }

@@ -22,7 +22,7 @@ const inputIntegerBits = 4;
 /**
  * @param of            the function, from Q4 to Q0
  * @param fractionBits  fraction bits of the output, whose scale is 2^-fractionBits
- * @throws BonsaiError 'bad-quantisation' when the input's scale is 16 or more
+ * @throws BonsaiError 'bad-quantization' when the input's scale is 16 or more
  */
 export function fixedPointOf(
   view: NodeView<object>,

@@ -30,7 +30,7 @@ export interface Sum extends Arithmetic {
  * runtimes).
  *
  * @param ratios the precision in which the runtime divides scales: float32 or float64
- * @throws BonsaiError 'bad-quantisation' where the sum's scale is 2^19 times the output's or more:
+ * @throws BonsaiError 'bad-quantization' where the sum's scale is 2^19 times the output's or more:
  *   both runtimes abort
  */
 export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: 'single' | 'double'): Sum {
@@ -47,10 +47,10 @@ export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: 'single
   const ofOutput = multiplierOf(common / (2 ** leftShift * fround(output.scale)));
   if (ofOutput.shift > 0) {
     throw new BonsaiError(
-      'bad-quantisation',
+      'bad-quantization',
       where,
       `output scale ${output.scale} is 2^19 times finer than the inputs' or more`,
-      'quantise the model again',
+      'quantize the model again',
     );
   }
   const scaled = (q: number, zeroPoint: number, multiplier: Multiplier) =>

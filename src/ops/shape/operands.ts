@@ -40,13 +40,13 @@ export function requireInt8(view: NodeView<object>): void {
     'unsupported-type',
     at(view.node),
     `tensor "${other.name}" is ${other.dtype}; only int8 is supported`,
-    quantiseHint(other.dtype),
+    quantizeHint(other.dtype),
   );
 }
 
 /** The hint for a tensor that is not int8, by its type. */
-export function quantiseHint(dtype: DType): string {
-  const full = 'quantise the model fully to int8';
+export function quantizeHint(dtype: DType): string {
+  const full = 'quantize the model fully to int8';
   switch (dtype) {
     case 'int16':
       return `${full} (supported_ops = TFLITE_BUILTINS_INT8): activations of 16 bits have no kernels here`;

@@ -120,10 +120,10 @@ function requireSameQuant(view: NodeView<PoolAttrs>): void {
   const close = Math.abs(Math.fround(input.scale) - Math.fround(output.scale)) <= 1e-6;
   if (close && input.zeroPoint === output.zeroPoint) return;
   throw new BonsaiError(
-    'bad-quantisation',
+    'bad-quantization',
     at(view.node),
     'its input and output must have the same scale and zero point',
-    'quantise the model again',
+    'quantize the model again',
   );
 }
 

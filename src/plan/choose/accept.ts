@@ -2,8 +2,8 @@
 import { BonsaiError } from '../../errors.js';
 import { at, type Graph, isConstant, type Tensor, tensorOf, viewOf } from '../../ir/graph.js';
 
-const quantiseHint =
-  'quantise it fully to int8: converter.optimizations = [tf.lite.Optimize.DEFAULT], a ' +
+const quantizeHint =
+  'quantize it fully to int8: converter.optimizations = [tf.lite.Optimize.DEFAULT], a ' +
   'representative_dataset, target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8], ' +
   'inference_input_type = inference_output_type = tf.int8';
 
@@ -37,10 +37,10 @@ export function acceptInt8(graph: Graph): void {
 function acceptTensor(tensor: Tensor, where: string): void {
   if (floats.has(tensor.dtype)) {
     const message = `tensor "${tensor.name}" is ${tensor.dtype}; only int8 models compile`;
-    throw new BonsaiError('float-model', where, message, quantiseHint);
+    throw new BonsaiError('float-model', where, message, quantizeHint);
   }
   if (!isConstant(tensor) && tensor.dtype !== 'int8') {
     const message = `tensor "${tensor.name}" is ${tensor.dtype}; activations have to be int8`;
-    throw new BonsaiError('unsupported-type', where, message, quantiseHint);
+    throw new BonsaiError('unsupported-type', where, message, quantizeHint);
   }
 }
