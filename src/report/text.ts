@@ -82,8 +82,7 @@ function choiceLines({ layers, options }: Report, width: number): string[] {
   const right = new Set(header.filter((title) => !/kernel|form/.test(title)));
   // The table leaves out code, so a kernel that shares its code with another layer may look ill
   // chosen without this sentence.
-  const code =
-    decision.flashPrice === 0 ? '' : '; a kernel also has code, once for all its layers';
+  const code = decision.flashPrice === 0 ? '' : '; a kernel also has code, once for all its layers';
   return [
     table(header, rows, { right, width }),
     prose(`chosen: ${priceText(decision)}${code}`, width, 8),
