@@ -19,14 +19,16 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { cliPath } from '../support/cli.js';
+import { runHere } from '../support/command.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const model = join(root, 'examples/activity/activity.tflite');
 const vectors = join(root, 'examples/activity/vectors.json');
 const toSimulator = ['--target', 'rp2040', '--port', 'sim'];
 
-const bonsaic = (...args: string[]) => bonsaicIn(root, ...args);
+const bonsaic = (...args: string[]) => runHere(args);
 
+/** As a process of its own: its status, its folder, its pipes. */
 function bonsaicIn(cwd: string, ...args: string[]) {
   const run = spawnSync(process.execPath, [cliPath, ...args], {
     encoding: 'utf8',
@@ -36,8 +38,8 @@ function bonsaicIn(cwd: string, ...args: string[]) {
 }
 
 /** The one document on stdout. */
-function json(...args: string[]) {
-  const run = bonsaic(...args, '--json');
+async function json(...args: string[]) {
+  const run = await bonsaic(...args, '--json');
   return { ...run, document: JSON.parse(run.stdout) };
 }
 
@@ -56,8 +58,17 @@ describe('command line', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it('says before it builds that nothing simulates a board', () => {
-    const run = bonsaic('run', model, '--target', 'stm32f411', '--port', 'sim', '-o', directory);
+  it('says before it builds that nothing simulates a board', async () => {
+    const run = await bonsaic(
+      'run',
+      model,
+      '--target',
+      'stm32f411',
+      '--port',
+      'sim',
+      '-o',
+      directory,
+    );
     expect(run.status).to.equal(5);
     expect(run.stderr)
       .to.match(/stm32f411 has no simulator/)
@@ -65,8 +76,8 @@ describe('command line', () => {
     expect(readdirSync(directory)).to.deep.equal([]);
   });
 
-  it('runs a model on the simulated board and reports every field of the contract', () => {
-    const { status, document } = json(
+  it('runs a model on the simulated board and reports every field of the contract', async () => {
+    const { status, document } = await json(
       ...['run', model, '--target', 'rp2040', '--port', 'sim', '--vectors', vectors],
     );
     expect(status).to.equal(0);
@@ -119,37 +130,53 @@ describe('command line', () => {
     expect([status, stderr]).to.deep.equal([0, '']);
   });
 
-  it('goes step by step: compile, build, flash, profile', () => {
+  it('goes step by step: compile, build, flash, profile', async () => {
     const out = join(directory, 'out');
-    const compiled = bonsaic('compile', model, '--target', 'rp2040', '-o', out, '--dump', 'plan');
+    const compiled = await bonsaic(
+      'compile',
+      model,
+      '--target',
+      'rp2040',
+      '-o',
+      out,
+      '--dump',
+      'plan',
+    );
     expect(compiled.status).to.equal(0);
     expect(compiled.stderr).to.match(/^plan \S+ for rp2040, --optimize balanced$/m);
-    const built = json('build', out);
+    const built = await json('build', out);
     expect(built.status).to.equal(0);
     expect(built.document.images.map((path: string) => path.split('.').at(-1))).to.deep.equal([
       'elf',
       'bin',
       'uf2',
     ]);
-    expect(bonsaic('flash', out, '--port', 'sim').status).to.equal(0);
-    const profiled = json('profile', out, '--port', 'sim:usb');
+    expect((await bonsaic('flash', out, '--port', 'sim')).status).to.equal(0);
+    const profiled = await json('profile', out, '--port', 'sim:usb');
     expect(profiled.status).to.equal(0);
     expect(profiled.document.verify).to.include({ vectors: 4, mismatches: 0 });
     expect(profiled.document.device).to.equal('sim:usb');
   });
 
-  it('verifies the C on this machine with the source operators kept apart', () => {
-    const { status, document } = json('verify', model, '--faithful', '--vectors', vectors);
+  it('verifies the C on this machine with the source operators kept apart', async () => {
+    const { status, document } = await json('verify', model, '--faithful', '--vectors', vectors);
     expect(status).to.equal(0);
     expect(document.target).to.equal('host');
     expect(document.verify.mismatches).to.equal(0);
   });
 
-  it("verifies a board's kernels here, under sanitizers, then on its simulator", () => {
+  it("verifies a board's kernels here, under sanitizers, then on its simulator", async () => {
     const pairs = JSON.parse(readFileSync(vectors, 'utf8')).pairs.slice(0, 2);
     pairs[1].output[0] = -pairs[1].output[0];
     const wrong = file('wrong.json', JSON.stringify({ pairs }));
-    const { status, document } = json('verify', model, '--target', 'rp2040', '--vectors', wrong);
+    const { status, document } = await json(
+      'verify',
+      model,
+      '--target',
+      'rp2040',
+      '--vectors',
+      wrong,
+    );
     expect(status).to.equal(6);
     expect(document.sanitized.toolchain).to.match(/^gcc/);
     expect(document.sanitized.verify).to.include({ vectors: 2, mismatches: 1 });
@@ -309,8 +336,8 @@ describe('command line', () => {
       ],
     ];
     for (const [edge, status, stderr, args] of rows) {
-      it(`${status}: ${edge}`, () => {
-        const run = bonsaic(...args());
+      it(`${status}: ${edge}`, async () => {
+        const run = await bonsaic(...args());
         expect(run.stderr).to.match(stderr);
         expect(run.status).to.equal(status);
         expect(run.stdout).to.equal('');
@@ -319,34 +346,42 @@ describe('command line', () => {
       });
     }
 
-    it('3: more RAM than allowed, as soon as more than the arena is known', () => {
+    it('3: more RAM than allowed, as soon as more than the arena is known', async () => {
       // No other goal needs less.
       const goal = ['--target', 'rp2040', '--optimize', 'size'];
-      const compiled = json('compile', model, ...goal, '-o', directory);
+      const compiled = await json('compile', model, ...goal, '-o', directory);
       const { arenaBytes, sramCopyBytes } = compiled.document.memory;
-      const build = (maxRam: number) =>
-        json('build', directory, '--max-ram', String(maxRam)).document;
-      const { error } = build(arenaBytes + sramCopyBytes + 100);
+      const build = async (maxRam: number) =>
+        (await json('build', directory, '--max-ram', String(maxRam))).document;
+      const { error } = await build(arenaBytes + sramCopyBytes + 100);
       expect(error.message).to.match(/^needs \d+ bytes of RAM/);
       expect(error.hint).to.match(/copies of weights take \d+/);
-      expect(build(arenaBytes + sramCopyBytes + 10_000)).to.not.have.property('error');
+      expect(await build(arenaBytes + sramCopyBytes + 10_000)).to.not.have.property('error');
     });
 
-    it('the image is estimated before it is built', () => {
+    it('the image is estimated before it is built', async () => {
       for (const goal of ['balanced', 'size']) {
         const options = ['--target', 'rp2040', '--optimize', goal, '-o', directory];
-        const { imageBytes } = json('compile', model, ...options).document.options.decision;
-        const { flashBytes } = json('build', directory).document.memory;
+        const { imageBytes } = (await json('compile', model, ...options)).document.options.decision;
+        const { flashBytes } = (await json('build', directory)).document.memory;
         expect(imageBytes, goal).to.be.within(flashBytes, flashBytes + 4000);
       }
     });
 
-    it('3: what a directory was compiled for holds when it is built and flashed, flags aside', () => {
-      const compiled = json('compile', model, '--target', 'rp2040', '-o', directory);
+    it('3: what a directory was compiled for holds when it is built and flashed, flags aside', async () => {
+      const compiled = await json('compile', model, '--target', 'rp2040', '-o', directory);
       const { weightBytes, tableBytes } = compiled.document.memory;
       // The constants fit, the image does not.
       const budget = ['--max-flash', String(weightBytes + tableBytes + 100)];
-      const again = bonsaic('compile', model, '--target', 'rp2040', '-o', directory, ...budget);
+      const again = await bonsaic(
+        'compile',
+        model,
+        '--target',
+        'rp2040',
+        '-o',
+        directory,
+        ...budget,
+      );
       expect(again.status).to.equal(0);
       const rows = [
         [['build', directory], 3],
@@ -354,17 +389,17 @@ describe('command line', () => {
         [['build', directory, '--max-flash', '100000'], 0],
       ] as const;
       for (const [command, status] of rows) {
-        const run = bonsaic(...command);
+        const run = await bonsaic(...command);
         expect(run.status, command.join(' ')).to.equal(status);
         if (status === 3)
           expect(run.stderr).to.match(/needs \d+ bytes of flash, the budget is \d+/);
       }
     });
 
-    it('3: a plan over its budget is not built, and nothing is written', () => {
+    it('3: a plan over its budget is not built, and nothing is written', async () => {
       const out = join(directory, 'out');
       const budget = ['--max-flash', '100', '--max-ram', '100'];
-      const { status, document } = json('run', model, ...toSimulator, '-o', out, ...budget);
+      const { status, document } = await json('run', model, ...toSimulator, '-o', out, ...budget);
       expect(status).to.equal(3);
       expect(document.error).to.include({ code: 'over-budget', exit: 3, where: 'activity' });
       expect(document.memory.arenaBytes).to.be.a('number');
@@ -373,10 +408,10 @@ describe('command line', () => {
       expect(existsSync(out)).to.equal(false);
     });
 
-    it('6: outputs that differ, after the report', () => {
+    it('6: outputs that differ, after the report', async () => {
       const pairs = JSON.parse(readFileSync(vectors, 'utf8')).pairs;
       pairs[0].output[0] = -pairs[0].output[0];
-      const { status, document } = json(
+      const { status, document } = await json(
         ...['run', model, '--target', 'host', '--port', 'sim', '--vectors'],
         file('wrong.json', JSON.stringify({ pairs })),
       );
@@ -385,8 +420,8 @@ describe('command line', () => {
       expect(document.error).to.include({ code: 'outputs-differ', exit: 6 });
     });
 
-    it('inspect tells what is proved of each layer', () => {
-      const { status, document } = json('inspect', model, '--target', 'host');
+    it('inspect tells what is proved of each layer', async () => {
+      const { status, document } = await json('inspect', model, '--target', 'host');
       expect(status).to.equal(0);
       const [first] = document.proofs;
       expect(first).to.include.all.keys('channels', 'constantChannels', 'liveChannels', 'liveMacs');
@@ -400,7 +435,7 @@ describe('command line', () => {
         expect(chosen).to.include.all.keys('kernel', 'cores', 'form', 'count', 'bytes');
         expect(dense.form).to.equal('dense');
       }
-      const text = bonsaic('inspect', model, '--target', 'rp2040').stdout.split('\n');
+      const text = bonsaicIn(root, 'inspect', model, '--target', 'rp2040').stdout.split('\n');
       expect(text.join('\n')).to.match(/# +kernel +cycles +bytes/);
       expect(Math.max(...text.map((line) => line.length)), 'a pipe').to.be.at.most(80);
       const live = document.proofs.map(({ liveMacs }: { liveMacs: number }) => liveMacs);
@@ -421,8 +456,8 @@ describe('command line', () => {
       ],
     ];
     for (const [edge, code, expected, args] of documents) {
-      it(`an error is a document too when --json asks for one: ${edge}`, () => {
-        const { status, document } = json(...args());
+      it(`an error is a document too when --json asks for one: ${edge}`, async () => {
+        const { status, document } = await json(...args());
         expect(document.error).to.have.all.keys('code', 'exit', 'where', 'message', 'hint');
         expect(document.error).to.include({ code, exit: expected });
         expect(status).to.equal(expected);
@@ -446,8 +481,9 @@ describe('command line', () => {
   });
 
   describe('output directories', () => {
+    // What lies beside a directory goes with the process.
     const compile = (source: string, out: string) =>
-      bonsaic('compile', source, '--target', 'host', '-o', out);
+      bonsaicIn(root, 'compile', source, '--target', 'host', '-o', out);
 
     it('an old one survives a failed compile, and nothing is left beside it', () => {
       const out = join(directory, 'out');
@@ -464,12 +500,12 @@ describe('command line', () => {
       expect(existsSync(out)).to.equal(false);
     });
 
-    it('a damaged manifest is refused', () => {
+    it('a damaged manifest is refused', async () => {
       writeFileSync(
         join(directory, 'bonsai.json'),
         '{"format":1,"plan":{"model":{"name":"../x"}}}',
       );
-      const run = bonsaic('build', directory);
+      const run = await bonsaic('build', directory);
       expect(run.stderr).to.match(/bonsai\.json: is damaged/);
       expect(run.status).to.equal(1);
     });

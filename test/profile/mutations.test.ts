@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { runCommand } from '../../src/cli/program.js';
 import { readManifest, readModule } from '../../src/cli/project.js';
 import { packageFile } from '../../src/codegen/templates.js';
 import { simulators } from '../../src/device/index.js';
@@ -14,6 +13,7 @@ import {
   errorType,
   type Frame,
 } from '../../src/profile/protocol.js';
+import { runHere } from '../support/command.js';
 import { FakeBoard, type FakeOptions } from '../support/fake-board.js';
 import { Random } from '../support/module.js';
 import { needs } from '../support/skip.js';
@@ -65,24 +65,6 @@ const mutations: Readonly<
   garbage: (_, below) => Uint8Array.from({ length: below(3000) }, () => below(256)),
 };
 
-/** Runs a command in this process; returns its status and what it wrote. */
-async function run(args: readonly string[]): Promise<{ status: number; out: string; err: string }> {
-  const written = { out: '', err: '' };
-  const { stdout, stderr } = process;
-  const writes = [stdout.write, stderr.write] as const;
-  const into = (name: 'out' | 'err') => (text: string | Uint8Array) => {
-    written[name] += String(text);
-    return true;
-  };
-  stdout.write = into('out') as typeof stdout.write;
-  stderr.write = into('err') as typeof stderr.write;
-  try {
-    return { status: await runCommand(args), ...written };
-  } finally {
-    [stdout.write, stderr.write] = writes;
-  }
-}
-
 describe('profile on a board that changes frames', () => {
   const parent = mkdtempSync(join(tmpdir(), 'bonsaic-mutations-'));
   const directory = join(parent, 'out');
@@ -92,7 +74,14 @@ describe('profile on a board that changes frames', () => {
   before(async function () {
     needs(this, 'gcc');
     const model = packageFile('examples/activity/activity.tflite');
-    const { status, err } = await run(['compile', model, '--target', 'host', '-o', directory]);
+    const { status, stderr: err } = await runHere([
+      'compile',
+      model,
+      '--target',
+      'host',
+      '-o',
+      directory,
+    ]);
     expect(status, err).to.equal(0);
     // What a device does not answer within seconds it never answers here.
     globalThis.setTimeout = ((work: () => void, ms = 0) =>
@@ -111,11 +100,11 @@ describe('profile on a board that changes frames', () => {
       clockHz: 1e9,
     });
     host.open = async () => board;
-    return { ...(await run(['profile', directory, '--port', 'sim', '--json'])), board };
+    return { ...(await runHere(['profile', directory, '--port', 'sim', '--json'])), board };
   }
 
   it('takes an honest one', async () => {
-    const { status, err } = await profile(() => undefined);
+    const { status, stderr: err } = await profile(() => undefined);
     expect(status, err).to.equal(0);
   });
 
@@ -131,7 +120,11 @@ describe('profile on a board that changes frames', () => {
         // One answer of one command is changed, or every one of it.
         const chosen = names[(seed - 1) % (names.length - 1)] as Command;
         const every = below(2) === 0;
-        const { status, out, err } = await profile((command, attempt) =>
+        const {
+          status,
+          stdout: out,
+          stderr: err,
+        } = await profile((command, attempt) =>
           command === chosen && (every || attempt === 1)
             ? (answer) => change(answer, below)
             : undefined,

@@ -1,0 +1,28 @@
+/** The command line in this process: no start of Node, and the compiler is warm. */
+import { runCommand } from '../../src/cli/program.js';
+
+export interface Ended {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command as in a pipe, whatever terminal the tests have: its status and what it wrote. */
+export async function runHere(args: readonly string[]): Promise<Ended> {
+  const written = { stdout: '', stderr: '' };
+  const restore = (['stdout', 'stderr'] as const).map((name) => {
+    const stream = process[name];
+    const { write, isTTY, columns } = stream;
+    const captured = (text: string | Uint8Array) => {
+      written[name] += String(text);
+      return true;
+    };
+    Object.assign(stream, { write: captured, isTTY: false, columns: undefined });
+    return () => Object.assign(stream, { write, isTTY, columns });
+  });
+  try {
+    return { status: await runCommand(args), ...written };
+  } finally {
+    for (const give of restore) give();
+  }
+}
