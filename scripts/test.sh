@@ -16,8 +16,10 @@ if [ "${1:-}" = --quick ]; then
 else
   bash scripts/setup.sh
 fi
-npm run --silent lint
-npm run --silent typecheck
+# Each takes one core.
+npm run --silent lint & lint=$!
+npm run --silent typecheck || { wait; exit 1; }
+wait "$lint"
 
 options=() files=()
 for argument in "$@"; do
@@ -26,9 +28,12 @@ done
 if [ ${#files[@]} = 0 ]; then
   # The slowest first, so that all cores have something to do until the end.
   slow=(
-    test/tune/tune test/boards test/cli/cli test/codegen/random-graphs test/ops/dsp test/ops/sparse/dsp
-    test/ops/mve test/ops/residual test/ops/sparse/mve test/ops/sparse/packed test/ops/conv2d
-    test/ops/sparse/swar test/ops/pointwise test/codegen/halves test/ops/thumb1/conv2d
+    test/boards test/ops/dsp test/codegen/random-graphs test/ops/sparse/dsp test/ops/swar/conv2d
+    test/ops/conv2d test/ops/mve test/ops/sparse/packed test/ops/sparse/mve test/cli/cli
+    test/ops/residual test/tune/tune test/codegen/halves test/ops/thumb1/depthwise test/plan/plan
+    test/twin test/ops/fully_connected test/ops/sparse/swar test/ops/sparse/pairs test/build/killed
+    test/codegen/overlap test/ops/depthwise_conv2d test/cli/budgets test/profile/mutations
+    test/ops/thumb1/conv2d test/ops/thumb1/convolution test/device/second-core
   )
   mapfile -t files < <({ printf '%s.test.ts\n' "${slow[@]}"; find test -name '*.test.ts' | sort; } |
     awk '!seen[$0]++')
