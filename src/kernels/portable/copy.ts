@@ -52,30 +52,43 @@ function sameElements(view: NodeView<object>): KernelCall {
   return { inputs: [0], outputs: [0], flags: { in_place: true }, numbers, tables: {} };
 }
 
-/** Fewer neighbours take longer to copy by a call of memcpy than one by one. */
-const leastRun = 6;
+/** So many neighbours are copied by memcpy; fewer also where no group divides them. */
+const leastRun = 16;
+const leastUndivided = 6;
+/** Groups of neighbours that are copied without a loop over them, and how many each has. */
+const groups = { quads: 4, triples: 3, pairs: 2 } as const;
 
-/**
- * The loop that portable/copy makes its innermost one: the last, which fills neighbouring elements of
- * the output, or where that has few the longest.
- */
-function runOf(loops: readonly Loop[]): Loop {
+interface Nest {
+  /** Neighbours that are copied at once. */
+  readonly width: number;
+  readonly contiguous: boolean;
+  /** The loop that portable/copy makes its innermost one. */
+  readonly run: Loop;
+  /** The others, innermost first. */
+  readonly outer: readonly Loop[];
+}
+
+/** Without memcpy the longest loop is the run: to start one takes as long as a few elements. */
+function nestOf(loops: readonly Loop[]): Nest {
   const innermost = loops.at(-1);
-  const [longest] = [...loops].reverse().sort((a, b) => b.extent - a.extent);
-  if (innermost === undefined || longest === undefined) {
-    return { extent: 1, inStride: 1, outStride: 1 };
+  const isContiguous = innermost?.inStride === 1 && innermost.outStride === 1;
+  const neighbours = isContiguous ? innermost.extent : 1;
+  const width = Object.values(groups).find((size) => neighbours % size === 0) ?? 1;
+  if (isContiguous && neighbours >= (width === 1 ? leastUndivided : leastRun)) {
+    const outer = loops.slice(0, -1).reverse();
+    return { width: neighbours, contiguous: true, run: innermost, outer };
   }
-  const isLong = innermost.inStride !== 1 || innermost.extent >= leastRun;
-  return innermost.outStride === 1 && isLong ? innermost : longest;
+  const cut = { extent: neighbours / width, inStride: width, outStride: width };
+  const rest = width === 1 ? loops : coalesce([...loops.slice(0, -1), cut]);
+  const [longest] = [...rest].reverse().sort((a, b) => b.extent - a.extent);
+  const run = longest ?? { extent: 1, inStride: 1, outStride: 1 };
+  const outer = rest.filter((loop) => loop !== longest).reverse();
+  return { width, contiguous: false, run, outer };
 }
 
 /** portable/copy: one loop is a run, the others are steps between runs. */
 function copyCall(move: Move, fillCount: number): KernelCall {
-  const loops = coalesce(move.loops);
-  const run = runOf(loops);
-  const scattered = run.outStride !== 1;
-  const contiguous = run.inStride === 1 && !scattered;
-  const outer = loops.filter((loop) => loop !== run).reverse();
+  const { width, contiguous, run, outer } = nestOf(coalesce(move.loops));
   const nested = outer.length > 1;
   const step = outer[0] ?? { inStride: 0, outStride: 0 };
   const table = (numbers: readonly number[]) =>
@@ -83,14 +96,19 @@ function copyCall(move: Move, fillCount: number): KernelCall {
   return {
     inputs: [move.input],
     outputs: [move.output],
-    flags: { in_place: false, contiguous, scattered, nested, fill: move.fill !== undefined },
+    flags: {
+      in_place: false,
+      contiguous,
+      ...Object.fromEntries(Object.entries(groups).map(([name, size]) => [name, width === size])),
+      nested,
+      fill: move.fill !== undefined,
+    },
     numbers: {
       in_offset: move.inOffset,
       out_offset: move.outOffset,
       runs: outer.reduce((product, { extent }) => product * extent, 1),
       count: run.extent,
-      ...(contiguous ? {} : { in_stride: run.inStride }),
-      ...(scattered ? { out_stride: run.outStride } : {}),
+      ...(contiguous ? {} : { in_stride: run.inStride, out_stride: run.outStride }),
       ...(nested ? {} : { in_step: step.inStride, out_step: step.outStride }),
       ...(move.fill === undefined ? {} : { fill_value: move.fill, fill_count: fillCount }),
     },

@@ -2,20 +2,32 @@
 
 #include <stdint.h>
 
-/* Copies words if both addresses are aligned: copies of tensors are long and aligned. */
+#if defined(__ARM_FEATURE_UNALIGNED)
+typedef uint32_t word __attribute__((aligned(1), may_alias));
+#else
+typedef uint32_t word __attribute__((may_alias));
+#endif
+
+/* Copies words if the core can load them from both addresses, otherwise four bytes at a time: copies
+ * of tensors are long and aligned, runs of channels are neither. */
 void *memcpy(void *restrict to, const void *restrict from, size_t length)
 {
     uint8_t *t = to;
     const uint8_t *f = from;
-    if ((((uintptr_t)t | (uintptr_t)f) & 3u) == 0) {
-        for (; length >= 4; length -= 4) {
-            *(uint32_t *)(void *)t = *(const uint32_t *)(const void *)f;
-            t += 4;
-            f += 4;
+    const uint8_t *const end = f + length, *const last = end - (length & 3u);
+    if ((((uintptr_t)t | (uintptr_t)f) & (_Alignof(word) - 1)) == 0) {
+        for (; f != last; f += 4, t += 4) {
+            *(word *)(void *)t = *(const word *)(const void *)f;
         }
     }
-    while (length-- > 0) {
-        *t++ = *f++;
+    for (; f != last; f += 4, t += 4) {
+        t[0] = f[0];
+        t[1] = f[1];
+        t[2] = f[2];
+        t[3] = f[3];
+    }
+    for (; f != end; f++, t++) {
+        *t = *f;
     }
     return to;
 }
@@ -39,8 +51,15 @@ void *memmove(void *to, const void *from, size_t length)
 void *memset(void *to, int value, size_t length)
 {
     uint8_t *t = to;
-    while (length-- > 0) {
-        *t++ = (uint8_t)value;
+    uint8_t *const end = t + length;
+    for (; t != end && ((uintptr_t)t & 3u) != 0; t++) {
+        *t = (uint8_t)value;
+    }
+    for (uint8_t *const last = end - ((size_t)(end - t) & 3u); t != last; t += 4) {
+        *(word *)(void *)t = (uint8_t)value * 0x01010101u;
+    }
+    for (; t != end; t++) {
+        *t = (uint8_t)value;
     }
     return to;
 }
