@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { packageFile } from '../../src/codegen/templates.js';
-import { execute, inTemporaryDirectory, warnings } from '../support/native.js';
+import { execute } from '../support/execute.js';
+import { inTemporaryDirectory, warnings } from '../support/native.js';
 
 /** The C library that boards get, on this machine under the sanitizers. */
 describe('memcpy and memset of the boards', () => {

@@ -115,24 +115,25 @@ function lower(
   if (aConstant) tables.a_data = { data: operands[0].data as Int8Array, role: 'table' };
   if (bConstant) tables.b_data = { data: operands[1].data as Int8Array, role: 'table' };
   const plain = walk.runs === 1 && walk.aStep === walk.bStep;
+  const nested = !plain && walk.extents.length > 1;
   const numbers: Record<string, number> = { ...arithmetic.numbers, low, high };
   if (plain) numbers.count = walk.runLength;
   else {
-    Object.assign(numbers, {
-      runs: walk.runs,
-      run_length: walk.runLength,
-      a_step: walk.aStep,
-      b_step: walk.bStep,
-      outer_rank: walk.extents.length,
-    });
+    const { runs, runLength, aStep, bStep } = walk;
+    Object.assign(numbers, { runs, run_length: runLength, a_step: aStep, b_step: bStep });
+  }
+  if (nested) {
+    numbers.outer_rank = walk.extents.length;
     tables.extents = { data: Int32Array.from(walk.extents), role: 'table' };
     tables.a_turns = { data: Int32Array.from(walk.aTurns), role: 'table' };
     tables.b_turns = { data: Int32Array.from(walk.bTurns), role: 'table' };
+  } else if (!plain) {
+    Object.assign(numbers, { a_turn: walk.aTurns[0] ?? 0, b_turn: walk.bTurns[0] ?? 0 });
   }
   return {
     inputs: [0, 1].filter((position) => !isConstant(operands[position] as (typeof operands)[0])),
     outputs: [0],
-    flags: { ...flags, a_constant: aConstant, b_constant: bConstant, broadcast: !plain },
+    flags: { ...flags, a_constant: aConstant, b_constant: bConstant, broadcast: !plain, nested },
     numbers,
     tables,
   };

@@ -14,7 +14,7 @@ static void average_pool2d_s8(const int8_t *in, int8_t *out)
     const int32_t stride_h = 1, stride_w = 1;
     const int32_t pad_top = 1, pad_left = 1;
     const int32_t in_h = 6, in_w = 6, channels = 8;
-    const int32_t low = -128, high = 127;
+    const int32_t low = -128, high = 127, row_bytes = in_w * channels;
     for (int32_t n = 0; n < 1; n++, in += in_h * in_w * channels) {
         for (int32_t oy = 0; oy < 6; oy++) {
             const int32_t top = oy * stride_h - pad_top, bottom = top + 3;
@@ -22,13 +22,14 @@ static void average_pool2d_s8(const int8_t *in, int8_t *out)
             for (int32_t ox = 0; ox < 6; ox++) {
                 const int32_t left = ox * stride_w - pad_left, right = left + 3;
                 const int32_t x0 = left < 0 ? 0 : left, x1 = right > in_w ? in_w : right;
-                const int32_t count = (y1 - y0) * (x1 - x0);
-                for (int32_t c = 0; c < channels; c++) {
+                const int32_t count = (y1 - y0) * (x1 - x0), width = (x1 - x0) * channels;
+                const int8_t *pixel = in + (y0 * in_w + x0) * channels;
+                for (int32_t c = 0; c < channels; c++, pixel++) {
                     int32_t sum = 0;
-                    for (int32_t y = y0; y < y1; y++) {
-                        const int8_t *p = in + (y * in_w + x0) * channels + c;
-                        for (int32_t x = x0; x < x1; x++, p += channels) {
-                            sum += *p;
+                    const int8_t *row = pixel;
+                    for (int32_t y = y0; y < y1; y++, row += row_bytes) {
+                        for (int32_t x = 0; x < width; x += channels) {
+                            sum += row[x];
                         }
                     }
                     int32_t rest = (sum < 0 ? -sum : sum) + count / 2;
@@ -54,7 +55,7 @@ static void average_pool2d_s8_quick(const int8_t *in, int8_t *out)
     const int32_t stride_h = 1, stride_w = 1;
     const int32_t pad_top = 0, pad_left = 0;
     const int32_t in_h = 6, in_w = 6, channels = 8;
-    const int32_t low = -128, high = 127;
+    const int32_t low = -128, high = 127, row_bytes = in_w * channels;
     for (int32_t n = 0; n < 1; n++, in += in_h * in_w * channels) {
         for (int32_t oy = 0; oy < 1; oy++) {
             const int32_t top = oy * stride_h - pad_top, bottom = top + 6;
@@ -62,13 +63,14 @@ static void average_pool2d_s8_quick(const int8_t *in, int8_t *out)
             for (int32_t ox = 0; ox < 1; ox++) {
                 const int32_t left = ox * stride_w - pad_left, right = left + 6;
                 const int32_t x0 = left < 0 ? 0 : left, x1 = right > in_w ? in_w : right;
-                const int32_t count = (y1 - y0) * (x1 - x0);
-                for (int32_t c = 0; c < channels; c++) {
+                const int32_t count = (y1 - y0) * (x1 - x0), width = (x1 - x0) * channels;
+                const int8_t *pixel = in + (y0 * in_w + x0) * channels;
+                for (int32_t c = 0; c < channels; c++, pixel++) {
                     int32_t sum = 0;
-                    for (int32_t y = y0; y < y1; y++) {
-                        const int8_t *p = in + (y * in_w + x0) * channels + c;
-                        for (int32_t x = x0; x < x1; x++, p += channels) {
-                            sum += *p;
+                    const int8_t *row = pixel;
+                    for (int32_t y = y0; y < y1; y++, row += row_bytes) {
+                        for (int32_t x = 0; x < width; x += channels) {
+                            sum += row[x];
                         }
                     }
                     const uint32_t rest = (uint32_t)((sum < 0 ? -sum : sum) + count / 2);

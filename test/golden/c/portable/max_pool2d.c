@@ -23,7 +23,7 @@ static void max_pool2d_s8(const int8_t *in, int8_t *out,
     const int32_t stride_h = 1, stride_w = 1;
     const int32_t pad_top = args->pad_top, pad_left = args->pad_left;
     const int32_t in_h = 6, in_w = 6, channels = 8;
-    const int32_t low = -128, high = 127;
+    const int32_t low = -128, high = 127, row_bytes = in_w * channels;
     for (int32_t n = 0; n < 1; n++, in += in_h * in_w * channels) {
         for (int32_t oy = 0; oy < args->out_h; oy++) {
             const int32_t top = oy * stride_h - pad_top, bottom = top + args->kernel_h;
@@ -31,13 +31,15 @@ static void max_pool2d_s8(const int8_t *in, int8_t *out,
             for (int32_t ox = 0; ox < args->out_w; ox++) {
                 const int32_t left = ox * stride_w - pad_left, right = left + args->kernel_w;
                 const int32_t x0 = left < 0 ? 0 : left, x1 = right > in_w ? in_w : right;
-                for (int32_t c = 0; c < channels; c++) {
+                const int32_t width = (x1 - x0) * channels;
+                const int8_t *pixel = in + (y0 * in_w + x0) * channels;
+                for (int32_t c = 0; c < channels; c++, pixel++) {
                     /* Starting at the lower clamp clamps. */
                     int32_t largest = low;
-                    for (int32_t y = y0; y < y1; y++) {
-                        const int8_t *p = in + (y * in_w + x0) * channels + c;
-                        for (int32_t x = x0; x < x1; x++, p += channels) {
-                            largest = *p > largest ? *p : largest;
+                    const int8_t *row = pixel;
+                    for (int32_t y = y0; y < y1; y++, row += row_bytes) {
+                        for (int32_t x = 0; x < width; x += channels) {
+                            largest = row[x] > largest ? row[x] : largest;
                         }
                     }
                     *out++ = (int8_t)(largest > high ? high : largest);

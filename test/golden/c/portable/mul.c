@@ -47,7 +47,7 @@ static void mul_s8(const int8_t *a, const int8_t *b, int8_t *out,
     const int32_t multiplier = 1073741824, shift = -1;
     const int32_t low = args->low, high = 127;
     const int32_t run_length = 3, a_step = 1, b_step = 1;
-    int32_t index[5] = {0};
+    const int32_t a_turn = 0, b_turn = -3;
     for (int32_t run = 0; run < 16; run++) {
         for (int32_t i = 0; i < run_length; i++) {
             const int32_t product = (*a - a_zero_point) * (*b - b_zero_point);
@@ -56,14 +56,8 @@ static void mul_s8(const int8_t *a, const int8_t *b, int8_t *out,
             a += a_step;
             b += b_step;
         }
-        for (int32_t d = 0; d < 1; d++) {
-            a += model_mul_0_a_turns[d];
-            b += model_mul_0_b_turns[d];
-            if (++index[d] < model_mul_0_extents[d]) {
-                break;
-            }
-            index[d] = 0;
-        }
+        a += a_turn;
+        b += b_turn;
     }
 }
 
