@@ -92,7 +92,7 @@ function choiceFor(layer: Layer, targetName: string): Readonly<Record<'chosen' |
   const { module } = trialsOf([layer], { target, facts: none, optimize: 'balanced' });
   const options = { optimize: 'balanced', rounding: 'tflm', faithful: true } as const;
   const rest = { keepInput: false, xip: 'ideal' } as const;
-  const plan = makePlan(module, analyse(mainGraph(module)), target, { ...options, ...rest });
+  const { plan } = makePlan(module, analyse(mainGraph(module)), target, { ...options, ...rest });
   const [step] = plan.steps as [PlanStep];
   return { chosen: step.kernel, dense: step.dense?.kernel ?? step.kernel };
 }

@@ -13,9 +13,8 @@ import { openDevice, type XipModel } from './device/index.js';
 import { BonsaiError, InternalError } from './errors.js';
 import { importModel } from './import/index.js';
 import { type Module, mainGraph } from './ir/graph.js';
-import type { Facts } from './ir/op.js';
 import { runPasses } from './passes/index.js';
-import { makePlan } from './plan/index.js';
+import { type Planned, plannerFor } from './plan/index.js';
 import { type CompileOptions, estimatedCount, type Plan } from './plan/types.js';
 import { openSession } from './profile/session.js';
 import type { VectorPair } from './profile/vectors.js';
@@ -43,8 +42,9 @@ export interface Compilation {
    * After the passes: the module that is planned, and that `evaluate` checks the firmware against.
    */
   readonly module: Module;
-  readonly facts: Facts;
   readonly plan: Plan;
+  /** What computes each step: the matched kernels of the plan. */
+  readonly implementations: Planned['implementations'];
   readonly emission: Emission;
 }
 
@@ -72,19 +72,18 @@ export function load(
  * Plans for one core, or for two if one misses --max-ms or meets it only at lower prices of bytes.
  */
 function planInTime(
-  planWith: (options: CompileOptions) => Plan,
+  planFor: (cores?: number) => Planned,
   target: Target,
-  options: CompileOptions,
-): Plan {
-  const { maxMs = Infinity, maxFlash = Infinity } = options;
-  const one = planWith(options);
-  if (target.secondCore === undefined || one.decision.share === 1) return one;
-  const two = planWith({ ...options, cores: 2 });
-  if (two.decision.imageBytes > Math.max(maxFlash, one.decision.imageBytes)) return one;
-  const [first, second] = [one, two].map((plan) => (1000 * estimatedCount(plan)) / target.clockHz);
-  const isMet = (ms = Infinity) => ms <= maxMs;
-  if (!isMet(first) || !isMet(second)) return (second ?? 0) < (first ?? 0) ? two : one;
-  return two.decision.share > one.decision.share ? two : one;
+  { maxMs = Infinity, maxFlash = Infinity, cores }: CompileOptions,
+): Planned {
+  const one = planFor(cores);
+  if (target.secondCore === undefined || one.plan.decision.share === 1) return one;
+  const two = planFor(2);
+  const [first, second] = [one.plan.decision, two.plan.decision];
+  if (second.imageBytes > Math.max(maxFlash, first.imageBytes)) return one;
+  const msOf = ({ plan }: Planned) => (1000 * estimatedCount(plan)) / target.clockHz;
+  if (Math.max(msOf(one), msOf(two)) > maxMs) return msOf(two) < msOf(one) ? two : one;
+  return second.share > first.share ? two : one;
 }
 
 /**
@@ -100,10 +99,9 @@ export function compile(request: CompileRequest): Compilation {
   const { source, module } = load(request);
   const facts = analyse(mainGraph(module));
   const size = modelSize(mainGraph(source));
-  const planWith = (options: CompileOptions) => makePlan(module, facts, target, options, size);
-  const plan = autoCores ? planInTime(planWith, target, options) : planWith(options);
-  const emission = emit(module, plan, facts, target, { labels });
-  return { source, module, facts, plan, emission };
+  const planFor = plannerFor(module, facts, target, options, size);
+  const planned = autoCores ? planInTime(planFor, target, options) : planFor(options.cores);
+  return { source, module, ...planned, emission: emit(module, planned, target, { labels }) };
 }
 
 /**
@@ -112,10 +110,10 @@ export function compile(request: CompileRequest): Compilation {
  */
 export function compileTwin(
   { target }: Pick<CompileRequest, 'target'>,
-  { module, plan, facts }: Compilation,
+  { module, ...planned }: Compilation,
 ): { readonly target: Target; readonly emission: Emission } {
   const twin = twinOf(target);
-  return { target: twin, emission: emit(module, plan, facts, twin, { twins: true }) };
+  return { target: twin, emission: emit(module, planned, twin, { twins: true }) };
 }
 
 /**

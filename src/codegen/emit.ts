@@ -1,7 +1,6 @@
 /** Plan to files: the model's C, the firmware's view of it, a host client, a Makefile, the manifest. */
 import type { Module } from '../ir/graph.js';
-import type { Facts } from '../ir/op.js';
-import { kernelContext } from '../plan/schedule/lower.js';
+import type { Planned } from '../plan/index.js';
 import type { Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import { emitClient, littleEndian } from './client.js';
@@ -19,18 +18,16 @@ export interface EmitOptions extends ProgramOptions {
  * Everything that an output directory gets from the compiler, except the firmware's own sources.
  * Same input, same bytes: no dates, no paths of this machine.
  *
- * @param facts those that the plan was made with
  * @throws InternalError when plan and module do not fit each other
  */
 export function emit(
   module: Module,
-  plan: Plan,
-  facts: Facts,
+  planned: Planned,
   target: Target,
   options: EmitOptions = {},
 ): Emission {
-  const context = kernelContext(facts, target, plan.options);
-  const program = emitProgram(module, plan, context, options);
+  const { plan } = planned;
+  const program = emitProgram(module, planned, options);
   const { header, source, tables, spans, tag } = program;
   const [routines, extension] = options.twins ? [program.twins(), 'c'] : [program.routines, 'S'];
   const manifest: Manifest = { format: 1, plan, tables, spans, tag };

@@ -12,10 +12,9 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import { kernelsOf } from '../kernels/index.js';
-import type { KernelContext, KernelVariant, Table } from '../kernels/variant.js';
-import { lowered } from '../plan/schedule/lower.js';
-import { halvesOf, type Part, scratchOffsets, wholeOf } from '../plan/schedule/parts.js';
+import type { Table, VariantTraits } from '../kernels/variant.js';
+import type { Planned } from '../plan/index.js';
+import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
 import { type Move, noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
 import { float, integer, offset, rows, string, wrap } from './c.js';
 import { describeMemory, describeStep } from './describe.js';
@@ -47,29 +46,29 @@ export interface ProgramOptions {
 /**
  * C of a planned module. Same input, same bytes.
  *
- * @param context what the kernels were chosen with
- * @throws InternalError when the plan names a tensor without a place or a kernel that is not there
+ * @throws InternalError when the plan names a tensor without a place, or a kernel is not its own
  */
 export function emitProgram(
   module: Module,
-  plan: Plan,
-  context: KernelContext,
+  { plan, implementations }: Planned,
   options: ProgramOptions = {},
 ): Program {
   const graph = mainGraph(module);
   const pool = new TablePool();
   const places = new Map(plan.placements.map(({ tensor, offset }) => [tensor, offset]));
-  const lowered = plan.steps.map((step) => lowerStep(module.name, graph, step, context, pool));
+  const placed = plan.steps.map((step, i) =>
+    placeStep(module.name, graph, step, implementations[i] ?? null, pool),
+  );
   const functions = kernelFunctions(
-    lowered.flatMap(({ parts }) => parts.flatMap(({ calls }) => calls)),
+    placed.flatMap(({ parts }) => parts.flatMap(({ calls }) => calls)),
     plan.options.optimize,
   );
   // Pointers are settled before the tables are printed: a constant operand is one more table.
-  const texts = lowered.map((step) => stepText(module.name, graph, step, functions, places, pool));
+  const texts = placed.map((step) => stepText(module.name, graph, step, functions, places, pool));
   const cases = texts.map(({ label }) => label);
   const halves = texts.flatMap((text) => text.halves);
   const kernels = functions.map(({ text }) => text);
-  const code = [...supportTexts(lowered, kernels.join('')), ...kernels];
+  const code = [...supportTexts(placed, kernels.join('')), ...kernels];
   const routines = pool.routines();
   const declarations = routines.map(
     ({ symbol }) => `void ${symbol}(const void *in, void *out, const void *args);\n`,
@@ -129,46 +128,44 @@ function twinsText(model: string, routines: ReturnType<TablePool['routines']>): 
   });
 }
 
-interface LoweredStep {
+interface PlacedStep {
   readonly step: PlanStep;
   readonly symbol: string;
   readonly view: NodeView;
-  /** null: nothing to compute, the output lies where the input is. */
-  readonly variant: KernelVariant | null;
-  /** One, or two halves. */
-  readonly parts: readonly LoweredPart[];
+  /** Of its kernel. */
+  readonly support: readonly string[];
+  /** One, or two halves; none: nothing to compute, the output lies where the input is. */
+  readonly parts: readonly PlacedPart[];
 }
 
-interface LoweredPart extends Part {
+interface PlacedPart extends Part {
   readonly calls: readonly PlacedCall[];
   /** Where its scratch begins in the step's; null: it has none. */
   readonly scratchOffset: number | null;
 }
 
-function lowerStep(
+function placeStep(
   model: string,
   graph: Graph,
   step: PlanStep,
-  context: KernelContext,
+  implementation: Implementation | null,
   pool: TablePool,
-): LoweredStep {
+): PlacedStep {
   const node = graph.nodes[step.node];
   if (node === undefined) throw new InternalError('codegen', `step ${step.index} has no node`);
   const view = viewOf(graph, node);
   const symbol = `${node.op}_${step.index}`;
-  if (step.kernel === noKernel) return { step, symbol, view, variant: null, parts: [] };
-  const variant = kernelsOf(node).variants.find(({ template }) => template === step.kernel);
-  if (variant === undefined) {
-    throw new InternalError('codegen', `operator ${node.op} has no kernel "${step.kernel}"`);
+  if (step.kernel !== (implementation?.variant.template ?? noKernel)) {
+    throw new InternalError('codegen', `step ${step.index} has another kernel than its plan`);
   }
-  const parts = step.cores > 1 ? halvesOf(view, context) : wholeOf(view, context);
-  if (parts === null) throw new InternalError('codegen', `step ${step.index} has no halves`);
-  const scratches = scratchOffsets({ variant, parts });
+  if (implementation === null) return { step, symbol, view, support: [], parts: [] };
+  const { variant, parts } = implementation;
+  const scratches = scratchOffsets(parts);
   return {
     step,
     symbol,
     view,
-    variant,
+    support: variant.support,
     parts: parts.map((part, i) => ({
       ...part,
       calls: placeCalls(`${model}_${symbol}`, step, variant, part, i > 0 ? '_second' : '', pool),
@@ -181,12 +178,12 @@ function lowerStep(
 function placeCalls(
   prefix: string,
   step: PlanStep,
-  variant: KernelVariant,
-  part: Part,
+  { template, text = template }: VariantTraits,
+  { kernel }: Part,
   suffix: string,
   pool: TablePool,
 ): readonly PlacedCall[] {
-  const all = lowered(variant, part.view, part.context);
+  const all = kernel.calls();
   return all.map((call, position): PlacedCall => {
     const base = `${prefix}${suffix}${all.length > 1 ? `_${position}` : ''}`;
     const home = { step: step.index, region: step.regions[position] ?? 'flash' };
@@ -202,7 +199,7 @@ function placeCalls(
     ];
     return {
       step: step.index,
-      template: variant.text ?? variant.template,
+      template: text,
       call,
       symbols: Object.fromEntries(symbols),
       argsSymbol: `${base}_args`,
@@ -214,8 +211,8 @@ function placeCalls(
  * The helpers that are called, each once, after those that it calls itself; otherwise in the order
  * in which kernels list them. Each template is named as its function.
  */
-function supportTexts(lowered: readonly LoweredStep[], kernels: string): readonly string[] {
-  const names = new Set(lowered.flatMap(({ variant }) => variant?.support ?? []));
+function supportTexts(steps: readonly PlacedStep[], kernels: string): readonly string[] {
+  const names = new Set(steps.flatMap(({ support }) => support));
   const used = new Map<string, string>();
   const visited = new Set<string>();
   const addCalledBy = (caller: string) => {
@@ -244,7 +241,7 @@ interface StepText {
 function stepText(
   model: string,
   graph: Graph,
-  { step, symbol, view, parts }: LoweredStep,
+  { step, symbol, view, parts }: PlacedStep,
   functions: readonly KernelFunction[],
   places: ReadonlyMap<TensorId, number>,
   pool: TablePool,
@@ -267,7 +264,7 @@ function stepText(
     }
     return `arena + ${offset(place(id) + bytes)}`;
   };
-  const statements = (part: LoweredPart, indent: string) =>
+  const statements = (part: PlacedPart, indent: string) =>
     part.calls.map((placed) => {
       const target = functions.find(({ calls }) => calls.includes(placed));
       if (target === undefined) throw new InternalError('codegen', 'a call without a function');
@@ -303,7 +300,7 @@ function stepText(
       [
         `static void ${name}(int8_t *arena)`,
         '{',
-        ...statements(parts[i] as LoweredPart, '    '),
+        ...statements(parts[i] as PlacedPart, '    '),
         '}\n',
       ].join('\n'),
     ),

@@ -62,7 +62,15 @@ import { sparseRowKernel } from './swar/sparse-row.js';
 import { codedConvolution } from './thumb1/conv2d.js';
 import { packedDepthwise } from './thumb1/depthwise.js';
 import { windowedDepthwise } from './thumb1/depthwise-windows.js';
-import type { Kernels } from './variant.js';
+import {
+  type DescribedVariant,
+  type KernelContext,
+  type Kernels,
+  type Match,
+  matchingAll,
+  once,
+  type VariantTraits,
+} from './variant.js';
 
 const isOneGroup = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).groups === 1;
 
@@ -90,7 +98,7 @@ const isOneToOne = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMul
 
 const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
   halves: (view) => rowHalves(view, depthwiseDims(view).kernelH),
-  variants: [
+  variants: matchingAll([
     smladDepthwise(depthwiseOf),
     smladDepthwise3x3(isOneToOne, depthwiseOf),
     smladDepthwiseTaps(depthwiseOf),
@@ -101,7 +109,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     vectorConvolution((view) => depthwiseDims(view).inC === 1, depthwiseOf),
     byFourVariant,
     depthwiseVariant,
-  ],
+  ]),
 };
 
 const isRow = (view: NodeView<FullyConnectedAttrs>) => rowsOf(view) === 1;
@@ -164,29 +172,46 @@ const movements: readonly Moving<Any>[] = [
 ];
 
 const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>([
-  [add.name, { variants: sumVariants(addition, { subtract: false }) }],
-  [
-    'average_pool2d',
-    {
-      variants: [vectorAveragePool(), packedAveragePool(), poolVariant(averages)],
-    },
-  ],
+  [add.name, of(sumVariants(addition, { subtract: false }))],
+  ['average_pool2d', of([vectorAveragePool(), packedAveragePool(), poolVariant(averages)])],
   ['conv2d', convolutions],
   ['depthwise_conv2d', depthwiseConvolutions],
   ['fully_connected', fullyConnectedLayers],
-  ['max_pool2d', { variants: [vectorMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })] }],
-  ['mean', { variants: [meanVariant] }],
-  [mul.name, { variants: productVariants(multiplication) }],
-  ['resize_nearest_neighbor', { variants: [resizeNearestNeighborVariant] }],
-  ['softmax', { variants: softmaxVariants }],
-  [sub.name, { variants: sumVariants(subtraction, { subtract: true }) }],
-  ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
-  ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),
+  ['max_pool2d', of([vectorMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })])],
+  ['mean', of([meanVariant])],
+  [mul.name, of(productVariants(multiplication))],
+  ['resize_nearest_neighbor', of([resizeNearestNeighborVariant])],
+  ['softmax', of(softmaxVariants)],
+  [sub.name, of(sumVariants(subtraction, { subtract: true }))],
+  ...lookups.map((op) => [op.name, of(lookupVariants(op))] as const),
+  ...movements.map((op) => [op.name, of(copyVariants(op))] as const),
 ]);
+
+function of(variants: readonly DescribedVariant<Any>[]): Kernels<Any> {
+  return { variants: matchingAll(variants) };
+}
 
 /** How a node's operator is computed. */
 export function kernelsOf(node: Pick<Node<object>, 'op'>): Kernels {
   const found = kernels.get(node.op);
   if (found === undefined) throw new InternalError('kernels', `no kernel of "${node.op}"`);
   return found;
+}
+
+/**
+ * What computes a node, in the order of its operator's list.
+ *
+ * @param isWanted of variants; others are not matched
+ */
+export function matchesOf(
+  view: NodeView,
+  context: KernelContext,
+  isWanted: (variant: VariantTraits) => boolean,
+): readonly Match[] {
+  const { describe, variants } = kernelsOf(view.node);
+  const described = describe?.(view) ?? view;
+  return variants.filter(isWanted).flatMap((variant): Match[] => {
+    const kernel = variant.match(described, context);
+    return kernel === null ? [] : [{ variant, kernel: { ...kernel, calls: once(kernel.calls) } }];
+  });
 }

@@ -87,8 +87,37 @@ export interface Overlap {
   readonly exact: boolean;
 }
 
-/** One way to compute an operator. One predicate serves choice and scratch. */
-export interface KernelVariant<A extends object = Attrs> {
+/** What a variant is of one node: worked out once, when it is matched. */
+export interface Kernel {
+  /**
+   * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every
+   * call of the step gets the same ones, as a parameter after the outputs; a kernel that needs them
+   * for some nodes only tells these apart by a flag.
+   */
+  readonly scratchBytes: number;
+  /**
+   * How many times one run streams through all weights; 1 where it is not said. With `work`, what
+   * the misses of a flash cache are reckoned from.
+   */
+  readonly weightPasses?: number;
+  /** Where output 0 may lie on an input; where it is not said, just on those of OpDef.inPlace. */
+  readonly overlaps?: readonly Overlap[];
+  /**
+   * Why it is not chosen for this node whatever its estimate says. Asked for by name it computes the
+   * node all the same.
+   */
+  readonly refusal?: string;
+  /** What the kernel does, for choice only: by the name of each term. Costs come from bench/. */
+  work(): Readonly<Record<string, WorkTerm>>;
+  /**
+   * The calls that compute the node, in order, all of the variant's template; nearly always one.
+   * Weights are laid out here: `tables` holds them as the kernel reads them.
+   */
+  calls(): readonly KernelCall[];
+}
+
+/** What stands of a variant before it is matched. */
+export interface VariantTraits {
   /**
    * Path below templates/kernels without '.hbs': 'portable/conv2d'. A plan names the variant by it:
    * no two variants of an operator have the same, variants of two operators may.
@@ -108,32 +137,52 @@ export interface KernelVariant<A extends object = Attrs> {
   readonly skipsZeros?: boolean;
   /** It trades time for weights that are smaller than their int8: taken where that is wanted. */
   readonly packs?: boolean;
+}
+
+/** One way to compute an operator. */
+export interface KernelVariant<V extends NodeView<object> = NodeView> extends VariantTraits {
+  /** The kernel of a node; null where it is none that the variant computes. */
+  match(view: V, context: KernelContext): Kernel | null;
+}
+
+/** A variant that is asked for one thing after the other: for `matching`. */
+export interface DescribedVariant<A extends object = Attrs> extends VariantTraits {
   when(view: NodeView<A>, context: KernelContext): boolean;
-  /**
-   * Why it is not chosen for this node whatever its estimate says; null where it may be. Asked for by
-   * name it computes the node all the same.
-   */
   refuses?(view: NodeView<A>, context: KernelContext): string | null;
-  /**
-   * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every
-   * call of the step gets the same ones, as a parameter after the outputs; a kernel that needs them
-   * for some nodes only tells these apart by a flag.
-   */
   scratch(view: NodeView<A>, context: KernelContext): number;
-  /** What the kernel does, for choice only: by the name of each term. Costs come from bench/. */
   work(view: NodeView<A>, context: KernelContext): Readonly<Record<string, WorkTerm>>;
-  /**
-   * How many times one run streams through all weights; 1 where it is not said. With `work`, what
-   * the misses of a flash cache are reckoned from.
-   */
   weightPasses?(view: NodeView<A>, context: KernelContext): number;
-  /** Where output 0 may lie on an input; where it is not said, just on those of OpDef.inPlace. */
   overlap?(view: NodeView<A>, context: KernelContext): readonly Overlap[];
-  /**
-   * The calls that compute the node, in order, all of the variant's template; nearly always one.
-   * Weights are laid out here: `tables` holds them as the kernel reads them.
-   */
   lower(view: NodeView<A>, context: KernelContext): readonly KernelCall[];
+}
+
+/** A described variant as one that is matched. */
+export function matching<A extends object>(
+  variant: DescribedVariant<A>,
+): KernelVariant<NodeView<A>> {
+  const { when, refuses, scratch, work, weightPasses, overlap, lower, ...traits } = variant;
+  return {
+    ...traits,
+    match(view, context) {
+      if (!when.call(variant, view, context)) return null;
+      const refusal = refuses?.call(variant, view, context) ?? null;
+      return {
+        scratchBytes: scratch.call(variant, view, context),
+        ...(weightPasses && { weightPasses: weightPasses.call(variant, view, context) }),
+        ...(overlap && { overlaps: overlap.call(variant, view, context) }),
+        ...(refusal !== null && { refusal }),
+        work: () => work.call(variant, view, context),
+        calls: () => lower.call(variant, view, context),
+      };
+    },
+  };
+}
+
+/** All as variants that are matched. */
+export function matchingAll<A extends object>(
+  variants: readonly (KernelVariant<NodeView<A>> | DescribedVariant<A>)[],
+): readonly KernelVariant<NodeView<A>>[] {
+  return variants.map((variant) => ('match' in variant ? variant : matching(variant)));
 }
 
 /** A part of a node that can be computed by itself: a node of the same operator. */
@@ -152,9 +201,26 @@ export interface Half<A extends object = Attrs> {
 export type Halves<A extends object = Attrs> = readonly [first: Half<A>, second: Half<A>];
 
 /** How an operator is computed. */
-export interface Kernels<A extends object = Attrs> {
-  /** Best first by capability; plan/choose takes the cheapest whose needs and `when` hold. */
-  readonly variants: readonly KernelVariant<A>[];
+export interface Kernels<A extends object = Attrs, V extends NodeView<A> = NodeView<A>> {
+  /** What all variants ask of a node, with what they share; left out: the node as it is. */
+  describe?(view: NodeView<A>): V;
+  /** Best first by capability; plan/choose takes the cheapest whose needs hold and that match. */
+  readonly variants: readonly KernelVariant<V>[];
   /** What two cores can compute at the same time; left out, or null: one computes the node. */
   halves?(view: NodeView<A>): Halves<A> | null;
+}
+
+/** A variant and what it is of a node. */
+export interface Match {
+  readonly variant: VariantTraits;
+  readonly kernel: Kernel;
+}
+
+/** `make`, called when its value is first asked for. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }

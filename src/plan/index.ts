@@ -17,14 +17,21 @@ import { arenaAlign } from './arena/arena.js';
 import { isAlias } from './arena/lifetimes.js';
 import type { Arena } from './arena/placement.js';
 import { acceptInt8 } from './choose/accept.js';
-import { candidatesFor } from './choose/candidates.js';
+import { type Candidates, candidatesFor, onTwoCores } from './choose/candidates.js';
 import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
 import type { Choice } from './choose/select.js';
 import { identifiers, makePorts } from './ports.js';
 import { kernelContext } from './schedule/lower.js';
 import { orderSteps } from './schedule/order.js';
-import { accessesOf, conflictOf, memoryOf } from './schedule/parts.js';
+import { accessesOf, conflictOf, type Implementation, memoryOf } from './schedule/parts.js';
 import { type CompileOptions, noKernel, type Plan, type PlanStep } from './types.js';
+
+/** A plan, and the kernels that it names: codegen takes their calls. */
+export interface Planned {
+  readonly plan: Plan;
+  /** One a step; null for `noKernel`. */
+  readonly implementations: readonly (Implementation | null)[];
+}
 
 /**
  * Plans the main graph of `module`, as the passes left it.
@@ -38,20 +45,49 @@ export function makePlan(
   target: TargetTraits,
   options: CompileOptions,
   source: ModelSize = modelSize(mainGraph(module)),
-): Plan {
+): Planned {
+  return plannerFor(module, facts, target, options, source)(options.cores);
+}
+
+/** As `makePlan`, for so many cores: what is known of kernels on one is not worked out again for two. */
+export function plannerFor(
+  module: Module,
+  facts: Facts,
+  target: TargetTraits,
+  options: CompileOptions,
+  source: ModelSize,
+): (cores?: number) => Planned {
   const graph = mainGraph(module);
   acceptInt8(graph);
   const context = kernelContext(facts, target, options);
-  const given = {
-    graph,
-    steps: [...graph.nodes.keys()].filter(
-      (index) => options.faithful || !isAlias(graph, graph.nodes[index] as Node),
-    ),
-    keepInput: options.keepInput,
-  };
-  const kernels = new Map(
-    given.steps.map((index) => [index, kernelsFor(graph, index, context, options)]),
+  const steps = [...graph.nodes.keys()].filter(
+    (index) => options.faithful || !isAlias(graph, graph.nodes[index] as Node),
   );
+  const onOne = new Map(
+    steps.map((index) => [index, candidatesOf(graph, index, context, options)]),
+  );
+  return (cores) => {
+    const kernels = new Map(
+      [...onOne].map(([index, one]) => [
+        index,
+        kernelsFrom(one !== null && (cores ?? 1) > 1 ? onTwoCores(one, context) : one),
+      ]),
+    );
+    const asked = cores === undefined ? options : { ...options, cores };
+    return planWith(module, kernels, context, target, asked, source);
+  };
+}
+
+function planWith(
+  module: Module,
+  kernels: ReadonlyMap<number, Kernels>,
+  context: KernelContext,
+  target: TargetTraits,
+  options: CompileOptions,
+  source: ModelSize,
+): Planned {
+  const graph = mainGraph(module);
+  const given = { graph, steps: [...kernels.keys()], keepInput: options.keepInput };
   const schedule = options.faithful
     ? given
     : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
@@ -85,7 +121,7 @@ export function makePlan(
   const { inputNames, outputNames } = module;
   const cNames = identifiers([...inputNames, ...outputNames]);
   const outputCNames = cNames.slice(inputNames.length);
-  return {
+  const plan: Plan = {
     model: {
       name: module.name,
       sha256: module.sha256,
@@ -104,22 +140,24 @@ export function makePlan(
     arenaLowerBoundBytes: arena.lowerBoundBytes,
     arenaAlign,
   };
+  return { plan, implementations: choices.map((choice) => choice?.implementation ?? null) };
 }
 
-function kernelsFor(
+function candidatesOf(
   graph: Graph,
   index: number,
   context: KernelContext,
-  { kernels = [], cores = 1 }: CompileOptions,
-): Kernels {
+  { kernels = [] }: CompileOptions,
+): Candidates | null {
   const node = graph.nodes[index] as Node;
-  if (isAlias(graph, node)) {
-    return { candidates: null, memories: [{ scratchBytes: 0, overlaps: [] }] };
-  }
-  const view = viewOf(graph, node);
+  if (isAlias(graph, node)) return null;
   const [, template] = kernels.find(([name]) => name === node.name) ?? [];
-  const candidates = candidatesFor(view, context, template, cores);
-  return { candidates, memories: candidates.implementations.map(memoryOf) };
+  return candidatesFor(viewOf(graph, node), context, template);
+}
+
+function kernelsFrom(candidates: Candidates | null): Kernels {
+  const memories = candidates?.implementations.map(memoryOf);
+  return { candidates, memories: memories ?? [{ scratchBytes: 0, overlaps: [] }] };
 }
 
 /**

@@ -5,13 +5,12 @@ import { findImage } from '../build/index.js';
 import { isSimulated } from '../device/index.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import { flash } from '../flash/index.js';
-import { mainGraph, type Shape, viewOf } from '../ir/graph.js';
+import type { Shape } from '../ir/graph.js';
 import type { CountUnit, Optimize } from '../ir/op.js';
-import { kernelsOf } from '../kernels/index.js';
-import type { KernelContext } from '../kernels/variant.js';
 import { opOf } from '../ops/index.js';
 import { measure } from '../pipeline.js';
 import { callBytes } from '../plan/schedule/lower.js';
+import type { Implementation } from '../plan/schedule/parts.js';
 import { seededVectors } from '../profile/vectors.js';
 import type { Target } from '../target/index.js';
 import type { Layer } from './layers.js';
@@ -82,7 +81,7 @@ async function measureProgram(
   });
   observe(`Build ${trials.length} layers for ${target.name}`);
   return withProgram({ module, trials, target, optimize, cc }, async (program) => {
-    const { facts, manifest, built } = program;
+    const { planned, manifest, built } = program;
     const image = findImage(built);
     if (!isSimulated(port)) {
       observe(`Flash over ${port}`);
@@ -102,39 +101,29 @@ async function measureProgram(
         'please report this with the board and the compiler',
       );
     }
-    const context = { target: flat, facts, optimize };
     return {
       unit: latency.unit,
       trials: trials.map((trial, position) => ({
         ...trial,
-        ...doneBy(trial, mainGraph(module), position, context),
+        ...doneBy(planned.implementations[position] ?? null),
         count: Math.max(1, layerCounts[position] ?? 1),
       })),
     };
   });
 }
 
-/** The work and the stored bytes of a trial's kernel, by the trial's position in the graph. */
+/** What a trial's kernel does and stores. */
 function doneBy(
-  { name, template }: Trial,
-  graph: ReturnType<typeof mainGraph>,
-  position: number,
-  context: KernelContext,
+  implementation: Implementation | null,
 ): Pick<MeasuredTrial, 'work' | 'weightBytes' | 'macs' | 'outputs'> {
-  const node = graph.nodes[position];
-  const variant =
-    node && kernelsOf(node).variants.find((candidate) => candidate.template === template);
-  if (node === undefined || variant === undefined) {
-    throw new InternalError('tune', `layer "${name}" has no kernel ${template}`);
-  }
-  const view = viewOf(graph, node);
-  const work = Object.entries(variant.work(view, context));
+  const [part] = implementation?.parts ?? [];
+  if (part === undefined) throw new InternalError('tune', 'a layer without a kernel');
+  const { view, kernel } = part;
+  const work = Object.entries(kernel.work());
   return {
-    macs: opOf(node).macs(view),
+    macs: opOf(view.node).macs(view),
     outputs: view.outputs.map(({ shape }) => shape),
     work: Object.fromEntries(work.map(([term, { count }]) => [term, count])),
-    weightBytes: variant
-      .lower(view, context)
-      .reduce((sum, call) => sum + callBytes(call).weights, 0),
+    weightBytes: kernel.calls().reduce((sum, call) => sum + callBytes(call).weights, 0),
   };
 }

@@ -8,8 +8,8 @@ import { firmwareFiles, writeProject } from '../build/project.js';
 import { emit } from '../codegen/emit.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { type Graph, mainGraph } from '../ir/graph.js';
-import type { Facts, Optimize } from '../ir/op.js';
-import { makePlan } from '../plan/index.js';
+import type { Optimize } from '../ir/op.js';
+import { makePlan, type Planned } from '../plan/index.js';
 import type { CompileOptions } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import type { Trials } from './trials.js';
@@ -25,7 +25,7 @@ export interface ProgramRequest extends Trials {
 }
 
 export interface Program {
-  readonly facts: Facts;
+  readonly planned: Planned;
   readonly manifest: Manifest;
   readonly built: BuildResult;
 }
@@ -47,15 +47,14 @@ export async function withProgram<Result>(
     xip: 'ideal',
     kernels: trials.map(({ name, template }) => [name, template]),
   };
-  const facts = analyse(mainGraph(module));
-  const plan = makePlan(module, facts, target, options);
-  const { files, manifest } = emit(module, plan, facts, target);
+  const planned = makePlan(module, analyse(mainGraph(module)), target, options);
+  const { files, manifest } = emit(module, planned, target);
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-tune-'));
   try {
     const project = join(directory, 'project');
     writeProject(project, new Map([...files, ...firmwareFiles(target)]));
     return await work({
-      ...{ facts, manifest },
+      ...{ planned, manifest },
       built: await buildProject(project, { target, manifest, cc }),
     });
   } finally {

@@ -7,8 +7,8 @@ import { analyse } from '../analysis/index.js';
 import { InternalError } from '../errors.js';
 import type { Attrs, Graph, Module, Node, Quant, Shape, Tensor, TensorId } from '../ir/graph.js';
 import { mainGraph, tensorOf, viewOf } from '../ir/graph.js';
-import { kernelsOf } from '../kernels/index.js';
-import type { KernelContext } from '../kernels/variant.js';
+import { matchesOf } from '../kernels/index.js';
+import type { KernelContext, VariantTraits } from '../kernels/variant.js';
 import { opOf } from '../ops/index.js';
 import { runPasses } from '../passes/index.js';
 import { makePlan } from '../plan/index.js';
@@ -48,9 +48,9 @@ export function trialsOf(layers: readonly Layer[], context: KernelContext): Tria
   for (const layer of layers) {
     const node = builder.layer(layer, 'probe');
     const view = viewOf(builder.graph(), node);
-    for (const variant of kernelsOf(node).variants) {
-      const isRunnable = variant.needs.every((feature) => context.target.features.has(feature));
-      if (!isRunnable || !variant.when(view, context)) continue;
+    const isRunnable = ({ needs }: VariantTraits) =>
+      needs.every((feature) => context.target.features.has(feature));
+    for (const { variant } of matchesOf(view, context, isRunnable)) {
       const name = `${layer.op}_${trials.length}`;
       builder.keep({ ...node, name });
       trials.push({ name, layer, template: variant.template });
@@ -72,7 +72,8 @@ export function chosenTrials(
     const module = runPasses(alone.module(), { faithful: false });
     const graph = mainGraph(module);
     const rest = { keepInput: false, xip: 'ideal' } as const;
-    const { steps } = makePlan(module, analyse(graph), target, { ...options, ...rest });
+    const { plan } = makePlan(module, analyse(graph), target, { ...options, ...rest });
+    const { steps } = plan;
     const [step] = steps;
     if (step === undefined || steps.length > 1) {
       throw new InternalError('tune', `${layer.op} is ${steps.length} steps, not one`);

@@ -17,7 +17,7 @@ import { execute } from '../support/execute.js';
 import { FakeBoard, type FakeOptions } from '../support/fake-board.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
 import { inTemporaryDirectory } from '../support/native.js';
-import { noFacts, simplePlan } from '../support/plan.js';
+import { simplePlan } from '../support/plan.js';
 
 /** The first input and the output need several chunks of a frame each. */
 function mixer(): Module {
@@ -32,7 +32,7 @@ const module = mixer();
 
 function emission() {
   const labels = ['it\'s "left"', 'right'];
-  return emit(module, simplePlan(module), noFacts, loadTarget('host'), { labels });
+  return emit(module, simplePlan(module), loadTarget('host'), { labels });
 }
 
 /** What the tests use of a generated client; its own types are checked by the compiler. */

@@ -9,7 +9,7 @@ import { packageFile } from '../../src/codegen/templates.js';
 import type { Attrs, Module, TensorId } from '../../src/ir/graph.js';
 import { expectGolden } from '../support/golden.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
-import { contextOf, simplePlan } from '../support/plan.js';
+import { simplePlan } from '../support/plan.js';
 
 const window = {
   ...{ strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 },
@@ -235,10 +235,11 @@ const rows: Readonly<Record<string, Fill>> = {
 
 /** The source from the helpers to the steps; tables, which come first, are left out. */
 function withoutTables(module: Module, kernel: string): string {
-  const plan = simplePlan(module, { kernel });
+  const planned = simplePlan(module, { kernel });
+  const { plan } = planned;
   const kernels = new Set(plan.steps.map((step) => step.kernel));
   expect([...kernels], 'the row is for this kernel').to.deep.equal([kernel]);
-  const { source } = emitProgram(module, plan, contextOf(plan));
+  const { source } = emitProgram(module, planned);
   const table = /^static const \w+ \w+\[\d+\] BONSAI_FLASH = \{\n( .*\n)*\};\n\n/gm;
   const begin = source.indexOf('#endif\n') + '#endif\n'.length;
   const end = source.indexOf(`void ${module.name}_run_hooked(`);

@@ -11,7 +11,7 @@ import { sharedLayer, sharedNetwork, sharedOps } from '../support/halves.js';
 import { mergeModules, randomInputs } from '../support/module.js';
 import { expectSameBits, runProgram } from '../support/native.js';
 import { NetworkBuilder } from '../support/networks.js';
-import { contextOf, defaults, simplePlan } from '../support/plan.js';
+import { defaults, simplePlan } from '../support/plan.js';
 import { prunedModule } from '../support/pruned.js';
 
 const seeds = Array.from({ length: 24 }, (_, seed) => seed + 1);
@@ -41,7 +41,7 @@ describe('halves of steps in C', () => {
         );
         const facts = analyse(mainGraph(mergeModules(modules)));
         const options = { kernel, cores: 2, overlap: true, facts };
-        const plan = simplePlan(mergeModules(modules), options);
+        const { plan } = simplePlan(mergeModules(modules), options);
         const shared = plan.steps.filter((step) => step.kernel === kernel && step.cores > 1);
         if (kernel.startsWith('portable/')) expect(shared).to.not.have.length(0);
         await expectSameBits(modules, { ...options, both: 'reversed' });
@@ -54,7 +54,7 @@ describe('halves of steps in C', () => {
     const b = new NetworkBuilder();
     const module = prunedModule(b.module([b.conv2d(b.input([1, 1, 7, 32]), 64)]), 1);
     const options = { kernel: 'portable/conv2d_packed', cores: 2 };
-    const [step] = simplePlan(module, options).steps;
+    const [step] = simplePlan(module, options).plan.steps;
     expect(step).to.include({ kernel: options.kernel, cores: 2 });
     await expectSameBits([module], { ...options, both: 'reversed' });
     await expectSameBits([module], { ...options, both: 'recorded' });
@@ -68,9 +68,9 @@ describe('halves of steps in C', () => {
         both,
         plan: (module) => {
           const facts = analyse(mainGraph(module));
-          const plan = makePlan(module, facts, loadTarget('host'), options);
-          shared += plan.steps.filter(({ cores }) => cores > 1).length;
-          return plan;
+          const planned = makePlan(module, facts, loadTarget('host'), options);
+          shared += planned.plan.steps.filter(({ cores }) => cores > 1).length;
+          return planned;
         },
       });
       expect(shared).to.be.above(8);
@@ -80,12 +80,12 @@ describe('halves of steps in C', () => {
   it('that meet in memory are found', async () => {
     const b = new NetworkBuilder();
     const module = b.module([b.depthwise(b.input([1, 8, 4, 8]), { pad: 1 })]);
-    const plan = simplePlan(module, { cores: 2 });
+    const { plan, implementations } = simplePlan(module, { cores: 2 });
     const [input, output] = plan.placements;
     if (input === undefined || output === undefined) return expect.fail('two tensors');
     const outcome = async (offset: number) => {
       const moved = { ...plan, placements: [input, { ...output, offset }] };
-      const program = emitProgram(module, moved, contextOf(moved));
+      const program = emitProgram(module, { plan: moved, implementations });
       const vectors = [randomInputs(module, 1)];
       return runProgram(module.name, moved, program, vectors, 'recorded').then(
         () => 'apart',

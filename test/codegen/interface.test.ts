@@ -10,7 +10,7 @@ import { firmwareSources, loadTarget } from '../../src/target/index.js';
 import { execute } from '../support/execute.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
 import { inTemporaryDirectory, warnings } from '../support/native.js';
-import { contextOf, noFacts, simplePlan } from '../support/plan.js';
+import { simplePlan } from '../support/plan.js';
 import { needs } from '../support/skip.js';
 
 /** Two inputs of other scales, one output with three classes. */
@@ -31,7 +31,7 @@ const labels = ['left "hand"', 'right', 'über??/'];
 /** Writes a model's files, and the firmware of a target. */
 function writeAll(directory: string, module: Module, targetName: string): void {
   const target = loadTarget(targetName);
-  const { files } = emit(module, simplePlan(module), noFacts, target, { labels });
+  const { files } = emit(module, simplePlan(module), target, { labels });
   const firmware = [...firmwareSources(target)].map(([path, text]) => [`firmware/${path}`, text]);
   for (const [path, text] of [...files, ...firmware] as [string, string][]) {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
@@ -43,7 +43,7 @@ describe('generated files', () => {
   it('are the same for the same input, and name no place of this machine', () => {
     const emission = () => {
       const module = classifier('kws');
-      return emit(module, simplePlan(module), noFacts, loadTarget('rp2040'), { labels });
+      return emit(module, simplePlan(module), loadTarget('rp2040'), { labels });
     };
     const first = emission();
     expect([...first.files]).to.deep.equal([...emission().files]);
@@ -69,7 +69,7 @@ describe('generated files', () => {
   it('have a tag that follows the generated C', () => {
     const tag = (extent: number) => {
       const module = classifier('kws', extent);
-      return emitProgram(module, simplePlan(module), contextOf(simplePlan(module))).tag;
+      return emitProgram(module, simplePlan(module)).tag;
     };
     expect(tag(4))
       .to.match(/^[0-9a-f]{8}$/)
@@ -79,8 +79,7 @@ describe('generated files', () => {
 
   it('list every table and span in the manifest', () => {
     const module = classifier('kws');
-    const plan = simplePlan(module);
-    const { manifest, files } = emit(module, plan, noFacts, loadTarget('host'));
+    const { manifest, files } = emit(module, simplePlan(module), loadTarget('host'));
     const defined = [...(files.get('kws.c') ?? '').matchAll(/^static const \w+ (\w+)\[\d+\]/gm)];
     expect(manifest.tables.map(({ symbol }) => symbol)).to.deep.equal(
       defined.map(([, name]) => name),

@@ -4,7 +4,7 @@ import type { Module } from '../../src/ir/graph.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { NetworkBuilder } from '../support/networks.js';
-import { contextOf, simplePlan } from '../support/plan.js';
+import { simplePlan } from '../support/plan.js';
 
 /** Three additions: two of one shape, one of another. */
 function additions(): Module {
@@ -25,11 +25,7 @@ function functionsOf(source: string): string[] {
 
 describe('kernel functions', () => {
   const emitted = (optimize: 'balanced' | 'size' | 'speed', module = additions()) =>
-    emitProgram(
-      module,
-      simplePlan(module, { optimize }),
-      contextOf(simplePlan(module, { optimize })),
-    );
+    emitProgram(module, simplePlan(module, { optimize }));
 
   for (const optimize of ['balanced', 'size'] as const) {
     it(`${optimize}: one function, what differs in a descriptor of narrow fields`, () => {

@@ -3,8 +3,7 @@
 import { expect } from 'chai';
 import type { Module, Shape } from '../../src/ir/graph.js';
 import { kernelsOf } from '../../src/kernels/index.js';
-import { makePlan } from '../../src/plan/index.js';
-import type { Plan } from '../../src/plan/types.js';
+import { makePlan, type Planned } from '../../src/plan/index.js';
 import { loadTarget } from '../../src/target/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
@@ -136,18 +135,19 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
 ];
 
 /** A plan whose arena ends where its input does. */
-function inputLast(module: Module, kernel: string): Plan {
-  const plan = simplePlan(module, { kernel });
+function inputLast(module: Module, kernel: string): Planned {
+  const { plan, implementations } = simplePlan(module, { kernel });
   const [input, ...others] = plan.placements;
   const [port] = plan.inputs;
   if (input === undefined || port === undefined) throw new RangeError('no input');
   const offset = plan.arenaBytes;
-  return {
+  const moved = {
     ...plan,
     placements: [{ ...input, offset }, ...others],
     inputs: [{ ...port, offset }],
     arenaBytes: offset + input.bytes,
   };
+  return { plan: moved, implementations };
 }
 
 describe('overlap in C', () => {
@@ -174,9 +174,9 @@ describe('overlap in C', () => {
       const options = { pad: 1, quant: perTensorQuant(2, 0), multiplier };
       const module = b.module([b.depthwise(b.input([1, 4, 4, channels]), options)]);
       for (const { template } of kernelsOf({ op: 'depthwise_conv2d' }).variants) {
-        const plan = inputLast(module, template);
-        if (plan.steps[0]?.kernel === template)
-          await expectSameBits([module], { plan: () => plan });
+        const planned = inputLast(module, template);
+        if (planned.plan.steps[0]?.kernel === template)
+          await expectSameBits([module], { plan: () => planned });
       }
     });
   }
@@ -186,8 +186,8 @@ describe('overlap in C', () => {
     let x = b.input([1, 9, 5, 8]);
     for (let i = 0; i < 6; i++) x = b.conv2d(b.depthwise(x, { pad: 1 }), 8);
     const module = b.module([x]);
-    const plan = makePlan(module, noFacts, loadTarget('host'), { ...defaults, faithful: false });
-    expect(plan.steps.some(({ move }) => move !== null)).to.equal(true);
-    await expectSameBits([module], { plan: () => plan });
+    const planned = makePlan(module, noFacts, loadTarget('host'), { ...defaults, faithful: false });
+    expect(planned.plan.steps.some(({ move }) => move !== null)).to.equal(true);
+    await expectSameBits([module], { plan: () => planned });
   });
 });

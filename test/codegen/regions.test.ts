@@ -4,7 +4,6 @@ import { analyse } from '../../src/analysis/index.js';
 import { emitProgram } from '../../src/codegen/program.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { makePlan } from '../../src/plan/index.js';
-import { kernelContext } from '../../src/plan/schedule/lower.js';
 import type { Region } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
 import { NetworkBuilder } from '../support/networks.js';
@@ -18,10 +17,9 @@ function programOf(template: string, regions: (calls: number) => readonly Region
   const facts = analyse(mainGraph(module));
   const kernels = [[mainGraph(module).nodes[0]?.name ?? '', template]] as const;
   const options = { ...defaults, kernels };
-  const target = loadTarget('rp2040');
-  const plan = makePlan(module, facts, target, options);
+  const { plan, implementations } = makePlan(module, facts, loadTarget('rp2040'), options);
   const steps = plan.steps.map((step) => ({ ...step, regions: regions(step.regions.length) }));
-  return emitProgram(module, { ...plan, steps }, kernelContext(facts, target, options));
+  return emitProgram(module, { plan: { ...plan, steps }, implementations });
 }
 
 /** 'conv_weights flash' of each array. */

@@ -44,11 +44,12 @@ describe('the second core of the simulated RP2040', () => {
     const target = loadTarget('rp2040');
     const module = runPasses(mergeModules(modules), { faithful: false });
     const facts = analyse(mainGraph(module));
-    const plan = makePlan(module, facts, target, { ...defaults, faithful: false, cores: 2 });
+    const planned = makePlan(module, facts, target, { ...defaults, faithful: false, cores: 2 });
+    const { plan } = planned;
     const shared = plan.steps.filter(({ cores }) => cores > 1);
     expect(shared).to.have.lengthOf.above(6);
     expect(shared.at(-1)?.kernel).to.equal('thumb1/depthwise_conv2d');
-    const { files, manifest } = emit(module, plan, facts, target);
+    const { files, manifest } = emit(module, planned, target);
     writeProject(directory, new Map([...files, ...firmwareFiles(target, 2)]));
     const image = readFileSync(findImage(await buildProject(directory, { target, manifest })));
     const cyclesOn = async (cores: number) => {

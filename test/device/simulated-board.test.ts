@@ -36,9 +36,8 @@ let directory = '';
 
 async function build(targetName: string): Promise<Built> {
   const target = loadTarget(targetName);
-  const facts = analyse(mainGraph(module));
-  const plan = makePlan(module, facts, target, defaults);
-  const { files, manifest } = emit(module, plan, facts, target);
+  const planned = makePlan(module, analyse(mainGraph(module)), target, defaults);
+  const { files, manifest } = emit(module, planned, target);
   const project = join(directory, targetName);
   writeProject(project, new Map([...files, ...firmwareFiles(target)]));
   return {

@@ -8,7 +8,6 @@ import { emitProgram } from '../../src/codegen/program.js';
 import { cIdentifier } from '../../src/import/index.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { makePlan } from '../../src/plan/index.js';
-import { kernelContext } from '../../src/plan/schedule/lower.js';
 import { compilerFlags, firmwareSources, loadTarget, type Target } from '../../src/target/index.js';
 import { execute } from '../support/execute.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
@@ -77,29 +76,28 @@ const objectsBelow = (directory: string) =>
     .filter((path) => path.endsWith('.o'));
 
 /** The network as the target's firmware computes it, by two cores where there are two. */
-function planned(target: Target) {
+function plannedFor(target: Target) {
   const module = network();
   const facts = analyse(mainGraph(module));
   const cores = target.secondCore === undefined ? 1 : 2;
-  const plan = makePlan(module, facts, target, { ...defaults, faithful: false, cores });
-  return { module, facts, plan, cores };
+  const planned = makePlan(module, facts, target, { ...defaults, faithful: false, cores });
+  return { module, planned, cores };
 }
 
 /** Compiles a model of each name, and links all of them with the firmware of `base`. */
 async function linkAll(directory: string, target: Target, names: readonly string[]) {
-  const { module, facts, plan } = planned(target);
-  const context = kernelContext(facts, target, plan.options);
+  const { module, planned } = plannedFor(target);
   const sources: string[] = [];
   for (const name of names) {
     const named = { ...module, name };
-    const program = emitProgram(named, plan, context);
+    const program = emitProgram(named, planned);
     const files: [string, string][] = [
       [`${name}.h`, program.header],
       [`${name}.c`, program.source],
     ];
     if (program.routines !== null) files.push([`${name}_weights.S`, program.routines]);
     sources.push(...files.map(([path]) => path).filter((path) => !path.endsWith('.h')));
-    files.push([`glue/${name}_model.c`, modelGlue(named, plan, program)]);
+    files.push([`glue/${name}_model.c`, modelGlue(named, planned.plan, program)]);
     write(directory, files);
   }
   const flags = [...compilerFlags(target), '-std=c99', '-O1', '-I.'];
@@ -119,12 +117,12 @@ describe('names', () => {
     it(`of ${name}’s firmware begin with bonsai_, and no model’s name clashes`, function () {
       needs(this, target.compiler);
       return inTemporaryDirectory(async (directory) => {
-        const { module, facts, plan, cores } = planned(target);
+        const { module, planned, cores } = plannedFor(target);
         const firmware = [...firmwareSources(target, cores)].map(
           ([path, text]) => [`firmware/${path}`, text] as const,
         );
-        write(directory, [...emit(module, plan, facts, target).files, ...firmware]);
-        const both = plan.options.cores === 2 ? ' -DBONSAI_BOTH=bonsai_both' : '';
+        write(directory, [...emit(module, planned, target).files, ...firmware]);
+        const both = planned.plan.options.cores === 2 ? ' -DBONSAI_BOTH=bonsai_both' : '';
         const flags = `KERNEL_FLAGS=-O1 -fno-inline${both}`;
         await execute('make', ['-j2', flags], { cwd: directory });
         const nm = target.compiler.replace(/gcc$/, 'nm');

@@ -7,7 +7,7 @@ import { qemuCommand } from '../../src/device/qemu.js';
 import { type Module, mainGraph, viewOf } from '../../src/ir/graph.js';
 import type { Facts } from '../../src/ir/op.js';
 import { type Finish, finishOf } from '../../src/kernels/dsp/finish.js';
-import { kernelsOf } from '../../src/kernels/index.js';
+import { matchesOf } from '../../src/kernels/index.js';
 import { finish, type OutputStage } from '../../src/ops/arithmetic/accumulation.js';
 import { clamp } from '../../src/ops/arithmetic/quant.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
@@ -229,14 +229,13 @@ describe('kernels for the DSP extension', () => {
   it('use every form of weights and of outputs', () => {
     const flags = new Set<string>();
     for (const { op, kernel, multipliers } of rows) {
-      const variant = kernelsOf({ op }).variants.find(({ template }) => template === kernel);
       for (const seed of seeds) {
         const graph = mainGraph(randomLayer(op, seed, multipliers));
         const view = viewOf(graph, graph.nodes[0] as never);
         for (const optimize of goals) {
           const context = contextOf({ target: 'host', options: { optimize } as never });
-          if (!variant?.when(view, context)) continue;
-          for (const call of variant.lower(view, context)) {
+          const [match] = matchesOf(view, context, ({ template }) => template === kernel);
+          for (const call of match?.kernel.calls() ?? []) {
             for (const [flag, value] of Object.entries(call.flags)) flags.add(`${flag} ${value}`);
           }
         }
@@ -267,9 +266,10 @@ describe('the bounds of accumulators', () => {
   const kernel = 'dsp/fully_connected';
   const differs = async (facts: Facts, optimize: 'speed' | 'balanced') => {
     const module = longest();
-    const plan = simplePlan(module, { kernel, facts, optimize });
+    const planned = simplePlan(module, { kernel, facts, optimize });
+    const { plan } = planned;
     expect(plan.steps[0]?.kernel).to.equal(kernel);
-    const program = emitProgram(module, plan, contextOf(plan, facts));
+    const program = emitProgram(module, planned);
     const extent = mainGraph(module).tensors[0]?.shape[1] ?? 0;
     const vectors = [-128, 127, 0].map((value) => [new Int8Array(extent).fill(value)]);
     const traces = await runProgram(module.name, plan, program, vectors);

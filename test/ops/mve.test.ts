@@ -8,7 +8,7 @@ import { expectSameBitsOnBoard } from '../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits, firstDifference, runProgram } from '../support/native.js';
 import { randomAccumulation, randomPool, randomWindow } from '../support/operands.js';
-import { contextOf, noFacts, simplePlan } from '../support/plan.js';
+import { noFacts, simplePlan } from '../support/plan.js';
 import { fused, randomSum } from '../support/residual.js';
 import { needs } from '../support/skip.js';
 
@@ -273,9 +273,10 @@ describe('two products in 16 bits', () => {
     );
   const planFor = (module: Module, facts: Facts) => simplePlan(module, { kernel, facts });
   const differs = async (module: Module, facts: Facts) => {
-    const plan = planFor(module, facts);
+    const planned = planFor(module, facts);
+    const { plan } = planned;
     expect(plan.steps[0]?.kernel).to.equal(kernel);
-    const program = emitProgram(module, plan, contextOf(plan, facts));
+    const program = emitProgram(module, planned);
     const vectors = [-128, 127].map((value) => [new Int8Array(96).fill(value)]);
     const traces = await runProgram(module.name, plan, program, vectors);
     return traces.some((trace, i) => firstDifference(module, vectors[i] ?? [], trace) !== null);
@@ -287,7 +288,7 @@ describe('two products in 16 bits', () => {
   });
 
   it('are left to other kernels where they do not', () => {
-    const [step] = planFor(constant(-128), noFacts).steps;
+    const [step] = planFor(constant(-128), noFacts).plan.steps;
     expect(step?.kernel).to.not.equal(kernel);
   });
 

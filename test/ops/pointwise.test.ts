@@ -34,7 +34,7 @@ function moduleOf({ edge, attrs, batches }: (typeof rows)[number]): Module {
 describe('1x1 windows over one row', () => {
   for (const { template: kernel } of kernelsOf({ op: 'conv2d' }).variants) {
     const taken = rows.filter((row) => {
-      const [step] = simplePlan(moduleOf(row), { kernel }).steps;
+      const [step] = simplePlan(moduleOf(row), { kernel }).plan.steps;
       return step?.kernel === kernel;
     });
     if (taken.length === 0) continue;
@@ -50,7 +50,9 @@ describe('1x1 windows over one row', () => {
     const module = mergeModules(rows.map(moduleOf));
     const kernels = kernelsOf({ op: 'conv2d' })
       .variants.map(({ template }) => template)
-      .filter((kernel) => simplePlan(module, { kernel }).steps.every((s) => s.kernel === kernel));
+      .filter((kernel) =>
+        simplePlan(module, { kernel }).plan.steps.every((s) => s.kernel === kernel),
+      );
     expect(kernels).to.include.members([
       'swar/conv2d',
       'thumb1/conv2d',

@@ -50,7 +50,7 @@ describe('plan: balanced beside --faithful', () => {
           const module = runPasses(residual(blocks, dead), { faithful });
           const facts = analyse(mainGraph(module));
           return estimatedCount(
-            makePlan(module, facts, loadTarget(name), { ...defaults, faithful }),
+            makePlan(module, facts, loadTarget(name), { ...defaults, faithful }).plan,
           );
         };
         expect(count(false)).to.be.at.most(tolerance * count(true));

@@ -28,7 +28,8 @@ function drifting(): Module {
 function plannerOf(module: Module, target: string): PlanWith {
   const facts = analyse(mainGraph(module));
   const loaded = loadTarget(target);
-  return (options) => makePlan(module, facts, loaded, { ...defaults, faithful: false, ...options });
+  return (options) =>
+    makePlan(module, facts, loaded, { ...defaults, faithful: false, ...options }).plan;
 }
 
 function shared(context: Mocha.Context, name: string, target: string): PlanWith {

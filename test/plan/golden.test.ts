@@ -33,7 +33,7 @@ describe('golden plans', () => {
         const options = { ...defaults, faithful: false };
         module ??= load({ bytes: readFileSync(path), path, options }).module;
         const facts = analyse(mainGraph(module));
-        const plan = makePlan(module, facts, loadTarget(target), options);
+        const { plan } = makePlan(module, facts, loadTarget(target), options);
         expectGolden(printPlan(plan), `plans/${target}/${name}.txt`);
       });
     }

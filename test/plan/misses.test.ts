@@ -45,7 +45,7 @@ function row(): Module {
 function stepOf(module: Module, cache: Cache, options: Partial<CompileOptions> = {}) {
   const facts = analyse(mainGraph(module));
   const goal = { ...defaults, optimize: 'speed', sramCopies: 'none', ...options } as const;
-  const [step] = makePlan(module, facts, target(cache), goal).steps;
+  const [step] = makePlan(module, facts, target(cache), goal).plan.steps;
   if (step === undefined) throw new RangeError('no step');
   return step;
 }
@@ -154,7 +154,8 @@ describe('plan: what a kernel costs', () => {
       const module = b.module([b.dense(b.input([1, 4]), 4)]);
       const { regions: _, ...flat } = target({});
       const options = { ...defaults, optimize: 'size' } as const;
-      const plan = makePlan(module, analyse(mainGraph(module)), { ...flat, costs }, options);
+      const facts = analyse(mainGraph(module));
+      const { plan } = makePlan(module, facts, { ...flat, costs }, options);
       const found = plan.steps[0]?.alternatives.find(({ kernel }) => kernel === dense);
       expect(found?.count).to.equal(count);
     });

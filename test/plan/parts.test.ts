@@ -4,7 +4,7 @@ import { analyse } from '../../src/analysis/index.js';
 import { byteCount, mainGraph, type TensorData, viewOf } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { opOf } from '../../src/ops/index.js';
-import { candidatesFor } from '../../src/plan/choose/candidates.js';
+import { candidatesFor, onTwoCores } from '../../src/plan/choose/candidates.js';
 import { accessesOf, conflictOf, halvesOf, memoryOf } from '../../src/plan/schedule/parts.js';
 import { sharedLayer, sharedOps } from '../support/halves.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
@@ -97,7 +97,7 @@ describe('halves', () => {
   ];
   for (const { edge, view, leads } of rows) {
     it(`share memory with the input only where they cannot meet: ${edge}`, () => {
-      const both = candidatesFor(view, context, undefined, 2).implementations.filter(
+      const both = onTwoCores(candidatesFor(view, context), context).implementations.filter(
         ({ parts }) => parts.length > 1,
       );
       expect(both).to.not.have.length(0);

@@ -40,7 +40,7 @@ const defaults: CompileOptions = {
 };
 
 function planOf(module: Module, options: Partial<CompileOptions> = {}): Plan {
-  return makePlan(module, analyse(mainGraph(module)), target, { ...defaults, ...options });
+  return makePlan(module, analyse(mainGraph(module)), target, { ...defaults, ...options }).plan;
 }
 
 /** The module after passes, and its plan. */
@@ -292,7 +292,7 @@ describe('plan: memory', () => {
     const dsp = { ...target, features: new Set<Feature>(['mul32', 'dsp']) };
     const facts = analyse(mainGraph(module));
     const arenaOf = (options: Partial<CompileOptions>) =>
-      makePlan(module, facts, dsp, { ...defaults, ...options }).arenaBytes;
+      makePlan(module, facts, dsp, { ...defaults, ...options }).plan.arenaBytes;
     expect(arenaOf({})).to.be.above(1000);
     expect(arenaOf({ maxRam: 5000 })).to.be.at.most(768);
   });
@@ -350,7 +350,8 @@ describe('plan: where weights lie', () => {
     return b.module([b.dense(b.input([1, 300]), channels)]);
   };
   const regionsOf = (options: Partial<CompileOptions>, module = row()) => {
-    const plan = makePlan(module, analyse(mainGraph(module)), rp2040, { ...defaults, ...options });
+    const facts = analyse(mainGraph(module));
+    const { plan } = makePlan(module, facts, rp2040, { ...defaults, ...options });
     return new Set(plan.steps.flatMap(({ regions }) => regions));
   };
   const part = { maxRam: 25_000 };

@@ -36,7 +36,7 @@ function planOf(
 ) {
   const facts = analyse(mainGraph(module));
   const core = { ...target, features: new Set(features) };
-  return makePlan(module, facts, core, { ...defaults, ...options }).steps;
+  return makePlan(module, facts, core, { ...defaults, ...options }).plan.steps;
 }
 
 /** What computes a fully connected layer, 256 to 256: 64 KB of weights. */
@@ -130,7 +130,7 @@ describe('plan: what dense kernels would take', () => {
     const module = layersOf(layer, layer, layer, layer);
     const plan = (options: Partial<CompileOptions>) => {
       const facts = analyse(mainGraph(module));
-      return makePlan(module, facts, loadTarget('rp2040'), { ...defaults, ...options }).steps;
+      return makePlan(module, facts, loadTarget('rp2040'), { ...defaults, ...options }).plan.steps;
     };
     const chosen = plan({});
     const kernels = chosen.map((step) => [step.name, step.dense?.kernel ?? ''] as const);

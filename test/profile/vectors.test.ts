@@ -15,7 +15,7 @@ function twoPortPlan() {
   const a = builder.input([1, 2]);
   const b = builder.input([1, 3]);
   const outputs = [a, b].map((id) => builder.node('add', [id, id], { activation: 'none' }));
-  return simplePlan(builder.module(outputs));
+  return simplePlan(builder.module(outputs)).plan;
 }
 
 describe('profile/vectors', () => {

@@ -41,14 +41,15 @@ export async function expectSameBitsOnBoard(
   const module = mergeModules(modules);
   const facts = analyse(mainGraph(module));
   const compileOptions = { ...defaults, faithful: false, ...options };
-  const plan = planned
+  const made = planned
     ? mergePlans(
         module,
         modules,
         modules.map((one) => makePlan(one, analyse(mainGraph(one)), target, compileOptions)),
       )
-    : { ...simplePlan(module, { ...options, facts }), target: targetName };
-  const { files, manifest } = emit(module, plan, facts, target);
+    : simplePlan(module, { ...options, facts });
+  const plan = { ...made.plan, target: targetName };
+  const { files, manifest } = emit(module, { ...made, plan }, target);
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-board-'));
   try {
     writeProject(directory, new Map([...files, ...firmwareFiles(target, options.cores)]));

@@ -45,7 +45,7 @@ export interface FakeOptions {
 }
 
 export function manifestOf(module: Module, options: Partial<Plan['options']> = {}): Manifest {
-  const plan = simplePlan(module, options);
+  const { plan } = simplePlan(module, options);
   const placed = new Map(plan.placements.map((place) => [place.tensor, place]));
   const spans = plan.steps.flatMap(({ index, writes }) =>
     writes.map((tensor) => {

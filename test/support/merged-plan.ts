@@ -3,6 +3,7 @@
  */
 import { identifier } from '../../src/codegen/c.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
+import type { Planned } from '../../src/plan/index.js';
 import type { Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
 
 /**
@@ -11,8 +12,9 @@ import type { Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
 export function mergePlans(
   merged: Module,
   modules: readonly Module[],
-  plans: readonly Plan[],
-): Plan {
+  planned: readonly Planned[],
+): Planned {
+  const plans = planned.map(({ plan }) => plan);
   const [one] = plans;
   if (one === undefined) throw new RangeError('no plan');
   const steps: PlanStep[] = [];
@@ -58,5 +60,8 @@ export function mergePlans(
   const sum = (count: (plan: Plan) => number) => plans.reduce((all, plan) => all + count(plan), 0);
   const model = { ...one.model, name: merged.name, macs: sum((plan) => plan.model.macs) };
   const arena = { arenaBytes: base, arenaLowerBoundBytes: base };
-  return { ...one, model, steps, placements, inputs, outputs, ...arena };
+  return {
+    plan: { ...one, model, steps, placements, inputs, outputs, ...arena },
+    implementations: planned.flatMap(({ implementations }) => implementations),
+  };
 }

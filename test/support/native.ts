@@ -3,16 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as shlex from 'shlex';
-import { analyse } from '../../src/analysis/index.js';
 import { emitProgram, type Program } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import type { Planned } from '../../src/plan/index.js';
 import type { Plan, Port } from '../../src/plan/types.js';
 import { type Both, runners, sanitizers } from './both.js';
 import { driverHeader, driverObject } from './driver.js';
 import { execute } from './execute.js';
 import { mergeModules, randomInputs } from './module.js';
-import { contextOf, type SimplePlanOptions, simplePlan } from './plan.js';
+import { type SimplePlanOptions, simplePlan } from './plan.js';
 
 export const warnings = '-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror'.split(' ');
 
@@ -146,7 +146,7 @@ export interface CompareOptions extends SimplePlanOptions {
   readonly runs?: number;
   readonly seed?: number;
   /** Makes the plan; by default the simplest plan. */
-  readonly plan?: (module: Module) => Plan;
+  readonly plan?: (module: Module) => Planned;
   /** How to run the halves of steps. */
   readonly both?: Both;
 }
@@ -163,10 +163,9 @@ export async function expectSameBits(
 ): Promise<void> {
   const { runs = 2, seed = 1, plan: planner, both, ...planOptions } = options;
   const merged = mergeModules(modules);
-  // A given planner uses the facts of analysis.
-  const facts = planner === undefined ? planOptions.facts : analyse(mainGraph(merged));
-  const plan = planner?.(merged) ?? simplePlan(merged, planOptions);
-  const program = emitProgram(merged, plan, contextOf(plan, facts));
+  const planned = planner?.(merged) ?? simplePlan(merged, planOptions);
+  const { plan } = planned;
+  const program = emitProgram(merged, planned);
   const vectors = Array.from({ length: runs }, (_, run) => randomInputs(merged, seed + run));
   const traces = await runProgram(merged.name, plan, program, vectors, both);
   traces.forEach((trace, run) => {

@@ -11,11 +11,13 @@ import {
   viewOf,
 } from '../../src/ir/graph.js';
 import type { Facts, Feature } from '../../src/ir/op.js';
-import { kernelsOf } from '../../src/kernels/index.js';
+import { matchesOf } from '../../src/kernels/index.js';
 import type { KernelContext } from '../../src/kernels/variant.js';
 import { perTensor } from '../../src/ops/arithmetic/quant.js';
 import { opOf } from '../../src/ops/index.js';
-import { halvesOf, type Implementation, memoryOf, wholeOf } from '../../src/plan/schedule/parts.js';
+import { onTwoCores } from '../../src/plan/choose/candidates.js';
+import type { Planned } from '../../src/plan/index.js';
+import { type Implementation, memoryOf, wholeOf } from '../../src/plan/schedule/parts.js';
 import type { CompileOptions, Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
 
 export const defaults: CompileOptions = {
@@ -62,7 +64,7 @@ export interface SimplePlanOptions extends Partial<CompileOptions> {
   readonly overlap?: boolean | 'too near';
 }
 
-export function simplePlan(module: Module, options: SimplePlanOptions = {}): Plan {
+export function simplePlan(module: Module, options: SimplePlanOptions = {}): Planned {
   const graph = mainGraph(module);
   const { kernel, overlap = false, facts = noFacts, ...rest } = options;
   const context = contextOf({ target: 'host', options: { ...defaults, ...rest } }, facts);
@@ -83,14 +85,15 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
   };
   const implementations = graph.nodes.map((node): Implementation => {
     const view = viewOf(graph, node);
-    const fitting = kernelsOf(node).variants.filter((variant) => variant.when(view, context));
-    const variant =
-      fitting.find(({ template }) => template === kernel) ??
-      fitting.find(({ needs }) => needs.length === 0);
-    if (variant === undefined) throw new RangeError(`no kernel for ${node.op}`);
-    const halves = (rest.cores ?? 1) > 1 ? halvesOf(view, context) : null;
-    const isShared = halves?.every((half) => variant.when(half.view, half.context));
-    return { variant, parts: isShared && halves ? halves : wholeOf(view, context) };
+    const ofName = matchesOf(view, context, ({ template }) => template === kernel);
+    const [match] =
+      ofName.length > 0 ? ofName : matchesOf(view, context, ({ needs }) => needs.length === 0);
+    if (match === undefined) throw new RangeError(`no kernel for ${node.op}`);
+    const { variant } = match;
+    const parts = [{ ...wholeOf(view, context), kernel: match.kernel }];
+    const one = { view, implementations: [{ variant, parts }], refused: [] };
+    const { implementations } = (rest.cores ?? 1) > 1 ? onTwoCores(one, context) : one;
+    return implementations.at(-1) as Implementation;
   });
   /** Output → the input whose memory it shares, and the output's lead. */
   const shared = new Map<TensorId, { input: TensorId; lead: number }>();
@@ -140,7 +143,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     // Exact to the byte for a single part, so that the sanitizers guard its end.
     const isWhole = parts.length === 1;
     const scratch = isWhole
-      ? variant.scratch(view, context)
+      ? (parts[0]?.kernel.scratchBytes ?? 0)
       : memoryOf(implementation).scratchBytes;
     return {
       index,
@@ -184,7 +187,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       };
     });
   const macs = steps.reduce((sum, step) => sum + step.macs, 0);
-  return {
+  const plan: Plan = {
     model: { name: module.name, sha256: module.sha256, macs, liveMacs: macs, parameters: 0 },
     target: 'host',
     options: { ...defaults, ...rest },
@@ -201,4 +204,5 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     arenaLowerBoundBytes: top,
     arenaAlign: align,
   };
+  return { plan, implementations };
 }

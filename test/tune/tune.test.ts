@@ -6,7 +6,7 @@ import { analyse } from '../../src/analysis/index.js';
 import { BonsaiError } from '../../src/errors.js';
 import { mainGraph, type Node, viewOf } from '../../src/ir/graph.js';
 import { goals } from '../../src/ir/op.js';
-import { kernelsOf } from '../../src/kernels/index.js';
+import { kernelsOf, matchesOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { opOf } from '../../src/ops/index.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
@@ -108,8 +108,9 @@ describe('tune: calibration', () => {
       expect(evaluateGraph(graph, randomInputs(module, 1)).outputs).to.have.length(1);
       for (const [i, node] of graph.nodes.entries()) {
         const template = trials[i]?.template;
-        const variant = kernelsOf(node).variants.find((each) => each.template === template);
-        expect(variant?.work(viewOf(graph, node), context), template).to.not.be.empty;
+        const view = viewOf(graph, node);
+        const [match] = matchesOf(view, context, (each) => each.template === template);
+        expect(match?.kernel.work(), template).to.not.be.empty;
       }
     });
   }

@@ -11,7 +11,7 @@ import {
 import type { Convolution } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
 import { clampWork, type Finish, finishFor } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 

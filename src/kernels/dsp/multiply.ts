@@ -18,7 +18,7 @@ import { borderLines, type Convolution, isPixelRow } from '../layout/convolution
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 

@@ -25,7 +25,7 @@ import {
 import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
 import { clampWork, type Finish, finishFor } from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights } from './words.js';

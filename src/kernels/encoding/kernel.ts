@@ -8,7 +8,7 @@ import { residualOperands, residualOverlap, residualWork } from '../layout/resid
 import { stageNumbers } from '../portable/dense.js';
 import { rememberByNode } from '../remember.js';
 import { windowNumbers } from '../swar/layer.js';
-import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
 import { fieldsInWord } from './bits.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
 import { encode, type PackedForm, packedForm } from './packed.js';

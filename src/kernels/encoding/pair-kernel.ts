@@ -6,7 +6,7 @@ import { type Convolution, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { stageNumbers } from '../portable/dense.js';
 import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
 import { encodePairs, mostPairTaps, type PairForm, pairForm } from './pairs.js';
 

@@ -9,7 +9,14 @@ import {
   skipPosition,
 } from '../../ops/arithmetic/residual.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
+import {
+  type DescribedVariant,
+  type KernelCall,
+  type KernelVariant,
+  matchingAll,
+  type Overlap,
+  type WorkTerm,
+} from '../variant.js';
 
 const known = new WeakMap<Node<object>, Residual>();
 
@@ -61,11 +68,14 @@ export function residualWork(
 
 /** An operator's variants; those that do not tell that they add a residual are kept from it. */
 export function residualVariants<A extends object>(
-  variants: readonly KernelVariant<A>[],
-): readonly KernelVariant<A>[] {
-  return variants.map((variant) =>
+  variants: readonly (KernelVariant<NodeView<A>> | DescribedVariant<A>)[],
+): readonly KernelVariant<NodeView<A>>[] {
+  return matchingAll(variants).map((variant) =>
     variant.addsResidual === true
       ? variant
-      : { ...variant, when: (view, context) => !hasResidual(view) && variant.when(view, context) },
+      : {
+          ...variant,
+          match: (view, context) => (hasResidual(view) ? null : variant.match(view, context)),
+        },
   );
 }

@@ -14,7 +14,7 @@ import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
-import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
 import {
   blocksFrom,
   columnByColumn,

@@ -14,7 +14,7 @@ import type { Convolution } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { stageNumbers } from '../portable/dense.js';
-import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
 import {
   blocksFrom,
   columnByColumn,

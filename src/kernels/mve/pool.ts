@@ -3,7 +3,7 @@ import { elementCount, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { PoolAttrs } from '../../ops/shape/pool.js';
 import { poolLead, poolNumbers } from '../portable/pool.js';
-import type { KernelVariant } from '../variant.js';
+import type { DescribedVariant as KernelVariant } from '../variant.js';
 
 /** Sums of so many int8, and half as many added, fit an int16. */
 const mostSummed = 255;

@@ -16,7 +16,7 @@ import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
 import { rememberByNode } from '../remember.js';
-import type { KernelContext, KernelVariant, Table } from '../variant.js';
+import type { KernelContext, DescribedVariant as KernelVariant, Table } from '../variant.js';
 import {
   type Gathered,
   type Reach,

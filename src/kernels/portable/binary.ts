@@ -7,7 +7,7 @@ import type { Sum } from '../../ops/arithmetic/sum.js';
 import { type SumTables, sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
 import { walkOf } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
 
 const requantiseSupport = ['portable/support/multiply_high', 'portable/support/requantise'];
 const sumSupport = [...requantiseSupport, 'portable/support/scale_operand'];

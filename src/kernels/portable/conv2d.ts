@@ -10,7 +10,7 @@ import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/c
 import { asRow, convolutionOf, isPointwise, pixelsOf } from '../layout/convolution.js';
 import { isFew, laneBlocks, laneWeights, stageTable, storedLanes } from '../layout/interleave.js';
 import { residualOperands } from '../layout/residual.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
 import {
   fullyConnectedCalls,
   lanesWork,

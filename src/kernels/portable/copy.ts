@@ -2,7 +2,7 @@
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import type { Loop, Move, Moving } from '../../ops/shape/movement.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
 
 export function copyVariants<A extends object>({
   moves,

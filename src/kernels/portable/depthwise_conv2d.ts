@@ -15,7 +15,7 @@ import {
 import { asRow, depthwiseOf } from '../layout/convolution.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from '../layout/interleave.js';
 import { windowLead } from '../layout/overlap.js';
-import type { KernelCall, KernelVariant, Overlap } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant, Overlap } from '../variant.js';
 import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
 
 export const byFourVariant: KernelVariant<DepthwiseConv2dAttrs> = {

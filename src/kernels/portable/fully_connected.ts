@@ -7,7 +7,7 @@ import {
   rowsOf,
 } from '../../ops/fully_connected.js';
 import { fullyConnectedOf } from '../layout/convolution.js';
-import type { KernelVariant } from '../variant.js';
+import type { DescribedVariant as KernelVariant } from '../variant.js';
 import { fullyConnectedCalls, lanesWork, pixelOverlaps, residualKernel } from './dense.js';
 
 export const fullyConnectedVariant: KernelVariant<FullyConnectedAttrs> = {

@@ -2,7 +2,7 @@
 import { elementCount } from '../../ir/graph.js';
 import { type Elementwise, tableOf } from '../../ops/arithmetic/lookup.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import type { KernelVariant } from '../variant.js';
+import type { DescribedVariant as KernelVariant } from '../variant.js';
 
 export function lookupVariants<A extends object>({
   runs,

@@ -2,7 +2,7 @@
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import { loops, type MeanAttrs, scalingOf, walkOf } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
 
 export const meanVariant: KernelVariant<MeanAttrs> = {
   template: 'portable/mean',

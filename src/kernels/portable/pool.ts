@@ -4,7 +4,7 @@ import { activationRange } from '../../ops/arithmetic/quant.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import { imageOf, type PoolAttrs, slides } from '../../ops/shape/pool.js';
 import { windowLead } from '../layout/overlap.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
 
 interface PoolKernel {
   /** The operator's. */

@@ -2,7 +2,7 @@
 import { elementCount } from '../../ir/graph.js';
 import { geometry, type ResizeNearestNeighborAttrs } from '../../ops/resize_nearest_neighbor.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import type { KernelVariant } from '../variant.js';
+import type { DescribedVariant as KernelVariant } from '../variant.js';
 
 /** Fewer take longer to copy by a call of memcpy than one by one. */
 const narrowChannels = 5;

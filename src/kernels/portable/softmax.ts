@@ -7,7 +7,7 @@ import {
   type SoftmaxAttrs,
   tableExponentials,
 } from '../../ops/softmax.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
 
 export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
   {

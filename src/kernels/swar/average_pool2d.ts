@@ -3,7 +3,7 @@ import type { NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { PoolAttrs } from '../../ops/shape/pool.js';
 import { poolLead, poolNumbers } from '../portable/pool.js';
-import type { KernelVariant } from '../variant.js';
+import type { DescribedVariant as KernelVariant } from '../variant.js';
 
 const lanes = 4;
 

@@ -7,7 +7,7 @@ import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js
 import { windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
 import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
   gatherWork,

@@ -21,7 +21,7 @@ import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js
 import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
 import {
   gatherWork,
   inputRanges,

@@ -10,7 +10,7 @@ import type { Convolution } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { pieceBytes } from '../portable/dense.js';
 import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelContext, KernelVariant } from '../variant.js';
+import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
 import { layerSupport, type Rescale, rescaleOperands, rescaleStage } from './layer.js';
 
 /** Inputs that a byte tells apart. */

@@ -15,7 +15,12 @@ import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { twoMultipliesOf } from '../layout/two-multiply.js';
 import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelContext, KernelVariant, WorkTerm } from '../variant.js';
+import type {
+  KernelCall,
+  KernelContext,
+  DescribedVariant as KernelVariant,
+  WorkTerm,
+} from '../variant.js';
 import { type CodedRoutine, codeConvolution } from './convolution.js';
 
 /** About what flash holds; a choice among kernels needs no code larger than that. */

@@ -15,7 +15,12 @@ import {
   rescaleStage,
   windowNumbers,
 } from '../swar/layer.js';
-import type { KernelCall, KernelContext, KernelVariant, WorkTerm } from '../variant.js';
+import type {
+  KernelCall,
+  KernelContext,
+  DescribedVariant as KernelVariant,
+  WorkTerm,
+} from '../variant.js';
 
 /** Channels whose sums wait on the stack. */
 const block = 32;

@@ -17,7 +17,13 @@ import type { Convolution } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { type TwoMultiply, twoMultiplies } from '../layout/two-multiply.js';
 import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelContext, KernelVariant, Table, WorkTerm } from '../variant.js';
+import type {
+  KernelCall,
+  KernelContext,
+  DescribedVariant as KernelVariant,
+  Table,
+  WorkTerm,
+} from '../variant.js';
 import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
 
 /** Fields of struct depthwise_lines before its taps. */

@@ -8,7 +8,7 @@ import {
   type TensorId,
   tensorOf,
 } from '../../ir/graph.js';
-import type { KernelContext, KernelVariant, Overlap } from '../../kernels/variant.js';
+import type { Kernel, Overlap } from '../../kernels/variant.js';
 import { opOf } from '../../ops/index.js';
 import { isReshape } from '../../ops/shape/same-elements.js';
 import { aligned, type Buffer, sharedBytes } from './arena.js';
@@ -90,18 +90,14 @@ export interface KernelMemory {
 }
 
 /** What a kernel of an operator does to memory; where it says nothing, it may work in place. */
-export function kernelMemory(
-  variant: KernelVariant,
-  view: NodeView,
-  context: KernelContext,
-): KernelMemory {
+export function kernelMemory(view: NodeView, { scratchBytes, overlaps }: Kernel): KernelMemory {
   const inPlace = () =>
     opOf(view.node)
       .inPlace(view)
       .map((input) => ({ input, lead: 0, exact: true }));
   return {
-    scratchBytes: aligned(variant.scratch(view, context)),
-    overlaps: variant.overlap?.(view, context) ?? inPlace(),
+    scratchBytes: aligned(scratchBytes),
+    overlaps: overlaps ?? inPlace(),
   };
 }
 

@@ -3,9 +3,9 @@
 import { zeroShare } from '../../analysis/sparsity.js';
 import { InternalError } from '../../errors.js';
 import { at, type NodeView } from '../../ir/graph.js';
-import { kernelsOf } from '../../kernels/index.js';
-import type { KernelCall, KernelContext, KernelVariant } from '../../kernels/variant.js';
-import { callBytes, functionKey, lowered, withoutShared } from '../schedule/lower.js';
+import { matchesOf } from '../../kernels/index.js';
+import type { KernelCall, KernelContext, Match } from '../../kernels/variant.js';
+import { callBytes, functionKey, withoutShared } from '../schedule/lower.js';
 import { halvesOf, type Implementation, type Part, wholeOf } from '../schedule/parts.js';
 import { kernelBytesOf } from './code-size.js';
 import type { Alternative, CodeUnit, Step } from './prices.js';
@@ -23,41 +23,58 @@ export interface Candidates {
 }
 
 /**
- * The variants of a node's operator whose features the target has and whose condition holds; only
- * the one named `template` where it is given.
- *
- * @param cores 2: also those that can compute both halves of the node
+ * The variants of a node's operator whose features the target has and that match the node; only the
+ * one named `template` where it is given.
  */
 export function candidatesFor(
   view: NodeView,
   context: KernelContext,
   template?: string,
-  cores = 1,
 ): Candidates {
-  const halves = cores > 1 ? halvesOf(view, context) : null;
-  const refused: string[] = [];
-  const implementations = kernelsOf(view.node).variants.flatMap((variant): Implementation[] => {
-    const missing = variant.needs.filter((feature) => !context.target.features.has(feature));
-    const isAsked = (template ?? variant.template) === variant.template;
-    if (missing.length > 0 || !isAsked || !variant.when(view, context)) return [];
-    const refusal = template === undefined ? (variant.refuses?.(view, context) ?? null) : null;
-    if (refusal !== null) {
-      refused.push(`${variant.template}: ${refusal}`);
-      return [];
-    }
-    const whole = { variant, parts: wholeOf(view, context) };
-    return halves !== null && isFor(variant, halves)
-      ? [whole, { variant, parts: halves }]
-      : [whole];
-  });
-  return { view, implementations, refused };
+  const { features } = context.target;
+  const matches = matchesOf(
+    view,
+    context,
+    (variant) =>
+      variant.needs.every((feature) => features.has(feature)) &&
+      (template ?? variant.template) === variant.template,
+  );
+  const isTaken = ({ kernel }: Match) => template !== undefined || kernel.refusal === undefined;
+  const whole = wholeOf(view, context);
+  return {
+    view,
+    implementations: matches
+      .filter(isTaken)
+      .map(({ variant, kernel }) => ({ variant, parts: [{ ...whole, kernel }] })),
+    refused: matches
+      .filter((match) => !isTaken(match))
+      .map(({ variant, kernel }) => `${variant.template}: ${kernel.refusal}`),
+  };
 }
 
-/** Whether a kernel computes both halves, with the same calls. */
-function isFor(variant: KernelVariant, halves: readonly Part[]): boolean {
-  if (!halves.every(({ view, context }) => variant.when(view, context))) return false;
-  const counts = halves.map(({ view, context }) => lowered(variant, view, context).length);
-  return counts.every((count) => count === counts[0]);
+/** The same, and those that can compute both halves of the node, with the same calls. */
+export function onTwoCores(candidates: Candidates, context: KernelContext): Candidates {
+  const { view, implementations } = candidates;
+  const names = implementations.map(({ variant }) => variant.template);
+  const halves = (halvesOf(view, context) ?? []).map((half) => ({
+    half,
+    matches: matchesOf(half.view, half.context, ({ template }) => names.includes(template)),
+  }));
+  const withHalves = ({ variant }: Implementation): readonly Implementation[] => {
+    const parts = halves.flatMap(({ half, matches }) =>
+      matches
+        .filter((match) => match.variant.template === variant.template)
+        .map(({ kernel }): Part => ({ ...half, kernel })),
+    );
+    const [first, second] = parts;
+    if (first === undefined || second === undefined) return [];
+    const isAlike = first.kernel.calls().length === second.kernel.calls().length;
+    return isAlike ? [{ variant, parts }] : [];
+  };
+  return {
+    ...candidates,
+    implementations: implementations.flatMap((whole) => [whole, ...withHalves(whole)]),
+  };
 }
 
 /**
@@ -87,7 +104,7 @@ function weigh(
   context: KernelContext,
 ): Alternative {
   const { variant, parts } = implementation;
-  const calls = parts.map((part) => lowered(variant, part.view, part.context));
+  const calls = parts.map(({ kernel }) => kernel.calls());
   const own = calls.map((all, part) =>
     all.map((call, i) => {
       const first = calls[0]?.[i];
@@ -96,8 +113,8 @@ function weigh(
   );
   const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
   const ofStep = sum(own.flat().map(({ weights }) => weights));
-  const passes = parts.map(({ view, context }) => variant.weightPasses?.(view, context) ?? 1);
-  const cycles = parts.map((part) => workCost(variant, part.view, part.context));
+  const passes = parts.map(({ kernel }) => kernel.weightPasses ?? 1);
+  const cycles = parts.map(({ kernel }) => workCost({ variant, kernel }, context));
   return {
     implementation,
     cycles: Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0),
@@ -131,12 +148,12 @@ function codeOf(
  * What a variant costs on the target, in cycles (instructions where a target counts these): by the
  * costs of its terms as measured for the goal, else for 'balanced', else by the variant's own.
  */
-export function workCost(variant: KernelVariant, view: NodeView, context: KernelContext): number {
-  const { costs } = context.target;
-  const { template } = variant;
-  const measured = costs[context.optimize]?.[template] ?? costs.balanced?.[template] ?? {};
-  const terms = Object.entries(variant.work(view, context));
-  return terms.reduce(
+export function workCost(
+  { variant: { template }, kernel }: Match,
+  { target: { costs }, optimize }: KernelContext,
+): number {
+  const measured = costs[optimize]?.[template] ?? costs.balanced?.[template] ?? {};
+  return Object.entries(kernel.work()).reduce(
     (sum, [name, { count, cycles }]) => sum + count * (measured[name] ?? cycles),
     0,
   );

@@ -1,18 +1,7 @@
-/** The calls of a kernel and their bytes, made once: choice weighs them, codegen prints them. */
-import type { Node, NodeView } from '../../ir/graph.js';
+/** Calls of kernels: which of them share a function, and the bytes of their constants. */
 import type { Facts, Optimize, TargetTraits } from '../../ir/op.js';
-import type {
-  KernelCall,
-  KernelContext,
-  KernelVariant,
-  Routine,
-  Table,
-} from '../../kernels/variant.js';
+import type { KernelCall, KernelContext, Routine, Table } from '../../kernels/variant.js';
 import type { CompileOptions } from '../types.js';
-
-type ByTemplate = Map<string, readonly KernelCall[]>;
-
-const made = new WeakMap<Facts, WeakMap<Node, ByTemplate>>();
 
 /** What kernels of a plan with these options may know: flash without misses has no regions. */
 export function kernelContext(
@@ -23,24 +12,6 @@ export function kernelContext(
   const { regions, ...flat } = target;
   const hasRegions = xip !== 'ideal' && regions !== undefined;
   return { facts, target: hasRegions ? target : flat, optimize };
-}
-
-/** `variant.lower(view, context)`; the same object while facts and node are the same. */
-export function lowered(
-  variant: KernelVariant,
-  view: NodeView,
-  context: KernelContext,
-): readonly KernelCall[] {
-  const byNode = made.get(context.facts) ?? new WeakMap<Node, ByTemplate>();
-  made.set(context.facts, byNode);
-  const byTemplate: ByTemplate = byNode.get(view.node) ?? new Map();
-  byNode.set(view.node, byTemplate);
-  const { target, optimize } = context;
-  const flash = target.regions === undefined ? 'flat' : 'cached';
-  const key = `${target.name} ${flash} ${optimize} ${variant.template}`;
-  const calls = byTemplate.get(key) ?? variant.lower(view, context);
-  byTemplate.set(key, calls);
-  return calls;
 }
 
 /**

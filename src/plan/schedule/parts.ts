@@ -5,22 +5,27 @@
  * reads or writes, scratch included: `conflictOf` says whether a placement keeps to that.
  */
 
-import { byteCount, type Node, type NodeView, type Tensor } from '../../ir/graph.js';
+import { byteCount, type NodeView, type Tensor } from '../../ir/graph.js';
 import type { ChannelBounds, Facts } from '../../ir/op.js';
 import { kernelsOf } from '../../kernels/index.js';
-import type { Half, KernelContext, KernelVariant, Overlap } from '../../kernels/variant.js';
+import type { Half, Kernel, KernelContext, Overlap, VariantTraits } from '../../kernels/variant.js';
 import { aligned } from '../arena/arena.js';
 import { type KernelMemory, kernelMemory } from '../arena/lifetimes.js';
 
 /** A step, or a half of it. */
-export interface Part extends Omit<Half, 'firstChannel'> {
+export interface Portion extends Omit<Half, 'firstChannel'> {
   /** What kernels are told of it. */
   readonly context: KernelContext;
 }
 
+/** A portion and what computes it. */
+export interface Part extends Portion {
+  readonly kernel: Kernel;
+}
+
 /** A kernel that computes all parts of a step. */
 export interface Implementation {
-  readonly variant: KernelVariant;
+  readonly variant: VariantTraits;
   /** One, or two halves. */
   readonly parts: readonly Part[];
 }
@@ -31,30 +36,18 @@ export function nameOf({ variant, parts }: Implementation): string {
 }
 
 /** The step as it is. */
-export function wholeOf(view: NodeView, context: KernelContext): readonly Part[] {
-  return [{ view, context, inputBytes: view.inputs.map(() => 0), outputBytes: 0 }];
+export function wholeOf(view: NodeView, context: KernelContext): Portion {
+  return { view, context, inputBytes: view.inputs.map(() => 0), outputBytes: 0 };
 }
 
-const known = new WeakMap<Facts, WeakMap<Node, readonly PartFacts[] | null>>();
-
-/** A part but for what does not follow from its node. */
-type PartFacts = Omit<Part, 'context'> & { readonly facts: Facts };
-
-/** The halves of a step; null where its operator has none. The same objects for the same node. */
-export function halvesOf(view: NodeView, context: KernelContext): readonly Part[] | null {
-  const byNode = known.get(context.facts) ?? new WeakMap<Node, readonly PartFacts[] | null>();
-  known.set(context.facts, byNode);
-  const halves = byNode.has(view.node)
-    ? (byNode.get(view.node) ?? null)
-    : (kernelsOf(view.node)
-        .halves?.(view)
-        ?.map(({ firstChannel, ...half }) => ({
-          ...half,
-          facts: factsOf(half.view, view, firstChannel, context.facts),
-        })) ?? null);
-  byNode.set(view.node, halves);
+/** The halves of a step; null where its operator has none. */
+export function halvesOf(view: NodeView, context: KernelContext): readonly Portion[] | null {
+  const halves = kernelsOf(view.node).halves?.(view) ?? null;
   if (halves === null) return null;
-  return halves.map(({ facts, ...half }) => ({ ...half, context: { ...context, facts } }));
+  return halves.map(({ firstChannel, ...half }) => {
+    const facts = factsOf(half.view, view, firstChannel, context.facts);
+    return { ...half, context: { ...context, facts } };
+  });
 }
 
 /** What is proved of all of a node's elements is true of some of them. */
@@ -79,8 +72,8 @@ function factsOf(half: NodeView, whole: NodeView, firstChannel: number, facts: F
 }
 
 /** What all parts together do to memory: scratch of each, one after the other. */
-export function memoryOf({ variant, parts }: Implementation): KernelMemory {
-  const memories = parts.map(({ view, context }) => kernelMemory(variant, view, context));
+export function memoryOf({ parts }: Implementation): KernelMemory {
+  const memories = parts.map(({ view, kernel }) => kernelMemory(view, kernel));
   const [first, second] = memories;
   if (first === undefined || second === undefined) return first ?? nothing;
   return {
@@ -136,12 +129,9 @@ export interface StepPlaces {
 }
 
 /** Of each part of an implementation. */
-export function accessesOf(
-  { variant, parts }: Implementation,
-  places: StepPlaces,
-): readonly Accesses[] {
-  const scratches = scratchOffsets({ variant, parts });
-  return parts.map(({ view, context, inputBytes, outputBytes }, i) => {
+export function accessesOf({ parts }: Implementation, places: StepPlaces): readonly Accesses[] {
+  const scratches = scratchOffsets(parts);
+  return parts.map(({ view, kernel, inputBytes, outputBytes }, i) => {
     const span = (begin: number, bytes: number) => ({ begin, end: begin + bytes });
     const reads = view.inputs.flatMap((tensor, input) => {
       const place = places.inputs[input] ?? null;
@@ -155,22 +145,19 @@ export function accessesOf(
       reads,
       writes: [
         span(places.output + outputBytes, output),
-        ...(scratch === null
-          ? []
-          : [span(places.scratch + scratch, variant.scratch(view, context))]),
+        ...(scratch === null ? [] : [span(places.scratch + scratch, kernel.scratchBytes)]),
       ],
     };
   });
 }
 
 /** Where each part's scratch begins in that of the step; null: it has none, whatever others have. */
-export function scratchOffsets({ variant, parts }: Implementation): readonly (number | null)[] {
+export function scratchOffsets(parts: readonly Part[]): readonly (number | null)[] {
   let end = 0;
-  return parts.map(({ view, context }) => {
-    const bytes = variant.scratch(view, context);
-    if (bytes === 0) return null;
+  return parts.map(({ kernel: { scratchBytes } }) => {
+    if (scratchBytes === 0) return null;
     const begin = end;
-    end += aligned(bytes);
+    end += aligned(scratchBytes);
     return begin;
   });
 }

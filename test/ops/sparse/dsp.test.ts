@@ -185,7 +185,7 @@ describe('kernels that skip weights at 0 by the DSP extension', () => {
   it('fully_connected of more inputs than 16 bits count, in C', () => {
     const module = longRow();
     const kernel = 'dsp/sparse_fully_connected_blocks';
-    expect(simplePlan(module, { kernel }).steps.map((step) => step.kernel)).to.eql([kernel]);
+    expect(simplePlan(module, { kernel }).plan.steps.map((step) => step.kernel)).to.eql([kernel]);
     return expectSameBits([module], { kernel });
   });
 

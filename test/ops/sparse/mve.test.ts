@@ -81,7 +81,8 @@ describe('gathers', () => {
       const y = b.node('fully_connected', [b.input([1, 256]), weights, null], attrs);
       const module = b.module([y]);
       const facts = analyse(mainGraph(module));
-      const { steps } = makePlan(module, facts, loadTarget('mps3-an547'), defaults);
+      const { plan } = makePlan(module, facts, loadTarget('mps3-an547'), defaults);
+      const { steps } = plan;
       expect(steps[0]?.kernel).to.equal(kernel);
       expect(/gathers take/.test(steps[0]?.why ?? '')).to.equal(zeros < 0.75);
     });

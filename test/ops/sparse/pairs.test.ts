@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { qemuCommand } from '../../../src/device/qemu.js';
-import { type Module, mainGraph, type Node, type NodeView, viewOf } from '../../../src/ir/graph.js';
+import { type Module, mainGraph, type Node, viewOf } from '../../../src/ir/graph.js';
 import { pairCodes, pairTable } from '../../../src/kernels/encoding/pair-code.js';
 import { decodePairs, encodePairs, pairForm } from '../../../src/kernels/encoding/pairs.js';
 import type { WeightRows } from '../../../src/kernels/encoding/positions.js';
-import { kernelsOf } from '../../../src/kernels/index.js';
+import { matchesOf } from '../../../src/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
@@ -166,7 +166,7 @@ function denseLayer(seed: number): Module {
 
 describe(`kernel ${kernel}`, () => {
   const modules = Array.from({ length: 120 }, (_, seed) => denseLayer(seed + 1)).filter(
-    (module) => simplePlan(module, { kernel }).steps[0]?.kernel === kernel,
+    (module) => simplePlan(module, { kernel }).plan.steps[0]?.kernel === kernel,
   );
   const part = modules.filter((_, i) => i % 4 === 0);
 
@@ -175,9 +175,9 @@ describe(`kernel ${kernel}`, () => {
     for (const seed of Array.from({ length: 40 }, (_, i) => i + 1)) {
       const graph = mainGraph(denseLayer(seed));
       const [node] = graph.nodes as readonly [Node];
-      const view = viewOf(graph, node) as NodeView<never>;
-      const variant = kernelsOf(node).variants.find(({ template }) => template === kernel);
-      const [call] = variant?.lower(view, contextOf({ target: 'host', options: defaults })) ?? [];
+      const context = contextOf({ target: 'host', options: defaults });
+      const [match] = matchesOf(viewOf(graph, node), context, (each) => each.template === kernel);
+      const [call] = match?.kernel.calls() ?? [];
       const { channels = 1, multiplier } = call?.numbers ?? {};
       if (channels === 1) continue;
       const isShared = seed % 3 !== 0;

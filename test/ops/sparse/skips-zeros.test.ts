@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { analyse } from '../../../src/analysis/index.js';
 import { mainGraph, viewOf } from '../../../src/ir/graph.js';
 import type { Feature } from '../../../src/ir/op.js';
-import { kernelsOf } from '../../../src/kernels/index.js';
+import { matchesOf } from '../../../src/kernels/index.js';
 import { workCost } from '../../../src/plan/choose/candidates.js';
 import { conv, dense, prune } from '../../../src/tune/layers.js';
 import { trialsOf } from '../../../src/tune/trials.js';
@@ -35,9 +35,10 @@ describe('kernels that skip zeros', () => {
   const facts = analyse(graph);
   const costs = trials.map(({ template }, position) => {
     const node = graph.nodes[position] as (typeof graph.nodes)[number];
-    const variant = kernelsOf(node).variants.find((candidate) => candidate.template === template);
-    if (variant === undefined) throw new RangeError(template);
-    return { variant, cost: workCost(variant, viewOf(graph, node), { ...context, facts }) };
+    const known = { ...context, facts };
+    const [match] = matchesOf(viewOf(graph, node), known, (each) => each.template === template);
+    if (match === undefined) throw new RangeError(template);
+    return { variant: match.variant, cost: workCost(match, known) };
   });
   for (const [whole, pruned] of both) {
     for (const [i, { layer, template }] of trials.entries()) {

@@ -7,7 +7,7 @@ import { expectSameBitsOnBoard } from '../../support/board.js';
 import { randomLayer } from '../../support/layers.js';
 import { GraphBuilder, mergeModules, perTensorQuant, Random } from '../../support/module.js';
 import { firstDifference, runProgram } from '../../support/native.js';
-import { contextOf, type SimplePlanOptions, simplePlan } from '../../support/plan.js';
+import { type SimplePlanOptions, simplePlan } from '../../support/plan.js';
 import { fused, randomSum } from '../../support/residual.js';
 
 const seeds = Array.from({ length: 30 }, (_, i) => i + 1);
@@ -66,8 +66,9 @@ describe('lanes that are full at either end', () => {
         fullLayer(200, -127, 7),
       ]);
       const facts = analyse(mainGraph(module));
-      const plan = simplePlan(module, { kernel, facts });
-      const program = emitProgram(module, plan, contextOf(plan, facts));
+      const planned = simplePlan(module, { kernel, facts });
+      const { plan } = planned;
+      const program = emitProgram(module, planned);
       const ends = [-128, 127].map((end) =>
         plan.inputs.map(({ bytes }) => new Int8Array(bytes).fill(end)),
       );
