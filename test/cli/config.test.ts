@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { Command, CommanderError, Option } from 'commander';
 import { modelOf, readConfig, required, withConfig } from '../../src/cli/config.js';
 import { BonsaiError } from '../../src/errors.js';
+import { captureOutput } from '../support/command.js';
 
 describe('bonsaic.json', () => {
   let directory: string;
@@ -40,7 +41,12 @@ describe('bonsaic.json', () => {
     program.command('list').action((flags) => {
       seen = flags;
     });
-    program.parse([...args, '--config', config], { from: 'user' });
+    const { end } = captureOutput();
+    try {
+      program.parse([...args, '--config', config], { from: 'user' });
+    } finally {
+      end();
+    }
     return seen;
   }
 

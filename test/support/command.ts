@@ -7,10 +7,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a command as in a pipe, whatever terminal the tests have: its status and what it wrote. */
-export async function runHere(args: readonly string[]): Promise<Ended> {
+/**
+ * From now on what this process writes is kept, as in a pipe, whatever terminal the tests have.
+ *
+ * @returns the text so far, and the end of that
+ */
+export function captureOutput() {
   const written = { stdout: '', stderr: '' };
-  const restore = (['stdout', 'stderr'] as const).map((name) => {
+  const ends = (['stdout', 'stderr'] as const).map((name) => {
     const stream = process[name];
     const { write, isTTY, columns } = stream;
     const captured = (text: string | Uint8Array) => {
@@ -20,9 +24,18 @@ export async function runHere(args: readonly string[]): Promise<Ended> {
     Object.assign(stream, { write: captured, isTTY: false, columns: undefined });
     return () => Object.assign(stream, { write, isTTY, columns });
   });
+  const end = () => {
+    for (const one of ends) one();
+  };
+  return { written, end };
+}
+
+/** Runs a command: its status and what it wrote. */
+export async function runHere(args: readonly string[]): Promise<Ended> {
+  const { written, end } = captureOutput();
   try {
     return { status: await runCommand(args), ...written };
   } finally {
-    for (const give of restore) give();
+    end();
   }
 }
