@@ -145,19 +145,23 @@ function row(runs: readonly [speed: Run, balanced: Run, size: Run], reference?: 
 
 /** A row of README's table. */
 function picoRow({ model, memory, latency }: Report, reference: Figures): string {
+  const beside = (ours: number, theirs: number, text: (value: number) => string) => [
+    text(ours),
+    text(theirs),
+    `${(theirs / ours).toFixed(1)}×`,
+  ];
   const cells = [
     model.name,
-    mega(latency?.count ?? 0),
-    mega(reference.count),
-    ...[memory.flashBytes ?? 0, reference.flashBytes].map(thousands),
-    ...[memory.arenaBytes, reference.arenaBytes].map(thousands),
+    ...beside(latency?.count ?? 0, reference.count, mega),
+    ...beside(memory.flashBytes ?? 0, reference.flashBytes, thousands),
+    ...beside(memory.arenaBytes, reference.arenaBytes, thousands),
   ];
   return `| ${cells.join(' | ')} |`;
 }
 
 const picoHeader = [
-  '| on a Pico | M cycles | TFLM | bytes of flash | TFLM | bytes of RAM | TFLM |',
-  `|---|${'--:|'.repeat(6)}`,
+  '| on a Pico | M cycles | TFLM | faster | flash B | TFLM | smaller | arena B | TFLM | smaller |',
+  `|---|${'--:|'.repeat(9)}`,
 ];
 
 const header = [
