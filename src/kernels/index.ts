@@ -28,6 +28,7 @@ import { tanh } from '../ops/tanh.js';
 import { transpose } from '../ops/transpose.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
+import { smladFewChannels } from './dsp/few.js';
 import { smladConvolution, smladRow } from './dsp/multiply.js';
 import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
 import { packedKernel, pairKernel } from './encoding/index.js';
@@ -80,6 +81,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
   variants: residualVariants([
     smladRow(isPointwise, convolutionOf),
     smladConvolution(isOneGroup, convolutionOf),
+    smladFewChannels(isOneGroup, rowConvolutionOf),
     ...sparseConvolutions(isOneGroup, convolutionOf),
     vectorConvolution(isOneGroup, convolutionOf),
     gatheredConvolution(isOneGroup, convolutionOf),
@@ -96,17 +98,20 @@ const convolutions: Kernels<Conv2dAttrs> = {
 
 const isOneToOne = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMultiplier === 1;
 
+/** All channels of the output read the same: a plain convolution. */
+const isOneInput = (view: NodeView<DepthwiseConv2dAttrs>) => depthwiseDims(view).inC === 1;
+
 const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
   halves: (view) => rowHalves(view, depthwiseDims(view).kernelH),
   variants: matchingAll([
     smladDepthwise(depthwiseOf),
     smladDepthwise3x3(isOneToOne, depthwiseOf),
     smladDepthwiseTaps(depthwiseOf),
+    smladFewChannels(isOneInput, depthwiseOf),
     packedDepthwise(() => true, depthwiseOf),
     windowedDepthwise(isOneToOne, depthwiseOf),
     vectorDepthwise(depthwiseOf),
-    // All channels of the output read the same: a plain convolution.
-    vectorConvolution((view) => depthwiseDims(view).inC === 1, depthwiseOf),
+    vectorConvolution(isOneInput, depthwiseOf),
     byFourVariant,
     depthwiseVariant,
   ]),
@@ -120,6 +125,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
   variants: residualVariants([
     smladRow(() => true, fullyConnectedOf),
     smladConvolution(isRows, fullyConnectedOf),
+    smladFewChannels(() => true, fullyConnectedOf),
     ...sparseRows(isRow, fullyConnectedOf),
     ...sparseConvolutions(isRows, fullyConnectedOf),
     vectorFullyConnected(fullyConnectedOf),

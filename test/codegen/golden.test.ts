@@ -76,6 +76,10 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
     return b.conv2d(x, [6, 3, 3], attrs);
   },
+  'dsp/conv2d_few': (b) => {
+    const x = b.conv2d(b.input([1, 9, 9, 4]), [3, 3, 3], { strideH: 2, strideW: 2, ...pads });
+    return b.conv2d(x, [1, 3, 2], pads);
+  },
   'dsp/depthwise_conv2d': (b) => {
     const x = b.depthwise(b.input([1, 9, 9, 8]), 8, { strideH: 2, strideW: 2, ...pads });
     return b.depthwise(x, 8, { ...pads, rounding: 'single' });

@@ -96,6 +96,11 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
     ),
     kernel: 'thumb1/depthwise_conv2d_windows',
   },
+  ...[3, 1].map((side) => ({
+    edge: `dsp/conv2d_few ${side}x${side}`,
+    module: node('conv2d', [3, side, side, 8], { ...convolution, ...(side === 1 ? none : {}) }),
+    kernel: 'dsp/conv2d_few',
+  })),
   ...['dsp/conv2d', 'mve/conv2d', 'swar/sparse_conv2d_pixels'].map((kernel) => ({
     edge: `${kernel} 3x3`,
     module: node('conv2d', [8, 3, 3, 8], convolution),

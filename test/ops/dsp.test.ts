@@ -112,14 +112,22 @@ const pointwise = {
 };
 type Op = 'conv2d' | 'depthwise_conv2d' | 'fully_connected';
 
+interface Kind {
+  /** Of depthwise layers. */
+  readonly multipliers?: readonly number[];
+  /** Three output channels at most; one input channel of depthwise layers. */
+  readonly few?: boolean;
+}
+
 /** Any channels, odd ones among them; weights of all kinds, now and then with −128. */
-function randomLayer(op: Op, seed: number, multipliers: readonly number[] = [1]): Module {
+function randomLayer(op: Op, seed: number, { multipliers = [1], few = false }: Kind = {}): Module {
   const random = new Random(seed);
   const b = new GraphBuilder();
   const { input, output, attrs } = randomAccumulation(random);
-  const inC = random.integer(1, 13);
+  const isDepthwise = op === 'depthwise_conv2d';
+  const inC = few && isDepthwise ? 1 : random.integer(1, 13);
   const depthMultiplier = random.pick(multipliers);
-  const outC = op === 'depthwise_conv2d' ? inC * depthMultiplier : random.integer(1, 21);
+  const outC = isDepthwise ? inC * depthMultiplier : random.integer(1, few ? 3 : 21);
   const shape = [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9), inC];
   const window = randomWindow(random, shape);
   const isPointwise = op === 'conv2d' && seed % 3 === 0;
@@ -163,13 +171,11 @@ function randomLayer(op: Op, seed: number, multipliers: readonly number[] = [1])
 }
 
 const seeds = Array.from({ length: 36 }, (_, i) => i + 1);
-interface Row {
+interface Row extends Kind {
   readonly op: Op;
   readonly kernel: string;
   /** Of the layers are computed by the kernel, at least. */
   readonly share: number;
-  /** Of depthwise layers. */
-  readonly multipliers?: readonly number[];
 }
 
 const rows: readonly Row[] = [
@@ -189,20 +195,29 @@ const rows: readonly Row[] = [
     share: 0.9,
     multipliers: [1, 1, 2, 3, 4, 5, 8],
   },
+  { op: 'conv2d', kernel: 'dsp/conv2d_few', share: 0.5, few: true },
+  { op: 'fully_connected', kernel: 'dsp/conv2d_few', share: 0.9, few: true },
+  {
+    op: 'depthwise_conv2d',
+    kernel: 'dsp/conv2d_few',
+    share: 0.6,
+    few: true,
+    multipliers: [1, 1, 2, 3],
+  },
 ];
 const goals = ['speed', 'balanced'] as const;
 
 describe('kernels for the DSP extension', () => {
-  for (const { op, kernel, share, multipliers } of rows) {
+  for (const { op, kernel, share, ...kind } of rows) {
     for (const optimize of goals) {
       it(`${op} by ${kernel} for ${optimize}, in C`, () =>
         expectSameBits(
-          seeds.map((seed) => randomLayer(op, seed, multipliers)),
+          seeds.map((seed) => randomLayer(op, seed, kind)),
           { kernel, optimize, overlap: true },
         ));
       it(`${op} by ${kernel} for ${optimize}, on a simulated Cortex-M4`, async function () {
         needs(this, qemuCommand);
-        const modules = seeds.map((seed) => randomLayer(op, seed, multipliers));
+        const modules = seeds.map((seed) => randomLayer(op, seed, kind));
         const options = { kernel, optimize, overlap: true };
         const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', options);
         const own = kernels.filter((other) => other === kernel).length;
@@ -228,9 +243,9 @@ describe('kernels for the DSP extension', () => {
 
   it('use every form of weights and of outputs', () => {
     const flags = new Set<string>();
-    for (const { op, kernel, multipliers } of rows) {
+    for (const { op, kernel, ...kind } of rows) {
       for (const seed of seeds) {
-        const graph = mainGraph(randomLayer(op, seed, multipliers));
+        const graph = mainGraph(randomLayer(op, seed, kind));
         const view = viewOf(graph, graph.nodes[0] as never);
         for (const optimize of goals) {
           const context = contextOf({ target: 'host', options: { optimize } as never });
@@ -242,7 +257,15 @@ describe('kernels for the DSP extension', () => {
       }
     }
     const both = ['packed', 'linear', 'twice', 'clamped', 'pointwise', 'by_tap', 'whole_words'];
-    const depthwise = ['stride1', 'stride2', 'any_window', 'single', 'pair', 'by_column'];
+    const depthwise = [
+      'stride1',
+      'stride2',
+      'any_window',
+      'single',
+      'pair',
+      'by_column',
+      'in_place',
+    ];
     for (const flag of [...both, 'staged', ...depthwise]) {
       expect([...flags]).to.include.members([`${flag} true`, `${flag} false`]);
     }

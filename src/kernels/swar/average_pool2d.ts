@@ -1,5 +1,5 @@
 /** Means of windows inside the image, four channels in a word. */
-import type { NodeView } from '../../ir/graph.js';
+import { elementCount, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { PoolAttrs } from '../../ops/shape/pool.js';
 import { poolLead, poolNumbers } from '../portable/pool.js';
@@ -36,22 +36,25 @@ export function reciprocalOfAll(view: NodeView<PoolAttrs>): number | null {
   return isInside && count <= maxCount ? reciprocalOf(count) : null;
 }
 
+const channelsOf = (view: NodeView<PoolAttrs>) => inputOf(view, 0).shape[3] ?? 0;
+
+/** Words begin at any address; the last one of a pixel overlaps the one before. */
+const isRagged = (view: NodeView<PoolAttrs>) => channelsOf(view) % lanes > 0;
+
 export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
   const countOf = ({ attrs }: NodeView<A>) => attrs.kernelH * attrs.kernelW;
   return {
     template: 'swar/average_pool2d',
     needs: ['mul32'],
     support: ['swar/support/mean_of'],
-    when(view) {
-      const { shape } = inputOf(view, 0);
-      return (shape[3] ?? 0) % lanes === 0 && reciprocalOfAll(view) !== null;
-    },
+    when: (view) => channelsOf(view) >= lanes && reciprocalOfAll(view) !== null,
     scratch: () => 0,
     work(view) {
-      const words = outputOf(view).shape.reduce((product, extent) => product * extent, 1) / lanes;
+      const pixels = elementCount(outputOf(view).shape) / channelsOf(view);
+      const words = pixels * Math.ceil(channelsOf(view) / lanes);
       return {
         words: { count: words, cycles: 150 },
-        taps: { count: words * countOf(view), cycles: 14 },
+        [isRagged(view) ? 'ragged_taps' : 'taps']: { count: words * countOf(view), cycles: 14 },
       };
     },
     overlap: (view) => [{ input: 0, lead: poolLead(view, lanes), exact: false }],
@@ -59,7 +62,7 @@ export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
       const { pad_top: _top, pad_left: _left, ...numbers } = poolNumbers(view);
       const count = countOf(view);
       const reciprocal = reciprocalOf(count);
-      const flags = {};
+      const flags = { ragged: isRagged(view) };
       return [
         {
           inputs: [0],

@@ -1,0 +1,202 @@
+/**
+ * Convolutions to fewer channels than kernels that compute four at a time can fill: an output after the
+ * other, from where the input lies or from lines of it with their padding.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import { type AccumulationAttrs, inputZeroPoint } from '../../ops/arithmetic/accumulation.js';
+import { type Convolution, isPixelRow } from '../layout/convolution.js';
+import { lanes } from '../layout/interleave.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
+import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
+import { clampWork, type Finish, finishFor, scale } from './finish.js';
+import { clampNumbers } from './multiply.js';
+import { liveWeights, word } from './words.js';
+
+const support = [
+  ...['dot_window', 'smlad', 'sxtb16', 'load_word', 'pad_line', 'clamp_outputs'],
+  ...['finish_linear', 'finish_twice', 'finish_once', 'smmla', 'smmlar', 'saturate8'],
+].map((name) => `dsp/support/${name}`);
+
+/** Products of a word of the input. */
+const wordBytes = 4;
+
+/** Whether windows are pixels of whole words, which need no copy. */
+function isInPlace(shape: WindowShape): boolean {
+  return isPixelRow(shape) && shape.inC % wordBytes === 0;
+}
+
+/** The lines under the windows of a row of outputs. */
+function linesOf(shape: WindowShape) {
+  const { inC, inW, outW, kernelH, kernelW, strideW, padLeft } = shape;
+  const words = Math.ceil((kernelW * inC) / wordBytes);
+  const columns = (outW - 1) * strideW + kernelW;
+  const left = Math.min(padLeft, columns);
+  const inside = Math.min(inW, columns - left);
+  const reach = (outW - 1) * strideW * inC + wordBytes * words;
+  const pitch = Math.ceil(reach / wordBytes) * wordBytes;
+  return { words, columns, left, inside, right: columns - left - inside, pitch, lines: kernelH };
+}
+
+/** Words of a window that follow one another in its longer direction are a run. */
+const isByColumn = (shape: WindowShape) => shape.kernelH > linesOf(shape).words;
+
+function runsOf(shape: WindowShape) {
+  const { words, pitch } = linesOf(shape);
+  const { kernelH } = shape;
+  return isByColumn(shape)
+    ? {
+        words: kernelH,
+        word_step: pitch,
+        runs: words,
+        x_skip: wordBytes - kernelH * pitch,
+        w_skip: 8 * (kernelH - 1),
+      }
+    : {
+        words,
+        word_step: wordBytes,
+        runs: kernelH,
+        x_skip: pitch - wordBytes * words,
+        w_skip: 0,
+      };
+}
+
+/**
+ * @param when nodes of one group
+ * @param describe of nodes for which `when` holds
+ */
+export function smladFewChannels<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  return {
+    template: 'dsp/conv2d_few',
+    needs: ['dsp'],
+    support,
+    when(view, context) {
+      if (!when(view)) return false;
+      const convolution = describe(view);
+      const { outC, dilationH, dilationW } = convolution.shape;
+      return (
+        outC < lanes &&
+        dilationH * dilationW === 1 &&
+        finishFor(view, convolution, context) !== null
+      );
+    },
+    scratch(view) {
+      const { shape } = describe(view);
+      const { pitch, lines } = linesOf(shape);
+      return isInPlace(shape) ? 0 : lines * pitch;
+    },
+    work(view, context) {
+      const convolution = describe(view);
+      const { shape } = convolution;
+      const { batches, inH, inC, outH, outW, outC, kernelH } = shape;
+      const { words, inside } = linesOf(shape);
+      const outputs = batches * outH * outW * outC;
+      const finish = finishFor(view, convolution, context) as Finish;
+      const copied = isInPlace(shape)
+        ? {}
+        : {
+            rows: { count: batches * outH, cycles: 60 },
+            lines: { count: batches * Math.min(inH, outH * shape.strideH), cycles: 40 },
+            copied: { count: batches * inH * inside * inC, cycles: 1.3 },
+          };
+      return {
+        words: { count: outputs * kernelH * words, cycles: 8 },
+        runs: { count: outputs * runsOf(shape).runs, cycles: 10 },
+        [finish.form]: { count: outputs, cycles: { linear: 16, twice: 22, once: 20 }[finish.form] },
+        ...copied,
+        ...clampWork(finish, outputs),
+      };
+    },
+    overlap(view) {
+      const { shape } = describe(view);
+      const walk = isInPlace(shape)
+        ? { channelBlock: 1, tilePixels: Infinity }
+        : { lineBuffer: { rows: shape.kernelH, newest: true } };
+      return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
+    },
+    lower: (view, context) => [fewChannelsCall(view, describe(view), context)],
+  };
+}
+
+function fewChannelsCall(
+  view: NodeView<AccumulationAttrs>,
+  convolution: Convolution,
+  context: KernelContext,
+): KernelCall {
+  const { shape, stage } = convolution;
+  const finish = finishFor(view, convolution, context) as Finish;
+  const { words, columns, left, inside, right, pitch } = linesOf(shape);
+  const { inC, inW, kernelH } = shape;
+  const inPlace = isInPlace(shape);
+  const byColumn = isByColumn(shape);
+  const image = {
+    batches: shape.batches,
+    in_h: shape.inH,
+    in_zp: inputZeroPoint(view),
+    row_bytes: inW * inC,
+    kernel_h: kernelH,
+    stride_h: shape.strideH,
+    pad_top: shape.padTop,
+    out_h: shape.outH,
+    pitch,
+    row_words: byColumn ? 2 : 2 * words,
+    ...{ left: left * inC, inside: inside * inC, right: right * inC, line_bytes: columns * inC },
+  };
+  const stages = finish.channels.flatMap(({ start, constants }) => [start | 0, ...constants]);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: {
+      in_place: inPlace,
+      linear: finish.form === 'linear',
+      twice: finish.form === 'twice',
+      clamped: finish.isClamped,
+    },
+    numbers: {
+      ...(inPlace ? {} : image),
+      out_w: shape.outW,
+      out_c: shape.outC,
+      step: inPlace ? inC : shape.strideW * inC,
+      ...runsOf(shape),
+      filter_words: 2 * words * (2 * kernelH - 1),
+      ...(finish.form === 'linear' ? { finish_offset: finish.offset } : {}),
+      ...(finish.isClamped ? clampNumbers(stage) : {}),
+    },
+    tables: {
+      weights: { data: rowWords(view, convolution, finish), role: 'weights' },
+      stage: { data: Int32Array.from(stages), role: 'table' },
+    },
+  };
+}
+
+/**
+ * int32[channels][2 · rows − 1][words][2], or [channels][words][2 · rows − 1][2]: 256 times the weights
+ * of bytes 0 and 2, 1 and 3 of a word of a row; the rows of a filter again after its last, but that.
+ */
+function rowWords(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters }: Convolution,
+  finish: Finish,
+): Int32Array {
+  const { kernelH, kernelW, inC, outC } = shape;
+  const length = kernelW * inC;
+  const live = liveWeights(view, filters, finish);
+  const { words } = linesOf(shape);
+  const rows = 2 * kernelH - 1;
+  const data: number[] = [];
+  for (let i = 0; i < outC * rows * words; i += 1) {
+    const channel = Math.floor(i / (rows * words));
+    const at = i % (rows * words);
+    const [row, first] = isByColumn(shape)
+      ? [at % rows, wordBytes * Math.floor(at / rows)]
+      : [Math.floor(at / words), wordBytes * (at % words)];
+    const tap = (byte: number) => {
+      const isInside = first + byte < length;
+      return scale * live(channel, isInside ? (row % kernelH) * length + first + byte : -1);
+    };
+    data.push(word(tap(0), tap(2)), word(tap(1), tap(3)));
+  }
+  return Int32Array.from(data);
+}

@@ -1,0 +1,248 @@
+/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
+static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+#else
+    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
+    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
+#endif
+}
+
+/* Bytes 0 and 2 as two int16. */
+static inline uint32_t sxtb16(uint32_t x)
+{
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t lanes;
+    __asm__("sxtb16 %0, %1" : "=r"(lanes) : "r"(x));
+    return lanes;
+#else
+    return (uint32_t)(uint16_t)(int8_t)x | (uint32_t)(uint16_t)(int8_t)(x >> 16) << 16;
+#endif
+}
+
+/* Four bytes from any address, the first one lowest. */
+static inline uint32_t load_word(const int8_t *from)
+{
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
+
+/* sum + the products of a window's words of int8 by four int16 each: of a word w[0] meets bytes 0 and
+ * 2, w[1] bytes 1 and 3. The sum wraps. */
+struct dots {
+    int32_t words;          /* In a run, 1 or more, `step` bytes apart. */
+    int32_t x_skip, w_skip; /* Bytes from the end of a run to the next one. */
+    int32_t runs;           /* 1 or more. */
+};
+
+static inline int32_t dot_window(const int8_t *x, int32_t step, const int32_t *w,
+                                 const struct dots *d, int32_t sum)
+{
+    int32_t runs = d->runs;
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t n, bytes, w0, w1, lanes;
+    /* In a run an odd word, then two at a time; no instruction of a word sets flags. */
+    __asm__("1:\n\t"
+            "ldr %[n], [%[d]]\n\t"
+            "lsrs %[n], %[n], #1\n\t"
+            "bcc 2f\n\t"
+            "ldr %[bytes], [%[x]]\n\t"
+            "add %[x], %[x], %[step]\n\t"
+            "ldrd %[w0], %[w1], [%[w]], #8\n\t"
+            "sxtb16 %[lanes], %[bytes]\n\t"
+            "sxtb16 %[bytes], %[bytes], ror #8\n\t"
+            "smlad %[sum], %[lanes], %[w0], %[sum]\n\t"
+            "smlad %[sum], %[bytes], %[w1], %[sum]\n"
+            "2:\n\t"
+            "beq 4f\n"
+            "3:\n\t"
+            ".rept 2\n\t"
+            "ldr %[bytes], [%[x]]\n\t"
+            "add %[x], %[x], %[step]\n\t"
+            "ldrd %[w0], %[w1], [%[w]], #8\n\t"
+            "sxtb16 %[lanes], %[bytes]\n\t"
+            "sxtb16 %[bytes], %[bytes], ror #8\n\t"
+            "smlad %[sum], %[lanes], %[w0], %[sum]\n\t"
+            "smlad %[sum], %[bytes], %[w1], %[sum]\n\t"
+            ".endr\n\t"
+            "subs %[n], #1\n\t"
+            "bne 3b\n"
+            "4:\n\t"
+            "subs %[runs], #1\n\t"
+            "beq 5f\n\t"
+            "ldrd %[w0], %[w1], [%[d], #4]\n\t"
+            "add %[x], %[x], %[w0]\n\t"
+            "add %[w], %[w], %[w1]\n\t"
+            "b 1b\n"
+            "5:"
+            : [x] "+&r"(x), [w] "+&r"(w), [runs] "+&r"(runs), [sum] "+&r"(sum), [n] "=&l"(n),
+              [bytes] "=&r"(bytes), [w0] "=&r"(w0), [w1] "=&r"(w1), [lanes] "=&r"(lanes)
+            : [d] "r"(d), [step] "r"(step)
+            : "cc", "memory");
+#else
+    for (; runs > 0; runs--, x += d->x_skip, w += d->w_skip / 4) {
+        for (int32_t n = d->words; n > 0; n--, x += step, w += 2) {
+            const uint32_t bytes = load_word(x);
+            sum = smlad(sxtb16(bytes), (uint32_t)w[0], sum);
+            sum = smlad(sxtb16(bytes >> 8), (uint32_t)w[1], sum);
+        }
+    }
+#endif
+    return sum;
+}
+
+/* A line of `left` bytes of the value, then n that are copied, then `right` more of the value. */
+static inline void pad_line(int8_t *to, const int8_t *from, int32_t left, int32_t n, int32_t right,
+                            int32_t value)
+{
+    for (; left > 0; left--)
+        *to++ = (int8_t)value;
+    for (; n >= 4; n -= 4, to += 4, from += 4)
+        memcpy(to, from, 4);
+    for (; n > 0; n--)
+        *to++ = *from++;
+    for (; right > 0; right--)
+        *to++ = (int8_t)value;
+}
+
+/* sum + the upper half of the 64-bit product, rounded: halves up. */
+static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+#else
+    return sum + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+#endif
+}
+
+/* x within int8. */
+static inline int8_t saturate8(int32_t x)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("ssat %0, #8, %0" : "+r"(x));
+    return (int8_t)x;
+#else
+    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
+#endif
+}
+
+/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
+ * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
+ * `offset` is half of what is shifted out and the output's zero point. */
+static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
+{
+    const int32_t y = smmlar(acc >> 7, multiplier, 0);
+    return saturate8((y + (y >> 31) + offset) >> shift);
+}
+
+struct conv2d_few_s8_dsp_args {
+    const int32_t *weights;
+    const int32_t *stage;
+    uint8_t in_h;
+    uint8_t row_bytes;
+    uint8_t stride_h;
+    uint8_t pitch;
+    uint8_t row_words;
+    uint8_t left;
+    uint8_t inside;
+    uint8_t right;
+    uint8_t line_bytes;
+    uint8_t out_w;
+    uint8_t out_c;
+    uint8_t step;
+    uint8_t word_step;
+    uint8_t runs;
+    int8_t x_skip;
+    uint8_t w_skip;
+    uint8_t filter_words;
+};
+
+/* Rows of the image under the windows of a row of outputs are copied to scratch with their padding,
+ * each once: row y to line y modulo their number. Filters have rows beyond their last one, again from
+ * the first on, so that they begin at the row which the first line meets. Then filter after filter
+ * over the row, each output the products of the filter with the window, a word of a row at a time,
+ * whose weights are 0 where it reaches behind the window. The input's zero point is folded into the
+ * biases: a tap outside the image counts as it. */
+static void conv2d_few_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
+                              const struct conv2d_few_s8_dsp_args *restrict args)
+{
+    const struct dots dots = { 3, args->x_skip, args->w_skip, args->runs };
+    const int32_t out_w = args->out_w, out_c = args->out_c, step = args->step, word_step = args->word_step;
+    const int32_t in_h = args->in_h, row_bytes = args->row_bytes, kernel_h = 3;
+    const int32_t pad_top = 1, stride_h = args->stride_h, pitch = args->pitch;
+    for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {
+        /* Rows count from the first padded one. */
+        int32_t copied = 0;
+        for (int32_t oy = 0, top = 0; oy < 5; oy++, top += stride_h) {
+            for (copied = copied < top ? top : copied; copied < top + kernel_h; copied++) {
+                const int32_t y = copied - pad_top, is_inside = y >= 0 && y < in_h;
+                pad_line(scratch + copied % kernel_h * pitch, in + (is_inside ? y : 0) * row_bytes,
+                         is_inside ? args->left : args->line_bytes, is_inside ? args->inside : 0,
+                         is_inside ? args->right : 0, 3);
+            }
+            const int8_t *const lines = scratch;
+            const int32_t *weights =
+                args->weights + (kernel_h - top % kernel_h) % kernel_h * args->row_words;
+            const int32_t *stage = args->stage;
+            for (int32_t c = 0; c < out_c; c++) {
+                const int32_t start = stage[0], multiplier = stage[1];
+                const int32_t offset = stage[2], shift = stage[3];
+                const int8_t *window = lines;
+                int8_t *y = out + c;
+                for (int32_t ox = out_w; ox > 0; ox--, window += step, y += out_c) {
+                    const int32_t sum = dot_window(window, word_step, weights, &dots, start);
+                    *y = finish_twice(sum, multiplier, offset, shift);
+                }
+                weights += args->filter_words;
+                stage += 4;
+            }
+            out += out_w * out_c;
+        }
+    }
+}
+
+static const struct conv2d_few_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
+    .weights = model_conv2d_0_weights, .stage = model_conv2d_0_stage, .in_h = 9, .row_bytes = 36,
+    .stride_h = 2, .pitch = 44, .row_words = 6, .left = 4, .inside = 36, .right = 4,
+    .line_bytes = 44, .out_w = 5, .out_c = 3, .step = 8, .word_step = 4, .runs = 3, .x_skip = 32,
+    .w_skip = 0, .filter_words = 30,
+};
+
+static const struct conv2d_few_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
+    .weights = model_conv2d_1_weights, .stage = model_conv2d_1_stage, .in_h = 5, .row_bytes = 15,
+    .stride_h = 1, .pitch = 24, .row_words = 2, .left = 3, .inside = 15, .right = 3,
+    .line_bytes = 21, .out_w = 6, .out_c = 1, .step = 3, .word_step = 24, .runs = 2, .x_skip = -68,
+    .w_skip = 16, .filter_words = 20,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,5,3]  3x3 stride 2 pad 1,1,1,1
+     * kernel dsp/conv2d_few (test; 2700 MAC); scratch 132 B at 0x0190; arena in 0x0000, out
+     * 0x0144 */
+    case 0:
+        conv2d_few_s8_dsp(arena + 0x0000, arena + 0x0144, arena + 0x0190, &model_conv2d_0_args);
+        break;
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,3] -> [1,5,6,1]  3x2 pad 1,1,1,1
+     * kernel dsp/conv2d_few (test; 540 MAC); scratch 72 B at 0x0234; arena in 0x0144, out 0x0214 */
+    case 1:
+        conv2d_few_s8_dsp(arena + 0x0144, arena + 0x0214, arena + 0x0234, &model_conv2d_1_args);
+        break;
+    default:
+        break;
+    }
+}
