@@ -15,6 +15,7 @@ import { evaluateGraph } from '../../src/ops/evaluate.js';
 import type { Window } from '../../src/ops/shape/window.js';
 import { graphSeeds, growGraph } from '../support/graphs.js';
 import { Random } from '../support/module.js';
+import { runs } from '../support/runs.js';
 
 /** Inputs at either end, at both in turn, and random. */
 function* feeds(module: Module, seed: number) {
@@ -53,7 +54,7 @@ describe('ranges', () => {
           }
         }
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 

@@ -6,6 +6,7 @@ import { type Module, mainGraph, type Shape, viewOf } from '../../src/ir/graph.j
 import { grouped, type Keep, patterns, type Uniform } from '../../src/tune/pruning.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { keptWeights, prunedLayer } from '../support/pruned.js';
+import { runs } from '../support/runs.js';
 
 function sparsityOfFirst(module: Module): LayerSparsity {
   const graph = mainGraph(module);
@@ -85,7 +86,7 @@ describe('sparsity', () => {
           const name = kept === 0 ? 'filters' : kept === data.length ? 'dense' : pattern;
           expect(found).to.include({ pattern: name, stored: kept, zeros: data.length - kept });
         }),
-        { numRuns: 12 },
+        { numRuns: runs(12) },
       );
     });
   }
@@ -130,7 +131,7 @@ describe('sparsity', () => {
         });
         names.add(found.pattern);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
     expect([...names]).to.include.members(['dense', 'filters', 'unstructured', 'block 4x4']);
   });

@@ -7,6 +7,7 @@ import { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
 import { arithmeticOptions, pool2dOptions } from '../../src/import/tflite/schema.js';
+import { runs } from '../support/runs.js';
 import { skip } from '../support/skip.js';
 import {
   at,
@@ -573,7 +574,7 @@ describe('import: mutated models', () => {
             expect(error.exitStatus).to.equal(2);
           }
         }),
-        { numRuns },
+        { numRuns: runs(numRuns) },
       );
     });
   }

@@ -8,6 +8,7 @@ import {
   pack,
   type Relation,
 } from '../../src/plan/arena/arena.js';
+import { runs } from '../support/runs.js';
 
 /** `bytes` from step `first` to step `last`. */
 function buffer(bytes: number, first: number, last: number): Buffer {
@@ -139,7 +140,7 @@ describe('arena', () => {
         expect(packing.bytes).to.be.at.least(packing.lowerBoundBytes);
         expect(pack(buffers, relations)).to.deep.equal(packing);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -153,7 +154,7 @@ describe('arena', () => {
         expect(packing.lowerBoundBytes).to.equal(packing.bytes);
         if (buffers.length > 0) expect(fits(buffers, relations, packing.bytes - 4)).to.equal(false);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 

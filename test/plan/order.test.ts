@@ -6,6 +6,7 @@ import { isAlias, type KernelMemory, type Schedule } from '../../src/plan/arena/
 import { stepBytes } from '../../src/plan/arena/memory.js';
 import { orderSteps } from '../../src/plan/schedule/order.js';
 import { NetworkBuilder } from '../support/networks.js';
+import { runs } from '../support/runs.js';
 
 /** Each node reads earlier tensors, given by how far back they are, and has so many channels. */
 const branching = fc.record({
@@ -101,7 +102,7 @@ describe('order of steps', () => {
         if (peak(schedule, schedule.steps, kernels) === least)
           expect(order).to.deep.equal(schedule.steps);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

@@ -22,6 +22,7 @@ import { loadTarget } from '../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { buildNetwork, NetworkBuilder, networks } from '../support/networks.js';
+import { runs } from '../support/runs.js';
 
 const target = {
   name: 'test',
@@ -137,7 +138,7 @@ describe('plan, executed in its arena', () => {
         }
         expect(JSON.parse(JSON.stringify(plan))).to.deep.equal(plan);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

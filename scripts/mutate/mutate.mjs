@@ -1,0 +1,154 @@
+/**
+ * Mutation tests: Stryker changes the sources one place at a time, and a test has to fail. Numbers
+ * are not among its changes: the tests' rows are for those.
+ *
+ *     npm run mutate                     src/plan, src/target, a tenth of src/analysis and src/import
+ *     npm run mutate -- plan/choose      the groups that have this in their name
+ *
+ * It takes an hour or two; the scores stand in docs/architecture.md. Survivors go to build/mutate.
+ */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Stryker } from '@stryker-mutator/core';
+
+/** Tests that take long and find no more than shorter ones. */
+const slow =
+  /1000 steps|2000 buffers|what dense kernels would take|on board|gives the bits|lies in both/;
+/** Of the runs of a property. */
+const share = 0.1;
+/** Which tenth of the files. */
+const seed = 11;
+
+const planTests = ['misses', 'prices', 'room', 'goals', 'arena-price', 'explain', 'print'];
+const stepTests = ['plan', 'misses', 'parts', 'order'];
+const inPlan = (names) => names.map((name) => `test/plan/${name}.test.ts`);
+
+const groups = [
+  {
+    name: 'plan/choose',
+    least: 80,
+    files: [
+      ...['code-size', 'explain', 'prices', 'room', 'select', 'settle'].map((f) => `choose/${f}`),
+      ...['arena/memory', 'print'],
+    ].map((file) => `src/plan/${file}.ts`),
+    tests: inPlan(planTests),
+  },
+  {
+    name: 'plan/steps',
+    least: 80,
+    files: [
+      ...['choose/accept', 'choose/candidates', 'arena/lifetimes', 'arena/placement'],
+      ...['schedule/lower', 'schedule/order', 'schedule/parts', 'index', 'ports', 'types'],
+    ].map((file) => `src/plan/${file}.ts`),
+    tests: inPlan(stepTests),
+  },
+  {
+    name: 'plan/arena',
+    least: 80,
+    files: ['src/plan/arena/arena.ts', 'src/plan/arena/search.ts'],
+    tests: inPlan(['arena']),
+  },
+  { name: 'target', least: 80, files: ['src/target/index.ts'], tests: testsOf('target') },
+  {
+    name: 'analysis and import',
+    least: 70,
+    files: aTenthOf(['src/analysis', 'src/import']),
+    tests: [...testsOf('analysis'), ...testsOf('import')],
+  },
+];
+
+function filesBelow(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .sort();
+}
+
+function testsOf(folder) {
+  return filesBelow(`test/${folder}`).filter((path) => path.endsWith('.test.ts'));
+}
+
+/** Files in an order that the seed gives, until they have a tenth of the lines. */
+function aTenthOf(folders) {
+  const all = folders.flatMap(filesBelow);
+  const lines = new Map(all.map((path) => [path, readFileSync(path, 'utf8').split('\n').length]));
+  let state = seed;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const order = all.map((path) => ({ path, at: random() })).sort((a, b) => a.at - b.at);
+  let left = [...lines.values()].reduce((sum, count) => sum + count, 0) / 10;
+  return order.flatMap(({ path }) => {
+    if (left <= 0) return [];
+    left -= lines.get(path);
+    return [path];
+  });
+}
+
+/** 'killed' and 'timed out' of all but those that do not run. */
+function scoreOf(results) {
+  const counts = { found: 0, all: 0 };
+  for (const { status } of results) {
+    if (!['Killed', 'Timeout', 'Survived', 'NoCoverage'].includes(status)) continue;
+    counts.all += 1;
+    if (status === 'Killed' || status === 'Timeout') counts.found += 1;
+  }
+  return { ...counts, score: counts.all === 0 ? 100 : (100 * counts.found) / counts.all };
+}
+
+function survivorsOf(results) {
+  return results
+    .filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
+    .map(({ fileName, location, status, mutatorName, replacement }) => {
+      const { line, column } = location.start;
+      const text = (replacement ?? '').replace(/\s+/g, ' ').slice(0, 80);
+      return `${fileName}:${line}:${column} ${status} ${mutatorName}: ${text}\n`;
+    })
+    .sort()
+    .join('');
+}
+
+const filter = process.argv[2] ?? '';
+process.env.TEST_RUNS_SHARE = `${share}`;
+mkdirSync('build/mutate', { recursive: true });
+for (const { name, least, files, tests } of groups.filter((group) => group.name.includes(filter))) {
+  const started = performance.now();
+  const results = await new Stryker({
+    testRunner: 'mocha',
+    plugins: [join(import.meta.dirname, 'mocha-runner.mjs')],
+    testRunnerNodeArgs: ['--import', 'tsx'],
+    mutate: files,
+    testFiles: tests,
+    mochaSlow: slow.source,
+    warnings: { unknownOptions: false },
+    coverageAnalysis: 'perTest',
+    concurrency: 1,
+    timeoutMS: 20_000,
+    reporters: [],
+    allowConsoleColors: false,
+    logLevel: 'warn',
+    tempDirName: join(tmpdir(), `bonsaic-mutate-${process.pid}`),
+    ignorePatterns: ['dist', 'docs', 'bench', 'build', 'coverage'],
+  }).runMutationTest();
+  const byFile = groupByFile(results);
+  const minutes = ((performance.now() - started) / 60_000).toFixed(0);
+  for (const [file, own] of [['', results], ...byFile]) {
+    const { found, all, score } = scoreOf(own);
+    console.log(`${file || `${name} (${minutes} min)`}: ${score.toFixed(1)} %, ${found} of ${all}`);
+  }
+  writeFileSync(`build/mutate/${name.replaceAll(/\W/g, '-')}.txt`, survivorsOf(results));
+  if (scoreOf(results).score < least) {
+    console.error(`${name}: below ${least} %`);
+    process.exitCode = 1;
+  }
+}
+
+function groupByFile(results) {
+  const files = new Map();
+  for (const one of results) {
+    files.set(one.fileName, [...(files.get(one.fileName) ?? []), one]);
+  }
+  return files;
+}
