@@ -126,7 +126,7 @@ for (const { name, least, files, tests } of groups.filter((group) => group.name.
     coverageAnalysis: 'perTest',
     concurrency: 1,
     timeoutMS: 20_000,
-    reporters: [],
+    reporters: ['progress-append-only'],
     allowConsoleColors: false,
     logLevel: 'warn',
     tempDirName: join(tmpdir(), `bonsaic-mutate-${process.pid}`),
