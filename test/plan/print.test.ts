@@ -91,7 +91,8 @@ describe('plan: its listing', () => {
 
   it('begins with what decided', () => {
     const decision = {
-      ...{ unit: 'instructions', reason: 'the flash budget', imageBytes: 41_234 },
+      unit: 'instructions',
+      ...{ reason: 'the flash budget', imageBytes: 41_234 },
       ...{ flashPrice: 1.234, arenaPrice: 0, arenaRoomBytes: 500 },
     } as const;
     expect(linesOf({ decision }).slice(0, 4)).to.deep.equal([
