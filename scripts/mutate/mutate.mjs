@@ -4,10 +4,11 @@
  *
  *     npm run mutate                     src/plan, src/target, a tenth of src/analysis and src/import
  *     npm run mutate -- plan/choose      the groups that have this in their name
+ *     npm run mutate -- --short          without constants of modules, which take a process each
  *
  * It takes an hour or two; the scores stand in docs/architecture.md. Survivors go to build/mutate.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Stryker } from '@stryker-mutator/core';
@@ -20,35 +21,19 @@ const share = 0.1;
 /** Which tenth of the files. */
 const seed = 11;
 
-const planTests = ['misses', 'prices', 'room', 'goals', 'arena-price', 'explain', 'print'];
+const planTests = ['misses', 'prices', 'room', 'goals', 'arena-price', 'explain', 'print', 'fit'];
 const stepTests = ['plan', 'misses', 'parts', 'order'];
 const inPlan = (names) => names.map((name) => `test/plan/${name}.test.ts`);
+const packing = ['arena', 'search'].map((name) => `src/plan/arena/${name}.ts`);
+const choice = filesBelow('src/plan').filter((path) =>
+  /plan\/(choose\/(?!accept|candidates)|arena\/(memory|leanest)|print)/.test(path),
+);
+const steps = filesBelow('src/plan').filter((path) => ![...packing, ...choice].includes(path));
 
 const groups = [
-  {
-    name: 'plan/choose',
-    least: 80,
-    files: [
-      ...['code-size', 'explain', 'prices', 'room', 'select', 'settle'].map((f) => `choose/${f}`),
-      ...['arena/memory', 'print'],
-    ].map((file) => `src/plan/${file}.ts`),
-    tests: inPlan(planTests),
-  },
-  {
-    name: 'plan/steps',
-    least: 80,
-    files: [
-      ...['choose/accept', 'choose/candidates', 'arena/lifetimes', 'arena/placement'],
-      ...['schedule/lower', 'schedule/order', 'schedule/parts', 'index', 'ports', 'types'],
-    ].map((file) => `src/plan/${file}.ts`),
-    tests: inPlan(stepTests),
-  },
-  {
-    name: 'plan/arena',
-    least: 80,
-    files: ['src/plan/arena/arena.ts', 'src/plan/arena/search.ts'],
-    tests: inPlan(['arena']),
-  },
+  { name: 'plan/choose', least: 80, files: choice, tests: inPlan(planTests) },
+  { name: 'plan/steps', least: 80, files: steps, tests: inPlan(stepTests) },
+  { name: 'plan/arena', least: 80, files: packing, tests: inPlan(['arena']) },
   { name: 'target', least: 80, files: ['src/target/index.ts'], tests: testsOf('target') },
   {
     name: 'analysis and import',
@@ -98,26 +83,15 @@ function scoreOf(results) {
   return { ...counts, score: counts.all === 0 ? 100 : (100 * counts.found) / counts.all };
 }
 
-function survivorsOf(results) {
-  return results
-    .filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
-    .map(({ fileName, location, status, mutatorName, replacement }) => {
-      const { line, column } = location.start;
-      const text = (replacement ?? '').replace(/\s+/g, ' ').slice(0, 80);
-      return `${fileName}:${line}:${column} ${status} ${mutatorName}: ${text}\n`;
-    })
-    .sort()
-    .join('');
-}
-
-const filter = process.argv[2] ?? '';
+const isShort = process.argv.includes('--short');
+const filter = process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? '';
 process.env.TEST_RUNS_SHARE = `${share}`;
 mkdirSync('build/mutate', { recursive: true });
 for (const { name, least, files, tests } of groups.filter((group) => group.name.includes(filter))) {
   const started = performance.now();
   const results = await new Stryker({
     testRunner: 'mocha',
-    plugins: [join(import.meta.dirname, 'mocha-runner.mjs')],
+    plugins: ['mocha-runner.mjs', 'survivors.mjs'].map((file) => join(import.meta.dirname, file)),
     testRunnerNodeArgs: ['--import', 'tsx'],
     mutate: files,
     testFiles: tests,
@@ -126,7 +100,9 @@ for (const { name, least, files, tests } of groups.filter((group) => group.name.
     coverageAnalysis: 'perTest',
     concurrency: 1,
     timeoutMS: 20_000,
-    reporters: ['progress-append-only'],
+    reporters: ['progress-append-only', 'survivors'],
+    survivorsFile: `build/mutate/${name.replaceAll(/\W/g, '-')}.txt`,
+    ignoreStatic: isShort,
     allowConsoleColors: false,
     logLevel: 'warn',
     tempDirName: join(tmpdir(), `bonsaic-mutate-${process.pid}`),
@@ -138,7 +114,6 @@ for (const { name, least, files, tests } of groups.filter((group) => group.name.
     const { found, all, score } = scoreOf(own);
     console.log(`${file || `${name} (${minutes} min)`}: ${score.toFixed(1)} %, ${found} of ${all}`);
   }
-  writeFileSync(`build/mutate/${name.replaceAll(/\W/g, '-')}.txt`, survivorsOf(results));
   if (scoreOf(results).score < least) {
     console.error(`${name}: below ${least} %`);
     process.exitCode = 1;

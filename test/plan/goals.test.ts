@@ -29,6 +29,20 @@ describe('plan: a budget of time', () => {
     });
   }
 
+  it('finds the share to 3/1024 decades: 0.8 is between the 33rd and the 34th', () => {
+    // A byte is worth 2 cycles; quick saves 640 for 400 bytes, 1.6 a byte.
+    const one = [
+      step(
+        { name: 'lean', cycles: 2000, flash: 100 },
+        { name: 'quick', cycles: 1360, flash: 500 },
+        { name: 'hasty', cycles: 1000, flash: 1300 },
+      ),
+    ];
+    const { kernels, decision } = choose(one, 'balanced', { mostCycles: 1500 });
+    expect(kernels).to.deep.equal(['quick']);
+    expect(decision.share).to.be.closeTo(10 ** ((-34 * 3) / 1024), 1e-9);
+  });
+
   it('whose twentieth nothing saves costs no bytes', () => {
     const one = [
       step({ name: 'lean', cycles: 1000, flash: 100 }, { name: 'hasty', cycles: 999, flash: 200 }),

@@ -25,7 +25,7 @@ function linesOf({
   readonly plan?: Partial<Plan>;
 }): readonly string[] {
   const b = new NetworkBuilder();
-  const simple = simplePlan(b.module([b.dense(b.input([1, 8]), 8)]));
+  const { plan: simple } = simplePlan(b.module([b.dense(b.input([1, 8]), 8)]));
   const [first] = simple.steps;
   if (first === undefined) throw new RangeError('no step');
   const steps = [{ ...first, name: 'x "y"', op: 'conv2d+relu', alternatives: [chosen], ...step }];
@@ -104,7 +104,7 @@ describe('plan: its listing', () => {
   });
 
   it('says so where there are two cores, and no limit', () => {
-    const { options } = simplePlan(new NetworkBuilder().module([]));
+    const { options } = simplePlan(new NetworkBuilder().module([])).plan;
     const [first, , , arena] = linesOf({ plan: { options: { ...options, cores: 2 } } });
     expect(first).to.equal('plan model for host, --optimize balanced, --cores 2');
     expect(arena).to.equal('arena: 64 B, at least 16, limit 64 of no limit');
