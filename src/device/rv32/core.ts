@@ -1,0 +1,490 @@
+/**
+ * A simulated RV32IMC core in machine mode. Straight runs of instructions are translated once into
+ * lists of functions: a model's weights as code are runs of hundreds.
+ *
+ * The RISC-V Instruction Set Manual, volume I, 20191213 (instructions) and volume II, 20190608
+ * (machine mode, chapter 3).
+ */
+import { decode, type Instruction } from './decode.js';
+import { AccessFault, type Memory } from './memory.js';
+
+/** Does what an instruction does, but for the program counter. */
+type Step = () => void;
+/** The last instruction of a run: where the next one is. */
+type Jump = () => number;
+
+/** Instructions that follow one another up to a jump. */
+interface Run {
+  readonly steps: readonly Step[];
+  /** Addresses of the steps, for traps. */
+  readonly addresses: readonly number[];
+  readonly end: Jump;
+  readonly endAddress: number;
+  /** Lines of the flash cache that it is read from; empty where it is not. */
+  readonly lines: readonly number[];
+  readonly instructions: number;
+}
+
+/** A run ends after so many at the latest, so that a caller's limit is kept to. */
+const mostSteps = 512;
+
+/** Causes of traps (volume II, table 3.6). */
+export const causes = {
+  fetchFault: 1,
+  illegal: 2,
+  breakpoint: 3,
+  loadFault: 5,
+  storeFault: 7,
+  machineCall: 11,
+} as const;
+
+/** Control and status registers with a meaning here; others are those that `csrs` adds. */
+const numbers = {
+  mstatus: 0x300,
+  mtvec: 0x305,
+  mepc: 0x341,
+  mcause: 0x342,
+  mtval: 0x343,
+  mcycle: 0xb00,
+  minstret: 0xb02,
+  mcycleh: 0xb80,
+  minstreth: 0xb82,
+} as const;
+
+/** mstatus: interrupts are enabled; were before the trap; the mode before it was machine mode. */
+const mie = 1 << 3;
+const mpie = 1 << 7;
+const mpp = 3 << 11;
+
+/** A register that software reads and writes by its number. */
+export interface Csr {
+  read(): number;
+  write(value: number): void;
+}
+
+export interface Rv32Options {
+  readonly memory: Memory;
+  /** Where it starts. */
+  readonly pc: number;
+  /** Registers that the chip has besides those of the manual. */
+  readonly csrs?: ReadonlyMap<number, Csr>;
+  /** Where code is read through a cache: bytes of a line, and what to do before one is executed. */
+  readonly cache?: {
+    readonly lineBytes: number;
+    isCached(address: number): boolean;
+    fetch(line: number): void;
+  };
+}
+
+export class Rv32 {
+  /** x0 to x31. */
+  readonly x = new Int32Array(32);
+  pc: number;
+  /** Instructions that were executed. */
+  instructions = 0;
+  /** Cycles besides one for each instruction. */
+  stallCycles = 0;
+  /** It waits for an interrupt. */
+  isWaiting = false;
+
+  private readonly memory: Memory;
+  private readonly cache: Rv32Options['cache'];
+  private readonly csrs: Map<number, Csr>;
+  private runs = new Map<number, Run>();
+  /** A store has changed translated code: the run that did so ends. */
+  private hasChanged = false;
+  /** Steps of the current run that are done. */
+  private done = 0;
+
+  constructor({ memory, pc, csrs, cache }: Rv32Options) {
+    this.memory = memory;
+    this.pc = pc;
+    this.cache = cache;
+    this.csrs = new Map([...this.ownCsrs(), ...(csrs ?? [])]);
+    memory.onCodeChange = () => {
+      this.hasChanged = true;
+      this.runs = new Map();
+      memory.forgetCode();
+    };
+  }
+
+  /** The register of a name in the manual. */
+  csr(name: keyof typeof numbers): Csr {
+    return this.csrs.get(numbers[name]) as Csr;
+  }
+
+  /** Executes `count` instructions or a few more: up to the end of a run. */
+  execute(count: number): void {
+    const target = this.instructions + count;
+    while (this.instructions < target && !this.isWaiting) this.executeRun();
+  }
+
+  private executeRun(): void {
+    let run: Run | undefined;
+    try {
+      run = this.runs.get(this.pc) ?? this.translate(this.pc);
+      for (const line of run.lines) this.cache?.fetch(line);
+      const { steps } = run;
+      for (this.done = 0; this.done < steps.length; this.done++) {
+        (steps[this.done] as Step)();
+        if (this.hasChanged) {
+          this.leave(run);
+          return;
+        }
+      }
+      this.pc = run.end() >>> 0;
+      this.instructions += run.instructions;
+      this.done = 0;
+    } catch (error) {
+      this.instructions += this.done;
+      const at = run?.addresses[this.done] ?? run?.endAddress ?? this.pc;
+      this.done = 0;
+      this.trap(error, at);
+    }
+  }
+
+  /** Stops after a store to code, before the instruction that may have changed. */
+  private leave(run: Run): void {
+    this.hasChanged = false;
+    this.instructions += this.done + 1;
+    this.pc = run.addresses[this.done + 1] ?? run.endAddress;
+    this.done = 0;
+  }
+
+  /** Goes to the handler of an exception. @throws what is none */
+  private trap(error: unknown, pc: number): void {
+    const exception = exceptionOf(error);
+    if (exception === null) throw error;
+    const [cause, value] = exception;
+    const handler = this.csr('mtvec').read() & ~3;
+    // Without a handler the program would run wild: the simulation ends instead.
+    if (handler === 0) throw error;
+    const status = this.csr('mstatus');
+    const before = status.read();
+    status.write((before & mie) !== 0 ? mpie | mpp : mpp);
+    this.csr('mepc').write(pc);
+    this.csr('mcause').write(cause);
+    this.csr('mtval').write(value);
+    this.pc = handler >>> 0;
+    this.instructions++;
+  }
+
+  private *ownCsrs(): Iterable<[number, Csr]> {
+    const plain = [numbers.mstatus, numbers.mtvec, numbers.mepc, numbers.mcause, numbers.mtval];
+    // mie, mscratch and mip hold what is written.
+    for (const number of [...plain, 0x304, 0x340, 0x344]) {
+      let held = 0;
+      const write = (value: number) => {
+        held = value | 0;
+      };
+      yield [number, { read: () => held, write }];
+    }
+    const counter = (of: () => number): Csr => ({ read: () => of() | 0, write: () => {} });
+    const high = (count: number) => Math.floor(count / 2 ** 32);
+    const instructions = () => this.instructions + this.done;
+    const cycles = () => instructions() + this.stallCycles;
+    yield [numbers.minstret, counter(instructions)];
+    yield [numbers.minstreth, counter(() => high(instructions()))];
+    yield [numbers.mcycle, counter(cycles)];
+    yield [numbers.mcycleh, counter(() => high(cycles()))];
+  }
+
+  private translate(start: number): Run {
+    const steps: Step[] = [];
+    const addresses: number[] = [];
+    let address = start;
+    for (;;) {
+      const instruction = this.fetch(address);
+      const next = (address + (instruction?.bytes ?? 2)) >>> 0;
+      const step = instruction === null ? null : this.stepOf(instruction, address);
+      if (step !== null && steps.length < mostSteps) {
+        steps.push(step);
+        addresses.push(address);
+        address = next;
+        continue;
+      }
+      const isCut = step !== null;
+      const end = isCut ? () => address : this.jumpOf(instruction, address, next);
+      const run: Run = {
+        ...{ steps, addresses, end, endAddress: address },
+        lines: this.linesOf(start, isCut ? address : next),
+        instructions: steps.length + (isCut ? 0 : 1),
+      };
+      this.runs.set(start, run);
+      return run;
+    }
+  }
+
+  private fetch(address: number): Instruction | null {
+    const low = this.memory.fetch16(address);
+    return decode((low & 3) === 3 ? low | (this.memory.fetch16(address + 2) << 16) : low);
+  }
+
+  private linesOf(start: number, end: number): readonly number[] {
+    const { cache } = this;
+    if (cache === undefined || !cache.isCached(start)) return [];
+    const lines: number[] = [];
+    const first = Math.floor(start / cache.lineBytes);
+    for (let line = first; line * cache.lineBytes < end; line++) lines.push(line);
+    return lines;
+  }
+
+  /** null: it ends a run. */
+  private stepOf(instruction: Instruction, address: number): Step | null {
+    const { name, rd, rs1, rs2, imm } = instruction;
+    const { x, memory } = this;
+    switch (name) {
+      case 'sb':
+        return () => memory.store8((x[rs1] as number) + imm, x[rs2] as number);
+      case 'sh':
+        return () => memory.store16((x[rs1] as number) + imm, x[rs2] as number);
+      case 'sw':
+        return () => memory.store32((x[rs1] as number) + imm, x[rs2] as number);
+      case 'fence':
+        return () => {};
+    }
+    const load = this.loadOf(instruction);
+    if (load !== null) return load;
+    if (name === 'lui' || name === 'auipc') {
+      const value = name === 'lui' ? imm : address + imm;
+      return rd === 0
+        ? () => {}
+        : () => {
+            x[rd] = value;
+          };
+    }
+    const compute = arithmetic[name]?.(x, rd, rs1, rs2, imm) ?? null;
+    // What goes to x0 has no effect.
+    return compute !== null && rd === 0 ? () => {} : compute;
+  }
+
+  private loadOf({ name, rd, rs1, imm }: Instruction): Step | null {
+    const { x, memory } = this;
+    const into = (load: (address: number) => number): Step =>
+      // A load to x0 still happens: a peripheral may notice it.
+      rd === 0
+        ? () => void load((x[rs1] as number) + imm)
+        : () => {
+            x[rd] = load((x[rs1] as number) + imm);
+          };
+    switch (name) {
+      case 'lw':
+        return rd === 0
+          ? into((address) => memory.load32(address))
+          : () => {
+              x[rd] = memory.load32((x[rs1] as number) + imm);
+            };
+      case 'lb':
+        return into((address) => (memory.load8(address) << 24) >> 24);
+      case 'lbu':
+        return into((address) => memory.load8(address));
+      case 'lh':
+        return into((address) => (memory.load16(address) << 16) >> 16);
+      case 'lhu':
+        return into((address) => memory.load16(address));
+      default:
+        return null;
+    }
+  }
+
+  /** The end of a run: a jump, a branch, or what may be anything but the next instruction. */
+  private jumpOf(instruction: Instruction | null, address: number, next: number): Jump {
+    if (instruction === null) return () => raise(causes.illegal, this.memory.load32(address));
+    const { name, rd, rs1, rs2, imm } = instruction;
+    const { x } = this;
+    const link = () => {
+      if (rd !== 0) x[rd] = next;
+    };
+    const condition = conditions[name];
+    if (condition !== undefined) {
+      const target = address + imm;
+      return () => (condition(x[rs1] as number, x[rs2] as number) ? target : next);
+    }
+    switch (name) {
+      case 'jal':
+        return () => {
+          link();
+          return address + imm;
+        };
+      case 'jalr':
+        return () => {
+          const target = ((x[rs1] as number) + imm) & ~1;
+          link();
+          return target;
+        };
+      case 'ecall':
+        return () => raise(causes.machineCall, 0);
+      case 'ebreak':
+        return () => raise(causes.breakpoint, address);
+      case 'mret':
+        return () => this.returnFromTrap();
+      case 'wfi':
+        return () => {
+          this.isWaiting = true;
+          return next;
+        };
+      default:
+        return () => {
+          this.accessCsr(instruction);
+          return next;
+        };
+    }
+  }
+
+  private returnFromTrap(): number {
+    const status = this.csr('mstatus');
+    status.write((status.read() & mpie) !== 0 ? mie | mpie : mpie);
+    return this.csr('mepc').read();
+  }
+
+  /** @throws Exception for a register that the chip lacks */
+  private accessCsr({ name, rd, rs1, imm }: Instruction): void {
+    const csr = this.csrs.get(imm);
+    if (csr === undefined) raise(causes.illegal, imm);
+    const isImmediate = name.endsWith('i');
+    const operand = isImmediate ? rs1 : (this.x[rs1] as number);
+    const before = csr.read();
+    // Setting and clearing no bits, told by register 0, writes nothing.
+    if (name.startsWith('csrrw')) csr.write(operand);
+    else if (rs1 !== 0) csr.write(name.startsWith('csrrs') ? before | operand : before & ~operand);
+    if (rd !== 0) this.x[rd] = before;
+  }
+}
+
+/** What an instruction raises by itself. */
+class Exception extends Error {
+  constructor(
+    readonly trap: number,
+    readonly value: number,
+  ) {
+    super(`exception ${trap}, 0x${(value >>> 0).toString(16)}`);
+  }
+}
+
+function raise(cause: number, value: number): never {
+  throw new Exception(cause, value);
+}
+
+function exceptionOf(error: unknown): readonly [cause: number, value: number] | null {
+  if (error instanceof Exception) return [error.trap, error.value];
+  if (!(error instanceof AccessFault)) return null;
+  const cause = { fetch: causes.fetchFault, load: causes.loadFault, store: causes.storeFault };
+  return [cause[error.access], error.address];
+}
+
+const conditions: Readonly<Record<string, (a: number, b: number) => boolean>> = {
+  beq: (a, b) => a === b,
+  bne: (a, b) => a !== b,
+  blt: (a, b) => a < b,
+  bge: (a, b) => a >= b,
+  bltu: (a, b) => a >>> 0 < b >>> 0,
+  bgeu: (a, b) => a >>> 0 >= b >>> 0,
+};
+
+/** The upper 32 bits of a product of 64: exact, in halves of 16 bits. */
+function upperProduct(a: number, b: number): number {
+  const [aHigh, aLow] = [a >>> 16, a & 0xffff];
+  const [bHigh, bLow] = [b >>> 16, b & 0xffff];
+  // None is over 2^32 + 2^17, so that all of it is exact in a double.
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
+  const other = aLow * bHigh + (middle % 0x10000);
+  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(other / 0x10000)) | 0;
+}
+
+/** Of signed operands: what they are short of as unsigned ones comes off (modulo 2^32). */
+function upperSigned(a: number, b: number): number {
+  return (upperProduct(a, b) - (a < 0 ? b : 0) - (b < 0 ? a : 0)) | 0;
+}
+
+/** Division by 0 and overflow as the manual has them (chapter 7.2): no trap. */
+function divide(a: number, b: number): number {
+  return b === 0 ? -1 : (a / b) | 0;
+}
+
+type Arithmetic = (x: Int32Array, rd: number, rs1: number, rs2: number, imm: number) => Step;
+
+/** By the instruction. Each is written out: a function between would take most of the time. */
+const arithmetic: Readonly<Record<string, Arithmetic>> = {
+  addi: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) + imm;
+  },
+  slti: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) < imm ? 1 : 0;
+  },
+  sltiu: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) >>> 0 < imm >>> 0 ? 1 : 0;
+  },
+  xori: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) ^ imm;
+  },
+  ori: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) | imm;
+  },
+  andi: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) & imm;
+  },
+  slli: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) << imm;
+  },
+  srli: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) >>> imm;
+  },
+  srai: (x, d, a, _, imm) => () => {
+    x[d] = (x[a] as number) >> imm;
+  },
+  add: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) + (x[b] as number);
+  },
+  sub: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) - (x[b] as number);
+  },
+  sll: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) << (x[b] as number);
+  },
+  srl: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) >>> (x[b] as number);
+  },
+  sra: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) >> (x[b] as number);
+  },
+  slt: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) < (x[b] as number) ? 1 : 0;
+  },
+  sltu: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) >>> 0 < (x[b] as number) >>> 0 ? 1 : 0;
+  },
+  xor: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) ^ (x[b] as number);
+  },
+  or: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) | (x[b] as number);
+  },
+  and: (x, d, a, b) => () => {
+    x[d] = (x[a] as number) & (x[b] as number);
+  },
+  mul: (x, d, a, b) => () => {
+    x[d] = Math.imul(x[a] as number, x[b] as number);
+  },
+  mulh: (x, d, a, b) => () => {
+    x[d] = upperSigned(x[a] as number, x[b] as number);
+  },
+  mulhsu: (x, d, a, b) => () => {
+    const [left, right] = [x[a] as number, x[b] as number];
+    x[d] = upperProduct(left, right) - (left < 0 ? right : 0);
+  },
+  mulhu: (x, d, a, b) => () => {
+    x[d] = upperProduct(x[a] as number, x[b] as number);
+  },
+  div: (x, d, a, b) => () => {
+    x[d] = divide(x[a] as number, x[b] as number);
+  },
+  divu: (x, d, a, b) => () => {
+    x[d] = divide((x[a] as number) >>> 0, (x[b] as number) >>> 0);
+  },
+  rem: (x, d, a, b) => () => {
+    x[d] = x[b] === 0 ? (x[a] as number) : (x[a] as number) % (x[b] as number);
+  },
+  remu: (x, d, a, b) => () => {
+    x[d] = x[b] === 0 ? (x[a] as number) : ((x[a] as number) >>> 0) % ((x[b] as number) >>> 0);
+  },
+};
