@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
-# Installs what is missing: npm packages here; compilers, QEMU and socat through apt (root or sudo). Skips what is present.
+# Installs what is missing: npm packages here; compilers and QEMU through apt (root or sudo). Skips what is present.
+#
+#     setup.sh            what bonsaic needs
+#     setup.sh --tests    and what its tests need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +12,8 @@ if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.j
 fi
 
 # command=package
-needed=(arm-none-eabi-gcc=gcc-arm-none-eabi gcc=gcc g++=g++ make=make socat=socat qemu-system-arm=qemu-system-arm)
+needed=(arm-none-eabi-gcc=gcc-arm-none-eabi gcc=gcc make=make qemu-system-arm=qemu-system-arm)
+[ "${1:-}" != --tests ] || needed+=(g++=g++ socat=socat qemu-system-riscv32=qemu-system-misc)
 missing=()
 for pair in "${needed[@]}"; do
   command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")

@@ -14,7 +14,7 @@ if [ "${1:-}" = --quick ]; then
   # Nothing is compiled: Node's packages are enough.
   [ -d node_modules ] || npm ci --no-progress >&2
 else
-  bash scripts/setup.sh
+  bash scripts/setup.sh --tests
 fi
 # Each takes one core.
 npm run --silent lint & lint=$!

@@ -13,5 +13,5 @@ export function skip(context: Mocha.Context, reason: string): never {
 /** Skips if a program is not in the PATH. */
 export function needs(context: Mocha.Context, program: string): void {
   const found = spawnSync('sh', ['-c', 'command -v "$0"', program]).status === 0;
-  if (!found) skip(context, `${program} is missing: npm run setup`);
+  if (!found) skip(context, `${program} is missing: scripts/setup.sh --tests`);
 }
