@@ -253,7 +253,7 @@ export class Rv32 {
             x[rd] = value;
           };
     }
-    const compute = arithmetic[name]?.(x, rd, rs1, rs2, imm) ?? null;
+    const compute = arithmetic.get(name)?.(x, rd, rs1, rs2, imm) ?? null;
     // What goes to x0 has no effect.
     return compute !== null && rd === 0 ? () => {} : compute;
   }
@@ -295,7 +295,7 @@ export class Rv32 {
     const link = () => {
       if (rd !== 0) x[rd] = next;
     };
-    const condition = conditions[name];
+    const condition = conditions.get(name);
     if (condition !== undefined) {
       const target = address + imm;
       return () => (condition(x[rs1] as number, x[rs2] as number) ? target : next);
@@ -372,14 +372,16 @@ function exceptionOf(error: unknown): readonly [cause: number, value: number] | 
   return [cause[error.access], error.address];
 }
 
-const conditions: Readonly<Record<string, (a: number, b: number) => boolean>> = {
-  beq: (a, b) => a === b,
-  bne: (a, b) => a !== b,
-  blt: (a, b) => a < b,
-  bge: (a, b) => a >= b,
-  bltu: (a, b) => a >>> 0 < b >>> 0,
-  bgeu: (a, b) => a >>> 0 >= b >>> 0,
-};
+const conditions: ReadonlyMap<string, (a: number, b: number) => boolean> = new Map(
+  Object.entries<(a: number, b: number) => boolean>({
+    beq: (a, b) => a === b,
+    bne: (a, b) => a !== b,
+    blt: (a, b) => a < b,
+    bge: (a, b) => a >= b,
+    bltu: (a, b) => a >>> 0 < b >>> 0,
+    bgeu: (a, b) => a >>> 0 >= b >>> 0,
+  }),
+);
 
 /** The upper 32 bits of a product of 64: exact, in halves of 16 bits. */
 function upperProduct(a: number, b: number): number {
@@ -404,87 +406,89 @@ function divide(a: number, b: number): number {
 type Arithmetic = (x: Int32Array, rd: number, rs1: number, rs2: number, imm: number) => Step;
 
 /** By the instruction. Each is written out: a function between would take most of the time. */
-const arithmetic: Readonly<Record<string, Arithmetic>> = {
-  addi: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) + imm;
-  },
-  slti: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) < imm ? 1 : 0;
-  },
-  sltiu: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) >>> 0 < imm >>> 0 ? 1 : 0;
-  },
-  xori: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) ^ imm;
-  },
-  ori: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) | imm;
-  },
-  andi: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) & imm;
-  },
-  slli: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) << imm;
-  },
-  srli: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) >>> imm;
-  },
-  srai: (x, d, a, _, imm) => () => {
-    x[d] = (x[a] as number) >> imm;
-  },
-  add: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) + (x[b] as number);
-  },
-  sub: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) - (x[b] as number);
-  },
-  sll: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) << (x[b] as number);
-  },
-  srl: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) >>> (x[b] as number);
-  },
-  sra: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) >> (x[b] as number);
-  },
-  slt: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) < (x[b] as number) ? 1 : 0;
-  },
-  sltu: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) >>> 0 < (x[b] as number) >>> 0 ? 1 : 0;
-  },
-  xor: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) ^ (x[b] as number);
-  },
-  or: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) | (x[b] as number);
-  },
-  and: (x, d, a, b) => () => {
-    x[d] = (x[a] as number) & (x[b] as number);
-  },
-  mul: (x, d, a, b) => () => {
-    x[d] = Math.imul(x[a] as number, x[b] as number);
-  },
-  mulh: (x, d, a, b) => () => {
-    x[d] = upperSigned(x[a] as number, x[b] as number);
-  },
-  mulhsu: (x, d, a, b) => () => {
-    const [left, right] = [x[a] as number, x[b] as number];
-    x[d] = upperProduct(left, right) - (left < 0 ? right : 0);
-  },
-  mulhu: (x, d, a, b) => () => {
-    x[d] = upperProduct(x[a] as number, x[b] as number);
-  },
-  div: (x, d, a, b) => () => {
-    x[d] = divide(x[a] as number, x[b] as number);
-  },
-  divu: (x, d, a, b) => () => {
-    x[d] = divide((x[a] as number) >>> 0, (x[b] as number) >>> 0);
-  },
-  rem: (x, d, a, b) => () => {
-    x[d] = x[b] === 0 ? (x[a] as number) : (x[a] as number) % (x[b] as number);
-  },
-  remu: (x, d, a, b) => () => {
-    x[d] = x[b] === 0 ? (x[a] as number) : ((x[a] as number) >>> 0) % ((x[b] as number) >>> 0);
-  },
-};
+const arithmetic: ReadonlyMap<string, Arithmetic> = new Map(
+  Object.entries<Arithmetic>({
+    addi: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) + imm;
+    },
+    slti: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) < imm ? 1 : 0;
+    },
+    sltiu: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) >>> 0 < imm >>> 0 ? 1 : 0;
+    },
+    xori: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) ^ imm;
+    },
+    ori: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) | imm;
+    },
+    andi: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) & imm;
+    },
+    slli: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) << imm;
+    },
+    srli: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) >>> imm;
+    },
+    srai: (x, d, a, _, imm) => () => {
+      x[d] = (x[a] as number) >> imm;
+    },
+    add: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) + (x[b] as number);
+    },
+    sub: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) - (x[b] as number);
+    },
+    sll: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) << (x[b] as number);
+    },
+    srl: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) >>> (x[b] as number);
+    },
+    sra: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) >> (x[b] as number);
+    },
+    slt: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) < (x[b] as number) ? 1 : 0;
+    },
+    sltu: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) >>> 0 < (x[b] as number) >>> 0 ? 1 : 0;
+    },
+    xor: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) ^ (x[b] as number);
+    },
+    or: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) | (x[b] as number);
+    },
+    and: (x, d, a, b) => () => {
+      x[d] = (x[a] as number) & (x[b] as number);
+    },
+    mul: (x, d, a, b) => () => {
+      x[d] = Math.imul(x[a] as number, x[b] as number);
+    },
+    mulh: (x, d, a, b) => () => {
+      x[d] = upperSigned(x[a] as number, x[b] as number);
+    },
+    mulhsu: (x, d, a, b) => () => {
+      const [left, right] = [x[a] as number, x[b] as number];
+      x[d] = upperProduct(left, right) - (left < 0 ? right : 0);
+    },
+    mulhu: (x, d, a, b) => () => {
+      x[d] = upperProduct(x[a] as number, x[b] as number);
+    },
+    div: (x, d, a, b) => () => {
+      x[d] = divide(x[a] as number, x[b] as number);
+    },
+    divu: (x, d, a, b) => () => {
+      x[d] = divide((x[a] as number) >>> 0, (x[b] as number) >>> 0);
+    },
+    rem: (x, d, a, b) => () => {
+      x[d] = x[b] === 0 ? (x[a] as number) : (x[a] as number) % (x[b] as number);
+    },
+    remu: (x, d, a, b) => () => {
+      x[d] = x[b] === 0 ? (x[a] as number) : ((x[a] as number) >>> 0) % ((x[b] as number) >>> 0);
+    },
+  }),
+);
