@@ -138,7 +138,7 @@ interface Candidate {
 }
 
 /** A pattern whose parts are stored whole or not at all; `empty` counts those not stored. */
-interface Parts extends Candidate {
+interface PartPattern extends Candidate {
   readonly empty: number;
 }
 
@@ -147,7 +147,7 @@ function partsOf(
   { data, rows, depth }: Matrix,
   count: number,
   partOf: (row: number, column: number) => number,
-): Parts {
+): PartPattern {
   const sizes = new Uint32Array(count);
   const isStored = new Uint8Array(count);
   for (let row = 0, i = 0; row < rows; row += 1) {
@@ -168,7 +168,7 @@ function entropy(p: number): number {
 }
 
 /** Filters, input channels, taps. */
-function wholeParts(matrix: Matrix): readonly Parts[] {
+function wholeParts(matrix: Matrix): readonly PartPattern[] {
   const { rows, depth, perTap, inputChannels, groups } = matrix;
   const inputChannel = (row: number, column: number) =>
     Math.floor((row * groups) / rows) * perTap + (column % perTap);
@@ -179,7 +179,7 @@ function wholeParts(matrix: Matrix): readonly Parts[] {
   ];
 }
 
-function blocks(matrix: Matrix, rows: number, columns: number): Parts {
+function blocks(matrix: Matrix, rows: number, columns: number): PartPattern {
   const across = Math.ceil(matrix.depth / columns);
   const count = Math.ceil(matrix.rows / rows) * across;
   return partsOf(

@@ -6,7 +6,7 @@ import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
 import { type Elf, readElf } from './elf.js';
-import { stateOf } from './project.js';
+import { checksumsOf } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
 import { findToolchain, makeText, objcopyOf, runTool, type Toolchain } from './toolchain.js';
 import { makeUf2 } from './uf2.js';
@@ -110,7 +110,7 @@ async function make(directory: string, toolchain: Toolchain, target: Target): Pr
   const { command, version } = toolchain;
   const compiler = makeText(command);
   const stamp = join(directory, buildFolder, 'made-of.txt');
-  const madeOf = `${compiler}\n${version}\n${stateOf(directory)}`;
+  const madeOf = `${compiler}\n${version}\n${checksumsOf(directory)}`;
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf;
   rmSync(current ? stamp : join(directory, buildFolder), { recursive: true, force: true });
   const jobs = `-j${availableParallelism()}`;

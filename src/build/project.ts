@@ -70,7 +70,7 @@ export function writeProject(
     const { fresh } = besides(target);
     try {
       mkdirSync(fresh);
-      const keeps = isThere(target, files);
+      const keeps = isUnchanged(target, files);
       for (const [path, contents] of files) {
         if (!keeps || reports.test(path)) writeInside(fresh, path, contents);
       }
@@ -156,7 +156,7 @@ function replace(target: string): void {
 }
 
 /** Whether the directory holds exactly `files`, apart from reports. */
-function isThere(target: string, files: ReadonlyMap<string, string | Uint8Array>): boolean {
+function isUnchanged(target: string, files: ReadonlyMap<string, string | Uint8Array>): boolean {
   const holds = (path: string, contents: string | Uint8Array) => {
     try {
       return readFileSync(join(target, path)).equals(Buffer.from(contents));
@@ -193,7 +193,7 @@ function sumsOf(files: ReadonlyMap<string, string | Uint8Array>): string {
 /**
  * The present checksums of the files that compile wrote, one line per file.
  */
-export function stateOf(directory: string): string {
+export function checksumsOf(directory: string): string {
   const sums = [...(readSums(directory)?.keys() ?? [])].map((path) => {
     const file = join(directory, path);
     return `${existsSync(file) ? sha256(readFileSync(file)) : 'missing'}  ${path}\n`;

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import type { CodeBlockWriter, TypeAliasDeclarationStructure } from 'ts-morph';
 import type { Module } from '../ir/graph.js';
-import type { Plan, Port } from '../plan/types.js';
+import type { IoTensor, Plan } from '../plan/types.js';
 import { isLabelled, type ProgramOptions } from './program.js';
 import { render } from './templates.js';
 
@@ -84,7 +84,7 @@ function writeModel(
   tag: string,
   labels: readonly string[],
 ): void {
-  const port = (port: Port, index: number, more: readonly string[] = []) =>
+  const port = (port: IoTensor, index: number, more: readonly string[] = []) =>
     writer.write(`${key(port.identifier)}: `).inlineBlock(() => {
       for (const line of [...portLines(port, index), ...more]) writer.writeLine(line);
     });
@@ -115,7 +115,7 @@ function writeModel(
   writer.write(' as const;');
 }
 
-function portLines({ name, shape, scale, zeroPoint }: Port, index: number): readonly string[] {
+function portLines({ name, shape, scale, zeroPoint }: IoTensor, index: number): readonly string[] {
   return [
     `name: ${quote(name)},`,
     `index: ${index},`,

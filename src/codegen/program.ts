@@ -15,7 +15,7 @@ import {
 import type { Table, VariantTraits } from '../kernels/variant.js';
 import type { Planned } from '../plan/index.js';
 import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
-import { type Move, noKernel, type Plan, type PlanStep, type Port } from '../plan/types.js';
+import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
 import { float, integer, offset, rows, string, wrap } from './c.js';
 import { describeMemory, describeStep } from './describe.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
@@ -341,7 +341,7 @@ export function interfaceContext(
   const { labels = [] } = options;
   const port =
     (upper: string) =>
-    (port: Port, index: number): Context => ({
+    (port: IoTensor, index: number): Context => ({
       index: String(index),
       macro: `${upper}_${index}`,
       name: string(port.name),
@@ -374,6 +374,6 @@ export function interfaceContext(
 }
 
 /** Whether `labels` name the elements of this output. */
-export function isLabelled(port: Port, labels: readonly string[]): boolean {
+export function isLabelled(port: IoTensor, labels: readonly string[]): boolean {
   return labels.length > 0 && port.shape.at(-1) === labels.length;
 }

@@ -33,10 +33,10 @@ export class SecondCore {
   /** The time, in cycles of core 0, at which the flash has completed all reads. */
   private flashFree = 0;
 
-  /** @param isThere false: the core never answers, as on a chip with one core */
+  /** @param isPresent false: the core never answers, as on a chip with one core */
   constructor(
     private readonly mcu: RP2040 & { stall: number },
-    private readonly isThere: boolean,
+    private readonly isPresent: boolean,
   ) {
     const CoreClass = mcu.core.constructor as new (mcu: RP2040) => Core;
     this.core = new CoreClass(mcu);
@@ -107,7 +107,7 @@ export class SecondCore {
 
   /** The boot ROM echoes each expected word; any other word restarts the sequence. */
   private boot(word: number, taken: number[]): void {
-    if (!this.isThere) return;
+    if (!this.isPresent) return;
     const expected = bootWords[taken.length];
     if (expected !== undefined && word !== expected) {
       taken.length = 0;

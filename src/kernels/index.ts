@@ -7,7 +7,7 @@ import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
 import { type DepthwiseConv2dAttrs, depthwiseDims } from '../ops/depthwise_conv2d.js';
 import { expandDims } from '../ops/expand_dims.js';
-import { type FullyConnectedAttrs, rowsOf } from '../ops/fully_connected.js';
+import { type FullyConnectedAttrs, rowCount } from '../ops/fully_connected.js';
 import { hardSwish } from '../ops/hard_swish.js';
 import { leakyRelu } from '../ops/leaky_relu.js';
 import { logistic } from '../ops/logistic.js';
@@ -117,8 +117,8 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
   ]),
 };
 
-const isRow = (view: NodeView<FullyConnectedAttrs>) => rowsOf(view) === 1;
-const isRows = (view: NodeView<FullyConnectedAttrs>) => rowsOf(view) > 1;
+const isRow = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) === 1;
+const isRows = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) > 1;
 
 const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
   halves: (view) => (isRow(view) ? channelHalves(view, lanes) : null),

@@ -53,7 +53,7 @@ export function rowStage(view: NodeView<FullyConnectedAttrs>): OutputStage {
   return outputStage(view, rowFilters(view).channels, product);
 }
 
-export function rowsOf(view: NodeView<object>): number {
+export function rowCount(view: NodeView<object>): number {
   return elementCount(inputOf(view, 0).shape) / rowFilters(view).depth;
 }
 
@@ -62,7 +62,7 @@ function evaluate(
   [input, , , skip]: readonly (TensorData | null)[],
 ): readonly TensorData[] {
   const { channels, depth } = rowFilters(view);
-  const rows = rowsOf(view);
+  const rows = rowCount(view);
   const stage = rowStage(view);
   const weights = weightsOf(view);
   const offset = inputOffset(view);
@@ -109,7 +109,7 @@ function channels(view: NodeView<FullyConnectedAttrs>): ChannelFlow | null {
 }
 
 function macs(view: NodeView<object>): number {
-  return rowsOf(view) * elementCount(inputOf(view, 1).shape);
+  return rowCount(view) * elementCount(inputOf(view, 1).shape);
 }
 
 export const fullyConnected = {

@@ -53,7 +53,7 @@ export const mean = {
   },
   check(view) {
     requireInt8(view);
-    walkOf(view);
+    meanLoopsOf(view);
     scalingOf(view);
   },
   evaluate(view, [input]) {
@@ -193,18 +193,18 @@ function sumOver(data: TensorData, shape: Shape, axes: readonly number[]): Float
   return sums;
 }
 
-export interface Loop {
+export interface MeanLoop {
   extent: number;
   readonly stride: number;
 }
 
 /** Loop counters of each kind (kept, averaged) in the kernels. */
-export const loops = 3;
+export const maxLoops = 3;
 
 /** Loops over kept and averaged dimensions, outermost first; neighbours of a kind are merged. */
-export function walkOf(view: NodeView<MeanAttrs>): {
-  kept: readonly Loop[];
-  mean: readonly Loop[];
+export function meanLoopsOf(view: NodeView<MeanAttrs>): {
+  kept: readonly MeanLoop[];
+  mean: readonly MeanLoop[];
 } {
   const { shape } = inputOf(view, 0);
   if (view.attrs.algorithm === 'spatial') {
@@ -219,7 +219,7 @@ export function walkOf(view: NodeView<MeanAttrs>): {
       mean: [{ extent: height * width, stride: channels }],
     };
   }
-  const walk: Record<'kept' | 'mean', Loop[]> = { kept: [], mean: [] };
+  const walk: Record<'kept' | 'mean', MeanLoop[]> = { kept: [], mean: [] };
   let stride = 1;
   let last: 'kept' | 'mean' | null = null;
   for (let i = shape.length - 1; i >= 0; i--) {
@@ -233,7 +233,7 @@ export function walkOf(view: NodeView<MeanAttrs>): {
     stride *= extent;
   }
   const most = Math.max(walk.kept.length, walk.mean.length);
-  if (most > loops) {
+  if (most > maxLoops) {
     const message = `averages over ${most} separate groups of dimensions`;
     throw new BonsaiError('unsupported-attribute', at(view.node), message, 'transpose first');
   }

@@ -1,7 +1,7 @@
 /** quantize (QUANTIZE, int8 to int8): changes scale and zero point. */
 import { elementCount, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { elementwiseInRuns, type Run } from './arithmetic/lookup.js';
+import { elementwiseInSegments, type Segment } from './arithmetic/lookup.js';
 import { clamp } from './arithmetic/quant.js';
 import { elementQuant, rescaler } from './arithmetic/rescale.js';
 import { outputOf } from './shape/operands.js';
@@ -17,14 +17,14 @@ export interface QuantizeAttrs {
   readonly algorithm: 'scalar' | 'vector';
 }
 
-export const quantize = elementwiseInRuns<QuantizeAttrs>(
+export const quantize = elementwiseInSegments<QuantizeAttrs>(
   'quantize',
-  runsOf,
+  segmentsOf,
 ) satisfies OpDef<QuantizeAttrs>;
 
 const vectorElements = 16;
 
-function runsOf(view: NodeView<QuantizeAttrs>): readonly Run[] {
+function segmentsOf(view: NodeView<QuantizeAttrs>): readonly Segment[] {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
   const scalarWith = (rescale: (x: number) => number) => (q: number) =>
     clamp(rescale(q - inputZeroPoint) + outputZeroPoint, -128, 127);

@@ -28,7 +28,7 @@ export const softmax = {
   check(view) {
     requireInt8(view);
     requireOutputQuant(view);
-    const { depth } = rowsOf(view);
+    const { depth } = softmaxRows(view);
     // The sum of exponentials has 12 integer bits.
     if (view.attrs.algorithm === 'fixed' && depth > 4095) {
       throw new BonsaiError(
@@ -49,7 +49,7 @@ export const softmax = {
     }
   },
   evaluate(view, [input]) {
-    const { rows, depth } = rowsOf(view);
+    const { rows, depth } = softmaxRows(view);
     const normalise = view.attrs.algorithm === 'fixed' ? fixedRow(view) : tableRow(view);
     const result = new Int8Array(rows * depth);
     for (let row = 0; row < rows; row++) {
@@ -67,7 +67,7 @@ function inputScale(view: NodeView<SoftmaxAttrs>): number {
   return Math.fround(perTensor(inputOf(view, 0), at(view.node)).scale);
 }
 
-export function rowsOf(view: NodeView<SoftmaxAttrs>): { rows: number; depth: number } {
+export function softmaxRows(view: NodeView<SoftmaxAttrs>): { rows: number; depth: number } {
   const { shape } = inputOf(view, 0);
   return { rows: elementCount(shape.slice(0, -1)), depth: shape.at(-1) ?? 1 };
 }

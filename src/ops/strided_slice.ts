@@ -129,7 +129,7 @@ export function resolveStridedSlice(
       const extent = input[begin.length] as number;
       const stride = spec.strides[entry] as number;
       const shrink = has(spec.shrinkAxisMask, entry);
-      const [first, count] = rangeOf(extent, stride, {
+      const [first, count] = indicesOf(extent, stride, {
         begin: has(spec.beginMask, entry) ? null : (spec.begin[entry] as number),
         end: has(spec.endMask, entry) ? null : (spec.end[entry] as number),
         shrink,
@@ -144,7 +144,7 @@ export function resolveStridedSlice(
   return { begin, strides, counts, shape };
 }
 
-interface Range {
+interface SliceBounds {
   /** null: the first (last) element in the direction of the stride. */
   readonly begin: number | null;
   readonly end: number | null;
@@ -152,10 +152,10 @@ interface Range {
 }
 
 /** First index and number of indices along one dimension. */
-function rangeOf(
+function indicesOf(
   extent: number,
   stride: number,
-  { begin, end, shrink }: Range,
+  { begin, end, shrink }: SliceBounds,
 ): readonly [first: number, count: number] {
   const [low, high] = stride > 0 ? [0, extent] : [-1, extent - 1];
   // Negative indices count from the end; indices still outside are clamped.

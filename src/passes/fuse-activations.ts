@@ -51,10 +51,10 @@ function fuse(graph: Graph, producer: Node, node: Node): Node | null {
   };
 }
 
-type Range = readonly [low: number, high: number];
+type ClampRange = readonly [low: number, high: number];
 
 /** The range to which a look-up clamps; null if it does anything but clamp. */
-function clampOf(graph: Graph, node: Node): Range | null {
+function clampOf(graph: Graph, node: Node): ClampRange | null {
   const values = opOf(node).lookup?.(viewOf(graph, node)) ?? null;
   if (values === null) return null;
   const [low, high] = [values[0] as number, values[255] as number];
@@ -63,7 +63,7 @@ function clampOf(graph: Graph, node: Node): Range | null {
 }
 
 /** The activation whose range in the output's integers is exactly this one. */
-function nameOf([low, high]: Range, output: Tensor): Activation | null {
+function nameOf([low, high]: ClampRange, output: Tensor): Activation | null {
   const fits = (activation: Activation) => {
     const range = activationRange(activation, output);
     return range[0] === low && range[1] === high;

@@ -58,7 +58,7 @@ function constantsOf(
       });
     case 'mixed': {
       const channels = channelCount(inputOf(view, 0));
-      const kept = takenOf(inputs[0]) ?? range(channels);
+      const kept = takenOf(inputs[0]) ?? indicesBelow(channels);
       const out = takenOf(outputs[0]);
       return out === undefined ? [] : mixedConstants(view, flow, kept, out, facts);
     }
@@ -87,7 +87,7 @@ function mixedConstants(
   const bias = view.inputs[2] ?? null;
   const ranges = facts.range(input);
   const channels = channelCount(input);
-  const gone = range(channels).filter((channel) => !kept.includes(channel));
+  const gone = indicesBelow(channels).filter((channel) => !kept.includes(channel));
   const offset = inputOffset(view as NodeView<object> as NodeView<AccumulationAttrs>);
   const depth = padded.length * channels;
   const added = (o: number) => {
@@ -131,6 +131,6 @@ function takeLast(tensor: Tensor, channels: Taken): Tensor {
   return take(tensor, tensor.shape.length - 1, channels);
 }
 
-function range(count: number): readonly number[] {
+function indicesBelow(count: number): readonly number[] {
   return Array.from({ length: count }, (_, i) => i);
 }

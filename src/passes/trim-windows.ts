@@ -61,7 +61,7 @@ function usedTaps([, kernelH = 0, kernelW = 0, last = 1]: readonly number[], dat
 }
 
 /** One axis of a window. */
-interface Axis {
+interface WindowAxis {
   /** Extent of the image. */
   readonly input: number;
   readonly stride: number;
@@ -71,7 +71,7 @@ interface Axis {
   readonly after: number;
 }
 
-interface Trimmed extends Pick<Axis, 'before' | 'after'> {
+interface Trimmed extends Pick<WindowAxis, 'before' | 'after'> {
   /** The taps that stay, consecutive. */
   readonly taps: readonly number[];
 }
@@ -81,7 +81,7 @@ interface Trimmed extends Pick<Axis, 'before' | 'after'> {
  * remaining taps in place and keeps the number of outputs. On a tie the piece nearest to the
  * middle.
  */
-function trim(isUsed: readonly boolean[], least: number, axis: Axis): Trimmed {
+function trim(isUsed: readonly boolean[], least: number, axis: WindowAxis): Trimmed {
   const { input, stride, dilation, before, after } = axis;
   const kernel = isUsed.length;
   const outputs = (taps: number, padBefore: number, padAfter: number) =>

@@ -1,7 +1,7 @@
 /** Inputs and outputs as the user sees them. */
 import { byteCount, type Graph, type TensorId, tensorOf } from '../ir/graph.js';
 import { perTensor } from '../ops/arithmetic/quant.js';
-import type { Placement, Port } from './types.js';
+import type { IoTensor, Placement } from './types.js';
 
 const keywords: ReadonlySet<string> = new Set(
   (
@@ -32,7 +32,7 @@ export function makePorts(
   names: readonly string[],
   cNames: readonly string[],
   placements: ReadonlyMap<TensorId, Placement>,
-): readonly Port[] {
+): readonly IoTensor[] {
   return ids.map((id, position) => {
     const tensor = tensorOf(graph, id);
     return {

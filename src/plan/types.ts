@@ -141,7 +141,7 @@ export interface PlanStep {
 }
 
 /** An input or output as the user sees it. */
-export interface Port {
+export interface IoTensor {
   readonly name: string;
   /** C identifier made of the name. */
   readonly identifier: string;
@@ -167,8 +167,8 @@ export interface Plan {
   readonly decision: Decision;
   readonly steps: readonly PlanStep[];
   readonly placements: readonly Placement[];
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
+  readonly inputs: readonly IoTensor[];
+  readonly outputs: readonly IoTensor[];
   readonly arenaBytes: number;
   /** No placement of these tensors can need less. */
   readonly arenaLowerBoundBytes: number;

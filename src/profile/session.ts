@@ -3,7 +3,7 @@ import type { Manifest } from '../codegen/manifest.js';
 import type { Device } from '../device/device.js';
 import { BonsaiError } from '../errors.js';
 import { allocate, elementCount, type TensorData } from '../ir/graph.js';
-import type { Port } from '../plan/types.js';
+import type { IoTensor } from '../plan/types.js';
 import {
   answerBody,
   type DeviceMemory,
@@ -120,7 +120,7 @@ export async function openSession(
 
   async function checkLayout(): Promise<void> {
     const info = await ask('info', requestBody.empty(), answerBody.info);
-    const bytes = (ports: readonly Port[]) => ports.map((port) => port.bytes).join();
+    const bytes = (tensors: readonly IoTensor[]) => tensors.map((tensor) => tensor.bytes).join();
     const asPlanned =
       info.arenaBytes === plan.arenaBytes &&
       info.steps === plan.steps.length &&
@@ -139,8 +139,8 @@ export async function openSession(
 
   async function writeInputs(inputs: readonly TensorData[]): Promise<void> {
     const chunk = hello.maxBodyBytes - writeInputHeaderBytes;
-    for (const [index, port] of plan.inputs.entries()) {
-      const bytes = bytesOf(inputs[index], port);
+    for (const [index, tensor] of plan.inputs.entries()) {
+      const bytes = bytesOf(inputs[index], tensor);
       for (let offset = 0; offset < bytes.length; offset += chunk) {
         const body = requestBody.writeInput(index, offset, bytes.subarray(offset, offset + chunk));
         await ask('writeInput', body, answerBody.empty);
@@ -150,14 +150,14 @@ export async function openSession(
 
   async function readOutputs(): Promise<TensorData[]> {
     const outputs: TensorData[] = [];
-    for (const [index, port] of plan.outputs.entries()) {
-      const bytes = new Uint8Array(port.bytes);
+    for (const [index, tensor] of plan.outputs.entries()) {
+      const bytes = new Uint8Array(tensor.bytes);
       for (let offset = 0; offset < bytes.length; offset += hello.maxBodyBytes) {
         const length = Math.min(hello.maxBodyBytes, bytes.length - offset);
         const body = requestBody.readOutput(index, offset, length);
         bytes.set(await ask('readOutput', body, (b) => answerBody.bytes(b, length)), offset);
       }
-      outputs.push(elementsOf(bytes, port));
+      outputs.push(elementsOf(bytes, tensor));
     }
     return outputs;
   }
@@ -241,24 +241,24 @@ export async function openSession(
 }
 
 /** The elements' bytes; host and device are both little-endian. */
-function bytesOf(data: TensorData | undefined, port: Port): Uint8Array {
+function bytesOf(data: TensorData | undefined, tensor: IoTensor): Uint8Array {
   const bytes =
     data === undefined
       ? new Uint8Array(0)
       : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (bytes.length !== port.bytes) {
+  if (bytes.length !== tensor.bytes) {
     throw new BonsaiError(
       'bad-vectors',
-      `input "${port.name}"`,
-      `has ${bytes.length} bytes, the model takes ${port.bytes}`,
+      `input "${tensor.name}"`,
+      `has ${bytes.length} bytes, the model takes ${tensor.bytes}`,
       'give the raw quantized integers of the whole tensor',
     );
   }
   return bytes;
 }
 
-function elementsOf(bytes: Uint8Array, port: Port): TensorData {
-  const elements = allocate(port.dtype, elementCount(port.shape));
+function elementsOf(bytes: Uint8Array, tensor: IoTensor): TensorData {
+  const elements = allocate(tensor.dtype, elementCount(tensor.shape));
   new Uint8Array(elements.buffer).set(bytes);
   return elements;
 }

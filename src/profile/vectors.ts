@@ -10,7 +10,7 @@ import {
   type TensorData,
 } from '../ir/graph.js';
 import { evaluateGraph } from '../ops/evaluate.js';
-import type { Plan, Port } from '../plan/types.js';
+import type { IoTensor, Plan } from '../plan/types.js';
 
 /** The expected checksum of a source operator's output. */
 export interface LayerChecksum {
@@ -92,49 +92,49 @@ type Side = 'input' | 'output';
 
 function tensorsOf(
   values: readonly unknown[],
-  ports: readonly Port[],
+  tensors: readonly IoTensor[],
   side: Side,
   where: string,
 ): TensorData[] {
   const nested = Array.isArray(values[0]);
-  if (!nested && ports.length !== 1) {
+  if (!nested && tensors.length !== 1) {
     throw new BonsaiError(
       'bad-vectors',
       where,
-      `${side} is one flat array, the model has ${ports.length} ${side}s`,
-      `give an array for each: ${ports.map((port) => `"${port.name}"`).join(', ')}`,
+      `${side} is one flat array, the model has ${tensors.length} ${side}s`,
+      `give an array for each: ${tensors.map((tensor) => `"${tensor.name}"`).join(', ')}`,
     );
   }
   const lists = nested ? values : [values];
-  if (lists.length !== ports.length) {
+  if (lists.length !== tensors.length) {
     throw new BonsaiError(
       'bad-vectors',
       where,
-      `has ${lists.length} ${side}s, the model has ${ports.length}`,
-      ports.length === 1
+      `has ${lists.length} ${side}s, the model has ${tensors.length}`,
+      tensors.length === 1
         ? formatHint
-        : `give an array for each: ${ports.map((port) => `"${port.name}"`).join(', ')}`,
+        : `give an array for each: ${tensors.map((tensor) => `"${tensor.name}"`).join(', ')}`,
     );
   }
-  return ports.map((port, index) => {
-    const place = ports.length === 1 ? side : `${side} ${index}`;
-    return tensorOf(lists[index], port, `${where}, ${place} "${port.name}"`);
+  return tensors.map((tensor, index) => {
+    const place = tensors.length === 1 ? side : `${side} ${index}`;
+    return tensorOf(lists[index], tensor, `${where}, ${place} "${tensor.name}"`);
   });
 }
 
-function tensorOf(values: unknown, port: Port, where: string): TensorData {
-  const count = elementCount(port.shape);
+function tensorOf(values: unknown, tensor: IoTensor, where: string): TensorData {
+  const count = elementCount(tensor.shape);
   if (!Array.isArray(values) || values.length !== count) {
     const found = Array.isArray(values) ? `${values.length} values` : 'no array';
     throw new BonsaiError(
       'bad-vectors',
       where,
-      `has ${found}, the tensor has ${count} ([${port.shape.join(', ')}])`,
+      `has ${found}, the tensor has ${count} ([${tensor.shape.join(', ')}])`,
       formatHint,
     );
   }
-  const [least, greatest] = rangeOf(port.dtype, where);
-  const data = allocate(port.dtype, count);
+  const [least, greatest] = typeRange(tensor.dtype, where);
+  const data = allocate(tensor.dtype, count);
   for (let element = 0; element < count; element++) {
     const value: unknown = values[element];
     if (
@@ -147,7 +147,7 @@ function tensorOf(values: unknown, port: Port, where: string): TensorData {
         'bad-vectors',
         where,
         `element ${element} is ${JSON.stringify(value)}, not an integer from ${least} to ${greatest}`,
-        `quantize: round(x / ${port.scale}) + ${port.zeroPoint}, clamped to ${port.dtype}`,
+        `quantize: round(x / ${tensor.scale}) + ${tensor.zeroPoint}, clamped to ${tensor.dtype}`,
       );
     }
     data[element] = value;
@@ -155,7 +155,7 @@ function tensorOf(values: unknown, port: Port, where: string): TensorData {
   return data;
 }
 
-function rangeOf(dtype: DType, where: string): [least: number, greatest: number] {
+function typeRange(dtype: DType, where: string): [least: number, greatest: number] {
   switch (dtype) {
     case 'int8':
       return [-128, 127];
@@ -182,9 +182,9 @@ const seed = 0x5eed;
 export function seededVectors(plan: Plan, module: Module): VectorPair[] {
   const random = xorshift32(seed);
   return Array.from({ length: seededCount }, () => {
-    const inputs = plan.inputs.map((port) => {
-      const [least, greatest] = rangeOf(port.dtype, `input "${port.name}"`);
-      const data = allocate(port.dtype, elementCount(port.shape));
+    const inputs = plan.inputs.map((tensor) => {
+      const [least, greatest] = typeRange(tensor.dtype, `input "${tensor.name}"`);
+      const data = allocate(tensor.dtype, elementCount(tensor.shape));
       const span = greatest - least + 1;
       for (let element = 0; element < data.length; element++) {
         data[element] = least + Math.floor((random() / 2 ** 32) * span);

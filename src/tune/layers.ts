@@ -31,7 +31,7 @@ export interface Pruned {
   readonly density: number;
 }
 
-const unit = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
+const unitStrides = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
 const noPads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
 const ones = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const relu = { activation: 'relu', rounding: 'double' };
@@ -48,12 +48,12 @@ export function conv(
     op: 'conv2d',
     inputs: [input],
     weights: { shape: [outC, ...kernel, input[3] ?? 1], axis: 0 },
-    attrs: { ...unit, ...pads, ...relu, ...change },
+    attrs: { ...unitStrides, ...pads, ...relu, ...change },
   };
 }
 
 function depthwise(input: Shape, kernel: readonly [number, number], change = {}): Layer {
-  const attrs = { ...unit, ...ones, depthMultiplier: 1, ...relu, ...change };
+  const attrs = { ...unitStrides, ...ones, depthMultiplier: 1, ...relu, ...change };
   const channels = (input[3] ?? 1) * attrs.depthMultiplier;
   return {
     op: 'depthwise_conv2d',
@@ -64,7 +64,7 @@ function depthwise(input: Shape, kernel: readonly [number, number], change = {})
 }
 
 /** A depthwise window as large as the image: one output pixel. */
-function frame(input: Shape, change = {}): Layer {
+function wholeImage(input: Shape, change = {}): Layer {
   const [, height = 1, width = 1] = input;
   return depthwise(input, [height, width], { ...noPads, ...change });
 }
@@ -140,9 +140,9 @@ export const calibration: readonly Layer[] = [
   depthwise(shallow, [3, 3], { depthMultiplier: 8, strideH: 2, strideW: 2 }),
   depthwise(wide, [3, 3], { strideH: 3, strideW: 3 }),
   ...[[1, 5, 1, 64] as const, [1, 18, 1, 40] as const, [1, 6, 5, 19] as const].map((input) =>
-    frame(input),
+    wholeImage(input),
   ),
-  frame([1, 9, 1, 32], signed),
+  wholeImage([1, 9, 1, 32], signed),
   ...[0.5, 0.2, 0.08].flatMap((density) =>
     [conv(deep, 24, [1, 1]), conv(wide, 12, [3, 3]), conv(odd, 8, [3, 3])].map((layer) =>
       prune(layer, { pattern: 'unstructured', density }),

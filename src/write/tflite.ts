@@ -95,11 +95,11 @@ function encodeModule(module: Module): Uint8Array {
   const codes: Writer[] = [];
   const subgraphs = module.graphs.map((graph) => writeGraph(graph, buffers, codes));
   const [main] = module.graphs;
-  const ports = (names: readonly string[], tensors: readonly TensorId[] = []) =>
+  const signatureOf = (names: readonly string[], tensors: readonly TensorId[] = []) =>
     names.map((name, i) => ({ name, tensorIndex: tensors[i] ?? 0 }));
   const signature = {
-    inputs: ports(module.inputNames, main?.inputs),
-    outputs: ports(module.outputNames, main?.outputs),
+    inputs: signatureOf(module.inputNames, main?.inputs),
+    outputs: signatureOf(module.outputNames, main?.outputs),
     signatureKey: 'serving_default',
     subgraphIndex: 0,
   };

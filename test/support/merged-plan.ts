@@ -4,7 +4,7 @@
 import { identifier } from '../../src/codegen/c.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import type { Planned } from '../../src/plan/index.js';
-import type { Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
+import type { IoTensor, Placement, Plan, PlanStep } from '../../src/plan/types.js';
 
 /**
  * The plan of `merged` (see `mergeModules`): the steps of all plans, each plan in its own memory.
@@ -19,15 +19,15 @@ export function mergePlans(
   if (one === undefined) throw new RangeError('no plan');
   const steps: PlanStep[] = [];
   const placements: Placement[] = [];
-  const inputs: Port[] = [];
-  const outputs: Port[] = [];
+  const inputs: IoTensor[] = [];
+  const outputs: IoTensor[] = [];
   const total = plans.reduce((sum, plan) => sum + plan.steps.length, 0);
   let [base, tensors, nodes] = [0, 0, 0];
   plans.forEach((plan, i) => {
     const [arena, firstTensor, firstNode, firstStep] = [base, tensors, nodes, steps.length];
     const at = (offset: number) => offset + arena;
     const ids = (of: readonly number[]) => of.map((id) => id + firstTensor);
-    const port = (name = '', { tensor, offset, ...rest }: Port): Port => ({
+    const port = (name = '', { tensor, offset, ...rest }: IoTensor): IoTensor => ({
       ...{ ...rest, name, identifier: identifier(name) },
       ...{ tensor: tensor + firstTensor, offset: at(offset) },
     });

@@ -7,7 +7,7 @@ import { emitProgram, type Program } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import type { Planned } from '../../src/plan/index.js';
-import type { Plan, Port } from '../../src/plan/types.js';
+import type { IoTensor, Plan } from '../../src/plan/types.js';
 import { type Both, runners, sanitizers } from './both.js';
 import { driverHeader, driverObject } from './driver.js';
 import { execute } from './execute.js';
@@ -28,7 +28,7 @@ export async function inTemporaryDirectory<T>(use: (directory: string) => Promis
 
 /** What the driver, test/support/driver.ts, knows of a program: C behind the model's own. */
 function describe(model: string, plan: Plan, program: Program): string {
-  const bytesOf = (ports: readonly Port[]) => ports.map(({ bytes }) => bytes).join(', ');
+  const bytesOf = (ports: readonly IoTensor[]) => ports.map(({ bytes }) => bytes).join(', ');
   const spans = program.spans.map(
     ({ step, offset, bytes }) => `    { ${step}, ${offset}, ${bytes} },`,
   );

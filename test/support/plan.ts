@@ -18,7 +18,7 @@ import { opOf } from '../../src/ops/index.js';
 import { onTwoCores } from '../../src/plan/choose/candidates.js';
 import type { Planned } from '../../src/plan/index.js';
 import { type Implementation, memoryOf, wholeOf } from '../../src/plan/schedule/parts.js';
-import type { CompileOptions, Placement, Plan, PlanStep, Port } from '../../src/plan/types.js';
+import type { CompileOptions, IoTensor, Placement, Plan, PlanStep } from '../../src/plan/types.js';
 
 export const defaults: CompileOptions = {
   optimize: 'balanced',
@@ -167,7 +167,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     };
   });
   const ports = (ids: readonly TensorId[], names: readonly string[]) =>
-    ids.map((id, index): Port => {
+    ids.map((id, index): IoTensor => {
       const tensor = graph.tensors[id] as (typeof graph.tensors)[number];
       const { scale, zeroPoint } = perTensor(tensor, tensor.name);
       const name = names[index] ?? tensor.name;

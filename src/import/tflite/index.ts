@@ -24,13 +24,13 @@ export function importTflite(
     ...(ignored.length === 0
       ? {}
       : { ignored: ignored.map(({ where, message }) => `${where} ${message}`) }),
-    inputNames: portNames(raw, 'inputs', inputs),
-    outputNames: portNames(raw, 'outputs', outputs),
+    inputNames: ioNames(raw, 'inputs', inputs),
+    outputNames: ioNames(raw, 'outputs', outputs),
   };
 }
 
 /** Distinct names: those of the main subgraph's signature, else the tensors' own names. */
-function portNames(
+function ioNames(
   raw: RawModel,
   kind: 'inputs' | 'outputs',
   tensors: readonly number[],

@@ -9,9 +9,9 @@ import {
 } from '../../ops/depthwise_conv2d.js';
 import {
   type FullyConnectedAttrs,
+  rowCount,
   rowFilters,
   rowStage,
-  rowsOf,
 } from '../../ops/fully_connected.js';
 import type { WindowShape } from './overlap.js';
 
@@ -61,7 +61,7 @@ export function depthwiseOf(view: NodeView<DepthwiseConv2dAttrs>): Convolution {
 /** Rows are pixels of a 1×1 convolution. */
 export function fullyConnectedOf(view: NodeView<FullyConnectedAttrs>): Convolution {
   const filters = rowFilters(view);
-  const shape = rowShape(rowsOf(view), filters.depth, filters.channels);
+  const shape = rowShape(rowCount(view), filters.depth, filters.channels);
   return { shape, filters, stage: rowStage(view) };
 }
 

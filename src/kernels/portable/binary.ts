@@ -5,7 +5,7 @@ import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js
 import { activationRange } from '../../ops/arithmetic/quant.js';
 import type { Sum } from '../../ops/arithmetic/sum.js';
 import { type SumTables, sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
-import { walkOf } from '../../ops/shape/broadcast.js';
+import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
 
@@ -109,7 +109,7 @@ function lower(
 ): KernelCall {
   const operands = [inputOf(view, 0), inputOf(view, 1)] as const;
   const [aConstant, bConstant] = operands.map(isConstant) as [boolean, boolean];
-  const walk = walkOf(view);
+  const walk = broadcastWalk(view);
   const [low, high] = activationRange(view.attrs.activation, outputOf(view));
   const tables: Record<string, Table> = {};
   if (aConstant) tables.a_data = { data: operands[0].data as Int8Array, role: 'table' };

@@ -2,9 +2,9 @@
 import {
   type FullyConnectedAttrs,
   fullyConnected,
+  rowCount,
   rowFilters,
   rowStage,
-  rowsOf,
 } from '../../ops/fully_connected.js';
 import { fullyConnectedOf } from '../layout/convolution.js';
 import type { DescribedVariant as KernelVariant } from '../variant.js';
@@ -14,7 +14,7 @@ export const fullyConnectedVariant: KernelVariant<FullyConnectedAttrs> = {
   ...residualKernel('fully_connected', ['dot4', 'dot_few']),
   when: () => true,
   work: (view) => lanesWork(view, fullyConnected.macs(view), rowFilters(view).channels, 5.5),
-  weightPasses: rowsOf,
+  weightPasses: rowCount,
   overlap: (view) => pixelOverlaps(view, fullyConnectedOf(view).shape),
   lower: (view, context) => fullyConnectedCalls(view, rowFilters(view), rowStage(view), context),
 };

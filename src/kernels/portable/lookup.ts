@@ -1,11 +1,11 @@
-/** A function of one byte: a table of 256 for each run of elements. */
+/** A function of one byte: a table of 256 values for each segment of the tensor. */
 import { elementCount } from '../../ir/graph.js';
 import { type Elementwise, tableOf } from '../../ops/arithmetic/lookup.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import type { DescribedVariant as KernelVariant } from '../variant.js';
 
 export function lookupVariants<A extends object>({
-  runs,
+  segments,
 }: Elementwise<A>): readonly KernelVariant<A>[] {
   return [
     {
@@ -17,7 +17,7 @@ export function lookupVariants<A extends object>({
       // Cortex-M0+: two loads, a store, an add, a compare and a taken branch.
       work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 9 } }),
       lower: (view) =>
-        runs(view).map(({ first, end, scalar }) => ({
+        segments(view).map(({ first, end, scalar }) => ({
           inputs: [0],
           outputs: [0],
           flags: {},

@@ -1,6 +1,6 @@
 /** mean: sums in nested loops, and one requantisation an output. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import { loops, type MeanAttrs, scalingOf, walkOf } from '../../ops/mean.js';
+import { type MeanAttrs, maxLoops, meanLoopsOf, scalingOf } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
 
@@ -28,9 +28,9 @@ function lower(view: NodeView<MeanAttrs>): KernelCall {
     out_offset: outOffset,
   };
   if (vectors) numbers.vector_channels = halvesUp;
-  for (const [kind, walk] of Object.entries(walkOf(view))) {
-    for (let i = 0; i < loops; i++) {
-      const { extent, stride } = walk[walk.length - loops + i] ?? { extent: 1, stride: 0 };
+  for (const [kind, walk] of Object.entries(meanLoopsOf(view))) {
+    for (let i = 0; i < maxLoops; i++) {
+      const { extent, stride } = walk[walk.length - maxLoops + i] ?? { extent: 1, stride: 0 };
       numbers[`${kind}_${i}`] = extent;
       numbers[`${kind}_stride_${i}`] = stride;
     }

@@ -3,8 +3,8 @@ import { elementCount, type NodeView } from '../../ir/graph.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import {
   fixedExponentials,
-  rowsOf,
   type SoftmaxAttrs,
+  softmaxRows,
   tableExponentials,
 } from '../../ops/softmax.js';
 import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
@@ -36,7 +36,7 @@ function lower(view: NodeView<SoftmaxAttrs>, data: Int32Array | Float32Array): K
     inputs: [0],
     outputs: [0],
     flags: {},
-    numbers: rowsOf(view),
+    numbers: softmaxRows(view),
     tables: { exponentials: { data, role: 'table' } },
   };
 }

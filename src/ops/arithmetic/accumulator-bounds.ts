@@ -129,8 +129,8 @@ interface Extents {
 export function insidesOf(window: Window, extents: Extents): readonly Inside[] {
   const { inH, inW, outH, outW, kernelH, kernelW } = extents;
   const { padTop, padLeft, strideH, strideW, dilationH, dilationW } = window;
-  const rows = spansOf(kernelH, inH, outH, strideH, dilationH, padTop);
-  const columns = spansOf(kernelW, inW, outW, strideW, dilationW, padLeft);
+  const rows = tapRangesOf(kernelH, inH, outH, strideH, dilationH, padTop);
+  const columns = tapRangesOf(kernelW, inW, outW, strideW, dilationW, padLeft);
   return rows.flatMap(([top, bottom]) =>
     columns.map(([left, right]) => ({ top, bottom, left, right })),
   );
@@ -149,17 +149,17 @@ export function paddedTaps(
   });
 }
 
-type Span = readonly [first: number, end: number];
+type TapRange = readonly [first: number, end: number];
 
-function spansOf(
+function tapRangesOf(
   kernel: number,
   input: number,
   output: number,
   stride: number,
   dilation: number,
   pad: number,
-): readonly Span[] {
-  const spans = new Map<string, Span>();
+): readonly TapRange[] {
+  const spans = new Map<string, TapRange>();
   for (let o = 0; o < output; o += 1) {
     const start = o * stride - pad;
     const first = clamp(Math.ceil(-start / dilation), 0, kernel);

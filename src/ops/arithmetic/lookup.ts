@@ -11,15 +11,15 @@ import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 export type Scalar = (q: number) => number;
 
 /** Elements [first, end) of the flat tensor that one function maps. */
-export interface Run {
+export interface Segment {
   readonly first: number;
   readonly end: number;
   readonly scalar: Scalar;
 }
 
-/** An operator with one look-up table for each run of elements. */
+/** An operator with one look-up table for each segment. */
 export interface Elementwise<A extends object = Attrs> extends OpDef<A> {
-  runs(view: NodeView<A>): readonly Run[];
+  segments(view: NodeView<A>): readonly Segment[];
 }
 
 /**
@@ -32,24 +32,24 @@ export function elementwise<A extends object = Attrs>(
   name: string,
   scalarOf: (view: NodeView<A>) => Scalar,
 ): Elementwise<A> {
-  return elementwiseInRuns<A>(name, (view) => [
+  return elementwiseInSegments<A>(name, (view) => [
     { first: 0, end: elementCount(outputOf(view).shape), scalar: scalarOf(view) },
   ]);
 }
 
 /**
- * The same for a function that depends on an element's position. The runs tile the tensor.
+ * The same for a function that depends on an element's position. The segments tile the tensor.
  *
  * A second operand of 256 constants replaces the function: its values for −128, −127 … 127,
  * composed with those of the look-ups after it (passes/compose-lookups.ts).
  */
-export function elementwiseInRuns<A extends object = Attrs>(
+export function elementwiseInSegments<A extends object = Attrs>(
   name: string,
-  ownRunsOf: (view: NodeView<A>) => readonly Run[],
+  ownSegmentsOf: (view: NodeView<A>) => readonly Segment[],
 ): Elementwise<A> {
-  const runsOf = (view: NodeView<A>): readonly Run[] => {
+  const segmentsOf = (view: NodeView<A>): readonly Segment[] => {
     const composed = view.inputs[1]?.data;
-    if (composed == null) return ownRunsOf(view);
+    if (composed == null) return ownSegmentsOf(view);
     const scalar = (q: number) => Number(composed[q + 128]);
     return [{ first: 0, end: elementCount(outputOf(view).shape), scalar }];
   };
@@ -58,12 +58,12 @@ export function elementwiseInRuns<A extends object = Attrs>(
     infer: (view) => [inputOf(view, 0).shape],
     check(view) {
       requireInt8(view);
-      runsOf(view);
+      segmentsOf(view);
     },
     evaluate(view, [input]) {
       const from = input as Int8Array;
       const to = new Int8Array(from.length);
-      for (const { first, end, scalar } of runsOf(view)) {
+      for (const { first, end, scalar } of segmentsOf(view)) {
         const table = tableOf(scalar);
         for (let i = first; i < end; i++) to[i] = table[(from[i] as number) & 0xff] as number;
       }
@@ -71,7 +71,7 @@ export function elementwiseInRuns<A extends object = Attrs>(
     },
     macs: () => 0,
     range(view, [input]) {
-      const tables = runsOf(view).map(({ scalar }) => tableOf(scalar));
+      const tables = segmentsOf(view).map(({ scalar }) => tableOf(scalar));
       const bounds = input as ChannelBounds;
       return [
         boundsOf(channelCount(outputOf(view)), (channel) => {
@@ -84,14 +84,14 @@ export function elementwiseInRuns<A extends object = Attrs>(
       ];
     },
     lookup(view) {
-      const [only, ...others] = runsOf(view);
+      const [only, ...others] = segmentsOf(view);
       if (only === undefined || others.length > 0) return null;
       return Int8Array.from({ length: 256 }, (_, i) => only.scalar(i - 128));
     },
-    // With several runs a channel's position decides its function.
-    channels: (view) => (runsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),
+    // With several segments a channel's position decides its function.
+    channels: (view) => (segmentsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),
     inPlace: () => [0],
-    runs: runsOf,
+    segments: segmentsOf,
   };
 }
 

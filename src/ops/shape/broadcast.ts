@@ -81,18 +81,18 @@ export interface Walk {
   readonly bTurns: readonly number[];
 }
 
-interface Span {
+interface Dimension {
   extent: number;
   readonly a: number;
   readonly b: number;
 }
 
-export function walkOf(view: NodeView<object>): Walk {
+export function broadcastWalk(view: NodeView<object>): Walk {
   const output = outputOf(view).shape;
   const a = stridesOf(inputOf(view, 0).shape, output);
   const b = stridesOf(inputOf(view, 1).shape, output);
   // Merge neighbouring dimensions in which each operand advances in both, or repeats in both.
-  const spans: Span[] = [];
+  const spans: Dimension[] = [];
   for (let i = output.length - 1; i >= 0; i--) {
     const span = { extent: output[i] as number, a: a[i] as number, b: b[i] as number };
     const inner = spans.at(-1);

@@ -61,9 +61,9 @@ export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
       let o = 0;
       for (let n = 0; n < batches; n++) {
         for (let oy = 0; oy < outH; oy++) {
-          const ys = span(oy, attrs.strideH, attrs.padTop, attrs.kernelH, inH);
+          const ys = under(oy, attrs.strideH, attrs.padTop, attrs.kernelH, inH);
           for (let ox = 0; ox < outW; ox++) {
-            const xs = span(ox, attrs.strideW, attrs.padLeft, attrs.kernelW, inW);
+            const xs = under(ox, attrs.strideW, attrs.padLeft, attrs.kernelW, inW);
             for (let c = 0; c < channels; c++) {
               const elements = ys.flatMap((y) =>
                 xs.map((x) => Number(data[((n * inH + y) * inW + x) * channels + c])),
@@ -88,7 +88,7 @@ export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
 }
 
 /** Indices inside the image that window number `o` along one axis covers. */
-function span(o: number, stride: number, pad: number, kernel: number, extent: number): number[] {
+function under(o: number, stride: number, pad: number, kernel: number, extent: number): number[] {
   const start = o * stride - pad;
   const first = Math.max(0, start);
   const end = Math.min(extent, start + kernel);
