@@ -60,6 +60,21 @@ const rows: readonly (readonly [
     'about 10 instructions, 1 B; dense: b about 20 instructions, 9 B; fewest bytes (the flash budget)',
   ],
   [
+    'a price that something fits at: a hundred million',
+    [one('packed', 'a', 10, 1), one('dense', 'b', 20, 9)],
+    [],
+    { ...priced, flashPrice: 1e8 },
+    'about 10 instructions, 1 B; dense: b about 20 instructions, 9 B; ' +
+      'least at 100000000 instructions for each byte of flash, 5.7 of the arena (the flash budget)',
+  ],
+  [
+    'and one that nothing fits at',
+    [one('packed', 'a', 10, 1), one('dense', 'b', 20, 9)],
+    [],
+    { ...priced, flashPrice: 1.001e8 },
+    'about 10 instructions, 1 B; dense: b about 20 instructions, 9 B; fewest bytes (the flash budget)',
+  ],
+  [
     'two cores, and a kernel that is refused',
     [one('dense', 'a', 10, 1, 2), one('dense', 'a', 20, 1)],
     ['b: mostly gathers'],

@@ -236,16 +236,46 @@ describe('plan: a budget of flash', () => {
     expect(settled(steps, [1], { flashBytes: 49 }).kernels).to.deep.equal(['brisk', 'lean']);
   });
 
-  it('counts the code that goes when its last step gets another kernel', () => {
-    // 20 + 30 bytes fit; quick’s weights are 30 more, but lean’s code of 20 goes, with its tenth: 8.
-    const coded = { ...lean, code: ['lean', 20] as const };
-    const one = [stepOf(coded, quick)];
-    expect(settled(one, [1], { flashBytes: 40 }).kernels).to.deep.equal(['quick']);
-    const both = [stepOf(coded, quick), stepOf(coded)];
-    expect(settled(both, [1], { flashBytes: 71 }).kernels, '10 + 40 + 22').to.deep.equal([
-      ...['lean', 'lean'],
-    ]);
-    expect(settled(both, [1], { flashBytes: 72 }).kernels).to.deep.equal(['quick', 'lean']);
+  // Two leans take 20 bytes and 1.1 · 40 of code, 64: 15 of 79 are left. A quick one’s weights are
+  // 30 more, but lean’s code of 22 goes: 8. At 5 cycles a byte both are lean.
+  const own = (name: string) => ({ ...lean, code: [name, 20] as const });
+  const changes: [edge: string, quick: MadeUpKernel, flashBytes: number, kernels: string[]][] = [
+    ['counts the code that goes with its last step', quick, 79, ['quick', 'lean']],
+    ['to the byte', quick, 72, ['quick', 'lean']],
+    ['but not a byte beyond', quick, 71, ['lean', 'lean']],
+    ['and the code that comes: 8 + 5.5', { ...quick, code: ['q', 5] }, 79, ['quick', 'lean']],
+    ['8 + 7.7 are too much', { ...quick, code: ['q', 7] }, 79, ['lean', 'lean']],
+    [
+      'no code goes that it needs itself, but b',
+      { ...quick, code: ['a', 20] },
+      79,
+      ['lean', 'quick'],
+    ],
+  ];
+  for (const [edge, other, flashBytes, kernels] of changes) {
+    it(edge, () => {
+      const steps = [stepOf(own('a'), other), stepOf(own('b'), other)];
+      expect(settled(steps, [1], { flashBytes }).kernels).to.deep.equal(kernels);
+    });
+  }
+
+  it('no code goes that another step needs: 30 of 29 bytes left', () => {
+    const steps = [stepOf(own('a'), quick), stepOf(own('a'))];
+    expect(settled(steps, [1], { flashBytes: 71 }).kernels).to.deep.equal(['lean', 'lean']);
+    expect(settled(steps, [1], { flashBytes: 72 }).kernels).to.deep.equal(['quick', 'lean']);
+  });
+
+  it('does not say what dense kernels would take: that is as if there were none', () => {
+    const steps = [
+      stepOf(
+        { name: 'dense', cycles: 100, flash: 100 },
+        { name: 'dense, lean', cycles: 300, flash: 50 },
+        { name: 'sparse', cycles: 200, flash: 60 },
+      ),
+    ];
+    const { kernels, choices } = chosenOf(steps, 'speed', { flashBytes: 60 });
+    expect(kernels).to.deep.equal(['sparse']);
+    expect(choices[0]?.dense?.kernel).to.equal('dense');
   });
 
   it('is part of the decision', () => {

@@ -16,6 +16,18 @@ import {
 
 type Json = Record<string, unknown>;
 
+/** What an error says: its code, where and what next. */
+function refusalOf(call: () => unknown) {
+  try {
+    call();
+  } catch (error) {
+    if (!(error instanceof BonsaiError)) throw error;
+    const { code, where, message, hint } = error;
+    return { code, where, message, hint };
+  }
+  return null;
+}
+
 /** A board of the family that needs least. */
 const least: Json = {
   ...{ name: 'board', description: 'A board', core: 'cortex-m4f', family: 'mps' },
@@ -115,6 +127,15 @@ describe('target.json', () => {
       .with.property('hint', 'targets/rp2040/target.json has both');
   });
 
+  it('says where a file is no JSON, and which keys are unknown', () => {
+    expect(refusalOf(() => parseTarget('{', 'x'))).to.deep.include({ code: 'usage', where: 'x' });
+    expect(() => parse({ ...least, clokHz: 1 })).to.throw(/^Unrecognized key: "clokHz"$/);
+    expect(refusalOf(() => loadTarget('pico'))).to.deep.include({
+      ...{ code: 'usage', where: 'target pico', message: 'is not known' },
+      hint: `one of: ${listTargets().join(', ')}`,
+    });
+  });
+
   it('the core and the family are part of it', () => {
     const { coreName, features, compiler, images, costs } = parse(least);
     expect(coreName).to.equal('Cortex-M4F');
@@ -154,9 +175,10 @@ describe('targets', () => {
   it('refuse two cores where there is one', () => {
     requireCores(loadTarget('rp2040'), 2);
     requireCores(loadTarget('stm32f405'), 1);
-    expect(() => requireCores(loadTarget('stm32f405'), 2))
-      .to.throw(BonsaiError, 'stm32f405 has one core')
-      .with.property('where', '--cores 2');
+    expect(refusalOf(() => requireCores(loadTarget('stm32f405'), 2))).to.deep.equal({
+      ...{ code: 'usage', where: '--cores 2', message: 'stm32f405 has one core' },
+      hint: 'leave it out',
+    });
   });
 
   it('have the sources of what is built: those of a second core where it runs', () => {
@@ -177,7 +199,7 @@ describe('targets', () => {
     const own = '-Ifirmware/port/cortex_m/libc';
     expect(compilerFlags(rp2040)).to.deep.equal([...rp2040.flags, own]);
     const host = loadTarget('host');
-    expect(compilerFlags(host)).to.deep.equal(host.flags);
+    expect(compilerFlags({ ...host, flags: ['-g'] })).to.deep.equal(['-g']);
   });
 
   it('tell the firmware what QEMU needs, and nothing of links that they have not', () => {
@@ -212,6 +234,9 @@ describe('costs that were measured', () => {
       expect(() => read(json))
         .to.throw(BonsaiError, 'is not a table of costs')
         .with.property('where', 'x/costs.json');
+      expect(refusalOf(() => read(json))).to.deep.include({
+        ...{ code: 'usage', hint: 'measure it again: bonsaic tune' },
+      });
     });
   }
 
