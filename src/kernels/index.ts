@@ -67,6 +67,7 @@ import {
   type DescribedVariant,
   type KernelContext,
   type Kernels,
+  type KernelVariant,
   type Match,
   matchingAll,
   once,
@@ -193,7 +194,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ...movements.map((op) => [op.name, of(copyVariants(op))] as const),
 ]);
 
-function of(variants: readonly DescribedVariant<Any>[]): Kernels<Any> {
+function of(variants: readonly (KernelVariant<Any> | DescribedVariant<Any>)[]): Kernels<Any> {
   return { variants: matchingAll(variants) };
 }
 
@@ -214,10 +215,10 @@ export function matchesOf(
   context: KernelContext,
   isWanted: (variant: VariantTraits) => boolean,
 ): readonly Match[] {
-  const { describe, variants } = kernelsOf(view.node);
-  const described = describe?.(view) ?? view;
-  return variants.filter(isWanted).flatMap((variant): Match[] => {
-    const kernel = variant.match(described, context);
-    return kernel === null ? [] : [{ variant, kernel: { ...kernel, calls: once(kernel.calls) } }];
-  });
+  return kernelsOf(view.node)
+    .variants.filter(isWanted)
+    .flatMap((variant): Match[] => {
+      const kernel = variant.match(view, context);
+      return kernel === null ? [] : [{ variant, kernel: { ...kernel, calls: once(kernel.calls) } }];
+    });
 }

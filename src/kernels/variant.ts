@@ -140,9 +140,9 @@ export interface VariantTraits {
 }
 
 /** One way to compute an operator. */
-export interface KernelVariant<V extends NodeView<object> = NodeView> extends VariantTraits {
+export interface KernelVariant<A extends object = Attrs> extends VariantTraits {
   /** The kernel of a node; null where it is none that the variant computes. */
-  match(view: V, context: KernelContext): Kernel | null;
+  match(view: NodeView<A>, context: KernelContext): Kernel | null;
 }
 
 /** A variant that is asked for one thing after the other: for `matching`. */
@@ -157,9 +157,7 @@ export interface DescribedVariant<A extends object = Attrs> extends VariantTrait
 }
 
 /** A described variant as one that is matched. */
-export function matching<A extends object>(
-  variant: DescribedVariant<A>,
-): KernelVariant<NodeView<A>> {
+export function matching<A extends object>(variant: DescribedVariant<A>): KernelVariant<A> {
   const { when, refuses, scratch, work, weightPasses, overlap, lower, ...traits } = variant;
   return {
     ...traits,
@@ -180,8 +178,8 @@ export function matching<A extends object>(
 
 /** All as variants that are matched. */
 export function matchingAll<A extends object>(
-  variants: readonly (KernelVariant<NodeView<A>> | DescribedVariant<A>)[],
-): readonly KernelVariant<NodeView<A>>[] {
+  variants: readonly (KernelVariant<A> | DescribedVariant<A>)[],
+): readonly KernelVariant<A>[] {
   return variants.map((variant) => ('match' in variant ? variant : matching(variant)));
 }
 
@@ -201,11 +199,9 @@ export interface Half<A extends object = Attrs> {
 export type Halves<A extends object = Attrs> = readonly [first: Half<A>, second: Half<A>];
 
 /** How an operator is computed. */
-export interface Kernels<A extends object = Attrs, V extends NodeView<A> = NodeView<A>> {
-  /** What all variants ask of a node, with what they share; left out: the node as it is. */
-  describe?(view: NodeView<A>): V;
+export interface Kernels<A extends object = Attrs> {
   /** Best first by capability; plan/choose takes the cheapest whose needs hold and that match. */
-  readonly variants: readonly KernelVariant<V>[];
+  readonly variants: readonly KernelVariant<A>[];
   /** What two cores can compute at the same time; left out, or null: one computes the node. */
   halves?(view: NodeView<A>): Halves<A> | null;
 }

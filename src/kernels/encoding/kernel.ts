@@ -1,14 +1,12 @@
 /** Portable kernels of layers whose weights are a stream of positions and values (packed.ts). */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts } from '../../ir/op.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { tilesLead, type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
-import { rememberByNode } from '../remember.js';
 import { windowNumbers } from '../swar/layer.js';
-import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
+import type { KernelCall, KernelVariant, Table } from '../variant.js';
 import { fieldsInWord } from './bits.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
 import { encode, type PackedForm, packedForm } from './packed.js';
@@ -44,9 +42,6 @@ export function packedKernel<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const remembered = rememberByNode<PackedForm | null>();
-  const formOf = (view: NodeView<A>, facts: Facts) =>
-    remembered(view.node, facts, () => findForm(rowsOf(view, describe(view).filters), coding));
   return {
     template: `portable/conv2d_${coding}`,
     text: 'portable/conv2d_packed',
@@ -54,29 +49,22 @@ export function packedKernel<A extends AccumulationAttrs>(
     needs: [],
     support,
     addsResidual: true,
-    when: (view, { facts }) => when(view) && formOf(view, facts) !== null,
-    scratch(view) {
-      const { shape, filters } = describe(view);
-      const lanes = lanesOf(shape);
-      return lanes === 1 ? 0 : lanes * filters.depth;
-    },
-    work(view, { facts }) {
-      const form = formOf(view, facts);
-      return form === null ? {} : workOf(view, describe(view), form);
-    },
-    weightPasses(view) {
-      const { shape } = describe(view);
-      return Math.ceil(pixelsOf(shape) / lanesOf(shape));
-    },
-    overlap(view) {
-      const { shape } = describe(view);
+    match(view) {
+      if (!when(view)) return null;
+      const layer = describe(view);
+      const { shape, filters } = layer;
+      const rows = rowsOf(view, filters);
+      const form = findForm(rows, coding);
+      if (form === null) return null;
       const lanes = lanesOf(shape);
       const lead = lanes === 1 ? windowLead(shape, { channelBlock: 1 }) : tilesLead(shape, lanes);
-      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
-    },
-    lower(view, { facts }) {
-      const form = formOf(view, facts);
-      return form === null ? [] : [callOf(view, describe(view), form)];
+      return {
+        scratchBytes: lanes === 1 ? 0 : lanes * filters.depth,
+        weightPasses: Math.ceil(pixelsOf(shape) / lanes),
+        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
+        work: () => workOf(view, layer, form),
+        calls: () => [callOf(view, layer, rows, form)],
+      };
     },
   };
 }
@@ -122,13 +110,14 @@ function workOf(view: NodeView<object>, { shape, filters }: Convolution, form: P
 function callOf(
   view: NodeView<AccumulationAttrs>,
   layer: Convolution,
+  rows: WeightRows,
   form: PackedForm,
 ): KernelCall {
   const { shape, filters, stage } = layer;
   const { channels, depth } = filters;
   const operands = residualOperands(view);
   const tiled = lanesOf(shape) > 1;
-  const encoded = encode(rowsOf(view, filters), form);
+  const encoded = encode(rows, form);
   const positions = positionOperands(form.positions, encoded.fields);
   const values = valueOperands(form.values, encoded.values);
   const scaling = scaleOperands(view, filters, stage, !tiled);

@@ -1,14 +1,13 @@
 /** The portable kernel of fully connected layers whose weights are coded in pairs (pairs.ts). */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts } from '../../ir/op.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { stageNumbers } from '../portable/dense.js';
-import { rememberByNode } from '../remember.js';
-import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
 import { encodePairs, mostPairTaps, type PairForm, pairForm } from './pairs.js';
+import type { WeightRows } from './positions.js';
 
 /** Rows whose weights are decoded again for each: more are a matter for kernels with tiles. */
 const mostRows = 3;
@@ -22,40 +21,28 @@ const support = [
 export function pairKernel<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const remembered = rememberByNode<PairForm | null>();
-  const formOf = (view: NodeView<A>, facts: Facts) =>
-    remembered(view.node, facts, () => findForm(view, describe(view)));
   return {
     template: 'portable/fully_connected_coded',
     packs: true,
     needs: [],
     support,
-    when: (view, { facts }) => formOf(view, facts) !== null,
-    scratch: () => 0,
-    work(view, { facts }) {
-      const form = formOf(view, facts);
-      return form === null ? {} : workOf(describe(view), form);
-    },
-    weightPasses: (view) => pixelsOf(describe(view).shape),
-    overlap(view) {
-      const lead = windowLead(describe(view).shape, { channelBlock: 2 });
-      return [{ input: 0, lead, exact: false }];
-    },
-    lower(view, { facts }) {
-      const form = formOf(view, facts);
-      return form === null ? [] : [callOf(view, describe(view), form)];
+    match(view) {
+      const layer = describe(view);
+      const rows = pixelsOf(layer.shape);
+      if (rows > mostRows || layer.filters.depth > mostPairTaps) return null;
+      const weights = rowsOf(view, layer.filters);
+      const form = pairForm(weights);
+      if (!isWorthwhile(form.bytes, weights)) return null;
+      const lead = windowLead(layer.shape, { channelBlock: 2 });
+      return {
+        scratchBytes: 0,
+        weightPasses: rows,
+        overlaps: [{ input: 0, lead, exact: false }],
+        work: () => workOf(layer, form),
+        calls: () => [callOf(view, layer, weights, form)],
+      };
     },
   };
-}
-
-function findForm(
-  view: NodeView<AccumulationAttrs>,
-  { shape, filters }: Convolution,
-): PairForm | null {
-  if (pixelsOf(shape) > mostRows || filters.depth > mostPairTaps) return null;
-  const layer = rowsOf(view, filters);
-  const form = pairForm(layer);
-  return isWorthwhile(form.bytes, layer) ? form : null;
 }
 
 /** Cycles on the RP2040, like all costs here. */
@@ -73,9 +60,10 @@ function workOf({ shape, filters }: Convolution, { lowBits, words, exceptions }:
 function callOf(
   view: NodeView<AccumulationAttrs>,
   { shape, filters, stage }: Convolution,
+  weights: WeightRows,
   form: PairForm,
 ): KernelCall {
-  const { heads, codes, lows } = encodePairs(rowsOf(view, filters), form);
+  const { heads, codes, lows } = encodePairs(weights, form);
   const scaling = scaleOperands(view, filters, stage, true);
   return {
     inputs: [0],

@@ -68,8 +68,8 @@ export function residualWork(
 
 /** An operator's variants; those that do not tell that they add a residual are kept from it. */
 export function residualVariants<A extends object>(
-  variants: readonly (KernelVariant<NodeView<A>> | DescribedVariant<A>)[],
-): readonly KernelVariant<NodeView<A>>[] {
+  variants: readonly (KernelVariant<A> | DescribedVariant<A>)[],
+): readonly KernelVariant<A>[] {
   return matchingAll(variants).map((variant) =>
     variant.addsResidual === true
       ? variant

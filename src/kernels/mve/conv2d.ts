@@ -14,7 +14,7 @@ import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
-import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
+import type { KernelCall, KernelVariant, Table } from '../variant.js';
 import {
   blocksFrom,
   columnByColumn,
@@ -46,39 +46,44 @@ export function vectorConvolution<A extends AccumulationAttrs>(
     needs: ['mve'],
     support,
     addsResidual: true,
-    when,
-    scratch(view) {
-      const { shape } = describe(view);
-      return tileOf(shape).scratchBytes + (hasResidual(view) ? 2 * shape.outC : 0);
-    },
-    work(view) {
-      const { shape, filters } = describe(view);
-      const { batches, outH, outW, kernelH, inC } = shape;
-      const { pixels, columns } = tileOf(shape);
-      const rows = batches * outH;
-      const tiles = rows * Math.ceil(outW / pixels);
-      const pairs = rows * Math.ceil(outW / 2);
-      const blocks = pairs * blocksOf(filters);
-      const gathered = isPixelRow(shape)
-        ? { copied: { count: tiles * Math.ceil((pixels * inC) / vectorBytes), cycles: 3 } }
-        : {
-            tiles: { count: tiles, cycles: 150 },
-            taps: { count: tiles * columns * kernelH * Math.ceil(inC / vectorBytes), cycles: 6 },
-          };
+    match(view) {
+      if (!when(view)) return null;
+      const layer = describe(view);
+      const { shape } = layer;
+      const tile = tileOf(shape);
+      const lead = windowLead(shape, { tilePixels: tile.pixels });
       return {
-        products: { count: blocks * vectorsOf(filters), cycles: 16 },
-        blocks: { count: blocks, cycles: 33 },
-        ...residualWork(view, 3),
-        pairs: { count: pairs, cycles: 20 },
-        ...gathered,
+        scratchBytes: tile.scratchBytes + (hasResidual(view) ? 2 * shape.outC : 0),
+        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
+        work: () => convolutionWork(view, layer, tile),
+        calls: () => [convolutionCall(view, layer)],
       };
     },
-    overlap(view) {
-      const { shape } = describe(view);
-      const lead = windowLead(shape, { tilePixels: tileOf(shape).pixels });
-      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
-    },
-    lower: (view) => [convolutionCall(view, describe(view))],
+  };
+}
+
+function convolutionWork(
+  view: NodeView<object>,
+  { shape, filters }: Convolution,
+  { pixels, columns }: Tile,
+) {
+  const { batches, outH, outW, kernelH, inC } = shape;
+  const rows = batches * outH;
+  const tiles = rows * Math.ceil(outW / pixels);
+  const pairs = rows * Math.ceil(outW / 2);
+  const blocks = pairs * blocksOf(filters);
+  const gathered = isPixelRow(shape)
+    ? { copied: { count: tiles * Math.ceil((pixels * inC) / vectorBytes), cycles: 3 } }
+    : {
+        tiles: { count: tiles, cycles: 150 },
+        taps: { count: tiles * columns * kernelH * Math.ceil(inC / vectorBytes), cycles: 6 },
+      };
+  return {
+    products: { count: blocks * vectorsOf(filters), cycles: 16 },
+    blocks: { count: blocks, cycles: 33 },
+    ...residualWork(view, 3),
+    pairs: { count: pairs, cycles: 20 },
+    ...gathered,
   };
 }
 
@@ -145,30 +150,29 @@ function convolutionCall(
 export function vectorFullyConnected<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
 ): KernelVariant<A> {
-  const rowsOf = (view: NodeView<A>, { channels }: Filters) =>
-    elementCount(outputOf(view).shape) / channels;
   return {
     template: 'mve/fully_connected',
     needs: ['mve'],
     support,
     addsResidual: true,
-    when: () => true,
-    scratch: () => 0,
-    work(view) {
-      const { filters } = describe(view);
-      const blocks = rowsOf(view, filters) * blocksOf(filters);
-      return {
-        products: { count: blocks * vectorsOf(filters), cycles: 10 },
-        blocks: { count: blocks, cycles: 22 },
-        ...residualWork(view, 4),
-      };
-    },
-    overlap: residualOverlap,
-    lower(view) {
+    match(view) {
       const { filters, stage } = describe(view);
-      const call = filterCall(view, filters, stage);
-      const shape = { rows: rowsOf(view, filters), depth: filters.depth, out_c: filters.channels };
-      return [{ ...call, numbers: { ...call.numbers, ...shape } }];
+      const rows = elementCount(outputOf(view).shape) / filters.channels;
+      const blocks = rows * blocksOf(filters);
+      return {
+        scratchBytes: 0,
+        overlaps: residualOverlap(view),
+        work: () => ({
+          products: { count: blocks * vectorsOf(filters), cycles: 10 },
+          blocks: { count: blocks, cycles: 22 },
+          ...residualWork(view, 4),
+        }),
+        calls() {
+          const call = filterCall(view, filters, stage);
+          const shape = { rows, depth: filters.depth, out_c: filters.channels };
+          return [{ ...call, numbers: { ...call.numbers, ...shape } }];
+        },
+      };
     },
   };
 }

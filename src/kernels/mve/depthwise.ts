@@ -14,7 +14,7 @@ import type { Convolution } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { stageNumbers } from '../portable/dense.js';
-import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
+import type { KernelCall, KernelVariant, Table, WorkTerm } from '../variant.js';
 import {
   blocksFrom,
   columnByColumn,
@@ -42,39 +42,37 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
     template: 'mve/depthwise_conv2d',
     needs: ['mve'],
     support,
-    when(view, { facts }) {
-      const { shape, filters } = describe(view);
+    match(view, { facts }) {
+      const layer = describe(view);
+      const { shape, filters } = layer;
       const hasRoom = filters.depth <= mostTaps && shape.inC < 2 ** 16;
-      return hasRoom && pairsFit(view, columnByColumn(filters, shape), facts);
-    },
-    scratch(view) {
-      const { shape } = describe(view);
+      if (!hasRoom || !pairsFit(view, columnByColumn(filters, shape), facts)) return null;
       const pixel = pixelBytes(shape);
       // The vector that begins at the last row's last pixel reaches behind it.
       const lines = rowSpan(shape) * shape.inW * shape.inC + pixel - shape.inC;
-      return 2 * pixel + (hasLines(shape) ? lines : 0);
-    },
-    work(view) {
-      const { shape, filters } = describe(view);
-      const pixels = shape.batches * shape.outH * shape.outW;
-      const blocks = pixels * Math.ceil(shape.outC / depthwiseLanes);
-      const spread = isSpread(shape) ? 'spread_' : '';
-      const taps =
-        filters.depth === 9
-          ? { [`${spread}nines`]: { count: blocks, cycles: 55 } }
-          : { [`${spread}pairs`]: { count: blocks * Math.ceil(filters.depth / 2), cycles: 18 } };
       return {
-        rows: { count: shape.batches * shape.outH, cycles: 50 },
-        pixels: { count: pixels, cycles: 50 },
-        blocks: { count: blocks, cycles: 32 },
-        ...taps,
+        scratchBytes: 2 * pixel + (hasLines(shape) ? lines : 0),
+        overlaps: [{ input: 0, lead: depthwiseLead(shape, hasLines(shape)), exact: false }],
+        work: () => depthwiseWork(layer),
+        calls: () => [depthwiseCall(view, layer)],
       };
     },
-    overlap(view) {
-      const { shape } = describe(view);
-      return [{ input: 0, lead: depthwiseLead(shape, hasLines(shape)), exact: false }];
-    },
-    lower: (view) => [depthwiseCall(view, describe(view))],
+  };
+}
+
+function depthwiseWork({ shape, filters }: Convolution): Readonly<Record<string, WorkTerm>> {
+  const pixels = shape.batches * shape.outH * shape.outW;
+  const blocks = pixels * Math.ceil(shape.outC / depthwiseLanes);
+  const spread = isSpread(shape) ? 'spread_' : '';
+  const taps =
+    filters.depth === 9
+      ? { [`${spread}nines`]: { count: blocks, cycles: 55 } }
+      : { [`${spread}pairs`]: { count: blocks * Math.ceil(filters.depth / 2), cycles: 18 } };
+  return {
+    rows: { count: shape.batches * shape.outH, cycles: 50 },
+    pixels: { count: pixels, cycles: 50 },
+    blocks: { count: blocks, cycles: 32 },
+    ...taps,
   };
 }
 

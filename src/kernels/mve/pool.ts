@@ -3,7 +3,7 @@ import { elementCount, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { PoolAttrs } from '../../ops/shape/pool.js';
 import { poolLead, poolNumbers } from '../portable/pool.js';
-import type { DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelVariant } from '../variant.js';
 
 /** Sums of so many int8, and half as many added, fit an int16. */
 const mostSummed = 255;
@@ -32,24 +32,25 @@ function vectorPool<A extends PoolAttrs>(
     template: `mve/${name}`,
     needs: ['mve'],
     support: [`mve/support/${helper}`],
-    when,
-    scratch: () => 0,
-    work(view) {
+    match(view) {
+      if (!when(view)) return null;
       const { kernelH, kernelW } = view.attrs;
       const { shape } = outputOf(view);
       const channels = shape.at(-1) ?? 1;
       const pixels = elementCount(shape) / channels;
       const blocks = pixels * Math.ceil(channels / channelBlock);
+      const numbers = poolNumbers(view);
       return {
-        pixels: { count: pixels, cycles: 40 },
-        blocks: { count: blocks, cycles: 30 },
-        rows: { count: blocks * kernelH, cycles: 4 },
-        taps: { count: blocks * kernelH * kernelW, cycles: 5 },
+        scratchBytes: 0,
+        overlaps: [{ input: 0, lead: poolLead(view, channelBlock), exact: false }],
+        work: () => ({
+          pixels: { count: pixels, cycles: 40 },
+          blocks: { count: blocks, cycles: 30 },
+          rows: { count: blocks * kernelH, cycles: 4 },
+          taps: { count: blocks * kernelH * kernelW, cycles: 5 },
+        }),
+        calls: () => [{ inputs: [0], outputs: [0], flags: {}, numbers, tables: {} }],
       };
     },
-    overlap: (view) => [{ input: 0, lead: poolLead(view, channelBlock), exact: false }],
-    lower: (view) => [
-      { inputs: [0], outputs: [0], flags: {}, numbers: poolNumbers(view), tables: {} },
-    ],
   };
 }

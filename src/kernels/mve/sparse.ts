@@ -15,8 +15,7 @@ import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
-import { rememberByNode } from '../remember.js';
-import type { KernelContext, DescribedVariant as KernelVariant, Table } from '../variant.js';
+import { type Kernel, type KernelCall, type KernelVariant, once, type Table } from '../variant.js';
 import {
   type Gathered,
   type Reach,
@@ -99,11 +98,12 @@ function walkOf({ batches, outH, outW }: WindowShape, { rows, pixels }: Tile) {
  */
 const leastZeros = 0.75;
 
-function refusalOf(view: NodeView<AccumulationAttrs>): string | null {
+function refusalOf(view: NodeView<AccumulationAttrs>): Pick<Kernel, 'refusal'> {
   const weights = weightsOf(view);
   const zeros = weights.reduce((count, weight) => count + (weight === 0 ? 1 : 0), 0);
-  if (zeros >= leastZeros * weights.length) return null;
-  return `gathers take a chip longer than they save where less than ${100 * leastZeros} % is zero`;
+  if (zeros >= leastZeros * weights.length) return {};
+  const least = `${100 * leastZeros} %`;
+  return { refusal: `gathers take a chip longer than they save where less than ${least} is zero` };
 }
 
 /**
@@ -115,91 +115,91 @@ export function gatheredConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const sumsBytes = (view: NodeView<A>, { shape }: Convolution, { rows, pixels }: Tile) =>
-    hasResidual(view) ? Math.min(shape.outH, rows) * pixels * shape.outC + lanes : 0;
-  const layoutOf = rememberByNode<ConvolutionLayout>();
-  const layout = (view: NodeView<A>, { facts }: KernelContext) =>
-    layoutOf(view.node, facts, () => layOut(view, describe(view)));
   return {
     template: 'mve/sparse_conv2d',
     needs: ['mve'],
     support,
     addsResidual: true,
     skipsZeros: true,
-    refuses: refusalOf,
-    when(view) {
-      if (!when(view)) return false;
-      const { shape, stage } = describe(view);
-      return !stageFlags(stage).any_shift && groupPixels * shape.outC < mostOutputBytes;
-    },
-    scratch(view) {
-      const convolution = describe(view);
-      const tile = tileOf(convolution.shape);
-      return tile.bytes + sumsBytes(view, convolution, tile);
-    },
-    work(view, context) {
-      const { shape, stage } = describe(view);
-      const { tile, steps } = layout(view, context);
-      const { groups, strips } = walkOf(shape, tile);
-      const pairs = Math.ceil(shape.outC / 2);
-      const { rectified, single_rounding: isSingle } = stageFlags(stage);
-      const further = steps.reduce((sum, filter) => sum + filter.length - 1, 0);
-      const vectors = steps.flat().reduce((sum, step) => sum + step.vectors, 0);
-      const copied = strips * tile.lines * Math.ceil((tile.columns * shape.inC) / vectorLanes);
+    match(view) {
+      if (!when(view)) return null;
+      const layer = describe(view);
+      const { shape, stage } = layer;
+      if (stageFlags(stage).any_shift || groupPixels * shape.outC >= mostOutputBytes) return null;
+      const tile = tileOf(shape);
+      const { rows, pixels } = tile;
+      const sums = hasResidual(view) ? Math.min(shape.outH, rows) * pixels * shape.outC + lanes : 0;
+      const lead = windowLead(shape, { tileRows: rows, tilePixels: pixels });
+      const layout = once(() => layOut(view, layer, tile));
       return {
-        vectors: { count: groups * vectors, cycles: 11 },
-        pairs: { count: groups * pairs, cycles: 22 },
-        steps: { count: groups * further, cycles: 8 },
-        groups: { count: groups, cycles: 105 },
-        lines: { count: strips * tile.lines, cycles: 24 },
-        copied: { count: copied, cycles: 4 },
-        ...(rectified || isSingle ? {} : { twice: { count: groups * pairs, cycles: 4 } }),
-        ...residualWork(view, 3),
+        scratchBytes: tile.bytes + sums,
+        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
+        ...refusalOf(view),
+        work: () => convolutionWork(view, layer, layout()),
+        calls: () => [convolutionCall(view, layer, layout())],
       };
     },
-    overlap(view) {
-      const { shape } = describe(view);
-      const { rows, pixels } = tileOf(shape);
-      const lead = windowLead(shape, { tileRows: rows, tilePixels: pixels });
-      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
+  };
+}
+
+function convolutionWork(
+  view: NodeView<object>,
+  { shape, stage }: Convolution,
+  { tile, steps }: ConvolutionLayout,
+) {
+  const { groups, strips } = walkOf(shape, tile);
+  const pairs = Math.ceil(shape.outC / 2);
+  const { rectified, single_rounding: isSingle } = stageFlags(stage);
+  const further = steps.reduce((sum, filter) => sum + filter.length - 1, 0);
+  const vectors = steps.flat().reduce((sum, step) => sum + step.vectors, 0);
+  const copied = strips * tile.lines * Math.ceil((tile.columns * shape.inC) / vectorLanes);
+  return {
+    vectors: { count: groups * vectors, cycles: 11 },
+    pairs: { count: groups * pairs, cycles: 22 },
+    steps: { count: groups * further, cycles: 8 },
+    groups: { count: groups, cycles: 105 },
+    lines: { count: strips * tile.lines, cycles: 24 },
+    copied: { count: copied, cycles: 4 },
+    ...(rectified || isSingle ? {} : { twice: { count: groups * pairs, cycles: 4 } }),
+    ...residualWork(view, 3),
+  };
+}
+
+function convolutionCall(
+  view: NodeView<AccumulationAttrs>,
+  { shape, stage }: Convolution,
+  { tile, reach, weights, constants }: ConvolutionLayout,
+): KernelCall {
+  const operands = residualOperands(view);
+  const { rectified, single_rounding } = stageFlags(stage);
+  return {
+    ...operands,
+    flags: { ...operands.flags, rectified, single_rounding, far: reach.steps > 1 },
+    numbers: {
+      ...operands.numbers,
+      ...stageNumbers(stage),
+      ...(hasResidual(view) ? { strip_bytes: tile.bytes } : {}),
+      reach_step: reach.stepBytes,
+      batches: shape.batches,
+      in_h: shape.inH,
+      in_w: shape.inW,
+      in_c: shape.inC,
+      in_zp: inputZeroPoint(view),
+      out_h: shape.outH,
+      out_w: shape.outW,
+      out_c: shape.outC,
+      stride_h: shape.strideH,
+      stride_w: shape.strideW,
+      pad_top: shape.padTop,
+      pad_left: shape.padLeft,
+      lines: tile.lines,
+      columns: tile.columns,
+      rows: tile.rows,
+      tile: tile.pixels,
+      pixel_step: shape.strideW * shape.inC,
+      row_step: shape.strideH * tile.columns * shape.inC,
     },
-    lower(view, context) {
-      const { shape, stage } = describe(view);
-      const { tile, reach, weights, constants } = layout(view, context);
-      const operands = residualOperands(view);
-      const { rectified, single_rounding } = stageFlags(stage);
-      return [
-        {
-          ...operands,
-          flags: { ...operands.flags, rectified, single_rounding, far: reach.steps > 1 },
-          numbers: {
-            ...operands.numbers,
-            ...stageNumbers(stage),
-            ...(hasResidual(view) ? { strip_bytes: tile.bytes } : {}),
-            reach_step: reach.stepBytes,
-            batches: shape.batches,
-            in_h: shape.inH,
-            in_w: shape.inW,
-            in_c: shape.inC,
-            in_zp: inputZeroPoint(view),
-            out_h: shape.outH,
-            out_w: shape.outW,
-            out_c: shape.outC,
-            stride_h: shape.strideH,
-            stride_w: shape.strideW,
-            pad_top: shape.padTop,
-            pad_left: shape.padLeft,
-            lines: tile.lines,
-            columns: tile.columns,
-            rows: tile.rows,
-            tile: tile.pixels,
-            pixel_step: shape.strideW * shape.inC,
-            row_step: shape.strideH * tile.columns * shape.inC,
-          },
-          tables: { ...operands.tables, weights, stage: constants },
-        },
-      ];
-    },
+    tables: { ...operands.tables, weights, stage: constants },
   };
 }
 
@@ -216,9 +216,9 @@ interface ConvolutionLayout {
 function layOut(
   view: NodeView<AccumulationAttrs>,
   { shape, filters, stage }: Convolution,
+  tile: Tile,
 ): ConvolutionLayout {
   const { inC, kernelW, dilationH, dilationW, outC } = shape;
-  const tile = tileOf(shape);
   const reach = reachOf(tile.span);
   const offsetOf = (i: number) => {
     const tap = Math.floor(i / inC);
@@ -274,52 +274,51 @@ export function gatheredRow<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Layer,
 ): KernelVariant<A> {
-  const layoutOf = rememberByNode<RowLayout>();
-  const layout = (view: NodeView<A>, { facts }: KernelContext) =>
-    layoutOf(view.node, facts, () => layOutRow(view, describe(view)));
   return {
     template: 'mve/sparse_fully_connected',
     needs: ['mve'],
     support,
     skipsZeros: true,
-    refuses: refusalOf,
-    when(view) {
-      if (!when(view)) return false;
-      const { filters, stage } = describe(view);
-      return !stageFlags(stage).any_shift && filters.channels <= mostOutputBytes;
-    },
-    scratch: () => 0,
-    work(view, context) {
-      const { blocks } = layout(view, context);
-      const { rectified, single_rounding: isSingle } = stageFlags(describe(view).stage);
-      const vectors = blocks.flat().reduce((sum, step) => sum + step.vectors, 0);
-      const further = blocks.reduce((sum, steps) => sum + steps.length - 1, 0);
+    match(view) {
+      if (!when(view)) return null;
+      const layer = describe(view);
+      const { filters, stage } = layer;
+      if (stageFlags(stage).any_shift || filters.channels > mostOutputBytes) return null;
+      const layout = once(() => layOutRow(view, layer));
       return {
-        vectors: { count: vectors, cycles: 17 },
-        blocks: { count: blocks.length, cycles: 15 },
-        calls: { count: 1, cycles: 40 },
-        steps: { count: further, cycles: 6 },
-        ...(rectified || isSingle ? {} : { twice: { count: blocks.length, cycles: 2 } }),
+        scratchBytes: 0,
+        ...refusalOf(view),
+        work: () => rowWork(stage, layout()),
+        calls: () => [rowCall(stage, layout())],
       };
     },
-    lower(view, context) {
-      const { stage } = describe(view);
-      const { reach, blocks, weights, constants } = layout(view, context);
-      const { rectified, single_rounding } = stageFlags(stage);
-      return [
-        {
-          inputs: [0],
-          outputs: [0],
-          flags: { rectified, single_rounding, far: reach.steps > 1 },
-          numbers: {
-            ...stageNumbers(stage),
-            blocks: blocks.length,
-            reach_step: reach.stepBytes,
-          },
-          tables: { weights, stage: constants },
-        },
-      ];
-    },
+  };
+}
+
+function rowWork(stage: Layer['stage'], { blocks }: RowLayout) {
+  const { rectified, single_rounding: isSingle } = stageFlags(stage);
+  const vectors = blocks.flat().reduce((sum, step) => sum + step.vectors, 0);
+  const further = blocks.reduce((sum, steps) => sum + steps.length - 1, 0);
+  return {
+    vectors: { count: vectors, cycles: 17 },
+    blocks: { count: blocks.length, cycles: 15 },
+    calls: { count: 1, cycles: 40 },
+    steps: { count: further, cycles: 6 },
+    ...(rectified || isSingle ? {} : { twice: { count: blocks.length, cycles: 2 } }),
+  };
+}
+
+function rowCall(
+  stage: Layer['stage'],
+  { reach, blocks, weights, constants }: RowLayout,
+): KernelCall {
+  const { rectified, single_rounding } = stageFlags(stage);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { rectified, single_rounding, far: reach.steps > 1 },
+    numbers: { ...stageNumbers(stage), blocks: blocks.length, reach_step: reach.stepBytes },
+    tables: { weights, stage: constants },
   };
 }
 

@@ -3,7 +3,7 @@ import { elementCount, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { PoolAttrs } from '../../ops/shape/pool.js';
 import { poolLead, poolNumbers } from '../portable/pool.js';
-import type { DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelVariant } from '../variant.js';
 
 const lanes = 4;
 
@@ -36,42 +36,30 @@ export function reciprocalOfAll(view: NodeView<PoolAttrs>): number | null {
   return isInside && count <= maxCount ? reciprocalOf(count) : null;
 }
 
-const channelsOf = (view: NodeView<PoolAttrs>) => inputOf(view, 0).shape[3] ?? 0;
-
-/** Words begin at any address; the last one of a pixel overlaps the one before. */
-const isRagged = (view: NodeView<PoolAttrs>) => channelsOf(view) % lanes > 0;
-
 export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
-  const countOf = ({ attrs }: NodeView<A>) => attrs.kernelH * attrs.kernelW;
   return {
     template: 'swar/average_pool2d',
     needs: ['mul32'],
     support: ['swar/support/mean_of'],
-    when: (view) => channelsOf(view) >= lanes && reciprocalOfAll(view) !== null,
-    scratch: () => 0,
-    work(view) {
-      const pixels = elementCount(outputOf(view).shape) / channelsOf(view);
-      const words = pixels * Math.ceil(channelsOf(view) / lanes);
+    match(view) {
+      const channels = inputOf(view, 0).shape[3] ?? 0;
+      const reciprocal = reciprocalOfAll(view);
+      if (channels < lanes || reciprocal === null) return null;
+      // Words begin at any address; the last one of a pixel overlaps the one before.
+      const ragged = channels % lanes > 0;
+      const count = view.attrs.kernelH * view.attrs.kernelW;
+      const words = (elementCount(outputOf(view).shape) / channels) * Math.ceil(channels / lanes);
+      const { pad_top: _top, pad_left: _left, ...window } = poolNumbers(view);
+      const numbers = { ...window, count, reciprocal };
       return {
-        words: { count: words, cycles: 150 },
-        [isRagged(view) ? 'ragged_taps' : 'taps']: { count: words * countOf(view), cycles: 14 },
+        scratchBytes: 0,
+        overlaps: [{ input: 0, lead: poolLead(view, lanes), exact: false }],
+        work: () => ({
+          words: { count: words, cycles: 150 },
+          [ragged ? 'ragged_taps' : 'taps']: { count: words * count, cycles: 14 },
+        }),
+        calls: () => [{ inputs: [0], outputs: [0], flags: { ragged }, numbers, tables: {} }],
       };
-    },
-    overlap: (view) => [{ input: 0, lead: poolLead(view, lanes), exact: false }],
-    lower(view) {
-      const { pad_top: _top, pad_left: _left, ...numbers } = poolNumbers(view);
-      const count = countOf(view);
-      const reciprocal = reciprocalOf(count);
-      const flags = { ragged: isRagged(view) };
-      return [
-        {
-          inputs: [0],
-          outputs: [0],
-          flags,
-          numbers: { ...numbers, count, reciprocal },
-          tables: {},
-        },
-      ];
     },
   };
 }

@@ -1,13 +1,11 @@
 /** Convolutions and fully connected layers whose output channels share words (lanes.ts). */
-import { InternalError } from '../../errors.js';
-import { at, type NodeView } from '../../ir/graph.js';
+import type { NodeView } from '../../ir/graph.js';
 import type { Facts } from '../../ir/op.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
 import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
   gatherWork,
@@ -36,14 +34,6 @@ export function lanesKernel<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const remembered = rememberByNode<Tables | null>();
-  const find = (view: NodeView<A>, { facts }: KernelContext) =>
-    remembered(view.node, facts, () => makeTables(view, facts, describe(view)));
-  const tablesOf = (view: NodeView<A>, context: KernelContext) => {
-    const tables = find(view, context);
-    if (tables === null) throw new InternalError('ops', `${at(view.node)}: no lanes`);
-    return tables;
-  };
   return {
     template: 'swar/conv2d',
     needs: ['mul32', 'thumb1'],
@@ -58,34 +48,36 @@ export function lanesKernel<A extends AccumulationAttrs>(
       ].map((name) => `swar/support/${name}`),
     ],
     addsResidual: true,
-    when: (view, context) => when(view) && find(view, context) !== null,
-    scratch(view) {
-      const { shape, filters } = describe(view);
-      return isPixelRow(shape) ? 0 : filters.depth;
-    },
-    work(view, context) {
-      const { shape, filters, stage } = describe(view);
-      const { lanes, outputs } = tablesOf(view, context);
-      const pixels = pixelsOf(shape);
-      const count = pixels * filters.channels;
+    match(view, { facts }) {
+      if (!when(view)) return null;
+      const layer = describe(view);
+      const tables = makeTables(view, facts, layer);
+      if (tables === null) return null;
+      const { shape, filters } = layer;
+      const read = isPixelRow(shape) ? lastBlock(tables.lanes) : 0;
+      const lead = windowLead(shape, read > 0 ? { channelBlock: read } : {});
       return {
-        products: { count: pixels * lanes.words * filters.depth, cycles: 3.95 },
-        runs: { count: pixels * lanes.runs, cycles: 125 },
-        [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
-        pixels: { count: pixels, cycles: 130 },
-        ...residualWork(view, 40),
-        ...gatherWork({ shape, filters, stage }),
+        scratchBytes: isPixelRow(shape) ? 0 : filters.depth,
+        weightPasses: pixelsOf(shape),
+        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
+        work: () => workOf(view, layer, tables),
+        calls: () => [callOf(view, layer, tables)],
       };
     },
-    weightPasses: (view) => pixelsOf(describe(view).shape),
-    overlap(view, context) {
-      const { shape } = describe(view);
-      const { lanes } = tablesOf(view, context);
-      const read = isPixelRow(shape) ? lastBlock(lanes) : 0;
-      const walk = read > 0 ? { channelBlock: read } : {};
-      return [{ input: 0, lead: windowLead(shape, walk), exact: false }, ...residualOverlap(view)];
-    },
-    lower: (view, context) => [callOf(view, describe(view), tablesOf(view, context))],
+  };
+}
+
+function workOf(view: NodeView<object>, layer: Convolution, { lanes, outputs }: Tables) {
+  const { shape, filters } = layer;
+  const pixels = pixelsOf(shape);
+  const count = pixels * filters.channels;
+  return {
+    products: { count: pixels * lanes.words * filters.depth, cycles: 3.95 },
+    runs: { count: pixels * lanes.runs, cycles: 125 },
+    [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
+    pixels: { count: pixels, cycles: 130 },
+    ...residualWork(view, 40),
+    ...gatherWork(layer),
   };
 }
 

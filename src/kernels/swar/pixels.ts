@@ -20,8 +20,7 @@ import type { Range } from '../../ops/arithmetic/bounds.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
+import { type KernelCall, type KernelVariant, once } from '../variant.js';
 import {
   gatherWork,
   inputRanges,
@@ -140,9 +139,6 @@ function variantOf<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const remembered = rememberByNode<Tables>();
-  const tablesOf = (view: NodeView<A>, { facts }: KernelContext) =>
-    remembered(view.node, facts, () => makeTables(layout, view, facts, describe(view)));
   return {
     template: layout.template,
     needs: ['mul32', 'thumb1'],
@@ -159,41 +155,44 @@ function variantOf<A extends AccumulationAttrs>(
     ],
     addsResidual: true,
     skipsZeros: layout === sparse,
-    when: (view) => when(view) && layout.fits(describe(view).shape),
-    scratch(view) {
-      const { shape, filters } = describe(view);
-      return (
-        packedBytes(layout, shape, filters) + (isPixelRow(shape) ? 0 : 3 * paddedDepth(filters))
-      );
-    },
-    work(view, context) {
-      const { shape, filters, stage } = describe(view);
-      const { multiplied, runs, outputs } = tablesOf(view, context);
-      const tile = wideTile(shape);
+    match(view, { facts }) {
+      if (!when(view)) return null;
+      const layer = describe(view);
+      const { shape, filters } = layer;
+      if (!layout.fits(shape)) return null;
+      const tables = once(() => makeTables(layout, view, facts, layer));
       const [wide, narrow] = tileCounts(shape);
-      const { channels } = filters;
-      const pixels = pixelsOf(shape);
-      const count = pixels * channels;
+      const lead = leadOver(shape, filters);
       return {
-        ...multiplications(layout, tile, wide * multiplied),
-        ...multiplications(layout, three, narrow * multiplied),
-        runs: { count: (wide + narrow) * runs, cycles: 160 },
-        [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
-        ...residualWork(view, 50),
-        packed: { count: pixels * filters.depth, cycles: 6 },
-        ...gatherWork({ shape, filters, stage }),
+        scratchBytes:
+          packedBytes(layout, shape, filters) + (isPixelRow(shape) ? 0 : 3 * paddedDepth(filters)),
+        weightPasses: wide + narrow,
+        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
+        work: () => workOf(layout, view, layer, tables()),
+        calls: () => [callOf(layout, view, layer, tables())],
       };
     },
-    weightPasses(view) {
-      const [wide, narrow] = tileCounts(describe(view).shape);
-      return wide + narrow;
-    },
-    overlap(view) {
-      const { shape, filters } = describe(view);
-      const lead = leadOver(shape, filters);
-      return [{ input: 0, lead, exact: false }, ...residualOverlap(view)];
-    },
-    lower: (view, context) => [callOf(layout, view, describe(view), tablesOf(view, context))],
+  };
+}
+
+function workOf(
+  layout: Layout,
+  view: NodeView<object>,
+  layer: Convolution,
+  { multiplied, runs, outputs }: Tables,
+) {
+  const { shape, filters } = layer;
+  const [wide, narrow] = tileCounts(shape);
+  const pixels = pixelsOf(shape);
+  const count = pixels * filters.channels;
+  return {
+    ...multiplications(layout, wideTile(shape), wide * multiplied),
+    ...multiplications(layout, three, narrow * multiplied),
+    runs: { count: (wide + narrow) * runs, cycles: 160 },
+    [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
+    ...residualWork(view, 50),
+    packed: { count: pixels * filters.depth, cycles: 6 },
+    ...gatherWork(layer),
   };
 }
 

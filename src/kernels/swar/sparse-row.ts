@@ -9,8 +9,7 @@ import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumula
 import type { Convolution } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { pieceBytes } from '../portable/dense.js';
-import { rememberByNode } from '../remember.js';
-import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
+import { type KernelCall, type KernelContext, type KernelVariant, once } from '../variant.js';
 import { layerSupport, type Rescale, rescaleOperands, rescaleStage } from './layer.js';
 
 /** Inputs that a byte tells apart. */
@@ -47,9 +46,6 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const remembered = rememberByNode<Stream>();
-  const streamOf = (view: NodeView<A>, { facts }: KernelContext) =>
-    remembered(view.node, facts, () => makeStream(view, facts, describe(view)));
   return {
     template: 'swar/sparse_fully_connected',
     needs: ['mul32'],
@@ -60,25 +56,28 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
       ),
     ],
     skipsZeros: true,
-    when,
-    scratch: () => 0,
-    work(view, context) {
-      const { channels, depth } = describe(view).filters;
-      const { steps, rescale } = streamOf(view, context);
+    match(view, context) {
+      if (!when(view)) return null;
+      const layer = describe(view);
+      const { channels, depth } = layer.filters;
+      const stream = once(() => makeStream(view, context.facts, layer));
+      // All channels before the last ones have been stored when these are computed.
+      const last = Math.floor((channels - 1) / block) * block;
+      const lead = windowLead(layer.shape, last > 0 ? { channelBlock: last } : {});
       return {
-        entries: { count: perStep * steps, cycles: 8.5 },
-        windows: { count: channels * windowsOf(depth), cycles: 11 },
-        [rescale]: { count: channels, cycles: cyclesPerOutput[rescale] },
+        scratchBytes: 0,
+        overlaps: [{ input: 0, lead, exact: false }],
+        work() {
+          const { steps, rescale } = stream();
+          return {
+            entries: { count: perStep * steps, cycles: 8.5 },
+            windows: { count: channels * windowsOf(depth), cycles: 11 },
+            [rescale]: { count: channels, cycles: cyclesPerOutput[rescale] },
+          };
+        },
+        calls: () => callsOf(layer, stream(), context),
       };
     },
-    overlap(view) {
-      const { shape, filters } = describe(view);
-      // All channels before the last ones have been stored when these are computed.
-      const last = Math.floor((filters.channels - 1) / block) * block;
-      const walk = last > 0 ? { channelBlock: last } : {};
-      return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
-    },
-    lower: (view, context) => callsOf(describe(view), streamOf(view, context), context),
   };
 }
 

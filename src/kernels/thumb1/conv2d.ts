@@ -14,13 +14,7 @@ import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { twoMultipliesOf } from '../layout/two-multiply.js';
-import { rememberByNode } from '../remember.js';
-import type {
-  KernelCall,
-  KernelContext,
-  DescribedVariant as KernelVariant,
-  WorkTerm,
-} from '../variant.js';
+import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { type CodedRoutine, codeConvolution } from './convolution.js';
 
 /** About what flash holds; a choice among kernels needs no code larger than that. */
@@ -32,19 +26,12 @@ const narrowChannels = 4;
 
 /**
  * @param when the node is one convolution, not a group of them
- * @param describeAny of nodes for which `when` holds
+ * @param describe of nodes for which `when` holds
  */
 export function codedConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
-  describeAny: (view: NodeView<A>) => Convolution,
+  describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const describe = (view: NodeView<A>): Convolution => {
-    const convolution = describeAny(view);
-    return { ...convolution, shape: asColumn(convolution.shape) };
-  };
-  const remember = rememberByNode<CodedRoutine | null>();
-  const routineOf = (view: NodeView<A>, { facts }: KernelContext) =>
-    remember(view.node, facts, () => code(view, facts, describe(view)));
   return {
     template: 'thumb1/conv2d',
     needs: ['mul32', 'thumb1'],
@@ -55,29 +42,26 @@ export function codedConvolution<A extends AccumulationAttrs>(
       'thumb1/support/add_residuals',
       'portable/support/add_residual',
     ],
-    when: (view, context) =>
-      when(view) && weightsOf(view).length <= maxWeights && routineOf(view, context) !== null,
-    scratch: (view) => scratchOf(view, describe(view).shape),
-    work(view, context) {
-      const { shape } = describe(view);
+    match(view, { facts }) {
+      if (!when(view) || weightsOf(view).length > maxWeights) return null;
+      const described = describe(view);
+      const shape = asColumn(described.shape);
+      const routine = code(view, facts, { ...described, shape });
+      if (routine === null) return null;
       const pairs = pairsOf(shape);
-      const { cycles = 0 } = routineOf(view, context) ?? {};
+      const lead = windowLead(shape, isPixelRow(shape) ? { tilePixels: 2 } : { tileRows: 2 });
       return {
-        code: { count: pairs * cycles, cycles: 1 },
-        pairs: { count: pairs, cycles: 40 },
-        ...packingWork(shape),
-        ...residualWork(view, 25),
+        scratchBytes: scratchOf(view, shape),
+        weightPasses: pairs,
+        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
+        work: () => ({
+          code: { count: pairs * routine.cycles, cycles: 1 },
+          pairs: { count: pairs, cycles: 40 },
+          ...packingWork(shape),
+          ...residualWork(view, 25),
+        }),
+        calls: () => [callOf(view, shape, routine)],
       };
-    },
-    weightPasses: (view) => pairsOf(describe(view).shape),
-    overlap(view) {
-      const { shape } = describe(view);
-      const walk = isPixelRow(shape) ? { tilePixels: 2 } : { tileRows: 2 };
-      return [{ input: 0, lead: windowLead(shape, walk), exact: false }, ...residualOverlap(view)];
-    },
-    lower(view, context) {
-      const routine = routineOf(view, context);
-      return routine === null ? [] : [callOf(view, describe(view).shape, routine)];
     },
   };
 }

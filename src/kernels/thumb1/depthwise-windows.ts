@@ -7,7 +7,6 @@ import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import { asRow, type Convolution, pixelsOf } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { rememberByNode } from '../remember.js';
 import {
   layerSupport,
   type RescaleStage,
@@ -15,12 +14,7 @@ import {
   rescaleStage,
   windowNumbers,
 } from '../swar/layer.js';
-import type {
-  KernelCall,
-  KernelContext,
-  DescribedVariant as KernelVariant,
-  WorkTerm,
-} from '../variant.js';
+import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
 
 /** Channels whose sums wait on the stack. */
 const block = 32;
@@ -28,19 +22,12 @@ const cyclesPerOutput = { rescaled: 46, lifted: 85, requantised: 125 } as const;
 
 /**
  * @param when every output channel has an input channel of its own
- * @param describeAny of nodes for which `when` holds
+ * @param describe of nodes for which `when` holds
  */
 export function windowedDepthwise<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
-  describeAny: (view: NodeView<A>) => Convolution,
+  describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const describe = (view: NodeView<A>): Convolution => {
-    const convolution = describeAny(view);
-    return { ...convolution, shape: asRow(convolution.shape) };
-  };
-  const remember = rememberByNode<RescaleStage>();
-  const outputsOf = (view: NodeView<A>, { facts }: KernelContext) =>
-    remember(view.node, facts, () => rescaleStage(view, facts, describe(view)));
   return {
     template: 'thumb1/depthwise_conv2d_windows',
     needs: ['mul32', 'thumb1'],
@@ -50,22 +37,26 @@ export function windowedDepthwise<A extends AccumulationAttrs>(
       'portable/support/to_int8',
       'thumb1/support/sum_taps',
     ],
-    // Channels are computed in pairs.
-    when: (view) => when(view) && describe(view).shape.inC > 1,
-    scratch: (view) => {
-      const { shape, filters } = describe(view);
-      return windowStep(shape) === null ? filters.depth * shape.inC : 0;
-    },
-    work: (view, context) => termsOf(describe(view), outputsOf(view, context)),
-    weightPasses: (view) => pixelsOf(describe(view).shape),
-    overlap(view) {
-      const { shape } = describe(view);
+    match(view, { facts }) {
+      if (!when(view)) return null;
+      const described = describe(view);
+      const layer = { ...described, shape: asRow(described.shape) };
+      const { shape, filters } = layer;
+      // Channels are computed in pairs.
+      if (shape.inC <= 1) return null;
+      const outputs = once(() => rescaleStage(view, facts, layer));
+      const isGathered = windowStep(shape) === null;
       // What is not gathered is read block by block.
-      const isByBlock = windowStep(shape) !== null && shape.inC > block;
-      const walk = isByBlock ? { channelBlock: block, depthwise: true } : {};
-      return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
+      const isByBlock = !isGathered && shape.inC > block;
+      const lead = windowLead(shape, isByBlock ? { channelBlock: block, depthwise: true } : {});
+      return {
+        scratchBytes: isGathered ? filters.depth * shape.inC : 0,
+        weightPasses: pixelsOf(shape),
+        overlaps: [{ input: 0, lead, exact: false }],
+        work: () => termsOf(layer, outputs()),
+        calls: () => [callOf(view, layer, outputs())],
+      };
     },
-    lower: (view, context) => [callOf(view, describe(view), outputsOf(view, context))],
   };
 }
 

@@ -1,9 +1,4 @@
-/**
- * Depthwise convolution channel by channel over packed lines (lines.ts): what is proved of each
- * channel, and its tables.
- */
-import { InternalError } from '../../errors.js';
-import { at, type NodeView } from '../../ir/graph.js';
+import type { NodeView } from '../../ir/graph.js';
 import type { Facts } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
@@ -16,14 +11,7 @@ import { dilated } from '../../ops/shape/window.js';
 import type { Convolution } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { type TwoMultiply, twoMultiplies } from '../layout/two-multiply.js';
-import { rememberByNode } from '../remember.js';
-import type {
-  KernelCall,
-  KernelContext,
-  DescribedVariant as KernelVariant,
-  Table,
-  WorkTerm,
-} from '../variant.js';
+import type { KernelCall, KernelVariant, Table, WorkTerm } from '../variant.js';
 import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
 
 /** Fields of struct depthwise_lines before its taps. */
@@ -67,12 +55,6 @@ export function packedDepthwise<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const remember = rememberByNode<Work | null>();
-  const workOf = (view: NodeView<A>, { facts }: KernelContext): Work => {
-    const work = remember(view.node, facts, () => prove(view, facts, describe(view)));
-    if (work === null) throw new InternalError('plan', `${at(view.node)} has no packed kernel`);
-    return work;
-  };
   return {
     template: 'thumb1/depthwise_conv2d',
     needs: ['mul32', 'thumb1'],
@@ -89,12 +71,16 @@ export function packedDepthwise<A extends AccumulationAttrs>(
       'depthwise_lines_by_3_lifted',
       'depthwise_channel',
     ].map((name) => `thumb1/support/${name}`),
-    when: (view, { facts }) =>
-      when(view) && remember(view.node, facts, () => prove(view, facts, describe(view))) !== null,
-    scratch: (view, context) => scratchBytes(workOf(view, context)),
-    work: (view, context) => termsOf(workOf(view, context)),
-    overlap: (view, context) => overlapOf(describe(view).shape, workOf(view, context).phases),
-    lower: (view, context) => callsOf(view, workOf(view, context)),
+    match(view, { facts }) {
+      const work = when(view) ? prove(view, facts, describe(view)) : null;
+      if (work === null) return null;
+      return {
+        scratchBytes: scratchBytes(work),
+        overlaps: overlapOf(work.convolution.shape, work.phases),
+        work: () => termsOf(work),
+        calls: () => callsOf(view, work),
+      };
+    },
   };
 }
 
