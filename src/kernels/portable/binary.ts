@@ -1,13 +1,12 @@
 /** add, sub and mul: an arithmetic of two operands, element by element; sums also by tables. */
-import { InternalError } from '../../errors.js';
-import { at, elementCount, isConstant, type Node, type NodeView } from '../../ir/graph.js';
+import { elementCount, isConstant, type NodeView } from '../../ir/graph.js';
 import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
 import { activationRange } from '../../ops/arithmetic/quant.js';
 import type { Sum } from '../../ops/arithmetic/sum.js';
-import { type SumTables, sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
+import { sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
 import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, DescribedVariant as KernelVariant, Table } from '../variant.js';
+import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
 
 const requantiseSupport = ['portable/support/multiply_high', 'portable/support/requantise'];
 const sumSupport = [...requantiseSupport, 'portable/support/scale_operand'];
@@ -29,7 +28,7 @@ export function productVariants<A extends BinaryAttrs>(
   return [arithmeticVariant(product, arithmeticOf)];
 }
 
-interface Kernel {
+interface ArithmeticKernel {
   readonly template: string;
   readonly support: readonly string[];
   readonly flags: Readonly<Record<string, boolean>>;
@@ -38,68 +37,60 @@ interface Kernel {
 }
 
 function arithmeticVariant<A extends BinaryAttrs>(
-  { template, support, flags, cycles }: Kernel,
+  { template, support, flags, cycles }: ArithmeticKernel,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
 ): KernelVariant<A> {
   return {
     template,
     needs: [],
     support,
-    when: () => true,
-    scratch: () => 0,
-    work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles } }),
-    lower: (view) => [lower(view, flags, arithmeticOf(view))],
+    match: (view) => ({
+      scratchBytes: 0,
+      work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles } }),
+      calls: () => [lower(view, flags, arithmeticOf(view))],
+    }),
   };
 }
+
 /** A sum of two computed tensors of one shape, by tables of 2 KB. */
 function lookedUp<A extends BinaryAttrs>(
   sumOf: (view: NodeView<A>) => Sum,
 ): readonly KernelVariant<A>[] {
-  const known = new WeakMap<Node<object>, SumTables | null>();
-  const tablesOf = (view: NodeView<A>) => {
-    const found = known.get(view.node);
-    if (found !== undefined) return found;
-    const [low, high] = activationRange(view.attrs.activation, outputOf(view));
-    const tables = sumTablesOf(sumOf(view), low, high);
-    known.set(view.node, tables);
-    return tables;
-  };
-  const portable: KernelVariant<A> = {
-    template: 'portable/add_table',
-    needs: [],
-    support: ['portable/support/add_residual'],
-    when: (view) =>
-      [0, 1].every((input) => !isConstant(inputOf(view, input))) &&
-      inputOf(view, 0).shape.join() === inputOf(view, 1).shape.join() &&
-      tablesOf(view) !== null,
-    scratch: () => 0,
-    work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 28.5 } }),
-    lower(view) {
+  const support = ['portable/support/add_residual'];
+  const variant = (
+    traits: Pick<KernelVariant, 'template' | 'needs' | 'support'>,
+    work: (elements: number) => ReturnType<Kernel['work']>,
+  ): KernelVariant<A> => ({
+    ...traits,
+    match(view) {
+      const isAlike = inputOf(view, 0).shape.join() === inputOf(view, 1).shape.join();
+      if (!isAlike || [0, 1].some((input) => isConstant(inputOf(view, input)))) return null;
       const [min, max] = activationRange(view.attrs.activation, outputOf(view));
-      const found = tablesOf(view);
-      if (found === null) throw new InternalError('ops', `${at(view.node)}: a sum without tables`);
+      const found = sumTablesOf(sumOf(view), min, max);
+      if (found === null) return null;
       const count = elementCount(outputOf(view).shape);
-      return [
-        {
-          inputs: [0, 1],
-          outputs: [0],
-          flags: {},
-          numbers: { count, shift: found.shift, min, max },
-          tables: { tables: { data: found.tables, role: 'table' } },
-        },
-      ];
+      const numbers = { count, shift: found.shift, min, max };
+      const tables = { tables: { data: found.tables, role: 'table' } } as const;
+      return {
+        scratchBytes: 0,
+        work: () => work(count),
+        calls: () => [{ inputs: [0, 1], outputs: [0], flags: {}, numbers, tables }],
+      };
     },
-  };
-  const vectors: KernelVariant<A> = {
-    ...portable,
-    template: 'mve/add_table',
-    needs: ['mve'],
-    support: [...portable.support, 'mve/support/add_bytes'],
-    work: (view) => ({
-      fours: { count: Math.ceil(elementCount(outputOf(view).shape) / 4), cycles: 12 },
-    }),
-  };
-  return [portable, vectors];
+  });
+  return [
+    variant({ template: 'portable/add_table', needs: [], support }, (count) => ({
+      outputs: { count, cycles: 28.5 },
+    })),
+    variant(
+      {
+        template: 'mve/add_table',
+        needs: ['mve'],
+        support: [...support, 'mve/support/add_bytes'],
+      },
+      (count) => ({ fours: { count: Math.ceil(count / 4), cycles: 12 } }),
+    ),
+  ];
 }
 
 function lower(

@@ -10,7 +10,7 @@ import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/c
 import { asRow, convolutionOf, isPointwise, pixelsOf } from '../layout/convolution.js';
 import { isFew, laneBlocks, laneWeights, stageTable, storedLanes } from '../layout/interleave.js';
 import { residualOperands } from '../layout/residual.js';
-import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
 import {
   fullyConnectedCalls,
   lanesWork,
@@ -19,35 +19,40 @@ import {
   stageNumbers,
 } from './dense.js';
 
-const weightPasses = (view: NodeView<Conv2dAttrs>) => pixelsOf(conv2dDims(view));
-
 export const pointwiseVariant: KernelVariant<Conv2dAttrs> = {
   ...residualKernel('fully_connected', ['dot4', 'dot_few']),
-  when: isPointwise,
-  work: (view) => lanesWork(view, conv2d.macs(view), conv2dDims(view).outC, 5.5),
-  weightPasses,
-  overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape),
-  lower(view, context) {
-    const { filters, stage } = convolutionOf(view);
-    return fullyConnectedCalls(view, filters, stage, context);
+  match(view, context) {
+    if (!isPointwise(view)) return null;
+    const { shape, filters, stage } = convolutionOf(view);
+    return {
+      scratchBytes: 0,
+      weightPasses: pixelsOf(shape),
+      overlaps: pixelOverlaps(view, shape),
+      work: () => lanesWork(view, conv2d.macs(view), shape.outC, 5.5),
+      calls: () => fullyConnectedCalls(view, filters, stage, context),
+    };
   },
 };
 
 export const conv2dVariant: KernelVariant<Conv2dAttrs> = {
   ...residualKernel('conv2d', ['dot4', 'dot_few', 'pad4', 'pad_few', 'clip_taps']),
-  when: () => true,
-  work(view) {
-    const { outC, kernelH, groups } = asRow({ ...view.attrs, ...conv2dDims(view) });
+  match(view) {
+    const dims = conv2dDims(view);
+    const { outC, groups } = dims;
+    const shape = asRow({ ...view.attrs, ...dims });
     const blocks = groups * laneBlocks(outC / groups).length;
-    const segments = pixelsOf(conv2dDims(view)) * blocks * kernelH;
+    const segments = pixelsOf(dims) * blocks * shape.kernelH;
     return {
-      ...lanesWork(view, conv2d.macs(view), outC / groups, 6.2),
-      segments: { count: segments, cycles: 40 },
+      scratchBytes: 0,
+      weightPasses: pixelsOf(dims),
+      overlaps: pixelOverlaps(view, convolutionOf(view).shape, groups),
+      work: () => ({
+        ...lanesWork(view, conv2d.macs(view), outC / groups, 6.2),
+        segments: { count: segments, cycles: 40 },
+      }),
+      calls: () => lower(view),
     };
   },
-  weightPasses,
-  overlap: (view) => pixelOverlaps(view, convolutionOf(view).shape, conv2dDims(view).groups),
-  lower,
 };
 
 /** One call for each convolution group. */

@@ -2,7 +2,7 @@
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import type { Loop, Move, Moving } from '../../ops/shape/movement.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
 
 export function copyVariants<A extends object>({
   moves,
@@ -13,17 +13,18 @@ export function copyVariants<A extends object>({
       template: 'portable/copy',
       needs: [],
       support: [],
-      when: () => true,
-      scratch: () => 0,
-      // Cortex-M0+: about 5 cycles a byte of a short memcpy or of a strided loop.
-      work(view) {
-        const bytes = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-        return { bytes: { count: bytes, cycles: 5 } };
-      },
-      lower: (view) =>
-        moves(view).map((move) =>
-          movesInPlace ? sameElements(view) : copyCall(move, elementCount(outputOf(view).shape)),
-        ),
+      match: (view) => ({
+        scratchBytes: 0,
+        // Cortex-M0+: about 5 cycles a byte of a short memcpy or of a strided loop.
+        work() {
+          const bytes = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+          return { bytes: { count: bytes, cycles: 5 } };
+        },
+        calls: () =>
+          moves(view).map((move) =>
+            movesInPlace ? sameElements(view) : copyCall(move, elementCount(outputOf(view).shape)),
+          ),
+      }),
     },
   ];
 }

@@ -37,7 +37,6 @@ export function multiplyKernel(template: string, support: readonly string[]) {
     template: `portable/${template}`,
     needs: [],
     support: [...outputSupport, ...support].map((name) => `portable/support/${name}`),
-    scratch: () => 0,
   };
 }
 

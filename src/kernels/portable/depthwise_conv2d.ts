@@ -15,27 +15,36 @@ import {
 import { asRow, depthwiseOf } from '../layout/convolution.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from '../layout/interleave.js';
 import { windowLead } from '../layout/overlap.js';
-import type { KernelCall, DescribedVariant as KernelVariant, Overlap } from '../variant.js';
+import type { KernelCall, KernelVariant, Overlap } from '../variant.js';
 import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
 
 export const byFourVariant: KernelVariant<DepthwiseConv2dAttrs> = {
   ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'mac4_spread', 'clip_taps']),
-  when: (view) => depthwiseDims(view).outC >= lanes,
-  work(view) {
-    const cycles = isSpread(view) ? 14 : 11;
-    const { macs, ...rest } = multiplyWork(view, depthwiseConv2d.macs(view), cycles);
-    return { [isSpread(view) ? 'spread_macs' : 'macs']: macs, ...rest };
+  match(view) {
+    if (depthwiseDims(view).outC < lanes) return null;
+    const [term, cycles] = isSpread(view)
+      ? (['spread_macs', 14] as const)
+      : (['macs', 11] as const);
+    return {
+      scratchBytes: 0,
+      overlaps: overlaps(view, lanes),
+      work() {
+        const { macs, ...rest } = multiplyWork(view, depthwiseConv2d.macs(view), cycles);
+        return { [term]: macs, ...rest };
+      },
+      calls: () => lower(view, true),
+    };
   },
-  overlap: (view) => overlaps(view, lanes),
-  lower: (view) => lower(view, true),
 };
 
 export const depthwiseVariant: KernelVariant<DepthwiseConv2dAttrs> = {
   ...multiplyKernel('depthwise_conv2d', ['clip_taps']),
-  when: () => true,
-  work: (view) => multiplyWork(view, depthwiseConv2d.macs(view), 20),
-  overlap: (view) => overlaps(view, 1),
-  lower: (view) => lower(view, false),
+  match: (view) => ({
+    scratchBytes: 0,
+    overlaps: overlaps(view, 1),
+    work: () => multiplyWork(view, depthwiseConv2d.macs(view), 20),
+    calls: () => lower(view, false),
+  }),
 };
 
 /** Four neighbouring channels of the output do not read four neighbouring channels of the input. */

@@ -2,7 +2,7 @@
 import { elementCount } from '../../ir/graph.js';
 import { type Elementwise, tableOf } from '../../ops/arithmetic/lookup.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import type { DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelVariant } from '../variant.js';
 
 export function lookupVariants<A extends object>({
   segments,
@@ -12,18 +12,19 @@ export function lookupVariants<A extends object>({
       template: 'portable/lookup',
       needs: [],
       support: [],
-      when: () => true,
-      scratch: () => 0,
-      // Cortex-M0+: two loads, a store, an add, a compare and a taken branch.
-      work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 9 } }),
-      lower: (view) =>
-        segments(view).map(({ first, end, scalar }) => ({
-          inputs: [0],
-          outputs: [0],
-          flags: {},
-          numbers: { first, end },
-          tables: { table: { data: tableOf(scalar), role: 'table' } },
-        })),
+      match: (view) => ({
+        scratchBytes: 0,
+        // Cortex-M0+: two loads, a store, an add, a compare and a taken branch.
+        work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 9 } }),
+        calls: () =>
+          segments(view).map(({ first, end, scalar }) => ({
+            inputs: [0],
+            outputs: [0],
+            flags: {},
+            numbers: { first, end },
+            tables: { table: { data: tableOf(scalar), role: 'table' } },
+          })),
+      }),
     },
   ];
 }

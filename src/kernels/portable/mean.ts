@@ -2,19 +2,20 @@
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import { type MeanAttrs, maxLoops, meanLoopsOf, scalingOf } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
 
 export const meanVariant: KernelVariant<MeanAttrs> = {
   template: 'portable/mean',
   needs: [],
   support: ['portable/support/multiply_high', 'portable/support/requantise'],
-  when: () => true,
-  scratch: () => 0,
-  work: (view) => ({
-    inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 6 },
-    outputs: { count: elementCount(outputOf(view).shape), cycles: 60 },
+  match: (view) => ({
+    scratchBytes: 0,
+    work: () => ({
+      inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 6 },
+      outputs: { count: elementCount(outputOf(view).shape), cycles: 60 },
+    }),
+    calls: () => [lower(view)],
   }),
-  lower: (view) => [lower(view)],
 };
 
 function lower(view: NodeView<MeanAttrs>): KernelCall {

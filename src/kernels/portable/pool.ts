@@ -4,7 +4,7 @@ import { activationRange } from '../../ops/arithmetic/quant.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import { imageOf, type PoolAttrs, slides } from '../../ops/shape/pool.js';
 import { windowLead } from '../layout/overlap.js';
-import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
 
 interface PoolKernel {
   /** The operator's. */
@@ -27,18 +27,21 @@ export function poolVariant<A extends PoolAttrs>({
     template: `portable/${name}`,
     needs: [],
     support: [],
-    when: () => true,
-    scratch: () => 0,
-    work(view) {
+    match(view) {
+      const quickNumbers = quick?.numbers(view) ?? null;
       const count = elementCount(outputOf(view).shape);
       const taps = count * view.attrs.kernelH * view.attrs.kernelW;
-      const outputs = quick?.numbers(view)
-        ? { quickOutputs: { count, cycles: quick.cycles } }
-        : { outputs: { count, cycles } };
-      return { ...outputs, taps: { count: taps, cycles: 5 } };
+      const outputs =
+        quick && quickNumbers
+          ? { quickOutputs: { count, cycles: quick.cycles } }
+          : { outputs: { count, cycles } };
+      return {
+        scratchBytes: 0,
+        overlaps: [{ input: 0, lead: poolLead(view, 1), exact: false }],
+        work: () => ({ ...outputs, taps: { count: taps, cycles: 5 } }),
+        calls: () => [lower(view, quickNumbers)],
+      };
     },
-    overlap: (view) => [{ input: 0, lead: poolLead(view, 1), exact: false }],
-    lower: (view) => [lower(view, quick?.numbers(view) ?? null)],
   };
 }
 

@@ -1,8 +1,8 @@
 /** resize_nearest_neighbor: tables of rows and columns, a copy a pixel. */
-import { elementCount } from '../../ir/graph.js';
+import { elementCount, type NodeView } from '../../ir/graph.js';
 import { geometry, type ResizeNearestNeighborAttrs } from '../../ops/resize_nearest_neighbor.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import type { DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
 
 /** Fewer take longer to copy by a call of memcpy than one by one. */
 const narrowChannels = 5;
@@ -11,29 +11,27 @@ export const resizeNearestNeighborVariant: KernelVariant<ResizeNearestNeighborAt
   template: 'portable/resize_nearest_neighbor',
   needs: [],
   support: [],
-  when: () => true,
-  scratch: () => 0,
-  work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 5 } }),
-  lower(view) {
-    const { batches, outH, outW, channels, inH, inW, rows, columns } = geometry(view);
-    return [
-      {
-        inputs: [0],
-        outputs: [0],
-        flags: { narrow: channels < narrowChannels },
-        numbers: {
-          batches,
-          out_h: outH,
-          out_w: outW,
-          channels,
-          row_bytes: inW * channels,
-          image_bytes: inH * inW * channels,
-        },
-        tables: {
-          rows: { data: rows, role: 'table' },
-          columns: { data: columns, role: 'table' },
-        },
-      },
-    ];
-  },
+  match: (view) => ({
+    scratchBytes: 0,
+    work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 5 } }),
+    calls: () => [lower(view)],
+  }),
 };
+
+function lower(view: NodeView<ResizeNearestNeighborAttrs>): KernelCall {
+  const { batches, outH, outW, channels, inH, inW, rows, columns } = geometry(view);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { narrow: channels < narrowChannels },
+    numbers: {
+      batches,
+      out_h: outH,
+      out_w: outW,
+      channels,
+      row_bytes: inW * channels,
+      image_bytes: inH * inW * channels,
+    },
+    tables: { rows: { data: rows, role: 'table' }, columns: { data: columns, role: 'table' } },
+  };
+}

@@ -7,27 +7,35 @@ import {
   softmaxRows,
   tableExponentials,
 } from '../../ops/softmax.js';
-import type { KernelCall, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant } from '../variant.js';
 
 export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
   {
     template: 'portable/softmax',
     needs: [],
     support: ['portable/support/multiply_high', 'portable/support/requantise'],
-    when: (view) => view.attrs.algorithm === 'fixed',
-    scratch: () => 0,
-    work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 70 } }),
-    lower: (view) => [lower(view, Int32Array.from(fixedExponentials(view)))],
+    match(view) {
+      if (view.attrs.algorithm !== 'fixed') return null;
+      return {
+        scratchBytes: 0,
+        work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 70 } }),
+        calls: () => [lower(view, Int32Array.from(fixedExponentials(view)))],
+      };
+    },
   },
   {
     template: 'portable/softmax_table',
     needs: [],
     support: [],
-    when: (view) => view.attrs.algorithm === 'table',
-    scratch: () => 0,
-    // Two additions or multiplications by the run-time library of a core without an FPU.
-    work: (view) => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 300 } }),
-    lower: (view) => [lower(view, tableExponentials(view))],
+    match(view) {
+      if (view.attrs.algorithm !== 'table') return null;
+      return {
+        scratchBytes: 0,
+        // Two additions or multiplications by the run-time library of a core without an FPU.
+        work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 300 } }),
+        calls: () => [lower(view, tableExponentials(view))],
+      };
+    },
   },
 ];
 
