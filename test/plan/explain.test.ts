@@ -60,6 +60,23 @@ const rows: readonly (readonly [
     'about 10 instructions, 1 B; dense: b about 20 instructions, 9 B; fewest bytes (the flash budget)',
   ],
   [
+    'a price of the arena alone',
+    [one('dense', 'a', 10, 1), one('dense', 'b', 20, 9)],
+    [],
+    { ...priced, flashPrice: 0 },
+    'about 10 instructions, 1 B; dense: b about 20 instructions, 9 B; ' +
+      'least at 0 instructions for each byte of flash, 5.7 of the arena (the flash budget)',
+  ],
+  [
+    'a price of flash alone',
+    [one('dense', 'a', 10, 1), one('dense', 'b', 20, 9)],
+    [],
+    { ...priced, arenaPrice: 0 },
+    'about 10 instructions, 1 B; dense: b about 20 instructions, 9 B; ' +
+      'least at 1.2 instructions for each byte of flash, 0 of the arena (the flash budget)',
+  ],
+  ['nothing', [], [], free, ''],
+  [
     'a price that something fits at: a hundred million',
     [one('packed', 'a', 10, 1), one('dense', 'b', 20, 9)],
     [],

@@ -43,6 +43,19 @@ describe('plan: a budget of time', () => {
     expect(decision.share).to.be.closeTo(10 ** ((-34 * 3) / 1024), 1e-9);
   });
 
+  it('that is met to the cycle, less a twentieth: 1900 of 2000', () => {
+    const one = [
+      step({ name: 'lean', cycles: 1900, flash: 100 }, { name: 'quick', cycles: 1500, flash: 500 }),
+    ];
+    const { kernels, decision } = choose(one, 'balanced', { mostCycles: 2000 });
+    expect({ kernels, share: decision.share }).to.deep.equal({ kernels: ['lean'], share: 1 });
+  });
+
+  it('of a target that counts cycles needs no excuse', () => {
+    const { decision } = choose(steps, 'balanced', { mostCycles: 1473 }, 'cycles');
+    expect(decision.reason).to.equal('the time budget');
+  });
+
   it('whose twentieth nothing saves costs no bytes', () => {
     const one = [
       step({ name: 'lean', cycles: 1000, flash: 100 }, { name: 'hasty', cycles: 999, flash: 200 }),

@@ -51,7 +51,7 @@ describe('plan: the price of RAM', () => {
     expect(dear && priceOf(dear, { flash: 2, sram: Infinity })).to.equal(160 + 14);
   });
 
-  it('what misses nothing stays in flash, though RAM costs nothing', () => {
+  it('what misses nothing stays in flash, whatever RAM costs', () => {
     expect(
       settled([stepOf({ name: 'a', cycles: 1, pieces: [[8, 0]] })], [0]).regions,
     ).to.deep.equal(['flash']);
@@ -281,6 +281,8 @@ describe('plan: a budget of flash', () => {
   it('is part of the decision', () => {
     const forced = chosenOf(two, 'speed', { flashBytes: 79 });
     expect(forced.decision.reason).to.equal('the flash budget, spent where it gains most');
+    const full = chosenOf(two, 'speed', { flashBytes: 50 });
+    expect(full.decision).to.deep.include({ imageBytes: 50, reason: forced.decision.reason });
     const missed = chosenOf(two, 'speed', { flashBytes: 19 });
     expect(missed.decision.reason).to.equal('the flash budget');
     const free = chosenOf(two, 'speed', { flashBytes: 100 });
@@ -296,6 +298,41 @@ describe('plan: a budget of flash', () => {
     ];
     expect(chosenOf(steps, 'speed', { flashBytes: 100 }).kernels).to.deep.equal(['dense']);
     expect(chosenOf(steps, 'speed', { flashBytes: 99 }).kernels).to.deep.equal(['sparse']);
+  });
+});
+
+describe('plan: a limit of RAM', () => {
+  const wide = [
+    stepOf({ name: 'lean', cycles: 60, arena: 100 }, { name: 'wide', cycles: 30, arena: 200 }),
+  ];
+  const rows: [
+    edge: string,
+    most: number,
+    kernel: string,
+    isShort: boolean,
+    room: number | null,
+  ][] = [
+    ['none', Infinity, 'wide', false, null],
+    ['that fits to the byte', 200, 'wide', false, 200],
+    ['a byte less', 199, 'lean', true, 199],
+    ['in whole bytes', 199.5, 'lean', true, 199],
+  ];
+  for (const [edge, mostArenaBytes, kernel, isShortOfRam, arenaRoomBytes] of rows) {
+    it(edge, () => {
+      const { kernels, decision } = chosenOf(wide, 'speed', { mostArenaBytes });
+      expect(kernels).to.deep.equal([kernel]);
+      expect(decision).to.deep.include({ isShortOfRam, arenaRoomBytes });
+    });
+  }
+
+  it('is not what decides where copies need the RAM more: 0.5 cycles a byte, not 0.3', () => {
+    const copied = stepOf({ name: 'a', cycles: 0, pieces: [[100, 50]] });
+    const steps = [...wide, copied, copied];
+    const isShort = (bytes: number) =>
+      chosenOf(steps, 'speed', { mostArenaBytes: 150, copyBytes: () => bytes }).decision
+        .isShortOfRam;
+    expect(isShort(100)).to.equal(false);
+    expect(isShort(200), 'both are copied, RAM costs nothing').to.equal(true);
   });
 });
 
