@@ -1,10 +1,11 @@
 /** --max-flash, --max-ram, --max-ms: what is over them, why, and what else could be had. */
 import type { Command } from 'commander';
 import { BonsaiError } from '../errors.js';
-import { goals } from '../ir/op.js';
+import { goals, type Optimize } from '../ir/op.js';
 import { type CompileRequest, compile } from '../pipeline.js';
-import { estimatedCount, type Plan } from '../plan/types.js';
+import { type CompileOptions, estimatedCount, type Plan } from '../plan/types.js';
 import { makeReport, type Report } from '../report/index.js';
+import type { Target } from '../target/index.js';
 import { positive, type SizeBudgets, sizeBudgets } from './options.js';
 import { conclude } from './output.js';
 
@@ -88,18 +89,11 @@ export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): 
   const request = held.request();
   const needsBuild = over.some(({ isTime }) => !isTime);
   const others: Other[] = [];
-  const { cores = 1 } = options;
-  // Two cores save time alone.
-  const isSlow = over.some(({ isTime }) => isTime) && request.target.secondCore !== undefined;
-  const ways = (isSlow ? [...new Set([cores, 2])] : [cores]).flatMap((cores) =>
-    goals.map((goal) => ({ goal, cores })),
-  );
-  for (const way of ways) {
-    if (way.goal === options.optimize && way.cores === cores && !isOther) continue;
-    const changed = { ...budgets, optimize: way.goal, cores: way.cores, autoCores: false };
+  const isSlow = over.some(({ isTime }) => isTime);
+  for (const { goal, changes } of waysOf(options, request.target, isSlow, isOther)) {
+    const changed = { ...budgets, ...changes, autoCores: false };
     const tried = { ...request, options: { ...request.options, ...changed } };
     try {
-      const goal = way.cores === cores ? way.goal : `${way.goal} --cores ${way.cores}`;
       others.push({ goal, needs: needsOf(await (needsBuild ? make : planned)(tried)) });
     } catch (error) {
       // What the chip has no room for is no way out.
@@ -117,6 +111,44 @@ export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): 
       .join('; '),
     over.flatMap((budget) => hintsFor(budget, asked, others)).join('\n'),
   );
+}
+
+const allCopies = '--sram-copies all';
+
+interface Way {
+  /** What to compile with: 'speed', 'speed --cores 2'. */
+  readonly goal: string;
+  readonly changes: Partial<CompileOptions>;
+}
+
+/**
+ * What else could be compiled with.
+ *
+ * @param isSlow  two cores, and more copies of weights in RAM, save time alone
+ * @param isOther what it was compiled with is another way too, for other budgets
+ */
+function waysOf(
+  { optimize, cores = 1, sramCopies }: CompileOptions,
+  target: Target,
+  isSlow: boolean,
+  isOther: boolean,
+): readonly Way[] {
+  const plain = goals.map((goal): Way => ({ goal, changes: { optimize: goal, cores } }));
+  const withFlag = (
+    flag: string,
+    changes: Partial<CompileOptions>,
+    of: readonly Optimize[] = goals,
+  ) =>
+    of.map((goal): Way => ({ goal: `${goal} ${flag}`, changes: { optimize: goal, ...changes } }));
+  const hasCores = isSlow && cores === 1 && target.secondCore !== undefined;
+  const hasCopies = isSlow && target.regions !== undefined && sramCopies !== 'all';
+  // With speed copies have all of the RAM, unless it was asked for less.
+  const fewer = goals.filter((goal) => goal !== 'speed' || sramCopies !== undefined);
+  return [
+    ...plain.filter(({ goal }) => goal !== optimize || isOther),
+    ...(hasCopies ? withFlag(allCopies, { cores, sramCopies: 'all' }, fewer) : []),
+    ...(hasCores ? withFlag('--cores 2', { cores: 2 }) : []),
+  ];
 }
 
 /** Budgets that the plan alone is over: nothing has to be built. With --json the plan is told too. */
@@ -206,7 +238,9 @@ function hintsFor(
     .slice(0, 3)
     .map(([name, amount]) => `${name} ${rounded(amount)}`);
   const reaches = others.map(({ goal, needs }) => ({ goal, reached: reachedWith(needs) }));
-  const figures = reaches.map(({ goal, reached }) => `${goal} about ${rounded(reached)}`);
+  const figures = reaches
+    .filter(({ goal }) => !goal.endsWith(allCopies))
+    .map(({ goal, reached }) => `${goal} about ${rounded(reached)}`);
   const within = (most: number) =>
     reaches.filter(({ reached }) => reached <= most).map(({ goal }) => goal);
   const sure = within(limit);
@@ -215,7 +249,7 @@ function hintsFor(
   const unsure = isPartial || sure.length === 0 ? ', which may do' : '';
   const next =
     enough.length > 0
-      ? `compile with ${enough.map((goal) => `${asked}--optimize ${goal}`).join(', or ')}${unsure}`
+      ? `compile with ${asked}--optimize ${enough.join(', or --optimize ')}${unsure}`
       : `none is enough: ${advice}`;
   return [
     ...(heaviest.length > 0 ? [`most in ${heaviest.join(', ')}`] : []),

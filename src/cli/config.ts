@@ -6,6 +6,7 @@ import { join, split } from 'shlex';
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
 import { goals } from '../ir/op.js';
+import { issueText } from '../issues.js';
 import { listTargets } from '../target/index.js';
 import { readInput } from './input.js';
 import { note } from './output.js';
@@ -109,10 +110,10 @@ export function readConfig(file: string): Config {
     if (error instanceof BonsaiError) throw error;
     throw new BonsaiError('usage', file, `is not JSON: ${(error as Error).message}`, hint);
   }
-  const parsed = schema.safeParse(json);
+  const parsed = schema.safeParse(json, { error: issueText });
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => {
-      const place = issue.path.length > 0 ? `"${issue.path.join('.')}": ` : '';
+      const place = issue.path.length > 0 ? `"${issue.path.join('.')}" ` : '';
       return `${place}${issue.message}`;
     });
     throw new BonsaiError('usage', file, issues.join('; '), hint);

@@ -143,6 +143,7 @@ function describe(module: Module, fileBytes: number) {
     },
     inputs: ports(graph.inputs, module.inputNames),
     outputs: ports(graph.outputs, module.outputNames),
+    ignored: module.ignored ?? [],
     layers,
   };
 }
@@ -208,11 +209,19 @@ function proofTable(proofs: readonly LayerProof[], width: number): string {
   return table(header, rows, { right, width });
 }
 
+/** The first of what TFLM ignores in the file, which --strict refuses, and how many there are. */
+function ignoredLines([first, ...others]: readonly string[]): readonly string[] {
+  if (first === undefined) return [];
+  const more = others.length === 0 ? '' : `; ${others.length} more, which --json lists`;
+  return [`ignored ${first}${more} (--strict refuses the file)`];
+}
+
 function asText(
   {
     model,
     inputs,
     outputs,
+    ignored,
     layers,
     proofs,
   }: ReturnType<typeof describe> & { readonly proofs: readonly LayerProof[] },
@@ -236,6 +245,7 @@ function asText(
     `sha256  ${model.sha256}`,
     ...inputs.map((t) => portText('input ', t)),
     ...outputs.map((t) => portText('output', t)),
+    ...ignoredLines(ignored),
   ];
   return [
     ports.map((line) => prose(line, width, 8)).join('\n'),

@@ -134,7 +134,7 @@ function temporaryDirectory(): string {
       'usage',
       tmpdir(),
       `takes no temporary files: ${(error as Error).message}`,
-      'set TMPDIR to a folder that you may write to, or keep the project: -o DIR',
+      'set TMPDIR to a folder that you may write to',
     );
   }
 }

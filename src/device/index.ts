@@ -30,7 +30,7 @@ export interface DeviceOptions {
 interface Simulator {
   open(image: string, port: string, target: DeviceTarget, options: DeviceOptions): Promise<Device>;
   /** The place where programs run, for people. */
-  readonly place: (target: DeviceTarget) => string;
+  readonly place: (target: DeviceTarget, port: string) => string;
   /** The simulator's program and its Debian package; null: it comes with bonsaic. */
   readonly program: { readonly command: string; readonly aptPackage: string } | null;
 }
@@ -41,7 +41,10 @@ const table: Readonly<Record<string, Simulator>> = {
   rp2040js: {
     open: async (image, port, _, { xip = 'model' }) =>
       openRp2040(await readImage(image), { name: port, xip, link: rp2040LinkOf(port) }),
-    place: boardOf,
+    place: (target, port) => {
+      rp2040LinkOf(port);
+      return boardOf(target);
+    },
     program: null,
   },
   qemu: {
@@ -71,7 +74,12 @@ export function isSimulated(port: string): boolean {
 
 /** The place where the firmware runs, for people. */
 export function placeOf(port: string, target: DeviceTarget): string {
-  return isSimulated(port) ? simulatorOf(port, target).place(target) : port;
+  if (isSimulated(port)) return simulatorOf(port, target).place(target, port);
+  if (target.simulator === 'process') {
+    const message = `target ${target.name} runs on this machine, which has no serial port for it`;
+    throw new BonsaiError('device', port, message, 'leave --port out, or name a board by --target');
+  }
+  return port;
 }
 
 /**
@@ -88,6 +96,7 @@ export async function openDevice(
   image: string,
   options: DeviceOptions = {},
 ): Promise<Device> {
+  placeOf(port, target);
   if (!isSimulated(port)) return openSerial(port, target.baudRate);
   return simulatorOf(port, target).open(image, port, target, options);
 }
@@ -99,7 +108,7 @@ function simulatorOf(port: string, target: DeviceTarget): Simulator {
       'device',
       port,
       `target ${target.name} has no simulator`,
-      'give the serial port of a board (bonsaic ports lists them), or build without running: bonsaic build',
+      `give --port with the serial port of a board (bonsaic ports lists them), or build without running: bonsaic compile MODEL --target ${target.name} -o DIR, then bonsaic build DIR`,
     );
   }
   return simulator;

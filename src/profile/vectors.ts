@@ -9,6 +9,7 @@ import {
   mainGraph,
   type TensorData,
 } from '../ir/graph.js';
+import { issueText } from '../issues.js';
 import { evaluateGraph } from '../ops/evaluate.js';
 import type { IoTensor, Plan } from '../plan/types.js';
 
@@ -57,10 +58,10 @@ const formatHint =
  * @throws BonsaiError 'bad-vectors' that names the pair and the element
  */
 export function readVectors(text: string | Uint8Array, where: string, plan: Plan): VectorPair[] {
-  const parsed = file.safeParse(parseJson(text, where));
+  const parsed = file.safeParse(parseJson(text, where), { error: issueText });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    const place = issue === undefined || issue.path.length === 0 ? '' : `${placeOf(issue.path)}: `;
+    const place = issue === undefined || issue.path.length === 0 ? '' : `${placeOf(issue.path)} `;
     throw new BonsaiError('bad-vectors', where, `${place}${issue?.message}`, formatHint);
   }
   return parsed.data.pairs.map(({ input, output, layers }, index) => ({

@@ -104,6 +104,20 @@ describe('budgets', () => {
       /size about [\d.]+, speed --cores 2 about [\d.]+, .*\ncompile with --max-ms 5 --optimize speed --cores 2$/,
     ],
     [
+      'of time, that more copies of weights would meet',
+      hold({ optimize: 'balanced', sramCopies: 'none' }, 8),
+      { maxMs: 7.15 },
+      /^needs 8 ms/,
+      /\ncompile with --max-ms 7.15 .*--optimize balanced --sram-copies all/,
+    ],
+    [
+      'of time, where copies have all of the RAM',
+      hold({ optimize: 'balanced', sramCopies: 'all' }, 8),
+      { maxMs: 7 },
+      /^needs 8 ms/,
+      /^(?!.*--sram-copies).*\n(?!.*--sram-copies).*\n(?!.*--sram-copies)/,
+    ],
+    [
       'of time, that nothing comes near',
       balanced,
       { maxMs: 0.1 },

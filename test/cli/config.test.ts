@@ -111,11 +111,15 @@ describe('bonsaic.json', () => {
   });
 
   const wrong: [edge: string, text: string, says: RegExp][] = [
-    ['an unknown key', '{"traget":"host"}', /Unrecognized key: "traget"/],
-    ['a wrong type', '{"maxRam":"9000"}', /"maxRam": .*expected number/],
-    ['a budget of nothing', '{"maxFlash":0}', /"maxFlash": .*>0/],
-    ['a target that is not there', '{"target":"pico"}', /"target": .*"rp2040"/],
-    ['no object', '[1]', /expected object/],
+    ['an unknown key', '{"traget":"host"}', /has no key "traget"/],
+    ['a wrong type', '{"maxRam":"9000"}', /"maxRam" is "9000", not a number/],
+    ['a budget of nothing', '{"maxFlash":0}', /"maxFlash" is 0, not above 0/],
+    [
+      'a target that is not there',
+      '{"target":"pico"}',
+      /"target" is "pico", not one of .*"rp2040"/,
+    ],
+    ['no object', '[1]', /is an array, not an object/],
     ['no JSON', 'target: host', /is not JSON/],
   ];
   for (const [edge, text, says] of wrong) {

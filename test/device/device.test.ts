@@ -59,7 +59,13 @@ describe('device: opening', () => {
       'no simulator',
       () => ['sim', { name: 'board', simulator: null }, ''],
       /board has no simulator/,
-      /bonsaic ports/,
+      /bonsaic ports.*compile MODEL --target board -o DIR, then bonsaic build DIR$/,
+    ],
+    [
+      'a serial port of this machine',
+      () => ['/dev/ttyACM0', host, ''],
+      /runs on this machine/,
+      /leave --port out/,
     ],
   ];
   for (const [edge, open, message, hint] of rows) {

@@ -47,14 +47,19 @@ describe('profile/vectors', () => {
   const good = { input: [1, 2, 3], output: [1, 2, 3] };
   const rows: [edge: string, text: string, where: RegExp, message: RegExp][] = [
     ['no JSON', '{', /^v\.json$/, /is not JSON/],
-    ['no pairs', '{}', /^v\.json$/, /^pairs: /],
-    ['an empty list', '{"pairs":[]}', /^v\.json$/, /^pairs: /],
-    ['a pair without output', pairs(good, { input: [1, 2, 3] }), /^v\.json$/, /^pair 1, output: /],
+    ['no pairs', '{}', /^v\.json$/, /^pairs is /],
+    ['an empty list', '{"pairs":[]}', /^v\.json$/, /^pairs is /],
+    [
+      'a pair without output',
+      pairs(good, { input: [1, 2, 3] }),
+      /^v\.json$/,
+      /^pair 1, output is missing/,
+    ],
     [
       'a layer without checksum',
       pairs({ ...good, layers: [{ op: 1, tensor: 2, bytes: 3 }] }),
       /^v\.json$/,
-      /^pair 0, layers\.0\.crc32: /,
+      /^pair 0, layers\.0\.crc32 is missing/,
     ],
     [
       'too few values',
