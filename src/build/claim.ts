@@ -1,7 +1,8 @@
 /** Locks on output directories, so that one process at a time works in each. */
-import { mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { BonsaiError } from '../errors.js';
+import { makeFolders } from '../folders.js';
 
 /** How long to wait for another process. */
 const patienceMs = 10_000;
@@ -42,7 +43,7 @@ export function claimUntilExit(place: string): void {
 function take(lock: string, place: string): boolean {
   for (let waitedMs = 0; ; waitedMs += pollMs) {
     try {
-      mkdirSync(dirname(lock), { recursive: true });
+      makeFolders(dirname(lock));
       symlinkSync(String(process.pid), lock);
       return true;
     } catch (error) {

@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BonsaiError, InternalError, isSystemError } from '../errors.js';
+import { makeFolders } from '../folders.js';
 import { firmwareSources, type Target } from '../target/index.js';
 import { claim, claimUntilExit } from './claim.js';
 
@@ -63,7 +64,7 @@ export function writeProject(
   try {
     const target = placeOf(directory);
     checkReplaceable(target, directory);
-    mkdirSync(dirname(target), { recursive: true });
+    makeFolders(dirname(target));
     release = claim(target);
     recover(target);
     checkReplaceable(target, directory);
@@ -221,7 +222,7 @@ function keepForeign(target: string, fresh: string, directory: string): void {
   const isOurs = (path: string) => ours.has(path) || path === sumsFile || reports.test(path);
   const keep = (folder: string) => {
     const entries = readdirSync(join(target, folder), { withFileTypes: true });
-    if (entries.length === 0) mkdirSync(join(fresh, folder), { recursive: true });
+    if (entries.length === 0) makeFolders(join(fresh, folder));
     for (const entry of entries) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (path === buildFolder) continue;
@@ -243,7 +244,7 @@ function linkInside(target: string, fresh: string, path: string, directory: stri
       'move the file, or give a new directory: -o DIR',
     );
   }
-  mkdirSync(dirname(place), { recursive: true });
+  makeFolders(dirname(place));
   try {
     linkSync(join(target, path), place);
   } catch (error) {
@@ -314,6 +315,6 @@ function writeInside(directory: string, path: string, contents: string | Uint8Ar
   if (relative(directory, file).startsWith('..')) {
     throw new InternalError('build', `"${path}" is outside of the project`);
   }
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolders(dirname(file));
   writeFileSync(file, contents);
 }

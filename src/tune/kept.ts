@@ -2,9 +2,10 @@
  * What `bonsaic tune` has measured on this machine's boards: kept in the user's cache, for a core
  * (every board that has it) or for one board alone, which comes first.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeFolders } from '../folders.js';
 import type { Optimize, TargetTraits } from '../ir/op.js';
 import { measuredCosts, parseCosts, type Target } from '../target/index.js';
 import { version } from '../version.js';
@@ -29,7 +30,7 @@ export function saveCosts(
   costs: Pick<TargetTraits, 'costs' | 'costUnit'>,
 ): string {
   const path = costsFile(target, scope);
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolders(dirname(path));
   writeFileSync(path, `${JSON.stringify(costs, null, 2)}\n`);
   return path;
 }

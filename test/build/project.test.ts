@@ -147,6 +147,14 @@ describe('build/project', () => {
     });
   }
 
+  it('refuses a folder that takes no others, where Node alone would never return', function () {
+    if (!existsSync('/proc/self')) skip(this, 'there is no /proc');
+    expect(() => writeProject('/proc/none/out', project())).to.throw(
+      BonsaiError,
+      'cannot be written',
+    );
+  });
+
   it('refuses a folder that it may not write to', function () {
     // Nothing keeps root from writing.
     if (process.getuid?.() === 0) skip(this, 'root may write anywhere');
