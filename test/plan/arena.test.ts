@@ -2,12 +2,16 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
+  aligned,
   type Buffer,
   lowerBound,
   type Packing,
   pack,
   type Relation,
+  sharedBytes,
 } from '../../src/plan/arena/arena.js';
+import { expectGolden } from '../support/golden.js';
+import { Random } from '../support/module.js';
 import { runs } from '../support/runs.js';
 
 /** `bytes` from step `first` to step `last`. */
@@ -166,6 +170,93 @@ describe('arena', () => {
     const packing = pack(buffers);
     expect(process.cpuUsage(start).user / 1000).to.be.below(2000);
     expectIntact(buffers.slice(0, 300), packing);
+  });
+});
+
+describe('arena: bounds', () => {
+  const shares: [
+    edge: string,
+    input: number,
+    output: number,
+    lead: number,
+    exact: boolean,
+    bytes: number,
+  ][] = [
+    ['in place', 20, 20, 0, true, 20],
+    ['a larger output in place', 20, 28, 0, true, 20],
+    ['a smaller one', 20, 8, 0, true, 8],
+    ['8 of 20 bytes ahead', 20, 20, 8, false, 12],
+    ['16 of 40 ahead, the rest on it', 20, 40, 16, false, 20],
+    ['30 of 40 ahead', 20, 40, 30, false, 10],
+    ['further ahead than it is long', 20, 20, 40, false, 0],
+    ['within the input', 20, 8, -12, false, 8],
+    ['exactly within it', 20, 8, -8, true, 8],
+    ['exactly over its end', 20, 8, -16, true, 4],
+    ['exactly behind it', 20, 8, -20, true, 0],
+    ['anywhere', 8, 20, -40, false, 8],
+  ];
+  for (const [edge, input, output, lead, exact, bytes] of shares) {
+    it(`shared bytes: ${edge}`, () => {
+      expect(sharedBytes(input, output, { lead, exact })).to.equal(bytes);
+    });
+  }
+
+  const inPlace = (input: number, output: number) => ({ input, output, lead: 0, exact: true });
+  const bounds: [edge: string, buffers: Buffer[], relations: Relation[], bytes: number][] = [
+    ['nothing', [], [], 0],
+    ['the largest step', [buffer(8, 0, 1), buffer(4, 1, 2), buffer(16, 3, 3)], [], 16],
+    ['two in one step', [buffer(8, 0, 1), buffer(12, 1, 2), buffer(16, 3, 3)], [], 20],
+    ['in any order', [buffer(16, 3, 3), buffer(12, 1, 2), buffer(8, 0, 1)], [], 20],
+    ['one that ends before the other begins', [buffer(8, 0, 1), buffer(8, 2, 3)], [], 8],
+    ['in place', [buffer(8, 0, 1), buffer(12, 1, 2)], [inPlace(0, 1)], 12],
+    [
+      'in place in one step only',
+      [buffer(8, 0, 1), buffer(12, 1, 2), buffer(4, 2, 2)],
+      [inPlace(0, 1)],
+      16,
+    ],
+    [
+      'two inputs share no more than the output',
+      [buffer(20, 0, 1), buffer(20, 0, 1), buffer(24, 1, 2)],
+      [inPlace(0, 2), inPlace(1, 2)],
+      40,
+    ],
+    [
+      'two inputs share each',
+      [buffer(8, 0, 1), buffer(8, 0, 1), buffer(24, 1, 2)],
+      [inPlace(0, 2), inPlace(1, 2)],
+      24,
+    ],
+  ];
+  for (const [edge, buffers, relations, bytes] of bounds) {
+    it(`of a step: ${edge}`, () => expect(lowerBound(buffers, relations)).to.equal(bytes));
+  }
+
+  it('offsets are words', () => {
+    expect([0, 1, 4, 5].map(aligned)).to.deep.equal([0, 4, 4, 8]);
+  });
+});
+
+describe('arena: the same buffers get the same offsets', () => {
+  it('as in test/golden/arena/offsets.txt', () => {
+    const random = new Random(5);
+    const packings = Array.from({ length: 60 }, (_, i) => {
+      const buffers = Array.from({ length: 4 + (i % 12) }, () => {
+        const first = random.integer(0, 9);
+        return buffer(4 * random.integer(1, 40), first, first + random.integer(0, 4));
+      });
+      const relations = buffers.flatMap((input, a) =>
+        buffers.flatMap((output, b): Relation[] => {
+          const meets = input.last === output.first && input.first < input.last;
+          if (a === b || !meets || output.first === output.last) return [];
+          if (random.integer(0, 2) === 0) return [];
+          return [{ input: a, output: b, lead: 4 * random.integer(-8, 8), exact: i % 2 === 0 }];
+        }),
+      );
+      const { offsets, bytes, lowerBoundBytes } = pack(buffers, relations);
+      return `${i}: ${bytes} of ${lowerBoundBytes}: ${offsets.join(' ')}`;
+    });
+    expectGolden(`${packings.join('\n')}\n`, 'arena/offsets.txt');
   });
 });
 

@@ -104,6 +104,34 @@ describe('plan: kernels for zeros that make the image larger', () => {
     });
   }
 
+  // Zeros save 15 of 100 thousand cycles, for 100 bytes.
+  const made = step(
+    { name: 'dense', cycles: 100_000, flash: 1000 },
+    { name: 'sparse', cycles: 85_000, flash: 1100 },
+  );
+  const pruned = [{ ...made, weights: { count: 100, zeros: 50 } }];
+  const budgets: [edge: string, mostCycles: number, kernel: string][] = [
+    ['that dense ones meet: these are taken', 100_000, 'dense'],
+    ['that dense ones miss by a cycle: zeros', 99_999, 'sparse'],
+  ];
+  for (const [edge, mostCycles, kernel] of budgets) {
+    it(`with a budget of time ${edge}`, () => {
+      expect(choose(pruned, 'balanced', { mostCycles }).kernels).to.deep.equal([kernel]);
+    });
+  }
+
+  it('are given up by the goal, not by a budget', () => {
+    const { kernels, decision } = choose(pruned, 'balanced');
+    expect(kernels).to.deep.equal(['dense']);
+    expect(decision.reason).to.equal('--optimize balanced');
+  });
+
+  it('are taken in a model without weights', () => {
+    expect(choose([made], 'balanced').kernels).to.deep.equal(['sparse']);
+    const none = [{ ...made, weights: { count: 0, zeros: 0 } }];
+    expect(choose(none, 'balanced').kernels).to.deep.equal(['sparse']);
+  });
+
   it('are taken where they save flash, however little time', () => {
     const steps = [
       step(

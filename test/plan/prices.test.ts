@@ -215,6 +215,22 @@ describe('plan: a budget of flash', () => {
     });
   }
 
+  const several: [edge: string, flashBytes: number, prices: number[], kernels: string[]][] = [
+    ['of two prices the one that is too low counts no more', 60, [1, 10], ['quick', 'lean']],
+    ['what is left buys at the lowest that is wanted', 60, [1.2, 0.8], ['hasty', 'lean']],
+    ['and at no lower one', 60, [1.2, 1], ['quick', 'lean']],
+  ];
+  for (const [edge, flashBytes, prices, kernels] of several) {
+    it(edge, () => {
+      const cycles: Goal['worth'] = (picks) => picks.reduce((sum, pick) => sum + pick.cycles, 0);
+      expect(settled(two, prices, { flashBytes }, cycles).kernels).to.deep.equal(kernels);
+    });
+  }
+
+  it('of prices that are worth the same the first is taken', () => {
+    expect(settled(two, [1, 1.1]).prices.flash).to.equal(1);
+  });
+
   it('sets the lowest price that fits: 40 cycles for 30 bytes', () => {
     const { prices } = settled([stepOf(lean, quick)], [1], { flashBytes: 39 });
     expect(prices.flash).to.be.within(4 / 3, 1.001 * (4 / 3));
@@ -376,6 +392,12 @@ describe('plan: --optimize size', () => {
       expect(chosenOf(steps, 'size').kernels).to.deep.equal([kernel]);
     });
   }
+
+  it('twice the arena is worth a twelfth of the constants and the runtime: 1200 bytes of 16 KB', () => {
+    const room = { runtimeBytes: 200, leastArenaBytes: 1000 };
+    const { decision } = chosenOf([stepOf({ name: 'a', cycles: 9, flash: 1000 })], 'size', room);
+    expect(decision.arenaPrice).to.equal((decision.flashPrice * (1 / 12) * 1200) / 16384);
+  });
 
   it('tries the cycles of a byte: what saves 1.5 is fewest where code is most of the image', () => {
     // A byte of 1000 is one cycle of 1000. 1.15^(1/12) = 1.0117; 100 of 23 000 bytes are 0.43 %.
