@@ -12,7 +12,7 @@ import {
 import type { Convolution } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import type { DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, word } from './words.js';
 
@@ -134,97 +134,103 @@ export function smladDepthwiseTaps<A extends AccumulationAttrs>(
     template: 'dsp/depthwise_conv2d_taps',
     needs: ['dsp'],
     support,
-    when: (view, context) => finishFor(view, describe(view), context) !== null,
-    scratch: () => 0,
-    work(view, context) {
+    match(view, context) {
       const convolution = describe(view);
+      const finish = finishFor(view, convolution, context);
+      if (finish === null) return null;
       const { shape } = convolution;
-      const { batches, outH, outW, outC } = shape;
-      const pixels = batches * outH * outW;
-      const groups = groupsOf(shape).length;
-      const finish = finishFor(view, convolution, context) as Finish;
-      const reading = readingOf(shape);
-      const grouping = groupingOf(shape, finish);
-      const [rows, columns] = tapsInside(shape);
-      const taps = batches * groups * sum(rows) * sum(columns);
-      const meets = (counts: readonly number[]) => counts.filter((count) => count > 0).length;
-      const runs = isByColumn(shape) ? meets(rows) * sum(columns) : sum(rows) * meets(columns);
-      const calls = (grouping?.byChannel ? shape.inC : 1) + (grouping?.hasEnd ? 1 : 0);
-      return {
-        ...(outC < lanes && reading !== 'single'
-          ? { few_taps: { count: taps * (fewCycles[reading] ?? 0), cycles: 1 } }
-          : { [`${reading}_taps`]: { count: taps, cycles: 10 } }),
-        runs: { count: batches * groups * runs, cycles: 11 },
-        ...(grouping === null
-          ? { [finish.form]: { count: groups * pixels, cycles: finishCycles[finish.form] } }
-          : { grouped: { count: groups * pixels, cycles: 33 } }),
-        pixels: { count: pixels, cycles: 30 },
-        ...(grouping === null ? {} : { calls: { count: calls * pixels, cycles: 30 } }),
-        ...clampWork(finish, pixels * outC),
-      };
-    },
-    overlap(view) {
-      const { shape } = describe(view);
       const { inC, outC } = shape;
       const isWhole = readingOf(shape) !== 'single' || (outC / inC) % lanes === 0;
       // Lanes that overlap within the outputs of one channel are taken for single ones.
       const channelBlock = isWhole || outC / inC < lanes ? lanesOf(shape) : 1;
-      return [
-        { input: 0, lead: windowLead(shape, { channelBlock, depthwise: true }), exact: false },
-      ];
+      const lead = windowLead(shape, { channelBlock, depthwise: true });
+      return {
+        scratchBytes: 0,
+        overlaps: [{ input: 0, lead, exact: false }],
+        work: () => tapsWork(convolution, finish),
+        calls: () => [tapsCall(view, convolution, finish)],
+      };
     },
-    lower(view, context) {
-      const convolution = describe(view);
-      const { shape, stage } = convolution;
-      const finish = startingFromZero(view, convolution, finishFor(view, convolution, context));
-      const groups = groupsOf(shape);
-      const reading = readingOf(shape);
-      const grouping = groupingOf(shape, finish);
-      const zero = -inputZeroPoint(view);
-      return [
-        {
-          inputs: [0],
-          outputs: [0],
-          flags: {
-            ...Object.fromEntries(readings.map((one) => [one, one === reading])),
-            grouped: grouping !== null,
-            by_channel: grouping?.byChannel ?? false,
-            has_end: grouping?.hasEnd ?? false,
-            by_column: isByColumn(shape),
-            linear: finish.form === 'linear',
-            twice: finish.form === 'twice',
-            clamped: finish.isClamped,
-          },
-          numbers: {
-            batches: shape.batches,
-            in_h: shape.inH,
-            in_w: shape.inW,
-            in_c: shape.inC,
-            out_c: shape.outC,
-            kernel_h: shape.kernelH,
-            kernel_w: shape.kernelW,
-            stride_h: shape.strideH,
-            stride_w: shape.strideW,
-            dilation_h: shape.dilationH,
-            dilation_w: shape.dilationW,
-            pad_top: shape.padTop,
-            pad_left: shape.padLeft,
-            out_h: shape.outH,
-            out_w: shape.outW,
-            zero: word(zero, zero),
-            ...(grouping === null ? { lanes: lanesOf(shape) } : numbersOf(grouping, shape)),
-            ...(reading === 'single' && (grouping?.byChannel ?? true)
-              ? { multiplier: shape.outC / shape.inC }
-              : {}),
-            ...(finish.form === 'linear' ? { finish_offset: finish.offset } : {}),
-            ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
-          },
-          tables: {
-            weights: { data: tapWords(view, convolution, finish, groups), role: 'weights' },
-            stage: { data: stageWords(groups, shape.outC, finish), role: 'table' },
-          },
-        },
-      ];
+  };
+}
+
+function tapsWork(convolution: Convolution, finish: Finish): Readonly<Record<string, WorkTerm>> {
+  const { shape } = convolution;
+  const { batches, outH, outW, outC } = shape;
+  const pixels = batches * outH * outW;
+  const groups = groupsOf(shape).length;
+  const reading = readingOf(shape);
+  const grouping = groupingOf(shape, finish);
+  const [rows, columns] = tapsInside(shape);
+  const taps = batches * groups * sum(rows) * sum(columns);
+  const meets = (counts: readonly number[]) => counts.filter((count) => count > 0).length;
+  const runs = isByColumn(shape) ? meets(rows) * sum(columns) : sum(rows) * meets(columns);
+  const calls = (grouping?.byChannel ? shape.inC : 1) + (grouping?.hasEnd ? 1 : 0);
+  return {
+    ...(outC < lanes && reading !== 'single'
+      ? { few_taps: { count: taps * (fewCycles[reading] ?? 0), cycles: 1 } }
+      : { [`${reading}_taps`]: { count: taps, cycles: 10 } }),
+    runs: { count: batches * groups * runs, cycles: 11 },
+    ...(grouping === null
+      ? { [finish.form]: { count: groups * pixels, cycles: finishCycles[finish.form] } }
+      : { grouped: { count: groups * pixels, cycles: 33 } }),
+    pixels: { count: pixels, cycles: 30 },
+    ...(grouping === null ? {} : { calls: { count: calls * pixels, cycles: 30 } }),
+    ...clampWork(finish, pixels * outC),
+  };
+}
+
+function tapsCall(
+  view: NodeView<AccumulationAttrs>,
+  convolution: Convolution,
+  accumulated: Finish,
+): KernelCall {
+  const { shape, stage } = convolution;
+  const finish = startingFromZero(view, convolution, accumulated);
+  const groups = groupsOf(shape);
+  const reading = readingOf(shape);
+  const grouping = groupingOf(shape, finish);
+  const zero = -inputZeroPoint(view);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: {
+      ...Object.fromEntries(readings.map((one) => [one, one === reading])),
+      grouped: grouping !== null,
+      by_channel: grouping?.byChannel ?? false,
+      has_end: grouping?.hasEnd ?? false,
+      by_column: isByColumn(shape),
+      linear: finish.form === 'linear',
+      twice: finish.form === 'twice',
+      clamped: finish.isClamped,
+    },
+    numbers: {
+      batches: shape.batches,
+      in_h: shape.inH,
+      in_w: shape.inW,
+      in_c: shape.inC,
+      out_c: shape.outC,
+      kernel_h: shape.kernelH,
+      kernel_w: shape.kernelW,
+      stride_h: shape.strideH,
+      stride_w: shape.strideW,
+      dilation_h: shape.dilationH,
+      dilation_w: shape.dilationW,
+      pad_top: shape.padTop,
+      pad_left: shape.padLeft,
+      out_h: shape.outH,
+      out_w: shape.outW,
+      zero: word(zero, zero),
+      ...(grouping === null ? { lanes: lanesOf(shape) } : numbersOf(grouping, shape)),
+      ...(reading === 'single' && (grouping?.byChannel ?? true)
+        ? { multiplier: shape.outC / shape.inC }
+        : {}),
+      ...(finish.form === 'linear' ? { finish_offset: finish.offset } : {}),
+      ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
+    },
+    tables: {
+      weights: { data: tapWords(view, convolution, finish, groups), role: 'weights' },
+      stage: { data: stageWords(groups, shape.outC, finish), role: 'table' },
     },
   };
 }

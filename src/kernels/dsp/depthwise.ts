@@ -11,7 +11,7 @@ import {
 import type { Convolution } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
@@ -49,75 +49,79 @@ export function smladDepthwise3x3<A extends AccumulationAttrs>(
     template: 'dsp/depthwise_conv2d_3x3',
     needs: ['dsp'],
     support,
-    when(view, context) {
-      if (!when(view)) return false;
+    match(view, context) {
+      if (!when(view)) return null;
       const convolution = describe(view);
-      const { kernelH, kernelW, dilationH, dilationW, inC } = convolution.shape;
+      const { shape } = convolution;
+      const { kernelH, kernelW, dilationH, dilationW, inC } = shape;
       const fits = kernelH === 3 && kernelW === 3 && dilationH * dilationW === 1 && inC >= lanes;
-      return fits && finishFor(view, convolution, context)?.form === 'linear';
-    },
-    scratch: (view) => 9 * describe(view).shape.inC,
-    work(view, context) {
-      const convolution = describe(view);
-      const { batches, inH, inW, outH, outW, outC, ...window } = convolution.shape;
-      const finish = finishFor(view, convolution, context) as Finish;
-      const insideOf = (extent: number, inside: number, stride: number, pad: number) =>
-        Array.from({ length: extent }, (_, o) => o * stride - pad).filter(
-          (first) => first >= 0 && first + 3 <= inside,
-        ).length;
-      const inside =
-        insideOf(outH, inH, window.strideH, window.padTop) *
-        insideOf(outW, inW, window.strideW, window.padLeft);
-      const groups = Math.ceil(outC / lanes);
+      const finish = fits ? finishFor(view, convolution, context) : null;
+      if (finish?.form !== 'linear') return null;
+      const lead = windowLead(shape, { channelBlock: lanes, depthwise: true });
       return {
-        groups: { count: batches * outH * outW * groups, cycles: 95 },
-        copies: { count: batches * (outH * outW - inside) * 9 * groups, cycles: 6 },
-        pixels: { count: batches * outH * outW, cycles: 22 },
-        borders: { count: batches * (outH * outW - inside), cycles: 150 },
-        ...clampWork(finish, batches * outH * outW * outC),
+        scratchBytes: 9 * inC,
+        overlaps: [{ input: 0, lead, exact: false }],
+        work: () => work3x3(convolution, finish),
+        calls: () => [call3x3(view, convolution, finish)],
       };
     },
-    overlap(view) {
-      const lead = windowLead(describe(view).shape, { channelBlock: lanes, depthwise: true });
-      return [{ input: 0, lead, exact: false }];
+  };
+}
+
+function work3x3(convolution: Convolution, finish: Finish) {
+  const { batches, inH, inW, outH, outW, outC, ...window } = convolution.shape;
+  const insideOf = (extent: number, inside: number, stride: number, pad: number) =>
+    Array.from({ length: extent }, (_, o) => o * stride - pad).filter(
+      (first) => first >= 0 && first + 3 <= inside,
+    ).length;
+  const inside =
+    insideOf(outH, inH, window.strideH, window.padTop) *
+    insideOf(outW, inW, window.strideW, window.padLeft);
+  const groups = Math.ceil(outC / lanes);
+  return {
+    groups: { count: batches * outH * outW * groups, cycles: 95 },
+    copies: { count: batches * (outH * outW - inside) * 9 * groups, cycles: 6 },
+    pixels: { count: batches * outH * outW, cycles: 22 },
+    borders: { count: batches * (outH * outW - inside), cycles: 150 },
+    ...clampWork(finish, batches * outH * outW * outC),
+  };
+}
+
+function call3x3(
+  view: NodeView<AccumulationAttrs>,
+  convolution: Convolution,
+  finish: Finish,
+): KernelCall {
+  const { shape, stage, filters } = convolution;
+  const groups = laneBlocks(shape.inC);
+  const weightAt = liveWeights(view, filters, finish);
+  const words = groups.flatMap((first) => windowWords(first, weightAt));
+  const isWhole = shape.inC % lanes === 0;
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { clamped: finish.isClamped },
+    numbers: {
+      batches: shape.batches,
+      in_h: shape.inH,
+      in_w: shape.inW,
+      in_zp: inputZeroPoint(view),
+      channels: shape.inC,
+      stride_h: shape.strideH,
+      stride_w: shape.strideW,
+      pad_top: shape.padTop,
+      pad_left: shape.padLeft,
+      out_h: shape.outH,
+      out_w: shape.outW,
+      full: words.length - (isWhole ? 0 : words.length / groups.length),
+      end: words.length,
+      back: isWhole ? 0 : lanes - (shape.inC % lanes),
+      finish_offset: finish.offset,
+      ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
     },
-    lower(view, context) {
-      const convolution = describe(view);
-      const { shape, stage, filters } = convolution;
-      const finish = finishFor(view, convolution, context) as Finish;
-      const groups = laneBlocks(shape.inC);
-      const weightAt = liveWeights(view, filters, finish);
-      const words = groups.flatMap((first) => windowWords(first, weightAt));
-      const isWhole = shape.inC % lanes === 0;
-      return [
-        {
-          inputs: [0],
-          outputs: [0],
-          flags: { clamped: finish.isClamped },
-          numbers: {
-            batches: shape.batches,
-            in_h: shape.inH,
-            in_w: shape.inW,
-            in_zp: inputZeroPoint(view),
-            channels: shape.inC,
-            stride_h: shape.strideH,
-            stride_w: shape.strideW,
-            pad_top: shape.padTop,
-            pad_left: shape.padLeft,
-            out_h: shape.outH,
-            out_w: shape.outW,
-            full: words.length - (isWhole ? 0 : words.length / groups.length),
-            end: words.length,
-            back: isWhole ? 0 : lanes - (shape.inC % lanes),
-            finish_offset: finish.offset,
-            ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
-          },
-          tables: {
-            weights: { data: Int32Array.from(words), role: 'weights' },
-            stage: { data: stageWords(groups, shape.inC, finish), role: 'table' },
-          },
-        },
-      ];
+    tables: {
+      weights: { data: Int32Array.from(words), role: 'weights' },
+      stage: { data: stageWords(groups, shape.inC, finish), role: 'table' },
     },
   };
 }
@@ -146,45 +150,45 @@ export function smladDepthwise<A extends AccumulationAttrs>(
     template: 'dsp/depthwise_conv2d',
     needs: ['dsp'],
     support,
-    when(view, context) {
+    match(view, context) {
       const convolution = describe(view);
-      const { dilationH, dilationW, inC } = convolution.shape;
-      return (
-        dilationH * dilationW === 1 && inC > 1 && finishFor(view, convolution, context) !== null
-      );
-    },
-    scratch(view) {
-      const { columns, pairs } = extentOf(describe(view).shape);
-      return 2 * 4 * columns * pairs;
-    },
-    work(view, context) {
-      const convolution = describe(view);
-      const { shape } = convolution;
-      const { batches, inC, outH, outW, outC, kernelH, kernelW } = shape;
-      const { pairs, columns } = extentOf(shape);
-      const channels = batches * outC;
-      const outputs = channels * outH * outW;
-      const finish = finishFor(view, convolution, context) as Finish;
-      const taps = kernelW * (Math.floor(kernelH / 2) + 1);
+      const { dilationH, dilationW, inH, inW, inC, outH, outW, outC } = convolution.shape;
+      const fits = dilationH * dilationW === 1 && inC > 1;
+      const finish = fits ? finishFor(view, convolution, context) : null;
+      if (finish === null) return null;
+      const { columns, pairs } = extentOf(convolution.shape);
+      const isSame = inH === outH && inW === outW && inC === outC;
       return {
-        widened: { count: batches * inC * pairs * columns, cycles: 6.5 },
-        ...(is3x3(shape, finish)
-          ? { outputs: { count: outputs, cycles: shape.strideH === 1 ? 14 : 19 } }
-          : {
-              any_taps: { count: outputs * taps, cycles: 6 },
-              any_outputs: { count: outputs, cycles: 12 },
-            }),
-        columns: { count: channels * outW, cycles: 26 },
-        channels: { count: channels, cycles: 250 },
-        ...clampWork(finish, outputs),
+        scratchBytes: 2 * 4 * columns * pairs,
+        overlaps: isSame ? [{ input: 0, lead: 0, exact: true }] : [],
+        work: () => depthwiseWork(convolution, finish),
+        calls: () => [depthwiseCall(view, convolution, finish)],
       };
     },
-    overlap(view) {
-      const { inH, inW, inC, outH, outW, outC } = describe(view).shape;
-      const isSame = inH === outH && inW === outW && inC === outC;
-      return isSame ? [{ input: 0, lead: 0, exact: true }] : [];
-    },
-    lower: (view, context) => [depthwiseCall(view, describe(view), context)],
+  };
+}
+
+function depthwiseWork(
+  convolution: Convolution,
+  finish: Finish,
+): Readonly<Record<string, WorkTerm>> {
+  const { shape } = convolution;
+  const { batches, inC, outH, outW, outC, kernelH, kernelW } = shape;
+  const { pairs, columns } = extentOf(shape);
+  const channels = batches * outC;
+  const outputs = channels * outH * outW;
+  const taps = kernelW * (Math.floor(kernelH / 2) + 1);
+  return {
+    widened: { count: batches * inC * pairs * columns, cycles: 6.5 },
+    ...(is3x3(shape, finish)
+      ? { outputs: { count: outputs, cycles: shape.strideH === 1 ? 14 : 19 } }
+      : {
+          any_taps: { count: outputs * taps, cycles: 6 },
+          any_outputs: { count: outputs, cycles: 12 },
+        }),
+    columns: { count: channels * outW, cycles: 26 },
+    channels: { count: channels, cycles: 250 },
+    ...clampWork(finish, outputs),
   };
 }
 
@@ -196,10 +200,9 @@ function is3x3({ kernelH, kernelW, strideH }: WindowShape, { form }: Finish): bo
 function depthwiseCall(
   view: NodeView<AccumulationAttrs>,
   convolution: Convolution,
-  context: KernelContext,
+  finish: Finish,
 ): KernelCall {
   const { shape, stage } = convolution;
-  const finish = finishFor(view, convolution, context) as Finish;
   const special = is3x3(shape, finish);
   const { columns, pairs, before, inside } = extentOf(shape);
   const weights = finish.channels.map(({ isConstant }, channel) =>

@@ -7,7 +7,7 @@ import { type AccumulationAttrs, inputZeroPoint } from '../../ops/arithmetic/acc
 import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights, word } from './words.js';
@@ -72,61 +72,57 @@ export function smladFewChannels<A extends AccumulationAttrs>(
     template: 'dsp/conv2d_few',
     needs: ['dsp'],
     support,
-    when(view, context) {
-      if (!when(view)) return false;
-      const convolution = describe(view);
-      const { outC, dilationH, dilationW } = convolution.shape;
-      return (
-        outC < lanes &&
-        dilationH * dilationW === 1 &&
-        finishFor(view, convolution, context) !== null
-      );
-    },
-    scratch(view) {
-      const { shape } = describe(view);
-      const { pitch, lines } = linesOf(shape);
-      return isInPlace(shape) ? 0 : lines * pitch;
-    },
-    work(view, context) {
+    match(view, context) {
+      if (!when(view)) return null;
       const convolution = describe(view);
       const { shape } = convolution;
-      const { batches, inH, inC, outH, outW, outC, kernelH } = shape;
-      const { words, inside } = linesOf(shape);
-      const outputs = batches * outH * outW * outC;
-      const finish = finishFor(view, convolution, context) as Finish;
-      const copied = isInPlace(shape)
-        ? {}
-        : {
-            rows: { count: batches * outH, cycles: 60 },
-            lines: { count: batches * Math.min(inH, outH * shape.strideH), cycles: 40 },
-            copied: { count: batches * inH * inside * inC, cycles: 1.3 },
-          };
-      return {
-        words: { count: outputs * kernelH * words, cycles: 8 },
-        runs: { count: outputs * runsOf(shape).runs, cycles: 10 },
-        [finish.form]: { count: outputs, cycles: { linear: 16, twice: 22, once: 20 }[finish.form] },
-        ...copied,
-        ...clampWork(finish, outputs),
-      };
-    },
-    overlap(view) {
-      const { shape } = describe(view);
+      const fits = shape.outC < lanes && shape.dilationH * shape.dilationW === 1;
+      const finish = fits ? finishFor(view, convolution, context) : null;
+      if (finish === null) return null;
+      const { pitch, lines } = linesOf(shape);
       const walk = isInPlace(shape)
         ? { channelBlock: 1, tilePixels: Infinity }
         : { lineBuffer: { rows: shape.kernelH, newest: true } };
-      return [{ input: 0, lead: windowLead(shape, walk), exact: false }];
+      return {
+        scratchBytes: isInPlace(shape) ? 0 : lines * pitch,
+        overlaps: [{ input: 0, lead: windowLead(shape, walk), exact: false }],
+        work: () => fewChannelsWork(convolution, finish),
+        calls: () => [fewChannelsCall(view, convolution, finish)],
+      };
     },
-    lower: (view, context) => [fewChannelsCall(view, describe(view), context)],
+  };
+}
+
+function fewChannelsWork(
+  convolution: Convolution,
+  finish: Finish,
+): Readonly<Record<string, WorkTerm>> {
+  const { shape } = convolution;
+  const { batches, inH, inC, outH, outW, outC, kernelH } = shape;
+  const { words, inside } = linesOf(shape);
+  const outputs = batches * outH * outW * outC;
+  const copied = isInPlace(shape)
+    ? {}
+    : {
+        rows: { count: batches * outH, cycles: 60 },
+        lines: { count: batches * Math.min(inH, outH * shape.strideH), cycles: 40 },
+        copied: { count: batches * inH * inside * inC, cycles: 1.3 },
+      };
+  return {
+    words: { count: outputs * kernelH * words, cycles: 8 },
+    runs: { count: outputs * runsOf(shape).runs, cycles: 10 },
+    [finish.form]: { count: outputs, cycles: { linear: 16, twice: 22, once: 20 }[finish.form] },
+    ...copied,
+    ...clampWork(finish, outputs),
   };
 }
 
 function fewChannelsCall(
   view: NodeView<AccumulationAttrs>,
   convolution: Convolution,
-  context: KernelContext,
+  finish: Finish,
 ): KernelCall {
   const { shape, stage } = convolution;
-  const finish = finishFor(view, convolution, context) as Finish;
   const { words, columns, left, inside, right, pitch } = linesOf(shape);
   const { inC, inW, kernelH } = shape;
   const inPlace = isInPlace(shape);

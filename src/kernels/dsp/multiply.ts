@@ -6,9 +6,9 @@
  * lane ('packed'). See templates/kernels/dsp/support/define_multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
+import type { Optimize } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
-  type Filters,
   inputZeroPoint,
   type OutputStage,
 } from '../../ops/arithmetic/accumulation.js';
@@ -16,9 +16,9 @@ import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import { borderLines, type Convolution, isPixelRow } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
-import { windowLead } from '../layout/overlap.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
@@ -63,103 +63,118 @@ export function smladConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const runsOf = ({ shape }: Convolution) => {
-    const { kernelH, kernelW, inC, dilationW } = shape;
-    const byTap = dilationW > 1 && kernelW > 1;
-    return byTap
-      ? { byTap, runs: kernelH * kernelW, length: inC }
-      : { byTap, runs: kernelH, length: kernelW * inC };
-  };
-  const stepsFor = (convolution: Convolution) => {
-    const { runs, length } = runsOf(convolution);
-    return stepsOf(runs, length);
-  };
   return {
     template: 'dsp/conv2d',
     needs: ['dsp'],
     support,
     addsResidual: true,
-    when: (view, context) => when(view) && finishFor(view, describe(view), context) !== null,
-    scratch(view) {
+    match(view, context) {
+      if (!when(view)) return null;
       const convolution = describe(view);
-      const { inC } = convolution.shape;
-      const { length } = runsOf(convolution);
-      const line = inC % lanes === 0 ? 0 : Math.ceil(length / 4) * 4;
-      return 8 * stepsFor(convolution).length + line + 2 * stagedBytes(view, convolution);
-    },
-    work(view, context) {
-      const convolution = describe(view);
+      const finish = finishFor(view, convolution, context);
+      if (finish === null) return null;
       const { shape } = convolution;
-      const { batches, outH, outW, outC, kernelH, inC } = shape;
-      const pairs = Math.ceil((batches * outH * outW) / 2);
-      const steps = stepsFor(convolution).length;
-      const groups = pairs * Math.ceil(outC / lanes);
-      const isWide = context.optimize === 'speed';
-      const pointwise = isPixelRow(shape);
-      const finish = finishFor(view, convolution, context) as Finish;
-      const { form } = finish;
-      const { byTap, runs, length } = runsOf(convolution);
-      const borders = byTap ? 0 : borderLines(shape);
-      return {
-        steps: { count: groups * steps, cycles: isWide ? 11.2 : 12.2 },
-        groups: { count: groups, cycles: isWide ? 22 : 36 },
-        [form]: { count: groups * 2 * lanes, cycles: { linear: 2.4, twice: 6.6, once: 3.6 }[form] },
-        widened: { count: 2 * pairs * steps, cycles: pointwise ? 3.5 : 5 },
-        tails: { count: 2 * pairs * runs * Math.ceil((length % lanes) / 2), cycles: 9 },
-        ...(inC % lanes === 0
-          ? { borders: { count: borders, cycles: 60 } }
-          : { copied: { count: borders * length, cycles: 9 } }),
-        lines: { count: pointwise ? 0 : 2 * pairs * kernelH, cycles: 12 },
-        pairs: { count: pairs, cycles: 60 },
-        ...clampWork(finish, batches * outH * outW * outC),
-        ...residualWork(view, 19),
-      };
-    },
-    overlap(view) {
-      const { shape } = describe(view);
+      const patch = patchOf(shape);
+      const line = shape.inC % lanes === 0 ? 0 : Math.ceil(patch.length / 4) * 4;
       // Pixel by pixel needs no less than two at a time.
-      return [{ input: 0, lead: windowLead(shape), exact: false }, ...residualOverlap(view)];
-    },
-    lower(view, context) {
-      const convolution = describe(view);
-      const { shape } = convolution;
-      const finish = finishFor(view, convolution, context) as Finish;
-      const pointwise = isPixelRow(shape);
-      const { byTap, length } = runsOf(convolution);
-      const wholeWords = shape.inC % lanes === 0;
-      const call = multiplyCall(view, convolution, finish, stepsFor(convolution), context);
-      const { padLeft, outW, strideW, kernelW, inW, dilationW } = shape;
-      const padding = inputZeroPoint(view) * (call.flags.packed ? 1 : scale);
-      const window = {
-        in_h: shape.inH,
-        in_w: inW,
-        padding: word(padding, padding),
-        kernel_h: shape.kernelH,
-        kernel_w: kernelW,
-        stride_h: shape.strideH,
-        stride_w: strideW,
-        dilation_h: shape.dilationH,
-        dilation_w: dilationW,
-        pad_top: shape.padTop,
-        pad_left: padLeft,
-        batches: shape.batches,
-        out_h: shape.outH,
-        out_w: outW,
-        ...(byTap ? {} : { line_bytes: length }),
+      const lead = windowLead(shape);
+      return {
+        scratchBytes: 8 * patch.steps.length + line + 2 * stagedBytes(view, convolution),
+        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
+        work: () => convolutionWork(view, convolution, patch, finish, context.optimize),
+        calls: () => [convolutionCall(view, convolution, patch, finish, context.optimize)],
       };
-      return [
-        {
-          ...call,
-          flags: { ...call.flags, pointwise, by_tap: byTap, whole_words: wholeWords },
-          numbers: {
-            ...call.numbers,
-            in_c: shape.inC,
-            out_c: shape.outC,
-            ...(pointwise ? { pixels: outW } : window),
-            ...(pointwise || byTap || wholeWords ? {} : { in_zp: inputZeroPoint(view) }),
-          },
-        },
-      ];
+    },
+  };
+}
+
+/** Runs of contiguous input under a window. */
+interface Patch {
+  /** Taps apart: each is a run. */
+  readonly byTap: boolean;
+  readonly runs: number;
+  /** Bytes of a run. */
+  readonly length: number;
+  readonly steps: readonly Step[];
+}
+
+function patchOf({ kernelH, kernelW, inC, dilationW }: WindowShape): Patch {
+  const byTap = dilationW > 1 && kernelW > 1;
+  const runs = byTap ? kernelH * kernelW : kernelH;
+  const length = byTap ? inC : kernelW * inC;
+  return { byTap, runs, length, steps: stepsOf(runs, length) };
+}
+
+function convolutionWork(
+  view: NodeView<object>,
+  convolution: Convolution,
+  { byTap, runs, length, steps }: Patch,
+  finish: Finish,
+  optimize: Optimize,
+): Readonly<Record<string, WorkTerm>> {
+  const { shape } = convolution;
+  const { batches, outH, outW, outC, kernelH, inC } = shape;
+  const pairs = Math.ceil((batches * outH * outW) / 2);
+  const groups = pairs * Math.ceil(outC / lanes);
+  const isWide = optimize === 'speed';
+  const pointwise = isPixelRow(shape);
+  const { form } = finish;
+  const borders = byTap ? 0 : borderLines(shape);
+  return {
+    steps: { count: groups * steps.length, cycles: isWide ? 11.2 : 12.2 },
+    groups: { count: groups, cycles: isWide ? 22 : 36 },
+    [form]: { count: groups * 2 * lanes, cycles: { linear: 2.4, twice: 6.6, once: 3.6 }[form] },
+    widened: { count: 2 * pairs * steps.length, cycles: pointwise ? 3.5 : 5 },
+    tails: { count: 2 * pairs * runs * Math.ceil((length % lanes) / 2), cycles: 9 },
+    ...(inC % lanes === 0
+      ? { borders: { count: borders, cycles: 60 } }
+      : { copied: { count: borders * length, cycles: 9 } }),
+    lines: { count: pointwise ? 0 : 2 * pairs * kernelH, cycles: 12 },
+    pairs: { count: pairs, cycles: 60 },
+    ...clampWork(finish, batches * outH * outW * outC),
+    ...residualWork(view, 19),
+  };
+}
+
+function convolutionCall(
+  view: NodeView<AccumulationAttrs>,
+  convolution: Convolution,
+  { byTap, length, steps }: Patch,
+  finish: Finish,
+  optimize: Optimize,
+): KernelCall {
+  const { shape } = convolution;
+  const pointwise = isPixelRow(shape);
+  const wholeWords = shape.inC % lanes === 0;
+  const call = multiplyCall(view, convolution, finish, steps, optimize);
+  const { padLeft, outW, strideW, kernelW, inW, dilationW } = shape;
+  const padding = inputZeroPoint(view) * (call.flags.packed ? 1 : scale);
+  const window = {
+    in_h: shape.inH,
+    in_w: inW,
+    padding: word(padding, padding),
+    kernel_h: shape.kernelH,
+    kernel_w: kernelW,
+    stride_h: shape.strideH,
+    stride_w: strideW,
+    dilation_h: shape.dilationH,
+    dilation_w: dilationW,
+    pad_top: shape.padTop,
+    pad_left: padLeft,
+    batches: shape.batches,
+    out_h: shape.outH,
+    out_w: outW,
+    ...(byTap ? {} : { line_bytes: length }),
+  };
+  return {
+    ...call,
+    flags: { ...call.flags, pointwise, by_tap: byTap, whole_words: wholeWords },
+    numbers: {
+      ...call.numbers,
+      in_c: shape.inC,
+      out_c: shape.outC,
+      ...(pointwise ? { pixels: outW } : window),
+      ...(pointwise || byTap || wholeWords ? {} : { in_zp: inputZeroPoint(view) }),
     },
   };
 }
@@ -173,54 +188,51 @@ export function smladRow<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
 ): KernelVariant<A> {
-  const stepsFor = ({ depth }: Filters) => {
-    const steps = stepsOf(1, depth);
-    return steps.length % 2 === 0 ? steps : [...steps, [-1, -1] as const];
-  };
   return {
     template: 'dsp/fully_connected',
     needs: ['dsp'],
     support,
     addsResidual: true,
-    when(view, context) {
-      if (!when(view)) return false;
+    match(view, context) {
+      if (!when(view)) return null;
       const layer = describe(view);
-      const isRow = elementCount(outputOf(view).shape) === layer.filters.channels;
-      return isRow && finishFor(view, layer, context) !== null;
-    },
-    scratch(view) {
-      const { filters } = describe(view);
-      return 4 * stepsFor(filters).length + stagedBytes(view, { filters });
-    },
-    work(view, context) {
-      const layer = describe(view);
-      const steps = stepsFor(layer.filters).length;
-      const groups = Math.ceil(layer.filters.channels / lanes);
-      const finish = finishFor(view, layer, context) as Finish;
-      const { form } = finish;
+      const { depth, channels } = layer.filters;
+      const isRow = elementCount(outputOf(view).shape) === channels;
+      const finish = isRow ? finishFor(view, layer, context) : null;
+      if (finish === null) return null;
+      const steps = rowSteps(depth);
       return {
-        steps: { count: groups * steps, cycles: 7.1 },
-        groups: { count: groups, cycles: 24 },
-        [form]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[form] },
-        widened: { count: steps, cycles: 3.5 },
-        ...clampWork(finish, layer.filters.channels),
-        ...residualWork(view, 19),
+        scratchBytes: 4 * steps.length + stagedBytes(view, layer),
+        // All of the input is widened first.
+        overlaps: [{ input: 0, lead: -depth, exact: false }, ...residualOverlap(view)],
+        work: () => rowWork(view, channels, steps.length, finish),
+        calls() {
+          const call = multiplyCall(view, layer, finish, steps, context.optimize);
+          const needsChannels = finish.isClamped || call.flags.staged;
+          const numbers = { ...call.numbers, depth, ...(needsChannels ? { channels } : {}) };
+          return [{ ...call, numbers }];
+        },
       };
     },
-    overlap(view) {
-      // All of the input is widened first.
-      const { depth } = describe(view).filters;
-      return [{ input: 0, lead: -depth, exact: false }, ...residualOverlap(view)];
-    },
-    lower(view, context) {
-      const layer = describe(view);
-      const finish = finishFor(view, layer, context) as Finish;
-      const { depth, channels } = layer.filters;
-      const call = multiplyCall(view, layer, finish, stepsFor(layer.filters), context);
-      const needsChannels = finish.isClamped || call.flags.staged;
-      const numbers = { ...call.numbers, depth, ...(needsChannels ? { channels } : {}) };
-      return [{ ...call, numbers }];
-    },
+  };
+}
+
+/** An even number. */
+function rowSteps(depth: number): readonly Step[] {
+  const steps = stepsOf(1, depth);
+  return steps.length % 2 === 0 ? steps : [...steps, [-1, -1] as const];
+}
+
+function rowWork(view: NodeView<object>, channels: number, steps: number, finish: Finish) {
+  const groups = Math.ceil(channels / lanes);
+  const { form } = finish;
+  return {
+    steps: { count: groups * steps, cycles: 7.1 },
+    groups: { count: groups, cycles: 24 },
+    [form]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[form] },
+    widened: { count: steps, cycles: 3.5 },
+    ...clampWork(finish, channels),
+    ...residualWork(view, 19),
   };
 }
 
@@ -236,7 +248,7 @@ function multiplyCall(
   layer: Pick<Convolution, 'filters' | 'stage'>,
   finish: Finish,
   steps: readonly Step[],
-  { optimize }: KernelContext,
+  optimize: Optimize,
 ): KernelCall {
   const { filters, stage } = layer;
   const { channels } = filters;

@@ -25,7 +25,13 @@ import {
 import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelContext, DescribedVariant as KernelVariant } from '../variant.js';
+import {
+  type KernelCall,
+  type KernelContext,
+  type KernelVariant,
+  once,
+  type WorkTerm,
+} from '../variant.js';
 import { clampWork, type Finish, finishFor } from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights } from './words.js';
@@ -107,100 +113,111 @@ export function sparseConvolutions<A extends AccumulationAttrs>(
 }
 
 function sparseConvolution<A extends AccumulationAttrs>(
-  { template, pixels: tile, stream: form, cycles }: Tile,
+  tile: Tile,
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const columnsFor = ({ shape, filters }: Convolution) => columnsOf(filters, shape.inC, form);
-  const columnsBytes = (convolution: Convolution) => 2 * tile * columnsFor(convolution).length;
+  const form = tile.stream;
   return {
-    template,
+    template: tile.template,
     needs: ['dsp'],
     support,
     addsResidual: true,
     skipsZeros: true,
-    when: (view, context) => when(view) && isPossible(view, describe(view), form, context),
-    scratch(view) {
+    match(view, context) {
+      if (!when(view)) return null;
       const convolution = describe(view);
       const { shape, filters } = convolution;
+      const finish = finishWithin(view, convolution, form, context);
+      if (finish === null) return null;
+      const columns = columnsOf(filters, shape.inC, form);
+      const stream = once(() => streamFor(view, convolution, columns, form, finish));
       // What pads a window is not needed any more when there are outputs.
       const padding = isPixelRow(shape) ? 0 : shape.inC;
-      const sums = hasResidual(view) ? tile * filters.channels : 0;
-      return columnsBytes(convolution) + Math.max(padding, sums);
-    },
-    work(view, context) {
-      const convolution = describe(view);
-      const { shape, filters } = convolution;
-      const count = Math.ceil((shape.batches * shape.outH * shape.outW) / tile);
-      const columns = columnsFor(convolution);
-      const { stored, finish } = streamed(view, convolution, columns, form, context);
-      const pointwise = isPixelRow(shape);
-      // What is left over of four channels goes byte by byte.
-      const isShallow = shape.inC % 4 !== 0;
-      const isWhole = columns.length === filters.depth;
-      const partBytes = isWhole ? 0 : (shape.inC % 4) * shape.kernelH * shape.kernelW;
-      return {
-        entries: { count: count * stored, cycles: cycles.entry },
-        channels: { count: count * filters.channels, cycles: cycles.channel },
-        [finish.form]: {
-          count: count * tile * filters.channels,
-          cycles: finishCycles[finish.form],
-        },
-        widened: { count: count * tile * columns.length, cycles: isShallow ? 2.3 : cycles.widened },
-        ...(isWhole ? {} : { parts: { count: count * tile * partBytes, cycles: 6 } }),
-        tiles: { count, cycles: 60 },
-        windows: { count: pointwise ? 0 : count * tile, cycles: 55 },
-        runs: {
-          count: pointwise ? 0 : runsOf(shape, isJoined(convolution, columns)),
-          cycles: isShallow ? 110 : 85,
-        },
-        ...clampWork(finish, shape.batches * shape.outH * shape.outW * filters.channels),
-        ...residualWork(view, 19),
-      };
-    },
-    overlap(view) {
-      const { shape } = describe(view);
+      const sums = hasResidual(view) ? tile.pixels * filters.channels : 0;
       // Pixel by pixel needs no less than a tile at a time.
-      return [{ input: 0, lead: windowLead(shape), exact: false }, ...residualOverlap(view)];
-    },
-    lower(view, context) {
-      const convolution = describe(view);
-      const { shape } = convolution;
-      const pointwise = isPixelRow(shape);
-      const columns = columnsFor(convolution);
-      const call = sparseCall(view, convolution, columns, form, context);
-      const needsColumns = !pointwise || hasResidual(view);
-      const window = {
-        in_h: shape.inH,
-        in_w: shape.inW,
-        in_zp: inputZeroPoint(view),
-        kernel_h: shape.kernelH,
-        kernel_w: shape.kernelW,
-        stride_h: shape.strideH,
-        stride_w: shape.strideW,
-        dilation_h: shape.dilationH,
-        dilation_w: shape.dilationW,
-        pad_top: shape.padTop,
-        pad_left: shape.padLeft,
-        out_h: shape.outH,
-        out_w: shape.outW,
-        joins: isJoined(convolution, columns) ? 1 : 0,
+      const lead = windowLead(shape);
+      return {
+        scratchBytes: 2 * tile.pixels * columns.length + Math.max(padding, sums),
+        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
+        work: () => convolutionWork(view, convolution, tile, stream()),
+        calls: () => [convolutionCall(view, convolution, tile, stream())],
       };
-      return [
-        {
-          ...call,
-          flags: { ...call.flags, pointwise, four: tile === 4 },
-          numbers: {
-            ...call.numbers,
-            tile,
-            ...(form.entry === 'weight' ? { tap_bytes: form.tapBytes } : {}),
-            in_c: shape.inC,
-            pixels: shape.batches * shape.outH * shape.outW,
-            ...(needsColumns ? { columns_bytes: columnsBytes(convolution) } : {}),
-            ...(pointwise ? {} : window),
-          },
-        },
-      ];
+    },
+  };
+}
+
+function convolutionWork(
+  view: NodeView<object>,
+  convolution: Convolution,
+  { pixels: tile, cycles }: Tile,
+  { columns, finish, stored }: Stream,
+): Readonly<Record<string, WorkTerm>> {
+  const { shape, filters } = convolution;
+  const count = Math.ceil((shape.batches * shape.outH * shape.outW) / tile);
+  const pointwise = isPixelRow(shape);
+  // What is left over of four channels goes byte by byte.
+  const isShallow = shape.inC % 4 !== 0;
+  const isWhole = columns.length === filters.depth;
+  const partBytes = isWhole ? 0 : (shape.inC % 4) * shape.kernelH * shape.kernelW;
+  return {
+    entries: { count: count * stored, cycles: cycles.entry },
+    channels: { count: count * filters.channels, cycles: cycles.channel },
+    [finish.form]: {
+      count: count * tile * filters.channels,
+      cycles: finishCycles[finish.form],
+    },
+    widened: { count: count * tile * columns.length, cycles: isShallow ? 2.3 : cycles.widened },
+    ...(isWhole ? {} : { parts: { count: count * tile * partBytes, cycles: 6 } }),
+    tiles: { count, cycles: 60 },
+    windows: { count: pointwise ? 0 : count * tile, cycles: 55 },
+    runs: {
+      count: pointwise ? 0 : runsOf(shape, isJoined(convolution, columns)),
+      cycles: isShallow ? 110 : 85,
+    },
+    ...clampWork(finish, shape.batches * shape.outH * shape.outW * filters.channels),
+    ...residualWork(view, 19),
+  };
+}
+
+function convolutionCall(
+  view: NodeView<AccumulationAttrs>,
+  convolution: Convolution,
+  { pixels: tile, stream: form }: Tile,
+  stream: Stream,
+): KernelCall {
+  const { columns } = stream;
+  const { shape } = convolution;
+  const pointwise = isPixelRow(shape);
+  const call = sparseCall(view, convolution, form, stream);
+  const needsColumns = !pointwise || hasResidual(view);
+  const window = {
+    in_h: shape.inH,
+    in_w: shape.inW,
+    in_zp: inputZeroPoint(view),
+    kernel_h: shape.kernelH,
+    kernel_w: shape.kernelW,
+    stride_h: shape.strideH,
+    stride_w: shape.strideW,
+    dilation_h: shape.dilationH,
+    dilation_w: shape.dilationW,
+    pad_top: shape.padTop,
+    pad_left: shape.padLeft,
+    out_h: shape.outH,
+    out_w: shape.outW,
+    joins: isJoined(convolution, columns) ? 1 : 0,
+  };
+  return {
+    ...call,
+    flags: { ...call.flags, pointwise, four: tile === 4 },
+    numbers: {
+      ...call.numbers,
+      tile,
+      ...(form.entry === 'weight' ? { tap_bytes: form.tapBytes } : {}),
+      in_c: shape.inC,
+      pixels: shape.batches * shape.outH * shape.outW,
+      ...(needsColumns ? { columns_bytes: 2 * tile * columns.length } : {}),
+      ...(pointwise ? {} : window),
     },
   };
 }
@@ -227,24 +244,24 @@ function sparseRow<A extends AccumulationAttrs>(
     needs: ['dsp'],
     support,
     skipsZeros: true,
-    when: (view, context) => when(view) && isPossible(view, describe(view), form, context),
-    scratch: () => 0,
-    work(view, context) {
+    match(view, context) {
+      if (!when(view)) return null;
       const layer = describe(view);
-      const { channels } = layer.filters;
-      const columns = columnsOf(layer.filters, layer.filters.depth, form);
-      const { stored, finish } = streamed(view, layer, columns, form, context);
+      const finish = finishWithin(view, layer, form, context);
+      if (finish === null) return null;
+      const { channels, depth } = layer.filters;
+      const columns = columnsOf(layer.filters, depth, form);
+      const stream = once(() => streamFor(view, layer, columns, form, finish));
       return {
-        entries: { count: stored, cycles },
-        channels: { count: channels, cycles: 9 },
-        [finish.form]: { count: channels, cycles: finishCycles[finish.form] },
-        ...clampWork(finish, channels),
+        scratchBytes: 0,
+        work: () => ({
+          entries: { count: stream().stored, cycles },
+          channels: { count: channels, cycles: 9 },
+          [finish.form]: { count: channels, cycles: finishCycles[finish.form] },
+          ...clampWork(finish, channels),
+        }),
+        calls: () => [sparseCall(view, layer, form, stream())],
       };
-    },
-    lower(view, context) {
-      const layer = describe(view);
-      const columns = columnsOf(layer.filters, layer.filters.depth, form);
-      return [sparseCall(view, layer, columns, form, context)];
     },
   };
 }
@@ -284,13 +301,14 @@ function runsOf(shape: WindowShape, joins: boolean): number {
   return batches * runs;
 }
 
-function isPossible(
+/** How sums are finished; null where the kernel cannot. */
+function finishWithin(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
   form: StreamForm,
   context: KernelContext,
-): boolean {
-  return isWithinReach(layer.filters.depth, form) && finishFor(view, layer, context) !== null;
+): Finish | null {
+  return isWithinReach(layer.filters.depth, form) ? finishFor(view, layer, context) : null;
 }
 
 /** The position in a filter of each column; −1 for what fills up the last block of a pixel. */
@@ -318,32 +336,37 @@ function channelsOf(
   });
 }
 
-/** Entries of all channels as they are stored, and how sums are finished. */
-function streamed(
+interface Stream {
+  readonly columns: readonly number[];
+  readonly channels: readonly Channel[];
+  readonly finish: Finish;
+  /** Entries of all channels as they are stored. */
+  readonly stored: number;
+}
+
+function streamFor(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
   columns: readonly number[],
   form: StreamForm,
-  context: KernelContext,
-) {
-  const finish = finishFor(view, layer, context) as Finish;
-  const stored = channelsOf(view, layer, columns, form, finish).reduce(
+  finish: Finish,
+): Stream {
+  const channels = channelsOf(view, layer, columns, form, finish);
+  const stored = channels.reduce(
     (sum, { entries }) => sum + storedEntries(entries.length, form),
     0,
   );
-  return { stored, finish };
+  return { columns, channels, finish, stored };
 }
 
 /** What the kernels above have in common. */
 function sparseCall(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
-  columns: readonly number[],
   form: StreamForm,
-  context: KernelContext,
+  { channels, finish }: Stream,
 ): KernelCall {
-  const finish = finishFor(view, layer, context) as Finish;
-  const weights = streamOf(channelsOf(view, layer, columns, form, finish), form);
+  const weights = streamOf(channels, form);
   const operands = residualOperands(view);
   return {
     ...operands,
