@@ -64,12 +64,11 @@ import { codedConvolution } from './thumb1/conv2d.js';
 import { packedDepthwise } from './thumb1/depthwise.js';
 import { windowedDepthwise } from './thumb1/depthwise-windows.js';
 import {
-  type DescribedVariant,
+  answers,
   type KernelContext,
   type Kernels,
-  type KernelVariant,
   type Match,
-  matchingAll,
+  type MatchContext,
   once,
   type VariantTraits,
 } from './variant.js';
@@ -104,7 +103,7 @@ const isOneInput = (view: NodeView<DepthwiseConv2dAttrs>) => depthwiseDims(view)
 
 const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
   halves: (view) => rowHalves(view, depthwiseDims(view).kernelH),
-  variants: matchingAll([
+  variants: [
     smladDepthwise(depthwiseOf),
     smladDepthwise3x3(isOneToOne, depthwiseOf),
     smladDepthwiseTaps(depthwiseOf),
@@ -115,7 +114,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     vectorConvolution(isOneInput, depthwiseOf),
     byFourVariant,
     depthwiseVariant,
-  ]),
+  ],
 };
 
 const isRow = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) === 1;
@@ -179,24 +178,23 @@ const movements: readonly Moving<Any>[] = [
 ];
 
 const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>([
-  [add.name, of(sumVariants(addition, { subtract: false }))],
-  ['average_pool2d', of([vectorAveragePool(), packedAveragePool(), poolVariant(averages)])],
+  [add.name, { variants: sumVariants(addition, { subtract: false }) }],
+  [
+    'average_pool2d',
+    { variants: [vectorAveragePool(), packedAveragePool(), poolVariant(averages)] },
+  ],
   ['conv2d', convolutions],
   ['depthwise_conv2d', depthwiseConvolutions],
   ['fully_connected', fullyConnectedLayers],
-  ['max_pool2d', of([vectorMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })])],
-  ['mean', of([meanVariant])],
-  [mul.name, of(productVariants(multiplication))],
-  ['resize_nearest_neighbor', of([resizeNearestNeighborVariant])],
-  ['softmax', of(softmaxVariants)],
-  [sub.name, of(sumVariants(subtraction, { subtract: true }))],
-  ...lookups.map((op) => [op.name, of(lookupVariants(op))] as const),
-  ...movements.map((op) => [op.name, of(copyVariants(op))] as const),
+  ['max_pool2d', { variants: [vectorMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })] }],
+  ['mean', { variants: [meanVariant] }],
+  [mul.name, { variants: productVariants(multiplication) }],
+  ['resize_nearest_neighbor', { variants: [resizeNearestNeighborVariant] }],
+  ['softmax', { variants: softmaxVariants }],
+  [sub.name, { variants: sumVariants(subtraction, { subtract: true }) }],
+  ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
+  ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),
 ]);
-
-function of(variants: readonly (KernelVariant<Any> | DescribedVariant<Any>)[]): Kernels<Any> {
-  return { variants: matchingAll(variants) };
-}
 
 /** How a node's operator is computed. */
 export function kernelsOf(node: Pick<Node<object>, 'op'>): Kernels {
@@ -215,10 +213,11 @@ export function matchesOf(
   context: KernelContext,
   isWanted: (variant: VariantTraits) => boolean,
 ): readonly Match[] {
+  const asked: MatchContext = { ...context, shared: answers() };
   return kernelsOf(view.node)
     .variants.filter(isWanted)
     .flatMap((variant): Match[] => {
-      const kernel = variant.match(view, context);
+      const kernel = variant.match(view, asked);
       return kernel === null ? [] : [{ variant, kernel: { ...kernel, calls: once(kernel.calls) } }];
     });
 }

@@ -9,6 +9,12 @@ export interface KernelContext {
   readonly optimize: Optimize;
 }
 
+/** What a variant may know while one node is matched. */
+export interface MatchContext extends KernelContext {
+  /** What several variants ask of the node: as `make` answers it when it is first asked. */
+  readonly shared: <T>(question: object, make: () => T) => T;
+}
+
 /** A constant array in the generated C. */
 export interface Table {
   readonly data: Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Float32Array;
@@ -142,45 +148,7 @@ export interface VariantTraits {
 /** One way to compute an operator. */
 export interface KernelVariant<A extends object = Attrs> extends VariantTraits {
   /** The kernel of a node; null where it is none that the variant computes. */
-  match(view: NodeView<A>, context: KernelContext): Kernel | null;
-}
-
-/** A variant that is asked for one thing after the other: for `matching`. */
-export interface DescribedVariant<A extends object = Attrs> extends VariantTraits {
-  when(view: NodeView<A>, context: KernelContext): boolean;
-  refuses?(view: NodeView<A>, context: KernelContext): string | null;
-  scratch(view: NodeView<A>, context: KernelContext): number;
-  work(view: NodeView<A>, context: KernelContext): Readonly<Record<string, WorkTerm>>;
-  weightPasses?(view: NodeView<A>, context: KernelContext): number;
-  overlap?(view: NodeView<A>, context: KernelContext): readonly Overlap[];
-  lower(view: NodeView<A>, context: KernelContext): readonly KernelCall[];
-}
-
-/** A described variant as one that is matched. */
-export function matching<A extends object>(variant: DescribedVariant<A>): KernelVariant<A> {
-  const { when, refuses, scratch, work, weightPasses, overlap, lower, ...traits } = variant;
-  return {
-    ...traits,
-    match(view, context) {
-      if (!when.call(variant, view, context)) return null;
-      const refusal = refuses?.call(variant, view, context) ?? null;
-      return {
-        scratchBytes: scratch.call(variant, view, context),
-        ...(weightPasses && { weightPasses: weightPasses.call(variant, view, context) }),
-        ...(overlap && { overlaps: overlap.call(variant, view, context) }),
-        ...(refusal !== null && { refusal }),
-        work: () => work.call(variant, view, context),
-        calls: () => lower.call(variant, view, context),
-      };
-    },
-  };
-}
-
-/** All as variants that are matched. */
-export function matchingAll<A extends object>(
-  variants: readonly (KernelVariant<A> | DescribedVariant<A>)[],
-): readonly KernelVariant<A>[] {
-  return variants.map((variant) => ('match' in variant ? variant : matching(variant)));
+  match(view: NodeView<A>, context: MatchContext): Kernel | null;
 }
 
 /** A part of a node that can be computed by itself: a node of the same operator. */
@@ -218,5 +186,14 @@ export function once<T>(make: () => T): () => T {
   return () => {
     made ??= { value: make() };
     return made.value;
+  };
+}
+
+/** Answers to questions, each worked out when it is first asked. */
+export function answers(): MatchContext['shared'] {
+  const known = new Map<object, unknown>();
+  return <T>(question: object, make: () => T): T => {
+    if (!known.has(question)) known.set(question, make());
+    return known.get(question) as T;
   };
 }

@@ -27,8 +27,7 @@ import {
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
 import { clamp, multiplyShift } from '../../ops/arithmetic/quant.js';
 import { agrees, type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
-import { rememberByNode } from '../remember.js';
-import type { KernelContext, WorkTerm } from '../variant.js';
+import type { MatchContext, WorkTerm } from '../variant.js';
 
 /** What accumulators are multiplied by. */
 export const scale = 256;
@@ -94,15 +93,13 @@ export function finishOf(
   return defined && { form, offset: 0, channels: defined, isClamped };
 }
 
-const remembered = rememberByNode<Finish | null>();
-
-/** Made once for a node: choice, scratch and lowering ask again and again. */
+/** As `finishOf`, once for a node: several of its variants ask. */
 export function finishFor(
   view: NodeView<AccumulationAttrs>,
   { filters, stage }: { readonly filters: Filters; readonly stage: OutputStage },
-  { facts }: KernelContext,
+  { facts, shared }: MatchContext,
 ): Finish | null {
-  return remembered(view.node, facts, () =>
+  return shared(finishOf, () =>
     finishOf(stage, biasesFor(view, filters, true), facts.accumulator(view)),
   );
 }

@@ -27,8 +27,8 @@ import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import {
   type KernelCall,
-  type KernelContext,
   type KernelVariant,
+  type MatchContext,
   once,
   type WorkTerm,
 } from '../variant.js';
@@ -306,7 +306,7 @@ function finishWithin(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
   form: StreamForm,
-  context: KernelContext,
+  context: MatchContext,
 ): Finish | null {
   return isWithinReach(layer.filters.depth, form) ? finishFor(view, layer, context) : null;
 }

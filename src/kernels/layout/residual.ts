@@ -9,14 +9,7 @@ import {
   skipPosition,
 } from '../../ops/arithmetic/residual.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import {
-  type DescribedVariant,
-  type KernelCall,
-  type KernelVariant,
-  matchingAll,
-  type Overlap,
-  type WorkTerm,
-} from '../variant.js';
+import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
 
 const known = new WeakMap<Node<object>, Residual>();
 
@@ -68,9 +61,9 @@ export function residualWork(
 
 /** An operator's variants; those that do not tell that they add a residual are kept from it. */
 export function residualVariants<A extends object>(
-  variants: readonly (KernelVariant<A> | DescribedVariant<A>)[],
+  variants: readonly KernelVariant<A>[],
 ): readonly KernelVariant<A>[] {
-  return matchingAll(variants).map((variant) =>
+  return variants.map((variant) =>
     variant.addsResidual === true
       ? variant
       : {

@@ -19,11 +19,11 @@
  *                 byte = (sum >> 23) + zeroPoint
  */
 import type { NodeView } from '../../ir/graph.js';
-import type { ChannelBounds, Facts } from '../../ir/op.js';
+import type { ChannelBounds } from '../../ir/op.js';
 import type { OutputStage } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
 import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
-import { rememberByNode } from '../remember.js';
+import type { MatchContext } from '../variant.js';
 
 export interface TwoMultiply {
   /** int32. */
@@ -124,15 +124,13 @@ export function twoMultiplies(
   return forms;
 }
 
-const remembered = rememberByNode<readonly TwoMultiply[] | null>();
-
-/** As `twoMultiplies`, worked out once for a node: several of its kernels ask. */
+/** As `twoMultiplies`, once for a node: several of its variants ask. */
 export function twoMultipliesOf(
   view: NodeView<object>,
-  facts: Facts,
+  { facts, shared }: MatchContext,
   stage: OutputStage,
 ): readonly TwoMultiply[] | null {
-  return remembered(view.node, facts, () => twoMultiplies(stage, facts.accumulator(view)));
+  return shared(twoMultiplies, () => twoMultiplies(stage, facts.accumulator(view)));
 }
 
 /** The output of an accumulator within the bounds, in 32-bit arithmetic as a core does it. */

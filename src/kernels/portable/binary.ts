@@ -62,11 +62,11 @@ function lookedUp<A extends BinaryAttrs>(
     work: (elements: number) => ReturnType<Kernel['work']>,
   ): KernelVariant<A> => ({
     ...traits,
-    match(view) {
+    match(view, { shared }) {
       const isAlike = inputOf(view, 0).shape.join() === inputOf(view, 1).shape.join();
       if (!isAlike || [0, 1].some((input) => isConstant(inputOf(view, input)))) return null;
       const [min, max] = activationRange(view.attrs.activation, outputOf(view));
-      const found = sumTablesOf(sumOf(view), min, max);
+      const found = shared(sumTablesOf, () => sumTablesOf(sumOf(view), min, max));
       if (found === null) return null;
       const count = elementCount(outputOf(view).shape);
       const numbers = { count, shift: found.shift, min, max };

@@ -1,11 +1,10 @@
 /** Convolutions and fully connected layers whose output channels share words (lanes.ts). */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts } from '../../ir/op.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant, MatchContext } from '../variant.js';
 import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
   gatherWork,
@@ -48,10 +47,10 @@ export function lanesKernel<A extends AccumulationAttrs>(
       ].map((name) => `swar/support/${name}`),
     ],
     addsResidual: true,
-    match(view, { facts }) {
+    match(view, context) {
       if (!when(view)) return null;
       const layer = describe(view);
-      const tables = makeTables(view, facts, layer);
+      const tables = makeTables(view, context, layer);
       if (tables === null) return null;
       const { shape, filters } = layer;
       const read = isPixelRow(shape) ? lastBlock(tables.lanes) : 0;
@@ -84,18 +83,18 @@ function workOf(view: NodeView<object>, layer: Convolution, { lanes, outputs }: 
 /** Null where the weights do not fit into lanes. */
 function makeTables(
   view: NodeView<AccumulationAttrs>,
-  facts: Facts,
+  context: MatchContext,
   layer: Convolution,
 ): Tables | null {
   const { channels, depth, position } = layer.filters;
-  const outputs = rescaleStage(view, facts, layer);
+  const outputs = rescaleStage(view, context, layer);
   const weights = weightsOf(view);
   const lanes = laneTable(
     Array.from(outputs.starts.subarray(0, channels), (start, channel) => ({
       weights: Int8Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
       start,
     })),
-    inputRanges(view, facts, layer),
+    inputRanges(view, context.facts, layer),
   );
   return lanes === null ? null : { lanes, outputs };
 }

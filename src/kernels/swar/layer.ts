@@ -12,7 +12,7 @@ import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js
 import type { WindowShape } from '../layout/overlap.js';
 import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
 import { stageNumbers } from '../portable/dense.js';
-import type { Table, WorkTerm } from '../variant.js';
+import type { MatchContext, Table, WorkTerm } from '../variant.js';
 
 /** How sums become outputs: two multiplications each, those with a lift, or as TFLM does it. */
 export type Rescale = 'rescaled' | 'lifted' | 'requantised';
@@ -38,11 +38,11 @@ export const layerSupport = [
 /** Two multiplications where they are proved for every channel. */
 export function rescaleStage(
   view: NodeView<AccumulationAttrs>,
-  facts: Facts,
+  context: MatchContext,
   { filters, stage }: Convolution,
 ): RescaleStage {
   const biases = biasesFor(view, filters, true);
-  const forms = twoMultipliesOf(view, facts, stage);
+  const forms = twoMultipliesOf(view, context, stage);
   // The kernels have no third multiplication.
   if (forms === null || forms.some(({ lower }) => lower !== 0)) {
     const words = stage.multipliers.map(({ multiplier, shift }) => [multiplier, shift]);

@@ -10,7 +10,6 @@
  * A second kernel leaves out the weights that are 0 (sparse-pixels.ts).
  */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   type Filters,
@@ -20,7 +19,7 @@ import type { Range } from '../../ops/arithmetic/bounds.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import { type KernelCall, type KernelVariant, once } from '../variant.js';
+import { type KernelCall, type KernelVariant, type MatchContext, once } from '../variant.js';
 import {
   gatherWork,
   inputRanges,
@@ -155,12 +154,12 @@ function variantOf<A extends AccumulationAttrs>(
     ],
     addsResidual: true,
     skipsZeros: layout === sparse,
-    match(view, { facts }) {
+    match(view, context) {
       if (!when(view)) return null;
       const layer = describe(view);
       const { shape, filters } = layer;
       if (!layout.fits(shape)) return null;
-      const tables = once(() => makeTables(layout, view, facts, layer));
+      const tables = once(() => makeTables(layout, view, context, layer));
       const [wide, narrow] = tileCounts(shape);
       const lead = leadOver(shape, filters);
       return {
@@ -203,7 +202,7 @@ function multiplications({ term, tapCycles }: Layout, tile: Tile, count: number)
 function makeTables(
   layout: Layout,
   view: NodeView<AccumulationAttrs>,
-  facts: Facts,
+  context: MatchContext,
   layer: Convolution,
 ): Tables {
   const { channels, depth, position } = layer.filters;
@@ -212,8 +211,8 @@ function makeTables(
     Int8Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
   );
   return {
-    ...layout.store(rows, inputRanges(view, facts, layer), layer.shape),
-    outputs: rescaleStage(view, facts, layer),
+    ...layout.store(rows, inputRanges(view, context.facts, layer), layer.shape),
+    outputs: rescaleStage(view, context, layer),
   };
 }
 

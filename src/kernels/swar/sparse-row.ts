@@ -4,12 +4,17 @@
  * core.
  */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts } from '../../ir/op.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { pieceBytes } from '../portable/dense.js';
-import { type KernelCall, type KernelContext, type KernelVariant, once } from '../variant.js';
+import {
+  type KernelCall,
+  type KernelContext,
+  type KernelVariant,
+  type MatchContext,
+  once,
+} from '../variant.js';
 import { layerSupport, type Rescale, rescaleOperands, rescaleStage } from './layer.js';
 
 /** Inputs that a byte tells apart. */
@@ -60,7 +65,7 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
       if (!when(view)) return null;
       const layer = describe(view);
       const { channels, depth } = layer.filters;
-      const stream = once(() => makeStream(view, context.facts, layer));
+      const stream = once(() => makeStream(view, context, layer));
       // All channels before the last ones have been stored when these are computed.
       const last = Math.floor((channels - 1) / block) * block;
       const lead = windowLead(layer.shape, last > 0 ? { channelBlock: last } : {});
@@ -81,9 +86,13 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
   };
 }
 
-function makeStream(view: NodeView<AccumulationAttrs>, facts: Facts, layer: Convolution): Stream {
+function makeStream(
+  view: NodeView<AccumulationAttrs>,
+  context: MatchContext,
+  layer: Convolution,
+): Stream {
   const { channels, depth, position } = layer.filters;
-  const { rescale, starts, words } = rescaleStage(view, facts, layer);
+  const { rescale, starts, words } = rescaleStage(view, context, layer);
   const weights = weightsOf(view);
   const all = Array.from(words.slice(0, channels), (constants, channel) => ({
     weights: Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),

@@ -1,6 +1,5 @@
 /** Convolutions whose weights are Thumb code (convolution.ts), and the kernel that calls it. */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -14,7 +13,7 @@ import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { twoMultipliesOf } from '../layout/two-multiply.js';
-import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
+import type { KernelCall, KernelVariant, MatchContext, WorkTerm } from '../variant.js';
 import { type CodedRoutine, codeConvolution } from './convolution.js';
 
 /** About what flash holds; a choice among kernels needs no code larger than that. */
@@ -42,11 +41,11 @@ export function codedConvolution<A extends AccumulationAttrs>(
       'thumb1/support/add_residuals',
       'portable/support/add_residual',
     ],
-    match(view, { facts }) {
+    match(view, context) {
       if (!when(view) || weightsOf(view).length > maxWeights) return null;
       const described = describe(view);
       const shape = asColumn(described.shape);
-      const routine = code(view, facts, { ...described, shape });
+      const routine = code(view, context, { ...described, shape });
       if (routine === null) return null;
       const pairs = pairsOf(shape);
       const lead = windowLead(shape, isPixelRow(shape) ? { tilePixels: 2 } : { tileRows: 2 });
@@ -69,17 +68,17 @@ export function codedConvolution<A extends AccumulationAttrs>(
 /** Null where a channel's requantisation is not proved. */
 function code(
   view: NodeView<AccumulationAttrs>,
-  facts: Facts,
+  context: MatchContext,
   { shape, filters, stage }: Convolution,
 ): CodedRoutine | null {
   const { inC, kernelH, kernelW, dilationW } = shape;
   const { depth, position } = filters;
-  const forms = twoMultipliesOf(view, facts, stage);
+  const forms = twoMultipliesOf(view, context, stage);
   if (forms === null) return null;
   const biases = biasesFor(view, filters, true);
   const weights = weightsOf(view);
   const zeroPoint = inputZeroPoint(view);
-  const range = facts.range(inputOf(view, 0));
+  const range = context.facts.range(inputOf(view, 0));
   const taps = Array.from({ length: depth }, (_, tap) => {
     const [position, c] = [Math.floor(tap / inC), tap % inC];
     const [ky, kx] = [Math.floor(position / kernelW), position % kernelW];

@@ -37,14 +37,14 @@ export function windowedDepthwise<A extends AccumulationAttrs>(
       'portable/support/to_int8',
       'thumb1/support/sum_taps',
     ],
-    match(view, { facts }) {
+    match(view, context) {
       if (!when(view)) return null;
       const described = describe(view);
       const layer = { ...described, shape: asRow(described.shape) };
       const { shape, filters } = layer;
       // Channels are computed in pairs.
       if (shape.inC <= 1) return null;
-      const outputs = once(() => rescaleStage(view, facts, layer));
+      const outputs = once(() => rescaleStage(view, context, layer));
       const isGathered = windowStep(shape) === null;
       // What is not gathered is read block by block.
       const isByBlock = !isGathered && shape.inC > block;
