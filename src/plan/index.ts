@@ -91,7 +91,15 @@ function planWith(
   const schedule = options.faithful
     ? given
     : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
-  const { choices, decision, arena } = chooseKernels(schedule, kernels, target, options, context);
+  const liveShare = Math.min(1, modelSize(graph).parameters / Math.max(1, source.parameters));
+  const { choices, decision, arena } = chooseKernels(
+    schedule,
+    kernels,
+    target,
+    options,
+    context,
+    liveShare,
+  );
   const inArena = (ids: readonly (TensorId | null)[]) => [
     ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
   ];

@@ -61,7 +61,13 @@ describe('plan: the limit of the arena', () => {
 
 describe('plan: arena, code and copies of weights are settled together', () => {
   const room: Room = {
-    ...{ flashBytes: Infinity, runtimeBytes: 0, leastArenaBytes: 0, mostArenaBytes: Infinity },
+    ...{
+      flashBytes: Infinity,
+      runtimeBytes: 0,
+      liveShare: 1,
+      leastArenaBytes: 0,
+      mostArenaBytes: Infinity,
+    },
     mostCycles: Infinity,
     copyBytes: () => 0,
   };

@@ -132,6 +132,18 @@ describe('plan: kernels for zeros that make the image larger', () => {
     expect(choose(none, 'balanced').kernels).to.deep.equal(['sparse']);
   });
 
+  it('are held to the dense model with the channels that are dead here', () => {
+    const steps = [
+      step(
+        { name: 'dense', cycles: 100_000, flash: 1000 },
+        { name: 'sparse', cycles: 88_000, flash: 1100 },
+      ),
+    ].map((one) => ({ ...one, weights: { count: 100, zeros: 25 } }));
+    // 1000 / 0.9 = 1111 bytes with all channels, 1000 / 0.92 = 1087.
+    expect(choose(steps, 'balanced', { liveShare: 0.9 }).kernels).to.deep.equal(['sparse']);
+    expect(choose(steps, 'balanced', { liveShare: 0.92 }).kernels).to.deep.equal(['dense']);
+  });
+
   it('are taken where they save flash, however little time', () => {
     const steps = [
       step(

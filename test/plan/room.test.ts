@@ -21,7 +21,7 @@ const { regions: _r, code: _c, clockHz: _h, ...unknown } = board;
 const endless: TargetTraits = { ...unknown, flashBytes: null, ramBytes: null };
 
 function room(options: Partial<CompileOptions> = {}, target = board, gapBytes = 0): Room {
-  return roomOf(target, { ...defaults, ...options }, 10, 20 * KB, gapBytes);
+  return roomOf(target, { ...defaults, ...options }, 10, 20 * KB, 1, gapBytes);
 }
 
 describe('plan: RAM for the model', () => {

@@ -46,7 +46,13 @@ function alternativeOf(kernel: MadeUpKernel): Alternative {
 
 /** Nothing is limited but copies of weights, for which there is no RAM. */
 export const noLimits: Room = {
-  ...{ flashBytes: Infinity, runtimeBytes: 0, leastArenaBytes: 1, mostArenaBytes: Infinity },
+  ...{
+    flashBytes: Infinity,
+    runtimeBytes: 0,
+    liveShare: 1,
+    leastArenaBytes: 1,
+    mostArenaBytes: Infinity,
+  },
   mostCycles: Infinity,
   copyBytes: () => 0,
 };

@@ -37,6 +37,7 @@ interface Problem {
   readonly target: TargetTraits;
   readonly options: CompileOptions;
   readonly context: KernelContext;
+  readonly liveShare: number;
   /** One a step, each; of an alias: null. */
   readonly steps: readonly (Step | null)[];
   readonly memories: readonly (readonly KernelMemory[])[];
@@ -45,13 +46,18 @@ interface Problem {
 /** How often kernels are chosen anew with less RAM. */
 const mostRetries = 3;
 
-/** Chooses kernels and places what they need, in the RAM that there is where any kernels are. */
+/**
+ * Chooses kernels and places what they need, in the RAM that there is where any kernels are.
+ *
+ * @param liveShare of the model's parameters, the share that the passes left
+ */
 export function chooseKernels(
   schedule: Schedule,
   kernels: ReadonlyMap<number, Kernels>,
   target: TargetTraits,
   options: CompileOptions,
   context: KernelContext,
+  liveShare: number,
 ): Outcome {
   const memories = memoriesOf(schedule, kernels);
   const needs = stepBytes(schedule, memories);
@@ -59,7 +65,7 @@ export function chooseKernels(
     const { candidates = null } = kernels.get(index) ?? {};
     return candidates === null ? null : alternativesOf(candidates, needs[step] ?? [], context);
   });
-  const problem = { schedule, target, options, context, steps, memories };
+  const problem = { schedule, target, options, context, liveShare, steps, memories };
   const first = chosenOf(problem, steps, 0);
   const isMet = (outcome: Outcome) => usedBytes(outcome) <= ramForModel(target, options);
   if (isMet(first)) return first;
@@ -95,7 +101,7 @@ function usedBytes({ arena, choices }: Outcome): number {
  * @param gapBytes RAM that nothing can have, since the arena does not pack without gaps
  */
 function chosenOf(
-  { schedule, target, options, context, steps, memories }: Problem,
+  { schedule, target, options, context, liveShare, steps, memories }: Problem,
   allowed: readonly (Step | null)[],
   gapBytes: number,
 ): Outcome {
@@ -104,7 +110,7 @@ function chosenOf(
   const least = largestOfLeast(
     at(allowed).map(({ alternatives }) => alternatives.map(({ arenaBytes }) => arenaBytes)),
   );
-  const room = roomOf(target, options, places.length, least, gapBytes);
+  const room = roomOf(target, options, places.length, least, liveShare, gapBytes);
   const { choices, decision } = selectKernels(at(allowed), context, room);
   const chosen = new Array<Choice | null>(steps.length).fill(null);
   places.forEach((step, i) => {

@@ -9,6 +9,8 @@ export interface Room {
   readonly flashBytes: number;
   /** Of flash, for what is in every image: the runtime, and what calls the kernels. */
   readonly runtimeBytes: number;
+  /** Of the model's parameters, the share that the passes left: those of dead channels are gone. */
+  readonly liveShare: number;
   /** Of RAM, for the arena: with the leanest kernels, and at most. */
   readonly leastArenaBytes: number;
   readonly mostArenaBytes: number;
@@ -42,6 +44,7 @@ function defaultCopies(optimize: Optimize): SramCopies {
 /**
  * @param steps how many there are
  * @param leastArenaBytes with the leanest kernels
+ * @param liveShare of the model's parameters, the share that the passes left
  * @param gapBytes RAM that nothing can have, since the arena does not pack without gaps
  */
 export function roomOf(
@@ -49,6 +52,7 @@ export function roomOf(
   options: CompileOptions,
   steps: number,
   leastArenaBytes: number,
+  liveShare: number,
   gapBytes: number,
 ): Room {
   const { flashBytes, ramBytes, regions } = target;
@@ -63,6 +67,7 @@ export function roomOf(
   return {
     flashBytes: Math.min(flashBytes ?? Infinity, maxFlash),
     runtimeBytes: runtimeBytesOf(steps, target, optimize),
+    liveShare,
     leastArenaBytes,
     mostArenaBytes: Math.max(leastArenaBytes, forModel),
     mostCycles: maxMs * ((target.clockHz ?? Infinity) / 1000),

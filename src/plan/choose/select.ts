@@ -232,7 +232,7 @@ function settleBoth(steps: readonly Step[], optimize: Optimize, goal: Goal, room
   const chosen = free.isForced && allowed !== steps ? settle(steps, goal, room) : free;
   if (optimize !== 'balanced' || free.isForced || !isPruned(steps)) return { chosen, dense };
   return {
-    chosen: noLargerThan(imageBytes(dense.picks, room), allowed, chosen, goal, room),
+    chosen: noLargerThan(denseTwinBytes(dense, room), allowed, chosen, goal, room),
     dense,
   };
 }
@@ -244,6 +244,12 @@ function isPruned(steps: readonly Step[]): boolean {
   const sum = (of: 'count' | 'zeros') =>
     steps.reduce((all, { weights }) => all + (weights?.[of] ?? 0), 0);
   return sum('zeros') > 0 && sum('zeros') >= prunedShare * sum('count');
+}
+
+/** The image of a model of the same layers without zeros: no channel of it is dead. */
+function denseTwinBytes({ picks }: Settlement, room: Room): number {
+  const constants = flashOf(picks);
+  return imageBytes(picks, room) - constants + constants / room.liveShare;
 }
 
 /** What zeros have to save, as a share of the time, where they make the image larger. */
