@@ -3,7 +3,7 @@
 #
 #     npm test                        all
 #     npm run test:quick              lint, types, and the tests that need no compiler and no simulator
-#     npm test -- test/ops/mve.test.ts -g residual
+#     npm test -- test/kernels/mve/mve.test.ts -g residual
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,12 +28,14 @@ done
 if [ ${#files[@]} = 0 ]; then
   # The slowest first, so that all cores have something to do until the end.
   slow=(
-    test/boards test/ops/dsp test/codegen/random-graphs test/ops/sparse/dsp test/ops/swar/conv2d
-    test/ops/conv2d test/ops/mve test/ops/sparse/packed test/ops/sparse/mve test/cli/cli
-    test/ops/residual test/tune/tune test/codegen/halves test/ops/thumb1/depthwise test/plan/plan
-    test/twin test/ops/fully_connected test/ops/sparse/swar test/ops/sparse/pairs test/build/killed
-    test/codegen/overlap test/ops/depthwise_conv2d test/cli/budgets test/profile/mutations
-    test/ops/thumb1/conv2d test/ops/thumb1/convolution test/device/second-core
+    test/boards test/kernels/dsp/dsp test/codegen/random-graphs test/kernels/dsp/sparse
+    test/kernels/swar/conv2d test/ops/conv2d test/kernels/mve/mve test/kernels/encoding/packed
+    test/kernels/mve/sparse test/cli/cli test/kernels/layout/residual test/tune/tune
+    test/codegen/halves test/kernels/thumb1/depthwise test/plan/plan test/twin
+    test/ops/fully_connected test/kernels/swar/sparse test/kernels/encoding/pairs
+    test/build/killed test/codegen/overlap test/ops/depthwise_conv2d test/cli/budgets
+    test/profile/mutations test/kernels/thumb1/conv2d test/kernels/thumb1/convolution
+    test/device/second-core
   )
   mapfile -t files < <({ printf '%s.test.ts\n' "${slow[@]}"; find test -name '*.test.ts' | sort; } |
     awk '!seen[$0]++')

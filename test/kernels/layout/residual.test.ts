@@ -1,19 +1,19 @@
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { type Module, mainGraph, type NodeView, viewOf } from '../../src/ir/graph.js';
-import { kernelsOf, matchesOf } from '../../src/kernels/index.js';
-import { residualOf } from '../../src/kernels/layout/residual.js';
-import { clamp } from '../../src/ops/arithmetic/quant.js';
-import { sumOf } from '../../src/ops/arithmetic/sum.js';
-import { sumTablesOf } from '../../src/ops/arithmetic/sum-tables.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { makePlan } from '../../src/plan/index.js';
-import { loadTarget } from '../../src/target/index.js';
-import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../support/module.js';
-import { expectSameBits } from '../support/native.js';
-import { once } from '../support/once.js';
-import { defaults } from '../support/plan.js';
-import { fused, isFused, randomSum } from '../support/residual.js';
+import { analyse } from '../../../src/analysis/index.js';
+import { type Module, mainGraph, type NodeView, viewOf } from '../../../src/ir/graph.js';
+import { kernelsOf, matchesOf } from '../../../src/kernels/index.js';
+import { residualOf } from '../../../src/kernels/layout/residual.js';
+import { clamp } from '../../../src/ops/arithmetic/quant.js';
+import { sumOf } from '../../../src/ops/arithmetic/sum.js';
+import { sumTablesOf } from '../../../src/ops/arithmetic/sum-tables.js';
+import { evaluateGraph } from '../../../src/ops/evaluate.js';
+import { makePlan } from '../../../src/plan/index.js';
+import { loadTarget } from '../../../src/target/index.js';
+import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../../support/module.js';
+import { expectSameBits } from '../../support/native.js';
+import { once } from '../../support/once.js';
+import { defaults } from '../../support/plan.js';
+import { fused, isFused, randomSum } from '../../support/residual.js';
 
 const seeds = Array.from({ length: 60 }, (_, seed) => seed + 1);
 const ops = ['conv2d', 'fully_connected'] as const;
@@ -94,7 +94,7 @@ describe('a residual in the layer before it', () => {
     });
 
     const templates = kernelsOf({ op })
-      .variants // Assembly runs on boards only (test/ops/thumb1).
+      .variants // Assembly runs on boards only (test/kernels/thumb1).
       .filter(({ addsResidual, needs }) => addsResidual && !needs.includes('thumb1'))
       .map(({ template }) => template);
     for (const kernel of templates) {

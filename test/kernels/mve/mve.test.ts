@@ -1,16 +1,16 @@
 /** Kernels for Helium: in C on this machine, and as vectors on a simulated Cortex-M55. */
 import { expect } from 'chai';
-import { emitProgram } from '../../src/codegen/program.js';
-import { qemuCommand } from '../../src/device/qemu.js';
-import { type Attrs, type Module, mainGraph, type Quant } from '../../src/ir/graph.js';
-import type { Facts } from '../../src/ir/op.js';
-import { expectSameBitsOnBoard } from '../support/board.js';
-import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
-import { expectSameBits, firstDifference, runProgram } from '../support/native.js';
-import { randomAccumulation, randomPool, randomWindow } from '../support/operands.js';
-import { noFacts, simplePlan } from '../support/plan.js';
-import { fused, randomSum } from '../support/residual.js';
-import { needs } from '../support/skip.js';
+import { emitProgram } from '../../../src/codegen/program.js';
+import { qemuCommand } from '../../../src/device/qemu.js';
+import { type Attrs, type Module, mainGraph, type Quant } from '../../../src/ir/graph.js';
+import type { Facts } from '../../../src/ir/op.js';
+import { expectSameBitsOnBoard } from '../../support/board.js';
+import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
+import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';
+import { randomAccumulation, randomPool, randomWindow } from '../../support/operands.js';
+import { noFacts, simplePlan } from '../../support/plan.js';
+import { fused, randomSum } from '../../support/residual.js';
+import { needs } from '../../support/skip.js';
 
 const target = 'mps3-an547';
 

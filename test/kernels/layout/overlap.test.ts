@@ -1,7 +1,7 @@
 /** Leads of windowed kernels against memory, byte by byte: safe from the lead on, not below it. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Walk, type WindowShape, windowLead } from '../../src/kernels/layout/overlap.js';
+import { type Walk, type WindowShape, windowLead } from '../../../src/kernels/layout/overlap.js';
 
 function shapeOf(
   [inH, inW, inC]: readonly [number, number, number],

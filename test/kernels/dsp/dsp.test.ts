@@ -2,21 +2,21 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { emitProgram } from '../../src/codegen/program.js';
-import { qemuCommand } from '../../src/device/qemu.js';
-import { type Module, mainGraph, viewOf } from '../../src/ir/graph.js';
-import type { Facts } from '../../src/ir/op.js';
-import { type Finish, finishOf } from '../../src/kernels/dsp/finish.js';
-import { matchesOf } from '../../src/kernels/index.js';
-import { finish, type OutputStage } from '../../src/ops/arithmetic/accumulation.js';
-import { clamp } from '../../src/ops/arithmetic/quant.js';
-import { expectSameBitsOnBoard } from '../support/board.js';
-import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
-import { expectSameBits, firstDifference, runProgram } from '../support/native.js';
-import { randomAccumulation, randomWindow } from '../support/operands.js';
-import { contextOf, noFacts, simplePlan } from '../support/plan.js';
-import { fused, randomSum } from '../support/residual.js';
-import { needs } from '../support/skip.js';
+import { emitProgram } from '../../../src/codegen/program.js';
+import { qemuCommand } from '../../../src/device/qemu.js';
+import { type Module, mainGraph, viewOf } from '../../../src/ir/graph.js';
+import type { Facts } from '../../../src/ir/op.js';
+import { type Finish, finishOf } from '../../../src/kernels/dsp/finish.js';
+import { matchesOf } from '../../../src/kernels/index.js';
+import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
+import { clamp } from '../../../src/ops/arithmetic/quant.js';
+import { expectSameBitsOnBoard } from '../../support/board.js';
+import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
+import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';
+import { randomAccumulation, randomWindow } from '../../support/operands.js';
+import { contextOf, noFacts, simplePlan } from '../../support/plan.js';
+import { fused, randomSum } from '../../support/residual.js';
+import { needs } from '../../support/skip.js';
 
 /** What the core computes, in exact integers. */
 function finished({ form, offset, channels, isClamped }: Finish, stage: OutputStage, acc: number) {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { applyTwoMultiply, twoMultiply } from '../../src/kernels/layout/two-multiply.js';
-import { finish, type OutputStage } from '../../src/ops/arithmetic/accumulation.js';
+import { applyTwoMultiply, twoMultiply } from '../../../src/kernels/layout/two-multiply.js';
+import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
 
 const stages = fc
   .record({
