@@ -109,7 +109,7 @@ for (const { name, least, files, tests } of groups.filter((group) => group.name.
     allowConsoleColors: false,
     logLevel: 'warn',
     tempDirName: join(tmpdir(), `bonsaic-mutate-${process.pid}`),
-    ignorePatterns: ['dist', 'docs', 'bench', 'build', 'coverage'],
+    ignorePatterns: ['/dist', '/docs', '/bench', '/build', '/coverage'],
   }).runMutationTest();
   const byFile = groupByFile(results);
   const minutes = ((performance.now() - started) / 60_000).toFixed(0);

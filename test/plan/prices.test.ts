@@ -84,6 +84,19 @@ describe('plan: RAM for copies goes to what saves most for its bytes', () => {
       ['flash', 'sram', 'flash'],
     ],
     [
+      // At 0.5 a byte 100 of 150 are taken; of the 50 left 30 go to 0.5, before 40 to 0.4.
+      'what a price leaves over goes to what saves most',
+      pieces([100, 100], [100, 50], [40, 16], [30, 15]),
+      150,
+      ['sram', 'flash', 'flash', 'sram'],
+    ],
+    [
+      'to the byte, what is in RAM counted once',
+      pieces([10, 20], [100, 100], [100, 50], [40, 16], [30, 15]),
+      140,
+      ['sram', 'sram', 'flash', 'flash', 'sram'],
+    ],
+    [
       'the best of what still fits: 0.4 before 0.3',
       pieces([100, 90], [60, 18], [50, 20]),
       155,
@@ -94,6 +107,23 @@ describe('plan: RAM for copies goes to what saves most for its bytes', () => {
     it(edge, () => {
       const found = settled(steps, [0], { copyBytes: () => bytes });
       expect(found.regions).to.deep.equal(regions);
+    });
+  }
+
+  const leftOver: [edge: string, bytes: number, kernels: string[], regions: string[]][] = [
+    ['buys one of two kernels that need copies', 100, ['copied', 'flat'], ['sram', '']],
+    ['but not for a byte less', 99, ['flat', 'flat'], ['', '']],
+    ['both, where there is room', 200, ['copied', 'copied'], ['sram', 'sram']],
+  ];
+  for (const [edge, bytes, kernels, regions] of leftOver) {
+    it(`what a price leaves over ${edge}`, () => {
+      // At more than 0.3 a byte both are flat. In flash a copied one takes 160.
+      const one = stepOf(
+        { name: 'flat', cycles: 130 },
+        { name: 'copied', cycles: 100, pieces: [[100, 60]] },
+      );
+      const found = settled([one, one], [0], { copyBytes: () => bytes });
+      expect(found).to.deep.include({ kernels, regions });
     });
   }
 
@@ -167,6 +197,17 @@ describe('plan: the price of code', () => {
     expect(settled(steps, [0.15]).kernels, 'at 3 cycles for its code').to.deep.equal(['a', 'b']);
   });
 
+  it('one kernel for all is tried at once: 3 cycles and its code do not pay for one step', () => {
+    // a or b alone: 3 cycles lost, z's 20 bytes for 20. Both: 6 cycles lost, 20 bytes for 40.
+    const kernel = (name: string, cycles: number) => ({ name, cycles, code: [name, 20] as const });
+    const steps = [
+      stepOf(kernel('a', 10), kernel('z', 13)),
+      stepOf(kernel('b', 10), kernel('z', 13)),
+    ];
+    expect(settled(steps, [1]).kernels).to.deep.equal(['z', 'z']);
+    expect(settled(steps, [0.25]).kernels, 'at 5 cycles for its code').to.deep.equal(['a', 'b']);
+  });
+
   it('kernels are given up until no more is gained', () => {
     // Each step has its own best and can do with c: alone, none of them is worth giving up all of
     // the others for; a and b together are.
@@ -196,7 +237,7 @@ describe('plan: a budget of flash', () => {
   const quick = { name: 'quick', cycles: 60, flash: 40 };
   /** Saves 9 more for 10. */
   const hasty = { name: 'hasty', cycles: 51, flash: 50 };
-  const two = [stepOf(lean, quick, hasty), stepOf(lean, quick, hasty)];
+  const two = [stepOf(lean, hasty, quick), stepOf(lean, hasty, quick)];
   const rows: [edge: string, flashBytes: number, price: number, kernels: string[]][] = [
     ['that nothing misses: the wanted price', 80, 1, ['quick', 'quick']],
     ['that one price moves both over leaves 40, which buy one', 79, 1, ['quick', 'lean']],
