@@ -42,7 +42,7 @@ if [ ${#files[@]} = 0 ]; then
 fi
 if [ -n "$quick" ]; then
   # Files that compile, simulate or start the command line reach for one of these.
-  tools='support/(native|execute|board|both|cli|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/'
+  tools='support/(native|execute|board|both|cli|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/|qemu-system'
   mapfile -t files < <(grep -LE "$tools" "${files[@]}")
 fi
 npx mocha --parallel --jobs "$(nproc)" --reporter test/support/reporter.cjs \
