@@ -9,7 +9,7 @@ import type { KernelCall, Table } from '../kernels/variant.js';
 import { functionKey } from '../plan/schedule/lower.js';
 import type { Optimize } from '../plan/types.js';
 import { ctypeBytes, ctypeOf, identifier, integer, narrowest, wrap } from './c.js';
-import { render } from './templates.js';
+import type { Composition } from './templates.js';
 
 /** One call of a kernel, tables already placed. */
 export interface PlacedCall {
@@ -34,10 +34,11 @@ export interface KernelFunction {
   readonly hasDescriptor: boolean;
 }
 
-/** Groups calls into functions, in the order of first use. */
+/** Groups calls into functions, in the order of first use; `composition` gets their helpers. */
 export function kernelFunctions(
   calls: readonly PlacedCall[],
   optimize: Optimize,
+  composition: Composition,
 ): readonly KernelFunction[] {
   const groups = new Map<string, PlacedCall[]>();
   for (const call of calls) {
@@ -48,7 +49,7 @@ export function kernelFunctions(
   }
   const all = [...groups.values()];
   const names = functionNames(all);
-  return all.map((group, i) => kernelFunction(names[i] as string, group));
+  return all.map((group, i) => kernelFunction(names[i] as string, group, composition));
 }
 
 /**
@@ -86,7 +87,11 @@ interface Field {
   value(call: PlacedCall): string;
 }
 
-function kernelFunction(name: string, calls: readonly PlacedCall[]): KernelFunction {
+function kernelFunction(
+  name: string,
+  calls: readonly PlacedCall[],
+  composition: Composition,
+): KernelFunction {
   const [first] = calls;
   if (first === undefined) throw new InternalError('codegen', `kernel ${name} has no calls`);
   const fields: Field[] = [];
@@ -132,7 +137,7 @@ function kernelFunction(name: string, calls: readonly PlacedCall[]): KernelFunct
   const hasDescriptor = fields.length > 0;
   context.descriptor = hasDescriptor ? `, const struct ${name}_args *restrict args` : '';
   const struct = fields.map(({ declaration }) => `    ${declaration};\n`).join('');
-  const text = wrapSignature(render(`kernels/${first.template}`, context).trimEnd());
+  const text = composition.render(`kernels/${first.template}`, context).trimEnd();
   return {
     name,
     text: hasDescriptor ? `struct ${name}_args {\n${struct}};\n\n${text}\n` : `${text}\n`,
@@ -142,19 +147,10 @@ function kernelFunction(name: string, calls: readonly PlacedCall[]): KernelFunct
   };
 }
 
-/** Breaks the function's first line, as long as its descriptor's name makes it, at 100 columns. */
-function wrapSignature(text: string): string {
-  return text.replace(/^static void \w+\(.{60,}\)$/m, (line) => {
-    const open = line.indexOf('(') + 1;
-    const parameters = line.slice(open).replaceAll(', ', ',\n').split('\n');
-    return line.slice(0, open) + wrap(parameters, 100, ' '.repeat(open)).trimStart();
-  });
-}
-
 function descriptor(name: string, fields: readonly Field[], call: PlacedCall): string {
   const values = fields.map((field) => `.${field.name} = ${field.value(call)},`);
-  const type = `static const struct ${name}_args`;
-  return `${type} ${call.argsSymbol} BONSAI_FLASH = {\n${wrap(values, 100, '    ')}\n};\n`;
+  const words = ['static const', `struct ${name}_args`, call.argsSymbol, 'BONSAI_FLASH = {'];
+  return `${wrap(words, 100, '    ').trimStart()}\n${wrap(values, 100, '    ')}\n};\n`;
 }
 
 /** Names of one kind of parameter, which all calls of a function must agree on. */

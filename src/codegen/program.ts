@@ -1,7 +1,6 @@
 /** The model's own C: <model>.h and <model>.c. */
 
 import { createHash } from 'node:crypto';
-import { posix } from 'node:path';
 import { InternalError } from '../errors.js';
 import {
   type Graph,
@@ -18,10 +17,11 @@ import { type Implementation, type Part, scratchOffsets } from '../plan/schedule
 import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
 import { float, integer, offset, rows, string, wrap } from './c.js';
 import { describeMemory, describeStep } from './describe.js';
+import { format } from './format.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
 import type { Span, TableInfo } from './manifest.js';
 import { TablePool } from './tables.js';
-import { type Context, render } from './templates.js';
+import { Composition, type Context, render } from './templates.js';
 
 export interface Program {
   /** Text of <model>.h. */
@@ -59,16 +59,18 @@ export function emitProgram(
   const placed = plan.steps.map((step, i) =>
     placeStep(module.name, graph, step, implementations[i] ?? null, pool),
   );
+  const composition = new Composition();
   const functions = kernelFunctions(
     placed.flatMap(({ parts }) => parts.flatMap(({ calls }) => calls)),
     plan.options.optimize,
+    composition,
   );
   // Pointers are settled before the tables are printed: a constant operand is one more table.
   const texts = placed.map((step) => stepText(module.name, graph, step, functions, places, pool));
   const cases = texts.map(({ label }) => label);
   const halves = texts.flatMap((text) => text.halves);
   const kernels = functions.map(({ text }) => text);
-  const code = [...supportTexts(placed, kernels.join('')), ...kernels];
+  const code = [...composition.helpers, ...kernels].map(format);
   const routines = pool.routines();
   const declarations = routines.map(
     ({ symbol }) => `void ${symbol}(const void *in, void *out, const void *args);\n`,
@@ -83,8 +85,7 @@ export function emitProgram(
   const names = interfaceContext(module, plan, options);
   const source = render('project/model.c', {
     ...names,
-    uses_string: /\bmem(cpy|move|set)\(/.test([...code, ...cases].join('')),
-    uses_inline: /\bBONSAI_INLINE\b/.test(code.join('')),
+    uses_string: composition.usesString || plan.steps.some(({ move }) => move !== null),
     uses_sram: pool.infos.some(({ region }) => region === 'sram'),
     body: body.map((text) => `\n${text}`).join(''),
     has_steps: plan.steps.length > 0,
@@ -132,8 +133,6 @@ interface PlacedStep {
   readonly step: PlanStep;
   readonly symbol: string;
   readonly view: NodeView;
-  /** Of its kernel. */
-  readonly support: readonly string[];
   /** One, or two halves; none: nothing to compute, the output lies where the input is. */
   readonly parts: readonly PlacedPart[];
 }
@@ -158,14 +157,13 @@ function placeStep(
   if (step.kernel !== (implementation?.variant.template ?? noKernel)) {
     throw new InternalError('codegen', `step ${step.index} has another kernel than its plan`);
   }
-  if (implementation === null) return { step, symbol, view, support: [], parts: [] };
+  if (implementation === null) return { step, symbol, view, parts: [] };
   const { variant, parts } = implementation;
   const scratches = scratchOffsets(parts);
   return {
     step,
     symbol,
     view,
-    support: variant.support,
     parts: parts.map((part, i) => ({
       ...part,
       calls: placeCalls(`${model}_${symbol}`, step, variant, part, i > 0 ? '_second' : '', pool),
@@ -205,30 +203,6 @@ function placeCalls(
       argsSymbol: `${base}_args`,
     };
   });
-}
-
-/**
- * The helpers that are called, each once, after those that it calls itself; otherwise in the order
- * in which kernels list them. Each template is named as its function.
- */
-function supportTexts(steps: readonly PlacedStep[], kernels: string): readonly string[] {
-  const names = new Set(steps.flatMap(({ support }) => support));
-  const used = new Map<string, string>();
-  const visited = new Set<string>();
-  const addCalledBy = (caller: string) => {
-    // Comments name functions that are not called.
-    const code = caller.replace(/\/\*.*?\*\//gs, '');
-    for (const name of names) {
-      const calls = new RegExp(`\\b${posix.basename(name)}\\(`);
-      if (visited.has(name) || !calls.test(code)) continue;
-      visited.add(name);
-      const text = `${render(`kernels/${name}`, {}).trimEnd()}\n`;
-      addCalledBy(text);
-      used.set(name, text);
-    }
-  };
-  addCalledBy(kernels);
-  return [...used.values()];
 }
 
 interface StepText {

@@ -4,9 +4,16 @@
  * `strict` alone covers `{{n}}` but not `{{#if n}}` and `{{#each n}}` (measured on 4.7), so the
  * context is guarded by a Proxy that throws on a missing name.
  *
- * A kernel that is another one but for a flag is that one's text: `{{> swar/conv2d_pixels this}}`.
+ * A template is composed of others when it is rendered:
+ *
+ *     {{use "portable/dot4"}}(acc, in, weights, depth);       calls a helper, a C function
+ *     {{use "portable/store4" single=single_rounding}}(…)     calls the helper made for `single`
+ *     {{> dsp/parts/multiply_step shape="pair"}}               is text of templates/kernels/dsp/parts
+ *
+ * A helper is templates/kernels/<isa>/support/<name>.hbs; the program has each that is called once.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Handlebars from 'handlebars';
 import { InternalError } from '../errors.js';
@@ -19,7 +26,18 @@ export type TemplateValue =
   | { readonly [name: string]: TemplateValue };
 export type Context = { readonly [name: string]: TemplateValue };
 
-type Render = (context: Context) => string;
+/** Where a helper is from whose name has no instruction set: {{use "memcpy"}}. */
+const library = 'string.h';
+
+/** A C function that templates call: its own template, and what chooses between its texts. */
+interface Helper {
+  /** Its name in C: that of the template, then each parameter, so that no two are the same. */
+  readonly name: string;
+  readonly path: string;
+  readonly parameters: Context;
+}
+
+type Render = (context: Context, helpers?: Helper[]) => string;
 
 /** The package's own files sit two folders above both src/codegen and dist/codegen. */
 const packageRoot = new URL('../../', import.meta.url);
@@ -29,45 +47,159 @@ export function packageFile(path: string): string {
   return fileURLToPath(new URL(path, packageRoot));
 }
 
-export function templateExists(path: string): boolean {
-  return existsSync(packageFile(`templates/${path}.hbs`));
-}
-
 const loaded = new Map<string, Render>();
 
 /** Renders templates/<path>.hbs. @throws InternalError when the template or a name is missing */
 export function render(path: string, context: Context): string {
-  let template = loaded.get(path);
-  if (template === undefined) {
-    if (!templateExists(path)) throw new InternalError('codegen', `no template "${path}"`);
-    template = compileTemplate(readFileSync(packageFile(`templates/${path}.hbs`), 'utf8'), path);
-    loaded.set(path, template);
+  return load(path)(context);
+}
+
+/** Rendered C, and the C of the helpers that it calls, each after those that it calls itself. */
+export class Composition {
+  private readonly visited = new Set<string>();
+  private readonly texts: string[] = [];
+  private callsLibrary = false;
+
+  /** Renders templates/<path>.hbs; its helpers are kept. @throws InternalError as `render` does */
+  render(path: string, context: Context): string {
+    const helpers: Helper[] = [];
+    const text = load(path)(context, helpers);
+    for (const helper of helpers) this.add(helper);
+    return text;
   }
-  return template(context);
+
+  /** The helpers of all that was rendered, in an order in which C can read them. */
+  get helpers(): readonly string[] {
+    return this.texts;
+  }
+
+  /** Whether any of it calls functions of <string.h>. */
+  get usesString(): boolean {
+    return this.callsLibrary;
+  }
+
+  private add({ name, path, parameters }: Helper): void {
+    if (path === library) {
+      this.callsLibrary = true;
+      return;
+    }
+    const key = `${path} ${name}`;
+    if (this.visited.has(key)) return;
+    this.visited.add(key);
+    const text = this.render(path, { ...parameters, name });
+    this.texts.push(`${text.trimEnd()}\n`);
+  }
+}
+
+function load(path: string): Render {
+  const known = loaded.get(path);
+  if (known !== undefined) return known;
+  const made = compileTemplate(textOf(path), path);
+  loaded.set(path, made);
+  return made;
+}
+
+function textOf(path: string): string {
+  if (!templateExists(path)) throw new InternalError('codegen', `no template "${path}"`);
+  return readFileSync(packageFile(`templates/${path}.hbs`), 'utf8');
+}
+
+function templateExists(path: string): boolean {
+  return existsSync(packageFile(`templates/${path}.hbs`));
+}
+
+const handlebars = Handlebars.create();
+
+handlebars.registerHelper('use', (template: string, options: Handlebars.HelperOptions) => {
+  const parameters = options.hash as Context;
+  const folder = `kernels/${posix.dirname(template)}/support`;
+  const base = posix.basename(template);
+  if (base === template) {
+    options.data.helpers.push({ name: base, path: library, parameters: {} });
+    return base;
+  }
+  const words = entriesOf(parameters).flatMap(([key, value]) => wordsOf(key, value));
+  const name = [base, ...words].join('_');
+  // Texts that have nothing in common are files of their own, each named as its function.
+  const path = templateExists(`${folder}/${name}`) ? `${folder}/${name}` : `${folder}/${base}`;
+  const helper: Helper = { name, path, parameters };
+  options.data.helpers.push(helper);
+  return name;
+});
+
+/** Handlebars has the last parameter first. */
+function entriesOf<T>(hash: Readonly<Record<string, T>>): readonly (readonly [string, T])[] {
+  return Object.entries(hash).reverse();
+}
+
+function wordsOf(key: string, value: TemplateValue | undefined): readonly string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value === 'boolean') return value ? [key] : [];
+  throw new InternalError('codegen', `a helper's parameter "${key}" is missing`);
+}
+
+/** {{#is shape "pair"}}…{{else}}…{{/is}} */
+handlebars.registerHelper(
+  'is',
+  function (this: unknown, value: unknown, text: string, options: Handlebars.HelperOptions) {
+    if (typeof value !== 'string') throw new InternalError('codegen', `no text to be "${text}"`);
+    return value === text ? options.fn(this) : options.inverse(this);
+  },
+);
+
+/** {{places "walk" zero="0" step="4"}}: assembly finds these fields of the struct at these bytes. */
+handlebars.registerHelper('places', (struct: string, options: Handlebars.HelperOptions) =>
+  entriesOf(options.hash as Readonly<Record<string, string>>)
+    .map(([field, bytes]) => {
+      const place = `offsetof(struct ${struct}, ${field}) == ${bytes}`;
+      return `_Static_assert(${place}, "${field}");`;
+    })
+    .join('\n'),
+);
+
+/** Finds the partials that a template names. */
+class Partials extends Handlebars.Visitor {
+  readonly names: string[] = [];
+
+  override PartialStatement(partial: hbs.AST.PartialStatement): void {
+    this.names.push((partial.name as hbs.AST.PathExpression).original);
+    super.PartialStatement(partial);
+  }
+}
+
+const registered = new Set<string>();
+
+function registerPartials(text: string): void {
+  const partials = new Partials();
+  partials.accept(handlebars.parse(text));
+  for (const name of partials.names) {
+    if (registered.has(name)) continue;
+    registered.add(name);
+    const partial = textOf(`kernels/${name}`);
+    handlebars.registerPartial(name, partial);
+    registerPartials(partial);
+  }
 }
 
 /** A template's text made a function; `name` is for its errors. */
 export function compileTemplate(text: string, name: string): Render {
-  for (const [, kernel] of text.matchAll(/\{\{> (\S+) this\}\}/g)) {
-    const path = packageFile(`templates/kernels/${kernel}.hbs`);
-    Handlebars.registerPartial(`${kernel}`, readFileSync(path, 'utf8'));
-  }
-  const template = Handlebars.compile<Context>(text, {
+  registerPartials(text);
+  const template = handlebars.compile<Context>(text, {
     noEscape: true,
     strict: true,
     knownHelpersOnly: true,
+    knownHelpers: { use: true, is: true, places: true },
     explicitPartialContext: true,
   });
-  return (context) => {
+  return (context, helpers = []) => {
     try {
-      return template(guarded(context, name) as Context);
+      return template(guarded(context, name) as Context, { data: { helpers } });
     } catch (error) {
       if (error instanceof InternalError) throw error;
       throw new InternalError('codegen', `template "${name}": ${(error as Error).message}`);
     }
   };
 }
-
 /** What Handlebars itself asks contexts for: it compares them and looks for safe strings. */
 const asked: ReadonlySet<string> = new Set(['toHTML', 'toString', 'valueOf']);
 

@@ -132,11 +132,6 @@ export interface VariantTraits {
   /** The template's file, where it is not the name: several variants may share one. */
   readonly text?: string;
   readonly needs: readonly Feature[];
-  /**
-   * Templates of the C helpers that the kernel calls, and of those that they call, named as their
-   * functions: 'portable/support/requantise'. Those that are called are emitted once, first.
-   */
-  readonly support: readonly string[];
   /** It adds a residual where the node has one (layout/residual.ts); others are not asked then. */
   readonly addsResidual?: boolean;
   /** It multiplies no weight that is zero: its time and its bytes are those of the others. */

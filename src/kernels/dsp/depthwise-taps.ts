@@ -18,20 +18,6 @@ import { liveWeights, stageWords, word } from './words.js';
 
 const readings = ['quad', 'trio', 'duo', 'mono', 'pair', 'single'] as const;
 
-const support = [
-  ...[
-    'taps_inside',
-    'define_add_taps',
-    'define_tap_groups',
-    ...readings.map((reading) => `add_taps_${reading}`),
-    ...['quad', 'pair', 'single'].map((reading) => `tap_groups_${reading}`),
-    'clamp_outputs',
-  ].map((name) => `dsp/support/${name}`),
-  ...['finish_linear', 'finish_twice', 'finish_once', 'smmla', 'smmlar', 'saturate8'].map(
-    (name) => `dsp/support/${name}`,
-  ),
-];
-
 /**
  * How many input channels the lanes read: each its own, of four lanes or as many as there are; else
  * four lanes two or one.
@@ -133,7 +119,6 @@ export function smladDepthwiseTaps<A extends AccumulationAttrs>(
   return {
     template: 'dsp/depthwise_conv2d_taps',
     needs: ['dsp'],
-    support,
     match(view, context) {
       const convolution = describe(view);
       const finish = finishFor(view, convolution, context);

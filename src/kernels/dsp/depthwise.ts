@@ -15,16 +15,6 @@ import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
-const support = [
-  // It declares what the others take: it comes first.
-  'widen_columns',
-  ...['linear', 'twice', 'once'].flatMap((form) => [`finish_${form}`, `depthwise_${form}`]),
-  ...['depthwise_3x3_stride1', 'depthwise_3x3_stride2'],
-  ...['define_depthwise', 'define_depthwise_3x3', 'clamp_outputs'],
-  ...['split_channels', 'split_rows', 'load_half', 'depthwise_pixels', 'copy_pixel'],
-  ...['smlad', 'smmla', 'smmlar', 'saturate8'],
-].map((name) => `dsp/support/${name}`);
-
 /**
  * The input under all windows: columns, and rows in pairs. `before`: pairs that begin above the
  * image; `inside`: those that follow and lie in it.
@@ -48,7 +38,6 @@ export function smladDepthwise3x3<A extends AccumulationAttrs>(
   return {
     template: 'dsp/depthwise_conv2d_3x3',
     needs: ['dsp'],
-    support,
     match(view, context) {
       if (!when(view)) return null;
       const convolution = describe(view);
@@ -149,7 +138,6 @@ export function smladDepthwise<A extends AccumulationAttrs>(
   return {
     template: 'dsp/depthwise_conv2d',
     needs: ['dsp'],
-    support,
     match(view, context) {
       const convolution = describe(view);
       const { dilationH, dilationW, inH, inW, inC, outH, outW, outC } = convolution.shape;

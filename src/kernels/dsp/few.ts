@@ -12,11 +12,6 @@ import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights, word } from './words.js';
 
-const support = [
-  ...['dot_window', 'smlad', 'sxtb16', 'load_word', 'pad_line', 'clamp_outputs'],
-  ...['finish_linear', 'finish_twice', 'finish_once', 'smmla', 'smmlar', 'saturate8'],
-].map((name) => `dsp/support/${name}`);
-
 /** Products of a word of the input. */
 const wordBytes = 4;
 
@@ -71,7 +66,6 @@ export function smladFewChannels<A extends AccumulationAttrs>(
   return {
     template: 'dsp/conv2d_few',
     needs: ['dsp'],
-    support,
     match(view, context) {
       if (!when(view)) return null;
       const convolution = describe(view);

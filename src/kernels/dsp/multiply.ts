@@ -3,7 +3,7 @@
  *
  * A patch of the input is widened to int16 in scratch, once for all output channels; the weights lie
  * in flash in the order in which they meet it: as int16 ('wide'), or as int8, two channels in one
- * lane ('packed'). See templates/kernels/dsp/support/define_multiply.hbs for both.
+ * lane ('packed'). See templates/kernels/dsp/support/multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import type { Optimize } from '../../ir/op.js';
@@ -21,22 +21,6 @@ import { residualOperands, residualOverlap, residualWork } from '../layout/resid
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
-
-const support = [
-  ...['multiply_pair', 'multiply_row', 'multiply_wide', 'multiply_packed'],
-  ...['linear', 'twice', 'once'].flatMap((form) => [
-    `finish_${form}`,
-    `multiply_${form}`,
-    ...['pair', 'row'].flatMap((shape) =>
-      ['wide', 'packed'].map((weights) => `multiply_${shape}_${weights}_${form}`),
-    ),
-  ]),
-  ...['define_multiply', 'clamp_outputs'],
-  ...['smlad', 'smmla', 'smmlar', 'sxtb16', 'saturate8', 'load_word'],
-  ...['widen_wide', 'widen_packed', 'widen_pair_wide', 'widen_pair_packed', 'fill_patch'],
-]
-  .map((name) => `dsp/support/${name}`)
-  .concat('portable/support/add_residual');
 
 /** The two taps of one word of the patch: positions in a filter, −1 where there is none. */
 type Step = readonly [low: number, high: number];
@@ -66,7 +50,6 @@ export function smladConvolution<A extends AccumulationAttrs>(
   return {
     template: 'dsp/conv2d',
     needs: ['dsp'],
-    support,
     addsResidual: true,
     match(view, context) {
       if (!when(view)) return null;
@@ -191,7 +174,6 @@ export function smladRow<A extends AccumulationAttrs>(
   return {
     template: 'dsp/fully_connected',
     needs: ['dsp'],
-    support,
     addsResidual: true,
     match(view, context) {
       if (!when(view)) return null;

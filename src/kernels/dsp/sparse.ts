@@ -38,19 +38,6 @@ import { liveWeights } from './words.js';
 
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
 
-const support = [
-  ...['eight', 'four', 'one', 'blocks', 'one_blocks'].flatMap((shape) => [
-    `sparse_${shape}`,
-    ...['linear', 'twice', 'once'].map((form) => `sparse_${shape}_${form}`),
-  ]),
-  ...['linear', 'twice', 'once'].flatMap((form) => [`finish_${form}`, `multiply_${form}`]),
-  ...['define_sparse', 'clamp_outputs', 'smmla', 'smmlar', 'saturate8'],
-  ...['sparse_columns', 'sparse_quads', 'sparse_pixels', 'sparse_windows'],
-  ...['smlad', 'sxtb16', 'load_word'],
-]
-  .map((name) => `dsp/support/${name}`)
-  .concat('portable/support/add_residual');
-
 /** How a tile of pixels is multiplied. */
 interface Tile {
   readonly template: string;
@@ -121,7 +108,6 @@ function sparseConvolution<A extends AccumulationAttrs>(
   return {
     template: tile.template,
     needs: ['dsp'],
-    support,
     addsResidual: true,
     skipsZeros: true,
     match(view, context) {
@@ -242,7 +228,6 @@ function sparseRow<A extends AccumulationAttrs>(
   return {
     template,
     needs: ['dsp'],
-    support,
     skipsZeros: true,
     match(view, context) {
       if (!when(view)) return null;

@@ -15,21 +15,6 @@ import type { Values } from './values.js';
 
 /** Pixels whose sums the kernel has at once. */
 const tile = 4;
-const support = [
-  ...[
-    'fields_at',
-    'take_field',
-    'fetch_bits',
-    'take_bits',
-    'take_gap',
-    'take_coded',
-    'gather_lane',
-    'store_sums',
-    'store_sums_single',
-  ],
-  ...['multiply_high', 'requantise', 'requantise_single', 'to_int8', 'add_residual'],
-].map((name) => `portable/support/${name}`);
-
 /** Weights in as many bits as all need, or in a code: smaller where some are frequent. */
 type Coding = 'packed' | 'coded';
 
@@ -47,7 +32,6 @@ export function packedKernel<A extends AccumulationAttrs>(
     text: 'portable/conv2d_packed',
     packs: true,
     needs: [],
-    support,
     addsResidual: true,
     match(view) {
       if (!when(view)) return null;

@@ -12,11 +12,6 @@ import type { WeightRows } from './positions.js';
 /** Rows whose weights are decoded again for each: more are a matter for kernels with tiles. */
 const mostRows = 3;
 
-const support = [
-  ...['add_coded_pairs', 'multiply_coded_pairs'],
-  ...['multiply_high', 'requantise', 'requantise_single', 'to_int8'],
-].map((name) => `portable/support/${name}`);
-
 /** @param describe rows as pixels */
 export function pairKernel<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Convolution,
@@ -25,7 +20,6 @@ export function pairKernel<A extends AccumulationAttrs>(
     template: 'portable/fully_connected_coded',
     packs: true,
     needs: [],
-    support,
     match(view) {
       const layer = describe(view);
       const rows = pixelsOf(layer.shape);

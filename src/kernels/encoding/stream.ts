@@ -1,5 +1,5 @@
 /**
- * The weights of a layer that are not 0, as templates/kernels/dsp/support/define_sparse.hbs streams
+ * The weights of a layer that are not 0, as templates/kernels/dsp/support/multiply_sparse.hbs streams
  * through them: of each output channel the weights with the distances between their taps, in runs
  * that the kernel's unrolled loop takes at one go.
  */

@@ -20,7 +20,6 @@ import {
   columnByColumn,
   consecutive,
   stageFlags,
-  support,
   vectorStage,
   windowNumbers,
 } from './vectors.js';
@@ -44,7 +43,6 @@ export function vectorConvolution<A extends AccumulationAttrs>(
   return {
     template: 'mve/conv2d',
     needs: ['mve'],
-    support,
     addsResidual: true,
     match(view) {
       if (!when(view)) return null;
@@ -153,7 +151,6 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
   return {
     template: 'mve/fully_connected',
     needs: ['mve'],
-    support,
     addsResidual: true,
     match(view) {
       const { filters, stage } = describe(view);

@@ -20,7 +20,6 @@ import {
   columnByColumn,
   consecutive,
   stageFlags,
-  support,
   vectorStage,
   windowNumbers,
 } from './vectors.js';
@@ -41,7 +40,6 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
   return {
     template: 'mve/depthwise_conv2d',
     needs: ['mve'],
-    support,
     match(view, { facts }) {
       const layer = describe(view);
       const { shape, filters } = layer;

@@ -10,7 +10,7 @@ const mostSummed = 255;
 
 /** The mean of eight channels at once. */
 export function vectorAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
-  return vectorPool('average_pool2d', 'mean_lanes', 8, (view) => {
+  return vectorPool('average_pool2d', 8, (view) => {
     const [, inH = 0, inW = 0] = inputOf(view, 0).shape;
     const { kernelH, kernelW } = view.attrs;
     return Math.min(kernelH, inH) * Math.min(kernelW, inW) <= mostSummed;
@@ -19,19 +19,17 @@ export function vectorAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
 
 /** The largest of sixteen channels at once. */
 export function vectorMaxPool<A extends PoolAttrs>(): KernelVariant<A> {
-  return vectorPool('max_pool2d', 'max_lanes', 16, () => true);
+  return vectorPool('max_pool2d', 16, () => true);
 }
 
 function vectorPool<A extends PoolAttrs>(
   name: string,
-  helper: string,
   channelBlock: number,
   when: (view: NodeView<A>) => boolean,
 ): KernelVariant<A> {
   return {
     template: `mve/${name}`,
     needs: ['mve'],
-    support: [`mve/support/${helper}`],
     match(view) {
       if (!when(view)) return null;
       const { kernelH, kernelW } = view.attrs;

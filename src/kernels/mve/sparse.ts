@@ -25,22 +25,9 @@ import {
   streamOf,
   vectorLanes,
 } from './gathers.js';
-import { blocksFrom, consecutive, stageFlags, support as vectorSupport } from './vectors.js';
+import { blocksFrom, consecutive, stageFlags } from './vectors.js';
 
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
-
-const support = [
-  ...vectorSupport,
-  ...[
-    'gathered_twice',
-    'gathered_rectified',
-    'gathered_single',
-    'define_gathered',
-    'define_gathered_row',
-    'gathered_pixels',
-    'gather_strip',
-  ].map((name) => `mve/support/${name}`),
-];
 
 /** Pixels that share a vector of offsets and one of weights. */
 const groupPixels = 4;
@@ -118,7 +105,6 @@ export function gatheredConvolution<A extends AccumulationAttrs>(
   return {
     template: 'mve/sparse_conv2d',
     needs: ['mve'],
-    support,
     addsResidual: true,
     skipsZeros: true,
     match(view) {
@@ -277,7 +263,6 @@ export function gatheredRow<A extends AccumulationAttrs>(
   return {
     template: 'mve/sparse_fully_connected',
     needs: ['mve'],
-    support,
     skipsZeros: true,
     match(view) {
       if (!when(view)) return null;

@@ -11,42 +11,6 @@ import {
 import type { WindowShape } from '../layout/overlap.js';
 import type { Table } from '../variant.js';
 
-/** C helpers; codegen leaves out those that are not called. */
-export const support = [
-  ...[
-    'multiply_high',
-    'requantise',
-    'requantise_single',
-    'to_int8',
-    'add_residual',
-    'clip_taps',
-  ].map((name) => `portable/support/${name}`),
-  ...[
-    'load_lanes',
-    'dot_lanes',
-    'dot_lanes_pair',
-    'rescale_lanes',
-    'rescale_lanes_rectified',
-    'rescale_lanes_single',
-    'rescale_lanes_any',
-    'rescale_lanes_any_single',
-    'store_lanes',
-    'store_lanes_pair',
-    'clamp_lanes',
-    'add_residual_lanes',
-    'add_bytes',
-    'store_even_odd',
-    'add_taps',
-    'add_nine_taps',
-    'add_taps_spread',
-    'add_nine_taps_spread',
-    'copy_rows',
-    'fill_bytes',
-    'gather_columns',
-    'column_taps',
-  ].map((name) => `mve/support/${name}`),
-];
-
 export function windowNumbers(view: NodeView<object>, shape: WindowShape): Record<string, number> {
   return {
     in_h: shape.inH,

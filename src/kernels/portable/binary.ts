@@ -8,42 +8,37 @@ import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
 
-const requantiseSupport = ['portable/support/multiply_high', 'portable/support/requantise'];
-const sumSupport = [...requantiseSupport, 'portable/support/scale_operand'];
-
 /** Of a sum or a difference. */
 export function sumVariants<A extends BinaryAttrs>(
   sumOf: (view: NodeView<A>) => Sum,
   { subtract }: { readonly subtract: boolean },
 ): readonly KernelVariant<A>[] {
   const flags = { subtract };
-  const plain = { template: 'portable/add', support: sumSupport, flags, cycles: 90 };
+  const plain = { template: 'portable/add', flags, cycles: 90 };
   return [arithmeticVariant(plain, sumOf), ...lookedUp(sumOf)];
 }
 
 export function productVariants<A extends BinaryAttrs>(
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
 ): readonly KernelVariant<A>[] {
-  const product = { template: 'portable/mul', support: requantiseSupport, flags: {}, cycles: 50 };
+  const product = { template: 'portable/mul', flags: {}, cycles: 50 };
   return [arithmeticVariant(product, arithmeticOf)];
 }
 
 interface ArithmeticKernel {
   readonly template: string;
-  readonly support: readonly string[];
   readonly flags: Readonly<Record<string, boolean>>;
   /** Estimated Cortex-M0+ cycles an element. */
   readonly cycles: number;
 }
 
 function arithmeticVariant<A extends BinaryAttrs>(
-  { template, support, flags, cycles }: ArithmeticKernel,
+  { template, flags, cycles }: ArithmeticKernel,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
 ): KernelVariant<A> {
   return {
     template,
     needs: [],
-    support,
     match: (view) => ({
       scratchBytes: 0,
       work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles } }),
@@ -56,9 +51,8 @@ function arithmeticVariant<A extends BinaryAttrs>(
 function lookedUp<A extends BinaryAttrs>(
   sumOf: (view: NodeView<A>) => Sum,
 ): readonly KernelVariant<A>[] {
-  const support = ['portable/support/add_residual'];
   const variant = (
-    traits: Pick<KernelVariant, 'template' | 'needs' | 'support'>,
+    traits: Pick<KernelVariant, 'template' | 'needs'>,
     work: (elements: number) => ReturnType<Kernel['work']>,
   ): KernelVariant<A> => ({
     ...traits,
@@ -79,14 +73,13 @@ function lookedUp<A extends BinaryAttrs>(
     },
   });
   return [
-    variant({ template: 'portable/add_table', needs: [], support }, (count) => ({
+    variant({ template: 'portable/add_table', needs: [] }, (count) => ({
       outputs: { count, cycles: 28.5 },
     })),
     variant(
       {
         template: 'mve/add_table',
         needs: ['mve'],
-        support: [...support, 'mve/support/add_bytes'],
       },
       (count) => ({ fours: { count: Math.ceil(count / 4), cycles: 12 } }),
     ),

@@ -20,7 +20,7 @@ import {
 } from './dense.js';
 
 export const pointwiseVariant: KernelVariant<Conv2dAttrs> = {
-  ...residualKernel('fully_connected', ['dot4', 'dot_few']),
+  ...residualKernel('fully_connected'),
   match(view, context) {
     if (!isPointwise(view)) return null;
     const { shape, filters, stage } = convolutionOf(view);
@@ -35,7 +35,7 @@ export const pointwiseVariant: KernelVariant<Conv2dAttrs> = {
 };
 
 export const conv2dVariant: KernelVariant<Conv2dAttrs> = {
-  ...residualKernel('conv2d', ['dot4', 'dot_few', 'pad4', 'pad_few', 'clip_taps']),
+  ...residualKernel('conv2d'),
   match(view) {
     const dims = conv2dDims(view);
     const { outC, groups } = dims;

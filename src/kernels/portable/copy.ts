@@ -12,7 +12,6 @@ export function copyVariants<A extends object>({
     {
       template: 'portable/copy',
       needs: [],
-      support: [],
       match: (view) => ({
         scratchBytes: 0,
         // Cortex-M0+: about 5 cycles a byte of a short memcpy or of a strided loop.

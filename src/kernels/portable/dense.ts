@@ -21,29 +21,18 @@ import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelContext, Overlap } from '../variant.js';
 
-/** C helpers between accumulator and output; codegen leaves out those that are not called. */
-const outputSupport = [
-  'multiply_high',
-  'requantise',
-  'requantise_single',
-  'to_int8',
-  'store4',
-  'store4_single',
-];
-
 /** Fields that all variants built on multiply-accumulate have in common. */
-export function multiplyKernel(template: string, support: readonly string[]) {
+export function multiplyKernel(template: string) {
   return {
     template: `portable/${template}`,
     needs: [],
-    support: [...outputSupport, ...support].map((name) => `portable/support/${name}`),
   };
 }
 
 /** Those of kernels that also add a residual. */
-export function residualKernel(template: string, support: readonly string[]) {
+export function residualKernel(template: string) {
   return {
-    ...multiplyKernel(template, ['add_residual', ...support]),
+    ...multiplyKernel(template),
     addsResidual: true,
   };
 }

@@ -19,7 +19,7 @@ import type { KernelCall, KernelVariant, Overlap } from '../variant.js';
 import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
 
 export const byFourVariant: KernelVariant<DepthwiseConv2dAttrs> = {
-  ...multiplyKernel('depthwise_conv2d_by4', ['mac4', 'mac4_spread', 'clip_taps']),
+  ...multiplyKernel('depthwise_conv2d_by4'),
   match(view) {
     if (depthwiseDims(view).outC < lanes) return null;
     const [term, cycles] = isSpread(view)
@@ -38,7 +38,7 @@ export const byFourVariant: KernelVariant<DepthwiseConv2dAttrs> = {
 };
 
 export const depthwiseVariant: KernelVariant<DepthwiseConv2dAttrs> = {
-  ...multiplyKernel('depthwise_conv2d', ['clip_taps']),
+  ...multiplyKernel('depthwise_conv2d'),
   match: (view) => ({
     scratchBytes: 0,
     overlaps: overlaps(view, 1),

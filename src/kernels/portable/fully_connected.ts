@@ -5,7 +5,7 @@ import type { KernelVariant } from '../variant.js';
 import { fullyConnectedCalls, lanesWork, pixelOverlaps, residualKernel } from './dense.js';
 
 export const fullyConnectedVariant: KernelVariant<FullyConnectedAttrs> = {
-  ...residualKernel('fully_connected', ['dot4', 'dot_few']),
+  ...residualKernel('fully_connected'),
   match(view, context) {
     const { shape, filters, stage } = fullyConnectedOf(view);
     return {

@@ -11,7 +11,6 @@ export function lookupVariants<A extends object>({
     {
       template: 'portable/lookup',
       needs: [],
-      support: [],
       match: (view) => ({
         scratchBytes: 0,
         // Cortex-M0+: two loads, a store, an add, a compare and a taken branch.

@@ -7,7 +7,6 @@ import type { KernelCall, KernelVariant } from '../variant.js';
 export const meanVariant: KernelVariant<MeanAttrs> = {
   template: 'portable/mean',
   needs: [],
-  support: ['portable/support/multiply_high', 'portable/support/requantise'],
   match: (view) => ({
     scratchBytes: 0,
     work: () => ({

@@ -26,7 +26,6 @@ export function poolVariant<A extends PoolAttrs>({
   return {
     template: `portable/${name}`,
     needs: [],
-    support: [],
     match(view) {
       const quickNumbers = quick?.numbers(view) ?? null;
       const count = elementCount(outputOf(view).shape);

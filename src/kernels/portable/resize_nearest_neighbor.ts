@@ -10,7 +10,6 @@ const narrowChannels = 5;
 export const resizeNearestNeighborVariant: KernelVariant<ResizeNearestNeighborAttrs> = {
   template: 'portable/resize_nearest_neighbor',
   needs: [],
-  support: [],
   match: (view) => ({
     scratchBytes: 0,
     work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 5 } }),

@@ -13,7 +13,6 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
   {
     template: 'portable/softmax',
     needs: [],
-    support: ['portable/support/multiply_high', 'portable/support/requantise'],
     match(view) {
       if (view.attrs.algorithm !== 'fixed') return null;
       return {
@@ -26,7 +25,6 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
   {
     template: 'portable/softmax_table',
     needs: [],
-    support: [],
     match(view) {
       if (view.attrs.algorithm !== 'table') return null;
       return {

@@ -40,7 +40,6 @@ export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
   return {
     template: 'swar/average_pool2d',
     needs: ['mul32'],
-    support: ['swar/support/mean_of'],
     match(view) {
       const channels = inputOf(view, 0).shape[3] ?? 0;
       const reciprocal = reciprocalOfAll(view);

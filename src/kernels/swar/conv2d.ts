@@ -9,7 +9,6 @@ import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
   gatherWork,
   inputRanges,
-  layerSupport,
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
@@ -36,16 +35,6 @@ export function lanesKernel<A extends AccumulationAttrs>(
   return {
     template: 'swar/conv2d',
     needs: ['mul32', 'thumb1'],
-    support: [
-      ...layerSupport,
-      ...[
-        'lane_units',
-        'multiply_pairs',
-        'multiply_triples',
-        'requantise_sums',
-        'requantise_sums_single',
-      ].map((name) => `swar/support/${name}`),
-    ],
     addsResidual: true,
     match(view, context) {
       if (!when(view)) return null;

@@ -23,7 +23,7 @@ export interface LaneChannel {
   readonly start: number;
 }
 
-/** Weights as the kernel reads them: templates/kernels/swar/support/lane_units.hbs. */
+/** Weights as the kernel reads them: templates/kernels/swar/support/multiply.hbs. */
 export interface LaneTable {
   readonly format: LaneFormat;
   /** Units of six words; those of five follow. */

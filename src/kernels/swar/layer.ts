@@ -25,16 +25,6 @@ export interface RescaleStage {
   readonly words: readonly (readonly number[])[];
 }
 
-/** Templates of C helpers: of windows, and between sums and stored outputs. */
-export const layerSupport = [
-  ...['multiply_high', 'requantise', 'requantise_single', 'to_int8', 'add_residual'].map(
-    (name) => `portable/support/${name}`,
-  ),
-  ...['copy_bytes', 'gather_window', 'lane_triple', 'rescale_sums', 'rescale_sums_lifted'].map(
-    (name) => `swar/support/${name}`,
-  ),
-];
-
 /** Two multiplications where they are proved for every channel. */
 export function rescaleStage(
   view: NodeView<AccumulationAttrs>,

@@ -23,7 +23,6 @@ import { type KernelCall, type KernelVariant, type MatchContext, once } from '..
 import {
   gatherWork,
   inputRanges,
-  layerSupport,
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
@@ -63,8 +62,6 @@ interface Tables extends Stored {
 /** A way to store weights, with the kernel for it. */
 interface Layout {
   readonly template: string;
-  /** C helpers that multiply. */
-  readonly support: readonly string[];
   /** What `work` calls a weight that is multiplied. */
   readonly term: string;
   /** Cycles of a tap besides what the tile says. */
@@ -77,7 +74,6 @@ interface Layout {
 
 const dense: Layout = {
   template: 'swar/conv2d_pixels',
-  support: ['lane_pixels', 'multiply_9_pixels', 'multiply_6_pixels', 'multiply_3_pixels'],
   term: 'taps',
   tapCycles: 0,
   taps: paddedDepth,
@@ -101,10 +97,6 @@ const dense: Layout = {
 
 const sparse: Layout = {
   template: 'swar/sparse_conv2d_pixels',
-  support: [
-    'lane_sparse_pixels',
-    ...['9', '6', '3_of_9', '3_of_6'].map((tile) => `sparse_${tile}_pixels`),
-  ],
   term: 'entries',
   tapCycles: 4,
   taps: ({ depth }) => depth + spareTaps,
@@ -141,17 +133,6 @@ function variantOf<A extends AccumulationAttrs>(
   return {
     template: layout.template,
     needs: ['mul32', 'thumb1'],
-    support: [
-      ...layerSupport,
-      ...[
-        'pack_pixels',
-        ...layout.support,
-        'rescale_pixels',
-        'rescale_pixels_lifted',
-        'requantise_pixels',
-        'requantise_pixels_single',
-      ].map((name) => `swar/support/${name}`),
-    ],
     addsResidual: true,
     skipsZeros: layout === sparse,
     match(view, context) {

@@ -4,7 +4,7 @@
  */
 import type { Range } from '../../ops/arithmetic/bounds.js';
 
-/** Two weights and what is skipped before each of them; see lane_sparse_pixels.hbs. */
+/** Two weights and what is skipped before each of them; see multiply_sparse_pixels.hbs. */
 interface Pair {
   readonly word: number;
   /** What both products add to a lane. */

@@ -15,7 +15,7 @@ import {
   type MatchContext,
   once,
 } from '../variant.js';
-import { layerSupport, type Rescale, rescaleOperands, rescaleStage } from './layer.js';
+import { type Rescale, rescaleOperands, rescaleStage } from './layer.js';
 
 /** Inputs that a byte tells apart. */
 const windowInputs = 256;
@@ -54,12 +54,6 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
   return {
     template: 'swar/sparse_fully_connected',
     needs: ['mul32'],
-    support: [
-      ...layerSupport,
-      ...['sparse_sum', 'requantise_sums', 'requantise_sums_single'].map(
-        (name) => `swar/support/${name}`,
-      ),
-    ],
     skipsZeros: true,
     match(view, context) {
       if (!when(view)) return null;

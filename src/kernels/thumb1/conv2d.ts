@@ -36,11 +36,6 @@ export function codedConvolution<A extends AccumulationAttrs>(
     needs: ['mul32', 'thumb1'],
     addsResidual: true,
     skipsZeros: true,
-    support: [
-      'thumb1/support/pack_pair',
-      'thumb1/support/add_residuals',
-      'portable/support/add_residual',
-    ],
     match(view, context) {
       if (!when(view) || weightsOf(view).length > maxWeights) return null;
       const described = describe(view);

@@ -7,13 +7,7 @@ import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import { asRow, type Convolution, pixelsOf } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import {
-  layerSupport,
-  type RescaleStage,
-  rescaleOperands,
-  rescaleStage,
-  windowNumbers,
-} from '../swar/layer.js';
+import { type RescaleStage, rescaleOperands, rescaleStage, windowNumbers } from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
 
 /** Channels whose sums wait on the stack. */
@@ -31,12 +25,6 @@ export function windowedDepthwise<A extends AccumulationAttrs>(
   return {
     template: 'thumb1/depthwise_conv2d_windows',
     needs: ['mul32', 'thumb1'],
-    support: [
-      ...layerSupport,
-      ...['swar/support/requantise_sums', 'swar/support/requantise_sums_single'],
-      'portable/support/to_int8',
-      'thumb1/support/sum_taps',
-    ],
     match(view, context) {
       if (!when(view)) return null;
       const described = describe(view);

@@ -58,19 +58,6 @@ export function packedDepthwise<A extends AccumulationAttrs>(
   return {
     template: 'thumb1/depthwise_conv2d',
     needs: ['mul32', 'thumb1'],
-    support: [
-      'fill_words',
-      'gather_lines',
-      'DEPTHWISE_LINES',
-      'any_depthwise_lines',
-      'depthwise_lines',
-      'depthwise_lines_by_2',
-      'depthwise_lines_lifted',
-      'depthwise_lines_by_2_lifted',
-      'depthwise_lines_by_3',
-      'depthwise_lines_by_3_lifted',
-      'depthwise_channel',
-    ].map((name) => `thumb1/support/${name}`),
     match(view, { facts }) {
       const work = when(view) ? prove(view, facts, describe(view)) : null;
       if (work === null) return null;

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,52 +12,48 @@
 #endif
 #endif
 
-/* (y0, y1, x, m): two pixels. x has two taps of y0's in a word, two of y1's in the next. y1's outputs
- * are stored first: of a single pixel, both may be the same.
- * r2 and r3: taps of y0 and of y1; r12 and lr: weights; r8 to r11: sums of y1. */
-#define multiply_pair() pair
-#define multiply_parameters_pair                                                                   \
-    int8_t *y0, int8_t *y1, const uint32_t *x, const struct multiply *m
+/* Filters, four output channels at a time. Assembly reads the fields by their places. */
+struct filters {
+    const int32_t *weights;
+    const int32_t *full;  /* End of the groups that share no channels... */
+    const int32_t *end;   /* ... and of all: the last one may compute some channels again. */
+    const int32_t *stage; /* Of a group: four biases, then what it takes to finish each channel. */
+    int32_t steps;
+    int32_t offset; /* Of finish_linear. */
+    int32_t back;   /* Channels that the last group computes again. */
+};
 
-#if defined(__ARM_FEATURE_DSP)
+/* Four bytes from any address, the first one lowest. */
+static inline uint32_t load_word(const int8_t *from)
+{
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
 
-__asm__(
-    ".macro multiply_enter_pair\n"
-    "    ldm r3, {r4-r10}\n"
-    "    strd r0, r1, [sp, #multiply_y]\n"
-    "    add r11, r2, r8, lsl #3\n"
-    "    strd r2, r11, [sp, #multiply_x]\n"
-    ".endm\n"
-    ".macro multiply_store_pair\n"
-    "    ldrd r0, r2, [sp, #multiply_y]\n"
-    "    strb r8, [r2], #1\n"
-    "    strb r9, [r2], #1\n"
-    "    strb r10, [r2], #1\n"
-    "    strb r11, [r2], #1\n"
-    "    strb r4, [r0], #1\n"
-    "    strb r5, [r0], #1\n"
-    "    strb r6, [r0], #1\n"
-    "    strb r7, [r0], #1\n"
-    "    strd r0, r2, [sp, #multiply_y]\n"
-    ".endm\n");
+/* 256 times n int8 as int16, two in a word, words `step` apart: of four bytes 0 and 2, then 1 and
+ * 3; fewer in their order. */
+static inline uint32_t *widen_wide(uint32_t *to, int32_t step, const int8_t *from, int32_t n)
+{
+    for (; n >= 4; n -= 4, from += 4, to += 2 * step) {
+        const uint32_t bytes = load_word(from);
+        to[0] = bytes << 8 & 0xff00ff00u;
+        to[step] = bytes & 0xff00ff00u;
+    }
+    for (; n > 0; n -= 2, from += 2, to += step) {
+        const int8_t next = n > 1 ? from[1] : 0;
+        *to = (uint32_t)(uint8_t)from[0] << 8 | (uint32_t)next << 24;
+    }
+    return to;
+}
 
-#else
-
-#define multiply_sums_pair(sums, stage, x, w, steps, sum)                                          \
-    do {                                                                                           \
-        sum(sums, stage, x, 2, w, steps);                                                          \
-        sum(sums + 4, stage, x + 1, 2, w, steps);                                                  \
-    } while (0)
-#define multiply_store_pair(sums)                                                                  \
-    do {                                                                                           \
-        for (int32_t i = 0; i < 4; i++)                                                            \
-            *y1++ = (int8_t)sums[4 + i];                                                           \
-        for (int32_t i = 0; i < 4; i++)                                                            \
-            *y0++ = (int8_t)sums[i];                                                               \
-    } while (0)
-#define multiply_back_pair(channels) (y0 -= channels, y1 -= channels)
-
-#endif
+/* Values outside the image, in the place of n int8 that widen_* would take. */
+static inline uint32_t *fill_patch(uint32_t *to, int32_t padding, int32_t n)
+{
+    for (; n > 0; n -= 2, to += 2)
+        *to = (uint32_t)padding;
+    return to;
+}
 
 /* sum + both products of the 16-bit halves of a and b. The sum wraps. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
@@ -66,58 +67,10 @@ static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 #endif
 }
 
-/* Weights as int16: group after group of four channels, in each step after step of two taps, in
- * each a word for each channel. x is 256 times the input. */
-#define multiply_wide() wide
-
-#if defined(__ARM_FEATURE_DSP)
-
-__asm__(
-    ".macro multiply_begin_wide shape\n"
-    "    ldmia r12!, {r4-r7}\n"
-    "    str r12, [sp, #multiply_stage]\n"
-    "    .ifc \\shape, pair\n"
-    "    mov r8, r4\n"
-    "    mov r9, r5\n"
-    "    mov r10, r6\n"
-    "    mov r11, r7\n"
-    "    .endif\n"
-    ".endm\n"
-    ".macro multiply_step_wide shape\n"
-    "    ldrd r2, r3, [r0], #8\n"
-    "    .ifc \\shape, pair\n"
-    "    ldrd r12, lr, [r1], #8\n"
-    "    smlad r4, r12, r2, r4\n"
-    "    smlad r8, r12, r3, r8\n"
-    "    smlad r5, lr, r2, r5\n"
-    "    smlad r9, lr, r3, r9\n"
-    "    ldrd r12, lr, [r1], #8\n"
-    "    smlad r6, r12, r2, r6\n"
-    "    smlad r10, r12, r3, r10\n"
-    "    smlad r7, lr, r2, r7\n"
-    "    smlad r11, lr, r3, r11\n"
-    "    .else\n"
-    "    ldmia r1!, {r8-r11}\n"
-    "    smlad r4, r8, r2, r4\n"
-    "    smlad r5, r9, r2, r5\n"
-    "    smlad r6, r10, r2, r6\n"
-    "    smlad r7, r11, r2, r7\n"
-    "    ldmia r1!, {r8-r11}\n"
-    "    smlad r4, r8, r3, r4\n"
-    "    smlad r5, r9, r3, r5\n"
-    "    smlad r6, r10, r3, r6\n"
-    "    smlad r7, r11, r3, r7\n"
-    "    .endif\n"
-    ".endm\n"
-    ".macro multiply_end_wide shape\n"
-    ".endm\n");
-
-#else
-
-#define multiply_words_wide 4
-
-static inline void multiply_sum_wide(int32_t sums[4], const int32_t *biases, const uint32_t *x,
-                                     int32_t x_step, const int32_t *w, int32_t steps)
+#if !defined(__ARM_FEATURE_DSP)
+/* The sums of four channels over one pixel, whose words are x_step apart. */
+static inline void multiply_sums(int32_t sums[4], const int32_t *biases, const uint32_t *x,
+                                 int32_t x_step, const int32_t *w, int32_t steps)
 {
     for (int32_t i = 0; i < 4; i++)
         sums[i] = biases[i];
@@ -126,7 +79,6 @@ static inline void multiply_sum_wide(int32_t sums[4], const int32_t *biases, con
             sums[i] = smlad((uint32_t)w[i], *x, sums[i]);
     }
 }
-
 #endif
 
 /* sum + the upper half of the 64-bit product, rounded: halves up. */
@@ -160,196 +112,189 @@ static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offse
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* finish_twice. r12: multiplier, offset and shift of four channels. */
-#define multiply_twice() twice
-
+/* Multiplies a patch of the input with all filters, four output channels at a time, and finishes as
+ * finish_twice does, from 256 times the accumulator.
+ *
+ * Of two pixels: x has two taps of y0's in a word, two of y1's in the next. y1's outputs are stored
+ * first: of a single pixel, both may be the same.
+ *
+ * Weights as int16: group after group of four channels, in each step after step of two taps, in
+ * each a word for each channel. x is 256 times the input. */
 #if defined(__ARM_FEATURE_DSP)
 
-__asm__(
-    ".macro multiply_finish_twice shape\n"
-    "    multiply_twice \\shape, r4, r8\n"
-    "    multiply_twice \\shape, r5, r9\n"
-    "    multiply_twice \\shape, r6, r10\n"
-    "    multiply_twice \\shape, r7, r11\n"
-    "    str r12, [sp, #multiply_stage]\n"
-    ".endm\n"
-    ".macro multiply_twice shape, sum, sum1\n"
-    "    ldmia r12!, {r0, r2, r3}\n"
-    "    multiply_twice_one \\sum\n"
-    "    .ifc \\shape, pair\n"
-    "    multiply_twice_one \\sum1\n"
-    "    .endif\n"
-    ".endm\n"
-    ".macro multiply_twice_one sum\n"
-    "    asr \\sum, \\sum, #7\n"
-    "    smmulr \\sum, \\sum, r0\n"
-    "    add \\sum, \\sum, \\sum, asr #31\n"
-    "    add \\sum, \\sum, r2\n"
-    "    asr \\sum, \\sum, r3\n"
-    "    ssat \\sum, #8, \\sum\n"
-    ".endm\n");
+_Static_assert(offsetof(struct filters, weights) == 0, "weights");
+_Static_assert(offsetof(struct filters, full) == 4, "full");
+_Static_assert(offsetof(struct filters, end) == 8, "end");
+_Static_assert(offsetof(struct filters, stage) == 12, "stage");
+_Static_assert(offsetof(struct filters, steps) == 16, "steps");
+_Static_assert(offsetof(struct filters, offset) == 20, "offset");
+_Static_assert(offsetof(struct filters, back) == 24, "back");
+
+static __attribute__((naked, noinline, aligned(4))) void
+multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) int8_t *y1,
+                    __attribute__((unused)) const uint32_t *x,
+                    __attribute__((unused)) const struct filters *m)
+{
+    /* r0: x; r1: weights; r2 and r3: taps of y0 and of y1; r12 and lr: weights; r4 to r7: sums of
+     * y0, r8 to r11 of y1. The frame: 0 outputs, 8 x, 12 its end, 16 full, 20 end, 24 stage, 28
+     * offset, 32 back, 36 where the first round begins. */
+    __asm__("push {r4-r11, lr}\n"
+            "sub sp, sp, #44\n"
+            "ldm r3, {r4-r10}\n"
+            "strd r0, r1, [sp]\n"
+            "add r11, r2, r8, lsl #3\n"
+            "strd r2, r11, [sp, #8]\n"
+            "strd r5, r6, [sp, #16]\n"
+            "strd r7, r9, [sp, #24]\n"
+            /* The first round of 16 steps is entered so late that the others are whole. */
+            "rsb r8, r8, #0\n"
+            "and r8, r8, #15\n"
+            "mov r2, #44\n"
+            "adr r3, 2f + 1\n"
+            "mla r11, r8, r2, r3\n"
+            "strd r10, r11, [sp, #32]\n"
+            "mov r1, r4\n"
+            "1: ldr r12, [sp, #24]\n"
+            "ldmia r12!, {r4-r7}\n"
+            "str r12, [sp, #24]\n"
+            "mov r8, r4\n"
+            "mov r9, r5\n"
+            "mov r10, r6\n"
+            "mov r11, r7\n"
+            "ldr r0, [sp, #8]\n"
+            "ldr pc, [sp, #36]\n"
+            ".balign 4\n"
+            "2:\n"
+            ".rept 16\n"
+            "ldrd r2, r3, [r0], #8\n"
+            "ldrd r12, lr, [r1], #8\n"
+            "smlad r4, r12, r2, r4\n"
+            "smlad r8, r12, r3, r8\n"
+            "smlad r5, lr, r2, r5\n"
+            "smlad r9, lr, r3, r9\n"
+            "ldrd r12, lr, [r1], #8\n"
+            "smlad r6, r12, r2, r6\n"
+            "smlad r10, r12, r3, r10\n"
+            "smlad r7, lr, r2, r7\n"
+            "smlad r11, lr, r3, r11\n"
+            ".endr\n"
+            "ldr r12, [sp, #12]\n"
+            "cmp r0, r12\n"
+            "bne 2b\n"
+            "ldr r12, [sp, #24]\n"
+            "ldmia r12!, {r0, r2, r3}\n"
+            "asr r4, r4, #7\n"
+            "smmulr r4, r4, r0\n"
+            "add r4, r4, r4, asr #31\n"
+            "add r4, r4, r2\n"
+            "asr r4, r4, r3\n"
+            "ssat r4, #8, r4\n"
+            "asr r8, r8, #7\n"
+            "smmulr r8, r8, r0\n"
+            "add r8, r8, r8, asr #31\n"
+            "add r8, r8, r2\n"
+            "asr r8, r8, r3\n"
+            "ssat r8, #8, r8\n"
+            "ldmia r12!, {r0, r2, r3}\n"
+            "asr r5, r5, #7\n"
+            "smmulr r5, r5, r0\n"
+            "add r5, r5, r5, asr #31\n"
+            "add r5, r5, r2\n"
+            "asr r5, r5, r3\n"
+            "ssat r5, #8, r5\n"
+            "asr r9, r9, #7\n"
+            "smmulr r9, r9, r0\n"
+            "add r9, r9, r9, asr #31\n"
+            "add r9, r9, r2\n"
+            "asr r9, r9, r3\n"
+            "ssat r9, #8, r9\n"
+            "ldmia r12!, {r0, r2, r3}\n"
+            "asr r6, r6, #7\n"
+            "smmulr r6, r6, r0\n"
+            "add r6, r6, r6, asr #31\n"
+            "add r6, r6, r2\n"
+            "asr r6, r6, r3\n"
+            "ssat r6, #8, r6\n"
+            "asr r10, r10, #7\n"
+            "smmulr r10, r10, r0\n"
+            "add r10, r10, r10, asr #31\n"
+            "add r10, r10, r2\n"
+            "asr r10, r10, r3\n"
+            "ssat r10, #8, r10\n"
+            "ldmia r12!, {r0, r2, r3}\n"
+            "asr r7, r7, #7\n"
+            "smmulr r7, r7, r0\n"
+            "add r7, r7, r7, asr #31\n"
+            "add r7, r7, r2\n"
+            "asr r7, r7, r3\n"
+            "ssat r7, #8, r7\n"
+            "asr r11, r11, #7\n"
+            "smmulr r11, r11, r0\n"
+            "add r11, r11, r11, asr #31\n"
+            "add r11, r11, r2\n"
+            "asr r11, r11, r3\n"
+            "ssat r11, #8, r11\n"
+            "str r12, [sp, #24]\n"
+            "ldrd r0, r2, [sp]\n"
+            "strb r8, [r2], #1\n"
+            "strb r9, [r2], #1\n"
+            "strb r10, [r2], #1\n"
+            "strb r11, [r2], #1\n"
+            "strb r4, [r0], #1\n"
+            "strb r5, [r0], #1\n"
+            "strb r6, [r0], #1\n"
+            "strb r7, [r0], #1\n"
+            "strd r0, r2, [sp]\n"
+            "ldr r12, [sp, #16]\n"
+            "cmp r1, r12\n"
+            "bne 1b\n"
+            "ldr r12, [sp, #20]\n"
+            "cmp r1, r12\n"
+            "beq 4f\n"
+            /* The last group steps back. */
+            "str r12, [sp, #16]\n"
+            "ldrd r4, r5, [sp]\n"
+            "ldr r12, [sp, #32]\n"
+            "sub r4, r4, r12\n"
+            "sub r5, r5, r12\n"
+            "strd r4, r5, [sp]\n"
+            "b 1b\n"
+            "4: add sp, sp, #44\n"
+            "pop {r4-r11, pc}\n");
+}
 
 #else
 
-#define multiply_constants_twice 3
-#define multiply_finish_twice(sum, with, m) finish_twice(sum, (with)[0], (with)[1], (with)[2])
+static void multiply_pair_twice(int8_t *y0, int8_t *y1, const uint32_t *x, const struct filters *m)
+{
+    const int32_t *w = m->weights, *stage = m->stage;
+    for (const int32_t *end = m->full;; end = m->end) {
+        for (; w != end; w += 4 * m->steps, stage += 16) {
+            int32_t sums0[4], sums1[4];
+            multiply_sums(sums0, stage, x, 2, w, m->steps);
+            multiply_sums(sums1, stage, x + 1, 2, w, m->steps);
+            for (int32_t i = 0; i < 4; i++)
+                *y1++ = finish_twice(sums1[i], stage[4 + 3 * i], stage[5 + 3 * i],
+                                     stage[6 + 3 * i]);
+            for (int32_t i = 0; i < 4; i++)
+                *y0++ = finish_twice(sums0[i], stage[4 + 3 * i], stage[5 + 3 * i],
+                                     stage[6 + 3 * i]);
+        }
+        if (w == m->end)
+            return;
+        y0 -= m->back;
+        y1 -= m->back;
+    }
+}
 
 #endif
 
-/* Functions that multiply a patch of the input with all filters, four output channels at a time, and
- * finish as finish_linear, finish_twice or finish_once do. The parts that they are made of tell what
- * x and the weights look like; all end with 256 times the accumulator. */
-struct multiply {
-    const int32_t *weights;
-    const int32_t *full;  /* End of the groups that share no channels... */
-    const int32_t *end;   /* ... and of all: the last one may compute some channels again. */
-    const int32_t *stage; /* Of a group: four biases, then what it takes to finish each channel. */
-    int32_t steps;
-    int32_t offset; /* Of finish_linear. */
-    int32_t back;   /* Channels that the last group computes again. */
-};
-
-#define define_multiply(name, shape, width, finish)                                                \
-    define_multiply_of(name, shape, width, finish)
-
-#if defined(__ARM_FEATURE_DSP)
-
-#define define_multiply_of(name, shape, width, finish)                                             \
-    void name(multiply_parameters_##shape);                                                        \
-    __asm__("multiply " #name ", " #shape ", " #width ", " #finish)
-
-/* r0: x; r1: weights; r4 to r7: sums; the rest is the parts'. The frame: y of one or two pixels, x
- * and its end, then what is named as in struct multiply. */
-__asm__(
-    ".syntax unified\n"
-    ".set multiply_y, 0\n"
-    ".set multiply_x, 8\n"
-    ".set multiply_x_end, 12\n"
-    ".set multiply_full, 16\n"
-    ".set multiply_end, 20\n"
-    ".set multiply_stage, 24\n"
-    ".set multiply_offset, 28\n"
-    ".set multiply_back, 32\n"
-    ".set multiply_entry, 36\n"
-    ".macro multiply name, shape, weights, finish\n"
-    "    .pushsection .text.\\name, \"ax\", %progbits\n"
-    "    .balign 4\n"
-    "    .thumb_func\n"
-    "    .type \\name, %function\n"
-    "\\name:\n"
-    "    push {r4-r11, lr}\n"
-    "    sub sp, sp, #44\n"
-    "    multiply_enter_\\shape\n"
-    "    strd r5, r6, [sp, #multiply_full]\n"
-    "    strd r7, r9, [sp, #multiply_stage]\n"
-    /* The first round of 16 steps is entered so late that the others are whole. */
-    "    rsb r8, r8, #0\n"
-    "    and r8, r8, #15\n"
-    "    mov r2, #(3f - 2f) / 16\n"
-    "    adr r3, 2f + 1\n"
-    "    mla r11, r8, r2, r3\n"
-    "    strd r10, r11, [sp, #multiply_back]\n"
-    "    mov r1, r4\n"
-    "1:  ldr r12, [sp, #multiply_stage]\n"
-    "    multiply_begin_\\weights \\shape\n"
-    "    ldr r0, [sp, #multiply_x]\n"
-    "    ldr pc, [sp, #multiply_entry]\n"
-    "    .balign 4\n"
-    "2:  .rept 16\n"
-    "    multiply_step_\\weights \\shape\n"
-    "    .endr\n"
-    "3:  ldr r12, [sp, #multiply_x_end]\n"
-    "    cmp r0, r12\n"
-    "    bne 2b\n"
-    "    ldr r12, [sp, #multiply_stage]\n"
-    "    multiply_end_\\weights \\shape\n"
-    "    multiply_finish_\\finish \\shape\n"
-    "    multiply_store_\\shape\n"
-    "    ldr r12, [sp, #multiply_full]\n"
-    "    cmp r1, r12\n"
-    "    bne 1b\n"
-    "    ldr r12, [sp, #multiply_end]\n"
-    "    cmp r1, r12\n"
-    "    beq 4f\n"
-    /* The last group steps back. */
-    "    str r12, [sp, #multiply_full]\n"
-    "    ldrd r4, r5, [sp, #multiply_y]\n"
-    "    ldr r12, [sp, #multiply_back]\n"
-    "    sub r4, r4, r12\n"
-    "    sub r5, r5, r12\n"
-    "    strd r4, r5, [sp, #multiply_y]\n"
-    "    b 1b\n"
-    "4:  add sp, sp, #44\n"
-    "    pop {r4-r11, pc}\n"
-    "    .size \\name, . - \\name\n"
-    "    .popsection\n"
-    ".endm\n");
-
-#else
-
-#define define_multiply_of(name, shape, width, finish)                                             \
-    static void name(multiply_parameters_##shape)                                                  \
-    {                                                                                              \
-        const int32_t *w = m->weights, *stage = m->stage;                                          \
-        for (const int32_t *end = m->full;; end = m->end) {                                        \
-            for (; w != end; stage += 4 + 4 * multiply_constants_##finish) {                       \
-                int32_t sums[8];                                                                   \
-                multiply_sums_##shape(sums, stage, x, w, m->steps, multiply_sum_##width);        \
-                for (int32_t i = 0; i < 8; i++)                                                    \
-                    sums[i] = multiply_finish_##finish(                                            \
-                        sums[i], stage + 4 + i % 4 * multiply_constants_##finish, m);              \
-                multiply_store_##shape(sums);                                                      \
-                w += multiply_words_##width * m->steps;                                          \
-            }                                                                                      \
-            if (w == m->end)                                                                       \
-                return;                                                                            \
-            multiply_back_##shape(m->back);                                                        \
-        }                                                                                          \
-    }                                                                                              \
-    void name(multiply_parameters_##shape)
-
-#endif
-
-define_multiply(multiply_pair_wide_twice, multiply_pair(), multiply_wide(), multiply_twice());
-
-/* Four bytes from any address, the first one lowest. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-/* 256 times n int8 as int16, two in a word, words `step` apart: of four bytes 0 and 2, then 1 and 3;
- * fewer in their order. */
-static inline uint32_t *widen_wide(uint32_t *to, int32_t step, const int8_t *from, int32_t n)
-{
-    for (; n >= 4; n -= 4, from += 4, to += 2 * step) {
-        const uint32_t bytes = load_word(from);
-        to[0] = bytes << 8 & 0xff00ff00u;
-        to[step] = bytes & 0xff00ff00u;
-    }
-    for (; n > 0; n -= 2, from += 2, to += step) {
-        const int8_t next = n > 1 ? from[1] : 0;
-        *to = (uint32_t)(uint8_t)from[0] << 8 | (uint32_t)next << 24;
-    }
-    return to;
-}
-
-/* Values outside the image, in the place of n int8 that widen_* would take. */
-static inline uint32_t *fill_patch(uint32_t *to, int32_t padding, int32_t n)
-{
-    for (; n > 0; n -= 2, to += 2)
-        *to = (uint32_t)padding;
-    return to;
-}
-
-/* Two output pixels at a time, in the order of memory: what lies under the window of each is widened
- * to int16 in scratch, then multiplied with all filters. The input's zero point is folded into the
- * biases: a tap outside the image counts as it. */
+/* Two output pixels at a time, in the order of memory: what lies under the window of each is
+ * widened to int16 in scratch, then multiplied with all filters. The input's zero point is folded
+ * into the biases: a tap outside the image counts as it. */
 static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
-    const struct multiply multiply = {
+    const struct filters filters = {
         .weights = model_conv2d_0_weights,
         .full = model_conv2d_0_weights + 120,
         .end = model_conv2d_0_weights + 120,
@@ -366,7 +311,7 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
     const int32_t pad_top = 1, pad_left = 1, padding = 50332416;
     const int32_t out_h = 5, out_w = 5;
     const int32_t line_bytes = 9;
-    int8_t *const line = scratch + 8 * multiply.steps;
+    int8_t *const line = scratch + 8 * filters.steps;
     const int8_t zero_point = (int8_t)3;
     int32_t oy = 0, ox = 0;
     for (int32_t pixels = 1 * out_h * out_w; pixels > 0; pixels -= 2) {
@@ -400,17 +345,17 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
                 }
             }
         }
-        multiply_pair_wide_twice(out, out + next * out_c, patch, &multiply);
+        multiply_pair_twice(out, out + next * out_c, patch, &filters);
         out += 2 * out_c;
     }
 }
 
-/* Two output pixels at a time, in the order of memory: what lies under the window of each is widened
- * to int16 in scratch, then multiplied with all filters. The input's zero point is folded into the
- * biases: a tap outside the image counts as it. */
+/* Two output pixels at a time, in the order of memory: what lies under the window of each is
+ * widened to int16 in scratch, then multiplied with all filters. The input's zero point is folded
+ * into the biases: a tap outside the image counts as it. */
 static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scratch)
 {
-    const struct multiply multiply = {
+    const struct filters filters = {
         .weights = model_conv2d_1_weights,
         .full = model_conv2d_1_weights + 144,
         .end = model_conv2d_1_weights + 288,
@@ -458,7 +403,7 @@ static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scr
                 }
             }
         }
-        multiply_pair_wide_twice(out, out + next * out_c, patch, &multiply);
+        multiply_pair_twice(out, out + next * out_c, patch, &filters);
         out += 2 * out_c;
     }
 }

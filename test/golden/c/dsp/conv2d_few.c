@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,28 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* A line of `left` bytes of the value, then n that are copied, then `right` more of the value. */
+static inline void pad_line(int8_t *to, const int8_t *from, int32_t left, int32_t n, int32_t right,
+                            int32_t value)
+{
+    for (; left > 0; left--)
+        *to++ = (int8_t)value;
+    for (; n >= 4; n -= 4, to += 4, from += 4)
+        memcpy(to, from, 4);
+    for (; n > 0; n--)
+        *to++ = *from++;
+    for (; right > 0; right--)
+        *to++ = (int8_t)value;
+}
+
+/* Four bytes from any address, the first one lowest. */
+static inline uint32_t load_word(const int8_t *from)
+{
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
 
 /* sum + both products of the 16-bit halves of a and b. The sum wraps. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
@@ -31,16 +58,8 @@ static inline uint32_t sxtb16(uint32_t x)
 #endif
 }
 
-/* Four bytes from any address, the first one lowest. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-/* sum + the products of a window's words of int8 by four int16 each: of a word w[0] meets bytes 0 and
- * 2, w[1] bytes 1 and 3. The sum wraps. */
+/* sum + the products of a window's words of int8 by four int16 each: of a word w[0] meets bytes 0
+ * and 2, w[1] bytes 1 and 3. The sum wraps. */
 struct dots {
     int32_t words;          /* In a run, 1 or more, `step` bytes apart. */
     int32_t x_skip, w_skip; /* Bytes from the end of a run to the next one. */
@@ -103,20 +122,6 @@ static inline int32_t dot_window(const int8_t *x, int32_t step, const int32_t *w
     return sum;
 }
 
-/* A line of `left` bytes of the value, then n that are copied, then `right` more of the value. */
-static inline void pad_line(int8_t *to, const int8_t *from, int32_t left, int32_t n, int32_t right,
-                            int32_t value)
-{
-    for (; left > 0; left--)
-        *to++ = (int8_t)value;
-    for (; n >= 4; n -= 4, to += 4, from += 4)
-        memcpy(to, from, 4);
-    for (; n > 0; n--)
-        *to++ = *from++;
-    for (; right > 0; right--)
-        *to++ = (int8_t)value;
-}
-
 /* sum + the upper half of the 64-bit product, rounded: halves up. */
 static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 {
@@ -171,16 +176,17 @@ struct conv2d_few_s8_dsp_args {
 };
 
 /* Rows of the image under the windows of a row of outputs are copied to scratch with their padding,
- * each once: row y to line y modulo their number. Filters have rows beyond their last one, again from
- * the first on, so that they begin at the row which the first line meets. Then filter after filter
- * over the row, each output the products of the filter with the window, a word of a row at a time,
- * whose weights are 0 where it reaches behind the window. The input's zero point is folded into the
- * biases: a tap outside the image counts as it. */
+ * each once: row y to line y modulo their number. Filters have rows beyond their last one, again
+ * from the first on, so that they begin at the row which the first line meets. Then filter after
+ * filter over the row, each output the products of the filter with the window, a word of a row at a
+ * time, whose weights are 0 where it reaches behind the window. The input's zero point is folded
+ * into the biases: a tap outside the image counts as it. */
 static void conv2d_few_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
                               const struct conv2d_few_s8_dsp_args *restrict args)
 {
     const struct dots dots = { 3, args->x_skip, args->w_skip, args->runs };
-    const int32_t out_w = args->out_w, out_c = args->out_c, step = args->step, word_step = args->word_step;
+    const int32_t out_w = args->out_w, out_c = args->out_c, step = args->step, word_step =
+        args->word_step;
     const int32_t in_h = args->in_h, row_bytes = args->row_bytes, kernel_h = 3;
     const int32_t pad_top = 1, stride_h = args->stride_h, pitch = args->pitch;
     for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,17 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* One channel, which is computed column by column. Assembly reads the fields by their places. */
+struct depthwise_channel {
+    const uint32_t *x;      /* As widen_columns lays it out. */
+    const int32_t *weights; /* Two taps of a column in a word. */
+    int32_t start;          /* What sums begin with. */
+    int32_t multiplier, offset, shift; /* What finishes them. */
+    int32_t columns, rows;
+    int32_t pitch, step; /* Words of x to the next column, and to the next window. */
+    int32_t pixel, row;  /* Bytes of the output to the next column, and to the next row. */
+};
 
 /* 256 times two rows of two int8 channels: those of the first to *to, of the second to *to1. */
 static inline void split_channels(uint32_t *to, uint32_t *to1, uint32_t upper, uint32_t lower)
@@ -23,8 +39,8 @@ static inline uint32_t load_half(const int8_t *from)
     return half;
 }
 
-/* Of two channels, 256 times the int8 of twice `pairs` pairs of rows, `row` bytes apart: those of the
- * first channel to `to`, of the second to `to1`, two rows in a word. */
+/* Of two channels, 256 times the int8 of twice `pairs` pairs of rows, `row` bytes apart: those of
+ * the first channel to `to`, of the second to `to1`, two rows in a word. */
 static inline void split_rows(uint32_t *to, uint32_t *to1, const int8_t *from, int32_t row,
                               int32_t pairs)
 {
@@ -45,7 +61,8 @@ static inline void split_rows(uint32_t *to, uint32_t *to1, const int8_t *from, i
                          "and %[a], %[a], %[mask]\n\t"
                          "and %[b], %[b], %[mask]\n\t"
                          "strd %[a], %[b], [%[to1]], #8"
-                         : [from] "+r"(from), [to] "+r"(to), [to1] "+r"(to1), [a] "=&r"(a), [b] "=&r"(b),
+                         : [from] "+r"(from), [to] "+r"(to), [to1] "+r"(to1), [a] "=&r"(a),
+                           [b] "=&r"(b),
                            [c] "=&r"(c), [d] "=&r"(d)
                          : [row] "r"(row), [mask] "r"(0xff00ff00u)
                          : "memory");
@@ -65,21 +82,10 @@ struct depthwise_image {
     int8_t padding[2];      /* Two channels outside the image. */
 };
 
-/* One channel, which is computed column by column. */
-struct depthwise_channel {
-    const uint32_t *x;      /* As widen_columns lays it out. */
-    const int32_t *weights; /* Two taps of a column in a word. */
-    int32_t start;          /* What sums begin with. */
-    int32_t multiplier, offset, shift; /* What finishes them. */
-    int32_t columns, rows;
-    int32_t pitch, step; /* Words of x to the next column, and to the next window. */
-    int32_t pixel, row;  /* Bytes of the output to the next column, and to the next row. */
-};
-
 /* 256 times the int8 of two channels, channel by channel, in each column by column; a word has the
- * values of two rows, which SMLAD multiplies at once. `in` begins with the first of the two channels.
- * What lies outside the image is the same for all channels: columns of it are filled in with the
- * `first`. */
+ * values of two rows, which SMLAD multiplies at once. `in` begins with the first of the two
+ * channels. What lies outside the image is the same for all channels: columns of it are filled in
+ * with the `first`. */
 BONSAI_SHARED void widen_columns(uint32_t *to, const int8_t *in, int32_t first,
                                  const struct depthwise_image *image)
 {
@@ -118,6 +124,18 @@ BONSAI_SHARED void widen_columns(uint32_t *to, const int8_t *in, int32_t first,
     }
 }
 
+/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
+static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+#else
+    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
+    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
+#endif
+}
+
 /* sum + the upper half of the 64-bit product, rounded: halves up. */
 static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 {
@@ -140,6 +158,36 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
+/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
+ * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
+ * `offset` is half of what is shifted out and the output's zero point. */
+static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
+{
+    const int32_t y = smmlar(acc >> 7, multiplier, 0);
+    return saturate8((y + (y >> 31) + offset) >> shift);
+}
+
+/* Any window. Weights: of each column of it, `pairs` words for a window that begins in an even row,
+ * then all those for one in an odd row. */
+BONSAI_SHARED void depthwise_twice(int8_t *y, const struct depthwise_channel *c, int32_t kernel_h,
+                                   int32_t kernel_w, int32_t stride_h)
+{
+    const int32_t pairs = kernel_h / 2 + 1;
+    for (int32_t column = 0; column < c->columns; column++) {
+        int8_t *to = y + column * c->pixel;
+        for (int32_t r = 0; r < c->rows * stride_h; r += stride_h, to += c->row) {
+            const uint32_t *x = c->x + column * c->step + r / 2;
+            const int32_t *w = c->weights + r % 2 * kernel_w * pairs;
+            int32_t sum = c->start;
+            for (int32_t kx = 0; kx < kernel_w; kx++, x += c->pitch - pairs) {
+                for (int32_t i = 0; i < pairs; i++)
+                    sum = smlad(*x++, (uint32_t)*w++, sum);
+            }
+            *to = finish_twice(sum, c->multiplier, c->offset, c->shift);
+        }
+    }
+}
+
 /* The int8 output of an accumulator of 256 times its scale: one multiplication with constants that
  * are proved, threshold by threshold, to round as TensorFlow Lite does. */
 static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
@@ -154,207 +202,124 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
-static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
-{
-    const int32_t y = smmlar(acc >> 7, multiplier, 0);
-    return saturate8((y + (y >> 31) + offset) >> shift);
-}
-
-/* sum + the upper half of the 64-bit product. */
-static inline int32_t smmla(int32_t a, int32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smmla %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    return sum + (int32_t)(((int64_t)a * b) >> 32);
-#endif
-}
-
-/* The int8 output of an accumulator of 256 times its scale, rounded once, halves up: `offset` is
- * half of what is shifted out and the output's zero point. */
-static inline int8_t finish_once(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
-{
-    return saturate8(smmla(acc, multiplier, offset) >> shift);
-}
-
-/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
-static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
-    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
-#endif
-}
-
-/* `name`(y, c, kernel_h, kernel_w, stride_h): any window. Weights: of each column of it, `pairs`
- * words for a window that begins in an even row, then all those for one in an odd row. */
-#define define_depthwise(name, finish)                                                             \
-    BONSAI_SHARED void name(int8_t *y, const struct depthwise_channel *c, int32_t kernel_h,        \
-                            int32_t kernel_w, int32_t stride_h)                                    \
-    {                                                                                              \
-        const int32_t pairs = kernel_h / 2 + 1;                                                    \
-        for (int32_t column = 0; column < c->columns; column++) {                                  \
-            int8_t *to = y + column * c->pixel;                                                    \
-            for (int32_t r = 0; r < c->rows * stride_h; r += stride_h, to += c->row) {             \
-                const uint32_t *x = c->x + column * c->step + r / 2;                               \
-                const int32_t *w = c->weights + r % 2 * kernel_w * pairs;                          \
-                int32_t sum = c->start;                                                            \
-                for (int32_t kx = 0; kx < kernel_w; kx++, x += c->pitch - pairs) {                 \
-                    for (int32_t i = 0; i < pairs; i++)                                            \
-                        sum = smlad(*x++, (uint32_t)*w++, sum);                                    \
-                }                                                                                  \
-                *to = depthwise_finish_##finish(sum, c);                                           \
-            }                                                                                      \
-        }                                                                                          \
-    }
-
-#define depthwise_finish_linear(sum, c) finish_linear(sum, (c)->multiplier, (c)->offset)
-#define depthwise_finish_twice(sum, c) finish_twice(sum, (c)->multiplier, (c)->offset, (c)->shift)
-#define depthwise_finish_once(sum, c) finish_once(sum, (c)->multiplier, (c)->offset, (c)->shift)
-
-define_depthwise(depthwise_twice, twice)
-
-/* depthwise_3x3_stride1(y, c) and ..._stride2(y, c): windows of 3x3 that move down by one row or two,
- * finished by finish_linear. Weights: of each column of the window its rows 0 and 1, then
- * of each its rows 1 and 2. */
+/* Windows of 3x3 that move down by one row, finished by finish_linear. Weights: of each column of
+ * the window its rows 0 and 1, then of each its rows 1 and 2. */
 #if defined(__ARM_FEATURE_DSP)
 
-#define define_depthwise_3x3(stride)                                                               \
-    void depthwise_3x3_stride##stride(int8_t *y, const struct depthwise_channel *c);               \
-    __asm__("depthwise_3x3 " #stride)
+_Static_assert(offsetof(struct depthwise_channel, x) == 0, "x");
+_Static_assert(offsetof(struct depthwise_channel, weights) == 4, "weights");
+_Static_assert(offsetof(struct depthwise_channel, start) == 8, "start");
+_Static_assert(offsetof(struct depthwise_channel, multiplier) == 12, "multiplier");
+_Static_assert(offsetof(struct depthwise_channel, offset) == 16, "offset");
+_Static_assert(offsetof(struct depthwise_channel, shift) == 20, "shift");
+_Static_assert(offsetof(struct depthwise_channel, columns) == 24, "columns");
+_Static_assert(offsetof(struct depthwise_channel, rows) == 28, "rows");
+_Static_assert(offsetof(struct depthwise_channel, pitch) == 32, "pitch");
+_Static_assert(offsetof(struct depthwise_channel, step) == 36, "step");
+_Static_assert(offsetof(struct depthwise_channel, pixel) == 40, "pixel");
+_Static_assert(offsetof(struct depthwise_channel, row) == 44, "row");
 
-/* r0 to r2: three columns of x; r3: y; r4 to r9: weights; r10, r11: sums of one row and the next. */
-__asm__(
-    ".syntax unified\n"
-    ".set depthwise_start, 0\n" /* Twice. */
-    ".set depthwise_multiplier, 8\n" /* And the offset; y and x; and so on. */
-    ".set depthwise_y, 16\n"
-    ".set depthwise_pixel, 24\n"
-    ".set depthwise_step, 28\n"
-    ".set depthwise_pitch, 32\n"
-    ".set depthwise_columns, 36\n"
-    ".set depthwise_height, 40\n" /* Bytes of x beside the outputs of a column, but a last one. */
-    ".set depthwise_last, 44\n"
-    ".set depthwise_row, 48\n"
-    ".set depthwise_x_end, 52\n"
-
-    /* Two rows of the output: the words hold rows 0 and 1, then 2 and 3. */
-    ".macro depthwise_taps1 x, w01, w12\n"
-    "    ldrd r12, lr, [\\x], #4\n"
-    "    smlad r10, r12, \\w01, r10\n"
-    "    smlatb r11, r12, \\w01, r11\n"
-    "    smlabt r10, lr, \\w12, r10\n"
-    "    smlad r11, lr, \\w12, r11\n"
-    ".endm\n"
-    ".macro depthwise_outputs1\n"
-    "    ldrd r10, r11, [sp, #depthwise_start]\n"
-    "    depthwise_taps1 r0, r4, r7\n"
-    "    depthwise_taps1 r1, r5, r8\n"
-    "    depthwise_taps1 r2, r6, r9\n"
-    "    ldrd r12, lr, [sp, #depthwise_multiplier]\n"
-    "    smmlar r10, r10, r12, lr\n"
-    "    smmlar r11, r11, r12, lr\n"
-    "    ldr r12, [sp, #depthwise_row]\n"
-    "    ssat r10, #8, r10, asr #8\n"
-    "    ssat r11, #8, r11, asr #8\n"
-    "    strb r10, [r3]\n"
-    "    strb r11, [r3, r12]\n"
-    "    add r3, r3, r12, lsl #1\n"
-    ".endm\n"
-    ".macro depthwise_rows1\n"
-    "    and r7, r9, #1\n"
-    "    bic r9, r9, #1\n"
-    "    lsl r9, r9, #1\n"
-    ".endm\n"
-    /* One row of the output. */
-    ".macro depthwise_taps2 x, w01, w12\n"
-    "    ldrd r12, lr, [\\x], #4\n"
-    "    smlad r10, r12, \\w01, r10\n"
-    "    smlabt r10, lr, \\w12, r10\n"
-    ".endm\n"
-    ".macro depthwise_outputs2\n"
-    "    ldr r10, [sp, #depthwise_start]\n"
-    "    depthwise_taps2 r0, r4, r7\n"
-    "    depthwise_taps2 r1, r5, r8\n"
-    "    depthwise_taps2 r2, r6, r9\n"
-    "    ldrd r12, lr, [sp, #depthwise_multiplier]\n"
-    "    smmlar r10, r10, r12, lr\n"
-    "    ldr r11, [sp, #depthwise_row]\n"
-    "    ssat r10, #8, r10, asr #8\n"
-    "    strb r10, [r3]\n"
-    "    add r3, r3, r11\n"
-    ".endm\n"
-    ".macro depthwise_rows2\n"
-    "    mov r7, #0\n"
-    "    lsl r9, r9, #2\n"
-    ".endm\n"
-
-    ".macro depthwise_3x3 stride\n"
-    "    .pushsection .text.depthwise_3x3_stride\\stride, \"ax\", %progbits\n"
-    "    .balign 4\n"
-    "    .thumb_func\n"
-    "    .type depthwise_3x3_stride\\stride, %function\n"
-    "depthwise_3x3_stride\\stride:\n"
-    "    push {r4-r11, lr}\n"
-    "    sub sp, sp, #60\n"
-    "    ldm r1, {r2-r12, lr}\n"
-    "    strd r4, r4, [sp, #depthwise_start]\n"
-    "    strd r5, r6, [sp, #depthwise_multiplier]\n"
-    "    strd r0, r2, [sp, #depthwise_y]\n"
-    "    lsl r11, r11, #2\n"
-    "    strd r12, r11, [sp, #depthwise_pixel]\n"
-    "    lsl r10, r10, #2\n"
-    "    strd r10, r8, [sp, #depthwise_pitch]\n"
-    "    depthwise_rows\\stride\n"
-    "    strd r9, r7, [sp, #depthwise_height]\n"
-    "    str lr, [sp, #depthwise_row]\n"
-    "    ldm r3, {r4-r9}\n"
-    "1:  ldrd r3, r0, [sp, #depthwise_y]\n"
-    "    ldr r12, [sp, #depthwise_pitch]\n"
-    "    add r1, r0, r12\n"
-    "    add r2, r1, r12\n"
-    "    ldr r12, [sp, #depthwise_height]\n"
-    "    add lr, r0, r12\n"
-    "    str lr, [sp, #depthwise_x_end]\n"
-    "    cmp r12, #0\n"
-    "    beq 3f\n"
-    "2:  depthwise_outputs\\stride\n"
-    "    ldr r12, [sp, #depthwise_x_end]\n"
-    "    cmp r0, r12\n"
-    "    bne 2b\n"
-    "3:  ldr r12, [sp, #depthwise_last]\n"
-    "    cmp r12, #0\n"
-    "    beq 4f\n"
-    "    depthwise_outputs2\n"
-    "4:  ldrd r3, r0, [sp, #depthwise_y]\n"
-    "    ldrd r10, r11, [sp, #depthwise_pixel]\n"
-    "    add r3, r3, r10\n"
-    "    add r0, r0, r11\n"
-    "    strd r3, r0, [sp, #depthwise_y]\n"
-    "    ldr r12, [sp, #depthwise_columns]\n"
-    "    subs r12, r12, #1\n"
-    "    str r12, [sp, #depthwise_columns]\n"
-    "    bne 1b\n"
-    "    add sp, sp, #60\n"
-    "    pop {r4-r11, pc}\n"
-    "    .size depthwise_3x3_stride\\stride, . - depthwise_3x3_stride\\stride\n"
-    "    .popsection\n"
-    ".endm\n");
+static __attribute__((naked, noinline, aligned(4))) void
+depthwise_3x3_1(__attribute__((unused)) int8_t *y,
+                __attribute__((unused)) const struct depthwise_channel *c)
+{
+    /* r0 to r2: three columns of x; r3: y; r4 to r9: weights; r10, r11: sums of one row and the
+     * next. The frame: 0 start, twice, 8 multiplier and offset, 16 y and x, 24 pixel, 28 step, 32
+     * pitch, 36 columns, 40 bytes of x beside the outputs of a column, but a last one, 44 whether
+     * there is such a one, 48 row, 52 end of x. */
+    __asm__("push {r4-r11, lr}\n"
+            "sub sp, sp, #60\n"
+            "ldm r1, {r2-r12, lr}\n"
+            "strd r4, r4, [sp]\n"
+            "strd r5, r6, [sp, #8]\n"
+            "strd r0, r2, [sp, #16]\n"
+            "lsl r11, r11, #2\n"
+            "strd r12, r11, [sp, #24]\n"
+            "lsl r10, r10, #2\n"
+            "strd r10, r8, [sp, #32]\n"
+            "and r7, r9, #1\n"
+            "bic r9, r9, #1\n"
+            "lsl r9, r9, #1\n"
+            "strd r9, r7, [sp, #40]\n"
+            "str lr, [sp, #48]\n"
+            "ldm r3, {r4-r9}\n"
+            "1: ldrd r3, r0, [sp, #16]\n"
+            "ldr r12, [sp, #32]\n"
+            "add r1, r0, r12\n"
+            "add r2, r1, r12\n"
+            "ldr r12, [sp, #40]\n"
+            "add lr, r0, r12\n"
+            "str lr, [sp, #52]\n"
+            "cmp r12, #0\n"
+            "beq 3f\n"
+            "2:\n"
+            "ldrd r10, r11, [sp]\n"
+            "ldrd r12, lr, [r0], #4\n"
+            "smlad r10, r12, r4, r10\n"
+            "smlatb r11, r12, r4, r11\n"
+            "smlabt r10, lr, r7, r10\n"
+            "smlad r11, lr, r7, r11\n"
+            "ldrd r12, lr, [r1], #4\n"
+            "smlad r10, r12, r5, r10\n"
+            "smlatb r11, r12, r5, r11\n"
+            "smlabt r10, lr, r8, r10\n"
+            "smlad r11, lr, r8, r11\n"
+            "ldrd r12, lr, [r2], #4\n"
+            "smlad r10, r12, r6, r10\n"
+            "smlatb r11, r12, r6, r11\n"
+            "smlabt r10, lr, r9, r10\n"
+            "smlad r11, lr, r9, r11\n"
+            "ldrd r12, lr, [sp, #8]\n"
+            "smmlar r10, r10, r12, lr\n"
+            "smmlar r11, r11, r12, lr\n"
+            "ldr r12, [sp, #48]\n"
+            "ssat r10, #8, r10, asr #8\n"
+            "ssat r11, #8, r11, asr #8\n"
+            "strb r10, [r3]\n"
+            "strb r11, [r3, r12]\n"
+            "add r3, r3, r12, lsl #1\n"
+            "ldr r12, [sp, #52]\n"
+            "cmp r0, r12\n"
+            "bne 2b\n"
+            "3: ldr r12, [sp, #44]\n"
+            "cmp r12, #0\n"
+            "beq 4f\n"
+            "ldr r10, [sp]\n"
+            "ldrd r12, lr, [r0], #4\n"
+            "smlad r10, r12, r4, r10\n"
+            "smlabt r10, lr, r7, r10\n"
+            "ldrd r12, lr, [r1], #4\n"
+            "smlad r10, r12, r5, r10\n"
+            "smlabt r10, lr, r8, r10\n"
+            "ldrd r12, lr, [r2], #4\n"
+            "smlad r10, r12, r6, r10\n"
+            "smlabt r10, lr, r9, r10\n"
+            "ldrd r12, lr, [sp, #8]\n"
+            "smmlar r10, r10, r12, lr\n"
+            "ldr r11, [sp, #48]\n"
+            "ssat r10, #8, r10, asr #8\n"
+            "strb r10, [r3]\n"
+            "add r3, r3, r11\n"
+            "4: ldrd r3, r0, [sp, #16]\n"
+            "ldrd r10, r11, [sp, #24]\n"
+            "add r3, r3, r10\n"
+            "add r0, r0, r11\n"
+            "strd r3, r0, [sp, #16]\n"
+            "ldr r12, [sp, #36]\n"
+            "subs r12, r12, #1\n"
+            "str r12, [sp, #36]\n"
+            "bne 1b\n"
+            "add sp, sp, #60\n"
+            "pop {r4-r11, pc}\n");
+}
 
 #else
 
-static inline void depthwise_3x3(int8_t *y, const struct depthwise_channel *c, int32_t stride)
+static void depthwise_3x3_1(int8_t *y, const struct depthwise_channel *c)
 {
     for (int32_t i = 0; i < c->columns * c->rows; i++) {
-        const int32_t column = i / c->rows, row = i % c->rows, odd = row * stride % 2;
-        const uint32_t *x = c->x + column * c->step + row * stride / 2;
+        const int32_t column = i / c->rows, row = i % c->rows, odd = row % 2;
+        const uint32_t *x = c->x + column * c->step + row / 2;
         int32_t sum = c->start;
         for (int32_t kx = 0; kx < 3; kx++, x += c->pitch) {
             const uint32_t w01 = (uint32_t)c->weights[kx], w12 = (uint32_t)c->weights[3 + kx];
@@ -365,16 +330,7 @@ static inline void depthwise_3x3(int8_t *y, const struct depthwise_channel *c, i
     }
 }
 
-#define define_depthwise_3x3(stride)                                                               \
-    static void depthwise_3x3_stride##stride(int8_t *y, const struct depthwise_channel *c)         \
-    {                                                                                              \
-        depthwise_3x3(y, c, stride);                                                               \
-    }                                                                                              \
-    void depthwise_3x3_stride##stride(int8_t *y, const struct depthwise_channel *c)
-
 #endif
-
-define_depthwise_3x3(1);
 
 /* Two input channels at a time, all over the image: the input is widened to int16 in scratch, two
  * rows in a word, then multiplied for each channel of the output. The input's zero point is folded
@@ -472,7 +428,7 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
                 channel.weights = model_depthwise_conv2d_1_weights + 6 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];
-                depthwise_3x3_stride1(out + i, &channel);
+                depthwise_3x3_1(out + i, &channel);
             }
         }
         in += image.in_h * image.in_w * channels;

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,18 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
+static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
+{
+#if defined(__ARM_FEATURE_DSP)
+    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+#else
+    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
+    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
+#endif
+}
 
 /* sum + the upper half of the 64-bit product, rounded: halves up. */
 static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
@@ -43,25 +60,13 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 #endif
 }
 
-/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
-static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
-    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
-#endif
-}
-
-/* depthwise_pixels(y, x, n, d): n neighbouring outputs of 3x3 windows, all channels, four at a time.
- * x is the first window's upper left corner. Outputs are finished by finish_linear.
+/* depthwise_pixels(y, x, n, d): n neighbouring outputs of 3x3 windows, all channels, four at a
+ * time. x is the first window's upper left corner. Outputs are finished by finish_linear.
  *
- * Of a column of the window, rows 0 and 1 of a channel come to lie in one word, 256 times each (bytes
- * are moved to the upper halves of its lanes, what is beside them is masked off), and row 2 of two
- * channels in another. Weights: of a group of four channels a, b, c and d, for columns 2, 1 and 0 of
- * the window: rows 0 and 1 of b, a, d and c, row 2 of a and c, row 2 of b and d. */
+ * Of a column of the window, rows 0 and 1 of a channel come to lie in one word, 256 times each
+ * (bytes are moved to the upper halves of its lanes, what is beside them is masked off), and row 2
+ * of two channels in another. Weights: of a group of four channels a, b, c and d, for columns 2, 1
+ * and 0 of the window: rows 0 and 1 of b, a, d and c, row 2 of a and c, row 2 of b and d. */
 struct depthwise_pixels {
     const int32_t *weights;
     const int32_t *full;  /* End of the groups that share no channels... */
@@ -74,101 +79,152 @@ struct depthwise_pixels {
 
 #if defined(__ARM_FEATURE_DSP)
 
-void depthwise_pixels(int8_t *y, const int8_t *x, int32_t n, const struct depthwise_pixels *d);
+_Static_assert(offsetof(struct depthwise_pixels, weights) == 0, "weights");
+_Static_assert(offsetof(struct depthwise_pixels, full) == 4, "full");
+_Static_assert(offsetof(struct depthwise_pixels, end) == 8, "end");
+_Static_assert(offsetof(struct depthwise_pixels, stage) == 12, "stage");
+_Static_assert(offsetof(struct depthwise_pixels, offset) == 16, "offset");
+_Static_assert(offsetof(struct depthwise_pixels, column) == 20, "column");
+_Static_assert(offsetof(struct depthwise_pixels, row) == 24, "row");
+_Static_assert(offsetof(struct depthwise_pixels, step) == 28, "step");
+_Static_assert(offsetof(struct depthwise_pixels, back) == 32, "back");
 
-/* r0 to r2: rows of x; r3: bytes of a column; r4: weights; r5 to r8: sums; r9: the mask. */
-__asm__(
-    ".syntax unified\n"
-    ".macro depthwise_window_column offset:vararg\n"
-    "    ldr r10, [r0\\offset\n"
-    "    ldr r11, [r1\\offset\n"
-    "    pkhbt r12, r10, r11, lsl #16\n"
-    "    pkhtb lr, r11, r10, asr #16\n"
-    "    and r11, r12, r9\n"
-    "    ldr r10, [r4], #4\n"
-    "    smlad r6, r11, r10, r6\n"
-    "    and r11, r9, r12, lsl #8\n"
-    "    ldr r10, [r4], #4\n"
-    "    smlad r5, r11, r10, r5\n"
-    "    and r11, lr, r9\n"
-    "    ldrd r10, r12, [r4], #8\n"
-    "    smlad r8, r11, r10, r8\n"
-    "    and r11, r9, lr, lsl #8\n"
-    "    ldr lr, [r2\\offset\n"
-    "    smlad r7, r11, r12, r7\n"
-    "    and r11, r9, lr, lsl #8\n"
-    "    ldrd r10, r12, [r4], #8\n"
-    "    smlabb r5, r11, r10, r5\n"
-    "    smlatt r7, r11, r10, r7\n"
-    "    and r11, lr, r9\n"
-    "    smlabb r6, r11, r12, r6\n"
-    "    smlatt r8, r11, r12, r8\n"
-    ".endm\n"
-    ".pushsection .text.depthwise_pixels, \"ax\", %progbits\n"
-    ".balign 4\n"
-    ".thumb_func\n"
-    ".type depthwise_pixels, %function\n"
-    "depthwise_pixels:\n" /* The frame: y, x, n, d, the end of the groups, stage and offset. */
-    "    push {r4-r11, lr}\n"
-    "    sub sp, sp, #28\n"
-    "    strd r0, r1, [sp]\n"
-    "    strd r2, r3, [sp, #8]\n"
-    "1:  ldr r12, [sp, #12]\n"
-    "    ldr r0, [sp, #4]\n"
-    "    ldm r12, {r4-r11}\n"
-    "    add r1, r0, r10\n"
-    "    add r2, r1, r10\n"
-    "    mov r3, r9\n"
-    "    add r11, r0, r11\n"
-    "    str r11, [sp, #4]\n"
-    "    strd r5, r7, [sp, #16]\n"
-    "    str r8, [sp, #24]\n"
-    "    mov r9, #0xff00ff00\n"
-    "2:  ldr r12, [sp, #20]\n"
-    "    ldmia r12!, {r5-r8}\n"
-    "    str r12, [sp, #20]\n"
-    "    depthwise_window_column , r3, lsl #1]\n"
-    "    depthwise_window_column , r3]\n"
-    "    depthwise_window_column ], #4\n"
-    "    ldrd r12, r9, [sp, #20]\n"
-    "    ldrd r10, r11, [r12], #8\n"
-    "    smmlar r5, r5, r10, r9\n"
-    "    smmlar r6, r6, r11, r9\n"
-    "    ldrd r10, r11, [r12], #8\n"
-    "    str r12, [sp, #20]\n"
-    "    smmlar r7, r7, r10, r9\n"
-    "    smmlar r8, r8, r11, r9\n"
-    "    ldr r12, [sp]\n"
-    "    .irp sum, r5, r6, r7, r8\n"
-    "    ssat \\sum, #8, \\sum, asr #8\n"
-    "    strb \\sum, [r12], #1\n"
-    "    .endr\n"
-    "    str r12, [sp]\n"
-    "    mov r9, #0xff00ff00\n"
-    "    ldr r10, [sp, #16]\n"
-    "    cmp r4, r10\n"
-    "    bne 2b\n"
-    "    ldr r10, [sp, #12]\n"
-    "    ldr r11, [r10, #8]\n"
-    "    cmp r4, r11\n"
-    "    beq 3f\n"
-    /* The last group steps back. */
-    "    str r11, [sp, #16]\n"
-    "    ldr r11, [r10, #32]\n"
-    "    sub r0, r0, r11\n"
-    "    sub r1, r1, r11\n"
-    "    sub r2, r2, r11\n"
-    "    sub r12, r12, r11\n"
-    "    str r12, [sp]\n"
-    "    b 2b\n"
-    "3:  ldr r12, [sp, #8]\n"
-    "    subs r12, r12, #1\n"
-    "    str r12, [sp, #8]\n"
-    "    bne 1b\n"
-    "    add sp, sp, #28\n"
-    "    pop {r4-r11, pc}\n"
-    ".size depthwise_pixels, . - depthwise_pixels\n"
-    ".popsection\n");
+static __attribute__((naked, noinline, aligned(4))) void
+depthwise_pixels(__attribute__((unused)) int8_t *y, __attribute__((unused)) const int8_t *x,
+                 __attribute__((unused)) int32_t n,
+                 __attribute__((unused)) const struct depthwise_pixels *d)
+{
+    /* r0 to r2: rows of x; r3: bytes of a column; r4: weights; r5 to r8: sums; r9: the mask. The
+     * frame: y, x, n, d, the end of the groups, stage and offset. */
+    __asm__("push {r4-r11, lr}\n"
+            "sub sp, sp, #28\n"
+            "strd r0, r1, [sp]\n"
+            "strd r2, r3, [sp, #8]\n"
+            "1: ldr r12, [sp, #12]\n"
+            "ldr r0, [sp, #4]\n"
+            "ldm r12, {r4-r11}\n"
+            "add r1, r0, r10\n"
+            "add r2, r1, r10\n"
+            "mov r3, r9\n"
+            "add r11, r0, r11\n"
+            "str r11, [sp, #4]\n"
+            "strd r5, r7, [sp, #16]\n"
+            "str r8, [sp, #24]\n"
+            "mov r9, #0xff00ff00\n"
+            "2: ldr r12, [sp, #20]\n"
+            "ldmia r12!, {r5-r8}\n"
+            "str r12, [sp, #20]\n"
+            "ldr r10, [r0, r3, lsl #1]\n"
+            "ldr r11, [r1, r3, lsl #1]\n"
+            "pkhbt r12, r10, r11, lsl #16\n"
+            "pkhtb lr, r11, r10, asr #16\n"
+            "and r11, r12, r9\n"
+            "ldr r10, [r4], #4\n"
+            "smlad r6, r11, r10, r6\n"
+            "and r11, r9, r12, lsl #8\n"
+            "ldr r10, [r4], #4\n"
+            "smlad r5, r11, r10, r5\n"
+            "and r11, lr, r9\n"
+            "ldrd r10, r12, [r4], #8\n"
+            "smlad r8, r11, r10, r8\n"
+            "and r11, r9, lr, lsl #8\n"
+            "ldr lr, [r2, r3, lsl #1]\n"
+            "smlad r7, r11, r12, r7\n"
+            "and r11, r9, lr, lsl #8\n"
+            "ldrd r10, r12, [r4], #8\n"
+            "smlabb r5, r11, r10, r5\n"
+            "smlatt r7, r11, r10, r7\n"
+            "and r11, lr, r9\n"
+            "smlabb r6, r11, r12, r6\n"
+            "smlatt r8, r11, r12, r8\n"
+            "ldr r10, [r0, r3]\n"
+            "ldr r11, [r1, r3]\n"
+            "pkhbt r12, r10, r11, lsl #16\n"
+            "pkhtb lr, r11, r10, asr #16\n"
+            "and r11, r12, r9\n"
+            "ldr r10, [r4], #4\n"
+            "smlad r6, r11, r10, r6\n"
+            "and r11, r9, r12, lsl #8\n"
+            "ldr r10, [r4], #4\n"
+            "smlad r5, r11, r10, r5\n"
+            "and r11, lr, r9\n"
+            "ldrd r10, r12, [r4], #8\n"
+            "smlad r8, r11, r10, r8\n"
+            "and r11, r9, lr, lsl #8\n"
+            "ldr lr, [r2, r3]\n"
+            "smlad r7, r11, r12, r7\n"
+            "and r11, r9, lr, lsl #8\n"
+            "ldrd r10, r12, [r4], #8\n"
+            "smlabb r5, r11, r10, r5\n"
+            "smlatt r7, r11, r10, r7\n"
+            "and r11, lr, r9\n"
+            "smlabb r6, r11, r12, r6\n"
+            "smlatt r8, r11, r12, r8\n"
+            "ldr r10, [r0], #4\n"
+            "ldr r11, [r1], #4\n"
+            "pkhbt r12, r10, r11, lsl #16\n"
+            "pkhtb lr, r11, r10, asr #16\n"
+            "and r11, r12, r9\n"
+            "ldr r10, [r4], #4\n"
+            "smlad r6, r11, r10, r6\n"
+            "and r11, r9, r12, lsl #8\n"
+            "ldr r10, [r4], #4\n"
+            "smlad r5, r11, r10, r5\n"
+            "and r11, lr, r9\n"
+            "ldrd r10, r12, [r4], #8\n"
+            "smlad r8, r11, r10, r8\n"
+            "and r11, r9, lr, lsl #8\n"
+            "ldr lr, [r2], #4\n"
+            "smlad r7, r11, r12, r7\n"
+            "and r11, r9, lr, lsl #8\n"
+            "ldrd r10, r12, [r4], #8\n"
+            "smlabb r5, r11, r10, r5\n"
+            "smlatt r7, r11, r10, r7\n"
+            "and r11, lr, r9\n"
+            "smlabb r6, r11, r12, r6\n"
+            "smlatt r8, r11, r12, r8\n"
+            "ldrd r12, r9, [sp, #20]\n"
+            "ldrd r10, r11, [r12], #8\n"
+            "smmlar r5, r5, r10, r9\n"
+            "smmlar r6, r6, r11, r9\n"
+            "ldrd r10, r11, [r12], #8\n"
+            "str r12, [sp, #20]\n"
+            "smmlar r7, r7, r10, r9\n"
+            "smmlar r8, r8, r11, r9\n"
+            "ldr r12, [sp]\n"
+            "ssat r5, #8, r5, asr #8\n"
+            "strb r5, [r12], #1\n"
+            "ssat r6, #8, r6, asr #8\n"
+            "strb r6, [r12], #1\n"
+            "ssat r7, #8, r7, asr #8\n"
+            "strb r7, [r12], #1\n"
+            "ssat r8, #8, r8, asr #8\n"
+            "strb r8, [r12], #1\n"
+            "str r12, [sp]\n"
+            "mov r9, #0xff00ff00\n"
+            "ldr r10, [sp, #16]\n"
+            "cmp r4, r10\n"
+            "bne 2b\n"
+            "ldr r10, [sp, #12]\n"
+            "ldr r11, [r10, #8]\n"
+            "cmp r4, r11\n"
+            "beq 3f\n"
+            /* The last group steps back. */
+            "str r11, [sp, #16]\n"
+            "ldr r11, [r10, #32]\n"
+            "sub r0, r0, r11\n"
+            "sub r1, r1, r11\n"
+            "sub r2, r2, r11\n"
+            "sub r12, r12, r11\n"
+            "str r12, [sp]\n"
+            "b 2b\n"
+            "3: ldr r12, [sp, #8]\n"
+            "subs r12, r12, #1\n"
+            "str r12, [sp, #8]\n"
+            "bne 1b\n"
+            "add sp, sp, #28\n"
+            "pop {r4-r11, pc}\n");
+}
 
 #else
 
@@ -226,8 +282,9 @@ struct depthwise_conv2d_3x3_s8_dsp_args {
 /* Pixel after pixel, four channels at a time, from where the input lies; windows that are not all
  * inside the image are copied to scratch first. The input's zero point is folded into the biases: a
  * tap outside the image counts as it. */
-static void depthwise_conv2d_3x3_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
-                                        const struct depthwise_conv2d_3x3_s8_dsp_args *restrict args)
+static void depthwise_conv2d_3x3_s8_dsp(
+    const int8_t *in, int8_t *out, int8_t *scratch,
+    const struct depthwise_conv2d_3x3_s8_dsp_args *restrict args)
 {
     const int32_t in_h = args->in_h, in_w = args->in_w, channels = 8;
     const int32_t stride_h = args->stride_h, stride_w = args->stride_w;
@@ -279,12 +336,14 @@ static void depthwise_conv2d_3x3_s8_dsp(const int8_t *in, int8_t *out, int8_t *s
     }
 }
 
-static const struct depthwise_conv2d_3x3_s8_dsp_args model_depthwise_conv2d_0_args BONSAI_FLASH = {
+static const struct depthwise_conv2d_3x3_s8_dsp_args model_depthwise_conv2d_0_args
+    BONSAI_FLASH = {
     .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage, .in_h = 9,
     .in_w = 9, .stride_h = 2, .stride_w = 2,
 };
 
-static const struct depthwise_conv2d_3x3_s8_dsp_args model_depthwise_conv2d_1_args BONSAI_FLASH = {
+static const struct depthwise_conv2d_3x3_s8_dsp_args model_depthwise_conv2d_1_args
+    BONSAI_FLASH = {
     .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage, .in_h = 5,
     .in_w = 5, .stride_h = 1, .stride_w = 1,
 };

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,18 +12,7 @@
 #endif
 #endif
 
-/* Of `taps` taps `dilation` apart, the first at `origin`, those that lie inside [0, extent) are *first
- * to *end - 1; as clip_taps, where a division is one instruction. */
-static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent, int32_t taps,
-                               int32_t *first, int32_t *end)
-{
-    *first = origin < 0 ? (dilation - 1 - origin) / dilation : 0;
-    *end = origin + (taps - 1) * dilation < extent ? taps
-           : origin >= extent                      ? 0
-                                                   : (extent - origin + dilation - 1) / dilation;
-}
-
-/* What the windows of a pixel have in common. */
+/* What the windows of a pixel have in common. Assembly reads the fields by their places. */
 struct walk {
     int32_t zero; /* The negative zero point, in both halves. */
     int32_t step; /* Bytes of x to the next tap of a run. */
@@ -30,152 +24,115 @@ struct walk {
     int32_t offset; /* Of finish_linear. */
 };
 
-/* Functions `name`(sums, x, w, t): add the products of a window to each of four sums, which may wrap.
- * A tap is four neighbouring bytes of x (quad), three (trio), two (duo, pair) or one (mono,
- * single), less the zero point, by four weights in two words: single, pair: of sums 0 and 1, of 2 and
- * 3; else of 0 and 2, of 1 and 3. Sums beyond three, two, one of trio, duo, mono mean nothing. */
+/* Of `taps` taps `dilation` apart, the first at `origin`, those that lie inside [0, extent) are
+ * *first to *end - 1; as clip_taps, where a division is one instruction. */
+static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent, int32_t taps,
+                               int32_t *first, int32_t *end)
+{
+    *first = origin < 0 ? (dilation - 1 - origin) / dilation : 0;
+    *end = origin + (taps - 1) * dilation < extent ? taps
+           : origin >= extent                      ? 0
+                                                   : (extent - origin + dilation - 1) / dilation;
+}
+
+#if !defined(__ARM_FEATURE_DSP)
+/* What the assembly of add_taps computes. */
+static inline void any_add_taps_single(int32_t sums[4], const int8_t *x, const int32_t *w,
+                                       const struct walk *t)
+{
+    for (int32_t i = 0; i < t->n * t->runs; i++) {
+        for (int32_t lane = 0; lane < 4; lane++) {
+            const int32_t weight = (int16_t)(w[lane / 2] >> lane % 2 * 16);
+            const int32_t value = x[0] + (int16_t)t->zero;
+            sums[lane] = (int32_t)((uint32_t)sums[lane] + (uint32_t)(value * weight));
+        }
+        x += (i + 1) % t->n == 0 ? t->step + t->x_skip : t->step;
+        w += (i + 1) % t->n == 0 ? 2 + t->w_skip / 4 : 2;
+    }
+}
+#endif
+
+/* Adds the products of a window to each of four sums, which may wrap. A tap is one byte of x,
+ * less the zero point, by four weights in two words: of sums 0 and 1, of 2 and 3.
+ */
 #if defined(__ARM_FEATURE_DSP)
 
-#define define_add_taps(name, reading)                                                             \
-    void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct walk *t);           \
-    __asm__("add_taps " #name ", " #reading)
+_Static_assert(offsetof(struct walk, zero) == 0, "zero");
+_Static_assert(offsetof(struct walk, step) == 4, "step");
+_Static_assert(offsetof(struct walk, n) == 8, "n");
+_Static_assert(offsetof(struct walk, runs) == 12, "runs");
+_Static_assert(offsetof(struct walk, x_skip) == 16, "x_skip");
+_Static_assert(offsetof(struct walk, w_skip) == 20, "w_skip");
+_Static_assert(offsetof(struct walk, x_next) == 24, "x_next");
+_Static_assert(offsetof(struct walk, w_next) == 28, "w_next");
+_Static_assert(offsetof(struct walk, groups) == 32, "groups");
+_Static_assert(offsetof(struct walk, offset) == 36, "offset");
 
-/* r1: x; r2: weights; r3: t; r4 to r7: sums; r8: zero; lr: step; r0: pairs of taps. */
-__asm__(
-    ".syntax unified\n"
-    ".macro add_tap_quad\n"
-    "    ldr r9, [r1]\n"
-    "    ldrd r11, r12, [r2], #8\n"
-    "    add r1, r1, lr\n"
-    "    sxtab16 r10, r8, r9, ror #8\n"
-    "    sxtab16 r9, r8, r9\n"
-    "    smlabb r4, r9, r11, r4\n"
-    "    smlatt r6, r9, r11, r6\n"
-    "    smlabb r5, r10, r12, r5\n"
-    "    smlatt r7, r10, r12, r7\n"
-    ".endm\n"
-    ".macro add_tap_trio\n"
-    "    ldrh r9, [r1]\n"
-    "    ldrb r10, [r1, #2]\n"
-    "    ldrd r11, r12, [r2], #8\n"
-    "    add r1, r1, lr\n"
-    "    orr r10, r9, r10, lsl #16\n"
-    "    sxtab16 r9, r8, r9, ror #8\n"
-    "    sxtab16 r10, r8, r10\n"
-    "    smlabb r5, r9, r12, r5\n"
-    "    smlabb r4, r10, r11, r4\n"
-    "    smlatt r6, r10, r11, r6\n"
-    ".endm\n"
-    ".macro add_tap_duo\n"
-    "    ldrh r9, [r1]\n"
-    "    ldrd r11, r12, [r2], #8\n"
-    "    add r1, r1, lr\n"
-    "    sxtab16 r10, r8, r9, ror #8\n"
-    "    sxtab16 r9, r8, r9\n"
-    "    smlabb r4, r9, r11, r4\n"
-    "    smlabb r5, r10, r12, r5\n"
-    ".endm\n"
-    ".macro add_tap_mono\n"
-    "    ldrb r9, [r1]\n"
-    "    ldr r11, [r2], #8\n"
-    "    add r1, r1, lr\n"
-    "    sxtab16 r9, r8, r9\n"
-    "    smlabb r4, r9, r11, r4\n"
-    ".endm\n"
-    ".macro add_tap_pair\n"
-    "    ldrh r9, [r1]\n"
-    "    ldrd r11, r12, [r2], #8\n"
-    "    add r1, r1, lr\n"
-    "    sxtab16 r10, r8, r9, ror #8\n"
-    "    sxtab16 r9, r8, r9\n"
-    "    smlabb r4, r9, r11, r4\n"
-    "    smlabt r5, r9, r11, r5\n"
-    "    smlabb r6, r10, r12, r6\n"
-    "    smlabt r7, r10, r12, r7\n"
-    ".endm\n"
-    ".macro add_tap_single\n"
-    "    ldrb r9, [r1]\n"
-    "    ldrd r11, r12, [r2], #8\n"
-    "    add r1, r1, lr\n"
-    "    sxtab16 r9, r8, r9\n"
-    "    smlabb r4, r9, r11, r4\n"
-    "    smlabt r5, r9, r11, r5\n"
-    "    smlabb r6, r9, r12, r6\n"
-    "    smlabt r7, r9, r12, r7\n"
-    ".endm\n"
-    /* As many runs as the word at sp says. */
-    ".macro add_runs reading\n"
-    /* No instruction of a tap sets flags. */
-    "1:  ldr r0, [r3, #8]\n"
-    "    lsrs r0, r0, #1\n"
-    "    bcc 2f\n"
-    "    add_tap_\\reading\n"
-    "2:  beq 4f\n"
-    "3:  add_tap_\\reading\n"
-    "    add_tap_\\reading\n"
-    "    subs r0, r0, #1\n"
-    "    bne 3b\n"
-    "4:  ldrd r9, r10, [r3, #16]\n"
-    "    ldr r11, [sp]\n"
-    "    add r1, r1, r9\n"
-    "    add r2, r2, r10\n"
-    "    subs r11, r11, #1\n"
-    "    str r11, [sp]\n"
-    "    bne 1b\n"
-    ".endm\n"
-    ".macro add_taps name, reading\n"
-    "    .pushsection .text.\\name, \"ax\", %progbits\n"
-    "    .balign 4\n"
-    "    .thumb_func\n"
-    "    .type \\name, %function\n"
-    "\\name:\n"
-    "    push {r0, r4-r11, lr}\n"
-    "    ldm r0, {r4-r7}\n"
-    "    ldrd r8, lr, [r3]\n"
-    "    ldr r9, [r3, #12]\n"
-    "    push {r9, r10}\n"
-    "    add_runs \\reading\n"
-    "    ldr r0, [sp, #8]\n"
-    "    stm r0, {r4-r7}\n"
-    "    add sp, sp, #12\n"
-    "    pop {r4-r11, pc}\n"
-    "    .size \\name, . - \\name\n"
-    "    .popsection\n"
-    ".endm\n");
+static __attribute__((naked, noinline, aligned(4))) void
+add_taps_single(__attribute__((unused)) int32_t sums[4], __attribute__((unused)) const int8_t *x,
+                __attribute__((unused)) const int32_t *w,
+                __attribute__((unused)) const struct walk *t)
+{
+    /* r1: x; r2: weights; r3: t; r4 to r7: sums; r8: zero; lr: step; r0: pairs of taps. */
+    __asm__("push {r0, r4-r11, lr}\n"
+            "ldm r0, {r4-r7}\n"
+            "ldrd r8, lr, [r3]\n"
+            "ldr r9, [r3, #12]\n"
+            "push {r9, r10}\n"
+            /* As many runs as the word at sp says. No instruction of a tap sets flags. */
+            "1: ldr r0, [r3, #8]\n"
+            "lsrs r0, r0, #1\n"
+            "bcc 2f\n"
+            "ldrb r9, [r1]\n"
+            "ldrd r11, r12, [r2], #8\n"
+            "add r1, r1, lr\n"
+            "sxtab16 r9, r8, r9\n"
+            "smlabb r4, r9, r11, r4\n"
+            "smlabt r5, r9, r11, r5\n"
+            "smlabb r6, r9, r12, r6\n"
+            "smlabt r7, r9, r12, r7\n"
+            "2: beq 4f\n"
+            "3:\n"
+            "ldrb r9, [r1]\n"
+            "ldrd r11, r12, [r2], #8\n"
+            "add r1, r1, lr\n"
+            "sxtab16 r9, r8, r9\n"
+            "smlabb r4, r9, r11, r4\n"
+            "smlabt r5, r9, r11, r5\n"
+            "smlabb r6, r9, r12, r6\n"
+            "smlabt r7, r9, r12, r7\n"
+            "ldrb r9, [r1]\n"
+            "ldrd r11, r12, [r2], #8\n"
+            "add r1, r1, lr\n"
+            "sxtab16 r9, r8, r9\n"
+            "smlabb r4, r9, r11, r4\n"
+            "smlabt r5, r9, r11, r5\n"
+            "smlabb r6, r9, r12, r6\n"
+            "smlabt r7, r9, r12, r7\n"
+            "subs r0, r0, #1\n"
+            "bne 3b\n"
+            "4: ldrd r9, r10, [r3, #16]\n"
+            "ldr r11, [sp]\n"
+            "add r1, r1, r9\n"
+            "add r2, r2, r10\n"
+            "subs r11, r11, #1\n"
+            "str r11, [sp]\n"
+            "bne 1b\n"
+            "ldr r0, [sp, #8]\n"
+            "stm r0, {r4-r7}\n"
+            "add sp, sp, #12\n"
+            "pop {r4-r11, pc}\n");
+}
 
 #else
 
-#define define_add_taps(name, reading)                                                             \
-    static void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct walk *t)     \
-    {                                                                                              \
-        for (int32_t i = 0; i < t->n * t->runs; i++) {                                             \
-            for (int32_t lane = 0; lane < 4; lane++) {                                             \
-                const int32_t weight = add_taps_weight_##reading(w, lane);                         \
-                const int32_t value = x[add_taps_byte_##reading(lane)] + (int16_t)t->zero;         \
-                sums[lane] = (int32_t)((uint32_t)sums[lane] + (uint32_t)(value * weight));         \
-            }                                                                                      \
-            x += (i + 1) % t->n == 0 ? t->step + t->x_skip : t->step;                              \
-            w += (i + 1) % t->n == 0 ? 2 + t->w_skip / 4 : 2;                                      \
-        }                                                                                          \
-    }                                                                                              \
-    void name(int32_t sums[4], const int8_t *x, const int32_t *w, const struct walk *t)
-
-#define add_taps_weight_quad(w, lane) ((int16_t)((w)[(lane) % 2] >> (lane) / 2 * 16))
-#define add_taps_weight_trio(w, lane) add_taps_weight_quad(w, lane)
-#define add_taps_weight_duo(w, lane) add_taps_weight_quad(w, lane)
-#define add_taps_weight_mono(w, lane) add_taps_weight_quad(w, lane)
-#define add_taps_weight_pair(w, lane) ((int16_t)((w)[(lane) / 2] >> (lane) % 2 * 16))
-#define add_taps_weight_single(w, lane) add_taps_weight_pair(w, lane)
-#define add_taps_byte_quad(lane) (lane)
-#define add_taps_byte_trio(lane) ((lane) % 3)
-#define add_taps_byte_duo(lane) ((lane) % 2)
-#define add_taps_byte_pair(lane) ((lane) / 2)
-#define add_taps_byte_mono(lane) 0
-#define add_taps_byte_single(lane) 0
+static void add_taps_single(int32_t sums[4], const int8_t *x, const int32_t *w,
+                            const struct walk *t)
+{
+    any_add_taps_single(sums, x, w, t);
+}
 
 #endif
-
-define_add_taps(add_taps_single, single);
 
 /* sum + the upper half of the 64-bit product, rounded: halves up. */
 static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
@@ -199,6 +156,32 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
+/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
+ * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
+ * `offset` is half of what is shifted out and the output's zero point. */
+static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
+{
+    const int32_t y = smmlar(acc >> 7, multiplier, 0);
+    return saturate8((y + (y >> 31) + offset) >> shift);
+}
+
+#if !defined(__ARM_FEATURE_DSP)
+/* What the assembly of add_taps computes. */
+static inline void any_add_taps_quad(int32_t sums[4], const int8_t *x, const int32_t *w,
+                                     const struct walk *t)
+{
+    for (int32_t i = 0; i < t->n * t->runs; i++) {
+        for (int32_t lane = 0; lane < 4; lane++) {
+            const int32_t weight = (int16_t)(w[lane % 2] >> lane / 2 * 16);
+            const int32_t value = x[lane] + (int16_t)t->zero;
+            sums[lane] = (int32_t)((uint32_t)sums[lane] + (uint32_t)(value * weight));
+        }
+        x += (i + 1) % t->n == 0 ? t->step + t->x_skip : t->step;
+        w += (i + 1) % t->n == 0 ? 2 + t->w_skip / 4 : 2;
+    }
+}
+#endif
+
 /* The int8 output of an accumulator of 256 times its scale: one multiplication with constants that
  * are proved, threshold by threshold, to round as TensorFlow Lite does. */
 static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
@@ -213,101 +196,131 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 #endif
 }
 
-/* Functions `name`(out, x, w, t, stage): the outputs of t->groups times four lanes, whose stages are
- * eight words each, the sums to begin with and the multipliers of finish_linear. */
+/* The outputs of t->groups times four lanes, whose stages are eight words each, the sums to begin
+ * with and the multipliers of finish_linear. Taps are as add_taps_quad has them; runs may be 0. */
 #if defined(__ARM_FEATURE_DSP)
 
-#define define_tap_groups(name, reading)                                                           \
-    void name(int8_t *out, const int8_t *x, const int32_t *w, const struct walk *t,                \
-              const int32_t *stage);                                                               \
-    __asm__("tap_groups " #name ", " #reading)
+_Static_assert(offsetof(struct walk, zero) == 0, "zero");
+_Static_assert(offsetof(struct walk, step) == 4, "step");
+_Static_assert(offsetof(struct walk, n) == 8, "n");
+_Static_assert(offsetof(struct walk, runs) == 12, "runs");
+_Static_assert(offsetof(struct walk, x_skip) == 16, "x_skip");
+_Static_assert(offsetof(struct walk, w_skip) == 20, "w_skip");
+_Static_assert(offsetof(struct walk, x_next) == 24, "x_next");
+_Static_assert(offsetof(struct walk, w_next) == 28, "w_next");
+_Static_assert(offsetof(struct walk, groups) == 32, "groups");
+_Static_assert(offsetof(struct walk, offset) == 36, "offset");
 
-__asm__(
-    /* From sp on: runs and groups that are left, out, seven registers and lr, at 48 stage. */
-    ".macro tap_groups name, reading\n"
-    "    .pushsection .text.\\name, \"ax\", %progbits\n"
-    "    .balign 4\n"
-    "    .thumb_func\n"
-    "    .type \\name, %function\n"
-    "\\name:\n"
-    "    push {r0, r4-r11, lr}\n"
-    "    ldrd r8, lr, [r3]\n"
-    "    ldr r10, [r3, #32]\n"
-    "    push {r9, r10}\n"
-    "5:  ldr r12, [sp, #48]\n"
-    "    ldr r9, [r3, #12]\n"
-    "    ldm r12!, {r4-r7}\n"
-    "    cmp r9, #0\n"
-    "    str r12, [sp, #48]\n"
-    "    beq 6f\n"
-    "    str r9, [sp]\n"
-    "    add_runs \\reading\n"
-    "6:  ldr r12, [sp, #48]\n"
-    "    ldm r12!, {r0, r9-r11}\n"
-    "    str r12, [sp, #48]\n"
-    "    ldr r12, [r3, #36]\n"
-    "    smmlar r4, r4, r0, r12\n"
-    "    smmlar r5, r5, r9, r12\n"
-    "    smmlar r6, r6, r10, r12\n"
-    "    smmlar r7, r7, r11, r12\n"
-    "    ldr r0, [sp, #8]\n"
-    "    ssat r4, #8, r4, asr #8\n"
-    "    ssat r5, #8, r5, asr #8\n"
-    "    ssat r6, #8, r6, asr #8\n"
-    "    ssat r7, #8, r7, asr #8\n"
-    "    strb r4, [r0], #1\n"
-    "    strb r5, [r0], #1\n"
-    "    strb r6, [r0], #1\n"
-    "    strb r7, [r0], #1\n"
-    "    str r0, [sp, #8]\n"
-    "    ldrd r9, r10, [r3, #24]\n"
-    "    ldr r11, [sp, #4]\n"
-    "    add r1, r1, r9\n"
-    "    add r2, r2, r10\n"
-    "    subs r11, r11, #1\n"
-    "    str r11, [sp, #4]\n"
-    "    bne 5b\n"
-    "    add sp, sp, #12\n"
-    "    pop {r4-r11, pc}\n"
-    "    .size \\name, . - \\name\n"
-    "    .popsection\n"
-    ".endm\n");
+static __attribute__((naked, noinline, aligned(4))) void
+tap_groups_quad(__attribute__((unused)) int8_t *out, __attribute__((unused)) const int8_t *x,
+                __attribute__((unused)) const int32_t *w,
+                __attribute__((unused)) const struct walk *t,
+                __attribute__((unused)) const int32_t *stage)
+{
+    /* As add_taps. From sp on: runs and groups that are left, out, eight registers and lr, at 48
+     * stage. */
+    __asm__("push {r0, r4-r11, lr}\n"
+            "ldrd r8, lr, [r3]\n"
+            "ldr r10, [r3, #32]\n"
+            "push {r9, r10}\n"
+            "5: ldr r12, [sp, #48]\n"
+            "ldr r9, [r3, #12]\n"
+            "ldm r12!, {r4-r7}\n"
+            "cmp r9, #0\n"
+            "str r12, [sp, #48]\n"
+            "beq 6f\n"
+            "str r9, [sp]\n"
+            /* As many runs as the word at sp says. No instruction of a tap sets flags. */
+            "1: ldr r0, [r3, #8]\n"
+            "lsrs r0, r0, #1\n"
+            "bcc 2f\n"
+            "ldr r9, [r1]\n"
+            "ldrd r11, r12, [r2], #8\n"
+            "add r1, r1, lr\n"
+            "sxtab16 r10, r8, r9, ror #8\n"
+            "sxtab16 r9, r8, r9\n"
+            "smlabb r4, r9, r11, r4\n"
+            "smlatt r6, r9, r11, r6\n"
+            "smlabb r5, r10, r12, r5\n"
+            "smlatt r7, r10, r12, r7\n"
+            "2: beq 4f\n"
+            "3:\n"
+            "ldr r9, [r1]\n"
+            "ldrd r11, r12, [r2], #8\n"
+            "add r1, r1, lr\n"
+            "sxtab16 r10, r8, r9, ror #8\n"
+            "sxtab16 r9, r8, r9\n"
+            "smlabb r4, r9, r11, r4\n"
+            "smlatt r6, r9, r11, r6\n"
+            "smlabb r5, r10, r12, r5\n"
+            "smlatt r7, r10, r12, r7\n"
+            "ldr r9, [r1]\n"
+            "ldrd r11, r12, [r2], #8\n"
+            "add r1, r1, lr\n"
+            "sxtab16 r10, r8, r9, ror #8\n"
+            "sxtab16 r9, r8, r9\n"
+            "smlabb r4, r9, r11, r4\n"
+            "smlatt r6, r9, r11, r6\n"
+            "smlabb r5, r10, r12, r5\n"
+            "smlatt r7, r10, r12, r7\n"
+            "subs r0, r0, #1\n"
+            "bne 3b\n"
+            "4: ldrd r9, r10, [r3, #16]\n"
+            "ldr r11, [sp]\n"
+            "add r1, r1, r9\n"
+            "add r2, r2, r10\n"
+            "subs r11, r11, #1\n"
+            "str r11, [sp]\n"
+            "bne 1b\n"
+            "6: ldr r12, [sp, #48]\n"
+            "ldm r12!, {r0, r9-r11}\n"
+            "str r12, [sp, #48]\n"
+            "ldr r12, [r3, #36]\n"
+            "smmlar r4, r4, r0, r12\n"
+            "smmlar r5, r5, r9, r12\n"
+            "smmlar r6, r6, r10, r12\n"
+            "smmlar r7, r7, r11, r12\n"
+            "ldr r0, [sp, #8]\n"
+            "ssat r4, #8, r4, asr #8\n"
+            "ssat r5, #8, r5, asr #8\n"
+            "ssat r6, #8, r6, asr #8\n"
+            "ssat r7, #8, r7, asr #8\n"
+            "strb r4, [r0], #1\n"
+            "strb r5, [r0], #1\n"
+            "strb r6, [r0], #1\n"
+            "strb r7, [r0], #1\n"
+            "str r0, [sp, #8]\n"
+            "ldrd r9, r10, [r3, #24]\n"
+            "ldr r11, [sp, #4]\n"
+            "add r1, r1, r9\n"
+            "add r2, r2, r10\n"
+            "subs r11, r11, #1\n"
+            "str r11, [sp, #4]\n"
+            "bne 5b\n"
+            "add sp, sp, #12\n"
+            "pop {r4-r11, pc}\n");
+}
 
 #else
 
-#define define_tap_groups(name, reading)                                                           \
-    define_add_taps(name##_sums, reading);                                                         \
-    static void name(int8_t *out, const int8_t *x, const int32_t *w, const struct walk *t,         \
-                     const int32_t *stage)                                                         \
-    {                                                                                              \
-        for (int32_t group = 0; group < t->groups; group++, out += 4, stage += 8) {                \
-            int32_t sums[4] = { stage[0], stage[1], stage[2], stage[3] };                          \
-            name##_sums(sums, x, w, t);                                                            \
-            x += t->runs * (t->n * t->step + t->x_skip) + t->x_next;                               \
-            w += (t->runs * (8 * t->n + t->w_skip) + t->w_next) / 4;                               \
-            for (int32_t i = 0; i < 4; i++)                                                        \
-                out[i] = finish_linear(sums[i], stage[4 + i], t->offset);                          \
-        }                                                                                          \
-    }                                                                                              \
-    void name(int8_t *out, const int8_t *x, const int32_t *w, const struct walk *t,                \
-              const int32_t *stage)
+static void tap_groups_quad(int8_t *out, const int8_t *x, const int32_t *w, const struct walk *t,
+                            const int32_t *stage)
+{
+    for (int32_t group = 0; group < t->groups; group++, out += 4, stage += 8) {
+        int32_t sums[4] = { stage[0], stage[1], stage[2], stage[3] };
+        any_add_taps_quad(sums, x, w, t);
+        x += t->runs * (t->n * t->step + t->x_skip) + t->x_next;
+        w += (t->runs * (8 * t->n + t->w_skip) + t->w_next) / 4;
+        for (int32_t i = 0; i < 4; i++)
+            out[i] = finish_linear(sums[i], stage[4 + i], t->offset);
+    }
+}
 
 #endif
 
-define_tap_groups(tap_groups_quad, quad);
-
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
-static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
-{
-    const int32_t y = smmlar(acc >> 7, multiplier, 0);
-    return saturate8((y + (y >> 31) + offset) >> shift);
-}
-
-/* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the image
- * are added up in runs along the longer side of the window. Padded taps are the zero point, which is
- * taken from every value, and add nothing. */
+/* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the
+ * image are added up in runs along the longer side of the window. Padded taps are the zero point,
+ * which is taken from every value, and add nothing. */
 static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *out)
 {
     const int32_t in_h = 9, in_w = 9, in_c = 3, out_c = 12;
@@ -345,7 +358,8 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
                 }
                 const int8_t *const origin =
                     in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
-                const int32_t *weights = model_depthwise_conv2d_0_weights + 2 * (top * kernel_w + left);
+                const int32_t *weights = model_depthwise_conv2d_0_weights + 2 *
+                    (top * kernel_w + left);
                 const int32_t *stage = model_depthwise_conv2d_0_stage;
                 for (int32_t c = 0; c < out_c; c += 4) {
                     for (int32_t m = 0; m < 4; m += 4) {
@@ -356,8 +370,8 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
                             add_taps_single(sums, x, weights, &taps);
                         stage += 4;
                         for (int32_t i = 0; i < 4; i++)
-                            out[first + i] = finish_twice(
-                                sums[i], stage[3 * i], stage[3 * i + 1], stage[3 * i + 2]);
+                            out[first + i] = finish_twice(sums[i], stage[3 * i], stage[3 * i + 1],
+                                                          stage[3 * i + 2]);
                         stage += 12;
                         weights += 2 * kernel_h * kernel_w;
                     }
@@ -369,9 +383,9 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
     }
 }
 
-/* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the image
- * are added up in runs along the longer side of the window. Padded taps are the zero point, which is
- * taken from every value, and add nothing. */
+/* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the
+ * image are added up in runs along the longer side of the window. Padded taps are the zero point,
+ * which is taken from every value, and add nothing. */
 static void depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(const int8_t *in, int8_t *out)
 {
     const int32_t in_h = 7, in_w = 7, in_c = 12, out_c = 12;
@@ -413,7 +427,8 @@ static void depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(const int8_t *in, i
                 }
                 const int8_t *const origin =
                     in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
-                const int32_t *weights = model_depthwise_conv2d_1_weights + 2 * (top * kernel_w + left);
+                const int32_t *weights = model_depthwise_conv2d_1_weights + 2 *
+                    (top * kernel_w + left);
                 const int32_t *stage = model_depthwise_conv2d_1_stage;
                 tap_groups_quad(out, origin, weights, &taps, stage);
                 out += out_c;

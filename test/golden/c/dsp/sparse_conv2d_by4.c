@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,58 +12,113 @@
 #endif
 #endif
 
-/* Four pixels: r4 to r7 are their sums; r0 and r12: two entries; a column is four int16. */
-#define sparse_four() four
+/* The weights that are not 0, one output channel after the other. Assembly reads the fields by
+ * their places.
+ *
+ * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
+ * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what
+ * it takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a
+ * weight in its lower half and the distance in bytes from the tap before in its upper one; of a
+ * block, four weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is
+ * from the first tap. A jump leads into eight unrolled steps, so late that as many are left as come
+ * before the next. */
+struct sparse {
+    const int32_t *weights;
+    const int32_t *end;
+    int32_t offset; /* Of finish_linear. */
+    int32_t out_c;
+};
 
+/* What `widen` makes of `tile` pixels, 4 or 8, of which `count` are there; the last one stands for
+ * the others. */
+static inline void sparse_pixels(uint32_t *to, int32_t tile,
+                                 uint32_t *(*widen)(uint32_t *, int32_t, const int8_t *const[4]),
+                                 const int8_t *in, int32_t count, int32_t in_c)
+{
+    for (int32_t first = 0; first < tile; first += 4) {
+        const int8_t *pixels[4];
+        for (int32_t i = 0; i < 4; i++)
+            pixels[i] = in + (first + i < count ? first + i : count - 1) * in_c;
+        widen(to + first / 2, in_c, pixels);
+    }
+}
+
+/* n int8 of four pixels as int16: in turn two words with the same int8 of all four, 8 bytes
+ * apart. Returns where the next would begin. */
 #if defined(__ARM_FEATURE_DSP)
 
-__asm__(
-    ".macro sparse_enter_four\n"
-    "    rsb r3, r3, #4\n"
-    "    add r2, r7, r7, lsl #1\n"
-    "    lsl r3, r3, #2\n"
-    "    strd r2, r3, [sp, #sparse_skipped]\n"
-    ".endm\n"
-    ".macro sparse_first_four\n"
-    "    ldmia r1!, {r0, r7, r12}\n"
-    "    ldr lr, [sp, #sparse_x]\n"
-    "    sparse_column_four r0, r7, r7, r7, r7\n"
-    ".endm\n"
-    ".macro sparse_step_four\n"
-    "    ldrd r0, r12, [r1], #8\n"
-    "    sparse_column_four r0, r4, r5, r6, r7\n"
-    "    sparse_column_four r12, r4, r5, r6, r7\n"
-    ".endm\n"
-    ".macro sparse_column_four w, a, b, c, d\n"
-    "    add.w lr, lr, \\w, lsr #16\n"
-    "    ldrd r2, r3, [lr]\n"
-    "    smlabb r4, r2, \\w, \\a\n"
-    "    smlatb r5, r2, \\w, \\b\n"
-    "    smlabb r6, r3, \\w, \\c\n"
-    "    smlatb r7, r3, \\w, \\d\n"
-    ".endm\n"
-    /* Pixels that are not there are skipped: all stores have the same size. */
-    ".macro sparse_finish_four finish\n"
-    "    sparse_finish \\finish, r4, r5, r6, r7\n"
-    "    ldm sp, {r0, r2, r3, lr}\n"
-    "    add pc, lr\n"
-    "    nop\n"
-    "    strb.w r7, [r0, r3]\n"
-    "    strb.w r6, [r0, r2, lsl #1]\n"
-    "    strb.w r5, [r0, r2]\n"
-    "    strb.w r4, [r0], #1\n"
-    "    str r0, [sp, #sparse_y]\n"
-    ".endm\n");
+static __attribute__((naked, noinline, aligned(4))) uint32_t *
+sparse_columns_8(__attribute__((unused)) uint32_t *to, __attribute__((unused)) int32_t n,
+                 __attribute__((unused)) const int8_t *const pixels[4])
+{
+    /* r4 to r7: the pixels; r8 to r11: four int8 of each. */
+    __asm__("push {r4-r11, lr}\n"
+            "ldm r2, {r4-r7}\n"
+            "subs r1, r1, #4\n"
+            "blt 2f\n"
+            "1: ldr r8, [r4], #4\n"
+            "ldr r9, [r5], #4\n"
+            "ldr r10, [r6], #4\n"
+            "ldr r11, [r7], #4\n"
+            "sxtb16 r12, r8\n"
+            "sxtb16 lr, r9\n"
+            "pkhbt r2, r12, lr, lsl #16\n"
+            "pkhtb r12, lr, r12, asr #16\n"
+            "str r12, [r0, #16]\n"
+            "sxtb16 r12, r10\n"
+            "sxtb16 lr, r11\n"
+            "pkhbt r3, r12, lr, lsl #16\n"
+            "pkhtb r12, lr, r12, asr #16\n"
+            "str r12, [r0, #20]\n"
+            "sxtb16 r8, r8, ror #8\n"
+            "sxtb16 r9, r9, ror #8\n"
+            "sxtb16 r10, r10, ror #8\n"
+            "sxtb16 r11, r11, ror #8\n"
+            "pkhtb r12, r9, r8, asr #16\n"
+            "pkhtb lr, r11, r10, asr #16\n"
+            "pkhbt r8, r8, r9, lsl #16\n"
+            "pkhbt r9, r10, r11, lsl #16\n"
+            "strd r12, lr, [r0, #24]\n"
+            "strd r8, r9, [r0, #8]\n"
+            "strd r2, r3, [r0], #32\n"
+            "subs r1, r1, #4\n"
+            "bge 1b\n"
+            "2: adds r1, r1, #4\n"
+            "beq 4f\n"
+            "3: ldrsb r8, [r4], #1\n"
+            "ldrsb r9, [r5], #1\n"
+            "ldrsb r10, [r6], #1\n"
+            "ldrsb r11, [r7], #1\n"
+            "pkhbt r8, r8, r9, lsl #16\n"
+            "pkhbt r9, r10, r11, lsl #16\n"
+            "strd r8, r9, [r0], #8\n"
+            "subs r1, r1, #1\n"
+            "bne 3b\n"
+            "4: pop {r4-r11, pc}\n");
+}
 
 #else
 
-typedef const int16_t *sparse_taps_four;
-#define sparse_pixels_four 4
-#define sparse_words_four 1
-#define sparse_step_four 2
-#define sparse_step_bytes_four 52
-#define sparse_add_four(sums, column, w) sparse_add(sums, column, w, 4)
+static uint32_t *sparse_columns_8(uint32_t *to, int32_t n, const int8_t *const pixels[4])
+{
+    for (int32_t i = 0; i < n; i++, to += 2) {
+        to[0] = (uint16_t)pixels[0][i] | (uint32_t)pixels[1][i] << 16;
+        to[1] = (uint16_t)pixels[2][i] | (uint32_t)pixels[3][i] << 16;
+    }
+    return to;
+}
 
+#endif
+
+#if !defined(__ARM_FEATURE_DSP)
+/* The products of an entry's column; how many taps that is away. */
+static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int32_t *w, int32_t n)
+{
+    const int32_t away = (int32_t)((uint32_t)*w >> 16) / 2;
+    for (int32_t i = 0; i < n; i++)
+        sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)(column[away + i] * (int16_t)*w));
+    return away;
+}
 #endif
 
 /* sum + the upper half of the 64-bit product, rounded: halves up. */
@@ -92,262 +152,135 @@ static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offse
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* finish_twice. r12: multiplier, offset and shift of four channels. */
-#define multiply_twice() twice
-
+/* Multiplies columns of taps, one tap of four pixels each, with the weights that are not 0,
+ * one output channel after the other, and finishes as finish_twice does.
+ * A column is four int16. */
 #if defined(__ARM_FEATURE_DSP)
 
-__asm__(
-    ".macro multiply_finish_twice shape\n"
-    "    multiply_twice \\shape, r4, r8\n"
-    "    multiply_twice \\shape, r5, r9\n"
-    "    multiply_twice \\shape, r6, r10\n"
-    "    multiply_twice \\shape, r7, r11\n"
-    "    str r12, [sp, #multiply_stage]\n"
-    ".endm\n"
-    ".macro multiply_twice shape, sum, sum1\n"
-    "    ldmia r12!, {r0, r2, r3}\n"
-    "    multiply_twice_one \\sum\n"
-    "    .ifc \\shape, pair\n"
-    "    multiply_twice_one \\sum1\n"
-    "    .endif\n"
-    ".endm\n"
-    ".macro multiply_twice_one sum\n"
-    "    asr \\sum, \\sum, #7\n"
-    "    smmulr \\sum, \\sum, r0\n"
-    "    add \\sum, \\sum, \\sum, asr #31\n"
-    "    add \\sum, \\sum, r2\n"
-    "    asr \\sum, \\sum, r3\n"
-    "    ssat \\sum, #8, \\sum\n"
-    ".endm\n");
+_Static_assert(offsetof(struct sparse, weights) == 0, "weights");
+_Static_assert(offsetof(struct sparse, end) == 4, "end");
+_Static_assert(offsetof(struct sparse, offset) == 8, "offset");
+_Static_assert(offsetof(struct sparse, out_c) == 12, "out_c");
 
-#else
-
-#define multiply_constants_twice 3
-#define multiply_finish_twice(sum, with, m) finish_twice(sum, (with)[0], (with)[1], (with)[2])
-
-#endif
-
-/* Functions that multiply columns of taps, one tap of some output pixels each, with the weights that
- * are not 0, one output channel after the other.
- *
- * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
- * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it
- * takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in
- * its lower half and the distance in bytes from the tap before in its upper one; of a block, four
- * weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is from the first
- * tap. A jump leads into eight unrolled steps, so late that as many are left as come before the next. */
-struct sparse {
-    const int32_t *weights;
-    const int32_t *end;
-    int32_t offset; /* Of finish_linear. */
-    int32_t out_c;
-};
-
-#define define_sparse(name, shape, finish) define_sparse_of(name, shape, finish)
-
-#if defined(__ARM_FEATURE_DSP)
-
-#define define_sparse_of(name, shape, finish)                                                      \
-    void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels);                   \
-    __asm__("sparse " #name ", " #shape ", " #finish)
-
-/* r0: first entry, constant; r1: stream; lr: column; r2, r3: taps; r12: jump; the rest is the
- * shape's. The frame begins with what it takes to store the outputs. */
-__asm__(
-    ".syntax unified\n"
-    ".set sparse_y, 0\n"
-    ".set sparse_c, 4\n"
-    ".set sparse_skipped, 8\n"
-    ".set sparse_x, 16\n"
-    ".set sparse_end, 20\n"
-    ".set sparse_offset, 24\n"
-    ".macro sparse name, shape, finish\n"
-    "    .pushsection .text.\\name, \"ax\", %progbits\n"
-    "    .balign 4\n"
-    "    .thumb_func\n"
-    "    .type \\name, %function\n"
-    "\\name:\n"
-    "    push {r4-r11, lr}\n"
-    "    sub sp, sp, #28\n"
-    "    ldm r2, {r4-r7}\n"
-    "    strd r0, r7, [sp, #sparse_y]\n"
-    "    strd r1, r5, [sp, #sparse_x]\n"
-    "    str r6, [sp, #sparse_offset]\n"
-    "    sparse_enter_\\shape\n"
-    "    mov r1, r4\n"
-    "1:  sparse_first_\\shape\n"
-    "    add pc, r12\n"
-    "    nop\n"
-    "2:  .rept 8\n"
-    "    sparse_step_\\shape\n"
-    "    .endr\n"
-    "    ldrd r12, r0, [r1], #8\n"
-    "    add pc, r12\n"
-    "    nop\n"
-    "    sparse_finish_\\shape \\finish\n"
-    "    ldr r12, [sp, #sparse_end]\n"
-    "    cmp r1, r12\n"
-    "    bne 1b\n"
-    "    add sp, sp, #28\n"
-    "    pop {r4-r11, pc}\n"
-    "    .size \\name, . - \\name\n"
-    "    .popsection\n"
-    ".endm\n"
-    ".macro sparse_finish finish, sums:vararg\n"
-    "    .ifc \\finish, linear\n"
-    "    ldr r12, [sp, #sparse_offset]\n"
-    "    .irp sum, \\sums\n"
-    "    multiply_linear row, r0, \\sum\n"
-    "    .endr\n"
-    "    .else\n"
-    "    ldrd r2, r3, [r1], #8\n"
-    "    .irp sum, \\sums\n"
-    "    multiply_\\finish\\()_one \\sum\n"
-    "    .endr\n"
-    "    .endif\n"
-    ".endm\n");
-
-#else
-
-#define define_sparse_of(name, shape, finish)                                                      \
-    static void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)             \
-    {                                                                                              \
-        for (const int32_t *w = m->weights; w != m->end; y++) {                                    \
-            const int32_t words = sparse_words_##shape;                                            \
-            int32_t sums[8], jump = w[words + 1];                                                  \
-            for (int32_t i = 0; i < sparse_pixels_##shape; i++)                                    \
-                sums[i] = w[words];                                                                \
-            sparse_taps_##shape column = (sparse_taps_##shape)x + sparse_add_##shape(sums, x, w);  \
-            w += words + 2;                                                                        \
-            for (int32_t left = 8 - jump / sparse_step_bytes_##shape;;                             \
-                 left = (-jump - 8) / sparse_step_bytes_##shape) {                                 \
-                for (left *= sparse_step_##shape; left > 0; left--, w += words)                    \
-                    column += sparse_add_##shape(sums, column, w);                                 \
-                jump = w[0];                                                                       \
-                if (jump == 0)                                                                     \
-                    break;                                                                         \
-                w += 2;                                                                            \
-            }                                                                                      \
-            w++;                                                                                   \
-            for (int32_t i = 0; i < pixels; i++)                                                   \
-                y[i * m->out_c] = (int8_t)multiply_finish_##finish(sums[i], w, m);                 \
-            w += multiply_constants_##finish;                                                      \
-        }                                                                                          \
-    }                                                                                              \
-    void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)
-
-/* The products of an entry's column; how many taps that is away. */
-static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int32_t *w, int32_t n)
+static __attribute__((naked, noinline, aligned(4))) void
+multiply_sparse_four_twice(__attribute__((unused)) int8_t *y, __attribute__((unused)) const void *x,
+                           __attribute__((unused)) const struct sparse *m,
+                           __attribute__((unused)) int32_t pixels)
 {
-    const int32_t away = (int32_t)((uint32_t)*w >> 16) / 2;
-    for (int32_t i = 0; i < n; i++)
-        sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)(column[away + i] * (int16_t)*w));
-    return away;
+    /* r0: first entry, constant; r1: stream; lr: column; r2, r3: taps; r12: jump;
+     * r4 to r7: sums. The frame: 0 y, 4 out_c, 8 what is
+     * skipped of the stores, 16 x, 20 end, 24 offset. */
+    __asm__("push {r4-r11, lr}\n"
+            "sub sp, sp, #28\n"
+            "ldm r2, {r4-r7}\n"
+            "strd r0, r7, [sp]\n"
+            "strd r1, r5, [sp, #16]\n"
+            "str r6, [sp, #24]\n"
+            "rsb r3, r3, #4\n"
+            "add r2, r7, r7, lsl #1\n"
+            "lsl r3, r3, #2\n"
+            "strd r2, r3, [sp, #8]\n"
+            "mov r1, r4\n"
+            "1:\n"
+            "ldmia r1!, {r0, r7, r12}\n"
+            "ldr lr, [sp, #16]\n"
+            "add.w lr, lr, r0, lsr #16\n"
+            "ldrd r2, r3, [lr]\n"
+            "smlabb r4, r2, r0, r7\n"
+            "smlatb r5, r2, r0, r7\n"
+            "smlabb r6, r3, r0, r7\n"
+            "smlatb r7, r3, r0, r7\n"
+            "add pc, r12\n"
+            "nop\n"
+            ".rept 8\n"
+            "ldrd r0, r12, [r1], #8\n"
+            "add.w lr, lr, r0, lsr #16\n"
+            "ldrd r2, r3, [lr]\n"
+            "smlabb r4, r2, r0, r4\n"
+            "smlatb r5, r2, r0, r5\n"
+            "smlabb r6, r3, r0, r6\n"
+            "smlatb r7, r3, r0, r7\n"
+            "add.w lr, lr, r12, lsr #16\n"
+            "ldrd r2, r3, [lr]\n"
+            "smlabb r4, r2, r12, r4\n"
+            "smlatb r5, r2, r12, r5\n"
+            "smlabb r6, r3, r12, r6\n"
+            "smlatb r7, r3, r12, r7\n"
+            ".endr\n"
+            "ldrd r12, r0, [r1], #8\n"
+            "add pc, r12\n"
+            "nop\n"
+            "ldrd r2, r3, [r1], #8\n"
+            "asr r4, r4, #7\n"
+            "smmulr r4, r4, r0\n"
+            "add r4, r4, r4, asr #31\n"
+            "add r4, r4, r2\n"
+            "asr r4, r4, r3\n"
+            "ssat r4, #8, r4\n"
+            "asr r5, r5, #7\n"
+            "smmulr r5, r5, r0\n"
+            "add r5, r5, r5, asr #31\n"
+            "add r5, r5, r2\n"
+            "asr r5, r5, r3\n"
+            "ssat r5, #8, r5\n"
+            "asr r6, r6, #7\n"
+            "smmulr r6, r6, r0\n"
+            "add r6, r6, r6, asr #31\n"
+            "add r6, r6, r2\n"
+            "asr r6, r6, r3\n"
+            "ssat r6, #8, r6\n"
+            "asr r7, r7, #7\n"
+            "smmulr r7, r7, r0\n"
+            "add r7, r7, r7, asr #31\n"
+            "add r7, r7, r2\n"
+            "asr r7, r7, r3\n"
+            "ssat r7, #8, r7\n"
+            "ldm sp, {r0, r2, r3, lr}\n"
+            /* Pixels that are not there are skipped: all stores have the same size. */
+            "add pc, lr\n"
+            "nop\n"
+            "strb.w r7, [r0, r3]\n"
+            "strb.w r6, [r0, r2, lsl #1]\n"
+            "strb.w r5, [r0, r2]\n"
+            "strb.w r4, [r0], #1\n"
+            "str r0, [sp]\n"
+            "ldr r12, [sp, #20]\n"
+            "cmp r1, r12\n"
+            "bne 1b\n"
+            "add sp, sp, #28\n"
+            "pop {r4-r11, pc}\n");
 }
 
-#endif
-
-define_sparse(sparse_four_twice, sparse_four(), multiply_twice());
-
-/* n int8 of four pixels as int16: in turn two words with the same int8 of all four, `step` bytes
- * apart: 8, or 16 where four other pixels lie between them. Returns where the next would begin. */
-#define sparse_columns(step) sparse_columns_##step
-
-#if defined(__ARM_FEATURE_DSP)
-
-uint32_t *sparse_columns_8(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
-uint32_t *sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const pixels[4]);
-
-/* r4 to r7: the pixels; r8 to r11: four int8 of each. */
-__asm__(
-    ".syntax unified\n"
-    ".macro sparse_columns step\n"
-    "    .pushsection .text.sparse_columns_\\step, \"ax\", %progbits\n"
-    "    .balign 4\n"
-    "    .thumb_func\n"
-    "    .type sparse_columns_\\step, %function\n"
-    "sparse_columns_\\step:\n"
-    "    push {r4-r11, lr}\n"
-    "    ldm r2, {r4-r7}\n"
-    "    subs r1, r1, #4\n"
-    "    blt 2f\n"
-    "1:  ldr r8, [r4], #4\n"
-    "    ldr r9, [r5], #4\n"
-    "    ldr r10, [r6], #4\n"
-    "    ldr r11, [r7], #4\n"
-    "    sxtb16 r12, r8\n"
-    "    sxtb16 lr, r9\n"
-    "    pkhbt r2, r12, lr, lsl #16\n"
-    "    pkhtb r12, lr, r12, asr #16\n"
-    "    str r12, [r0, #2 * \\step]\n"
-    "    sxtb16 r12, r10\n"
-    "    sxtb16 lr, r11\n"
-    "    pkhbt r3, r12, lr, lsl #16\n"
-    "    pkhtb r12, lr, r12, asr #16\n"
-    "    str r12, [r0, #2 * \\step + 4]\n"
-    "    sxtb16 r8, r8, ror #8\n"
-    "    sxtb16 r9, r9, ror #8\n"
-    "    sxtb16 r10, r10, ror #8\n"
-    "    sxtb16 r11, r11, ror #8\n"
-    "    pkhtb r12, r9, r8, asr #16\n"
-    "    pkhtb lr, r11, r10, asr #16\n"
-    "    pkhbt r8, r8, r9, lsl #16\n"
-    "    pkhbt r9, r10, r11, lsl #16\n"
-    "    strd r12, lr, [r0, #3 * \\step]\n"
-    "    strd r8, r9, [r0, #\\step]\n"
-    "    strd r2, r3, [r0], #4 * \\step\n"
-    "    subs r1, r1, #4\n"
-    "    bge 1b\n"
-    "2:  adds r1, r1, #4\n"
-    "    beq 4f\n"
-    "3:  ldrsb r8, [r4], #1\n"
-    "    ldrsb r9, [r5], #1\n"
-    "    ldrsb r10, [r6], #1\n"
-    "    ldrsb r11, [r7], #1\n"
-    "    pkhbt r8, r8, r9, lsl #16\n"
-    "    pkhbt r9, r10, r11, lsl #16\n"
-    "    strd r8, r9, [r0], #\\step\n"
-    "    subs r1, r1, #1\n"
-    "    bne 3b\n"
-    "4:  pop {r4-r11, pc}\n"
-    "    .size sparse_columns_\\step, . - sparse_columns_\\step\n"
-    "    .popsection\n"
-    ".endm\n"
-    "sparse_columns 8\n"
-    "sparse_columns 16\n");
-
 #else
 
-#define define_sparse_columns(step)                                                                \
-    static inline uint32_t *sparse_columns_##step(uint32_t *to, int32_t n,                         \
-                                                  const int8_t *const from[4])                     \
-    {                                                                                              \
-        for (int32_t i = 0; i < n; i++, to += step / 4) {                                          \
-            to[0] = (uint16_t)from[0][i] | (uint32_t)from[1][i] << 16;                             \
-            to[1] = (uint16_t)from[2][i] | (uint32_t)from[3][i] << 16;                             \
-        }                                                                                          \
-        return to;                                                                                 \
-    }
-
-define_sparse_columns(8)
-define_sparse_columns(16)
-
-#endif
-
-/* What `widen` makes of `tile` pixels, 4 or 8, of which `count` are there; the last one stands for
- * the others. */
-static inline void sparse_pixels(uint32_t *to, int32_t tile,
-                                 uint32_t *(*widen)(uint32_t *, int32_t, const int8_t *const[4]),
-                                 const int8_t *in, int32_t count, int32_t in_c)
+static void multiply_sparse_four_twice(int8_t *y, const void *x, const struct sparse *m,
+                                       int32_t pixels)
 {
-    for (int32_t first = 0; first < tile; first += 4) {
-        const int8_t *pixels[4];
-        for (int32_t i = 0; i < 4; i++)
-            pixels[i] = in + (first + i < count ? first + i : count - 1) * in_c;
-        widen(to + first / 2, in_c, pixels);
+    enum { words = 1, tile = 4 };
+    enum { step_entries = 2, step_bytes = 52 };
+    for (const int32_t *w = m->weights; w != m->end; y++) {
+        int32_t sums[tile], jump = w[words + 1];
+        for (int32_t i = 0; i < tile; i++)
+            sums[i] = w[words];
+        const int16_t *column = x;
+        column += sparse_add(sums, column, w, 4);
+        w += words + 2;
+        for (int32_t left = 8 - jump / step_bytes;; left = (-jump - 8) / step_bytes) {
+            for (left *= step_entries; left > 0; left--, w += words)
+                column += sparse_add(sums, column, w, 4);
+            jump = w[0];
+            if (jump == 0)
+                break;
+            w += 2;
+        }
+        w++;
+        for (int32_t i = 0; i < pixels; i++)
+            y[i * m->out_c] = finish_twice(sums[i], w[0], w[1], w[2]);
+        w += 3;
     }
 }
+
+#endif
 
 struct sparse_conv2d_by4_s8_dsp_args {
     const int32_t *weights;
@@ -372,10 +305,10 @@ static void sparse_conv2d_by4_s8_dsp(const int8_t *in, int8_t *out, int8_t *scra
     const int32_t in_c = args->in_c;
     for (int32_t pixels = 81; pixels > 0; pixels -= 4) {
         const int32_t count = pixels < 4 ? pixels : 4;
-        sparse_pixels(columns, 4, sparse_columns(8), in, count, in_c);
+        sparse_pixels(columns, 4, sparse_columns_8, in, count, in_c);
         in += 4 * in_c;
         const int32_t outputs = count * sparse.out_c;
-        sparse_four_twice(out, columns, &sparse, count);
+        multiply_sparse_four_twice(out, columns, &sparse, count);
         out += outputs;
     }
 }

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,53 +12,30 @@
 #endif
 #endif
 
-/* A single pixel: x is the int8 input itself; r8 is the sum, r9 the input, r11 the output; r4 to r7:
- * four entries. */
-#define sparse_one() one
+/* The weights that are not 0, one output channel after the other. Assembly reads the fields by
+ * their places.
+ *
+ * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
+ * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what
+ * it takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a
+ * weight in its lower half and the distance in bytes from the tap before in its upper one; of a
+ * block, four weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is
+ * from the first tap. A jump leads into eight unrolled steps, so late that as many are left as come
+ * before the next. */
+struct sparse {
+    const int32_t *weights;
+    const int32_t *end;
+    int32_t offset; /* Of finish_linear. */
+    int32_t out_c;
+};
 
-#if defined(__ARM_FEATURE_DSP)
-
-__asm__(
-    ".macro sparse_enter_one\n"
-    "    mov r11, r0\n"
-    "    mov r9, r1\n"
-    ".endm\n"
-    ".macro sparse_first_one\n"
-    "    ldmia r1!, {r0, r8, r12}\n"
-    "    add.w lr, r9, r0, lsr #16\n"
-    "    ldrsb.w r2, [lr]\n"
-    "    smlabb r8, r2, r0, r8\n"
-    ".endm\n"
-    ".macro sparse_step_one\n"
-    "    ldmia.w r1!, {r4-r7}\n"
-    "    .irp w, r4, r5, r6, r7\n"
-    "    add.w lr, lr, \\w, lsr #16\n"
-    "    ldrsb.w r2, [lr]\n"
-    "    smlabb r8, r2, \\w, r8\n"
-    "    .endr\n"
-    ".endm\n"
-    ".macro sparse_finish_one finish\n"
-    "    sparse_finish \\finish, r8\n"
-    "    strb r8, [r11], #1\n"
-    ".endm\n");
-
-#else
-
-typedef const int8_t *sparse_taps_one;
-#define sparse_pixels_one 1
-#define sparse_words_one 1
-#define sparse_step_one 4
-#define sparse_step_bytes_one 52
-
-/* The product of an entry's tap; how far that is away. */
-static inline int32_t sparse_add_one(int32_t *sum, const int8_t *tap, const int32_t *w)
+/* Four bytes from any address, the first one lowest. */
+static inline uint32_t load_word(const int8_t *from)
 {
-    const int32_t away = (int32_t)((uint32_t)*w >> 16);
-    *sum = (int32_t)((uint32_t)*sum + (uint32_t)(tap[away] * (int16_t)*w));
-    return away;
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
 }
-
-#endif
 
 /* sum + both products of the 16-bit halves of a and b. The sum wraps. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
@@ -79,54 +61,7 @@ static inline uint32_t sxtb16(uint32_t x)
 #endif
 }
 
-/* Four bytes from any address, the first one lowest. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-/* A single pixel by blocks of four taps, which begin at any address: as sparse_one, but r4 to r7, r10
- * and r12: two blocks; r2 and r3: the input of one as int16. */
-#define sparse_one_blocks(one) one_blocks
-
-#if defined(__ARM_FEATURE_DSP)
-
-__asm__(
-    ".macro sparse_enter_one_blocks\n"
-    "    sparse_enter_one\n"
-    ".endm\n"
-    ".macro sparse_first_one_blocks\n"
-    "    ldmia r1!, {r4-r6, r8, r12}\n"
-    "    ldr r6, [r9, r6]\n"
-    "    sparse_block_one r4, r5, r6\n"
-    ".endm\n"
-    ".macro sparse_step_one_blocks\n"
-    "    ldmia.w r1!, {r4-r7, r10, r12}\n"
-    "    ldr.w r6, [r9, r6]\n"
-    "    ldr.w r12, [r9, r12]\n"
-    "    sparse_block_one r4, r5, r6\n"
-    "    sparse_block_one r7, r10, r12\n"
-    ".endm\n"
-    ".macro sparse_block_one even, odd, taps\n"
-    "    sxtb16 r2, \\taps\n"
-    "    sxtb16 r3, \\taps, ror #8\n"
-    "    smlad r8, r2, \\even, r8\n"
-    "    smlad r8, r3, \\odd, r8\n"
-    ".endm\n"
-    ".macro sparse_finish_one_blocks finish\n"
-    "    sparse_finish_one \\finish\n"
-    ".endm\n");
-
-#else
-
-typedef const int8_t *sparse_taps_one_blocks;
-#define sparse_pixels_one_blocks 1
-#define sparse_words_one_blocks 3
-#define sparse_step_one_blocks 2
-#define sparse_step_bytes_one_blocks 44
-
+#if !defined(__ARM_FEATURE_DSP)
 /* The products of a block; the next one is found from the same tap. */
 static inline int32_t sparse_add_one_blocks(int32_t *sum, const int8_t *taps, const int32_t *w)
 {
@@ -135,7 +70,6 @@ static inline int32_t sparse_add_one_blocks(int32_t *sum, const int8_t *taps, co
     *sum = smlad(sxtb16(block >> 8), (uint32_t)w[1], *sum);
     return 0;
 }
-
 #endif
 
 /* sum + the upper half of the 64-bit product, rounded: halves up. */
@@ -169,163 +103,104 @@ static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offse
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* finish_twice. r12: multiplier, offset and shift of four channels. */
-#define multiply_twice() twice
-
+/* Multiplies columns of taps, one block of four taps of a pixel each, with the weights that are not
+ * 0, one output channel after the other, and finishes as finish_twice does. x is the int8 input
+ * itself; blocks begin at any address. */
 #if defined(__ARM_FEATURE_DSP)
 
-__asm__(
-    ".macro multiply_finish_twice shape\n"
-    "    multiply_twice \\shape, r4, r8\n"
-    "    multiply_twice \\shape, r5, r9\n"
-    "    multiply_twice \\shape, r6, r10\n"
-    "    multiply_twice \\shape, r7, r11\n"
-    "    str r12, [sp, #multiply_stage]\n"
-    ".endm\n"
-    ".macro multiply_twice shape, sum, sum1\n"
-    "    ldmia r12!, {r0, r2, r3}\n"
-    "    multiply_twice_one \\sum\n"
-    "    .ifc \\shape, pair\n"
-    "    multiply_twice_one \\sum1\n"
-    "    .endif\n"
-    ".endm\n"
-    ".macro multiply_twice_one sum\n"
-    "    asr \\sum, \\sum, #7\n"
-    "    smmulr \\sum, \\sum, r0\n"
-    "    add \\sum, \\sum, \\sum, asr #31\n"
-    "    add \\sum, \\sum, r2\n"
-    "    asr \\sum, \\sum, r3\n"
-    "    ssat \\sum, #8, \\sum\n"
-    ".endm\n");
+_Static_assert(offsetof(struct sparse, weights) == 0, "weights");
+_Static_assert(offsetof(struct sparse, end) == 4, "end");
+_Static_assert(offsetof(struct sparse, offset) == 8, "offset");
+_Static_assert(offsetof(struct sparse, out_c) == 12, "out_c");
 
-#else
-
-#define multiply_constants_twice 3
-#define multiply_finish_twice(sum, with, m) finish_twice(sum, (with)[0], (with)[1], (with)[2])
-
-#endif
-
-/* Functions that multiply columns of taps, one tap of some output pixels each, with the weights that
- * are not 0, one output channel after the other.
- *
- * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
- * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what it
- * takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a weight in
- * its lower half and the distance in bytes from the tap before in its upper one; of a block, four
- * weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is from the first
- * tap. A jump leads into eight unrolled steps, so late that as many are left as come before the next. */
-struct sparse {
-    const int32_t *weights;
-    const int32_t *end;
-    int32_t offset; /* Of finish_linear. */
-    int32_t out_c;
-};
-
-#define define_sparse(name, shape, finish) define_sparse_of(name, shape, finish)
-
-#if defined(__ARM_FEATURE_DSP)
-
-#define define_sparse_of(name, shape, finish)                                                      \
-    void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels);                   \
-    __asm__("sparse " #name ", " #shape ", " #finish)
-
-/* r0: first entry, constant; r1: stream; lr: column; r2, r3: taps; r12: jump; the rest is the
- * shape's. The frame begins with what it takes to store the outputs. */
-__asm__(
-    ".syntax unified\n"
-    ".set sparse_y, 0\n"
-    ".set sparse_c, 4\n"
-    ".set sparse_skipped, 8\n"
-    ".set sparse_x, 16\n"
-    ".set sparse_end, 20\n"
-    ".set sparse_offset, 24\n"
-    ".macro sparse name, shape, finish\n"
-    "    .pushsection .text.\\name, \"ax\", %progbits\n"
-    "    .balign 4\n"
-    "    .thumb_func\n"
-    "    .type \\name, %function\n"
-    "\\name:\n"
-    "    push {r4-r11, lr}\n"
-    "    sub sp, sp, #28\n"
-    "    ldm r2, {r4-r7}\n"
-    "    strd r0, r7, [sp, #sparse_y]\n"
-    "    strd r1, r5, [sp, #sparse_x]\n"
-    "    str r6, [sp, #sparse_offset]\n"
-    "    sparse_enter_\\shape\n"
-    "    mov r1, r4\n"
-    "1:  sparse_first_\\shape\n"
-    "    add pc, r12\n"
-    "    nop\n"
-    "2:  .rept 8\n"
-    "    sparse_step_\\shape\n"
-    "    .endr\n"
-    "    ldrd r12, r0, [r1], #8\n"
-    "    add pc, r12\n"
-    "    nop\n"
-    "    sparse_finish_\\shape \\finish\n"
-    "    ldr r12, [sp, #sparse_end]\n"
-    "    cmp r1, r12\n"
-    "    bne 1b\n"
-    "    add sp, sp, #28\n"
-    "    pop {r4-r11, pc}\n"
-    "    .size \\name, . - \\name\n"
-    "    .popsection\n"
-    ".endm\n"
-    ".macro sparse_finish finish, sums:vararg\n"
-    "    .ifc \\finish, linear\n"
-    "    ldr r12, [sp, #sparse_offset]\n"
-    "    .irp sum, \\sums\n"
-    "    multiply_linear row, r0, \\sum\n"
-    "    .endr\n"
-    "    .else\n"
-    "    ldrd r2, r3, [r1], #8\n"
-    "    .irp sum, \\sums\n"
-    "    multiply_\\finish\\()_one \\sum\n"
-    "    .endr\n"
-    "    .endif\n"
-    ".endm\n");
-
-#else
-
-#define define_sparse_of(name, shape, finish)                                                      \
-    static void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)             \
-    {                                                                                              \
-        for (const int32_t *w = m->weights; w != m->end; y++) {                                    \
-            const int32_t words = sparse_words_##shape;                                            \
-            int32_t sums[8], jump = w[words + 1];                                                  \
-            for (int32_t i = 0; i < sparse_pixels_##shape; i++)                                    \
-                sums[i] = w[words];                                                                \
-            sparse_taps_##shape column = (sparse_taps_##shape)x + sparse_add_##shape(sums, x, w);  \
-            w += words + 2;                                                                        \
-            for (int32_t left = 8 - jump / sparse_step_bytes_##shape;;                             \
-                 left = (-jump - 8) / sparse_step_bytes_##shape) {                                 \
-                for (left *= sparse_step_##shape; left > 0; left--, w += words)                    \
-                    column += sparse_add_##shape(sums, column, w);                                 \
-                jump = w[0];                                                                       \
-                if (jump == 0)                                                                     \
-                    break;                                                                         \
-                w += 2;                                                                            \
-            }                                                                                      \
-            w++;                                                                                   \
-            for (int32_t i = 0; i < pixels; i++)                                                   \
-                y[i * m->out_c] = (int8_t)multiply_finish_##finish(sums[i], w, m);                 \
-            w += multiply_constants_##finish;                                                      \
-        }                                                                                          \
-    }                                                                                              \
-    void name(int8_t *y, const void *x, const struct sparse *m, int32_t pixels)
-
-/* The products of an entry's column; how many taps that is away. */
-static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int32_t *w, int32_t n)
+static __attribute__((naked, noinline, aligned(4))) void
+multiply_sparse_one_blocks_twice(__attribute__((unused)) int8_t *y,
+                                 __attribute__((unused)) const void *x,
+                                 __attribute__((unused)) const struct sparse *m,
+                                 __attribute__((unused)) int32_t pixels)
 {
-    const int32_t away = (int32_t)((uint32_t)*w >> 16) / 2;
-    for (int32_t i = 0; i < n; i++)
-        sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)(column[away + i] * (int16_t)*w));
-    return away;
+    /* r0: first entry, constant; r1: stream; lr: column; r2, r3: taps; r12: jump; r8 is the sum, r9
+     * the input, r11 the output; r4 to r7, r10 and r12: two blocks. The frame: 0 y, 4 out_c, 8 what
+     * is skipped of the stores, 16 x, 20 end, 24 offset. */
+    __asm__("push {r4-r11, lr}\n"
+            "sub sp, sp, #28\n"
+            "ldm r2, {r4-r7}\n"
+            "strd r0, r7, [sp]\n"
+            "strd r1, r5, [sp, #16]\n"
+            "str r6, [sp, #24]\n"
+            "mov r11, r0\n"
+            "mov r9, r1\n"
+            "mov r1, r4\n"
+            "1:\n"
+            "ldmia r1!, {r4-r6, r8, r12}\n"
+            "ldr r6, [r9, r6]\n"
+            "sxtb16 r2, r6\n"
+            "sxtb16 r3, r6, ror #8\n"
+            "smlad r8, r2, r4, r8\n"
+            "smlad r8, r3, r5, r8\n"
+            "add pc, r12\n"
+            "nop\n"
+            ".rept 8\n"
+            "ldmia.w r1!, {r4-r7, r10, r12}\n"
+            "ldr.w r6, [r9, r6]\n"
+            "ldr.w r12, [r9, r12]\n"
+            "sxtb16 r2, r6\n"
+            "sxtb16 r3, r6, ror #8\n"
+            "smlad r8, r2, r4, r8\n"
+            "smlad r8, r3, r5, r8\n"
+            "sxtb16 r2, r12\n"
+            "sxtb16 r3, r12, ror #8\n"
+            "smlad r8, r2, r7, r8\n"
+            "smlad r8, r3, r10, r8\n"
+            ".endr\n"
+            "ldrd r12, r0, [r1], #8\n"
+            "add pc, r12\n"
+            "nop\n"
+            "ldrd r2, r3, [r1], #8\n"
+            "asr r8, r8, #7\n"
+            "smmulr r8, r8, r0\n"
+            "add r8, r8, r8, asr #31\n"
+            "add r8, r8, r2\n"
+            "asr r8, r8, r3\n"
+            "ssat r8, #8, r8\n"
+            "strb r8, [r11], #1\n"
+            "ldr r12, [sp, #20]\n"
+            "cmp r1, r12\n"
+            "bne 1b\n"
+            "add sp, sp, #28\n"
+            "pop {r4-r11, pc}\n");
+}
+
+#else
+
+static void multiply_sparse_one_blocks_twice(int8_t *y, const void *x, const struct sparse *m,
+                                             int32_t pixels)
+{
+    enum { words = 3, tile = 1 };
+    enum { step_entries = 2, step_bytes = 44 };
+    for (const int32_t *w = m->weights; w != m->end; y++) {
+        int32_t sums[tile], jump = w[words + 1];
+        for (int32_t i = 0; i < tile; i++)
+            sums[i] = w[words];
+        const int8_t *column = x;
+        column += sparse_add_one_blocks(sums, column, w);
+        w += words + 2;
+        for (int32_t left = 8 - jump / step_bytes;; left = (-jump - 8) / step_bytes) {
+            for (left *= step_entries; left > 0; left--, w += words)
+                column += sparse_add_one_blocks(sums, column, w);
+            jump = w[0];
+            if (jump == 0)
+                break;
+            w += 2;
+        }
+        w++;
+        for (int32_t i = 0; i < pixels; i++)
+            y[i * m->out_c] = finish_twice(sums[i], w[0], w[1], w[2]);
+        w += 3;
+    }
 }
 
 #endif
-
-define_sparse(sparse_one_blocks_twice, sparse_one_blocks(sparse_one()), multiply_twice());
 
 /* The blocks of weights that are not 0, channel after channel, by the input where it lies. Its zero
  * point is folded into the biases. */
@@ -337,7 +212,7 @@ static void sparse_fully_connected_blocks_s8_dsp(const int8_t *restrict in, int8
         .offset = 0,
         .out_c = 10,
     };
-    sparse_one_blocks_twice(out, in, &sparse, 1);
+    multiply_sparse_one_blocks_twice(out, in, &sparse, 1);
 }
 
 static void model_step(int8_t *arena, int32_t step)

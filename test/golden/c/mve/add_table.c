@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -5,6 +10,13 @@
 #else
 #define BONSAI_SHARED static
 #endif
+#endif
+
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+ * too few of the others. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
+#include <arm_mve.h>
+#define BONSAI_MVE
 #endif
 
 /* The sum of a convolution's result and what is added to it, in the output's scale: each value is
@@ -21,9 +33,7 @@ static inline int8_t add_residual(int32_t mid, int32_t skip, const struct residu
 }
 
 /* n > 0 sums as add_residual gives them, four at a time, the last ones predicated. */
-#if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
-
+#if defined(BONSAI_MVE)
 static inline void add_bytes(int8_t *to, const int8_t *a, const int8_t *b, int32_t n,
                              const struct residual *sum)
 {

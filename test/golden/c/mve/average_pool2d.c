@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -5,6 +10,13 @@
 #else
 #define BONSAI_SHARED static
 #endif
+#endif
+
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+ * too few of the others. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
+#include <arm_mve.h>
+#define BONSAI_MVE
 #endif
 
 /* The mean of the first `left` of eight channels, or of all if there are more, over `rows` rows of
@@ -16,10 +28,9 @@
  * count to the product, not even 2^(16 + k) / count. The factor is 2^16 where count is 2^k. */
 struct mean_area { int32_t rows, columns, row_step, pixel_step, factor, shift, low, high; };
 
-#if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
-
-static inline void mean_lanes(int8_t *y, const int8_t *x, int32_t left, const struct mean_area *mean)
+#if defined(BONSAI_MVE)
+static inline void mean_lanes(int8_t *y, const int8_t *x, int32_t left,
+                              const struct mean_area *mean)
 {
     int16x8_t sums;
     const int32_t to_next_row = mean->row_step - mean->columns * mean->pixel_step;
@@ -53,7 +64,8 @@ static inline void mean_lanes(int8_t *y, const int8_t *x, int32_t left, const st
     vstrbq_p_s16(y, result, vctp16q((uint32_t)left));
 }
 #else
-static inline void mean_lanes(int8_t *y, const int8_t *x, int32_t left, const struct mean_area *mean)
+static inline void mean_lanes(int8_t *y, const int8_t *x, int32_t left,
+                              const struct mean_area *mean)
 {
     const int32_t half = mean->rows * mean->columns / 2;
     int16_t sums[8] = {0};
@@ -82,7 +94,8 @@ struct average_pool2d_s8_mve_args {
     uint8_t pad_left;
 };
 
-/* Mean of each window's elements inside the image, halves away from zero, eight channels at a time. */
+/* Mean of each window's elements inside the image, halves away from zero, eight channels at a
+ * time. */
 static void average_pool2d_s8_mve(const int8_t *in, int8_t *out,
                                   const struct average_pool2d_s8_mve_args *restrict args)
 {

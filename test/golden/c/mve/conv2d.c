@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,9 +12,123 @@
 #endif
 #endif
 
-/* Four int32 in a vector register, and four from memory. */
-#if defined(__ARM_FEATURE_MVE)
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+ * too few of the others. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
+#define BONSAI_MVE
+#endif
+
+/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
+#if defined(BONSAI_MVE)
+static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
+{
+    const int8x16_t values = vdupq_n_s8((int8_t)value);
+    __asm__ volatile("dlstp.8 lr, %[n]\n"
+                     "1:\n\t"
+                     "vstrb.8 %q[values], [%[to]], #16\n\t"
+                     "letp lr, 1b"
+                     : [to] "+&r"(to)
+                     : [values] "w"(values), [n] "r"(n)
+                     : "lr", "memory");
+}
+#else
+static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
+{
+    memset(to, value, (size_t)n);
+}
+#endif
+
+/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
+ * [0, extent). */
+static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
+                             int32_t *end)
+{
+    while (*first < *end && origin + *first * dilation < 0)
+        ++*first;
+    while (*first < *end && origin + (*end - 1) * dilation >= extent)
+        --*end;
+}
+
+/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
+ * bytes at a time, the last ones predicated. */
+#if defined(BONSAI_MVE)
+static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
+                             int32_t rows, int32_t bytes)
+{
+    if (bytes <= 16) {
+        __asm__ volatile("vctp.8 %[bytes]\n\t"
+                         "dls lr, %[rows]\n"
+                         "1:\n\t"
+                         "vpstt\n\t"
+                         "vldrbt.8 q0, [%[from]]\n\t"
+                         "vstrbt.8 q0, [%[to]]\n\t"
+                         "add %[from], %[from_step]\n\t"
+                         "add %[to], %[to_step]\n\t"
+                         "le lr, 1b"
+                         : [to] "+&r"(to), [from] "+&r"(from)
+                         : [to_step] "r"(to_step), [from_step] "r"(from_step), [rows] "r"(rows),
+                           [bytes] "r"(bytes)
+                         : "q0", "lr", "cc", "p0", "memory");
+        return;
+    }
+    const int32_t whole = (bytes + 15) & ~15;
+    to_step -= whole;
+    from_step -= whole;
+    __asm__ volatile("1:\n\t"
+                     "dlstp.8 lr, %[bytes]\n"
+                     "2:\n\t"
+                     "vldrb.8 q0, [%[from]], #16\n\t"
+                     "vstrb.8 q0, [%[to]], #16\n\t"
+                     "letp lr, 2b\n\t"
+                     "add %[from], %[from_step]\n\t"
+                     "add %[to], %[to_step]\n\t"
+                     "subs %[rows], #1\n\t"
+                     "bne 1b"
+                     : [to] "+&r"(to), [from] "+&r"(from), [rows] "+&r"(rows)
+                     : [to_step] "r"(to_step), [from_step] "r"(from_step), [bytes] "r"(bytes)
+                     : "q0", "lr", "cc", "memory");
+}
+#else
+static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
+                             int32_t rows, int32_t bytes)
+{
+    for (; rows > 0; rows--, to += to_step, from += from_step)
+        memcpy(to, from, (size_t)bytes);
+}
+#endif
+
+struct window {
+    int32_t in_h, in_w, in_c, kernel_h, columns, dilation_h, dilation_w, zero_point;
+};
+
+/* The pixels under `columns` columns of taps, the first of which begins at (y, x), column by
+ * column: those outside of the image are the zero point. */
+BONSAI_SHARED void gather_columns(int8_t *to, const int8_t *image, int32_t y, int32_t x,
+                                  const struct window *window)
+{
+    const int32_t in_h = window->in_h, in_w = window->in_w, in_c = window->in_c;
+    const int32_t kernel_h = window->kernel_h, column_bytes = kernel_h * in_c;
+    const int32_t dilation_h = window->dilation_h, dilation_w = window->dilation_w;
+    int32_t left = 0, right = window->columns;
+    if (y < 0 || y + (kernel_h - 1) * dilation_h >= in_h || x < 0 || x + (right - 1) *
+        dilation_w >= in_w) {
+        fill_bytes(to, window->zero_point, right * column_bytes);
+        clip_taps(x, dilation_w, in_w, &left, &right);
+    }
+    if (left == right)
+        return;
+    to += left * column_bytes;
+    image += (x + left * dilation_w) * in_c;
+    for (int32_t ky = 0; ky < kernel_h; ky++, y += dilation_h, to += in_c) {
+        if (y >= 0 && y < in_h)
+            copy_rows(to, column_bytes, image + y * in_w * in_c, dilation_w * in_c, right - left,
+                      in_c);
+    }
+}
+
+/* Four int32 in a vector register, and four from memory. */
+#if defined(BONSAI_MVE)
 typedef int32x4_t lanes4;
 
 static inline lanes4 load_lanes(const int32_t *p)
@@ -29,12 +148,12 @@ static inline lanes4 load_lanes(const int32_t *p)
 struct patches { const int8_t *x; int32_t next, vectors; };
 
 /* Four filters by two patches: lane i of *a is bias i plus the sum of x[k] * weight k of filter i,
- * that of *b the same with the second patch. The filters are interleaved, 16 values of each in turn.
- * Moves *weights and *stage on behind what is read.
+ * that of *b the same with the second patch. The filters are interleaved, 16 values of each in
+ * turn. Moves *weights and *stage on behind what is read.
  *
  * VMLADAVA takes even registers only: eight of them are the sums, and what the loop needs besides
  * comes from memory into fixed ones, high ones first: that leaves the compiler three. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *patches,
                                   const int8_t **weights, const int32_t **stage)
 {
@@ -95,6 +214,33 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
 }
 #endif
 
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
+
+/* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
+#if defined(BONSAI_MVE)
+static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
+{
+    x = vminq_s32(vmaxq_s32(x, vdupq_n_s32(output->min)), vdupq_n_s32(output->max));
+    return vaddq_n_s32(x, output->zero_point);
+}
+#else
+static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
+{
+    for (int32_t i = 0; i < 4; i++)
+        x.lane[i] = to_int8(x.lane[i], output);
+    return x;
+}
+#endif
+
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
@@ -125,7 +271,7 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
 /* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
  * where it is negative, halves up). stage[0] to [3] are the multipliers, [4] to [7] the shifts. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 {
     x = vqrdmulhq_s32(x, vldrwq_s32(stage));
@@ -143,7 +289,7 @@ static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 
 /* The first `count` of four bytes, or all if there are more, to y and those of another pixel to
  * y + next. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline void store_lanes_pair(int8_t *y, int32_t next, lanes4 a, lanes4 b, int32_t count)
 {
     __asm__ volatile("vctp.32 %[count]\n\t"
@@ -163,142 +309,6 @@ static inline void store_lanes_pair(int8_t *y, int32_t next, lanes4 a, lanes4 b,
     }
 }
 #endif
-
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
-#if defined(__ARM_FEATURE_MVE)
-static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
-{
-    x = vminq_s32(vmaxq_s32(x, vdupq_n_s32(output->min)), vdupq_n_s32(output->max));
-    return vaddq_n_s32(x, output->zero_point);
-}
-#else
-static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
-{
-    for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = to_int8(x.lane[i], output);
-    return x;
-}
-#endif
-
-/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
- * [0, extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
-}
-
-/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
- * bytes at a time, the last ones predicated. */
-#if defined(__ARM_FEATURE_MVE)
-static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
-                             int32_t rows, int32_t bytes)
-{
-    if (bytes <= 16) {
-        __asm__ volatile("vctp.8 %[bytes]\n\t"
-                         "dls lr, %[rows]\n"
-                         "1:\n\t"
-                         "vpstt\n\t"
-                         "vldrbt.8 q0, [%[from]]\n\t"
-                         "vstrbt.8 q0, [%[to]]\n\t"
-                         "add %[from], %[from_step]\n\t"
-                         "add %[to], %[to_step]\n\t"
-                         "le lr, 1b"
-                         : [to] "+&r"(to), [from] "+&r"(from)
-                         : [to_step] "r"(to_step), [from_step] "r"(from_step), [rows] "r"(rows),
-                           [bytes] "r"(bytes)
-                         : "q0", "lr", "cc", "p0", "memory");
-        return;
-    }
-    const int32_t whole = (bytes + 15) & ~15;
-    to_step -= whole;
-    from_step -= whole;
-    __asm__ volatile("1:\n\t"
-                     "dlstp.8 lr, %[bytes]\n"
-                     "2:\n\t"
-                     "vldrb.8 q0, [%[from]], #16\n\t"
-                     "vstrb.8 q0, [%[to]], #16\n\t"
-                     "letp lr, 2b\n\t"
-                     "add %[from], %[from_step]\n\t"
-                     "add %[to], %[to_step]\n\t"
-                     "subs %[rows], #1\n\t"
-                     "bne 1b"
-                     : [to] "+&r"(to), [from] "+&r"(from), [rows] "+&r"(rows)
-                     : [to_step] "r"(to_step), [from_step] "r"(from_step), [bytes] "r"(bytes)
-                     : "q0", "lr", "cc", "memory");
-}
-#else
-static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
-                             int32_t rows, int32_t bytes)
-{
-    for (; rows > 0; rows--, to += to_step, from += from_step)
-        memcpy(to, from, (size_t)bytes);
-}
-#endif
-
-/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
-#if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
-
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    const int8x16_t values = vdupq_n_s8((int8_t)value);
-    __asm__ volatile("dlstp.8 lr, %[n]\n"
-                     "1:\n\t"
-                     "vstrb.8 %q[values], [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [to] "+&r"(to)
-                     : [values] "w"(values), [n] "r"(n)
-                     : "lr", "memory");
-}
-#else
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    memset(to, value, (size_t)n);
-}
-#endif
-
-struct window {
-    int32_t in_h, in_w, in_c, kernel_h, columns, dilation_h, dilation_w, zero_point;
-};
-
-/* The pixels under `columns` columns of taps, the first of which begins at (y, x), column by column:
- * those outside of the image are the zero point. */
-BONSAI_SHARED void gather_columns(int8_t *to, const int8_t *image, int32_t y, int32_t x,
-                                  const struct window *window)
-{
-    const int32_t in_h = window->in_h, in_w = window->in_w, in_c = window->in_c;
-    const int32_t kernel_h = window->kernel_h, column_bytes = kernel_h * in_c;
-    const int32_t dilation_h = window->dilation_h, dilation_w = window->dilation_w;
-    int32_t left = 0, right = window->columns;
-    if (y < 0 || y + (kernel_h - 1) * dilation_h >= in_h || x < 0 ||
-        x + (right - 1) * dilation_w >= in_w) {
-        fill_bytes(to, window->zero_point, right * column_bytes);
-        clip_taps(x, dilation_w, in_w, &left, &right);
-    }
-    if (left == right)
-        return;
-    to += left * column_bytes;
-    image += (x + left * dilation_w) * in_c;
-    for (int32_t ky = 0; ky < kernel_h; ky++, y += dilation_h, to += in_c) {
-        if (y >= 0 && y < in_h)
-            copy_rows(to, column_bytes, image + y * in_w * in_c, dilation_w * in_c, right - left,
-                      in_c);
-    }
-}
 
 struct conv2d_s8_mve_args {
     const int8_t *weights;
@@ -323,8 +333,7 @@ static void conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                           const struct conv2d_s8_mve_args *restrict args)
 {
     const struct output output = { -131, 124, 3, 4 };
-    const struct window window = { args->in_h, args->in_w, args->in_c, 3, args->columns,
-                                   1, 1, 3 };
+    const struct window window = { args->in_h, args->in_w, args->in_c, 3, args->columns, 1, 1, 3 };
     const int32_t in_c = args->in_c, out_w = args->out_w, out_c = args->out_c;
     const int32_t tile = args->tile, step = args->step;
 
@@ -337,7 +346,8 @@ static void conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                 for (int32_t i = 0; i < count; i += 2) {
                     /* The last of an odd number is computed twice. */
                     const int32_t next = i + 1 < count ? 1 : 0;
-                    const struct patches patches = { scratch + i * step, next * step, args->vectors };
+                    const struct patches patches =
+                        { scratch + i * step, next * step, args->vectors };
                     const int32_t other = next * out_c;
                     const int8_t *weights = args->weights;
                     const int32_t *stage = args->stage;

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,229 +12,36 @@
 #endif
 #endif
 
-/* Four int32 in a vector register, and four from memory. */
-#if defined(__ARM_FEATURE_MVE)
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+ * too few of the others. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
-typedef int32x4_t lanes4;
-
-static inline lanes4 load_lanes(const int32_t *p)
-{
-    return vldrwq_s32(p);
-}
-#else
-typedef struct { int32_t lane[4]; } lanes4;
-
-static inline lanes4 load_lanes(const int32_t *p)
-{
-    return (lanes4){ { p[0], p[1], p[2], p[3] } };
-}
+#define BONSAI_MVE
 #endif
 
-/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
- *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
-static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
+#if defined(BONSAI_MVE)
+static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 {
-    const int32_t xh = x >> 16, xl = x & 0xffff;
-    const int32_t mh = m >> 16, ml = m & 0xffff;
-    const int32_t cross = xh * ml;
-    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
-    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
-    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
-}
-
-/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
-{
-    if (shift > 0)
-        x = (int32_t)((uint32_t)x << shift);
-    const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
-    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
-}
-
-/* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
- * where it is negative, halves up). stage[0] to [3] are the multipliers, [4] to [7] the shifts. */
-#if defined(__ARM_FEATURE_MVE)
-static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
-{
-    x = vqrdmulhq_s32(x, vldrwq_s32(stage));
-    x = vaddq_s32(x, vshrq_n_s32(x, 31));
-    return vrshlq_s32(x, vldrwq_s32(stage + 4));
+    const int8x16_t values = vdupq_n_s8((int8_t)value);
+    __asm__ volatile("dlstp.8 lr, %[n]\n"
+                     "1:\n\t"
+                     "vstrb.8 %q[values], [%[to]], #16\n\t"
+                     "letp lr, 1b"
+                     : [to] "+&r"(to)
+                     : [values] "w"(values), [n] "r"(n)
+                     : "lr", "memory");
 }
 #else
-static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
+static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 {
-    for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = requantise(x.lane[i], stage[i], stage[4 + i]);
-    return x;
-}
-#endif
-
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* Stores the first `count`, or eight if there are more, of the channels in turns from `even` and
- * `odd`, clamped before the zero point is added. */
-#if defined(__ARM_FEATURE_MVE)
-static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
-                                  const struct output *output)
-{
-    int16x8_t x = vqmovntq_s32(vqmovnbq_s32(vreinterpretq_s16_s32(even), even), odd);
-    x = vmaxq_s16(x, vdupq_n_s16((int16_t)output->min));
-    x = vminq_s16(x, vdupq_n_s16((int16_t)output->max));
-    x = vaddq_n_s16(x, (int16_t)output->zero_point);
-    __asm__ volatile("vctp.16 %[count]\n\t"
-                     "vpst\n\t"
-                     "vstrbt.16 %q[x], [%[y]]"
-                     :
-                     : [y] "l"(y), [x] "w"(x), [count] "r"(count)
-                     : "cc", "p0", "memory");
-}
-#else
-static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
-                                  const struct output *output)
-{
-    for (int32_t i = 0; i < count && i < 8; i++)
-        y[i] = to_int8((i % 2 == 0 ? even : odd).lane[i / 2], output);
-}
-#endif
-
-/* As add_taps for nine taps, the last without another beside it. Loads that widen take the lower
- * registers only, which hold six taps at a time. */
-#if defined(__ARM_FEATURE_MVE)
-#define ADD_PAIR(tap0, tap1)              \
-    "vldrb.s16 q0, [" tap0 "], #8\n\t"    \
-    "vldrb.s16 q1, [%[w]], #8\n\t"        \
-    "vldrb.s16 q2, [" tap1 "], #8\n\t"    \
-    "vldrb.s16 q3, [%[w]], #8\n\t"        \
-    "vmul.i16 q0, q0, q1\n\t"             \
-    "vmul.i16 q2, q2, q3\n\t"             \
-    "vadd.i16 q0, q0, q2\n\t"             \
-    "vmovlb.s16 q1, q0\n\t"               \
-    "vmovlt.s16 q0, q0\n\t"               \
-    "vadd.i32 %q[even], %q[even], q1\n\t" \
-    "vadd.i32 %q[odd], %q[odd], q0\n\t"
-
-static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_t **taps,
-                                          const int8_t *weights)
-{
-    lanes4 a = *even, b = *odd;
-    __asm__("ldm %[taps], {r0, r2, r3, r4, r5, r6}\n\t"
-            ADD_PAIR("r0", "r2")
-            ADD_PAIR("r3", "r4")
-            ADD_PAIR("r5", "r6")
-            "stm %[taps]!, {r0, r2, r3, r4, r5, r6}\n\t"
-            "ldm %[taps], {r0, r2, r3}\n\t"
-            ADD_PAIR("r0", "r2")
-            "vldrb.s16 q0, [r3], #8\n\t"
-            "vldrb.s16 q1, [%[w]], #8\n\t"
-            "vmul.i16 q0, q0, q1\n\t"
-            "vmovlb.s16 q1, q0\n\t"
-            "vmovlt.s16 q0, q0\n\t"
-            "vadd.i32 %q[even], %q[even], q1\n\t"
-            "vadd.i32 %q[odd], %q[odd], q0\n\t"
-            "stm %[taps], {r0, r2, r3}"
-            : [even] "+w"(a), [odd] "+w"(b), [taps] "+&r"(taps), [w] "+&l"(weights)
-            :
-            : "q0", "q1", "q2", "q3", "r0", "r2", "r3", "r4", "r5", "r6", "memory");
-    *even = a;
-    *odd = b;
-    return weights;
-}
-#else
-static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_t **taps,
-                                          const int8_t *weights)
-{
-    for (int32_t tap = 0; tap < 9; tap += 2) {
-        for (int32_t i = 0; i < 8; i++, weights++) {
-            int32_t sum = taps[tap][i] * weights[0];
-            if (tap < 8)
-                sum += taps[tap + 1][i] * weights[8];
-            (i % 2 == 0 ? even : odd)->lane[i / 2] += (int16_t)sum;
-        }
-        weights += tap < 8 ? 8 : 0;
-    }
-    for (int32_t tap = 0; tap < 9; tap++)
-        taps[tap] += 8;
-    return weights;
-}
-#endif
-
-/* As add_taps_spread for nine taps, the last without another beside it. */
-#if defined(__ARM_FEATURE_MVE)
-#define ADD_SPREAD_PAIR(tap0, tap1)             \
-    "vldrb.s16 q0, [" tap0 ", %q[offsets]]\n\t" \
-    "vldrb.s16 q1, [%[w]], #8\n\t"              \
-    "vldrb.s16 q2, [" tap1 ", %q[offsets]]\n\t" \
-    "vldrb.s16 q3, [%[w]], #8\n\t"              \
-    "vmul.i16 q0, q0, q1\n\t"                   \
-    "vmul.i16 q2, q2, q3\n\t"                   \
-    "vadd.i16 q0, q0, q2\n\t"                   \
-    "vmovlb.s16 q1, q0\n\t"                     \
-    "vmovlt.s16 q0, q0\n\t"                     \
-    "vadd.i32 %q[even], %q[even], q1\n\t"       \
-    "vadd.i32 %q[odd], %q[odd], q0\n\t"
-
-static inline const int8_t *add_nine_taps_spread(lanes4 *even, lanes4 *odd,
-                                                 const int8_t *const *taps, const int8_t *weights,
-                                                 const uint16_t *at)
-{
-    lanes4 a = *even, b = *odd;
-    const uint16x8_t offsets = vldrhq_u16(at);
-    __asm__("ldm %[taps]!, {r0, r2, r3, r4, r5, r6}\n\t"
-            ADD_SPREAD_PAIR("r0", "r2")
-            ADD_SPREAD_PAIR("r3", "r4")
-            ADD_SPREAD_PAIR("r5", "r6")
-            "ldm %[taps], {r0, r2, r3}\n\t"
-            ADD_SPREAD_PAIR("r0", "r2")
-            "vldrb.s16 q0, [r3, %q[offsets]]\n\t"
-            "vldrb.s16 q1, [%[w]], #8\n\t"
-            "vmul.i16 q0, q0, q1\n\t"
-            "vmovlb.s16 q1, q0\n\t"
-            "vmovlt.s16 q0, q0\n\t"
-            "vadd.i32 %q[even], %q[even], q1\n\t"
-            "vadd.i32 %q[odd], %q[odd], q0"
-            : [even] "+w"(a), [odd] "+w"(b), [taps] "+&r"(taps), [w] "+&l"(weights)
-            : [offsets] "w"(offsets)
-            : "q0", "q1", "q2", "q3", "r0", "r2", "r3", "r4", "r5", "r6", "memory");
-    *even = a;
-    *odd = b;
-    return weights;
-}
-#else
-static inline const int8_t *add_nine_taps_spread(lanes4 *even, lanes4 *odd,
-                                                 const int8_t *const *taps, const int8_t *weights,
-                                                 const uint16_t *at)
-{
-    for (int32_t tap = 0; tap < 9; tap += 2) {
-        for (int32_t i = 0; i < 8; i++, weights++) {
-            int32_t sum = taps[tap][at[i]] * weights[0];
-            if (tap < 8)
-                sum += taps[tap + 1][at[i]] * weights[8];
-            (i % 2 == 0 ? even : odd)->lane[i / 2] += (int16_t)sum;
-        }
-        weights += tap < 8 ? 8 : 0;
-    }
-    return weights;
+    memset(to, value, (size_t)n);
 }
 #endif
 
 /* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
  * bytes at a time, the last ones predicated. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
                              int32_t rows, int32_t bytes)
 {
@@ -275,34 +87,12 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
 }
 #endif
 
-/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
-#if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
-
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    const int8x16_t values = vdupq_n_s8((int8_t)value);
-    __asm__ volatile("dlstp.8 lr, %[n]\n"
-                     "1:\n\t"
-                     "vstrb.8 %q[values], [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [to] "+&r"(to)
-                     : [values] "w"(values), [n] "r"(n)
-                     : "lr", "memory");
-}
-#else
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    memset(to, value, (size_t)n);
-}
-#endif
-
-/* What taps see of rows of the image: their first pixels, their last ones, and from one to the next.
- * Of rows outside of the image all are pixels of zero points, and `step` is 0. */
+/* What taps see of rows of the image: their first pixels, their last ones, and from one to the
+ * next. Of rows outside of the image all are pixels of zero points, and `step` is 0. */
 struct rows { const int8_t *const *first, *const *last; const int32_t *step; };
 
 /* Pointers to the pixels in column x of `count` rows; up to three behind them may change. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline void column_taps(const int8_t **taps, const struct rows *rows, int32_t count,
                                int32_t x, int32_t in_w, const int8_t *outside)
 {
@@ -339,6 +129,280 @@ static inline void column_taps(const int8_t **taps, const struct rows *rows, int
         taps[i] = x < 0 || x >= in_w ? outside
                   : x == in_w - 1    ? rows->last[i]
                                      : rows->first[i] + x * rows->step[i];
+}
+#endif
+
+/* Four int32 in a vector register, and four from memory. */
+#if defined(BONSAI_MVE)
+typedef int32x4_t lanes4;
+
+static inline lanes4 load_lanes(const int32_t *p)
+{
+    return vldrwq_s32(p);
+}
+#else
+typedef struct { int32_t lane[4]; } lanes4;
+
+static inline lanes4 load_lanes(const int32_t *p)
+{
+    return (lanes4){ { p[0], p[1], p[2], p[3] } };
+}
+#endif
+
+/* As add_taps for nine taps, the last without another beside it. Loads that widen take the lower
+ * registers only, which hold six taps at a time. */
+#if defined(BONSAI_MVE)
+static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_t **taps,
+                                          const int8_t *weights)
+{
+    lanes4 a = *even, b = *odd;
+    __asm__("ldm %[taps], {r0, r2, r3, r4, r5, r6}\n"
+            "vldrb.s16 q0, [r0], #8\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vldrb.s16 q2, [r2], #8\n"
+            "vldrb.s16 q3, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmul.i16 q2, q2, q3\n"
+            "vadd.i16 q0, q0, q2\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "vldrb.s16 q0, [r3], #8\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vldrb.s16 q2, [r4], #8\n"
+            "vldrb.s16 q3, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmul.i16 q2, q2, q3\n"
+            "vadd.i16 q0, q0, q2\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "vldrb.s16 q0, [r5], #8\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vldrb.s16 q2, [r6], #8\n"
+            "vldrb.s16 q3, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmul.i16 q2, q2, q3\n"
+            "vadd.i16 q0, q0, q2\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "stm %[taps]!, {r0, r2, r3, r4, r5, r6}\n"
+            "ldm %[taps], {r0, r2, r3}\n"
+            "vldrb.s16 q0, [r0], #8\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vldrb.s16 q2, [r2], #8\n"
+            "vldrb.s16 q3, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmul.i16 q2, q2, q3\n"
+            "vadd.i16 q0, q0, q2\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "vldrb.s16 q0, [r3], #8\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "stm %[taps], {r0, r2, r3}"
+            : [even] "+w"(a), [odd] "+w"(b), [taps] "+&r"(taps), [w] "+&l"(weights)
+            :
+            : "q0", "q1", "q2", "q3", "r0", "r2", "r3", "r4", "r5", "r6", "memory");
+    *even = a;
+    *odd = b;
+    return weights;
+}
+#else
+static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_t **taps,
+                                          const int8_t *weights)
+{
+    for (int32_t tap = 0; tap < 9; tap += 2) {
+        for (int32_t i = 0; i < 8; i++, weights++) {
+            int32_t sum = taps[tap][i] * weights[0];
+            if (tap < 8)
+                sum += taps[tap + 1][i] * weights[8];
+            (i % 2 == 0 ? even : odd)->lane[i / 2] += (int16_t)sum;
+        }
+        weights += tap < 8 ? 8 : 0;
+    }
+    for (int32_t tap = 0; tap < 9; tap++)
+        taps[tap] += 8;
+    return weights;
+}
+#endif
+
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
+ * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
+ * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
+}
+
+/* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
+ * where it is negative, halves up). stage[0] to [3] are the multipliers, [4] to [7] the shifts. */
+#if defined(BONSAI_MVE)
+static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
+{
+    x = vqrdmulhq_s32(x, vldrwq_s32(stage));
+    x = vaddq_s32(x, vshrq_n_s32(x, 31));
+    return vrshlq_s32(x, vldrwq_s32(stage + 4));
+}
+#else
+static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
+{
+    for (int32_t i = 0; i < 4; i++)
+        x.lane[i] = requantise(x.lane[i], stage[i], stage[4 + i]);
+    return x;
+}
+#endif
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
+
+/* Stores the first `count`, or eight if there are more, of the channels in turns from `even` and
+ * `odd`, clamped before the zero point is added. */
+#if defined(BONSAI_MVE)
+static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
+                                  const struct output *output)
+{
+    int16x8_t x = vqmovntq_s32(vqmovnbq_s32(vreinterpretq_s16_s32(even), even), odd);
+    x = vmaxq_s16(x, vdupq_n_s16((int16_t)output->min));
+    x = vminq_s16(x, vdupq_n_s16((int16_t)output->max));
+    x = vaddq_n_s16(x, (int16_t)output->zero_point);
+    __asm__ volatile("vctp.16 %[count]\n\t"
+                     "vpst\n\t"
+                     "vstrbt.16 %q[x], [%[y]]"
+                     :
+                     : [y] "l"(y), [x] "w"(x), [count] "r"(count)
+                     : "cc", "p0", "memory");
+}
+#else
+static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
+                                  const struct output *output)
+{
+    for (int32_t i = 0; i < count && i < 8; i++)
+        y[i] = to_int8((i % 2 == 0 ? even : odd).lane[i / 2], output);
+}
+#endif
+
+/* As add_taps_spread for nine taps, the last without another beside it. */
+#if defined(BONSAI_MVE)
+static inline const int8_t *add_nine_taps_spread(lanes4 *even, lanes4 *odd,
+                                                 const int8_t *const *taps, const int8_t *weights,
+                                                 const uint16_t *at)
+{
+    lanes4 a = *even, b = *odd;
+    const uint16x8_t offsets = vldrhq_u16(at);
+    __asm__("ldm %[taps]!, {r0, r2, r3, r4, r5, r6}\n"
+            "vldrb.s16 q0, [r0, %q[offsets]]\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vldrb.s16 q2, [r2, %q[offsets]]\n"
+            "vldrb.s16 q3, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmul.i16 q2, q2, q3\n"
+            "vadd.i16 q0, q0, q2\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "vldrb.s16 q0, [r3, %q[offsets]]\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vldrb.s16 q2, [r4, %q[offsets]]\n"
+            "vldrb.s16 q3, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmul.i16 q2, q2, q3\n"
+            "vadd.i16 q0, q0, q2\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "vldrb.s16 q0, [r5, %q[offsets]]\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vldrb.s16 q2, [r6, %q[offsets]]\n"
+            "vldrb.s16 q3, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmul.i16 q2, q2, q3\n"
+            "vadd.i16 q0, q0, q2\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "ldm %[taps], {r0, r2, r3}\n"
+            "vldrb.s16 q0, [r0, %q[offsets]]\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vldrb.s16 q2, [r2, %q[offsets]]\n"
+            "vldrb.s16 q3, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmul.i16 q2, q2, q3\n"
+            "vadd.i16 q0, q0, q2\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0\n"
+            "vldrb.s16 q0, [r3, %q[offsets]]\n"
+            "vldrb.s16 q1, [%[w]], #8\n"
+            "vmul.i16 q0, q0, q1\n"
+            "vmovlb.s16 q1, q0\n"
+            "vmovlt.s16 q0, q0\n"
+            "vadd.i32 %q[even], %q[even], q1\n"
+            "vadd.i32 %q[odd], %q[odd], q0"
+            : [even] "+w"(a), [odd] "+w"(b), [taps] "+&r"(taps), [w] "+&l"(weights)
+            : [offsets] "w"(offsets)
+            : "q0", "q1", "q2", "q3", "r0", "r2", "r3", "r4", "r5", "r6", "memory");
+    *even = a;
+    *odd = b;
+    return weights;
+}
+#else
+static inline const int8_t *add_nine_taps_spread(lanes4 *even, lanes4 *odd,
+                                                 const int8_t *const *taps, const int8_t *weights,
+                                                 const uint16_t *at)
+{
+    for (int32_t tap = 0; tap < 9; tap += 2) {
+        for (int32_t i = 0; i < 8; i++, weights++) {
+            int32_t sum = taps[tap][at[i]] * weights[0];
+            if (tap < 8)
+                sum += taps[tap + 1][at[i]] * weights[8];
+            (i % 2 == 0 ? even : odd)->lane[i / 2] += (int16_t)sum;
+        }
+        weights += tap < 8 ? 8 : 0;
+    }
+    return weights;
 }
 #endif
 
@@ -395,8 +459,8 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
             for (int32_t ox = 0; ox < out_w; ox++, out += channels) {
                 const int8_t *weights = args->weights;
                 const int32_t *stage = args->stage;
-                for (int32_t kx = 0, x = ox * stride_w - pad_left; kx < kernel_w;
-                     kx++, x += dilation_w)
+                for (int32_t kx = 0, x = ox * stride_w - pad_left; kx < kernel_w; kx++,
+                     x += dilation_w)
                     column_taps(taps + kx * kernel_h, &rows, kernel_h, x, in_w, outside);
                 for (int32_t c = 0; c < channels; c += 8) {
                     lanes4 even = load_lanes(stage), odd = load_lanes(stage + 4);
@@ -457,8 +521,8 @@ static void depthwise_conv2d_s8_mve_spread(const int8_t *in, int8_t *out, int8_t
             for (int32_t ox = 0; ox < out_w; ox++, out += out_c) {
                 const int8_t *weights = model_depthwise_conv2d_2_weights;
                 const int32_t *stage = model_depthwise_conv2d_2_stage;
-                for (int32_t kx = 0, x = ox * stride_w - pad_left; kx < kernel_w;
-                     kx++, x += dilation_w)
+                for (int32_t kx = 0, x = ox * stride_w - pad_left; kx < kernel_w; kx++,
+                     x += dilation_w)
                     column_taps(taps + kx * kernel_h, &rows, kernel_h, x, in_w, outside);
                 const uint16_t *at = model_depthwise_conv2d_2_offsets;
                 for (int32_t c = 0; c < out_c; c += 8, at += 8) {

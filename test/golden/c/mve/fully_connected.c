@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,9 +12,15 @@
 #endif
 #endif
 
-/* Four int32 in a vector register, and four from memory. */
-#if defined(__ARM_FEATURE_MVE)
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+ * too few of the others. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
+#define BONSAI_MVE
+#endif
+
+/* Four int32 in a vector register, and four from memory. */
+#if defined(BONSAI_MVE)
 typedef int32x4_t lanes4;
 
 static inline lanes4 load_lanes(const int32_t *p)
@@ -28,7 +39,7 @@ static inline lanes4 load_lanes(const int32_t *p)
 /* Four filters by one row: lane i is bias i plus the sum of x[k] * weight k of filter i, k < n. The
  * filters are interleaved, 16 values of each in turn, the last filled up; x is read no further than
  * it is long: the loop's tail is predicated. Moves *weights and *stage on behind what is read. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline lanes4 dot_lanes(const int8_t *x, const int8_t **weights, const int32_t **stage,
                                int32_t n)
 {
@@ -73,6 +84,33 @@ static inline lanes4 dot_lanes(const int8_t *x, const int8_t **weights, const in
 }
 #endif
 
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
+
+/* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
+#if defined(BONSAI_MVE)
+static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
+{
+    x = vminq_s32(vmaxq_s32(x, vdupq_n_s32(output->min)), vdupq_n_s32(output->max));
+    return vaddq_n_s32(x, output->zero_point);
+}
+#else
+static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
+{
+    for (int32_t i = 0; i < 4; i++)
+        x.lane[i] = to_int8(x.lane[i], output);
+    return x;
+}
+#endif
+
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
@@ -103,7 +141,7 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
 /* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
  * where it is negative, halves up). stage[0] to [3] are the multipliers, [4] to [7] the shifts. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 {
     x = vqrdmulhq_s32(x, vldrwq_s32(stage));
@@ -120,7 +158,7 @@ static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 #endif
 
 /* The first `count` of four bytes, or all if there are more. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline void store_lanes(int8_t *y, lanes4 x, int32_t count)
 {
     __asm__ volatile("vctp.32 %[count]\n\t"
@@ -135,32 +173,6 @@ static inline void store_lanes(int8_t *y, lanes4 x, int32_t count)
 {
     for (int32_t i = 0; i < count && i < 4; i++)
         y[i] = (int8_t)x.lane[i];
-}
-#endif
-
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
-#if defined(__ARM_FEATURE_MVE)
-static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
-{
-    x = vminq_s32(vmaxq_s32(x, vdupq_n_s32(output->min)), vdupq_n_s32(output->max));
-    return vaddq_n_s32(x, output->zero_point);
-}
-#else
-static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
-{
-    for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = to_int8(x.lane[i], output);
-    return x;
 }
 #endif
 

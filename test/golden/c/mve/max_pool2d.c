@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,13 +12,19 @@
 #endif
 #endif
 
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+ * too few of the others. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
+#include <arm_mve.h>
+#define BONSAI_MVE
+#endif
+
 /* The largest of each of the first `left` of sixteen channels, or of all if there are more, over
- * `rows` rows of `columns` pixels, clamped. The rows are row_step bytes apart, pixels pixel_step. */
+ * `rows` rows of `columns` pixels, clamped. The rows are row_step bytes apart, pixels
+ * pixel_step. */
 struct max_area { int32_t rows, columns, row_step, pixel_step, low, high; };
 
-#if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
-
+#if defined(BONSAI_MVE)
 static inline void max_lanes(int8_t *y, const int8_t *x, int32_t left,
                              const struct max_area *largest)
 {

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,71 +12,15 @@
 #endif
 #endif
 
-/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
- *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
-static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
-{
-    const int32_t xh = x >> 16, xl = x & 0xffff;
-    const int32_t mh = m >> 16, ml = m & 0xffff;
-    const int32_t cross = xh * ml;
-    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
-    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
-    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
-}
-
-/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
-{
-    if (shift > 0)
-        x = (int32_t)((uint32_t)x << shift);
-    const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
-    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
-}
-
-/* Lanes in the output's scale, rounded as by rescale_lanes. */
-#define gathered_twice() twice
-
-#if defined(__ARM_FEATURE_MVE)
-__asm__(".syntax unified\n"
-        ".macro gathered_twice x, multiplier, shift, other\n"
-        "    vqrdmulh.s32 \\x, \\x, \\multiplier\n"
-        "    vshr.s32 \\other, \\x, #31\n"
-        "    vadd.i32 \\x, \\x, \\other\n"
-        "    vrshl.s32 \\x, \\shift\n"
-        ".endm\n");
-#else
-static inline int32_t gathered_scale_twice(int32_t x, int32_t multiplier, int32_t shift)
-{
-    return requantise(x, multiplier, shift);
-}
-#endif
-
 /* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* Functions that multiply four pixels by filters without the weights that are 0, two filters after
- * the other: vectors of 16 offsets and 16 weights, the inputs gathered from x[i] + offset.
- *
- * stage has of each filter how many vectors follow its first, its bias, its multiplier, its shift. A
- * window that is near is reached by offsets of a byte. One that is far is gone through in steps of
- * `step` bytes: then the number is doubled, odd where no step follows, and before the vectors of each
- * further step a byte tells the same of all its vectors.
- *
- * An output is stored at out + offsets[2 * pixel + filter]; weights, stage and out move on behind
- * what was read and written. */
+/* What gathered_filters multiplies. stage has of each filter how many vectors follow its first, its
+ * bias, its multiplier, its shift. A window that is near is reached by offsets of a byte. One that
+ * is far is gone through in steps of `step` bytes: then the number is doubled, odd where no step
+ * follows, and before the vectors of each further step a byte tells the same of all its vectors.
+ * Assembly reads the fields by their places. */
 struct gathered {
     const int8_t *x[4];
     const int8_t *weights;
@@ -84,179 +33,6 @@ struct gathered {
     int32_t pixels; /* That the offsets are for. */
 };
 
-#define define_gathered(name, reach, scale) define_gathered_of(name, reach, scale)
-
-#if defined(__ARM_FEATURE_MVE)
-
-#define define_gathered_of(name, reach, scale)                                                     \
-    void name(struct gathered *m);                                                                 \
-    __asm__("gathered " #name ", " #reach ", " #scale)
-
-/* r0, r2, r4, r6: sums; r1, r3, r5, r7: x; r8: weights; r9: stage; r10: out; r11: pairs; r12: step;
- * q0: offsets; q1: weights; q2: inputs, sums; q3: results of two filters; q4: where they go; q5 to
- * q7: the output stage. */
-__asm__(".syntax unified\n"
-        ".macro gathered_vector multiply\n"
-        "    vldrb.8 q0, [r8], #16\n"
-        "    vldrb.8 q1, [r8], #16\n"
-        "    vldrb.u8 q2, [r1, q0]\n"
-        "    \\multiply r0, q2, q1\n"
-        "    vldrb.u8 q2, [r3, q0]\n"
-        "    \\multiply r2, q2, q1\n"
-        "    vldrb.u8 q2, [r5, q0]\n"
-        "    \\multiply r4, q2, q1\n"
-        "    vldrb.u8 q2, [r7, q0]\n"
-        "    \\multiply r6, q2, q1\n"
-        ".endm\n"
-        ".macro gathered_vectors\n"
-        "    wls lr, lr, 102f\n"
-        "101: gathered_vector vmladava.s8\n"
-        "    le lr, 101b\n"
-        "102:\n"
-        ".endm\n"
-        ".macro gathered_filter reach, scale, half\n"
-        "    gathered_vector vmladav.s8\n"
-        "    .ifc \\reach, far\n"
-        "    lsrs lr, lr, #1\n"
-        "    .endif\n"
-        "    gathered_vectors\n"
-        "    .ifc \\reach, far\n"
-        "    bcs 104f\n"
-        "103: add r1, r12\n"
-        "    add r3, r12\n"
-        "    add r5, r12\n"
-        "    add r7, r12\n"
-        "    ldrb lr, [r8], #1\n"
-        "    lsrs lr, lr, #1\n"
-        "    gathered_vectors\n"
-        "    bcc 103b\n"
-        "    ldm sp, {r1, r3, r5, r7}\n"
-        "104:\n"
-        "    .endif\n"
-        "    vmov q2[2], q2[0], r0, r4\n"
-        "    vmov q2[3], q2[1], r2, r6\n"
-        "    ldm r9!, {r0, r2, r4, lr}\n"
-        "    vadd.i32 q2, q2, r0\n"
-        "    gathered_\\scale q2, r2, r4, q0\n"
-        "    vqmovn\\half\\().s32 q3, q2\n"
-        ".endm\n"
-        ".macro gathered name, reach, scale\n"
-        "    .pushsection .text.\\name, \"ax\", %progbits\n"
-        "    .balign 4\n"
-        "    .thumb_func\n"
-        "    .type \\name, %function\n"
-        "\\name:\n"
-        "    push {r0, r4-r11, lr}\n"
-        "    vpush {d8-d15}\n"
-        "    ldm r0!, {r1, r3, r5, r7, r8, r9, r10, r11}\n"
-        "    push {r1, r3, r5, r7}\n"
-        "    ldm r0!, {r2, r4, r6, r12}\n"
-        "    vdup.16 q5, r2\n"
-        "    vdup.16 q6, r4\n"
-        "    vdup.16 q7, r6\n"
-        "    ldr r12, [r0], #4\n"
-        "    vldrh.16 q4, [r0]\n"
-        "    ldr lr, [r9], #4\n"
-        "1:  gathered_filter \\reach, \\scale, b\n"
-        "    gathered_filter \\reach, \\scale, t\n"
-        "    vmax.s16 q3, q3, q5\n"
-        "    vmin.s16 q3, q3, q6\n"
-        "    vadd.i16 q3, q3, q7\n"
-        "    vstrb.16 q3, [r10, q4]\n"
-        "    add r10, #2\n"
-        "    subs r11, #1\n"
-        "    bne 1b\n"
-        "    sub r9, #4\n"
-        "    add sp, #16\n"
-        "    vpop {d8-d15}\n"
-        "    pop {r0}\n"
-        "    add r0, #16\n"
-        "    stm r0, {r8, r9, r10}\n"
-        "    pop {r4-r11, pc}\n"
-        "    .size \\name, . - \\name\n"
-        "    .popsection\n"
-        ".endm\n");
-
-#else
-
-enum gathered_reach { gathered_near, gathered_far };
-
-#define define_gathered_of(name, reach, scale)                                                     \
-    static void name(struct gathered *m)                                                           \
-    {                                                                                              \
-        for (; m->pairs > 0; m->pairs--, m->out += 2) {                                            \
-            for (int32_t half = 0; half < 2; half++, m->stage += 4) {                              \
-                uint32_t sums[4];                                                                  \
-                gathered_sums(sums, m, gathered_##reach);                                          \
-                for (int32_t i = 0; i < 4; i++) {                                                  \
-                    const int32_t x = gathered_scale_##scale((int32_t)sums[i], m->stage[2],        \
-                                                             m->stage[3]);                         \
-                    m->out[m->offsets[2 * i + half]] = to_int8(x, &m->output);                     \
-                }                                                                                  \
-            }                                                                                      \
-        }                                                                                          \
-    }                                                                                              \
-    static void name(struct gathered *m)
-
-/* The sums of a filter for four pixels; m->weights moves on. */
-static inline void gathered_sums(uint32_t *sums, struct gathered *m, enum gathered_reach reach)
-{
-    int32_t count = m->stage[0], begin = 0;
-    int32_t vectors = 1 + (reach == gathered_far ? count >> 1 : count);
-    for (int32_t i = 0; i < 4; i++)
-        sums[i] = (uint32_t)m->stage[1];
-    for (;;) {
-        for (; vectors > 0; vectors--, m->weights += 32) {
-            for (int32_t k = 0; k < 16; k++) {
-                const int32_t from = begin + (uint8_t)m->weights[k];
-                for (int32_t i = 0; i < 4; i++)
-                    sums[i] += (uint32_t)(m->x[i][from] * m->weights[16 + k]);
-            }
-        }
-        if (reach == gathered_near || count % 2 != 0)
-            return;
-        begin += m->step;
-        count = *m->weights++;
-        vectors = count >> 1;
-    }
-}
-
-#endif
-
-/* Pixels of the output in the order of memory, `left` of them, `column` in this row and `width` in
- * any other; `x` is where the window of the next one begins, in steps of pixel_step and, from the
- * last pixel of a row to the first of the next, row_step bytes. */
-struct pixel_walk { const int8_t *x; int32_t left, column, width, pixel_step, row_step; };
-
-/* The windows of the next four pixels, or of those that there are: the last stands for others. */
-BONSAI_SHARED void gathered_pixels(struct gathered *m, struct pixel_walk *walk, int32_t out_c)
-{
-    const int8_t *x = walk->x;
-    int32_t left = walk->left, column = walk->column;
-    const int32_t count = left < 4 ? left : 4;
-    if (count != m->pixels) {
-        m->pixels = count;
-        for (int32_t i = 0, at = 0; i < 4; i++) {
-            m->offsets[2 * i] = (uint16_t)at;
-            m->offsets[2 * i + 1] = (uint16_t)(at + 1);
-            at += i + 1 < count ? out_c : 0;
-        }
-    }
-    for (int32_t i = 0; i < 4; i++) {
-        m->x[i] = x;
-        if (--left <= 0)
-            continue;
-        x += walk->pixel_step;
-        if (--column == 0) {
-            column = walk->width;
-            x += walk->row_step - walk->pixel_step;
-        }
-    }
-    walk->x = x;
-    walk->left = left;
-    walk->column = column;
-}
-
 /* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
  * [0, extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
@@ -268,9 +44,36 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+ * too few of the others. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
+#include <arm_mve.h>
+#define BONSAI_MVE
+#endif
+
+/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
+#if defined(BONSAI_MVE)
+static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
+{
+    const int8x16_t values = vdupq_n_s8((int8_t)value);
+    __asm__ volatile("dlstp.8 lr, %[n]\n"
+                     "1:\n\t"
+                     "vstrb.8 %q[values], [%[to]], #16\n\t"
+                     "letp lr, 1b"
+                     : [to] "+&r"(to)
+                     : [values] "w"(values), [n] "r"(n)
+                     : "lr", "memory");
+}
+#else
+static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
+{
+    memset(to, value, (size_t)n);
+}
+#endif
+
 /* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
  * bytes at a time, the last ones predicated. */
-#if defined(__ARM_FEATURE_MVE)
+#if defined(BONSAI_MVE)
 static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
                              int32_t rows, int32_t bytes)
 {
@@ -316,28 +119,6 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
 }
 #endif
 
-/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
-#if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
-
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    const int8x16_t values = vdupq_n_s8((int8_t)value);
-    __asm__ volatile("dlstp.8 lr, %[n]\n"
-                     "1:\n\t"
-                     "vstrb.8 %q[values], [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [to] "+&r"(to)
-                     : [values] "w"(values), [n] "r"(n)
-                     : "lr", "memory");
-}
-#else
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    memset(to, value, (size_t)n);
-}
-#endif
-
 struct strip { int32_t in_h, in_w, in_c, lines, columns, zero_point; };
 
 /* A piece of the image from (y, x) on, line by line: what lies outside is the zero point. */
@@ -351,16 +132,234 @@ BONSAI_SHARED void gather_strip(int8_t *to, const int8_t *image, int32_t y, int3
     if (bottom - top < strip->lines || right - left < columns)
         fill_bytes(to, strip->zero_point, strip->lines * columns * in_c);
     if (top < bottom && left < right)
-        copy_rows(to + (top * columns + left) * in_c, columns * in_c,
-                  image + ((y + top) * in_w + x + left) * in_c, in_w * in_c, bottom - top,
-                  (right - left) * in_c);
+        copy_rows(to + (top * columns + left) * in_c, columns * in_c, image +
+                  ((y + top) * in_w + x + left) * in_c, in_w * in_c, bottom - top, (right - left) *
+                  in_c);
 }
 
-define_gathered(sparse_conv2d_s8_mve_filters, near, gathered_twice());
+/* Pixels of the output in the order of memory, `left` of them, `column` in this row and `width` in
+ * any other; `x` is where the window of the next one begins, in steps of pixel_step and, from the
+ * last pixel of a row to the first of the next, row_step bytes. */
+struct pixel_walk { const int8_t *x; int32_t left, column, width, pixel_step, row_step; };
 
-/* The image under a tile of pixels is copied to scratch with its padding; then four pixels at a time
- * are multiplied with the weights that are not 0, their inputs gathered from there. The input's
- * zero point is folded into the biases. */
+/* The windows of the next four pixels, or of those that there are: the last stands for others. */
+BONSAI_SHARED void gathered_pixels(struct gathered *m, struct pixel_walk *walk, int32_t out_c)
+{
+    const int8_t *x = walk->x;
+    int32_t left = walk->left, column = walk->column;
+    const int32_t count = left < 4 ? left : 4;
+    if (count != m->pixels) {
+        m->pixels = count;
+        for (int32_t i = 0, at = 0; i < 4; i++) {
+            m->offsets[2 * i] = (uint16_t)at;
+            m->offsets[2 * i + 1] = (uint16_t)(at + 1);
+            at += i + 1 < count ? out_c : 0;
+        }
+    }
+    for (int32_t i = 0; i < 4; i++) {
+        m->x[i] = x;
+        if (--left <= 0)
+            continue;
+        x += walk->pixel_step;
+        if (--column == 0) {
+            column = walk->width;
+            x += walk->row_step - walk->pixel_step;
+        }
+    }
+    walk->x = x;
+    walk->left = left;
+    walk->column = column;
+}
+
+#if !defined(BONSAI_MVE)
+/* The sums of a filter for four pixels; m->weights moves on. */
+static inline void gathered_sums(uint32_t *sums, struct gathered *m)
+{
+    int32_t vectors = 1 + m->stage[0];
+    for (int32_t i = 0; i < 4; i++)
+        sums[i] = (uint32_t)m->stage[1];
+    for (; vectors > 0; vectors--, m->weights += 32) {
+        for (int32_t k = 0; k < 16; k++) {
+            for (int32_t i = 0; i < 4; i++)
+                sums[i] += (uint32_t)(m->x[i][(uint8_t)m->weights[k]] * m->weights[16 + k]);
+        }
+    }
+}
+#endif
+
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
+ * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
+ * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
+}
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
+
+/* Multiplies four pixels by filters without the weights that are 0, two filters after the other:
+ * vectors of 16 offsets and 16 weights, the inputs gathered from x[i] + offset. An output is stored
+ * at out + offsets[2 * pixel + filter]; weights, stage and out move on behind what was read and
+ * written. */
+#if defined(BONSAI_MVE)
+
+_Static_assert(offsetof(struct gathered, x) == 0, "x");
+_Static_assert(offsetof(struct gathered, weights) == 16, "weights");
+_Static_assert(offsetof(struct gathered, stage) == 20, "stage");
+_Static_assert(offsetof(struct gathered, out) == 24, "out");
+_Static_assert(offsetof(struct gathered, pairs) == 28, "pairs");
+_Static_assert(offsetof(struct gathered, output) == 32, "output");
+_Static_assert(offsetof(struct gathered, step) == 48, "step");
+_Static_assert(offsetof(struct gathered, offsets) == 52, "offsets");
+
+/* r0, r2, r4, r6: sums; r1, r3, r5, r7: x; r8: weights; r9: stage; r10: out; r11: pairs; r12: step;
+ * q0: offsets; q1: weights; q2: inputs, sums; q3: results of two filters; q4: where they go; q5 to
+ * q7: the output stage. */
+static __attribute__((naked, noinline, aligned(4))) void
+gathered_filters(__attribute__((unused)) struct gathered *m)
+{
+    __asm__(".syntax unified\n"
+            "push {r0, r4-r11, lr}\n"
+            "vpush {d8-d15}\n"
+            "ldm r0!, {r1, r3, r5, r7, r8, r9, r10, r11}\n"
+            "push {r1, r3, r5, r7}\n"
+            "ldm r0!, {r2, r4, r6, r12}\n"
+            "vdup.16 q5, r2\n"
+            "vdup.16 q6, r4\n"
+            "vdup.16 q7, r6\n"
+            "ldr r12, [r0], #4\n"
+            "vldrh.16 q4, [r0]\n"
+            "ldr lr, [r9], #4\n"
+            "1:\n"
+            /* The first of two filters. */
+            "vldrb.8 q0, [r8], #16\n"
+            "vldrb.8 q1, [r8], #16\n"
+            "vldrb.u8 q2, [r1, q0]\n"
+            "vmladav.s8 r0, q2, q1\n"
+            "vldrb.u8 q2, [r3, q0]\n"
+            "vmladav.s8 r2, q2, q1\n"
+            "vldrb.u8 q2, [r5, q0]\n"
+            "vmladav.s8 r4, q2, q1\n"
+            "vldrb.u8 q2, [r7, q0]\n"
+            "vmladav.s8 r6, q2, q1\n"
+            "wls lr, lr, 102f\n"
+            "101:\n"
+            "vldrb.8 q0, [r8], #16\n"
+            "vldrb.8 q1, [r8], #16\n"
+            "vldrb.u8 q2, [r1, q0]\n"
+            "vmladava.s8 r0, q2, q1\n"
+            "vldrb.u8 q2, [r3, q0]\n"
+            "vmladava.s8 r2, q2, q1\n"
+            "vldrb.u8 q2, [r5, q0]\n"
+            "vmladava.s8 r4, q2, q1\n"
+            "vldrb.u8 q2, [r7, q0]\n"
+            "vmladava.s8 r6, q2, q1\n"
+            "le lr, 101b\n"
+            "102:\n"
+            "vmov q2[2], q2[0], r0, r4\n"
+            "vmov q2[3], q2[1], r2, r6\n"
+            "ldm r9!, {r0, r2, r4, lr}\n"
+            "vadd.i32 q2, q2, r0\n"
+            "vqrdmulh.s32 q2, q2, r2\n"
+            "vshr.s32 q0, q2, #31\n"
+            "vadd.i32 q2, q2, q0\n"
+            "vrshl.s32 q2, r4\n"
+            "vqmovnb.s32 q3, q2\n"
+            /* The second one. */
+            "vldrb.8 q0, [r8], #16\n"
+            "vldrb.8 q1, [r8], #16\n"
+            "vldrb.u8 q2, [r1, q0]\n"
+            "vmladav.s8 r0, q2, q1\n"
+            "vldrb.u8 q2, [r3, q0]\n"
+            "vmladav.s8 r2, q2, q1\n"
+            "vldrb.u8 q2, [r5, q0]\n"
+            "vmladav.s8 r4, q2, q1\n"
+            "vldrb.u8 q2, [r7, q0]\n"
+            "vmladav.s8 r6, q2, q1\n"
+            "wls lr, lr, 102f\n"
+            "101:\n"
+            "vldrb.8 q0, [r8], #16\n"
+            "vldrb.8 q1, [r8], #16\n"
+            "vldrb.u8 q2, [r1, q0]\n"
+            "vmladava.s8 r0, q2, q1\n"
+            "vldrb.u8 q2, [r3, q0]\n"
+            "vmladava.s8 r2, q2, q1\n"
+            "vldrb.u8 q2, [r5, q0]\n"
+            "vmladava.s8 r4, q2, q1\n"
+            "vldrb.u8 q2, [r7, q0]\n"
+            "vmladava.s8 r6, q2, q1\n"
+            "le lr, 101b\n"
+            "102:\n"
+            "vmov q2[2], q2[0], r0, r4\n"
+            "vmov q2[3], q2[1], r2, r6\n"
+            "ldm r9!, {r0, r2, r4, lr}\n"
+            "vadd.i32 q2, q2, r0\n"
+            "vqrdmulh.s32 q2, q2, r2\n"
+            "vshr.s32 q0, q2, #31\n"
+            "vadd.i32 q2, q2, q0\n"
+            "vrshl.s32 q2, r4\n"
+            "vqmovnt.s32 q3, q2\n"
+            "vmax.s16 q3, q3, q5\n"
+            "vmin.s16 q3, q3, q6\n"
+            "vadd.i16 q3, q3, q7\n"
+            "vstrb.16 q3, [r10, q4]\n"
+            "add r10, #2\n"
+            "subs r11, #1\n"
+            "bne 1b\n"
+            "sub r9, #4\n"
+            "add sp, #16\n"
+            "vpop {d8-d15}\n"
+            "pop {r0}\n"
+            "add r0, #16\n"
+            "stm r0, {r8, r9, r10}\n"
+            "pop {r4-r11, pc}\n");
+}
+
+#else
+
+static void gathered_filters(struct gathered *m)
+{
+    for (; m->pairs > 0; m->pairs--, m->out += 2) {
+        for (int32_t half = 0; half < 2; half++, m->stage += 4) {
+            uint32_t sums[4];
+            gathered_sums(sums, m);
+            for (int32_t i = 0; i < 4; i++) {
+                const int32_t x = requantise((int32_t)sums[i], m->stage[2], m->stage[3]);
+                m->out[m->offsets[2 * i + half]] = to_int8(x, &m->output);
+            }
+        }
+    }
+}
+
+#endif
+
+/* The image under a tile of pixels is copied to scratch with its padding; then four pixels at a
+ * time are multiplied with the weights that are not 0, their inputs gathered from there. The
+ * input's zero point is folded into the biases. */
 static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct strip strip = { 9, 9, 3, 7, 11, 3 };
@@ -385,7 +384,7 @@ static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
                     gathered.out = out + i * out_c;
                     if (out_c > 1) {
                         gathered.pairs = out_c / 2;
-                        sparse_conv2d_s8_mve_filters(&gathered);
+                        gathered_filters(&gathered);
                     }
                     if (out_c % 2 != 0) {
                         /* The last one is its own partner. */
@@ -393,7 +392,7 @@ static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
                         gathered.pixels = 0;
                         for (int32_t k = 0; k < 8; k += 2)
                             gathered.offsets[k + 1] = gathered.offsets[k];
-                        sparse_conv2d_s8_mve_filters(&gathered);
+                        gathered_filters(&gathered);
                     }
                 }
                 out += count * out_c;

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -5,6 +10,49 @@
 #else
 #define BONSAI_SHARED static
 #endif
+#endif
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* What gathered_row_filters multiplies. stage has of each four filters the biases, the number of
+ * vectors of each, multipliers, shifts, and four offsets of 16 bits: where the outputs go. A row
+ * that is near is reached by offsets of a byte. One that is far is gone through in steps of `step`
+ * bytes: then the number is doubled, odd where no step follows, and before the vectors of each
+ * further step a byte tells the same of them. Assembly reads the fields by their places. */
+struct gathered_row {
+    const int8_t *x;
+    const int8_t *weights;
+    const int32_t *stage;
+    int8_t *out;
+    int32_t blocks;
+    int32_t step;
+    struct output output;
+};
+
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+ * too few of the others. */
+#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
+#include <arm_mve.h>
+#define BONSAI_MVE
+#endif
+
+#if !defined(BONSAI_MVE)
+/* The sums of four filters; m->weights moves on. */
+static inline void gathered_row_sums(uint32_t *sums, struct gathered_row *m)
+{
+    int32_t vectors = m->stage[4];
+    const int8_t *x = m->x;
+    for (int32_t i = 0; i < 4; i++)
+        sums[i] = (uint32_t)m->stage[i];
+    for (; vectors > 0; vectors--) {
+        for (int32_t i = 0; i < 4; i++, m->weights += 32) {
+            for (int32_t k = 0; k < 16; k++)
+                sums[i] += (uint32_t)(x[(uint8_t)m->weights[k]] * m->weights[16 + k]);
+        }
+    }
+}
 #endif
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
@@ -34,162 +82,91 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* Lanes in the output's scale, rounded as by rescale_lanes. */
-#define gathered_twice() twice
-
-#if defined(__ARM_FEATURE_MVE)
-__asm__(".syntax unified\n"
-        ".macro gathered_twice x, multiplier, shift, other\n"
-        "    vqrdmulh.s32 \\x, \\x, \\multiplier\n"
-        "    vshr.s32 \\other, \\x, #31\n"
-        "    vadd.i32 \\x, \\x, \\other\n"
-        "    vrshl.s32 \\x, \\shift\n"
-        ".endm\n");
-#else
-static inline int32_t gathered_scale_twice(int32_t x, int32_t multiplier, int32_t shift)
-{
-    return requantise(x, multiplier, shift);
-}
-#endif
-
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
+/* The int8 output of a scaled accumulator. */
 static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
-/* Functions that multiply a row by filters without the weights that are 0, four filters at a time:
- * of each in turn a vector of 16 offsets and 16 weights, the inputs gathered from x + offset.
- *
- * stage has of each four filters the biases, the number of vectors of each, multipliers, shifts, and
- * four offsets of 16 bits: where the outputs go. A row that is near is reached by offsets of a byte.
- * One that is far is gone through in steps of `step` bytes: then the number is doubled, odd where no
- * step follows, and before the vectors of each further step a byte tells the same of them. */
-struct gathered_row {
-    const int8_t *x;
-    const int8_t *weights;
-    const int32_t *stage;
-    int8_t *out;
-    int32_t blocks;
-    int32_t step;
-    struct output output;
-};
+/* Multiplies a row by filters without the weights that are 0, four filters at a time: of each in
+ * turn a vector of 16 offsets and 16 weights, the inputs gathered from x + offset. */
+#if defined(BONSAI_MVE)
 
-#define define_gathered_row(name, reach, scale) define_gathered_row_of(name, reach, scale)
-
-#if defined(__ARM_FEATURE_MVE)
-
-#define define_gathered_row_of(name, reach, scale)                                                 \
-    void name(struct gathered_row *m);                                                             \
-    __asm__("gathered_row " #name ", " #reach ", " #scale)
+_Static_assert(offsetof(struct gathered_row, x) == 0, "x");
+_Static_assert(offsetof(struct gathered_row, weights) == 4, "weights");
+_Static_assert(offsetof(struct gathered_row, stage) == 8, "stage");
+_Static_assert(offsetof(struct gathered_row, out) == 12, "out");
+_Static_assert(offsetof(struct gathered_row, blocks) == 16, "blocks");
+_Static_assert(offsetof(struct gathered_row, step) == 20, "step");
+_Static_assert(offsetof(struct gathered_row, output) == 24, "output");
 
 /* r0, r2, r4, r6: sums; r1: x; r11: the same at the row's begin; r3: weights; r5: stage; r8: out;
  * r9: blocks; r10: step; q5 to q7: the output stage. */
-__asm__(".syntax unified\n"
-        ".macro gathered_row_vectors\n"
-        "    wls lr, lr, 102f\n"
-        "101:\n"
-        "    .irp sum, r0, r2, r4, r6\n"
-        "    vldrb.8 q0, [r3], #16\n"
-        "    vldrb.8 q1, [r3], #16\n"
-        "    vldrb.u8 q2, [r1, q0]\n"
-        "    vmladava.s8 \\sum, q2, q1\n"
-        "    .endr\n"
-        "    le lr, 101b\n"
-        "102:\n"
-        ".endm\n"
-        ".macro gathered_row name, reach, scale\n"
-        "    .pushsection .text.\\name, \"ax\", %progbits\n"
-        "    .balign 4\n"
-        "    .thumb_func\n"
-        "    .type \\name, %function\n"
-        "\\name:\n"
-        "    push {r3-r11, lr}\n"
-        "    vpush {d8-d15}\n"
-        "    ldm r0!, {r1, r3, r5, r8, r9, r10}\n"
-        "    mov r11, r1\n"
-        "    ldm r0, {r2, r4, r6}\n"
-        "    vdup.32 q5, r2\n"
-        "    vdup.32 q6, r4\n"
-        "    vdup.32 q7, r6\n"
-        "1:  ldm r5!, {r0, r2, r4, r6, lr}\n"
-        "    .ifc \\reach, far\n"
-        "    lsrs lr, lr, #1\n"
-        "    .endif\n"
-        "    gathered_row_vectors\n"
-        "    .ifc \\reach, far\n"
-        "    bcs 104f\n"
-        "103: add r1, r10\n"
-        "    ldrb lr, [r3], #1\n"
-        "    lsrs lr, lr, #1\n"
-        "    gathered_row_vectors\n"
-        "    bcc 103b\n"
-        "    mov r1, r11\n"
-        "104:\n"
-        "    .endif\n"
-        "    vmov q2[2], q2[0], r0, r4\n"
-        "    vmov q2[3], q2[1], r2, r6\n"
-        "    vldrw.32 q0, [r5], #16\n"
-        "    vldrw.32 q1, [r5], #16\n"
-        "    gathered_\\scale q2, q0, q1, q3\n"
-        "    vmax.s32 q2, q2, q5\n"
-        "    vmin.s32 q2, q2, q6\n"
-        "    vadd.i32 q2, q2, q7\n"
-        "    vldrh.u32 q0, [r5], #8\n"
-        "    vstrb.32 q2, [r8, q0]\n"
-        "    subs r9, #1\n"
-        "    bne 1b\n"
-        "    vpop {d8-d15}\n"
-        "    pop {r3-r11, pc}\n"
-        "    .size \\name, . - \\name\n"
-        "    .popsection\n"
-        ".endm\n");
+static __attribute__((naked, noinline, aligned(4))) void
+gathered_row_filters(__attribute__((unused)) struct gathered_row *m)
+{
+    __asm__(".syntax unified\n"
+            "push {r3-r11, lr}\n"
+            "vpush {d8-d15}\n"
+            "ldm r0!, {r1, r3, r5, r8, r9, r10}\n"
+            "mov r11, r1\n"
+            "ldm r0, {r2, r4, r6}\n"
+            "vdup.32 q5, r2\n"
+            "vdup.32 q6, r4\n"
+            "vdup.32 q7, r6\n"
+            "1: ldm r5!, {r0, r2, r4, r6, lr}\n"
+            "wls lr, lr, 102f\n"
+            "101:\n"
+            "vldrb.8 q0, [r3], #16\n"
+            "vldrb.8 q1, [r3], #16\n"
+            "vldrb.u8 q2, [r1, q0]\n"
+            "vmladava.s8 r0, q2, q1\n"
+            "vldrb.8 q0, [r3], #16\n"
+            "vldrb.8 q1, [r3], #16\n"
+            "vldrb.u8 q2, [r1, q0]\n"
+            "vmladava.s8 r2, q2, q1\n"
+            "vldrb.8 q0, [r3], #16\n"
+            "vldrb.8 q1, [r3], #16\n"
+            "vldrb.u8 q2, [r1, q0]\n"
+            "vmladava.s8 r4, q2, q1\n"
+            "vldrb.8 q0, [r3], #16\n"
+            "vldrb.8 q1, [r3], #16\n"
+            "vldrb.u8 q2, [r1, q0]\n"
+            "vmladava.s8 r6, q2, q1\n"
+            "le lr, 101b\n"
+            "102:\n"
+            "vmov q2[2], q2[0], r0, r4\n"
+            "vmov q2[3], q2[1], r2, r6\n"
+            "vldrw.32 q0, [r5], #16\n"
+            "vldrw.32 q1, [r5], #16\n"
+            "vqrdmulh.s32 q2, q2, q0\n"
+            "vshr.s32 q3, q2, #31\n"
+            "vadd.i32 q2, q2, q3\n"
+            "vrshl.s32 q2, q1\n"
+            "vmax.s32 q2, q2, q5\n"
+            "vmin.s32 q2, q2, q6\n"
+            "vadd.i32 q2, q2, q7\n"
+            "vldrh.u32 q0, [r5], #8\n"
+            "vstrb.32 q2, [r8, q0]\n"
+            "subs r9, #1\n"
+            "bne 1b\n"
+            "vpop {d8-d15}\n"
+            "pop {r3-r11, pc}\n");
+}
 
 #else
 
-enum gathered_row_reach { gathered_row_near, gathered_row_far };
-
-#define define_gathered_row_of(name, reach, scale)                                                 \
-    static void name(struct gathered_row *m)                                                       \
-    {                                                                                              \
-        for (; m->blocks > 0; m->blocks--, m->stage += 15) {                                       \
-            uint32_t sums[4];                                                                      \
-            gathered_row_sums(sums, m, gathered_row_##reach);                                      \
-            for (int32_t i = 0; i < 4; i++) {                                                      \
-                const int32_t x = gathered_scale_##scale((int32_t)sums[i], m->stage[5 + i],        \
-                                                         m->stage[9 + i]);                         \
-                const uint32_t pair = (uint32_t)m->stage[13 + i / 2];                              \
-                m->out[i % 2 == 0 ? pair & 0xffff : pair >> 16] = to_int8(x, &m->output);          \
-            }                                                                                      \
-        }                                                                                          \
-    }                                                                                              \
-    static void name(struct gathered_row *m)
-
-/* The sums of four filters; m->weights moves on. */
-static inline void gathered_row_sums(uint32_t *sums, struct gathered_row *m,
-                                     enum gathered_row_reach reach)
+static void gathered_row_filters(struct gathered_row *m)
 {
-    int32_t count = m->stage[4];
-    int32_t vectors = reach == gathered_row_far ? count >> 1 : count;
-    const int8_t *x = m->x;
-    for (int32_t i = 0; i < 4; i++)
-        sums[i] = (uint32_t)m->stage[i];
-    for (;;) {
-        for (; vectors > 0; vectors--) {
-            for (int32_t i = 0; i < 4; i++, m->weights += 32) {
-                for (int32_t k = 0; k < 16; k++)
-                    sums[i] += (uint32_t)(x[(uint8_t)m->weights[k]] * m->weights[16 + k]);
-            }
+    for (; m->blocks > 0; m->blocks--, m->stage += 15) {
+        uint32_t sums[4];
+        gathered_row_sums(sums, m);
+        for (int32_t i = 0; i < 4; i++) {
+            const int32_t x = requantise((int32_t)sums[i], m->stage[5 + i], m->stage[9 + i]);
+            const uint32_t pair = (uint32_t)m->stage[13 + i / 2];
+            m->out[i % 2 == 0 ? pair & 0xffff : pair >> 16] = to_int8(x, &m->output);
         }
-        if (reach == gathered_row_near || count % 2 != 0)
-            return;
-        x += m->step;
-        count = *m->weights++;
-        vectors = count >> 1;
     }
 }
 
@@ -201,12 +178,10 @@ struct sparse_fully_connected_s8_mve_args {
     uint8_t blocks;
 };
 
-define_gathered_row(sparse_fully_connected_s8_mve_filters, near, gathered_twice());
-
 /* The weights that are not 0 by the input where it lies, four filters at a time. The input's zero
  * point is folded into the biases. */
-static void sparse_fully_connected_s8_mve(const int8_t *in, int8_t *out,
-                                          const struct sparse_fully_connected_s8_mve_args *restrict args)
+static void sparse_fully_connected_s8_mve(
+    const int8_t *in, int8_t *out, const struct sparse_fully_connected_s8_mve_args *restrict args)
 {
     struct gathered_row row = {
         .x = in,
@@ -217,14 +192,16 @@ static void sparse_fully_connected_s8_mve(const int8_t *in, int8_t *out,
         .step = 0,
         .output = { -131, 124, 3, 4 },
     };
-    sparse_fully_connected_s8_mve_filters(&row);
+    gathered_row_filters(&row);
 }
 
-static const struct sparse_fully_connected_s8_mve_args model_fully_connected_0_args BONSAI_FLASH = {
+static const struct sparse_fully_connected_s8_mve_args model_fully_connected_0_args
+    BONSAI_FLASH = {
     .weights = model_fully_connected_0_weights, .stage = model_fully_connected_0_stage, .blocks = 3,
 };
 
-static const struct sparse_fully_connected_s8_mve_args model_fully_connected_1_args BONSAI_FLASH = {
+static const struct sparse_fully_connected_s8_mve_args model_fully_connected_1_args
+    BONSAI_FLASH = {
     .weights = model_fully_connected_1_weights, .stage = model_fully_connected_1_stage, .blocks = 2,
 };
 

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,17 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* x * 2^20 * multiplier * 2^(-shift - 31), rounded twice as TensorFlow Lite does, for |x| <= 255
+ * and 0 <= shift < 32. The first rounding is floor((x * multiplier + 2^10) / 2^11), here in halves
+ * of the multiplier: |x| * 2^15 * 2^5 < 2^28, so no 64-bit product is needed. The second rounds
+ * halves away from zero. (>> of a negative int32 is arithmetic.) */
+static inline int32_t scale_operand(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const int32_t high = x * (multiplier >> 16) * 32;
+    const int32_t y = high + ((x * (multiplier & 0xffff) + 1024) >> 11);
+    return shift == 0 ? y : (((y + (y >> 31)) >> (shift - 1)) + 1) >> 1;
+}
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
@@ -34,23 +50,12 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* x * 2^20 * multiplier * 2^(-shift - 31), rounded twice as TensorFlow Lite does, for |x| <= 255
- * and 0 <= shift < 32. The first rounding is floor((x * multiplier + 2^10) / 2^11), here in halves
- * of the multiplier: |x| * 2^15 * 2^5 < 2^28, so no 64-bit product is needed. The second rounds
- * halves away from zero. (>> of a negative int32 is arithmetic.) */
-static inline int32_t scale_operand(int32_t x, int32_t multiplier, int32_t shift)
-{
-    const int32_t high = x * (multiplier >> 16) * 32;
-    const int32_t y = high + ((x * (multiplier & 0xffff) + 1024) >> 11);
-    return shift == 0 ? y : (((y + (y >> 31)) >> (shift - 1)) + 1) >> 1;
-}
-
 struct add_s8_args {
     int8_t low;
 };
 
-/* out = a + b, both in a common scale of twice the larger one with 20 bits more, then in out's scale
- * and clamped. Every product is exact and rounded where TensorFlow Lite rounds. */
+/* out = a + b, both in a common scale of twice the larger one with 20 bits more, then in out's
+ * scale and clamped. Every product is exact and rounded where TensorFlow Lite rounds. */
 static void add_s8(const int8_t *a, const int8_t *b, int8_t *out,
                    const struct add_s8_args *restrict args)
 {

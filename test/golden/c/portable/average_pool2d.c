@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -48,8 +53,8 @@ static void average_pool2d_s8(const int8_t *in, int8_t *out)
     }
 }
 
-/* Mean of each window's elements, all inside the image, halves away from zero: a quotient of less than
- * 2^16 by a reciprocal of 24 bits that is exact for it. */
+/* Mean of each window's elements, all inside the image, halves away from zero: a quotient of less
+ * than 2^16 by a reciprocal of 24 bits that is exact for it. */
 static void average_pool2d_s8_quick(const int8_t *in, int8_t *out)
 {
     const int32_t stride_h = 1, stride_w = 1;

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,60 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
+ * [0, extent). */
+static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
+                             int32_t *end)
+{
+    while (*first < *end && origin + *first * dilation < 0)
+        ++*first;
+    while (*first < *end && origin + (*end - 1) * dilation >= extent)
+        --*end;
+}
+
+/* As dot4, for taps outside the image, which all have one value. */
+BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const int32_t *w, int32_t n)
+{
+    for (; n > 0; n--) {
+        const int32_t word = *w++;
+        acc[0] += value * (int8_t)word;
+        acc[1] += value * (int8_t)(word >> 8);
+        acc[2] += value * (int8_t)(word >> 16);
+        acc[3] += value * (word >> 24);
+    }
+}
+
+/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
+ * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
+ * load of its own would take an index register and two cycles. */
+BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
+{
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    for (const int8_t *const end = x + n; x != end; x++) {
+        const int32_t value = *x;
+        const int32_t word = *w++;
+        acc0 += value * (int8_t)word;
+        acc1 += value * (int8_t)(word >> 8);
+        acc2 += value * (int8_t)(word >> 16);
+        acc3 += value * (word >> 24);
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
@@ -34,16 +93,6 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
 /* y[i] = acc[i] in the output's scale, for each lane that is stored. `stage` holds bias, multiplier
  * and shift of each lane. */
 BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
@@ -51,49 +100,6 @@ BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
 {
     for (int32_t i = 0; i < output->lanes; i++, stage += 3)
         y[i] = to_int8(requantise(acc[i], stage[1], stage[2]), output);
-}
-
-/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
- * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
- * load of its own would take an index register and two cycles. */
-BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
-{
-    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
-    for (const int8_t *const end = x + n; x != end; x++) {
-        const int32_t value = *x;
-        const int32_t word = *w++;
-        acc0 += value * (int8_t)word;
-        acc1 += value * (int8_t)(word >> 8);
-        acc2 += value * (int8_t)(word >> 16);
-        acc3 += value * (word >> 24);
-    }
-    acc[0] = acc0;
-    acc[1] = acc1;
-    acc[2] = acc2;
-    acc[3] = acc3;
-}
-
-/* As dot4, for taps outside the image, which all have one value. */
-BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const int32_t *w, int32_t n)
-{
-    for (; n > 0; n--) {
-        const int32_t word = *w++;
-        acc[0] += value * (int8_t)word;
-        acc[1] += value * (int8_t)(word >> 8);
-        acc[2] += value * (int8_t)(word >> 16);
-        acc[3] += value * (word >> 24);
-    }
-}
-
-/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
- * [0, extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
 }
 
 struct conv2d_s8_args {
@@ -110,10 +116,10 @@ struct conv2d_s8_args {
 };
 
 /* Four output channels of a pixel at once, then its next four; where channels are not a multiple of
- * four, the last four overlap the four before.
- * The input's zero point is folded into the biases: a tap outside the image counts as it. A pixel is
- * written when the next ones are still to be read: `out` may reach into `in` that far.
- * The taps of a row that lie inside the image are one contiguous segment. */
+ * four, the last four overlap the four before. The input's zero point is folded into the biases: a
+ * tap outside the image counts as it. A pixel is written when the next ones are still to be read:
+ * `out` may reach into `in` that far. The taps of a row that lie inside the image are one
+ * contiguous segment. */
 static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args *restrict args)
 {
     const struct output output = { args->scaled_min, args->scaled_max, 3, 4 };
@@ -151,8 +157,8 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
                         if (before > 0)
                             pad4(acc, in_zp, w, before * filter_c);
                         if (inside > 0)
-                            dot4(acc, in + (iy * in_w + ix) * in_c, w + before * filter_c,
-                                 inside * filter_c);
+                            dot4(acc, in + (iy * in_w + ix) * in_c, w + before * filter_c, inside *
+                                 filter_c);
                         if (behind > 0)
                             pad4(acc, in_zp, w + (before + inside) * filter_c, behind * filter_c);
                     }

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -23,13 +28,6 @@ struct fields {
     uint32_t held, mask, marker;
     int32_t width;
 };
-
-BONSAI_INLINE struct fields fields_at(const uint16_t *words, int32_t width, int32_t marker)
-{
-    const struct fields fields = { words + 1, *words | (uint32_t)marker, (1u << width) - 1,
-                                   (uint32_t)marker, width };
-    return fields;
-}
 
 /* The next field. The word behind it is fetched even if nothing needs it: streams end with one. */
 BONSAI_INLINE int32_t take_field(struct fields *f)
@@ -78,8 +76,8 @@ BONSAI_INLINE int32_t take_bits(struct bits *b, int32_t n)
     return field;
 }
 
-/* A value: its class in n bits, then its place among the entries of the class. Of each class there is
- * where its entries begin, and how many bits tell them apart. */
+/* A value: its class in n bits, then its place among the entries of the class. Of each class there
+ * is where its entries begin, and how many bits tell them apart. */
 BONSAI_INLINE int32_t take_coded(struct bits *b, int32_t n, const uint8_t *classes,
                                  const int8_t *entries)
 {
@@ -91,8 +89,8 @@ struct lane_window {
     int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
 };
 
-/* What lies under a window whose first tap is at (y, x), to every fourth byte: the zero point outside
- * of the image. */
+/* What lies under a window whose first tap is at (y, x), to every fourth byte: the zero point
+ * outside of the image. */
 BONSAI_SHARED void gather_lane(int8_t *to, const int8_t *image, int32_t y, int32_t x,
                                const struct lane_window *window)
 {
@@ -107,6 +105,24 @@ BONSAI_SHARED void gather_lane(int8_t *to, const int8_t *image, int32_t y, int32
                 *to = *from;
         }
     }
+}
+
+BONSAI_INLINE struct fields fields_at(const uint16_t *words, int32_t width, int32_t marker)
+{
+    const struct fields fields = { words + 1, *words | (uint32_t)marker, (1u << width) - 1,
+                                  (uint32_t)marker, width };
+    return fields;
+}
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
@@ -136,20 +152,10 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* Outputs of one channel of n pixels, `step` bytes apart: from sums, and from what `stage` has of the
- * channel (what they begin with, multiplier, shift). */
+/* Outputs of one channel of n pixels, `step` bytes apart: from sums, and from what `stage` has of
+ * the channel (what they begin with, multiplier, shift). */
 BONSAI_SHARED void store_sums(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
-                               int32_t n, const struct output *output)
+                              int32_t n, const struct output *output)
 {
     for (; n > 0; n--, y += step)
         *y = to_int8(requantise(*sums++ + stage[0], stage[1], stage[2]), output);
@@ -171,7 +177,7 @@ struct conv2d_packed_s8_stream {
  * for every tap.
  * There are gaps between weights that are not zero, and after each gap a weight. */
 BONSAI_SHARED void conv2d_packed_s8_channel(int32_t *sums, const int32_t *x,
-    struct conv2d_packed_s8_stream *stream)
+                                            struct conv2d_packed_s8_stream *stream)
 {
     struct fields fields = stream->fields;
     struct bits bits = stream->bits;
@@ -204,16 +210,14 @@ static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct output output = { -131, 124, 3, 1 };
     const int32_t channels = 64, pixels = 9;
-    const struct lane_window window = { 3, 3, 64, 3, 3,
-                                        1, 1, 3 };
+    const struct lane_window window = { 3, 3, 64, 3, 3, 1, 1, 3 };
     int32_t oy = 0, ox = 0;
     enum { lanes = 4 };
 
     for (int32_t pixel = 0; pixel < pixels; pixel += lanes) {
         const int32_t n = pixels - pixel < lanes ? pixels - pixel : lanes;
         for (int32_t lane = 0; lane < n; lane++) {
-            gather_lane(scratch + lane, in, oy * 1 - 1,
-                        ox * 1 - 1, &window);
+            gather_lane(scratch + lane, in, oy * 1 - 1, ox * 1 - 1, &window);
             if (++ox == 3) {
                 ox = 0;
                 if (++oy == 3) {

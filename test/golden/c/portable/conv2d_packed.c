@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -24,13 +29,6 @@ struct fields {
     int32_t width;
 };
 
-BONSAI_INLINE struct fields fields_at(const uint16_t *words, int32_t width, int32_t marker)
-{
-    const struct fields fields = { words + 1, *words | (uint32_t)marker, (1u << width) - 1,
-                                   (uint32_t)marker, width };
-    return fields;
-}
-
 /* The next field. The word behind it is fetched even if nothing needs it: streams end with one. */
 BONSAI_INLINE int32_t take_field(struct fields *f)
 {
@@ -56,8 +54,8 @@ struct lane_window {
     int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
 };
 
-/* What lies under a window whose first tap is at (y, x), to every fourth byte: the zero point outside
- * of the image. */
+/* What lies under a window whose first tap is at (y, x), to every fourth byte: the zero point
+ * outside of the image. */
 BONSAI_SHARED void gather_lane(int8_t *to, const int8_t *image, int32_t y, int32_t x,
                                const struct lane_window *window)
 {
@@ -72,6 +70,24 @@ BONSAI_SHARED void gather_lane(int8_t *to, const int8_t *image, int32_t y, int32
                 *to = *from;
         }
     }
+}
+
+BONSAI_INLINE struct fields fields_at(const uint16_t *words, int32_t width, int32_t marker)
+{
+    const struct fields fields = { words + 1, *words | (uint32_t)marker, (1u << width) - 1,
+                                  (uint32_t)marker, width };
+    return fields;
+}
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
@@ -101,20 +117,10 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* Outputs of one channel of n pixels, `step` bytes apart: from sums, and from what `stage` has of the
- * channel (what they begin with, multiplier, shift). */
+/* Outputs of one channel of n pixels, `step` bytes apart: from sums, and from what `stage` has of
+ * the channel (what they begin with, multiplier, shift). */
 BONSAI_SHARED void store_sums(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
-                               int32_t n, const struct output *output)
+                              int32_t n, const struct output *output)
 {
     for (; n > 0; n--, y += step)
         *y = to_int8(requantise(*sums++ + stage[0], stage[1], stage[2]), output);
@@ -149,7 +155,7 @@ struct conv2d_packed_s8_stream {
  * for every tap.
  * There are gaps between weights that are not zero, and after each gap a weight. */
 BONSAI_SHARED void conv2d_packed_s8_channel(int32_t *sums, const int32_t *x,
-    struct conv2d_packed_s8_stream *stream)
+                                            struct conv2d_packed_s8_stream *stream)
 {
     struct fields fields = stream->fields;
     const int8_t *byte = stream->bytes;
@@ -182,16 +188,15 @@ static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch,
 {
     const struct output output = { -131, 124, 3, 1 };
     const int32_t channels = args->channels, pixels = args->pixels;
-    const struct lane_window window = { args->in_h, 9, args->in_c, 3, 3,
-                                        1, 1, 3 };
+    const struct lane_window window = { args->in_h, 9, args->in_c, 3, 3, 1, 1, 3 };
     int32_t oy = 0, ox = 0;
     enum { lanes = 4 };
 
     for (int32_t pixel = 0; pixel < pixels; pixel += lanes) {
         const int32_t n = pixels - pixel < lanes ? pixels - pixel : lanes;
         for (int32_t lane = 0; lane < n; lane++) {
-            gather_lane(scratch + lane, in, oy * args->stride_h - args->pad_top,
-                        ox * 1 - args->pad_left, &window);
+            gather_lane(scratch + lane, in, oy * args->stride_h - args->pad_top, ox * 1 -
+                        args->pad_left, &window);
             if (++ox == args->out_w) {
                 ox = 0;
                 if (++oy == args->out_h) {

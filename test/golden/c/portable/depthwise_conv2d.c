@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,17 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
+ * [0, extent). */
+static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
+                             int32_t *end)
+{
+    while (*first < *end && origin + *first * dilation < 0)
+        ++*first;
+    while (*first < *end && origin + (*end - 1) * dilation >= extent)
+        --*end;
+}
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
@@ -38,21 +54,11 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
 
+/* The int8 output of a scaled accumulator. */
 static inline int8_t to_int8(int32_t scaled, const struct output *output)
 {
     const int32_t min = output->min, max = output->max;
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
- * [0, extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
 }
 
 struct depthwise_conv2d_s8_args {
@@ -80,7 +86,8 @@ static void depthwise_conv2d_s8(const int8_t *in, int8_t *out,
     const struct output output = { args->scaled_min, args->scaled_max, 3, 1 };
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = 3, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, out_c = args->out_c;
-    const int32_t out_h = args->out_h, out_w = args->out_w, depth_multiplier = args->depth_multiplier;
+    const int32_t out_h = args->out_h, out_w = args->out_w, depth_multiplier =
+        args->depth_multiplier;
     const int32_t stride_h = args->stride_h, stride_w = args->stride_w;
     const int32_t pad_top = args->pad_top, pad_left = args->pad_left;
     const int32_t dilation_h = 1, dilation_w = 1;

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,46 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
+ * [0, extent). */
+static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
+                             int32_t *end)
+{
+    while (*first < *end && origin + *first * dilation < 0)
+        ++*first;
+    while (*first < *end && origin + (*end - 1) * dilation >= extent)
+        --*end;
+}
+
+/* acc[i] += sum of (x[k * step + i] - x_zp) * lane i of w[k], k < n: four channels side by side. */
+static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
+                        const int32_t *w, int32_t n)
+{
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    for (const int32_t *const end = w + n; w != end; x += step) {
+        const int32_t word = *w++;
+        acc0 += (x[0] - x_zp) * (int8_t)word;
+        acc1 += (x[1] - x_zp) * (int8_t)(word >> 8);
+        acc2 += (x[2] - x_zp) * (int8_t)(word >> 16);
+        acc3 += (x[3] - x_zp) * (word >> 24);
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
@@ -34,16 +79,6 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
 /* y[i] = acc[i] in the output's scale, for each lane that is stored. `stage` holds bias, multiplier
  * and shift of each lane. */
 BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
@@ -53,26 +88,8 @@ BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
         y[i] = to_int8(requantise(acc[i], stage[1], stage[2]), output);
 }
 
-/* acc[i] += sum of (x[k * step + i] - x_zp) * lane i of w[k], k < n: four channels side by side. */
-static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
-                        const int32_t *w, int32_t n)
-{
-    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
-    for (const int32_t *const end = w + n; w != end; x += step) {
-        const int32_t word = *w++;
-        acc0 += (x[0] - x_zp) * (int8_t)word;
-        acc1 += (x[1] - x_zp) * (int8_t)(word >> 8);
-        acc2 += (x[2] - x_zp) * (int8_t)(word >> 16);
-        acc3 += (x[3] - x_zp) * (word >> 24);
-    }
-    acc[0] = acc0;
-    acc[1] = acc1;
-    acc[2] = acc2;
-    acc[3] = acc3;
-}
-
-/* acc[i] += sum of (x[k * step + at[i]] - x_zp) * lane i of w[k], k < n: as mac4, of channels that are
- * not side by side. */
+/* acc[i] += sum of (x[k * step + at[i]] - x_zp) * lane i of w[k], k < n: as mac4, of channels that
+ * are not side by side. */
 BONSAI_SHARED void mac4_spread(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
                                const int32_t *w, int32_t n, const int32_t at[4])
 {
@@ -90,17 +107,6 @@ BONSAI_SHARED void mac4_spread(int32_t acc[4], const int8_t *x, int32_t x_zp, in
     acc[1] = acc1;
     acc[2] = acc2;
     acc[3] = acc3;
-}
-
-/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
- * [0, extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
 }
 
 /* Four neighbouring channels at once; where channels are not a multiple of four, the last four
@@ -146,9 +152,9 @@ static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
     }
 }
 
-/* Four neighbouring channels of the output at once; where channels are not a multiple of four, the last four
- * overlap the four before. All channels of a pixel share the part of the window that lies inside
- * the image; padded taps are the zero point and add nothing. */
+/* Four neighbouring channels of the output at once; where channels are not a multiple of four, the
+ * last four overlap the four before. All channels of a pixel share the part of the window that lies
+ * inside the image; padded taps are the zero point and add nothing. */
 static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
 {
     const struct output output = { 0, 12, 3, 4 };
@@ -174,13 +180,12 @@ static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
                 for (int32_t c = 0; c < out_c; c += 4) {
                     const int32_t first = c + 4 > out_c ? out_c - 4 : c;
                     const int32_t at[4] = { first / multiplier, (first + 1) / multiplier,
-                                            (first + 2) / multiplier, (first + 3) / multiplier };
+                                           (first + 2) / multiplier, (first + 3) / multiplier };
                     int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
                     for (int32_t ky = top; ky < bottom; ky++) {
                         const int32_t line = (y0 + ky * dilation_h) * in_w + x0;
-                        mac4_spread(acc, in + (line + left * dilation_w) * in_c, in_zp,
-                                    dilation_w * in_c, weights + ky * kernel_w + left, right - left,
-                                    at);
+                        mac4_spread(acc, in + (line + left * dilation_w) * in_c, in_zp, dilation_w *
+                                    in_c, weights + ky * kernel_w + left, right - left, at);
                     }
                     store4(out + first, acc, stage, &output);
                     weights += kernel_h * kernel_w;

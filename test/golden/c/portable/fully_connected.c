@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,37 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
+ * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
+ * load of its own would take an index register and two cycles. */
+BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
+{
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    for (const int8_t *const end = x + n; x != end; x++) {
+        const int32_t value = *x;
+        const int32_t word = *w++;
+        acc0 += value * (int8_t)word;
+        acc1 += value * (int8_t)(word >> 8);
+        acc2 += value * (int8_t)(word >> 16);
+        acc3 += value * (word >> 24);
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
+}
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
@@ -34,16 +70,6 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
 /* y[i] = acc[i] in the output's scale, for each lane that is stored. `stage` holds bias, multiplier
  * and shift of each lane. */
 BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
@@ -51,26 +77,6 @@ BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
 {
     for (int32_t i = 0; i < output->lanes; i++, stage += 3)
         y[i] = to_int8(requantise(acc[i], stage[1], stage[2]), output);
-}
-
-/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
- * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
- * load of its own would take an index register and two cycles. */
-BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
-{
-    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
-    for (const int8_t *const end = x + n; x != end; x++) {
-        const int32_t value = *x;
-        const int32_t word = *w++;
-        acc0 += value * (int8_t)word;
-        acc1 += value * (int8_t)(word >> 8);
-        acc2 += value * (int8_t)(word >> 16);
-        acc3 += value * (word >> 24);
-    }
-    acc[0] = acc0;
-    acc[1] = acc1;
-    acc[2] = acc2;
-    acc[3] = acc3;
 }
 
 /* acc[i] += sum of x[k] * w[i * depth + k], k < n, i < count. */
@@ -106,11 +112,9 @@ BONSAI_SHARED void dot_few(int32_t *acc, const int8_t *x, const int8_t *w, int32
 }
 
 /* Rows of the input by rows of the weights: a fully connected layer, or a 1x1 convolution, whose
- * rows are pixels.
- * Four output channels at once; where channels are not a multiple of four, the last four overlap the
- * four before.
- * The input's zero point is folded into the biases. A row is written when the next ones are still to
- * be read: `out` may reach into `in` that far. */
+ * rows are pixels. Four output channels at once; where channels are not a multiple of four, the
+ * last four overlap the four before. The input's zero point is folded into the biases. A row is
+ * written when the next ones are still to be read: `out` may reach into `in` that far. */
 static void fully_connected_s8(const int8_t *in, int8_t *out)
 {
     const struct output output = { -131, 124, 3, 4 };
@@ -133,10 +137,9 @@ static void fully_connected_s8(const int8_t *in, int8_t *out)
 }
 
 /* Rows of the input by rows of the weights: a fully connected layer, or a 1x1 convolution, whose
- * rows are pixels.
- * Fewer than four output channels, each a row of bytes.
- * The input's zero point is folded into the biases. A row is written when the next ones are still to
- * be read: `out` may reach into `in` that far. */
+ * rows are pixels. Fewer than four output channels, each a row of bytes. The input's zero point is
+ * folded into the biases. A row is written when the next ones are still to be read: `out` may reach
+ * into `in` that far. */
 static void fully_connected_s8_few(const int8_t *in, int8_t *out)
 {
     const struct output output = { -131, 124, 3, 3 };

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,8 +12,6 @@
 #endif
 #endif
 
-/* The code of pairs of weights, by the next 8 bits: how many of them it has in byte 0, the upper 3 bits
- * of the first weight's byte in byte 1, of the second one's in byte 3. */
 /* Weights of two channels, a pair for each input, and how far they are taken. Assembly names the
  * fields by their place. */
 struct coded_pairs {
@@ -16,7 +19,7 @@ struct coded_pairs {
     int32_t spare;
     const uint16_t *next;
     const int32_t *low;   /* Words of lowest bits. */
-    uint32_t mask;        /* Where a word has the next pair's; in byte 0: how far the one after it is. */
+    uint32_t mask;        /* A word's bits of the next pair; byte 0: how far the one after is. */
     int32_t step;         /* Pairs of which a word has them. */
     const int8_t *x, *end;
     int32_t sums[2];
@@ -24,10 +27,25 @@ struct coded_pairs {
     const uint8_t *heads;
 };
 
-/* Adds the products of two channels: the inputs from x to end by weights of 8 bits, of which the code
- * has what is above the lowest bits. */
+/* The code of pairs of weights, by the next 8 bits: how many of them it has in byte 0, the upper 3
+ * bits of the first weight's byte in byte 1, of the second one's in byte 3. */
+/* Adds the products of two channels: the inputs from x to end by weights of 8 bits, of which the
+ * code has what is above the lowest bits. */
 #if defined(__ARM_ARCH_6M__)
-static __attribute__((naked, noinline)) void add_coded_pairs(__attribute__((unused)) struct coded_pairs *p)
+
+_Static_assert(offsetof(struct coded_pairs, held) == 0, "held");
+_Static_assert(offsetof(struct coded_pairs, spare) == 4, "spare");
+_Static_assert(offsetof(struct coded_pairs, next) == 8, "next");
+_Static_assert(offsetof(struct coded_pairs, low) == 12, "low");
+_Static_assert(offsetof(struct coded_pairs, mask) == 16, "mask");
+_Static_assert(offsetof(struct coded_pairs, step) == 20, "step");
+_Static_assert(offsetof(struct coded_pairs, x) == 24, "x");
+_Static_assert(offsetof(struct coded_pairs, end) == 28, "end");
+_Static_assert(offsetof(struct coded_pairs, sums) == 32, "sums");
+_Static_assert(offsetof(struct coded_pairs, codes) == 40, "codes");
+
+static __attribute__((naked,
+                      noinline)) void add_coded_pairs(__attribute__((unused)) struct coded_pairs *p)
 {
     __asm__(".syntax unified\n push {r4-r7, lr}\n"
             "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
@@ -36,8 +54,8 @@ static __attribute__((naked, noinline)) void add_coded_pairs(__attribute__((unus
             "movs r0, #0\n mov r8, r0\n mov r9, r0\n"
             "ldr r1, [r7, #12]\n ldr r2, [r7, #20]\n push {r1, r2, r7}\n"
             "ldr r0, [r7]\n ldr r1, [r7, #4]\n ldr r5, [r7, #24]\n"
-            /* A word of lowest bits: r4; x up to r5, where its last pair or the row ends; r6 is less
-             * how many inputs there are up to there. */
+            /* A word of lowest bits: r4; x up to r5, where its last pair or the row ends; r6 is
+             * less how many inputs there are up to there. */
             "1: ldr r3, [sp]\n ldm r3!, {r4}\n str r3, [sp]\n ldr r6, [sp, #4]\n"
             "mov r7, r11\n subs r7, r7, r5\n subs r7, r7, r6\n bmi 4f\n"
             "2: adds r5, r5, r6\n negs r6, r6\n"
@@ -84,7 +102,8 @@ BONSAI_SHARED void add_coded_pairs(struct coded_pairs *p)
                 "asrs %[pair], %[pair], #24\n mla %[sum1], %[pair], %[t], %[sum1]\n"
                 "cmp %[x], %[stop]\n bne 1b\n"
                 : [held] "+l"(held), [spare] "+l"(spare), [next] "+r"(next), [low] "+r"(low),
-                  [x] "+r"(x), [sum0] "+r"(sum0), [sum1] "+r"(sum1), [pair] "=&l"(pair), [t] "=&l"(t),
+                  [x] "+r"(x), [sum0] "+r"(sum0), [sum1] "+r"(sum1), [pair] "=&l"(pair),
+                  [t] "=&l"(t),
                   [w] "=&r"(w)
                 : [codes] "r"(codes), [mask] "r"(mask), [stop] "r"(stop)
                 : "cc", "memory");
@@ -112,10 +131,10 @@ BONSAI_SHARED void add_coded_pairs(struct coded_pairs *p)
 }
 #endif
 
-/* The sums of the next two channels over n inputs at x. Their header: how many lowest bits each weight
- * has, and 8 times the exceptions; of each of these 2 * input + channel, and what it adds to the
- * weight. A weight is an 8-bit one divided by 2^(5 - lowest bits), without a rest: so is its sum, which
- * fits 32 bits for the 2^15 inputs that there are at most. */
+/* The sums of the next two channels over n inputs at x. Their header: how many lowest bits each
+ * weight has, and 8 times the exceptions; of each of these 2 * input + channel, and what it adds to
+ * the weight. A weight is an 8-bit one divided by 2^(5 - lowest bits), without a rest: so is its
+ * sum, which fits 32 bits for the 2^15 inputs that there are at most. */
 BONSAI_SHARED void multiply_coded_pairs(struct coded_pairs *p, const int8_t *x, int32_t n)
 {
     static const uint8_t pairs_in_word[] = { 0, 16, 8, 5, 4, 3 };
@@ -134,6 +153,17 @@ BONSAI_SHARED void multiply_coded_pairs(struct coded_pairs *p, const int8_t *x, 
         p->sums[place & 1] += x[place >> 1] * (int8_t)head[2];
     }
     p->heads = head;
+}
+
+/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
+ * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+struct output { int32_t min, max, zero_point, lanes; };
+
+/* The int8 output of a scaled accumulator. */
+static inline int8_t to_int8(int32_t scaled, const struct output *output)
+{
+    const int32_t min = output->min, max = output->max;
+    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
@@ -163,16 +193,6 @@ static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
 struct fully_connected_coded_s8_args {
     const int32_t *biases;
     const uint8_t *heads;
@@ -182,7 +202,8 @@ struct fully_connected_coded_s8_args {
     uint8_t channels;
 };
 
-/* Rows by weights in a code, two channels at a time. The input's zero point is folded into the biases. */
+/* Rows by weights in a code, two channels at a time. The input's zero point is folded into the
+ * biases. */
 static void fully_connected_coded_s8(const int8_t *in, int8_t *out,
                                      const struct fully_connected_coded_s8_args *restrict args)
 {

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -39,12 +44,14 @@ static void resize_nearest_neighbor_s8(const int8_t *restrict in, int8_t *restri
     }
 }
 
-static const struct resize_nearest_neighbor_s8_args model_resize_nearest_neighbor_0_args BONSAI_FLASH = {
+static const struct resize_nearest_neighbor_s8_args model_resize_nearest_neighbor_0_args
+    BONSAI_FLASH = {
     .rows = model_resize_nearest_neighbor_0_rows, .columns = model_resize_nearest_neighbor_0_rows,
     .out_h = 8, .out_w = 8, .row_bytes = 12, .image_bytes = 48,
 };
 
-static const struct resize_nearest_neighbor_s8_args model_resize_nearest_neighbor_1_args BONSAI_FLASH = {
+static const struct resize_nearest_neighbor_s8_args model_resize_nearest_neighbor_1_args
+    BONSAI_FLASH = {
     .rows = model_resize_nearest_neighbor_1_rows,
     .columns = model_resize_nearest_neighbor_1_columns, .out_h = 5, .out_w = 3, .row_bytes = 24,
     .image_bytes = 192,

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,8 +12,8 @@
 #endif
 #endif
 
-/* The mean of `count` bytes with 128 added to each, halves away from zero: a quotient n / count with
- * n < 2^16, by a reciprocal of 24 bits that is exact for 257 or fewer of them. */
+/* The mean of `count` bytes with 128 added to each, halves away from zero: a quotient n / count
+ * with n < 2^16, by a reciprocal of 24 bits that is exact for 257 or fewer of them. */
 struct mean { int32_t count; uint32_t reciprocal; int32_t low, high; };
 
 static inline int8_t mean_of(uint32_t biased, const struct mean *mean)

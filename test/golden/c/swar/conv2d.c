@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,83 +12,23 @@
 #endif
 #endif
 
-/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
- * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum a
- * within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as proved. */
-BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
-{
-    int8_t *const end = y + n;
-#if defined(__thumb__) && !defined(__thumb2__)
-    __asm__ volatile(".syntax unified\n"
-                     "1: ldm %[sums]!, {r4}\n"
-                     "   ldm %[stage]!, {r5, r6}\n"
-                     "   cmp r4, r5\n"
-                     "   bhi 2f\n"
-                     "   ldm %[stage]!, {r3, r5, r6, r7}\n"
-                     "   muls r5, r4\n"
-                     "   lsrs r5, r6\n"
-                     "   muls r4, r3\n"
-                     "   adds r4, r5\n"
-                     "   adds r4, r7\n"
-                     "   lsrs r4, #24\n"
-                     "   strb r4, [%[y]]\n"
-                     "   adds %[y], #1\n"
-                     "   cmp %[y], %[end]\n"
-                     "   bne 1b\n"
-                     "   b 4f\n"
-                     "2: adds %[stage], #16\n"
-                     "   cmp r4, #0\n"
-                     "   blt 3f\n"
-                     "   lsrs r6, #8\n"
-                     "3: strb r6, [%[y]]\n"
-                     "   adds %[y], #1\n"
-                     "   cmp %[y], %[end]\n"
-                     "   bne 1b\n"
-                     "4:\n"
-                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
-                     : [end] "h"(end)
-                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
-#else
-    for (; y != end; stage += 6) {
-        const uint32_t a = (uint32_t)*sums++, top = (uint32_t)stage[0];
-        const uint32_t low = a * (uint32_t)stage[3] >> stage[4];
-        const uint32_t inside = (a * (uint32_t)stage[2] + low + (uint32_t)stage[5]) >> 24;
-        const int32_t outside = (int32_t)a < 0 ? stage[1] : stage[1] >> 8;
-        *y++ = a > top ? (int8_t)outside : (int8_t)inside;
-    }
-#endif
-}
-
-/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b and
- * c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
-#if defined(__thumb__) && !defined(__thumb2__)
-#define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
-#define LANE_PRODUCTS2 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")
-#define LANE_PRODUCTS4                                                                            \
-    "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
-    LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
-#define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
-#define LANE_PRODUCTS6                                                                            \
-    LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
-/* r4, r5 and r7 become a, b and c. */
-#define LANE_APART(word0, word1)                                                                  \
-    "mov r5, " word0 "\n mov r6, " word1 "\n"                                                     \
-    "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
-    "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
-    "asrs r6, #11\n adds r5, r6\n"
-/* Of pixels: r2 is where the sums go. */
-#define LANE_STORE(word0, word1) LANE_APART(word0, word1) "stm r2!, {r4, r5, r7}\n"
-#define LANE_STORES2 LANE_STORE("r8", "r9")
-#define LANE_STORES4 LANE_STORES2 LANE_STORE("r10", "r11")
-#define LANE_STORES6 LANE_STORES4 LANE_STORE("r12", "lr")
+/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
+ * code. */
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
+#define BONSAI_THUMB1
 #endif
 
+#if !defined(BONSAI_THUMB1)
 /* The lowest `bits` of a word, signed. */
 static inline int32_t lane_of(uint32_t word, int32_t bits)
 {
     return (int32_t)(word << (32 - bits)) >> (32 - bits);
 }
+#endif
 
+#if !defined(BONSAI_THUMB1)
+/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b
+ * and c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
 static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 {
     const int32_t a = lane_of(word0, 21);
@@ -94,73 +39,10 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
     lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
     lanes[2] = c;
 }
+#endif
 
-/* Dot products of a row of int8 with channels whose weights share words: their sums lie in lanes of
- * the accumulators, each as wide as was proved that it needs. `w` has units of 6 (or 5) words a tap,
- * for 12 (10) channels in pairs or 9 (7) in triples. A unit is one run of taps or more:
- *
- *     a head: bits 0-7 where the run enters the unrolled loop (bytes of code), 8-29 taps,
- *             30: another run follows, 31: one came before
- *     the weights, tap by tap
- *     biases of the unit's channels, in its first run
- *
- * After a run the lanes are taken apart and added to the biases, or to the sums of earlier runs. */
-#if defined(__thumb__) && !defined(__thumb2__)
-/* r0 is the end of the run's input, r3 the tap's place before it, r2 its value, r1 w, r4 to r7
- * products; the accumulators are r8 to r12 and lr. On the stack: input, sums, units left, head. */
-#define LANE_TAP(products) "ldrsb r2, [r0, r3]\n" products "adds r3, #1\n"
-#define LANE_ADD(sum) "ldm r3!, {r6}\n adds " sum ", r6\n"
-#define LANE_SINGLE(word) "mov r4, " word "\n" LANE_ADD("r4") "stm r2!, {r4}\n"
-/* a + 2^16 b. */
-#define LANE_PAIR(word)                                                                           \
-    "mov r5, " word "\n sxth r4, r5\n subs r5, r4\n asrs r5, #16\n" LANE_ADD("r4") LANE_ADD("r5") \
-    "stm r2!, {r4, r5}\n"
-#define LANE_TRIPLE(word0, word1)                                                                 \
-    LANE_APART(word0, word1) LANE_ADD("r4") LANE_ADD("r5") LANE_ADD("r7") "stm r2!, {r4, r5, r7}\n"
-#define LANE_PAIRS5                                                                               \
-    LANE_PAIR("r8") LANE_PAIR("r9") LANE_PAIR("r10") LANE_PAIR("r11") LANE_PAIR("r12")
-#define LANE_PAIRS6 LANE_PAIRS5 LANE_PAIR("lr")
-#define LANE_TRIPLES5 LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_SINGLE("r12")
-#define LANE_TRIPLES6                                                                             \
-    LANE_TRIPLE("r8", "r9") LANE_TRIPLE("r10", "r11") LANE_TRIPLE("r12", "lr")
-
-#define lane_units(x, w, sums, units, format, words)                                              \
-    register const int8_t *r0 __asm__("r0") = (x);                                                \
-    register const int32_t *r1 __asm__("r1") = (w);                                               \
-    register int32_t *r2 __asm__("r2") = (sums);                                                  \
-    register int32_t r3 __asm__("r3") = (units);                                                  \
-    __asm__ volatile(".syntax unified\n"                                                         \
-                     "sub sp, #16\n str r0, [sp]\n str r2, [sp, #4]\n str r3, [sp, #8]\n"         \
-                     "1: ldr r0, [sp]\n"                                                          \
-                     "2: ldm r1!, {r3}\n str r3, [sp, #12]\n"                                     \
-                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"        \
-                     "mov r12, r2\n mov lr, r2\n"                                                 \
-                     "lsls r4, r3, #2\n lsrs r4, #10\n adds r0, r4\n uxtb r2, r3\n negs r3, r4\n"     \
-                     "add pc, r2\n nop\n"                                                         \
-                     "3:" LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)           \
-                     LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)                \
-                     LANE_TAP(LANE_PRODUCTS##words) LANE_TAP(LANE_PRODUCTS##words)                \
-                     LANE_TAP(LANE_PRODUCTS##words)                                               \
-                     "bne 3b\n"                                                                   \
-                     "ldr r2, [sp, #4]\n ldr r7, [sp, #12]\n"                                     \
-                     "movs r3, r1\n cmp r7, #0\n bge 4f\n movs r3, r2\n"                          \
-                     "4:" LANE_##format##words                                                    \
-                     "ldr r7, [sp, #12]\n cmp r7, #0\n blt 5f\n movs r1, r3\n"                    \
-                     "5: lsls r7, #1\n bpl 6f\n b 2b\n"                                           \
-                     "6: str r2, [sp, #4]\n ldr r3, [sp, #8]\n subs r3, #1\n"                     \
-                     "str r3, [sp, #8]\n beq 7f\n b 1b\n"                                         \
-                     "7: add sp, #16\n"                                                           \
-                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)                                     \
-                     :                                                                            \
-                     : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",       \
-                       "memory");                                                                 \
-    return r1
-#else
-#define LANE_PAIRS 0
-#define LANE_TRIPLES 1
-#define lane_units(x, w, sums, units, format, words)                                              \
-    return lane_sums(x, w, sums, units, LANE_##format, words)
-
+#if !defined(BONSAI_THUMB1)
+/* What the assembly of multiply_pairs and multiply_triples computes. */
 static inline const int32_t *lane_sums(const int8_t *x, const int32_t *w, int32_t *sums,
                                        int32_t units, int32_t triples, int32_t words)
 {
@@ -200,16 +82,182 @@ static inline const int32_t *lane_sums(const int8_t *x, const int32_t *w, int32_
 }
 #endif
 
-/* sums = biases + dot products of the row x with the channels, in triples, of `units` units of 6 or 5
- * `words` a tap; returns the end of the units. */
+/* sums = biases + dot products of the row x with the channels of `units` units of 6 or 5 `words` a
+ * tap, three channels in two words: a + 2^21 b and c + 2^11 b. Returns the end of the units.
+ *
+ * The lanes were proved as wide as their sums need. `w` has units of 6 (or 5) words a tap, for 9
+ * (7) channels. A unit is one run of taps or more:
+ *
+ *     a head: bits 0-7 where the run enters the unrolled loop (bytes of code), 8-29 taps,
+ *             30: another run follows, 31: one came before
+ *     the weights, tap by tap
+ *     biases of the unit's channels, in its first run
+ *
+ * After a run the lanes are taken apart and added to the biases, or to the sums of earlier runs. */
 BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w, int32_t *sums,
-                                          int32_t units, int32_t words)
+                                              int32_t units, int32_t words)
 {
+#if defined(BONSAI_THUMB1)
+    /* r0 is the end of the run's input, r3 the tap's place before it, r2 its value, r1 w, r4 to r7
+     * products; the accumulators are r8 to r12 and lr. On the stack: input, sums, units left,
+     * head. */
     if (words == 6) {
-        lane_units(x, w, sums, units, TRIPLES, 6);
+        register const int8_t *r0 __asm__("r0") = x;
+        register const int32_t *r1 __asm__("r1") = w;
+        register int32_t *r2 __asm__("r2") = sums;
+        register int32_t r3 __asm__("r3") = units;
+        __asm__ volatile(".syntax unified\n"
+                         "sub sp, #16\n str r0, [sp]\n str r2, [sp, #4]\n str r3, [sp, #8]\n"
+                         "1: ldr r0, [sp]\n"
+                         "2: ldm r1!, {r3}\n str r3, [sp, #12]\n"
+                         "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"
+                         "mov r12, r2\n mov lr, r2\n"
+                         "lsls r4, r3, #2\n lsrs r4, #10\n adds r0, r4\n uxtb r2, r3\n"
+                         "negs r3, r4\n add pc, r2\n nop\n"
+                         /* Seven taps a turn. */
+                         "3: .rept 7\n ldrsb r2, [r0, r3]\n"
+                         "ldm r1!, {r4-r7}\n"
+                         "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                         "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                         "ldm r1!, {r4, r5}\n"
+                         "muls r4, r2\n add r12, r4\n muls r5, r2\n add lr, r5\n"
+                         "adds r3, #1\n .endr\n"
+                         "bne 3b\n"
+                         "ldr r2, [sp, #4]\n ldr r7, [sp, #12]\n"
+                         "movs r3, r1\n cmp r7, #0\n bge 4f\n movs r3, r2\n"
+                         "4:\n"
+                         "mov r5, r8\n mov r6, r9\n"
+                         "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                         "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                         "subs r6, r7\n"
+                         "asrs r6, #11\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r4, r6\n ldm r3!, {r6}\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r7, r6\n stm r2!, {r4, r5, r7}\n"
+                         "mov r5, r10\n mov r6, r11\n"
+                         "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                         "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                         "subs r6, r7\n"
+                         "asrs r6, #11\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r4, r6\n ldm r3!, {r6}\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r7, r6\n stm r2!, {r4, r5, r7}\n"
+                         "mov r5, r12\n mov r6, lr\n"
+                         "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                         "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                         "subs r6, r7\n"
+                         "asrs r6, #11\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r4, r6\n ldm r3!, {r6}\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r7, r6\n stm r2!, {r4, r5, r7}\n"
+                         "ldr r7, [sp, #12]\n cmp r7, #0\n blt 5f\n movs r1, r3\n"
+                         "5: lsls r7, #1\n bpl 6f\n b 2b\n"
+                         "6: str r2, [sp, #4]\n ldr r3, [sp, #8]\n subs r3, #1\n"
+                         "str r3, [sp, #8]\n beq 7f\n b 1b\n"
+                         "7: add sp, #16\n"
+                         : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)
+                         :
+                         : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+                           "memory");
+        return r1;
     } else {
-        lane_units(x, w, sums, units, TRIPLES, 5);
+        register const int8_t *r0 __asm__("r0") = x;
+        register const int32_t *r1 __asm__("r1") = w;
+        register int32_t *r2 __asm__("r2") = sums;
+        register int32_t r3 __asm__("r3") = units;
+        __asm__ volatile(".syntax unified\n"
+                         "sub sp, #16\n str r0, [sp]\n str r2, [sp, #4]\n str r3, [sp, #8]\n"
+                         "1: ldr r0, [sp]\n"
+                         "2: ldm r1!, {r3}\n str r3, [sp, #12]\n"
+                         "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"
+                         "mov r12, r2\n mov lr, r2\n"
+                         "lsls r4, r3, #2\n lsrs r4, #10\n adds r0, r4\n uxtb r2, r3\n"
+                         "negs r3, r4\n add pc, r2\n nop\n"
+                         /* Seven taps a turn. */
+                         "3: .rept 7\n ldrsb r2, [r0, r3]\n"
+                         "ldm r1!, {r4-r7}\n"
+                         "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                         "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                         "ldm r1!, {r4}\n muls r4, r2\n add r12, r4\n"
+                         "adds r3, #1\n .endr\n"
+                         "bne 3b\n"
+                         "ldr r2, [sp, #4]\n ldr r7, [sp, #12]\n"
+                         "movs r3, r1\n cmp r7, #0\n bge 4f\n movs r3, r2\n"
+                         "4:\n"
+                         "mov r5, r8\n mov r6, r9\n"
+                         "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                         "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                         "subs r6, r7\n"
+                         "asrs r6, #11\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r4, r6\n ldm r3!, {r6}\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r7, r6\n stm r2!, {r4, r5, r7}\n"
+                         "mov r5, r10\n mov r6, r11\n"
+                         "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                         "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                         "subs r6, r7\n"
+                         "asrs r6, #11\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r4, r6\n ldm r3!, {r6}\n adds r5, r6\n"
+                         "ldm r3!, {r6}\n adds r7, r6\n stm r2!, {r4, r5, r7}\n"
+                         "mov r4, r12\n ldm r3!, {r6}\n adds r4, r6\n stm r2!, {r4}\n"
+                         "ldr r7, [sp, #12]\n cmp r7, #0\n blt 5f\n movs r1, r3\n"
+                         "5: lsls r7, #1\n bpl 6f\n b 2b\n"
+                         "6: str r2, [sp, #4]\n ldr r3, [sp, #8]\n subs r3, #1\n"
+                         "str r3, [sp, #8]\n beq 7f\n b 1b\n"
+                         "7: add sp, #16\n"
+                         : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)
+                         :
+                         : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+                           "memory");
+        return r1;
     }
+#else
+    return lane_sums(x, w, sums, units, 1, words);
+#endif
+}
+
+/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
+ * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum
+ * a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as
+ * proved. */
+BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
+{
+    int8_t *const end = y + n;
+#if defined(BONSAI_THUMB1)
+    __asm__ volatile(".syntax unified\n"
+                     "1: ldm %[sums]!, {r4}\n"
+                     "   ldm %[stage]!, {r5, r6}\n"
+                     "   cmp r4, r5\n"
+                     "   bhi 2f\n"
+                     "   ldm %[stage]!, {r3, r5, r6, r7}\n"
+                     "   muls r5, r4\n"
+                     "   lsrs r5, r6\n"
+                     "   muls r4, r3\n"
+                     "   adds r4, r5\n"
+                     "   adds r4, r7\n"
+                     "   lsrs r4, #24\n"
+                     "   strb r4, [%[y]]\n"
+                     "   adds %[y], #1\n"
+                     "   cmp %[y], %[end]\n"
+                     "   bne 1b\n"
+                     "   b 4f\n"
+                     "2: adds %[stage], #16\n"
+                     "   cmp r4, #0\n"
+                     "   blt 3f\n"
+                     "   lsrs r6, #8\n"
+                     "3: strb r6, [%[y]]\n"
+                     "   adds %[y], #1\n"
+                     "   cmp %[y], %[end]\n"
+                     "   bne 1b\n"
+                     "4:\n"
+                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
+                     : [end] "h"(end)
+                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
+#else
+    for (; y != end; stage += 6) {
+        const uint32_t a = (uint32_t)*sums++, top = (uint32_t)stage[0];
+        const uint32_t low = a * (uint32_t)stage[3] >> stage[4];
+        const uint32_t inside = (a * (uint32_t)stage[2] + low + (uint32_t)stage[5]) >> 24;
+        const int32_t outside = (int32_t)a < 0 ? stage[1] : stage[1] >> 8;
+        *y++ = a > top ? (int8_t)outside : (int8_t)inside;
+    }
+#endif
 }
 
 struct conv2d_s8_swar_args {

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,31 +12,47 @@
 #endif
 #endif
 
-/* Values of three pixels in two words each, a + 2^21 b and c + 2^11 b, n times, `step` words apart. */
+/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
+ * code. */
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
+#define BONSAI_THUMB1
+#endif
+
+/* Values of three pixels in two words each, a + 2^21 b and c + 2^11 b, n times, `step` words
+ * apart. */
 BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c,
                                int32_t n, int32_t step)
 {
-#if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
+#if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
     /* With -Os GCC neither gives out high registers nor saves those that it loses. */
     if ((((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) & 3) == 0 && n >= 4) {
         const int8_t *const end = a + (n & ~3);
         n &= 3;
-#define PACK_PIXELS(up)                                                                           \
-    "lsls r5, r3, #" #up "\n asrs r5, #24\n lsls r5, #21\n"                                      \
-    "lsls r6, r2, #" #up "\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"                      \
-    "lsls r6, r4, #" #up "\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n str r6, [%[to], #4]\n"   \
-    "add %[to], %[step]\n"
         __asm__ volatile(".syntax unified\n"
                          "1: ldm %[a]!, {r2}\n"
                          "mov r5, %[b]\n ldm r5!, {r3}\n mov %[b], r5\n"
                          "mov r5, %[c]\n ldm r5!, {r4}\n mov %[c], r5\n"
-                         PACK_PIXELS(24) PACK_PIXELS(16) PACK_PIXELS(8) PACK_PIXELS(0)
+                         "lsls r5, r3, #24\n asrs r5, #24\n lsls r5, #21\n"
+                         "lsls r6, r2, #24\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
+                         "lsls r6, r4, #24\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
+                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
+                         "lsls r5, r3, #16\n asrs r5, #24\n lsls r5, #21\n"
+                         "lsls r6, r2, #16\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
+                         "lsls r6, r4, #16\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
+                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
+                         "lsls r5, r3, #8\n asrs r5, #24\n lsls r5, #21\n"
+                         "lsls r6, r2, #8\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
+                         "lsls r6, r4, #8\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
+                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
+                         "lsls r5, r3, #0\n asrs r5, #24\n lsls r5, #21\n"
+                         "lsls r6, r2, #0\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
+                         "lsls r6, r4, #0\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
+                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
                          "cmp %[a], %[end]\n"
                          "bne 1b\n"
                          : [to] "+l"(to), [a] "+l"(a), [b] "+h"(b), [c] "+h"(c)
                          : [end] "h"(end), [step] "h"(step * 4)
                          : "r2", "r3", "r4", "r5", "r6", "cc", "memory");
-#undef PACK_PIXELS
     }
 #endif
     for (; n > 0; n--, to += step) {
@@ -41,36 +62,17 @@ BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, co
     }
 }
 
-/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b and
- * c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
-#if defined(__thumb__) && !defined(__thumb2__)
-#define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
-#define LANE_PRODUCTS2 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")
-#define LANE_PRODUCTS4                                                                            \
-    "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
-    LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
-#define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
-#define LANE_PRODUCTS6                                                                            \
-    LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
-/* r4, r5 and r7 become a, b and c. */
-#define LANE_APART(word0, word1)                                                                  \
-    "mov r5, " word0 "\n mov r6, " word1 "\n"                                                     \
-    "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
-    "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
-    "asrs r6, #11\n adds r5, r6\n"
-/* Of pixels: r2 is where the sums go. */
-#define LANE_STORE(word0, word1) LANE_APART(word0, word1) "stm r2!, {r4, r5, r7}\n"
-#define LANE_STORES2 LANE_STORE("r8", "r9")
-#define LANE_STORES4 LANE_STORES2 LANE_STORE("r10", "r11")
-#define LANE_STORES6 LANE_STORES4 LANE_STORE("r12", "lr")
-#endif
-
+#if !defined(BONSAI_THUMB1)
 /* The lowest `bits` of a word, signed. */
 static inline int32_t lane_of(uint32_t word, int32_t bits)
 {
     return (int32_t)(word << (32 - bits)) >> (32 - bits);
 }
+#endif
 
+#if !defined(BONSAI_THUMB1)
+/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b
+ * and c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
 static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 {
     const int32_t a = lane_of(word0, 21);
@@ -81,40 +83,12 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
     lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
     lanes[2] = c;
 }
+#endif
 
-/* sums[i] = the channel `w` times pixel i: int8 weights in `quads` words, times the words of three
- * pixels in two (pack_pixels): `words` a tap, 2, 4 or 6. The lanes were proved wide
- * enough for the sum over these quads. */
-#if defined(__thumb__) && !defined(__thumb2__)
-/* As in lane_units, with r1 at the packed pixels; r0 is w, r2 a weight, r3 four of them. The stack
- * holds the end of w, and sums. */
-#define LANE_QUAD(products)                                                                       \
-    "ldm r0!, {r3}\n sxtb r2, r3\n" products "lsls r2, r3, #16\n asrs r2, #24\n" products         \
-    "lsls r2, r3, #8\n asrs r2, #24\n" products "asrs r2, r3, #24\n" products
-
-#define lane_pixels(w, x, sums, quads, words)                                                     \
-    register const int32_t *r0 __asm__("r0") = (w);                                               \
-    register const int32_t *r1 __asm__("r1") = (x);                                               \
-    register int32_t *r2 __asm__("r2") = (sums);                                                  \
-    register int32_t r3 __asm__("r3") = (quads);                                                  \
-    __asm__ volatile(".syntax unified\n"                                                          \
-                     "lsls r4, r3, #2\n adds r4, r0\n push {r2, r4}\n"                            \
-                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"        \
-                     "mov r12, r2\n mov lr, r2\n"                                                 \
-                     "lsls r3, #31\n beq 1f\n b 2f\n"                                             \
-                     "1:" LANE_QUAD(LANE_PRODUCTS##words)                                         \
-                     "2:" LANE_QUAD(LANE_PRODUCTS##words)                                         \
-                     "ldr r3, [sp, #4]\n cmp r0, r3\n beq 3f\n b 1b\n"                            \
-                     "3: pop {r2, r4}\n" LANE_STORES##words                                      \
-                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)                                     \
-                     :                                                                            \
-                     : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",       \
-                       "memory")
-#else
-#define lane_pixels(w, x, sums, quads, words) lane_pixel_sums(w, x, sums, quads, words)
-
-static inline void lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *sums,
-                                   int32_t quads, int32_t words)
+#if !defined(BONSAI_THUMB1)
+/* What the assembly of multiply_pixels computes. */
+static inline void lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *sums, int32_t quads,
+                                   int32_t words)
 {
     uint32_t acc[6] = { 0 };
     for (; quads > 0; quads--, w++) {
@@ -129,27 +103,155 @@ static inline void lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *
 }
 #endif
 
-BONSAI_SHARED void multiply_6_pixels(const int32_t *w, const int32_t *x, int32_t *sums,
+/* sums[i] = the channel `w` times pixel i of 6: int8 weights in `quads` words, times the words of
+ * three pixels in two (pack_pixels), 4 a tap. The lanes were proved wide enough for the sum over
+ * these quads. */
+BONSAI_SHARED void multiply_pixels_6(const int32_t *w, const int32_t *x, int32_t *sums,
                                      int32_t quads)
 {
-    lane_pixels(w, x, sums, quads, 4);
+#if defined(BONSAI_THUMB1)
+    /* r0 is w, r1 the packed pixels, r2 a weight, r3 four of them, r4 to r7 products; the
+     * accumulators are r8 to r12 and lr. The stack holds sums, and the end of w. */
+    register const int32_t *r0 __asm__("r0") = w;
+    register const int32_t *r1 __asm__("r1") = x;
+    register int32_t *r2 __asm__("r2") = sums;
+    register int32_t r3 __asm__("r3") = quads;
+    __asm__ volatile(".syntax unified\n"
+                     "lsls r4, r3, #2\n adds r4, r0\n push {r2, r4}\n"
+                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"
+                     "mov r12, r2\n mov lr, r2\n"
+                     "lsls r3, #31\n beq 1f\n b 2f\n"
+                     "1:\n"
+                     "ldm r0!, {r3}\n"
+                     "sxtb r2, r3\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "lsls r2, r3, #16\n asrs r2, #24\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "lsls r2, r3, #8\n asrs r2, #24\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "asrs r2, r3, #24\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "2:\n"
+                     "ldm r0!, {r3}\n"
+                     "sxtb r2, r3\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "lsls r2, r3, #16\n asrs r2, #24\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "lsls r2, r3, #8\n asrs r2, #24\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "asrs r2, r3, #24\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "ldr r3, [sp, #4]\n cmp r0, r3\n beq 3f\n b 1b\n"
+                     "3: pop {r2, r4}\n"
+                     "mov r5, r8\n mov r6, r9\n"
+                     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                     "subs r6, r7\n"
+                     "asrs r6, #11\n adds r5, r6\n"
+                     "stm r2!, {r4, r5, r7}\n"
+                     "mov r5, r10\n mov r6, r11\n"
+                     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                     "subs r6, r7\n"
+                     "asrs r6, #11\n adds r5, r6\n"
+                     "stm r2!, {r4, r5, r7}\n"
+                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)
+                     :
+                     : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+                       "memory");
+#else
+    lane_pixel_sums(w, x, sums, quads, 4);
+#endif
 }
 
-BONSAI_SHARED void multiply_3_pixels(const int32_t *w, const int32_t *x, int32_t *sums,
+/* sums[i] = the channel `w` times pixel i of 3: int8 weights in `quads` words, times the words of
+ * three pixels in two (pack_pixels), 2 a tap. The lanes were proved wide enough for the sum over
+ * these quads. */
+BONSAI_SHARED void multiply_pixels_3(const int32_t *w, const int32_t *x, int32_t *sums,
                                      int32_t quads)
 {
-    lane_pixels(w, x, sums, quads, 2);
+#if defined(BONSAI_THUMB1)
+    /* r0 is w, r1 the packed pixels, r2 a weight, r3 four of them, r4 to r7 products; the
+     * accumulators are r8 to r12 and lr. The stack holds sums, and the end of w. */
+    register const int32_t *r0 __asm__("r0") = w;
+    register const int32_t *r1 __asm__("r1") = x;
+    register int32_t *r2 __asm__("r2") = sums;
+    register int32_t r3 __asm__("r3") = quads;
+    __asm__ volatile(".syntax unified\n"
+                     "lsls r4, r3, #2\n adds r4, r0\n push {r2, r4}\n"
+                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"
+                     "mov r12, r2\n mov lr, r2\n"
+                     "lsls r3, #31\n beq 1f\n b 2f\n"
+                     "1:\n"
+                     "ldm r0!, {r3}\n"
+                     "sxtb r2, r3\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "lsls r2, r3, #16\n asrs r2, #24\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "lsls r2, r3, #8\n asrs r2, #24\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "asrs r2, r3, #24\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "2:\n"
+                     "ldm r0!, {r3}\n"
+                     "sxtb r2, r3\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "lsls r2, r3, #16\n asrs r2, #24\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "lsls r2, r3, #8\n asrs r2, #24\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "asrs r2, r3, #24\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "ldr r3, [sp, #4]\n cmp r0, r3\n beq 3f\n b 1b\n"
+                     "3: pop {r2, r4}\n"
+                     "mov r5, r8\n mov r6, r9\n"
+                     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                     "subs r6, r7\n"
+                     "asrs r6, #11\n adds r5, r6\n"
+                     "stm r2!, {r4, r5, r7}\n"
+                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)
+                     :
+                     : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+                       "memory");
+#else
+    lane_pixel_sums(w, x, sums, quads, 2);
+#endif
 }
 
-/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications each.
- * `stage` has what is added to the sums, top, the outputs below 0 (low byte) and above top (next byte),
- * and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte of
+/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications
+ * each. `stage` has what is added to the sums, top, the outputs below 0 (low byte) and above top
+ * (next byte), and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte of
  * a * high + (a * low >> shift) + offset, as proved. */
-BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
-                                  int32_t n)
+BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
+                                  const int32_t *stage, int32_t n)
 {
     const int32_t *const end = sums + n;
-#if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
+#if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
     /* With -Os GCC neither gives out high registers nor saves those that it loses. */
     __asm__ volatile(".syntax unified\n"
                      "   ldm %[stage]!, {r3, r4, r5}\n"
@@ -228,9 +330,9 @@ static void conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *scratch
                 int32_t more[6];
                 int32_t *const to = quad == 0 ? sums : more;
                 if (count > 3)
-                    multiply_6_pixels(w + quad, packed + quad * 4 * words, to, now);
+                    multiply_pixels_6(w + quad, packed + quad * 4 * words, to, now);
                 else
-                    multiply_3_pixels(w + quad, packed + quad * 4 * words, to, now);
+                    multiply_pixels_3(w + quad, packed + quad * 4 * words, to, now);
                 for (int32_t i = 0; quad > 0 && i < n; i++)
                     sums[i] += more[i];
             }

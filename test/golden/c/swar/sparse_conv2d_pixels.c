@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,10 +12,16 @@
 #endif
 #endif
 
+/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
+ * code. */
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
+#define BONSAI_THUMB1
+#endif
+
 /* n bytes; whole words at a time where both ends lie on words. */
 BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
-#if defined(__thumb__) && !defined(__thumb2__)
+#if defined(BONSAI_THUMB1)
     if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
         int8_t *const end = to + (n & ~15);
         n &= 15;
@@ -58,31 +69,41 @@ BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int
     }
 }
 
-/* Values of three pixels in two words each, a + 2^21 b and c + 2^11 b, n times, `step` words apart. */
+/* Values of three pixels in two words each, a + 2^21 b and c + 2^11 b, n times, `step` words
+ * apart. */
 BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c,
                                int32_t n, int32_t step)
 {
-#if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
+#if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
     /* With -Os GCC neither gives out high registers nor saves those that it loses. */
     if ((((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) & 3) == 0 && n >= 4) {
         const int8_t *const end = a + (n & ~3);
         n &= 3;
-#define PACK_PIXELS(up)                                                                           \
-    "lsls r5, r3, #" #up "\n asrs r5, #24\n lsls r5, #21\n"                                      \
-    "lsls r6, r2, #" #up "\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"                      \
-    "lsls r6, r4, #" #up "\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n str r6, [%[to], #4]\n"   \
-    "add %[to], %[step]\n"
         __asm__ volatile(".syntax unified\n"
                          "1: ldm %[a]!, {r2}\n"
                          "mov r5, %[b]\n ldm r5!, {r3}\n mov %[b], r5\n"
                          "mov r5, %[c]\n ldm r5!, {r4}\n mov %[c], r5\n"
-                         PACK_PIXELS(24) PACK_PIXELS(16) PACK_PIXELS(8) PACK_PIXELS(0)
+                         "lsls r5, r3, #24\n asrs r5, #24\n lsls r5, #21\n"
+                         "lsls r6, r2, #24\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
+                         "lsls r6, r4, #24\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
+                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
+                         "lsls r5, r3, #16\n asrs r5, #24\n lsls r5, #21\n"
+                         "lsls r6, r2, #16\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
+                         "lsls r6, r4, #16\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
+                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
+                         "lsls r5, r3, #8\n asrs r5, #24\n lsls r5, #21\n"
+                         "lsls r6, r2, #8\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
+                         "lsls r6, r4, #8\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
+                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
+                         "lsls r5, r3, #0\n asrs r5, #24\n lsls r5, #21\n"
+                         "lsls r6, r2, #0\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
+                         "lsls r6, r4, #0\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
+                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
                          "cmp %[a], %[end]\n"
                          "bne 1b\n"
                          : [to] "+l"(to), [a] "+l"(a), [b] "+h"(b), [c] "+h"(c)
                          : [end] "h"(end), [step] "h"(step * 4)
                          : "r2", "r3", "r4", "r5", "r6", "cc", "memory");
-#undef PACK_PIXELS
     }
 #endif
     for (; n > 0; n--, to += step) {
@@ -92,36 +113,23 @@ BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, co
     }
 }
 
-/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b and
- * c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
-#if defined(__thumb__) && !defined(__thumb2__)
-#define LANE_PRODUCT(word, sum) "muls " word ", r2\n add " sum ", " word "\n"
-#define LANE_PRODUCTS2 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")
-#define LANE_PRODUCTS4                                                                            \
-    "ldm r1!, {r4-r7}\n" LANE_PRODUCT("r4", "r8") LANE_PRODUCT("r5", "r9")                        \
-    LANE_PRODUCT("r6", "r10") LANE_PRODUCT("r7", "r11")
-#define LANE_PRODUCTS5 LANE_PRODUCTS4 "ldm r1!, {r4}\n" LANE_PRODUCT("r4", "r12")
-#define LANE_PRODUCTS6                                                                            \
-    LANE_PRODUCTS4 "ldm r1!, {r4, r5}\n" LANE_PRODUCT("r4", "r12") LANE_PRODUCT("r5", "lr")
-/* r4, r5 and r7 become a, b and c. */
-#define LANE_APART(word0, word1)                                                                  \
-    "mov r5, " word0 "\n mov r6, " word1 "\n"                                                     \
-    "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"                              \
-    "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n subs r6, r7\n"            \
-    "asrs r6, #11\n adds r5, r6\n"
-/* Of pixels: r2 is where the sums go. */
-#define LANE_STORE(word0, word1) LANE_APART(word0, word1) "stm r2!, {r4, r5, r7}\n"
-#define LANE_STORES2 LANE_STORE("r8", "r9")
-#define LANE_STORES4 LANE_STORES2 LANE_STORE("r10", "r11")
-#define LANE_STORES6 LANE_STORES4 LANE_STORE("r12", "lr")
-#endif
+/* Where a channel's stream goes on, and the packed tap after the last one that was read. */
+struct sparse_pixels {
+    const int32_t *w;
+    const int32_t *x;
+};
 
+#if !defined(BONSAI_THUMB1)
 /* The lowest `bits` of a word, signed. */
 static inline int32_t lane_of(uint32_t word, int32_t bits)
 {
     return (int32_t)(word << (32 - bits)) >> (32 - bits);
 }
+#endif
 
+#if !defined(BONSAI_THUMB1)
+/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b
+ * and c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
 static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 {
     const int32_t a = lane_of(word0, 21);
@@ -132,52 +140,10 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
     lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
     lanes[2] = c;
 }
+#endif
 
-/* Where a channel's stream goes on, and the packed tap after the last one that was read. */
-struct sparse_pixels {
-    const int32_t *w;
-    const int32_t *x;
-};
-
-/* sums[i] = one run of a channel's weights times pixel i, as lane_pixels; `step` words a tap in x, of
- * which `words` are multiplied. A word of the stream is two weights:
- *
- *     bits 0-7, 24-31     the weights
- *     bits 8-15, 16-22    how much of x is skipped before each, in two words
- *     bit 23              another word follows
- */
-#if defined(__thumb__) && !defined(__thumb2__)
-/* As in lane_pixels, with r0 at w. Bit 23 is the carry of the last shift: products leave it. */
-#define SPARSE_SKIP_0 ""
-#define SPARSE_SKIP_2 "adds r1, #8\n"
-#define SPARSE_SKIP_4 "adds r1, #16\n"
-#define SPARSE_PAIR(skip, products)                                                               \
-    "ldm r0!, {r3}\n"                                                                             \
-    "lsls r4, r3, #16\n lsrs r4, #24\n lsls r4, #3\n adds r1, r4\n sxtb r2, r3\n" products skip   \
-    "lsls r4, r3, #9\n lsrs r4, #25\n lsls r4, #3\n adds r1, r4\n asrs r2, r3, #24\n" products
-
-#define lane_sparse_pixels(at, sums, words, step, skip)                                           \
-    register const int32_t *r0 __asm__("r0") = (at)->w;                                           \
-    register const int32_t *r1 __asm__("r1") = (at)->x;                                           \
-    register int32_t *r2 __asm__("r2") = (sums);                                                  \
-    __asm__ volatile(".syntax unified\n"                                                          \
-                     "push {r2}\n"                                                                \
-                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"        \
-                     "mov r12, r2\n mov lr, r2\n b 2f\n"                                          \
-                     "1:" SPARSE_SKIP_##skip                                                      \
-                     "2:" SPARSE_PAIR(SPARSE_SKIP_##skip, LANE_PRODUCTS##words)                   \
-                     "bcs 1b\n"                                                                   \
-                     SPARSE_SKIP_##skip                                                           \
-                     "pop {r2}\n" LANE_STORES##words                                              \
-                     : "+r"(r0), "+r"(r1), "+r"(r2)                                               \
-                     :                                                                            \
-                     : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc", \
-                       "memory");                                                                 \
-    (at)->w = r0;                                                                                 \
-    (at)->x = r1
-#else
-#define lane_sparse_pixels(at, sums, words, step, skip) sparse_pixel_sums(at, sums, words, step)
-
+#if !defined(BONSAI_THUMB1)
+/* What the assembly of multiply_sparse_pixels computes. */
 static inline void sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, int32_t words,
                                      int32_t step)
 {
@@ -198,25 +164,134 @@ static inline void sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, in
 }
 #endif
 
-BONSAI_SHARED void sparse_9_pixels(struct sparse_pixels *at, int32_t *sums)
+/* sums[i] = one run of a channel's weights times pixel i of 9, as in multiply_pixels; 6 words a tap
+ * in x, of which 6 are multiplied. A word of the stream is two weights:
+ *
+ *     bits 0-7, 24-31     the weights
+ *     bits 8-15, 16-22    how much of x is skipped before each, in two words
+ *     bit 23              another word follows
+ * */
+BONSAI_SHARED void multiply_sparse_pixels_9_9(struct sparse_pixels *at, int32_t *sums)
 {
-    lane_sparse_pixels(at, sums, 6, 6, 0);
+#if defined(BONSAI_THUMB1)
+    /* r0 is w, r1 the packed pixels, r2 a weight, r3 a word of the stream, r4 to r7 products; the
+     * accumulators are r8 to r12 and lr. Bit 23 is the carry of the last shift: products leave
+     * it. */
+    register const int32_t *r0 __asm__("r0") = at->w;
+    register const int32_t *r1 __asm__("r1") = at->x;
+    register int32_t *r2 __asm__("r2") = sums;
+    __asm__ volatile(".syntax unified\n"
+                     "push {r2}\n"
+                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"
+                     "mov r12, r2\n mov lr, r2\n b 2f\n"
+                     "1:\n"
+                     "2:\n"
+                     "ldm r0!, {r3}\n"
+                     "lsls r4, r3, #16\n lsrs r4, #24\n lsls r4, #3\n adds r1, r4\n sxtb r2, r3\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r12, r4\n muls r5, r2\n add lr, r5\n"
+                     "lsls r4, r3, #9\n lsrs r4, #25\n lsls r4, #3\n adds r1, r4\n"
+                     "asrs r2, r3, #24\n"
+                     "ldm r1!, {r4-r7}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "muls r6, r2\n add r10, r6\n muls r7, r2\n add r11, r7\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r12, r4\n muls r5, r2\n add lr, r5\n"
+                     "bcs 1b\n"
+                     "pop {r2}\n"
+                     "mov r5, r8\n mov r6, r9\n"
+                     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                     "subs r6, r7\n"
+                     "asrs r6, #11\n adds r5, r6\n"
+                     "stm r2!, {r4, r5, r7}\n"
+                     "mov r5, r10\n mov r6, r11\n"
+                     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                     "subs r6, r7\n"
+                     "asrs r6, #11\n adds r5, r6\n"
+                     "stm r2!, {r4, r5, r7}\n"
+                     "mov r5, r12\n mov r6, lr\n"
+                     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                     "subs r6, r7\n"
+                     "asrs r6, #11\n adds r5, r6\n"
+                     "stm r2!, {r4, r5, r7}\n"
+                     : "+r"(r0), "+r"(r1), "+r"(r2)
+                     :
+                     : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+                       "memory");
+    at->w = r0;
+    at->x = r1;
+#else
+    sparse_pixel_sums(at, sums, 6, 6);
+#endif
 }
 
-BONSAI_SHARED void sparse_3_of_9_pixels(struct sparse_pixels *at, int32_t *sums)
+/* sums[i] = one run of a channel's weights times pixel i of 3, as in multiply_pixels; 6 words a tap
+ * in x, of which 2 are multiplied. A word of the stream is two weights:
+ *
+ *     bits 0-7, 24-31     the weights
+ *     bits 8-15, 16-22    how much of x is skipped before each, in two words
+ *     bit 23              another word follows
+ * */
+BONSAI_SHARED void multiply_sparse_pixels_3_9(struct sparse_pixels *at, int32_t *sums)
 {
-    lane_sparse_pixels(at, sums, 2, 6, 4);
+#if defined(BONSAI_THUMB1)
+    /* r0 is w, r1 the packed pixels, r2 a weight, r3 a word of the stream, r4 to r7 products; the
+     * accumulators are r8 to r12 and lr. Bit 23 is the carry of the last shift: products leave
+     * it. */
+    register const int32_t *r0 __asm__("r0") = at->w;
+    register const int32_t *r1 __asm__("r1") = at->x;
+    register int32_t *r2 __asm__("r2") = sums;
+    __asm__ volatile(".syntax unified\n"
+                     "push {r2}\n"
+                     "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"
+                     "mov r12, r2\n mov lr, r2\n b 2f\n"
+                     "1:\n"
+                     "adds r1, #16\n"
+                     "2:\n"
+                     "ldm r0!, {r3}\n"
+                     "lsls r4, r3, #16\n lsrs r4, #24\n lsls r4, #3\n adds r1, r4\n sxtb r2, r3\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "adds r1, #16\n"
+                     "lsls r4, r3, #9\n lsrs r4, #25\n lsls r4, #3\n adds r1, r4\n"
+                     "asrs r2, r3, #24\n"
+                     "ldm r1!, {r4, r5}\n"
+                     "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
+                     "bcs 1b\n"
+                     "adds r1, #16\n"
+                     "pop {r2}\n"
+                     "mov r5, r8\n mov r6, r9\n"
+                     "lsls r4, r5, #11\n asrs r4, #11\n subs r5, r4\n lsrs r5, #21\n"
+                     "lsls r7, r5, #11\n subs r6, r7\n lsls r7, r6, #10\n asrs r7, #10\n"
+                     "subs r6, r7\n"
+                     "asrs r6, #11\n adds r5, r6\n"
+                     "stm r2!, {r4, r5, r7}\n"
+                     : "+r"(r0), "+r"(r1), "+r"(r2)
+                     :
+                     : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+                       "memory");
+    at->w = r0;
+    at->x = r1;
+#else
+    sparse_pixel_sums(at, sums, 2, 6);
+#endif
 }
 
-/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications each.
- * `stage` has what is added to the sums, top, the outputs below 0 (low byte) and above top (next byte),
- * and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte of
+/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications
+ * each. `stage` has what is added to the sums, top, the outputs below 0 (low byte) and above top
+ * (next byte), and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte of
  * a * high + (a * low >> shift) + offset, as proved. */
-BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
-                                  int32_t n)
+BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
+                                  const int32_t *stage, int32_t n)
 {
     const int32_t *const end = sums + n;
-#if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
+#if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
     /* With -Os GCC neither gives out high registers nor saves those that it loses. */
     __asm__ volatile(".syntax unified\n"
                      "   ldm %[stage]!, {r3, r4, r5}\n"
@@ -271,8 +346,7 @@ static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *
     const int32_t pixels = 25, depth = 144, channels = 16;
     enum { stage_words = 7 };
     int32_t *const packed = (int32_t *)(void *)scratch;
-    const struct input_window window = { 5, 5, 16, 3, 3,
-                                         1, 1, 3 };
+    const struct input_window window = { 5, 5, 16, 3, 3, 1, 1, 3 };
     const int32_t out_h = 5, out_w = 5;
     int8_t *const patches = scratch + 3480;
     int32_t oy = 0, ox = 0;
@@ -286,8 +360,7 @@ static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *
             int8_t *const patch = patches + third * 144;
             x[third] = patch;
             if (i < n) {
-                gather_window(patch, in, oy * 1 - 1,
-                             ox * 1 - 1, &window);
+                gather_window(patch, in, oy * 1 - 1, ox * 1 - 1, &window);
                 if (++ox == out_w) {
                     ox = 0;
                     if (++oy == out_h) {
@@ -309,9 +382,9 @@ static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *
                 int32_t more[9];
                 int32_t *const to = run == 0 ? sums : more;
                 if (count > 3)
-                    sparse_9_pixels(&at, to);
+                    multiply_sparse_pixels_9_9(&at, to);
                 else
-                    sparse_3_of_9_pixels(&at, to);
+                    multiply_sparse_pixels_3_9(&at, to);
                 for (int32_t i = 0; run > 0 && i < n; i++)
                     sums[i] += more[i];
             }

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,13 +12,64 @@
 #endif
 #endif
 
+/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
+ * code. */
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
+#define BONSAI_THUMB1
+#endif
+
+/* *sum = the first word of `w` + one channel's weights times the row x; returns the channel's end.
+ * Of each window of 256 inputs `w` has a number, then twice as many words, of two inputs each:
+ * place in the window (low byte), weight, weight, place. */
+BONSAI_SHARED const int32_t *sparse_sum(const int8_t *x, const int32_t *w, int32_t *sum,
+                                        int32_t windows)
+{
+    uint32_t total = (uint32_t)*w++;
+#if defined(BONSAI_THUMB1)
+    __asm__ volatile(".syntax unified\n"
+                     "1: ldm %[w]!, {r3}\n"
+                     "   cmp r3, #0\n"
+                     "   beq 3f\n"
+                     "2: ldm %[w]!, {r4, r5}\n"
+                     "uxtb r6, r4\n ldrsb r6, [%[x], r6]\n"
+                     "lsls r7, r4, #16\n asrs r7, #24\n muls r6, r7\n adds %[total], r6\n"
+                     "lsrs r6, r4, #24\n ldrsb r6, [%[x], r6]\n"
+                     "lsls r7, r4, #8\n asrs r7, #24\n muls r6, r7\n adds %[total], r6\n"
+                     "uxtb r6, r5\n ldrsb r6, [%[x], r6]\n"
+                     "lsls r7, r5, #16\n asrs r7, #24\n muls r6, r7\n adds %[total], r6\n"
+                     "lsrs r6, r5, #24\n ldrsb r6, [%[x], r6]\n"
+                     "lsls r7, r5, #8\n asrs r7, #24\n muls r6, r7\n adds %[total], r6\n"
+                     "   subs r3, #1\n"
+                     "   bne 2b\n"
+                     "3: adds %[x], #128\n"
+                     "   adds %[x], #128\n"
+                     "   cmp %[x], %[end]\n"
+                     "   bne 1b\n"
+                     : [x] "+l"(x), [w] "+l"(w), [total] "+l"(total)
+                     : [end] "h"((uintptr_t)x + 256 * (uintptr_t)windows)
+                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
+#else
+    for (int32_t window = 0; window < windows; window++) {
+        const int8_t *const places = x + 256 * window;
+        for (int32_t left = 2 * *w++; left > 0; left--) {
+            const uint32_t pair = (uint32_t)*w++;
+            total += (uint32_t)(places[pair & 255] * (int8_t)(pair >> 8));
+            total += (uint32_t)(places[pair >> 24] * (int8_t)(pair >> 16));
+        }
+    }
+#endif
+    *sum = (int32_t)total;
+    return w;
+}
+
 /* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
- * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum a
- * within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as proved. */
+ * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum
+ * a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as
+ * proved. */
 BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
-#if defined(__thumb__) && !defined(__thumb2__)
+#if defined(BONSAI_THUMB1)
     __asm__ volatile(".syntax unified\n"
                      "1: ldm %[sums]!, {r4}\n"
                      "   ldm %[stage]!, {r5, r6}\n"
@@ -54,59 +110,15 @@ BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *s
 #endif
 }
 
-/* *sum = the first word of `w` + one channel's weights times the row x; returns the channel's end. Of
- * each window of 256 inputs `w` has a number, then twice as many words, of two inputs each: place
- * in the window (low byte), weight, weight, place. */
-BONSAI_SHARED const int32_t *sparse_sum(const int8_t *x, const int32_t *w, int32_t *sum,
-                                        int32_t windows)
-{
-    uint32_t total = (uint32_t)*w++;
-#if defined(__thumb__) && !defined(__thumb2__)
-#define SPARSE_INPUT(place, weight, up)                                                           \
-    place "ldrsb r6, [%[x], r6]\n lsls r7, " weight ", #" #up "\n asrs r7, #24\n"                  \
-    "muls r6, r7\n adds %[total], r6\n"
-#define SPARSE_INPUTS(word)                                                                       \
-    SPARSE_INPUT("uxtb r6, " word "\n", word, 16) SPARSE_INPUT("lsrs r6, " word ", #24\n", word, 8)
-    __asm__ volatile(".syntax unified\n"
-                     "1: ldm %[w]!, {r3}\n"
-                     "   cmp r3, #0\n"
-                     "   beq 3f\n"
-                     "2: ldm %[w]!, {r4, r5}\n"
-                     SPARSE_INPUTS("r4") SPARSE_INPUTS("r5")
-                     "   subs r3, #1\n"
-                     "   bne 2b\n"
-                     "3: adds %[x], #128\n"
-                     "   adds %[x], #128\n"
-                     "   cmp %[x], %[end]\n"
-                     "   bne 1b\n"
-                     : [x] "+l"(x), [w] "+l"(w), [total] "+l"(total)
-                     : [end] "h"((uintptr_t)x + 256 * (uintptr_t)windows)
-                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
-#undef SPARSE_INPUTS
-#undef SPARSE_INPUT
-#else
-    for (int32_t window = 0; window < windows; window++) {
-        const int8_t *const places = x + 256 * window;
-        for (int32_t left = 2 * *w++; left > 0; left--) {
-            const uint32_t pair = (uint32_t)*w++;
-            total += (uint32_t)(places[pair & 255] * (int8_t)(pair >> 8));
-            total += (uint32_t)(places[pair >> 24] * (int8_t)(pair >> 16));
-        }
-    }
-#endif
-    *sum = (int32_t)total;
-    return w;
-}
-
 struct sparse_fully_connected_s8_swar_args {
     const int32_t *weights;
     uint8_t channels;
 };
 
-/* One row by channels of which the weights that are 0 are left out. The input's zero point is folded
- * into the biases. */
-static void sparse_fully_connected_s8_swar(const int8_t *in, int8_t *out,
-                                           const struct sparse_fully_connected_s8_swar_args *restrict args)
+/* One row by channels of which the weights that are 0 are left out. The input's zero point is
+ * folded into the biases. */
+static void sparse_fully_connected_s8_swar(
+    const int8_t *in, int8_t *out, const struct sparse_fully_connected_s8_swar_args *restrict args)
 {
     enum { block = 8, stage_words = 6 };
     const int32_t *w = args->weights;
@@ -122,11 +134,13 @@ static void sparse_fully_connected_s8_swar(const int8_t *in, int8_t *out,
     }
 }
 
-static const struct sparse_fully_connected_s8_swar_args model_fully_connected_0_args BONSAI_FLASH = {
+static const struct sparse_fully_connected_s8_swar_args model_fully_connected_0_args
+    BONSAI_FLASH = {
     .weights = model_fully_connected_0_weights, .channels = 10,
 };
 
-static const struct sparse_fully_connected_s8_swar_args model_fully_connected_1_args BONSAI_FLASH = {
+static const struct sparse_fully_connected_s8_swar_args model_fully_connected_1_args
+    BONSAI_FLASH = {
     .weights = model_fully_connected_1_weights, .channels = 5,
 };
 

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -11,10 +16,16 @@
 void model_conv2d_0_routine(const void *in, void *out, const void *args);
 void model_conv2d_1_routine(const void *in, void *out, const void *args);
 
+/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
+ * code. */
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
+#define BONSAI_THUMB1
+#endif
+
 /* to[i] = a[i] + (b[i] << 16), i < n: a value of each of two pixels in one word. */
 BONSAI_SHARED void pack_pair(int32_t *to, const int8_t *a, const int8_t *b, int32_t n)
 {
-#if defined(__thumb__) && !defined(__thumb2__)
+#if defined(BONSAI_THUMB1)
     /* Four at a time where both are words in memory. */
     if ((((uintptr_t)a | (uintptr_t)b) & 3) == 0 && n >= 4) {
         const int32_t *const end = to + (n & ~3);
@@ -55,10 +66,10 @@ BONSAI_SHARED void pack_pair(int32_t *to, const int8_t *a, const int8_t *b, int3
         *to++ = *a++ + *b++ * 65536;
 }
 
-/* Two rows at a time. What lies under the windows of both is packed in scratch, column by column, so
- * that windows share columns: as many as fit, then those that are needed again move to the front.
- * The routine, which is the weights as code, computes all channels of a pixel of each row. An odd
- * last row is its own partner. */
+/* Two rows at a time. What lies under the windows of both is packed in scratch, column by column,
+ * so that windows share columns: as many as fit, then those that are needed again move to the
+ * front. The routine, which is the weights as code, computes all channels of a pixel of each row.
+ * An odd last row is its own partner. */
 static void conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t in_h = 9, in_w = 9, in_c = 4;

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -6,6 +11,50 @@
 #define BONSAI_SHARED static
 #endif
 #endif
+
+/* Lines of one channel of a depthwise convolution, for compute_lines. Addresses, offsets and steps
+ * are in bytes. Assembly names the fields by their place. */
+struct depthwise_lines {
+    int32_t x, pairs, runs, segments, next_x; /* Bytes: under a line's pairs, all taps. */
+    int32_t out, to_next_out, last_out;
+    int32_t lowest, top, offset, out_step, out_bytes, low, high, base, lane, highest;
+    int32_t odd; /* The number of words. */
+    int32_t lift, shift, zero_point; /* For outputs on both sides of zero. */
+    int32_t low_shift;
+    int32_t taps[]; /* Of each segment three weights and the way to it; then the way back. */
+};
+
+/* Puts weights and constants of one output channel into `lines`; `steps` are those of all orders of
+ * segments. Returns the word of x that its first pair begins at. */
+static inline int32_t depthwise_channel(struct depthwise_lines *lines, const int8_t *weights,
+                                        const int32_t *stage, const int32_t *steps,
+                                        int32_t segments, int32_t lifted)
+{
+    lines->runs = (int8_t)stage[0];
+    lines->lowest = (int8_t)(stage[0] >> 8);
+    lines->highest = (int8_t)(stage[0] >> 16);
+    lines->top = stage[1];
+    lines->offset = stage[2];
+    lines->low = stage[3];
+    lines->high = stage[4];
+    lines->base = stage[5];
+    if (lifted) {
+        lines->lift = stage[6];
+        lines->shift = (int8_t)stage[7];
+        lines->low_shift = (int8_t)(stage[7] >> 8);
+        lines->zero_point = stage[7] >> 16;
+    }
+    steps += (stage[0] >> 24) * (segments + 1);
+    const int32_t first = *steps++;
+    for (int32_t *taps = lines->taps; taps != lines->taps + 4 * segments; taps += 4) {
+        taps[0] = weights[0];
+        taps[1] = weights[1];
+        taps[2] = weights[2];
+        taps[3] = *steps++;
+        weights += 3;
+    }
+    return first;
+}
 
 /* n times the same word; returns the end. */
 static inline uint32_t *fill_words(uint32_t *to, int32_t word, int32_t n)
@@ -20,16 +69,24 @@ static inline uint32_t *fill_words(uint32_t *to, int32_t word, int32_t n)
  * upper pixel inside, `both`, `lower` and `after`. Assembly names the fields by their place. */
 struct gather {
     int32_t step, lane, line; /* Bytes from pixel to pixel, lane to lane, line to line. */
-    int32_t start;            /* Bytes from a line's first pixel to the lower one of its first word. */
+    int32_t start;            /* Bytes from a line's first pixel to its first word's lower one. */
     int32_t padding;          /* Two pixels of it. */
     int32_t before, upper, both, lower, after; /* Words. */
 };
 
 /* Packs n > 0 lines from `line` on; returns the end of the words. */
 #if defined(__ARM_ARCH_6M__)
-#define GATHER_WORD(word)                                                                          \
-    "ldrsb " word ", [r1, r3]\n ldrsb r6, [r1, r2]\n add r1, r8\n lsls r6, r6, #16\n"              \
-    "adds " word ", r6\n"
+
+_Static_assert(offsetof(struct gather, step) == 0, "step");
+_Static_assert(offsetof(struct gather, lane) == 4, "lane");
+_Static_assert(offsetof(struct gather, line) == 8, "line");
+_Static_assert(offsetof(struct gather, start) == 12, "start");
+_Static_assert(offsetof(struct gather, padding) == 16, "padding");
+_Static_assert(offsetof(struct gather, before) == 20, "before");
+_Static_assert(offsetof(struct gather, upper) == 24, "upper");
+_Static_assert(offsetof(struct gather, both) == 28, "both");
+_Static_assert(offsetof(struct gather, lower) == 32, "lower");
+_Static_assert(offsetof(struct gather, after) == 36, "after");
 
 static __attribute__((naked, noinline)) uint32_t *
 gather_lines(__attribute__((unused)) uint32_t *to, __attribute__((unused)) const int8_t *line,
@@ -47,10 +104,22 @@ gather_lines(__attribute__((unused)) uint32_t *to, __attribute__((unused)) const
             "4: ldrsb r6, [r1, r2]\n lsls r6, r6, #16\n adds r6, r4\n stm r0!, {r6}\n"
             "add r1, r8\n subs r5, #1\n bne 4b\n"
             "5: ldr r7, [r7, #28]\n lsls r4, r7, #30\n beq 7f\n"
-            "6:" GATHER_WORD("r4") "stm r0!, {r4}\n subs r7, #1\n lsls r4, r7, #30\n bne 6b\n"
+            "6:\n"
+            "ldrsb r4, [r1, r3]\n ldrsb r6, [r1, r2]\n add r1, r8\n lsls r6, r6, #16\n"
+            "adds r4, r6\n"
+            "stm r0!, {r4}\n subs r7, #1\n lsls r4, r7, #30\n bne 6b\n"
             "7: cmp r7, #0\n beq 9f\n"
-            "8:" GATHER_WORD("r4") GATHER_WORD("r5") "stm r0!, {r4, r5}\n"
-            GATHER_WORD("r4") GATHER_WORD("r5") "stm r0!, {r4, r5}\n subs r7, #4\n bne 8b\n"
+            "8:\n"
+            "ldrsb r4, [r1, r3]\n ldrsb r6, [r1, r2]\n add r1, r8\n lsls r6, r6, #16\n"
+            "adds r4, r6\n"
+            "ldrsb r5, [r1, r3]\n ldrsb r6, [r1, r2]\n add r1, r8\n lsls r6, r6, #16\n"
+            "adds r5, r6\n"
+            "stm r0!, {r4, r5}\n"
+            "ldrsb r4, [r1, r3]\n ldrsb r6, [r1, r2]\n add r1, r8\n lsls r6, r6, #16\n"
+            "adds r4, r6\n"
+            "ldrsb r5, [r1, r3]\n ldrsb r6, [r1, r2]\n add r1, r8\n lsls r6, r6, #16\n"
+            "adds r5, r6\n"
+            "stm r0!, {r4, r5}\n subs r7, #4\n bne 8b\n"
             "9: mov r7, r12\n mov r4, lr\n ldr r5, [r7, #32]\n cmp r5, #0\n beq 11f\n"
             "sxth r6, r4\n subs r4, r4, r6\n"
             "10: ldrsb r6, [r1, r3]\n adds r6, r4\n stm r0!, {r6}\n add r1, r8\n"
@@ -58,7 +127,8 @@ gather_lines(__attribute__((unused)) uint32_t *to, __attribute__((unused)) const
             "11: ldr r5, [r7, #36]\n cmp r5, #0\n beq 13f\n"
             "12: stm r0!, {r4}\n subs r5, #1\n bne 12b\n"
             "13: add r10, r9\n mov r1, r10\n mov r4, r11\n subs r4, #1\n mov r11, r4\n bne 1b\n"
-            "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
+            "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
+            "pop {r4-r7, pc}\n");
 }
 #else
 static uint32_t *gather_lines(uint32_t *to, const int8_t *line, int32_t n,
@@ -81,130 +151,6 @@ static uint32_t *gather_lines(uint32_t *to, const int8_t *line, int32_t n,
     }
     return to;
 }
-#endif
-
-/* Lines of one channel of a depthwise convolution, for depthwise_lines. Addresses, offsets and steps
- * are in bytes. Assembly names the fields by their place. */
-struct depthwise_lines {
-    int32_t x, pairs, runs, segments, next_x; /* Bytes of x under a line's pairs, of all its taps. */
-    int32_t out, to_next_out, last_out;
-    int32_t lowest, top, offset, out_step, out_bytes, low, high, base, lane, highest;
-    int32_t odd; /* The number of words. */
-    int32_t lift, shift, zero_point; /* For outputs on both sides of zero. */
-    int32_t low_shift;
-    int32_t taps[]; /* Of each segment three weights and the way to it; then the way back to taps. */
-};
-
-/* A word of x holds two pixels, whose outputs lie `lane` bytes apart: x0 + (x1 << 16). Segments of
- * three neighbouring taps are multiplied with two neighbouring words at once, so that six products
- * overwrite x and weights and need no copies. Lanes of a run of products are exact as long as they
- * do not leave -32767 ... 32767, as is proved for the weights: runs are (0) the products of each of
- * three segments, (1) the same but two and one of the first, or (2) two and one of every segment.
- *
- * Lanes wait on the stack, then go to the output in the opposite order, for which `out` is the place
- * of a line's last word. With a = lane + base, an output is the highest byte of
- * lane * high + (a * low >> low_shift) + offset; or `lowest` if a < 0, `highest` if a > top. The
- * functions that are not `lifted` know no low_shift but 14. */
-#if defined(__ARM_ARCH_6M__)
-/* Products of the words a and b: with two weights in r4 and r1, with the third in r6 and r3. */
-#define SEGMENT_BY_1                                                                               \
-    "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n muls r1, r5\n" \
-    "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"                        \
-    "ldm r0!, {r5}\n muls r3, r5\n"
-#define SEGMENT_BY_2                                                                               \
-    "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n muls r1, r6\n" \
-    "muls r5, r2\n adds r4, r5\n muls r6, r3\n"                                                    \
-    "ldm r0!, {r5}\n muls r2, r5\n adds r1, r2\n ldm r0!, {r5}\n muls r3, r5\n"
-#define SEGMENT_BY_3                                                                               \
-    "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n muls r5, r2\n"  \
-    "adds r4, r5\n muls r6, r3\n ldm r0!, {r5}\n muls r1, r5\n ldm r0!, {r5}\n muls r2, r5\n"      \
-    "adds r1, r2\n ldm r0!, {r5}\n muls r3, r5\n"
-/* Of one word: r4 and r6. */
-#define SINGLE_SEGMENT(rest)                                                                       \
-    "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n adds r0, #" rest "\n"        \
-    "muls r4, r1\n muls r5, r2\n adds r4, r5\n muls r6, r3\n"
-/* A run to the sum of runs and, rounded by r12 = 0x8000, to that of upper lanes. */
-#define FIRST_RUN(run, sum, upper)                                                                 \
-    "mov " sum ", " run "\n add " run ", r12\n asrs " run ", #16\n mov " upper ", " run "\n"
-#define NEXT_RUN(run, sum, upper)                                                                  \
-    "add " sum ", " run "\n add " run ", r12\n asrs " run ", #16\n add " upper ", " run "\n"
-/* The last run to its own register, the lower lane, and to `lane`. The carry of asrs rounds. */
-#define LAST_RUN(run, lane, t, sum, upper)                                                         \
-    "asrs " lane ", " run ", #16\n mov " t ", " upper "\n adcs " lane ", " t "\n"                  \
-    "add " run ", " sum "\n lsls " t ", " lane ", #16\n subs " run ", " run ", " t "\n"
-/* A run to the sums of lower and of upper lanes. */
-#define SPLIT_RUN(run, lower, upper)                                                               \
-    "sxth r5, " run "\n subs " run ", " run ", r5\n asrs " run ", #16\n add " lower ", r5\n"       \
-    "add " upper ", " run "\n"
-#define OTHER_SEGMENTS(segment)                                                                    \
-    segment "adds r4, r6\n adds r1, r3\n" NEXT_RUN("r4", "r8", "r9") NEXT_RUN("r1", "r10", "r11")  \
-    segment "adds r4, r6\n adds r1, r3\n" LAST_RUN("r4", "r5", "r6", "r8", "r9")                   \
-    LAST_RUN("r1", "r2", "r3", "r10", "r11") "push {r1, r2, r4, r5}\n subs r7, #48\n cmp r0, lr\n"
-/* A lane to its output, r3 being free. */
-#define SUM(lane, n, low_shift)                                                                    \
-    "adds r3, " lane ", r6\n bmi 6" n "f\n cmp r3, r9\n bhi 7" n "f\n muls " lane ", r5\n"          \
-    "muls r3, r4\n lsrs r3, " low_shift "\n adds " lane ", r3\n add " lane ", r10\n"
-#define FIELD(to, offset) "mov r3, lr\n ldr " to ", [r3, #" offset "]\n"
-#define OUTPUT(lane, n) SUM(lane, n, "#14") "lsrs " lane ", #24\n 5" n ":\n"
-#define OUT_OF_RANGE(lane, n)                                                                      \
-    "6" n ": mov " lane ", r8\n b 5" n "b\n 7" n ":" FIELD(lane, "48") "b 5" n "b\n"
-#define OUTPUTS(lower, upper)                                                                      \
-    "pop {r1, r2}\n" OUTPUT("r1", lower) "strb r1, [r0]\n"                                         \
-    OUTPUT("r2", upper) "strb r2, [r0, r7]\n add r0, r11\n"
-#define OUT_OF_RANGES                                                                              \
-    OUT_OF_RANGE("r1", "1") OUT_OF_RANGE("r2", "2") OUT_OF_RANGE("r1", "3") OUT_OF_RANGE("r2", "4")
-/* Those on both sides of zero are all in r1: r2 is low_shift, r8 the lift. */
-#define LIFTED_FIELDS "mov r1, lr\n ldr r2, [r1, #68]\n ldr r1, [r1, #56]\n"
-#define LIFTED_OUTPUT(n)                                                                           \
-    "pop {r1}\n" SUM("r1", n, "r2") "cmp r1, #0\n bge 8" n "f\n add r1, r8\n 8" n ":"              \
-    FIELD("r3", "60") "lsrs r1, r3\n" FIELD("r3", "64") "adds r1, r3\n 5" n ":\n"
-#define LIFTED_OUTPUTS(lower, upper)                                                               \
-    LIFTED_OUTPUT(lower) "strb r1, [r0]\n" LIFTED_OUTPUT(upper) "strb r1, [r0, r7]\n add r0, r11\n"
-#define LIFTED_OUT_OF_RANGE(n)                                                                     \
-    "6" n ":" FIELD("r1", "12") "b 5" n "b\n 7" n ":" FIELD("r1", "48") "b 5" n "b\n"
-#define LIFTED_OUT_OF_RANGES                                                                       \
-    LIFTED_OUT_OF_RANGE("1") LIFTED_OUT_OF_RANGE("2") LIFTED_OUT_OF_RANGE("3")                     \
-    LIFTED_OUT_OF_RANGE("4")
-
-/* r0 is the structure, r1 x, r2 the output, r3 the number of lines. */
-#define DEPTHWISE_LINES(segment, rest, fields, outputs, out_of_ranges)                             \
-    ".syntax unified\n push {r4-r7, lr}\n"                                                         \
-    "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r0, r4-r7}\n"                     \
-    "str r1, [r0]\n str r2, [r0, #20]\n"                                                           \
-    "ldr r4, [r0, #48]\n ldr r5, [r0, #24]\n adds r4, r5\n muls r3, r4\n adds r2, r3\n"            \
-    "str r2, [r0, #28]\n"                                                                          \
-    /* A line: r0 is x, lr its end, r7 the taps. */                                                \
-    "1: ldr r7, [sp]\n mov r6, r7\n ldm r7!, {r0-r4}\n adds r4, r0\n str r4, [r6]\n"               \
-    "adds r1, r0\n mov lr, r1\n adds r7, #72\n cmp r2, #2\n bne 10f\n b 20f\n"                     \
-    "10: movs r1, #128\n lsls r1, #8\n mov r12, r1\n"                                              \
-    "cmp r0, lr\n beq 13f\n cmp r2, #0\n beq 11f\n b 12f\n"                                        \
-    "11:" segment "adds r4, r6\n adds r1, r3\n"                                                    \
-    FIRST_RUN("r4", "r8", "r9") FIRST_RUN("r1", "r10", "r11") OTHER_SEGMENTS(segment) "bne 11b\n"  \
-    "13: subs r7, #20\n ldr r1, [r7]\n adds r7, #20\n cmp r1, #0\n bne 14f\n b 30f\n"              \
-    "14:" SINGLE_SEGMENT(rest) FIRST_RUN("r4", "r8", "r9") NEXT_RUN("r6", "r8", "r9")              \
-    SINGLE_SEGMENT(rest) "adds r4, r6\n" NEXT_RUN("r4", "r8", "r9")                                \
-    SINGLE_SEGMENT(rest) "adds r4, r6\n" LAST_RUN("r4", "r5", "r6", "r8", "r9")                    \
-    "push {r4, r5}\n subs r7, #48\n b 30f\n"                                                       \
-    "12:" segment FIRST_RUN("r4", "r8", "r9") FIRST_RUN("r1", "r10", "r11")                        \
-    NEXT_RUN("r6", "r8", "r9") NEXT_RUN("r3", "r10", "r11") OTHER_SEGMENTS(segment) "bne 12b\n"    \
-    "b 13b\n"                                                                                      \
-    "20: adds r3, r7\n mov r12, r3\n"                                                              \
-    "21: movs r1, #0\n mov r8, r1\n mov r9, r1\n mov r10, r1\n mov r11, r1\n"                      \
-    "22:" segment SPLIT_RUN("r4", "r8", "r9") SPLIT_RUN("r1", "r10", "r11")                        \
-    SPLIT_RUN("r6", "r8", "r9") SPLIT_RUN("r3", "r10", "r11") "cmp r7, r12\n bne 22b\n"            \
-    "mov r1, r10\n mov r2, r11\n mov r4, r8\n mov r5, r9\n push {r1, r2, r4, r5}\n"                \
-    "ldm r7!, {r3}\n add r7, r3\n cmp r0, lr\n bne 21b\n"                                          \
-    "subs r7, #20\n ldr r1, [r7]\n adds r7, #20\n lsls r1, r1, #3\n add sp, r1\n"                  \
-    /* Its outputs: r0 goes from the last to r12, r7 is the way to the other lane. */              \
-    "30: subs r7, #72\n mov lr, r7\n ldr r0, [r7]\n"                                               \
-    "adds r7, #12\n ldm r7!, {r1-r5}\n mov r9, r2\n mov r10, r3\n mov r11, r4\n"                   \
-    "adds r5, r0\n mov r12, r5\n ldm r7, {r4-r7}\n" fields "mov r8, r1\n"                          \
-    "mov r1, lr\n ldr r1, [r1, #52]\n lsrs r1, r1, #1\n bcs 33f\n"                                 \
-    "31:" outputs("1", "2") "33:" outputs("3", "4") "cmp r0, r12\n bne 31b\n"                      \
-    "mov r7, lr\n ldm r7!, {r1, r2, r3}\n adds r0, r2\n cmp r0, r3\n beq 32f\n"                    \
-    "subs r7, #12\n str r0, [r7]\n b 1b\n"                                                         \
-    out_of_ranges                                                                                  \
-    "32: pop {r0, r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
 #endif
 
 #if !defined(__ARM_ARCH_6M__)
@@ -267,55 +213,204 @@ static void any_depthwise_lines(struct depthwise_lines *lines, const uint32_t *x
 }
 #endif
 
+/* A word of x holds two pixels, whose outputs lie `lane` bytes apart: x0 + (x1 << 16). Segments of
+ * three neighbouring taps are multiplied with two neighbouring words at once, so that six products
+ * overwrite x and weights and need no copies. Lanes of a run of products are exact as long as they
+ * do not leave -32767 ... 32767, as is proved for the weights: runs are (0) the products of each of
+ * three segments, (1) the same but two and one of the first, or (2) two and one of every segment.
+ *
+ * Lanes wait on the stack, then go to the output in the opposite order, for which `out` is the
+ * place of a line's last word. With a = lane + base, an output is the highest byte of lane * high +
+ * (a * low >> low_shift) + offset; or `lowest` if a < 0, `highest` if a > top. The functions that
+ * are not `lifted` know no low_shift but 14. */
 /* Computes `count` lines, the first from x into the word at `out`; outputs are 1 word of x apart
  * and on one side of zero. */
 #if defined(__ARM_ARCH_6M__)
+
+_Static_assert(offsetof(struct depthwise_lines, x) == 0, "x");
+_Static_assert(offsetof(struct depthwise_lines, pairs) == 4, "pairs");
+_Static_assert(offsetof(struct depthwise_lines, runs) == 8, "runs");
+_Static_assert(offsetof(struct depthwise_lines, segments) == 12, "segments");
+_Static_assert(offsetof(struct depthwise_lines, next_x) == 16, "next_x");
+_Static_assert(offsetof(struct depthwise_lines, out) == 20, "out");
+_Static_assert(offsetof(struct depthwise_lines, to_next_out) == 24, "to_next_out");
+_Static_assert(offsetof(struct depthwise_lines, last_out) == 28, "last_out");
+_Static_assert(offsetof(struct depthwise_lines, lowest) == 32, "lowest");
+_Static_assert(offsetof(struct depthwise_lines, top) == 36, "top");
+_Static_assert(offsetof(struct depthwise_lines, offset) == 40, "offset");
+_Static_assert(offsetof(struct depthwise_lines, out_step) == 44, "out_step");
+_Static_assert(offsetof(struct depthwise_lines, out_bytes) == 48, "out_bytes");
+_Static_assert(offsetof(struct depthwise_lines, low) == 52, "low");
+_Static_assert(offsetof(struct depthwise_lines, high) == 56, "high");
+_Static_assert(offsetof(struct depthwise_lines, base) == 60, "base");
+_Static_assert(offsetof(struct depthwise_lines, lane) == 64, "lane");
+_Static_assert(offsetof(struct depthwise_lines, highest) == 68, "highest");
+_Static_assert(offsetof(struct depthwise_lines, odd) == 72, "odd");
+_Static_assert(offsetof(struct depthwise_lines, lift) == 76, "lift");
+_Static_assert(offsetof(struct depthwise_lines, shift) == 80, "shift");
+_Static_assert(offsetof(struct depthwise_lines, zero_point) == 84, "zero_point");
+_Static_assert(offsetof(struct depthwise_lines, low_shift) == 88, "low_shift");
+_Static_assert(offsetof(struct depthwise_lines, taps) == 92, "taps");
+
 static __attribute__((naked, noinline)) void
-depthwise_lines(__attribute__((unused)) struct depthwise_lines *lines,
+compute_lines_1(__attribute__((unused)) struct depthwise_lines *lines,
                 __attribute__((unused)) const uint32_t *x, __attribute__((unused)) int8_t *out,
                 __attribute__((unused)) int32_t count)
 {
-    __asm__(DEPTHWISE_LINES(SEGMENT_BY_1, "4", "", OUTPUTS, OUT_OF_RANGES));
+    /* r0 is the structure, r1 x, r2 the output, r3 the number of lines. */
+    __asm__(".syntax unified\n push {r4-r7, lr}\n"
+            "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r0, r4-r7}\n"
+            "str r1, [r0]\n str r2, [r0, #20]\n"
+            "ldr r4, [r0, #48]\n ldr r5, [r0, #24]\n adds r4, r5\n muls r3, r4\n adds r2, r3\n"
+            "str r2, [r0, #28]\n"
+            /* A line: r0 is x, lr its end, r7 the taps. */
+            "1: ldr r7, [sp]\n mov r6, r7\n ldm r7!, {r0-r4}\n adds r4, r0\n str r4, [r6]\n"
+            "adds r1, r0\n mov lr, r1\n adds r7, #72\n cmp r2, #2\n bne 10f\n b 20f\n"
+            "10: movs r1, #128\n lsls r1, #8\n mov r12, r1\n"
+            "cmp r0, lr\n beq 13f\n cmp r2, #0\n beq 11f\n b 12f\n"
+            "11:\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n"
+            "muls r1, r5\n"
+            "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"
+            "ldm r0!, {r5}\n muls r3, r5\n"
+            "adds r4, r6\n adds r1, r3\n"
+            "mov r8, r4\n add r4, r12\n asrs r4, #16\n mov r9, r4\n"
+            "mov r10, r1\n add r1, r12\n asrs r1, #16\n mov r11, r1\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n"
+            "muls r1, r5\n"
+            "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"
+            "ldm r0!, {r5}\n muls r3, r5\n"
+            "adds r4, r6\n adds r1, r3\n"
+            "add r8, r4\n add r4, r12\n asrs r4, #16\n add r9, r4\n"
+            "add r10, r1\n add r1, r12\n asrs r1, #16\n add r11, r1\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n"
+            "muls r1, r5\n"
+            "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"
+            "ldm r0!, {r5}\n muls r3, r5\n"
+            "adds r4, r6\n adds r1, r3\n"
+            "asrs r5, r4, #16\n mov r6, r9\n adcs r5, r6\n"
+            "add r4, r8\n lsls r6, r5, #16\n subs r4, r4, r6\n"
+            "asrs r2, r1, #16\n mov r3, r11\n adcs r2, r3\n"
+            "add r1, r10\n lsls r3, r2, #16\n subs r1, r1, r3\n"
+            "push {r1, r2, r4, r5}\n subs r7, #48\n cmp r0, lr\n"
+            "bne 11b\n"
+            "13: subs r7, #20\n ldr r1, [r7]\n adds r7, #20\n cmp r1, #0\n bne 14f\n b 30f\n"
+            "14:\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n adds r0, #4\n"
+            "muls r4, r1\n muls r5, r2\n adds r4, r5\n muls r6, r3\n"
+            "mov r8, r4\n add r4, r12\n asrs r4, #16\n mov r9, r4\n"
+            "add r8, r6\n add r6, r12\n asrs r6, #16\n add r9, r6\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n adds r0, #4\n"
+            "muls r4, r1\n muls r5, r2\n adds r4, r5\n muls r6, r3\n"
+            "adds r4, r6\n"
+            "add r8, r4\n add r4, r12\n asrs r4, #16\n add r9, r4\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n adds r0, #4\n"
+            "muls r4, r1\n muls r5, r2\n adds r4, r5\n muls r6, r3\n"
+            "adds r4, r6\n"
+            "asrs r5, r4, #16\n mov r6, r9\n adcs r5, r6\n"
+            "add r4, r8\n lsls r6, r5, #16\n subs r4, r4, r6\n"
+            "push {r4, r5}\n subs r7, #48\n b 30f\n"
+            "12:\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n"
+            "muls r1, r5\n"
+            "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"
+            "ldm r0!, {r5}\n muls r3, r5\n"
+            "mov r8, r4\n add r4, r12\n asrs r4, #16\n mov r9, r4\n"
+            "mov r10, r1\n add r1, r12\n asrs r1, #16\n mov r11, r1\n"
+            "add r8, r6\n add r6, r12\n asrs r6, #16\n add r9, r6\n"
+            "add r10, r3\n add r3, r12\n asrs r3, #16\n add r11, r3\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n"
+            "muls r1, r5\n"
+            "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"
+            "ldm r0!, {r5}\n muls r3, r5\n"
+            "adds r4, r6\n adds r1, r3\n"
+            "add r8, r4\n add r4, r12\n asrs r4, #16\n add r9, r4\n"
+            "add r10, r1\n add r1, r12\n asrs r1, #16\n add r11, r1\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n"
+            "muls r1, r5\n"
+            "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"
+            "ldm r0!, {r5}\n muls r3, r5\n"
+            "adds r4, r6\n adds r1, r3\n"
+            "asrs r5, r4, #16\n mov r6, r9\n adcs r5, r6\n"
+            "add r4, r8\n lsls r6, r5, #16\n subs r4, r4, r6\n"
+            "asrs r2, r1, #16\n mov r3, r11\n adcs r2, r3\n"
+            "add r1, r10\n lsls r3, r2, #16\n subs r1, r1, r3\n"
+            "push {r1, r2, r4, r5}\n subs r7, #48\n cmp r0, lr\n"
+            "bne 12b\n"
+            "b 13b\n");
+    __asm__("20: adds r3, r7\n mov r12, r3\n"
+            "21: movs r1, #0\n mov r8, r1\n mov r9, r1\n mov r10, r1\n mov r11, r1\n"
+            "22:\n"
+            "ldm r7!, {r1, r2, r3, r4}\n add r0, r4\n ldm r0!, {r4, r5, r6}\n muls r4, r1\n"
+            "muls r1, r5\n"
+            "muls r5, r2\n adds r4, r5\n muls r2, r6\n adds r1, r2\n muls r6, r3\n"
+            "ldm r0!, {r5}\n muls r3, r5\n"
+            "sxth r5, r4\n subs r4, r4, r5\n asrs r4, #16\n add r8, r5\n"
+            "add r9, r4\n"
+            "sxth r5, r1\n subs r1, r1, r5\n asrs r1, #16\n add r10, r5\n"
+            "add r11, r1\n"
+            "sxth r5, r6\n subs r6, r6, r5\n asrs r6, #16\n add r8, r5\n"
+            "add r9, r6\n"
+            "sxth r5, r3\n subs r3, r3, r5\n asrs r3, #16\n add r10, r5\n"
+            "add r11, r3\n"
+            "cmp r7, r12\n bne 22b\n"
+            "mov r1, r10\n mov r2, r11\n mov r4, r8\n mov r5, r9\n push {r1, r2, r4, r5}\n"
+            "ldm r7!, {r3}\n add r7, r3\n cmp r0, lr\n bne 21b\n"
+            "subs r7, #20\n ldr r1, [r7]\n adds r7, #20\n lsls r1, r1, #3\n add sp, r1\n"
+            /* Its outputs: r0 goes from the last to r12, r7 is the way to the other lane. */
+            "30: subs r7, #72\n mov lr, r7\n ldr r0, [r7]\n"
+            "adds r7, #12\n ldm r7!, {r1-r5}\n mov r9, r2\n mov r10, r3\n mov r11, r4\n"
+            "adds r5, r0\n mov r12, r5\n ldm r7, {r4-r7}\n"
+            "mov r8, r1\n"
+            "mov r1, lr\n ldr r1, [r1, #52]\n lsrs r1, r1, #1\n bcs 33f\n"
+            "31:\n"
+            "pop {r1, r2}\n"
+            "adds r3, r1, r6\n bmi 61f\n cmp r3, r9\n bhi 71f\n"
+            "muls r1, r5\n muls r3, r4\n lsrs r3, #14\n adds r1, r3\n add r1, r10\n"
+            "lsrs r1, #24\n"
+            "51:\n"
+            "strb r1, [r0]\n"
+            "adds r3, r2, r6\n bmi 62f\n cmp r3, r9\n bhi 72f\n"
+            "muls r2, r5\n muls r3, r4\n lsrs r3, #14\n adds r2, r3\n add r2, r10\n"
+            "lsrs r2, #24\n"
+            "52:\n"
+            "strb r2, [r0, r7]\n add r0, r11\n"
+            "33:\n"
+            "pop {r1, r2}\n"
+            "adds r3, r1, r6\n bmi 63f\n cmp r3, r9\n bhi 73f\n"
+            "muls r1, r5\n muls r3, r4\n lsrs r3, #14\n adds r1, r3\n add r1, r10\n"
+            "lsrs r1, #24\n"
+            "53:\n"
+            "strb r1, [r0]\n"
+            "adds r3, r2, r6\n bmi 64f\n cmp r3, r9\n bhi 74f\n"
+            "muls r2, r5\n muls r3, r4\n lsrs r3, #14\n adds r2, r3\n add r2, r10\n"
+            "lsrs r2, #24\n"
+            "54:\n"
+            "strb r2, [r0, r7]\n add r0, r11\n"
+            "cmp r0, r12\n bne 31b\n"
+            "mov r7, lr\n ldm r7!, {r1, r2, r3}\n adds r0, r2\n cmp r0, r3\n beq 32f\n"
+            "subs r7, #12\n str r0, [r7]\n b 1b\n"
+            "61: mov r1, r8\n b 51b\n"
+            "71: mov r3, lr\n ldr r1, [r3, #48]\n b 51b\n"
+            "62: mov r2, r8\n b 52b\n"
+            "72: mov r3, lr\n ldr r2, [r3, #48]\n b 52b\n"
+            "63: mov r1, r8\n b 53b\n"
+            "73: mov r3, lr\n ldr r1, [r3, #48]\n b 53b\n"
+            "64: mov r2, r8\n b 54b\n"
+            "74: mov r3, lr\n ldr r2, [r3, #48]\n b 54b\n"
+            "32: pop {r0, r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
+            "pop {r4-r7, pc}\n");
 }
+
 #else
-static void depthwise_lines(struct depthwise_lines *lines, const uint32_t *x, int8_t *out,
+
+static void compute_lines_1(struct depthwise_lines *lines, const uint32_t *x, int8_t *out,
                             int32_t count)
 {
     any_depthwise_lines(lines, x, out, count, 1);
 }
-#endif
 
-/* Puts weights and constants of one output channel into `lines`; `steps` are those of all orders of
- * segments. Returns the word of x that its first pair begins at. */
-static inline int32_t depthwise_channel(struct depthwise_lines *lines, const int8_t *weights,
-                                        const int32_t *stage, const int32_t *steps,
-                                        int32_t segments, int32_t lifted)
-{
-    lines->runs = (int8_t)stage[0];
-    lines->lowest = (int8_t)(stage[0] >> 8);
-    lines->highest = (int8_t)(stage[0] >> 16);
-    lines->top = stage[1];
-    lines->offset = stage[2];
-    lines->low = stage[3];
-    lines->high = stage[4];
-    lines->base = stage[5];
-    if (lifted) {
-        lines->lift = stage[6];
-        lines->shift = (int8_t)stage[7];
-        lines->low_shift = (int8_t)(stage[7] >> 8);
-        lines->zero_point = stage[7] >> 16;
-    }
-    steps += (stage[0] >> 24) * (segments + 1);
-    const int32_t first = *steps++;
-    for (int32_t *taps = lines->taps; taps != lines->taps + 4 * segments; taps += 4) {
-        taps[0] = weights[0];
-        taps[1] = weights[1];
-        taps[2] = weights[2];
-        taps[3] = *steps++;
-        weights += 3;
-    }
-    return first;
-}
+#endif
 
 struct depthwise_conv2d_s8_thumb1_args {
     const int8_t *weights;
@@ -330,7 +425,8 @@ struct depthwise_conv2d_s8_thumb1_args {
 static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch,
                                        const struct depthwise_conv2d_s8_thumb1_args *restrict args)
 {
-    struct depthwise_lines *const lines = (struct depthwise_lines *)(void *)scratch;
+    struct depthwise_lines *const lines =
+        (struct depthwise_lines *)(void *)scratch;
     uint32_t *const plane = (uint32_t *)(void *)(scratch + 144);
     const struct gather gather = {
         .step = 3, .lane = 12, .line = 27, .start = -3,
@@ -390,7 +486,7 @@ static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *sc
                 }
                 for (; from < end; from++)
                     line = fill_words(line, gather.padding, pitch);
-                depthwise_lines(lines, x, outputs + oy * out_line, count);
+                compute_lines_1(lines, x, outputs + oy * out_line, count);
                 next = end;
             }
             image += in_image;
@@ -400,12 +496,14 @@ static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *sc
     }
 }
 
-static const struct depthwise_conv2d_s8_thumb1_args model_depthwise_conv2d_0_args BONSAI_FLASH = {
+static const struct depthwise_conv2d_s8_thumb1_args model_depthwise_conv2d_0_args
+    BONSAI_FLASH = {
     .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage,
     .lines_in = 9, .lines_stride = 2, .in_image = 243,
 };
 
-static const struct depthwise_conv2d_s8_thumb1_args model_depthwise_conv2d_1_args BONSAI_FLASH = {
+static const struct depthwise_conv2d_s8_thumb1_args model_depthwise_conv2d_1_args
+    BONSAI_FLASH = {
     .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage,
     .lines_in = 5, .lines_stride = 1, .in_image = 135,
 };

@@ -1,3 +1,8 @@
+/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
 /* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
@@ -7,10 +12,16 @@
 #endif
 #endif
 
+/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
+ * code. */
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
+#define BONSAI_THUMB1
+#endif
+
 /* n bytes; whole words at a time where both ends lie on words. */
 BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
-#if defined(__thumb__) && !defined(__thumb2__)
+#if defined(BONSAI_THUMB1)
     if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
         int8_t *const end = to + (n & ~15);
         n &= 15;
@@ -58,13 +69,73 @@ BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int
     }
 }
 
+/* Rows of as many bytes as there are channels, tap after tap: of x and of the weights. */
+struct taps {
+    int32_t row;             /* Bytes from tap to tap. */
+    int32_t all, by_four;    /* Bytes of all rows, and of those that are taken four at a time. */
+    int32_t sums;            /* Bytes of the sums: 8 for each pair of channels. */
+};
+
+/* Adds to the sums of pairs of channels their products over all taps. */
+#if defined(__ARM_ARCH_6M__)
+
+_Static_assert(offsetof(struct taps, row) == 0, "row");
+_Static_assert(offsetof(struct taps, all) == 4, "all");
+_Static_assert(offsetof(struct taps, by_four) == 8, "by_four");
+_Static_assert(offsetof(struct taps, sums) == 12, "sums");
+
+static __attribute__((naked, noinline)) void
+sum_taps(__attribute__((unused)) int32_t *sums, __attribute__((unused)) const int8_t *x,
+         __attribute__((unused)) const int8_t *weights,
+         __attribute__((unused)) const struct taps *taps)
+{
+    /* r4 is the way to the tap, from two pointers to x and two to the weights. */
+    __asm__(".syntax unified\n push {r4-r7, lr}\n"
+            "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+            "ldm r3!, {r4-r7}\n mov r10, r4\n mov r12, r6\n adds r7, r0\n mov r11, r7\n"
+            "mov r7, r5\n"
+            "mov lr, r0\n movs r0, r1\n adds r1, #1\n adds r3, r2, #1\n"
+            "1: mov r5, lr\n ldr r6, [r5]\n mov r8, r6\n ldr r6, [r5, #4]\n mov r9, r6\n"
+            "movs r4, #0\n"
+            "cmp r4, r12\n beq 3f\n"
+            "2:\n"
+            "ldrsb r5, [r0, r4]\n ldrsb r6, [r2, r4]\n muls r5, r6\n add r8, r5\n"
+            "ldrsb r5, [r1, r4]\n ldrsb r6, [r3, r4]\n muls r5, r6\n add r9, r5\n add r4, r10\n"
+            "ldrsb r5, [r0, r4]\n ldrsb r6, [r2, r4]\n muls r5, r6\n add r8, r5\n"
+            "ldrsb r5, [r1, r4]\n ldrsb r6, [r3, r4]\n muls r5, r6\n add r9, r5\n add r4, r10\n"
+            "ldrsb r5, [r0, r4]\n ldrsb r6, [r2, r4]\n muls r5, r6\n add r8, r5\n"
+            "ldrsb r5, [r1, r4]\n ldrsb r6, [r3, r4]\n muls r5, r6\n add r9, r5\n add r4, r10\n"
+            "ldrsb r5, [r0, r4]\n ldrsb r6, [r2, r4]\n muls r5, r6\n add r8, r5\n"
+            "ldrsb r5, [r1, r4]\n ldrsb r6, [r3, r4]\n muls r5, r6\n add r9, r5\n add r4, r10\n"
+            "cmp r4, r12\n bne 2b\n"
+            "3: cmp r4, r7\n beq 5f\n"
+            "4:\n"
+            "ldrsb r5, [r0, r4]\n ldrsb r6, [r2, r4]\n muls r5, r6\n add r8, r5\n"
+            "ldrsb r5, [r1, r4]\n ldrsb r6, [r3, r4]\n muls r5, r6\n add r9, r5\n add r4, r10\n"
+            "cmp r4, r7\n bne 4b\n"
+            "5: mov r5, lr\n mov r4, r8\n mov r6, r9\n stm r5!, {r4, r6}\n mov lr, r5\n"
+            "adds r0, #2\n adds r1, #2\n adds r2, #2\n adds r3, #2\n cmp r5, r11\n bne 1b\n"
+            "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
+            "pop {r4-r7, pc}\n");
+}
+#else
+static void sum_taps(int32_t *sums, const int8_t *x, const int8_t *weights, const struct taps *taps)
+{
+    for (int32_t c = 0; c < taps->sums / 4; c++) {
+        for (int32_t at = c; at < c + taps->all; at += taps->row)
+            sums[c] += x[at] * weights[at];
+    }
+}
+#endif
+
 /* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
- * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum a
- * within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as proved. */
+ * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum
+ * a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as
+ * proved. */
 BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
-#if defined(__thumb__) && !defined(__thumb2__)
+#if defined(BONSAI_THUMB1)
     __asm__ volatile(".syntax unified\n"
                      "1: ldm %[sums]!, {r4}\n"
                      "   ldm %[stage]!, {r5, r6}\n"
@@ -105,67 +176,25 @@ BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *s
 #endif
 }
 
-/* Rows of as many bytes as there are channels, tap after tap: of x and of the weights. */
-struct taps {
-    int32_t row;             /* Bytes from tap to tap. */
-    int32_t all, by_four;    /* Bytes of all rows, and of those that are taken four at a time. */
-    int32_t sums;            /* Bytes of the sums: 8 for each pair of channels. */
-};
-
-/* Adds to the sums of pairs of channels their products over all taps. */
-#if defined(__ARM_ARCH_6M__)
-/* r4 is the way to the tap, from two pointers to x and two to the weights. */
-#define PAIR_OF_PRODUCTS                                                                           \
-    "ldrsb r5, [r0, r4]\n ldrsb r6, [r2, r4]\n muls r5, r6\n add r8, r5\n"                         \
-    "ldrsb r5, [r1, r4]\n ldrsb r6, [r3, r4]\n muls r5, r6\n add r9, r5\n add r4, r10\n"
-
-static __attribute__((naked, noinline)) void
-sum_taps(__attribute__((unused)) int32_t *sums, __attribute__((unused)) const int8_t *x,
-         __attribute__((unused)) const int8_t *weights, __attribute__((unused)) const struct taps *taps)
-{
-    __asm__(".syntax unified\n push {r4-r7, lr}\n"
-            "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
-            "ldm r3!, {r4-r7}\n mov r10, r4\n mov r12, r6\n adds r7, r0\n mov r11, r7\n mov r7, r5\n"
-            "mov lr, r0\n movs r0, r1\n adds r1, #1\n adds r3, r2, #1\n"
-            "1: mov r5, lr\n ldr r6, [r5]\n mov r8, r6\n ldr r6, [r5, #4]\n mov r9, r6\n movs r4, #0\n"
-            "cmp r4, r12\n beq 3f\n"
-            "2:" PAIR_OF_PRODUCTS PAIR_OF_PRODUCTS PAIR_OF_PRODUCTS PAIR_OF_PRODUCTS
-            "cmp r4, r12\n bne 2b\n"
-            "3: cmp r4, r7\n beq 5f\n"
-            "4:" PAIR_OF_PRODUCTS "cmp r4, r7\n bne 4b\n"
-            "5: mov r5, lr\n mov r4, r8\n mov r6, r9\n stm r5!, {r4, r6}\n mov lr, r5\n"
-            "adds r0, #2\n adds r1, #2\n adds r2, #2\n adds r3, #2\n cmp r5, r11\n bne 1b\n"
-            "pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n");
-}
-#else
-static void sum_taps(int32_t *sums, const int8_t *x, const int8_t *weights, const struct taps *taps)
-{
-    for (int32_t c = 0; c < taps->sums / 4; c++)
-        for (int32_t at = c; at < c + taps->all; at += taps->row)
-            sums[c] += x[at] * weights[at];
-}
-#endif
-
-/* One window after the other, pairs of channels tap by tap. Weights lie as the pixels under a window
- * do, which are gathered in scratch. The input's zero point is folded into the biases. */
-static void depthwise_conv2d_windows_s8_thumb1_gathered(const int8_t *in, int8_t *out, int8_t *scratch)
+/* One window after the other, pairs of channels tap by tap. Weights lie as the pixels under a
+ * window do, which are gathered in scratch. The input's zero point is folded into the biases. */
+static void depthwise_conv2d_windows_s8_thumb1_gathered(const int8_t *in, int8_t *out,
+                                                        int8_t *scratch)
 {
     enum { block = 32, stage_words = 6 };
     const int32_t channels = 5, count = 9;
     const int8_t *const weights = model_depthwise_conv2d_0_weights;
     const int32_t *const starts = model_depthwise_conv2d_0_starts;
     const int32_t *const stage = model_depthwise_conv2d_0_stage;
-    struct taps taps = { .row = channels, .all = count * channels,
-                         .by_four = (count & ~3) * channels };
+    struct taps taps = { .row = channels, .all = count * channels, .by_four = (count & ~3) *
+                        channels };
     int32_t sums[block];
-    const struct input_window window = { 9, 9, channels, 3, 3,
-                                         1, 1, 3 };
+    const struct input_window window = { 9, 9, channels, 3, 3, 1, 1, 3 };
     const int32_t out_h = 3, out_w = 3;
 
     for (int32_t pixel = 0, oy = 0, ox = 0; pixel < 9; pixel++) {
         const int8_t *const x = scratch;
-        gather_window(scratch, in, oy * 4 - 1, ox * 4 - 1,
-                     &window);
+        gather_window(scratch, in, oy * 4 - 1, ox * 4 - 1, &window);
         if (++ox == out_w) {
             ox = 0;
             if (++oy == out_h) {
@@ -192,8 +221,8 @@ static void depthwise_conv2d_windows_s8_thumb1_gathered(const int8_t *in, int8_t
     }
 }
 
-/* One window after the other, pairs of channels tap by tap. Weights lie as the pixels under a window
- * do, row on row. The input's zero point is folded into the biases. */
+/* One window after the other, pairs of channels tap by tap. Weights lie as the pixels under a
+ * window do, row on row. The input's zero point is folded into the biases. */
 static void depthwise_conv2d_windows_s8_thumb1(const int8_t *in, int8_t *out)
 {
     enum { block = 32, stage_words = 6 };
@@ -201,8 +230,8 @@ static void depthwise_conv2d_windows_s8_thumb1(const int8_t *in, int8_t *out)
     const int8_t *const weights = model_depthwise_conv2d_1_weights;
     const int32_t *const starts = model_depthwise_conv2d_1_starts;
     const int32_t *const stage = model_depthwise_conv2d_1_stage;
-    struct taps taps = { .row = channels, .all = count * channels,
-                         .by_four = (count & ~3) * channels };
+    struct taps taps = { .row = channels, .all = count * channels, .by_four = (count & ~3) *
+                        channels };
     int32_t sums[block];
 
     for (int32_t pixel = 0, oy = 0; pixel < 1; pixel++) {

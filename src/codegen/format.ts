@@ -1,0 +1,138 @@
+/**
+ * Lines of C that fit a page. Templates do not know how long the names and numbers are that they
+ * get: a statement that became longer than the page goes on in the next line, below the bracket
+ * that it stands in, and a comment is wrapped anew.
+ */
+import { wrap } from './c.js';
+
+/** Columns of a line of generated code. */
+export const pageColumns = 100;
+
+/** Lays out C: comments, statements and signatures; assembly stays as it is. */
+export function format(text: string): string {
+  const lines = text.split('\n');
+  const formatted: string[] = [];
+  for (let i = 0; i < lines.length; ) {
+    const length = commentLength(lines, i) || statementLength(lines, i);
+    const piece = lines.slice(i, i + length);
+    i += length;
+    formatted.push(...(isComment(piece[0] as string) ? comment(piece) : statement(piece)));
+  }
+  return formatted.join('\n');
+}
+
+const indentOf = (line: string) => line.length - line.trimStart().length;
+const isComment = (line: string) => line.trimStart().startsWith('/*');
+
+/** Lines of the comment that begins at line i and has its lines alone; 0 where none does. */
+function commentLength(lines: readonly string[], i: number): number {
+  if (!isComment(lines[i] as string)) return 0;
+  const end = lines.findIndex((line, at) => at >= i && line.includes('*/'));
+  const isAlone = end >= i && (lines[end] as string).trimEnd().endsWith('*/');
+  return isAlone ? end + 1 - i : 0;
+}
+
+/** Lines up to where the brackets that line i opens are closed, if they hold code alone. */
+function statementLength(lines: readonly string[], i: number): number {
+  let depth = 0;
+  for (let end = i; end < lines.length; end++) {
+    const line = lines[end] as string;
+    if (/^#|"|\/\*/.test(line)) return 1;
+    for (const character of line) depth += '([{'.indexOf(character) >= 0 ? 1 : 0;
+    for (const character of line) depth -= ')]}'.indexOf(character) >= 0 ? 1 : 0;
+    // A block's brace is open at the end of its line; so is that of an initialiser.
+    if (depth <= 0 || line.endsWith('{')) return end + 1 - i;
+  }
+  return 1;
+}
+
+function comment(lines: readonly string[]): readonly string[] {
+  if (lines.every((line) => line.length <= pageColumns)) return lines;
+  const indent = ' '.repeat(indentOf(lines[0] as string));
+  const paragraphs: string[] = [];
+  let isOpen = false;
+  for (const line of lines) {
+    // The end of a comment stays with its last word.
+    const text = line
+      .replace(/^\s*(\/\*|\*(?!\/))? ?/, '')
+      .replace(/ \*\/$/, '\u00a0*/')
+      .trimEnd();
+    // Columns stay columns, and nothing follows an empty line.
+    const isVerbatim = text === '' || text.startsWith(' ');
+    if (isOpen && !isVerbatim) paragraphs.push(`${paragraphs.pop()} ${text}`);
+    else paragraphs.push(text);
+    isOpen = !isVerbatim;
+  }
+  const wrapped = paragraphs.map((text) =>
+    text.startsWith(' ') ? `${indent} * ${text}` : wrap(text, pageColumns, `${indent} * `),
+  );
+  return wrapped.join('\n').replace(' * ', '/* ').replace('\u00a0', ' ').split('\n');
+}
+
+function statement(lines: readonly string[]): readonly string[] {
+  const first = lines[0] as string;
+  if (first.startsWith('#')) return lines;
+  if (/"|\/\*/.test(first)) return assembly(first);
+  const indent = ' '.repeat(indentOf(first));
+  const joined = lines
+    .map((line) => line.trim())
+    .join(' ')
+    .replaceAll(/([([]) /g, '$1');
+  return fold(`${indent}${joined}`);
+}
+
+/** Instructions in a string, or operands: both go on in a line below. */
+function assembly(line: string): readonly string[] {
+  if (line.length <= pageColumns) return [line];
+  const isInstructions = /^\s*"[^"]*"(\);)?$/.test(line);
+  const separator = isInstructions ? '\\n ' : '), [';
+  const at = line.lastIndexOf(separator, pageColumns - 4);
+  if (at < 0) return [line];
+  const indent = ' '.repeat(indentOf(line));
+  const rest = line.slice(at + separator.length);
+  if (isInstructions) return [`${line.slice(0, at)}\\n"`, ...assembly(`${indent}"${rest}`)];
+  const deeper = line.trimStart().startsWith(': ') ? '  ' : '';
+  return [`${line.slice(0, at)}),`, ...assembly(`${indent}${deeper}[${rest}`)];
+}
+
+/** Where a line may end: after a comma, an operator, a semicolon in a bracket; before ? and :. */
+const breaks = /(?:,|;|&&|\|\||[^-+*/<>=!|&^%]=|[^\s(,=?:] [-+*|])(?= )|(?= [?:] )/g;
+
+function fold(line: string): readonly string[] {
+  if (line.length <= pageColumns) return [line];
+  const folded = foldBelow(line);
+  if (folded.every((each) => each.length <= pageColumns)) return folded;
+  // What does not fit below its bracket begins in a line of its own.
+  const open = line.indexOf('(') + 1;
+  if (open === 0) return folded;
+  const indent = ' '.repeat(indentOf(line) + 4);
+  return [line.slice(0, open), ...foldBelow(`${indent}${line.slice(open)}`, true)];
+}
+
+/** @param isBelow the line goes on with what an earlier one began */
+function foldBelow(line: string, isBelow = false): readonly string[] {
+  if (line.length <= pageColumns) return [line];
+  const places = [...line.matchAll(breaks)].map(({ index, 0: text }) => index + text.length);
+  const depths = depthsOf(line);
+  const fitting = places.filter((at) => at <= pageColumns && at > indentOf(line) + 8);
+  const late = fitting.filter((at) => at >= pageColumns / 2);
+  const candidates = late.length > 0 ? late : fitting;
+  const least = Math.min(...candidates.map((at) => (depths[at] as number[]).length));
+  const at = candidates.filter((place) => (depths[place] as number[]).length === least).at(-1);
+  if (at === undefined) return [line];
+  const open = (depths[at] as number[]).at(-1);
+  const indent = open === undefined ? indentOf(line) + (isBelow ? 0 : 4) : open + 1;
+  const rest = `${' '.repeat(indent)}${line.slice(at).trim()}`;
+  return [line.slice(0, at), ...foldBelow(rest, true)];
+}
+
+/** At each character of a line the columns of the brackets that are open before it. */
+function depthsOf(line: string): readonly (readonly number[])[] {
+  let open: readonly number[] = [];
+  return [...line, ' '].map((character, column) => {
+    const before = open;
+    if ('([{'.includes(character)) open = [...open, column];
+    if (')]}'.includes(character)) open = open.slice(0, -1);
+    return before;
+  });
+}
