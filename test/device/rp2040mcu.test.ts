@@ -188,7 +188,7 @@ describe('device/uf2', () => {
   });
 
   const rows: [edge: string, file: Uint8Array, message: RegExp][] = [
-    ['nothing', new Uint8Array(0), /no UF2 image/],
+    ['nothing', new Uint8Array(0), /not a UF2 image/],
     ['half a block', two.subarray(0, 700), /not whole blocks/],
     ['no UF2', new Uint8Array(512), /block 0 does not decode/],
     ['a missing block', two.subarray(0, 512), /block 0 says 1 of 2/],

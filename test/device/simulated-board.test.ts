@@ -92,7 +92,9 @@ describe('the firmware on the simulated RP2040', () => {
     expect(extra.map((cycles) => cycles % cyclesPerMiss)).to.deep.equal([0, 0, 0, 0]);
     // The constants alone are 2500 bytes.
     expect(extra[0]).to.be.above((2500 / 8) * cyclesPerMiss);
-    expect(extra.slice(1)).to.deep.equal([0, 0, 0]);
+    // An input may take a path that none took before: a line or two of code.
+    expect(Math.max(...extra.slice(1))).to.be.at.most(4 * cyclesPerMiss);
+    expect(extra.at(-1)).to.equal(0);
     expect((await board('sim', 'model')).simulation).to.match(/quad reads.*56 cycles/);
   });
 

@@ -21,7 +21,7 @@ testOperator({
       shapes: [[4, 6, 4]],
       attrs: options,
       code: 'bad-shape',
-      message: /\[2,3,4\] is no \[n, h, w, c\]/,
+      message: /\[2,3,4\] is not \[n, h, w, c\]/,
     },
     {
       edge: 'rows beyond 16 bits',

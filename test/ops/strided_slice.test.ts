@@ -33,7 +33,7 @@ testOperator({
       inputs: [{ shape: [4] }],
       attrs: { begin: [4], strides: [1], counts: [1], shape: [1] },
       code: 'bad-shape',
-      message: /leaves \[4\]/,
+      message: /indices from \[4\]/,
     },
   ],
 });

@@ -3,7 +3,7 @@ import { randomShape, testOperator } from '../support/operator.js';
 const badOrder = {
   inputs: [{ shape: [2, 3] }],
   code: 'bad-shape',
-  message: /not an order/,
+  message: /not a permutation/,
 } as const;
 
 testOperator({
