@@ -111,6 +111,21 @@ export function rows(data: Table['data']): string {
   return data instanceof Float32Array ? floatRows(data) : integerRows(data);
 }
 
+/** The same of words of bits, 16 or 32 of them, in hexadecimal. */
+export function hexRows(words: ArrayLike<number> & { readonly BYTES_PER_ELEMENT: number }): string {
+  const digits = 2 * words.BYTES_PER_ELEMENT;
+  const perRow = words.BYTES_PER_ELEMENT === 2 ? 12 : 8;
+  const lines: string[] = [];
+  for (let start = 0; start < words.length; start += perRow) {
+    let line = indent.slice(1);
+    for (let i = start; i < words.length && i < start + perRow; i++) {
+      line += ` 0x${((words[i] as number) >>> 0).toString(16).padStart(digits, '0')},`;
+    }
+    lines.push(`${line}\n`);
+  }
+  return lines.join('');
+}
+
 function floatRows(data: Float32Array): string {
   const { width, perRow } = layouts.float;
   const lines: string[] = [];

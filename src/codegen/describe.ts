@@ -1,7 +1,7 @@
-/** What stands above a step in the generated C: layer, shapes, attributes, kernel, memory. */
+/** What stands above a step in the generated C: layer, shapes, attributes. */
 import type { AttrValue, NodeView, Tensor } from '../ir/graph.js';
 import type { PlanStep } from '../plan/types.js';
-import { comment, offset } from './c.js';
+import { comment } from './c.js';
 
 const typeNames: Readonly<Partial<Record<string, string>>> = {
   int8: 's8',
@@ -19,21 +19,6 @@ export function describeStep(step: PlanStep, symbol: string, view: NodeView): st
   const details = attributes(view);
   return comment(
     `${symbol}: "${step.name}"  ${type} ${inputs} -> ${outputs}${details === '' ? '' : `  ${details}`}`,
-  );
-}
-
-/** 'kernel portable/conv2d (why; 1234 MAC); scratch 0 B; arena in 0x0000, out 0x0800'. */
-export function describeMemory(
-  step: PlanStep,
-  inputs: readonly (number | null)[],
-  outputs: readonly number[],
-): string {
-  const place = (bytes: number | null) => (bytes === null ? 'constant' : offset(bytes));
-  const scratch =
-    step.scratch === null ? '0 B' : `${step.scratch.bytes} B at ${offset(step.scratch.offset)}`;
-  return comment(
-    `kernel ${step.kernel} (${step.why}; ${step.macs} MAC); scratch ${scratch}; ` +
-      `arena in ${inputs.map(place).join(', ')}, out ${outputs.map(place).join(', ')}`,
   );
 }
 

@@ -16,11 +16,11 @@ import type { Planned } from '../plan/index.js';
 import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
 import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
 import { float, integer, offset, rows, string, wrap } from './c.js';
-import { describeMemory, describeStep } from './describe.js';
+import { describeStep } from './describe.js';
 import { format } from './format.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
 import type { Span, TableInfo } from './manifest.js';
-import { TablePool } from './tables.js';
+import { pointerTo, TablePool } from './tables.js';
 import { Composition, type Context, render } from './templates.js';
 
 export interface Program {
@@ -72,25 +72,22 @@ export function emitProgram(
   const kernels = functions.map(({ text }) => text);
   const code = [...composition.helpers, ...kernels].map(format);
   const routines = pool.routines();
-  const declarations = routines.map(
-    ({ symbol }) => `void ${symbol}(const void *in, void *out, const void *args);\n`,
-  );
-  const body = [
-    ...pool.definitions(),
-    ...(declarations.length > 0 ? [`/* Weights as code. */\n${declarations.join('')}`] : []),
+  const sections = [
+    pool.declarations(),
     ...code,
     ...functions.flatMap(({ descriptors }) => descriptors),
-    ...halves,
+    ...halves.map(format),
   ];
   const names = interfaceContext(module, plan, options);
   const source = render('project/model.c', {
     ...names,
     uses_string: composition.usesString || plan.steps.some(({ move }) => move !== null),
     uses_sram: pool.infos.some(({ region }) => region === 'sram'),
-    body: body.map((text) => `\n${text}`).join(''),
+    body: paragraphs(sections),
+    tables: paragraphs(pool.definitions()),
     has_steps: plan.steps.length > 0,
     has_halves: halves.length > 0,
-    cases: cases.join('\n'),
+    cases: format(cases.join('\n')),
   });
   const assembler =
     routines.length === 0
@@ -102,7 +99,7 @@ export function emitProgram(
   const hash = createHash('sha256').update(source);
   if (assembler !== null) hash.update(assembler);
   return {
-    header: render('project/model.h', names),
+    header: format(render('project/model.h', names)),
     source,
     routines: assembler,
     twins: () => (routines.length === 0 ? null : twinsText(module.name, routines)),
@@ -110,6 +107,11 @@ export function emitProgram(
     spans: spansOf(graph, plan, places),
     tag: hash.digest('hex').slice(0, 8),
   };
+}
+
+/** Texts, each after an empty line; those without any are left out. */
+function paragraphs(texts: readonly string[]): string {
+  return texts.flatMap((text) => (text === '' ? [] : [`\n${text}`])).join('');
 }
 
 function twinsText(model: string, routines: ReturnType<TablePool['routines']>): string {
@@ -188,7 +190,7 @@ function placeCalls(
     const symbols = [
       ...Object.entries(call.tables).map(([name, table]) => [
         name,
-        pool.add(`${base}_${name}`, table, home),
+        pointerTo(table, pool.add(`${base}_${name}`, table, home)),
       ]),
       ...Object.entries(call.routines ?? {}).map(([name, routine]) => [
         name,
@@ -251,16 +253,11 @@ function stepText(
         ...(scratchOffset === null ? [] : [`arena + ${offset(scratch)}`]),
         ...(target.hasDescriptor ? [`&${placed.argsSymbol}`] : []),
       ];
-      return wrap(`${target.name}(${args.join(', ')});`, 100, indent);
+      return `${indent}${target.name}(${args.join(', ')});`;
     });
-  const inputs = node.inputs
-    .filter((id) => id !== null && tensorOf(graph, id).data === null)
-    .map((id) => place(id as TensorId));
-  const outputs = node.outputs.map(place);
   const names = parts.length > 1 ? [`${symbol}_first`, `${symbol}_second`] : [];
   const label = [
-    wrap(describeStep(step, symbol, view), 100, '     * ').replace('     * ', '    /* '),
-    `${wrap(describeMemory(step, inputs, outputs), 97, '     * ')} */`,
+    `${wrap(describeStep(step, symbol, view), 97, '     * ').replace('     * ', '    /* ')} */`,
     `    case ${step.index}:`,
     ...(move === null ? [] : [moveStatement(move)]),
     ...(names.length > 0
@@ -328,7 +325,11 @@ export function interfaceContext(
       scale: float(port.scale),
       zero_point: integer(port.zeroPoint),
       labelled: isLabelled(port, labels),
-      labels: labels.map(string).join(', '),
+      labels: wrap(
+        labels.map((label) => `${string(label)},`),
+        96,
+        '    ',
+      ).replaceAll('\n', ' \\\n'),
     });
   const upper = module.name.toUpperCase();
   return {

@@ -2,21 +2,47 @@
 import { createHash } from 'node:crypto';
 import type { Routine, RoutineTwin, Table } from '../kernels/variant.js';
 import type { Region } from '../plan/types.js';
-import { ctypeOf, rows } from './c.js';
+import { ctypeOf, hexRows, rows } from './c.js';
 import type { TableInfo } from './manifest.js';
 
 interface Entry {
   readonly info: TableInfo;
-  /** What defines it: C for an array, assembler for a routine. */
-  readonly definition: () => string;
+  readonly definition: Definition;
   /** null: an array. */
   readonly routine: Routine | null;
+}
+
+interface Definition {
+  /** C. */
+  readonly declaration: string;
+  /** C for an array, assembler for a routine. */
+  text(): string;
 }
 
 /** Where a symbol is read from. */
 export interface Home {
   readonly step: number;
   readonly region: Region;
+}
+
+/** Weights packed in words are bits: unsigned, in hexadecimal. */
+function isPacked({ data, role }: Table): boolean {
+  const isWords = data instanceof Int32Array || data instanceof Uint16Array;
+  return role === 'weights' && isWords;
+}
+
+function typeOf(table: Table): string {
+  return isPacked(table) && table.data instanceof Int32Array ? 'uint32_t' : ctypeOf(table.data);
+}
+
+function tableRows(table: Table): string {
+  return isPacked(table) ? hexRows(table.data) : rows(table.data);
+}
+
+/** The table of this symbol as the kernels read it: words are signed to them. */
+export function pointerTo(table: Table, symbol: string): string {
+  const isUnsigned = isPacked(table) && table.data instanceof Int32Array;
+  return isUnsigned ? `(const int32_t *)${symbol}` : symbol;
 }
 
 /** Where an array or routine of a region goes; in C, and as a section of the assembler. */
@@ -39,24 +65,29 @@ export class TablePool {
     const { data, role } = table;
     const region = role === 'weights' ? home.region : 'flash';
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const content = `${region} ${ctypeOf(data)} ${createHash('sha256').update(bytes).digest('hex')}`;
+    const content = `${region} ${typeOf(table)} ${createHash('sha256').update(bytes).digest('hex')}`;
     const info = { role, bytes: data.byteLength, region, step: home.step };
-    return this.enter(symbol, content, info, null, (name) => () => {
-      const type = `static const ${ctypeOf(data)}`;
-      return `${type} ${name}[${data.length}] ${macros[region]} = {\n${rows(data)}};\n`;
-    });
+    const place = `[${data.length}] ${macros[region]}`;
+    return this.enter(symbol, content, info, null, (name) => ({
+      declaration: `static const ${typeOf(table)} ${name}${place};\n`,
+      text: () => `static const ${typeOf(table)} ${name}${place} = {\n${tableRows(table)}};\n`,
+    }));
   }
 
   /** The symbol of a routine, likewise. */
   addRoutine(symbol: string, routine: Routine, { step, region }: Home): string {
     const content = `${region} ${createHash('sha256').update(routine.text('')).digest('hex')}`;
     const info = { role: 'weights', bytes: routine.bytes, region, step } as const;
-    return this.enter(symbol, content, info, routine, (name) => () => {
+    const textOf = (name: string) => {
       const section = sections[region].replace('{}', name);
       const head = `    .section ${section}\n    .balign 4\n    .global ${name}\n`;
       const type = `    .thumb_func\n    .type ${name}, %function\n`;
       return `${head}${type}${routine.text(name).trimEnd()}\n    .size ${name}, . - ${name}\n`;
-    });
+    };
+    return this.enter(symbol, content, info, routine, (name) => ({
+      declaration: `void ${name}(const void *in, void *out, const void *args);\n`,
+      text: () => textOf(name),
+    }));
   }
 
   private enter(
@@ -64,7 +95,7 @@ export class TablePool {
     content: string,
     info: Omit<TableInfo, 'symbol'>,
     routine: Routine | null,
-    definition: (name: string) => () => string,
+    definition: (name: string) => Definition,
   ): string {
     const equal = this.byContent.get(content);
     if (equal !== undefined) return equal.info.symbol;
@@ -83,8 +114,15 @@ export class TablePool {
   /** C definitions of the arrays, in the order of first use. */
   definitions(): readonly string[] {
     return this.entries().flatMap(({ routine, definition }) =>
-      routine === null ? [definition()] : [],
+      routine === null ? [definition.text()] : [],
     );
+  }
+
+  /** C declarations of the arrays and of the routines: what reads them comes before them. */
+  declarations(): string {
+    return this.entries()
+      .map(({ definition }) => definition.declaration)
+      .join('');
   }
 
   /** Symbols, assembler and twins of the routines, in the order of first use. */
@@ -96,7 +134,7 @@ export class TablePool {
     return this.entries().flatMap(({ info, routine, definition }) =>
       routine === null
         ? []
-        : [{ symbol: info.symbol, text: definition(), twin: () => routine.twin() }],
+        : [{ symbol: info.symbol, text: definition.text(), twin: () => routine.twin() }],
     );
   }
 

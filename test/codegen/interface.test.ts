@@ -80,7 +80,9 @@ describe('generated files', () => {
   it('list every table and span in the manifest', () => {
     const module = classifier('kws');
     const { manifest, files } = emit(module, simplePlan(module), loadTarget('host'));
-    const defined = [...(files.get('kws.c') ?? '').matchAll(/^static const \w+ (\w+)\[\d+\]/gm)];
+    const defined = [
+      ...(files.get('kws.c') ?? '').matchAll(/^static const \w+ (\w+)\[\d+\] \w+ = /gm),
+    ];
     expect(manifest.tables.map(({ symbol }) => symbol)).to.deep.equal(
       defined.map(([, name]) => name),
     );

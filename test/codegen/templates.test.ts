@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { type Context, compileTemplate, render } from '../../src/codegen/templates.js';
+import { Composition, type Context, compileTemplate, render } from '../../src/codegen/templates.js';
 import { InternalError } from '../../src/errors.js';
 
 describe('templates', () => {
@@ -59,6 +59,31 @@ describe('templates', () => {
     expect(() => render('kernels/portable/none', {})).to.throw(
       InternalError,
       'kernels/portable/none',
+    );
+  });
+});
+
+describe('compositions', () => {
+  it('have each helper once, after those that it uses, named after its parameters', () => {
+    const composition = new Composition();
+    const output = composition.render('kernels/swar/support/requantise_sums', {
+      name: 'any',
+      single: true,
+    });
+    expect(output).to.include('to_int8(requantise_single(');
+    const defined = composition.helpers.join('').match(/^(struct \w+|static inline .*?\w+\()/gm);
+    expect(defined).to.deep.equal([
+      'struct output',
+      'static inline int8_t to_int8(',
+      'static inline int32_t multiply_high(',
+      'static inline int32_t requantise_single(',
+    ]);
+  });
+
+  it('assert the places that assembly reads', () => {
+    expect(compileTemplate('{{places "walk" zero="0" step="4"}}', 'test')({})).to.equal(
+      '_Static_assert(offsetof(struct walk, zero) == 0, "zero");\n' +
+        '_Static_assert(offsetof(struct walk, step) == 4, "step");',
     );
   });
 });

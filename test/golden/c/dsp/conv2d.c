@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Filters, four output channels at a time. Assembly reads the fields by their places. */
 struct filters {
     const int32_t *weights;
@@ -295,9 +296,9 @@ static void multiply_pair_twice(int8_t *y0, int8_t *y1, const uint32_t *x, const
 static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = model_conv2d_0_weights,
-        .full = model_conv2d_0_weights + 120,
-        .end = model_conv2d_0_weights + 120,
+        .weights = (const int32_t *)model_conv2d_0_weights,
+        .full = (const int32_t *)model_conv2d_0_weights + 120,
+        .end = (const int32_t *)model_conv2d_0_weights + 120,
         .stage = model_conv2d_0_stage,
         .steps = 15,
         .offset = 0,
@@ -356,9 +357,9 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = model_conv2d_1_weights,
-        .full = model_conv2d_1_weights + 144,
-        .end = model_conv2d_1_weights + 288,
+        .weights = (const int32_t *)model_conv2d_1_weights,
+        .full = (const int32_t *)model_conv2d_1_weights + 144,
+        .end = (const int32_t *)model_conv2d_1_weights + 288,
         .stage = model_conv2d_1_stage,
         .steps = 36,
         .offset = 0,
@@ -411,13 +412,11 @@ static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scr
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
-     * kernel dsp/conv2d (test; 5400 MAC); scratch 132 B at 0x01bc; arena in 0x0000, out 0x00f4 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1 */
     case 0:
         conv2d_s8_dsp(arena + 0x0000, arena + 0x00f4, arena + 0x01bc);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,3,3,6]  3x3 stride 2 pad 1,1,1,1
-     * kernel dsp/conv2d (test; 3888 MAC); scratch 288 B at 0x0278; arena in 0x00f4, out 0x0240 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,3,3,6]  3x3 stride 2 pad 1,1,1,1 */
     case 1:
         conv2d_s8_dsp_whole_words(arena + 0x00f4, arena + 0x0240, arena + 0x0278);
         break;

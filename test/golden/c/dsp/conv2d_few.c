@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* A line of `left` bytes of the value, then n that are copied, then `right` more of the value. */
 static inline void pad_line(int8_t *to, const int8_t *from, int32_t left, int32_t n, int32_t right,
                             int32_t value)
@@ -221,30 +222,27 @@ static void conv2d_few_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
 }
 
 static const struct conv2d_few_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = model_conv2d_0_weights, .stage = model_conv2d_0_stage, .in_h = 9, .row_bytes = 36,
-    .stride_h = 2, .pitch = 44, .row_words = 6, .left = 4, .inside = 36, .right = 4,
-    .line_bytes = 44, .out_w = 5, .out_c = 3, .step = 8, .word_step = 4, .runs = 3, .x_skip = 32,
-    .w_skip = 0, .filter_words = 30,
+    .weights = (const int32_t *)model_conv2d_0_weights, .stage = model_conv2d_0_stage, .in_h = 9,
+    .row_bytes = 36, .stride_h = 2, .pitch = 44, .row_words = 6, .left = 4, .inside = 36,
+    .right = 4, .line_bytes = 44, .out_w = 5, .out_c = 3, .step = 8, .word_step = 4, .runs = 3,
+    .x_skip = 32, .w_skip = 0, .filter_words = 30,
 };
 
 static const struct conv2d_few_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = model_conv2d_1_weights, .stage = model_conv2d_1_stage, .in_h = 5, .row_bytes = 15,
-    .stride_h = 1, .pitch = 24, .row_words = 2, .left = 3, .inside = 15, .right = 3,
-    .line_bytes = 21, .out_w = 6, .out_c = 1, .step = 3, .word_step = 24, .runs = 2, .x_skip = -68,
-    .w_skip = 16, .filter_words = 20,
+    .weights = (const int32_t *)model_conv2d_1_weights, .stage = model_conv2d_1_stage, .in_h = 5,
+    .row_bytes = 15, .stride_h = 1, .pitch = 24, .row_words = 2, .left = 3, .inside = 15,
+    .right = 3, .line_bytes = 21, .out_w = 6, .out_c = 1, .step = 3, .word_step = 24, .runs = 2,
+    .x_skip = -68, .w_skip = 16, .filter_words = 20,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,5,3]  3x3 stride 2 pad 1,1,1,1
-     * kernel dsp/conv2d_few (test; 2700 MAC); scratch 132 B at 0x0190; arena in 0x0000, out
-     * 0x0144 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,5,3]  3x3 stride 2 pad 1,1,1,1 */
     case 0:
         conv2d_few_s8_dsp(arena + 0x0000, arena + 0x0144, arena + 0x0190, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,3] -> [1,5,6,1]  3x2 pad 1,1,1,1
-     * kernel dsp/conv2d_few (test; 540 MAC); scratch 72 B at 0x0234; arena in 0x0144, out 0x0214 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,3] -> [1,5,6,1]  3x2 pad 1,1,1,1 */
     case 1:
         conv2d_few_s8_dsp(arena + 0x0144, arena + 0x0214, arena + 0x0234, &model_conv2d_1_args);
         break;

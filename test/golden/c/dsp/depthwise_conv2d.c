@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* One channel, which is computed column by column. Assembly reads the fields by their places. */
 struct depthwise_channel {
     const uint32_t *x;      /* As widen_columns lays it out. */
@@ -372,7 +373,7 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
                 const int32_t *const stage = model_depthwise_conv2d_0_stage + 4 * i;
                 const int32_t second = i >= (first + 1) * multiplier;
                 channel.x = x + second * image.columns * image.pairs;
-                channel.weights = model_depthwise_conv2d_0_weights + 12 * i;
+                channel.weights = (const int32_t *)model_depthwise_conv2d_0_weights + 12 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];
                 channel.offset = stage[2];
@@ -425,7 +426,7 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
                 const int32_t *const stage = model_depthwise_conv2d_1_stage + 2 * i;
                 const int32_t second = i >= (first + 1) * multiplier;
                 channel.x = x + second * image.columns * image.pairs;
-                channel.weights = model_depthwise_conv2d_1_weights + 6 * i;
+                channel.weights = (const int32_t *)model_depthwise_conv2d_1_weights + 6 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];
                 depthwise_3x3_1(out + i, &channel);
@@ -439,16 +440,13 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
-     * kernel dsp/depthwise_conv2d (test; 1800 MAC); scratch 528 B at 0x0350; arena in 0x0000,
-     * out 0x0288 */
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad
+     * 1,1,1,1 */
     case 0:
         depthwise_conv2d_s8_dsp_any_window_twice(arena + 0x0000, arena + 0x0288, arena + 0x0350);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,5,5,8]  3x3 pad 1,1,1,1 rounding
-     * single
-     * kernel dsp/depthwise_conv2d (test; 1800 MAC); scratch 224 B at 0x0628; arena in 0x0288,
-     * out 0x0560 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,5,5,8]  3x3 pad 1,1,1,1
+     * rounding single */
     case 1:
         depthwise_conv2d_s8_dsp_linear_stride1(arena + 0x0288, arena + 0x0560, arena + 0x0628);
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* sum + both products of the 16-bit halves of a and b. The sum wraps. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 {
@@ -338,34 +339,30 @@ static void depthwise_conv2d_3x3_s8_dsp(
 
 static const struct depthwise_conv2d_3x3_s8_dsp_args model_depthwise_conv2d_0_args
     BONSAI_FLASH = {
-    .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage, .in_h = 9,
-    .in_w = 9, .stride_h = 2, .stride_w = 2,
+    .weights = (const int32_t *)model_depthwise_conv2d_0_weights,
+    .stage = model_depthwise_conv2d_0_stage, .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2,
 };
 
 static const struct depthwise_conv2d_3x3_s8_dsp_args model_depthwise_conv2d_1_args
     BONSAI_FLASH = {
-    .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage, .in_h = 5,
-    .in_w = 5, .stride_h = 1, .stride_w = 1,
+    .weights = (const int32_t *)model_depthwise_conv2d_1_weights,
+    .stage = model_depthwise_conv2d_1_stage, .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
-     * rounding single
-     * kernel dsp/depthwise_conv2d_3x3 (test; 1800 MAC); scratch 72 B at 0x0350; arena in 0x0000,
-     * out 0x0288 */
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad
+     * 1,1,1,1 rounding single */
     case 0:
         depthwise_conv2d_3x3_s8_dsp(arena + 0x0000, arena + 0x0288, arena + 0x0350,
-        &model_depthwise_conv2d_0_args);
+                                    &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,5,5,8]  3x3 pad 1,1,1,1 rounding
-     * single
-     * kernel dsp/depthwise_conv2d_3x3 (test; 1800 MAC); scratch 72 B at 0x0460; arena in 0x0288,
-     * out 0x0398 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,5,5,8]  3x3 pad 1,1,1,1
+     * rounding single */
     case 1:
         depthwise_conv2d_3x3_s8_dsp(arena + 0x0288, arena + 0x0398, arena + 0x0460,
-        &model_depthwise_conv2d_1_args);
+                                    &model_depthwise_conv2d_1_args);
         break;
     default:
         break;

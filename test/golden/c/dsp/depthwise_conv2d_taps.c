@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* What the windows of a pixel have in common. Assembly reads the fields by their places. */
 struct walk {
     int32_t zero; /* The negative zero point, in both halves. */
@@ -358,7 +359,7 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
                 }
                 const int8_t *const origin =
                     in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
-                const int32_t *weights = model_depthwise_conv2d_0_weights + 2 *
+                const int32_t *weights = (const int32_t *)model_depthwise_conv2d_0_weights + 2 *
                     (top * kernel_w + left);
                 const int32_t *stage = model_depthwise_conv2d_0_stage;
                 for (int32_t c = 0; c < out_c; c += 4) {
@@ -427,7 +428,7 @@ static void depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(const int8_t *in, i
                 }
                 const int8_t *const origin =
                     in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
-                const int32_t *weights = model_depthwise_conv2d_1_weights + 2 *
+                const int32_t *weights = (const int32_t *)model_depthwise_conv2d_1_weights + 2 *
                     (top * kernel_w + left);
                 const int32_t *stage = model_depthwise_conv2d_1_stage;
                 tap_groups_quad(out, origin, weights, &taps, stage);
@@ -442,16 +443,12 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,7,7,12]  3x3 dilation 2 pad
-     * 1,1,1,1
-     * kernel dsp/depthwise_conv2d_taps (test; 5292 MAC); scratch 0 B; arena in 0x0000, out
-     * 0x00f4 */
+     * 1,1,1,1 */
     case 0:
         depthwise_conv2d_taps_s8_dsp_single_twice(arena + 0x0000, arena + 0x00f4);
         break;
     /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,7,7,12] -> [1,7,7,12]  3x3 pad 1,1,1,1
-     * rounding single
-     * kernel dsp/depthwise_conv2d_taps (test; 5292 MAC); scratch 0 B; arena in 0x00f4, out
-     * 0x0340 */
+     * rounding single */
     case 1:
         depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(arena + 0x00f4, arena + 0x0340);
         break;

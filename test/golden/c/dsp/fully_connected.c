@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Filters, four output channels at a time. Assembly reads the fields by their places. */
 struct filters {
     const int32_t *weights;
@@ -274,31 +275,29 @@ static void fully_connected_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratc
 }
 
 static const struct fully_connected_s8_dsp_args model_fully_connected_0_args BONSAI_FLASH = {
-    .weights = model_fully_connected_0_weights, .stage = model_fully_connected_0_stage, .full = 256,
-    .end = 384, .steps = 32, .back = 2, .depth = 64,
+    .weights = (const int32_t *)model_fully_connected_0_weights,
+    .stage = model_fully_connected_0_stage, .full = 256, .end = 384, .steps = 32, .back = 2,
+    .depth = 64,
 };
 
 static const struct fully_connected_s8_dsp_args model_fully_connected_1_args BONSAI_FLASH = {
-    .weights = model_fully_connected_1_weights, .stage = model_fully_connected_1_stage, .full = 24,
-    .end = 48, .steps = 6, .back = 3, .depth = 10,
+    .weights = (const int32_t *)model_fully_connected_1_weights,
+    .stage = model_fully_connected_1_stage, .full = 24, .end = 48, .steps = 6, .back = 3,
+    .depth = 10,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
-     * kernel dsp/fully_connected (test; 640 MAC); scratch 128 B at 0x004c; arena in 0x0000, out
-     * 0x0040 */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
     case 0:
         fully_connected_s8_dsp(arena + 0x0000, arena + 0x0040, arena + 0x004c,
-        &model_fully_connected_0_args);
+                               &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5]
-     * kernel dsp/fully_connected (test; 50 MAC); scratch 24 B at 0x00d4; arena in 0x0040, out
-     * 0x00cc */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5] */
     case 1:
         fully_connected_s8_dsp(arena + 0x0040, arena + 0x00cc, arena + 0x00d4,
-        &model_fully_connected_1_args);
+                               &model_fully_connected_1_args);
         break;
     default:
         break;

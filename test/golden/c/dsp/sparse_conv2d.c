@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* The weights that are not 0, one output channel after the other. Assembly reads the fields by
  * their places.
  *
@@ -437,27 +438,23 @@ static void sparse_conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
 }
 
 static const struct sparse_conv2d_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = model_conv2d_0_weights, .end = 280, .columns_bytes = 432, .out_c = 8, .in_c = 3,
-    .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2,
+    .weights = (const int32_t *)model_conv2d_0_weights, .end = 280, .columns_bytes = 432,
+    .out_c = 8, .in_c = 3, .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2,
 };
 
 static const struct sparse_conv2d_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = model_conv2d_1_weights, .end = 518, .columns_bytes = 1152, .out_c = 6, .in_c = 8,
-    .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1,
+    .weights = (const int32_t *)model_conv2d_1_weights, .end = 518, .columns_bytes = 1152,
+    .out_c = 6, .in_c = 8, .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
-     * kernel dsp/sparse_conv2d (test; 5400 MAC); scratch 435 B at 0x01bc; arena in 0x0000, out
-     * 0x00f4 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1 */
     case 0:
         sparse_conv2d_s8_dsp(arena + 0x0000, arena + 0x00f4, arena + 0x01bc, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,5,5,6]  3x3 pad 1,1,1,1
-     * kernel dsp/sparse_conv2d (test; 10800 MAC); scratch 1160 B at 0x0408; arena in 0x00f4, out
-     * 0x0370 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,5,5,6]  3x3 pad 1,1,1,1 */
     case 1:
         sparse_conv2d_s8_dsp(arena + 0x00f4, arena + 0x0370, arena + 0x0408, &model_conv2d_1_args);
         break;

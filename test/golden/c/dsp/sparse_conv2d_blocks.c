@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* The weights that are not 0, one output channel after the other. Assembly reads the fields by
  * their places.
  *
@@ -402,8 +403,8 @@ static void multiply_sparse_eight_blocks_twice(int8_t *y, const void *x, const s
 static void sparse_conv2d_blocks_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct sparse sparse = {
-        .weights = model_conv2d_0_weights,
-        .end = model_conv2d_0_weights + 60,
+        .weights = (const int32_t *)model_conv2d_0_weights,
+        .end = (const int32_t *)model_conv2d_0_weights + 60,
         .offset = 0,
         .out_c = 6,
     };
@@ -422,9 +423,7 @@ static void sparse_conv2d_blocks_s8_dsp(const int8_t *in, int8_t *out, int8_t *s
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,6] -> [1,9,9,6]  1x1
-     * kernel dsp/sparse_conv2d_blocks (test; 2916 MAC); scratch 128 B at 0x03d0; arena in
-     * 0x0000, out 0x01e8 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,6] -> [1,9,9,6]  1x1 */
     case 0:
         sparse_conv2d_blocks_s8_dsp(arena + 0x0000, arena + 0x01e8, arena + 0x03d0);
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* The weights that are not 0, one output channel after the other. Assembly reads the fields by
  * their places.
  *
@@ -314,29 +315,25 @@ static void sparse_conv2d_by4_s8_dsp(const int8_t *in, int8_t *out, int8_t *scra
 }
 
 static const struct sparse_conv2d_by4_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = model_conv2d_0_weights, .end = 72, .out_c = 8, .in_c = 3,
+    .weights = (const int32_t *)model_conv2d_0_weights, .end = 72, .out_c = 8, .in_c = 3,
 };
 
 static const struct sparse_conv2d_by4_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = model_conv2d_1_weights, .end = 90, .out_c = 6, .in_c = 8,
+    .weights = (const int32_t *)model_conv2d_1_weights, .end = 90, .out_c = 6, .in_c = 8,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,8]  1x1
-     * kernel dsp/sparse_conv2d_by4 (test; 1944 MAC); scratch 24 B at 0x037c; arena in 0x0000,
-     * out 0x00f4 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,8]  1x1 */
     case 0:
         sparse_conv2d_by4_s8_dsp(arena + 0x0000, arena + 0x00f4, arena + 0x037c,
-        &model_conv2d_0_args);
+                                 &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,9,9,8] -> [1,9,9,6]  1x1
-     * kernel dsp/sparse_conv2d_by4 (test; 3888 MAC); scratch 64 B at 0x057c; arena in 0x00f4,
-     * out 0x0394 */
+    /* conv2d_1: "conv2d_1"  s8 [1,9,9,8] -> [1,9,9,6]  1x1 */
     case 1:
         sparse_conv2d_by4_s8_dsp(arena + 0x00f4, arena + 0x0394, arena + 0x057c,
-        &model_conv2d_1_args);
+                                 &model_conv2d_1_args);
         break;
     default:
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* The weights that are not 0, one output channel after the other. Assembly reads the fields by
  * their places.
  *
@@ -207,8 +208,8 @@ static void multiply_sparse_one_blocks_twice(int8_t *y, const void *x, const str
 static void sparse_fully_connected_blocks_s8_dsp(const int8_t *restrict in, int8_t *restrict out)
 {
     const struct sparse sparse = {
-        .weights = model_fully_connected_0_weights,
-        .end = model_fully_connected_0_weights + 570,
+        .weights = (const int32_t *)model_fully_connected_0_weights,
+        .end = (const int32_t *)model_fully_connected_0_weights + 570,
         .offset = 0,
         .out_c = 10,
     };
@@ -218,9 +219,7 @@ static void sparse_fully_connected_blocks_s8_dsp(const int8_t *restrict in, int8
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
-     * kernel dsp/sparse_fully_connected_blocks (test; 640 MAC); scratch 0 B; arena in 0x0000,
-     * out 0x0040 */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
     case 0:
         sparse_fully_connected_blocks_s8_dsp(arena + 0x0000, arena + 0x0040);
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
  * too few of the others. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -91,13 +92,11 @@ static const struct add_table_s8_mve_args model_add_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* add_0: "add_0"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]
-     * kernel mve/add_table (test; 0 MAC); scratch 0 B; arena in 0x0000, 0x0030, out 0x0060 */
+    /* add_0: "add_0"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3] */
     case 0:
         add_table_s8_mve(arena + 0x0000, arena + 0x0030, arena + 0x0060, &model_add_0_args);
         break;
-    /* add_1: "add_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu
-     * kernel mve/add_table (test; 0 MAC); scratch 0 B; arena in 0x0060, 0x0030, out 0x0090 */
+    /* add_1: "add_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu */
     case 1:
         add_table_s8_mve(arena + 0x0060, arena + 0x0030, arena + 0x0090, &model_add_1_args);
         break;

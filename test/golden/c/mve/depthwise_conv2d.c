@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
  * too few of the others. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -552,23 +553,17 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,11] -> [1,9,5,11]  3x3 stride 1x2 pad
-     * 1,1,1,1
-     * kernel mve/depthwise_conv2d (test; 4455 MAC); scratch 235 B at 0x056c; arena in 0x0000,
-     * out 0x037c */
+     * 1,1,1,1 */
     case 0:
         depthwise_conv2d_s8_mve(arena + 0x0000, arena + 0x037c, arena + 0x056c,
-        &model_depthwise_conv2d_0_args);
+                                &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,9,5,11] -> [1,9,5,11]  3x3 pad 1,1,1,1
-     * kernel mve/depthwise_conv2d (test; 4455 MAC); scratch 147 B at 0x0848; arena in 0x037c,
-     * out 0x0658 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,9,5,11] -> [1,9,5,11]  3x3 pad 1,1,1,1 */
     case 1:
         depthwise_conv2d_s8_mve(arena + 0x037c, arena + 0x0658, arena + 0x0848,
-        &model_depthwise_conv2d_1_args);
+                                &model_depthwise_conv2d_1_args);
         break;
-    /* depthwise_conv2d_2: "depthwise_conv2d_2"  s8 [1,9,5,11] -> [1,7,3,22]  3x3
-     * kernel mve/depthwise_conv2d (test; 4158 MAC); scratch 147 B at 0x0aac; arena in 0x0658,
-     * out 0x08dc */
+    /* depthwise_conv2d_2: "depthwise_conv2d_2"  s8 [1,9,5,11] -> [1,7,3,22]  3x3 */
     case 2:
         depthwise_conv2d_s8_mve_spread(arena + 0x0658, arena + 0x08dc, arena + 0x0aac);
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
  * too few of the others. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -218,13 +219,11 @@ static const struct fully_connected_s8_mve_args model_fully_connected_1_args BON
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
-     * kernel mve/fully_connected (test; 640 MAC); scratch 0 B; arena in 0x0000, out 0x0040 */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
     case 0:
         fully_connected_s8_mve(arena + 0x0000, arena + 0x0040, &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5]
-     * kernel mve/fully_connected (test; 50 MAC); scratch 0 B; arena in 0x0040, out 0x004c */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5] */
     case 1:
         fully_connected_s8_mve(arena + 0x0040, arena + 0x004c, &model_fully_connected_1_args);
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
@@ -405,9 +406,7 @@ static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,7]  3x3 pad 1,1,1,1
-     * kernel mve/sparse_conv2d (test; 15309 MAC); scratch 231 B at 0x032c; arena in 0x0000, out
-     * 0x00f4 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,7]  3x3 pad 1,1,1,1 */
     case 0:
         sparse_conv2d_s8_mve(arena + 0x0000, arena + 0x00f4, arena + 0x032c);
         break;

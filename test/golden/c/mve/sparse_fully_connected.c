@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
  * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
 struct output { int32_t min, max, zero_point, lanes; };
@@ -208,18 +209,15 @@ static const struct sparse_fully_connected_s8_mve_args model_fully_connected_1_a
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
-     * kernel mve/sparse_fully_connected (test; 640 MAC); scratch 0 B; arena in 0x0000, out
-     * 0x0040 */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
     case 0:
         sparse_fully_connected_s8_mve(arena + 0x0000, arena + 0x0040,
-        &model_fully_connected_0_args);
+                                      &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5]
-     * kernel mve/sparse_fully_connected (test; 50 MAC); scratch 0 B; arena in 0x0040, out 0x004c */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5] */
     case 1:
         sparse_fully_connected_s8_mve(arena + 0x0040, arena + 0x004c,
-        &model_fully_connected_1_args);
+                                      &model_fully_connected_1_args);
         break;
     default:
         break;

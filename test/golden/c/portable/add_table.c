@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* The sum of a convolution's result and what is added to it, in the output's scale: each value is
  * looked up (mid from tables[0] on, skip from tables[256] on, both from -128 on). That the shifted
  * sums are the operator's for every pair was proved when the model was compiled. */
@@ -50,13 +51,11 @@ static const struct add_table_s8_args model_sub_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* add_0: "add_0"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]
-     * kernel portable/add_table (test; 0 MAC); scratch 0 B; arena in 0x0000, 0x0030, out 0x0060 */
+    /* add_0: "add_0"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3] */
     case 0:
         add_table_s8(arena + 0x0000, arena + 0x0030, arena + 0x0060, &model_add_0_args);
         break;
-    /* sub_1: "sub_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu ratios single
-     * kernel portable/add_table (test; 0 MAC); scratch 0 B; arena in 0x0060, 0x0030, out 0x0090 */
+    /* sub_1: "sub_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu ratios single */
     case 1:
         add_table_s8(arena + 0x0060, arena + 0x0030, arena + 0x0090, &model_sub_1_args);
         break;

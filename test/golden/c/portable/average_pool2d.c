@@ -33,9 +33,8 @@ static void average_pool2d_s8(const int8_t *in, int8_t *out)
                     int32_t sum = 0;
                     const int8_t *row = pixel;
                     for (int32_t y = y0; y < y1; y++, row += row_bytes) {
-                        for (int32_t x = 0; x < width; x += channels) {
+                        for (int32_t x = 0; x < width; x += channels)
                             sum += row[x];
-                        }
                     }
                     int32_t rest = (sum < 0 ? -sum : sum) + count / 2;
                     int32_t mean = 0;
@@ -74,9 +73,8 @@ static void average_pool2d_s8_quick(const int8_t *in, int8_t *out)
                     int32_t sum = 0;
                     const int8_t *row = pixel;
                     for (int32_t y = y0; y < y1; y++, row += row_bytes) {
-                        for (int32_t x = 0; x < width; x += channels) {
+                        for (int32_t x = 0; x < width; x += channels)
                             sum += row[x];
-                        }
                     }
                     const uint32_t rest = (uint32_t)((sum < 0 ? -sum : sum) + count / 2);
                     int32_t mean = (int32_t)(rest * (uint32_t)466034 >> 24);
@@ -91,13 +89,11 @@ static void average_pool2d_s8_quick(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,6,6,8]  3x3 pad 1,1,1,1
-     * kernel portable/average_pool2d (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0120 */
+    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,6,6,8]  3x3 pad 1,1,1,1 */
     case 0:
         average_pool2d_s8(arena + 0x0000, arena + 0x0120);
         break;
-    /* average_pool2d_1: "average_pool2d_1"  s8 [1,6,6,8] -> [1,1,1,8]  6x6
-     * kernel portable/average_pool2d (test; 0 MAC); scratch 0 B; arena in 0x0120, out 0x0240 */
+    /* average_pool2d_1: "average_pool2d_1"  s8 [1,6,6,8] -> [1,1,1,8]  6x6 */
     case 1:
         average_pool2d_s8_quick(arena + 0x0120, arena + 0x0240);
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
  * [0, extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
@@ -171,25 +172,25 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
 }
 
 static const struct conv2d_s8_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = model_conv2d_0_weights, .stage = model_conv2d_0_stage, .scaled_min = -131, .in_h = 9,
-    .in_w = 9, .in_c = 3, .filter_c = 3, .out_h = 5, .out_w = 5, .scaled_max = 124,
+    .weights = (const int32_t *)model_conv2d_0_weights, .stage = model_conv2d_0_stage,
+    .scaled_min = -131, .in_h = 9, .in_w = 9, .in_c = 3, .filter_c = 3, .out_h = 5, .out_w = 5,
+    .scaled_max = 124,
 };
 
 static const struct conv2d_s8_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = model_conv2d_1_weights, .stage = model_conv2d_1_stage, .scaled_min = 0, .in_h = 5,
-    .in_w = 5, .in_c = 8, .filter_c = 8, .out_h = 3, .out_w = 3, .scaled_max = 12,
+    .weights = (const int32_t *)model_conv2d_1_weights, .stage = model_conv2d_1_stage,
+    .scaled_min = 0, .in_h = 5, .in_w = 5, .in_c = 8, .filter_c = 8, .out_h = 3, .out_w = 3,
+    .scaled_max = 12,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
-     * kernel portable/conv2d (test; 5400 MAC); scratch 0 B; arena in 0x0000, out 0x00f4 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1 */
     case 0:
         conv2d_s8(arena + 0x0000, arena + 0x00f4, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,3,3,8]  3x3 stride 2 pad 1,1,1,1 relu6
-     * kernel portable/conv2d (test; 5184 MAC); scratch 0 B; arena in 0x00f4, out 0x01bc */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,3,3,8]  3x3 stride 2 pad 1,1,1,1 relu6 */
     case 1:
         conv2d_s8(arena + 0x00f4, arena + 0x01bc, &model_conv2d_1_args);
         break;

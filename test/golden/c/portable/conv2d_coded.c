@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* One that is part of the kernel whatever it is optimised for: its state stays in registers. */
 #ifndef BONSAI_INLINE
 #ifdef __GNUC__
@@ -248,9 +249,7 @@ static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,3,3,64] -> [1,3,3,64]  3x3 pad 1,1,1,1
-     * kernel portable/conv2d_coded (test; 331776 MAC); scratch 2304 B at 0x0480; arena in
-     * 0x0000, out 0x0240 */
+    /* conv2d_0: "conv2d_0"  s8 [1,3,3,64] -> [1,3,3,64]  3x3 pad 1,1,1,1 */
     case 0:
         conv2d_packed_s8(arena + 0x0000, arena + 0x0240, arena + 0x0480);
         break;

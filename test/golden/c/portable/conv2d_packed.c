@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* One that is part of the kernel whatever it is optimised for: its state stays in registers. */
 #ifndef BONSAI_INLINE
 #ifdef __GNUC__
@@ -237,15 +238,11 @@ static const struct conv2d_packed_s8_args model_conv2d_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,9,8]  3x3 stride 2x1 pad 1,1,1,1
-     * kernel portable/conv2d_packed (test; 12960 MAC); scratch 144 B at 0x02ac; arena in 0x0000,
-     * out 0x0144 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,9,8]  3x3 stride 2x1 pad 1,1,1,1 */
     case 0:
         conv2d_packed_s8(arena + 0x0000, arena + 0x0144, arena + 0x02ac, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,9,8] -> [1,3,7,6]  3x3
-     * kernel portable/conv2d_packed (test; 9072 MAC); scratch 288 B at 0x03bc; arena in 0x0144,
-     * out 0x033c */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,9,8] -> [1,3,7,6]  3x3 */
     case 1:
         conv2d_packed_s8(arena + 0x0144, arena + 0x033c, arena + 0x03bc, &model_conv2d_1_args);
         break;

@@ -85,18 +85,15 @@ static const struct copy_s8_triples_args model_concatenation_2_1_args BONSAI_FLA
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* pad_0: "pad_0"  s8 [1,4,4,3] -> [1,6,6,3]  pads [0,0,1,1,1,1,0,0]
-     * kernel portable/copy (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0030 */
+    /* pad_0: "pad_0"  s8 [1,4,4,3] -> [1,6,6,3]  pads [0,0,1,1,1,1,0,0] */
     case 0:
         copy_s8_fill_quads(arena + 0x0000, arena + 0x0030);
         break;
-    /* transpose_1: "transpose_1"  s8 [1,6,6,3] -> [1,6,6,3]  perm [0,2,1,3]
-     * kernel portable/copy (test; 0 MAC); scratch 0 B; arena in 0x0030, out 0x009c */
+    /* transpose_1: "transpose_1"  s8 [1,6,6,3] -> [1,6,6,3]  perm [0,2,1,3] */
     case 1:
         copy_s8_triples(arena + 0x0030, arena + 0x009c, &model_transpose_1_args);
         break;
-    /* concatenation_2: "concatenation_2"  s8 [1,6,6,3], [1,6,6,3] -> [1,6,6,6]  axis 3
-     * kernel portable/copy (test; 0 MAC); scratch 0 B; arena in 0x009c, 0x0030, out 0x0108 */
+    /* concatenation_2: "concatenation_2"  s8 [1,6,6,3], [1,6,6,3] -> [1,6,6,6]  axis 3 */
     case 2:
         copy_s8_triples(arena + 0x009c, arena + 0x0108, &model_concatenation_2_0_args);
         copy_s8_triples(arena + 0x0030, arena + 0x0108, &model_concatenation_2_1_args);

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
  * [0, extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
@@ -142,13 +143,12 @@ static const struct depthwise_conv2d_s8_args model_depthwise_conv2d_1_args BONSA
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,5,3]  3x3 stride 2 pad 1,1,1,1
-     * kernel portable/depthwise_conv2d (test; 675 MAC); scratch 0 B; arena in 0x0000, out 0x00f4 */
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,5,3]  3x3 stride 2 pad
+     * 1,1,1,1 */
     case 0:
         depthwise_conv2d_s8(arena + 0x0000, arena + 0x00f4, &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,3] -> [1,3,3,6]  3x3 relu6
-     * kernel portable/depthwise_conv2d (test; 486 MAC); scratch 0 B; arena in 0x00f4, out 0x0140 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,3] -> [1,3,3,6]  3x3 relu6 */
     case 1:
         depthwise_conv2d_s8(arena + 0x00f4, arena + 0x0140, &model_depthwise_conv2d_1_args);
         break;

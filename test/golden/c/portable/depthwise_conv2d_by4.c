@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
  * [0, extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
@@ -131,7 +132,7 @@ static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *weights = model_depthwise_conv2d_0_weights;
+                const int32_t *weights = (const int32_t *)model_depthwise_conv2d_0_weights;
                 const int32_t *stage = model_depthwise_conv2d_0_stage;
                 for (int32_t c = 0; c < in_c; c += 4) {
                     const int32_t first = c + 4 > in_c ? in_c - 4 : c;
@@ -175,7 +176,7 @@ static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *weights = model_depthwise_conv2d_1_weights;
+                const int32_t *weights = (const int32_t *)model_depthwise_conv2d_1_weights;
                 const int32_t *stage = model_depthwise_conv2d_1_stage;
                 for (int32_t c = 0; c < out_c; c += 4) {
                     const int32_t first = c + 4 > out_c ? out_c - 4 : c;
@@ -201,15 +202,12 @@ static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
-     * kernel portable/depthwise_conv2d_by4 (test; 1800 MAC); scratch 0 B; arena in 0x0000, out
-     * 0x0288 */
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad
+     * 1,1,1,1 */
     case 0:
         depthwise_conv2d_by4_s8(arena + 0x0000, arena + 0x0288);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,3,3,16]  3x3 relu6
-     * kernel portable/depthwise_conv2d_by4 (test; 1296 MAC); scratch 0 B; arena in 0x0288, out
-     * 0x0350 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,3,3,16]  3x3 relu6 */
     case 1:
         depthwise_conv2d_by4_s8_spread(arena + 0x0288, arena + 0x0350);
         break;

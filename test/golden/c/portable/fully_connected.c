@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
  * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
  * load of its own would take an index register and two cycles. */
@@ -121,7 +122,7 @@ static void fully_connected_s8(const int8_t *in, int8_t *out)
     const int32_t depth = 64, out_c = 10;
 
     for (int32_t row = 1; row > 0; row--) {
-        const int32_t *weights = model_fully_connected_0_weights;
+        const int32_t *weights = (const int32_t *)model_fully_connected_0_weights;
         const int32_t *stage = model_fully_connected_0_stage;
         for (int32_t c = 0; c < out_c; c += 4) {
             const int32_t first = c + output.lanes > out_c ? out_c - output.lanes : c;
@@ -164,13 +165,11 @@ static void fully_connected_s8_few(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
-     * kernel portable/fully_connected (test; 640 MAC); scratch 0 B; arena in 0x0000, out 0x0040 */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
     case 0:
         fully_connected_s8(arena + 0x0000, arena + 0x0040);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,3]
-     * kernel portable/fully_connected (test; 30 MAC); scratch 0 B; arena in 0x0040, out 0x004c */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,3] */
     case 1:
         fully_connected_s8_few(arena + 0x0040, arena + 0x004c);
         break;

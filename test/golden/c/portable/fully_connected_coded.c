@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Weights of two channels, a pair for each input, and how far they are taken. Assembly names the
  * fields by their place. */
 struct coded_pairs {
@@ -29,6 +30,41 @@ struct coded_pairs {
 
 /* The code of pairs of weights, by the next 8 bits: how many of them it has in byte 0, the upper 3
  * bits of the first weight's byte in byte 1, of the second one's in byte 3. */
+static const uint32_t pair_codes[256] BONSAI_FLASH = {
+    0xe000e003, 0xe000c005, 0xe0000003, 0xc000c006, 0x0000e003, 0xc0000005, 0x00000003, 0x8000c008,
+    0xe000e003, 0xc000e005, 0xe0000003, 0x80008008, 0x0000e003, 0xe0002005, 0x00000003, 0x80004008,
+    0xe000e003, 0x0000c005, 0xe0000003, 0xc0002006, 0x0000e003, 0x20000005, 0x00000003, 0x80000008,
+    0xe000e003, 0x2000e005, 0xe0000003, 0x8000a008, 0x0000e003, 0x00002005, 0x00000003, 0x80006008,
+    0xe000e003, 0xe000c005, 0xe0000003, 0x2000c006, 0x0000e003, 0xc0000005, 0x00000003, 0x8000e008,
+    0xe000e003, 0xc000e005, 0xe0000003, 0x00008008, 0x0000e003, 0xe0002005, 0x00000003, 0x00004008,
+    0xe000e003, 0x0000c005, 0xe0000003, 0x20002006, 0x0000e003, 0x20000005, 0x00000003, 0x80002008,
+    0xe000e003, 0x2000e005, 0xe0000003, 0x0000a008, 0x0000e003, 0x00002005, 0x00000003, 0x00006008,
+    0xe000e003, 0xe000c005, 0xe0000003, 0xc000c006, 0x0000e003, 0xc0000005, 0x00000003, 0x4000c008,
+    0xe000e003, 0xc000e005, 0xe0000003, 0xc0008008, 0x0000e003, 0xe0002005, 0x00000003, 0xc0004008,
+    0xe000e003, 0x0000c005, 0xe0000003, 0xc0002006, 0x0000e003, 0x20000005, 0x00000003, 0x40000008,
+    0xe000e003, 0x2000e005, 0xe0000003, 0xc000a008, 0x0000e003, 0x00002005, 0x00000003, 0xc0006008,
+    0xe000e003, 0xe000c005, 0xe0000003, 0x2000c006, 0x0000e003, 0xc0000005, 0x00000003, 0x4000e008,
+    0xe000e003, 0xc000e005, 0xe0000003, 0x40008008, 0x0000e003, 0xe0002005, 0x00000003, 0x40004008,
+    0xe000e003, 0x0000c005, 0xe0000003, 0x20002006, 0x0000e003, 0x20000005, 0x00000003, 0x40002008,
+    0xe000e003, 0x2000e005, 0xe0000003, 0x4000a008, 0x0000e003, 0x00002005, 0x00000003, 0x40006008,
+    0xe000e003, 0xe000c005, 0xe0000003, 0xc000c006, 0x0000e003, 0xc0000005, 0x00000003, 0xa000c008,
+    0xe000e003, 0xc000e005, 0xe0000003, 0xa0008008, 0x0000e003, 0xe0002005, 0x00000003, 0xa0004008,
+    0xe000e003, 0x0000c005, 0xe0000003, 0xc0002006, 0x0000e003, 0x20000005, 0x00000003, 0xa0000008,
+    0xe000e003, 0x2000e005, 0xe0000003, 0xa000a008, 0x0000e003, 0x00002005, 0x00000003, 0xa0006008,
+    0xe000e003, 0xe000c005, 0xe0000003, 0x2000c006, 0x0000e003, 0xc0000005, 0x00000003, 0xa000e008,
+    0xe000e003, 0xc000e005, 0xe0000003, 0x20008008, 0x0000e003, 0xe0002005, 0x00000003, 0x20004008,
+    0xe000e003, 0x0000c005, 0xe0000003, 0x20002006, 0x0000e003, 0x20000005, 0x00000003, 0xa0002008,
+    0xe000e003, 0x2000e005, 0xe0000003, 0x2000a008, 0x0000e003, 0x00002005, 0x00000003, 0x20006008,
+    0xe000e003, 0xe000c005, 0xe0000003, 0xc000c006, 0x0000e003, 0xc0000005, 0x00000003, 0x6000c008,
+    0xe000e003, 0xc000e005, 0xe0000003, 0xe0008008, 0x0000e003, 0xe0002005, 0x00000003, 0xe0004008,
+    0xe000e003, 0x0000c005, 0xe0000003, 0xc0002006, 0x0000e003, 0x20000005, 0x00000003, 0x60000008,
+    0xe000e003, 0x2000e005, 0xe0000003, 0xe000a008, 0x0000e003, 0x00002005, 0x00000003, 0xe0006008,
+    0xe000e003, 0xe000c005, 0xe0000003, 0x2000c006, 0x0000e003, 0xc0000005, 0x00000003, 0x6000e008,
+    0xe000e003, 0xc000e005, 0xe0000003, 0x60008008, 0x0000e003, 0xe0002005, 0x00000003, 0x60004008,
+    0xe000e003, 0x0000c005, 0xe0000003, 0x20002006, 0x0000e003, 0x20000005, 0x00000003, 0x60002008,
+    0xe000e003, 0x2000e005, 0xe0000003, 0x6000a008, 0x0000e003, 0x00002005, 0x00000003, 0x60006008,
+};
+
 /* Adds the products of two channels: the inputs from x to end by weights of 8 bits, of which the
  * code has what is above the lowest bits. */
 #if defined(__ARM_ARCH_6M__)
@@ -229,28 +265,24 @@ static void fully_connected_coded_s8(const int8_t *in, int8_t *out,
 
 static const struct fully_connected_coded_s8_args model_fully_connected_0_args BONSAI_FLASH = {
     .biases = model_fully_connected_0_biases, .heads = model_fully_connected_0_heads,
-    .codes = model_fully_connected_0_codes, .lows = model_fully_connected_0_lows, .depth = 64,
-    .channels = 32,
+    .codes = model_fully_connected_0_codes, .lows = (const int32_t *)model_fully_connected_0_lows,
+    .depth = 64, .channels = 32,
 };
 
 static const struct fully_connected_coded_s8_args model_fully_connected_1_args BONSAI_FLASH = {
     .biases = model_fully_connected_1_biases, .heads = model_fully_connected_1_heads,
-    .codes = model_fully_connected_1_codes, .lows = model_fully_connected_1_lows, .depth = 32,
-    .channels = 31,
+    .codes = model_fully_connected_1_codes, .lows = (const int32_t *)model_fully_connected_1_lows,
+    .depth = 32, .channels = 31,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,32]
-     * kernel portable/fully_connected_coded (test; 2048 MAC); scratch 0 B; arena in 0x0000, out
-     * 0x0040 */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,32] */
     case 0:
         fully_connected_coded_s8(arena + 0x0000, arena + 0x0040, &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,32] -> [1,31]
-     * kernel portable/fully_connected_coded (test; 992 MAC); scratch 0 B; arena in 0x0040, out
-     * 0x0060 */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,32] -> [1,31] */
     case 1:
         fully_connected_coded_s8(arena + 0x0040, arena + 0x0060, &model_fully_connected_1_args);
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 struct lookup_s8_args {
     const int8_t *table;
 };
@@ -37,13 +38,11 @@ static const struct lookup_s8_args model_logistic_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* hard_swish_0: "hard_swish_0"  s8 [1,4,4,3] -> [1,4,4,3]
-     * kernel portable/lookup (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0030 */
+    /* hard_swish_0: "hard_swish_0"  s8 [1,4,4,3] -> [1,4,4,3] */
     case 0:
         lookup_s8(arena + 0x0000, arena + 0x0030, &model_hard_swish_0_args);
         break;
-    /* logistic_1: "logistic_1"  s8 [1,4,4,3] -> [1,4,4,3]  algorithm fixed
-     * kernel portable/lookup (test; 0 MAC); scratch 0 B; arena in 0x0030, out 0x0060 */
+    /* logistic_1: "logistic_1"  s8 [1,4,4,3] -> [1,4,4,3]  algorithm fixed */
     case 1:
         lookup_s8(arena + 0x0030, arena + 0x0060, &model_logistic_1_args);
         break;

@@ -43,9 +43,8 @@ static void max_pool2d_s8(const int8_t *in, int8_t *out,
                     int32_t largest = low;
                     const int8_t *row = pixel;
                     for (int32_t y = y0; y < y1; y++, row += row_bytes) {
-                        for (int32_t x = 0; x < width; x += channels) {
+                        for (int32_t x = 0; x < width; x += channels)
                             largest = row[x] > largest ? row[x] : largest;
-                        }
                     }
                     *out++ = (int8_t)(largest > high ? high : largest);
                 }
@@ -65,13 +64,11 @@ static const struct max_pool2d_s8_args model_max_pool2d_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* max_pool2d_0: "max_pool2d_0"  s8 [1,6,6,8] -> [1,6,6,8]  3x3 pad 1,1,1,1
-     * kernel portable/max_pool2d (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0120 */
+    /* max_pool2d_0: "max_pool2d_0"  s8 [1,6,6,8] -> [1,6,6,8]  3x3 pad 1,1,1,1 */
     case 0:
         max_pool2d_s8(arena + 0x0000, arena + 0x0120, &model_max_pool2d_0_args);
         break;
-    /* max_pool2d_1: "max_pool2d_1"  s8 [1,6,6,8] -> [1,5,5,8]  2x2
-     * kernel portable/max_pool2d (test; 0 MAC); scratch 0 B; arena in 0x0120, out 0x0240 */
+    /* max_pool2d_1: "max_pool2d_1"  s8 [1,6,6,8] -> [1,5,5,8]  2x2 */
     case 1:
         max_pool2d_s8(arena + 0x0120, arena + 0x0240, &model_max_pool2d_1_args);
         break;

@@ -63,9 +63,8 @@ static void mean_s8(const int8_t *restrict in, int8_t *restrict out,
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
                         const int8_t *p = first + r0 * 0 + r1 * 0;
-                        for (int32_t r2 = 0; r2 < args->mean_2; r2++, p += 1) {
+                        for (int32_t r2 = 0; r2 < args->mean_2; r2++, p += 1)
                             sum += *p;
-                        }
                     }
                 }
                 const int32_t y = requantise(sum - args->sum_offset, multiplier, shift) + 3;
@@ -88,13 +87,11 @@ static const struct mean_s8_args model_mean_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* mean_0: "mean_0"  s8 [1,6,6,8] -> [1,6,6,1]  axes [3] keep dims algorithm general
-     * kernel portable/mean (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0120 */
+    /* mean_0: "mean_0"  s8 [1,6,6,8] -> [1,6,6,1]  axes [3] keep dims algorithm general */
     case 0:
         mean_s8(arena + 0x0000, arena + 0x0120, &model_mean_0_args);
         break;
-    /* mean_1: "mean_1"  s8 [1,6,6,1] -> [1,1,1,1]  axes [1,2] keep dims algorithm general
-     * kernel portable/mean (test; 0 MAC); scratch 0 B; arena in 0x0120, out 0x0144 */
+    /* mean_1: "mean_1"  s8 [1,6,6,1] -> [1,1,1,1]  axes [1,2] keep dims algorithm general */
     case 1:
         mean_s8(arena + 0x0120, arena + 0x0144, &model_mean_1_args);
         break;

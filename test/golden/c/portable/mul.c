@@ -77,13 +77,11 @@ static const struct mul_s8_args model_mul_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* mul_0: "mul_0"  s8 [1,4,4,3], [1,1,1,3] -> [1,4,4,3]
-     * kernel portable/mul (test; 0 MAC); scratch 0 B; arena in 0x0000, 0x0030, out 0x0034 */
+    /* mul_0: "mul_0"  s8 [1,4,4,3], [1,1,1,3] -> [1,4,4,3] */
     case 0:
         mul_s8(arena + 0x0000, arena + 0x0030, arena + 0x0034, &model_mul_0_args);
         break;
-    /* mul_1: "mul_1"  s8 [1,4,4,3], [1,1,1,3] -> [1,4,4,3]  relu
-     * kernel portable/mul (test; 0 MAC); scratch 0 B; arena in 0x0034, 0x0030, out 0x0064 */
+    /* mul_1: "mul_1"  s8 [1,4,4,3], [1,1,1,3] -> [1,4,4,3]  relu */
     case 1:
         mul_s8(arena + 0x0034, arena + 0x0030, arena + 0x0064, &model_mul_1_args);
         break;

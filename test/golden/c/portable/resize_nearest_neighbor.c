@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 struct resize_nearest_neighbor_s8_args {
     const uint16_t *rows;
     const uint16_t *columns;
@@ -60,19 +61,15 @@ static const struct resize_nearest_neighbor_s8_args model_resize_nearest_neighbo
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* resize_nearest_neighbor_0: "resize_nearest_neighbor_0"  s8 [1,4,4,3] -> [1,8,8,3]
-     * kernel portable/resize_nearest_neighbor (test; 0 MAC); scratch 0 B; arena in 0x0000, out
-     * 0x0030 */
+    /* resize_nearest_neighbor_0: "resize_nearest_neighbor_0"  s8 [1,4,4,3] -> [1,8,8,3] */
     case 0:
         resize_nearest_neighbor_s8(arena + 0x0000, arena + 0x0030,
-        &model_resize_nearest_neighbor_0_args);
+                                   &model_resize_nearest_neighbor_0_args);
         break;
-    /* resize_nearest_neighbor_1: "resize_nearest_neighbor_1"  s8 [1,8,8,3] -> [1,5,3,3]
-     * kernel portable/resize_nearest_neighbor (test; 0 MAC); scratch 0 B; arena in 0x0030, out
-     * 0x00f0 */
+    /* resize_nearest_neighbor_1: "resize_nearest_neighbor_1"  s8 [1,8,8,3] -> [1,5,3,3] */
     case 1:
         resize_nearest_neighbor_s8(arena + 0x0030, arena + 0x00f0,
-        &model_resize_nearest_neighbor_1_args);
+                                   &model_resize_nearest_neighbor_1_args);
         break;
     default:
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
  * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
@@ -48,13 +49,11 @@ static void softmax_s8(const int8_t *restrict in, int8_t *restrict out)
     const int32_t depth = 10;
     for (int32_t row = 0; row < 1; row++, in += depth, out += depth) {
         int32_t largest = in[0];
-        for (int32_t c = 1; c < depth; c++) {
+        for (int32_t c = 1; c < depth; c++)
             largest = in[c] > largest ? in[c] : largest;
-        }
         uint32_t sum = 0;
-        for (int32_t c = 0; c < depth; c++) {
+        for (int32_t c = 0; c < depth; c++)
             sum += ((uint32_t)exponentials[largest - in[c]] + 2048u) >> 12;
-        }
         /* sum = s * 2^(bits + 19) with 1 <= s < 2; its top bit moves to bit 31. */
         int32_t bits = 12;
         while (sum < 0x80000000u) {
@@ -85,8 +84,7 @@ static void softmax_s8(const int8_t *restrict in, int8_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* softmax_0: "softmax_0"  s8 [1,10] -> [1,10]  beta 1 algorithm fixed
-     * kernel portable/softmax (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x000c */
+    /* softmax_0: "softmax_0"  s8 [1,10] -> [1,10]  beta 1 algorithm fixed */
     case 0:
         softmax_s8(arena + 0x0000, arena + 0x000c);
         break;

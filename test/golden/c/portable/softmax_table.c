@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* exp(x - max) / sum along each row in float32, as desktop TensorFlow Lite computes it: a table of
  * the 256 possible exponentials, summed in order. Doubling is exact, so the last line rounds halves
  * up as round() does and no multiply-add can be fused into it. */
@@ -21,13 +22,11 @@ static void softmax_table_s8(const int8_t *restrict in, int8_t *restrict out)
     const int32_t depth = 10;
     for (int32_t row = 0; row < 1; row++, in += depth, out += depth) {
         int32_t largest = in[0];
-        for (int32_t c = 1; c < depth; c++) {
+        for (int32_t c = 1; c < depth; c++)
             largest = in[c] > largest ? in[c] : largest;
-        }
         float sum = 0.0f;
-        for (int32_t c = 0; c < depth; c++) {
+        for (int32_t c = 0; c < depth; c++)
             sum += exponentials[largest - in[c]];
-        }
         const float scale = 1.0f / (sum * 0.00390625f);
         for (int32_t c = 0; c < depth; c++) {
             const int32_t twice = (int32_t)(exponentials[largest - in[c]] * scale * 2.0f);
@@ -40,8 +39,7 @@ static void softmax_table_s8(const int8_t *restrict in, int8_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* softmax_0: "softmax_0"  s8 [1,10] -> [1,10]  beta 1 algorithm table
-     * kernel portable/softmax_table (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x000c */
+    /* softmax_0: "softmax_0"  s8 [1,10] -> [1,10]  beta 1 algorithm table */
     case 0:
         softmax_table_s8(arena + 0x0000, arena + 0x000c);
         break;

@@ -83,13 +83,11 @@ static const struct average_pool2d_s8_swar_args model_average_pool2d_1_args BONS
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,4,4,8]  3x3
-     * kernel swar/average_pool2d (test; 0 MAC); scratch 0 B; arena in 0x0000, out 0x0120 */
+    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,4,4,8]  3x3 */
     case 0:
         average_pool2d_s8_swar(arena + 0x0000, arena + 0x0120, &model_average_pool2d_0_args);
         break;
-    /* average_pool2d_1: "average_pool2d_1"  s8 [1,4,4,8] -> [1,1,1,8]  4x4
-     * kernel swar/average_pool2d (test; 0 MAC); scratch 0 B; arena in 0x0120, out 0x01a0 */
+    /* average_pool2d_1: "average_pool2d_1"  s8 [1,4,4,8] -> [1,1,1,8]  4x4 */
     case 1:
         average_pool2d_s8_swar(arena + 0x0120, arena + 0x01a0, &model_average_pool2d_1_args);
         break;

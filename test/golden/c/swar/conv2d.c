@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
  * code. */
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -299,25 +300,23 @@ static void conv2d_s8_swar(const int8_t *in, int8_t *out,
 }
 
 static const struct conv2d_s8_swar_args model_conv2d_0_args BONSAI_FLASH = {
-    .stage = model_conv2d_0_stage, .weights = model_conv2d_0_weights, .depth = 64, .channels = 16,
-    .wide = 1,
+    .stage = model_conv2d_0_stage, .weights = (const int32_t *)model_conv2d_0_weights, .depth = 64,
+    .channels = 16, .wide = 1,
 };
 
 static const struct conv2d_s8_swar_args model_conv2d_1_args BONSAI_FLASH = {
-    .stage = model_conv2d_1_stage, .weights = model_conv2d_1_weights, .depth = 16, .channels = 10,
-    .wide = 0,
+    .stage = model_conv2d_1_stage, .weights = (const int32_t *)model_conv2d_1_weights, .depth = 16,
+    .channels = 10, .wide = 0,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,5,5,64] -> [1,5,5,16]  1x1
-     * kernel swar/conv2d (test; 25600 MAC); scratch 0 B; arena in 0x0000, out 0x0640 */
+    /* conv2d_0: "conv2d_0"  s8 [1,5,5,64] -> [1,5,5,16]  1x1 */
     case 0:
         conv2d_s8_swar(arena + 0x0000, arena + 0x0640, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,16] -> [1,5,5,10]  1x1
-     * kernel swar/conv2d (test; 4000 MAC); scratch 0 B; arena in 0x0640, out 0x07d0 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,16] -> [1,5,5,10]  1x1 */
     case 1:
         conv2d_s8_swar(arena + 0x0640, arena + 0x07d0, &model_conv2d_1_args);
         break;

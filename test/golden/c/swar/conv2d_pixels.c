@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
  * code. */
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -322,7 +323,7 @@ static void conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *scratch
                 pack_pixels(packed + (i - 2) / 3 * 2, x[0], x[1], x[2], depth, words);
             }
         }
-        const int32_t *w = model_conv2d_0_weights, *stage = model_conv2d_0_stage;
+        const int32_t *w = (const int32_t *)model_conv2d_0_weights, *stage = model_conv2d_0_stage;
         for (int32_t c = 0; c < channels; c++, w += quads, stage += stage_words) {
             int32_t sums[6];
             for (int32_t quad = 0; quad < quads; quad += run) {
@@ -347,9 +348,7 @@ static void conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *scratch
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,5,5,16] -> [1,5,5,16]  1x1 relu
-     * kernel swar/conv2d_pixels (test; 6400 MAC); scratch 256 B at 0x0320; arena in 0x0000, out
-     * 0x0190 */
+    /* conv2d_0: "conv2d_0"  s8 [1,5,5,16] -> [1,5,5,16]  1x1 relu */
     case 0:
         conv2d_pixels_s8_swar(arena + 0x0000, arena + 0x0190, arena + 0x0320);
         break;

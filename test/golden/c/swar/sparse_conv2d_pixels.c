@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
  * code. */
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -374,7 +375,7 @@ static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *
                 pack_pixels(packed + (i - 2) / 3 * 2, x[0], x[1], x[2], depth, words);
             }
         }
-        const int32_t *w = model_conv2d_0_weights, *stage = model_conv2d_0_stage;
+        const int32_t *w = (const int32_t *)model_conv2d_0_weights, *stage = model_conv2d_0_stage;
         for (int32_t c = 0; c < channels; c++, stage += stage_words) {
             int32_t sums[9];
             struct sparse_pixels at = { w + 1, packed };
@@ -400,9 +401,7 @@ static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,5,5,16] -> [1,5,5,16]  3x3 pad 1,1,1,1 relu
-     * kernel swar/sparse_conv2d_pixels (test; 57600 MAC); scratch 3912 B at 0x0320; arena in
-     * 0x0000, out 0x0190 */
+    /* conv2d_0: "conv2d_0"  s8 [1,5,5,16] -> [1,5,5,16]  3x3 pad 1,1,1,1 relu */
     case 0:
         sparse_conv2d_pixels_s8_swar(arena + 0x0000, arena + 0x0190, arena + 0x0320);
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
  * code. */
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -136,30 +137,26 @@ static void sparse_fully_connected_s8_swar(
 
 static const struct sparse_fully_connected_s8_swar_args model_fully_connected_0_args
     BONSAI_FLASH = {
-    .weights = model_fully_connected_0_weights, .channels = 10,
+    .weights = (const int32_t *)model_fully_connected_0_weights, .channels = 10,
 };
 
 static const struct sparse_fully_connected_s8_swar_args model_fully_connected_1_args
     BONSAI_FLASH = {
-    .weights = model_fully_connected_1_weights, .channels = 5,
+    .weights = (const int32_t *)model_fully_connected_1_weights, .channels = 5,
 };
 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
-     * kernel swar/sparse_fully_connected (test; 640 MAC); scratch 0 B; arena in 0x0000, out
-     * 0x0040 */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
     case 0:
         sparse_fully_connected_s8_swar(arena + 0x0000, arena + 0x0040,
-        &model_fully_connected_0_args);
+                                       &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5]
-     * kernel swar/sparse_fully_connected (test; 50 MAC); scratch 0 B; arena in 0x0040, out
-     * 0x004c */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5] */
     case 1:
         sparse_fully_connected_s8_swar(arena + 0x0040, arena + 0x004c,
-        &model_fully_connected_1_args);
+                                       &model_fully_connected_1_args);
         break;
     default:
         break;

@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Lines of one channel of a depthwise convolution, for compute_lines. Addresses, offsets and steps
  * are in bytes. Assembly names the fields by their place. */
 struct depthwise_lines {
@@ -512,19 +513,15 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,9,3]  3x3 stride 2x1 pad
-     * 1,1,1,1 relu
-     * kernel thumb1/depthwise_conv2d (test; 1215 MAC); scratch 456 B at 0x017c; arena in 0x0000,
-     * out 0x00f4 */
+     * 1,1,1,1 relu */
     case 0:
         depthwise_conv2d_s8_thumb1(arena + 0x0000, arena + 0x00f4, arena + 0x017c,
-        &model_depthwise_conv2d_0_args);
+                                   &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,5,9,3]  3x3 pad 1,1,1,1 relu
-     * kernel thumb1/depthwise_conv2d (test; 1215 MAC); scratch 344 B at 0x03cc; arena in 0x00f4,
-     * out 0x0344 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,5,9,3]  3x3 pad 1,1,1,1 relu */
     case 1:
         depthwise_conv2d_s8_thumb1(arena + 0x00f4, arena + 0x0344, arena + 0x03cc,
-        &model_depthwise_conv2d_1_args);
+                                   &model_depthwise_conv2d_1_args);
         break;
     default:
         break;

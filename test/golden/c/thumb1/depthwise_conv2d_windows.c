@@ -12,6 +12,7 @@
 #endif
 #endif
 
+
 /* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
  * code. */
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -262,15 +263,12 @@ static void depthwise_conv2d_windows_s8_thumb1(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,5] -> [1,3,3,5]  3x3 stride 4 pad 1,1,1,1
-     * kernel thumb1/depthwise_conv2d_windows (test; 405 MAC); scratch 45 B at 0x01c8; arena in
-     * 0x0000, out 0x0198 */
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,5] -> [1,3,3,5]  3x3 stride 4 pad
+     * 1,1,1,1 */
     case 0:
         depthwise_conv2d_windows_s8_thumb1_gathered(arena + 0x0000, arena + 0x0198, arena + 0x01c8);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,3,3,5] -> [1,1,1,5]  3x3 relu
-     * kernel thumb1/depthwise_conv2d_windows (test; 45 MAC); scratch 0 B; arena in 0x0198, out
-     * 0x01f8 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,3,3,5] -> [1,1,1,5]  3x3 relu */
     case 1:
         depthwise_conv2d_windows_s8_thumb1(arena + 0x0198, arena + 0x01f8);
         break;
