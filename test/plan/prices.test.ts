@@ -525,6 +525,21 @@ describe('plan: kernels that skip zeros or pack weights', () => {
     expect(taken(44_001)).to.deep.equal(['sparse']);
   });
 
+  it('are compared with dense ones at the price of the RAM that these take from other steps', () => {
+    // RAM for one copy: 0.6 cycles a byte without zeros, so dense costs 100 + 600, which is more than
+    // 500. In all 500 and 0, or 100 and 600.
+    const steps = [
+      stepOf(
+        { name: 'dense', cycles: 100, pieces: [[1000, 900]] },
+        { name: 'sparse', cycles: 500 },
+      ),
+      stepOf({ name: 'dense', cycles: 0, pieces: [[1000, 600]] }),
+    ];
+    const { kernels, regions } = chosenOf(steps, 'speed', { copyBytes: () => 1000 });
+    expect(kernels).to.deep.equal(['sparse', 'dense']);
+    expect(regions).to.deep.equal(['', 'sram']);
+  });
+
   it('are taken, however slow, where nothing else computes the step', () => {
     const steps = [
       stepOf({ name: 'sparse', cycles: 9, flash: 1 }, { name: 'packed', cycles: 8, flash: 2 }),
