@@ -14,7 +14,7 @@ import { BonsaiError, InternalError } from './errors.js';
 import { importModel } from './import/index.js';
 import { type Module, mainGraph } from './ir/graph.js';
 import { runPasses } from './passes/index.js';
-import { type Planned, plannerFor } from './plan/index.js';
+import { makePlan, type Planned, plannerFor } from './plan/index.js';
 import { type CompileOptions, estimatedCount, type Plan } from './plan/types.js';
 import { openSession } from './profile/session.js';
 import type { VectorPair } from './profile/vectors.js';
@@ -87,21 +87,43 @@ function planInTime(
 }
 
 /**
- * Model file to generated sources.
+ * Model file to plan.
  *
  * @throws BonsaiError for a model that is broken, not supported or not fully int8; 'usage' for more
  *   cores than the target has
  */
-export function compile(request: CompileRequest): Compilation {
-  const { target, options, labels = [] } = request;
+export function planned(request: CompileRequest): Omit<Compilation, 'emission'> {
+  const { target, options } = request;
   const { cores = 1, autoCores = false } = options;
   requireCores(target, cores);
   const { source, module } = load(request);
   const facts = analyse(mainGraph(module));
   const size = modelSize(mainGraph(source));
-  const planFor = plannerFor(module, facts, target, options, size);
-  const planned = autoCores ? planInTime(planFor, target, options) : planFor(options.cores);
-  return { source, module, ...planned, emission: emit(module, planned, target, { labels }) };
+  const planFor = plannerFor(module, facts, target, options, size, faithfulCount(source, target));
+  const plan = autoCores ? planInTime(planFor, target, options) : planFor(options.cores);
+  return { source, module, ...plan };
+}
+
+/**
+ * Model file to generated sources.
+ *
+ * @throws BonsaiError as `planned`
+ */
+export function compile(request: CompileRequest): Compilation {
+  const { target, labels = [] } = request;
+  const { source, module, plan, implementations } = planned(request);
+  const emission = emit(module, { plan, implementations }, target, { labels });
+  return { source, module, plan, implementations, emission };
+}
+
+/** What the source's operators would take one by one, by estimates. */
+function faithfulCount(source: Module, target: Target): (options: CompileOptions) => number {
+  return (options) => {
+    if (options.faithful) return Infinity;
+    const module = runPasses(source, { faithful: true });
+    const facts = analyse(mainGraph(module));
+    return estimatedCount(makePlan(module, facts, target, { ...options, faithful: true }).plan);
+  };
 }
 
 /**

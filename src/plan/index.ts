@@ -19,6 +19,7 @@ import type { Arena } from './arena/placement.js';
 import { acceptInt8 } from './choose/accept.js';
 import { type Candidates, candidatesFor, onTwoCores } from './choose/candidates.js';
 import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
+import type { Source } from './choose/room.js';
 import type { Choice } from './choose/select.js';
 import { identifiers, makePorts } from './ports.js';
 import { kernelContext } from './schedule/lower.js';
@@ -49,13 +50,18 @@ export function makePlan(
   return plannerFor(module, facts, target, options, source)(options.cores);
 }
 
-/** As `makePlan`, for so many cores: what is known of kernels on one is not worked out again for two. */
+/**
+ * As `makePlan`, for so many cores: what is known of kernels on one is not worked out again for two.
+ *
+ * @param faithfulCount what `--faithful` would take with these options, asked only where it decides
+ */
 export function plannerFor(
   module: Module,
   facts: Facts,
   target: TargetTraits,
   options: CompileOptions,
   source: ModelSize,
+  faithfulCount: (options: CompileOptions) => number = () => Infinity,
 ): (cores?: number) => Planned {
   const graph = mainGraph(module);
   acceptInt8(graph);
@@ -74,7 +80,8 @@ export function plannerFor(
       ]),
     );
     const asked = cores === undefined ? options : { ...options, cores };
-    return planWith(module, kernels, context, target, asked, source);
+    const cycles = () => faithfulCount(asked);
+    return planWith(module, kernels, context, target, asked, source, cycles);
   };
 }
 
@@ -85,6 +92,7 @@ function planWith(
   target: TargetTraits,
   options: CompileOptions,
   source: ModelSize,
+  cycles: Source['cycles'],
 ): Planned {
   const graph = mainGraph(module);
   const given = { graph, steps: [...kernels.keys()], keepInput: options.keepInput };
@@ -92,14 +100,10 @@ function planWith(
     ? given
     : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
   const liveShare = Math.min(1, modelSize(graph).parameters / Math.max(1, source.parameters));
-  const { choices, decision, arena } = chooseKernels(
-    schedule,
-    kernels,
-    target,
-    options,
-    context,
+  const { choices, decision, arena } = chooseKernels(schedule, kernels, target, options, context, {
     liveShare,
-  );
+    cycles,
+  });
   const inArena = (ids: readonly (TensorId | null)[]) => [
     ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
   ];

@@ -64,7 +64,7 @@ describe('plan: arena, code and copies of weights are settled together', () => {
     ...{
       flashBytes: Infinity,
       runtimeBytes: 0,
-      liveShare: 1,
+      source: { liveShare: 1, cycles: () => Infinity },
       leastArenaBytes: 0,
       mostArenaBytes: Infinity,
     },

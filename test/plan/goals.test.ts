@@ -140,9 +140,23 @@ describe('plan: kernels for zeros that make the image larger', () => {
       ),
     ].map((one) => ({ ...one, weights: { count: 100, zeros: 25 } }));
     // 1000 / 0.9 = 1111 bytes with all channels, 1000 / 0.92 = 1087.
-    expect(choose(steps, 'balanced', { liveShare: 0.9 }).kernels).to.deep.equal(['sparse']);
-    expect(choose(steps, 'balanced', { liveShare: 0.92 }).kernels).to.deep.equal(['dense']);
+    const cycles = () => Infinity;
+    const allow = (liveShare: number) =>
+      choose(steps, 'balanced', { source: { liveShare, cycles } });
+    expect(allow(0.9).kernels).to.deep.equal(['sparse']);
+    expect(allow(0.92).kernels).to.deep.equal(['dense']);
   });
+
+  const beside: [edge: string, cycles: number, kernel: string][] = [
+    ['as fast as what fits: dense', 100_000, 'dense'],
+    ['a cycle faster: zeros, though they are larger', 99_999, 'sparse'],
+  ];
+  for (const [edge, cycles, kernel] of beside) {
+    it(`beside --faithful, ${edge}`, () => {
+      const source = { liveShare: 1, cycles: () => cycles };
+      expect(choose(pruned, 'balanced', { source }).kernels).to.deep.equal([kernel]);
+    });
+  }
 
   it('are taken where they save flash, however little time', () => {
     const steps = [

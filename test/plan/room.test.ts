@@ -20,8 +20,10 @@ const board: TargetTraits = {
 const { regions: _r, code: _c, clockHz: _h, ...unknown } = board;
 const endless: TargetTraits = { ...unknown, flashBytes: null, ramBytes: null };
 
+const source = { liveShare: 1, cycles: () => Infinity };
+
 function room(options: Partial<CompileOptions> = {}, target = board, gapBytes = 0): Room {
-  return roomOf(target, { ...defaults, ...options }, 10, 20 * KB, 1, gapBytes);
+  return roomOf(target, { ...defaults, ...options }, 10, 20 * KB, source, gapBytes);
 }
 
 describe('plan: RAM for the model', () => {

@@ -49,7 +49,7 @@ export const noLimits: Room = {
   ...{
     flashBytes: Infinity,
     runtimeBytes: 0,
-    liveShare: 1,
+    source: { liveShare: 1, cycles: () => Infinity },
     leastArenaBytes: 1,
     mostArenaBytes: Infinity,
   },

@@ -14,7 +14,7 @@ import { type Arena, planArena } from '../arena/placement.js';
 import type { CompileOptions, Decision } from '../types.js';
 import { alternativesOf, type Candidates } from './candidates.js';
 import type { Step } from './prices.js';
-import { ramForModel, roomOf } from './room.js';
+import { ramForModel, roomOf, type Source } from './room.js';
 import { type Choice, selectKernels } from './select.js';
 
 /** What can compute a node, and what each of these does to memory; an alias is not computed. */
@@ -37,7 +37,7 @@ interface Problem {
   readonly target: TargetTraits;
   readonly options: CompileOptions;
   readonly context: KernelContext;
-  readonly liveShare: number;
+  readonly source: Source;
   /** One a step, each; of an alias: null. */
   readonly steps: readonly (Step | null)[];
   readonly memories: readonly (readonly KernelMemory[])[];
@@ -46,18 +46,14 @@ interface Problem {
 /** How often kernels are chosen anew with less RAM. */
 const mostRetries = 3;
 
-/**
- * Chooses kernels and places what they need, in the RAM that there is where any kernels are.
- *
- * @param liveShare of the model's parameters, the share that the passes left
- */
+/** Chooses kernels and places what they need, in the RAM that there is where any kernels are. */
 export function chooseKernels(
   schedule: Schedule,
   kernels: ReadonlyMap<number, Kernels>,
   target: TargetTraits,
   options: CompileOptions,
   context: KernelContext,
-  liveShare: number,
+  source: Source,
 ): Outcome {
   const memories = memoriesOf(schedule, kernels);
   const needs = stepBytes(schedule, memories);
@@ -65,7 +61,7 @@ export function chooseKernels(
     const { candidates = null } = kernels.get(index) ?? {};
     return candidates === null ? null : alternativesOf(candidates, needs[step] ?? [], context);
   });
-  const problem = { schedule, target, options, context, liveShare, steps, memories };
+  const problem = { schedule, target, options, context, source, steps, memories };
   const first = chosenOf(problem, steps, 0);
   const isMet = (outcome: Outcome) => usedBytes(outcome) <= ramForModel(target, options);
   if (isMet(first)) return first;
@@ -101,7 +97,7 @@ function usedBytes({ arena, choices }: Outcome): number {
  * @param gapBytes RAM that nothing can have, since the arena does not pack without gaps
  */
 function chosenOf(
-  { schedule, target, options, context, liveShare, steps, memories }: Problem,
+  { schedule, target, options, context, source, steps, memories }: Problem,
   allowed: readonly (Step | null)[],
   gapBytes: number,
 ): Outcome {
@@ -110,7 +106,7 @@ function chosenOf(
   const least = largestOfLeast(
     at(allowed).map(({ alternatives }) => alternatives.map(({ arenaBytes }) => arenaBytes)),
   );
-  const room = roomOf(target, options, places.length, least, liveShare, gapBytes);
+  const room = roomOf(target, options, places.length, least, source, gapBytes);
   const { choices, decision } = selectKernels(at(allowed), context, room);
   const chosen = new Array<Choice | null>(steps.length).fill(null);
   places.forEach((step, i) => {

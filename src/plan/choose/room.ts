@@ -3,14 +3,21 @@ import type { Optimize, TargetTraits } from '../../ir/op.js';
 import type { CompileOptions, SramCopies } from '../types.js';
 import { runtimeBytesOf } from './code-size.js';
 
+/** What is known of the model before the passes. */
+export interface Source {
+  /** Of its parameters, the share that the passes left: those of dead channels are gone. */
+  readonly liveShare: number;
+  /** What it takes operator by operator, as `--faithful` plans it. Infinity: nobody knows. */
+  cycles(): number;
+}
+
 /** What a choice of kernels may take. Infinity: no limit. */
 export interface Room {
   /** Of flash, for the whole image. */
   readonly flashBytes: number;
   /** Of flash, for what is in every image: the runtime, and what calls the kernels. */
   readonly runtimeBytes: number;
-  /** Of the model's parameters, the share that the passes left: those of dead channels are gone. */
-  readonly liveShare: number;
+  readonly source: Source;
   /** Of RAM, for the arena: with the leanest kernels, and at most. */
   readonly leastArenaBytes: number;
   readonly mostArenaBytes: number;
@@ -44,7 +51,6 @@ function defaultCopies(optimize: Optimize): SramCopies {
 /**
  * @param steps how many there are
  * @param leastArenaBytes with the leanest kernels
- * @param liveShare of the model's parameters, the share that the passes left
  * @param gapBytes RAM that nothing can have, since the arena does not pack without gaps
  */
 export function roomOf(
@@ -52,7 +58,7 @@ export function roomOf(
   options: CompileOptions,
   steps: number,
   leastArenaBytes: number,
-  liveShare: number,
+  source: Source,
   gapBytes: number,
 ): Room {
   const { flashBytes, ramBytes, regions } = target;
@@ -67,7 +73,7 @@ export function roomOf(
   return {
     flashBytes: Math.min(flashBytes ?? Infinity, maxFlash),
     runtimeBytes: runtimeBytesOf(steps, target, optimize),
-    liveShare,
+    source,
     leastArenaBytes,
     mostArenaBytes: Math.max(leastArenaBytes, forModel),
     mostCycles: maxMs * ((target.clockHz ?? Infinity) / 1000),

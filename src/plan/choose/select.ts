@@ -249,7 +249,7 @@ function isPruned(steps: readonly Step[]): boolean {
 /** The image of a model of the same layers without zeros: no channel of it is dead. */
 function denseTwinBytes({ picks }: Settlement, room: Room): number {
   const constants = flashOf(picks);
-  return imageBytes(picks, room) - constants + constants / room.liveShare;
+  return imageBytes(picks, room) - constants + constants / room.source.liveShare;
 }
 
 /** What zeros have to save, as a share of the time, where they make the image larger. */
@@ -257,7 +257,8 @@ const gainForFlash = 0.2;
 
 /**
  * A choice whose image is larger than that without kernels for zeros is kept where it is faster by
- * `gainForFlash` than what fits into as much flash.
+ * `gainForFlash` than what fits into as much flash, or where the latter would be slower than the
+ * source's operators one by one, for which the same rule may decide otherwise.
  */
 function noLargerThan(
   denseBytes: number,
@@ -272,7 +273,8 @@ function noLargerThan(
   const isMet =
     imageBytes(smaller.picks, room) <= denseBytes &&
     cyclesOf(smaller) <= Math.max(cyclesOf(chosen), room.mostCycles);
-  return isWorthIt || !isMet ? chosen : { ...smaller, isForced: false };
+  if (isWorthIt || !isMet || cyclesOf(smaller) > room.source.cycles()) return chosen;
+  return { ...smaller, isForced: false };
 }
 
 function formOf({ variant }: Implementation): KernelForm {
