@@ -66,17 +66,17 @@ describe('templates', () => {
 describe('compositions', () => {
   it('have each helper once, after those that it uses, named after its parameters', () => {
     const composition = new Composition();
-    const output = composition.render('kernels/swar/support/requantise_sums', {
+    const output = composition.render('kernels/swar/support/requantize_sums', {
       name: 'any',
       single: true,
     });
-    expect(output).to.include('to_int8(requantise_single(');
+    expect(output).to.include('to_int8(requantize_single(');
     const defined = composition.helpers.join('').match(/^(struct \w+|static inline .*?\w+\()/gm);
     expect(defined).to.deep.equal([
       'struct output',
       'static inline int8_t to_int8(',
       'static inline int32_t multiply_high(',
-      'static inline int32_t requantise_single(',
+      'static inline int32_t requantize_single(',
     ]);
   });
 

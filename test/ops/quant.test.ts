@@ -128,11 +128,11 @@ describe('fixed point', () => {
   });
 });
 
-/** Results of the C helpers requantise and requantise_single. */
+/** Results of the C helpers requantize and requantize_single. */
 async function inC(
   cases: readonly (readonly [x: number, multiplier: number, shift: number])[],
 ): Promise<[double: Int32Array, single: Int32Array]> {
-  const helpers = ['multiply_high', 'requantise', 'requantise_single'];
+  const helpers = ['multiply_high', 'requantize', 'requantize_single'];
   const source = `
 #include <stdint.h>
 #include <stdio.h>
@@ -141,8 +141,8 @@ int main(void)
 {
     int32_t in[3];
     while (fread(in, sizeof in, 1, stdin) == 1) {
-        const int32_t out[2] = { requantise(in[0], in[1], in[2]),
-                                 requantise_single(in[0], in[1], in[2]) };
+        const int32_t out[2] = { requantize(in[0], in[1], in[2]),
+                                 requantize_single(in[0], in[1], in[2]) };
         fwrite(out, sizeof out, 1, stdout);
     }
     return 0;

@@ -1,5 +1,5 @@
 /**
- * Requantisation by two 32-bit multiplications, for cores without a long multiply: exact, found and
+ * Requantization by two 32-bit multiplications, for cores without a long multiply: exact, found and
  * proved channel by channel at compile time.
  *
  * With a = accumulator − base, all modulo 2^32:

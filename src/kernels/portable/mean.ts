@@ -1,4 +1,4 @@
-/** mean: sums in nested loops, and one requantisation an output. */
+/** mean: sums in nested loops, and one requantization an output. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import { type MeanAttrs, maxLoops, meanLoopsOf, scalingOf } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';

@@ -17,7 +17,7 @@ import {
 
 /** Units whose sums the kernel has at once. */
 const block = 4;
-const cyclesPerOutput = { rescaled: 24, lifted: 33, requantised: 100 } as const;
+const cyclesPerOutput = { rescaled: 24, lifted: 33, requantized: 100 } as const;
 
 interface Tables {
   readonly lanes: LaneTable;

@@ -15,7 +15,7 @@ import { stageNumbers } from '../portable/dense.js';
 import type { MatchContext, Table, WorkTerm } from '../variant.js';
 
 /** How sums become outputs: two multiplications each, those with a lift, or as TFLM does it. */
-export type Rescale = 'rescaled' | 'lifted' | 'requantised';
+export type Rescale = 'rescaled' | 'lifted' | 'requantized';
 
 export interface RescaleStage {
   readonly rescale: Rescale;
@@ -36,7 +36,7 @@ export function rescaleStage(
   // The kernels have no third multiplication.
   if (forms === null || forms.some(({ lower }) => lower !== 0)) {
     const words = stage.multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
-    return { rescale: 'requantised', starts: biases, words };
+    return { rescale: 'requantized', starts: biases, words };
   }
   const rescale = forms.every(({ lift }) => lift === null) ? 'rescaled' : 'lifted';
   const words = forms.map((form) => [
@@ -67,15 +67,15 @@ export function rescaleOperands(
   readonly numbers: Readonly<Record<string, number>>;
   readonly tables: Readonly<Record<string, Table>>;
 } {
-  const requantised = rescale === 'requantised';
+  const requantized = rescale === 'requantized';
   return {
     flags: {
       lifted: rescale === 'lifted',
-      requantised,
-      single_rounding: requantised && stage.rounding === 'single',
+      requantized,
+      single_rounding: requantized && stage.rounding === 'single',
     },
     numbers: {
-      ...(requantised ? stageNumbers(stage) : {}),
+      ...(requantized ? stageNumbers(stage) : {}),
       stage_words: words[0]?.length ?? 0,
     },
     tables: {

@@ -44,7 +44,7 @@ const six: Tile = { pixels: 6, words: 4, tapCycles: 15.7 };
 const three: Tile = { pixels: 3, words: 2, tapCycles: 10.2 };
 /** The narrowest lane holds −laneLimit … laneLimit − 1. */
 const laneLimit = 2 ** 20;
-const cyclesPerOutput = { rescaled: 18, lifted: 65, requantised: 105 } as const;
+const cyclesPerOutput = { rescaled: 18, lifted: 65, requantized: 105 } as const;
 
 /** Weights as a kernel reads them. */
 interface Stored {

@@ -24,7 +24,7 @@ const perStep = 4;
 /** Channels whose sums the kernel has at once. */
 const block = 8;
 /** Of a channel, all that its weights do not take. */
-const cyclesPerOutput = { rescaled: 66, lifted: 75, requantised: 142 } as const;
+const cyclesPerOutput = { rescaled: 66, lifted: 75, requantized: 142 } as const;
 
 /** Weights of one output channel, an input each, and what it takes to make its output. */
 export interface SparseChannel {

@@ -60,7 +60,7 @@ export function codedConvolution<A extends AccumulationAttrs>(
   };
 }
 
-/** Null where a channel's requantisation is not proved. */
+/** Null where a channel's requantization is not proved. */
 function code(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,
@@ -84,10 +84,10 @@ function code(
       max: Math.max(zeroPoint, range.max[c] as number),
     };
   });
-  const coded = forms.map((requantisation, channel) => ({
+  const coded = forms.map((requantization, channel) => ({
     weights: Array.from(taps, ({ tap }) => weights[position(channel, tap)] as number),
     bias: biases[channel] as number,
-    requantisation,
+    requantization,
   }));
   return codeConvolution(coded, taps);
 }

@@ -15,7 +15,7 @@ import { Assembly } from './assembly.js';
 import { groupChannels } from './groups.js';
 import { planLoads } from './loads.js';
 import { type Product, planProducts } from './products.js';
-import { type CodedChannel, inputSlot, outputSlots, requantise } from './requantise.js';
+import { type CodedChannel, inputSlot, outputSlots, requantize } from './requantize.js';
 import { type Registers, RunningSum } from './running-sum.js';
 import type { LaneRange } from './runs.js';
 
@@ -69,7 +69,7 @@ export function codeConvolution(
         at,
       }));
       const runs = multiply(assembly, taps, group);
-      requantise(
+      requantize(
         assembly,
         group.map((channel, position) => ({ ...channel, runs: runs[position] as number })),
       );
@@ -88,7 +88,7 @@ function twinOf(channels: readonly CodedChannel[], taps: readonly CodedTap[]): R
     weights: Int8Array.from(
       channels.flatMap(({ weights }) => taps.map(({ tap }) => weights[tap] as number)),
     ),
-    stages: channels.map(({ bias, requantisation: form }) =>
+    stages: channels.map(({ bias, requantization: form }) =>
       Int32Array.from([
         ...[bias, form.base, form.top, form.high, form.low, form.lower, form.offset, form.shift],
         ...[form.lift ?? -1, form.zeroPoint, form.lowest, form.highest, form.inRange ? 1 : 0],

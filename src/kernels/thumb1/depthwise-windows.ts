@@ -12,7 +12,7 @@ import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../var
 
 /** Channels whose sums wait on the stack. */
 const block = 32;
-const cyclesPerOutput = { rescaled: 46, lifted: 85, requantised: 125 } as const;
+const cyclesPerOutput = { rescaled: 46, lifted: 85, requantized: 125 } as const;
 
 /**
  * @param when every output channel has an input channel of its own

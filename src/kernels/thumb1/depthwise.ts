@@ -20,7 +20,7 @@ const headerBytes = 92;
 /** Segments of a window of 3×3, and the orders in which they can come. */
 const rotations = 3;
 
-/** The only right shift in the requantisation of functions that are not `lifted`. */
+/** The only right shift in the requantization of functions that are not `lifted`. */
 const lowShift = 14;
 
 /**

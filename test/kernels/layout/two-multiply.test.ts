@@ -24,7 +24,7 @@ const bounds = fc.tuple(
   fc.integer({ min: 0, max: 2 ** 20 }),
 );
 
-describe('requantisation by two multiplications', () => {
+describe('requantization by two multiplications', () => {
   it('gives the bits of the definition, by every accumulator within the bounds', () => {
     let found = 0;
     let all = 0;

@@ -51,9 +51,9 @@ function codeOf({ weights, biases, taps, stage }: Layer) {
     const bias = biases[channel] as number;
     const least = rowOf(row, taps, (w, { min, max }) => Math.min(w * min, w * max));
     const most = rowOf(row, taps, (w, { min, max }) => Math.max(w * min, w * max));
-    const requantisation = twoMultiply(stage, channel, bias + least, bias + most);
-    if (requantisation === null) throw new Error(`channel ${channel} has no requantisation`);
-    return { weights: row, bias, requantisation };
+    const requantization = twoMultiply(stage, channel, bias + least, bias + most);
+    if (requantization === null) throw new Error(`channel ${channel} has no requantization`);
+    return { weights: row, bias, requantization };
   });
   return codeConvolution(channels, taps);
 }

@@ -130,7 +130,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -153,7 +153,7 @@ static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 {
     for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = requantise(x.lane[i], stage[i], stage[4 + i]);
+        x.lane[i] = requantize(x.lane[i], stage[i], stage[4 + i]);
     return x;
 }
 #endif

@@ -206,7 +206,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -349,7 +349,7 @@ static void gathered_filters(struct gathered *m)
             uint32_t sums[4];
             gathered_sums(sums, m);
             for (int32_t i = 0; i < 4; i++) {
-                const int32_t x = requantise((int32_t)sums[i], m->stage[2], m->stage[3]);
+                const int32_t x = requantize((int32_t)sums[i], m->stage[2], m->stage[3]);
                 m->out[m->offsets[2 * i + half]] = to_int8(x, &m->output);
             }
         }

@@ -74,7 +74,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -164,7 +164,7 @@ static void gathered_row_filters(struct gathered_row *m)
         uint32_t sums[4];
         gathered_row_sums(sums, m);
         for (int32_t i = 0; i < 4; i++) {
-            const int32_t x = requantise((int32_t)sums[i], m->stage[5 + i], m->stage[9 + i]);
+            const int32_t x = requantize((int32_t)sums[i], m->stage[5 + i], m->stage[9 + i]);
             const uint32_t pair = (uint32_t)m->stage[13 + i / 2];
             m->out[i % 2 == 0 ? pair & 0xffff : pair >> 16] = to_int8(x, &m->output);
         }

@@ -41,7 +41,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -66,7 +66,7 @@ static void add_s8(const int8_t *a, const int8_t *b, int8_t *out,
     for (int32_t i = 0; i < 48; i++) {
         const int32_t x = scale_operand(a[i] - a_zero_point, a_multiplier, a_shift);
         const int32_t y = scale_operand(b[i] - b_zero_point, b_multiplier, b_shift);
-        const int32_t sum = requantise(x + y, out_multiplier, out_shift) + 3;
+        const int32_t sum = requantize(x + y, out_multiplier, out_shift) + 3;
         out[i] = (int8_t)(sum < low ? low : sum > high ? high : sum);
     }
 }

@@ -85,7 +85,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -100,7 +100,7 @@ BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
                           const struct output *output)
 {
     for (int32_t i = 0; i < output->lanes; i++, stage += 3)
-        y[i] = to_int8(requantise(acc[i], stage[1], stage[2]), output);
+        y[i] = to_int8(requantize(acc[i], stage[1], stage[2]), output);
 }
 
 struct conv2d_s8_args {

@@ -144,7 +144,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -159,7 +159,7 @@ BONSAI_SHARED void store_sums(int8_t *y, int32_t step, const int32_t *sums, cons
                               int32_t n, const struct output *output)
 {
     for (; n > 0; n--, y += step)
-        *y = to_int8(requantise(*sums++ + stage[0], stage[1], stage[2]), output);
+        *y = to_int8(requantize(*sums++ + stage[0], stage[1], stage[2]), output);
 }
 
 /* The weights of a layer, and how far they are taken. */

@@ -42,7 +42,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -114,7 +114,7 @@ static void depthwise_conv2d_s8(const int8_t *in, int8_t *out,
                         }
                     }
                     const int32_t scaled =
-                        requantise(acc, stage[1], stage[2]);
+                        requantize(acc, stage[1], stage[2]);
                     *out++ = to_int8(scaled, &output);
                     stage += 3;
                     if (++sibling == depth_multiplier) {

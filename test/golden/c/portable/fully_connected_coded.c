@@ -220,7 +220,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -258,7 +258,7 @@ static void fully_connected_coded_s8(const int8_t *in, int8_t *out,
             if ((c & 1) == 0)
                 multiply_coded_pairs(&pairs, in, depth);
             const int32_t sum = pairs.sums[c & 1] + *bias++;
-            *out++ = to_int8(requantise(sum, multiplier, shift), &output);
+            *out++ = to_int8(requantize(sum, multiplier, shift), &output);
         }
     }
 }

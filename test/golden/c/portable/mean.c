@@ -30,7 +30,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -67,7 +67,7 @@ static void mean_s8(const int8_t *restrict in, int8_t *restrict out,
                             sum += *p;
                     }
                 }
-                const int32_t y = requantise(sum - args->sum_offset, multiplier, shift) + 3;
+                const int32_t y = requantize(sum - args->sum_offset, multiplier, shift) + 3;
                 *out++ = (int8_t)(y < -128 ? -128 : y > 127 ? 127 : y);
             }
         }

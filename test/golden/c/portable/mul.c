@@ -30,7 +30,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -56,7 +56,7 @@ static void mul_s8(const int8_t *a, const int8_t *b, int8_t *out,
     for (int32_t run = 0; run < 16; run++) {
         for (int32_t i = 0; i < run_length; i++) {
             const int32_t product = (*a - a_zero_point) * (*b - b_zero_point);
-            const int32_t y = requantise(product, multiplier, shift) + 3;
+            const int32_t y = requantize(product, multiplier, shift) + 3;
             *out++ = (int8_t)(y < low ? low : y > high ? high : y);
             a += a_step;
             b += b_step;

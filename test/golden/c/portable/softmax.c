@@ -31,7 +31,7 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantise(int32_t x, int32_t multiplier, int32_t shift)
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
@@ -75,7 +75,7 @@ static void softmax_s8(const int8_t *restrict in, int8_t *restrict out)
         }
         for (int32_t c = 0; c < depth; c++) {
             const int32_t e = exponentials[largest - in[c]];
-            const int32_t y = requantise(e, reciprocal, -23 - bits) - 128;
+            const int32_t y = requantize(e, reciprocal, -23 - bits) - 128;
             out[c] = (int8_t)(y > 127 ? 127 : y);
         }
     }

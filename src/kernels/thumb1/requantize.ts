@@ -9,7 +9,7 @@ export interface CodedChannel {
   readonly weights: ArrayLike<number>;
   /** The input's zero point folded in. */
   readonly bias: number;
-  readonly requantisation: TwoMultiply;
+  readonly requantization: TwoMultiply;
 }
 
 /** A routine's parameters, which it leaves on the stack. */
@@ -46,7 +46,7 @@ interface Detour {
  * unsigned comparison takes for accumulators below and above those that are computed: under ReLU
  * about half of them, and for fewer cycles.
  */
-export function requantise(assembly: Assembly, channels: readonly SummedChannel[]): void {
+export function requantize(assembly: Assembly, channels: readonly SummedChannel[]): void {
   const pool = assembly.newLabel();
   const words: number[] = [];
   let detours: Detour[] = [];
@@ -54,7 +54,7 @@ export function requantise(assembly: Assembly, channels: readonly SummedChannel[
   for (const channel of channels) {
     if (channel.runs === 0) {
       // All its weights are zero.
-      const byte = applyTwoMultiply(channel.requantisation, channel.bias) & 255;
+      const byte = applyTwoMultiply(channel.requantization, channel.bias) & 255;
       assembly.emit(`movs r1, #${byte}`, 'movs r2, r1');
       store(assembly, channel, channels);
       continue;
@@ -63,7 +63,7 @@ export function requantise(assembly: Assembly, channels: readonly SummedChannel[
     separate(assembly, channel.registers);
     detours.push(...scaleLanes(assembly, channel, constants));
     store(assembly, channel, channels);
-    if (channel.requantisation.lower !== 0) {
+    if (channel.requantization.lower !== 0) {
       assembly.emit('adds r7, #4');
       // Behind the last of such long channels, a detour would be out of a branch's reach.
       skip(assembly, () => makeDetours(assembly, detours));
@@ -87,7 +87,7 @@ function skip(assembly: Assembly, text: () => void): void {
 /** The output bytes of both lanes, in r1 and r2. @returns where out of range ones go */
 function scaleLanes(
   assembly: Assembly,
-  { requantisation: form, registers }: SummedChannel,
+  { requantization: form, registers }: SummedChannel,
   constants: Constants,
 ): readonly Detour[] {
   // The upper lane comes last: it may take the constants' registers.
@@ -107,10 +107,10 @@ function scaleLanes(
 /** r1 and r2 get what is added to the lanes, the next registers the other constants. */
 function loadConstants(
   assembly: Assembly,
-  { bias, runs, requantisation }: SummedChannel,
+  { bias, runs, requantization }: SummedChannel,
   words: number[],
 ): Constants {
-  const { base, high, low, lower, offset, top, inRange } = requantisation;
+  const { base, high, low, lower, offset, top, inRange } = requantization;
   const start = bias - base;
   const names = ['r3', 'r4', 'r5', 'r6'];
   const list = ['r1', 'r2'];
