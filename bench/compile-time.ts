@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Module, Tensor } from '../src/ir/graph.js';
 import { writeTflite } from '../src/write/tflite.js';
@@ -56,7 +56,7 @@ function deepModel(weightBytes: number, width = 512): Module {
       name: `fc${layer}`,
       inputs: [input, last - 2, last - 1],
       outputs: [last],
-      attrs: { activation: 'none', rounding: 'double' },
+      attrs: { activation: 'none', keepDims: false, rounding: 'double' },
       ops: [layer],
       fused: [],
     };
@@ -72,43 +72,57 @@ function deepModel(weightBytes: number, width = 512): Module {
   };
 }
 
-/** Seconds and peak MB of one `bonsaic compile`. */
-function timeCompile(model: string, directory: string): { seconds: number; megabytes: number } {
-  // Preloaded into the command's process; prints its peak memory in KB on stderr.
-  const sayPeak = "process.on('exit', () => console.error(process.resourceUsage().maxRSS))";
+interface Cost {
+  /** Of a clock on the wall. */
+  readonly seconds: number;
+  /** Of all threads, which other programs on the machine do not lengthen. */
+  readonly cpuSeconds: number;
+  /** Of memory, at most at a time. */
+  readonly megabytes: number;
+}
+
+/** What one `bonsaic compile` takes. */
+function timeCompile(model: string, directory: string): Cost {
+  // Preloaded into the command's process; prints CPU time in µs and peak memory in KB on stderr.
+  const fields = '[usage.userCPUTime + usage.systemCPUTime, usage.maxRSS]';
+  const tell = `const usage = process.resourceUsage(); console.error(${fields}.join(' '))`;
+  const sayUsage = `process.on('exit', () => { ${tell} })`;
   const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
   const out = join(directory, 'out');
   const start = performance.now();
   const run = spawnSync(
     process.execPath,
     [
-      ...['--import', `data:text/javascript,${encodeURIComponent(sayPeak)}`, cli],
+      ...['--import', `data:text/javascript,${encodeURIComponent(sayUsage)}`, cli],
       ...['compile', model, '--target', 'rp2040', '-o', out, '--json'],
     ],
     { encoding: 'utf8', maxBuffer: 1 << 28 },
   );
   if (run.status !== 0) throw new Error(run.stderr);
-  const kilobytes = Number(/\d+\s*$/.exec(run.stderr)?.[0]);
-  return { seconds: (performance.now() - start) / 1000, megabytes: kilobytes / 1024 };
+  const [, microseconds, kilobytes] = /(\d+) (\d+)\s*$/.exec(run.stderr) ?? [];
+  return {
+    seconds: (performance.now() - start) / 1000,
+    cpuSeconds: Number(microseconds) / 1e6,
+    megabytes: Number(kilobytes) / 1024,
+  };
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'bonsaic-time-'));
-console.log('| model | weights MB | compile s | s/MB | peak MB |\n|---|---|---|---|---|');
+console.log(
+  '| model | weights MB | compile s | CPU s | CPU s/MB | peak MB |\n|---|--:|--:|--:|--:|--:|',
+);
+function row(name: string, path: string, weightMegabytes?: number): void {
+  const { seconds, cpuSeconds, megabytes } = timeCompile(path, directory);
+  const each = weightMegabytes === undefined ? '' : (cpuSeconds / weightMegabytes).toFixed(2);
+  const times = `${seconds.toFixed(2)} | ${cpuSeconds.toFixed(2)} | ${each}`;
+  console.log(`| ${name} | ${weightMegabytes ?? ''} | ${times} | ${megabytes.toFixed(0)} |`);
+}
 try {
-  for (const path of process.argv.slice(2)) {
-    const { seconds, megabytes } = timeCompile(path, directory);
-    console.log(
-      `| ${path.split('/').at(-1)} | | ${seconds.toFixed(2)} | | ${megabytes.toFixed(0)} |`,
-    );
-  }
-  for (const weightBytes of [0.25, 1, 2.5, 5, 10, 20].map((mb) => mb * 2 ** 20)) {
+  for (const path of process.argv.slice(2)) row(basename(path), path);
+  for (const megabytes of [0.25, 1, 2.5, 5, 10, 20]) {
     const path = join(directory, 'deep.tflite');
-    writeFileSync(path, writeTflite(deepModel(weightBytes)));
-    const { seconds, megabytes } = timeCompile(path, directory);
-    const mb = weightBytes / 2 ** 20;
-    console.log(
-      `| generated | ${mb} | ${seconds.toFixed(2)} | ${(seconds / mb).toFixed(2)} | ${megabytes.toFixed(0)} |`,
-    );
+    writeFileSync(path, writeTflite(deepModel(megabytes * 2 ** 20)));
+    row('generated', path, megabytes);
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });

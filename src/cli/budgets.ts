@@ -163,6 +163,21 @@ export async function checkPlan(
   }
 }
 
+/**
+ * What compile says about --max-ms. The run fails when the time is over the budget; before it there
+ * is an estimate only.
+ *
+ * @returns null without this budget, or if the estimate keeps it
+ */
+export function timeNote(plan: Plan, { clockHz, secondCore }: Target): string | null {
+  const { maxMs = Infinity, cores = 1 } = plan.options;
+  const ms = (1000 * estimatedCount(plan)) / clockHz;
+  if (ms <= maxMs) return null;
+  const estimate = `an inference takes ${rounded(ms)} ms by estimate, --max-ms is ${maxMs}`;
+  const more = secondCore !== undefined && cores === 1 ? ', --cores 2 may' : '';
+  return `${estimate}; no other kernels that fit are faster${more}. bonsaic run measures it`;
+}
+
 /** '--max-flash 30000 --max-ram 9000 --max-ms 20 ' */
 function flagText({ maxFlash, maxRam, maxMs }: SizeBudgets): string {
   const flash = maxFlash === undefined ? '' : `--max-flash ${maxFlash} `;

@@ -4,7 +4,7 @@ import { printModule } from '../ir/print.js';
 import { compile } from '../pipeline.js';
 import { printPlan } from '../plan/print.js';
 import { makeReport } from '../report/index.js';
-import { type BudgetFlags, checkPlan, withBudgets } from './budgets.js';
+import { type BudgetFlags, checkPlan, timeNote, withBudgets } from './budgets.js';
 import { modelHelp, modelOf, required } from './config.js';
 import { readInput } from './input.js';
 import {
@@ -67,6 +67,8 @@ export function addCompile(program: Command): void {
     checkLabels(flags.labels, labels, compilation.plan);
     const report = makeReport({ manifest: compilation.emission.manifest });
     await checkPlan({ report, plan: compilation.plan, request: () => request }, flags);
+    const slow = timeNote(compilation.plan, target);
+    if (slow !== null) note(slow);
     const text = shownReport(report, flags);
     saveProject(flags.output, compilation, target, bytes, reportFiles(report));
     if (flags.json) printJson(report);

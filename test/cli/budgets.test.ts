@@ -1,10 +1,16 @@
 /** Budgets that cannot be met: what is told of them. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { type BudgetFlags, checkBudgets, type Held, planned } from '../../src/cli/budgets.js';
+import {
+  type BudgetFlags,
+  checkBudgets,
+  type Held,
+  planned,
+  timeNote,
+} from '../../src/cli/budgets.js';
 import { BonsaiError } from '../../src/errors.js';
 import { compile } from '../../src/pipeline.js';
-import type { CompileOptions } from '../../src/plan/types.js';
+import { type CompileOptions, estimatedCount } from '../../src/plan/types.js';
 import { makeReport } from '../../src/report/index.js';
 import { loadTarget } from '../../src/target/index.js';
 
@@ -143,6 +149,18 @@ describe('budgets', () => {
       expect(error?.message).to.match(message);
       expect(error?.hint).to.match(hint);
       for (const line of error?.hint.split('\n') ?? []) expect(line.length).to.be.below(200);
+    });
+  }
+
+  const fastestMs = (1000 * estimatedCount(speed.plan)) / loadTarget('rp2040').clockHz;
+  for (const [edge, options, expected] of [
+    ['no budget', {}, /^$/],
+    ['an estimate within it', { maxMs: 1.1 * fastestMs }, /^$/],
+    ['an estimate over it', { maxMs: fastestMs / 2 }, /by estimate, --max-ms is .*--cores 2 may/],
+    ['over it, with both cores', { maxMs: 1e-3, cores: 2 }, /are faster\. bonsaic run/],
+  ] as const) {
+    it(`of time, when compiling: ${edge}`, () => {
+      expect(timeNote(hold(options).plan, loadTarget('rp2040')) ?? '').to.match(expected);
     });
   }
 });
