@@ -8,7 +8,7 @@ import { measureLayers } from '../src/tune/measure.js';
 import { chosenTrials } from '../src/tune/trials.js';
 import { replaceSection } from './document.js';
 import { operatorGrid } from './operators/grid.js';
-import { summarise, tableOf, textOf } from './operators/summary.js';
+import { summarize, tableOf, textOf } from './operators/summary.js';
 
 /** Layers in one program; memory holds the inputs of all of them at once. */
 const together = 64;
@@ -38,7 +38,7 @@ export async function benchOperators(request: OperatorsRequest): Promise<void> {
       measured.push(...trials);
       unit = rest.unit;
     }
-    const summaries = summarise(measured);
+    const summaries = summarize(measured);
     console.log(`${name}, ${unit}, --optimize ${optimize}\n${textOf(summaries)}\n`);
     sections.push(`### ${name} (${target.coreName}), ${unit}\n\n${tableOf(summaries)}`);
   }

@@ -1,4 +1,4 @@
-/** Summarises measured layers: the count per product or element, and the layers that stand out. */
+/** Summarizes measured layers: the count per product or element, and the layers that stand out. */
 import { elementCount, type Shape } from '../../src/ir/graph.js';
 import type { Layer } from '../../src/tune/layers.js';
 
@@ -47,7 +47,7 @@ const fewElements = 128;
  * The count is divided by the products. For operators without products it is divided by the
  * elements of the output, of the input (mean) or of all windows (pools).
  */
-export function summarise(all: readonly Measured[]): readonly Summary[] {
+export function summarize(all: readonly Measured[]): readonly Summary[] {
   const kinds = [...new Set(all.map(kindOf))];
   return kinds.map((kind): Summary => {
     const measured = all.filter((one) => kindOf(one) === kind);

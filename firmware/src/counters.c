@@ -57,7 +57,7 @@ static void run_empty_steps(void *arena, bonsai_hook *hook, void *context)
 
 void bonsai_counters_start(void)
 {
-    /* Volatile pointers hide the functions from the compiler, which would specialise copies. */
+    /* Volatile pointers hide the functions from the compiler, which would specialize copies. */
     bonsai_run *volatile nothing = run_nothing;
     bonsai_run *volatile empty_steps = run_empty_steps;
     run_cost = UINT64_MAX;

@@ -106,7 +106,7 @@ const layouts: Readonly<Record<CType, { readonly width: number; readonly perRow:
 
 const [space, comma, newline, minus, zero] = [0x20, 0x2c, 0x0a, 0x2d, 0x30];
 
-/** The rows between the braces of a table's initialiser, each ended by a newline. */
+/** The rows between the braces of a table's initializer, each ended by a newline. */
 export function rows(data: Table['data']): string {
   return data instanceof Float32Array ? floatRows(data) : integerRows(data);
 }

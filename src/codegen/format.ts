@@ -40,7 +40,7 @@ function statementLength(lines: readonly string[], i: number): number {
     if (/^#|"|\/\*/.test(line)) return 1;
     for (const character of line) depth += '([{'.indexOf(character) >= 0 ? 1 : 0;
     for (const character of line) depth -= ')]}'.indexOf(character) >= 0 ? 1 : 0;
-    // A block's brace is open at the end of its line; so is that of an initialiser.
+    // A block's brace is open at the end of its line; so is that of an initializer.
     if (depth <= 0 || line.endsWith('{')) return end + 1 - i;
   }
   return 1;

@@ -50,12 +50,12 @@ export const softmax = {
   },
   evaluate(view, [input]) {
     const { rows, depth } = softmaxRows(view);
-    const normalise = view.attrs.algorithm === 'fixed' ? fixedRow(view) : tableRow(view);
+    const normalize = view.attrs.algorithm === 'fixed' ? fixedRow(view) : tableRow(view);
     const result = new Int8Array(rows * depth);
     for (let row = 0; row < rows; row++) {
       const elements = (input as Int8Array).subarray(row * depth, (row + 1) * depth);
       const largest = elements.reduce((most, x) => Math.max(most, x), -128);
-      result.set(normalise(Array.from(elements, (x) => largest - x)), row * depth);
+      result.set(normalize(Array.from(elements, (x) => largest - x)), row * depth);
     }
     return [result];
   },
@@ -85,7 +85,7 @@ function requireOutputQuant(view: NodeView<SoftmaxAttrs>): void {
 }
 
 /** Maps a row of differences from the row's largest element, each 0 to 255, to a row of outputs. */
-type Normalise = (differences: readonly number[]) => readonly number[];
+type Normalize = (differences: readonly number[]) => readonly number[];
 
 /** Scaled differences are Q5.26. */
 const integerBits = 5;
@@ -107,7 +107,7 @@ export function fixedExponentials(view: NodeView<SoftmaxAttrs>): readonly number
 }
 
 /** reference_ops::Softmax of kernels/internal/reference/softmax.h. */
-function fixedRow(view: NodeView<SoftmaxAttrs>): Normalise {
+function fixedRow(view: NodeView<SoftmaxAttrs>): Normalize {
   const exponentials = fixedExponentials(view);
   return (differences) => {
     const exps = differences.map((difference) => exponentials[difference] as number);
@@ -132,7 +132,7 @@ export function tableExponentials(view: NodeView<SoftmaxAttrs>): Float32Array {
 }
 
 /** optimized_ops::Softmax of kernels/internal/optimized/optimized_ops.h. */
-function tableRow(view: NodeView<SoftmaxAttrs>): Normalise {
+function tableRow(view: NodeView<SoftmaxAttrs>): Normalize {
   const exponentials = tableExponentials(view);
   const { fround } = Math;
   return (differences) => {

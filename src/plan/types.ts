@@ -1,4 +1,4 @@
-/** The plan: everything that was decided about one model on one target. JSON-serialisable. */
+/** The plan: everything that was decided about one model on one target. JSON-serializable. */
 import type { DType, Shape, TensorId } from '../ir/graph.js';
 import type { CountUnit, Optimize } from '../ir/op.js';
 

@@ -4,7 +4,7 @@ import { depthwise, operatorGrid } from '../../bench/operators/grid.js';
 import {
   type Measured,
   shapeOf,
-  summarise,
+  summarize,
   tableOf,
   textOf,
 } from '../../bench/operators/summary.js';
@@ -27,7 +27,7 @@ const measured = (op: string, count: number, change: Partial<Measured> = {}): Me
 describe('bench --operators: summary', () => {
   it('compares layers with the median of their kind, the worst first', () => {
     const counts = [256, 512, 2560, 768];
-    const [summary, ...others] = summarise(counts.map((count) => measured('add', count)));
+    const [summary, ...others] = summarize(counts.map((count) => measured('add', count)));
     expect(others).to.deep.equal([]);
     expect(summary).to.include({ kind: 'add', unit: 'element', layers: 4, median: 2.5 });
     expect(summary?.rows.map(({ each }) => each)).to.deep.equal([10, 3, 2, 1]);
@@ -70,7 +70,7 @@ describe('bench --operators: summary', () => {
   ];
   for (const [edge, one, kind, each] of kinds) {
     it(`counts ${edge}`, () => {
-      const [summary] = summarise([one]);
+      const [summary] = summarize([one]);
       expect(summary?.kind).to.equal(kind);
       expect(summary?.median).to.be.closeTo(each, 1e-9);
     });
@@ -87,7 +87,7 @@ describe('bench --operators: summary', () => {
   it('prints the kinds with the worst layers first, and a row for each', () => {
     const even = [256, 256, 256].map((count) => measured('add', count));
     const uneven = [256, 256, 2560].map((count) => measured('mul', count));
-    const summaries = summarise([...even, ...uneven]);
+    const summaries = summarize([...even, ...uneven]);
     const lines = textOf(summaries).split('\n');
     expect(lines.filter((line) => !line.startsWith(' '))).to.deep.equal([
       'mul: 3 layers, median 1.00 for each element',

@@ -1,6 +1,6 @@
 /**
  * The model's C as a user's project compiles it: GCC and clang, at every level, without a warning;
- * two models are one program, with and without link-time optimisation. BONSAIC_SWEEP=1 takes all
+ * two models are one program, with and without link-time optimization. BONSAIC_SWEEP=1 takes all
  * models of ../shared, all goals and all levels: minutes.
  */
 import { execFileSync } from 'node:child_process';

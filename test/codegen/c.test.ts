@@ -13,7 +13,7 @@ import {
 
 describe('C text', () => {
   describe('tables read back as they were', () => {
-    /** The numbers of an initialiser, by a reader that knows one name. */
+    /** The numbers of an initializer, by a reader that knows one name. */
     const parse = (text: string) =>
       text
         .split(',')

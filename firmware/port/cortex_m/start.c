@@ -1,4 +1,4 @@
-/* From reset to main: initialises memory, and paints the free memory so that the peak of the stack
+/* From reset to main: initializes memory, and paints the free memory so that the peak of the stack
  * can be measured later. */
 #include "start.h"
 

@@ -12,7 +12,7 @@
 #endif
 #endif
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
  * too few of the others. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>

@@ -45,7 +45,7 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimised code has
+/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
  * too few of the others. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>

@@ -13,7 +13,7 @@
 #endif
 
 
-/* One that is part of the kernel whatever it is optimised for: its state stays in registers. */
+/* One that is part of the kernel whatever it is optimized for: its state stays in registers. */
 #ifndef BONSAI_INLINE
 #ifdef __GNUC__
 #define BONSAI_INLINE static inline __attribute__((always_inline))

@@ -13,7 +13,7 @@
 #endif
 
 
-/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
+/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimized
  * code. */
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
 #define BONSAI_THUMB1

@@ -15,7 +15,7 @@
 void model_conv2d_0_routine(const void *in, void *out, const void *args);
 void model_conv2d_1_routine(const void *in, void *out, const void *args);
 
-/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimised
+/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimized
  * code. */
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
 #define BONSAI_THUMB1

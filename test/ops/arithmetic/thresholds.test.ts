@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { finish, type OutputStage } from '../../src/ops/arithmetic/accumulation.js';
-import { agrees, isTieFree, thresholdsOf } from '../../src/ops/arithmetic/thresholds.js';
+import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
+import { agrees, isTieFree, thresholdsOf } from '../../../src/ops/arithmetic/thresholds.js';
 
 const stageOf = (part: Partial<OutputStage> & { multiplier: number; shift: number }) => ({
   biases: new Int32Array(1),

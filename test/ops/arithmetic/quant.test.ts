@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { render } from '../../src/codegen/templates.js';
+import { render } from '../../../src/codegen/templates.js';
 import {
   frexp,
   type Multiplier,
@@ -10,10 +10,10 @@ import {
   quantizeMultiplier,
   type Rounding,
   roundHalfAwayFromZero,
-} from '../../src/ops/arithmetic/quant.js';
-import { execute } from '../support/execute.js';
-import { Random } from '../support/module.js';
-import { inTemporaryDirectory, warnings } from '../support/native.js';
+} from '../../../src/ops/arithmetic/quant.js';
+import { execute } from '../../support/execute.js';
+import { Random } from '../../support/module.js';
+import { inTemporaryDirectory, warnings } from '../../support/native.js';
 
 const wrap = (x: bigint) => BigInt.asIntN(32, x);
 const saturate = (x: bigint) => (x > int32Max ? int32Max : x < int32Min ? int32Min : x);
