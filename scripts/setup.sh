@@ -12,7 +12,7 @@ if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.j
 fi
 
 # command=package
-needed=(arm-none-eabi-gcc=gcc-arm-none-eabi gcc=gcc make=make qemu-system-arm=qemu-system-arm)
+needed=(arm-none-eabi-gcc=gcc-arm-none-eabi riscv64-unknown-elf-gcc=gcc-riscv64-unknown-elf gcc=gcc make=make qemu-system-arm=qemu-system-arm)
 [ "${1:-}" != --tests ] || needed+=(g++=g++ socat=socat qemu-system-riscv32=qemu-system-misc)
 missing=()
 for pair in "${needed[@]}"; do

@@ -26,6 +26,7 @@ const boards = [
   { target: 'stm32f405', sanitize: false },
   { target: 'mps2-an500', sanitize: false },
   { target: 'mps3-an547', sanitize: false },
+  { target: 'esp32c3', sanitize: false },
 ];
 
 describe('golden models on boards', () => {

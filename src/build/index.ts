@@ -27,6 +27,8 @@ export interface BuildResult {
   readonly elf: string;
   readonly bin: string | null;
   readonly uf2: string | null;
+  /** The one for a board or a simulator. */
+  readonly image: string;
   /** The paths above that are not null. */
   readonly images: readonly string[];
   /** 'arm-none-eabi-gcc 12.2.1' */
@@ -79,6 +81,8 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
     elf,
     bin,
     uf2,
+    // What has an address in flash is written there as it is; QEMU loads an executable.
+    image: uf2 ?? (target.flashAddress === undefined ? null : bin) ?? elf,
     images: [elf, bin, uf2].filter((path) => path !== null),
     toolchain: toolchain.name,
     sizes: measureImage(sectionsOf(elf), raw?.length ?? null, manifest),
@@ -97,8 +101,8 @@ function sectionsOf(path: string): Elf {
 }
 
 /** The image for a board or a simulator. */
-export function findImage(built: BuildResult): string {
-  return built.uf2 ?? built.elf;
+export function findImage({ image }: BuildResult): string {
+  return image;
 }
 
 /**

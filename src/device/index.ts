@@ -2,9 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { BonsaiError, InternalError } from '../errors.js';
 import type { Device, XipModel } from './device.js';
+import { openEsp32c3 } from './esp32c3sim.js';
 import { openProcess } from './host.js';
 import { openQemu, qemuCommand, qemuPackage } from './qemu.js';
-import { openRp2040, type Rp2040Link } from './rp2040sim.js';
+import { openRp2040 } from './rp2040sim.js';
 import { openSerial } from './serial.js';
 
 export type { Device, XipModel } from './device.js';
@@ -40,9 +41,18 @@ const boardOf = ({ name }: DeviceTarget) => `the simulated ${name}`;
 const table: Readonly<Record<string, Simulator>> = {
   rp2040js: {
     open: async (image, port, _, { xip = 'model' }) =>
-      openRp2040(await readImage(image), { name: port, xip, link: rp2040LinkOf(port) }),
+      openRp2040(await readImage(image), { name: port, xip, link: linkOf(port) }),
     place: (target, port) => {
-      rp2040LinkOf(port);
+      linkOf(port);
+      return boardOf(target);
+    },
+    program: null,
+  },
+  esp32c3sim: {
+    open: async (image, port, _, { xip = 'model' }) =>
+      openEsp32c3(await readImage(image), { name: port, xip, link: linkOf(port) }),
+    place: (target, port) => {
+      linkOf(port);
       return boardOf(target);
     },
     program: null,
@@ -86,8 +96,8 @@ export function placeOf(port: string, target: DeviceTarget): string {
  * Opens the device at `port`: 'sim' for the target's simulator ('sim:usb' over its USB), otherwise
  * the path of a serial port.
  *
- * @param image the firmware that a simulator runs: .uf2 for rp2040, .elf for QEMU, an executable
- *   for host
+ * @param image the firmware that a simulator runs: .uf2 for rp2040, .bin for a board that boots it
+ *   from flash, .elf for QEMU, an executable for host
  * @throws BonsaiError 'device' with a hint when the port cannot be opened or there is no simulator
  */
 export async function openDevice(
@@ -114,7 +124,7 @@ function simulatorOf(port: string, target: DeviceTarget): Simulator {
   return simulator;
 }
 
-function rp2040LinkOf(port: string): Rp2040Link {
+function linkOf(port: string): 'uart' | 'usb' {
   switch (port) {
     case 'sim':
     case 'sim:uart':

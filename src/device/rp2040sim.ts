@@ -1,7 +1,8 @@
 /** A simulated Raspberry Pi Pico: boots the real UF2 in rp2040js and talks over UART0 or USB. */
 import { type Logger, USBCDC } from 'rp2040js';
-import { type Device, Listeners, type XipModel } from './device.js';
+import type { Device, XipModel } from './device.js';
 import { bootLoaderBreak, Rp2040Mcu } from './rp2040mcu.js';
+import { runInTurns } from './turns.js';
 import { readUf2 } from './uf2.js';
 
 export type Rp2040Link = 'uart' | 'usb';
@@ -17,11 +18,6 @@ export interface Rp2040Options {
 /** UF2 family id of RP2040 images (github.com/microsoft/uf2, uf2families.json). */
 const familyId = 0xe48b_ff56;
 
-/** Instructions of a slice, about 4 ms of real time; the event loop runs between slices. */
-const sliceInstructions = 200_000;
-/** Slice and pause while the board waits for the host. */
-const idleSliceInstructions = 10_000;
-const idleMs = 5;
 /** Instructions between two polls of the link. */
 const stepInstructions = 200;
 /** Firmware that waits for a request polls its link's status more often than this. */
@@ -59,7 +55,6 @@ interface Link {
 /** @throws BonsaiError when the image is not a UF2 for the RP2040, or cannot boot */
 export async function openRp2040(file: Uint8Array, options: Rp2040Options): Promise<Device> {
   const { name, link: linkName, xip, cores } = options;
-  const listeners = new Listeners();
   let stopped: string | null = null;
   const stop = (why: string) => {
     stopped ??= why;
@@ -82,12 +77,11 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
   mcu.boot(name);
 
   const link = links[linkName](mcu);
-  const queue: number[] = [];
   const { core, second } = mcu;
   const clock = mcu.simulationClock;
 
   /** Runs a slice; returns whether the board only waited for the host. */
-  function runSlice(instructions: number): boolean {
+  function runSlice(instructions: number, queue: number[]): boolean {
     const readsBefore = mcu.linkReads;
     let done = 0;
     while (done < instructions && stopped === null) {
@@ -118,26 +112,17 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
     return core.waiting || reads > done / idleInstructionsPerRead;
   }
 
-  let closed = false;
-  let idle = false;
-  let immediate: NodeJS.Immediate | null = null;
-  let pause: NodeJS.Timeout | null = null;
-
-  function turn(): void {
-    immediate = null;
-    pause = null;
-    if (closed) return;
-    const waited = runSlice(idle ? idleSliceInstructions : sliceInstructions);
-    const sent = Uint8Array.from(link.sent.splice(0));
-    if (sent.length > 0) listeners.emitData(sent);
-    idle = waited && link.ready && sent.length === 0 && queue.length === 0;
-    if (stopped !== null) listeners.emitLost(stopped);
-    else if (idle) pause = setTimeout(turn, idleMs);
-    else immediate = setImmediate(turn);
-  }
-  immediate = setImmediate(turn);
-
-  return {
+  const board = {
+    get ready() {
+      return link.ready;
+    },
+    sent: link.sent,
+    get stopped() {
+      return stopped;
+    },
+    run: runSlice,
+  };
+  return runInTurns(board, {
     name,
     xip,
     simulation:
@@ -146,24 +131,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
         ? 'behind the 16 KB two-way XIP cache, a miss costs what the flash setup implies ' +
           '(quad reads at half the clock: 56 cycles)'
         : 'as fast as RAM'),
-    write(bytes) {
-      if (closed || stopped !== null) return;
-      for (const byte of bytes) queue.push(byte);
-      if (pause !== null) {
-        idle = false;
-        clearTimeout(pause);
-        pause = null;
-        immediate = setImmediate(turn);
-      }
-    },
-    onData: (listener) => listeners.onData(listener),
-    onLost: (listener) => listeners.onLost(listener),
-    async close() {
-      closed = true;
-      if (pause !== null) clearTimeout(pause);
-      if (immediate !== null) clearImmediate(immediate);
-    },
-  };
+  });
 }
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };

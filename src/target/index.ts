@@ -12,7 +12,14 @@ import { countUnits, type Feature, type TargetTraits } from '../ir/op.js';
 
 const root = new URL('../../', import.meta.url);
 
-const features = ['mul32', 'thumb1', 'dsp', 'mve', 'fpu'] as const satisfies readonly Feature[];
+const features = [
+  'mul32',
+  'thumb1',
+  'rv32',
+  'dsp',
+  'mve',
+  'fpu',
+] as const satisfies readonly Feature[];
 const flags = z.array(z.string());
 const hexId = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
 
@@ -73,7 +80,10 @@ const boardSchema = z.strictObject({
   ramBytes: z.int().positive().nullable(),
   /** A file beside target.json; null: the compiler's own. */
   linkerScript: z.string().nullable(),
-  /** The address of a raw image, and the UF2 family id; both are required for 'uf2' images. */
+  /**
+   * The address of a raw image, where that is what the board is flashed with or its UF2 is made of;
+   * and the UF2 family id. Both are required for 'uf2' images.
+   */
   flashAddress: hexId(8).exactOptional(),
   uf2FamilyId: hexId(8).exactOptional(),
   /** The memories that can hold weights (see TargetTraits). */

@@ -124,7 +124,15 @@ describe('docs: what an extension touches', () => {
   describe('a pass, a simulator, a flash protocol: a file, and a line in its index', () => {
     /** Files that several of a folder use, or that are what all of them are. */
     const shared = new Set(['passes/rewrite', 'passes/take-channels', 'flash/protocol']);
-    const parts = new Set(['rp2040core1', 'rp2040flash', 'rp2040mcu', 'uf2', 'device', 'serial']);
+    const parts = new Set([
+      'rp2040core1',
+      'rp2040flash',
+      'rp2040mcu',
+      'uf2',
+      'device',
+      'serial',
+      'turns',
+    ]);
     const isEntry = (path: string) =>
       !shared.has(path) && !parts.has(path.replace(/^device\//, '')) && !path.endsWith('/index');
     const entries = ['passes', 'flash', 'device']
@@ -146,7 +154,12 @@ describe('docs: what an extension touches', () => {
     }
 
     it('target.json names simulators that there are', () => {
-      expect([...simulators.keys()]).to.include.members(['rp2040js', 'qemu', 'process']);
+      expect([...simulators.keys()]).to.include.members([
+        'rp2040js',
+        'esp32c3sim',
+        'qemu',
+        'process',
+      ]);
     });
   });
 });

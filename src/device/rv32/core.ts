@@ -68,6 +68,8 @@ export interface Rv32Options {
   readonly pc: number;
   /** Registers that the chip has besides those of the manual. */
   readonly csrs?: ReadonlyMap<number, Csr>;
+  /** Registers of the manual that the chip lacks. */
+  readonly lacks?: readonly (keyof typeof numbers)[];
   /** Where code is read through a cache: bytes of a line, and what to do before one is executed. */
   readonly cache?: {
     readonly lineBytes: number;
@@ -96,16 +98,22 @@ export class Rv32 {
   /** Steps of the current run that are done. */
   private done = 0;
 
-  constructor({ memory, pc, csrs, cache }: Rv32Options) {
+  constructor({ memory, pc, csrs, lacks = [], cache }: Rv32Options) {
     this.memory = memory;
     this.pc = pc;
     this.cache = cache;
     this.csrs = new Map([...this.ownCsrs(), ...(csrs ?? [])]);
+    for (const name of lacks) this.csrs.delete(numbers[name]);
     memory.onCodeChange = () => {
       this.hasChanged = true;
       this.runs = new Map();
       memory.forgetCode();
     };
+  }
+
+  /** All cycles until now, in the middle of a run too. */
+  get cycles(): number {
+    return this.instructions + this.done + this.stallCycles;
   }
 
   /** The register of a name in the manual. */
@@ -182,7 +190,7 @@ export class Rv32 {
     const counter = (of: () => number): Csr => ({ read: () => of() | 0, write: () => {} });
     const high = (count: number) => Math.floor(count / 2 ** 32);
     const instructions = () => this.instructions + this.done;
-    const cycles = () => instructions() + this.stallCycles;
+    const cycles = () => this.cycles;
     yield [numbers.minstret, counter(instructions)];
     yield [numbers.minstreth, counter(() => high(instructions()))];
     yield [numbers.mcycle, counter(cycles)];
