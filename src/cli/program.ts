@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { printable } from '../printable.js';
 import { version } from '../version.js';
 import { addBuild } from './build.js';
+import { addCompare } from './compare.js';
 import { addCompile } from './compile.js';
 import { withConfig } from './config.js';
 import { addDoctor } from './doctor.js';
@@ -25,6 +26,7 @@ function makeProgram(): Command {
   for (const add of [
     addRun,
     addInspect,
+    addCompare,
     addCompile,
     addBuild,
     addFlash,

@@ -1,0 +1,66 @@
+/** bonsaic compare as a user meets it. */
+import { expect } from 'chai';
+import type { ComparedBoard } from '../../src/report/compare.js';
+import { runHere } from '../support/command.js';
+
+const model = 'examples/activity/activity.tflite';
+const compare = (...args: string[]) => runHere(['compare', model, ...args]);
+
+describe('bonsaic compare', () => {
+  it('runs the model where a simulator is, and builds it where none is', async () => {
+    const { status, stdout } = await compare('--targets', 'stm32f411,rp2040', '--json');
+    const boards: readonly ComparedBoard[] = JSON.parse(stdout).boards;
+    expect(status).to.equal(0);
+    const known = boards.map(({ target, basis, verify }) => [target, basis, verify?.mismatches]);
+    expect(known).to.have.deep.members([
+      ['stm32f411', 'built', undefined],
+      ['rp2040', 'simulated', 0],
+    ]);
+    for (const { count, ms, clockHz, flashBytes, ramBytes, arenaBytes } of boards) {
+      expect(ms).to.equal((1000 * (count ?? 0)) / clockHz);
+      expect(flashBytes).to.be.above(5000);
+      expect(ramBytes).to.be.above(arenaBytes ?? Infinity);
+    }
+  });
+
+  const rows: readonly (readonly [
+    edge: string,
+    args: readonly string[],
+    status: number,
+    text: RegExp,
+  ])[] = [
+    [
+      'estimates without the compiler',
+      ['--targets', 'rp2040', '--cc', 'no-such-compiler'],
+      0,
+      /rp2040 .* ~\d.*\n(.*\n)*.*no-such-compiler/,
+    ],
+    ['a board that is not known', ['--targets', 'rp2040,arduino'], 1, /"arduino" is none of: /],
+    ['no board', ['--targets', ''], 1, /"" is none of: /],
+    [
+      'budgets that no board keeps',
+      ['--targets', 'stm32f411', '--max-ms', '0.001', '--max-ram', '100'],
+      3,
+      /over --max-ms, --max-ram\n(.*\n)*.*no board keeps the budgets/,
+    ],
+    [
+      'vectors of another model',
+      ['--targets', 'rp2040', '--vectors', 'package.json'],
+      2,
+      /package/,
+    ],
+  ];
+  for (const [edge, args, status, text] of rows) {
+    it(edge, async () => {
+      const run = await compare(...args);
+      expect(run.stdout + run.stderr).to.match(text);
+      expect(run.status).to.equal(status);
+    });
+  }
+
+  it('tells of a file that is no model once, without a table', async () => {
+    const { status, stdout, stderr } = await runHere(['compare', 'package.json']);
+    expect([status, stdout]).to.deep.equal([2, '']);
+    expect(stderr.match(/error:/g)).to.have.length(1);
+  });
+});
