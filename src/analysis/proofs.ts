@@ -27,7 +27,7 @@ export interface LayerProof {
   readonly liveMacs: number;
   /** The least and the greatest value stored in any live channel. */
   readonly range: readonly [min: number, max: number];
-  /** null where nothing is accumulated. */
+  /** null if the layer accumulates nothing. */
   readonly accumulator: AccumulatorProof | null;
 }
 

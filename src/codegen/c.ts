@@ -1,8 +1,8 @@
 /**
  * C text: the only place where numbers and names become C.
  *
- * A table of 20 MB is about 100 MB of text, so arrays of bytes are formatted into a buffer of a
- * known size: time and memory grow linearly.
+ * A table of 20 MB is about 100 MB of text. Arrays of bytes are formatted into a buffer of known
+ * size, so time and memory grow linearly.
  */
 import type { Table } from '../kernels/variant.js';
 
@@ -39,8 +39,8 @@ export const ctypeBytes: Readonly<Record<CType, number>> = {
 };
 
 /**
- * An int32 as a C expression. C has no literal for −2^31: it goes by name.
- * @throws RangeError when the value is not an int32
+ * An int32 as a C expression. C has no literal for −2^31, so INT32_MIN stands for it.
+ * @throws RangeError if the value is not an int32
  */
 export function integer(value: number): string {
   if (!Number.isInteger(value) || value < -(2 ** 31) || value > 2 ** 31 - 1) {
@@ -50,8 +50,8 @@ export function integer(value: number): string {
 }
 
 /**
- * A float literal that reads back to exactly `Math.fround(value)`: nine significant digits always
- * do, and unlike hexadecimal floats they are C++ of every year too.
+ * A float literal that reads back as exactly `Math.fround(value)`: nine significant digits always
+ * suffice, and unlike hexadecimal floats they are valid in every C++ standard.
  */
 export function float(value: number): string {
   const single = Math.fround(value);
@@ -67,12 +67,15 @@ export function offset(bytes: number): string {
   return `0x${bytes.toString(16).padStart(4, '0')}`;
 }
 
-/** A C string literal; what is not printable ASCII becomes octal escapes of its UTF-8 bytes. */
+/**
+ * A C string literal. Characters other than printable ASCII become octal escapes of their UTF-8
+ * bytes.
+ */
 export function string(text: string): string {
   let literal = '"';
   for (const byte of Buffer.from(text, 'utf8')) {
     const character = String.fromCharCode(byte);
-    // '?' is escaped since "??=" and its like are trigraphs in C99.
+    // '?' is escaped, since sequences such as "??=" are trigraphs in C99.
     if (character === '"' || character === '\\' || character === '?') literal += `\\${character}`;
     else if (byte >= 0x20 && byte < 0x7f) literal += character;
     else literal += `\\${byte.toString(8).padStart(3, '0')}`;
@@ -80,7 +83,7 @@ export function string(text: string): string {
   return `${literal}"`;
 }
 
-/** Text that can stand in a block comment: one line, and it does not end the comment. */
+/** Text for a block comment: one line that does not end the comment. */
 export function comment(text: string): string {
   const line = [...text].map((c) => (c < ' ' || c === '\x7f' ? ' ' : c)).join('');
   return line.replaceAll('*/', '* /').replaceAll('/*', '/ *');
@@ -94,7 +97,7 @@ export function identifier(text: string): string {
 
 const indent = '    ';
 
-/** Characters of the longest number, and numbers in a row. */
+/** Characters of the longest number, and numbers per row. */
 const layouts: Readonly<Record<CType, { readonly width: number; readonly perRow: number }>> = {
   int8_t: { width: 4, perRow: 16 },
   uint8_t: { width: 3, perRow: 20 },
@@ -106,12 +109,12 @@ const layouts: Readonly<Record<CType, { readonly width: number; readonly perRow:
 
 const [space, comma, newline, minus, zero] = [0x20, 0x2c, 0x0a, 0x2d, 0x30];
 
-/** The rows between the braces of a table's initializer, each ended by a newline. */
+/** The rows between the braces of a table's initializer; each ends with a newline. */
 export function rows(data: Table['data']): string {
   return data instanceof Float32Array ? floatRows(data) : integerRows(data);
 }
 
-/** The same of words of bits, 16 or 32 of them, in hexadecimal. */
+/** The rows of 16- or 32-bit words, in hexadecimal. */
 export function hexRows(words: ArrayLike<number> & { readonly BYTES_PER_ELEMENT: number }): string {
   const digits = 2 * words.BYTES_PER_ELEMENT;
   const perRow = words.BYTES_PER_ELEMENT === 2 ? 12 : 8;
@@ -138,7 +141,7 @@ function floatRows(data: Float32Array): string {
   return lines.join('');
 }
 
-/** Numbers right-aligned in columns, digit by digit into a buffer of the final size. */
+/** Right-aligned columns of numbers, written digit by digit into a buffer of the final size. */
 function integerRows(data: Exclude<Table['data'], Float32Array>): string {
   const { width, perRow } = layouts[ctypeOf(data)];
   const rowCount = Math.ceil(data.length / perRow);
@@ -154,7 +157,7 @@ function integerRows(data: Exclude<Table['data'], Float32Array>): string {
   return text.toString('latin1');
 }
 
-/** Writes an int32 so that its last character comes before `end`. */
+/** Writes an int32 whose last character comes before `end`. */
 function writeInteger(text: Buffer, end: number, value: number): void {
   if (value === -(2 ** 31)) {
     text.write(integer(value), end - integer(value).length, 'latin1');
@@ -169,7 +172,9 @@ function writeInteger(text: Buffer, end: number, value: number): void {
   if (value < 0) text[--at] = minus;
 }
 
-/** Words (`text` split at spaces) in lines of at most `width`, each led by `lead`. */
+/**
+ * Wraps words (`text` split at spaces) into lines of at most `width`, each starting with `lead`.
+ */
 export function wrap(text: string | readonly string[], width: number, lead: string): string {
   const lines: string[] = [];
   let line = '';

@@ -8,7 +8,7 @@ import { render } from './templates.js';
 
 type Morph = typeof import('ts-morph');
 
-/** ts-morph brings the TypeScript compiler along: loaded when the first client is written. */
+/** ts-morph includes the TypeScript compiler, so it is loaded only when a client is written. */
 function loadMorph(): Morph {
   return createRequire(import.meta.url)('ts-morph') as Morph;
 }
@@ -76,7 +76,7 @@ function usage(model: string, plan: Plan): string {
   ].join('\n');
 }
 
-/** The constant `model`, which the types are made of. */
+/** The constant `model`, from which the types are derived. */
 function writeModel(
   writer: CodeBlockWriter,
   module: Module,
@@ -121,13 +121,13 @@ function portLines({ name, shape, scale, zeroPoint }: IoTensor, index: number): 
     `index: ${index},`,
     `shape: [${shape.join(', ')}],`,
     `count: ${shape.reduce((product, extent) => product * extent, 1)},`,
-    // A float32's value as a double prints the shortest text that reads back to the same double.
+    // A float32 prints as the shortest text that reads back as the same double.
     `scale: ${Math.fround(scale)},`,
     `zeroPoint: ${zeroPoint},`,
   ];
 }
 
-/** Bytes of a little-endian u32 as its hex number. */
+/** The bytes of a little-endian u32 as a hexadecimal number. */
 export function littleEndian(bytes: string): string {
   return (bytes.match(/../g) ?? []).reverse().join('');
 }
@@ -136,7 +136,7 @@ function quote(text: string): string {
   return `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
 }
 
-/** An object key: bare where TypeScript allows. */
+/** An object key, without quotes where TypeScript allows it. */
 function key(name: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(name) ? name : quote(name);
 }

@@ -1,4 +1,4 @@
-/** What stands above a step in the generated C: layer, shapes, attributes. */
+/** The comment above a step in the generated C: layer, shapes, attributes. */
 import type { AttrValue, NodeView, Tensor } from '../ir/graph.js';
 import type { PlanStep } from '../plan/types.js';
 import { comment } from './c.js';
@@ -26,7 +26,7 @@ function shape(tensor: Tensor): string {
   return `[${tensor.shape.join(',')}]`;
 }
 
-/** Attributes as the field writes them; those that change nothing are left out. */
+/** Attributes in the field's notation. Attributes without effect are left out. */
 function attributes({ attrs, inputs }: NodeView): string {
   const words: string[] = [];
   const number = (name: string) => attrs[name] as number;
@@ -56,7 +56,7 @@ const geometric =
 function attribute(name: string, value: AttrValue): readonly string[] {
   const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   if (name === 'activation') return value === 'none' ? [] : [String(value)];
-  // TFLM's own rounding goes without saying.
+  // TFLM's own rounding is the default.
   if (name === 'rounding' && value === 'double') return [];
   if (typeof value === 'boolean') return value ? [words] : [];
   if (typeof value === 'object') return [`${words} [${value.join(',')}]`];

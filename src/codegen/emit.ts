@@ -9,16 +9,18 @@ import type { Emission, Manifest } from './manifest.js';
 import { emitProgram, interfaceContext, type Program, type ProgramOptions } from './program.js';
 import { render } from './templates.js';
 
-/** `twins`: weights as code are C instead, for a machine that cannot run them. */
+/**
+ * `twins`: write weights that are code as C instead, for a machine that cannot run the assembly.
+ */
 export interface EmitOptions extends ProgramOptions {
   readonly twins?: boolean;
 }
 
 /**
- * Everything that an output directory gets from the compiler, except the firmware's own sources.
- * Same input, same bytes: no dates, no paths of this machine.
+ * All files that the compiler writes to an output directory, except the firmware's own sources. The
+ * same input gives the same bytes: no dates, no paths of this machine.
  *
- * @throws InternalError when plan and module do not fit each other
+ * @throws InternalError if plan and module do not fit each other
  */
 export function emit(
   module: Module,

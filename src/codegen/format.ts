@@ -1,14 +1,14 @@
 /**
- * Lines of C that fit a page. Templates do not know how long the names and numbers are that they
- * get: a statement that became longer than the page goes on in the next line, below the bracket
- * that it stands in, and a comment is wrapped anew.
+ * Breaks lines of C that exceed the page. Templates do not know the lengths of the names and
+ * numbers that they get: a statement that is too long continues on the next line, below its opening
+ * bracket, and a comment is wrapped again.
  */
 import { wrap } from './c.js';
 
 /** Columns of a line of generated code. */
 export const pageColumns = 100;
 
-/** Lays out C: comments, statements and signatures; assembly stays as it is. */
+/** Formats C: comments, statements and signatures. Assembly is unchanged. */
 export function format(text: string): string {
   const lines = text.split('\n');
   const formatted: string[] = [];
@@ -24,7 +24,10 @@ export function format(text: string): string {
 const indentOf = (line: string) => line.length - line.trimStart().length;
 const isComment = (line: string) => line.trimStart().startsWith('/*');
 
-/** Lines of the comment that begins at line i and has its lines alone; 0 where none does. */
+/**
+ * Number of lines of the comment that begins at line i, if nothing else stands on its lines;
+ * otherwise 0.
+ */
 function commentLength(lines: readonly string[], i: number): number {
   if (!isComment(lines[i] as string)) return 0;
   const end = lines.findIndex((line, at) => at >= i && line.includes('*/'));
@@ -32,7 +35,7 @@ function commentLength(lines: readonly string[], i: number): number {
   return isAlone ? end + 1 - i : 0;
 }
 
-/** Lines up to where the brackets that line i opens are closed, if they hold code alone. */
+/** Number of lines until the brackets that line i opens are closed, if they contain only code. */
 function statementLength(lines: readonly string[], i: number): number {
   let depth = 0;
   for (let end = i; end < lines.length; end++) {
@@ -40,7 +43,7 @@ function statementLength(lines: readonly string[], i: number): number {
     if (/^#|"|\/\*/.test(line)) return 1;
     for (const character of line) depth += '([{'.indexOf(character) >= 0 ? 1 : 0;
     for (const character of line) depth -= ')]}'.indexOf(character) >= 0 ? 1 : 0;
-    // A block's brace is open at the end of its line; so is that of an initializer.
+    // Blocks and initializers open their brace at the end of a line.
     if (depth <= 0 || line.endsWith('{')) return end + 1 - i;
   }
   return 1;
@@ -52,12 +55,12 @@ function comment(lines: readonly string[]): readonly string[] {
   const paragraphs: string[] = [];
   let isOpen = false;
   for (const line of lines) {
-    // The end of a comment stays with its last word.
+    // The end of a comment stays on the line of its last word.
     const text = line
       .replace(/^\s*(\/\*|\*(?!\/))? ?/, '')
       .replace(/ \*\/$/, '\u00a0*/')
       .trimEnd();
-    // Columns stay columns, and nothing follows an empty line.
+    // Indented lines keep their columns, and nothing joins an empty line.
     const isVerbatim = text === '' || text.startsWith(' ');
     if (isOpen && !isVerbatim) paragraphs.push(`${paragraphs.pop()} ${text}`);
     else paragraphs.push(text);
@@ -81,7 +84,7 @@ function statement(lines: readonly string[]): readonly string[] {
   return fold(`${indent}${joined}`);
 }
 
-/** Instructions in a string, or operands: both go on in a line below. */
+/** Instructions in a string, or operands: both continue on the next line. */
 function assembly(line: string): readonly string[] {
   if (line.length <= pageColumns) return [line];
   const isInstructions = /^\s*"[^"]*"(\);)?$/.test(line);
@@ -95,21 +98,21 @@ function assembly(line: string): readonly string[] {
   return [`${line.slice(0, at)}),`, ...assembly(`${indent}${deeper}[${rest}`)];
 }
 
-/** Where a line may end: after a comma, an operator, a semicolon in a bracket; before ? and :. */
+/** A line may break after a comma, an operator or a semicolon in brackets, and before ? and :. */
 const breaks = /(?:,|;|&&|\|\||[^-+*/<>=!|&^%]=|[^\s(,=?:] [-+*|])(?= )|(?= [?:] )/g;
 
 function fold(line: string): readonly string[] {
   if (line.length <= pageColumns) return [line];
   const folded = foldBelow(line);
   if (folded.every((each) => each.length <= pageColumns)) return folded;
-  // What does not fit below its bracket begins in a line of its own.
+  // Text that does not fit below its bracket starts on a line of its own.
   const open = line.indexOf('(') + 1;
   if (open === 0) return folded;
   const indent = ' '.repeat(indentOf(line) + 4);
   return [line.slice(0, open), ...foldBelow(`${indent}${line.slice(open)}`, true)];
 }
 
-/** @param isBelow the line goes on with what an earlier one began */
+/** @param isBelow whether the line continues an earlier one */
 function foldBelow(line: string, isBelow = false): readonly string[] {
   if (line.length <= pageColumns) return [line];
   const places = [...line.matchAll(breaks)].map(({ index, 0: text }) => index + text.length);
@@ -126,7 +129,7 @@ function foldBelow(line: string, isBelow = false): readonly string[] {
   return [line.slice(0, at), ...foldBelow(rest, true)];
 }
 
-/** At each character of a line the columns of the brackets that are open before it. */
+/** For each character of a line, the columns of the brackets that are open before it. */
 function depthsOf(line: string): readonly (readonly number[])[] {
   let open: readonly number[] = [];
   return [...line, ' '].map((character, column) => {

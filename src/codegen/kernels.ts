@@ -1,8 +1,8 @@
 /**
  * Kernel functions: calls of one template with the same flags share one C function.
  *
- * Numbers and tables that are the same in all calls are constants in the function's text; those
- * that differ are fields of its `const struct <function>_args`, one a call.
+ * Numbers and tables that are equal in all calls are constants in the function's text. Those that
+ * differ are fields of `const struct <function>_args`, one struct per call.
  */
 import { InternalError } from '../errors.js';
 import type { KernelCall, Table } from '../kernels/variant.js';
@@ -11,16 +11,16 @@ import type { Optimize } from '../plan/types.js';
 import { ctypeBytes, ctypeOf, identifier, integer, narrowest, wrap } from './c.js';
 import type { Composition } from './templates.js';
 
-/** One call of a kernel, tables already placed. */
+/** One call of a kernel, with its tables placed. */
 export interface PlacedCall {
   /** Index of the step. */
   readonly step: number;
   /** The variant's template below templates/kernels. */
   readonly template: string;
   readonly call: KernelCall;
-  /** Symbol of every table and routine of the call. */
+  /** Symbol of each table and routine of the call. */
   readonly symbols: Readonly<Record<string, string>>;
-  /** Symbol that the call's descriptor gets if it needs one. */
+  /** Symbol of the call's descriptor, if it needs one. */
   readonly argsSymbol: string;
 }
 
@@ -34,7 +34,7 @@ export interface KernelFunction {
   readonly hasDescriptor: boolean;
 }
 
-/** Groups calls into functions, in the order of first use; `composition` gets their helpers. */
+/** Groups calls into functions, in the order of first use. `composition` collects their helpers. */
 export function kernelFunctions(
   calls: readonly PlacedCall[],
   optimize: Optimize,
@@ -53,7 +53,7 @@ export function kernelFunctions(
 }
 
 /**
- * 'portable/conv2d' becomes conv2d_s8. Functions of one template are told apart by the flags in
+ * 'portable/conv2d' becomes conv2d_s8. Functions of one template are distinguished by the flags in
  * which they differ, then by the first step that calls them.
  */
 function functionNames(groups: readonly PlacedCall[][]): readonly string[] {
@@ -71,7 +71,7 @@ function functionNames(groups: readonly PlacedCall[][]): readonly string[] {
   const named = plain.map((name, i) =>
     plain.indexOf(name) === plain.lastIndexOf(name) ? name : `${name}_${firsts[i]?.step}`,
   );
-  // One step may call several functions of one template.
+  // A step may call several functions of one template.
   return named.map((name, i) => {
     const earlier = named.slice(0, i).filter((other) => other === name).length;
     return earlier === 0 ? name : `${name}_${earlier}`;
@@ -82,7 +82,7 @@ interface Field {
   readonly name: string;
   /** As a field of a struct: 'const int8_t *weights'. */
   readonly declaration: string;
-  /** Alignment: fields go from the widest to the narrowest, so that the struct has no holes. */
+  /** Alignment. Fields are sorted from the widest to the narrowest, so the struct has no holes. */
   readonly bytes: number;
   value(call: PlacedCall): string;
 }
@@ -96,7 +96,7 @@ function kernelFunction(
   if (first === undefined) throw new InternalError('codegen', `kernel ${name} has no calls`);
   const fields: Field[] = [];
   const context: Record<string, string | boolean> = { name, ...first.call.flags };
-  /** The text that stands for one number or table in the function. */
+  /** The text for one number or table in the function. */
   const settle = (parameter: string, values: readonly string[], field: () => Field) => {
     if (parameter in context) {
       throw new InternalError('codegen', `${first.template} has two parameters "${parameter}"`);
@@ -153,7 +153,7 @@ function descriptor(name: string, fields: readonly Field[], call: PlacedCall): s
   return `${wrap(words, 100, '    ').trimStart()}\n${wrap(values, 100, '    ')}\n};\n`;
 }
 
-/** Names of one kind of parameter, which all calls of a function must agree on. */
+/** Names of one kind of parameter. All calls of a function must have the same names. */
 function namesOf(
   calls: readonly PlacedCall[],
   parameters: (call: PlacedCall) => Readonly<Record<string, unknown>>,

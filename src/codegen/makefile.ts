@@ -1,10 +1,10 @@
-/** The Makefile of an output directory: the firmware of one target, by make and a compiler alone. */
+/** The Makefile of an output directory: it needs only make and a compiler. */
 import type { Module } from '../ir/graph.js';
 import type { Plan } from '../plan/types.js';
 import { compilerFlags, firmwareMacros, type Target } from '../target/index.js';
 import { render } from './templates.js';
 
-/** Everything but the compiler's name is settled: target.json's flags, sources and macros. */
+/** It contains target.json's flags, sources and macros; only the compiler's name is open. */
 export function emitMakefile(
   module: Module,
   plan: Plan,

@@ -1,19 +1,21 @@
-/** What codegen hands on, and what `bonsai.json` in an output directory holds. */
+/** The results of codegen, and the contents of `bonsai.json` in an output directory. */
 import type { TensorId } from '../ir/graph.js';
 import type { Plan, Region } from '../plan/types.js';
 
-/** A constant array of the generated C, or a routine: weights as code. */
+/** A constant array of the generated C, or a routine that contains weights as code. */
 export interface TableInfo {
   /** C symbol. */
   readonly symbol: string;
   readonly role: 'weights' | 'table';
   readonly bytes: number;
   readonly region: Region;
-  /** The step that reads it; the first one where several do. */
+  /** The first step that reads it. */
   readonly step: number;
 }
 
-/** A tensor that a step writes, where the firmware can take its checksum (docs/protocol.md). */
+/**
+ * A tensor that a step writes, and of which the firmware can take the checksum (docs/protocol.md).
+ */
 export interface Span {
   readonly step: number;
   readonly tensor: TensorId;

@@ -28,9 +28,9 @@ export interface Program {
   readonly header: string;
   /** Text of <model>.c. */
   readonly source: string;
-  /** Text of <model>_weights.S: weights as code; null where there are none. */
+  /** Text of <model>_weights.S: weights as code; null if there are none. */
   readonly routines: string | null;
-  /** Text of <model>_weights.c: what these compute, as C. */
+  /** Text of <model>_weights.c: the same computations in C. */
   twins(): string | null;
   readonly tables: readonly TableInfo[];
   readonly spans: readonly Span[];
@@ -38,15 +38,15 @@ export interface Program {
   readonly tag: string;
 }
 
-/** `labels`: names of the classes, for the output with as many elements. */
+/** `labels`: class names for the output with that number of elements. */
 export interface ProgramOptions {
   readonly labels?: readonly string[];
 }
 
 /**
- * C of a planned module. Same input, same bytes.
+ * The C of a planned module. The same input gives the same bytes.
  *
- * @throws InternalError when the plan names a tensor without a place, or a kernel is not its own
+ * @throws InternalError if a tensor of the plan has no place, or if a step has another kernel
  */
 export function emitProgram(
   module: Module,
@@ -65,7 +65,7 @@ export function emitProgram(
     plan.options.optimize,
     composition,
   );
-  // Pointers are settled before the tables are printed: a constant operand is one more table.
+  // Pointers are resolved before the tables are printed, since a constant operand is a table too.
   const texts = placed.map((step) => stepText(module.name, graph, step, functions, places, pool));
   const cases = texts.map(({ label }) => label);
   const halves = texts.flatMap((text) => text.halves);
@@ -109,7 +109,7 @@ export function emitProgram(
   };
 }
 
-/** Texts, each after an empty line; those without any are left out. */
+/** The non-empty texts, each after an empty line. */
 function paragraphs(texts: readonly string[]): string {
   return texts.flatMap((text) => (text === '' ? [] : [`\n${text}`])).join('');
 }
@@ -135,13 +135,13 @@ interface PlacedStep {
   readonly step: PlanStep;
   readonly symbol: string;
   readonly view: NodeView;
-  /** One, or two halves; none: nothing to compute, the output lies where the input is. */
+  /** One part, or two halves; none if the output already lies in the input's memory. */
   readonly parts: readonly PlacedPart[];
 }
 
 interface PlacedPart extends Part {
   readonly calls: readonly PlacedCall[];
-  /** Where its scratch begins in the step's; null: it has none. */
+  /** Offset of its scratch in the step's scratch; null if it has none. */
   readonly scratchOffset: number | null;
 }
 
@@ -174,7 +174,7 @@ function placeStep(
   };
 }
 
-/** Constants of both halves that are equal are one: they have the first one's names. */
+/** Equal constants of both halves are emitted once, under the first half's names. */
 function placeCalls(
   prefix: string,
   step: PlanStep,
@@ -208,9 +208,9 @@ function placeCalls(
 }
 
 interface StepText {
-  /** The comment, the label and the calls of the step in the model's switch. */
+  /** The step's comment, label and calls in the model's switch. */
   readonly label: string;
-  /** The functions that compute its halves, where it has them. */
+  /** The functions that compute its halves, if it has any. */
   readonly halves: readonly string[];
 }
 
@@ -278,7 +278,7 @@ function stepText(
   };
 }
 
-/** The input moves to where the kernel reads it; neither place is another tensor's by then. */
+/** Moves the input to where the kernel reads it. No other tensor uses either place at that time. */
 function moveStatement({ from, to, bytes }: Move): string {
   return `        memmove(arena + ${offset(to)}, arena + ${offset(from)}, ${integer(bytes)});`;
 }
@@ -303,7 +303,7 @@ function spansOf(graph: Graph, plan: Plan, places: ReadonlyMap<TensorId, number>
   );
 }
 
-/** What the header, the source's frame and the firmware's glue say about the model. */
+/** Values for the templates of the header, the source and the firmware's glue. */
 export function interfaceContext(
   module: Module,
   plan: Plan,

@@ -1,4 +1,4 @@
-/** The constant arrays and routines of one program: equal ones are emitted once. */
+/** The constant arrays and routines of one program. Equal ones are emitted once. */
 import { createHash } from 'node:crypto';
 import type { Routine, RoutineTwin, Table } from '../kernels/variant.js';
 import type { Region } from '../plan/types.js';
@@ -8,7 +8,7 @@ import type { TableInfo } from './manifest.js';
 interface Entry {
   readonly info: TableInfo;
   readonly definition: Definition;
-  /** null: an array. */
+  /** null for an array. */
   readonly routine: Routine | null;
 }
 
@@ -19,13 +19,13 @@ interface Definition {
   text(): string;
 }
 
-/** Where a symbol is read from. */
+/** The step and the region in which a symbol is read. */
 export interface Home {
   readonly step: number;
   readonly region: Region;
 }
 
-/** Weights packed in words are bits: unsigned, in hexadecimal. */
+/** Weights packed in words are bits, printed as unsigned hexadecimal. */
 function isPacked({ data, role }: Table): boolean {
   const isWords = data instanceof Int32Array || data instanceof Uint16Array;
   return role === 'weights' && isWords;
@@ -39,15 +39,15 @@ function tableRows(table: Table): string {
   return isPacked(table) ? hexRows(table.data) : rows(table.data);
 }
 
-/** The table of this symbol as the kernels read it: words are signed to them. */
+/** A pointer to the table of this symbol with the type that kernels read: signed words. */
 export function pointerTo(table: Table, symbol: string): string {
   const isUnsigned = isPacked(table) && table.data instanceof Int32Array;
   return isUnsigned ? `(const int32_t *)${symbol}` : symbol;
 }
 
-/** Where an array or routine of a region goes; in C, and as a section of the assembler. */
+/** The place of arrays and routines of a region: a macro in C, a section in the assembler. */
 const macros: Readonly<Record<Region, string>> = { flash: 'BONSAI_FLASH', sram: 'BONSAI_SRAM' };
-// As data in RAM: the assembler warns of a section of .data that says it is code.
+// Declared as data in RAM: the assembler warns about a .data section that contains code.
 const sections: Readonly<Record<Region, string>> = {
   flash: '.text.{},"ax",%progbits',
   sram: '.data.bonsai_code.{},"aw",%progbits',
@@ -58,8 +58,8 @@ export class TablePool {
   private readonly byContent = new Map<string, Entry>();
 
   /**
-   * The symbol of the array that holds `table`: `symbol`, unless an equal one exists. A symbol
-   * that is taken by other contents gets a number. Only weights follow their step's region.
+   * The symbol of the array that holds `table`: `symbol`, unless an equal array exists. If other
+   * contents have this symbol, it gets a number. Only weights are placed in their step's region.
    */
   add(symbol: string, table: Table, home: Home): string {
     const { data, role } = table;
@@ -74,7 +74,7 @@ export class TablePool {
     }));
   }
 
-  /** The symbol of a routine, likewise. */
+  /** The symbol of a routine, by the same rules. */
   addRoutine(symbol: string, routine: Routine, { step, region }: Home): string {
     const content = `${region} ${createHash('sha256').update(routine.text('')).digest('hex')}`;
     const info = { role: 'weights', bytes: routine.bytes, region, step } as const;
@@ -118,14 +118,14 @@ export class TablePool {
     );
   }
 
-  /** C declarations of the arrays and of the routines: what reads them comes before them. */
+  /** C declarations of the arrays and routines, which come before the code that uses them. */
   declarations(): string {
     return this.entries()
       .map(({ definition }) => definition.declaration)
       .join('');
   }
 
-  /** Symbols, assembler and twins of the routines, in the order of first use. */
+  /** Symbols, assembler and C twins of the routines, in the order of first use. */
   routines(): readonly {
     readonly symbol: string;
     readonly text: string;

@@ -1,8 +1,8 @@
 /**
- * Handlebars, strict: a name that the context lacks is an error wherever it stands.
+ * Handlebars in strict mode: a name that the context lacks is an error everywhere.
  *
- * `strict` alone covers `{{n}}` but not `{{#if n}}` and `{{#each n}}` (measured on 4.7), so the
- * context is guarded by a Proxy that throws on a missing name.
+ * `strict` alone covers `{{n}}` but not `{{#if n}}` and `{{#each n}}` (measured on 4.7), so a Proxy
+ * around the context throws on a missing name.
  *
  * A template is composed of others when it is rendered:
  *
@@ -10,7 +10,8 @@
  *     {{use "portable/store4" single=single_rounding}}(…)     calls the helper made for `single`
  *     {{> dsp/parts/multiply_step shape="pair"}}               is text of templates/kernels/dsp/parts
  *
- * A helper is templates/kernels/<isa>/support/<name>.hbs; the program has each that is called once.
+ * A helper is templates/kernels/<isa>/support/<name>.hbs; a program contains each called helper
+ * once.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
@@ -18,7 +19,9 @@ import { fileURLToPath } from 'node:url';
 import Handlebars from 'handlebars';
 import { InternalError } from '../errors.js';
 
-/** What a template may see: ready text, booleans, and lists of such. Numbers go through c.ts. */
+/**
+ * Values that a template may use: ready text, booleans, and lists of them. Numbers go through c.ts.
+ */
 export type TemplateValue =
   | string
   | boolean
@@ -26,12 +29,12 @@ export type TemplateValue =
   | { readonly [name: string]: TemplateValue };
 export type Context = { readonly [name: string]: TemplateValue };
 
-/** Where a helper is from whose name has no instruction set: {{use "memcpy"}}. */
+/** The header of helpers whose name has no instruction set: {{use "memcpy"}}. */
 const library = 'string.h';
 
-/** A C function that templates call: its own template, and what chooses between its texts. */
+/** A C function that templates call: its template, and the parameters that choose its text. */
 interface Helper {
-  /** Its name in C: that of the template, then each parameter, so that no two are the same. */
+  /** Its name in C: the template's name and each parameter, so names are distinct. */
   readonly name: string;
   readonly path: string;
   readonly parameters: Context;
@@ -39,7 +42,7 @@ interface Helper {
 
 type Render = (context: Context, helpers?: Helper[]) => string;
 
-/** The package's own files sit two folders above both src/codegen and dist/codegen. */
+/** The package's files are two folders above both src/codegen and dist/codegen. */
 const packageRoot = new URL('../../', import.meta.url);
 
 /** Path of a file of the package ('firmware/src/frame.c'). */
@@ -54,13 +57,13 @@ export function render(path: string, context: Context): string {
   return load(path)(context);
 }
 
-/** Rendered C, and the C of the helpers that it calls, each after those that it calls itself. */
+/** Rendered C, and the helpers that it calls, each after the helpers that it calls itself. */
 export class Composition {
   private readonly visited = new Set<string>();
   private readonly texts: string[] = [];
   private callsLibrary = false;
 
-  /** Renders templates/<path>.hbs; its helpers are kept. @throws InternalError as `render` does */
+  /** Renders templates/<path>.hbs and keeps its helpers. @throws InternalError as `render` does */
   render(path: string, context: Context): string {
     const helpers: Helper[] = [];
     const text = load(path)(context, helpers);
@@ -68,12 +71,12 @@ export class Composition {
     return text;
   }
 
-  /** The helpers of all that was rendered, in an order in which C can read them. */
+  /** The helpers of everything rendered, in an order that C can compile. */
   get helpers(): readonly string[] {
     return this.texts;
   }
 
-  /** Whether any of it calls functions of <string.h>. */
+  /** Whether the rendered C calls functions of <string.h>. */
   get usesString(): boolean {
     return this.callsLibrary;
   }
@@ -120,14 +123,14 @@ handlebars.registerHelper('use', (template: string, options: Handlebars.HelperOp
   }
   const words = entriesOf(parameters).flatMap(([key, value]) => wordsOf(key, value));
   const name = [base, ...words].join('_');
-  // Texts that have nothing in common are files of their own, each named as its function.
+  // Texts that have nothing in common are separate files, named like their functions.
   const path = templateExists(`${folder}/${name}`) ? `${folder}/${name}` : `${folder}/${base}`;
   const helper: Helper = { name, path, parameters };
   options.data.helpers.push(helper);
   return name;
 });
 
-/** Handlebars has the last parameter first. */
+/** Handlebars lists parameters in reverse order. */
 function entriesOf<T>(hash: Readonly<Record<string, T>>): readonly (readonly [string, T])[] {
   return Object.entries(hash).reverse();
 }
@@ -147,7 +150,10 @@ handlebars.registerHelper(
   },
 );
 
-/** {{places "walk" zero="0" step="4"}}: assembly finds these fields of the struct at these bytes. */
+/**
+ * {{places "walk" zero="0" step="4"}}: asserts the byte offsets at which assembly reads these
+ * fields of the struct.
+ */
 handlebars.registerHelper('places', (struct: string, options: Handlebars.HelperOptions) =>
   entriesOf(options.hash as Readonly<Record<string, string>>)
     .map(([field, bytes]) => {
@@ -181,7 +187,7 @@ function registerPartials(text: string): void {
   }
 }
 
-/** A template's text made a function; `name` is for its errors. */
+/** A template's text as a function; error messages use `name`. */
 export function compileTemplate(text: string, name: string): Render {
   registerPartials(text);
   const template = handlebars.compile<Context>(text, {
@@ -200,10 +206,10 @@ export function compileTemplate(text: string, name: string): Render {
     }
   };
 }
-/** What Handlebars itself asks contexts for: it compares them and looks for safe strings. */
+/** Names that Handlebars itself reads from contexts, to compare them and to find safe strings. */
 const asked: ReadonlySet<string> = new Set(['toHTML', 'toString', 'valueOf']);
 
-/** `value` with every object in it made to throw when a name that it lacks is read. */
+/** `value`, in which each object throws if a missing name is read. */
 function guarded(value: TemplateValue, template: string): TemplateValue {
   if (Array.isArray(value)) return value.map((item: TemplateValue) => guarded(item, template));
   if (typeof value !== 'object') return value;

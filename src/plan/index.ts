@@ -30,7 +30,7 @@ import { type CompileOptions, noKernel, type Plan, type PlanStep } from './types
 /** A plan, and the kernels that it names: codegen takes their calls. */
 export interface Planned {
   readonly plan: Plan;
-  /** One a step; null for `noKernel`. */
+  /** One per step; null for `noKernel`. */
   readonly implementations: readonly (Implementation | null)[];
 }
 
@@ -51,9 +51,9 @@ export function makePlan(
 }
 
 /**
- * As `makePlan`, for so many cores: what is known of kernels on one is not worked out again for two.
+ * Like `makePlan`, for one or two cores. What is known of kernels on one core is computed once.
  *
- * @param faithfulCount what `--faithful` would take with these options, asked only where it decides
+ * @param faithfulCount estimate of `--faithful` with these options, computed only if it decides
  */
 export function plannerFor(
   module: Module,
@@ -173,9 +173,9 @@ function kernelsFrom(candidates: Candidates | null): Kernels {
 }
 
 /**
- * Halves that run at the same time must not meet in memory.
+ * Halves that run at the same time must not touch the same memory.
  *
- * @throws InternalError when they do
+ * @throws InternalError if they do
  */
 function checkApart(node: Node, { implementation }: Choice, arena: Arena, step: number): void {
   const { placements, scratch, moves } = arena;

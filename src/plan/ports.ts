@@ -11,7 +11,7 @@ const keywords: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** C identifiers of names, in order: valid, no keyword, distinct even in capitals. */
+/** C identifiers for names, in their order: valid, not keywords, distinct in capitals too. */
 export function identifiers(names: readonly string[]): readonly string[] {
   const taken = new Set<string>();
   return names.map((name) => {
@@ -25,7 +25,7 @@ export function identifiers(names: readonly string[]): readonly string[] {
   });
 }
 
-/** The ports of `ids`; `placements` has each of them. */
+/** The inputs or outputs `ids`; `placements` holds each of them. */
 export function makePorts(
   graph: Graph,
   ids: readonly TensorId[],

@@ -1,4 +1,4 @@
-/** A plan as text: one line a step, the same text for the same plan. */
+/** A plan as text, one line per step; equal plans give equal text. */
 import { estimateName, isBeyondArena, rivalsOf } from './choose/explain.js';
 import {
   type Decision,
@@ -10,7 +10,7 @@ import {
 } from './types.js';
 
 /**
- * The listing behind `--dump plan`:
+ * The listing of `--dump plan`:
  *
  *     plan kws for rp2040, --optimize balanced
  *     prices: flash 10, arena 26 cycles for each byte (--optimize balanced)
@@ -18,8 +18,8 @@ import {
  *     arena: 9080 B, at least 9080, limit 9080 of 200000
  *     0 conv2d "conv": thumb1/conv2d, 410 K cycles, price 440 K, 2640 B in sram, arena 9080 B; dense swar/conv2d 1.4 x cycles, 0.9 x bytes
  *
- * The price is the cycles and what the bytes of flash cost; after it come the kernels that lost.
- * Estimates have two digits, so that a small change of a cost shows no difference.
+ * The price is the cycles plus the cost of the bytes of flash. The kernels that lost follow.
+ * Estimates have two digits, so that a small change of a cost changes no line.
  */
 export function printPlan(plan: Plan): string {
   const { model, target, options, decision, arenaBytes, arenaLowerBoundBytes } = plan;

@@ -1,4 +1,4 @@
-/** The plan: everything that was decided about one model on one target. JSON-serializable. */
+/** The plan: all decisions about one model on one target. It serializes to JSON. */
 import type { DType, Shape, TensorId } from '../ir/graph.js';
 import type { CountUnit, Optimize } from '../ir/op.js';
 
@@ -7,37 +7,42 @@ export type { Optimize };
 export interface CompileOptions {
   readonly optimize: Optimize;
   readonly rounding: 'tflm' | 'tflite';
-  /** Refuse what TFLM ignores in the model's file. Absent: false. */
+  /** Refuse faults of the model's file that TFLM ignores. Absent: false. */
   readonly strict?: boolean;
   /** One step per source operator, tensors unchanged. */
   readonly faithful: boolean;
-  /** The input's memory is not reused during the run. */
+  /** The input's memory is kept during the run. */
   readonly keepInput: boolean;
-  /** What flash is taken to cost where weights are placed. */
+  /** Cost of flash reads where weights are placed. */
   readonly xip: XipModel;
-  /** Bytes that the plan keeps to where it can; absent: what the target has. */
+  /** Bytes to keep to if possible; absent: the target's. */
   readonly maxFlash?: number;
   readonly maxRam?: number;
-  /** Milliseconds of an inference, as estimated; where instructions are counted, if each took a cycle. */
+  /**
+   * Milliseconds per inference, estimated. On targets that count instructions each takes a cycle.
+   */
   readonly maxMs?: number;
   /** Absent: 'half', and 'all' with 'speed'. */
   readonly sramCopies?: SramCopies;
   /** 2: halves of a step may run on two cores at the same time. Absent: 1. */
   readonly cores?: number;
-  /** Two cores, where the target has them and one takes longer than `maxMs`: a plan's `cores` tells. */
+  /**
+   * Use two cores if the target has them and one core exceeds `maxMs`. The plan's `cores` has the
+   * result.
+   */
   readonly autoCores?: boolean;
-  /** Nodes by name, each with the template that computes it: for measuring kernels. */
+  /** Nodes by name, each with the template that must compute it: for measuring kernels. */
   readonly kernels?: readonly (readonly [node: string, template: string])[];
 }
 
-/** How much of the RAM that is left copies of weights may have. */
+/** Share of the free RAM for copies of weights. */
 export const sramCopies = ['none', 'half', 'all'] as const;
 export type SramCopies = (typeof sramCopies)[number];
 
-/** 'model': flash as the target's cache serves it; 'ideal': as fast as RAM. */
+/** 'model': flash behind the target's cache; 'ideal': flash as fast as RAM. */
 export type XipModel = 'model' | 'ideal';
 
-/** Bytes of the arena that hold one tensor from step `first` to step `last` inclusive. */
+/** The bytes of the arena that hold one tensor from step `first` to step `last`, both included. */
 export interface Placement {
   readonly tensor: TensorId;
   readonly name: string;
@@ -54,65 +59,65 @@ export interface Scratch {
   readonly bytes: number;
 }
 
-/** Bytes that are moved within the arena, to where the kernel reads its input from. */
+/** Bytes that are moved within the arena, to where the kernel reads its input. */
 export interface Move {
   readonly from: number;
   readonly to: number;
   readonly bytes: number;
 }
 
-/** The kernel of a step that needs no code: a reshape, kept as a step by `faithful`. */
+/** The kernel of a step that needs no code: a reshape that `faithful` keeps as a step. */
 export const noKernel = 'none';
 
 /** Memory that weights can live in. */
 export type Region = 'flash' | 'sram';
 
 /**
- * What decided between time and bytes: for each step the least count + flashPrice · bytes within
- * the arena's limit, which is that at which the sum of these + arenaPrice · limit is least.
+ * How time is weighed against bytes. Each step has the kernel with the least count + flashPrice ·
+ * bytes within the arena's limit. The limit minimizes the sum of these + arenaPrice · limit.
  */
 export interface Decision {
-  /** What estimates count. */
+  /** The unit of estimates. */
   readonly unit: CountUnit;
   readonly flashPrice: number;
   readonly arenaPrice: number;
-  /** The limit: no step was given a kernel with which the arena holds more. */
+  /** The limit: no step has a kernel with which the arena holds more. */
   readonly arenaBytes: number;
-  /** RAM that the arena could have; null: not limited. */
+  /** RAM available to the arena; null: unlimited. */
   readonly arenaRoomBytes: number | null;
-  /** Other kernels would be taken if there were more RAM for the arena. */
+  /** Whether more RAM for the arena would change the choice. */
   readonly isShortOfRam: boolean;
-  /** Of the prices that `--optimize` wants: below 1 where a budget of time needs it. */
+  /** Share of the prices that `--optimize` wants; below 1 if a time budget needs it. */
   readonly share: number;
   /** What sets the price: '--optimize balanced', 'the flash budget'. */
   readonly reason: string;
-  /** Of flash, with the code of kernels: estimated. */
+  /** Flash of the image, code included, estimated. */
   readonly imageBytes: number;
 }
 
 /**
- * How a kernel treats weights. dense: it multiplies all; sparse: all but those that are zero; packed:
- * it takes them out of an encoding smaller than int8, which costs time.
+ * How a kernel treats weights. dense: multiplies all; sparse: skips zeros; packed: decodes them
+ * from an encoding smaller than int8, which costs time.
  */
 export type KernelForm = 'dense' | 'sparse' | 'packed';
 
-/** What one of the kernels that can compute a step would cost. */
+/** The cost of one kernel that can compute a step. */
 export interface KernelEstimate {
   readonly kernel: string;
   readonly cores: number;
   readonly form: KernelForm;
-  /** In the unit of Plan.decision, its weights placed as the plan would place them. */
+  /** In the unit of Plan.decision, with weights placed as the plan would place them. */
   readonly count: number;
   /** Weights and tables. */
   readonly bytes: number;
-  /** What the arena holds in the step at least. */
+  /** Least bytes of the arena during the step. */
   readonly arenaBytes: number;
 }
 
-/** What runs as one unit and is one row of the report. */
+/** A unit of execution and a row of the report. */
 export interface PlanStep {
   readonly index: number;
-  /** For people: the source layer's name. */
+  /** The source layer's name, for messages. */
   readonly name: string;
   /** Index of the node in the planned graph. */
   readonly node: number;
@@ -120,30 +125,30 @@ export interface PlanStep {
   readonly op: string;
   /** Indices of the source operators. */
   readonly ops: readonly number[];
-  /** The variant's template; `noKernel` where the output already lies where the input is. */
+  /** The variant's template; `noKernel` if the output already lies in the input's memory. */
   readonly kernel: string;
-  /** 2: it computes two halves of the step at the same time. */
+  /** 2 if two cores compute halves of the step at the same time. */
   readonly cores: number;
   /** Why this kernel. */
   readonly why: string;
-  /** The kernels there are, with the chosen one first and then the fastest; none for `noKernel`. */
+  /** The kernels that apply, the chosen one first, then by time; none for `noKernel`. */
   readonly alternatives: readonly KernelEstimate[];
-  /** What would be chosen if kernels of all steps multiplied every weight; null where none does. */
+  /** The kernel if all steps had dense kernels; null if none applies. */
   readonly dense: KernelEstimate | null;
   readonly macs: number;
   readonly reads: readonly TensorId[];
   readonly writes: readonly TensorId[];
   readonly scratch: Scratch | null;
-  /** What the step does before its kernel runs. */
+  /** The step moves these bytes before its kernel runs. */
   readonly move: Move | null;
-  /** Where the weights of each of the kernel's calls live: in flash, or copied to RAM at start. */
+  /** Where the weights of each of the kernel's calls live: in flash, or in RAM, copied at start. */
   readonly regions: readonly Region[];
 }
 
 /** An input or output as the user sees it. */
 export interface IoTensor {
   readonly name: string;
-  /** C identifier made of the name. */
+  /** C identifier derived from the name. */
   readonly identifier: string;
   readonly tensor: TensorId;
   readonly dtype: DType;
@@ -170,13 +175,13 @@ export interface Plan {
   readonly inputs: readonly IoTensor[];
   readonly outputs: readonly IoTensor[];
   readonly arenaBytes: number;
-  /** No placement of these tensors can need less. */
+  /** No placement of these tensors needs less. */
   readonly arenaLowerBoundBytes: number;
-  /** Alignment that the caller's arena must have. */
+  /** Alignment that the caller's arena must have, in bytes. */
   readonly arenaAlign: number;
 }
 
-/** Of a whole inference, in the unit of the decision. */
+/** Estimate of a whole inference, in the unit of the decision. */
 export function estimatedCount({ steps }: Pick<Plan, 'steps'>): number {
   return steps.reduce((sum, { alternatives }) => sum + (alternatives[0]?.count ?? 0), 0);
 }

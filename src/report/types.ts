@@ -8,7 +8,7 @@ export interface LayerRow {
   readonly op: string;
   readonly ops: readonly number[];
   readonly kernel: string;
-  /** 2: both halves of the step run at the same time. */
+  /** 2 if both halves of the step run at the same time. */
   readonly cores: number;
   readonly why: string;
   readonly alternatives: readonly KernelEstimate[];
@@ -19,7 +19,7 @@ export interface LayerRow {
   readonly share: number | null;
   readonly weightBytes: number;
   readonly region: string;
-  /** Of the step's first output, for the first vector. */
+  /** CRC-32 of the step's first output, for the first vector. */
   readonly crc32: number | null;
 }
 
@@ -51,25 +51,25 @@ export interface Report {
   readonly device: string | null;
   readonly toolchain: string | null;
   readonly verify: DeviceResult['verify'] | null;
-  /** Of whole inferences, without hooks and serial traffic. */
+  /** Whole inferences, without hooks and serial traffic. */
   readonly latency: DeviceResult['latency'] | null;
   readonly memory: Memory;
   readonly layers: readonly LayerRow[];
   readonly options: Omit<CompileOptions, 'xip'> & {
     readonly xip: 'model' | 'ideal' | null;
-    /** By what kernels were chosen. */
+    /** The prices and limits by which kernels were chosen. */
     readonly decision: Decision;
     /** What a simulated figure leaves out, in one sentence; null for a real board. */
     readonly simulation: string | null;
   };
 }
 
-/** What a run on a device measured. */
+/** The measurements of a run on a device. */
 export interface Measurement extends DeviceResult {
   /** 'sim', or the path of the serial port. */
   readonly device: string;
-  /** What a simulated figure leaves out; null: it was measured on a board. */
+  /** What a simulated figure leaves out; null for a real board. */
   readonly simulation: string | null;
-  /** How flash was simulated; null: it was not. */
+  /** The model of flash in a simulation; null on a real board. */
   readonly xip: 'model' | 'ideal' | null;
 }

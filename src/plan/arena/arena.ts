@@ -1,18 +1,18 @@
 /**
- * Offsets for buffers of known lifetimes (dynamic storage allocation), where an output may share
- * memory with an input that dies while it is written.
+ * Offsets for buffers of known lifetimes (dynamic storage allocation). An output may share memory
+ * with an input that dies while it is written.
  *
- * First fit in several orders of placing; where that misses the proven lower bound, the constraint
- * search of search.ts. No clock and no chance: the same buffers get the same offsets.
+ * First fit in several orders; if that misses the proven lower bound, the constraint search of
+ * search.ts. There is no clock and no randomness: the same buffers get the same offsets.
  */
 import { type Pair, type Range, solve } from './search.js';
 
 /** Kernels may load words from any tensor. */
 export const arenaAlign = 4;
 
-/** Time runs in steps, from −1 (inputs are written) to the number of steps (outputs are read). */
+/** Time counts steps, from −1 (inputs are written) to the number of steps (outputs are read). */
 export interface Buffer {
-  /** A multiple of the arena's alignment, so every offset is one. */
+  /** A multiple of the arena's alignment, and so is every offset. */
   readonly bytes: number;
   /** First and last step during which it is live, inclusive. */
   readonly first: number;
@@ -20,8 +20,8 @@ export interface Buffer {
 }
 
 /**
- * Two buffers with one step in common, the last of `input` and the first of `output`, may share
- * memory if `output` begins `lead` bytes or more before `input`; if `exact`, just `lead` bytes.
+ * Two buffers that share one step, the last of `input` and the first of `output`, may share memory
+ * if `output` begins at least `lead` bytes before `input`; if `exact`, exactly `lead` bytes.
  */
 export interface Relation {
   /** Indices of buffers. */
@@ -35,9 +35,9 @@ export interface Relation {
 export interface Packing {
   /** In the order of the buffers. */
   readonly offsets: readonly number[];
-  /** The end of the highest buffer. */
+  /** End of the highest buffer. */
   readonly bytes: number;
-  /** No packing needs less: proved by what is live in one step, or by a search that ended. */
+  /** No packing needs less: proved by the live bytes of one step, or by a completed search. */
   readonly lowerBoundBytes: number;
 }
 
@@ -45,20 +45,20 @@ export function aligned(bytes: number): number {
   return Math.ceil(bytes / arenaAlign) * arenaAlign;
 }
 
-/** Most bytes that `output` can have in common with `input` under a relation of the two. */
+/** The most bytes that `output` can share with `input` under their relation. */
 export function sharedBytes(
   input: number,
   output: number,
   { lead, exact }: Pick<Relation, 'lead' | 'exact'>,
 ): number {
-  // One within the other needs a distance of 0 to output − input; that nearest to it shares most.
+  // Nested buffers have a distance from 0 to output − input; the nearest to it shares most.
   const distance = exact ? lead : Math.max(lead, Math.min(0, output - input));
   return Math.max(0, Math.min(output, distance + input) - Math.max(0, distance));
 }
 
 /**
- * The most bytes that one step needs: those of all buffers that are live during it, less what its
- * output can share. No packing can need less.
+ * The most bytes that a step needs: all buffers that are live in it, less what its output can
+ * share. No packing needs less.
  */
 export function lowerBound(
   buffers: readonly Buffer[],
@@ -89,7 +89,7 @@ export function lowerBound(
   return most;
 }
 
-/** Searches given up before the best so far is taken as it is. */
+/** Searches that may be given up before the best packing so far is taken. */
 const attempts = 3;
 
 /** Packs the buffers so that two that are live during one step overlap only as `relations` allow. */
@@ -99,7 +99,7 @@ export function pack(buffers: readonly Buffer[], relations: readonly Relation[] 
   let proven = lowerBound(buffers, relations);
   let offsets = firstFit(buffers, pairs, proven);
   let bytes = endOf(buffers, offsets);
-  // Nearly always the bound can be reached; if not, the search halves what lies between.
+  // The bound can nearly always be reached; otherwise the search bisects the interval.
   for (let low = proven, target = low, open = attempts; low < bytes && open > 0; ) {
     const solution = solve(sizes, pairs, target);
     if (solution.offsets !== null) {
@@ -119,7 +119,7 @@ function endOf(buffers: readonly Buffer[], offsets: readonly number[]): number {
   return buffers.reduce((end, { bytes }, i) => Math.max(end, (offsets[i] ?? 0) + bytes), 0);
 }
 
-/** Those that share a step, with the distances at which both stay intact. */
+/** Buffers that share a step, with the distances at which both stay intact. */
 function pairsOf(buffers: readonly Buffer[], relations: readonly Relation[]): readonly Pair[] {
   const related = new Map(relations.map((r) => [`${r.output} ${r.input}`, r]));
   const distances = (a: number, b: number): readonly Range[] => {
@@ -165,13 +165,16 @@ const orders: readonly Order[] = [
   (a, b) => b.bytes * steps(b) - a.bytes * steps(a) || a.first - b.first,
 ];
 
-/** The best of placing one buffer after the other, each as low as it can lie, in several orders. */
+/**
+ * First fit: places buffers one by one, each as low as possible, in several orders, and keeps the
+ * best.
+ */
 function firstFit(
   buffers: readonly Buffer[],
   pairs: readonly Pair[],
   bound: number,
 ): readonly number[] {
-  /** For each buffer, the others of its pairs and which distances from them are taken. */
+  /** For each buffer, the other buffers of its pairs and the distances from them that are taken. */
   const taken: { other: number; from: number; to: number }[][] = buffers.map(() => []);
   for (const { a, b, distances } of pairs) {
     for (let i = 1; i < distances.length; i++) {

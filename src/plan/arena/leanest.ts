@@ -1,8 +1,8 @@
 /**
- * Kernels with which the arena is smallest, whatever time and flash they take.
+ * Kernels with the smallest arena, whatever time and flash they take.
  *
- * The kernels that need least in their own step need not pack best: outputs that lie ahead of their
- * inputs, one step after the other, drift through the arena. So kernels are tried that drift least.
+ * The kernels with the smallest steps need not pack best: each output that lies ahead of its input
+ * shifts the next one further. So kernels with the least shift are tried too.
  */
 import type { Overlap } from '../../kernels/variant.js';
 import { arenaAlign } from './arena.js';
@@ -10,17 +10,17 @@ import type { KernelMemory, Schedule } from './lifetimes.js';
 import { largestOfLeast } from './memory.js';
 import { planArena } from './placement.js';
 
-/** How often the arena of so many steps is packed for a trial: that takes long where there are many. */
+/** How many trial packings of the arena to make: packing many steps takes long. */
 export function packTrials(steps: number): number {
   return Math.max(4, Math.min(100, Math.floor(4000 / steps)));
 }
 
 /**
- * The position of a kernel for each step. It depends on neither goals nor budgets, so that what fits
- * into a budget fits into every larger one, for each goal.
+ * The index of a kernel for each step. It depends on neither goal nor budgets, so what fits a
+ * budget also fits every larger one, for each goal.
  *
- * @param kernels for each step, what the kernels do that could compute it
- * @param needs   what the arena holds with each of them (memory.ts)
+ * @param kernels for each step, what its possible kernels do to memory
+ * @param needs   bytes of the arena with each of them (memory.ts)
  */
 export function leanestKernels(
   schedule: Schedule,
@@ -47,7 +47,7 @@ function leastNeeds(needs: readonly (readonly number[])[]): readonly number[] {
   return needs.map((ofStep) => ofStep.indexOf(Math.min(...ofStep)));
 }
 
-/** Of the kernels that keep to a limit those whose output begins least ahead of its input. */
+/** The kernels within a limit whose output begins least ahead of its input. */
 function leastDrift(
   kernels: readonly (readonly KernelMemory[])[],
   needs: readonly (readonly number[])[],
@@ -63,17 +63,17 @@ function leastDrift(
   });
 }
 
-/** Infinity where the output shares no memory. */
+/** Infinity if the output shares no memory. */
 function leadOf(kernel?: KernelMemory): number {
   return Math.min(...(kernel?.overlaps ?? []).map(({ lead }) => lead));
 }
 
-/** Of Infinity too. */
+/** Compares Infinity with Infinity too. */
 function compare(a: number, b: number): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** Whether a kernel fits wherever the other one does. */
+/** Whether a kernel fits wherever the other one fits. */
 export function packsNoWorse(kernel: KernelMemory, other: KernelMemory): boolean {
   const allows = (wanted: Overlap) =>
     kernel.overlaps.some(

@@ -1,4 +1,4 @@
-/** Which tensors share memory, for how long each piece of memory is needed, and what may overlap. */
+/** Which tensors share memory, how long each piece of memory is needed, and what may overlap. */
 import {
   byteCount,
   type Graph,
@@ -13,10 +13,10 @@ import { opOf } from '../../ops/index.js';
 import { isReshape } from '../../ops/shape/same-elements.js';
 import { aligned, type Buffer, sharedBytes } from './arena.js';
 
-/** When a node runs. */
+/** The order in which nodes run. */
 export interface Schedule {
   readonly graph: Graph;
-  /** Node indices, in the order in which they run as steps. Aliases may be missing. */
+  /** Node indices, in the order in which they run as steps. Aliases may be absent. */
   readonly steps: readonly number[];
   /** The inputs' memory is not reused. */
   readonly keepInput: boolean;
@@ -27,13 +27,13 @@ export interface TensorBuffer extends Buffer {
   readonly owner: TensorId;
 }
 
-/** Whether a node's output is its input's memory read with another shape: no code is needed. */
+/** Whether a node's output is its input's memory with another shape, which needs no code. */
 export function isAlias(graph: Graph, node: Node): boolean {
   const [input] = node.inputs;
   return isReshape(node) && input != null && !isConstant(tensorOf(graph, input));
 }
 
-/** For every tensor of the arena the one whose memory it is: itself, unless it is an alias. */
+/** The tensor that owns the memory of each tensor of the arena: itself, unless it is an alias. */
 export function ownersOf(graph: Graph): ReadonlyMap<TensorId, TensorId> {
   const owners = new Map(graph.inputs.map((id) => [id, id]));
   for (const node of graph.nodes) {
@@ -44,7 +44,7 @@ export function ownersOf(graph: Graph): ReadonlyMap<TensorId, TensorId> {
   return owners;
 }
 
-/** All buffers but scratch, inputs first, then as the graph writes them. */
+/** All buffers except scratch: inputs first, then in the order in which the graph writes them. */
 export function makeBuffers({ graph, steps, keepInput }: Schedule): readonly TensorBuffer[] {
   const owners = ownersOf(graph);
   const first = new Map<TensorId, number>(graph.inputs.map((id) => [id, -1]));
@@ -67,7 +67,7 @@ export function makeBuffers({ graph, steps, keepInput }: Schedule): readonly Ten
   }));
 }
 
-/** A schedule's nodes, its buffers, and which is whose. */
+/** A schedule's nodes, its buffers, and the buffer of each tensor. */
 export function resolve(schedule: Schedule) {
   const { graph, steps } = schedule;
   const owners = ownersOf(graph);
@@ -83,13 +83,13 @@ export function resolve(schedule: Schedule) {
   };
 }
 
-/** What a kernel does to memory besides reading its inputs and writing its outputs. */
+/** What a kernel does to memory, apart from reading its inputs and writing its outputs. */
 export interface KernelMemory {
   readonly scratchBytes: number;
   readonly overlaps: readonly Overlap[];
 }
 
-/** What a kernel of an operator does to memory; where it says nothing, it may work in place. */
+/** What a kernel of an operator does to memory. By default it may work in place. */
 export function kernelMemory(view: NodeView, { scratchBytes, overlaps }: Kernel): KernelMemory {
   const inPlace = () =>
     opOf(view.node)
@@ -108,7 +108,7 @@ export interface Sharing {
   readonly exact: boolean;
 }
 
-/** What output 0 of a node may share, when the memory for which `dies` holds is needed no more. */
+/** The inputs whose memory output 0 of a node may share, if `dies` holds for that memory. */
 export function sharingsOf(
   node: Node,
   owners: ReadonlyMap<TensorId, TensorId>,
@@ -119,7 +119,7 @@ export function sharingsOf(
   if (inputs.includes(owners.get(node.outputs[0] ?? -1))) return [];
   return [...new Set(inputs)].flatMap((input): Sharing[] => {
     if (input === undefined || !dies(input)) return [];
-    // The same memory at several positions: what is shared must be so for each of them.
+    // The same memory may be several inputs: each must allow the sharing.
     const positions = [...inputs.keys()].filter((position) => inputs[position] === input);
     const own = positions.map((position) => overlaps.find((o) => o.input === position));
     const given = own.filter((overlap) => overlap !== undefined);
@@ -130,7 +130,7 @@ export function sharingsOf(
   });
 }
 
-/** What a kernel adds to the bytes of live tensors: its scratch, less what its output can share. */
+/** Bytes that a kernel adds to the live tensors: its scratch, less what its output can share. */
 export function addedBytes(
   node: Node,
   owners: ReadonlyMap<TensorId, TensorId>,

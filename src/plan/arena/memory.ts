@@ -1,9 +1,8 @@
 /**
- * What the arena holds at each step with each kernel, and how large it may become for fast ones.
+ * The arena's bytes at each step with each kernel, and how large the arena may be for fast kernels.
  *
- * The arena is as large as its largest step: kernels that need no more than that cost nothing, and
- * the first to need more pays for all. So what is chosen is a limit; every step then has the kernels
- * that keep to it.
+ * The arena is as large as its largest step. Kernels within that cost nothing, and the first kernel
+ * beyond it pays for all. So the choice is a limit, and every step takes a kernel within it.
  */
 import type { TensorId } from '../../ir/graph.js';
 import type { Optimize } from '../../ir/op.js';
@@ -11,9 +10,10 @@ import { type Alternative, type Prices, place, priceOf, type Step } from '../cho
 import { addedBytes, type KernelMemory, resolve, type Schedule } from './lifetimes.js';
 
 /**
- * Bytes of the arena in every step with each of its kernels: no packing with that kernel needs less.
+ * Bytes of the arena in every step with each of its kernels. No packing with that kernel needs
+ * less.
  *
- * @param kernels for each step, what the kernels do that could compute it
+ * @param kernels for each step, what its possible kernels do to memory
  */
 export function stepBytes(
   schedule: Schedule,
@@ -21,7 +21,7 @@ export function stepBytes(
 ): readonly (readonly number[])[] {
   const { nodes, owners, buffers, bufferOf } = resolve(schedule);
   const bytes = (id: TensorId) => bufferOf(id)?.bytes ?? 0;
-  // By step + 1: that before the first step comes too.
+  // Indexed by step + 1, because inputs are written before the first step.
   const changes = new Float64Array(nodes.length + 3);
   const change = (step: number, by: number) => {
     changes[step + 1] = (changes[step + 1] ?? 0) + by;
@@ -40,17 +40,17 @@ export function stepBytes(
   });
 }
 
-/** The share of the time that an arena twice as large has to save. */
+/** The share of the time that an arena of twice the size must save. */
 const worthOfDouble: Readonly<Record<'speed' | 'balanced', number>> = { speed: 0, balanced: 0.2 };
 
 /**
- * Twice a smaller arena is too little to ask much for: scratch is a tile or a few rows whatever the
- * model, and few boards have less than this for an arena.
+ * Below this, doubling the arena costs little: scratch is a tile or a few rows for any model, and
+ * few boards have less RAM for an arena.
  */
 const leastDoubled = 16 * 1024;
 
 /**
- * What a byte of the arena has to save, in cycles, where it is part of the price of time.
+ * Cycles that a byte of the arena must save, where it is part of the price of time.
  *
  * @param cycles of the whole model with the fastest kernels
  * @param leastBytes of the arena
@@ -63,16 +63,16 @@ export function arenaPrice(
   return (worthOfDouble[optimize] * cycles) / arenaWorth(leastBytes, leastBytes);
 }
 
-/** What an arena is taken to have, for what a share more of it is worth. */
+/** The arena as it is priced: its growth on top of at least `leastDoubled` bytes. */
 export function arenaWorth(bytes: number, leastBytes: number): number {
   return Math.max(leastBytes, leastDoubled) + bytes - leastBytes;
 }
 
 /**
- * The bytes that no step may need more of at which the model costs least: its kernels at `prices`,
- * and the arena at `ramPrice` a byte; of those that cost the same the fewest.
+ * The limit of the arena with the least total cost: the steps' kernels at `prices`, and the arena
+ * at `ramPrice` a byte. The smallest limit wins a tie.
  *
- * @param leastBytes what the arena holds whatever the kernels
+ * @param leastBytes the arena's bytes with the leanest kernels
  */
 export function cheapestArena(
   steps: readonly Step[],
@@ -92,7 +92,7 @@ export function cheapestArena(
     const cost = Math.min(before, priceOf(place(alternative, prices.sram), prices));
     costs[step] = cost;
     if (bytes > least) saved += before - cost;
-    // All that need the same come at once.
+    // Alternatives with the same need are added together.
     const next = offers[i + 1]?.alternative.arenaBytes ?? Infinity;
     if (next <= bytes) return;
     const total = ramPrice * (bytes - least) - saved;
@@ -101,7 +101,7 @@ export function cheapestArena(
   return best.bytes;
 }
 
-/** The largest step with its leanest kernel. */
+/** The largest step, with its leanest kernel. */
 export function largestOfLeast(needs: readonly (readonly number[])[]): number {
   return needs.reduce((most, all) => Math.max(most, Math.min(...all)), 0);
 }
@@ -113,7 +113,7 @@ interface Offer {
 
 const known = new WeakMap<readonly Step[], readonly Offer[]>();
 
-/** All alternatives, those that need least of the arena first: the same for each price. */
+/** All alternatives in ascending order of their need, which is the same for each price. */
 function offersOf(steps: readonly Step[]): readonly Offer[] {
   const offers =
     known.get(steps) ??

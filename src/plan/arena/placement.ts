@@ -1,31 +1,31 @@
-/** Where every tensor and every kernel's scratch lies. */
+/** The place of every tensor and of every kernel's scratch. */
 import { byteCount, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Move, Placement, Scratch } from '../types.js';
 import { type Buffer, lowerBound, type Packing, pack, type Relation } from './arena.js';
 import { type KernelMemory, resolve, type Schedule, sharingsOf } from './lifetimes.js';
 
 export interface Arena {
-  /** Of every tensor, by its id, in the order of ids. */
+  /** Every tensor by its id, in the order of ids. */
   readonly placements: ReadonlyMap<TensorId, Placement>;
-  /** One a step, each. */
+  /** One per step. */
   readonly scratch: readonly (Scratch | null)[];
   readonly moves: readonly (Move | null)[];
   readonly bytes: number;
   readonly lowerBoundBytes: number;
 }
 
-/** Moving a tensor has to save one byte of arena for so many that are moved. */
+/** A move must save a byte of the arena for this many bytes that it moves. */
 const movedForOne = 16;
-/** No more are moved, and none in larger problems: each trial packs everything anew. */
+/** The most moves that are tried, and only in small problems: each trial packs everything again. */
 const mostMoves = 8;
 const mostBuffers = 160;
 
 /**
- * Places the tensors of a schedule and the scratch of the kernel chosen for each step.
+ * Places the tensors of a schedule and the scratch of each step's kernel.
  *
- * Outputs that lie ahead of their inputs, one step after the other, drift through the arena: what
- * all of them need is more than any one step does. Where it pays, a step first moves its input to
- * where its output can follow; what came before no longer matters then.
+ * Each output that lies ahead of its input shifts the next one further, so all outputs together
+ * need more than any single step. Where it pays, a step first moves its input to where its output
+ * can follow, which ends the shift.
  */
 export function planArena(schedule: Schedule, kernels: readonly KernelMemory[]): Arena {
   const { nodes, owners, buffers: tensors, indexOf, bufferOf } = resolve(schedule);
@@ -66,7 +66,7 @@ export function planArena(schedule: Schedule, kernels: readonly KernelMemory[]):
   };
 }
 
-/** A buffer that dies in a step, and is moved before the step's kernel runs. */
+/** A buffer that dies in a step and is moved before the step's kernel runs. */
 interface Moved {
   /** Its index. */
   readonly input: number;
@@ -109,7 +109,7 @@ function packMoved(
 ): Packing {
   const places = moved.map(({ bytes, step }) => ({ bytes, first: step, last: step }));
   const all = [...buffers, ...places];
-  // Once it is moved, nothing that the step writes can harm the first place.
+  // After the move, nothing that the step writes can harm the first place.
   const free = moved.flatMap(({ input, step, bytes }): Relation[] =>
     [...all.entries()].flatMap(([output, { first }]) =>
       first === step ? [{ input, output, lead: -bytes, exact: false }] : [],

@@ -1,10 +1,10 @@
 /**
- * Whether buffers fit into so many bytes: a search over where the two of each pair may lie.
+ * Whether buffers fit into a capacity: a search over the distances between the two of each pair.
  *
- * Every buffer has bounds of its offset. What is decided for a pair tightens them; bounds leave some
- * pairs one choice only, which is made at once, and some none: a dead end. The lower bounds are
- * themselves an answer as soon as no pair contradicts them, so only pairs that do are tried either
- * way (disjunctive scheduling, with bytes for time).
+ * Every buffer has bounds of its offset. A decision for a pair tightens them. Bounds may leave a
+ * pair one range, which is then taken at once, or none: a dead end. The lower bounds are an answer
+ * as soon as they satisfy every pair, so the search branches only on pairs that they violate
+ * (disjunctive scheduling, with bytes for time).
  */
 
 /** Allowed distances, both ends included. */
@@ -13,29 +13,32 @@ export interface Range {
   readonly to: number;
 }
 
-/** Two buffers that one step needs. */
+/** Two buffers that are live in the same step. */
 export interface Pair {
   readonly a: number;
   readonly b: number;
-  /** What offset of b − offset of a may be. Ascending; the first has no start, the last no end. */
+  /**
+   * Allowed values of offset of b − offset of a, ascending. The first range has no start, the last
+   * no end.
+   */
   readonly distances: readonly Range[];
 }
 
 export interface Solution {
-  /** null: none was found. */
+  /** null if none was found. */
   readonly offsets: readonly number[] | null;
-  /** False: the search was given up, there may be one. */
+  /** False if the search was given up, so offsets may exist. */
   readonly isComplete: boolean;
 }
 
-/** Looks at a pair after which a search is given up: some 50 ms. */
+/** Pair visits after which a search is given up: about 50 ms. */
 const patience = 1_000_000;
 
 interface State {
   /** Bounds of each buffer's offset. */
   readonly low: Float64Array;
   readonly high: Float64Array;
-  /** The range decided for each pair; −1: none yet. */
+  /** The range chosen for each pair; −1: none yet. */
   readonly choice: Int8Array;
 }
 
@@ -104,7 +107,7 @@ export function solve(
     return null;
   };
 
-  /** Of the pairs that the lower bounds break, that with the least freedom; −1: there is none. */
+  /** The pair with the least freedom among those that the lower bounds violate; −1: none is. */
   const mostConstrained = (state: State): number => {
     let found = -1;
     let least = Infinity;
@@ -136,7 +139,7 @@ function at(array: Float64Array | Int8Array, index: number): number {
   return array[index] as number;
 }
 
-/** How far bounds may tighten before they leave the pair no distance of `range`; < 0: none left. */
+/** How far bounds may tighten before the pair has no distance in `range`; negative: it has none. */
 function slack({ low, high }: State, { a, b }: Pair, { from, to }: Range): number {
   return Math.min(at(high, b) - at(low, a) - from, to - at(low, b) + at(high, a));
 }

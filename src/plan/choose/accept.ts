@@ -1,4 +1,4 @@
-/** Refuses, before anything is planned, what the integer kernels cannot run. */
+/** Refuses models that the integer kernels cannot run, before anything is planned. */
 import { BonsaiError } from '../../errors.js';
 import { at, type Graph, isConstant, type Tensor, tensorOf, viewOf } from '../../ir/graph.js';
 
@@ -10,8 +10,8 @@ const quantizeHint =
 const floats: ReadonlySet<string> = new Set(['float16', 'float32', 'float64']);
 
 /**
- * @throws BonsaiError 'float-model' where a tensor is float (hybrid models included),
- *   'unsupported-type' where an activation is not int8, 'bad-graph' where an output is constant
+ * @throws BonsaiError 'float-model' if a tensor is float (hybrid models included),
+ *   'unsupported-type' if an activation is not int8, 'bad-graph' if an output is constant
  */
 export function acceptInt8(graph: Graph): void {
   for (const node of graph.nodes) {

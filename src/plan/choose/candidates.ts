@@ -1,4 +1,6 @@
-/** What can compute each step, and what it would cost there: cycles, bytes of flash, of the arena. */
+/**
+ * The kernels that can compute each step, with their cycles, bytes of flash and bytes of the arena.
+ */
 
 import { zeroShare } from '../../analysis/sparsity.js';
 import { InternalError } from '../../errors.js';
@@ -10,21 +12,21 @@ import { halvesOf, type Implementation, type Part, wholeOf } from '../schedule/p
 import { kernelBytesOf } from './code-size.js';
 import type { Alternative, CodeUnit, Step } from './prices.js';
 
-/** About what it costs to give the second core its half and to wait for it. */
+/** Approximate cost of handing the second core its half and waiting for it. */
 const handOverCycles = 200;
 
-/** What can compute a node. */
+/** The kernels that can compute a node. */
 export interface Candidates {
   readonly view: NodeView;
-  /** In the order of the operator's list; a variant on two cores after it on one. */
+  /** In the order of the operator's list; each variant on one core, then on two. */
   readonly implementations: readonly Implementation[];
-  /** For the report: variants that apply but are not taken, and why. */
+  /** For the report: variants that apply but are refused, with the reason. */
   readonly refused: readonly string[];
 }
 
 /**
- * The variants of a node's operator whose features the target has and that match the node; only the
- * one named `template` where it is given.
+ * The variants of a node's operator that match the node and need only features of the target. If
+ * `template` is given, only the variant of that name.
  */
 export function candidatesFor(
   view: NodeView,
@@ -52,7 +54,7 @@ export function candidatesFor(
   };
 }
 
-/** The same, and those that can compute both halves of the node, with the same calls. */
+/** The candidates, and those that can compute both halves of the node with the same calls. */
 export function onTwoCores(candidates: Candidates, context: KernelContext): Candidates {
   const { view, implementations } = candidates;
   const names = implementations.map(({ variant }) => variant.template);
@@ -78,10 +80,10 @@ export function onTwoCores(candidates: Candidates, context: KernelContext): Cand
 }
 
 /**
- * What computes a step, weighed.
+ * The kernels of a step with their costs.
  *
- * @param arenaBytes what the arena holds with each implementation
- * @throws InternalError where there is none: every operator has a portable kernel
+ * @param arenaBytes bytes of the arena with each implementation
+ * @throws InternalError if there is none: every operator has a portable kernel
  */
 export function alternativesOf(
   { view, implementations, refused }: Candidates,
@@ -121,7 +123,7 @@ function weigh(
     flashBytes: sum(own.flat().map(({ weights, tables }) => weights + tables)),
     arenaBytes,
     code: codeOf(variant.template, calls.flat(), context),
-    // Both cores read flash through one cache and one bus: they wait for each other's misses.
+    // Both cores read flash through one cache and one bus, so they wait for each other's misses.
     pieces: (own[0] ?? []).map((_, i) => {
       const weights = own.map((all) => all[i]?.weights ?? 0);
       const isShared = weights.length > 1 && weights[1] === 0;
@@ -133,7 +135,7 @@ function weigh(
   };
 }
 
-/** The functions of a kernel's calls, and about what each takes on the target. */
+/** The functions of a kernel's calls, and their approximate size on the target. */
 function codeOf(
   template: string,
   calls: readonly KernelCall[],
@@ -145,8 +147,9 @@ function codeOf(
 }
 
 /**
- * What a variant costs on the target, in cycles (instructions where a target counts these): by the
- * costs of its terms as measured for the goal, else for 'balanced', else by the variant's own.
+ * The cost of a variant on the target, in cycles (or instructions, if the target counts these).
+ * Each term has the cost measured for the goal, otherwise that for 'balanced', otherwise the
+ * variant's own.
  */
 export function workCost(
   { variant: { template }, kernel }: Match,
@@ -160,8 +163,8 @@ export function workCost(
 }
 
 /**
- * Weights that leave room in the cache for code and tables are fetched once a run (by then other
- * steps have taken their place); larger ones again at every pass.
+ * Weights that leave room in the cache for code and tables are fetched once per run, since other
+ * steps evict them in between. Larger weights are fetched again in each pass.
  */
 function missCycles(
   bytes: number,

@@ -1,4 +1,4 @@
-/** What code takes of flash: as measured on the target, else what most kernels take at most. */
+/** Flash taken by code: as measured on the target, otherwise an upper bound for most kernels. */
 import type { Optimize, TargetTraits } from '../../ir/op.js';
 
 const unmeasured = {
@@ -7,13 +7,13 @@ const unmeasured = {
   kernelBytes: { speed: 2600, balanced: 1250, size: 640 },
 } as const;
 
-/** The runtime with its serial line, and what calls the kernels of so many steps. */
+/** Bytes of the runtime with its serial line, and of the calls of `steps` kernels. */
 export function runtimeBytesOf(steps: number, { code }: TargetTraits, optimize: Optimize): number {
   const { runtimeBytes, stepBytes } = code?.[optimize] ?? unmeasured;
   return runtimeBytes + steps * stepBytes;
 }
 
-/** A function of a kernel, with those that it calls. */
+/** Bytes of a kernel's function and of the functions that it calls. */
 export function kernelBytesOf(
   template: string,
   { code }: TargetTraits,

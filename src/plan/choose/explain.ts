@@ -1,11 +1,10 @@
-/** Why a kernel was chosen, for people. */
+/** Why a kernel was chosen, in words. */
 import type { Decision, KernelEstimate, KernelForm } from '../types.js';
 
 const forms: readonly KernelForm[] = ['dense', 'sparse', 'packed'];
 
 /**
- * Of each form that there is the kernel that costs least, the chosen one not among them; and the one
- * that would have been chosen but for the arena that it needs.
+ * The best rival of each form, and the kernel that would have been chosen if the arena had room.
  *
  * @param alternatives the chosen one first
  */
@@ -26,7 +25,7 @@ export function rivalsOf(
   ];
 }
 
-/** Whether the arena would have to be larger than it may be. */
+/** Whether the kernel needs a larger arena than the limit. */
 export function isBeyondArena(one: KernelEstimate, { arenaBytes }: Decision): boolean {
   return one.arenaBytes > arenaBytes;
 }
@@ -36,7 +35,7 @@ export function isBeyondArena(one: KernelEstimate, { arenaBytes }: Decision): bo
  * each byte (--optimize balanced)'.
  *
  * @param alternatives the chosen one first
- * @param refused what applies but was not to be had, and why
+ * @param refused variants that apply but are refused, with the reason
  */
 export function explain(
   alternatives: readonly KernelEstimate[],
@@ -59,7 +58,7 @@ export function explain(
   ].join('; ');
 }
 
-/** 'the arena would need 34900 B: there is room for 30000', or what else is against it. */
+/** 'the arena would need 34900 B: there is room for 30000', or another reason against it. */
 function arenaText({ arenaBytes }: KernelEstimate, decision: Decision): string {
   const { arenaRoomBytes, arenaPrice } = decision;
   const needs = `the arena would need ${arenaBytes} B`;
@@ -80,12 +79,12 @@ export function priceText({ unit, flashPrice, arenaPrice, reason }: Decision): s
   return `least at ${prices} (${reason})`;
 }
 
-/** Two digits: prices follow from estimates. */
+/** Two digits, since prices follow from estimates. */
 export function priceDigits(price: number): number {
   return Number(price.toPrecision(2));
 }
 
-/** Dearer is a byte only where nothing fits the budget. */
+/** A higher price is tried only when nothing fits. */
 const highestPrice = 1e8;
 
 /** 'swar/conv2d', or 'swar/conv2d ×2' on two cores. */

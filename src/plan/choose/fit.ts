@@ -1,9 +1,9 @@
 /**
- * Kernels for all steps, and the arena that what they need packs into.
+ * Kernels for all steps, and an arena that holds what they need.
  *
- * What each step needs is known beforehand, what all of it packs into is not: outputs drift, gaps are
- * left. Where the choice turns out to need more RAM than there is, it is made again, from the kernels
- * with which the arena is smallest.
+ * The bytes of each step are known beforehand, but not the bytes into which all of them pack:
+ * outputs drift, and gaps remain. If a choice needs more RAM than is available, it is made again
+ * from the kernels with the smallest arena.
  */
 import type { TargetTraits } from '../../ir/op.js';
 import type { KernelContext } from '../../kernels/variant.js';
@@ -17,36 +17,36 @@ import type { Step } from './prices.js';
 import { ramForModel, roomOf, type Source } from './room.js';
 import { type Choice, selectKernels } from './select.js';
 
-/** What can compute a node, and what each of these does to memory; an alias is not computed. */
+/** The kernels that can compute a node, and what each does to memory. An alias needs none. */
 export interface Kernels {
   readonly candidates: Candidates | null;
   readonly memories: readonly KernelMemory[];
 }
 
-/** Kernels, and where everything lies then. */
+/** Kernels, and the places of all buffers with them. */
 export interface Outcome {
-  /** null for an alias, one a step each. */
+  /** One per step; null for an alias. */
   readonly choices: readonly (Choice | null)[];
   readonly decision: Decision;
   readonly arena: Arena;
 }
 
-/** What a choice is made of, the same for each. */
+/** The input of every choice. */
 interface Problem {
   readonly schedule: Schedule;
   readonly target: TargetTraits;
   readonly options: CompileOptions;
   readonly context: KernelContext;
   readonly source: Source;
-  /** One a step, each; of an alias: null. */
+  /** One per step; null for an alias. */
   readonly steps: readonly (Step | null)[];
   readonly memories: readonly (readonly KernelMemory[])[];
 }
 
-/** How often kernels are chosen anew with less RAM. */
+/** How often kernels are chosen again with less RAM. */
 const mostRetries = 3;
 
-/** Chooses kernels and places what they need, in the RAM that there is where any kernels are. */
+/** Chooses kernels and places their buffers within the available RAM, if any kernels fit. */
 export function chooseKernels(
   schedule: Schedule,
   kernels: ReadonlyMap<number, Kernels>,
@@ -68,7 +68,7 @@ export function chooseKernels(
   let last = first;
   for (let i = 0, gapBytes = 0; i < mostRetries && !isMet(last); i++) {
     const beyond = usedBytes(last) - ramForModel(target, options);
-    // Copies were chosen beside an arena without gaps.
+    // Copies were chosen as if the arena had no gaps.
     gapBytes = Math.max(gapBytes + beyond, last.arena.bytes - last.decision.arenaBytes);
     last = chosenOf(problem, steps, gapBytes);
   }
@@ -87,14 +87,14 @@ export function memoriesOf(
   return steps.map((index) => kernels.get(index)?.memories ?? []);
 }
 
-/** Of RAM: the arena and copies of weights. */
+/** RAM for the arena and the copies of weights, in bytes. */
 function usedBytes({ arena, choices }: Outcome): number {
   return choices.reduce((sum, choice) => sum + (choice?.copiedBytes ?? 0), arena.bytes);
 }
 
 /**
- * @param allowed  the steps with what may be chosen
- * @param gapBytes RAM that nothing can have, since the arena does not pack without gaps
+ * @param allowed  the steps with the kernels to choose from
+ * @param gapBytes RAM lost because the arena does not pack without gaps
  */
 function chosenOf(
   { schedule, target, options, context, source, steps, memories }: Problem,
@@ -118,7 +118,7 @@ function chosenOf(
   return { choices: chosen, decision: { ...decision, isShortOfRam }, arena };
 }
 
-/** Of an alias: 0. */
+/** 0 for an alias. */
 function positionIn(step: Step | null | undefined, choice: Choice | null): number {
   const all = step?.alternatives ?? [];
   return Math.max(
@@ -138,7 +138,7 @@ function pack(
   );
 }
 
-/** The leanest kernels, and what else packs into the RAM that there is. */
+/** The leanest kernels, improved as far as the result packs into the available RAM. */
 function packedInto(problem: Problem, first: Outcome): Outcome {
   const { schedule, target, options, steps, memories } = problem;
   const needs = steps.map((step) => step?.alternatives.map((one) => one.arenaBytes) ?? [0]);
@@ -155,7 +155,7 @@ function packedInto(problem: Problem, first: Outcome): Outcome {
   const most = Math.max(0, ...positions.map((position, step) => needs[step]?.[position] ?? 0));
   const outcome = chosenOf(problem, alike, bytes - most);
   if (outcome.arena.bytes <= roomBytes) return outcome;
-  // The search for a packing is bounded: it may miss one that there is.
+  // The search for a packing is bounded: it may miss a packing that exists.
   const same = steps.map((step, i) => step && keep(step, (at) => at === positions[i]));
   return chosenOf(problem, same, bytes - most);
 }
@@ -168,10 +168,10 @@ function keep(step: Step, isKept: (position: number) => boolean): Step {
 }
 
 /**
- * The wanted kernels, with the leanest in the place of as few as need be: those that cost least by
- * that. What packs with so many is found by bisection; then one after the other is tried again.
+ * The wanted kernels, with as few leanest ones as needed, where these cost least. Bisection finds
+ * how many are needed; then each of them is tried without.
  *
- * @param flashPrice in cycles for each byte
+ * @param flashPrice cycles per byte
  */
 function mixed(
   { schedule, steps, memories }: Problem,

@@ -1,35 +1,35 @@
 /**
- * Alternatives of steps, and which of them cost least at so many cycles for each byte.
+ * Alternatives of steps, and which of them cost least at given prices per byte.
  *
- * Prices hold for all steps alike, so that each step can be chosen for by itself; only the code of
+ * All steps have the same prices, so each step can be chosen independently. Only the code of
  * kernels is shared by steps.
  */
 import type { Implementation } from '../schedule/parts.js';
 import type { Region } from '../types.js';
 import type { Room } from './room.js';
 
-/** Machine code that an image has once, however many steps call it. */
+/** Machine code that an image contains once, however many steps call it. */
 export interface CodeUnit {
-  /** Tells it from others. */
+  /** Identifies it. */
   readonly key: string;
   /** Estimated. */
   readonly bytes: number;
 }
 
-/** A piece of constants that lies in one place: those of one call. */
+/** The constants of one call, which lie in one place. */
 export interface Piece {
   readonly weightBytes: number;
-  /** Cycles that it costs to read them from flash during a run rather than from RAM. */
+  /** Cycles lost if they are read from flash, not RAM, during a run. */
   readonly missCycles: number;
 }
 
 export interface Alternative {
   readonly implementation: Implementation;
-  /** Without misses of the cache. */
+  /** Without cache misses. */
   readonly cycles: number;
   /** Weights and tables. */
   readonly flashBytes: number;
-  /** What the arena holds in the step. */
+  /** Bytes of the arena during the step. */
   readonly arenaBytes: number;
   readonly code: readonly CodeUnit[];
   readonly pieces: readonly Piece[];
@@ -38,7 +38,7 @@ export interface Alternative {
 export interface Step {
   readonly alternatives: readonly Alternative[];
   readonly refused: readonly string[];
-  /** Absent where it has none. */
+  /** Absent if the step has none. */
   readonly weights?: { readonly count: number; readonly zeros: number };
 }
 
@@ -50,13 +50,13 @@ export interface Pick {
   readonly sramBytes: number;
 }
 
-/** In cycles for each byte. */
+/** Cycles per byte. */
 export interface Prices {
   readonly flash: number;
   readonly sram: number;
 }
 
-/** The steps without alternatives with which the arena holds more than so many bytes. */
+/** The steps with only those alternatives with which the arena holds at most `arenaBytes`. */
 export function within(steps: readonly Step[], arenaBytes: number): readonly Step[] {
   return steps.map((step) => ({
     ...step,
@@ -64,7 +64,7 @@ export function within(steps: readonly Step[], arenaBytes: number): readonly Ste
   }));
 }
 
-/** For each step what costs least; the code of kernels is not looked at. */
+/** The alternative of each step that costs least, without the code of kernels. */
 export function choose(steps: readonly Step[], prices: Prices): readonly Pick[] {
   return steps.map(({ alternatives }) => {
     const picks = alternatives.map((alternative) => place(alternative, prices.sram));
@@ -79,7 +79,7 @@ export function priceOf({ alternative, cycles, sramBytes }: Pick, { flash, sram 
   return cycles + flash * alternative.flashBytes + (sramBytes === 0 ? 0 : sram * sramBytes);
 }
 
-/** Each piece goes to RAM where that saves more cycles than its bytes cost. */
+/** Copies a piece to RAM if that saves more cycles than its bytes cost. */
 export function place(alternative: Alternative, sramPrice: number): Pick {
   const regions = alternative.pieces.map(
     ({ weightBytes, missCycles }): Region =>
@@ -107,10 +107,10 @@ export function flashOf(picks: readonly Pick[]): number {
   return total(picks, ({ alternative }) => alternative.flashBytes);
 }
 
-/** By how much code may be larger than its kernels were one by one, as a share. */
+/** Share by which code may be larger than its kernels were one by one. */
 export const codeMargin = 0.1;
 
-/** Of flash: the code too, estimated. */
+/** Flash of the whole image, code included, estimated. */
 export function imageBytes(picks: readonly Pick[], room: Room): number {
   return flashOf(picks) + Math.ceil((1 + codeMargin) * codeBytesOf(picks, room));
 }

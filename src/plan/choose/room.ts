@@ -1,35 +1,35 @@
-/** What there is of flash and RAM, and who may have it. */
+/** Available flash and RAM, and their use. */
 import type { Optimize, TargetTraits } from '../../ir/op.js';
 import type { CompileOptions, SramCopies } from '../types.js';
 import { runtimeBytesOf } from './code-size.js';
 
-/** What is known of the model before the passes. */
+/** The model before the passes. */
 export interface Source {
-  /** Of its parameters, the share that the passes left: those of dead channels are gone. */
+  /** Share of its parameters that passes kept; they remove those of dead channels. */
   readonly liveShare: number;
-  /** What it takes operator by operator, as `--faithful` plans it. Infinity: nobody knows. */
+  /** Cycles operator by operator, as `--faithful` plans it. Infinity: unknown. */
   cycles(): number;
 }
 
-/** What a choice of kernels may take. Infinity: no limit. */
+/** Limits for a choice of kernels. Infinity: no limit. */
 export interface Room {
-  /** Of flash, for the whole image. */
+  /** Flash for the whole image. */
   readonly flashBytes: number;
-  /** Of flash, for what is in every image: the runtime, and what calls the kernels. */
+  /** Flash that every image needs: the runtime, and the calls of kernels. */
   readonly runtimeBytes: number;
   readonly source: Source;
-  /** Of RAM, for the arena: with the leanest kernels, and at most. */
+  /** RAM for the arena: with the leanest kernels, and the limit. */
   readonly leastArenaBytes: number;
   readonly mostArenaBytes: number;
-  /** Of time, in what the target counts. */
+  /** Time, in the unit that the target counts. */
   readonly mostCycles: number;
-  /** Of RAM, for copies of weights, beside an arena of so many bytes. */
+  /** RAM for copies of weights beside an arena of `arenaBytes`. */
   copyBytes(arenaBytes: number): number;
 }
 
-/** Of RAM, for the runtime and the stack. */
+/** RAM for the runtime and the stack. */
 const runtimeAllowanceBytes = 3.5 * 1024;
-/** And for the second core: its stack, and what the cores share. */
+/** RAM for the second core: its stack, and data that the cores share. */
 const secondCoreBytes = 1.5 * 1024;
 
 /** RAM for the arena and copies of weights. */
@@ -41,7 +41,7 @@ export function ramForModel(
   return Math.min(ramBytes ?? Infinity, maxRam) - runtime;
 }
 
-/** The share of the RAM that is left that copies of weights may have; the application has the rest. */
+/** Share of the free RAM for copies of weights. The application has the rest. */
 const copyShares: Readonly<Record<SramCopies, number>> = { none: 0, half: 0.5, all: 1 };
 
 function defaultCopies(optimize: Optimize): SramCopies {
@@ -49,9 +49,9 @@ function defaultCopies(optimize: Optimize): SramCopies {
 }
 
 /**
- * @param steps how many there are
+ * @param steps their number
  * @param leastArenaBytes with the leanest kernels
- * @param gapBytes RAM that nothing can have, since the arena does not pack without gaps
+ * @param gapBytes RAM lost because the arena does not pack without gaps
  */
 export function roomOf(
   target: TargetTraits,
@@ -78,7 +78,7 @@ export function roomOf(
     mostArenaBytes: Math.max(leastArenaBytes, forModel),
     mostCycles: maxMs * ((target.clockHz ?? Infinity) / 1000),
     copyBytes: (arenaBytes) => {
-      // None of endless RAM would not be a number.
+      // 0 × Infinity would be NaN.
       if (regions === undefined || sramCopies === 'none') return 0;
       const share = Math.floor(copyShares[sramCopies] * (onChip - arenaBytes));
       return Math.max(0, Math.min(share, forModel - arenaBytes));

@@ -1,11 +1,11 @@
 /**
  * Which kernel computes each step, and where its weights live.
  *
- * Every fitting variant of a step is an alternative: so many cycles, so many bytes of flash. Weights
- * read from flash may miss a cache; copied to RAM at start they do not, while there is room. The
- * choice is the fewest cycles plus a price for each byte: of flash as `--optimize` says, of RAM (and
- * of flash, where the budget binds) the lowest price at which everything fits, found by bisection; what
- * that leaves over is spent where it gains most (prices.ts).
+ * Every variant that applies to a step is an alternative with its cycles and its bytes of flash.
+ * Weights read from flash may miss the cache; weights copied to RAM at start do not, but need room.
+ * The choice minimizes cycles plus a price for each byte. `--optimize` sets the price of flash. The
+ * price of RAM is the lowest at which everything fits, found by bisection; so is the price of flash
+ * if the budget binds. The bytes that remain are spent where they gain most (settle.ts).
  */
 import type { Optimize, TargetTraits } from '../../ir/op.js';
 import type { KernelContext } from '../../kernels/variant.js';
@@ -30,22 +30,24 @@ import { type Goal, type Settlement, settle } from './settle.js';
 
 export interface Choice {
   readonly implementation: Implementation;
-  /** Where the weights of each of the kernel's calls lie; those of a second half as the first's. */
+  /** Where the weights of each of the kernel's calls lie. A second half uses those of the first. */
   readonly regions: readonly Region[];
-  /** Of weights, in RAM. */
+  /** Bytes of weights that are copied to RAM. */
   readonly copiedBytes: number;
-  /** For the report: the chosen one first, then the fastest. */
+  /** For the report: the chosen kernel first, then by time. */
   readonly alternatives: readonly KernelEstimate[];
-  /** What it would be if all steps were dense, in the RAM that is left then; null: it could not be. */
+  /**
+   * The kernel if all steps were dense, with the RAM that this leaves; null if no dense one fits.
+   */
   readonly dense: KernelEstimate | null;
   readonly why: string;
 }
 
 /**
- * Shares of the cycles that a byte more must save, in relation to its share of the least constants
- * with zeros among them: at 0.2, twice these have to be worth a fifth of the time. For size each is
- * tried; that with the least product of the image's bytes, the time to the power of `worthOfTime` and
- * the arena to that of `worthOfArena` is taken.
+ * Prices of flash, relative to cycles per byte of the least dense constants: at 0.2, twice the
+ * constants must save a fifth of the time. For size each price is tried; the result with the least
+ * product of image bytes, time to the power of `worthOfTime` and arena to that of `worthOfArena` is
+ * taken.
  */
 const flashPrices: Readonly<Record<Optimize, readonly number[]>> = {
   speed: [0],
@@ -53,18 +55,18 @@ const flashPrices: Readonly<Record<Optimize, readonly number[]>> = {
   size: Array.from({ length: 13 }, (_, i) => 2 ** i),
 };
 
-/** Exponent of the time beyond its budget: it outweighs whatever the image is. */
+/** Exponent of the time beyond its budget: it outweighs any size of the image. */
 const tooLate = 100;
 
-/** Exponents of the time and of the arena: twice of one has to save an eighteenth of the image. */
+/** Exponents of time and arena: doubling one must save an eighteenth of the image. */
 const worthOfTime = 1 / 12;
 const worthOfArena = 1 / 12;
 
 /**
- * What a kernel that skips zeros or packs weights may take, where no budget forces it: so many times
- * the cycles of the one that would be taken without it, and so many less. Estimates are a few per
- * cent off, of packed weights up to 10, and more for small layers: what is hardly faster may be slower.
- * null: anything.
+ * The most cycles of a kernel that skips zeros or packs weights, if no budget forces it: `times`
+ * those of the kernel that would be taken otherwise, minus `less`. Estimates are a few per cent
+ * off, for packed weights up to 10 %, and more for small layers, so a kernel that is hardly faster
+ * may be slower. null: no limit.
  */
 const mostTime: Readonly<Record<Optimize, MostTime | null>> = {
   speed: { times: 1, less: 0 },
@@ -78,9 +80,9 @@ interface MostTime {
 }
 
 /**
- * A kernel for each of the steps, in their order.
+ * A kernel for each step, in the order of the steps.
  *
- * @returns also what decided, for the report
+ * @returns also the decision, for the report
  */
 export function selectKernels(
   steps: readonly Step[],
@@ -123,7 +125,7 @@ export function selectKernels(
   return { choices, decision };
 }
 
-/** The limit that the arena would have if there were RAM for any. */
+/** The arena's limit if RAM were unlimited. */
 function wantedArena(
   steps: readonly Step[],
   { prices }: Settlement,
@@ -134,26 +136,28 @@ function wantedArena(
   return cheapestArena(steps, prices, ramPrice, leastArenaBytes);
 }
 
-/** Only cycles are times: instructions are what a budget of time can be held against without them. */
+/**
+ * A time budget needs cycles. A target that counts instructions is compared as if each took one.
+ */
 function timeBudget({ costUnit }: TargetTraits): string {
   return `the time budget${costUnit === 'instructions' ? ', if each took a cycle' : ''}`;
 }
 
 interface InTime extends Both {
   readonly goal: Goal;
-  /** Of the prices that `optimize` wants: below 1 so that it is fast enough. */
+  /** Share of the prices that `optimize` wants; below 1 if the time budget needs it. */
   readonly share: number;
 }
 
-/** Of the time that there is, where it can be kept to: estimates are a few per cent off. */
+/** Share of the time budget to aim at, if possible: estimates are a few per cent off. */
 const timeMargin = 0.95;
 
-/** Steps of the search for the share of the prices at which it is fast enough. */
+/** Steps of the search for the largest share of the prices that meets the time budget. */
 const timeSteps = 10;
 
 /**
- * The choice at the wanted prices of bytes; where that takes too long, at the largest share of them
- * at which it does not. Where nothing is fast enough, bytes cost nothing.
+ * The choice at the wanted prices. If that is too slow: at the largest share of these prices that
+ * is fast enough, or with free bytes if none is.
  */
 function settleInTime(steps: readonly Step[], optimize: Optimize, room: Room): InTime {
   const at = (share: number): InTime => {
@@ -168,7 +172,7 @@ function settleInTime(steps: readonly Step[], optimize: Optimize, room: Room): I
   const isFast = ({ chosen }: InTime) => cyclesOf(chosen) <= limit;
   if (isFast(wanted)) return wanted;
   if (!isFast(best)) return best;
-  // By the logarithm: a share of a thousandth is as good as none.
+  // The search is logarithmic: a share of a thousandth is as good as none.
   let [low, high] = [-3, 0];
   for (let i = 0; i < timeSteps; i++) {
     const middle = (low + high) / 2;
@@ -190,9 +194,9 @@ function cyclesOf({ picks }: Settlement): number {
 /** @param share of the prices that `optimize` wants */
 function goalOf(steps: readonly Step[], optimize: Optimize, room: Room, share: number): Goal {
   const fastest = total(choose(steps, { flash: 0, sram: 0 }), ({ cycles }) => cycles);
-  // What few weights save must not make each byte that is left dearer.
+  // Zeros make the constants smaller, but must not make the remaining bytes more expensive.
   const smallest = flashOf(choose(steps.map(withAllWeights), { flash: 1e9, sram: 0 }));
-  // No image is smaller than its runtime: few weights must not make code dear either.
+  // No image is smaller than its runtime, so few weights must not make code expensive either.
   const perByte = fastest / Math.max(1, smallest, room.runtimeBytes);
   const { leastArenaBytes } = room;
   return {
@@ -211,19 +215,19 @@ function goalOf(steps: readonly Step[], optimize: Optimize, room: Room, share: n
   };
 }
 
-/** The choice, and what it would be if kernels of all steps multiplied every weight. */
+/** The choice, and the choice among dense kernels alone. */
 interface Both {
   readonly chosen: Settlement;
   readonly dense: Settlement;
 }
 
 function settleBoth(steps: readonly Step[], optimize: Optimize, goal: Goal, room: Room): Both {
-  // What a budget forces is not what is slow without it.
+  // Compare speed as if flash were unlimited.
   const unlimited = { ...room, flashBytes: Infinity };
   const dense = settle(steps.map(withAllWeights), goal, unlimited);
   const most = mostTime[optimize];
   const fast = (most: MostTime) => {
-    // What is slow depends on the RAM that is left, which depends on what is taken.
+    // Which kernels are slow depends on the RAM that is left, which depends on the chosen kernels.
     const first = settle(withoutSlow(steps, [dense], most), goal, unlimited);
     return withoutSlow(steps, [dense, first], most);
   };
@@ -237,7 +241,7 @@ function settleBoth(steps: readonly Step[], optimize: Optimize, goal: Goal, room
   };
 }
 
-/** The least share of zeros of a pruned model: those that are not have a few per cent. */
+/** Least share of zeros in a pruned model. Other models have a few per cent. */
 const prunedShare = 0.25;
 
 function isPruned(steps: readonly Step[]): boolean {
@@ -246,19 +250,20 @@ function isPruned(steps: readonly Step[]): boolean {
   return sum('zeros') > 0 && sum('zeros') >= prunedShare * sum('count');
 }
 
-/** The image of a model of the same layers without zeros: no channel of it is dead. */
+/** Image bytes of the same layers without zeros, dead channels included. */
 function denseTwinBytes({ picks }: Settlement, room: Room): number {
   const constants = flashOf(picks);
   return imageBytes(picks, room) - constants + constants / room.source.liveShare;
 }
 
-/** What zeros have to save, as a share of the time, where they make the image larger. */
+/** Share of the time that kernels for zeros must save if they make the image larger. */
 const gainForFlash = 0.2;
 
 /**
- * A choice whose image is larger than that without kernels for zeros is kept where it is faster by
- * `gainForFlash` than what fits into as much flash, or where the latter would be slower than the
- * source's operators one by one, for which the same rule may decide otherwise.
+ * Keeps a choice that makes the image larger than dense kernels would, if it saves `gainForFlash`
+ * of the time of what fits the dense image's flash. It also keeps the choice if the smaller one
+ * would be slower than the source's operators one by one, for which the same rule may decide
+ * differently.
  */
 function noLargerThan(
   denseBytes: number,
@@ -281,7 +286,7 @@ function formOf({ variant }: Implementation): KernelForm {
   return variant.packs ? 'packed' : variant.skipsZeros ? 'sparse' : 'dense';
 }
 
-/** Without kernels that skip zeros or pack weights, where there are others. */
+/** The step with its dense kernels only, if it has any. */
 function withAllWeights(step: Step): Step {
   const dense = step.alternatives.filter(
     ({ implementation }) => formOf(implementation) === 'dense',
@@ -290,8 +295,8 @@ function withAllWeights(step: Step): Step {
 }
 
 /**
- * Of what skips zeros or packs weights stays what is faster than the choice without, by `mostTime`: as
- * one of these was settled.
+ * Removes the kernels that skip zeros or pack weights but are not faster, by `mostTime`, than the
+ * choice without them in one of the settlements.
  */
 function withoutSlow(
   steps: readonly Step[],
@@ -305,7 +310,7 @@ function withoutSlow(
     if (dense.length === 0) return step;
     const isFaster = (one: Alternative, others: readonly Alternative[]) =>
       settlements.some(({ prices, arenaBytes }) => {
-        // Cycles that take RAM from other steps are dearer.
+        // Cycles include the price of RAM that other steps lose.
         const cost = (pick: Pick) => priceOf(pick, { ...prices, flash: 0 });
         const affordable = others.filter((other) => other.arenaBytes <= arenaBytes);
         if (affordable.length === 0) return true;

@@ -1,8 +1,9 @@
 /**
- * The choice for all steps: at which prices, within which arena, and what that leaves over.
+ * The choice for all steps: the prices, the limit of the arena, and the use of the bytes that
+ * remain.
  *
- * Code and the arena belong to no step alone: kernels share the one, and the largest step sets the
- * other. So both are settled here, for each price of flash that is tried.
+ * Code and arena do not belong to a single step: steps share kernels, and the largest step sets the
+ * arena. So both are settled here, for each price of flash that is tried.
  */
 import { cheapestArena } from '../arena/memory.js';
 import type { Region } from '../types.js';
@@ -27,36 +28,38 @@ import {
 } from './prices.js';
 import type { Room } from './room.js';
 
-/** What is chosen, and what led to it. */
+/** A choice, with the prices and the limit that led to it. */
 export interface Settlement {
   readonly picks: readonly Pick[];
   readonly prices: Prices;
-  /** No step has a kernel with which the arena holds more. */
+  /** Limit of the arena: no step has a kernel with which the arena holds more. */
   readonly arenaBytes: number;
-  /** By the budget: the price of flash is above the wanted ones that do not fit. */
+  /**
+   * Whether the budget decides: the price of flash is above the wanted prices, which do not fit.
+   */
   readonly isForced: boolean;
 }
 
 /** What a model's bytes are worth. */
 export interface Goal {
-  /** In cycles for each byte of flash: each is tried. */
+  /** Cycles per byte of flash; each is tried. */
   readonly flashPrices: readonly number[];
-  /** In cycles for each byte of the arena, at a price of flash. */
+  /** Cycles per byte of the arena, at a price of flash. */
   arenaPrice(flashPrice: number): number;
-  /** Of what is settled at the prices the one at which this is least is taken. */
+  /** The settlement with the lowest worth is taken. */
   worth(picks: readonly Pick[], arenaBytes: number): number;
 }
 
 /**
- * The choice at those of the wanted prices of flash at which everything fits, and at the lowest that
- * fits where one is too low.
+ * The choice at the wanted prices of flash at which everything fits. If a wanted price is too low,
+ * also the choice at the lowest price that fits.
  */
 export function settle(steps: readonly Step[], goal: Goal, room: Room): Settlement {
   const fits = (one: Settlement) => isWithin(room, one);
   const free = goal.flashPrices.map((flash) => settleAt(steps, flash, goal, room));
   const tooLow = free.filter((one) => !fits(one)).map(({ prices }) => prices.flash);
   const fitting = free.filter(fits).map((one) =>
-    // A price of RAM may leave some over too.
+    // A price of RAM may leave some RAM unused too.
     one.prices.sram > 0 ? upgraded(steps, one, one.prices.flash, room) : one,
   );
   const settlements =
@@ -65,7 +68,7 @@ export function settle(steps: readonly Step[], goal: Goal, room: Room): Settleme
   return settlements.reduce((best, one) => (worth(one) < worth(best) ? one : best));
 }
 
-/** @param tooLow prices at which not everything fits */
+/** @param tooLow prices at which the image does not fit */
 function settleWithin(
   steps: readonly Step[],
   tooLow: readonly number[],
@@ -75,7 +78,7 @@ function settleWithin(
   const fits = (price: number) => isWithin(room, settleAt(steps, price, goal, room));
   const flash = cheapestPrice(Math.max(...tooLow), fits);
   const settlement = settleAt(steps, flash, goal, room);
-  // What is left over buys at the wanted price.
+  // Spend the unused bytes at the wanted price.
   return { ...upgraded(steps, settlement, Math.min(...tooLow), room), isForced: true };
 }
 
@@ -90,7 +93,7 @@ function settleAt(steps: readonly Step[], flash: number, goal: Goal, room: Room)
     total(picks, ({ cycles }) => cycles) + flash * imageBytes(picks, room) + ofArena * arenaBytes;
   const cheaper = (one: Settlement, other: Settlement) => (cost(other) < cost(one) ? other : one);
   const settled = (steps: readonly Step[], sram = 0): Settlement => {
-    // What the arena takes is no longer there for copies of weights.
+    // The arena takes RAM from copies of weights.
     const arenaBytes = cheapestArena(steps, { flash, sram }, ofArena + sram, room.leastArenaBytes);
     return settleIn(arenaBytes, steps, flash, room);
   };
@@ -101,12 +104,12 @@ function settleAt(steps: readonly Step[], flash: number, goal: Goal, room: Room)
   };
   const all = withCopies(steps);
   if (flash === 0) return all;
-  // RAM may not have room for the kernels that are left.
+  // The remaining kernels may need more RAM than there is.
   const few = withFewKernels(steps, all.prices, ofArena, room);
   return cheaper(all, withCopies(few));
 }
 
-/** The choice at a price of flash in an arena of so many bytes. */
+/** The choice at a price of flash, with a limit of the arena. */
 function settleIn(
   arenaBytes: number,
   steps: readonly Step[],
@@ -122,8 +125,8 @@ function settleIn(
 }
 
 /**
- * The steps without kernels whose code costs more than what other kernels of these steps cost more,
- * the arena for them included: given up one by one, or all but one at once.
+ * Gives up kernels whose code costs more than the cycles, bytes and arena by which other kernels in
+ * their steps are more expensive: one after the other, or all but one at once.
  *
  * @param ofArena price of a byte of the arena
  */
@@ -154,7 +157,7 @@ function withFewKernels(
   }
 }
 
-/** The steps with those kernels only; as they are where no other can compute them. */
+/** The steps with the kept kernels only. A step that no kept kernel can compute is unchanged. */
 function keep(steps: readonly Step[], isKept: (template: string) => boolean): readonly Step[] {
   return steps.map((step) => {
     const alternatives = step.alternatives.filter((one) => isKept(templateOf(one)));
@@ -167,8 +170,9 @@ function templateOf({ implementation }: Alternative): string {
 }
 
 /**
- * Where one price moves many steps at once, much may be left over: it goes, step by step, to what
- * gains most for its share of that, as long as it fits and is worth the wanted price.
+ * One price moves many steps at once and may leave many bytes unused. They are spent step by step
+ * on the largest gain for its share of the unused bytes, while it fits and is worth the wanted
+ * price.
  */
 function upgraded(
   steps: readonly Step[],
@@ -214,7 +218,7 @@ function shareOf(bytes: number, room: number): number {
   return Math.max(0, bytes) / Math.max(1, room);
 }
 
-/** Bytes by which the code grows where a step gets another kernel. */
+/** Bytes by which the code grows if a step changes its kernel. */
 function codeAdded(now: Pick, { code }: Alternative, uses: ReadonlyMap<string, number>): number {
   const isNew = ({ key }: CodeUnit) => !uses.has(key);
   const isLast = ({ key }: CodeUnit) =>
@@ -222,7 +226,10 @@ function codeAdded(now: Pick, { code }: Alternative, uses: ReadonlyMap<string, n
   return sumOf(code.filter(isNew)) - sumOf(now.alternative.code.filter(isLast));
 }
 
-/** The least price from `least` on at which `fits` holds, by bisection; far above where none does. */
+/**
+ * The least price, from `least` on, at which `fits` holds, by bisection; a very high one if none
+ * does.
+ */
 function cheapestPrice(least: number, fits: (price: number) => boolean): number {
   if (fits(least)) return least;
   let low = Math.max(least, 1e-3);
@@ -240,7 +247,7 @@ function cheapestPrice(least: number, fits: (price: number) => boolean): number 
   return high;
 }
 
-/** What a price leaves over of RAM goes to the pieces that gain most for each byte and still fit. */
+/** Unused RAM goes to the pieces that gain most per byte and still fit. */
 function fill(picks: readonly Pick[], copyBytes: number): readonly Pick[] {
   let left = copyBytes - sramOf(picks);
   const regions = picks.map((pick) => [...pick.regions]);

@@ -1,9 +1,9 @@
-/** Calls of kernels: which of them share a function, and the bytes of their constants. */
+/** Calls of kernels: which calls share a function, and the bytes of their constants. */
 import type { Facts, Optimize, TargetTraits } from '../../ir/op.js';
 import type { KernelCall, KernelContext, Routine, Table } from '../../kernels/variant.js';
 import type { CompileOptions } from '../types.js';
 
-/** What kernels of a plan with these options may know: flash without misses has no regions. */
+/** What the kernels of a plan may know. Flash without misses has no regions. */
 export function kernelContext(
   facts: Facts,
   target: TargetTraits,
@@ -15,8 +15,8 @@ export function kernelContext(
 }
 
 /**
- * Calls with the same key are calls of one C function. For speed every distinct shape is its own,
- * with all numbers constant in it.
+ * Calls with the same key call one C function. For speed every distinct shape has its own, with all
+ * numbers constant in it.
  */
 export function functionKey(template: string, call: KernelCall, optimize: Optimize): string {
   const sorted = (record: Readonly<Record<string, unknown>>) => Object.entries(record).sort();
@@ -42,7 +42,10 @@ export function callBytes({ tables, routines = {} }: KernelCall): CallBytes {
   return { weights: of('weights') + code, tables: of('table') };
 }
 
-/** Those of `call` that `other` does not have under the same name: equal constants are there once. */
+/**
+ * The constants of `call` that `other` does not have under the same name. Equal constants are
+ * emitted once.
+ */
 export function withoutShared(call: KernelCall, other: KernelCall): KernelCall {
   const bytesOf = ({ data }: Table) =>
     new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

@@ -1,16 +1,16 @@
 /**
- * The order in which the steps of a branching graph run: one whose largest step is smallest.
+ * The order of steps in a branching graph whose largest step is smallest.
  *
- * A state is the set of steps that have run; what is live then does not depend on their order, so
- * for each set only the best way to it is kept (dynamic programming over sets, one step a level).
- * Where more sets meet on a level than `work` allows, those that have needed least go on: then the
- * order may miss the best, but it is never worse than the given one.
+ * A state is the set of executed steps. What is live then does not depend on their order, so only
+ * the best way to each set is kept (dynamic programming over sets, one step a level). If a level
+ * has more sets than `work` allows, those with the smallest need continue. The order may then miss
+ * the best one, but is never worse than the given one.
  */
 import { byteCount, type Node, type TensorId, tensorOf } from '../../ir/graph.js';
 import { aligned } from '../arena/arena.js';
 import { addedBytes, type KernelMemory, ownersOf, type Schedule } from '../arena/lifetimes.js';
 
-/** States that are looked at, about. */
+/** States to visit, approximately. */
 const work = 20_000;
 
 /** A way to run some of the steps. */
@@ -30,9 +30,9 @@ interface Path {
 }
 
 /**
- * The schedule's steps in the order in which to run them: the given one unless another needs less.
+ * The order in which to run the schedule's steps: the given one, unless another needs less.
  *
- * @param kernels for each step what the kernels do that could compute it
+ * @param kernels for each step, what its possible kernels do to memory
  */
 export function orderSteps(
   schedule: Schedule,
@@ -59,7 +59,7 @@ export function orderSteps(
   return order.length === 0 ? schedule.steps : order.reverse().map((i) => schedule.steps[i] ?? 0);
 }
 
-/** Nothing has run yet; and what running a step, by its place in the schedule, makes of a state. */
+/** The initial state, and the state after running a step, given by its index in the schedule. */
 function runner(
   { graph, steps, keepInput }: Schedule,
   kernels: readonly (readonly KernelMemory[])[],
@@ -86,7 +86,7 @@ function runner(
     for (const id of ids) read(id, step);
     for (const id of writes[step] ?? []) writer.set(id, step);
   });
-  // What is kept has a reader that never runs.
+  // A tensor that is kept has a reader that never runs, so it stays alive until the end.
   for (const id of [...graph.outputs, ...(keepInput ? graph.inputs : [])])
     read(ownerOf(id), steps.length);
   const needs = steps.map(() => 0n);

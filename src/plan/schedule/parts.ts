@@ -1,8 +1,8 @@
 /**
  * What computes a step: a kernel for all of it, or for two halves that run at the same time.
  *
- * Halves run on two cores in any order and interleaving, so that neither may write what the other
- * reads or writes, scratch included: `conflictOf` says whether a placement keeps to that.
+ * Halves run on two cores in any order and interleaving, so neither may write what the other reads
+ * or writes, scratch included. `conflictOf` checks a placement for that.
  */
 
 import { byteCount, type NodeView, type Tensor } from '../../ir/graph.js';
@@ -12,13 +12,13 @@ import type { Half, Kernel, KernelContext, Overlap, VariantTraits } from '../../
 import { aligned } from '../arena/arena.js';
 import { type KernelMemory, kernelMemory } from '../arena/lifetimes.js';
 
-/** A step, or a half of it. */
+/** A step, or half of it. */
 export interface Portion extends Omit<Half, 'firstChannel'> {
-  /** What kernels are told of it. */
+  /** The facts and options that kernels are given. */
   readonly context: KernelContext;
 }
 
-/** A portion and what computes it. */
+/** A portion and the kernel that computes it. */
 export interface Part extends Portion {
   readonly kernel: Kernel;
 }
@@ -26,7 +26,7 @@ export interface Part extends Portion {
 /** A kernel that computes all parts of a step. */
 export interface Implementation {
   readonly variant: VariantTraits;
-  /** One, or two halves. */
+  /** One for the whole step, or two halves. */
   readonly parts: readonly Part[];
 }
 
@@ -35,12 +35,12 @@ export function nameOf({ variant, parts }: Implementation): string {
   return parts.length > 1 ? `${variant.template} on two cores` : variant.template;
 }
 
-/** The step as it is. */
+/** The whole step. */
 export function wholeOf(view: NodeView, context: KernelContext): Portion {
   return { view, context, inputBytes: view.inputs.map(() => 0), outputBytes: 0 };
 }
 
-/** The halves of a step; null where its operator has none. */
+/** The halves of a step; null if its operator has none. */
 export function halvesOf(view: NodeView, context: KernelContext): readonly Portion[] | null {
   const halves = kernelsOf(view.node).halves?.(view) ?? null;
   if (halves === null) return null;
@@ -50,7 +50,7 @@ export function halvesOf(view: NodeView, context: KernelContext): readonly Porti
   });
 }
 
-/** What is proved of all of a node's elements is true of some of them. */
+/** What is proved for all elements of a node holds for some of them. */
 function factsOf(half: NodeView, whole: NodeView, firstChannel: number, facts: Facts): Facts {
   const slice = ({ min, max }: ChannelBounds, channels: number): ChannelBounds => {
     if (min.length === channels) return { min, max };
@@ -71,7 +71,7 @@ function factsOf(half: NodeView, whole: NodeView, firstChannel: number, facts: F
   };
 }
 
-/** What all parts together do to memory: scratch of each, one after the other. */
+/** What all parts together do to memory. Their scratch areas lie one after the other. */
 export function memoryOf({ parts }: Implementation): KernelMemory {
   const memories = parts.map(({ view, kernel }) => kernelMemory(view, kernel));
   const [first, second] = memories;
@@ -87,9 +87,9 @@ const nothing: KernelMemory = { scratchBytes: 0, overlaps: [] };
 /**
  * Where the output of two halves may lie on an input. Let it begin `lead` bytes before the input.
  * The second half, whose output begins at w2 and input at r2, must not write what the first one
- * reads, up to e1: lead + e1 ≤ w2. The first one writes up to w2, which must be before what the
- * second reads: w2 ≤ lead + r2. So there is one only where the halves' inputs have nothing in common;
- * of those that there are the highest is as good as any. It must suit each half's kernel.
+ * reads, up to e1: lead + e1 ≤ w2. The first half writes up to w2, which must lie before what the
+ * second reads: w2 ≤ lead + r2. So a lead exists only if the halves' inputs have nothing in common;
+ * all possible leads are equally good, so the highest is used. It must suit each half's kernel.
  */
 function overlapsOf(parts: readonly Part[], memories: readonly KernelMemory[]): readonly Overlap[] {
   const [first, second] = parts;
@@ -113,22 +113,22 @@ export interface Span {
   readonly end: number;
 }
 
-/** What a part touches in the arena while it runs. */
+/** The bytes of the arena that a part touches while it runs. */
 export interface Accesses {
   readonly reads: readonly Span[];
   /** Its output, and its scratch, which it also reads. */
   readonly writes: readonly Span[];
 }
 
-/** Where a step's tensors and scratch are. */
+/** The places of a step's tensors and scratch. */
 export interface StepPlaces {
-  /** Of each input, in bytes of the arena; null for constants and what is absent. */
+  /** Offset of each input in the arena; null for constants and absent inputs. */
   readonly inputs: readonly (number | null)[];
   readonly output: number;
   readonly scratch: number;
 }
 
-/** Of each part of an implementation. */
+/** The accesses of each part of an implementation. */
 export function accessesOf({ parts }: Implementation, places: StepPlaces): readonly Accesses[] {
   const scratches = scratchOffsets(parts);
   return parts.map(({ view, kernel, inputBytes, outputBytes }, i) => {
@@ -151,7 +151,7 @@ export function accessesOf({ parts }: Implementation, places: StepPlaces): reado
   });
 }
 
-/** Where each part's scratch begins in that of the step; null: it has none, whatever others have. */
+/** Where each part's scratch begins in the step's scratch; null if the part has none. */
 export function scratchOffsets(parts: readonly Part[]): readonly (number | null)[] {
   let end = 0;
   return parts.map(({ kernel: { scratchBytes } }) => {
@@ -162,7 +162,7 @@ export function scratchOffsets(parts: readonly Part[]): readonly (number | null)
   });
 }
 
-/** Bytes that one part writes and the other one reads or writes; null where there are none. */
+/** Bytes that one part writes and the other reads or writes; null if there are none. */
 export function conflictOf(a: Accesses, b: Accesses): Span | null {
   const common = (one: readonly Span[], other: readonly Span[]) =>
     one.flatMap((x) =>
