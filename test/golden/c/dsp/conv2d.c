@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,18 +13,18 @@
 #endif
 
 
-/* Filters, four output channels at a time. Assembly reads the fields by their places. */
+/* Filters, four output channels at a time. Assembly reads the fields at fixed offsets. */
 struct filters {
     const int32_t *weights;
     const int32_t *full;  /* End of the groups that share no channels... */
-    const int32_t *end;   /* ... and of all: the last one may compute some channels again. */
-    const int32_t *stage; /* Of a group: four biases, then what it takes to finish each channel. */
+    const int32_t *end;   /* ... and of all groups; the last one may compute channels again. */
+    const int32_t *stage; /* Per group: four biases, then the output stage of each channel. */
     int32_t steps;
-    int32_t offset; /* Of finish_linear. */
+    int32_t offset; /* For finish_linear. */
     int32_t back;   /* Channels that the last group computes again. */
 };
 
-/* Four bytes from any address, the first one lowest. */
+/* Four bytes from any address, little-endian. */
 static inline uint32_t load_word(const int8_t *from)
 {
     uint32_t word;
@@ -32,8 +32,8 @@ static inline uint32_t load_word(const int8_t *from)
     return word;
 }
 
-/* 256 times n int8 as int16, two in a word, words `step` apart: of four bytes 0 and 2, then 1 and
- * 3; fewer in their order. */
+/* Widens n int8 to int16, times 256, two in a word, words `step` apart: of each four, bytes 0 and
+ * 2, then 1 and 3; fewer than four in their order. */
 static inline uint32_t *widen_wide(uint32_t *to, int32_t step, const int8_t *from, int32_t n)
 {
     for (; n >= 4; n -= 4, from += 4, to += 2 * step) {
@@ -48,7 +48,7 @@ static inline uint32_t *widen_wide(uint32_t *to, int32_t step, const int8_t *fro
     return to;
 }
 
-/* Values outside the image, in the place of n int8 that widen_* would take. */
+/* Stores n values outside the image, in the layout of widen_*. */
 static inline uint32_t *fill_patch(uint32_t *to, int32_t padding, int32_t n)
 {
     for (; n > 0; n -= 2, to += 2)
@@ -93,7 +93,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -104,20 +104,20 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* Multiplies a patch of the input with all filters, four output channels at a time, and finishes as
- * finish_twice does, from 256 times the accumulator.
+/* Multiplies a patch of the input by all filters, four output channels at a time. Outputs are
+ * finished by finish_twice.
  *
- * Of two pixels: x has two taps of y0's in a word, two of y1's in the next. y1's outputs are stored
- * first: of a single pixel, both may be the same.
+ * For two pixels: words of x alternate between two taps of y0 and two taps of y1. y1's outputs are
+ * stored first, so for a single pixel both may be the same.
  *
  * Weights as int16: group after group of four channels, in each step after step of two taps, in
  * each a word for each channel. x is 256 times the input. */
@@ -147,7 +147,7 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "strd r2, r11, [sp, #8]\n"
             "strd r5, r6, [sp, #16]\n"
             "strd r7, r9, [sp, #24]\n"
-            /* The first round of 16 steps is entered so late that the others are whole. */
+            /* The unrolled loop of 16 steps is entered late, so that all later rounds are whole. */
             "rsb r8, r8, #0\n"
             "and r8, r8, #15\n"
             "mov r2, #44\n"
@@ -252,7 +252,7 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "ldr r12, [sp, #20]\n"
             "cmp r1, r12\n"
             "beq 4f\n"
-            /* The last group steps back. */
+            /* The last group steps back over computed channels. */
             "str r12, [sp, #16]\n"
             "ldrd r4, r5, [sp]\n"
             "ldr r12, [sp, #32]\n"
@@ -290,9 +290,9 @@ static void multiply_pair_twice(int8_t *y0, int8_t *y1, const uint32_t *x, const
 
 #endif
 
-/* Two output pixels at a time, in the order of memory: what lies under the window of each is
- * widened to int16 in scratch, then multiplied with all filters. The input's zero point is folded
- * into the biases: a tap outside the image counts as it. */
+/* Two output pixels at a time, in the order of memory: the inputs of each window are widened to
+ * int16 in scratch, then multiplied by all filters. The input's zero point is folded into the
+ * biases; a tap outside the image counts as the zero point. */
 static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
@@ -316,7 +316,7 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
     const int8_t zero_point = (int8_t)3;
     int32_t oy = 0, ox = 0;
     for (int32_t pixels = 1 * out_h * out_w; pixels > 0; pixels -= 2) {
-        /* The last of an odd number is computed twice. */
+        /* An odd last pixel is computed twice. */
         const int32_t next = pixels > 1 ? 1 : 0;
         for (int32_t half = 0; half <= next; half++) {
             uint32_t *to = patch + half;
@@ -332,7 +332,7 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
                     to = fill_patch(to, padding, line_bytes);
                 } else {
                     const int8_t *const from = in + (y * in_w + x + left) * in_c;
-                    /* Bytes of one word may lie on both sides of the border. */
+                    /* The bytes of one word may lie on both sides of the border. */
                     for (int32_t i = 0, column = -left * in_c; i < line_bytes; i++, column++)
                         line[i] = column < 0 || column >= inside * in_c ? zero_point : from[column];
                     to = widen_wide(to, 2, line, line_bytes);
@@ -351,9 +351,9 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
     }
 }
 
-/* Two output pixels at a time, in the order of memory: what lies under the window of each is
- * widened to int16 in scratch, then multiplied with all filters. The input's zero point is folded
- * into the biases: a tap outside the image counts as it. */
+/* Two output pixels at a time, in the order of memory: the inputs of each window are widened to
+ * int16 in scratch, then multiplied by all filters. The input's zero point is folded into the
+ * biases; a tap outside the image counts as the zero point. */
 static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
@@ -375,7 +375,7 @@ static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scr
     const int32_t line_bytes = 24;
     int32_t oy = 0, ox = 0;
     for (int32_t pixels = 1 * out_h * out_w; pixels > 0; pixels -= 2) {
-        /* The last of an odd number is computed twice. */
+        /* An odd last pixel is computed twice. */
         const int32_t next = pixels > 1 ? 1 : 0;
         for (int32_t half = 0; half <= next; half++) {
             uint32_t *to = patch + half;

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,7 +13,7 @@
 #endif
 
 
-/* A line of `left` bytes of the value, then n that are copied, then `right` more of the value. */
+/* Writes a line: `left` bytes of the value, n copied bytes, `right` bytes of the value. */
 static inline void pad_line(int8_t *to, const int8_t *from, int32_t left, int32_t n, int32_t right,
                             int32_t value)
 {
@@ -27,7 +27,7 @@ static inline void pad_line(int8_t *to, const int8_t *from, int32_t left, int32_
         *to++ = (int8_t)value;
 }
 
-/* Four bytes from any address, the first one lowest. */
+/* Four bytes from any address, little-endian. */
 static inline uint32_t load_word(const int8_t *from)
 {
     uint32_t word;
@@ -59,11 +59,11 @@ static inline uint32_t sxtb16(uint32_t x)
 #endif
 }
 
-/* sum + the products of a window's words of int8 by four int16 each: of a word w[0] meets bytes 0
- * and 2, w[1] bytes 1 and 3. The sum wraps. */
+/* sum + the products of a window, in words of four int8, by four int16 each: w[0] holds the
+ * weights of bytes 0 and 2, w[1] those of bytes 1 and 3. The sum wraps. */
 struct dots {
-    int32_t words;          /* In a run, 1 or more, `step` bytes apart. */
-    int32_t x_skip, w_skip; /* Bytes from the end of a run to the next one. */
+    int32_t words;          /* Words in a run, at least 1, `step` bytes apart. */
+    int32_t x_skip, w_skip; /* Bytes from the end of a run to the next run. */
     int32_t runs;           /* 1 or more. */
 };
 
@@ -73,7 +73,7 @@ static inline int32_t dot_window(const int8_t *x, int32_t step, const int32_t *w
     int32_t runs = d->runs;
 #if defined(__ARM_FEATURE_DSP)
     uint32_t n, bytes, w0, w1, lanes;
-    /* In a run an odd word, then two at a time; no instruction of a word sets flags. */
+    /* A run computes an odd word first, then two at a time. No instruction of a word sets flags. */
     __asm__("1:\n\t"
             "ldr %[n], [%[d]]\n\t"
             "lsrs %[n], %[n], #1\n\t"
@@ -134,7 +134,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -145,9 +145,9 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
@@ -176,12 +176,12 @@ struct conv2d_few_s8_dsp_args {
     uint8_t filter_words;
 };
 
-/* Rows of the image under the windows of a row of outputs are copied to scratch with their padding,
- * each once: row y to line y modulo their number. Filters have rows beyond their last one, again
- * from the first on, so that they begin at the row which the first line meets. Then filter after
- * filter over the row, each output the products of the filter with the window, a word of a row at a
- * time, whose weights are 0 where it reaches behind the window. The input's zero point is folded
- * into the biases: a tap outside the image counts as it. */
+/* The image rows under a row of outputs are copied to scratch with their padding, each row once:
+ * row y to line y modulo the number of lines. A filter's rows are repeated after its last one, so
+ * that it can begin at the row that matches the first line. Then one filter after the other runs
+ * over the row. An output sums the products of filter and window, a word of a row at a time;
+ * weights past the window are 0. The input's zero point is folded into the biases; a tap outside
+ * the image counts as the zero point. */
 static void conv2d_few_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
                               const struct conv2d_few_s8_dsp_args *restrict args)
 {
@@ -191,7 +191,7 @@ static void conv2d_few_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
     const int32_t in_h = args->in_h, row_bytes = args->row_bytes, kernel_h = 3;
     const int32_t pad_top = 1, stride_h = args->stride_h, pitch = args->pitch;
     for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {
-        /* Rows count from the first padded one. */
+        /* Row numbers count from the first padded row. */
         int32_t copied = 0;
         for (int32_t oy = 0, top = 0; oy < 5; oy++, top += stride_h) {
             for (copied = copied < top ? top : copied; copied < top + kernel_h; copied++) {

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,18 +13,18 @@
 #endif
 
 
-/* One channel, which is computed column by column. Assembly reads the fields by their places. */
+/* One channel, computed column by column. Assembly reads the fields at fixed offsets. */
 struct depthwise_channel {
-    const uint32_t *x;      /* As widen_columns lays it out. */
+    const uint32_t *x;      /* In the layout of widen_columns. */
     const int32_t *weights; /* Two taps of a column in a word. */
-    int32_t start;          /* What sums begin with. */
-    int32_t multiplier, offset, shift; /* What finishes them. */
+    int32_t start;          /* Initial value of the sums. */
+    int32_t multiplier, offset, shift; /* Output stage. */
     int32_t columns, rows;
     int32_t pitch, step; /* Words of x to the next column, and to the next window. */
     int32_t pixel, row;  /* Bytes of the output to the next column, and to the next row. */
 };
 
-/* 256 times two rows of two int8 channels: those of the first to *to, of the second to *to1. */
+/* Two rows of two int8 channels, times 256: the first channel to *to, the second to *to1. */
 static inline void split_channels(uint32_t *to, uint32_t *to1, uint32_t upper, uint32_t lower)
 {
     const uint32_t rows = upper | lower << 16;
@@ -32,7 +32,7 @@ static inline void split_channels(uint32_t *to, uint32_t *to1, uint32_t upper, u
     *to1 = rows & 0xff00ff00u;
 }
 
-/* Two bytes from any address, the first one lower. */
+/* Two bytes from any address, little-endian. */
 static inline uint32_t load_half(const int8_t *from)
 {
     uint16_t half;
@@ -40,8 +40,8 @@ static inline uint32_t load_half(const int8_t *from)
     return half;
 }
 
-/* Of two channels, 256 times the int8 of twice `pairs` pairs of rows, `row` bytes apart: those of
- * the first channel to `to`, of the second to `to1`, two rows in a word. */
+/* Two channels of twice `pairs` pairs of int8 rows, `row` bytes apart, times 256: the first
+ * channel to `to`, the second to `to1`, two rows in a word. */
 static inline void split_rows(uint32_t *to, uint32_t *to1, const int8_t *from, int32_t row,
                               int32_t pairs)
 {
@@ -74,19 +74,19 @@ static inline void split_rows(uint32_t *to, uint32_t *to1, const int8_t *from, i
     }
 }
 
-/* What the channels of an image have in common, two of which are widened at once. */
+/* Common values of the channels of an image, two of which are widened at once. */
 struct depthwise_image {
     int32_t in_h, in_w, channels;
     int32_t top, left;      /* Where the first window begins. */
-    int32_t columns, pairs; /* Under all windows; rows go in pairs. */
-    int32_t before, inside; /* Pairs that begin above the image, and those that are all inside. */
+    int32_t columns, pairs; /* Under all windows; rows in pairs. */
+    int32_t before, inside; /* Pairs that begin above the image, and pairs that are inside. */
     int8_t padding[2];      /* Two channels outside the image. */
 };
 
-/* 256 times the int8 of two channels, channel by channel, in each column by column; a word has the
- * values of two rows, which SMLAD multiplies at once. `in` begins with the first of the two
- * channels. What lies outside the image is the same for all channels: columns of it are filled in
- * with the `first`. */
+/* Widens the int8 of two channels, times 256: channel by channel, column by column. A word holds
+ * the values of two rows, which SMLAD multiplies at once. `in` points to the first of the two
+ * channels. The area outside the image is the same for all channels, so its columns are filled
+ * only if `first`. */
 BONSAI_SHARED void widen_columns(uint32_t *to, const int8_t *in, int32_t first,
                                  const struct depthwise_image *image)
 {
@@ -107,7 +107,7 @@ BONSAI_SHARED void widen_columns(uint32_t *to, const int8_t *in, int32_t first,
     uint32_t *column = to + before;
     for (int32_t i = left; i < columns; i++, column += pairs, from += channels)
         split_rows(column, column + plane, from, row, half);
-    /* Pairs of rows that may not be all inside. */
+    /* Pairs of rows that may be partly outside. */
     for (int32_t pair = 0; pair < pairs; pair++) {
         if (pair == before)
             pair += 2 * half;
@@ -148,7 +148,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -159,17 +159,17 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* Any window. Weights: of each column of it, `pairs` words for a window that begins in an even row,
- * then all those for one in an odd row. */
+/* For any window. Weights, for each of its columns: `pairs` words for windows that begin in an
+ * even row, then those for windows that begin in an odd row. */
 BONSAI_SHARED void depthwise_twice(int8_t *y, const struct depthwise_channel *c, int32_t kernel_h,
                                    int32_t kernel_w, int32_t stride_h)
 {
@@ -189,8 +189,8 @@ BONSAI_SHARED void depthwise_twice(int8_t *y, const struct depthwise_channel *c,
     }
 }
 
-/* The int8 output of an accumulator of 256 times its scale: one multiplication with constants that
- * are proved, threshold by threshold, to round as TensorFlow Lite does. */
+/* The int8 output of 256 times an accumulator, by one multiplication. Its constants are proved,
+ * threshold by threshold, to round as TensorFlow Lite does. */
 static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
 {
     const int32_t y = smmlar(acc, multiplier, offset);
@@ -203,8 +203,8 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 #endif
 }
 
-/* Windows of 3x3 that move down by one row, finished by finish_linear. Weights: of each column of
- * the window its rows 0 and 1, then of each its rows 1 and 2. */
+/* Windows of 3x3 that move down by one row, finished by
+ * finish_linear. Weights: rows 0 and 1 of each column, then rows 1 and 2 of each column. */
 #if defined(__ARM_FEATURE_DSP)
 
 _Static_assert(offsetof(struct depthwise_channel, x) == 0, "x");
@@ -226,8 +226,8 @@ depthwise_3x3_1(__attribute__((unused)) int8_t *y,
 {
     /* r0 to r2: three columns of x; r3: y; r4 to r9: weights; r10, r11: sums of one row and the
      * next. The frame: 0 start, twice, 8 multiplier and offset, 16 y and x, 24 pixel, 28 step, 32
-     * pitch, 36 columns, 40 bytes of x beside the outputs of a column, but a last one, 44 whether
-     * there is such a one, 48 row, 52 end of x. */
+     * pitch, 36 columns, 40 bytes of x for the outputs of a column without an odd last one, 44
+     * whether there is one, 48 row, 52 end of x. */
     __asm__("push {r4-r11, lr}\n"
             "sub sp, sp, #60\n"
             "ldm r1, {r2-r12, lr}\n"
@@ -333,9 +333,9 @@ static void depthwise_3x3_1(int8_t *y, const struct depthwise_channel *c)
 
 #endif
 
-/* Two input channels at a time, all over the image: the input is widened to int16 in scratch, two
- * rows in a word, then multiplied for each channel of the output. The input's zero point is folded
- * into the biases: a tap outside the image counts as it. */
+/* Two input channels at a time, over the whole image: the input is widened to int16 in scratch,
+ * two rows in a word, then multiplied for each output channel. The input's zero point is folded
+ * into the biases; a tap outside the image counts as the zero point. */
 static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t kernel_h = 3, kernel_w = 3, stride_h = 2;
@@ -365,7 +365,7 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
 
     for (int32_t batch = 1; batch > 0; batch--) {
         for (int32_t c = 0; c < channels; c += 2) {
-            /* The last of an odd number comes with the one before, which is done. */
+            /* An odd last channel is computed with the one before it, which is already done. */
             const int32_t first = c + 1 < channels ? c : c - 1;
             widen_columns(x, in + first, c == 0, &image);
             const int32_t end = (first + 2) * multiplier;
@@ -386,9 +386,9 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
     }
 }
 
-/* Two input channels at a time, all over the image: the input is widened to int16 in scratch, two
- * rows in a word, then multiplied for each channel of the output. The input's zero point is folded
- * into the biases: a tap outside the image counts as it. */
+/* Two input channels at a time, over the whole image: the input is widened to int16 in scratch,
+ * two rows in a word, then multiplied for each output channel. The input's zero point is folded
+ * into the biases; a tap outside the image counts as the zero point. */
 static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t out_h = 5, out_w = 5, channels = 8, multiplier = 1;
@@ -418,7 +418,7 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
 
     for (int32_t batch = 1; batch > 0; batch--) {
         for (int32_t c = 0; c < channels; c += 2) {
-            /* The last of an odd number comes with the one before, which is done. */
+            /* An odd last channel is computed with the one before it, which is already done. */
             const int32_t first = c + 1 < channels ? c : c - 1;
             widen_columns(x, in + first, c == 0, &image);
             const int32_t end = (first + 2) * multiplier;

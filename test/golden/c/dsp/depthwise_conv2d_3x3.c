@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -36,7 +36,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -47,8 +47,8 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale: one multiplication with constants that
- * are proved, threshold by threshold, to round as TensorFlow Lite does. */
+/* The int8 output of 256 times an accumulator, by one multiplication. Its constants are proved,
+ * threshold by threshold, to round as TensorFlow Lite does. */
 static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
 {
     const int32_t y = smmlar(acc, multiplier, offset);
@@ -64,15 +64,15 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 /* depthwise_pixels(y, x, n, d): n neighbouring outputs of 3x3 windows, all channels, four at a
  * time. x is the first window's upper left corner. Outputs are finished by finish_linear.
  *
- * Of a column of the window, rows 0 and 1 of a channel come to lie in one word, 256 times each
- * (bytes are moved to the upper halves of its lanes, what is beside them is masked off), and row 2
- * of two channels in another. Weights: of a group of four channels a, b, c and d, for columns 2, 1
- * and 0 of the window: rows 0 and 1 of b, a, d and c, row 2 of a and c, row 2 of b and d. */
+ * For a column of the window, one word holds rows 0 and 1 of a channel, 256 times each (bytes are
+ * moved to the upper halves of the lanes and the rest is masked off), another word holds row 2 of
+ * two channels. Weights of a group of four channels a, b, c and d, for columns 2, 1 and 0 of the
+ * window: rows 0 and 1 of b, a, d and c; row 2 of a and c; row 2 of b and d. */
 struct depthwise_pixels {
     const int32_t *weights;
     const int32_t *full;  /* End of the groups that share no channels... */
-    const int32_t *end;   /* ... and of all: the last one may compute some channels again. */
-    const int32_t *stage; /* Of a group: four biases, then four multipliers. */
+    const int32_t *end;   /* ... and of all groups; the last one may compute channels again. */
+    const int32_t *stage; /* Per group: four biases, then four multipliers. */
     int32_t offset;
     int32_t column, row, step; /* Bytes of x to the next column and row, and to the next window. */
     int32_t back;              /* Channels that the last group computes again. */
@@ -210,7 +210,7 @@ depthwise_pixels(__attribute__((unused)) int8_t *y, __attribute__((unused)) cons
             "ldr r11, [r10, #8]\n"
             "cmp r4, r11\n"
             "beq 3f\n"
-            /* The last group steps back. */
+            /* The last group steps back over computed channels. */
             "str r11, [sp, #16]\n"
             "ldr r11, [r10, #32]\n"
             "sub r0, r0, r11\n"
@@ -262,7 +262,7 @@ static void depthwise_pixels(int8_t *y, const int8_t *x, int32_t n,
 
 #endif
 
-/* Copies n bytes, a word at a time; none may overlap. */
+/* Copies n bytes, a word at a time. The areas must not overlap. */
 static inline void copy_pixel(int8_t *to, const int8_t *from, int32_t n)
 {
     for (; n >= 4; n -= 4, to += 4, from += 4)
@@ -280,9 +280,9 @@ struct depthwise_conv2d_3x3_s8_dsp_args {
     uint8_t stride_w;
 };
 
-/* Pixel after pixel, four channels at a time, from where the input lies; windows that are not all
- * inside the image are copied to scratch first. The input's zero point is folded into the biases: a
- * tap outside the image counts as it. */
+/* One pixel after the other, four channels at a time, from the input in place. Windows that are
+ * partly outside the image are copied to scratch first. The input's zero point is folded into the
+ * biases; a tap outside the image counts as the zero point. */
 static void depthwise_conv2d_3x3_s8_dsp(
     const int8_t *in, int8_t *out, int8_t *scratch,
     const struct depthwise_conv2d_3x3_s8_dsp_args *restrict args)

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,20 +13,20 @@
 #endif
 
 
-/* What the windows of a pixel have in common. Assembly reads the fields by their places. */
+/* Common values of the windows of a pixel. Assembly reads the fields at fixed offsets. */
 struct walk {
-    int32_t zero; /* The negative zero point, in both halves. */
+    int32_t zero; /* The negated zero point, in both halves. */
     int32_t step; /* Bytes of x to the next tap of a run. */
-    int32_t n;    /* Taps in a run, 1 or more. */
-    int32_t runs; /* 1 or more; in tap_groups 0 or more. */
-    int32_t x_skip, w_skip; /* Bytes from the end of a run to the next one. */
+    int32_t n;    /* Taps in a run, at least 1. */
+    int32_t runs; /* At least 1; in tap_groups at least 0. */
+    int32_t x_skip, w_skip; /* Bytes from the end of a run to the next run. */
     int32_t x_next, w_next; /* Bytes from the end of the last run to the next group of lanes. */
     int32_t groups; /* 1 or more. */
-    int32_t offset; /* Of finish_linear. */
+    int32_t offset; /* For finish_linear. */
 };
 
-/* Of `taps` taps `dilation` apart, the first at `origin`, those that lie inside [0, extent) are
- * *first to *end - 1; as clip_taps, where a division is one instruction. */
+/* Finds the taps *first to *end - 1 that lie inside [0, extent), of `taps` taps `dilation` apart
+ * with the first at `origin`. Like clip_taps, for cores with a division instruction. */
 static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent, int32_t taps,
                                int32_t *first, int32_t *end)
 {
@@ -37,7 +37,7 @@ static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent,
 }
 
 #if !defined(__ARM_FEATURE_DSP)
-/* What the assembly of add_taps computes. */
+/* add_taps in C. */
 static inline void any_add_taps_single(int32_t sums[4], const int8_t *x, const int32_t *w,
                                        const struct walk *t)
 {
@@ -53,8 +53,10 @@ static inline void any_add_taps_single(int32_t sums[4], const int8_t *x, const i
 }
 #endif
 
-/* Adds the products of a window to each of four sums, which may wrap. A tap is one byte of x,
- * less the zero point, by four weights in two words: of sums 0 and 1, of 2 and 3.
+/* Adds the products of a window to four sums, which may wrap. A tap is one
+ * byte of x, minus the zero point, times four weights in two words:
+ * of sums 0 and
+ * 1, of 2 and 3.
  */
 #if defined(__ARM_FEATURE_DSP)
 
@@ -80,7 +82,7 @@ add_taps_single(__attribute__((unused)) int32_t sums[4], __attribute__((unused))
             "ldrd r8, lr, [r3]\n"
             "ldr r9, [r3, #12]\n"
             "push {r9, r10}\n"
-            /* As many runs as the word at sp says. No instruction of a tap sets flags. */
+            /* The word at sp is the number of runs. No instruction of a tap sets flags. */
             "1: ldr r0, [r3, #8]\n"
             "lsrs r0, r0, #1\n"
             "bcc 2f\n"
@@ -146,7 +148,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -157,9 +159,9 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
@@ -167,7 +169,7 @@ static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offse
 }
 
 #if !defined(__ARM_FEATURE_DSP)
-/* What the assembly of add_taps computes. */
+/* add_taps in C. */
 static inline void any_add_taps_quad(int32_t sums[4], const int8_t *x, const int32_t *w,
                                      const struct walk *t)
 {
@@ -183,8 +185,8 @@ static inline void any_add_taps_quad(int32_t sums[4], const int8_t *x, const int
 }
 #endif
 
-/* The int8 output of an accumulator of 256 times its scale: one multiplication with constants that
- * are proved, threshold by threshold, to round as TensorFlow Lite does. */
+/* The int8 output of 256 times an accumulator, by one multiplication. Its constants are proved,
+ * threshold by threshold, to round as TensorFlow Lite does. */
 static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
 {
     const int32_t y = smmlar(acc, multiplier, offset);
@@ -197,8 +199,8 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 #endif
 }
 
-/* The outputs of t->groups times four lanes, whose stages are eight words each, the sums to begin
- * with and the multipliers of finish_linear. Taps are as add_taps_quad has them; runs may be 0. */
+/* The outputs of t->groups times four lanes. A stage has eight words: the initial sums, then the
+ * multipliers of finish_linear. Taps are laid out as for add_taps_quad; runs may be 0. */
 #if defined(__ARM_FEATURE_DSP)
 
 _Static_assert(offsetof(struct walk, zero) == 0, "zero");
@@ -218,8 +220,8 @@ tap_groups_quad(__attribute__((unused)) int8_t *out, __attribute__((unused)) con
                 __attribute__((unused)) const struct walk *t,
                 __attribute__((unused)) const int32_t *stage)
 {
-    /* As add_taps. From sp on: runs and groups that are left, out, eight registers and lr, at 48
-     * stage. */
+    /* Registers as in add_taps. From sp: remaining runs and groups, out, eight registers and lr;
+     * at 48: stage. */
     __asm__("push {r0, r4-r11, lr}\n"
             "ldrd r8, lr, [r3]\n"
             "ldr r10, [r3, #32]\n"
@@ -231,7 +233,7 @@ tap_groups_quad(__attribute__((unused)) int8_t *out, __attribute__((unused)) con
             "str r12, [sp, #48]\n"
             "beq 6f\n"
             "str r9, [sp]\n"
-            /* As many runs as the word at sp says. No instruction of a tap sets flags. */
+            /* The word at sp is the number of runs. No instruction of a tap sets flags. */
             "1: ldr r0, [r3, #8]\n"
             "lsrs r0, r0, #1\n"
             "bcc 2f\n"
@@ -319,9 +321,9 @@ static void tap_groups_quad(int8_t *out, const int8_t *x, const int32_t *w, cons
 
 #endif
 
-/* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the
- * image are added up in runs along the longer side of the window. Padded taps are the zero point,
- * which is taken from every value, and add nothing. */
+/* One pixel after the other, four output channels at a time, from the input in place. Taps inside
+ * the image are summed in runs along the longer side of the window. Padded taps are the zero
+ * point, which is subtracted from every value, and add nothing. */
 static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *out)
 {
     const int32_t in_h = 9, in_w = 9, in_c = 3, out_c = 12;
@@ -347,7 +349,7 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t first_tap, end_tap;
                 taps_inside(x0, dilation_w, in_w, kernel_w, &first_tap, &end_tap);
-                /* Most pixels of a row have the taps of the one before. */
+                /* Most pixels of a row have the same taps as the one before. */
                 if (first_tap != left || end_tap != right) {
                     left = first_tap;
                     right = end_tap;
@@ -384,9 +386,9 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
     }
 }
 
-/* Pixel after pixel, four output channels at a time, from where the input lies: taps inside the
- * image are added up in runs along the longer side of the window. Padded taps are the zero point,
- * which is taken from every value, and add nothing. */
+/* One pixel after the other, four output channels at a time, from the input in place. Taps inside
+ * the image are summed in runs along the longer side of the window. Padded taps are the zero
+ * point, which is subtracted from every value, and add nothing. */
 static void depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(const int8_t *in, int8_t *out)
 {
     const int32_t in_h = 7, in_w = 7, in_c = 12, out_c = 12;
@@ -414,7 +416,7 @@ static void depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(const int8_t *in, i
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t first_tap, end_tap;
                 taps_inside(x0, dilation_w, in_w, kernel_w, &first_tap, &end_tap);
-                /* Most pixels of a row have the taps of the one before. */
+                /* Most pixels of a row have the same taps as the one before. */
                 if (first_tap != left || end_tap != right) {
                     left = first_tap;
                     right = end_tap;

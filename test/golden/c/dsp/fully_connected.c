@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,18 +13,18 @@
 #endif
 
 
-/* Filters, four output channels at a time. Assembly reads the fields by their places. */
+/* Filters, four output channels at a time. Assembly reads the fields at fixed offsets. */
 struct filters {
     const int32_t *weights;
     const int32_t *full;  /* End of the groups that share no channels... */
-    const int32_t *end;   /* ... and of all: the last one may compute some channels again. */
-    const int32_t *stage; /* Of a group: four biases, then what it takes to finish each channel. */
+    const int32_t *end;   /* ... and of all groups; the last one may compute channels again. */
+    const int32_t *stage; /* Per group: four biases, then the output stage of each channel. */
     int32_t steps;
-    int32_t offset; /* Of finish_linear. */
+    int32_t offset; /* For finish_linear. */
     int32_t back;   /* Channels that the last group computes again. */
 };
 
-/* Four bytes from any address, the first one lowest. */
+/* Four bytes from any address, little-endian. */
 static inline uint32_t load_word(const int8_t *from)
 {
     uint32_t word;
@@ -32,8 +32,8 @@ static inline uint32_t load_word(const int8_t *from)
     return word;
 }
 
-/* 256 times n int8 as int16, two in a word, words `step` apart: of four bytes 0 and 2, then 1 and
- * 3; fewer in their order. */
+/* Widens n int8 to int16, times 256, two in a word, words `step` apart: of each four, bytes 0 and
+ * 2, then 1 and 3; fewer than four in their order. */
 static inline uint32_t *widen_wide(uint32_t *to, int32_t step, const int8_t *from, int32_t n)
 {
     for (; n >= 4; n -= 4, from += 4, to += 2 * step) {
@@ -85,7 +85,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -96,19 +96,19 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* Multiplies a patch of the input with all filters, four output channels at a time, and finishes as
- * finish_twice does, from 256 times the accumulator.
+/* Multiplies a patch of the input by all filters, four output channels at a time. Outputs are
+ * finished by finish_twice.
  *
- * Of one pixel: x has two taps in a word, an even number of words.
+ * For one pixel: a word of x holds two taps; the number of words is even.
  *
  * Weights as int16: group after group of four channels, in each step after step of two taps, in
  * each a word for each channel. x is 256 times the input. */
@@ -138,7 +138,7 @@ multiply_row_twice(__attribute__((unused)) int8_t *y, __attribute__((unused)) co
             "lsr r8, r8, #1\n"
             "strd r5, r6, [sp, #16]\n"
             "strd r7, r9, [sp, #24]\n"
-            /* The first round of 16 steps is entered so late that the others are whole. */
+            /* The unrolled loop of 16 steps is entered late, so that all later rounds are whole. */
             "rsb r8, r8, #0\n"
             "and r8, r8, #15\n"
             "mov r2, #44\n"
@@ -211,7 +211,7 @@ multiply_row_twice(__attribute__((unused)) int8_t *y, __attribute__((unused)) co
             "ldr r12, [sp, #20]\n"
             "cmp r1, r12\n"
             "beq 4f\n"
-            /* The last group steps back. */
+            /* The last group steps back over computed channels. */
             "str r12, [sp, #16]\n"
             "ldrd r4, r5, [sp]\n"
             "ldr r12, [sp, #32]\n"
@@ -253,7 +253,7 @@ struct fully_connected_s8_dsp_args {
     uint8_t depth;
 };
 
-/* The input is widened to int16 in scratch, then multiplied with four filters at a time. Its zero
+/* The input is widened to int16 in scratch, then multiplied by four filters at a time. Its zero
  * point is folded into the biases. */
 static void fully_connected_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
                                    const struct fully_connected_s8_dsp_args *restrict args)
@@ -268,7 +268,7 @@ static void fully_connected_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratc
         .back = args->back,
     };
     uint32_t *const x = (uint32_t *)(void *)scratch;
-    /* Taps are multiplied four at a time: the last word may be beyond them. */
+    /* Taps are multiplied four at a time, so the last word may lie past them. */
     x[filters.steps - 1] = 0;
     widen_wide(x, 1, in, args->depth);
     multiply_row_twice(out, x, &filters);

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,27 +13,27 @@
 #endif
 
 
-/* The weights that are not 0, one output channel after the other. Assembly reads the fields by
- * their places.
+/* The nonzero weights, one output channel after the other. Assembly reads the fields at fixed
+ * offsets.
  *
- * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
- * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what
- * it takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a
- * weight in its lower half and the distance in bytes from the tap before in its upper one; of a
- * block, four weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is
- * from the first tap. A jump leads into eight unrolled steps, so late that as many are left as come
- * before the next. */
+ * The stream of a channel: its first entry, the initial value of its sums, a jump, steps of one,
+ * two or four entries, a word of constants, a jump, and so on until a jump is 0; then the other
+ * constants of finish_linear, finish_twice or finish_once. An entry has 256 times a weight in its
+ * lower half and the distance in bytes from the previous tap in its upper half. A block has four
+ * weights, then the distance; or 256 times weights 0 and 2, then 1 and 3, then the distance from
+ * the first tap. A jump leads into eight unrolled steps, so that exactly the steps before the next
+ * jump remain. */
 struct sparse {
     const int32_t *weights;
     const int32_t *end;
-    int32_t offset; /* Of finish_linear. */
+    int32_t offset; /* For finish_linear. */
     int32_t out_c;
 };
 
 /* Windows over images in NHWC. */
 struct sparse_windows {
     int32_t in_h, in_w, in_c;
-    int32_t joins; /* Taps side by side in the image are so in the columns. */
+    int32_t joins; /* Whether neighbouring taps in the image are neighbours in the columns. */
     int32_t kernel_h, kernel_w;
     int32_t stride_h, stride_w;
     int32_t dilation_h, dilation_w;
@@ -59,9 +59,9 @@ static inline void next_sparse_window(struct sparse_window *window,
     window->image += all->in_h * all->in_w * all->in_c;
 }
 
-/* What `widen` makes of the taps of `tile` windows from *window on, 4 or 8, of which `count` are
- * there: the last one stands for the others. *window becomes the one behind. A tap outside the
- * image is `padding`, in_c values. */
+/* Widens the taps of `tile` windows, 4 or 8, from *window, by `widen`. Only `count` exist; the
+ * last one stands for the others. *window becomes the next window. A tap outside the image is
+ * `padding`, in_c values. */
 BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile,
                                   uint32_t *(*widen)(uint32_t *, int32_t, const int8_t *const[4]),
                                   int32_t count, struct sparse_window *window,
@@ -84,7 +84,7 @@ BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile,
             if (first + i + 1 < count || first + i + 1 == tile)
                 next_sparse_window(window, all);
         }
-        /* Taps in this part of a row lie in the image for all four. */
+        /* The taps in this part of a row are inside the image for all four windows. */
         const int32_t begin = left < 0 ? -left : 0;
         const int32_t end = right + kernel_w > in_w ? in_w - right : kernel_w;
         uint32_t *column = to + first / 2;
@@ -107,8 +107,9 @@ BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile,
     }
 }
 
-/* n int8 of four pixels as int16: in turn two words with the same int8 of all four, 16 bytes
- * apart: four other pixels lie between them. Returns where the next would begin. */
+/* Widens n int8 of four pixels to int16: two words hold the same int8 of all four pixels, 16
+ * bytes from the next two, with four other pixels between them. Returns
+ * the end. */
 #if defined(__ARM_FEATURE_DSP)
 
 static __attribute__((naked, noinline, aligned(4))) uint32_t *
@@ -175,7 +176,7 @@ static uint32_t *sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const 
 #endif
 
 #if !defined(__ARM_FEATURE_DSP)
-/* The products of an entry's column; how many taps that is away. */
+/* Adds the products of an entry's column; returns its distance in taps. */
 static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int32_t *w, int32_t n)
 {
     const int32_t away = (int32_t)((uint32_t)*w >> 16) / 2;
@@ -196,7 +197,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -207,17 +208,19 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* Multiplies columns of taps, one tap of eight pixels each, with the weights that are not 0,
- * one output channel after the other, and finishes as finish_twice does.
+/* Multiplies columns of taps, one tap of
+ * eight pixels
+ * each, by the nonzero weights, one output channel after the other. Outputs are finished by
+ * finish_twice.
  * A column is eight int16. */
 #if defined(__ARM_FEATURE_DSP)
 
@@ -341,7 +344,7 @@ multiply_sparse_eight_twice(__attribute__((unused)) int8_t *y,
             "ssat r11, #8, r11\n"
             "ldm sp, {r0, r2, r3, lr}\n"
             "add r12, r0, r2, lsl #2\n"
-            /* Pixels that are not there are skipped: all stores have the same size. */
+            /* Missing pixels are skipped; all stores have the same size. */
             "add pc, lr\n"
             "nop\n"
             "strb.w r11, [r12, r3]\n"
@@ -403,10 +406,10 @@ struct sparse_conv2d_s8_dsp_args {
     uint8_t stride_w;
 };
 
-/* Eight output pixels at a time, in the order of memory: what lies under their windows is widened
- * to int16 in scratch, the same tap of all side by side, then multiplied with the
- * weights that are not 0. The input's zero point is folded into the biases: a tap outside the
- * image counts as it. */
+/* Eight output pixels at a time, in the order of memory: the inputs of their windows are widened to
+ * int16 in scratch, the same tap of all pixels side by side, then multiplied by the nonzero
+ * weights. The input's zero point is folded into the biases; a tap outside the image counts as the
+ * zero point. */
 static void sparse_conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
                                  const struct sparse_conv2d_s8_dsp_args *restrict args)
 {

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,25 +13,25 @@
 #endif
 
 
-/* The weights that are not 0, one output channel after the other. Assembly reads the fields by
- * their places.
+/* The nonzero weights, one output channel after the other. Assembly reads the fields at fixed
+ * offsets.
  *
- * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
- * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what
- * it takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a
- * weight in its lower half and the distance in bytes from the tap before in its upper one; of a
- * block, four weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is
- * from the first tap. A jump leads into eight unrolled steps, so late that as many are left as come
- * before the next. */
+ * The stream of a channel: its first entry, the initial value of its sums, a jump, steps of one,
+ * two or four entries, a word of constants, a jump, and so on until a jump is 0; then the other
+ * constants of finish_linear, finish_twice or finish_once. An entry has 256 times a weight in its
+ * lower half and the distance in bytes from the previous tap in its upper half. A block has four
+ * weights, then the distance; or 256 times weights 0 and 2, then 1 and 3, then the distance from
+ * the first tap. A jump leads into eight unrolled steps, so that exactly the steps before the next
+ * jump remain. */
 struct sparse {
     const int32_t *weights;
     const int32_t *end;
-    int32_t offset; /* Of finish_linear. */
+    int32_t offset; /* For finish_linear. */
     int32_t out_c;
 };
 
-/* What `widen` makes of `tile` pixels, 4 or 8, of which `count` are there; the last one stands for
- * the others. */
+/* Widens `tile` pixels, 4 or 8, by `widen`. Only `count` exist; the last one stands for the
+ * others. */
 static inline void sparse_pixels(uint32_t *to, int32_t tile,
                                  uint32_t *(*widen)(uint32_t *, int32_t, const int8_t *const[4]),
                                  const int8_t *in, int32_t count, int32_t in_c)
@@ -44,7 +44,7 @@ static inline void sparse_pixels(uint32_t *to, int32_t tile,
     }
 }
 
-/* Four bytes from any address, the first one lowest. */
+/* Four bytes from any address, little-endian. */
 static inline uint32_t load_word(const int8_t *from)
 {
     uint32_t word;
@@ -72,7 +72,7 @@ static inline uint32_t load_part(const int8_t *from, int32_t n)
     return word;
 }
 
-/* 256 times n int8 of four pixels as int16, n a multiple of four; see sparse_quads. */
+/* sparse_quads for n a multiple of four. */
 #if defined(__ARM_FEATURE_DSP)
 
 static __attribute__((naked, noinline, aligned(4))) uint32_t *
@@ -116,9 +116,9 @@ static inline uint32_t *sparse_whole_quads(uint32_t *to, int32_t n, const int8_t
 
 #endif
 
-/* 256 times n int8 of four pixels as int16: for each four a word with bytes 0 and 2 of each pixel,
- * then one with bytes 1 and 3; bytes that there are not are 0. After two words there is room for
- * two of four other pixels. Returns where the next would begin. */
+/* Widens n int8 of four pixels to int16, times 256. For each four bytes it writes a word with
+ * bytes 0 and 2 of each pixel, then one with bytes 1 and 3; missing bytes are 0. After two words
+ * it leaves room for two words of four other pixels. Returns the end. */
 BONSAI_SHARED uint32_t *sparse_quads(uint32_t *to, int32_t n, const int8_t *const pixels[4])
 {
     const int32_t part = n & 3, whole = n - part;
@@ -156,7 +156,7 @@ static inline uint32_t sxtb16(uint32_t x)
 }
 
 #if !defined(__ARM_FEATURE_DSP)
-/* The products of a block; how many words it is away. */
+/* Adds the products of a block; returns its distance in words. */
 static inline int32_t sparse_add_blocks(int32_t *sums, const uint32_t *column, const int32_t *w)
 {
     const int32_t away = w[1] / 4;
@@ -180,7 +180,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -191,18 +191,20 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* Multiplies columns of taps, one block of four taps of eight pixels each, with the weights that
- * are not 0, one output channel after the other, and finishes as finish_twice does. 64 bytes hold
- * four taps of all, 256 times the input as sparse_quads lays it out. */
+/* Multiplies columns of taps, one block of four taps of
+ * eight pixels
+ * each, by the nonzero weights, one output channel after the other. Outputs are finished by
+ * finish_twice.
+ * 64 bytes hold four taps of all, 256 times the input as sparse_quads lays it out. */
 #if defined(__ARM_FEATURE_DSP)
 
 _Static_assert(offsetof(struct sparse, weights) == 0, "weights");
@@ -347,7 +349,7 @@ multiply_sparse_eight_blocks_twice(__attribute__((unused)) int8_t *y,
             "ssat r11, #8, r11\n"
             "ldm sp, {r0, r2, r3, lr}\n"
             "add r12, r0, r2, lsl #2\n"
-            /* Pixels that are not there are skipped: all stores have the same size. */
+            /* Missing pixels are skipped; all stores have the same size. */
             "add pc, lr\n"
             "nop\n"
             "strb.w r11, [r12, r3]\n"
@@ -398,8 +400,9 @@ static void multiply_sparse_eight_blocks_twice(int8_t *y, const void *x, const s
 #endif
 
 /* Eight pixels at a time: their values are widened to int16 in scratch, those of four
- * channels side by side, then multiplied with the blocks of weights that are not 0. The input's
- * zero point is folded into the biases. */
+ * channels side by side, then multiplied by the
+ * blocks of nonzero weights. The input's zero point is folded into the
+ * biases. */
 static void sparse_conv2d_blocks_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct sparse sparse = {

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,25 +13,25 @@
 #endif
 
 
-/* The weights that are not 0, one output channel after the other. Assembly reads the fields by
- * their places.
+/* The nonzero weights, one output channel after the other. Assembly reads the fields at fixed
+ * offsets.
  *
- * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
- * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what
- * it takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a
- * weight in its lower half and the distance in bytes from the tap before in its upper one; of a
- * block, four weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is
- * from the first tap. A jump leads into eight unrolled steps, so late that as many are left as come
- * before the next. */
+ * The stream of a channel: its first entry, the initial value of its sums, a jump, steps of one,
+ * two or four entries, a word of constants, a jump, and so on until a jump is 0; then the other
+ * constants of finish_linear, finish_twice or finish_once. An entry has 256 times a weight in its
+ * lower half and the distance in bytes from the previous tap in its upper half. A block has four
+ * weights, then the distance; or 256 times weights 0 and 2, then 1 and 3, then the distance from
+ * the first tap. A jump leads into eight unrolled steps, so that exactly the steps before the next
+ * jump remain. */
 struct sparse {
     const int32_t *weights;
     const int32_t *end;
-    int32_t offset; /* Of finish_linear. */
+    int32_t offset; /* For finish_linear. */
     int32_t out_c;
 };
 
 #if !defined(__ARM_FEATURE_DSP)
-/* The product of an entry's tap; how far that is away. */
+/* Adds the product of an entry's tap; returns its distance. */
 static inline int32_t sparse_add_one(int32_t *sum, const int8_t *tap, const int32_t *w)
 {
     const int32_t away = (int32_t)((uint32_t)*w >> 16);
@@ -51,7 +51,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -62,17 +62,19 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* Multiplies columns of taps, one tap of a pixel each, with the weights that are not 0,
- * one output channel after the other, and finishes as finish_twice does.
+/* Multiplies columns of taps, one tap of
+ * a pixel
+ * each, by the nonzero weights, one output channel after the other. Outputs are finished by
+ * finish_twice.
  * x is the int8 input itself. */
 #if defined(__ARM_FEATURE_DSP)
 
@@ -175,8 +177,8 @@ struct sparse_fully_connected_s8_dsp_args {
     uint8_t out_c;
 };
 
-/* The weights that are not 0, channel after channel, by the input where it lies. Its zero
- * point is folded into the biases. */
+/* Multiplies the nonzero weights of one channel after the other by
+ * the input in place. Its zero point is folded into the biases. */
 static void sparse_fully_connected_s8_dsp(
     const int8_t *restrict in, int8_t *restrict out,
     const struct sparse_fully_connected_s8_dsp_args *restrict args)

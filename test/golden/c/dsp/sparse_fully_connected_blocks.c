@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,24 +13,24 @@
 #endif
 
 
-/* The weights that are not 0, one output channel after the other. Assembly reads the fields by
- * their places.
+/* The nonzero weights, one output channel after the other. Assembly reads the fields at fixed
+ * offsets.
  *
- * The stream of a channel: its first entry, what its sums begin with, a jump, steps of one, two or
- * four entries, a word of constants, a jump, and so on until that jump is 0: then the rest of what
- * it takes to finish as finish_linear, finish_twice or finish_once do. An entry has 256 times a
- * weight in its lower half and the distance in bytes from the tap before in its upper one; of a
- * block, four weights, then the distance, or 256 times weights 0 and 2, 1 and 3, then how far it is
- * from the first tap. A jump leads into eight unrolled steps, so late that as many are left as come
- * before the next. */
+ * The stream of a channel: its first entry, the initial value of its sums, a jump, steps of one,
+ * two or four entries, a word of constants, a jump, and so on until a jump is 0; then the other
+ * constants of finish_linear, finish_twice or finish_once. An entry has 256 times a weight in its
+ * lower half and the distance in bytes from the previous tap in its upper half. A block has four
+ * weights, then the distance; or 256 times weights 0 and 2, then 1 and 3, then the distance from
+ * the first tap. A jump leads into eight unrolled steps, so that exactly the steps before the next
+ * jump remain. */
 struct sparse {
     const int32_t *weights;
     const int32_t *end;
-    int32_t offset; /* Of finish_linear. */
+    int32_t offset; /* For finish_linear. */
     int32_t out_c;
 };
 
-/* Four bytes from any address, the first one lowest. */
+/* Four bytes from any address, little-endian. */
 static inline uint32_t load_word(const int8_t *from)
 {
     uint32_t word;
@@ -63,7 +63,7 @@ static inline uint32_t sxtb16(uint32_t x)
 }
 
 #if !defined(__ARM_FEATURE_DSP)
-/* The products of a block; the next one is found from the same tap. */
+/* Adds the products of a block. The next block is found from the same tap. */
 static inline int32_t sparse_add_one_blocks(int32_t *sum, const int8_t *taps, const int32_t *w)
 {
     const uint32_t block = load_word(taps + w[2]);
@@ -84,7 +84,7 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
 #endif
 }
 
-/* x within int8. */
+/* x saturated to int8. */
 static inline int8_t saturate8(int32_t x)
 {
 #if defined(__ARM_FEATURE_DSP)
@@ -95,18 +95,20 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
-/* The int8 output of an accumulator of 256 times its scale, rounded twice as TensorFlow Lite Micro
- * does: the doubled high half of the product, halves up, then a right shift, halves away from zero.
- * `offset` is half of what is shifted out and the output's zero point. */
+/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
+ * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
+ * is half of the shifted-out range plus the output's zero point. */
 static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
 {
     const int32_t y = smmlar(acc >> 7, multiplier, 0);
     return saturate8((y + (y >> 31) + offset) >> shift);
 }
 
-/* Multiplies columns of taps, one block of four taps of a pixel each, with the weights that are not
- * 0, one output channel after the other, and finishes as finish_twice does. x is the int8 input
- * itself; blocks begin at any address. */
+/* Multiplies columns of taps, one block of four taps of
+ * a pixel
+ * each, by the nonzero weights, one output channel after the other. Outputs are finished by
+ * finish_twice.
+ * x is the int8 input itself; blocks begin at any address. */
 #if defined(__ARM_FEATURE_DSP)
 
 _Static_assert(offsetof(struct sparse, weights) == 0, "weights");
@@ -203,8 +205,8 @@ static void multiply_sparse_one_blocks_twice(int8_t *y, const void *x, const str
 
 #endif
 
-/* The blocks of weights that are not 0, channel after channel, by the input where it lies. Its zero
- * point is folded into the biases. */
+/* Multiplies the blocks of nonzero weights of one channel after the other by
+ * the input in place. Its zero point is folded into the biases. */
 static void sparse_fully_connected_blocks_s8_dsp(const int8_t *restrict in, int8_t *restrict out)
 {
     const struct sparse sparse = {

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,16 +13,16 @@
 #endif
 
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
- * too few of the others. */
+/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
+ * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
 #define BONSAI_MVE
 #endif
 
-/* The sum of a convolution's result and what is added to it, in the output's scale: each value is
- * looked up (mid from tables[0] on, skip from tables[256] on, both from -128 on). That the shifted
- * sums are the operator's for every pair was proved when the model was compiled. */
+/* The sum of a convolution's result and the residual, in the output's scale. Each value is looked
+ * up (mid from tables[0], skip from tables[256], both starting at -128). The shifted sums were
+ * proved to equal the operator's for every pair when the model was compiled. */
 struct residual { const int32_t *tables; int32_t shift, min, max; };
 
 static inline int8_t add_residual(int32_t mid, int32_t skip, const struct residual *residual)
@@ -33,7 +33,7 @@ static inline int8_t add_residual(int32_t mid, int32_t skip, const struct residu
     return (int8_t)(sum < min ? min : sum > max ? max : sum);
 }
 
-/* n > 0 sums as add_residual gives them, four at a time, the last ones predicated. */
+/* n > 0 sums, as in add_residual, four at a time; the tail is predicated. */
 #if defined(BONSAI_MVE)
 static inline void add_bytes(int8_t *to, const int8_t *a, const int8_t *b, int32_t n,
                              const struct residual *sum)
@@ -73,7 +73,7 @@ struct add_table_s8_mve_args {
     int8_t min;
 };
 
-/* out = a + b, each brought to the output's scale by a table, four at a time. */
+/* out = a + b, four elements at a time. A table brings each operand to the output's scale. */
 static void add_table_s8_mve(const int8_t *a, const int8_t *b, int8_t *out,
                              const struct add_table_s8_mve_args *restrict args)
 {

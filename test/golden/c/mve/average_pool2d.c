@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -12,20 +12,20 @@
 #endif
 #endif
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
- * too few of the others. */
+/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
+ * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
 #define BONSAI_MVE
 #endif
 
-/* The mean of the first `left` of eight channels, or of all if there are more, over `rows` rows of
- * `columns` pixels, 255 at most in all: halves away from zero, clamped. The rows are row_step bytes
- * apart, pixels pixel_step.
+/* The mean of the first `left` of eight channels, or of all if `left` is larger, over `rows` rows
+ * of `columns` pixels, at most 255 in total: rounded halves away from zero, clamped. The rows are
+ * row_step bytes apart, pixels pixel_step.
  *
- * Sums fit 16 bits, half the count added. For n < 2^15 and 2^k <= count < 2^(k + 1) the quotient is
- * n * ceil(2^(16 + k) / count) >> (16 + k): rounding the factor up adds less than n * (count - 1) /
- * count to the product, not even 2^(16 + k) / count. The factor is 2^16 where count is 2^k. */
+ * Sums plus half the count fit 16 bits. For n < 2^15 and 2^k <= count < 2^(k + 1) the quotient is
+ * n * ceil(2^(16 + k) / count) >> (16 + k): rounding the factor up adds less than n * (count - 1)
+ * / count to the product, not even 2^(16 + k) / count. The factor is 2^16 where count is 2^k. */
 struct mean_area { int32_t rows, columns, row_step, pixel_step, factor, shift, low, high; };
 
 #if defined(BONSAI_MVE)
@@ -94,8 +94,8 @@ struct average_pool2d_s8_mve_args {
     uint8_t pad_left;
 };
 
-/* Mean of each window's elements inside the image, halves away from zero, eight channels at a
- * time. */
+/* Mean of each window's elements inside the image, rounded halves away from zero, eight channels
+ * at a time. */
 static void average_pool2d_s8_mve(const int8_t *in, int8_t *out,
                                   const struct average_pool2d_s8_mve_args *restrict args)
 {

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,14 +13,14 @@
 #endif
 
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
- * too few of the others. */
+/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
+ * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
 #define BONSAI_MVE
 #endif
 
-/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
+/* Stores n > 0 bytes of one value, 16 at a time; the tail is predicated. */
 #if defined(BONSAI_MVE)
 static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 {
@@ -40,8 +40,8 @@ static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 }
 #endif
 
-/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
- * [0, extent). */
+/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
+ * extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
                              int32_t *end)
 {
@@ -51,8 +51,8 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
-/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
- * bytes at a time, the last ones predicated. */
+/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart, 16
+ * bytes at a time; the tail is predicated. */
 #if defined(BONSAI_MVE)
 static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
                              int32_t rows, int32_t bytes)
@@ -104,7 +104,7 @@ struct window {
 };
 
 /* The pixels under `columns` columns of taps, the first of which begins at (y, x), column by
- * column: those outside of the image are the zero point. */
+ * column. Pixels outside the image are the zero point. */
 BONSAI_SHARED void gather_columns(int8_t *to, const int8_t *image, int32_t y, int32_t x,
                                   const struct window *window)
 {
@@ -145,15 +145,15 @@ static inline lanes4 load_lanes(const int32_t *p)
 }
 #endif
 
-/* Two patches of `vectors` times 16 values, at x and `next` bytes further. */
+/* Two patches of `vectors` times 16 values, at x and at x + next. */
 struct patches { const int8_t *x; int32_t next, vectors; };
 
 /* Four filters by two patches: lane i of *a is bias i plus the sum of x[k] * weight k of filter i,
- * that of *b the same with the second patch. The filters are interleaved, 16 values of each in
- * turn. Moves *weights and *stage on behind what is read.
+ * *b is the same for the second patch. The filters are interleaved in groups of 16 values.
+ * Advances *weights and *stage.
  *
- * VMLADAVA takes even registers only: eight of them are the sums, and what the loop needs besides
- * comes from memory into fixed ones, high ones first: that leaves the compiler three. */
+ * VMLADAVA accumulates in even registers only. Eight registers hold the sums; all else that the
+ * loop needs is loaded into fixed registers, high ones first, which leaves the compiler three. */
 #if defined(BONSAI_MVE)
 static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *patches,
                                   const int8_t **weights, const int32_t **stage)
@@ -215,8 +215,8 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
 }
 #endif
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
 /* The int8 output of a scaled accumulator. */
@@ -243,11 +243,13 @@ static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 #endif
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -265,7 +267,8 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
@@ -288,8 +291,8 @@ static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 }
 #endif
 
-/* The first `count` of four bytes, or all if there are more, to y and those of another pixel to
- * y + next. */
+/* Stores the first `count` of four bytes, or all if `count` is larger: to y, and those of another
+ * pixel to y + next. */
 #if defined(BONSAI_MVE)
 static inline void store_lanes_pair(int8_t *y, int32_t next, lanes4 a, lanes4 b, int32_t count)
 {
@@ -326,10 +329,11 @@ struct conv2d_s8_mve_args {
     uint8_t step;
 };
 
-/* A tile of pixels of a row at a time. What lies under their windows is gathered in scratch,
- * column by column, so that windows side by side share columns; then two pixels at a
- * time are multiplied with all filters, four at a time. Vectors reach behind a window, where
- * weights are 0. The input's zero point is folded into the biases. */
+/* A tile of pixels of a row at a time. The
+ * inputs of their windows are gathered in scratch, column by column, so that neighbouring windows
+ * share columns; then two pixels at a time are multiplied by all filters, four at a time.
+ * Vectors extend past a window, where weights are 0. The input's zero point is folded into the
+ * biases. */
 static void conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                           const struct conv2d_s8_mve_args *restrict args)
 {
@@ -345,7 +349,7 @@ static void conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                 const int32_t y = oy * 2 - 1, x = ox * 2 - 1;
                 gather_columns(scratch, in, y, x, &window);
                 for (int32_t i = 0; i < count; i += 2) {
-                    /* The last of an odd number is computed twice. */
+                    /* An odd last pixel is computed twice. */
                     const int32_t next = i + 1 < count ? 1 : 0;
                     const struct patches patches =
                         { scratch + i * step, next * step, args->vectors };

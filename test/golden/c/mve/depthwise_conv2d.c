@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,14 +13,14 @@
 #endif
 
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
- * too few of the others. */
+/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
+ * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
 #define BONSAI_MVE
 #endif
 
-/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
+/* Stores n > 0 bytes of one value, 16 at a time; the tail is predicated. */
 #if defined(BONSAI_MVE)
 static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 {
@@ -40,8 +40,8 @@ static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 }
 #endif
 
-/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
- * bytes at a time, the last ones predicated. */
+/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart, 16
+ * bytes at a time; the tail is predicated. */
 #if defined(BONSAI_MVE)
 static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
                              int32_t rows, int32_t bytes)
@@ -88,17 +88,18 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
 }
 #endif
 
-/* What taps see of rows of the image: their first pixels, their last ones, and from one to the
- * next. Of rows outside of the image all are pixels of zero points, and `step` is 0. */
+/* Rows of the image as taps read them: the first pixels, the last pixels, and the bytes from one
+ * pixel to the next. A row outside the image is one pixel of zero points with `step` 0. */
 struct rows { const int8_t *const *first, *const *last; const int32_t *step; };
 
-/* Pointers to the pixels in column x of `count` rows; up to three behind them may change. */
+/* Pointers to the pixels in column x of `count` rows. Up to three pointers after them may change.
+ */
 #if defined(BONSAI_MVE)
 static inline void column_taps(const int8_t **taps, const struct rows *rows, int32_t count,
                                int32_t x, int32_t in_w, const int8_t *outside)
 {
     for (int32_t i = 0; i < count; i += 4) {
-        /* A pointer is an address: what the vectors hold is not said in C. */
+        /* Vectors hold pointers as addresses, which C does not see. */
         if (x < 0 || x >= in_w)
             __asm__ volatile("vdup.32 q0, %[outside]\n\t"
                              "vstrw.32 q0, [%[taps]]"
@@ -150,8 +151,8 @@ static inline lanes4 load_lanes(const int32_t *p)
 }
 #endif
 
-/* As add_taps for nine taps, the last without another beside it. Loads that widen take the lower
- * registers only, which hold six taps at a time. */
+/* Like add_taps for nine taps, the last of which has no partner. Widening loads can use only the
+ * lower registers, which hold six taps at a time. */
 #if defined(BONSAI_MVE)
 static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_t **taps,
                                           const int8_t *weights)
@@ -239,11 +240,13 @@ static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_
 #endif
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -261,7 +264,8 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
@@ -284,8 +288,8 @@ static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 }
 #endif
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
 /* The int8 output of a scaled accumulator. */
@@ -295,8 +299,8 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
-/* Stores the first `count`, or eight if there are more, of the channels in turns from `even` and
- * `odd`, clamped before the zero point is added. */
+/* Stores the first `count` channels, at most eight, alternately from `even` and `odd`, clamped
+ * before the zero point is added. */
 #if defined(BONSAI_MVE)
 static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t count,
                                   const struct output *output)
@@ -321,7 +325,7 @@ static inline void store_even_odd(int8_t *y, lanes4 even, lanes4 odd, int32_t co
 }
 #endif
 
-/* As add_taps_spread for nine taps, the last without another beside it. */
+/* Like add_taps_spread for nine taps, the last of which has no partner. */
 #if defined(BONSAI_MVE)
 static inline const int8_t *add_nine_taps_spread(lanes4 *even, lanes4 *odd,
                                                  const int8_t *const *taps, const int8_t *weights,
@@ -414,12 +418,10 @@ struct depthwise_conv2d_s8_mve_args {
     uint8_t stride_w;
 };
 
-/* A pixel at a time, its channels eight at a time. Taps outside of the image read a pixel of zero
- * points in scratch.
- * Rows of the input are copied to scratch before the output takes their place, all but that under
- * the lowest taps.
- * Vectors may reach behind a pixel, but not behind the image: its last pixel is copied to scratch.
- * The input's zero point is folded into the biases. */
+/* A pixel at a time, its channels eight at a time. Taps outside the image read a pixel of zero
+ * points in scratch. Rows of the input, except the one under the lowest taps, are copied to scratch
+ * before the output overwrites them. Vectors may extend past a pixel, but not past the image: its
+ * last pixel is copied to scratch. The input's zero point is folded into the biases. */
 static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                                     const struct depthwise_conv2d_s8_mve_args *restrict args)
 {
@@ -477,10 +479,9 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
 }
 
 /* A pixel at a time, its channels eight at a time, gathered from those of the input.
- * Taps outside of the image read a pixel of zero
- * points in scratch.
- * Rows of the input are copied to scratch before the output takes their place, all but that under
- * the lowest taps.
+ *  Taps outside the image read a pixel of zero points in scratch.
+ * Rows of the input, except the one under the lowest taps, are copied to scratch before the output
+ * overwrites them.
  * The input's zero point is folded into the biases. */
 static void depthwise_conv2d_s8_mve_spread(const int8_t *in, int8_t *out, int8_t *scratch)
 {

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,8 +13,8 @@
 #endif
 
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
- * too few of the others. */
+/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
+ * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
 #define BONSAI_MVE
@@ -37,9 +37,9 @@ static inline lanes4 load_lanes(const int32_t *p)
 }
 #endif
 
-/* Four filters by one row: lane i is bias i plus the sum of x[k] * weight k of filter i, k < n. The
- * filters are interleaved, 16 values of each in turn, the last filled up; x is read no further than
- * it is long: the loop's tail is predicated. Moves *weights and *stage on behind what is read. */
+/* Four filters by one row: lane i is bias i plus the sum of x[k] * weight k of filter i, k < n.
+ * The filters are interleaved in groups of 16 values, the last one padded. x is not read past its
+ * end, since the loop's tail is predicated. Advances *weights and *stage. */
 #if defined(BONSAI_MVE)
 static inline lanes4 dot_lanes(const int8_t *x, const int8_t **weights, const int32_t **stage,
                                int32_t n)
@@ -85,8 +85,8 @@ static inline lanes4 dot_lanes(const int8_t *x, const int8_t **weights, const in
 }
 #endif
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
 /* The int8 output of a scaled accumulator. */
@@ -113,11 +113,13 @@ static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 #endif
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -135,7 +137,8 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
@@ -158,7 +161,7 @@ static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
 }
 #endif
 
-/* The first `count` of four bytes, or all if there are more. */
+/* Stores the first `count` of four bytes, or all if `count` is larger. */
 #if defined(BONSAI_MVE)
 static inline void store_lanes(int8_t *y, lanes4 x, int32_t count)
 {
@@ -185,8 +188,8 @@ struct fully_connected_s8_mve_args {
     uint8_t out_c;
 };
 
-/* Rows of the input by all filters, four at a time. The input's zero point is folded into the
- * biases. */
+/* Multiplies rows of the input by all filters, four at a time. The input's zero point is folded
+ * into the biases. */
 static void fully_connected_s8_mve(const int8_t *in, int8_t *out,
                                    const struct fully_connected_s8_mve_args *restrict args)
 {

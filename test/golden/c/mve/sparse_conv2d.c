@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,29 +13,29 @@
 #endif
 
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-/* What gathered_filters multiplies. stage has of each filter how many vectors follow its first, its
- * bias, its multiplier, its shift. A window that is near is reached by offsets of a byte. One that
- * is far is gone through in steps of `step` bytes: then the number is doubled, odd where no step
- * follows, and before the vectors of each further step a byte tells the same of all its vectors.
- * Assembly reads the fields by their places. */
+/* Operands of gathered_filters. For each filter stage holds the number of vectors after its first,
+ * its bias, multiplier and shift. Byte offsets reach a near window. A far window is computed in
+ * steps of `step` bytes: the number is then doubled, and odd if no step follows; before the
+ * vectors of each further step a byte holds the same for its vectors. Assembly reads the fields at
+ * fixed offsets. */
 struct gathered {
     const int8_t *x[4];
     const int8_t *weights;
     const int32_t *stage;
     int8_t *out;
-    int32_t pairs; /* 1 at least. */
+    int32_t pairs; /* At least 1. */
     struct output output;
     int32_t step;
     uint16_t offsets[8];
-    int32_t pixels; /* That the offsets are for. */
+    int32_t pixels; /* Pixels for which the offsets hold. */
 };
 
-/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
- * [0, extent). */
+/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
+ * extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
                              int32_t *end)
 {
@@ -45,14 +45,14 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
- * too few of the others. */
+/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
+ * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
 #define BONSAI_MVE
 #endif
 
-/* n > 0 bytes of one value, 16 at a time, the last ones predicated. */
+/* Stores n > 0 bytes of one value, 16 at a time; the tail is predicated. */
 #if defined(BONSAI_MVE)
 static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 {
@@ -72,8 +72,8 @@ static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 }
 #endif
 
-/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart: 16
- * bytes at a time, the last ones predicated. */
+/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart, 16
+ * bytes at a time; the tail is predicated. */
 #if defined(BONSAI_MVE)
 static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
                              int32_t rows, int32_t bytes)
@@ -122,7 +122,7 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
 
 struct strip { int32_t in_h, in_w, in_c, lines, columns, zero_point; };
 
-/* A piece of the image from (y, x) on, line by line: what lies outside is the zero point. */
+/* Copies a piece of the image from (y, x), line by line; outside the image it is the zero point. */
 BONSAI_SHARED void gather_strip(int8_t *to, const int8_t *image, int32_t y, int32_t x,
                                 const struct strip *strip)
 {
@@ -138,12 +138,12 @@ BONSAI_SHARED void gather_strip(int8_t *to, const int8_t *image, int32_t y, int3
                   in_c);
 }
 
-/* Pixels of the output in the order of memory, `left` of them, `column` in this row and `width` in
- * any other; `x` is where the window of the next one begins, in steps of pixel_step and, from the
- * last pixel of a row to the first of the next, row_step bytes. */
+/* Output pixels in the order of memory: `left` in total, `column` in this row, `width` in the
+ * others. `x` is the start of the next pixel's window; it moves by pixel_step bytes, or by
+ * row_step from the last pixel of a row to the first of the next. */
 struct pixel_walk { const int8_t *x; int32_t left, column, width, pixel_step, row_step; };
 
-/* The windows of the next four pixels, or of those that there are: the last stands for others. */
+/* The windows of the next four pixels. If fewer are left, the last one is repeated. */
 BONSAI_SHARED void gathered_pixels(struct gathered *m, struct pixel_walk *walk, int32_t out_c)
 {
     const int8_t *x = walk->x;
@@ -173,7 +173,7 @@ BONSAI_SHARED void gathered_pixels(struct gathered *m, struct pixel_walk *walk, 
 }
 
 #if !defined(BONSAI_MVE)
-/* The sums of a filter for four pixels; m->weights moves on. */
+/* The sums of a filter for four pixels. Advances m->weights. */
 static inline void gathered_sums(uint32_t *sums, struct gathered *m)
 {
     int32_t vectors = 1 + m->stage[0];
@@ -189,11 +189,13 @@ static inline void gathered_sums(uint32_t *sums, struct gathered *m)
 #endif
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -211,7 +213,8 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
@@ -222,10 +225,9 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
-/* Multiplies four pixels by filters without the weights that are 0, two filters after the other:
- * vectors of 16 offsets and 16 weights, the inputs gathered from x[i] + offset. An output is stored
- * at out + offsets[2 * pixel + filter]; weights, stage and out move on behind what was read and
- * written. */
+/* Multiplies four pixels by the nonzero weights of filters, two filters at a time: vectors of 16
+ * offsets and 16 weights, with inputs gathered from x[i] + offset. Stores an output at out +
+ * offsets[2 * pixel + filter]. Advances weights, stage and out. */
 #if defined(BONSAI_MVE)
 
 _Static_assert(offsetof(struct gathered, x) == 0, "x");
@@ -237,9 +239,9 @@ _Static_assert(offsetof(struct gathered, output) == 32, "output");
 _Static_assert(offsetof(struct gathered, step) == 48, "step");
 _Static_assert(offsetof(struct gathered, offsets) == 52, "offsets");
 
-/* r0, r2, r4, r6: sums; r1, r3, r5, r7: x; r8: weights; r9: stage; r10: out; r11: pairs; r12: step;
- * q0: offsets; q1: weights; q2: inputs, sums; q3: results of two filters; q4: where they go; q5 to
- * q7: the output stage. */
+/* r0, r2, r4, r6: sums; r1, r3, r5, r7: x; r8: weights; r9: stage; r10: out; r11: pairs; r12:
+ * step; q0: offsets; q1: weights; q2: inputs, sums; q3: results of two filters; q4: their offsets;
+ * q5 to q7: the output stage. */
 static __attribute__((naked, noinline, aligned(4))) void
 gathered_filters(__attribute__((unused)) struct gathered *m)
 {
@@ -359,8 +361,8 @@ static void gathered_filters(struct gathered *m)
 #endif
 
 /* The image under a tile of pixels is copied to scratch with its padding; then four pixels at a
- * time are multiplied with the weights that are not 0, their inputs gathered from there. The
- * input's zero point is folded into the biases. */
+ * time are multiplied by the nonzero weights, with inputs gathered from there. The input's zero
+ * point is folded into the biases. */
 static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct strip strip = { 9, 9, 3, 7, 11, 3 };
@@ -388,7 +390,7 @@ static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
                         gathered_filters(&gathered);
                     }
                     if (out_c % 2 != 0) {
-                        /* The last one is its own partner. */
+                        /* The last one is paired with itself. */
                         gathered.pairs = 1;
                         gathered.pixels = 0;
                         for (int32_t k = 0; k < 8; k += 2)

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,15 +13,15 @@
 #endif
 
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-/* What gathered_row_filters multiplies. stage has of each four filters the biases, the number of
- * vectors of each, multipliers, shifts, and four offsets of 16 bits: where the outputs go. A row
- * that is near is reached by offsets of a byte. One that is far is gone through in steps of `step`
- * bytes: then the number is doubled, odd where no step follows, and before the vectors of each
- * further step a byte tells the same of them. Assembly reads the fields by their places. */
+/* Operands of gathered_row_filters. For each four filters stage holds the biases, the numbers of
+ * vectors, multipliers, shifts, and four 16-bit offsets of the outputs. Byte offsets reach a near
+ * row. A far row is computed in steps of `step` bytes: the number is then doubled, and odd if no
+ * step follows; before the vectors of each further step a byte holds the same for them. Assembly
+ * reads the fields at fixed offsets. */
 struct gathered_row {
     const int8_t *x;
     const int8_t *weights;
@@ -32,15 +32,15 @@ struct gathered_row {
     struct output output;
 };
 
-/* Assembly for Helium, for GCC: clang has other names for its registers, and unoptimized code has
- * too few of the others. */
+/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
+ * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
 #include <arm_mve.h>
 #define BONSAI_MVE
 #endif
 
 #if !defined(BONSAI_MVE)
-/* The sums of four filters; m->weights moves on. */
+/* The sums of four filters. Advances m->weights. */
 static inline void gathered_row_sums(uint32_t *sums, struct gathered_row *m)
 {
     int32_t vectors = m->stage[4];
@@ -57,11 +57,13 @@ static inline void gathered_row_sums(uint32_t *sums, struct gathered_row *m)
 #endif
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -79,7 +81,8 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
@@ -90,8 +93,8 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
     return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
 }
 
-/* Multiplies a row by filters without the weights that are 0, four filters at a time: of each in
- * turn a vector of 16 offsets and 16 weights, the inputs gathered from x + offset. */
+/* Multiplies a row by the nonzero weights of filters, four filters at a time: for each filter in
+ * turn a vector of 16 offsets and 16 weights, with inputs gathered from x + offset. */
 #if defined(BONSAI_MVE)
 
 _Static_assert(offsetof(struct gathered_row, x) == 0, "x");
@@ -102,7 +105,7 @@ _Static_assert(offsetof(struct gathered_row, blocks) == 16, "blocks");
 _Static_assert(offsetof(struct gathered_row, step) == 20, "step");
 _Static_assert(offsetof(struct gathered_row, output) == 24, "output");
 
-/* r0, r2, r4, r6: sums; r1: x; r11: the same at the row's begin; r3: weights; r5: stage; r8: out;
+/* r0, r2, r4, r6: sums; r1: x; r11: x at the start of the row; r3: weights; r5: stage; r8: out;
  * r9: blocks; r10: step; q5 to q7: the output stage. */
 static __attribute__((naked, noinline, aligned(4))) void
 gathered_row_filters(__attribute__((unused)) struct gathered_row *m)
@@ -179,7 +182,7 @@ struct sparse_fully_connected_s8_mve_args {
     uint8_t blocks;
 };
 
-/* The weights that are not 0 by the input where it lies, four filters at a time. The input's zero
+/* Multiplies the nonzero weights by the input in place, four filters at a time. The input's zero
  * point is folded into the biases. */
 static void sparse_fully_connected_s8_mve(
     const int8_t *in, int8_t *out, const struct sparse_fully_connected_s8_mve_args *restrict args)

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -12,8 +12,8 @@
 #endif
 #endif
 
-/* Mean of each window's elements inside the image, halves away from zero. The quotient is at most
- * 128: eight steps of long division, and no library division. */
+/* Mean of each window's elements inside the image, rounded halves away from zero. The quotient is
+ * at most 128, so eight steps of long division replace the library's division. */
 static void average_pool2d_s8(const int8_t *in, int8_t *out)
 {
     const int32_t stride_h = 1, stride_w = 1;
@@ -52,8 +52,8 @@ static void average_pool2d_s8(const int8_t *in, int8_t *out)
     }
 }
 
-/* Mean of each window's elements, all inside the image, halves away from zero: a quotient of less
- * than 2^16 by a reciprocal of 24 bits that is exact for it. */
+/* Mean of each window's elements, rounded halves away from zero. All windows lie inside the image.
+ * The dividend is less than 2^16, for which the 24-bit reciprocal is exact. */
 static void average_pool2d_s8_quick(const int8_t *in, int8_t *out)
 {
     const int32_t stride_h = 1, stride_w = 1;

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,8 +13,8 @@
 #endif
 
 
-/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
- * [0, extent). */
+/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
+ * extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
                              int32_t *end)
 {
@@ -24,7 +24,7 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
-/* As dot4, for taps outside the image, which all have one value. */
+/* Like dot4, for taps outside the image, which all have the same value. */
 BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const int32_t *w, int32_t n)
 {
     for (; n > 0; n--) {
@@ -36,9 +36,9 @@ BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const int32_t *w, int32_t
     }
 }
 
-/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
- * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
- * load of its own would take an index register and two cycles. */
+/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds one weight of each of four
+ * output channels, lane 0 lowest. One load and six shifts give four signed bytes; separate signed
+ * byte loads would take an index register and two cycles each. */
 BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
 {
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
@@ -56,8 +56,8 @@ BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32
     acc[3] = acc3;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
 /* The int8 output of a scaled accumulator. */
@@ -68,11 +68,13 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
 }
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -90,11 +92,12 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* y[i] = acc[i] in the output's scale, for each lane that is stored. `stage` holds bias, multiplier
+/* y[i] = acc[i] in the output's scale, for each stored lane. `stage` holds the bias, multiplier
  * and shift of each lane. */
 BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
                           const struct output *output)
@@ -116,11 +119,11 @@ struct conv2d_s8_args {
     uint8_t scaled_max;
 };
 
-/* Four output channels of a pixel at once, then its next four; where channels are not a multiple of
- * four, the last four overlap the four before. The input's zero point is folded into the biases: a
- * tap outside the image counts as it. A pixel is written when the next ones are still to be read:
- * `out` may reach into `in` that far. The taps of a row that lie inside the image are one
- * contiguous segment. */
+/* Four output channels of a pixel at a time. If their number is not a multiple of four, the last
+ * four overlap the four before.
+ * The input's zero point is folded into the biases; a tap outside the image counts as the zero
+ * point. A pixel is written before later pixels are read, so `out` may overlap `in` that far.
+ * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args *restrict args)
 {
     const struct output output = { args->scaled_min, args->scaled_max, 3, 4 };
@@ -130,7 +133,7 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
     const int32_t stride_h = 2, stride_w = 2;
     const int32_t pad_top = 1, pad_left = 1;
     const int32_t dilation_h = 1, dilation_w = 1;
-    /* Of a group: its first channel in the input and in the output. */
+    /* First channel of a group, in the input and in the output. */
     const int32_t in_first = 0, out_first = 0;
 
     in += in_first;
@@ -150,7 +153,7 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
                     const int32_t first = c + output.lanes > channels ? channels - output.lanes : c;
                     int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
                     for (int32_t ky = 0; ky < kernel_h; ky++, w += kernel_w * filter_c) {
-                        /* Taps before the image, inside it, and behind it. */
+                        /* Taps before the image, inside it and after it. */
                         const int32_t inside = ky < top || ky >= bottom ? 0 : right - left;
                         const int32_t before = inside > 0 ? left : kernel_w;
                         const int32_t behind = kernel_w - before - inside;

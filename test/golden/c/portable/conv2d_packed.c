@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,7 +13,7 @@
 #endif
 
 
-/* One that is part of the kernel whatever it is optimized for: its state stays in registers. */
+/* A function that is always inlined into the kernel, so that its state stays in registers. */
 #ifndef BONSAI_INLINE
 #ifdef __GNUC__
 #define BONSAI_INLINE static inline __attribute__((always_inline))
@@ -22,15 +22,15 @@
 #endif
 #endif
 
-/* Fields of `width` bits, as many in a word as it has room for, lowest first; the marker is the bit
- * behind the last one. */
+/* Fields of `width` bits, as many per word as fit, lowest first. The marker is the bit above the
+ * last field. */
 struct fields {
     const uint16_t *next;
     uint32_t held, mask, marker;
     int32_t width;
 };
 
-/* The next field. The word behind it is fetched even if nothing needs it: streams end with one. */
+/* The next field. The following word is fetched even if it is unused; streams end with one. */
 BONSAI_INLINE int32_t take_field(struct fields *f)
 {
     const uint32_t field = f->held & f->mask;
@@ -40,7 +40,7 @@ BONSAI_INLINE int32_t take_field(struct fields *f)
     return (int32_t)field;
 }
 
-/* A gap: fields up to one that is not all ones, added up. */
+/* A gap: the sum of the fields up to the first that is not all ones. */
 BONSAI_INLINE int32_t take_gap(struct fields *f)
 {
     int32_t gap = 0, field;
@@ -55,8 +55,8 @@ struct lane_window {
     int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
 };
 
-/* What lies under a window whose first tap is at (y, x), to every fourth byte: the zero point
- * outside of the image. */
+/* Copies the inputs under a window whose first tap is at (y, x) to every fourth byte; outside the
+ * image they are the zero point. */
 BONSAI_SHARED void gather_lane(int8_t *to, const int8_t *image, int32_t y, int32_t x,
                                const struct lane_window *window)
 {
@@ -80,8 +80,8 @@ BONSAI_INLINE struct fields fields_at(const uint16_t *words, int32_t width, int3
     return fields;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
 /* The int8 output of a scaled accumulator. */
@@ -92,11 +92,13 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
 }
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -114,12 +116,13 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* Outputs of one channel of n pixels, `step` bytes apart: from sums, and from what `stage` has of
- * the channel (what they begin with, multiplier, shift). */
+/* Outputs of one channel of n pixels, `step` bytes apart, from their sums. `stage` holds the
+ * channel's bias, multiplier and shift. */
 BONSAI_SHARED void store_sums(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
                               int32_t n, const struct output *output)
 {
@@ -143,7 +146,7 @@ struct conv2d_packed_s8_args {
     uint8_t channels;
 };
 
-/* The weights of a layer, and how far they are taken. */
+/* The weights of a layer, and the position up to which they are read. */
 struct conv2d_packed_s8_stream {
     /* Taps of a channel. */
     int32_t count;
@@ -152,9 +155,9 @@ struct conv2d_packed_s8_stream {
     const int8_t *bytes;
 };
 
-/* Adds one channel's products to the sums of four pixels: x has a byte of each in a word
- * for every tap.
- * There are gaps between weights that are not zero, and after each gap a weight. */
+/* Adds one channel's products to the sums of four pixels: x holds a word per tap,
+ * with a byte of each pixel.
+ * Gaps separate the nonzero weights; a weight follows each gap. */
 BONSAI_SHARED void conv2d_packed_s8_channel(int32_t *sums, const int32_t *x,
                                             struct conv2d_packed_s8_stream *stream)
 {
@@ -181,8 +184,8 @@ BONSAI_SHARED void conv2d_packed_s8_channel(int32_t *sums, const int32_t *x,
     sums[3] = sum3;
 }
 
-/* Four pixels at a time: what lies under their windows is gathered in scratch, then multiplied by
- * one channel's weights after the other.
+/* Four pixels at a time: the inputs of their windows are gathered in scratch, then multiplied by
+ * the weights of one channel after the other.
  * The input's zero point is folded into the biases. */
 static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch,
                              const struct conv2d_packed_s8_args *restrict args)

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -12,7 +12,8 @@
 #endif
 #endif
 
-/* Moves runs of elements between two row-major tensors, after filling what no run reaches.
+/* Copies runs of elements between two row-major tensors, after filling the elements
+ * that no run reaches.
  * The runs lie at constant distances. */
 static void copy_s8_fill_quads(const int8_t *restrict in, int8_t *restrict out)
 {
@@ -45,7 +46,7 @@ struct copy_s8_triples_args {
     uint8_t out_step;
 };
 
-/* Moves runs of elements between two row-major tensors.
+/* Copies runs of elements between two row-major tensors.
  * The runs lie at constant distances. */
 static void copy_s8_triples(const int8_t *restrict in, int8_t *restrict out,
                             const struct copy_s8_triples_args *restrict args)

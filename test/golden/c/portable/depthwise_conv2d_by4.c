@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,8 +13,8 @@
 #endif
 
 
-/* Narrows the taps *first to *end - 1 of a window that begins at `origin` to those that lie inside
- * [0, extent). */
+/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
+ * extent). */
 static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
                              int32_t *end)
 {
@@ -24,7 +24,8 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
-/* acc[i] += sum of (x[k * step + i] - x_zp) * lane i of w[k], k < n: four channels side by side. */
+/* acc[i] += sum of (x[k * step + i] - x_zp) * lane i of w[k], k < n, for four neighbouring
+ * channels. */
 static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
                         const int32_t *w, int32_t n)
 {
@@ -42,8 +43,8 @@ static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t s
     acc[3] = acc3;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
 /* The int8 output of a scaled accumulator. */
@@ -54,11 +55,13 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
 }
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -76,11 +79,12 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* y[i] = acc[i] in the output's scale, for each lane that is stored. `stage` holds bias, multiplier
+/* y[i] = acc[i] in the output's scale, for each stored lane. `stage` holds the bias, multiplier
  * and shift of each lane. */
 BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
                           const struct output *output)
@@ -89,8 +93,8 @@ BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
         y[i] = to_int8(requantize(acc[i], stage[1], stage[2]), output);
 }
 
-/* acc[i] += sum of (x[k * step + at[i]] - x_zp) * lane i of w[k], k < n: as mac4, of channels that
- * are not side by side. */
+/* acc[i] += sum of (x[k * step + at[i]] - x_zp) * lane i of w[k], k < n: like mac4, for channels
+ * that are not neighbours. */
 BONSAI_SHARED void mac4_spread(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
                                const int32_t *w, int32_t n, const int32_t at[4])
 {
@@ -110,9 +114,9 @@ BONSAI_SHARED void mac4_spread(int32_t acc[4], const int8_t *x, int32_t x_zp, in
     acc[3] = acc3;
 }
 
-/* Four neighbouring channels at once; where channels are not a multiple of four, the last four
- * overlap the four before. All channels of a pixel share the part of the window that lies inside
- * the image; padded taps are the zero point and add nothing. */
+/* Four neighbouring channels at once. If their number is not a
+ * multiple of four, the last four overlap the four before. All channels of a pixel share the part
+ * of the window inside the image; padded taps are the zero point and add nothing. */
 static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
 {
     const struct output output = { -131, 124, 3, 4 };
@@ -153,9 +157,9 @@ static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
     }
 }
 
-/* Four neighbouring channels of the output at once; where channels are not a multiple of four, the
- * last four overlap the four before. All channels of a pixel share the part of the window that lies
- * inside the image; padded taps are the zero point and add nothing. */
+/* Four neighbouring channels of the output at once. If their number is not a
+ * multiple of four, the last four overlap the four before. All channels of a pixel share the part
+ * of the window inside the image; padded taps are the zero point and add nothing. */
 static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
 {
     const struct output output = { 0, 12, 3, 4 };

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,9 +13,9 @@
 #endif
 
 
-/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds a weight of each of four output
- * channels, lane 0 lowest: one load and six shifts give four signed bytes, where each signed byte
- * load of its own would take an index register and two cycles. */
+/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds one weight of each of four
+ * output channels, lane 0 lowest. One load and six shifts give four signed bytes; separate signed
+ * byte loads would take an index register and two cycles each. */
 BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
 {
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
@@ -33,8 +33,8 @@ BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32
     acc[3] = acc3;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
 /* The int8 output of a scaled accumulator. */
@@ -45,11 +45,13 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
 }
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -67,11 +69,12 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* y[i] = acc[i] in the output's scale, for each lane that is stored. `stage` holds bias, multiplier
+/* y[i] = acc[i] in the output's scale, for each stored lane. `stage` holds the bias, multiplier
  * and shift of each lane. */
 BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
                           const struct output *output)
@@ -90,7 +93,7 @@ BONSAI_SHARED void dot_few(int32_t *acc, const int8_t *x, const int8_t *w, int32
 #if defined(__thumb__) && !defined(__thumb2__) && !defined(__OPTIMIZE_SIZE__)
         for (; (i & 3) != 0; i++)
             sum += x_end[i] * w_end[i];
-        /* Four at a time: 7.5 cycles each, where the compiler's loop takes 10. */
+        /* Four at a time take 7.5 cycles each; the compiler's loop takes 10. */
         if (i != 0) {
             int32_t a, b;
             __asm__(".syntax unified\n"
@@ -112,10 +115,12 @@ BONSAI_SHARED void dot_few(int32_t *acc, const int8_t *x, const int8_t *w, int32
     }
 }
 
-/* Rows of the input by rows of the weights: a fully connected layer, or a 1x1 convolution, whose
- * rows are pixels. Four output channels at once; where channels are not a multiple of four, the
- * last four overlap the four before. The input's zero point is folded into the biases. A row is
- * written when the next ones are still to be read: `out` may reach into `in` that far. */
+/* Multiplies rows of the input by rows of the weights: a fully connected layer, or a 1x1
+ * convolution, whose rows are pixels.
+ * Four output channels at once. If their number is not a multiple of four, the last four overlap
+ * the four before.
+ * The input's zero point is folded into the biases. A row is written before later rows are read,
+ * so `out` may overlap `in` that far. */
 static void fully_connected_s8(const int8_t *in, int8_t *out)
 {
     const struct output output = { -131, 124, 3, 4 };
@@ -137,10 +142,11 @@ static void fully_connected_s8(const int8_t *in, int8_t *out)
     }
 }
 
-/* Rows of the input by rows of the weights: a fully connected layer, or a 1x1 convolution, whose
- * rows are pixels. Fewer than four output channels, each a row of bytes. The input's zero point is
- * folded into the biases. A row is written when the next ones are still to be read: `out` may reach
- * into `in` that far. */
+/* Multiplies rows of the input by rows of the weights: a fully connected layer, or a 1x1
+ * convolution, whose rows are pixels.
+ * Fewer than four output channels, each a row of bytes.
+ * The input's zero point is folded into the biases. A row is written before later rows are read,
+ * so `out` may overlap `in` that far. */
 static void fully_connected_s8_few(const int8_t *in, int8_t *out)
 {
     const struct output output = { -131, 124, 3, 3 };

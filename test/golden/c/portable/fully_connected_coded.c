@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -13,23 +13,24 @@
 #endif
 
 
-/* Weights of two channels, a pair for each input, and how far they are taken. Assembly names the
- * fields by their place. */
+/* Weights of two channels, a pair for each input, and the position up to which they are read.
+ * Assembly reads the fields at fixed offsets. */
 struct coded_pairs {
-    uint32_t held;        /* Bits that come next, lowest first: 16 + spare of them. */
+    uint32_t held;        /* The next 16 + spare bits, lowest first. */
     int32_t spare;
     const uint16_t *next;
     const int32_t *low;   /* Words of lowest bits. */
-    uint32_t mask;        /* A word's bits of the next pair; byte 0: how far the one after is. */
-    int32_t step;         /* Pairs of which a word has them. */
+    uint32_t mask;        /* A word's bits of the next pair; byte 0: shift to the one after. */
+    int32_t step;         /* Pairs per word. */
     const int8_t *x, *end;
     int32_t sums[2];
     const uint32_t *codes;
     const uint8_t *heads;
 };
 
-/* The code of pairs of weights, by the next 8 bits: how many of them it has in byte 0, the upper 3
- * bits of the first weight's byte in byte 1, of the second one's in byte 3. */
+/* The code of pairs of weights, indexed by the next 8 bits. Byte 0: the length of the code in
+ * bits; byte 1: the upper 3 bits of the first weight's byte; byte 3: those of the second weight's
+ * byte. */
 static const uint32_t pair_codes[256] BONSAI_FLASH = {
     0xe000e003, 0xe000c005, 0xe0000003, 0xc000c006, 0x0000e003, 0xc0000005, 0x00000003, 0x8000c008,
     0xe000e003, 0xc000e005, 0xe0000003, 0x80008008, 0x0000e003, 0xe0002005, 0x00000003, 0x80004008,
@@ -65,8 +66,8 @@ static const uint32_t pair_codes[256] BONSAI_FLASH = {
     0xe000e003, 0x2000e005, 0xe0000003, 0x6000a008, 0x0000e003, 0x00002005, 0x00000003, 0x60006008,
 };
 
-/* Adds the products of two channels: the inputs from x to end by weights of 8 bits, of which the
- * code has what is above the lowest bits. */
+/* Adds the products of two channels: the inputs from x to end by 8-bit weights. The code holds the
+ * bits above the lowest ones. */
 #if defined(__ARM_ARCH_6M__)
 
 _Static_assert(offsetof(struct coded_pairs, held) == 0, "held");
@@ -90,12 +91,12 @@ static __attribute__((naked,
             "movs r0, #0\n mov r8, r0\n mov r9, r0\n"
             "ldr r1, [r7, #12]\n ldr r2, [r7, #20]\n push {r1, r2, r7}\n"
             "ldr r0, [r7]\n ldr r1, [r7, #4]\n ldr r5, [r7, #24]\n"
-            /* A word of lowest bits: r4; x up to r5, where its last pair or the row ends; r6 is
-             * less how many inputs there are up to there. */
+            /* r4: a word of lowest bits; r5: the end of x for this word or row; r6: minus the
+             * number of inputs up to there. */
             "1: ldr r3, [sp]\n ldm r3!, {r4}\n str r3, [sp]\n ldr r6, [sp, #4]\n"
             "mov r7, r11\n subs r7, r7, r5\n subs r7, r7, r6\n bmi 4f\n"
             "2: adds r5, r5, r6\n negs r6, r6\n"
-            /* A pair: r0 the bits held, r1 the spare ones, r2 the pair. */
+            /* A pair. r0: the bits held; r1: the spare bits; r2: the pair. */
             "3: uxtb r7, r0\n lsls r7, r7, #2\n mov r2, lr\n ldr r2, [r2, r7]\n"
             "uxtb r7, r2\n lsrs r0, r7\n subs r1, r1, r7\n bmi 6f\n"
             "5: mov r7, r10\n movs r3, r4\n ands r3, r7\n orrs r2, r3\n rors r4, r7\n"
@@ -125,7 +126,7 @@ BONSAI_SHARED void add_coded_pairs(struct coded_pairs *p)
         uint32_t low = (uint32_t)*p->low++;
         const int8_t *const stop = p->end - x > p->step ? x + p->step : p->end;
 #if defined(__thumb2__)
-        /* What the C below does, in as few registers as there are. */
+        /* The same as the C below, within the available registers. */
         uint32_t pair, t, w;
         __asm__(".syntax unified\n"
                 "1: uxtb %[t], %[held]\n ldr %[pair], [%[codes], %[t], lsl #2]\n"
@@ -167,10 +168,11 @@ BONSAI_SHARED void add_coded_pairs(struct coded_pairs *p)
 }
 #endif
 
-/* The sums of the next two channels over n inputs at x. Their header: how many lowest bits each
- * weight has, and 8 times the exceptions; of each of these 2 * input + channel, and what it adds to
- * the weight. A weight is an 8-bit one divided by 2^(5 - lowest bits), without a rest: so is its
- * sum, which fits 32 bits for the 2^15 inputs that there are at most. */
+/* The sums of the next two channels over n inputs at x. Their header holds the number of lowest
+ * bits of each weight, plus 8 times the number of exceptions; then, for each exception, 2 * input
+ * + channel and the value that it adds to the weight. A weight is an 8-bit weight divided by 2^(5
+ * - lowest bits), without remainder. The same holds for its sum, which fits 32 bits for at most
+ * 2^15 inputs. */
 BONSAI_SHARED void multiply_coded_pairs(struct coded_pairs *p, const int8_t *x, int32_t n)
 {
     static const uint8_t pairs_in_word[] = { 0, 16, 8, 5, 4, 3 };
@@ -191,8 +193,8 @@ BONSAI_SHARED void multiply_coded_pairs(struct coded_pairs *p, const int8_t *x, 
     p->heads = head;
 }
 
-/* What a step does to scaled accumulators: clamps them, before the zero point is added so that the
- * sum cannot overflow. `lanes`: how many of the channels computed at once are stored. */
+/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
+ * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
 /* The int8 output of a scaled accumulator. */
@@ -203,11 +205,13 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
 }
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -225,7 +229,8 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
@@ -238,8 +243,8 @@ struct fully_connected_coded_s8_args {
     uint8_t channels;
 };
 
-/* Rows by weights in a code, two channels at a time. The input's zero point is folded into the
- * biases. */
+/* Multiplies rows by coded weights, two channels at a time. The input's zero point is folded into
+ * the biases. */
 static void fully_connected_coded_s8(const int8_t *in, int8_t *out,
                                      const struct fully_connected_coded_s8_args *restrict args)
 {

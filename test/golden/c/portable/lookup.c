@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -17,8 +17,8 @@ struct lookup_s8_args {
     const int8_t *table;
 };
 
-/* Replaces each element by what the table holds at its byte: the operator's exact value for all 256
- * possible inputs, computed when the model was compiled. `out` may be `in`. */
+/* Replaces each element by its table entry. The table holds the operator's exact value for all 256
+ * inputs, computed when the model was compiled. `out` may be `in`. */
 static void lookup_s8(const int8_t *in, int8_t *out, const struct lookup_s8_args *restrict args)
 {
     const int8_t *const table = args->table;

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -39,7 +39,7 @@ static void max_pool2d_s8(const int8_t *in, int8_t *out,
                 const int32_t width = (x1 - x0) * channels;
                 const int8_t *pixel = in + (y0 * in_w + x0) * channels;
                 for (int32_t c = 0; c < channels; c++, pixel++) {
-                    /* Starting at the lower clamp clamps. */
+                    /* Starting at the lower bound clamps the result. */
                     int32_t largest = low;
                     const int8_t *row = pixel;
                     for (int32_t y = y0; y < y1; y++, row += row_bytes) {

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -14,11 +14,13 @@
 
 
 /* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16 is
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
  *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * and what the last floor drops cannot carry, the nudge being a multiple of 2^16. xh * ml fits an
- * int32 but its sum with xl * mh may not: its upper part leaves first, the rest stays below
- * 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.) */
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
 static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
 {
     const int32_t xh = x >> 16, xl = x & 0xffff;
@@ -36,13 +38,14 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     if (shift > 0)
         x = (int32_t)((uint32_t)x << shift);
     const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), halved last so that it cannot overflow; ~shift is the shift less one. */
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
     return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
 }
 
-/* exp(x - max) / sum along each row in fixed point, as TensorFlow Lite Micro computes it: the
- * exponentials (Q0.31) are a table of the 256 possible differences, their sum is Q12.19, and its
- * reciprocal comes from three steps of Newton and Raphson. */
+/* exp(x - max) / sum along each row in fixed point, as TensorFlow Lite Micro computes it. A table
+ * holds the exponentials (Q0.31) of the 256 possible differences; their sum is Q12.19, and three
+ * Newton-Raphson steps give its reciprocal. */
 static void softmax_s8(const int8_t *restrict in, int8_t *restrict out)
 {
     const int32_t *exponentials = model_softmax_0_exponentials;
@@ -60,7 +63,7 @@ static void softmax_s8(const int8_t *restrict in, int8_t *restrict out)
             sum <<= 1;
             bits--;
         }
-        /* q -> 1 / half in Q2.29, half = s / 2. Every product has a factor that is not negative. */
+        /* q -> 1 / half in Q2.29, half = s / 2. Every product has a nonnegative factor. */
         const int32_t half = (int32_t)(sum >> 1);
         int32_t q = 1515870810 + multiply_high(-1010580540, half, 1u << 14);
         for (int32_t step = 0; step < 3; step++) {

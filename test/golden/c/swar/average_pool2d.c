@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -12,8 +12,8 @@
 #endif
 #endif
 
-/* The mean of `count` bytes with 128 added to each, halves away from zero: a quotient n / count
- * with n < 2^16, by a reciprocal of 24 bits that is exact for 257 or fewer of them. */
+/* The mean of `count` bytes with 128 added to each, rounded halves away from zero: n / count with
+ * n < 2^16, by a 24-bit reciprocal that is exact for count <= 257. */
 struct mean { int32_t count; uint32_t reciprocal; int32_t low, high; };
 
 static inline int8_t mean_of(uint32_t biased, const struct mean *mean)
@@ -37,7 +37,7 @@ struct average_pool2d_s8_swar_args {
 };
 
 /* Mean of windows that lie inside the image, four channels a word: the bytes of even and of odd
- * channels, 128 added, are summed in two halves of a word each. */
+ * channels, plus 128 each, are summed in two halves of a word. */
 static void average_pool2d_s8_swar(const int8_t *in, int8_t *out,
                                    const struct average_pool2d_s8_swar_args *restrict args)
 {

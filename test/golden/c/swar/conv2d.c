@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -28,8 +28,8 @@ static inline int32_t lane_of(uint32_t word, int32_t bits)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b
- * and c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
+/* Lanes of 32-bit accumulators. A pair is one word, a + 2^16 b. A triple is two words, a + 2^21 b
+ * and c + 2^11 b: the first has the low 11 bits of b, the second the other bits. */
 static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 {
     const int32_t a = lane_of(word0, 21);
@@ -43,7 +43,7 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* What the assembly of multiply_pairs and multiply_triples computes. */
+/* multiply_pairs and multiply_triples in C. */
 static inline const int32_t *lane_sums(const int8_t *x, const int32_t *w, int32_t *sums,
                                        int32_t units, int32_t triples, int32_t words)
 {
@@ -86,22 +86,22 @@ static inline const int32_t *lane_sums(const int8_t *x, const int32_t *w, int32_
 /* sums = biases + dot products of the row x with the channels of `units` units of 6 or 5 `words` a
  * tap, three channels in two words: a + 2^21 b and c + 2^11 b. Returns the end of the units.
  *
- * The lanes were proved as wide as their sums need. `w` has units of 6 (or 5) words a tap, for 9
- * (7) channels. A unit is one run of taps or more:
+ * The lanes were proved wide enough for their sums. `w` has units of 6 (or 5) words a tap, for
+ * 9 (7) channels. A unit is one or more runs of taps:
  *
  *     a head: bits 0-7 where the run enters the unrolled loop (bytes of code), 8-29 taps,
  *             30: another run follows, 31: one came before
  *     the weights, tap by tap
  *     biases of the unit's channels, in its first run
  *
- * After a run the lanes are taken apart and added to the biases, or to the sums of earlier runs. */
+ * After a run the lanes are separated and added to the biases, or to the sums of earlier runs. */
 BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w, int32_t *sums,
                                               int32_t units, int32_t words)
 {
 #if defined(BONSAI_THUMB1)
-    /* r0 is the end of the run's input, r3 the tap's place before it, r2 its value, r1 w, r4 to r7
-     * products; the accumulators are r8 to r12 and lr. On the stack: input, sums, units left,
-     * head. */
+    /* r0: end of the run's input; r3: the tap's (negative) offset from it; r2: its value; r1: w;
+     * r4 to r7: products; r8 to r12 and lr: accumulators. On the stack: input, sums, remaining
+     * units, head. */
     if (words == 6) {
         register const int8_t *r0 __asm__("r0") = x;
         register const int32_t *r1 __asm__("r1") = w;
@@ -115,7 +115,7 @@ BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w,
                          "mov r12, r2\n mov lr, r2\n"
                          "lsls r4, r3, #2\n lsrs r4, #10\n adds r0, r4\n uxtb r2, r3\n"
                          "negs r3, r4\n add pc, r2\n nop\n"
-                         /* Seven taps a turn. */
+                         /* Seven taps per turn. */
                          "3: .rept 7\n ldrsb r2, [r0, r3]\n"
                          "ldm r1!, {r4-r7}\n"
                          "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
@@ -171,7 +171,7 @@ BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w,
                          "mov r12, r2\n mov lr, r2\n"
                          "lsls r4, r3, #2\n lsrs r4, #10\n adds r0, r4\n uxtb r2, r3\n"
                          "negs r3, r4\n add pc, r2\n nop\n"
-                         /* Seven taps a turn. */
+                         /* Seven taps per turn. */
                          "3: .rept 7\n ldrsb r2, [r0, r3]\n"
                          "ldm r1!, {r4-r7}\n"
                          "muls r4, r2\n add r8, r4\n muls r5, r2\n add r9, r5\n"
@@ -213,10 +213,10 @@ BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w,
 #endif
 }
 
-/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
- * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum
- * a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as
- * proved. */
+/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. For each channel `stage` holds
+ * top, the outputs for sums below 0 (low byte) and above top (next byte), and high, low, shift and
+ * offset. A sum a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) +
+ * offset, as proved. */
 BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
@@ -269,13 +269,13 @@ struct conv2d_s8_swar_args {
     uint8_t wide;
 };
 
-/* Rows of the input by channels whose weights share words: a fully connected layer, or a 1x1
- * convolution, whose rows are pixels.
+/* Multiplies rows of the input by channels whose weights share words: a fully connected layer, or
+ * a 1x1 convolution, whose rows are pixels.
  * The input's zero point is folded into the biases. */
 static void conv2d_s8_swar(const int8_t *in, int8_t *out,
                            const struct conv2d_s8_swar_args *restrict args)
 {
-    /* Units of six words come before those of five: as many as there is room for at once. */
+    /* Units of six words come before units of five; as many are computed at once as fit. */
     const int32_t wide = args->wide, units = 2, channels = args->channels;
     enum { block = 4, stage_words = 6 };
     int32_t sums[12 * block];

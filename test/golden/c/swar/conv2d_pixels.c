@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -19,13 +19,13 @@
 #define BONSAI_THUMB1
 #endif
 
-/* Values of three pixels in two words each, a + 2^21 b and c + 2^11 b, n times, `step` words
+/* Packs n values of three pixels into two words each, a + 2^21 b and c + 2^11 b, `step` words
  * apart. */
 BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c,
                                int32_t n, int32_t step)
 {
 #if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
-    /* With -Os GCC neither gives out high registers nor saves those that it loses. */
+    /* With -Os GCC neither allocates high registers nor saves clobbered ones. */
     if ((((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) & 3) == 0 && n >= 4) {
         const int8_t *const end = a + (n & ~3);
         n &= 3;
@@ -72,8 +72,8 @@ static inline int32_t lane_of(uint32_t word, int32_t bits)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b
- * and c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
+/* Lanes of 32-bit accumulators. A pair is one word, a + 2^16 b. A triple is two words, a + 2^21 b
+ * and c + 2^11 b: the first has the low 11 bits of b, the second the other bits. */
 static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 {
     const int32_t a = lane_of(word0, 21);
@@ -87,7 +87,7 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* What the assembly of multiply_pixels computes. */
+/* multiply_pixels in C. */
 static inline void lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *sums, int32_t quads,
                                    int32_t words)
 {
@@ -104,15 +104,15 @@ static inline void lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *
 }
 #endif
 
-/* sums[i] = the channel `w` times pixel i of 6: int8 weights in `quads` words, times the words of
- * three pixels in two (pack_pixels), 4 a tap. The lanes were proved wide enough for the sum over
- * these quads. */
+/* sums[i] = the channel `w` times pixel i of 6: int8 weights in `quads` words, times
+ * packed pixels, three in two words (pack_pixels), 4 words per tap. The lanes were proved
+ * wide enough for the sum over these quads. */
 BONSAI_SHARED void multiply_pixels_6(const int32_t *w, const int32_t *x, int32_t *sums,
                                      int32_t quads)
 {
 #if defined(BONSAI_THUMB1)
-    /* r0 is w, r1 the packed pixels, r2 a weight, r3 four of them, r4 to r7 products; the
-     * accumulators are r8 to r12 and lr. The stack holds sums, and the end of w. */
+    /* r0: w; r1: the packed pixels; r2: a weight; r3: four weights; r4 to r7: products; r8 to r12
+     * and lr: accumulators. The stack holds sums, and the end of w. */
     register const int32_t *r0 __asm__("r0") = w;
     register const int32_t *r1 __asm__("r1") = x;
     register int32_t *r2 __asm__("r2") = sums;
@@ -181,15 +181,15 @@ BONSAI_SHARED void multiply_pixels_6(const int32_t *w, const int32_t *x, int32_t
 #endif
 }
 
-/* sums[i] = the channel `w` times pixel i of 3: int8 weights in `quads` words, times the words of
- * three pixels in two (pack_pixels), 2 a tap. The lanes were proved wide enough for the sum over
- * these quads. */
+/* sums[i] = the channel `w` times pixel i of 3: int8 weights in `quads` words, times
+ * packed pixels, three in two words (pack_pixels), 2 words per tap. The lanes were proved
+ * wide enough for the sum over these quads. */
 BONSAI_SHARED void multiply_pixels_3(const int32_t *w, const int32_t *x, int32_t *sums,
                                      int32_t quads)
 {
 #if defined(BONSAI_THUMB1)
-    /* r0 is w, r1 the packed pixels, r2 a weight, r3 four of them, r4 to r7 products; the
-     * accumulators are r8 to r12 and lr. The stack holds sums, and the end of w. */
+    /* r0: w; r1: the packed pixels; r2: a weight; r3: four weights; r4 to r7: products; r8 to r12
+     * and lr: accumulators. The stack holds sums, and the end of w. */
     register const int32_t *r0 __asm__("r0") = w;
     register const int32_t *r1 __asm__("r1") = x;
     register int32_t *r2 __asm__("r2") = sums;
@@ -245,15 +245,15 @@ BONSAI_SHARED void multiply_pixels_3(const int32_t *w, const int32_t *x, int32_t
 }
 
 /* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications
- * each. `stage` has what is added to the sums, top, the outputs below 0 (low byte) and above top
- * (next byte), and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte of
- * a * high + (a * low >> shift) + offset, as proved. */
+ * each. `stage` holds the bias, top, the outputs for sums below 0 (low byte) and above top (next
+ * byte), and high, low, shift and offset. A sum a within 0 ... top becomes the upper byte of a *
+ * high + (a * low >> shift) + offset, as proved. */
 BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
                                   const int32_t *stage, int32_t n)
 {
     const int32_t *const end = sums + n;
 #if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
-    /* With -Os GCC neither gives out high registers nor saves those that it loses. */
+    /* With -Os GCC neither allocates high registers nor saves clobbered ones. */
     __asm__ volatile(".syntax unified\n"
                      "   ldm %[stage]!, {r3, r4, r5}\n"
                      "   mov r8, r4\n"
@@ -297,12 +297,12 @@ BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
 #endif
 }
 
-/* Pixels that share words, three in two, 6 at a time: an int8 weight multiplies each word once.
- * The last few pixels are three at a time; those that are missing repeat others and are not stored.
- * The input's zero point is folded into the biases. */
+/* 6 pixels at a time, three in two words: an int8 weight multiplies each word once.
+ * The last pixels are computed three at a time; missing ones repeat others and are not stored. The
+ * input's zero point is folded into the biases. */
 static void conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *scratch)
 {
-    /* Words of four weights of a channel, and of those whose sum the lanes hold. */
+    /* Words of four weights: of a whole channel, and of a run whose sum fits the lanes. */
     const int32_t quads = 4, run = 4;
     const int32_t pixels = 25, depth = 16, channels = 16;
     enum { stage_words = 7 };

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -19,7 +19,7 @@
 #define BONSAI_THUMB1
 #endif
 
-/* n bytes; whole words at a time where both ends lie on words. */
+/* Copies n bytes, by words if both pointers are aligned. */
 BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
 #if defined(BONSAI_THUMB1)
@@ -43,13 +43,13 @@ struct input_window {
     int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
 };
 
-/* The pixels under a window whose first tap is at (y, x), one after the other; those outside of the
- * image are the zero point. */
+/* Copies the pixels under a window whose first tap is at (y, x); pixels outside the image are the
+ * zero point. */
 BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int32_t x,
                                  const struct input_window *window)
 {
     const int32_t in_w = window->in_w, in_c = window->in_c, dilation_w = window->dilation_w;
-    /* Taps that are copied at once. */
+    /* Taps per copy. */
     const int32_t most = dilation_w == 1 ? window->kernel_w : 1;
     for (int32_t ky = 0; ky < window->kernel_h; ky++) {
         const int32_t iy = y + ky * window->dilation_h;
@@ -70,13 +70,13 @@ BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int
     }
 }
 
-/* Values of three pixels in two words each, a + 2^21 b and c + 2^11 b, n times, `step` words
+/* Packs n values of three pixels into two words each, a + 2^21 b and c + 2^11 b, `step` words
  * apart. */
 BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c,
                                int32_t n, int32_t step)
 {
 #if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
-    /* With -Os GCC neither gives out high registers nor saves those that it loses. */
+    /* With -Os GCC neither allocates high registers nor saves clobbered ones. */
     if ((((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) & 3) == 0 && n >= 4) {
         const int8_t *const end = a + (n & ~3);
         n &= 3;
@@ -114,7 +114,7 @@ BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, co
     }
 }
 
-/* Where a channel's stream goes on, and the packed tap after the last one that was read. */
+/* The current position in a channel's stream, and the packed tap after the last one read. */
 struct sparse_pixels {
     const int32_t *w;
     const int32_t *x;
@@ -129,8 +129,8 @@ static inline int32_t lane_of(uint32_t word, int32_t bits)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* Lanes of 32-bit accumulators. In pairs a word is a + 2^16 b. In triples two words are a + 2^21 b
- * and c + 2^11 b: the first has the low 11 bits of b, the second, less these, the others. */
+/* Lanes of 32-bit accumulators. A pair is one word, a + 2^16 b. A triple is two words, a + 2^21 b
+ * and c + 2^11 b: the first has the low 11 bits of b, the second the other bits. */
 static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 {
     const int32_t a = lane_of(word0, 21);
@@ -144,7 +144,7 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* What the assembly of multiply_sparse_pixels computes. */
+/* multiply_sparse_pixels in C. */
 static inline void sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, int32_t words,
                                      int32_t step)
 {
@@ -165,19 +165,20 @@ static inline void sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, in
 }
 #endif
 
-/* sums[i] = one run of a channel's weights times pixel i of 9, as in multiply_pixels; 6 words a tap
- * in x, of which 6 are multiplied. A word of the stream is two weights:
+/* sums[i] = one run of a channel's weights times pixel i of 9, as in multiply_pixels. A
+ * tap has 6 words in x, of which 6 are multiplied. A word of the stream holds two
+ * weights:
  *
  *     bits 0-7, 24-31     the weights
  *     bits 8-15, 16-22    how much of x is skipped before each, in two words
  *     bit 23              another word follows
- * */
+ */
 BONSAI_SHARED void multiply_sparse_pixels_9_9(struct sparse_pixels *at, int32_t *sums)
 {
 #if defined(BONSAI_THUMB1)
-    /* r0 is w, r1 the packed pixels, r2 a weight, r3 a word of the stream, r4 to r7 products; the
-     * accumulators are r8 to r12 and lr. Bit 23 is the carry of the last shift: products leave
-     * it. */
+    /* r0: w; r1: the packed pixels; r2: a weight; r3: a word of the stream; r4 to r7: products; r8
+     * to r12 and lr: accumulators. Bit 23 is the carry of the last shift, which products do not
+     * change. */
     register const int32_t *r0 __asm__("r0") = at->w;
     register const int32_t *r1 __asm__("r1") = at->x;
     register int32_t *r2 __asm__("r2") = sums;
@@ -232,19 +233,20 @@ BONSAI_SHARED void multiply_sparse_pixels_9_9(struct sparse_pixels *at, int32_t 
 #endif
 }
 
-/* sums[i] = one run of a channel's weights times pixel i of 3, as in multiply_pixels; 6 words a tap
- * in x, of which 2 are multiplied. A word of the stream is two weights:
+/* sums[i] = one run of a channel's weights times pixel i of 3, as in multiply_pixels. A
+ * tap has 6 words in x, of which 2 are multiplied. A word of the stream holds two
+ * weights:
  *
  *     bits 0-7, 24-31     the weights
  *     bits 8-15, 16-22    how much of x is skipped before each, in two words
  *     bit 23              another word follows
- * */
+ */
 BONSAI_SHARED void multiply_sparse_pixels_3_9(struct sparse_pixels *at, int32_t *sums)
 {
 #if defined(BONSAI_THUMB1)
-    /* r0 is w, r1 the packed pixels, r2 a weight, r3 a word of the stream, r4 to r7 products; the
-     * accumulators are r8 to r12 and lr. Bit 23 is the carry of the last shift: products leave
-     * it. */
+    /* r0: w; r1: the packed pixels; r2: a weight; r3: a word of the stream; r4 to r7: products; r8
+     * to r12 and lr: accumulators. Bit 23 is the carry of the last shift, which products do not
+     * change. */
     register const int32_t *r0 __asm__("r0") = at->w;
     register const int32_t *r1 __asm__("r1") = at->x;
     register int32_t *r2 __asm__("r2") = sums;
@@ -285,15 +287,15 @@ BONSAI_SHARED void multiply_sparse_pixels_3_9(struct sparse_pixels *at, int32_t 
 }
 
 /* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications
- * each. `stage` has what is added to the sums, top, the outputs below 0 (low byte) and above top
- * (next byte), and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte of
- * a * high + (a * low >> shift) + offset, as proved. */
+ * each. `stage` holds the bias, top, the outputs for sums below 0 (low byte) and above top (next
+ * byte), and high, low, shift and offset. A sum a within 0 ... top becomes the upper byte of a *
+ * high + (a * low >> shift) + offset, as proved. */
 BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
                                   const int32_t *stage, int32_t n)
 {
     const int32_t *const end = sums + n;
 #if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
-    /* With -Os GCC neither gives out high registers nor saves those that it loses. */
+    /* With -Os GCC neither allocates high registers nor saves clobbered ones. */
     __asm__ volatile(".syntax unified\n"
                      "   ldm %[stage]!, {r3, r4, r5}\n"
                      "   mov r8, r4\n"
@@ -337,11 +339,11 @@ BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
 #endif
 }
 
-/* Pixels that share words, three in two, 9 at a time: what lies under their windows is gathered,
- * then an int8 weight multiplies each word once.
- * Weights that are 0 are left out.
- * The last few pixels are three at a time; those that are missing repeat others and are not stored.
- * The input's zero point is folded into the biases. */
+/* 9 pixels at a time, three in two words: the inputs of their windows are gathered, then an
+ * int8 weight multiplies each word once.
+ * Zero weights are skipped.
+ * The last pixels are computed three at a time; missing ones repeat others and are not stored. The
+ * input's zero point is folded into the biases. */
 static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t pixels = 25, depth = 144, channels = 16;

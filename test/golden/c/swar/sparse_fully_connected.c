@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -20,8 +20,8 @@
 #endif
 
 /* *sum = the first word of `w` + one channel's weights times the row x; returns the channel's end.
- * Of each window of 256 inputs `w` has a number, then twice as many words, of two inputs each:
- * place in the window (low byte), weight, weight, place. */
+ * For each window of 256 inputs `w` holds a count, then twice as many words of two inputs each:
+ * position in the window (low byte), weight, weight, position. */
 BONSAI_SHARED const int32_t *sparse_sum(const int8_t *x, const int32_t *w, int32_t *sum,
                                         int32_t windows)
 {
@@ -63,10 +63,10 @@ BONSAI_SHARED const int32_t *sparse_sum(const int8_t *x, const int32_t *w, int32
     return w;
 }
 
-/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
- * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum
- * a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as
- * proved. */
+/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. For each channel `stage` holds
+ * top, the outputs for sums below 0 (low byte) and above top (next byte), and high, low, shift and
+ * offset. A sum a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) +
+ * offset, as proved. */
 BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
@@ -116,8 +116,8 @@ struct sparse_fully_connected_s8_swar_args {
     uint8_t channels;
 };
 
-/* One row by channels of which the weights that are 0 are left out. The input's zero point is
- * folded into the biases. */
+/* Multiplies one row by channels without their zero weights. The input's zero point is folded into
+ * the biases. */
 static void sparse_fully_connected_s8_swar(
     const int8_t *in, int8_t *out, const struct sparse_fully_connected_s8_swar_args *restrict args)
 {

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -14,7 +14,7 @@
 
 
 /* Lines of one channel of a depthwise convolution, for compute_lines. Addresses, offsets and steps
- * are in bytes. Assembly names the fields by their place. */
+ * are in bytes. Assembly reads the fields at fixed offsets. */
 struct depthwise_lines {
     int32_t x, pairs, runs, segments, next_x; /* Bytes: under a line's pairs, all taps. */
     int32_t out, to_next_out, last_out;
@@ -66,8 +66,9 @@ static inline uint32_t *fill_words(uint32_t *to, int32_t word, int32_t n)
 }
 
 /* How lines of one channel are packed: a word has a pixel in its lower half and one `lane` bytes
- * after it in the upper half. On a line come `before` words of padding, `upper` words with only the
- * upper pixel inside, `both`, `lower` and `after`. Assembly names the fields by their place. */
+ * after it in the upper half. On a line come `before` words of padding, `upper` words with only
+ * the upper pixel inside, `both`, `lower` and `after`. Assembly reads the fields at fixed offsets.
+ */
 struct gather {
     int32_t step, lane, line; /* Bytes from pixel to pixel, lane to lane, line to line. */
     int32_t start;            /* Bytes from a line's first pixel to its first word's lower one. */

@@ -1,9 +1,9 @@
-/* Where constant tables go: define it to your compiler's section attribute. Empty: .rodata. */
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
 #ifndef BONSAI_FLASH
 #define BONSAI_FLASH
 #endif
 
-/* A helper that kernels call: one copy, not inlined, so that its loop has all registers. */
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
 #ifndef BONSAI_SHARED
 #ifdef __GNUC__
 #define BONSAI_SHARED static __attribute__((noinline))
@@ -19,7 +19,7 @@
 #define BONSAI_THUMB1
 #endif
 
-/* n bytes; whole words at a time where both ends lie on words. */
+/* Copies n bytes, by words if both pointers are aligned. */
 BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
 #if defined(BONSAI_THUMB1)
@@ -43,13 +43,13 @@ struct input_window {
     int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
 };
 
-/* The pixels under a window whose first tap is at (y, x), one after the other; those outside of the
- * image are the zero point. */
+/* Copies the pixels under a window whose first tap is at (y, x); pixels outside the image are the
+ * zero point. */
 BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int32_t x,
                                  const struct input_window *window)
 {
     const int32_t in_w = window->in_w, in_c = window->in_c, dilation_w = window->dilation_w;
-    /* Taps that are copied at once. */
+    /* Taps per copy. */
     const int32_t most = dilation_w == 1 ? window->kernel_w : 1;
     for (int32_t ky = 0; ky < window->kernel_h; ky++) {
         const int32_t iy = y + ky * window->dilation_h;
@@ -129,10 +129,10 @@ static void sum_taps(int32_t *sums, const int8_t *x, const int8_t *weights, cons
 }
 #endif
 
-/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. Of each channel `stage` has top,
- * the outputs below 0 (low byte) and above top (next byte), and high, low, shift and offset: a sum
- * a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) + offset, as
- * proved. */
+/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. For each channel `stage` holds
+ * top, the outputs for sums below 0 (low byte) and above top (next byte), and high, low, shift and
+ * offset. A sum a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) +
+ * offset, as proved. */
 BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
