@@ -6,17 +6,26 @@
  */
 import type { Instruction } from './blocks.js';
 
-export type Core = 'Cortex-M4' | 'Cortex-M7';
+type Model = (program: readonly Instruction[]) => number[];
+
+const models = {
+  'Cortex-M4': cortexM4,
+  'Cortex-M7': cortexM7,
+  'Cortex-M33': cortexM33,
+} satisfies Record<string, Model>;
+
+export type Core = keyof typeof models;
+
+const cores = Object.keys(models) as Core[];
 
 /** The core model for a target; null if there is none. */
-export function coreOf(core: string): Core | null {
-  if (core.startsWith('Cortex-M4')) return 'Cortex-M4';
-  return core.startsWith('Cortex-M7') ? 'Cortex-M7' : null;
+export function coreOf(name: string): Core | null {
+  return cores.find((core) => name === core || name === `${core}F`) ?? null;
 }
 
 /** Cycles of each instruction over all its runs, in the same order. */
 export function estimateCycles(core: Core, program: readonly Instruction[]): number[] {
-  return core === 'Cortex-M4' ? cortexM4(program) : cortexM7(program);
+  return models[core](program);
 }
 
 const isSingleLoad = ({ mnemonic }: Instruction) => /^ldr(b|h|sb|sh)?$/.test(mnemonic);
@@ -93,6 +102,41 @@ function cortexM4(program: readonly Instruction[]): number[] {
     }
     return i.runs + jumps;
   });
+}
+
+/**
+ * Cortex-M33, for which Arm publishes no table: an in-order pipeline whose first two stages are
+ * nearly a Cortex-M0+'s. The second computes addresses, so that a load takes 1 cycle (2 on a
+ * Cortex-M4), and resolves jumps, 1 cycle and 1 to refill; the third multiplies (F. Riemenschneider,
+ * 'Cortex-M23 und -M33', elektroniknet.de, 2016). The result of a load or product is one cycle
+ * late, as LLVM assumes for loads of cortex-m33; that counts if the next instruction waits for it,
+ * unless it adds a product to a product. A list of registers takes as long as single loads, and
+ * only its last register is late. Some pairs of 16-bit instructions share a cycle on a chip; none do
+ * here, since no source says which.
+ */
+function cortexM33(program: readonly Instruction[]): number[] {
+  const refill = 1;
+  const cycles = program.map((i) => {
+    const jumps = i.jumps * refill;
+    if (isMultiple(i)) return i.runs * listLength(i.operands) + jumps;
+    if (isDouble(i)) return i.runs * 2;
+    return i.runs * (isDivide(i) ? 6 : 1) + jumps;
+  });
+  for (const [index, i] of program.entries()) {
+    const next = program[index + 1];
+    if (!follows(next, i) || !(isMemory(i) || isMultiply(i))) continue;
+    const operands = isMultiply(i) && isMultiply(next) ? factors(next) : read(next);
+    const late = isMultiply(i) ? written(i) : written(i).slice(-1);
+    if (meet(late, operands)) cycles[index + 1] = (cycles[index + 1] ?? 0) + next.runs;
+  }
+  return cycles;
+}
+
+/** Registers that a multiplication reads, except those of the sum that it adds to. */
+function factors(i: Instruction): string[] {
+  const long = /^([su]mull|[su]mlal|smlald|smlsld|umaal)/.test(i.mnemonic);
+  const all = registers(i.operands);
+  return all.length === 2 ? all : all.slice(long ? 2 : 1, long ? 4 : 3);
 }
 
 /**
