@@ -1,4 +1,4 @@
-/** Every operator's kernels, best first by capability. */
+/** The kernels of every operator, the most capable first. */
 import { InternalError } from '../errors.js';
 import type { Node, NodeView } from '../ir/graph.js';
 import { add, addition } from '../ops/add.js';
@@ -98,7 +98,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
 
 const isOneToOne = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMultiplier === 1;
 
-/** All channels of the output read the same: a plain convolution. */
+/** All output channels read the same input channel: a plain convolution. */
 const isOneInput = (view: NodeView<DepthwiseConv2dAttrs>) => depthwiseDims(view).inC === 1;
 
 const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
@@ -196,7 +196,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),
 ]);
 
-/** How a node's operator is computed. */
+/** The kernels of a node's operator. */
 export function kernelsOf(node: Pick<Node<object>, 'op'>): Kernels {
   const found = kernels.get(node.op);
   if (found === undefined) throw new InternalError('kernels', `no kernel of "${node.op}"`);
@@ -204,9 +204,9 @@ export function kernelsOf(node: Pick<Node<object>, 'op'>): Kernels {
 }
 
 /**
- * What computes a node, in the order of its operator's list.
+ * The kernels that match a node, in the order of its operator's list.
  *
- * @param isWanted of variants; others are not matched
+ * @param isWanted selects variants; others are not matched
  */
 export function matchesOf(
   view: NodeView,

@@ -1,17 +1,17 @@
-/** What a kernel is: how a machine computes an operator. */
+/** A kernel: the way in which a machine computes an operator. */
 import type { Attrs, NodeView } from '../ir/graph.js';
 import type { Facts, Feature, Optimize, TargetTraits } from '../ir/op.js';
 
-/** What a kernel may know besides its node. */
+/** What a kernel may know, apart from its node. */
 export interface KernelContext {
   readonly facts: Facts;
   readonly target: TargetTraits;
   readonly optimize: Optimize;
 }
 
-/** What a variant may know while one node is matched. */
+/** What a variant may know while it is matched to a node. */
 export interface MatchContext extends KernelContext {
-  /** What several variants ask of the node: as `make` answers it when it is first asked. */
+  /** Shares an answer between the variants of a node: `make` is called once per question. */
   readonly shared: <T>(question: object, make: () => T) => T;
 }
 
@@ -23,20 +23,20 @@ export interface Table {
 }
 
 /**
- * One call of a kernel's C function, in the field's terms; codegen/c.ts makes C of it.
+ * One call of a kernel's C function, in the field's terms; codegen/c.ts turns it into C.
  *
- * Calls of one template with the same flags share one C function: a number or table that is the
- * same in all of them is a constant in its text, one that differs becomes a field of its const
- * descriptor. A template names each by {{name}} and does not know which.
+ * Calls of one template with the same flags share one C function. A number or table that is the
+ * same in all of them is a constant in its text; otherwise it is a field of the call's const
+ * descriptor. A template writes {{name}} in both cases.
  */
 export interface KernelCall {
   /** Positions of the node's inputs passed as pointers, in the order of the C parameters. */
   readonly inputs: readonly number[];
   /** Positions of the node's outputs passed as pointers, after the inputs. */
   readonly outputs: readonly number[];
-  /** Where the call begins to write in output 0, in bytes; 0 where it is not said. */
+  /** First byte of output 0 that the call writes; default 0. */
   readonly outputBytes?: number;
-  /** Choose between texts: `{{#if dilated}}`. Part of the function's identity. */
+  /** Choose between texts, as in `{{#if dilated}}`. Part of the function's identity. */
   readonly flags: Readonly<Record<string, boolean>>;
   /** int32 values: shapes, strides, zero points, clamps. */
   readonly numbers: Readonly<Record<string, number>>;
@@ -57,7 +57,7 @@ export interface Routine {
   text(symbol: string): string;
   /** Size of the machine code, literal pools included. */
   readonly bytes: number;
-  /** What it computes, in numbers. */
+  /** The computation as numbers. */
   twin(): RoutineTwin;
 }
 
@@ -74,16 +74,16 @@ export interface RoutineTwin {
   readonly stages: readonly Int32Array[];
 }
 
-/** How often a kernel does one of the things that cost, and what one of them costs. */
+/** How often a kernel does one kind of work, and the cost of doing it once. */
 export interface WorkTerm {
   readonly count: number;
-  /** Cycles each (instructions where a target counts these), where it has no measured cost. */
+  /** Cycles each (or instructions, if the target counts these), without a measured cost. */
   readonly cycles: number;
 }
 
 /**
- * Where output 0 may share memory with an input that dies in this step: if it begins `lead` bytes
- * or more before the input does; if `exact`, just `lead` bytes before.
+ * Output 0 may share memory with an input that dies in this step if it begins at least `lead` bytes
+ * before the input; if `exact`, exactly `lead` bytes before.
  */
 export interface Overlap {
   /** Position of the input. */
@@ -93,89 +93,94 @@ export interface Overlap {
   readonly exact: boolean;
 }
 
-/** What a variant is of one node: worked out once, when it is matched. */
+/** A variant applied to one node. Everything is computed once, when it is matched. */
 export interface Kernel {
   /**
-   * Bytes of arena that the kernel needs besides its inputs and outputs. Where there are any, every
-   * call of the step gets the same ones, as a parameter after the outputs; a kernel that needs them
-   * for some nodes only tells these apart by a flag.
+   * Bytes of the arena that the kernel needs besides its inputs and outputs. If there are any,
+   * every call of the step gets them, as a parameter after the outputs. A kernel that needs scratch
+   * for some nodes only distinguishes these by a flag.
    */
   readonly scratchBytes: number;
   /**
-   * How many times one run streams through all weights; 1 where it is not said. With `work`, what
-   * the misses of a flash cache are reckoned from.
+   * How many times a run streams through all weights; default 1. With `work` it determines the
+   * misses of a flash cache.
    */
   readonly weightPasses?: number;
-  /** Where output 0 may lie on an input; where it is not said, just on those of OpDef.inPlace. */
+  /** Where output 0 may lie on an input; by default on the inputs of OpDef.inPlace. */
   readonly overlaps?: readonly Overlap[];
   /**
-   * Why it is not chosen for this node whatever its estimate says. Asked for by name it computes the
-   * node all the same.
+   * Why it is never chosen for this node, whatever its estimate. It can still be asked for by name.
    */
   readonly refusal?: string;
-  /** What the kernel does, for choice only: by the name of each term. Costs come from bench/. */
+  /**
+   * What the kernel does, by the name of each term, for the choice only. Costs come from bench/.
+   */
   work(): Readonly<Record<string, WorkTerm>>;
   /**
    * The calls that compute the node, in order, all of the variant's template; nearly always one.
-   * Weights are laid out here: `tables` holds them as the kernel reads them.
+   * This lays the weights out: `tables` holds them as the kernel reads them.
    */
   calls(): readonly KernelCall[];
 }
 
-/** What stands of a variant before it is matched. */
+/** What is known of a variant before it is matched. */
 export interface VariantTraits {
   /**
    * Path below templates/kernels without '.hbs': 'portable/conv2d'. A plan names the variant by it:
-   * no two variants of an operator have the same, variants of two operators may.
+   * it is unique among the variants of an operator.
    */
   readonly template: string;
-  /** The template's file, where it is not the name: several variants may share one. */
+  /** The template's file if it differs from the name: several variants may share one. */
   readonly text?: string;
   readonly needs: readonly Feature[];
-  /** It adds a residual where the node has one (layout/residual.ts); others are not asked then. */
+  /**
+   * It adds a residual if the node has one (layout/residual.ts). Other variants do not apply then.
+   */
   readonly addsResidual?: boolean;
-  /** It multiplies no weight that is zero: its time and its bytes are those of the others. */
+  /** It skips zero weights: time and bytes depend on the others. */
   readonly skipsZeros?: boolean;
-  /** It trades time for weights that are smaller than their int8: taken where that is wanted. */
+  /** It stores weights in fewer bytes than int8, for more time. */
   readonly packs?: boolean;
 }
 
 /** One way to compute an operator. */
 export interface KernelVariant<A extends object = Attrs> extends VariantTraits {
-  /** The kernel of a node; null where it is none that the variant computes. */
+  /** The kernel of a node; null if the variant does not apply. */
   match(view: NodeView<A>, context: MatchContext): Kernel | null;
 }
 
-/** A part of a node that can be computed by itself: a node of the same operator. */
+/** A part of a node that can be computed independently: a node of the same operator. */
 export interface Half<A extends object = Attrs> {
-  /** Its tensors are pieces of the node's, each one piece of memory. */
+  /** Its tensors are pieces of the node's, each contiguous in memory. */
   readonly view: NodeView<A>;
-  /** Where the piece of each input begins in it, in bytes; 0 for constants. */
+  /** First byte of each input's piece; 0 for constants. */
   readonly inputBytes: readonly number[];
-  /** The same for output 0. */
+  /** First byte of the piece of output 0. */
   readonly outputBytes: number;
-  /** The output channel that is its first one. */
+  /** Its first output channel. */
   readonly firstChannel: number;
 }
 
-/** Together they write output 0, each element once. */
+/** Together they write each element of output 0 once. */
 export type Halves<A extends object = Attrs> = readonly [first: Half<A>, second: Half<A>];
 
-/** How an operator is computed. */
+/** The kernels of an operator. */
 export interface Kernels<A extends object = Attrs> {
-  /** Best first by capability; plan/choose takes the cheapest whose needs hold and that match. */
+  /**
+   * The most capable first. plan/choose takes the cheapest that matches and whose needs are met.
+   */
   readonly variants: readonly KernelVariant<A>[];
-  /** What two cores can compute at the same time; left out, or null: one computes the node. */
+  /** Halves for two cores. Absent or null: one core computes the node. */
   halves?(view: NodeView<A>): Halves<A> | null;
 }
 
-/** A variant and what it is of a node. */
+/** A variant, and its kernel for a node. */
 export interface Match {
   readonly variant: VariantTraits;
   readonly kernel: Kernel;
 }
 
-/** `make`, called when its value is first asked for. */
+/** Calls `make` when its value is first needed, and once only. */
 export function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | null = null;
   return () => {
@@ -184,7 +189,7 @@ export function once<T>(make: () => T): () => T {
   };
 }
 
-/** Answers to questions, each worked out when it is first asked. */
+/** Remembers the answer to each question. */
 export function answers(): MatchContext['shared'] {
   const known = new Map<object, unknown>();
   return <T>(question: object, make: () => T): T => {

@@ -1,9 +1,9 @@
-/** Streams in 16-bit words, lowest bits first. */
+/** Bit streams in 16-bit words, lowest bits first. */
 
 /** Fields of any number of bits, one after the other. */
 export class BitWriter {
   private readonly words: number[] = [];
-  /** What the next word has so far, and how many bits that is: fewer than 16. */
+  /** The bits collected for the next word, and their number, below 16. */
   private held = 0;
   private bits = 0;
 
@@ -17,7 +17,7 @@ export class BitWriter {
     this.bits -= 16;
   }
 
-  /** With one word more: a reader fetches a word before it knows that it needs none. */
+  /** The words, and one more: a reader fetches a word before it knows whether it needs it. */
   finish(): Uint16Array {
     const last = this.bits === 0 ? [] : [this.held];
     return Uint16Array.from(this.words.concat(last, 0));
@@ -35,7 +35,7 @@ export class BitReader {
     return value;
   }
 
-  /** What `take` would give; behind the end there are zeros. */
+  /** What `take` would return; past the end there are zeros. */
   peek(count: number): number {
     let value = 0;
     for (let i = 0; i < count; i += 1) {
@@ -46,12 +46,12 @@ export class BitReader {
   }
 }
 
-/** Bytes of such a stream, as `finish` gives it. */
+/** Bytes of the stream that `finish` returns. */
 export function bitStreamBytes(bits: number): number {
   return 2 * (Math.ceil(bits / 16) + 1);
 }
 
-/** Fields of one width, as many in a word as it has room for. */
+/** Fields of one width, as many per word as fit. */
 export class FieldWriter {
   private readonly words: number[] = [];
   private count = 0;
@@ -94,7 +94,7 @@ export function fieldsInWord(width: number): number {
   return Math.floor(16 / width);
 }
 
-/** Bytes of such a stream, as `finish` gives it. */
+/** Bytes of the stream that `finish` returns. */
 export function fieldStreamBytes(fields: number, width: number): number {
   return 2 * (Math.ceil(fields / fieldsInWord(width)) + 1);
 }

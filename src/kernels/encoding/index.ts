@@ -1,4 +1,4 @@
-/** Weights that are mostly zero, or few bits each: formats and the kernels that read them. */
+/** Weights that are mostly zero or need few bits: formats, and the kernels that read them. */
 export { packedKernel } from './kernel.js';
 export { decode, encode, type PackedForm, packedForm } from './packed.js';
 export { pairKernel } from './pair-kernel.js';

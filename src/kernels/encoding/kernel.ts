@@ -1,4 +1,4 @@
-/** Portable kernels of layers whose weights are a stream of positions and values (packed.ts). */
+/** Portable kernels for layers whose weights are a stream of positions and values (packed.ts). */
 import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
@@ -13,14 +13,14 @@ import { encode, type PackedForm, packedForm } from './packed.js';
 import type { Positions, WeightRows } from './positions.js';
 import type { Values } from './values.js';
 
-/** Pixels whose sums the kernel has at once. */
+/** Pixels whose sums the kernel holds at once. */
 const tile = 4;
-/** Weights in as many bits as all need, or in a code: smaller where some are frequent. */
+/** Weights with the same number of bits each, or coded: smaller if some are frequent. */
 type Coding = 'packed' | 'coded';
 
 /**
- * @param when the node is one layer, not a group of convolutions
- * @param describe of nodes for which `when` holds
+ * @param when whether the node is one layer, not a group of convolutions
+ * @param describe called for nodes for which `when` holds
  */
 export function packedKernel<A extends AccumulationAttrs>(
   coding: Coding,
@@ -53,7 +53,7 @@ export function packedKernel<A extends AccumulationAttrs>(
   };
 }
 
-/** Null where the encoding saves too little, or is the business of the other kernel. */
+/** null if the encoding saves too little, or belongs to the other kernel. */
 function findForm(layer: WeightRows, coding: Coding): PackedForm | null {
   const form = packedForm(layer, coding === 'coded');
   const isCoded = form.values.kind === 'coded';
@@ -61,12 +61,12 @@ function findForm(layer: WeightRows, coding: Coding): PackedForm | null {
   return isWorthwhile(form.bytes, layer) ? form : null;
 }
 
-/** Pixels whose sums the kernel has at once; 1: rows, multiplied where they lie. */
+/** Pixels whose sums the kernel holds at once; 1: rows that are multiplied in place. */
 function lanesOf(shape: WindowShape): number {
   return isPixelRow(shape) && pixelsOf(shape) < tile ? 1 : tile;
 }
 
-/** Of fields, on the RP2040, like all costs here. */
+/** Per field, on the RP2040, like all costs here. */
 const fieldCycles = { gaps: 12, blocks: 25, groups: 15 };
 
 function workOf(view: NodeView<object>, { shape, filters }: Convolution, form: PackedForm) {
@@ -75,7 +75,7 @@ function workOf(view: NodeView<object>, { shape, filters }: Convolution, form: P
   const pixels = pixelsOf(shape);
   const passes = Math.ceil(pixels / lanes);
   const products = passes * form.weights;
-  // Registers hold sums, positions or bits: what each takes depends on what else there is.
+  // Registers hold sums, positions or bits, so the cost of each depends on the others.
   const by = (term: string) => `${term}By${lanes}`;
   const fields = { count: passes * form.fields, cycles: fieldCycles[positions.kind] };
   const unpacked = { count: products, cycles: values.kind === 'coded' ? 35 : 12 };
@@ -150,7 +150,7 @@ function positionOperands(positions: Positions, fields: Uint16Array): Operands {
     every: width === 0,
   };
   if (width === 0) return { flags, numbers: {}, tables: {} };
-  // Behind the last field of a word: what is left of a word once its fields are taken.
+  // The marker is the bit above the last field: what is left of a word once its fields are taken.
   const numbers = { field_bits: width, marker: 2 ** (width * fieldsInWord(width)) };
   const tables: Operands['tables'] = { fields: { data: fields, role: 'weights' } };
   if (kind === 'gaps') return { flags, numbers, tables };

@@ -1,4 +1,4 @@
-/** What the kernels of this folder ask of a layer: its weights in rows, how its sums become outputs. */
+/** A layer as the kernels of this folder need it: rows of weights, and its output stage. */
 import type { NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
@@ -11,7 +11,7 @@ import { stageTable } from '../layout/interleave.js';
 import type { KernelCall } from '../variant.js';
 import type { WeightRows } from './positions.js';
 
-/** Encodings that save less of the int8 weights are not worth a kernel. */
+/** Encodings that save less of the int8 weights than this are not worth a kernel. */
 const leastSaving = 1 / 16;
 
 export function isWorthwhile(bytes: number, { data }: WeightRows): boolean {
@@ -30,10 +30,10 @@ export function rowsOf(view: NodeView<object>, { channels, depth, position }: Fi
 }
 
 /**
- * What becomes of sums: bias, multiplier and shift of each channel, or the biases alone where all
+ * Operands of the output stage: bias, multiplier and shift per channel, or the biases alone if all
  * channels have the same multiplier and shift.
  *
- * @param mayShare false: in one form, so that layers that do and others have one function
+ * @param mayShare false: always per channel, so that all layers share one function
  */
 export function scaleOperands(
   view: NodeView<AccumulationAttrs>,

@@ -12,15 +12,18 @@ import { type Values, valueChoices, valueReader, valueWriter } from './values.js
 export interface PackedForm {
   readonly positions: Positions;
   readonly values: Values;
-  /** Of everything. */
+  /** All bytes. */
   readonly bytes: number;
-  /** Weights that are stored. */
+  /** Number of stored weights. */
   readonly weights: number;
-  /** Of positions. */
+  /** Number of fields for positions. */
   readonly fields: number;
 }
 
-/** @param coded values may be in a code (value-code.ts): smaller, and several times slower to decode */
+/**
+ * @param coded whether values may be coded (value-code.ts): smaller, but several times slower to
+ *   decode
+ */
 export function packedForms(layer: WeightRows, coded: boolean): readonly PackedForm[] {
   return positionChoices(layer).flatMap(({ positions, histogram, fields, ...choice }) =>
     valueChoices(histogram, coded).map(
@@ -36,13 +39,13 @@ export function packedForms(layer: WeightRows, coded: boolean): readonly PackedF
   );
 }
 
-/** The smallest of them. */
+/** The smallest form. */
 export function packedForm(layer: WeightRows, coded: boolean): PackedForm {
   return packedForms(layer, coded).reduce((best, form) => (form.bytes < best.bytes ? form : best));
 }
 
 export interface Encoded {
-  /** Positions; empty where all weights are stored. */
+  /** Positions; empty if all weights are stored. */
   readonly fields: Uint16Array;
   /** Values as bytes, or as a stream of bits. */
   readonly values: Int8Array | Uint16Array;
@@ -59,7 +62,7 @@ export function encode(layer: WeightRows, { positions, values }: PackedForm): En
   };
 }
 
-/** int8[channels][depth], as `encode` was given it. */
+/** int8[channels][depth], the input of `encode`. */
 export function decode(
   { fields, values: stored }: Encoded,
   { positions, values }: PackedForm,

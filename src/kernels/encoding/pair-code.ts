@@ -1,18 +1,22 @@
 /**
- * A prefix code of pairs of small numbers, the same for all layers, so that a decoder has one table for
- * two weights at a time. Each is −4 to 3; the code is that of bell-shaped ones with a standard
- * deviation of 0.6 to 1.4 (lengths by package-merge, at most 8 bits, alike for all signs).
+ * A prefix code for pairs of small numbers, the same for all layers, so that a decoder needs one
+ * table for two weights at a time. Each number is −4 to 3. The code suits bell-shaped distributions
+ * with a standard deviation of 0.6 to 1.4 (lengths by package-merge, at most 8 bits, equal for all
+ * signs).
  */
 import { InternalError } from '../../errors.js';
 
 /** Numbers are −`reach` to `reach` − 1. */
 export const reach = 4;
-/** Bits of the longest code: what a decoder looks up at a time. */
+/** Bits of the longest code, and of a decoder's look-up. */
 export const codeBits = 8;
-/** A number has so many bits behind it in a byte. */
+/** Bits below a number within its byte. */
 export const fractionBits = 5;
 
-/** By how far each number is from the middle: 0 and −1 are 0 away, 3 and −4 are 3. */
+/**
+ * Indexed by the distance of each number from the middle: 0 and −1 have distance 0, 3 and −4
+ * distance 3.
+ */
 const lengths = [
   [3, 5, 8, 8],
   [5, 6, 8, 8],
@@ -23,7 +27,7 @@ const lengths = [
 export interface PairCode {
   readonly pair: readonly [number, number];
   readonly bits: number;
-  /** To be read lowest bit first. */
+  /** Read lowest bit first. */
   readonly code: number;
 }
 
@@ -31,7 +35,9 @@ function away(number: number): number {
   return number < 0 ? -1 - number : number;
 }
 
-/** By first and second number, counted from −`reach`; canonical: shorter codes come first. */
+/**
+ * Indexed by first and second number, counted from −`reach`. Canonical: shorter codes come first.
+ */
 function makeCodes(): readonly PairCode[] {
   const numbers = Array.from({ length: 2 * reach }, (_, i) => i - reach);
   const all = numbers.flatMap((first) =>
@@ -56,17 +62,17 @@ function reversed(value: number, bits: number): number {
   return result;
 }
 
-/** Of the pair of two numbers at `pairAt` of them. */
+/** The code of a pair of numbers is at index `pairAt`. */
 export const pairCodes = makeCodes();
 
-/** @param first counted from −`reach`, as the second one is */
+/** @param first counted from −`reach`, like `second` */
 export function pairAt(first: number, second: number): number {
   return first * 2 * reach + second;
 }
 
 /**
- * By the next `codeBits` bits of a stream: how many of them the code has in byte 0, the first number in
- * the upper bits of byte 1, the second one in those of byte 3.
+ * Indexed by the next `codeBits` bits of a stream. Byte 0: length of the code in bits; byte 1: the
+ * first number in its upper bits; byte 3: the second number.
  */
 export function pairTable(): Uint32Array {
   const table = new Uint32Array(1 << codeBits);

@@ -1,4 +1,4 @@
-/** The portable kernel of fully connected layers whose weights are coded in pairs (pairs.ts). */
+/** The portable kernel for fully connected layers whose weights are coded in pairs (pairs.ts). */
 import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, pixelsOf } from '../layout/convolution.js';
@@ -9,10 +9,10 @@ import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
 import { encodePairs, mostPairTaps, type PairForm, pairForm } from './pairs.js';
 import type { WeightRows } from './positions.js';
 
-/** Rows whose weights are decoded again for each: more are a matter for kernels with tiles. */
+/** Weights are decoded again for each row, so layers with more rows use kernels with tiles. */
 const mostRows = 3;
 
-/** @param describe rows as pixels */
+/** @param describe treats rows as pixels */
 export function pairKernel<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {

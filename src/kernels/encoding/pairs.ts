@@ -1,11 +1,11 @@
 /**
- * The weights of a layer, two output channels at a time, a pair of weights for each tap. A weight is
- * its upper part, coded in pairs (pair-code.ts), and its `k` lowest bits as they are; two channels have
- * one k, the one that takes the fewest bytes. So the code fits all layers, and those whose channels
- * differ in scale all the better. What is out of reach is clamped; an exception says what is missing.
+ * The weights of a layer, two output channels at a time, one pair of weights per tap. A weight is
+ * an upper part, coded in pairs (pair-code.ts), and its `k` lowest bits. Two channels share the k
+ * that takes the fewest bytes, so the code fits all layers, also those whose channels differ in
+ * scale. Values out of reach are clamped, and an exception holds the difference.
  *
- * Lowest bits are in words of their own: those of the first channel below bit 13, those of the
- * second one 16 bits further up, each next pair k bits further up around the word.
+ * The lowest bits have words of their own: those of the first channel below bit 13, those of the
+ * second channel 16 bits higher. Each next pair lies k bits higher, around the word.
  */
 import { BitReader, BitWriter, bitStreamBytes } from './bits.js';
 import {
@@ -19,38 +19,41 @@ import {
 } from './pair-code.js';
 import type { WeightRows } from './positions.js';
 
-/** With more lowest bits, all of int8 is within reach. */
+/** With more lowest bits, all int8 values are within reach. */
 const mostBits = fractionBits;
-/** Of two channels: what their header counts. */
+/** The most exceptions of two channels that their header can count. */
 const mostExceptions = 31;
-/** Bytes of one: where it is in 16 bits, and what is missing. */
+/** Bytes of an exception: 16 bits for its position, and the difference. */
 const exceptionBytes = 3;
-/** Taps, so that the place of an exception fits. */
+/** The most taps for which the position of an exception fits. */
 export const mostPairTaps = 2 ** 15;
 
 export interface PairForm {
   /** k of each two channels. */
   readonly lowBits: Uint8Array;
-  /** Of everything; the table of the code is part of the kernel. */
+  /** All bytes; the code's table belongs to the kernel. */
   readonly bytes: number;
   readonly exceptions: number;
-  /** Of lowest bits. */
+  /** Words of lowest bits. */
   readonly words: number;
 }
 
 export interface EncodedPairs {
-  /** Of each two channels: k + 8 · exceptions; of each exception: 2 · tap + channel (16 bits), weight. */
+  /**
+   * For each two channels: k + 8 · exceptions; then per exception 2 · tap + channel (16 bits),
+   * difference.
+   */
   readonly heads: Uint8Array;
   readonly codes: Uint16Array;
   readonly lows: Int32Array;
 }
 
-/** Pairs whose lowest bits share a word; all of them where there are none. */
+/** Pairs whose lowest bits share a word; all pairs if there are none. */
 export function pairsInWord(k: number, depth: number): number {
   return k === 0 ? depth : Math.floor(16 / k);
 }
 
-/** Two channels' rows; behind the last of an odd number of them comes one of zeros. */
+/** The rows of two channels. An odd last channel is paired with a row of zeros. */
 function rowsOf(
   { data, channels, depth }: WeightRows,
   pair: number,
@@ -62,13 +65,13 @@ function rowsOf(
   return [row(2 * pair), row(2 * pair + 1)];
 }
 
-/** What becomes of each weight + 128 with k lowest bits. */
+/** Each weight + 128, split into an upper part and k lowest bits. */
 interface Split {
   readonly k: number;
-  /** The number that is coded, counted from −`reach`. */
+  /** The coded number, counted from −`reach`. */
   readonly upper: Uint8Array;
   readonly lower: Uint8Array;
-  /** What an exception has to add. */
+  /** The difference that an exception adds. */
   readonly missing: Int8Array;
 }
 
@@ -85,7 +88,7 @@ const splits = Array.from({ length: mostBits + 1 }, (_, k): Split => {
 });
 const pairBits = Uint8Array.from(pairCodes, ({ bits }) => bits);
 
-/** Of two channels. */
+/** Size of two channels. */
 function sizeOf(first: Int8Array, second: Int8Array, { k, upper, missing }: Split) {
   let codedBits = 0;
   let exceptions = 0;
@@ -162,12 +165,12 @@ function putException(exceptions: number[], place: number, missing: number): voi
   if (missing !== 0) exceptions.push(place & 255, place >> 8, missing & 255);
 }
 
-/** Bits moved upwards, around the word. */
+/** The word rotated to the left. */
 function rotated(word: number, by: number): number {
   return by % 32 === 0 ? word : (word << by) | (word >>> (32 - by));
 }
 
-/** int8[channels][depth], as `encodePairs` was given it. */
+/** int8[channels][depth], the input of `encodePairs`. */
 export function decodePairs(
   { heads, codes, lows }: EncodedPairs,
   { channels, depth }: Omit<WeightRows, 'data'>,

@@ -1,16 +1,16 @@
 /**
- * Where the weights of a layer are that are stored; all others are zero. Positions are fields of one
- * width, in the order of reading: output channel after output channel, tap after tap.
+ * The positions of a layer's stored weights; all other weights are zero. Positions are fields of
+ * one width, in reading order: output channel after output channel, tap after tap.
  *
- * gaps: how many zeros come before each weight, and after the last one. A field of ones says that the
- * gap is longer: what it counts and the next field are added up. In fields of one bit that is a
- * bitmap. A gap may reach into the next channels.
+ * gaps: the number of zeros before each weight, and after the last one. A field of ones means that
+ * the gap is longer: the next field is added. With fields of one bit this is a bitmap. A gap may
+ * extend into the next channels.
  *
- * blocks: the same with blocks of taps, alike in all channels, in place of taps: of one that is not
- * all zero all weights are stored.
+ * blocks: the same with blocks of taps, equal in all channels, instead of taps. All weights of a
+ * block are stored unless all are zero.
  *
- * groups: of each `size` taps `count` are stored; their fields are their indices in the group (N:M
- * sparsity). In groups of one tap all weights are stored, without a field.
+ * groups: of each `size` taps `count` are stored; the fields are their indices in the group (N:M
+ * sparsity). With groups of one tap all weights are stored, without fields.
  */
 import type { FieldReader, FieldWriter } from './bits.js';
 import { fieldStreamBytes } from './bits.js';
@@ -40,23 +40,23 @@ export interface WeightRows {
 
 export interface PositionChoice {
   readonly positions: Positions;
-  /** Of the fields and the table beside them. */
+  /** Bytes of the fields and their table. */
   readonly bytes: number;
   readonly fields: number;
-  /** The values that are stored. */
+  /** The stored values. */
   readonly histogram: Histogram;
 }
 
-/** With fewer zeros than this, gaps cannot be worth their bits. */
+/** With fewer zeros than this, gaps cannot pay for their bits. */
 const fewestZeros = 1 / 16;
 const widths = [1, 2, 3, 4, 5, 8];
 /** Share of the positions' bytes that fewer fields may cost. */
 const widerBytes = 1 / 16;
 const groupSizes = [4, 8, 16];
-/** A boundary between blocks costs about so many weights that are zero. */
+/** A boundary between blocks costs about as much as this many zero weights. */
 const zerosPerBoundary = 4;
 
-/** The ways to say where the weights are; the best one of a kind. */
+/** The ways to encode the positions; the best of each kind. */
 export function positionChoices(layer: WeightRows): readonly PositionChoice[] {
   const { data } = layer;
   const all = histogramOf(data);
@@ -88,7 +88,9 @@ function withZeros(histogram: Histogram, zeros: number): Histogram {
   return copy;
 }
 
-/** How often each gap occurs between positions for which `isStored` holds, and after the last. */
+/**
+ * How often each gap occurs between positions for which `isStored` holds, and after the last one.
+ */
 function countGaps(positions: number, isStored: (at: number) => boolean): Map<number, number> {
   const counts = new Map<number, number>();
   let end = 0;
@@ -100,7 +102,7 @@ function countGaps(positions: number, isStored: (at: number) => boolean): Map<nu
   return counts;
 }
 
-/** The widest fields in which gaps take hardly more bytes than in any others: there are fewer then. */
+/** The widest fields whose bytes are close to the minimum, since wider fields are fewer. */
 function bestWidth(counts: Map<number, number>) {
   const choices = widths.map((width) => {
     const longest = 2 ** width - 1;
@@ -117,7 +119,7 @@ function gapsOf({ data }: WeightRows, all: Histogram): PositionChoice {
   return { positions: { kind: 'gaps', width }, ...size, histogram: withZeros(all, 0) };
 }
 
-/** None where taps side by side have nothing in common. */
+/** Empty if neighbouring taps have nothing in common. */
 function blocksOf(layer: WeightRows, all: Histogram): readonly PositionChoice[] {
   const { data, channels, depth } = layer;
   const starts = blockStarts(layer);
@@ -140,7 +142,7 @@ function blocksOf(layer: WeightRows, all: Histogram): readonly PositionChoice[] 
   ];
 }
 
-/** Taps side by side are one block where hardly any channel has a weight at just one of them. */
+/** Neighbouring taps form a block if hardly any channel has a weight at only one of them. */
 function blockStarts({ data, channels, depth }: WeightRows): Uint16Array {
   const starts = [0];
   for (let tap = 1; tap < depth; tap += 1) {
@@ -153,7 +155,7 @@ function blockStarts({ data, channels, depth }: WeightRows): Uint16Array {
   return Uint16Array.from([...starts, depth]);
 }
 
-/** The weights of block `at`, counted over all channels. */
+/** The weights of block `at`, over all channels. */
 function blockAt({ data, depth }: WeightRows, starts: ArrayLike<number>, at: number): Int8Array {
   const blocks = starts.length - 1;
   const row = Math.floor(at / blocks) * depth;
@@ -161,7 +163,7 @@ function blockAt({ data, depth }: WeightRows, starts: ArrayLike<number>, at: num
   return data.subarray(row + (starts[block] as number), row + (starts[block + 1] as number));
 }
 
-/** As many weights of a group as the fullest has; none where channels are no whole groups. */
+/** Each group stores as many weights as the fullest has. Empty if channels are not whole groups. */
 function groupsOf(
   { data, depth }: WeightRows,
   size: number,
@@ -188,7 +190,7 @@ function groupsOf(
   ];
 }
 
-/** Writes the fields, and the weights one after the other by `put`. */
+/** Writes the fields, and each weight by `put`. */
 export function putWeights(
   fields: FieldWriter,
   layer: WeightRows,
@@ -214,7 +216,7 @@ export function putWeights(
   }
 }
 
-/** Taps are blocks of one, and there may be more of them than 16 bits count. */
+/** Each tap is a block, and there may be more taps than 16 bits count. */
 function startsOf(
   positions: Positions & { kind: 'gaps' | 'blocks' },
   depth: number,
@@ -240,7 +242,7 @@ function putGroups(
   }
 }
 
-/** int8[channels][depth] as it was written; `take` gives the weights one after the other. */
+/** int8[channels][depth] as written; `take` returns the weights in order. */
 export function takeWeights(
   fields: FieldReader,
   positions: Positions,

@@ -1,33 +1,33 @@
 /**
- * The weights of a layer that are not 0, as templates/kernels/dsp/support/multiply_sparse.hbs streams
- * through them: of each output channel the weights with the distances between their taps, in runs
- * that the kernel's unrolled loop takes at one go.
+ * The nonzero weights of a layer as the stream of
+ * templates/kernels/dsp/support/multiply_sparse.hbs: for each output channel the weights and the
+ * distances between their taps, in runs that fit the kernel's unrolled loop.
  */
 import { word } from '../dsp/words.js';
 
-/** Neighbouring weights that are not all 0. */
+/** Neighbouring weights that are not all zero. */
 export interface Entry {
-  /** Position of the first one in the filter. */
+  /** Position of the first weight in the filter. */
   readonly tap: number;
   readonly weights: readonly number[];
 }
 
 /**
- * What an entry has in the stream: a weight and the distance from the tap before in one word; four
- * weights as bytes, and the distance; or four as int16, 0 and 2, then 1 and 3, as SXTB16 widens the
- * input, and the place of the first.
+ * The form of an entry in the stream. weight: a weight and the distance from the previous tap in
+ * one word; bytes: four weights as bytes, and the distance; pairs: four weights as int16, 0 and 2,
+ * then 1 and 3, as SXTB16 widens the input, and the position of the first.
  */
 type EntryForm = 'weight' | 'bytes' | 'pairs';
 
-/** Weights of an entry. */
+/** Weights per entry. */
 const entryTaps: Readonly<Record<EntryForm, 1 | 4>> = { weight: 1, bytes: 4, pairs: 4 };
 
-/** What a kernel's loop is made of. */
+/** Properties of a kernel's loop. */
 export interface StreamForm {
-  /** Distance of the columns of two neighbouring taps. */
+  /** Distance in bytes between the columns of neighbouring taps. */
   readonly tapBytes: number;
   readonly entry: EntryForm;
-  /** Entries of one step of the loop. */
+  /** Entries per step of the loop. */
   readonly stepEntries: number;
   /** Machine code of one step. */
   readonly stepBytes: number;
@@ -35,34 +35,37 @@ export interface StreamForm {
 
 /** Steps of the unrolled loop. */
 const unrolled = 8;
-/** Machine code behind the last step up to where a jump of 0 leads: a load, a jump, a NOP. */
+/** Machine code from the last step to the target of a jump of 0: a load, a jump, a NOP. */
 const linkBytes = 8;
-/** Weights are scaled to what finish.ts wants of accumulators. */
+/** Weights are scaled as finish.ts expects of accumulators. */
 const scale = 256;
 
 export interface Channel {
   readonly entries: readonly Entry[];
-  /** What the sums begin with. */
+  /** Initial value of the sums. */
   readonly start: number;
-  /** What it takes to finish them: the words behind the last jump. */
+  /** Constants of the output stage: the words after the last jump. */
   readonly constants: readonly number[];
 }
 
-/** Entries of a channel as they are stored: the first one and whole steps. */
+/** Stored entries of a channel: the first one, and whole steps. */
 export function storedEntries(entries: number, { stepEntries }: StreamForm): number {
   return 1 + Math.ceil(Math.max(0, entries - 1) / stepEntries) * stepEntries;
 }
 
 /**
- * Whether the distances fit: into 16 bits beside a weight, into 31 beside a block. Pairs need a filter
- * of four taps to lie in.
+ * Whether the distances fit: 16 bits beside a weight, 31 beside a block. Pairs need a filter of at
+ * least four taps.
  */
 export function isWithinReach(taps: number, { tapBytes, entry }: StreamForm): boolean {
   if (entry === 'pairs' && taps < entryTaps[entry]) return false;
   return (taps - 1) * tapBytes < 2 ** (entry === 'weight' ? 16 : 31);
 }
 
-/** The entries of a filter that are not all 0; of pairs, which begin anywhere, as few as there can be. */
+/**
+ * The entries of a filter that are not all zero; for pairs, which begin anywhere, as few as
+ * possible.
+ */
 export function entriesOf(weights: readonly number[], { entry }: StreamForm): Entry[] {
   const taps = entryTaps[entry];
   const entries: Entry[] = [];
@@ -72,7 +75,7 @@ export function entriesOf(weights: readonly number[], { entry }: StreamForm): En
       continue;
     }
     const tap = entry === 'pairs' ? Math.min(i, weights.length - taps) : i - (i % taps);
-    // The entry before has what lies before i.
+    // The previous entry holds the weights before i.
     const own = (_: number, k: number) => (tap + k < i ? 0 : (weights[tap + k] ?? 0));
     entries.push({ tap, weights: Array.from({ length: taps }, own) });
     i = tap + taps;
@@ -91,7 +94,7 @@ function channelWords({ entries, start, constants }: Channel, form: StreamForm):
     const from = entry === 'pairs' ? 0 : (entries[i - 1]?.tap ?? 0);
     return entryWords(weights, (tap - from) * tapBytes, entry);
   });
-  // Places that are left over hold weights of 0 for the tap before, or for the first one.
+  // Remaining places hold zero weights for the previous tap, or for the first one.
   const none = entryWords(new Array<number>(entryTaps[entry]).fill(0), 0, entry);
   while (coded.length < storedEntries(entries.length, form)) coded.push(none);
   const [first = none, ...others] = coded;

@@ -1,27 +1,27 @@
 /**
- * A code of int8 values in classes, the most frequent ones in the smallest: a value is its class, then
- * its place in it, in as many bits as the class needs (as DEFLATE has lengths: a code, extra bits; RFC
- * 1951, 3.2.5). On trained weights it takes 1 to 5 % more bits than a prefix code of each value, and
- * a quarter of the time: a decoder has no loop.
+ * A code of int8 values in classes, with the most frequent values in the smallest class. A value is
+ * its class, then its index in it, in as many bits as the class needs (like lengths in DEFLATE: a
+ * code and extra bits; RFC 1951, 3.2.5). On trained weights it takes 1 to 5 % more bits than a
+ * prefix code of each value, and a quarter of the time, since its decoder has no loop.
  */
 import type { BitReader, BitWriter } from './bits.js';
 
-/** How often each int8 occurs, by its value + 128. */
+/** Number of occurrences of each int8, indexed by value + 128. */
 export type Histogram = Float64Array;
 
-/** A class takes so many bits at most; with its place, a value fits what a decoder has at hand. */
+/** Most bits of a class. With its index, a value then fits the bits that a decoder holds. */
 const mostClassBits = 3;
 
 export interface ValueCode {
   readonly classBits: number;
-  /** Of each class: where it begins among `values`, and how many bits tell the places in it. */
+  /** For each class: its start among `values`, and the bits of an index in it. */
   readonly classes: Uint8Array;
   readonly values: Int8Array;
-  /** Of all values that the histogram counts. */
+  /** Bits of all values that the histogram counts. */
   readonly streamBits: number;
 }
 
-/** The code that takes the fewest bits. */
+/** The code with the fewest bits. */
 export function valueCode(histogram: Histogram): ValueCode {
   const used = [...histogram.entries()].filter(([, count]) => count > 0);
   used.sort(([a, countA], [b, countB]) => countB - countA || a - b);
@@ -31,7 +31,7 @@ export function valueCode(histogram: Histogram): ValueCode {
   return codes.reduce((best, code) => (code.streamBits < best.streamBits ? code : best));
 }
 
-/** Dynamic programming over where a class begins, from the last class to the first. */
+/** Dynamic programming over the start of each class, from the last class to the first. */
 function codeOf(classBits: number, values: Int8Array, counts: readonly number[]): ValueCode {
   const { length } = counts;
   let total = 0;
@@ -39,7 +39,7 @@ function codeOf(classBits: number, values: Int8Array, counts: readonly number[])
     total += count;
     return total;
   });
-  // By where the next class begins; behind the last class there must be nothing left.
+  // Indexed by the start of the next class; after the last class nothing may remain.
   let rest = Array.from({ length: length + 1 }, (_, at) => ({
     bits: at === length ? 0 : Infinity,
     widths: [] as readonly number[],
@@ -66,7 +66,7 @@ function codeOf(classBits: number, values: Int8Array, counts: readonly number[])
   return { classBits, classes: Uint8Array.from(classes), values, streamBits: bits };
 }
 
-/** @throws RangeError for a value that the code has not */
+/** @throws RangeError for a value without a code */
 export function putValue(writer: BitWriter, code: ValueCode, value: number): void {
   const place = code.values.indexOf(value);
   for (let at = 0; at < code.classes.length; at += 2) {

@@ -1,7 +1,7 @@
 /**
- * How the weights of a layer are stored one by one. bytes: apart from the stream. In the stream:
- * range: as many bits as the values' range needs; palette: an index into those that occur; coded:
- * fewer bits for frequent ones (value-code.ts).
+ * Encodings of single weights. bytes: outside the stream. In the stream: range: as many bits as the
+ * range of the values needs; palette: an index into the values that occur; coded: fewer bits for
+ * frequent values (value-code.ts).
  */
 import type { BitReader, BitWriter } from './bits.js';
 import { type Histogram, putValue, takeValue, type ValueCode, valueCode } from './value-code.js';
@@ -16,17 +16,19 @@ export interface ValueChoice {
   readonly values: Values;
   /** Bits of all occurrences. */
   readonly streamBits: number;
-  /** Of what is beside the stream. */
+  /** Bytes outside the stream. */
   readonly tableBytes: number;
 }
 
-/** Bits of a range or an index: with more, bytes are hardly larger and much faster to read. */
+/**
+ * Most bits of a range or an index: beyond that bytes are hardly larger and much faster to read.
+ */
 const mostBits = 6;
 
 /**
  * The ways to store these values, smallest first.
  *
- * @param coded in a code too
+ * @param coded whether a code is allowed
  */
 export function valueChoices(histogram: Histogram, coded: boolean): readonly ValueChoice[] {
   const entries = Int8Array.from(histogram.keys(), (at) => at - 128).filter(
@@ -60,12 +62,12 @@ export function valueChoices(histogram: Histogram, coded: boolean): readonly Val
   return choices.sort((a, b) => bytes(a) - bytes(b));
 }
 
-/** Bits that tell so many things apart. */
+/** Bits that distinguish `count` things. */
 export function bitsFor(count: number): number {
   return count <= 1 ? 0 : 32 - Math.clz32(count - 1);
 }
 
-/** Writes one value after the other: to the stream, or to `bytes`. */
+/** Writes values one by one, to the stream or to `bytes`. */
 export function valueWriter(
   stream: BitWriter,
   bytes: number[],
@@ -83,7 +85,7 @@ export function valueWriter(
   }
 }
 
-/** Gives one value after the other, as they were written. */
+/** Returns values one by one, in the order in which they were written. */
 export function valueReader(stream: BitReader, bytes: Int8Array, values: Values): () => number {
   let next = 0;
   switch (values.kind) {

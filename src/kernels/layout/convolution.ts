@@ -1,4 +1,4 @@
-/** A convolution as kernels with layouts of their own see it. */
+/** A convolution as the kernels with their own layouts see it. */
 import type { NodeView } from '../../ir/graph.js';
 import { type Filters, type OutputStage, outputStage } from '../../ops/arithmetic/accumulation.js';
 import { type Conv2dAttrs, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
@@ -15,14 +15,17 @@ import {
 } from '../../ops/fully_connected.js';
 import type { WindowShape } from './overlap.js';
 
-/** Fully connected layers and 1×1 convolutions are a row of pixels. */
+/** Fully connected layers and 1×1 convolutions are one row of pixels. */
 export interface Convolution {
   readonly shape: WindowShape;
   readonly filters: Filters;
   readonly stage: OutputStage;
 }
 
-/** One input pixel for each output pixel, in order: a fully connected layer over pixels. */
+/**
+ * Whether each output pixel reads the input pixel of the same index: a fully connected layer over
+ * pixels.
+ */
 export function isPointwise(view: NodeView<Conv2dAttrs>): boolean {
   const { strideH, strideW, padTop, padBottom, padLeft, padRight } = view.attrs;
   const { kernelH, kernelW, groups } = conv2dDims(view);
@@ -30,7 +33,7 @@ export function isPointwise(view: NodeView<Conv2dAttrs>): boolean {
   return groups === 1 && kernelH * kernelW * strideH * strideW === 1 && pads === 0;
 }
 
-/** Pixels of a pointwise one are a single row. */
+/** A pointwise convolution has its pixels in a single row. */
 export function convolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
   const dims = conv2dDims(view);
   const pixels = pixelsOf(dims);
@@ -42,13 +45,13 @@ export function convolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
   };
 }
 
-/** For kernels that gather windows row by row. */
+/** A convolution for kernels that gather windows row by row. */
 export function rowConvolutionOf(view: NodeView<Conv2dAttrs>): Convolution {
   const convolution = convolutionOf(view);
   return { ...convolution, shape: asRow(convolution.shape) };
 }
 
-/** Its channels are those of the output; its filters have one input channel. */
+/** A depthwise convolution: output channels, whose filters have one input channel each. */
 export function depthwiseOf(view: NodeView<DepthwiseConv2dAttrs>): Convolution {
   const dims = depthwiseDims(view);
   return {
@@ -58,24 +61,24 @@ export function depthwiseOf(view: NodeView<DepthwiseConv2dAttrs>): Convolution {
   };
 }
 
-/** Rows are pixels of a 1×1 convolution. */
+/** A fully connected layer: its rows are pixels of a 1×1 convolution. */
 export function fullyConnectedOf(view: NodeView<FullyConnectedAttrs>): Convolution {
   const filters = rowFilters(view);
   const shape = rowShape(rowCount(view), filters.depth, filters.channels);
   return { shape, filters, stage: rowStage(view) };
 }
 
-/** Whether it is one row of pixels, each for itself: output pixel i is made of input pixel i. */
+/** Whether the window is a row of independent pixels: output pixel i reads input pixel i alone. */
 export function isPixelRow(shape: WindowShape): boolean {
   const { batches, inH, inW, outH, outW, kernelH, kernelW, strideW, padTop, padLeft } = shape;
-  // A stride over one row needs no look, but padding above may be all that the window meets.
+  // A stride over one row has no effect, but a window may meet nothing except padding above it.
   const isOneRow = batches * inH * outH * kernelH * kernelW * strideW === 1;
   return isOneRow && inW === outW && padTop + padLeft === 0;
 }
 
 /**
- * An image of one column as one of a row, which lies the same way in memory: kernels that take the taps
- * of a row together have the whole window. Other shapes as they are.
+ * An image of one column as an image of one row, which has the same layout in memory, so that
+ * kernels that join the taps of a row get the whole window. Other shapes are unchanged.
  */
 export function asRow<S extends WindowShape>(shape: S): S {
   const { inW, outW, kernelH, kernelW, padLeft } = shape;
@@ -83,7 +86,7 @@ export function asRow<S extends WindowShape>(shape: S): S {
   return isColumn ? turned(shape) : shape;
 }
 
-/** An image of one row as one of a column: for kernels that compute two rows at a time. */
+/** An image of one row as an image of one column, for kernels that compute two rows at a time. */
 export function asColumn<S extends WindowShape>(shape: S): S {
   const { inH, outH, kernelH, kernelW, padTop } = shape;
   const isRow = inH * outH * kernelH === 1 && padTop === 0 && kernelW > 1;
@@ -101,7 +104,7 @@ function turned<S extends WindowShape>(shape: S): S {
   };
 }
 
-/** Of the output. */
+/** Number of output pixels. */
 export function pixelsOf({
   batches,
   outH,
@@ -110,7 +113,9 @@ export function pixelsOf({
   return batches * outH * outW;
 }
 
-/** Lines of taps, over all output pixels, that meet the left or right border of the image. */
+/**
+ * Number of lines of taps, over all output pixels, that meet the left or right border of the image.
+ */
 export function borderLines(shape: WindowShape): number {
   const { batches, inH, inW, outH, outW, kernelH, kernelW } = shape;
   const isInside = (at: number, extent: number) => at >= 0 && at < extent;
@@ -129,7 +134,7 @@ export function borderLines(shape: WindowShape): number {
   return batches * lines * columns;
 }
 
-/** A fully connected layer over `rows` rows is a 1×1 convolution over a row of so many pixels. */
+/** A fully connected layer over `rows` rows as a 1×1 convolution over a row of `rows` pixels. */
 export function rowShape(rows: number, depth: number, channels: number): WindowShape {
   const window = { kernelH: 1, kernelW: 1, strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
   const image = { batches: 1, inH: 1, inW: rows, inC: depth, outH: 1, outW: rows, outC: channels };

@@ -1,6 +1,6 @@
 /**
- * Halves of an operator, for two cores: rows of the image, pixels, or output channels. Each half is
- * a node of the same operator over pieces of the same tensors, so that every kernel can compute it.
+ * Halves of an operator for two cores: rows of the image, pixels, or output channels. Each half is
+ * a node of the same operator over pieces of the same tensors, so every kernel can compute it.
  */
 import { byteCount, elementCount, type NodeView, type Tensor } from '../../ir/graph.js';
 import { skipPosition } from '../../ops/arithmetic/residual.js';
@@ -8,19 +8,21 @@ import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { dilated, type Window } from '../../ops/shape/window.js';
 import type { Half, Halves } from '../variant.js';
 
-/** Kernels take it that tensors begin at words: so must pieces of them. */
+/** Kernels assume that tensors begin at words, so pieces of tensors must too. */
 const wordBytes = 4;
 
 /**
- * Output rows above and below, about as many each, and what lies under their windows; null where
- * there are several images, or rows of no such length that a half begins at a word.
+ * The upper and lower output rows, about equally many, and the input rows under their windows. null
+ * for several images, and if no half can begin at a word.
  */
 export function rowHalves<A extends Window>(view: NodeView<A>, kernelH: number): Halves<A> | null {
   const [batches, outH = 0] = outputOf(view).shape;
   return batches === 1 ? divide(outH, 1, (from, to) => rowsOf(view, kernelH, from, to)) : null;
 }
 
-/** Of a window of one element at stride 1, without padding: pixels, however many the images. */
+/**
+ * Halves for a window of one element at stride 1 without padding: pixels, of any number of images.
+ */
 export function pixelHalves<A extends Window>(view: NodeView<A>): Halves<A> | null {
   const column = (tensor: Tensor): Tensor => {
     const channels = tensor.shape.at(-1) ?? 1;
@@ -33,8 +35,8 @@ export function pixelHalves<A extends Window>(view: NodeView<A>): Halves<A> | nu
 }
 
 /**
- * Output channels of weights [channels, depth] and one row of outputs: whole blocks of `block`,
- * as kernels have them; null where there are fewer than two.
+ * Output channels of weights [channels, depth] and one row of outputs, in whole blocks of `block`,
+ * as kernels compute them. null if there are fewer than two blocks.
  */
 export function channelHalves<A extends object>(
   view: NodeView<A>,
@@ -44,7 +46,7 @@ export function channelHalves<A extends object>(
   return divide(channels, block, (from, to) => channelsOf(view, from, to));
 }
 
-/** Two halves of `count` with their border at a multiple of `step`, as near the middle as can be. */
+/** Two halves of `count`, with their border at the multiple of `step` nearest to the middle. */
 function divide<A extends object>(
   count: number,
   step: number,
@@ -62,7 +64,7 @@ function divide<A extends object>(
   return null;
 }
 
-/** Output rows `from` to `to` − 1; null where all they see is padding. */
+/** Output rows `from` to `to` − 1; null if they read nothing but padding. */
 function rowsOf<A extends Window>(
   view: NodeView<A>,
   kernelH: number,
@@ -93,7 +95,7 @@ function channelsOf<A extends object>(view: NodeView<A>, from: number, to: numbe
   return half(view, view.attrs, inputs, channels(outputOf(view), -1, from, to), from);
 }
 
-/** A piece of a tensor that is one piece of memory. */
+/** A contiguous piece of a tensor. */
 interface Piece {
   readonly tensor: Tensor | null;
   /** Its first byte within the tensor. */
@@ -131,7 +133,7 @@ function rows(tensor: Tensor, from: number, to: number): Piece {
   };
 }
 
-/** Elements along an axis before which there are only extents of 1; constants with their values. */
+/** Elements along an axis that has only extents of 1 before it; constants with their values. */
 function channels(tensor: Tensor, axis: number, from: number, to: number): Piece {
   const { shape, data, quant } = tensor;
   const extent = shape.at(axis) ?? 1;

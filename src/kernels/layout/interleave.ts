@@ -1,10 +1,10 @@
 /**
- * Tables of the portable kernels: output channels in lanes of four, in the order of reading.
+ * Tables of the portable kernels: output channels in lanes of four, in reading order.
  *
- * A group of four channels is computed at once. Where the channels of a convolution group are not
- * a multiple of four, the last four of them begin earlier and overlap the four before (the same
- * values are computed again), so that a kernel never needs a case for the rest. Where there are fewer
- * than four, lanes are filled up with zero weights and not stored, or the weights stay bytes.
+ * A group of four channels is computed at once. If the channels of a convolution group are not a
+ * multiple of four, the last group begins earlier and overlaps the one before (it computes the same
+ * values again), so a kernel needs no code for the rest. With fewer than four channels, the
+ * remaining lanes have zero weights and are not stored, or the weights stay bytes.
  */
 
 import type { Filters, OutputStage } from '../../ops/arithmetic/accumulation.js';
@@ -18,12 +18,12 @@ export function storedLanes(channels: number): number {
   return Math.min(lanes, channels);
 }
 
-/** Whether lanes of four would stay empty, at the time of full ones. */
+/** Whether lanes of four would stay partly empty, but cost as much as full ones. */
 export function isFew(channels: number): boolean {
   return channels < lanes;
 }
 
-/** First channel of each group of lanes, for `channels` channels from `first` on. */
+/** First channel of each group of lanes, for `channels` channels from `first`. */
 export function laneBlocks(channels: number, first = 0): readonly number[] {
   return Array.from({ length: Math.ceil(channels / lanes) }, (_, group) =>
     Math.max(first, Math.min(first + group * lanes, first + channels - lanes)),
@@ -32,7 +32,7 @@ export function laneBlocks(channels: number, first = 0): readonly number[] {
 
 /**
  * Weights of four channels in one int32, lane 0 lowest, tap after tap: int32[groups][depth].
- * Channels from `end` on are empty.
+ * Channels from `end` on have zero weights.
  */
 export function interleaveWeights(
   groups: readonly number[],
@@ -54,7 +54,7 @@ export function interleaveWeights(
 }
 
 /**
- * Weights of a portable kernel, `channels` of them from `first` on: lanes of four, or of fewer
+ * Weights of a portable kernel, for `channels` channels from `first`: lanes of four, or for fewer
  * channels a row of bytes each, int8[channels][depth].
  */
 export function laneWeights(

@@ -1,27 +1,27 @@
 /**
- * How far an output may reach into the memory of the input that it is computed from.
+ * How far an output may overlap the input that it is computed from.
  *
  * A kernel that walks forward reads the input byte r of one piece of work after it has written the
  * output up to byte w of an earlier one. If the output begins `lead` bytes before the input, input
- * byte r lies at output byte lead + r: it is still there as long as lead + r ≥ w. The least lead is
- * therefore the largest w − r over every read and all that is written before it. A larger lead is
- * as good; at one byte less that read finds an output in its place.
+ * byte r lies at output byte lead + r, and is intact if lead + r ≥ w. So the least lead is the
+ * largest w − r over every read and everything written before it. A larger lead is also correct;
+ * with one byte less that read would find an output.
  *
- * Only reads whose value matters count: a kernel may load bytes beyond those and not use them.
+ * Only reads whose value matters count: a kernel may load further bytes that it does not use.
  */
 import type { Window } from '../../ops/shape/window.js';
 
-/** One piece of work: all its reads come before all its writes. */
+/** One piece of work, in which all reads come before all writes. */
 export interface Access {
-  /** First byte of the input that it reads; Infinity where it reads none. */
+  /** First input byte that it reads; Infinity if none. */
   readonly reads: number;
-  /** End of the bytes of the output that it writes; 0 where it writes none. */
+  /** End of the output bytes that it writes; 0 if none. */
   readonly end: number;
 }
 
 /**
- * The least lead of a kernel that does `accesses` in this order. `inputBytes` less at least: an
- * output that begins where the input ends cannot harm it.
+ * The least lead of a kernel that does `accesses` in this order, but at least −`inputBytes`: an
+ * output that begins at the input's end cannot harm it.
  */
 export function leadOf(accesses: Iterable<Access>, inputBytes: number): number {
   let lead = -inputBytes;
@@ -33,7 +33,7 @@ export function leadOf(accesses: Iterable<Access>, inputBytes: number): number {
   return lead;
 }
 
-/** A window over an NHWC image of int8: a convolution, a pool, or with 1×1 taps a row of pixels. */
+/** A window over an NHWC image of int8: a convolution, a pool, or a row of pixels with 1×1 taps. */
 export interface WindowShape extends Omit<Window, 'padBottom' | 'padRight'> {
   readonly batches: number;
   readonly inH: number;
@@ -47,49 +47,49 @@ export interface WindowShape extends Omit<Window, 'padBottom' | 'padRight'> {
 }
 
 /**
- * The order in which a kernel walks over its output: image after image, in each one band of
- * `tileRows` rows after the other, in each band one tile of `tilePixels` columns after the other.
- * The last band and the last tile of a band may be smaller. A kernel that takes pixels regardless
- * of rows (a 1×1 convolution) says that its image is one row.
+ * The order in which a kernel walks over its output: image after image, in bands of `tileRows`
+ * rows, and within a band in tiles of `tilePixels` columns. The last band, and the last tile of a
+ * band, may be smaller. A kernel that ignores rows (a 1×1 convolution) treats its image as one row.
  */
 export interface Walk {
-  /** Columns of a tile; Infinity: whole rows. Default 1. */
+  /** Columns of a tile; Infinity for whole rows. Default 1. */
   readonly tilePixels?: number;
   /** Rows of a tile. Default 1. */
   readonly tileRows?: number;
   /**
-   * Left out: all that a tile needs is read (into registers or scratch) before any of it is
-   * written. Else the kernel computes so many channels of each pixel of the tile, reading and
-   * writing pixel by pixel, then goes over the tile again for the next ones.
+   * Absent: the kernel reads all inputs of a tile (into registers or scratch) before it writes.
+   * Otherwise it computes this many channels of each pixel of the tile, reading and writing pixel
+   * by pixel, then walks over the tile again for the next channels.
    */
   readonly channelBlock?: number;
   /**
-   * Output channel c needs input channel c · inC / outC only (a depthwise convolution, a pool), and
-   * a block reads no others. One that is not full begins earlier: the last, for instance, overlaps
-   * the one before.
+   * Output channel c needs only input channel c · inC / outC (a depthwise convolution, a pool), and
+   * a block reads no others. A block that is not full begins earlier: the last one overlaps the one
+   * before.
    */
   readonly depthwise?: boolean;
-  /** Copies of input rows in scratch, from which a tile reads what it can. */
+  /** Copies of input rows in scratch, from which a tile reads where it can. */
   readonly lineBuffer?: LineBuffer;
 }
 
 export interface LineBuffer {
   /**
-   * So many are kept: the highest ones copied. A band of one row of 3×3 taps at stride 1 finds all
-   * it needs in 3 of them and `newest`, and all but the row that it reads in place in 2 without.
+   * Number of rows kept: the highest ones copied. A band of one row of 3×3 taps at stride 1 finds
+   * all its input in 3 rows and `newest`; in 2 rows without `newest` it finds all except the row
+   * that it reads in place.
    */
   readonly rows: number;
   /**
-   * Rows are copied before anything is written of the band that first has them in a window. false:
-   * all but that under the lowest tap of the band's last window, which is read where it is.
+   * Rows are copied before the band whose windows first need them is written. false: except the row
+   * under the lowest tap of the band's last window, which is read in place.
    */
   readonly newest: boolean;
 }
 
 /**
- * The least lead of a kernel that walks over a window's output as `walk` says: Overlap.lead of its
- * input 0, exact: false. Exact for every shape; more channels out than in give a large lead, up to
- * the output's size, where memory is no longer shared.
+ * The least lead of a kernel that walks over a window's output as `walk` describes: Overlap.lead of
+ * its input 0, with exact: false. It is exact for every shape. More channels out than in give a
+ * large lead, up to the output's size, where nothing is shared any more.
  */
 export function windowLead(shape: WindowShape, walk: Walk = {}): number {
   const { batches, inH, inW, inC } = shape;
@@ -97,8 +97,8 @@ export function windowLead(shape: WindowShape, walk: Walk = {}): number {
 }
 
 /**
- * The same of a kernel that reads all that `pixels` outputs need, one after the other regardless of
- * rows and images, before it writes any of them; then the next ones.
+ * The least lead of a kernel that reads all inputs of `pixels` outputs, counted across rows and
+ * images, before it writes them, and then continues with the next ones.
  */
 export function tilesLead(shape: WindowShape, pixels: number): number {
   const { batches, inH, inW, inC, outH, outW, outC } = shape;
@@ -158,7 +158,7 @@ function* accessesOf(shape: WindowShape, walk: Walk): Generator<Access> {
   }
 }
 
-/** The indices 0 to `extent` − 1, `size` at a time. */
+/** The indices 0 to `extent` − 1 in chunks of `size`. */
 function chunks(extent: number, size: number): readonly (readonly number[])[] {
   const step = Math.min(size, extent);
   return Array.from({ length: Math.ceil(extent / step) }, (_, chunk) =>
@@ -210,14 +210,17 @@ class RowCopies {
     private readonly buffer: LineBuffer = { rows: 0, newest: true },
   ) {}
 
-  /** Copies what is copied before `band` is written; gives the first row read, Infinity if none. */
+  /**
+   * Copies the rows that are copied before `band` is written. Returns the first row read, Infinity
+   * if none.
+   */
   make(band: readonly number[]): number {
     const { extent, taps, stride, dilation, pad } = this.axis;
     const lowest = (band.at(-1) ?? 0) * stride - pad + (taps - 1) * dilation;
     const end = Math.min(extent, this.buffer.newest ? lowest + 1 : lowest);
     const first = Math.max(this.copied, end - this.buffer.rows);
     this.copied = Math.max(this.copied, end);
-    // Rows that strides leave out, or that no later band needs, do not matter.
+    // Rows that strides skip, or that no later band needs, do not matter.
     const later = first < end ? this.rows.slice(band[0]).flat() : [];
     return least(later.filter((row) => row >= first && row < end));
   }

@@ -1,4 +1,4 @@
-/** A sum with another tensor as kernels compute it: two look-ups and a shift after the output stage. */
+/** How kernels add another tensor: two look-ups and a shift after the output stage. */
 import { InternalError } from '../../errors.js';
 import { at, elementCount, type Node, type NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
@@ -14,9 +14,9 @@ import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js
 const known = new WeakMap<Node<object>, Residual>();
 
 /**
- * The sum that a kernel computes after the output stage; null where the node has none.
+ * The sum that a kernel computes after the output stage; null if the node has none.
  *
- * @throws InternalError where no tables give it: fuse-residuals leaves such a sum alone
+ * @throws InternalError if no tables compute it: fuse-residuals leaves such sums alone
  */
 export function residualOf(view: NodeView<AccumulationAttrs>): Residual | null {
   if (!hasResidual(view)) return null;
@@ -26,7 +26,7 @@ export function residualOf(view: NodeView<AccumulationAttrs>): Residual | null {
   return found;
 }
 
-/** What a kernel's call needs besides its own, to add the residual if there is one. */
+/** The operands that a kernel's call needs in addition, if the node has a residual. */
 export function residualOperands(view: NodeView<AccumulationAttrs>): KernelCall {
   const residual = residualOf(view);
   if (residual === null) {
@@ -43,14 +43,14 @@ export function residualOperands(view: NodeView<AccumulationAttrs>): KernelCall 
 }
 
 /**
- * Where the output of a kernel may lie that reads each element of what is added before it writes
- * the sum in its place, once.
+ * Where the output may lie on the residual, for a kernel that reads each element of it once, before
+ * it writes the sum in its place.
  */
 export function residualOverlap(view: NodeView<object>): readonly Overlap[] {
   return hasResidual(view) ? [{ input: skipPosition, lead: 0, exact: true }] : [];
 }
 
-/** What the sum takes a kernel, output by output. */
+/** Work of the sum, per output. */
 export function residualWork(
   view: NodeView<object>,
   cycles: number,
@@ -59,7 +59,7 @@ export function residualWork(
   return { residuals: { count: elementCount(outputOf(view).shape), cycles } };
 }
 
-/** An operator's variants; those that do not tell that they add a residual are kept from it. */
+/** An operator's variants. Those without `addsResidual` do not apply to nodes with a residual. */
 export function residualVariants<A extends object>(
   variants: readonly KernelVariant<A>[],
 ): readonly KernelVariant<A>[] {

@@ -1,6 +1,6 @@
 /**
- * Requantization by two 32-bit multiplications, for cores without a long multiply: exact, found and
- * proved channel by channel at compile time.
+ * Requantization by two 32-bit multiplications, for cores without a long multiply. It is exact: the
+ * constants are found and proved channel by channel at compile time.
  *
  * With a = accumulator − base, all modulo 2^32:
  *
@@ -9,11 +9,11 @@
  *                 byte = sum >> 24
  *
  * high and low are the integer and the fractional part of the channel's multiplier in units of
- * 2^-24; lower, a third multiplication, is 0 but for accumulators of more than about 2^19. The byte
- * is the int8 output: the zero point is in `offset`, and no other clamp is needed.
+ * 2^-24. lower, a third multiplication, is nonzero only for accumulators above about 2^19. The byte
+ * is the int8 output: `offset` contains the zero point, and no other clamp is needed.
  *
- * TFLM rounds ties away from zero: above zero its thresholds lie a little lower than the line below
- * has them. Outputs on both sides need one step more; `high` and `low` are then in units of 2^-23:
+ * TFLM rounds ties away from zero, so above zero its thresholds lie slightly below this line.
+ * Outputs on both sides of zero need one more step; `high` and `low` are then in units of 2^-23:
  *
  *                 sum  = sum + (sum >> 31 << lift)
  *                 byte = (sum >> 23) + zeroPoint
@@ -30,23 +30,23 @@ export interface TwoMultiply {
   readonly base: number;
   /** 0 … 2^31 − 1. */
   readonly top: number;
-  /** uint32, as the next two. */
+  /** uint32, like the next two. */
   readonly high: number;
-  /** 0: one multiplication is enough. */
+  /** 0 if one multiplication is enough. */
   readonly low: number;
-  /** 0: two are enough, as nearly always. */
+  /** 0 if two multiplications are enough, as nearly always. */
   readonly lower: number;
   readonly offset: number;
   /** 1 … 31. */
   readonly shift: number;
-  /** 0 … 22 where there are outputs on both sides of zero; null: none of that. */
+  /** 0 … 22 if there are outputs on both sides of zero, otherwise null. */
   readonly lift: number | null;
-  /** Added where `lift` is a number. */
+  /** Added if `lift` is a number. */
   readonly zeroPoint: number;
-  /** int8 outputs below 0 and above `top`. */
+  /** int8 outputs for a < 0 and for a > `top`. */
   readonly lowest: number;
   readonly highest: number;
-  /** No accumulator within the bounds is outside 0 … top: nothing needs to be compared. */
+  /** Whether all accumulators within the bounds lie in 0 … top, so that nothing is compared. */
   readonly inRange: boolean;
 }
 
@@ -54,25 +54,25 @@ export interface TwoMultiply {
 type Range = Pick<TwoMultiply, 'base' | 'top'>;
 type Form = Pick<TwoMultiply, 'high' | 'low' | 'lower' | 'shift'>;
 
-/** How sums become outputs. */
+/** How outputs follow from sums. */
 interface Scale {
-  /** Sums for one step of the output. */
+  /** Sums per step of the output. */
   readonly step: number;
   readonly lift: number | null;
-  /** The greatest sum that the form can hold; the least is 0. */
+  /** The greatest sum that fits; the least is 0. */
   readonly max: number;
-  /** The least sum whose output is `first` + i or more. */
+  /** The least sum whose output is at least `first` + i. */
   least(i: number): number;
 }
 
-/** Tried around the rounded fractional part. */
+/** Offsets from the rounded fractional part to try. */
 const nudges = [0, 1, -1, 2, -2];
 
 /**
- * The constants of a channel whose accumulator (int32, bias included) is proved to lie in
- * min … max; null where none of those tried gives the bits of the definition everywhere.
+ * The constants of a channel whose accumulator (int32, bias included) is proved to lie in min …
+ * max; null if none of the tried constants gives the bits of the definition everywhere.
  *
- * @param onlyShift for a kernel that has `shift` in its instructions: no other one, and no third
+ * @param onlyShift for a kernel that has `shift` in its instructions: no other shift, and no third
  *   multiplication
  */
 export function twoMultiply(
@@ -109,7 +109,7 @@ export function twoMultiply(
   return null;
 }
 
-/** The constants of every channel; null where one has none. */
+/** The constants of every channel; null if a channel has none. */
 export function twoMultiplies(
   stage: OutputStage,
   accumulators: ChannelBounds,
@@ -124,7 +124,7 @@ export function twoMultiplies(
   return forms;
 }
 
-/** As `twoMultiplies`, once for a node: several of its variants ask. */
+/** Like `twoMultiplies`, computed once per node, since several variants need them. */
 export function twoMultipliesOf(
   view: NodeView<object>,
   { facts, shared }: MatchContext,
@@ -133,7 +133,7 @@ export function twoMultipliesOf(
   return shared(twoMultiplies, () => twoMultiplies(stage, facts.accumulator(view)));
 }
 
-/** The output of an accumulator within the bounds, in 32-bit arithmetic as a core does it. */
+/** The output of an accumulator within the bounds, in the 32-bit arithmetic of a core. */
 export function applyTwoMultiply(form: TwoMultiply, accumulator: number): number {
   const a = (accumulator - form.base) >>> 0;
   if (!form.inRange && a > form.top) return (a | 0) < 0 ? form.lowest : form.highest;
@@ -145,7 +145,10 @@ export function applyTwoMultiply(form: TwoMultiply, accumulator: number): number
   return (((stepped >>> 23) + form.zeroPoint) << 24) >> 24;
 }
 
-/** Outputs counted from `first`; or from zero, which is in the middle, with TFLM's step there. */
+/**
+ * Scales that count outputs from `first`; or from zero, in the middle, where TFLM's line has a
+ * step.
+ */
 function* scalesOf(stage: OutputStage, first: number, shift: number): Generator<Scale> {
   const step = 2 ** 24;
   yield { step, lift: null, max: 2 ** 32 - 1, least: (i) => i * step };
@@ -164,8 +167,8 @@ function* scalesOf(stage: OutputStage, first: number, shift: number): Generator<
 }
 
 /**
- * All accumulators where they hardly saturate; else those between the first threshold and the last:
- * outside, the comparison alone gives the output.
+ * All accumulators if few of them saturate; otherwise those from the first threshold to the last,
+ * since outside the comparison alone gives the output.
  */
 function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonly Range[] {
   const ranges: Range[] = [];
@@ -176,13 +179,13 @@ function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonl
   if (lowest !== undefined && highest !== undefined) {
     ranges.push({ base: lowest - 1, top: highest - lowest });
   }
-  // Differences that leave int32 would compare wrongly.
+  // Differences beyond int32 would compare wrongly.
   return ranges.filter(
     ({ base, top }) => top < 2 ** 31 && max - base < 2 ** 31 && min - base >= -(2 ** 31),
   );
 }
 
-/** Constants near the exact multiplier: those with one multiplication come first. */
+/** Constants near the exact multiplier, those with one multiplication first. */
 function* formsOf({ top }: Range, sumsPerUnit: number, onlyShift: number | null): Generator<Form> {
   const exact = top === 0 ? 0 : sumsPerUnit;
   const high = Math.floor(exact);
@@ -203,8 +206,8 @@ function* formsOf({ top }: Range, sumsPerUnit: number, onlyShift: number | null)
 }
 
 /**
- * The least sum to start from at a = 0 with which the form crosses every threshold of the range
- * where it should. It never falls, so nothing else needs to be looked at.
+ * The least sum at a = 0 with which the form crosses every threshold of the range at the right
+ * place. The form never falls, so nothing else must be checked.
  */
 function startOf(
   { base, top }: Range,
@@ -219,7 +222,8 @@ function startOf(
   let atLeast = Math.max(0, scale.least(0));
   let atMost = Math.min(scale.max, scale.least(least.length + 1) - 1) - scaled(top);
   for (let k = 0; k < least.length && atLeast <= atMost; k += 1) {
-    // After the first threshold the last ones: what is too steep or too flat shows there.
+    // After the first threshold check the last ones, where a slope that is too steep or too flat
+    // shows.
     const i = k === 0 ? 0 : least.length - k;
     const crossing = (least[i] as number) - base;
     const sum = scale.least(i + 1);

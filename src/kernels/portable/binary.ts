@@ -1,4 +1,4 @@
-/** add, sub and mul: an arithmetic of two operands, element by element; sums also by tables. */
+/** add, sub and mul: arithmetic on two operands, element by element. Sums can also use tables. */
 import { elementCount, isConstant, type NodeView } from '../../ir/graph.js';
 import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
 import { activationRange } from '../../ops/arithmetic/quant.js';
@@ -8,7 +8,7 @@ import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
 
-/** Of a sum or a difference. */
+/** Variants of a sum or a difference. */
 export function sumVariants<A extends BinaryAttrs>(
   sumOf: (view: NodeView<A>) => Sum,
   { subtract }: { readonly subtract: boolean },
@@ -28,7 +28,7 @@ export function productVariants<A extends BinaryAttrs>(
 interface ArithmeticKernel {
   readonly template: string;
   readonly flags: Readonly<Record<string, boolean>>;
-  /** Estimated Cortex-M0+ cycles an element. */
+  /** Estimated Cortex-M0+ cycles per element. */
   readonly cycles: number;
 }
 
@@ -47,7 +47,7 @@ function arithmeticVariant<A extends BinaryAttrs>(
   };
 }
 
-/** A sum of two computed tensors of one shape, by tables of 2 KB. */
+/** A sum of two computed tensors of the same shape, by tables of 2 KB. */
 function lookedUp<A extends BinaryAttrs>(
   sumOf: (view: NodeView<A>) => Sum,
 ): readonly KernelVariant<A>[] {

@@ -1,4 +1,6 @@
-/** conv2d: four channels at once over the whole image; a pointwise one as rows of pixels. */
+/**
+ * conv2d: four channels at once over the whole image; a pointwise convolution as rows of pixels.
+ */
 import type { NodeView } from '../../ir/graph.js';
 import {
   biasesFor,
@@ -55,7 +57,7 @@ export const conv2dVariant: KernelVariant<Conv2dAttrs> = {
   },
 };
 
-/** One call for each convolution group. */
+/** One call per convolution group. */
 function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
   const shape = asRow({ ...view.attrs, ...conv2dDims(view) });
   const { batches, inC, outC, filterC, groups } = shape;

@@ -1,4 +1,4 @@
-/** Operators that move elements: runs of bytes, in nested loops. */
+/** Operators that move elements: runs of bytes in nested loops. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import type { Loop, Move, Moving } from '../../ops/shape/movement.js';
 import { outputOf } from '../../ops/shape/operands.js';
@@ -14,7 +14,7 @@ export function copyVariants<A extends object>({
       needs: [],
       match: (view) => ({
         scratchBytes: 0,
-        // Cortex-M0+: about 5 cycles a byte of a short memcpy or of a strided loop.
+        // Cortex-M0+: about 5 cycles per byte, for a short memcpy or a strided loop.
         work() {
           const bytes = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
           return { bytes: { count: bytes, cycles: 5 } };
@@ -28,7 +28,7 @@ export function copyVariants<A extends object>({
   ];
 }
 
-/** Loops that say the same with as few as possible: none of extent 1, neighbours joined. */
+/** The equivalent loops with the least number: none has extent 1, and neighbours are merged. */
 export function coalesce(loops: readonly Loop[]): readonly Loop[] {
   const joined: Loop[] = [];
   for (const loop of loops) {
@@ -52,23 +52,25 @@ function sameElements(view: NodeView<object>): KernelCall {
   return { inputs: [0], outputs: [0], flags: { in_place: true }, numbers, tables: {} };
 }
 
-/** So many neighbours are copied by memcpy; fewer also where no group divides them. */
+/** Runs of at least this many elements use memcpy, and so do shorter ones that no group divides. */
 const leastRun = 16;
 const leastUndivided = 6;
-/** Groups of neighbours that are copied without a loop over them, and how many each has. */
+/** Groups of neighbours that are copied without a loop, and their sizes. */
 const groups = { quads: 4, triples: 3, pairs: 2 } as const;
 
 interface Nest {
-  /** Neighbours that are copied at once. */
+  /** Neighbours copied at once. */
   readonly width: number;
   readonly contiguous: boolean;
-  /** The loop that portable/copy makes its innermost one. */
+  /** The innermost loop of portable/copy. */
   readonly run: Loop;
-  /** The others, innermost first. */
+  /** The other loops, innermost first. */
   readonly outer: readonly Loop[];
 }
 
-/** Without memcpy the longest loop is the run: to start one takes as long as a few elements. */
+/**
+ * Without memcpy the longest loop is the run, since starting a run costs as much as a few elements.
+ */
 function nestOf(loops: readonly Loop[]): Nest {
   const innermost = loops.at(-1);
   const isContiguous = innermost?.inStride === 1 && innermost.outStride === 1;
@@ -86,7 +88,7 @@ function nestOf(loops: readonly Loop[]): Nest {
   return { width, contiguous: false, run, outer };
 }
 
-/** portable/copy: one loop is a run, the others are steps between runs. */
+/** portable/copy: one loop is the run, the others are steps between runs. */
 function copyCall(move: Move, fillCount: number): KernelCall {
   const { width, contiguous, run, outer } = nestOf(coalesce(move.loops));
   const nested = outer.length > 1;
@@ -114,7 +116,7 @@ function copyCall(move: Move, fillCount: number): KernelCall {
     },
     tables: nested
       ? {
-          // The outermost dimension never starts again: the number of runs ends it.
+          // The outermost dimension never restarts: the number of runs ends it.
           extents: table(
             outer.map(({ extent }, d) => (d === outer.length - 1 ? 2 ** 31 - 1 : extent)),
           ),
@@ -125,7 +127,10 @@ function copyCall(move: Move, fillCount: number): KernelCall {
   };
 }
 
-/** A dimension's stride less what the dimensions below it have gone, innermost first. */
+/**
+ * Each dimension's stride, less the distance that the dimensions below it have covered, innermost
+ * first.
+ */
 function stepsWithWayBack(
   loops: readonly Loop[],
   stride: 'inStride' | 'outStride',

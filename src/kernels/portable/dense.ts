@@ -1,4 +1,4 @@
-/** The kernel of dot products over rows: fully connected layers and 1×1 convolutions. */
+/** Dot products over rows, for fully connected layers and 1×1 convolutions. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
@@ -21,7 +21,7 @@ import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelContext, Overlap } from '../variant.js';
 
-/** Fields that all variants built on multiply-accumulate have in common. */
+/** Traits of all variants that multiply and accumulate. */
 export function multiplyKernel(template: string) {
   return {
     template: `portable/${template}`,
@@ -29,7 +29,7 @@ export function multiplyKernel(template: string) {
   };
 }
 
-/** Those of kernels that also add a residual. */
+/** Traits of kernels that also add a residual. */
 export function residualKernel(template: string) {
   return {
     ...multiplyKernel(template),
@@ -38,10 +38,10 @@ export function residualKernel(template: string) {
 }
 
 /**
- * Where output 0 may lie of a kernel that computes four channels of a pixel after the other, all of
- * them before those of the next pixel, and adds the residual last.
+ * Where output 0 may lie for a kernel that computes a pixel completely before the next one, four
+ * channels at a time, and adds the residual last.
  *
- * @param groups of the convolution; each goes over the whole image
+ * @param groups of the convolution; each covers the whole image
  */
 export function pixelOverlaps(
   view: NodeView<object>,
@@ -49,7 +49,7 @@ export function pixelOverlaps(
   groups = 1,
 ): readonly Overlap[] {
   const channels = shape.outC / groups;
-  // Where lanes overlap, a sum is computed twice: what is added must still be there.
+  // Overlapping lanes are computed twice, so the residual must still be there.
   const isOnce = channels <= lanes || channels % lanes === 0;
   return [
     ...(groups > 1
@@ -59,7 +59,7 @@ export function pixelOverlaps(
   ];
 }
 
-/** What the portable kernels do, measured on the RP2040: few taps cost less than the rest. */
+/** Work of the portable kernels, measured on the RP2040: few taps cost less than the rest. */
 export function multiplyWork(view: NodeView<object>, macs: number, cyclesPerMac: number) {
   const outputs = elementCount(outputOf(view).shape);
   return {
@@ -70,7 +70,7 @@ export function multiplyWork(view: NodeView<object>, macs: number, cyclesPerMac:
 }
 
 /**
- * The same of a kernel that computes four channels at once, or fewer one by one.
+ * Work of a kernel that computes four channels at once, or fewer one by one.
  *
  * @param channels of the output that have the same inputs
  */
@@ -95,20 +95,20 @@ export function lanesWork(
 /** Numbers of the output stage. */
 export function stageNumbers(stage: OutputStage): Record<string, number> {
   return {
-    // Clamped before the zero point is added, so that the sum cannot overflow.
+    // Clamp before adding the zero point, so that the sum cannot overflow.
     scaled_min: stage.min - stage.zeroPoint,
     scaled_max: stage.max - stage.zeroPoint,
     out_zp: stage.zeroPoint,
   };
 }
 
-/** Weights of a call that a cache would miss, and how many such calls there are at most. */
+/** Weights per call that exceed a cache, and the most calls of a node. */
 export const pieceBytes = 8 * 1024;
 const mostPieces = 32;
 
 /**
  * Calls of the kernel 'portable/fully_connected': every row of the input by every filter. A single
- * row whose weights may lie in two places has several, of some channels each.
+ * row whose weights may lie in two memories has several calls, each for some channels.
  */
 export function fullyConnectedCalls(
   view: NodeView<AccumulationAttrs>,
@@ -123,7 +123,7 @@ export function fullyConnectedCalls(
   }
   const least = Math.max(channels / mostPieces, pieceBytes / depth);
   const size = lanes * Math.ceil(least / lanes);
-  // A last piece of fewer channels than lanes would need a function of its own.
+  // A last piece with fewer channels than lanes would need a function of its own.
   const pieces = Math.max(1, Math.ceil((channels - lanes + 1) / size));
   return Array.from({ length: pieces }, (_, piece) => {
     const first = piece * size;
@@ -132,7 +132,7 @@ export function fullyConnectedCalls(
   });
 }
 
-/** Of `channels` output channels from `first` on. */
+/** The call for `channels` output channels from `first`. */
 function fullyConnectedCall(
   view: NodeView<AccumulationAttrs>,
   filters: Filters,

@@ -47,7 +47,7 @@ export const depthwiseVariant: KernelVariant<DepthwiseConv2dAttrs> = {
   }),
 };
 
-/** Four neighbouring channels of the output do not read four neighbouring channels of the input. */
+/** Whether four neighbouring output channels read other than four neighbouring input channels. */
 const isSpread = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMultiplier > 1;
 
 function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly KernelCall[] {
@@ -95,7 +95,7 @@ function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly Ker
   ];
 }
 
-/** Of a kernel that goes pixel after pixel, in each over so many channels at once. */
+/** Overlaps of a kernel that computes pixel after pixel, `channelBlock` channels at a time. */
 function overlaps(view: NodeView<DepthwiseConv2dAttrs>, channelBlock: number): readonly Overlap[] {
   const lead = windowLead(depthwiseOf(view).shape, { channelBlock, depthwise: true });
   return [{ input: 0, lead, exact: false }];

@@ -1,4 +1,4 @@
-/** A function of one byte: a table of 256 values for each segment of the tensor. */
+/** A function of one byte: a table of 256 values per segment of the tensor. */
 import { elementCount } from '../../ir/graph.js';
 import { type Elementwise, tableOf } from '../../ops/arithmetic/lookup.js';
 import { outputOf } from '../../ops/shape/operands.js';

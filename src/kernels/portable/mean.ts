@@ -1,4 +1,4 @@
-/** mean: sums in nested loops, and one requantization an output. */
+/** mean: sums in nested loops, and one requantization per output. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import { type MeanAttrs, maxLoops, meanLoopsOf, scalingOf } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
@@ -19,7 +19,7 @@ export const meanVariant: KernelVariant<MeanAttrs> = {
 
 function lower(view: NodeView<MeanAttrs>): KernelCall {
   const { sumOffset, multiplier, outOffset, halvesUp } = scalingOf(view);
-  // Without a rounding shift there is nothing to tell apart.
+  // Without a rounding shift both roundings are the same.
   const vectors = halvesUp > 0 && multiplier.shift < 0;
   const numbers: Record<string, number> = {
     sum_offset: sumOffset,

@@ -7,11 +7,11 @@ import { windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
 interface PoolKernel {
-  /** The operator's. */
+  /** The operator's name. */
   readonly name: string;
-  /** Estimated Cortex-M0+ cycles an output, besides the elements. */
+  /** Estimated Cortex-M0+ cycles per output, without its elements. */
   readonly cycles: number;
-  /** A faster end of the portable kernel: its cycles, and its numbers, null for nodes without. */
+  /** A faster way to finish an output: its cycles, and its numbers, or null for nodes without. */
   readonly quick?: {
     readonly cycles: number;
     numbers(view: NodeView<PoolAttrs>): Readonly<Record<string, number>> | null;
@@ -44,7 +44,7 @@ export function poolVariant<A extends PoolAttrs>({
   };
 }
 
-/** Of a kernel that goes from pixel to pixel, in each so many channels at once. */
+/** Lead of a kernel that computes pixel after pixel, `channelBlock` channels at a time. */
 export function poolLead(view: NodeView<PoolAttrs>, channelBlock: number): number {
   const [batches = 0, inH = 0, inW = 0, inC = 0] = imageOf(view);
   const [, outH = 0, outW = 0, outC = 0] = outputOf(view).shape;

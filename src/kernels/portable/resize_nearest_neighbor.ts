@@ -1,10 +1,10 @@
-/** resize_nearest_neighbor: tables of rows and columns, a copy a pixel. */
+/** resize_nearest_neighbor: tables of rows and columns, one copy per pixel. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import { geometry, type ResizeNearestNeighborAttrs } from '../../ops/resize_nearest_neighbor.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
-/** Fewer take longer to copy by a call of memcpy than one by one. */
+/** Fewer channels are faster to copy one by one than by memcpy. */
 const narrowChannels = 5;
 
 export const resizeNearestNeighborVariant: KernelVariant<ResizeNearestNeighborAttrs> = {

@@ -1,4 +1,4 @@
-/** softmax: a table of exponentials, and one division a row. */
+/** softmax: a table of exponentials, and one division per row. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import {
@@ -29,7 +29,8 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
       if (view.attrs.algorithm !== 'table') return null;
       return {
         scratchBytes: 0,
-        // Two additions or multiplications by the run-time library of a core without an FPU.
+        // Two floating-point additions or multiplications by the run-time library, on a core
+        // without an FPU.
         work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 300 } }),
         calls: () => [lower(view, tableExponentials(view))],
       };

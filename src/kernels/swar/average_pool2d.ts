@@ -7,14 +7,14 @@ import type { KernelVariant } from '../variant.js';
 
 const lanes = 4;
 
-/** Sums of so many bytes fit 16 bits. */
+/** The most bytes whose sum fits 16 bits. */
 const maxCount = 257;
 const reciprocalBits = 24;
 
 /**
- * ⌈2^24 / count⌉. With it ⌊n · reciprocal / 2^24⌋ is ⌊n / count⌋ for all n up to 128·count + count/2,
- * which is what a mean of int8 divides: it exceeds n / count by less than n / 2^24 < 1 / count, and
- * the product is less than 2^32.
+ * ⌈2^24 / count⌉. Then ⌊n · reciprocal / 2^24⌋ = ⌊n / count⌋ for all n up to 128·count + count/2,
+ * the largest dividend of a mean of int8: the quotient exceeds n / count by less than n / 2^24 < 1
+ * / count, and the product is less than 2^32.
  *
  * @param count 1 … 257
  */
@@ -22,7 +22,7 @@ export function reciprocalOf(count: number): number {
   return Math.ceil(2 ** reciprocalBits / count);
 }
 
-/** The reciprocal that all windows have; null where one reaches into the padding or is too large. */
+/** The reciprocal of all windows; null if a window reaches into the padding or is too large. */
 export function reciprocalOfAll(view: NodeView<PoolAttrs>): number | null {
   const { attrs } = view;
   const [, inH = 0, inW = 0] = inputOf(view, 0).shape;
@@ -44,7 +44,7 @@ export function packedAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
       const channels = inputOf(view, 0).shape[3] ?? 0;
       const reciprocal = reciprocalOfAll(view);
       if (channels < lanes || reciprocal === null) return null;
-      // Words begin at any address; the last one of a pixel overlaps the one before.
+      // Words begin at any address. The last word of a pixel overlaps the one before.
       const ragged = channels % lanes > 0;
       const count = view.attrs.kernelH * view.attrs.kernelW;
       const words = (elementCount(outputOf(view).shape) / channels) * Math.ceil(channels / lanes);

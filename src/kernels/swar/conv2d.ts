@@ -15,7 +15,7 @@ import {
   windowNumbers,
 } from './layer.js';
 
-/** Units whose sums the kernel has at once. */
+/** Units whose sums the kernel holds at once. */
 const block = 4;
 const cyclesPerOutput = { rescaled: 24, lifted: 33, requantized: 100 } as const;
 
@@ -25,8 +25,8 @@ interface Tables {
 }
 
 /**
- * @param when the node is one layer, not a group of convolutions
- * @param describe of nodes for which `when` holds
+ * @param when whether the node is one layer, not a group of convolutions
+ * @param describe called for nodes for which `when` holds
  */
 export function lanesKernel<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -69,7 +69,7 @@ function workOf(view: NodeView<object>, layer: Convolution, { lanes, outputs }: 
   };
 }
 
-/** Null where the weights do not fit into lanes. */
+/** null if the weights do not fit into lanes. */
 function makeTables(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,
@@ -88,7 +88,7 @@ function makeTables(
   return lanes === null ? null : { lanes, outputs };
 }
 
-/** The first channel of the last block: all before it are stored when that is computed. */
+/** The first channel of the last block. All earlier channels are stored when it is computed. */
 function lastBlock({ format, wide, narrow }: LaneTable): number {
   const per = channelsPerUnit(format);
   const before = (units: number) => Math.floor((units - 1) / block) * block;

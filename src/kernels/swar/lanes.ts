@@ -2,22 +2,22 @@
  * Dot products without spills, for cores with a 32-bit multiply and no SIMD: weights of several
  * output channels share a word, and one multiplication by an input value serves all of them.
  *
- * All arithmetic is modulo 2^32, so a word may hold any sum of weights times powers of two; only
- * the whole sum of a run of taps must fit its lane, as proved from the weights and the bounds of the
- * input. Two formats:
+ * All arithmetic is modulo 2^32, so a word may hold any sum of weights times powers of two. Only
+ * the whole sum of a run of taps must fit its lane, which is proved from the weights and the bounds
+ * of the input. Two formats:
  *
  *     pairs:   a + 2^16 b                     two channels of 16 bits
  *     triples: a + 2^21 b and c + 2^11 b      three channels in two words: a and b of 21 bits,
- *                                             c of 22 (the second word has what the first lacks of b)
+ *                                             c of 22 (the second word has the rest of b's bits)
  *
- * A unit is five or six words a tap, so many accumulators as there are high registers. Where no
- * lane holds the sum over all taps, a unit has several runs, taken apart one by one.
+ * A unit has five or six words per tap, as many accumulators as there are high registers. If a lane
+ * cannot hold the sum over all taps, a unit has several runs, whose lanes are separated one by one.
  */
 import type { Range } from '../../ops/arithmetic/bounds.js';
 
 export type LaneFormat = 'pairs' | 'triples';
 
-/** Weights of one output channel, a tap each, and what its sums begin with (int32). */
+/** Weights of one output channel, one per tap, and the initial value of its sum (int32). */
 export interface LaneChannel {
   readonly weights: ArrayLike<number>;
   readonly start: number;
@@ -26,20 +26,20 @@ export interface LaneChannel {
 /** Weights as the kernel reads them: templates/kernels/swar/support/multiply.hbs. */
 export interface LaneTable {
   readonly format: LaneFormat;
-  /** Units of six words; those of five follow. */
+  /** Units of six words; units of five words follow. */
   readonly wide: number;
   readonly narrow: number;
   readonly data: Int32Array;
-  /** Words a tap, of all units. */
+  /** Words per tap, over all units. */
   readonly words: number;
-  /** Of all units. */
+  /** Runs of all units. */
   readonly runs: number;
 }
 
-/** A channel's place in a unit: what its weights are multiplied by in each word, and its limit. */
+/** A channel's lane in a unit: the factor of its weights in each word, and its limit. */
 interface Lane {
   readonly words: readonly (readonly [word: number, factor: number])[];
-  /** Signed. */
+  /** Width, sign included. */
   readonly bits: number;
 }
 
@@ -73,14 +73,14 @@ const lanesOf = {
 
 type Width = 'wide' | 'narrow';
 
-/** Words a tap, bytes of code for one tap, and about its cycles. */
+/** Words per tap, bytes of code per tap, and approximate cycles per tap. */
 const widths = {
   wide: { words: 6, tapBytes: 32, tapCycles: 23.6 },
   narrow: { words: 5, tapBytes: 28, tapCycles: 20.6 },
 } as const;
 /** Taps of the unrolled loop. */
 const unrolled = 7;
-/** About what a word costs, and a run besides its words. */
+/** Approximate cycles of a word, and of a run without its words. */
 const wordCycles = 4;
 const runCycles = 150;
 const maxTaps = 2 ** 22 - 1;
@@ -91,10 +91,10 @@ export function channelsPerUnit(format: LaneFormat): Readonly<Record<Width, numb
 }
 
 /**
- * The channels' weights in the format of fewest cycles; null where a single product fits no lane,
- * or there are too many taps.
+ * The channels' weights in the format with the fewest cycles; null if a single product does not fit
+ * a lane, or if there are too many taps.
  *
- * @param inputs bounds of the value that each tap may have
+ * @param inputs bounds of the value of each tap
  */
 export function laneTable(
   channels: readonly LaneChannel[],
@@ -109,7 +109,7 @@ export function laneTable(
   return first ?? second ?? null;
 }
 
-/** Of a row of the input, about; for choice only. */
+/** Approximate cycles per row of the input, for the choice only. */
 function cyclesOf({ data, runs }: LaneTable): number {
   return wordCycles * data.length + runCycles * runs;
 }
@@ -117,7 +117,7 @@ function cyclesOf({ data, runs }: LaneTable): number {
 interface Unit {
   readonly width: Width;
   readonly lanes: readonly Lane[];
-  /** Fewer than lanes in the last unit. */
+  /** The last unit may have fewer channels than lanes. */
   readonly channels: readonly LaneChannel[];
 }
 
@@ -151,7 +151,7 @@ function tableIn(
   };
 }
 
-/** So many wide and narrow units that they cost least, wide ones first. */
+/** The cheapest mix of wide and narrow units, wide ones first. */
 function unitsOf(format: LaneFormat, channels: readonly LaneChannel[]): readonly Unit[] {
   const { wide, narrow } = lanesOf[format];
   let best = { wide: 0, narrow: 0, cycles: Infinity };
@@ -171,7 +171,9 @@ function unitsOf(format: LaneFormat, channels: readonly LaneChannel[]): readonly
   });
 }
 
-/** The first tap of each run, as few as possible; null where a lane does not hold one product. */
+/**
+ * The first tap of each run, with as few runs as possible; null if a lane cannot hold one product.
+ */
 function cutRuns({ lanes, channels }: Unit, inputs: readonly Range[]): readonly number[] | null {
   const cuts = [0];
   let sums = channels.map(() => ({ min: 0, max: 0 }));

@@ -1,4 +1,6 @@
-/** What the kernels of this folder share: how they read the input, and how sums become outputs. */
+/**
+ * Shared by the kernels of this folder: how they read the input, and how outputs follow from sums.
+ */
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts } from '../../ir/op.js';
 import {
@@ -14,18 +16,20 @@ import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
 import { stageNumbers } from '../portable/dense.js';
 import type { MatchContext, Table, WorkTerm } from '../variant.js';
 
-/** How sums become outputs: two multiplications each, those with a lift, or as TFLM does it. */
+/**
+ * How outputs follow from sums: by two multiplications each, by these with a lift, or as in TFLM.
+ */
 export type Rescale = 'rescaled' | 'lifted' | 'requantized';
 
 export interface RescaleStage {
   readonly rescale: Rescale;
-  /** What the sums of each channel begin with: int32. */
+  /** Initial value of each channel's sums, int32. */
   readonly starts: Int32Array;
-  /** Constants of each channel: as the kernels of that name read them. */
+  /** Constants of each channel, as the kernels of that name read them. */
   readonly words: readonly (readonly number[])[];
 }
 
-/** Two multiplications where they are proved for every channel. */
+/** Uses two multiplications if they are proved for every channel. */
 export function rescaleStage(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,
@@ -52,12 +56,12 @@ function rescaleWords(form: TwoMultiply): readonly number[] {
   return [top, (lowest & 255) + (highest & 255) * 256, high, low, shift, offset];
 }
 
-/** Those without a lift have their zero point in the offset. */
+/** Forms without a lift have their zero point in the offset. */
 function liftWords({ lift, zeroPoint }: TwoMultiply): readonly number[] {
   return lift === null ? [32, 24, 0] : [lift, 23, zeroPoint];
 }
 
-/** What a call says of its outputs, with `words` of each channel. */
+/** The operands of a call's output stage, with `words` per channel. */
 export function rescaleOperands(
   { stage }: Convolution,
   rescale: Rescale,
@@ -84,7 +88,7 @@ export function rescaleOperands(
   };
 }
 
-/** Bounds of the value that each tap may have. */
+/** Bounds of the value of each tap. */
 export function inputRanges(
   view: NodeView<AccumulationAttrs>,
   facts: Facts,
@@ -94,26 +98,26 @@ export function inputRanges(
   const range = facts.range(inputOf(view, 0));
   const perTap = range.min.length;
   return Array.from({ length: filters.depth }, (_, i): Range => {
-    // Rows that begin at any channel: nothing but what holds for all of them.
+    // For rows that begin at any channel, only the bounds of all channels hold.
     const [low, high] = filters.depth % perTap === 0 ? rangeAt(range, i % perTap) : hullOf(range);
     return isPixelRow(shape) ? [low, high] : [Math.min(low, zeroPoint), Math.max(high, zeroPoint)];
   });
 }
 
-/** Work of gathering windows; none for rows that are read where they lie. */
+/** Work of gathering windows; none for rows that are read in place. */
 export function gatherWork({ shape, filters }: Convolution): Readonly<Record<string, WorkTerm>> {
   if (isPixelRow(shape)) return {};
   const pixels = pixelsOf(shape);
   return {
     windowRows: { count: pixels * shape.kernelH, cycles: 120 },
-    // Words at a time where pixels lie on words.
+    // By words if pixels begin at words.
     ...(shape.inC % 4 === 0
       ? { copied: { count: pixels * filters.depth, cycles: 1 } }
       : { gathered: { count: pixels * filters.depth, cycles: 8 } }),
   };
 }
 
-/** Numbers of a call whose kernel gathers what lies under windows. */
+/** Numbers of a call whose kernel gathers windows. */
 export function windowNumbers(view: NodeView<object>, shape: WindowShape) {
   return {
     in_h: shape.inH,

@@ -1,13 +1,13 @@
 /**
  * Convolutions whose pixels share words, for cores with a 32-bit multiply and no SIMD: an int8
- * weight multiplies three pixels in two words, a + 2^21 b and c + 2^11 b, as lanes.ts has output
- * channels. Weights stay int8 and are streamed once for nine pixels, so that few pixels of many
- * channels can have theirs in flash; the packed tile takes 24 bytes of scratch a tap.
+ * weight multiplies three pixels in two words, a + 2^21 b and c + 2^11 b, like the output channels
+ * of lanes.ts. Weights stay int8 and are streamed once per nine pixels, so layers of few pixels and
+ * many channels can keep them in flash. The packed tile takes 24 bytes of scratch per tap.
  *
- * A 1×1 convolution may write into its input's memory: scratch is then all that it adds to the arena.
- * Where there are more pixels than a tile, it has tiles of six.
+ * A 1×1 convolution may write into its input's memory, so only scratch adds to the arena. If it has
+ * more pixels than a tile, its tiles have six.
  *
- * A second kernel leaves out the weights that are 0 (sparse-pixels.ts).
+ * A second kernel skips zero weights (sparse-pixels.ts).
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -30,9 +30,9 @@ import {
 } from './layer.js';
 import { spareTaps, sparsePixelStream } from './sparse-pixels.js';
 
-/** Weights in a word. */
+/** Weights per word. */
 const perQuad = 4;
-/** Pixels of a tile, words of one of its taps, and about its cycles. */
+/** Pixels of a tile, words per tap, and approximate cycles. */
 interface Tile {
   readonly pixels: number;
   readonly words: number;
@@ -50,7 +50,9 @@ const cyclesPerOutput = { rescaled: 18, lifted: 65, requantized: 105 } as const;
 interface Stored {
   readonly weights: Int32Array;
   readonly numbers: Readonly<Record<string, number>>;
-  /** Of a tile, all channels: weights that are multiplied, and runs that they are cut into. */
+  /**
+   * For a tile, over all channels: the multiplied weights, and the runs into which they are cut.
+   */
   readonly multiplied: number;
   readonly runs: number;
 }
@@ -59,14 +61,14 @@ interface Tables extends Stored {
   readonly outputs: RescaleStage;
 }
 
-/** A way to store weights, with the kernel for it. */
+/** A way to store weights, and the kernel for it. */
 interface Layout {
   readonly template: string;
-  /** What `work` calls a weight that is multiplied. */
+  /** Name in `work` of a multiplied weight. */
   readonly term: string;
-  /** Cycles of a tap besides what the tile says. */
+  /** Cycles of a tap in addition to those of the tile. */
   readonly tapCycles: number;
-  /** Taps that scratch holds. */
+  /** Taps held in scratch. */
   taps(filters: Filters): number;
   fits(shape: WindowShape): boolean;
   store(channels: readonly Int8Array[], inputs: readonly Range[], shape: WindowShape): Stored;
@@ -100,7 +102,7 @@ const sparse: Layout = {
   term: 'entries',
   tapCycles: 4,
   taps: ({ depth }) => depth + spareTaps,
-  // Taps are as far apart for the last pixels as for the others.
+  // The last pixels have taps at the same distances as the others.
   fits: (shape) => tileCounts(shape)[0] > 0,
   store(channels, inputs, shape) {
     const unit = wideTile(shape).words / 2;
@@ -111,13 +113,13 @@ const sparse: Layout = {
 
 /** The kernel for all weights. */
 export const pixelsKernel = kernelOf(dense);
-/** The kernel that leaves out those that are 0. */
+/** The kernel that skips zero weights. */
 export const sparsePixelsKernel = kernelOf(sparse);
 
 function kernelOf(layout: Layout) {
   /**
-   * @param when the node is one layer, not a group of convolutions
-   * @param describe of nodes for which `when` holds
+   * @param when whether the node is one layer, not a group of convolutions
+   * @param describe called for nodes for which `when` holds
    */
   return <A extends AccumulationAttrs>(
     when: (view: NodeView<A>) => boolean,
@@ -207,8 +209,8 @@ function paddedDepth({ depth }: Pick<Filters, 'depth'>): number {
 }
 
 /**
- * Taps of the longest runs of one length whose sums fit a lane, in all channels. Four always do:
- * a product is 2^14 at most.
+ * Length of the longest runs, the same in all channels, whose sums fit a lane. Four taps always
+ * fit: a product is at most 2^14.
  */
 export function longestRun(weights: Int8Array, padded: number, inputs: readonly Range[]): number {
   for (let runs = 1; ; runs += 1) {
@@ -242,7 +244,7 @@ function wideTile(shape: WindowShape): Tile {
   return isPixelRow(shape) && pixelsOf(shape) > nine.pixels ? six : nine;
 }
 
-/** The last pixels are tiles of three if that is not as many pixels as a wide one. */
+/** The last pixels form tiles of three if they are fewer than a wide tile. */
 function tileCounts(shape: WindowShape): readonly [wide: number, narrow: number] {
   const pixels = pixelsOf(shape);
   const tile = wideTile(shape).pixels;
@@ -261,7 +263,7 @@ function leadOver(shape: WindowShape, { channels }: Filters): number {
   const { batches, inH, inW, inC, outH, outW, strideH, strideW, padTop, padLeft } = shape;
   const pixels = pixelsOf(shape);
   const [wide] = tileCounts(shape);
-  /** The first byte under a window or one before it. */
+  /** The first byte under a window or an earlier one. */
   const firstRead = (pixel: number) => {
     const [row, ox] = [Math.floor(pixel / outW), pixel % outW];
     const [n, oy] = [Math.floor(row / outH), row % outH];

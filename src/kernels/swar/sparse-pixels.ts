@@ -1,44 +1,44 @@
 /**
- * The weights of a convolution that are not 0, for kernels whose pixels share words: two bytes each,
- * two in a word, cut into runs whose sums fit the lanes.
+ * The nonzero weights of a convolution, for kernels whose pixels share words: two bytes each, two
+ * weights in a word, cut into runs whose sums fit the lanes.
  */
 import type { Range } from '../../ops/arithmetic/bounds.js';
 
-/** Two weights and what is skipped before each of them; see multiply_sparse_pixels.hbs. */
+/** Two weights, and the number of taps skipped before each; see multiply_sparse_pixels.hbs. */
 interface Pair {
   readonly word: number;
-  /** What both products add to a lane. */
+  /** Bounds of the sum of both products in a lane. */
   readonly min: number;
   readonly max: number;
 }
 
 interface Entry {
-  /** Taps between the one before and this one. */
+  /** Taps from the previous pair to this one. */
   readonly gap: number;
   readonly weight: number;
   readonly input: Range;
 }
 
 export interface SparseStream {
-  /** int32[]: of each channel the number of its runs, then their words. */
+  /** int32[]: for each channel the number of its runs, then their words. */
   readonly data: Int32Array;
-  /** Of all channels. */
+  /** Pairs of all channels. */
   readonly pairs: number;
   readonly runs: number;
 }
 
-/** Of the two places in a word, the largest number that says how much is skipped. */
+/** For the two places in a word, the largest distance that can be stored. */
 const mostSkipped = [255, 127] as const;
-/** The word is not the run's last. */
+/** Flag: another word of the run follows. */
 const followed = 2 ** 23;
-/** Taps behind the last one that a weight of 0 reads where it fills up the last word. */
+/** Taps after the last one that a zero weight reads to fill the last word. */
 export const spareTaps = 1;
 
 /**
- * @param channels weights of each, one a tap
+ * @param channels weights of each, one per tap
  * @param inputs bounds of each tap's value
  * @param unit bytes of a tap in scratch, in eighths
- * @param limit lanes hold −limit … limit − 1: two products at least
+ * @param limit lanes hold −limit … limit − 1: at least two products
  */
 export function sparsePixelStream(
   channels: readonly ArrayLike<number>[],
@@ -67,12 +67,12 @@ function pairsOf(
 ): readonly Pair[] {
   const entries: Entry[] = [];
   let next = 0;
-  /** How far the place of the next entry reaches. */
+  /** The largest distance that the next entry can store. */
   const reach = () => Math.floor((mostSkipped[entries.length % 2] as number) / unit);
   for (let tap = 0; tap < weights.length; tap += 1) {
     const weight = weights[tap] as number;
     if (weight === 0) continue;
-    // Weights of 0 where a place does not reach.
+    // Insert zero weights where the distance is too large.
     for (let most = reach(); tap - next > most; most = reach()) {
       entries.push({ gap: most, weight: 0, input: [0, 0] });
       next += most + 1;
@@ -99,7 +99,7 @@ function pairOf(a: Entry, b: Entry, unit: number): Pair {
   };
 }
 
-/** Each run as long as its sums fit. */
+/** Runs as long as their sums fit. */
 function cut(pairs: readonly Pair[], limit: number): readonly (readonly Pair[])[] {
   const runs: Pair[][] = [];
   let [min, max] = [0, 0];

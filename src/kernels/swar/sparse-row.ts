@@ -1,7 +1,7 @@
 /**
- * Fully connected layers of one row that skip the weights that are 0: a byte for the position and
- * one for the weight of each that is left, read once. Nothing but a multiplication is asked of the
- * core.
+ * Fully connected layers of one row without their zero weights: a byte for the position and a byte
+ * for the value of each nonzero weight, read once. The core needs no feature except a
+ * multiplication.
  */
 import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
@@ -17,35 +17,35 @@ import {
 } from '../variant.js';
 import { type Rescale, rescaleOperands, rescaleStage } from './layer.js';
 
-/** Inputs that a byte tells apart. */
+/** Inputs that a byte can distinguish. */
 const windowInputs = 256;
-/** Entries that the loop takes at a time: two words. */
+/** Entries per step of the loop: two words. */
 const perStep = 4;
-/** Channels whose sums the kernel has at once. */
+/** Channels whose sums the kernel holds at once. */
 const block = 8;
-/** Of a channel, all that its weights do not take. */
+/** Cycles of a channel without its weights. */
 const cyclesPerOutput = { rescaled: 66, lifted: 75, requantized: 142 } as const;
 
-/** Weights of one output channel, an input each, and what it takes to make its output. */
+/** Weights of one output channel, one per input, and its output stage. */
 export interface SparseChannel {
   readonly weights: ArrayLike<number>;
-  /** What its sum begins with: int32. */
+  /** Initial value of its sum: int32. */
   readonly start: number;
   readonly constants: readonly number[];
 }
 
 interface Stream {
-  /** As the kernel reads them one after the other: of `block` channels each. */
+  /** In the order in which the kernel reads them: each has `block` channels. */
   readonly blocks: readonly Int32Array[];
-  /** Of four weights, those that fill up the last of a window included. */
+  /** Steps of four weights, including zero weights that fill the last step of a window. */
   readonly steps: number;
   readonly rescale: Rescale;
   readonly constants: number;
 }
 
 /**
- * @param when the node has one row
- * @param describe of nodes for which `when` holds
+ * @param when whether the node has one row
+ * @param describe called for nodes for which `when` holds
  */
 export function sparseRowKernel<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -60,7 +60,7 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
       const layer = describe(view);
       const { channels, depth } = layer.filters;
       const stream = once(() => makeStream(view, context, layer));
-      // All channels before the last ones have been stored when these are computed.
+      // All earlier channels are stored when the last block is computed.
       const last = Math.floor((channels - 1) / block) * block;
       const lead = windowLead(layer.shape, last > 0 ? { channelBlock: last } : {});
       return {
@@ -107,9 +107,9 @@ function windowsOf(depth: number): number {
 }
 
 /**
- * As templates/kernels/swar/support/sparse_sum.hbs reads it: of each channel its start, then of
- * each window of 256 inputs the number of steps and, two words each, these: position (low byte),
- * weight, weight, position. After so many channels as a block has, the constants of all of them.
+ * The format of templates/kernels/swar/support/sparse_sum.hbs: for each channel its initial sum,
+ * then for each window of 256 inputs the number of steps and the steps, two words each: position
+ * (low byte), weight, weight, position. After each block of channels, the constants of all of them.
  */
 export function streamWords(channels: readonly SparseChannel[]): Int32Array {
   const words: number[] = [];
@@ -127,7 +127,7 @@ export function streamWords(channels: readonly SparseChannel[]): Int32Array {
   return Int32Array.from(words, (word) => word | 0);
 }
 
-/** Of the window that begins at an input. */
+/** The steps of the window that begins at input `begin`. */
 function stepsOf(weights: ArrayLike<number>, begin: number): readonly number[] {
   const positions: number[] = [];
   const bytes: number[] = [];
@@ -137,7 +137,7 @@ function stepsOf(weights: ArrayLike<number>, begin: number): readonly number[] {
     positions.push(i - begin);
     bytes.push((weights[i] as number) & 255);
   }
-  // The first input has a weight of 0 more now and then.
+  // Fill up with zero weights of the first input.
   while (bytes.length % perStep > 0) {
     positions.push(0);
     bytes.push(0);
@@ -150,7 +150,9 @@ function stepsOf(weights: ArrayLike<number>, begin: number): readonly number[] {
   return words;
 }
 
-/** Several where the weights may lie in two places: each call's lie in one. */
+/**
+ * Several calls if the weights may lie in two memories, one of which holds all weights of a call.
+ */
 function callsOf(
   layer: Convolution,
   { blocks, rescale, constants }: Stream,
@@ -177,12 +179,12 @@ function callsOf(
 }
 
 interface PieceOfBlocks {
-  /** Which of all the first one is. */
+  /** Index of the first channel. */
   readonly first: number;
   readonly blocks: readonly Int32Array[];
 }
 
-/** Neighbouring blocks that have at least so many bytes together; the last may have fewer. */
+/** Neighbouring blocks with at least `leastBytes` together; the last piece may have fewer. */
 function piecesOf(blocks: readonly Int32Array[], leastBytes: number): readonly PieceOfBlocks[] {
   const pieces: { first: number; blocks: Int32Array[] }[] = [];
   let bytes = Infinity;
