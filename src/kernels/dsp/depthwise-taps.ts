@@ -1,6 +1,6 @@
 /**
- * Depthwise convolutions of any window and multiplier, tap after tap from where the input lies: four
- * output channels at a time, whose input channels are four, two or one; all channels where they are
+ * Depthwise convolutions of any window and multiplier, tap by tap from the input in place: four
+ * output channels at a time, which read four, two or one input channels; all channels if there are
  * fewer. No scratch.
  */
 import type { NodeView } from '../../ir/graph.js';
@@ -19,8 +19,8 @@ import { liveWeights, stageWords, word } from './words.js';
 const readings = ['quad', 'trio', 'duo', 'mono', 'pair', 'single'] as const;
 
 /**
- * How many input channels the lanes read: each its own, of four lanes or as many as there are; else
- * four lanes two or one.
+ * How the lanes read input channels: each lane its own, with four lanes or as many as there are
+ * channels; or four lanes read two or one.
  */
 type Reading = (typeof readings)[number];
 
@@ -29,13 +29,15 @@ function readingOf({ inC, outC }: WindowShape): Reading {
   return 2 * inC === outC && inC > 1 ? 'pair' : 'single';
 }
 
-/** Output channels that are computed at once. */
+/** Output channels computed at once. */
 function lanesOf(shape: WindowShape): number {
   const { inC, outC } = shape;
   return Math.min(lanes, readingOf(shape) === 'single' ? outC / inC : outC);
 }
 
-/** The first output channel of each group of lanes; those of 'single' read one input channel. */
+/**
+ * The first output channel of each group of lanes. The lanes of 'single' read one input channel.
+ */
 function groupsOf(shape: WindowShape): readonly number[] {
   const { inC, outC } = shape;
   if (readingOf(shape) !== 'single') return outC < lanes ? [0] : laneBlocks(outC);
@@ -45,14 +47,14 @@ function groupsOf(shape: WindowShape): readonly number[] {
   ).flat();
 }
 
-/** Groups of four lanes that are computed and finished in one call, in assembly; null: none are. */
+/** Groups of four lanes that one call in assembly computes and finishes; null if none are. */
 interface Grouping {
   readonly groups: number;
-  /** Channels of the input from one group to the next. */
+  /** Input channels from one group to the next. */
   readonly step: number;
-  /** A call for each input channel. */
+  /** Whether each input channel has a call of its own. */
   readonly byChannel: boolean;
-  /** A last group, in a call of its own, goes back over channels that are done. */
+  /** Whether a last group, in its own call, goes back over computed channels. */
   readonly hasEnd: boolean;
 }
 
@@ -72,10 +74,10 @@ function groupingOf(shape: WindowShape, { form }: Finish): Grouping | null {
   return { groups, step: lanes / multiplier, byChannel: false, hasEnd };
 }
 
-/** Taps that follow one another, all in one column or all in one row, are added up in one run. */
+/** Consecutive taps, all in one column or all in one row, are summed in one run. */
 const isByColumn = ({ kernelH, kernelW }: WindowShape) => kernelH > kernelW;
 
-/** How many rows of the window lie inside the image, of each row of the output; columns likewise. */
+/** For each row of the output the number of window rows inside the image; the same for columns. */
 function tapsInside(shape: WindowShape): readonly [rows: readonly number[], columns: number[]] {
   const inside = (
     outs: number,
@@ -106,13 +108,13 @@ function tapsInside(shape: WindowShape): readonly [rows: readonly number[], colu
   ];
 }
 
-/** Of a tap of all lanes. */
+/** Cycles of a tap, for all lanes. */
 const fewCycles: Readonly<Record<string, number>> = { mono: 6, duo: 8, trio: 11 };
 const finishCycles = { linear: 50, twice: 66, once: 58 };
 
 const sum = (counts: readonly number[]) => counts.reduce((all, count) => all + count, 0);
 
-/** @param describe of nodes for which `when` holds */
+/** @param describe called for nodes for which `when` holds */
 export function smladDepthwiseTaps<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
@@ -126,7 +128,7 @@ export function smladDepthwiseTaps<A extends AccumulationAttrs>(
       const { shape } = convolution;
       const { inC, outC } = shape;
       const isWhole = readingOf(shape) !== 'single' || (outC / inC) % lanes === 0;
-      // Lanes that overlap within the outputs of one channel are taken for single ones.
+      // Lanes that overlap within the outputs of one channel count as single ones.
       const channelBlock = isWhole || outC / inC < lanes ? lanesOf(shape) : 1;
       const lead = windowLead(shape, { channelBlock, depthwise: true });
       return {
@@ -225,8 +227,9 @@ function numbersOf({ groups, step, hasEnd }: Grouping, { inC }: WindowShape) {
 }
 
 /**
- * Sums of products with x − zeroPoint, where a finish expects those with x and a bias that has taken
- * in −zeroPoint · Σ weights: they begin with that share more, modulo 2^32, and end with the same.
+ * These kernels sum products with x − zeroPoint, but a finish expects products with x, and a bias
+ * that includes −zeroPoint · Σ weights. So sums start with that share added, modulo 2^32, and end
+ * equal.
  */
 function startingFromZero(
   view: NodeView<AccumulationAttrs>,
@@ -250,7 +253,10 @@ function startingFromZero(
   };
 }
 
-/** int32[groups][taps][2]: 256 times the weights of channels 0 and 2, 1 and 3; else of 0 and 1 … */
+/**
+ * int32[groups][taps][2]: 256 times the weights of channels 0 and 2, then 1 and 3; or 0 and 1, then
+ * 2 and 3.
+ */
 function tapWords(
   view: NodeView<AccumulationAttrs>,
   { shape, filters }: Convolution,

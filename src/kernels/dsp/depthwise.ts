@@ -1,6 +1,6 @@
 /**
- * Depthwise convolutions with SMLAD: two rows of a channel lie in one word, two taps of a column of
- * the window in another.
+ * Depthwise convolutions with SMLAD: a word holds two rows of a channel, another word two taps of a
+ * column of the window.
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -17,7 +17,7 @@ import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
 /**
  * The input under all windows: columns, and rows in pairs. `before`: pairs that begin above the
- * image; `inside`: those that follow and lie in it.
+ * image; `inside`: the following pairs, which lie in it.
  */
 function extentOf(shape: WindowShape) {
   const { inH, outH, outW, strideH, strideW, kernelH, kernelW, padTop } = shape;
@@ -28,8 +28,8 @@ function extentOf(shape: WindowShape) {
 }
 
 /**
- * Windows of 3×3, four channels at a time, with no more scratch than one window: the output follows
- * the input at a small distance.
+ * Windows of 3×3, four channels at a time. Scratch holds one window, so the output follows the
+ * input closely.
  */
 export function smladDepthwise3x3<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -115,7 +115,7 @@ function call3x3(
   };
 }
 
-/** As depthwise_pixels() reads the weights of four channels, from `first` on. */
+/** Weights of four channels from `first`, as depthwise_pixels() reads them. */
 function windowWords(first: number, weightAt: WeightAt): readonly number[] {
   return [2, 1, 0].flatMap((column) => {
     const tap = (lane: number, row: number) => weightAt(first + lane, row * 3 + column);
@@ -127,10 +127,10 @@ function windowWords(first: number, weightAt: WeightAt): readonly number[] {
 }
 
 /**
- * Any window, two input channels all over the image at once: an output with as many channels may take
- * the input's place, channel by channel.
+ * Any window, two input channels over the whole image at a time. An output with as many channels
+ * may replace the input, channel by channel.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function smladDepthwise<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Convolution,
@@ -180,7 +180,7 @@ function depthwiseWork(
   };
 }
 
-/** Windows that are computed in assembly. */
+/** Windows that assembly computes. */
 function is3x3({ kernelH, kernelW, strideH }: WindowShape, { form }: Finish): boolean {
   return kernelH === 3 && kernelW === 3 && strideH <= 2 && form === 'linear';
 }
@@ -240,8 +240,8 @@ function depthwiseCall(
 }
 
 /**
- * A channel's taps, two of a column in each word. 3×3: of each column rows 0 and 1, then of each
- * rows 1 and 2. Else: of each column all rows from the first on, then of each from one above it.
+ * A channel's taps, two of a column in each word. 3×3: rows 0 and 1 of each column, then rows 1 and
+ * 2 of each. Otherwise, for each column: all rows from the first, then from one above it.
  */
 function columnWords(
   { shape, filters }: Convolution,

@@ -1,6 +1,6 @@
 /**
- * Convolutions to fewer channels than kernels that compute four at a time can fill: an output after the
- * other, from where the input lies or from lines of it with their padding.
+ * Convolutions with fewer channels than kernels for four at a time can fill: one output after the
+ * other, from the input in place or from padded copies of its lines.
  */
 import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, inputZeroPoint } from '../../ops/arithmetic/accumulation.js';
@@ -12,7 +12,7 @@ import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights, word } from './words.js';
 
-/** Products of a word of the input. */
+/** Products per word of the input. */
 const wordBytes = 4;
 
 /** Whether windows are pixels of whole words, which need no copy. */
@@ -32,7 +32,7 @@ function linesOf(shape: WindowShape) {
   return { words, columns, left, inside, right: columns - left - inside, pitch, lines: kernelH };
 }
 
-/** Words of a window that follow one another in its longer direction are a run. */
+/** Consecutive words of a window in its longer direction form a run. */
 const isByColumn = (shape: WindowShape) => shape.kernelH > linesOf(shape).words;
 
 function runsOf(shape: WindowShape) {
@@ -56,8 +56,8 @@ function runsOf(shape: WindowShape) {
 }
 
 /**
- * @param when nodes of one group
- * @param describe of nodes for which `when` holds
+ * @param when whether the node has one group
+ * @param describe called for nodes for which `when` holds
  */
 export function smladFewChannels<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -162,8 +162,9 @@ function fewChannelsCall(
 }
 
 /**
- * int32[channels][2 · rows − 1][words][2], or [channels][words][2 · rows − 1][2]: 256 times the weights
- * of bytes 0 and 2, 1 and 3 of a word of a row; the rows of a filter again after its last, but that.
+ * int32[channels][2 · rows − 1][words][2], or [channels][words][2 · rows − 1][2]: 256 times the
+ * weights of bytes 0 and 2, then 1 and 3 of a word of a row. After a filter's last row its rows
+ * repeat, except the last.
  */
 function rowWords(
   view: NodeView<AccumulationAttrs>,

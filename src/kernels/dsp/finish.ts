@@ -1,17 +1,17 @@
 /**
  * From an accumulator to an int8 output in a few instructions of the DSP extension.
  *
- * Kernels keep 256 times the accumulator: the upper half of its product with an int32 then has bits
- * to spare. Three forms; SSAT is the clamp to int8:
+ * Kernels hold 256 times the accumulator, so that the upper half of its product with an int32 has
+ * spare bits. There are three forms; SSAT is the clamp to int8:
  *
  *     linear:  ssat((smmlar(a, multiplier) + offset) >> 8)
  *     twice:   y = smmulr(a >> 7, multiplier);  ssat((y + (y >> 31) + offset) >> shift)
  *     once:    ssat((smmla(a, multiplier) + offset) >> shift)
  *
- * `twice` and `once` are TensorFlow Lite's two roundings as they are defined. `linear` is neither:
- * it is a straight line, whose constants are searched for each channel and proved to pass all
- * thresholds of the output on the right side. Ties away from zero bend TFLM's line at zero, so it
- * is found where outputs on one side of zero are clamped away, as by a ReLU, or for one rounding.
+ * `twice` and `once` are TensorFlow Lite's two roundings by definition. `linear` is neither: it is
+ * a straight line whose constants are searched for each channel and proved to pass every threshold
+ * of the output on the right side. Ties away from zero bend TFLM's line at zero. So a line exists
+ * if outputs on one side of zero are clamped away, as by a ReLU, or with single rounding.
  */
 
 import type { NodeView } from '../../ir/graph.js';
@@ -29,31 +29,31 @@ import { clamp, multiplyShift } from '../../ops/arithmetic/quant.js';
 import { agrees, type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 import type { MatchContext, WorkTerm } from '../variant.js';
 
-/** What accumulators are multiplied by. */
+/** Factor of accumulators. */
 export const scale = 256;
 
 export type FinishForm = 'linear' | 'twice' | 'once';
 
 export interface ChannelFinish {
-  /** The int32 that an accumulator begins with. */
+  /** Initial value of an accumulator, int32. */
   readonly start: number;
-  /** linear: [multiplier]; the others: [multiplier, offset, shift]. */
+  /** linear: [multiplier]; otherwise: [multiplier, offset, shift]. */
   readonly constants: readonly number[];
-  /** The output does not depend on the input: all weights count as 0. */
+  /** The output does not depend on the input, so all weights count as 0. */
   readonly isConstant: boolean;
 }
 
 export interface Finish {
   readonly form: FinishForm;
-  /** The one that all channels share; 0 unless linear. */
+  /** The offset shared by all channels; 0 unless linear. */
   readonly offset: number;
   readonly channels: readonly ChannelFinish[];
-  /** Outputs must be clamped to the activation's range as well: it is narrower than int8. */
+  /** Whether outputs are also clamped to the activation's range, which is narrower than int8. */
   readonly isClamped: boolean;
 }
 
 /**
- * How to finish all channels of a layer; null where an accumulator or a shift is out of reach.
+ * How to finish all channels of a layer; null if an accumulator or a shift is out of range.
  *
  * @param biases with the input's zero point folded in
  * @param bounds of the accumulators, biases included
@@ -93,7 +93,7 @@ export function finishOf(
   return defined && { form, offset: 0, channels: defined, isClamped };
 }
 
-/** As `finishOf`, once for a node: several of its variants ask. */
+/** Like `finishOf`, computed once per node, since several variants need it. */
 export function finishFor(
   view: NodeView<AccumulationAttrs>,
   { filters, stage }: { readonly filters: Filters; readonly stage: OutputStage },
@@ -114,7 +114,10 @@ function allOf<T, U>(items: readonly T[], make: (item: T) => U | null): readonly
   return made;
 }
 
-/** Whether an accumulator fits an int32 when scaled and shifted by less than a thousand of its own. */
+/**
+ * Whether an accumulator fits an int32 after scaling and a shift by less than a thousandth of its
+ * value.
+ */
 function isScalable(accumulator: number, shift: number): boolean {
   return Math.abs(scale * accumulator + shift) < 2 ** 31;
 }
@@ -126,16 +129,16 @@ function definedConstants(stage: OutputStage, channel: number): readonly number[
     if (shift > -1 || shift < -22) return null;
     return [multiplier, (stage.zeroPoint + 0.5) * 2 ** -shift, -shift];
   }
-  // The product's upper half has 7 bits below the 2^(shift − 31) that the definition starts from.
+  // The product's upper half has 7 bits below the 2^(shift − 31) of the definition.
   const right = 7 - shift;
   if (right < 1 || right > 22) return null;
   return [multiplier, (stage.zeroPoint + 0.5) * 2 ** right, right];
 }
 
-/** Steps of the line's result in one of the output. */
+/** Steps of the line's result per step of the output. */
 const lineStep = 256;
 
-/** What it takes a kernel to clamp so many outputs to the activation's range. */
+/** Work of clamping outputs to the activation's range. */
 export function clampWork(
   { isClamped }: Finish,
   outputs: number,
@@ -154,12 +157,12 @@ function constantLine(output: number, offset: number): ChannelFinish {
   return { start, constants: [2 ** 30], isConstant: true };
 }
 
-/** Tried around the shift that is best in real numbers. */
+/** Offsets to try around the best real-valued shift. */
 const nudges = [0, 1, -1, 2, -2, 3, -3, 4];
 
 /**
- * A line that passes all thresholds: for each shift tried, every threshold T of output q bounds the
- * multiplier from below (T must reach q) and T − 1 from above (it must not).
+ * A line that passes all thresholds. For each shift tried, every threshold T of output q bounds the
+ * multiplier from below (T must reach q), and T − 1 bounds it from above (it must not).
  */
 function lineThrough(
   stage: OutputStage,
@@ -169,7 +172,7 @@ function lineThrough(
 ): Line | null {
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
   const perUnit = multiplier * 2 ** (shift - 31) * lineStep;
-  // TFLM's first rounding lifts the line by half of its unit, 2^shift of an output.
+  // TFLM's first rounding lifts the line by half of its unit, which is 2^shift of an output.
   const lift = stage.rounding === 'double' ? (lineStep / 2) * 2 ** Math.min(0, shift) : 0;
   const wanted = (stage.zeroPoint + 0.5) * lineStep - 0.5 + lift - offset;
   const best = Math.floor((wanted / perUnit) * scale);
@@ -199,7 +202,7 @@ function steepness(thresholds: Thresholds, shift: number, offset: number): Line 
   return multiplier >= low && multiplier <= high ? { multiplier, shift } : null;
 }
 
-/** The proof: bit for bit what the core computes, at both ends of every run of equal outputs. */
+/** The proof: computes exactly as the core does, at both ends of every run of equal outputs. */
 function isExact(
   stage: OutputStage,
   thresholds: Thresholds,

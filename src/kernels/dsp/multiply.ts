@@ -1,9 +1,9 @@
 /**
  * Convolutions and fully connected layers with SMLAD, which adds two products of 16-bit halves.
  *
- * A patch of the input is widened to int16 in scratch, once for all output channels; the weights lie
- * in flash in the order in which they meet it: as int16 ('wide'), or as int8, two channels in one
- * lane ('packed'). See templates/kernels/dsp/support/multiply.hbs for both.
+ * A patch of the input is widened to int16 in scratch, once for all output channels. The weights
+ * lie in flash in the order in which they are multiplied: as int16 ('wide'), or as int8 with two
+ * channels in one lane ('packed'). See templates/kernels/dsp/support/multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import type { Optimize } from '../../ir/op.js';
@@ -22,7 +22,7 @@ import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
-/** The two taps of one word of the patch: positions in a filter, −1 where there is none. */
+/** The two taps of one word of the patch: positions in a filter, −1 for none. */
 type Step = readonly [low: number, high: number];
 
 /** The order in which `widen_*` lays out runs of contiguous input: bytes 0 and 2, then 1 and 3. */
@@ -31,7 +31,7 @@ function stepsOf(runs: number, length: number): readonly Step[] {
   return Array.from({ length: runs }, (_, run) =>
     Array.from({ length: Math.ceil(length / 2) }, (_, word): Step => {
       const first = 4 * Math.floor(word / 2);
-      // Fewer than four are taken in pairs.
+      // The last one to three bytes form pairs.
       if (first + 4 > length) return [tap(run, 2 * word), tap(run, 2 * word + 1)];
       return [tap(run, first + (word % 2)), tap(run, first + (word % 2) + 2)];
     }),
@@ -39,9 +39,9 @@ function stepsOf(runs: number, length: number): readonly Step[] {
 }
 
 /**
- * A convolution: the patches of two output pixels, which may be of two rows, by all filters.
+ * A convolution: the patches of two output pixels, possibly of two rows, by all filters.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function smladConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -59,7 +59,7 @@ export function smladConvolution<A extends AccumulationAttrs>(
       const { shape } = convolution;
       const patch = patchOf(shape);
       const line = shape.inC % lanes === 0 ? 0 : Math.ceil(patch.length / 4) * 4;
-      // Pixel by pixel needs no less than two at a time.
+      // One pixel at a time needs the same lead as two.
       const lead = windowLead(shape);
       return {
         scratchBytes: 8 * patch.steps.length + line + 2 * stagedBytes(view, convolution),
@@ -73,7 +73,7 @@ export function smladConvolution<A extends AccumulationAttrs>(
 
 /** Runs of contiguous input under a window. */
 interface Patch {
-  /** Taps apart: each is a run. */
+  /** Taps are apart: each one is a run. */
   readonly byTap: boolean;
   readonly runs: number;
   /** Bytes of a run. */
@@ -163,9 +163,9 @@ function convolutionCall(
 }
 
 /**
- * A fully connected layer on a single row: its taps four at a time by four channels at a time.
+ * A fully connected layer of one row: four taps by four channels at a time.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function smladRow<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -185,7 +185,7 @@ export function smladRow<A extends AccumulationAttrs>(
       const steps = rowSteps(depth);
       return {
         scratchBytes: 4 * steps.length + stagedBytes(view, layer),
-        // All of the input is widened first.
+        // The whole input is widened first.
         overlaps: [{ input: 0, lead: -depth, exact: false }, ...residualOverlap(view)],
         work: () => rowWork(view, channels, steps.length, finish),
         calls() {
@@ -199,7 +199,7 @@ export function smladRow<A extends AccumulationAttrs>(
   };
 }
 
-/** An even number. */
+/** An even number of steps. */
 function rowSteps(depth: number): readonly Step[] {
   const steps = stepsOf(1, depth);
   return steps.length % 2 === 0 ? steps : [...steps, [-1, -1] as const];
@@ -218,13 +218,13 @@ function rowWork(view: NodeView<object>, channels: number, steps: number, finish
   };
 }
 
-/** Bytes of scratch that the outputs of a pixel pass through: lanes that are no channels, a sum. */
+/** Scratch bytes for the outputs of a pixel: lanes without a channel, and a residual. */
 function stagedBytes(view: NodeView<object>, { filters }: Pick<Convolution, 'filters'>): number {
   const isStaged = filters.channels < lanes || hasResidual(view);
   return isStaged ? Math.max(filters.channels, lanes) : 0;
 }
 
-/** What the kernels above have in common. */
+/** The common part of the calls of these kernels. */
 function multiplyCall(
   view: NodeView<AccumulationAttrs>,
   layer: Pick<Convolution, 'filters' | 'stage'>,
@@ -274,7 +274,7 @@ export function clampNumbers({ min, max }: OutputStage) {
   return { lowest: min, highest: max };
 }
 
-/** int32[groups][steps][4]: in each word two taps of a channel. */
+/** int32[groups][steps][4]: each word holds two taps of a channel. */
 function wideWeights(
   groups: readonly number[],
   steps: readonly Step[],
@@ -290,8 +290,8 @@ function wideWeights(
 }
 
 /**
- * int32[groups][steps][2]: in each word two taps of two channels a and b, 256 · a + b. Null where
- * that leaves int16: a = −128 beside a negative b.
+ * int32[groups][steps][2]: each word holds two taps of two channels a and b, 256 · a + b. null if
+ * that exceeds int16: a = −128 beside a negative b.
  */
 function packedWeights(
   groups: readonly number[],

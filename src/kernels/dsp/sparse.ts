@@ -1,11 +1,11 @@
 /**
- * Convolutions and fully connected layers that skip the weights that are 0, with SMLABB and SMLATB:
- * one instruction for each pixel and weight that is left. Where whole blocks of four neighbouring
- * channels are 0, with SMLAD: one instruction for each pixel and two weights of the other blocks.
+ * Convolutions and fully connected layers that skip zero weights, with SMLABB and SMLATB: one
+ * instruction per pixel and nonzero weight. Layers with whole blocks of four zero channels use
+ * SMLAD: one instruction per pixel and two weights of the other blocks.
  *
- * The same tap (or block of taps) of four or eight output pixels lies side by side in scratch, as
- * int16; a weight's address and value come from a stream (sparse/stream.ts). A single row has no
- * other pixel to share that with: its input is read where it is, four values at a time by blocks.
+ * Scratch holds the same tap (or block of taps) of four or eight output pixels side by side, as
+ * int16. A stream holds the weights with their distances (encoding/stream.ts). A single row has no
+ * other pixel to share that with: its input is read in place, four values at a time by blocks.
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -43,7 +43,7 @@ interface Tile {
   readonly template: string;
   readonly pixels: 4 | 8;
   readonly stream: StreamForm;
-  /** Cycles of an entry, of a channel (outputs apart) and of a value that is widened. */
+  /** Cycles of an entry, of a channel (without outputs) and of a widened value. */
   readonly cycles: { readonly entry: number; readonly channel: number; readonly widened: number };
 }
 
@@ -68,9 +68,9 @@ const tiles = {
   },
 } as const satisfies Record<string, Tile>;
 
-/** How a single pixel is multiplied, whose taps are bytes. */
+/** How a single pixel is multiplied, with bytes as taps. */
 type Row = Pick<Tile, 'template' | 'stream'> & {
-  /** Of an entry. */
+  /** Cycles of an entry. */
   readonly cycles: number;
 };
 
@@ -88,9 +88,9 @@ const rows: readonly Row[] = [
 ];
 
 /**
- * A convolution, a tile of output pixels at a time: in each way that there is.
+ * Convolutions, a tile of output pixels at a time, in all ways.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function sparseConvolutions<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -118,10 +118,10 @@ function sparseConvolution<A extends AccumulationAttrs>(
       if (finish === null) return null;
       const columns = columnsOf(filters, shape.inC, form);
       const stream = once(() => streamFor(view, convolution, columns, form, finish));
-      // What pads a window is not needed any more when there are outputs.
+      // The padding of a window is no longer needed when outputs are stored.
       const padding = isPixelRow(shape) ? 0 : shape.inC;
       const sums = hasResidual(view) ? tile.pixels * filters.channels : 0;
-      // Pixel by pixel needs no less than a tile at a time.
+      // One pixel at a time needs the same lead as a tile.
       const lead = windowLead(shape);
       return {
         scratchBytes: 2 * tile.pixels * columns.length + Math.max(padding, sums),
@@ -142,7 +142,7 @@ function convolutionWork(
   const { shape, filters } = convolution;
   const count = Math.ceil((shape.batches * shape.outH * shape.outW) / tile);
   const pointwise = isPixelRow(shape);
-  // What is left over of four channels goes byte by byte.
+  // Remainders of four channels are widened byte by byte.
   const isShallow = shape.inC % 4 !== 0;
   const isWhole = columns.length === filters.depth;
   const partBytes = isWhole ? 0 : (shape.inC % 4) * shape.kernelH * shape.kernelW;
@@ -209,9 +209,9 @@ function convolutionCall(
 }
 
 /**
- * A fully connected layer on a single row: in each way that there is.
+ * Fully connected layers of one row, in all ways.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function sparseRows<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -251,16 +251,16 @@ function sparseRow<A extends AccumulationAttrs>(
   };
 }
 
-/** What it takes to finish an output. */
+/** Cycles to finish an output. */
 const finishCycles = { linear: 2, twice: 6.2, once: 3.2 } as const;
 
-/** Whether taps side by side in the image are so in the columns. */
+/** Whether neighbouring taps in the image are neighbours in the columns. */
 function isJoined({ shape, filters }: Convolution, columns: readonly number[]): boolean {
   return shape.dilationW === 1 && columns.length === filters.depth;
 }
 
 /**
- * Runs of taps that four windows side by side have in the image, and single taps elsewhere.
+ * Runs of taps that four neighbouring windows have in the image, or single taps.
  *
  * @param joins see isJoined
  */
@@ -286,7 +286,7 @@ function runsOf(shape: WindowShape, joins: boolean): number {
   return batches * runs;
 }
 
-/** How sums are finished; null where the kernel cannot. */
+/** How sums are finished; null if the kernel cannot. */
 function finishWithin(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
@@ -296,9 +296,11 @@ function finishWithin(
   return isWithinReach(layer.filters.depth, form) ? finishFor(view, layer, context) : null;
 }
 
-/** The position in a filter of each column; −1 for what fills up the last block of a pixel. */
+/**
+ * The position in a filter of each column; −1 for columns that fill up the last block of a pixel.
+ */
 function columnsOf({ depth }: Filters, inC: number, { entry }: StreamForm): readonly number[] {
-  // Pairs lie anywhere within a filter: none has to be filled up.
+  // Pairs begin anywhere within a filter, so none needs filling up.
   const taps = entry === 'bytes' ? 4 : 1;
   const perPixel = Math.ceil(inC / taps) * taps;
   return Array.from({ length: (depth / inC) * perPixel }, (_, column) => {
@@ -325,7 +327,7 @@ interface Stream {
   readonly columns: readonly number[];
   readonly channels: readonly Channel[];
   readonly finish: Finish;
-  /** Entries of all channels as they are stored. */
+  /** Stored entries of all channels. */
   readonly stored: number;
 }
 
@@ -344,7 +346,7 @@ function streamFor(
   return { columns, channels, finish, stored };
 }
 
-/** What the kernels above have in common. */
+/** The common part of the calls of these kernels. */
 function sparseCall(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,

@@ -1,4 +1,4 @@
-/** What the tables of all kernels for the DSP extension are made of. */
+/** Shared by the tables of all kernels for the DSP extension. */
 import type { NodeView } from '../../ir/graph.js';
 import { type Filters, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import type { Finish } from './finish.js';
@@ -8,7 +8,7 @@ export function word(low: number, high: number): number {
   return (low & 0xffff) | (high << 16);
 }
 
-/** The weight at a position of a channel's filter; 0 where there is no such channel or position. */
+/** The weight at a position of a channel's filter; 0 if there is no such channel or position. */
 export type WeightAt = (channel: number, position: number) => number;
 
 export function liveWeights(view: NodeView<object>, filters: Filters, finish: Finish): WeightAt {
@@ -19,7 +19,9 @@ export function liveWeights(view: NodeView<object>, filters: Filters, finish: Fi
   };
 }
 
-/** int32[groups][…]: what four accumulators begin with, then the constants that finish each. */
+/**
+ * int32[groups][…]: the initial values of four accumulators, then the constants that finish each.
+ */
 export function stageWords(
   groups: readonly number[],
   channels: number,

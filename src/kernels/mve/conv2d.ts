@@ -31,10 +31,10 @@ const vectorsOf = ({ depth }: Filters) => Math.ceil(depth / vectorBytes);
 const blocksOf = ({ channels }: Filters) => Math.ceil(channels / lanes);
 
 /**
- * A convolution that gathers the windows of a tile of pixels and multiplies two of them at a time
- * with every filter.
+ * A convolution that gathers the windows of a tile of pixels and multiplies two pixels at a time by
+ * all filters.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function vectorConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -85,18 +85,21 @@ function convolutionWork(
   };
 }
 
-/** Windows that are gathered before any of them is multiplied. */
+/** Windows that are gathered before the first one is multiplied. */
 interface Tile {
-  /** Pixels of the output. */
+  /** Output pixels. */
   readonly pixels: number;
-  /** Columns of the image that are gathered at once: for all pixels, or for each if dilated. */
+  /** Columns of the image that are gathered at once: for all pixels, or per pixel if dilated. */
   readonly columns: number;
   /** Bytes from one pixel's window to the next. */
   readonly step: number;
   readonly scratchBytes: number;
 }
 
-/** Scratch that more pixels than two are worth: about what the planner lets a fast kernel have. */
+/**
+ * Scratch bytes that a tile of more than two pixels may take: about what the planner grants a fast
+ * kernel.
+ */
 const tileBytes = 640;
 const tilePixels = 8;
 
@@ -110,7 +113,7 @@ function tileOf(shape: WindowShape): Tile {
   let pixels = Math.min(tilePixels, outW + (outW % 2));
   while (pixels > 2 && bytesOf(pixels) > tileBytes) pixels -= 2;
   const columns = dilationW > 1 ? kernelW : (pixels - 1) * strideW + kernelW;
-  // Where strides leave columns out, they are gathered all the same.
+  // Columns that strides skip are gathered too.
   const gathered = (dilationW > 1 ? pixels * columns : columns) * columnBytes;
   return { pixels, columns, step, scratchBytes: Math.max(bytesOf(pixels), gathered) };
 }
@@ -142,9 +145,7 @@ function convolutionCall(
   };
 }
 
-/**
- * A fully connected layer: each row of the input by all filters, straight from where it lies.
- */
+/** A fully connected layer: each row of the input by all filters, read in place. */
 export function vectorFullyConnected<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
 ): KernelVariant<A> {
@@ -174,7 +175,7 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
   };
 }
 
-/** What the two kernels above have in common. */
+/** The common part of the calls of both kernels above. */
 function filterCall(
   view: NodeView<AccumulationAttrs>,
   filters: Filters,
@@ -204,8 +205,7 @@ function filterCall(
 }
 
 /**
- * Weights of four filters, 16 of each in turn: int8[blocks][vectors][4][16]. What a filter or a
- * block lacks is 0.
+ * Weights of four filters, interleaved by 16: int8[blocks][vectors][4][16]. Missing weights are 0.
  */
 function filterVectors(blocks: readonly number[], weights: Int8Array, filters: Filters): Table {
   const { channels, depth, position } = filters;

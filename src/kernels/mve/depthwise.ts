@@ -24,15 +24,16 @@ import {
   windowNumbers,
 } from './vectors.js';
 
-/** Channels of a depthwise convolution that are computed at once. */
+/** Channels of a depthwise convolution computed at once. */
 const depthwiseLanes = 8;
-/** Taps that the kernel has room for; rows of them on the stack, where there are not many. */
+/** The most taps that the kernel holds; their rows are on the stack. */
 const mostTaps = 64;
 const fewRows = 16;
 
 /**
- * A depthwise convolution: products of two taps are summed in 16 bits. Where a vector of the output
- * is not one of the input, by a depth multiplier or since there are few channels, it is gathered.
+ * A depthwise convolution: products of two taps are summed in 16 bits. If a vector of the output is
+ * not a vector of the input, because of a depth multiplier or few channels, its inputs are
+ * gathered.
  */
 export function vectorDepthwise<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Convolution,
@@ -46,7 +47,7 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
       const hasRoom = filters.depth <= mostTaps && shape.inC < 2 ** 16;
       if (!hasRoom || !pairsFit(view, columnByColumn(filters, shape), facts)) return null;
       const pixel = pixelBytes(shape);
-      // The vector that begins at the last row's last pixel reaches behind it.
+      // The vector that begins at the last row's last pixel extends past the row.
       const lines = rowSpan(shape) * shape.inW * shape.inC + pixel - shape.inC;
       return {
         scratchBytes: 2 * pixel + (hasLines(shape) ? lines : 0),
@@ -76,21 +77,25 @@ function depthwiseWork({ shape, filters }: Convolution): Readonly<Record<string,
 
 /** Whether the channels of a vector are gathered. */
 function isSpread(shape: WindowShape): boolean {
-  // Vectors of the last pixel but one end within the last, the only one that is copied.
+  // Vectors of the second-to-last pixel must end within the last pixel, the only one that is
+  // copied.
   return shape.outC !== shape.inC || pixelBytes(shape) > 2 * shape.inC;
 }
 
-/** A pixel, filled up to whole vectors. */
+/** Bytes of a pixel, rounded up to whole vectors. */
 function pixelBytes({ inC }: WindowShape): number {
   return Math.ceil(inC / depthwiseLanes) * depthwiseLanes;
 }
 
-/** From the row under the first tap to that under the last. */
+/** Rows from the one under the first tap to the one under the last. */
 function rowSpan({ kernelH, dilationH }: WindowShape): number {
   return dilated(kernelH, dilationH) - 1;
 }
 
-/** Without copies of rows the output would lie a row or more before its input, layer after layer. */
+/**
+ * Without copies of rows the output lies a row or more before its input, and this adds up over
+ * layers.
+ */
 function hasLines(shape: WindowShape): boolean {
   return shape.strideH === 1 && depthwiseLead(shape, true) < depthwiseLead(shape, false);
 }
@@ -148,14 +153,14 @@ function depthwiseCall(
   };
 }
 
-/** uint16[blocks][8]: the input channel of each output channel; of lanes that have none, the last. */
+/** uint16[blocks][8]: the input channel of each output channel; unused lanes repeat the last. */
 function channelOffsets({ inC, outC }: WindowShape): Table {
   const count = Math.ceil(outC / depthwiseLanes) * depthwiseLanes;
   const offsets = consecutive(0, count).map((o) => Math.min(inC - 1, Math.floor((o * inC) / outC)));
   return { data: Uint16Array.from(offsets), role: 'table' };
 }
 
-/** Whether taps 0 and 1, 2 and 3 and so on of every channel have products whose sum is an int16. */
+/** Whether the products of taps 0 and 1, 2 and 3 and so on sum to an int16 in every channel. */
 function pairsFit(view: NodeView<object>, filters: Filters, facts: Facts): boolean {
   const { min, max } = facts.range(inputOf(view, 0));
   const multiplier = filters.channels / min.length;
@@ -179,7 +184,9 @@ function pairsFit(view: NodeView<object>, filters: Filters, facts: Facts): boole
   return true;
 }
 
-/** Weights of eight channels under each tap in turn: int8[blocks][taps][8]. What is missing is 0. */
+/**
+ * Weights of eight channels under each tap in turn: int8[blocks][taps][8]. Missing weights are 0.
+ */
 function tapVectors(
   blocks: readonly number[],
   weights: Int8Array,

@@ -1,9 +1,9 @@
 /**
- * Streams of weights that are not 0, as gathers read them: vectors of 16 offsets of a byte each and
- * the 16 weights there. What lies further than a byte reaches is gone through in steps.
+ * Streams of nonzero weights for gathers: vectors of 16 byte offsets and of the 16 weights there.
+ * Inputs that a byte offset cannot reach are computed in further steps.
  */
 
-/** A weight that is not 0 and where its input lies, in bytes from the first. */
+/** A nonzero weight, and the offset of its input in bytes. */
 export interface Gathered {
   readonly offset: number;
   readonly weight: number;
@@ -11,17 +11,20 @@ export interface Gathered {
 
 /** Lanes of a vector of bytes. */
 export const vectorLanes = 16;
-/** Bytes from the first to the last that an offset of a byte can tell, and one. */
+/** Bytes that byte offsets can address. */
 const reachBytes = 256;
 
-/** Where the offsets count from. */
+/** The steps from which offsets count. */
 export interface Reach {
   readonly steps: number;
-  /** Bytes from one to the next; they overlap, so that vectors can be filled up from the next. */
+  /**
+   * Bytes from one step to the next. Steps overlap, so that vectors can be filled from the next
+   * step.
+   */
   readonly stepBytes: number;
 }
 
-/** @param bytes that inputs lie in */
+/** @param bytes the inputs' extent */
 export function reachOf(bytes: number): Reach {
   const further = Math.ceil(Math.max(0, bytes - reachBytes) / reachBytes);
   const stepBytes = further === 0 ? 0 : Math.ceil((bytes - reachBytes) / further);
@@ -30,15 +33,15 @@ export function reachOf(bytes: number): Reach {
 
 /** The vectors of one step. */
 export interface Step {
-  /** Of each filter. */
+  /** Per filter. */
   readonly vectors: number;
   /** vectors × filters × (16 offsets, 16 weights). */
   readonly bytes: readonly number[];
 }
 
 /**
- * Filters that go through the steps together, as many vectors each; the last steps are left out
- * where nothing is left.
+ * Steps shared by several filters, with the same number of vectors for each. Empty last steps are
+ * left out.
  *
  * @param filters ascending in their offsets
  * @param least vectors in the first step
@@ -73,7 +76,10 @@ export function stepsOf(
   return found;
 }
 
-/** How many vectors each step has, less `peeled` in the first, as kernels read it; the vectors. */
+/**
+ * The number of vectors of each step, less `peeled` in the first, as kernels read it; then the
+ * vectors.
+ */
 export function streamOf(
   steps: readonly Step[],
   reach: Reach,

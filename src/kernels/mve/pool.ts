@@ -1,11 +1,11 @@
-/** Pools: a pixel of many channels at once. */
+/** Pools: many channels of a pixel at once. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { PoolAttrs } from '../../ops/shape/pool.js';
 import { poolLead, poolNumbers } from '../portable/pool.js';
 import type { KernelVariant } from '../variant.js';
 
-/** Sums of so many int8, and half as many added, fit an int16. */
+/** Sums of this many int8, plus half their number, fit an int16. */
 const mostSummed = 255;
 
 /** The mean of eight channels at once. */
@@ -17,7 +17,7 @@ export function vectorAveragePool<A extends PoolAttrs>(): KernelVariant<A> {
   });
 }
 
-/** The largest of sixteen channels at once. */
+/** The maximum of sixteen channels at once. */
 export function vectorMaxPool<A extends PoolAttrs>(): KernelVariant<A> {
   return vectorPool('max_pool2d', 16, () => true);
 }

@@ -1,6 +1,6 @@
 /**
- * Convolutions and fully connected layers that skip the weights that are 0: inputs are gathered, 16
- * by one vector of offsets, and multiplied by VMLADAVA.
+ * Convolutions and fully connected layers that skip zero weights: one vector of offsets gathers 16
+ * inputs, which VMLADAVA multiplies.
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -31,19 +31,19 @@ type Layer = Pick<Convolution, 'filters' | 'stage'>;
 
 /** Pixels that share a vector of offsets and one of weights. */
 const groupPixels = 4;
-/** Offsets of outputs have 16 bits. */
+/** Offsets of outputs are 16 bits wide. */
 const mostOutputBytes = 2 ** 16;
-/** Scratch that a larger tile is worth: about what the planner lets a fast kernel have. */
+/** Scratch bytes that a larger tile may take: about what the planner grants a fast kernel. */
 const stripBytes = 1024;
 
-/** A tile of pixels: some of a row, or some whole rows, and the image below them. */
+/** A tile of pixels, part of a row or several whole rows, and the image under it. */
 interface Tile {
   readonly rows: number;
   readonly pixels: number;
   readonly lines: number;
   readonly columns: number;
   readonly bytes: number;
-  /** Bytes that one window spreads over. */
+  /** Bytes over which one window extends. */
   readonly span: number;
 }
 
@@ -60,7 +60,7 @@ function tileOf(shape: WindowShape): Tile {
     },
   );
   const least = tiles.reduce((best, tile) => (tile.bytes < best.bytes ? tile : best));
-  // Reckoned in vectors: what a filter takes, once a group, and what it takes to copy a strip.
+  // Estimated cost in vectors: a filter's per group, and copying a strip.
   const costOf = (tile: Tile) => {
     const { groups, strips } = walkOf(shape, tile);
     return groups * (2 + reachOf(tile.span).steps) * shape.outC + 10 * strips;
@@ -70,7 +70,7 @@ function tileOf(shape: WindowShape): Tile {
     .reduce((best, tile) => (costOf(tile) < costOf(best) ? tile : best), least);
 }
 
-/** How many tiles, and groups of pixels in all of them. */
+/** The number of tiles, and of groups of pixels in all tiles. */
 function walkOf({ batches, outH, outW }: WindowShape, { rows, pixels }: Tile) {
   const sizes = (extent: number, size: number) =>
     blocksFrom(extent, size).map((first) => Math.min(size, extent - first));
@@ -80,8 +80,8 @@ function walkOf({ batches, outH, outW }: WindowShape, { rows, pixels }: Tile) {
 }
 
 /**
- * A gather is one instruction and 16 accesses: with one access a cycle it pays on a chip where about
- * four weights of five are 0, however few instructions are counted.
+ * A gather is one instruction but 16 accesses. At one access per cycle it pays on a chip if about
+ * four of five weights are zero, whatever the count of instructions.
  */
 const leastZeros = 0.75;
 
@@ -94,9 +94,9 @@ function refusalOf(view: NodeView<AccumulationAttrs>): Pick<Kernel, 'refusal'> {
 }
 
 /**
- * A convolution, four pixels and one filter at a time.
+ * A convolution, four pixels by one filter at a time.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function gatheredConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -192,10 +192,13 @@ function convolutionCall(
 interface ConvolutionLayout {
   readonly tile: Tile;
   readonly reach: Reach;
-  /** Of each filter. */
+  /** Per filter. */
   readonly steps: readonly (readonly Step[])[];
   readonly weights: Table;
-  /** int32[]: vectors of the first filter behind its first; of each bias, multiplier, shift, next. */
+  /**
+   * int32[]: the first filter's vectors after its first; then per filter bias, multiplier, shift,
+   * next.
+   */
   readonly constants: Table;
 }
 
@@ -213,7 +216,7 @@ function layOut(
   };
   const kept = keptOf(view, { filters, stage }, offsetOf);
   const steps = kept.map((filter) => stepsOf([filter], reach, 1));
-  // An odd one out is computed twice, to the same place.
+  // An odd last channel is computed twice, into the same place.
   const order = consecutive(0, outC + (outC % 2)).map((i) => Math.min(i, outC - 1));
   const streams = order.map((channel) => streamOf(steps[channel] ?? [], reach, 1));
   const biases = biasesFor(view, filters, true);
@@ -230,13 +233,13 @@ function layOut(
   };
 }
 
-/** A multiplier of 0 gives 0 whatever the shift: it gets one that vectors can do. */
+/** A multiplier of 0 gives 0 with any shift, so it gets a shift that vectors support. */
 function scaling({ multipliers }: Layer['stage'], channel: number) {
   const { multiplier, shift } = multipliers[channel] ?? { multiplier: 0, shift: 0 };
   return { multiplier, shift: multiplier === 0 ? -1 : shift };
 }
 
-/** Of each filter. */
+/** The nonzero weights of each filter. */
 function keptOf(
   view: NodeView<AccumulationAttrs>,
   { filters }: Layer,
@@ -252,9 +255,9 @@ function keptOf(
 }
 
 /**
- * A fully connected layer on a single row, four filters of about as many weights at a time.
+ * A fully connected layer of one row, four filters with similar numbers of weights at a time.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function gatheredRow<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -309,12 +312,12 @@ function rowCall(
 
 interface RowLayout {
   readonly reach: Reach;
-  /** Of each four filters. */
+  /** Per four filters. */
   readonly blocks: readonly (readonly Step[])[];
   readonly weights: Table;
   /**
-   * Of each four filters, int32: their biases, vectors of each, multipliers, shifts; where their
-   * outputs go, two in a word.
+   * Per four filters, int32: biases, numbers of vectors, multipliers, shifts, and the offsets of
+   * the outputs, two in a word.
    */
   readonly constants: Table;
 }
@@ -325,7 +328,7 @@ function layOutRow(view: NodeView<AccumulationAttrs>, layer: Layer): RowLayout {
   const kept = keptOf(view, layer, (i) => i);
   const size = (channel: number) => kept[channel]?.length ?? 0;
   const order = [...consecutive(0, filters.channels)].sort((a, b) => size(b) - size(a) || a - b);
-  // The last one is computed again, to the same place, where four are not full.
+  // The last filter is repeated, into the same place, to fill four.
   const last = order.at(-1) ?? 0;
   const fours = blocksFrom(order.length, lanes).map((first) =>
     consecutive(first, lanes).map((i) => order[i] ?? last),

@@ -1,6 +1,6 @@
 /**
- * What kernels for the Armv8.1-M vector extension (MVE, Helium) have in common: their helpers, the
- * order of channels in lanes, the output stage.
+ * Shared by the kernels for the Armv8.1-M vector extension (MVE, Helium): helpers, the order of
+ * channels in lanes, the output stage.
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -27,8 +27,8 @@ export function windowNumbers(view: NodeView<object>, shape: WindowShape): Recor
 }
 
 /**
- * Which of the ways to bring sums to the output's scale is exact. Vectors shift right by 1 at
- * least; what is clamped at zero or above needs no care for halves below zero.
+ * The exact way to bring sums to the output's scale. Vectors shift right by at least 1. Outputs
+ * clamped at zero or above need no care for halves below zero.
  */
 export function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStage) {
   const anyShift = multipliers.some(({ multiplier, shift }) => multiplier > 0 && shift >= 0);
@@ -40,7 +40,7 @@ export function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStag
   };
 }
 
-/** First channel of each block of so many. */
+/** First channel of each block of `size`. */
 export function blocksFrom(channels: number, size: number): readonly number[] {
   return consecutive(0, Math.ceil(channels / size)).map((block) => block * size);
 }
@@ -50,9 +50,9 @@ export function consecutive(first: number, count: number): readonly number[] {
 }
 
 /**
- * Of each block of channels, in the lanes of vectors: the biases of all vectors, then multipliers
- * and shifts of each: int32[blocks][vectors × 3][4].
- * A multiplier of 0 gives 0 whatever the shift: it gets one that vectors can do.
+ * For each block of channels, in the lanes of vectors: the biases of all vectors, then multipliers
+ * and shifts of each: int32[blocks][vectors × 3][4]. A multiplier of 0 gives 0 with any shift, so
+ * it gets a shift that vectors support.
  */
 export function vectorStage(
   blocks: readonly (readonly (readonly number[])[])[],
@@ -72,7 +72,7 @@ export function vectorStage(
   return { data: Int32Array.from(data), role: 'table' };
 }
 
-/** Taps in the order in which the kernels see them. */
+/** Taps in the order in which the kernels read them. */
 export function columnByColumn(filters: Filters, { kernelH, kernelW }: WindowShape): Filters {
   const perTap = filters.depth / (kernelH * kernelW);
   const rowMajor = (i: number) => {
