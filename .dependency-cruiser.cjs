@@ -1,10 +1,10 @@
 /** Imports run one way (docs/architecture.md, 'One direction'). A layer may import those before it. */
 const layers = [
-  ['errors', 'printable'],
+  ['errors', 'files', 'issues', 'printable', 'progress', 'version'],
   ['ir'],
   ['ops'],
   ['import', 'write', 'passes', 'analysis'],
-  ['target'],
+  ['target', 'config'],
   ['kernels'],
   ['plan'],
   ['codegen'],

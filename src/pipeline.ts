@@ -1,5 +1,12 @@
 /**
- * The stages in order: import → passes → analysis → plan → codegen → build → device → profile → report.
+ * The main job, stage by stage:
+ *
+ *   import → passes → analysis → plan → codegen → build → flash → device → profile → report
+ *
+ * `run` is all of it. The other commands are parts: `compile` and `writeProject` end before the
+ * build, `build` and `flashImage` begin with what was written, `profile` goes on from there to the
+ * end, `verify` runs the kernels on this machine first, and `compare` goes as far as it can on many
+ * boards.
  *
  * Everything up to codegen is a function from readonly data to new data; only what follows touches
  * the disk and the board.
@@ -7,20 +14,33 @@
 import { createHash } from 'node:crypto';
 import { basename, extname } from 'node:path';
 import { analyse, modelSize } from './analysis/index.js';
+import { type LayerProof, proofsOf } from './analysis/proofs.js';
+import { readManifest, readModelCopy, saveProject } from './build/directory.js';
+import { type BuildOptions, type BuildResult, buildProject, findImage } from './build/index.js';
+import { inTemporaryDirectory } from './build/temporary.js';
 import { emit } from './codegen/emit.js';
+import { checkLabels, type Labels } from './codegen/labels.js';
 import type { Emission, Manifest } from './codegen/manifest.js';
-import { openDevice, type XipModel } from './device/index.js';
+import { isSimulated, placeOf, type XipModel } from './device/index.js';
 import { BonsaiError, InternalError } from './errors.js';
+import { type FlashResult, flash } from './flash/index.js';
 import { importModel } from './import/index.js';
 import { type Module, mainGraph } from './ir/graph.js';
 import { runPasses } from './passes/index.js';
+import { planInTime } from './plan/cores.js';
 import { makePlan, type Planned, plannerFor } from './plan/index.js';
 import { type CompileOptions, estimatedCount, type Plan } from './plan/types.js';
-import { openSession } from './profile/session.js';
-import type { VectorPair } from './profile/vectors.js';
-import { verifyOnDevice } from './profile/verify.js';
-import type { Measurement } from './report/index.js';
-import { requireCores, type Target, twinOf } from './target/index.js';
+import { type Measurement, measure } from './profile/measure.js';
+import { readVectors, seededVectors, type VectorPair } from './profile/vectors.js';
+import { bar, type Progress } from './progress.js';
+import { type Budgets, overBudget, type Retry } from './report/budgets.js';
+import { type ComparedBoard, comparedBoard, isRefusal, refusingBoard } from './report/compare.js';
+import { type Estimate, estimateOf } from './report/estimates.js';
+import { reportFiles, saveReport } from './report/files.js';
+import { makeReport, type Report } from './report/index.js';
+import { outputsDiffer } from './report/outputs.js';
+import { loadTarget, requireCores, type Target, twinOf } from './target/index.js';
+import { withMeasuredCosts } from './target/kept.js';
 
 export interface CompileRequest {
   /** Contents of the model file. */
@@ -29,8 +49,8 @@ export interface CompileRequest {
   readonly path: string;
   readonly target: Target;
   readonly options: CompileOptions;
-  /** Class names, for the output with as many elements. */
-  readonly labels?: readonly string[];
+  /** Names of the classes, for the output with as many elements. */
+  readonly labels?: Labels | undefined;
   /** Called with the module after import ('import') and after each pass. */
   readonly observe?: (pass: string, module: Module) => void;
 }
@@ -46,6 +66,31 @@ export interface Compilation {
   /** What computes each step: the matched kernels of the plan. */
   readonly implementations: Planned['implementations'];
   readonly emission: Emission;
+}
+
+/** How a command works on a model or a directory. */
+export interface Job {
+  readonly progress: Progress;
+  /** The user's compiler; undefined: the target's. */
+  readonly cc?: string | undefined;
+  /** Beside those that the model was compiled for. */
+  readonly budgets: Budgets;
+}
+
+/** One that runs the model. */
+export interface DeviceJob extends Job {
+  /** 'sim', 'sim:usb', or the path of a serial port. */
+  readonly port: string;
+  readonly xip: XipModel;
+  readonly timeoutMs?: number | undefined;
+  /** A file of inputs and expected outputs; undefined: seeded random inputs. */
+  readonly vectors?: { readonly bytes: Uint8Array; readonly path: string } | undefined;
+}
+
+/** What a command has found out, and what is wrong with that. */
+export interface Outcome {
+  readonly report: Report;
+  readonly fault: BonsaiError | null;
 }
 
 /** 'models/Wake Word.tflite' → 'Wake Word'; codegen makes identifiers of it. */
@@ -68,22 +113,16 @@ export function load(
   return { source, module: runPasses(source, { faithful: options.faithful }, observe) };
 }
 
-/**
- * Plans for one core, or for two if one misses --max-ms or meets it only at lower prices of bytes.
- */
-function planInTime(
-  planFor: (cores?: number) => Planned,
-  target: Target,
-  { maxMs = Infinity, maxFlash = Infinity, cores }: CompileOptions,
-): Planned {
-  const one = planFor(cores);
-  if (target.secondCore === undefined || one.plan.decision.share === 1) return one;
-  const two = planFor(2);
-  const [first, second] = [one.plan.decision, two.plan.decision];
-  if (second.imageBytes > Math.max(maxFlash, first.imageBytes)) return one;
-  const msOf = ({ plan }: Planned) => (1000 * estimatedCount(plan)) / target.clockHz;
-  if (Math.max(msOf(one), msOf(two)) > maxMs) return msOf(two) < msOf(one) ? two : one;
-  return second.share > first.share ? two : one;
+/** What the passes remove dead channels from, and what is proved of what they leave. */
+export function prove(request: Omit<CompileRequest, 'target' | 'observe'>): {
+  readonly source: Module;
+  readonly proofs: readonly LayerProof[];
+} {
+  const seen: [pass: string, module: Module][] = [];
+  const { source } = load({ ...request, observe: (pass, module) => seen.push([pass, module]) });
+  const removal = seen.findIndex(([pass]) => pass === 'remove-dead-channels');
+  const [before, after] = [removal - 1, removal].map((at) => mainGraph(seen[at]?.[1] ?? source));
+  return { source, proofs: before && after ? proofsOf(before, after) : [] };
 }
 
 /**
@@ -104,18 +143,6 @@ export function planned(request: CompileRequest): Omit<Compilation, 'emission'> 
   return { source, module, ...plan };
 }
 
-/**
- * Model file to generated sources.
- *
- * @throws BonsaiError as `planned`
- */
-export function compile(request: CompileRequest): Compilation {
-  const { target, labels = [] } = request;
-  const { source, module, plan, implementations } = planned(request);
-  const emission = emit(module, { plan, implementations }, target, { labels });
-  return { source, module, plan, implementations, emission };
-}
-
 /** What the source's operators would take one by one, by estimates. */
 function faithfulCount(source: Module, target: Target): (options: CompileOptions) => number {
   return (options) => {
@@ -124,6 +151,20 @@ function faithfulCount(source: Module, target: Target): (options: CompileOptions
     const facts = analyse(mainGraph(module));
     return estimatedCount(makePlan(module, facts, target, { ...options, faithful: true }).plan);
   };
+}
+
+/**
+ * Model file to generated sources.
+ *
+ * @throws BonsaiError as `planned`; 'usage' for labels that no output has
+ */
+export function compile(request: CompileRequest): Compilation {
+  const { target, labels } = request;
+  const { source, module, plan, implementations } = planned(request);
+  if (labels !== undefined) checkLabels(labels, plan);
+  const options = { labels: labels?.names ?? [] };
+  const emission = emit(module, { plan, implementations }, target, options);
+  return { source, module, plan, implementations, emission };
 }
 
 /**
@@ -138,42 +179,289 @@ export function compileTwin(
   return { target: twin, emission: emit(module, planned, twin, { twins: true }) };
 }
 
-/**
- * Runs the vectors on a device, checks every output and measures.
- *
- * @param port     'sim', 'sim:usb', or the path of a serial port
- * @param image    path of the built image (the simulator boots it)
- * @param observe  called after each finished vector
- */
-export async function measure(request: {
-  readonly manifest: Manifest;
-  readonly module: Module;
-  readonly target: Target;
-  readonly port: string;
-  readonly image: string;
-  readonly xip: XipModel;
-  readonly vectors: readonly VectorPair[];
-  readonly timeoutMs?: number;
-  readonly observe?: (done: number, total: number) => void;
-}): Promise<Measurement> {
-  const { manifest, module, target, port, image, xip, vectors, timeoutMs, observe } = request;
-  const device = await openDevice(port, target, image, { xip });
-  try {
-    const session = await openSession(device, manifest, {
-      ramBytes: target.ramBytes,
-      ...(timeoutMs === undefined ? {} : { runTimeoutMs: timeoutMs }),
-    });
-    const result = await verifyOnDevice(session, manifest, module, vectors, observe);
-    const { simulation, xip: simulatedXip = null } = device;
-    return { ...result, device: port, simulation, xip: simulatedXip };
-  } finally {
-    await device.close();
-  }
+/** What the model would need on the target, or why it does not compile for it. */
+export function estimate(request: CompileRequest): Estimate {
+  return estimateOf(request.target, () => compile(request).emission.manifest);
 }
 
-/** The module of a directory's firmware, from the copy of the model in the directory. */
-export function reload(manifest: Manifest, bytes: Uint8Array, path: string): Module {
-  const { options, model } = manifest.plan;
+/** bonsaic compile: sources and report, unless the plan alone exceeds a budget. */
+export async function writeProject(
+  request: CompileRequest,
+  { emission }: Compilation,
+  directory: string,
+  budgets: Budgets,
+): Promise<Outcome> {
+  const outcome = await judgePlan(request, emission, budgets);
+  if (outcome.fault === null) {
+    const files = reportFiles(outcome.report);
+    saveProject(directory, emission, request.target, request.bytes, files);
+  }
+  return outcome;
+}
+
+/** What the plan alone does not keep to needs no build. */
+async function judgePlan(
+  request: CompileRequest,
+  { manifest }: Emission,
+  budgets: Budgets,
+): Promise<Outcome> {
+  const report = makeReport({ manifest });
+  const retry = retryWith(() => request, null);
+  const held = { report, plan: manifest.plan };
+  return { report, fault: await overBudget(held, request.target, budgets, retry) };
+}
+
+/** bonsaic run: from the model file to the report. */
+export async function run(
+  request: CompileRequest,
+  job: DeviceJob & {
+    /** Where to keep the project; undefined: nowhere. */
+    readonly output?: string | undefined;
+    /** For this machine: with sanitizers, which leave no size and time to report. */
+    readonly sanitize?: boolean;
+  },
+): Promise<Outcome> {
+  const { target } = request;
+  const { output, sanitize = false } = job;
+  // Where nothing simulates the board, no build can help.
+  placeOf(job.port, target);
+  const compilation = await job.progress(`Compile for ${target.name}`, () => compile(request));
+  const vectors = vectorsOf(job, compilation);
+  const planOutcome = await judgePlan(request, compilation.emission, job.budgets);
+  if (planOutcome.fault !== null) return planOutcome;
+  const work = async (directory: string) => {
+    const title = `Build for ${target.name}`;
+    const report = await runIn(directory, request, compilation, vectors, job, { title, sanitize });
+    return judge(report, compilation.plan, target, () => request, job);
+  };
+  return output === undefined ? inTemporaryDirectory(work) : work(output);
+}
+
+/** A compiled model, written, built, flashed to a real board, run and reported. */
+async function runIn(
+  directory: string,
+  { bytes, target }: Pick<CompileRequest, 'bytes' | 'target'>,
+  { module, emission }: Pick<Compilation, 'module' | 'emission'>,
+  vectors: readonly VectorPair[],
+  job: Omit<DeviceJob, 'vectors' | 'budgets'>,
+  { title, sanitize }: { readonly title: string; readonly sanitize: boolean },
+): Promise<Report> {
+  const { manifest } = emission;
+  saveProject(directory, emission, target, bytes);
+  const built = await buildWith(directory, title, { target, manifest, sanitize }, job);
+  if (!isSimulated(job.port)) await flashImage(findImage(built), target, job);
+  const sized = sanitize ? { toolchain: built.toolchain } : built;
+  const measured = await measureOn(job, built, { manifest, module, target, vectors });
+  const report = makeReport({ manifest, built: sized, measured });
+  saveReport(directory, report);
+  return report;
+}
+
+/** What a directory's sources became. */
+export interface BuiltDirectory extends Outcome {
+  readonly target: Target;
+  readonly built: BuildResult;
+}
+
+/** bonsaic build: the image of what `compile` wrote, and its size. */
+export async function build(directory: string, job: Job): Promise<BuiltDirectory> {
+  const manifest = readManifest(directory);
+  const { plan } = manifest;
+  const target = loadTarget(plan.target);
+  const built = await buildWith(directory, `Build for ${target.name}`, { target, manifest }, job);
+  const report = makeReport({ manifest, built });
+  const outcome = await judge(report, plan, target, () => requestOf(directory, manifest), job);
+  return { ...outcome, target, built };
+}
+
+function buildWith(
+  directory: string,
+  title: string,
+  options: Omit<BuildOptions, 'cc'>,
+  { progress, cc }: Pick<Job, 'progress' | 'cc'>,
+): Promise<BuildResult> {
+  return progress(title, () => buildProject(directory, { ...options, cc }));
+}
+
+/** bonsaic flash: an image on a board, verified and started. */
+export function flashImage(
+  image: string,
+  target: Target,
+  { port, progress }: Pick<DeviceJob, 'port' | 'progress'>,
+): Promise<FlashResult> {
+  const title = `Flash ${target.name} over ${port}`;
+  return progress(title, (say) =>
+    flash(image, port, target, (done, total) => say(bar(done, total))),
+  );
+}
+
+/** bonsaic profile: the firmware of a directory on a board that has it. */
+export async function profile(directory: string, job: DeviceJob): Promise<Outcome> {
+  const manifest = readManifest(directory);
+  const { plan } = manifest;
+  const target = loadTarget(plan.target);
+  const module = readModule(directory, manifest);
+  const vectors = vectorsOf(job, { plan, module });
+  const built = await buildWith(directory, `Build for ${target.name}`, { target, manifest }, job);
+  const measured = await measureOn(job, built, { manifest, module, target, vectors });
+  const report = makeReport({ manifest, built, measured });
+  saveReport(directory, report);
+  return judge(report, plan, target, () => requestOf(directory, manifest), job);
+}
+
+/** How the kernels of a board did on this machine. */
+export type Sanitized = Pick<Report, 'toolchain' | 'verify'>;
+
+/** bonsaic verify: a board's kernels here, under sanitizers, then on the board's simulator. */
+export async function verify(
+  request: CompileRequest,
+  job: Omit<DeviceJob, 'port'>,
+): Promise<Outcome & { readonly sanitized: Sanitized | null }> {
+  const { target, bytes } = request;
+  const here = { ...job, port: 'sim' };
+  const compilation = await job.progress(`Compile for ${target.name}`, () => compile(request));
+  const vectors = vectorsOf(job, compilation);
+  const planOutcome = await judgePlan(request, compilation.emission, job.budgets);
+  if (planOutcome.fault !== null) return { ...planOutcome, sanitized: null };
+  const twin = compileTwin(request, compilation);
+  const twinRequest = { bytes, target: twin.target };
+  const twinModule = { module: compilation.module, emission: twin.emission };
+  const report = await inTemporaryDirectory((directory) => {
+    const title = `Build the kernels of ${twin.target.name} for this machine`;
+    const own = { ...here, cc: undefined };
+    return runIn(directory, twinRequest, twinModule, vectors, own, { title, sanitize: true });
+  });
+  const sanitized = { toolchain: report.toolchain, verify: report.verify };
+  const fault = outputsDiffer(report, ' on this machine, under sanitizers');
+  if (target.simulator === null) return { report, fault, sanitized };
+  const onBoard = await inTemporaryDirectory(async (directory) => {
+    const title = `Build for ${target.name}`;
+    const simulated = { title, sanitize: false };
+    const report = await runIn(directory, request, compilation, vectors, here, simulated);
+    return fault !== null
+      ? { report, fault }
+      : judge(report, compilation.plan, target, () => request, here);
+  });
+  return { ...onBoard, sanitized };
+}
+
+/** bonsaic compare: what the model takes on each board, in this order. */
+export async function compare(
+  request: Omit<CompileRequest, 'target'>,
+  targets: readonly Target[],
+  job: DeviceJob,
+): Promise<readonly ComparedBoard[]> {
+  // A fault of the file is no matter of boards.
+  load(request);
+  const boards: ComparedBoard[] = [];
+  for (const target of targets) {
+    try {
+      boards.push(await tryOn({ ...request, target }, job));
+    } catch (error) {
+      if (!(error instanceof BonsaiError) || !isRefusal(error)) throw error;
+      boards.push(refusingBoard(target, error));
+    }
+  }
+  return boards;
+}
+
+/** Compiles, builds and runs on the simulator, as far as that is possible here. */
+async function tryOn(request: CompileRequest, job: DeviceJob): Promise<ComparedBoard> {
+  const { target, bytes } = request;
+  const { module, plan, emission } = compile(request);
+  const { manifest } = emission;
+  const all = vectorsOf(job, { plan, module });
+  const vectors = job.vectors === undefined ? all.slice(0, 1) : all;
+  let report = makeReport({ manifest });
+  let note: string | null = null;
+  try {
+    await inTemporaryDirectory(async (directory) => {
+      saveProject(directory, emission, target, bytes);
+      const title = `Build for ${target.name}`;
+      const built = await buildWith(directory, title, { target, manifest }, job);
+      report = makeReport({ manifest, built });
+      if (target.simulator === null) return;
+      const measured = await measureOn(job, built, { manifest, module, target, vectors });
+      report = makeReport({ manifest, built, measured });
+    });
+  } catch (error) {
+    // Without a compiler or a simulator there are estimates.
+    if (!(error instanceof BonsaiError) || error.exitStatus < 4) throw error;
+    note = `${target.name}: ${error.where}: ${error.message}`;
+  }
+  return comparedBoard(target, plan, report, note, job.budgets);
+}
+
+/** The pairs of the job's file, or seeded ones. */
+function vectorsOf(
+  { vectors }: Pick<DeviceJob, 'vectors'>,
+  { plan, module }: Pick<Compilation, 'plan' | 'module'>,
+): readonly VectorPair[] {
+  return vectors === undefined
+    ? seededVectors(plan, module)
+    : readVectors(vectors.bytes, vectors.path, plan);
+}
+
+/** A built image, run and measured. */
+function measureOn(
+  { port, xip, timeoutMs, progress }: Pick<DeviceJob, 'port' | 'xip' | 'timeoutMs' | 'progress'>,
+  built: BuildResult,
+  run: Pick<Parameters<typeof measure>[0], 'manifest' | 'module' | 'target' | 'vectors'>,
+): Promise<Measurement> {
+  const title = `Run ${run.vectors.length} vectors on ${placeOf(port, run.target)}`;
+  return progress(title, (say) =>
+    measure({
+      ...{ ...run, image: findImage(built), port, xip, timeoutMs },
+      observe: (done, total) => say(bar(done, total)),
+    }),
+  );
+}
+
+/** Wrong outputs, then budgets that are exceeded. */
+async function judge(
+  report: Report,
+  plan: Plan,
+  target: Target,
+  request: () => CompileRequest,
+  job: Job,
+): Promise<Outcome> {
+  // Of an instrumented image no size is known.
+  const isSized = report.memory.flashBytes !== null;
+  const retry = retryWith(request, isSized ? job : null);
+  const fault =
+    outputsDiffer(report) ?? (await overBudget({ report, plan }, target, job.budgets, retry));
+  return { report, fault };
+}
+
+/** Compiles with other options, and builds where `job` says how; keeps nothing of it. */
+function retryWith(request: () => CompileRequest, job: Job | null): Retry {
+  return async (changes, how) => {
+    const base = request();
+    const options = { ...base.options, ...changes };
+    const changed = { ...base, options };
+    const { plan, emission } = compile(changed);
+    const { manifest } = emission;
+    if (how === 'plan' || job === null) return { plan, report: makeReport({ manifest }) };
+    return inTemporaryDirectory(async (directory) => {
+      saveProject(directory, emission, base.target, base.bytes);
+      const title = `Build with --optimize ${options.optimize}`;
+      const built = await buildWith(directory, title, { target: base.target, manifest }, job);
+      return { plan, report: makeReport({ manifest, built }) };
+    });
+  };
+}
+
+/** What a directory was compiled from. */
+function requestOf(directory: string, { plan }: Manifest): CompileRequest {
+  const { target } = withMeasuredCosts(loadTarget(plan.target));
+  const { bytes } = readModelCopy(directory);
+  return { bytes, path: `${plan.model.name}.tflite`, target, options: plan.options };
+}
+
+/** The module that a directory's firmware computes, from its copy of the model. */
+export function readModule(directory: string, manifest: Manifest): Module {
+  const { options, model, steps } = manifest.plan;
+  const { bytes, path } = readModelCopy(directory);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== model.sha256) {
     throw new BonsaiError(
@@ -184,7 +472,7 @@ export function reload(manifest: Manifest, bytes: Uint8Array, path: string): Mod
     );
   }
   const { module } = load({ bytes, path: `${model.name}.tflite`, options });
-  if (mainGraph(module).nodes.length < manifest.plan.steps.length) {
+  if (mainGraph(module).nodes.length < steps.length) {
     throw new InternalError('pipeline', 'the reloaded module has fewer nodes than the plan');
   }
   return module;

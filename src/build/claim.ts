@@ -2,7 +2,7 @@
 import { readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { BonsaiError } from '../errors.js';
-import { makeFolders } from '../folders.js';
+import { makeFolders } from '../files.js';
 
 /** How long to wait for another process. */
 const patienceMs = 10_000;

@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BonsaiError, InternalError, isSystemError } from '../errors.js';
-import { makeFolders } from '../folders.js';
+import { makeFolders } from '../files.js';
 import { firmwareSources, type Target } from '../target/index.js';
 import { claim, claimUntilExit } from './claim.js';
 

@@ -1,13 +1,18 @@
 /** bonsaic build DIR: firmware image and its size per part. */
 import type { Command } from 'commander';
-import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
-import { type ShowFlags, shownReport, withCompiler, withReport } from './options.js';
-import { conclude, makeProgress } from './output.js';
-import { buildDirectory, builtWith } from './project.js';
+import { build } from '../pipeline.js';
+import {
+  type JobFlags,
+  jobOf,
+  type ShowFlags,
+  shownReport,
+  withBudgets,
+  withCompiler,
+  withReport,
+} from './options.js';
+import { conclude } from './output.js';
 
-interface Flags extends BudgetFlags, ShowFlags {
-  readonly cc?: string;
-}
+interface Flags extends JobFlags, ShowFlags {}
 
 export function addBuild(program: Command): void {
   const command = program
@@ -16,15 +21,10 @@ export function addBuild(program: Command): void {
     .summary('build the firmware image (.elf, .bin, .uf2) and report its size');
   withBudgets(withReport(withCompiler(command)), { measured: false, compiled: true }).action(
     async (directory: string, flags: Flags) => {
-      const progress = makeProgress();
-      const whole = await buildDirectory(directory, progress, flags.cc);
-      const { report, built } = whole;
-      await conclude(
-        flags.json,
-        { ...report, images: built.images },
-        () => [shownReport(report, flags), '', ...built.images].join('\n'),
-        () => checkBudgets(whole, flags, builtWith(progress, flags.cc)),
-      );
+      const { report, built, fault } = await build(directory, jobOf(flags));
+      const { images } = built;
+      const text = () => [shownReport(report, flags), '', ...images].join('\n');
+      conclude(flags.json, { ...report, images }, text, fault);
     },
   );
 }

@@ -1,21 +1,18 @@
 /** bonsaic compile MODEL --target T -o DIR: C sources, host client, report. */
 import { type Command, Option } from 'commander';
 import { printModule } from '../ir/print.js';
-import { compile } from '../pipeline.js';
+import { compile, writeProject } from '../pipeline.js';
 import { printPlan } from '../plan/print.js';
-import { makeReport } from '../report/index.js';
-import { type BudgetFlags, checkPlan, timeNote, withBudgets } from './budgets.js';
+import { budgetsOf, timeNote } from '../report/budgets.js';
 import { modelHelp, modelOf, required } from './config.js';
-import { readInput } from './input.js';
 import {
   type CompileFlags,
-  checkLabels,
-  compileOptions,
+  concludeReport,
   noSuchPass,
-  readLabels,
+  requestOf,
   type ShowFlags,
   shownReport,
-  targetOf,
+  withBudgets,
   withCompileOptions,
   withLabels,
   withReport,
@@ -23,13 +20,11 @@ import {
   withXip,
 } from './options.js';
 import { note, printJson, printResult } from './output.js';
-import { reportFiles, saveProject } from './project.js';
 
-interface Flags extends CompileFlags, BudgetFlags, ShowFlags {
+interface Flags extends CompileFlags, ShowFlags {
   readonly model?: string;
   readonly target: string;
   readonly output: string;
-  readonly labels?: string;
   readonly dump?: string;
 }
 
@@ -47,12 +42,8 @@ export function addCompile(program: Command): void {
   withBudgets(withReport(compiled), {
     measured: false,
   }).action(async (argument: string | undefined, flags: Flags) => {
-    const path = modelOf(argument, flags);
-    const bytes = readInput(path, 'model');
-    const target = targetOf(flags);
-    const labels = readLabels(flags.labels);
     const seen: string[] = [];
-    const request = { bytes, path, target, options: compileOptions(flags), labels };
+    const request = requestOf(modelOf(argument, flags), flags);
     const compilation = compile({
       ...request,
       observe: (pass, module) => {
@@ -60,17 +51,17 @@ export function addCompile(program: Command): void {
         if (pass === flags.dump) note(printModule(module));
       },
     });
-    if (flags.dump === planName) note(printPlan(compilation.plan));
+    const { plan } = compilation;
+    if (flags.dump === planName) note(printPlan(plan));
     else if (flags.dump !== undefined && !seen.includes(flags.dump)) {
       throw noSuchPass(flags.dump, [...seen, planName]);
     }
-    checkLabels(flags.labels, labels, compilation.plan);
-    const report = makeReport({ manifest: compilation.emission.manifest });
-    await checkPlan({ report, plan: compilation.plan, request: () => request }, flags);
-    const slow = timeNote(compilation.plan, target);
+    const outcome = await writeProject(request, compilation, flags.output, budgetsOf(flags));
+    const { report, fault } = outcome;
+    if (fault !== null) return concludeReport(outcome, flags);
+    const slow = timeNote(plan, request.target);
     if (slow !== null) note(slow);
     const text = shownReport(report, flags);
-    saveProject(flags.output, compilation, target, bytes, reportFiles(report));
     if (flags.json) printJson(report);
     else printResult(`${text}\n\nwritten to ${flags.output}: next, bonsaic build ${flags.output}`);
   });

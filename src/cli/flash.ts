@@ -3,18 +3,15 @@ import { statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { findImage } from '../build/index.js';
 import { BonsaiError } from '../errors.js';
-import { flash } from '../flash/index.js';
+import { build, flashImage, type Job } from '../pipeline.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
-import { type BudgetFlags, checkBudgets, withBudgets } from './budgets.js';
 import { required } from './config.js';
-import { withCompiler } from './options.js';
-import { bar, makeProgress, type Progress, printJson, printResult } from './output.js';
-import { buildDirectory, builtWith } from './project.js';
+import { type JobFlags, jobOf, withBudgets, withCompiler } from './options.js';
+import { printJson, printResult } from './output.js';
 
-interface Flags extends BudgetFlags {
+interface Flags extends JobFlags {
   readonly port: string;
   readonly target?: string;
-  readonly cc?: string;
   readonly json?: true;
 }
 
@@ -35,11 +32,9 @@ export function addFlash(program: Command): void {
   withBudgets(withCompiler(command), { measured: false, compiled: true }).action(
     async (path: string, flags: Flags) => {
       const { json, port } = flags;
-      const progress = makeProgress();
-      const { image, target } = await imageOf(path, flags, progress);
-      const result = await progress(`Flash ${target.name} over ${port}`, (say) =>
-        flash(image, port, target, (done, total) => say(bar(done, total))),
-      );
+      const job = jobOf(flags);
+      const { image, target } = await imageOf(path, flags, job);
+      const result = await flashImage(image, target, { ...job, port });
       if (json) printJson({ target: target.name, port, image, ...result });
       else printResult(`${image}: ${result.bytes} bytes written to ${port}, verified, started`);
     },
@@ -49,14 +44,14 @@ export function addFlash(program: Command): void {
 async function imageOf(
   path: string,
   flags: Flags,
-  progress: Progress,
+  job: Job,
 ): Promise<{ image: string; target: Target }> {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new BonsaiError('usage', path, 'does not exist', 'check the path');
   if (stats.isDirectory()) {
-    const whole = await buildDirectory(path, progress, flags.cc);
-    await checkBudgets(whole, flags, builtWith(progress, flags.cc));
-    return { image: findImage(whole.built), target: whole.target };
+    const { built, target, fault } = await build(path, job);
+    if (fault !== null) throw fault;
+    return { image: findImage(built), target };
   }
   if (flags.target === undefined) {
     throw new BonsaiError('usage', path, 'is an image: for which board?', 'add --target');

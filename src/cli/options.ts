@@ -1,23 +1,19 @@
 /** Options that several commands share, and how their texts become values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { isLabelled } from '../codegen/program.js';
+import { readLabels } from '../codegen/labels.js';
 import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
+import { readInput } from '../files.js';
 import { goals } from '../ir/op.js';
-import {
-  type CompileOptions,
-  type Optimize,
-  type Plan,
-  type SramCopies,
-  sramCopies,
-} from '../plan/types.js';
+import type { CompileRequest, DeviceJob, Job, Outcome } from '../pipeline.js';
+import { type CompileOptions, type Optimize, type SramCopies, sramCopies } from '../plan/types.js';
+import { type Budgets, budgetsOf } from '../report/budgets.js';
 import type { Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
-import { withMeasuredCosts } from '../tune/kept.js';
+import { withMeasuredCosts } from '../target/kept.js';
 import { required } from './config.js';
-import { readInput } from './input.js';
-import { note, terminalColumns } from './output.js';
+import { conclude, makeProgress, note, terminalColumns } from './output.js';
 
 export function positive(text: string): number {
   const value = Number(text);
@@ -27,7 +23,7 @@ export function positive(text: string): number {
   return value;
 }
 
-export interface CompileFlags {
+export interface CompileFlags extends Budgets {
   readonly optimize: Optimize;
   readonly rounding: 'tflm' | 'tflite';
   readonly strict?: true;
@@ -36,6 +32,7 @@ export interface CompileFlags {
   readonly xip?: XipModel;
   readonly sramCopies?: SramCopies;
   readonly cores?: string;
+  readonly labels?: string;
 }
 
 /** --optimize, --rounding, --strict, --faithful, --keep-input, --sram-copies, --cores */
@@ -67,7 +64,7 @@ export function withCompileOptions(command: Command): Command {
     );
 }
 
-export function compileOptions(flags: CompileFlags & SizeBudgets): CompileOptions {
+export function compileOptions(flags: CompileFlags): CompileOptions {
   return {
     optimize: flags.optimize,
     rounding: flags.rounding,
@@ -78,26 +75,77 @@ export function compileOptions(flags: CompileFlags & SizeBudgets): CompileOption
     ...(flags.sramCopies === undefined ? {} : { sramCopies: flags.sramCopies }),
     ...(flags.cores === '2' ? { cores: 2 } : {}),
     ...(flags.cores === 'auto' ? { autoCores: true } : {}),
-    ...sizeBudgets(flags),
+    ...budgetsOf(flags),
   };
 }
 
-/** Budgets that kernels are chosen by. */
-export type SizeBudgets = Pick<CompileOptions, 'maxFlash' | 'maxRam' | 'maxMs'>;
-
-/** Those that are given, among other things. */
-export function sizeBudgets({ maxFlash, maxRam, maxMs }: SizeBudgets): SizeBudgets {
+/** What the options ask to compile. */
+export function requestOf(
+  path: string,
+  flags: CompileFlags & { readonly target: string },
+): CompileRequest {
+  const { labels } = flags;
   return {
-    ...(maxFlash === undefined ? {} : { maxFlash }),
-    ...(maxRam === undefined ? {} : { maxRam }),
-    ...(maxMs === undefined ? {} : { maxMs }),
+    ...{ bytes: readInput(path, 'model'), path },
+    target: targetOf(flags),
+    options: compileOptions(flags),
+    labels: labels === undefined ? undefined : readLabels(readInput(labels, 'labels'), labels),
   };
 }
 
-export interface DeviceFlags {
+/**
+ * --max-flash, --max-ram, --max-ms
+ *
+ * @param compiled the command works on a directory, which has budgets of its own
+ */
+export function withBudgets(
+  command: Command,
+  { measured, compiled = false }: { readonly measured: boolean; readonly compiled?: boolean },
+): Command {
+  const otherwise = compiled ? " (default: compile's)" : '';
+  const slow = measured
+    ? 'fail when an inference takes longer'
+    : 'choose kernels that take no longer';
+  command
+    .option('--max-flash <bytes>', `fail when the image is larger${otherwise}`, positive)
+    .option('--max-ram <bytes>', `fail when more RAM is needed${otherwise}`, positive);
+  const hasTime = measured || !compiled;
+  return hasTime ? command.option('--max-ms <ms>', `${slow}${otherwise}`, positive) : command;
+}
+
+export interface JobFlags extends Budgets {
+  readonly cc?: string;
+}
+
+/** What the options say of how to work. */
+export function jobOf(flags: JobFlags): Job {
+  return { progress: makeProgress(), cc: flags.cc, budgets: budgetsOf(flags) };
+}
+
+export interface DeviceFlags extends JobFlags, ShowFlags {
   readonly port?: string;
   readonly xip: XipModel;
   readonly timeout?: number;
+  readonly vectors?: string;
+}
+
+/** Node's timers hold an int32. */
+const longestTimeoutMs = 2 ** 31 - 1;
+
+/** What the options say of how to run. */
+export function deviceJobOf(flags: DeviceFlags & { readonly port: string }): DeviceJob {
+  const { port, xip, timeout, vectors: path } = flags;
+  return {
+    ...{ ...jobOf(flags), port, xip },
+    timeoutMs: timeout === undefined ? undefined : Math.min(timeout * 1000, longestTimeoutMs),
+    vectors: path === undefined ? undefined : { bytes: readInput(path, 'vectors'), path },
+  };
+}
+
+/** --vectors */
+export function withVectors(command: Command): Command {
+  const help = 'inputs and expected outputs (JSON); without: 4 seeded random inputs';
+  return command.option('--vectors <file>', help);
 }
 
 /** --xip: what flash costs, where weights are placed and where it is simulated. */
@@ -186,39 +234,15 @@ export function shownReport(report: Report, { why }: ShowFlags): string {
   return reportText(report, { why: why === true, width: terminalColumns() });
 }
 
+/** Prints a report, then fails when something is wrong with it; of a plan alone only that is told. */
+export function concludeReport({ report, fault }: Outcome, flags: ShowFlags): void {
+  const isTold = fault === null || report.toolchain !== null;
+  conclude(flags.json, report, isTold ? () => shownReport(report, flags) : null, fault);
+}
+
 /** --labels: for commands that write a header. */
 export function withLabels(command: Command): Command {
   return command.option('--labels <file>', 'names of the classes: a JSON array, or one a line');
-}
-
-/** @throws BonsaiError 'usage' when the file is not a list of names */
-export function readLabels(path: string | undefined): readonly string[] {
-  if (path === undefined) return [];
-  const text = new TextDecoder().decode(readInput(path, 'labels'));
-  if (!/^\s*[[{]/.test(text)) return text.split(/\r?\n/).filter((line) => line !== '');
-  const hint = 'write ["first","second",…], or one name a line';
-  let labels: unknown;
-  try {
-    labels = JSON.parse(text);
-  } catch (error) {
-    throw new BonsaiError('usage', path, `is not JSON: ${(error as Error).message}`, hint);
-  }
-  if (!Array.isArray(labels) || !labels.every((label) => typeof label === 'string')) {
-    throw new BonsaiError('usage', path, 'is not an array of names', hint);
-  }
-  return labels;
-}
-
-/** @throws BonsaiError 'usage' when the labels of file `path` name the classes of no output */
-export function checkLabels(path: string | undefined, labels: readonly string[], plan: Plan): void {
-  if (path === undefined || plan.outputs.some((port) => isLabelled(port, labels))) return;
-  const classes = plan.outputs.map(({ name, shape }) => `"${name}" has ${shape.at(-1) ?? 1}`);
-  throw new BonsaiError(
-    'usage',
-    path,
-    `has ${labels.length} names, no output has ${labels.length} classes`,
-    `write one name for each class: output ${classes.join(', output ')}`,
-  );
 }
 
 /** The error for a --dump that no pass answered. `seen`: the names of those that ran. */

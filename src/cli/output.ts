@@ -8,6 +8,7 @@ import {
   refusedBySystem,
 } from '../errors.js';
 import { printable, printableJson } from '../printable.js';
+import type { Progress } from '../progress.js';
 
 export function printResult(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
@@ -52,25 +53,18 @@ export function printJson(value: unknown): void {
 }
 
 /**
- * The end of a command that has a result and may find fault with it: with --json both are in one
- * document.
+ * The end of a command that has a result, and perhaps found fault with it: with --json both are in
+ * one document.
  *
  * @param text the result for people; null where only the fault counts
- * @param judge throws what is wrong with the result
+ * @throws `fault`
  */
-export async function conclude(
+export function conclude(
   json: boolean | undefined,
   result: object,
   text: (() => string) | null,
-  judge: () => Promise<void>,
-): Promise<void> {
-  let fault: BonsaiError | null = null;
-  try {
-    await judge();
-  } catch (error) {
-    if (!(error instanceof BonsaiError)) throw error;
-    fault = error;
-  }
+  fault: BonsaiError | null,
+): void {
   if (json) printJson(fault === null ? result : { ...result, error: documentOf(fault) });
   else if (text !== null) printResult(text());
   if (fault !== null) throw fault;
@@ -80,12 +74,6 @@ export async function conclude(
 export function note(text: string): void {
   process.stderr.write(`${printable(text)}\n`);
 }
-
-/** What a running step may say about itself: a line under its title. */
-export type Say = (text: string) => void;
-
-/** Runs one titled step, showing it on stderr. */
-export type Progress = <T>(title: string, work: (say: Say) => T | Promise<T>) => Promise<T>;
 
 /** Progress by listr2 on stderr: a spinner on a terminal, a line a step elsewhere. */
 export function makeProgress(): Progress {
@@ -120,12 +108,6 @@ export function makeProgress(): Progress {
     });
     return result.value as Awaited<ReturnType<typeof work>>;
   };
-}
-
-/** '████████░░░░░░░░ 4/8' */
-export function bar(done: number, total: number, width = 24): string {
-  const full = total === 0 ? width : Math.round((done / total) * width);
-  return `${'█'.repeat(full)}${'░'.repeat(width - full)} ${done}/${total}`;
 }
 
 /** What --json has of an error; `exit` is the status that the process ends with. */

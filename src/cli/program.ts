@@ -11,7 +11,8 @@ import { addFlash } from './flash.js';
 import { addInspect } from './inspect.js';
 import { addLists } from './lists.js';
 import { forgetDocument, reportError, reportUsage } from './output.js';
-import { addProfile, addRun } from './run.js';
+import { addProfile } from './profile.js';
+import { addRun } from './run.js';
 import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
 

@@ -2,8 +2,8 @@
 import { type Command, Option } from 'commander';
 import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';
+import { forgetCosts, type Scope, saveCosts, scopes } from '../target/kept.js';
 import { costTable, tune } from '../tune/index.js';
-import { forgetCosts, type Scope, saveCosts, scopes } from '../tune/kept.js';
 import { withCompiler } from './options.js';
 import { makeProgress, printJson, printResult, terminalColumns } from './output.js';
 

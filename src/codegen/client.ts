@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import type { CodeBlockWriter, TypeAliasDeclarationStructure } from 'ts-morph';
 import type { Module } from '../ir/graph.js';
 import type { IoTensor, Plan } from '../plan/types.js';
-import { isLabelled, type ProgramOptions } from './program.js';
+import { isLabelled } from './labels.js';
+import type { ProgramOptions } from './program.js';
 import { render } from './templates.js';
 
 type Morph = typeof import('ts-morph');

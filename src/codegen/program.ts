@@ -19,6 +19,7 @@ import { float, integer, offset, rows, string, wrap } from './c.js';
 import { describeStep } from './describe.js';
 import { format } from './format.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
+import { isLabelled } from './labels.js';
 import type { Span, TableInfo } from './manifest.js';
 import { pointerTo, TablePool } from './tables.js';
 import { Composition, type Context, render } from './templates.js';
@@ -346,9 +347,4 @@ export function interfaceContext(
     output_count: integer(plan.outputs.length),
     input_kept: plan.options.keepInput,
   };
-}
-
-/** Whether `labels` name the elements of this output. */
-export function isLabelled(port: IoTensor, labels: readonly string[]): boolean {
-  return labels.length > 0 && port.shape.at(-1) === labels.length;
 }

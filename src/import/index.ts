@@ -5,8 +5,6 @@ import type { Module } from '../ir/graph.js';
 import { operators } from '../ops/index.js';
 import { importTflite } from './tflite/index.js';
 
-export { maxFileBytes as maxModelBytes } from './tflite/read.js';
-
 export interface ImportOptions {
   /** The model's name, from the file name; it becomes a C identifier. */
   readonly name: string;

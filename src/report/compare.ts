@@ -1,8 +1,12 @@
 /** One model on several boards: a row for each, as `bonsaic compare` prints it. */
-import type { BonsaiError } from '../errors.js';
+import { BonsaiError } from '../errors.js';
 import type { CountUnit } from '../ir/op.js';
+import { estimatedCount, type Plan } from '../plan/types.js';
+import type { Target } from '../target/index.js';
+import type { Budgets } from './budgets.js';
 import { prose, table } from './table.js';
 import { thousands } from './text.js';
+import type { Report } from './types.js';
 
 /**
  * How the figures of a row are known. simulated: the firmware ran on the board's simulator. built:
@@ -39,6 +43,106 @@ export interface ComparedBoard {
   readonly over: readonly string[];
   /** Why the board does not take the model. */
   readonly refused: Pick<BonsaiError, 'code' | 'where' | 'message' | 'hint'> | null;
+}
+
+/** What is the same in every row of a board. */
+function boardFields({ name, coreName, clockHz, flashBytes, ramBytes, costUnit }: Target) {
+  return {
+    ...{ target: name, core: coreName, clockHz, unit: costUnit },
+    ...{ boardFlashBytes: flashBytes, boardRamBytes: ramBytes },
+  };
+}
+
+/** The row of a board that does not take the model. */
+export function refusingBoard(
+  target: Target,
+  { code, where, message, hint }: BonsaiError,
+): ComparedBoard {
+  return {
+    ...boardFields(target),
+    ...{ basis: null, note: null, count: null, ms: null, over: [], verify: null },
+    ...{ flashBytes: null, ramBytes: null, arenaBytes: null },
+    refused: { code, where, message, hint },
+  };
+}
+
+/**
+ * The row of a board that takes the model.
+ *
+ * @param report as far as the model was built and run
+ * @param note   why it was no further
+ */
+export function comparedBoard(
+  target: Target,
+  plan: Plan,
+  { memory, latency, verify, toolchain }: Report,
+  note: string | null,
+  budgets: Budgets,
+): ComparedBoard {
+  const basis = latency !== null ? 'simulated' : toolchain === null ? 'estimated' : 'built';
+  const count = latency?.count ?? estimatedCount(plan);
+  const ramBytes =
+    memory.ramBytes ?? memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0);
+  const figures = {
+    ...{ count, ms: latency?.ms ?? (1000 * count) / target.clockHz },
+    flashBytes: memory.flashBytes ?? plan.decision.imageBytes,
+    ramBytes,
+  };
+  return {
+    ...boardFields(target),
+    ...{ basis, note, ...figures, arenaBytes: memory.arenaBytes, refused: null },
+    over: exceeded(figures, budgets),
+    verify: verify && { vectors: verify.vectors, mismatches: verify.mismatches },
+  };
+}
+
+interface Figures {
+  readonly ms: number;
+  readonly flashBytes: number;
+  readonly ramBytes: number;
+}
+
+/** The flags of the budgets that a board's figures exceed. */
+function exceeded(
+  { ms, flashBytes, ramBytes }: Figures,
+  { maxMs = Infinity, maxFlash = Infinity, maxRam = Infinity }: Budgets,
+): readonly string[] {
+  return [
+    ...(ms > maxMs ? ['--max-ms'] : []),
+    ...(flashBytes > maxFlash ? ['--max-flash'] : []),
+    ...(ramBytes > maxRam ? ['--max-ram'] : []),
+  ];
+}
+
+/** Whether an error says that this board does not take the model; others end the command. */
+export function isRefusal({ code, exitStatus }: BonsaiError): boolean {
+  return code !== 'bad-vectors' && (exitStatus === 2 || exitStatus === 3);
+}
+
+/**
+ * What decides the exit status: outputs that differ, or no board at all.
+ *
+ * @param boards in the order in which they were tried
+ * @returns 'outputs-differ'; the first refusal, if every board refuses; 'over-budget'; otherwise
+ *   null
+ */
+export function boardsFault(path: string, boards: readonly ComparedBoard[]): BonsaiError | null {
+  const wrong = boards.find(({ verify }) => verify !== null && verify.mismatches > 0);
+  if (wrong !== undefined) {
+    const hint = `bonsaic run --target ${wrong.target} --port sim shows the layer`;
+    return new BonsaiError('outputs-differ', path, `outputs differ on ${wrong.target}`, hint);
+  }
+  const taken = boards.filter(({ basis }) => basis !== null);
+  const [first] = boards;
+  if (taken.length === 0 && first !== undefined && first.refused !== null) {
+    const { code, where, message, hint } = first.refused;
+    return new BonsaiError(code, where, message, hint);
+  }
+  if (taken.every(({ over }) => over.length > 0)) {
+    const hint = 'prune more, use a smaller model, or name other boards by --targets';
+    return new BonsaiError('over-budget', path, 'no board keeps the budgets', hint);
+  }
+  return null;
 }
 
 const notMeasured = '~';

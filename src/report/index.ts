@@ -1,7 +1,8 @@
 /** Joins plan, sizes and measurements to a report with one row per step. */
 import type { ImageSizes } from '../build/index.js';
 import type { Manifest } from '../codegen/manifest.js';
-import type { LayerRow, Measurement, Memory, Report } from './types.js';
+import type { Measurement } from '../profile/measure.js';
+import type { LayerRow, Memory, Report } from './types.js';
 
 export type * from './types.js';
 

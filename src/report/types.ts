@@ -63,13 +63,3 @@ export interface Report {
     readonly simulation: string | null;
   };
 }
-
-/** The measurements of a run on a device. */
-export interface Measurement extends DeviceResult {
-  /** 'sim', or the path of the serial port. */
-  readonly device: string;
-  /** What a simulated figure leaves out; null for a real board. */
-  readonly simulation: string | null;
-  /** The model of flash in a simulation; null on a real board. */
-  readonly xip: 'model' | 'ideal' | null;
-}

@@ -8,9 +8,9 @@ import { flash } from '../flash/index.js';
 import type { Shape } from '../ir/graph.js';
 import type { CountUnit, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
-import { measure } from '../pipeline.js';
 import { callBytes } from '../plan/schedule/lower.js';
 import type { Implementation } from '../plan/schedule/parts.js';
+import { measure } from '../profile/measure.js';
 import { seededVectors } from '../profile/vectors.js';
 import type { Target } from '../target/index.js';
 import type { Layer } from './layers.js';
@@ -19,7 +19,7 @@ import { type Trial, trialsOf } from './trials.js';
 
 export interface MeasureRequest {
   readonly target: Target;
-  /** As for `measure` of pipeline.ts. */
+  /** As for `measure` of profile/measure.ts. */
   readonly port: string;
   readonly cc?: string | undefined;
   /** Called with a description of the next action. */

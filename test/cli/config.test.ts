@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Command, CommanderError, Option } from 'commander';
-import { modelOf, readConfig, required, withConfig } from '../../src/cli/config.js';
+import { modelOf, required, withConfig } from '../../src/cli/config.js';
+import { readConfig } from '../../src/config.js';
 import { BonsaiError } from '../../src/errors.js';
 import { captureOutput } from '../support/command.js';
 

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readManifest, readModule } from '../../src/cli/project.js';
+import { readManifest } from '../../src/build/directory.js';
 import { packageFile } from '../../src/codegen/templates.js';
 import { simulators } from '../../src/device/index.js';
+import { readModule } from '../../src/pipeline.js';
 import {
   type Command,
   commands,

@@ -1,5 +1,6 @@
 /** Bytes of a .tflite file → its tables, checked but not yet interpreted. */
 import { BonsaiError } from '../../errors.js';
+import { maxModelBytes } from '../../files.js';
 import {
   corrupt,
   type Decoded,
@@ -43,8 +44,8 @@ export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () 
       export_,
     );
   }
-  if (bytes.length > maxFileBytes) {
-    const message = `has ${bytes.length} bytes; at most ${maxFileBytes} can be read`;
+  if (bytes.length > maxModelBytes) {
+    const message = `has ${bytes.length} bytes; at most ${maxModelBytes} can be read`;
     throw new BonsaiError('too-large', where, message, 'use a smaller model');
   }
   const source = openSource(bytes, where);
@@ -55,9 +56,6 @@ export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () 
   }
   return { ...model, source, ignore };
 }
-
-/** Larger than any board's flash; offsets stay exact in 32 bits. */
-export const maxFileBytes = 2 ** 30;
 
 const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 quantization';
 

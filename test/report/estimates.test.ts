@@ -1,7 +1,7 @@
 /** What inspect says of targets. */
 import { expect } from 'chai';
-import { type Estimate, estimateText } from '../../src/cli/estimates.js';
 import type { KernelEstimate } from '../../src/plan/types.js';
+import { type Estimate, estimateText } from '../../src/report/estimates.js';
 
 const kernel = (name: string, count: number): KernelEstimate => ({
   ...{ kernel: name, cores: 1, form: 'dense', count, bytes: 10, arenaBytes: 20 },
@@ -19,7 +19,7 @@ function estimateOf(target: string, part: Partial<Estimate> = {}): Estimate {
 const refused = (target: string, reason: string) =>
   estimateOf(target, { layers: [], refused: reason, hint: `do not ${reason}` });
 
-describe('cli/estimates', () => {
+describe('report/estimates', () => {
   it('a model that no target takes: what to do, once, and no table', () => {
     const text = estimateText([refused('x', 'be float'), refused('y', 'be float')], layers, style);
     expect(text).to.equal('compiles for no target: be float\n  → do not be float');

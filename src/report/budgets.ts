@@ -1,52 +1,34 @@
 /** --max-flash, --max-ram, --max-ms: what is over them, why, and what else could be had. */
-import type { Command } from 'commander';
 import { BonsaiError } from '../errors.js';
 import { goals, type Optimize } from '../ir/op.js';
-import { type CompileRequest, compile } from '../pipeline.js';
 import { type CompileOptions, estimatedCount, type Plan } from '../plan/types.js';
-import { makeReport, type Report } from '../report/index.js';
 import type { Target } from '../target/index.js';
-import { positive, type SizeBudgets, sizeBudgets } from './options.js';
-import { conclude } from './output.js';
+import type { Report } from './types.js';
 
-export type BudgetFlags = SizeBudgets;
+/** Budgets that kernels are chosen by. */
+export type Budgets = Pick<CompileOptions, 'maxFlash' | 'maxRam' | 'maxMs'>;
 
-/**
- * --max-flash, --max-ram, --max-ms
- *
- * @param compiled the command works on a directory, which has budgets of its own
- */
-export function withBudgets(
-  command: Command,
-  { measured, compiled = false }: { readonly measured: boolean; readonly compiled?: boolean },
-): Command {
-  const otherwise = compiled ? " (default: compile's)" : '';
-  const slow = measured
-    ? 'fail when an inference takes longer'
-    : 'choose kernels that take no longer';
-  command
-    .option('--max-flash <bytes>', `fail when the image is larger${otherwise}`, positive)
-    .option('--max-ram <bytes>', `fail when more RAM is needed${otherwise}`, positive);
-  const hasTime = measured || !compiled;
-  return hasTime ? command.option('--max-ms <ms>', `${slow}${otherwise}`, positive) : command;
+/** Those that are given, among other things. */
+export function budgetsOf({ maxFlash, maxRam, maxMs }: Budgets): Budgets {
+  return {
+    ...(maxFlash === undefined ? {} : { maxFlash }),
+    ...(maxRam === undefined ? {} : { maxRam }),
+    ...(maxMs === undefined ? {} : { maxMs }),
+  };
 }
 
 /** What is held against the budgets. */
 export interface Held {
   readonly report: Report;
   readonly plan: Plan;
-  /** What it was compiled from. */
-  request(): CompileRequest;
 }
 
-/** Makes what is held of a request: as far as what it is compared with was made. */
-export type Make = (request: CompileRequest) => Promise<Held>;
-
-/** Plans only. */
-export const planned: Make = async (request) => {
-  const { plan, emission } = compile(request);
-  return { plan, request: () => request, report: makeReport({ manifest: emission.manifest }) };
-};
+/**
+ * Makes what is held with other options.
+ *
+ * @param how 'plan' where only time is asked for; 'same': as far as what it is compared with was made
+ */
+export type Retry = (changes: Partial<CompileOptions>, how: 'plan' | 'same') => Promise<Held>;
 
 /** What is needed of a board, as far as it is known. */
 interface Needs {
@@ -58,7 +40,7 @@ interface Needs {
   readonly count: number;
 }
 
-interface Budget {
+interface Limit {
   readonly limit: number;
   /** Measured, or as far as it is known. */
   readonly reached: number;
@@ -75,33 +57,36 @@ interface Budget {
 }
 
 /**
- * @param flags what they leave out is as it was compiled for
- * @param make makes the same for other goals of --optimize, where it is asked what they would reach
- * @throws BonsaiError 'over-budget' with what was reached, what dominates, and what the other goals
- *   would reach; where it was compiled for other budgets, what its own goal would reach too
+ * @param budgets what they leave out is as it was compiled for
+ * @param retry   asked for the other goals of --optimize, if a budget is exceeded
+ * @returns 'over-budget' with what was reached, what dominates, and what the other goals would
+ *   reach; if it was compiled for other budgets, what its own goal would reach too. null within all
  */
-export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): Promise<void> {
-  const over = budgetsOf(held, flags).filter(({ limit, reached }) => reached > limit);
-  if (over.length === 0) return;
+export async function overBudget(
+  held: Held,
+  target: Pick<Target, 'secondCore' | 'regions'>,
+  budgets: Budgets,
+  retry: Retry,
+): Promise<BonsaiError | null> {
+  const over = limitsOf(held, budgets).filter(({ limit, reached }) => reached > limit);
+  if (over.length === 0) return null;
   const { options } = held.plan;
-  const budgets = sizeBudgets({ ...options, ...flags });
-  const isOther = flagText(budgets) !== flagText(options);
-  const request = held.request();
-  const needsBuild = over.some(({ isTime }) => !isTime);
+  const all = budgetsOf({ ...options, ...budgets });
+  const isOther = flagText(all) !== flagText(options);
+  const how = over.every(({ isTime }) => isTime) ? 'plan' : 'same';
   const others: Other[] = [];
   const isSlow = over.some(({ isTime }) => isTime);
-  for (const { goal, changes } of waysOf(options, request.target, isSlow, isOther)) {
-    const changed = { ...budgets, ...changes, autoCores: false };
-    const tried = { ...request, options: { ...request.options, ...changed } };
+  for (const { goal, changes } of waysOf(options, target, isSlow, isOther)) {
     try {
-      others.push({ goal, needs: needsOf(await (needsBuild ? make : planned)(tried)) });
+      const other = await retry({ ...all, ...changes, autoCores: false }, how);
+      others.push({ goal, needs: needsOf(other) });
     } catch (error) {
       // What the chip has no room for is no way out.
       if (!(error instanceof BonsaiError && error.code === 'over-budget')) throw error;
     }
   }
-  const asked = isOther ? flagText(budgets) : '';
-  throw new BonsaiError(
+  const asked = isOther ? flagText(all) : '';
+  return new BonsaiError(
     'over-budget',
     held.report.model.name,
     over
@@ -109,7 +94,7 @@ export async function checkBudgets(held: Held, flags: BudgetFlags, make: Make): 
         ({ reached, what, limit }) => `needs ${rounded(reached)} ${what}, the budget is ${limit}`,
       )
       .join('; '),
-    over.flatMap((budget) => hintsFor(budget, asked, others)).join('\n'),
+    over.flatMap((one) => hintsFor(one, asked, others)).join('\n'),
   );
 }
 
@@ -129,7 +114,7 @@ interface Way {
  */
 function waysOf(
   { optimize, cores = 1, sramCopies }: CompileOptions,
-  target: Target,
+  target: Pick<Target, 'secondCore' | 'regions'>,
   isSlow: boolean,
   isOther: boolean,
 ): readonly Way[] {
@@ -151,25 +136,16 @@ function waysOf(
   ];
 }
 
-/** Budgets that the plan alone is over: nothing has to be built. With --json the plan is told too. */
-export async function checkPlan(
-  held: Held,
-  flags: BudgetFlags & { readonly json?: true },
-): Promise<void> {
-  try {
-    await checkBudgets(held, flags, planned);
-  } catch (error) {
-    await conclude(flags.json, held.report, null, () => Promise.reject(error));
-  }
-}
-
 /**
  * What compile says about --max-ms. The run fails when the time is over the budget; before it there
  * is an estimate only.
  *
  * @returns null without this budget, or if the estimate keeps it
  */
-export function timeNote(plan: Plan, { clockHz, secondCore }: Target): string | null {
+export function timeNote(
+  plan: Plan,
+  { clockHz, secondCore }: Pick<Target, 'clockHz' | 'secondCore'>,
+): string | null {
   const { maxMs = Infinity, cores = 1 } = plan.options;
   const ms = (1000 * estimatedCount(plan)) / clockHz;
   if (ms <= maxMs) return null;
@@ -179,7 +155,7 @@ export function timeNote(plan: Plan, { clockHz, secondCore }: Target): string | 
 }
 
 /** '--max-flash 30000 --max-ram 9000 --max-ms 20 ' */
-function flagText({ maxFlash, maxRam, maxMs }: SizeBudgets): string {
+function flagText({ maxFlash, maxRam, maxMs }: Budgets): string {
   const flash = maxFlash === undefined ? '' : `--max-flash ${maxFlash} `;
   const ram = maxRam === undefined ? '' : `--max-ram ${maxRam} `;
   return `${flash}${ram}${maxMs === undefined ? '' : `--max-ms ${maxMs} `}`;
@@ -191,14 +167,14 @@ interface Other {
   readonly needs: Needs;
 }
 
-function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[] {
+function limitsOf({ report, plan }: Held, budgets: Budgets): readonly Limit[] {
   const { memory, latency, layers } = report;
-  const { maxFlash, maxRam, maxMs } = { ...plan.options, ...flags };
+  const { maxFlash, maxRam, maxMs } = { ...plan.options, ...budgets };
   const known = needsOf({ report, plan });
   const copies = memory.sramCopyBytes > 0 ? `, copies of weights take ${memory.sramCopyBytes}` : '';
   const byLayer = (amounts: readonly number[]) =>
     amounts.map((amount, i) => [`layer ${i} (${plan.steps[i]?.op})`, amount] as const);
-  const flash: Budget = {
+  const flash: Limit = {
     limit: maxFlash ?? Infinity,
     reached: known.flashBytes,
     what: memory.flashBytes === null ? 'bytes of flash without its code' : 'bytes of flash',
@@ -211,7 +187,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
     isTime: false,
     advice: 'prune more, or use a smaller model',
   };
-  const ram: Budget = {
+  const ram: Limit = {
     limit: maxRam ?? Infinity,
     reached: memory.ramBytes ?? known.ramBytes,
     what: memory.ramBytes === null ? 'bytes of RAM without its stack' : 'bytes of RAM',
@@ -224,7 +200,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
   };
   if (latency === null) return [flash, ram];
   const total = layers.reduce((sum, { count }) => sum + (count ?? 0), 0);
-  const time: Budget = {
+  const time: Limit = {
     limit: maxMs ?? Infinity,
     reached: latency.ms,
     what: 'ms an inference',
@@ -243,7 +219,7 @@ function budgetsOf({ report, plan }: Held, flags: BudgetFlags): readonly Budget[
  * @param asked flags to compile with besides, as flagText gives them
  */
 function hintsFor(
-  { limit, parts, reachedWith, isPartial, isTime, advice }: Budget,
+  { limit, parts, reachedWith, isPartial, isTime, advice }: Limit,
   asked: string,
   others: readonly Other[],
 ): readonly string[] {
@@ -297,7 +273,7 @@ function liveBytes({ steps, placements }: Plan): readonly number[] {
   });
 }
 
-function needsOf({ report: { memory }, plan }: Pick<Held, 'report' | 'plan'>): Needs {
+function needsOf({ report: { memory }, plan }: Held): Needs {
   return {
     flashBytes: memory.flashBytes ?? memory.weightBytes + memory.tableBytes,
     ramBytes: memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0),

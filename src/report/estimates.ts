@@ -1,12 +1,12 @@
 /** What a model would need on targets, and what zeros among its weights are worth there. */
+import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { CountUnit } from '../ir/op.js';
-import { compile } from '../pipeline.js';
 import { estimateName } from '../plan/choose/explain.js';
 import type { KernelEstimate, Plan } from '../plan/types.js';
-import { prose, table } from '../report/table.js';
-import { thousands } from '../report/text.js';
-import { type CompileFlags, compileOptions, targetOf } from './options.js';
+import type { Target } from '../target/index.js';
+import { prose, table } from './table.js';
+import { thousands } from './text.js';
 
 export interface Estimate {
   readonly target: string;
@@ -32,22 +32,20 @@ export interface LayerEstimate {
   readonly dense: KernelEstimate;
 }
 
-/** A model that only `compile` refuses (a float one) can still be looked at. */
-export function estimate(
-  bytes: Uint8Array,
-  path: string,
-  flags: CompileFlags,
-  name: string,
-): Estimate {
-  const target = targetOf({ target: name });
+/**
+ * What a model needs on a target. One that is refused there (a float one) can still be looked at.
+ *
+ * @param compile compiles it for the target
+ */
+export function estimateOf(target: Target, compile: () => Manifest): Estimate {
   const unknown = {
-    ...{ target: name, unit: target.costUnit, layers: [] },
+    ...{ target: target.name, unit: target.costUnit, layers: [] },
     ...{ arenaBytes: null, weightBytes: null, tableBytes: null, liveMacs: null },
   };
   try {
-    const { plan, emission } = compile({ bytes, path, target, options: compileOptions(flags) });
+    const { plan, tables } = compile();
     const bytesOf = (role: string) =>
-      emission.manifest.tables.reduce((sum, t) => sum + (t.role === role ? t.bytes : 0), 0);
+      tables.reduce((sum, table) => sum + (table.role === role ? table.bytes : 0), 0);
     return {
       ...unknown,
       arenaBytes: plan.arenaBytes,

@@ -5,10 +5,10 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { makeFolders } from '../folders.js';
+import { makeFolders } from '../files.js';
 import type { Optimize, TargetTraits } from '../ir/op.js';
-import { measuredCosts, parseCosts, type Target } from '../target/index.js';
 import { version } from '../version.js';
+import { measuredCosts, parseCosts, type Target } from './index.js';
 
 /** Whom measured costs are for: all boards of a core, or one board. */
 export const scopes = ['core', 'board'] as const;

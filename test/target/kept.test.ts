@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadTarget } from '../../src/target/index.js';
-import { forgetCosts, saveCosts, withMeasuredCosts } from '../../src/tune/kept.js';
+import { forgetCosts, saveCosts, withMeasuredCosts } from '../../src/target/kept.js';
 
 describe('measured costs', () => {
   const target = loadTarget('stm32f405');

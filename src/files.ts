@@ -1,9 +1,35 @@
-/** Files that a command is given: what they are and how large is known before they are read. */
-import { readFileSync, statSync } from 'node:fs';
-import { BonsaiError } from '../errors.js';
-import { maxModelBytes } from '../import/index.js';
+/** Folders on disk, and files that bonsaic is given: what they are is known before they are read. */
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { BonsaiError } from './errors.js';
+
+/**
+ * Makes a folder and those that it lies in. Node's own `recursive` never returns where a folder that
+ * is there takes no others, as /proc.
+ *
+ * @throws a system error: ENOTDIR where a file is in the way
+ */
+export function makeFolders(path: string): void {
+  const folder = resolve(path);
+  const there = statSync(folder, { throwIfNoEntry: false });
+  if (there?.isDirectory()) return;
+  if (there !== undefined) {
+    const message = `ENOTDIR: not a directory, mkdir '${folder}'`;
+    throw Object.assign(new Error(message), { code: 'ENOTDIR', syscall: 'mkdir', path: folder });
+  }
+  makeFolders(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+}
 
 const megabyte = 2 ** 20;
+
+/** Larger than any board's flash; offsets stay exact in 32 bits. */
+export const maxModelBytes = 2 ** 30;
 
 /** What a file is for, and the most that is read of it. */
 const kinds = {

@@ -1,46 +1,30 @@
 /** Budgets that cannot be met: what is told of them. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import {
-  type BudgetFlags,
-  checkBudgets,
-  type Held,
-  planned,
-  timeNote,
-} from '../../src/cli/budgets.js';
-import { BonsaiError } from '../../src/errors.js';
 import { compile } from '../../src/pipeline.js';
 import { type CompileOptions, estimatedCount } from '../../src/plan/types.js';
+import { type Budgets, type Held, overBudget, timeNote } from '../../src/report/budgets.js';
 import { makeReport } from '../../src/report/index.js';
 import { loadTarget } from '../../src/target/index.js';
 
 const path = 'examples/activity/activity.tflite';
 const bytes = readFileSync(path);
 
+const target = loadTarget('rp2040');
+
 function hold(options: Partial<CompileOptions>, ms?: number): Held {
-  const request = {
-    ...{ bytes, path, target: loadTarget('rp2040') },
+  const { plan, emission } = compile({
+    ...{ bytes, path, target },
     options: {
       ...{ optimize: 'speed', rounding: 'tflm', faithful: false, keepInput: false, xip: 'model' },
       ...options,
-    } as CompileOptions,
-  };
-  const { plan, emission } = compile(request);
+    },
+  });
   const report = makeReport({ manifest: emission.manifest });
-  if (ms === undefined) return { report, plan, request: () => request };
+  if (ms === undefined) return { report, plan };
   const latency = { unit: 'cycles' as const, count: 1, min: 1, max: 1, runs: 1, clockHz: 1e6, ms };
   const layers = report.layers.map((layer, i) => ({ ...layer, count: i === 2 ? 75 : 1 }));
-  return { report: { ...report, latency, layers }, plan, request: () => request };
-}
-
-async function failure(held: Held, flags: BudgetFlags): Promise<BonsaiError | null> {
-  try {
-    await checkBudgets(held, flags, planned);
-    return null;
-  } catch (error) {
-    if (error instanceof BonsaiError) return error;
-    throw error;
-  }
+  return { report: { ...report, latency, layers }, plan };
 }
 
 describe('budgets', () => {
@@ -54,7 +38,7 @@ describe('budgets', () => {
   const rows: readonly (readonly [
     edge: string,
     held: Held,
-    flags: BudgetFlags,
+    budgets: Budgets,
     message: RegExp | null,
     hint: RegExp,
   ])[] = [
@@ -138,9 +122,11 @@ describe('budgets', () => {
       /(most in.*\nwith --max-flash 1 --max-ram 1 --max-ms 1 --optimize.*\n.*\n?){3}/,
     ],
   ];
-  for (const [edge, held, flags, message, hint] of rows) {
+  for (const [edge, held, budgets, message, hint] of rows) {
     it(edge, async () => {
-      const error = await failure(held, flags);
+      const error = await overBudget(held, target, budgets, async (changes) =>
+        hold({ ...held.plan.options, ...changes }),
+      );
       if (message === null) {
         expect(error).to.equal(null);
         return;
@@ -160,7 +146,7 @@ describe('budgets', () => {
     ['over it, with both cores', { maxMs: 1e-3, cores: 2 }, /are faster\. bonsaic run/],
   ] as const) {
     it(`of time, when compiling: ${edge}`, () => {
-      expect(timeNote(hold(options).plan, loadTarget('rp2040')) ?? '').to.match(expected);
+      expect(timeNote(hold(options).plan, target) ?? '').to.match(expected);
     });
   }
 });

@@ -1,0 +1,72 @@
+/** Output directories: written by compile, read by build, flash and profile. */
+import { join } from 'node:path';
+import type { Emission, Manifest } from '../codegen/manifest.js';
+import { BonsaiError } from '../errors.js';
+import { readInput } from '../files.js';
+import type { Target } from '../target/index.js';
+import { firmwareFiles, isAsWritten, recoverProject, writeProject } from './project.js';
+
+/** The copy of the model that lets `profile` check the firmware against the evaluator. */
+const modelFile = 'model.tflite';
+
+/**
+ * Writes everything that `make` and bonsaic need; an existing directory survives any failure.
+ *
+ * @param extra more files: path in the directory → text
+ */
+export function saveProject(
+  directory: string,
+  { files, manifest }: Emission,
+  target: Target,
+  modelBytes: Uint8Array,
+  extra: ReadonlyMap<string, string> = new Map(),
+): void {
+  // Until the process ends: what it builds and reports belongs to what it wrote.
+  recoverProject(directory);
+  writeProject(
+    directory,
+    new Map<string, string | Uint8Array>([
+      ...files,
+      ...firmwareFiles(target, manifest.plan.options.cores),
+      [modelFile, modelBytes],
+      ...extra,
+    ]),
+  );
+}
+
+/** @throws BonsaiError 'usage' when the directory is not one that `compile` wrote */
+export function readManifest(directory: string): Manifest {
+  recoverProject(directory);
+  const path = join(directory, 'bonsai.json');
+  let manifest: Manifest;
+  let bytes: Uint8Array;
+  try {
+    bytes = readInput(path, 'manifest');
+    manifest = JSON.parse(new TextDecoder().decode(bytes)) as Manifest;
+  } catch {
+    throw new BonsaiError(
+      'usage',
+      directory,
+      'is not a directory written by bonsaic compile',
+      'bonsaic compile MODEL --target T -o DIR',
+    );
+  }
+  // Its sum vouches for all that follows from it: the model's name becomes a path.
+  const isWhole = isAsWritten(directory, 'bonsai.json', bytes);
+  if (manifest?.format !== 1) {
+    throw new BonsaiError('usage', path, 'was written by another version', 'compile again');
+  }
+  if (isWhole !== true) {
+    throw new BonsaiError('usage', path, 'is damaged, or was changed', 'compile again');
+  }
+  return manifest;
+}
+
+/** The directory's copy of the model that it was compiled from. */
+export function readModelCopy(directory: string): {
+  readonly bytes: Uint8Array;
+  readonly path: string;
+} {
+  const path = join(directory, modelFile);
+  return { bytes: readInput(path, 'model'), path };
+}

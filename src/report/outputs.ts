@@ -1,0 +1,21 @@
+/** What is said of outputs that are not as they should be. */
+import { BonsaiError } from '../errors.js';
+import type { Report } from './types.js';
+
+/**
+ * @param where after the model's name: where it ran
+ * @returns 'outputs-differ'; null where all vectors agree, or none ran
+ */
+export function outputsDiffer({ model, verify }: Report, where = ''): BonsaiError | null {
+  if (verify === null || verify.mismatches === 0) return null;
+  const layer = verify.firstDivergingLayer;
+  return new BonsaiError(
+    'outputs-differ',
+    `${model.name}${where}`,
+    `${verify.mismatches} of ${verify.vectors} vectors differ` +
+      (layer === null ? '' : `, first at layer ${layer.index} (${layer.op}) "${layer.name}"`),
+    layer === null
+      ? 'every layer agrees with the evaluator: check the expected outputs, and --rounding'
+      : 'please report this with the model',
+  );
+}
