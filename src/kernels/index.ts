@@ -44,6 +44,7 @@ import { lanes } from './layout/interleave.js';
 import { residualVariants } from './layout/residual.js';
 import { vectorConvolution, vectorFullyConnected } from './mve/conv2d.js';
 import { vectorDepthwise } from './mve/depthwise.js';
+import { vectorPixels } from './mve/pixels.js';
 import { vectorAveragePool, vectorMaxPool } from './mve/pool.js';
 import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
 import { productVariants, sumVariants } from './portable/binary.js';
@@ -84,6 +85,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     smladFewChannels(isOneGroup, rowConvolutionOf),
     ...sparseConvolutions(isOneGroup, convolutionOf),
     vectorConvolution(isOneGroup, convolutionOf),
+    vectorPixels(isOneGroup, rowConvolutionOf, { isDepthwise: false }),
     gatheredConvolution(isOneGroup, convolutionOf),
     codedConvolution(isOneGroup, convolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
@@ -112,6 +114,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     windowedDepthwise(isOneToOne, depthwiseOf),
     vectorDepthwise(depthwiseOf),
     vectorConvolution(isOneInput, depthwiseOf),
+    vectorPixels(() => true, depthwiseOf, { isDepthwise: true }),
     byFourVariant,
     depthwiseVariant,
   ],

@@ -20,8 +20,8 @@ const pads = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const { dilationH: _h, dilationW: _w, ...poolWindow } = window;
 const probabilities = perTensorQuant(1 / 256, -128);
 
-/** Adds nodes that are all computed by the row's template. */
-type Fill = (b: Layers) => TensorId;
+/** Adds nodes that are all computed by the row's template; returns the outputs. */
+type Fill = (b: Layers) => TensorId | TensorId[];
 
 class Layers extends GraphBuilder {
   private readonly random = new Random(1);
@@ -119,6 +119,10 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
     return b.conv2d(x, [6, 3, 3], attrs);
   },
+  'mve/conv2d_pixels': (b) => {
+    const x = b.conv2d(b.input([1, 9, 9, 3]), [2, 3, 3], { strideH: 2, strideW: 2, ...pads });
+    return b.conv2d(b.depthwise(x, 4, pads), [1, 1, 1], {});
+  },
   'mve/depthwise_conv2d': (b) => {
     const x = b.depthwise(b.input([1, 9, 9, 11]), 11, { strideW: 2, ...pads }, -127);
     return b.depthwise(b.depthwise(x, 11, pads, -127), 22, {}, -127);
@@ -149,7 +153,8 @@ const rows: Readonly<Record<string, Fill>> = {
   'portable/conv2d': (b) => {
     const attrs = { strideH: 2, strideW: 2, ...pads };
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
-    return b.conv2d(x, [8, 3, 3], { ...attrs, activation: 'relu6' });
+    const y = b.conv2d(x, [8, 3, 3], { ...attrs, activation: 'relu6' });
+    return b.conv2d(y, [3, 3, 3], attrs);
   },
   'portable/conv2d_coded': (b) => {
     const few = (i: number) => (i % 30 === 0 ? i % 128 : i % 3 === 0 ? 1 : 0);
@@ -215,7 +220,8 @@ const rows: Readonly<Record<string, Fill>> = {
   'swar/average_pool2d': (b) => {
     const attrs = { ...poolWindow, kernelH: 3, kernelW: 3 };
     const x = b.node('average_pool2d', [b.input([1, 6, 6, 8])], attrs);
-    return b.node('average_pool2d', [x], { ...attrs, kernelH: 4, kernelW: 4 });
+    const y = b.node('average_pool2d', [x], { ...attrs, kernelH: 4, kernelW: 4 });
+    return [y, b.node('average_pool2d', [b.input([1, 6, 6, 7])], attrs)];
   },
   'swar/conv2d': (b) => b.conv2d(b.conv2d(b.input([1, 5, 5, 64]), [16, 1, 1], {}), [10, 1, 1], {}),
   'thumb1/conv2d': (b) => {
@@ -254,11 +260,11 @@ describe('golden C', () => {
   for (const [kernel, fill] of Object.entries(rows)) {
     it(kernel, () => {
       const b = new Layers();
-      const text = withoutTables(b.module([fill(b)]), kernel);
+      const text = withoutTables(b.module([fill(b)].flat()), kernel);
       // Helpers of special instruction sets come with C in their place; those of the DSP extension,
       // of Helium and of Armv6-M are assembly.
       const most =
-        { portable: 300, dsp: 510, mve: 580, thumb1: 560 }[kernel.split('/')[0] ?? ''] ?? 420;
+        { portable: 320, dsp: 510, mve: 580, thumb1: 560 }[kernel.split('/')[0] ?? ''] ?? 420;
       expect(text.split('\n').length, 'lines').to.be.lessThan(most);
       expect(text.split('\n').filter((line) => line.length > 100)).to.deep.equal([]);
       const braced = /^( *)(for|if|while) .*\) \{\n {4}\1[^\n{}/]*;\n\1\}\n/gm;

@@ -62,7 +62,7 @@ function moduleOf(layer: Layer, random: Random, name = ''): Module {
 }
 
 /** Any window, any channels; weights of all kinds, now and then with two −128 side by side. */
-function randomLayer(op: Layer['op'], seed: number): Module {
+function randomLayer(op: Layer['op'], seed: number, mostOutputs = 23): Module {
   const random = new Random(seed);
   const { input, output, attrs } = randomAccumulation(random);
   const inC = random.integer(1, 37);
@@ -80,7 +80,8 @@ function randomLayer(op: Layer['op'], seed: number): Module {
       op,
       input: op === 'fully_connected' ? [random.integer(1, 3), random.integer(1, 90)] : image,
       kernel: forms[form].kernel as [number, number],
-      outC: op === 'depthwise_conv2d' ? inC * (seed % 3 === 0 ? 3 : 1) : random.integer(1, 23),
+      outC:
+        op === 'depthwise_conv2d' ? inC * (seed % 3 === 0 ? 3 : 1) : random.integer(1, mostOutputs),
       attrs: { ...forms[form].attrs, ...attrs },
       quants: [input, output],
       weight: random.pick([
@@ -178,17 +179,71 @@ const edges: readonly (Layer & { readonly edge: string; readonly by: string })[]
     weight: (random: Random) => random.integer(-3, 3),
     bias: 4,
   })),
+  ...[1, 3, 16, 17].map((inC) => ({
+    ...{ edge: `pixels of ${inC} channels, in place`, by: 'mve/conv2d_pixels' },
+    ...{ op: 'conv2d' as const, input: [2, 3, 3, inC], kernel: [1, 1] as const },
+    outC: (inC % 3) + 1,
+  })),
+  ...[1, 4, 5, 7].map((width) => ({
+    ...{ edge: `rows of ${width} outputs, four at a time`, by: 'mve/conv2d_pixels' },
+    ...{ op: 'conv2d' as const, input: [2, 4, width, 5], kernel: [3, 3] as const, outC: 2 },
+    attrs: padded,
+  })),
+  {
+    ...{ edge: 'rows of a window of two vectors, stride 2', by: 'mve/conv2d_pixels' },
+    ...{ op: 'conv2d', input: [1, 7, 9, 11], kernel: [2, 3], outC: 3 },
+    attrs: { ...padded, strideH: 2, strideW: 2 },
+  },
+  {
+    ...{ edge: 'strides beyond the window', by: 'mve/conv2d_pixels', op: 'depthwise_conv2d' },
+    ...{
+      input: [2, 9, 9, 3],
+      kernel: [2, 2],
+      outC: 3,
+      attrs: { ...window, strideH: 3, strideW: 4 },
+    },
+  },
+  {
+    ...{ edge: 'a window that padding covers', by: 'mve/conv2d_pixels', op: 'depthwise_conv2d' },
+    ...{ input: [1, 2, 2, 3], kernel: [2, 2], outC: 3 },
+    attrs: { ...window, padTop: 2, padBottom: 2, padLeft: 3, padRight: 2 },
+  },
+  ...(
+    [
+      [1, 1, 3, 3],
+      [3, 1, 2, 2],
+      [3, 2, 5, 5],
+      [9, 1, 1, 21],
+      [4, 3, 9, 1],
+      [17, 1, 3, 3],
+    ] as const
+  ).map(([channels, multiplier, h, w]) => ({
+    ...{ edge: `${channels} planes times ${multiplier}, ${h}x${w}`, by: 'mve/conv2d_pixels' },
+    ...{ op: 'depthwise_conv2d' as const, input: [2, 11, 10, channels], kernel: [h, w] as const },
+    outC: channels * multiplier,
+    attrs: { ...padded, padTop: h >> 1, padBottom: h >> 1, padLeft: w >> 1, padRight: w >> 1 },
+  })),
   {
     ...{ edge: 'depth of five vectors and a bit', by: 'mve/fully_connected' },
     ...{ op: 'fully_connected', input: [2, 83], kernel: [1, 1], outC: 7 },
   },
 ];
 
-const kernels = [
+interface Row {
+  readonly op: Layer['op'];
+  readonly kernel: string;
+  /** Of the layers, at least so many are computed by the kernel. */
+  readonly share: number;
+  readonly mostOutputs?: number;
+}
+
+const kernels: readonly Row[] = [
   { op: 'conv2d', kernel: 'mve/conv2d', share: 0.9 },
+  { op: 'conv2d', kernel: 'mve/conv2d_pixels', share: 0.7, mostOutputs: 3 },
+  { op: 'depthwise_conv2d', kernel: 'mve/conv2d_pixels', share: 0.7 },
   { op: 'depthwise_conv2d', kernel: 'mve/depthwise_conv2d', share: 0.5 },
   { op: 'fully_connected', kernel: 'mve/fully_connected', share: 0.9 },
-] as const;
+];
 const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
 
 function pools(op: 'average_pool2d' | 'max_pool2d'): Module[] {
@@ -209,20 +264,23 @@ describe('kernels for Helium', () => {
     return used.filter((other) => other === kernel).length / used.length;
   };
 
-  const edgesOf = (kernel: string) =>
+  const edgesOf = (op: Layer['op'], kernel: string) =>
     edges
-      .filter(({ by }) => by === kernel)
+      .filter((edge) => edge.by === kernel && (edge.op === op || kernel === 'mve/conv2d'))
       .map((layer, i) => moduleOf(layer, new Random(i), layer.edge));
-  for (const { op, kernel, share } of kernels) {
-    const layers = () => [...seeds.map((seed) => randomLayer(op, seed)), ...edgesOf(kernel)];
-    it(`${kernel}, in C`, () => expectSameBits(layers(), { kernel, overlap: true }));
-    it(`${kernel}, on a simulated Cortex-M55`, async function () {
+  for (const { op, kernel, share, mostOutputs } of kernels) {
+    const layers = () => [
+      ...seeds.map((seed) => randomLayer(op, seed, mostOutputs)),
+      ...edgesOf(op, kernel),
+    ];
+    it(`${kernel}, ${op}, in C`, () => expectSameBits(layers(), { kernel, overlap: true }));
+    it(`${kernel}, ${op}, on a simulated Cortex-M55`, async function () {
       needs(this, qemuCommand);
       expect(await onBoard(layers(), kernel, 'balanced')).to.be.greaterThan(share);
     });
-    it(`${kernel} with a function for each shape, on a simulated Cortex-M55`, async function () {
+    it(`${kernel}, ${op}, with a function for each shape, on a simulated Cortex-M55`, async function () {
       needs(this, qemuCommand);
-      expect(await onBoard(edgesOf(kernel), kernel, 'speed')).to.be.greaterThan(share);
+      expect(await onBoard(edgesOf(op, kernel), kernel, 'speed')).to.be.greaterThan(share);
     });
   }
 
