@@ -114,10 +114,7 @@ function allOf<T, U>(items: readonly T[], make: (item: T) => U | null): readonly
   return made;
 }
 
-/**
- * Whether an accumulator fits an int32 after scaling and a shift by less than a thousandth of its
- * value.
- */
+/** Whether a scaled and shifted accumulator fits an int32. */
 function isScalable(accumulator: number, shift: number): boolean {
   return Math.abs(scale * accumulator + shift) < 2 ** 31;
 }
