@@ -5,7 +5,9 @@ export class Assembly {
   private labels = 0;
   /** Machine code so far. */
   bytes = 0;
-  /** Cycles of what was emitted so far, executed once: no branch but those in `branch` is taken. */
+  /**
+   * Cycles of the code emitted so far, executed once; of branches only those by `branch` are taken.
+   */
   cycles = 0;
 
   /** Instructions of one cycle and two bytes. */
@@ -15,7 +17,7 @@ export class Assembly {
     this.cycles += instructions.length;
   }
 
-  /** A load or store of `registers` words, halfwords or bytes that takes one cycle more. */
+  /** A load or store of `registers` words, halfwords or bytes, which takes one more cycle. */
   access(instruction: string, registers = 1): void {
     this.emit(instruction);
     this.cycles += registers;
@@ -27,7 +29,7 @@ export class Assembly {
     this.cycles += 1;
   }
 
-  /** What is emitted by `text` is not on the way that `cycles` counts. */
+  /** Code that `text` emits is not executed on the main path, so `cycles` excludes it. */
   aside(text: () => void): void {
     const { cycles } = this;
     text();
@@ -38,7 +40,7 @@ export class Assembly {
     this.lines.push(`    /* ${text} */`);
   }
 
-  /** A number for a label of its own: branch to `${label}f` or `${label}b`. */
+  /** A number for a new label: branch to `${label}f` or `${label}b`. */
   newLabel(): number {
     this.labels += 1;
     return this.labels;
@@ -48,7 +50,7 @@ export class Assembly {
     this.lines.push(`${label}:`);
   }
 
-  /** Words of a literal pool, on a multiple of four bytes; `label` stands before them. */
+  /** Words of a literal pool, aligned to four bytes, with `label` before them. */
   pool(label: number, words: readonly number[]): void {
     this.lines.push('    .balign 4', `${label}:`);
     this.bytes = Math.ceil(this.bytes / 4) * 4 + 4 * words.length;

@@ -1,7 +1,7 @@
 /**
- * Depthwise convolution window by window: where there are too few outputs for lines (lines.ts), as in
- * networks that see one frame at a time, or strides too large. The weights are not packed: an
- * offset that finds a pixel of a channel finds its weight as well.
+ * Depthwise convolution window by window, for too few outputs for lines (lines.ts), as in streaming
+ * networks, or for large strides. The weights are not packed: the offset of a channel's pixel is
+ * also the offset of its weight.
  */
 import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
@@ -15,8 +15,8 @@ const block = 32;
 const cyclesPerOutput = { rescaled: 46, lifted: 85, requantized: 125 } as const;
 
 /**
- * @param when every output channel has an input channel of its own
- * @param describe of nodes for which `when` holds
+ * @param when whether every output channel has an input channel of its own
+ * @param describe called for nodes for which `when` holds
  */
 export function windowedDepthwise<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -34,7 +34,7 @@ export function windowedDepthwise<A extends AccumulationAttrs>(
       if (shape.inC <= 1) return null;
       const outputs = once(() => rescaleStage(view, context, layer));
       const isGathered = windowStep(shape) === null;
-      // What is not gathered is read block by block.
+      // Input that is not gathered is read block by block.
       const isByBlock = !isGathered && shape.inC > block;
       const lead = windowLead(shape, isByBlock ? { channelBlock: block, depthwise: true } : {});
       return {
@@ -49,8 +49,8 @@ export function windowedDepthwise<A extends AccumulationAttrs>(
 }
 
 /**
- * Bytes from window to window where the pixels of each are one piece of memory, without padding;
- * else null.
+ * Bytes from window to window if the pixels of each are contiguous and there is no padding;
+ * otherwise null.
  */
 function windowStep(shape: WindowShape): number | null {
   const { inH, inW, inC, outH, outW, kernelH, kernelW } = shape;
@@ -76,7 +76,7 @@ function termsOf(
     ...(windowStep(shape) === null
       ? {
           windowRows: { count: pixels * shape.kernelH, cycles: 120 },
-          // Words at a time where pixels lie on words.
+          // By words if pixels begin at words.
           ...(shape.inC % 4 === 0
             ? { copied: { count: gathered, cycles: 1 } }
             : { gathered: { count: gathered, cycles: 8 } }),

@@ -2,41 +2,41 @@
  * How a depthwise convolution is cut into lines of packed pixels.
  *
  * A line runs along one axis of the image, the inner one. Its outputs are halved: word i of a line
- * stands for output i and, in the upper lane, for output i + lane, so that one 32-bit product does
- * both. Windows are cut into segments of three taps along the line.
+ * holds output i and, in the upper lane, output i + lane, so one 32-bit product computes both.
+ * Windows are cut into segments of three taps along the line.
  */
 
 import { dilated } from '../../ops/shape/window.js';
 import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
 import type { Overlap } from '../variant.js';
 
-/** One of the image's two axes. */
+/** One of the two axes of the image. */
 export interface Axis {
-  /** Pixels in and out. */
+  /** Pixels of the input and of the output. */
   readonly extent: number;
   readonly outputs: number;
   readonly taps: number;
   readonly stride: number;
   readonly dilation: number;
   readonly pad: number;
-  /** Bytes from one pixel to the next, in and out. */
+  /** Bytes from one pixel to the next, in the input and in the output. */
   readonly inStep: number;
   readonly outStep: number;
-  /** Where the first pixel lies, in and out: bytes. */
+  /** First byte of the first pixel, in the input and in the output. */
   readonly inFirst: number;
   readonly outFirst: number;
 }
 
 /** Three neighbouring taps along a line. */
 export interface Segment {
-  /** Of the first one's word from the window's first. */
+  /** Offset of the first tap's word from the window's first word. */
   readonly offset: number;
-  /** Positions of their weights in the filter; null: none. */
+  /** Positions of the weights in the filter; null for no tap. */
   readonly taps: readonly (number | null)[];
 }
 
 export interface Inside {
-  /** None, only the upper one, both, only the lower one, none. */
+  /** Words with no pixel inside, only the upper one, both, only the lower one, none. */
   readonly before: number;
   readonly upper: number;
   readonly both: number;
@@ -44,21 +44,24 @@ export interface Inside {
   readonly after: number;
 }
 
-/** How an image is worked on. */
+/** How an image is processed. */
 export interface Lines {
   readonly inner: Axis;
   readonly outer: Axis;
-  /** Outputs from one lane to the other, and words of a line that are stored. */
+  /** Outputs from one lane to the other, and stored words of a line. */
   readonly lane: number;
   readonly words: number;
-  /** Words at once. */
+  /** Words computed at once. */
   readonly chunk: number;
-  /** How many words of x in a line have which of their two pixels inside the image, in order. */
+  /**
+   * For a line, in order, the number of words of x by which of their two pixels are inside the
+   * image.
+   */
   readonly inside: Inside;
   /** Words of x in a line, and in all lines of a band. */
   readonly pitch: number;
   readonly planeWords: number;
-  /** Lines of output at once. */
+  /** Output lines computed at once. */
   readonly band: number;
   readonly segments: readonly Segment[];
 }
@@ -66,11 +69,11 @@ export interface Lines {
 /** Words of x that a pair of outputs reads under a segment. */
 const reachOf = ({ stride }: Axis) => 3 + stride;
 
-/** The steps between outputs that the assembly has. */
+/** The largest step between outputs that the assembly supports. */
 const maxStride = 3;
-/** A line's results wait on the stack, eight bytes a word. */
+/** A line's results wait on the stack, eight bytes per word. */
 const maxWords = 96;
-/** A plane of this many bytes is never cut into bands; a band of one line may need more. */
+/** A plane up to this size is never cut into bands. A band of one line may be larger. */
 const planeBytes = 960;
 function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis] {
   const { inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
@@ -103,8 +106,9 @@ function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis]
 }
 
 /**
- * The cheapest of rows and columns as lines, each as it is or, where taps are apart, cut into phases:
- * one after the other computes its outputs. Null where neither's stride and padding will do.
+ * The cheaper of rows and columns as lines, either unchanged or, if taps are dilated, cut into
+ * phases that compute their outputs one after the other. null if stride and padding of neither are
+ * supported.
  */
 export function linesOf(shape: WindowShape): readonly Lines[] | null {
   const [vertical, horizontal] = axesOf(shape);
@@ -118,8 +122,8 @@ export function linesOf(shape: WindowShape): readonly Lines[] | null {
 }
 
 /**
- * Outputs `dilation` apart read pixels `dilation` apart: each of these phases is a line whose taps
- * are neighbours. None where that does not hold.
+ * Outputs `dilation` apart read pixels `dilation` apart, so each of these phases is a line with
+ * neighbouring taps. Empty if that does not hold.
  */
 function phasesOf(axis: Axis): readonly Axis[] {
   const { extent, outputs, stride, dilation, pad, inStep, outStep } = axis;
@@ -145,7 +149,7 @@ function cutAll(outer: Axis, inner: readonly Axis[], isByRow: boolean): readonly
   return lines.length > 0 && lines.length === inner.length ? lines : null;
 }
 
-/** `isByRow`: the inner axis is the horizontal one, weights lie row after row. */
+/** `isByRow`: the inner axis is horizontal, and weights are stored row by row. */
 function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
   const words = Math.ceil(inner.outputs / 2);
   if (inner.stride > maxStride) return null;
@@ -167,7 +171,7 @@ function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
     }
   }
   const linesOf = (band: number) => (band - 1) * outer.stride + dilated(outer.taps, outer.dilation);
-  // What the last pair of the last line reads, used or not.
+  // The last pair of the last line reads up to here, whether it uses the words or not.
   const last = segments.at(-1)?.offset ?? 0;
   const wordsOf = (band: number) =>
     Math.max(
@@ -193,13 +197,13 @@ function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
   };
 }
 
-/** Chunks of one size but the last; they begin with a pair. */
+/** Chunks of equal size except the last; each begins with a pair. */
 function chunkOf(words: number): number {
   if (words <= maxWords) return words;
   return 2 * Math.ceil(words / Math.ceil(words / maxWords) / 2);
 }
 
-/** Null where words without any pixel lie between others: padding larger than the image. */
+/** null if words without any pixel lie between others: the padding is larger than the image. */
 function insideOf({ pad, extent, stride }: Axis, words: number, lane: number): Inside | null {
   const isInside = (pixel: number) => pixel >= 0 && pixel < extent;
   const kinds = Array.from({ length: words }, (_, i) => {
@@ -214,7 +218,7 @@ function insideOf({ pad, extent, stride }: Axis, words: number, lane: number): I
   return isSolid ? { before, upper, both, lower, after } : null;
 }
 
-/** Estimate for one channel with one output channel. */
+/** Estimate for one input channel with one output channel. */
 function cyclesOf(all: readonly Lines[]): number {
   const cycles = all.map(({ outer, words, pitch, band, segments }) => {
     const bands = Math.ceil(outer.outputs / band);
@@ -226,8 +230,9 @@ function cyclesOf(all: readonly Lines[]): number {
 }
 
 /**
- * Where a line's first pair begins, in words of x, and then the way to each segment in bytes: from
- * where the one before it stopped reading, which for the first is the last one of another pair.
+ * The start of a line's first pair, in words of x, and then the step to each segment in bytes, from
+ * where the previous one stopped reading; for the first segment that is the last segment of another
+ * pair.
  */
 export function stepsOf(order: readonly Segment[], inner: Axis): readonly number[] {
   const ends = order.map(({ offset }) => offset + reachOf(inner));
@@ -236,14 +241,14 @@ export function stepsOf(order: readonly Segment[], inner: Axis): readonly number
   return [start, ...steps];
 }
 
-/** The pixels of an image that a band of lines reads first, and those of the output it computes. */
+/** The input pixels that a band of lines reads first, and the output pixels that it computes. */
 interface Band {
   readonly batch: number;
   readonly reads: readonly number[];
   readonly writes: readonly number[];
 }
 
-/** The bands of one channel in order. */
+/** The bands of one channel, in order. */
 function* bandsOf(shape: WindowShape, all: readonly Lines[]): Generator<Band> {
   for (const { inner, outer, band } of all) {
     const across = Array.from({ length: inner.extent }, (_, i) => i).filter((i) => i >= -inner.pad);
@@ -273,8 +278,9 @@ function span(from: number, end: number): readonly number[] {
 }
 
 /**
- * With one output channel for each input channel the output may lie on the input, channel on channel,
- * if no band overwrites a pixel that a later one packs: each channel is read and written by itself.
+ * With one output channel per input channel the output may replace the input, channel by channel,
+ * if no band overwrites a pixel that a later one packs: each channel is read and written
+ * separately.
  */
 export function overlapOf(shape: WindowShape, all: readonly Lines[]): readonly Overlap[] {
   const { inC, outC, batches } = shape;

@@ -1,18 +1,18 @@
-/** The order in which a routine fetches packed words: only those that it needs, cheaply. */
+/** The order in which a routine loads packed words: only the words that it needs, at low cost. */
 
-/** `words`: one or two, into r1 and r2. */
+/** `words`: one or two, loaded into r1 and r2. */
 export type Load =
-  /** ldm of two words at the pointer, which moves behind them. */
+  /** ldm of two words at the pointer, which advances past them. */
   | { readonly kind: 'pair'; readonly words: readonly [number, number] }
   /** ldr, `offset` bytes after the pointer. */
   | { readonly kind: 'single'; readonly words: readonly [number]; readonly offset: number }
-  /** The pointer moves on by so many bytes. */
+  /** Advances the pointer by `bytes`. */
   | { readonly kind: 'advance'; readonly words: readonly []; readonly bytes: number };
 
 const maxOffset = 31;
 const maxAdvance = 63;
 
-/** @param words indices of the words that are needed, ascending; the pointer begins at word 0 */
+/** @param words indices of the needed words, ascending; the pointer begins at word 0 */
 export function planLoads(words: readonly number[]): readonly Load[] {
   const loads: Load[] = [];
   let pointer = 0;
@@ -41,7 +41,7 @@ export function planLoads(words: readonly number[]): readonly Load[] {
   return loads;
 }
 
-/** Words in a row from words[start] on, as far as it matters. */
+/** The number of consecutive words from words[start], as far as it matters. */
 function runLength(words: readonly number[], start: number): number {
   let length = 1;
   while (length < 4 && words[start + length] === (words[start] as number) + length) length += 1;

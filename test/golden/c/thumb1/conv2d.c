@@ -21,11 +21,11 @@ void model_conv2d_1_routine(const void *in, void *out, const void *args);
 #define BONSAI_THUMB1
 #endif
 
-/* to[i] = a[i] + (b[i] << 16), i < n: a value of each of two pixels in one word. */
+/* to[i] = a[i] + (b[i] << 16), i < n: one value of each of two pixels per word. */
 BONSAI_SHARED void pack_pair(int32_t *to, const int8_t *a, const int8_t *b, int32_t n)
 {
 #if defined(BONSAI_THUMB1)
-    /* Four at a time where both are words in memory. */
+    /* Four at a time if both pointers are aligned. */
     if ((((uintptr_t)a | (uintptr_t)b) & 3) == 0 && n >= 4) {
         const int32_t *const end = to + (n & ~3);
         n &= 3;
@@ -65,17 +65,17 @@ BONSAI_SHARED void pack_pair(int32_t *to, const int8_t *a, const int8_t *b, int3
         *to++ = *a++ + *b++ * 65536;
 }
 
-/* Two rows at a time. What lies under the windows of both is packed in scratch, column by column,
- * so that windows share columns: as many as fit, then those that are needed again move to the
+/* Two rows at a time. The inputs of both rows' windows are packed in scratch, column by column, so
+ * that windows share columns. When scratch is full, the columns that are needed again move to the
  * front. The routine, which is the weights as code, computes all channels of a pixel of each row.
- * An odd last row is its own partner. */
+ * An odd last row is paired with itself. */
 static void conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t in_h = 9, in_w = 9, in_c = 4;
     const int32_t out_h = 5, out_w = 5, out_c = 8;
     const int32_t kernel_h = 3, stride_h = 2, stride_w = 2;
     const int32_t dilation_h = 1, pad_top = 1, pad_left = 1;
-    /* Columns under a window, and in scratch; words of one. */
+    /* Columns under a window, columns in scratch, and words of a column. */
     const int32_t span = 3, columns = 9, column = kernel_h * in_c;
     int32_t *const packed = (int32_t *)(void *)scratch;
     int8_t *const padding = scratch + columns * column * 4;
@@ -124,7 +124,7 @@ static void conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch)
 }
 
 /* Two pixels at a time: their values are packed in scratch, then the routine, which is the weights
- * as code, computes all channels of both. An odd last pixel is its own partner. */
+ * as code, computes all channels of both. An odd last pixel is paired with itself. */
 static void conv2d_s8_thumb1_pointwise(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t in_c = 8, out_c = 6;

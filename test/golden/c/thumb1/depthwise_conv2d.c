@@ -16,17 +16,17 @@
 /* Lines of one channel of a depthwise convolution, for compute_lines. Addresses, offsets and steps
  * are in bytes. Assembly reads the fields at fixed offsets. */
 struct depthwise_lines {
-    int32_t x, pairs, runs, segments, next_x; /* Bytes: under a line's pairs, all taps. */
+    int32_t x, pairs, runs, segments, next_x; /* Bytes: x under a line's pairs, and all taps. */
     int32_t out, to_next_out, last_out;
     int32_t lowest, top, offset, out_step, out_bytes, low, high, base, lane, highest;
     int32_t odd; /* The number of words. */
     int32_t lift, shift, zero_point; /* For outputs on both sides of zero. */
     int32_t low_shift;
-    int32_t taps[]; /* Of each segment three weights and the way to it; then the way back. */
+    int32_t taps[]; /* For each segment three weights and the step to it; then the step back. */
 };
 
-/* Puts weights and constants of one output channel into `lines`; `steps` are those of all orders of
- * segments. Returns the word of x that its first pair begins at. */
+/* Stores the weights and constants of one output channel in `lines`. `steps` holds the steps for
+ * each order of segments. Returns the word of x at which the first pair begins. */
 static inline int32_t depthwise_channel(struct depthwise_lines *lines, const int8_t *weights,
                                         const int32_t *stage, const int32_t *steps,
                                         int32_t segments, int32_t lifted)
@@ -57,7 +57,7 @@ static inline int32_t depthwise_channel(struct depthwise_lines *lines, const int
     return first;
 }
 
-/* n times the same word; returns the end. */
+/* Stores n copies of a word; returns the end. */
 static inline uint32_t *fill_words(uint32_t *to, int32_t word, int32_t n)
 {
     for (; n > 0; n--)
@@ -65,18 +65,19 @@ static inline uint32_t *fill_words(uint32_t *to, int32_t word, int32_t n)
     return to;
 }
 
-/* How lines of one channel are packed: a word has a pixel in its lower half and one `lane` bytes
- * after it in the upper half. On a line come `before` words of padding, `upper` words with only
- * the upper pixel inside, `both`, `lower` and `after`. Assembly reads the fields at fixed offsets.
+/* How lines of one channel are packed. A word holds a pixel in its lower half and the pixel `lane`
+ * bytes after it in the upper half. A line has `before` words of padding, `upper` words with only
+ * the upper pixel inside, then `both`, `lower` and `after`. Assembly reads the fields at fixed
+ * offsets.
  */
 struct gather {
     int32_t step, lane, line; /* Bytes from pixel to pixel, lane to lane, line to line. */
-    int32_t start;            /* Bytes from a line's first pixel to its first word's lower one. */
-    int32_t padding;          /* Two pixels of it. */
+    int32_t start;            /* Bytes from a line's first pixel to its first word's lower pixel. */
+    int32_t padding;          /* Two padding pixels. */
     int32_t before, upper, both, lower, after; /* Words. */
 };
 
-/* Packs n > 0 lines from `line` on; returns the end of the words. */
+/* Packs n > 0 lines from `line`; returns the end of the words. */
 #if defined(__ARM_ARCH_6M__)
 
 _Static_assert(offsetof(struct gather, step) == 0, "step");
@@ -99,7 +100,7 @@ gather_lines(__attribute__((unused)) uint32_t *to, __attribute__((unused)) const
             "mov r12, r3\n mov r11, r2\n ldr r4, [r3]\n mov r8, r4\n ldr r2, [r3, #4]\n"
             "ldr r4, [r3, #8]\n mov r9, r4\n ldr r4, [r3, #12]\n adds r1, r4\n mov r10, r1\n"
             "ldr r4, [r3, #16]\n mov lr, r4\n movs r3, #0\n"
-            /* A line: r1 is the lower pixel, r2 the way to the upper one, lr the padding. */
+            /* A line. r1: the lower pixel; r2: distance to the upper pixel; lr: the padding. */
             "1: mov r7, r12\n mov r4, lr\n ldr r5, [r7, #20]\n cmp r5, #0\n beq 3f\n"
             "2: stm r0!, {r4}\n add r1, r8\n subs r5, #1\n bne 2b\n"
             "3: ldr r5, [r7, #24]\n cmp r5, #0\n beq 5f\n sxth r4, r4\n"
@@ -183,7 +184,7 @@ static inline int8_t output_of(int32_t lane, const struct depthwise_lines *lines
     return (int8_t)((lifted >> lines->shift) + (uint32_t)lines->zero_point);
 }
 
-/* What the assembly computes. */
+/* compute_lines in C. */
 static void any_depthwise_lines(struct depthwise_lines *lines, const uint32_t *x, int8_t *out,
                                 int32_t count, int32_t stride)
 {
@@ -216,17 +217,18 @@ static void any_depthwise_lines(struct depthwise_lines *lines, const uint32_t *x
 #endif
 
 /* A word of x holds two pixels, whose outputs lie `lane` bytes apart: x0 + (x1 << 16). Segments of
- * three neighbouring taps are multiplied with two neighbouring words at once, so that six products
- * overwrite x and weights and need no copies. Lanes of a run of products are exact as long as they
- * do not leave -32767 ... 32767, as is proved for the weights: runs are (0) the products of each of
- * three segments, (1) the same but two and one of the first, or (2) two and one of every segment.
+ * three neighbouring taps are multiplied by two neighbouring words at once, so that six products
+ * overwrite x and weights without copies. The lanes of a run of products are exact while they stay
+ * within -32767 ... 32767, which is proved for the weights. Runs are (0) the products of each of
+ * three segments, (1) the same, but two and one of the first segment, or (2) two and one of every
+ * segment.
  *
- * Lanes wait on the stack, then go to the output in the opposite order, for which `out` is the
- * place of a line's last word. With a = lane + base, an output is the highest byte of lane * high +
- * (a * low >> low_shift) + offset; or `lowest` if a < 0, `highest` if a > top. The functions that
- * are not `lifted` know no low_shift but 14. */
-/* Computes `count` lines, the first from x into the word at `out`; outputs are 1 word of x apart
- * and on one side of zero. */
+ * Lanes wait on the stack and are stored in reverse order, so `out` is the place of a line's last
+ * word. With a = lane + base, an output is the highest byte of lane * high + (a * low >>
+ * low_shift) + offset; or `lowest` if a < 0, `highest` if a > top. The functions that are not
+ * `lifted` have a fixed low_shift of 14. */
+/* Computes `count` lines, the first from x into the word at `out`. Outputs are 1
+ * word of x apart and on one side of zero. */
 #if defined(__ARM_ARCH_6M__)
 
 _Static_assert(offsetof(struct depthwise_lines, x) == 0, "x");
@@ -259,13 +261,13 @@ compute_lines_1(__attribute__((unused)) struct depthwise_lines *lines,
                 __attribute__((unused)) const uint32_t *x, __attribute__((unused)) int8_t *out,
                 __attribute__((unused)) int32_t count)
 {
-    /* r0 is the structure, r1 x, r2 the output, r3 the number of lines. */
+    /* r0: the structure; r1: x; r2: the output; r3: the number of lines. */
     __asm__(".syntax unified\n push {r4-r7, lr}\n"
             "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r0, r4-r7}\n"
             "str r1, [r0]\n str r2, [r0, #20]\n"
             "ldr r4, [r0, #48]\n ldr r5, [r0, #24]\n adds r4, r5\n muls r3, r4\n adds r2, r3\n"
             "str r2, [r0, #28]\n"
-            /* A line: r0 is x, lr its end, r7 the taps. */
+            /* A line. r0: x; lr: its end; r7: the taps. */
             "1: ldr r7, [sp]\n mov r6, r7\n ldm r7!, {r0-r4}\n adds r4, r0\n str r4, [r6]\n"
             "adds r1, r0\n mov lr, r1\n adds r7, #72\n cmp r2, #2\n bne 10f\n b 20f\n"
             "10: movs r1, #128\n lsls r1, #8\n mov r12, r1\n"
@@ -359,7 +361,7 @@ compute_lines_1(__attribute__((unused)) struct depthwise_lines *lines,
             "mov r1, r10\n mov r2, r11\n mov r4, r8\n mov r5, r9\n push {r1, r2, r4, r5}\n"
             "ldm r7!, {r3}\n add r7, r3\n cmp r0, lr\n bne 21b\n"
             "subs r7, #20\n ldr r1, [r7]\n adds r7, #20\n lsls r1, r1, #3\n add sp, r1\n"
-            /* Its outputs: r0 goes from the last to r12, r7 is the way to the other lane. */
+            /* Its outputs. r0: from the last one down to r12; r7: distance to the other lane. */
             "30: subs r7, #72\n mov lr, r7\n ldr r0, [r7]\n"
             "adds r7, #12\n ldm r7!, {r1-r5}\n mov r9, r2\n mov r10, r3\n mov r11, r4\n"
             "adds r5, r0\n mov r12, r5\n ldm r7, {r4-r7}\n"
@@ -422,8 +424,8 @@ struct depthwise_conv2d_s8_thumb1_args {
     uint8_t in_image;
 };
 
-/* One channel after the other: its image, or a band of lines of it, is packed two pixels a word
- * with its padding, then multiplied and written where it was. A line is a row or a column. */
+/* One channel after the other: its image, or a band of its lines, is packed with padding, two
+ * pixels in a word, then multiplied and written where it was. A line is a row or a column. */
 static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch,
                                        const struct depthwise_conv2d_s8_thumb1_args *restrict args)
 {
@@ -460,14 +462,14 @@ static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *sc
     for (int32_t c = 0; c < channels; c++, in++) {
         const uint32_t *const x =
             plane + depthwise_channel(lines, weights, stage, steps, segments, 0);
-        /* An odd last word is computed by itself, or, where all runs are cut, as half of a pair. */
+        /* An odd last word is computed separately, or as half of a pair if all runs are cut. */
         lines->pairs = pair_bytes * ((words + (lines->runs == 2 ? 1 : 0)) >> 1);
         weights += 3 * segments;
         stage += stage_words;
         const int8_t *image = in;
         int8_t *outputs = out + (words - 1) * out_step;
         for (int32_t batch = 1; batch > 0; batch--) {
-            /* Up to line `next` of the image, all are packed that lie before `line`. */
+            /* The lines of the image before `next` are packed; `line` is their end. */
             int32_t next = -lines_pad;
             uint32_t *line = plane;
             for (int32_t oy = 0; oy < lines_out; oy += band) {

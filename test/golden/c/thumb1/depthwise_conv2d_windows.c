@@ -70,14 +70,14 @@ BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int
     }
 }
 
-/* Rows of as many bytes as there are channels, tap after tap: of x and of the weights. */
+/* Rows of x and of the weights, tap after tap, with one byte per channel. */
 struct taps {
     int32_t row;             /* Bytes from tap to tap. */
-    int32_t all, by_four;    /* Bytes of all rows, and of those that are taken four at a time. */
+    int32_t all, by_four;    /* Bytes of all rows, and of the rows computed four at a time. */
     int32_t sums;            /* Bytes of the sums: 8 for each pair of channels. */
 };
 
-/* Adds to the sums of pairs of channels their products over all taps. */
+/* Adds the products over all taps to the sums of pairs of channels. */
 #if defined(__ARM_ARCH_6M__)
 
 _Static_assert(offsetof(struct taps, row) == 0, "row");
@@ -90,7 +90,7 @@ sum_taps(__attribute__((unused)) int32_t *sums, __attribute__((unused)) const in
          __attribute__((unused)) const int8_t *weights,
          __attribute__((unused)) const struct taps *taps)
 {
-    /* r4 is the way to the tap, from two pointers to x and two to the weights. */
+    /* r4: offset of the tap, for two pointers to x and two to the weights. */
     __asm__(".syntax unified\n push {r4-r7, lr}\n"
             "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
             "ldm r3!, {r4-r7}\n mov r10, r4\n mov r12, r6\n adds r7, r0\n mov r11, r7\n"
@@ -177,8 +177,9 @@ BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *s
 #endif
 }
 
-/* One window after the other, pairs of channels tap by tap. Weights lie as the pixels under a
- * window do, which are gathered in scratch. The input's zero point is folded into the biases. */
+/* One window after the other, pairs of channels tap by tap. Weights have the layout of the pixels
+ * under a window, which are gathered in scratch. The
+ * input's zero point is folded into the biases. */
 static void depthwise_conv2d_windows_s8_thumb1_gathered(const int8_t *in, int8_t *out,
                                                         int8_t *scratch)
 {
@@ -222,8 +223,9 @@ static void depthwise_conv2d_windows_s8_thumb1_gathered(const int8_t *in, int8_t
     }
 }
 
-/* One window after the other, pairs of channels tap by tap. Weights lie as the pixels under a
- * window do, row on row. The input's zero point is folded into the biases. */
+/* One window after the other, pairs of channels tap by tap. Weights have the layout of the pixels
+ * under a window, row by row. The
+ * input's zero point is folded into the biases. */
 static void depthwise_conv2d_windows_s8_thumb1(const int8_t *in, int8_t *out)
 {
     enum { block = 32, stage_words = 6 };
