@@ -63,6 +63,7 @@ import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
 import { sparseRowKernel } from './swar/sparse-row.js';
 import { codedConvolution } from './thumb1/conv2d.js';
 import { packedDepthwise } from './thumb1/depthwise.js';
+import { pairedDepthwise } from './thumb1/depthwise-pairs.js';
 import { windowedDepthwise } from './thumb1/depthwise-windows.js';
 import {
   answers,
@@ -112,6 +113,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     smladFewChannels(isOneInput, depthwiseOf),
     packedDepthwise(() => true, depthwiseOf),
     windowedDepthwise(isOneToOne, depthwiseOf),
+    pairedDepthwise(depthwiseOf),
     vectorDepthwise(depthwiseOf),
     vectorConvolution(isOneInput, depthwiseOf),
     vectorPixels(() => true, depthwiseOf, { isDepthwise: true }),

@@ -170,7 +170,8 @@ function least(values: readonly number[]): number {
   return values.reduce((low, value) => Math.min(low, value), Infinity);
 }
 
-interface Axis {
+/** A window along one axis of an image. */
+export interface Axis {
   readonly extent: number;
   readonly taps: number;
   readonly stride: number;
@@ -178,7 +179,7 @@ interface Axis {
   readonly pad: number;
 }
 
-function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis] {
+export function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis] {
   const { inH, kernelH, strideH, dilationH, padTop } = shape;
   const { inW, kernelW, strideW, dilationW, padLeft } = shape;
   return [
@@ -188,7 +189,10 @@ function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis]
 }
 
 /** Coordinates inside the image that output `o` needs, ascending. */
-function tapsInside(o: number, { extent, taps, stride, dilation, pad }: Axis): readonly number[] {
+export function tapsInside(
+  o: number,
+  { extent, taps, stride, dilation, pad }: Axis,
+): readonly number[] {
   const origin = o * stride - pad;
   const first = Math.max(0, Math.ceil(-origin / dilation));
   const end = Math.min(taps, Math.ceil((extent - origin) / dilation));

@@ -269,7 +269,9 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
     };
     code += inC * outer.extent * (62 + 9.4 * pitch);
     for (const { runs } of work.channels) {
-      code += outer.outputs * (55 + (words / 2) * pairCycles[runs] + 27.5 * words);
+      // Where all runs are cut an odd last word is half of a pair, else it is computed by itself.
+      const odd = (words % 2) * (runs === 'split' ? pairCycles.split / 2 : 12);
+      code += outer.outputs * (55 + (words / 2) * pairCycles[runs] + odd + 27.5 * words);
     }
     const perChannel = batches * Math.ceil(outer.outputs / lines.band);
     bands += perChannel * inC;

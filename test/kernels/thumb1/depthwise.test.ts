@@ -348,3 +348,67 @@ describe('thumb1/depthwise_conv2d_windows', function () {
     await expectSameBitsOnBoard(random, 'rp2040', { kernel: windowed });
   });
 });
+
+const pairs: readonly Layer[] = [
+  {
+    edge: '2×2 stride 2 of even sides: one rectangle, in place',
+    input: [1, 6, 8, 3],
+    filter: [2, 2],
+    window: { ...unit, strideH: 2, strideW: 2, ...padsOf(0, 0, 0, 0) },
+  },
+  {
+    edge: 'an odd row of outputs and an even column: pairs lie below each other',
+    input: [2, 12, 10, 2],
+    filter: [2, 2],
+    window: { ...unit, strideH: 2, strideW: 2, ...padsOf(0, 0, 0, 0) },
+  },
+  {
+    edge: 'a rectangle for each side and corner, single outputs, nine taps and fewer',
+    input: [1, 4, 5, 2],
+    filter: [3, 3],
+    window: { ...unit, ...padsOf(1, 1, 1, 1) },
+    zeroPoint: 5,
+  },
+  {
+    edge: 'more taps than are unrolled: 16, two passes, both sides of zero',
+    input: [1, 11, 10, 3],
+    filter: [4, 4],
+    window: { ...unit, strideH: 2, strideW: 2, ...padsOf(1, 2, 1, 1) },
+    activation: 'none',
+    outputZero: -9,
+  },
+  {
+    edge: '18 taps: two whole passes',
+    input: [1, 9, 7, 2],
+    filter: [6, 3],
+    window: { ...unit, ...padsOf(0, 0, 0, 0) },
+  },
+  {
+    edge: 'one output, multiplier 3',
+    input: [1, 5, 1, 4],
+    filter: [5, 1],
+    window: { ...unit, ...padsOf(0, 0, 0, 0) },
+    multiplier: 3,
+  },
+];
+
+describe('thumb1/depthwise_conv2d_pairs', function () {
+  this.timeout(240_000);
+  const paired = 'thumb1/depthwise_conv2d_pairs';
+  const own = pairs.map((layer, i) => layerOf(layer, i));
+  const rows = [...own, ...layers.map((layer, i) => layerOf(layer, i))];
+  const random = Array.from({ length: 30 }, (_, seed) => randomLayer(seed));
+
+  it('gives the bits of evaluate in C, also in the memory of its input', async () => {
+    await expectSameBits([...rows, ...random], { kernel: paired });
+    await expectSameBits([...rows, ...random], { kernel: paired, overlap: true });
+  });
+
+  it('gives them on the simulated RP2040', async () => {
+    const kernels = await expectSameBitsOnBoard(own, 'rp2040', { kernel: paired, overlap: true });
+    expect(kernels.filter((other) => other !== paired)).to.deep.equal([]);
+    const chosen = await expectSameBitsOnBoard(random, 'rp2040', { kernel: paired });
+    // Most random windows lie in padding alone somewhere.
+    expect(chosen.filter((other) => other === paired)).to.have.lengthOf.above(5);
+  });
+});

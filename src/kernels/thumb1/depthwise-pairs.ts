@@ -1,0 +1,301 @@
+/**
+ * Depthwise convolution where the pixels lie, two windows at a time: where lines are too short to be
+ * packed (lines.ts), or a pixel is under so few windows that packing does not pay.
+ *
+ * The image is cut into rectangles of outputs whose windows lose the same taps to padding. For each
+ * channel and rectangle the assembly makes a list of weights and offsets of pixels, which it goes
+ * through for two neighbouring windows at once.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  inputZeroPoint,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import type { Convolution } from '../layout/convolution.js';
+import { type Axis, axesOf, tapsInside, type WindowShape } from '../layout/overlap.js';
+import { type TwoMultiply, twoMultiplies } from '../layout/two-multiply.js';
+import type { KernelCall, KernelVariant, Overlap, Table, WorkTerm } from '../variant.js';
+
+/** The only right shift in the requantisation of functions that are not `lifted`. */
+const lowShift = 14;
+
+/** Taps in a row in the assembly, and half the bytes of one. */
+const chainTaps = 9;
+const tapBytesHalved = 7;
+
+/** Bytes of a tap in the list, and of the constants behind it. */
+const listTapBytes = 8;
+const constantsBytes = 16;
+
+/** Neighbouring outputs along an axis, all with the same taps inside the image. */
+interface Clip {
+  readonly first: number;
+  readonly outputs: number;
+  /** The first pixel inside the image under the first window, and its tap. */
+  readonly pixel: number;
+  readonly firstTap: number;
+  readonly taps: number;
+}
+
+/** Outputs of one clip of each axis. */
+interface Rectangle {
+  readonly down: Clip;
+  readonly right: Clip;
+}
+
+type Place = readonly [row: number, column: number];
+
+/**
+ * Outputs of a rectangle: `lines` of `along` pairs. The second of a pair lies `apart` from the first,
+ * which may be another pair's first: both give the same.
+ */
+interface Run {
+  readonly rectangle: Rectangle;
+  /** Whether it is the first of its rectangle. */
+  readonly isFirst: boolean;
+  readonly from: Place;
+  readonly apart: Place;
+  readonly along: number;
+  readonly lines: number;
+  /** Lines go down. */
+  readonly isByColumn: boolean;
+}
+
+/** A node that the kernel can compute. */
+interface Work {
+  readonly convolution: Convolution;
+  readonly runs: readonly Run[];
+  readonly forms: readonly TwoMultiply[];
+}
+
+/**
+ * @param describe every output channel has one input channel
+ */
+export function pairedDepthwise<A extends AccumulationAttrs>(
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  return {
+    template: 'thumb1/depthwise_conv2d_pairs',
+    needs: ['mul32', 'thumb1'],
+    match(view, { facts }) {
+      const convolution = describe(view);
+      const runs = runsOf(convolution.shape);
+      if (runs === null) return null;
+      const bounds = facts.accumulator(view);
+      const { stage, filters } = convolution;
+      const forms = twoMultiplies(stage, bounds, lowShift) ?? twoMultiplies(stage, bounds);
+      // The kernel has no third multiplication.
+      if (forms === null || forms.some(({ lower }) => lower !== 0)) return null;
+      const work = { convolution, runs, forms };
+      return {
+        scratchBytes: listTapBytes * filters.depth + constantsBytes,
+        overlaps: overlapOf(convolution.shape, runs),
+        work: () => termsOf(work),
+        calls: () => [callOf(view, work)],
+      };
+    },
+  };
+}
+
+/** Null where a window lies in padding alone, or has more taps than bytes of a table can tell. */
+function runsOf(shape: WindowShape): readonly Run[] | null {
+  if (shape.kernelH * shape.kernelW > 255) return null;
+  const [vertical, horizontal] = axesOf(shape);
+  const rows = clipsOf(vertical, shape.outH);
+  const columns = clipsOf(horizontal, shape.outW);
+  if ([...rows, ...columns].some(({ taps }) => taps === 0)) return null;
+  return rows.flatMap((down) => columns.flatMap((right) => cut({ down, right })));
+}
+
+/** Pairs of rows, then those of the last one's halves; or of columns, where these are more even. */
+function cut(rectangle: Rectangle): readonly Run[] {
+  const { down, right } = rectangle;
+  const isByColumn =
+    down.outputs > 1 && (right.outputs === 1 || right.outputs % 2 < down.outputs % 2);
+  const [length, width] = isByColumn
+    ? [down.outputs, right.outputs]
+    : [right.outputs, down.outputs];
+  const place = (line: number, at: number): Place => (isByColumn ? [at, line] : [line, at]);
+  const lines = Math.floor(width / 2);
+  const common = { rectangle, isByColumn };
+  const pairs: Run[] = [];
+  if (lines > 0) {
+    const apart = place(lines, 0);
+    pairs.push({ ...common, isFirst: true, from: [0, 0], apart, along: length, lines });
+  }
+  if (width % 2 === 1) {
+    const isFirst = lines === 0;
+    const [from, apart] = [place(2 * lines, 0), place(0, Math.floor(length / 2))];
+    pairs.push({ ...common, isFirst, from, apart, along: Math.ceil(length / 2), lines: 1 });
+  }
+  return pairs;
+}
+
+function clipsOf(axis: Axis, outputs: number): readonly Clip[] {
+  const clips: Clip[] = [];
+  for (let first = 0; first < outputs; first += 1) {
+    const inside = tapsInside(first, axis);
+    const pixel = inside[0] ?? 0;
+    const firstTap = (pixel - first * axis.stride + axis.pad) / axis.dilation;
+    const last = clips.at(-1);
+    if (last?.firstTap === firstTap && last.taps === inside.length) {
+      clips[clips.length - 1] = { ...last, outputs: last.outputs + 1 };
+    } else {
+      clips.push({ first, outputs: 1, pixel, firstTap, taps: inside.length });
+    }
+  }
+  return clips;
+}
+
+/** The outputs of each pair, in the order in which they are computed. */
+function pairsOf(run: Run): readonly (readonly Place[])[] {
+  const { rectangle, from, apart, along, lines, isByColumn } = run;
+  const { down, right } = rectangle;
+  return Array.from({ length: along * lines }, (_, i) => {
+    const [line, at] = [Math.floor(i / along), i % along];
+    const row = down.first + from[0] + (isByColumn ? at : line);
+    const column = right.first + from[1] + (isByColumn ? line : at);
+    return [
+      [row, column],
+      [row + apart[0], column + apart[1]],
+    ];
+  });
+}
+
+/**
+ * With one output channel for each input channel the output may lie on the input, channel on
+ * channel, if no pair overwrites a pixel that a later one reads.
+ */
+function overlapOf(shape: WindowShape, runs: readonly Run[]): readonly Overlap[] {
+  const { batches, inH, inW, inC, outH, outW, outC } = shape;
+  if (inC !== outC) return [];
+  const [vertical, horizontal] = axesOf(shape);
+  const written = new Uint8Array(Math.max(inH * inW, outH * outW) * batches);
+  for (let batch = 0; batch < batches; batch += 1) {
+    for (const pair of runs.flatMap(pairsOf)) {
+      const pixels = pair.flatMap(([oy, ox]) =>
+        tapsInside(oy, vertical).flatMap((y) =>
+          tapsInside(ox, horizontal).map((x) => (batch * inH + y) * inW + x),
+        ),
+      );
+      if (pixels.some((pixel) => written[pixel] === 1)) return [];
+      for (const [oy, ox] of pair) written[(batch * outH + oy) * outW + ox] = 1;
+    }
+  }
+  return [{ input: 0, lead: 0, exact: true }];
+}
+
+function callOf(view: NodeView<AccumulationAttrs>, work: Work): KernelCall {
+  const { shape, filters } = work.convolution;
+  const { inH, inW, inC, outH, outW, outC } = shape;
+  const weights = weightsOf(view);
+  const inOrder = Array.from({ length: outC * filters.depth }, (_, i) => {
+    const channel = Math.floor(i / filters.depth);
+    return weights[filters.position(channel, i % filters.depth)] as number;
+  });
+  const lifted = work.forms.some(isLifted);
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: { lifted, long: isLong(work.runs) },
+    numbers: {
+      ...{ batches: shape.batches, channels: outC, siblings: outC / inC },
+      ...{ in_image: inH * inW * inC, out_image: outH * outW * outC },
+      ...{ taps: filters.depth, kernel_w: shape.kernelW, zero_point: inputZeroPoint(view) },
+      ...{ tap_step: shape.dilationW * inC, line_step: shape.dilationH * inW * inC },
+      ...stepsOf(shape),
+    },
+    tables: {
+      runs: runsTable(work),
+      weights: { data: Int8Array.from(inOrder), role: 'weights' },
+      stage: stageTable(biasesFor(view, filters, false), work.forms, lifted),
+    },
+  };
+}
+
+/** Bytes from window to window, and from output to output. */
+function stepsOf({ strideH, strideW, inW, inC, outW, outC }: WindowShape) {
+  return {
+    ...{ right: strideW * inC, out_right: outC },
+    ...{ down: strideH * inW * inC, out_down: outW * outC },
+  };
+}
+
+/** Eight words for each run, then 0. */
+function runsTable({ convolution: { shape }, runs }: Work): Table {
+  const { inW, inC, outW, outC, kernelW } = shape;
+  const steps = stepsOf(shape);
+  const window = ([row, column]: Place) => row * steps.down + column * steps.right;
+  const output = ([row, column]: Place) => row * steps.out_down + column * steps.out_right;
+  const words = runs.flatMap(({ rectangle, isFirst, from, apart, along, lines, isByColumn }) => {
+    const { down, right } = rectangle;
+    const firstTap = down.firstTap * kernelW + right.firstTap;
+    const skipped = (chainTaps - firstPass(down.taps * right.taps)) * tapBytesHalved;
+    return [
+      isFirst ? firstTap | (down.taps << 8) | (right.taps << 16) | (skipped << 24) : 1,
+      (down.pixel * inW + right.pixel) * inC + window(from),
+      (down.first * outW + right.first) * outC + output(from),
+      window(apart),
+      output(apart),
+      window(isByColumn ? [along, 0] : [0, along]),
+      output(isByColumn ? [-along, 1] : [1, -along]),
+      lines * 2 + (isByColumn ? 1 : 0),
+    ];
+  });
+  return { data: Int32Array.of(...words, 0), role: 'table' };
+}
+
+/** Whether a window has more taps than are in a row in the assembly. */
+function isLong(runs: readonly Run[]): boolean {
+  return runs.some(({ rectangle: { down, right } }) => down.taps * right.taps > chainTaps);
+}
+
+/** Taps before the first whole pass through the chain. */
+function firstPass(taps: number): number {
+  return ((taps - 1) % chainTaps) + 1;
+}
+
+/** Whether its form needs more than a shift by `lowShift` and one by 24. */
+function isLifted({ lift, shift }: TwoMultiply): boolean {
+  return lift !== null || shift !== lowShift;
+}
+
+function stageTable(biases: Int32Array, forms: readonly TwoMultiply[], lifted: boolean): Table {
+  const words = forms.flatMap((form, channel) => {
+    const { base, low, high, top, offset, lift, zeroPoint } = form;
+    const outside = (form.lowest & 255) | ((form.highest & 255) << 8);
+    const common = [(biases[channel] as number) - base, low, high, top, offset, outside];
+    if (!lifted) return common;
+    const shifts = form.shift | ((lift === null ? 24 : 23) << 8);
+    return [
+      ...common,
+      shifts | ((lift === null ? 0 : zeroPoint) << 16),
+      lift === null ? 0 : 2 ** lift,
+    ];
+  });
+  return { data: Int32Array.from(words, (word) => word | 0), role: 'table' };
+}
+
+/** The instructions of the assembly have known cycles; C is around it. */
+function termsOf({
+  convolution: { shape },
+  runs,
+  forms,
+}: Work): Readonly<Record<string, WorkTerm>> {
+  const perPair = (forms.some(isLifted) ? 71 : 48) + (isLong(runs) ? 4 : 0);
+  let code = 0;
+  for (const { rectangle, isFirst, along, lines } of runs) {
+    const { down, right } = rectangle;
+    const taps = down.taps * right.taps;
+    const pair = perPair + 11 * taps + 5 * (Math.ceil(taps / chainTaps) - 1);
+    code += 55 + lines * (18 + along * pair);
+    if (isFirst) code += 55 + 8 * down.taps + 11 * taps;
+  }
+  const channels = shape.batches * shape.outC;
+  return {
+    code: { count: channels * code, cycles: 1 },
+    channels: { count: channels, cycles: 70 },
+  };
+}
