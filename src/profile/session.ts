@@ -2,17 +2,11 @@
 import type { Manifest } from '../codegen/manifest.js';
 import type { Device } from '../device/device.js';
 import { BonsaiError } from '../errors.js';
-import { allocate, elementCount, type TensorData } from '../ir/graph.js';
-import type { IoTensor } from '../plan/types.js';
-import {
-  answerBody,
-  type DeviceMemory,
-  type Hello,
-  requestBody,
-  tagOf,
-  writeInputHeaderBytes,
-} from './protocol.js';
+import type { TensorData } from '../ir/graph.js';
+import type { IoTensor, Plan } from '../plan/types.js';
+import { answerBody, type DeviceMemory, type Hello, requestBody, tagOf } from './protocol.js';
 import { anyTag, Requester } from './requester.js';
+import { type Answering, readOutputs, readTable, writeInputs } from './transfer.js';
 
 export interface SessionOptions {
   /** Time-out of an answer other than that of a run; default 3 s, with a simulator 60 s. */
@@ -70,195 +64,178 @@ export async function openSession(
   manifest: Manifest,
   options: SessionOptions = {},
 ): Promise<Session> {
-  const timeoutMs =
-    options.timeoutMs ?? (device.simulation === null ? defaultTimeoutMs : simulatorTimeoutMs);
-  const runTimeoutMs = options.runTimeoutMs ?? defaultRunTimeoutMs;
-  const ramBytes = options.ramBytes ?? null;
+  const { plan, spans } = manifest;
+  const timeouts = timeoutsOf(device, options);
   const requester = new Requester(device);
-  const { plan } = manifest;
-  const tag = tagOf(manifest.tag);
-  const hello = await greet();
+  const hello = await greet(requester, device.name, manifest, timeouts);
+  const requests = requestsTo(requester, manifest, hello, timeouts);
+  await checkLayout(requests, device.name, manifest);
 
-  /** An idempotent request. */
-  const ask = <T>(
-    command: 'info' | 'writeInput' | 'readOutput' | 'readCounts' | 'readChecksums' | 'memory',
-    body: Uint8Array,
+  /** A run on these inputs. */
+  const runOn = async <T>(
+    inputs: readonly TensorData[],
+    command: RunCommand,
     decode: (body: Uint8Array) => T,
-  ) => requester.request({ command, tag, body, timeoutMs, attempts: 2 }, decode);
-
-  /** Runs the model. Never retried, because a run overwrites its input. */
-  const run = <T>(
-    command: 'infer' | 'profile' | 'checksums',
-    decode: (body: Uint8Array) => T,
-  ): Promise<T> =>
-    requester.request(
-      { command, tag, body: requestBody.empty(), timeoutMs: runTimeoutMs, attempts: 1 },
-      decode,
-    );
-
-  async function greet(): Promise<Hello> {
-    const { value: found, tag: itsTag } = await requester.exchange(
-      { command: 'hello', tag: anyTag, body: requestBody.empty(), timeoutMs, attempts: 2 },
-      answerBody.hello,
-    );
-    const hint = `flash this model first: bonsaic flash DIR --port ${device.name}`;
-    const refuse = (what: string) => new BonsaiError('device', device.name, what, hint);
-    if (found.sha256 !== plan.model.sha256) {
-      throw refuse(
-        `runs another model (sha256 ${found.sha256.slice(0, 12)}…), ` +
-          `not ${plan.model.name} (${plan.model.sha256.slice(0, 12)}…)`,
-      );
-    }
-    if (found.target !== plan.target) {
-      throw refuse(`runs firmware for ${found.target}, not for ${plan.target}`);
-    }
-    if (itsTag !== tag) {
-      throw refuse(`runs ${plan.model.name}, but another build of it (other options or version)`);
-    }
-    return found;
-  }
-
-  async function checkLayout(): Promise<void> {
-    const info = await ask('info', requestBody.empty(), answerBody.info);
-    const bytes = (tensors: readonly IoTensor[]) => tensors.map((tensor) => tensor.bytes).join();
-    const asPlanned =
-      info.arenaBytes === plan.arenaBytes &&
-      info.steps === plan.steps.length &&
-      info.spans === manifest.spans.length &&
-      info.inputBytes.join() === bytes(plan.inputs) &&
-      info.outputBytes.join() === bytes(plan.outputs);
-    if (!asPlanned) {
-      throw new BonsaiError(
-        'device',
-        device.name,
-        'reports other arena, steps, inputs or outputs than bonsai.json',
-        'the directory was changed after it was built: compile, build and flash again',
-      );
-    }
-  }
-
-  async function writeInputs(inputs: readonly TensorData[]): Promise<void> {
-    const chunk = hello.maxBodyBytes - writeInputHeaderBytes;
-    for (const [index, tensor] of plan.inputs.entries()) {
-      const bytes = bytesOf(inputs[index], tensor);
-      for (let offset = 0; offset < bytes.length; offset += chunk) {
-        const body = requestBody.writeInput(index, offset, bytes.subarray(offset, offset + chunk));
-        await ask('writeInput', body, answerBody.empty);
-      }
-    }
-  }
-
-  async function readOutputs(): Promise<TensorData[]> {
-    const outputs: TensorData[] = [];
-    for (const [index, tensor] of plan.outputs.entries()) {
-      const bytes = new Uint8Array(tensor.bytes);
-      for (let offset = 0; offset < bytes.length; offset += hello.maxBodyBytes) {
-        const length = Math.min(hello.maxBodyBytes, bytes.length - offset);
-        const body = requestBody.readOutput(index, offset, length);
-        bytes.set(await ask('readOutput', body, (b) => answerBody.bytes(b, length)), offset);
-      }
-      outputs.push(elementsOf(bytes, tensor));
-    }
-    return outputs;
-  }
-
-  /** Reads a table of `total` entries in chunks that fit into a body. */
-  async function readTable(
-    command: 'readCounts' | 'readChecksums',
-    total: number,
-    entryBytes: number,
-    decode: (body: Uint8Array, n: number) => number[],
-  ): Promise<number[]> {
-    const chunk = Math.floor(hello.maxBodyBytes / entryBytes);
-    const entries: number[] = [];
-    while (entries.length < total) {
-      const n = Math.min(chunk, total - entries.length);
-      const body = requestBody.range(entries.length, n);
-      entries.push(...(await ask(command, body, (b) => decode(b, n))));
-    }
-    return entries;
-  }
-
-  /** The count of a run. @throws RangeError when it is impossibly large */
-  function runCount(body: Uint8Array): number {
-    const count = answerBody.count(body);
-    if (count > hello.clockHz * longestRunSeconds) {
-      throw new RangeError(`a count of ${count}: at ${hello.clockHz} Hz that is more than a day`);
-    }
-    return count;
-  }
-
-  /** @throws BonsaiError 'device' when the steps take far longer than their run */
-  function checkSteps(count: number, steps: readonly number[]): void {
-    const sum = steps.reduce((total, step) => total + step, 0);
-    if (sum <= 2 * count + countSlack) return;
-    throw new BonsaiError(
-      'device',
-      device.name,
-      `counts ${count} ${hello.unit} for a run and ${sum} for its steps`,
-      'its firmware and this bonsaic differ: build and flash again',
-    );
-  }
-
-  /** The device's memory. @throws RangeError when it exceeds the board's RAM */
-  function memoryWithin(body: Uint8Array): DeviceMemory {
-    const memory = answerBody.memory(body);
-    const used = plan.arenaBytes + memory.stackBytes + memory.staticRamBytes;
-    if (ramBytes !== null && used > ramBytes) {
-      throw new RangeError(`${used} bytes of RAM used: ${plan.target} has ${ramBytes}`);
-    }
-    return memory;
-  }
-
-  await checkLayout();
+  ) => {
+    await writeInputs(requests, plan.inputs, inputs);
+    return requests.run(command, decode);
+  };
+  const decodeCount = (body: Uint8Array) => countOf(body, hello);
   return {
     hello,
     async infer(inputs) {
-      await writeInputs(inputs);
-      const count = await run('infer', runCount);
-      return { outputs: await readOutputs(), count };
+      const count = await runOn(inputs, 'infer', decodeCount);
+      return { outputs: await readOutputs(requests, plan.outputs), count };
     },
     async profile(inputs) {
-      await writeInputs(inputs);
-      const count = await run('profile', runCount);
-      const steps = await readTable('readCounts', plan.steps.length, 8, answerBody.counts);
-      checkSteps(count, steps);
+      const count = await runOn(inputs, 'profile', decodeCount);
+      const total = plan.steps.length;
+      const steps = await readTable(requests, 'readCounts', total, 8, answerBody.counts);
+      checkSteps(device.name, hello, count, steps);
       return { count, steps };
     },
     async checksums(inputs) {
-      await writeInputs(inputs);
-      await run('checksums', answerBody.empty);
-      return readTable('readChecksums', manifest.spans.length, 4, answerBody.checksums);
+      await runOn(inputs, 'checksums', answerBody.empty);
+      return readTable(requests, 'readChecksums', spans.length, 4, answerBody.checksums);
     },
-    memory: () => ask('memory', requestBody.empty(), memoryWithin),
+    memory: () =>
+      requests.ask('memory', requestBody.empty(), (body) =>
+        memoryWithin(body, plan, options.ramBytes ?? null),
+      ),
     async reboot() {
-      const body = requestBody.empty();
-      const request = { command: 'reboot', tag, body, timeoutMs, attempts: 1 } as const;
-      await requester.request(request, answerBody.empty);
+      const { timeoutMs } = timeouts;
+      const request = { tag: tagOf(manifest.tag), body: requestBody.empty(), timeoutMs };
+      await requester.request({ ...request, command: 'reboot', attempts: 1 }, answerBody.empty);
     },
     close: () => device.close(),
   };
 }
 
-/** The elements' bytes; host and device are both little-endian. */
-function bytesOf(data: TensorData | undefined, tensor: IoTensor): Uint8Array {
-  const bytes =
-    data === undefined
-      ? new Uint8Array(0)
-      : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (bytes.length !== tensor.bytes) {
-    throw new BonsaiError(
-      'bad-vectors',
-      `input "${tensor.name}"`,
-      `has ${bytes.length} bytes, the model takes ${tensor.bytes}`,
-      'give the raw quantized integers of the whole tensor',
-    );
-  }
-  return bytes;
+type Timeouts = Required<Pick<SessionOptions, 'timeoutMs' | 'runTimeoutMs'>>;
+
+function timeoutsOf({ simulation }: Device, options: SessionOptions): Timeouts {
+  const {
+    timeoutMs = simulation === null ? defaultTimeoutMs : simulatorTimeoutMs,
+    runTimeoutMs = defaultRunTimeoutMs,
+  } = options;
+  return { timeoutMs, runTimeoutMs };
 }
 
-function elementsOf(bytes: Uint8Array, tensor: IoTensor): TensorData {
-  const elements = allocate(tensor.dtype, elementCount(tensor.shape));
-  new Uint8Array(elements.buffer).set(bytes);
-  return elements;
+/** @throws BonsaiError 'device' when another model, target or build answers */
+async function greet(
+  requester: Requester,
+  deviceName: string,
+  { plan, tag }: Manifest,
+  { timeoutMs }: Timeouts,
+): Promise<Hello> {
+  const { value: found, tag: itsTag } = await requester.exchange(
+    { command: 'hello', tag: anyTag, body: requestBody.empty(), timeoutMs, attempts: 2 },
+    answerBody.hello,
+  );
+  const hint = `flash this model first: bonsaic flash DIR --port ${deviceName}`;
+  const refuse = (what: string) => new BonsaiError('device', deviceName, what, hint);
+  if (found.sha256 !== plan.model.sha256) {
+    throw refuse(
+      `runs another model (sha256 ${found.sha256.slice(0, 12)}…), ` +
+        `not ${plan.model.name} (${plan.model.sha256.slice(0, 12)}…)`,
+    );
+  }
+  if (found.target !== plan.target) {
+    throw refuse(`runs firmware for ${found.target}, not for ${plan.target}`);
+  }
+  if (itsTag !== tagOf(tag)) {
+    throw refuse(`runs ${plan.model.name}, but another build of it (other options or version)`);
+  }
+  return found;
+}
+
+type RunCommand = 'infer' | 'profile' | 'checksums';
+
+interface Requests extends Answering {
+  /** Runs the model. Never retried, because a run overwrites its input. */
+  run<T>(command: RunCommand, decode: (body: Uint8Array) => T): Promise<T>;
+}
+
+/** Requests that only this build of the firmware answers. */
+function requestsTo(
+  requester: Requester,
+  manifest: Manifest,
+  { maxBodyBytes }: Hello,
+  { timeoutMs, runTimeoutMs }: Timeouts,
+): Requests {
+  const tag = tagOf(manifest.tag);
+  return {
+    maxBodyBytes,
+    ask: (command, body, decode) =>
+      requester.request({ command, tag, body, timeoutMs, attempts: 2 }, decode),
+    run: (command, decode) => {
+      const body = requestBody.empty();
+      const request = { command, tag, body, timeoutMs: runTimeoutMs, attempts: 1 };
+      return requester.request(request, decode);
+    },
+  };
+}
+
+/** @throws BonsaiError 'device' when the firmware's arena, steps or tensors are not the plan's */
+async function checkLayout(
+  device: Answering,
+  deviceName: string,
+  { plan, spans }: Manifest,
+): Promise<void> {
+  const info = await device.ask('info', requestBody.empty(), answerBody.info);
+  const bytes = (tensors: readonly IoTensor[]) => tensors.map((tensor) => tensor.bytes).join();
+  const asPlanned =
+    info.arenaBytes === plan.arenaBytes &&
+    info.steps === plan.steps.length &&
+    info.spans === spans.length &&
+    info.inputBytes.join() === bytes(plan.inputs) &&
+    info.outputBytes.join() === bytes(plan.outputs);
+  if (!asPlanned) {
+    throw new BonsaiError(
+      'device',
+      deviceName,
+      'reports other arena, steps, inputs or outputs than bonsai.json',
+      'the directory was changed after it was built: compile, build and flash again',
+    );
+  }
+}
+
+/** The count of a run. @throws RangeError when it is impossibly large */
+function countOf(body: Uint8Array, { clockHz }: Hello): number {
+  const count = answerBody.count(body);
+  if (count > clockHz * longestRunSeconds) {
+    throw new RangeError(`a count of ${count}: at ${clockHz} Hz that is more than a day`);
+  }
+  return count;
+}
+
+/** @throws BonsaiError 'device' when the steps take far longer than their run */
+function checkSteps(
+  deviceName: string,
+  { unit }: Hello,
+  count: number,
+  steps: readonly number[],
+): void {
+  const sum = steps.reduce((total, step) => total + step, 0);
+  if (sum <= 2 * count + countSlack) return;
+  throw new BonsaiError(
+    'device',
+    deviceName,
+    `counts ${count} ${unit} for a run and ${sum} for its steps`,
+    'its firmware and this bonsaic differ: build and flash again',
+  );
+}
+
+/** The device's memory. @throws RangeError when it exceeds the board's RAM */
+function memoryWithin(
+  body: Uint8Array,
+  { arenaBytes, target }: Plan,
+  ramBytes: number | null,
+): DeviceMemory {
+  const memory = answerBody.memory(body);
+  const used = arenaBytes + memory.stackBytes + memory.staticRamBytes;
+  if (ramBytes !== null && used > ramBytes) {
+    throw new RangeError(`${used} bytes of RAM used: ${target} has ${ramBytes}`);
+  }
+  return memory;
 }

@@ -34,7 +34,17 @@ export interface Solution {
 /** Pair visits after which a search is given up: about 50 ms. */
 const patience = 1_000_000;
 
-interface State {
+/** What is asked, and how much work it has taken. */
+interface Problem {
+  readonly pairs: readonly Pair[];
+  /** Buffer → numbers of its pairs. */
+  readonly pairsOf: readonly (readonly number[])[];
+  /** Pair visits so far. */
+  visits: number;
+}
+
+/** What is left to choose from. */
+interface Domains {
   /** Bounds of each buffer's offset. */
   readonly low: Float64Array;
   readonly high: Float64Array;
@@ -53,86 +63,106 @@ export function solve(
     pairsOf[a]?.push(number);
     pairsOf[b]?.push(number);
   });
-  let looks = 0;
-
-  /** Tightens bounds until nothing changes; false at a dead end. */
-  const propagate = (state: State, changed: number[]): boolean => {
-    const { low, high, choice } = state;
-    const tighten = (buffer: number, least: number, most: number) => {
-      if (least <= at(low, buffer) && most >= at(high, buffer)) return;
-      low[buffer] = Math.max(least, at(low, buffer));
-      high[buffer] = Math.min(most, at(high, buffer));
-      changed.push(buffer);
-    };
-    for (let next = changed.pop(); next !== undefined; next = changed.pop()) {
-      for (const number of pairsOf[next] ?? []) {
-        if (++looks > patience) return false;
-        const pair = pairs[number] as Pair;
-        const { a, b, distances } = pair;
-        const decided = at(choice, number);
-        let open = 0;
-        let way = -1;
-        for (let i = 0; i < distances.length; i++) {
-          if (decided >= 0 && decided !== i) continue;
-          if (slack(state, pair, distances[i] as Range) < 0) continue;
-          way = i;
-          open++;
-        }
-        const range = distances[way];
-        if (range === undefined) return false;
-        if (open > 1) continue;
-        choice[number] = way;
-        tighten(b, at(low, a) + range.from, at(high, a) + range.to);
-        tighten(a, at(low, b) - range.to, at(high, b) - range.from);
-      }
-    }
-    return true;
-  };
-
-  const visit = (state: State): readonly number[] | null => {
-    const number = mostConstrained(state);
-    const pair = pairs[number];
-    if (pair === undefined) return [...state.low];
-    const ways = pair.distances
-      .map((range, way) => ({ way, slack: slack(state, pair, range) }))
-      .filter(({ slack }) => slack >= 0)
-      .sort((x, y) => y.slack - x.slack);
-    for (const { way } of ways) {
-      const { low, high, choice } = state;
-      const next = { low: low.slice(), high: high.slice(), choice: choice.slice() };
-      next.choice[number] = way;
-      const offsets = propagate(next, [pair.a]) ? visit(next) : null;
-      if (offsets !== null || looks > patience) return offsets;
-    }
-    return null;
-  };
-
-  /** The pair with the least freedom among those that the lower bounds violate; −1: none is. */
-  const mostConstrained = (state: State): number => {
-    let found = -1;
-    let least = Infinity;
-    looks += pairs.length;
-    pairs.forEach((pair, number) => {
-      const distance = at(state.low, pair.b) - at(state.low, pair.a);
-      let isMet = false;
-      let freedom = -Infinity;
-      for (const range of pair.distances) {
-        isMet ||= distance >= range.from && distance <= range.to;
-        freedom = Math.max(freedom, slack(state, pair, range));
-      }
-      if (!isMet && freedom < least) [found, least] = [number, freedom];
-    });
-    return found;
-  };
-
-  const state = {
+  const problem: Problem = { pairs, pairsOf, visits: 0 };
+  const domains: Domains = {
     low: new Float64Array(sizes.length),
     high: Float64Array.from(sizes, (bytes) => capacity - bytes),
     choice: new Int8Array(pairs.length).fill(-1),
   };
-  const isPossible = state.high.every((offset) => offset >= 0);
-  const offsets = isPossible && propagate(state, [...sizes.keys()]) ? visit(state) : null;
-  return { offsets, isComplete: looks <= patience };
+  const isPossible =
+    domains.high.every((offset) => offset >= 0) && propagate(problem, domains, [...sizes.keys()]);
+  const offsets = isPossible ? branch(problem, domains) : null;
+  return { offsets, isComplete: !isGivenUp(problem) };
+}
+
+function isGivenUp({ visits }: Problem): boolean {
+  return visits > patience;
+}
+
+/** Tries the ranges of the most constrained pair, the one with the most freedom first. */
+function branch(problem: Problem, domains: Domains): readonly number[] | null {
+  const number = mostConstrained(problem, domains);
+  const pair = problem.pairs[number];
+  if (pair === undefined) return [...domains.low];
+  const ways = pair.distances
+    .map((range, way) => ({ way, slack: slack(domains, pair, range) }))
+    .filter(({ slack }) => slack >= 0)
+    .sort((x, y) => y.slack - x.slack);
+  for (const { way } of ways) {
+    const { low, high, choice } = domains;
+    const next = { low: low.slice(), high: high.slice(), choice: choice.slice() };
+    next.choice[number] = way;
+    const offsets = propagate(problem, next, [pair.a]) ? branch(problem, next) : null;
+    if (offsets !== null || isGivenUp(problem)) return offsets;
+  }
+  return null;
+}
+
+/**
+ * Tightens bounds until nothing changes.
+ *
+ * @param changed buffers whose bounds have changed; empty afterwards
+ * @returns false at a dead end, or when the search is given up
+ */
+function propagate(problem: Problem, domains: Domains, changed: number[]): boolean {
+  const { low, high, choice } = domains;
+  const tighten = (buffer: number, least: number, most: number) => {
+    if (least <= at(low, buffer) && most >= at(high, buffer)) return;
+    low[buffer] = Math.max(least, at(low, buffer));
+    high[buffer] = Math.min(most, at(high, buffer));
+    changed.push(buffer);
+  };
+  for (let next = changed.pop(); next !== undefined; next = changed.pop()) {
+    for (const number of problem.pairsOf[next] ?? []) {
+      problem.visits++;
+      if (isGivenUp(problem)) return false;
+      const pair = problem.pairs[number] as Pair;
+      const { a, b, distances } = pair;
+      const way = onlyWay(domains, pair, at(choice, number));
+      if (way === several) continue;
+      const range = distances[way];
+      if (range === undefined) return false;
+      choice[number] = way;
+      tighten(b, at(low, a) + range.from, at(high, a) + range.to);
+      tighten(a, at(low, b) - range.to, at(high, b) - range.from);
+    }
+  }
+  return true;
+}
+
+const none = -1;
+const several = -2;
+
+/** The one range of a pair that bounds and an earlier choice leave; `none`, or `several`. */
+function onlyWay(domains: Domains, pair: Pair, decided: number): number {
+  const { distances } = pair;
+  let way = none;
+  for (let i = 0; i < distances.length; i++) {
+    if (decided >= 0 && decided !== i) continue;
+    if (slack(domains, pair, distances[i] as Range) < 0) continue;
+    if (way !== none) return several;
+    way = i;
+  }
+  return way;
+}
+
+/** The pair with the least freedom among those that the lower bounds violate; `none` where none is. */
+function mostConstrained(problem: Problem, domains: Domains): number {
+  const { low } = domains;
+  let found = none;
+  let least = Infinity;
+  problem.visits += problem.pairs.length;
+  problem.pairs.forEach((pair, number) => {
+    const distance = at(low, pair.b) - at(low, pair.a);
+    let isMet = false;
+    let freedom = -Infinity;
+    for (const range of pair.distances) {
+      isMet ||= distance >= range.from && distance <= range.to;
+      freedom = Math.max(freedom, slack(domains, pair, range));
+    }
+    if (!isMet && freedom < least) [found, least] = [number, freedom];
+  });
+  return found;
 }
 
 function at(array: Float64Array | Int8Array, index: number): number {
@@ -140,6 +170,6 @@ function at(array: Float64Array | Int8Array, index: number): number {
 }
 
 /** How far bounds may tighten before the pair has no distance in `range`; negative: it has none. */
-function slack({ low, high }: State, { a, b }: Pair, { from, to }: Range): number {
+function slack({ low, high }: Domains, { a, b }: Pair, { from, to }: Range): number {
   return Math.min(at(high, b) - at(low, a) - from, to - at(low, b) + at(high, a));
 }
