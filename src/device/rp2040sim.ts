@@ -2,7 +2,7 @@
 import { type Logger, USBCDC } from 'rp2040js';
 import type { Device, XipModel } from './device.js';
 import { bootLoaderBreak, Rp2040Mcu } from './rp2040mcu.js';
-import { runInTurns } from './turns.js';
+import { type Board, runInTurns } from './turns.js';
 import { readUf2 } from './uf2.js';
 
 export type Rp2040Link = 'uart' | 'usb';
@@ -32,7 +32,7 @@ const pageMask = 0xffff_c000;
 const uartReceiveFull = 1 << 6;
 
 /** The board, with a count of its polls for input. */
-class Board extends Rp2040Mcu {
+class Pico extends Rp2040Mcu {
   linkReads = 0;
 
   override findPeripheral(address: number) {
@@ -54,75 +54,9 @@ interface Link {
 
 /** @throws BonsaiError when the image is not a UF2 for the RP2040, or cannot boot */
 export async function openRp2040(file: Uint8Array, options: Rp2040Options): Promise<Device> {
-  const { name, link: linkName, xip, cores } = options;
-  let stopped: string | null = null;
-  const stop = (why: string) => {
-    stopped ??= why;
-  };
-
-  const log: Logger = {
-    ...silent,
-    warn: (component, message) => {
-      if (component === 'CortexM0Core') stop(`the simulated core stopped: ${message}`);
-    },
-  };
-  const mcu = new Board(xip, log, undefined, cores);
-  mcu.onBreak = (code) =>
-    stop(
-      code === bootLoaderBreak
-        ? 'the board has restarted in its boot loader'
-        : `the simulated core stopped at breakpoint ${code}, 0x${mcu.core.PC.toString(16)}`,
-    );
-  mcu.load(readUf2(file, familyId, name), name);
-  mcu.boot(name);
-
-  const link = links[linkName](mcu);
-  const { core, second } = mcu;
-  const clock = mcu.simulationClock;
-
-  /** Runs a slice; returns whether the board only waited for the host. */
-  function runSlice(instructions: number, queue: number[]): boolean {
-    const readsBefore = mcu.linkReads;
-    let done = 0;
-    while (done < instructions && stopped === null) {
-      if (queue.length > 0) link.feed(queue);
-      const nanosPerCycle = 1e9 / mcu.clkSys;
-      for (let i = 0; i < stepInstructions; i++) {
-        if (core.waiting && second.isBusy) {
-          clock.tick(second.goOn() * nanosPerCycle);
-          continue;
-        }
-        if (core.waiting) {
-          // Asleep until an interrupt, so time jumps to the next event.
-          clock.tick(Math.max(clock.nanosToNextAlarm, nanosPerCycle));
-          continue;
-        }
-        let cycles = core.executeInstruction();
-        if (mcu.stall !== 0) {
-          cycles += mcu.stall;
-          core.cycles += mcu.stall;
-          mcu.stall = 0;
-        }
-        clock.tick(cycles * nanosPerCycle);
-        if (second.isBusy) second.follow(cycles);
-      }
-      done += stepInstructions;
-    }
-    const reads = mcu.linkReads - readsBefore;
-    return core.waiting || reads > done / idleInstructionsPerRead;
-  }
-
-  const board = {
-    get ready() {
-      return link.ready;
-    },
-    sent: link.sent,
-    get stopped() {
-      return stopped;
-    },
-    run: runSlice,
-  };
-  return runInTurns(board, {
+  const { name, link, xip, cores } = options;
+  const { mcu, stopped } = bootedPico(readUf2(file, familyId, name), name, xip, cores);
+  return runInTurns(boardOf(mcu, links[link](mcu), stopped), {
     name,
     xip,
     simulation:
@@ -132,6 +66,84 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
           '(quad reads at half the clock: 56 cycles)'
         : 'as fast as RAM'),
   });
+}
+
+/** `stopped` tells why the board will not go on; null while it does. */
+function bootedPico(
+  image: ReturnType<typeof readUf2>,
+  name: string,
+  xip: XipModel,
+  cores: number | undefined,
+): { readonly mcu: Pico; readonly stopped: () => string | null } {
+  let reason: string | null = null;
+  const stop = (why: string) => {
+    reason ??= why;
+  };
+  const log: Logger = {
+    ...silent,
+    warn: (component, message) => {
+      if (component === 'CortexM0Core') stop(`the simulated core stopped: ${message}`);
+    },
+  };
+  const mcu = new Pico(xip, log, undefined, cores);
+  mcu.onBreak = (code) =>
+    stop(
+      code === bootLoaderBreak
+        ? 'the board has restarted in its boot loader'
+        : `the simulated core stopped at breakpoint ${code}, 0x${mcu.core.PC.toString(16)}`,
+    );
+  mcu.load(image, name);
+  mcu.boot(name);
+  return { mcu, stopped: () => reason };
+}
+
+function boardOf(mcu: Pico, link: Link, stopped: () => string | null): Board {
+  return {
+    get ready() {
+      return link.ready;
+    },
+    sent: link.sent,
+    get stopped() {
+      return stopped();
+    },
+    run(instructions, queue) {
+      const readsBefore = mcu.linkReads;
+      let done = 0;
+      while (done < instructions && stopped() === null) {
+        if (queue.length > 0) link.feed(queue);
+        execute(mcu, stepInstructions);
+        done += stepInstructions;
+      }
+      const reads = mcu.linkReads - readsBefore;
+      return mcu.core.waiting || reads > done / idleInstructionsPerRead;
+    },
+  };
+}
+
+/** Instructions of the first core, or pauses in its sleep, and what the second does meanwhile. */
+function execute(mcu: Pico, instructions: number): void {
+  const { core, second } = mcu;
+  const clock = mcu.simulationClock;
+  const nanosPerCycle = 1e9 / mcu.clkSys;
+  for (let i = 0; i < instructions; i++) {
+    if (core.waiting && second.isBusy) {
+      clock.tick(second.goOn() * nanosPerCycle);
+      continue;
+    }
+    if (core.waiting) {
+      // Asleep until an interrupt, so time jumps to the next event.
+      clock.tick(Math.max(clock.nanosToNextAlarm, nanosPerCycle));
+      continue;
+    }
+    let cycles = core.executeInstruction();
+    if (mcu.stall !== 0) {
+      cycles += mcu.stall;
+      core.cycles += mcu.stall;
+      mcu.stall = 0;
+    }
+    clock.tick(cycles * nanosPerCycle);
+    if (second.isBusy) second.follow(cycles);
+  }
 }
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
