@@ -1,4 +1,4 @@
-/** A Cortex-M board in QEMU. Its UART is a pseudo-terminal, opened like a board's serial port. */
+/** A Cortex-M board in QEMU. Its link is a pseudo-terminal, opened like a board's serial port. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -49,7 +49,10 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
   });
   const qemu = await start([
     ...['-machine', machine, '-kernel', image, '-icount', `shift=${icountShift}`],
-    ...['-display', 'none', '-monitor', 'none', '-serial', 'pty', '-qmp', 'stdio', '-S'],
+    ...['-display', 'none', '-monitor', 'none', '-serial', 'none', '-qmp', 'stdio', '-S'],
+    // Its UARTs take a byte at a time; a queue of semihosting takes what is there.
+    ...['-chardev', 'pty,id=link'],
+    ...['-semihosting-config', 'enable=on,target=native,chardev=link'],
     // A restart stops the board, since it has no boot loader to enter.
     ...['-no-reboot', '-no-shutdown'],
     ...(plugin === undefined ? [] : ['-plugin', plugin]),
@@ -83,7 +86,7 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
 }
 
 interface Qemu {
-  /** Path of the UART's terminal. @throws BonsaiError 'device' when QEMU does not start */
+  /** Path of the link's terminal. @throws BonsaiError 'device' when QEMU does not start */
   terminal(): Promise<string>;
   run(): void;
   onRestart(listener: () => void): void;

@@ -71,7 +71,7 @@ export async function expectSameBitsOnBoard(
 
 const bytesOf = (data: TensorData) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-/** Every step of one run. Inputs are sent once: QEMU takes 60 µs for a byte of its UART. */
+/** Every step of one run. */
 async function expectSameSteps(
   session: Session,
   { spans, plan }: Manifest,

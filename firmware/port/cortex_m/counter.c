@@ -25,6 +25,7 @@
 #define SYST_ENABLE 1u
 #define SYST_EXCEPTION 2u
 #define SYST_PROCESSOR_CLOCK 4u
+#define SYST_RUN (SYST_ENABLE | SYST_EXCEPTION | SYST_PROCESSOR_CLOCK)
 #define ICSR_PENDSTSET_BIT 26
 #define DEMCR_TRCENA (1u << 24)
 #define DWT_CYCCNTENA 1u
@@ -42,7 +43,7 @@
 
 volatile uint32_t bonsai_counter_wraps;
 static bool chip;
-/* The count when SysTick was started. */
+/* The count when SysTick was started or resumed. */
 static uint64_t origin;
 
 __attribute__((naked)) void bonsai_counter_wrap(void)
@@ -63,7 +64,7 @@ void bonsai_counter_start(void)
     REG(DWT_CTRL) |= DWT_CYCCNTENA;
     REG(SYST_RVR) = WRAP_TICKS - 1;
     REG(SYST_CVR) = 0;
-    REG(SYST_CSR) = SYST_ENABLE | SYST_EXCEPTION | SYST_PROCESSOR_CLOCK;
+    REG(SYST_CSR) = SYST_RUN;
     const uint32_t cycles = REG(DWT_CYCCNT);
     chip = REG(DWT_CYCCNT) != cycles;
 }
@@ -73,11 +74,19 @@ uint8_t bonsai_counter_unit(void)
     return chip ? COUNT_CYCLES : COUNT_INSTRUCTIONS;
 }
 
-void bonsai_counter_restart(void)
+void bonsai_counter_pause(void)
 {
     origin = bonsai_counter_read();
+    REG(SYST_CSR) = 0;
+    __asm volatile("dsb\n"
+                   "isb" ::: "memory"); /* a pending wrap is taken here */
+}
+
+void bonsai_counter_resume(void)
+{
     REG(SYST_CVR) = 0;
     bonsai_counter_wraps = 0;
+    REG(SYST_CSR) = SYST_RUN;
 }
 
 /* No branch depends on a value that is read, so every call takes the same time. */

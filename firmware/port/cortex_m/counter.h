@@ -13,8 +13,10 @@ uint8_t bonsai_counter_unit(void);
 
 uint64_t bonsai_counter_read(void);
 
-/* In a simulator: aligns ticks with instructions again, after time passed without instructions. */
-void bonsai_counter_restart(void);
+/* In a simulator, around a wait: there time passes without instructions. No exception interrupts
+ * the wait; when it ends, ticks are aligned with instructions again. */
+void bonsai_counter_pause(void);
+void bonsai_counter_resume(void);
 
 /* The exception handler of SysTick. */
 void bonsai_counter_wrap(void);

@@ -2,7 +2,7 @@
 #include "port.h"
 
 #include "counter.h"
-#include "idle.h"
+#include "semihosting.h"
 #include "start.h"
 
 const int32_t bonsai_port_links = 1;
@@ -12,14 +12,11 @@ const int32_t bonsai_port_links = 1;
 #define UART_DATA (UART_BASE + 0x00u)
 #define UART_STATE (UART_BASE + 0x04u)
 #define UART_CTRL (UART_BASE + 0x08u)
-#define UART_INTCLEAR (UART_BASE + 0x0cu)
 #define UART_BAUDDIV (UART_BASE + 0x10u)
 #define UART_STATE_TX_FULL 1u
 #define UART_STATE_RX_FULL 2u
 #define UART_CTRL_TX 1u
 #define UART_CTRL_RX 2u
-#define UART_CTRL_RX_INTERRUPT 8u
-#define UART_INT_RX 2u
 
 #define SCB_CPACR 0xe000ed88u
 #define SCB_CPACR_FPU (0xfu << 20)
@@ -53,23 +50,25 @@ void bonsai_port_start(void)
 {
     bonsai_counter_start();
     REG(UART_BAUDDIV) = (CLOCK_HZ + BAUD_RATE / 2u) / BAUD_RATE;
-    REG(UART_CTRL) = UART_CTRL_TX | UART_CTRL_RX | UART_CTRL_RX_INTERRUPT;
+    REG(UART_CTRL) = UART_CTRL_TX | UART_CTRL_RX;
 }
 
 int32_t bonsai_port_read(int32_t link)
 {
     (void)link;
-    if ((REG(UART_STATE) & UART_STATE_RX_FULL) != 0) {
-        REG(UART_INTCLEAR) = UART_INT_RX;
-        return (int32_t)(REG(UART_DATA) & 0xffu);
+    if (bonsai_semihosting_present()) {
+        return bonsai_semihosting_read();
     }
-    bonsai_idle_until(UART_INTERRUPT);
-    return -1;
+    return (REG(UART_STATE) & UART_STATE_RX_FULL) != 0 ? (int32_t)(REG(UART_DATA) & 0xffu) : -1;
 }
 
 void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
 {
     (void)link;
+    if (bonsai_semihosting_present()) {
+        bonsai_semihosting_write(bytes, length);
+        return;
+    }
     for (int32_t i = 0; i < length; i++) {
         while ((REG(UART_STATE) & UART_STATE_TX_FULL) != 0) {
         }

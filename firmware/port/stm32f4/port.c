@@ -1,7 +1,7 @@
 #include "port.h"
 
 #include "counter.h"
-#include "idle.h"
+#include "semihosting.h"
 #include "start.h"
 #include "stm32f4.h"
 
@@ -57,7 +57,7 @@ static void start_usart(void)
     REG(GPIOA_AFRH) |= GPIO_AF7_USART1 << 4 * (UART_TX_PIN - 8) | GPIO_AF7_USART1 << 4 * (UART_RX_PIN - 8);
     REG(GPIOA_MODER) |= GPIO_MODE_ALTERNATE << 2 * UART_TX_PIN | GPIO_MODE_ALTERNATE << 2 * UART_RX_PIN;
     REG(USART1_BRR) = BAUD_DIVISOR;
-    REG(USART1_CR1) = USART_CR1_UE | USART_CR1_RXNEIE | USART_CR1_TE | USART_CR1_RE;
+    REG(USART1_CR1) = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
 }
 
 void bonsai_port_start(void)
@@ -73,16 +73,19 @@ void bonsai_port_start(void)
 int32_t bonsai_port_read(int32_t link)
 {
     (void)link;
-    if ((REG(USART1_SR) & USART_SR_RXNE) != 0) {
-        return (int32_t)(REG(USART1_DR) & 0xffu);
+    if (bonsai_semihosting_present()) {
+        return bonsai_semihosting_read();
     }
-    bonsai_idle_until(USART1_INTERRUPT);
-    return -1;
+    return (REG(USART1_SR) & USART_SR_RXNE) != 0 ? (int32_t)(REG(USART1_DR) & 0xffu) : -1;
 }
 
 void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
 {
     (void)link;
+    if (bonsai_semihosting_present()) {
+        bonsai_semihosting_write(bytes, length);
+        return;
+    }
     for (int32_t i = 0; i < length; i++) {
         while ((REG(USART1_SR) & USART_SR_TXE) == 0) {
         }
@@ -118,7 +121,7 @@ void bonsai_port_reboot(void)
 {
     while ((REG(USART1_SR) & USART_SR_TC) == 0) {
     }
-    if (bonsai_counter_unit() != COUNT_CYCLES) {
+    if (bonsai_semihosting_present()) {
         REG(SCB_AIRCR) = SCB_AIRCR_SYSRESETREQ; /* QEMU has no boot loader */
         bonsai_hang();
     }

@@ -49,7 +49,6 @@
 #define GPIO_AF7_USART1 7u
 
 /* USART [30.6] */
-#define USART1_INTERRUPT 37u
 #define USART1_SR 0x40011000u
 #define USART1_DR 0x40011004u
 #define USART1_BRR 0x40011008u
@@ -59,7 +58,6 @@
 #define USART_SR_TXE (1u << 7)
 #define USART_CR1_RE (1u << 2)
 #define USART_CR1_TE (1u << 3)
-#define USART_CR1_RXNEIE (1u << 5)
 #define USART_CR1_UE (1u << 13)
 
 /* System configuration [9.2.1] */
