@@ -63,7 +63,7 @@ export interface Compilation {
    */
   readonly module: Module;
   readonly plan: Plan;
-  /** What computes each step: the matched kernels of the plan. */
+  /** The kernels that compute the steps. */
   readonly implementations: Planned['implementations'];
   readonly emission: Emission;
 }
@@ -73,11 +73,11 @@ export interface Job {
   readonly progress: Progress;
   /** The user's compiler; undefined: the target's. */
   readonly cc?: string | undefined;
-  /** Beside those that the model was compiled for. */
+  /** In addition to those that the model was compiled for. */
   readonly budgets: Budgets;
 }
 
-/** One that runs the model. */
+/** A job that runs the model. */
 export interface DeviceJob extends Job {
   /** 'sim', 'sim:usb', or the path of a serial port. */
   readonly port: string;
@@ -87,13 +87,13 @@ export interface DeviceJob extends Job {
   readonly vectors?: { readonly bytes: Uint8Array; readonly path: string } | undefined;
 }
 
-/** What a command has found out, and what is wrong with that. */
+/** The result of a command, and its fault. */
 export interface Outcome {
   readonly report: Report;
   readonly fault: BonsaiError | null;
 }
 
-/** 'models/Wake Word.tflite' → 'Wake Word'; codegen makes identifiers of it. */
+/** 'models/Wake Word.tflite' → 'Wake Word'; codegen turns it into identifiers. */
 export function modelName(path: string): string {
   return basename(path, extname(path));
 }
@@ -113,7 +113,7 @@ export function load(
   return { source, module: runPasses(source, { faithful: options.faithful }, observe) };
 }
 
-/** What the passes remove dead channels from, and what is proved of what they leave. */
+/** The module as imported, and the facts proved around the removal of dead channels. */
 export function prove(request: Omit<CompileRequest, 'target' | 'observe'>): {
   readonly source: Module;
   readonly proofs: readonly LayerProof[];
@@ -143,7 +143,7 @@ export function planned(request: CompileRequest): Omit<Compilation, 'emission'> 
   return { source, module, ...plan };
 }
 
-/** What the source's operators would take one by one, by estimates. */
+/** Estimate of the source's operators, one by one. */
 function faithfulCount(source: Module, target: Target): (options: CompileOptions) => number {
   return (options) => {
     if (options.faithful) return Infinity;
@@ -199,7 +199,7 @@ export async function writeProject(
   return outcome;
 }
 
-/** What the plan alone does not keep to needs no build. */
+/** A budget that the plan alone exceeds needs no build. */
 async function judgePlan(
   request: CompileRequest,
   { manifest }: Emission,
@@ -223,7 +223,7 @@ export async function run(
 ): Promise<Outcome> {
   const { target } = request;
   const { output, sanitize = false } = job;
-  // Where nothing simulates the board, no build can help.
+  // If nothing simulates the board, a build cannot help.
   placeOf(job.port, target);
   const compilation = await job.progress(`Compile for ${target.name}`, () => compile(request));
   const vectors = vectorsOf(job, compilation);
@@ -257,7 +257,7 @@ async function runIn(
   return report;
 }
 
-/** What a directory's sources became. */
+/** The results of building a directory. */
 export interface BuiltDirectory extends Outcome {
   readonly target: Target;
   readonly built: BuildResult;
@@ -309,7 +309,7 @@ export async function profile(directory: string, job: DeviceJob): Promise<Outcom
   return judge(report, plan, target, () => requestOf(directory, manifest), job);
 }
 
-/** How the kernels of a board did on this machine. */
+/** The results of a board's kernels on this machine. */
 export type Sanitized = Pick<Report, 'toolchain' | 'verify'>;
 
 /** bonsaic verify: a board's kernels here, under sanitizers, then on the board's simulator. */
@@ -345,13 +345,13 @@ export async function verify(
   return { ...onBoard, sanitized };
 }
 
-/** bonsaic compare: what the model takes on each board, in this order. */
+/** bonsaic compare: what the model needs on each board, in this order. */
 export async function compare(
   request: Omit<CompileRequest, 'target'>,
   targets: readonly Target[],
   job: DeviceJob,
 ): Promise<readonly ComparedBoard[]> {
-  // A fault of the file is no matter of boards.
+  // A faulty file is refused before any board is tried.
   load(request);
   const boards: ComparedBoard[] = [];
   for (const target of targets) {
@@ -385,7 +385,7 @@ async function tryOn(request: CompileRequest, job: DeviceJob): Promise<ComparedB
       report = makeReport({ manifest, built, measured });
     });
   } catch (error) {
-    // Without a compiler or a simulator there are estimates.
+    // Without a compiler or a simulator, report estimates.
     if (!(error instanceof BonsaiError) || error.exitStatus < 4) throw error;
     note = `${target.name}: ${error.where}: ${error.message}`;
   }
@@ -417,7 +417,7 @@ function measureOn(
   );
 }
 
-/** Wrong outputs, then budgets that are exceeded. */
+/** The fault: wrong outputs, otherwise exceeded budgets. */
 async function judge(
   report: Report,
   plan: Plan,
@@ -425,7 +425,7 @@ async function judge(
   request: () => CompileRequest,
   job: Job,
 ): Promise<Outcome> {
-  // Of an instrumented image no size is known.
+  // An instrumented image has no meaningful size.
   const isSized = report.memory.flashBytes !== null;
   const retry = retryWith(request, isSized ? job : null);
   const fault =
@@ -433,7 +433,7 @@ async function judge(
   return { report, fault };
 }
 
-/** Compiles with other options, and builds where `job` says how; keeps nothing of it. */
+/** Compiles with other options, builds according to `job`, and keeps nothing. */
 function retryWith(request: () => CompileRequest, job: Job | null): Retry {
   return async (changes, how) => {
     const base = request();
@@ -451,7 +451,7 @@ function retryWith(request: () => CompileRequest, job: Job | null): Retry {
   };
 }
 
-/** What a directory was compiled from. */
+/** The request with which a directory was compiled. */
 function requestOf(directory: string, { plan }: Manifest): CompileRequest {
   const { target } = withMeasuredCosts(loadTarget(plan.target));
   const { bytes } = readModelCopy(directory);

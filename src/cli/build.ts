@@ -1,4 +1,4 @@
-/** bonsaic build DIR: firmware image and its size per part. */
+/** bonsaic build DIR: the firmware image, and its size by part. */
 import type { Command } from 'commander';
 import { build } from '../pipeline.js';
 import {

@@ -1,4 +1,4 @@
-/** bonsaic compare MODEL: what a model takes on several boards. */
+/** bonsaic compare MODEL: what a model needs on several boards. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { readInput } from '../files.js';
 import { compare } from '../pipeline.js';
@@ -45,7 +45,7 @@ export function addCompare(program: Command): void {
   );
 }
 
-/** Every board; this machine is none. */
+/** Every board, which excludes this machine. */
 const boardNames = () => listTargets().filter((name) => name !== 'host');
 
 function names(text: string): readonly string[] {

@@ -28,7 +28,7 @@ interface Flags extends CompileFlags, ShowFlags {
   readonly dump?: string;
 }
 
-/** What comes after the passes: `--dump plan`. */
+/** `--dump plan` prints the plan, which follows the passes. */
 const planName = 'plan';
 
 export function addCompile(program: Command): void {

@@ -1,23 +1,23 @@
-/** Options that bonsaic.json may give in place of the command line. */
+/** Options that bonsaic.json may supply instead of the command line. */
 import { existsSync } from 'node:fs';
 import type { Command, Option } from 'commander';
 import { type Config, type ConfigKey, readConfig, usualConfig } from '../config.js';
 import { BonsaiError } from '../errors.js';
 import { note } from './output.js';
 
-/** A directory has those that it was compiled with. */
+/** A directory has the budgets with which it was compiled. */
 const budgets: ReadonlySet<ConfigKey> = new Set(['maxFlash', 'maxRam']);
 
-/** Options that the command line or bonsaic.json has to give. */
+/** Options that the command line or bonsaic.json must supply. */
 const needed = new WeakSet<Option>();
 
-/** As commander's makeOptionMandatory, but bonsaic.json may give it. */
+/** Like commander's makeOptionMandatory, but bonsaic.json may supply the option. */
 export function required(option: Option): Option {
   needed.add(option);
   return option;
 }
 
-/** --config, for all commands; what is missing is asked for when the file has been read. */
+/** --config, for all commands. Missing options are reported after the file has been read. */
 export function withConfig(program: Command): Command {
   return program
     .option('--config <file>', `defaults of options; without: ${usualConfig} in the working folder`)
@@ -33,7 +33,7 @@ export function withConfig(program: Command): Command {
     });
 }
 
-/** Gives a command's options the values of the file, where neither the user nor BONSAIC_CC did. */
+/** Applies the file's values to options that neither the user nor BONSAIC_CC has set. */
 function applyDefaults(command: Command, given: string | undefined): void {
   const takesModel = command.registeredArguments.some((argument) => argument.name() === 'model');
   const options = new Map(command.options.map((option) => [option.attributeName(), option]));
@@ -57,10 +57,10 @@ function applyDefaults(command: Command, given: string | undefined): void {
   if (taken.length > 0) note(`defaults of ${file}: ${taken.join(', ')}`);
 }
 
-/** What stands for a model on the command line. */
+/** Help for a model argument. */
 export const modelHelp = 'a .tflite file; without: that of bonsaic.json';
 
-/** @throws BonsaiError 'usage' when neither the command line nor bonsaic.json names a model */
+/** @throws BonsaiError 'usage' if neither the command line nor bonsaic.json names a model */
 export function modelOf(argument: string | undefined, flags: { readonly model?: string }): string {
   const model = argument ?? flags.model;
   if (model !== undefined) return model;

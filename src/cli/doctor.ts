@@ -1,4 +1,4 @@
-/** bonsaic doctor: what this machine has, what is missing, and how to get it. */
+/** bonsaic doctor: which tools this machine has, which are missing, and how to install them. */
 import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
 import { sanitizers } from '../build/index.js';
@@ -13,7 +13,7 @@ import { printJson, printResult, terminalColumns } from './output.js';
 interface Check {
   readonly what: string;
   readonly ok: boolean;
-  /** Without it something in the list of targets cannot be built or run. */
+  /** Whether some target cannot be built or run without it. */
   readonly needed: boolean;
   readonly found: string;
   readonly hint: string;
@@ -31,7 +31,7 @@ function program(
   return { what: `${name} (${purpose})`, ok: status === 0, needed, found, hint };
 }
 
-/** The programs of simulators, each with the targets that need it. */
+/** The simulators' programs, each with the targets that need it. */
 function simulatorPrograms(): Check[] {
   const targets = listTargets().map((name) => loadTarget(name));
   return [...simulators].flatMap(([name, { program: needed }]) => {
@@ -42,7 +42,7 @@ function simulatorPrograms(): Check[] {
   });
 }
 
-/** Not its version: a compiler without its headers or libraries has one too. */
+/** The check compiles, since a compiler without headers or libraries also reports a version. */
 async function compiler(what: string, target: Target, flags: readonly string[]): Promise<Check> {
   const check = {
     what,

@@ -1,4 +1,4 @@
-/** bonsaic inspect MODEL: what is in a model, and what it would need on a target. */
+/** bonsaic inspect MODEL: the contents of a model, and what it would need on targets. */
 import type { Command } from 'commander';
 import { readInput } from '../files.js';
 import { printModule } from '../ir/print.js';

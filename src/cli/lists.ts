@@ -1,4 +1,4 @@
-/** bonsaic targets, operators, ports: what there is. */
+/** bonsaic targets, operators, ports: lists. */
 
 import type { Command } from 'commander';
 import { listPorts } from '../device/ports.js';

@@ -1,4 +1,4 @@
-/** Options that several commands share, and how their texts become values. */
+/** Options that several commands share, and the parsing of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readLabels } from '../codegen/labels.js';
 import { isSimulated, placeOf, type XipModel } from '../device/index.js';
@@ -79,7 +79,7 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
   };
 }
 
-/** What the options ask to compile. */
+/** The compilation that the options describe. */
 export function requestOf(
   path: string,
   flags: CompileFlags & { readonly target: string },
@@ -96,7 +96,7 @@ export function requestOf(
 /**
  * --max-flash, --max-ram, --max-ms
  *
- * @param compiled the command works on a directory, which has budgets of its own
+ * @param compiled whether the command works on a directory, which has its own budgets
  */
 export function withBudgets(
   command: Command,
@@ -117,7 +117,7 @@ export interface JobFlags extends Budgets {
   readonly cc?: string;
 }
 
-/** What the options say of how to work. */
+/** How to work, according to the options. */
 export function jobOf(flags: JobFlags): Job {
   return { progress: makeProgress(), cc: flags.cc, budgets: budgetsOf(flags) };
 }
@@ -129,10 +129,10 @@ export interface DeviceFlags extends JobFlags, ShowFlags {
   readonly vectors?: string;
 }
 
-/** Node's timers hold an int32. */
+/** Node's timers take an int32. */
 const longestTimeoutMs = 2 ** 31 - 1;
 
-/** What the options say of how to run. */
+/** How to run, according to the options. */
 export function deviceJobOf(flags: DeviceFlags & { readonly port: string }): DeviceJob {
   const { port, xip, timeout, vectors: path } = flags;
   return {
@@ -148,7 +148,7 @@ export function withVectors(command: Command): Command {
   return command.option('--vectors <file>', help);
 }
 
-/** --xip: what flash costs, where weights are placed and where it is simulated. */
+/** --xip: the cost of flash, both for placing weights and for simulation. */
 export function withXip(command: Command): Command {
   return command.addOption(
     new Option('--xip <flash>', 'flash as the cache of the target serves it, or without misses')
@@ -165,20 +165,20 @@ export function withDevice(command: Command, port: (option: Option) => Option): 
     .option('--timeout <s>', 'seconds that one inference may take', positive);
 }
 
-/** --target, needed unless `otherwise` says what is done without. */
+/** --target, required unless `otherwise` describes the default. */
 export function withTarget(command: Command, otherwise?: string): Command {
   const help = otherwise === undefined ? 'the board' : `the board; without: ${otherwise}`;
   const option = new Option('--target <name>', help).choices(listTargets());
   return command.addOption(otherwise === undefined ? required(option) : option);
 }
 
-/** Where a model runs when nothing says where. */
+/** The target if none is given. */
 const usualTarget = 'rp2040';
 
 /**
- * The board of a command that can do without one: it is simulated then, which is said.
+ * The board of a command that has a default, which is the simulated board; a note says so.
  *
- * @throws BonsaiError 'usage' for a port without a target: which board is there?
+ * @throws BonsaiError 'usage' for a port without a target, since its board is unknown
  */
 export function boardOf(flags: { readonly target?: string; readonly port?: string }): {
   readonly target: string;
@@ -189,7 +189,7 @@ export function boardOf(flags: { readonly target?: string; readonly port?: strin
     const hint = `add --target, one of: ${listTargets().join(', ')}`;
     throw new BonsaiError('usage', `--port ${port}`, 'which board is there?', hint);
   }
-  // Of a target that was asked for only the place is news, and this machine has no other.
+  // For a given target the note names only the place. This machine has only one place.
   const others = flags.target === undefined ? '--target and --port choose' : '--port chooses';
   if (flags.target === undefined || (flags.port === undefined && target !== 'host')) {
     note(`on ${placeOf(port, loadTarget(target))}: ${others} another board`);
@@ -203,7 +203,7 @@ export function withCompiler(command: Command): Command {
   );
 }
 
-/** The target, with the costs that were measured on this machine's boards, and a word of that. */
+/** The target with the costs measured on this machine's boards, and a note if there are any. */
 export function targetOf(flags: { readonly target: string }): Target {
   const { target, scope } = withMeasuredCosts(loadTarget(flags.target));
   const { name, coreName } = target;
@@ -229,23 +229,26 @@ export function withReport(command: Command): Command {
     .option('--json', 'one JSON document on stdout');
 }
 
-/** A report as the terminal shows it. */
+/** A report as text for the terminal. */
 export function shownReport(report: Report, { why }: ShowFlags): string {
   return reportText(report, { why: why === true, width: terminalColumns() });
 }
 
-/** Prints a report, then fails when something is wrong with it; of a plan alone only that is told. */
+/**
+ * Prints a report, then fails if there is a fault. Of a report without a build only the fault is
+ * shown.
+ */
 export function concludeReport({ report, fault }: Outcome, flags: ShowFlags): void {
   const isTold = fault === null || report.toolchain !== null;
   conclude(flags.json, report, isTold ? () => shownReport(report, flags) : null, fault);
 }
 
-/** --labels: for commands that write a header. */
+/** --labels, for commands that write a header. */
 export function withLabels(command: Command): Command {
   return command.option('--labels <file>', 'names of the classes: a JSON array, or one a line');
 }
 
-/** The error for a --dump that no pass answered. `seen`: the names of those that ran. */
+/** The error for a --dump that names no pass. `seen`: the names of the passes that ran. */
 export function noSuchPass(pass: string, seen: readonly string[]): BonsaiError {
   return new BonsaiError('usage', `--dump ${pass}`, 'no such pass', `one of ${seen.join(', ')}`);
 }

@@ -1,4 +1,4 @@
-/** Everything that a command prints: results on stdout, progress and errors on stderr. */
+/** All output of commands: results on stdout, progress and errors on stderr. */
 import { Listr, ListrLogger, ProcessOutput } from 'listr2';
 import {
   BonsaiError,
@@ -15,8 +15,8 @@ export function printResult(text: string): void {
 }
 
 /**
- * A reader that has seen enough (`| head -1`) ends neither the command nor what it writes
- * elsewhere; results that cannot be written for another reason are an error.
+ * A reader that closes early (`| head -1`) stops neither the command nor its other output. Results
+ * that cannot be written for another reason are an error.
  */
 export function watchOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
@@ -30,8 +30,8 @@ export function watchOutput(): void {
 }
 
 /**
- * Columns that tables may take: those that COLUMNS says, else the terminal's. In a pipe or a file
- * 80, as other programs have it: lines of one width whoever reads them.
+ * Terminal columns for tables: COLUMNS, otherwise the terminal's width, otherwise 80, so that pipes
+ * and files get the same lines everywhere.
  */
 export function terminalColumns(): number {
   const said = Number(process.env.COLUMNS);
@@ -42,7 +42,7 @@ export function terminalColumns(): number {
 /** --json promises one document: an error after the report must not print a second. */
 let documentPrinted = false;
 
-/** Before another command. */
+/** Call this before another command. */
 export function forgetDocument(): void {
   documentPrinted = false;
 }
@@ -53,10 +53,9 @@ export function printJson(value: unknown): void {
 }
 
 /**
- * The end of a command that has a result, and perhaps found fault with it: with --json both are in
- * one document.
+ * Ends a command that has a result, and possibly a fault. With --json both are in one document.
  *
- * @param text the result for people; null where only the fault counts
+ * @param text the result as text; null if only the fault is shown
  * @throws `fault`
  */
 export function conclude(
@@ -75,7 +74,7 @@ export function note(text: string): void {
   process.stderr.write(`${printable(text)}\n`);
 }
 
-/** Progress by listr2 on stderr: a spinner on a terminal, a line a step elsewhere. */
+/** Progress on stderr, by listr2: a spinner on a terminal, otherwise a line per step. */
 export function makeProgress(): Progress {
   return async (title, work) => {
     const logger = new ListrLogger({
@@ -92,7 +91,7 @@ export function makeProgress(): Progress {
                 task.output = printable(text);
               });
             } catch (error) {
-              // Listr shows its message; whoever asked for the work gets the error itself.
+              // Listr shows the message; the caller gets the error itself.
               result.error = error;
               throw new Error(printable(error instanceof Error ? error.message : String(error)));
             }
@@ -110,12 +109,14 @@ export function makeProgress(): Progress {
   };
 }
 
-/** What --json has of an error; `exit` is the status that the process ends with. */
+/** An error in the --json document; `exit` is the status of the process. */
 function documentOf({ code, exitStatus, where, message, hint }: BonsaiError) {
   return { code, exit: exitStatus, where, message, hint };
 }
 
-/** A command line that commander has refused, and said so on stderr; returns the exit status. */
+/**
+ * Handles a command line that commander refused with a message on stderr. Returns the exit status.
+ */
 export function reportUsage(text: string, asked: { json: boolean }): number {
   const message = text.replace(/^error: /, '');
   const hint = 'bonsaic help COMMAND shows the options';
@@ -126,8 +127,8 @@ export function reportUsage(text: string, asked: { json: boolean }): number {
 }
 
 /**
- * Shows an error and returns the status to exit with: what, where, what next. With --json stdout
- * gets the same as one document, unless it has had that with the result.
+ * Shows an error (what, where, what next) and returns the exit status. With --json stdout gets it
+ * as one document, unless a document with the result was printed before.
  */
 export function reportError(thrown: unknown, asked: { json: boolean }): number {
   const json = asked.json && !documentPrinted;

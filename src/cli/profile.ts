@@ -1,4 +1,4 @@
-/** bonsaic profile DIR: the firmware that a board has, checked bit for bit and measured. */
+/** bonsaic profile DIR: the firmware on a board, checked bit for bit and measured. */
 import type { Command } from 'commander';
 import { profile } from '../pipeline.js';
 import { required } from './config.js';

@@ -1,4 +1,4 @@
-/** The command line. One file a command; here they meet, and errors become exit statuses. */
+/** The command line: collects the commands, one file each, and turns errors into exit statuses. */
 import { Command, CommanderError } from 'commander';
 import { printable } from '../printable.js';
 import { version } from '../version.js';
@@ -22,7 +22,7 @@ function makeProgram(): Command {
     .version(version)
     .configureOutput({ outputError: (text, write) => write(printable(text)) })
     .showHelpAfterError('(bonsaic help COMMAND shows the options)');
-  // Commands copy the settings of their parent when they are made: before any is added.
+  // Commands copy their parent's settings when they are created, so this comes first.
   withConfig(program.exitOverride());
   for (const add of [
     addRun,
@@ -42,7 +42,7 @@ function makeProgram(): Command {
   return program;
 }
 
-/** Runs a command line, without the program's name. Returns the status to exit with. */
+/** Runs a command line without the program's name. Returns the exit status. */
 export async function runCommand(args: readonly string[]): Promise<number> {
   const asked = { json: args.includes('--json') };
   forgetDocument();
@@ -51,7 +51,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportError(error, asked);
-    // Help and --version end with 0.
+    // Help and --version exit with 0.
     return error.exitCode === 0 ? 0 : reportUsage(error.message, asked);
   }
 }

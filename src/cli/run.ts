@@ -1,4 +1,4 @@
-/** bonsaic run MODEL: the firmware on a board, checked bit for bit and measured. */
+/** bonsaic run MODEL: a model on a board, checked bit for bit and measured. */
 import type { Command } from 'commander';
 import { run } from '../pipeline.js';
 import { modelHelp, modelOf } from './config.js';
@@ -20,7 +20,7 @@ import {
 } from './options.js';
 
 export interface RunFlags extends DeviceFlags, Omit<CompileFlags, 'xip'> {
-  /** bonsaic.json's. */
+  /** From bonsaic.json. */
   readonly model?: string;
   readonly target?: string;
   readonly output?: string;

@@ -1,4 +1,6 @@
-/** bonsaic tune: what kernels cost on a board, measured, and kept for later compilations. */
+/**
+ * bonsaic tune: measures the costs of kernels on a board, and keeps them for later compilations.
+ */
 import { type Command, Option } from 'commander';
 import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';

@@ -1,4 +1,4 @@
-/** bonsaic verify MODEL: the generated C against the reference evaluator, layer by layer. */
+/** bonsaic verify MODEL: compares the generated C with the reference evaluator, layer by layer. */
 import { type Command, Option } from 'commander';
 import { run, type Sanitized, verify } from '../pipeline.js';
 import { listTargets } from '../target/index.js';
@@ -50,7 +50,7 @@ function concludeVerify(outcome: Awaited<ReturnType<typeof verify>>, flags: Veri
     concludeReport(outcome, flags);
     return;
   }
-  // On a board without a simulator there is nothing else.
+  // A board without a simulator has no second result.
   const isAlone = report.verify === sanitized.verify;
   const text = () =>
     [shownReport(report, flags), ...(isAlone ? [] : [sanitizedLine(sanitized)])].join('\n');

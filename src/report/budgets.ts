@@ -1,14 +1,14 @@
-/** --max-flash, --max-ram, --max-ms: what is over them, why, and what else could be had. */
+/** --max-flash, --max-ram, --max-ms: what exceeds them, why, and what other options would reach. */
 import { BonsaiError } from '../errors.js';
 import { goals, type Optimize } from '../ir/op.js';
 import { type CompileOptions, estimatedCount, type Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import type { Report } from './types.js';
 
-/** Budgets that kernels are chosen by. */
+/** Budgets that affect the choice of kernels. */
 export type Budgets = Pick<CompileOptions, 'maxFlash' | 'maxRam' | 'maxMs'>;
 
-/** Those that are given, among other things. */
+/** The budgets that are given. */
 export function budgetsOf({ maxFlash, maxRam, maxMs }: Budgets): Budgets {
   return {
     ...(maxFlash === undefined ? {} : { maxFlash }),
@@ -17,22 +17,22 @@ export function budgetsOf({ maxFlash, maxRam, maxMs }: Budgets): Budgets {
   };
 }
 
-/** What is held against the budgets. */
+/** The results that are compared with the budgets. */
 export interface Held {
   readonly report: Report;
   readonly plan: Plan;
 }
 
 /**
- * Makes what is held with other options.
+ * Compiles with other options.
  *
- * @param how 'plan' where only time is asked for; 'same': as far as what it is compared with was made
+ * @param how 'plan' if only time is needed; 'same': as far as the result to compare with
  */
 export type Retry = (changes: Partial<CompileOptions>, how: 'plan' | 'same') => Promise<Held>;
 
-/** What is needed of a board, as far as it is known. */
+/** What a board must provide, as far as it is known. */
 interface Needs {
-  /** Code included where it was built. */
+  /** Includes code if the image was built. */
   readonly flashBytes: number;
   /** Without the stack. */
   readonly ramBytes: number;
@@ -42,25 +42,26 @@ interface Needs {
 
 interface Limit {
   readonly limit: number;
-  /** Measured, or as far as it is known. */
+  /** Measured or estimated. */
   readonly reached: number;
   readonly what: string;
-  /** In the unit of the budget: 'layer 3 (conv2d)' → so much. */
+  /** In the budget's unit: 'layer 3 (conv2d)' and its amount. */
   readonly parts: readonly (readonly [name: string, amount: number])[];
-  /** The same for another goal. */
+  /** The amount for another goal. */
   reachedWith(other: Needs): number;
-  /** More is needed than `reached`. */
+  /** Whether the total is more than `reached`. */
   readonly isPartial: boolean;
-  /** Of time: a plan tells about what another goal would reach, nothing has to be built. */
+  /** Whether it is time: a plan estimates what another goal would reach, without a build. */
   readonly isTime: boolean;
   readonly advice: string;
 }
 
 /**
- * @param budgets what they leave out is as it was compiled for
- * @param retry   asked for the other goals of --optimize, if a budget is exceeded
- * @returns 'over-budget' with what was reached, what dominates, and what the other goals would
- *   reach; if it was compiled for other budgets, what its own goal would reach too. null within all
+ * @param budgets for those left out, the compiled ones apply
+ * @param retry   compiles for the other goals of --optimize if a budget is exceeded
+ * @returns 'over-budget' with the amount reached, what dominates it, and what the other goals would
+ *   reach; if it was compiled for other budgets, also what its own goal would reach. null if all
+ *   budgets are met
  */
 export async function overBudget(
   held: Held,
@@ -81,7 +82,7 @@ export async function overBudget(
       const other = await retry({ ...all, ...changes, autoCores: false }, how);
       others.push({ goal, needs: needsOf(other) });
     } catch (error) {
-      // What the chip has no room for is no way out.
+      // Options whose result exceeds the chip are no alternatives.
       if (!(error instanceof BonsaiError && error.code === 'over-budget')) throw error;
     }
   }
@@ -101,16 +102,16 @@ export async function overBudget(
 const allCopies = '--sram-copies all';
 
 interface Way {
-  /** What to compile with: 'speed', 'speed --cores 2'. */
+  /** Options for compiling: 'speed', 'speed --cores 2'. */
   readonly goal: string;
   readonly changes: Partial<CompileOptions>;
 }
 
 /**
- * What else could be compiled with.
+ * Other options for compiling.
  *
- * @param isSlow  two cores, and more copies of weights in RAM, save time alone
- * @param isOther what it was compiled with is another way too, for other budgets
+ * @param isSlow  whether time is exceeded: two cores and more copies of weights only save time
+ * @param isOther whether other budgets make the compiled goal an alternative too
  */
 function waysOf(
   { optimize, cores = 1, sramCopies }: CompileOptions,
@@ -127,7 +128,7 @@ function waysOf(
     of.map((goal): Way => ({ goal: `${goal} ${flag}`, changes: { optimize: goal, ...changes } }));
   const hasCores = isSlow && cores === 1 && target.secondCore !== undefined;
   const hasCopies = isSlow && target.regions !== undefined && sramCopies !== 'all';
-  // With speed copies have all of the RAM, unless it was asked for less.
+  // With speed copies may have all of the RAM, unless --sram-copies limits them.
   const fewer = goals.filter((goal) => goal !== 'speed' || sramCopies !== undefined);
   return [
     ...plain.filter(({ goal }) => goal !== optimize || isOther),
@@ -137,10 +138,10 @@ function waysOf(
 }
 
 /**
- * What compile says about --max-ms. The run fails when the time is over the budget; before it there
- * is an estimate only.
+ * The note of `compile` on --max-ms. `run` fails if the measured time exceeds the budget; before
+ * that there is only an estimate.
  *
- * @returns null without this budget, or if the estimate keeps it
+ * @returns null without this budget, or if the estimate meets it
  */
 export function timeNote(
   plan: Plan,
@@ -192,7 +193,7 @@ function limitsOf({ report, plan }: Held, budgets: Budgets): readonly Limit[] {
     reached: memory.ramBytes ?? known.ramBytes,
     what: memory.ramBytes === null ? 'bytes of RAM without its stack' : 'bytes of RAM',
     parts: byLayer(liveBytes(plan)),
-    // The stack stays about as it is.
+    // The stack stays about the same.
     reachedWith: ({ ramBytes }) => (memory.ramBytes ?? known.ramBytes) + ramBytes - known.ramBytes,
     isPartial: memory.ramBytes === null,
     isTime: false,
@@ -214,9 +215,9 @@ function limitsOf({ report, plan }: Held, budgets: Budgets): readonly Limit[] {
 }
 
 /**
- * What dominates, and whether another goal would do.
+ * What dominates, and which goals would be enough.
  *
- * @param asked flags to compile with besides, as flagText gives them
+ * @param asked further flags for compiling, from flagText
  */
 function hintsFor(
   { limit, parts, reachedWith, isPartial, isTime, advice }: Limit,
@@ -235,7 +236,7 @@ function hintsFor(
   const within = (most: number) =>
     reaches.filter(({ reached }) => reached <= most).map(({ goal }) => goal);
   const sure = within(limit);
-  // Estimates of time are some per cent off: what is that near may be enough.
+  // Estimates of time are a few per cent off, so a goal close to the limit may be enough.
   const enough = sure.length === 0 && isTime ? within(timeSlack * limit) : sure;
   const unsure = isPartial || sure.length === 0 ? ', which may do' : '';
   const next =
@@ -249,7 +250,7 @@ function hintsFor(
   ];
 }
 
-/** How far estimates of time are off at most, about. */
+/** Upper limit of the error of time estimates, approximately. */
 const timeSlack = 1.1;
 
 /** At most two decimals. */
@@ -257,7 +258,7 @@ function rounded(value: number): string {
   return String(Number(value.toFixed(value < 1000 ? 2 : 0)));
 }
 
-/** Bytes of the arena that hold something while each step runs. */
+/** Live bytes of the arena during each step. */
 function liveBytes({ steps, placements }: Plan): readonly number[] {
   return steps.map(({ index, scratch }) => {
     const live = placements.filter(({ first, last }) => first <= index && index <= last);

@@ -17,15 +17,15 @@ export type Basis = 'simulated' | 'built' | 'estimated';
 /** What a model takes on one board. */
 export interface ComparedBoard {
   readonly target: string;
-  /** For people: 'Cortex-M4F'. */
+  /** For display: 'Cortex-M4F'. */
   readonly core: string;
   readonly clockHz: number;
-  /** Of the board, null: unlimited. */
+  /** The board's; null: unlimited. */
   readonly boardFlashBytes: number | null;
   readonly boardRamBytes: number | null;
-  /** null: the board does not take the model, `refused` says why. */
+  /** null if the board refuses the model; `refused` has the reason. */
   readonly basis: Basis | null;
-  /** Why nothing was built or nothing ran, where a simulator is known; otherwise null. */
+  /** Why nothing was built or run although a simulator is known; otherwise null. */
   readonly note: string | null;
   readonly unit: CountUnit;
   /** Of one inference. */
@@ -34,18 +34,18 @@ export interface ComparedBoard {
   readonly ms: number | null;
   /** The whole image. */
   readonly flashBytes: number | null;
-  /** Arena, static data and copies of weights, and the stack where it was measured. */
+  /** Arena, static data and copies of weights; and the stack, if it was measured. */
   readonly ramBytes: number | null;
   readonly arenaBytes: number | null;
-  /** Vectors that ran, and how many of them differed; null: none ran. */
+  /** Vectors that ran, and how many differed; null if none ran. */
   readonly verify: { readonly vectors: number; readonly mismatches: number } | null;
   /** The budgets that these figures exceed: '--max-ms'. */
   readonly over: readonly string[];
-  /** Why the board does not take the model. */
+  /** Why the board refuses the model. */
   readonly refused: Pick<BonsaiError, 'code' | 'where' | 'message' | 'hint'> | null;
 }
 
-/** What is the same in every row of a board. */
+/** Fields that are the same in every row of a board. */
 function boardFields({ name, coreName, clockHz, flashBytes, ramBytes, costUnit }: Target) {
   return {
     ...{ target: name, core: coreName, clockHz, unit: costUnit },
@@ -53,7 +53,7 @@ function boardFields({ name, coreName, clockHz, flashBytes, ramBytes, costUnit }
   };
 }
 
-/** The row of a board that does not take the model. */
+/** The row of a board that refuses the model. */
 export function refusingBoard(
   target: Target,
   { code, where, message, hint }: BonsaiError,
@@ -70,7 +70,7 @@ export function refusingBoard(
  * The row of a board that takes the model.
  *
  * @param report as far as the model was built and run
- * @param note   why it was no further
+ * @param note   why it got no further
  */
 export function comparedBoard(
   target: Target,
@@ -114,13 +114,13 @@ function exceeded(
   ];
 }
 
-/** Whether an error says that this board does not take the model; others end the command. */
+/** Whether an error means that this board refuses the model. Other errors end the command. */
 export function isRefusal({ code, exitStatus }: BonsaiError): boolean {
   return code !== 'bad-vectors' && (exitStatus === 2 || exitStatus === 3);
 }
 
 /**
- * What decides the exit status: outputs that differ, or no board at all.
+ * The fault that sets the exit status: outputs that differ, or no usable board.
  *
  * @param boards in the order in which they were tried
  * @returns 'outputs-differ'; the first refusal, if every board refuses; 'over-budget'; otherwise
@@ -147,13 +147,13 @@ export function boardsFault(path: string, boards: readonly ComparedBoard[]): Bon
 
 const notMeasured = '~';
 
-/** Fastest first, boards over a budget after those within, and those that refuse last. */
+/** Fastest first, then boards over a budget, then boards that refuse. */
 export function ranked(boards: readonly ComparedBoard[]): readonly ComparedBoard[] {
   const group = ({ basis, over }: ComparedBoard) => (basis === null ? 2 : Math.min(1, over.length));
   return [...boards].sort((a, b) => group(a) - group(b) || (a.ms ?? 0) - (b.ms ?? 0));
 }
 
-/** The table for a terminal of so many columns, and a line for each board that refuses. */
+/** The table for a terminal of `width` columns, and a line for each board that refuses. */
 export function compareText(boards: readonly ComparedBoard[], width: number): string {
   const taken = boards.filter(({ basis }) => basis !== null);
   const header = ['target', 'core', 'MHz', 'ms', 'flash B', '%', 'RAM B', '%', 'counted'];
@@ -187,7 +187,7 @@ export function compareText(boards: readonly ComparedBoard[], width: number): st
     .join('\n');
 }
 
-/** What the table needs said, as far as it applies. */
+/** Notes on the table, as far as they apply. */
 function legend(boards: readonly ComparedBoard[]): readonly string[] {
   const shown = (board: (one: ComparedBoard) => boolean, line: string) =>
     boards.some(board) ? [line] : [];

@@ -1,4 +1,4 @@
-/** What a model would need on targets, and what zeros among its weights are worth there. */
+/** What a model would need on targets, and what skipping its zero weights would save there. */
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { CountUnit } from '../ir/op.js';
@@ -14,17 +14,17 @@ export interface Estimate {
   readonly weightBytes: number | null;
   readonly tableBytes: number | null;
   readonly liveMacs: number | null;
-  /** What the counts of `layers` are. */
+  /** The unit of the counts in `layers`. */
   readonly unit: CountUnit;
-  /** Those that have a dense kernel. */
+  /** Layers that have a dense kernel. */
   readonly layers: readonly LayerEstimate[];
-  /** Why the model does not compile for the target; null when it does. */
+  /** Why the model does not compile for the target; null if it compiles. */
   readonly refused: string | null;
-  /** What to do then. */
+  /** How to fix that. */
   readonly hint: string | null;
 }
 
-/** The kernel of a layer, and what would be chosen if those of all layers were dense. */
+/** A layer's kernel, and its kernel if all layers were dense. */
 export interface LayerEstimate {
   /** Indices of the source operators. */
   readonly ops: readonly number[];
@@ -33,7 +33,7 @@ export interface LayerEstimate {
 }
 
 /**
- * What a model needs on a target. One that is refused there (a float one) can still be looked at.
+ * What a model needs on a target, or why the target refuses it (a float model, for instance).
  *
  * @param compile compiles it for the target
  */
@@ -70,7 +70,7 @@ function layerEstimates({ steps }: Plan): readonly LayerEstimate[] {
 }
 
 /**
- * '' where there is nothing to tell.
+ * '' if there is nothing to show.
  *
  * @param layers of the source model, those with weights to be shown
  */
@@ -105,11 +105,11 @@ export function estimateText(
 export interface EstimateStyle {
   /** Columns of the terminal. */
   readonly width: number;
-  /** With the best dense kernel of each layer. */
+  /** Whether to show the best dense kernel of each layer. */
   readonly why: boolean;
 }
 
-/** Each reason once, with the targets that it keeps the model from. */
+/** Each reason once, with the targets that refuse the model for it. */
 function refusals(targets: readonly Estimate[], width: number): readonly string[] {
   const reasons = new Map<string, Estimate[]>();
   for (const target of targets) {
@@ -163,12 +163,14 @@ function layerTable(
   return text === '' ? '' : [prose(beside, width, 2), text].join('\n');
 }
 
-/** A row of the table above without what is told with --why. */
+/** A row of the table above without the columns of --why. */
 function withoutDense(row: readonly string[]): readonly string[] {
   return [...row.slice(0, 4), ...row.slice(7)];
 }
 
-/** Time and bytes against the best dense kernel, a column a target; '' where all are dense. */
+/**
+ * Time and bytes relative to the best dense kernels, one column per target; '' if all are dense.
+ */
 function summary(known: readonly Estimate[], weighty: Weighty, width: number): string {
   const rows = weighty.map(({ index, op }) => [
     String(index),
@@ -187,17 +189,17 @@ function summary(known: readonly Estimate[], weighty: Weighty, width: number): s
 
 type Compared = Pick<LayerEstimate, 'chosen' | 'dense'>;
 
-/** '' where nothing but dense kernels was chosen. */
+/** '' if only dense kernels were chosen. */
 function changeText(layers: readonly Compared[]): string {
   return layers.every(isSameKernel) ? '' : changes(layers).join(' ');
 }
 
-/** In the same place, too: its weights may lie where others of their size leave no room. */
+/** The weights' region is compared too: they may lie elsewhere if others leave no room. */
 function isSameKernel({ chosen, dense }: Compared): boolean {
   return estimateName(chosen) === estimateName(dense) && chosen.count === dense.count;
 }
 
-/** '−48 %', '+12 %': of counts, of bytes. */
+/** '−48 %', '+12 %': changes of counts and of bytes. */
 function changes(layers: readonly Compared[]): readonly [count: string, bytes: string] {
   const change = (of: (one: KernelEstimate) => number) => {
     const sum = (which: keyof Compared) =>

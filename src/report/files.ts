@@ -1,4 +1,4 @@
-/** The report as the files that stand in an output directory. */
+/** The report as files of an output directory. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Report } from './index.js';
@@ -12,7 +12,7 @@ export function reportFiles(report: Report): Map<string, string> {
   ]);
 }
 
-/** Replaces the report that `compile` wrote by one that knows more, each file in one step. */
+/** Replaces the report of `compile` by a more complete one, each file atomically. */
 export function saveReport(directory: string, report: Report): void {
   for (const [name, text] of reportFiles(report)) {
     const fresh = join(directory, 'build', name);

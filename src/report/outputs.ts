@@ -1,10 +1,10 @@
-/** What is said of outputs that are not as they should be. */
+/** The error for outputs that differ from the expected ones. */
 import { BonsaiError } from '../errors.js';
 import type { Report } from './types.js';
 
 /**
- * @param where after the model's name: where it ran
- * @returns 'outputs-differ'; null where all vectors agree, or none ran
+ * @param where text after the model's name: where it ran
+ * @returns 'outputs-differ'; null if all vectors agree, or none ran
  */
 export function outputsDiffer({ model, verify }: Report, where = ''): BonsaiError | null {
   if (verify === null || verify.mismatches === 0) return null;

@@ -1,6 +1,6 @@
 /**
- * What `bonsaic tune` has measured on this machine's boards: kept in the user's cache, for a core
- * (every board that has it) or for one board alone, which comes first.
+ * Costs that `bonsaic tune` measured on this machine's boards, kept in the user's cache: for a core
+ * (every board with it), or for one board, which takes precedence.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -10,13 +10,13 @@ import type { Optimize, TargetTraits } from '../ir/op.js';
 import { version } from '../version.js';
 import { measuredCosts, parseCosts, type Target } from './index.js';
 
-/** Whom measured costs are for: all boards of a core, or one board. */
+/** The scope of measured costs: all boards with a core, or one board. */
 export const scopes = ['core', 'board'] as const;
 export type Scope = (typeof scopes)[number];
 
 type Owner = Pick<Target, 'name' | 'core'>;
 
-/** By version too: a kernel's terms of work may change. */
+/** The path contains the version, since a kernel's terms of work may change. */
 function costsFile({ name, core }: Owner, scope: Scope): string {
   const root = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   const file = scope === 'core' ? join('cores', core) : name;
@@ -35,7 +35,7 @@ export function saveCosts(
   return path;
 }
 
-/** Forgets what was measured of a target and of its core. Returns the files. */
+/** Deletes the costs measured for a target and for its core. Returns the files. */
 export function forgetCosts(target: Owner): readonly string[] {
   const paths = scopes.map((scope) => costsFile(target, scope));
   for (const path of paths) rmSync(path, { force: true });
@@ -45,11 +45,11 @@ export function forgetCosts(target: Owner): readonly string[] {
 /** A target with the costs that were measured on this machine's boards. */
 export interface Measured {
   readonly target: Target;
-  /** Whom the costs were measured for; null where none were: they are the target's own. */
+  /** The scope of the costs; null if they are the target's own. */
   readonly scope: Scope | null;
 }
 
-/** @throws BonsaiError 'usage' when the kept file is no table of costs */
+/** @throws BonsaiError 'usage' if the kept file is not a table of costs */
 export function withMeasuredCosts(target: Target): Measured {
   for (const scope of ['board', 'core'] as const) {
     const path = costsFile(target, scope);
@@ -60,7 +60,8 @@ export function withMeasuredCosts(target: Target): Measured {
       continue;
     }
     const { costUnit, costs } = parseCosts(measuredCosts, text, path);
-    // An older file has none for 'size': the board's for 'balanced' are nearer than a simulator's.
+    // An older file has no costs for 'size': the board's costs for 'balanced' are better than a
+    // simulator's.
     const merged = (goal: Optimize) => ({
       ...target.costs[goal],
       ...(costs[goal] ?? costs.balanced),
