@@ -59,7 +59,7 @@ async function compiler(what: string, target: Target, flags: readonly string[]):
       ...check,
       ok: false,
       found,
-      hint: `install ${target.compilerPackage} anew, or another one`,
+      hint: `reinstall ${target.compilerPackage}, or install another compiler`,
     };
   }
 }

@@ -40,26 +40,23 @@ export function withCompileOptions(command: Command): Command {
   return command
     .addOption(new Option('--optimize <goal>', 'what to prefer').choices(goals).default('balanced'))
     .addOption(
-      new Option(
-        '--rounding <runtime>',
-        "whose bits to give: TFLM's (and CMSIS-NN's), or desktop TFLite's",
-      )
+      new Option('--rounding <runtime>', 'bits of TFLM (and CMSIS-NN), or of desktop TFLite')
         .choices(['tflm', 'tflite'])
         .default('tflm'),
     )
-    .option('--strict', 'refuse a file for what TFLM ignores in it')
+    .option('--strict', 'refuse faults of the file that TFLM ignores')
     .option('--faithful', 'one step per source operator, every tensor unchanged')
     .option('--keep-input', 'leave the input in the arena intact during a run')
     .addOption(
       new Option(
         '--sram-copies <share>',
-        'of the RAM that is left, for copies of weights (default: half; all with speed)',
+        'share of the free RAM for copies of weights (default: half; all with speed)',
       ).choices(sramCopies),
     )
     .addOption(
       new Option(
         '--cores <count>',
-        'cores that share heavy steps, halves at the same time; auto: 2 where --max-ms needs it',
+        'cores that compute halves of heavy steps at the same time; auto: 2 if --max-ms needs it',
       ).choices(['1', '2', 'auto']),
     );
 }
@@ -151,7 +148,7 @@ export function withVectors(command: Command): Command {
 /** --xip: the cost of flash, both for placing weights and for simulation. */
 export function withXip(command: Command): Command {
   return command.addOption(
-    new Option('--xip <flash>', 'flash as the cache of the target serves it, or without misses')
+    new Option('--xip <flash>', 'flash behind the cache of the target, or without misses')
       .choices(['model', 'ideal'])
       .default('model'),
   );
@@ -210,7 +207,7 @@ export function targetOf(flags: { readonly target: string }): Target {
   if (scope !== null) {
     const owner = scope === 'board' ? name : coreName;
     note(
-      `kernels are chosen by the costs measured on your ${owner}; ` +
+      `kernels are chosen by costs measured on your ${owner}; ` +
         `bonsaic tune --forget --target ${name} goes back to those that come with bonsaic`,
     );
   }
@@ -225,7 +222,7 @@ export interface ShowFlags {
 /** --why, --json */
 export function withReport(command: Command): Command {
   return command
-    .option('--why', 'show what other kernels would take, and by what price one was chosen')
+    .option('--why', 'show the estimates of other kernels, and the prices that decided')
     .option('--json', 'one JSON document on stdout');
 }
 
@@ -245,7 +242,7 @@ export function concludeReport({ report, fault }: Outcome, flags: ShowFlags): vo
 
 /** --labels, for commands that write a header. */
 export function withLabels(command: Command): Command {
-  return command.option('--labels <file>', 'names of the classes: a JSON array, or one a line');
+  return command.option('--labels <file>', 'names of the classes: a JSON array, or one per line');
 }
 
 /** The error for a --dump that names no pass. `seen`: the names of the passes that ran. */

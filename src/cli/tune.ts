@@ -20,7 +20,7 @@ interface TuneFlags {
 
 export function addTune(program: Command): void {
   withCompiler(program.command('tune'))
-    .summary('measure on a board what kernels cost; later compilations choose by it')
+    .summary('measure the costs of kernels on a board; later compilations use them')
     .addOption(new Option('--target <name>', 'the board').choices(listTargets()))
     .option('--port <port>', 'sim (the simulated board), or a serial port')
     .addOption(

@@ -27,8 +27,8 @@ export function addVerify(program: Command): void {
     .summary('check the generated C on this machine, layer by layer, with sanitizers on')
     .description(
       'Checks the generated C on this machine, layer by layer, with sanitizers on. With --target ' +
-        'it is the kernels that this board would run: first here, where each instruction that ' +
-        "only the board has is replaced by the C that stands beside it, then on the board's simulator.",
+        'it checks the kernels that this board would run: first here, with equivalent C for each ' +
+        "instruction that only the board has, then on the board's simulator.",
     )
     .addOption(new Option('--target <name>', 'the board').choices(listTargets()));
   const compiled = withXip(withCompiler(withCompileOptions(withVectors(command))));
