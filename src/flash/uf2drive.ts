@@ -1,6 +1,6 @@
 /**
- * The RP2040's boot loader is a USB drive: a UF2 file copied there is written to flash and started
- * (RP2040 datasheet 2.8.4). Opening the serial port at 1200 baud restarts the board in it.
+ * The boot loader of RP2040 and RP2350 is a USB drive: a UF2 file copied there is written to flash and started
+ * (RP2040 datasheet 2.8.4, RP2350 datasheet 5.6; a file for the other chip is ignored). Opening the serial port at 1200 baud restarts the board in it.
  */
 import { constants, existsSync } from 'node:fs';
 import { access, open, readdir, readFile } from 'node:fs/promises';
@@ -32,7 +32,7 @@ const pollMs = 200;
 const pieceBytes = 16 * 1024;
 /** Every boot-loader drive has this file; its text names the board. */
 const infoFile = 'INFO_UF2.TXT';
-const boardId = /Board-ID:\s*RPI-RP2\b/;
+const boardId = /Board-ID:\s*(RPI-RP2|RP2350)\b/;
 
 export async function flashUf2Drive(
   file: Uint8Array,
@@ -51,10 +51,10 @@ export async function flashUf2Drive(
     throw new BonsaiError(
       'flash',
       port,
-      `no RPI-RP2 drive appeared within ${waitMs / 1000} s`,
+      `no RPI-RP2 or RP2350 drive appeared within ${waitMs / 1000} s`,
       existsSync(port)
         ? 'hold BOOTSEL while you plug the board in; if the drive is not mounted automatically: ' +
-            'sudo mount -o uid=$(id -u) /dev/disk/by-label/RPI-RP2 /mnt'
+            'sudo mount -o uid=$(id -u) /dev/disk/by-label/RP* /mnt'
         : 'no such port either: hold BOOTSEL while you plug the board in, then try again',
     );
   }

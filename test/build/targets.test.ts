@@ -12,6 +12,9 @@ import { defaults } from '../support/plan.js';
 const path = 'examples/activity/activity.tflite';
 const boards = listTargets().filter((name) => loadTarget(name).simulator === null);
 
+/** By this the boot ROM of an RP2350 knows a secure Arm image (RP2350 datasheet, 5.9.5). */
+const imageDef = Buffer.from('d3deffff42012110ff01000000000000793512ab', 'hex');
+
 /** First address and end of a region in a linker script. */
 function regionOf(script: string, region: string): readonly [start: number, end: number] {
   const pattern = new RegExp(`${region} .*ORIGIN = (0x[0-9a-f]+), LENGTH = (\\d+)([KM])`);
@@ -36,6 +39,7 @@ describe('boards without a simulator', function () {
         expect(stack).to.equal(regionOf(script, 'ram')[1]);
         expect(reset % 2, 'Thumb').to.equal(1);
         expect(reset).to.be.within(flash, Math.min(flashEnd, flash + image.length));
+        if (name === 'rp2350') expect(image.indexOf(imageDef)).to.be.within(0, 4096 - 20);
       } finally {
         rmSync(directory, { recursive: true, force: true });
       }

@@ -89,7 +89,7 @@ describe('flash/uf2drive', () => {
     const silent = { ...around, touch: async () => {} };
     const error = await failure(flashUf2Drive(file, 'x.uf2', port, () => {}, silent));
     expect(error.exitStatus).to.equal(5);
-    expect(error.message).to.match(/no RPI-RP2 drive appeared within 0.1 s/);
+    expect(error.message).to.match(/no RPI-RP2 or RP2350 drive appeared within 0.1 s/);
     expect(error.hint).to.match(/BOOTSEL.*mount/);
   });
 

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "rp2040.h"
+#include "chip.h"
 
 /* Kernels take about 200 bytes of stack, and a packed depthwise convolution 768 bytes more for its
  * longest line. Core 1 has no interrupts. */

@@ -6,9 +6,7 @@
  * cache
  * miss of 8 bytes then takes 28 flash clocks (8 address and mode, 4 dummy, 16 data) instead of 96.
  * */
-#include "flash.h"
-
-#include "rp2040.h"
+#include "chip.h"
 
 /* Commands that the families share (Winbond W25Q16JV datasheet, 8.1). */
 #define READ_ID 0x9fu
@@ -88,7 +86,7 @@ IN_RAM void choose_reads(void)
            SSI_XIP_COMMAND(CONTINUOUS) | SSI_ADDRESS_32 | SSI_WAIT(4u) | SSI_ALL_QUAD);
 }
 
-void bonsai_start_flash(void)
+void bonsai_chip_start_flash(void)
 {
     /* Clock pad 8 mA and fast, data pads without Schmitt triggers, for the set-up time at 62.5 MHz
      * [2.19.6.3]. */

@@ -1,7 +1,6 @@
 #include "port.h"
 
-#include "flash.h"
-#include "rp2040.h"
+#include "chip.h"
 #include "start.h"
 #include "usb.h"
 
@@ -18,9 +17,6 @@ _Static_assert(XOSC_HZ / PLL_USB_DIVIDER1 * PLL_USB_MULTIPLE / PLL_USB_DIVIDER2 
 #define BAUD_DIVISOR ((CLOCK_HZ * 4u + BAUD_RATE / 2u) / BAUD_RATE)
 
 #define CYCLES_PER_US (CLOCK_HZ / 1000000u)
-
-/* Pointers in the boot ROM, placed by the linker script [2.8.3]. */
-extern const uint16_t bonsai_rom_functions, bonsai_rom_find_function;
 
 __attribute__((section(".vectors"), used)) static const struct {
     uint32_t *stack;
@@ -70,7 +66,7 @@ static void start_clocks(void)
     release(RESET_PLL_SYS | RESET_PLL_USB);
     start_pll(PLL_SYS, PLL_SYS_MULTIPLE, PLL_SYS_DIVIDER1, PLL_SYS_DIVIDER2);
     start_pll(PLL_USB, PLL_USB_MULTIPLE, PLL_USB_DIVIDER1, PLL_USB_DIVIDER2);
-    REG(CLK_SYS_DIV) = 1u << 8;
+    REG(CLK_SYS_DIV) = CLK_SYS_DIV_ONE;
     REG(CLK_SYS_CTRL) = 0; /* auxiliary source: PLL_SYS */
     SET_BITS(CLK_SYS_CTRL) = 1;
     while (REG(CLK_SYS_SELECTED) != BIT(1)) {
@@ -85,8 +81,11 @@ static void start_uart(void)
     REG(GPIO_CTRL(UART_TX_PIN)) = GPIO_FUNCTION_UART;
     REG(GPIO_CTRL(UART_RX_PIN)) = GPIO_FUNCTION_UART;
     /* Reset leaves a pull-down, so an open line would read as an endless stream of bytes. */
-    CLEAR_BITS(GPIO_PAD(UART_RX_PIN)) = PAD_PULL_DOWN;
-    SET_BITS(GPIO_PAD(UART_RX_PIN)) = PAD_PULL_UP;
+    if (PAD_ISOLATED != 0) {
+        CLEAR_BITS(GPIO_PAD(UART_TX_PIN)) = PAD_ISOLATED;
+    }
+    CLEAR_BITS(GPIO_PAD(UART_RX_PIN)) = PAD_PULL_DOWN | PAD_ISOLATED;
+    SET_BITS(GPIO_PAD(UART_RX_PIN)) = PAD_PULL_UP | PAD_INPUT;
     REG(UART0_IBRD) = BAUD_DIVISOR >> 6;
     REG(UART0_FBRD) = BAUD_DIVISOR & 63u;
     REG(UART0_LCR_H) = UART_LCR_8_BITS | UART_LCR_FIFOS;
@@ -100,7 +99,7 @@ static uint64_t microseconds;
  * */
 static void start_counter(void)
 {
-    REG(WATCHDOG_TICK) = WATCHDOG_TICK_ENABLE | XOSC_HZ / 1000000u;
+    start_ticks();
     REG(SYST_RVR) = 0xffffff;
     REG(SYST_CVR) = 0;
     REG(SYST_CSR) = SYST_ENABLE | SYST_PROCESSOR_CLOCK;
@@ -112,7 +111,7 @@ static void start_counter(void)
 void bonsai_start_early(void)
 {
     start_clocks();
-    bonsai_start_flash();
+    bonsai_chip_start_flash();
 }
 
 void bonsai_port_start(void)
@@ -177,14 +176,9 @@ void bonsai_port_memory(struct bonsai_port_memory *memory)
     memory->static_ram = bonsai_static_ram();
 }
 
-/* Asks the boot ROM's table of functions for reset_to_usb_boot [2.8.3]. */
 void bonsai_port_reboot(void)
 {
-    typedef void *find_function(const void *table, uint32_t code);
-    typedef void reset_to_usb_boot(uint32_t activity_pins, uint32_t disabled_interfaces);
-    find_function *find = (find_function *)(uintptr_t)bonsai_rom_find_function;
-    const void *found = find((const void *)(uintptr_t)bonsai_rom_functions, 'U' | 'B' << 8);
-    ((reset_to_usb_boot *)(uintptr_t)found)(0, 0);
+    bonsai_chip_enter_boot_loader();
     for (;;) {
     }
 }

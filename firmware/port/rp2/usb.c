@@ -10,7 +10,7 @@
 
 #include "bytes.h"
 #include "port.h"
-#include "rp2040.h"
+#include "chip.h"
 
 #define PACKET 64
 #define ENDPOINT_DATA_OUT 0x02
