@@ -1,6 +1,6 @@
 /**
- * Convolutions to few channels, and of channels each by itself: a filter by the windows of four pixels
- * at a time, where kernels with four filters or eight channels in a vector could not fill it.
+ * Convolutions to few channels, and depthwise ones: one filter by the windows of four pixels at a
+ * time, where four filters or eight channels would not fill a vector.
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -19,23 +19,25 @@ import { consecutive, stageFlags, vectorStage } from './vectors.js';
 
 /** Bytes of a vector register. */
 const vectorBytes = 16;
-/** Channels of a plane that are widened at once. */
+/** Channels of a plane widened at once. */
 const planeLanes = 8;
 
 /** The lines under the windows of a row of outputs, in bytes of one plane. */
 interface Lines {
-  /** One of all channels, or one for each channel, which lie apart in the image. */
+  /** One plane for all channels, or one per channel; the image interleaves them. */
   readonly planes: number;
-  /** From one pixel's window to the next. */
+  /** Bytes from one pixel's window to the next. */
   readonly step: number;
-  /** Of a row of a window. */
+  /** Bytes of a row of a window. */
   readonly bytes: number;
-  /** Vectors of such a row. */
+  /** Vectors of a row of a window. */
   readonly vectors: number;
   readonly left: number;
   readonly inside: number;
   readonly right: number;
-  /** Pixels are computed four at a time: what lies under those behind the last is of no account. */
+  /**
+   * Pixels are computed four at a time. What lies under windows after the last pixel has no effect.
+   */
   readonly pitch: number;
 }
 
@@ -67,7 +69,7 @@ function isInPlace(shape: WindowShape, { planes }: Lines): boolean {
 /**
  * A convolution to fewer channels than a vector has lanes, or a depthwise one.
  *
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function vectorPixels<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -166,7 +168,7 @@ function pixelsCall(
   };
 }
 
-/** int8[channels][rows][vectors][16]: rows of a filter, each filled up with 0. */
+/** int8[channels][rows][vectors][16]: rows of a filter, each padded with 0. */
 function filterRows(
   weights: Int8Array,
   { channels, position }: Filters,

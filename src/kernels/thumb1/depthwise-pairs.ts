@@ -1,10 +1,10 @@
 /**
- * Depthwise convolution where the pixels lie, two windows at a time: where lines are too short to be
- * packed (lines.ts), or a pixel is under so few windows that packing does not pay.
+ * Depthwise convolution from the pixels in place, two windows at a time: for lines too short to be
+ * packed (lines.ts), and for pixels under so few windows that packing does not pay.
  *
  * The image is cut into rectangles of outputs whose windows lose the same taps to padding. For each
- * channel and rectangle the assembly makes a list of weights and offsets of pixels, which it goes
- * through for two neighbouring windows at once.
+ * channel and rectangle the assembly makes a list of weights and pixel offsets, and computes two
+ * neighbouring windows at once from it.
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -18,14 +18,14 @@ import { type Axis, axesOf, tapsInside, type WindowShape } from '../layout/overl
 import { type TwoMultiply, twoMultiplies } from '../layout/two-multiply.js';
 import type { KernelCall, KernelVariant, Overlap, Table, WorkTerm } from '../variant.js';
 
-/** The only right shift in the requantisation of functions that are not `lifted`. */
+/** The fixed right shift in the requantization of functions that are not `lifted`. */
 const lowShift = 14;
 
-/** Taps in a row in the assembly, and half the bytes of one. */
+/** Unrolled taps of the assembly, and half the bytes of one. */
 const chainTaps = 9;
 const tapBytesHalved = 7;
 
-/** Bytes of a tap in the list, and of the constants behind it. */
+/** Bytes of a tap in the list, and of the constants after it. */
 const listTapBytes = 8;
 const constantsBytes = 16;
 
@@ -48,18 +48,18 @@ interface Rectangle {
 type Place = readonly [row: number, column: number];
 
 /**
- * Outputs of a rectangle: `lines` of `along` pairs. The second of a pair lies `apart` from the first,
- * which may be another pair's first: both give the same.
+ * Outputs of a rectangle: `lines` of `along` pairs. The second output of a pair lies `apart` from
+ * the first. It may be another pair's first, with the same result.
  */
 interface Run {
   readonly rectangle: Rectangle;
-  /** Whether it is the first of its rectangle. */
+  /** Whether it is the rectangle's first run. */
   readonly isFirst: boolean;
   readonly from: Place;
   readonly apart: Place;
   readonly along: number;
   readonly lines: number;
-  /** Lines go down. */
+  /** Whether lines are vertical. */
   readonly isByColumn: boolean;
 }
 
@@ -70,9 +70,7 @@ interface Work {
   readonly forms: readonly TwoMultiply[];
 }
 
-/**
- * @param describe every output channel has one input channel
- */
+/** @param describe called for nodes in which every output channel has one input channel */
 export function pairedDepthwise<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
@@ -99,7 +97,7 @@ export function pairedDepthwise<A extends AccumulationAttrs>(
   };
 }
 
-/** Null where a window lies in padding alone, or has more taps than bytes of a table can tell. */
+/** null if a window lies in padding alone, or has more taps than a byte of a table can count. */
 function runsOf(shape: WindowShape): readonly Run[] | null {
   if (shape.kernelH * shape.kernelW > 255) return null;
   const [vertical, horizontal] = axesOf(shape);
@@ -109,7 +107,7 @@ function runsOf(shape: WindowShape): readonly Run[] | null {
   return rows.flatMap((down) => columns.flatMap((right) => cut({ down, right })));
 }
 
-/** Pairs of rows, then those of the last one's halves; or of columns, where these are more even. */
+/** Pairs of rows, and of halves of an odd last row; or of columns, if these divide more evenly. */
 function cut(rectangle: Rectangle): readonly Run[] {
   const { down, right } = rectangle;
   const isByColumn =
@@ -149,7 +147,7 @@ function clipsOf(axis: Axis, outputs: number): readonly Clip[] {
   return clips;
 }
 
-/** The outputs of each pair, in the order in which they are computed. */
+/** The outputs of each pair, in the order of computation. */
 function pairsOf(run: Run): readonly (readonly Place[])[] {
   const { rectangle, from, apart, along, lines, isByColumn } = run;
   const { down, right } = rectangle;
@@ -165,8 +163,8 @@ function pairsOf(run: Run): readonly (readonly Place[])[] {
 }
 
 /**
- * With one output channel for each input channel the output may lie on the input, channel on
- * channel, if no pair overwrites a pixel that a later one reads.
+ * With one output channel per input channel the output may replace the input, channel by channel,
+ * if no pair overwrites a pixel that a later one reads.
  */
 function overlapOf(shape: WindowShape, runs: readonly Run[]): readonly Overlap[] {
   const { batches, inH, inW, inC, outH, outW, outC } = shape;
@@ -223,7 +221,7 @@ function stepsOf({ strideH, strideW, inW, inC, outW, outC }: WindowShape) {
   };
 }
 
-/** Eight words for each run, then 0. */
+/** Eight words per run, then 0. */
 function runsTable({ convolution: { shape }, runs }: Work): Table {
   const { inW, inC, outW, outC, kernelW } = shape;
   const steps = stepsOf(shape);
@@ -247,12 +245,12 @@ function runsTable({ convolution: { shape }, runs }: Work): Table {
   return { data: Int32Array.of(...words, 0), role: 'table' };
 }
 
-/** Whether a window has more taps than are in a row in the assembly. */
+/** Whether a window has more taps than the assembly unrolls. */
 function isLong(runs: readonly Run[]): boolean {
   return runs.some(({ rectangle: { down, right } }) => down.taps * right.taps > chainTaps);
 }
 
-/** Taps before the first whole pass through the chain. */
+/** Taps before the first full pass through the unrolled code. */
 function firstPass(taps: number): number {
   return ((taps - 1) % chainTaps) + 1;
 }
@@ -278,7 +276,7 @@ function stageTable(biases: Int32Array, forms: readonly TwoMultiply[], lifted: b
   return { data: Int32Array.from(words, (word) => word | 0), role: 'table' };
 }
 
-/** The instructions of the assembly have known cycles; C is around it. */
+/** The cycles of the assembly's instructions are known; C surrounds it. */
 function termsOf({
   convolution: { shape },
   runs,

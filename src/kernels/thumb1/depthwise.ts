@@ -17,15 +17,15 @@ import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.j
 /** Fields of struct depthwise_lines before its taps. */
 const headerBytes = 92;
 
-/** Segments of a window of 3×3, and the orders in which they can come. */
+/** Segments of a window of 3×3, and their possible orders. */
 const rotations = 3;
 
-/** The only right shift in the requantization of functions that are not `lifted`. */
+/** The fixed right shift in the requantization of functions that are not `lifted`. */
 const lowShift = 14;
 
 /**
- * How products are summed before their lanes are separated: those of a whole segment; the same, but
- * two taps and then one of the first segment; two and one of every segment.
+ * The runs of products after which lanes are separated. whole: whole segments; first-split: the
+ * same, but two taps and then one of the first segment; split: two and one of every segment.
  */
 type Runs = 'whole' | 'first-split' | 'split';
 
@@ -37,19 +37,19 @@ interface Work {
   readonly channels: readonly Channel[];
 }
 
-/** What is proved of a channel. */
+/** Facts proved about a channel. */
 interface Channel {
   readonly form: TwoMultiply;
-  /** Added to a sum of raw products to give what `form` is about. */
+  /** Added to a sum of raw products, it gives the input of `form`. */
   readonly base: number;
   readonly runs: Runs;
-  /** The segment that comes first; the others follow in order. */
+  /** The first segment; the others follow in order. */
   readonly first: number;
 }
 
 /**
- * @param when every output channel has one input channel
- * @param describe of nodes for which `when` holds
+ * @param when whether every output channel has one input channel
+ * @param describe called for nodes for which `when` holds
  */
 export function packedDepthwise<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
@@ -71,7 +71,7 @@ export function packedDepthwise<A extends AccumulationAttrs>(
   };
 }
 
-/** Null where the shape or one of the channels is none that the kernel computes exactly. */
+/** null if the shape is not supported or a channel cannot be computed exactly. */
 function prove(
   view: NodeView<AccumulationAttrs>,
   facts: Facts,
@@ -84,8 +84,8 @@ function prove(
 }
 
 /**
- * What the weights and what is known of the input prove for each channel; null where one of them
- * cannot be computed by the kernel.
+ * What the weights and the input's bounds prove for each channel; null if the kernel cannot compute
+ * one.
  */
 function channelsOf(
   view: NodeView<AccumulationAttrs>,
@@ -116,12 +116,12 @@ function channelsOf(
   return proved;
 }
 
-/** Output channels of an input channel. */
+/** Output channels per input channel. */
 function siblingsOf({ inC, outC }: WindowShape): number {
   return outC / inC;
 }
 
-/** Of three segments all may be whole; or all but one, and that one must come first. */
+/** Of three segments all may be whole; or all except one, which must come first. */
 function orderOf(
   segments: readonly Segment[],
   fits: (taps: Segment['taps']) => boolean,
@@ -141,9 +141,9 @@ function rotated(segments: readonly Segment[], first: number): readonly Segment[
 }
 
 /**
- * Whether neither lane of a run of products leaves 16 bits, whatever the pixels between `low` and
- * `high` are. One value is left out: from -32768 in both lanes the carry of the lower one would
- * take the upper one out of its word.
+ * Whether no lane of a run of products leaves 16 bits, for all pixels between `low` and `high`.
+ * −32768 is excluded: if both lanes hold it, the carry of the lower one takes the upper one out of
+ * its word.
  */
 export function isExact(weights: readonly number[], low: number, high: number): boolean {
   let [least, greatest] = [0, 0];
@@ -255,7 +255,9 @@ function numbersOf(shape: WindowShape, lines: Lines, zeroPoint: number) {
   };
 }
 
-/** What the assembly takes is counted, its instructions have known cycles; C is around it. */
+/**
+ * The cycles of the assembly are counted, since its instructions have known cycles; C surrounds it.
+ */
 function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
   const { batches, inC, outC } = work.convolution.shape;
   let [code, bands, calls] = [0, 0, 0];
@@ -269,7 +271,8 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
     };
     code += inC * outer.extent * (62 + 9.4 * pitch);
     for (const { runs } of work.channels) {
-      // Where all runs are cut an odd last word is half of a pair, else it is computed by itself.
+      // If all runs are cut, an odd last word is half of a pair; otherwise it is computed
+      // separately.
       const odd = (words % 2) * (runs === 'split' ? pairCycles.split / 2 : 12);
       code += outer.outputs * (55 + (words / 2) * pairCycles[runs] + odd + 27.5 * words);
     }
@@ -280,7 +283,7 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
   return {
     code: { count: Math.round(batches * code), cycles: 1 },
     bands: { count: bands, cycles: 350 },
-    // Those besides one a band.
+    // Calls beyond one per band.
     ...(calls > 0 ? { calls: { count: calls, cycles: 200 } } : {}),
   };
 }

@@ -24,7 +24,8 @@ struct output { int32_t min, max, zero_point, lanes; };
 #define BONSAI_MVE
 #endif
 
-/* n > 0 bytes to a lower address, which may overlap, 16 at a time, the last ones predicated. */
+/* Copies n > 0 bytes to a lower address, which may overlap, 16 at a time; the tail is predicated.
+ */
 #if defined(BONSAI_MVE)
 static inline void move_down(int8_t *to, const int8_t *from, int32_t n)
 {
@@ -65,7 +66,8 @@ static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
 }
 #endif
 
-/* n > 0 bytes that lie `apart` bytes from each other, eight at a time, the last ones predicated. */
+/* Copies n > 0 bytes that lie `apart` bytes from each other, eight at a time; the tail is
+ * predicated. */
 #if defined(BONSAI_MVE)
 static inline void take_plane(int8_t *to, const int8_t *from, int32_t apart, int32_t n)
 {
@@ -88,11 +90,11 @@ static inline void take_plane(int8_t *to, const int8_t *from, int32_t apart, int
 }
 #endif
 
-/* A line of the image with its padding: `planes` of them, `pitch` bytes apart, a channel each, or
- * one of all channels. Left, inside and right are bytes of a plane. */
+/* A line of the image with its padding: `planes` planes, `pitch` bytes apart, of one channel each,
+ * or one plane of all channels. Left, inside and right are bytes of a plane. */
 struct line { int32_t planes, pitch, left, inside, right, zero_point; };
 
-/* from: null where the line lies outside of the image. */
+/* from: null if the line lies outside the image. */
 BONSAI_SHARED void place_line(int8_t *to, const int8_t *from, const struct line *line)
 {
     const int32_t inside = from ? line->inside : 0;
@@ -127,14 +129,13 @@ static inline lanes4 load_lanes(const int32_t *p)
 }
 #endif
 
-/* Windows of four pixels: `rows` rows of `bytes` bytes, `skip` bytes from the end of the last
- * vector of one to the next; the first begins at x, the others so many bytes further. */
+/* Windows of four pixels: `rows` rows of `bytes` bytes, with `skip` bytes from the end of a row's
+ * last vector to the next row. The first window begins at x, the others `next` bytes after it. */
 struct pixels { int32_t bias; const int8_t *x; int32_t next[3], rows, skip, bytes; };
 
 /* One filter by four windows: lane i is the bias plus the products with window i. Each row of the
- * filter is filled up to whole vectors; the input is read no further than a row is long.
- * Assembly finds the fields of the struct by their order; it is volatile, since their values are no
- * operands of it. */
+ * filter is padded to whole vectors; the input is not read past the end of a row. Assembly reads
+ * the fields in their order; it is volatile, because their values are not operands. */
 #if defined(BONSAI_MVE)
 static inline lanes4 dot_pixels(const struct pixels *pixels, const int8_t *weights)
 {
@@ -191,7 +192,8 @@ static inline lanes4 dot_pixels(const struct pixels *pixels, const int8_t *weigh
 }
 #endif
 
-/* The first `count` of four bytes, or all if there are more, `apart` bytes from each other. */
+/* Stores the first `count` of four bytes, or all if `count` is larger, `apart` bytes from each
+ * other. */
 #if defined(BONSAI_MVE)
 static inline void store_apart(int8_t *y, int32_t apart, lanes4 x, int32_t count)
 {
@@ -295,10 +297,10 @@ struct conv2d_pixels_s8_mve_args {
     uint8_t skip;
 };
 
-/* The lines of the image under a row of outputs lie in scratch with their padding, line by line a
- * plane for each channel that has filters of its own; what the next row needs too moves up. Then
- * filter after filter over the row, four pixels at a time. The input's zero point is folded into
- * the biases: a tap outside the image counts as it. */
+/* Scratch holds the padded lines of the image under a row of outputs; a line has a plane for each
+ * channel with its own filters. Lines that the next row also needs move up. Then one filter after
+ * the other runs over the row, four pixels at a time. The input's zero point is folded into the
+ * biases; a tap outside the image counts as the zero point. */
 static void conv2d_pixels_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                                  const struct conv2d_pixels_s8_mve_args *restrict args)
 {
@@ -315,7 +317,7 @@ static void conv2d_pixels_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
     };
     const int32_t in_h = args->in_h, row_bytes = args->row_bytes, stride_h = args->stride_h;
     const int32_t line_bytes = line.planes * line.pitch;
-    /* Lines that a row of outputs has in common with the one before. */
+    /* Lines that a row of outputs shares with the one before. */
     const int32_t kept = pixels.rows > stride_h ? pixels.rows - stride_h : 0;
     for (int32_t batch = 1; batch > 0; batch--, in += in_h * row_bytes) {
         for (int32_t oy = 0, top = -1; oy < 5; oy++, top += stride_h) {
@@ -348,8 +350,8 @@ static void conv2d_pixels_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
     }
 }
 
-/* Filter after filter over all pixels, four at a time, from where the input lies. The input's zero
- * point is folded into the biases. */
+/* One filter after the other over all pixels, four at a time, from the input in place. The input's
+ * zero point is folded into the biases. */
 static void conv2d_pixels_s8_mve_in_place(const int8_t *in, int8_t *out)
 {
     const struct output output = { -131, 124, 3, 4 };
@@ -369,7 +371,7 @@ static void conv2d_pixels_s8_mve_in_place(const int8_t *in, int8_t *out)
                 pixels.bias = stage[0];
                 pixels.x = in;
                 for (int32_t left = out_w; left > 0; left -= 4) {
-                    /* The last pixel takes the place of those behind it. */
+                    /* The last pixel is repeated in the remaining lanes. */
                     for (int32_t i = 1; left < 4 && i < 4; i++)
                         pixels.next[i - 1] = (i < left ? i : left - 1) * step;
                     const lanes4 sums = dot_pixels(&pixels, weights);

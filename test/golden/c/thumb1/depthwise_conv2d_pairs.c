@@ -13,23 +13,25 @@
 #endif
 
 
-/* How compute_pairs goes through an image. Of each run of pairs `runs` has eight words: the bytes
- * first tap inside the image, lines of taps, taps of a line and half the bytes of the unrolled taps
- * to skip at first, or 1 where taps are those of the run before; then, in bytes, the first window's
- * first pixel, the first output, from the first to the second window and output of a pair, from the
- * first pair of a line to its end, and from there to the next line of outputs; twice the lines,
- * plus 1 where they are columns. 0 ends them. Assembly names the fields by their place. */
+/* How compute_pairs walks over an image. `runs` holds eight words per run of pairs. The first has
+ * four bytes: the first tap inside the image, lines of taps, taps per line, and half the bytes of
+ * the unrolled taps to skip at first; or it is 1 if the taps are those of the previous run. Then,
+ * in bytes: the first window's first pixel; the first output; the distance from the first to the
+ * second window of a pair, and of their outputs; from the first pair of a line to its end; and
+ * from there to the next line of outputs. Last, twice the number of lines, plus 1 if they are
+ * columns. A word of 0 ends the runs. Assembly reads the fields at fixed offsets. */
 struct window_pairs {
     const int32_t *runs;
-    int32_t *list; /* Room for an offset and a weight of each tap and for four words. */
+    int32_t *list; /* Room for an offset and a weight per tap, and four words. */
     int32_t tap_step, line_step, kernel_w, zero_point; /* Bytes from tap to tap. */
     int32_t right, out_right, down, out_down; /* Bytes from window to window, output to output. */
-    int32_t channels, siblings, taps; /* Outputs; those of an input channel; weights of each. */
+    int32_t channels, siblings, taps; /* Outputs: all, and per input channel; weights of each. */
 };
 
-/* One output channel after the other, run after run. Of each `stage` has the sum that outputs start
- * from, low, high, top, offset and the outputs below 0 (low byte) and above top (next byte). An
- * output of a sum a within 0 ... top is the highest byte of a * high + (a * low >> 14) + offset. */
+/* One output channel after the other, run after run. For each channel `stage` holds the initial
+ * sum, low, high, top, offset and the outputs for sums below 0 (low byte) and above top (next
+ * byte). An output of a sum a within 0 ... top is
+ * the highest byte of a * high + (a * low >> 14) + offset. */
 #if defined(__ARM_ARCH_6M__)
 
 _Static_assert(offsetof(struct window_pairs, runs) == 0, "runs");
@@ -63,11 +65,11 @@ compute_pairs(__attribute__((unused)) const struct window_pairs *pairs,
             "ldr r6, [r0, #4]\n str r6, [sp]\n ldr r4, [sp, #120]\n"
             "4: ldr r5, [r4, #20]\n str r5, [sp, #12]\n"
             "ldr r5, [sp, #48]\n ldr r5, [r5]\n"
-            /* A run: r12 is where its first taps are multiplied. */
+            /* A run. r12: where the unrolled taps are entered first. */
             "1: ldm r5!, {r3}\n cmp r3, #0\n bne 2f\n b 9f\n"
             "2: lsrs r4, r3, #8\n beq 6f\n str r5, [sp, #44]\n lsrs r2, r3, #24\n lsls r2, r2, #1\n"
             "adr r1, 5f\n adds r2, r1\n adds r2, #1\n mov r12, r2\n"
-            /* The list of its taps: r1 sums the weights, r9 is the line's offset. */
+            /* The list of its taps. r1: sum of the weights; r9: the line's offset. */
             "ldr r7, [sp, #48]\n ldr r1, [r7, #8]\n mov r8, r1\n ldr r1, [r7, #12]\n mov r11, r1\n"
             "ldr r1, [r7, #16]\n mov r10, r1\n movs r1, #0\n mov r9, r1\n"
             "ldr r0, [sp, #40]\n uxtb r2, r3\n adds r0, r2\n uxtb r4, r4\n"
@@ -75,11 +77,12 @@ compute_pairs(__attribute__((unused)) const struct window_pairs *pairs,
             "3: mov r2, r9\n movs r3, #0\n"
             "14: ldrsb r5, [r0, r3]\n adds r1, r5\n stm r6!, {r2, r5}\n add r2, r8\n adds r3, #1\n"
             "cmp r3, r7\n bne 14b\n add r0, r10\n add r9, r11\n subs r4, #1\n bne 3b\n"
-            /* Behind it low, high, top and offset. Sums start at what padding takes from them. */
+            /* After it low, high, top and offset. Initial sums include what padding takes from
+             * them. */
             "ldr r7, [sp, #48]\n ldr r0, [r7, #20]\n muls r1, r0\n"
             "ldr r7, [sp, #120]\n ldm r7!, {r0}\n ldm r7!, {r2-r5}\n stm r6!, {r2-r5}\n"
             "subs r0, r0, r1\n str r0, [sp, #4]\n ldr r5, [sp, #44]\n"
-            /* r10 is the first window of a pair, r11 their end, r9 the output. */
+            /* r10: the first window of a pair; r11: the end of the windows; r9: the output. */
             "6: ldm r5!, {r0-r3}\n mov r8, r2\n mov lr, r3\n ldr r4, [sp, #32]\n adds r0, r4\n"
             "mov r10, r0\n ldr r4, [sp, #36]\n adds r1, r4\n mov r9, r1\n ldm r5!, {r1-r3}\n"
             "str r5, [sp, #44]\n adds r0, r1\n mov r11, r0\n str r2, [sp, #72]\n"
@@ -217,8 +220,8 @@ struct depthwise_conv2d_pairs_s8_thumb1_args {
     uint8_t out_down;
 };
 
-/* One channel after the other, two windows at a time where their pixels lie. Outputs whose windows
- * lose the same taps to padding are computed together. */
+/* One channel after the other, two windows at a time, from the pixels in place. Outputs whose
+ * windows lose the same taps to padding are computed together. */
 static void depthwise_conv2d_pairs_s8_thumb1(
     const int8_t *in, int8_t *out, int8_t *scratch,
     const struct depthwise_conv2d_pairs_s8_thumb1_args *restrict args)
