@@ -78,7 +78,7 @@ export function writeProject(
       if (keeps) replaceReports(target);
       else {
         writeInside(fresh, sumsFile, sumsOf(files));
-        if (existsSync(target)) keepForeign(target, fresh, directory);
+        if (existsSync(target)) keepOthers(target, fresh, directory);
         replace(target);
       }
     } finally {
@@ -217,7 +217,7 @@ function readSums(directory: string): ReadonlyMap<string, string> | null {
  *
  * @throws BonsaiError 'usage' when the new version has a file of the same name
  */
-function keepForeign(target: string, fresh: string, directory: string): void {
+function keepOthers(target: string, fresh: string, directory: string): void {
   const ours = readSums(target) ?? new Map();
   const isOurs = (path: string) => ours.has(path) || path === sumsFile || reports.test(path);
   const keep = (folder: string) => {

@@ -15,7 +15,7 @@ function loadMorph(): Morph {
 }
 
 /**
- * The text of the client: the model's ports as constants and types, then the protocol.
+ * The text of the client: the model's inputs and outputs as constants and types, then the protocol.
  * It imports nothing, and typechecks under `strict`.
  *
  * @param tag of the manifest: 8 hex digits
@@ -85,9 +85,9 @@ function writeModel(
   tag: string,
   labels: readonly string[],
 ): void {
-  const port = (port: IoTensor, index: number, more: readonly string[] = []) =>
-    writer.write(`${key(port.identifier)}: `).inlineBlock(() => {
-      for (const line of [...portLines(port, index), ...more]) writer.writeLine(line);
+  const write = (tensor: IoTensor, index: number, more: readonly string[] = []) =>
+    writer.write(`${key(tensor.identifier)}: `).inlineBlock(() => {
+      for (const line of [...linesOf(tensor, index), ...more]) writer.writeLine(line);
     });
   writer.blankLine();
   writer.writeLine(
@@ -101,13 +101,13 @@ function writeModel(
     writer.writeLine('/** Of the generated source, as the frames carry it. */');
     writer.writeLine(`tag: 0x${littleEndian(tag)},`);
     writer.write('inputs: ').inlineBlock(() => {
-      plan.inputs.forEach((each, index) => void port(each, index).write(',').newLine());
+      plan.inputs.forEach((each, index) => void write(each, index).write(',').newLine());
     });
     writer.write(',').newLine();
     writer.write('outputs: ').inlineBlock(() => {
       plan.outputs.forEach((each, index) => {
         const names = `labels: [${labels.map(quote).join(', ')}],`;
-        port(each, index, isLabelled(each, labels) ? [names] : []);
+        write(each, index, isLabelled(each, labels) ? [names] : []);
         writer.write(',').newLine();
       });
     });
@@ -116,7 +116,7 @@ function writeModel(
   writer.write(' as const;');
 }
 
-function portLines({ name, shape, scale, zeroPoint }: IoTensor, index: number): readonly string[] {
+function linesOf({ name, shape, scale, zeroPoint }: IoTensor, index: number): readonly string[] {
   return [
     `name: ${quote(name)},`,
     `index: ${index},`,

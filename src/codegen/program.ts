@@ -311,21 +311,21 @@ export function interfaceContext(
   options: ProgramOptions = {},
 ): Context {
   const { labels = [] } = options;
-  const port =
+  const contextOf =
     (upper: string) =>
-    (port: IoTensor, index: number): Context => ({
+    (tensor: IoTensor, index: number): Context => ({
       index: String(index),
       macro: `${upper}_${index}`,
-      name: string(port.name),
-      shape: `[${port.shape.join(',')}]`,
-      dims: port.shape.map((extent, axis) => ({ axis: String(axis), extent: integer(extent) })),
-      rank: integer(port.shape.length),
-      count: integer(port.shape.reduce((product, extent) => product * extent, 1)),
-      bytes: integer(port.bytes),
-      offset: offset(port.offset),
-      scale: float(port.scale),
-      zero_point: integer(port.zeroPoint),
-      labelled: isLabelled(port, labels),
+      name: string(tensor.name),
+      shape: `[${tensor.shape.join(',')}]`,
+      dims: tensor.shape.map((extent, axis) => ({ axis: String(axis), extent: integer(extent) })),
+      rank: integer(tensor.shape.length),
+      count: integer(tensor.shape.reduce((product, extent) => product * extent, 1)),
+      bytes: integer(tensor.bytes),
+      offset: offset(tensor.offset),
+      scale: float(tensor.scale),
+      zero_point: integer(tensor.zeroPoint),
+      labelled: isLabelled(tensor, labels),
       labels: wrap(
         labels.map((label) => `${string(label)},`),
         96,
@@ -341,8 +341,8 @@ export function interfaceContext(
     arena_bytes: integer(plan.arenaBytes),
     arena_align: integer(plan.arenaAlign),
     steps: integer(plan.steps.length),
-    inputs: plan.inputs.map(port(`${upper}_INPUT`)),
-    outputs: plan.outputs.map(port(`${upper}_OUTPUT`)),
+    inputs: plan.inputs.map(contextOf(`${upper}_INPUT`)),
+    outputs: plan.outputs.map(contextOf(`${upper}_OUTPUT`)),
     input_count: integer(plan.inputs.length),
     output_count: integer(plan.outputs.length),
     input_kept: plan.options.keepInput,

@@ -2,7 +2,7 @@
 import { type Logger, USBCDC } from 'rp2040js';
 import type { Device, XipModel } from './device.js';
 import { bootLoaderBreak, Rp2040Mcu } from './rp2040mcu.js';
-import { type Board, runInTurns } from './turns.js';
+import { runInTurns, type SimulatedBoard } from './turns.js';
 import { readUf2 } from './uf2.js';
 
 export type Rp2040Link = 'uart' | 'usb';
@@ -97,7 +97,7 @@ function bootedPico(
   return { mcu, stopped: () => reason };
 }
 
-function boardOf(mcu: Pico, link: Link, stopped: () => string | null): Board {
+function boardOf(mcu: Pico, link: Link, stopped: () => string | null): SimulatedBoard {
   return {
     get ready() {
       return link.ready;

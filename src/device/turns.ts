@@ -2,7 +2,7 @@
 import { type Device, Listeners } from './device.js';
 
 /** A board and the bytes that go in and out of it. */
-export interface Board {
+export interface SimulatedBoard {
   /** Enumerated and ready for data. */
   readonly ready: boolean;
   /** Bytes from the board; emptied after every slice. */
@@ -25,7 +25,7 @@ const idleMs = 5;
 
 /** The board as a device. */
 export function runInTurns(
-  board: Board,
+  board: SimulatedBoard,
   facts: Pick<Device, 'name' | 'simulation' | 'xip'>,
 ): Device {
   const listeners = new Listeners();

@@ -57,7 +57,7 @@ type Value<F extends Field> = F extends { kind: 'scalar' }
             ? Decoded<T> | null
             : F extends { kind: 'tables'; fields: infer T extends Fields }
               ? readonly Decoded<T>[]
-              : Table | null;
+              : FlatTable | null;
 
 export type Decoded<T extends Fields> = { readonly [K in keyof T]: Value<T[K]> };
 
@@ -77,7 +77,7 @@ export const tables = <T extends Fields>(slot: number, fields: T) =>
 export const union = (slot: number) => ({ slot, kind: 'union' }) as const;
 
 /** A file being read. */
-export interface Source {
+export interface SourceFile {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   /** For errors: the file's path. */
@@ -87,8 +87,8 @@ export interface Source {
 }
 
 /** A table found in the file, its vtable checked. */
-export interface Table {
-  readonly source: Source;
+export interface FlatTable {
+  readonly source: SourceFile;
   readonly position: number;
   readonly bytes: number;
   readonly vtable: number;
@@ -100,7 +100,7 @@ const sharing = 8;
 /** The least budget that a decoded object takes, in bytes. */
 const objectCost = 64;
 
-export function openSource(file: Uint8Array, where: string): Source {
+export function openSource(file: Uint8Array, where: string): SourceFile {
   return {
     bytes: file,
     view: new DataView(file.buffer, file.byteOffset, file.byteLength),
@@ -114,7 +114,7 @@ export function fileIdentifier(file: Uint8Array): string {
   return String.fromCharCode(...file.subarray(4, 8));
 }
 
-export function rootTable(source: Source): Table {
+export function rootTable(source: SourceFile): FlatTable {
   return tableAt(source, follow(source, 0));
 }
 
@@ -122,20 +122,20 @@ export function rootTable(source: Source): Table {
  * Takes `count` bytes of work off the budget.
  * @throws BonsaiError 'corrupt-model' when the decoded data far exceeds the file
  */
-export function spend(source: Source, count: number): void {
+export function spend(source: SourceFile, count: number): void {
   source.budget -= count;
   if (source.budget < 0) {
     throw corrupt(source, 'its parts overlap: it describes far more data than it contains');
   }
 }
 
-export function corrupt(source: Source, message: string): BonsaiError {
+export function corrupt(source: SourceFile, message: string): BonsaiError {
   return new BonsaiError('corrupt-model', source.where, message, damaged);
 }
 
 const damaged = 'the file is cut short or damaged: copy it again, or convert the model again';
 
-function need(source: Source, start: number, count: number): void {
+function need(source: SourceFile, start: number, count: number): void {
   if (start < 0) throw corrupt(source, `an offset leads to byte ${start}, before its beginning`);
   if (start + count > source.bytes.length) {
     throw new BonsaiError(
@@ -147,19 +147,19 @@ function need(source: Source, start: number, count: number): void {
   }
 }
 
-function uint32At(source: Source, position: number): number {
+function uint32At(source: SourceFile, position: number): number {
   need(source, position, 4);
   return source.view.getUint32(position, true);
 }
 
 /** The target of the offset at `position`. */
-function follow(source: Source, position: number): number {
+function follow(source: SourceFile, position: number): number {
   const target = position + uint32At(source, position);
   need(source, target, 4);
   return target;
 }
 
-function tableAt(source: Source, position: number): Table {
+function tableAt(source: SourceFile, position: number): FlatTable {
   need(source, position, 4);
   const vtable = position - source.view.getInt32(position, true);
   need(source, vtable, 4);
@@ -175,7 +175,7 @@ function tableAt(source: Source, position: number): Table {
 }
 
 /** Position of a field's value; null when the field is absent. */
-function fieldAt(table: Table, slot: number, width: number): number | null {
+function fieldAt(table: FlatTable, slot: number, width: number): number | null {
   if (slot >= table.slots) return null;
   const offset = table.source.view.getUint16(table.vtable + 4 + 2 * slot, true);
   if (offset === 0) return null;
@@ -186,7 +186,11 @@ function fieldAt(table: Table, slot: number, width: number): number | null {
 }
 
 /** First element and count of the vector that a field refers to; empty when the field is absent. */
-function vectorAt(table: Table, slot: number, width: number): readonly [start: number, n: number] {
+function vectorAt(
+  table: FlatTable,
+  slot: number,
+  width: number,
+): readonly [start: number, n: number] {
   const field = fieldAt(table, slot, 4);
   if (field === null) return [0, 0];
   const start = follow(table.source, field);
@@ -197,7 +201,7 @@ function vectorAt(table: Table, slot: number, width: number): readonly [start: n
 
 const utf8 = new TextDecoder();
 
-function readField(table: Table, field: Field): unknown {
+function readField(table: FlatTable, field: Field): unknown {
   const { source } = table;
   switch (field.kind) {
     case 'scalar': {
@@ -249,7 +253,7 @@ function readField(table: Table, field: Field): unknown {
  *
  * @throws BonsaiError 'truncated-model' or 'corrupt-model'
  */
-export function decode<T extends Fields>(table: Table, fields: T): Decoded<T> {
+export function decode<T extends Fields>(table: FlatTable, fields: T): Decoded<T> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [name, readField(table, field)]),
   ) as Decoded<T>;

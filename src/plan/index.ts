@@ -21,7 +21,7 @@ import { type Candidates, candidatesFor, onTwoCores } from './choose/candidates.
 import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
 import type { Source } from './choose/room.js';
 import type { Choice } from './choose/select.js';
-import { identifiers, makePorts } from './ports.js';
+import { identifiers, ioTensors } from './io-tensors.js';
 import { kernelContext } from './schedule/lower.js';
 import { orderSteps } from './schedule/order.js';
 import { accessesOf, conflictOf, type Implementation, memoryOf } from './schedule/parts.js';
@@ -146,8 +146,8 @@ function planWith(
     decision,
     steps,
     placements: [...arena.placements.values()],
-    inputs: makePorts(graph, graph.inputs, inputNames, cNames, arena.placements),
-    outputs: makePorts(graph, graph.outputs, outputNames, outputCNames, arena.placements),
+    inputs: ioTensors(graph, graph.inputs, inputNames, cNames, arena.placements),
+    outputs: ioTensors(graph, graph.outputs, outputNames, outputCNames, arena.placements),
     arenaBytes: arena.bytes,
     arenaLowerBoundBytes: arena.lowerBoundBytes,
     arenaAlign,

@@ -11,7 +11,7 @@ export interface Extras {
   scalar(view: NodeView, value: number): TensorId;
 }
 
-export interface Foreign {
+export interface WrittenOperator {
   readonly inputs: readonly (TensorId | null)[];
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -21,7 +21,7 @@ export interface Writer {
   readonly name: string;
   /** The first operator version with int8 kernels. */
   readonly version: number;
-  write(view: NodeView, extras: Extras): Foreign;
+  write(view: NodeView, extras: Extras): WrittenOperator;
 }
 
 const number = (attrs: Attrs, name: string) => Number(attrs[name] ?? 0);

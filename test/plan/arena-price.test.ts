@@ -1,7 +1,7 @@
 /** What a byte of the arena is worth, and the kernels that this leaves: worked out by hand. */
 import { expect } from 'chai';
 import { arenaPrice, cheapestArena } from '../../src/plan/arena/memory.js';
-import type { Step } from '../../src/plan/choose/prices.js';
+import type { StepAlternatives } from '../../src/plan/choose/prices.js';
 import type { Room } from '../../src/plan/choose/room.js';
 import { type Goal, settle } from '../../src/plan/choose/settle.js';
 import { type MadeUpKernel, stepOf } from '../support/choice.js';
@@ -9,7 +9,7 @@ import { type MadeUpKernel, stepOf } from '../support/choice.js';
 type Kernel = Omit<MadeUpKernel, 'name'>;
 
 /** Kernels that the names of their code, else their arenas tell apart. */
-function step(...kernels: readonly Kernel[]): Step {
+function step(...kernels: readonly Kernel[]): StepAlternatives {
   return stepOf(...kernels.map((one) => ({ ...one, name: one.code?.[0] ?? `${one.arena}` })));
 }
 
@@ -76,7 +76,7 @@ describe('plan: arena, code and copies of weights are settled together', () => {
     arenaPrice: () => arenaPrice,
     worth: () => 0,
   });
-  const settled = (steps: readonly Step[], goal: Goal, rest: Partial<Room> = {}) => {
+  const settled = (steps: readonly StepAlternatives[], goal: Goal, rest: Partial<Room> = {}) => {
     const { picks, arenaBytes } = settle(steps, goal, { ...room, ...rest });
     const cycles = picks.map(({ alternative }) => alternative.cycles);
     return { arenaBytes, cycles, regions: picks.map(({ regions }) => regions.join()) };

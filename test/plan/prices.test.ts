@@ -1,13 +1,13 @@
 /** What bytes cost and what that chooses: each row has the sum that decides it. */
 import { expect } from 'chai';
-import { choose, place, priceOf, type Step } from '../../src/plan/choose/prices.js';
+import { choose, place, priceOf, type StepAlternatives } from '../../src/plan/choose/prices.js';
 import type { Room } from '../../src/plan/choose/room.js';
 import { type Goal, settle } from '../../src/plan/choose/settle.js';
 import { chosenOf, type MadeUpKernel, noLimits, stepOf } from '../support/choice.js';
 
 /** What is settled at these prices of flash, each tried; the cheapest in cycles and bytes wins. */
 function settled(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   flashPrices: readonly number[],
   room: Partial<Room> = {},
   worth: Goal['worth'] = () => 0,
@@ -40,7 +40,7 @@ describe('plan: the price of RAM', () => {
 
   it('is no part of the cost of what stays in flash', () => {
     const [alternative] = stepOf({ name: 'a', cycles: 100, flash: 7, pieces: [[100, 60]] })
-      .alternatives as [Step['alternatives'][0]];
+      .alternatives as [StepAlternatives['alternatives'][0]];
     const [cheap, dear] = [0.59, 0.6].map((price) => place(alternative, price));
     expect(cheap).to.deep.include({ regions: ['sram'], cycles: 100, sramBytes: 100 });
     expect(dear, '60 cycles for 100 bytes are not more than 0.6').to.deep.include({
@@ -61,7 +61,12 @@ describe('plan: the price of RAM', () => {
 describe('plan: RAM for copies goes to what saves most for its bytes', () => {
   const pieces = (...all: readonly (readonly [number, number])[]) =>
     all.map((piece, i) => stepOf({ name: `${i}`, cycles: 0, pieces: [piece] }));
-  const rows: [edge: string, steps: readonly Step[], copies: number, regions: string[]][] = [
+  const rows: [
+    edge: string,
+    steps: readonly StepAlternatives[],
+    copies: number,
+    regions: string[],
+  ][] = [
     ['all, where there is room to the byte', pieces([100, 9], [60, 9]), 160, ['sram', 'sram']],
     ['0.8 cycles a byte before 0.5', pieces([100, 50], [60, 48]), 159, ['flash', 'sram']],
     [

@@ -4,7 +4,7 @@
  */
 import type { Optimize } from '../../src/ir/op.js';
 import type { KernelContext } from '../../src/kernels/variant.js';
-import type { Alternative, Step } from '../../src/plan/choose/prices.js';
+import type { Alternative, StepAlternatives } from '../../src/plan/choose/prices.js';
 import type { Room } from '../../src/plan/choose/room.js';
 import { selectKernels } from '../../src/plan/choose/select.js';
 
@@ -23,7 +23,7 @@ export interface MadeUpKernel {
   readonly cores?: number;
 }
 
-export function stepOf(...kernels: readonly MadeUpKernel[]): Step {
+export function stepOf(...kernels: readonly MadeUpKernel[]): StepAlternatives {
   return { alternatives: kernels.map(alternativeOf), refused: [] };
 }
 
@@ -59,7 +59,7 @@ export const noLimits: Room = {
 
 /** What selectKernels takes: for each step the kernel's name and where its pieces lie. */
 export function chosenOf(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   optimize: Optimize,
   room: Partial<Room> = {},
   costUnit: 'cycles' | 'instructions' = 'instructions',

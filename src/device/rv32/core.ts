@@ -9,13 +9,13 @@ import { decode, type Instruction } from './decode.js';
 import { AccessFault, type Memory } from './memory.js';
 
 /** Does what an instruction does, but for the program counter. */
-type Step = () => void;
+type Effect = () => void;
 /** The last instruction of a run: where the next one is. */
 type Jump = () => number;
 
 /** Instructions that follow one another up to a jump. */
 interface Run {
-  readonly steps: readonly Step[];
+  readonly steps: readonly Effect[];
   /** Addresses of the steps, for traps. */
   readonly addresses: readonly number[];
   readonly end: Jump;
@@ -134,7 +134,7 @@ export class Rv32 {
       for (const line of run.lines) this.cache?.fetch(line);
       const { steps } = run;
       for (this.done = 0; this.done < steps.length; this.done++) {
-        (steps[this.done] as Step)();
+        (steps[this.done] as Effect)();
         if (this.hasChanged) {
           this.leave(run);
           return;
@@ -198,7 +198,7 @@ export class Rv32 {
   }
 
   private translate(start: number): Run {
-    const steps: Step[] = [];
+    const steps: Effect[] = [];
     const addresses: number[] = [];
     let address = start;
     for (;;) {
@@ -238,7 +238,7 @@ export class Rv32 {
   }
 
   /** null: it ends a run. */
-  private stepOf(instruction: Instruction, address: number): Step | null {
+  private stepOf(instruction: Instruction, address: number): Effect | null {
     const { name, rd, rs1, rs2, imm } = instruction;
     const { x, memory } = this;
     switch (name) {
@@ -266,9 +266,9 @@ export class Rv32 {
     return compute !== null && rd === 0 ? () => {} : compute;
   }
 
-  private loadOf({ name, rd, rs1, imm }: Instruction): Step | null {
+  private loadOf({ name, rd, rs1, imm }: Instruction): Effect | null {
     const { x, memory } = this;
-    const into = (load: (address: number) => number): Step =>
+    const into = (load: (address: number) => number): Effect =>
       // A load to x0 still happens: a peripheral may notice it.
       rd === 0
         ? () => void load((x[rs1] as number) + imm)
@@ -411,7 +411,7 @@ function divide(a: number, b: number): number {
   return b === 0 ? -1 : (a / b) | 0;
 }
 
-type Arithmetic = (x: Int32Array, rd: number, rs1: number, rs2: number, imm: number) => Step;
+type Arithmetic = (x: Int32Array, rd: number, rs1: number, rs2: number, imm: number) => Effect;
 
 /** By the instruction. Each is written out: a function between would take most of the time. */
 const arithmetic: ReadonlyMap<string, Arithmetic> = new Map(

@@ -4,7 +4,7 @@ import {
   type AnyRow,
   activationOf,
   axisOf,
-  type Foreign,
+  type ForeignOperator,
   integers,
   padsOf,
   rankOf,
@@ -37,18 +37,20 @@ const none = () => ({});
 const arithmetic = {
   options: arithmeticOptions,
   operands: [0, 1],
-  attrs: (foreign: Foreign<{ readonly activation: number }>) => ({
+  attrs: (foreign: ForeignOperator<{ readonly activation: number }>) => ({
     activation: activationOf(foreign),
   }),
 };
 
 /** RESHAPE and similar operators: the converter has resolved the shape of the output. */
-const toOutputShape = (foreign: Foreign<unknown>) => ({ shape: foreign.outputs[0]?.shape ?? [] });
+const toOutputShape = (foreign: ForeignOperator<unknown>) => ({
+  shape: foreign.outputs[0]?.shape ?? [],
+});
 
 const pool = {
   optionsType: 5,
   options: pool2dOptions,
-  attrs: (foreign: Foreign<PoolOptions>) => {
+  attrs: (foreign: ForeignOperator<PoolOptions>) => {
     const { kernelH, kernelW, strideH, strideW } = foreign.options;
     const window = { ...foreign.options, dilationH: 1, dilationW: 1 };
     const pads = padsOf(foreign.where, shapeOf(foreign, 0, 4), kernelH, kernelW, window);
@@ -66,7 +68,7 @@ interface PoolOptions {
 }
 
 /** [before, after] of every dimension, flat. */
-const pads = (foreign: Foreign<unknown>) => {
+const pads = (foreign: ForeignOperator<unknown>) => {
   const amounts = integers(foreign, 1, 'padding');
   if (amounts.some((amount) => amount < 0)) {
     throw unsupported(foreign.where, `has the negative padding [${amounts}]`, 'pad by 0 or more');
@@ -75,7 +77,7 @@ const pads = (foreign: Foreign<unknown>) => {
 };
 
 /** Window and activation of a convolution: axes 1 and 2 of the weights are height and width. */
-const convolution = (foreign: Foreign<WindowOptions & { readonly activation: number }>) => {
+const convolution = (foreign: ForeignOperator<WindowOptions & { readonly activation: number }>) => {
   const { strideH, strideW, dilationH, dilationW } = foreign.options;
   const [, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
   const input = shapeOf(foreign, 0, 4);

@@ -8,7 +8,7 @@ import {
   fileIdentifier,
   openSource,
   rootTable,
-  type Source,
+  type SourceFile,
 } from '../flatbuffer.js';
 import { builtinNames } from './builtins.js';
 import {
@@ -25,7 +25,7 @@ export type RawOperator = Decoded<typeof operatorFields>;
 export type RawSubgraph = Decoded<typeof subgraphFields>;
 
 export interface RawModel extends Decoded<typeof modelFields> {
-  readonly source: Source;
+  readonly source: SourceFile;
   readonly ignore: Ignore;
 }
 

@@ -6,7 +6,7 @@ import { type Pads, samePadding } from '../../ops/shape/window.js';
 import type { Decoded, Fields } from '../flatbuffer.js';
 
 /** An operator of the file with its tensors resolved. */
-export interface Foreign<O> {
+export interface ForeignOperator<O> {
   /** For errors: 'operator 3 (CONV_2D) "block1/conv"'. */
   readonly where: string;
   readonly options: O;
@@ -28,7 +28,7 @@ export interface Row<F extends Fields> {
    */
   readonly operands: readonly number[] | 'all';
   readonly optional: readonly number[];
-  attrs(foreign: Foreign<Decoded<F>>): Attrs;
+  attrs(foreign: ForeignOperator<Decoded<F>>): Attrs;
   /** Attributes in which the arithmetic of TFLM and desktop TFLite differs. */
   readonly rounding: Readonly<Record<'tflm' | 'tflite', Attrs>>;
 }
@@ -52,14 +52,14 @@ export function unsupported(where: string, message: string, hint: string): Bonsa
 }
 
 /** Shape of an input that must have this rank. */
-export function shapeOf(foreign: Foreign<unknown>, input: number, rank: number) {
+export function shapeOf(foreign: ForeignOperator<unknown>, input: number, rank: number) {
   const shape = foreign.inputs[input]?.shape ?? [];
   if (shape.length === rank) return shape;
   const message = `input ${input} has ${shape.length} dimensions, must have ${rank}`;
   throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
 }
 
-export function rankOf(foreign: Foreign<unknown>, input: number): number {
+export function rankOf(foreign: ForeignOperator<unknown>, input: number): number {
   return foreign.inputs[input]?.shape.length ?? 0;
 }
 
@@ -69,7 +69,7 @@ export function rankOf(foreign: Foreign<unknown>, input: number): number {
  * @throws BonsaiError 'unsupported-attribute' when it is computed at run time, 'unsupported-type'
  *   when it has other elements
  */
-export function integers(foreign: Foreign<unknown>, input: number, what: string): number[] {
+export function integers(foreign: ForeignOperator<unknown>, input: number, what: string): number[] {
   const { data = null, dtype = 'int32' } = foreign.inputs[input] ?? {};
   if (!isInteger(dtype)) {
     const message = `its ${what}: ${dtype}, must be integers`;
@@ -83,13 +83,15 @@ export function integers(foreign: Foreign<unknown>, input: number, what: string)
 }
 
 /** An axis counted from the front. @throws BonsaiError 'bad-shape' outside the rank */
-export function axisOf(foreign: Foreign<unknown>, axis: number, rank: number): number {
+export function axisOf(foreign: ForeignOperator<unknown>, axis: number, rank: number): number {
   if (Number.isInteger(axis) && -rank <= axis && axis < rank) return axis < 0 ? axis + rank : axis;
   const message = `axis ${axis} is outside its ${rank} dimensions`;
   throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
 }
 
-export function activationOf(foreign: Foreign<{ readonly activation: number }>): Activation {
+export function activationOf(
+  foreign: ForeignOperator<{ readonly activation: number }>,
+): Activation {
   const activation = activations[foreign.options.activation];
   if (activation !== undefined) return activation;
   const message = `has the unknown fused activation ${foreign.options.activation}`;

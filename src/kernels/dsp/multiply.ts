@@ -23,13 +23,13 @@ import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
 /** The two taps of one word of the patch: positions in a filter, −1 for none. */
-type Step = readonly [low: number, high: number];
+type TapPair = readonly [low: number, high: number];
 
 /** The order in which `widen_*` lays out runs of contiguous input: bytes 0 and 2, then 1 and 3. */
-function stepsOf(runs: number, length: number): readonly Step[] {
+function stepsOf(runs: number, length: number): readonly TapPair[] {
   const tap = (run: number, i: number) => (i < length ? run * length + i : -1);
   return Array.from({ length: runs }, (_, run) =>
-    Array.from({ length: Math.ceil(length / 2) }, (_, word): Step => {
+    Array.from({ length: Math.ceil(length / 2) }, (_, word): TapPair => {
       const first = 4 * Math.floor(word / 2);
       // The last one to three bytes form pairs.
       if (first + 4 > length) return [tap(run, 2 * word), tap(run, 2 * word + 1)];
@@ -78,7 +78,7 @@ interface Patch {
   readonly runs: number;
   /** Bytes of a run. */
   readonly length: number;
-  readonly steps: readonly Step[];
+  readonly steps: readonly TapPair[];
 }
 
 function patchOf({ kernelH, kernelW, inC, dilationW }: WindowShape): Patch {
@@ -200,7 +200,7 @@ export function smladRow<A extends AccumulationAttrs>(
 }
 
 /** An even number of steps. */
-function rowSteps(depth: number): readonly Step[] {
+function rowSteps(depth: number): readonly TapPair[] {
   const steps = stepsOf(1, depth);
   return steps.length % 2 === 0 ? steps : [...steps, [-1, -1] as const];
 }
@@ -229,7 +229,7 @@ function multiplyCall(
   view: NodeView<AccumulationAttrs>,
   layer: Pick<Convolution, 'filters' | 'stage'>,
   finish: Finish,
-  steps: readonly Step[],
+  steps: readonly TapPair[],
   optimize: Optimize,
 ): KernelCall {
   const { filters, stage } = layer;
@@ -277,7 +277,7 @@ export function clampNumbers({ min, max }: OutputStage) {
 /** int32[groups][steps][4]: each word holds two taps of a channel. */
 function wideWeights(
   groups: readonly number[],
-  steps: readonly Step[],
+  steps: readonly TapPair[],
   weightAt: WeightAt,
 ): Int32Array {
   return Int32Array.from(
@@ -295,7 +295,7 @@ function wideWeights(
  */
 function packedWeights(
   groups: readonly number[],
-  steps: readonly Step[],
+  steps: readonly TapPair[],
   weightAt: WeightAt,
 ): Int32Array | null {
   let fits = true;

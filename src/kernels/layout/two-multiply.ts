@@ -51,8 +51,8 @@ export interface TwoMultiply {
 }
 
 /** Accumulators base … base + top. */
-type Range = Pick<TwoMultiply, 'base' | 'top'>;
-type Form = Pick<TwoMultiply, 'high' | 'low' | 'lower' | 'shift'>;
+type Accumulators = Pick<TwoMultiply, 'base' | 'top'>;
+type Multipliers = Pick<TwoMultiply, 'high' | 'low' | 'lower' | 'shift'>;
 
 /** How outputs follow from sums. */
 interface Scale {
@@ -170,8 +170,8 @@ function* scalesOf(stage: OutputStage, first: number, shift: number): Generator<
  * All accumulators if few of them saturate; otherwise those from the first threshold to the last,
  * since outside the comparison alone gives the output.
  */
-function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonly Range[] {
-  const ranges: Range[] = [];
+function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonly Accumulators[] {
+  const ranges: Accumulators[] = [];
   if (least.length === 0 || (max - min) * sumsPerUnit < 2 ** 32)
     ranges.push({ base: min, top: max - min });
   const [lowest] = least;
@@ -186,7 +186,11 @@ function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonl
 }
 
 /** Constants near the exact multiplier, those with one multiplication first. */
-function* formsOf({ top }: Range, sumsPerUnit: number, onlyShift: number | null): Generator<Form> {
+function* formsOf(
+  { top }: Accumulators,
+  sumsPerUnit: number,
+  onlyShift: number | null,
+): Generator<Multipliers> {
   const exact = top === 0 ? 0 : sumsPerUnit;
   const high = Math.floor(exact);
   const shift = onlyShift ?? Math.min(31, Math.clz32(top));
@@ -210,8 +214,8 @@ function* formsOf({ top }: Range, sumsPerUnit: number, onlyShift: number | null)
  * place. The form never falls, so nothing else must be checked.
  */
 function startOf(
-  { base, top }: Range,
-  { high, low, lower, shift }: Form,
+  { base, top }: Accumulators,
+  { high, low, lower, shift }: Multipliers,
   { least }: Thresholds,
   scale: Scale,
 ): number | null {

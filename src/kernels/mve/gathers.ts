@@ -32,7 +32,7 @@ export function reachOf(bytes: number): Reach {
 }
 
 /** The vectors of one step. */
-export interface Step {
+export interface GatherStep {
   /** Per filter. */
   readonly vectors: number;
   /** vectors × filters × (16 offsets, 16 weights). */
@@ -50,9 +50,9 @@ export function stepsOf(
   filters: readonly (readonly Gathered[])[],
   { steps, stepBytes }: Reach,
   least: number,
-): readonly Step[] {
+): readonly GatherStep[] {
   const left = filters.map((entries) => [...entries]);
-  const found: Step[] = [];
+  const found: GatherStep[] = [];
   for (let step = 0; step < steps; step += 1) {
     if (step > 0 && left.every((entries) => entries.length === 0)) break;
     const begin = step * stepBytes;
@@ -81,7 +81,7 @@ export function stepsOf(
  * vectors.
  */
 export function streamOf(
-  steps: readonly Step[],
+  steps: readonly GatherStep[],
   reach: Reach,
   peeled: number,
 ): { readonly count: number; readonly bytes: readonly number[] } {

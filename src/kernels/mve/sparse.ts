@@ -18,9 +18,9 @@ import { stageNumbers } from '../portable/dense.js';
 import { type Kernel, type KernelCall, type KernelVariant, once, type Table } from '../variant.js';
 import {
   type Gathered,
+  type GatherStep,
   type Reach,
   reachOf,
-  type Step,
   stepsOf,
   streamOf,
   vectorLanes,
@@ -193,7 +193,7 @@ interface ConvolutionLayout {
   readonly tile: Tile;
   readonly reach: Reach;
   /** Per filter. */
-  readonly steps: readonly (readonly Step[])[];
+  readonly steps: readonly (readonly GatherStep[])[];
   readonly weights: Table;
   /**
    * int32[]: the first filter's vectors after its first; then per filter bias, multiplier, shift,
@@ -313,7 +313,7 @@ function rowCall(
 interface RowLayout {
   readonly reach: Reach;
   /** Per four filters. */
-  readonly blocks: readonly (readonly Step[])[];
+  readonly blocks: readonly (readonly GatherStep[])[];
   readonly weights: Table;
   /**
    * Per four filters, int32: biases, numbers of vectors, multipliers, shifts, and the offsets of

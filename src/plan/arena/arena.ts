@@ -5,7 +5,7 @@
  * First fit in several orders; if that misses the proven lower bound, the constraint search of
  * search.ts. There is no clock and no randomness: the same buffers get the same offsets.
  */
-import { type Pair, type Range, solve } from './search.js';
+import { type DistanceRange, type Pair, solve } from './search.js';
 
 /** Kernels may load words from any tensor. */
 export const arenaAlign = 4;
@@ -122,7 +122,7 @@ function endOf(buffers: readonly Buffer[], offsets: readonly number[]): number {
 /** Buffers that share a step, with the distances at which both stay intact. */
 function pairsOf(buffers: readonly Buffer[], relations: readonly Relation[]): readonly Pair[] {
   const related = new Map(relations.map((r) => [`${r.output} ${r.input}`, r]));
-  const distances = (a: number, b: number): readonly Range[] => {
+  const distances = (a: number, b: number): readonly DistanceRange[] => {
     const below = { from: -Infinity, to: -bytesOf(buffers, b) };
     const above = { from: bytesOf(buffers, a), to: Infinity };
     const relation = related.get(`${a} ${b}`);

@@ -6,7 +6,13 @@
  */
 import type { TensorId } from '../../ir/graph.js';
 import type { Optimize } from '../../ir/op.js';
-import { type Alternative, type Prices, place, priceOf, type Step } from '../choose/prices.js';
+import {
+  type Alternative,
+  type Prices,
+  place,
+  priceOf,
+  type StepAlternatives,
+} from '../choose/prices.js';
 import { addedBytes, type KernelMemory, resolve, type Schedule } from './lifetimes.js';
 
 /**
@@ -75,7 +81,7 @@ export function arenaWorth(bytes: number, leastBytes: number): number {
  * @param leastBytes the arena's bytes with the leanest kernels
  */
 export function cheapestArena(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   prices: Prices,
   ramPrice: number,
   leastBytes: number,
@@ -111,10 +117,10 @@ interface Offer {
   readonly alternative: Alternative;
 }
 
-const known = new WeakMap<readonly Step[], readonly Offer[]>();
+const known = new WeakMap<readonly StepAlternatives[], readonly Offer[]>();
 
 /** All alternatives in ascending order of their need, which is the same for each price. */
-function offersOf(steps: readonly Step[]): readonly Offer[] {
+function offersOf(steps: readonly StepAlternatives[]): readonly Offer[] {
   const offers =
     known.get(steps) ??
     steps

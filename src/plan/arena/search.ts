@@ -8,7 +8,7 @@
  */
 
 /** Allowed distances, both ends included. */
-export interface Range {
+export interface DistanceRange {
   readonly from: number;
   readonly to: number;
 }
@@ -21,7 +21,7 @@ export interface Pair {
    * Allowed values of offset of b − offset of a, ascending. The first range has no start, the last
    * no end.
    */
-  readonly distances: readonly Range[];
+  readonly distances: readonly DistanceRange[];
 }
 
 export interface Solution {
@@ -139,7 +139,7 @@ function onlyWay(domains: Domains, pair: Pair, decided: number): number {
   let way = none;
   for (let i = 0; i < distances.length; i++) {
     if (decided >= 0 && decided !== i) continue;
-    if (slack(domains, pair, distances[i] as Range) < 0) continue;
+    if (slack(domains, pair, distances[i] as DistanceRange) < 0) continue;
     if (way !== none) return several;
     way = i;
   }
@@ -170,6 +170,6 @@ function at(array: Float64Array | Int8Array, index: number): number {
 }
 
 /** How far bounds may tighten before the pair has no distance in `range`; negative: it has none. */
-function slack({ low, high }: Domains, { a, b }: Pair, { from, to }: Range): number {
+function slack({ low, high }: Domains, { a, b }: Pair, { from, to }: DistanceRange): number {
   return Math.min(at(high, b) - at(low, a) - from, to - at(low, b) + at(high, a));
 }

@@ -10,7 +10,7 @@ import type { KernelCall, KernelContext, Match } from '../../kernels/variant.js'
 import { callBytes, functionKey, withoutShared } from '../schedule/lower.js';
 import { halvesOf, type Implementation, type Part, wholeOf } from '../schedule/parts.js';
 import { kernelBytesOf } from './code-size.js';
-import type { Alternative, CodeUnit, Step } from './prices.js';
+import type { Alternative, CodeUnit, StepAlternatives } from './prices.js';
 
 /** Approximate cost of handing the second core its half and waiting for it. */
 const handOverCycles = 200;
@@ -89,7 +89,7 @@ export function alternativesOf(
   { view, implementations, refused }: Candidates,
   arenaBytes: readonly number[],
   context: KernelContext,
-): Step {
+): StepAlternatives {
   if (implementations.length === 0) {
     throw new InternalError('plan', `no kernel for ${at(view.node)}: ${refused.join('; ')}`);
   }

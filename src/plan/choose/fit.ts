@@ -13,7 +13,7 @@ import { largestOfLeast, stepBytes } from '../arena/memory.js';
 import { type Arena, planArena } from '../arena/placement.js';
 import type { CompileOptions, Decision } from '../types.js';
 import { alternativesOf, type Candidates } from './candidates.js';
-import type { Step } from './prices.js';
+import type { StepAlternatives } from './prices.js';
 import { ramForModel, roomOf, type Source } from './room.js';
 import { type Choice, selectKernels } from './select.js';
 
@@ -39,7 +39,7 @@ interface Problem {
   readonly context: KernelContext;
   readonly source: Source;
   /** One per step; null for an alias. */
-  readonly steps: readonly (Step | null)[];
+  readonly steps: readonly (StepAlternatives | null)[];
   readonly memories: readonly (readonly KernelMemory[])[];
 }
 
@@ -98,11 +98,12 @@ function usedBytes({ arena, choices }: Outcome): number {
  */
 function chosenOf(
   { schedule, target, options, context, source, steps, memories }: Problem,
-  allowed: readonly (Step | null)[],
+  allowed: readonly (StepAlternatives | null)[],
   gapBytes: number,
 ): Outcome {
   const places = [...steps.keys()].filter((step) => steps[step] !== null);
-  const at = (all: readonly (Step | null)[]) => places.map((step) => all[step] as Step);
+  const at = (all: readonly (StepAlternatives | null)[]) =>
+    places.map((step) => all[step] as StepAlternatives);
   const least = largestOfLeast(
     at(allowed).map(({ alternatives }) => alternatives.map(({ arenaBytes }) => arenaBytes)),
   );
@@ -119,7 +120,7 @@ function chosenOf(
 }
 
 /** 0 for an alias. */
-function positionIn(step: Step | null | undefined, choice: Choice | null): number {
+function positionIn(step: StepAlternatives | null | undefined, choice: Choice | null): number {
   const all = step?.alternatives ?? [];
   return Math.max(
     0,
@@ -160,7 +161,7 @@ function packedInto(problem: Problem, first: Outcome): Outcome {
   return chosenOf(problem, same, bytes - most);
 }
 
-function keep(step: Step, isKept: (position: number) => boolean): Step {
+function keep(step: StepAlternatives, isKept: (position: number) => boolean): StepAlternatives {
   const alternatives = step.alternatives.filter((_, position) => isKept(position));
   const left = step.alternatives.length - alternatives.length;
   const note = `${left} other${left === 1 ? '' : 's'} with which the arena may not fit in RAM`;

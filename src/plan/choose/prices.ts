@@ -35,7 +35,7 @@ export interface Alternative {
   readonly pieces: readonly Piece[];
 }
 
-export interface Step {
+export interface StepAlternatives {
   readonly alternatives: readonly Alternative[];
   readonly refused: readonly string[];
   /** Absent if the step has none. */
@@ -57,7 +57,10 @@ export interface Prices {
 }
 
 /** The steps with only those alternatives with which the arena holds at most `arenaBytes`. */
-export function within(steps: readonly Step[], arenaBytes: number): readonly Step[] {
+export function within(
+  steps: readonly StepAlternatives[],
+  arenaBytes: number,
+): readonly StepAlternatives[] {
   return steps.map((step) => ({
     ...step,
     alternatives: step.alternatives.filter((one) => one.arenaBytes <= arenaBytes),
@@ -65,7 +68,7 @@ export function within(steps: readonly Step[], arenaBytes: number): readonly Ste
 }
 
 /** The alternative of each step that costs least, without the code of kernels. */
-export function choose(steps: readonly Step[], prices: Prices): readonly Pick[] {
+export function choose(steps: readonly StepAlternatives[], prices: Prices): readonly Pick[] {
   return steps.map(({ alternatives }) => {
     const picks = alternatives.map((alternative) => place(alternative, prices.sram));
     return picks.reduce((best, pick) =>

@@ -21,7 +21,7 @@ import {
   type Pick,
   place,
   priceOf,
-  type Step,
+  type StepAlternatives,
   total,
   within,
 } from './prices.js';
@@ -85,7 +85,7 @@ interface MostTime {
  * @returns also the decision, for the report
  */
 export function selectKernels(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   { target, optimize }: KernelContext,
   room: Room,
 ): { readonly choices: readonly Choice[]; readonly decision: Decision } {
@@ -106,7 +106,7 @@ export function selectKernels(
     reason: isForced ? byBudget : share < 1 ? timeBudget(target) : `--optimize ${optimize}`,
   };
   const choices = picks.map((pick, step): Choice => {
-    const { alternatives, refused } = steps[step] as Step;
+    const { alternatives, refused } = steps[step] as StepAlternatives;
     const others = alternatives
       .filter((other) => other !== pick.alternative)
       .map((other) => place(other, prices.sram))
@@ -127,7 +127,7 @@ export function selectKernels(
 
 /** The arena's limit if RAM were unlimited. */
 function wantedArena(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   { prices }: Settlement,
   goal: Goal,
   { leastArenaBytes }: Room,
@@ -159,7 +159,7 @@ const timeSteps = 10;
  * The choice at the wanted prices. If that is too slow: at the largest share of these prices that
  * is fast enough, or with free bytes if none is.
  */
-function settleInTime(steps: readonly Step[], optimize: Optimize, room: Room): InTime {
+function settleInTime(steps: readonly StepAlternatives[], optimize: Optimize, room: Room): InTime {
   const at = (share: number): InTime => {
     const goal = goalOf(steps, optimize, room, share);
     return { goal, ...settleBoth(steps, optimize, goal, room), share };
@@ -192,7 +192,12 @@ function cyclesOf({ picks }: Settlement): number {
 }
 
 /** @param share of the prices that `optimize` wants */
-function goalOf(steps: readonly Step[], optimize: Optimize, room: Room, share: number): Goal {
+function goalOf(
+  steps: readonly StepAlternatives[],
+  optimize: Optimize,
+  room: Room,
+  share: number,
+): Goal {
   const fastest = total(choose(steps, { flash: 0, sram: 0 }), ({ cycles }) => cycles);
   // Zeros make the constants smaller, but must not make the remaining bytes more expensive.
   const smallest = flashOf(choose(steps.map(withAllWeights), { flash: 1e9, sram: 0 }));
@@ -221,7 +226,12 @@ interface Both {
   readonly dense: Settlement;
 }
 
-function settleBoth(steps: readonly Step[], optimize: Optimize, goal: Goal, room: Room): Both {
+function settleBoth(
+  steps: readonly StepAlternatives[],
+  optimize: Optimize,
+  goal: Goal,
+  room: Room,
+): Both {
   // Compare speed as if flash were unlimited.
   const unlimited = { ...room, flashBytes: Infinity };
   const dense = settle(steps.map(withAllWeights), goal, unlimited);
@@ -244,7 +254,7 @@ function settleBoth(steps: readonly Step[], optimize: Optimize, goal: Goal, room
 /** Least share of zeros in a pruned model. Other models have a few per cent. */
 const prunedShare = 0.25;
 
-function isPruned(steps: readonly Step[]): boolean {
+function isPruned(steps: readonly StepAlternatives[]): boolean {
   const sum = (of: 'count' | 'zeros') =>
     steps.reduce((all, { weights }) => all + (weights?.[of] ?? 0), 0);
   return sum('zeros') > 0 && sum('zeros') >= prunedShare * sum('count');
@@ -267,7 +277,7 @@ const gainForFlash = 0.2;
  */
 function noLargerThan(
   denseBytes: number,
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   chosen: Settlement,
   goal: Goal,
   room: Room,
@@ -287,7 +297,7 @@ function formOf({ variant }: Implementation): KernelForm {
 }
 
 /** The step with its dense kernels only, if it has any. */
-function withAllWeights(step: Step): Step {
+function withAllWeights(step: StepAlternatives): StepAlternatives {
   const dense = step.alternatives.filter(
     ({ implementation }) => formOf(implementation) === 'dense',
   );
@@ -299,10 +309,10 @@ function withAllWeights(step: Step): Step {
  * choice without them in one of the settlements.
  */
 function withoutSlow(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   settlements: readonly Settlement[],
   { times, less }: MostTime,
-): readonly Step[] {
+): readonly StepAlternatives[] {
   return steps.map((step) => {
     const of = (form: KernelForm) =>
       step.alternatives.filter(({ implementation }) => formOf(implementation) === form);

@@ -20,7 +20,7 @@ import {
   place,
   placed,
   priceOf,
-  type Step,
+  type StepAlternatives,
   sramOf,
   sumOf,
   total,
@@ -54,7 +54,7 @@ export interface Goal {
  * The choice at the wanted prices of flash at which everything fits. If a wanted price is too low,
  * also the choice at the lowest price that fits.
  */
-export function settle(steps: readonly Step[], goal: Goal, room: Room): Settlement {
+export function settle(steps: readonly StepAlternatives[], goal: Goal, room: Room): Settlement {
   const fits = (one: Settlement) => isWithin(room, one);
   const free = goal.flashPrices.map((flash) => settleAt(steps, flash, goal, room));
   const tooLow = free.filter((one) => !fits(one)).map(({ prices }) => prices.flash);
@@ -70,7 +70,7 @@ export function settle(steps: readonly Step[], goal: Goal, room: Room): Settleme
 
 /** @param tooLow prices at which the image does not fit */
 function settleWithin(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   tooLow: readonly number[],
   goal: Goal,
   room: Room,
@@ -87,17 +87,22 @@ function isWithin(room: Room, { picks }: Settlement): boolean {
 }
 
 /** The choice at a price of flash, whether or not it fits. */
-function settleAt(steps: readonly Step[], flash: number, goal: Goal, room: Room): Settlement {
+function settleAt(
+  steps: readonly StepAlternatives[],
+  flash: number,
+  goal: Goal,
+  room: Room,
+): Settlement {
   const ofArena = goal.arenaPrice(flash);
   const cost = ({ picks, arenaBytes }: Settlement) =>
     total(picks, ({ cycles }) => cycles) + flash * imageBytes(picks, room) + ofArena * arenaBytes;
   const cheaper = (one: Settlement, other: Settlement) => (cost(other) < cost(one) ? other : one);
-  const settled = (steps: readonly Step[], sram = 0): Settlement => {
+  const settled = (steps: readonly StepAlternatives[], sram = 0): Settlement => {
     // The arena takes RAM from copies of weights.
     const arenaBytes = cheapestArena(steps, { flash, sram }, ofArena + sram, room.leastArenaBytes);
     return settleIn(arenaBytes, steps, flash, room);
   };
-  const withCopies = (steps: readonly Step[]): Settlement => {
+  const withCopies = (steps: readonly StepAlternatives[]): Settlement => {
     const first = settled(steps);
     const { sram } = first.prices;
     return sram === 0 ? first : cheaper(first, settled(steps, sram));
@@ -112,7 +117,7 @@ function settleAt(steps: readonly Step[], flash: number, goal: Goal, room: Room)
 /** The choice at a price of flash, with a limit of the arena. */
 function settleIn(
   arenaBytes: number,
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   flash: number,
   room: Room,
 ): Settlement {
@@ -131,13 +136,13 @@ function settleIn(
  * @param ofArena price of a byte of the arena
  */
 function withFewKernels(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   prices: Prices,
   ofArena: number,
   room: Room,
-): readonly Step[] {
+): readonly StepAlternatives[] {
   const ramPrice = ofArena + prices.sram;
-  const weigh = (steps: readonly Step[]) => {
+  const weigh = (steps: readonly StepAlternatives[]) => {
     const arenaBytes = cheapestArena(steps, prices, ramPrice, room.leastArenaBytes);
     const picks = choose(within(steps, arenaBytes), prices);
     const shared = prices.flash * codeBytesOf(picks, room) + ramPrice * arenaBytes;
@@ -158,7 +163,10 @@ function withFewKernels(
 }
 
 /** The steps with the kept kernels only. A step that no kept kernel can compute is unchanged. */
-function keep(steps: readonly Step[], isKept: (template: string) => boolean): readonly Step[] {
+function keep(
+  steps: readonly StepAlternatives[],
+  isKept: (template: string) => boolean,
+): readonly StepAlternatives[] {
   return steps.map((step) => {
     const alternatives = step.alternatives.filter((one) => isKept(templateOf(one)));
     return alternatives.length > 0 ? { ...step, alternatives } : step;
@@ -175,7 +183,7 @@ function templateOf({ implementation }: Alternative): string {
  * price.
  */
 function upgraded(
-  steps: readonly Step[],
+  steps: readonly StepAlternatives[],
   settlement: Settlement,
   wanted: number,
   room: Room,
@@ -190,7 +198,7 @@ function upgraded(
       uses.set(key, (uses.get(key) ?? 0) + 1);
     }
     const better = chosen.flatMap((now, index) =>
-      (steps[index] as Step).alternatives.flatMap((alternative) => {
+      (steps[index] as StepAlternatives).alternatives.flatMap((alternative) => {
         if (alternative.arenaBytes > arenaBytes) return [];
         const inSram = place(alternative, prices.sram);
         const isRoom = inSram.sramBytes - now.sramBytes <= sramRoom;

@@ -14,7 +14,7 @@ import { addedBytes, type KernelMemory, ownersOf, type Schedule } from '../arena
 const work = 20_000;
 
 /** A way to run some of the steps. */
-interface State {
+interface Prefix {
   /** A bit for each step that has run. */
   readonly done: bigint;
   /** Steps that can run next, ascending. */
@@ -42,9 +42,9 @@ export function orderSteps(
   const steps = [...schedule.steps.keys()];
   const given = steps.reduce(run, start);
   const width = Math.max(8, Math.floor(work / steps.length));
-  let level: readonly State[] = [start];
+  let level: readonly Prefix[] = [start];
   for (let i = 0; i < steps.length && level.length > 0; i++) {
-    const reached = new Map<bigint, State>();
+    const reached = new Map<bigint, Prefix>();
     for (const state of level) {
       for (const step of state.ready) {
         const next = run(state, step);
@@ -63,7 +63,7 @@ export function orderSteps(
 function runner(
   { graph, steps, keepInput }: Schedule,
   kernels: readonly (readonly KernelMemory[])[],
-): { readonly start: State; readonly run: (state: State, step: number) => State } {
+): { readonly start: Prefix; readonly run: (state: Prefix, step: number) => Prefix } {
   const owners = ownersOf(graph);
   const ownerOf = (id: TensorId | null) => (id === null ? undefined : owners.get(id));
   const sizes = new Map(
@@ -100,7 +100,7 @@ function runner(
     }
   });
   const isReady = (done: bigint) => (step: number) => ((needs[step] ?? 0n) & ~done) === 0n;
-  const run = (state: State, step: number): State => {
+  const run = (state: Prefix, step: number): Prefix => {
     const done = state.done | bit(step);
     const dies = (id: TensorId) => ((readers.get(id) ?? 0n) & ~done) === 0n;
     const written = writes[step] ?? [];

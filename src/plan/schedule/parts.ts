@@ -108,16 +108,16 @@ function overlapsOf(parts: readonly Part[], memories: readonly KernelMemory[]): 
 }
 
 /** Bytes of the arena, from `begin` to before `end`. */
-export interface Span {
+export interface ByteRange {
   readonly begin: number;
   readonly end: number;
 }
 
 /** The bytes of the arena that a part touches while it runs. */
 export interface Accesses {
-  readonly reads: readonly Span[];
+  readonly reads: readonly ByteRange[];
   /** Its output, and its scratch, which it also reads. */
-  readonly writes: readonly Span[];
+  readonly writes: readonly ByteRange[];
 }
 
 /** The places of a step's tensors and scratch. */
@@ -163,8 +163,8 @@ export function scratchOffsets(parts: readonly Part[]): readonly (number | null)
 }
 
 /** Bytes that one part writes and the other reads or writes; null if there are none. */
-export function conflictOf(a: Accesses, b: Accesses): Span | null {
-  const common = (one: readonly Span[], other: readonly Span[]) =>
+export function conflictOf(a: Accesses, b: Accesses): ByteRange | null {
+  const common = (one: readonly ByteRange[], other: readonly ByteRange[]) =>
     one.flatMap((x) =>
       other.flatMap((y) => {
         const span = { begin: Math.max(x.begin, y.begin), end: Math.min(x.end, y.end) };

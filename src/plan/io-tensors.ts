@@ -26,7 +26,7 @@ export function identifiers(names: readonly string[]): readonly string[] {
 }
 
 /** The inputs or outputs `ids`; `placements` holds each of them. */
-export function makePorts(
+export function ioTensors(
   graph: Graph,
   ids: readonly TensorId[],
   names: readonly string[],
