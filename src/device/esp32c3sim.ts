@@ -39,15 +39,15 @@ const lineBytes = 32;
 const ways = 8;
 const sets = 64;
 /**
- * Cycles at 160 MHz to fill a line by two lines at 80 MHz: command 8, address and mode 16, data 128
- * clocks of the flash. The cache's own cycles are not documented.
+ * Cycles at 160 MHz to fill a line over two data lines at 80 MHz: 8 flash clocks for the command,
+ * 16 for address and mode, 128 for the data. The cache's own cycles are not documented.
  */
 const missCycles = 304;
 
-/** Cycles of a tick of the system timer. */
+/** Cycles per tick of the system timer. */
 const tickCycles = 10;
 
-/** Registers with a meaning here. */
+/** Registers that are simulated. */
 const registers = {
   uartFifo: 0x6000_0000,
   uartStatus: 0x6000_001c,
@@ -61,15 +61,15 @@ const registers = {
 const timerValid = 1 << 29;
 const systemReset = 2 ** 31;
 const [usbWriteDone, usbInFree, usbOutAvailable] = [1, 2, 4];
-/** Of the receiver's FIFO, and of a packet. */
+/** Bytes of the receiver's FIFO, and of a packet. */
 const [mostReceived, packetBytes] = [127, 64];
 
 /** Firmware that waits for a request polls its link's status more often than this. */
 const idleInstructionsPerPoll = 200;
-/** Instructions between two looks at whether the board has stopped. */
+/** Instructions between two checks whether the board has stopped. */
 const stepInstructions = 10_000;
 
-/** Lines of flash that the cache holds: of each set the one used last comes first. */
+/** Lines of flash in the cache; in each set the most recently used one comes first. */
 class FlashCache {
   private readonly lines = new Int32Array(sets * ways).fill(-1);
 
@@ -87,7 +87,7 @@ class FlashCache {
   }
 }
 
-/** The chip: its processor, and what the firmware sees of its peripherals. */
+/** The chip: its processor and the visible part of its peripherals. */
 class Chip {
   readonly sent: number[] = [];
   readonly ready = true;
@@ -142,10 +142,10 @@ class Chip {
       try {
         this.core.execute(stepInstructions);
       } catch (error) {
-        // Nothing catches exceptions yet.
+        // No caller catches exceptions here.
         this.stopped = `the simulated core stopped: ${(error as Error).message}`;
       }
-      // The firmware raises none on purpose.
+      // The firmware raises no exception on purpose.
       const cause = this.core.csr('mcause').read();
       const at = (this.core.csr('mepc').read() >>> 0).toString(16);
       if (cause !== 0) this.stopped = `the simulated core stopped: exception ${cause} at 0x${at}`;
@@ -153,7 +153,7 @@ class Chip {
     return this.polls > instructions / idleInstructionsPerPoll;
   }
 
-  /** mpcer, mpcmr and mpccr (TRM 1.4.3): counts cycles where it counts at all. */
+  /** mpcer, mpcmr and mpccr (TRM 1.4.3): counts cycles if enabled. */
   private *performanceCounter(): Iterable<[number, Csr]> {
     let [events, mode, base] = [0, 0, 0];
     const setEvents = (value: number) => {
@@ -171,7 +171,7 @@ class Chip {
     yield [0x7e2, { read: count, write: setCount }];
   }
 
-  /** What no peripheral here changes reads as it was written. */
+  /** Registers that no peripheral changes read back as written. */
   private read(address: number): number {
     switch (address) {
       case registers.uartStatus:
@@ -224,12 +224,12 @@ class Chip {
   }
 }
 
-/** Of flash, wherever it is read. */
+/** The line of flash, on either bus. */
 function lineOf(address: number): number {
   return Math.floor(((address >>> 0) % flashBytes) / lineBytes);
 }
 
-/** @throws BonsaiError when the image is none that the boot ROM starts in flash */
+/** @throws BonsaiError if the boot ROM cannot start the image in flash */
 export function openEsp32c3(image: Uint8Array, { name, link, xip }: Esp32c3Options): Device {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   const boots = image.length > 8 && [0, 4].every((at) => view.getUint32(at, true) === magic);

@@ -1,6 +1,6 @@
 /**
  * A simulated RV32IMC core in machine mode. Straight runs of instructions are translated once into
- * lists of functions: a model's weights as code are runs of hundreds.
+ * lists of functions, since weights as code are runs of hundreds of instructions.
  *
  * The RISC-V Instruction Set Manual, volume I, 20191213 (instructions) and volume II, 20190608
  * (machine mode, chapter 3).
@@ -8,24 +8,24 @@
 import { decode, type Instruction } from './decode.js';
 import { AccessFault, type Memory } from './memory.js';
 
-/** Does what an instruction does, but for the program counter. */
+/** Executes an instruction, except for the program counter. */
 type Effect = () => void;
-/** The last instruction of a run: where the next one is. */
+/** The last instruction of a run: returns the next address. */
 type Jump = () => number;
 
-/** Instructions that follow one another up to a jump. */
+/** Consecutive instructions up to a jump. */
 interface Run {
   readonly steps: readonly Effect[];
   /** Addresses of the steps, for traps. */
   readonly addresses: readonly number[];
   readonly end: Jump;
   readonly endAddress: number;
-  /** Lines of the flash cache that it is read from; empty where it is not. */
+  /** Lines of the flash cache from which it is read; empty outside flash. */
   readonly lines: readonly number[];
   readonly instructions: number;
 }
 
-/** A run ends after so many at the latest, so that a caller's limit is kept to. */
+/** The most instructions of a run, so that a caller's limit is met closely. */
 const mostSteps = 512;
 
 /** Causes of traps (volume II, table 3.6). */
@@ -38,7 +38,7 @@ export const causes = {
   machineCall: 11,
 } as const;
 
-/** Control and status registers with a meaning here; others are those that `csrs` adds. */
+/** The simulated control and status registers; `csrs` adds others. */
 const numbers = {
   mstatus: 0x300,
   mtvec: 0x305,
@@ -51,7 +51,9 @@ const numbers = {
   minstreth: 0xb82,
 } as const;
 
-/** mstatus: interrupts are enabled; were before the trap; the mode before it was machine mode. */
+/**
+ * mstatus: interrupts are enabled; they were before the trap; the mode before it was machine mode.
+ */
 const mie = 1 << 3;
 const mpie = 1 << 7;
 const mpp = 3 << 11;
@@ -64,13 +66,13 @@ export interface Csr {
 
 export interface Rv32Options {
   readonly memory: Memory;
-  /** Where it starts. */
+  /** Address of the first instruction. */
   readonly pc: number;
-  /** Registers that the chip has besides those of the manual. */
+  /** Registers of the chip that are not in the manual. */
   readonly csrs?: ReadonlyMap<number, Csr>;
   /** Registers of the manual that the chip lacks. */
   readonly lacks?: readonly (keyof typeof numbers)[];
-  /** Where code is read through a cache: bytes of a line, and what to do before one is executed. */
+  /** For code behind a cache: the bytes of a line, and a call before a line is executed. */
   readonly cache?: {
     readonly lineBytes: number;
     isCached(address: number): boolean;
@@ -82,20 +84,20 @@ export class Rv32 {
   /** x0 to x31. */
   readonly x = new Int32Array(32);
   pc: number;
-  /** Instructions that were executed. */
+  /** Executed instructions. */
   instructions = 0;
-  /** Cycles besides one for each instruction. */
+  /** Cycles beyond one per instruction. */
   stallCycles = 0;
-  /** It waits for an interrupt. */
+  /** Whether it waits for an interrupt. */
   isWaiting = false;
 
   private readonly memory: Memory;
   private readonly cache: Rv32Options['cache'];
   private readonly csrs: Map<number, Csr>;
   private runs = new Map<number, Run>();
-  /** A store has changed translated code: the run that did so ends. */
+  /** A store has changed translated code, so the current run ends. */
   private hasChanged = false;
-  /** Steps of the current run that are done. */
+  /** Executed steps of the current run. */
   private done = 0;
 
   constructor({ memory, pc, csrs, lacks = [], cache }: Rv32Options) {
@@ -111,17 +113,17 @@ export class Rv32 {
     };
   }
 
-  /** All cycles until now, in the middle of a run too. */
+  /** All cycles so far, also in the middle of a run. */
   get cycles(): number {
     return this.instructions + this.done + this.stallCycles;
   }
 
-  /** The register of a name in the manual. */
+  /** The register with this name in the manual. */
   csr(name: keyof typeof numbers): Csr {
     return this.csrs.get(numbers[name]) as Csr;
   }
 
-  /** Executes `count` instructions or a few more: up to the end of a run. */
+  /** Executes at least `count` instructions, up to the end of a run. */
   execute(count: number): void {
     const target = this.instructions + count;
     while (this.instructions < target && !this.isWaiting) this.executeRun();
@@ -151,7 +153,7 @@ export class Rv32 {
     }
   }
 
-  /** Stops after a store to code, before the instruction that may have changed. */
+  /** Stops after a store to code, before an instruction that may have changed. */
   private leave(run: Run): void {
     this.hasChanged = false;
     this.instructions += this.done + 1;
@@ -159,13 +161,13 @@ export class Rv32 {
     this.done = 0;
   }
 
-  /** Goes to the handler of an exception. @throws what is none */
+  /** Jumps to the handler of an exception. @throws other errors */
   private trap(error: unknown, pc: number): void {
     const exception = exceptionOf(error);
     if (exception === null) throw error;
     const [cause, value] = exception;
     const handler = this.csr('mtvec').read() & ~3;
-    // Without a handler the program would run wild: the simulation ends instead.
+    // Without a handler the program would run wild, so the simulation ends.
     if (handler === 0) throw error;
     const status = this.csr('mstatus');
     const before = status.read();
@@ -237,7 +239,7 @@ export class Rv32 {
     return lines;
   }
 
-  /** null: it ends a run. */
+  /** null if the instruction ends a run. */
   private stepOf(instruction: Instruction, address: number): Effect | null {
     const { name, rd, rs1, rs2, imm } = instruction;
     const { x, memory } = this;
@@ -262,7 +264,7 @@ export class Rv32 {
           };
     }
     const compute = arithmetic.get(name)?.(x, rd, rs1, rs2, imm) ?? null;
-    // What goes to x0 has no effect.
+    // Writes to x0 have no effect.
     return compute !== null && rd === 0 ? () => {} : compute;
   }
 
@@ -295,7 +297,7 @@ export class Rv32 {
     }
   }
 
-  /** The end of a run: a jump, a branch, or what may be anything but the next instruction. */
+  /** The end of a run: a jump, a branch, or an instruction that may change the flow. */
   private jumpOf(instruction: Instruction | null, address: number, next: number): Jump {
     if (instruction === null) return () => raise(causes.illegal, this.memory.load32(address));
     const { name, rd, rs1, rs2, imm } = instruction;
@@ -352,14 +354,14 @@ export class Rv32 {
     const isImmediate = name.endsWith('i');
     const operand = isImmediate ? rs1 : (this.x[rs1] as number);
     const before = csr.read();
-    // Setting and clearing no bits, told by register 0, writes nothing.
+    // Setting or clearing bits with register 0 writes nothing.
     if (name.startsWith('csrrw')) csr.write(operand);
     else if (rs1 !== 0) csr.write(name.startsWith('csrrs') ? before | operand : before & ~operand);
     if (rd !== 0) this.x[rd] = before;
   }
 }
 
-/** What an instruction raises by itself. */
+/** An exception raised by an instruction. */
 class Exception extends Error {
   constructor(
     readonly trap: number,
@@ -391,29 +393,29 @@ const conditions: ReadonlyMap<string, (a: number, b: number) => boolean> = new M
   }),
 );
 
-/** The upper 32 bits of a product of 64: exact, in halves of 16 bits. */
+/** The upper 32 bits of a 64-bit product, exactly, in halves of 16 bits. */
 function upperProduct(a: number, b: number): number {
   const [aHigh, aLow] = [a >>> 16, a & 0xffff];
   const [bHigh, bLow] = [b >>> 16, b & 0xffff];
-  // None is over 2^32 + 2^17, so that all of it is exact in a double.
+  // No sum exceeds 2^32 + 2^17, so all are exact in a double.
   const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
   const other = aLow * bHigh + (middle % 0x10000);
   return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(other / 0x10000)) | 0;
 }
 
-/** Of signed operands: what they are short of as unsigned ones comes off (modulo 2^32). */
+/** For signed operands: subtracts the excess of their unsigned values (modulo 2^32). */
 function upperSigned(a: number, b: number): number {
   return (upperProduct(a, b) - (a < 0 ? b : 0) - (b < 0 ? a : 0)) | 0;
 }
 
-/** Division by 0 and overflow as the manual has them (chapter 7.2): no trap. */
+/** Division by 0 and overflow follow the manual (chapter 7.2), without a trap. */
 function divide(a: number, b: number): number {
   return b === 0 ? -1 : (a / b) | 0;
 }
 
 type Arithmetic = (x: Int32Array, rd: number, rs1: number, rs2: number, imm: number) => Effect;
 
-/** By the instruction. Each is written out: a function between would take most of the time. */
+/** By instruction. Each is written out, since a shared function would take most of the time. */
 const arithmetic: ReadonlyMap<string, Arithmetic> = new Map(
   Object.entries<Arithmetic>({
     addi: (x, d, a, _, imm) => () => {

@@ -1,22 +1,22 @@
 /**
- * RV32IMC instructions, taken apart (The RISC-V Instruction Set Manual, volume I, 20191213: chapters
- * 2, 7 and 16, listed in chapter 24).
+ * Decodes RV32IMC instructions (The RISC-V Instruction Set Manual, volume I, 20191213: chapters 2,
+ * 7 and 16, listed in chapter 24).
  */
 
-/** One instruction: registers 0 to 31; those that the form lacks are 0. */
+/** One instruction: registers 0 to 31; those that its format lacks are 0. */
 export interface Instruction {
-  /** The assembler's name of the 32-bit instruction: a compressed one has that of its expansion. */
+  /** The assembler's name of the 32-bit instruction; for a compressed one that of its expansion. */
   readonly name: string;
   readonly rd: number;
   readonly rs1: number;
   readonly rs2: number;
-  /** Sign-extended; an upper immediate in its place, a shift's amount, the number of a CSR. */
+  /** Sign-extended; an upper immediate in its position, a shift amount, or the number of a CSR. */
   readonly imm: number;
   /** 2 or 4. */
   readonly bytes: number;
 }
 
-/** Bits `high` to `low` of a word, at the bottom. */
+/** Bits `high` to `low` of a word, shifted down. */
 function bits(word: number, high: number, low: number): number {
   return (word >>> low) & ((2 << (high - low)) - 1);
 }
@@ -34,7 +34,7 @@ const registers = ['add', 'sll', 'slt', 'sltu', 'xor', 'srl', 'or', 'and'];
 const products = ['mul', 'mulh', 'mulhsu', 'mulhu', 'div', 'divu', 'rem', 'remu'];
 const csrs = [null, 'csrrw', 'csrrs', 'csrrc', null, 'csrrwi', 'csrrsi', 'csrrci'];
 
-/** By the whole word: instructions without operands. */
+/** Instructions without operands, by the whole word. */
 const system = new Map([
   [0x0000_0073, 'ecall'],
   [0x0010_0073, 'ebreak'],
@@ -42,12 +42,13 @@ const system = new Map([
   [0x1050_0073, 'wfi'],
 ]);
 
-/** Where `sub` and the arithmetic right shifts have bit 30 set. */
+/** Bit 30 (funct7) of `sub` and the arithmetic right shifts. */
 const alternative = 0x20;
 
 /**
- * @param word the 32 bits at an instruction's address; of a compressed one the upper half is ignored
- * @returns null for what is no RV32IMC instruction
+ * @param word the 32 bits at an instruction's address; the upper half is ignored for a compressed
+ *   one
+ * @returns null if it is no RV32IMC instruction
  */
 export function decode(word: number): Instruction | null {
   return (word & 3) === 3 ? decodeFull(word) : decodeCompressed(word & 0xffff);
@@ -85,7 +86,7 @@ function decodeFull(word: number): Instruction | null {
     case 0x33:
       return form(registerName(select, upper), 0);
     case 0x0f:
-      // One core, no write buffer that anyone sees: both order nothing.
+      // One core without a visible write buffer: both order nothing.
       return select <= 1 ? form('fence', 0, { rd: 0, rs1: 0, rs2: 0 }) : null;
     case 0x73:
       return select === 0
@@ -201,7 +202,7 @@ function stackAdjustment(half: number): Instruction | null {
 function compressedArithmetic(half: number, rd: number, imm: number): Instruction | null {
   const kind = bits(half, 11, 10);
   if (kind === 2) return { ...none, name: 'andi', rd, rs1: rd, imm };
-  // Bit 12 asks for a 64-bit operation, or for a shift by 32 and more.
+  // Bit 12 stands for a 64-bit operation, or for a shift by 32 and more.
   if (bits(half, 12, 12) === 1) return null;
   if (kind < 2) {
     return { ...none, name: kind === 0 ? 'srli' : 'srai', rd, rs1: rd, imm: bits(half, 6, 2) };

@@ -1,16 +1,16 @@
-/** What a simulated core sees at each address: memory in pages, and registers of peripherals. */
+/** What a simulated core finds at each address: memory in pages, and registers of peripherals. */
 
-/** Memory of one page; it may stand at several addresses. */
+/** One page of memory; it may be mapped at several addresses. */
 export interface Page {
   readonly view: DataView;
   readonly isWritable: boolean;
-  /** Where it is flash behind a cache: called with the address of every load. */
+  /** For flash behind a cache: called with the address of every load. */
   readonly onLoad: ((address: number) => void) | null;
-  /** For each two bytes, 1 where a translated instruction begins or goes on. */
+  /** For each two bytes, 1 if they are part of a translated instruction. */
   readonly translated: Uint8Array;
 }
 
-/** Registers of a peripheral, by their address: words, whatever the width of the access. */
+/** Registers of a peripheral, by address: words, whatever the width of the access. */
 export interface Peripheral {
   read(address: number): number;
   write(address: number, value: number): void;
@@ -20,7 +20,7 @@ export const pageBits = 12;
 export const pageBytes = 1 << pageBits;
 const pageMask = pageBytes - 1;
 
-/** An access that the chip has nothing for: what, and where. */
+/** An access to an address without memory or peripheral. */
 export class AccessFault extends Error {
   constructor(
     readonly access: 'load' | 'store' | 'fetch',
@@ -32,15 +32,15 @@ export class AccessFault extends Error {
 
 export class Memory {
   private readonly pages = new Array<Page | undefined>(2 ** (32 - pageBits));
-  /** Each once. */
+  /** Each page once. */
   private readonly mapped: Page[] = [];
   private readonly peripherals: { readonly base: number; readonly end: number; on: Peripheral }[] =
     [];
-  /** Called when a store hits bytes that were translated. */
+  /** Called when a store changes translated bytes. */
   onCodeChange: () => void = () => {};
 
   /**
-   * Memory of `bytes` at `bases`, the same at each.
+   * Maps memory of `bytes` at each of `bases`.
    *
    * @param bases multiples of 4096, as is the length
    * @param isWritable false: a store faults
@@ -62,7 +62,7 @@ export class Memory {
     }
   }
 
-  /** @param bytes length of the peripheral's registers from `base` on */
+  /** @param bytes length of the peripheral's registers from `base` */
   attach(base: number, bytes: number, on: Peripheral): void {
     this.peripherals.push({ base, end: base + bytes, on });
   }
@@ -129,7 +129,7 @@ export class Memory {
     }
   }
 
-  /** The halfword of an instruction; from then on a store to it is a change of code. */
+  /** The halfword of an instruction. From now on a store to it changes code. */
   fetch16(address: number): number {
     const page = this.pages[address >>> pageBits];
     if (page === undefined) throw new AccessFault('fetch', address);
@@ -138,7 +138,7 @@ export class Memory {
     return page.view.getUint16(offset, true);
   }
 
-  /** Nothing that was fetched before counts as code any more. */
+  /** Nothing fetched so far counts as code any more. */
   forgetCode(): void {
     for (const { translated } of this.mapped) translated.fill(0);
   }
@@ -156,7 +156,7 @@ export class Memory {
     return page.view;
   }
 
-  /** The bytes of a peripheral's word from `address` on. */
+  /** The bytes of a peripheral's word from `address`. */
   private part(address: number): number {
     const word = this.peripheralAt('load', address).read((address & ~3) >>> 0);
     return word >>> (8 * (address & 3));
