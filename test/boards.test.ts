@@ -9,12 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { buildProject, findImage } from '../src/build/index.js';
 import { firmwareFiles, writeProject } from '../src/build/project.js';
-import { qemuCommand } from '../src/device/qemu.js';
 import { compile } from '../src/pipeline.js';
 import { measure } from '../src/profile/measure.js';
 import { readVectors } from '../src/profile/vectors.js';
 import { loadTarget } from '../src/target/index.js';
-import { needs, skip } from './support/skip.js';
+import { needsSimulator, skip } from './support/skip.js';
 
 const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
 
@@ -32,6 +31,7 @@ const boards = [
   { target: 'mps2-an505', sanitize: false, only: ['kws'] },
   { target: 'mps3-an547', sanitize: false, only: models },
   { target: 'esp32c3', sanitize: false, only: models },
+  { target: 'lx60', sanitize: false, only: ['kws'] },
 ];
 
 describe('golden models on boards', () => {
@@ -43,8 +43,7 @@ describe('golden models on boards', () => {
         const path = join(shared, 'models', `${name}.tflite`);
         if (!existsSync(path)) skip(this, 'the shared models are not here');
         const target = loadTarget(targetName);
-        const inQemu = target.simulator === 'qemu';
-        if (inQemu) needs(this, qemuCommand);
+        needsSimulator(this, target);
         const bytes = readFileSync(path);
         const options = {
           optimize: 'balanced',

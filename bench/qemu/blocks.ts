@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Manifest } from '../../src/codegen/manifest.js';
-import { openQemu } from '../../src/device/qemu.js';
+import { openQemu, qemuArm } from '../../src/device/qemu.js';
 import type { TensorData } from '../../src/ir/graph.js';
 import { openSession } from '../../src/profile/session.js';
 import type { Target } from '../../src/target/index.js';
@@ -66,7 +66,7 @@ export async function execute(
   const [mark = 0] = addresses('bonsai_counter_read');
   const out = `${elf}.blocks`;
   const device = await openQemu(elf, {
-    ...{ name: 'sim', machine, icountShift },
+    ...{ system: qemuArm, name: 'sim', machine, icountShift },
     plugin: `${plugin()},mark=0x${mark.toString(16)},out=${out}`,
   });
   let count: number;

@@ -31,23 +31,28 @@ function program(
   return { what: `${name} (${purpose})`, ok: status === 0, needed, found, hint };
 }
 
+/** `npm run setup` leaves out what no board needs that one can buy. */
+const howToInstall = (aptPackage: string, isOptional: boolean) =>
+  `apt-get install ${aptPackage}${isOptional ? '' : ', or npm run setup'}`;
+
 /** The simulators' programs, each with the targets that need it. */
 function simulatorPrograms(): Check[] {
   const targets = listTargets().map((name) => loadTarget(name));
   return [...simulators].flatMap(([name, { program: needed }]) => {
     if (needed === null) return [];
     const users = targets.filter(({ simulator }) => simulator === name).map((t) => t.name);
-    const hint = `apt-get install ${needed.aptPackage}, or npm run setup`;
-    return [program(needed.command, true, `simulator of ${users.join(', ')}`, hint)];
+    const hint = howToInstall(needed.aptPackage, needed.isOptional);
+    return [program(needed.command, !needed.isOptional, `simulator of ${users.join(', ')}`, hint)];
   });
 }
 
 /** The check compiles, since a compiler without headers or libraries also reports a version. */
 async function compiler(what: string, target: Target, flags: readonly string[]): Promise<Check> {
+  const isOptional = simulators.get(target.simulator ?? '')?.program?.isOptional ?? false;
   const check = {
     what,
-    needed: true,
-    hint: `apt-get install ${target.compilerPackage}, or npm run setup`,
+    needed: !isOptional,
+    hint: howToInstall(target.compilerPackage, isOptional),
   };
   try {
     return { ...check, ok: true, found: await probeCompiler(target, flags) };

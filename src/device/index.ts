@@ -4,7 +4,7 @@ import { BonsaiError, InternalError } from '../errors.js';
 import type { Device, XipModel } from './device.js';
 import { openEsp32c3 } from './esp32c3sim.js';
 import { openProcess } from './host.js';
-import { openQemu, qemuCommand, qemuPackage } from './qemu.js';
+import { openQemu, type QemuSystem, qemuArm, qemuXtensa } from './qemu.js';
 import { openRp2040 } from './rp2040sim.js';
 import { openSerial } from './serial.js';
 
@@ -27,16 +27,34 @@ export interface DeviceOptions {
   readonly xip?: XipModel;
 }
 
+interface SimulatorProgram {
+  readonly command: string;
+  readonly aptPackage: string;
+  /** Whether `npm run setup` leaves it out. */
+  readonly isOptional: boolean;
+}
+
 /** A simulator: one file beside this one and one row of the table below. */
 interface Simulator {
   open(image: string, port: string, target: DeviceTarget, options: DeviceOptions): Promise<Device>;
   /** The place where programs run, for people. */
   readonly place: (target: DeviceTarget, port: string) => string;
   /** The simulator's program and its Debian package; null: it comes with bonsaic. */
-  readonly program: { readonly command: string; readonly aptPackage: string } | null;
+  readonly program: SimulatorProgram | null;
 }
 
 const boardOf = ({ name }: DeviceTarget) => `the simulated ${name}`;
+
+const qemu = (system: QemuSystem): Simulator => ({
+  open: (image, port, { name, machine, icountShift }) => {
+    if (machine === undefined || icountShift === undefined) {
+      throw new InternalError('device', `${name}: QEMU needs machine and icountShift`);
+    }
+    return openQemu(image, { system, name: port, machine, icountShift });
+  },
+  place: boardOf,
+  program: system,
+});
 
 const table: Readonly<Record<string, Simulator>> = {
   rp2040js: {
@@ -57,16 +75,8 @@ const table: Readonly<Record<string, Simulator>> = {
     },
     program: null,
   },
-  qemu: {
-    open: (image, port, { name, machine, icountShift }) => {
-      if (machine === undefined || icountShift === undefined) {
-        throw new InternalError('device', `${name}: QEMU needs machine and icountShift`);
-      }
-      return openQemu(image, { name: port, machine, icountShift });
-    },
-    place: boardOf,
-    program: { command: qemuCommand, aptPackage: qemuPackage },
-  },
+  qemu: qemu(qemuArm),
+  'qemu-xtensa': qemu(qemuXtensa),
   process: {
     open: (image, port) => openProcess(image, port),
     place: () => 'this machine',

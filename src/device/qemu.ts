@@ -1,4 +1,4 @@
-/** A Cortex-M board in QEMU. Its link is a pseudo-terminal, opened like a board's serial port. */
+/** A board in QEMU. Its link is a pseudo-terminal, opened like a board's serial port. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -6,19 +6,48 @@ import { BonsaiError } from '../errors.js';
 import { type Device, Listeners } from './device.js';
 import { openSerial } from './serial.js';
 
+/** A program that simulates the machines of one architecture. */
+export interface QemuSystem {
+  readonly command: string;
+  readonly aptPackage: string;
+  /** Whether `npm run setup` leaves it out: no board that one can buy needs it. */
+  readonly isOptional: boolean;
+  /** Options that load an image and start at its entry. */
+  load(image: string): readonly string[];
+  /** Options that connect the firmware's link with the character device 'link'. */
+  readonly link: readonly string[];
+}
+
+export const qemuCommand = 'qemu-system-arm';
+
+export const qemuArm: QemuSystem = {
+  command: qemuCommand,
+  aptPackage: 'qemu-system-arm',
+  isOptional: false,
+  load: (image) => ['-kernel', image],
+  // Its UARTs take a byte at a time; a queue of semihosting takes what is there.
+  link: ['-serial', 'none', '-semihosting-config', 'enable=on,target=native,chardev=link'],
+};
+
+/** Its option -kernel wants a Linux boot image, and the default cores have register windows. */
+export const qemuXtensa: QemuSystem = {
+  command: 'qemu-system-xtensa',
+  aptPackage: 'qemu-system-misc',
+  isOptional: true,
+  load: (image) => ['-cpu', 'lx106', '-device', `loader,file=${image},cpu-num=0`],
+  link: ['-serial', 'chardev:link'],
+};
+
 export interface QemuOptions {
+  readonly system: QemuSystem;
   readonly name: string;
-  /** A machine that `qemu-system-arm -machine help` lists. */
+  /** A machine that the system's `-machine help` lists. */
   readonly machine: string;
   /** An instruction takes 2^icountShift ns of simulated time. */
   readonly icountShift: number;
   /** A plugin for QEMU's option -plugin; bench/qemu has one. */
   readonly plugin?: string;
 }
-
-export const qemuCommand = 'qemu-system-arm';
-/** The Debian package of QEMU. */
-export const qemuPackage = 'qemu-system-arm';
 
 /** Characters from the end of QEMU's stderr to report when it dies. */
 const complaintTail = 400;
@@ -38,7 +67,7 @@ const lastWordsMs = 500;
  * @throws BonsaiError 'device' when the image is missing, 'toolchain' when QEMU is missing
  */
 export async function openQemu(image: string, options: QemuOptions): Promise<Device> {
-  const { name, machine, icountShift, plugin } = options;
+  const { system, name, machine, icountShift, plugin } = options;
   await access(image).catch((error: Error) => {
     throw new BonsaiError(
       'device',
@@ -47,12 +76,10 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
       'build it first: bonsaic build DIR',
     );
   });
-  const qemu = await start([
-    ...['-machine', machine, '-kernel', image, '-icount', `shift=${icountShift}`],
-    ...['-display', 'none', '-monitor', 'none', '-serial', 'none', '-qmp', 'stdio', '-S'],
-    // Its UARTs take a byte at a time; a queue of semihosting takes what is there.
-    ...['-chardev', 'pty,id=link'],
-    ...['-semihosting-config', 'enable=on,target=native,chardev=link'],
+  const qemu = await start(system, [
+    ...['-machine', machine, ...system.load(image), '-icount', `shift=${icountShift}`],
+    ...['-display', 'none', '-monitor', 'none', '-qmp', 'stdio', '-S'],
+    ...['-chardev', 'pty,id=link', ...system.link],
     // A restart stops the board, since it has no boot loader to enter.
     ...['-no-reboot', '-no-shutdown'],
     ...(plugin === undefined ? [] : ['-plugin', plugin]),
@@ -95,18 +122,19 @@ interface Qemu {
   readonly ended: Promise<string>;
 }
 
-async function start(args: readonly string[]): Promise<Qemu> {
+async function start(system: QemuSystem, args: readonly string[]): Promise<Qemu> {
+  const { command, aptPackage, isOptional } = system;
   // Detached, so that Ctrl-C reaches bonsaic alone; QEMU ends with bonsaic.
-  const child = spawn(qemuCommand, args, { stdio: 'pipe', detached: true });
+  const child = spawn(command, args, { stdio: 'pipe', detached: true });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', (error) =>
       reject(
         new BonsaiError(
           'toolchain',
-          qemuCommand,
+          command,
           `the simulator cannot be started: ${error.message}`,
-          `apt-get install ${qemuPackage}, or npm run setup; with a board: --port /dev/ttyUSB0`,
+          `apt-get install ${aptPackage}${isOptional ? '' : ', or npm run setup; with a board: --port /dev/ttyUSB0'}`,
         ),
       ),
     );
@@ -153,7 +181,7 @@ async function start(args: readonly string[]): Promise<Qemu> {
       if (typeof found === 'string') return found;
       throw new BonsaiError(
         'device',
-        qemuCommand,
+        command,
         `the simulator did not start: ${found.reason}`,
         'QEMU 7.2 or newer is needed; bonsaic doctor shows the installed version',
       );

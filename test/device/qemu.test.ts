@@ -1,4 +1,4 @@
-/** The firmware on Cortex-M boards in QEMU: what it counts, and that no QEMU is left behind. */
+/** The firmware on boards in QEMU: what it counts, and that no QEMU is left behind. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,11 +15,12 @@ import { Requester } from '../../src/profile/requester.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { buildFirmware, fake } from '../support/firmware.js';
 import { qemusOf } from '../support/qemu.js';
-import { needs } from '../support/skip.js';
+import { needs, needsSimulator } from '../support/skip.js';
 
 const targets = listTargets()
   .map((name) => loadTarget(name))
-  .filter(({ simulator }) => simulator === 'qemu');
+  .filter(({ simulator }) => simulator === 'qemu' || simulator === 'qemu-xtensa')
+  .sort((a, b) => (a.simulator ?? '').localeCompare(b.simulator ?? ''));
 
 describe('device: QEMU', () => {
   let directory = '';
@@ -50,7 +51,8 @@ describe('device: QEMU', () => {
         return ask('infer', requestBody.empty(), answerBody.count);
       }
 
-      before(async () => {
+      before(async function () {
+        needsSimulator(this, target);
         const folder = mkdtempSync(join(directory, 'board-'));
         elf = buildFirmware(target, folder);
         device = await openDevice('sim', target, elf);

@@ -158,6 +158,7 @@ describe('docs: what an extension touches', () => {
         'rp2040js',
         'esp32c3sim',
         'qemu',
+        'qemu-xtensa',
         'process',
       ]);
     });

@@ -1,6 +1,5 @@
 /** Finds QEMU processes on this machine. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { qemuCommand } from '../../src/device/qemu.js';
 
 /** The QEMUs whose command line names `file`, from /proc (Linux). */
 export function qemusOf(file: string): { readonly pid: number; readonly runningThreads: number }[] {
@@ -9,7 +8,8 @@ export function qemusOf(file: string): { readonly pid: number; readonly runningT
     .flatMap((pid) => {
       try {
         const [command, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        if (!command?.endsWith(qemuCommand) || !args.includes(file)) return [];
+        const names = args.some((arg) => arg === file || arg.includes(`file=${file},`));
+        if (!/qemu-system-\w+$/.test(command ?? '') || !names) return [];
         // The state follows the name in parentheses: R if it runs or waits for a processor.
         const isRunning = (thread: string) =>
           readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ')[1]?.startsWith('R');
