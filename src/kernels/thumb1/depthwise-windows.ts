@@ -10,9 +10,7 @@ import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { type RescaleStage, rescaleOperands, rescaleStage, windowNumbers } from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
 
-/** Channels whose sums wait on the stack. */
-const block = 32;
-const cyclesPerOutput = { rescaled: 46, lifted: 85, requantized: 125 } as const;
+const cyclesPerOutput = { rescaled: 32, lifted: 85, requantized: 125 } as const;
 
 /**
  * @param when whether every output channel has an input channel of its own
@@ -34,9 +32,8 @@ export function windowedDepthwise<A extends AccumulationAttrs>(
       if (shape.inC <= 1) return null;
       const outputs = once(() => rescaleStage(view, context, layer));
       const isGathered = windowStep(shape) === null;
-      // Input that is not gathered is read block by block.
-      const isByBlock = !isGathered && shape.inC > block;
-      const lead = windowLead(shape, isByBlock ? { channelBlock: block, depthwise: true } : {});
+      // Input that is not gathered is read pair by pair.
+      const lead = windowLead(shape, isGathered ? {} : { channelBlock: 2, depthwise: true });
       return {
         scratchBytes: isGathered ? filters.depth * shape.inC : 0,
         weightPasses: pixelsOf(shape),
@@ -91,7 +88,11 @@ function callOf(
   { rescale, starts, words }: RescaleStage,
 ): KernelCall {
   const { shape, filters } = layer;
-  const operands = rescaleOperands(layer, rescale, words);
+  const rescaled = rescale === 'rescaled';
+  // An odd last channel is computed as a pair: the assembly reads constants behind its own.
+  const isPadded = rescaled && shape.inC % 2 === 1;
+  const padding = isPadded ? [(words[0] ?? []).map(() => 0)] : [];
+  const operands = rescaleOperands(layer, rescale, [...words, ...padding]);
   const step = windowStep(shape);
   const { in_c: channels, ...window } = windowNumbers(view, shape);
   const place =
@@ -101,7 +102,7 @@ function callOf(
   return {
     inputs: [0],
     outputs: [0],
-    flags: { ...operands.flags, gathered: step === null },
+    flags: { ...operands.flags, rescaled, gathered: step === null },
     numbers: {
       ...operands.numbers,
       ...place,
@@ -112,7 +113,7 @@ function callOf(
     tables: {
       ...operands.tables,
       weights: { data: weightsOf(view), role: 'weights' },
-      starts: { data: starts, role: 'table' },
+      starts: { data: isPadded ? Int32Array.of(...starts, 0) : starts, role: 'table' },
     },
   };
 }
