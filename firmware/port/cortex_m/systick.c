@@ -38,10 +38,6 @@ uint8_t bonsai_counter_unit(void)
     return COUNT_CYCLES;
 }
 
-void bonsai_counter_restart(void)
-{
-}
-
 /* No branch depends on a value that is read, so every call takes the same time. */
 uint64_t bonsai_counter_read(void)
 {
