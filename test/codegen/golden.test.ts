@@ -74,7 +74,8 @@ const rows: Readonly<Record<string, Fill>> = {
   'dsp/conv2d': (b) => {
     const attrs = { strideH: 2, strideW: 2, ...pads };
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
-    return b.conv2d(x, [6, 3, 3], attrs);
+    const column = b.conv2d(b.input([1, 9, 2, 1]), [4, 5, 1], { padTop: 2, padBottom: 2 });
+    return [b.conv2d(x, [6, 3, 3], attrs), column];
   },
   'dsp/conv2d_few': (b) => {
     const x = b.conv2d(b.input([1, 9, 9, 4]), [3, 3, 3], { strideH: 2, strideW: 2, ...pads });

@@ -75,6 +75,8 @@ export function smladConvolution<A extends AccumulationAttrs>(
 interface Patch {
   /** Taps are apart: each one is a run. */
   readonly byTap: boolean;
+  /** A byte a row: they are collected into one run. */
+  readonly byColumn: boolean;
   readonly runs: number;
   /** Bytes of a run. */
   readonly length: number;
@@ -83,15 +85,16 @@ interface Patch {
 
 function patchOf({ kernelH, kernelW, inC, dilationW }: WindowShape): Patch {
   const byTap = dilationW > 1 && kernelW > 1;
-  const runs = byTap ? kernelH * kernelW : kernelH;
-  const length = byTap ? inC : kernelW * inC;
-  return { byTap, runs, length, steps: stepsOf(runs, length) };
+  const byColumn = kernelW * inC === 1 && kernelH > 1;
+  const runs = byTap ? kernelH * kernelW : byColumn ? 1 : kernelH;
+  const length = byTap ? inC : byColumn ? kernelH : kernelW * inC;
+  return { byTap, byColumn, runs, length, steps: stepsOf(runs, length) };
 }
 
 function convolutionWork(
   view: NodeView<object>,
   convolution: Convolution,
-  { byTap, runs, length, steps }: Patch,
+  { byTap, byColumn, runs, length, steps }: Patch,
   finish: Finish,
   optimize: Optimize,
 ): Readonly<Record<string, WorkTerm>> {
@@ -111,8 +114,8 @@ function convolutionWork(
     tails: { count: 2 * pairs * runs * Math.ceil((length % lanes) / 2), cycles: 9 },
     ...(inC % lanes === 0
       ? { borders: { count: borders, cycles: 60 } }
-      : { copied: { count: borders * length, cycles: 9 } }),
-    lines: { count: pointwise ? 0 : 2 * pairs * kernelH, cycles: 12 },
+      : { copied: { count: byColumn ? 2 * pairs * length : borders * length, cycles: 9 } }),
+    lines: { count: pointwise ? 0 : 2 * pairs * (byColumn ? 1 : kernelH), cycles: 12 },
     pairs: { count: pairs, cycles: 60 },
     ...clampWork(finish, batches * outH * outW * outC),
     ...residualWork(view, 19),
@@ -122,7 +125,7 @@ function convolutionWork(
 function convolutionCall(
   view: NodeView<AccumulationAttrs>,
   convolution: Convolution,
-  { byTap, length, steps }: Patch,
+  { byTap, byColumn, length, steps }: Patch,
   finish: Finish,
   optimize: Optimize,
 ): KernelCall {
@@ -135,9 +138,9 @@ function convolutionCall(
   const window = {
     in_h: shape.inH,
     in_w: inW,
-    padding: word(padding, padding),
+    ...(byColumn ? {} : { padding: word(padding, padding) }),
     kernel_h: shape.kernelH,
-    kernel_w: kernelW,
+    ...(byColumn ? {} : { kernel_w: kernelW }),
     stride_h: shape.strideH,
     stride_w: strideW,
     dilation_h: shape.dilationH,
@@ -147,11 +150,17 @@ function convolutionCall(
     batches: shape.batches,
     out_h: shape.outH,
     out_w: outW,
-    ...(byTap ? {} : { line_bytes: length }),
+    ...(byTap || byColumn ? {} : { line_bytes: length }),
   };
   return {
     ...call,
-    flags: { ...call.flags, pointwise, by_tap: byTap, whole_words: wholeWords },
+    flags: {
+      ...call.flags,
+      pointwise,
+      by_tap: byTap,
+      by_column: byColumn,
+      whole_words: wholeWords,
+    },
     numbers: {
       ...call.numbers,
       in_c: shape.inC,

@@ -117,20 +117,23 @@ interface Kind {
   readonly multipliers?: readonly number[];
   /** Three output channels at most; one input channel of depthwise layers. */
   readonly few?: boolean;
+  /** One input channel under windows of one column. */
+  readonly columns?: boolean;
 }
 
 /** Any channels, odd ones among them; weights of all kinds, now and then with −128. */
-function randomLayer(op: Op, seed: number, { multipliers = [1], few = false }: Kind = {}): Module {
+function randomLayer(op: Op, seed: number, kind: Kind = {}): Module {
+  const { multipliers = [1], few = false, columns = false } = kind;
   const random = new Random(seed);
   const b = new GraphBuilder();
   const { input, output, attrs } = randomAccumulation(random);
   const isDepthwise = op === 'depthwise_conv2d';
-  const inC = few && isDepthwise ? 1 : random.integer(1, 13);
+  const inC = columns || (few && isDepthwise) ? 1 : random.integer(1, 13);
   const depthMultiplier = random.pick(multipliers);
   const outC = isDepthwise ? inC * depthMultiplier : random.integer(1, few ? 3 : 21);
   const shape = [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9), inC];
   const window = randomWindow(random, shape);
-  const isPointwise = op === 'conv2d' && seed % 3 === 0;
+  const isPointwise = op === 'conv2d' && !columns && seed % 3 === 0;
   const is3x3 = op === 'depthwise_conv2d' && seed % 3 > 0;
   const side = { ...window.attrs, padTop: 1, padBottom: 2, padLeft: 1, padRight: 2 };
   const undilated = { ...side, dilationH: 1, dilationW: 1 };
@@ -144,7 +147,7 @@ function randomLayer(op: Op, seed: number, { multipliers = [1], few = false }: K
     ? [3, 3]
     : isPointwise
       ? [1, 1]
-      : [window.kernelH, window.kernelW];
+      : [window.kernelH, columns ? 1 : window.kernelW];
   const depth = random.integer(1, 70);
   const weightShape = {
     conv2d: [outC, kernelH, kernelW, inC],
@@ -180,6 +183,7 @@ interface Row extends Kind {
 
 const rows: readonly Row[] = [
   { op: 'conv2d', kernel: 'dsp/conv2d', share: 0.8 },
+  { op: 'conv2d', kernel: 'dsp/conv2d', share: 0.8, columns: true },
   { op: 'fully_connected', kernel: 'dsp/fully_connected', share: 0.3 },
   { op: 'fully_connected', kernel: 'dsp/conv2d', share: 0.3 },
   {
@@ -210,12 +214,13 @@ const goals = ['speed', 'balanced'] as const;
 describe('kernels for the DSP extension', () => {
   for (const { op, kernel, share, ...kind } of rows) {
     for (const optimize of goals) {
-      it(`${op} by ${kernel} for ${optimize}, in C`, () =>
+      const name = `${op}${kind.columns ? ' of columns' : ''} by ${kernel} for ${optimize}`;
+      it(`${name}, in C`, () =>
         expectSameBits(
           seeds.map((seed) => randomLayer(op, seed, kind)),
           { kernel, optimize, overlap: true },
         ));
-      it(`${op} by ${kernel} for ${optimize}, on a simulated Cortex-M4`, async function () {
+      it(`${name}, on a simulated Cortex-M4`, async function () {
         needs(this, qemuCommand);
         const modules = seeds.map((seed) => randomLayer(op, seed, kind));
         const options = { kernel, optimize, overlap: true };
@@ -256,7 +261,16 @@ describe('kernels for the DSP extension', () => {
         }
       }
     }
-    const both = ['packed', 'linear', 'twice', 'clamped', 'pointwise', 'by_tap', 'whole_words'];
+    const both = [
+      'packed',
+      'linear',
+      'twice',
+      'clamped',
+      'pointwise',
+      'by_tap',
+      'whole_words',
+      'by_column',
+    ];
     const depthwise = [
       'stride1',
       'stride2',

@@ -354,13 +354,62 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 /* Two output pixels at a time, in the order of memory: the inputs of each window are widened to
  * int16 in scratch, then multiplied by all filters. The input's zero point is folded into the
  * biases; a tap outside the image counts as the zero point. */
-static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scratch)
+static void conv2d_s8_dsp_by_column(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
         .weights = (const int32_t *)model_conv2d_1_weights,
-        .full = (const int32_t *)model_conv2d_1_weights + 144,
-        .end = (const int32_t *)model_conv2d_1_weights + 288,
+        .full = (const int32_t *)model_conv2d_1_weights + 12,
+        .end = (const int32_t *)model_conv2d_1_weights + 12,
         .stage = model_conv2d_1_stage,
+        .steps = 3,
+        .offset = 0,
+        .back = 0,
+    };
+    const int32_t in_c = 1, out_c = 4;
+    uint32_t *const patch = (uint32_t *)(void *)scratch;
+    const int32_t in_h = 9, in_w = 2;
+    const int32_t kernel_h = 5;
+    const int32_t stride_h = 1, stride_w = 1;
+    const int32_t pad_top = 2, pad_left = 0;
+    const int32_t out_h = 9, out_w = 2;
+    int8_t *const line = scratch + 8 * filters.steps;
+    const int8_t zero_point = (int8_t)3;
+    int32_t oy = 0, ox = 0;
+    for (int32_t pixels = 1 * out_h * out_w; pixels > 0; pixels -= 2) {
+        /* An odd last pixel is computed twice. */
+        const int32_t next = pixels > 1 ? 1 : 0;
+        for (int32_t half = 0; half <= next; half++) {
+            uint32_t *to = patch + half;
+            const int32_t x = ox * stride_w - pad_left;
+            int32_t y = oy * stride_h - pad_top;
+            /* A byte of each row, collected. */
+            const int32_t is_inside = x >= 0 && x < in_w;
+            for (int32_t ky = 0; ky < kernel_h; ky++, y += 1)
+                line[ky] = is_inside && y >= 0 && y < in_h ? in[y * in_w + x] : zero_point;
+            widen_wide(to, 2, line, kernel_h);
+            if (++ox == out_w) {
+                ox = 0;
+                if (++oy == out_h) {
+                    oy = 0;
+                    in += in_h * in_w * in_c;
+                }
+            }
+        }
+        multiply_pair_twice(out, out + next * out_c, patch, &filters);
+        out += 2 * out_c;
+    }
+}
+
+/* Two output pixels at a time, in the order of memory: the inputs of each window are widened to
+ * int16 in scratch, then multiplied by all filters. The input's zero point is folded into the
+ * biases; a tap outside the image counts as the zero point. */
+static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scratch)
+{
+    const struct filters filters = {
+        .weights = (const int32_t *)model_conv2d_2_weights,
+        .full = (const int32_t *)model_conv2d_2_weights + 144,
+        .end = (const int32_t *)model_conv2d_2_weights + 288,
+        .stage = model_conv2d_2_stage,
         .steps = 36,
         .offset = 0,
         .back = 2,
@@ -414,11 +463,15 @@ static void model_step(int8_t *arena, int32_t step)
     switch (step) {
     /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1 */
     case 0:
-        conv2d_s8_dsp(arena + 0x0000, arena + 0x00f4, arena + 0x01bc);
+        conv2d_s8_dsp(arena + 0x0000, arena + 0x0108, arena + 0x01d0);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,3,3,6]  3x3 stride 2 pad 1,1,1,1 */
+    /* conv2d_1: "conv2d_1"  s8 [1,9,2,1] -> [1,9,2,4]  5x1 pad 2,2,0,0 */
     case 1:
-        conv2d_s8_dsp_whole_words(arena + 0x00f4, arena + 0x0240, arena + 0x0278);
+        conv2d_s8_dsp_by_column(arena + 0x00f4, arena + 0x0254, arena + 0x029c);
+        break;
+    /* conv2d_2: "conv2d_2"  s8 [1,5,5,8] -> [1,3,3,6]  3x3 stride 2 pad 1,1,1,1 */
+    case 2:
+        conv2d_s8_dsp_whole_words(arena + 0x0108, arena + 0x02bc, arena + 0x02f4);
         break;
     default:
         break;
