@@ -28,7 +28,7 @@ export interface ComparedBoard {
   /** Why nothing was built or run although a simulator is known; otherwise null. */
   readonly note: string | null;
   readonly unit: CountUnit;
-  /** Of one inference. */
+  /** Count of one inference. */
   readonly count: number | null;
   /** count at the board's clock; an instruction counts as a cycle. */
   readonly ms: number | null;
