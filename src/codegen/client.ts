@@ -1,7 +1,7 @@
 /** client/<model>.ts: a typed client for a host program that talks to the board. */
 import { createRequire } from 'node:module';
 import type { CodeBlockWriter, TypeAliasDeclarationStructure } from 'ts-morph';
-import type { Module } from '../ir/graph.js';
+import { elementCount, type Module } from '../ir/graph.js';
 import type { IoTensor, Plan } from '../plan/types.js';
 import { isLabelled } from './labels.js';
 import type { ProgramOptions } from './program.js';
@@ -121,7 +121,7 @@ function linesOf({ name, shape, scale, zeroPoint }: IoTensor, index: number): re
     `name: ${quote(name)},`,
     `index: ${index},`,
     `shape: [${shape.join(', ')}],`,
-    `count: ${shape.reduce((product, extent) => product * extent, 1)},`,
+    `count: ${elementCount(shape)},`,
     // A float32 prints as the shortest text that reads back as the same double.
     `scale: ${Math.fround(scale)},`,
     `zeroPoint: ${zeroPoint},`,

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { InternalError } from '../errors.js';
 import {
+  elementCount,
   type Graph,
   type Module,
   mainGraph,
@@ -320,7 +321,7 @@ export function interfaceContext(
       shape: `[${tensor.shape.join(',')}]`,
       dims: tensor.shape.map((extent, axis) => ({ axis: String(axis), extent: integer(extent) })),
       rank: integer(tensor.shape.length),
-      count: integer(tensor.shape.reduce((product, extent) => product * extent, 1)),
+      count: integer(elementCount(tensor.shape)),
       bytes: integer(tensor.bytes),
       offset: offset(tensor.offset),
       scale: float(tensor.scale),

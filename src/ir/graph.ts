@@ -160,6 +160,11 @@ export function at(node: Pick<Node<object>, 'op' | 'name' | 'ops'>): string {
 }
 
 /** An array of the right type for `count` elements of `dtype`, zeroed. */
+/** The bytes of an array, not copied; host and boards are little-endian. */
+export function rawBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 export function allocate(dtype: DType, count: number): TensorData {
   switch (dtype) {
     case 'int8':

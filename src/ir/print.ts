@@ -5,6 +5,7 @@ import {
   type Graph,
   type Module,
   type Quant,
+  rawBytes,
   type Tensor,
   type TensorData,
   type TensorId,
@@ -77,8 +78,7 @@ function attrsOf(attrs: Attrs): string {
 
 /** FNV-1a of the bytes, 32 bits, hex. */
 function hash(data: TensorData): string {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   let value = 0x811c9dc5;
-  for (const byte of bytes) value = Math.imul(value ^ byte, 0x01000193);
+  for (const byte of rawBytes(data)) value = Math.imul(value ^ byte, 0x01000193);
   return (value >>> 0).toString(16).padStart(8, '0');
 }

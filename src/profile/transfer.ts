@@ -1,6 +1,6 @@
 /** Tensors and tables on their way to and from a device, in pieces that fit a frame's body. */
 import { BonsaiError } from '../errors.js';
-import { allocate, elementCount, type TensorData } from '../ir/graph.js';
+import { allocate, elementCount, rawBytes, type TensorData } from '../ir/graph.js';
 import type { IoTensor } from '../plan/types.js';
 import { answerBody, requestBody, writeInputHeaderBytes } from './protocol.js';
 
@@ -70,12 +70,9 @@ export async function readTable(
   return entries;
 }
 
-/** The elements' bytes; host and device are both little-endian. */
+/** @throws BonsaiError 'bad-vectors' for another length */
 function bytesOf(data: TensorData | undefined, tensor: IoTensor): Uint8Array {
-  const bytes =
-    data === undefined
-      ? new Uint8Array(0)
-      : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = data === undefined ? new Uint8Array(0) : rawBytes(data);
   if (bytes.length !== tensor.bytes) {
     throw new BonsaiError(
       'bad-vectors',

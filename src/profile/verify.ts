@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { Module, TensorData } from '../ir/graph.js';
-import { mainGraph, tensorOf } from '../ir/graph.js';
+import { mainGraph, rawBytes, tensorOf } from '../ir/graph.js';
 import type { CountUnit } from '../ir/op.js';
 import { evaluateGraph } from '../ops/evaluate.js';
 import type { Session } from './session.js';
@@ -168,7 +168,7 @@ function expectations({ spans }: Manifest, module: Module) {
       const checksums = new Map<number, number>();
       for (const [index, { tensor }] of spans.entries()) {
         const data = tensors.get(tensor);
-        if (data !== undefined) checksums.set(index, crc32(bytesOf(data)));
+        if (data !== undefined) checksums.set(index, crc32(rawBytes(data)));
       }
       return checksums;
     },
@@ -180,13 +180,9 @@ function equal(found: readonly TensorData[], expected: readonly TensorData[]): b
     found.length === expected.length &&
     found.every((data, index) => {
       const other = expected[index];
-      return other !== undefined && Buffer.compare(bytesOf(data), bytesOf(other)) === 0;
+      return other !== undefined && Buffer.compare(rawBytes(data), rawBytes(other)) === 0;
     })
   );
-}
-
-function bytesOf(data: TensorData): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /** The median; the lower of the two middle counts, so that it is a measured one. */

@@ -3,7 +3,7 @@ import { BonsaiError } from '../errors.js';
 import { goals, type Optimize } from '../ir/op.js';
 import { type CompileOptions, estimatedCount, type Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
-import type { Report } from './types.js';
+import type { Memory, Report } from './types.js';
 
 /** Budgets that affect the choice of kernels. */
 export type Budgets = Pick<CompileOptions, 'maxFlash' | 'maxRam' | 'maxMs'>;
@@ -277,7 +277,12 @@ function liveBytes({ steps, placements }: Plan): readonly number[] {
 function needsOf({ report: { memory }, plan }: Held): Needs {
   return {
     flashBytes: memory.flashBytes ?? memory.weightBytes + memory.tableBytes,
-    ramBytes: memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0),
+    ramBytes: ramWithoutStack(memory),
     count: estimatedCount(plan),
   };
+}
+
+/** Bytes of RAM, as far as they are known before a run. */
+export function ramWithoutStack({ arenaBytes, sramCopyBytes, staticRamBytes }: Memory): number {
+  return arenaBytes + sramCopyBytes + (staticRamBytes ?? 0);
 }

@@ -3,7 +3,7 @@ import { BonsaiError } from '../errors.js';
 import type { CountUnit } from '../ir/op.js';
 import { estimatedCount, type Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
-import type { Budgets } from './budgets.js';
+import { type Budgets, ramWithoutStack } from './budgets.js';
 import { prose, table } from './table.js';
 import { thousands } from './text.js';
 import type { Report } from './types.js';
@@ -81,12 +81,10 @@ export function comparedBoard(
 ): ComparedBoard {
   const basis = latency !== null ? 'simulated' : toolchain === null ? 'estimated' : 'built';
   const count = latency?.count ?? estimatedCount(plan);
-  const ramBytes =
-    memory.ramBytes ?? memory.arenaBytes + memory.sramCopyBytes + (memory.staticRamBytes ?? 0);
   const figures = {
     ...{ count, ms: latency?.ms ?? (1000 * count) / target.clockHz },
     flashBytes: memory.flashBytes ?? plan.decision.imageBytes,
-    ramBytes,
+    ramBytes: memory.ramBytes ?? ramWithoutStack(memory),
   };
   return {
     ...boardFields(target),

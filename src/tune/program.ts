@@ -1,10 +1,8 @@
 /** Builds trials as firmware, in which each layer has the kernel of its trial. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { analyse } from '../analysis/index.js';
 import { type BuildResult, buildProject } from '../build/index.js';
 import { firmwareFiles, writeProject } from '../build/project.js';
+import { inTemporaryDirectory } from '../build/temporary.js';
 import { emit } from '../codegen/emit.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { type Graph, mainGraph } from '../ir/graph.js';
@@ -49,15 +47,9 @@ export async function withProgram<Result>(
   };
   const planned = makePlan(module, analyse(mainGraph(module)), target, options);
   const { files, manifest } = emit(module, planned, target);
-  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-tune-'));
-  try {
-    const project = join(directory, 'project');
-    writeProject(project, new Map([...files, ...firmwareFiles(target)]));
-    return await work({
-      ...{ planned, manifest },
-      built: await buildProject(project, { target, manifest, cc }),
-    });
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  return inTemporaryDirectory(async (directory) => {
+    writeProject(directory, new Map([...files, ...firmwareFiles(target)]));
+    const built = await buildProject(directory, { target, manifest, cc });
+    return work({ planned, manifest, built });
+  });
 }

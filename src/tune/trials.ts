@@ -6,7 +6,7 @@
 import { analyse } from '../analysis/index.js';
 import { InternalError } from '../errors.js';
 import type { Attrs, Graph, Module, Node, Quant, Shape, Tensor, TensorId } from '../ir/graph.js';
-import { mainGraph, tensorOf, viewOf } from '../ir/graph.js';
+import { elementCount, mainGraph, tensorOf, viewOf } from '../ir/graph.js';
 import { matchesOf } from '../kernels/index.js';
 import type { KernelContext, VariantTraits } from '../kernels/variant.js';
 import { opOf } from '../ops/index.js';
@@ -97,7 +97,7 @@ class Builder {
     const fed: (TensorId | null)[] = inputs.map((shape, i) => this.input(shape, i));
     if (weights !== undefined) {
       const channels = weights.shape[weights.axis] ?? 1;
-      const depth = weights.shape.reduce((product, extent) => product * extent, 1) / channels;
+      const depth = elementCount(weights.shape) / channels;
       fed.push(this.weights(weights), this.bias(channels));
       // Each of the summed products has a standard deviation of about 40 · 70.
       const terms = Math.max(1, depth * (weights.pruned?.density ?? 1));
@@ -162,7 +162,7 @@ class Builder {
   }
 
   private weights({ shape, axis, pruned, bits = 8 }: NonNullable<Layer['weights']>): TensorId {
-    const count = shape.reduce((product, extent) => product * extent, 1);
+    const count = elementCount(shape);
     const isKept = pruned === undefined ? () => true : this.keepOf(shape, pruned);
     const data = Int8Array.from({ length: count }, (_, i) =>
       isKept(i) ? this.weight() >> (8 - bits) : 0,
@@ -178,7 +178,7 @@ class Builder {
     const keep = patterns[pattern]?.(() => this.uniform(), density);
     if (keep === undefined) throw new InternalError('tune', `no pattern ${pattern}`);
     const [channels = 1, ...taps] = shape.slice(1).reverse();
-    const tapCount = taps.reduce((product, extent) => product * extent, 1);
+    const tapCount = elementCount(taps);
     return (position) => {
       const tap = Math.floor(position / channels);
       return keep(Math.floor(tap / tapCount), tap % tapCount, position % channels);

@@ -19,6 +19,7 @@ import {
   mainGraph,
   type Node,
   type Quant,
+  rawBytes,
   type Tensor,
   type TensorData,
   type TensorId,
@@ -189,7 +190,7 @@ function writeQuant({ scales, zeroPoints, axis }: Quant) {
 }
 
 function bytesOf(packed: boolean, data: TensorData): Uint8Array {
-  if (!packed) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (!packed) return rawBytes(data);
   const nibble = (i: number) => Number(data[i] ?? 0) & 15;
   return Uint8Array.from(
     { length: Math.ceil(data.length / 2) },

@@ -1,4 +1,5 @@
 /** Calls of kernels: which calls share a function, and the bytes of their constants. */
+import { rawBytes } from '../../ir/graph.js';
 import type { Facts, Optimize, TargetTraits } from '../../ir/op.js';
 import type { KernelCall, KernelContext, Routine, Table } from '../../kernels/variant.js';
 import type { CompileOptions } from '../types.js';
@@ -47,11 +48,9 @@ export function callBytes({ tables, routines = {} }: KernelCall): CallBytes {
  * emitted once.
  */
 export function withoutShared(call: KernelCall, other: KernelCall): KernelCall {
-  const bytesOf = ({ data }: Table) =>
-    new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const isSameTable = (name: string, table: Table) => {
     const twin = other.tables[name];
-    return twin !== undefined && Buffer.compare(bytesOf(table), bytesOf(twin)) === 0;
+    return twin !== undefined && Buffer.compare(rawBytes(table.data), rawBytes(twin.data)) === 0;
   };
   const isSameRoutine = (name: string, routine: Routine) =>
     routine.text('') === other.routines?.[name]?.text('');
