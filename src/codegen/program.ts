@@ -96,6 +96,7 @@ export function emitProgram(
       ? null
       : render('project/weights.S', {
           ...names,
+          thumb: routines.some(({ isa }) => isa === 'thumb'),
           body: routines.map(({ text }) => text).join('\n'),
         });
   const hash = createHash('sha256').update(source);
@@ -120,9 +121,11 @@ function twinsText(model: string, routines: ReturnType<TablePool['routines']>): 
   return render('project/twins.c', {
     model,
     routines: routines.map(({ symbol, twin }) => {
-      const { words, weights, stages } = twin();
+      const { words, second, weights, stages } = twin();
       return {
         symbol,
+        four_pixels: second !== null,
+        second: integer(second ?? 0),
         words: rows(words).trimEnd(),
         weights: rows(weights).trimEnd(),
         stages: stages.map((stage) => `    { ${[...stage].map(integer).join(', ')} },`).join('\n'),

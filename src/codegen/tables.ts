@@ -81,7 +81,8 @@ export class TablePool {
     const textOf = (name: string) => {
       const section = sections[region].replace('{}', name);
       const head = `    .section ${section}\n    .balign 4\n    .global ${name}\n`;
-      const type = `    .thumb_func\n    .type ${name}, %function\n`;
+      const thumb = routine.isa === 'thumb' ? '    .thumb_func\n' : '';
+      const type = `${thumb}    .type ${name}, %function\n`;
       return `${head}${type}${routine.text(name).trimEnd()}\n    .size ${name}, . - ${name}\n`;
     };
     return this.enter(symbol, content, info, routine, (name) => ({
@@ -128,13 +129,19 @@ export class TablePool {
   /** Symbols, assembler and C twins of the routines, in the order of first use. */
   routines(): readonly {
     readonly symbol: string;
+    readonly isa: Routine['isa'];
     readonly text: string;
     readonly twin: () => RoutineTwin;
   }[] {
     return this.entries().flatMap(({ info, routine, definition }) =>
       routine === null
         ? []
-        : [{ symbol: info.symbol, text: definition.text(), twin: () => routine.twin() }],
+        : [
+            {
+              ...{ symbol: info.symbol, isa: routine.isa, text: definition.text() },
+              twin: () => routine.twin(),
+            },
+          ],
     );
   }
 

@@ -57,6 +57,9 @@ import { meanVariant } from './portable/mean.js';
 import { poolVariant } from './portable/pool.js';
 import { resizeNearestNeighborVariant } from './portable/resize_nearest_neighbor.js';
 import { softmaxVariants } from './portable/softmax.js';
+import { rv32Convolution } from './rv32/conv2d.js';
+import { rv32Depthwise } from './rv32/depthwise.js';
+import { rv32FullyConnected } from './rv32/fully-connected.js';
 import { packedAveragePool, reciprocalOfAll } from './swar/average_pool2d.js';
 import { lanesKernel } from './swar/conv2d.js';
 import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
@@ -89,6 +92,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     vectorPixels(isOneGroup, rowConvolutionOf, { isDepthwise: false }),
     gatheredConvolution(isOneGroup, convolutionOf),
     codedConvolution(isOneGroup, convolutionOf),
+    rv32Convolution(isOneGroup, convolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
     pixelsKernel(isOneGroup, rowConvolutionOf),
     sparsePixelsKernel(isOneGroup, rowConvolutionOf),
@@ -112,6 +116,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     smladDepthwiseTaps(depthwiseOf),
     smladFewChannels(isOneInput, depthwiseOf),
     packedDepthwise(() => true, depthwiseOf),
+    rv32Depthwise(depthwiseOf),
     windowedDepthwise(isOneToOne, depthwiseOf),
     pairedDepthwise(depthwiseOf),
     vectorDepthwise(depthwiseOf),
@@ -136,6 +141,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     vectorFullyConnected(fullyConnectedOf),
     gatheredRow(isRow, fullyConnectedOf),
     gatheredConvolution(isRows, fullyConnectedOf),
+    rv32FullyConnected(isRow, fullyConnectedOf),
     lanesKernel(() => true, fullyConnectedOf),
     sparseRowKernel(isRow, fullyConnectedOf),
     fullyConnectedVariant,

@@ -50,6 +50,7 @@ export interface KernelCall {
 
 /** One assembler function made of weights. */
 export interface Routine {
+  readonly isa: 'thumb' | 'rv32';
   /**
    * GNU assembler, unified syntax: the label, the instructions and their literal pools. Section,
    * .thumb_func, .type and .size are added around it.
@@ -68,6 +69,12 @@ export interface Routine {
 export interface RoutineTwin {
   /** Where the word of each tap is. */
   readonly words: Int32Array;
+  /**
+   * Words from there to the word of a second pair of pixels, and the routine's second argument are
+   * the four pixels' outputs: of the first pair 0 and 2, of the second 1 and 3. null: there is one
+   * pair, whose outputs are the second and the third argument.
+   */
+  readonly second: number | null;
   /** [channels, taps] */
   readonly weights: Int8Array;
   /** A row for each channel: the fields of `struct stage`. */

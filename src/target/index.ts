@@ -14,6 +14,7 @@ const root = new URL('../../', import.meta.url);
 
 const features = [
   'mul32',
+  'swar',
   'thumb1',
   'rv32',
   'dsp',

@@ -229,6 +229,15 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.conv2d(b.input([1, 9, 9, 4]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
     return b.conv2d(x, [6, 1, 1], {});
   },
+  'rv32/conv2d': (b) => {
+    const x = b.conv2d(b.input([1, 9, 9, 4]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
+    return b.conv2d(x, [6, 1, 1], {});
+  },
+  'rv32/depthwise_conv2d': (b) => {
+    const x = b.depthwise(b.input([1, 9, 9, 3]), 3, { ...pads, strideH: 2 }, -127);
+    return b.depthwise(x, 6, { ...pads, activation: 'relu', strideH: 3 }, -127);
+  },
+  'rv32/fully_connected': (b) => b.dense(b.input([1, 64]), 10),
   'swar/conv2d_pixels': (b) => b.conv2d(b.input([1, 5, 5, 16]), [16, 1, 1], { activation: 'relu' }),
   'swar/sparse_conv2d_pixels': (b) =>
     b.conv2d(b.input([1, 5, 5, 16]), [16, 3, 3], { ...pads, activation: 'relu' }),

@@ -109,7 +109,7 @@ const rows: [edge: string, Draw, Partial<CompileOptions>, kernel: string][] = [
   ['but not where a budget forces it', bellShaped, within(62), coded],
 ];
 
-const cortexM0plus = ['mul32', 'thumb1'] as const;
+const cortexM0plus = ['mul32', 'swar', 'thumb1'] as const;
 const sparseRows: typeof rows = [
   ['few weights are faster than all', oneOfTwenty, {}, sparse],
   ['more are a third of the bytes, but slower', oneOfFour, {}, lanes],

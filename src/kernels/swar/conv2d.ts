@@ -34,7 +34,7 @@ export function lanesKernel<A extends AccumulationAttrs>(
 ): KernelVariant<A> {
   return {
     template: 'swar/conv2d',
-    needs: ['mul32', 'thumb1'],
+    needs: ['mul32', 'swar'],
     addsResidual: true,
     match(view, context) {
       if (!when(view)) return null;

@@ -134,7 +134,7 @@ function variantOf<A extends AccumulationAttrs>(
 ): KernelVariant<A> {
   return {
     template: layout.template,
-    needs: ['mul32', 'thumb1'],
+    needs: ['mul32', 'swar'],
     addsResidual: true,
     skipsZeros: layout === sparse,
     match(view, context) {

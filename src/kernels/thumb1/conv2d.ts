@@ -1,23 +1,15 @@
 /** Convolutions whose weights are Thumb code (convolution.ts), and the kernel that calls it. */
 import type { NodeView } from '../../ir/graph.js';
-import {
-  type AccumulationAttrs,
-  biasesFor,
-  inputZeroPoint,
-  weightsOf,
-} from '../../ops/arithmetic/accumulation.js';
+import { type AccumulationAttrs, inputZeroPoint } from '../../ops/arithmetic/accumulation.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
-import { inputOf } from '../../ops/shape/operands.js';
 import { dilated } from '../../ops/shape/window.js';
 import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import { twoMultipliesOf } from '../layout/two-multiply.js';
+import { type CodedRoutine, codedOf } from '../routines/coded.js';
 import type { KernelCall, KernelVariant, MatchContext, WorkTerm } from '../variant.js';
-import { type CodedRoutine, codeConvolution } from './convolution.js';
+import { codeConvolution } from './convolution.js';
 
-/** About what flash holds; a choice among kernels needs no code larger than that. */
-const maxWeights = 2 ** 18;
 /** Pixels between two moves of the packed columns. */
 const pixelsPerMove = 4;
 /** Input channels below which a call for each pixel costs more than it saves. */
@@ -37,7 +29,7 @@ export function codedConvolution<A extends AccumulationAttrs>(
     addsResidual: true,
     skipsZeros: true,
     match(view, context) {
-      if (!when(view) || weightsOf(view).length > maxWeights) return null;
+      if (!when(view)) return null;
       const described = describe(view);
       const shape = asColumn(described.shape);
       const routine = code(view, context, { ...described, shape });
@@ -64,32 +56,12 @@ export function codedConvolution<A extends AccumulationAttrs>(
 function code(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,
-  { shape, filters, stage }: Convolution,
+  convolution: Convolution,
 ): CodedRoutine | null {
-  const { inC, kernelH, kernelW, dilationW } = shape;
-  const { depth, position } = filters;
-  const forms = twoMultipliesOf(view, context, stage);
-  if (forms === null) return null;
-  const biases = biasesFor(view, filters, true);
-  const weights = weightsOf(view);
-  const zeroPoint = inputZeroPoint(view);
-  const range = context.facts.range(inputOf(view, 0));
-  const taps = Array.from({ length: depth }, (_, tap) => {
-    const [position, c] = [Math.floor(tap / inC), tap % inC];
-    const [ky, kx] = [Math.floor(position / kernelW), position % kernelW];
-    return {
-      tap,
-      word: (kx * dilationW * kernelH + ky) * inC + c,
-      min: Math.min(zeroPoint, range.min[c] as number),
-      max: Math.max(zeroPoint, range.max[c] as number),
-    };
-  });
-  const coded = forms.map((requantization, channel) => ({
-    weights: Array.from(taps, ({ tap }) => weights[position(channel, tap)] as number),
-    bias: biases[channel] as number,
-    requantization,
-  }));
-  return codeConvolution(coded, taps);
+  const { inC, kernelH, dilationW } = convolution.shape;
+  const wordOf = (ky: number, kx: number, c: number) => (kx * dilationW * kernelH + ky) * inC + c;
+  const coded = codedOf(view, context, convolution, wordOf);
+  return coded === null ? null : codeConvolution(coded.channels, coded.taps);
 }
 
 /** Calls of the routine. */

@@ -10,28 +10,19 @@
  * r4 to r6 packed sums, r7 a product. Of each channel one high register adds up the packed sums S,
  * one their upper lanes H: the lower lane is S − (H << 16).
  */
-import type { Routine, RoutineTwin } from '../variant.js';
+import {
+  type CodedChannel,
+  type CodedRoutine,
+  type CodedTap,
+  rangesOf,
+  routineTwin,
+} from '../routines/coded.js';
+import { groupChannels } from '../routines/groups.js';
+import { type Product, planProducts } from '../routines/products.js';
 import { Assembly } from './assembly.js';
-import { groupChannels } from './groups.js';
 import { planLoads } from './loads.js';
-import { type Product, planProducts } from './products.js';
-import { type CodedChannel, inputSlot, outputSlots, requantize } from './requantize.js';
+import { inputSlot, outputSlots, requantize } from './requantize.js';
 import { type Registers, RunningSum } from './running-sum.js';
-import type { LaneRange } from './runs.js';
-
-/** Bounds of a tap's input values, padding included, and where they are. */
-export interface CodedTap extends LaneRange {
-  /** Index among a channel's weights. */
-  readonly tap: number;
-  /** Index of the packed word; every tap has one of its own. */
-  readonly word: number;
-}
-
-/** A routine, and what it costs. */
-export interface CodedRoutine extends Routine {
-  /** Of one call: two pixels. No accumulator saturates. */
-  readonly cycles: number;
-}
 
 const registers: readonly Registers[] = [
   { sum: 'r4', packed: 'r8', upper: 'r9' },
@@ -77,24 +68,8 @@ export function codeConvolution(
   }
   leave(assembly);
   const { text, bytes, cycles } = assembly;
-  const twin = () => twinOf(channels, taps);
-  return { text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
-}
-
-/** A third multiplication and all comparisons are in it, whether the routine needs them or not. */
-function twinOf(channels: readonly CodedChannel[], taps: readonly CodedTap[]): RoutineTwin {
-  return {
-    words: Int32Array.from(taps, ({ word }) => word),
-    weights: Int8Array.from(
-      channels.flatMap(({ weights }) => taps.map(({ tap }) => weights[tap] as number)),
-    ),
-    stages: channels.map(({ bias, requantization: form }) =>
-      Int32Array.from([
-        ...[bias, form.base, form.top, form.high, form.low, form.lower, form.offset, form.shift],
-        ...[form.lift ?? -1, form.zeroPoint, form.lowest, form.highest, form.inRange ? 1 : 0],
-      ]),
-    ),
-  };
+  const twin = () => routineTwin({ channels, taps }, null);
+  return { isa: 'thumb', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
 }
 
 /** Of as few blocks as there can be, about equal ones, of whole groups. */
@@ -159,16 +134,6 @@ function multiply(
   }
   for (const sum of sums) sum.spill();
   return sums.map(({ runs }) => runs);
-}
-
-/** What each product that is not zero adds to a lane, in the order of `taps`. */
-function rangesOf(weights: ArrayLike<number>, taps: readonly CodedTap[]): readonly LaneRange[] {
-  return taps.flatMap(({ tap, min, max }) => {
-    const weight = weights[tap] as number;
-    if (weight === 0) return [];
-    const ends = [weight * min, weight * max];
-    return [{ min: Math.min(...ends), max: Math.max(...ends) }];
-  });
 }
 
 function accumulate(

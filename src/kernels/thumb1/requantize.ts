@@ -1,16 +1,8 @@
 /** From the sums of up to three channels of two pixels to their int8 outputs. */
 import { applyTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
+import type { CodedChannel } from '../routines/coded.js';
 import type { Assembly } from './assembly.js';
 import type { Registers } from './running-sum.js';
-
-/** One output channel. */
-export interface CodedChannel {
-  /** One a tap. */
-  readonly weights: ArrayLike<number>;
-  /** The input's zero point folded in. */
-  readonly bias: number;
-  readonly requantization: TwoMultiply;
-}
 
 /** A routine's parameters, which it leaves on the stack. */
 export const inputSlot = 'sp, #0';

@@ -1,6 +1,7 @@
 /** The packed sum of one channel's products. */
+
+import { cutRuns, type LaneRange } from '../routines/runs.js';
 import type { Assembly } from './assembly.js';
-import { cutRuns, type LaneRange } from './runs.js';
 
 /** Where a channel of a group is computed. */
 export interface Registers {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Factor, planProducts } from '../../../src/kernels/thumb1/products.js';
+import { type Factor, planProducts } from '../../../src/kernels/routines/products.js';
 
 const x = 1000003;
 

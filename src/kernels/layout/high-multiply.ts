@@ -1,0 +1,168 @@
+/**
+ * Requantization by the upper half of one signed 64-bit product, for cores that have it (mulh):
+ * exact, found and proved channel by channel at compile time.
+ *
+ *     scaled = accumulator · 2^scale + start                  (no overflow within the bounds)
+ *     index  = (scaled · multiplier >> 32) >> shift           (both rounding down)
+ *     output = first + clamp(index, 0, last)
+ *
+ * TFLM rounds ties away from zero: above zero its thresholds lie a little lower than the line below
+ * has them. Outputs on both sides need two more steps, with index 0 for the zero point:
+ *
+ *     scaled = scaled + lift                                  (where scaled >= 0)
+ *     index  = (scaled · multiplier >> 32 >> shift) + zero
+ *
+ * Proof: index never falls, so it is enough that it reaches i + 1 at the least accumulator whose
+ * output is first + i + 1, and not at the one before.
+ */
+import type { ChannelBounds } from '../../ir/op.js';
+import type { OutputStage } from '../../ops/arithmetic/accumulation.js';
+import { rangeAt } from '../../ops/arithmetic/bounds.js';
+import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
+
+export interface HighMultiply {
+  /** 0 … 23. */
+  readonly scale: number;
+  /** int32. */
+  readonly start: number;
+  /** 2^30 … 2^31 − 1; 0 where there is one output. */
+  readonly multiplier: number;
+  /** 0 … 31. */
+  readonly shift: number;
+  /** null: there is none of that. */
+  readonly lifted: { readonly lift: number; readonly zero: number } | null;
+  /** The int8 output of index 0, and the last index. */
+  readonly first: number;
+  readonly last: number;
+  /** No accumulator within the bounds has an index outside 0 … last. */
+  readonly inRange: boolean;
+}
+
+const int32Max = 2 ** 31 - 1;
+/** With larger ones nothing is gained: `start` then has this many bits below an accumulator's. */
+const mostScale = 23;
+
+/**
+ * The constants of a channel whose accumulator (int32, bias included) is proved to lie in
+ * min … max; null where none gives the bits of the definition everywhere.
+ */
+export function highMultiply(
+  stage: OutputStage,
+  channel: number,
+  min: number,
+  max: number,
+): HighMultiply | null {
+  const thresholds = thresholdsOf(stage, channel, min, max);
+  if (thresholds === null) return null;
+  const { first, least } = thresholds;
+  if (least.length === 0) {
+    const none = { scale: 0, start: 0, multiplier: 0, shift: 0, lifted: null };
+    return { ...none, first, last: 0, inRange: true };
+  }
+  // Counted from the lowest output, or from zero.
+  for (const zero of [0, stage.zeroPoint - first]) {
+    const isLifted = zero > 0 && zero < least.length;
+    if (zero !== 0 && !isLifted) continue;
+    for (const line of linesOf(stage, channel, thresholds, zero)) {
+      const starts = startsOf(line, thresholds, zero);
+      if (starts === null) continue;
+      const [start, lift] = starts;
+      const lifted = isLifted ? { lift, zero } : null;
+      const found = { ...line, start, lifted, first, last: least.length, inRange: false };
+      const [bottom, top] = [indexOf(found, min), indexOf(found, max)];
+      return { ...found, inRange: bottom >= 0 && top <= least.length };
+    }
+  }
+  return null;
+}
+
+/** Slopes to try, steep enough for all bits of a product's upper half. */
+function* linesOf(
+  stage: OutputStage,
+  channel: number,
+  { min, max, least }: Thresholds,
+  zero: number,
+): Generator<Line> {
+  const origin = least[Math.max(0, zero - 1)] as number;
+  const reach = Math.max(max - origin, origin - min) + 1;
+  const scale = Math.min(mostScale, Math.floor(Math.log2(int32Max / reach)) - 1);
+  // Numbers of up to 2^53 are exact.
+  if (scale < 0 || Math.max(-min, max) * 2 ** scale >= 2 ** 52) return;
+  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+  // A unit of `scaled` is worth multiplier · 2^(shift − 31 − scale) outputs, or so many 2^-32.
+  const slope = multiplier / 2 ** (scale - 1 - shift);
+  const lowered = Math.floor(Math.log2(int32Max / slope));
+  if (lowered < 0 || lowered > 31) return;
+  const steep = Math.round(slope * 2 ** lowered);
+  for (const nudge of [0, 1, -1, 2, -2, 4, -4, 8, -8]) {
+    if (steep + nudge <= int32Max) yield { scale, multiplier: steep + nudge, shift: lowered };
+  }
+}
+
+/** The constants of every channel; null where one has none. */
+export function highMultiplies(
+  stage: OutputStage,
+  accumulators: ChannelBounds,
+): readonly HighMultiply[] | null {
+  const forms: HighMultiply[] = [];
+  for (const channel of accumulators.min.keys()) {
+    const form = highMultiply(stage, channel, ...rangeAt(accumulators, channel));
+    if (form === null) return null;
+    forms.push(form);
+  }
+  return forms;
+}
+
+/** The output of an accumulator within the bounds, as a core computes it. */
+export function applyHighMultiply(form: HighMultiply, accumulator: number): number {
+  return form.first + Math.max(0, Math.min(form.last, indexOf(form, accumulator)));
+}
+
+type Line = Pick<HighMultiply, 'scale' | 'multiplier' | 'shift'>;
+
+function indexOf(
+  { scale, start, multiplier, shift, lifted }: Omit<HighMultiply, 'first' | 'last' | 'inRange'>,
+  accumulator: number,
+): number {
+  const { lift, zero } = lifted ?? { lift: 0, zero: 0 };
+  const scaled = BigInt.asIntN(32, BigInt(accumulator) * 2n ** BigInt(scale) + BigInt(start));
+  const raised = scaled >= 0n ? scaled + BigInt(lift) : scaled;
+  return Number((raised * BigInt(multiplier)) >> BigInt(32 + shift)) + zero;
+}
+
+/**
+ * A start with which the line crosses every threshold where it should, and how much higher it is
+ * for indices above zero; null if there is none.
+ */
+function startsOf(
+  { scale, multiplier, shift }: Line,
+  { min, max, least }: Thresholds,
+  zero: number,
+): readonly [start: number, lift: number] | null {
+  const unit = 2 ** scale;
+  const [steep, step] = [BigInt(multiplier), 2n ** BigInt(32 + shift)];
+  /** Of the thresholds from `from` to `to` − 1, within what keeps sums in 32 bits. */
+  const between = (from: number, to: number): readonly [number, number] | null => {
+    let atLeast = -int32Max - min * unit;
+    let atMost = int32Max - max * unit;
+    for (let i = from; i < to && atLeast <= atMost; i += 1) {
+      // The least `scaled` with index i + 1 − zero; exact as a number.
+      const crossing = -Number((-BigInt(i + 1 - zero) * step) / steep);
+      const ceiling =
+        BigInt(crossing) * steep < BigInt(i + 1 - zero) * step ? crossing + 1 : crossing;
+      atLeast = Math.max(atLeast, ceiling - (least[i] as number) * unit);
+      atMost = Math.min(atMost, ceiling - 1 - ((least[i] as number) - 1) * unit);
+    }
+    return atLeast <= atMost ? [atLeast, atMost] : null;
+  };
+  const middle = ([low, high]: readonly [number, number]) => Math.round((low + high) / 2);
+  const lower = between(0, zero === 0 ? least.length : zero);
+  if (lower === null) return null;
+  const start = middle(lower);
+  // It is added modulo 2^32: what counts is that sums fit.
+  if (zero === 0) return [start | 0, 0];
+  const upper = between(zero, least.length);
+  if (upper === null) return null;
+  const lift = middle(upper) - start;
+  return lift >= 0 ? [start | 0, lift] : null;
+}

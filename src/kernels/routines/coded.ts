@@ -1,0 +1,120 @@
+/**
+ * Weights as code: what a back end (thumb1, rv32) makes a routine of. Every weight is an immediate
+ * operand. A word holds an input value of two pixels, x0 + (x1 << 16): one multiplication does
+ * both. Which channels are computed together (groups.ts), how an input is multiplied by their
+ * weights (products.ts) and when packed sums are taken apart (runs.ts) is the same on all machines.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  inputZeroPoint,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { inputOf } from '../../ops/shape/operands.js';
+import type { Convolution } from '../layout/convolution.js';
+import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
+import type { MatchContext, Routine, RoutineTwin } from '../variant.js';
+import type { LaneRange } from './runs.js';
+
+/** One output channel. */
+export interface CodedChannel {
+  /** One a tap. */
+  readonly weights: ArrayLike<number>;
+  /** The input's zero point folded in. */
+  readonly bias: number;
+  readonly requantization: TwoMultiply;
+}
+
+/** Bounds of a tap's input values, padding included, and where they are. */
+export interface CodedTap extends LaneRange {
+  /** Index among a channel's weights. */
+  readonly tap: number;
+  /** Index of the packed word; every tap has one of its own. */
+  readonly word: number;
+}
+
+/** A routine, and what it costs. */
+export interface CodedRoutine extends Routine {
+  /** Of one call. No accumulator saturates. */
+  readonly cycles: number;
+}
+
+/** What a routine computes. */
+export interface Coded {
+  readonly channels: readonly CodedChannel[];
+  readonly taps: readonly CodedTap[];
+}
+
+/** About what flash holds; a choice among kernels needs no code larger than that. */
+const maxWeights = 2 ** 18;
+
+/**
+ * @param wordOf of a tap in row `ky` and column `kx` of the window, input channel `c`
+ * @returns null where a channel's requantization is not proved, or there are too many weights
+ */
+export function codedOf(
+  view: NodeView<AccumulationAttrs>,
+  context: MatchContext,
+  { shape, filters, stage }: Convolution,
+  wordOf: (ky: number, kx: number, c: number) => number,
+): Coded | null {
+  const { inC, kernelW } = shape;
+  const { depth, position } = filters;
+  const weights = weightsOf(view);
+  if (weights.length > maxWeights) return null;
+  const forms = twoMultipliesOf(view, context, stage);
+  if (forms === null) return null;
+  const biases = biasesFor(view, filters, true);
+  const zeroPoint = inputZeroPoint(view);
+  const range = context.facts.range(inputOf(view, 0));
+  const taps = Array.from({ length: depth }, (_, tap) => {
+    const [position, c] = [Math.floor(tap / inC), tap % inC];
+    return {
+      tap,
+      word: wordOf(Math.floor(position / kernelW), position % kernelW, c),
+      min: Math.min(zeroPoint, range.min[c] as number),
+      max: Math.max(zeroPoint, range.max[c] as number),
+    };
+  });
+  const channels = forms.map((requantization, channel) => ({
+    weights: Array.from(taps, ({ tap }) => weights[position(channel, tap)] as number),
+    bias: biases[channel] as number,
+    requantization,
+  }));
+  return { channels, taps };
+}
+
+/**
+ * A third multiplication and all comparisons are in it, whether the routine needs them or not.
+ *
+ * @param second words to those of a second pair of pixels; null: there is one pair
+ */
+export function routineTwin({ channels, taps }: Coded, second: number | null): RoutineTwin {
+  return {
+    words: Int32Array.from(taps, ({ word }) => word),
+    second,
+    weights: Int8Array.from(
+      channels.flatMap(({ weights }) => taps.map(({ tap }) => weights[tap] as number)),
+    ),
+    stages: channels.map(({ bias, requantization: form }) =>
+      Int32Array.from([
+        ...[bias, form.base, form.top, form.high, form.low, form.lower, form.offset, form.shift],
+        ...[form.lift ?? -1, form.zeroPoint, form.lowest, form.highest, form.inRange ? 1 : 0],
+      ]),
+    ),
+  };
+}
+
+/** What each product that is not zero adds to a lane, in the order of `taps`. */
+export function rangesOf(
+  weights: ArrayLike<number>,
+  taps: readonly CodedTap[],
+): readonly LaneRange[] {
+  return taps.flatMap(({ tap, min, max }) => {
+    const weight = weights[tap] as number;
+    if (weight === 0) return [];
+    const ends = [weight * min, weight * max];
+    return [{ min: Math.min(...ends), max: Math.max(...ends) }];
+  });
+}

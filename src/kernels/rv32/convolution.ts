@@ -1,0 +1,210 @@
+/**
+ * A convolution as straight-line RV32IM code, of all output channels of four pixels: as on Thumb-1
+ * (routines/coded.ts), but a weight that is loaded multiplies two words, of two pairs of pixels.
+ *
+ * Per group of three output channels: t2 points to the words, t0 and t1 hold two of them, t3 2^15,
+ * a0 and a1 products, the first of s0, s1 and a2 to a5 packed sums. Of each channel and pair another
+ * register adds up the packed sums S, one more their upper lanes H: the lower lane is S − (H << 16).
+ * gp and tp are left alone: a program with interrupts may rely on them.
+ */
+import {
+  type Coded,
+  type CodedRoutine,
+  type CodedTap,
+  rangesOf,
+  routineTwin,
+} from '../routines/coded.js';
+import { groupChannels } from '../routines/groups.js';
+import { type Product, planProducts } from '../routines/products.js';
+import { Assembly } from './assembly.js';
+import { requantize, type SummedChannel } from './requantize.js';
+import { laneBias, type Registers, RunningSum } from './running-sum.js';
+
+const registers: readonly (readonly [Registers, Registers])[] = [
+  [
+    { sum: 's0', packed: 's2', upper: 's8' },
+    { sum: 's1', packed: 's3', upper: 's9' },
+  ],
+  [
+    { sum: 'a2', packed: 's4', upper: 's10' },
+    { sum: 'a3', packed: 's5', upper: 's11' },
+  ],
+  [
+    { sum: 'a4', packed: 's6', upper: 't4' },
+    { sum: 'a5', packed: 's7', upper: 't5' },
+  ],
+];
+const products = ['a0', 'a1'] as const;
+const words = ['t0', 't1'] as const;
+const pointer = 't2';
+const outputs = 't6';
+/** ra and s0 to s11. */
+const kept = ['ra', ...Array.from({ length: 12 }, (_, i) => `s${i}`)];
+const frameBytes = 64;
+
+/** Bytes that a load reaches from its pointer, on both sides. */
+const reach = 2048;
+
+/**
+ * void routine(const int32_t *packed, int8_t *const pixels[4]): the word of a tap holds its values
+ * of pixels 0 and 2, `second` words behind it lies that of pixels 1 and 3.
+ */
+export function codeConvolution(coded: Coded, second: number): CodedRoutine {
+  const assembly = new Assembly();
+  enter(assembly);
+  const input = new Input(assembly);
+  const { channels, taps } = coded;
+  const groups = groupChannels(
+    channels.map(({ weights }) => weights),
+    registers.length,
+  );
+  for (const members of groups) {
+    assembly.comment(`Output channels ${members.join(', ')}.`);
+    const group = members.map((at, position) => ({
+      ...(channels[at] as (typeof channels)[number]),
+      registers: registers[position] as (typeof registers)[number],
+      at,
+    }));
+    const runs = multiply(assembly, input, taps, second, group);
+    requantize(
+      assembly,
+      group.map((channel, i) => ({ ...channel, runs: runs[i] as number })),
+      outputs,
+    );
+    input.forget();
+  }
+  leave(assembly);
+  const { text, bytes, cycles } = assembly;
+  const twin = () => routineTwin(coded, second);
+  return { isa: 'rv32', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
+}
+
+function enter(assembly: Assembly): void {
+  assembly.emit('addi', 'sp', 'sp', -frameBytes);
+  kept.forEach((register, i) => {
+    assembly.emit('sw', register, `${4 * i}(sp)`);
+  });
+  assembly.emit('mv', outputs, 'a1');
+  assembly.emit('addi', pointer, 'a0', reach - 48);
+}
+
+function leave(assembly: Assembly): void {
+  kept.forEach((register, i) => {
+    assembly.emit('lw', register, `${4 * i}(sp)`);
+  });
+  assembly.emit('addi', 'sp', 'sp', frameBytes);
+  assembly.emit('ret');
+}
+
+/** The packed words: the two that were loaded last are in registers. */
+class Input {
+  /** Bytes from the first word to the pointer. */
+  private at = reach - 48;
+  private held: (number | null)[] = [null, null];
+
+  constructor(private readonly assembly: Assembly) {}
+
+  /** Both words, in registers of their own. */
+  load(a: number, b: number): readonly [string, string] {
+    const first = this.held.indexOf(a);
+    const second = this.held.indexOf(b);
+    const place = first >= 0 ? first : second >= 0 ? 1 - second : 0;
+    this.fill(place, a);
+    this.fill(1 - place, b);
+    return [words[place] as string, words[1 - place] as string];
+  }
+
+  /** Other code has used the registers, but the pointer. */
+  forget(): void {
+    this.held = [null, null];
+  }
+
+  private fill(place: number, word: number): void {
+    if (this.held[place] === word) return;
+    const offset = 4 * word - this.at;
+    if (offset < -reach || offset >= reach) this.move(4 * word + reach - 48);
+    this.assembly.emit('lw', words[place] as string, `${4 * word - this.at}(${pointer})`);
+    this.held[place] = word;
+  }
+
+  private move(to: number): void {
+    while (this.at !== to) {
+      const step = Math.max(-reach, Math.min(reach - 4, to - this.at));
+      this.assembly.emit('addi', pointer, pointer, step);
+      this.at += step;
+    }
+  }
+}
+
+/** The sums of up to three channels. @returns runs of each */
+function multiply(
+  assembly: Assembly,
+  input: Input,
+  taps: readonly CodedTap[],
+  second: number,
+  group: readonly Omit<SummedChannel, 'runs'>[],
+): readonly number[] {
+  const needed = inOrder(
+    taps.filter(({ tap }) => group.some(({ weights }) => weights[tap] !== 0)),
+    second,
+  );
+  const sums = group.map(
+    (channel) => new RunningSum(assembly, channel.registers, rangesOf(channel.weights, needed)),
+  );
+  assembly.load(laneBias, 2 ** 15);
+  for (const { tap, word } of needed) {
+    const factors = group.map(({ weights }, channel) => ({
+      channel,
+      weight: weights[tap] as number,
+    }));
+    const x = input.load(word, word + second);
+    for (const product of planProducts(factors)) {
+      accumulate(assembly, sums[product.channel] as RunningSum, product, x);
+    }
+  }
+  for (const sum of sums) sum.spill();
+  return sums.map(({ runs }) => runs);
+}
+
+/** A tap comes after the one whose second word is its first: that word is in a register then. */
+function inOrder(taps: readonly CodedTap[], second: number): readonly CodedTap[] {
+  const byWord = new Map([...taps].sort((a, b) => a.word - b.word).map((tap) => [tap.word, tap]));
+  const ordered: CodedTap[] = [];
+  for (const first of [...byWord.keys()]) {
+    for (let word = first; byWord.has(word); word += second) {
+      ordered.push(byWord.get(word) as CodedTap);
+      byWord.delete(word);
+    }
+  }
+  return ordered;
+}
+
+function accumulate(
+  assembly: Assembly,
+  sum: RunningSum,
+  { weight, making }: Product,
+  x: readonly [string, string],
+): void {
+  const isNegative = weight < 0;
+  const magnitude = Math.abs(weight);
+  sum.begin();
+  if (making.kind === 'input') {
+    sum.add(x, isNegative);
+    return;
+  }
+  const each = (emit: (product: string, word: string) => void) =>
+    products.forEach((product, pair) => {
+      emit(product, x[pair] as string);
+    });
+  if (making.kind === 'multiplied') {
+    // The last product takes the place of the weight.
+    assembly.emit('li', products[1], magnitude);
+    each((product, word) => assembly.emit('mul', product, word, products[1]));
+  } else if (making.kind === 'shifted') {
+    each((product, word) => assembly.emit('slli', product, word, making.by));
+  } else if (making.kind === 'scaled') {
+    each((product) => assembly.emit('slli', product, product, making.by));
+  }
+  sum.add(products, isNegative);
+  if (making.kind === 'near') sum.add(x, isNegative !== making.less);
+}

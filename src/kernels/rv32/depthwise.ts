@@ -1,0 +1,140 @@
+/**
+ * Depthwise convolution channel by channel: the channel's plane is copied with its padding, so that
+ * rows lie close and the output may lie on the input; weights stay in registers. The window walks
+ * down the plane, so that a pixel of 3×3 windows is loaded once for three outputs.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  biasesFor,
+  inputZeroPoint,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { dilated } from '../../ops/shape/window.js';
+import type { Convolution } from '../layout/convolution.js';
+import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
+import { leadOf, type WindowShape } from '../layout/overlap.js';
+import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
+import { highStages, isLifted } from './stage.js';
+
+/** @param describe its filters have one input channel */
+export function rv32Depthwise<A extends AccumulationAttrs>(
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  return {
+    template: 'rv32/depthwise_conv2d',
+    needs: ['mul32', 'rv32'],
+    match(view, { facts }) {
+      const convolution = describe(view);
+      const { shape, stage } = convolution;
+      const forms = highMultiplies(stage, facts.accumulator(view));
+      if (forms === null) return null;
+      return {
+        scratchBytes: planeOf(shape).bytes,
+        overlaps: overlapOf(shape),
+        work: () => workOf(shape),
+        calls: () => [callOf(view, convolution, forms)],
+      };
+    },
+  };
+}
+
+/** The copy of a channel, padding included: all pixels under windows. */
+function planeOf(shape: WindowShape): { rows: number; pitch: number; bytes: number } {
+  const { outH, outW, strideH, strideW, kernelH, kernelW, dilationH, dilationW } = shape;
+  const rows = (outH - 1) * strideH + dilated(kernelH, dilationH);
+  const pitch = (outW - 1) * strideW + dilated(kernelW, dilationW);
+  return { rows, pitch, bytes: rows * pitch };
+}
+
+/** 3×3 windows of neighbours, one or two rows apart: their pixels are shared. */
+function isSliding({ kernelH, kernelW, strideH, dilationH, dilationW }: WindowShape): boolean {
+  return kernelH === 3 && kernelW === 3 && strideH <= 2 && dilationH * dilationW === 1;
+}
+
+/**
+ * A channel of an image is read before its outputs are written: with one output channel for each
+ * input channel they may take each other's place, image for image.
+ */
+function overlapOf({ batches, inH, inW, inC, outH, outW, outC }: WindowShape): readonly Overlap[] {
+  const [inImage, outImage] = [inH * inW, outH * outW];
+  const isInPlace = inC === outC && (batches === 1 || inImage === outImage);
+  if (isInPlace) return [{ input: 0, lead: 0, exact: true }];
+  const multiplier = outC / inC;
+  const accesses = Array.from({ length: batches * inC }, (_, i) => {
+    const [batch, c] = [Math.floor(i / inC), i % inC];
+    const pixels = (batch + 1) * outImage - 1;
+    return { reads: batch * inImage * inC + c, end: pixels * outC + (c + 1) * multiplier };
+  });
+  return [{ input: 0, lead: leadOf(accesses, batches * inImage * inC), exact: false }];
+}
+
+function workOf(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
+  const { batches, inC, outC, outH, outW, kernelH, kernelW, strideH } = shape;
+  const outputs = batches * outC * outH * outW;
+  const plane = { plane: { count: batches * inC * planeOf(shape).bytes, cycles: 4 } };
+  const channels = { channels: { count: batches * outC, cycles: 60 } };
+  return isSliding(shape)
+    ? {
+        ...plane,
+        ...channels,
+        [`outputsBy${strideH}`]: { count: outputs, cycles: 26 + 3 * strideH },
+      }
+    : {
+        ...{ ...plane, ...channels, outputs: { count: outputs, cycles: 20 } },
+        taps: { count: outputs * kernelH * kernelW, cycles: 4.5 },
+      };
+}
+
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters }: Convolution,
+  forms: readonly HighMultiply[],
+): KernelCall {
+  const { batches, inH, inW, inC, outH, outW, outC, strideH, strideW } = shape;
+  const { rows, pitch } = planeOf(shape);
+  const weights = weightsOf(view);
+  const sliding = isSliding(shape);
+  const general = {
+    kernel_h: shape.kernelH,
+    kernel_w: shape.kernelW,
+    dilation_h: shape.dilationH,
+    dilation_w: shape.dilationW,
+    stride_h: strideH,
+  };
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: {
+      ...{ sliding, by_2: sliding && strideH === 2, siblings: outC > inC },
+      lifted: forms.some(isLifted),
+    },
+    numbers: {
+      batches,
+      in_h: inH,
+      in_w: inW,
+      in_c: inC,
+      in_zp: inputZeroPoint(view),
+      out_h: outH,
+      out_w: outW,
+      out_c: outC,
+      stride_w: strideW,
+      pad_top: shape.padTop,
+      pad_left: shape.padLeft,
+      rows,
+      pitch,
+      ...(sliding ? {} : general),
+      ...(outC > inC ? { multiplier: outC / inC } : {}),
+    },
+    tables: {
+      weights: {
+        data: Int8Array.from({ length: outC * filters.depth }, (_, i) => {
+          const [channel, tap] = [Math.floor(i / filters.depth), i % filters.depth];
+          return weights[filters.position(channel, tap)] as number;
+        }),
+        role: 'weights',
+      },
+      stage: highStages(forms, biasesFor(view, filters, true)),
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * A row of inputs times a matrix: the weights of two output channels share a word, w0 + (w1 << 16),
+ * so that one product does both. Eight channels are computed together. Their packed sums are taken
+ * apart before a lane can overflow, all at the same taps: in runs as long as the weights allow.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import { type AccumulationAttrs, biasesFor, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import { hasResidual } from '../../ops/arithmetic/residual.js';
+import { inputOf } from '../../ops/shape/operands.js';
+import type { Convolution } from '../layout/convolution.js';
+import { highMultiplies } from '../layout/high-multiply.js';
+import type { LaneRange } from '../routines/runs.js';
+import { type KernelCall, type KernelVariant, once } from '../variant.js';
+import { highStages, isLifted } from './stage.js';
+
+/** Output channels at once. */
+const block = 8;
+/** Taps that the kernel has in a row. */
+const longestRun = 16;
+const laneLimit = 2 ** 15;
+
+/**
+ * @param when the node has one row of inputs
+ * @param describe of nodes for which `when` holds
+ */
+export function rv32FullyConnected<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): KernelVariant<A> {
+  return {
+    template: 'rv32/fully_connected',
+    needs: ['mul32', 'rv32'],
+    match(view, { facts }) {
+      if (!when(view) || hasResidual(view)) return null;
+      const { filters, stage } = describe(view);
+      const { channels, depth, position } = filters;
+      const forms = highMultiplies(stage, facts.accumulator(view));
+      if (forms === null) return null;
+      const weights = weightsOf(view);
+      const range = facts.range(inputOf(view, 0));
+      const inputs = Array.from({ length: depth }, (_, tap) => ({
+        min: range.min[tap % range.min.length] as number,
+        max: range.max[tap % range.max.length] as number,
+      }));
+      const weightOf = (channel: number, tap: number) =>
+        channel < channels ? (weights[position(channel, tap)] as number) : 0;
+      const blocks = Math.ceil(channels / block);
+      const runs = once(() =>
+        Array.from({ length: blocks }, (_, i) => runsOf(inputs, i * block, weightOf)),
+      );
+      return {
+        scratchBytes: 0,
+        overlaps: [],
+        work: () => ({
+          taps: { count: blocks * depth, cycles: 13 },
+          runs: { count: runs().reduce((sum, { length }) => sum + length, 0), cycles: 20 },
+          blocks: { count: blocks, cycles: 200 },
+        }),
+        calls: (): readonly KernelCall[] => [
+          {
+            inputs: [0],
+            outputs: [0],
+            flags: { lifted: forms.some(isLifted) },
+            numbers: { depth, channels },
+            tables: {
+              weights: { data: pairsOf(blocks, depth, weightOf), role: 'weights' },
+              runs: { data: Uint8Array.from(runs().flat()), role: 'weights' },
+              stage: highStages(forms, biasesFor(view, filters, true)),
+            },
+          },
+        ],
+      };
+    },
+  };
+}
+
+/** Lengths of runs of taps within which no lane of the block leaves 16 bits, whatever the inputs. */
+function runsOf(
+  inputs: readonly LaneRange[],
+  first: number,
+  weightOf: (channel: number, tap: number) => number,
+): readonly number[] {
+  const runs: number[] = [];
+  let [min, max] = [new Array<number>(block).fill(0), new Array<number>(block).fill(0)];
+  let length = 0;
+  inputs.forEach((input, tap) => {
+    const ends = Array.from({ length: block }, (_, i) => {
+      const weight = weightOf(first + i, tap);
+      return [weight * input.min, weight * input.max];
+    });
+    const nextMin = min.map((sum, i) => sum + Math.min(...(ends[i] as number[])));
+    const nextMax = max.map((sum, i) => sum + Math.max(...(ends[i] as number[])));
+    const fits =
+      length < longestRun &&
+      nextMin.every((sum) => sum >= -laneLimit) &&
+      nextMax.every((sum) => sum < laneLimit);
+    if (fits || length === 0) {
+      [min, max] = [nextMin, nextMax];
+      length += 1;
+      return;
+    }
+    runs.push(length);
+    min = ends.map((pair) => Math.min(...pair));
+    max = ends.map((pair) => Math.max(...pair));
+    length = 1;
+  });
+  return [...runs, length];
+}
+
+/** Of each block tap by tap: four words. */
+function pairsOf(
+  blocks: number,
+  depth: number,
+  weightOf: (channel: number, tap: number) => number,
+): Int32Array {
+  return Int32Array.from({ length: (blocks * depth * block) / 2 }, (_, i) => {
+    const [pair, tap] = [i % (block / 2), Math.floor((2 * i) / block)];
+    const channel = Math.floor(tap / depth) * block + 2 * pair;
+    return weightOf(channel, tap % depth) + weightOf(channel + 1, tap % depth) * 65536;
+  });
+}

@@ -1,0 +1,125 @@
+/** From the packed sums of a group's channels, of four pixels, to their int8 outputs. */
+import { applyTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
+import type { CodedChannel } from '../routines/coded.js';
+import type { Assembly } from './assembly.js';
+import type { Registers } from './running-sum.js';
+
+/** A channel whose products are summed up. */
+export interface SummedChannel extends CodedChannel {
+  /** Of the first pair of pixels, and of the second. */
+  readonly registers: readonly [Registers, Registers];
+  /** Each has left 2^15 in the lower lane. */
+  readonly runs: number;
+  /** Offset of its output bytes. */
+  readonly at: number;
+}
+
+/** Free when the sums are done: outputs of the four pixels, constants of a channel, work. */
+const outputs = ['t0', 't1', 't3', 's0'] as const;
+const [lower, upper, top, high, low, offset] = ['s1', 'a2', 'a3', 'a4', 'a5', 'a0'] as const;
+const [value, spare] = ['a1', 'ra'] as const;
+
+/** A lane whose accumulator is out of range, and where it goes on. */
+interface Detour {
+  readonly from: number;
+  readonly back: number;
+  readonly form: TwoMultiply;
+}
+
+/** @param pointers register with the address of the four outputs' addresses */
+export function requantize(
+  assembly: Assembly,
+  channels: readonly SummedChannel[],
+  pointers: string,
+): void {
+  const detours: Detour[] = [];
+  outputs.forEach((register, i) => {
+    assembly.emit('lw', register, `${4 * i}(${pointers})`);
+  });
+  for (const channel of channels) {
+    if (channel.runs === 0) {
+      // All its weights are zero.
+      assembly.load(value, applyTwoMultiply(channel.requantization, channel.bias));
+      for (const output of outputs) assembly.emit('sb', value, `${channel.at}(${output})`);
+    } else {
+      detours.push(...scaleChannel(assembly, channel));
+    }
+  }
+  assembly.aside(() => makeDetours(assembly, detours));
+}
+
+function scaleChannel(assembly: Assembly, channel: SummedChannel): readonly Detour[] {
+  const { bias, runs, registers, at, requantization: form } = channel;
+  const start = bias - form.base;
+  assembly.load(upper, start);
+  assembly.load(lower, start - runs * 2 ** 15);
+  if (!form.inRange) assembly.load(top, form.top);
+  assembly.load(high, form.high);
+  if (form.low !== 0) assembly.load(low, form.low);
+  assembly.load(offset, form.offset);
+  return [0, 1, 2, 3].flatMap((pixel) => {
+    const { packed, upper: sum } = registers[pixel % 2] as Registers;
+    if (pixel < 2) {
+      // What is left of the packed sum without its upper lane.
+      assembly.emit('slli', value, sum, 16);
+      assembly.emit('sub', value, packed, value);
+      assembly.emit('add', value, value, lower);
+    } else {
+      assembly.emit('add', value, sum, upper);
+    }
+    const detour = form.inRange ? null : { from: assembly.newLabel(), back: assembly.newLabel() };
+    if (detour !== null) assembly.emit('bltu', top, value, `${detour.from}f`);
+    scale(assembly, form);
+    if (detour !== null) assembly.place(detour.back);
+    assembly.emit('sb', value, `${at}(${outputs[pixel]})`);
+    return detour === null ? [] : [{ ...detour, form }];
+  });
+}
+
+/** The output byte of an accumulator within the form's range. */
+function scale(assembly: Assembly, form: TwoMultiply): void {
+  if (form.low !== 0) {
+    assembly.emit('mul', spare, value, low);
+    if (form.lower !== 0) addLower(assembly, form);
+    assembly.emit('srli', spare, spare, form.shift);
+  }
+  assembly.emit('mul', value, value, high);
+  if (form.low !== 0) assembly.emit('add', value, value, spare);
+  assembly.emit('add', value, value, offset);
+  if (form.lift === null) {
+    assembly.emit('srli', value, value, 24);
+    return;
+  }
+  assembly.emit('srli', spare, value, 31);
+  if (form.lift > 0) assembly.emit('slli', spare, spare, form.lift);
+  assembly.emit('add', value, value, spare);
+  assembly.emit('srli', value, value, 23);
+  if (form.zeroPoint !== 0) assembly.emit('addi', value, value, form.zeroPoint);
+}
+
+/** For accumulators so large that the fractional part has a fraction. No register is left for it. */
+function addLower(assembly: Assembly, { lower: third, shift }: TwoMultiply): void {
+  const register = 't2';
+  assembly.load(register, third);
+  assembly.emit('mul', register, value, register);
+  assembly.emit('srli', register, register, shift);
+  assembly.emit('add', spare, spare, register);
+}
+
+/** Signed, an accumulator that is too large unsigned is below zero or above the range. */
+function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
+  if (detours.length === 0) return;
+  const end = assembly.newLabel();
+  assembly.emit('j', `${end}f`);
+  for (const { from, back, form } of detours) {
+    const above = assembly.newLabel();
+    assembly.place(from);
+    assembly.emit('bgez', value, `${above}f`);
+    assembly.emit('li', value, form.lowest);
+    assembly.emit('j', `${back}b`);
+    assembly.place(above);
+    assembly.emit('li', value, form.highest);
+    assembly.emit('j', `${back}b`);
+  }
+  assembly.place(end);
+}

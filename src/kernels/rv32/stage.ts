@@ -1,0 +1,23 @@
+/** The constants of output channels that are requantized by the upper half of a product. */
+import type { HighMultiply } from '../layout/high-multiply.js';
+import type { Table } from '../variant.js';
+
+export const isLifted = ({ lifted }: HighMultiply) => lifted !== null;
+
+/**
+ * A row for each channel: start, with the bias; multiplier; then first, last, scale and shift; where
+ * one of them is lifted, what is added above zero, and the index of the zero point.
+ */
+export function highStages(forms: readonly HighMultiply[], biases: ArrayLike<number>): Table {
+  const hasLift = forms.some(isLifted);
+  const rows = forms.flatMap((form, channel) => {
+    const { start, multiplier, first, last, scale, shift, lifted } = form;
+    return [
+      (start + Math.imul(biases[channel] as number, 2 ** scale)) | 0,
+      multiplier,
+      (first & 255) | (last << 8) | (scale << 16) | (shift << 24),
+      ...(hasLift ? [lifted?.lift ?? 0, lifted?.zero ?? 0] : []),
+    ];
+  });
+  return { data: Int32Array.from(rows), role: 'table' };
+}

@@ -1,0 +1,227 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+
+/* A channel of an image with its padding: rows of `pitch` bytes. */
+static inline void copy_plane(int8_t *to, const int8_t *in, int32_t in_h, int32_t in_w,
+                              int32_t in_c, int32_t in_zp, int32_t pad_top, int32_t pad_left,
+                              int32_t rows, int32_t pitch)
+{
+    const int32_t left = pad_left < pitch ? pad_left : pitch;
+    const int32_t inside = left + in_w < pitch ? in_w : pitch - left;
+    for (int32_t row = 0; row < rows; row++) {
+        const int32_t y = row - pad_top;
+        if (y < 0 || y >= in_h) {
+            for (int32_t i = 0; i < pitch; i++)
+                *to++ = (int8_t)in_zp;
+            continue;
+        }
+        const int8_t *from = in + y * in_w * in_c;
+        for (int32_t i = 0; i < left; i++)
+            *to++ = (int8_t)in_zp;
+        int32_t i = inside;
+        for (; i >= 4; i -= 4, to += 4) {
+            to[0] = *from, from += in_c;
+            to[1] = *from, from += in_c;
+            to[2] = *from, from += in_c;
+            to[3] = *from, from += in_c;
+        }
+        for (; i > 0; i--, from += in_c)
+            *to++ = *from;
+        for (i = left + inside; i < pitch; i++)
+            *to++ = (int8_t)in_zp;
+    }
+}
+
+/* An output channel: weights are multiplied by 2^scale, sums begin at `start`; those above zero are
+ * raised by `lift`, and `zero` is the index of the zero point. */
+struct high_stage_lifted {
+    int32_t start, multiplier, first, last, scale, shift, lift, zero;
+};
+
+static inline struct high_stage_lifted read_stage_lifted(const int32_t *stage)
+{
+    return (struct high_stage_lifted){
+        .start = stage[0], .multiplier = stage[1], .first = (int8_t)stage[2],
+        .last = stage[2] >> 8 & 255, .scale = stage[2] >> 16 & 255, .shift = stage[2] >> 24,
+        .lift = stage[3], .zero = stage[4],
+    };
+}
+
+static inline uint32_t row_of_taps(const int8_t *x, const uint32_t *w)
+{
+    const int32_t a = x[0], b = x[1], c = x[2];
+    return (uint32_t)a * w[0] + (uint32_t)b * w[1] + (uint32_t)c * w[2];
+}
+
+/* The output of a scaled sum: the upper half of a product, shifted, counts outputs from the
+ * first. */
+static inline int8_t high_output_lifted(int32_t sum, const struct high_stage_lifted *stage)
+{
+    if (sum >= 0)
+        sum += stage->lift;
+    int32_t index = (int32_t)((int64_t)sum * stage->multiplier >> 32) >> stage->shift;
+    index += stage->zero;
+    if ((uint32_t)index > (uint32_t)stage->last)
+        index = index < 0 ? 0 : stage->last;
+    return (int8_t)(index + stage->first);
+}
+
+/* A column of outputs of 3x3 windows, 2 rows apart: a row of pixels is loaded once. */
+static inline void slide_down_2_lifted(const int8_t *x, int32_t pitch, int8_t *out,
+                                       int32_t out_step, int32_t count, const int8_t *weights,
+                                       const int32_t *constants)
+{
+    const struct high_stage_lifted stage = read_stage_lifted(constants);
+    const uint32_t start = (uint32_t)stage.start;
+    uint32_t w[9];
+    for (int32_t i = 0; i < 9; i++)
+        w[i] = (uint32_t)weights[i] << stage.scale;
+    /* Sums of outputs whose windows have begun: modulo 2^32, whole ones are in range. */
+    uint32_t first = start + row_of_taps(x, w);
+    x += pitch;
+    for (int8_t *const end = out + count * out_step; out != end; out += out_step, x += pitch) {
+        uint32_t sum = first + row_of_taps(x, w + 3);
+        x += pitch;
+        sum += row_of_taps(x, w + 6);
+        first = start + row_of_taps(x, w);
+        *out = high_output_lifted((int32_t)sum, &stage);
+    }
+}
+
+/* A window: row and column are bytes of the plane from tap to tap. */
+struct taps {
+    int32_t kernel_h, kernel_w, stride_h, row, column;
+};
+
+/* An output channel: weights are multiplied by 2^scale, sums begin at `start`. */
+struct high_stage {
+    int32_t start, multiplier, first, last, scale, shift;
+};
+
+static inline struct high_stage read_stage(const int32_t *stage)
+{
+    return (struct high_stage){
+        .start = stage[0], .multiplier = stage[1], .first = (int8_t)stage[2],
+        .last = stage[2] >> 8 & 255, .scale = stage[2] >> 16 & 255, .shift = stage[2] >> 24,
+    };
+}
+
+/* The output of a scaled sum: the upper half of a product, shifted, counts outputs from the
+ * first. */
+static inline int8_t high_output(int32_t sum, const struct high_stage *stage)
+{
+    int32_t index = (int32_t)((int64_t)sum * stage->multiplier >> 32) >> stage->shift;
+    if ((uint32_t)index > (uint32_t)stage->last)
+        index = index < 0 ? 0 : stage->last;
+    return (int8_t)(index + stage->first);
+}
+
+/* A column of outputs of any windows. */
+static inline void walk_down(const int8_t *x, int32_t pitch, int8_t *out, int32_t out_step,
+                             int32_t count, const int8_t *weights, const int32_t *constants,
+                             const struct taps *taps)
+{
+    const struct high_stage stage = read_stage(constants);
+    for (; count > 0; count--, out += out_step, x += taps->stride_h * pitch) {
+        const int8_t *row = x, *weight = weights;
+        int32_t sum = 0;
+        for (int32_t ky = taps->kernel_h; ky > 0; ky--, row += taps->row) {
+            const int8_t *tap = row;
+            for (int32_t kx = taps->kernel_w; kx > 0; kx--, tap += taps->column)
+                sum += *tap * *weight++;
+        }
+        sum = (int32_t)((uint32_t)stage.start + ((uint32_t)sum << stage.scale));
+        *out = high_output(sum, &stage);
+    }
+}
+
+/* Channel by channel: its plane is copied with padding to scratch, weights stay in registers while
+ * the window walks down a column of outputs. */
+static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_t *out,
+                                                         int8_t *scratch)
+{
+    const int32_t in_h = 9, in_w = 9, in_c = 3, in_zp = 3;
+    const int32_t out_h = 5, out_w = 9, out_c = 3, stride_w = 1;
+    const int32_t pad_top = 1, pad_left = 1, rows = 11, pitch = 11;
+
+    for (int32_t batch = 1; batch > 0; batch--) {
+        const int8_t *weights = model_depthwise_conv2d_0_weights;
+        const int32_t *stage = model_depthwise_conv2d_0_stage;
+        for (int32_t c = 0; c < in_c; c++) {
+            copy_plane(scratch, in + c, in_h, in_w, in_c, in_zp, pad_top, pad_left, rows, pitch);
+            {
+                int8_t *to = out + c;
+                for (int32_t ox = 0; ox < out_w; ox++, to += out_c)
+                    slide_down_2_lifted(scratch + ox * stride_w, pitch, to, out_w * out_c, out_h,
+                                        weights, stage);
+                weights += 9;
+                stage += 5;
+            }
+        }
+        in += in_h * in_w * in_c;
+        out += out_h * out_w * out_c;
+    }
+}
+
+/* Channel by channel: its plane is copied with padding to scratch, weights stay in registers while
+ * the window walks down a column of outputs. */
+static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int8_t *scratch)
+{
+    const int32_t in_h = 5, in_w = 9, in_c = 3, in_zp = 3;
+    const int32_t out_h = 2, out_w = 9, out_c = 6, stride_w = 1;
+    const int32_t pad_top = 1, pad_left = 1, rows = 6, pitch = 11;
+    const int32_t multiplier = 2;
+    const struct taps taps = {
+        .kernel_h = 3, .kernel_w = 3, .stride_h = 3,
+        .row = 1 * pitch, .column = 1,
+    };
+
+    for (int32_t batch = 1; batch > 0; batch--) {
+        const int8_t *weights = model_depthwise_conv2d_1_weights;
+        const int32_t *stage = model_depthwise_conv2d_1_stage;
+        for (int32_t c = 0; c < in_c; c++) {
+            copy_plane(scratch, in + c, in_h, in_w, in_c, in_zp, pad_top, pad_left, rows, pitch);
+            for (int32_t i = 0; i < multiplier; i++) {
+                int8_t *to = out + c * multiplier + i;
+                for (int32_t ox = 0; ox < out_w; ox++, to += out_c)
+                    walk_down(scratch + ox * stride_w, pitch, to, out_w * out_c, out_h, weights,
+                              stage, &taps);
+                weights += taps.kernel_h * taps.kernel_w;
+                stage += 3;
+            }
+        }
+        in += in_h * in_w * in_c;
+        out += out_h * out_w * out_c;
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,9,3]  3x3 stride 2x1 pad
+     * 1,1,1,1 */
+    case 0:
+        depthwise_conv2d_s8_rv32_by_2_lifted_sliding(arena + 0x0000, arena + 0x00f4, arena +
+                                                     0x017c);
+        break;
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,2,9,6]  3x3 stride 3x1 pad
+     * 1,1,1,1 relu */
+    case 1:
+        depthwise_conv2d_s8_rv32_siblings(arena + 0x00f4, arena + 0x01f8, arena + 0x0264);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,128 @@
+/** Kernels for RV32IM: in C (twins of the routines) under sanitizers, and on the simulated ESP32-C3. */
+import { expect } from 'chai';
+import { analyse } from '../../../src/analysis/index.js';
+import { type Attrs, type Module, mainGraph } from '../../../src/ir/graph.js';
+import { expectSameBitsOnBoard } from '../../support/board.js';
+import { randomLayer } from '../../support/layers.js';
+import { GraphBuilder, perChannelQuant, Random } from '../../support/module.js';
+import { expectSameBits } from '../../support/native.js';
+import { randomAccumulation } from '../../support/operands.js';
+import { type SimplePlanOptions, simplePlan } from '../../support/plan.js';
+import { fused, randomSum } from '../../support/residual.js';
+
+const seeds = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+const unit = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
+const pads = (top: number, bottom: number, left: number, right: number) => ({
+  ...{ padTop: top, padBottom: bottom, padLeft: left, padRight: right },
+});
+
+interface Depthwise {
+  readonly edge: string;
+  readonly input: readonly [number, number, number, number];
+  readonly filter: readonly [number, number];
+  readonly window: Attrs;
+  readonly multiplier?: number;
+}
+
+const depthwise: readonly Depthwise[] = [
+  { edge: 'kws', input: [1, 25, 5, 3], filter: [3, 3], window: { ...unit, ...pads(1, 1, 1, 1) } },
+  {
+    edge: 'stride 2, padding below and right only',
+    input: [1, 8, 8, 2],
+    filter: [3, 3],
+    window: { ...unit, strideH: 2, strideW: 2, ...pads(0, 1, 0, 1) },
+  },
+  {
+    edge: 'stride 3 shares no rows; two images',
+    input: [2, 9, 9, 2],
+    filter: [3, 3],
+    window: { ...unit, strideH: 3, ...pads(1, 1, 1, 1) },
+  },
+  {
+    edge: 'one row of output',
+    input: [1, 3, 4, 2],
+    filter: [3, 3],
+    window: { ...unit, ...pads(0, 0, 0, 0) },
+  },
+  {
+    edge: 'dilated, two outputs for each channel',
+    input: [1, 9, 8, 3],
+    filter: [3, 2],
+    window: { ...unit, dilationH: 2, dilationW: 3, ...pads(2, 2, 3, 0) },
+    multiplier: 2,
+  },
+  {
+    edge: 'more padding than image',
+    input: [1, 2, 2, 3],
+    filter: [5, 5],
+    window: { ...unit, ...pads(2, 2, 2, 2) },
+  },
+];
+
+function depthwiseLayer({ input, filter, window, multiplier = 1 }: Depthwise, seed: number) {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const { input: quant, output, attrs } = randomAccumulation(random);
+  const outC = input[3] * multiplier;
+  const scales = Array.from({ length: outC }, () => random.integer(1, 400) / 10000);
+  const weights = b.constant(
+    Int8Array.from({ length: filter[0] * filter[1] * outC }, () => random.integer(-128, 127)),
+    [1, ...filter, outC],
+    perChannelQuant(scales, 3),
+  );
+  const bias = b.constant(random.int32(outC, -30000, 30000));
+  const all = { depthMultiplier: multiplier, ...window, ...attrs };
+  return b.module([
+    b.node('depthwise_conv2d', [b.input([...input], quant), weights, bias], all, { quant: output }),
+  ]);
+}
+
+function dense(seed: number): Module {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const { input, output, attrs } = randomAccumulation(random);
+  const [depth, channels] = [random.integer(1, 90), random.integer(1, 20)];
+  const weights = b.constant(
+    Int8Array.from({ length: depth * channels }, () =>
+      seed % 2 === 0 ? random.pick([-128, 127]) : random.integer(-30, 30),
+    ),
+    [channels, depth],
+    perChannelQuant([random.integer(1, 400) / 10000], 0),
+  );
+  const bias = b.constant(random.int32(channels, -30000, 30000));
+  const x = b.input([1, depth], input);
+  return b.module([b.node('fully_connected', [x, weights, bias], attrs, { quant: output })]);
+}
+
+const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [
+  ['rv32/conv2d', () => seeds(16).map(randomLayer)],
+  ['rv32/conv2d', () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d')))],
+  ['rv32/depthwise_conv2d', () => [...depthwise, ...depthwise].map(depthwiseLayer)],
+  ['rv32/fully_connected', () => seeds(16).map(dense)],
+];
+
+describe('kernels for RV32IM', function () {
+  this.timeout(240_000);
+  for (const [i, [kernel, modules]] of rows.entries()) {
+    const options: SimplePlanOptions = { kernel, overlap: true };
+    const expectMost = (kernels: readonly string[]) => {
+      const those = kernels.filter((other) => other === kernel);
+      expect(those.length / kernels.length).to.be.greaterThan(0.6);
+    };
+
+    it(`${kernel}, row ${i}: gives the bits of evaluate in C`, async () => {
+      let kernels: readonly string[] = [];
+      await expectSameBits(modules(), {
+        plan: (module) => {
+          const planned = simplePlan(module, { ...options, facts: analyse(mainGraph(module)) });
+          kernels = planned.plan.steps.map(({ kernel }) => kernel);
+          return planned;
+        },
+      });
+      expectMost(kernels);
+    });
+
+    it(`${kernel}, row ${i}: gives them on the simulated ESP32-C3`, async () =>
+      expectMost(await expectSameBitsOnBoard(modules(), 'esp32c3', options)));
+  }
+});
