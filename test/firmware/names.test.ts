@@ -100,7 +100,7 @@ async function linkAll(directory: string, target: Target, names: readonly string
     files.push([`glue/${name}_model.c`, modelGlue(named, planned.plan, program)]);
     write(directory, files);
   }
-  const flags = [...compilerFlags(target), '-std=c99', '-O1', '-I.'];
+  const flags = [...compilerFlags(target), '-std=c99', '-O0', '-I.'];
   const run = (...args: string[]) =>
     execute(target.compiler, [...flags, ...args], { cwd: directory });
   // Only the glue meets the firmware's types and macros, all of them BONSAI's.
