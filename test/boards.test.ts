@@ -27,6 +27,7 @@ const boards = [
   { target: 'host', sanitize: true, only: models },
   { target: 'rp2040', sanitize: false, only: models },
   { target: 'stm32f405', sanitize: false, only: models },
+  { target: 'mps2-an385', sanitize: false, only: ['kws'] },
   { target: 'mps2-an500', sanitize: false, only: models },
   { target: 'mps2-an505', sanitize: false, only: ['kws'] },
   { target: 'mps3-an547', sanitize: false, only: models },

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
-import type { Target } from '../target/index.js';
+import { requireFirmware, type Target } from '../target/index.js';
 import { type Elf, readElf } from './elf.js';
 import { checksumsOf } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
@@ -48,11 +48,13 @@ const errorLines = 12;
 /**
  * Builds the project in `directory` by its own Makefile.
  *
- * @throws BonsaiError 'toolchain' with the tool's output when a tool is missing or the build fails;
+ * @throws BonsaiError 'usage' when the target is sources alone;
+ *   'toolchain' with the tool's output when a tool is missing or the build fails;
  *   'over-budget' when the image does not fit the target's memory
  */
 export async function buildProject(directory: string, options: BuildOptions): Promise<BuildResult> {
   const { target, manifest, cc, sanitize = false } = options;
+  requireFirmware(target, directory);
   const toolchain = await findToolchain(target, cc);
   const command = [...toolchain.command, ...(sanitize ? sanitizers : [])];
   await make(directory, { ...toolchain, command }, target);

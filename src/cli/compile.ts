@@ -4,6 +4,7 @@ import { printModule } from '../ir/print.js';
 import { compile, writeProject } from '../pipeline.js';
 import { printPlan } from '../plan/print.js';
 import { budgetsOf, timeNote } from '../report/budgets.js';
+import { isLibrary, type Target } from '../target/index.js';
 import { modelHelp, modelOf, required } from './config.js';
 import {
   type CompileFlags,
@@ -63,6 +64,10 @@ export function addCompile(program: Command): void {
     if (slow !== null) note(slow);
     const text = shownReport(report, flags);
     if (flags.json) printJson(report);
-    else printResult(`${text}\n\nwritten to ${flags.output}: next, bonsaic build ${flags.output}`);
+    else printResult(`${text}\n\nwritten to ${flags.output}: next, ${nextStep(request, flags)}`);
   });
+}
+
+function nextStep({ target }: { readonly target: Target }, { output }: Flags): string {
+  return isLibrary(target) ? `${output}/README.md` : `bonsaic build ${output}`;
 }

@@ -6,7 +6,7 @@ import { probeCompiler } from '../build/probe.js';
 import { listPorts, simulators } from '../device/index.js';
 import { BonsaiError, exitStatus } from '../errors.js';
 import { table } from '../report/table.js';
-import { listTargets, loadTarget, type Target } from '../target/index.js';
+import { isLibrary, listTargets, loadTarget, type Target } from '../target/index.js';
 import { version } from '../version.js';
 import { printJson, printResult, terminalColumns } from './output.js';
 
@@ -83,7 +83,8 @@ async function serialPorts(): Promise<Check> {
 
 async function examine(): Promise<Check[]> {
   const compilers: Check[] = [];
-  for (const target of listTargets().map((name) => loadTarget(name))) {
+  const boards = listTargets().map((name) => loadTarget(name));
+  for (const target of boards.filter((board) => !isLibrary(board))) {
     compilers.push(await compiler(`${target.compiler} (${target.name})`, target, []));
   }
   const host = loadTarget('host');

@@ -2,8 +2,9 @@
 import type { Module } from '../ir/graph.js';
 import type { Planned } from '../plan/index.js';
 import type { Plan } from '../plan/types.js';
-import type { Target } from '../target/index.js';
+import { isLibrary, type Target } from '../target/index.js';
 import { emitClient, littleEndian } from './client.js';
+import { emitLibrary } from './library.js';
 import { emitMakefile } from './makefile.js';
 import type { Emission, Manifest } from './manifest.js';
 import { emitProgram, interfaceContext, type Program, type ProgramOptions } from './program.js';
@@ -40,9 +41,13 @@ export function emit(
       [`${name}.h`, header],
       [`${name}.c`, source],
       ...(routines === null ? [] : ([[`${name}_weights.${extension}`, routines]] as const)),
-      [`${name}_model.c`, modelGlue(module, plan, program)],
-      [`client/${name}.ts`, emitClient(module, plan, tag, options)],
-      ['Makefile', emitMakefile(module, plan, target, routines !== null)],
+      ...(isLibrary(target)
+        ? emitLibrary(module, plan, target, routines !== null)
+        : ([
+            [`${name}_model.c`, modelGlue(module, plan, program)],
+            [`client/${name}.ts`, emitClient(module, plan, tag, options)],
+            ['Makefile', emitMakefile(module, plan, target, routines !== null)],
+          ] as const)),
       ['bonsai.json', `${JSON.stringify(manifest, null, 2)}\n`],
     ]),
   };

@@ -1,6 +1,7 @@
 /** Opens devices: a board on a serial port, a simulator, a process on this machine. */
 import { readFile } from 'node:fs/promises';
 import { BonsaiError, InternalError } from '../errors.js';
+import { listTargets, loadTarget } from '../target/index.js';
 import type { Device, XipModel } from './device.js';
 import { openEsp32c3 } from './esp32c3sim.js';
 import { openProcess } from './host.js';
@@ -13,6 +14,9 @@ export { listPorts, type SerialPortInfo } from './ports.js';
 
 /** A target's simulator and serial line, from targets/<name>/target.json. */
 export interface DeviceTarget {
+  /** What tells boards with the same kernels, and targets without firmware, for hints. */
+  readonly core?: string;
+  readonly images?: readonly string[];
   readonly name: string;
   /** A key of `simulators`; null: no simulator. */
   readonly simulator: string | null;
@@ -128,10 +132,28 @@ function simulatorOf(port: string, target: DeviceTarget): Simulator {
       'device',
       port,
       `target ${target.name} has no simulator`,
-      `give --port with the serial port of a board (bonsaic ports lists them), or build without running: bonsaic compile MODEL --target ${target.name} -o DIR, then bonsaic build DIR`,
+      [...simulatedKin(target), ...withoutSimulator(target)].join('; '),
     );
   }
   return simulator;
+}
+
+/** Boards whose simulator runs the same kernels, as a hint. */
+function simulatedKin({ core }: DeviceTarget): string[] {
+  if (core === undefined) return [];
+  const all = listTargets().map((name) => loadTarget(name));
+  const kin = all.filter((other) => other.core === core && other.simulator !== null);
+  const names = kin.map(({ name }) => `--target ${name}`);
+  return kin.length === 0 ? [] : [`a simulator with the same kernels: ${names.join(' or ')}`];
+}
+
+function withoutSimulator({ name, images }: DeviceTarget): string[] {
+  const compiled = `bonsaic compile MODEL --target ${name} -o DIR`;
+  if (images?.length === 0) return [`sources for your own build: ${compiled}`];
+  return [
+    'a board: --port with its serial port (bonsaic ports lists them)',
+    `a build without a run: ${compiled}, then bonsaic build DIR`,
+  ];
 }
 
 function linkOf(port: string): 'uart' | 'usb' {

@@ -48,8 +48,8 @@ const familySchema = z.strictObject({
   /** The folder below firmware/ with headers of the C library; null: the compiler's own. */
   libc: z.string().nullable(),
   /** Paths below firmware/: folders of headers, files to compile, files that those include. */
-  includes: z.array(z.string()).nonempty(),
-  sources: z.array(z.string()).nonempty(),
+  includes: z.array(z.string()),
+  sources: z.array(z.string()),
   headers: z.array(z.string()),
   /** Additional files and flags for --cores 2, which runs halves of steps on two cores. */
   secondCore: z
@@ -59,8 +59,8 @@ const familySchema = z.strictObject({
       linkFlags: flags,
     })
     .exactOptional(),
-  /** The image formats that a build makes. */
-  images: z.array(z.enum(['elf', 'bin', 'uf2'])).nonempty(),
+  /** The image formats that a build makes; none: sources alone, for a build of the user's own. */
+  images: z.array(z.enum(['elf', 'bin', 'uf2'])),
 });
 
 const folder = z.string().regex(/^[a-z][a-z0-9]*([-_][a-z0-9]+)*$/);
@@ -293,6 +293,26 @@ export function firmwareSources(target: Target, cores = 1): Map<string, string> 
     texts.set(target.linkerScript, read(`targets/${target.name}/${target.linkerScript}`));
   }
   return texts;
+}
+
+/** Whether the target is a core alone: sources without firmware, for a build of the user's own. */
+export function isLibrary({ images }: Pick<Target, 'images'>): boolean {
+  return images.length === 0;
+}
+
+/** @throws BonsaiError 'usage' when the target is sources alone */
+export function requireFirmware(target: Target, where: string): void {
+  if (!isLibrary(target)) return;
+  const boards = listTargets().filter((name) => {
+    const other = loadTarget(name);
+    return other.core === target.core && !isLibrary(other);
+  });
+  throw new BonsaiError(
+    'usage',
+    where,
+    `${target.name} is sources for your own build: it has no start-up code and no linker script`,
+    `add them to your program as README.md in the output of compile says; firmware for this core: --target ${boards.join(' or ')}`,
+  );
 }
 
 /** @throws BonsaiError 'usage' when the target has fewer cores */

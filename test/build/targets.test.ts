@@ -1,16 +1,20 @@
-/** Boards that nothing simulates: their firmware compiles and links, and begins as the chip expects. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+/** Targets that nothing simulates: firmware links and begins as the chip expects; sources alone compile. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { buildProject } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
+import { BonsaiError } from '../../src/errors.js';
 import { compile } from '../../src/pipeline.js';
-import { listTargets, loadTarget } from '../../src/target/index.js';
+import { compilerFlags, isLibrary, listTargets, loadTarget } from '../../src/target/index.js';
 import { defaults } from '../support/plan.js';
 
 const path = 'examples/activity/activity.tflite';
-const boards = listTargets().filter((name) => loadTarget(name).simulator === null);
+const unsimulated = listTargets().filter((name) => loadTarget(name).simulator === null);
+const boards = unsimulated.filter((name) => !isLibrary(loadTarget(name)));
+const libraries = unsimulated.filter((name) => isLibrary(loadTarget(name)));
 
 /** By this the boot ROM of an RP2350 knows a secure Arm image (RP2350 datasheet, 5.9.5). */
 const imageDef = Buffer.from('d3deffff42012110ff01000000000000793512ab', 'hex');
@@ -40,6 +44,36 @@ describe('boards without a simulator', function () {
         expect(reset % 2, 'Thumb').to.equal(1);
         expect(reset).to.be.within(flash, Math.min(flashEnd, flash + image.length));
         if (name === 'rp2350') expect(image.indexOf(imageDef)).to.be.within(0, 4096 - 20);
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    });
+  }
+});
+
+describe('targets for builds of the user\u2019s own', function () {
+  this.timeout(60_000);
+  for (const name of libraries) {
+    it(`${name}: a Makefile that includes the fragment`, async () => {
+      const target = loadTarget(name);
+      const { emission } = compile({ bytes: readFileSync(path), path, target, options: defaults });
+      const directory = mkdtempSync(join(tmpdir(), 'bonsaic-targets-'));
+      try {
+        const project = join(directory, 'model');
+        writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
+        // The compiler may have no C library; the user's program has one.
+        const libc = resolve('firmware/port/cortex_m/libc');
+        const flags = `${compilerFlags(target).join(' ')} -I${libc} -Wall -Wextra -Werror`;
+        const rule = '$(CC) $(FLAGS) $(ACTIVITY_FLAGS) -c $(ACTIVITY_SOURCES)';
+        writeFileSync(join(directory, 'Makefile'), `include model/activity.mk\nall:\n\t${rule}\n`);
+        const variables = [`CC=${target.compiler}`, `FLAGS=${flags}`];
+        const { status, stderr } = spawnSync('make', variables, { cwd: directory });
+        expect(status, String(stderr)).to.equal(0);
+        const options = { target, manifest: emission.manifest };
+        const refused = await buildProject(project, options).catch((error: unknown) => error);
+        expect(refused).to.be.instanceOf(BonsaiError);
+        expect(refused).to.include({ code: 'usage' });
+        expect((refused as BonsaiError).hint).to.match(/firmware for this core: --target [a-z]/);
       } finally {
         rmSync(directory, { recursive: true, force: true });
       }
