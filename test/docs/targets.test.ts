@@ -31,7 +31,8 @@ const memory = (bytes: number | null) =>
 function row(name: string): string {
   const target = loadTarget(name);
   const { simulator, machine = '', coreName, clockHz, flashBytes, ramBytes } = target;
-  const simulated = simulator === 'qemu' ? `QEMU ${machine}` : simulatorNames[simulator ?? ''];
+  const inQemu = simulator?.startsWith('qemu') ?? false;
+  const simulated = inQemu ? `QEMU ${machine}` : simulatorNames[simulator ?? ''];
   const cells = [
     `[${name}](../targets/${name}/README.md)`,
     coreName,
@@ -62,7 +63,7 @@ describe('docs: targets', () => {
   });
 
   it('every simulator has its words', () => {
-    const named = new Set([...Object.keys(simulatorNames), 'qemu']);
-    expect([...simulators.keys()].filter((name) => !named.has(name))).to.deep.equal([]);
+    const others = [...simulators.keys()].filter((name) => !name.startsWith('qemu'));
+    expect(others).to.have.members(Object.keys(simulatorNames));
   });
 });
