@@ -10,6 +10,7 @@ import {
   type Relation,
   sharedBytes,
 } from '../../src/plan/arena/arena.js';
+import { Patience } from '../../src/plan/arena/search.js';
 import { expectGolden } from '../support/golden.js';
 import { Random } from '../support/module.js';
 import { runs } from '../support/runs.js';
@@ -170,6 +171,40 @@ describe('arena', () => {
     const packing = pack(buffers);
     expect(process.cpuUsage(start).user / 1000).to.be.below(2000);
     expectIntact(buffers.slice(0, 300), packing);
+  });
+});
+
+describe('arena: the work of all searches for a plan', () => {
+  const rows: readonly (readonly [edge: string, all: number, spent: number, next: number])[] = [
+    ['a plan that begins', 30_000_000, 0, 1_000_000],
+    ['less than eight whole searches are left', 30_000_000, 26_000_000, 500_000],
+    ['nothing is left', 30_000_000, 30_000_001, 10_000],
+  ];
+  for (const [edge, all, spent, next] of rows) {
+    it(edge, () => {
+      const patience = new Patience(all);
+      patience.spend(spent);
+      expect(patience.ofSearch).to.equal(next);
+    });
+  }
+
+  it('of a plan as large as most are is 30 million visits of pairs', () => {
+    const [usual, same] = [new Patience(), new Patience(30_000_000)];
+    for (const patience of [usual, same]) patience.spend(29_000_000);
+    expect(usual.ofSearch).to.equal(same.ofSearch);
+  });
+
+  it('is deducted by each search, and packings without any stay intact', () => {
+    const next = new Random(7);
+    const buffers = Array.from({ length: 120 }, (_, i) =>
+      buffer(4 * next.integer(1, 60), i, i + next.integer(1, 12)),
+    );
+    const patience = new Patience(400_000);
+    const before = patience.ofSearch;
+    expectIntact(buffers, pack(buffers, [], patience));
+    expect(patience.ofSearch).to.be.below(before);
+    patience.spend(400_000);
+    expectIntact(buffers, pack(buffers, [], patience));
   });
 });
 

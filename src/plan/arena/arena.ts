@@ -5,7 +5,7 @@
  * First fit in several orders; if that misses the proven lower bound, the constraint search of
  * search.ts. There is no clock and no randomness: the same buffers get the same offsets.
  */
-import { type DistanceRange, type Pair, solve } from './search.js';
+import { type DistanceRange, type Pair, Patience, solve } from './search.js';
 
 /** Kernels may load words from any tensor. */
 export const arenaAlign = 4;
@@ -93,7 +93,11 @@ export function lowerBound(
 const attempts = 3;
 
 /** Packs the buffers so that two that are live during one step overlap only as `relations` allow. */
-export function pack(buffers: readonly Buffer[], relations: readonly Relation[] = []): Packing {
+export function pack(
+  buffers: readonly Buffer[],
+  relations: readonly Relation[] = [],
+  patience: Patience = new Patience(),
+): Packing {
   const sizes = buffers.map(({ bytes }) => bytes);
   const pairs = pairsOf(buffers, relations);
   let proven = lowerBound(buffers, relations);
@@ -101,7 +105,7 @@ export function pack(buffers: readonly Buffer[], relations: readonly Relation[] 
   let bytes = endOf(buffers, offsets);
   // The bound can nearly always be reached; otherwise the search bisects the interval.
   for (let low = proven, target = low, open = attempts; low < bytes && open > 0; ) {
-    const solution = solve(sizes, pairs, target);
+    const solution = solve(sizes, pairs, target, patience);
     if (solution.offsets !== null) {
       offsets = solution.offsets;
       bytes = endOf(buffers, offsets);

@@ -9,6 +9,7 @@ import { arenaAlign } from './arena.js';
 import type { KernelMemory, Schedule } from './lifetimes.js';
 import { largestOfLeast } from './memory.js';
 import { planArena } from './placement.js';
+import type { Patience } from './search.js';
 
 /** How many trial packings of the arena to make: packing many steps takes long. */
 export function packTrials(steps: number): number {
@@ -21,18 +22,20 @@ export function packTrials(steps: number): number {
  *
  * @param kernels for each step, what its possible kernels do to memory
  * @param needs   bytes of the arena with each of them (memory.ts)
+ * @param patience with trial packings
  */
 export function leanestKernels(
   schedule: Schedule,
   kernels: readonly (readonly KernelMemory[])[],
   needs: readonly (readonly number[])[],
+  patience: Patience,
 ): readonly number[] {
   const least = largestOfLeast(needs);
   const limits = [...new Set(needs.flat())].filter((bytes) => bytes >= least);
   let best = { positions: leastNeeds(needs), bytes: Infinity };
   const attempt = (positions: readonly number[]) => {
     const memories = positions.map((position, step) => kernels[step]?.[position] as KernelMemory);
-    const { bytes } = planArena(schedule, memories);
+    const { bytes } = planArena(schedule, memories, patience);
     if (bytes < best.bytes) best = { positions, bytes };
   };
   attempt(best.positions);

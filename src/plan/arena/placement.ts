@@ -3,6 +3,7 @@ import { byteCount, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Move, Placement, Scratch } from '../types.js';
 import { type Buffer, lowerBound, type Packing, pack, type Relation } from './arena.js';
 import { type KernelMemory, resolve, type Schedule, sharingsOf } from './lifetimes.js';
+import { Patience } from './search.js';
 
 export interface Arena {
   /** Every tensor by its id, in the order of ids. */
@@ -27,7 +28,11 @@ const mostBuffers = 160;
  * need more than any single step. Where it pays, a step first moves its input to where its output
  * can follow, which ends the shift.
  */
-export function planArena(schedule: Schedule, kernels: readonly KernelMemory[]): Arena {
+export function planArena(
+  schedule: Schedule,
+  kernels: readonly KernelMemory[],
+  patience: Patience = new Patience(),
+): Arena {
   const { nodes, owners, buffers: tensors, indexOf, bufferOf } = resolve(schedule);
   const relations = nodes.flatMap((node, step): Relation[] => {
     const output = indexOf(node.outputs[0] ?? -1);
@@ -38,7 +43,7 @@ export function planArena(schedule: Schedule, kernels: readonly KernelMemory[]):
   const scratches = [...kernels.entries()].flatMap(([step, { scratchBytes }]) =>
     scratchBytes > 0 ? [{ bytes: scratchBytes, first: step, last: step }] : [],
   );
-  const { moved, packing } = packWithMoves([...tensors, ...scratches], relations);
+  const { moved, packing } = packWithMoves([...tensors, ...scratches], relations, patience);
   const offsetOf = (index: number) => packing.offsets[index] ?? 0;
   const placements = [...owners].map(([id, owner]): [TensorId, Placement] => {
     const { name, ...tensor } = tensorOf(schedule.graph, id);
@@ -77,6 +82,7 @@ interface Moved {
 function packWithMoves(
   buffers: readonly Buffer[],
   relations: readonly Relation[],
+  patience: Patience,
 ): { readonly moved: readonly Moved[]; readonly packing: Packing } {
   const least = lowerBound(buffers, relations);
   const movable = relations.map(({ input }): Moved => {
@@ -84,14 +90,14 @@ function packWithMoves(
     return { input, step: last, bytes };
   });
   let moved: readonly Moved[] = [];
-  let packing = pack(buffers, relations);
+  let packing = pack(buffers, relations, patience);
   while (moved.length < mostMoves && buffers.length <= mostBuffers) {
     const { bytes } = packing;
     const pays = (move: Moved, after: number) => (bytes - after) * movedForOne >= move.bytes;
     const isFree = ({ step }: Moved) => moved.every((other) => other.step !== step);
     const [best] = movable
       .filter((move) => pays(move, least) && isFree(move))
-      .map((move) => ({ move, packing: packMoved(buffers, relations, [...moved, move]) }))
+      .map((move) => ({ move, packing: packMoved(buffers, relations, [...moved, move], patience) }))
       .filter(({ move, packing }) => pays(move, packing.bytes))
       .sort((a, b) => a.packing.bytes - b.packing.bytes);
     if (best === undefined) break;
@@ -106,6 +112,7 @@ function packMoved(
   buffers: readonly Buffer[],
   relations: readonly Relation[],
   moved: readonly Moved[],
+  patience: Patience,
 ): Packing {
   const places = moved.map(({ bytes, step }) => ({ bytes, first: step, last: step }));
   const all = [...buffers, ...places];
@@ -119,5 +126,5 @@ function packMoved(
     const place = moved.findIndex(({ input }) => input === relation.input);
     return place < 0 ? relation : { ...relation, input: buffers.length + place };
   });
-  return pack(all, [...free, ...kept]);
+  return pack(all, [...free, ...kept], patience);
 }

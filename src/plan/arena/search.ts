@@ -32,15 +32,46 @@ export interface Solution {
 }
 
 /** Pair visits after which a search is given up: about 50 ms. */
-const patience = 1_000_000;
+const visitsOfSearch = 1_000_000;
+/** Of all searches for one plan: about 1.5 s. */
+const visitsOfPlan = 30_000_000;
+/** A search has this share of what is left for its plan, and so many visits whatever is left. */
+const shareOfPlan = 1 / 8;
+const leastVisits = 10_000;
+
+/**
+ * The work that the searches for one plan may take. A graph of a hundred steps is packed hundreds
+ * of times, and each time a search may be given up; all of them together must end soon. Visits are
+ * counted, not time, so that every machine makes the same plan.
+ */
+export class Patience {
+  #left: number;
+
+  /** @param visits of pairs, in all searches together */
+  constructor(visits = visitsOfPlan) {
+    this.#left = visits;
+  }
+
+  /** Visits after which the next search is given up. */
+  get ofSearch(): number {
+    const share = Math.floor(this.#left * shareOfPlan);
+    return Math.max(leastVisits, Math.min(visitsOfSearch, share));
+  }
+
+  /** Deducts the visits of a search. */
+  spend(visits: number): void {
+    this.#left = Math.max(0, this.#left - visits);
+  }
+}
 
 /** What is asked, and how much work it has taken. */
 interface Problem {
   readonly pairs: readonly Pair[];
   /** Buffer → numbers of its pairs. */
   readonly pairsOf: readonly (readonly number[])[];
-  /** Pair visits so far. */
+  /** Pair visits so far, and after which the search is given up. */
   visits: number;
+  readonly mostVisits: number;
 }
 
 /** What is left to choose from. */
@@ -57,13 +88,14 @@ export function solve(
   sizes: readonly number[],
   pairs: readonly Pair[],
   capacity: number,
+  patience: Patience,
 ): Solution {
   const pairsOf: number[][] = sizes.map(() => []);
   pairs.forEach(({ a, b }, number) => {
     pairsOf[a]?.push(number);
     pairsOf[b]?.push(number);
   });
-  const problem: Problem = { pairs, pairsOf, visits: 0 };
+  const problem: Problem = { pairs, pairsOf, visits: 0, mostVisits: patience.ofSearch };
   const domains: Domains = {
     low: new Float64Array(sizes.length),
     high: Float64Array.from(sizes, (bytes) => capacity - bytes),
@@ -72,11 +104,12 @@ export function solve(
   const isPossible =
     domains.high.every((offset) => offset >= 0) && propagate(problem, domains, [...sizes.keys()]);
   const offsets = isPossible ? branch(problem, domains) : null;
+  patience.spend(problem.visits);
   return { offsets, isComplete: !isGivenUp(problem) };
 }
 
-function isGivenUp({ visits }: Problem): boolean {
-  return visits > patience;
+function isGivenUp({ visits, mostVisits }: Problem): boolean {
+  return visits > mostVisits;
 }
 
 /** Tries the ranges of the most constrained pair, the one with the most freedom first. */

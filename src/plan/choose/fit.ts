@@ -11,6 +11,7 @@ import { leanestKernels, packsNoWorse, packTrials } from '../arena/leanest.js';
 import type { KernelMemory, Schedule } from '../arena/lifetimes.js';
 import { largestOfLeast, stepBytes } from '../arena/memory.js';
 import { type Arena, planArena } from '../arena/placement.js';
+import { Patience } from '../arena/search.js';
 import type { CompileOptions, Decision } from '../types.js';
 import { alternativesOf, type Candidates } from './candidates.js';
 import type { StepAlternatives } from './prices.js';
@@ -41,6 +42,8 @@ interface Problem {
   /** One per step; null for an alias. */
   readonly steps: readonly (StepAlternatives | null)[];
   readonly memories: readonly (readonly KernelMemory[])[];
+  /** With all packings that are tried. */
+  readonly patience: Patience;
 }
 
 /** How often kernels are chosen again with less RAM. */
@@ -61,7 +64,8 @@ export function chooseKernels(
     const { candidates = null } = kernels.get(index) ?? {};
     return candidates === null ? null : alternativesOf(candidates, needs[step] ?? [], context);
   });
-  const problem = { schedule, target, options, context, source, steps, memories };
+  const patience = new Patience();
+  const problem = { schedule, target, options, context, source, steps, memories, patience };
   const first = chosenOf(problem, steps, 0);
   const isMet = (outcome: Outcome) => usedBytes(outcome) <= ramForModel(target, options);
   if (isMet(first)) return first;
@@ -97,7 +101,7 @@ function usedBytes({ arena, choices }: Outcome): number {
  * @param gapBytes RAM lost because the arena does not pack without gaps
  */
 function chosenOf(
-  { schedule, target, options, context, source, steps, memories }: Problem,
+  { schedule, target, options, context, source, steps, memories, patience }: Problem,
   allowed: readonly (StepAlternatives | null)[],
   gapBytes: number,
 ): Outcome {
@@ -115,7 +119,7 @@ function chosenOf(
   });
   const positions = chosen.map((choice, step) => positionIn(steps[step], choice));
   const isShortOfRam = decision.isShortOfRam || allowed !== steps;
-  const arena = pack(schedule, memories, positions);
+  const arena = pack(schedule, memories, positions, patience);
   return { choices: chosen, decision: { ...decision, isShortOfRam }, arena };
 }
 
@@ -132,23 +136,22 @@ function pack(
   schedule: Schedule,
   memories: readonly (readonly KernelMemory[])[],
   positions: readonly number[],
+  patience: Patience,
 ): Arena {
-  return planArena(
-    schedule,
-    positions.map((position, step) => memories[step]?.[position] as KernelMemory),
-  );
+  const kernels = positions.map((position, step) => memories[step]?.[position] as KernelMemory);
+  return planArena(schedule, kernels, patience);
 }
 
 /** The leanest kernels, improved as far as the result packs into the available RAM. */
 function packedInto(problem: Problem, first: Outcome): Outcome {
-  const { schedule, target, options, steps, memories } = problem;
+  const { schedule, target, options, steps, memories, patience } = problem;
   const needs = steps.map((step) => step?.alternatives.map((one) => one.arenaBytes) ?? [0]);
-  const leanest = leanestKernels(schedule, memories, needs);
-  const leastBytes = pack(schedule, memories, leanest).bytes;
+  const leanest = leanestKernels(schedule, memories, needs, patience);
+  const leastBytes = pack(schedule, memories, leanest, patience).bytes;
   const roomBytes = Math.max(leastBytes, ramForModel(target, options));
   const wanted = steps.map((step, i) => positionIn(step, first.choices[i] ?? null));
   const positions = mixed(problem, leanest, wanted, roomBytes, first.decision.flashPrice);
-  const { bytes } = pack(schedule, memories, positions);
+  const { bytes } = pack(schedule, memories, positions, patience);
   const alike = steps.map((step, i) => {
     const mine = memories[i]?.[positions[i] ?? 0] as KernelMemory;
     return step && keep(step, (at) => packsNoWorse(memories[i]?.[at] as KernelMemory, mine));
@@ -175,7 +178,7 @@ function keep(step: StepAlternatives, isKept: (position: number) => boolean): St
  * @param flashPrice cycles per byte
  */
 function mixed(
-  { schedule, steps, memories }: Problem,
+  { schedule, steps, memories, patience }: Problem,
   leanest: readonly number[],
   wanted: readonly number[],
   roomBytes: number,
@@ -191,7 +194,7 @@ function mixed(
     .sort((a, b) => a.lost - b.lost)
     .map(({ step }) => step);
   const fits = (positions: readonly number[]) =>
-    pack(schedule, memories, positions).bytes <= roomBytes;
+    pack(schedule, memories, positions, patience).bytes <= roomBytes;
   const withLean = (replaced: readonly number[]) =>
     wanted.map((position, step) => (replaced.includes(step) ? (leanest[step] ?? 0) : position));
   let [tooFew, enough] = [0, swaps.length];
