@@ -33,7 +33,7 @@ if [ ${#files[@]} = 0 ]; then
     test/kernels/mve/sparse test/cli/cli test/kernels/layout/residual test/tune/tune
     test/codegen/halves test/kernels/thumb1/depthwise test/plan/plan test/twin
     test/ops/fully_connected test/kernels/swar/sparse test/kernels/encoding/pairs
-    test/build/killed test/codegen/overlap test/ops/depthwise_conv2d test/cli/budgets
+    test/build/killed test/codegen/overlap test/ops/depthwise_conv2d test/report/budgets
     test/profile/mutations test/kernels/thumb1/conv2d test/kernels/thumb1/convolution
     test/device/second-core
   )

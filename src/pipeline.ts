@@ -345,18 +345,26 @@ export async function verify(
   return { ...onBoard, sanitized };
 }
 
-/** bonsaic compare: what the model needs on each board, in this order. */
+/** An inference with a larger estimate is not simulated to compare boards: about a minute. */
+const longestComparedCount = 100e6;
+
+/**
+ * bonsaic compare: what the model needs on each board, in this order.
+ *
+ * @param longestCount  of an inference: a longer one is estimated, not simulated
+ */
 export async function compare(
   request: Omit<CompileRequest, 'target'>,
   targets: readonly Target[],
   job: DeviceJob,
+  longestCount = longestComparedCount,
 ): Promise<readonly ComparedBoard[]> {
   // A faulty file is refused before any board is tried.
   load(request);
   const boards: ComparedBoard[] = [];
   for (const target of targets) {
     try {
-      boards.push(await tryOn({ ...request, target }, job));
+      boards.push(await tryOn({ ...request, target }, job, longestCount));
     } catch (error) {
       if (!(error instanceof BonsaiError) || !isRefusal(error)) throw error;
       boards.push(refusingBoard(target, error));
@@ -366,7 +374,11 @@ export async function compare(
 }
 
 /** Compiles, builds and runs on the simulator, as far as that is possible here. */
-async function tryOn(request: CompileRequest, job: DeviceJob): Promise<ComparedBoard> {
+async function tryOn(
+  request: CompileRequest,
+  job: DeviceJob,
+  longestCount: number,
+): Promise<ComparedBoard> {
   const { target, bytes } = request;
   const { module, plan, emission } = compile(request);
   const { manifest } = emission;
@@ -381,6 +393,10 @@ async function tryOn(request: CompileRequest, job: DeviceJob): Promise<ComparedB
       const built = await buildWith(directory, title, { target, manifest }, job);
       report = makeReport({ manifest, built });
       if (target.simulator === null) return;
+      if (estimatedCount(plan) > longestCount) {
+        note = `${target.name}: takes long to simulate; bonsaic run --target ${target.name} does`;
+        return;
+      }
       const measured = await measureOn(job, built, { manifest, module, target, vectors });
       report = makeReport({ manifest, built, measured });
     });

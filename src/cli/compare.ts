@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { readInput } from '../files.js';
 import { compare } from '../pipeline.js';
 import { boardsFault, compareText, ranked } from '../report/compare.js';
-import { listTargets } from '../target/index.js';
+import { isLibrary, listTargets, loadTarget } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';
 import {
   type CompileFlags,
@@ -45,8 +45,9 @@ export function addCompare(program: Command): void {
   );
 }
 
-/** Every board, which excludes this machine. */
-const boardNames = () => listTargets().filter((name) => name !== 'host');
+/** Every board: neither this machine nor targets that have sources but no board. */
+const boardNames = () =>
+  listTargets().filter((name) => name !== 'host' && !isLibrary(loadTarget(name)));
 
 function names(text: string): readonly string[] {
   const given = text.split(',').map((name) => name.trim());

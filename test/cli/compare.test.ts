@@ -1,6 +1,11 @@
 /** bonsaic compare as a user meets it. */
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { compare as compareOn } from '../../src/pipeline.js';
+import type { CompileOptions } from '../../src/plan/types.js';
+import type { Progress } from '../../src/progress.js';
 import type { ComparedBoard } from '../../src/report/compare.js';
+import { loadTarget } from '../../src/target/index.js';
 import { runHere } from '../support/command.js';
 
 const model = 'examples/activity/activity.tflite';
@@ -62,5 +67,23 @@ describe('bonsaic compare', () => {
     const { status, stdout, stderr } = await runHere(['compare', 'package.json']);
     expect([status, stdout]).to.deep.equal([2, '']);
     expect(stderr.match(/error:/g)).to.have.length(1);
+  });
+
+  it('estimates what takes long to simulate, and says so', async () => {
+    const options = {
+      ...{
+        optimize: 'balanced',
+        rounding: 'tflm',
+        faithful: false,
+        keepInput: false,
+        xip: 'model',
+      },
+    } as CompileOptions;
+    const request = { bytes: readFileSync(model), path: model, options };
+    const progress: Progress = async (_, work) => work(() => {});
+    const job = { port: 'sim', xip: 'model', budgets: {}, progress } as const;
+    const [board] = await compareOn(request, [loadTarget('rp2040')], job, 1000);
+    expect(board).to.include({ basis: 'built' });
+    expect(board?.note).to.match(/^rp2040: takes long to simulate/);
   });
 });

@@ -101,7 +101,7 @@ static inline void slide_down_2_lifted(const int8_t *x, int32_t pitch, int8_t *o
 }
 
 /* A window: row and column are bytes of the plane from tap to tap. */
-struct taps {
+struct plane_window {
     int32_t kernel_h, kernel_w, stride_h, row, column;
 };
 
@@ -131,7 +131,7 @@ static inline int8_t high_output(int32_t sum, const struct high_stage *stage)
 /* A column of outputs of any windows. */
 static inline void walk_down(const int8_t *x, int32_t pitch, int8_t *out, int32_t out_step,
                              int32_t count, const int8_t *weights, const int32_t *constants,
-                             const struct taps *taps)
+                             const struct plane_window *taps)
 {
     const struct high_stage stage = read_stage(constants);
     for (; count > 0; count--, out += out_step, x += taps->stride_h * pitch) {
@@ -183,7 +183,7 @@ static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int
     const int32_t out_h = 2, out_w = 9, out_c = 6, stride_w = 1;
     const int32_t pad_top = 1, pad_left = 1, rows = 6, pitch = 11;
     const int32_t multiplier = 2;
-    const struct taps taps = {
+    const struct plane_window taps = {
         .kernel_h = 3, .kernel_w = 3, .stride_h = 3,
         .row = 1 * pitch, .column = 1,
     };
