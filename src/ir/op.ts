@@ -3,9 +3,10 @@ import type { Attrs, NodeView, Shape, Tensor, TensorData } from './graph.js';
 
 /**
  * Instruction sets and units that a kernel may need and a target may have. mul32: a fast 32-bit
- * multiply; swar: no SIMD, so that words are used as lanes; thumb1: Armv6-M assembly; rv32: RV32IM assembly; dsp, mve: the Arm extensions.
+ * multiply; swar: no SIMD, so that words are used as lanes; thumb1: Armv6-M assembly; rv32: RV32IM
+ * assembly; xtensa: C for cores that load unsigned bytes alone; dsp, mve: the Arm extensions.
  */
-export type Feature = 'mul32' | 'swar' | 'thumb1' | 'rv32' | 'dsp' | 'mve' | 'fpu';
+export type Feature = 'mul32' | 'swar' | 'thumb1' | 'rv32' | 'xtensa' | 'dsp' | 'mve' | 'fpu';
 
 /**
  * The goal of a compilation: the fewest cycles, the fewest bytes, or a trade of one for the other.

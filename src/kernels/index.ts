@@ -77,6 +77,7 @@ import {
   once,
   type VariantTraits,
 } from './variant.js';
+import { slidingDepthwise } from './xtensa/depthwise.js';
 
 const isOneGroup = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).groups === 1;
 
@@ -119,6 +120,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     rv32Depthwise(depthwiseOf),
     windowedDepthwise(isOneToOne, depthwiseOf),
     pairedDepthwise(depthwiseOf),
+    slidingDepthwise(isOneToOne, depthwiseOf),
     vectorDepthwise(depthwiseOf),
     vectorConvolution(isOneInput, depthwiseOf),
     vectorPixels(() => true, depthwiseOf, { isDepthwise: true }),

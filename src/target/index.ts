@@ -17,6 +17,7 @@ const features = [
   'swar',
   'thumb1',
   'rv32',
+  'xtensa',
   'dsp',
   'mve',
   'fpu',

@@ -179,6 +179,10 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.depthwise(b.input([1, 9, 9, 8]), 8, { strideH: 2, strideW: 2, ...pads });
     return b.depthwise(x, 16, { activation: 'relu6' });
   },
+  'xtensa/depthwise_conv2d_3x3': (b) => {
+    const x = b.depthwise(b.input([1, 9, 9, 3]), 3, { strideH: 2, strideW: 2, ...pads });
+    return b.depthwise(x, 3, { activation: 'relu6' });
+  },
   'portable/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 3),
   'portable/fully_connected_coded': (b) => {
     const few = (i: number) => (i % 30 === 0 ? i % 128 : i % 7);

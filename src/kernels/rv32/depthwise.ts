@@ -10,11 +10,11 @@ import {
   inputZeroPoint,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
-import { dilated } from '../../ops/shape/window.js';
 import type { Convolution } from '../layout/convolution.js';
 import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
-import { leadOf, type WindowShape } from '../layout/overlap.js';
-import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
+import type { WindowShape } from '../layout/overlap.js';
+import { planeOf, planeOverlap } from '../layout/plane.js';
+import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { highStages, isLifted } from './stage.js';
 
 /** @param describe its filters have one input channel */
@@ -31,7 +31,7 @@ export function rv32Depthwise<A extends AccumulationAttrs>(
       if (forms === null) return null;
       return {
         scratchBytes: planeOf(shape).bytes,
-        overlaps: overlapOf(shape),
+        overlaps: planeOverlap(shape),
         work: () => workOf(shape),
         calls: () => [callOf(view, convolution, forms)],
       };
@@ -39,34 +39,9 @@ export function rv32Depthwise<A extends AccumulationAttrs>(
   };
 }
 
-/** The copy of a channel, padding included: all pixels under windows. */
-function planeOf(shape: WindowShape): { rows: number; pitch: number; bytes: number } {
-  const { outH, outW, strideH, strideW, kernelH, kernelW, dilationH, dilationW } = shape;
-  const rows = (outH - 1) * strideH + dilated(kernelH, dilationH);
-  const pitch = (outW - 1) * strideW + dilated(kernelW, dilationW);
-  return { rows, pitch, bytes: rows * pitch };
-}
-
 /** 3×3 windows of neighbours, one or two rows apart: their pixels are shared. */
 function isSliding({ kernelH, kernelW, strideH, dilationH, dilationW }: WindowShape): boolean {
   return kernelH === 3 && kernelW === 3 && strideH <= 2 && dilationH * dilationW === 1;
-}
-
-/**
- * A channel of an image is read before its outputs are written: with one output channel for each
- * input channel they may take each other's place, image for image.
- */
-function overlapOf({ batches, inH, inW, inC, outH, outW, outC }: WindowShape): readonly Overlap[] {
-  const [inImage, outImage] = [inH * inW, outH * outW];
-  const isInPlace = inC === outC && (batches === 1 || inImage === outImage);
-  if (isInPlace) return [{ input: 0, lead: 0, exact: true }];
-  const multiplier = outC / inC;
-  const accesses = Array.from({ length: batches * inC }, (_, i) => {
-    const [batch, c] = [Math.floor(i / inC), i % inC];
-    const pixels = (batch + 1) * outImage - 1;
-    return { reads: batch * inImage * inC + c, end: pixels * outC + (c + 1) * multiplier };
-  });
-  return [{ input: 0, lead: leadOf(accesses, batches * inImage * inC), exact: false }];
 }
 
 function workOf(shape: WindowShape): Readonly<Record<string, WorkTerm>> {

@@ -43,21 +43,29 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* multiply_pairs and multiply_triples in C. */
-static inline const int32_t *lane_sums(const int8_t *x, const int32_t *w, int32_t *sums,
-                                       int32_t units, int32_t triples, int32_t words)
+/* multiply_pairs and multiply_triples in C. Inlined, so that `triples` and `words` (5 or 6) are
+ * constants and the accumulators registers. */
+__attribute__((always_inline)) static inline const int32_t *
+lane_sums(const int8_t *x, const int32_t *w, int32_t *sums, int32_t units, int32_t triples,
+          int32_t words)
 {
     for (; units > 0; units--) {
         const int8_t *in = x;
         int32_t head, n;
         do {
-            uint32_t acc[6] = { 0 };
             int32_t lanes[12];
+            uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, sum4 = 0, sum5 = 0;
             head = *w++;
-            for (int32_t taps = head >> 8 & 0x3fffff; taps > 0; taps--, in++) {
-                for (int32_t i = 0; i < words; i++)
-                    acc[i] += (uint32_t)*w++ * (uint32_t)*in;
+            for (int32_t taps = head >> 8 & 0x3fffff; taps > 0; taps--, w += words) {
+                const uint32_t value = (uint32_t)*in++;
+                sum0 += (uint32_t)w[0] * value;
+                sum1 += (uint32_t)w[1] * value;
+                sum2 += (uint32_t)w[2] * value;
+                sum3 += (uint32_t)w[3] * value;
+                sum4 += (uint32_t)w[4] * value;
+                sum5 += words == 6 ? (uint32_t)w[5] * value : 0;
             }
+            const uint32_t acc[6] = { sum0, sum1, sum2, sum3, sum4, sum5 };
             n = 0;
             for (int32_t i = 0; i < words; i++) {
                 if (!triples) {
@@ -209,7 +217,9 @@ BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w,
         return r1;
     }
 #else
-    return lane_sums(x, w, sums, units, 1, words);
+    if (words == 6)
+        return lane_sums(x, w, sums, units, 1, 6);
+    return lane_sums(x, w, sums, units, 1, 5);
 #endif
 }
 

@@ -87,18 +87,24 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* multiply_pixels in C. */
-static inline void lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *sums, int32_t quads,
-                                   int32_t words)
+/* multiply_pixels in C. Inlined, so that `words` (2, 4 or 6) is a constant and the accumulators
+ * registers. */
+__attribute__((always_inline)) static inline void
+lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *sums, int32_t quads, int32_t words)
 {
-    uint32_t acc[6] = { 0 };
+    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, sum4 = 0, sum5 = 0;
     for (; quads > 0; quads--, w++) {
-        for (int32_t byte = 0; byte < 32; byte += 8) {
-            const int32_t weight = (int8_t)(*w >> byte);
-            for (int32_t i = 0; i < words; i++)
-                acc[i] += (uint32_t)weight * (uint32_t)*x++;
+        for (int32_t byte = 24; byte >= 0; byte -= 8, x += words) {
+            const uint32_t weight = (uint32_t)((int32_t)((uint32_t)*w << byte) >> 24);
+            sum0 += weight * (uint32_t)x[0];
+            sum1 += weight * (uint32_t)x[1];
+            sum2 += words > 2 ? weight * (uint32_t)x[2] : 0;
+            sum3 += words > 2 ? weight * (uint32_t)x[3] : 0;
+            sum4 += words > 4 ? weight * (uint32_t)x[4] : 0;
+            sum5 += words > 4 ? weight * (uint32_t)x[5] : 0;
         }
     }
+    const uint32_t acc[6] = { sum0, sum1, sum2, sum3, sum4, sum5 };
     for (int32_t i = 0; i < words; i += 2, sums += 3)
         lane_triple(sums, acc[i], acc[i + 1]);
 }
