@@ -13,9 +13,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Stryker } from '@stryker-mutator/core';
 
-/** Tests that take long and find no more than shorter ones. */
+/** Tests that take long and find no more than shorter ones, or that need all of their runs. */
 const slow =
-  /1000 steps|2000 buffers|what dense kernels would take|on board|gives the bits|lies in both/;
+  /1000 steps|2000 buffers|of random layers|what dense kernels would take|on board|gives the bits|lies in both/;
 /** Of the runs of a property. */
 const share = 0.1;
 /** Which tenth of the files. */
