@@ -1,16 +1,13 @@
-/** Text of a routine for RV32IMC, with its size and its instructions. */
+/**
+ * Text of a routine for RV32IMC, with its size (an instruction that the assembler compresses has two
+ * bytes) and its instructions as cycles. No branch is taken.
+ */
+import { RoutineText } from '../routines/text.js';
 
 /** x8 to x15, which most compressed instructions are limited to. */
 const short = new Set(['s0', 's1', 'a0', 'a1', 'a2', 'a3', 'a4', 'a5']);
 
-export class Assembly {
-  private readonly lines: string[] = [];
-  private labels = 0;
-  /** Machine code so far: what the assembler compresses is counted with its short length. */
-  bytes = 0;
-  /** Instructions so far; those on the way of a branch that is not taken. */
-  cycles = 0;
-
+export class Assembly extends RoutineText {
   emit(name: string, ...operands: readonly (string | number)[]): void {
     this.lines.push(`    ${name} ${operands.join(', ')}`);
     this.bytes += bytesOf(name, operands);
@@ -27,31 +24,6 @@ export class Assembly {
     }
     this.emit('lui', register, `0x${((word - low) >>> 12).toString(16)}`);
     if (low !== 0) this.emit('addi', register, register, low);
-  }
-
-  /** What is emitted by `text` is not on the way that `cycles` counts. */
-  aside(text: () => void): void {
-    const { cycles } = this;
-    text();
-    this.cycles = cycles;
-  }
-
-  comment(text: string): void {
-    this.lines.push(`    /* ${text} */`);
-  }
-
-  /** A number for a label of its own: branch to `${label}f` or `${label}b`. */
-  newLabel(): number {
-    this.labels += 1;
-    return this.labels;
-  }
-
-  place(label: number): void {
-    this.lines.push(`${label}:`);
-  }
-
-  get text(): string {
-    return `${this.lines.join('\n')}\n`;
   }
 }
 

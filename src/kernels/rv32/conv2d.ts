@@ -1,19 +1,18 @@
 /** Convolutions whose weights are RV32IM code (convolution.ts), and the kernel that calls it. */
 import type { NodeView } from '../../ir/graph.js';
-import { type AccumulationAttrs, inputZeroPoint } from '../../ops/arithmetic/accumulation.js';
+import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { dilated } from '../../ops/shape/window.js';
 import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
-import { type CodedRoutine, codedOf } from '../routines/coded.js';
-import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
+import { columnsOf, packingOf, routineCall, tilesOf } from '../routines/calls.js';
+import { codedOf } from '../routines/coded.js';
+import type { KernelVariant, WorkTerm } from '../variant.js';
 import { codeConvolution } from './convolution.js';
 
 /** Pixels of a call of the routine. */
 const tile = 4;
-/** Pixels between two moves of the packed columns. */
-const pixelsPerMove = 4;
 
 /**
  * @param when the node is one convolution, not a group of them
@@ -41,7 +40,8 @@ export function rv32Convolution<A extends AccumulationAttrs>(
       const coded = codedOf(view, context, { ...described, shape }, wordOf);
       if (coded === null) return null;
       const routine = codeConvolution(coded, strideOf(shape) * inC);
-      const tiles = tilesOf(shape);
+      const down = { rows, stride_h: shape.strideH };
+      const tiles = tilesOf(shape, tile);
       const lead = windowLead(shape, isPixelRow(shape) ? { tilePixels: tile } : { tileRows: tile });
       return {
         scratchBytes: scratchOf(view, shape),
@@ -53,7 +53,7 @@ export function rv32Convolution<A extends AccumulationAttrs>(
           ...packingWork(shape),
           ...residualWork(view, 20),
         }),
-        calls: () => [callOf(view, shape, routine)],
+        calls: () => [routineCall(view, shape, down, routine)],
       };
     },
   };
@@ -69,17 +69,6 @@ function rowsOf(shape: WindowShape): number {
   return dilated(shape.kernelH, shape.dilationH) + strideOf(shape);
 }
 
-/** Calls of the routine. */
-function tilesOf(shape: WindowShape): number {
-  const { batches, outH, outW } = shape;
-  return isPixelRow(shape) ? Math.ceil(outW / tile) : batches * Math.ceil(outH / tile) * outW;
-}
-
-/** Columns of the image that scratch holds. */
-function columnsOf({ kernelW, dilationW, strideW, outW }: WindowShape): number {
-  return dilated(kernelW, dilationW) + Math.min(pixelsPerMove, outW) * strideW - strideW;
-}
-
 /** Packed words; a pixel of padding; outputs that wait for a residual, or that nobody wants. */
 function scratchOf(view: NodeView<object>, shape: WindowShape): number {
   const { inC, outC } = shape;
@@ -88,51 +77,12 @@ function scratchOf(view: NodeView<object>, shape: WindowShape): number {
 }
 
 function packingWork(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
-  const { batches, inC, kernelW, outH, outW, strideW, dilationW } = shape;
-  if (isPixelRow(shape)) return { words: { count: 2 * tilesOf(shape) * inC, cycles: 6 } };
-  const span = dilated(kernelW, dilationW);
-  const moves = Math.ceil(outW / pixelsPerMove) - 1;
-  const lines = batches * Math.ceil(outH / tile) * rowsOf(shape);
-  const columns = lines * ((outW - 1) * strideW + span);
+  const { inC } = shape;
+  if (isPixelRow(shape)) return { words: { count: 2 * tilesOf(shape, tile) * inC, cycles: 6 } };
+  const { packed, moved } = packingOf(shape, tile, rowsOf(shape));
   return {
-    words: { count: columns * inC, cycles: 6 },
-    columns: { count: columns, cycles: 40 },
-    moved: { count: Math.max(0, lines * moves * (span - strideW) * inC), cycles: 5 },
-  };
-}
-
-function callOf(
-  view: NodeView<AccumulationAttrs>,
-  shape: WindowShape,
-  routine: CodedRoutine,
-): KernelCall {
-  const pointwise = isPixelRow(shape);
-  const { batches, inH, inW, inC, outH, outW, outC } = shape;
-  const window = {
-    batches,
-    in_h: inH,
-    in_w: inW,
-    in_zp: inputZeroPoint(view),
-    out_h: outH,
-    out_w: outW,
-    rows: rowsOf(shape),
-    stride_h: shape.strideH,
-    stride_w: shape.strideW,
-    pad_top: shape.padTop,
-    pad_left: shape.padLeft,
-    span: dilated(shape.kernelW, shape.dilationW),
-    columns: columnsOf(shape),
-  };
-  const operands = residualOperands(view);
-  return {
-    ...operands,
-    flags: { ...operands.flags, pointwise },
-    numbers: {
-      ...operands.numbers,
-      in_c: inC,
-      out_c: outC,
-      ...(pointwise ? { pixels: outW } : window),
-    },
-    routines: { routine },
+    words: { count: packed * inC, cycles: 6 },
+    columns: { count: packed, cycles: 40 },
+    moved: { count: moved * inC, cycles: 5 },
   };
 }

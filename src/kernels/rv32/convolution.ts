@@ -15,12 +15,13 @@ import {
   routineTwin,
 } from '../routines/coded.js';
 import { groupChannels } from '../routines/groups.js';
+import type { SumRegisters } from '../routines/packed-sum.js';
 import { type Product, planProducts } from '../routines/products.js';
 import { Assembly } from './assembly.js';
 import { requantize, type SummedChannel } from './requantize.js';
-import { laneBias, type Registers, RunningSum } from './running-sum.js';
+import { laneBias, RunningSum } from './running-sum.js';
 
-const registers: readonly (readonly [Registers, Registers])[] = [
+const registers: readonly (readonly [SumRegisters, SumRegisters])[] = [
   [
     { sum: 's0', packed: 's2', upper: 's8' },
     { sum: 's1', packed: 's3', upper: 's9' },

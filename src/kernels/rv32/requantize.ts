@@ -1,13 +1,13 @@
 /** From the packed sums of a group's channels, of four pixels, to their int8 outputs. */
 import { applyTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
 import type { CodedChannel } from '../routines/coded.js';
+import type { SumRegisters } from '../routines/packed-sum.js';
 import type { Assembly } from './assembly.js';
-import type { Registers } from './running-sum.js';
 
 /** A channel whose products are summed up. */
 export interface SummedChannel extends CodedChannel {
   /** Of the first pair of pixels, and of the second. */
-  readonly registers: readonly [Registers, Registers];
+  readonly registers: readonly [SumRegisters, SumRegisters];
   /** Each has left 2^15 in the lower lane. */
   readonly runs: number;
   /** Offset of its output bytes. */
@@ -58,7 +58,7 @@ function scaleChannel(assembly: Assembly, channel: SummedChannel): readonly Deto
   if (form.low !== 0) assembly.load(low, form.low);
   assembly.load(offset, form.offset);
   return [0, 1, 2, 3].flatMap((pixel) => {
-    const { packed, upper: sum } = registers[pixel % 2] as Registers;
+    const { packed, upper: sum } = registers[pixel % 2] as SumRegisters;
     if (pixel < 2) {
       // What is left of the packed sum without its upper lane.
       assembly.emit('slli', value, sum, 16);

@@ -1,17 +1,17 @@
 /** Convolutions whose weights are Thumb code (convolution.ts), and the kernel that calls it. */
 import type { NodeView } from '../../ir/graph.js';
-import { type AccumulationAttrs, inputZeroPoint } from '../../ops/arithmetic/accumulation.js';
+import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
-import { dilated } from '../../ops/shape/window.js';
 import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
+import { columnsOf, packingOf, routineCall, tilesOf } from '../routines/calls.js';
 import { type CodedRoutine, codedOf } from '../routines/coded.js';
 import type { KernelCall, KernelVariant, MatchContext, WorkTerm } from '../variant.js';
 import { codeConvolution } from './convolution.js';
 
-/** Pixels between two moves of the packed columns. */
-const pixelsPerMove = 4;
+/** Pixels of a call of the routine. */
+const tile = 2;
 /** Input channels below which a call for each pixel costs more than it saves. */
 const narrowChannels = 4;
 
@@ -34,8 +34,8 @@ export function codedConvolution<A extends AccumulationAttrs>(
       const shape = asColumn(described.shape);
       const routine = code(view, context, { ...described, shape });
       if (routine === null) return null;
-      const pairs = pairsOf(shape);
-      const lead = windowLead(shape, isPixelRow(shape) ? { tilePixels: 2 } : { tileRows: 2 });
+      const pairs = tilesOf(shape, tile);
+      const lead = windowLead(shape, isPixelRow(shape) ? { tilePixels: tile } : { tileRows: tile });
       return {
         scratchBytes: scratchOf(view, shape),
         weightPasses: pairs,
@@ -64,39 +64,25 @@ function code(
   return coded === null ? null : codeConvolution(coded.channels, coded.taps);
 }
 
-/** Calls of the routine. */
-function pairsOf(shape: WindowShape): number {
-  const { batches, outH, outW } = shape;
-  return isPixelRow(shape) ? Math.ceil(outW / 2) : batches * Math.ceil(outH / 2) * outW;
-}
-
-/** Columns of the image that scratch holds. */
-function columnsOf({ kernelW, dilationW, strideW, outW }: WindowShape): number {
-  return dilated(kernelW, dilationW) + Math.min(pixelsPerMove, outW) * strideW - strideW;
-}
-
 function scratchOf(view: NodeView<object>, shape: WindowShape): number {
   const { inC, outC, kernelH } = shape;
-  const mids = hasResidual(view) ? 2 * outC : 0;
+  const mids = hasResidual(view) ? tile * outC : 0;
   return mids + (isPixelRow(shape) ? 4 * inC : 4 * columnsOf(shape) * kernelH * inC + inC);
 }
 
 /** Pixels lie on words of memory where their channels are a multiple of four: half the time. */
 function packingWork(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
-  const { batches, inC, kernelH, kernelW, outH, outW, strideW, dilationW } = shape;
+  const { inC } = shape;
   const words = (pixels: number) =>
     inC % 4 === 0
       ? { words: { count: pixels * inC, cycles: 7 } }
       : { singles: { count: pixels * inC, cycles: 13 } };
-  if (isPixelRow(shape)) return words(pairsOf(shape));
-  const span = dilated(kernelW, dilationW);
-  const moves = Math.ceil(outW / pixelsPerMove) - 1;
-  const lines = batches * Math.ceil(outH / 2) * kernelH;
-  const columns = lines * ((outW - 1) * strideW + span);
+  if (isPixelRow(shape)) return words(tilesOf(shape, tile));
+  const { packed, moved } = packingOf(shape, tile, shape.kernelH);
   return {
-    ...words(columns),
-    columns: { count: columns, cycles: 60 },
-    moved: { count: lines * moves * (span - strideW) * inC, cycles: 6 },
+    ...words(packed),
+    columns: { count: packed, cycles: 60 },
+    moved: { count: moved * inC, cycles: 6 },
   };
 }
 
@@ -105,34 +91,9 @@ function callOf(
   shape: WindowShape,
   routine: CodedRoutine,
 ): KernelCall {
-  const pointwise = isPixelRow(shape);
-  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
-  const window = {
-    batches,
-    in_h: inH,
-    in_w: inW,
-    in_zp: inputZeroPoint(view),
-    out_h: outH,
-    out_w: outW,
-    kernel_h: kernelH,
-    stride_h: shape.strideH,
-    stride_w: shape.strideW,
-    dilation_h: shape.dilationH,
-    pad_top: shape.padTop,
-    pad_left: shape.padLeft,
-    span: dilated(kernelW, shape.dilationW),
-    columns: columnsOf(shape),
-  };
-  const operands = residualOperands(view);
-  return {
-    ...operands,
-    flags: { ...operands.flags, pointwise, narrow: !pointwise && inC < narrowChannels },
-    numbers: {
-      ...operands.numbers,
-      in_c: inC,
-      out_c: outC,
-      ...(pointwise ? { pixels: outW } : window),
-    },
-    routines: { routine },
-  };
+  const { kernelH, strideH, dilationH } = shape;
+  const down = { kernel_h: kernelH, stride_h: strideH, dilation_h: dilationH };
+  const call = routineCall(view, shape, down, routine);
+  const narrow = !isPixelRow(shape) && shape.inC < narrowChannels;
+  return { ...call, flags: { ...call.flags, narrow } };
 }

@@ -18,13 +18,14 @@ import {
   routineTwin,
 } from '../routines/coded.js';
 import { groupChannels } from '../routines/groups.js';
+import type { SumRegisters } from '../routines/packed-sum.js';
 import { type Product, planProducts } from '../routines/products.js';
 import { Assembly } from './assembly.js';
 import { planLoads } from './loads.js';
 import { inputSlot, outputSlots, requantize } from './requantize.js';
-import { type Registers, RunningSum } from './running-sum.js';
+import { RunningSum } from './running-sum.js';
 
-const registers: readonly Registers[] = [
+const registers: readonly SumRegisters[] = [
   { sum: 'r4', packed: 'r8', upper: 'r9' },
   { sum: 'r5', packed: 'r10', upper: 'r11' },
   { sum: 'r6', packed: 'r12', upper: 'lr' },
@@ -56,7 +57,7 @@ export function codeConvolution(
       if (origin + i > 0) assembly.access(`ldr r0, [${inputSlot}]`);
       const group = members.map((at, position) => ({
         ...(block[at] as CodedChannel),
-        registers: registers[position] as Registers,
+        registers: registers[position] as SumRegisters,
         at,
       }));
       const runs = multiply(assembly, taps, group);
@@ -105,7 +106,7 @@ function moveOutputs(assembly: Assembly, bytes: number): void {
 function multiply(
   assembly: Assembly,
   taps: readonly CodedTap[],
-  group: readonly (CodedChannel & { readonly registers: Registers })[],
+  group: readonly (CodedChannel & { readonly registers: SumRegisters })[],
 ): readonly number[] {
   const needed = taps
     .filter(({ tap }) => group.some(({ weights }) => weights[tap] !== 0))

@@ -1,8 +1,8 @@
 /** From the sums of up to three channels of two pixels to their int8 outputs. */
 import { applyTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
 import type { CodedChannel } from '../routines/coded.js';
+import type { SumRegisters } from '../routines/packed-sum.js';
 import type { Assembly } from './assembly.js';
-import type { Registers } from './running-sum.js';
 
 /** A routine's parameters, which it leaves on the stack. */
 export const inputSlot = 'sp, #0';
@@ -10,7 +10,7 @@ export const outputSlots = ['sp, #4', 'sp, #8'] as const;
 
 /** A channel whose products are summed up. */
 export interface SummedChannel extends CodedChannel {
-  readonly registers: Registers;
+  readonly registers: SumRegisters;
   /** Each has left 2^15 in the lower lane. */
   readonly runs: number;
   /** Offset of its output bytes. */
@@ -126,7 +126,7 @@ function loadConstants(
 }
 
 /** r1 and r2: the accumulators of the lower and the upper lane, less base. */
-function separate(assembly: Assembly, { packed, upper }: Registers): void {
+function separate(assembly: Assembly, { packed, upper }: SumRegisters): void {
   assembly.emit(`add r1, ${packed}`, `add r2, ${upper}`, 'lsls r0, r2, #16', 'subs r1, r1, r0');
 }
 
