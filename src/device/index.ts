@@ -5,9 +5,9 @@ import { listTargets, loadTarget } from '../target/index.js';
 import type { Device, XipModel } from './device.js';
 import { openEsp32c3 } from './esp32c3sim.js';
 import { openProcess } from './host.js';
+import { openLink } from './open-link.js';
 import { openQemu, type QemuSystem, qemuArm, qemuXtensa } from './qemu.js';
 import { openRp2040 } from './rp2040sim.js';
-import { openSerial } from './serial.js';
 
 export type { Device, XipModel } from './device.js';
 export { listPorts, type SerialPortInfo } from './ports.js';
@@ -108,7 +108,7 @@ export function placeOf(port: string, target: DeviceTarget): string {
 
 /**
  * Opens the device at `port`: 'sim' for the target's simulator ('sim:usb' over its USB), otherwise
- * the path of a serial port.
+ * a serial port (see openLink).
  *
  * @param image the firmware that a simulator runs: .uf2 for rp2040, .bin for a board that boots it
  *   from flash, .elf for QEMU, an executable for host
@@ -121,7 +121,9 @@ export async function openDevice(
   options: DeviceOptions = {},
 ): Promise<Device> {
   placeOf(port, target);
-  if (!isSimulated(port)) return openSerial(port, target.baudRate);
+  if (!isSimulated(port)) {
+    return openLink(port, target.baudRate === undefined ? {} : { baudRate: target.baudRate });
+  }
   return simulatorOf(port, target).open(image, port, target, options);
 }
 

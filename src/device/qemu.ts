@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { BonsaiError } from '../errors.js';
 import { type Device, Listeners } from './device.js';
-import { openSerial } from './serial.js';
+import { openLink } from './open-link.js';
 
 /** A program that simulates the machines of one architecture. */
 export interface QemuSystem {
@@ -86,7 +86,7 @@ export async function openQemu(image: string, options: QemuOptions): Promise<Dev
   ]);
   try {
     const terminal = await qemu.terminal();
-    const serial = await openSerial(terminal);
+    const serial = await openLink(terminal);
     const listeners = new Listeners();
     serial.onData((bytes) => listeners.emitData(bytes));
     const loseSoon = (reason: string) =>

