@@ -12,6 +12,7 @@ import {
 import type { Convolution } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, word } from './words.js';
@@ -197,16 +198,7 @@ function tapsCall(
       in_w: shape.inW,
       in_c: shape.inC,
       out_c: shape.outC,
-      kernel_h: shape.kernelH,
-      kernel_w: shape.kernelW,
-      stride_h: shape.strideH,
-      stride_w: shape.strideW,
-      dilation_h: shape.dilationH,
-      dilation_w: shape.dilationW,
-      pad_top: shape.padTop,
-      pad_left: shape.padLeft,
-      out_h: shape.outH,
-      out_w: shape.outW,
+      ...windowNumbers(shape),
       zero: word(zero, zero),
       ...(grouping === null ? { lanes: lanesOf(shape) } : numbersOf(grouping, shape)),
       ...(reading === 'single' && (grouping?.byChannel ?? true)

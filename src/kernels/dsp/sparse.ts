@@ -25,6 +25,7 @@ import {
 import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { windowNumbers } from '../layout/window-numbers.js';
 import {
   type KernelCall,
   type KernelVariant,
@@ -181,16 +182,7 @@ function convolutionCall(
     in_h: shape.inH,
     in_w: shape.inW,
     in_zp: inputZeroPoint(view),
-    kernel_h: shape.kernelH,
-    kernel_w: shape.kernelW,
-    stride_h: shape.strideH,
-    stride_w: shape.strideW,
-    dilation_h: shape.dilationH,
-    dilation_w: shape.dilationW,
-    pad_top: shape.padTop,
-    pad_left: shape.padLeft,
-    out_h: shape.outH,
-    out_w: shape.outW,
+    ...windowNumbers(shape),
     joins: isJoined(convolution, columns) ? 1 : 0,
   };
   return {

@@ -5,7 +5,7 @@ import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js
 import { tilesLead, type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
-import { windowNumbers } from '../swar/layer.js';
+import { gatherNumbers } from '../swar/layer.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
 import { fieldsInWord } from './bits.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
@@ -119,7 +119,7 @@ function callOf(
       ...operands.numbers,
       ...positions.numbers,
       ...values.numbers,
-      ...(tiled ? windowNumbers(view, shape) : { depth }),
+      ...(tiled ? gatherNumbers(view, shape) : { depth }),
       pixels: pixelsOf(shape),
       count: form.positions.kind === 'blocks' ? form.positions.starts.length - 1 : depth,
       channels,

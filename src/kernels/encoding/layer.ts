@@ -5,7 +5,7 @@ import {
   biasesFor,
   type Filters,
   type OutputStage,
-  weightsOf,
+  weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import { stageTable } from '../layout/interleave.js';
 import type { KernelCall } from '../variant.js';
@@ -18,15 +18,9 @@ export function isWorthwhile(bytes: number, { data }: WeightRows): boolean {
   return bytes <= data.length * (1 - leastSaving);
 }
 
-export function rowsOf(view: NodeView<object>, { channels, depth, position }: Filters): WeightRows {
-  const weights = weightsOf(view);
-  const data = new Int8Array(channels * depth);
-  for (let channel = 0; channel < channels; channel += 1) {
-    for (let i = 0; i < depth; i += 1) {
-      data[channel * depth + i] = weights[position(channel, i)] as number;
-    }
-  }
-  return { data, channels, depth };
+export function rowsOf(view: NodeView<object>, filters: Filters): WeightRows {
+  const { channels, depth } = filters;
+  return { data: weightRows(view, filters), channels, depth };
 }
 
 /**

@@ -35,3 +35,12 @@ export function planeOverlap({
   });
   return [{ input: 0, lead: leadOf(accesses, batches * inImage * inC), exact: false }];
 }
+
+/**
+ * Whether windows are 3×3 neighbours, one or two rows apart: a window that walks down the plane
+ * loads a pixel once for all that share it.
+ */
+export function isSliding(shape: WindowShape): boolean {
+  const { kernelH, kernelW, strideH, dilationH, dilationW } = shape;
+  return kernelH === 3 && kernelW === 3 && strideH <= 2 && dilationH * dilationW === 1;
+}

@@ -12,6 +12,7 @@ import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/c
 import { asRow, convolutionOf, isPointwise, pixelsOf } from '../layout/convolution.js';
 import { isFew, laneBlocks, laneWeights, stageTable, storedLanes } from '../layout/interleave.js';
 import { residualOperands } from '../layout/residual.js';
+import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 import {
   fullyConnectedCalls,
@@ -66,6 +67,7 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
   const biases = biasesFor(view, filters, true);
   const channels = outC / groups;
   const operands = residualOperands(view);
+  const { kernel_h, kernel_w, ...steps } = windowNumbers(shape);
   return Array.from({ length: groups }, (_, group): KernelCall => {
     const blocks = laneBlocks(channels, group * channels);
     const end = (group + 1) * channels;
@@ -85,17 +87,10 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
         in_c: inC,
         in_first: group * filterC,
         in_zp: inputZeroPoint(view),
-        kernel_h: shape.kernelH,
-        kernel_w: shape.kernelW,
+        kernel_h,
+        kernel_w,
         filter_c: filterC,
-        stride_h: shape.strideH,
-        stride_w: shape.strideW,
-        dilation_h: shape.dilationH,
-        dilation_w: shape.dilationW,
-        pad_top: shape.padTop,
-        pad_left: shape.padLeft,
-        out_h: shape.outH,
-        out_w: shape.outW,
+        ...steps,
         out_c: outC,
         out_first: group * channels,
         channels,

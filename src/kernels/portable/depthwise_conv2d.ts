@@ -15,6 +15,7 @@ import {
 import { asRow, depthwiseOf } from '../layout/convolution.js';
 import { interleaveWeights, laneBlocks, lanes, stageTable } from '../layout/interleave.js';
 import { windowLead } from '../layout/overlap.js';
+import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant, Overlap } from '../variant.js';
 import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
 
@@ -70,16 +71,7 @@ function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly Ker
         in_w: dims.inW,
         in_c: dims.inC,
         in_zp: inputZeroPoint(view),
-        kernel_h: dims.kernelH,
-        kernel_w: dims.kernelW,
-        stride_h: dims.strideH,
-        stride_w: dims.strideW,
-        dilation_h: dims.dilationH,
-        dilation_w: dims.dilationW,
-        pad_top: dims.padTop,
-        pad_left: dims.padLeft,
-        out_h: dims.outH,
-        out_w: dims.outW,
+        ...windowNumbers(dims),
         ...(by4 && !isSpread(view)
           ? {}
           : { out_c: dims.outC, depth_multiplier: view.attrs.depthMultiplier }),

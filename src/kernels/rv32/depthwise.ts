@@ -8,12 +8,12 @@ import {
   type AccumulationAttrs,
   biasesFor,
   inputZeroPoint,
-  weightsOf,
+  weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution } from '../layout/convolution.js';
 import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
 import type { WindowShape } from '../layout/overlap.js';
-import { planeOf, planeOverlap } from '../layout/plane.js';
+import { isSliding, planeOf, planeOverlap } from '../layout/plane.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { highStages, isLifted } from './stage.js';
 
@@ -37,11 +37,6 @@ export function rv32Depthwise<A extends AccumulationAttrs>(
       };
     },
   };
-}
-
-/** 3×3 windows of neighbours, one or two rows apart: their pixels are shared. */
-function isSliding({ kernelH, kernelW, strideH, dilationH, dilationW }: WindowShape): boolean {
-  return kernelH === 3 && kernelW === 3 && strideH <= 2 && dilationH * dilationW === 1;
 }
 
 function workOf(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
@@ -68,7 +63,6 @@ function callOf(
 ): KernelCall {
   const { batches, inH, inW, inC, outH, outW, outC, strideH, strideW } = shape;
   const { rows, pitch } = planeOf(shape);
-  const weights = weightsOf(view);
   const sliding = isSliding(shape);
   const general = {
     kernel_h: shape.kernelH,
@@ -103,10 +97,7 @@ function callOf(
     },
     tables: {
       weights: {
-        data: Int8Array.from({ length: outC * filters.depth }, (_, i) => {
-          const [channel, tap] = [Math.floor(i / filters.depth), i % filters.depth];
-          return weights[filters.position(channel, tap)] as number;
-        }),
+        data: weightRows(view, filters),
         role: 'weights',
       },
       stage: highStages(forms, biasesFor(view, filters, true)),

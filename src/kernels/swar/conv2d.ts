@@ -1,18 +1,18 @@
 /** Convolutions and fully connected layers whose output channels share words (lanes.ts). */
 import type { NodeView } from '../../ir/graph.js';
-import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import { type AccumulationAttrs, weightRows } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelVariant, MatchContext } from '../variant.js';
 import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
+  gatherNumbers,
   gatherWork,
   inputRanges,
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
-  windowNumbers,
 } from './layer.js';
 
 /** Units whose sums the kernel holds at once. */
@@ -75,12 +75,12 @@ function makeTables(
   context: MatchContext,
   layer: Convolution,
 ): Tables | null {
-  const { channels, depth, position } = layer.filters;
+  const { channels, depth } = layer.filters;
   const outputs = rescaleStage(view, context, layer);
-  const weights = weightsOf(view);
+  const weights = weightRows(view, layer.filters);
   const lanes = laneTable(
     Array.from(outputs.starts.subarray(0, channels), (start, channel) => ({
-      weights: Int8Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
+      weights: weights.subarray(channel * depth, (channel + 1) * depth),
       start,
     })),
     inputRanges(view, context.facts, layer),
@@ -112,7 +112,7 @@ function callOf(
     numbers: {
       ...operands.numbers,
       ...rescale.numbers,
-      ...(pointwise ? { depth: filters.depth } : windowNumbers(view, shape)),
+      ...(pointwise ? { depth: filters.depth } : gatherNumbers(view, shape)),
       pixels,
       channels: filters.channels,
       wide: lanes.wide,

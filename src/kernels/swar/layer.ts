@@ -13,6 +13,7 @@ import { inputOf } from '../../ops/shape/operands.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
+import { windowNumbers } from '../layout/window-numbers.js';
 import { stageNumbers } from '../portable/dense.js';
 import type { MatchContext, Table, WorkTerm } from '../variant.js';
 
@@ -118,21 +119,12 @@ export function gatherWork({ shape, filters }: Convolution): Readonly<Record<str
 }
 
 /** Numbers of a call whose kernel gathers windows. */
-export function windowNumbers(view: NodeView<object>, shape: WindowShape) {
+export function gatherNumbers(view: NodeView<object>, shape: WindowShape) {
   return {
     in_h: shape.inH,
     in_w: shape.inW,
     in_c: shape.inC,
     in_zp: inputZeroPoint(view),
-    kernel_h: shape.kernelH,
-    kernel_w: shape.kernelW,
-    dilation_h: shape.dilationH,
-    dilation_w: shape.dilationW,
-    stride_h: shape.strideH,
-    stride_w: shape.strideW,
-    pad_top: shape.padTop,
-    pad_left: shape.padLeft,
-    out_h: shape.outH,
-    out_w: shape.outW,
+    ...windowNumbers(shape),
   };
 }

@@ -13,7 +13,7 @@ import type { NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
   type Filters,
-  weightsOf,
+  weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import type { Range } from '../../ops/arithmetic/bounds.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
@@ -21,12 +21,12 @@ import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
 import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
 import { type KernelCall, type KernelVariant, type MatchContext, once } from '../variant.js';
 import {
+  gatherNumbers,
   gatherWork,
   inputRanges,
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
-  windowNumbers,
 } from './layer.js';
 import { spareTaps, sparsePixelStream } from './sparse-pixels.js';
 
@@ -188,10 +188,10 @@ function makeTables(
   context: MatchContext,
   layer: Convolution,
 ): Tables {
-  const { channels, depth, position } = layer.filters;
-  const weights = weightsOf(view);
+  const { channels, depth } = layer.filters;
+  const weights = weightRows(view, layer.filters);
   const rows = Array.from({ length: channels }, (_, channel) =>
-    Int8Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
+    weights.subarray(channel * depth, (channel + 1) * depth),
   );
   return {
     ...layout.store(rows, inputRanges(view, context.facts, layer), layer.shape),
@@ -309,7 +309,7 @@ function callOf(
     numbers: {
       ...operands.numbers,
       ...rescale.numbers,
-      ...(pointwise ? {} : { ...windowNumbers(view, shape), ...scratch }),
+      ...(pointwise ? {} : { ...gatherNumbers(view, shape), ...scratch }),
       depth: filters.depth,
       tile: tile.pixels,
       pixels: pixelsOf(shape),

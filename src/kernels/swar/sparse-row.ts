@@ -4,7 +4,7 @@
  * multiplication.
  */
 import type { NodeView } from '../../ir/graph.js';
-import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import { type AccumulationAttrs, weightRows } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { pieceBytes } from '../portable/dense.js';
@@ -85,11 +85,11 @@ function makeStream(
   context: MatchContext,
   layer: Convolution,
 ): Stream {
-  const { channels, depth, position } = layer.filters;
+  const { channels, depth } = layer.filters;
   const { rescale, starts, words } = rescaleStage(view, context, layer);
-  const weights = weightsOf(view);
+  const weights = weightRows(view, layer.filters);
   const all = Array.from(words.slice(0, channels), (constants, channel) => ({
-    weights: Array.from({ length: depth }, (_, i) => weights[position(channel, i)] as number),
+    weights: weights.subarray(channel * depth, (channel + 1) * depth),
     start: starts[channel] as number,
     constants,
   }));

@@ -11,15 +11,13 @@ import {
   type AccumulationAttrs,
   biasesFor,
   inputZeroPoint,
-  weightsOf,
+  weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution } from '../layout/convolution.js';
 import { type Axis, axesOf, tapsInside, type WindowShape } from '../layout/overlap.js';
-import { type TwoMultiply, twoMultiplies } from '../layout/two-multiply.js';
+import type { TwoMultiply } from '../layout/two-multiply.js';
 import type { KernelCall, KernelVariant, Overlap, Table, WorkTerm } from '../variant.js';
-
-/** The fixed right shift in the requantization of functions that are not `lifted`. */
-const lowShift = 14;
+import { isLifted, stageForms } from './stage.js';
 
 /** Unrolled taps of the assembly, and half the bytes of one. */
 const chainTaps = 9;
@@ -81,11 +79,9 @@ export function pairedDepthwise<A extends AccumulationAttrs>(
       const convolution = describe(view);
       const runs = runsOf(convolution.shape);
       if (runs === null) return null;
-      const bounds = facts.accumulator(view);
       const { stage, filters } = convolution;
-      const forms = twoMultiplies(stage, bounds, lowShift) ?? twoMultiplies(stage, bounds);
-      // The kernel has no third multiplication.
-      if (forms === null || forms.some(({ lower }) => lower !== 0)) return null;
+      const forms = stageForms(stage, facts.accumulator(view));
+      if (forms === null) return null;
       const work = { convolution, runs, forms };
       return {
         scratchBytes: listTapBytes * filters.depth + constantsBytes,
@@ -188,11 +184,6 @@ function overlapOf(shape: WindowShape, runs: readonly Run[]): readonly Overlap[]
 function callOf(view: NodeView<AccumulationAttrs>, work: Work): KernelCall {
   const { shape, filters } = work.convolution;
   const { inH, inW, inC, outH, outW, outC } = shape;
-  const weights = weightsOf(view);
-  const inOrder = Array.from({ length: outC * filters.depth }, (_, i) => {
-    const channel = Math.floor(i / filters.depth);
-    return weights[filters.position(channel, i % filters.depth)] as number;
-  });
   const lifted = work.forms.some(isLifted);
   return {
     inputs: [0],
@@ -207,7 +198,7 @@ function callOf(view: NodeView<AccumulationAttrs>, work: Work): KernelCall {
     },
     tables: {
       runs: runsTable(work),
-      weights: { data: Int8Array.from(inOrder), role: 'weights' },
+      weights: { data: weightRows(view, filters), role: 'weights' },
       stage: stageTable(biasesFor(view, filters, false), work.forms, lifted),
     },
   };
@@ -253,11 +244,6 @@ function isLong(runs: readonly Run[]): boolean {
 /** Taps before the first full pass through the unrolled code. */
 function firstPass(taps: number): number {
   return ((taps - 1) % chainTaps) + 1;
-}
-
-/** Whether its form needs more than a shift by `lowShift` and one by 24. */
-function isLifted({ lift, shift }: TwoMultiply): boolean {
-  return lift !== null || shift !== lowShift;
 }
 
 function stageTable(biases: Int32Array, forms: readonly TwoMultiply[], lifted: boolean): Table {

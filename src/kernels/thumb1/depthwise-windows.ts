@@ -7,7 +7,7 @@ import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import { asRow, type Convolution, pixelsOf } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { type RescaleStage, rescaleOperands, rescaleStage, windowNumbers } from '../swar/layer.js';
+import { gatherNumbers, type RescaleStage, rescaleOperands, rescaleStage } from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
 
 const cyclesPerOutput = { rescaled: 32, lifted: 85, requantized: 125 } as const;
@@ -94,7 +94,7 @@ function callOf(
   const padding = isPadded ? [(words[0] ?? []).map(() => 0)] : [];
   const operands = rescaleOperands(layer, rescale, [...words, ...padding]);
   const step = windowStep(shape);
-  const { in_c: channels, ...window } = windowNumbers(view, shape);
+  const { in_c: channels, ...window } = gatherNumbers(view, shape);
   const place =
     step === null
       ? window

@@ -10,18 +10,16 @@ import { inputOf } from '../../ops/shape/operands.js';
 import { dilated } from '../../ops/shape/window.js';
 import type { Convolution } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
-import { type TwoMultiply, twoMultiplies } from '../layout/two-multiply.js';
+import type { TwoMultiply } from '../layout/two-multiply.js';
 import type { KernelCall, KernelVariant, Table, WorkTerm } from '../variant.js';
 import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
+import { isLifted, stageForms } from './stage.js';
 
 /** Fields of struct depthwise_lines before its taps. */
 const headerBytes = 92;
 
 /** Segments of a window of 3×3, and their possible orders. */
 const rotations = 3;
-
-/** The fixed right shift in the requantization of functions that are not `lifted`. */
-const lowShift = 14;
 
 /**
  * The runs of products after which lanes are separated. whole: whole segments; first-split: the
@@ -93,10 +91,8 @@ function channelsOf(
   { shape, filters, stage }: Convolution,
   { segments }: Lines,
 ): readonly Channel[] | null {
-  const bounds = facts.accumulator(view);
-  const forms = twoMultiplies(stage, bounds, lowShift) ?? twoMultiplies(stage, bounds);
-  // The kernel has no third multiplication.
-  if (forms === null || forms.some(({ lower }) => lower !== 0)) return null;
+  const forms = stageForms(stage, facts.accumulator(view));
+  if (forms === null) return null;
   const biases = biasesFor(view, filters, true);
   const weights = weightsOf(view);
   const zeroPoint = inputZeroPoint(view);
@@ -164,7 +160,7 @@ function planeOffset(segments: number): number {
 }
 
 function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly KernelCall[] {
-  const lifted = work.channels.some(isLifted);
+  const lifted = work.channels.some(({ form }) => isLifted(form));
   const weights = weightsTable(view, work);
   const stage = stageTable(work.channels, lifted);
   return work.phases.map((lines) => {
@@ -185,11 +181,6 @@ function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly Kernel
       tables: { weights, stage, steps: { data: Int32Array.from(steps), role: 'table' } },
     };
   });
-}
-
-/** Whether its form needs more than a shift by `lowShift` and one by 24. */
-function isLifted({ form }: Channel): boolean {
-  return form.lift !== null || form.shift !== lowShift;
 }
 
 function stageTable(channels: readonly Channel[], lifted: boolean): Table {

@@ -7,11 +7,11 @@ import type { NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
   inputZeroPoint,
-  weightsOf,
+  weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
-import { planeOf, planeOverlap } from '../layout/plane.js';
+import { isSliding, planeOf, planeOverlap } from '../layout/plane.js';
 import { type RescaleStage, rescaleOperands, rescaleStage } from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
 
@@ -47,11 +47,6 @@ export function slidingDepthwise<A extends AccumulationAttrs>(
   };
 }
 
-/** 3×3 windows of neighbours, one or two rows apart: their pixels are shared. */
-function isSliding({ kernelH, kernelW, strideH, dilationH, dilationW }: WindowShape): boolean {
-  return kernelH === 3 && kernelW === 3 && strideH <= 2 && dilationH * dilationW === 1;
-}
-
 function workOf(shape: WindowShape, { rescale }: RescaleStage): Readonly<Record<string, WorkTerm>> {
   const { batches, outC, outH, outW, strideH } = shape;
   const lines = batches * outC * outW;
@@ -71,11 +66,7 @@ function callOf(
   const { shape, filters } = layer;
   const { rows, pitch } = planeOf(shape);
   const operands = rescaleOperands(layer, rescale, words);
-  const all = weightsOf(view);
-  const weights = Int8Array.from({ length: shape.outC * tapsPerWindow }, (_, i) => {
-    const [channel, tap] = [Math.floor(i / tapsPerWindow), i % tapsPerWindow];
-    return all[filters.position(channel, tap)] as number;
-  });
+  const weights = weightRows(view, filters);
   const sumOf = (channel: number) =>
     weights
       .subarray(channel * tapsPerWindow, (channel + 1) * tapsPerWindow)

@@ -128,6 +128,21 @@ export function weightsOf(view: NodeView<object>): Int8Array {
   return inputOf(view, 1).data as Int8Array;
 }
 
+/** The constant weights in reading order: int8[channels][depth]. */
+export function weightRows(
+  view: NodeView<object>,
+  { channels, depth, position }: Filters,
+): Int8Array {
+  const weights = weightsOf(view);
+  const rows = new Int8Array(channels * depth);
+  for (let channel = 0; channel < channels; channel += 1) {
+    for (let i = 0; i < depth; i += 1) {
+      rows[channel * depth + i] = weights[position(channel, i)] as number;
+    }
+  }
+  return rows;
+}
+
 function biasesOf(view: NodeView<object>, channels: number): Int32Array {
   return (view.inputs[2]?.data as Int32Array | undefined) ?? new Int32Array(channels);
 }
