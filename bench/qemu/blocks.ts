@@ -46,10 +46,7 @@ function plugin(): string {
 }
 
 /** Functions of the firmware that run between two readings of the counter. */
-const counting = new Set([
-  ...['timed', 'end_step', 'bonsai_port_count'],
-  ...['bonsai_counter_read', 'bonsai_counter_wrap'],
-]);
+const counting = new Set(['timed', 'end_step', 'bonsai_port_count', 'bonsai_counter_wrap']);
 
 /** Runs the model twice on the target's simulator, once as a whole and once step by step. */
 export async function execute(
@@ -63,7 +60,7 @@ export async function execute(
   const addresses = (symbol: string) =>
     program.filter((instruction) => instruction.symbol === symbol).map(({ address }) => address);
   // The counter is read before and after a run, and twice between two of its steps.
-  const [mark = 0] = addresses('bonsai_counter_read');
+  const [mark = 0] = addresses('bonsai_port_count');
   const out = `${elf}.blocks`;
   const device = await openQemu(elf, {
     ...{ system: qemuArm, name: 'sim', machine, icountShift },

@@ -24,7 +24,7 @@ const levels = isSweep ? ['-O0', '-O1', '-O2', '-O3', '-Os'] : ['-O0', '-O2', '-
 const targets = ['rp2040', 'stm32f405', 'mps2-an500', 'mps3-an547', 'host'];
 const strict = '-std=c11 -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror'.split(' ');
 /** Declares what a freestanding compiler's own headers lack. */
-const libc = `-I${packageFile('firmware/port/cortex_m/libc')}`;
+const libc = `-I${packageFile('firmware/port/common/libc')}`;
 
 function hasClang(): boolean {
   try {
@@ -90,7 +90,7 @@ describe('compilers', () => {
 int main(void) { static int8_t arena[ONE_ARENA_BYTES]; one_run(arena); two_run(arena); return 0; }`;
           writeFileSync(join(cwd, 'main.c'), main);
           const [[compiler = '', ...flags] = []] = compilersOf(target);
-          const string = packageFile('firmware/port/cortex_m/libc/string.c');
+          const string = packageFile('firmware/port/common/libc/string.c');
           const bare = name === 'host' ? [] : ['-nostdlib', '-Wl,-e,main', string];
           const files = [...pair, 'main.c', ...bare, ...(name === 'host' ? [] : ['-lgcc'])];
           await execute(compiler, [...flags, '-O2', ...lto, ...files, '-o', 'main'], { cwd });

@@ -62,7 +62,7 @@ describe('targets for builds of the user\u2019s own', function () {
         const project = join(directory, 'model');
         writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
         // The compiler may have no C library; the user's program has one.
-        const libc = resolve('firmware/port/cortex_m/libc');
+        const libc = resolve('firmware/port/common/libc');
         const flags = `${compilerFlags(target).join(' ')} -I${libc} -Wall -Wextra -Werror`;
         const rule = '$(CC) $(FLAGS) $(ACTIVITY_FLAGS) -c $(ACTIVITY_SOURCES)';
         writeFileSync(join(directory, 'Makefile'), `include model/activity.mk\nall:\n\t${rule}\n`);

@@ -15,7 +15,7 @@ describe('64-bit integers and floats of the boards', () => {
       const program = join(directory, 'arithmetic');
       const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover'];
       const renamed = functions.map((name) => `-D__${name}=own_${name}`);
-      const sources = ['firmware/port/cortex_m/libc/arithmetic.c', 'test/firmware/arithmetic.c'];
+      const sources = ['firmware/port/common/libc/arithmetic.c', 'test/firmware/arithmetic.c'];
       const args = [...warnings, ...sanitizers, ...renamed, ...sources.map(packageFile)];
       await execute('gcc', ['-O1', ...args, '-o', program]);
       await execute(program, []);

@@ -8,7 +8,7 @@
 #define memmove bonsai_test_memmove
 #define memset bonsai_test_memset
 #define memcmp bonsai_test_memcmp
-#include "../../firmware/port/cortex_m/libc/string.c"
+#include "../../firmware/port/common/libc/string.c"
 
 static int fails(size_t length, size_t from_place, size_t to_place)
 {

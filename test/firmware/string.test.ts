@@ -13,7 +13,7 @@ describe('memcpy and memset of the boards', () => {
       inTemporaryDirectory(async (directory) => {
         const program = join(directory, 'string');
         const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover'];
-        const include = `-I${packageFile('firmware/port/cortex_m/libc')}`;
+        const include = `-I${packageFile('firmware/port/common/libc')}`;
         const source = packageFile('test/firmware/string.c');
         const args = [...warnings, ...sanitizers, ...flags, '-fno-builtin', include];
         await execute('gcc', [...args, '-o', program, source]);

@@ -196,7 +196,7 @@ describe('targets', () => {
 
   it('compile with the headers of their C library, where that is not the compiler’s', () => {
     const rp2040 = loadTarget('rp2040');
-    const own = '-Ifirmware/port/cortex_m/libc';
+    const own = '-Ifirmware/port/common/libc';
     expect(compilerFlags(rp2040)).to.deep.equal([...rp2040.flags, own]);
     const host = loadTarget('host');
     expect(compilerFlags({ ...host, flags: ['-g'] })).to.deep.equal(['-g']);

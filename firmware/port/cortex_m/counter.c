@@ -69,14 +69,14 @@ void bonsai_counter_start(void)
     chip = REG(DWT_CYCCNT) != cycles;
 }
 
-uint8_t bonsai_counter_unit(void)
+uint8_t bonsai_port_unit(void)
 {
     return chip ? COUNT_CYCLES : COUNT_INSTRUCTIONS;
 }
 
 void bonsai_counter_pause(void)
 {
-    origin = bonsai_counter_read();
+    origin = bonsai_port_count();
     REG(SYST_CSR) = 0;
     __asm volatile("dsb\n"
                    "isb" ::: "memory"); /* a pending wrap is taken here */
@@ -90,7 +90,7 @@ void bonsai_counter_resume(void)
 }
 
 /* No branch depends on a value that is read, so every call takes the same time. */
-uint64_t bonsai_counter_read(void)
+uint64_t bonsai_port_count(void)
 {
     __asm volatile("cpsid i" ::: "memory");
     const uint32_t elapsed = (0u - REG(SYST_CVR)) & (WRAP_TICKS - 1); /* it counts down */

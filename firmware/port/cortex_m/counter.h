@@ -8,11 +8,6 @@
 /* SysTick must run at CLOCK_HZ. */
 void bonsai_counter_start(void);
 
-/* COUNT_CYCLES, or COUNT_INSTRUCTIONS in a simulator. */
-uint8_t bonsai_counter_unit(void);
-
-uint64_t bonsai_counter_read(void);
-
 /* In a simulator, around a wait: there time passes without instructions. No exception interrupts
  * the wait; when it ends, ticks are aligned with instructions again. */
 void bonsai_counter_pause(void);

@@ -11,7 +11,7 @@
 
 bool bonsai_semihosting_present(void)
 {
-    return bonsai_counter_unit() == COUNT_INSTRUCTIONS;
+    return bonsai_port_unit() == COUNT_INSTRUCTIONS;
 }
 
 /* QEMU passes the byte through the memory below the stack pointer, which no exception may use

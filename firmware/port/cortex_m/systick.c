@@ -33,13 +33,13 @@ void bonsai_counter_start(void)
     REG(SYST_CSR) = SYST_ENABLE | SYST_EXCEPTION | SYST_PROCESSOR_CLOCK;
 }
 
-uint8_t bonsai_counter_unit(void)
+uint8_t bonsai_port_unit(void)
 {
     return COUNT_CYCLES;
 }
 
 /* No branch depends on a value that is read, so every call takes the same time. */
-uint64_t bonsai_counter_read(void)
+uint64_t bonsai_port_count(void)
 {
     __asm volatile("cpsid i" ::: "memory");
     const uint32_t elapsed = (0u - REG(SYST_CVR)) & (WRAP_TICKS - 1); /* it counts down */

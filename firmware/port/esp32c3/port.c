@@ -192,13 +192,6 @@ uint64_t bonsai_port_count(void)
     return about + (uint64_t)(int64_t)(int32_t)(now - (uint32_t)about);
 }
 
-void bonsai_port_memory(struct bonsai_port_memory *memory)
-{
-    memory->stack_peak = bonsai_stack_peak();
-    memory->stack_size = bonsai_stack_size();
-    memory->static_ram = bonsai_static_ram();
-}
-
 /* The boot ROM keeps this bit over a reset of the system, and waits for esptool. */
 void bonsai_port_reboot(void)
 {

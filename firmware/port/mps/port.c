@@ -5,8 +5,6 @@
 #include "semihosting.h"
 #include "start.h"
 
-const int32_t bonsai_port_links = 1;
-
 #define REG(address) (*(volatile uint32_t *)(address))
 
 #define UART_DATA (UART_BASE + 0x00u)
@@ -22,20 +20,6 @@ const int32_t bonsai_port_links = 1;
 #define SCB_CPACR_FPU (0xfu << 20)
 #define SCB_AIRCR 0xe000ed0cu
 #define SCB_AIRCR_SYSRESETREQ (0x05fa0000u | 1u << 2)
-
-__attribute__((section(".vectors"), used)) static const struct {
-    uint32_t *stack;
-    void (*exception[15])(void);
-} vectors = {
-    .stack = bonsai_stack_top,
-    .exception =
-        {
-            [0] = bonsai_reset_handler,
-            [1] = bonsai_hang,
-            [2] = bonsai_hang,
-            [14] = bonsai_counter_wrap,
-        },
-};
 
 /* Enables the vector unit first: compiled code may use it in any loop, including the start-up code.
  * */
@@ -74,28 +58,6 @@ void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
         }
         REG(UART_DATA) = bytes[i];
     }
-}
-
-void bonsai_port_flush(int32_t link)
-{
-    (void)link;
-}
-
-uint8_t bonsai_port_unit(void)
-{
-    return bonsai_counter_unit();
-}
-
-uint64_t bonsai_port_count(void)
-{
-    return bonsai_counter_read();
-}
-
-void bonsai_port_memory(struct bonsai_port_memory *memory)
-{
-    memory->stack_peak = bonsai_stack_peak();
-    memory->stack_size = bonsai_stack_size();
-    memory->static_ram = bonsai_static_ram();
 }
 
 /* Restarts the board, which has no boot loader. */

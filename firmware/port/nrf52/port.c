@@ -3,8 +3,7 @@
 #include "counter.h"
 #include "nrf52.h"
 #include "start.h"
-
-const int32_t bonsai_port_links = 1;
+#include "vectors.h"
 
 _Static_assert(CLOCK_HZ == 64000000u, "the processor has one clock [5.4]");
 _Static_assert(UART_TX_PIN < 48 && UART_RX_PIN < 48, "P0.00 to P1.15");
@@ -12,20 +11,6 @@ _Static_assert(UART_TX_PIN < 48 && UART_RX_PIN < 48, "P0.00 to P1.15");
 /* The rate in units of 16 MHz / 2^32, in steps of 2^12 [6.33]: 115 200 baud is 0x01d7e000. */
 #define BAUD_SETTING \
     ((uint32_t)(((uint64_t)BAUD_RATE << 32) / 16000000u + 0x800u) & 0xfffff000u)
-
-__attribute__((section(".vectors"), used)) static const struct {
-    uint32_t *stack;
-    void (*exception[15])(void);
-} vectors = {
-    .stack = bonsai_stack_top,
-    .exception =
-        {
-            [0] = bonsai_reset_handler,
-            [1] = bonsai_hang,
-            [2] = bonsai_hang,
-            [14] = bonsai_counter_wrap,
-        },
-};
 
 static void start_clock(void)
 {
@@ -55,7 +40,7 @@ static void start_uart(void)
 void bonsai_port_start(void)
 {
     /* If a boot loader started the program, the vector table is still the boot loader's. */
-    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&vectors;
+    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&bonsai_vectors;
     start_clock();
     bonsai_counter_start();
     start_uart();
@@ -80,28 +65,6 @@ void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
         while (REG(UART_TXDRDY) == 0) {
         }
     }
-}
-
-void bonsai_port_flush(int32_t link)
-{
-    (void)link;
-}
-
-uint8_t bonsai_port_unit(void)
-{
-    return bonsai_counter_unit();
-}
-
-uint64_t bonsai_port_count(void)
-{
-    return bonsai_counter_read();
-}
-
-void bonsai_port_memory(struct bonsai_port_memory *memory)
-{
-    memory->stack_peak = bonsai_stack_peak();
-    memory->stack_size = bonsai_stack_size();
-    memory->static_ram = bonsai_static_ram();
 }
 
 /* Restarts; a boot loader that reads GPREGRET (settings) stays, the chip itself has none. */

@@ -169,13 +169,6 @@ uint64_t bonsai_port_count(void)
     return about + (uint64_t)(int64_t)ahead;
 }
 
-void bonsai_port_memory(struct bonsai_port_memory *memory)
-{
-    memory->stack_peak = bonsai_stack_peak();
-    memory->stack_size = bonsai_stack_size();
-    memory->static_ram = bonsai_static_ram();
-}
-
 void bonsai_port_reboot(void)
 {
     bonsai_chip_enter_boot_loader();

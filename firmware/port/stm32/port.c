@@ -3,9 +3,8 @@
 #include "chip.h"
 #include "counter.h"
 #include "start.h"
+#include "vectors.h"
 #include "stm32.h"
-
-const int32_t bonsai_port_links = 1;
 
 #define UART USART(UART_NUMBER)
 #define PINS GPIO_PORT(UART_PORT)
@@ -17,20 +16,6 @@ _Static_assert(UART_TX_PIN < 16 && UART_RX_PIN < 16 && UART_FUNCTION < 16, "pins
 /* The first word behind static memory, which start-up code paints later: it survives a reset. */
 extern uint32_t bonsai_bss_end[];
 #define BOOT_LOADER_WANTED 0xb007104du
-
-__attribute__((section(".vectors"), used)) static const struct {
-    uint32_t *stack;
-    void (*exception[15])(void);
-} vectors = {
-    .stack = bonsai_stack_top,
-    .exception =
-        {
-            [0] = bonsai_reset_handler,
-            [1] = bonsai_hang,
-            [2] = bonsai_hang,
-            [14] = bonsai_counter_wrap,
-        },
-};
 
 /* The boot loader in system memory expects the state after a reset (AN2606, 'Bootloader
  * activation'), so it is entered by one. */
@@ -82,7 +67,7 @@ static void start_usart(void)
 void bonsai_port_start(void)
 {
     /* If the boot loader started the program, the vector table is still the boot loader's. */
-    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&vectors;
+    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&bonsai_vectors;
     bonsai_counter_start();
     start_usart();
 }
@@ -105,28 +90,6 @@ void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
         }
         REG(UART + USART_TDR) = bytes[i];
     }
-}
-
-void bonsai_port_flush(int32_t link)
-{
-    (void)link;
-}
-
-uint8_t bonsai_port_unit(void)
-{
-    return bonsai_counter_unit();
-}
-
-uint64_t bonsai_port_count(void)
-{
-    return bonsai_counter_read();
-}
-
-void bonsai_port_memory(struct bonsai_port_memory *memory)
-{
-    memory->stack_peak = bonsai_stack_peak();
-    memory->stack_size = bonsai_stack_size();
-    memory->static_ram = bonsai_static_ram();
 }
 
 void bonsai_port_reboot(void)

@@ -3,9 +3,8 @@
 #include "counter.h"
 #include "semihosting.h"
 #include "start.h"
+#include "vectors.h"
 #include "stm32f4.h"
-
-const int32_t bonsai_port_links = 1;
 
 /* Pins of port A, in the upper half of its alternate function registers. */
 _Static_assert(UART_TX_PIN >= 8 && UART_RX_PIN >= 8, "USART1 is at PA9 and PA10");
@@ -14,20 +13,6 @@ _Static_assert(UART_TX_PIN >= 8 && UART_RX_PIN >= 8, "USART1 is at PA9 and PA10"
 
 _Static_assert(HSI_HZ / PLL_M * PLL_N / PLL_P == CLOCK_HZ, "the PLL makes another clock");
 _Static_assert(HSI_HZ / PLL_M >= 1000000u && HSI_HZ / PLL_M <= 2000000u, "PLL input [6.3.2, 7.3.2]");
-
-__attribute__((section(".vectors"), used)) static const struct {
-    uint32_t *stack;
-    void (*exception[15])(void);
-} vectors = {
-    .stack = bonsai_stack_top,
-    .exception =
-        {
-            [0] = bonsai_reset_handler,
-            [1] = bonsai_hang,
-            [2] = bonsai_hang,
-            [14] = bonsai_counter_wrap,
-        },
-};
 
 /* The PLL runs from HSI, the internal oscillator, since crystals differ from board to board. */
 static void start_clocks(void)
@@ -64,7 +49,7 @@ void bonsai_port_start(void)
 {
     /* If the boot loader started the program, address 0 still holds the boot loader's vector table.
      * */
-    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&vectors;
+    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&bonsai_vectors;
     start_clocks();
     bonsai_counter_start();
     start_usart();
@@ -91,28 +76,6 @@ void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
         }
         REG(USART1_DR) = bytes[i];
     }
-}
-
-void bonsai_port_flush(int32_t link)
-{
-    (void)link;
-}
-
-uint8_t bonsai_port_unit(void)
-{
-    return bonsai_counter_unit();
-}
-
-uint64_t bonsai_port_count(void)
-{
-    return bonsai_counter_read();
-}
-
-void bonsai_port_memory(struct bonsai_port_memory *memory)
-{
-    memory->stack_peak = bonsai_stack_peak();
-    memory->stack_size = bonsai_stack_size();
-    memory->static_ram = bonsai_static_ram();
 }
 
 /* Starts the boot loader in system memory in the state after a reset (AN2606, 'Bootloader

@@ -4,8 +4,6 @@
 
 #include "start.h"
 
-const int32_t bonsai_port_links = 1;
-
 #define REG(address) (*(volatile uint32_t *)(address))
 
 /* Registers of the UART are words [QEMU, hw/xtensa/xtfpga.c]. */
@@ -93,11 +91,6 @@ void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
     }
 }
 
-void bonsai_port_flush(int32_t link)
-{
-    (void)link;
-}
-
 uint8_t bonsai_port_unit(void)
 {
     return COUNT_INSTRUCTIONS;
@@ -113,13 +106,6 @@ uint64_t bonsai_port_count(void)
     const uint32_t low = origin_low + instructions;
     const uint32_t carry = ((origin_low & instructions) | ((origin_low | instructions) & ~low)) >> 31;
     return (uint64_t)(origin_high + carry) << 32 | low;
-}
-
-void bonsai_port_memory(struct bonsai_port_memory *memory)
-{
-    memory->stack_peak = bonsai_stack_peak();
-    memory->stack_size = bonsai_stack_size();
-    memory->static_ram = bonsai_static_ram();
 }
 
 /* Restarts the board, which has no boot loader. */

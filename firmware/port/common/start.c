@@ -2,6 +2,8 @@
  * can be measured later. */
 #include "start.h"
 
+#include "port.h"
+
 #define PAINT 0x5ac35ac3u
 /* Bytes below the stack pointer that the painting loop may use. */
 #define PAINTER_STACK 64
@@ -40,21 +42,18 @@ void bonsai_reset_handler(void)
     bonsai_hang();
 }
 
-uint32_t bonsai_stack_size(void)
+static uint32_t bytes_between(const uint32_t *from, const uint32_t *to)
 {
-    return (uint32_t)((uintptr_t)bonsai_stack_top - (uintptr_t)bonsai_bss_end);
+    return (uint32_t)((uintptr_t)to - (uintptr_t)from);
 }
 
-uint32_t bonsai_stack_peak(void)
+void bonsai_port_memory(struct bonsai_port_memory *memory)
 {
     const uint32_t *deepest = bonsai_bss_end;
     while (deepest < bonsai_stack_top && *deepest == PAINT) {
         deepest++;
     }
-    return (uint32_t)((uintptr_t)bonsai_stack_top - (uintptr_t)deepest);
-}
-
-uint32_t bonsai_static_ram(void)
-{
-    return (uint32_t)((uintptr_t)bonsai_bss_end - (uintptr_t)bonsai_data_start);
+    memory->stack_peak = bytes_between(deepest, bonsai_stack_top);
+    memory->stack_size = bytes_between(bonsai_bss_end, bonsai_stack_top);
+    memory->static_ram = bytes_between(bonsai_data_start, bonsai_bss_end);
 }

@@ -1,0 +1,9 @@
+/* For boards with one link, which sends each byte at once. */
+#include "port.h"
+
+const int32_t bonsai_port_links = 1;
+
+void bonsai_port_flush(int32_t link)
+{
+    (void)link;
+}
