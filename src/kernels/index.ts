@@ -81,6 +81,9 @@ import { slidingDepthwise } from './xtensa/depthwise.js';
 
 const isOneGroup = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).groups === 1;
 
+/** A depthwise convolution of one input channel. */
+const isOneChannel = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).inC === 1;
+
 const convolutions: Kernels<Conv2dAttrs> = {
   halves: (view) =>
     isPointwise(view) ? pixelHalves(view) : rowHalves(view, conv2dDims(view).kernelH),
@@ -93,6 +96,8 @@ const convolutions: Kernels<Conv2dAttrs> = {
     vectorPixels(isOneGroup, rowConvolutionOf, { isDepthwise: false }),
     gatheredConvolution(isOneGroup, convolutionOf),
     codedConvolution(isOneGroup, convolutionOf),
+    packedDepthwise(isOneChannel, convolutionOf),
+    pairedDepthwise(isOneChannel, convolutionOf),
     rv32Convolution(isOneGroup, convolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
     pixelsKernel(isOneGroup, rowConvolutionOf),
@@ -119,7 +124,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     packedDepthwise(() => true, depthwiseOf),
     rv32Depthwise(depthwiseOf),
     windowedDepthwise(isOneToOne, depthwiseOf),
-    pairedDepthwise(depthwiseOf),
+    pairedDepthwise(() => true, depthwiseOf),
     slidingDepthwise(isOneToOne, depthwiseOf),
     vectorDepthwise(depthwiseOf),
     vectorConvolution(isOneInput, depthwiseOf),

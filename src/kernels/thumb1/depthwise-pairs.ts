@@ -68,14 +68,19 @@ interface Work {
   readonly forms: readonly TwoMultiply[];
 }
 
-/** @param describe called for nodes in which every output channel has one input channel */
+/**
+ * @param when whether every output channel has one input channel
+ * @param describe called for nodes for which `when` holds
+ */
 export function pairedDepthwise<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   return {
     template: 'thumb1/depthwise_conv2d_pairs',
     needs: ['mul32', 'thumb1'],
     match(view, { facts }) {
+      if (!when(view)) return null;
       const convolution = describe(view);
       const runs = runsOf(convolution.shape);
       if (runs === null) return null;

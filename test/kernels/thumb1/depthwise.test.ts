@@ -6,6 +6,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Attrs, Module } from '../../../src/ir/graph.js';
 import { isExact } from '../../../src/kernels/thumb1/depthwise.js';
+import { depthwiseToConvolution } from '../../../src/passes/depthwise-to-convolution.js';
+import { eachGraph } from '../../../src/passes/rewrite.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
@@ -180,6 +182,46 @@ const layers: readonly Layer[] = [
   },
 ];
 
+/** Convolutions of one channel. */
+const singles: readonly Layer[] = [
+  {
+    edge: 'a stem of an image: bands of rows, stride 2',
+    input: [1, 48, 47, 1],
+    filter: [3, 3],
+    window: { ...unit, strideH: 2, strideW: 2, ...padsOf(0, 1, 1, 1) },
+    multiplier: 4,
+  },
+  {
+    edge: 'a stem of a spectrogram, both sides of zero, two images',
+    input: [2, 25, 10, 1],
+    filter: [10, 4],
+    window: { ...unit, strideH: 2, strideW: 2, ...padsOf(4, 5, 1, 1) },
+    multiplier: 3,
+    activation: 'none',
+    outputZero: 4,
+  },
+  {
+    edge: 'one product an output, every third pixel',
+    input: [1, 13, 12, 1],
+    filter: [1, 1],
+    window: { ...unit, strideH: 3, strideW: 3, ...padsOf(0, 0, 0, 0) },
+    multiplier: 5,
+  },
+  {
+    edge: 'one product an output, every pixel: a row',
+    input: [1, 5, 7, 1],
+    filter: [1, 1],
+    window: { ...unit, ...padsOf(0, 0, 0, 0) },
+    multiplier: 2,
+  },
+];
+
+/** As layers of conv2d. */
+function convolutionsOf(rows: readonly Layer[]): readonly Module[] {
+  const convert = eachGraph(depthwiseToConvolution);
+  return rows.map((row, i) => convert(layerOf(row, i)));
+}
+
 function layerOf(row: Layer, seed: number): Module {
   const { input, filter, window, zeroPoint = -128, activation = 'relu' } = row;
   const { weight = 127, outputZero = -128, multiplier = 1, outputScale = 0.09 } = row;
@@ -245,6 +287,15 @@ describe(kernel, () => {
     const chosen = await expectSameBitsOnBoard(random, 'rp2040', { kernel });
     const share = chosen.filter((other) => other === kernel).length / chosen.length;
     expect(share).to.be.greaterThan(0.5);
+  });
+
+  it('computes convolutions of one channel, in C and on the simulated RP2040', async () => {
+    const convolutions = convolutionsOf(singles);
+    for (const template of [kernel, 'thumb1/depthwise_conv2d_pairs']) {
+      await expectSameBits(convolutions, { kernel: template, overlap: true });
+      const chosen = await expectSameBitsOnBoard(convolutions, 'rp2040', { kernel: template });
+      expect(chosen.filter((other) => other !== template)).to.deep.equal([]);
+    }
   });
 
   it('sums no run whose lanes could leave 16 bits', () => {
