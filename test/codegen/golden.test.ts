@@ -169,7 +169,9 @@ const rows: Readonly<Record<string, Fill>> = {
   'portable/copy': (b) => {
     const x = b.node('pad', [b.input([1, 4, 4, 3])], { pads: [0, 0, 1, 1, 1, 1, 0, 0] });
     const y = b.node('transpose', [x], { perm: [0, 2, 1, 3] });
-    return b.node('concatenation', [y, x], { axis: 3, activation: 'none' });
+    const z = b.node('concatenation', [y, x], { axis: 3, activation: 'none' });
+    const four = b.input([1, 6, 6, 4]);
+    return [z, b.node('concatenation', [four, four], { axis: 3, activation: 'none' })];
   },
   'portable/depthwise_conv2d': (b) => {
     const x = b.depthwise(b.input([1, 9, 9, 3]), 3, { strideH: 2, strideW: 2, ...pads });

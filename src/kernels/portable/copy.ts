@@ -20,9 +20,7 @@ export function copyVariants<A extends object>({
           return { bytes: { count: bytes, cycles: 5 } };
         },
         calls: () =>
-          moves(view).map((move) =>
-            movesInPlace ? sameElements(view) : copyCall(move, elementCount(outputOf(view).shape)),
-          ),
+          moves(view).map((move) => (movesInPlace ? sameElements(view) : callOf(view, move))),
       }),
     },
   ];
@@ -47,15 +45,47 @@ export function coalesce(loops: readonly Loop[]): readonly Loop[] {
   return joined;
 }
 
+function callOf(view: NodeView<object>, move: Move): KernelCall {
+  // Constants begin anywhere, all other tensors at words of the arena.
+  const isAligned = view.inputs[move.input]?.data === null;
+  return copyCall(move, elementCount(outputOf(view).shape), isAligned);
+}
+
 function sameElements(view: NodeView<object>): KernelCall {
   const numbers = { count: elementCount(outputOf(view).shape) };
   return { inputs: [0], outputs: [0], flags: { in_place: true }, numbers, tables: {} };
 }
 
-/** Runs of at least this many elements use memcpy, and so do shorter ones that no group divides. */
+/** Bytes that one load and one store may copy. */
+const units = { words: 4, halves: 2 } as const;
+
+/**
+ * The bytes that are copied at once: the most of which every run begins and ends at a multiple.
+ *
+ * @param loops of `move`, coalesced
+ * @param isAligned whether both tensors begin at a word
+ */
+function unitOf({ inOffset, outOffset }: Move, loops: readonly Loop[], isAligned: boolean): number {
+  const innermost = loops.at(-1);
+  if (!isAligned || innermost?.inStride !== 1 || innermost.outStride !== 1) return 1;
+  const steps = loops.slice(0, -1).flatMap(({ inStride, outStride }) => [inStride, outStride]);
+  const all = [inOffset, outOffset, innermost.extent, ...steps];
+  return Object.values(units).find((unit) => all.every((bytes) => bytes % unit === 0)) ?? 1;
+}
+
+/** The loops over units, all of whose strides are counted in units. */
+function inUnits(loops: readonly Loop[], unit: number): readonly Loop[] {
+  return loops.map((loop, i) =>
+    i === loops.length - 1
+      ? { ...loop, extent: loop.extent / unit }
+      : { ...loop, inStride: loop.inStride / unit, outStride: loop.outStride / unit },
+  );
+}
+
+/** Runs of at least this many units use memcpy, and so do shorter ones that no group divides. */
 const leastRun = 16;
 const leastUndivided = 6;
-/** Groups of neighbours that are copied without a loop, and their sizes. */
+/** Groups of neighbouring units that are copied without a loop, and their sizes. */
 const groups = { quads: 4, triples: 3, pairs: 2 } as const;
 
 interface Nest {
@@ -88,30 +118,36 @@ function nestOf(loops: readonly Loop[]): Nest {
   return { width, contiguous: false, run, outer };
 }
 
+/** The names of the sizes, and whether each is the given one. */
+function flagsOf(sizes: Readonly<Record<string, number>>, given: number) {
+  return Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, size === given]));
+}
+
 /** portable/copy: one loop is the run, the others are steps between runs. */
-function copyCall(move: Move, fillCount: number): KernelCall {
-  const { width, contiguous, run, outer } = nestOf(coalesce(move.loops));
+function copyCall(move: Move, fillCount: number, isAligned: boolean): KernelCall {
+  const loops = coalesce(move.loops);
+  const unit = unitOf(move, loops, isAligned);
+  const { width, contiguous, run, outer } = nestOf(coalesce(inUnits(loops, unit)));
   const nested = outer.length > 1;
   const step = outer[0] ?? { inStride: 0, outStride: 0 };
   const table = (numbers: readonly number[]) =>
     ({ data: Int32Array.from(numbers), role: 'table' }) as const;
+  const bytes = (count: readonly number[]) => count.map((n) => n * unit);
   return {
     inputs: [move.input],
     outputs: [move.output],
     flags: {
-      in_place: false,
-      contiguous,
-      ...Object.fromEntries(Object.entries(groups).map(([name, size]) => [name, width === size])),
-      nested,
-      fill: move.fill !== undefined,
+      ...{ in_place: false, contiguous, nested, fill: move.fill !== undefined },
+      ...flagsOf(units, contiguous ? 0 : unit),
+      ...flagsOf(groups, contiguous ? 0 : width),
     },
     numbers: {
       in_offset: move.inOffset,
       out_offset: move.outOffset,
       runs: outer.reduce((product, { extent }) => product * extent, 1),
-      count: run.extent,
-      ...(contiguous ? {} : { in_stride: run.inStride, out_stride: run.outStride }),
-      ...(nested ? {} : { in_step: step.inStride, out_step: step.outStride }),
+      count: contiguous ? run.extent * unit : run.extent,
+      ...(contiguous ? {} : { in_stride: run.inStride * unit, out_stride: run.outStride * unit }),
+      ...(nested ? {} : { in_step: step.inStride * unit, out_step: step.outStride * unit }),
       ...(move.fill === undefined ? {} : { fill_value: move.fill, fill_count: fillCount }),
     },
     tables: nested
@@ -120,8 +156,8 @@ function copyCall(move: Move, fillCount: number): KernelCall {
           extents: table(
             outer.map(({ extent }, d) => (d === outer.length - 1 ? 2 ** 31 - 1 : extent)),
           ),
-          in_steps: table(stepsWithWayBack(outer, 'inStride')),
-          out_steps: table(stepsWithWayBack(outer, 'outStride')),
+          in_steps: table(bytes(stepsWithWayBack(outer, 'inStride'))),
+          out_steps: table(bytes(stepsWithWayBack(outer, 'outStride'))),
         }
       : {},
   };

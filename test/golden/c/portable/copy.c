@@ -12,6 +12,30 @@
 #endif
 #endif
 
+/* A function that is always inlined into the kernel, so that its state stays in registers. */
+#ifndef BONSAI_INLINE
+#ifdef __GNUC__
+#define BONSAI_INLINE static inline __attribute__((always_inline))
+#else
+#define BONSAI_INLINE static inline
+#endif
+#endif
+
+/* An address that is a multiple of n, so that memcpy of a fixed length needs no call. */
+#ifndef BONSAI_ALIGNED
+#ifdef __GNUC__
+#define BONSAI_ALIGNED(p, n) __builtin_assume_aligned((p), (n))
+#else
+#define BONSAI_ALIGNED(p, n) (p)
+#endif
+#endif
+
+/* Copies 1 * 4 bytes; both addresses are multiples of 4. */
+BONSAI_INLINE void copy_words_1(int8_t *to, const int8_t *from)
+{
+    memcpy(BONSAI_ALIGNED(to, 4), BONSAI_ALIGNED(from, 4), 1 * 4);
+}
+
 /* Copies runs of elements between two row-major tensors, after filling the elements
  * that no run reaches.
  * The runs lie at constant distances. */
@@ -68,6 +92,30 @@ static void copy_s8_triples(const int8_t *restrict in, int8_t *restrict out,
     }
 }
 
+struct copy_s8_words_args {
+    uint8_t out_offset;
+};
+
+/* Copies runs of elements between two row-major tensors.
+ * The runs lie at constant distances. */
+static void copy_s8_words(const int8_t *restrict in, int8_t *restrict out,
+                          const struct copy_s8_words_args *restrict args)
+{
+    int32_t from = 0;
+    int32_t to = args->out_offset;
+    const int32_t count = 36;
+    const int32_t in_stride = 4, out_stride = 8;
+    for (int32_t run = 0; run < 1; run++) {
+        for (int32_t left = count, x = from, y = to; left > 0; left--) {
+            copy_words_1(&out[y], &in[x]);
+            x += in_stride;
+            y += out_stride;
+        }
+        from += 0;
+        to += 0;
+    }
+}
+
 static const struct copy_s8_triples_args model_transpose_1_args BONSAI_FLASH = {
     .out_offset = 0, .runs = 6, .count = 6, .in_stride = 18, .out_stride = 3, .in_step = 3,
     .out_step = 18,
@@ -83,21 +131,34 @@ static const struct copy_s8_triples_args model_concatenation_2_1_args BONSAI_FLA
     .out_step = 0,
 };
 
+static const struct copy_s8_words_args model_concatenation_3_0_args BONSAI_FLASH = {
+    .out_offset = 0,
+};
+
+static const struct copy_s8_words_args model_concatenation_3_1_args BONSAI_FLASH = {
+    .out_offset = 4,
+};
+
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* pad_0: "pad_0"  s8 [1,4,4,3] -> [1,6,6,3]  pads [0,0,1,1,1,1,0,0] */
     case 0:
-        copy_s8_fill_quads(arena + 0x0000, arena + 0x0030);
+        copy_s8_fill_quads(arena + 0x0000, arena + 0x00c0);
         break;
     /* transpose_1: "transpose_1"  s8 [1,6,6,3] -> [1,6,6,3]  perm [0,2,1,3] */
     case 1:
-        copy_s8_triples(arena + 0x0030, arena + 0x009c, &model_transpose_1_args);
+        copy_s8_triples(arena + 0x00c0, arena + 0x012c, &model_transpose_1_args);
         break;
     /* concatenation_2: "concatenation_2"  s8 [1,6,6,3], [1,6,6,3] -> [1,6,6,6]  axis 3 */
     case 2:
-        copy_s8_triples(arena + 0x009c, arena + 0x0108, &model_concatenation_2_0_args);
-        copy_s8_triples(arena + 0x0030, arena + 0x0108, &model_concatenation_2_1_args);
+        copy_s8_triples(arena + 0x012c, arena + 0x0198, &model_concatenation_2_0_args);
+        copy_s8_triples(arena + 0x00c0, arena + 0x0198, &model_concatenation_2_1_args);
+        break;
+    /* concatenation_3: "concatenation_3"  s8 [1,6,6,4], [1,6,6,4] -> [1,6,6,8]  axis 3 */
+    case 3:
+        copy_s8_words(arena + 0x0030, arena + 0x0270, &model_concatenation_3_0_args);
+        copy_s8_words(arena + 0x0030, arena + 0x0270, &model_concatenation_3_1_args);
         break;
     default:
         break;
