@@ -1,17 +1,20 @@
 /** Which output channels are computed together: those whose weights share most work. */
-import { planCycles } from './products.js';
+import { type ProductCycles, planCycles } from './products.js';
 
-/** What one word less to load saves, about. */
-const loadCycles = 1.5;
 const magnitudes = 129;
 
-/** Cycles that two magnitudes save where they multiply the same word. */
-const savings = Float32Array.from({ length: magnitudes ** 2 }, (_, i) => {
-  const pair = [Math.floor(i / magnitudes), i % magnitudes];
-  if (pair.includes(0)) return 0;
-  const apart = pair.reduce((sum, weight) => sum + planCycles([weight]), 0);
-  return loadCycles + apart - planCycles(pair);
-});
+/** Cycles that two weights save where they multiply the same word, by their magnitudes. */
+export type Savings = Float32Array;
+
+/** @param loadCycles what one word less to load saves, about */
+export function savingsOf(cycles: ProductCycles, loadCycles: number): Savings {
+  return Float32Array.from({ length: magnitudes ** 2 }, (_, i) => {
+    const pair = [Math.floor(i / magnitudes), i % magnitudes];
+    if (pair.includes(0)) return 0;
+    const apart = pair.reduce((sum, weight) => sum + planCycles([weight], cycles), 0);
+    return loadCycles + apart - planCycles(pair, cycles);
+  });
+}
 
 /**
  * Groups of `size` of the channels (the last may be smaller), by greedy choice.
@@ -22,8 +25,11 @@ const savings = Float32Array.from({ length: magnitudes ** 2 }, (_, i) => {
 export function groupChannels(
   weights: readonly ArrayLike<number>[],
   size: number,
+  savings: Savings,
 ): readonly (readonly number[])[] {
-  const gains = weights.map((a, i) => weights.map((b, j) => (j < i ? sharedCycles(a, b) : 0)));
+  const gains = weights.map((a, i) =>
+    weights.map((b, j) => (j < i ? sharedCycles(a, b, savings) : 0)),
+  );
   const gain = (i: number, j: number) => gains[Math.max(i, j)]?.[Math.min(i, j)] ?? 0;
   const left = new Set(weights.keys());
   const groups: number[][] = [];
@@ -47,7 +53,7 @@ export function groupChannels(
   return groups;
 }
 
-function sharedCycles(a: ArrayLike<number>, b: ArrayLike<number>): number {
+function sharedCycles(a: ArrayLike<number>, b: ArrayLike<number>, savings: Savings): number {
   let cycles = 0;
   for (let tap = 0; tap < a.length; tap += 1) {
     const [p, q] = [Math.abs(a[tap] as number), Math.abs(b[tap] as number)];

@@ -21,8 +21,8 @@ export interface Product extends Factor {
   readonly making: Making;
 }
 
-/** Instructions, all of one cycle, that of the accumulation included. */
-const instructions = { input: 1, held: 1, near: 2, scaled: 2, shifted: 2, multiplied: 3 };
+/** Cycles of a product by how it is made, its accumulation included: what a core takes. */
+export type ProductCycles = Readonly<Record<Making['kind'], number>>;
 
 /** @param held magnitude of the product in the register; 0: none */
 function make(magnitude: number, held: number): Making {
@@ -45,13 +45,16 @@ function powerOf2(value: number): number | null {
 }
 
 /** In the best of all orders; weights of 0 are left out. At most three factors. */
-export function planProducts(factors: readonly Factor[]): readonly Product[] {
+export function planProducts(
+  factors: readonly Factor[],
+  cycles: ProductCycles,
+): readonly Product[] {
   const needed = factors.filter(({ weight }) => weight !== 0);
   const magnitudes = needed.map(({ weight }) => Math.abs(weight));
   let best: readonly number[] = [];
   let least = Infinity;
   for (const order of orders[needed.length] ?? []) {
-    const cost = cyclesOf(magnitudes, order);
+    const cost = cyclesOf(magnitudes, order, cycles);
     if (cost < least) [best, least] = [order, cost];
   }
   let held = 0;
@@ -64,20 +67,25 @@ export function planProducts(factors: readonly Factor[]): readonly Product[] {
 }
 
 /** Cycles of the products of a word's weights, accumulation included. At most three. */
-export function planCycles(weights: readonly number[]): number {
+export function planCycles(weights: readonly number[], cycles: ProductCycles): number {
   const magnitudes = weights.filter((weight) => weight !== 0).map(Math.abs);
-  return Math.min(...(orders[magnitudes.length] ?? []).map((order) => cyclesOf(magnitudes, order)));
+  const all = (orders[magnitudes.length] ?? []).map((order) => cyclesOf(magnitudes, order, cycles));
+  return Math.min(...all);
 }
 
-function cyclesOf(magnitudes: readonly number[], order: readonly number[]): number {
-  let [cycles, held] = [0, 0];
+function cyclesOf(
+  magnitudes: readonly number[],
+  order: readonly number[],
+  cycles: ProductCycles,
+): number {
+  let [sum, held] = [0, 0];
   for (const i of order) {
     const magnitude = magnitudes[i] as number;
     const making = make(magnitude, held);
     held = heldAfter(making, magnitude, held);
-    cycles += instructions[making.kind];
+    sum += cycles[making.kind];
   }
-  return cycles;
+  return sum;
 }
 
 function heldAfter({ kind }: Making, magnitude: number, held: number): number {

@@ -14,9 +14,10 @@ import {
   rangesOf,
   routineTwin,
 } from '../routines/coded.js';
-import { groupChannels } from '../routines/groups.js';
+import { groupChannels, savingsOf } from '../routines/groups.js';
 import type { SumRegisters } from '../routines/packed-sum.js';
-import { type Product, planProducts } from '../routines/products.js';
+import { type Product, type ProductCycles, planProducts } from '../routines/products.js';
+import { once } from '../variant.js';
 import { Assembly } from './assembly.js';
 import { requantize, type SummedChannel } from './requantize.js';
 import { laneBias, RunningSum } from './running-sum.js';
@@ -43,6 +44,18 @@ const outputs = 't6';
 const kept = ['ra', ...Array.from({ length: 12 }, (_, i) => `s${i}`)];
 const frameBytes = 64;
 
+/** Of both pairs of pixels: a weight is loaded once for them. */
+const productCycles: ProductCycles = {
+  input: 2,
+  held: 2,
+  near: 4,
+  scaled: 4,
+  shifted: 4,
+  multiplied: 5,
+};
+/** Of the two words that a tap loads, one is mostly in a register already. */
+const savings = once(() => savingsOf(productCycles, 1));
+
 /** Bytes that a load reaches from its pointer, on both sides. */
 const reach = 2048;
 
@@ -58,6 +71,7 @@ export function codeConvolution(coded: Coded, second: number): CodedRoutine {
   const groups = groupChannels(
     channels.map(({ weights }) => weights),
     registers.length,
+    savings(),
   );
   for (const members of groups) {
     assembly.comment(`Output channels ${members.join(', ')}.`);
@@ -159,7 +173,7 @@ function multiply(
       weight: weights[tap] as number,
     }));
     const x = input.load(word, word + second);
-    for (const product of planProducts(factors)) {
+    for (const product of planProducts(factors, productCycles)) {
       accumulate(assembly, sums[product.channel] as RunningSum, product, x);
     }
   }

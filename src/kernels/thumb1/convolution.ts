@@ -17,9 +17,10 @@ import {
   rangesOf,
   routineTwin,
 } from '../routines/coded.js';
-import { groupChannels } from '../routines/groups.js';
+import { groupChannels, savingsOf } from '../routines/groups.js';
 import type { SumRegisters } from '../routines/packed-sum.js';
-import { type Product, planProducts } from '../routines/products.js';
+import { type Product, type ProductCycles, planProducts } from '../routines/products.js';
+import { once } from '../variant.js';
 import { Assembly } from './assembly.js';
 import { planLoads } from './loads.js';
 import { inputSlot, outputSlots, requantize } from './requantize.js';
@@ -30,6 +31,17 @@ const registers: readonly SumRegisters[] = [
   { sum: 'r5', packed: 'r10', upper: 'r11' },
   { sum: 'r6', packed: 'r12', upper: 'lr' },
 ];
+
+const productCycles: ProductCycles = {
+  input: 1,
+  held: 1,
+  near: 2,
+  scaled: 2,
+  shifted: 2,
+  multiplied: 3,
+};
+/** A load of a single word takes two cycles, one of a pair three. */
+const savings = once(() => savingsOf(productCycles, 1.5));
 
 /** Output bytes within reach of one pointer: offsets 0 to 31. */
 const storeReach = 32;
@@ -51,6 +63,7 @@ export function codeConvolution(
     const groups = groupChannels(
       block.map(({ weights }) => weights),
       registers.length,
+      savings(),
     );
     groups.forEach((members, i) => {
       assembly.comment(`Output channels ${members.map((at) => origin + at).join(', ')}.`);
@@ -128,7 +141,7 @@ function multiply(
         channel,
         weight: weights[tap] as number,
       }));
-      for (const product of planProducts(factors)) {
+      for (const product of planProducts(factors, productCycles)) {
         accumulate(assembly, sums[product.channel] as RunningSum, product, x);
       }
     });

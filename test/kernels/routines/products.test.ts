@@ -1,14 +1,24 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Factor, planProducts } from '../../../src/kernels/routines/products.js';
+import {
+  type Factor,
+  type ProductCycles,
+  planProducts,
+} from '../../../src/kernels/routines/products.js';
 
 const x = 1000003;
+
+/** A cycle an instruction. */
+const usual: ProductCycles = {
+  ...{ input: 1, held: 1, near: 2, scaled: 2, shifted: 2 },
+  multiplied: 3,
+};
 
 /** What the products add up to, per channel, made as they say. */
 function sums(factors: readonly Factor[]): ReadonlyMap<number, number> {
   const result = new Map<number, number>();
   let held = NaN;
-  for (const { channel, weight, making } of planProducts(factors)) {
+  for (const { channel, weight, making } of planProducts(factors, usual)) {
     if (making.kind === 'scaled') held *= 2 ** making.by;
     if (making.kind === 'shifted') held = x * 2 ** making.by;
     if (making.kind === 'multiplied') held = x * Math.abs(weight);
@@ -19,10 +29,11 @@ function sums(factors: readonly Factor[]): ReadonlyMap<number, number> {
   return result;
 }
 
-const kinds = (weights: readonly number[]) =>
-  planProducts(weights.map((weight, channel) => ({ channel, weight }))).map(
-    ({ channel, making }) => `${channel} ${making.kind}`,
-  );
+const kinds = (weights: readonly number[], cycles = usual) =>
+  planProducts(
+    weights.map((weight, channel) => ({ channel, weight })),
+    cycles,
+  ).map(({ channel, making }) => `${channel} ${making.kind}`);
 
 describe('products of one input value', () => {
   it('are those of the weights, zeros left out', () => {
@@ -51,4 +62,9 @@ describe('products of one input value', () => {
   for (const [edge, weights, expected] of rows) {
     it(`are made cheaply: ${edge}`, () => expect(kinds(weights)).to.eql(expected));
   }
+
+  it('are in the order that is cheapest on the core: 57 first only if a shift is', () => {
+    const slowShift = { ...usual, scaled: 4 };
+    expect(kinds([114, -57], slowShift)).to.eql(['0 multiplied', '1 multiplied']);
+  });
 });
