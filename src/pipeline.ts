@@ -16,7 +16,13 @@ import { basename, extname } from 'node:path';
 import { analyse, modelSize } from './analysis/index.js';
 import { type LayerProof, proofsOf } from './analysis/proofs.js';
 import { readManifest, readModelCopy, saveProject } from './build/directory.js';
-import { type BuildOptions, type BuildResult, buildProject, findImage } from './build/index.js';
+import {
+  type BuildOptions,
+  type BuildResult,
+  buildProject,
+  findImage,
+  flashableImage,
+} from './build/index.js';
 import { inTemporaryDirectory } from './build/temporary.js';
 import { emit } from './codegen/emit.js';
 import { checkLabels, type Labels } from './codegen/labels.js';
@@ -31,8 +37,9 @@ import { planInTime } from './plan/cores.js';
 import { makePlan, type Planned, plannerFor } from './plan/index.js';
 import { type CompileOptions, estimatedCount, type Plan } from './plan/types.js';
 import { type Measurement, measure } from './profile/measure.js';
+import { restartInBootLoader } from './profile/restart.js';
 import { readVectors, seededVectors, type VectorPair } from './profile/vectors.js';
-import { bar, type Progress } from './progress.js';
+import { bar, type Progress, transferBar } from './progress.js';
 import { type Budgets, overBudget, type Retry } from './report/budgets.js';
 import { type ComparedBoard, comparedBoard, isRefusal, refusingBoard } from './report/compare.js';
 import { type Estimate, estimateOf } from './report/estimates.js';
@@ -249,7 +256,7 @@ async function runIn(
   const { manifest } = emission;
   saveProject(directory, emission, target, bytes);
   const built = await buildWith(directory, title, { target, manifest, sanitize }, job);
-  if (!isSimulated(job.port)) await flashImage(findImage(built), target, job);
+  if (!isSimulated(job.port)) await flashImage(flashableImage(built), target, job);
   const sized = sanitize ? { toolchain: built.toolchain } : built;
   const measured = await measureOn(job, built, { manifest, module, target, vectors });
   const report = makeReport({ manifest, built: sized, measured });
@@ -290,9 +297,13 @@ export function flashImage(
   { port, progress }: Pick<DeviceJob, 'port' | 'progress'>,
 ): Promise<FlashResult> {
   const title = `Flash ${target.name} over ${port}`;
-  return progress(title, (say) =>
-    flash(image, port, target, (done, total) => say(bar(done, total))),
-  );
+  return progress(title, (say) => {
+    const begin = performance.now();
+    return flash(image, port, target, {
+      progress: (done, total) => say(transferBar(done, total, performance.now() - begin)),
+      restart: () => restartInBootLoader(port, target),
+    });
+  });
 }
 
 /** bonsaic profile: the firmware of a directory on a board that has it. */

@@ -102,9 +102,14 @@ function sectionsOf(path: string): Elf {
   }
 }
 
-/** The image for a board or a simulator. */
+/** The image for a simulator. */
 export function findImage({ image }: BuildResult): string {
   return image;
+}
+
+/** The image that a board is flashed with: the bytes of its flash, where they have a format. */
+export function flashableImage({ elf, bin, uf2 }: BuildResult): string {
+  return uf2 ?? bin ?? elf;
 }
 
 /**

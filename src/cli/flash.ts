@@ -1,7 +1,8 @@
 /** bonsaic flash DIR|IMAGE --port P: write, verify, start. */
 import { statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { findImage } from '../build/index.js';
+import { findImage, flashableImage } from '../build/index.js';
+import { isSimulated } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { build, flashImage, type Job } from '../pipeline.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
@@ -51,7 +52,8 @@ async function imageOf(
   if (stats.isDirectory()) {
     const { built, target, fault } = await build(path, job);
     if (fault !== null) throw fault;
-    return { image: findImage(built), target };
+    const image = isSimulated(flags.port) ? findImage(built) : flashableImage(built);
+    return { image, target };
   }
   if (flags.target === undefined) {
     throw new BonsaiError('usage', path, 'is an image: for which board?', 'add --target');

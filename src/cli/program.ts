@@ -13,6 +13,7 @@ import { addLists } from './lists.js';
 import { forgetDocument, reportError, reportUsage } from './output.js';
 import { addProfile } from './profile.js';
 import { addRun } from './run.js';
+import { addSimulate } from './simulate.js';
 import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
 
@@ -32,6 +33,7 @@ function makeProgram(): Command {
     addBuild,
     addFlash,
     addProfile,
+    addSimulate,
     addVerify,
     addLists,
     addTune,

@@ -1,53 +1,80 @@
 /** Writes an image to a board. One file per protocol. */
 import { readFile } from 'node:fs/promises';
 import { isSimulated } from '../device/index.js';
+import type { LineSettings } from '../device/link.js';
+import { openTransport, type Transport } from '../device/transport.js';
 import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
-import type { Target } from '../target/index.js';
-import type { FlashProgress, FlashProtocol } from './protocol.js';
-import { flashUf2Drive } from './uf2drive.js';
+import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
+import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
+import { stm32Uart } from './stm32uart.js';
+import { uf2Drive } from './uf2drive.js';
+
+export type { FlashProgress } from './protocol.js';
 
 export interface FlashResult {
   /** Bytes of the image that the board stores. */
   readonly bytes: number;
 }
 
+export interface FlashOptions {
+  readonly progress?: FlashProgress;
+  /** See FlashJob; default: there is no firmware to ask. */
+  readonly restart?: () => Promise<boolean>;
+  /** How to open the port; default: as a serial port. */
+  readonly open?: (line: LineSettings) => Promise<Transport>;
+}
+
 /** By the name in target.json. */
-const protocols: ReadonlyMap<string, FlashProtocol> = new Map([['uf2-drive', flashUf2Drive]]);
+const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } = {
+  'stm32-uart': stm32Uart,
+  'uf2-drive': uf2Drive,
+};
 
 /**
  * Writes the image to the board at `port`, verifies and starts it. For a simulator, which loads its
  * image when it starts, the image is only checked.
  *
- * @param image path of a .uf2 (rp2040) or an executable (host)
+ * @param path of a .uf2 (rp2040), a .bin (stm32) or an executable (host)
  * @throws BonsaiError 'flash' or 'device' with a hint
  */
 export async function flash(
-  image: string,
+  path: string,
   port: string,
-  target: Pick<Target, 'name' | 'flashProtocol' | 'uf2FamilyId'>,
-  progress: FlashProgress = () => {},
+  target: FlashTarget,
+  options: FlashOptions = {},
 ): Promise<FlashResult> {
-  const file = await readImage(image);
-  const bytes =
-    target.uf2FamilyId === undefined
-      ? file.length
-      : readUf2(file, Number(target.uf2FamilyId), image).bytes;
+  const { progress = () => {}, restart = async () => false } = options;
+  const file = await readImage(path);
   if (isSimulated(port)) {
+    const bytes = storedBytes(file, path, target);
     progress(bytes, bytes);
     return { bytes };
   }
-  const protocol = protocols.get(target.flashProtocol ?? '');
-  if (protocol === undefined) {
-    throw new BonsaiError(
-      'flash',
-      port,
-      `bonsaic does not flash boards of target ${target.name}`,
-      `targets/${target.name}/README.md says what does; then: bonsaic profile DIR --port ${port}`,
-    );
+  const { protocol, settings } = protocolFor(port, target);
+  const open = options.open ?? ((line: LineSettings) => openTransport(port, line));
+  const image = { path, bytes: file };
+  const job: FlashJob<FlashSettings> = { image, target, settings, port, open, restart, progress };
+  return { bytes: await protocol.flash(job) };
+}
+
+/** @throws BonsaiError 'flash' when the image is not for the board */
+function storedBytes(file: Uint8Array, path: string, { uf2FamilyId }: FlashTarget): number {
+  return uf2FamilyId === undefined ? file.length : readUf2(file, Number(uf2FamilyId), path).bytes;
+}
+
+/** The protocol for the board at `port`, and its settings. */
+function protocolFor(port: string, target: FlashTarget) {
+  for (const settings of target.flashProtocols) {
+    const protocol = protocols[settings.protocol] as FlashProtocol;
+    if (protocol.takes?.(port) ?? true) return { protocol, settings };
   }
-  await protocol(file, image, port, progress);
-  return { bytes };
+  throw new BonsaiError(
+    'flash',
+    port,
+    `bonsaic does not flash boards of target ${target.name}`,
+    `targets/${target.name}/README.md says what does; then: bonsaic profile DIR --port ${port}`,
+  );
 }
 
 async function readImage(path: string): Promise<Uint8Array> {

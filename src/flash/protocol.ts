@@ -1,17 +1,52 @@
 /** The interface of a flash protocol. */
+import type { LineSettings } from '../device/link.js';
+import type { Transport } from '../device/transport.js';
+import type { FlashProtocolName, SettingsOf } from '../target/flash.js';
+import type { Target } from '../target/index.js';
 
 /** Called during a write, with the bytes done and the total. */
 export type FlashProgress = (done: number, total: number) => void;
 
-/**
- * Writes an image to the board at `port`, verifies and starts it.
- *
- * @param where the image's path, for errors
- * @throws BonsaiError 'flash' or 'device' with a hint
- */
-export type FlashProtocol = (
-  image: Uint8Array,
-  where: string,
-  port: string,
-  progress: FlashProgress,
-) => Promise<void>;
+/** The file of an image. */
+export interface ImageFile {
+  /** For errors. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+export type FlashTarget = Pick<
+  Target,
+  'name' | 'flashBytes' | 'ramBytes' | 'flashProtocols' | 'uf2FamilyId'
+>;
+
+/** What to flash, and by what. */
+export interface FlashJob<Settings> {
+  readonly image: ImageFile;
+  readonly target: FlashTarget;
+  /** From target.json. */
+  readonly settings: Settings;
+  /** The path of a serial port, or what --port names instead. */
+  readonly port: string;
+  /** Opens the port. @throws BonsaiError 'device' with a hint */
+  readonly open: (line: LineSettings) => Promise<Transport>;
+  /**
+   * Asks firmware of bonsaic that may be running to restart in the boot loader. Opens the port
+   * itself, so the transport must be closed. Returns whether it has answered.
+   */
+  readonly restart: () => Promise<boolean>;
+  readonly progress: FlashProgress;
+}
+
+/** A flash protocol: one file beside this one, and a line in the table of index.ts. */
+export interface FlashProtocol<Name extends FlashProtocolName = FlashProtocolName> {
+  /** Whether the board can be at `port`; absent: at any. */
+  takes?(port: string): boolean;
+  /**
+   * Identifies the chip, checks protection and sizes, erases what the image needs, writes, verifies
+   * and starts. Nothing is erased before chip and image are checked.
+   *
+   * @returns the bytes of the image that the board stores
+   * @throws BonsaiError 'flash' or 'device' with a hint
+   */
+  flash(job: FlashJob<SettingsOf<Name>>): Promise<number>;
+}

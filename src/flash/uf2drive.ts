@@ -7,8 +7,9 @@ import { access, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { touch1200 } from '../device/open-link.js';
+import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
-import type { FlashProgress } from './protocol.js';
+import type { FlashProgress, FlashProtocol } from './protocol.js';
 
 /** The paths and functions of the system; tests replace them. */
 export interface DriveSurroundings {
@@ -33,6 +34,14 @@ const pieceBytes = 16 * 1024;
 /** Every boot-loader drive has this file; its text names the board. */
 const infoFile = 'INFO_UF2.TXT';
 const boardId = /Board-ID:\s*(RPI-RP2|RP2350)\b/;
+
+export const uf2Drive: FlashProtocol<'uf2-drive'> = {
+  async flash({ image: { path, bytes }, target, port, progress }) {
+    const image = readUf2(bytes, Number(target.uf2FamilyId), path);
+    await flashUf2Drive(bytes, path, port, progress);
+    return image.bytes;
+  },
+};
 
 export async function flashUf2Drive(
   file: Uint8Array,

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
 import { countUnits, type Feature, type TargetTraits } from '../ir/op.js';
+import { flashSettings } from './flash.js';
 
 const root = new URL('../../', import.meta.url);
 
@@ -113,8 +114,8 @@ const boardSchema = z.strictObject({
   machine: z.string().exactOptional(),
   /** In QEMU an instruction takes 2^icountShift ns of simulated time. */
   icountShift: z.int().min(0).max(10).exactOptional(),
-  /** A name listed in src/flash/index.ts; null: bonsaic does not flash the board. */
-  flashProtocol: z.string().nullable(),
+  /** The ways in which bonsaic flashes the board, with their settings; none: it does not. */
+  flashProtocols: z.array(flashSettings),
 });
 
 type Core = z.infer<typeof coreSchema>;

@@ -1,7 +1,7 @@
 /** Runs layers on a board, each with every kernel that the target has for it. */
 
 import { analyse } from '../analysis/index.js';
-import { findImage } from '../build/index.js';
+import { findImage, flashableImage } from '../build/index.js';
 import { isSimulated } from '../device/index.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import { flash } from '../flash/index.js';
@@ -85,7 +85,7 @@ async function measureProgram(
     const image = findImage(built);
     if (!isSimulated(port)) {
       observe(`Flash over ${port}`);
-      await flash(image, port, target);
+      await flash(flashableImage(built), port, target);
     }
     observe(`Run ${trials.length} layers`);
     const vectors = seededVectors(manifest.plan, module).slice(0, 1);

@@ -129,8 +129,9 @@ describe('docs: what an extension touches', () => {
       'rp2040flash',
       'rp2040mcu',
       'uf2',
-      'device',
-      'serial',
+      ...['access', 'device', 'holders', 'link', 'open-link', 'pty', 'rfc2217', 'serial'],
+      ...['simulated', 'socket', 'telnet'],
+      'transport',
       'turns',
     ]);
     const isEntry = (path: string) =>

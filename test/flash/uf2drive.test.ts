@@ -6,6 +6,7 @@ import { encodeBlock } from 'uf2';
 import { BonsaiError } from '../../src/errors.js';
 import { flash } from '../../src/flash/index.js';
 import { findDrive, flashUf2Drive } from '../../src/flash/uf2drive.js';
+import { loadTarget } from '../../src/target/index.js';
 
 const file = Uint8Array.from({ length: 50_000 }, (_, i) => i % 251);
 const info = 'UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n';
@@ -143,9 +144,8 @@ describe('flash/uf2drive', () => {
 
 describe('flash', () => {
   const rp2040 = {
-    name: 'rp2040',
-    flashProtocol: 'uf2-drive',
-    uf2FamilyId: '0xe48bff56',
+    ...{ name: 'rp2040', uf2FamilyId: '0xe48bff56', flashBytes: 2 ** 21, ramBytes: null },
+    flashProtocols: [{ protocol: 'uf2-drive' as const }],
   };
 
   it('checks the image for the simulator', async () => {
@@ -161,7 +161,7 @@ describe('flash', () => {
   it('refuses a target without boards', async () => {
     const image = join(directory, 'program');
     writeFileSync(image, '');
-    const error = await failure(flash(image, '/dev/ttyS0', { name: 'host', flashProtocol: null }));
+    const error = await failure(flash(image, '/dev/ttyS0', loadTarget('host')));
     expect(error.message).to.match(/does not flash boards of target host/);
   });
 

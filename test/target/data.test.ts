@@ -32,7 +32,7 @@ function refusalOf(call: () => unknown) {
 const least: Json = {
   ...{ name: 'board', description: 'A board', core: 'cortex-m4f', family: 'mps' },
   ...{ clockHz: 1, flashBytes: null, ramBytes: null, linkerScript: null },
-  ...{ simulator: null, flashProtocol: null },
+  ...{ simulator: null, flashProtocols: [] },
 };
 const parse = (json: Json) => parseTarget(JSON.stringify(json), 'board/target.json');
 const flash = { cacheBytes: 1, lineBytes: 1, missCycles: 1 };

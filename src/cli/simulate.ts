@@ -1,0 +1,34 @@
+/** bonsaic simulate TARGET --link F: a simulated board on a pseudo-terminal, for any program. */
+import { type Command, Option } from 'commander';
+import { simulateBoard } from '../device/simulated.js';
+import { BonsaiError } from '../errors.js';
+import { loadTarget } from '../target/index.js';
+import { required } from './config.js';
+import { note } from './output.js';
+
+export function addSimulate(program: Command): void {
+  program
+    .command('simulate')
+    .argument('<target>', 'the board')
+    .summary('a simulated board in its boot loader on a pseudo-terminal, for any program')
+    .addOption(
+      required(
+        new Option(
+          '--link <path>',
+          'where to link the terminal; the flash is kept in <path>.flash',
+        ),
+      ),
+    )
+    .action(async (name: string, { link }: { readonly link: string }) => {
+      const board = await simulateBoard(loadTarget(name), link, note);
+      note(`the simulated ${name} is at ${link}, its flash in ${board.flashPath}; Ctrl-C ends it`);
+      const stop = new Promise<null>((resolve) => {
+        for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+          process.once(signal, () => resolve(null));
+        }
+      });
+      const reason = await Promise.race([stop, board.lost]);
+      await board.close();
+      if (reason !== null) throw new BonsaiError('device', link, reason, 'start it again');
+    });
+}

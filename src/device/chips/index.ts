@@ -1,0 +1,33 @@
+/** Simulated boot loaders, by the flash protocol that they speak. */
+import { BonsaiError } from '../../errors.js';
+import type { FlashProtocolName, SettingsOf } from '../../target/flash.js';
+import type { Target } from '../../target/index.js';
+import type { Chip } from './chip.js';
+import { stm32Chip } from './stm32.js';
+
+/** @param flash the content from an earlier session; undefined: erased */
+type MakeChip<Name extends FlashProtocolName> = (
+  settings: SettingsOf<Name>,
+  flash: Uint8Array | undefined,
+) => Chip;
+
+const chips: { readonly [Name in FlashProtocolName]?: MakeChip<Name> } = {
+  'stm32-uart': stm32Chip,
+};
+
+/** @throws BonsaiError 'device' when no boot loader of the target is simulated */
+export function makeChip(
+  { name, flashProtocols }: Pick<Target, 'name' | 'flashProtocols'>,
+  flash?: Uint8Array,
+): Chip {
+  for (const settings of flashProtocols) {
+    const make = chips[settings.protocol] as MakeChip<FlashProtocolName> | undefined;
+    if (make !== undefined) return make(settings, flash);
+  }
+  throw new BonsaiError(
+    'device',
+    `target ${name}`,
+    'its boot loader is not simulated',
+    `its firmware may be: bonsaic run MODEL --target ${name} --port sim`,
+  );
+}

@@ -1,0 +1,111 @@
+/**
+ * A simulated board on a pseudo-terminal, for bonsaic and for other programs: in its boot loader
+ * until an image is started, then the image in the target's simulator, on the same terminal.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Target } from '../target/index.js';
+import type { Chip } from './chips/chip.js';
+import { makeChip } from './chips/index.js';
+import type { Device } from './device.js';
+import { openDevice } from './index.js';
+import { openPty, type Pty } from './pty.js';
+
+export interface SimulatedBoard {
+  /** The file with the content of the flash. */
+  readonly flashPath: string;
+  /** Resolves with the reason when the board ends by itself. */
+  readonly lost: Promise<string>;
+  close(): Promise<void>;
+}
+
+/** After the last byte from the host; a start and the end save at once. */
+const saveAfterMs = 200;
+
+/**
+ * @param link path of the symbolic link to the terminal; the flash is kept in `link`.flash
+ * @param tell called with what happens, for people
+ * @throws BonsaiError 'device' when the target's boot loader is not simulated, 'toolchain' without
+ *   socat, 'usage' when the link cannot be made
+ */
+export async function simulateBoard(
+  target: Target,
+  link: string,
+  tell: (text: string) => void,
+): Promise<SimulatedBoard> {
+  const flashPath = `${link}.flash`;
+  const before = existsSync(flashPath) ? new Uint8Array(readFileSync(flashPath)) : undefined;
+  const board = new Board(target, makeChip(target, before), flashPath, tell);
+  const pty = await openPty(link, (bytes) => board.receive(bytes));
+  board.connect(pty);
+  return {
+    flashPath,
+    lost: new Promise((resolve) => pty.onLost(resolve)),
+    async close() {
+      await pty.close();
+      await board.close();
+    },
+  };
+}
+
+class Board {
+  private pty: Pty | null = null;
+  /** The running image; a promise while it starts. */
+  private image: Promise<Device | null> | null = null;
+  private saving: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly target: Target,
+    private readonly chip: Chip,
+    private readonly flashPath: string,
+    private readonly tell: (text: string) => void,
+  ) {}
+
+  connect(pty: Pty): void {
+    this.pty = pty;
+  }
+
+  receive(bytes: Uint8Array): void {
+    for (let i = 0; i < bytes.length; i++) {
+      if (this.image !== null) {
+        const rest = bytes.slice(i);
+        void this.image.then((device) => device?.write(rest));
+        return;
+      }
+      for (const answer of this.chip.receive(bytes[i] ?? 0, null)) this.pty?.write(answer.bytes);
+      if (this.chip.started !== null) this.image = this.start(this.chip.started);
+    }
+    this.saving ??= setTimeout(() => this.save(), saveAfterMs);
+  }
+
+  async close(): Promise<void> {
+    this.save();
+    await (await this.image)?.close();
+  }
+
+  private save(): void {
+    if (this.saving !== null) clearTimeout(this.saving);
+    this.saving = null;
+    writeFileSync(this.flashPath, this.chip.flash);
+  }
+
+  private async start(address: number): Promise<Device | null> {
+    this.save();
+    this.tell(`started at 0x${address.toString(16)}`);
+    if (this.target.simulator === null) {
+      this.tell(`${this.target.name} has no simulator: the image is silent`);
+      return null;
+    }
+    const device = await openDevice('sim', this.target, this.flashPath).catch((error: Error) => {
+      this.tell(`the image does not run: ${error.message}`);
+      return null;
+    });
+    device?.onData((bytes) => this.pty?.write(bytes));
+    device?.onLost((reason) => {
+      this.tell(`in the boot loader again: ${reason}`);
+      this.chip.restart();
+      this.image = null;
+      void device.close();
+    });
+    return device;
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * The boot loader in an STM32's system memory, over a UART (ST's AN3155; the chips' ids and pins:
+ * AN2606). The boot loader is entered by hand (BOOT0 high during a reset), by the command of
+ * firmware that is running, or it is there already.
+ */
+import type { Transport } from '../device/transport.js';
+import { BonsaiError } from '../errors.js';
+import type { SettingsOf } from '../target/flash.js';
+import { listTargets, loadTarget } from '../target/index.js';
+import { type Sector, sectorsOf } from '../target/sectors.js';
+import type { FlashJob, FlashProtocol } from './protocol.js';
+import { blockBytes, Stm32Loader, Trouble } from './stm32/loader.js';
+
+type Settings = SettingsOf<'stm32-uart'>;
+type Job = FlashJob<Settings>;
+
+/** After a port is opened, or the running firmware has agreed to restart. */
+const settleMs = 100;
+/** For finding the boot loader and identifying the chip. */
+const identifyMs = 15_000;
+/** The whole may take so many times what it takes on a line without faults. */
+const patience = 4;
+/** Writing and verifying again what differs. */
+const mostPasses = 4;
+
+export const stm32Uart: FlashProtocol<'stm32-uart'> = {
+  async flash(job) {
+    const sectors = coveredSectors(job);
+    const { transport, loader, baudRate } = await connect(job);
+    try {
+      await identify(loader, job);
+      loader.deadlineMs = transport.now() + patience * expectedMs(job, sectors, baudRate);
+      await new Writer(loader, transport, job, sectors).run();
+      await start(loader, job);
+    } catch (error) {
+      throw error instanceof Trouble ? failed(job, error.message) : error;
+    } finally {
+      await transport.close();
+    }
+    return job.image.bytes.length;
+  },
+};
+
+/** @throws BonsaiError 'flash' unless the image is one for this board's flash and RAM */
+function coveredSectors({ image, target, settings }: Job): readonly Sector[] {
+  const { path, bytes } = image;
+  const refuse = (what: string, hint = 'give the .bin that bonsaic build DIR has made') =>
+    new BonsaiError('flash', path, what, hint);
+  if (Buffer.from(bytes.subarray(0, 4)).toString('latin1') === '\x7fELF') {
+    throw refuse('is an ELF file: the boot loader takes the bytes of the flash alone');
+  }
+  const all = sectorsOf(settings);
+  const flashAddress = Number(settings.flashAddress);
+  const end = flashAddress + (target.flashBytes ?? 0);
+  if (bytes.length < 8) throw refuse(`is no image: it has ${bytes.length} bytes`);
+  if (flashAddress + bytes.length > end) {
+    const message = `${bytes.length} bytes are more than the ${target.flashBytes} of ${target.name}`;
+    throw refuse(message, 'use a smaller model, or --optimize size');
+  }
+  // The vector table begins with the stack's end and the first instruction (Armv7-M, B1.5.3).
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const [stack, entry] = [view.getUint32(0, true), view.getUint32(4, true)];
+  const ramAddress = Number(settings.ramAddress);
+  const isInRam = stack > ramAddress && stack <= ramAddress + (target.ramBytes ?? 0);
+  const isInFlash = entry > flashAddress && entry < flashAddress + bytes.length && entry % 2 === 1;
+  if (!isInRam || !isInFlash) {
+    throw refuse(
+      `is not an image for ${target.name}: it starts at 0x${entry.toString(16)} ` +
+        `with its stack at 0x${stack.toString(16)}`,
+    );
+  }
+  return all.filter(({ address }) => address < flashAddress + bytes.length);
+}
+
+interface Connection {
+  readonly transport: Transport;
+  readonly loader: Stm32Loader;
+  readonly baudRate: number;
+}
+
+/** @throws BonsaiError 'flash' when no boot loader answers */
+async function connect(job: Job): Promise<Connection> {
+  const found = await synchronize(job);
+  if (found !== null) return found;
+  if (await job.restart()) {
+    const restarted = await synchronize(job);
+    if (restarted !== null) return restarted;
+  }
+  // A chip that erases hears nothing: another session may have ended just there.
+  const longestMs = Math.max(...job.settings.sectors.map(({ eraseMs }) => eraseMs));
+  const later = await synchronize(job, longestMs);
+  if (later !== null) return later;
+  throw new BonsaiError(
+    'flash',
+    job.port,
+    'no STM32 boot loader answers, and no firmware of bonsaic that could restart in it',
+    `hold BOOT0 high, reset the board, and try again; targets/${job.target.name}/README.md ` +
+      'has the pins. Are RX and TX crossed?',
+  );
+}
+
+/** The boot loader at one of the baud rates; null: none answers. */
+async function synchronize({ settings, open }: Job, waitMs = settleMs): Promise<Connection | null> {
+  for (const baudRate of settings.baudRates) {
+    const transport = await open({ baudRate, parity: 'even' });
+    try {
+      await transport.sleep(baudRate === settings.baudRates[0] ? waitMs : settleMs);
+      const loader = new Stm32Loader(transport, baudRate, transport.now() + identifyMs);
+      if (await loader.synchronize()) return { transport, loader, baudRate };
+    } catch (error) {
+      await transport.close();
+      throw error;
+    }
+    await transport.close();
+  }
+  return null;
+}
+
+/** @throws BonsaiError 'flash' for another chip, or one that is protected */
+async function identify(loader: Stm32Loader, { port, target, settings }: Job): Promise<void> {
+  await loader.get();
+  const found = await loader.chipId();
+  if (found !== Number(settings.chipId)) {
+    const kin = targetsWith(found).map((name) => `--target ${name}`);
+    throw new BonsaiError(
+      'flash',
+      port,
+      `is a chip with the id 0x${found.toString(16)}; ${target.name} has ${settings.chipId}: nothing was erased`,
+      kin.length > 0 ? `compile for it: ${kin.join(' or ')}` : 'bonsaic targets lists the boards',
+    );
+  }
+  if (await loader.refusesToRead(Number(settings.flashAddress))) {
+    throw new BonsaiError(
+      'flash',
+      port,
+      'is protected against reading and writing (RDP): nothing was erased',
+      'remove the protection, which erases the whole chip: stm32flash -k PORT',
+    );
+  }
+}
+
+function targetsWith(chipId: number): string[] {
+  return listTargets().filter((name) =>
+    loadTarget(name).flashProtocols.some(
+      (settings) => settings.protocol === 'stm32-uart' && Number(settings.chipId) === chipId,
+    ),
+  );
+}
+
+/** The time for all, erases at their longest. */
+function expectedMs({ image }: Job, sectors: readonly Sector[], baudRate: number): number {
+  const erasing = sectors.reduce((sum, { eraseMs }) => sum + eraseMs, 0);
+  // Written and read, with the frames around: 11 bits a byte.
+  return 5000 + erasing + (image.bytes.length * 2.2 * 11 * 1000) / baudRate;
+}
+
+/** A run of at most 256 bytes of the image in one sector. */
+interface Block {
+  readonly address: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Writes the image, then compares all of it; what differs is written again. */
+class Writer {
+  private readonly padded: Uint8Array;
+  private readonly begin: number;
+  private written = 0;
+  private verified = 0;
+
+  constructor(
+    private readonly loader: Stm32Loader,
+    private readonly transport: Transport,
+    private readonly job: Job,
+    private readonly sectors: readonly Sector[],
+  ) {
+    const { image, settings } = job;
+    // At least a word is written at once.
+    const unit = Math.max(4, settings.programBytes);
+    this.padded = new Uint8Array(Math.ceil(image.bytes.length / unit) * unit).fill(0xff);
+    this.padded.set(image.bytes);
+    this.begin = Number(settings.flashAddress);
+  }
+
+  async run(): Promise<void> {
+    let wrong = await this.differing(true);
+    for (let pass = 0; wrong.length > 0; pass++) {
+      if (pass === mostPasses) throw failed(this.job, `differs after ${pass} attempts`);
+      this.written = this.padded.length - bytesOf(wrong.flatMap((sector) => this.blocksOf(sector)));
+      this.verified = 0;
+      await this.write(wrong);
+      // All of it: a command that the line has changed may have met another sector.
+      wrong = await this.differing(false);
+    }
+  }
+
+  /**
+   * The sectors whose content differs.
+   *
+   * @param isFirst whether to stop at the first, since those behind it are probably old as well
+   */
+  private async differing(isFirst: boolean): Promise<readonly Sector[]> {
+    const wrong: Sector[] = [];
+    for (const sector of this.sectors) {
+      if (!(await this.isEqual(sector, !isFirst))) {
+        if (isFirst) return this.sectors.slice(this.sectors.indexOf(sector));
+        wrong.push(sector);
+      }
+    }
+    return wrong;
+  }
+
+  private async isEqual(sector: Sector, isCounted: boolean): Promise<boolean> {
+    for (const { address, bytes } of this.blocksOf(sector)) {
+      this.checkTime();
+      let found = await this.loader.read(address, bytes.length);
+      // The answer has no checksum: the line may have changed it.
+      if (Buffer.compare(found, bytes) !== 0) found = await this.loader.read(address, bytes.length);
+      if (Buffer.compare(found, bytes) !== 0) return false;
+      if (isCounted) this.count(0, bytes.length);
+    }
+    return true;
+  }
+
+  /**
+   * The vector table's block is written last: boot loaders of newer chips keep a chip for
+   * themselves whose first word is erased (AN2606, 'empty check').
+   */
+  private async write(sectors: readonly Sector[]): Promise<void> {
+    const blocks: Block[] = [];
+    for (const sector of sectors) {
+      this.checkTime();
+      await this.loader.erase(sector.number, sector.eraseMs);
+      blocks.push(...this.blocksOf(sector));
+      for (const block of blocks.splice(blocks[0]?.address === this.begin ? 1 : 0)) {
+        await this.writeBlock(block);
+      }
+    }
+    for (const block of blocks) await this.writeBlock(block);
+  }
+
+  private async writeBlock({ address, bytes }: Block): Promise<void> {
+    this.checkTime();
+    // If it is spoilt, the sector differs and is erased again.
+    await this.loader.write(address, bytes);
+    this.count(bytes.length, 0);
+  }
+
+  private count(written: number, verified: number): void {
+    this.written += written;
+    this.verified += verified;
+    const { image, progress } = this.job;
+    const done = Math.floor((this.written + this.verified) / 2);
+    progress(Math.min(done, image.bytes.length), image.bytes.length);
+  }
+
+  private checkTime(): void {
+    if (this.transport.now() > this.loader.deadlineMs) {
+      throw failed(this.job, 'takes too long: the line loses bytes');
+    }
+  }
+
+  private blocksOf({ address, bytes }: Sector): Block[] {
+    const from = address - this.begin;
+    const to = Math.min(from + bytes, this.padded.length);
+    const blocks: Block[] = [];
+    for (let at = from; at < to; at += blockBytes) {
+      const data = this.padded.subarray(at, Math.min(at + blockBytes, to));
+      blocks.push({ address: this.begin + at, bytes: data });
+    }
+    return blocks;
+  }
+}
+
+function bytesOf(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
+async function start(loader: Stm32Loader, { port, settings }: Job): Promise<void> {
+  try {
+    await loader.go(Number(settings.flashAddress));
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    throw new BonsaiError(
+      'flash',
+      port,
+      'the image is written and verified, but the board has not confirmed its start',
+      'reset the board with BOOT0 low; then: bonsaic profile DIR',
+    );
+  }
+}
+
+function failed({ port }: Job, what: string): BonsaiError {
+  const hint = 'check the cable, reset the board with BOOT0 high, and try again';
+  return new BonsaiError('flash', port, `flashing stopped: the board ${what}`, hint);
+}

@@ -1,0 +1,42 @@
+/** How boards are flashed: the settings of each protocol in src/flash, as target.json has them. */
+import { z } from 'zod';
+
+const hex = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
+
+/** The USB drive of RP2040 and RP2350. */
+const uf2Drive = z.strictObject({ protocol: z.literal('uf2-drive') });
+
+/** The boot loader in the system memory of an STM32, over a UART (ST's AN3155 and AN2606). */
+const stm32Uart = z.strictObject({
+  protocol: z.literal('stm32-uart'),
+  /** The answer to Get ID (AN2606, 'Device-dependent bootloader parameters'). */
+  chipId: hex(3),
+  /** Where the flash and the RAM begin. */
+  flashAddress: hex(8),
+  ramAddress: hex(8),
+  /**
+   * Runs of equal erasable sectors (pages), from the start of the flash: their number, their size,
+   * the boot loader's number of the first, and the longest time that an erase takes.
+   */
+  sectors: z
+    .array(
+      z.strictObject({
+        count: z.int().positive(),
+        bytes: z.int().positive(),
+        first: z.int().nonnegative(),
+        eraseMs: z.int().positive(),
+      }),
+    )
+    .nonempty(),
+  /** The fewest bytes that are programmed together, and never twice between two erases. */
+  programBytes: z.int().positive(),
+  /** Rates to try, the best first. */
+  baudRates: z.array(z.int().positive()).nonempty(),
+});
+
+export const flashSettings = z.discriminatedUnion('protocol', [uf2Drive, stm32Uart]);
+
+export type FlashSettings = z.infer<typeof flashSettings>;
+export type FlashProtocolName = FlashSettings['protocol'];
+/** The settings of one protocol. */
+export type SettingsOf<Name extends FlashProtocolName> = Extract<FlashSettings, { protocol: Name }>;

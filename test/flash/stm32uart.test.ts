@@ -1,0 +1,124 @@
+/** The boot loader of an STM32 over a simulated line, in virtual time. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { Stm32Chip, type Stm32Options } from '../../src/device/chips/stm32.js';
+import { BonsaiError } from '../../src/errors.js';
+import { flash } from '../../src/flash/index.js';
+import type { SettingsOf } from '../../src/target/flash.js';
+import { loadTarget } from '../../src/target/index.js';
+import { sectorsOf } from '../../src/target/sectors.js';
+import { Wire } from '../support/wire.js';
+
+const target = loadTarget('stm32f405');
+const settings = target.flashProtocols.find(
+  (one): one is SettingsOf<'stm32-uart'> => one.protocol === 'stm32-uart',
+);
+if (settings === undefined) throw new Error('no settings');
+
+let directory = '';
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bonsaic-stm32-'));
+});
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+function chipOf(options: Partial<Stm32Options> = {}, flash?: Uint8Array): Stm32Chip {
+  const { chipId, programBytes } = settings as SettingsOf<'stm32-uart'>;
+  const sectors = sectorsOf(settings as SettingsOf<'stm32-uart'>);
+  return new Stm32Chip({ chipId: Number(chipId), programBytes, sectors, ...options }, flash);
+}
+
+/** An image with a vector table for the board. */
+function imageOf(bytes: number, seed = 1): Uint8Array {
+  const image = Uint8Array.from({ length: bytes }, (_, i) => (i * 31 + (i >> 8) * seed) & 0xff);
+  const view = new DataView(image.buffer);
+  view.setUint32(0, 0x20020000, true);
+  view.setUint32(4, 0x08000101, true);
+  return image;
+}
+
+function saved(image: Uint8Array, name = 'image.bin'): string {
+  const path = join(directory, name);
+  writeFileSync(path, image);
+  return path;
+}
+
+const flashTo = (wire: Wire, image: Uint8Array) =>
+  flash(saved(image), '/dev/wire', target, { open: wire.open });
+
+async function failure(work: Promise<unknown>): Promise<BonsaiError> {
+  const reason = await work.then(
+    () => 'it worked',
+    (error: unknown) => error,
+  );
+  expect(reason).to.be.instanceOf(BonsaiError);
+  return reason as BonsaiError;
+}
+
+const holds = (chip: Stm32Chip, image: Uint8Array) =>
+  Buffer.compare(chip.flash.subarray(0, image.length), image) === 0;
+
+describe('flash/stm32uart', () => {
+  it('writes, verifies and starts', async () => {
+    const wire = new Wire(chipOf());
+    const image = imageOf(20_001);
+    await flashTo(wire, image);
+    expect(holds(wire.chip as Stm32Chip, image)).to.equal(true);
+    expect(wire.chip.started).to.equal(0x0800_0000);
+    expect(wire.overruns).to.equal(0);
+  });
+
+  it('takes a chip that another session has left in the middle of a block', async () => {
+    const wire = new Wire(chipOf());
+    const transport = await wire.open({ baudRate: 115200, parity: 'even' });
+    for (const bytes of [[0x7f], [0x31, 0xce], [8, 0, 0, 0, 8], [255, 1, 2, 3]]) {
+      await transport.write(Uint8Array.from(bytes));
+      await transport.sleep(50);
+    }
+    const image = imageOf(600);
+    await flashTo(wire, image);
+    expect(holds(wire.chip as Stm32Chip, image)).to.equal(true);
+  });
+
+  it('erases only the sectors under the image', async () => {
+    const old = new Uint8Array(2 ** 20).fill(0x55);
+    const chip = chipOf({}, old);
+    await flashTo(new Wire(chip), imageOf(20_000));
+    expect(chip.flash.subarray(32_768).every((byte) => byte === 0x55)).to.equal(true);
+    expect(chip.flash.subarray(20_000, 32_768).every((byte) => byte === 0xff)).to.equal(true);
+  });
+
+  const refusals: [
+    edge: string,
+    image: Uint8Array,
+    options: Partial<Stm32Options>,
+    message: RegExp,
+    hint: RegExp,
+  ][] = [
+    ['another chip', imageOf(600), { chipId: 0x431 }, /id 0x431.*nothing was erased/, /targets/],
+    ['a protected chip', imageOf(600), { isProtected: true }, /protected.*nothing was/, /erases/],
+    ['an ELF file', Uint8Array.from(Buffer.from('\x7fELF1234')), {}, /ELF/, /\.bin/],
+    ['too few bytes', imageOf(8).subarray(0, 7), {}, /no image: it has 7/, /\.bin/],
+    ['a byte too much', imageOf(2 ** 20 + 1), {}, /more than the 1048576/, /smaller/],
+    ['zeros', new Uint8Array(600), {}, /not an image for stm32f405/, /\.bin/],
+  ];
+  for (const [edge, image, options, message, hint] of refusals) {
+    it(`leaves ${edge} as it was`, async () => {
+      const old = new Uint8Array(2 ** 20).fill(0x55);
+      const chip = chipOf(options, old);
+      const error = await failure(flashTo(new Wire(chip), image));
+      expect(error.exitStatus).to.equal(5);
+      expect(error.message).to.match(message);
+      expect(error.hint).to.match(hint);
+      expect(Buffer.compare(chip.flash, old)).to.equal(0);
+    });
+  }
+
+  it('says how to enter the boot loader when none answers', async () => {
+    const chip = chipOf();
+    chip.started = 0;
+    const error = await failure(flashTo(new Wire(chip), imageOf(600)));
+    expect(error.hint).to.match(/BOOT0 high/);
+  });
+});

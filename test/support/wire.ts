@@ -1,0 +1,162 @@
+/**
+ * A line between the host and a simulated chip in virtual time: every byte takes its bits at the
+ * baud rate, and waiting costs nothing.
+ */
+import type { Chip } from '../../src/device/chips/chip.js';
+import type { LineSettings } from '../../src/device/link.js';
+import { lostLine, type Transport } from '../../src/device/transport.js';
+import { type Direction, type Faults, noFaults } from './faults.js';
+
+/** Thrown where the host process ends. */
+export class HostKilled extends Error {}
+
+interface Event {
+  readonly at: number;
+  readonly byte: number;
+}
+
+/** A chip, its line and a clock. Each `open` is a new session with the same chip. */
+export class Wire {
+  nowMs = 0;
+  /** Bytes that have crossed the line. */
+  readonly bytes: Record<Direction, number> = { 'to chip': 0, 'to host': 0 };
+  /** Bytes that came while the chip worked and its register was full. */
+  overruns = 0;
+  private toChip: Event[] = [];
+  private toHost: Event[] = [];
+  private hostFreeAt = 0;
+  private chipFreeAt = 0;
+  private busyUntil = 0;
+  private held: number | null = null;
+  private line: LineSettings = { baudRate: 115200, parity: 'none' };
+  private lost: string | null = null;
+
+  constructor(
+    readonly chip: Chip,
+    private faults: Faults = noFaults,
+  ) {}
+
+  /** A start bit, 8 of data, parity, a stop bit. */
+  private get byteMs(): number {
+    return ((this.line.parity === 'even' ? 11 : 10) * 1000) / this.line.baudRate;
+  }
+
+  /** The cable is in again, and nothing is on it. */
+  reconnect(faults: Faults = noFaults): void {
+    this.faults = faults;
+    this.lost = null;
+    this.run(Number.POSITIVE_INFINITY);
+    this.toHost = [];
+  }
+
+  open = async (line: LineSettings): Promise<Transport> => {
+    this.line = line;
+    this.toHost = [];
+    return {
+      name: 'wire',
+      write: async (bytes) => this.write(bytes),
+      read: async (most, timeoutMs) => this.read(most, timeoutMs),
+      setBaudRate: async (baudRate) => {
+        this.nowMs = Math.max(this.nowMs, this.hostFreeAt);
+        this.line = { ...this.line, baudRate };
+      },
+      setModemLines:
+        this.chip.setModemLines === undefined
+          ? null
+          : async (lines) => {
+              this.run(this.nowMs);
+              this.chip.setModemLines?.(lines);
+            },
+      now: () => this.nowMs,
+      sleep: async (ms) => {
+        this.nowMs += ms;
+        this.run(this.nowMs);
+      },
+      close: async () => {},
+    };
+  };
+
+  private write(bytes: Uint8Array): void {
+    for (const byte of bytes) {
+      this.checkEnd();
+      this.hostFreeAt = Math.max(this.nowMs, this.hostFreeAt) + this.byteMs;
+      this.bytes['to chip']++;
+      for (const { byte: passed, delayMs } of this.faults.pass(byte, 'to chip')) {
+        this.hostFreeAt += delayMs;
+        this.toChip.push({ at: this.hostFreeAt, byte: passed });
+      }
+    }
+  }
+
+  private read(most: number, timeoutMs: number): Uint8Array {
+    this.checkEnd();
+    const end = this.nowMs + timeoutMs;
+    for (;;) {
+      const first = this.toHost[0]?.at ?? Number.POSITIVE_INFINITY;
+      const next = this.toChip[0]?.at ?? Number.POSITIVE_INFINITY;
+      const pending = this.held === null ? next : Math.min(next, this.busyUntil);
+      if (first <= Math.min(end, pending)) break;
+      if (pending > end) {
+        this.nowMs = Math.max(this.nowMs, end);
+        return new Uint8Array();
+      }
+      this.run(pending);
+    }
+    this.nowMs = Math.max(this.nowMs, this.toHost[0]?.at ?? 0);
+    this.run(this.nowMs);
+    const count = this.toHost.findIndex(({ at }) => at > this.nowMs);
+    const ready = count < 0 ? this.toHost.length : count;
+    return Uint8Array.from(this.toHost.splice(0, Math.min(ready, most)), ({ byte }) => byte);
+  }
+
+  /** Gives the chip what arrives until then. */
+  private run(until: number): void {
+    for (;;) {
+      const next = this.toChip[0];
+      if (this.held !== null && this.busyUntil <= Math.min(until, next?.at ?? until)) {
+        const byte = this.held;
+        this.held = null;
+        this.deliver(byte, this.busyUntil);
+      } else if (next !== undefined && next.at <= until) {
+        this.toChip.shift();
+        if (next.at >= this.busyUntil) this.deliver(next.byte, next.at);
+        else if (this.held === null) this.held = next.byte;
+        else this.overruns++;
+      } else return;
+    }
+  }
+
+  private deliver(byte: number, at: number): void {
+    let time = at;
+    for (const { afterMs, bytes } of this.chip.receive(byte, this.line.baudRate)) {
+      time += afterMs;
+      for (const sent of bytes) {
+        // The transmitter holds one byte besides the one on the line.
+        time = Math.max(time, this.chipFreeAt);
+        this.chipFreeAt = time + this.byteMs;
+        this.bytes['to host']++;
+        for (const { byte: passed, delayMs } of this.faults.pass(sent, 'to host')) {
+          this.chipFreeAt += delayMs;
+          this.toHost.push({ at: this.chipFreeAt, byte: passed });
+        }
+      }
+    }
+    this.busyUntil = time;
+  }
+
+  private checkEnd(): void {
+    if (this.lost !== null) throw lostLine('wire', this.lost);
+    const end = this.faults.ends();
+    if (end === null) return;
+    this.run(this.nowMs);
+    if (end === 'power lost') {
+      this.chip.losePower(this.busyUntil > this.nowMs);
+      this.toChip = [];
+      this.held = null;
+      this.busyUntil = this.nowMs;
+    }
+    if (end === 'host killed') throw new HostKilled('the host process was killed');
+    this.lost = end;
+    throw lostLine('wire', end);
+  }
+}
