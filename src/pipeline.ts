@@ -37,6 +37,7 @@ import { planInTime } from './plan/cores.js';
 import { makePlan, type Planned, plannerFor } from './plan/index.js';
 import { type CompileOptions, estimatedCount, type Plan } from './plan/types.js';
 import { type Measurement, measure } from './profile/measure.js';
+import { autoPort, choosePort } from './profile/ports.js';
 import { restartInBootLoader } from './profile/restart.js';
 import { readVectors, seededVectors, type VectorPair } from './profile/vectors.js';
 import { bar, type Progress, transferBar } from './progress.js';
@@ -86,7 +87,7 @@ export interface Job {
 
 /** A job that runs the model. */
 export interface DeviceJob extends Job {
-  /** 'sim', 'sim:usb', or the path of a serial port. */
+  /** 'sim', 'sim:usb', a serial port (see openLink), or 'auto': the one that fits. */
   readonly port: string;
   readonly xip: XipModel;
   readonly timeoutMs?: number | undefined;
@@ -221,7 +222,7 @@ async function judgePlan(
 /** bonsaic run: from the model file to the report. */
 export async function run(
   request: CompileRequest,
-  job: DeviceJob & {
+  options: DeviceJob & {
     /** Where to keep the project; undefined: nowhere. */
     readonly output?: string | undefined;
     /** For this machine: with sanitizers, which leave no size and time to report. */
@@ -229,9 +230,10 @@ export async function run(
   },
 ): Promise<Outcome> {
   const { target } = request;
-  const { output, sanitize = false } = job;
+  const { output, sanitize = false } = options;
   // If nothing simulates the board, a build cannot help.
-  placeOf(job.port, target);
+  placeOf(options.port, target);
+  const job = { ...options, port: await portFor(options.port, target) };
   const compilation = await job.progress(`Compile for ${target.name}`, () => compile(request));
   const vectors = vectorsOf(job, compilation);
   const planOutcome = await judgePlan(request, compilation.emission, job.budgets);
@@ -290,6 +292,17 @@ function buildWith(
   return progress(title, () => buildProject(directory, { ...options, cc }));
 }
 
+/**
+ * The port itself where it is 'auto': the one that fits the target.
+ *
+ * @throws BonsaiError 'device' when the target has no such port, or none or several fit
+ */
+export async function portFor(port: string, target: Target): Promise<string> {
+  if (port !== autoPort) return port;
+  placeOf(port, target);
+  return choosePort(target.name);
+}
+
 /** bonsaic flash: an image on a board, verified and started. */
 export function flashImage(
   image: string,
@@ -307,10 +320,11 @@ export function flashImage(
 }
 
 /** bonsaic profile: the firmware of a directory on a board that has it. */
-export async function profile(directory: string, job: DeviceJob): Promise<Outcome> {
+export async function profile(directory: string, options: DeviceJob): Promise<Outcome> {
   const manifest = readManifest(directory);
   const { plan } = manifest;
   const target = loadTarget(plan.target);
+  const job = { ...options, port: await portFor(options.port, target) };
   const module = readModule(directory, manifest);
   const vectors = vectorsOf(job, { plan, module });
   const built = await buildWith(directory, `Build for ${target.name}`, { target, manifest }, job);

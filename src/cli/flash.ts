@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { findImage, flashableImage } from '../build/index.js';
 import { isSimulated } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
-import { build, flashImage, type Job } from '../pipeline.js';
+import { build, flashImage, type Job, portFor } from '../pipeline.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { required } from './config.js';
 import { type JobFlags, jobOf, withBudgets, withCompiler } from './options.js';
@@ -22,9 +22,7 @@ export function addFlash(program: Command): void {
     .argument('<dir-or-image>', 'a directory written by compile, or an image file')
     .summary('write the firmware to a board, verify and start it')
     .addOption(
-      required(
-        new Option('--port <port>', 'sim (the simulated board), or the serial port of the board'),
-      ),
+      required(new Option('--port <port>', 'sim (the simulated board), a serial port, or auto')),
     )
     .addOption(
       new Option('--target <name>', 'the board, when an image is given').choices(listTargets()),
@@ -32,9 +30,10 @@ export function addFlash(program: Command): void {
     .option('--json', 'one JSON document on stdout');
   withBudgets(withCompiler(command), { measured: false, compiled: true }).action(
     async (path: string, flags: Flags) => {
-      const { json, port } = flags;
+      const { json } = flags;
       const job = jobOf(flags);
       const { image, target } = await imageOf(path, flags, job);
+      const port = await portFor(flags.port, target);
       const result = await flashImage(image, target, { ...job, port });
       if (json) printJson({ target: target.name, port, image, ...result });
       else printResult(`${image}: ${result.bytes} bytes written to ${port}, verified, started`);

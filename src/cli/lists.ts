@@ -1,7 +1,6 @@
-/** bonsaic targets, operators, ports: lists. */
+/** bonsaic targets, operators: lists. */
 
 import type { Command } from 'commander';
-import { listPorts } from '../device/ports.js';
 import { kernelsOf } from '../kernels/index.js';
 import { operators } from '../ops/index.js';
 import { table } from '../report/table.js';
@@ -57,13 +56,6 @@ export function addLists(program: Command): void {
         kernels: kernelsOf({ op: op.name }).variants.map((variant) => variant.template),
       })),
     'no operators',
-  );
-  addList(
-    program,
-    'ports',
-    'list the serial ports',
-    async () => (await listPorts()).map((port) => ({ ...port })),
-    'no serial ports found: is the board plugged in with a data cable?',
   );
 }
 

@@ -157,7 +157,7 @@ export function withXip(command: Command): Command {
 /** --port, --xip, --timeout */
 export function withDevice(command: Command, port: (option: Option) => Option): Command {
   const help =
-    'sim (the simulated board), sim:usb, a serial port, socket://HOST:PORT, rfc2217://HOST:PORT';
+    'sim (the simulated board), sim:usb, a serial port, auto (the one that fits), socket://HOST:PORT, rfc2217://HOST:PORT';
   return withXip(command)
     .addOption(port(new Option('--port <port>', help)))
     .option('--timeout <s>', 'seconds that one inference may take', positive);

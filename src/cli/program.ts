@@ -11,6 +11,7 @@ import { addFlash } from './flash.js';
 import { addInspect } from './inspect.js';
 import { addLists } from './lists.js';
 import { forgetDocument, reportError, reportUsage } from './output.js';
+import { addPorts } from './ports.js';
 import { addProfile } from './profile.js';
 import { addRun } from './run.js';
 import { addSimulate } from './simulate.js';
@@ -36,6 +37,7 @@ function makeProgram(): Command {
     addSimulate,
     addVerify,
     addLists,
+    addPorts,
     addTune,
     addDoctor,
   ]) {

@@ -2,6 +2,7 @@
  * bonsaic tune: measures the costs of kernels on a board, and keeps them for later compilations.
  */
 import { type Command, Option } from 'commander';
+import { portFor } from '../pipeline.js';
 import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { forgetCosts, type Scope, saveCosts, scopes } from '../target/kept.js';
@@ -22,7 +23,7 @@ export function addTune(program: Command): void {
   withCompiler(program.command('tune'))
     .summary('measure the costs of kernels on a board; later compilations use them')
     .addOption(new Option('--target <name>', 'the board').choices(listTargets()))
-    .option('--port <port>', 'sim (the simulated board), or a serial port')
+    .option('--port <port>', 'sim (the simulated board), a serial port, or auto')
     .addOption(
       new Option('--for <whom>', 'core: for all boards with its core; board: for it alone, first')
         .choices(scopes)
@@ -47,9 +48,10 @@ function forget({ target, json }: TuneFlags): void {
   else printResult(`${targets.join(', ')}: kernels are chosen by the costs that come with bonsaic`);
 }
 
-async function measure(name: string, port: string, flags: TuneFlags): Promise<void> {
+async function measure(name: string, asked: string, flags: TuneFlags): Promise<void> {
   const { cc, json, for: scope } = flags;
   const target = loadTarget(name);
+  const port = await portFor(asked, target);
   const { unit, kernels } = await makeProgress()(
     `Measure the kernels of ${name} on ${port}`,
     (say) => tune({ target, port, cc, observe: say }),

@@ -142,13 +142,7 @@ export class FrameReader {
   private readonly buffer = new Uint8Array(maxEncodedBytes);
   private length = 0;
   private overflowed = false;
-  private received = 0;
   private dropped = 0;
-
-  /** Bytes since the last reset. */
-  get receivedBytes(): number {
-    return this.received;
-  }
 
   /** Invalid frames since the last reset: undecodable or too long. */
   get droppedFrames(): number {
@@ -156,7 +150,6 @@ export class FrameReader {
   }
 
   resetCounts(): void {
-    this.received = 0;
     this.dropped = 0;
   }
 
@@ -168,7 +161,6 @@ export class FrameReader {
 
   /** The frames that `bytes` completes. */
   push(bytes: Uint8Array): Frame[] {
-    this.received += bytes.length;
     const frames: Frame[] = [];
     for (const byte of bytes) {
       if (byte !== 0) {

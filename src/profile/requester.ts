@@ -1,6 +1,7 @@
 /** Sends one request at a time and awaits its answer: sequence numbers, time-outs, retries. */
 import type { Device } from '../device/device.js';
 import { BonsaiError } from '../errors.js';
+import { type Heard, Hearing, wordsFor } from './hearing.js';
 import {
   answerBit,
   answerBody,
@@ -31,6 +32,8 @@ export interface Request {
 
 interface Waiting {
   readonly sequence: number;
+  /** The type of the request. */
+  readonly type: number;
   settle(outcome: Frame | 'timeout' | 'lost'): void;
 }
 
@@ -39,11 +42,11 @@ export class Requester {
   private sequence = 0;
   private waiting: Waiting | null = null;
   private lostReason: string | null = null;
-  /** Answers to requests that have timed out. */
-  private late = 0;
+  private readonly hearing = new Hearing();
 
   constructor(private readonly device: Device) {
     device.onData((bytes) => {
+      this.hearing.bytes(bytes);
       for (const frame of this.reader.push(bytes)) this.receive(frame);
     });
     device.onLost((reason) => {
@@ -59,21 +62,22 @@ export class Requester {
     return (await this.exchange(request, decode)).value;
   }
 
-  /** Like `request`, with the tag of the answer. */
+  /** Like `request`, with the tag and the protocol's version of the answer. */
   async exchange<T>(
     request: Request,
     decode: (body: Uint8Array) => T,
-  ): Promise<{ value: T; tag: number }> {
+  ): Promise<{ value: T; tag: number; version: number }> {
     const { command } = request;
     this.reader.resetCounts();
-    this.late = 0;
+    this.hearing.reset();
     for (let attempt = 0; attempt < request.attempts; attempt++) {
       this.reader.abandon();
       const outcome = await this.attempt(request);
       if (outcome === 'lost') throw this.lost(command);
       if (outcome === 'timeout') continue;
       this.refuseErrors(command, outcome);
-      return { value: this.decoded(command, () => decode(outcome.body)), tag: outcome.tag };
+      const { body, tag, version } = outcome;
+      return { value: this.decoded(command, () => decode(body)), tag, version };
     }
     throw this.timeout(request);
   }
@@ -94,8 +98,9 @@ export class Requester {
     const { sequence } = this;
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.waiting?.settle('timeout'), request.timeoutMs);
+      const type = commands[request.command];
       this.waiting = {
-        sequence,
+        ...{ sequence, type },
         settle: (outcome) => {
           clearTimeout(timer);
           this.waiting = null;
@@ -103,16 +108,18 @@ export class Requester {
         },
       };
       const { tag, body } = request;
-      const frame = encodeFrame({ type: commands[request.command], sequence, tag, body });
+      const frame = encodeFrame({ type, sequence, tag, body });
       // The zero ends half a frame that an earlier session or a bad line may have left.
       this.device.write(Uint8Array.of(0, ...frame));
     });
   }
 
   private receive(frame: Frame): void {
-    if (this.waiting !== null && frame.sequence === this.waiting.sequence) {
-      this.waiting.settle(frame);
-    } else this.late++;
+    const { waiting } = this;
+    if (waiting === null || frame.sequence !== waiting.sequence) this.hearing.late();
+    // What the host has sent comes back where RX meets TX, and before an answer on some adapters.
+    else if (frame.type === waiting.type) this.hearing.echo();
+    else waiting.settle(frame);
   }
 
   private refuseErrors(command: Command, frame: Frame): void {
@@ -143,39 +150,16 @@ export class Requester {
     }
   }
 
+  /** What arrived since the last request instead of its answer. */
+  heard(): Heard {
+    return this.hearing.heard(this.reader.droppedFrames);
+  }
+
   /** The error after the last time-out; the hint depends on what arrived instead of the answer. */
   private timeout({ command, timeoutMs, attempts }: Request): BonsaiError {
-    const { receivedBytes, droppedFrames } = this.reader;
     const within = `within ${timeoutMs / 1000} s${attempts > 1 ? `, asked ${attempts} times` : ''}`;
-    if (this.late > 0) {
-      return this.error(
-        `answered only earlier requests, not ${command}, ${within}`,
-        'the device is slower than expected: give it more time with --timeout',
-      );
-    }
-    if (droppedFrames > 0) {
-      return this.error(
-        `sent ${receivedBytes} bytes of garbage instead of an answer to ${command} ${within}`,
-        'another firmware is running, or the baud rate is wrong: flash the model first',
-      );
-    }
-    if (receivedBytes > 0) {
-      return this.error(
-        `sent ${receivedBytes} bytes but no complete frame as an answer to ${command} ${within}`,
-        'another firmware is running or the line loses bytes: check the cable, flash again',
-      );
-    }
-    if (command === 'infer' || command === 'profile' || command === 'checksums') {
-      return this.error(
-        `did not finish ${command} ${within}`,
-        'allow slower runs with --timeout, or reset the board',
-      );
-    }
-    return this.error(
-      `did not answer ${command} ${within}`,
-      'is the right port given (bonsaic ports) and this model flashed (bonsaic flash)? ' +
-        'Over a UART: are RX and TX crossed?',
-    );
+    const { message, hint } = wordsFor(this.heard(), command, within);
+    return this.error(message, hint);
   }
 
   private lost(command: Command): BonsaiError {

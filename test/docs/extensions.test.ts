@@ -133,6 +133,7 @@ describe('docs: what an extension touches', () => {
       ...['simulated', 'socket', 'telnet'],
       'transport',
       'turns',
+      ...['ports', 'boards'],
     ]);
     const isEntry = (path: string) =>
       !shared.has(path) && !parts.has(path.replace(/^device\//, '')) && !path.endsWith('/index');

@@ -204,10 +204,22 @@ describe('profile/session', () => {
         /cable/,
       ],
       [
-        'garbage: a console that prints lines',
+        'another program: a console that prints lines',
         { misbehave: () => () => text('>>> \0Traceback (most recent call last)\r\n\0') },
-        /bytes of garbage/,
-        /baud rate/,
+        /sent text instead of an answer to hello within 0.06 s, asked 2 times: ">>> Traceback \(/,
+        /another program runs on the board/,
+      ],
+      [
+        'what it is sent',
+        { misbehave: () => (answer) => encodeFrame({ ...answer, type: answer.type & 0x7f }) },
+        /sends back what it is sent, no answer to hello/,
+        /RX and TX are connected/,
+      ],
+      [
+        'garbage: another baud rate',
+        { misbehave: () => () => Uint8Array.of(0xe6, 0x18, 0, 0x9e, 0x66, 0xf8, 0, 0x86) },
+        /sent 16 bytes of garbage/,
+        /baud rate is wrong/,
       ],
       [
         'garbage without end',

@@ -1,0 +1,161 @@
+/** The ports of this machine: what is behind each, and which one fits a target. */
+import { boardTable, type ProbableBoard } from '../device/boards.js';
+import type { Device } from '../device/device.js';
+import { openLink } from '../device/open-link.js';
+import { listPorts, type SerialPortInfo } from '../device/ports.js';
+import { BonsaiError } from '../errors.js';
+import type { Heard } from './hearing.js';
+import { answerBody, requestBody } from './protocol.js';
+import { anyTag, Requester } from './requester.js';
+
+/** What answers at a port. */
+export type Found =
+  | {
+      readonly state: 'bonsaic';
+      readonly target: string;
+      /** Hash of the model file, hex. */
+      readonly modelSha256: string;
+      /** The build of the model: first 4 bytes of the hash of its C, hex. */
+      readonly tag: string;
+      readonly protocol: number;
+    }
+  /** Nothing answers; another program does; the port does not open. */
+  | { readonly state: 'silent' | 'other' | 'closed'; readonly why: string; readonly hint: string };
+
+export interface SurveyedPort extends SerialPortInfo {
+  readonly board: ProbableBoard | null;
+  /** null: not asked. */
+  readonly firmware: Found | null;
+}
+
+/** How long a board may take for `hello`; the request is sent twice. */
+const helloMs = 400;
+/** Some ports (Bluetooth) take long to open or never do. */
+const openMs = 2_000;
+
+/** What a survey needs of the machine; tests replace it. */
+export interface Machine {
+  list(): Promise<readonly SerialPortInfo[]>;
+  open(path: string): Promise<Device>;
+}
+
+const machine: Machine = { list: listPorts, open: (path) => openLink(path) };
+
+/**
+ * Lists the ports, and asks those that may lead to a board by their USB ids, at the same time.
+ *
+ * @param probe whether to ask all ports
+ */
+export async function surveyPorts(
+  { probe = false }: { readonly probe?: boolean } = {},
+  { list, open }: Machine = machine,
+): Promise<SurveyedPort[]> {
+  const boardOf = boardTable();
+  const ports = await list();
+  return Promise.all(
+    ports.map(async (port) => {
+      const board = boardOf(port);
+      const firmware = probe || board !== null ? await ask(port.path, open) : null;
+      return { ...port, board, firmware };
+    }),
+  );
+}
+
+/** Sends hello. Ends within seconds whatever the port does. */
+async function ask(path: string, open: Machine['open']): Promise<Found> {
+  let timer: NodeJS.Timeout | undefined;
+  const opening = open(path);
+  try {
+    const late = new Promise<never>((_, reject) => {
+      const message = `does not open within ${openMs / 1000} s`;
+      const error = new BonsaiError('device', path, message, 'unplug the device and plug it in');
+      timer = setTimeout(() => reject(error), openMs);
+    });
+    const device = await Promise.race([opening, late]);
+    try {
+      return await greet(device);
+    } finally {
+      await device.close();
+    }
+  } catch (error) {
+    if (!(error instanceof BonsaiError)) throw error;
+    // A port that opens after all is closed again.
+    opening.then((device) => device.close()).catch(() => {});
+    return { state: 'closed', why: error.message, hint: error.hint };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function greet(device: Device): Promise<Found> {
+  const requester = new Requester(device);
+  const body = requestBody.empty();
+  const request = { command: 'hello', tag: anyTag, body, timeoutMs: helloMs, attempts: 2 } as const;
+  try {
+    const { value, tag, version } = await requester.exchange(request, answerBody.hello);
+    return {
+      state: 'bonsaic',
+      target: value.target,
+      modelSha256: value.sha256,
+      tag: tagText(tag),
+      protocol: version,
+    };
+  } catch (error) {
+    if (!(error instanceof BonsaiError)) throw error;
+    const { message: why, hint } = error;
+    return { state: stateOf(requester.heard()), why, hint };
+  }
+}
+
+function stateOf({ kind }: Heard): 'silent' | 'other' {
+  return kind === 'nothing' ? 'silent' : 'other';
+}
+
+/** The tag as in bonsai.json: its bytes in the order of the wire. */
+function tagText(tag: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(tag);
+  return bytes.toString('hex');
+}
+
+/** The port that --port names by finding out which one fits. */
+export const autoPort = 'auto';
+
+/**
+ * The one port that may lead to a board of the target: by its USB ids, and by what answers if
+ * several may.
+ *
+ * @throws BonsaiError 'device' that lists the ports when none or several fit
+ */
+export async function choosePort(target: string, here: Machine = machine): Promise<string> {
+  const ports = await surveyPorts({}, here);
+  const fitting = fittingPorts(ports, target);
+  const [only] = fitting;
+  if (only !== undefined && fitting.length === 1) return only.path;
+  const shown = (fitting.length === 0 ? ports : fitting).map(
+    ({ path, board }) => `${path} (${board?.name ?? 'no known board'})`,
+  );
+  const list = shown.length === 0 ? 'there is none' : shown.join(', ');
+  throw new BonsaiError(
+    'device',
+    `--port ${autoPort}`,
+    fitting.length === 0
+      ? `no serial port leads to a board of target ${target}: ${list}`
+      : `several serial ports fit target ${target}: ${list}`,
+    fitting.length === 0
+      ? 'plug the board in with a data cable, or name its port: --port PATH'
+      : `name one: --port ${only?.path}`,
+  );
+}
+
+/** Ports that answer as the target; otherwise those whose ids name it; otherwise bare adapters. */
+function fittingPorts(ports: readonly SurveyedPort[], target: string): readonly SurveyedPort[] {
+  const running = ports.filter(
+    ({ firmware }) => firmware?.state === 'bonsaic' && firmware.target === target,
+  );
+  const named = ports.filter(({ board }) => board?.targets.includes(target));
+  const adapters = ports.filter(
+    ({ board, firmware }) => board?.targets.length === 0 && firmware?.state !== 'bonsaic',
+  );
+  return [running, named, adapters].find((some) => some.length > 0) ?? [];
+}
