@@ -12,10 +12,12 @@
  * the disk and the board.
  */
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { analyse, modelSize } from './analysis/index.js';
 import { type LayerProof, proofsOf } from './analysis/proofs.js';
 import { readManifest, readModelCopy, saveProject } from './build/directory.js';
+import { flashByIdf } from './build/idf.js';
 import {
   type BuildOptions,
   type BuildResult,
@@ -310,7 +312,11 @@ export function flashImage(
   { port, progress }: Pick<DeviceJob, 'port' | 'progress'>,
 ): Promise<FlashResult> {
   const title = `Flash ${target.name} over ${port}`;
-  return progress(title, (say) => {
+  return progress(title, async (say) => {
+    if (target.builder === 'idf' && !isSimulated(port)) {
+      await flashByIdf(image, port, target);
+      return { bytes: statSync(image).size };
+    }
     const begin = performance.now();
     return flash(image, port, target, {
       progress: (done, total) => say(transferBar(done, total, performance.now() - begin)),
@@ -428,7 +434,9 @@ async function tryOn(
   } catch (error) {
     // Without a compiler or a simulator, report estimates.
     if (!(error instanceof BonsaiError) || error.exitStatus < 4) throw error;
-    note = `${target.name}: ${error.where}: ${error.message}`;
+    const isIdf = target.builder === 'idf';
+    const left = isIdf ? '; the figures leave out ESP-IDF itself' : '';
+    note = `${target.name}: ${error.where}: ${error.message}${left}`;
   }
   return comparedBoard(target, plan, report, note, job.budgets);
 }

@@ -6,6 +6,7 @@ import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import { requireFirmware, type Target } from '../target/index.js';
 import { type Elf, readElf } from './elf.js';
+import { findIdf, isIdfRam, runIdf, textOf } from './idf.js';
 import { checksumsOf } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
 import { findToolchain, makeText, objcopyOf, runTool, type Toolchain } from './toolchain.js';
@@ -55,9 +56,10 @@ const errorLines = 12;
 export async function buildProject(directory: string, options: BuildOptions): Promise<BuildResult> {
   const { target, manifest, cc, sanitize = false } = options;
   requireFirmware(target, directory);
-  const toolchain = await findToolchain(target, cc);
-  const command = [...toolchain.command, ...(sanitize ? sanitizers : [])];
-  await make(directory, { ...toolchain, command }, target);
+  const toolchain =
+    target.builder === 'idf'
+      ? await buildByIdf(directory, target, cc)
+      : await buildByMake(directory, target, cc, sanitize ? sanitizers : []);
 
   const image = (extension: (typeof target.images)[number]) =>
     join(directory, buildFolder, `${manifest.plan.model.name}.${extension}`);
@@ -87,7 +89,12 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
     image: uf2 ?? (target.flashAddress === undefined ? null : bin) ?? elf,
     images: [elf, bin, uf2].filter((path) => path !== null),
     toolchain: toolchain.name,
-    sizes: measureImage(sectionsOf(elf), raw?.length ?? null, manifest),
+    sizes: measureImage(
+      sectionsOf(elf),
+      raw?.length ?? null,
+      manifest,
+      target.builder === 'idf' ? isIdfRam : undefined,
+    ),
   };
 }
 
@@ -112,45 +119,87 @@ export function flashableImage({ elf, bin, uf2 }: BuildResult): string {
   return uf2 ?? bin ?? elf;
 }
 
+/** Runs make with the target's compiler or the user's. Returns the compiler. */
+async function buildByMake(
+  directory: string,
+  target: Target,
+  cc: string | undefined,
+  flags: readonly string[],
+): Promise<Toolchain> {
+  const toolchain = await findToolchain(target, cc);
+  const command = [...toolchain.command, ...flags];
+  await renew(directory, { ...toolchain, command }, async () => {
+    const jobs = `-j${availableParallelism()}`;
+    const objcopy = makeText([objcopyOf(command, target)]);
+    const variables = [`CC=${makeText(command)}`, `OBJCOPY=${objcopy}`];
+    const output = await runTool('make', [jobs, ...variables], directory);
+    if (output === null) {
+      throw new BonsaiError('toolchain', 'make', 'is not installed', 'apt-get install make');
+    }
+    if (output.status !== 0) throw buildError('make', directory, output.stderr, target);
+  });
+  return toolchain;
+}
+
+/** Runs idf.py build. Returns ESP-IDF. */
+async function buildByIdf(
+  directory: string,
+  target: Target,
+  cc: string | undefined,
+): Promise<Toolchain> {
+  const toolchain = await findIdf(target, cc);
+  await renew(directory, toolchain, async () => {
+    const output = await runIdf(directory, target, ['build']);
+    if (output.status !== 0) throw buildError('idf.py', directory, textOf(output), target);
+  });
+  return toolchain;
+}
+
 /**
- * Runs make. Everything is built again after a failed build, or if the compiler, its version or the
+ * Builds. Everything is built again after a failed build, or if the compiler, its version or the
  * sources have changed. A stamp records these, since make compares modification times, which do not
  * change when a source is restored from a copy.
  */
-async function make(directory: string, toolchain: Toolchain, target: Target): Promise<void> {
-  const { command, version } = toolchain;
-  const compiler = makeText(command);
+async function renew(
+  directory: string,
+  { command, version }: Toolchain,
+  build: () => Promise<void>,
+): Promise<void> {
   const stamp = join(directory, buildFolder, 'made-of.txt');
-  const madeOf = `${compiler}\n${version}\n${checksumsOf(directory)}`;
+  const madeOf = `${makeText(command)}\n${version}\n${checksumsOf(directory)}`;
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf;
   rmSync(current ? stamp : join(directory, buildFolder), { recursive: true, force: true });
-  const jobs = `-j${availableParallelism()}`;
-  const objcopy = makeText([objcopyOf(command, target)]);
-  const variables = [`CC=${compiler}`, `OBJCOPY=${objcopy}`];
-  const output = await runTool('make', [jobs, ...variables], directory);
-  if (output === null) {
-    throw new BonsaiError('toolchain', 'make', 'is not installed', 'apt-get install make');
-  }
-  if (output.status !== 0) throw buildError(directory, output.stderr, target);
+  await build();
   writeFileSync(stamp, madeOf);
 }
 
+/** What a linker or ESP-IDF says of an image that exceeds the board's memory, in our words. */
+const overflows: readonly (readonly [said: RegExp, what: (match: RegExpExecArray) => string])[] = [
+  [
+    /region `(\w+)' overflowed by (\d+) bytes/,
+    ([, region, bytes]) => `${bytes} bytes of ${region} too much`,
+  ],
+  [/less than .* is left for the stack/, ([all]) => all],
+  [
+    /too small for binary[\s\S]*?\(overflow (0x[0-9a-f]+)\)/,
+    ([, bytes]) => `${Number(bytes)} bytes of flash too much`,
+  ],
+];
+
 /** The error for a failed build: the image exceeds the board's memory, or anything else. */
-function buildError(directory: string, stderr: string, target: Target): BonsaiError {
-  const overflow = /region `(\w+)' overflowed by (\d+) bytes/.exec(stderr);
-  const stack = /less than .* is left for the stack/.exec(stderr);
-  if (overflow !== null || stack !== null) {
-    return new BonsaiError(
-      'over-budget',
-      directory,
-      overflow === null
-        ? `does not fit ${target.name}: ${stack?.[0]}`
-        : `does not fit ${target.name}: ${overflow[2]} bytes of ${overflow[1]} too much`,
-      'use a smaller model, or --optimize size',
-    );
+function buildError(tool: string, directory: string, said: string, target: Target): BonsaiError {
+  for (const [pattern, what] of overflows) {
+    const match = pattern.exec(said);
+    if (match === null) continue;
+    const message = `does not fit ${target.name}: ${what(match)}`;
+    const iram = match[1]?.startsWith('iram')
+      ? 'leave the kernels in flash (idf.py menuconfig), '
+      : '';
+    const hint = `${iram}use a smaller model, or --optimize size`;
+    return new BonsaiError('over-budget', directory, message, hint);
   }
-  const [, hint] = mishaps.find(([said]) => said.test(stderr)) ?? [];
-  const lines = stderr.trim().split('\n');
+  const [, hint] = mishaps.find(([pattern]) => pattern.test(said)) ?? [];
+  const lines = said.trim().split('\n');
   const first = Math.max(
     0,
     lines.findIndex((line) => /error|undefined reference|cannot |\*\*\* /i.test(line)),
@@ -158,7 +207,7 @@ function buildError(directory: string, stderr: string, target: Target): BonsaiEr
   return new BonsaiError(
     'toolchain',
     directory,
-    `make failed:\n${lines.slice(first, first + errorLines).join('\n')}`,
+    `${tool} failed:\n${lines.slice(first, first + errorLines).join('\n')}`,
     hint ?? 'with the default compiler this is a bug in bonsaic: please report it',
   );
 }
@@ -174,6 +223,10 @@ const mishaps: readonly (readonly [said: RegExp, hint: string])[] = [
   [
     /No rule to make target|no makefile found|No targets|No such file or directory/,
     'files of the directory are missing: compile again',
+  ],
+  [
+    /environment variable IDF_TARGET|in the environment/,
+    'unset IDF_TARGET: it is for another chip',
   ],
   [/missing separator|recipe commences before/, 'the Makefile is damaged: compile again'],
 ];

@@ -1,6 +1,6 @@
 /** Sizes of weights, tables, code and static RAM in an image (docs/architecture.md, 'Report'). */
 import type { Manifest, TableInfo } from '../codegen/manifest.js';
-import type { Elf } from './elf.js';
+import type { Elf, Section } from './elf.js';
 
 /** Sizes in bytes. */
 export interface ImageSizes {
@@ -13,15 +13,19 @@ export interface ImageSizes {
   readonly flashBytes: number;
   /** Weights copied to RAM at start. */
   readonly sramCopyBytes: number;
-  /** .data and .bss without the arena and these copies. */
+  /** .data and .bss without the arena and these copies; for ESP-IDF also code in IRAM. */
   readonly staticRamBytes: number;
 }
 
-/** @param binaryBytes length of the raw image; null for a target without one (host) */
+/**
+ * @param binaryBytes length of the raw image; null for a target without one (host)
+ * @param isRam       whether a section of the image takes RAM
+ */
 export function measureImage(
   elf: Elf,
   binaryBytes: number | null,
   { plan, tables }: Manifest,
+  isRam: (section: Section) => boolean = ({ writable }) => writable,
 ): ImageSizes {
   const allocated = elf.sections.filter((section) => section.allocated);
   const sum = (sections: typeof allocated) =>
@@ -30,7 +34,7 @@ export function measureImage(
   const tableBytes = bytesInImage(elf, tables, ({ role }) => role === 'table');
   const weightBytes = bytesInImage(elf, tables, ({ role }) => role === 'weights');
   const sramCopyBytes = bytesInImage(elf, tables, ({ region }) => region === 'sram');
-  const ramBytes = sum(allocated.filter(({ writable }) => writable));
+  const ramBytes = sum(allocated.filter(isRam));
   return {
     codeBytes: flashBytes - tableBytes - weightBytes,
     tableBytes,

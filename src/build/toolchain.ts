@@ -70,6 +70,14 @@ function notRun(program: string, error: ExecFileException): BonsaiError {
 }
 
 /**
+ * How to install a Debian package.
+ *
+ * @param isOptional whether `npm run setup` installs it for tests alone
+ */
+export const installHint = (aptPackage: string, isOptional = false) =>
+  `apt-get install ${aptPackage}, or npm run setup${isOptional ? ' -- --tests' : ''}`;
+
+/**
  * The compiler for a target, with its version.
  *
  * @param cc the user's compiler, split into words as by a shell; undefined: the target's
@@ -87,7 +95,7 @@ export async function findToolchain(target: Target, cc: string | undefined): Pro
       program,
       'is not installed',
       cc === undefined
-        ? `apt-get install ${target.compilerPackage}, or npm run setup`
+        ? installHint(target.compilerPackage, target.isCompilerOptional)
         : `--cc names the compiler; without it: ${target.compiler}`,
     );
   }

@@ -1,8 +1,10 @@
 /** bonsaic doctor: which tools this machine has, which are missing, and how to install them. */
 import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
+import { idfInstallHint } from '../build/idf.js';
 import { sanitizers } from '../build/index.js';
 import { probeCompiler } from '../build/probe.js';
+import { installHint } from '../build/toolchain.js';
 import { listPorts, simulators } from '../device/index.js';
 import { BonsaiError, exitStatus } from '../errors.js';
 import { table } from '../report/table.js';
@@ -31,29 +33,31 @@ function program(
   return { what: `${name} (${purpose})`, ok: status === 0, needed, found, hint };
 }
 
-/** `npm run setup` leaves out what no board needs that one can buy. */
-const howToInstall = (aptPackage: string, isOptional: boolean) =>
-  `apt-get install ${aptPackage}${isOptional ? '' : ', or npm run setup'}`;
-
 /** The simulators' programs, each with the targets that need it. */
 function simulatorPrograms(): Check[] {
   const targets = listTargets().map((name) => loadTarget(name));
   return [...simulators].flatMap(([name, { program: needed }]) => {
     if (needed === null) return [];
     const users = targets.filter(({ simulator }) => simulator === name).map((t) => t.name);
-    const hint = howToInstall(needed.aptPackage, needed.isOptional);
+    const hint = installHint(needed.aptPackage, needed.isOptional);
     return [program(needed.command, !needed.isOptional, `simulator of ${users.join(', ')}`, hint)];
   });
 }
 
+/** ESP-IDF, with the targets that it builds. */
+function idf(targets: readonly Target[]): Check[] {
+  const users = targets.filter(({ builder }) => builder === 'idf');
+  if (users.length === 0) return [];
+  const purpose = `ESP-IDF: builds ${users.map(({ name }) => name).join(', ')}`;
+  const hint = idfInstallHint(users.map(({ chip }) => chip).join(','));
+  return [program('idf.py', false, purpose, hint)];
+}
+
 /** The check compiles, since a compiler without headers or libraries also reports a version. */
 async function compiler(what: string, target: Target, flags: readonly string[]): Promise<Check> {
-  const isOptional = simulators.get(target.simulator ?? '')?.program?.isOptional ?? false;
-  const check = {
-    what,
-    needed: !isOptional,
-    hint: howToInstall(target.compilerPackage, isOptional),
-  };
+  const { compilerPackage, isCompilerOptional = false } = target;
+  const hint = installHint(compilerPackage, isCompilerOptional);
+  const check = { what, needed: !isCompilerOptional, hint };
   try {
     return { ...check, ok: true, found: await probeCompiler(target, flags) };
   } catch (error) {
@@ -64,7 +68,7 @@ async function compiler(what: string, target: Target, flags: readonly string[]):
       ...check,
       ok: false,
       found,
-      hint: `reinstall ${target.compilerPackage}, or install another compiler`,
+      hint: `reinstall ${compilerPackage}, or install another compiler`,
     };
   }
 }
@@ -84,7 +88,8 @@ async function serialPorts(): Promise<Check> {
 async function examine(): Promise<Check[]> {
   const compilers: Check[] = [];
   const boards = listTargets().map((name) => loadTarget(name));
-  for (const target of boards.filter((board) => !isLibrary(board))) {
+  const isMade = (board: Target) => !isLibrary(board) && board.builder === undefined;
+  for (const target of boards.filter(isMade)) {
     compilers.push(await compiler(`${target.compiler} (${target.name})`, target, []));
   }
   const host = loadTarget('host');
@@ -102,6 +107,7 @@ async function examine(): Promise<Check[]> {
     ...compilers,
     await compiler(`${host.compiler} (sanitizers of verify)`, host, sanitizers),
     ...simulatorPrograms(),
+    ...idf(boards),
     program('socat', false, 'pty tests only', 'apt-get install socat', '-V'),
     await serialPorts(),
   ];

@@ -4,6 +4,7 @@ import type { Planned } from '../plan/index.js';
 import type { Plan } from '../plan/types.js';
 import { isLibrary, type Target } from '../target/index.js';
 import { emitClient, littleEndian } from './client.js';
+import { emitIdf, idfComponent } from './idf.js';
 import { emitLibrary } from './library.js';
 import { emitMakefile } from './makefile.js';
 import type { Emission, Manifest } from './manifest.js';
@@ -34,30 +35,45 @@ export function emit(
   const { header, source, tables, spans, tag } = program;
   const [routines, extension] = options.twins ? [program.twins(), 'c'] : [program.routines, 'S'];
   const manifest: Manifest = { format: 1, plan, tables, spans, tag };
-  const name = module.name;
+  const isIdf = target.builder === 'idf';
+  const name = `${isIdf ? idfComponent(module) : ''}${module.name}`;
+  const hasRoutines = routines !== null;
+  const emitBuild = isIdf ? emitIdf : isLibrary(target) ? emitLibrary : emitMakefile;
   return {
     manifest,
     files: new Map([
       [`${name}.h`, header],
       [`${name}.c`, source],
-      ...(routines === null ? [] : ([[`${name}_weights.${extension}`, routines]] as const)),
+      ...(hasRoutines ? ([[`${name}_weights.${extension}`, routines]] as const) : []),
       ...(isLibrary(target)
-        ? emitLibrary(module, plan, target, routines !== null)
+        ? []
         : ([
-            [`${name}_model.c`, modelGlue(module, plan, program)],
-            [`client/${name}.ts`, emitClient(module, plan, tag, options)],
-            ['Makefile', emitMakefile(module, plan, target, routines !== null)],
+            [
+              `${isIdf ? 'main/' : ''}${module.name}_model.c`,
+              modelGlue(module, plan, program, target),
+            ],
+            [`client/${module.name}.ts`, emitClient(module, plan, tag, options)],
           ] as const)),
+      ...emitBuild(module, plan, target, hasRoutines),
       ['bonsai.json', `${JSON.stringify(manifest, null, 2)}\n`],
     ]),
   };
 }
 
-/** <model>_model.c: the one `struct bonsai_model` of a firmware (firmware/include/model.h). */
-export function modelGlue(module: Module, plan: Plan, { spans, tag }: Program): string {
+/**
+ * <model>_model.c: the one `struct bonsai_model` of a firmware (firmware/include/model.h). A header
+ * arena.h of the target's port says where its arena lies.
+ */
+export function modelGlue(
+  module: Module,
+  plan: Plan,
+  { spans, tag }: Program,
+  { headers }: Pick<Target, 'headers'>,
+): string {
   const bytes = module.sha256.match(/../g) ?? [];
   return render('project/model_glue.c', {
     ...interfaceContext(module, plan),
+    arena_header: headers.find((path) => path.endsWith('/arena.h')) ?? '',
     sha256_bytes: [bytes.slice(0, 16), bytes.slice(16)].map((row) =>
       row.map((byte) => `0x${byte}`).join(', '),
     ),

@@ -4,13 +4,16 @@ import type { Plan } from '../plan/types.js';
 import { compilerFlags, firmwareMacros, type Target } from '../target/index.js';
 import { render } from './templates.js';
 
-/** It contains target.json's flags, sources and macros; only the compiler's name is open. */
+/**
+ * Path in the output directory → text. The Makefile contains target.json's flags, sources and macros;
+ * only the compiler's name is open.
+ */
 export function emitMakefile(
   module: Module,
   plan: Plan,
   target: Target,
   hasRoutines: boolean,
-): string {
+): [path: string, text: string][] {
   const core = (plan.options.cores ?? 1) > 1 ? target.secondCore : undefined;
   const sources = [...target.sources, ...(core?.sources ?? [])];
   const linkFlags = [...target.linkFlags, ...(core?.linkFlags ?? [])];
@@ -19,7 +22,7 @@ export function emitMakefile(
     ...(core === undefined ? [] : ['-DBONSAI_BOTH=bonsai_both']),
   ];
   const macros = [...firmwareMacros(target)].map(([name, value]) => `-D${name}=${value}`);
-  return render('project/Makefile', {
+  const text = render('project/Makefile', {
     model: module.name,
     target: target.name,
     compiler: target.compiler,
@@ -37,4 +40,5 @@ export function emitMakefile(
     has_routines: hasRoutines,
     has_bin: target.images.includes('bin'),
   });
+  return [['Makefile', text]];
 }

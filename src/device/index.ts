@@ -16,6 +16,7 @@ export { listPorts, type SerialPortInfo } from './ports.js';
 export interface DeviceTarget {
   /** What tells boards with the same kernels, and targets without firmware, for hints. */
   readonly core?: string;
+  readonly measuredAs?: string;
   readonly images?: readonly string[];
   readonly name: string;
   /** A key of `simulators`; null: no simulator. */
@@ -141,10 +142,11 @@ function simulatorOf(port: string, target: DeviceTarget): Simulator {
 }
 
 /** Boards whose simulator runs the same kernels, as a hint. */
-function simulatedKin({ core }: DeviceTarget): string[] {
+function simulatedKin({ core, measuredAs }: DeviceTarget): string[] {
   if (core === undefined) return [];
+  const cores = [core, measuredAs];
   const all = listTargets().map((name) => loadTarget(name));
-  const kin = all.filter((other) => other.core === core && other.simulator !== null);
+  const kin = all.filter((other) => cores.includes(other.core) && other.simulator !== null);
   const names = kin.map(({ name }) => `--target ${name}`);
   return kin.length === 0 ? [] : [`a simulator with the same kernels: ${names.join(' or ')}`];
 }

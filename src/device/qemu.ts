@@ -2,6 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { installHint } from '../build/toolchain.js';
 import { BonsaiError } from '../errors.js';
 import { type Device, Listeners } from './device.js';
 import { openLink } from './open-link.js';
@@ -134,7 +135,7 @@ async function start(system: QemuSystem, args: readonly string[]): Promise<Qemu>
           'toolchain',
           command,
           `the simulator cannot be started: ${error.message}`,
-          `apt-get install ${aptPackage}${isOptional ? '' : ', or npm run setup; with a board: --port /dev/ttyUSB0'}`,
+          `${installHint(aptPackage, isOptional)}${isOptional ? '' : '; with a board: --port /dev/ttyUSB0'}`,
         ),
       ),
     );

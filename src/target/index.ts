@@ -33,9 +33,13 @@ const coreSchema = z.strictObject({
   features: z.array(z.enum(features)),
   /** The unit of costs.json, and of the kernels' own estimates without it. */
   costUnit: z.enum(countUnits),
+  /** The core whose measured costs and code sizes it borrows where it has none of its own. */
+  measuredAs: z.string().exactOptional(),
   compiler: z.string(),
-  /** The Debian package of the compiler. */
+  /** The Debian package of the compiler; 'ESP-IDF' if that brings it. */
   compilerPackage: z.string(),
+  /** Whether `npm run setup` leaves the compiler out: no board that one can buy needs it. */
+  isCompilerOptional: z.literal(true).exactOptional(),
   /** Flags for every file and for linking. */
   flags,
   /** Flags for the firmware's own files. */
@@ -63,6 +67,8 @@ const familySchema = z.strictObject({
     .exactOptional(),
   /** The image formats that a build makes; none: sources alone, for a build of the user's own. */
   images: z.array(z.enum(['elf', 'bin', 'uf2'])),
+  /** What builds a project: 'idf' is ESP-IDF's idf.py; absent: make, by the project's Makefile. */
+  builder: z.literal('idf').exactOptional(),
 });
 
 const folder = z.string().regex(/^[a-z][a-z0-9]*([-_][a-z0-9]+)*$/);
@@ -100,6 +106,8 @@ const boardSchema = z.strictObject({
       sram: z.strictObject({ reservedBytes: z.int().nonnegative() }),
     })
     .exactOptional(),
+  /** ESP-IDF's name of the chip, for a family that it builds. */
+  chip: z.string().exactOptional(),
   /** Baud rate of the UART. */
   baudRate: z.int().positive().exactOptional(),
   /** USB ids of the firmware. */
@@ -179,13 +187,13 @@ export function coreFolder({ core }: Pick<Board, 'core'>): string {
   return `targets/${coresFolder}/${core}`;
 }
 
-/** Measurements of a board, else of its core; null if there are none. */
+/** Measurements of a board, else of its core or of the one it borrows from; null if none. */
 function measured<T>(
-  board: Pick<Board, 'name' | 'core'>,
+  { name, core, measuredAs = core }: Pick<Target, 'name' | 'core' | 'measuredAs'>,
   file: string,
   schema: z.ZodType<T>,
 ): T | null {
-  for (const place of [`targets/${board.name}`, coreFolder(board)]) {
+  for (const place of [`targets/${name}`, coreFolder({ core }), coreFolder({ core: measuredAs })]) {
     const url = new URL(`${place}/${file}`, root);
     if (existsSync(url)) return parseCosts(schema, readFileSync(url, 'utf8'), fileURLToPath(url));
   }
@@ -212,6 +220,11 @@ function assemble(board: Board, core: Core, family: Family, where: string): Targ
   if (family.images.includes('uf2') && !isAddressed) {
     const message = `its family makes UF2: flashAddress and uf2FamilyId are needed`;
     throw new BonsaiError('usage', where, message, 'targets/rp2040/target.json has both');
+  }
+  const { chip, flashAddress, flashBytes } = board;
+  if (family.builder === 'idf' && !(chip && flashAddress && flashBytes)) {
+    const message = 'ESP-IDF builds its family: chip, flashAddress and flashBytes are needed';
+    throw new BonsaiError('usage', where, message, 'another board of the family has all three');
   }
   return { ...board, ...family, ...compiler, coreName, features: new Set(features), costs: {} };
 }

@@ -125,6 +125,10 @@ describe('build', () => {
     const error = await failure(build(undefined, target));
     expect(error).to.include({ code: 'toolchain', exitStatus: 4, where: 'no-such-gcc' });
     expect(error.hint).to.equal('apt-get install gcc-arm-none-eabi, or npm run setup');
+    // Set-up alone leaves out what no board needs that one can buy.
+    const lx60 = { ...loadTarget('lx60'), compiler: 'no-such-gcc' };
+    const { hint } = await failure(build(undefined, lx60));
+    expect(hint).to.equal('apt-get install gcc-xtensa-lx106, or npm run setup -- --tests');
   });
 
   it("names the user's own compiler when that is missing, or is none", async () => {

@@ -13,7 +13,11 @@ import { defaults } from '../support/plan.js';
 
 const path = 'examples/activity/activity.tflite';
 const unsimulated = listTargets().filter((name) => loadTarget(name).simulator === null);
-const boards = unsimulated.filter((name) => !isLibrary(loadTarget(name)));
+/** Projects of ESP-IDF have a test of their own. */
+const boards = unsimulated.filter((name) => {
+  const target = loadTarget(name);
+  return !isLibrary(target) && target.builder === undefined;
+});
 const libraries = unsimulated.filter((name) => isLibrary(loadTarget(name)));
 
 /** By this the boot ROM of an RP2350 knows a secure Arm image (RP2350 datasheet, 5.9.5). */

@@ -40,7 +40,7 @@ function row(name: string): string {
     memory(flashBytes),
     memory(ramBytes),
     kernelsOfTarget(target),
-    isLibrary(target) ? 'sources' : 'yes',
+    target.builder === 'idf' ? 'with ESP-IDF, not here' : isLibrary(target) ? 'sources' : 'yes',
     simulated ?? 'no',
     ranOnHardware.has(name) ? 'yes' : 'no',
   ];

@@ -97,7 +97,7 @@ async function linkAll(directory: string, target: Target, names: readonly string
     ];
     if (program.routines !== null) files.push([`${name}_weights.S`, program.routines]);
     sources.push(...files.map(([path]) => path).filter((path) => !path.endsWith('.h')));
-    files.push([`glue/${name}_model.c`, modelGlue(named, planned.plan, program)]);
+    files.push([`glue/${name}_model.c`, modelGlue(named, planned.plan, program, target)]);
     write(directory, files);
   }
   const flags = [...compilerFlags(target), '-std=c99', '-O0', '-I.'];

@@ -37,6 +37,7 @@ const least: Json = {
 const parse = (json: Json) => parseTarget(JSON.stringify(json), 'board/target.json');
 const flash = { cacheBytes: 1, lineBytes: 1, missCycles: 1 };
 const sram = { reservedBytes: 0 };
+const idf = { family: 'esp_idf', chip: 'esp32', flashAddress: '0x00010000', flashBytes: 1 };
 const uf2 = { family: 'rp2040', flashAddress: '0x10000000', uf2FamilyId: '0xe48bff56' };
 
 describe('target.json', () => {
@@ -51,6 +52,7 @@ describe('target.json', () => {
     ['settings of 32 bits', { settings: { A: 0, A_2: 0xffffffff } }],
     ['a name in parts', { name: 'a2-b3_4c' }],
     ['UF2 with an address and an id', uf2],
+    ['a chip of ESP-IDF', idf],
   ];
   for (const [edge, json] of good) {
     it(`takes ${edge}`, () => expect(parse({ ...least, ...json })).to.deep.include(json));
@@ -105,6 +107,11 @@ describe('target.json', () => {
     ['a name with two hyphens', { name: 'a--b' }, /name: /],
     ['a name after something', { name: ' board' }, /name: /],
     ['a family above its folder', { family: '../port/mps' }, /family: /],
+    ...['chip', 'flashAddress', 'flashBytes'].map((key): [string, Json, RegExp] => [
+      `a board of ESP-IDF without ${key}`,
+      { ...idf, [key]: key === 'flashBytes' ? null : undefined },
+      /chip, flashAddress and flashBytes are needed/,
+    ]),
   ];
   for (const [edge, json, says] of bad) {
     it(`refuses ${edge}`, () => {

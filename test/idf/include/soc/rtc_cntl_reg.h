@@ -1,0 +1,4 @@
+#pragma once
+
+#define RTC_CNTL_OPTION1_REG 0x6000812cu
+#define RTC_CNTL_FORCE_DOWNLOAD_BOOT 1u
