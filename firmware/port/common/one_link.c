@@ -1,4 +1,4 @@
-/* For boards with one link, which sends each byte at once. */
+/* For boards with one link, which sends bytes without being asked to. */
 #include "port.h"
 
 const int32_t bonsai_port_links = 1;

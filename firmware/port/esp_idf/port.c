@@ -30,8 +30,6 @@
 /* A host that reads empties the buffer far sooner. */
 #define WRITE_PATIENCE pdMS_TO_TICKS(200)
 
-const int32_t bonsai_port_links = 1;
-
 static uint8_t received[256];
 static int32_t received_length;
 static int32_t next;
@@ -133,12 +131,6 @@ void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
     if (length > 0) {
         write_link(bytes, (size_t)length);
     }
-}
-
-/* The drivers' interrupts send what is written. */
-void bonsai_port_flush(int32_t link)
-{
-    (void)link;
 }
 
 uint8_t bonsai_port_unit(void)
