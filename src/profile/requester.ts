@@ -1,4 +1,5 @@
 /** Sends one request at a time and awaits its answer: sequence numbers, time-outs, retries. */
+import { randomInt } from 'node:crypto';
 import type { Device } from '../device/device.js';
 import { BonsaiError } from '../errors.js';
 import { type Heard, Hearing, wordsFor } from './hearing.js';
@@ -39,12 +40,18 @@ interface Waiting {
 
 export class Requester {
   private readonly reader = new FrameReader();
-  private sequence = 0;
   private waiting: Waiting | null = null;
   private lostReason: string | null = null;
   private readonly hearing = new Hearing();
 
-  constructor(private readonly device: Device) {
+  /**
+   * The first number is random, so that late answers to a program that was killed are not taken for
+   * answers to this one.
+   */
+  constructor(
+    private readonly device: Device,
+    private sequence = randomInt(0x10000),
+  ) {
     device.onData((bytes) => {
       this.hearing.bytes(bytes);
       for (const frame of this.reader.push(bytes)) this.receive(frame);
@@ -75,7 +82,7 @@ export class Requester {
       const outcome = await this.attempt(request);
       if (outcome === 'lost') throw this.lost(command);
       if (outcome === 'timeout') continue;
-      this.refuseErrors(command, outcome);
+      this.refuseErrors(request, outcome);
       const { body, tag, version } = outcome;
       return { value: this.decoded(command, () => decode(body)), tag, version };
     }
@@ -122,7 +129,7 @@ export class Requester {
     else waiting.settle(frame);
   }
 
-  private refuseErrors(command: Command, frame: Frame): void {
+  private refuseErrors({ command, tag }: Request, frame: Frame): void {
     if (frame.version !== protocolVersion) {
       throw this.error(
         `speaks version ${frame.version} of the protocol, bonsaic speaks ${protocolVersion}`,
@@ -135,10 +142,7 @@ export class Requester {
       }
       const { code, text } = answerBody.error(frame.body);
       if (code === errorCodes.model) {
-        throw this.error(
-          `refuses ${command}: it runs another model now`,
-          `flash this model again: bonsaic flash DIR --port ${this.device.name}`,
-        );
+        throw this.otherModel(command);
       }
       throw this.error(`refuses ${command}: error ${code}${text ? `, ${text}` : ''}`, differ);
     }
@@ -148,6 +152,14 @@ export class Requester {
         differ,
       );
     }
+    if (tag !== anyTag && frame.tag !== tag) throw this.otherModel(command);
+  }
+
+  private otherModel(command: Command): BonsaiError {
+    return this.error(
+      `refuses ${command}: it runs another model now`,
+      `flash this model again: bonsaic flash DIR --port ${this.device.name}`,
+    );
   }
 
   /** What arrived since the last request instead of its answer. */

@@ -32,6 +32,8 @@ export interface Profile {
 }
 
 export interface Session {
+  /** For errors. */
+  readonly deviceName: string;
   readonly hello: Hello;
   infer(inputs: readonly TensorData[]): Promise<Inference>;
   profile(inputs: readonly TensorData[]): Promise<Profile>;
@@ -82,6 +84,7 @@ export async function openSession(
   };
   const decodeCount = (body: Uint8Array) => countOf(body, hello);
   return {
+    deviceName: device.name,
     hello,
     async infer(inputs) {
       const count = await runOn(inputs, 'infer', decodeCount);
@@ -209,13 +212,28 @@ function countOf(body: Uint8Array, { clockHz }: Hello): number {
   return count;
 }
 
-/** @throws BonsaiError 'device' when the steps take far longer than their run */
+/**
+ * @throws BonsaiError 'device' when the steps take far longer than their run, or the last ones
+ *   nothing: a board that has restarted after the run has lost their counts
+ */
 function checkSteps(
   deviceName: string,
-  { unit }: Hello,
+  { unit, maxBodyBytes }: Hello,
   count: number,
   steps: readonly number[],
 ): void {
+  // The last piece of the table is read last. A single short step may count nothing, and
+  // nanoseconds come from a clock that may stand still for longer.
+  const pieceSteps = Math.floor(maxBodyBytes / 8);
+  const lastPiece = steps.slice(Math.floor((steps.length - 1) / pieceSteps) * pieceSteps);
+  if (unit !== 'nanoseconds' && count > 0 && lastPiece.every((step) => step === 0)) {
+    throw new BonsaiError(
+      'device',
+      deviceName,
+      `counts no ${unit} for the last ${lastPiece.length} steps of a run of ${count}`,
+      'it restarted during the measurement: check its power supply and cable',
+    );
+  }
   const sum = steps.reduce((total, step) => total + step, 0);
   if (sum <= 2 * count + countSlack) return;
   throw new BonsaiError(

@@ -1,4 +1,5 @@
 /** Runs vectors on a device, compares every output, and counts and checks every step. */
+import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
@@ -80,6 +81,9 @@ export async function verifyOnDevice(
     const { outputs, count } = await session.infer(vector.inputs);
     counts.push(count);
     const sameOutputs = equal(outputs, vector.outputs);
+    if (!sameOutputs) {
+      expectSame(session, equal((await session.infer(vector.inputs)).outputs, outputs));
+    }
     const layers = plan.options.faithful ? expect.ofLayers(vector.layers) : noChecksums;
     layersChecked += layers.size;
 
@@ -92,6 +96,8 @@ export async function verifyOnDevice(
       span = spans.findIndex((_, i) =>
         [layers, evaluated].some((checksums) => (checksums.get(i) ?? found[i]) !== found[i]),
       );
+      if (span >= 0)
+        expectSame(session, isDeepStrictEqual(await session.checksums(vector.inputs), found));
     }
     if (first) layerCounts = (await session.profile(vector.inputs)).steps;
 
@@ -131,6 +137,20 @@ export async function verifyOnDevice(
     stackBytes,
     staticRamBytes,
   };
+}
+
+/**
+ * A board that restarts between two requests has lost its input, and computes on zeros. So a wrong
+ * result counts only if the board gives it twice.
+ */
+function expectSame({ deviceName }: Session, isSame: boolean): void {
+  if (isSame) return;
+  throw new BonsaiError(
+    'device',
+    deviceName,
+    'gives two results for one input',
+    'it restarted during a run: check its power supply and cable; otherwise its memory is faulty',
+  );
 }
 
 /** Expected checksums by index of the span. */

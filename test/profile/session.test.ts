@@ -112,6 +112,13 @@ describe('profile/session', () => {
         null,
         /counts 1000 cycles for a run and 1002001 for its steps/,
       ],
+      [
+        'steps that take nothing: the board has restarted',
+        'readCounts',
+        [0, 0, 0, 0, 0, 0],
+        null,
+        /counts no cycles for the last 3 steps of a run of 1000/,
+      ],
     ];
     for (const [edge, command, words, ramBytes, message] of rows) {
       it(edge, async () => {
@@ -187,6 +194,21 @@ describe('profile/session', () => {
       },
     });
     expect(result.outputs).to.deep.equal(evaluateGraph(mainGraph(module), [input]).outputs);
+  });
+
+  it('numbers its requests from anywhere, so that a killed program’s answers are not its own', async () => {
+    const firsts = new Set<number>();
+    for (let session = 0; session < 8; session++) {
+      let first: number | null = null;
+      await use({
+        misbehave: () => (answer) => {
+          first ??= answer.sequence;
+          return encodeFrame(answer);
+        },
+      });
+      firsts.add(first ?? -1);
+    }
+    expect(firsts.size).to.be.above(1);
   });
 
   describe('fails within the time-out and says why', () => {
@@ -266,6 +288,15 @@ describe('profile/session', () => {
               : undefined,
         },
         /runs another model now/,
+        /flash this model again/,
+      ],
+      [
+        'an answer of another model, which should have refused',
+        {
+          misbehave: (command) =>
+            command === 'readOutput' ? (answer) => encodeFrame({ ...answer, tag: 1 }) : undefined,
+        },
+        /refuses readOutput: it runs another model now/,
         /flash this model again/,
       ],
       [

@@ -87,7 +87,10 @@ export class FakeBoard implements Device {
   private readonly inputs: TensorData[];
   private outputs: readonly TensorData[] = [];
   private checksums: readonly number[] = [];
+  private stepCounts: readonly number[] = [];
   private runs = 0;
+  /** Restarts so far. */
+  private generation = 0;
 
   constructor(
     private readonly module: Module,
@@ -96,12 +99,28 @@ export class FakeBoard implements Device {
   ) {
     const { inputs } = manifest.plan;
     this.inputs = inputs.map(({ dtype, shape }) => allocate(dtype, elementCount(shape)));
+    this.restart();
+  }
+
+  /** Power goes and comes back: nothing is left of what RAM held. */
+  restart(): void {
+    const { inputs, outputs } = this.manifest.plan;
+    this.generation++;
+    for (const input of inputs.keys()) this.inputBytes(input).fill(0);
+    this.outputs = outputs.map(({ dtype, shape }) => allocate(dtype, elementCount(shape)));
+    this.checksums = [];
+    this.stepCounts = [];
   }
 
   write(bytes: Uint8Array): void {
     const frames = this.reader.push(bytes);
     // Like a real port, never answers within the call of write.
-    for (const frame of frames) setImmediate(() => this.serve(frame));
+    const { generation } = this;
+    for (const frame of frames) {
+      setImmediate(() => {
+        if (generation === this.generation) this.serve(frame);
+      });
+    }
   }
 
   onData = (listener: (bytes: Uint8Array) => void) => this.listeners.onData(listener);
@@ -156,8 +175,10 @@ export class FakeBoard implements Device {
       case 'writeInput':
         this.inputBytes(request.readUInt16LE(0)).set(request.subarray(6), request.readUInt32LE(2));
         return Buffer.alloc(0);
-      case 'infer':
       case 'profile':
+        this.stepCounts = plan.steps.map(({ index }) => 100 + index);
+        return u64s([this.run()]);
+      case 'infer':
         return u64s([this.run()]);
       case 'checksums':
         this.run();
@@ -168,7 +189,7 @@ export class FakeBoard implements Device {
         return bytesOf(data).slice(offset, offset + request.readUInt16LE(6));
       }
       case 'readCounts':
-        return u64s(range(request).map((step) => 100 + step));
+        return u64s(range(request).map((step) => this.stepCounts[step] ?? 0));
       case 'readChecksums':
         return u32s(range(request).map((span) => this.checksums[span] ?? 0));
       case 'memory':
