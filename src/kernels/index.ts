@@ -116,7 +116,7 @@ const isOneInput = (view: NodeView<DepthwiseConv2dAttrs>) => depthwiseDims(view)
 
 const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
   halves: (view) => rowHalves(view, depthwiseDims(view).kernelH),
-  variants: [
+  variants: residualVariants([
     smladDepthwise(depthwiseOf),
     smladDepthwise3x3(isOneToOne, depthwiseOf),
     smladDepthwiseTaps(depthwiseOf),
@@ -131,7 +131,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     vectorPixels(() => true, depthwiseOf, { isDepthwise: true }),
     byFourVariant,
     depthwiseVariant,
-  ],
+  ]),
 };
 
 const isRow = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) === 1;

@@ -17,7 +17,7 @@ import { outputOf } from '../../ops/shape/operands.js';
 import { borderLines, type Convolution, isPixelRow } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
@@ -250,11 +250,10 @@ function multiplyCall(
   const groupWords = weights.length / groups.length;
   const isWhole = channels % lanes === 0 || channels < lanes;
   const staged = stagedBytes(view, layer);
-  const operands = residualOperands(view);
   return {
-    ...operands,
+    inputs: [0],
+    outputs: [0],
     flags: {
-      ...operands.flags,
       packed: packed !== null,
       linear: finish.form === 'linear',
       twice: finish.form === 'twice',
@@ -262,7 +261,6 @@ function multiplyCall(
       staged: staged > 0,
     },
     numbers: {
-      ...operands.numbers,
       ...(staged > 0 ? { staged_c: staged } : {}),
       full: weights.length - (isWhole ? 0 : groupWords),
       end: weights.length,
@@ -272,7 +270,6 @@ function multiplyCall(
       ...(finish.isClamped ? clampNumbers(stage) : {}),
     },
     tables: {
-      ...operands.tables,
       weights: { data: weights, role: 'weights' },
       stage: { data: stageWords(groups, channels, finish), role: 'table' },
     },

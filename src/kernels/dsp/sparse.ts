@@ -24,7 +24,7 @@ import {
 } from '../encoding/stream.js';
 import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import {
   type KernelCall,
@@ -176,7 +176,7 @@ function convolutionCall(
   const { columns } = stream;
   const { shape } = convolution;
   const pointwise = isPixelRow(shape);
-  const call = sparseCall(view, convolution, form, stream);
+  const call = sparseCall(convolution, form, stream);
   const needsColumns = !pointwise || hasResidual(view);
   const window = {
     in_h: shape.inH,
@@ -237,7 +237,7 @@ function sparseRow<A extends AccumulationAttrs>(
           [finish.form]: { count: channels, cycles: finishCycles[finish.form] },
           ...clampWork(finish, channels),
         }),
-        calls: () => [sparseCall(view, layer, form, stream())],
+        calls: () => [sparseCall(layer, form, stream())],
       };
     },
   };
@@ -339,30 +339,23 @@ function streamFor(
 }
 
 /** The common part of the calls of these kernels. */
-function sparseCall(
-  view: NodeView<AccumulationAttrs>,
-  layer: Layer,
-  form: StreamForm,
-  { channels, finish }: Stream,
-): KernelCall {
+function sparseCall(layer: Layer, form: StreamForm, { channels, finish }: Stream): KernelCall {
   const weights = streamOf(channels, form);
-  const operands = residualOperands(view);
   return {
-    ...operands,
+    inputs: [0],
+    outputs: [0],
     flags: {
-      ...operands.flags,
       blocks: form.entry !== 'weight',
       linear: finish.form === 'linear',
       twice: finish.form === 'twice',
       clamped: finish.isClamped,
     },
     numbers: {
-      ...operands.numbers,
       end: weights.length,
       finish_offset: finish.offset,
       out_c: layer.filters.channels,
       ...(finish.isClamped ? clampNumbers(layer.stage) : {}),
     },
-    tables: { ...operands.tables, weights: { data: weights, role: 'weights' } },
+    tables: { weights: { data: weights, role: 'weights' } },
   };
 }

@@ -3,7 +3,7 @@ import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { tilesLead, type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
 import { gatherNumbers } from '../swar/layer.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
@@ -99,16 +99,15 @@ function callOf(
 ): KernelCall {
   const { shape, filters, stage } = layer;
   const { channels, depth } = filters;
-  const operands = residualOperands(view);
   const tiled = lanesOf(shape) > 1;
   const encoded = encode(rows, form);
   const positions = positionOperands(form.positions, encoded.fields);
   const values = valueOperands(form.values, encoded.values);
   const scaling = scaleOperands(view, filters, stage, !tiled);
   return {
-    ...operands,
+    inputs: [0],
+    outputs: [0],
     flags: {
-      ...operands.flags,
       ...positions.flags,
       ...values.flags,
       ...scaling.flags,
@@ -116,7 +115,6 @@ function callOf(
       single_rounding: stage.rounding === 'single',
     },
     numbers: {
-      ...operands.numbers,
       ...positions.numbers,
       ...values.numbers,
       ...(tiled ? gatherNumbers(view, shape) : { depth }),
@@ -127,7 +125,6 @@ function callOf(
       ...scaling.numbers,
     },
     tables: {
-      ...operands.tables,
       ...positions.tables,
       ...values.tables,
       ...scaling.tables,

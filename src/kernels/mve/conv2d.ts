@@ -12,7 +12,7 @@ import { outputOf } from '../../ops/shape/operands.js';
 import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
 import {
@@ -183,17 +183,15 @@ function filterCall(
 ): KernelCall {
   const { channels } = filters;
   const blocks = blocksFrom(channels, lanes);
-  const operands = residualOperands(view);
   return {
-    ...operands,
-    flags: { ...operands.flags, ...stageFlags(stage) },
+    inputs: [0],
+    outputs: [0],
+    flags: { ...stageFlags(stage) },
     numbers: {
-      ...operands.numbers,
       vectors: vectorsOf(filters),
       ...stageNumbers(stage),
     },
     tables: {
-      ...operands.tables,
       weights: filterVectors(blocks, weightsOf(view), filters),
       stage: vectorStage(
         blocks.map((first) => [consecutive(first, lanes)]),

@@ -13,7 +13,7 @@ import { hasResidual } from '../../ops/arithmetic/residual.js';
 import type { Convolution } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
 import { type Kernel, type KernelCall, type KernelVariant, once, type Table } from '../variant.js';
 import {
@@ -156,13 +156,12 @@ function convolutionCall(
   { shape, stage }: Convolution,
   { tile, reach, weights, constants }: ConvolutionLayout,
 ): KernelCall {
-  const operands = residualOperands(view);
   const { rectified, single_rounding } = stageFlags(stage);
   return {
-    ...operands,
-    flags: { ...operands.flags, rectified, single_rounding, far: reach.steps > 1 },
+    inputs: [0],
+    outputs: [0],
+    flags: { rectified, single_rounding, far: reach.steps > 1 },
     numbers: {
-      ...operands.numbers,
       ...stageNumbers(stage),
       ...(hasResidual(view) ? { strip_bytes: tile.bytes } : {}),
       reach_step: reach.stepBytes,
@@ -185,7 +184,7 @@ function convolutionCall(
       pixel_step: shape.strideW * shape.inC,
       row_step: shape.strideH * tile.columns * shape.inC,
     },
-    tables: { ...operands.tables, weights, stage: constants },
+    tables: { weights, stage: constants },
   };
 }
 

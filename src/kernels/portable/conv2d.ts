@@ -11,7 +11,6 @@ import {
 import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
 import { asRow, convolutionOf, isPointwise, pixelsOf } from '../layout/convolution.js';
 import { isFew, laneBlocks, laneWeights, stageTable, storedLanes } from '../layout/interleave.js';
-import { residualOperands } from '../layout/residual.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 import {
@@ -66,21 +65,19 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
   const filters = conv2dFilters(view);
   const biases = biasesFor(view, filters, true);
   const channels = outC / groups;
-  const operands = residualOperands(view);
   const { kernel_h, kernel_w, ...steps } = windowNumbers(shape);
   return Array.from({ length: groups }, (_, group): KernelCall => {
     const blocks = laneBlocks(channels, group * channels);
     const end = (group + 1) * channels;
     return {
-      ...operands,
+      inputs: [0],
+      outputs: [0],
       flags: {
-        ...operands.flags,
         by_tap: shape.dilationW > 1 || groups > 1,
         single_rounding: stage.rounding === 'single',
         few: isFew(channels),
       },
       numbers: {
-        ...operands.numbers,
         batches,
         in_h: shape.inH,
         in_w: shape.inW,
@@ -98,7 +95,6 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
         ...stageNumbers(stage),
       },
       tables: {
-        ...operands.tables,
         weights: laneWeights(group * channels, channels, weightsOf(view), filters),
         stage: stageTable(blocks, stage, biases, end),
       },

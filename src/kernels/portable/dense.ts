@@ -18,7 +18,7 @@ import {
   storedLanes,
 } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelContext, Overlap } from '../variant.js';
 
 /** Traits of all variants that multiply and accumulate. */
@@ -142,17 +142,15 @@ function fullyConnectedCall(
 ): KernelCall {
   const groups = laneBlocks(channels, first);
   const end = first + channels;
-  const operands = residualOperands(view);
   return {
-    ...operands,
+    inputs: [0],
+    outputs: [0],
     outputBytes: first,
     flags: {
-      ...operands.flags,
       single_rounding: stage.rounding === 'single',
       few: isFew(channels),
     },
     numbers: {
-      ...operands.numbers,
       rows: elementCount(outputOf(view).shape) / filters.channels,
       depth: filters.depth,
       out_c: channels,
@@ -160,7 +158,6 @@ function fullyConnectedCall(
       ...stageNumbers(stage),
     },
     tables: {
-      ...operands.tables,
       weights: laneWeights(first, channels, weightsOf(view), filters),
       stage: stageTable(groups, stage, biasesFor(view, filters, true), end),
     },

@@ -8,7 +8,6 @@ import { type AccumulationAttrs, inputZeroPoint } from '../../ops/arithmetic/acc
 import { dilated } from '../../ops/shape/window.js';
 import { isPixelRow } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
-import { residualOperands } from '../layout/residual.js';
 import type { KernelCall } from '../variant.js';
 import type { CodedRoutine } from './coded.js';
 
@@ -74,16 +73,16 @@ export function routineCall(
     span: spanOf(shape),
     columns: columnsOf(shape),
   };
-  const operands = residualOperands(view);
   return {
-    ...operands,
-    flags: { ...operands.flags, pointwise },
+    inputs: [0],
+    outputs: [0],
+    flags: { pointwise },
     numbers: {
-      ...operands.numbers,
       in_c: shape.inC,
       out_c: shape.outC,
       ...(pointwise ? { pixels: shape.outW } : window),
     },
+    tables: {},
     routines: { routine },
   };
 }

@@ -3,7 +3,7 @@ import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, weightRows } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelVariant, MatchContext } from '../variant.js';
 import { channelsPerUnit, type LaneTable, laneTable } from './lanes.js';
 import {
@@ -101,16 +101,15 @@ function callOf(
   { lanes, outputs }: Tables,
 ): KernelCall {
   const { shape, filters } = layer;
-  const operands = residualOperands(view);
   const rescale = rescaleOperands(layer, outputs.rescale, outputs.words);
   const pointwise = isPixelRow(shape);
   const pixels = pixelsOf(shape);
   const per = channelsPerUnit(lanes.format);
   return {
-    ...operands,
-    flags: { ...operands.flags, ...rescale.flags, pointwise, pairs: lanes.format === 'pairs' },
+    inputs: [0],
+    outputs: [0],
+    flags: { ...rescale.flags, pointwise, pairs: lanes.format === 'pairs' },
     numbers: {
-      ...operands.numbers,
       ...rescale.numbers,
       ...(pointwise ? { depth: filters.depth } : gatherNumbers(view, shape)),
       pixels,
@@ -121,7 +120,6 @@ function callOf(
       narrow_channels: per.narrow,
     },
     tables: {
-      ...operands.tables,
       ...rescale.tables,
       weights: { data: lanes.data, role: 'weights' },
     },

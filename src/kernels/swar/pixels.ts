@@ -18,7 +18,7 @@ import {
 import type { Range } from '../../ops/arithmetic/bounds.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
-import { residualOperands, residualOverlap, residualWork } from '../layout/residual.js';
+import { residualOverlap, residualWork } from '../layout/residual.js';
 import { type KernelCall, type KernelVariant, type MatchContext, once } from '../variant.js';
 import {
   gatherNumbers,
@@ -288,7 +288,6 @@ function callOf(
   { weights, numbers, outputs }: Tables,
 ): KernelCall {
   const { shape, filters } = layer;
-  const operands = residualOperands(view);
   const words = outputs.words.map((each, channel) => [outputs.starts[channel] as number, ...each]);
   const rescale = rescaleOperands(layer, outputs.rescale, words);
   const pointwise = isPixelRow(shape);
@@ -298,16 +297,15 @@ function callOf(
   };
   const tile = wideTile(shape);
   return {
-    ...operands,
+    inputs: [0],
+    outputs: [0],
     flags: {
-      ...operands.flags,
       ...rescale.flags,
       pointwise,
       six: tile === six,
       sparse: layout === sparse,
     },
     numbers: {
-      ...operands.numbers,
       ...rescale.numbers,
       ...(pointwise ? {} : { ...gatherNumbers(view, shape), ...scratch }),
       depth: filters.depth,
@@ -317,7 +315,6 @@ function callOf(
       ...numbers,
     },
     tables: {
-      ...operands.tables,
       ...rescale.tables,
       weights: { data: weights, role: 'weights' },
     },
