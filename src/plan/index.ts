@@ -19,7 +19,7 @@ import type { Arena } from './arena/placement.js';
 import { acceptInt8 } from './choose/accept.js';
 import { type Candidates, candidatesFor, onTwoCores } from './choose/candidates.js';
 import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
-import type { Source } from './choose/room.js';
+import type { SourceModel } from './choose/room.js';
 import type { Choice } from './choose/select.js';
 import { identifiers, ioTensors } from './io-tensors.js';
 import { kernelContext } from './schedule/lower.js';
@@ -92,7 +92,7 @@ function planWith(
   target: TargetTraits,
   options: CompileOptions,
   source: ModelSize,
-  cycles: Source['cycles'],
+  cycles: SourceModel['cycles'],
 ): Planned {
   const graph = mainGraph(module);
   const given = { graph, steps: [...kernels.keys()], keepInput: options.keepInput };

@@ -1,6 +1,6 @@
 /** What a byte of the arena is worth, and the kernels that this leaves: worked out by hand. */
 import { expect } from 'chai';
-import { arenaPrice, cheapestArena } from '../../src/plan/arena/memory.js';
+import { arenaPrice, cheapestArena, offersOf } from '../../src/plan/arena/memory.js';
 import type { StepAlternatives } from '../../src/plan/choose/prices.js';
 import type { Room } from '../../src/plan/choose/room.js';
 import { type Goal, settle } from '../../src/plan/choose/settle.js';
@@ -44,18 +44,18 @@ describe('plan: the limit of the arena', () => {
     ['not at 0.301', 0.301, 1200, 1200],
   ];
   for (const [edge, ramPrice, least, limit] of rows) {
-    it(edge, () => expect(cheapestArena(steps, free, ramPrice, least)).to.equal(limit));
+    it(edge, () => expect(cheapestArena(offersOf(steps), free, ramPrice, least)).to.equal(limit));
   }
 
   it('is the least of those that cost the same', () => {
     const same = [step({ arena: 10, cycles: 5 }, { arena: 20, cycles: 5 })];
-    expect(cheapestArena(same, free, 0, 0)).to.equal(10);
+    expect(cheapestArena(offersOf(same), free, 0, 0)).to.equal(10);
   });
 
   it('depends on what flash costs', () => {
     const one = [step({ arena: 10, cycles: 9, flash: 1 }, { arena: 20, cycles: 1, flash: 5 })];
-    expect(cheapestArena(one, { flash: 1.9, sram: 0 }, 0, 0)).to.equal(20);
-    expect(cheapestArena(one, { flash: 2.1, sram: 0 }, 0, 0)).to.equal(10);
+    expect(cheapestArena(offersOf(one), { flash: 1.9, sram: 0 }, 0, 0)).to.equal(20);
+    expect(cheapestArena(offersOf(one), { flash: 2.1, sram: 0 }, 0, 0)).to.equal(10);
   });
 });
 

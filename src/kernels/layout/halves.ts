@@ -1,6 +1,6 @@
 /**
  * Halves of an operator for two cores: rows of the image, pixels, or output channels. Each half is
- * a node of the same operator over pieces of the same tensors, so every kernel can compute it.
+ * a node of the same operator over parts of the same tensors, so every kernel can compute it.
  */
 import { byteCount, elementCount, type NodeView, type Tensor } from '../../ir/graph.js';
 import { skipPosition } from '../../ops/arithmetic/residual.js';
@@ -8,7 +8,7 @@ import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { dilated, type Window } from '../../ops/shape/window.js';
 import type { Half, Halves } from '../variant.js';
 
-/** Kernels assume that tensors begin at words, so pieces of tensors must too. */
+/** Kernels assume that tensors begin at words, so parts of tensors must too. */
 const wordBytes = 4;
 
 /**
@@ -95,8 +95,8 @@ function channelsOf<A extends object>(view: NodeView<A>, from: number, to: numbe
   return half(view, view.attrs, inputs, channels(outputOf(view), -1, from, to), from);
 }
 
-/** A contiguous piece of a tensor. */
-interface Piece {
+/** A contiguous part of a tensor. */
+interface TensorPart {
   readonly tensor: Tensor | null;
   /** Its first byte within the tensor. */
   readonly begin: number;
@@ -105,8 +105,8 @@ interface Piece {
 function half<A extends object>(
   view: NodeView<A>,
   attrs: A,
-  inputs: readonly Piece[],
-  output: Piece,
+  inputs: readonly TensorPart[],
+  output: TensorPart,
   firstChannel: number,
 ): Half<A> {
   const tensors = inputs.map(({ tensor }) => tensor);
@@ -124,7 +124,7 @@ function half<A extends object>(
 }
 
 /** Rows of one image. */
-function rows(tensor: Tensor, from: number, to: number): Piece {
+function rows(tensor: Tensor, from: number, to: number): TensorPart {
   const [batches = 1, , width = 1, depth = 1] = tensor.shape;
   const above = { ...tensor, shape: [batches, from, width, depth] };
   return {
@@ -134,7 +134,7 @@ function rows(tensor: Tensor, from: number, to: number): Piece {
 }
 
 /** Elements along an axis that has only extents of 1 before it; constants with their values. */
-function channels(tensor: Tensor, axis: number, from: number, to: number): Piece {
+function channels(tensor: Tensor, axis: number, from: number, to: number): TensorPart {
   const { shape, data, quant } = tensor;
   const extent = shape.at(axis) ?? 1;
   const each = elementCount(shape) / extent;

@@ -21,13 +21,13 @@ export function tilesOf(shape: WindowShape, tile: number): number {
 }
 
 /** Columns of the image under a window. */
-function spanOf({ kernelW, dilationW }: WindowShape): number {
+function windowColumns({ kernelW, dilationW }: WindowShape): number {
   return dilated(kernelW, dilationW);
 }
 
 /** Columns of the image that scratch holds. */
 export function columnsOf(shape: WindowShape): number {
-  return spanOf(shape) + (Math.min(pixelsPerMove, shape.outW) - 1) * shape.strideW;
+  return windowColumns(shape) + (Math.min(pixelsPerMove, shape.outW) - 1) * shape.strideW;
 }
 
 /**
@@ -41,7 +41,7 @@ export function packingOf(
   rows: number,
 ): { readonly packed: number; readonly moved: number } {
   const { batches, outH, outW, strideW } = shape;
-  const span = spanOf(shape);
+  const span = windowColumns(shape);
   const lines = batches * Math.ceil(outH / tile) * rows;
   const moves = Math.ceil(outW / pixelsPerMove) - 1;
   return {
@@ -70,7 +70,7 @@ export function routineCall(
     stride_w: shape.strideW,
     pad_top: shape.padTop,
     pad_left: shape.padLeft,
-    span: spanOf(shape),
+    span: windowColumns(shape),
     columns: columnsOf(shape),
   };
   return {

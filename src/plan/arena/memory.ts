@@ -74,6 +74,26 @@ export function arenaWorth(bytes: number, leastBytes: number): number {
   return Math.max(leastBytes, leastDoubled) + bytes - leastBytes;
 }
 
+/** What each step could take, by the arena's bytes: the same at all prices. */
+export interface Offers {
+  /** The largest step, with its leanest kernel. */
+  readonly leastArenaBytes: number;
+  /** All alternatives in ascending order of their need. */
+  readonly ascending: readonly { readonly step: number; readonly alternative: Alternative }[];
+}
+
+export function offersOf(steps: readonly StepAlternatives[]): Offers {
+  const needs = steps.map(({ alternatives }) => alternatives.map((one) => one.arenaBytes));
+  return {
+    leastArenaBytes: largestOfLeast(needs),
+    ascending: steps
+      .flatMap(({ alternatives }, step) =>
+        alternatives.map((alternative) => ({ step, alternative })),
+      )
+      .sort((a, b) => a.alternative.arenaBytes - b.alternative.arenaBytes),
+  };
+}
+
 /**
  * The limit of the arena with the least total cost: the steps' kernels at `prices`, and the arena
  * at `ramPrice` a byte. The smallest limit wins a tie.
@@ -81,25 +101,23 @@ export function arenaWorth(bytes: number, leastBytes: number): number {
  * @param leastBytes the arena's bytes with the leanest kernels
  */
 export function cheapestArena(
-  steps: readonly StepAlternatives[],
+  { leastArenaBytes, ascending }: Offers,
   prices: Prices,
   ramPrice: number,
   leastBytes: number,
 ): number {
-  const needs = steps.map(({ alternatives }) => alternatives.map((one) => one.arenaBytes));
-  const least = Math.max(leastBytes, largestOfLeast(needs));
-  const costs = steps.map(() => Infinity);
+  const least = Math.max(leastBytes, leastArenaBytes);
+  const costs: number[] = [];
   let best = { bytes: least, cost: Infinity };
   let saved = 0;
-  const offers = offersOf(steps);
-  offers.forEach(({ step, alternative }, i) => {
+  ascending.forEach(({ step, alternative }, i) => {
     const bytes = Math.max(least, alternative.arenaBytes);
-    const before = costs[step] as number;
+    const before = costs[step] ?? Infinity;
     const cost = Math.min(before, priceOf(place(alternative, prices.sram), prices));
     costs[step] = cost;
     if (bytes > least) saved += before - cost;
     // Alternatives with the same need are added together.
-    const next = offers[i + 1]?.alternative.arenaBytes ?? Infinity;
+    const next = ascending[i + 1]?.alternative.arenaBytes ?? Infinity;
     if (next <= bytes) return;
     const total = ramPrice * (bytes - least) - saved;
     if (total < best.cost) best = { bytes, cost: total };
@@ -110,24 +128,4 @@ export function cheapestArena(
 /** The largest step, with its leanest kernel. */
 export function largestOfLeast(needs: readonly (readonly number[])[]): number {
   return needs.reduce((most, all) => Math.max(most, Math.min(...all)), 0);
-}
-
-interface Offer {
-  readonly step: number;
-  readonly alternative: Alternative;
-}
-
-const known = new WeakMap<readonly StepAlternatives[], readonly Offer[]>();
-
-/** All alternatives in ascending order of their need, which is the same for each price. */
-function offersOf(steps: readonly StepAlternatives[]): readonly Offer[] {
-  const offers =
-    known.get(steps) ??
-    steps
-      .flatMap(({ alternatives }, step) =>
-        alternatives.map((alternative) => ({ step, alternative })),
-      )
-      .sort((a, b) => a.alternative.arenaBytes - b.alternative.arenaBytes);
-  known.set(steps, offers);
-  return offers;
 }

@@ -15,7 +15,7 @@ import { Patience } from '../arena/search.js';
 import type { CompileOptions, Decision } from '../types.js';
 import { alternativesOf, type Candidates } from './candidates.js';
 import type { StepAlternatives } from './prices.js';
-import { ramForModel, roomOf, type Source } from './room.js';
+import { ramForModel, roomOf, type SourceModel } from './room.js';
 import { type Choice, selectKernels } from './select.js';
 
 /** The kernels that can compute a node, and what each does to memory. An alias needs none. */
@@ -38,7 +38,7 @@ interface Problem {
   readonly target: TargetTraits;
   readonly options: CompileOptions;
   readonly context: KernelContext;
-  readonly source: Source;
+  readonly source: SourceModel;
   /** One per step; null for an alias. */
   readonly steps: readonly (StepAlternatives | null)[];
   readonly memories: readonly (readonly KernelMemory[])[];
@@ -56,7 +56,7 @@ export function chooseKernels(
   target: TargetTraits,
   options: CompileOptions,
   context: KernelContext,
-  source: Source,
+  source: SourceModel,
 ): Outcome {
   const memories = memoriesOf(schedule, kernels);
   const needs = stepBytes(schedule, memories);

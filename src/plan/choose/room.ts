@@ -4,7 +4,7 @@ import type { CompileOptions, SramCopies } from '../types.js';
 import { runtimeBytesOf } from './code-size.js';
 
 /** The model before the passes. */
-export interface Source {
+export interface SourceModel {
   /** Share of its parameters that passes kept; they remove those of dead channels. */
   readonly liveShare: number;
   /** Cycles operator by operator, as `--faithful` plans it. Infinity: unknown. */
@@ -17,7 +17,7 @@ export interface Room {
   readonly flashBytes: number;
   /** Flash that every image needs: the runtime, and the calls of kernels. */
   readonly runtimeBytes: number;
-  readonly source: Source;
+  readonly source: SourceModel;
   /** RAM for the arena: with the leanest kernels, and the limit. */
   readonly leastArenaBytes: number;
   readonly mostArenaBytes: number;
@@ -58,7 +58,7 @@ export function roomOf(
   options: CompileOptions,
   steps: number,
   leastArenaBytes: number,
-  source: Source,
+  source: SourceModel,
   gapBytes: number,
 ): Room {
   const { flashBytes, ramBytes, regions } = target;

@@ -9,7 +9,7 @@
  */
 import type { Optimize, TargetTraits } from '../../ir/op.js';
 import type { KernelContext } from '../../kernels/variant.js';
-import { arenaPrice, arenaWorth, cheapestArena } from '../arena/memory.js';
+import { arenaPrice, arenaWorth, cheapestArena, offersOf } from '../arena/memory.js';
 import type { Implementation } from '../schedule/parts.js';
 import type { Decision, KernelEstimate, KernelForm, Region } from '../types.js';
 import { explain } from './explain.js';
@@ -133,7 +133,7 @@ function wantedArena(
   { leastArenaBytes }: Room,
 ): number {
   const ramPrice = goal.arenaPrice(prices.flash) + prices.sram;
-  return cheapestArena(steps, prices, ramPrice, leastArenaBytes);
+  return cheapestArena(offersOf(steps), prices, ramPrice, leastArenaBytes);
 }
 
 /**

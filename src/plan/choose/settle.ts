@@ -5,7 +5,7 @@
  * Code and arena do not belong to a single step: steps share kernels, and the largest step sets the
  * arena. So both are settled here, for each price of flash that is tried.
  */
-import { cheapestArena } from '../arena/memory.js';
+import { cheapestArena, type Offers, offersOf } from '../arena/memory.js';
 import type { Region } from '../types.js';
 import {
   type Alternative,
@@ -56,28 +56,32 @@ export interface Goal {
  */
 export function settle(steps: readonly StepAlternatives[], goal: Goal, room: Room): Settlement {
   const fits = (one: Settlement) => isWithin(room, one);
-  const free = goal.flashPrices.map((flash) => settleAt(steps, flash, goal, room));
+  const offers = offersOf(steps);
+  const at = (flash: number) => settleAt(steps, offers, flash, goal, room);
+  const free = goal.flashPrices.map(at);
   const tooLow = free.filter((one) => !fits(one)).map(({ prices }) => prices.flash);
   const fitting = free.filter(fits).map((one) =>
     // A price of RAM may leave some RAM unused too.
     one.prices.sram > 0 ? upgraded(steps, one, one.prices.flash, room) : one,
   );
   const settlements =
-    tooLow.length === 0 ? fitting : [...fitting, settleWithin(steps, tooLow, goal, room)];
+    tooLow.length === 0 ? fitting : [...fitting, settleWithin(steps, tooLow, at, room)];
   const worth = ({ picks, arenaBytes }: Settlement) => goal.worth(picks, arenaBytes);
   return settlements.reduce((best, one) => (worth(one) < worth(best) ? one : best));
 }
 
-/** @param tooLow prices at which the image does not fit */
+/**
+ * @param tooLow prices at which the image does not fit
+ * @param at the choice at a price of flash
+ */
 function settleWithin(
   steps: readonly StepAlternatives[],
   tooLow: readonly number[],
-  goal: Goal,
+  at: (flash: number) => Settlement,
   room: Room,
 ): Settlement {
-  const fits = (price: number) => isWithin(room, settleAt(steps, price, goal, room));
-  const flash = cheapestPrice(Math.max(...tooLow), fits);
-  const settlement = settleAt(steps, flash, goal, room);
+  const flash = cheapestPrice(Math.max(...tooLow), (price) => isWithin(room, at(price)));
+  const settlement = at(flash);
   // Spend the unused bytes at the wanted price.
   return { ...upgraded(steps, settlement, Math.min(...tooLow), room), isForced: true };
 }
@@ -89,6 +93,7 @@ function isWithin(room: Room, { picks }: Settlement): boolean {
 /** The choice at a price of flash, whether or not it fits. */
 function settleAt(
   steps: readonly StepAlternatives[],
+  offers: Offers,
   flash: number,
   goal: Goal,
   room: Room,
@@ -97,21 +102,21 @@ function settleAt(
   const cost = ({ picks, arenaBytes }: Settlement) =>
     total(picks, ({ cycles }) => cycles) + flash * imageBytes(picks, room) + ofArena * arenaBytes;
   const cheaper = (one: Settlement, other: Settlement) => (cost(other) < cost(one) ? other : one);
-  const settled = (steps: readonly StepAlternatives[], sram = 0): Settlement => {
+  const settled = (steps: readonly StepAlternatives[], offers: Offers, sram = 0): Settlement => {
     // The arena takes RAM from copies of weights.
-    const arenaBytes = cheapestArena(steps, { flash, sram }, ofArena + sram, room.leastArenaBytes);
+    const arenaBytes = cheapestArena(offers, { flash, sram }, ofArena + sram, room.leastArenaBytes);
     return settleIn(arenaBytes, steps, flash, room);
   };
-  const withCopies = (steps: readonly StepAlternatives[]): Settlement => {
-    const first = settled(steps);
+  const withCopies = (steps: readonly StepAlternatives[], offers: Offers): Settlement => {
+    const first = settled(steps, offers);
     const { sram } = first.prices;
-    return sram === 0 ? first : cheaper(first, settled(steps, sram));
+    return sram === 0 ? first : cheaper(first, settled(steps, offers, sram));
   };
-  const all = withCopies(steps);
+  const all = withCopies(steps, offers);
   if (flash === 0) return all;
   // The remaining kernels may need more RAM than there is.
   const few = withFewKernels(steps, all.prices, ofArena, room);
-  return cheaper(all, withCopies(few));
+  return cheaper(all, withCopies(few, offersOf(few)));
 }
 
 /** The choice at a price of flash, with a limit of the arena. */
@@ -143,7 +148,7 @@ function withFewKernels(
 ): readonly StepAlternatives[] {
   const ramPrice = ofArena + prices.sram;
   const weigh = (steps: readonly StepAlternatives[]) => {
-    const arenaBytes = cheapestArena(steps, prices, ramPrice, room.leastArenaBytes);
+    const arenaBytes = cheapestArena(offersOf(steps), prices, ramPrice, room.leastArenaBytes);
     const picks = choose(within(steps, arenaBytes), prices);
     const shared = prices.flash * codeBytesOf(picks, room) + ramPrice * arenaBytes;
     return { steps, picks, cost: shared + total(picks, (pick) => priceOf(pick, prices)) };
