@@ -110,7 +110,7 @@ export function makeProgress(): Progress {
 }
 
 /** An error in the --json document; `exit` is the status of the process. */
-function documentOf({ code, exitStatus, where, message, hint }: BonsaiError) {
+export function documentOf({ code, exitStatus, where, message, hint }: BonsaiError) {
   return { code, exit: exitStatus, where, message, hint };
 }
 

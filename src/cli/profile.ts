@@ -1,6 +1,9 @@
-/** bonsaic profile DIR: the firmware on a board, checked bit for bit and measured. */
-import type { Command } from 'commander';
-import { profile } from '../pipeline.js';
+/** bonsaic profile DIR: the firmware on a board or several, checked bit for bit and measured. */
+import type { Command, Option } from 'commander';
+import { isSimulated } from '../device/index.js';
+import { BonsaiError } from '../errors.js';
+import { profile, profileBoards } from '../pipeline.js';
+import { boardsText, worstFault } from '../report/boards.js';
 import { required } from './config.js';
 import {
   concludeReport,
@@ -12,6 +15,13 @@ import {
   withReport,
   withVectors,
 } from './options.js';
+import { conclude, documentOf, terminalColumns } from './output.js';
+
+interface ProfileFlags extends Omit<DeviceFlags, 'port'> {
+  /** Text from bonsaic.json, otherwise one per --port. */
+  readonly port: string | readonly string[];
+  readonly spread?: true;
+}
 
 export function addProfile(program: Command): void {
   const command = withVectors(
@@ -19,11 +29,48 @@ export function addProfile(program: Command): void {
       .command('profile')
       .argument('<dir>', 'a directory written by compile')
       .summary('run on the device: outputs, cycles per layer, memory'),
-  );
-  withBudgets(withCompiler(withReport(withDevice(command, required))), {
+  ).option('--spread', 'boards of several --port share the vectors; without: each runs all');
+  withBudgets(withCompiler(withReport(withDevice(command, repeatable))), {
     measured: true,
     compiled: true,
-  }).action(async (directory: string, flags: DeviceFlags & { readonly port: string }) => {
-    concludeReport(await profile(directory, deviceJobOf(flags)), flags);
+  }).action(async (directory: string, flags: ProfileFlags) => {
+    const ports = [flags.port].flat();
+    const [port = '', ...others] = ports;
+    const job = deviceJobOf({ ...flags, port });
+    if (others.length === 0) concludeReport(await profile(directory, job), flags);
+    else await profileSeveral(directory, job, distinct(ports), flags);
   });
+}
+
+function repeatable(option: Option): Option {
+  const collect = (port: string, before: readonly string[] = []) => [...before, port];
+  return required(option.argParser(collect));
+}
+
+/** @throws BonsaiError 'usage' for a port that is named twice */
+function distinct(ports: readonly string[]): readonly string[] {
+  const twice = ports.find((port, i) => ports.indexOf(port) < i);
+  if (twice === undefined) return ports;
+  const hint = isSimulated(twice) ? 'one simulated board is enough' : 'name each board once';
+  throw new BonsaiError('usage', `--port ${twice}`, 'is named twice', hint);
+}
+
+async function profileSeveral(
+  directory: string,
+  job: ReturnType<typeof deviceJobOf>,
+  ports: readonly string[],
+  { json, spread }: ProfileFlags,
+): Promise<void> {
+  const options = { ports, spread: spread === true };
+  const { boards, merged } = await profileBoards(directory, job, options);
+  const whole = merged?.report ?? null;
+  const document = {
+    boards: boards.map(({ port, report, fault }) => ({
+      ...{ port, report },
+      error: fault === null ? null : documentOf(fault),
+    })),
+    merged: whole,
+  };
+  const fault = worstFault([...boards.map(({ fault }) => fault), merged?.fault ?? null]);
+  conclude(json, document, () => boardsText(boards, whole, terminalColumns()), fault);
 }

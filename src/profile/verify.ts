@@ -111,7 +111,6 @@ export async function verifyOnDevice(
 
   const { stackBytes, staticRamBytes } = await session.memory();
   const { unit, clockHz } = session.hello;
-  const count = median(counts);
   return {
     verify: {
       vectors: vectors.length,
@@ -119,15 +118,7 @@ export async function verifyOnDevice(
       firstDivergingLayer: diverging,
       layersChecked,
     },
-    latency: {
-      unit,
-      count,
-      min: counts.reduce((least, each) => Math.min(least, each)),
-      max: counts.reduce((most, each) => Math.max(most, each)),
-      runs: counts.length,
-      clockHz,
-      ms: (count / clockHz) * 1000,
-    },
+    latency: latencyOf(counts, unit, clockHz),
     counts,
     layerCounts,
     layerCrc32: plan.steps.map(({ index }) => {
@@ -136,6 +127,24 @@ export async function verifyOnDevice(
     }),
     stackBytes,
     staticRamBytes,
+  };
+}
+
+/** @param counts one per run, at least one */
+export function latencyOf(
+  counts: readonly number[],
+  unit: CountUnit,
+  clockHz: number,
+): DeviceResult['latency'] {
+  const count = median(counts);
+  return {
+    unit,
+    count,
+    min: counts.reduce((least, each) => Math.min(least, each)),
+    max: counts.reduce((most, each) => Math.max(most, each)),
+    runs: counts.length,
+    clockHz,
+    ms: (count / clockHz) * 1000,
   };
 }
 
