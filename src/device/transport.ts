@@ -53,9 +53,9 @@ export async function dropInput(
   limitMs: number,
 ): Promise<void> {
   const end = transport.now() + limitMs;
-  while (transport.now() < end) {
+  do {
     if ((await transport.read(4096, quietMs)).length === 0) return;
-  }
+  } while (transport.now() < end);
 }
 
 /** Opens a port (see openLink) as a transport. */

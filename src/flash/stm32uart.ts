@@ -51,11 +51,11 @@ function coveredSectors({ image, target, settings }: Job): readonly Sector[] {
   }
   const all = sectorsOf(settings);
   const flashAddress = Number(settings.flashAddress);
-  const end = flashAddress + (target.flashBytes ?? 0);
+  const mostBytes = all.reduce((sum, sector) => sum + sector.bytes, 0);
   if (bytes.length < 8) throw refuse(`is no image: it has ${bytes.length} bytes`);
-  if (flashAddress + bytes.length > end) {
-    const message = `${bytes.length} bytes are more than the ${target.flashBytes} of ${target.name}`;
-    throw refuse(message, 'use a smaller model, or --optimize size');
+  if (bytes.length > mostBytes) {
+    const message = `${bytes.length} bytes are more than the ${mostBytes} that bonsaic writes to ${target.name}`;
+    throw refuse(message, 'use a smaller model or --optimize size; else a debug probe');
   }
   // The vector table begins with the stack's end and the first instruction (Armv7-M, B1.5.3).
   const view = new DataView(bytes.buffer, bytes.byteOffset);
@@ -86,9 +86,8 @@ async function connect(job: Job): Promise<Connection> {
     const restarted = await synchronize(job);
     if (restarted !== null) return restarted;
   }
-  // A chip that erases hears nothing: another session may have ended just there.
-  const longestMs = Math.max(...job.settings.sectors.map(({ eraseMs }) => eraseMs));
-  const later = await synchronize(job, longestMs);
+  // Another session may have ended in an erase, during which the chip hears nothing.
+  const later = await synchronize(job, true);
   if (later !== null) return later;
   throw new BonsaiError(
     'flash',
@@ -100,13 +99,13 @@ async function connect(job: Job): Promise<Connection> {
 }
 
 /** The boot loader at one of the baud rates; null: none answers. */
-async function synchronize({ settings, open }: Job, waitMs = settleMs): Promise<Connection | null> {
+async function synchronize({ settings, open }: Job, isPatient = false): Promise<Connection | null> {
   for (const baudRate of settings.baudRates) {
     const transport = await open({ baudRate, parity: 'even' });
     try {
-      await transport.sleep(baudRate === settings.baudRates[0] ? waitMs : settleMs);
+      await transport.sleep(settleMs);
       const loader = new Stm32Loader(transport, baudRate, transport.now() + identifyMs);
-      if (await loader.synchronize()) return { transport, loader, baudRate };
+      if (await loader.synchronize(isPatient)) return { transport, loader, baudRate };
     } catch (error) {
       await transport.close();
       throw error;
@@ -151,7 +150,7 @@ function targetsWith(chipId: number): string[] {
 function expectedMs({ image }: Job, sectors: readonly Sector[], baudRate: number): number {
   const erasing = sectors.reduce((sum, { eraseMs }) => sum + eraseMs, 0);
   // Written and read, with the frames around: 11 bits a byte.
-  return 5000 + erasing + (image.bytes.length * 2.2 * 11 * 1000) / baudRate;
+  return 15_000 + erasing + (image.bytes.length * 2.2 * 11 * 1000) / baudRate;
 }
 
 /** A run of at most 256 bytes of the image in one sector. */
@@ -212,10 +211,7 @@ class Writer {
   private async isEqual(sector: Sector, isCounted: boolean): Promise<boolean> {
     for (const { address, bytes } of this.blocksOf(sector)) {
       this.checkTime();
-      let found = await this.loader.read(address, bytes.length);
-      // The answer has no checksum: the line may have changed it.
-      if (Buffer.compare(found, bytes) !== 0) found = await this.loader.read(address, bytes.length);
-      if (Buffer.compare(found, bytes) !== 0) return false;
+      if ((await this.loader.compare(address, bytes)) !== 'equal') return false;
       if (isCounted) this.count(0, bytes.length);
     }
     return true;

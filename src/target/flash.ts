@@ -16,7 +16,8 @@ const stm32Uart = z.strictObject({
   ramAddress: hex(8),
   /**
    * Runs of equal erasable sectors (pages), from the start of the flash: their number, their size,
-   * the boot loader's number of the first, and the longest time that an erase takes.
+   * the boot loader's number of the first, and the longest time that an erase takes (data sheets). Of chips
+   * with two banks only the first: the boot loaders' numbers for the second are not documented.
    */
   sectors: z
     .array(

@@ -96,11 +96,17 @@ describe('flash/stm32uart', () => {
     message: RegExp,
     hint: RegExp,
   ][] = [
-    ['another chip', imageOf(600), { chipId: 0x431 }, /id 0x431.*nothing was erased/, /targets/],
+    [
+      'another chip',
+      imageOf(600),
+      { chipId: 0x431 },
+      /id 0x431.*nothing was/,
+      /--target stm32f411/,
+    ],
     ['a protected chip', imageOf(600), { isProtected: true }, /protected.*nothing was/, /erases/],
     ['an ELF file', Uint8Array.from(Buffer.from('\x7fELF1234')), {}, /ELF/, /\.bin/],
     ['too few bytes', imageOf(8).subarray(0, 7), {}, /no image: it has 7/, /\.bin/],
-    ['a byte too much', imageOf(2 ** 20 + 1), {}, /more than the 1048576/, /smaller/],
+    ['a byte too much', imageOf(2 ** 20 + 1), {}, /more than the 1048576 that/, /smaller/],
     ['zeros', new Uint8Array(600), {}, /not an image for stm32f405/, /\.bin/],
   ];
   for (const [edge, image, options, message, hint] of refusals) {

@@ -15,6 +15,33 @@ interface Event {
   readonly byte: number;
 }
 
+/** First in, first out. */
+class Queue {
+  private events: Event[] = [];
+  private head = 0;
+
+  get first(): Event | undefined {
+    return this.events[this.head];
+  }
+
+  push(event: Event): void {
+    this.events.push(event);
+  }
+
+  shift(): void {
+    this.head++;
+    // Array.shift would move all of a long array.
+    if (this.head < 1024) return;
+    this.events = this.events.slice(this.head);
+    this.head = 0;
+  }
+
+  clear(): void {
+    this.events = [];
+    this.head = 0;
+  }
+}
+
 /** A chip, its line and a clock. Each `open` is a new session with the same chip. */
 export class Wire {
   nowMs = 0;
@@ -22,8 +49,8 @@ export class Wire {
   readonly bytes: Record<Direction, number> = { 'to chip': 0, 'to host': 0 };
   /** Bytes that came while the chip worked and its register was full. */
   overruns = 0;
-  private toChip: Event[] = [];
-  private toHost: Event[] = [];
+  private readonly toChip = new Queue();
+  private readonly toHost = new Queue();
   private hostFreeAt = 0;
   private chipFreeAt = 0;
   private busyUntil = 0;
@@ -45,13 +72,15 @@ export class Wire {
   reconnect(faults: Faults = noFaults): void {
     this.faults = faults;
     this.lost = null;
-    this.run(Number.POSITIVE_INFINITY);
-    this.toHost = [];
+    // What has left the host arrives; what the chip has sent does not.
+    this.nowMs = Math.max(this.nowMs, this.hostFreeAt);
+    this.run(this.nowMs);
+    this.toHost.clear();
   }
 
   open = async (line: LineSettings): Promise<Transport> => {
     this.line = line;
-    this.toHost = [];
+    this.toHost.clear();
     return {
       name: 'wire',
       write: async (bytes) => this.write(bytes),
@@ -92,8 +121,8 @@ export class Wire {
     this.checkEnd();
     const end = this.nowMs + timeoutMs;
     for (;;) {
-      const first = this.toHost[0]?.at ?? Number.POSITIVE_INFINITY;
-      const next = this.toChip[0]?.at ?? Number.POSITIVE_INFINITY;
+      const first = this.toHost.first?.at ?? Number.POSITIVE_INFINITY;
+      const next = this.toChip.first?.at ?? Number.POSITIVE_INFINITY;
       const pending = this.held === null ? next : Math.min(next, this.busyUntil);
       if (first <= Math.min(end, pending)) break;
       if (pending > end) {
@@ -102,17 +131,22 @@ export class Wire {
       }
       this.run(pending);
     }
-    this.nowMs = Math.max(this.nowMs, this.toHost[0]?.at ?? 0);
+    this.nowMs = Math.max(this.nowMs, this.toHost.first?.at ?? 0);
     this.run(this.nowMs);
-    const count = this.toHost.findIndex(({ at }) => at > this.nowMs);
-    const ready = count < 0 ? this.toHost.length : count;
-    return Uint8Array.from(this.toHost.splice(0, Math.min(ready, most)), ({ byte }) => byte);
+    const bytes: number[] = [];
+    while (bytes.length < most) {
+      const event = this.toHost.first;
+      if (event === undefined || event.at > this.nowMs) break;
+      bytes.push(event.byte);
+      this.toHost.shift();
+    }
+    return Uint8Array.from(bytes);
   }
 
   /** Gives the chip what arrives until then. */
   private run(until: number): void {
     for (;;) {
-      const next = this.toChip[0];
+      const next = this.toChip.first;
       if (this.held !== null && this.busyUntil <= Math.min(until, next?.at ?? until)) {
         const byte = this.held;
         this.held = null;
@@ -151,7 +185,7 @@ export class Wire {
     this.run(this.nowMs);
     if (end === 'power lost') {
       this.chip.losePower(this.busyUntil > this.nowMs);
-      this.toChip = [];
+      this.toChip.clear();
       this.held = null;
       this.busyUntil = this.nowMs;
     }

@@ -24,6 +24,12 @@ export const blockBytes = 256;
 const answerMs = 500;
 /** A pause after which no more bytes are on their way. */
 const quietMs = 60;
+/** The longest list of sectors that a changed byte can announce: 65 536 numbers and a checksum. */
+const longestList = 2 * 65_536 + 1;
+/** Reads of one block. */
+const mostReads = 10;
+/** Before attempts to get an answer at all. */
+const pausesMs = [0, 500, 2000];
 /** Attempts of one command. */
 const mostAttempts = 12;
 
@@ -49,16 +55,20 @@ export class Stm32Loader {
     public deadlineMs: number,
   ) {}
 
-  /** Whether a boot loader answers, fresh from a reset or left by another session. */
-  async synchronize(): Promise<boolean> {
-    await dropInput(this.transport, 0, 0);
+  /**
+   * Whether a boot loader answers, fresh from a reset or left by another session.
+   *
+   * @param isPatient whether it may erase or wait for a long list, which takes seconds to tell
+   */
+  async synchronize(isPatient: boolean): Promise<boolean> {
+    await dropInput(this.transport, quietMs, 2 * answerMs);
     for (let attempt = 0; attempt < 2; attempt++) {
       const answer = await this.ask(Uint8Array.of(firstByte));
       if (answer === ack) return true;
       // It has measured its rate before: align answers the rest.
       if (answer === nack) break;
     }
-    return this.align();
+    return this.align(isPatient ? longestList : undefined);
   }
 
   /** The codes of the commands that the chip knows. */
@@ -92,9 +102,20 @@ export class Stm32Loader {
     return (high << 8) | low;
   }
 
-  /** Up to 256 bytes. The line may have changed them: read again before they count as wrong. */
-  read(address: number, count: number): Promise<Uint8Array> {
-    return this.retry(() => this.readOnce(address, count));
+  /**
+   * What the flash holds where these bytes, up to 256, belong. The answer has no checksum, so
+   * anything else counts only if it is read twice.
+   */
+  async compare(address: number, bytes: Uint8Array): Promise<'equal' | 'erased' | 'other'> {
+    const others: Uint8Array[] = [];
+    while (others.length < mostReads) {
+      const found = await this.retry(() => this.readOnce(address, bytes.length));
+      if (isSame(found, bytes)) return 'equal';
+      if (found.every((byte) => byte === 0xff)) return 'erased';
+      if (others.some((other) => isSame(other, found))) return 'other';
+      others.push(found);
+    }
+    return 'other';
   }
 
   /** Whether the chip refuses to read, which is what its readout protection does. */
@@ -125,9 +146,10 @@ export class Stm32Loader {
   async write(address: number, bytes: Uint8Array): Promise<boolean> {
     return this.retry(async (attempt) => {
       if (attempt > 0) {
-        const found = await this.readOnce(address, bytes.length);
-        if (Buffer.compare(found, bytes) === 0) return true;
-        if (found.some((byte) => byte !== 0xff)) return false;
+        const content = await this.compare(address, bytes);
+        // A byte that the line has doubled must not count as the answer to what follows.
+        await dropInput(this.transport, quietMs, answerMs);
+        if (content !== 'erased') return content === 'equal';
       }
       await this.command(commands.write);
       await this.sendAddress(address);
@@ -139,12 +161,13 @@ export class Stm32Loader {
 
   /** One sector, by the boot loader's number. One at a time: a short list cannot become a long one. */
   erase(sector: number, longestMs: number): Promise<void> {
-    return this.retry(async () => {
+    const erase = async () => {
       await this.command(this.eraseCommand);
       const list = this.eraseCommand === eraseCode ? [0, sector] : [0, 0, sector >> 8, sector];
       await this.send(withChecksum(Uint8Array.from(list)));
       await this.expectAck(longestMs + answerMs, 'an erase');
-    });
+    };
+    return this.retry(erase, mostAttempts, longestList);
   }
 
   /** Starts the image. @throws Trouble when the chip has not confirmed it */
@@ -156,31 +179,51 @@ export class Stm32Loader {
   }
 
   /** Runs an exchange until it succeeds. @throws Trouble the last one */
-  private async retry<T>(work: (attempt: number) => Promise<T>, most = mostAttempts): Promise<T> {
+  private async retry<T>(
+    work: (attempt: number) => Promise<T>,
+    most = mostAttempts,
+    mostFillers?: number,
+  ): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
         return await work(attempt);
       } catch (error) {
         if (!(error instanceof Trouble) || attempt + 1 >= most) throw error;
-        if (this.transport.now() > this.deadlineMs || !(await this.align())) throw error;
+        if (this.transport.now() > this.deadlineMs) throw error;
+        if (!(await this.recover(mostFillers))) throw error;
       }
     }
   }
 
+  /** Aligns, three times at most: bytes may come late. */
+  private async recover(mostFillers?: number): Promise<boolean> {
+    for (const pauseMs of pausesMs) {
+      await this.transport.sleep(pauseMs);
+      if (await this.align()) return true;
+    }
+    return mostFillers !== undefined && this.align(mostFillers);
+  }
+
   /**
    * Brings the chip to where it expects a command, whatever it has received of the last one.
-   * Returns whether it answers.
+   *
+   * @param mostFillers that the chip may still wait for
+   * @returns whether it answers
    */
-  private async align(): Promise<boolean> {
+  private async align(mostFillers = blockBytes + 2): Promise<boolean> {
     await dropInput(this.transport, quietMs, 2 * answerMs);
-    // At most a block and its checksum are outstanding, or as many numbers of sectors.
-    for (const fillers of [1, 1, 1, blockBytes + 2, 1, 1, 2 * blockBytes, 1, 1]) {
-      const answer = await this.ask(new Uint8Array(fillers).fill(filler));
-      if (answer === null || fillers > 1) continue;
-      await dropInput(this.transport, quietMs, 2 * answerMs);
-      return true;
+    let sent = 0;
+    for (let fillers = blockBytes + 2; ; fillers *= 2) {
+      // The one that is answered completes a command, or the frame.
+      for (let single = 0; single < 3; single++) {
+        if ((await this.ask(Uint8Array.of(filler))) === null) continue;
+        await dropInput(this.transport, quietMs, 2 * answerMs);
+        return true;
+      }
+      if (sent >= mostFillers) return false;
+      await this.ask(new Uint8Array(fillers).fill(filler));
+      sent += fillers;
     }
-    return false;
   }
 
   /** The last of the bytes that come back soon; null: none. */
@@ -199,7 +242,6 @@ export class Stm32Loader {
   }
 
   private async command(code: number): Promise<void> {
-    // A byte that the line has doubled would count as the next answer.
     await dropInput(this.transport, 0, 0);
     await this.send(Uint8Array.of(code, ~code));
     await this.expectAck(answerMs, `command 0x${code.toString(16).padStart(2, '0')}`);
@@ -237,6 +279,10 @@ export class Stm32Loader {
   private wireMs(bytes: number): number {
     return (bytes * 11 * 1000) / this.baudRate;
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
 }
 
 function withChecksum(bytes: Uint8Array): Uint8Array {

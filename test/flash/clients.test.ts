@@ -1,0 +1,111 @@
+/** Independent clients and bonsaic flash the same simulated chip over a pty, and the image runs. */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { buildProject, flashableImage } from '../../src/build/index.js';
+import { firmwareFiles, writeProject } from '../../src/build/project.js';
+import { emit } from '../../src/codegen/emit.js';
+import type { Manifest } from '../../src/codegen/manifest.js';
+import { type SimulatedBoard, simulateBoard } from '../../src/device/simulated.js';
+import { flash } from '../../src/flash/index.js';
+import type { Module } from '../../src/ir/graph.js';
+import { measure } from '../../src/profile/measure.js';
+import { restartInBootLoader } from '../../src/profile/restart.js';
+import { seededVectors } from '../../src/profile/vectors.js';
+import { loadTarget } from '../../src/target/index.js';
+import { chainModule } from '../support/fake-board.js';
+import { simplePlan } from '../support/plan.js';
+import { needs, needsSimulator } from '../support/skip.js';
+
+const target = loadTarget('stm32f405');
+
+/** The board is in this process, so nothing may block it. */
+function stm32flash(args: readonly string[]): Promise<{ ok: boolean; stdout: string }> {
+  return new Promise((resolve) => {
+    execFile('stm32flash', args, (error, stdout) => resolve({ ok: error === null, stdout }));
+  });
+}
+
+describe('flash: clients of a simulated chip on a pty', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-clients-'));
+  const link = join(directory, 'tty');
+  const told: string[] = [];
+  let board: SimulatedBoard | null = null;
+  let image = '';
+  let module: Module;
+  let manifest: Manifest;
+
+  before(async function () {
+    needs(this, 'socat');
+    needsSimulator(this, target);
+    module = chainModule(64);
+    const plan = simplePlan(module);
+    const emission = emit(module, { ...plan, plan: { ...plan.plan, target: target.name } }, target);
+    manifest = emission.manifest;
+    const project = join(directory, 'project');
+    writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
+    image = flashableImage(await buildProject(project, { target, manifest }));
+    board = await simulateBoard(target, link, (text) => told.push(text));
+  });
+  after(async () => {
+    await board?.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  async function expectExact(): Promise<void> {
+    const vectors = seededVectors(manifest.plan, module);
+    const { verify } = await measure({
+      ...{ manifest, module, target, port: link, image, vectors },
+      xip: 'ideal',
+    });
+    expect(verify.mismatches).to.equal(0);
+    expect(verify.vectors).to.equal(vectors.length);
+  }
+
+  const stored = () => readFileSync(`${link}.flash`).subarray(0, readFileSync(image).length);
+
+  it('stm32flash writes, verifies and starts; the image is exact', async function () {
+    needs(this, 'stm32flash');
+    // A pty has no parity.
+    const args = ['-m', '8n1', '-b', '115200', '-w', image, '-v', '-g', '0x08000000', link];
+    const { ok, stdout } = await stm32flash(args);
+    expect(ok, stdout).to.equal(true);
+    expect(stdout).to.match(/0x0413/);
+    await expectExact();
+    expect(stored()).to.deep.equal(readFileSync(image));
+  });
+
+  it('bonsaic has the running image restart in the boot loader, flashes it again', async () => {
+    const restart = () => restartInBootLoader(link, target);
+    await flash(image, link, target, { restart });
+    await expectExact();
+    expect(stored()).to.deep.equal(readFileSync(image));
+    expect(told.filter((text) => text.startsWith('started')).length).to.be.at.least(1);
+  });
+
+  it('stm32flash reads what bonsaic has written', async function () {
+    needs(this, 'stm32flash');
+    expect(await restartInBootLoader(link, target)).to.equal(true);
+    const read = join(directory, 'read.bin');
+    const bytes = readFileSync(image).length;
+    const args = ['-m', '8n1', '-r', read, '-S', `0x08000000:${bytes}`, link];
+    let answer = await stm32flash(args);
+    // QEMU tells of the restart half a second later.
+    for (let tries = 0; !answer.ok && tries < 100; tries++) {
+      await sleep(100);
+      answer = await stm32flash(args);
+    }
+    expect(answer.ok, answer.stdout).to.equal(true);
+    expect(readFileSync(read)).to.deep.equal(readFileSync(image));
+  });
+
+  it('the link goes when the board is closed, the flash stays', async () => {
+    await board?.close();
+    board = null;
+    expect(existsSync(link)).to.equal(false);
+    expect(existsSync(`${link}.flash`)).to.equal(true);
+  });
+});
