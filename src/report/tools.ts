@@ -4,20 +4,14 @@ import { idfInstallHint } from '../build/idf.js';
 import { sanitizers } from '../build/index.js';
 import { probeCompiler } from '../build/probe.js';
 import { installHint } from '../build/toolchain.js';
-import { listPorts, simulators } from '../device/index.js';
+import { simulators } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { isLibrary, listTargets, loadTarget, type Target } from '../target/index.js';
 import { version } from '../version.js';
+import type { ToolCheck } from './check.js';
+import { checkPorts } from './port-checks.js';
 
-/** A tool that is needed or of use, and what was found. */
-export interface ToolCheck {
-  readonly what: string;
-  readonly ok: boolean;
-  /** Whether some target cannot be built or run without it. */
-  readonly needed: boolean;
-  readonly found: string;
-  readonly hint: string;
-}
+export type { ToolCheck };
 
 function program(
   name: string,
@@ -26,8 +20,11 @@ function program(
   hint: string,
   asksVersion = '--version',
 ): ToolCheck {
-  const { status, stdout } = spawnSync(name, [asksVersion], { encoding: 'utf8' });
-  const found = status === 0 ? (stdout.split('\n')[0] ?? '') : 'not found';
+  const { status, stdout, stderr } = spawnSync(name, [asksVersion], { encoding: 'utf8' });
+  // OpenOCD writes to stderr; socat names its authors before its version.
+  const lines = `${stdout}${stderr}`.split('\n');
+  const said = lines.find((line) => /\d+\.\d+/.test(line)) ?? lines[0] ?? '';
+  const found = status === 0 ? said : 'not found';
   return { what: `${name} (${purpose})`, ok: status === 0, needed, found, hint };
 }
 
@@ -75,16 +72,13 @@ async function compiler(
   }
 }
 
-async function serialPorts(): Promise<ToolCheck> {
-  const what = 'serial ports (boards)';
-  try {
-    const ports = await listPorts();
-    const found = ports.length === 0 ? 'none' : ports.map((port) => port.path).join(', ');
-    return { what, ok: true, needed: false, found, hint: '' };
-  } catch (error) {
-    const found = error instanceof Error ? error.message : String(error);
-    return { what, ok: false, needed: false, found, hint: 'npm rebuild @serialport/bindings-cpp' };
-  }
+/** Programs that flash boards which bonsaic does not: targets/TARGET/README.md has their calls. */
+function flashTools(): ToolCheck[] {
+  return [
+    program('openocd', false, 'debug probes', 'apt-get install openocd'),
+    program('dfu-util', false, 'STM32 over USB', 'apt-get install dfu-util'),
+    program('esptool', false, 'ESP32', 'pip install esptool', 'version'),
+  ];
 }
 
 /** All tools, with the programs of all targets. Compilers are tried out. */
@@ -111,7 +105,8 @@ export async function checkTools(): Promise<ToolCheck[]> {
     await compiler(`${host.compiler} (sanitizers of verify)`, host, sanitizers),
     ...simulatorPrograms(),
     ...idf(boards),
-    program('socat', false, 'pty tests only', 'apt-get install socat', '-V'),
-    await serialPorts(),
+    program('socat', false, 'bonsaic simulate', 'apt-get install socat', '-V'),
+    ...flashTools(),
+    ...(await checkPorts()),
   ];
 }

@@ -49,6 +49,8 @@ esac`,
       'gcc',
       'case "$*" in *-fsanitize*) echo "error: no libasan" >&2; exit 1 ;; esac; exec REAL "$@"',
     );
+    const openocd = 'echo "Open On-Chip Debugger 0.12.0" >&2';
+    writeFileSync(join(directory, 'openocd'), `#!/bin/sh\n${openocd}\n`, { mode: 0o755 });
     const { status, checks } = doctor();
     expect(status).to.equal(4);
     const found = (what: string) => [checks.get(what)?.ok, checks.get(what)?.found];
@@ -57,6 +59,11 @@ esac`,
     expect(found('arm-none-eabi-gcc (stm32f405)')).to.match(/^false,.*No such file or directory$/);
     expect(found('arm-none-eabi-gcc (mps2-an500)')).to.match(/^false,.*__aeabi_ldivmod/);
     expect(found('gcc (host)')).to.match(/^true,gcc \d+\.\d+/);
+    // Its first line names authors, and it has no --version.
+    if (checks.get('socat (bonsaic simulate)')?.ok) {
+      expect(found('socat (bonsaic simulate)')[1]).to.match(/^socat version \d/);
+    }
+    expect(found('openocd (debug probes)')).to.deep.equal([true, 'Open On-Chip Debugger 0.12.0']);
     expect(found('gcc (sanitizers of verify)')).to.deep.equal([false, 'error: no libasan']);
   });
 });
