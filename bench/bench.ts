@@ -6,8 +6,8 @@
  *     npm run bench -- --operators [--targets a,b] [--optimize GOAL] [--only a,b] [--write]
  *
  * Each model with vectors beside it (DIR/../golden/NAME.json) is checked bit for bit while it is
- * measured. Without --models it measures the example. --write replaces the tables in
- * docs/performance.md and docs/performance.svg. --costs first measures the costs of every kernel on
+ * measured. Without --models it measures the example. --write replaces the tables of these targets in
+ * docs/performance.md, and without --targets docs/performance.svg. --costs first measures the costs of every kernel on
  * these targets and writes costs.json and code.json of their cores, by which kernels are chosen.
  * --operators measures layers of all shapes instead, each with the kernel that is chosen for it
  * (operators.ts).
@@ -28,7 +28,7 @@ import { thousands } from '../src/report/text.js';
 import { coreFolder, loadTarget } from '../src/target/index.js';
 import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
-import { replaceSection } from './document.js';
+import { replaceParts, replaceSection } from './document.js';
 import { benchOperators } from './operators.js';
 import { type Bar, plot } from './plot.js';
 import { execute } from './qemu/blocks.js';
@@ -241,9 +241,10 @@ async function benchModels(): Promise<void> {
   const lines = sections.join('\n\n');
   console.log(lines);
   if (values.write) {
-    replaceSection('models', lines);
+    replaceParts('models', sections);
     if (pico.length > 0) replaceSection('pico', [...picoHeader, ...pico].join('\n'), 'README.md');
-    writeFileSync('docs/performance.svg', plot(bars));
+    // The plot shows all boards.
+    if (values.targets === undefined) writeFileSync('docs/performance.svg', plot(bars));
   }
 }
 

@@ -44,7 +44,7 @@ import { autoPort, choosePort } from './profile/ports.js';
 import { restartInBootLoader } from './profile/restart.js';
 import { readVectors, seededVectors, type VectorPair } from './profile/vectors.js';
 import { bar, type Progress, transferBar } from './progress.js';
-import { type Budgets, overBudget, type Retry } from './report/budgets.js';
+import { type Budgets, overBoard, overBudget, type Retry } from './report/budgets.js';
 import { type ComparedBoard, comparedBoard, isRefusal, refusingBoard } from './report/compare.js';
 import { type Estimate, estimateOf } from './report/estimates.js';
 import { reportFiles, saveReport } from './report/files.js';
@@ -489,6 +489,8 @@ async function tryOn(
   const all = vectorsOf(job, { plan, module });
   const vectors = job.vectors === undefined ? all.slice(0, 1) : all;
   let report = makeReport({ manifest });
+  const fault = overBoard({ report, plan }, target);
+  if (fault !== null) throw fault;
   let note: string | null = null;
   try {
     await inTemporaryDirectory(async (directory) => {

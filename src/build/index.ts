@@ -195,7 +195,7 @@ function buildError(tool: string, directory: string, said: string, target: Targe
     const iram = match[1]?.startsWith('iram')
       ? 'leave the kernels in flash (idf.py menuconfig), '
       : '';
-    const hint = `${iram}use a smaller model, or --optimize size`;
+    const hint = `${iram}use a smaller model, or --optimize size; bonsaic compare MODEL shows the boards that it fits`;
     return new BonsaiError('over-budget', directory, message, hint);
   }
   const [, hint] = mishaps.find(([pattern]) => pattern.test(said)) ?? [];

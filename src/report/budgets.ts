@@ -42,6 +42,8 @@ interface Needs {
 
 interface Limit {
   readonly limit: number;
+  /** Whose it is: 'the budget is', 'rp2040 has'. */
+  readonly owner: string;
   /** Measured or estimated. */
   readonly reached: number;
   readonly what: string;
@@ -56,8 +58,12 @@ interface Limit {
   readonly advice: string;
 }
 
+/** The properties of a board that limit a model, and those that offer ways to meet a budget. */
+type Board = Pick<Target, 'name' | 'flashBytes' | 'ramBytes' | 'secondCore' | 'regions'>;
+
 /**
- * @param budgets for those left out, the compiled ones apply
+ * @param budgets for those left out, the compiled ones apply; a plan alone must also keep to the
+ *   board's memory, for which an image is linked
  * @param retry   compiles for the other goals of --optimize if a budget is exceeded
  * @returns 'over-budget' with the amount reached, what dominates it, and what the other goals would
  *   reach; if it was compiled for other budgets, also what its own goal would reach. null if all
@@ -65,13 +71,13 @@ interface Limit {
  */
 export async function overBudget(
   held: Held,
-  target: Pick<Target, 'secondCore' | 'regions'>,
+  target: Board,
   budgets: Budgets,
   retry: Retry,
 ): Promise<BonsaiError | null> {
-  const over = limitsOf(held, budgets).filter(({ limit, reached }) => reached > limit);
-  if (over.length === 0) return null;
   const { options } = held.plan;
+  const over = exceededOf(held, { ...options, ...budgets }, target);
+  if (over.length === 0) return null;
   const all = budgetsOf({ ...options, ...budgets });
   const isOther = flagText(all) !== flagText(options);
   const how = over.every(({ isTime }) => isTime) ? 'plan' : 'same';
@@ -87,16 +93,42 @@ export async function overBudget(
     }
   }
   const asked = isOther ? flagText(all) : '';
-  return new BonsaiError(
-    'over-budget',
-    held.report.model.name,
-    over
-      .map(
-        ({ reached, what, limit }) => `needs ${rounded(reached)} ${what}, the budget is ${limit}`,
-      )
-      .join('; '),
-    over.flatMap((one) => hintsFor(one, asked, others)).join('\n'),
-  );
+  return errorOf(held, over, asked, others);
+}
+
+/** 'over-budget' for a plan that exceeds the board's memory; null if it fits. */
+export function overBoard(held: Held, target: Board): BonsaiError | null {
+  const over = exceededOf(held, {}, target);
+  return over.length === 0 ? null : errorOf(held, over, '', []);
+}
+
+/** The exceeded limits. An image that was linked for the board fits it. */
+function exceededOf(held: Held, budgets: Budgets, board: Board): readonly Limit[] {
+  const isPlan = held.report.memory.flashBytes === null;
+  const limits = limitsOf(held, budgets, isPlan ? board : null);
+  return limits.filter(({ limit, reached }) => reached > limit);
+}
+
+function errorOf(
+  { report }: Held,
+  over: readonly Limit[],
+  asked: string,
+  others: readonly Other[],
+): BonsaiError {
+  const message = over
+    .map(
+      ({ reached, what, owner, limit }) => `needs ${rounded(reached)} ${what}, ${owner} ${limit}`,
+    )
+    .join('; ');
+  const hint = over.flatMap((one) => hintsFor(one, asked, others)).join('\n');
+  return new BonsaiError('over-budget', report.model.name, message, hint);
+}
+
+/** The lower of a budget and what the board has. */
+function lower(budget: number, board: Board | null, ofBoard: number | null | undefined) {
+  return board !== null && (ofBoard ?? Infinity) < budget
+    ? { limit: ofBoard ?? Infinity, owner: `${board.name} has` }
+    : { limit: budget, owner: 'the budget is' };
 }
 
 const allCopies = '--sram-copies all';
@@ -168,15 +200,21 @@ interface Other {
   readonly needs: Needs;
 }
 
-function limitsOf({ report, plan }: Held, budgets: Budgets): readonly Limit[] {
+/** @param board limits of its own; null: none */
+function limitsOf(
+  { report, plan }: Held,
+  { maxFlash = Infinity, maxRam = Infinity, maxMs = Infinity }: Budgets,
+  board: Board | null,
+): readonly Limit[] {
   const { memory, latency, layers } = report;
-  const { maxFlash, maxRam, maxMs } = { ...plan.options, ...budgets };
   const known = needsOf({ report, plan });
+  // A board may lack what no goal can save.
+  const elsewhere = board === null ? '' : '; bonsaic compare MODEL shows the boards that it fits';
   const copies = memory.sramCopyBytes > 0 ? `, copies of weights take ${memory.sramCopyBytes}` : '';
   const byLayer = (amounts: readonly number[]) =>
     amounts.map((amount, i) => [`layer ${i} (${plan.steps[i]?.op})`, amount] as const);
   const flash: Limit = {
-    limit: maxFlash ?? Infinity,
+    ...lower(maxFlash, board, board?.flashBytes),
     reached: known.flashBytes,
     what: memory.flashBytes === null ? 'bytes of flash without its code' : 'bytes of flash',
     parts: [
@@ -186,10 +224,10 @@ function limitsOf({ report, plan }: Held, budgets: Budgets): readonly Limit[] {
     reachedWith: ({ flashBytes }) => flashBytes,
     isPartial: memory.flashBytes === null,
     isTime: false,
-    advice: 'prune more, or use a smaller model',
+    advice: `prune more, or use a smaller model${elsewhere}`,
   };
   const ram: Limit = {
-    limit: maxRam ?? Infinity,
+    ...lower(maxRam, board, board?.ramBytes),
     reached: memory.ramBytes ?? known.ramBytes,
     what: memory.ramBytes === null ? 'bytes of RAM without its stack' : 'bytes of RAM',
     parts: byLayer(liveBytes(plan)),
@@ -197,12 +235,12 @@ function limitsOf({ report, plan }: Held, budgets: Budgets): readonly Limit[] {
     reachedWith: ({ ramBytes }) => (memory.ramBytes ?? known.ramBytes) + ramBytes - known.ramBytes,
     isPartial: memory.ramBytes === null,
     isTime: false,
-    advice: `the arena takes ${memory.arenaBytes}${copies}; a smaller input or fewer channels in the early layers help`,
+    advice: `the arena takes ${memory.arenaBytes}${copies}; a smaller input or fewer channels in the early layers help${elsewhere}`,
   };
   if (latency === null) return [flash, ram];
   const total = layers.reduce((sum, { count }) => sum + (count ?? 0), 0);
   const time: Limit = {
-    limit: maxMs ?? Infinity,
+    ...lower(maxMs, null, null),
     reached: latency.ms,
     what: 'ms an inference',
     parts: byLayer(layers.map(({ count }) => (latency.ms * (count ?? 0)) / Math.max(1, total))),
@@ -239,10 +277,11 @@ function hintsFor(
   // Estimates of time are a few per cent off, so a goal close to the limit may be enough.
   const enough = sure.length === 0 && isTime ? within(timeSlack * limit) : sure;
   const unsure = isPartial || sure.length === 0 ? ', which may do' : '';
+  const none = others.length === 0 ? advice : `none is enough: ${advice}`;
   const next =
     enough.length > 0
       ? `compile with ${asked}--optimize ${enough.join(', or --optimize ')}${unsure}`
-      : `none is enough: ${advice}`;
+      : none;
   return [
     ...(heaviest.length > 0 ? [`most in ${heaviest.join(', ')}`] : []),
     ...(figures.length > 0 ? [`with ${asked}--optimize ${figures.join(', ')}`] : []),
