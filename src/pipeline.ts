@@ -12,12 +12,10 @@
  * the disk and the board.
  */
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { analyse, modelSize } from './analysis/index.js';
 import { type LayerProof, proofsOf } from './analysis/proofs.js';
 import { readManifest, readModelCopy, saveProject } from './build/directory.js';
-import { flashByIdf } from './build/idf.js';
 import {
   type BuildOptions,
   type BuildResult,
@@ -313,11 +311,7 @@ export function flashImage(
   { port, progress }: Pick<DeviceJob, 'port' | 'progress'>,
 ): Promise<FlashResult> {
   const title = `Flash ${target.name} over ${port}`;
-  return progress(title, async (say) => {
-    if (target.builder === 'idf' && !isSimulated(port)) {
-      await flashByIdf(image, port, target);
-      return { bytes: statSync(image).size };
-    }
+  return progress(title, (say) => {
     const begin = performance.now();
     return flash(image, port, target, {
       progress: (done, total) => say(transferBar(done, total, performance.now() - begin)),
@@ -496,7 +490,9 @@ async function tryOn(
     await inTemporaryDirectory(async (directory) => {
       saveProject(directory, emission, target, bytes);
       const title = `Build for ${target.name}`;
-      const built = await buildWith(directory, title, { target, manifest }, job);
+      // ESP-IDF takes no compiler of the user's.
+      const ownJob = target.builder === 'idf' ? { ...job, cc: undefined } : job;
+      const built = await buildWith(directory, title, { target, manifest }, ownJob);
       report = makeReport({ manifest, built });
       if (target.simulator === null) return;
       if (estimatedCount(plan) > longestCount) {

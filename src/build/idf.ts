@@ -1,9 +1,9 @@
 /**
- * Builds and flashes projects of ESP-IDF by its own idf.py (ESP-IDF Programming Guide v5.5, 'IDF
- * Frontend - idf.py').
+ * Runs ESP-IDF's own idf.py, which builds and flashes its projects (ESP-IDF Programming Guide v5.5,
+ * 'IDF Frontend - idf.py').
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
 import type { Section } from './elf.js';
@@ -11,8 +11,6 @@ import { type Output, runTool, type Toolchain } from './toolchain.js';
 
 /** The program that builds and flashes. */
 const program = 'idf.py';
-/** The file by which a folder is a project of ESP-IDF that bonsaic wrote. */
-const settingsFile = 'sdkconfig.defaults';
 /** idf.py's file of the user's choices. */
 const choicesFile = 'sdkconfig';
 
@@ -94,35 +92,5 @@ export function isIdfRam({ name }: Section): boolean {
   return (
     /^\.(dram0|iram0|noinit|ext_ram\.bss|ext_ram_noinit)\b/.test(name) &&
     !/dummy|_end$|heap_start$/.test(name)
-  );
-}
-
-/**
- * Flashes boot loader, partition table and image by `idf.py flash`, which resets the board.
- *
- * @param image in the build folder of a project
- * @throws BonsaiError 'flash' when the image is not in a project or idf.py fails
- */
-export async function flashByIdf(
-  image: string,
-  port: string,
-  target: Pick<Target, 'name' | 'chip'>,
-): Promise<void> {
-  const directory = dirname(dirname(image));
-  if (!existsSync(join(directory, settingsFile))) {
-    const message = `${target.name} also needs the boot loader and the partition table of its project`;
-    throw new BonsaiError('flash', image, message, 'name the directory: bonsaic flash DIR');
-  }
-  await findIdf(target, undefined);
-  const output = await runIdf(directory, target, ['-p', port, 'flash']);
-  if (output.status === 0) return;
-  const lines = textOf(output).trim().split('\n');
-  const first = lines.findIndex((line) => /fatal|error|failed/i.test(line));
-  const said = lines.slice(Math.max(0, first)).slice(0, 6).join('\n');
-  throw new BonsaiError(
-    'flash',
-    port,
-    `${program} flash of ${basename(image)} failed:\n${said}`,
-    `is it the board's port (bonsaic ports)? targets/${target.name}/README.md: boot loader`,
   );
 }

@@ -6,6 +6,7 @@ import { openTransport, type Transport } from '../device/transport.js';
 import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
+import { idf } from './idf.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
 import { stm32Uart } from './stm32uart.js';
 import { uf2Drive } from './uf2drive.js';
@@ -27,6 +28,7 @@ export interface FlashOptions {
 
 /** By the name in target.json. */
 const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } = {
+  idf,
   'stm32-uart': stm32Uart,
   'uf2-drive': uf2Drive,
 };

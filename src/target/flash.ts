@@ -35,7 +35,10 @@ const stm32Uart = z.strictObject({
   baudRates: z.array(z.int().positive()).nonempty(),
 });
 
-export const flashSettings = z.discriminatedUnion('protocol', [uf2Drive, stm32Uart]);
+/** ESP-IDF's own idf.py. */
+const idf = z.strictObject({ protocol: z.literal('idf') });
+
+export const flashSettings = z.discriminatedUnion('protocol', [uf2Drive, stm32Uart, idf]);
 
 export type FlashSettings = z.infer<typeof flashSettings>;
 export type FlashProtocolName = FlashSettings['protocol'];

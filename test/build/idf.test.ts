@@ -17,6 +17,7 @@ import { type Compilation, compile, flashImage } from '../../src/pipeline.js';
 import { measure } from '../../src/profile/measure.js';
 import { seededVectors } from '../../src/profile/vectors.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
+import { runHere } from '../support/command.js';
 import { defaults } from '../support/plan.js';
 import { needs, skip } from '../support/skip.js';
 
@@ -241,6 +242,17 @@ assert not tree.warnings, tree.warnings
     writeFileSync(join(directory, 'export.sh'), '');
     const { hint } = await refusal(build('esp32s3', compilation));
     expect(hint).to.equal(`ESP-IDF is in ${directory}: . ${directory}/export.sh`);
+  });
+
+  it('compare estimates without ESP-IDF, which takes no compiler of the user’s', async () => {
+    process.env.PATH = directory;
+    const args = ['compare', path, '--targets', 'esp32', '--cc', 'gcc'];
+    const { status, stdout } = await runHere(args);
+    expect(stdout)
+      .to.match(/^esp32 .* ~\d/m)
+      .and.match(/^esp32: idf\.py: is not installed/m);
+    expect(stdout).to.match(/the figures leave out\s+ESP-IDF itself/);
+    expect(status).to.equal(0);
   });
 
   interface Failure {

@@ -67,7 +67,7 @@ describe('device/boards', () => {
     [
       ['2e8a', '000a', /Pico$/, /^rp2040,rp2350$/],
       ['0483', '374b', /ST-Link/, /^stm32f405,stm32f411,stm32g0b1/],
-      ['303a', '1001', /Espressif/, /^esp32c3$/],
+      ['303a', '1001', /Espressif/, /^esp32c3,esp32s3$/],
       ['1a86', '7523', /CH340/, /^$/],
     ];
   for (const [vendorId, productId, name, targets] of rows) {
