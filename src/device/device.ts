@@ -18,6 +18,8 @@ export interface Device {
   /** The listener is called once when the device is lost; at once if it already is. */
   onLost(listener: (reason: string) => void): void;
   close(): Promise<void>;
+  /** Other programs that have the port open and take part of its bytes, for people; '': none. */
+  readonly sharers?: () => string;
 }
 
 /** Bytes that are kept before a listener is registered. */

@@ -3,6 +3,7 @@ import type { SerialPort } from 'serialport';
 import { BonsaiError } from '../errors.js';
 import { openError } from './access.js';
 import { Listeners } from './device.js';
+import { holdersOf, namesOf } from './holders.js';
 import type { LineSettings, Link } from './link.js';
 
 /**
@@ -38,6 +39,8 @@ export async function openSerial(path: string, settings: LineSettings): Promise<
     onData: (listener) => listeners.onData(listener),
     onLost: (listener) => listeners.onLost(listener),
     drain,
+    // The lock keeps out only programs that ask for it.
+    sharers: () => namesOf(holdersOf(path)),
     async setBaudRate(baudRate) {
       // The change discards what the kernel has not sent yet.
       await drain();

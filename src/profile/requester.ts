@@ -171,7 +171,12 @@ export class Requester {
   private timeout({ command, timeoutMs, attempts }: Request): BonsaiError {
     const within = `within ${timeoutMs / 1000} s${attempts > 1 ? `, asked ${attempts} times` : ''}`;
     const { message, hint } = wordsFor(this.heard(), command, within);
-    return this.error(message, hint);
+    const sharers = this.device.sharers?.() ?? '';
+    if (sharers === '') return this.error(message, hint);
+    return this.error(
+      `${message}; the port is also open in ${sharers}`,
+      'end that program, which takes part of the answers, then try again',
+    );
   }
 
   private lost(command: Command): BonsaiError {

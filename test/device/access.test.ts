@@ -9,6 +9,7 @@ import { openError, type Surroundings } from '../../src/device/access.js';
 import { holdersOf, namesOf } from '../../src/device/holders.js';
 import { openLink } from '../../src/device/open-link.js';
 import { BonsaiError } from '../../src/errors.js';
+import { openSession } from '../../src/profile/session.js';
 import { chainModule, FakeBoard, manifestOf } from '../support/fake-board.js';
 import { onPty } from '../support/pty.js';
 import { needs } from '../support/skip.js';
@@ -122,6 +123,31 @@ describe('device: two programs on one port', () => {
     await once(child.stdout as NodeJS.ReadableStream, 'data');
     return child;
   }
+
+  it('names a program that reads without a lock, when an answer does not come', async () => {
+    const module = chainModule(8);
+    const manifest = manifestOf(module);
+    const silent = () => () => new Uint8Array(0);
+    const pty = await onPty(new FakeBoard(module, manifest, { misbehave: silent }));
+    const reader = spawn('sh', ['-c', 'exec 3<"$0"; echo open; exec sleep 600', pty.path]);
+    try {
+      await once(reader.stdout, 'data');
+      const link = await openLink(pty.path);
+      const session = openSession(link, manifest, { timeoutMs: 50 });
+      const error = await session.catch((reason: unknown) => reason);
+      await link.close();
+      expect(error).to.be.instanceOf(BonsaiError);
+      expect((error as BonsaiError).message).to.match(/did not answer hello/);
+      if (process.platform === 'linux') {
+        // It may still be the shell.
+        const also = new RegExp(`the port is also open in s.* \\(process ${reader.pid}\\)$`);
+        expect((error as BonsaiError).message).to.match(also);
+      }
+    } finally {
+      reader.kill('SIGKILL');
+      pty.unplug();
+    }
+  });
 
   it('refuses the second and names the first, until that is killed', async () => {
     const module = chainModule(8);
