@@ -30,8 +30,8 @@ const boards = listTargets().filter((name) => loadTarget(name).builder === 'idf'
 const uart = [
   'CONFIG_BONSAI_LINK_UART=y',
   'CONFIG_BONSAI_UART_NUMBER=0',
-  'CONFIG_BONSAI_UART_TX=-1',
-  'CONFIG_BONSAI_UART_RX=-1',
+  'CONFIG_BONSAI_UART_TX=1',
+  'CONFIG_BONSAI_UART_RX=3',
 ];
 const usb = ['CONFIG_BONSAI_LINK_USB_SERIAL_JTAG=y', 'CONFIG_BONSAI_REBOOT_TO_BOOT_ROM=y'];
 const psram = ['CONFIG_BONSAI_ARENA_IN_PSRAM=y', 'CONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY=y'];
@@ -185,12 +185,13 @@ describe('projects of ESP-IDF', function () {
     write('esp32s3');
     const rows: [edge: string, given: string[], set: RegExp, unset: RegExp][] = [
       ['no USB', [], /LINK_UART=y\n[\s\S]*UART_TX=-1/, /USB_SERIAL_JTAG=y|PSRAM|REBOOT/],
+      ['an ESP32', ['IDF_TARGET_ESP32'], /UART_TX=1\n.*UART_RX=3\n/, /USB|REBOOT/],
       ['USB', ['SOC_USB_SERIAL_JTAG_SUPPORTED'], /LINK_USB_SERIAL_JTAG=y/, /UART_NUMBER/],
-      ['a boot bit', ['IDF_TARGET_ESP32S3'], /REBOOT_TO_BOOT_ROM=y/, /PSRAM/],
+      ['an ESP32-S3', ['IDF_TARGET_ESP32S3'], /_TX=43\n.*_RX=44\n[\s\S]*BOOT_ROM=y/, /PSRAM/],
       ['PSRAM', ['SPIRAM'], /ARENA_IN_PSRAM is not set/, /ALLOW_BSS_SEG_EXTERNAL_MEMORY=y/],
     ];
     const symbols = [
-      ...['SOC_USB_SERIAL_JTAG_SUPPORTED', 'IDF_TARGET_ESP32S3', 'SPIRAM'],
+      ...['SOC_USB_SERIAL_JTAG_SUPPORTED', 'IDF_TARGET_ESP32', 'IDF_TARGET_ESP32S3', 'SPIRAM'],
       'SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY',
     ];
     for (const [edge, given, set, unset] of rows) {

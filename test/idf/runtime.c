@@ -120,7 +120,7 @@ esp_err_t uart_param_config(uart_port_t uart, const uart_config_t *config)
 
 esp_err_t uart_set_pin(uart_port_t uart, int tx, int rx, int rts, int cts)
 {
-    return uart != 0 || tx != -1 || rx != -1 || rts != -1 || cts != -1;
+    return uart != 0 || tx != 1 || rx != 3 || rts != UART_PIN_NO_CHANGE || cts != UART_PIN_NO_CHANGE;
 }
 
 /* Like the real one it waits for all of the bytes, or until no further byte comes in time. */
