@@ -62,7 +62,9 @@ async function compiler(
   } catch (error) {
     if (error instanceof BonsaiError) return { ...check, ok: false, found: error.message };
     const said = error instanceof Error ? error.message.split('\n') : [String(error)];
-    const found = said.find((line) => /error|cannot|undefined/.test(line)) ?? said[0] ?? '';
+    // The driver's last line names only the linker's status; the linker's own lines name the cause.
+    const found =
+      said.find((line) => /error|cannot|undefined|incompatible/.test(line)) ?? said[0] ?? '';
     return {
       ...check,
       ok: false,

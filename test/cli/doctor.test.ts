@@ -56,6 +56,9 @@ esac`,
     const found = (what: string) => [checks.get(what)?.ok, checks.get(what)?.found];
     expect(found('arm-none-eabi-gcc (rp2040)')[0]).to.equal(true);
     expect(found('arm-none-eabi-gcc (mps3-an547)')[0]).to.equal(true);
+    // The library for 32 bits is found by -march, which must be one of the compiler's multilibs.
+    expect(found('riscv64-unknown-elf-gcc (esp32c3)')[0]).to.equal(true);
+    expect(found('xtensa-lx106-elf-gcc (lx60)')[0]).to.equal(true);
     expect(found('arm-none-eabi-gcc (stm32f405)')).to.match(/^false,.*No such file or directory$/);
     expect(found('arm-none-eabi-gcc (mps2-an500)')).to.match(/^false,.*__aeabi_ldivmod/);
     expect(found('gcc (host)')).to.match(/^true,gcc \d+\.\d+/);
