@@ -148,7 +148,7 @@ export function planned(request: CompileRequest): Omit<Compilation, 'emission'> 
   const facts = analyse(mainGraph(module));
   const size = modelSize(mainGraph(source));
   const planFor = plannerFor(module, facts, target, options, size, faithfulCount(source, target));
-  const plan = autoCores ? planInTime(planFor, target, options) : planFor(options.cores);
+  const plan = autoCores ? planInTime(planFor, target, options) : planFor();
   return { source, module, ...plan };
 }
 

@@ -1,19 +1,19 @@
 /** How many cores to plan for, where it is not given (--cores auto). */
 import type { Target } from '../target/index.js';
-import type { Planned } from './index.js';
+import type { Planned, Resources } from './index.js';
 import { type CompileOptions, estimatedCount } from './types.js';
 
 /**
  * Plans for one core, or for two if one misses --max-ms or meets it only at lower prices of bytes.
  */
 export function planInTime(
-  planFor: (cores?: number) => Planned,
+  planFor: (resources?: Resources) => Planned,
   { secondCore, clockHz }: Pick<Target, 'secondCore' | 'clockHz'>,
-  { maxMs = Infinity, maxFlash = Infinity, cores }: CompileOptions,
+  { maxMs = Infinity, maxFlash = Infinity }: CompileOptions,
 ): Planned {
-  const one = planFor(cores);
+  const one = planFor();
   if (secondCore === undefined || one.plan.decision.share === 1) return one;
-  const two = planFor(2);
+  const two = planFor({ cores: 2 });
   const [first, second] = [one.plan.decision, two.plan.decision];
   if (second.imageBytes > Math.max(maxFlash, first.imageBytes)) return one;
   const msOf = ({ plan }: Planned) => (1000 * estimatedCount(plan)) / clockHz;

@@ -47,11 +47,15 @@ export function makePlan(
   options: CompileOptions,
   source: ModelSize = modelSize(mainGraph(module)),
 ): Planned {
-  return plannerFor(module, facts, target, options, source)(options.cores);
+  return plannerFor(module, facts, target, options, source)();
 }
 
+/** Whatever these are, the same kernels match a node, with the same calls. */
+export type Resources = Pick<CompileOptions, 'maxFlash' | 'maxRam' | 'maxMs' | 'cores'>;
+
 /**
- * Like `makePlan`, for one or two cores. What is known of kernels on one core is computed once.
+ * Like `makePlan`, for any resources: the given ones replace those of `options`. What is known of
+ * kernels on one core is computed once.
  *
  * @param faithfulCount estimate of `--faithful` with these options, computed only if it decides
  */
@@ -60,9 +64,9 @@ export function plannerFor(
   facts: Facts,
   target: TargetTraits,
   options: CompileOptions,
-  source: ModelSize,
+  source: ModelSize = modelSize(mainGraph(module)),
   faithfulCount: (options: CompileOptions) => number = () => Infinity,
-): (cores?: number) => Planned {
+): (resources?: Resources) => Planned {
   const graph = mainGraph(module);
   acceptInt8(graph);
   const context = kernelContext(facts, target, options);
@@ -72,14 +76,15 @@ export function plannerFor(
   const onOne = new Map(
     steps.map((index) => [index, candidatesOf(graph, index, context, options)]),
   );
-  return (cores) => {
+  return (resources) => {
+    const asked = { ...options, ...resources };
+    const { cores = 1 } = asked;
     const kernels = new Map(
       [...onOne].map(([index, one]) => [
         index,
-        kernelsFrom(one !== null && (cores ?? 1) > 1 ? onTwoCores(one, context) : one),
+        kernelsFrom(one !== null && cores > 1 ? onTwoCores(one, context) : one),
       ]),
     );
-    const asked = cores === undefined ? options : { ...options, cores };
     const cycles = () => faithfulCount(asked);
     return planWith(module, kernels, context, target, asked, source, cycles);
   };

@@ -9,7 +9,7 @@ export class BitWriter {
 
   /** The lowest `count` bits of `value`; count ≤ 16. */
   put(value: number, count: number): void {
-    this.held |= (value & (2 ** count - 1)) << this.bits;
+    this.held |= (value & ((1 << count) - 1)) << this.bits;
     this.bits += count;
     if (this.bits < 16) return;
     this.words.push(this.held & 0xffff);

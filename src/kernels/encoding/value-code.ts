@@ -11,6 +11,8 @@ export type Histogram = Float64Array;
 
 /** Most bits of a class. With its index, a value then fits the bits that a decoder holds. */
 const mostClassBits = 3;
+/** A class of so many bits holds all int8 values. */
+const mostIndexBits = 8;
 
 export interface ValueCode {
   readonly classBits: number;
@@ -23,60 +25,89 @@ export interface ValueCode {
 
 /** The code with the fewest bits. */
 export function valueCode(histogram: Histogram): ValueCode {
-  const used = [...histogram.entries()].filter(([, count]) => count > 0);
-  used.sort(([a, countA], [b, countB]) => countB - countA || a - b);
-  const values = Int8Array.from(used, ([at]) => at - 128);
-  const counts = used.map(([, count]) => count);
-  const codes = Array.from({ length: mostClassBits }, (_, i) => codeOf(i + 1, values, counts));
+  const used = [...histogram.keys()].filter((at) => (histogram[at] as number) > 0);
+  used.sort((a, b) => (histogram[b] as number) - (histogram[a] as number) || a - b);
+  const values = Int8Array.from(used, (at) => at - 128);
+  // Indexed by a place among the values: occurrences of all values before it.
+  const before = new Float64Array(used.length + 1);
+  used.forEach((at, place) => {
+    before[place + 1] = (before[place] as number) + (histogram[at] as number);
+  });
+  const codes = Array.from({ length: mostClassBits }, (_, i) => codeOf(i + 1, values, before));
   return codes.reduce((best, code) => (code.streamBits < best.streamBits ? code : best));
 }
 
-/** Dynamic programming over the start of each class, from the last class to the first. */
-function codeOf(classBits: number, values: Int8Array, counts: readonly number[]): ValueCode {
-  const { length } = counts;
-  let total = 0;
-  const before = [0, ...counts].map((count) => {
-    total += count;
-    return total;
-  });
-  // Indexed by the start of the next class; after the last class nothing may remain.
-  let rest = Array.from({ length: length + 1 }, (_, at) => ({
-    bits: at === length ? 0 : Infinity,
-    widths: [] as readonly number[],
-  }));
-  for (let left = 2 ** classBits; left > 0; left -= 1) {
-    const next = rest;
-    rest = next.map((_, start) => {
-      const choices = Array.from({ length: 9 }, (_, width) => {
-        const end = Math.min(length, start + 2 ** width);
-        const own = ((before[end] ?? 0) - (before[start] ?? 0)) * (classBits + width);
-        const { bits, widths } = next[end] as (typeof next)[number];
-        return { bits: own + bits, widths: [width, ...widths] };
-      });
-      return choices.reduce((best, choice) => (choice.bits < best.bits ? choice : best));
-    });
+/**
+ * Dynamic programming over the start of each class, from the last class to the first. In typed
+ * arrays: a plan tries the code for the weights of every layer, and objects take most of its time.
+ */
+function codeOf(classBits: number, values: Int8Array, before: Float64Array): ValueCode {
+  const { length } = values;
+  const classCount = 2 ** classBits;
+  // Indexed by the start of a class: bits of all values from there on. After the last class nothing
+  // may remain.
+  let rest: Float64Array = new Float64Array(length + 1).fill(Infinity);
+  rest[length] = 0;
+  const widths = Array.from({ length: classCount }, () => new Uint8Array(length + 1));
+  for (let at = classCount - 1; at >= 0; at -= 1) {
+    rest = bitsWithClass(classBits, before, rest, widths[at] as Uint8Array);
   }
-  const { bits = 0, widths = [] } = rest[0] ?? {};
-  let start = 0;
-  const classes = widths.flatMap((width) => {
-    const begin = start;
-    start = Math.min(start + 2 ** width, length - 1);
-    return [begin, width];
-  });
-  return { classBits, classes: Uint8Array.from(classes), values, streamBits: bits };
+  const classes = new Uint8Array(2 * classCount);
+  for (let at = 0, start = 0; at < classCount; at += 1) {
+    const width = widths[at]?.[start] as number;
+    classes.set([Math.min(start, length - 1), width], 2 * at);
+    start = Math.min(start + 2 ** width, length);
+  }
+  return { classBits, classes, values, streamBits: rest[0] as number };
 }
 
-/** @throws RangeError for a value without a code */
-export function putValue(writer: BitWriter, code: ValueCode, value: number): void {
-  const place = code.values.indexOf(value);
-  for (let at = 0; at < code.classes.length; at += 2) {
-    const [start = 0, width = 0] = code.classes.subarray(at, at + 2);
-    if (place < start || place >= start + 2 ** width) continue;
-    writer.put(at / 2, code.classBits);
-    writer.put(place - start, width);
-    return;
+/**
+ * Puts one class before the classes of `rest`, wherever it starts.
+ *
+ * @param widths gets the bits of an index in it, for each start the least with the fewest bits
+ */
+function bitsWithClass(
+  classBits: number,
+  before: Float64Array,
+  rest: Float64Array,
+  widths: Uint8Array,
+): Float64Array {
+  const length = rest.length - 1;
+  return rest.map((_, start) => {
+    let least = Infinity;
+    for (let width = 0, end = start; width <= mostIndexBits && end < length; width += 1) {
+      end = Math.min(length, start + (1 << width));
+      const own = ((before[end] as number) - (before[start] as number)) * (classBits + width);
+      const bits = own + (rest[end] as number);
+      if (bits >= least) continue;
+      least = bits;
+      widths[start] = width;
+    }
+    return start === length ? 0 : least;
+  });
+}
+
+/**
+ * Writes values one by one, by a table of all values.
+ *
+ * @throws RangeError for a value without a code
+ */
+export function codeWriter(writer: BitWriter, code: ValueCode): (value: number) => void {
+  const { classBits, classes, values } = code;
+  // Indexed by value + 128: the class, above it the index, and their bits; 0: no code.
+  const [words, bits] = [new Uint16Array(256), new Uint8Array(256)];
+  for (let at = 2 ** classBits - 1; at >= 0; at -= 1) {
+    const [start = 0, width = 0] = classes.subarray(2 * at, 2 * at + 2);
+    values.subarray(start, start + 2 ** width).forEach((value, index) => {
+      words[value + 128] = at | (index << classBits);
+      bits[value + 128] = classBits + width;
+    });
   }
-  throw new RangeError(`no code for ${value}`);
+  return (value) => {
+    const count = bits[value + 128] as number;
+    if (count === 0) throw new RangeError(`no code for ${value}`);
+    writer.put(words[value + 128] as number, count);
+  };
 }
 
 export function takeValue(reader: BitReader, code: ValueCode): number {

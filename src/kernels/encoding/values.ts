@@ -4,7 +4,7 @@
  * frequent values (value-code.ts).
  */
 import type { BitReader, BitWriter } from './bits.js';
-import { type Histogram, putValue, takeValue, type ValueCode, valueCode } from './value-code.js';
+import { codeWriter, type Histogram, takeValue, type ValueCode, valueCode } from './value-code.js';
 
 export type Values =
   | { readonly kind: 'bytes' }
@@ -25,15 +25,15 @@ export interface ValueChoice {
  */
 const mostBits = 6;
 
+const allValues = Int8Array.from({ length: 256 }, (_, at) => at - 128);
+
 /**
  * The ways to store these values, smallest first.
  *
  * @param coded whether a code is allowed
  */
 export function valueChoices(histogram: Histogram, coded: boolean): readonly ValueChoice[] {
-  const entries = Int8Array.from(histogram.keys(), (at) => at - 128).filter(
-    (value) => (histogram[value + 128] ?? 0) > 0,
-  );
+  const entries = allValues.filter((value) => (histogram[value + 128] as number) > 0);
   const total = histogram.reduce((sum, count) => sum + count, 0);
   const choices: ValueChoice[] = [{ values: { kind: 'bytes' }, streamBits: 0, tableBytes: total }];
   const [least = 0, greatest = 0] = [entries[0], entries.at(-1)];
@@ -81,7 +81,7 @@ export function valueWriter(
     case 'palette':
       return (value) => stream.put(values.entries.indexOf(value), values.bits);
     case 'coded':
-      return (value) => putValue(stream, values.code, value);
+      return codeWriter(stream, values.code);
   }
 }
 

@@ -41,7 +41,7 @@ function make(magnitude: number, held: number): Making {
 /** The exponent of a power of two above 1. */
 function powerOf2(value: number): number | null {
   const exponent = 31 - Math.clz32(value);
-  return value > 1 && 2 ** exponent === value ? exponent : null;
+  return value > 1 && 1 << exponent === value ? exponent : null;
 }
 
 /** In the best of all orders; weights of 0 are left out. At most three factors. */

@@ -8,9 +8,8 @@ import type { TensorId } from '../../ir/graph.js';
 import type { Optimize } from '../../ir/op.js';
 import {
   type Alternative,
+  leastPriceOf,
   type Prices,
-  place,
-  priceOf,
   type StepAlternatives,
 } from '../choose/prices.js';
 import { addedBytes, type KernelMemory, resolve, type Schedule } from './lifetimes.js';
@@ -113,7 +112,7 @@ export function cheapestArena(
   ascending.forEach(({ step, alternative }, i) => {
     const bytes = Math.max(least, alternative.arenaBytes);
     const before = costs[step] ?? Infinity;
-    const cost = Math.min(before, priceOf(place(alternative, prices.sram), prices));
+    const cost = Math.min(before, leastPriceOf(alternative, prices));
     costs[step] = cost;
     if (bytes > least) saved += before - cost;
     // Alternatives with the same need are added together.

@@ -70,10 +70,13 @@ export function within(
 /** The alternative of each step that costs least, without the code of kernels. */
 export function choose(steps: readonly StepAlternatives[], prices: Prices): readonly Pick[] {
   return steps.map(({ alternatives }) => {
-    const picks = alternatives.map((alternative) => place(alternative, prices.sram));
-    return picks.reduce((best, pick) =>
-      priceOf(pick, prices) < priceOf(best, prices) ? pick : best,
-    );
+    let [best] = alternatives;
+    let least = Infinity;
+    for (const alternative of alternatives) {
+      const price = leastPriceOf(alternative, prices);
+      if (price < least) [best, least] = [alternative, price];
+    }
+    return place(best as Alternative, prices.sram);
   });
 }
 
@@ -82,13 +85,30 @@ export function priceOf({ alternative, cycles, sramBytes }: Pick, { flash, sram 
   return cycles + flash * alternative.flashBytes + (sramBytes === 0 ? 0 : sram * sramBytes);
 }
 
+/** `priceOf` what `place` returns, without the pick: a choice asks this of every alternative. */
+export function leastPriceOf(
+  { cycles, flashBytes, pieces }: Alternative,
+  { flash, sram }: Prices,
+): number {
+  let time = cycles;
+  let sramBytes = 0;
+  for (const piece of pieces) {
+    if (isCopied(piece, sram)) sramBytes += piece.weightBytes;
+    else time += piece.missCycles;
+  }
+  return time + flash * flashBytes + (sramBytes === 0 ? 0 : sram * sramBytes);
+}
+
 /** Copies a piece to RAM if that saves more cycles than its bytes cost. */
 export function place(alternative: Alternative, sramPrice: number): Pick {
   const regions = alternative.pieces.map(
-    ({ weightBytes, missCycles }): Region =>
-      missCycles > 0 && missCycles > sramPrice * weightBytes ? 'sram' : 'flash',
+    (piece): Region => (isCopied(piece, sramPrice) ? 'sram' : 'flash'),
   );
   return placed(alternative, regions);
+}
+
+function isCopied({ weightBytes, missCycles }: Piece, sramPrice: number): boolean {
+  return missCycles > 0 && missCycles > sramPrice * weightBytes;
 }
 
 export function placed(alternative: Alternative, regions: readonly Region[]): Pick {
@@ -119,8 +139,13 @@ export function imageBytes(picks: readonly Pick[], room: Room): number {
 }
 
 export function codeBytesOf(picks: readonly Pick[], { runtimeBytes }: Room): number {
-  const units = picks.flatMap(({ alternative }) => alternative.code);
-  return runtimeBytes + sumOf([...new Map(units.map((unit) => [unit.key, unit])).values()]);
+  const bytesOf = new Map<string, number>();
+  for (const { alternative } of picks) {
+    for (const { key, bytes } of alternative.code) bytesOf.set(key, bytes);
+  }
+  let sum = 0;
+  for (const bytes of bytesOf.values()) sum += bytes;
+  return runtimeBytes + sum;
 }
 
 export function sumOf(units: readonly CodeUnit[]): number {
