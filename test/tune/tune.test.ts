@@ -9,7 +9,7 @@ import { goals } from '../../src/ir/op.js';
 import { kernelsOf, matchesOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { opOf } from '../../src/ops/index.js';
-import { listTargets, loadTarget } from '../../src/target/index.js';
+import { listTargets, loadTarget, type Target } from '../../src/target/index.js';
 import { fitCosts, type Sample } from '../../src/tune/fit.js';
 import { tune } from '../../src/tune/index.js';
 import { calibration } from '../../src/tune/layers.js';
@@ -87,12 +87,24 @@ function smallestTrials(...args: Parameters<typeof trialsOf>): Trials {
   };
 }
 
+/** Targets that match the same kernels: the name of each, by features and regions of memory. */
+function alikeTargets(): readonly (readonly Target[])[] {
+  const groups = new Map<string, Target[]>();
+  for (const target of listTargets().map(loadTarget)) {
+    const key = `${[...target.features].sort()} ${target.regions === undefined}`;
+    groups.set(key, [...(groups.get(key) ?? []), target]);
+  }
+  return [...groups.values()];
+}
+
 describe('tune: calibration', () => {
-  for (const name of listTargets()) {
-    it(`has every variant with alternatives that ${name} can run, on layers that evaluate`, () => {
-      const empty = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
-      const target = loadTarget(name);
-      const context = { target, facts: analyse(empty), optimize: 'balanced' } as const;
+  const empty = { name: 'none', tensors: [], nodes: [], inputs: [], outputs: [] };
+  const facts = analyse(empty);
+
+  for (const targets of alikeTargets()) {
+    const [target] = targets as [Target];
+    it(`has every variant with alternatives for ${targets.map(({ name }) => name).join(', ')}`, () => {
+      const context = { target, facts, optimize: 'balanced' } as const;
       const { module, trials } = trialsOf(calibration, context);
       const graph = mainGraph(module);
       const tried = new Set(trials.map(({ template }) => template));
@@ -100,12 +112,15 @@ describe('tune: calibration', () => {
         for (const { template, needs } of kernelsOf({ op }).variants) {
           if (!needs.every((feature) => target.features.has(feature))) continue;
           expect(tried, op).to.include(template);
-          for (const goal of target.code === undefined ? [] : goals) {
-            expect(target.code?.[goal].kernels, `code.json, ${goal}`).to.have.property(template);
+          for (const { name, code } of targets) {
+            for (const goal of code === undefined ? [] : goals) {
+              expect(code?.[goal].kernels, `code.json of ${name}, ${goal}`).to.have.property(
+                template,
+              );
+            }
           }
         }
       }
-      expect(evaluateGraph(graph, randomInputs(module, 1)).outputs).to.have.length(1);
       for (const [i, node] of graph.nodes.entries()) {
         const template = trials[i]?.template;
         const view = viewOf(graph, node);
@@ -114,6 +129,16 @@ describe('tune: calibration', () => {
       }
     });
   }
+
+  it('has layers that evaluate', () => {
+    const { module, trials } = trialsOf(calibration, {
+      target: loadTarget('host'),
+      facts,
+      optimize: 'balanced',
+    });
+    expect(new Set(trials.map(({ layer }) => layer)).size).to.equal(calibration.length);
+    expect(evaluateGraph(mainGraph(module), randomInputs(module, 1)).outputs).to.have.length(1);
+  });
 
   it('makes several programs of layers that do not fit the board together', async () => {
     const built: number[] = [];
