@@ -21,12 +21,13 @@ export function addSimulate(program: Command): void {
     )
     .action(async (name: string, { link }: { readonly link: string }) => {
       const board = await simulateBoard(loadTarget(name), link, note);
-      note(`the simulated ${name} is at ${link}, its flash in ${board.flashPath}; Ctrl-C ends it`);
       const stop = new Promise<null>((resolve) => {
         for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-          process.once(signal, () => resolve(null));
+          // Instead of an exit at once: the flash has to be saved.
+          process.removeAllListeners(signal).once(signal, () => resolve(null));
         }
       });
+      note(`the simulated ${name} is at ${link}, its flash in ${board.flashPath}; Ctrl-C ends it`);
       const reason = await Promise.race([stop, board.lost]);
       await board.close();
       if (reason !== null) throw new BonsaiError('device', link, reason, 'start it again');

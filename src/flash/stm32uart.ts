@@ -80,15 +80,17 @@ interface Connection {
 
 /** @throws BonsaiError 'flash' when no boot loader answers */
 async function connect(job: Job): Promise<Connection> {
-  const found = await synchronize(job);
-  if (found !== null) return found;
-  if (await job.restart()) {
-    const restarted = await synchronize(job);
-    if (restarted !== null) return restarted;
+  const entries: (() => Promise<Connection | null>)[] = [
+    () => synchronize(job),
+    async () => ((await job.restart()) ? synchronize(job) : null),
+    () => synchronize(job, { byLines: true }),
+    // Another session may have ended in an erase, during which the chip hears nothing.
+    () => synchronize(job, { isPatient: true }),
+  ];
+  for (const enter of entries) {
+    const found = await enter();
+    if (found !== null) return found;
   }
-  // Another session may have ended in an erase, during which the chip hears nothing.
-  const later = await synchronize(job, true);
-  if (later !== null) return later;
   throw new BonsaiError(
     'flash',
     job.port,
@@ -98,11 +100,25 @@ async function connect(job: Job): Promise<Connection> {
   );
 }
 
+interface Entry {
+  /** Whether DTR and RTS may be wired. */
+  readonly byLines?: boolean;
+  /** Whether the chip may be busy for seconds. */
+  readonly isPatient?: boolean;
+}
+
 /** The boot loader at one of the baud rates; null: none answers. */
-async function synchronize({ settings, open }: Job, isPatient = false): Promise<Connection | null> {
+async function synchronize(
+  { settings, open }: Job,
+  { byLines = false, isPatient = false }: Entry = {},
+): Promise<Connection | null> {
   for (const baudRate of settings.baudRates) {
     const transport = await open({ baudRate, parity: 'even' });
     try {
+      if (byLines && !(await enterByLines(transport))) {
+        await transport.close();
+        return null;
+      }
       await transport.sleep(settleMs);
       const loader = new Stm32Loader(transport, baudRate, transport.now() + identifyMs);
       if (await loader.synchronize(isPatient)) return { transport, loader, baudRate };
@@ -113,6 +129,30 @@ async function synchronize({ settings, open }: Job, isPatient = false): Promise<
     await transport.close();
   }
   return null;
+}
+
+/**
+ * Resets the board in its boot loader, where RTS is wired to BOOT0 and DTR over a capacitor to NRST
+ * (targets/stm32f405/README.md): both lines are low while they are set, which they are from the opening of the
+ * port on, so BOOT0 is high while RTS is cleared, and setting DTR gives a pulse of reset.
+ *
+ * @returns false where the port has no modem lines
+ */
+async function enterByLines({ setModemLines, sleep }: Transport): Promise<boolean> {
+  if (setModemLines === null) return false;
+  try {
+    await setModemLines({ dtr: false, rts: false });
+    await sleep(settleMs);
+    await setModemLines({ dtr: true, rts: false });
+    await sleep(settleMs);
+    // BOOT0 counts at the reset alone.
+    await setModemLines({ dtr: true, rts: true });
+    return true;
+  } catch (error) {
+    // Behind RFC 2217 the lines may be missing only at the other end.
+    if (error instanceof BonsaiError) return false;
+    throw error;
+  }
 }
 
 /** @throws BonsaiError 'flash' for another chip, or one that is protected */

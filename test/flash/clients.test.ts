@@ -1,5 +1,5 @@
 /** Independent clients and bonsaic flash the same simulated chip over a pty, and the image runs. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import { measure } from '../../src/profile/measure.js';
 import { restartInBootLoader } from '../../src/profile/restart.js';
 import { seededVectors } from '../../src/profile/vectors.js';
 import { loadTarget } from '../../src/target/index.js';
+import { cliPath } from '../support/cli.js';
 import { chainModule } from '../support/fake-board.js';
 import { simplePlan } from '../support/plan.js';
 import { needs, needsSimulator } from '../support/skip.js';
@@ -108,4 +109,49 @@ describe('flash: clients of a simulated chip on a pty', () => {
     expect(existsSync(link)).to.equal(false);
     expect(existsSync(`${link}.flash`)).to.equal(true);
   });
+});
+
+describe('bonsaic simulate', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-simulate-'));
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  /** Starts the command; resolves with its status and what it has told. */
+  function simulate(target: string, link: string) {
+    const child = spawn(process.execPath, [cliPath, 'simulate', target, '--link', link]);
+    let told = '';
+    child.stderr.on('data', (text) => {
+      told += text;
+    });
+    const ended = new Promise<{ status: number | null; told: string }>((resolve) =>
+      child.once('close', (status) => resolve({ status, told })),
+    );
+    return { child, ended, told: () => told };
+  }
+
+  it('ends with 0 on SIGTERM, and takes the link away', async function () {
+    needs(this, 'socat');
+    const link = join(directory, 'tty');
+    const { child, ended, told } = simulate('stm32g0b1', link);
+    // From then on it takes signals.
+    while (!told().includes('Ctrl-C')) await sleep(20);
+    expect(existsSync(link)).to.equal(true);
+    child.kill('SIGTERM');
+    const { status } = await ended;
+    expect(status, told()).to.equal(0);
+    expect(existsSync(link)).to.equal(false);
+    expect(readFileSync(`${link}.flash`).length).to.equal(256 * 1024);
+  });
+
+  const refusals: [edge: string, target: string, link: string, status: number, says: RegExp][] = [
+    ['a board without a simulated boot loader', 'nrf52840', 'a', 5, /not simulated/],
+    ['no folder for the link', 'stm32g0b1', 'none/tty', 1, /none\/tty/],
+  ];
+  for (const [edge, target, link, status, says] of refusals) {
+    it(`refuses ${edge}`, async function () {
+      needs(this, 'socat');
+      const outcome = await simulate(target, join(directory, link)).ended;
+      expect(outcome.told).to.match(says);
+      expect(outcome.status).to.equal(status);
+    });
+  }
 });

@@ -69,6 +69,14 @@ describe('flash/stm32uart', () => {
     expect(wire.overruns).to.equal(0);
   });
 
+  it('sends 5 % more than the image, there and back', async () => {
+    const wire = new Wire(chipOf());
+    const image = imageOf(32_768);
+    await flashTo(wire, image);
+    const all = wire.bytes['to chip'] + wire.bytes['to host'];
+    expect(all / (2 * image.length)).to.be.within(1, 1.06);
+  });
+
   it('takes a chip that another session has left in the middle of a block', async () => {
     const wire = new Wire(chipOf());
     const transport = await wire.open({ baudRate: 115200, parity: 'even' });
@@ -120,6 +128,34 @@ describe('flash/stm32uart', () => {
       expect(Buffer.compare(chip.flash, old)).to.equal(0);
     });
   }
+
+  it('enters the boot loader by DTR and RTS where they are wired', async () => {
+    const chip = chipOf({ hasLines: true });
+    chip.started = 0;
+    const image = imageOf(600);
+    await flashTo(new Wire(chip), image);
+    expect(holds(chip, image)).to.equal(true);
+  });
+
+  it('enters it by the running firmware', async () => {
+    const chip = chipOf();
+    chip.started = 0;
+    const wire = new Wire(chip);
+    const restart = async () => {
+      chip.restart();
+      return true;
+    };
+    const image = imageOf(600);
+    await flash(saved(image), '/dev/wire', target, { open: wire.open, restart });
+    expect(holds(chip, image)).to.equal(true);
+  });
+
+  it('knows the older erase command', async () => {
+    const image = imageOf(600);
+    const wire = new Wire(chipOf({ hasShortErase: true }, new Uint8Array(2 ** 20)));
+    await flashTo(wire, image);
+    expect(holds(wire.chip as Stm32Chip, image)).to.equal(true);
+  });
 
   it('says how to enter the boot loader when none answers', async () => {
     const chip = chipOf();

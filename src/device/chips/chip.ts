@@ -3,6 +3,8 @@
  * own, so that the same chip stands behind a pty (`bonsaic simulate`) and in virtual time (tests).
  */
 
+import type { ModemLines } from '../link.js';
+
 /** Bytes that the chip sends after it has worked for `afterMs`, during which it receives nothing. */
 export interface Answer {
   readonly afterMs: number;
@@ -29,5 +31,5 @@ export interface Chip {
    */
   losePower(isWorking: boolean): void;
   /** What the host's modem lines do to the chip; absent: they are not wired. */
-  setModemLines?(lines: { readonly dtr: boolean; readonly rts: boolean }): void;
+  readonly setModemLines?: ((lines: ModemLines) => void) | undefined;
 }
