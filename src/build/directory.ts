@@ -1,5 +1,7 @@
 /** Output directories: written by compile, read by build, flash and profile. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Emission, Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
@@ -32,6 +34,40 @@ export function saveProject(
       ...extra,
     ]),
   );
+}
+
+/** A directory that `compile` wrote, to name the firmware of a board. */
+export interface KnownBuild {
+  readonly directory: string;
+  readonly tag: string;
+  readonly model: { readonly name: string; readonly sha256: string };
+}
+
+const knownBuild = z.object({
+  tag: z.string(),
+  plan: z.object({ model: z.object({ name: z.string(), sha256: z.string() }) }),
+});
+
+/** The builds in a folder and one level below; whatever is none is left out. */
+export function buildsIn(folder: string): KnownBuild[] {
+  return [folder, ...subfolders(folder)].flatMap((directory) => {
+    try {
+      const manifest = JSON.parse(readFileSync(join(directory, 'bonsai.json'), 'utf8'));
+      const { tag, plan } = knownBuild.parse(manifest);
+      return [{ directory, tag, model: plan.model }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function subfolders(folder: string): string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  } catch {
+    return [];
+  }
 }
 
 /** @throws BonsaiError 'usage' when the directory is not one that `compile` wrote */

@@ -1,5 +1,6 @@
 /** bonsaic ports: the serial ports, the boards that they may lead to, and what runs there. */
 import type { Command } from 'commander';
+import { buildsIn, type KnownBuild } from '../build/directory.js';
 import { type Found, type SurveyedPort, surveyPorts } from '../profile/ports.js';
 import { table } from '../report/table.js';
 import { printJson, printResult, terminalColumns } from './output.js';
@@ -16,7 +17,7 @@ export function addPorts(program: Command): void {
     .option('--probe', 'ask every port, not only those whose USB ids may be a board')
     .option('--json', 'one JSON document on stdout')
     .action(async ({ probe, json }: Flags) => {
-      const ports = await surveyPorts({ probe: probe === true });
+      const ports = namedPorts(await surveyPorts({ probe: probe === true }), buildsIn('.'));
       if (json) printJson(ports);
       else printResult(ports.length === 0 ? none : portsText(ports));
     });
@@ -24,13 +25,40 @@ export function addPorts(program: Command): void {
 
 const none = 'no serial ports found: is the board plugged in with a data cable?';
 
+/** A port whose firmware may be one that was compiled here. */
+export interface NamedPort extends SurveyedPort {
+  /** The name of the model; null: unknown here, or no firmware of bonsaic. */
+  readonly model: string | null;
+  /** The directory with this very build; null: none here. */
+  readonly directory: string | null;
+}
+
+/** Names models by their hash, and builds by their tag. */
+export function namedPorts(
+  ports: readonly SurveyedPort[],
+  builds: readonly KnownBuild[],
+): NamedPort[] {
+  return ports.map((port) => {
+    const { firmware } = port;
+    if (firmware?.state !== 'bonsaic') return { ...port, model: null, directory: null };
+    const { modelSha256, tag } = firmware;
+    const sameModel = builds.filter(({ model }) => model.sha256 === modelSha256);
+    const sameBuild = sameModel.find((build) => build.tag === tag);
+    return {
+      ...port,
+      model: sameModel[0]?.model.name ?? null,
+      directory: sameBuild?.directory ?? null,
+    };
+  });
+}
+
 /** A row per port, and what helps with those that do not open. */
-export function portsText(ports: readonly SurveyedPort[], width = terminalColumns()): string {
-  const rows = ports.map(({ path, vendorId, productId, manufacturer, board, firmware }) => [
-    path,
-    vendorId === null ? '' : `${vendorId}:${productId}`,
-    board?.name ?? manufacturer ?? '',
-    firmware === null ? '' : firmwareText(firmware),
+export function portsText(ports: readonly NamedPort[], width = terminalColumns()): string {
+  const rows = ports.map((port) => [
+    port.path,
+    port.vendorId === null ? '' : `${port.vendorId}:${port.productId}`,
+    port.board?.name ?? port.manufacturer ?? '',
+    port.firmware === null ? '' : firmwareText(port.firmware, port),
   ]);
   const hints = ports.flatMap(({ path, firmware }) =>
     firmware?.state === 'closed' ? [`${path}: ${firmware.hint}`] : [],
@@ -39,11 +67,13 @@ export function portsText(ports: readonly SurveyedPort[], width = terminalColumn
   return [list, ...hints].join('\n');
 }
 
-function firmwareText(found: Found): string {
+function firmwareText(found: Found, { model, directory }: NamedPort): string {
   switch (found.state) {
     case 'bonsaic': {
       const { target, modelSha256, tag, protocol } = found;
-      return `bonsaic for ${target}: model ${modelSha256.slice(0, 12)}…, build ${tag}, protocol ${protocol}`;
+      const name = model ?? `model ${modelSha256.slice(0, 12)}…`;
+      const place = directory === null ? '' : ` (${directory})`;
+      return `bonsaic for ${target}: ${name}, build ${tag}${place}, protocol ${protocol}`;
     }
     case 'silent':
       return 'no answer';

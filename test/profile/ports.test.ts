@@ -1,7 +1,10 @@
 /** What a survey finds behind ports, and which port `--port auto` takes. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { portsText } from '../../src/cli/ports.js';
+import { buildsIn } from '../../src/build/directory.js';
+import { namedPorts, portsText } from '../../src/cli/ports.js';
 import { boardTable } from '../../src/device/boards.js';
 import type { Device } from '../../src/device/device.js';
 import type { SerialPortInfo } from '../../src/device/ports.js';
@@ -97,6 +100,28 @@ describe('device/boards', () => {
   });
 });
 
+describe('build/directory: builds of a folder', () => {
+  it('finds those of the folder and below it, and leaves out what is none', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bonsaic-builds-'));
+    try {
+      const write = (name: string, text: string) => {
+        mkdirSync(join(folder, name), { recursive: true });
+        writeFileSync(join(folder, name, 'bonsai.json'), text);
+      };
+      const model = { name: 'kws', sha256: 'ab' };
+      write('out', JSON.stringify({ tag: '0011', plan: { model } }));
+      write('broken', '{');
+      write('other', '{"tag": 7}');
+      mkdirSync(join(folder, 'empty'));
+      expect(buildsIn(folder)).to.deep.equal([
+        { directory: join(folder, 'out'), tag: '0011', model },
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe('profile/ports: survey', () => {
   it('asks what may be a board, all at once, and tells what answers', async () => {
     const machine = machineOf({
@@ -131,8 +156,18 @@ describe('profile/ports: survey', () => {
       .that.matches(/baud rate/);
     expect([firmware.get('ttyACM3'), firmware.get('ttyS0')]).to.deep.equal([null, null]);
 
-    const text = portsText(ports, 200);
+    const text = portsText(namedPorts(ports, []), 200);
     expect(text).to.match(/ttyACM0 +2e8a:000a +Raspberry Pi Pico +bonsaic for rp2040: model abab/);
+    const model = { name: 'kws', sha256: 'ab'.repeat(32) };
+    const builds = [
+      { directory: 'old', tag: '99999999', model },
+      { directory: 'out', tag: '00112233', model },
+    ];
+    expect(portsText(namedPorts(ports, builds), 200)).to.match(
+      /bonsaic for rp2040: kws, build 00112233 \(out\), protocol 1/,
+    );
+    const [old] = namedPorts(ports, builds.slice(0, 1));
+    expect(old).to.include({ model: 'kws', directory: null });
     expect(text).to.match(/\nttyACM2: end that program/);
     expect(text).to.match(/ttyUSB1 .* no answer/);
   });

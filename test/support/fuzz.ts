@@ -20,7 +20,11 @@ import type { Random } from './module.js';
 import { inVirtualTime } from './time.js';
 
 const types = Object.values(commands);
-const words = [0, 1, 2, 0x7f, 0xff, 0x100, 0x7fff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+/** Edges: of a body's entries (128 counts, 256 checksums), of the fake model, of integers. */
+const words = [
+  ...[0, 1, 127, 128, 129, 130, 255, 256, 257, 260, 1024, 1025],
+  ...[0x7fff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff],
+];
 
 function randomBytes(random: Random, most: number): Uint8Array {
   return Uint8Array.from({ length: random.integer(0, most) }, () => random.integer(0, 255));
@@ -31,8 +35,8 @@ function randomBody(random: Random): Uint8Array {
   if (random.integer(0, 19) === 0) return randomBytes(random, 1024);
   const body = Buffer.alloc(random.pick([0, 0, 4, 4, 6, 8, 8, 12, 16, 40]));
   for (let at = 0; at + 2 <= body.length; at += 2) {
-    const isSmall = random.integer(0, 3) > 0;
-    body.writeUInt16LE(isSmall ? random.integer(0, 20) : random.pick(words) & 0xffff, at);
+    const fields = [0, random.integer(0, 20), random.integer(0, 300), random.pick(words) & 0xffff];
+    body.writeUInt16LE(random.pick(fields), at);
   }
   return body;
 }
