@@ -60,6 +60,7 @@ import { softmaxVariants } from './portable/softmax.js';
 import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
 import { rv32FullyConnected } from './rv32/fully-connected.js';
+import { rv32Pixels } from './rv32/pixels.js';
 import { packedAveragePool, reciprocalOfAll } from './swar/average_pool2d.js';
 import { lanesKernel } from './swar/conv2d.js';
 import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
@@ -99,6 +100,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     packedDepthwise(isOneChannel, convolutionOf),
     pairedDepthwise(isOneChannel, convolutionOf),
     rv32Convolution(isOneGroup, convolutionOf),
+    rv32Pixels(isOneGroup, rowConvolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
     pixelsKernel(isOneGroup, rowConvolutionOf),
     sparsePixelsKernel(isOneGroup, rowConvolutionOf),
@@ -148,7 +150,8 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     vectorFullyConnected(fullyConnectedOf),
     gatheredRow(isRow, fullyConnectedOf),
     gatheredConvolution(isRows, fullyConnectedOf),
-    rv32FullyConnected(isRow, fullyConnectedOf),
+    ...rv32FullyConnected(isRow, fullyConnectedOf),
+    rv32Pixels(isRows, fullyConnectedOf),
     lanesKernel(() => true, fullyConnectedOf),
     sparseRowKernel(isRow, fullyConnectedOf),
     fullyConnectedVariant,

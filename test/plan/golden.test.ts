@@ -20,7 +20,7 @@ const models = [
   'examples/activity/activity.tflite',
   ...['ad', 'ic', 'kws', 'kws_u80', 'vww'].map((name) => `../shared/models/${name}.tflite`),
 ];
-const targets = ['rp2040', 'stm32f405', 'mps3-an547'];
+const targets = ['rp2040', 'esp32c3', 'stm32f405', 'mps3-an547'];
 
 describe('golden plans', () => {
   for (const model of models) {

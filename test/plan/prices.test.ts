@@ -572,3 +572,23 @@ describe('plan: kernels that skip zeros or pack weights', () => {
     expect(choice?.alternatives.map(({ kernel }) => kernel)).to.deep.equal(['3', '4', '5', '6']);
   });
 });
+
+describe('plan: more than the share of RAM for copies', () => {
+  // A step of 100 cycles with a copy of 100 bytes; from flash it loses so many cycles more.
+  const rows: [edge: string, missCycles: number, region: string][] = [
+    ['with the copy 100 cycles are half of 200', 100, 'sram'],
+    ['100 are more than half of 199', 99, 'flash'],
+  ];
+  for (const [edge, missCycles, region] of rows) {
+    it(`it is taken where that halves the time: ${edge}`, () => {
+      const step = stepOf({ name: 'a', cycles: 100, pieces: [[100, missCycles]] });
+      const withAllCopies = { ...noLimits, copyBytes: () => 100 };
+      const room = { copyBytes: () => 50, withAllCopies };
+      expect(chosenOf([step], 'balanced', room).regions).to.deep.equal([region]);
+      expect(
+        chosenOf([step], 'balanced', { copyBytes: () => 50 }).regions,
+        'the share alone',
+      ).to.deep.equal(['flash']);
+    });
+  }
+});

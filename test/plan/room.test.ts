@@ -61,6 +61,13 @@ describe('plan: RAM for copies of weights', () => {
     it(edge, () => expect(room(options).copyBytes(20 * KB)).to.equal(kilobytes * KB));
   }
 
+  it('balanced may have all of it, where no share is asked for', () => {
+    expect(room().withAllCopies?.copyBytes(20 * KB)).to.equal(72 * KB);
+    expect(room({ optimize: 'size' }).withAllCopies).to.equal(undefined);
+    expect(room({ optimize: 'speed' }).withAllCopies).to.equal(undefined);
+    expect(room({ sramCopies: 'half' }).withAllCopies).to.equal(undefined);
+  });
+
   it('is whole bytes, and never less than none', () => {
     expect(room().copyBytes(20 * KB + 1), 'half of 73727').to.equal(36 * KB - 1);
     expect(room().copyBytes(99 * KB)).to.equal(0);

@@ -41,6 +41,13 @@ export interface HighMultiply {
 const int32Max = 2 ** 31 - 1;
 /** With larger ones nothing is gained: `start` then has this many bits below an accumulator's. */
 const mostScale = 23;
+/**
+ * Slopes near the multiplier to try. TFLM rounds twice, so its thresholds bend: with wide
+ * accumulators only a slope some dozens away may pass between all of them.
+ */
+const nudges = [0, 1, 2, 4, 8, ...Array.from({ length: 16 }, (_, i) => 16 * (i + 1))].flatMap(
+  (distance) => (distance === 0 ? [0] : [distance, -distance]),
+);
 
 /**
  * The constants of a channel whose accumulator (int32, bias included) is proved to lie in
@@ -94,7 +101,7 @@ function* linesOf(
   const lowered = Math.floor(Math.log2(int32Max / slope));
   if (lowered < 0 || lowered > 31) return;
   const steep = Math.round(slope * 2 ** lowered);
-  for (const nudge of [0, 1, -1, 2, -2, 4, -4, 8, -8]) {
+  for (const nudge of nudges) {
     if (steep + nudge <= int32Max) yield { scale, multiplier: steep + nudge, shift: lowered };
   }
 }

@@ -76,6 +76,7 @@ function callOf(
     outputs: [0],
     flags: {
       ...{ sliding, by_2: sliding && strideH === 2, siblings: outC > inC },
+      dilated: !sliding && shape.dilationW > 1,
       lifted: forms.some(isLifted),
     },
     numbers: {

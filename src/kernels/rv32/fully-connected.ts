@@ -2,6 +2,9 @@
  * A row of inputs times a matrix: the weights of two output channels share a word, w0 + (w1 << 16),
  * so that one product does both. Eight channels are computed together. Their packed sums are taken
  * apart before a lane can overflow, all at the same taps: in runs as long as the weights allow.
+ *
+ * A second kernel makes these words from weights of a byte each: half the memory, for two more
+ * instructions per four weights.
  */
 import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, biasesFor, weightsOf } from '../../ops/arithmetic/accumulation.js';
@@ -19,16 +22,50 @@ const block = 8;
 const longestRun = 16;
 const laneLimit = 2 ** 15;
 
-/**
- * @param when the node has one row of inputs
- * @param describe of nodes for which `when` holds
- */
+type WeightOf = (channel: number, tap: number) => number;
+
+/** How weights are stored. */
+interface Layout {
+  readonly template: string;
+  readonly isBytes: boolean;
+  /** Approximate cycles of a tap, and of a run. */
+  readonly tapCycles: number;
+  readonly runCycles: number;
+  words(blocks: number, depth: number, weightOf: WeightOf): Int32Array;
+}
+
+const pairs: Layout = {
+  template: 'rv32/fully_connected',
+  isBytes: false,
+  tapCycles: 13,
+  runCycles: 20,
+  words: pairsOf,
+};
+
+const bytes: Layout = {
+  template: 'rv32/fully_connected_bytes',
+  isBytes: true,
+  tapCycles: 16,
+  runCycles: 30,
+  words: bytesOf,
+};
+
+/** Kernels of a fully connected layer: `when` it has one row of inputs. */
 export function rv32FullyConnected<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+): readonly KernelVariant<A>[] {
+  return [pairs, bytes].map((layout) => variantOf(layout, when, describe));
+}
+
+function variantOf<A extends AccumulationAttrs>(
+  layout: Layout,
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   return {
-    template: 'rv32/fully_connected',
+    template: layout.template,
+    text: pairs.template,
     needs: ['mul32', 'rv32'],
     match(view, { facts }) {
       if (!when(view) || hasResidual(view)) return null;
@@ -52,20 +89,23 @@ export function rv32FullyConnected<A extends AccumulationAttrs>(
         scratchBytes: 0,
         overlaps: [],
         work: () => ({
-          taps: { count: blocks * depth, cycles: 13 },
-          runs: { count: runs().reduce((sum, { length }) => sum + length, 0), cycles: 20 },
+          taps: { count: blocks * depth, cycles: layout.tapCycles },
+          runs: {
+            count: runs().reduce((sum, { length }) => sum + length, 0),
+            cycles: layout.runCycles,
+          },
           blocks: { count: blocks, cycles: 200 },
         }),
         calls: (): readonly KernelCall[] => [
           {
             inputs: [0],
             outputs: [0],
-            flags: { lifted: forms.some(isLifted) },
+            flags: { lifted: forms.some(isLifted), bytes: layout.isBytes },
             numbers: { depth, channels },
             tables: {
-              weights: { data: pairsOf(blocks, depth, weightOf), role: 'weights' },
+              weights: { data: layout.words(blocks, depth, weightOf), role: 'weights' },
               runs: { data: Uint8Array.from(runs().flat()), role: 'weights' },
-              stage: highStages(forms, biasesFor(view, filters, true)),
+              stage: { ...highStages(forms, biasesFor(view, filters, true)), role: 'weights' },
             },
           },
         ],
@@ -78,7 +118,7 @@ export function rv32FullyConnected<A extends AccumulationAttrs>(
 function runsOf(
   inputs: readonly LaneRange[],
   first: number,
-  weightOf: (channel: number, tap: number) => number,
+  weightOf: WeightOf,
 ): readonly number[] {
   const runs: number[] = [];
   let [min, max] = [new Array<number>(block).fill(0), new Array<number>(block).fill(0)];
@@ -108,14 +148,25 @@ function runsOf(
 }
 
 /** Of each block tap by tap: four words. */
-function pairsOf(
-  blocks: number,
-  depth: number,
-  weightOf: (channel: number, tap: number) => number,
-): Int32Array {
+function pairsOf(blocks: number, depth: number, weightOf: WeightOf): Int32Array {
   return Int32Array.from({ length: (blocks * depth * block) / 2 }, (_, i) => {
     const [pair, tap] = [i % (block / 2), Math.floor((2 * i) / block)];
     const channel = Math.floor(tap / depth) * block + 2 * pair;
     return weightOf(channel, tap % depth) + weightOf(channel + 1, tap % depth) * 65536;
+  });
+}
+
+/** Channels in the order of a word's bytes: the first and third are the lanes of one sum. */
+const byteOrder = [0, 2, 1, 3] as const;
+
+/** Of each block tap by tap: two words, of bytes that have 128 added. */
+function bytesOf(blocks: number, depth: number, weightOf: WeightOf): Int32Array {
+  return Int32Array.from({ length: (blocks * depth * block) / 4 }, (_, i) => {
+    const [half, tap] = [i % 2, Math.floor(i / 2)];
+    const channel = Math.floor(tap / depth) * block + 4 * half;
+    return byteOrder.reduce<number>(
+      (word, at, byte) => word | ((weightOf(channel + at, tap % depth) + 128) << (8 * byte)),
+      0,
+    );
   });
 }

@@ -10,14 +10,25 @@
  * A second kernel skips zero weights (sparse-pixels.ts).
  */
 import type { NodeView } from '../../ir/graph.js';
-import {
-  type AccumulationAttrs,
-  type Filters,
-  weightRows,
-} from '../../ops/arithmetic/accumulation.js';
+import type { AccumulationAttrs, Filters } from '../../ops/arithmetic/accumulation.js';
 import type { Range } from '../../ops/arithmetic/bounds.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
-import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
+import type { WindowShape } from '../layout/overlap.js';
+import {
+  laneLimit,
+  longestRun,
+  nine,
+  packedBytes,
+  paddedDepth,
+  paddedRows,
+  patchBytes,
+  rowsOf,
+  six,
+  type Tile,
+  three,
+  tileCounts,
+  tileLead,
+} from '../layout/pixel-tiles.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import { type KernelCall, type KernelVariant, type MatchContext, once } from '../variant.js';
 import {
@@ -30,20 +41,8 @@ import {
 } from './layer.js';
 import { spareTaps, sparsePixelStream } from './sparse-pixels.js';
 
-/** Weights per word. */
-const perQuad = 4;
-/** Pixels of a tile, words per tap, and approximate cycles. */
-interface Tile {
-  readonly pixels: number;
-  readonly words: number;
-  readonly tapCycles: number;
-}
-
-const nine: Tile = { pixels: 9, words: 6, tapCycles: 22.7 };
-const six: Tile = { pixels: 6, words: 4, tapCycles: 15.7 };
-const three: Tile = { pixels: 3, words: 2, tapCycles: 10.2 };
-/** The narrowest lane holds −laneLimit … laneLimit − 1. */
-const laneLimit = 2 ** 20;
+/** Approximate cycles of a tap, by the pixels of its tile. */
+const cyclesPerTap: Readonly<Record<number, number>> = { 9: 22.7, 6: 15.7, 3: 10.2 };
 const cyclesPerOutput = { rescaled: 18, lifted: 65, requantized: 105 } as const;
 
 /** Weights as a kernel reads them. */
@@ -82,12 +81,9 @@ const dense: Layout = {
   fits: (shape) => pixelsOf(shape) >= three.pixels,
   store(channels, inputs) {
     const padded = paddedDepth({ depth: inputs.length });
-    const bytes = new Int8Array(channels.length * padded);
-    channels.forEach((weights, channel) => {
-      bytes.set(weights, channel * padded);
-    });
-    const quads = padded / perQuad;
-    const run = longestRun(bytes, padded, inputs) / perQuad;
+    const bytes = paddedRows(channels, padded);
+    const quads = padded / 4;
+    const run = longestRun(bytes, padded, inputs) / 4;
     return {
       weights: littleEndianWords(bytes),
       numbers: { quads, run },
@@ -103,7 +99,7 @@ const sparse: Layout = {
   tapCycles: 4,
   taps: ({ depth }) => depth + spareTaps,
   // The last pixels have taps at the same distances as the others.
-  fits: (shape) => tileCounts(shape)[0] > 0,
+  fits: (shape) => tileCounts(shape, wideTile(shape))[0] > 0,
   store(channels, inputs, shape) {
     const unit = wideTile(shape).words / 2;
     const { data, pairs, runs } = sparsePixelStream(channels, inputs, unit, laneLimit);
@@ -143,11 +139,12 @@ function variantOf<A extends AccumulationAttrs>(
       const { shape, filters } = layer;
       if (!layout.fits(shape)) return null;
       const tables = once(() => makeTables(layout, view, context, layer));
-      const [wide, narrow] = tileCounts(shape);
-      const lead = leadOver(shape, filters);
+      const tile = wideTile(shape);
+      const [wide, narrow] = tileCounts(shape, tile);
+      const lead = tileLead(shape, tile);
       return {
         scratchBytes:
-          packedBytes(layout, shape, filters) + (isPixelRow(shape) ? 0 : 3 * paddedDepth(filters)),
+          packedBytes(shape, tile, layout.taps(filters)) + patchBytes(shape, filters.depth),
         weightPasses: wide + narrow,
         overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
         work: () => workOf(layout, view, layer, tables()),
@@ -164,7 +161,7 @@ function workOf(
   { multiplied, runs, outputs }: Tables,
 ) {
   const { shape, filters } = layer;
-  const [wide, narrow] = tileCounts(shape);
+  const [wide, narrow] = tileCounts(shape, wideTile(shape));
   const pixels = pixelsOf(shape);
   const count = pixels * filters.channels;
   return {
@@ -179,7 +176,8 @@ function workOf(
 }
 
 function multiplications({ term, tapCycles }: Layout, tile: Tile, count: number) {
-  return { [`${term}By${tile.pixels}`]: { count, cycles: tile.tapCycles + tapCycles } };
+  const cycles = (cyclesPerTap[tile.pixels] as number) + tapCycles;
+  return { [`${term}By${tile.pixels}`]: { count, cycles } };
 }
 
 function makeTables(
@@ -188,11 +186,7 @@ function makeTables(
   context: MatchContext,
   layer: Convolution,
 ): Tables {
-  const { channels, depth } = layer.filters;
-  const weights = weightRows(view, layer.filters);
-  const rows = Array.from({ length: channels }, (_, channel) =>
-    weights.subarray(channel * depth, (channel + 1) * depth),
-  );
+  const rows = rowsOf(view, layer.filters);
   return {
     ...layout.store(rows, inputRanges(view, context.facts, layer), layer.shape),
     outputs: rescaleStage(view, context, layer),
@@ -204,81 +198,8 @@ function littleEndianWords(bytes: Int8Array): Int32Array {
   return Int32Array.from({ length: bytes.length / 4 }, (_, i) => view.getInt32(4 * i, true));
 }
 
-function paddedDepth({ depth }: Pick<Filters, 'depth'>): number {
-  return Math.ceil(depth / perQuad) * perQuad;
-}
-
-/**
- * Length of the longest runs, the same in all channels, whose sums fit a lane. Four taps always
- * fit: a product is at most 2^14.
- */
-export function longestRun(weights: Int8Array, padded: number, inputs: readonly Range[]): number {
-  for (let runs = 1; ; runs += 1) {
-    const run = Math.ceil(padded / runs / perQuad) * perQuad;
-    if (run === perQuad || runsFit(weights, padded, run, inputs)) return run;
-  }
-}
-
-function runsFit(
-  weights: Int8Array,
-  padded: number,
-  run: number,
-  inputs: readonly Range[],
-): boolean {
-  for (let begin = 0; begin < weights.length; begin += padded) {
-    for (let first = 0; first < padded; first += run) {
-      let [min, max] = [0, 0];
-      for (let i = first; i < Math.min(first + run, inputs.length); i += 1) {
-        const weight = weights[begin + i] as number;
-        const [low, high] = inputs[i] as Range;
-        min += weight * (weight > 0 ? low : high);
-        max += weight * (weight > 0 ? high : low);
-      }
-      if (min < -laneLimit || max >= laneLimit) return false;
-    }
-  }
-  return true;
-}
-
 function wideTile(shape: WindowShape): Tile {
   return isPixelRow(shape) && pixelsOf(shape) > nine.pixels ? six : nine;
-}
-
-/** The last pixels form tiles of three if they are fewer than a wide tile. */
-function tileCounts(shape: WindowShape): readonly [wide: number, narrow: number] {
-  const pixels = pixelsOf(shape);
-  const tile = wideTile(shape).pixels;
-  const wide = Math.floor((pixels + three.pixels - 1) / tile);
-  const left = Math.max(0, pixels - wide * tile);
-  return [wide, Math.ceil(left / three.pixels)];
-}
-
-function packedBytes(layout: Layout, shape: WindowShape, filters: Filters): number {
-  const [wide] = tileCounts(shape);
-  return 4 * (wide > 0 ? wideTile(shape).words : three.words) * layout.taps(filters);
-}
-
-/** All windows of a tile are read before any of its outputs is written. */
-function leadOver(shape: WindowShape, { channels }: Filters): number {
-  const { batches, inH, inW, inC, outH, outW, strideH, strideW, padTop, padLeft } = shape;
-  const pixels = pixelsOf(shape);
-  const [wide] = tileCounts(shape);
-  /** The first byte under a window or an earlier one. */
-  const firstRead = (pixel: number) => {
-    const [row, ox] = [Math.floor(pixel / outW), pixel % outW];
-    const [n, oy] = [Math.floor(row / outH), row % outH];
-    const y = Math.max(0, oy * strideH - padTop);
-    return ((n * inH + y) * inW + Math.max(0, ox * strideW - padLeft)) * inC;
-  };
-  const accesses: Access[] = [];
-  for (let pixel = 0; pixel < pixels; ) {
-    const tile = accesses.length < wide ? wideTile(shape) : three;
-    const end = Math.min(pixels, pixel + tile.pixels);
-    let reads = Infinity;
-    for (; pixel < end; pixel += 1) reads = Math.min(reads, firstRead(pixel));
-    accesses.push({ reads, end: end * channels });
-  }
-  return leadOf(accesses, batches * inH * inW * inC);
 }
 
 function callOf(
@@ -291,11 +212,11 @@ function callOf(
   const words = outputs.words.map((each, channel) => [outputs.starts[channel] as number, ...each]);
   const rescale = rescaleOperands(layer, outputs.rescale, words);
   const pointwise = isPixelRow(shape);
+  const tile = wideTile(shape);
   const scratch = {
-    packed_bytes: packedBytes(layout, shape, filters),
+    packed_bytes: packedBytes(shape, tile, layout.taps(filters)),
     ...(layout === sparse ? { patch_bytes: paddedDepth(filters) } : {}),
   };
-  const tile = wideTile(shape);
   return {
     inputs: [0],
     outputs: [0],

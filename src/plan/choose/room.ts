@@ -25,6 +25,8 @@ export interface Room {
   readonly mostCycles: number;
   /** RAM for copies of weights beside an arena of `arenaBytes`. */
   copyBytes(arenaBytes: number): number;
+  /** The room with all RAM for copies, if the goal may take it for a gain in time. */
+  readonly withAllCopies?: Room;
 }
 
 /** RAM for the runtime and the stack. */
@@ -70,18 +72,22 @@ export function roomOf(
   } = options;
   const forModel = ramForModel(target, options) - gapBytes;
   const onChip = (ramBytes ?? Infinity) - (regions?.sram.reservedBytes ?? 0) - gapBytes;
-  return {
+  const copyBytes = (share: number) => (arenaBytes: number) => {
+    // 0 × Infinity would be NaN.
+    if (regions === undefined || share === 0) return 0;
+    const bytes = Math.floor(share * (onChip - arenaBytes));
+    return Math.max(0, Math.min(bytes, forModel - arenaBytes));
+  };
+  const room: Room = {
     flashBytes: Math.min(flashBytes ?? Infinity, maxFlash),
     runtimeBytes: runtimeBytesOf(steps, target, optimize),
     source,
     leastArenaBytes,
     mostArenaBytes: Math.max(leastArenaBytes, forModel),
     mostCycles: maxMs * ((target.clockHz ?? Infinity) / 1000),
-    copyBytes: (arenaBytes) => {
-      // 0 × Infinity would be NaN.
-      if (regions === undefined || sramCopies === 'none') return 0;
-      const share = Math.floor(copyShares[sramCopies] * (onChip - arenaBytes));
-      return Math.max(0, Math.min(share, forModel - arenaBytes));
-    },
+    copyBytes: copyBytes(copyShares[sramCopies]),
   };
+  return optimize === 'balanced' && options.sramCopies === undefined
+    ? { ...room, withAllCopies: { ...room, copyBytes: copyBytes(copyShares.all) } }
+    : room;
 }

@@ -90,7 +90,7 @@ export function selectKernels(
   room: Room,
 ): { readonly choices: readonly Choice[]; readonly decision: Decision } {
   const possible = within(steps, room.mostArenaBytes);
-  const { goal, chosen, dense, share } = settleInTime(possible, optimize, room);
+  const { goal, chosen, dense, share } = settleWithCopies(possible, optimize, room);
   const { picks, prices, arenaBytes, isForced } = chosen;
   const image = imageBytes(picks, room);
   const byBudget = `the flash budget${image <= room.flashBytes ? ', spent where it gains most' : ''}`;
@@ -123,6 +123,23 @@ export function selectKernels(
     };
   });
   return { choices, decision };
+}
+
+/** Share of the time that may remain if weights take more RAM than their share. */
+const mostWithAllCopies = 0.5;
+
+/** The choice; with all RAM for copies of weights if that halves the time. */
+function settleWithCopies(
+  steps: readonly StepAlternatives[],
+  optimize: Optimize,
+  room: Room,
+): InTime {
+  const usual = settleInTime(steps, optimize, room);
+  // Without a price, RAM holds all copies that save any time.
+  if (room.withAllCopies === undefined || usual.chosen.prices.sram === 0) return usual;
+  const all = settleInTime(steps, optimize, room.withAllCopies);
+  const most = mostWithAllCopies * cyclesOf(usual.chosen);
+  return cyclesOf(all.chosen) <= most ? all : usual;
 }
 
 /** The arena's limit if RAM were unlimited. */

@@ -53,4 +53,18 @@ describe('requantization by the upper half of a product', () => {
       expect(applyHighMultiply(form, x)).to.equal(finish(stage, x, 0));
     }
   });
+
+  it('finds a slope some dozens away from the multiplier, as a layer of ResNet-8 needs it', () => {
+    const stage = {
+      ...{ biases: new Int32Array(1), multipliers: [{ multiplier: 1973682628, shift: -9 }] },
+      ...{ rounding: 'double' as const, zeroPoint: -128, min: -128, max: 127 },
+    };
+    const [min, max] = [-1253575, 930500];
+    const form = highMultiply(stage, 0, min, max);
+    expect(form).to.not.equal(null);
+    if (form === null) return;
+    for (let x = min; x <= max; x += 1 + (x & 7)) {
+      expect(applyHighMultiply(form, x)).to.equal(finish(stage, x, 0));
+    }
+  });
 });

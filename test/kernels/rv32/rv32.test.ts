@@ -97,8 +97,14 @@ function dense(seed: number): Module {
 const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [
   ['rv32/conv2d', () => seeds(16).map(randomLayer)],
   ['rv32/conv2d', () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d')))],
+  ['rv32/conv2d_pixels', () => seeds(16).map(randomLayer)],
+  [
+    'rv32/conv2d_pixels',
+    () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d'))),
+  ],
   ['rv32/depthwise_conv2d', () => [...depthwise, ...depthwise].map(depthwiseLayer)],
   ['rv32/fully_connected', () => seeds(16).map(dense)],
+  ['rv32/fully_connected_bytes', () => seeds(16).map(dense)],
 ];
 
 describe('kernels for RV32IM', function () {

@@ -1,8 +1,8 @@
 /** Weights in lanes: the table read back in 32-bit arithmetic, with inputs that fill the lanes. */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { longestRun } from '../../../src/kernels/layout/pixel-tiles.js';
 import { channelsPerUnit, type LaneTable, laneTable } from '../../../src/kernels/swar/lanes.js';
-import { longestRun } from '../../../src/kernels/swar/pixels.js';
 import type { Range } from '../../../src/ops/arithmetic/bounds.js';
 
 /** Sums of all channels of a table over one row, as the kernel computes them. */

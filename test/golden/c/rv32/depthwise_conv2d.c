@@ -13,34 +13,22 @@
 #endif
 
 
-/* A channel of an image with its padding: rows of `pitch` bytes. */
-static inline void copy_plane(int8_t *to, const int8_t *in, int32_t in_h, int32_t in_w,
-                              int32_t in_c, int32_t in_zp, int32_t pad_top, int32_t pad_left,
-                              int32_t rows, int32_t pitch)
+/* A channel of an image, rows of in_w values, to rows of `pitch` bytes. */
+static inline void copy_plane(int8_t *to, int32_t pitch, const int8_t *in, int32_t in_row,
+                              int32_t in_c, int32_t rows, int32_t columns)
 {
-    const int32_t left = pad_left < pitch ? pad_left : pitch;
-    const int32_t inside = left + in_w < pitch ? in_w : pitch - left;
-    for (int32_t row = 0; row < rows; row++) {
-        const int32_t y = row - pad_top;
-        if (y < 0 || y >= in_h) {
-            for (int32_t i = 0; i < pitch; i++)
-                *to++ = (int8_t)in_zp;
-            continue;
-        }
-        const int8_t *from = in + y * in_w * in_c;
-        for (int32_t i = 0; i < left; i++)
-            *to++ = (int8_t)in_zp;
-        int32_t i = inside;
-        for (; i >= 4; i -= 4, to += 4) {
-            to[0] = *from, from += in_c;
-            to[1] = *from, from += in_c;
-            to[2] = *from, from += in_c;
-            to[3] = *from, from += in_c;
+    for (; rows > 0; rows--, to += pitch, in += in_row) {
+        const int8_t *from = in;
+        int8_t *at = to;
+        int32_t i = columns;
+        for (; i >= 4; i -= 4, at += 4) {
+            at[0] = *from, from += in_c;
+            at[1] = *from, from += in_c;
+            at[2] = *from, from += in_c;
+            at[3] = *from, from += in_c;
         }
         for (; i > 0; i--, from += in_c)
-            *to++ = *from;
-        for (i = left + inside; i < pitch; i++)
-            *to++ = (int8_t)in_zp;
+            *at++ = *from;
     }
 }
 
@@ -85,9 +73,13 @@ static inline void slide_down_2_lifted(const int8_t *x, int32_t pitch, int8_t *o
 {
     const struct high_stage_lifted stage = read_stage_lifted(constants);
     const uint32_t start = (uint32_t)stage.start;
-    uint32_t w[9];
-    for (int32_t i = 0; i < 9; i++)
-        w[i] = (uint32_t)weights[i] << stage.scale;
+    /* Without a loop, so that they stay in registers. */
+    const uint32_t unit = 1u << stage.scale;
+    const uint32_t w[9] = {
+        (uint32_t)weights[0] * unit, (uint32_t)weights[1] * unit, (uint32_t)weights[2] * unit,
+        (uint32_t)weights[3] * unit, (uint32_t)weights[4] * unit, (uint32_t)weights[5] * unit,
+        (uint32_t)weights[6] * unit, (uint32_t)weights[7] * unit, (uint32_t)weights[8] * unit,
+    };
     /* Sums of outputs whose windows have begun: modulo 2^32, whole ones are in range. */
     uint32_t first = start + row_of_taps(x, w);
     x += pitch;
@@ -118,6 +110,87 @@ static inline struct high_stage read_stage(const int32_t *stage)
     };
 }
 
+/* sums[i] = a window times the plane, 4 windows, `step` bytes apart. */
+static inline void window_sums_4(int32_t *sums, const int8_t *x0, int32_t step,
+                                 const int8_t *weights, const struct plane_window *taps)
+{
+    int32_t w, s0 = 0;
+    int32_t s1 = 0, s2 = 0, s3 = 0;
+    const int8_t *x1 = x0 + step, *x2 = x1 + step, *x3 = x2 + step;
+    const int32_t rest = taps->row - taps->kernel_w;
+    for (int32_t ky = taps->kernel_h; ky > 0; ky--) {
+        int32_t kx = taps->kernel_w;
+        for (; kx >= 3; kx -= 3) {
+            w = *weights++;
+            s0 += w * x0[0];
+            s1 += w * x1[0];
+            s2 += w * x2[0];
+            s3 += w * x3[0];
+            w = *weights++;
+            s0 += w * x0[1];
+            s1 += w * x1[1];
+            s2 += w * x2[1];
+            s3 += w * x3[1];
+            w = *weights++;
+            s0 += w * x0[2];
+            s1 += w * x1[2];
+            s2 += w * x2[2];
+            s3 += w * x3[2];
+            x0 += 3;
+            x1 += 3;
+            x2 += 3;
+            x3 += 3;
+        }
+        for (; kx > 0; kx--) {
+            w = *weights++;
+            s0 += w * x0[0];
+            s1 += w * x1[0];
+            s2 += w * x2[0];
+            s3 += w * x3[0];
+            x0 += 1;
+            x1 += 1;
+            x2 += 1;
+            x3 += 1;
+        }
+        x0 += rest;
+        x1 += rest;
+        x2 += rest;
+        x3 += rest;
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
+/* sums[i] = a window times the plane, 1 window, `step` bytes apart. */
+static inline void window_sums_1(int32_t *sums, const int8_t *x0, int32_t step,
+                                 const int8_t *weights, const struct plane_window *taps)
+{
+    int32_t w, s0 = 0;
+    (void)step;
+    const int32_t rest = taps->row - taps->kernel_w;
+    for (int32_t ky = taps->kernel_h; ky > 0; ky--) {
+        int32_t kx = taps->kernel_w;
+        for (; kx >= 3; kx -= 3) {
+            w = *weights++;
+            s0 += w * x0[0];
+            w = *weights++;
+            s0 += w * x0[1];
+            w = *weights++;
+            s0 += w * x0[2];
+            x0 += 3;
+        }
+        for (; kx > 0; kx--) {
+            w = *weights++;
+            s0 += w * x0[0];
+            x0 += 1;
+        }
+        x0 += rest;
+    }
+    sums[0] = s0;
+}
+
 /* The output of a scaled sum: the upper half of a product, shifted, counts outputs from the
  * first. */
 static inline int8_t high_output(int32_t sum, const struct high_stage *stage)
@@ -128,22 +201,25 @@ static inline int8_t high_output(int32_t sum, const struct high_stage *stage)
     return (int8_t)(index + stage->first);
 }
 
-/* A column of outputs of any windows. */
+/* A column of outputs of any windows: four at a time, which share the weights. */
 static inline void walk_down(const int8_t *x, int32_t pitch, int8_t *out, int32_t out_step,
                              int32_t count, const int8_t *weights, const int32_t *constants,
                              const struct plane_window *taps)
 {
     const struct high_stage stage = read_stage(constants);
-    for (; count > 0; count--, out += out_step, x += taps->stride_h * pitch) {
-        const int8_t *row = x, *weight = weights;
-        int32_t sum = 0;
-        for (int32_t ky = taps->kernel_h; ky > 0; ky--, row += taps->row) {
-            const int8_t *tap = row;
-            for (int32_t kx = taps->kernel_w; kx > 0; kx--, tap += taps->column)
-                sum += *tap * *weight++;
+    const int32_t step = taps->stride_h * pitch;
+    for (int32_t n; count > 0; count -= n, x += n * step) {
+        int32_t sums[4] = { 0 };
+        n = count < 4 ? 1 : 4;
+        if (n == 4)
+            window_sums_4(sums, x, step, weights, taps);
+        else
+            window_sums_1(sums, x, step, weights, taps);
+        for (int32_t i = 0; i < n; i++, out += out_step) {
+            const int32_t sum = (int32_t)((uint32_t)stage.start +
+                                          ((uint32_t)sums[i] << stage.scale));
+            *out = high_output(sum, &stage);
         }
-        sum = (int32_t)((uint32_t)stage.start + ((uint32_t)sum << stage.scale));
-        *out = high_output(sum, &stage);
     }
 }
 
@@ -155,12 +231,18 @@ static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_
     const int32_t in_h = 9, in_w = 9, in_c = 3, in_zp = 3;
     const int32_t out_h = 5, out_w = 9, out_c = 3, stride_w = 1;
     const int32_t pad_top = 1, pad_left = 1, rows = 11, pitch = 11;
+    /* The image's part of the plane; around it is padding, the same for all channels. */
+    const int32_t inside_h = in_h < rows - pad_top ? in_h : rows - pad_top;
+    const int32_t inside_w = in_w < pitch - pad_left ? in_w : pitch - pad_left;
+    int8_t *const inside = scratch + pad_top * pitch + pad_left;
+    for (int32_t i = 0; i < rows * pitch; i++)
+        scratch[i] = (int8_t)in_zp;
 
     for (int32_t batch = 1; batch > 0; batch--) {
         const int8_t *weights = model_depthwise_conv2d_0_weights;
         const int32_t *stage = model_depthwise_conv2d_0_stage;
         for (int32_t c = 0; c < in_c; c++) {
-            copy_plane(scratch, in + c, in_h, in_w, in_c, in_zp, pad_top, pad_left, rows, pitch);
+            copy_plane(inside, pitch, in + c, in_w * in_c, in_c, inside_h, inside_w);
             {
                 int8_t *to = out + c;
                 for (int32_t ox = 0; ox < out_w; ox++, to += out_c)
@@ -187,12 +269,18 @@ static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int
         .kernel_h = 3, .kernel_w = 3, .stride_h = 3,
         .row = 1 * pitch, .column = 1,
     };
+    /* The image's part of the plane; around it is padding, the same for all channels. */
+    const int32_t inside_h = in_h < rows - pad_top ? in_h : rows - pad_top;
+    const int32_t inside_w = in_w < pitch - pad_left ? in_w : pitch - pad_left;
+    int8_t *const inside = scratch + pad_top * pitch + pad_left;
+    for (int32_t i = 0; i < rows * pitch; i++)
+        scratch[i] = (int8_t)in_zp;
 
     for (int32_t batch = 1; batch > 0; batch--) {
         const int8_t *weights = model_depthwise_conv2d_1_weights;
         const int32_t *stage = model_depthwise_conv2d_1_stage;
         for (int32_t c = 0; c < in_c; c++) {
-            copy_plane(scratch, in + c, in_h, in_w, in_c, in_zp, pad_top, pad_left, rows, pitch);
+            copy_plane(inside, pitch, in + c, in_w * in_c, in_c, inside_h, inside_w);
             for (int32_t i = 0; i < multiplier; i++) {
                 int8_t *to = out + c * multiplier + i;
                 for (int32_t ox = 0; ox < out_w; ox++, to += out_c)

@@ -144,22 +144,27 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* multiply_sparse_pixels in C. */
-static inline void sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, int32_t words,
-                                     int32_t step)
+/* multiply_sparse_pixels in C. Inlined, so that `words` (2, 4 or 6) and `step` are constants. */
+__attribute__((always_inline)) static inline void
+sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, int32_t words, int32_t step)
 {
-    uint32_t acc[6] = { 0 }, pair;
+    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, sum4 = 0, sum5 = 0, pair;
+    const int32_t *w = at->w, *x = at->x;
     do {
-        pair = (uint32_t)*at->w++;
-        const uint32_t skips[2] = { pair >> 8 & 255, pair >> 16 & 127 };
-        const int8_t weights[2] = { (int8_t)pair, (int8_t)(pair >> 24) };
-        for (int32_t tap = 0; tap < 2; tap++) {
-            at->x += 2 * skips[tap];
-            for (int32_t i = 0; i < words; i++)
-                acc[i] += (uint32_t)weights[tap] * (uint32_t)at->x[i];
-            at->x += step;
+        pair = (uint32_t)*w++;
+        for (int32_t tap = 0; tap < 2; tap++, x += step) {
+            const uint32_t weight = (uint32_t)(int32_t)(int8_t)(tap == 0 ? pair : pair >> 24);
+            x += 2 * (tap == 0 ? pair >> 8 & 255 : pair >> 16 & 127);
+            sum0 += weight * (uint32_t)x[0];
+            sum1 += weight * (uint32_t)x[1];
+            sum2 += words > 2 ? weight * (uint32_t)x[2] : 0;
+            sum3 += words > 2 ? weight * (uint32_t)x[3] : 0;
+            sum4 += words > 4 ? weight * (uint32_t)x[4] : 0;
+            sum5 += words > 4 ? weight * (uint32_t)x[5] : 0;
         }
     } while ((pair >> 23 & 1) != 0);
+    at->w = w, at->x = x;
+    const uint32_t acc[6] = { sum0, sum1, sum2, sum3, sum4, sum5 };
     for (int32_t i = 0; i < words; i += 2, sums += 3)
         lane_triple(sums, acc[i], acc[i + 1]);
 }

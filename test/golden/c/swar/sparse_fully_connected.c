@@ -50,12 +50,14 @@ BONSAI_SHARED const int32_t *sparse_sum(const int8_t *x, const int32_t *w, int32
                      : [end] "h"((uintptr_t)x + 256 * (uintptr_t)windows)
                      : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
 #else
-    for (int32_t window = 0; window < windows; window++) {
-        const int8_t *const places = x + 256 * window;
-        for (int32_t left = 2 * *w++; left > 0; left--) {
-            const uint32_t pair = (uint32_t)*w++;
-            total += (uint32_t)(places[pair & 255] * (int8_t)(pair >> 8));
-            total += (uint32_t)(places[pair >> 24] * (int8_t)(pair >> 16));
+    /* By bytes: most cores extend them as they load them. */
+    for (int32_t window = 0; window < windows; window++, x += 256) {
+        int32_t left = *w++;
+        for (const int8_t *at = (const int8_t *)w; left > 0; left--, w += 2, at += 8) {
+            total += (uint32_t)(x[(uint8_t)at[0]] * at[1]);
+            total += (uint32_t)(x[(uint8_t)at[3]] * at[2]);
+            total += (uint32_t)(x[(uint8_t)at[4]] * at[5]);
+            total += (uint32_t)(x[(uint8_t)at[7]] * at[6]);
         }
     }
 #endif
