@@ -2,7 +2,8 @@
 # Set-up, then everything: lint, types, unit, property and simulator tests, a file on each core.
 #
 #     npm test                        all
-#     npm run test:quick              lint, types, and the tests that need no compiler and no simulator
+#     npm run test:quick              in 90 s on two cores: lint, types, and the tests that need no
+#                                     compiler and no simulator
 #     npm test -- test/kernels/mve/mve.test.ts -g residual
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,14 +27,16 @@ for argument in "$@"; do
   if [[ $argument == *.test.ts ]]; then files+=("$argument"); else options+=("$argument"); fi
 done
 if [ ${#files[@]} = 0 ]; then
-  # The slowest first, so that all cores have something to do until the end.
+  # The slowest first, so that all cores have something to do until the end: 70 CPU-s, then 45,
+  # down to 8.
   slow=(
-    test/boards test/kernels/dsp/dsp test/codegen/random-graphs test/kernels/dsp/sparse
-    test/kernels/swar/conv2d test/ops/conv2d test/kernels/mve/mve test/kernels/encoding/packed
-    test/kernels/mve/sparse test/cli/cli test/kernels/layout/residual test/tune/tune
-    test/codegen/halves test/kernels/thumb1/depthwise test/plan/plan test/twin
-    test/ops/fully_connected test/kernels/swar/sparse test/kernels/encoding/pairs
-    test/build/killed test/codegen/overlap test/ops/depthwise_conv2d test/report/budgets
+    test/boards test/kernels/dsp/dsp test/cli/cli test/tune/tune test/kernels/mve/mve
+    test/plan/faithful test/codegen/halves test/cli/environment test/build/killed
+    test/kernels/layout/residual test/kernels/dsp/sparse test/kernels/thumb1/depthwise
+    test/plan/plan test/kernels/swar/conv2d test/codegen/random-graphs test/kernels/encoding/packed
+    test/kernels/swar/sparse test/twin test/kernels/mve/sparse test/ops/conv2d
+    test/kernels/encoding/pairs test/ops/fully_connected test/plan/fit
+    test/codegen/overlap test/ops/depthwise_conv2d test/report/budgets
     test/profile/mutations test/kernels/thumb1/conv2d test/kernels/thumb1/convolution
     test/device/second-core
   )
@@ -42,8 +45,12 @@ if [ ${#files[@]} = 0 ]; then
 fi
 if [ -n "$quick" ]; then
   # Files that compile, simulate or start the command line reach for one of these.
-  tools='support/(native|execute|board|both|cli|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/|qemu-system'
-  mapfile -t files < <(grep -LE "$tools" "${files[@]}")
+  tools='support/(native|execute|board|both|cli|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/|qemu-system|src/cli\.ts'
+  mapfile -t files < <(grep -LE "$tools" "${files[@]}" |
+    # Whole models on three boards, planned twice each.
+    grep -v '^test/plan/faithful')
+  # Properties whose cases take long try a quarter of them.
+  export TEST_RUNS_SHARE=0.25
 fi
 npx mocha --parallel --jobs "$(nproc)" --reporter test/support/reporter.cjs \
   --reporter-option "files=${#files[@]}" "${options[@]}" "${files[@]}"

@@ -115,9 +115,13 @@ describe('a broken environment', () => {
   }
 
   const shells: readonly (readonly [edge: string, command: string, status: number])[] = [
-    ['standard output that nobody reads', '"$0" "$1" inspect "$2" | true; exit "$PIPESTATUS"', 0],
-    ['no standard output', '"$0" "$1" inspect "$2" >&-', 0],
-    ['no standard input', '"$0" "$1" inspect "$2" <&- >/dev/null', 0],
+    [
+      'standard output that nobody reads',
+      '"$0" "$1" inspect "$2" --target host | true; exit "$PIPESTATUS"',
+      0,
+    ],
+    ['no standard output', '"$0" "$1" inspect "$2" --target host >&-', 0],
+    ['no standard input', '"$0" "$1" inspect "$2" --target host <&- >/dev/null', 0],
     ['no standard error', '"$0" "$1" inspect /none 2>&-', 1],
   ];
   for (const [edge, command, status] of shells) {
