@@ -304,6 +304,9 @@ export async function portFor(port: string, target: Target): Promise<string> {
   return choosePort(target.name);
 }
 
+/** Lines about one transfer. */
+const mostProgressLines = 50;
+
 /** bonsaic flash: an image on a board, verified and started. */
 export function flashImage(
   image: string,
@@ -313,8 +316,15 @@ export function flashImage(
   const title = `Flash ${target.name} over ${port}`;
   return progress(title, (say) => {
     const begin = performance.now();
+    let shown = 0;
     return flash(image, port, target, {
-      progress: (done, total) => say(transferBar(done, total, performance.now() - begin)),
+      // Without a terminal each is a line.
+      progress(done, total) {
+        const share = Math.floor((done * mostProgressLines) / total);
+        if (share === shown) return;
+        shown = share;
+        say(transferBar(done, total, performance.now() - begin));
+      },
       restart: () => restartInBootLoader(port, target),
     });
   });

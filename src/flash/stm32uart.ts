@@ -26,9 +26,13 @@ const mostPasses = 4;
 export const stm32Uart: FlashProtocol<'stm32-uart'> = {
   async flash(job) {
     const sectors = coveredSectors(job);
-    const { transport, loader, baudRate } = await connect(job);
+    const { transport, loader, baudRate, wasRunning } = await connect(job);
     try {
-      await identify(loader, job);
+      await identify(loader, job).catch(async (error: unknown) => {
+        // The board goes on with what it has. A chip that is protected refuses even that.
+        if (wasRunning) await loader.go(Number(job.settings.flashAddress)).catch(() => {});
+        throw error;
+      });
       loader.deadlineMs = transport.now() + patience * expectedMs(job, sectors, baudRate);
       await new Writer(loader, transport, job, sectors).run();
       await start(loader, job);
@@ -76,13 +80,18 @@ interface Connection {
   readonly transport: Transport;
   readonly loader: Stm32Loader;
   readonly baudRate: number;
+  /** Whether its firmware ran until now. */
+  readonly wasRunning?: true;
 }
 
 /** @throws BonsaiError 'flash' when no boot loader answers */
 async function connect(job: Job): Promise<Connection> {
   const entries: (() => Promise<Connection | null>)[] = [
     () => synchronize(job),
-    async () => ((await job.restart()) ? synchronize(job) : null),
+    async () => {
+      const found = (await job.restart()) ? await synchronize(job) : null;
+      return found && { ...found, wasRunning: true };
+    },
     () => synchronize(job, { byLines: true }),
     // Another session may have ended in an erase, during which the chip hears nothing.
     () => synchronize(job, { isPatient: true }),

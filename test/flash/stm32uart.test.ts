@@ -150,6 +150,19 @@ describe('flash/stm32uart', () => {
     expect(holds(chip, image)).to.equal(true);
   });
 
+  it('starts the old image again on a chip that is another than expected', async () => {
+    const chip = chipOf({ chipId: 0x431 });
+    chip.started = 0;
+    const wire = new Wire(chip);
+    const restart = async () => {
+      chip.restart();
+      return true;
+    };
+    const work = flash(saved(imageOf(600)), '/dev/wire', target, { open: wire.open, restart });
+    expect((await failure(work)).message).to.match(/id 0x431/);
+    expect(chip.started).to.equal(0x0800_0000);
+  });
+
   it('knows the older erase command', async () => {
     const image = imageOf(600);
     const wire = new Wire(chipOf({ hasShortErase: true }, new Uint8Array(2 ** 20)));
