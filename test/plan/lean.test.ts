@@ -1,0 +1,209 @@
+/**
+ * Kernels for little RAM, on chains of layers with made-up kernels: what fits, and at which cost,
+ * can be worked out by hand. Every tensor has 1024 bytes, so that no shift is worth a move.
+ */
+import { expect } from 'chai';
+import type { Graph, Node, NodeView, Tensor } from '../../src/ir/graph.js';
+import type { Optimize, TargetTraits } from '../../src/ir/op.js';
+import type { Kernel, KernelCall, KernelContext, Overlap } from '../../src/kernels/variant.js';
+import { leanestKernels, packTrials } from '../../src/plan/arena/leanest.js';
+import type { KernelMemory, Schedule } from '../../src/plan/arena/lifetimes.js';
+import { stepBytes } from '../../src/plan/arena/memory.js';
+import { planArena } from '../../src/plan/arena/placement.js';
+import { Patience } from '../../src/plan/arena/search.js';
+import { chooseKernels, type Kernels } from '../../src/plan/choose/fit.js';
+import type { Implementation } from '../../src/plan/schedule/parts.js';
+import { defaults, noFacts } from '../support/plan.js';
+
+const tensorBytes = 1024;
+/** Of RAM, for the runtime and the stack (room.ts). */
+const runtimeBytes = 3584;
+
+interface Made {
+  readonly name: string;
+  readonly cycles: number;
+  readonly scratch?: number;
+  readonly overlaps?: readonly Overlap[];
+  /** Bytes of weights of each call. */
+  readonly weights?: readonly number[];
+}
+
+const ahead = (lead: number): readonly Overlap[] => [{ input: 0, lead, exact: false }];
+const inPlace: readonly Overlap[] = [{ input: 0, lead: 0, exact: true }];
+
+/** Its output begins before its input: a step holds 1028 bytes, and each one shifts the next. */
+const drifting = (lead = 4): Made => ({ name: 'drifting', cycles: 10, overlaps: ahead(lead) });
+/** Its output stays where the input was; with 4 bytes of scratch a step holds 1028 bytes too. */
+const staying = (scratch = 4, name = 'staying', cycles = 20): Made => ({
+  ...{ name, cycles, scratch, overlaps: inPlace },
+});
+
+/** A chain of `length` nodes. */
+function chainOf(length: number): Schedule {
+  const tensors = Array.from(
+    { length: length + 1 },
+    (_, i): Tensor => ({
+      ...{ name: `t${i}`, dtype: 'int8', shape: [1, tensorBytes] },
+      ...{ quant: null, data: null, source: null },
+    }),
+  );
+  const nodes = Array.from(
+    { length },
+    (_, i): Node => ({
+      ...{ op: 'relu', name: `n${i}`, inputs: [i], outputs: [i + 1] },
+      ...{ attrs: {}, ops: [i], fused: [] },
+    }),
+  );
+  const graph: Graph = { name: 'chain', tensors, nodes, inputs: [0], outputs: [length] };
+  return { graph, steps: [...nodes.keys()], keepInput: false };
+}
+
+const memoryOf = ({ scratch = 0, overlaps = [] }: Made): KernelMemory => ({
+  scratchBytes: scratch,
+  overlaps,
+});
+
+describe('plan: the smallest arena', () => {
+  const three = [0, 1, 2];
+  const apart: Made = { name: 'apart', cycles: 1 };
+  const rows: [edge: string, layers: readonly (readonly Made[])[], names: string, bytes: number][] =
+    [
+      ['one kernel', [[drifting()]], 'drifting', 1028],
+      ['what holds least, though it comes last', [[apart, staying(4), staying(0, 'x')]], 'x', 1024],
+      [
+        'three that shift need 1036 bytes, three that stay 1028',
+        three.map(() => [drifting(), staying(4)]),
+        'staying staying staying',
+        1028,
+      ],
+      [
+        'two that shift need 1032, as much as two that stay: the first are kept',
+        [0, 1].map(() => [drifting(), staying(8)]),
+        'drifting drifting',
+        1032,
+      ],
+      [
+        'three that stay hold more in each step than three that shift, but need less',
+        three.map(() => [apart, drifting(), staying(8)]),
+        'staying staying staying',
+        1032,
+      ],
+      [
+        'of two that stay the one with less scratch, where the first step allows both',
+        [
+          [staying(20, 'big')],
+          ...three.map(() => [drifting(12), staying(20), staying(16, 'less')]),
+        ],
+        'big less less less',
+        1044,
+      ],
+    ];
+  for (const [edge, layers, names, bytes] of rows) {
+    it(edge, () => {
+      const schedule = chainOf(layers.length);
+      const memories = layers.map((kernels) => kernels.map(memoryOf));
+      const needs = stepBytes(schedule, memories);
+      const positions = leanestKernels(schedule, memories, needs, new Patience());
+      const chosen = positions.map((position, step) => layers[step]?.[position]?.name);
+      expect(chosen.join(' ')).to.equal(names);
+      const kernels = positions.map((position, step) => memories[step]?.[position] as KernelMemory);
+      expect(planArena(schedule, kernels, new Patience()).bytes).to.equal(bytes);
+    });
+  }
+
+  it('is sought by fewer trials where there are more steps', () => {
+    expect([1, 40, 80, 1000, 5000].map(packTrials)).to.eql([100, 100, 50, 4, 4]);
+  });
+});
+
+const board: TargetTraits = {
+  ...{ name: 'test', features: new Set(), costs: {}, costUnit: 'cycles' },
+  ...{ flashBytes: null, ramBytes: 100 * 1024, clockHz: 8_000_000 },
+  regions: {
+    flash: { cacheBytes: 64, lineBytes: 4, missCycles: 10 },
+    sram: { reservedBytes: 0 },
+  },
+};
+
+/** What is chosen for a chain with this many bytes of RAM for the model. */
+function chosen(
+  layers: readonly (readonly Made[])[],
+  ramBytes: number,
+  optimize: Optimize = 'speed',
+) {
+  const schedule = chainOf(layers.length);
+  const context: KernelContext = { facts: noFacts, target: board, optimize };
+  const kernelsOf = (made: readonly Made[]): Kernels => {
+    const view = { node: {}, inputs: [], outputs: [] } as unknown as NodeView;
+    const implementations = made.map((one) => implementationOf(one, view, context));
+    return { candidates: { view, implementations, refused: [] }, memories: made.map(memoryOf) };
+  };
+  const all = new Map(layers.map((made, i) => [i, kernelsOf(made)]));
+  const options = { ...defaults, optimize, maxRam: runtimeBytes + ramBytes };
+  const source = { liveShare: 1, cycles: () => Infinity };
+  const { choices, arena, decision } = chooseKernels(
+    ...[schedule, all, board, options, context, source],
+  );
+  return {
+    names: choices.map((choice) => choice?.implementation.variant.template).join(' '),
+    copied: choices.map((choice) => choice?.copiedBytes),
+    refused: choices.map((choice) => choice?.why.match(/(\d+) others? with which the arena/)?.[1]),
+    bytes: arena.bytes,
+    isShort: decision.isShortOfRam,
+  };
+}
+
+function implementationOf(made: Made, view: NodeView, context: KernelContext): Implementation {
+  const call = (bytes: number): KernelCall => ({
+    ...{ inputs: [0], outputs: [0], flags: {}, numbers: {} },
+    tables: { weights: { data: new Int8Array(bytes), role: 'weights' } },
+  });
+  const kernel: Kernel = {
+    ...memoryOf(made),
+    work: () => ({ cycles: { count: made.cycles, cycles: 1 } }),
+    calls: () => (made.weights ?? []).map(call),
+  };
+  const part = { view, context, inputBytes: [0], outputBytes: 0, kernel };
+  return { variant: { template: made.name, needs: [] }, parts: [part] };
+}
+
+describe('plan: kernels for the RAM that is there', () => {
+  /** Kernels that stay cost 20, 10 and 15 cycles more than those that shift. */
+  const layersWith = (scratch: number) =>
+    [30, 20, 25].map((cycles) => [drifting(), staying(scratch, 'staying', cycles)]);
+  // A step holds 1028 bytes, but three that shift 1036 one after the other, two 1032.
+  const rows: [edge: string, ramBytes: number, names: string, bytes: number, isShort: boolean][] = [
+    ['1036 bytes: the fast ones', 1036, 'drifting drifting drifting', 1036, false],
+    ['a byte less: one stays, where that costs 10', 1035, 'drifting staying drifting', 1032, true],
+    ['three bytes less', 1032, 'drifting staying drifting', 1032, true],
+    ['four: one more, where that costs 15', 1031, 'drifting staying staying', 1028, true],
+    ['too little for any', 10, 'drifting staying staying', 1028, true],
+  ];
+  for (const [edge, ramBytes, names, bytes, isShort] of rows) {
+    it(edge, () =>
+      expect(chosen(layersWith(4), ramBytes)).to.deep.include({ names, bytes, isShort }),
+    );
+  }
+
+  it('one that stays is enough, though all of them fit by their steps', () => {
+    // With 8 bytes less for the gaps all stay: 75 cycles, where 40 do.
+    const { names, bytes } = chosen(layersWith(0), 1032);
+    expect({ names, bytes }).to.eql({ names: 'drifting staying drifting', bytes: 1032 });
+  });
+
+  it('a kernel that packs as well and is faster is taken, the others are told', () => {
+    const layers = layersWith(4).map((made) => [...made, staying(4, 'better', 15)]);
+    const { names, refused } = chosen(layers, 1032);
+    expect(names).to.equal('drifting better drifting');
+    expect(refused).to.eql(['2', '1', '2']);
+  });
+
+  it('copies of weights leave room for the gaps of the arena', () => {
+    const layers = [[{ ...drifting(), weights: [48, 32] }], [drifting()], [drifting()]];
+    // The arena has 1036 bytes, 8 more than the largest step.
+    expect(chosen(layers, 1036 + 80).copied, 'both').to.eql([80, 0, 0]);
+    expect(chosen(layers, 1036 + 79).copied, 'the first').to.eql([48, 0, 0]);
+    expect(chosen(layers, 1036 + 38).copied, 'the second').to.eql([32, 0, 0]);
+    expect(chosen(layers, 1036 + 31).copied, 'none').to.eql([0, 0, 0]);
+  });
+});
