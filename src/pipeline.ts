@@ -240,8 +240,7 @@ export async function run(
   const planOutcome = await judgePlan(request, compilation.emission, job.budgets);
   if (planOutcome.fault !== null) return planOutcome;
   const work = async (directory: string) => {
-    const title = `Build for ${target.name}`;
-    const report = await runIn(directory, request, compilation, vectors, job, { title, sanitize });
+    const report = await runIn(directory, request, compilation, vectors, job, { sanitize });
     return judge(report, compilation.plan, target, () => request, job);
   };
   return output === undefined ? inTemporaryDirectory(work) : work(output);
@@ -254,13 +253,12 @@ async function runIn(
   { module, emission }: Pick<Compilation, 'module' | 'emission'>,
   vectors: readonly VectorPair[],
   job: Omit<DeviceJob, 'vectors' | 'budgets'>,
-  { title, sanitize }: { readonly title: string; readonly sanitize: boolean },
+  how: BuildHow,
 ): Promise<Report> {
   const { manifest } = emission;
-  saveProject(directory, emission, target, bytes);
-  const built = await buildWith(directory, title, { target, manifest, sanitize }, job);
+  const built = await buildEmission(directory, { bytes, target }, emission, job, how);
   if (!isSimulated(job.port)) await flashImage(flashableImage(built), target, job);
-  const sized = sanitize ? { toolchain: built.toolchain } : built;
+  const sized = how.sanitize ? { toolchain: built.toolchain } : built;
   const measured = await measureOn(job, built, { manifest, module, target, vectors });
   const report = makeReport({ manifest, built: sized, measured });
   saveReport(directory, report);
@@ -278,17 +276,35 @@ export async function build(directory: string, job: Job): Promise<BuiltDirectory
   const manifest = readManifest(directory);
   const { plan } = manifest;
   const target = loadTarget(plan.target);
-  const built = await buildWith(directory, `Build for ${target.name}`, { target, manifest }, job);
+  const built = await buildWith(directory, { target, manifest }, job);
   const report = makeReport({ manifest, built });
   const outcome = await judge(report, plan, target, () => requestOf(directory, manifest), job);
   return { ...outcome, target, built };
 }
 
+interface BuildHow {
+  /** For the progress display; default: the board's. */
+  readonly title?: string;
+  readonly sanitize?: boolean;
+}
+
+/** Compiled sources, written to a directory and built there. */
+function buildEmission(
+  directory: string,
+  { bytes, target }: Pick<CompileRequest, 'bytes' | 'target'>,
+  emission: Emission,
+  job: Pick<Job, 'progress' | 'cc'>,
+  { title, sanitize = false }: BuildHow = {},
+): Promise<BuildResult> {
+  saveProject(directory, emission, target, bytes);
+  return buildWith(directory, { target, manifest: emission.manifest, sanitize }, job, title);
+}
+
 function buildWith(
   directory: string,
-  title: string,
   options: Omit<BuildOptions, 'cc'>,
   { progress, cc }: Pick<Job, 'progress' | 'cc'>,
+  title = `Build for ${options.target.name}`,
 ): Promise<BuildResult> {
   return progress(title, () => buildProject(directory, { ...options, cc }));
 }
@@ -348,7 +364,7 @@ async function ready(directory: string, job: DeviceJob) {
   placeOf(job.port, target);
   const module = readModule(directory, manifest);
   const vectors = vectorsOf(job, { plan, module });
-  const built = await buildWith(directory, `Build for ${target.name}`, { target, manifest }, job);
+  const built = await buildWith(directory, { target, manifest }, job);
   return { manifest, target, module, vectors, built };
 }
 
@@ -443,9 +459,7 @@ export async function verify(
   const fault = outputsDiffer(report, ' on this machine, under sanitizers');
   if (target.simulator === null) return { report, fault, sanitized };
   const onBoard = await inTemporaryDirectory(async (directory) => {
-    const title = `Build for ${target.name}`;
-    const simulated = { title, sanitize: false };
-    const report = await runIn(directory, request, compilation, vectors, here, simulated);
+    const report = await runIn(directory, request, compilation, vectors, here, {});
     return fault !== null
       ? { report, fault }
       : judge(report, compilation.plan, target, () => request, here);
@@ -487,7 +501,7 @@ async function tryOn(
   job: DeviceJob,
   longestCount: number,
 ): Promise<ComparedBoard> {
-  const { target, bytes } = request;
+  const { target } = request;
   const { module, plan, emission } = compile(request);
   const { manifest } = emission;
   const all = vectorsOf(job, { plan, module });
@@ -498,11 +512,9 @@ async function tryOn(
   let note: string | null = null;
   try {
     await inTemporaryDirectory(async (directory) => {
-      saveProject(directory, emission, target, bytes);
-      const title = `Build for ${target.name}`;
       // ESP-IDF takes no compiler of the user's.
       const ownJob = target.builder === 'idf' ? { ...job, cc: undefined } : job;
-      const built = await buildWith(directory, title, { target, manifest }, ownJob);
+      const built = await buildEmission(directory, request, emission, ownJob);
       report = makeReport({ manifest, built });
       if (target.simulator === null) return;
       if (estimatedCount(plan) > longestCount) {
@@ -573,9 +585,8 @@ function retryWith(request: () => CompileRequest, job: Job | null): Retry {
     const { manifest } = emission;
     if (how === 'plan' || job === null) return { plan, report: makeReport({ manifest }) };
     return inTemporaryDirectory(async (directory) => {
-      saveProject(directory, emission, base.target, base.bytes);
       const title = `Build with --optimize ${options.optimize}`;
-      const built = await buildWith(directory, title, { target: base.target, manifest }, job);
+      const built = await buildEmission(directory, base, emission, job, { title });
       return { plan, report: makeReport({ manifest, built }) };
     });
   };

@@ -6,7 +6,6 @@ import { analyse } from '../../src/analysis/index.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import type { Optimize } from '../../src/ir/op.js';
 import { load } from '../../src/pipeline.js';
-import { packsNoWorse } from '../../src/plan/arena/leanest.js';
 import { plannerFor, type Resources } from '../../src/plan/index.js';
 import { estimatedCount, type Plan } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
@@ -99,28 +98,4 @@ describe('plan: budgets', () => {
       }
     });
   }
-});
-
-describe('plan: a kernel in the place of another', () => {
-  const kernel = (scratchBytes: number, lead: number | null, exact = false) => ({
-    scratchBytes,
-    overlaps: lead === null ? [] : [{ input: 0, lead, exact }],
-  });
-  const table: [edge: string, one: ReturnType<typeof kernel>, fits: boolean][] = [
-    ['the same', kernel(8, 4), true],
-    ['less scratch', kernel(4, 4), true],
-    ['more scratch', kernel(12, 4), false],
-    ['a smaller lead', kernel(8, 0), true],
-    ['a larger lead', kernel(8, 8), false],
-    ['just that lead', kernel(8, 4, true), false],
-    ['no memory shared', kernel(8, null), false],
-  ];
-  for (const [edge, one, fits] of table) {
-    it(`${edge}: ${fits ? 'packs' : 'may not pack'}`, () => {
-      expect(packsNoWorse(one, kernel(8, 4))).to.equal(fits);
-    });
-  }
-  it('shares what the other one keeps apart', () => {
-    expect(packsNoWorse(kernel(8, 4), kernel(8, null))).to.equal(true);
-  });
 });

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type { Graph, Node, NodeView, Tensor } from '../../src/ir/graph.js';
 import type { Optimize, TargetTraits } from '../../src/ir/op.js';
 import type { Kernel, KernelCall, KernelContext, Overlap } from '../../src/kernels/variant.js';
-import { leanestKernels, packTrials } from '../../src/plan/arena/leanest.js';
+import { leanestKernels, packsNoWorse, packTrials } from '../../src/plan/arena/leanest.js';
 import type { KernelMemory, Schedule } from '../../src/plan/arena/lifetimes.js';
 import { stepBytes } from '../../src/plan/arena/memory.js';
 import { planArena } from '../../src/plan/arena/placement.js';
@@ -26,7 +26,12 @@ interface Made {
   readonly overlaps?: readonly Overlap[];
   /** Bytes of weights of each call. */
   readonly weights?: readonly number[];
+  /** Bytes of its tables. */
+  readonly tables?: number;
 }
+
+/** A step's kernels; null: a reshape, which has none. */
+type Layer = readonly Made[] | null;
 
 const ahead = (lead: number): readonly Overlap[] => [{ input: 0, lead, exact: false }];
 const inPlace: readonly Overlap[] = [{ input: 0, lead: 0, exact: true }];
@@ -38,8 +43,9 @@ const staying = (scratch = 4, name = 'staying', cycles = 20): Made => ({
   ...{ name, cycles, scratch, overlaps: inPlace },
 });
 
-/** A chain of `length` nodes. */
-function chainOf(length: number): Schedule {
+/** A chain of one node for each layer. */
+function chainOf(layers: readonly Layer[]): Schedule {
+  const { length } = layers;
   const tensors = Array.from(
     { length: length + 1 },
     (_, i): Tensor => ({
@@ -47,10 +53,9 @@ function chainOf(length: number): Schedule {
       ...{ quant: null, data: null, source: null },
     }),
   );
-  const nodes = Array.from(
-    { length },
-    (_, i): Node => ({
-      ...{ op: 'relu', name: `n${i}`, inputs: [i], outputs: [i + 1] },
+  const nodes = layers.map(
+    (layer, i): Node => ({
+      ...{ op: layer === null ? 'reshape' : 'relu', name: `n${i}`, inputs: [i], outputs: [i + 1] },
       ...{ attrs: {}, ops: [i], fused: [] },
     }),
   );
@@ -89,6 +94,15 @@ describe('plan: the smallest arena', () => {
         1032,
       ],
       [
+        'what holds more than the limit does not count, though its output shifts back',
+        three.map(() => [
+          ...[drifting(), staying(8)],
+          { name: 'wide', cycles: 1, scratch: 2000, overlaps: ahead(-4) },
+        ]),
+        'staying staying staying',
+        1032,
+      ],
+      [
         'of two that stay the one with less scratch, where the first step allows both',
         [
           [staying(20, 'big')],
@@ -100,7 +114,7 @@ describe('plan: the smallest arena', () => {
     ];
   for (const [edge, layers, names, bytes] of rows) {
     it(edge, () => {
-      const schedule = chainOf(layers.length);
+      const schedule = chainOf(layers);
       const memories = layers.map((kernels) => kernels.map(memoryOf));
       const needs = stepBytes(schedule, memories);
       const positions = leanestKernels(schedule, memories, needs, new Patience());
@@ -126,14 +140,11 @@ const board: TargetTraits = {
 };
 
 /** What is chosen for a chain with this many bytes of RAM for the model. */
-function chosen(
-  layers: readonly (readonly Made[])[],
-  ramBytes: number,
-  optimize: Optimize = 'speed',
-) {
-  const schedule = chainOf(layers.length);
+function chosen(layers: readonly Layer[], ramBytes: number, optimize: Optimize = 'speed') {
+  const schedule = chainOf(layers);
   const context: KernelContext = { facts: noFacts, target: board, optimize };
-  const kernelsOf = (made: readonly Made[]): Kernels => {
+  const kernelsOf = (made: Layer): Kernels => {
+    if (made === null) return { candidates: null, memories: [{ scratchBytes: 0, overlaps: [] }] };
     const view = { node: {}, inputs: [], outputs: [] } as unknown as NodeView;
     const implementations = made.map((one) => implementationOf(one, view, context));
     return { candidates: { view, implementations, refused: [] }, memories: made.map(memoryOf) };
@@ -147,7 +158,9 @@ function chosen(
   return {
     names: choices.map((choice) => choice?.implementation.variant.template).join(' '),
     copied: choices.map((choice) => choice?.copiedBytes),
-    refused: choices.map((choice) => choice?.why.match(/(\d+) others? with which the arena/)?.[1]),
+    refused: choices.map(
+      (choice) => choice?.why.match(/\d+ others? with which the arena may not/)?.[0],
+    ),
     bytes: arena.bytes,
     isShort: decision.isShortOfRam,
   };
@@ -158,10 +171,15 @@ function implementationOf(made: Made, view: NodeView, context: KernelContext): I
     ...{ inputs: [0], outputs: [0], flags: {}, numbers: {} },
     tables: { weights: { data: new Int8Array(bytes), role: 'weights' } },
   });
+  const { tables = 0, weights = [] } = made;
+  const table = {
+    ...call(0),
+    tables: { table: { data: new Int8Array(tables), role: 'table' } },
+  } as const;
   const kernel: Kernel = {
     ...memoryOf(made),
     work: () => ({ cycles: { count: made.cycles, cycles: 1 } }),
-    calls: () => (made.weights ?? []).map(call),
+    calls: () => [...weights.map(call), ...(tables > 0 ? [table] : [])],
   };
   const part = { view, context, inputBytes: [0], outputBytes: 0, kernel };
   return { variant: { template: made.name, needs: [] }, parts: [part] };
@@ -191,11 +209,56 @@ describe('plan: kernels for the RAM that is there', () => {
     expect({ names, bytes }).to.eql({ names: 'drifting staying drifting', bytes: 1032 });
   });
 
+  it('a reshape between them changes nothing, and has no kernel', () => {
+    const [a, b, c] = layersWith(4) as [Made[], Made[], Made[]];
+    const { names, bytes, copied } = chosen([null, a, null, b, c], 1032);
+    expect(names).to.equal(' drifting  staying drifting');
+    expect({ bytes, copied }).to.eql({ bytes: 1032, copied: [undefined, 0, undefined, 0, 0] });
+  });
+
+  it('a kernel between fast and lean is taken for all, where that costs least', () => {
+    // The fast ones need 1048 bytes. A lean one for two fast ones costs 120 cycles, these 36.
+    const made = [drifting(8), staying(4, 'between', 12), staying(0, 'lean', 100)];
+    const { names, bytes } = chosen([made, made, made], 1047);
+    expect({ names, bytes }).to.eql({ names: 'between between between', bytes: 1028 });
+    expect(chosen([made, made, made], 1040).names, 'too large').to.equal('lean drifting drifting');
+  });
+
+  it('the kernel stays that loses least, however long both take', () => {
+    const layers = [...layersWith(4)];
+    layers[1] = [{ ...drifting(), cycles: 50 }, staying(4, 'staying', 60)];
+    expect(chosen(layers, 1032).names).to.equal('drifting staying drifting');
+  });
+
+  it('what costs little but does not help is not given up', () => {
+    // Less scratch in the first step costs 2 cycles, but the shift is the same.
+    const first = [
+      { ...drifting(), name: 'scratch', scratch: 4 },
+      { ...drifting(), cycles: 12 },
+    ];
+    const layers = [first, ...layersWith(4)];
+    expect(chosen(layers, 1036).names).to.equal('scratch drifting staying drifting');
+  });
+
+  it('bytes of flash cost what the goal says', () => {
+    // 0.2 · 30 000 cycles for 7168 bytes: 0.84 a byte. The tables cost 837, 0 and 418 cycles.
+    const layers = [1000, 0, 500].map((tables) => [
+      { ...drifting(), cycles: 10_000 },
+      { ...staying(4, 'staying', 10_100), tables },
+    ]);
+    expect(chosen(layers, 1032, 'balanced').names).to.equal('drifting staying drifting');
+    expect(chosen(layers, 1032, 'speed').names, 'nothing').to.equal('staying drifting drifting');
+  });
+
   it('a kernel that packs as well and is faster is taken, the others are told', () => {
     const layers = layersWith(4).map((made) => [...made, staying(4, 'better', 15)]);
     const { names, refused } = chosen(layers, 1032);
     expect(names).to.equal('drifting better drifting');
-    expect(refused).to.eql(['2', '1', '2']);
+    const [one, two] = ['1 other', '2 others'].map((n) => `${n} with which the arena may not`);
+    expect(refused).to.eql([two, one, two]);
+    expect(chosen([...layers, [drifting()]], 1036).refused, 'of one kernel').to.eql([
+      ...[two, one, two, undefined],
+    ]);
   });
 
   it('copies of weights leave room for the gaps of the arena', () => {
@@ -205,5 +268,44 @@ describe('plan: kernels for the RAM that is there', () => {
     expect(chosen(layers, 1036 + 79).copied, 'the first').to.eql([48, 0, 0]);
     expect(chosen(layers, 1036 + 38).copied, 'the second').to.eql([32, 0, 0]);
     expect(chosen(layers, 1036 + 31).copied, 'none').to.eql([0, 0, 0]);
+  });
+});
+
+describe('plan: a kernel in the place of another', () => {
+  const kernel = (scratchBytes: number, lead: number | null, exact = false) => ({
+    scratchBytes,
+    overlaps: lead === null ? [] : [{ input: 0, lead, exact }],
+  });
+  const table: [edge: string, one: ReturnType<typeof kernel>, fits: boolean][] = [
+    ['the same', kernel(8, 4), true],
+    ['less scratch', kernel(4, 4), true],
+    ['more scratch', kernel(12, 4), false],
+    ['a smaller lead', kernel(8, 0), true],
+    ['a larger lead', kernel(8, 8), false],
+    ['just that lead', kernel(8, 4, true), false],
+    ['no memory shared', kernel(8, null), false],
+  ];
+  for (const [edge, one, fits] of table) {
+    it(`${edge}: ${fits ? 'packs' : 'may not pack'}`, () => {
+      expect(packsNoWorse(one, kernel(8, 4))).to.equal(fits);
+    });
+  }
+  it('exact leads must be equal', () => {
+    const own = [0, 4].map((lead) => packsNoWorse(kernel(8, lead, true), kernel(8, 4, true)));
+    expect(own).to.eql([false, true]);
+  });
+
+  it('all memory that the other one shares is shared, input by input', () => {
+    const share = (...inputs: number[]) => ({
+      scratchBytes: 0,
+      overlaps: inputs.map((input) => ({ input, lead: 0, exact: false })),
+    });
+    expect(packsNoWorse(share(0, 1), share(1)), 'more').to.equal(true);
+    expect(packsNoWorse(share(0), share(0, 1)), 'less').to.equal(false);
+    expect(packsNoWorse(share(0), share(1)), 'another').to.equal(false);
+  });
+
+  it('shares what the other one keeps apart', () => {
+    expect(packsNoWorse(kernel(8, 4), kernel(8, null))).to.equal(true);
   });
 });

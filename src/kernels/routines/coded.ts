@@ -19,22 +19,22 @@ import type { LaneRange } from './runs.js';
 
 /** One output channel. */
 export interface CodedChannel {
-  /** One a tap. */
+  /** One per tap. */
   readonly weights: ArrayLike<number>;
   /** The input's zero point folded in. */
   readonly bias: number;
   readonly requantization: TwoMultiply;
 }
 
-/** Bounds of a tap's input values, padding included, and where they are. */
+/** Bounds of a tap's input values, padding included, and the place of these values. */
 export interface CodedTap extends LaneRange {
   /** Index among a channel's weights. */
   readonly tap: number;
-  /** Index of the packed word; every tap has one of its own. */
+  /** Index of the tap's packed word. */
   readonly word: number;
 }
 
-/** A routine, and what it costs. */
+/** A routine and its cycles. */
 export interface CodedRoutine extends Routine {
   /** Of one call. No accumulator saturates. */
   readonly cycles: number;
@@ -46,12 +46,12 @@ export interface Coded {
   readonly taps: readonly CodedTap[];
 }
 
-/** About what flash holds; a choice among kernels needs no code larger than that. */
+/** About the flash of a board: a larger routine is never chosen. */
 const maxWeights = 2 ** 18;
 
 /**
  * @param wordOf of a tap in row `ky` and column `kx` of the window, input channel `c`
- * @returns null where a channel's requantization is not proved, or there are too many weights
+ * @returns null if a channel's requantization is not proved, or if there are too many weights
  */
 export function codedOf(
   view: NodeView<AccumulationAttrs>,
@@ -86,9 +86,9 @@ export function codedOf(
 }
 
 /**
- * A third multiplication and all comparisons are in it, whether the routine needs them or not.
+ * It has the third multiplication and all comparisons, even if the routine needs none.
  *
- * @param second words to those of a second pair of pixels; null: there is one pair
+ * @param second words from there to those of the second pair of pixels; null: there is one pair
  */
 export function routineTwin({ channels, taps }: Coded, second: number | null): RoutineTwin {
   return {
@@ -106,7 +106,7 @@ export function routineTwin({ channels, taps }: Coded, second: number | null): R
   };
 }
 
-/** What each product that is not zero adds to a lane, in the order of `taps`. */
+/** Bounds of each nonzero product, in the order of `taps`. */
 export function rangesOf(
   weights: ArrayLike<number>,
   taps: readonly CodedTap[],

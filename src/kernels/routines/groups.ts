@@ -1,4 +1,4 @@
-/** Which output channels are computed together: those whose weights share most work. */
+/** Groups of output channels that are computed together because their weights share work. */
 import { type ProductCycles, planCycles } from './products.js';
 
 const magnitudes = 129;
@@ -39,7 +39,7 @@ export function groupChannels(
       group.push(channel);
       left.delete(channel);
     };
-    // The first two share most of all that are left; each further one most with those before.
+    // The first two channels share the most; each further one shares the most with the group.
     const [first] = best([...left], (i) =>
       Math.max(...[...left].map((j) => (i === j ? -1 : gain(i, j)))),
     );
@@ -62,7 +62,7 @@ function sharedCycles(a: ArrayLike<number>, b: ArrayLike<number>, savings: Savin
   return cycles;
 }
 
-/** The first of those with the highest score, if there are any. */
+/** The first item with the highest score, in an array; empty if there are no items. */
 function best(items: readonly number[], score: (item: number) => number): readonly number[] {
   let highest = -Infinity;
   let chosen: number[] = [];

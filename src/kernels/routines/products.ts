@@ -1,16 +1,16 @@
-/** How one input value is multiplied by the weights of a few output channels: the cheapest way. */
+/** The cheapest way to multiply an input value by the weights of up to three output channels. */
 
-/** One weight that is not zero, and the channel (of those computed together) that it belongs to. */
+/** A nonzero weight, and its channel's position in the group that is computed together. */
 export interface Factor {
   readonly channel: number;
   readonly weight: number;
 }
 
 /**
- * What makes the product's magnitude of the input value x and of the product in the register
- * before:
- * input: x itself; held: the product that is there; near: that product and x, both accumulated;
- * scaled: that product shifted left; shifted: x shifted left; multiplied.
+ * How the magnitude of a product is made from the input value x and from the held product, which is
+ * the one in the register. input: x itself. held: the held product. near: the held product and x are
+ * both accumulated. scaled: the held product is shifted left. shifted: x is shifted left.
+ * multiplied: x is multiplied by the weight.
  */
 export type Making =
   | { readonly kind: 'input' | 'held' | 'multiplied' }
@@ -44,7 +44,7 @@ function powerOf2(value: number): number | null {
   return value > 1 && 1 << exponent === value ? exponent : null;
 }
 
-/** In the best of all orders; weights of 0 are left out. At most three factors. */
+/** The products in the cheapest order, without weights of 0. At most three factors. */
 export function planProducts(
   factors: readonly Factor[],
   cycles: ProductCycles,
@@ -92,7 +92,7 @@ function heldAfter({ kind }: Making, magnitude: number, held: number): number {
   return kind === 'input' || kind === 'held' || kind === 'near' ? held : magnitude;
 }
 
-/** All orders of so many things. */
+/** All orders of 0, 1, 2 and 3 things. */
 const orders: readonly (readonly (readonly number[])[])[] = [
   [[]],
   [[0]],

@@ -15,11 +15,11 @@ const laneMax = 2 ** 15 - 1;
  * over all cuts. Only a run's whole sum counts: before it, lanes may wrap, as all arithmetic is
  * modulo 2^32.
  *
- * @returns the first product of each run, ascending; [] for no products; null where a single
+ * @returns the first product of each run, ascending; [] for no products; null if a single
  *     product does not fit
  */
 export function cutRuns(products: readonly LaneRange[]): readonly number[] | null {
-  /** Of the first i products: the fewest runs, and where the last of them begins. */
+  /** For the first i products: the fewest runs, and the first product of the last run. */
   const runs = [0];
   const begins = [0];
   for (let end = 1; end <= products.length; end += 1) {
@@ -29,7 +29,7 @@ export function cutRuns(products: readonly LaneRange[]): readonly number[] | nul
       const product = products[i] as LaneRange;
       min += product.min;
       max += product.max;
-      // Once a sum's spread is too wide, no longer run fits.
+      // If the range of the sum is wider than a lane, no longer run fits.
       if (max - min > laneMax - laneMin) break;
       const count = (runs[i] as number) + 1;
       if (min >= laneMin && max <= laneMax && count < best) [best, begin] = [count, i];

@@ -59,17 +59,17 @@ export function rv32Convolution<A extends AccumulationAttrs>(
   };
 }
 
-/** From one of a tile's pixels to the next, in rows of packed words. */
+/** Rows of packed words from a tile's pixel to the next one. */
 function strideOf(shape: WindowShape): number {
   return isPixelRow(shape) ? 1 : shape.strideH;
 }
 
-/** Packed rows under the windows of two pixels: each row holds another one's pixels as well. */
+/** Packed rows under the windows of two pixels; each word also holds the pixels two below. */
 function rowsOf(shape: WindowShape): number {
   return dilated(shape.kernelH, shape.dilationH) + strideOf(shape);
 }
 
-/** Packed words; a pixel of padding; outputs that wait for a residual, or that nobody wants. */
+/** Packed words, a pixel of padding, and outputs that wait for a residual or are discarded. */
 function scratchOf(view: NodeView<object>, shape: WindowShape): number {
   const { inC, outC } = shape;
   const outputs = hasResidual(view) ? tile * outC : outC;

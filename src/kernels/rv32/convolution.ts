@@ -1,11 +1,11 @@
 /**
  * A convolution as straight-line RV32IM code, of all output channels of four pixels: as on Thumb-1
- * (routines/coded.ts), but a weight that is loaded multiplies two words, of two pairs of pixels.
+ * (routines/coded.ts), but each loaded weight multiplies two words, which hold two pairs of pixels.
  *
- * Per group of three output channels: t2 points to the words, t0 and t1 hold two of them, t3 2^15,
- * a0 and a1 products, the first of s0, s1 and a2 to a5 packed sums. Of each channel and pair another
- * register adds up the packed sums S, one more their upper lanes H: the lower lane is S − (H << 16).
- * gp and tp are left alone: a program with interrupts may rely on them.
+ * Registers for a group of three output channels: t2 points to the words, t0 and t1 hold two words,
+ * t3 holds 2^15, a0 and a1 hold products. Each channel and pair of pixels has three registers
+ * (`registers`): the packed sum of a run, all packed sums added up (S), and their upper lanes added
+ * up (H). The lower lane is S − (H << 16). gp and tp are not used: interrupts may rely on them.
  */
 import {
   type Coded,
@@ -61,7 +61,7 @@ const reach = 2048;
 
 /**
  * void routine(const int32_t *packed, int8_t *const pixels[4]): the word of a tap holds its values
- * of pixels 0 and 2, `second` words behind it lies that of pixels 1 and 3.
+ * for pixels 0 and 2; the word `second` words later holds those for pixels 1 and 3.
  */
 export function codeConvolution(coded: Coded, second: number): CodedRoutine {
   const assembly = new Assembly();
@@ -111,7 +111,7 @@ function leave(assembly: Assembly): void {
   assembly.emit('ret');
 }
 
-/** The packed words: the two that were loaded last are in registers. */
+/** The packed words; the last two that were loaded are in registers. */
 class Input {
   /** Bytes from the first word to the pointer. */
   private at = reach - 48;
@@ -129,7 +129,7 @@ class Input {
     return [words[place] as string, words[1 - place] as string];
   }
 
-  /** Other code has used the registers, but the pointer. */
+  /** Called when other code has overwritten the words' registers. */
   forget(): void {
     this.held = [null, null];
   }
@@ -181,7 +181,7 @@ function multiply(
   return sums.map(({ runs }) => runs);
 }
 
-/** A tap comes after the one whose second word is its first: that word is in a register then. */
+/** Taps in an order in which a tap's second word is often the next tap's first word. */
 function inOrder(taps: readonly CodedTap[], second: number): readonly CodedTap[] {
   const byWord = new Map([...taps].sort((a, b) => a.word - b.word).map((tap) => [tap.word, tap]));
   const ordered: CodedTap[] = [];

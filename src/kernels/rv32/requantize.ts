@@ -19,7 +19,7 @@ const outputs = ['t0', 't1', 't3', 's0'] as const;
 const [lower, upper, top, high, low, offset] = ['s1', 'a2', 'a3', 'a4', 'a5', 'a0'] as const;
 const [value, spare] = ['a1', 'ra'] as const;
 
-/** A lane whose accumulator is out of range, and where it goes on. */
+/** Code for a lane whose accumulator is out of range, and the label where it continues. */
 interface Detour {
   readonly from: number;
   readonly back: number;
@@ -60,7 +60,7 @@ function scaleChannel(assembly: Assembly, channel: SummedChannel): readonly Deto
   return [0, 1, 2, 3].flatMap((pixel) => {
     const { packed, upper: sum } = registers[pixel % 2] as SumRegisters;
     if (pixel < 2) {
-      // What is left of the packed sum without its upper lane.
+      // The packed sum less its upper lane.
       assembly.emit('slli', value, sum, 16);
       assembly.emit('sub', value, packed, value);
       assembly.emit('add', value, value, lower);
@@ -97,7 +97,7 @@ function scale(assembly: Assembly, form: TwoMultiply): void {
   if (form.zeroPoint !== 0) assembly.emit('addi', value, value, form.zeroPoint);
 }
 
-/** For accumulators so large that the fractional part has a fraction. No register is left for it. */
+/** A third product, for very large accumulators; no register is free for its multiplier. */
 function addLower(assembly: Assembly, { lower: third, shift }: TwoMultiply): void {
   const register = 't2';
   assembly.load(register, third);
@@ -106,7 +106,7 @@ function addLower(assembly: Assembly, { lower: third, shift }: TwoMultiply): voi
   assembly.emit('add', spare, spare, register);
 }
 
-/** Signed, an accumulator that is too large unsigned is below zero or above the range. */
+/** The sign tells an accumulator below the range from one above it. */
 function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
   if (detours.length === 0) return;
   const end = assembly.newLabel();

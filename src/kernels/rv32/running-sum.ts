@@ -3,7 +3,7 @@ import { PackedSum, type SumRegisters } from '../routines/packed-sum.js';
 import type { LaneRange } from '../routines/runs.js';
 import type { Assembly } from './assembly.js';
 
-/** 2^15: keeps a lane that goes below zero from borrowing of the other one. */
+/** Holds 2^15, which keeps a negative lower lane from borrowing from the upper one. */
 export const laneBias = 't3';
 
 export class RunningSum extends PackedSum {

@@ -5,8 +5,8 @@ import type { Table } from '../variant.js';
 export const isLifted = ({ lifted }: HighMultiply) => lifted !== null;
 
 /**
- * A row for each channel: start, with the bias; multiplier; then first, last, scale and shift; where
- * one of them is lifted, what is added above zero, and the index of the zero point.
+ * A row for each channel: start, with the bias; multiplier; first, last, scale and shift in a word.
+ * If a channel is lifted, also its addend for values above zero and the index of its zero point.
  */
 export function highStages(forms: readonly HighMultiply[], biases: ArrayLike<number>): Table {
   const hasLift = forms.some(isLifted);

@@ -52,7 +52,7 @@ export function codedConvolution<A extends AccumulationAttrs>(
   };
 }
 
-/** Null where a channel's requantization is not proved. */
+/** null if a channel's requantization is not proved. */
 function code(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,

@@ -6,9 +6,10 @@
  * are taken apart before a lane can overflow (runs.ts), as proved from the weights and the bounds
  * of the inputs.
  *
- * Per group of three output channels: r0 points to the words, r1 and r2 hold two of them, r3 2^15,
- * r4 to r6 packed sums, r7 a product. Of each channel one high register adds up the packed sums S,
- * one their upper lanes H: the lower lane is S − (H << 16).
+ * Registers for a group of three output channels: r0 points to the words, r1 and r2 hold two words,
+ * r3 holds 2^15, r4 to r6 hold the packed sums of a run, r7 holds a product. Each channel has two
+ * high registers: one adds up its packed sums (S), one their upper lanes (H). The lower lane is
+ * S − (H << 16).
  */
 import {
   type CodedChannel,
@@ -47,8 +48,8 @@ const savings = once(() => savingsOf(productCycles, 1.5));
 const storeReach = 32;
 
 /**
- * void routine(const uint32_t *packed, int8_t *out0, int8_t *out1): all channels of the pixel in
- * the lower lane to out0, of that in the upper lane to out1.
+ * void routine(const uint32_t *packed, int8_t *out0, int8_t *out1): writes all channels of the pixel
+ * in the lower lane to out0, those of the pixel in the upper lane to out1.
  */
 export function codeConvolution(
   channels: readonly CodedChannel[],
@@ -86,7 +87,7 @@ export function codeConvolution(
   return { isa: 'thumb', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
 }
 
-/** Of as few blocks as there can be, about equal ones, of whole groups. */
+/** Channels of a block: the fewest blocks, of about equal size, made of whole groups. */
 function blockSizeOf(channels: number): number {
   const blocks = Math.ceil(channels / storeReach);
   const groups = Math.ceil(channels / (blocks * registers.length));
@@ -128,7 +129,7 @@ function multiply(
     (channel) => new RunningSum(assembly, channel.registers, rangesOf(channel.weights, needed)),
   );
   const tapOf = new Map(needed.map(({ word, tap }) => [word, tap]));
-  // 2^15 keeps a lane that goes below zero from borrowing of the other one.
+  // 2^15 keeps a negative lower lane from borrowing from the upper one.
   assembly.emit('movs r3, #128', 'lsls r3, r3, #8');
   for (const load of planLoads(needed.map(({ word }) => word))) {
     if (load.kind === 'pair') assembly.access('ldm r0!, {r1, r2}', 2);

@@ -25,7 +25,7 @@ interface Constants {
   readonly top: string;
 }
 
-/** A lane whose accumulator is out of range, and where it goes on. */
+/** Code for a lane whose accumulator is out of range, and the label where it continues. */
 interface Detour {
   readonly lane: string;
   readonly from: number;
@@ -34,9 +34,9 @@ interface Detour {
 }
 
 /**
- * Stores the channels' outputs. The constants lie behind the code; so do the detours, which an
- * unsigned comparison takes for accumulators below and above those that are computed: under ReLU
- * about half of them, and for fewer cycles.
+ * Stores the channels' outputs. Constants and detours follow the code. An unsigned comparison sends
+ * accumulators below and above the form's range to a detour, which takes fewer cycles; under ReLU
+ * about half of all accumulators take it.
  */
 export function requantize(assembly: Assembly, channels: readonly SummedChannel[]): void {
   const pool = assembly.newLabel();
@@ -57,7 +57,7 @@ export function requantize(assembly: Assembly, channels: readonly SummedChannel[
     store(assembly, channel, channels);
     if (channel.requantization.lower !== 0) {
       assembly.emit('adds r7, #4');
-      // Behind the last of such long channels, a detour would be out of a branch's reach.
+      // After the last of these long channels, a detour would be out of a branch's reach.
       skip(assembly, () => makeDetours(assembly, detours));
       detours = [];
     }
@@ -68,7 +68,7 @@ export function requantize(assembly: Assembly, channels: readonly SummedChannel[
   });
 }
 
-/** What `text` emits is not executed on the way. */
+/** Emits code that the main path jumps over. */
 function skip(assembly: Assembly, text: () => void): void {
   const next = assembly.newLabel();
   assembly.branch(`b ${next}f`);
@@ -96,7 +96,7 @@ function scaleLanes(
   });
 }
 
-/** r1 and r2 get what is added to the lanes, the next registers the other constants. */
+/** Loads the addends of the lanes into r1 and r2, and the other constants into r3 to r6. */
 function loadConstants(
   assembly: Assembly,
   { bias, runs, requantization }: SummedChannel,
@@ -120,12 +120,12 @@ function loadConstants(
     top: take(!inRange, top),
   };
   assembly.access(`ldm r7!, {${list.join(', ')}}`, list.length);
-  // No register is left for it: r7 stays on it until the channel is done.
+  // No register is free for it, so r7 points to it until the channel is done.
   if (lower !== 0) words.push(lower);
   return constants;
 }
 
-/** r1 and r2: the accumulators of the lower and the upper lane, less base. */
+/** Leaves the accumulators of the lower and the upper lane, less base, in r1 and r2. */
 function separate(assembly: Assembly, { packed, upper }: SumRegisters): void {
   assembly.emit(`add r1, ${packed}`, `add r2, ${upper}`, 'lsls r0, r2, #16', 'subs r1, r1, r0');
 }
@@ -172,8 +172,9 @@ function scale(
 }
 
 /**
- * Stores r1 and r2 by the two output pointers. Of three channels, the first keeps them in its high
- * registers, which are free by then: a move less costs the others than a load.
+ * Stores r1 and r2 through the two output pointers. In a group of three channels the first one keeps
+ * the pointers in its high registers, which are free by then: for the others a move is cheaper than
+ * a load.
  */
 function store(assembly: Assembly, channel: SummedChannel, group: readonly SummedChannel[]): void {
   const [first, ...others] = group;
@@ -189,7 +190,7 @@ function store(assembly: Assembly, channel: SummedChannel, group: readonly Summe
   });
 }
 
-/** Signed, an accumulator that is too large unsigned is below zero or above the range. */
+/** The sign tells an accumulator below the range from one above it. */
 function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
   for (const { lane, from, back, form } of detours) {
     const above = assembly.newLabel();
