@@ -3,10 +3,9 @@
  * Sections in comments are of that RFC.
  */
 import { BonsaiError } from '../errors.js';
-import { printableLine } from '../printable.js';
 import { Listeners } from './device.js';
 import type { LineSettings, Link, ModemLines, NetworkPort } from './link.js';
-import { connectTo, writerTo } from './socket.js';
+import { connectTo, onEnd, wordsOf, writerTo } from './socket.js';
 import {
   escaped,
   negotiation,
@@ -27,6 +26,8 @@ const control = { dtr: { on: 8, off: 9 }, rts: { on: 11, off: 12 } } as const;
 
 /** How long the server may take for an answer. */
 const answerMs = 5_000;
+/** How long the server may take to refuse. */
+const greetingMs = 100;
 /** ser2net does not answer where its port has no modem lines. */
 const modemLinesMs = 1_000;
 
@@ -51,8 +52,7 @@ export async function openRfc2217(
   const writer = writerTo(socket);
   const client = new Client(name, (bytes) => writer.write(bytes), listeners);
   socket.on('data', (bytes: Buffer) => client.receive(bytes));
-  socket.on('error', (error: Error) => client.lose(error.message));
-  socket.on('close', () => client.lose('was closed by the other end'));
+  onEnd(socket, (reason) => client.lose(reason));
   try {
     await client.negotiate();
     await client.setLine(settings);
@@ -94,6 +94,7 @@ class Client {
   private readonly theyDo = new Map<number, boolean | 'asked'>();
   private waiting: Waiting | null = null;
   private lostReason: string | null = null;
+  private isWaitingForRefusal = true;
   private isOpen = false;
   private isClosing = false;
   /** Text before the line is open: a server's reason to refuse, or another protocol's greeting. */
@@ -122,15 +123,25 @@ class Client {
 
   /** Section 1: the client offers the option, the server accepts. */
   async negotiate(): Promise<void> {
+    // A server that refuses a second client closes after a line, which is lost if it is written to.
+    await this.wait(null, greetingMs);
+    this.isWaitingForRefusal = false;
     for (const option of ours) this.request('will', option);
     for (const option of theirs) this.request('do', option);
-    const outcome = await this.wait(null, answerMs);
+    const outcome = this.isAgreed() ? null : await this.wait(null, answerMs);
     if (typeof outcome !== 'string') return;
-    const said = printableLine(this.greeting);
+    this.throwRefusal(outcome);
     throw this.error(
-      `does not speak RFC 2217: ${outcome}${said === '' ? '' : `; it says "${said}"`}`,
+      `does not speak RFC 2217: ${outcome}${wordsOf(this.greeting)}`,
       'ser2net: accepter telnet(rfc2217),tcp,PORT; for bytes alone use socket://HOST:PORT',
     );
+  }
+
+  /** The error of a server that has said something and closed. */
+  private throwRefusal(outcome: string): void {
+    const said = wordsOf(this.greeting);
+    if (this.lostReason === null || said === '') return;
+    throw this.error(`${outcome}${said}`, 'another program may use the port behind it');
   }
 
   async setLine({ baudRate, parity }: LineSettings): Promise<void> {
@@ -171,6 +182,7 @@ class Client {
   async ask(command: Command, ...value: readonly number[]): Promise<Uint8Array> {
     const outcome = await this.exchange(command, value, answerMs);
     if (typeof outcome !== 'string') return outcome;
+    if (!this.isOpen) this.throwRefusal(outcome);
     throw this.error(`does not confirm the serial line's settings: ${outcome}`, 'check the server');
   }
 
@@ -202,7 +214,8 @@ class Client {
   }
 
   private receiveData(bytes: Uint8Array): void {
-    if (!this.isOpen) this.greeting = `${this.greeting}${Buffer.from(bytes)}`.slice(0, 200);
+    if (!this.isOpen)
+      this.greeting = `${this.greeting}${Buffer.from(bytes).toString('latin1')}`.slice(0, 200);
     this.listeners.emitData(bytes);
   }
 
@@ -213,8 +226,15 @@ class Client {
     if (command === this.waiting.command) this.waiting.settle(bytes.slice(2));
   }
 
+  private isAgreed(): boolean {
+    return needed.every((option) => this.weDo.get(option) === true);
+  }
+
   private request(verb: 'will' | 'do', option: number): void {
-    (verb === 'will' ? this.weDo : this.theyDo).set(option, 'asked');
+    const states = verb === 'will' ? this.weDo : this.theyDo;
+    // The server may have offered it first.
+    if (states.get(option) === true) return;
+    states.set(option, 'asked');
     this.send(negotiation(verb, option));
   }
 
@@ -230,12 +250,12 @@ class Client {
       const answer = mine ? (after ? 'will' : 'wont') : after ? 'do' : 'dont';
       this.send(negotiation(answer, option));
     }
-    if (this.waiting?.command !== null) return;
+    if (this.waiting?.command !== null || this.isWaitingForRefusal) return;
     if (mine && !wish && needed.includes(option)) {
       this.waiting.settle(
         option === options.comPort ? 'it refuses the option' : 'it is not binary',
       );
-    } else if (needed.every((one) => this.weDo.get(one) === true)) {
+    } else if (this.isAgreed()) {
       this.waiting.settle(new Uint8Array(0));
     }
   }

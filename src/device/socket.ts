@@ -13,11 +13,14 @@ const closeMs = 1_000;
 export async function openSocket(name: string, address: NetworkPort): Promise<Link> {
   const socket = await connectTo(name, address);
   const listeners = new Listeners();
-  socket.on('data', (bytes: Buffer) => listeners.emitData(new Uint8Array(bytes)));
-  socket.on('error', (error: Error) => listeners.emitLost(`${name}: ${error.message}`));
+  let said = '';
+  socket.on('data', (bytes: Buffer) => {
+    said = `${said}${bytes.toString('latin1')}`.slice(0, longestWords + 1);
+    listeners.emitData(new Uint8Array(bytes));
+  });
   let closing = false;
-  socket.on('close', () => {
-    if (!closing) listeners.emitLost(`${name} was closed by the other end`);
+  onEnd(socket, (reason) => {
+    if (!closing) listeners.emitLost(`${name} ${reason}${wordsOf(said)}`);
   });
   const writer = writerTo(socket);
   return {
@@ -33,6 +36,27 @@ export async function openSocket(name: string, address: NetworkPort): Promise<Li
       return writer.close();
     },
   };
+}
+
+/** A server that refuses a second client says so in a line, and closes. */
+const longestWords = 100;
+
+/** '; it says "…"' for a line of text, '' for anything else. */
+export function wordsOf(said: string): string {
+  const isLine = said.length <= longestWords && /^[\x20-\x7e]+\s*$/.test(said);
+  return isLine ? `; it says "${said.trim()}"` : '';
+}
+
+/**
+ * Calls the listener with the reason when a connection has ended and all of its bytes have been
+ * read: an error of writing may come before a server's last words.
+ */
+export function onEnd(socket: Socket, listener: (reason: string) => void): void {
+  let reason = 'was closed by the other end';
+  socket.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code !== 'EPIPE' && code !== 'ECONNRESET') reason = `failed: ${message}`;
+  });
+  socket.on('close', () => listener(reason));
 }
 
 /** What links over TCP share. */

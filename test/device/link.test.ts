@@ -147,8 +147,8 @@ describe('device/link: over TCP', () => {
     [
       'a second client',
       { says: 'Port already in use\r\n' },
-      /closed by the other end; it says "Port already in use/,
-      /ser2net/,
+      /^was closed by the other end; it says "Port already in use"$/,
+      /another program may use/,
     ],
     [
       'the baud rate',
@@ -254,6 +254,19 @@ describe('device/link: ser2net', () => {
     ['socket', 'tcp'],
     ['rfc2217', 'telnet(rfc2217),tcp'],
   ] as const;
+
+  /** What a second client is told. */
+  async function second(port: string): Promise<string> {
+    try {
+      const link = await openLink(port);
+      const reason = await new Promise<string>((resolve) => link.onLost(resolve));
+      await link.close();
+      return reason;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
   for (const [scheme, accepter] of rows) {
     it(`runs a session over ${scheme}://`, async () => {
       const module = chainModule(2500);
@@ -271,6 +284,7 @@ describe('device/link: ser2net', () => {
         await listening(port);
         const link = await openLink(`${scheme}://127.0.0.1:${port}`);
         await link.setBaudRate?.(921600);
+        expect(await second(`${scheme}://127.0.0.1:${port}`)).to.match(/"Port already in use"$/);
         const session = await openSession(link, manifest);
         expect((await session.infer([new Int8Array(2500)])).count).to.equal(1000);
         await session.close();
