@@ -82,7 +82,7 @@ import { slidingDepthwise } from './xtensa/depthwise.js';
 
 const isOneGroup = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).groups === 1;
 
-/** A depthwise convolution of one input channel. */
+/** Each output channel reads the one input channel, as in a depthwise convolution. */
 const isOneChannel = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).inC === 1;
 
 const convolutions: Kernels<Conv2dAttrs> = {
@@ -91,6 +91,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
   variants: residualVariants([
     smladRow(isPointwise, convolutionOf),
     smladConvolution(isOneGroup, convolutionOf),
+    smladDepthwise(isOneChannel, convolutionOf),
     smladFewChannels(isOneGroup, rowConvolutionOf),
     ...sparseConvolutions(isOneGroup, convolutionOf),
     vectorConvolution(isOneGroup, convolutionOf),
@@ -119,7 +120,7 @@ const isOneInput = (view: NodeView<DepthwiseConv2dAttrs>) => depthwiseDims(view)
 const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
   halves: (view) => rowHalves(view, depthwiseDims(view).kernelH),
   variants: residualVariants([
-    smladDepthwise(depthwiseOf),
+    smladDepthwise(() => true, depthwiseOf),
     smladDepthwise3x3(isOneToOne, depthwiseOf),
     smladDepthwiseTaps(depthwiseOf),
     smladFewChannels(isOneInput, depthwiseOf),

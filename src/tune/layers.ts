@@ -91,6 +91,10 @@ function pool(op: string, input: Shape, kernel: number): Layer {
   return { op, inputs: [input], attrs: { ...slides, ...noPads, activation: 'none' } };
 }
 
+function mean(input: Shape, axes: readonly number[]): Layer {
+  return { op: 'mean', inputs: [input], attrs: { axes, keepDims: false, algorithm: 'general' } };
+}
+
 /** The same layer with padding 1. */
 function padded(layer: Layer): Layer {
   return { ...layer, attrs: { ...layer.attrs, ...ones } };
@@ -112,6 +116,12 @@ const binary = (op: string) =>
     (shape): Layer => ({ op, inputs: [shape, shape], attrs: { activation: 'none' } }),
   );
 
+const broadcast = (op: string): Layer => ({
+  op,
+  inputs: [[1, 6, 9, 5], [5]],
+  attrs: { activation: 'none' },
+});
+
 /** Layers with shapes typical of sensor models. */
 export const calibration: readonly Layer[] = [
   ...[wide, deep, odd].flatMap((shape) => [8, 24].map((outC) => conv(shape, outC, [1, 1]))),
@@ -123,6 +133,8 @@ export const calibration: readonly Layer[] = [
     depthwise(shape, [3, 3], { strideH: 2, strideW: 2 }),
   ]),
   depthwise([1, 12, 12, 8], [5, 5]),
+  depthwise([1, 15, 13, 8], [5, 5], { strideH: 2, strideW: 2 }),
+  depthwise([1, 30, 3, 8], [3, 1]),
   depthwise([1, 3, 24, 8], [1, 9]),
   depthwise([1, 24, 3, 12], [9, 1]),
   depthwise([1, 30, 2, 3], [13, 1]),
@@ -158,6 +170,9 @@ export const calibration: readonly Layer[] = [
   conv([1, 20, 4, 2], 1, [9, 1], noPads),
   conv([1, 12, 12, 1], 1, [3, 3]),
   conv([1, 12, 12, 1], 2, [5, 5]),
+  conv([1, 40, 30, 1], 4, [3, 3], { strideH: 2, strideW: 2 }),
+  conv([1, 17, 16, 1], 8, [7, 5], { strideH: 2, strideW: 2 }),
+  conv([1, 3, 40, 1], 4, [1, 9]),
   conv([1, 24, 24, 1], 1, [1, 1], { strideH: 2, strideW: 2 }),
   depthwise([1, 10, 30, 1], [3, 3], { strideH: 2, strideW: 2 }),
   dense(64, 12),
@@ -195,6 +210,7 @@ export const calibration: readonly Layer[] = [
   { ...prune(conv(deep, 64, [1, 1]), few), residual: deep },
   ...binary('add'),
   ...binary('mul'),
+  ...['add', 'mul'].map(broadcast),
   pool('average_pool2d', wide, 2),
   pool('average_pool2d', deep, 4),
   pool('average_pool2d', odd, 3),
@@ -202,6 +218,9 @@ export const calibration: readonly Layer[] = [
   pool('average_pool2d', [1, 8, 6, 58], 2),
   padded(pool('average_pool2d', wide, 3)),
   padded(pool('average_pool2d', odd, 2)),
+  pool('average_pool2d', shallow, 2),
+  pool('max_pool2d', shallow, 2),
+  ...[wide, odd].flatMap((shape) => [mean(shape, [1, 2]), mean(shape, [2])]),
   pool('max_pool2d', wide, 2),
   pool('max_pool2d', deep, 4),
   pool('max_pool2d', odd, 3),

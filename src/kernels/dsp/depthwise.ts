@@ -5,13 +5,14 @@
 import type { NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
+  type Filters,
   inputZeroPoint,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
-import type { Convolution } from '../layout/convolution.js';
+import { type Convolution, turned } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
+import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
@@ -126,106 +127,175 @@ function windowWords(first: number, weightAt: WeightAt): readonly number[] {
   });
 }
 
+/** Words of a column of taps: two taps each, for windows that begin in an odd row too. */
+const pairsOf = ({ kernelH }: WindowShape) => Math.floor(kernelH / 2) + 1;
+
+/** The most words of a column of taps that dsp/depthwise_columns multiplies. */
+const mostPairs = 16;
+
+/** Bytes that the plane of a single channel may take; larger ones are computed in bands. */
+const planeBytes = 2048;
+
+/** A layer as its channels are computed: column by column, down the rows. */
+interface Columns {
+  /** Rows and columns change places where windows are wider than high. */
+  readonly shape: WindowShape;
+  readonly isTurned: boolean;
+  /** 3×3 and 'pairs' of rows are computed in assembly. */
+  readonly form: '3x3' | 'pairs' | 'any';
+  /** Rows of the output that are computed from one plane. */
+  readonly bandRows: number;
+}
+
+function columnsOf(given: WindowShape, finish: Finish): Columns {
+  const isTurned = instructionsOf(turned(given)) < instructionsOf(given);
+  const shape = isTurned ? turned(given) : given;
+  const inAssembly = finish.form === 'linear' && shape.strideH <= 2;
+  const is3x3 = shape.kernelH === 3 && shape.kernelW === 3;
+  const isPaired = inAssembly && pairsOf(shape) <= mostPairs;
+  const form = inAssembly && is3x3 ? '3x3' : isPaired ? 'pairs' : 'any';
+  return { shape, isTurned, form, bandRows: isTurned ? shape.outH : bandRowsOf(shape) };
+}
+
+/** About as many as dsp/depthwise_columns takes. Other windows take several times as many. */
+function instructionsOf(shape: WindowShape): number {
+  const { outH, outW, kernelW, strideH } = shape;
+  const twoOutputs = 14 + kernelW * (4 * pairsOf(shape) + 4);
+  return (strideH > 2 ? 4 : 1) * outW * (26 + Math.ceil(outH / 2) * twoOutputs);
+}
+
+/** Bands of equal and even height. */
+function bandRowsOf(shape: WindowShape): number {
+  const { inC, outH } = shape;
+  if (inC > 1) return outH;
+  for (let bands = 1; ; bands += 1) {
+    const rows = 2 * Math.ceil(outH / bands / 2);
+    if (rows === 2 || wordsOf(shape, rows) * 4 <= planeBytes) return Math.min(rows, outH);
+  }
+}
+
+/** Words of a channel's plane under `rows` rows of the output. */
+function wordsOf(shape: WindowShape, rows: number): number {
+  const { columns, pairs } = extentOf({ ...shape, outH: rows });
+  return columns * pairs;
+}
+
 /**
- * Any window, two input channels over the whole image at a time. An output with as many channels
- * may replace the input, channel by channel.
+ * Any window, two input channels over the whole image at a time, or a single one. An output with as
+ * many channels may replace the input, channel by channel.
  *
+ * @param when whether each output channel has one input channel
  * @param describe called for nodes for which `when` holds
  */
 export function smladDepthwise<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   return {
     template: 'dsp/depthwise_conv2d',
     needs: ['dsp'],
     match(view, context) {
+      if (!when(view)) return null;
       const convolution = describe(view);
-      const { dilationH, dilationW, inH, inW, inC, outH, outW, outC } = convolution.shape;
-      const fits = dilationH * dilationW === 1 && inC > 1;
-      const finish = fits ? finishFor(view, convolution, context) : null;
+      const { dilationH, dilationW } = convolution.shape;
+      const finish = dilationH * dilationW === 1 ? finishFor(view, convolution, context) : null;
       if (finish === null) return null;
-      const { columns, pairs } = extentOf(convolution.shape);
-      const isSame = inH === outH && inW === outW && inC === outC;
+      const walk = columnsOf(convolution.shape, finish);
       return {
-        scratchBytes: 2 * 4 * columns * pairs,
-        overlaps: isSame ? [{ input: 0, lead: 0, exact: true }] : [],
-        work: () => depthwiseWork(convolution, finish),
-        calls: () => [depthwiseCall(view, convolution, finish)],
+        scratchBytes: scratchBytesOf(walk),
+        overlaps: overlapsOf(convolution.shape, walk),
+        work: () => depthwiseWork(finish, walk),
+        calls: () => [depthwiseCall(view, convolution, finish, walk)],
       };
     },
   };
 }
 
-function depthwiseWork(
-  convolution: Convolution,
-  finish: Finish,
-): Readonly<Record<string, WorkTerm>> {
-  const { shape } = convolution;
-  const { batches, inC, outH, outW, outC, kernelH, kernelW } = shape;
-  const { pairs, columns } = extentOf(shape);
-  const channels = batches * outC;
-  const outputs = channels * outH * outW;
-  const taps = kernelW * (Math.floor(kernelH / 2) + 1);
-  return {
-    widened: { count: batches * inC * pairs * columns, cycles: 6.5 },
-    ...(is3x3(shape, finish)
-      ? { outputs: { count: outputs, cycles: shape.strideH === 1 ? 14 : 19 } }
-      : {
-          any_taps: { count: outputs * taps, cycles: 6 },
-          any_outputs: { count: outputs, cycles: 12 },
-        }),
-    columns: { count: channels * outW, cycles: 26 },
-    channels: { count: channels, cycles: 250 },
-    ...clampWork(finish, outputs),
-  };
+/** A last odd row is computed with one below it, which reads a word past the plane at stride 2. */
+function scratchBytesOf({ shape, bandRows }: Columns): number {
+  const planes = shape.inC > 1 ? 2 : 1;
+  return 4 * (planes * wordsOf(shape, bandRows) + (shape.strideH === 2 ? 1 : 0));
 }
 
-/** Windows that assembly computes. */
-function is3x3({ kernelH, kernelW, strideH }: WindowShape, { form }: Finish): boolean {
-  return kernelH === 3 && kernelW === 3 && strideH <= 2 && form === 'linear';
+function overlapsOf(shape: WindowShape, { isTurned, bandRows }: Columns): readonly Overlap[] {
+  const { inH, inW, inC, outH, outW, outC } = shape;
+  if (inC === 1) {
+    const tileRows = isTurned ? outH : bandRows;
+    const lead = windowLead(shape, { tilePixels: Infinity, tileRows });
+    return [{ input: 0, lead, exact: false }];
+  }
+  const isSame = inH === outH && inW === outW && inC === outC;
+  return isSame ? [{ input: 0, lead: 0, exact: true }] : [];
+}
+
+function depthwiseWork(
+  finish: Finish,
+  { shape, form, bandRows }: Columns,
+): Readonly<Record<string, WorkTerm>> {
+  const { batches, inC, outH, outW, outC, kernelW, strideH } = shape;
+  const bands = Math.ceil(outH / bandRows);
+  const widened = batches * inC * bands * wordsOf(shape, bandRows);
+  const channels = batches * outC;
+  const outputs = channels * outH * outW;
+  const taps = outputs * kernelW * pairsOf(shape);
+  // Two rows share the words of the input, or of the weights.
+  const twos = channels * outW * Math.ceil(outH / 2);
+  const forms = {
+    '3x3': { outputs: { count: outputs, cycles: strideH === 1 ? 14 : 19 } },
+    pairs: {
+      paired_taps: { count: twos * kernelW * pairsOf(shape), cycles: 4 },
+      paired_columns: { count: twos * kernelW, cycles: 4 },
+      paired_outputs: { count: twos, cycles: 15 },
+    },
+    any: {
+      any_taps: { count: taps, cycles: 6 },
+      any_outputs: { count: outputs, cycles: 12 },
+    },
+  };
+  return {
+    ...(inC > 1
+      ? { widened: { count: widened, cycles: 6.5 } }
+      : { plane: { count: widened, cycles: 10 } }),
+    ...forms[form],
+    columns: { count: channels * bands * outW, cycles: 26 },
+    channels: { count: channels * bands, cycles: 250 },
+    ...clampWork(finish, outputs),
+  };
 }
 
 function depthwiseCall(
   view: NodeView<AccumulationAttrs>,
   convolution: Convolution,
   finish: Finish,
+  walk: Columns,
 ): KernelCall {
-  const { shape, stage } = convolution;
-  const special = is3x3(shape, finish);
-  const { columns, pairs, before, inside } = extentOf(shape);
+  const { stage } = convolution;
+  const { shape, form } = walk;
   const weights = finish.channels.map(({ isConstant }, channel) =>
-    columnWords(convolution, channel, isConstant ? null : weightsOf(view), special),
+    columnWords(convolution.filters, channel, isConstant ? null : weightsOf(view), walk),
   );
   const stages = finish.channels.map(({ start, constants }) => [start | 0, ...constants]);
   return {
     inputs: [0],
     outputs: [0],
     flags: {
+      one_channel: shape.inC === 1,
       linear: finish.form === 'linear',
       twice: finish.form === 'twice',
-      stride1: special && shape.strideH === 1,
-      stride2: special && shape.strideH === 2,
-      any_window: !special,
+      stride1: form === '3x3' && shape.strideH === 1,
+      stride2: form === '3x3' && shape.strideH === 2,
+      pairs1: form === 'pairs' && shape.strideH === 1,
+      pairs2: form === 'pairs' && shape.strideH === 2,
+      any_window: form === 'any',
       clamped: finish.isClamped,
     },
     numbers: {
-      batches: shape.batches,
-      in_h: shape.inH,
-      in_w: shape.inW,
-      channels: shape.inC,
-      multiplier: shape.outC / shape.inC,
-      stride_w: shape.strideW,
-      columns,
-      pairs,
-      pairs_before: before,
-      pairs_inside: inside,
-      ...(special
-        ? {}
-        : { kernel_h: shape.kernelH, kernel_w: shape.kernelW, stride_h: shape.strideH }),
-      top: -shape.padTop,
-      left: -shape.padLeft,
-      out_h: shape.outH,
-      out_w: shape.outW,
+      ...imageNumbers(walk),
+      ...(form === '3x3' ? {} : { kernel_w: shape.kernelW }),
+      ...(form === 'pairs'
+        ? { window_pairs: shape.strideH === 1 ? pairsOf(shape) : Math.ceil(shape.kernelH / 2) }
+        : {}),
+      ...(form === 'any' ? { kernel_h: shape.kernelH, stride_h: shape.strideH } : {}),
       in_zp: inputZeroPoint(view),
       weight_words: weights[0]?.length ?? 0,
       stage_words: stages[0]?.length ?? 0,
@@ -239,26 +309,61 @@ function depthwiseCall(
   };
 }
 
+/** Where the planes' words come from, and where the outputs go. */
+function imageNumbers({ shape, isTurned, bandRows }: Columns): Readonly<Record<string, number>> {
+  const { inC, inH, inW, outH, outW, outC, strideH } = shape;
+  const { columns, pairs, before, inside } = extentOf({ ...shape, outH: bandRows });
+  return {
+    batches: shape.batches,
+    in_h: inH,
+    in_w: inW,
+    in_row: isTurned ? inC : inW * inC,
+    in_column: isTurned ? inH * inC : inC,
+    ...(inC === 1
+      ? { out_c: outC, band: bandRows, band_step: bandRows * strideH }
+      : { channels: inC, multiplier: outC / inC, pairs_before: before, pairs_inside: inside }),
+    stride_w: shape.strideW,
+    columns,
+    pairs,
+    top: -shape.padTop,
+    left: -shape.padLeft,
+    out_h: outH,
+    out_w: outW,
+    out_row: isTurned ? outC : outW * outC,
+    out_column: isTurned ? outH * outC : outC,
+  };
+}
+
 /**
  * A channel's taps, two of a column in each word. 3×3: rows 0 and 1 of each column, then rows 1 and
- * 2 of each. Otherwise, for each column: all rows from the first, then from one above it.
+ * 2 of each. 'pairs': for each column the words from its first row, at stride 1 each followed by
+ * the word from the row above. 'any': for each column all rows from the first, then from one above
+ * it.
  */
 function columnWords(
-  { shape, filters }: Convolution,
+  filters: Filters,
   channel: number,
   weights: Int8Array | null,
-  is3x3: boolean,
+  { shape, isTurned, form }: Columns,
 ): readonly number[] {
-  const { kernelH, kernelW } = shape;
+  const { kernelH, kernelW, strideH } = shape;
   const tap = (row: number, column: number) => {
     if (weights === null || row < 0 || row >= kernelH) return 0;
-    return weights[filters.position(channel, row * kernelW + column)] as number;
+    const position = isTurned ? column * kernelH + row : row * kernelW + column;
+    return weights[filters.position(channel, position)] as number;
   };
   const columns = Array.from({ length: kernelW }, (_, column) => column);
   const at = (row: number, column: number) => word(tap(row, column), tap(row + 1, column));
-  if (is3x3) return [0, 1].flatMap((row) => columns.map((column) => at(row, column)));
-  const pairs = Array.from({ length: Math.floor(kernelH / 2) + 1 }, (_, pair) => 2 * pair);
-  return [0, -1].flatMap((first) =>
-    columns.flatMap((column) => pairs.map((row) => at(first + row, column))),
+  if (form === '3x3') return [0, 1].flatMap((row) => columns.map((column) => at(row, column)));
+  const evens = Array.from({ length: pairsOf(shape) }, (_, pair) => 2 * pair);
+  if (form === 'any') {
+    return [0, -1].flatMap((first) =>
+      columns.flatMap((column) => evens.map((row) => at(first + row, column))),
+    );
+  }
+  return columns.flatMap((column) =>
+    strideH === 1
+      ? evens.flatMap((row) => [at(row, column), at(row - 1, column)])
+      : evens.filter((row) => row < kernelH).map((row) => at(row, column)),
   );
 }

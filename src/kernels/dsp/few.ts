@@ -20,6 +20,9 @@ function isInPlace(shape: WindowShape): boolean {
   return isPixelRow(shape) && shape.inC % wordBytes === 0;
 }
 
+/** Whether two pixels share the words of weights. */
+const isPaired = (shape: WindowShape) => isInPlace(shape) && shape.outW > 1;
+
 /** The lines under the windows of a row of outputs. */
 function linesOf(shape: WindowShape) {
   const { inC, inW, outW, kernelH, kernelW, strideW, padLeft } = shape;
@@ -102,8 +105,15 @@ function fewChannelsWork(
         lines: { count: batches * Math.min(inH, outH * shape.strideH), cycles: 40 },
         copied: { count: batches * inH * inside * inC, cycles: 1.3 },
       };
+  const perPixel = shape.outC * words;
+  const pairs = Math.floor(shape.outW / 2);
   return {
-    words: { count: outputs * kernelH * words, cycles: 8 },
+    ...(isPaired(shape)
+      ? {
+          paired_words: { count: perPixel * pairs, cycles: 13 },
+          words: { count: perPixel * (shape.outW % 2), cycles: 8 },
+        }
+      : { words: { count: outputs * kernelH * words, cycles: 8 } }),
     runs: { count: outputs * runsOf(shape).runs, cycles: 10 },
     [finish.form]: { count: outputs, cycles: { linear: 16, twice: 22, once: 20 }[finish.form] },
     ...copied,
@@ -140,6 +150,7 @@ function fewChannelsCall(
     outputs: [0],
     flags: {
       in_place: inPlace,
+      paired: isPaired(shape),
       linear: finish.form === 'linear',
       twice: finish.form === 'twice',
       clamped: finish.isClamped,

@@ -93,7 +93,8 @@ export function asColumn<S extends WindowShape>(shape: S): S {
   return isRow ? turned(shape) : shape;
 }
 
-function turned<S extends WindowShape>(shape: S): S {
+/** Rows and columns change places. */
+export function turned<S extends WindowShape>(shape: S): S {
   return {
     ...shape,
     ...{ inH: shape.inW, inW: shape.inH, outH: shape.outW, outW: shape.outH },

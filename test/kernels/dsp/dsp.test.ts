@@ -119,16 +119,18 @@ interface Kind {
   readonly few?: boolean;
   /** One input channel under windows of one column. */
   readonly columns?: boolean;
+  /** One input channel. */
+  readonly one?: boolean;
 }
 
 /** Any channels, odd ones among them; weights of all kinds, now and then with −128. */
 function randomLayer(op: Op, seed: number, kind: Kind = {}): Module {
-  const { multipliers = [1], few = false, columns = false } = kind;
+  const { multipliers = [1], few = false, columns = false, one = false } = kind;
   const random = new Random(seed);
   const b = new GraphBuilder();
   const { input, output, attrs } = randomAccumulation(random);
   const isDepthwise = op === 'depthwise_conv2d';
-  const inC = columns || (few && isDepthwise) ? 1 : random.integer(1, 13);
+  const inC = one || columns || (few && isDepthwise) ? 1 : random.integer(1, 13);
   const depthMultiplier = random.pick(multipliers);
   const outC = isDepthwise ? inC * depthMultiplier : random.integer(1, few ? 3 : 21);
   const shape = [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9), inC];
@@ -192,6 +194,7 @@ const rows: readonly Row[] = [
     share: 0.5,
     multipliers: [1, 1, 1, 2, 3],
   },
+  { op: 'conv2d', kernel: 'dsp/depthwise_conv2d', share: 0.3, one: true },
   { op: 'depthwise_conv2d', kernel: 'dsp/depthwise_conv2d_3x3', share: 0.2 },
   {
     op: 'depthwise_conv2d',
@@ -214,7 +217,8 @@ const goals = ['speed', 'balanced'] as const;
 describe('kernels for the DSP extension', () => {
   for (const { op, kernel, share, ...kind } of rows) {
     for (const optimize of goals) {
-      const name = `${op}${kind.columns ? ' of columns' : ''} by ${kernel} for ${optimize}`;
+      const ofWhat = kind.columns ? ' of columns' : kind.one ? ' of one channel' : '';
+      const name = `${op}${ofWhat} by ${kernel} for ${optimize}`;
       it(`${name}, in C`, () =>
         expectSameBits(
           seeds.map((seed) => randomLayer(op, seed, kind)),
@@ -275,6 +279,8 @@ describe('kernels for the DSP extension', () => {
       'stride1',
       'stride2',
       'any_window',
+      'pairs1',
+      'pairs2',
       'single',
       'pair',
       'by_column',
@@ -283,6 +289,67 @@ describe('kernels for the DSP extension', () => {
     for (const flag of [...both, 'staged', ...depthwise]) {
       expect([...flags]).to.include.members([`${flag} true`, `${flag} false`]);
     }
+  });
+});
+
+/** What random layers seldom are, computed by dsp/depthwise_conv2d. */
+const edges: readonly (readonly [
+  edge: string,
+  input: readonly [h: number, w: number, c: number],
+  kernel: readonly [h: number, w: number],
+  outC: number,
+  stride?: readonly [h: number, w: number],
+])[] = [
+  ['one channel in bands, the last of fewer rows', [41, 37, 1], [3, 3], 3],
+  ['one channel in bands of two rows, stride 2', [23, 211, 1], [4, 5], 2, [2, 2]],
+  ['a row of one channel, computed as a column', [1, 50, 1], [1, 7], 2],
+  ['wider than high, one channel, stride 2', [9, 60, 1], [2, 3], 2, [1, 2]],
+  ['1×1 over one channel', [9, 8, 1], [1, 1], 3],
+  ['the longest column of words', [40, 2, 3], [31, 1], 3],
+  ['one tap more: in C', [40, 2, 3], [32, 1], 3],
+  ['a window that is wider than high', [3, 40, 4], [2, 9], 8],
+  ['one row of outputs at stride 2', [2, 9, 2], [2, 3], 2, [2, 2]],
+  ['an odd last row at stride 2, even window', [9, 5, 4], [4, 4], 4, [2, 2]],
+  ['strides of 3 down, 2 across: turned', [13, 13, 3], [5, 5], 6, [3, 2]],
+  ['strides of 3 both ways: in C', [13, 13, 3], [5, 5], 6, [3, 3]],
+];
+
+function edgeLayer([
+  edge,
+  [h, w, c],
+  [kernelH, kernelW],
+  outC,
+  stride = [1, 1],
+]: (typeof edges)[0]) {
+  const random = new Random(h + w);
+  const b = new GraphBuilder();
+  const op = c === 1 ? 'conv2d' : 'depthwise_conv2d';
+  const shape = c === 1 ? [outC, kernelH, kernelW, 1] : [1, kernelH, kernelW, outC];
+  const scales = perChannelQuant(
+    Array.from({ length: outC }, () => random.integer(10, 100) / 10000),
+    c === 1 ? 0 : 3,
+  );
+  const [padTop, padLeft] = [kernelH >> 1, kernelW >> 1];
+  const attrs = {
+    ...{ strideH: stride[0], strideW: stride[1], dilationH: 1, dilationW: 1 },
+    ...{ padTop, padBottom: padTop, padLeft, padRight: padLeft },
+    ...{ activation: 'relu', rounding: 'double' },
+    ...(c === 1 ? {} : { depthMultiplier: outC / c }),
+  };
+  const weights = b.constant(random.int8(kernelH * kernelW * outC, -127), shape, scales);
+  const operands = [b.input([2, h, w, c]), weights, b.constant(random.int32(outC, -5000, 5000))];
+  const quant = perTensorQuant(0.1, -128);
+  return b.module([b.node(op, operands, attrs, { quant, name: edge })]);
+}
+
+describe('dsp/depthwise_conv2d at its edges', () => {
+  const modules = edges.map(edgeLayer);
+  const kernel = 'dsp/depthwise_conv2d';
+  it('in C', () => expectSameBits(modules, { kernel, overlap: true }));
+  it('on a simulated Cortex-M4', async function () {
+    needs(this, qemuCommand);
+    const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', { kernel, overlap: true });
+    expect(kernels).to.deep.equal(modules.map(() => kernel));
   });
 });
 

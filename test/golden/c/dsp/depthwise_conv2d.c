@@ -76,7 +76,8 @@ static inline void split_rows(uint32_t *to, uint32_t *to1, const int8_t *from, i
 
 /* Common values of the channels of an image, two of which are widened at once. */
 struct depthwise_image {
-    int32_t in_h, in_w, channels;
+    int32_t in_h, in_w;
+    int32_t row, column;    /* Bytes to the next row, and to the next column. */
     int32_t top, left;      /* Where the first window begins. */
     int32_t columns, pairs; /* Under all windows; rows in pairs. */
     int32_t before, inside; /* Pairs that begin above the image, and pairs that are inside. */
@@ -90,7 +91,7 @@ struct depthwise_image {
 BONSAI_SHARED void widen_columns(uint32_t *to, const int8_t *in, int32_t first,
                                  const struct depthwise_image *image)
 {
-    const int32_t in_h = image->in_h, channels = image->channels, row = image->in_w * channels;
+    const int32_t in_h = image->in_h, row = image->row, next = image->column;
     const int32_t pairs = image->pairs, plane = image->columns * pairs;
     const int32_t before = image->before, half = image->inside / 2;
     const int32_t left = image->left < 0 ? -image->left : 0;
@@ -102,10 +103,10 @@ BONSAI_SHARED void widen_columns(uint32_t *to, const int8_t *in, int32_t first,
                            load_half(image->padding), load_half(image->padding));
     }
     to += left * pairs;
-    in += (image->left + left) * channels;
+    in += (image->left + left) * next;
     const int8_t *from = in + (image->top + 2 * before) * row;
     uint32_t *column = to + before;
-    for (int32_t i = left; i < columns; i++, column += pairs, from += channels)
+    for (int32_t i = left; i < columns; i++, column += pairs, from += next)
         split_rows(column, column + plane, from, row, half);
     /* Pairs of rows that may be partly outside. */
     for (int32_t pair = 0; pair < pairs; pair++) {
@@ -119,8 +120,8 @@ BONSAI_SHARED void widen_columns(uint32_t *to, const int8_t *in, int32_t first,
         for (int32_t i = left; i < columns && pair < pairs; i++) {
             const int32_t at = (i - left) * pairs + pair;
             split_channels(to + at, to + plane + at, load_half(from0), load_half(from1));
-            from0 += has_upper ? channels : 0;
-            from1 += has_lower ? channels : 0;
+            from0 += has_upper ? next : 0;
+            from1 += has_lower ? next : 0;
         }
     }
 }
@@ -339,12 +340,13 @@ static void depthwise_3x3_1(int8_t *y, const struct depthwise_channel *c)
 static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t kernel_h = 3, kernel_w = 3, stride_h = 2;
-    const int32_t out_h = 5, out_w = 5, channels = 8, multiplier = 1;
-    const int32_t out_c = channels * multiplier;
+    const int32_t out_h = 5, out_w = 5;
+    const int32_t channels = 8, multiplier = 1, out_c = channels * multiplier;
     const struct depthwise_image image = {
         .in_h = 9,
         .in_w = 9,
-        .channels = channels,
+        .row = 72,
+        .column = 8,
         .top = -1,
         .left = -1,
         .columns = 11,
@@ -358,8 +360,8 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
         .rows = out_h,
         .pitch = image.pairs,
         .step = 2 * image.pairs,
-        .pixel = out_c,
-        .row = out_w * out_c,
+        .pixel = 8,
+        .row = 40,
     };
     uint32_t *const x = (uint32_t *)(void *)scratch;
 
@@ -367,22 +369,23 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
         for (int32_t c = 0; c < channels; c += 2) {
             /* An odd last channel is computed with the one before it, which is already done. */
             const int32_t first = c + 1 < channels ? c : c - 1;
+            int8_t *const to = out;
             widen_columns(x, in + first, c == 0, &image);
             const int32_t end = (first + 2) * multiplier;
             for (int32_t i = c * multiplier; i < end; i++) {
-                const int32_t *const stage = model_depthwise_conv2d_0_stage + 4 * i;
                 const int32_t second = i >= (first + 1) * multiplier;
                 channel.x = x + second * image.columns * image.pairs;
+                const int32_t *const stage = model_depthwise_conv2d_0_stage + 4 * i;
                 channel.weights = (const int32_t *)model_depthwise_conv2d_0_weights + 12 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];
                 channel.offset = stage[2];
                 channel.shift = stage[3];
-                depthwise_twice(out + i, &channel, kernel_h, kernel_w, stride_h);
+                depthwise_twice(to + i, &channel, kernel_h, kernel_w, stride_h);
             }
         }
         in += image.in_h * image.in_w * channels;
-        out += out_h * channel.row;
+        out += out_h * out_w * out_c;
     }
 }
 
@@ -391,12 +394,13 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
  * into the biases; a tap outside the image counts as the zero point. */
 static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out, int8_t *scratch)
 {
-    const int32_t out_h = 5, out_w = 5, channels = 8, multiplier = 1;
-    const int32_t out_c = channels * multiplier;
+    const int32_t out_h = 5, out_w = 5;
+    const int32_t channels = 8, multiplier = 1, out_c = channels * multiplier;
     const struct depthwise_image image = {
         .in_h = 5,
         .in_w = 5,
-        .channels = channels,
+        .row = 40,
+        .column = 8,
         .top = -1,
         .left = -1,
         .columns = 7,
@@ -411,8 +415,8 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
         .rows = out_h,
         .pitch = image.pairs,
         .step = 1 * image.pairs,
-        .pixel = out_c,
-        .row = out_w * out_c,
+        .pixel = 8,
+        .row = 40,
     };
     uint32_t *const x = (uint32_t *)(void *)scratch;
 
@@ -420,20 +424,21 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
         for (int32_t c = 0; c < channels; c += 2) {
             /* An odd last channel is computed with the one before it, which is already done. */
             const int32_t first = c + 1 < channels ? c : c - 1;
+            int8_t *const to = out;
             widen_columns(x, in + first, c == 0, &image);
             const int32_t end = (first + 2) * multiplier;
             for (int32_t i = c * multiplier; i < end; i++) {
-                const int32_t *const stage = model_depthwise_conv2d_1_stage + 2 * i;
                 const int32_t second = i >= (first + 1) * multiplier;
                 channel.x = x + second * image.columns * image.pairs;
+                const int32_t *const stage = model_depthwise_conv2d_1_stage + 2 * i;
                 channel.weights = (const int32_t *)model_depthwise_conv2d_1_weights + 6 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];
-                depthwise_3x3_1(out + i, &channel);
+                depthwise_3x3_1(to + i, &channel);
             }
         }
         in += image.in_h * image.in_w * channels;
-        out += out_h * channel.row;
+        out += out_h * out_w * out_c;
     }
 }
 
@@ -448,7 +453,7 @@ static void model_step(int8_t *arena, int32_t step)
     /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,5,5,8]  3x3 pad 1,1,1,1
      * rounding single */
     case 1:
-        depthwise_conv2d_s8_dsp_linear_stride1(arena + 0x0288, arena + 0x0560, arena + 0x0628);
+        depthwise_conv2d_s8_dsp_linear_stride1(arena + 0x0288, arena + 0x0564, arena + 0x062c);
         break;
     default:
         break;
