@@ -42,8 +42,11 @@ import {
 import { channelHalves, pixelHalves, rowHalves } from './layout/halves.js';
 import { lanes } from './layout/interleave.js';
 import { residualVariants } from './layout/residual.js';
+import { vectorProduct, vectorSum } from './mve/binary.js';
 import { vectorConvolution, vectorFullyConnected } from './mve/conv2d.js';
 import { vectorDepthwise } from './mve/depthwise.js';
+import { vectorFilters } from './mve/filters.js';
+import { vectorMean } from './mve/mean.js';
 import { vectorPixels } from './mve/pixels.js';
 import { vectorAveragePool, vectorMaxPool } from './mve/pool.js';
 import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
@@ -131,6 +134,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     slidingDepthwise(isOneToOne, depthwiseOf),
     vectorDepthwise(depthwiseOf),
     vectorConvolution(isOneInput, depthwiseOf),
+    vectorFilters(depthwiseOf),
     vectorPixels(() => true, depthwiseOf, { isDepthwise: true }),
     byFourVariant,
     depthwiseVariant,
@@ -200,7 +204,15 @@ const movements: readonly Moving<Any>[] = [
 ];
 
 const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>([
-  [add.name, { variants: sumVariants(addition, { subtract: false }) }],
+  [
+    add.name,
+    {
+      variants: [
+        ...sumVariants(addition, { subtract: false }),
+        vectorSum(addition, { subtract: false }),
+      ],
+    },
+  ],
   [
     'average_pool2d',
     { variants: [vectorAveragePool(), packedAveragePool(), poolVariant(averages)] },
@@ -209,11 +221,19 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['depthwise_conv2d', depthwiseConvolutions],
   ['fully_connected', fullyConnectedLayers],
   ['max_pool2d', { variants: [vectorMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })] }],
-  ['mean', { variants: [meanVariant] }],
-  [mul.name, { variants: productVariants(multiplication) }],
+  ['mean', { variants: [vectorMean, meanVariant] }],
+  [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
   ['resize_nearest_neighbor', { variants: [resizeNearestNeighborVariant] }],
   ['softmax', { variants: softmaxVariants }],
-  [sub.name, { variants: sumVariants(subtraction, { subtract: true }) }],
+  [
+    sub.name,
+    {
+      variants: [
+        ...sumVariants(subtraction, { subtract: true }),
+        vectorSum(subtraction, { subtract: true }),
+      ],
+    },
+  ],
   ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
   ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),
 ]);

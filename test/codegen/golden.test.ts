@@ -105,6 +105,25 @@ const rows: Readonly<Record<string, Fill>> = {
   'dsp/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'dsp/sparse_fully_connected_blocks': (b) => b.dense(b.input([1, 64]), 10),
   'dsp/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
+  'mve/add': (b) => {
+    const [x, y] = [b.input([1, 4, 4, 3]), b.input([3], perTensorQuant(0.25, -7))];
+    const sum = b.node('add', [x, y], { activation: 'none' });
+    return b.node('add', [sum, y], { activation: 'relu' });
+  },
+  'mve/mean': (b) => {
+    const mean = (x: TensorId, axes: number[]) =>
+      b.node('mean', [x], { axes, keepDims: false, algorithm: 'general' });
+    return mean(mean(b.input([2, 4, 5, 11]), [2]), [1]);
+  },
+  'mve/depthwise_conv2d_filters': (b) => {
+    const x = b.depthwise(b.input([1, 9, 9, 3]), 12, pads);
+    return b.depthwise(x, 72, { strideH: 2, strideW: 2, ...pads });
+  },
+  'mve/mul': (b) => {
+    const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 1], perTensorQuant(0.25, -7))];
+    const product = b.node('mul', [x, y], { activation: 'none' });
+    return b.node('mul', [product, y], { activation: 'relu' });
+  },
   'mve/add_table': (b) => {
     const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3], perTensorQuant(0.25, -7))];
     const sum = b.node('add', [x, y], { activation: 'none' });

@@ -26,8 +26,10 @@ import {
 
 /** Bytes of a vector register. */
 const vectorBytes = 16;
+/** Taps of a column of one channel gathered at once. */
+export const planeLanes = 8;
 
-const vectorsOf = ({ depth }: Filters) => Math.ceil(depth / vectorBytes);
+export const vectorsOf = ({ depth }: Filters) => Math.ceil(depth / vectorBytes);
 const blocksOf = ({ channels }: Filters) => Math.ceil(channels / lanes);
 
 /**
@@ -51,7 +53,7 @@ export function vectorConvolution<A extends AccumulationAttrs>(
       const tile = tileOf(shape);
       const lead = windowLead(shape, { tilePixels: tile.pixels });
       return {
-        scratchBytes: tile.scratchBytes + (hasResidual(view) ? 2 * shape.outC : 0),
+        scratchBytes: tile.scratchBytes + (hasResidual(view) ? midBytes(shape, tile) : 0),
         overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
         work: () => convolutionWork(view, layer, tile),
         calls: () => [convolutionCall(view, layer)],
@@ -65,7 +67,7 @@ function convolutionWork(
   { shape, filters }: Convolution,
   { pixels, columns }: Tile,
 ) {
-  const { batches, outH, outW, kernelH, inC } = shape;
+  const { batches, outH, outW, inC } = shape;
   const rows = batches * outH;
   const tiles = rows * Math.ceil(outW / pixels);
   const pairs = rows * Math.ceil(outW / 2);
@@ -74,7 +76,7 @@ function convolutionWork(
     ? { copied: { count: tiles * Math.ceil((pixels * inC) / vectorBytes), cycles: 3 } }
     : {
         tiles: { count: tiles, cycles: 150 },
-        taps: { count: tiles * columns * kernelH * Math.ceil(inC / vectorBytes), cycles: 6 },
+        ...gatherWork(shape, tiles, columns),
       };
   return {
     products: { count: blocks * vectorsOf(filters), cycles: 16 },
@@ -85,8 +87,19 @@ function convolutionWork(
   };
 }
 
+function gatherWork(shape: WindowShape, tiles: number, columns: number) {
+  const { kernelH, inC } = shape;
+  if (isPlane(shape)) {
+    return { planeTaps: { count: tiles * columns * Math.ceil(kernelH / planeLanes), cycles: 14 } };
+  }
+  if (isOneRow(shape)) {
+    return { rowTaps: { count: tiles * Math.ceil((columns * inC) / vectorBytes), cycles: 4 } };
+  }
+  return { taps: { count: tiles * columns * kernelH * Math.ceil(inC / vectorBytes), cycles: 6 } };
+}
+
 /** Windows that are gathered before the first one is multiplied. */
-interface Tile {
+export interface Tile {
   /** Output pixels. */
   readonly pixels: number;
   /** Columns of the image that are gathered at once: for all pixels, or per pixel if dilated. */
@@ -103,7 +116,7 @@ interface Tile {
 const tileBytes = 640;
 const tilePixels = 8;
 
-function tileOf(shape: WindowShape): Tile {
+export function tileOf(shape: WindowShape): Tile {
   const { kernelH, kernelW, strideW, dilationW, inC, outW } = shape;
   const columnBytes = kernelH * inC;
   const depth = kernelW * columnBytes;
@@ -118,6 +131,30 @@ function tileOf(shape: WindowShape): Tile {
   return { pixels, columns, step, scratchBytes: Math.max(bytesOf(pixels), gathered) };
 }
 
+/**
+ * Where a tile's inputs begin, after the results that wait for the residual. Results of pixels 0 to
+ * j + 1 are written while the inputs of pixel j are read, so they end before these if a pixel's
+ * results are no more bytes than the step to the next pixel's inputs.
+ */
+function midBytes({ outC }: WindowShape, { pixels, step }: Tile): number {
+  return (outC <= step ? 2 : pixels) * outC;
+}
+
+/** Whether the taps of all columns are neighbours in memory. */
+function isOneRow({ kernelH, kernelW, dilationW }: WindowShape): boolean {
+  return kernelH === 1 && kernelW > 1 && dilationW === 1;
+}
+
+/** Whether columns of taps are gathered as vectors. With few taps a common function is worth more. */
+function isPlane(shape: WindowShape): boolean {
+  return shape.inC === 1 && shape.kernelH > 3 && hasNearRows(shape);
+}
+
+/** Whether the offsets of eight taps of a column fit 16 bits. */
+export function hasNearRows({ inC, inW, dilationH }: WindowShape): boolean {
+  return inW * inC * dilationH < 2 ** 13;
+}
+
 function convolutionCall(
   view: NodeView<AccumulationAttrs>,
   { shape, filters, stage }: Convolution,
@@ -125,15 +162,22 @@ function convolutionCall(
   const { batches, inC, outH, outW, outC } = shape;
   const pointwise = isPixelRow(shape);
   const dilated = shape.dilationW > 1;
-  const { pixels, columns, step, scratchBytes } = tileOf(shape);
-  const call = filterCall(view, columnByColumn(filters, shape), stage);
+  const tile = tileOf(shape);
+  const { pixels, columns, step } = tile;
+  const call = filterCall(view, columnByColumn(filters, shape), stage, blocksOfFour(filters));
   return {
     ...call,
-    flags: { ...call.flags, pointwise, dilated: !pointwise && dilated },
+    flags: {
+      ...call.flags,
+      pointwise,
+      dilated: !pointwise && dilated,
+      single: !pointwise && isPlane(shape),
+      row: !pointwise && isOneRow(shape),
+    },
     numbers: {
       ...call.numbers,
       ...(pointwise ? {} : { ...windowNumbers(view, shape), columns }),
-      ...(hasResidual(view) ? { patch_bytes: scratchBytes } : {}),
+      ...(hasResidual(view) ? { mid_bytes: midBytes(shape, tile) } : {}),
       batches,
       in_c: inC,
       out_h: outH,
@@ -166,7 +210,7 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
           ...residualWork(view, 4),
         }),
         calls() {
-          const call = filterCall(view, filters, stage);
+          const call = filterCall(view, filters, stage, blocksOfFour(filters));
           const shape = { rows, depth: filters.depth, out_c: filters.channels };
           return [{ ...call, numbers: { ...call.numbers, ...shape } }];
         },
@@ -175,14 +219,21 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
   };
 }
 
-/** The common part of the calls of both kernels above. */
-function filterCall(
+function blocksOfFour({ channels }: Filters) {
+  return blocksFrom(channels, lanes).map((first) => consecutive(first, lanes));
+}
+
+/**
+ * The common part of the calls of kernels that multiply by four filters at once.
+ *
+ * @param blocks the channels in the lanes; numbers that no channel has leave a lane unused
+ */
+export function filterCall(
   view: NodeView<AccumulationAttrs>,
   filters: Filters,
   stage: OutputStage,
+  blocks: readonly (readonly number[])[],
 ): KernelCall {
-  const { channels } = filters;
-  const blocks = blocksFrom(channels, lanes);
   return {
     inputs: [0],
     outputs: [0],
@@ -194,7 +245,7 @@ function filterCall(
     tables: {
       weights: filterVectors(blocks, weightsOf(view), filters),
       stage: vectorStage(
-        blocks.map((first) => [consecutive(first, lanes)]),
+        blocks.map((channels) => [channels]),
         stage,
         biasesFor(view, filters, true),
       ),
@@ -205,19 +256,23 @@ function filterCall(
 /**
  * Weights of four filters, interleaved by 16: int8[blocks][vectors][4][16]. Missing weights are 0.
  */
-function filterVectors(blocks: readonly number[], weights: Int8Array, filters: Filters): Table {
+function filterVectors(
+  blocks: readonly (readonly number[])[],
+  weights: Int8Array,
+  filters: Filters,
+): Table {
   const { channels, depth, position } = filters;
   const block = lanes * vectorBytes * vectorsOf(filters);
   const data = new Int8Array(blocks.length * block);
-  blocks.forEach((first, index) => {
-    for (let lane = 0; lane < lanes && first + lane < channels; lane += 1) {
-      for (let i = 0; i < depth; i += 1) {
+  blocks.forEach((inLanes, index) => {
+    inLanes.forEach((channel, lane) => {
+      for (let i = 0; i < depth && channel >= 0 && channel < channels; i += 1) {
         const vector = lanes * Math.floor(i / vectorBytes) + lane;
         data[index * block + vector * vectorBytes + (i % vectorBytes)] = weights[
-          position(first + lane, i)
+          position(channel, i)
         ] as number;
       }
-    }
+    });
   });
   return { data, role: 'weights' };
 }

@@ -1,9 +1,10 @@
 /** Pools: many channels of a pixel at once. */
-import { elementCount, type NodeView } from '../../ir/graph.js';
-import { inputOf, outputOf } from '../../ops/shape/operands.js';
+import type { NodeView } from '../../ir/graph.js';
+import { inputOf } from '../../ops/shape/operands.js';
 import type { PoolAttrs } from '../../ops/shape/pool.js';
 import { poolLead, poolNumbers } from '../portable/pool.js';
-import type { KernelVariant } from '../variant.js';
+import type { KernelVariant, Table, WorkTerm } from '../variant.js';
+import { consecutive } from './vectors.js';
 
 /** Sums of this many int8, plus half their number, fit an int16. */
 const mostSummed = 255;
@@ -24,7 +25,7 @@ export function vectorMaxPool<A extends PoolAttrs>(): KernelVariant<A> {
 
 function vectorPool<A extends PoolAttrs>(
   name: string,
-  channelBlock: number,
+  lanes: number,
   when: (view: NodeView<A>) => boolean,
 ): KernelVariant<A> {
   return {
@@ -32,23 +33,64 @@ function vectorPool<A extends PoolAttrs>(
     needs: ['mve'],
     match(view) {
       if (!when(view)) return null;
-      const { kernelH, kernelW } = view.attrs;
-      const { shape } = outputOf(view);
-      const channels = shape.at(-1) ?? 1;
-      const pixels = elementCount(shape) / channels;
-      const blocks = pixels * Math.ceil(channels / channelBlock);
       const numbers = poolNumbers(view);
+      const group = groupOf(numbers, lanes);
+      // A group reads before it writes what single pixels would.
+      const lead = poolLead(view, lanes);
       return {
         scratchBytes: 0,
-        overlaps: [{ input: 0, lead: poolLead(view, channelBlock), exact: false }],
-        work: () => ({
-          pixels: { count: pixels, cycles: 40 },
-          blocks: { count: blocks, cycles: 30 },
-          rows: { count: blocks * kernelH, cycles: 4 },
-          taps: { count: blocks * kernelH * kernelW, cycles: 5 },
-        }),
-        calls: () => [{ inputs: [0], outputs: [0], flags: {}, numbers, tables: {} }],
+        overlaps: [{ input: 0, lead, exact: false }],
+        work: () => poolWork(numbers, lanes, group),
+        calls: () => [
+          {
+            inputs: [0],
+            outputs: [0],
+            flags: { spread: group > 1 },
+            numbers: group > 1 ? { ...numbers, group } : numbers,
+            tables: group > 1 ? { offsets: laneOffsets(numbers, lanes) } : {},
+          },
+        ],
       };
     },
+  };
+}
+
+type PoolNumbers = ReturnType<typeof poolNumbers>;
+
+/** Neighbouring outputs in a vector: more than one where channels fill half of it at most. */
+function groupOf({ channels, stride_w }: PoolNumbers, lanes: number): number {
+  const fitting = Math.floor(lanes / channels);
+  // Offsets of sixteen lanes are bytes.
+  const reachable = Math.floor(255 / (stride_w * channels));
+  return Math.max(1, Math.min(fitting, reachable));
+}
+
+/** Where the lanes' channels lie, from the first output's: uint16[8] or uint8[16]. */
+function laneOffsets({ channels, stride_w }: PoolNumbers, lanes: number): Table {
+  const offsets = consecutive(0, lanes).map((lane) => {
+    const pixel = Math.min(Math.floor(lane / channels), Math.floor(lanes / channels) - 1);
+    return (pixel * stride_w * channels + (lane % channels)) & 255;
+  });
+  const data = lanes === 8 ? Uint16Array.from(offsets) : Uint8Array.from(offsets);
+  return { data, role: 'table' };
+}
+
+function poolWork(
+  { batches, out_h, out_w, in_w, channels, kernel_h, kernel_w, ...slides }: PoolNumbers,
+  lanes: number,
+  group: number,
+): Readonly<Record<string, WorkTerm>> {
+  const inside = consecutive(0, out_w).filter((ox) => {
+    const x = ox * slides.stride_w - slides.pad_left;
+    return x >= 0 && x + kernel_w <= in_w;
+  }).length;
+  const inRow = group > 1 ? out_w - inside + Math.ceil(inside / group) : out_w;
+  const pixels = batches * out_h * inRow;
+  const blocks = pixels * Math.ceil(channels / lanes);
+  return {
+    pixels: { count: pixels, cycles: 40 },
+    blocks: { count: blocks, cycles: 30 },
+    rows: { count: blocks * kernel_h, cycles: 4 },
+    taps: { count: blocks * kernel_h * kernel_w, cycles: 5 },
   };
 }

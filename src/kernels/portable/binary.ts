@@ -42,7 +42,7 @@ function arithmeticVariant<A extends BinaryAttrs>(
     match: (view) => ({
       scratchBytes: 0,
       work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles } }),
-      calls: () => [lower(view, flags, arithmeticOf(view))],
+      calls: () => [arithmeticCall(view, flags, arithmeticOf(view))],
     }),
   };
 }
@@ -86,7 +86,8 @@ function lookedUp<A extends BinaryAttrs>(
   ];
 }
 
-function lower(
+/** The call of a kernel that walks both operands, broadcast to the output. */
+export function arithmeticCall(
   view: NodeView<BinaryAttrs>,
   flags: Readonly<Record<string, boolean>>,
   arithmetic: Arithmetic,

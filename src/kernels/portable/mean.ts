@@ -28,6 +28,13 @@ function lower(view: NodeView<MeanAttrs>): KernelCall {
     out_offset: outOffset,
   };
   if (vectors) numbers.vector_channels = halvesUp;
+  Object.assign(numbers, meanNumbers(view));
+  return { inputs: [0], outputs: [0], flags: { vectors }, numbers, tables: {} };
+}
+
+/** The loops over kept and averaged dimensions: 'kept_2' is the innermost one's extent. */
+export function meanNumbers(view: NodeView<MeanAttrs>): Readonly<Record<string, number>> {
+  const numbers: Record<string, number> = {};
   for (const [kind, walk] of Object.entries(meanLoopsOf(view))) {
     for (let i = 0; i < maxLoops; i++) {
       const { extent, stride } = walk[walk.length - maxLoops + i] ?? { extent: 1, stride: 0 };
@@ -35,5 +42,5 @@ function lower(view: NodeView<MeanAttrs>): KernelCall {
       numbers[`${kind}_stride_${i}`] = stride;
     }
   }
-  return { inputs: [0], outputs: [0], flags: { vectors }, numbers, tables: {} };
+  return numbers;
 }

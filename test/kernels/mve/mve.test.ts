@@ -223,6 +223,33 @@ const edges: readonly (Layer & { readonly edge: string; readonly by: string })[]
     outC: channels * multiplier,
     attrs: { ...padded, padTop: h >> 1, padBottom: h >> 1, padLeft: w >> 1, padRight: w >> 1 },
   })),
+  ...(
+    [
+      [3, 4, 5, 5, 1],
+      [2, 9, 3, 3, 2],
+      [5, 2, 7, 7, 1],
+      [3, 3, 1, 9, 1],
+      [2, 5, 20, 1, 1],
+    ] as const
+  ).map(([channels, multiplier, h, w, stride]) => ({
+    ...{ edge: `${channels} channels times ${multiplier}, ${h}x${w}, stride ${stride}` },
+    ...{ by: 'mve/depthwise_conv2d_filters', op: 'depthwise_conv2d' as const },
+    ...{ input: [2, 21, 11, channels], kernel: [h, w] as const, outC: channels * multiplier },
+    attrs: {
+      ...{ ...window, strideH: stride, strideW: stride },
+      ...{ padTop: h >> 1, padBottom: h >> 1, padLeft: w >> 1, padRight: w >> 1 },
+    },
+  })),
+  {
+    ...{ edge: 'a column of taps of one channel, above and below the image', by: 'mve/conv2d' },
+    ...{ op: 'conv2d', input: [2, 9, 5, 1], kernel: [20, 2], outC: 5 },
+    attrs: { ...padded, padTop: 10, padBottom: 10 },
+  },
+  {
+    ...{ edge: 'a row of taps of three channels, joined', by: 'mve/conv2d' },
+    ...{ op: 'conv2d', input: [2, 3, 19, 3], kernel: [1, 6], outC: 5 },
+    attrs: { ...window, padLeft: 3, padRight: 2 },
+  },
   {
     ...{ edge: 'depth of five vectors and a bit', by: 'mve/fully_connected' },
     ...{ op: 'fully_connected', input: [2, 83], kernel: [1, 1], outC: 7 },
@@ -242,20 +269,56 @@ const kernels: readonly Row[] = [
   { op: 'conv2d', kernel: 'mve/conv2d_pixels', share: 0.7, mostOutputs: 3 },
   { op: 'depthwise_conv2d', kernel: 'mve/conv2d_pixels', share: 0.7 },
   { op: 'depthwise_conv2d', kernel: 'mve/depthwise_conv2d', share: 0.5 },
+  { op: 'depthwise_conv2d', kernel: 'mve/depthwise_conv2d_filters', share: 0.1 },
   { op: 'fully_connected', kernel: 'mve/fully_connected', share: 0.9 },
 ];
 const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
 
 function pools(op: 'average_pool2d' | 'max_pool2d'): Module[] {
-  return seeds.map((seed) => {
+  return [...seeds, ...seeds.map((seed) => 100 + seed)].map((seed) => {
     const random = new Random(seed);
     const { inputs, attrs = {} } = randomPool(random);
     const [image] = inputs;
     const [n = 1, h = 1, w = 1] = image?.shape ?? [];
     const b = new GraphBuilder();
-    const x = b.input([n, h, w, random.integer(1, 35)], image?.quant);
+    // Outputs of few channels share a vector.
+    const channels = seed > 100 ? random.integer(1, 8) : random.integer(1, 35);
+    const x = b.input([n, h, w, channels], image?.quant);
     return b.module([b.node(op, [x], attrs, { name: `seed ${seed}` })]);
   });
+}
+
+/** Operands that repeat along the last dimension, the others or none; a constant now and then. */
+const operandShapes: readonly (readonly [edge: string, a: number[], b: number[]])[] = [
+  ['alike', [1, 3, 5, 7], [1, 3, 5, 7]],
+  ['one element of b', [2, 3, 5], [1]],
+  ['one element of a', [1], [2, 3, 5]],
+  ['a vector of channels', [1, 4, 3, 6], [6]],
+  ['one element of b a pixel', [1, 4, 3, 9], [1, 4, 3, 1]],
+  ['one element of a a pixel', [1, 4, 3, 1], [1, 4, 3, 9]],
+  ['both repeat', [1, 1, 7, 5], [1, 4, 1, 5]],
+  ['both repeat, along all dimensions', [3, 1, 5, 1], [1, 4, 1, 2]],
+  ['one element', [1, 1], [1, 1]],
+];
+
+function binaries(op: 'add' | 'sub' | 'mul'): Module[] {
+  return operandShapes.flatMap(([edge, a, b], row) =>
+    [0, 1, 2, 3].map((turn) => {
+      const random = new Random(10 * row + turn);
+      const builder = new GraphBuilder();
+      // Alike scales: the larger operand of a sum is multiplied by 1/2, without a shift.
+      const scaleOf = () => (turn === 0 ? 0.25 : random.integer(20, 300) / 1000);
+      const quant = () => perTensorQuant(scaleOf(), random.integer(-128, 127));
+      const count = b.reduce((product, extent) => product * extent, 1);
+      const x = builder.input(a, quant());
+      const y =
+        turn === 1 ? builder.constant(random.int8(count), b, quant()) : builder.input(b, quant());
+      const activation = turn === 2 ? 'relu' : 'none';
+      const attrs = { activation, ...(op === 'sub' ? { ratios: 'single' } : {}) };
+      const name = `${edge}, ${turn}`;
+      return builder.module([builder.node(op, [x, y], attrs, { quant: quant(), name })]);
+    }),
+  );
 }
 
 describe('kernels for Helium', () => {
@@ -285,6 +348,7 @@ describe('kernels for Helium', () => {
   }
 
   for (const op of ['average_pool2d', 'max_pool2d'] as const) {
+    it(`mve/${op}, in C`, () => expectSameBits(pools(op), { kernel: `mve/${op}`, overlap: true }));
     it(`mve/${op}, on a simulated Cortex-M55`, async function () {
       needs(this, qemuCommand);
       expect(await onBoard(pools(op), `mve/${op}`, 'balanced')).to.equal(1);
@@ -305,6 +369,34 @@ describe('kernels for Helium', () => {
     });
     expect(await onBoard(sums, 'mve/add_table', 'balanced')).to.be.greaterThan(0.8);
   });
+
+  const means = () =>
+    [
+      ...[[1], [2], [1, 2], [0], [0, 2], [1, 3]].map((axes) => ({ shape: [2, 5, 7, 9], axes })),
+      { shape: [3, 4, 5, 6, 3], axes: [0, 2, 3] },
+      { shape: [2, 3, 4, 5, 6], axes: [1, 3] },
+    ].map(({ shape, axes }, i) => {
+      const random = new Random(i);
+      const b = new GraphBuilder();
+      const x = b.input(shape, perTensorQuant(0.02, random.integer(-128, 127)));
+      const attrs = { axes, keepDims: i % 2 === 0, algorithm: 'general' };
+      const quant = perTensorQuant(0.015, random.integer(-128, 127));
+      return b.module([b.node('mean', [x], attrs, { quant, name: `axes ${axes}` })]);
+    });
+  it('mve/mean, in C', () => expectSameBits(means(), { kernel: 'mve/mean', overlap: true }));
+  it('mve/mean, on a simulated Cortex-M55', async function () {
+    needs(this, qemuCommand);
+    expect(await onBoard(means(), 'mve/mean', 'balanced')).to.be.greaterThan(0.7);
+  });
+
+  for (const op of ['add', 'sub', 'mul'] as const) {
+    const kernel = op === 'mul' ? 'mve/mul' : 'mve/add';
+    it(`${kernel}, ${op}, in C`, () => expectSameBits(binaries(op), { kernel, overlap: true }));
+    it(`${kernel}, ${op}, on a simulated Cortex-M55`, async function () {
+      needs(this, qemuCommand);
+      expect(await onBoard(binaries(op), kernel, 'balanced')).to.be.greaterThan(0.8);
+    });
+  }
 
   for (const [op, kernel] of [
     ['conv2d', 'mve/conv2d'],

@@ -12,6 +12,9 @@
 #endif
 #endif
 
+/* The windows under a vector of outputs: rows are row_step bytes apart, pixels pixel_step. */
+struct mean_area { int32_t rows, columns, row_step, pixel_step, factor, shift, low, high; };
+
 /* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
  * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -26,7 +29,6 @@
  * Sums plus half the count fit 16 bits. For n < 2^15 and 2^k <= count < 2^(k + 1) the quotient is
  * n * ceil(2^(16 + k) / count) >> (16 + k): rounding the factor up adds less than n * (count - 1)
  * / count to the product, not even 2^(16 + k) / count. The factor is 2^16 where count is 2^k. */
-struct mean_area { int32_t rows, columns, row_step, pixel_step, factor, shift, low, high; };
 
 #if defined(BONSAI_MVE)
 static inline void mean_lanes(int8_t *y, const int8_t *x, int32_t left,
@@ -101,6 +103,10 @@ static void average_pool2d_s8_mve(const int8_t *in, int8_t *out,
 {
     const int32_t in_h = 6, in_w = 6, channels = 11;
     const int32_t row_bytes = in_w * channels;
+    struct mean_area mean = {
+        .row_step = row_bytes, .pixel_step = channels, .low = -128, .high = 127,
+    };
+    int32_t count = 0;
     for (int32_t n = 0; n < 1; n++, in += in_h * row_bytes) {
         for (int32_t oy = 0; oy < args->out_h; oy++) {
             const int32_t top = oy * 1 - args->pad_top, bottom = top + args->kernel_h;
@@ -109,14 +115,15 @@ static void average_pool2d_s8_mve(const int8_t *in, int8_t *out,
                 const int32_t left = ox * 1 - args->pad_left, right = left + args->kernel_w;
                 const int32_t x0 = left < 0 ? 0 : left, x1 = right > in_w ? in_w : right;
                 const int8_t *const first = in + y0 * row_bytes + x0 * channels;
-                const int32_t count = (y1 - y0) * (x1 - x0);
-                int32_t shift = 0;
-                while (2 << shift <= count)
-                    shift++;
-                const struct mean_area mean = {
-                    y1 - y0, x1 - x0, row_bytes, channels,
-                    ((65536 << shift) + count - 1) / count, shift, -128, 127
-                };
+                mean.rows = y1 - y0;
+                mean.columns = x1 - x0;
+                if (mean.rows * mean.columns != count) {
+                    count = mean.rows * mean.columns;
+                    mean.shift = 0;
+                    while (2 << mean.shift <= count)
+                        mean.shift++;
+                    mean.factor = ((65536 << mean.shift) + count - 1) / count;
+                }
                 for (int32_t c = 0; c < channels; c += 8)
                     mean_lanes(out + c, first + c, channels - c, &mean);
             }

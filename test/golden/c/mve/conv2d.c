@@ -13,6 +13,10 @@
 #endif
 
 
+struct window {
+    int32_t in_h, in_w, in_c, kernel_h, columns, dilation_h, dilation_w, zero_point;
+};
+
 /* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
  * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -98,10 +102,6 @@ static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, in
         memcpy(to, from, (size_t)bytes);
 }
 #endif
-
-struct window {
-    int32_t in_h, in_w, in_c, kernel_h, columns, dilation_h, dilation_w, zero_point;
-};
 
 /* The pixels under `columns` columns of taps, the first of which begins at (y, x), column by
  * column. Pixels outside the image are the zero point. */

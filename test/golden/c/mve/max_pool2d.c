@@ -12,6 +12,9 @@
 #endif
 #endif
 
+/* The windows under a vector of outputs: rows are row_step bytes apart, pixels pixel_step. */
+struct max_area { int32_t rows, columns, row_step, pixel_step, low, high; };
+
 /* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
  * leaves too few other registers. */
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
@@ -20,9 +23,8 @@
 #endif
 
 /* The maximum of each of the first `left` of sixteen channels, or of all if `left` is larger, over
- * `rows` rows of `columns` pixels, clamped. The rows are row_step bytes apart, pixels pixel_step.
- */
-struct max_area { int32_t rows, columns, row_step, pixel_step, low, high; };
+ * `rows` rows of `columns` pixels, clamped. The rows are row_step bytes apart, pixels
+ * pixel_step. */
 
 #if defined(BONSAI_MVE)
 static inline void max_lanes(int8_t *y, const int8_t *x, int32_t left,
@@ -59,8 +61,10 @@ static inline void max_lanes(int8_t *y, const int8_t *x, int32_t left,
     for (int32_t row = 0; row < largest->rows; row++) {
         const int8_t *p = x + row * largest->row_step;
         for (int32_t column = 0; column < largest->columns; column++, p += largest->pixel_step) {
-            for (int32_t i = 0; i < left && i < 16; i++)
-                result[i] = p[i] > result[i] ? p[i] : result[i];
+            for (int32_t i = 0; i < left && i < 16; i++) {
+                const int8_t value = p[i];
+                result[i] = value > result[i] ? value : result[i];
+            }
         }
     }
     for (int32_t i = 0; i < left && i < 16; i++)
