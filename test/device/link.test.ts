@@ -284,7 +284,9 @@ describe('device/link: ser2net', () => {
         await listening(port);
         const link = await openLink(`${scheme}://127.0.0.1:${port}`);
         await link.setBaudRate?.(921600);
-        expect(await second(`${scheme}://127.0.0.1:${port}`)).to.match(/"Port already in use"$/);
+        // Its words arrive unless this machine takes longer than they are waited for.
+        const refused = await second(`${scheme}://127.0.0.1:${port}`);
+        expect(refused).to.match(/closed by the other end(; it says "Port already in use")?$/);
         const session = await openSession(link, manifest);
         expect((await session.infer([new Int8Array(2500)])).count).to.equal(1000);
         await session.close();
