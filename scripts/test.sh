@@ -49,6 +49,10 @@ if [ -n "$quick" ]; then
   mapfile -t files < <(grep -LE "$tools" "${files[@]}" |
     # Whole models on three boards, planned twice each.
     grep -v '^test/plan/faithful')
+  if [ ${#files[@]} = 0 ]; then
+    echo 'test:quick: each of these files compiles, simulates or starts the command line: npm test -- FILE' >&2
+    exit 1
+  fi
   # Properties whose cases take long try a quarter of them.
   export TEST_RUNS_SHARE=0.25
 fi
