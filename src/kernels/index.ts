@@ -72,6 +72,7 @@ import { codedConvolution } from './thumb1/conv2d.js';
 import { packedDepthwise } from './thumb1/depthwise.js';
 import { pairedDepthwise } from './thumb1/depthwise-pairs.js';
 import { windowedDepthwise } from './thumb1/depthwise-windows.js';
+import { dotRows } from './thumb1/fully-connected.js';
 import {
   answers,
   type KernelContext,
@@ -88,6 +89,9 @@ const isOneGroup = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).groups === 
 /** Each output channel reads the one input channel, as in a depthwise convolution. */
 const isOneChannel = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).inC === 1;
 
+const isOneFilter = (view: NodeView<Conv2dAttrs>) =>
+  isOneGroup(view) && conv2dDims(view).outC === 1;
+
 const convolutions: Kernels<Conv2dAttrs> = {
   halves: (view) =>
     isPointwise(view) ? pixelHalves(view) : rowHalves(view, conv2dDims(view).kernelH),
@@ -102,7 +106,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     gatheredConvolution(isOneGroup, convolutionOf),
     codedConvolution(isOneGroup, convolutionOf),
     packedDepthwise(isOneChannel, convolutionOf),
-    pairedDepthwise(isOneChannel, convolutionOf),
+    pairedDepthwise((view) => isOneChannel(view) || isOneFilter(view), convolutionOf),
     rv32Convolution(isOneGroup, convolutionOf),
     rv32Pixels(isOneGroup, rowConvolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
@@ -128,6 +132,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     smladDepthwiseTaps(depthwiseOf),
     smladFewChannels(isOneInput, depthwiseOf),
     packedDepthwise(() => true, depthwiseOf),
+    codedConvolution(() => true, depthwiseOf),
     rv32Depthwise(depthwiseOf),
     windowedDepthwise(isOneToOne, depthwiseOf),
     pairedDepthwise(() => true, depthwiseOf),
@@ -157,6 +162,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     gatheredConvolution(isRows, fullyConnectedOf),
     ...rv32FullyConnected(isRow, fullyConnectedOf),
     rv32Pixels(isRows, fullyConnectedOf),
+    dotRows(fullyConnectedOf),
     lanesKernel(() => true, fullyConnectedOf),
     sparseRowKernel(isRow, fullyConnectedOf),
     fullyConnectedVariant,

@@ -150,6 +150,8 @@ export const calibration: readonly Layer[] = [
   ]),
   depthwise(wide, [3, 3], { depthMultiplier: 2 }),
   depthwise(shallow, [3, 3], { depthMultiplier: 8, strideH: 2, strideW: 2 }),
+  depthwise([1, 3, 3, 64], [3, 3]),
+  depthwise([1, 40, 32, 4], [3, 3], { strideH: 2, strideW: 2 }),
   depthwise(wide, [3, 3], { strideH: 3, strideW: 3 }),
   ...[[1, 5, 1, 64] as const, [1, 18, 1, 40] as const, [1, 6, 5, 19] as const].map((input) =>
     wholeImage(input),
@@ -174,6 +176,9 @@ export const calibration: readonly Layer[] = [
   conv([1, 17, 16, 1], 8, [7, 5], { strideH: 2, strideW: 2 }),
   conv([1, 3, 40, 1], 4, [1, 9]),
   conv([1, 24, 24, 1], 1, [1, 1], { strideH: 2, strideW: 2 }),
+  conv([1, 24, 24, 1], 4, [3, 3], { strideH: 2, strideW: 2 }),
+  conv([1, 30, 6, 1], 8, [9, 1], noPads),
+  conv([1, 9, 8, 16], 1, [1, 1]),
   depthwise([1, 10, 30, 1], [3, 3], { strideH: 2, strideW: 2 }),
   dense(64, 12),
   dense(128, 64),

@@ -273,6 +273,12 @@ const rows: Readonly<Record<string, Fill>> = {
   'swar/sparse_conv2d_pixels': (b) =>
     b.conv2d(b.input([1, 5, 5, 16]), [16, 3, 3], { ...pads, activation: 'relu' }),
   'swar/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
+  'thumb1/fully_connected': (b) =>
+    b.dense(
+      b.dense(b.input([1, 64]), 4, (i) => i & 63),
+      2,
+      (i) => i,
+    ),
   'thumb1/depthwise_conv2d_pairs': (b) => {
     const x = b.depthwise(b.input([1, 9, 9, 5]), 5, { ...pads, strideH: 2, strideW: 2 }, -127);
     return b.depthwise(x, 5, { activation: 'relu' }, -127);

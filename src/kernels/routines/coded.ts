@@ -50,19 +50,40 @@ export interface Coded {
 const maxWeights = 2 ** 18;
 
 /**
+ * The weight of each channel at each tap of all input channels. In a depthwise convolution the
+ * weights of other input channels are zero, which code leaves out.
+ */
+function weightAt(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters }: Convolution,
+): (channel: number, tap: number) => number {
+  const { inC, outC, kernelH, kernelW } = shape;
+  const { depth, position } = filters;
+  const weights = weightsOf(view);
+  if (depth > kernelH * kernelW || inC === 1) {
+    return (channel, tap) => weights[position(channel, tap)] as number;
+  }
+  const siblings = outC / inC;
+  return (channel, tap) =>
+    tap % inC === Math.floor(channel / siblings)
+      ? (weights[position(channel, Math.floor(tap / inC))] as number)
+      : 0;
+}
+
+/**
  * @param wordOf of a tap in row `ky` and column `kx` of the window, input channel `c`
  * @returns null if a channel's requantization is not proved, or if there are too many weights
  */
 export function codedOf(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,
-  { shape, filters, stage }: Convolution,
+  convolution: Convolution,
   wordOf: (ky: number, kx: number, c: number) => number,
 ): Coded | null {
-  const { inC, kernelW } = shape;
-  const { depth, position } = filters;
-  const weights = weightsOf(view);
-  if (weights.length > maxWeights) return null;
+  const { shape, filters, stage } = convolution;
+  const { inC, outC, kernelH, kernelW } = shape;
+  const depth = kernelH * kernelW * inC;
+  if (outC * depth > maxWeights) return null;
   const forms = twoMultipliesOf(view, context, stage);
   if (forms === null) return null;
   const biases = biasesFor(view, filters, true);
@@ -77,8 +98,9 @@ export function codedOf(
       max: Math.max(zeroPoint, range.max[c] as number),
     };
   });
+  const weight = weightAt(view, convolution);
   const channels = forms.map((requantization, channel) => ({
-    weights: Array.from(taps, ({ tap }) => weights[position(channel, tap)] as number),
+    weights: Array.from(taps, ({ tap }) => weight(channel, tap)),
     bias: biases[channel] as number,
     requantization,
   }));

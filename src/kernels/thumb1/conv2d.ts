@@ -81,7 +81,7 @@ function packingWork(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
   const { packed, moved } = packingOf(shape, tile, shape.kernelH);
   return {
     ...words(packed),
-    columns: { count: packed, cycles: 60 },
+    [inC < narrowChannels ? 'narrowColumns' : 'columns']: { count: packed, cycles: 60 },
     moved: { count: moved * inC, cycles: 6 },
   };
 }

@@ -64,12 +64,14 @@ interface Run {
 /** A node that the kernel can compute. */
 interface Work {
   readonly convolution: Convolution;
+  /** Taps of a filter at one pixel: input channels that an output reads. */
+  readonly depth: number;
   readonly runs: readonly Run[];
   readonly forms: readonly TwoMultiply[];
 }
 
 /**
- * @param when whether every output channel has one input channel
+ * @param when whether every output channel has one input channel, or all of them
  * @param describe called for nodes for which `when` holds
  */
 export function pairedDepthwise<A extends AccumulationAttrs>(
@@ -82,15 +84,16 @@ export function pairedDepthwise<A extends AccumulationAttrs>(
     match(view, { facts }) {
       if (!when(view)) return null;
       const convolution = describe(view);
-      const runs = runsOf(convolution.shape);
+      const { shape, filters, stage } = convolution;
+      const depth = filters.depth / (shape.kernelH * shape.kernelW);
+      const runs = runsOf(shape, depth);
       if (runs === null) return null;
-      const { stage, filters } = convolution;
       const forms = stageForms(stage, facts.accumulator(view));
       if (forms === null) return null;
-      const work = { convolution, runs, forms };
+      const work = { convolution, depth, runs, forms };
       return {
         scratchBytes: listTapBytes * filters.depth + constantsBytes,
-        overlaps: overlapOf(convolution.shape, runs),
+        overlaps: depth === 1 ? overlapOf(shape, runs) : [],
         work: () => termsOf(work),
         calls: () => [callOf(view, work)],
       };
@@ -98,9 +101,13 @@ export function pairedDepthwise<A extends AccumulationAttrs>(
   };
 }
 
-/** null if a window lies in padding alone, or has more taps than a byte of a table can count. */
-function runsOf(shape: WindowShape): readonly Run[] | null {
-  if (shape.kernelH * shape.kernelW > 255) return null;
+/**
+ * null if a window lies in padding alone, has more taps than a byte of a table can count, or taps
+ * along a line at different distances.
+ */
+function runsOf(shape: WindowShape, depth: number): readonly Run[] | null {
+  if (shape.kernelH * shape.kernelW * depth > 255) return null;
+  if (depth > 1 && shape.dilationW > 1) return null;
   const [vertical, horizontal] = axesOf(shape);
   const rows = clipsOf(vertical, shape.outH);
   const columns = clipsOf(horizontal, shape.outW);
@@ -187,18 +194,20 @@ function overlapOf(shape: WindowShape, runs: readonly Run[]): readonly Overlap[]
 }
 
 function callOf(view: NodeView<AccumulationAttrs>, work: Work): KernelCall {
+  const { depth } = work;
   const { shape, filters } = work.convolution;
   const { inH, inW, inC, outH, outW, outC } = shape;
   const lifted = work.forms.some(isLifted);
   return {
     inputs: [0],
     outputs: [0],
-    flags: { lifted, long: isLong(work.runs) },
+    flags: { lifted, long: isLong(work) },
     numbers: {
-      ...{ batches: shape.batches, channels: outC, siblings: outC / inC },
+      ...{ batches: shape.batches, channels: outC, siblings: (outC / inC) * depth },
       ...{ in_image: inH * inW * inC, out_image: outH * outW * outC },
-      ...{ taps: filters.depth, kernel_w: shape.kernelW, zero_point: inputZeroPoint(view) },
-      ...{ tap_step: shape.dilationW * inC, line_step: shape.dilationH * inW * inC },
+      ...{ taps: filters.depth, kernel_w: shape.kernelW * depth, zero_point: inputZeroPoint(view) },
+      tap_step: depth > 1 ? 1 : shape.dilationW * inC,
+      line_step: shape.dilationH * inW * inC,
       ...stepsOf(shape),
     },
     tables: {
@@ -218,17 +227,18 @@ function stepsOf({ strideH, strideW, inW, inC, outW, outC }: WindowShape) {
 }
 
 /** Eight words per run, then 0. */
-function runsTable({ convolution: { shape }, runs }: Work): Table {
+function runsTable({ convolution: { shape }, depth, runs }: Work): Table {
   const { inW, inC, outW, outC, kernelW } = shape;
   const steps = stepsOf(shape);
   const window = ([row, column]: Place) => row * steps.down + column * steps.right;
   const output = ([row, column]: Place) => row * steps.out_down + column * steps.out_right;
   const words = runs.flatMap(({ rectangle, isFirst, from, apart, along, lines, isByColumn }) => {
     const { down, right } = rectangle;
-    const firstTap = down.firstTap * kernelW + right.firstTap;
-    const skipped = (chainTaps - firstPass(down.taps * right.taps)) * tapBytesHalved;
+    const firstTap = (down.firstTap * kernelW + right.firstTap) * depth;
+    const taps = right.taps * depth;
+    const skipped = (chainTaps - firstPass(down.taps * taps)) * tapBytesHalved;
     return [
-      isFirst ? firstTap | (down.taps << 8) | (right.taps << 16) | (skipped << 24) : 1,
+      isFirst ? firstTap | (down.taps << 8) | (taps << 16) | (skipped << 24) : 1,
       (down.pixel * inW + right.pixel) * inC + window(from),
       (down.first * outW + right.first) * outC + output(from),
       window(apart),
@@ -242,8 +252,8 @@ function runsTable({ convolution: { shape }, runs }: Work): Table {
 }
 
 /** Whether a window has more taps than the assembly unrolls. */
-function isLong(runs: readonly Run[]): boolean {
-  return runs.some(({ rectangle: { down, right } }) => down.taps * right.taps > chainTaps);
+function isLong({ runs, depth }: Pick<Work, 'runs' | 'depth'>): boolean {
+  return runs.some(({ rectangle: { down, right } }) => down.taps * right.taps * depth > chainTaps);
 }
 
 /** Taps before the first full pass through the unrolled code. */
@@ -270,21 +280,23 @@ function stageTable(biases: Int32Array, forms: readonly TwoMultiply[], lifted: b
 /** The cycles of the assembly's instructions are known; C surrounds it. */
 function termsOf({
   convolution: { shape },
+  depth,
   runs,
   forms,
 }: Work): Readonly<Record<string, WorkTerm>> {
-  const perPair = (forms.some(isLifted) ? 71 : 48) + (isLong(runs) ? 4 : 0);
-  let code = 0;
+  const perPair = (forms.some(isLifted) ? 71 : 48) + (isLong({ runs, depth }) ? 4 : 0);
+  let [code, lists] = [0, 0];
   for (const { rectangle, isFirst, along, lines } of runs) {
     const { down, right } = rectangle;
-    const taps = down.taps * right.taps;
+    const taps = down.taps * right.taps * depth;
     const pair = perPair + 11 * taps + 5 * (Math.ceil(taps / chainTaps) - 1);
     code += 55 + lines * (18 + along * pair);
-    if (isFirst) code += 55 + 8 * down.taps + 11 * taps;
+    if (isFirst) lists += 55 + 8 * down.taps + 11 * taps;
   }
   const channels = shape.batches * shape.outC;
   return {
     code: { count: channels * code, cycles: 1 },
+    lists: { count: channels * lists, cycles: 1 },
     channels: { count: channels, cycles: 70 },
   };
 }

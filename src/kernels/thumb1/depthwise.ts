@@ -251,7 +251,7 @@ function numbersOf(shape: WindowShape, lines: Lines, zeroPoint: number) {
  */
 function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
   const { batches, inC, outC } = work.convolution.shape;
-  let [code, bands, calls] = [0, 0, 0];
+  let [packed, code, bands, calls] = [0, 0, 0, 0];
   for (const lines of work.phases) {
     const { inner, outer, words, pitch, segments } = lines;
     const segment = 18 + 2 * inner.stride;
@@ -260,7 +260,7 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
       'first-split': 3 * segment + 49,
       split: (segment + 23) * segments.length + 21,
     };
-    code += inC * outer.extent * (62 + 9.4 * pitch);
+    packed += inC * outer.extent * (pitch + 6.6);
     for (const { runs } of work.channels) {
       // If all runs are cut, an odd last word is half of a pair; otherwise it is computed
       // separately.
@@ -272,6 +272,7 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
     calls += perChannel * (outC * Math.ceil(words / lines.chunk) - inC);
   }
   return {
+    packed: { count: Math.round(batches * packed), cycles: 9.4 },
     code: { count: Math.round(batches * code), cycles: 1 },
     bands: { count: bands, cycles: 350 },
     // Calls beyond one per band.

@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Attrs, Module } from '../../../src/ir/graph.js';
+import { type Attrs, elementCount, type Module } from '../../../src/ir/graph.js';
 import { isExact } from '../../../src/kernels/thumb1/depthwise.js';
 import { depthwiseToConvolution } from '../../../src/passes/depthwise-to-convolution.js';
 import { eachGraph } from '../../../src/passes/rewrite.js';
@@ -461,5 +461,92 @@ describe('thumb1/depthwise_conv2d_pairs', function () {
     const chosen = await expectSameBitsOnBoard(random, 'rp2040', { kernel: paired });
     // Most random windows lie in padding alone somewhere.
     expect(chosen.filter((other) => other === paired)).to.have.lengthOf.above(5);
+  });
+});
+
+const few: readonly Layer[] = [
+  {
+    edge: '1×1, 16 channels to one: an odd last pixel, two passes',
+    input: [1, 5, 7, 16],
+    filter: [1, 1],
+    window: { ...unit, ...padsOf(0, 0, 0, 0) },
+  },
+  {
+    edge: '1×1, stride 2, both sides of zero',
+    input: [2, 5, 7, 6],
+    filter: [1, 1],
+    window: { ...unit, strideH: 2, strideW: 2, ...padsOf(0, 0, 0, 0) },
+    activation: 'none',
+    outputZero: 9,
+  },
+  {
+    edge: '3×3: taps that padding takes are whole pixels',
+    input: [1, 5, 4, 5],
+    filter: [3, 3],
+    window: { ...unit, ...padsOf(1, 1, 1, 1) },
+    zeroPoint: 7,
+  },
+  {
+    edge: 'rows apart',
+    input: [1, 9, 4, 3],
+    filter: [3, 2],
+    window: { ...unit, dilationH: 3, ...padsOf(2, 2, 0, 0) },
+  },
+  {
+    edge: '255 taps',
+    input: [1, 5, 17, 3],
+    filter: [5, 17],
+    window: { ...unit, ...padsOf(0, 0, 0, 0) },
+  },
+];
+
+/** A convolution of all channels to one. */
+function convolutionOf(row: Layer, seed: number): Module {
+  const { input, filter, window, zeroPoint = -128, activation = 'relu', outputZero = -128 } = row;
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const x = b.input(input, perTensorQuant(0.05, zeroPoint));
+  const shape = [1, ...filter, input[3]];
+  const data = random.int8(elementCount(shape), -127);
+  const weights = b.constant(data, shape, perTensorQuant(0.005, 0));
+  const bias = b.constant(random.int32(1, -3000, 3000));
+  const quant = perTensorQuant(0.3, outputZero);
+  const attrs = { activation, rounding: 'double', ...window };
+  return b.module([b.node('conv2d', [x, weights, bias], attrs, { quant })]);
+}
+
+describe('thumb1/depthwise_conv2d_pairs, convolutions to one channel', () => {
+  const paired = 'thumb1/depthwise_conv2d_pairs';
+  const modules = few.map((row, i) => convolutionOf(row, i));
+
+  it('gives the bits of evaluate in C and on the simulated RP2040', async () => {
+    await expectSameBits(modules, { kernel: paired, overlap: true });
+    const kernels = await expectSameBitsOnBoard(modules, 'rp2040', { kernel: paired });
+    expect(kernels.filter((other) => other !== paired)).to.deep.equal([]);
+  });
+
+  it('leaves windows whose taps lie at two distances to others', async () => {
+    const row = { ...(few[2] as Layer), window: { ...unit, dilationW: 2, ...padsOf(1, 1, 2, 2) } };
+    const module = convolutionOf(row, 0);
+    const [chosen] = await expectSameBitsOnBoard([module], 'rp2040', { kernel: paired });
+    expect(chosen).to.not.equal(paired);
+  });
+});
+
+describe('thumb1/conv2d, depthwise convolutions', function () {
+  this.timeout(240_000);
+  const coded = 'thumb1/conv2d';
+  const rows = [...layers, ...windows].map((layer, i) => layerOf(layer, i));
+  const random = Array.from({ length: 30 }, (_, seed) => randomLayer(seed));
+
+  it('gives the bits of evaluate in C, also in the memory of its input', async () => {
+    await expectSameBits([...rows, ...random], { kernel: coded });
+    await expectSameBits([...rows, ...random], { kernel: coded, overlap: true });
+  });
+
+  it('gives them on the simulated RP2040', async () => {
+    const kernels = await expectSameBitsOnBoard(rows, 'rp2040', { kernel: coded, overlap: true });
+    expect(kernels.filter((other) => other !== coded)).to.deep.equal([]);
+    await expectSameBitsOnBoard(random, 'rp2040', { kernel: coded });
   });
 });
