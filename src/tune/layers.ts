@@ -91,10 +91,6 @@ function pool(op: string, input: Shape, kernel: number): Layer {
   return { op, inputs: [input], attrs: { ...slides, ...noPads, activation: 'none' } };
 }
 
-function mean(input: Shape, axes: readonly number[]): Layer {
-  return { op: 'mean', inputs: [input], attrs: { axes, keepDims: false, algorithm: 'general' } };
-}
-
 /** The same layer with padding 1. */
 function padded(layer: Layer): Layer {
   return { ...layer, attrs: { ...layer.attrs, ...ones } };
@@ -225,7 +221,6 @@ export const calibration: readonly Layer[] = [
   padded(pool('average_pool2d', odd, 2)),
   pool('average_pool2d', shallow, 2),
   pool('max_pool2d', shallow, 2),
-  ...[wide, odd].flatMap((shape) => [mean(shape, [1, 2]), mean(shape, [2])]),
   pool('max_pool2d', wide, 2),
   pool('max_pool2d', deep, 4),
   pool('max_pool2d', odd, 3),
