@@ -2,7 +2,8 @@
  * A simulated board on a pseudo-terminal, for bonsaic and for other programs: in its boot loader
  * until an image is started, then the image in the target's simulator, on the same terminal.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { BonsaiError } from '../errors.js';
 import type { Target } from '../target/index.js';
 import type { Chip } from './chips/chip.js';
 import { makeChip } from './chips/index.js';
@@ -33,7 +34,7 @@ export async function simulateBoard(
   tell: (text: string) => void,
 ): Promise<SimulatedBoard> {
   const flashPath = `${link}.flash`;
-  const before = existsSync(flashPath) ? new Uint8Array(readFileSync(flashPath)) : undefined;
+  const before = keptFlash(flashPath, target);
   const board = new Board(target, makeChip(target, before), flashPath, tell);
   const pty = await openPty(link, (bytes) => board.receive(bytes));
   board.connect(pty);
@@ -45,6 +46,26 @@ export async function simulateBoard(
       await board.close();
     },
   };
+}
+
+/**
+ * The flash of an earlier session; undefined if there is none.
+ *
+ * @throws BonsaiError 'usage' for a file that is no flash of this board, since it would be replaced
+ */
+function keptFlash(path: string, target: Target): Uint8Array | undefined {
+  const flashBytes = makeChip(target).flash.length;
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  if (!stats.isFile() || stats.size !== flashBytes) {
+    throw new BonsaiError(
+      'usage',
+      path,
+      `is not the flash of a simulated ${target.name}, a file of ${flashBytes} bytes`,
+      'move it away, or choose another --link',
+    );
+  }
+  return new Uint8Array(readFileSync(path));
 }
 
 class Board {
