@@ -18,6 +18,11 @@ export interface EmitOptions extends ProgramOptions {
   readonly twins?: boolean;
 }
 
+/** Where the model's own sources lie in the output directory, without an extension. */
+function sourcePath(module: Module, { builder }: Pick<Target, 'builder'>): string {
+  return `${builder === 'idf' ? idfComponent(module) : ''}${module.name}`;
+}
+
 /**
  * All files that the compiler writes to an output directory, except the firmware's own sources. The
  * same input gives the same bytes: no dates, no paths of this machine.
@@ -36,7 +41,7 @@ export function emit(
   const [routines, extension] = options.twins ? [program.twins(), 'c'] : [program.routines, 'S'];
   const manifest: Manifest = { format: 1, plan, tables, spans, tag };
   const isIdf = target.builder === 'idf';
-  const name = `${isIdf ? idfComponent(module) : ''}${module.name}`;
+  const name = sourcePath(module, target);
   const hasRoutines = routines !== null;
   const emitBuild = isIdf ? emitIdf : isLibrary(target) ? emitLibrary : emitMakefile;
   return {
@@ -62,18 +67,20 @@ export function emit(
 
 /**
  * <model>_model.c: the one `struct bonsai_model` of a firmware (firmware/include/model.h). A header
- * arena.h of the target's port says where its arena lies.
+ * arena.h of the target's port says where its arena lies. The glue includes the model's
+ * header by its path from the output directory: the firmware too has a port.h, a model.h, a frame.h.
  */
 export function modelGlue(
   module: Module,
   plan: Plan,
   { spans, tag }: Program,
-  { headers }: Pick<Target, 'headers'>,
+  target: Pick<Target, 'builder' | 'headers'>,
 ): string {
   const bytes = module.sha256.match(/../g) ?? [];
   return render('project/model_glue.c', {
     ...interfaceContext(module, plan),
-    arena_header: headers.find((path) => path.endsWith('/arena.h')) ?? '',
+    model_header: `${sourcePath(module, target)}.h`,
+    arena_header: target.headers.find((path) => path.endsWith('/arena.h')) ?? '',
     sha256_bytes: [bytes.slice(0, 16), bytes.slice(16)].map((row) =>
       row.map((byte) => `0x${byte}`).join(', '),
     ),

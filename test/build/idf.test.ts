@@ -125,29 +125,30 @@ describe('projects of ESP-IDF', function () {
     });
   }
 
+  /** Compiles the project without linking it: Debian's compiler has no C library. */
+  function expectCompiles() {
+    const flags = `-mabi=call0 -ffreestanding -fbuiltin -I${resolve(`firmware/${loadTarget('lx60').libc}`)}`;
+    const settings = [
+      ...['FAKE_OBJECTS=1', 'CMAKE_SYSTEM_NAME=Generic', `CMAKE_C_FLAGS=${flags}`],
+      ...['CMAKE_C_COMPILER=xtensa-lx106-elf-gcc', 'CMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY'],
+    ].map((setting) => `-D${setting}`);
+    const options = {
+      cwd: project(),
+      env: { ...process.env, IDF_PATH: fakeIdf },
+      encoding: 'utf8',
+    } as const;
+    const configured = spawnSync('cmake', ['-S', '.', '-B', 'build', ...settings], options);
+    expect(configured.status, configured.stderr).to.equal(0);
+    const made = spawnSync('cmake', ['--build', 'build'], options);
+    expect(made.status, made.stdout + made.stderr).to.equal(0);
+  }
+
   for (const name of boards) {
     it(`${name}: everything compiles for Xtensa without a warning`, function () {
       needs(this, 'cmake');
       needs(this, 'xtensa-lx106-elf-gcc');
       write(name);
-      // Debian's compiler has no C library.
-      const flags = `-mabi=call0 -ffreestanding -fbuiltin -I${resolve(`firmware/${loadTarget('lx60').libc}`)}`;
-      const settings = [
-        ...['FAKE_OBJECTS=1', 'CMAKE_SYSTEM_NAME=Generic', `CMAKE_C_FLAGS=${flags}`],
-        ...[
-          'CMAKE_C_COMPILER=xtensa-lx106-elf-gcc',
-          'CMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY',
-        ],
-      ].map((setting) => `-D${setting}`);
-      const options = {
-        cwd: project(),
-        env: { ...process.env, IDF_PATH: fakeIdf },
-        encoding: 'utf8',
-      } as const;
-      const configured = spawnSync('cmake', ['-S', '.', '-B', 'build', ...settings], options);
-      expect(configured.status, configured.stderr).to.equal(0);
-      const made = spawnSync('cmake', ['--build', 'build'], options);
-      expect(made.status, made.stdout + made.stderr).to.equal(0);
+      expectCompiles();
     });
 
     it(`${name}: the partition of the program ends where the flash does`, () => {
@@ -167,6 +168,19 @@ describe('projects of ESP-IDF', function () {
       const [own, its] = [loadTarget(name), loadTarget('lx60')];
       expect([own.costs, own.code]).to.deep.equal([its.costs, its.code]);
       expect([...own.features]).to.deep.equal([...its.features]);
+    });
+  }
+
+  // Headers in firmware/include, firmware/src and firmware/port have these names.
+  for (const model of ['model', 'port', 'frame', 'arena']) {
+    it(`a model named ${model}: the application finds its header, not the firmware’s`, function () {
+      needs(this, 'cmake');
+      needs(this, 'xtensa-lx106-elf-gcc');
+      const target = loadTarget('esp32');
+      const named = { bytes, path: `${model}.tflite`, target, options: defaults };
+      saveProject(project(), compile(named).emission, target, bytes);
+      writeFileSync(join(project(), 'sdkconfig'), `${uart.join('\n')}\n`);
+      expectCompiles();
     });
   }
 
