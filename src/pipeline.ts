@@ -323,13 +323,15 @@ export async function portFor(port: string, target: Target): Promise<string> {
 /** Lines about one transfer. */
 const mostProgressLines = 50;
 
-/** bonsaic flash: an image on a board, verified and started. */
+/** bonsaic flash: an image on a board, verified and started; for a simulator checked only. */
 export function flashImage(
   image: string,
   target: Target,
   { port, progress }: Pick<DeviceJob, 'port' | 'progress'>,
 ): Promise<FlashResult> {
-  const title = `Flash ${target.name} over ${port}`;
+  const title = isSimulated(port)
+    ? `Check the image for ${placeOf(port, target)}`
+    : `Flash ${target.name} over ${port}`;
   return progress(title, (say) => {
     const begin = performance.now();
     let shown = 0;

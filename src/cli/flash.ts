@@ -1,8 +1,9 @@
 /** bonsaic flash DIR|IMAGE --port P: write, verify, start. */
 import { statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { readManifest } from '../build/directory.js';
 import { findImage, flashableImage } from '../build/index.js';
-import { isSimulated } from '../device/index.js';
+import { isSimulated, placeOf } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { build, flashImage, type Job, portFor } from '../pipeline.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
@@ -36,9 +37,15 @@ export function addFlash(program: Command): void {
       const port = await portFor(flags.port, target);
       const result = await flashImage(image, target, { ...job, port });
       if (json) printJson({ target: target.name, port, image, ...result });
-      else printResult(`${image}: ${result.bytes} bytes written to ${port}, verified, started`);
+      else printResult(`${image}: ${outcomeText(result.bytes, port, target)}`);
     },
   );
+}
+
+/** A simulator has no flash that lasts: `flash` only checks the image for it. */
+function outcomeText(bytes: number, port: string, target: Target): string {
+  if (!isSimulated(port)) return `${bytes} bytes written to ${port}, verified, started`;
+  return `${bytes} bytes fit; ${placeOf(port, target)} loads the image when it runs: bonsaic profile DIR --port ${port}`;
 }
 
 async function imageOf(
@@ -49,6 +56,7 @@ async function imageOf(
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new BonsaiError('usage', path, 'does not exist', 'check the path');
   if (stats.isDirectory()) {
+    checkDirectory(path, flags);
     const { built, target, fault } = await build(path, job);
     if (fault !== null) throw fault;
     const image = isSimulated(flags.port) ? findImage(built) : flashableImage(built);
@@ -58,4 +66,18 @@ async function imageOf(
     throw new BonsaiError('usage', path, 'is an image: for which board?', 'add --target');
   }
   return { image: path, target: loadTarget(flags.target) };
+}
+
+/** @throws BonsaiError for what no build of the directory can help */
+function checkDirectory(path: string, { target, port }: Flags): void {
+  const compiled = readManifest(path).plan.target;
+  if (target !== undefined && target !== compiled) {
+    throw new BonsaiError(
+      'usage',
+      `--target ${target}`,
+      `${path} was compiled for ${compiled}`,
+      `leave --target out, or compile for it: bonsaic compile MODEL --target ${target} -o DIR`,
+    );
+  }
+  if (isSimulated(port)) placeOf(port, loadTarget(compiled));
 }

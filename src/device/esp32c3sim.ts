@@ -229,16 +229,21 @@ function lineOf(address: number): number {
   return Math.floor(((address >>> 0) % flashBytes) / lineBytes);
 }
 
-/** @throws BonsaiError if the boot ROM cannot start the image in flash */
-export function openEsp32c3(image: Uint8Array, { name, link, xip }: Esp32c3Options): Device {
+/** @throws BonsaiError 'device' if the boot ROM cannot start the image in flash */
+export function checkDirectBoot(image: Uint8Array, where: string): void {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   const boots = image.length > 8 && [0, 4].every((at) => view.getUint32(at, true) === magic);
   if (!boots || image.length > flashBytes) {
     const what = boots
       ? 'is larger than the flash'
       : 'does not begin with the words of direct boot';
-    throw new BonsaiError('device', name, `the image ${what}`, 'build it: bonsaic build DIR');
+    throw new BonsaiError('device', where, `the image ${what}`, 'build it: bonsaic build DIR');
   }
+}
+
+/** @throws BonsaiError as checkDirectBoot */
+export function openEsp32c3(image: Uint8Array, { name, link, xip }: Esp32c3Options): Device {
+  checkDirectBoot(image, name);
   return runInTurns(new Chip(image, link, xip), {
     name,
     xip,

@@ -1,13 +1,13 @@
 /** Writes an image to a board. One file per protocol. */
 import { readFile } from 'node:fs/promises';
-import { isSimulated } from '../device/index.js';
+import { isSimulated, placeOf } from '../device/index.js';
 import type { LineSettings } from '../device/link.js';
 import { openTransport, type Transport } from '../device/transport.js';
-import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { idf } from './idf.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
+import { checkForSimulator } from './simulated.js';
 import { stm32Uart } from './stm32uart.js';
 import { uf2Drive } from './uf2drive.js';
 
@@ -37,8 +37,8 @@ const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } =
  * Writes the image to the board at `port`, verifies and starts it. For a simulator, which loads its
  * image when it starts, the image is only checked.
  *
- * @param path of a .uf2 (rp2040), a .bin (stm32) or an executable (host)
- * @throws BonsaiError 'flash' or 'device' with a hint
+ * @param path of a .uf2 (rp2040), a .bin (stm32, esp32c3) or an executable (QEMU, host)
+ * @throws BonsaiError 'flash' or 'device' with a hint; 'device' too when there is no simulator
  */
 export async function flash(
   path: string,
@@ -47,9 +47,11 @@ export async function flash(
   options: FlashOptions = {},
 ): Promise<FlashResult> {
   const { progress = () => {}, restart = async () => false } = options;
+  // Without a simulator no image is the right one.
+  if (isSimulated(port)) placeOf(port, target);
   const file = await readImage(path);
   if (isSimulated(port)) {
-    const bytes = storedBytes(file, path, target);
+    const bytes = checkForSimulator({ path, bytes: file }, target);
     progress(bytes, bytes);
     return { bytes };
   }
@@ -58,11 +60,6 @@ export async function flash(
   const image = { path, bytes: file };
   const job: FlashJob<FlashSettings> = { image, target, settings, port, open, restart, progress };
   return { bytes: await protocol.flash(job) };
-}
-
-/** @throws BonsaiError 'flash' when the image is not for the board */
-function storedBytes(file: Uint8Array, path: string, { uf2FamilyId }: FlashTarget): number {
-  return uf2FamilyId === undefined ? file.length : readUf2(file, Number(uf2FamilyId), path).bytes;
 }
 
 /** The protocol for the board at `port`, and its settings. */

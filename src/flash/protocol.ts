@@ -16,7 +16,7 @@ export interface ImageFile {
 
 export type FlashTarget = Pick<
   Target,
-  'name' | 'chip' | 'flashBytes' | 'ramBytes' | 'flashProtocols' | 'uf2FamilyId'
+  'name' | 'chip' | 'flashBytes' | 'ramBytes' | 'flashProtocols' | 'uf2FamilyId' | 'simulator'
 >;
 
 /** What to flash, and by what. */

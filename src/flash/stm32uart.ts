@@ -8,7 +8,7 @@ import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { type Sector, sectorsOf } from '../target/sectors.js';
-import type { FlashJob, FlashProtocol } from './protocol.js';
+import type { FlashJob, FlashProtocol, FlashTarget } from './protocol.js';
 import { blockBytes, Stm32Loader, Trouble } from './stm32/loader.js';
 
 type Settings = SettingsOf<'stm32-uart'>;
@@ -45,8 +45,17 @@ export const stm32Uart: FlashProtocol<'stm32-uart'> = {
   },
 };
 
+/** The boot loader's settings for the target; undefined: its board has none. */
+export function stm32Settings({ flashProtocols }: FlashTarget): Settings | undefined {
+  return flashProtocols.find((one): one is Settings => one.protocol === 'stm32-uart');
+}
+
 /** @throws BonsaiError 'flash' unless the image is one for this board's flash and RAM */
-function coveredSectors({ image, target, settings }: Job): readonly Sector[] {
+export function coveredSectors({
+  image,
+  target,
+  settings,
+}: Pick<Job, 'image' | 'target' | 'settings'>): readonly Sector[] {
   const { path, bytes } = image;
   const refuse = (what: string, hint = 'give the .bin that bonsaic build DIR has made') =>
     new BonsaiError('flash', path, what, hint);

@@ -143,10 +143,7 @@ describe('flash/uf2drive', () => {
 });
 
 describe('flash', () => {
-  const rp2040 = {
-    ...{ name: 'rp2040', uf2FamilyId: '0xe48bff56', flashBytes: 2 ** 21, ramBytes: null },
-    flashProtocols: [{ protocol: 'uf2-drive' as const }],
-  };
+  const rp2040 = loadTarget('rp2040');
 
   it('checks the image for the simulator', async () => {
     const image = join(directory, 'x.uf2');

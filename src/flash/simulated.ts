@@ -1,0 +1,53 @@
+/** Checks images for simulators, which load their image when they run. */
+import { readElf } from '../build/elf.js';
+import { checkDirectBoot } from '../device/esp32c3sim.js';
+import { readUf2 } from '../device/uf2.js';
+import { BonsaiError } from '../errors.js';
+import type { FlashTarget, ImageFile } from './protocol.js';
+import { coveredSectors, stm32Settings } from './stm32uart.js';
+
+type Check = (image: ImageFile, target: FlashTarget) => number;
+
+const hint = 'build it again: bonsaic build DIR';
+
+/** By the name in target.json; the other simulators load executables. */
+const checks: ReadonlyMap<string, Check> = new Map(
+  Object.entries({
+    rp2040js: ({ path, bytes }, { uf2FamilyId }) => readUf2(bytes, Number(uf2FamilyId), path).bytes,
+    esp32c3sim: ({ path, bytes }) => {
+      checkDirectBoot(bytes, path);
+      return bytes.length;
+    },
+  } satisfies Record<string, Check>),
+);
+
+/**
+ * @returns the bytes of the image in flash
+ * @throws BonsaiError 'flash' or 'device' when the image is not one that the target's simulator
+ *   loads, or is larger than the flash
+ */
+export function checkForSimulator(image: ImageFile, target: FlashTarget): number {
+  const bytes = (checks.get(target.simulator ?? '') ?? checkExecutable)(image, target);
+  if (target.flashBytes === null || bytes <= target.flashBytes) return bytes;
+  const message = `${bytes} bytes are more than the ${target.flashBytes} of ${target.name}'s flash`;
+  throw new BonsaiError('flash', image.path, message, 'use a smaller model or --optimize size');
+}
+
+/** An ELF file, or what the board's boot loader takes. */
+function checkExecutable(image: ImageFile, target: FlashTarget): number {
+  const { path, bytes } = image;
+  const settings = stm32Settings(target);
+  const isElf = Buffer.from(bytes.subarray(0, 4)).toString('latin1') === '\x7fELF';
+  if (!isElf && settings !== undefined) {
+    coveredSectors({ image, target, settings });
+    return bytes.length;
+  }
+  try {
+    const stored = readElf(bytes).sections.filter((section) => section.allocated && section.stored);
+    return stored.reduce((sum, section) => sum + section.bytes, 0);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message = `is not an image for ${target.name}: ${error.message}`;
+    throw new BonsaiError('flash', path, message, hint);
+  }
+}

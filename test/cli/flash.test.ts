@@ -1,0 +1,90 @@
+/** bonsaic flash as a user meets it, without a board. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { encodeBlock } from 'uf2';
+import { runHere } from '../support/command.js';
+
+const model = 'examples/activity/activity.tflite';
+
+describe('bonsaic flash', () => {
+  let directory = '';
+  const compiled = (target: string) => join(directory, target);
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'bonsaic-flash-'));
+    for (const target of ['rp2040', 'stm32f405', 'stm32f411']) {
+      const args = ['compile', model, '--target', target, '-o', compiled(target)];
+      expect((await runHere(args)).status).to.equal(0);
+    }
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  const noise = Uint8Array.from({ length: 4096 }, (_, i) => (i * 167 + (i >> 3)) & 0xff);
+  const block = {
+    ...{ flags: 0x2000, flashAddress: 0x1000_0000, payload: new Uint8Array(256) },
+    ...{ boardFamily: 0xe48bff56, blockNumber: 0, totalBlocks: 1 },
+  };
+  const directBoot = new Uint8Array(4096).fill(0xff);
+  new DataView(directBoot.buffer).setUint32(0, 0xaedb041d, true);
+  new DataView(directBoot.buffer).setUint32(4, 0xaedb041d, true);
+  const rows: [edge: string, target: string, image: Uint8Array, status: number, text: RegExp][] = [
+    ['no simulator, ESP-IDF', 'esp32', noise, 5, /esp32 has no simulator/],
+    ['no simulator, a boot loader', 'stm32f411', noise, 5, /stm32f411 has no simulator/],
+    ['noise as UF2', 'rp2040', noise, 5, /is not a UF2 image/],
+    ['noise for direct boot', 'esp32c3', noise, 5, /does not begin with the words of direct boot/],
+    ['noise for QEMU', 'mps2-an385', noise, 5, /is not an image for mps2-an385: .*ELF/],
+    ['noise as a vector table', 'stm32f405', noise, 5, /is not an image for stm32f405/],
+    ['noise as a program', 'host', noise, 5, /is not an image for host: .*ELF/],
+    [
+      'an ELF file that is cut off',
+      'mps2-an385',
+      Uint8Array.from({ length: 60 }, (_, i) => [0x7f, 0x45, 0x4c, 0x46, 1, 1][i] ?? 0xff),
+      5,
+      /is not an image for mps2-an385/,
+    ],
+    [
+      'more than the flash',
+      'esp32c3',
+      Uint8Array.from([...directBoot.subarray(0, 8), ...new Uint8Array(2 ** 22)]),
+      5,
+      /larger than the flash/,
+    ],
+    ['UF2', 'rp2040', encodeBlock(block), 0, /256 bytes fit.* the simulated rp2040 loads/],
+    ['direct boot', 'esp32c3', directBoot, 0, /4096 bytes fit.* the simulated esp32c3 loads/],
+  ];
+  for (const [edge, target, image, status, text] of rows) {
+    it(`to a simulator: ${edge}`, async () => {
+      const path = join(directory, 'image');
+      writeFileSync(path, image);
+      const run = await runHere(['flash', path, '--target', target, '--port', 'sim']);
+      expect(run.stdout + run.stderr).to.match(text);
+      expect(run.stdout).not.to.match(/verified|started|written/);
+      expect(run.status).to.equal(status);
+    });
+  }
+
+  it('builds no directory for a simulator that does not exist', async () => {
+    const run = await runHere(['flash', compiled('stm32f411'), '--port', 'sim']);
+    expect(run.stderr).to.match(/stm32f411 has no simulator/);
+    expect(run.stderr).not.to.match(/Build/);
+    expect(run.status).to.equal(5);
+  });
+
+  it('checks an executable that a directory makes', async () => {
+    const path = compiled('stm32f405');
+    const run = await runHere(['flash', path, '--target', 'stm32f405', '--port', 'sim']);
+    expect(run.stdout).to.match(/\d{4,} bytes fit.* the simulated stm32f405 loads/);
+    expect(run.status).to.equal(0);
+  });
+
+  for (const port of ['sim', '/dev/ttyACM0', 'auto']) {
+    it(`refuses a directory of another target than --target, at ${port}`, async () => {
+      const args = ['flash', compiled('rp2040'), '--target', 'stm32f405', '--port', port];
+      const run = await runHere(args);
+      expect(run.stderr).to.match(/--target stm32f405.*\n?.*rp2040/);
+      expect(run.stderr).not.to.match(/Build/);
+      expect(run.status).to.equal(1);
+    });
+  }
+});
