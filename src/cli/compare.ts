@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { readInput } from '../files.js';
 import { compare } from '../pipeline.js';
 import { boardsFault, compareText, ranked } from '../report/compare.js';
-import { isLibrary, listTargets, loadTarget } from '../target/index.js';
+import { isLibrary, listTargets, loadTarget, requireFirmware } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';
 import {
   type CompileFlags,
@@ -35,6 +35,10 @@ export function addCompare(program: Command): void {
   withBudgets(compared, { measured: true }).action(
     async (argument: string | undefined, flags: CompareFlags) => {
       const path = modelOf(argument, flags);
+      // Nothing is built if one of the targets has no image.
+      for (const name of flags.targets ?? []) {
+        requireFirmware(loadTarget(name), `--targets ${name}`);
+      }
       const request = { bytes: readInput(path, 'model'), path, options: compileOptions(flags) };
       const targets = (flags.targets ?? boardNames()).map((name) => targetOf({ target: name }));
       const boards = await compare(request, targets, deviceJobOf({ ...flags, port: 'sim' }));

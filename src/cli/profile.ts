@@ -36,6 +36,10 @@ export function addProfile(program: Command): void {
   }).action(async (directory: string, flags: ProfileFlags) => {
     const ports = [flags.port].flat();
     const [port = '', ...others] = ports;
+    if (flags.spread && others.length === 0) {
+      const hint = 'name each board by a --port of its own, or leave --spread out';
+      throw new BonsaiError('usage', '--spread', 'needs several --port', hint);
+    }
     const job = deviceJobOf({ ...flags, port });
     if (others.length === 0) concludeReport(await profile(directory, job), flags);
     else await profileSeveral(directory, job, distinct(ports), flags);

@@ -2,6 +2,7 @@
  * bonsaic tune: measures the costs of kernels on a board, and keeps them for later compilations.
  */
 import { type Command, Option } from 'commander';
+import { placeOf } from '../device/index.js';
 import { portFor } from '../pipeline.js';
 import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';
@@ -51,6 +52,8 @@ function forget({ target, json }: TuneFlags): void {
 async function measure(name: string, asked: string, flags: TuneFlags): Promise<void> {
   const { cc, json, for: scope } = flags;
   const target = loadTarget(name);
+  // If nothing simulates the board, a build cannot help.
+  placeOf(asked, target);
   const port = await portFor(asked, target);
   const { unit, kernels } = await makeProgress()(
     `Measure the kernels of ${name} on ${port}`,

@@ -232,6 +232,18 @@ describe('command line', () => {
         /which board is there/,
         () => ['run', model, '--port', '/dev/ttyACM0'],
       ],
+      [
+        'tune without a simulator, before the build',
+        5,
+        /target esp32 has no simulator/,
+        () => ['tune', '--target', 'esp32', '--port', 'sim'],
+      ],
+      [
+        'one board to share the vectors',
+        1,
+        /--spread: needs several --port/,
+        () => ['profile', directory, '--port', 'sim', '--spread'],
+      ],
       ['no model', 1, /missing argument 'model'/, () => ['run']],
       [
         'without a target and a port: simulated',

@@ -41,6 +41,12 @@ describe('bonsaic compare', () => {
       /rp2040 .* ~\d.*\n(.*\n)*.*no-such-compiler/,
     ],
     ['a board that is not known', ['--targets', 'rp2040,arduino'], 1, /"arduino" is none of: /],
+    [
+      'a target that is sources alone, before the others are built',
+      ['--targets', 'rp2040,cortex-m4', '--cc', 'no-such-compiler'],
+      1,
+      /^error: --targets cortex-m4: cortex-m4 is sources for your own build/,
+    ],
     ['no board', ['--targets', ''], 1, /"" is none of: /],
     [
       'budgets that no board keeps',
