@@ -250,6 +250,10 @@ function depthwiseWork(
     any: {
       any_taps: { count: taps, cycles: 6 },
       any_outputs: { count: outputs, cycles: 12 },
+      // Calibration has no such layers, so these are what the layers of a streaming network take.
+      ...(finish.form === 'linear'
+        ? {}
+        : { [finish.form]: { count: outputs, cycles: finish.form === 'twice' ? 16 : 12 } }),
     },
   };
   return {
