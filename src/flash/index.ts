@@ -6,8 +6,8 @@ import { openTransport, type Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { idf } from './idf.js';
+import { checkForSimulator } from './image-check.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
-import { checkForSimulator } from './simulated.js';
 import { stm32Uart } from './stm32uart.js';
 import { uf2Drive } from './uf2drive.js';
 

@@ -123,7 +123,12 @@ describe('docs: what an extension touches', () => {
 
   describe('a pass, a simulator, a flash protocol: a file, and a line in its index', () => {
     /** Files that several of a folder use, or that are what all of them are. */
-    const shared = new Set(['passes/rewrite', 'passes/take-channels', 'flash/protocol']);
+    const shared = new Set([
+      'passes/rewrite',
+      'passes/take-channels',
+      'flash/protocol',
+      'flash/image-check',
+    ]);
     const parts = new Set([
       'rp2040core1',
       'rp2040flash',
