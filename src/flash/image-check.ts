@@ -4,7 +4,7 @@ import { checkDirectBoot } from '../device/esp32c3sim.js';
 import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
 import type { FlashTarget, ImageFile } from './protocol.js';
-import { coveredSectors, stm32Settings } from './stm32uart.js';
+import { coveredSectors, stm32Settings } from './stm32/image.js';
 
 type Check = (image: ImageFile, target: FlashTarget) => number;
 

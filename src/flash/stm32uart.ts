@@ -7,8 +7,9 @@ import type { Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
 import { listTargets, loadTarget } from '../target/index.js';
-import { type Sector, sectorsOf } from '../target/sectors.js';
-import type { FlashJob, FlashProtocol, FlashTarget } from './protocol.js';
+import type { Sector } from '../target/sectors.js';
+import type { FlashJob, FlashProtocol } from './protocol.js';
+import { coveredSectors } from './stm32/image.js';
 import { blockBytes, Stm32Loader, Trouble } from './stm32/loader.js';
 
 type Settings = SettingsOf<'stm32-uart'>;
@@ -44,46 +45,6 @@ export const stm32Uart: FlashProtocol<'stm32-uart'> = {
     return job.image.bytes.length;
   },
 };
-
-/** The boot loader's settings for the target; undefined: its board has none. */
-export function stm32Settings({ flashProtocols }: FlashTarget): Settings | undefined {
-  return flashProtocols.find((one): one is Settings => one.protocol === 'stm32-uart');
-}
-
-/** @throws BonsaiError 'flash' unless the image is one for this board's flash and RAM */
-export function coveredSectors({
-  image,
-  target,
-  settings,
-}: Pick<Job, 'image' | 'target' | 'settings'>): readonly Sector[] {
-  const { path, bytes } = image;
-  const refuse = (what: string, hint = 'give the .bin that bonsaic build DIR has made') =>
-    new BonsaiError('flash', path, what, hint);
-  if (Buffer.from(bytes.subarray(0, 4)).toString('latin1') === '\x7fELF') {
-    throw refuse('is an ELF file: the boot loader takes the bytes of the flash alone');
-  }
-  const all = sectorsOf(settings);
-  const flashAddress = Number(settings.flashAddress);
-  const mostBytes = all.reduce((sum, sector) => sum + sector.bytes, 0);
-  if (bytes.length < 8) throw refuse(`is no image: it has ${bytes.length} bytes`);
-  if (bytes.length > mostBytes) {
-    const message = `${bytes.length} bytes are more than the ${mostBytes} that bonsaic writes to ${target.name}`;
-    throw refuse(message, 'use a smaller model or --optimize size; else a debug probe');
-  }
-  // The vector table begins with the stack's end and the first instruction (Armv7-M, B1.5.3).
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const [stack, entry] = [view.getUint32(0, true), view.getUint32(4, true)];
-  const ramAddress = Number(settings.ramAddress);
-  const isInRam = stack > ramAddress && stack <= ramAddress + (target.ramBytes ?? 0);
-  const isInFlash = entry > flashAddress && entry < flashAddress + bytes.length && entry % 2 === 1;
-  if (!isInRam || !isInFlash) {
-    throw refuse(
-      `is not an image for ${target.name}: it starts at 0x${entry.toString(16)} ` +
-        `with its stack at 0x${stack.toString(16)}`,
-    );
-  }
-  return all.filter(({ address }) => address < flashAddress + bytes.length);
-}
 
 interface Connection {
   readonly transport: Transport;
