@@ -79,5 +79,5 @@ function checkDirectory(path: string, { target, port }: Flags): void {
       `leave --target out, or compile for it: bonsaic compile MODEL --target ${target} -o DIR`,
     );
   }
-  if (isSimulated(port)) placeOf(port, loadTarget(compiled));
+  placeOf(port, loadTarget(compiled));
 }

@@ -5,6 +5,7 @@ import { listTargets, loadTarget } from '../target/index.js';
 import type { Device, XipModel } from './device.js';
 import { openEsp32c3 } from './esp32c3sim.js';
 import { openProcess } from './host.js';
+import { checkPortText } from './link.js';
 import { openLink } from './open-link.js';
 import { openQemu, type QemuSystem, qemuArm, qemuXtensa } from './qemu.js';
 import { openRp2040 } from './rp2040sim.js';
@@ -97,8 +98,13 @@ export function isSimulated(port: string): boolean {
   return port === 'sim' || port.startsWith('sim:');
 }
 
-/** The place where the firmware runs, for people. */
+/**
+ * The place where the firmware runs, for people.
+ *
+ * @throws BonsaiError 'usage' or 'device' for a port that the target cannot have
+ */
 export function placeOf(port: string, target: DeviceTarget): string {
+  checkPortText(port);
   if (isSimulated(port)) return simulatorOf(port, target).place(target, port);
   if (target.simulator === 'process') {
     const message = `target ${target.name} runs on this machine, which has no serial port for it`;

@@ -48,7 +48,7 @@ export function isNetworkPort(port: string): boolean {
   return schemes.test(port);
 }
 
-/** @throws BonsaiError 'device' when `text` is not protocol://host:port */
+/** @throws BonsaiError 'usage' when `text` is not protocol://host:port */
 export function parseNetworkPort(text: string): NetworkPort {
   const protocol = schemes.exec(text)?.[1]?.toLowerCase();
   const url = URL.canParse(text) ? new URL(text) : null;
@@ -56,9 +56,17 @@ export function parseNetworkPort(text: string): NetworkPort {
   const isPlain = url !== null && url.href.replace(/\/$/, '') === `${url.protocol}//${url.host}`;
   if ((protocol !== 'socket' && protocol !== 'rfc2217') || !isPlain || !(port > 0)) {
     const message = 'is not an address of a serial port on a network';
-    const hint = 'write socket://HOST:PORT or rfc2217://HOST:PORT';
-    throw new BonsaiError('device', text, message, hint);
+    const hint = 'write socket://HOST:PORT or rfc2217://HOST:PORT, with a port from 1 to 65535';
+    throw new BonsaiError('usage', `--port ${text}`, message, hint);
   }
   // An IPv6 address stands in brackets.
   return { protocol, host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port };
+}
+
+/** @throws BonsaiError 'usage' for a text that names no port on any machine */
+export function checkPortText(port: string): void {
+  if (isNetworkPort(port)) parseNetworkPort(port);
+  if (port.trim() !== '') return;
+  const hint = 'name a serial port (bonsaic ports lists them), sim, or auto';
+  throw new BonsaiError('usage', '--port', 'names no port: its value is empty', hint);
 }

@@ -1,5 +1,6 @@
 /** Opens the line to a board: a serial port here, or one behind a TCP port of any host. */
 import {
+  checkPortText,
   defaultBaudRate,
   isNetworkPort,
   type LineSettings,
@@ -15,12 +16,14 @@ import { openSocket } from './socket.js';
  *
  * @param port '/dev/ttyACM0' or any terminal device; 'socket://host:port' for bytes alone;
  *   'rfc2217://host:port' for a serial port with its settings (RFC 2217: ser2net, esp_rfc2217_server)
- * @throws BonsaiError 'device' with a hint when the port does not exist, is busy or not permitted
+ * @throws BonsaiError 'usage' for a text that names no port, 'device' with a hint when the port does
+ *   not exist, is busy or not permitted
  */
 export async function openLink(
   port: string,
   { baudRate = defaultBaudRate, parity = 'none' }: Partial<LineSettings> = {},
 ): Promise<Link> {
+  checkPortText(port);
   const settings = { baudRate, parity };
   if (!isNetworkPort(port)) return openSerial(port, settings);
   const address = parseNetworkPort(port);

@@ -58,7 +58,6 @@ export async function openSerial(path: string, settings: LineSettings): Promise<
 
 /** The binding takes an exclusive flock, which the kernel releases even after kill -9. */
 async function openPort(path: string, settings: LineSettings): Promise<SerialPort> {
-  if (path === '') throw openError(path, new Error('its path is empty'));
   // Loaded on use, since it brings a native module that most commands do not need.
   const { SerialPort } = await import('serialport');
   const port = new SerialPort({ path, ...settings, autoOpen: false });

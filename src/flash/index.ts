@@ -48,7 +48,7 @@ export async function flash(
 ): Promise<FlashResult> {
   const { progress = () => {}, restart = async () => false } = options;
   // Without a simulator no image is the right one.
-  if (isSimulated(port)) placeOf(port, target);
+  placeOf(port, target);
   const file = await readImage(path);
   if (isSimulated(port)) {
     const bytes = checkForSimulator({ path, bytes: file }, target);

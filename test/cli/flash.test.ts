@@ -64,6 +64,15 @@ describe('bonsaic flash', () => {
     });
   }
 
+  for (const port of ['', 'socket://host:99999']) {
+    it(`builds nothing for --port '${port}'`, async () => {
+      const run = await runHere(['flash', compiled('stm32f405'), '--port', port]);
+      expect(run.stderr).to.match(/error: --port/);
+      expect(run.stderr).not.to.match(/Build/);
+      expect(run.status).to.equal(1);
+    });
+  }
+
   it('builds no directory for a simulator that does not exist', async () => {
     const run = await runHere(['flash', compiled('stm32f411'), '--port', 'sim']);
     expect(run.stderr).to.match(/stm32f411 has no simulator/);

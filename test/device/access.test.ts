@@ -108,6 +108,37 @@ describe('device/holders', () => {
   });
 });
 
+describe('device/holders: pseudo-terminals', () => {
+  it('names neither the program that made the terminal nor the one that started it', () => {
+    const proc = mkdtempSync(join(tmpdir(), 'bonsaic-proc-'));
+    // A file stands for the terminal.
+    const terminal = join(proc, 'pts', '7');
+    mkdirSync(join(proc, 'pts'));
+    writeFileSync(terminal, '');
+    const program = (id: number, parent: number, command: string, master: number | null) => {
+      for (const folder of ['fd', 'fdinfo'])
+        mkdirSync(join(proc, `${id}`, folder), { recursive: true });
+      writeFileSync(join(proc, `${id}`, 'cmdline'), command);
+      writeFileSync(join(proc, `${id}`, 'status'), `Name:\tx\nPPid:\t${parent}\n`);
+      symlinkSync(terminal, join(proc, `${id}`, 'fd', '6'));
+      if (master === null) return;
+      symlinkSync('/dev/ptmx', join(proc, `${id}`, 'fd', '5'));
+      writeFileSync(join(proc, `${id}`, 'fdinfo', '5'), `pos:\t0\ntty-index:\t${master}\n`);
+    };
+    program(10, 1, 'bonsaic simulate', null);
+    program(11, 10, 'socat', 7);
+    program(12, 1, 'minicom', null);
+    program(13, 1, 'tmux', 8);
+    try {
+      expect(namesOf(holdersOf(terminal, proc))).to.equal(
+        'minicom (process 12), tmux (process 13)',
+      );
+    } finally {
+      rmSync(proc, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('device: two programs on one port', () => {
   before(function () {
     needs(this, 'socat');

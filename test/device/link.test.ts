@@ -46,12 +46,12 @@ async function echoed(link: Link, bytes = every): Promise<Buffer> {
   return found;
 }
 
-async function failure(work: Promise<unknown>): Promise<BonsaiError> {
+async function failure(work: Promise<unknown>, exitStatus = 5): Promise<BonsaiError> {
   const reason = await work.then(
     () => 'it worked',
     (error: unknown) => error,
   );
-  expect(reason).to.be.instanceOf(BonsaiError).with.property('exitStatus', 5);
+  expect(reason).to.be.instanceOf(BonsaiError).with.property('exitStatus', exitStatus);
   return reason as BonsaiError;
 }
 
@@ -77,10 +77,15 @@ describe('device/link: addresses', () => {
   ];
   for (const text of faults) {
     it(`refuses ${text}`, async () => {
-      const error = await failure(openLink(text));
+      const error = await failure(openLink(text), 1);
       expect(error.hint).to.match(/socket:\/\/HOST:PORT/);
     });
   }
+
+  it('refuses an empty port', async () => {
+    const error = await failure(openLink(' '), 1);
+    expect(error.message).to.match(/names no port/);
+  });
 
   it('leaves paths alone', () => expect(isNetworkPort('/dev/socket://a:1')).to.equal(false));
 });
