@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The process: its arguments, its exit status. */
-import { reportError, watchOutput } from './cli/output.js';
+import { noteStop, reportError, watchOutput } from './cli/output.js';
 import { runCommand } from './cli/program.js';
 
 const args = process.argv.slice(2);
@@ -11,7 +11,10 @@ process.on('uncaughtException', (error) => {
 });
 // What is to be undone at the end of the process is undone when it is stopped, too.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, (_: NodeJS.Signals, number: number) => process.exit(128 + number));
+  process.once(signal, (_: NodeJS.Signals, number: number) => {
+    noteStop();
+    process.exit(128 + number);
+  });
 }
 const status = await runCommand(args);
 // A command that reports failures in its result sets the status itself.

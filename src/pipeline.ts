@@ -84,6 +84,8 @@ export interface Job {
   readonly cc?: string | undefined;
   /** In addition to those that the model was compiled for. */
   readonly budgets: Budgets;
+  /** What to tell if a signal ends the process from now on; null: nothing. */
+  readonly ifStopped?: (text: string | null) => void;
 }
 
 /** A job that runs the model. */
@@ -327,25 +329,37 @@ const mostProgressLines = 50;
 export function flashImage(
   image: string,
   target: Target,
-  { port, progress }: Pick<DeviceJob, 'port' | 'progress'>,
+  { port, progress, ifStopped }: Pick<DeviceJob, 'port' | 'progress' | 'ifStopped'>,
 ): Promise<FlashResult> {
   const title = isSimulated(port)
     ? `Check the image for ${placeOf(port, target)}`
     : `Flash ${target.name} over ${port}`;
   return progress(title, (say) => {
-    const begin = performance.now();
-    let shown = 0;
+    let begin: number | null = null;
+    let shown = -1;
     return flash(image, port, target, {
+      say,
       // Without a terminal each is a line.
       progress(done, total) {
+        if (begin === null) {
+          begin = performance.now();
+          if (!isSimulated(port)) ifStopped?.(halfWritten(port));
+        }
         const share = Math.floor((done * mostProgressLines) / total);
         if (share === shown) return;
         shown = share;
         say(transferBar(done, total, performance.now() - begin));
       },
       restart: () => restartInBootLoader(port, target),
-    });
+    }).finally(() => ifStopped?.(null));
   });
+}
+
+function halfWritten(port: string): string {
+  return (
+    `stopped while the board at ${port} was written: it has a part of the image and does not run\n` +
+    `  → flash it again: bonsaic flash DIR --port ${port}`
+  );
 }
 
 /** bonsaic profile: the firmware of a directory on a board that has it. */

@@ -13,7 +13,7 @@ import { reportText } from '../report/text.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { withMeasuredCosts } from '../target/kept.js';
 import { required } from './config.js';
-import { conclude, makeProgress, note, terminalColumns } from './output.js';
+import { conclude, makeProgress, note, tellIfStopped, terminalColumns } from './output.js';
 
 export function positive(text: string): number {
   const value = Number(text);
@@ -116,7 +116,12 @@ export interface JobFlags extends Budgets {
 
 /** How to work, according to the options. */
 export function jobOf(flags: JobFlags): Job {
-  return { progress: makeProgress(), cc: flags.cc, budgets: budgetsOf(flags) };
+  return {
+    progress: makeProgress(),
+    cc: flags.cc,
+    budgets: budgetsOf(flags),
+    ifStopped: tellIfStopped,
+  };
 }
 
 export interface DeviceFlags extends JobFlags, ShowFlags {

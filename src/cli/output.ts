@@ -69,6 +69,18 @@ export function conclude(
   if (fault !== null) throw fault;
 }
 
+let toldIfStopped: string | null = null;
+
+/** Sets what `noteStop` tells; null: nothing. */
+export function tellIfStopped(text: string | null): void {
+  toldIfStopped = text;
+}
+
+/** Tells what a process leaves behind that a signal ends now. */
+export function noteStop(): void {
+  if (toldIfStopped !== null) note(toldIfStopped);
+}
+
 /** One line on stderr. */
 export function note(text: string): void {
   process.stderr.write(`${printable(text)}\n`);

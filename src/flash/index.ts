@@ -4,6 +4,7 @@ import { isSimulated, placeOf } from '../device/index.js';
 import type { LineSettings } from '../device/link.js';
 import { openTransport, type Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
+import type { Say } from '../progress.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { idf } from './idf.js';
 import { checkForSimulator } from './image-check.js';
@@ -20,6 +21,7 @@ export interface FlashResult {
 
 export interface FlashOptions {
   readonly progress?: FlashProgress;
+  readonly say?: Say;
   /** See FlashJob; default: there is no firmware to ask. */
   readonly restart?: () => Promise<boolean>;
   /** How to open the port; default: as a serial port. */
@@ -46,7 +48,7 @@ export async function flash(
   target: FlashTarget,
   options: FlashOptions = {},
 ): Promise<FlashResult> {
-  const { progress = () => {}, restart = async () => false } = options;
+  const { progress = () => {}, say = () => {}, restart = async () => false } = options;
   // Without a simulator no image is the right one.
   placeOf(port, target);
   const file = await readImage(path);
@@ -58,7 +60,8 @@ export async function flash(
   const { protocol, settings } = protocolFor(port, target);
   const open = options.open ?? ((line: LineSettings) => openTransport(port, line));
   const image = { path, bytes: file };
-  const job: FlashJob<FlashSettings> = { image, target, settings, port, open, restart, progress };
+  const told = { progress, say };
+  const job: FlashJob<FlashSettings> = { image, target, settings, port, open, restart, ...told };
   return { bytes: await protocol.flash(job) };
 }
 

@@ -1,10 +1,14 @@
 /** The interface of a flash protocol. */
 import type { LineSettings } from '../device/link.js';
 import type { Transport } from '../device/transport.js';
+import type { Say } from '../progress.js';
 import type { FlashProtocolName, SettingsOf } from '../target/flash.js';
 import type { Target } from '../target/index.js';
 
-/** Called during a write, with the bytes done and the total. */
+/**
+ * Called during a write, with the bytes done and the total. From the first call on the board has
+ * lost what it had, so the call with 0 comes before the first erase.
+ */
 export type FlashProgress = (done: number, total: number) => void;
 
 /** The file of an image. */
@@ -35,6 +39,8 @@ export interface FlashJob<Settings> {
    */
   readonly restart: () => Promise<boolean>;
   readonly progress: FlashProgress;
+  /** Tells what is tried before the first progress, for people: 'resetting the board'. */
+  readonly say: Say;
 }
 
 /** A flash protocol: one file beside this one, and a line in the table of index.ts. */

@@ -11,6 +11,7 @@ import type { Sector } from '../target/sectors.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
 import { coveredSectors } from './stm32/image.js';
 import { blockBytes, Stm32Loader, Trouble } from './stm32/loader.js';
+import { sectorsText, writeProtected } from './stm32/protection.js';
 
 type Settings = SettingsOf<'stm32-uart'>;
 type Job = FlashJob<Settings>;
@@ -29,7 +30,7 @@ export const stm32Uart: FlashProtocol<'stm32-uart'> = {
     const sectors = coveredSectors(job);
     const { transport, loader, baudRate, wasRunning } = await connect(job);
     try {
-      await identify(loader, job).catch(async (error: unknown) => {
+      await identify(loader, job, sectors).catch(async (error: unknown) => {
         // The board goes on with what it has. A chip that is protected refuses even that.
         if (wasRunning) await loader.go(Number(job.settings.flashAddress)).catch(() => {});
         throw error;
@@ -56,17 +57,24 @@ interface Connection {
 
 /** @throws BonsaiError 'flash' when no boot loader answers */
 async function connect(job: Job): Promise<Connection> {
-  const entries: (() => Promise<Connection | null>)[] = [
-    () => synchronize(job),
-    async () => {
-      const found = (await job.restart()) ? await synchronize(job) : null;
-      return found && { ...found, wasRunning: true };
-    },
-    () => synchronize(job, { byLines: true }),
+  const entries: [say: string, enter: () => Promise<Connection | null>][] = [
+    ['is the boot loader there?', () => synchronize(job)],
+    [
+      'no; asking running firmware to restart in it',
+      async () => {
+        const found = (await job.restart()) ? await synchronize(job) : null;
+        return found && { ...found, wasRunning: true };
+      },
+    ],
+    ['no; resetting the board by DTR and RTS', () => synchronize(job, { byLines: true })],
     // Another session may have ended in an erase, during which the chip hears nothing.
-    () => synchronize(job, { isPatient: true }),
+    [
+      'no answer yet; waiting a minute for a board that may be busy: or reset it with BOOT0 high',
+      () => synchronize(job, { isPatient: true }),
+    ],
   ];
-  for (const enter of entries) {
+  for (const [say, enter] of entries) {
+    job.say(say);
     const found = await enter();
     if (found !== null) return found;
   }
@@ -135,7 +143,11 @@ async function enterByLines({ setModemLines, sleep }: Transport): Promise<boolea
 }
 
 /** @throws BonsaiError 'flash' for another chip, or one that is protected */
-async function identify(loader: Stm32Loader, { port, target, settings }: Job): Promise<void> {
+async function identify(
+  loader: Stm32Loader,
+  { port, target, settings }: Job,
+  sectors: readonly Sector[],
+): Promise<void> {
   await loader.get();
   const found = await loader.chipId();
   if (found !== Number(settings.chipId)) {
@@ -155,6 +167,17 @@ async function identify(loader: Stm32Loader, { port, target, settings }: Job): P
       'remove the protection, which erases the whole chip: stm32flash -k PORT',
     );
   }
+  const kept = await writeProtected(settings, sectors, (address) => loader.word(address));
+  if (kept.length > 0) throw protectedError(port, kept, 'nothing was erased');
+}
+
+function protectedError(port: string, sectors: readonly Sector[], outcome: string): BonsaiError {
+  return new BonsaiError(
+    'flash',
+    port,
+    `${sectorsText(sectors)} of the flash cannot be erased, being write-protected (WRP): ${outcome}`,
+    'remove that protection, which keeps the content: stm32flash -u PORT, or STM32CubeProgrammer',
+  );
 }
 
 function targetsWith(chipId: number): string[] {
@@ -205,7 +228,8 @@ class Writer {
       if (pass === mostPasses) throw failed(this.job, `differs after ${pass} attempts`);
       this.written = this.padded.length - bytesOf(wrong.flatMap((sector) => this.blocksOf(sector)));
       this.verified = 0;
-      await this.write(wrong);
+      this.count(0, 0);
+      await this.write(wrong, pass > 0);
       // All of it: a command that the line has changed may have met another sector.
       wrong = await this.differing(false);
     }
@@ -239,18 +263,30 @@ class Writer {
   /**
    * The vector table's block is written last: boot loaders of newer chips keep a chip for
    * themselves whose first word is erased (AN2606, 'empty check').
+   *
+   * @param isRepair whether these sectors have been written before, and differ
    */
-  private async write(sectors: readonly Sector[]): Promise<void> {
+  private async write(sectors: readonly Sector[], isRepair: boolean): Promise<void> {
     const blocks: Block[] = [];
     for (const sector of sectors) {
       this.checkTime();
       await this.loader.erase(sector.number, sector.eraseMs);
+      if (isRepair) await this.requireErased(sector);
       blocks.push(...this.blocksOf(sector));
       for (const block of blocks.splice(blocks[0]?.address === this.begin ? 1 : 0)) {
         await this.writeBlock(block);
       }
     }
     for (const block of blocks) await this.writeBlock(block);
+  }
+
+  /** The boot loader reports no error for a protected sector (AN3155, 3.8). */
+  private async requireErased(sector: Sector): Promise<void> {
+    const nothing = new Uint8Array(blockBytes).fill(0xff);
+    if ((await this.loader.compare(sector.address, nothing)) === 'equal') return;
+    await this.loader.erase(sector.number, sector.eraseMs);
+    if ((await this.loader.compare(sector.address, nothing)) === 'equal') return;
+    throw protectedError(this.job.port, [sector], 'the image is not complete');
   }
 
   private async writeBlock({ address, bytes }: Block): Promise<void> {

@@ -29,6 +29,18 @@ const stm32Uart = z.strictObject({
       }),
     )
     .nonempty(),
+  /**
+   * The option bytes that write-protect sectors: one bit a sector, 0 where it is protected
+   * (RM0090, 'Write protections'), or words with the first sector in bits 0 to 6 and the last in
+   * bits 16 to 22, without effect if that is less (RM0444, 'Write protection (WRP)'). Absent: the
+   * boot loader is not known to read them.
+   */
+  writeProtection: z
+    .discriminatedUnion('form', [
+      z.strictObject({ form: z.literal('bits'), address: hex(8) }),
+      z.strictObject({ form: z.literal('ranges'), addresses: z.array(hex(8)).nonempty() }),
+    ])
+    .optional(),
   /** The fewest bytes that are programmed together, and never twice between two erases. */
   programBytes: z.int().positive(),
   /** Rates to try, the best first. */

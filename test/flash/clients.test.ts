@@ -1,6 +1,6 @@
 /** Independent clients and bonsaic flash the same simulated chip over a pty, and the image runs. */
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +20,7 @@ import { cliPath } from '../support/cli.js';
 import { chainModule } from '../support/fake-board.js';
 import { simplePlan } from '../support/plan.js';
 import { needs, needsSimulator } from '../support/skip.js';
+import { stm32Image } from '../support/stm32.js';
 
 const target = loadTarget('stm32f405');
 
@@ -101,6 +102,23 @@ describe('flash: clients of a simulated chip on a pty', () => {
     }
     expect(answer.ok, answer.stdout).to.equal(true);
     expect(readFileSync(read)).to.deep.equal(readFileSync(image));
+  });
+
+  it('Ctrl-C in the middle tells of the half-written board, and the next flash repairs it', async () => {
+    const large = join(directory, 'large.bin');
+    writeFileSync(large, stm32Image(target, 512 * 1024));
+    const args = ['flash', large, '--target', target.name, '--port', link];
+    const child = spawn(process.execPath, [cliPath, ...args]);
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    let told = '';
+    child.stderr.on('data', (text: Buffer) => {
+      told += text;
+      if (/KB, .* left/.test(told)) child.kill('SIGINT');
+    });
+    expect(await ended).to.equal(128 + 2);
+    expect(told).to.match(/stopped while the board at .* was written.*\n.*flash it again/);
+    await flash(image, link, target);
+    await expectExact();
   });
 
   it('the link goes when the board is closed, the flash stays', async () => {

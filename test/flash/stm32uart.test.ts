@@ -3,12 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Stm32Chip, type Stm32Options } from '../../src/device/chips/stm32.js';
+import { type Stm32Chip, type Stm32Options, stm32Chip } from '../../src/device/chips/stm32.js';
 import { BonsaiError } from '../../src/errors.js';
 import { flash } from '../../src/flash/index.js';
 import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
-import { sectorsOf } from '../../src/target/sectors.js';
 import { Wire } from '../support/wire.js';
 
 const target = loadTarget('stm32f405');
@@ -23,11 +22,8 @@ before(() => {
 });
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-function chipOf(options: Partial<Stm32Options> = {}, flash?: Uint8Array): Stm32Chip {
-  const { chipId, programBytes } = settings as SettingsOf<'stm32-uart'>;
-  const sectors = sectorsOf(settings as SettingsOf<'stm32-uart'>);
-  return new Stm32Chip({ chipId: Number(chipId), programBytes, sectors, ...options }, flash);
-}
+const chipOf = (options: Partial<Stm32Options> = {}, flash?: Uint8Array): Stm32Chip =>
+  stm32Chip(settings as SettingsOf<'stm32-uart'>, flash, options);
 
 /** An image with a vector table for the board. */
 function imageOf(bytes: number, seed = 1): Uint8Array {
@@ -112,6 +108,13 @@ describe('flash/stm32uart', () => {
       /--target stm32f411/,
     ],
     ['a protected chip', imageOf(600), { isProtected: true }, /protected.*nothing was/, /erases/],
+    [
+      'a write-protected sector',
+      imageOf(20_000),
+      { writeProtected: [1] },
+      /sector at 0x08004000.*WRP.*nothing was/,
+      /stm32flash -u/,
+    ],
     ['an ELF file', Uint8Array.from(Buffer.from('\x7fELF1234')), {}, /ELF/, /\.bin/],
     ['too few bytes', imageOf(8).subarray(0, 7), {}, /no image: it has 7/, /\.bin/],
     ['a byte too much', imageOf(2 ** 20 + 1), {}, /more than the 1048576 that/, /smaller/],
@@ -128,6 +131,21 @@ describe('flash/stm32uart', () => {
       expect(Buffer.compare(chip.flash, old)).to.equal(0);
     });
   }
+
+  it('flashes beside a write-protected sector', async () => {
+    const image = imageOf(20_000);
+    const wire = new Wire(chipOf({ writeProtected: [2] }));
+    await flashTo(wire, image);
+    expect(holds(wire.chip as Stm32Chip, image)).to.equal(true);
+  });
+
+  it('names a write-protected sector where the option bytes cannot be read', async () => {
+    const options = { writeProtected: [1], writeProtection: undefined };
+    const wire = new Wire(chipOf(options, new Uint8Array(2 ** 20).fill(0x55)));
+    const error = await failure(flashTo(wire, imageOf(20_000)));
+    expect(error.message).to.match(/sector at 0x08004000.*WRP.*not complete/);
+    expect(error.hint).to.match(/stm32flash -u/);
+  });
 
   it('enters the boot loader by DTR and RTS where they are wired', async () => {
     const chip = chipOf({ hasLines: true });
@@ -173,7 +191,15 @@ describe('flash/stm32uart', () => {
   it('says how to enter the boot loader when none answers', async () => {
     const chip = chipOf();
     chip.started = 0;
-    const error = await failure(flashTo(new Wire(chip), imageOf(600)));
-    expect(error.hint).to.match(/BOOT0 high/);
+    const wire = new Wire(chip);
+    const told: [secondsSpent: number, text: string][] = [];
+    const say = (text: string) => void told.push([wire.nowMs / 1000, text]);
+    const work = flash(saved(imageOf(600)), '/dev/wire', target, { open: wire.open, say });
+    expect((await failure(work)).hint).to.match(/BOOT0 high/);
+    const texts = told.map(([, text]) => text);
+    expect(texts[0]).to.match(/boot loader/);
+    expect(texts.at(-1)).to.match(/minute.*BOOT0 high/);
+    expect(told.at(-1)?.[0]).to.be.below(10);
+    expect(wire.nowMs / 1000).to.be.below(60);
   });
 });

@@ -9,6 +9,8 @@ import type { Answer, Chip } from './chip.js';
 const ack = 0x79;
 const nack = 0x1f;
 
+type Settings = SettingsOf<'stm32-uart'>;
+
 export interface Stm32Options {
   readonly chipId: number;
   readonly sectors: readonly Sector[];
@@ -17,16 +19,38 @@ export interface Stm32Options {
   readonly hasShortErase?: boolean;
   /** Level 1 of the readout protection. */
   readonly isProtected?: boolean;
+  /** Numbers of write-protected sectors: erases and writes there change nothing, without an error. */
+  readonly writeProtected?: readonly number[];
+  /** Where the option bytes say so; absent: nowhere that can be read. */
+  readonly writeProtection?: Settings['writeProtection'];
   /** Whether RTS drives BOOT0, and DTR NRST over a capacitor. */
   readonly hasLines?: boolean;
 }
 
 /** The chip that the settings in target.json describe. */
-export function stm32Chip(settings: SettingsOf<'stm32-uart'>, flash?: Uint8Array): Stm32Chip {
-  const { chipId, programBytes } = settings;
-  return new Stm32Chip(
-    { chipId: Number(chipId), programBytes, sectors: sectorsOf(settings) },
-    flash,
+export function stm32Chip(
+  settings: Settings,
+  flash?: Uint8Array,
+  options: Partial<Stm32Options> = {},
+): Stm32Chip {
+  const { chipId, programBytes, writeProtection } = settings;
+  const facts = { chipId: Number(chipId), programBytes, writeProtection };
+  return new Stm32Chip({ ...facts, sectors: sectorsOf(settings), ...options }, flash);
+}
+
+/** The option bytes that protect these sectors, by address. */
+function optionWords({ writeProtection, writeProtected = [] }: Stm32Options): Map<number, number> {
+  if (writeProtection === undefined) return new Map();
+  if (writeProtection.form === 'bits') {
+    const word = writeProtected.reduce((bits, number) => bits & ~(1 << number), 0xffff);
+    return new Map([[Number(writeProtection.address), word]]);
+  }
+  // A range for each as far as they go, then empty ones.
+  return new Map(
+    writeProtection.addresses.map((address, i) => {
+      const number = writeProtected[i];
+      return [Number(address), number === undefined ? 0x7f : (number << 16) | number];
+    }),
   );
 }
 
@@ -42,6 +66,7 @@ export class Stm32Chip implements Chip {
   readonly flash: Uint8Array;
   started: number | null = null;
   private readonly begin: number;
+  private readonly optionBytes: ReadonlyMap<number, number>;
   private isSynchronized = false;
   private reader: Reader;
   private answers: Answer[] = [];
@@ -55,6 +80,7 @@ export class Stm32Chip implements Chip {
   ) {
     const total = options.sectors.reduce((sum, { bytes }) => sum + bytes, 0);
     this.begin = options.sectors[0]?.address ?? 0;
+    this.optionBytes = optionWords(options);
     this.flash = new Uint8Array(total).fill(0xff);
     if (flash !== undefined) this.flash.set(flash.subarray(0, total));
     this.reader = this.idle;
@@ -126,7 +152,7 @@ export class Stm32Chip implements Chip {
     [0x00, () => this.tellCommands()],
     [0x01, () => this.tell(versionByte, 0, 0)],
     [0x02, () => this.tell(1, this.options.chipId >> 8, this.options.chipId & 0xff)],
-    [0x11, () => this.address((at) => this.readOut(at))],
+    [0x11, () => this.address((at) => this.readOut(at), false, this.optionBytes)],
     [0x21, () => this.address((at) => this.start(at), true)],
     [0x31, () => this.address((at) => this.collectBlock(at))],
     [0x43, () => this.collectSectors(1)],
@@ -155,10 +181,16 @@ export class Stm32Chip implements Chip {
   }
 
   /** Four bytes and their checksum. */
-  private address(then: (at: number) => Reader | null, isLast = false): Reader {
+  private address(
+    then: (at: number) => Reader | null,
+    isLast = false,
+    others: ReadonlyMap<number, number> = new Map(),
+  ): Reader {
     return this.collect(5, (bytes) => {
-      const at = Buffer.from(bytes).readUInt32BE(0) - this.begin;
-      if (checksum(bytes) !== 0 || at < 0 || at >= this.flash.length) return this.refuse();
+      const address = Buffer.from(bytes).readUInt32BE(0);
+      const at = address - this.begin;
+      const isThere = (at >= 0 && at < this.flash.length) || others.has(address);
+      if (checksum(bytes) !== 0 || !isThere) return this.refuse();
       if (!isLast) this.answer(ack);
       return then(at);
     });
@@ -171,8 +203,10 @@ export class Stm32Chip implements Chip {
 
   private readOut(at: number): Reader {
     return this.collect(2, ([last = 0, complement = 0]) => {
-      if ((last ^ complement) !== 0xff || at + last + 1 > this.flash.length) return this.refuse();
-      this.answer(ack, ...this.flash.subarray(at, at + last + 1));
+      const option = this.optionBytes.get(this.begin + at);
+      const memory = option === undefined ? this.flash.subarray(at) : wordBytes(option);
+      if ((last ^ complement) !== 0xff || last + 1 > memory.length) return this.refuse();
+      this.answer(ack, ...memory.subarray(0, last + 1));
       return null;
     });
   }
@@ -200,6 +234,7 @@ export class Stm32Chip implements Chip {
     const { programBytes } = this.options;
     if (at % programBytes !== 0 || data.length % programBytes !== 0) return false;
     if (at + data.length > this.flash.length) return false;
+    if (this.isWriteProtected(at)) return true;
     this.touch(at, data.length);
     for (let unit = 0; unit < data.length; unit += programBytes) {
       const cells = this.flash.subarray(at + unit, at + unit + programBytes);
@@ -211,6 +246,12 @@ export class Stm32Chip implements Chip {
       });
     }
     return true;
+  }
+
+  private isWriteProtected(at: number): boolean {
+    const { sectors, writeProtected = [] } = this.options;
+    const sector = sectors.findLast(({ address }) => address - this.begin <= at);
+    return sector !== undefined && writeProtected.includes(sector.number);
   }
 
   private touch(at: number, bytes: number): void {
@@ -238,6 +279,7 @@ export class Stm32Chip implements Chip {
     if (chosen.length === 0) return this.refuse();
     let workMs = 0;
     for (const { address, bytes, eraseMs } of chosen) {
+      if (this.isWriteProtected(address - this.begin)) continue;
       this.touch(address - this.begin, bytes);
       this.flash.fill(0xff, address - this.begin, address - this.begin + bytes);
       workMs += eraseMs / 2;
@@ -245,6 +287,12 @@ export class Stm32Chip implements Chip {
     this.answerAfter(workMs, ack);
     return null;
   }
+}
+
+function wordBytes(word: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(word >>> 0);
+  return bytes;
 }
 
 function checksum(bytes: Uint8Array): number {

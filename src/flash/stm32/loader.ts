@@ -118,15 +118,26 @@ export class Stm32Loader {
     return 'other';
   }
 
-  /** Whether the chip refuses to read, which is what its readout protection does. */
-  async refusesToRead(address: number): Promise<boolean> {
+  /** A word of memory; null where the chip refuses it. @throws Trouble if it differs each time */
+  async word(address: number): Promise<number | null> {
+    const seen = new Set<number>();
     try {
-      await this.retry(() => this.readOnce(address, 4), 5);
-      return false;
+      while (seen.size < mostReads) {
+        const bytes = await this.retry(() => this.readOnce(address, 4), 5);
+        const word = Buffer.from(bytes).readUInt32LE();
+        if (seen.has(word)) return word;
+        seen.add(word);
+      }
     } catch (error) {
-      if (error instanceof Trouble && error.kind === 'refused') return true;
+      if (error instanceof Trouble && error.kind === 'refused') return null;
       throw error;
     }
+    throw new Trouble('garbage', 'reads differently each time');
+  }
+
+  /** Whether the chip refuses to read, which is what its readout protection does. */
+  async refusesToRead(address: number): Promise<boolean> {
+    return (await this.word(address)) === null;
   }
 
   private async readOnce(address: number, count: number): Promise<Uint8Array> {
@@ -174,6 +185,8 @@ export class Stm32Loader {
   async go(address: number): Promise<void> {
     await this.retry(async () => {
       await this.command(commands.go);
+      // A byte that the line has doubled must not count as the answer to the address.
+      await dropInput(this.transport, quietMs, answerMs);
       await this.sendAddress(address);
     });
   }
