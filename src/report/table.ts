@@ -1,4 +1,11 @@
-/** Text tables that fit the terminal: long cells wrap, and nothing is cut off. */
+/**
+ * Text tables that fit the terminal: long cells wrap, and nothing is cut off. cliui draws the rows.
+ * This file has what no library of tables does: it fits columns to the terminal, splits a table
+ * that is too wide into blocks of columns, and breaks names of layers and kernels at their slashes
+ * and underscores.
+ */
+import cliui from 'cliui';
+// The version that cliui uses: both must agree on every width.
 import stringWidth from 'string-width';
 
 export interface TableOptions {
@@ -17,7 +24,8 @@ interface Column {
   readonly least: number;
 }
 
-const gap = '  ';
+/** Spaces between columns. */
+const gap = 2;
 /** A column of text keeps at least this width; otherwise the table is split. */
 const textWidth = 20;
 
@@ -43,8 +51,8 @@ function columnOf(
   index: number,
   isNumber: boolean,
 ): Column {
-  // Replace line breaks, which would end the row.
-  const cells = rows.map((row) => (row[index] ?? '').replace(/\s+/g, ' '));
+  // A line break would end the row. cliui composes characters: do so before they are measured.
+  const cells = rows.map((row) => (row[index] ?? '').replace(/\s+/g, ' ').normalize());
   const cellWidth = cells.reduce((most, cell) => Math.max(most, stringWidth(cell)), 0);
   const widest = Math.max(cellWidth, stringWidth(title));
   const titleWord = Math.max(...title.split(/(?<=[/ ])/).map((word) => stringWidth(word.trim())));
@@ -67,12 +75,36 @@ function blocksOf(columns: readonly Column[], width: number): readonly (readonly
 
 function widthOf(columns: readonly Column[]): number {
   const cells = columns.reduce((sum, { least }) => sum + least, 0);
-  return cells + gap.length * (columns.length - 1);
+  return cells + gap * (columns.length - 1);
 }
 
 function blockText(block: readonly Column[], width: number): string {
+  const widths = widthsOf(block, width);
+  const page = cliui({ width });
+  const draw = (cells: readonly string[]) =>
+    page.div(
+      ...block.map(({ isNumber }, i) => {
+        const [text, columns] = [cells[i] ?? '', widths[i] as number];
+        const space = i === 0 ? 0 : gap;
+        return {
+          text: wrap(text, columns).join('\n'),
+          width: columns + space,
+          align: isNumber ? ('right' as const) : ('left' as const),
+          padding: [0, 0, 0, space] as const,
+        };
+      }),
+    );
+  draw(block.map(({ title }) => title));
+  draw(widths.map((columns) => '─'.repeat(columns)));
+  for (const [row] of block[0]?.cells.entries() ?? []) {
+    draw(block.map(({ cells }) => cells[row] ?? ''));
+  }
+  return page.toString();
+}
+
+/** The least widths, with the spare width given to the columns that lack most. */
+function widthsOf(block: readonly Column[], width: number): readonly number[] {
   const widths = block.map(({ least }) => least);
-  // Spare width goes to the columns that lack most.
   for (let spare = width - widthOf(block); spare > 0; spare--) {
     const lacks = block.map(({ widest }, i) => widest - (widths[i] as number));
     const most = Math.max(...lacks);
@@ -81,31 +113,11 @@ function blockText(block: readonly Column[], width: number): string {
   }
   // A single column of text may be wider than the terminal.
   const last = block.length - 1;
-  const over = widths.reduce((sum, each) => sum + each, gap.length * last) - width;
+  const over = widthOf(block) - width;
   if (over > 0 && block[last]?.isNumber === false) {
     widths[last] = Math.max(1, (widths[last] as number) - over);
   }
-  const line = (cells: readonly string[]) => {
-    const broken = cells.map((cell, i) => wrap(cell, widths[i] as number));
-    const height = Math.max(...broken.map((lines) => lines.length));
-    return Array.from({ length: height }, (_, at) =>
-      block
-        .map(({ isNumber }, i) => pad(broken[i]?.[at] ?? '', widths[i] as number, isNumber))
-        .join(gap)
-        .trimEnd(),
-    ).join('\n');
-  };
-  const count = block[0]?.cells.length ?? 0;
-  return [
-    line(block.map(({ title }) => title)),
-    widths.map((each) => '─'.repeat(each)).join(gap),
-    ...Array.from({ length: count }, (_, row) => line(block.map(({ cells }) => cells[row] ?? ''))),
-  ].join('\n');
-}
-
-function pad(text: string, width: number, isNumber: boolean): string {
-  const spaces = ' '.repeat(Math.max(0, width - stringWidth(text)));
-  return isNumber ? spaces + text : text + spaces;
+  return widths;
 }
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });

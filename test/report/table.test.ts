@@ -38,7 +38,7 @@ describe('report/table', () => {
       ['#      b', '─  ─────', '0  11111', '', '#      c', '─  ─────', '0  22222'],
     ],
     [
-      'a wide character takes two columns, a combining one none',
+      'a wide character takes two columns, a letter with its combining mark one',
       table(
         ['a', 'b'],
         [
@@ -46,7 +46,7 @@ describe('report/table', () => {
           ['o\u0308', '2'],
         ],
       ),
-      ['a   b', '──  ─', '层  1', 'o\u0308   2'],
+      ['a   b', '──  ─', '层  1', '\u00f6   2'],
     ],
     ['a line break does not end a row', table(['a'], [['x\ny']]), ['a', '───', 'x y']],
   ];
@@ -66,7 +66,7 @@ describe('report/table', () => {
           .replace(/[xyz─]/g, '');
         // The first column may stand there twice.
         for (const cell of all.flat()) {
-          for (const letter of blank(cell)) expect(found).to.include(letter);
+          for (const letter of blank(cell.normalize())) expect(found).to.include(letter);
         }
       }),
       { numRuns: 200 },
