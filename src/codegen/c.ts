@@ -89,12 +89,6 @@ export function comment(text: string): string {
   return line.replaceAll('*/', '* /').replaceAll('/*', '/ *');
 }
 
-/** A C identifier made of `text`; never empty, never starts with a digit. */
-export function identifier(text: string): string {
-  const name = text.replace(/[^A-Za-z0-9_]+/g, '_').replace(/^_+|_+$/g, '');
-  return name === '' ? 'unnamed' : /^[0-9]/.test(name) ? `n${name}` : name;
-}
-
 const indent = '    ';
 
 /** Characters of the longest number, and numbers per row. */

@@ -5,10 +5,11 @@
  * differ are fields of `const struct <function>_args`, one struct per call.
  */
 import { InternalError } from '../errors.js';
+import { cNames } from '../ir/c-names.js';
 import type { KernelCall, Table } from '../kernels/variant.js';
 import { functionKey } from '../plan/schedule/lower.js';
 import type { Optimize } from '../plan/types.js';
-import { ctypeBytes, ctypeOf, identifier, integer, narrowest, wrap } from './c.js';
+import { ctypeBytes, ctypeOf, integer, narrowest, wrap } from './c.js';
 import type { Composition } from './templates.js';
 
 /** One call of a kernel, with its tables placed. */
@@ -64,18 +65,13 @@ function functionNames(groups: readonly PlacedCall[][]): readonly string[] {
     const telling = Object.keys(call.flags)
       .sort()
       .filter((flag) => call.flags[flag] && siblings.some((other) => !other.call.flags[flag]));
-    return [...path, 's8', ...(isa === 'portable' ? [] : [isa]), ...telling]
-      .map(identifier)
-      .join('_');
+    return [...path, 's8', ...(isa === 'portable' ? [] : [isa]), ...telling].join('_');
   });
   const named = plain.map((name, i) =>
     plain.indexOf(name) === plain.lastIndexOf(name) ? name : `${name}_${firsts[i]?.step}`,
   );
   // A step may call several functions of one template.
-  return named.map((name, i) => {
-    const earlier = named.slice(0, i).filter((other) => other === name).length;
-    return earlier === 0 ? name : `${name}_${earlier}`;
-  });
+  return cNames(named, 'kernel');
 }
 
 interface Field {

@@ -1,5 +1,6 @@
 /** Model files → IR. One folder per format. */
 import { createHash } from 'node:crypto';
+import { modelCName } from '../ir/c-names.js';
 import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
 import { operators } from '../ops/index.js';
@@ -25,20 +26,7 @@ export interface ImportOptions {
 export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   const imported = importTflite(bytes, options);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const module = { name: cIdentifier(options.name), sha256, states: [], ...imported };
+  const module = { name: modelCName(options.name), sha256, states: [], ...imported };
   checkModule(module, operators, 'import');
   return module;
-}
-
-/** Names of C headers, which the header of a model must not shadow. */
-const headers =
-  /^(assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|tgmath|time|wchar|wctype)$/i;
-
-/** 'my-model.v2.tflite' → 'my_model_v2'. The prefix 'bonsai_' is reserved for the firmware. */
-export function cIdentifier(name: string): string {
-  const words = name.replace(/\.tflite$/i, '').match(/[A-Za-z0-9]+/g) ?? ['model'];
-  const joined = words.join('_');
-  return /^([0-9]|bonsai$|bonsai_)/i.test(joined) || headers.test(joined)
-    ? `model_${joined}`
-    : joined;
 }

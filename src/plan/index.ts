@@ -21,7 +21,7 @@ import { type Candidates, candidatesFor, onTwoCores } from './choose/candidates.
 import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
 import type { SourceModel } from './choose/room.js';
 import type { Choice } from './choose/select.js';
-import { identifiers, ioTensors } from './io-tensors.js';
+import { ioTensors } from './io-tensors.js';
 import { kernelContext } from './schedule/lower.js';
 import { orderSteps } from './schedule/order.js';
 import { accessesOf, conflictOf, type Implementation, memoryOf } from './schedule/parts.js';
@@ -135,9 +135,6 @@ function planWith(
       regions: choice?.regions ?? [],
     };
   });
-  const { inputNames, outputNames } = module;
-  const cNames = identifiers([...inputNames, ...outputNames]);
-  const outputCNames = cNames.slice(inputNames.length);
   const plan: Plan = {
     model: {
       name: module.name,
@@ -151,8 +148,7 @@ function planWith(
     decision,
     steps,
     placements: [...arena.placements.values()],
-    inputs: ioTensors(graph, graph.inputs, inputNames, cNames, arena.placements),
-    outputs: ioTensors(graph, graph.outputs, outputNames, outputCNames, arena.placements),
+    ...ioTensors(module, arena.placements),
     arenaBytes: arena.bytes,
     arenaLowerBoundBytes: arena.lowerBoundBytes,
     arenaAlign,

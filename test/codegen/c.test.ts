@@ -1,15 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import {
-  comment,
-  float,
-  identifier,
-  integer,
-  narrowest,
-  rows,
-  string,
-  wrap,
-} from '../../src/codegen/c.js';
+import { comment, float, integer, narrowest, rows, string, wrap } from '../../src/codegen/c.js';
 
 describe('C text', () => {
   describe('tables read back as they were', () => {
@@ -96,11 +87,6 @@ describe('C text', () => {
 
   it('comments cannot be ended or nested by a layer name', () => {
     expect(comment('a */ b /* c\nd')).to.equal('a * / b / * c d');
-  });
-
-  it('identifiers of any name', () => {
-    const names = ['a/b:0', '9 lives', '', '__x__', 'ü'];
-    expect(names.map(identifier)).to.deep.equal(['a_b_0', 'n9_lives', 'unnamed', 'x', 'unnamed']);
   });
 
   it('wraps at words, and never within one', () => {

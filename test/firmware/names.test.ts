@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
 import { emit, modelGlue } from '../../src/codegen/emit.js';
 import { emitProgram } from '../../src/codegen/program.js';
-import { cIdentifier } from '../../src/import/index.js';
+import { modelCName } from '../../src/ir/c-names.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { makePlan } from '../../src/plan/index.js';
 import { compilerFlags, firmwareSources, loadTarget, type Target } from '../../src/target/index.js';
@@ -133,11 +133,11 @@ describe('names', () => {
           (symbol) => !/^(bonsai|base)_/.test(symbol) && !foreign.test(symbol),
         );
         expect(strangers).to.deep.equal([]);
-        const names = new Set([...defined, ...(name === 'host' ? words : [])].map(cIdentifier));
+        const names = new Set([...defined, ...(name === 'host' ? words : [])].map(modelCName));
         // What a name and one of its own endings make must be nothing that there is already.
         for (const symbol of all) {
           const suffix = suffixes.find((each) => symbol.endsWith(`_${each}`));
-          if (suffix !== undefined) names.add(cIdentifier(symbol.slice(0, -suffix.length - 1)));
+          if (suffix !== undefined) names.add(modelCName(symbol.slice(0, -suffix.length - 1)));
         }
         const others = [...names].filter((other) => !/^base(_|$)/.test(other));
         await linkAll(directory, target, others);

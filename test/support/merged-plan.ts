@@ -1,7 +1,7 @@
 /**
  * Merges plans of several modules: packing many small arenas is faster than packing one large one.
  */
-import { identifier } from '../../src/codegen/c.js';
+import { cName } from '../../src/ir/c-names.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import type { Planned } from '../../src/plan/index.js';
 import type { IoTensor, Placement, Plan, PlanStep } from '../../src/plan/types.js';
@@ -28,7 +28,7 @@ export function mergePlans(
     const at = (offset: number) => offset + arena;
     const ids = (of: readonly number[]) => of.map((id) => id + firstTensor);
     const port = (name = '', { tensor, offset, ...rest }: IoTensor): IoTensor => ({
-      ...{ ...rest, name, identifier: identifier(name) },
+      ...{ ...rest, name, identifier: cName(name, 't') },
       ...{ tensor: tensor + firstTensor, offset: at(offset) },
     });
     inputs.push(...plan.inputs.map((each, k) => port(merged.inputNames[inputs.length + k], each)));

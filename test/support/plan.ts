@@ -1,7 +1,7 @@
 /** The simplest plan: each tensor has its own memory, each node its first kernel without needs. */
 
 import { analyse } from '../../src/analysis/index.js';
-import { identifier } from '../../src/codegen/c.js';
+import { cName } from '../../src/ir/c-names.js';
 import {
   byteCount,
   type Module,
@@ -176,7 +176,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       const bytes = byteCount(tensor);
       return {
         name,
-        identifier: identifier(name),
+        identifier: cName(name, 't'),
         tensor: id,
         dtype,
         shape,
