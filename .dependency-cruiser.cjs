@@ -1,4 +1,4 @@
-/** Imports run one way (docs/architecture.md, 'One direction'). A layer may import those before it. */
+/** Imports run one way (docs/architecture.md, 'Folders'). A layer may import those before it. */
 const layers = [
   ['errors', 'files', 'issues', 'printable', 'progress', 'version'],
   ['ir'],

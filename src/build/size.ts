@@ -1,4 +1,7 @@
-/** Sizes of weights, tables, code and static RAM in an image (docs/architecture.md, 'Report'). */
+/**
+ * Sizes of weights, tables, code and static RAM in an image (docs/architecture.md, 'Report and exit
+ * codes').
+ */
 import type { Manifest, TableInfo } from '../codegen/manifest.js';
 import type { Elf, Section } from './elf.js';
 

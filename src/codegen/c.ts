@@ -1,5 +1,5 @@
 /**
- * C text: the only place where numbers and names become C.
+ * C text: the only place where numbers and text become C (names: ir/c-names.ts).
  *
  * A table of 20 MB is about 100 MB of text. Arrays of bytes are formatted into a buffer of known
  * size, so time and memory grow linearly.

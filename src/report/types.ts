@@ -1,4 +1,7 @@
-/** The report: what `--json` prints (docs/architecture.md, 'Report'). Null: not measured by this command. */
+/**
+ * The report: what `--json` prints (docs/architecture.md, 'Report and exit codes'). Null: not
+ * measured by this command.
+ */
 import type { CompileOptions, Decision, KernelEstimate, Plan } from '../plan/types.js';
 import type { DeviceResult } from '../profile/verify.js';
 
