@@ -95,6 +95,41 @@ describe('plan: arena, code and copies of weights are settled together', () => {
     expect(settled(steps, goal(0.6, 1)).arenaBytes, 'at 0.6 a byte').to.equal(100);
   });
 
+  // Lean saves wide's 30 bytes of code and 400 of the arena, for 50 cycles. What is tried is counted
+  // without the margin of code, which only makes what is tried better.
+  const given = (wide: number) => [
+    step(
+      { arena: 600, cycles: 0, code: ['wide', wide] },
+      { arena: 200, cycles: 50, code: ['', 0] },
+    ),
+  ];
+  const few: [edge: string, code: number, price: number, limit: number][] = [
+    ['its code alone does not pay for 50 cycles', 30, 0, 600],
+    ['nor does the arena alone: 0.1 a byte', 0, 0.1, 600],
+    ['both do: 30 + 40', 30, 0.1, 200],
+    ['to the cycle: 30 + 20.4', 30, 0.051, 200],
+    ['30 + 19.6 do not', 30, 0.049, 600],
+  ];
+  for (const [edge, code, price, limit] of few) {
+    it(`a kernel is given up for its code and its arena: ${edge}`, () => {
+      expect(settled(given(code), goal(price, 1)).arenaBytes).to.equal(limit);
+    });
+  }
+
+  /** Ten pieces of 100 bytes that save 0.1 a byte, in the RAM that the arena leaves of 1000. */
+  const tenth = step({ arena: 200, cycles: 0, pieces: new Array(10).fill([100, 10]) });
+  const freed: [edge: string, copies: number, limit: number][] = [
+    ['RAM that nothing else uses is worth nothing', 200, 600],
+    ['400 bytes for copies save 40 cycles, beside 30 of code', 1000, 200],
+  ];
+  for (const [edge, bytes, limit] of freed) {
+    it(`a kernel is given up for its code and for copies of weights: ${edge}`, () => {
+      const copyBytes = (arenaBytes: number) => Math.max(0, bytes - arenaBytes);
+      const steps = [...given(30), bytes === 200 ? step({ arena: 200, cycles: 0 }) : tenth];
+      expect(settled(steps, goal(0, 1), { copyBytes }).arenaBytes).to.equal(limit);
+    });
+  }
+
   /** RAM for 1000 bytes: copies of 800 bytes of weights save 80 cycles, the arena's last 400 save 30. */
   const competing = [
     step(

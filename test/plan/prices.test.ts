@@ -132,6 +132,25 @@ describe('plan: RAM for copies goes to what saves most for its bytes', () => {
     });
   }
 
+  // One of two pieces that save 0.9 a byte takes 100 of 150 bytes. The 50 left would save 60, at 0.9
+  // a byte 15, so that no price buys them: the kernel is 30 cycles faster than flat, for its flash.
+  const scarce = stepOf({ name: 'a', cycles: 0, pieces: [[100, 90]] });
+  const worth: [edge: string, flash: number, kernel: string][] = [
+    ['29 bytes of flash for 30 cycles, at 1 a byte', 29, 'copied'],
+    ['and 30', 30, 'copied'],
+    ['but not 31', 31, 'flat'],
+  ];
+  for (const [edge, flash, kernel] of worth) {
+    it(`what a price leaves over buys ${edge}`, () => {
+      const one = stepOf(
+        { name: 'flat', cycles: 130 },
+        { name: 'copied', cycles: 100, flash, pieces: [[50, 60]] },
+      );
+      const { kernels } = settled([scarce, scarce, one], [1], { copyBytes: () => 150 });
+      expect(kernels).to.deep.equal(['a', 'a', kernel]);
+    });
+  }
+
   it('calls of one kernel lie in both', () => {
     const steps = [
       stepOf({
