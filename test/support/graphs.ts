@@ -228,6 +228,149 @@ export const growths: Readonly<Record<string, Grow>> = {
   },
 };
 
+/** A window of one tap, or of 3×3 with a row and a column of padding all around. */
+function windowAttrs(side: 1 | 3, activation: string) {
+  const pad = (side - 1) / 2;
+  return {
+    ...{ strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 },
+    ...{ padTop: pad, padBottom: pad, padLeft: pad, padRight: pad },
+    ...{ activation, rounding: 'double' },
+  };
+}
+
+interface LayerShape {
+  readonly op: 'conv2d' | 'depthwise_conv2d';
+  readonly side: 1 | 3;
+  /** Output channels; of a depthwise convolution for each input channel. */
+  readonly channels: number;
+  readonly activation?: string;
+  /** Whether the weight of an output channel at a row and a column of the window is zero. */
+  readonly isZero?: (channel: number, row: number, column: number) => boolean;
+}
+
+/** A convolution of `x`, an image. */
+function layer(growth: Growth, x: TensorId, shape: LayerShape, output?: Quant): TensorId {
+  const { b, random } = growth;
+  const { op, side, channels, activation: fused = 'none', isZero = () => false } = shape;
+  const inC = b.shape(x)[3] ?? 1;
+  const isDepthwise = op === 'depthwise_conv2d';
+  const outC = isDepthwise ? inC * channels : channels;
+  const dims = isDepthwise ? [1, side, side, outC] : [outC, side, side, inC];
+  const last = dims[3] ?? 1;
+  const data = random.int8(elementCount(dims), -127, 127).map((weight, i) => {
+    const column = Math.floor(i / last) % side;
+    const row = Math.floor(i / last / side) % side;
+    const channel = isDepthwise ? i % last : Math.floor(i / last / side / side);
+    return isZero(channel, row, column) ? 0 : weight;
+  });
+  const bias = random.integer(0, 3) > 0 ? b.constant(random.int32(outC, -9999, 9999)) : null;
+  const operands = [x, b.constant(data, dims, perTensorQuant(0.02, 0)), bias];
+  const attrs = windowAttrs(side, fused);
+  const all = isDepthwise ? { ...attrs, depthMultiplier: channels } : attrs;
+  return b.node(op, operands, all, { quant: output ?? quant(random) });
+}
+
+const convolution = (random: Random) =>
+  random.pick(['conv2d', 'depthwise_conv2d'] as const) as LayerShape['op'];
+
+/** The sum of a layer and its input; powers of two as scales have tables more often than others. */
+function residual(makeLayer: (growth: Growth, x: TensorId, output: Quant) => TensorId): Grow {
+  return (growth) => {
+    const { b, random } = growth;
+    const near = () => perTensorQuant(random.pick([0.25, 0.5, 1]), random.integer(-20, 20));
+    const x = b.node('quantize', [image(growth)], { algorithm: 'scalar' }, { quant: near() });
+    const y = makeLayer(growth, x, near());
+    const all = { activation: activation(random) };
+    return b.node(
+      'add',
+      random.pick([
+        [x, y],
+        [y, x],
+      ]),
+      all,
+      { quant: near() },
+    );
+  };
+}
+
+/**
+ * What passes fuse, move or remove, by its name: single operators at random hardly ever make it.
+ * Roundings are those of one runtime.
+ */
+export const fusible: Readonly<Record<string, Grow>> = {
+  'a convolution and a sum': residual((growth, x, output) => {
+    const { b, random } = growth;
+    const channels = b.shape(x)[3] ?? 1;
+    const fused = activation(random);
+    return layer(growth, x, { op: 'conv2d', side: 1, channels, activation: fused }, output);
+  }),
+  'a dense layer and a sum': (growth) => {
+    const { b, random } = growth;
+    const sum = residual((_, x, output) => {
+      const depth = b.shape(x).at(-1) ?? 1;
+      const data = random.int8(depth * depth, -127, 127);
+      const operands = [b.constant(data, [depth, depth], perTensorQuant(0.02, 0)), null];
+      const all = { activation: activation(random), rounding: 'double', keepDims: true };
+      return b.node('fully_connected', [x, ...operands], all, { quant: output });
+    });
+    return sum(growth);
+  },
+  'a layer and a clamp': (growth) => {
+    const { b, random } = growth;
+    const channels = random.integer(1, 3);
+    const x = layer(growth, image(growth), { op: convolution(random), side: 1, channels });
+    const [op, attrs] = random.pick([
+      ['relu', {}],
+      ['relu_n1_to_1', {}],
+      ['relu6', { algorithm: 'clamp' }],
+    ] as const);
+    return b.node(op, [x], attrs);
+  },
+  'a pad and a layer': (growth) => {
+    const { b, random } = growth;
+    const pads = [0, 0, ...Array.from({ length: 4 }, () => random.integer(0, 2)), 0, 0];
+    const x = b.node('pad', [image(growth)], { pads });
+    const side = random.pick([1, 3] as const) as 1 | 3;
+    return layer(growth, x, { op: convolution(random), side, channels: random.integer(1, 3) });
+  },
+  'a window with a zero edge': (growth) => {
+    const { random } = growth;
+    const [row, column] = [random.pick([0, 2]), random.pick([0, 2, 9])];
+    const isZero = (_: number, y: number, x: number) => y === row || x === column;
+    const shape = { op: 'conv2d', side: 3, channels: random.integer(1, 4), isZero } as const;
+    return layer(growth, image(growth), shape);
+  },
+  'channels that hold one value': (growth) => {
+    const { random } = growth;
+    const isZero = (channel: number) => channel % 2 === 1;
+    const x = layer(growth, image(growth), { op: 'conv2d', side: 1, channels: 6, isZero });
+    const side = random.pick([1, 3] as const) as 1 | 3;
+    return layer(growth, x, { op: convolution(random), side, channels: 2 });
+  },
+  'a depthwise layer of one channel': (growth) => {
+    const x = layer(growth, image(growth), { op: 'conv2d', side: 1, channels: 1 });
+    const channels = growth.random.integer(2, 4);
+    return layer(growth, x, { op: 'depthwise_conv2d', side: 3, channels });
+  },
+  'a dense layer of an image': (growth) => {
+    const { b, random, x, shape } = growth;
+    const depth = elementCount(shape);
+    const flat = b.node('reshape', [x], { shape: [1, depth] });
+    const outputs = random.integer(1, 6);
+    const data = random.int8(outputs * depth, -127, 127);
+    const all = { activation: activation(random), rounding: 'double', keepDims: false };
+    const weights = b.constant(data, [outputs, depth], perTensorQuant(0.02, 0));
+    return b.node('fully_connected', [flat, weights, null], all, { quant: quant(random) });
+  },
+  'parts of several sizes': ({ b, random, x, shape }) => {
+    const axis = shape.length - 1;
+    const extent = shape[axis] ?? 1;
+    if (extent === 1) return x;
+    const sizes = [1, extent - 1];
+    return random.pick(b.nodeAll('split', [x], { axis, count: 2, sizes }, { outputs: 2 }));
+  },
+};
+
 /** The operators to add in sequence, and the seed of their attributes. */
 export interface GraphSeed {
   readonly ops: readonly string[];
@@ -237,6 +380,18 @@ export interface GraphSeed {
 /** Chains with cross links; a failing one shrinks to fewer operators. */
 export const graphSeeds: fc.Arbitrary<GraphSeed> = fc.record({
   ops: fc.array(fc.constantFrom(...Object.keys(growths)), { minLength: 1, maxLength: 6 }),
+  seed: fc.nat(),
+});
+
+/** As `graphSeeds`, with what passes change. */
+export const fusibleSeeds: fc.Arbitrary<GraphSeed> = fc.record({
+  ops: fc.array(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom(...Object.keys(fusible)) },
+      { weight: 1, arbitrary: fc.constantFrom(...Object.keys(growths)) },
+    ),
+    { minLength: 1, maxLength: 4 },
+  ),
   seed: fc.nat(),
 });
 
@@ -251,7 +406,7 @@ export function growGraph({ ops, seed }: GraphSeed): Module {
     // Upsampling and padding could grow the graph without limit.
     if (elementCount(shape) > maxElements) break;
     const peers = made.filter((id) => b.shape(id).join() === shape.join());
-    made.push((growths[op] as Grow)({ b, random, x, shape, peers }));
+    made.push(((growths[op] ?? fusible[op]) as Grow)({ b, random, x, shape, peers }));
   }
   const outputs = [made.at(-1) as TensorId];
   return b.module(outputs, 'graph');
