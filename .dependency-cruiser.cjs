@@ -13,7 +13,7 @@ const layers = [
   ['profile'],
   ['report'],
   ['pipeline'],
-  ['tune'],
+  ['tune', 'compress'],
   ['cli'],
 ];
 

@@ -1,0 +1,170 @@
+/** Graphs in float32: the form in which models are trained, pruned and observed. */
+import { BonsaiError } from '../errors.js';
+import {
+  elementCount,
+  type Graph,
+  type Module,
+  mainGraph,
+  type Node,
+  type Shape,
+  type Tensor,
+  type TensorId,
+  viewOf,
+} from '../ir/graph.js';
+import { opOf } from '../ops/index.js';
+
+/**
+ * The main graph with constants in float32: float16 is widened, and integers with a scale (weights
+ * of 'dynamic range' models) become the numbers that they stand for.
+ *
+ * @throws BonsaiError 'unsupported-type' for a model that is quantized already
+ */
+export function floatGraph(module: Module): Graph {
+  const graph = mainGraph(module);
+  const quantized = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)].find(
+    (id) => graph.tensors[id]?.dtype !== 'float32',
+  );
+  if (quantized !== undefined) {
+    const { name, dtype } = graph.tensors[quantized] as Tensor;
+    throw new BonsaiError(
+      'unsupported-type',
+      `tensor ${quantized} "${name}"`,
+      `is ${dtype}; compression begins with a model whose activations are float32`,
+      'give the float model, before its conversion to integers',
+    );
+  }
+  return { ...graph, tensors: graph.tensors.map(widened) };
+}
+
+function widened(tensor: Tensor): Tensor {
+  const { data, dtype, quant } = tensor;
+  if (data === null || dtype === 'float32') return tensor;
+  if (dtype === 'float16') {
+    const bits = data as Uint16Array;
+    return { ...tensor, dtype: 'float32', quant: null, data: Float32Array.from(bits, fromHalf) };
+  }
+  if (quant === null) return tensor;
+  const channelOf = channelsAlong(tensor.shape, quant.axis);
+  const real = Float32Array.from(data as ArrayLike<number>, (value, i) => {
+    const channel = channelOf(i);
+    return (value - (quant.zeroPoints[channel] ?? 0)) * (quant.scales[channel] ?? 1);
+  });
+  return { ...tensor, dtype: 'float32', quant: null, data: real };
+}
+
+/** Element index → index along `axis`; 0 without an axis. */
+export function channelsAlong(shape: Shape, axis: number | null): (element: number) => number {
+  if (axis === null) return () => 0;
+  const inner = elementCount(shape.slice(axis + 1));
+  const extent = shape[axis] ?? 1;
+  return (element) => Math.floor(element / inner) % extent;
+}
+
+/** IEEE 754 binary16 → number. */
+function fromHalf(bits: number): number {
+  const sign = bits >= 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return exponent === 0
+    ? sign * fraction * 2 ** -24
+    : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** What a constant is to its operator. */
+export type ParameterRole = 'weights' | 'bias' | 'operand';
+
+export interface Parameter {
+  readonly id: TensorId;
+  readonly role: ParameterRole;
+  /** Index of the node that reads it; the first, where several share it. */
+  readonly node: number;
+}
+
+/** Operators with weights as input 1 and a bias as input 2, and the axis of output channels. */
+export const weighted: Readonly<Record<string, number>> = {
+  conv2d: 0,
+  depthwise_conv2d: 3,
+  fully_connected: 0,
+};
+
+/** The float constants that nodes read: what can be trained. */
+export function parametersOf(graph: Graph): readonly Parameter[] {
+  const found = new Map<TensorId, Parameter>();
+  graph.nodes.forEach(({ op, inputs }, node) => {
+    inputs.forEach((id, position) => {
+      if (id === null || found.has(id)) return;
+      const { data, dtype } = graph.tensors[id] as Tensor;
+      if (data === null || dtype !== 'float32') return;
+      const roles: readonly ParameterRole[] = op in weighted ? ['operand', 'weights', 'bias'] : [];
+      found.set(id, { id, role: roles[position] ?? 'operand', node });
+    });
+  });
+  return [...found.values()];
+}
+
+/** The values of parameters, by tensor. */
+export type Values = ReadonlyMap<TensorId, Float32Array>;
+
+export function withValues(graph: Graph, values: Values): Graph {
+  const tensors = graph.tensors.map((tensor, id) => {
+    const data = values.get(id);
+    return data === undefined ? tensor : { ...tensor, data };
+  });
+  return { ...graph, tensors };
+}
+
+/**
+ * The graph for `batch` samples at once, or null where samples would mix: where the first extent of
+ * a computed tensor is not the batch.
+ */
+export function rebatched(graph: Graph, batch: number): Graph | null {
+  // An extent that no model has, so that no other extent passes for the batch.
+  const probe = 7919;
+  return withBatch(graph, probe) === null ? null : withBatch(graph, batch);
+}
+
+function withBatch(graph: Graph, batch: number): Graph | null {
+  const tensors = [...graph.tensors];
+  const nodes: Node[] = [];
+  const resize = (id: TensorId, shape: Shape) => {
+    tensors[id] = { ...(tensors[id] as Tensor), shape };
+  };
+  for (const id of graph.inputs) {
+    const [first, ...rest] = tensors[id]?.shape ?? [];
+    if (first !== 1) return null;
+    resize(id, [batch, ...rest]);
+  }
+  for (const node of graph.nodes) {
+    const sized = { ...node, attrs: batchedAttrs(node, batch) };
+    for (const id of node.outputs) {
+      const [first, ...rest] = tensors[id]?.shape ?? [];
+      if (first !== 1) return null;
+      resize(id, [batch, ...rest]);
+    }
+    const shapes = inferred({ ...graph, tensors }, sized);
+    const fits = node.outputs.every((id, i) => String(shapes?.[i]) === String(tensors[id]?.shape));
+    if (!fits) return null;
+    nodes.push(sized);
+  }
+  return { ...graph, tensors, nodes };
+}
+
+function inferred(graph: Graph, node: Node): readonly Shape[] | null {
+  try {
+    return opOf(node).infer(viewOf(graph, node));
+  } catch (error) {
+    if (error instanceof BonsaiError) return null;
+    throw error;
+  }
+}
+
+/** Attributes that repeat the extents of tensors. */
+function batchedAttrs({ attrs }: Node, batch: number): Node['attrs'] {
+  const sized = { ...attrs };
+  for (const name of ['shape', 'counts']) {
+    const extents = attrs[name];
+    if (Array.isArray(extents) && extents[0] === 1) sized[name] = [batch, ...extents.slice(1)];
+  }
+  return sized;
+}

@@ -1,0 +1,34 @@
+/** Functions of one element, or of two operands that broadcast. */
+import type { BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
+import type { LeakyReluAttrs } from '../../ops/leaky_relu.js';
+import type { Tf, TfTensor } from '../tensorflow.js';
+import { activate, operand, type Trace } from './trace.js';
+
+const unary =
+  (f: (tf: Tf, x: TfTensor) => TfTensor): Trace =>
+  (tf, _, inputs) => [f(tf, operand(inputs, 0))];
+
+const binary =
+  (f: (tf: Tf, a: TfTensor, b: TfTensor) => TfTensor): Trace<BinaryAttrs> =>
+  (tf, { attrs }, inputs) => [
+    activate(tf, f(tf, operand(inputs, 0), operand(inputs, 1)), attrs.activation),
+  ];
+
+export const add = binary((tf, a, b) => tf.add(a, b));
+export const sub = binary((tf, a, b) => tf.sub(a, b));
+export const mul = binary((tf, a, b) => tf.mul(a, b));
+
+export const relu = unary((tf, x) => tf.relu(x));
+export const relu6 = unary((tf, x) => tf.clipByValue(x, 0, 6));
+export const reluN1To1 = unary((tf, x) => tf.clipByValue(x, -1, 1));
+export const logistic = unary((tf, x) => tf.sigmoid(x));
+export const tanh = unary((tf, x) => tf.tanh(x));
+export const hardSwish = unary((tf, x) => tf.mul(x, tf.div(tf.clipByValue(tf.add(x, 3), 0, 6), 6)));
+/** Between quantized tensors it changes the scale alone. */
+export const quantize = unary((_, x) => x);
+
+export const leakyRelu: Trace<LeakyReluAttrs> = (tf, { attrs }, inputs) => {
+  const x = operand(inputs, 0);
+  // relu(x) − alpha · relu(−x): TensorFlow.js's own has no gradient on every backend.
+  return [tf.sub(tf.relu(x), tf.mul(tf.relu(tf.neg(x)), attrs.alpha))];
+};

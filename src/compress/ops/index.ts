@@ -1,0 +1,71 @@
+/** The traces of all operators, by their names in src/ops. */
+import { InternalError } from '../../errors.js';
+import type { Node } from '../../ir/graph.js';
+import { conv2d } from './conv2d.js';
+import { depthwiseConv2d } from './depthwise_conv2d.js';
+import {
+  add,
+  hardSwish,
+  leakyRelu,
+  logistic,
+  mul,
+  quantize,
+  relu,
+  relu6,
+  reluN1To1,
+  sub,
+  tanh,
+} from './elementwise.js';
+import { fullyConnected } from './fully_connected.js';
+import {
+  concatenation,
+  mean,
+  pad,
+  resizeNearestNeighbor,
+  sameElements,
+  softmax,
+  split,
+  stridedSlice,
+  transpose,
+} from './movement.js';
+import { averagePool2d, maxPool2d } from './pools.js';
+import type { Trace } from './trace.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
+const traces: Readonly<Record<string, Trace<any>>> = {
+  add,
+  average_pool2d: averagePool2d,
+  concatenation,
+  conv2d,
+  depthwise_conv2d: depthwiseConv2d,
+  expand_dims: sameElements,
+  fully_connected: fullyConnected,
+  hard_swish: hardSwish,
+  leaky_relu: leakyRelu,
+  logistic,
+  max_pool2d: maxPool2d,
+  mean,
+  mul,
+  pad,
+  quantize,
+  relu,
+  relu6,
+  relu_n1_to_1: reluN1To1,
+  reshape: sameElements,
+  resize_nearest_neighbor: resizeNearestNeighbor,
+  softmax,
+  split,
+  squeeze: sameElements,
+  strided_slice: stridedSlice,
+  sub,
+  tanh,
+  transpose,
+};
+
+export const tracedOperators: readonly string[] = Object.keys(traces);
+
+export function traceOf({ op }: Pick<Node<object>, 'op'>): Trace {
+  const trace = traces[op];
+  if (trace === undefined) throw new InternalError('compress', `no trace of "${op}"`);
+  return trace;
+}

@@ -1,0 +1,140 @@
+/** A float graph with scales → an int8 module, as TFLite's converter would have made it. */
+import {
+  type Graph,
+  type Module,
+  type Node,
+  type Quant,
+  type Tensor,
+  type TensorId,
+  tensorOf,
+} from '../../ir/graph.js';
+import { roundHalfAwayFromZero } from '../../ops/arithmetic/quant.js';
+import { channelsAlong, weighted } from '../float-graph.js';
+import {
+  type ActivationQuant,
+  activationQuant,
+  type Quantization,
+  requireIntegerActivation,
+  type WeightQuant,
+  weightTypes,
+} from './scheme.js';
+
+/**
+ * The module whose activations and weights are int8 and whose biases are int32.
+ *
+ * @param graph with the final weights in float32; it has come through `separated`
+ * @throws BonsaiError for a graph that int8 cannot express
+ */
+export function lower(
+  module: Omit<Module, 'graphs'>,
+  graph: Graph,
+  quantization: Quantization,
+): Module {
+  const tensors = [...graph.tensors];
+  for (const [id, quant] of quantization.activations) {
+    const tensor = tensorOf(graph, id);
+    if (tensor.data === null) tensors[id] = { ...tensor, dtype: 'int8', quant: asQuant(quant) };
+  }
+  const made = new Set<TensorId>();
+  for (const node of graph.nodes) {
+    requireIntegerActivation(node);
+    node.inputs.forEach((id, position) => {
+      if (id === null || made.has(id) || tensors[id]?.data === null) return;
+      made.add(id);
+      tensors[id] = constant(graph, node, position, quantization);
+    });
+  }
+  const nodes = graph.nodes.map((node) => integerPadding(node, quantization));
+  return { ...module, graphs: [{ ...graph, tensors, nodes }] };
+}
+
+/** A pad's value becomes an integer of its output. */
+function integerPadding(node: Node, { activations }: Quantization): Node {
+  const { value } = node.attrs;
+  const quant = activations.get(node.outputs[0] ?? -1);
+  if (node.op !== 'pad' || typeof value !== 'number' || quant === undefined) return node;
+  return { ...node, attrs: { ...node.attrs, value: integerOf(value, quant) } };
+}
+
+function integerOf(real: number, { scale, zeroPoint }: ActivationQuant): number {
+  return clamp(roundHalfAwayFromZero(real / scale) + zeroPoint, -128, 127);
+}
+
+function asQuant({ scale, zeroPoint }: ActivationQuant): Quant {
+  return { scales: [scale], zeroPoints: [zeroPoint], axis: null };
+}
+
+function constant(graph: Graph, node: Node, position: number, quants: Quantization): Tensor {
+  const id = node.inputs[position] as TensorId;
+  const tensor = tensorOf(graph, id);
+  if (!(node.op in weighted)) return operand(tensor, quants.activations.get(id));
+  const weightsId = node.inputs[1] as TensorId;
+  const weights = quants.weights.get(weightsId);
+  if (weights === undefined) throw new RangeError(`weights ${weightsId} have no scales`);
+  if (position === 1) return weightTensor(tensor, weights);
+  const input = quants.activations.get(node.inputs[0] as TensorId);
+  if (input === undefined) throw new RangeError(`input of "${node.name}" has no scale`);
+  return biasTensor(tensor, biasScales(input, weights));
+}
+
+/** The scale of a bias and of its accumulator, one for each of the weights'. */
+export function biasScales(
+  { scale }: ActivationQuant,
+  { scales }: Pick<WeightQuant, 'scales'>,
+): readonly number[] {
+  return scales.map((weightScale) => Math.fround(scale * weightScale));
+}
+
+/** An operand of arithmetic: int8 with the range of its own elements, unless it shares a scale. */
+function operand(tensor: Tensor, given: ActivationQuant | undefined): Tensor {
+  const values = tensor.data as Float32Array;
+  const range = {
+    min: values.reduce((a, b) => Math.min(a, b), 0),
+    max: values.reduce((a, b) => Math.max(a, b), 0),
+  };
+  const quant = given ?? activationQuant(range);
+  const data = Int8Array.from(values, (value) => integerOf(value, quant));
+  return { ...tensor, dtype: 'int8', quant: asQuant(quant), data };
+}
+
+/** The integers of weights in float32. */
+export function weightIntegers(
+  { shape, data }: Pick<Tensor, 'shape' | 'data'>,
+  { type, scales, axis }: WeightQuant,
+): Int8Array {
+  const { min, max } = weightTypes[type];
+  const channelOf = channelsAlong(shape, axis);
+  return Int8Array.from(data as Float32Array, (value, i) => {
+    if (type === 'binary') return value < 0 ? -1 : 1;
+    const scale = scales[channelOf(i)] as number;
+    return clamp(roundHalfAwayFromZero(value / scale), min, max);
+  });
+}
+
+function weightTensor(tensor: Tensor, quant: WeightQuant): Tensor {
+  const { scales, axis } = quant;
+  const zeroPoints = scales.map(() => 0);
+  const data = weightIntegers(tensor, quant);
+  return { ...tensor, dtype: 'int8', quant: { scales, zeroPoints, axis }, data };
+}
+
+function biasTensor(tensor: Tensor, scales: readonly number[]): Tensor {
+  const data = Int32Array.from(tensor.data as Float32Array, (value, i) =>
+    clamp(
+      roundHalfAwayFromZero(value / (scales[scales.length === 1 ? 0 : i] as number)),
+      -(2 ** 30),
+      2 ** 30,
+    ),
+  );
+  const axis = scales.length === 1 ? null : 0;
+  return {
+    ...tensor,
+    dtype: 'int32',
+    quant: { scales, zeroPoints: scales.map(() => 0), axis },
+    data,
+  };
+}
+
+function clamp(value: number, min: number, max: number): number {
+  return Math.min(max, Math.max(min, value));
+}

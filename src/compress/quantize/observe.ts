@@ -1,0 +1,70 @@
+/** Ranges of activations, from running a float graph over samples. */
+import { elementCount, type TensorId } from '../../ir/graph.js';
+import type { Dataset } from '../data/dataset.js';
+import type { Tf, TfTensor } from '../tensorflow.js';
+import type { Runner } from '../trace.js';
+import type { RealRange } from './scheme.js';
+
+/** How often values fell into equal bins between `min` and `max`. */
+export interface Histogram extends RealRange {
+  readonly counts: Float64Array;
+}
+
+const binCount = 2048;
+
+export type Observation = ReadonlyMap<TensorId, Histogram>;
+
+/**
+ * Histograms of the graph's inputs and of every computed tensor. Runs the samples twice: for the
+ * extremes, then for the counts between them.
+ */
+export function observe(tf: Tf, runner: Runner, data: Dataset, batch = 64): Observation {
+  const extremes = new Map<TensorId, { min: number; max: number }>();
+  visit(tf, runner, data, batch, (id, values) => {
+    const range = extremes.get(id) ?? { min: values[0] ?? 0, max: values[0] ?? 0 };
+    for (const value of values) {
+      if (value < range.min) range.min = value;
+      if (value > range.max) range.max = value;
+    }
+    extremes.set(id, range);
+  });
+  const histograms = new Map<TensorId, Histogram>();
+  for (const [id, range] of extremes) {
+    histograms.set(id, { ...range, counts: new Float64Array(binCount) });
+  }
+  visit(tf, runner, data, batch, (id, values) => {
+    const { min, max, counts } = histograms.get(id) as Histogram;
+    const scale = max > min ? binCount / (max - min) : 0;
+    for (const value of values) {
+      const bin = Math.min(binCount - 1, Math.floor((value - min) * scale));
+      counts[bin] = (counts[bin] as number) + 1;
+    }
+  });
+  return histograms;
+}
+
+/** Calls `look` with the elements of each computed tensor, batch by batch. */
+function visit(
+  tf: Tf,
+  runner: Runner,
+  data: Dataset,
+  batch: number,
+  look: (id: TensorId, values: Float32Array) => void,
+): void {
+  for (let first = 0; first < data.count; first += batch) {
+    tf.tidy(() => {
+      const computed = (id: TensorId, value: TfTensor) => {
+        look(id, value.dataSync() as Float32Array);
+        return value;
+      };
+      runner.run([batchOf(tf, data, first, batch)], { computed });
+    });
+  }
+}
+
+/** Samples `first` … of the data as [n, …shape]; fewer than `count` at the end. */
+export function batchOf(tf: Tf, data: Dataset, first: number, count: number): TfTensor {
+  const size = elementCount(data.shape);
+  const n = Math.min(count, data.count - first);
+  return tf.tensor(data.x.subarray(first * size, (first + n) * size), [n, ...data.shape]);
+}

@@ -1,0 +1,212 @@
+/** Which integers stand for which numbers: scales and zero points of a graph to be quantized. */
+import { BonsaiError } from '../../errors.js';
+import { at, type Graph, type Node, type Tensor, type TensorId } from '../../ir/graph.js';
+import { weighted } from '../float-graph.js';
+
+/** int8: real = scale · (q − zeroPoint). */
+export interface ActivationQuant {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** The integers that a weight may take, as TFLite's int8: symmetric around zero. */
+export const weightTypes = {
+  int8: { min: -127, max: 127 },
+  int4: { min: -7, max: 7 },
+  int3: { min: -3, max: 3 },
+  int2: { min: -2, max: 1 },
+  ternary: { min: -1, max: 1 },
+  /** −1 and 1 only. */
+  binary: { min: -1, max: 1 },
+} as const;
+
+export type WeightType = keyof typeof weightTypes;
+
+export interface WeightQuant {
+  readonly type: WeightType;
+  /** One for each index along `axis`, or one for all. */
+  readonly scales: readonly number[];
+  readonly axis: number | null;
+}
+
+export interface Quantization {
+  /** Of the graph's inputs and of every computed tensor. */
+  readonly activations: ReadonlyMap<TensorId, ActivationQuant>;
+  /** Of the weights of convolutions and fully connected layers. */
+  readonly weights: ReadonlyMap<TensorId, WeightQuant>;
+}
+
+/** An interval of real numbers, both ends inclusive. */
+export interface RealRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/**
+ * The scale and zero point whose 256 integers cover `range` and 0. 0 is an integer exactly, since
+ * padding and ReLU mean it.
+ */
+export function activationQuant({ min, max }: RealRange): ActivationQuant {
+  const [low, high] = [Math.min(min, 0), Math.max(max, 0)];
+  // TFLite stores scales as float32; without a range any scale is as good.
+  const scale = high > low ? Math.max(Math.fround((high - low) / 255), 2 ** -126) : 1;
+  const zeroPoint = Math.min(127, Math.max(-128, Math.round(-128 - low / scale)));
+  return { scale, zeroPoint };
+}
+
+export function rangeOf({ scale, zeroPoint }: ActivationQuant): RealRange {
+  return { min: scale * (-128 - zeroPoint), max: scale * (127 - zeroPoint) };
+}
+
+/** Outputs whose scale and zero point the operator's definition gives. */
+const fixed: Readonly<Record<string, ActivationQuant>> = {
+  softmax: { scale: 1 / 256, zeroPoint: -128 },
+  logistic: { scale: 1 / 256, zeroPoint: -128 },
+  tanh: { scale: 1 / 128, zeroPoint: 0 },
+};
+
+/** Operators that copy integers: their tensors share one scale and zero point. */
+const copying: ReadonlySet<string> = new Set([
+  'average_pool2d',
+  'concatenation',
+  'expand_dims',
+  'max_pool2d',
+  'pad',
+  // TFLM's kernel clamps and does not rescale.
+  'relu6',
+  'reshape',
+  'resize_nearest_neighbor',
+  'split',
+  'squeeze',
+  'strided_slice',
+  'transpose',
+]);
+
+export interface Ties {
+  /** A tensor that stands for all that share its scale. */
+  leader(id: TensorId): TensorId;
+  /** By leader, where an operator gives the quantization. */
+  readonly fixed: ReadonlyMap<TensorId, ActivationQuant>;
+}
+
+/** The tensors that must share a scale. `graph` has come through `separated`. */
+export function tiesOf(graph: Graph): Ties {
+  const parents = new Map<TensorId, TensorId>();
+  const leader = (id: TensorId): TensorId => {
+    const parent = parents.get(id);
+    return parent === undefined ? id : leader(parent);
+  };
+  for (const node of graph.nodes) {
+    if (!copying.has(node.op)) continue;
+    const ids = [...node.inputs, ...node.outputs].filter((id) => id !== null);
+    for (const id of ids.slice(1)) {
+      const [a, b] = [leader(ids[0] as TensorId), leader(id)];
+      if (a !== b) parents.set(Math.max(a, b), Math.min(a, b));
+    }
+  }
+  const given = graph.nodes.flatMap(({ op, outputs }) => {
+    const quant = fixed[op];
+    return quant === undefined ? [] : outputs.map((id) => [leader(id), quant] as const);
+  });
+  return { leader, fixed: new Map(given) };
+}
+
+/**
+ * The graph with a node `quantize` between an operator whose output has a fixed scale and a
+ * concatenation, which would otherwise force that scale on its other operands.
+ */
+export function separated(graph: Graph): Graph {
+  const tensors: Tensor[] = [...graph.tensors];
+  const nodes: Node[] = [];
+  const ties = tiesOf({ ...graph, nodes: graph.nodes.filter(({ op }) => op !== 'concatenation') });
+  for (const node of graph.nodes) {
+    if (node.op !== 'concatenation') {
+      nodes.push(node);
+      continue;
+    }
+    const inputs = node.inputs.map((id) => {
+      if (id === null || !ties.fixed.has(ties.leader(id))) return id;
+      const tensor = tensors[id] as Tensor;
+      const copy = tensors.push({ ...tensor, name: `${tensor.name}/rescaled`, source: null }) - 1;
+      nodes.push({
+        op: 'quantize',
+        name: `${node.name}/rescale`,
+        inputs: [id],
+        outputs: [copy],
+        attrs: { algorithm: 'scalar' },
+        ops: [],
+        fused: [],
+      });
+      return copy;
+    });
+    nodes.push({ ...node, inputs });
+  }
+  return { ...graph, tensors, nodes };
+}
+
+/** The quantization of all activations, from the range of each. */
+export function activationQuants(
+  graph: Graph,
+  ranges: ReadonlyMap<TensorId, RealRange>,
+): ReadonlyMap<TensorId, ActivationQuant> {
+  const ties = tiesOf(graph);
+  const computed = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)];
+  const tied = graph.nodes.flatMap(({ inputs }) => inputs.filter((id) => id !== null));
+  const hulls = new Map<TensorId, RealRange>();
+  for (const id of new Set([...computed, ...tied])) {
+    const range = ranges.get(id);
+    if (range === undefined) continue;
+    const leader = ties.leader(id);
+    const hull = hulls.get(leader) ?? range;
+    hulls.set(leader, { min: Math.min(hull.min, range.min), max: Math.max(hull.max, range.max) });
+  }
+  const quantOf = (id: TensorId) => {
+    const leader = ties.leader(id);
+    return ties.fixed.get(leader) ?? activationQuant(hulls.get(leader) ?? { min: 0, max: 0 });
+  };
+  return new Map(
+    [...new Set([...computed, ...hulls.keys(), ...tied])].map((id) => [id, quantOf(id)]),
+  );
+}
+
+/** Weights of `values` [..., extent of axis, ...] on the integers of `type`, from their extremes. */
+export function weightQuant(
+  { shape, data }: Pick<Tensor, 'shape' | 'data'>,
+  axis: number | null,
+  type: WeightType,
+): WeightQuant {
+  const values = data as Float32Array;
+  const inner = axis === null ? 1 : shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const channels = axis === null ? 1 : (shape[axis] ?? 1);
+  const sums = new Float64Array(channels);
+  const peaks = new Float64Array(channels);
+  values.forEach((value, i) => {
+    const channel = Math.floor(i / inner) % channels;
+    peaks[channel] = Math.max(peaks[channel] as number, Math.abs(value));
+    sums[channel] = (sums[channel] as number) + Math.abs(value);
+  });
+  const perChannel = values.length / channels;
+  const { max } = weightTypes[type];
+  const scales = Array.from(peaks, (peak, channel) => {
+    // The mean magnitude is the best scale of signs (Rastegari et al., XNOR-Net, 2016).
+    const best = type === 'binary' ? (sums[channel] as number) / perChannel : peak / max;
+    return best;
+  });
+  const largest = Math.max(...scales);
+  const spare = largest > 0 ? largest : 1;
+  return { type, axis, scales: scales.map((scale) => Math.fround(scale > 0 ? scale : spare)) };
+}
+
+/** The axis of output channels where a layer's weights have a scale for each, else null. */
+export function scaleAxis({ op }: Pick<Node, 'op'>): number | null {
+  return op === 'fully_connected' ? null : (weighted[op] ?? null);
+}
+
+/** @throws BonsaiError 'unsupported-attribute' for a fused activation that integers do not have */
+export function requireIntegerActivation(node: Node): void {
+  const { activation } = node.attrs;
+  if (activation !== 'tanh' && activation !== 'sign_bit') return;
+  const message = `has the fused activation ${activation}, which no int8 runtime computes`;
+  const hint = 'put the activation behind the layer as an operator of its own';
+  throw new BonsaiError('unsupported-attribute', at(node), message, hint);
+}

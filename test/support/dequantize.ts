@@ -1,0 +1,45 @@
+/** An int8 graph as the float graph that it approximates. */
+
+import { channelsAlong } from '../../src/compress/float-graph.js';
+import { type Graph, type Module, mainGraph, type Node } from '../../src/ir/graph.js';
+
+/** Constants become the numbers that their integers stand for; activations become float32. */
+export function dequantized(module: Module): Graph {
+  const graph = mainGraph(module);
+  const biases = biasScalesOf(graph);
+  const tensors = graph.tensors.map((tensor, id) => {
+    const { data, quant, shape } = tensor;
+    const scales = biases.get(id) ?? quant?.scales ?? [1];
+    const axis = biases.has(id) ? (scales.length > 1 ? 0 : null) : (quant?.axis ?? null);
+    const channelOf = channelsAlong(shape, axis);
+    const real =
+      data &&
+      Float32Array.from(data as ArrayLike<number>, (value, i) => {
+        const channel = channelOf(i);
+        const zeroPoint = biases.has(id) ? 0 : (quant?.zeroPoints[channel] ?? 0);
+        return (value - zeroPoint) * (scales[channel] ?? 1);
+      });
+    return { ...tensor, dtype: 'float32' as const, quant: null, data: real };
+  });
+  return { ...graph, tensors, nodes: graph.nodes.map((node) => realPadding(graph, node)) };
+}
+
+/** A pad's value is an integer of its output. */
+function realPadding(graph: Graph, node: Node): Node {
+  const { value } = node.attrs;
+  if (node.op !== 'pad' || typeof value !== 'number') return node;
+  const quant = graph.tensors[node.outputs[0] as number]?.quant;
+  const real = (value - (quant?.zeroPoints[0] ?? 0)) * (quant?.scales[0] ?? 1);
+  return { ...node, attrs: { ...node.attrs, value: real } };
+}
+
+function biasScalesOf(graph: Graph): ReadonlyMap<number, readonly number[]> {
+  return new Map(
+    graph.nodes.flatMap(({ op, inputs: [x, w, bias] }) => {
+      if (!/conv2d$|^fully_connected$/.test(op) || bias === null || bias === undefined) return [];
+      const input = graph.tensors[x as number]?.quant?.scales[0] ?? 1;
+      const scales = graph.tensors[w as number]?.quant?.scales ?? [1];
+      return [[bias, scales.map((scale) => scale * input)] as const];
+    }),
+  );
+}
