@@ -1,6 +1,7 @@
 /** Graphs in float32: the form in which models are trained, pruned and observed. */
 import { BonsaiError } from '../errors.js';
 import {
+  type AttrValue,
   elementCount,
   type Graph,
   type Module,
@@ -82,11 +83,11 @@ export interface Parameter {
 }
 
 /** Operators with weights as input 1 and a bias as input 2, and the axis of output channels. */
-export const weighted: Readonly<Record<string, number>> = {
-  conv2d: 0,
-  depthwise_conv2d: 3,
-  fully_connected: 0,
-};
+export const weighted: ReadonlyMap<string, number> = new Map([
+  ['conv2d', 0],
+  ['depthwise_conv2d', 3],
+  ['fully_connected', 0],
+]);
 
 /** The float constants that nodes read: what can be trained. */
 export function parametersOf(graph: Graph): readonly Parameter[] {
@@ -96,7 +97,9 @@ export function parametersOf(graph: Graph): readonly Parameter[] {
       if (id === null || found.has(id)) return;
       const { data, dtype } = graph.tensors[id] as Tensor;
       if (data === null || dtype !== 'float32') return;
-      const roles: readonly ParameterRole[] = op in weighted ? ['operand', 'weights', 'bias'] : [];
+      const roles: readonly ParameterRole[] = weighted.has(op)
+        ? ['operand', 'weights', 'bias']
+        : [];
       found.set(id, { id, role: roles[position] ?? 'operand', node });
     });
   });
@@ -161,10 +164,12 @@ function inferred(graph: Graph, node: Node): readonly Shape[] | null {
 
 /** Attributes that repeat the extents of tensors. */
 function batchedAttrs({ attrs }: Node, batch: number): Node['attrs'] {
-  const sized = { ...attrs };
-  for (const name of ['shape', 'counts']) {
-    const extents = attrs[name];
-    if (Array.isArray(extents) && extents[0] === 1) sized[name] = [batch, ...extents.slice(1)];
-  }
-  return sized;
+  const sized = (extents: AttrValue | undefined) =>
+    Array.isArray(extents) && extents[0] === 1 ? [batch, ...extents.slice(1)] : extents;
+  const { shape, counts } = attrs;
+  return {
+    ...attrs,
+    ...(shape === undefined ? {} : { shape: sized(shape) as Shape }),
+    ...(counts === undefined ? {} : { counts: sized(counts) as Shape }),
+  };
 }

@@ -32,40 +32,44 @@ import { averagePool2d, maxPool2d } from './pools.js';
 import type { Trace } from './trace.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
-const traces: Readonly<Record<string, Trace<any>>> = {
-  add,
-  average_pool2d: averagePool2d,
-  concatenation,
-  conv2d,
-  depthwise_conv2d: depthwiseConv2d,
-  expand_dims: sameElements,
-  fully_connected: fullyConnected,
-  hard_swish: hardSwish,
-  leaky_relu: leakyRelu,
-  logistic,
-  max_pool2d: maxPool2d,
-  mean,
-  mul,
-  pad,
-  quantize,
-  relu,
-  relu6,
-  relu_n1_to_1: reluN1To1,
-  reshape: sameElements,
-  resize_nearest_neighbor: resizeNearestNeighbor,
-  softmax,
-  split,
-  squeeze: sameElements,
-  strided_slice: stridedSlice,
-  sub,
-  tanh,
-  transpose,
-};
+type AnyTrace = Trace<any>;
 
-export const tracedOperators: readonly string[] = Object.keys(traces);
+const traces: ReadonlyMap<string, AnyTrace> = new Map(
+  Object.entries<AnyTrace>({
+    add,
+    average_pool2d: averagePool2d,
+    concatenation,
+    conv2d,
+    depthwise_conv2d: depthwiseConv2d,
+    expand_dims: sameElements,
+    fully_connected: fullyConnected,
+    hard_swish: hardSwish,
+    leaky_relu: leakyRelu,
+    logistic,
+    max_pool2d: maxPool2d,
+    mean,
+    mul,
+    pad,
+    quantize,
+    relu,
+    relu6,
+    relu_n1_to_1: reluN1To1,
+    reshape: sameElements,
+    resize_nearest_neighbor: resizeNearestNeighbor,
+    softmax,
+    split,
+    squeeze: sameElements,
+    strided_slice: stridedSlice,
+    sub,
+    tanh,
+    transpose,
+  }),
+);
+
+export const tracedOperators: readonly string[] = [...traces.keys()];
 
 export function traceOf({ op }: Pick<Node<object>, 'op'>): Trace {
-  const trace = traces[op];
+  const trace = traces.get(op);
   if (trace === undefined) throw new InternalError('compress', `no trace of "${op}"`);
   return trace;
 }

@@ -67,7 +67,7 @@ function asQuant({ scale, zeroPoint }: ActivationQuant): Quant {
 function constant(graph: Graph, node: Node, position: number, quants: Quantization): Tensor {
   const id = node.inputs[position] as TensorId;
   const tensor = tensorOf(graph, id);
-  if (!(node.op in weighted)) return operand(tensor, quants.activations.get(id));
+  if (!weighted.has(node.op)) return operand(tensor, quants.activations.get(id));
   const weightsId = node.inputs[1] as TensorId;
   const weights = quants.weights.get(weightsId);
   if (weights === undefined) throw new RangeError(`weights ${weightsId} have no scales`);

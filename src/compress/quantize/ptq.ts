@@ -27,7 +27,7 @@ export function quantizationOf(
   const scales = new Map<TensorId, WeightQuant>();
   for (const node of graph.nodes) {
     const id = node.inputs[1] ?? null;
-    if (!(node.op in weighted) || id === null || scales.has(id)) continue;
+    if (!weighted.has(node.op) || id === null || scales.has(id)) continue;
     scales.set(id, weightQuant(tensorOf(graph, id), scaleAxis(node), weights));
   }
   return { activations: activationQuants(graph, ranges), weights: scales };

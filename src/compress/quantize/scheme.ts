@@ -59,11 +59,11 @@ export function rangeOf({ scale, zeroPoint }: ActivationQuant): RealRange {
 }
 
 /** Outputs whose scale and zero point the operator's definition gives. */
-const fixed: Readonly<Record<string, ActivationQuant>> = {
-  softmax: { scale: 1 / 256, zeroPoint: -128 },
-  logistic: { scale: 1 / 256, zeroPoint: -128 },
-  tanh: { scale: 1 / 128, zeroPoint: 0 },
-};
+const fixed: ReadonlyMap<string, ActivationQuant> = new Map([
+  ['softmax', { scale: 1 / 256, zeroPoint: -128 }],
+  ['logistic', { scale: 1 / 256, zeroPoint: -128 }],
+  ['tanh', { scale: 1 / 128, zeroPoint: 0 }],
+]);
 
 /** Operators that copy integers: their tensors share one scale and zero point. */
 const copying: ReadonlySet<string> = new Set([
@@ -105,7 +105,7 @@ export function tiesOf(graph: Graph): Ties {
     }
   }
   const given = graph.nodes.flatMap(({ op, outputs }) => {
-    const quant = fixed[op];
+    const quant = fixed.get(op);
     return quant === undefined ? [] : outputs.map((id) => [leader(id), quant] as const);
   });
   return { leader, fixed: new Map(given) };
@@ -199,7 +199,7 @@ export function weightQuant(
 
 /** The axis of output channels where a layer's weights have a scale for each, else null. */
 export function scaleAxis({ op }: Pick<Node, 'op'>): number | null {
-  return op === 'fully_connected' ? null : (weighted[op] ?? null);
+  return op === 'fully_connected' ? null : (weighted.get(op) ?? null);
 }
 
 /** @throws BonsaiError 'unsupported-attribute' for a fused activation that integers do not have */
