@@ -39,7 +39,7 @@ import { type CompileOptions, estimatedCount, type Plan } from './plan/types.js'
 import { measureEach, measureSpread } from './profile/boards.js';
 import { type Measurement, measure } from './profile/measure.js';
 import { autoPort, choosePort } from './profile/ports.js';
-import { restartInBootLoader } from './profile/restart.js';
+import { greetFirmware, restartInBootLoader } from './profile/restart.js';
 import { readVectors, seededVectors, type VectorPair } from './profile/vectors.js';
 import { bar, type Progress, transferBar } from './progress.js';
 import { type Budgets, overBoard, overBudget, type Retry } from './report/budgets.js';
@@ -351,6 +351,7 @@ export function flashImage(
         say(transferBar(done, total, performance.now() - begin));
       },
       restart: () => restartInBootLoader(port, target),
+      greet: () => greetFirmware(port, target),
     }).finally(() => ifStopped?.(null));
   });
 }

@@ -15,7 +15,7 @@ export function addSimulate(program: Command): void {
       required(
         new Option(
           '--link <path>',
-          'where to link the terminal; the flash is kept in <path>.flash',
+          'where to link the terminal; the flash is kept in <path>.flash, and <path>.drive is its drive, if its boot loader is one',
         ),
       ),
     )
@@ -27,7 +27,9 @@ export function addSimulate(program: Command): void {
           process.removeAllListeners(signal).once(signal, () => resolve(null));
         }
       });
-      note(`the simulated ${name} is at ${link}, its flash in ${board.flashPath}; Ctrl-C ends it`);
+      note(
+        `the simulated ${name} is at ${board.place}, its flash in ${board.flashPath}; Ctrl-C ends it`,
+      );
       const reason = await Promise.race([stop, board.lost]);
       await board.close();
       if (reason !== null) throw new BonsaiError('device', link, reason, 'start it again');

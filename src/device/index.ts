@@ -26,6 +26,7 @@ export interface DeviceTarget {
   readonly icountShift?: number;
   /** Baud rate of the UART; USB ignores it. */
   readonly baudRate?: number;
+  readonly flashBytes?: number | null;
 }
 
 export interface DeviceOptions {
@@ -64,8 +65,8 @@ const qemu = (system: QemuSystem): Simulator => ({
 
 const table: Readonly<Record<string, Simulator>> = {
   rp2040js: {
-    open: async (image, port, _, { xip = 'model' }) =>
-      openRp2040(await readImage(image), { name: port, xip, link: linkOf(port) }),
+    open: async (image, port, { flashBytes = null }, { xip = 'model' }) =>
+      openRp2040(await readImage(image), { name: port, xip, link: linkOf(port), flashBytes }),
     place: (target, port) => {
       linkOf(port);
       return boardOf(target);

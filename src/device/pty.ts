@@ -20,12 +20,15 @@ export interface Pty {
   write(bytes: Uint8Array): void;
   /** Called once if the pseudo-terminal ends by itself. */
   onLost(listener: (reason: string) => void): void;
+  /** Called when a program sets 1200 baud, by which hosts ask for the boot loader over USB. */
+  onTouch(listener: () => void): void;
   /** Removes the link. */
   close(): Promise<void>;
 }
 
 const pollMs = 10;
 const startTimeoutMs = 60_000;
+const touchBaud = '1200';
 const terminalPath = /^\/dev\/pts\/\d+$/;
 
 /**
@@ -44,6 +47,7 @@ export async function openPty(link: string, onData: (bytes: Uint8Array) => void)
   let complaint = '';
   let lost: ((reason: string) => void) | null = null;
   let ended: string | null = null;
+  let stopWatching = () => {};
   const closed = new Promise<void>((resolve) => {
     const end = (reason: string) => {
       ended = reason;
@@ -70,8 +74,13 @@ export async function openPty(link: string, onData: (bytes: Uint8Array) => void)
         lost = listener;
         if (ended !== null) listener(ended);
       },
+      onTouch(listener) {
+        stopWatching();
+        stopWatching = watchSpeed(terminal, listener);
+      },
       async close() {
         lost = null;
+        stopWatching();
         closeSync(held);
         socat.kill();
         await closed;
@@ -84,6 +93,20 @@ export async function openPty(link: string, onData: (bytes: Uint8Array) => void)
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Asks for the terminal's speed five times a second, in one shell; it ends with the terminal. */
+function watchSpeed(terminal: string, onTouch: () => void): () => void {
+  const script = 'while sleep 0.2; do stty -F "$0" speed || exit; done';
+  const shell = spawn('sh', ['-c', script, terminal], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let before = '';
+  shell.on('error', () => {});
+  shell.stdout.on('data', (text: Buffer) => {
+    const speed = text.toString().trim().split('\n').at(-1) ?? '';
+    if (speed === touchBaud && before !== touchBaud) onTouch();
+    before = speed;
+  });
+  return () => void shell.kill();
 }
 
 /** @throws BonsaiError 'toolchain' when socat ends instead of making its terminal */

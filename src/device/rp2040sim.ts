@@ -1,9 +1,9 @@
 /** A simulated Raspberry Pi Pico: boots the real UF2 in rp2040js and talks over UART0 or USB. */
 import { type Logger, USBCDC } from 'rp2040js';
 import type { Device, XipModel } from './device.js';
-import { bootLoaderBreak, Rp2040Mcu } from './rp2040mcu.js';
+import { bootLoaderBreak, Rp2040Mcu, xipBase } from './rp2040mcu.js';
 import { runInTurns, type SimulatedBoard } from './turns.js';
-import { readUf2 } from './uf2.js';
+import { isUf2, readUf2, type Uf2Image } from './uf2.js';
 
 export type Rp2040Link = 'uart' | 'usb';
 
@@ -13,6 +13,8 @@ export interface Rp2040Options {
   readonly xip: XipModel;
   /** 1: the second core does not answer. Default 2. */
   readonly cores?: number;
+  /** A file of this size that is no UF2 is the content of the flash. */
+  readonly flashBytes?: number | null;
 }
 
 /** UF2 family id of RP2040 images (github.com/microsoft/uf2, uf2families.json). */
@@ -52,10 +54,17 @@ interface Link {
   readonly sent: number[];
 }
 
-/** @throws BonsaiError when the image is not a UF2 for the RP2040, or cannot boot */
+/**
+ * @param file a UF2 image, or the whole content of the flash
+ * @throws BonsaiError when the image is not a UF2 for the RP2040, or cannot boot
+ */
 export async function openRp2040(file: Uint8Array, options: Rp2040Options): Promise<Device> {
-  const { name, link, xip, cores } = options;
-  const { mcu, stopped } = bootedPico(readUf2(file, familyId, name), name, xip, cores);
+  const { name, link, xip, cores, flashBytes } = options;
+  const image =
+    file.length === flashBytes && !isUf2(file)
+      ? { blocks: [{ address: xipBase, payload: file }], bytes: file.length }
+      : readUf2(file, familyId, name);
+  const { mcu, stopped } = bootedPico(image, name, xip, cores);
   return runInTurns(boardOf(mcu, links[link](mcu), stopped), {
     name,
     xip,
@@ -70,7 +79,7 @@ export async function openRp2040(file: Uint8Array, options: Rp2040Options): Prom
 
 /** `stopped` tells why the board will not go on; null while it does. */
 function bootedPico(
-  image: ReturnType<typeof readUf2>,
+  image: Uf2Image,
   name: string,
   xip: XipModel,
   cores: number | undefined,

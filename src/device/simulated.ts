@@ -2,22 +2,15 @@
  * A simulated board on a pseudo-terminal, for bonsaic and for other programs: in its boot loader
  * until an image is started, then the image in the target's simulator, on the same terminal.
  */
-import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
-import { BonsaiError } from '../errors.js';
+import { writeFileSync } from 'node:fs';
 import type { Target } from '../target/index.js';
 import type { Chip } from './chips/chip.js';
 import { makeChip } from './chips/index.js';
 import type { Device } from './device.js';
+import { simulateDrive } from './drive-board.js';
 import { openDevice } from './index.js';
 import { openPty, type Pty } from './pty.js';
-
-export interface SimulatedBoard {
-  /** The file with the content of the flash. */
-  readonly flashPath: string;
-  /** Resolves with the reason when the board ends by itself. */
-  readonly lost: Promise<string>;
-  close(): Promise<void>;
-}
+import { keptFlash, type SimulatedBoard } from './simulated-common.js';
 
 /** After the last byte from the host; a start and the end save at once. */
 const saveAfterMs = 200;
@@ -33,39 +26,23 @@ export async function simulateBoard(
   link: string,
   tell: (text: string) => void,
 ): Promise<SimulatedBoard> {
+  if (target.flashProtocols.some(({ protocol }) => protocol === 'uf2-drive')) {
+    return simulateDrive(target, link, tell);
+  }
   const flashPath = `${link}.flash`;
-  const before = keptFlash(flashPath, target);
+  const before = keptFlash(flashPath, target.name, makeChip(target).flash.length);
   const board = new Board(target, makeChip(target, before), flashPath, tell);
   const pty = await openPty(link, (bytes) => board.receive(bytes));
   board.connect(pty);
   return {
     flashPath,
+    place: link,
     lost: new Promise((resolve) => pty.onLost(resolve)),
     async close() {
       await pty.close();
       await board.close();
     },
   };
-}
-
-/**
- * The flash of an earlier session; undefined if there is none.
- *
- * @throws BonsaiError 'usage' for a file that is no flash of this board, since it would be replaced
- */
-function keptFlash(path: string, target: Target): Uint8Array | undefined {
-  const flashBytes = makeChip(target).flash.length;
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return undefined;
-  if (!stats.isFile() || stats.size !== flashBytes) {
-    throw new BonsaiError(
-      'usage',
-      path,
-      `is not the flash of a simulated ${target.name}, a file of ${flashBytes} bytes`,
-      'move it away, or choose another --link',
-    );
-  }
-  return new Uint8Array(readFileSync(path));
 }
 
 class Board {

@@ -9,6 +9,11 @@ export interface Uf2Image {
   readonly bytes: number;
 }
 
+/** Whether the file begins as every UF2 file does. */
+export function isUf2(file: Uint8Array): boolean {
+  return Buffer.from(file.subarray(0, 4)).toString('latin1') === 'UF2\n';
+}
+
 /**
  * @param familyId the board's family; a block for another family is refused
  * @throws BonsaiError 'flash' when the file is not a complete UF2 image for the board

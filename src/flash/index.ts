@@ -23,7 +23,8 @@ export interface FlashOptions {
   readonly progress?: FlashProgress;
   readonly say?: Say;
   /** See FlashJob; default: there is no firmware to ask. */
-  readonly restart?: () => Promise<boolean>;
+  readonly restart?: FlashJob<FlashSettings>['restart'];
+  readonly greet?: FlashJob<FlashSettings>['greet'];
   /** How to open the port; default: as a serial port. */
   readonly open?: (line: LineSettings) => Promise<Transport>;
 }
@@ -48,7 +49,8 @@ export async function flash(
   target: FlashTarget,
   options: FlashOptions = {},
 ): Promise<FlashResult> {
-  const { progress = () => {}, say = () => {}, restart = async () => false } = options;
+  const { progress = () => {}, say = () => {} } = options;
+  const { restart = async () => false, greet = async () => null } = options;
   // Without a simulator no image is the right one.
   placeOf(port, target);
   const file = await readImage(path);
@@ -60,8 +62,11 @@ export async function flash(
   const { protocol, settings } = protocolFor(port, target);
   const open = options.open ?? ((line: LineSettings) => openTransport(port, line));
   const image = { path, bytes: file };
-  const told = { progress, say };
-  const job: FlashJob<FlashSettings> = { image, target, settings, port, open, restart, ...told };
+  const [board, told] = [
+    { target, settings, port, open },
+    { progress, say },
+  ];
+  const job: FlashJob<FlashSettings> = { image, ...board, restart, greet, ...told };
   return { bytes: await protocol.flash(job) };
 }
 

@@ -20,8 +20,23 @@ export interface ImageFile {
 
 export type FlashTarget = Pick<
   Target,
-  'name' | 'chip' | 'flashBytes' | 'ramBytes' | 'flashProtocols' | 'uf2FamilyId' | 'simulator'
+  | 'name'
+  | 'chip'
+  | 'flashAddress'
+  | 'flashBytes'
+  | 'ramBytes'
+  | 'flashProtocols'
+  | 'uf2FamilyId'
+  | 'simulator'
 >;
+
+/** What firmware of bonsaic says of itself; both are in its image as they stand here. */
+export interface Greeting {
+  /** SHA-256 of the model file. */
+  readonly modelSha256: Uint8Array;
+  /** The build: first 4 bytes of the hash of its C. */
+  readonly tag: Uint8Array;
+}
 
 /** What to flash, and by what. */
 export interface FlashJob<Settings> {
@@ -38,6 +53,11 @@ export interface FlashJob<Settings> {
    * itself, so the transport must be closed. Returns whether it has answered.
    */
   readonly restart: () => Promise<boolean>;
+  /**
+   * What firmware of bonsaic at the port says; null: none answers. Opens the port itself. For boot
+   * loaders that do not let the image be read back.
+   */
+  readonly greet: () => Promise<Greeting | null>;
   readonly progress: FlashProgress;
   /** Tells what is tried before the first progress, for people: 'resetting the board'. */
   readonly say: Say;

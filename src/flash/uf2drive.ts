@@ -1,192 +1,246 @@
 /**
- * The boot loader of RP2040 and RP2350 is a USB drive: a UF2 file copied there is written to flash and started
- * (RP2040 datasheet 2.8.4, RP2350 datasheet 5.6; a file for the other chip is ignored). Opening the serial port at 1200 baud restarts the board in it.
+ * Boot loaders that are a USB drive: a UF2 file copied there is written to flash and started (RP2040 datasheet 2.8.4,
+ * RP2350 datasheet 5.6; Adafruit's boot loader of the nRF52840). Opening the serial port at 1200 baud restarts the board
+ * in it. The drive does not let the image be read back, so the firmware is asked which build it is.
  */
-import { constants, existsSync } from 'node:fs';
-import { access, open, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { constants, statSync } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { isNetworkPort } from '../device/link.js';
 import { touch1200 } from '../device/open-link.js';
-import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
-import type { FlashProgress, FlashProtocol } from './protocol.js';
+import type { SettingsOf } from '../target/flash.js';
+import { listTargets, loadTarget } from '../target/index.js';
+import type { FlashJob, FlashProtocol } from './protocol.js';
+import {
+  copyToDrive,
+  type DriveFile,
+  firstBlockLast,
+  openDriveFile,
+  resetBlocks,
+} from './uf2/copy.js';
+import { type Drive, type DrivePlaces, driveAt, findDrives } from './uf2/drives.js';
+import { contentOf, uf2ImageFor } from './uf2/image.js';
 
-/** The paths and functions of the system; tests replace them. */
-export interface DriveSurroundings {
-  /** Path of the kernel's mount table. */
-  readonly mounts: string;
-  /** Folders in which desktops and macOS mount drives, one folder (or user) below. */
-  readonly mountPoints: readonly string[];
+type Job = FlashJob<SettingsOf<'uf2-drive'>>;
+
+/** The paths, functions and clock of the system; tests replace them. */
+export interface DriveSurroundings extends DrivePlaces {
   readonly touch: (port: string) => Promise<void>;
-  /** How long to wait for the drive, and later for the port. */
-  readonly waitMs: number;
+  readonly openFile: (path: string) => Promise<DriveFile>;
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
 }
 
 const surroundings: DriveSurroundings = {
   mounts: '/proc/mounts',
   mountPoints: ['/media', '/run/media', '/mnt', '/Volumes'],
   touch: touch1200,
-  waitMs: 15_000,
+  openFile: openDriveFile,
+  now: () => performance.now(),
+  sleep: setTimeout,
 };
 
+/** How long to wait for the drive, for its end, for the port, and for the firmware. */
+export const waitMs = 15_000;
+/** How long the wait for another drive is where one is mounted already. */
+const secondDriveMs = 5_000;
 const pollMs = 200;
-const pieceBytes = 16 * 1024;
-/** Every boot-loader drive has this file; its text names the board. */
-const infoFile = 'INFO_UF2.TXT';
-const boardId = /Board-ID:\s*(RPI-RP2|RP2350)\b/;
+const enterByHand = 'hold BOOTSEL (or press reset twice) while you plug the board in';
 
-export const uf2Drive: FlashProtocol<'uf2-drive'> = {
-  async flash({ image: { path, bytes }, target, port, progress }) {
-    const image = readUf2(bytes, Number(target.uf2FamilyId), path);
-    await flashUf2Drive(bytes, path, port, progress);
-    return image.bytes;
-  },
-};
+export const uf2Drive: FlashProtocol<'uf2-drive'> = { flash: (job) => flashUf2Drive(job) };
 
+/** @returns the bytes of the image */
 export async function flashUf2Drive(
-  file: Uint8Array,
-  where: string,
-  port: string,
-  progress: FlashProgress,
-  { mounts, mountPoints, touch, waitMs }: DriveSurroundings = surroundings,
-): Promise<void> {
-  let drive = await findDrive(mounts, mountPoints);
-  if (drive === null) {
-    // Without a port the user may be entering the boot loader by hand, so wait for the drive.
-    if (existsSync(port)) await touch(port);
-    drive = await until(() => findDrive(mounts, mountPoints), waitMs);
-  }
-  if (drive === null) {
-    throw new BonsaiError(
-      'flash',
-      port,
-      `no RPI-RP2 or RP2350 drive appeared within ${waitMs / 1000} s`,
-      existsSync(port)
-        ? 'hold BOOTSEL while you plug the board in; if the drive is not mounted automatically: ' +
-            'sudo mount -o uid=$(id -u) /dev/disk/by-label/RP* /mnt'
-        : 'no such port either: hold BOOTSEL while you plug the board in, then try again',
-    );
-  }
-  await copy(file, join(drive, 'bonsai.uf2'), progress);
-
-  // The boot ROM restarts the board after the last block, and the drive disappears. The USB port of
-  // the new firmware proves that the image started; the session's hello then compares the model.
-  const gone = await until(
-    async () => (await findDrive(mounts, mountPoints)) === null || null,
-    waitMs,
-  );
-  if (gone === null) {
-    throw new BonsaiError(
-      'flash',
-      where,
-      `was written to ${drive}, but the board did not start it within ${waitMs / 1000} s`,
-      'is it an image for the RP2040? Unplug the board and plug it in again',
-    );
-  }
-  await until(() => isOpenable(port), waitMs);
-  if (!existsSync(port)) {
-    throw new BonsaiError(
-      'flash',
-      port,
-      `did not come back within ${waitMs / 1000} s after ${where} was written`,
-      'unplug the board and plug it in again; bonsaic ports lists the ports',
-    );
-  }
-}
-
-/** The mount point of the boot loader's drive; null while it is not mounted. */
-export async function findDrive(
-  mounts: string,
-  mountPoints: readonly string[],
-): Promise<string | null> {
-  const folders = [...(await mountedFolders(mounts))];
-  for (const root of mountPoints) {
-    for (const child of await subfolders(root)) {
-      folders.push(child, ...(await subfolders(child)));
-    }
-  }
-  for (const folder of folders) {
-    if (boardId.test(await textOf(join(folder, infoFile)))) return folder;
-  }
-  return null;
-}
-
-/** Mount points of FAT file systems; a network file system could hang. */
-async function mountedFolders(mounts: string): Promise<string[]> {
-  const lines = (await textOf(mounts)).split('\n');
-  return lines.flatMap((line) => {
-    const [, folder, type] = line.split(' ');
-    if (folder === undefined || !(type === 'vfat' || type === 'msdos')) return [];
-    // The kernel writes a space as \040.
-    return [folder.replace(/\\([0-7]{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8)))];
+  job: Job,
+  around: DriveSurroundings = surroundings,
+): Promise<number> {
+  const { image: file, target, settings, progress, say } = job;
+  const image = uf2ImageFor(file, target);
+  const { drive, wasThere } = await enterBootLoader(job, around);
+  const [familyId, flashAddress] = [Number(target.uf2FamilyId), Number(target.flashAddress)];
+  const isStale = wasThere && settings.remembersBlocks;
+  say(`copying to ${drive.path}`);
+  await copyToDrive({
+    ...{ drive: drive.path, file: firstBlockLast(file.bytes), progress },
+    openFile: around.openFile,
+    before: isStale ? resetBlocks({ familyId, flashAddress }, file.bytes) : new Uint8Array(),
   });
+  await leaveBootLoader(job, drive, around);
+  await confirm(job, contentOf(image), around);
+  return image.bytes;
 }
 
-async function subfolders(root: string): Promise<string[]> {
-  try {
-    const entries = await readdir(root, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => join(root, entry.name));
-  } catch {
-    return [];
+interface Found {
+  readonly drive: Drive;
+  /** Whether it was mounted before, so that it may have a part of another file. */
+  readonly wasThere: boolean;
+}
+
+/**
+ * The drive of the board: by its firmware's own command, by a touch of its port, or as it is there.
+ *
+ * @throws BonsaiError 'flash' when no drive appears, or several fit, or it is another board's
+ */
+async function enterBootLoader(job: Job, around: DriveSurroundings): Promise<Found> {
+  const { port } = job;
+  const before = await findDrives(around, port);
+  if (!isPort(port)) {
+    job.say(`waiting for the drive: ${enterByHand}`);
+    // The user may be entering the boot loader by hand, so wait for the drive.
+    const drive = await until(async () => ownDrive(job, await findDrives(around, port)), around);
+    if (drive === null) throw noDrive(job);
+    return { drive, wasThere: before.some(({ path }) => path === drive.path) };
   }
+  job.say('asking the board to restart in its boot loader');
+  // A port that goes away meanwhile is a board that restarts.
+  if (!(await job.restart()) && isPort(port)) await around.touch(port);
+  const isKnown = ({ path }: Drive) => before.some((other) => other.path === path);
+  const fresh = async () => {
+    const drives = await findDrives(around, port);
+    return ownDrive(
+      job,
+      drives.filter((drive) => !isKnown(drive)),
+    );
+  };
+  const drive = await until(fresh, around, before.length > 0 ? secondDriveMs : waitMs);
+  if (drive !== null) return { drive, wasThere: false };
+  // The port is another device's, such as a debug probe's.
+  const there = ownDrive(job, before);
+  if (there === null) throw noDrive(job);
+  return { drive: there, wasThere: true };
 }
 
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-async function copy(file: Uint8Array, path: string, progress: FlashProgress): Promise<void> {
-  let done = 0;
-  try {
-    const drive = await open(path, 'w');
-    try {
-      while (done < file.length) {
-        const { bytesWritten } = await drive.write(
-          file,
-          done,
-          Math.min(pieceBytes, file.length - done),
-        );
-        // Sync after each piece, so that the bar shows the board's progress and not a cache's.
-        if (done + bytesWritten < file.length) await drive.sync();
-        done += bytesWritten;
-        progress(done, file.length);
-      }
-      await drive.sync();
-    } finally {
-      await drive.close();
-    }
-  } catch (error) {
-    // The board restarts as soon as it has the last block, so the last sync may fail.
-    if (done === file.length) return;
-    const { code, message } = error as NodeJS.ErrnoException;
+/**
+ * The one drive of the target's boot loader; null if there is no drive.
+ *
+ * @throws BonsaiError 'flash' when several fit, or only those of other boards are there
+ */
+function ownDrive({ port, target, settings }: Job, drives: readonly Drive[]): Drive | null {
+  const named = drives.find(({ path }) => path === port);
+  const fitting = (named ? [named] : drives).filter((drive) => fits(drive, settings));
+  const [own, second] = fitting;
+  if (own !== undefined && second === undefined) return own;
+  const [other] = drives;
+  if (other === undefined) return null;
+  if (own !== undefined) {
     throw new BonsaiError(
       'flash',
-      path,
-      `writing stopped after ${done} of ${file.length} bytes: ${message}`,
-      code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-        ? 'the drive is mounted for another user: mount it with -o uid=$(id -u)'
-        : 'unplug the board, hold BOOTSEL while you plug it in, and try again',
+      port,
+      `several boards are in their boot loader: ${fitting.map(({ path }) => path).join(', ')}`,
+      `unplug all but one, or name one: --port ${own.path}`,
     );
   }
+  const kin = listTargets().filter((name) =>
+    loadTarget(name).flashProtocols.some((each) => {
+      return each.protocol === 'uf2-drive' && fits(other, each);
+    }),
+  );
+  throw new BonsaiError(
+    'flash',
+    other.path,
+    `is the drive of another board, ${other.boardId}; ${target.name} has ${settings.boardId}: ` +
+      'nothing was written',
+    kin.length > 0
+      ? `compile for it: ${kin.map((name) => `--target ${name}`).join(' or ')}`
+      : 'unplug that board and try again',
+  );
+}
+
+function fits({ boardId }: Drive, settings: SettingsOf<'uf2-drive'>): boolean {
+  return boardId.toLowerCase().includes(settings.boardId.toLowerCase());
+}
+
+function noDrive({ port, settings: { boardId } }: Job): BonsaiError {
+  return new BonsaiError(
+    'flash',
+    port,
+    `no drive of a ${boardId} appeared within ${waitMs / 1000} s`,
+    isPort(port)
+      ? `${enterByHand}; if the drive is not mounted automatically: ` +
+          'sudo mount -o uid=$(id -u) /dev/disk/by-label/LABEL /mnt'
+      : `no such port either: ${enterByHand}, then try again`,
+  );
+}
+
+/** Waits until the board has left its boot loader, which it does when it has all blocks, and is back. */
+async function leaveBootLoader(
+  { port, image, say }: Job,
+  drive: Drive,
+  around: DriveSurroundings,
+): Promise<void> {
+  say('waiting for the board to start it');
+  const gone = async () => ((await driveAt(drive.path)) === null ? true : null);
+  if ((await until(gone, around)) === null) {
+    throw new BonsaiError(
+      'flash',
+      image.path,
+      `was written to ${drive.path}, but the board did not start it within ${waitMs / 1000} s`,
+      'blocks were lost, or it is not for this chip: unplug the board, enter its boot loader and try again',
+    );
+  }
+  // A drive or 'auto' in place of a port: nothing says which port the board will have.
+  if (port === 'auto' || port === drive.path) return;
+  if ((await until(() => isOpenable(port), around)) !== null) return;
+  throw new BonsaiError(
+    'flash',
+    port,
+    `did not come back within ${waitMs / 1000} s after ${image.path} was written`,
+    'it may have another name now: see bonsaic ports; otherwise unplug the board and plug it in again',
+  );
+}
+
+/**
+ * Asks the firmware which build it is, if the image has firmware of bonsaic. A drive that goes away may also
+ * have been unplugged, and then the board runs what it had before.
+ *
+ * @throws BonsaiError 'flash' when it does not answer, or is another build than the image
+ */
+async function confirm(
+  { port, target, image, greet }: Job,
+  content: Uint8Array,
+  around: DriveSurroundings,
+): Promise<void> {
+  const bytes = Buffer.from(content);
+  // The name that the firmware has on USB.
+  if (!isPort(port) || !bytes.includes(`bonsaic ${target.name}\0`)) return;
+  const answer = await until(greet, around);
+  const again = `${enterByHand}, and try again`;
+  if (answer === null) {
+    const message = `was copied and the board has restarted, but no firmware answers at ${port}`;
+    throw new BonsaiError('flash', image.path, message, again);
+  }
+  const { modelSha256, tag } = answer;
+  if ([modelSha256, tag].every((part) => bytes.includes(Buffer.from(part)))) return;
+  const message = `runs other firmware than ${image.path}: it was not written whole`;
+  throw new BonsaiError('flash', port, message, again);
+}
+
+/** Whether `port` names a serial port that there is, rather than a drive or one to be chosen. */
+function isPort(port: string): boolean {
+  if (isNetworkPort(port)) return true;
+  return statSync(port, { throwIfNoEntry: false })?.isDirectory() === false;
 }
 
 /** A new port belongs to root until udev assigns its group, after some 100 ms. */
 async function isOpenable(port: string): Promise<true | null> {
+  if (isNetworkPort(port)) return true;
   return access(port, constants.R_OK | constants.W_OK).then(
     () => true,
     () => null,
   );
 }
 
-async function until<T>(look: () => Promise<T | null>, waitMs: number): Promise<T | null> {
-  const end = Date.now() + waitMs;
+/** The first answer but null; null when the time is up. */
+async function until<T>(
+  look: () => Promise<T | null>,
+  { now, sleep }: DriveSurroundings,
+  limitMs = waitMs,
+): Promise<T | null> {
+  const end = now() + limitMs;
   for (;;) {
     const found = await look();
-    if (found !== null || Date.now() >= end) return found;
+    if (found !== null || now() >= end) return found;
     await sleep(pollMs);
   }
 }

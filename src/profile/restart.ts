@@ -1,28 +1,76 @@
-/** Asks firmware of bonsaic, whatever model it runs, to restart in the board's boot loader. */
+/** Asks firmware of bonsaic, whatever model it runs: which it is, and to restart in the boot loader. */
 import { openLink } from '../device/open-link.js';
 import { BonsaiError } from '../errors.js';
+import type { Greeting } from '../flash/protocol.js';
 import { answerBody, requestBody } from './protocol.js';
 import { anyTag, Requester } from './requester.js';
 
 /** A board answers hello within milliseconds; other firmware never does. */
 const timeoutMs = 500;
 
-/** Whether such firmware has answered at `port`. */
-export async function restartInBootLoader(
+interface Line {
+  readonly baudRate?: number;
+}
+
+/** Whether such firmware has answered at `port`, and was asked to restart. */
+export async function restartInBootLoader(port: string, line: Line): Promise<boolean> {
+  const answer = await ask(port, line, async (requester, { tag }) => {
+    const reboot = { ...quick, command: 'reboot', tag, attempts: 1 } as const;
+    await requester.request(reboot, answerBody.empty).catch((error: unknown) => {
+      // A board that restarts takes its USB port away, with an answer that is still on the way.
+      if (!(error instanceof BonsaiError)) throw error;
+    });
+    return true;
+  });
+  return answer ?? false;
+}
+
+/** What such firmware says; null: none answers, or the port does not open. */
+export async function greetFirmware(port: string, line: Line): Promise<Greeting | null> {
+  const answer = ask(port, line, async (_, { tag, value }) => ({
+    modelSha256: Buffer.from(value.sha256, 'hex'),
+    tag: tagBytes(tag),
+  }));
+  return answer.catch((error: unknown) => {
+    // A board that is still starting may refuse to open.
+    if (error instanceof BonsaiError) return null;
+    throw error;
+  });
+}
+
+/** As in the image: little-endian. */
+function tagBytes(tag: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, tag, true);
+  return bytes;
+}
+
+const quick = { body: requestBody.empty(), timeoutMs };
+
+type Hello = Awaited<ReturnType<typeof hello>>;
+
+const hello = (requester: Requester) =>
+  requester.exchange(
+    { ...quick, command: 'hello', tag: anyTag, attempts: 2 } as const,
+    answerBody.hello,
+  );
+
+/**
+ * Goes on after an answer to hello; null when nothing answers.
+ *
+ * @throws BonsaiError 'device' when the port does not open
+ */
+async function ask<T>(
   port: string,
-  { baudRate }: { readonly baudRate?: number },
-): Promise<boolean> {
+  { baudRate }: Line,
+  goOn: (requester: Requester, hello: Hello) => Promise<T>,
+): Promise<T | null> {
   const device = await openLink(port, baudRate === undefined ? {} : { baudRate });
   try {
     const requester = new Requester(device);
-    const request = { body: requestBody.empty(), timeoutMs };
-    const hello = { ...request, command: 'hello', tag: anyTag, attempts: 2 } as const;
-    const { tag } = await requester.exchange(hello, answerBody.hello);
-    const reboot = { ...request, command: 'reboot', tag, attempts: 1 } as const;
-    await requester.request(reboot, answerBody.empty);
-    return true;
+    return await goOn(requester, await hello(requester));
   } catch (error) {
-    if (error instanceof BonsaiError) return false;
+    if (error instanceof BonsaiError) return null;
     throw error;
   } finally {
     await device.close();

@@ -3,8 +3,14 @@ import { z } from 'zod';
 
 const hex = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
 
-/** The USB drive of RP2040 and RP2350. */
-const uf2Drive = z.strictObject({ protocol: z.literal('uf2-drive') });
+/** A boot loader that is a USB drive and takes UF2 files. */
+const uf2Drive = z.strictObject({
+  protocol: z.literal('uf2-drive'),
+  /** A part of the Board-ID in the drive's INFO_UF2.TXT; upper and lower case are the same. */
+  boardId: z.string().min(1),
+  /** Whether the boot ROM is that of RP2040 or RP2350, which remembers blocks of a broken copy. */
+  remembersBlocks: z.boolean(),
+});
 
 /** The boot loader in the system memory of an STM32, over a UART (ST's AN3155 and AN2606). */
 const stm32Uart = z.strictObject({

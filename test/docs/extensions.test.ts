@@ -135,7 +135,7 @@ describe('docs: what an extension touches', () => {
       'rp2040mcu',
       'uf2',
       ...['access', 'device', 'holders', 'link', 'open-link', 'pty', 'rfc2217', 'serial'],
-      ...['simulated', 'socket', 'telnet'],
+      ...['drive-board', 'drive-folder', 'simulated', 'simulated-common', 'socket', 'telnet'],
       'transport',
       'turns',
       ...['ports', 'boards'],
