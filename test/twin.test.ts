@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { buildProject, findImage } from '../src/build/index.js';
 import { firmwareFiles, writeProject } from '../src/build/project.js';
-import { compile, compileTwin } from '../src/pipeline.js';
+import { emitTwin } from '../src/codegen/emit.js';
+import { compile } from '../src/pipeline.js';
 import { measure } from '../src/profile/measure.js';
 import { seededVectors } from '../src/profile/vectors.js';
 import { loadTarget } from '../src/target/index.js';
@@ -30,7 +31,7 @@ describe("a target's kernels on this machine, under sanitizers", function () {
       const request = { bytes, path, target: loadTarget(name), options };
       const compilation = compile(request);
       const { plan, module } = compilation;
-      const { target, emission } = compileTwin(request, compilation);
+      const { target, emission } = emitTwin(module, compilation, request.target);
       expect(emission.manifest.plan).to.equal(plan);
       expect(plan.steps.some(({ kernel }) => kernel.startsWith(isa))).to.equal(true);
       const names = [...emission.files.keys()].filter((file) => /_weights/.test(file));

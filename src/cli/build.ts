@@ -1,6 +1,6 @@
 /** bonsaic build DIR: the firmware image, and its size by part. */
 import type { Command } from 'commander';
-import { build } from '../pipeline.js';
+import { build } from '../pipeline/directory.js';
 import {
   type JobFlags,
   jobOf,

@@ -1,7 +1,7 @@
 /** bonsaic compare MODEL: what a model needs on several boards. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { readInput } from '../files.js';
-import { compare } from '../pipeline.js';
+import { compare } from '../pipeline/compare.js';
 import { boardsFault, compareText, ranked } from '../report/compare.js';
 import { isLibrary, listTargets, loadTarget, requireFirmware } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';

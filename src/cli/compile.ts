@@ -1,7 +1,8 @@
 /** bonsaic compile MODEL --target T -o DIR: C sources, host client, report. */
 import { type Command, Option } from 'commander';
 import { printModule } from '../ir/print.js';
-import { compile, writeProject } from '../pipeline.js';
+import { writeProject } from '../pipeline/directory.js';
+import { compile } from '../pipeline.js';
 import { printPlan } from '../plan/print.js';
 import { budgetsOf, timeNote } from '../report/budgets.js';
 import { isLibrary, type Target } from '../target/index.js';

@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 import { readInput } from '../files.js';
 import { printModule } from '../ir/print.js';
-import { type CompileRequest, estimate, load, prove } from '../pipeline.js';
+import { estimate, prove } from '../pipeline/inspect.js';
+import type { CompileRequest } from '../pipeline/types.js';
+import { load } from '../pipeline.js';
 import { describe, descriptionText } from '../report/description.js';
 import { listTargets } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';

@@ -5,7 +5,7 @@ import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import { goals } from '../ir/op.js';
-import type { CompileRequest, DeviceJob, Job, Outcome } from '../pipeline.js';
+import type { CompileRequest, DeviceJob, Job, Outcome } from '../pipeline/types.js';
 import { type CompileOptions, type Optimize, type SramCopies, sramCopies } from '../plan/types.js';
 import { type Budgets, budgetsOf } from '../report/budgets.js';
 import type { Report } from '../report/index.js';

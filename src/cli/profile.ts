@@ -2,7 +2,7 @@
 import type { Command, Option } from 'commander';
 import { isSimulated } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
-import { profile, profileBoards } from '../pipeline.js';
+import { profile, profileBoards } from '../pipeline/profile.js';
 import { boardsText, worstFault } from '../report/boards.js';
 import { required } from './config.js';
 import {

@@ -3,7 +3,7 @@
  */
 import { type Command, Option } from 'commander';
 import { placeOf } from '../device/index.js';
-import { portFor } from '../pipeline.js';
+import { portFor } from '../profile/ports.js';
 import { table } from '../report/table.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { forgetCosts, type Scope, saveCosts, scopes } from '../target/kept.js';

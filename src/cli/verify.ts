@@ -1,6 +1,7 @@
 /** bonsaic verify MODEL: compares the generated C with the reference evaluator, layer by layer. */
 import { type Command, Option } from 'commander';
-import { run, type Sanitized, verify } from '../pipeline.js';
+import { type Sanitized, verify } from '../pipeline/verify.js';
+import { run } from '../pipeline.js';
 import { listTargets } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';
 import {

@@ -2,7 +2,7 @@
 import type { Module } from '../ir/graph.js';
 import type { Planned } from '../plan/index.js';
 import type { Plan } from '../plan/types.js';
-import { isLibrary, type Target } from '../target/index.js';
+import { isLibrary, type Target, twinOf } from '../target/index.js';
 import { emitClient, littleEndian } from './client.js';
 import { emitIdf, idfComponent } from './idf.js';
 import { emitLibrary } from './library.js';
@@ -63,6 +63,19 @@ export function emit(
       ['bonsai.json', `${JSON.stringify(manifest, null, 2)}\n`],
     ]),
   };
+}
+
+/**
+ * The plan as a program for this machine, with the target's kernels: every instruction that only
+ * the target has comes with equivalent C. Times and sizes of this program are meaningless.
+ */
+export function emitTwin(
+  module: Module,
+  planned: Planned,
+  target: Target,
+): { readonly target: Target; readonly emission: Emission } {
+  const twin = twinOf(target);
+  return { target: twin, emission: emit(module, planned, twin, { twins: true }) };
 }
 
 /**

@@ -1,9 +1,11 @@
 /** The ports of this machine: what is behind each, and which one fits a target. */
 import { boardTable, type ProbableBoard } from '../device/boards.js';
 import type { Device } from '../device/device.js';
+import { placeOf } from '../device/index.js';
 import { openLink } from '../device/open-link.js';
 import { listPorts, type SerialPortInfo } from '../device/ports.js';
 import { BonsaiError } from '../errors.js';
+import type { Target } from '../target/index.js';
 import type { Heard } from './hearing.js';
 import { answerBody, requestBody } from './protocol.js';
 import { anyTag, Requester } from './requester.js';
@@ -158,4 +160,15 @@ function fittingPorts(ports: readonly SurveyedPort[], target: string): readonly 
     ({ board, firmware }) => board?.targets.length === 0 && firmware?.state !== 'bonsaic',
   );
   return [running, named, adapters].find((some) => some.length > 0) ?? [];
+}
+
+/**
+ * The port itself where it is 'auto': the one that fits the target.
+ *
+ * @throws BonsaiError 'device' when the target has no such port, or none or several fit
+ */
+export async function portFor(port: string, target: Target): Promise<string> {
+  if (port !== autoPort) return port;
+  placeOf(port, target);
+  return choosePort(target.name);
 }

@@ -176,6 +176,23 @@ function typeRange(dtype: DType, where: string): [least: number, greatest: numbe
 const seededCount = 4;
 const seed = 0x5eed;
 
+/** A file of vectors, read. */
+export interface VectorFile {
+  readonly bytes: Uint8Array;
+  readonly path: string;
+}
+
+/** The pairs of the file, or seeded ones. */
+export function vectorsFor(
+  file: VectorFile | undefined,
+  plan: Plan,
+  module: Module,
+): readonly VectorPair[] {
+  return file === undefined
+    ? seededVectors(plan, module)
+    : readVectors(file.bytes, file.path, plan);
+}
+
 /**
  * The vectors without a file: 4 seeded inputs over the whole range of their type, with the outputs
  * of the reference evaluator. The same on every call.

@@ -1,7 +1,7 @@
 /** bonsaic compare as a user meets it. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { compare as compareOn } from '../../src/pipeline.js';
+import { compare as compareOn } from '../../src/pipeline/compare.js';
 import type { CompileOptions } from '../../src/plan/types.js';
 import type { Progress } from '../../src/progress.js';
 import type { ComparedBoard } from '../../src/report/compare.js';

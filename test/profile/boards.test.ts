@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { readManifest } from '../../src/build/directory.js';
 import { packageFile } from '../../src/codegen/templates.js';
 import { BonsaiError } from '../../src/errors.js';
-import { readModule } from '../../src/pipeline.js';
+import { readModule } from '../../src/pipeline/directory.js';
 import { measureEach, measureSpread } from '../../src/profile/boards.js';
 import type { Measurement } from '../../src/profile/measure.js';
 import { openSession } from '../../src/profile/session.js';

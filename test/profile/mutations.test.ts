@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { readManifest } from '../../src/build/directory.js';
 import { packageFile } from '../../src/codegen/templates.js';
 import { simulators } from '../../src/device/index.js';
-import { readModule } from '../../src/pipeline.js';
+import { readModule } from '../../src/pipeline/directory.js';
 import {
   type Command,
   commands,

@@ -1,0 +1,78 @@
+/** bonsaic compare: as far as it is possible here, on many boards. */
+import { inTemporaryDirectory } from '../build/temporary.js';
+import { BonsaiError } from '../errors.js';
+import { buildEmission, compile, load, measureOn } from '../pipeline.js';
+import { estimatedCount } from '../plan/types.js';
+import { vectorsFor } from '../profile/vectors.js';
+import { overBoard } from '../report/budgets.js';
+import { type ComparedBoard, comparedBoard, isRefusal, refusingBoard } from '../report/compare.js';
+import { makeReport } from '../report/index.js';
+import type { Target } from '../target/index.js';
+import type { CompileRequest, DeviceJob } from './types.js';
+
+/** An inference with a larger estimate is not simulated to compare boards: about a minute. */
+const longestComparedCount = 100e6;
+
+/**
+ * bonsaic compare: what the model needs on each board, in this order.
+ *
+ * @param longestCount  of an inference: a longer one is estimated, not simulated
+ */
+export async function compare(
+  request: Omit<CompileRequest, 'target'>,
+  targets: readonly Target[],
+  job: DeviceJob,
+  longestCount = longestComparedCount,
+): Promise<readonly ComparedBoard[]> {
+  // A faulty file is refused before any board is tried.
+  load(request);
+  const boards: ComparedBoard[] = [];
+  for (const target of targets) {
+    try {
+      boards.push(await tryOn({ ...request, target }, job, longestCount));
+    } catch (error) {
+      if (!(error instanceof BonsaiError) || !isRefusal(error)) throw error;
+      boards.push(refusingBoard(target, error));
+    }
+  }
+  return boards;
+}
+
+/** Compiles, builds and runs on the simulator, as far as that is possible here. */
+async function tryOn(
+  request: CompileRequest,
+  job: DeviceJob,
+  longestCount: number,
+): Promise<ComparedBoard> {
+  const { target } = request;
+  const { module, plan, emission } = compile(request);
+  const { manifest } = emission;
+  const all = vectorsFor(job.vectors, plan, module);
+  const vectors = job.vectors === undefined ? all.slice(0, 1) : all;
+  let report = makeReport({ manifest });
+  const fault = overBoard({ report, plan }, target);
+  if (fault !== null) throw fault;
+  let note: string | null = null;
+  try {
+    await inTemporaryDirectory(async (directory) => {
+      // ESP-IDF takes no compiler of the user's.
+      const ownJob = target.builder === 'idf' ? { ...job, cc: undefined } : job;
+      const built = await buildEmission(directory, request, emission, ownJob);
+      report = makeReport({ manifest, built });
+      if (target.simulator === null) return;
+      if (estimatedCount(plan) > longestCount) {
+        note = `${target.name}: takes long to simulate; bonsaic run --target ${target.name} does`;
+        return;
+      }
+      const measured = await measureOn(job, built, { manifest, module, target, vectors });
+      report = makeReport({ manifest, built, measured });
+    });
+  } catch (error) {
+    // Without a compiler or a simulator, report estimates.
+    if (!(error instanceof BonsaiError) || error.exitStatus < 4) throw error;
+    const isIdf = target.builder === 'idf';
+    const left = isIdf ? '; the figures leave out ESP-IDF itself' : '';
+    note = `${target.name}: ${error.where}: ${error.message}${left}`;
+  }
+  return comparedBoard(target, plan, report, note, job.budgets);
+}
