@@ -203,9 +203,9 @@ export function seededVectors(plan: Plan, module: Module): VectorPair[] {
     const inputs = plan.inputs.map((tensor) => {
       const [least, greatest] = typeRange(tensor.dtype, `input "${tensor.name}"`);
       const data = allocate(tensor.dtype, elementCount(tensor.shape));
-      const span = greatest - least + 1;
+      const values = greatest - least + 1;
       for (let element = 0; element < data.length; element++) {
-        data[element] = least + Math.floor((random() / 2 ** 32) * span);
+        data[element] = least + Math.floor((random() / 2 ** 32) * values);
       }
       return data;
     });

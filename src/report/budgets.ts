@@ -301,13 +301,13 @@ function rounded(value: number): string {
 function liveBytes({ steps, placements }: Plan): readonly number[] {
   return steps.map(({ index, scratch }) => {
     const live = placements.filter(({ first, last }) => first <= index && index <= last);
-    const spans = [...live, ...(scratch === null ? [] : [scratch])];
+    const buffers = [...live, ...(scratch === null ? [] : [scratch])];
     let end = 0;
     let bytes = 0;
-    for (const span of spans.sort((a, b) => a.offset - b.offset)) {
-      const spanEnd = span.offset + span.bytes;
-      bytes += Math.max(0, spanEnd - Math.max(end, span.offset));
-      end = Math.max(end, spanEnd);
+    for (const buffer of buffers.sort((a, b) => a.offset - b.offset)) {
+      const bufferEnd = buffer.offset + buffer.bytes;
+      bytes += Math.max(0, bufferEnd - Math.max(end, buffer.offset));
+      end = Math.max(end, bufferEnd);
     }
     return bytes;
   });

@@ -27,13 +27,13 @@ export function mergePlans(
     const [arena, firstTensor, firstNode, firstStep] = [base, tensors, nodes, steps.length];
     const at = (offset: number) => offset + arena;
     const ids = (of: readonly number[]) => of.map((id) => id + firstTensor);
-    const port = (name = '', { tensor, offset, ...rest }: IoTensor): IoTensor => ({
+    const moved = (name = '', { tensor, offset, ...rest }: IoTensor): IoTensor => ({
       ...{ ...rest, name, identifier: cName(name, 't') },
       ...{ tensor: tensor + firstTensor, offset: at(offset) },
     });
-    inputs.push(...plan.inputs.map((each, k) => port(merged.inputNames[inputs.length + k], each)));
+    inputs.push(...plan.inputs.map((each, k) => moved(merged.inputNames[inputs.length + k], each)));
     outputs.push(
-      ...plan.outputs.map((each, k) => port(merged.outputNames[outputs.length + k], each)),
+      ...plan.outputs.map((each, k) => moved(merged.outputNames[outputs.length + k], each)),
     );
     steps.push(
       ...plan.steps.map(({ scratch, move, ...step }) => ({

@@ -166,7 +166,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
       regions: [],
     };
   });
-  const ports = (ids: readonly TensorId[], names: readonly string[]) =>
+  const describe = (ids: readonly TensorId[], names: readonly string[]) =>
     ids.map((id, index): IoTensor => {
       const tensor = graph.tensors[id] as (typeof graph.tensors)[number];
       const { scale, zeroPoint } = perTensor(tensor, tensor.name);
@@ -198,8 +198,8 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     },
     steps,
     placements,
-    inputs: ports(graph.inputs, module.inputNames),
-    outputs: ports(graph.outputs, module.outputNames),
+    inputs: describe(graph.inputs, module.inputNames),
+    outputs: describe(graph.outputs, module.outputNames),
     arenaBytes: top,
     arenaLowerBoundBytes: top,
     arenaAlign: align,

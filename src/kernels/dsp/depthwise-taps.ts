@@ -59,11 +59,11 @@ interface Grouping {
   readonly hasEnd: boolean;
 }
 
-function groupingOf(shape: WindowShape, { form }: Finish): Grouping | null {
+function groupingOf(shape: WindowShape, { method }: Finish): Grouping | null {
   const { inC, outC } = shape;
   const reading = readingOf(shape);
   const multiplier = outC / inC;
-  if (form !== 'linear' || lanesOf(shape) < lanes) return null;
+  if (method !== 'linear' || lanesOf(shape) < lanes) return null;
   if (reading === 'single') {
     if (multiplier % lanes > 0) return null;
     return multiplier === lanes
@@ -160,7 +160,7 @@ function tapsWork(convolution: Convolution, finish: Finish): Readonly<Record<str
       : { [`${reading}_taps`]: { count: taps, cycles: 10 } }),
     runs: { count: batches * groups * runs, cycles: 11 },
     ...(grouping === null
-      ? { [finish.form]: { count: groups * pixels, cycles: finishCycles[finish.form] } }
+      ? { [finish.method]: { count: groups * pixels, cycles: finishCycles[finish.method] } }
       : { grouped: { count: groups * pixels, cycles: 33 } }),
     pixels: { count: pixels, cycles: 30 },
     ...(grouping === null ? {} : { calls: { count: calls * pixels, cycles: 30 } }),
@@ -188,8 +188,8 @@ function tapsCall(
       by_channel: grouping?.byChannel ?? false,
       has_end: grouping?.hasEnd ?? false,
       by_column: isByColumn(shape),
-      linear: finish.form === 'linear',
-      twice: finish.form === 'twice',
+      linear: finish.method === 'linear',
+      twice: finish.method === 'twice',
       clamped: finish.isClamped,
     },
     numbers: {
@@ -204,7 +204,7 @@ function tapsCall(
       ...(reading === 'single' && (grouping?.byChannel ?? true)
         ? { multiplier: shape.outC / shape.inC }
         : {}),
-      ...(finish.form === 'linear' ? { finish_offset: finish.offset } : {}),
+      ...(finish.method === 'linear' ? { finish_offset: finish.offset } : {}),
       ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
     },
     tables: {

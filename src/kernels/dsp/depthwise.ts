@@ -46,7 +46,7 @@ export function smladDepthwise3x3<A extends AccumulationAttrs>(
       const { kernelH, kernelW, dilationH, dilationW, inC } = shape;
       const fits = kernelH === 3 && kernelW === 3 && dilationH * dilationW === 1 && inC >= lanes;
       const finish = fits ? finishFor(view, convolution, context) : null;
-      if (finish?.form !== 'linear') return null;
+      if (finish?.method !== 'linear') return null;
       const lead = windowLead(shape, { channelBlock: lanes, depthwise: true });
       return {
         scratchBytes: 9 * inC,
@@ -142,7 +142,7 @@ interface Columns {
   readonly shape: WindowShape;
   readonly isTurned: boolean;
   /** 3×3 and 'pairs' of rows are computed in assembly. */
-  readonly form: '3x3' | 'pairs' | 'any';
+  readonly loop: '3x3' | 'pairs' | 'any';
   /** Rows of the output that are computed from one plane. */
   readonly bandRows: number;
 }
@@ -150,11 +150,11 @@ interface Columns {
 function columnsOf(given: WindowShape, finish: Finish): Columns {
   const isTurned = instructionsOf(turned(given)) < instructionsOf(given);
   const shape = isTurned ? turned(given) : given;
-  const inAssembly = finish.form === 'linear' && shape.strideH <= 2;
+  const inAssembly = finish.method === 'linear' && shape.strideH <= 2;
   const is3x3 = shape.kernelH === 3 && shape.kernelW === 3;
   const isPaired = inAssembly && pairsOf(shape) <= mostPairs;
-  const form = inAssembly && is3x3 ? '3x3' : isPaired ? 'pairs' : 'any';
-  return { shape, isTurned, form, bandRows: isTurned ? shape.outH : bandRowsOf(shape) };
+  const loop = inAssembly && is3x3 ? '3x3' : isPaired ? 'pairs' : 'any';
+  return { shape, isTurned, loop, bandRows: isTurned ? shape.outH : bandRowsOf(shape) };
 }
 
 /** About as many as dsp/depthwise_columns takes. Other windows take several times as many. */
@@ -230,7 +230,7 @@ function overlapsOf(shape: WindowShape, { isTurned, bandRows }: Columns): readon
 
 function depthwiseWork(
   finish: Finish,
-  { shape, form, bandRows }: Columns,
+  { shape, loop, bandRows }: Columns,
 ): Readonly<Record<string, WorkTerm>> {
   const { batches, inC, outH, outW, outC, kernelW, strideH } = shape;
   const bands = Math.ceil(outH / bandRows);
@@ -240,7 +240,7 @@ function depthwiseWork(
   const taps = outputs * kernelW * pairsOf(shape);
   // Two rows share the words of the input, or of the weights.
   const twos = channels * outW * Math.ceil(outH / 2);
-  const forms = {
+  const terms = {
     '3x3': { outputs: { count: outputs, cycles: strideH === 1 ? 14 : 19 } },
     pairs: {
       paired_taps: { count: twos * kernelW * pairsOf(shape), cycles: 4 },
@@ -251,16 +251,16 @@ function depthwiseWork(
       any_taps: { count: taps, cycles: 6 },
       any_outputs: { count: outputs, cycles: 12 },
       // Calibration has no such layers, so these are what the layers of a streaming network take.
-      ...(finish.form === 'linear'
+      ...(finish.method === 'linear'
         ? {}
-        : { [finish.form]: { count: outputs, cycles: finish.form === 'twice' ? 16 : 12 } }),
+        : { [finish.method]: { count: outputs, cycles: finish.method === 'twice' ? 16 : 12 } }),
     },
   };
   return {
     ...(inC > 1
       ? { widened: { count: widened, cycles: 6.5 } }
       : { plane: { count: widened, cycles: 10 } }),
-    ...forms[form],
+    ...terms[loop],
     columns: { count: channels * bands * outW, cycles: 26 },
     channels: { count: channels * bands, cycles: 250 },
     ...clampWork(finish, outputs),
@@ -274,7 +274,7 @@ function depthwiseCall(
   walk: Columns,
 ): KernelCall {
   const { stage } = convolution;
-  const { shape, form } = walk;
+  const { shape, loop } = walk;
   const weights = finish.channels.map(({ isConstant }, channel) =>
     columnWords(convolution.filters, channel, isConstant ? null : weightsOf(view), walk),
   );
@@ -284,26 +284,26 @@ function depthwiseCall(
     outputs: [0],
     flags: {
       one_channel: shape.inC === 1,
-      linear: finish.form === 'linear',
-      twice: finish.form === 'twice',
-      stride1: form === '3x3' && shape.strideH === 1,
-      stride2: form === '3x3' && shape.strideH === 2,
-      pairs1: form === 'pairs' && shape.strideH === 1,
-      pairs2: form === 'pairs' && shape.strideH === 2,
-      any_window: form === 'any',
+      linear: finish.method === 'linear',
+      twice: finish.method === 'twice',
+      stride1: loop === '3x3' && shape.strideH === 1,
+      stride2: loop === '3x3' && shape.strideH === 2,
+      pairs1: loop === 'pairs' && shape.strideH === 1,
+      pairs2: loop === 'pairs' && shape.strideH === 2,
+      any_window: loop === 'any',
       clamped: finish.isClamped,
     },
     numbers: {
       ...imageNumbers(walk),
-      ...(form === '3x3' ? {} : { kernel_w: shape.kernelW }),
-      ...(form === 'pairs'
+      ...(loop === '3x3' ? {} : { kernel_w: shape.kernelW }),
+      ...(loop === 'pairs'
         ? { window_pairs: shape.strideH === 1 ? pairsOf(shape) : Math.ceil(shape.kernelH / 2) }
         : {}),
-      ...(form === 'any' ? { kernel_h: shape.kernelH, stride_h: shape.strideH } : {}),
+      ...(loop === 'any' ? { kernel_h: shape.kernelH, stride_h: shape.strideH } : {}),
       in_zp: inputZeroPoint(view),
       weight_words: weights[0]?.length ?? 0,
       stage_words: stages[0]?.length ?? 0,
-      ...(finish.form === 'linear' ? { finish_offset: finish.offset } : {}),
+      ...(finish.method === 'linear' ? { finish_offset: finish.offset } : {}),
       ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
     },
     tables: {
@@ -348,7 +348,7 @@ function columnWords(
   filters: Filters,
   channel: number,
   weights: Int8Array | null,
-  { shape, isTurned, form }: Columns,
+  { shape, isTurned, loop }: Columns,
 ): readonly number[] {
   const { kernelH, kernelW, strideH } = shape;
   const tap = (row: number, column: number) => {
@@ -358,9 +358,9 @@ function columnWords(
   };
   const columns = Array.from({ length: kernelW }, (_, column) => column);
   const at = (row: number, column: number) => word(tap(row, column), tap(row + 1, column));
-  if (form === '3x3') return [0, 1].flatMap((row) => columns.map((column) => at(row, column)));
+  if (loop === '3x3') return [0, 1].flatMap((row) => columns.map((column) => at(row, column)));
   const evens = Array.from({ length: pairsOf(shape) }, (_, pair) => 2 * pair);
-  if (form === 'any') {
+  if (loop === 'any') {
     return [0, -1].flatMap((first) =>
       columns.flatMap((column) => evens.map((row) => at(first + row, column))),
     );

@@ -115,7 +115,7 @@ function fewChannelsWork(
         }
       : { words: { count: outputs * kernelH * words, cycles: 8 } }),
     runs: { count: outputs * runsOf(shape).runs, cycles: 10 },
-    [finish.form]: { count: outputs, cycles: { linear: 16, twice: 22, once: 20 }[finish.form] },
+    [finish.method]: { count: outputs, cycles: { linear: 16, twice: 22, once: 20 }[finish.method] },
     ...copied,
     ...clampWork(finish, outputs),
   };
@@ -151,8 +151,8 @@ function fewChannelsCall(
     flags: {
       in_place: inPlace,
       paired: isPaired(shape),
-      linear: finish.form === 'linear',
-      twice: finish.form === 'twice',
+      linear: finish.method === 'linear',
+      twice: finish.method === 'twice',
       clamped: finish.isClamped,
     },
     numbers: {
@@ -162,7 +162,7 @@ function fewChannelsCall(
       step: inPlace ? inC : shape.strideW * inC,
       ...runsOf(shape),
       filter_words: 2 * words * (2 * kernelH - 1),
-      ...(finish.form === 'linear' ? { finish_offset: finish.offset } : {}),
+      ...(finish.method === 'linear' ? { finish_offset: finish.offset } : {}),
       ...(finish.isClamped ? clampNumbers(stage) : {}),
     },
     tables: {

@@ -2,7 +2,7 @@
  * From an accumulator to an int8 output in a few instructions of the DSP extension.
  *
  * Kernels hold 256 times the accumulator, so that the upper half of its product with an int32 has
- * spare bits. There are three forms; SSAT is the clamp to int8:
+ * spare bits. There are three methods; SSAT is the clamp to int8:
  *
  *     linear:  ssat((smmlar(a, multiplier) + offset) >> 8)
  *     twice:   y = smmulr(a >> 7, multiplier);  ssat((y + (y >> 31) + offset) >> shift)
@@ -32,7 +32,7 @@ import type { MatchContext, WorkTerm } from '../variant.js';
 /** Factor of accumulators. */
 export const scale = 256;
 
-export type FinishForm = 'linear' | 'twice' | 'once';
+export type FinishMethod = 'linear' | 'twice' | 'once';
 
 export interface ChannelFinish {
   /** Initial value of an accumulator, int32. */
@@ -44,7 +44,7 @@ export interface ChannelFinish {
 }
 
 export interface Finish {
-  readonly form: FinishForm;
+  readonly method: FinishMethod;
   /** The offset shared by all channels; 0 unless linear. */
   readonly offset: number;
   readonly channels: readonly ChannelFinish[];
@@ -79,8 +79,8 @@ export function finishOf(
     const start = scale * bias + line.shift;
     return { start, constants: [line.multiplier], isConstant: false };
   });
-  if (linear !== null) return { form: 'linear', offset, channels: linear, isClamped };
-  const form = stage.rounding === 'double' ? 'twice' : 'once';
+  if (linear !== null) return { method: 'linear', offset, channels: linear, isClamped };
+  const method = stage.rounding === 'double' ? 'twice' : 'once';
   const defined = allOf(channels, ({ bias, channel, range: [min, max] }) => {
     const output = finish(stage, min, channel);
     if (output === finish(stage, max, channel) && !wraps(stage, channel, min, max)) {
@@ -90,7 +90,7 @@ export function finishOf(
     if (constants === null || !isScalable(min, 0) || !isScalable(max, 0)) return null;
     return { start: scale * bias, constants, isConstant: false };
   });
-  return defined && { form, offset: 0, channels: defined, isClamped };
+  return defined && { method, offset: 0, channels: defined, isClamped };
 }
 
 /** Like `finishOf`, computed once per node, since several variants need it. */

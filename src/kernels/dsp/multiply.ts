@@ -104,12 +104,12 @@ function convolutionWork(
   const groups = pairs * Math.ceil(outC / lanes);
   const isWide = optimize === 'speed';
   const pointwise = isPixelRow(shape);
-  const { form } = finish;
+  const { method } = finish;
   const borders = byTap ? 0 : borderLines(shape);
   return {
     steps: { count: groups * steps.length, cycles: isWide ? 11.2 : 12.2 },
     groups: { count: groups, cycles: isWide ? 22 : 36 },
-    [form]: { count: groups * 2 * lanes, cycles: { linear: 2.4, twice: 6.6, once: 3.6 }[form] },
+    [method]: { count: groups * 2 * lanes, cycles: { linear: 2.4, twice: 6.6, once: 3.6 }[method] },
     widened: { count: 2 * pairs * steps.length, cycles: pointwise ? 3.5 : 5 },
     tails: { count: 2 * pairs * runs * Math.ceil((length % lanes) / 2), cycles: 9 },
     ...(inC % lanes === 0
@@ -216,11 +216,11 @@ function rowSteps(depth: number): readonly TapPair[] {
 
 function rowWork(view: NodeView<object>, channels: number, steps: number, finish: Finish) {
   const groups = Math.ceil(channels / lanes);
-  const { form } = finish;
+  const { method } = finish;
   return {
     steps: { count: groups * steps, cycles: 7.1 },
     groups: { count: groups, cycles: 24 },
-    [form]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[form] },
+    [method]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[method] },
     widened: { count: steps, cycles: 3.5 },
     ...clampWork(finish, channels),
     ...residualWork(view, 19),
@@ -255,8 +255,8 @@ function multiplyCall(
     outputs: [0],
     flags: {
       packed: packed !== null,
-      linear: finish.form === 'linear',
-      twice: finish.form === 'twice',
+      linear: finish.method === 'linear',
+      twice: finish.method === 'twice',
       clamped: finish.isClamped,
       staged: staged > 0,
     },

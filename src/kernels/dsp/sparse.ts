@@ -18,7 +18,7 @@ import {
   type Channel,
   entriesOf,
   isWithinReach,
-  type StreamForm,
+  type StreamLoop,
   storedEntries,
   streamOf,
 } from '../encoding/stream.js';
@@ -43,7 +43,7 @@ type Layer = Pick<Convolution, 'filters' | 'stage'>;
 interface Tile {
   readonly template: string;
   readonly pixels: 4 | 8;
-  readonly stream: StreamForm;
+  readonly stream: StreamLoop;
   /** Cycles of an entry, of a channel (without outputs) and of a widened value. */
   readonly cycles: { readonly entry: number; readonly channel: number; readonly widened: number };
 }
@@ -105,7 +105,7 @@ function sparseConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  const form = tile.stream;
+  const loop = tile.stream;
   return {
     template: tile.template,
     needs: ['dsp'],
@@ -115,10 +115,10 @@ function sparseConvolution<A extends AccumulationAttrs>(
       if (!when(view)) return null;
       const convolution = describe(view);
       const { shape, filters } = convolution;
-      const finish = finishWithin(view, convolution, form, context);
+      const finish = finishWithin(view, convolution, loop, context);
       if (finish === null) return null;
-      const columns = columnsOf(filters, shape.inC, form);
-      const stream = once(() => streamFor(view, convolution, columns, form, finish));
+      const columns = columnsOf(filters, shape.inC, loop);
+      const stream = once(() => streamFor(view, convolution, columns, loop, finish));
       // The padding of a window is no longer needed when outputs are stored.
       const padding = isPixelRow(shape) ? 0 : shape.inC;
       const sums = hasResidual(view) ? tile.pixels * filters.channels : 0;
@@ -150,9 +150,9 @@ function convolutionWork(
   return {
     entries: { count: count * stored, cycles: cycles.entry },
     channels: { count: count * filters.channels, cycles: cycles.channel },
-    [finish.form]: {
+    [finish.method]: {
       count: count * tile * filters.channels,
-      cycles: finishCycles[finish.form],
+      cycles: finishCycles[finish.method],
     },
     widened: { count: count * tile * columns.length, cycles: isShallow ? 2.3 : cycles.widened },
     ...(isWhole ? {} : { parts: { count: count * tile * partBytes, cycles: 6 } }),
@@ -170,13 +170,13 @@ function convolutionWork(
 function convolutionCall(
   view: NodeView<AccumulationAttrs>,
   convolution: Convolution,
-  { pixels: tile, stream: form }: Tile,
+  { pixels: tile, stream: loop }: Tile,
   stream: Stream,
 ): KernelCall {
   const { columns } = stream;
   const { shape } = convolution;
   const pointwise = isPixelRow(shape);
-  const call = sparseCall(convolution, form, stream);
+  const call = sparseCall(convolution, loop, stream);
   const needsColumns = !pointwise || hasResidual(view);
   const window = {
     in_h: shape.inH,
@@ -191,7 +191,7 @@ function convolutionCall(
     numbers: {
       ...call.numbers,
       tile,
-      ...(form.entry === 'weight' ? { tap_bytes: form.tapBytes } : {}),
+      ...(loop.entry === 'weight' ? { tap_bytes: loop.tapBytes } : {}),
       in_c: shape.inC,
       pixels: shape.batches * shape.outH * shape.outW,
       ...(needsColumns ? { columns_bytes: 2 * tile * columns.length } : {}),
@@ -213,7 +213,7 @@ export function sparseRows<A extends AccumulationAttrs>(
 }
 
 function sparseRow<A extends AccumulationAttrs>(
-  { template, stream: form, cycles }: Row,
+  { template, stream: loop, cycles }: Row,
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Layer,
 ): KernelVariant<A> {
@@ -224,20 +224,20 @@ function sparseRow<A extends AccumulationAttrs>(
     match(view, context) {
       if (!when(view)) return null;
       const layer = describe(view);
-      const finish = finishWithin(view, layer, form, context);
+      const finish = finishWithin(view, layer, loop, context);
       if (finish === null) return null;
       const { channels, depth } = layer.filters;
-      const columns = columnsOf(layer.filters, depth, form);
-      const stream = once(() => streamFor(view, layer, columns, form, finish));
+      const columns = columnsOf(layer.filters, depth, loop);
+      const stream = once(() => streamFor(view, layer, columns, loop, finish));
       return {
         scratchBytes: 0,
         work: () => ({
           entries: { count: stream().stored, cycles },
           channels: { count: channels, cycles: 9 },
-          [finish.form]: { count: channels, cycles: finishCycles[finish.form] },
+          [finish.method]: { count: channels, cycles: finishCycles[finish.method] },
           ...clampWork(finish, channels),
         }),
-        calls: () => [sparseCall(layer, form, stream())],
+        calls: () => [sparseCall(layer, loop, stream())],
       };
     },
   };
@@ -282,16 +282,16 @@ function runsOf(shape: WindowShape, joins: boolean): number {
 function finishWithin(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
-  form: StreamForm,
+  loop: StreamLoop,
   context: MatchContext,
 ): Finish | null {
-  return isWithinReach(layer.filters.depth, form) ? finishFor(view, layer, context) : null;
+  return isWithinReach(layer.filters.depth, loop) ? finishFor(view, layer, context) : null;
 }
 
 /**
  * The position in a filter of each column; −1 for columns that fill up the last block of a pixel.
  */
-function columnsOf({ depth }: Filters, inC: number, { entry }: StreamForm): readonly number[] {
+function columnsOf({ depth }: Filters, inC: number, { entry }: StreamLoop): readonly number[] {
   // Pairs begin anywhere within a filter, so none needs filling up.
   const taps = entry === 'bytes' ? 4 : 1;
   const perPixel = Math.ceil(inC / taps) * taps;
@@ -305,13 +305,13 @@ function channelsOf(
   view: NodeView<AccumulationAttrs>,
   { filters }: Layer,
   columns: readonly number[],
-  form: StreamForm,
+  loop: StreamLoop,
   finish: Finish,
 ): readonly Channel[] {
   const weightAt = liveWeights(view, filters, finish);
   return finish.channels.map(({ start, constants }, channel) => {
     const weights = columns.map((position) => weightAt(channel, position));
-    return { entries: entriesOf(weights, form), start: start | 0, constants };
+    return { entries: entriesOf(weights, loop), start: start | 0, constants };
   });
 }
 
@@ -327,27 +327,27 @@ function streamFor(
   view: NodeView<AccumulationAttrs>,
   layer: Layer,
   columns: readonly number[],
-  form: StreamForm,
+  loop: StreamLoop,
   finish: Finish,
 ): Stream {
-  const channels = channelsOf(view, layer, columns, form, finish);
+  const channels = channelsOf(view, layer, columns, loop, finish);
   const stored = channels.reduce(
-    (sum, { entries }) => sum + storedEntries(entries.length, form),
+    (sum, { entries }) => sum + storedEntries(entries.length, loop),
     0,
   );
   return { columns, channels, finish, stored };
 }
 
 /** The common part of the calls of these kernels. */
-function sparseCall(layer: Layer, form: StreamForm, { channels, finish }: Stream): KernelCall {
-  const weights = streamOf(channels, form);
+function sparseCall(layer: Layer, loop: StreamLoop, { channels, finish }: Stream): KernelCall {
+  const weights = streamOf(channels, loop);
   return {
     inputs: [0],
     outputs: [0],
     flags: {
-      blocks: form.entry !== 'weight',
-      linear: finish.form === 'linear',
-      twice: finish.form === 'twice',
+      blocks: loop.entry !== 'weight',
+      linear: finish.method === 'linear',
+      twice: finish.method === 'twice',
       clamped: finish.isClamped,
     },
     numbers: {

@@ -27,7 +27,7 @@ export function stageWords(
   channels: number,
   finish: Finish,
 ): Int32Array {
-  const none = { start: 0, constants: finish.form === 'linear' ? [0] : [0, 0, 0] };
+  const none = { start: 0, constants: finish.method === 'linear' ? [0] : [0, 0, 0] };
   return Int32Array.from(
     groups.flatMap((first) => {
       const four = [0, 1, 2, 3].map((lane) =>

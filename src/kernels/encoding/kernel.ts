@@ -9,7 +9,7 @@ import { gatherNumbers } from '../swar/layer.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
 import { fieldsInWord } from './bits.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
-import { encode, type PackedForm, packedForm } from './packed.js';
+import { encode, type PackedChoice, packedChoice } from './packed.js';
 import type { Positions, WeightRows } from './positions.js';
 import type { Values } from './values.js';
 
@@ -38,27 +38,27 @@ export function packedKernel<A extends AccumulationAttrs>(
       const layer = describe(view);
       const { shape, filters } = layer;
       const rows = rowsOf(view, filters);
-      const form = findForm(rows, coding);
-      if (form === null) return null;
+      const choice = findChoice(rows, coding);
+      if (choice === null) return null;
       const lanes = lanesOf(shape);
       const lead = lanes === 1 ? windowLead(shape, { channelBlock: 1 }) : tilesLead(shape, lanes);
       return {
         scratchBytes: lanes === 1 ? 0 : lanes * filters.depth,
         weightPasses: Math.ceil(pixelsOf(shape) / lanes),
         overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
-        work: () => workOf(view, layer, form),
-        calls: () => [callOf(view, layer, rows, form)],
+        work: () => workOf(view, layer, choice),
+        calls: () => [callOf(view, layer, rows, choice)],
       };
     },
   };
 }
 
 /** null if the encoding saves too little, or belongs to the other kernel. */
-function findForm(layer: WeightRows, coding: Coding): PackedForm | null {
-  const form = packedForm(layer, coding === 'coded');
-  const isCoded = form.values.kind === 'coded';
+function findChoice(layer: WeightRows, coding: Coding): PackedChoice | null {
+  const choice = packedChoice(layer, coding === 'coded');
+  const isCoded = choice.values.kind === 'coded';
   if (isCoded !== (coding === 'coded')) return null;
-  return isWorthwhile(form.bytes, layer) ? form : null;
+  return isWorthwhile(choice.bytes, layer) ? choice : null;
 }
 
 /** Pixels whose sums the kernel holds at once; 1: rows that are multiplied in place. */
@@ -69,23 +69,23 @@ function lanesOf(shape: WindowShape): number {
 /** Per field, on the RP2040, like all costs here. */
 const fieldCycles = { gaps: 12, blocks: 25, groups: 15 };
 
-function workOf(view: NodeView<object>, { shape, filters }: Convolution, form: PackedForm) {
-  const { positions, values } = form;
+function workOf(view: NodeView<object>, { shape, filters }: Convolution, choice: PackedChoice) {
+  const { positions, values } = choice;
   const lanes = lanesOf(shape);
   const pixels = pixelsOf(shape);
   const passes = Math.ceil(pixels / lanes);
-  const products = passes * form.weights;
+  const products = passes * choice.weights;
   // Registers hold sums, positions or bits, so the cost of each depends on the others.
   const by = (term: string) => `${term}By${lanes}`;
-  const fields = { count: passes * form.fields, cycles: fieldCycles[positions.kind] };
+  const fields = { count: passes * choice.fields, cycles: fieldCycles[positions.kind] };
   const unpacked = { count: products, cycles: values.kind === 'coded' ? 35 : 12 };
   return {
     [by('products')]: { count: products, cycles: lanes === 1 ? 19 : 35 },
     [by('channels')]: { count: passes * filters.channels, cycles: lanes === 1 ? 240 : 500 },
-    ...(form.fields === 0 ? {} : { [by(positions.kind)]: fields }),
+    ...(choice.fields === 0 ? {} : { [by(positions.kind)]: fields }),
     ...(values.kind === 'bytes'
       ? {}
-      : { [by(form.fields === 0 ? 'unpacked' : 'values')]: unpacked }),
+      : { [by(choice.fields === 0 ? 'unpacked' : 'values')]: unpacked }),
     ...(lanes === 1 ? {} : { gathered: { count: pixels * filters.depth, cycles: 16 } }),
     ...residualWork(view, 60),
   };
@@ -95,14 +95,14 @@ function callOf(
   view: NodeView<AccumulationAttrs>,
   layer: Convolution,
   rows: WeightRows,
-  form: PackedForm,
+  choice: PackedChoice,
 ): KernelCall {
   const { shape, filters, stage } = layer;
   const { channels, depth } = filters;
   const tiled = lanesOf(shape) > 1;
-  const encoded = encode(rows, form);
-  const positions = positionOperands(form.positions, encoded.fields);
-  const values = valueOperands(form.values, encoded.values);
+  const encoded = encode(rows, choice);
+  const positions = positionOperands(choice.positions, encoded.fields);
+  const values = valueOperands(choice.values, encoded.values);
   const scaling = scaleOperands(view, filters, stage, !tiled);
   return {
     inputs: [0],
@@ -119,7 +119,7 @@ function callOf(
       ...values.numbers,
       ...(tiled ? gatherNumbers(view, shape) : { depth }),
       pixels: pixelsOf(shape),
-      count: form.positions.kind === 'blocks' ? form.positions.starts.length - 1 : depth,
+      count: choice.positions.kind === 'blocks' ? choice.positions.starts.length - 1 : depth,
       channels,
       ...stageNumbers(stage),
       ...scaling.numbers,

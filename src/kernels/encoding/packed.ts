@@ -9,7 +9,7 @@ import {
 } from './positions.js';
 import { type Values, valueChoices, valueReader, valueWriter } from './values.js';
 
-export interface PackedForm {
+export interface PackedChoice {
   readonly positions: Positions;
   readonly values: Values;
   /** All bytes. */
@@ -24,10 +24,10 @@ export interface PackedForm {
  * @param coded whether values may be coded (value-code.ts): smaller, but several times slower to
  *   decode
  */
-export function packedForms(layer: WeightRows, coded: boolean): readonly PackedForm[] {
+export function packedChoices(layer: WeightRows, coded: boolean): readonly PackedChoice[] {
   return positionChoices(layer).flatMap(({ positions, histogram, fields, ...choice }) =>
     valueChoices(histogram, coded).map(
-      ({ values, streamBits, tableBytes }): PackedForm => ({
+      ({ values, streamBits, tableBytes }): PackedChoice => ({
         positions,
         values,
         bytes:
@@ -39,9 +39,11 @@ export function packedForms(layer: WeightRows, coded: boolean): readonly PackedF
   );
 }
 
-/** The smallest form. */
-export function packedForm(layer: WeightRows, coded: boolean): PackedForm {
-  return packedForms(layer, coded).reduce((best, form) => (form.bytes < best.bytes ? form : best));
+/** The smallest choice. */
+export function packedChoice(layer: WeightRows, coded: boolean): PackedChoice {
+  return packedChoices(layer, coded).reduce((best, choice) =>
+    choice.bytes < best.bytes ? choice : best,
+  );
 }
 
 export interface Encoded {
@@ -51,7 +53,7 @@ export interface Encoded {
   readonly values: Int8Array | Uint16Array;
 }
 
-export function encode(layer: WeightRows, { positions, values }: PackedForm): Encoded {
+export function encode(layer: WeightRows, { positions, values }: PackedChoice): Encoded {
   const fields = new FieldWriter(positions.width);
   const stream = new BitWriter();
   const bytes: number[] = [];
@@ -65,7 +67,7 @@ export function encode(layer: WeightRows, { positions, values }: PackedForm): En
 /** int8[channels][depth], the input of `encode`. */
 export function decode(
   { fields, values: stored }: Encoded,
-  { positions, values }: PackedForm,
+  { positions, values }: PackedChoice,
   shape: Omit<WeightRows, 'data'>,
 ): Int8Array {
   const take = valueReader(

@@ -6,7 +6,7 @@ import { windowLead } from '../layout/overlap.js';
 import { stageNumbers } from '../portable/dense.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
-import { encodePairs, mostPairTaps, type PairForm, pairForm } from './pairs.js';
+import { encodePairs, mostPairTaps, type PairChoice, pairChoice } from './pairs.js';
 import type { WeightRows } from './positions.js';
 
 /** Weights are decoded again for each row, so layers with more rows use kernels with tiles. */
@@ -25,22 +25,22 @@ export function pairKernel<A extends AccumulationAttrs>(
       const rows = pixelsOf(layer.shape);
       if (rows > mostRows || layer.filters.depth > mostPairTaps) return null;
       const weights = rowsOf(view, layer.filters);
-      const form = pairForm(weights);
-      if (!isWorthwhile(form.bytes, weights)) return null;
+      const choice = pairChoice(weights);
+      if (!isWorthwhile(choice.bytes, weights)) return null;
       const lead = windowLead(layer.shape, { channelBlock: 2 });
       return {
         scratchBytes: 0,
         weightPasses: rows,
         overlaps: [{ input: 0, lead, exact: false }],
-        work: () => workOf(layer, form),
-        calls: () => [callOf(view, layer, weights, form)],
+        work: () => workOf(layer, choice),
+        calls: () => [callOf(view, layer, weights, choice)],
       };
     },
   };
 }
 
 /** Cycles on the RP2040, like all costs here. */
-function workOf({ shape, filters }: Convolution, { lowBits, words, exceptions }: PairForm) {
+function workOf({ shape, filters }: Convolution, { lowBits, words, exceptions }: PairChoice) {
   const rows = pixelsOf(shape);
   const pairs = lowBits.length;
   return {
@@ -55,9 +55,9 @@ function callOf(
   view: NodeView<AccumulationAttrs>,
   { shape, filters, stage }: Convolution,
   weights: WeightRows,
-  form: PairForm,
+  choice: PairChoice,
 ): KernelCall {
-  const { heads, codes, lows } = encodePairs(weights, form);
+  const { heads, codes, lows } = encodePairs(weights, choice);
   const scaling = scaleOperands(view, filters, stage, true);
   return {
     inputs: [0],

@@ -28,7 +28,7 @@ const exceptionBytes = 3;
 /** The most taps for which the position of an exception fits. */
 export const mostPairTaps = 2 ** 15;
 
-export interface PairForm {
+export interface PairChoice {
   /** k of each two channels. */
   readonly lowBits: Uint8Array;
   /** All bytes; the code's table belongs to the kernel. */
@@ -104,7 +104,7 @@ function sizeOf(first: Int8Array, second: Int8Array, { k, upper, missing }: Spli
   return { k, codedBits, exceptions, words, bytes };
 }
 
-export function pairForm(layer: WeightRows): PairForm {
+export function pairChoice(layer: WeightRows): PairChoice {
   const pairs = Array.from({ length: Math.ceil(layer.channels / 2) }, (_, pair) => {
     const [first, second] = rowsOf(layer, pair);
     const sizes = splits.map((split) => sizeOf(first, second, split));
@@ -127,7 +127,7 @@ export function pairForm(layer: WeightRows): PairForm {
   };
 }
 
-export function encodePairs(layer: WeightRows, { lowBits }: PairForm): EncodedPairs {
+export function encodePairs(layer: WeightRows, { lowBits }: PairChoice): EncodedPairs {
   const codes = new BitWriter();
   const heads: number[] = [];
   const lows: number[] = [];

@@ -13,20 +13,20 @@ export interface Entry {
 }
 
 /**
- * The form of an entry in the stream. weight: a weight and the distance from the previous tap in
+ * The kind of an entry in the stream. weight: a weight and the distance from the previous tap in
  * one word; bytes: four weights as bytes, and the distance; pairs: four weights as int16, 0 and 2,
  * then 1 and 3, as SXTB16 widens the input, and the position of the first.
  */
-type EntryForm = 'weight' | 'bytes' | 'pairs';
+type EntryKind = 'weight' | 'bytes' | 'pairs';
 
 /** Weights per entry. */
-const entryTaps: Readonly<Record<EntryForm, 1 | 4>> = { weight: 1, bytes: 4, pairs: 4 };
+const entryTaps: Readonly<Record<EntryKind, 1 | 4>> = { weight: 1, bytes: 4, pairs: 4 };
 
 /** Properties of a kernel's loop. */
-export interface StreamForm {
+export interface StreamLoop {
   /** Distance in bytes between the columns of neighbouring taps. */
   readonly tapBytes: number;
-  readonly entry: EntryForm;
+  readonly entry: EntryKind;
   /** Entries per step of the loop. */
   readonly stepEntries: number;
   /** Machine code of one step. */
@@ -49,7 +49,7 @@ export interface Channel {
 }
 
 /** Stored entries of a channel: the first one, and whole steps. */
-export function storedEntries(entries: number, { stepEntries }: StreamForm): number {
+export function storedEntries(entries: number, { stepEntries }: StreamLoop): number {
   return 1 + Math.ceil(Math.max(0, entries - 1) / stepEntries) * stepEntries;
 }
 
@@ -57,7 +57,7 @@ export function storedEntries(entries: number, { stepEntries }: StreamForm): num
  * Whether the distances fit: 16 bits beside a weight, 31 beside a block. Pairs need a filter of at
  * least four taps.
  */
-export function isWithinReach(taps: number, { tapBytes, entry }: StreamForm): boolean {
+export function isWithinReach(taps: number, { tapBytes, entry }: StreamLoop): boolean {
   if (entry === 'pairs' && taps < entryTaps[entry]) return false;
   return (taps - 1) * tapBytes < 2 ** (entry === 'weight' ? 16 : 31);
 }
@@ -66,7 +66,7 @@ export function isWithinReach(taps: number, { tapBytes, entry }: StreamForm): bo
  * The entries of a filter that are not all zero; for pairs, which begin anywhere, as few as
  * possible.
  */
-export function entriesOf(weights: readonly number[], { entry }: StreamForm): Entry[] {
+export function entriesOf(weights: readonly number[], { entry }: StreamLoop): Entry[] {
   const taps = entryTaps[entry];
   const entries: Entry[] = [];
   for (let i = 0; i < weights.length; ) {
@@ -84,19 +84,19 @@ export function entriesOf(weights: readonly number[], { entry }: StreamForm): En
 }
 
 /** int32[]: channel after channel. */
-export function streamOf(channels: readonly Channel[], form: StreamForm): Int32Array {
-  return Int32Array.from(channels.flatMap((channel) => channelWords(channel, form)));
+export function streamOf(channels: readonly Channel[], loop: StreamLoop): Int32Array {
+  return Int32Array.from(channels.flatMap((channel) => channelWords(channel, loop)));
 }
 
-function channelWords({ entries, start, constants }: Channel, form: StreamForm): number[] {
-  const { tapBytes, entry, stepEntries, stepBytes } = form;
+function channelWords({ entries, start, constants }: Channel, loop: StreamLoop): number[] {
+  const { tapBytes, entry, stepEntries, stepBytes } = loop;
   const coded = entries.map(({ tap, weights }, i) => {
     const from = entry === 'pairs' ? 0 : (entries[i - 1]?.tap ?? 0);
     return entryWords(weights, (tap - from) * tapBytes, entry);
   });
   // Remaining places hold zero weights for the previous tap, or for the first one.
   const none = entryWords(new Array<number>(entryTaps[entry]).fill(0), 0, entry);
-  while (coded.length < storedEntries(entries.length, form)) coded.push(none);
+  while (coded.length < storedEntries(entries.length, loop)) coded.push(none);
   const [first = none, ...others] = coded;
   const runs: (typeof coded)[] = [];
   for (let i = 0; i < others.length; i += unrolled * stepEntries) {
@@ -111,7 +111,7 @@ function channelWords({ entries, start, constants }: Channel, form: StreamForm):
   return [...first, start, skipped, ...linked, 0, ...constants];
 }
 
-function entryWords(weights: readonly number[], away: number, entry: EntryForm): readonly number[] {
+function entryWords(weights: readonly number[], away: number, entry: EntryKind): readonly number[] {
   const [a = 0, b = 0, c = 0, d = 0] = weights;
   if (entry === 'weight') return [word(a * scale, away)];
   if (entry === 'pairs') return [word(a * scale, c * scale), word(b * scale, d * scale), away];

@@ -111,18 +111,18 @@ export function highMultiplies(
   stage: OutputStage,
   accumulators: ChannelBounds,
 ): readonly HighMultiply[] | null {
-  const forms: HighMultiply[] = [];
+  const multiplies: HighMultiply[] = [];
   for (const channel of accumulators.min.keys()) {
-    const form = highMultiply(stage, channel, ...rangeAt(accumulators, channel));
-    if (form === null) return null;
-    forms.push(form);
+    const multiply = highMultiply(stage, channel, ...rangeAt(accumulators, channel));
+    if (multiply === null) return null;
+    multiplies.push(multiply);
   }
-  return forms;
+  return multiplies;
 }
 
 /** The output of an accumulator within the bounds, as a core computes it. */
-export function applyHighMultiply(form: HighMultiply, accumulator: number): number {
-  return form.first + Math.max(0, Math.min(form.last, indexOf(form, accumulator)));
+export function applyHighMultiply(multiply: HighMultiply, accumulator: number): number {
+  return multiply.first + Math.max(0, Math.min(multiply.last, indexOf(multiply, accumulator)));
 }
 
 type Line = Pick<HighMultiply, 'scale' | 'multiplier' | 'shift'>;

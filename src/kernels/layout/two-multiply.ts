@@ -89,13 +89,13 @@ export function twoMultiply(
   for (const scale of scalesOf(stage, first, shift)) {
     const sumsPerUnit = multiplier * 2 ** (shift - 31) * scale.step;
     for (const range of rangesOf(thresholds, sumsPerUnit)) {
-      for (const form of formsOf(range, least.length === 0 ? 0 : sumsPerUnit, onlyShift)) {
-        const start = startOf(range, form, thresholds, scale);
+      for (const multiply of factorsOf(range, least.length === 0 ? 0 : sumsPerUnit, onlyShift)) {
+        const start = startOf(range, multiply, thresholds, scale);
         if (start === null) continue;
         const zero = scale.lift === null ? first * scale.step : 0;
         return {
           ...range,
-          ...form,
+          ...multiply,
           offset: (start + zero) >>> 0,
           lift: scale.lift,
           zeroPoint: stage.zeroPoint,
@@ -115,13 +115,13 @@ export function twoMultiplies(
   accumulators: ChannelBounds,
   onlyShift: number | null = null,
 ): readonly TwoMultiply[] | null {
-  const forms: TwoMultiply[] = [];
+  const multiplies: TwoMultiply[] = [];
   for (const channel of accumulators.min.keys()) {
-    const form = twoMultiply(stage, channel, ...rangeAt(accumulators, channel), onlyShift);
-    if (form === null) return null;
-    forms.push(form);
+    const multiply = twoMultiply(stage, channel, ...rangeAt(accumulators, channel), onlyShift);
+    if (multiply === null) return null;
+    multiplies.push(multiply);
   }
-  return forms;
+  return multiplies;
 }
 
 /** Like `twoMultiplies`, computed once per node, since several variants need them. */
@@ -134,15 +134,16 @@ export function twoMultipliesOf(
 }
 
 /** The output of an accumulator within the bounds, in the 32-bit arithmetic of a core. */
-export function applyTwoMultiply(form: TwoMultiply, accumulator: number): number {
-  const a = (accumulator - form.base) >>> 0;
-  if (!form.inRange && a > form.top) return (a | 0) < 0 ? form.lowest : form.highest;
-  const lower = Math.imul(a, form.lower) >>> form.shift;
-  const low = ((Math.imul(a, form.low) + lower) >>> 0) >>> form.shift;
-  const sum = (Math.imul(a, form.high) + low + form.offset) >>> 0;
-  if (form.lift === null) return sum >> 24;
-  const stepped = (sum + ((sum >>> 31) << form.lift)) >>> 0;
-  return (((stepped >>> 23) + form.zeroPoint) << 24) >> 24;
+export function applyTwoMultiply(multiply: TwoMultiply, accumulator: number): number {
+  const a = (accumulator - multiply.base) >>> 0;
+  if (!multiply.inRange && a > multiply.top)
+    return (a | 0) < 0 ? multiply.lowest : multiply.highest;
+  const lower = Math.imul(a, multiply.lower) >>> multiply.shift;
+  const low = ((Math.imul(a, multiply.low) + lower) >>> 0) >>> multiply.shift;
+  const sum = (Math.imul(a, multiply.high) + low + multiply.offset) >>> 0;
+  if (multiply.lift === null) return sum >> 24;
+  const stepped = (sum + ((sum >>> 31) << multiply.lift)) >>> 0;
+  return (((stepped >>> 23) + multiply.zeroPoint) << 24) >> 24;
 }
 
 /**
@@ -186,7 +187,7 @@ function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonl
 }
 
 /** Constants near the exact multiplier, those with one multiplication first. */
-function* formsOf(
+function* factorsOf(
   { top }: Accumulators,
   sumsPerUnit: number,
   onlyShift: number | null,
@@ -210,8 +211,8 @@ function* formsOf(
 }
 
 /**
- * The least sum at a = 0 with which the form crosses every threshold of the range at the right
- * place. The form never falls, so nothing else must be checked.
+ * The least sum at a = 0 with which the output crosses every threshold of the range at the right
+ * place. The output never falls, so nothing else must be checked.
  */
 function startOf(
   { base, top }: Accumulators,

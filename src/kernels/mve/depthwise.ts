@@ -48,7 +48,7 @@ export function vectorDepthwise<A extends AccumulationAttrs>(
       if (!hasRoom || !pairsFit(view, columnByColumn(filters, shape), facts)) return null;
       const pixel = pixelBytes(shape);
       // The vector that begins at the last row's last pixel extends past the row.
-      const lines = rowSpan(shape) * shape.inW * shape.inC + pixel - shape.inC;
+      const lines = rowReach(shape) * shape.inW * shape.inC + pixel - shape.inC;
       return {
         scratchBytes: 2 * pixel + (hasLines(shape) ? lines : 0),
         overlaps: [{ input: 0, lead: depthwiseLead(shape, hasLines(shape)), exact: false }],
@@ -88,7 +88,7 @@ function pixelBytes({ inC }: WindowShape): number {
 }
 
 /** Rows from the one under the first tap to the one under the last. */
-function rowSpan({ kernelH, dilationH }: WindowShape): number {
+function rowReach({ kernelH, dilationH }: WindowShape): number {
   return dilated(kernelH, dilationH) - 1;
 }
 
@@ -102,7 +102,7 @@ function hasLines(shape: WindowShape): boolean {
 
 function depthwiseLead(shape: WindowShape, lines: boolean): number {
   const walk = { channelBlock: depthwiseLanes };
-  const lineBuffer = { rows: rowSpan(shape), newest: false };
+  const lineBuffer = { rows: rowReach(shape), newest: false };
   return windowLead(shape, lines ? { ...walk, lineBuffer } : walk);
 }
 
@@ -131,7 +131,7 @@ function depthwiseCall(
       pixel_bytes: pixelBytes(shape),
       ...(nine ? {} : { pairs }),
       ...(filled ? { taps: depth } : {}),
-      ...(lines ? { row_span: rowSpan(shape) } : {}),
+      ...(lines ? { row_span: rowReach(shape) } : {}),
       ...windowNumbers(view, shape),
       kernel_w: shape.kernelW,
       ...stageNumbers(stage),

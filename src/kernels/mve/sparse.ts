@@ -44,7 +44,7 @@ interface Tile {
   readonly columns: number;
   readonly bytes: number;
   /** Bytes over which one window extends. */
-  readonly span: number;
+  readonly windowBytes: number;
 }
 
 function tileOf(shape: WindowShape): Tile {
@@ -55,15 +55,16 @@ function tileOf(shape: WindowShape): Tile {
     ({ rows, pixels }): Tile => {
       const lines = (rows - 1) * strideH + (kernelH - 1) * dilationH + 1;
       const columns = (pixels - 1) * strideW + (kernelW - 1) * dilationW + 1;
-      const span = ((kernelH - 1) * dilationH * columns + (kernelW - 1) * dilationW + 1) * inC;
-      return { rows, pixels, lines, columns, bytes: lines * columns * inC, span };
+      const windowBytes =
+        ((kernelH - 1) * dilationH * columns + (kernelW - 1) * dilationW + 1) * inC;
+      return { rows, pixels, lines, columns, bytes: lines * columns * inC, windowBytes };
     },
   );
   const least = tiles.reduce((best, tile) => (tile.bytes < best.bytes ? tile : best));
   // Estimated cost in vectors: a filter's per group, and copying a strip.
   const costOf = (tile: Tile) => {
     const { groups, strips } = walkOf(shape, tile);
-    return groups * (2 + reachOf(tile.span).steps) * shape.outC + 10 * strips;
+    return groups * (2 + reachOf(tile.windowBytes).steps) * shape.outC + 10 * strips;
   };
   return tiles
     .filter(({ bytes }) => bytes <= stripBytes)
@@ -207,7 +208,7 @@ function layOut(
   tile: Tile,
 ): ConvolutionLayout {
   const { inC, kernelW, dilationH, dilationW, outC } = shape;
-  const reach = reachOf(tile.span);
+  const reach = reachOf(tile.windowBytes);
   const offsetOf = (i: number) => {
     const tap = Math.floor(i / inC);
     const line = Math.floor(tap / kernelW) * dilationH;

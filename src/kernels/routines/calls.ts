@@ -41,13 +41,13 @@ export function packingOf(
   rows: number,
 ): { readonly packed: number; readonly moved: number } {
   const { batches, outH, outW, strideW } = shape;
-  const span = windowColumns(shape);
+  const windowWidth = windowColumns(shape);
   const lines = batches * Math.ceil(outH / tile) * rows;
   const moves = Math.ceil(outW / pixelsPerMove) - 1;
   return {
-    packed: lines * ((outW - 1) * strideW + span),
+    packed: lines * ((outW - 1) * strideW + windowWidth),
     // Windows that are further apart than they are wide share no columns.
-    moved: lines * moves * Math.max(0, span - strideW),
+    moved: lines * moves * Math.max(0, windowWidth - strideW),
   };
 }
 

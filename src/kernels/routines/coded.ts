@@ -84,8 +84,8 @@ export function codedOf(
   const { inC, outC, kernelH, kernelW } = shape;
   const depth = kernelH * kernelW * inC;
   if (outC * depth > maxWeights) return null;
-  const forms = twoMultipliesOf(view, context, stage);
-  if (forms === null) return null;
+  const multiplies = twoMultipliesOf(view, context, stage);
+  if (multiplies === null) return null;
   const biases = biasesFor(view, filters, true);
   const zeroPoint = inputZeroPoint(view);
   const range = context.facts.range(inputOf(view, 0));
@@ -99,7 +99,7 @@ export function codedOf(
     };
   });
   const weight = weightAt(view, convolution);
-  const channels = forms.map((requantization, channel) => ({
+  const channels = multiplies.map((requantization, channel) => ({
     weights: Array.from(taps, ({ tap }) => weight(channel, tap)),
     bias: biases[channel] as number,
     requantization,
@@ -119,10 +119,25 @@ export function routineTwin({ channels, taps }: Coded, second: number | null): R
     weights: Int8Array.from(
       channels.flatMap(({ weights }) => taps.map(({ tap }) => weights[tap] as number)),
     ),
-    stages: channels.map(({ bias, requantization: form }) =>
+    stages: channels.map(({ bias, requantization }) =>
       Int32Array.from([
-        ...[bias, form.base, form.top, form.high, form.low, form.lower, form.offset, form.shift],
-        ...[form.lift ?? -1, form.zeroPoint, form.lowest, form.highest, form.inRange ? 1 : 0],
+        ...[
+          bias,
+          requantization.base,
+          requantization.top,
+          requantization.high,
+          requantization.low,
+          requantization.lower,
+          requantization.offset,
+          requantization.shift,
+        ],
+        ...[
+          requantization.lift ?? -1,
+          requantization.zeroPoint,
+          requantization.lowest,
+          requantization.highest,
+          requantization.inRange ? 1 : 0,
+        ],
       ]),
     ),
   };

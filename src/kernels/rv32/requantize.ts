@@ -23,7 +23,7 @@ const [value, spare] = ['a1', 'ra'] as const;
 interface Detour {
   readonly from: number;
   readonly back: number;
-  readonly form: TwoMultiply;
+  readonly multiply: TwoMultiply;
 }
 
 /** @param pointers register with the address of the four outputs' addresses */
@@ -49,14 +49,14 @@ export function requantize(
 }
 
 function scaleChannel(assembly: Assembly, channel: SummedChannel): readonly Detour[] {
-  const { bias, runs, registers, at, requantization: form } = channel;
-  const start = bias - form.base;
+  const { bias, runs, registers, at, requantization: multiply } = channel;
+  const start = bias - multiply.base;
   assembly.load(upper, start);
   assembly.load(lower, start - runs * 2 ** 15);
-  if (!form.inRange) assembly.load(top, form.top);
-  assembly.load(high, form.high);
-  if (form.low !== 0) assembly.load(low, form.low);
-  assembly.load(offset, form.offset);
+  if (!multiply.inRange) assembly.load(top, multiply.top);
+  assembly.load(high, multiply.high);
+  if (multiply.low !== 0) assembly.load(low, multiply.low);
+  assembly.load(offset, multiply.offset);
   return [0, 1, 2, 3].flatMap((pixel) => {
     const { packed, upper: sum } = registers[pixel % 2] as SumRegisters;
     if (pixel < 2) {
@@ -67,34 +67,36 @@ function scaleChannel(assembly: Assembly, channel: SummedChannel): readonly Deto
     } else {
       assembly.emit('add', value, sum, upper);
     }
-    const detour = form.inRange ? null : { from: assembly.newLabel(), back: assembly.newLabel() };
+    const detour = multiply.inRange
+      ? null
+      : { from: assembly.newLabel(), back: assembly.newLabel() };
     if (detour !== null) assembly.emit('bltu', top, value, `${detour.from}f`);
-    scale(assembly, form);
+    scale(assembly, multiply);
     if (detour !== null) assembly.place(detour.back);
     assembly.emit('sb', value, `${at}(${outputs[pixel]})`);
-    return detour === null ? [] : [{ ...detour, form }];
+    return detour === null ? [] : [{ ...detour, multiply }];
   });
 }
 
-/** The output byte of an accumulator within the form's range. */
-function scale(assembly: Assembly, form: TwoMultiply): void {
-  if (form.low !== 0) {
+/** The output byte of an accumulator within the multiply's range. */
+function scale(assembly: Assembly, multiply: TwoMultiply): void {
+  if (multiply.low !== 0) {
     assembly.emit('mul', spare, value, low);
-    if (form.lower !== 0) addLower(assembly, form);
-    assembly.emit('srli', spare, spare, form.shift);
+    if (multiply.lower !== 0) addLower(assembly, multiply);
+    assembly.emit('srli', spare, spare, multiply.shift);
   }
   assembly.emit('mul', value, value, high);
-  if (form.low !== 0) assembly.emit('add', value, value, spare);
+  if (multiply.low !== 0) assembly.emit('add', value, value, spare);
   assembly.emit('add', value, value, offset);
-  if (form.lift === null) {
+  if (multiply.lift === null) {
     assembly.emit('srli', value, value, 24);
     return;
   }
   assembly.emit('srli', spare, value, 31);
-  if (form.lift > 0) assembly.emit('slli', spare, spare, form.lift);
+  if (multiply.lift > 0) assembly.emit('slli', spare, spare, multiply.lift);
   assembly.emit('add', value, value, spare);
   assembly.emit('srli', value, value, 23);
-  if (form.zeroPoint !== 0) assembly.emit('addi', value, value, form.zeroPoint);
+  if (multiply.zeroPoint !== 0) assembly.emit('addi', value, value, multiply.zeroPoint);
 }
 
 /** A third product, for very large accumulators; no register is free for its multiplier. */
@@ -111,14 +113,14 @@ function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
   if (detours.length === 0) return;
   const end = assembly.newLabel();
   assembly.emit('j', `${end}f`);
-  for (const { from, back, form } of detours) {
+  for (const { from, back, multiply } of detours) {
     const above = assembly.newLabel();
     assembly.place(from);
     assembly.emit('bgez', value, `${above}f`);
-    assembly.emit('li', value, form.lowest);
+    assembly.emit('li', value, multiply.lowest);
     assembly.emit('j', `${back}b`);
     assembly.place(above);
-    assembly.emit('li', value, form.highest);
+    assembly.emit('li', value, multiply.highest);
     assembly.emit('j', `${back}b`);
   }
   assembly.place(end);

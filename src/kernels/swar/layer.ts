@@ -37,23 +37,23 @@ export function rescaleStage(
   { filters, stage }: Convolution,
 ): RescaleStage {
   const biases = biasesFor(view, filters, true);
-  const forms = twoMultipliesOf(view, context, stage);
+  const multiplies = twoMultipliesOf(view, context, stage);
   // The kernels have no third multiplication.
-  if (forms === null || forms.some(({ lower }) => lower !== 0)) {
+  if (multiplies === null || multiplies.some(({ lower }) => lower !== 0)) {
     const words = stage.multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
     return { rescale: 'requantized', starts: biases, words };
   }
-  const rescale = forms.every(({ lift }) => lift === null) ? 'rescaled' : 'lifted';
-  const words = forms.map((form) => [
-    ...rescaleWords(form),
-    ...(rescale === 'lifted' ? liftWords(form) : []),
+  const rescale = multiplies.every(({ lift }) => lift === null) ? 'rescaled' : 'lifted';
+  const words = multiplies.map((multiply) => [
+    ...rescaleWords(multiply),
+    ...(rescale === 'lifted' ? liftWords(multiply) : []),
   ]);
-  const starts = biases.map((bias, channel) => bias - (forms[channel]?.base ?? 0));
+  const starts = biases.map((bias, channel) => bias - (multiplies[channel]?.base ?? 0));
   return { rescale, starts, words };
 }
 
-function rescaleWords(form: TwoMultiply): readonly number[] {
-  const { top, lowest, highest, high, low, shift, offset } = form;
+function rescaleWords(multiply: TwoMultiply): readonly number[] {
+  const { top, lowest, highest, high, low, shift, offset } = multiply;
   return [top, (lowest & 255) + (highest & 255) * 256, high, low, shift, offset];
 }
 

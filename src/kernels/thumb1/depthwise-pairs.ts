@@ -17,7 +17,7 @@ import type { Convolution } from '../layout/convolution.js';
 import { type Axis, axesOf, tapsInside, type WindowShape } from '../layout/overlap.js';
 import type { TwoMultiply } from '../layout/two-multiply.js';
 import type { KernelCall, KernelVariant, Overlap, Table, WorkTerm } from '../variant.js';
-import { isLifted, stageForms } from './stage.js';
+import { isLifted, stageMultiplies } from './stage.js';
 
 /** Unrolled taps of the assembly, and half the bytes of one. */
 const chainTaps = 9;
@@ -67,7 +67,7 @@ interface Work {
   /** Taps of a filter at one pixel: input channels that an output reads. */
   readonly depth: number;
   readonly runs: readonly Run[];
-  readonly forms: readonly TwoMultiply[];
+  readonly multiplies: readonly TwoMultiply[];
 }
 
 /**
@@ -88,9 +88,9 @@ export function pairedDepthwise<A extends AccumulationAttrs>(
       const depth = filters.depth / (shape.kernelH * shape.kernelW);
       const runs = runsOf(shape, depth);
       if (runs === null) return null;
-      const forms = stageForms(stage, facts.accumulator(view));
-      if (forms === null) return null;
-      const work = { convolution, depth, runs, forms };
+      const multiplies = stageMultiplies(stage, facts.accumulator(view));
+      if (multiplies === null) return null;
+      const work = { convolution, depth, runs, multiplies };
       return {
         scratchBytes: listTapBytes * filters.depth + constantsBytes,
         overlaps: depth === 1 ? overlapOf(shape, runs) : [],
@@ -197,7 +197,7 @@ function callOf(view: NodeView<AccumulationAttrs>, work: Work): KernelCall {
   const { depth } = work;
   const { shape, filters } = work.convolution;
   const { inH, inW, inC, outH, outW, outC } = shape;
-  const lifted = work.forms.some(isLifted);
+  const lifted = work.multiplies.some(isLifted);
   return {
     inputs: [0],
     outputs: [0],
@@ -213,7 +213,7 @@ function callOf(view: NodeView<AccumulationAttrs>, work: Work): KernelCall {
     tables: {
       runs: runsTable(work),
       weights: { data: weightRows(view, filters), role: 'weights' },
-      stage: stageTable(biasesFor(view, filters, false), work.forms, lifted),
+      stage: stageTable(biasesFor(view, filters, false), work.multiplies, lifted),
     },
   };
 }
@@ -261,13 +261,17 @@ function firstPass(taps: number): number {
   return ((taps - 1) % chainTaps) + 1;
 }
 
-function stageTable(biases: Int32Array, forms: readonly TwoMultiply[], lifted: boolean): Table {
-  const words = forms.flatMap((form, channel) => {
-    const { base, low, high, top, offset, lift, zeroPoint } = form;
-    const outside = (form.lowest & 255) | ((form.highest & 255) << 8);
+function stageTable(
+  biases: Int32Array,
+  multiplies: readonly TwoMultiply[],
+  lifted: boolean,
+): Table {
+  const words = multiplies.flatMap((multiply, channel) => {
+    const { base, low, high, top, offset, lift, zeroPoint } = multiply;
+    const outside = (multiply.lowest & 255) | ((multiply.highest & 255) << 8);
     const common = [(biases[channel] as number) - base, low, high, top, offset, outside];
     if (!lifted) return common;
-    const shifts = form.shift | ((lift === null ? 24 : 23) << 8);
+    const shifts = multiply.shift | ((lift === null ? 24 : 23) << 8);
     return [
       ...common,
       shifts | ((lift === null ? 0 : zeroPoint) << 16),
@@ -282,9 +286,9 @@ function termsOf({
   convolution: { shape },
   depth,
   runs,
-  forms,
+  multiplies,
 }: Work): Readonly<Record<string, WorkTerm>> {
-  const perPair = (forms.some(isLifted) ? 71 : 48) + (isLong({ runs, depth }) ? 4 : 0);
+  const perPair = (multiplies.some(isLifted) ? 71 : 48) + (isLong({ runs, depth }) ? 4 : 0);
   let [code, lists] = [0, 0];
   for (const { rectangle, isFirst, along, lines } of runs) {
     const { down, right } = rectangle;

@@ -13,7 +13,7 @@ import type { WindowShape } from '../layout/overlap.js';
 import type { TwoMultiply } from '../layout/two-multiply.js';
 import type { KernelCall, KernelVariant, Table, WorkTerm } from '../variant.js';
 import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
-import { isLifted, stageForms } from './stage.js';
+import { isLifted, stageMultiplies } from './stage.js';
 
 /** Fields of struct depthwise_lines before its taps. */
 const headerBytes = 92;
@@ -37,8 +37,8 @@ interface Work {
 
 /** Facts proved about a channel. */
 interface Channel {
-  readonly form: TwoMultiply;
-  /** Added to a sum of raw products, it gives the input of `form`. */
+  readonly multiply: TwoMultiply;
+  /** Added to a sum of raw products, it gives the input of `multiply`. */
   readonly base: number;
   readonly runs: Runs;
   /** The first segment; the others follow in order. */
@@ -91,14 +91,14 @@ function channelsOf(
   { shape, filters, stage }: Convolution,
   { segments }: Lines,
 ): readonly Channel[] | null {
-  const forms = stageForms(stage, facts.accumulator(view));
-  if (forms === null) return null;
+  const multiplies = stageMultiplies(stage, facts.accumulator(view));
+  if (multiplies === null) return null;
   const biases = biasesFor(view, filters, true);
   const weights = weightsOf(view);
   const zeroPoint = inputZeroPoint(view);
   const input = facts.range(inputOf(view, 0));
   const proved: Channel[] = [];
-  for (const [c, form] of forms.entries()) {
+  for (const [c, multiply] of multiplies.entries()) {
     const from = Math.floor(c / siblingsOf(shape));
     const low = Math.min(input.min[from] as number, zeroPoint);
     const high = Math.max(input.max[from] as number, zeroPoint);
@@ -107,7 +107,7 @@ function channelsOf(
     const fits = (taps: Segment['taps']) => isExact(runOf(taps), low, high);
     const order = orderOf(segments, fits);
     if (order === null) return null;
-    proved.push({ form, base: (biases[c] as number) - form.base, ...order });
+    proved.push({ multiply, base: (biases[c] as number) - multiply.base, ...order });
   }
   return proved;
 }
@@ -160,7 +160,7 @@ function planeOffset(segments: number): number {
 }
 
 function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly KernelCall[] {
-  const lifted = work.channels.some(({ form }) => isLifted(form));
+  const lifted = work.channels.some(({ multiply }) => isLifted(multiply));
   const weights = weightsTable(view, work);
   const stage = stageTable(work.channels, lifted);
   return work.phases.map((lines) => {
@@ -184,13 +184,13 @@ function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly Kernel
 }
 
 function stageTable(channels: readonly Channel[], lifted: boolean): Table {
-  const words = channels.flatMap(({ form, base, runs, first }) => {
-    const { top, high, low, offset, lowest, highest, lift, zeroPoint } = form;
+  const words = channels.flatMap(({ multiply, base, runs, first }) => {
+    const { top, high, low, offset, lowest, highest, lift, zeroPoint } = multiply;
     const bytes = [['whole', 'first-split', 'split'].indexOf(runs), lowest, highest, first];
     const word = bytes.reduce((sum, byte, i) => sum | ((byte & 255) << (8 * i)), 0);
     const common = [word, top, (offset + Math.imul(base, high)) | 0, low, high, base];
     if (!lifted) return common;
-    const shifts = (lift === null ? 24 : 23) | (form.shift << 8);
+    const shifts = (lift === null ? 24 : 23) | (multiply.shift << 8);
     return [
       ...common,
       lift === null ? 0 : 2 ** lift,

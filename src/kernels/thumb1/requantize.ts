@@ -30,12 +30,12 @@ interface Detour {
   readonly lane: string;
   readonly from: number;
   readonly back: number;
-  readonly form: TwoMultiply;
+  readonly multiply: TwoMultiply;
 }
 
 /**
  * Stores the channels' outputs. Constants and detours follow the code. An unsigned comparison sends
- * accumulators below and above the form's range to a detour, which takes fewer cycles; under ReLU
+ * accumulators below and above the multiplication's range to a detour, which takes fewer cycles; under ReLU
  * about half of all accumulators take it.
  */
 export function requantize(assembly: Assembly, channels: readonly SummedChannel[]): void {
@@ -79,20 +79,20 @@ function skip(assembly: Assembly, text: () => void): void {
 /** The output bytes of both lanes, in r1 and r2. @returns where out of range ones go */
 function scaleLanes(
   assembly: Assembly,
-  { requantization: form, registers }: SummedChannel,
+  { requantization: multiply, registers }: SummedChannel,
   constants: Constants,
 ): readonly Detour[] {
   // The upper lane comes last: it may take the constants' registers.
   return ['r1', 'r2'].flatMap((lane) => {
-    if (form.inRange) {
-      scale(assembly, form, constants, lane, registers.packed);
+    if (multiply.inRange) {
+      scale(assembly, multiply, constants, lane, registers.packed);
       return [];
     }
     const [from, back] = [assembly.newLabel(), assembly.newLabel()];
     assembly.emit(`cmp ${lane}, ${constants.top}`, `bhi ${from}f`);
-    scale(assembly, form, constants, lane, registers.packed);
+    scale(assembly, multiply, constants, lane, registers.packed);
     assembly.place(back);
-    return [{ lane, from, back, form }];
+    return [{ lane, from, back, multiply }];
   });
 }
 
@@ -131,7 +131,7 @@ function separate(assembly: Assembly, { packed, upper }: SumRegisters): void {
 }
 
 /**
- * The output byte of an accumulator within the form's range, in `lane`.
+ * The output byte of an accumulator within the multiplication's range, in `lane`.
  *
  * @param spare a high register that may be written
  */
@@ -192,11 +192,11 @@ function store(assembly: Assembly, channel: SummedChannel, group: readonly Summe
 
 /** The sign tells an accumulator below the range from one above it. */
 function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
-  for (const { lane, from, back, form } of detours) {
+  for (const { lane, from, back, multiply } of detours) {
     const above = assembly.newLabel();
     assembly.place(from);
-    assembly.emit(`bge ${above}f`, `movs ${lane}, #${form.lowest & 255}`, `b ${back}b`);
+    assembly.emit(`bge ${above}f`, `movs ${lane}, #${multiply.lowest & 255}`, `b ${back}b`);
     assembly.place(above);
-    assembly.emit(`movs ${lane}, #${form.highest & 255}`, `b ${back}b`);
+    assembly.emit(`movs ${lane}, #${multiply.highest & 255}`, `b ${back}b`);
   }
 }

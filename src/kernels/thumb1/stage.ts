@@ -6,16 +6,16 @@ import { type TwoMultiply, twoMultiplies } from '../layout/two-multiply.js';
 /** The fixed right shift in functions that are not lifted. */
 const lowShift = 14;
 
-/** A form for each channel, with `lowShift` if possible; null if one needs a third multiplication. */
-export function stageForms(
+/** The factors for each channel, with `lowShift` if possible; null if a channel needs a third multiplication. */
+export function stageMultiplies(
   stage: OutputStage,
   bounds: ChannelBounds,
 ): readonly TwoMultiply[] | null {
-  const forms = twoMultiplies(stage, bounds, lowShift) ?? twoMultiplies(stage, bounds);
-  return forms === null || forms.some(({ lower }) => lower !== 0) ? null : forms;
+  const multiplies = twoMultiplies(stage, bounds, lowShift) ?? twoMultiplies(stage, bounds);
+  return multiplies === null || multiplies.some(({ lower }) => lower !== 0) ? null : multiplies;
 }
 
-/** Whether a form needs more than a shift by `lowShift` and one by 24. */
+/** Whether a channel needs more than a shift by `lowShift` and one by 24. */
 export function isLifted({ lift, shift }: TwoMultiply): boolean {
   return lift !== null || shift !== lowShift;
 }

@@ -159,12 +159,12 @@ function tapRangesOf(
   dilation: number,
   pad: number,
 ): readonly TapRange[] {
-  const spans = new Map<string, TapRange>();
+  const ranges = new Map<string, TapRange>();
   for (let o = 0; o < output; o += 1) {
     const start = o * stride - pad;
     const first = clamp(Math.ceil(-start / dilation), 0, kernel);
     const end = clamp(Math.ceil((input - start) / dilation), first, kernel);
-    spans.set(`${first} ${end}`, [first, end]);
+    ranges.set(`${first} ${end}`, [first, end]);
   }
-  return [...spans.values()];
+  return [...ranges.values()];
 }

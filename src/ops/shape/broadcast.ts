@@ -92,22 +92,22 @@ export function broadcastWalk(view: NodeView<object>): Walk {
   const a = stridesOf(inputOf(view, 0).shape, output);
   const b = stridesOf(inputOf(view, 1).shape, output);
   // Merge neighbouring dimensions in which each operand advances in both, or repeats in both.
-  const spans: Dimension[] = [];
+  const dimensions: Dimension[] = [];
   for (let i = output.length - 1; i >= 0; i--) {
-    const span = { extent: output[i] as number, a: a[i] as number, b: b[i] as number };
-    const inner = spans.at(-1);
-    if (span.extent === 1) continue;
-    if (inner !== undefined && follows(span.a, inner.a) && follows(span.b, inner.b)) {
-      inner.extent *= span.extent;
-    } else spans.push(span);
+    const dimension = { extent: output[i] as number, a: a[i] as number, b: b[i] as number };
+    const inner = dimensions.at(-1);
+    if (dimension.extent === 1) continue;
+    if (inner !== undefined && follows(dimension.a, inner.a) && follows(dimension.b, inner.b)) {
+      inner.extent *= dimension.extent;
+    } else dimensions.push(dimension);
   }
-  const [run = { extent: 1, a: 0, b: 0 }, ...outer] = spans;
+  const [run = { extent: 1, a: 0, b: 0 }, ...outer] = dimensions;
   // C has no empty arrays, so the odometer has at least one dimension; it never moves a pointer.
   const turning = outer.length > 0 ? outer : [{ extent: 1, a: 0, b: 0 }];
   const turns = (operand: 'a' | 'b') =>
-    turning.map((span, d) => {
+    turning.map((dimension, d) => {
       const inside = turning[d - 1] ?? run;
-      return outer.length > 0 ? span[operand] - inside.extent * inside[operand] : 0;
+      return outer.length > 0 ? dimension[operand] - inside.extent * inside[operand] : 0;
     });
   return {
     runs: elementCount(turning.map(({ extent }) => extent)),

@@ -132,20 +132,20 @@ export interface StepPlaces {
 export function accessesOf({ parts }: Implementation, places: StepPlaces): readonly Accesses[] {
   const scratches = scratchOffsets(parts);
   return parts.map(({ view, kernel, inputBytes, outputBytes }, i) => {
-    const span = (begin: number, bytes: number) => ({ begin, end: begin + bytes });
+    const bytesFrom = (begin: number, bytes: number) => ({ begin, end: begin + bytes });
     const reads = view.inputs.flatMap((tensor, input) => {
       const place = places.inputs[input] ?? null;
       return tensor === null || place === null
         ? []
-        : [span(place + (inputBytes[input] ?? 0), byteCount(tensor))];
+        : [bytesFrom(place + (inputBytes[input] ?? 0), byteCount(tensor))];
     });
     const output = byteCount(view.outputs[0] as Tensor);
     const scratch = scratches[i] ?? null;
     return {
       reads,
       writes: [
-        span(places.output + outputBytes, output),
-        ...(scratch === null ? [] : [span(places.scratch + scratch, kernel.scratchBytes)]),
+        bytesFrom(places.output + outputBytes, output),
+        ...(scratch === null ? [] : [bytesFrom(places.scratch + scratch, kernel.scratchBytes)]),
       ],
     };
   });
@@ -167,8 +167,8 @@ export function conflictOf(a: Accesses, b: Accesses): ByteRange | null {
   const common = (one: readonly ByteRange[], other: readonly ByteRange[]) =>
     one.flatMap((x) =>
       other.flatMap((y) => {
-        const span = { begin: Math.max(x.begin, y.begin), end: Math.min(x.end, y.end) };
-        return span.begin < span.end ? [span] : [];
+        const shared = { begin: Math.max(x.begin, y.begin), end: Math.min(x.end, y.end) };
+        return shared.begin < shared.end ? [shared] : [];
       }),
     );
   const all = [...common(a.writes, [...b.reads, ...b.writes]), ...common(b.writes, a.reads)];

@@ -19,7 +19,11 @@ import { fused, randomSum } from '../../support/residual.js';
 import { needs } from '../../support/skip.js';
 
 /** What the core computes, in exact integers. */
-function finished({ form, offset, channels, isClamped }: Finish, stage: OutputStage, acc: number) {
+function finished(
+  { method, offset, channels, isClamped }: Finish,
+  stage: OutputStage,
+  acc: number,
+) {
   const [{ start, constants, isConstant }] = channels as [Finish['channels'][number]];
   const [multiplier = 0n, own = 0n, shift = 0n] = constants.map(BigInt);
   // The bias is part of `acc` here, and of `start` there.
@@ -30,8 +34,8 @@ function finished({ form, offset, channels, isClamped }: Finish, stage: OutputSt
   );
   const half = 1n << 31n;
   let y = 0n;
-  if (form === 'linear') y = (((a * multiplier + half) >> 32n) + BigInt(offset)) >> 8n;
-  else if (form === 'once') y = (((a * multiplier) >> 32n) + own) >> shift;
+  if (method === 'linear') y = (((a * multiplier + half) >> 32n) + BigInt(offset)) >> 8n;
+  else if (method === 'once') y = (((a * multiplier) >> 32n) + own) >> shift;
   else {
     const high = ((a >> 7n) * multiplier + half) >> 32n;
     y = (high + (high >> 63n) + own) >> shift;
@@ -71,18 +75,18 @@ describe('outputs in a few instructions', () => {
     const forms = new Map<string, number>();
     const property = fc.property(stages, ranges, fc.nat(), (stage, [min, extent], offset) => {
       const result = finishOf(stage, stage.biases, boundsFrom(min, min + extent));
-      const form = result?.form ?? 'none';
-      forms.set(form, (forms.get(form) ?? 0) + 1);
+      const method = result?.method ?? 'none';
+      forms.set(method, (forms.get(method) ?? 0) + 1);
       if (result === null) return;
       const stride = Math.max(1, Math.floor(extent / 800));
       const accumulators = [min, min + extent];
       for (let x = min + (offset % stride); x <= min + extent; x += stride) accumulators.push(x);
       for (const x of accumulators)
-        expect(finished(result, stage, x), `${form}, ${x}`).to.equal(finish(stage, x, 0));
+        expect(finished(result, stage, x), `${method}, ${x}`).to.equal(finish(stage, x, 0));
     });
     fc.assert(property, { numRuns: 400 });
-    for (const form of ['linear', 'twice', 'once']) {
-      expect(forms.get(form) ?? 0, `${form} of ${[...forms]}`).to.be.greaterThan(2);
+    for (const method of ['linear', 'twice', 'once']) {
+      expect(forms.get(method) ?? 0, `${method} of ${[...forms]}`).to.be.greaterThan(2);
     }
     expect(forms.get('none') ?? 0).to.be.lessThan(200);
   });
@@ -250,7 +254,7 @@ describe('kernels for the DSP extension', () => {
     });
   }
 
-  it('use every form of weights and of outputs', () => {
+  it('use every method of weights and of outputs', () => {
     const flags = new Set<string>();
     for (const { op, kernel, ...kind } of rows) {
       for (const seed of seeds) {

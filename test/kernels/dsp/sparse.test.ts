@@ -6,7 +6,7 @@ import type { Module } from '../../../src/ir/graph.js';
 import {
   entriesOf,
   isWithinReach,
-  type StreamForm,
+  type StreamLoop,
   storedEntries,
   streamOf,
 } from '../../../src/kernels/encoding/stream.js';
@@ -18,7 +18,7 @@ import { prunedLayer } from '../../support/pruned.js';
 import { fused, randomSum } from '../../support/residual.js';
 import { needs } from '../../support/skip.js';
 
-const forms = fc.constantFrom<StreamForm>(
+const forms = fc.constantFrom<StreamLoop>(
   { tapBytes: 16, entry: 'weight', stepEntries: 2, stepBytes: 92 },
   { tapBytes: 8, entry: 'weight', stepEntries: 2, stepBytes: 52 },
   { tapBytes: 1, entry: 'weight', stepEntries: 4, stepBytes: 52 },
@@ -41,7 +41,7 @@ const entryWords = { weight: 1, bytes: 2, pairs: 3 };
 const weightBytes = { weight: [1], bytes: [0, 1, 2, 3], pairs: [1, 5, 3, 7] };
 
 /** As the kernels run through it: channel after channel. */
-function decode(words: Int32Array, { tapBytes, entry, stepEntries, stepBytes }: StreamForm) {
+function decode(words: Int32Array, { tapBytes, entry, stepEntries, stepBytes }: StreamLoop) {
   const found: { filter: number[]; start: number; constants: number[] }[] = [];
   let at = 0;
   while (at < words.length) {
@@ -77,21 +77,21 @@ function decode(words: Int32Array, { tapBytes, entry, stepEntries, stepBytes }: 
 describe('streams of weights and distances', () => {
   it('have the weights that went in', () => {
     fc.assert(
-      fc.property(fc.array(channels, { maxLength: 5 }), forms, (all, form) => {
-        fc.pre(isWithinReach(4096, form));
-        const entries = all.map(({ filter }) => entriesOf(filter, form));
+      fc.property(fc.array(channels, { maxLength: 5 }), forms, (all, loop) => {
+        fc.pre(isWithinReach(4096, loop));
+        const entries = all.map(({ filter }) => entriesOf(filter, loop));
         const words = streamOf(
           all.map((channel, i) => ({ ...channel, entries: entries[i] ?? [] })),
-          form,
+          loop,
         );
-        expect(decode(words, form)).to.deep.equal(all);
-        const stored = entries.map(({ length }) => storedEntries(length, form));
+        expect(decode(words, loop)).to.deep.equal(all);
+        const stored = entries.map(({ length }) => storedEntries(length, loop));
         const links = stored.map((count) =>
-          Math.max(1, Math.ceil((count - 1) / (8 * form.stepEntries))),
+          Math.max(1, Math.ceil((count - 1) / (8 * loop.stepEntries))),
         );
         // Besides the entries: a start, a jump, the constants, and a link of two words or one.
         const others = links.map((count) => 2 + 3 + 2 * count - 1);
-        const total = stored.reduce((sum, count) => sum + count * entryWords[form.entry], 0);
+        const total = stored.reduce((sum, count) => sum + count * entryWords[loop.entry], 0);
         expect(words.length).to.equal(others.reduce((sum, n) => sum + n, total));
       }),
       { numRuns: 200 },
@@ -99,13 +99,13 @@ describe('streams of weights and distances', () => {
   });
 
   it('reach as far as 16 bits, of blocks as 31', () => {
-    const form = { tapBytes: 16, stepEntries: 2, stepBytes: 92 };
-    expect(isWithinReach(4096, { ...form, entry: 'weight' })).to.equal(true);
-    expect(isWithinReach(4097, { ...form, entry: 'weight' })).to.equal(false);
-    expect(isWithinReach(4097, { ...form, entry: 'bytes' })).to.equal(true);
-    expect(isWithinReach(3, { ...form, entry: 'bytes' }), 'filled up').to.equal(true);
-    expect(isWithinReach(3, { ...form, entry: 'pairs' }), 'no room for four').to.equal(false);
-    expect(isWithinReach(4, { ...form, entry: 'pairs' })).to.equal(true);
+    const loop = { tapBytes: 16, stepEntries: 2, stepBytes: 92 };
+    expect(isWithinReach(4096, { ...loop, entry: 'weight' })).to.equal(true);
+    expect(isWithinReach(4097, { ...loop, entry: 'weight' })).to.equal(false);
+    expect(isWithinReach(4097, { ...loop, entry: 'bytes' })).to.equal(true);
+    expect(isWithinReach(3, { ...loop, entry: 'bytes' }), 'filled up').to.equal(true);
+    expect(isWithinReach(3, { ...loop, entry: 'pairs' }), 'no room for four').to.equal(false);
+    expect(isWithinReach(4, { ...loop, entry: 'pairs' })).to.equal(true);
   });
 });
 
@@ -117,10 +117,10 @@ const blocks = [
 ];
 
 describe('blocks of weights that lie anywhere', () => {
-  const form = { tapBytes: 1, entry: 'pairs', stepEntries: 2, stepBytes: 44 } as const;
+  const loop = { tapBytes: 1, entry: 'pairs', stepEntries: 2, stepBytes: 44 } as const;
   for (const { edge, filter, taps } of blocks) {
     it(edge, () => {
-      const entries = entriesOf(filter, form);
+      const entries = entriesOf(filter, loop);
       expect(entries.map(({ tap }) => tap)).to.deep.equal(taps);
       const sums = filter.map(() => 0);
       for (const { tap, weights } of entries) {

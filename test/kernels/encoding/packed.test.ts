@@ -2,8 +2,8 @@
 
 import { expect } from 'chai';
 import { type Module, mainGraph, viewOf } from '../../../src/ir/graph.js';
-import { decode, encode, type PackedForm } from '../../../src/kernels/encoding/index.js';
-import { packedForms } from '../../../src/kernels/encoding/packed.js';
+import { decode, encode, type PackedChoice } from '../../../src/kernels/encoding/index.js';
+import { packedChoices } from '../../../src/kernels/encoding/packed.js';
 import type { WeightRows } from '../../../src/kernels/encoding/positions.js';
 import { matchesOf } from '../../../src/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
@@ -28,7 +28,7 @@ function withValues(data: Int8Array, random: Random, kind: string): Int8Array {
   return data.map((weight) => (weight === 0 ? 0 : (valueKinds[kind]?.(random, weight) ?? weight)));
 }
 
-function nameOf({ positions, values }: PackedForm): string {
+function nameOf({ positions, values }: PackedChoice): string {
   const every = positions.kind === 'groups' && positions.size === 1;
   return `${every ? 'every' : positions.kind} ${values.kind}`;
 }
@@ -67,7 +67,7 @@ describe('packed weights', () => {
       const all = prunedWeights(random, [channels, 1, 1, depth], seed);
       const kind = random.pick(valueNames);
       const layer: WeightRows = { data: withValues(all, random, kind), channels, depth };
-      for (const form of packedForms(layer, true)) {
+      for (const form of packedChoices(layer, true)) {
         const name = nameOf(form);
         met.add(name);
         const encoded = encode(layer, form);
@@ -101,7 +101,7 @@ describe('packed weights', () => {
   for (const { edge, data } of rows) {
     it(`of a layer: ${edge}`, () => {
       const layer = { data, channels: 6, depth: data.length / 6 };
-      for (const form of packedForms(layer, true)) {
+      for (const form of packedChoices(layer, true)) {
         expect(decode(encode(layer, form), form, layer), nameOf(form)).to.deep.equal(data);
       }
     });

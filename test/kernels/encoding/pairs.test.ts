@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { qemuCommand } from '../../../src/device/qemu.js';
 import { type Module, mainGraph, type Node, viewOf } from '../../../src/ir/graph.js';
 import { pairCodes, pairTable } from '../../../src/kernels/encoding/pair-code.js';
-import { decodePairs, encodePairs, pairForm } from '../../../src/kernels/encoding/pairs.js';
+import { decodePairs, encodePairs, pairChoice } from '../../../src/kernels/encoding/pairs.js';
 import type { WeightRows } from '../../../src/kernels/encoding/positions.js';
 import { matchesOf } from '../../../src/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
@@ -42,7 +42,7 @@ function layerOf(random: Random, channels: number, depth: number): WeightRows {
 
 /** Encodes, decodes, and compares sizes too. */
 function expectKept(layer: WeightRows, what: string): void {
-  const form = pairForm(layer);
+  const form = pairChoice(layer);
   const encoded = encodePairs(layer, form);
   expect(decodePairs(encoded, layer), what).to.deep.equal(layer.data);
   const { heads, codes, lows } = encoded;
@@ -135,7 +135,7 @@ describe('weights in pairs', () => {
       }
       for (const count of counts.values()) bits -= count * Math.log2(count / (2 * depth));
     }
-    expect((8 * pairForm({ data, channels, depth }).bytes) / bits).to.be.below(1.11);
+    expect((8 * pairChoice({ data, channels, depth }).bytes) / bits).to.be.below(1.11);
   });
 });
 
