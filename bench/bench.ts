@@ -2,13 +2,14 @@
  * Measures models on simulated boards; writes the tables and the plot of docs/performance.md, and the table of
  * README.md.
  *
- *     npm run bench -- [--models DIR] [--targets a,b] [--write] [--costs]
+ *     npm run bench -- [--models DIR] [--targets a,b] [--write] [--costs [--only KERNEL,KERNEL]]
  *     npm run bench -- --operators [--targets a,b] [--optimize GOAL] [--only a,b] [--write]
  *
  * Each model with vectors beside it (DIR/../golden/NAME.json) is checked bit for bit while it is
  * measured. Without --models it measures the example. --write replaces the tables of these targets in
  * docs/performance.md, and without --targets docs/performance.svg. --costs first measures the costs of every kernel on
- * these targets and writes costs.json and code.json of their cores, by which kernels are chosen.
+ * these targets and writes costs.json and code.json of their cores, by which kernels are chosen; with --only
+ * it measures the named kernels, and the others keep their figures.
  * --operators measures layers of all shapes instead, each with the kernel that is chosen for it
  * (operators.ts).
  */
@@ -18,7 +19,7 @@ import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildProject, findImage } from '../src/build/index.js';
 import { firmwareFiles, writeProject } from '../src/build/project.js';
-import { goals } from '../src/ir/op.js';
+import { type Costs, goals } from '../src/ir/op.js';
 import { compile } from '../src/pipeline.js';
 import type { CompileOptions } from '../src/plan/types.js';
 import { measure } from '../src/profile/measure.js';
@@ -28,6 +29,7 @@ import { thousands } from '../src/report/text.js';
 import { coreFolder, loadTarget } from '../src/target/index.js';
 import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
+import { only, trialsOf } from '../src/tune/trials.js';
 import { replaceParts, replaceSection } from './document.js';
 import { benchOperators } from './operators.js';
 import { type Bar, plot } from './plot.js';
@@ -196,17 +198,41 @@ const { values } = parseArgs({
 });
 const targets = values.targets?.split(',') ?? Object.keys(baseline.targets);
 
+/**
+ * Measures kernels and writes costs.json and code.json of the target's core.
+ *
+ * @param templates the kernels to measure; the others keep their figures. Default: all
+ */
+async function measureCosts(name: string, templates?: ReadonlySet<string>): Promise<void> {
+  const target = loadTarget(name);
+  const trials: typeof trialsOf = (layers, context) => {
+    const all = trialsOf(layers, context);
+    const wanted = all.trials.flatMap(({ template }, position) =>
+      templates?.has(template) === false ? [] : [position],
+    );
+    return only(all, wanted);
+  };
+  const { kernels } = await tune({ target, port: 'sim', trials });
+  const folder = coreFolder(target);
+  const path = `${folder}/costs.json`;
+  const measured = costTable(kernels);
+  const costs: Costs = Object.fromEntries(
+    goals.map((goal) => {
+      const rows = { ...(templates && target.costs[goal]), ...measured[goal] };
+      return [goal, Object.fromEntries(Object.entries(rows).sort())];
+    }),
+  );
+  const inOrder = { balanced: costs.balanced, speed: costs.speed, size: costs.size };
+  writeFileSync(path, `${JSON.stringify(inOrder, null, 2)}\n`);
+  const worst = kernels.map(({ worstError }) => worstError);
+  console.error(`${path}: ${kernels.length} kernels, at most ${Math.max(...worst)} off`);
+  const code = await measureCode(target, console.error, templates);
+  writeFileSync(`${folder}/code.json`, `${JSON.stringify(code, null, 2)}\n`);
+}
+
 if (values.costs) {
-  for (const name of targets) {
-    const { kernels } = await tune({ target: loadTarget(name), port: 'sim' });
-    const folder = coreFolder(loadTarget(name));
-    const path = `${folder}/costs.json`;
-    writeFileSync(path, `${JSON.stringify(costTable(kernels), null, 2)}\n`);
-    const worst = kernels.map(({ worstError }) => worstError);
-    console.error(`${path}: ${kernels.length} kernels, at most ${Math.max(...worst)} off`);
-    const code = await measureCode(loadTarget(name), console.error);
-    writeFileSync(`${folder}/code.json`, `${JSON.stringify(code, null, 2)}\n`);
-  }
+  const templates = values.only === undefined ? undefined : new Set(values.only.split(','));
+  for (const name of targets) await measureCosts(name, templates);
 }
 
 async function benchModels(): Promise<void> {

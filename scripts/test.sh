@@ -31,7 +31,7 @@ if [ ${#files[@]} = 0 ]; then
   # down to 8.
   slow=(
     test/boards test/kernels/dsp/dsp test/cli/cli test/tune/tune test/kernels/mve/mve
-    test/plan/faithful test/codegen/halves test/cli/environment test/build/killed
+    test/plan/faithful test/plan/speed test/codegen/halves test/cli/environment test/build/killed
     test/kernels/layout/residual test/kernels/dsp/sparse test/kernels/thumb1/depthwise
     test/plan/plan test/kernels/swar/conv2d test/codegen/random-graphs test/kernels/encoding/packed
     test/kernels/swar/sparse test/twin test/kernels/mve/sparse test/ops/conv2d
@@ -47,8 +47,8 @@ if [ -n "$quick" ]; then
   # Files that compile, simulate or start the command line reach for one of these.
   tools='support/(native|execute|board|both|cli|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/|qemu-system|src/cli\.ts'
   mapfile -t files < <(grep -LE "$tools" "${files[@]}" |
-    # Whole models on three boards, planned twice each.
-    grep -v '^test/plan/faithful')
+    # Whole models on several boards, planned twice each.
+    grep -vE '^test/plan/(faithful|speed)')
   if [ ${#files[@]} = 0 ]; then
     echo 'test:quick: each of these files compiles, simulates or starts the command line: npm test -- FILE' >&2
     exit 1

@@ -6,7 +6,16 @@ import type { Attrs, NodeView, Shape, Tensor, TensorData } from './graph.js';
  * multiply; swar: no SIMD, so that words are used as lanes; thumb1: Armv6-M assembly; rv32: RV32IM
  * assembly; xtensa: C for cores that load unsigned bytes alone; dsp, mve: the Arm extensions.
  */
-export type Feature = 'mul32' | 'swar' | 'thumb1' | 'rv32' | 'xtensa' | 'dsp' | 'mve' | 'fpu';
+export type Feature =
+  | 'mul32'
+  | 'swar'
+  | 'thumb1'
+  | 'rv32'
+  | 'xtensa'
+  | 'dsp'
+  | 'dual'
+  | 'mve'
+  | 'fpu';
 
 /**
  * The goal of a compilation: the fewest cycles, the fewest bytes, or a trade of one for the other.

@@ -29,7 +29,7 @@ import { transpose } from '../ops/transpose.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
 import { smladFewChannels } from './dsp/few.js';
-import { smladConvolution, smladRow } from './dsp/multiply.js';
+import { smladConvolution, smladRows } from './dsp/multiply.js';
 import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
 import { packedKernel, pairKernel } from './encoding/index.js';
 import {
@@ -96,7 +96,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
   halves: (view) =>
     isPointwise(view) ? pixelHalves(view) : rowHalves(view, conv2dDims(view).kernelH),
   variants: residualVariants([
-    smladRow(isPointwise, convolutionOf),
+    ...smladRows(isPointwise, convolutionOf),
     smladConvolution(isOneGroup, convolutionOf),
     smladDepthwise(isOneChannel, convolutionOf),
     smladFewChannels(isOneGroup, rowConvolutionOf),
@@ -152,7 +152,7 @@ const isRows = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) > 1;
 const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
   halves: (view) => (isRow(view) ? channelHalves(view, lanes) : null),
   variants: residualVariants([
-    smladRow(() => true, fullyConnectedOf),
+    ...smladRows(() => true, fullyConnectedOf),
     smladConvolution(isRows, fullyConnectedOf),
     smladFewChannels(() => true, fullyConnectedOf),
     ...sparseRows(isRow, fullyConnectedOf),

@@ -140,6 +140,8 @@ export interface VariantTraits {
   /** The template's file if it differs from the name: several variants may share one. */
   readonly text?: string;
   readonly needs: readonly Feature[];
+  /** The goals that it serves, outside of which it matches no node. Default: all. */
+  readonly goals?: readonly Optimize[];
   /**
    * It adds a residual if the node has one (layout/residual.ts). Other variants do not apply then.
    */

@@ -20,6 +20,7 @@ const features = [
   'rv32',
   'xtensa',
   'dsp',
+  'dual',
   'mve',
   'fpu',
 ] as const satisfies readonly Feature[];

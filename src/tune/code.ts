@@ -1,12 +1,11 @@
 /** Measures the machine code of each kernel on a target, in bytes of the linked image. */
 import { analyse } from '../analysis/index.js';
-import { mainGraph, type Node } from '../ir/graph.js';
 import { type CodeSizes, goals, type Optimize } from '../ir/op.js';
 import type { KernelContext } from '../kernels/variant.js';
 import type { Target } from '../target/index.js';
 import { calibration, type Layer } from './layers.js';
 import { emptyGraph, type ProgramRequest, withProgram } from './program.js';
-import { type Trial, type Trials, trialsOf } from './trials.js';
+import { only, trialsOf } from './trials.js';
 
 /** Layers tried with each kernel; the largest code counts. */
 const layersEach = 3;
@@ -15,11 +14,13 @@ const layersEach = 3;
  * Builds images with a single layer, a few for each kernel.
  *
  * @param observe called with a description of the next build
+ * @param templates the kernels to measure; the others keep the target's sizes. Default: all
  * @throws BonsaiError of the toolchain
  */
 export async function measureCode(
   target: Target,
   observe: (what: string) => void = () => {},
+  templates?: ReadonlySet<string>,
 ): Promise<Readonly<Record<Optimize, CodeSizes>>> {
   const sizes: Partial<Record<Optimize, CodeSizes>> = {};
   for (const optimize of goals) {
@@ -31,16 +32,17 @@ export async function measureCode(
       for (const [position, { template }] of all.trials.entries()) {
         const known = images.get(template) ?? [];
         images.set(template, known);
-        if (known.length === layersEach) continue;
+        if (known.length === layersEach || templates?.has(template) === false) continue;
         known.push(await codeBytesOf({ ...only(all, [position]), target, optimize }));
       }
     }
-    const runtimeBytes = Math.min(...[...images.values()].flat());
-    const kernels = [...images].map(([template, bytes]) => [
-      template,
-      Math.max(...bytes) - runtimeBytes,
-    ]);
-    const stepBytes = await growthOf(images, context);
+    const before = templates === undefined ? undefined : target.code?.[optimize];
+    const runtimeBytes = before?.runtimeBytes ?? Math.min(...[...images.values()].flat());
+    const measured = [...images]
+      .filter(([, bytes]) => bytes.length > 0)
+      .map(([template, bytes]): [string, number] => [template, Math.max(...bytes) - runtimeBytes]);
+    const kernels = Object.entries({ ...before?.kernels, ...Object.fromEntries(measured) });
+    const stepBytes = before?.stepBytes ?? (await growthOf(images, context));
     sizes[optimize] = { runtimeBytes, stepBytes, kernels: Object.fromEntries(kernels.sort()) };
   }
   return sizes as Record<Optimize, CodeSizes>;
@@ -60,18 +62,6 @@ async function growthOf(
     growths.push(both - (images.get(template)?.[0] ?? both));
   }
   return Math.max(...growths);
-}
-
-/** Some of the trials, in a module of their own. */
-function only({ module, trials }: Trials, positions: readonly number[]): Trials {
-  const graph = mainGraph(module);
-  const nodes = positions.map((position) => graph.nodes[position] as Node);
-  const inputs = graph.inputs.filter((id) => nodes.some((node) => node.inputs.includes(id)));
-  const outputs = nodes.flatMap((node) => node.outputs);
-  return {
-    module: { ...module, graphs: [{ ...graph, nodes, inputs, outputs }] },
-    trials: positions.map((position) => trials[position] as Trial),
-  };
 }
 
 function codeBytesOf(request: ProgramRequest): Promise<number> {

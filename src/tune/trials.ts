@@ -59,6 +59,18 @@ export function trialsOf(layers: readonly Layer[], context: KernelContext): Tria
   return { module: builder.module(), trials };
 }
 
+/** Some of the trials, in a module of their own. */
+export function only({ module, trials }: Trials, positions: readonly number[]): Trials {
+  const graph = mainGraph(module);
+  const nodes = positions.map((position) => graph.nodes[position] as Node);
+  const inputs = graph.inputs.filter((id) => nodes.some((node) => node.inputs.includes(id)));
+  const outputs = nodes.flatMap((node) => node.outputs);
+  return {
+    module: { ...module, graphs: [{ ...graph, nodes, inputs, outputs }] },
+    trials: positions.map((position) => trials[position] as Trial),
+  };
+}
+
 /** Every layer once, after the passes, with the kernel chosen for a network of this layer alone. */
 export function chosenTrials(
   layers: readonly Layer[],

@@ -105,6 +105,7 @@ const rows: Readonly<Record<string, Fill>> = {
   'dsp/sparse_fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'dsp/sparse_fully_connected_blocks': (b) => b.dense(b.input([1, 64]), 10),
   'dsp/fully_connected': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
+  'dsp/fully_connected_packed': (b) => b.dense(b.dense(b.input([1, 64]), 10), 5),
   'mve/add': (b) => {
     const [x, y] = [b.input([1, 4, 4, 3]), b.input([3], perTensorQuant(0.25, -7))];
     const sum = b.node('add', [x, y], { activation: 'none' });
@@ -294,9 +295,12 @@ const rows: Readonly<Record<string, Fill>> = {
   },
 };
 
+const onlyForSpeed: ReadonlySet<string> = new Set(['dsp/fully_connected_packed']);
+
 /** The source from the helpers to the steps, without the declarations of the tables. */
 function withoutTables(module: Module, kernel: string): string {
-  const planned = simplePlan(module, { kernel });
+  const optimize = onlyForSpeed.has(kernel) ? 'speed' : 'balanced';
+  const planned = simplePlan(module, { kernel, optimize });
   const { plan } = planned;
   const kernels = new Set(plan.steps.map((step) => step.kernel));
   expect([...kernels], 'the row is for this kernel').to.deep.equal([kernel]);

@@ -38,10 +38,14 @@ export const noFacts: Facts = analyse({
 });
 
 /** The context of a simple plan's kernels. */
-export function contextOf(plan: Pick<Plan, 'options' | 'target'>, facts = noFacts): KernelContext {
+export function contextOf(
+  plan: Pick<Plan, 'options' | 'target'>,
+  facts = noFacts,
+  features: readonly Feature[] = [],
+): KernelContext {
   const target = {
     name: plan.target,
-    features: new Set<Feature>(),
+    features: new Set(features),
     costs: {},
     costUnit: 'cycles' as const,
     flashBytes: null,
@@ -57,6 +61,8 @@ export interface SimplePlanOptions extends Partial<CompileOptions> {
   readonly kernel?: string;
   /** Facts for the kernels; by default those of an empty graph. */
   readonly facts?: Facts;
+  /** Features that kernels ask for, beside those that they need; by default none. */
+  readonly features?: readonly Feature[];
   /**
    * Places output 0 as near to an input of the graph as the kernel's lead allows, rounded up to
    * words, if nothing else reads the input. 'too near': one byte nearer than the lead.
@@ -66,8 +72,8 @@ export interface SimplePlanOptions extends Partial<CompileOptions> {
 
 export function simplePlan(module: Module, options: SimplePlanOptions = {}): Planned {
   const graph = mainGraph(module);
-  const { kernel, overlap = false, facts = noFacts, ...rest } = options;
-  const context = contextOf({ target: 'host', options: { ...defaults, ...rest } }, facts);
+  const { kernel, overlap = false, facts = noFacts, features = [], ...rest } = options;
+  const context = contextOf({ target: 'host', options: { ...defaults, ...rest } }, facts, features);
   const placements: Placement[] = [];
   const places = new Map<TensorId, number>();
   let top = 0;

@@ -6,7 +6,7 @@
  * channels in one lane ('packed'). See templates/kernels/dsp/support/multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import type { Optimize } from '../../ir/op.js';
+import { goals, type Optimize } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   inputZeroPoint,
@@ -102,7 +102,7 @@ function convolutionWork(
   const { batches, outH, outW, outC, kernelH, inC } = shape;
   const pairs = Math.ceil((batches * outH * outW) / 2);
   const groups = pairs * Math.ceil(outC / lanes);
-  const isWide = optimize === 'speed';
+  const isWide = isForSpeed(optimize);
   const pointwise = isPixelRow(shape);
   const { method } = finish;
   const borders = byTap ? 0 : borderLines(shape);
@@ -132,7 +132,7 @@ function convolutionCall(
   const { shape } = convolution;
   const pointwise = isPixelRow(shape);
   const wholeWords = shape.inC % lanes === 0;
-  const call = multiplyCall(view, convolution, finish, steps, optimize);
+  const call = multiplyCall(view, convolution, finish, steps, isForSpeed(optimize));
   const { padLeft, outW, strideW, kernelW, inW, dilationW } = shape;
   const padding = inputZeroPoint(view) * (call.flags.packed ? 1 : scale);
   const window = {
@@ -171,21 +171,44 @@ function convolutionCall(
   };
 }
 
+type RowOf<A extends object> = (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>;
+
 /**
- * A fully connected layer of one row: four taps by four channels at a time.
+ * A fully connected layer of one row: four taps by four channels at a time. Int8 is also offered
+ * for speed: int16 takes fewer instructions, but twice the misses of a flash cache.
  *
  * @param describe called for nodes for which `when` holds
  */
-export function smladRow<A extends AccumulationAttrs>(
+export function smladRows<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
-  describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
+  describe: RowOf<A>,
+): readonly KernelVariant<A>[] {
+  return [
+    smladRow({ template: 'dsp/fully_connected', goals }, when, describe, isForSpeed),
+    smladRow(
+      { template: 'dsp/fully_connected_packed', goals: ['speed'] },
+      when,
+      describe,
+      () => false,
+    ),
+  ];
+}
+
+const isForSpeed = (optimize: Optimize) => optimize === 'speed';
+
+function smladRow<A extends AccumulationAttrs>(
+  served: { readonly template: string; readonly goals: readonly Optimize[] },
+  when: (view: NodeView<A>) => boolean,
+  describe: RowOf<A>,
+  isWide: (optimize: Optimize) => boolean,
 ): KernelVariant<A> {
   return {
-    template: 'dsp/fully_connected',
+    ...served,
+    text: 'dsp/fully_connected',
     needs: ['dsp'],
     addsResidual: true,
     match(view, context) {
-      if (!when(view)) return null;
+      if (!when(view) || !served.goals.includes(context.optimize)) return null;
       const layer = describe(view);
       const { depth, channels } = layer.filters;
       const isRow = elementCount(outputOf(view).shape) === channels;
@@ -198,10 +221,11 @@ export function smladRow<A extends AccumulationAttrs>(
         overlaps: [{ input: 0, lead: -depth, exact: false }, ...residualOverlap(view)],
         work: () => rowWork(view, channels, steps.length, finish),
         calls() {
-          const call = multiplyCall(view, layer, finish, steps, context.optimize);
+          const call = multiplyCall(view, layer, finish, steps, isWide(context.optimize));
           const needsChannels = finish.isClamped || call.flags.staged;
           const numbers = { ...call.numbers, depth, ...(needsChannels ? { channels } : {}) };
-          return [{ ...call, numbers }];
+          const dual = !call.flags.packed && context.target.features.has('dual');
+          return [{ ...call, flags: { ...call.flags, dual }, numbers }];
         },
       };
     },
@@ -239,13 +263,13 @@ function multiplyCall(
   layer: Pick<Convolution, 'filters' | 'stage'>,
   finish: Finish,
   steps: readonly TapPair[],
-  optimize: Optimize,
+  isWide: boolean,
 ): KernelCall {
   const { filters, stage } = layer;
   const { channels } = filters;
   const groups = laneBlocks(channels);
   const live = liveWeights(view, filters, finish);
-  const packed = optimize === 'speed' ? null : packedWeights(groups, steps, live);
+  const packed = isWide ? null : packedWeights(groups, steps, live);
   const weights = packed ?? wideWeights(groups, steps, live);
   const groupWords = weights.length / groups.length;
   const isWhole = channels % lanes === 0 || channels < lanes;

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { emitProgram } from '../../../src/codegen/program.js';
 import { qemuCommand } from '../../../src/device/qemu.js';
 import { type Module, mainGraph, viewOf } from '../../../src/ir/graph.js';
-import type { Facts } from '../../../src/ir/op.js';
+import type { Facts, Optimize } from '../../../src/ir/op.js';
 import { type Finish, finishOf } from '../../../src/kernels/dsp/finish.js';
 import { matchesOf } from '../../../src/kernels/index.js';
 import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
@@ -185,12 +185,15 @@ interface Row extends Kind {
   readonly kernel: string;
   /** Of the layers are computed by the kernel, at least. */
   readonly share: number;
+  /** The only goal that it serves. */
+  readonly goal?: Optimize;
 }
 
 const rows: readonly Row[] = [
   { op: 'conv2d', kernel: 'dsp/conv2d', share: 0.8 },
   { op: 'conv2d', kernel: 'dsp/conv2d', share: 0.8, columns: true },
   { op: 'fully_connected', kernel: 'dsp/fully_connected', share: 0.3 },
+  { op: 'fully_connected', kernel: 'dsp/fully_connected_packed', share: 0.3, goal: 'speed' },
   { op: 'fully_connected', kernel: 'dsp/conv2d', share: 0.3 },
   {
     op: 'depthwise_conv2d',
@@ -219,8 +222,8 @@ const rows: readonly Row[] = [
 const goals = ['speed', 'balanced'] as const;
 
 describe('kernels for the DSP extension', () => {
-  for (const { op, kernel, share, ...kind } of rows) {
-    for (const optimize of goals) {
+  for (const { op, kernel, share, goal, ...kind } of rows) {
+    for (const optimize of goal === undefined ? goals : [goal]) {
       const ofWhat = kind.columns ? ' of columns' : kind.one ? ' of one channel' : '';
       const name = `${op}${ofWhat} by ${kernel} for ${optimize}`;
       it(`${name}, in C`, () =>
@@ -238,6 +241,16 @@ describe('kernels for the DSP extension', () => {
       });
     }
   }
+
+  it('rows with loads beside products, on a simulated Cortex-M7', async function () {
+    needs(this, qemuCommand);
+    const kernel = 'dsp/fully_connected';
+    const modules = seeds.map((seed) => randomLayer('fully_connected', seed));
+    const features = ['dual'] as const;
+    const options = { kernel, optimize: 'speed', overlap: true, features } as const;
+    const kernels = await expectSameBitsOnBoard(modules, 'mps2-an500', options);
+    expect(kernels.filter((other) => other === kernel)).to.have.length.greaterThan(9);
+  });
 
   for (const optimize of goals) {
     it(`residual sums for ${optimize}, on a simulated Cortex-M4`, async function () {
