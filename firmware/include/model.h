@@ -18,6 +18,9 @@ struct bonsai_span {
 };
 
 struct bonsai_model {
+    /* "bonsaic:", then the target, bonsaic's version and the model's name, each ended by a zero.
+     * Programs that flash read the target from the image. */
+    const char *about;
     const uint8_t *sha256; /* hash of the model file: 32 bytes */
     uint32_t tag;          /* hash of the generated source (docs/protocol.md) */
     int32_t arena_bytes;

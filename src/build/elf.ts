@@ -10,6 +10,8 @@ export interface Section {
 }
 
 export interface Elf {
+  /** e_machine, the processor: 40 is Arm. */
+  readonly machine: number;
   readonly sections: readonly Section[];
   /** Symbol → size in bytes; the sum for symbols of one name. */
   readonly symbolBytes: ReadonlyMap<string, number>;
@@ -74,5 +76,5 @@ export function readElf(file: Uint8Array): Elf {
       symbolBytes.set(symbol, (symbolBytes.get(symbol) ?? 0) + bytes);
     }
   }
-  return { sections, symbolBytes };
+  return { machine: view.getUint16(18, true), sections, symbolBytes };
 }

@@ -27,7 +27,7 @@ const none = 'no serial ports found: is the board plugged in with a data cable?'
 
 /** A port whose firmware may be one that was compiled here. */
 export interface NamedPort extends SurveyedPort {
-  /** The name of the model; null: unknown here, or no firmware of bonsaic. */
+  /** The name of the model; null: told neither by the board nor by a directory here. */
   readonly model: string | null;
   /** The directory with this very build; null: none here. */
   readonly directory: string | null;
@@ -46,7 +46,7 @@ export function namedPorts(
     const sameBuild = sameModel.find((build) => build.tag === tag);
     return {
       ...port,
-      model: sameModel[0]?.model.name ?? null,
+      model: firmware.model ?? sameModel[0]?.model.name ?? null,
       directory: sameBuild?.directory ?? null,
     };
   });
@@ -70,10 +70,11 @@ export function portsText(ports: readonly NamedPort[], width = terminalColumns()
 function firmwareText(found: Found, { model, directory }: NamedPort): string {
   switch (found.state) {
     case 'bonsaic': {
-      const { target, modelSha256, tag, protocol } = found;
+      const { target, modelSha256, tag, protocol, version } = found;
       const name = model ?? `model ${modelSha256.slice(0, 12)}…`;
       const place = directory === null ? '' : ` (${directory})`;
-      return `bonsaic for ${target}: ${name}, build ${tag}${place}, protocol ${protocol}`;
+      const by = version === null ? 'bonsaic' : `bonsaic ${version}`;
+      return `${by} for ${target}: ${name}, build ${tag}${place}, protocol ${protocol}`;
     }
     case 'silent':
       return 'no answer';

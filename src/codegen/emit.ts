@@ -3,6 +3,8 @@ import type { Module } from '../ir/graph.js';
 import type { Planned } from '../plan/index.js';
 import type { Plan } from '../plan/types.js';
 import { isLibrary, type Target, twinOf } from '../target/index.js';
+import { version } from '../version.js';
+import { string } from './c.js';
 import { emitClient, littleEndian } from './client.js';
 import { emitIdf, idfComponent } from './idf.js';
 import { emitLibrary } from './library.js';
@@ -65,6 +67,16 @@ export function emit(
   };
 }
 
+/** The bytes of a name that a board tells. */
+const longestName = 64;
+
+/** The name as far as it goes, in whole characters. */
+function shortened(name: string): string {
+  let short = [...name];
+  while (Buffer.byteLength(short.join('')) > longestName) short = short.slice(0, -1);
+  return short.join('');
+}
+
 /**
  * The plan as a program for this machine, with the target's kernels: every instruction that only
  * the target has comes with equivalent C. Times and sizes of this program are meaningless.
@@ -87,11 +99,14 @@ export function modelGlue(
   module: Module,
   plan: Plan,
   { spans, tag }: Program,
-  target: Pick<Target, 'builder' | 'headers'>,
+  target: Pick<Target, 'name' | 'builder' | 'headers'>,
 ): string {
   const bytes = module.sha256.match(/../g) ?? [];
   return render('project/model_glue.c', {
     ...interfaceContext(module, plan),
+    about: [`bonsaic:${target.name}`, version, shortened(module.name)].map((text) =>
+      string(`${text}\0`),
+    ),
     model_header: `${sourcePath(module, target)}.h`,
     arena_header: target.headers.find((path) => path.endsWith('/arena.h')) ?? '',
     sha256_bytes: [bytes.slice(0, 16), bytes.slice(16)].map((row) =>

@@ -6,6 +6,22 @@ import { BonsaiError } from '../errors.js';
 import type { FlashTarget, ImageFile } from './protocol.js';
 import { coveredSectors, stm32Settings } from './stm32/image.js';
 
+/** What precedes the target's name in every image of bonsaic (firmware/include/model.h). */
+const mark = Buffer.from('bonsaic:');
+const markedName = /^[a-z0-9-]+(?=\0)/;
+
+/** @throws BonsaiError 'flash' for an image that bonsaic has built for another target */
+export function checkTarget({ path, bytes }: ImageFile, { name }: Pick<FlashTarget, 'name'>): void {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = file.indexOf(mark); at >= 0; at = file.indexOf(mark, at + 1)) {
+    const text = file.toString('latin1', at + mark.length, at + mark.length + 64);
+    const found = markedName.exec(text)?.[0];
+    if (found === undefined || found === name) continue;
+    const message = `is an image for ${found}, not for ${name}: nothing was erased`;
+    throw new BonsaiError('flash', path, message, `give one that was compiled for ${name}`);
+  }
+}
+
 type Check = (image: ImageFile, target: FlashTarget) => number;
 
 const hint = 'build it again: bonsaic build DIR';
@@ -33,6 +49,20 @@ export function checkForSimulator(image: ImageFile, target: FlashTarget): number
   throw new BonsaiError('flash', image.path, message, 'use a smaller model or --optimize size');
 }
 
+/** By Node's name. */
+const hostMachines = new Map([
+  ['x64', 62],
+  ['arm64', 183],
+  ['riscv64', 243],
+]);
+
+/** The processors of simulators (System V ABI, e_machine): Arm, Xtensa, and this machine's. */
+const machines: ReadonlyMap<string, number | undefined> = new Map([
+  ['qemu', 40],
+  ['qemu-xtensa', 94],
+  ['process', hostMachines.get(process.arch)],
+]);
+
 /** An ELF file, or what the board's boot loader takes. */
 function checkExecutable(image: ImageFile, target: FlashTarget): number {
   const { path, bytes } = image;
@@ -43,7 +73,12 @@ function checkExecutable(image: ImageFile, target: FlashTarget): number {
     return bytes.length;
   }
   try {
-    const stored = readElf(bytes).sections.filter((section) => section.allocated && section.stored);
+    const { machine, sections } = readElf(bytes);
+    const wanted = machines.get(target.simulator ?? '') ?? machine;
+    if (machine !== wanted) {
+      throw new RangeError(`its processor (e_machine) is ${machine}, not ${wanted}`);
+    }
+    const stored = sections.filter((section) => section.allocated && section.stored);
     return stored.reduce((sum, section) => sum + section.bytes, 0);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

@@ -7,7 +7,7 @@ import { BonsaiError } from '../errors.js';
 import type { Say } from '../progress.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { idf } from './idf.js';
-import { checkForSimulator } from './image-check.js';
+import { checkForSimulator, checkTarget } from './image-check.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
 import { stm32Uart } from './stm32uart.js';
 import { uf2Drive } from './uf2drive.js';
@@ -54,6 +54,7 @@ export async function flash(
   // Without a simulator no image is the right one.
   placeOf(port, target);
   const file = await readImage(path);
+  checkTarget({ path, bytes: file }, target);
   if (isSimulated(port)) {
     const bytes = checkForSimulator({ path, bytes: file }, target);
     progress(bytes, bytes);

@@ -17,6 +17,9 @@ export type Found =
       readonly target: string;
       /** Hash of the model file, hex. */
       readonly modelSha256: string;
+      /** The name of the model and bonsaic's version; null: firmware older than 0.1.0. */
+      readonly model: string | null;
+      readonly version: string | null;
       /** The build of the model: first 4 bytes of the hash of its C, hex. */
       readonly tag: string;
       readonly protocol: number;
@@ -92,13 +95,16 @@ async function ask(path: string, open: Machine['open']): Promise<Found> {
 async function greet(device: Device): Promise<Found> {
   const requester = new Requester(device);
   const body = requestBody.empty();
-  const request = { command: 'hello', tag: anyTag, body, timeoutMs: helloMs, attempts: 2 } as const;
+  const waitsMs = [helloMs, helloMs];
+  const request = { command: 'hello', tag: anyTag, body, waitsMs } as const;
   try {
     const { value, tag, version } = await requester.exchange(request, answerBody.hello);
     return {
       state: 'bonsaic',
       target: value.target,
       modelSha256: value.sha256,
+      model: value.model,
+      version: value.version,
       tag: tagText(tag),
       protocol: version,
     };

@@ -190,8 +190,12 @@ export interface Hello {
   readonly unit: CountUnit;
   /** The largest body in either direction: the device's limit, at most that of the protocol. */
   readonly maxBodyBytes: number;
-  /** One printable line. */
+  /** One printable line each. */
   readonly target: string;
+  /** Of bonsaic; null: older than 0.1.0. */
+  readonly version: string | null;
+  /** The model's name; null: as above. */
+  readonly model: string | null;
 }
 
 export interface Info {
@@ -305,8 +309,13 @@ export const answerBody = {
     if (unit === undefined) throw new RangeError(`the unknown unit ${unitCode}`);
     const bodyLimit = reader.u16();
     if (bodyLimit < 64) throw new RangeError(`a largest body of ${bodyLimit} bytes is too small`);
-    const target = printableLine(Buffer.from(reader.bytes()).toString('utf8'));
-    return { sha256, clockHz, unit, maxBodyBytes: Math.min(bodyLimit, maxBodyBytes), target };
+    const texts = Buffer.from(reader.bytes())
+      .toString('utf8')
+      .split('\0')
+      .map((text) => printableLine(text));
+    const [target = '', version = null, model = null] = texts;
+    const limits = { clockHz, unit, maxBodyBytes: Math.min(bodyLimit, maxBodyBytes) };
+    return { sha256, ...limits, target, version, model };
   },
 
   info(body: Uint8Array): Info {

@@ -25,10 +25,8 @@ export interface Request {
   readonly command: Command;
   readonly tag: number;
   readonly body: Uint8Array;
-  /** Time-out of one attempt. */
-  readonly timeoutMs: number;
-  /** 2 for idempotent requests, 1 for others. */
-  readonly attempts: number;
+  /** How long to wait for each attempt's answer: a board answers a repeated request again. */
+  readonly waitsMs: readonly number[];
 }
 
 interface Waiting {
@@ -77,9 +75,10 @@ export class Requester {
     const { command } = request;
     this.reader.resetCounts();
     this.hearing.reset();
-    for (let attempt = 0; attempt < request.attempts; attempt++) {
+    this.sequence = (this.sequence + 1) & 0xffff;
+    for (const waitMs of request.waitsMs) {
       this.reader.abandon();
-      const outcome = await this.attempt(request);
+      const outcome = await this.attempt(request, waitMs);
       if (outcome === 'lost') throw this.lost(command);
       if (outcome === 'timeout') continue;
       this.refuseErrors(request, outcome);
@@ -99,12 +98,11 @@ export class Requester {
     }
   }
 
-  private attempt(request: Request): Promise<Frame | 'timeout' | 'lost'> {
+  private attempt(request: Request, waitMs: number): Promise<Frame | 'timeout' | 'lost'> {
     if (this.lostReason !== null) return Promise.resolve('lost');
-    this.sequence = (this.sequence + 1) & 0xffff;
     const { sequence } = this;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.waiting?.settle('timeout'), request.timeoutMs);
+      const timer = setTimeout(() => this.waiting?.settle('timeout'), waitMs);
       const type = commands[request.command];
       this.waiting = {
         ...{ sequence, type },
@@ -168,8 +166,10 @@ export class Requester {
   }
 
   /** The error after the last time-out; the hint depends on what arrived instead of the answer. */
-  private timeout({ command, timeoutMs, attempts }: Request): BonsaiError {
-    const within = `within ${timeoutMs / 1000} s${attempts > 1 ? `, asked ${attempts} times` : ''}`;
+  private timeout({ command, waitsMs }: Request): BonsaiError {
+    const times = waitsMs.length > 1 ? `, asked ${waitsMs.length} times` : '';
+    const seconds = waitsMs.reduce((sum, waitMs) => sum + waitMs, 0) / 1000;
+    const within = `within ${seconds} s${times}`;
     const { message, hint } = wordsFor(this.heard(), command, within);
     const sharers = this.device.sharers?.() ?? '';
     if (sharers === '') return this.error(message, hint);

@@ -15,7 +15,7 @@ interface Line {
 /** Whether such firmware has answered at `port`, and was asked to restart. */
 export async function restartInBootLoader(port: string, line: Line): Promise<boolean> {
   const answer = await ask(port, line, async (requester, { tag }) => {
-    const reboot = { ...quick, command: 'reboot', tag, attempts: 1 } as const;
+    const reboot = { command: 'reboot', tag, body, waitsMs: [timeoutMs] } as const;
     await requester.request(reboot, answerBody.empty).catch((error: unknown) => {
       // A board that restarts takes its USB port away, with an answer that is still on the way.
       if (!(error instanceof BonsaiError)) throw error;
@@ -45,13 +45,13 @@ function tagBytes(tag: number): Uint8Array {
   return bytes;
 }
 
-const quick = { body: requestBody.empty(), timeoutMs };
+const body = requestBody.empty();
 
 type Hello = Awaited<ReturnType<typeof hello>>;
 
 const hello = (requester: Requester) =>
   requester.exchange(
-    { ...quick, command: 'hello', tag: anyTag, attempts: 2 } as const,
+    { command: 'hello', tag: anyTag, body, waitsMs: [timeoutMs, timeoutMs] } as const,
     answerBody.hello,
   );
 

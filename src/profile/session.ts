@@ -106,9 +106,9 @@ export async function openSession(
         memoryWithin(body, plan, options.ramBytes ?? null),
       ),
     async reboot() {
-      const { timeoutMs } = timeouts;
-      const request = { tag: tagOf(manifest.tag), body: requestBody.empty(), timeoutMs };
-      await requester.request({ ...request, command: 'reboot', attempts: 1 }, answerBody.empty);
+      const waitsMs = [timeouts.timeoutMs];
+      const request = { tag: tagOf(manifest.tag), body: requestBody.empty(), waitsMs };
+      await requester.request({ ...request, command: 'reboot' }, answerBody.empty);
     },
     close: () => device.close(),
   };
@@ -132,7 +132,7 @@ async function greet(
   { timeoutMs }: Timeouts,
 ): Promise<Hello> {
   const { value: found, tag: itsTag } = await requester.exchange(
-    { command: 'hello', tag: anyTag, body: requestBody.empty(), timeoutMs, attempts: 2 },
+    { command: 'hello', tag: anyTag, body: requestBody.empty(), waitsMs: [timeoutMs, timeoutMs] },
     answerBody.hello,
   );
   const hint = `flash this model first: bonsaic flash DIR --port ${deviceName}`;
@@ -155,7 +155,7 @@ async function greet(
 type RunCommand = 'infer' | 'profile' | 'checksums';
 
 interface Requests extends Answering {
-  /** Runs the model. Never retried, because a run overwrites its input. */
+  /** Runs the model: once, however often it has to ask for the answer. */
   run<T>(command: RunCommand, decode: (body: Uint8Array) => T): Promise<T>;
 }
 
@@ -170,13 +170,28 @@ function requestsTo(
   return {
     maxBodyBytes,
     ask: (command, body, decode) =>
-      requester.request({ command, tag, body, timeoutMs, attempts: 2 }, decode),
+      requester.request({ command, tag, body, waitsMs: [timeoutMs, timeoutMs] }, decode),
     run: (command, decode) => {
       const body = requestBody.empty();
-      const request = { command, tag, body, timeoutMs: runTimeoutMs, attempts: 1 };
+      const waitsMs = runWaits(timeoutMs, runTimeoutMs);
+      const request = { command, tag, body, waitsMs };
       return requester.request(request, decode);
     },
   };
+}
+
+/**
+ * When to ask again for the answer to a run, whose length is unknown: an answer may be lost, and a
+ * board that still runs takes no harm. Each wait is twice as long as the one before.
+ */
+function runWaits(firstMs: number, totalMs: number): number[] {
+  const waits: number[] = [];
+  let left = totalMs;
+  for (let wait = firstMs; left > wait; wait *= 2) {
+    waits.push(wait);
+    left -= wait;
+  }
+  return [...waits, left];
 }
 
 /** @throws BonsaiError 'device' when the firmware's arena, steps or tensors are not the plan's */

@@ -60,6 +60,7 @@ describe('build/size', () => {
     ...{ allocated: allocated ?? true, writable: writable ?? false, stored: stored ?? true },
   });
   const elf: Elf = {
+    machine: 40,
     sections: [
       section('.text', 10_000, [true, false, true]),
       section('.data', 100, [true, true, true]),

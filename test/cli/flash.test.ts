@@ -37,6 +37,21 @@ describe('bonsaic flash', () => {
     ['noise as a vector table', 'stm32f405', noise, 5, /is not an image for stm32f405/],
     ['noise as a program', 'host', noise, 5, /is not an image for host: .*ELF/],
     [
+      'another board’s image',
+      'stm32f405',
+      Uint8Array.from(Buffer.from('....bonsaic:stm32f411\x000.1.0\0')),
+      ...([5, /image for stm32f411, not for stm32f405/] as const),
+    ],
+    [
+      'an ELF file of another processor',
+      'mps2-an385',
+      Uint8Array.from(
+        { length: 64 },
+        (_, i) => [0x7f, 0x45, 0x4c, 0x46, 1, 1][i] ?? (i === 18 ? 243 : 0),
+      ),
+      ...([5, /processor \(e_machine\) is \d+, not 40/] as const),
+    ],
+    [
       'an ELF file that is cut off',
       'mps2-an385',
       Uint8Array.from({ length: 60 }, (_, i) => [0x7f, 0x45, 0x4c, 0x46, 1, 1][i] ?? 0xff),

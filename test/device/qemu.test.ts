@@ -38,10 +38,7 @@ describe('device: QEMU', () => {
       let device: Device;
       let requester: Requester;
       const ask = <T>(command: Command, body: Uint8Array, decode: (body: Uint8Array) => T) =>
-        requester.request(
-          { command, tag: fake.tag, body, timeoutMs: 600_000, attempts: 1 },
-          decode,
-        );
+        requester.request({ command, tag: fake.tag, body, waitsMs: [600_000] }, decode);
 
       /** The count of a run with `rounds` rounds of two instructions in it. */
       async function count(rounds: number): Promise<number> {

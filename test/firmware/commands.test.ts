@@ -97,8 +97,21 @@ describe('firmware: the command loop', () => {
   it('hello names model, clock, unit, largest body and target', async () => {
     const { type, sequence, tag, body } = await board.ask(request('hello', [], { tag: 0 }));
     expect({ type, sequence, tag }).to.deep.equal({ type: 0x81, sequence: 7, tag: fake.tag });
-    const [sha256, name] = [Buffer.from(fake.sha256, 'hex'), Buffer.from('host')];
-    expect([...body]).to.deep.equal([...sha256, ...u32(1e9), 2, ...u16(1024), ...name]);
+    const [sha256, texts] = [Buffer.from(fake.sha256, 'hex'), Buffer.from('host\x001.2.3\0fake\0')];
+    expect([...body]).to.deep.equal([...sha256, ...u32(1e9), 2, ...u16(1024), ...texts]);
+  });
+
+  it('answers a request that comes again, without another run', async () => {
+    // Enough rounds that no two runs take the same number of nanoseconds.
+    await board.ask(input(1, 4, u32(100_000)));
+    const infer = request('infer', [], { sequence: 9 });
+    const [first, again] = await board.send(infer, infer);
+    expect(again).to.deep.equal(first);
+    const profile = await board.ask(request('profile', [], { sequence: 9 }));
+    expect(profile.type).to.equal(0x86);
+    expect(profile.body).not.to.deep.equal(first?.body);
+    const [, , later] = await board.send(infer, request('info', [], { sequence: 8 }), infer);
+    expect(later?.body).not.to.deep.equal(first?.body);
   });
 
   it('info gives the sizes of everything', async () => {

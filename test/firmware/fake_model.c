@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+#define TEXT_OF(word) #word
+#define TEXT(macro) TEXT_OF(macro)
+
 #define STEPS 130
 #define BYTES0 1500
 #define BYTES1 16
@@ -108,6 +111,7 @@ static void reset(void *memory)
 }
 
 const struct bonsai_model bonsai_model = {
+    .about = "bonsaic:" TEXT(TARGET_NAME) "\0" "1.2.3\0" "fake\0",
     .sha256 = sha256,
     .tag = 0x0badcafe,
     .arena_bytes = ARENA,

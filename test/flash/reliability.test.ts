@@ -17,7 +17,7 @@ const [begin, end] = ['<!-- faults -->\n', '<!-- end -->\n'];
 const header =
   '| board | fault | done | error | host killed | seeds | longest attempt |\n|---|---|---|---|---|---|---|\n';
 
-/** A sector and a part of another, so that faults meet erases, blocks and a short last block. */
+/** More than a page of stm32g0b1, so that faults meet erases, blocks and a short last block. */
 function stm32(name: string, imageBytes: number, directory: string): FlashedBoard {
   const target = loadTarget(name);
   const image = stm32Image(target, imageBytes);
@@ -41,7 +41,10 @@ describe('flash: faults', () => {
   after(() => rmSync(directory, { recursive: true, force: true }));
 
   it('each of 200 seeds ends done or with an error, and the next attempt succeeds', async () => {
-    const rows = await faultTable('stm32g0b1', stm32('stm32g0b1', 2_300, directory));
+    let rows = '';
+    for (const name of ['stm32g0b1', 'stm32f405']) {
+      rows += await faultTable(name, stm32(name, 2_300, directory));
+    }
     const text = readFileSync(page, 'utf8');
     const head = text.slice(0, text.indexOf(begin) + begin.length);
     const wanted = `${head}${header}${rows}${text.slice(text.indexOf(end))}`;

@@ -12,6 +12,7 @@ import { BonsaiError } from '../../src/errors.js';
 import { choosePort, type Machine, surveyPorts } from '../../src/profile/ports.js';
 import { encodeFrame } from '../../src/profile/protocol.js';
 import { listTargets } from '../../src/target/index.js';
+import { version } from '../../src/version.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
 import { inVirtualTime } from '../support/time.js';
 
@@ -140,7 +141,7 @@ describe('profile/ports: survey', () => {
     const firmware = new Map(ports.map((port) => [port.path, port.firmware]));
     expect(firmware.get('ttyACM0')).to.deep.equal({
       ...{ state: 'bonsaic', target: 'rp2040', modelSha256: 'ab'.repeat(32) },
-      ...{ tag: '00112233', protocol: 1 },
+      ...{ tag: '00112233', protocol: 1, model: 'chain', version },
     });
     expect(firmware.get('ttyACM1')).to.include({ state: 'other' });
     expect(firmware.get('ttyACM1'))
@@ -157,16 +158,24 @@ describe('profile/ports: survey', () => {
     expect([firmware.get('ttyACM3'), firmware.get('ttyS0')]).to.deep.equal([null, null]);
 
     const text = portsText(namedPorts(ports, []), 200);
-    expect(text).to.match(/ttyACM0 +2e8a:000a +Raspberry Pi Pico +bonsaic for rp2040: model abab/);
+    expect(text).to.match(
+      /ttyACM0 +2e8a:000a +Raspberry Pi Pico +bonsaic [\d.]+ for rp2040: chain, build 0011/,
+    );
+    const silent = ports.map((port) =>
+      port.firmware?.state === 'bonsaic'
+        ? { ...port, firmware: { ...port.firmware, model: null, version: null } }
+        : port,
+    );
+    expect(portsText(namedPorts(silent, []), 200)).to.match(/bonsaic for rp2040: model abab/);
     const model = { name: 'kws', sha256: 'ab'.repeat(32) };
     const builds = [
       { directory: 'old', tag: '99999999', model },
       { directory: 'out', tag: '00112233', model },
     ];
-    expect(portsText(namedPorts(ports, builds), 200)).to.match(
+    expect(portsText(namedPorts(silent, builds), 200)).to.match(
       /bonsaic for rp2040: kws, build 00112233 \(out\), protocol 1/,
     );
-    const [old] = namedPorts(ports, builds.slice(0, 1));
+    const [old] = namedPorts(silent, builds.slice(0, 1));
     expect(old).to.include({ model: 'kws', directory: null });
     expect(text).to.match(/\nttyACM2: end that program/);
     expect(text).to.match(/ttyUSB1 .* no answer/);

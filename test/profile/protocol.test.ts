@@ -142,7 +142,15 @@ describe('profile/protocol: bodies', () => {
     );
   });
 
-  it('reads hello', () => {
+  it('reads the texts of hello', () => {
+    const fixed = `${'5a'.repeat(32)} 40597307 00 0004`;
+    const texts = Buffer.from('stm32f405\x000.1.0\x00wake word\x00').toString('hex');
+    expect(answerBody.hello(hex(`${fixed} ${texts}`))).to.include({
+      ...{ target: 'stm32f405', version: '0.1.0', model: 'wake word' },
+    });
+  });
+
+  it('reads hello of firmware that tells only its target', () => {
     const body = hex(`${'5a'.repeat(32)} 40597307 00 0004 727032303430`);
     expect(answerBody.hello(body)).to.deep.equal({
       sha256: '5a'.repeat(32),
@@ -150,6 +158,8 @@ describe('profile/protocol: bodies', () => {
       unit: 'cycles',
       maxBodyBytes: 1024,
       target: 'rp2040',
+      version: null,
+      model: null,
     });
   });
 

@@ -179,17 +179,14 @@ describe('profile/session', () => {
     }
   });
 
-  it('does not take a late answer for the one awaited', async () => {
-    let late: Uint8Array | null = null;
+  it('does not take an earlier request’s late answer for the one awaited', async () => {
     const { result } = await use({
       misbehave: (command, attempt) => {
         if (command !== 'readOutput' || attempt > 2) return undefined;
         return (answer) => {
-          if (attempt === 1) {
-            late = encodeFrame({ ...answer, body: answer.body.map(() => 0) });
-            return nothing;
-          }
-          return Buffer.concat([late ?? nothing, encodeFrame(answer)]);
+          const body = answer.body.map(() => 0);
+          const late = { ...answer, sequence: (answer.sequence - 1) & 0xffff, body };
+          return Buffer.concat([encodeFrame(late), encodeFrame(answer)]);
         };
       },
     });
@@ -211,12 +208,27 @@ describe('profile/session', () => {
     expect(firsts.size).to.be.above(1);
   });
 
+  it('asks again for a lost answer, and the board does not run again', async () => {
+    const lost = (command: Command, attempt: number) =>
+      attempt === 1 && ['infer', 'writeInput', 'readOutput'].includes(command)
+        ? () => nothing
+        : undefined;
+    const { board, result } = await use({ misbehave: lost, counts: [7, 8] }, async (fake) => {
+      const session = await openSession(fake, manifest, { timeoutMs: 60, runTimeoutMs: 300 });
+      return session.infer([input]);
+    });
+    expect(result.outputs).to.deep.equal(evaluateGraph(mainGraph(module), [input]).outputs);
+    expect(result.count).to.equal(7);
+    expect(board.runs).to.equal(1);
+    expect(board.log.filter((command) => command === 'infer')).to.have.length(2);
+  });
+
   describe('fails within the time-out and says why', () => {
     const rows: [edge: string, options: FakeOptions, message: RegExp, hint: RegExp][] = [
       [
         'nothing answers',
         { misbehave: () => () => nothing },
-        /did not answer hello within 0.06 s, asked 2 times/,
+        /did not answer hello within 0.12 s, asked 2 times/,
         /bonsaic flash/,
       ],
       [
@@ -228,7 +240,7 @@ describe('profile/session', () => {
       [
         'another program: a console that prints lines',
         { misbehave: () => () => text('>>> \0Traceback (most recent call last)\r\n\0') },
-        /sent text instead of an answer to hello within 0.06 s, asked 2 times: ">>> Traceback \(/,
+        /sent text instead of an answer to hello within 0.12 s, asked 2 times: ">>> Traceback \(/,
         /another program runs on the board/,
       ],
       [

@@ -24,6 +24,7 @@ import {
   maxBodyBytes,
   tagOf,
 } from '../../src/profile/protocol.js';
+import { version } from '../../src/version.js';
 import { GraphBuilder } from './module.js';
 import { simplePlan } from './plan.js';
 
@@ -88,7 +89,13 @@ export class FakeBoard implements Device {
   private outputs: readonly TensorData[] = [];
   private checksums: readonly number[] = [];
   private stepCounts: readonly number[] = [];
-  private runs = 0;
+  runs = 0;
+  /** The last request, if it was a run, and its answer's body for when it comes again. */
+  private last: {
+    readonly type: number;
+    readonly sequence: number;
+    readonly body: Uint8Array;
+  } | null = null;
   /** Restarts so far. */
   private generation = 0;
 
@@ -110,6 +117,7 @@ export class FakeBoard implements Device {
     this.outputs = outputs.map(({ dtype, shape }) => allocate(dtype, elementCount(shape)));
     this.checksums = [];
     this.stepCounts = [];
+    this.last = null;
   }
 
   write(bytes: Uint8Array): void {
@@ -148,7 +156,11 @@ export class FakeBoard implements Device {
     if (command !== 'hello' && tag !== itsTag) {
       return { ...frame, type: errorType, body: Uint8Array.of(errorCodes.model) };
     }
-    return { ...frame, type: type | answerBit, body: this.bodyOf(command, body) };
+    const isRepeated = this.last?.type === type && this.last.sequence === sequence;
+    const answer = isRepeated && this.last ? this.last.body : this.bodyOf(command, body);
+    const isRun = ['infer', 'profile', 'checksums'].includes(command);
+    this.last = isRun ? { type, sequence, body: answer } : null;
+    return { ...frame, type: type | answerBit, body: answer };
   }
 
   private bodyOf(command: Command, body: Uint8Array): Uint8Array {
@@ -160,8 +172,9 @@ export class FakeBoard implements Device {
         const fixed = Buffer.alloc(7);
         fixed.writeUInt32LE(clockHz, 0);
         fixed.writeUInt16LE(maxBody, 5);
+        const about = `${target ?? plan.target}\0${version}\0chain\0`;
         const hash = Buffer.from(sha256 ?? this.module.sha256, 'hex');
-        return Buffer.concat([hash, fixed, Buffer.from(target ?? plan.target)]);
+        return Buffer.concat([hash, fixed, Buffer.from(about)]);
       }
       case 'info': {
         const ports = [...plan.inputs, ...plan.outputs];
