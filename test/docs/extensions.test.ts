@@ -37,9 +37,15 @@ const filesWith = (...forms: readonly RegExp[]) =>
 const page = readFileSync(new URL('docs/architecture.md', root), 'utf8');
 
 describe('docs: what an extension touches', () => {
-  const lists = ['ops/index', 'kernels/index', 'import/tflite/ops', 'write/tflite-ops'];
+  const lists = [
+    'ops/index',
+    'kernels/index',
+    'import/tflite/ops',
+    'write/tflite-ops',
+    'compress/ops/index',
+  ];
 
-  describe('an operator: its file and a line in each of four lists', () => {
+  describe('an operator: its file and a line in each of five lists', () => {
     /** Where operators are named besides: a pass about just these, or layers to measure. */
     const known = new Map<string, readonly string[]>([
       ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain']],
@@ -60,14 +66,14 @@ describe('docs: what an extension touches', () => {
       it(name, () => {
         const all = filesWith(
           new RegExp(`'${name}'|/${name}\\.js'`),
-          new RegExp(`^ {2}${name}[:,]`, 'm'),
+          new RegExp(`^ {2}${name}[:,]|^ {4}${name}(: [a-z]\\w+)?,$`, 'm'),
         );
         const others = all
           .map((path) => path.replace(/^src\/(.*)\.ts$/, '$1'))
           .filter((path) => path !== `ops/${name}`);
         expect(others).to.include.members(lists);
         const besides = others.filter(
-          (path) => !lists.includes(path) && !/^(kernels|tune|device)\//.test(path),
+          (path) => !lists.includes(path) && !/^(kernels|tune|device|compress)\//.test(path),
         );
         const expected = known.get(name) ?? [];
         expect(expected, 'named there').to.include.members(besides);
@@ -104,7 +110,8 @@ describe('docs: what an extension touches', () => {
     }
 
     it('nothing but kernels/index.ts imports an instruction set', () => {
-      const imports = /from '[^']*\/(portable|swar|thumb1|dsp|mve|encoding)\//;
+      const imports =
+        /from '[^']*kernels\/(portable|swar|thumb1|rv32|xtensa|dsp|mve|encoding|layout|routines)\//;
       expect(filesWith(imports).filter((path) => !path.startsWith('src/kernels/'))).to.deep.equal(
         [],
       );
