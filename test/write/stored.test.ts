@@ -164,6 +164,21 @@ describe('write: what other runtimes read', () => {
   const quant = perTensorQuant(0.02, 0);
   const weights = { shape: [2, 1, 1, 2], values: [1, 2, 3, 4] };
 
+  it('int4, which no operator here reads: two in a byte, the first one low', () => {
+    const b = new GraphBuilder();
+    b.constant(Int8Array.of(1, -8, 7), [3], quant);
+    const module = b.module([b.node('relu', [b.input([2])])]);
+    const graphs = module.graphs.map((graph) => ({
+      ...graph,
+      tensors: graph.tensors.map((tensor) =>
+        tensor.data === null ? tensor : { ...tensor, dtype: 'int4' as const },
+      ),
+    }));
+    const raw = readModel(writeTflite({ ...module, graphs }), 'written');
+    const buffers = raw.subgraphs[0]?.tensors.map((tensor) => bufferBytes(raw, tensor.buffer));
+    expect(buffers?.map((bytes) => bytes && [...bytes])).to.deep.equal([[0x81, 0x07], null, null]);
+  });
+
   it('an absent bias at the end is no input', () => {
     expect(storedIn(layer()).map(({ inputs }) => inputs)).to.deep.equal([[data, weights]]);
   });

@@ -406,6 +406,10 @@ describe('write: .tflite', () => {
         written: ['conv2d', 'add'],
       },
       {
+        ...{ op: 'leaky_relu', edge: 'a slope that float32 rounds', shape: image },
+        ...{ attrs: { alpha: 0.3, algorithm: 'magnitude' }, written: ['leaky_relu'] },
+      },
+      {
         ...{ op: 'fully_connected', edge: 'a residual of rows', shape: [2, 7], weights: [4, 7] },
         ...{ weightsAxis: 0, attrs: { ...deep, ...folded, ...residual }, residual: [2, 4] },
         written: ['fully_connected', 'add'],
@@ -449,6 +453,14 @@ describe('write: .tflite', () => {
           .with.property('code', 'unsupported-attribute');
       });
     }
+
+    it('a folded zero point without the bias that it was folded into is refused', () => {
+      const b = new GraphBuilder();
+      const weights = b.constant(Int8Array.of(1), [1, 1], perTensorQuant(0.02, 0));
+      const operands = [b.input([1, 1], quant), weights, null];
+      const module = b.module([b.node('fully_connected', operands, { ...deep, ...folded })]);
+      expect(() => writeTflite(module)).to.throw(BonsaiError, /a folded zero point/);
+    });
 
     it('roundings of two runtimes in one module are refused', () => {
       const graph = new GraphBuilder();
