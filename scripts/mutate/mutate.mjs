@@ -29,7 +29,11 @@ const choice = filesBelow('src/plan').filter((path) =>
 const fitting = ['choose/fit', 'arena/leanest'].map((name) => `src/plan/${name}.ts`);
 const packing = ['arena/search', 'arena/arena'].map((name) => `src/plan/${name}.ts`);
 const places = ['lifetimes', 'memory', 'placement'].map((name) => `src/plan/arena/${name}.ts`);
-const others = new Set([...choice, ...fitting, ...packing, ...places]);
+const schedule = [
+  ...filesBelow('src/plan/schedule'),
+  ...['cores', 'types', 'choose/candidates'].map((name) => `src/plan/${name}.ts`),
+];
+const others = new Set([...choice, ...fitting, ...packing, ...places, ...schedule]);
 const steps = filesBelow('src/plan').filter((path) => !others.has(path));
 
 /** Quick tests come first: the first that fails ends the run of a change. */
@@ -39,9 +43,10 @@ const groups = [
     tests: inPlan('prices', 'room', 'goals', 'arena-price', 'explain', 'print'),
   },
   {
-    ...{ name: 'plan/steps', least: 80, files: steps },
-    tests: inPlan('candidates', 'misses', 'parts', 'order', 'plan'),
+    ...{ name: 'plan/schedule', least: 80, files: schedule },
+    tests: inPlan('lower', 'cores', 'candidates', 'misses', 'parts', 'order'),
   },
+  { name: 'plan/steps', least: 80, files: steps, tests: inPlan('misses', 'plan') },
   { name: 'plan/fit', least: 80, files: fitting, tests: inPlan('lean') },
   { name: 'plan/packing', least: 80, files: packing, tests: inPlan('search', 'arena') },
   {

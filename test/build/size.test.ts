@@ -21,6 +21,7 @@ const table = (symbol: string, role: TableInfo['role'], region: TableInfo['regio
 
 /** 5000 bytes of code, 700 of weights and tables in it, 100 of weights that are copied to RAM. */
 const elf: Elf = {
+  machine: 40,
   sections: [
     section('.text', 5000, 'code'),
     section('.data', 300, 'data'),

@@ -410,6 +410,29 @@ describe('plan: steps', () => {
     ]);
   });
 
+  it('of a reshape has no kernel, and says that it needs none', () => {
+    const { plan } = compile(
+      build((b, x) => [b.reshape(x, [64])]),
+      { faithful: true },
+    );
+    expect(plan.steps[0]).to.deep.include({
+      ...{ kernel: noKernel, why: 'its output is its input', cores: 1, dense: null },
+      ...{ alternatives: [], regions: [], scratch: null, move: null },
+    });
+  });
+
+  it('has the kernel that is asked for by its name, and others have theirs', () => {
+    const module = build((b, x) => [b.conv2d(b.conv2d(x, 4), 4)]);
+    const kernelsOf = (options: Partial<CompileOptions>) =>
+      planOf(module, options).steps.map(({ kernel }) => kernel);
+    const [usual = ''] = kernelsOf({});
+    const other = 'portable/conv2d';
+    expect(kernelsOf({})).to.deep.equal([usual, usual]);
+    expect(usual).to.not.equal(other);
+    const kernels = [['conv2d_1', other]] as const;
+    expect(kernelsOf({ kernels })).to.deep.equal([usual, other]);
+  });
+
   it('read and write what is in the arena', () => {
     const [first, second] = plan.steps;
     expect(first?.reads).to.deep.equal(plan.inputs.map(({ tensor }) => tensor));
@@ -481,40 +504,66 @@ describe('plan refuses', () => {
     const b = new NetworkBuilder();
     return b.module([b.values([4], perTensorQuant(1, 0))]);
   };
+  const unread = (): Module => {
+    const b = new NetworkBuilder();
+    b.input([4], perTensorQuant(1, 0), 'unread');
+    const module = b.module([b.node('relu', [b.input([4])])]);
+    const graph = mainGraph(module);
+    const tensors = graph.tensors.map((t, id) => (id === 0 ? { ...t, dtype: 'float32' } : t));
+    return { ...module, graphs: [{ ...graph, tensors }] } as Module;
+  };
   const rows = [
     {
       edge: 'a float input',
       module: retyped(0, 'float32'),
       code: 'float-model',
       where: /fully_connected/,
+      says: 'tensor "input_0" is float32; only int8 models compile',
     },
     {
       edge: 'float weights',
       module: retyped(1, 'float16'),
       code: 'float-model',
       where: /fully_connected/,
+      says: 'tensor "constant_1" is float16; only int8 models compile',
     },
     {
       edge: 'a float output',
       module: retyped(3, 'float32'),
       code: 'float-model',
       where: /fully_connected/,
+      says: 'tensor "fully_connected_0/out_0" is float32; only int8 models compile',
     },
     {
       edge: 'uint8',
       module: retyped(0, 'uint8'),
       code: 'unsupported-type',
       where: /fully_connected/,
+      says: 'tensor "input_0" is uint8; activations have to be int8',
     },
     {
       edge: '16-bit activations',
       module: retyped(3, 'int16'),
       code: 'unsupported-type',
       where: /fully/,
+      says: 'tensor "fully_connected_0/out_0" is int16; activations have to be int8',
     },
-    { edge: 'a constant output', module: constant(), code: 'bad-graph', where: /output/ },
+    {
+      edge: 'an input that nothing reads',
+      module: unread(),
+      code: 'float-model',
+      where: /^input of the model$/,
+      says: 'tensor "unread" is float32; only int8 models compile',
+    },
+    {
+      edge: 'a constant output',
+      module: constant(),
+      code: 'bad-graph',
+      where: /^output of the model$/,
+      says: '"constant_0" is a constant: it does not depend on any input',
+    },
   ];
-  for (const { edge, module, code, where } of rows) {
+  for (const { edge, module, code, where, says } of rows) {
     it(edge, () => {
       let caught: unknown;
       try {
@@ -526,6 +575,7 @@ describe('plan refuses', () => {
       const { code: found, where: place, hint } = caught as BonsaiError;
       expect(found).to.equal(code);
       expect(place).to.match(where);
+      expect((caught as BonsaiError).message).to.include(says);
       expect(hint).to.have.length.above(10);
     });
   }

@@ -30,11 +30,6 @@ export interface Implementation {
   readonly parts: readonly Part[];
 }
 
-/** For the report. */
-export function nameOf({ variant, parts }: Implementation): string {
-  return parts.length > 1 ? `${variant.template} on two cores` : variant.template;
-}
-
 /** The whole step. */
 export function wholeOf(view: NodeView, context: KernelContext): Portion {
   return { view, context, inputBytes: view.inputs.map(() => 0), outputBytes: 0 };
