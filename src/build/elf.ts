@@ -24,6 +24,10 @@ const noBits = 8;
 const flagWrite = 1;
 const flagAllocated = 2;
 
+export function isElf(file: Uint8Array): boolean {
+  return Buffer.from(file.subarray(0, 4)).toString('latin1') === '\x7fELF';
+}
+
 /** @throws RangeError when the file is not a little-endian ELF file, or is truncated */
 export function readElf(file: Uint8Array): Elf {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);

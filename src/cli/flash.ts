@@ -5,6 +5,7 @@ import { readManifest } from '../build/directory.js';
 import { findImage, flashableImage } from '../build/index.js';
 import { isSimulated, placeOf } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
+import { type FlashResult, hasSimulatedLoader } from '../flash/index.js';
 import { build } from '../pipeline/directory.js';
 import { flashImage } from '../pipeline/flash.js';
 import type { Job } from '../pipeline/types.js';
@@ -40,15 +41,17 @@ export function addFlash(program: Command): void {
       const port = await portFor(flags.port, target);
       const result = await flashImage(image, target, { ...job, port });
       if (json) printJson({ target: target.name, port, image, ...result });
-      else printResult(`${image}: ${outcomeText(result.bytes, port, target)}`);
+      else printResult(`${image}: ${outcomeText(result, port, target)}`);
     },
   );
 }
 
-/** A simulator has no flash that lasts: `flash` only checks the image for it. */
-function outcomeText(bytes: number, port: string, target: Target): string {
+/** A simulator has no flash that lasts: it loads the image when it runs. */
+function outcomeText({ bytes, written }: FlashResult, port: string, target: Target): string {
   if (!isSimulated(port)) return `${bytes} bytes written to ${port}, verified, started`;
-  return `${bytes} bytes fit; ${placeOf(port, target)} loads the image when it runs: bonsaic profile DIR --port ${port}`;
+  const place = placeOf(port, target);
+  const passed = written ? `pass ${place}’s boot loader, verified and started` : 'fit';
+  return `${bytes} bytes ${passed}; ${place} loads the image when it runs: bonsaic profile DIR --port ${port}`;
 }
 
 async function imageOf(
@@ -62,7 +65,8 @@ async function imageOf(
     checkDirectory(path, flags);
     const { built, target, fault } = await build(path, job);
     if (fault !== null) throw fault;
-    const image = isSimulated(flags.port) ? findImage(built) : flashableImage(built);
+    const isChecked = isSimulated(flags.port) && !hasSimulatedLoader(target);
+    const image = isChecked ? findImage(built) : flashableImage(built);
     return { image, target };
   }
   if (flags.target === undefined) {

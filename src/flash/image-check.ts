@@ -1,5 +1,5 @@
 /** Checks images for simulators, which load their image when they run. */
-import { readElf } from '../build/elf.js';
+import { isElf, readElf } from '../build/elf.js';
 import { checkDirectBoot } from '../device/esp32c3sim.js';
 import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
@@ -67,8 +67,7 @@ const machines: ReadonlyMap<string, number | undefined> = new Map([
 function checkExecutable(image: ImageFile, target: FlashTarget): number {
   const { path, bytes } = image;
   const settings = stm32Settings(target);
-  const isElf = Buffer.from(bytes.subarray(0, 4)).toString('latin1') === '\x7fELF';
-  if (!isElf && settings !== undefined) {
+  if (!isElf(bytes) && settings !== undefined) {
     coveredSectors({ image, target, settings });
     return bytes.length;
   }

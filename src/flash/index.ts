@@ -1,5 +1,8 @@
 /** Writes an image to a board. One file per protocol. */
 import { readFile } from 'node:fs/promises';
+import { isElf } from '../build/elf.js';
+import { makeChip } from '../device/chips/index.js';
+import { transportTo } from '../device/chips/transport.js';
 import { isSimulated, placeOf } from '../device/index.js';
 import type { LineSettings } from '../device/link.js';
 import { openTransport, type Transport } from '../device/transport.js';
@@ -9,6 +12,7 @@ import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { idf } from './idf.js';
 import { checkForSimulator, checkTarget } from './image-check.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
+import { stm32Settings } from './stm32/image.js';
 import { stm32Uart } from './stm32uart.js';
 import { uf2Drive } from './uf2drive.js';
 
@@ -17,6 +21,8 @@ export type { FlashProgress } from './protocol.js';
 export interface FlashResult {
   /** Bytes of the image that the board stores. */
   readonly bytes: number;
+  /** Whether a boot loader, real or simulated, has them; otherwise they were only checked. */
+  readonly written: boolean;
 }
 
 export interface FlashOptions {
@@ -38,7 +44,8 @@ const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } =
 
 /**
  * Writes the image to the board at `port`, verifies and starts it. For a simulator, which loads its
- * image when it starts, the image is only checked.
+ * image when it starts, the image is checked. Where the boot loader of the board is simulated too,
+ * the image also goes through it in this process.
  *
  * @param path of a .uf2 (rp2040), a .bin (stm32, esp32c3) or an executable (QEMU, host)
  * @throws BonsaiError 'flash' or 'device' with a hint; 'device' too when there is no simulator
@@ -55,20 +62,29 @@ export async function flash(
   placeOf(port, target);
   const file = await readImage(path);
   checkTarget({ path, bytes: file }, target);
+  const image = { path, bytes: file };
+  let open = options.open ?? ((line: LineSettings) => openTransport(port, line));
   if (isSimulated(port)) {
-    const bytes = checkForSimulator({ path, bytes: file }, target);
-    progress(bytes, bytes);
-    return { bytes };
+    const bytes = checkForSimulator(image, target);
+    if (!hasSimulatedLoader(target) || isElf(file)) {
+      progress(bytes, bytes);
+      return { bytes, written: false };
+    }
+    const chip = makeChip(target);
+    open = async () => transportTo(chip, port);
   }
   const { protocol, settings } = protocolFor(port, target);
-  const open = options.open ?? ((line: LineSettings) => openTransport(port, line));
-  const image = { path, bytes: file };
   const [board, told] = [
     { target, settings, port, open },
     { progress, say },
   ];
   const job: FlashJob<FlashSettings> = { image, ...board, restart, greet, ...told };
-  return { bytes: await protocol.flash(job) };
+  return { bytes: await protocol.flash(job), written: true };
+}
+
+/** Whether `flash` to the target's simulator goes through the boot loader of the board. */
+export function hasSimulatedLoader(target: FlashTarget): boolean {
+  return stm32Settings(target) !== undefined;
 }
 
 /** The protocol for the board at `port`, and its settings. */

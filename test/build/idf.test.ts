@@ -405,7 +405,7 @@ assert not tree.warnings, tree.warnings
     };
     const target = loadTarget('esp32');
     const result = await flashImage(image, target, job as never);
-    expect(result).to.deep.equal({ bytes: 5 });
+    expect(result).to.deep.equal({ bytes: 5, written: true });
     expect(calls()).to.deep.equal(['--version', '-DIDF_TARGET=esp32 -p /dev/ttyUSB7 flash']);
 
     process.env.FAKE_IDF_SAYS = 'esptool\nA fatal error occurred: Could not open /dev/ttyUSB7';

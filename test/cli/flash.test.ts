@@ -95,8 +95,16 @@ describe('bonsaic flash', () => {
     expect(run.status).to.equal(5);
   });
 
-  it('checks an executable that a directory makes', async () => {
+  it('flashes what a directory makes through the simulated boot loader', async () => {
     const path = compiled('stm32f405');
+    const run = await runHere(['flash', path, '--target', 'stm32f405', '--port', 'sim']);
+    expect(run.stdout).to.match(/\.bin: \d{4,} bytes pass the simulated stm32f405’s boot loader/);
+    expect(run.stderr).to.match(/KB/);
+    expect(run.status).to.equal(0);
+  });
+
+  it('checks an executable', async () => {
+    const path = join(compiled('stm32f405'), 'build/activity.elf');
     const run = await runHere(['flash', path, '--target', 'stm32f405', '--port', 'sim']);
     expect(run.stdout).to.match(/\d{4,} bytes fit.* the simulated stm32f405 loads/);
     expect(run.status).to.equal(0);

@@ -1,4 +1,5 @@
 /** Images for the boot loader of an STM32: the bytes of its flash, vector table first. */
+import { isElf } from '../../build/elf.js';
 import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
 import { type Sector, sectorsOf } from '../../target/sectors.js';
@@ -21,7 +22,7 @@ export function coveredSectors({
   const { path, bytes } = image;
   const refuse = (what: string, hint = 'give the .bin that bonsaic build DIR has made') =>
     new BonsaiError('flash', path, what, hint);
-  if (Buffer.from(bytes.subarray(0, 4)).toString('latin1') === '\x7fELF') {
+  if (isElf(bytes)) {
     throw refuse('is an ELF file: the boot loader takes the bytes of the flash alone');
   }
   const all = sectorsOf(settings);
