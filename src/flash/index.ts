@@ -11,6 +11,7 @@ import type { Say } from '../progress.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { idf } from './idf.js';
 import { checkForSimulator, checkTarget } from './image-check.js';
+import { picoboot } from './picoboot.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
 import { stm32Settings } from './stm32/image.js';
 import { stm32Uart } from './stm32uart.js';
@@ -38,6 +39,7 @@ export interface FlashOptions {
 /** By the name in target.json. */
 const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } = {
   idf,
+  picoboot,
   'stm32-uart': stm32Uart,
   'uf2-drive': uf2Drive,
 };

@@ -8,9 +8,11 @@ import { access } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { isNetworkPort } from '../device/link.js';
 import { touch1200 } from '../device/open-link.js';
+import { type FoundUsbDevice, type UsbHost, usbHost } from '../device/usb.js';
 import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
 import { listTargets, loadTarget } from '../target/index.js';
+import { isOf, writeByPicoboot } from './picoboot/writer.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
 import {
   copyToDrive,
@@ -28,6 +30,7 @@ type Job = FlashJob<SettingsOf<'uf2-drive'>>;
 export interface DriveSurroundings extends DrivePlaces {
   readonly touch: (port: string) => Promise<void>;
   readonly openFile: (path: string) => Promise<DriveFile>;
+  readonly listUsb: UsbHost['list'];
   now(): number;
   sleep(ms: number): Promise<unknown>;
 }
@@ -37,12 +40,15 @@ const surroundings: DriveSurroundings = {
   mountPoints: ['/media', '/run/media', '/mnt', '/Volumes'],
   touch: touch1200,
   openFile: openDriveFile,
+  listUsb: usbHost.list,
   now: () => performance.now(),
   sleep: setTimeout,
 };
 
 /** How long to wait for the drive, for its end, for the port, and for the firmware. */
 export const waitMs = 15_000;
+/** After which a boot loader that is on USB is written without its drive, which nothing mounts. */
+const mountMs = 5_000;
 /** How long the wait for another drive is where one is mounted already. */
 const secondDriveMs = 5_000;
 const pollMs = 200;
@@ -55,26 +61,45 @@ export async function flashUf2Drive(
   job: Job,
   around: DriveSurroundings = surroundings,
 ): Promise<number> {
-  const { image: file, target, settings, progress, say } = job;
+  const { image: file, target, port, say } = job;
   const image = uf2ImageFor(file, target);
-  const { drive, wasThere } = await enterBootLoader(job, around);
-  const [familyId, flashAddress] = [Number(target.uf2FamilyId), Number(target.flashAddress)];
-  const isStale = wasThere && settings.remembersBlocks;
-  say(`copying to ${drive.path}`);
-  await copyToDrive({
-    ...{ drive: drive.path, file: firstBlockLast(file.bytes), progress },
-    openFile: around.openFile,
-    before: isStale ? resetBlocks({ familyId, flashAddress }, file.bytes) : new Uint8Array(),
-  });
-  await leaveBootLoader(job, drive, around);
+  // A drive or 'auto' in place of a port: nothing says which port the board will have.
+  const isSerial = port !== 'auto' && (await driveAt(port)) === null;
+  const found = await enterBootLoader(job, around);
+  if ('device' in found) {
+    say(`no drive is mounted: writing over ${found.device.name}`);
+    await writeByPicoboot(job, found.settings, found.device, image);
+  } else {
+    await copy(job, found, around);
+    await leaveBootLoader(job, found.drive, around);
+  }
+  if (isSerial) await comeBack(job, around);
   await confirm(job, contentOf(image), around);
   return image.bytes;
 }
 
-interface Found {
+interface FoundDrive {
   readonly drive: Drive;
   /** Whether it was mounted before, so that it may have a part of another file. */
   readonly wasThere: boolean;
+}
+
+/** A boot loader whose drive is not mounted, but which has another interface. */
+interface FoundDevice {
+  readonly device: FoundUsbDevice;
+  readonly settings: SettingsOf<'picoboot'>;
+}
+
+async function copy(job: Job, { drive, wasThere }: FoundDrive, around: DriveSurroundings) {
+  const { image, target, settings, progress, say } = job;
+  const [familyId, flashAddress] = [Number(target.uf2FamilyId), Number(target.flashAddress)];
+  const isStale = wasThere && settings.remembersBlocks;
+  say(`copying to ${drive.path}`);
+  await copyToDrive({
+    ...{ drive: drive.path, file: firstBlockLast(image.bytes), progress },
+    openFile: around.openFile,
+    before: isStale ? resetBlocks({ familyId, flashAddress }, image.bytes) : new Uint8Array(),
+  });
 }
 
 /**
@@ -82,15 +107,24 @@ interface Found {
  *
  * @throws BonsaiError 'flash' when no drive appears, or several fit, or it is another board's
  */
-async function enterBootLoader(job: Job, around: DriveSurroundings): Promise<Found> {
+async function enterBootLoader(
+  job: Job,
+  around: DriveSurroundings,
+): Promise<FoundDrive | FoundDevice> {
   const { port } = job;
   const before = await findDrives(around, port);
+  const unmounted = withoutDrive(job, around);
   if (!isPort(port)) {
     job.say(`waiting for the drive: ${enterByHand}`);
-    // The user may be entering the boot loader by hand, so wait for the drive.
-    const drive = await until(async () => ownDrive(job, await findDrives(around, port)), around);
-    if (drive === null) throw noDrive(job);
-    return { drive, wasThere: before.some(({ path }) => path === drive.path) };
+    // The user may be entering the boot loader by hand.
+    const look = async () => {
+      const drive = ownDrive(job, await findDrives(around, port));
+      const isOld = before.some(({ path }) => path === drive?.path);
+      return drive === null ? unmounted() : { drive, wasThere: isOld };
+    };
+    const found = await until(look, around);
+    if (found === null) throw noDrive(job);
+    return found;
   }
   job.say('asking the board to restart in its boot loader');
   // A port that goes away meanwhile is a board that restarts.
@@ -98,17 +132,39 @@ async function enterBootLoader(job: Job, around: DriveSurroundings): Promise<Fou
   const isKnown = ({ path }: Drive) => before.some((other) => other.path === path);
   const fresh = async () => {
     const drives = await findDrives(around, port);
-    return ownDrive(
+    const drive = ownDrive(
       job,
-      drives.filter((drive) => !isKnown(drive)),
+      drives.filter((each) => !isKnown(each)),
     );
+    return drive === null ? unmounted() : { drive, wasThere: false };
   };
-  const drive = await until(fresh, around, before.length > 0 ? secondDriveMs : waitMs);
-  if (drive !== null) return { drive, wasThere: false };
+  const found = await until(fresh, around, before.length > 0 ? secondDriveMs : waitMs);
+  if (found !== null) return found;
   // The port is another device's, such as a debug probe's.
   const there = ownDrive(job, before);
   if (there === null) throw noDrive(job);
   return { drive: there, wasThere: true };
+}
+
+/** Looks for a boot loader that has been on USB for a while, and whose drive is still not mounted. */
+function withoutDrive(
+  { target }: Job,
+  around: DriveSurroundings,
+): () => Promise<FoundDevice | null> {
+  const settings = target.flashProtocols.find((each) => each.protocol === 'picoboot');
+  let since: number | null = null;
+  return async () => {
+    if (settings === undefined) return null;
+    // Without the package only the drive will do.
+    const devices = await around.listUsb().catch(() => []);
+    const [device, second] = devices.filter((each) => isOf(each, settings));
+    if (device === undefined || second !== undefined) {
+      since = null;
+      return null;
+    }
+    since ??= around.now();
+    return around.now() - since < mountMs ? null : { device, settings };
+  };
 }
 
 /**
@@ -163,24 +219,25 @@ function noDrive({ port, settings: { boardId } }: Job): BonsaiError {
   );
 }
 
-/** Waits until the board has left its boot loader, which it does when it has all blocks, and is back. */
+/** Waits until the board has left its boot loader, which it does when it has all blocks. */
 async function leaveBootLoader(
-  { port, image, say }: Job,
+  { image, say }: Job,
   drive: Drive,
   around: DriveSurroundings,
 ): Promise<void> {
   say('waiting for the board to start it');
   const gone = async () => ((await driveAt(drive.path)) === null ? true : null);
-  if ((await until(gone, around)) === null) {
-    throw new BonsaiError(
-      'flash',
-      image.path,
-      `was written to ${drive.path}, but the board did not start it within ${waitMs / 1000} s`,
-      'blocks were lost, or it is not for this chip: unplug the board, enter its boot loader and try again',
-    );
-  }
-  // A drive or 'auto' in place of a port: nothing says which port the board will have.
-  if (port === 'auto' || port === drive.path) return;
+  if ((await until(gone, around)) !== null) return;
+  throw new BonsaiError(
+    'flash',
+    image.path,
+    `was written to ${drive.path}, but the board did not start it within ${waitMs / 1000} s`,
+    'blocks were lost, or it is not for this chip: unplug the board, enter its boot loader and try again',
+  );
+}
+
+/** Waits for the port. */
+async function comeBack({ port, image }: Job, around: DriveSurroundings): Promise<void> {
   if ((await until(() => isOpenable(port), around)) !== null) return;
   throw new BonsaiError(
     'flash',

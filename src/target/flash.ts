@@ -12,6 +12,15 @@ const uf2Drive = z.strictObject({
   remembersBlocks: z.boolean(),
 });
 
+/** The USB interface of the boot ROM of RP2040 and RP2350, besides its drive. */
+const picoboot = z.strictObject({
+  protocol: z.literal('picoboot'),
+  vendorId: hex(4),
+  productId: hex(4),
+  /** The byte behind 'Mu' in the ROM: 1 on RP2040, 2 on RP2350. */
+  romVersion: z.int().positive(),
+});
+
 /** The boot loader in the system memory of an STM32, over a UART (ST's AN3155 and AN2606). */
 const stm32Uart = z.strictObject({
   protocol: z.literal('stm32-uart'),
@@ -56,7 +65,7 @@ const stm32Uart = z.strictObject({
 /** ESP-IDF's own idf.py. */
 const idf = z.strictObject({ protocol: z.literal('idf') });
 
-export const flashSettings = z.discriminatedUnion('protocol', [uf2Drive, stm32Uart, idf]);
+export const flashSettings = z.discriminatedUnion('protocol', [uf2Drive, picoboot, stm32Uart, idf]);
 
 export type FlashSettings = z.infer<typeof flashSettings>;
 export type FlashProtocolName = FlashSettings['protocol'];

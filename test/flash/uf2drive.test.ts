@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { decodeBlock, encodeBlock } from 'uf2';
+import { PicobootChip } from '../../src/device/chips/picoboot.js';
 import { Uf2Rom } from '../../src/device/chips/uf2rom.js';
 import { BonsaiError } from '../../src/errors.js';
 import { flash } from '../../src/flash/index.js';
@@ -11,6 +12,7 @@ import { flashUf2Drive } from '../../src/flash/uf2drive.js';
 import { loadTarget } from '../../src/target/index.js';
 import { DriveBoard, firmwareOf, systemError, target, uf2Of } from '../support/drive.js';
 import { Random } from '../support/module.js';
+import { UsbBoard } from '../support/usb.js';
 
 const image = firmwareOf(1, 25_000);
 const info = (boardId: string) => `UF2 Bootloader v3.0\nModel: any\nBoard-ID: ${boardId}\n`;
@@ -125,6 +127,30 @@ describe('flash/uf2drive', () => {
     board.breakFile = null;
     await flashUf2Drive(board.job(image), board.around);
     expect(board.holds(image)).to.equal(true);
+  });
+
+  it('writes by PICOBOOT where no drive is mounted for a while', async () => {
+    board.start();
+    board.heedsTouch = false;
+    const { flash: cells } = board.rom;
+    const chip = new PicobootChip({
+      ...{ romVersion: 1, flashAddress: 0x1000_0000, flashBytes: cells.length },
+    });
+    const usb = new UsbBoard(chip, { vendorId: 0x2e8a, productId: 0x0003 });
+    const around = {
+      ...board.around,
+      touch: async () => rmSync(board.port),
+      listUsb: async () => (board.nowMs > 2_000 ? usb.list() : []),
+      sleep: async (ms: number) => {
+        await board.around.sleep(ms);
+        if (!chip.isStarted) return;
+        cells.set(chip.flash);
+        writeFileSync(board.port, '');
+      },
+    };
+    await flashUf2Drive(board.job(image), around);
+    expect(board.holds(image)).to.equal(true);
+    expect(board.nowMs).to.be.within(7_000, 9_000);
   });
 
   const silent = { around: { touch: async () => {} } };

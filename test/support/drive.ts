@@ -14,7 +14,9 @@ import { loadTarget } from '../../src/target/index.js';
 import { Random } from './module.js';
 
 export const target = loadTarget('rp2040');
-export const settings = target.flashProtocols[0] as SettingsOf<'uf2-drive'>;
+export const settings = target.flashProtocols.find(
+  ({ protocol }) => protocol === 'uf2-drive',
+) as SettingsOf<'uf2-drive'>;
 const flashAddress = Number(target.flashAddress);
 const familyId = Number(target.uf2FamilyId);
 
@@ -142,6 +144,7 @@ export class DriveBoard {
         if (this.heedsTouch) this.after(restartMs, () => this.enterBootLoader());
       },
       openFile: (path) => this.openFile(path),
+      listUsb: async () => [],
       now: () => this.nowMs,
       sleep: async (ms) => this.advance(ms),
     };

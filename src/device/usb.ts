@@ -1,0 +1,244 @@
+/** USB devices as flash protocols use them: control and bulk transfers of one interface, and a clock. */
+import { setTimeout } from 'node:timers/promises';
+import { BonsaiError } from '../errors.js';
+
+/** Why a transfer has failed. */
+export class UsbFault extends Error {
+  constructor(
+    readonly kind: 'stall' | 'timeout' | 'lost',
+    message: string,
+  ) {
+    super(message);
+    this.name = 'UsbFault';
+  }
+}
+
+/** A request of the vendor to the interface (USB 2.0, 9.3). */
+export interface VendorRequest {
+  readonly request: number;
+  readonly value: number;
+}
+
+/** A device with one claimed interface, which has a bulk endpoint in each direction. */
+export interface UsbDevice {
+  /** @throws UsbFault, as all of these */
+  controlIn(request: VendorRequest, length: number): Promise<Uint8Array>;
+  controlOut(request: VendorRequest): Promise<void>;
+  /** At most `length` bytes; a short packet ends the transfer. */
+  bulkIn(length: number, timeoutMs: number): Promise<Uint8Array>;
+  /** No bytes: an empty packet. */
+  bulkOut(bytes: Uint8Array, timeoutMs: number): Promise<void>;
+  /** Ends a stall of both endpoints. */
+  clearHalts(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface UsbIds {
+  readonly vendorId: number;
+  readonly productId: number;
+}
+
+/** A device that is plugged in. */
+export interface FoundUsbDevice extends UsbIds {
+  /** For people: 'USB 1-2'. */
+  readonly name: string;
+  readonly serialNumber: string | null;
+  /**
+   * Claims its vendor-specific interface with two bulk endpoints.
+   *
+   * @throws BonsaiError 'device' with a hint
+   */
+  open(): Promise<UsbDevice>;
+}
+
+/** The USB of this machine; tests replace it. */
+export interface UsbHost {
+  /** @throws BonsaiError 'toolchain' when the package is missing */
+  list(): Promise<readonly FoundUsbDevice[]>;
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+}
+
+export const usbHost: UsbHost = {
+  list: () => listUsbDevices(),
+  now: () => performance.now(),
+  sleep: setTimeout,
+};
+
+const controlTimeoutMs = 1_000;
+/** Class of interfaces without a standard. */
+const vendorClass = 0xff;
+
+/** What is used of the npm package usb 3, in WebUSB's words; its transfers take a time-out besides. */
+export interface UsbPackage {
+  readonly usb: { getDevices(): Promise<readonly PackageDevice[]> };
+}
+
+interface PackageDevice extends UsbIds {
+  readonly serialNumber: string | null;
+  /** '1', and the numbers of the ports from there: [2, 1]. */
+  readonly bus: string;
+  readonly ports: readonly number[];
+  readonly configuration: { readonly interfaces: readonly PackageInterface[] } | null;
+  open(): Promise<void>;
+  close(): Promise<void>;
+  claimInterface(number: number): Promise<void>;
+  clearHalt(direction: Direction, endpoint: number): Promise<void>;
+  controlTransferIn(setup: Setup, length: number, timeoutMs: number): Promise<InResult>;
+  controlTransferOut(setup: Setup, data: Uint8Array, timeoutMs: number): Promise<unknown>;
+  transferIn(endpoint: number, length: number, timeoutMs: number): Promise<InResult>;
+  transferOut(endpoint: number, data: Uint8Array, timeoutMs: number): Promise<unknown>;
+}
+
+type Direction = 'in' | 'out';
+
+interface PackageInterface {
+  readonly interfaceNumber: number;
+  readonly alternate: {
+    readonly interfaceClass: number;
+    readonly endpoints: readonly {
+      readonly endpointNumber: number;
+      readonly direction: Direction;
+      readonly type: string;
+    }[];
+  };
+}
+
+interface Setup extends VendorRequest {
+  readonly requestType: 'vendor';
+  readonly recipient: 'interface';
+  readonly index: number;
+}
+
+interface InResult {
+  readonly data?: DataView;
+}
+
+/** Where the package is missing, nothing else depends on it: no type and no import at the start. */
+const packageName: string = 'usb';
+
+/**
+ * The devices that are plugged in.
+ *
+ * @param load loads the package; tests replace it
+ * @throws BonsaiError 'toolchain' when the package is missing
+ */
+export async function listUsbDevices(
+  load: () => Promise<UsbPackage> = () => import(packageName),
+): Promise<readonly FoundUsbDevice[]> {
+  const { usb } = await load().catch(() => {
+    throw new BonsaiError(
+      'toolchain',
+      `the npm package ${packageName}`,
+      'is not installed, or not made for this platform',
+      `in bonsaic's folder: npm install ${packageName}@3`,
+    );
+  });
+  // Containers have no /sys/bus/usb.
+  const devices = await usb.getDevices().catch(() => []);
+  return devices.map(foundDevice);
+}
+
+function foundDevice(device: PackageDevice): FoundUsbDevice {
+  const { vendorId, productId, bus, ports } = device;
+  const name = `USB ${bus}-${ports.join('.')}`;
+  return {
+    ...{ vendorId, productId, name },
+    serialNumber: device.serialNumber ?? null,
+    open: () => openDevice(device, name),
+  };
+}
+
+async function openDevice(device: PackageDevice, name: string): Promise<UsbDevice> {
+  try {
+    await device.open();
+    const place = vendorInterface(device);
+    if (place === null) throw new Error('it has no interface of its vendor');
+    await device.claimInterface(place.number);
+    return claimedDevice(device, place);
+  } catch (error) {
+    await device.close().catch(() => {});
+    const { message } = error as Error;
+    const isRefused = /permission|denied|EACCES|os error 13/i.test(message);
+    throw new BonsaiError(
+      'device',
+      name,
+      `cannot be opened: ${message}`,
+      isRefused
+        ? 'write this line to /etc/udev/rules.d/70-bonsaic.rules: SUBSYSTEM=="usb", ' +
+            `ATTR{idVendor}=="${device.vendorId.toString(16).padStart(4, '0')}", TAG+="uaccess"; ` +
+            'then plug the board in again'
+        : 'end the program that has it (picotool, openocd), or plug the board in again',
+    );
+  }
+}
+
+interface Place {
+  readonly number: number;
+  readonly inEndpoint: number;
+  readonly outEndpoint: number;
+}
+
+function vendorInterface({ configuration }: PackageDevice): Place | null {
+  for (const { interfaceNumber, alternate } of configuration?.interfaces ?? []) {
+    if (alternate.interfaceClass !== vendorClass) continue;
+    const bulk = alternate.endpoints.filter(({ type }) => type === 'bulk');
+    const inEndpoint = bulk.find(({ direction }) => direction === 'in')?.endpointNumber;
+    const outEndpoint = bulk.find(({ direction }) => direction === 'out')?.endpointNumber;
+    if (inEndpoint === undefined || outEndpoint === undefined) continue;
+    return { number: interfaceNumber, inEndpoint, outEndpoint };
+  }
+  return null;
+}
+
+function claimedDevice(device: PackageDevice, place: Place): UsbDevice {
+  const { number, inEndpoint, outEndpoint } = place;
+  const setupOf = ({ request, value }: VendorRequest): Setup => ({
+    ...{ requestType: 'vendor', recipient: 'interface' },
+    ...{ request, value, index: number },
+  });
+  return {
+    controlIn: (request, length) =>
+      transfer(async () =>
+        bytesOf(await device.controlTransferIn(setupOf(request), length, controlTimeoutMs)),
+      ),
+    controlOut: (request) =>
+      transfer(async () => {
+        await device.controlTransferOut(setupOf(request), new Uint8Array(), controlTimeoutMs);
+      }),
+    bulkIn: (length, timeoutMs) =>
+      transfer(async () => bytesOf(await device.transferIn(inEndpoint, length, timeoutMs))),
+    bulkOut: (bytes, timeoutMs) =>
+      transfer(async () => {
+        await device.transferOut(outEndpoint, bytes, timeoutMs);
+      }),
+    clearHalts: () =>
+      transfer(async () => {
+        await device.clearHalt('in', inEndpoint);
+        await device.clearHalt('out', outEndpoint);
+      }),
+    close: () => device.close().catch(() => {}),
+  };
+}
+
+function bytesOf({ data }: InResult): Uint8Array {
+  if (data === undefined) throw new UsbFault('stall', 'the endpoint is stalled');
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** The package says why by the names of its transfer errors alone. */
+const kinds: readonly (readonly [RegExp, UsbFault['kind']])[] = [
+  [/stall/i, 'stall'],
+  [/cancelled|timed out/i, 'timeout'],
+];
+
+async function transfer<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof UsbFault) throw error;
+    const { message } = error as Error;
+    const kind = kinds.find(([pattern]) => pattern.test(message))?.[1] ?? 'lost';
+    throw new UsbFault(kind, message);
+  }
+}
