@@ -22,6 +22,7 @@ export const exitStatus = {
   'bad-quantization': 2,
   'bad-graph': 2,
   'bad-vectors': 2,
+  'bad-data': 2,
   // 3: budgets
   'over-budget': 3,
   // 4: tools

@@ -36,6 +36,11 @@ const kinds = {
   model: { what: 'a model', maxBytes: maxModelBytes },
   // A JavaScript string holds about twice as much.
   vectors: { what: 'vectors', maxBytes: 256 * megabyte },
+  // One sample: a recording, an image.
+  sample: { what: 'a sample', maxBytes: 64 * megabyte },
+  // A JavaScript string holds at most twice as much.
+  table: { what: 'a table of samples', maxBytes: 256 * megabyte },
+  data: { what: 'samples', maxBytes: 1024 * megabyte },
   labels: { what: 'labels', maxBytes: megabyte },
   config: { what: 'a configuration', maxBytes: megabyte },
   manifest: { what: 'a manifest', maxBytes: 256 * megabyte },

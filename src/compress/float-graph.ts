@@ -62,7 +62,7 @@ export function channelsAlong(shape: Shape, axis: number | null): (element: numb
 }
 
 /** IEEE 754 binary16 → number. */
-function fromHalf(bits: number): number {
+export function fromHalf(bits: number): number {
   const sign = bits >= 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;

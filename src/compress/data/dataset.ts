@@ -2,6 +2,9 @@
 import { BonsaiError } from '../../errors.js';
 import { elementCount, type Shape } from '../../ir/graph.js';
 
+export const partNames = ['train', 'validation', 'test'] as const;
+export type Part = (typeof partNames)[number];
+
 export interface Dataset {
   /** For messages: where the samples came from. */
   readonly where: string;
@@ -14,10 +17,13 @@ export interface Dataset {
   readonly labels: Int32Array | null;
   /** Names by class index; null without labels. */
   readonly classes: readonly string[] | null;
+  /** Index in `partNames` for each sample; absent where the source does not divide its samples. */
+  readonly parts?: Uint8Array;
 }
 
-/** The samples at `indices`, in their order. */
+/** The samples at `indices`, in their order, as one part. */
 export function subset(data: Dataset, indices: ArrayLike<number>): Dataset {
+  const { parts: _, ...whole } = data;
   const size = elementCount(data.shape);
   const x = new Float32Array(indices.length * size);
   for (let i = 0; i < indices.length; i += 1) {
@@ -26,7 +32,7 @@ export function subset(data: Dataset, indices: ArrayLike<number>): Dataset {
   }
   const { labels } = data;
   return {
-    ...data,
+    ...whole,
     count: indices.length,
     x,
     labels: labels === null ? null : Int32Array.from(indices, (i) => labels[i] as number),
@@ -36,26 +42,44 @@ export function subset(data: Dataset, indices: ArrayLike<number>): Dataset {
 /**
  * Refuses samples that nothing can be learned from.
  *
- * @throws BonsaiError 'usage' for no samples, NaN or infinite elements, labels out of range, and
- *   data in which every sample is the same
+ * @throws BonsaiError 'bad-data' for no samples, NaN or infinite elements, data in which every
+ *   sample is the same, labels out of range, a class without samples, and labels of one class only
  */
 export function checkDataset(data: Dataset): void {
-  const { where, x, labels, classes, count, shape } = data;
-  const refuse = (message: string, hint: string) => new BonsaiError('usage', where, message, hint);
+  const { where, x, count, shape } = data;
   const size = elementCount(shape);
-  if (count === 0) throw refuse('has no samples', 'give at least one sample');
+  if (count === 0) throw badData(where, 'has no samples', 'give at least one sample');
   const wrong = x.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) {
     const message = `sample ${Math.floor(wrong / size)} has the element ${x[wrong]}`;
-    throw refuse(message, 'remove or repair the sample');
+    throw badData(where, message, 'remove or repair the sample');
   }
-  const first = x.subarray(0, size);
-  if (count > 1 && x.every((value, i) => value === first[i % size])) {
-    throw refuse('has the same values in every sample', 'check how the data was recorded');
+  const isConstant = count > 1 && x.every((value, i) => value === x[i % size]);
+  if (isConstant) {
+    const hint = 'check how the data was recorded';
+    throw badData(where, 'has the same values in every sample', hint);
   }
+  checkLabels(data);
+}
+
+function checkLabels({ where, labels, classes }: Dataset): void {
   if (labels === null || classes === null) return;
   const bad = labels.findIndex((label) => label < 0 || label >= classes.length);
-  if (bad < 0) return;
-  const message = `sample ${bad} has the label ${labels[bad]}; there are ${classes.length} classes`;
-  throw refuse(message, 'use labels from 0 to the number of classes less 1');
+  if (bad >= 0) {
+    const message = `sample ${bad} has the label ${labels[bad]}; there are ${classes.length} classes`;
+    throw badData(where, message, 'use labels from 0 to the number of classes less 1');
+  }
+  if (classes.length === 1) {
+    const hint = 'give samples of two classes at least, or none with labels';
+    throw badData(where, `has one class only, "${classes[0]}"`, hint);
+  }
+  const found = new Set(labels);
+  const empty = classes.findIndex((_, label) => !found.has(label));
+  if (empty < 0) return;
+  const message = `class ${empty} ("${classes[empty]}") has no samples`;
+  throw badData(where, message, 'add samples of the class, or leave it out');
+}
+
+export function badData(where: string, message: string, hint: string): BonsaiError {
+  return new BonsaiError('bad-data', where, message, hint);
 }

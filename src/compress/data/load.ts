@@ -1,0 +1,55 @@
+/** Data of any known form → samples in memory. */
+import { readdirSync, statSync } from 'node:fs';
+import { basename, extname } from 'node:path';
+import { BonsaiError } from '../../errors.js';
+import { hasArrays, readArrayFile, readArrayFolder, readNpz } from './arrays.js';
+import { readCsv } from './csv.js';
+import type { Dataset } from './dataset.js';
+import { readFolder } from './folder.js';
+import { isIdx, readIdx } from './idx.js';
+import { datasetOf, type LoadOptions, type Samples } from './samples.js';
+import { readScript, scriptExtensions } from './script.js';
+
+const forms =
+  'give a folder of classes (.wav, .png, .jpg), x.npy and y.npy, .npz, .csv, ' +
+  "MNIST's idx files, or a JavaScript module that yields batches";
+
+/**
+ * The samples at `path`, checked (`checkDataset`), as elements of the model's input `shape`.
+ *
+ * - A folder with a folder for each class: .wav becomes mono (the mean of its channels), at one
+ *   sample rate, cut or padded with zeros at its end to the length of the input; .png and .jpg are
+ *   stretched to the input's extents, with 1 or 3 channels. Classes are in the order of their names.
+ *   Folders train, validation and test around those of classes are kept as parts. A folder of files
+ *   alone has no labels.
+ * - x.npy and y.npy, in a folder or .npz; or x_train, y_train, x_validation, x_test ….
+ * - .csv: a row for each sample.
+ * - MNIST's idx files, also with gzip.
+ * - A module (.js, .mjs, and .ts where Node loads it) that yields batches { x, y }.
+ *
+ * Bytes (uint8 arrays, idx, images) become byte / 255, or byte · scale + offset; recordings are in
+ * [−1, 1]; all other numbers stay as they are.
+ *
+ * @throws BonsaiError 'usage' for a path that is nothing of these; 'bad-data' for its contents
+ */
+export async function loadDataset(path: string, options: LoadOptions): Promise<Dataset> {
+  return datasetOf(await samplesAt(path, options), options);
+}
+
+async function samplesAt(path: string, options: LoadOptions): Promise<Samples> {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw new BonsaiError('usage', path, 'does not exist', forms);
+  if (stats.isDirectory()) {
+    const names = readdirSync(path);
+    if (hasArrays(names)) return readArrayFolder(path, names, options);
+    if (names.some(isIdx)) return readIdx(path, names, options);
+    return readFolder(path, options);
+  }
+  const extension = extname(path).toLowerCase();
+  if (isIdx(basename(path))) return readIdx(path, [], options);
+  if (extension === '.npz') return readNpz(path, options);
+  if (extension === '.npy') return readArrayFile(path, options);
+  if (extension === '.csv' || extension === '.tsv') return readCsv(path, options);
+  if (scriptExtensions.includes(extension)) return readScript(path, options);
+  throw new BonsaiError('usage', path, 'is no form of data that bonsaic reads', forms);
+}

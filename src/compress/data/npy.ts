@@ -1,0 +1,111 @@
+/**
+ * NumPy's .npy: a magic number, a Python dictionary as text, the elements (NumPy's NEP 1, 'A Simple
+ * File Format for NumPy Arrays'). npyjs, the package for it, brings a client for HTTP that warns on
+ * newer releases of Node; the format is simpler than that.
+ */
+import type { Shape } from '../../ir/graph.js';
+import { elementCount } from '../../ir/graph.js';
+import { printableLine } from '../../printable.js';
+import { fromHalf } from '../float-graph.js';
+import { badData } from './dataset.js';
+import { maxElements } from './samples.js';
+
+export interface NpyArray {
+  /** NumPy's type without its byte order: 'f4', 'u1' … */
+  readonly type: string;
+  readonly shape: Shape;
+  /** In row-major order. */
+  readonly data: ArrayLike<number>;
+}
+
+const arrays = {
+  b1: Uint8Array,
+  f2: Uint16Array,
+  f4: Float32Array,
+  f8: Float64Array,
+  i1: Int8Array,
+  i2: Int16Array,
+  i4: Int32Array,
+  i8: BigInt64Array,
+  u1: Uint8Array,
+  u2: Uint16Array,
+  u4: Uint32Array,
+  u8: BigUint64Array,
+} as const;
+
+const saveAgain = "save it again: np.save(file, x.astype('float32'))";
+
+/** @throws BonsaiError 'bad-data' for anything but a whole array of numbers */
+export function readNpy(bytes: Uint8Array, where: string): NpyArray {
+  const { text, dataAt } = headerOf(bytes, where);
+  const descr = /'descr': *'([<>|=]?)([a-zA-Z]\d*)'/.exec(text);
+  const order = /'fortran_order': *(True|False)/.exec(text)?.[1];
+  const extents = /'shape': *\(([\d, ]*)\)/.exec(text)?.[1];
+  if (descr === null || order === undefined || extents === undefined) {
+    throw badData(where, `has the header ${printableLine(text)}`, saveAgain);
+  }
+  const [, byteOrder = '', type = ''] = descr;
+  const Type = arrays[type as keyof typeof arrays];
+  if (Type === undefined || byteOrder === '>') {
+    const message = `holds elements of the type ${byteOrder}${type}, which is not supported`;
+    throw badData(where, message, saveAgain);
+  }
+  const shape = extents.split(',').flatMap((part) => (part.trim() === '' ? [] : [Number(part)]));
+  const count = elementCount(shape);
+  if (count > maxElements) {
+    const message = `declares ${count} elements; at most ${maxElements} are possible`;
+    throw badData(where, message, 'give fewer samples');
+  }
+  const stored = bytes.length - dataAt;
+  const needed = count * Type.BYTES_PER_ELEMENT;
+  if (stored !== needed) {
+    const message = `has ${stored} bytes of data; [${shape.join(', ')}] of ${type} take ${needed}`;
+    throw badData(where, message, stored < needed ? 'the file is cut off' : saveAgain);
+  }
+  // A copy, so that elements are aligned; slice() of Node's buffers makes none.
+  const raw = new Type(new Uint8Array(bytes.subarray(dataAt)).buffer);
+  const data = numbersOf(raw, type);
+  return { type, shape, data: order === 'True' ? rowMajor(data, shape) : data };
+}
+
+function headerOf(bytes: Uint8Array, where: string): { text: string; dataAt: number } {
+  const magic = '\x93NUMPY';
+  if (Buffer.from(bytes.subarray(0, 6)).toString('latin1') !== magic) {
+    throw badData(where, 'is not a .npy file: its magic number is missing', saveAgain);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isOld = bytes[6] === 1;
+  const textAt = isOld ? 10 : 12;
+  if (bytes.length < textAt) throw badData(where, 'ends in its header', 'the file is cut off');
+  const length = isOld ? view.getUint16(8, true) : view.getUint32(8, true);
+  const dataAt = textAt + length;
+  if (dataAt > bytes.length) throw badData(where, 'ends in its header', 'the file is cut off');
+  // Types with names may have a header of any length; an array of numbers has about 100 bytes.
+  const text = Buffer.from(bytes.subarray(textAt, Math.min(dataAt, textAt + 4096)));
+  return { text: text.toString('latin1').trim(), dataAt };
+}
+
+function numbersOf(raw: ArrayLike<number | bigint>, type: string): ArrayLike<number> {
+  if (type === 'f2') return Float32Array.from(raw as ArrayLike<number>, fromHalf);
+  if (type === 'i8' || type === 'u8') return Float64Array.from(raw as ArrayLike<bigint>, Number);
+  return raw as ArrayLike<number>;
+}
+
+/** Elements whose first index runs fastest, in the order in which the last one does. */
+function rowMajor(data: ArrayLike<number>, shape: Shape): Float64Array {
+  const strides = shape.map((_, d) => elementCount(shape.slice(0, d)));
+  const index = shape.map(() => 0);
+  const ordered = new Float64Array(data.length);
+  let from = 0;
+  for (let to = 0; to < data.length; to += 1) {
+    ordered[to] = data[from] as number;
+    for (let d = shape.length - 1; d >= 0; d -= 1) {
+      index[d] = (index[d] as number) + 1;
+      from += strides[d] as number;
+      if ((index[d] as number) < (shape[d] as number)) break;
+      from -= (strides[d] as number) * (shape[d] as number);
+      index[d] = 0;
+    }
+  }
+  return ordered;
+}
