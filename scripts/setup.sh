@@ -36,3 +36,12 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" apt-get update -qq >&2
   "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
+
+# PyPI's esptool, for one test, which is skipped without it.
+if [ "${1:-}" = --tests ] && [ ! -e build/esptool ] && ! command -v esptool esptool.py >/dev/null &&
+  python3 -c 'import ensurepip, venv' 2>/dev/null; then
+  { python3 -m venv build/esptool && build/esptool/bin/pip install -q --retries 1 esptool; } >&2 || {
+    rm -rf build/esptool
+    echo "setup: esptool could not be installed: its test is skipped" >&2
+  }
+fi

@@ -1,7 +1,7 @@
 /** Writes an image to a board. One file per protocol. */
 import { readFile } from 'node:fs/promises';
 import { isElf } from '../build/elf.js';
-import { makeChip } from '../device/chips/index.js';
+import { hasChip, makeChip } from '../device/chips/index.js';
 import { transportTo } from '../device/chips/transport.js';
 import { isSimulated, placeOf } from '../device/index.js';
 import type { LineSettings } from '../device/link.js';
@@ -9,11 +9,11 @@ import { openTransport, type Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
 import type { Say } from '../progress.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
+import { espRom } from './esprom.js';
 import { idf } from './idf.js';
 import { checkForSimulator, checkTarget } from './image-check.js';
 import { picoboot } from './picoboot.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
-import { stm32Settings } from './stm32/image.js';
 import { stm32Uart } from './stm32uart.js';
 import { uf2Drive } from './uf2drive.js';
 
@@ -38,6 +38,7 @@ export interface FlashOptions {
 
 /** By the name in target.json. */
 const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } = {
+  'esp-rom': espRom,
   idf,
   picoboot,
   'stm32-uart': stm32Uart,
@@ -86,7 +87,7 @@ export async function flash(
 
 /** Whether `flash` to the target's simulator goes through the boot loader of the board. */
 export function hasSimulatedLoader(target: FlashTarget): boolean {
-  return stm32Settings(target) !== undefined;
+  return hasChip(target);
 }
 
 /** The protocol for the board at `port`, and its settings. */

@@ -62,10 +62,44 @@ const stm32Uart = z.strictObject({
   baudRates: z.array(z.int().positive()).nonempty(),
 });
 
+/** The loader in the ROM of an ESP32 chip, and Espressif's flasher stub (esptool's serial protocol). */
+const espRom = z.strictObject({
+  protocol: z.literal('esp-rom'),
+  /** The id in the answer to GET_SECURITY_INFO (esptool's IMAGE_CHIP_ID). */
+  chipId: z.int().nonnegative(),
+  /** The oldest revision that starts an image in place: 100 times the major plus the minor number. */
+  minRevision: z.int().nonnegative(),
+  /** The file of the flasher stub in the package esptool-js. */
+  stub: z.string(),
+  /** Rates for the image, the best first; the loader itself starts at 115200. USB ignores them. */
+  baudRates: z.array(z.int().positive()).nonempty(),
+  /** Addresses of registers (Technical Reference Manual, register summaries). */
+  registers: z.strictObject({
+    /** Block 1 of the eFuses, which has the revision. */
+    efuseBlock1: hex(8),
+    /** The controller of the flash (SPI1). */
+    spi: hex(8),
+    /** Bit 0 holds the chip in the loader over a reset. */
+    downloadBoot: hex(8),
+    /** The RTC watchdog, the only reset from inside that samples the boot pins again. */
+    watchdogConfig: hex(8),
+    watchdogTicks: hex(8),
+    watchdogProtect: hex(8),
+    superWatchdogConfig: hex(8),
+    superWatchdogProtect: hex(8),
+  }),
+});
+
 /** ESP-IDF's own idf.py. */
 const idf = z.strictObject({ protocol: z.literal('idf') });
 
-export const flashSettings = z.discriminatedUnion('protocol', [uf2Drive, picoboot, stm32Uart, idf]);
+export const flashSettings = z.discriminatedUnion('protocol', [
+  uf2Drive,
+  picoboot,
+  stm32Uart,
+  espRom,
+  idf,
+]);
 
 export type FlashSettings = z.infer<typeof flashSettings>;
 export type FlashProtocolName = FlashSettings['protocol'];

@@ -147,6 +147,7 @@ describe('docs: what an extension touches', () => {
         'drive-folder',
         'simulated',
         'simulated-common',
+        'slip',
         'socket',
         'telnet',
         'usb',

@@ -74,13 +74,15 @@ async function resultOf(
   return 'done';
 }
 
-/** All kinds, as lines of the table in docs/reliability.md. */
-export async function faultTable(name: string, board: FlashedBoard): Promise<string> {
-  let text = '';
+/** All kinds, as rows of a table in docs/reliability.md (see checkTable). */
+export async function faultRows(
+  name: string,
+  board: FlashedBoard,
+): Promise<readonly (readonly (string | number)[])[]> {
+  const rows: (string | number)[][] = [];
   for (const kind of faultKinds) {
     const { done, failed, killed, longestMs } = await outcomeOf(board, kind);
-    const cells = [name, kind, done, failed, killed, seeds, `${Math.ceil(longestMs / 1000)} s`];
-    text += `| ${cells.join(' | ')} |\n`;
+    rows.push([name, kind, done, failed, killed, seeds, `${Math.ceil(longestMs / 1000)} s`]);
   }
-  return text;
+  return rows;
 }

@@ -47,14 +47,15 @@ export class Wire {
   nowMs = 0;
   /** Bytes that have crossed the line. */
   readonly bytes: Record<Direction, number> = { 'to chip': 0, 'to host': 0 };
-  /** Bytes that came while the chip worked and its register was full. */
+  /** Bytes that came while the chip worked and its receiver was full. */
   overruns = 0;
   private readonly toChip = new Queue();
   private readonly toHost = new Queue();
   private hostFreeAt = 0;
   private chipFreeAt = 0;
   private busyUntil = 0;
-  private held: number | null = null;
+  /** What the receiver keeps while the chip works. */
+  private held: number[] = [];
   private line: LineSettings = { baudRate: 115200, parity: 'none' };
   private lost: string | null = null;
 
@@ -123,7 +124,7 @@ export class Wire {
     for (;;) {
       const first = this.toHost.first?.at ?? Number.POSITIVE_INFINITY;
       const next = this.toChip.first?.at ?? Number.POSITIVE_INFINITY;
-      const pending = this.held === null ? next : Math.min(next, this.busyUntil);
+      const pending = this.held.length === 0 ? next : Math.min(next, this.busyUntil);
       if (first <= Math.min(end, pending)) break;
       if (pending > end) {
         this.nowMs = Math.max(this.nowMs, end);
@@ -147,21 +148,22 @@ export class Wire {
   private run(until: number): void {
     for (;;) {
       const next = this.toChip.first;
-      if (this.held !== null && this.busyUntil <= Math.min(until, next?.at ?? until)) {
-        const byte = this.held;
-        this.held = null;
-        this.deliver(byte, this.busyUntil);
+      const [held] = this.held;
+      if (held !== undefined && this.busyUntil <= Math.min(until, next?.at ?? until)) {
+        this.held.shift();
+        this.deliver(held, this.busyUntil);
       } else if (next !== undefined && next.at <= until) {
         this.toChip.shift();
-        if (next.at >= this.busyUntil) this.deliver(next.byte, next.at);
-        else if (this.held === null) this.held = next.byte;
+        const isHeard = next.at >= this.busyUntil || this.chip.hearsAtWork === true;
+        if (isHeard) this.deliver(next.byte, next.at);
+        else if (this.held.length < (this.chip.fifoBytes ?? 1)) this.held.push(next.byte);
         else this.overruns++;
       } else return;
     }
   }
 
   private deliver(byte: number, at: number): void {
-    let time = at;
+    let time = this.chip.hearsAtWork === true ? Math.max(at, this.busyUntil) : at;
     for (const { afterMs, bytes } of this.chip.receive(byte, this.line.baudRate)) {
       time += afterMs;
       for (const sent of bytes) {
@@ -175,7 +177,7 @@ export class Wire {
         }
       }
     }
-    this.busyUntil = time;
+    this.busyUntil = Math.max(time, this.busyUntil);
   }
 
   private checkEnd(): void {
@@ -186,7 +188,7 @@ export class Wire {
     if (end === 'power lost') {
       this.chip.losePower(this.busyUntil > this.nowMs);
       this.toChip.clear();
-      this.held = null;
+      this.held = [];
       this.busyUntil = this.nowMs;
     }
     if (end === 'host killed') throw new HostKilled('the host process was killed');

@@ -5,7 +5,10 @@
 
 import type { ModemLines } from '../link.js';
 
-/** Bytes that the chip sends after it has worked for `afterMs`, during which it receives nothing. */
+/**
+ * Bytes that the chip sends after it has worked for `afterMs`, during which it receives nothing.
+ * Without bytes it only works.
+ */
 export interface Answer {
   readonly afterMs: number;
   readonly bytes: Uint8Array;
@@ -22,6 +25,10 @@ export interface Chip {
    * @param baudRate the rate at which the host sends; null: unknown (a pty)
    */
   receive(byte: number, baudRate: number | null): readonly Answer[];
+  /** Bytes that its receiver keeps while it works; absent: 1. */
+  readonly fifoBytes?: number;
+  /** Whether it also takes bytes while it works, and answers them afterwards; absent: no. */
+  readonly hearsAtWork?: boolean;
   /** A reset into the boot loader. */
   restart(): void;
   /**

@@ -3,6 +3,7 @@ import { BonsaiError } from '../../errors.js';
 import type { FlashProtocolName, SettingsOf } from '../../target/flash.js';
 import type { Target } from '../../target/index.js';
 import type { Chip } from './chip.js';
+import { espChip } from './esp.js';
 import { stm32Chip } from './stm32.js';
 
 /** @param flash the content from an earlier session; undefined: erased */
@@ -12,8 +13,14 @@ type MakeChip<Name extends FlashProtocolName> = (
 ) => Chip;
 
 const chips: { readonly [Name in FlashProtocolName]?: MakeChip<Name> } = {
+  'esp-rom': espChip,
   'stm32-uart': stm32Chip,
 };
+
+/** Whether a boot loader of the target is simulated. */
+export function hasChip({ flashProtocols }: Pick<Target, 'flashProtocols'>): boolean {
+  return flashProtocols.some(({ protocol }) => protocol in chips);
+}
 
 /** @throws BonsaiError 'device' when no boot loader of the target is simulated */
 export function makeChip(

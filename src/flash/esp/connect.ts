@@ -1,0 +1,166 @@
+/** Finds the loader of an ESP32 chip, and enters it where it can be entered. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Transport } from '../../device/transport.js';
+import { BonsaiError } from '../../errors.js';
+import type { SettingsOf } from '../../target/flash.js';
+import type { FlashJob } from '../protocol.js';
+import { EspLoader } from './loader.js';
+
+export type Job = FlashJob<SettingsOf<'esp-rom'>>;
+
+export interface Connection {
+  readonly transport: Transport;
+  readonly loader: EspLoader;
+  /** Whether its firmware ran until now. */
+  readonly wasRunning: boolean;
+}
+
+/** The ROM measures the host's rate; it does so up to this one. */
+export const firstBaudRate = 115_200;
+/** For finding the loader and identifying the chip. */
+const identifyMs = 15_000;
+/** After the last change of a line. */
+const settleMs = 50;
+/** The USB controller of the chip leaves the bus for a moment when the chip is reset. */
+const reopenMs = 300;
+const mostReopens = 10;
+
+type Step = readonly [dtr: boolean, rts: boolean, waitMs: number];
+/**
+ * Both lines are low while they are set. Two transistors: EN is low while only RTS is set, BOOT while only DTR is
+ * (the schematics of Espressif's DevKits); the longer wait is for a large capacitor at EN.
+ */
+const byTransistors = (waitMs: number): readonly Step[] => [
+  [false, true, 100],
+  [true, false, waitMs],
+  [false, false, settleMs],
+];
+/**
+ * USB Serial/JTAG controller: DTR alone asks for the loader, RTS alone resets, both do nothing, none
+ * takes the request back (Technical Reference Manual; esptool's reset of that name).
+ */
+const byUsb: readonly Step[] = [
+  [false, false, 100],
+  [true, false, 100],
+  [true, true, 0],
+  [false, true, 100],
+  [false, false, settleMs],
+];
+const entries = [byTransistors(50), byTransistors(550), byUsb];
+
+/** @throws BonsaiError 'flash' when no loader answers */
+export async function connect(job: Job): Promise<Connection> {
+  const attempts: [say: string, enter: () => Promise<Connection | null>][] = [
+    ['is the loader there?', () => tryOn(job, (line) => synchronize(line, job))],
+    [
+      'no; asking running firmware to restart in it',
+      async () => {
+        if (!(await job.restart())) return null;
+        const found = await tryOn(job, (line) => synchronize(line, job), mostReopens);
+        return found && { ...found, wasRunning: true };
+      },
+    ],
+    ['no; resetting the board by DTR and RTS', () => tryOn(job, enterByLines)],
+    [
+      'no answer yet; waiting ten seconds for a board that may be busy: or hold BOOT while you press RESET',
+      () => tryOn(job, (line) => waitForErase(line, job)),
+    ],
+  ];
+  for (const [say, enter] of attempts) {
+    job.say(say);
+    const found = await enter();
+    if (found !== null) return found;
+  }
+  throw new BonsaiError(
+    'flash',
+    job.port,
+    'no loader of an ESP32 chip answers, and no firmware of bonsaic that could restart in it',
+    'hold BOOT while you press and release RESET, then try again; ' +
+      `targets/${job.target.name}/README.md has the pins. Are RX and TX crossed?`,
+  );
+}
+
+/** Opens the port; it stays open if the loader is found. */
+async function tryOn(
+  { open }: Job,
+  find: (transport: Transport) => Promise<EspLoader | null>,
+  reopens = 0,
+): Promise<Connection | null> {
+  const line = { baudRate: firstBaudRate, parity: 'none' } as const;
+  let transport: Transport | null = null;
+  for (let i = 0; transport === null; i++) {
+    transport = await open(line).catch((error: unknown) => {
+      if (i >= reopens) throw error;
+      return null;
+    });
+    if (transport === null) await sleep(reopenMs);
+  }
+  let loader: EspLoader | null = null;
+  try {
+    loader = await find(transport);
+  } finally {
+    if (loader === null) await transport.close();
+  }
+  return loader && { transport, loader, wasRunning: false };
+}
+
+function loaderAt(transport: Transport, baudRate: number): EspLoader {
+  return new EspLoader(transport, baudRate, transport.now() + identifyMs);
+}
+
+/** At the first rate, or at one that another session has set. */
+async function synchronize(transport: Transport, { settings }: Job): Promise<EspLoader | null> {
+  for (const baudRate of [firstBaudRate, ...settings.baudRates]) {
+    if (baudRate !== firstBaudRate) {
+      if (transport.setBaudRate === null) break;
+      await transport.setBaudRate(baudRate);
+    }
+    const loader = loaderAt(transport, baudRate);
+    if (await loader.synchronize(4)) return loader;
+  }
+  return null;
+}
+
+async function enterByLines(transport: Transport): Promise<EspLoader | null> {
+  for (const steps of entries) {
+    if (!(await setLines(transport, steps))) return null;
+    const loader = loaderAt(transport, firstBaudRate);
+    if (await loader.synchronize(4)) return loader;
+  }
+  return null;
+}
+
+/** Another session may have ended in an erase, during which the chip hears nothing. */
+async function waitForErase(transport: Transport, job: Job): Promise<EspLoader | null> {
+  for (const pauseMs of [1000, 2000, 4000]) {
+    await transport.sleep(pauseMs);
+    await transport.setBaudRate?.(firstBaudRate);
+    const loader = await synchronize(transport, job);
+    if (loader !== null) return loader;
+  }
+  return null;
+}
+
+/** A reset by the lines with BOOT high. @returns false where the port has no modem lines */
+export function resetByLines(transport: Transport): Promise<boolean> {
+  return setLines(transport, [
+    [false, true, 100],
+    [false, false, settleMs],
+  ]);
+}
+
+async function setLines(transport: Transport, steps: readonly Step[]): Promise<boolean> {
+  const { setModemLines, sleep } = transport;
+  if (setModemLines === null) return false;
+  try {
+    for (const [dtr, rts, waitMs] of steps) {
+      await setModemLines({ dtr, rts });
+      await sleep(waitMs);
+    }
+    return true;
+  } catch (error) {
+    // Behind RFC 2217 the lines may be missing only at the other end.
+    if (error instanceof BonsaiError) return false;
+    throw error;
+  }
+}

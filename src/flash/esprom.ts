@@ -1,0 +1,206 @@
+/**
+ * The loader in the ROM of an ESP32 chip, over a UART or the chip's own USB, for images that the chip
+ * starts in place. It is entered by hand (BOOT low during a reset), by DTR and RTS, by the command of
+ * firmware that is running, or it is there already. Then Espressif's flasher stub takes over, if the
+ * chip lets it: it erases and programs while it receives.
+ */
+import { BonsaiError } from '../errors.js';
+import { type Connection, connect, type Job, resetByLines } from './esp/connect.js';
+import { checkImage } from './esp/image.js';
+import { Trouble } from './esp/loader.js';
+import { readStub } from './esp/stub.js';
+import { longestEraseMs, Writer } from './esp/writer.js';
+import type { FlashProtocol } from './protocol.js';
+
+/** Flags of GET_SECURITY_INFO. */
+const [hasSecureBoot, hasSecureDownload] = [1, 4];
+/** The whole may take so many times what it takes on a line without faults. */
+const patience = 4;
+/** Keys of the registers of both watchdogs, and the super watchdog's bit that feeds itself. */
+const [watchdogKey, superWatchdogKey, feedsItself] = [0x50d8_3aa1, 0x8f1d_312a, 2 ** 31];
+/** On, resets the RTC domain too, with the longest pulse (as esptool's reset by watchdog). */
+const watchdogResets = 2 ** 31 + 5 * 2 ** 28 + 2 ** 8 + 2;
+/** Of about 136 kHz: 15 ms. */
+const watchdogTicks = 2000;
+const watchdogMs = 40;
+
+export const espRom: FlashProtocol<'esp-rom'> = {
+  async flash(job) {
+    checkImage(job);
+    const connection = await connect(job);
+    try {
+      await identify(connection, job).catch(async (error: unknown) => {
+        await resume(connection);
+        throw error;
+      });
+      await prepare(connection, job);
+      await write(connection, job);
+      await start(connection, job);
+    } catch (error) {
+      throw error instanceof Trouble ? failed(job, error.message) : error;
+    } finally {
+      await connection.transport.close();
+    }
+    return job.image.bytes.length;
+  },
+};
+
+/** @throws BonsaiError 'flash' for another chip, one that is too old, or a protected one */
+async function identify({ loader }: Connection, { port, target, settings }: Job): Promise<void> {
+  const refuse = (what: string, hint: string) =>
+    new BonsaiError('flash', port, `${what}: nothing was erased`, hint);
+  const info = await loader.securityInfo().catch((error: unknown) => {
+    if (!(error instanceof Trouble) || error.code === null) throw error;
+    const what = `does not tell its id, as ESP32, ESP32-S2 and ESP8266 do not; ${target.name} does`;
+    throw refuse(what, 'bonsaic targets lists the boards');
+  });
+  if (info.chipId !== settings.chipId) {
+    throw refuse(
+      `is a chip with the id ${info.chipId}; ${target.name} has ${settings.chipId}`,
+      'bonsaic targets lists the boards',
+    );
+  }
+  const isEncrypted = bitsOf(info.encryptionBits) % 2 === 1;
+  const locks: [boolean, string][] = [
+    [(info.flags & hasSecureBoot) !== 0, 'secure boot'],
+    [(info.flags & hasSecureDownload) !== 0, 'secure download mode'],
+    [isEncrypted, 'flash encryption'],
+  ];
+  const on = locks.flatMap(([isOn, name]) => (isOn ? [name] : []));
+  if (on.length > 0) {
+    const what = `has ${on.join(' and ')} on, with which it does not start images of bonsaic`;
+    throw refuse(what, 'use another board: these fuses cannot be undone');
+  }
+  const block1 = Number(settings.registers.efuseBlock1);
+  const [word3, word5] = [
+    await loader.readRegister(block1 + 12),
+    await loader.readRegister(block1 + 20),
+  ];
+  // The same bits in ESP32-C3 and ESP32-S3 (esptool's targets).
+  const minor = (((word5 >>> 23) & 1) << 3) + ((word3 >>> 18) & 7);
+  const revision = ((word5 >>> 24) & 3) * 100 + minor;
+  if (revision < settings.minRevision) {
+    throw refuse(
+      `is a chip of revision ${versionOf(revision)}, which does not start images in place`,
+      `use a board with revision ${versionOf(settings.minRevision)} or later`,
+    );
+  }
+}
+
+const versionOf = (revision: number) => `v${Math.floor(revision / 100)}.${revision % 100}`;
+
+function bitsOf(value: number): number {
+  return [1, 2, 4, 8, 16, 32, 64, 128].filter((bit) => (value & bit) !== 0).length;
+}
+
+/** The board goes on with what it has: only a chip that asks for no knowledge of its registers. */
+async function resume({ transport, wasRunning }: Connection): Promise<void> {
+  if (wasRunning || transport.setModemLines !== null) await resetByLines(transport).catch(() => {});
+}
+
+/** Watchdogs, rate, stub and flash; none of it changes the flash. */
+async function prepare(connection: Connection, job: Job): Promise<void> {
+  const { loader, transport } = connection;
+  const { settings, image } = job;
+  const { registers } = settings;
+  if (!loader.isStub) {
+    for (const baudRate of settings.baudRates) {
+      if (await loader.changeBaudRate(baudRate)) break;
+    }
+    // Over USB a reset leaves the watchdogs of the firmware running.
+    await loader.writeRegister(Number(registers.watchdogProtect), watchdogKey);
+    await loader.writeRegister(Number(registers.watchdogConfig), 0);
+    await loader.writeRegister(Number(registers.watchdogProtect), 0);
+    await loader.writeRegister(Number(registers.superWatchdogProtect), superWatchdogKey);
+    await loader.writeRegister(Number(registers.superWatchdogConfig), feedsItself, feedsItself);
+    await loader.writeRegister(Number(registers.superWatchdogProtect), 0);
+    await loader.startStub(readStub(settings.stub));
+  }
+  await loader.attachFlash();
+  const flashBytes = await flashBytesOf(connection, job);
+  if (image.bytes.length > flashBytes) {
+    const message = `${image.bytes.length} bytes are more than the ${flashBytes} of the board's flash: nothing was erased`;
+    throw new BonsaiError('flash', image.path, message, 'use a smaller model or --optimize size');
+  }
+  await loader.setFlashBytes(flashBytes);
+  loader.deadlineMs = transport.now() + patience * expectedMs(image.bytes.length);
+}
+
+/** @throws BonsaiError 'flash' when no flash answers, three times */
+async function flashBytesOf({ loader }: Connection, { settings, port }: Job): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    const id = await loader.flashId(Number(settings.registers.spi));
+    const capacity = capacities.get(id >>> 16);
+    if (capacity !== undefined) return capacity;
+  }
+  const hint = 'is the board a module without flash?';
+  throw new BonsaiError('flash', port, 'the flash of the board does not answer', hint);
+}
+
+/**
+ * Bytes by the third byte of a JEDEC id: most makers give the power of two, some count from 0x32 for
+ * 256 KB, or go on at 0x20 with 64 MB (esptool's DETECTED_FLASH_SIZES).
+ */
+const capacities: ReadonlyMap<number, number> = new Map(
+  [18, 19, 20, 21, 22, 23, 24, 25, 26].flatMap((power) => [
+    [power, 2 ** power],
+    [power + 32, 2 ** power],
+    ...(power === 26 ? [[32, 2 ** power] as const] : []),
+  ]),
+);
+
+/** The time for all, erases at their longest, at the lowest rate. */
+function expectedMs(bytes: number): number {
+  return 10_000 + longestEraseMs(bytes) + (bytes * 1.1 * 10 * 1000) / 115_200;
+}
+
+async function write({ loader, transport }: Connection, job: Job): Promise<void> {
+  const { image, progress } = job;
+  const checkTime = () => {
+    if (transport.now() > loader.deadlineMs) {
+      throw failed(job, 'takes too long: the line loses bytes');
+    }
+  };
+  const tell = (bytes: number) => progress(bytes, image.bytes.length);
+  await new Writer(loader, image.bytes, tell, checkTime).run();
+  progress(image.bytes.length, image.bytes.length);
+}
+
+/**
+ * Resets the chip by its watchdog: the other reset from inside, and the one by USB, leave the boot pins as
+ * they were sampled (Technical Reference Manual, 'Chip Boot Control'). It has started if no loader answers.
+ */
+async function start(connection: Connection, job: Job): Promise<void> {
+  const { loader, transport } = connection;
+  const { registers } = job.settings;
+  await loader.writeRegister(Number(registers.downloadBoot), 0, 1);
+  const byWatchdog = async () => {
+    await loader.pokeOnce(Number(registers.watchdogProtect), watchdogKey);
+    await loader.pokeOnce(Number(registers.watchdogTicks), watchdogTicks);
+    await loader.pokeOnce(Number(registers.watchdogConfig), watchdogResets);
+    await loader.pokeOnce(Number(registers.watchdogProtect), 0);
+  };
+  const byLines = () => resetByLines(transport);
+  for (const reset of [byWatchdog, byWatchdog, byWatchdog, byLines, byWatchdog]) {
+    const isClean = await reset().then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Trouble) return false;
+        throw error;
+      },
+    );
+    await transport.sleep(watchdogMs);
+    if (!(await loader.synchronize(isClean ? 2 : 6))) return;
+  }
+  throw new BonsaiError(
+    'flash',
+    job.port,
+    'the image is written and verified, but the board stays in its loader',
+    'press RESET without BOOT; then: bonsaic profile DIR',
+  );
+}
+
+function failed({ port }: Job, what: string): BonsaiError {
+  const hint = 'check the cable, hold BOOT while you press RESET, and try again';
+  return new BonsaiError('flash', port, `flashing stopped: the board ${what}`, hint);
+}
