@@ -45,14 +45,14 @@ function cached(name: BackendName): Promise<Backend> {
 export const installNative = 'npm run setup -- --native-training';
 
 async function loadNative(): Promise<Backend> {
+  const require = createRequire(import.meta.url);
   // Version 4.22 calls this function of older releases of Node.
-  const util = createRequire(import.meta.url)('node:util') as { isNullOrUndefined?: unknown };
+  const util = require('node:util') as { isNullOrUndefined?: unknown };
   util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  // Not a literal, so that the compiler does not ask for a package that is optional.
-  const optional = '@tensorflow/tfjs-node';
+  // The C library tells its processor's features on stderr.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   try {
-    const module = (await quietly(() => import(optional))) as { default: Tf };
-    const tf = module.default;
+    const tf = await quietly(async () => require('@tensorflow/tfjs-node') as Tf);
     await tf.ready();
     return { tf, name: 'native' };
   } catch (error) {
@@ -86,4 +86,16 @@ async function quietly<T>(work: () => Promise<T>): Promise<T> {
   } finally {
     Object.assign(console, { warn, info, log });
   }
+}
+
+/**
+ * The elements of the tensor that `compute` makes; all tensors of it are freed. tf.tidy searches what
+ * it returns for tensors, element by element, so that arrays must not leave through it.
+ */
+export function elementsOf(tf: Tf, compute: () => tfjs.Tensor): Float32Array {
+  let elements = new Float32Array();
+  tf.tidy(() => {
+    elements = compute().dataSync() as Float32Array<ArrayBuffer>;
+  });
+  return elements;
 }

@@ -1,0 +1,216 @@
+/**
+ * Runs int8 graphs over many samples, with the bits of `evaluate`. TensorFlow.js sums products:
+ * integers whose partial sums stay below 2^24 are exact in float32, in any order.
+ */
+import { InternalError } from '../errors.js';
+import {
+  type Graph,
+  type NodeView,
+  type Tensor,
+  type TensorData,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  finish,
+  inputZeroPoint,
+  type OutputStage,
+  outputStage,
+} from '../ops/arithmetic/accumulation.js';
+import { activationRange } from '../ops/arithmetic/quant.js';
+import { hasResidual } from '../ops/arithmetic/residual.js';
+import { opOf } from '../ops/index.js';
+import type { PoolAttrs } from '../ops/shape/pool.js';
+import { isReshape } from '../ops/shape/same-elements.js';
+import { rebatched, weighted } from './float-graph.js';
+import { traceOf } from './ops/index.js';
+import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
+
+export interface IntegerRunner {
+  /**
+   * Every computed tensor of a batch of samples (raw int8, one sample after another), by id.
+   *
+   * @param count samples in `inputs`
+   */
+  run(inputs: readonly Int8Array[], count: number): ReadonlyMap<TensorId, TensorData>;
+}
+
+/** A runner for graphs as `lower` makes them, before passes fuse nodes. */
+export function integerRunner(tf: Tf, graph: Graph): IntegerRunner {
+  const sizes = new Map<number, Graph | null>();
+  const sized = (count: number) => {
+    const known = sizes.get(count);
+    if (known !== undefined) return known;
+    const made = count === 1 ? graph : rebatched(graph, count);
+    sizes.set(count, made);
+    return made;
+  };
+  return {
+    run(inputs, count) {
+      const whole = sized(count);
+      if (whole !== null) return runBatch(tf, whole, inputs);
+      const parts = Array.from({ length: count }, (_, i) =>
+        runBatch(
+          tf,
+          graph,
+          inputs.map((input) => part(input, i, count)),
+        ),
+      );
+      return joined(parts);
+    },
+  };
+}
+
+function part(input: Int8Array, index: number, count: number): Int8Array {
+  const size = input.length / count;
+  return input.subarray(index * size, (index + 1) * size);
+}
+
+function joined(
+  parts: readonly ReadonlyMap<TensorId, TensorData>[],
+): ReadonlyMap<TensorId, TensorData> {
+  const all = new Map<TensorId, TensorData>();
+  for (const [id, { length }] of parts[0] ?? []) {
+    const whole = new Int8Array(length * parts.length);
+    parts.forEach((one, i) => {
+      whole.set(one.get(id) as Int8Array, i * length);
+    });
+    all.set(id, whole);
+  }
+  return all;
+}
+
+function runBatch(
+  tf: Tf,
+  graph: Graph,
+  inputs: readonly Int8Array[],
+): ReadonlyMap<TensorId, TensorData> {
+  const values = new Map<TensorId, TensorData>();
+  graph.inputs.forEach((id, i) => {
+    values.set(id, inputs[i] as Int8Array);
+  });
+  for (const node of graph.nodes) {
+    const view = viewOf(graph, node);
+    const operands = node.inputs.map((id) =>
+      id === null ? null : (values.get(id) ?? (tensorOf(graph, id).data as TensorData)),
+    );
+    const outputs = computed(tf, view as NodeView<never>, operands);
+    node.outputs.forEach((id, i) => {
+      values.set(id, outputs[i] as TensorData);
+    });
+  }
+  return values;
+}
+
+function computed(
+  tf: Tf,
+  view: NodeView<never>,
+  operands: readonly (TensorData | null)[],
+): readonly TensorData[] {
+  const { op } = view.node;
+  if (weighted.has(op) && !hasResidual(view)) return [accumulated(tf, view, operands)];
+  if (op === 'max_pool2d') return [largest(tf, view, operands[0] as Int8Array)];
+  // The same elements: a copy, since evaluate moves them one by one.
+  if (isReshape(view.node)) return [(operands[0] as Int8Array).slice()];
+  return opOf(view.node).evaluate(view, operands);
+}
+
+function largest(tf: Tf, view: NodeView<PoolAttrs>, input: Int8Array): Int8Array {
+  const [least, most] = activationRange(view.attrs.activation, view.outputs[0] as Tensor);
+  const plain = { ...view, attrs: { ...view.attrs, activation: 'none' as const } };
+  const found = elementsOf(tf, () => {
+    const x = tf.tensor(Float32Array.from(input), [...(view.inputs[0]?.shape ?? [])]);
+    return traceOf(view.node)(tf, plain, [x])[0] as TfTensor;
+  });
+  return Int8Array.from(found, (value) => Math.min(most, Math.max(least, value)));
+}
+
+/** Partial sums below this are exact in float32. */
+const exactBelow = 2 ** 24;
+
+function accumulated(
+  tf: Tf,
+  view: NodeView<AccumulationAttrs>,
+  operands: readonly (TensorData | null)[],
+): Int8Array {
+  const [input, weights] = operands as [Int8Array, Int8Array];
+  const shape = view.inputs[1]?.shape ?? [];
+  const axis = weighted.get(view.node.op) ?? 0;
+  const channels = shape[axis] ?? 1;
+  const product =
+    view.node.op === 'fully_connected' && (view.inputs[1]?.quant?.scales.length ?? 1) === 1
+      ? 'per-tensor'
+      : 'per-channel';
+  const stage = outputStage(view, channels, product);
+  const zeroPoint = inputZeroPoint(view);
+  const reach = 255 * largestSum(weights, shape, axis);
+  // Larger sums are computed in two parts: weight = 16 · high + low.
+  const parts =
+    reach < exactBelow ? [weights] : [weights.map((w) => w >> 4), weights.map((w) => w & 15)];
+  if (reach / 8 >= exactBelow) throw new InternalError('compress', 'a sum exceeds 2^27');
+  const sums = parts.map((part) => sumsOf(tf, view, input, part, zeroPoint));
+  const [high, low] = sums as [Float32Array, Float32Array | undefined];
+  const output = new Int8Array(high.length);
+  const requantize = requantizer(stage);
+  for (let i = 0; i < output.length; i += 1) {
+    const sum =
+      low === undefined ? (high[i] as number) : 16 * (high[i] as number) + (low[i] as number);
+    const channel = i % channels;
+    output[i] = requantize(sum + (stage.biases[channel] as number), channel);
+  }
+  return output;
+}
+
+/**
+ * `finish`, in one product of doubles where that is proved to round alike: the product is off by
+ * less than 2^-20 and TFLM's first rounding by half of 2^shift, so a fraction further than both from
+ * a half decides.
+ */
+function requantizer(stage: OutputStage): (sum: number, channel: number) => number {
+  const { multipliers, zeroPoint, min, max } = stage;
+  const reals = Float64Array.from(multipliers, (m) => m.multiplier * 2 ** (m.shift - 31));
+  const doubts = Float64Array.from(multipliers, (m) => 2 ** (Math.min(m.shift, 0) - 1) + 2 ** -20);
+  return (sum, channel) => {
+    const real = sum * (reals[channel] as number);
+    const whole = Math.floor(real);
+    const fraction = real - whole;
+    if (Math.abs(fraction - 0.5) <= (doubts[channel] as number)) return finish(stage, sum, channel);
+    const rounded = (fraction > 0.5 ? whole + 1 : whole) + zeroPoint;
+    return Math.max(min, Math.min(rounded, max));
+  };
+}
+
+function largestSum(weights: Int8Array, shape: readonly number[], axis: number): number {
+  const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const channels = shape[axis] ?? 1;
+  const sums = new Float64Array(channels);
+  weights.forEach((weight, i) => {
+    const channel = Math.floor(i / inner) % channels;
+    sums[channel] = (sums[channel] as number) + Math.abs(weight);
+  });
+  return sums.reduce((a, b) => Math.max(a, b), 0);
+}
+
+/** Σ (x − zero point) · w without bias, activation and requantization. */
+function sumsOf(
+  tf: Tf,
+  view: NodeView<AccumulationAttrs>,
+  input: Int8Array,
+  weights: Int8Array,
+  zeroPoint: number,
+): Float32Array {
+  const tensor = (data: Float32Array, position: number): TfTensor =>
+    tf.tensor(data, [...(view.inputs[position]?.shape ?? [])]);
+  const plain = { ...view, attrs: { ...view.attrs, activation: 'none' as const } };
+  return elementsOf(tf, () => {
+    const x = tensor(
+      Float32Array.from(input, (value) => value - zeroPoint),
+      0,
+    );
+    const w = tensor(Float32Array.from(weights), 1);
+    const [sums] = traceOf(view.node)(tf, plain, [x, w, null]);
+    return sums as TfTensor;
+  });
+}

@@ -1,0 +1,107 @@
+/** How well a graph answers: accuracy, confusion, agreement, signal to noise. */
+import { elementCount, type Graph, tensorOf } from '../ir/graph.js';
+import type { Dataset } from './data/dataset.js';
+import { integerRunner } from './integer.js';
+import { batchOf } from './quantize/observe.js';
+import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
+import { type Hooks, runnerOf } from './trace.js';
+
+/** First outputs of all samples, [samples][size], in real numbers. */
+export interface Answers {
+  readonly size: number;
+  readonly values: Float32Array;
+}
+
+const batch = 256;
+
+/** Answers of a float graph; `hooks` may replace its weights. */
+export function floatAnswers(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks = {}): Answers {
+  const runner = runnerOf(tf, graph);
+  return collect(data, (first, count) =>
+    elementsOf(tf, () => runner.run([batchOf(tf, data, first, count)], hooks)[0] as TfTensor),
+  );
+}
+
+/** Answers of an int8 graph, from samples quantized as its input asks. */
+export function integerAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
+  const runner = integerRunner(tf, graph);
+  const output = tensorOf(graph, graph.outputs[0] ?? 0);
+  const [scale = 1, zeroPoint = 0] = [output.quant?.scales[0], output.quant?.zeroPoints[0]];
+  return collect(data, (first, count) => {
+    const values = runner.run([quantizedSamples(graph, data, first, count)], count);
+    const integers = values.get(graph.outputs[0] ?? 0) as Int8Array;
+    return Float32Array.from(integers, (q) => (q - zeroPoint) * scale);
+  });
+}
+
+/** Samples as integers of the graph's first input. */
+export function quantizedSamples(
+  graph: Graph,
+  data: Dataset,
+  first: number,
+  count: number,
+): Int8Array {
+  const { quant } = tensorOf(graph, graph.inputs[0] ?? 0);
+  const [scale = 1, zeroPoint = 0] = [quant?.scales[0], quant?.zeroPoints[0]];
+  const size = elementCount(data.shape);
+  const samples = data.x.subarray(first * size, (first + count) * size);
+  return Int8Array.from(samples, (value) =>
+    Math.min(127, Math.max(-128, Math.round(value / scale) + zeroPoint)),
+  );
+}
+
+function collect(data: Dataset, run: (first: number, count: number) => Float32Array): Answers {
+  const parts: Float32Array[] = [];
+  for (let first = 0; first < data.count; first += batch) {
+    parts.push(run(first, Math.min(batch, data.count - first)));
+  }
+  const values = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    values.set(part, at);
+    at += part.length;
+  }
+  return { size: values.length / data.count, values };
+}
+
+/** The class of each sample; one value means class 1 above `threshold`. */
+export function classesOf({ size, values }: Answers, threshold = 0.5): Int32Array {
+  return Int32Array.from({ length: values.length / size }, (_, sample) => {
+    if (size === 1) return (values[sample] as number) > threshold ? 1 : 0;
+    let best = sample * size;
+    for (let i = best + 1; i < (sample + 1) * size; i += 1) {
+      if ((values[i] as number) > (values[best] as number)) best = i;
+    }
+    return best - sample * size;
+  });
+}
+
+/** The share of samples where both classes are the same. */
+export function agreement(a: Int32Array, b: Int32Array): number {
+  return a.reduce((sum, value, i) => sum + (value === b[i] ? 1 : 0), 0) / Math.max(1, a.length);
+}
+
+/** [label][answer] → samples. */
+export function confusion(
+  labels: Int32Array,
+  answers: Int32Array,
+  classes: number,
+): readonly (readonly number[])[] {
+  const table = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  labels.forEach((label, i) => {
+    const row = table[label];
+    const answer = answers[i] ?? 0;
+    if (row !== undefined) row[answer] = (row[answer] ?? 0) + 1;
+  });
+  return table;
+}
+
+/** 10 · log10 of the power of `wanted` over that of the difference, in dB. */
+export function signalToNoise(wanted: ArrayLike<number>, got: ArrayLike<number>): number {
+  let [signal, noise] = [0, 0];
+  for (let i = 0; i < wanted.length; i += 1) {
+    signal += (wanted[i] as number) ** 2;
+    noise += ((wanted[i] as number) - (got[i] as number)) ** 2;
+  }
+  return noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
+}
