@@ -97,12 +97,7 @@ describe('training', () => {
   it('a student without labels learns the answers of its teacher', async () => {
     const { graph: teacher } = await train(tf, dense(network().graph()), data, null, options);
     const unlabelled = { ...data, labels: null, classes: null };
-    const small = new FloatNetwork([8, 8, 1], 5)
-      .conv(4)
-      .maxPool()
-      .mean()
-      .dense(4, 'none')
-      .softmax();
+    const small = new FloatNetwork([8, 8, 1], 5).conv(4).maxPool().dense(4, 'none').softmax();
     const { graph: student } = await train(tf, dense(small.graph()), unlabelled, teacher, {
       ...options,
       epochs: 8,
