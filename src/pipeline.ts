@@ -24,6 +24,7 @@ import { emit } from './codegen/emit.js';
 import { checkLabels } from './codegen/labels.js';
 import type { Emission } from './codegen/manifest.js';
 import { isSimulated, placeOf } from './device/index.js';
+import { requireLine } from './device/link.js';
 import { importModel } from './import/index.js';
 import { mainGraph } from './ir/graph.js';
 import { runPasses } from './passes/index.js';
@@ -57,6 +58,7 @@ export async function run(
   const { output, sanitize = false } = options;
   // If nothing simulates the board, a build cannot help.
   placeOf(options.port, target);
+  requireLine(options.port);
   const job = { ...options, port: await portFor(options.port, target) };
   const compilation = await job.progress(`Compile for ${target.name}`, () => compile(request));
   const vectors = vectorsFor(job.vectors, compilation.plan, compilation.module);

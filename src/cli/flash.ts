@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { readManifest } from '../build/directory.js';
 import { findImage, flashableImage } from '../build/index.js';
 import { isSimulated, placeOf } from '../device/index.js';
+import { isProbe } from '../device/link.js';
 import { BonsaiError } from '../errors.js';
 import { type FlashResult, hasSimulatedLoader } from '../flash/index.js';
 import { build } from '../pipeline/directory.js';
@@ -27,7 +28,12 @@ export function addFlash(program: Command): void {
     .argument('<dir-or-image>', 'a directory written by compile, or an image file')
     .summary('write the firmware to a board, verify and start it')
     .addOption(
-      required(new Option('--port <port>', 'sim (the simulated board), a serial port, or auto')),
+      required(
+        new Option(
+          '--port <port>',
+          'sim (the simulated board), a serial port, auto, or probe (a debug probe)',
+        ),
+      ),
     )
     .addOption(
       new Option('--target <name>', 'the board, when an image is given').choices(listTargets()),
@@ -66,6 +72,7 @@ async function imageOf(
     const { built, target, fault } = await build(path, job);
     if (fault !== null) throw fault;
     const isChecked = isSimulated(flags.port) && !hasSimulatedLoader(target);
+    if (isProbe(flags.port)) return { image: built.elf, target };
     const image = isChecked ? findImage(built) : flashableImage(built);
     return { image, target };
   }

@@ -63,6 +63,23 @@ export function parseNetworkPort(text: string): NetworkPort {
   return { protocol, host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port };
 }
 
+/** Whether `port` names a debug probe: 'probe', 'probe:SERIAL'. */
+export function isProbe(port: string): boolean {
+  return /^probe(:|$)/.test(port);
+}
+
+/** The serial number of the probe, or what else its tool takes; null: the one that is there. */
+export function probeSelector(port: string): string | null {
+  return port.slice('probe:'.length) || null;
+}
+
+/** @throws BonsaiError 'usage' for a debug probe, which carries no answers of firmware */
+export function requireLine(port: string): void {
+  if (!isProbe(port)) return;
+  const hint = `bonsaic flash DIR --port ${port}, then bonsaic profile DIR --port with the board's serial port`;
+  throw new BonsaiError('usage', `--port ${port}`, 'is a debug probe, which can only flash', hint);
+}
+
 /** @throws BonsaiError 'usage' for a text that names no port on any machine */
 export function checkPortText(port: string): void {
   if (isNetworkPort(port)) parseNetworkPort(port);

@@ -6,6 +6,7 @@ import {
   type LineSettings,
   type Link,
   parseNetworkPort,
+  requireLine,
 } from './link.js';
 import { openRfc2217 } from './rfc2217.js';
 import { openSerial } from './serial.js';
@@ -24,6 +25,7 @@ export async function openLink(
   { baudRate = defaultBaudRate, parity = 'none' }: Partial<LineSettings> = {},
 ): Promise<Link> {
   checkPortText(port);
+  requireLine(port);
   const settings = { baudRate, parity };
   if (!isNetworkPort(port)) return openSerial(port, settings);
   const address = parseNetworkPort(port);

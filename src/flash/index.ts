@@ -4,7 +4,7 @@ import { isElf } from '../build/elf.js';
 import { hasChip, makeChip } from '../device/chips/index.js';
 import { transportTo } from '../device/chips/transport.js';
 import { isSimulated, placeOf } from '../device/index.js';
-import type { LineSettings } from '../device/link.js';
+import { isProbe, type LineSettings } from '../device/link.js';
 import { openTransport, type Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
 import type { Say } from '../progress.js';
@@ -13,6 +13,7 @@ import { espRom } from './esprom.js';
 import { idf } from './idf.js';
 import { checkForSimulator, checkTarget } from './image-check.js';
 import { picoboot } from './picoboot.js';
+import { debugProbe } from './probe.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
 import { stm32Uart } from './stm32uart.js';
 import { uf2Drive } from './uf2drive.js';
@@ -39,6 +40,7 @@ export interface FlashOptions {
 /** By the name in target.json. */
 const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } = {
   'esp-rom': espRom,
+  'debug-probe': debugProbe,
   idf,
   picoboot,
   'stm32-uart': stm32Uart,
@@ -94,13 +96,13 @@ export function hasSimulatedLoader(target: FlashTarget): boolean {
 function protocolFor(port: string, target: FlashTarget) {
   for (const settings of target.flashProtocols) {
     const protocol = protocols[settings.protocol] as FlashProtocol;
-    if (protocol.takes?.(port) ?? true) return { protocol, settings };
+    if (protocol.takes?.(port) ?? !isProbe(port)) return { protocol, settings };
   }
   throw new BonsaiError(
     'flash',
     port,
     `bonsaic does not flash boards of target ${target.name}`,
-    `targets/${target.name}/README.md says what does; then: bonsaic profile DIR --port ${port}`,
+    `targets/${target.name}/README.md says what does`,
   );
 }
 

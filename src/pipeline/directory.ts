@@ -4,6 +4,7 @@ import { readManifest, readModelCopy, saveProject } from '../build/directory.js'
 import type { BuildResult } from '../build/index.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { placeOf } from '../device/index.js';
+import { requireLine } from '../device/link.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import { type Module, mainGraph } from '../ir/graph.js';
 import { buildWith, judge, judgePlan, load } from '../pipeline.js';
@@ -53,6 +54,7 @@ export async function prepare(directory: string, job: DeviceJob) {
   const { plan } = manifest;
   const target = loadTarget(plan.target);
   placeOf(job.port, target);
+  requireLine(job.port);
   const module = readModule(directory, manifest);
   const vectors = vectorsFor(job.vectors, plan, module);
   const built = await buildWith(directory, { target, manifest }, job);

@@ -6,6 +6,7 @@ import { probeCompiler } from '../build/probe.js';
 import { installHint } from '../build/toolchain.js';
 import { simulators } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
+import { probeTools } from '../flash/probe/tools.js';
 import { isLibrary, listTargets, loadTarget, type Target } from '../target/index.js';
 import { version } from '../version.js';
 import type { ToolCheck } from './check.js';
@@ -74,10 +75,12 @@ async function compiler(
   }
 }
 
-/** Programs that flash boards which bonsaic does not: targets/TARGET/README.md has their calls. */
+/** Programs that flash: those that bonsaic calls, and others (targets/TARGET/README.md). */
 function flashTools(): ToolCheck[] {
   return [
-    program('openocd', false, 'debug probes', 'apt-get install openocd'),
+    ...probeTools().map(({ program: name, install }) =>
+      program(name, false, 'flash --port probe', install),
+    ),
     program('dfu-util', false, 'STM32 over USB', 'apt-get install dfu-util'),
     program('esptool', false, 'ESP32', 'pip install esptool', 'version'),
   ];

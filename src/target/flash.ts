@@ -90,6 +90,17 @@ const espRom = z.strictObject({
   }),
 });
 
+/** A debug probe, by the programs in targets/debug-probes.json. */
+const debugProbe = z.strictObject({
+  protocol: z.literal('debug-probe'),
+  /** The chip as probe-rs names it (probe-rs/targets). */
+  probeRsChip: z.string(),
+  /** OpenOCD's configuration of it (tcl/target). */
+  openocdTarget: z.string(),
+  /** A word of the chip that tells which one it is, and the bits of it that count. */
+  id: z.strictObject({ address: hex(8), mask: hex(8), value: z.string().regex(/^0x[0-9a-f]+$/) }),
+});
+
 /** ESP-IDF's own idf.py. */
 const idf = z.strictObject({ protocol: z.literal('idf') });
 
@@ -98,6 +109,7 @@ export const flashSettings = z.discriminatedUnion('protocol', [
   picoboot,
   stm32Uart,
   espRom,
+  debugProbe,
   idf,
 ]);
 

@@ -66,7 +66,10 @@ esac`,
     if (checks.get('socat (bonsaic simulate)')?.ok) {
       expect(found('socat (bonsaic simulate)')[1]).to.match(/^socat version \d/);
     }
-    expect(found('openocd (debug probes)')).to.deep.equal([true, 'Open On-Chip Debugger 0.12.0']);
+    expect(found('openocd (flash --port probe)')).to.deep.equal([
+      true,
+      'Open On-Chip Debugger 0.12.0',
+    ]);
     expect(found('gcc (sanitizers of verify)')).to.deep.equal([false, 'error: no libasan']);
   });
 });
