@@ -22,7 +22,10 @@ describe('plan: the price of the arena', () => {
     ['balanced: of less than 16 KB what 16 KB costs', 'balanced', 1000, 0.2 / 16384],
   ];
   for (const [edge, optimize, least, price] of rows) {
-    it(edge, () => expect(arenaPrice(optimize, 1, least)).to.be.closeTo(price, 1e-12));
+    it(edge, () => {
+      expect(arenaPrice(optimize, 1, least)).to.be.closeTo(price, 1e-12);
+      expect(arenaPrice(optimize, 1000, least), 'of 1000 cycles').to.be.closeTo(1000 * price, 1e-9);
+    });
   }
 });
 

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { InternalError } from '../../src/errors.js';
 import { mainGraph, type NodeView, viewOf } from '../../src/ir/graph.js';
-import type { Optimize, TargetTraits } from '../../src/ir/op.js';
+import type { Feature, Optimize, TargetTraits } from '../../src/ir/op.js';
 import type { Kernel, KernelCall } from '../../src/kernels/variant.js';
 import { alternativesOf, candidatesFor } from '../../src/plan/choose/candidates.js';
 import { type Implementation, wholeOf } from '../../src/plan/schedule/parts.js';
@@ -248,15 +248,38 @@ describe('plan: candidates', () => {
     for (const second of [null, { ...view.inputs[1], data: null }]) {
       const inputs = [view.inputs[0] ?? null, second as NodeView['inputs'][number]];
       const candidates = { ...candidatesFor(view, context), view: { ...view, inputs } };
-      expect(alternativesOf(candidates, [], context)).to.not.have.property('weights');
+      const found = alternativesOf(candidates, [], context);
+      expect(found).to.not.have.property('weights');
+      expect(found.alternatives).to.have.length(candidates.implementations.length);
     }
+  });
+
+  it('have the bytes of the arena that go with each', () => {
+    const candidates = candidatesFor(view, context);
+    const needs = candidates.implementations.map((_, i) => 100 + 4 * i);
+    const { alternatives } = alternativesOf(candidates, needs, context);
+    expect(alternatives.map(({ arenaBytes }) => arenaBytes)).to.deep.equal(needs);
+  });
+
+  it('are without kernels that refuse the node, unless one is asked for; the report has why', () => {
+    // A layer of Helium gathers where most weights are zero; here a third is.
+    const target = { ...context.target, features: new Set<Feature>(['mul32', 'dsp', 'mve']) };
+    const sparse = 'mve/sparse_fully_connected';
+    const found = (template?: string) => candidatesFor(view, { ...context, target }, template);
+    const names = ({ implementations }: ReturnType<typeof found>) =>
+      implementations.map(({ variant }) => variant.template);
+    expect(names(found())).to.include('portable/fully_connected');
+    expect(names(found())).to.not.include(sparse);
+    expect(found().refused.join()).to.match(/^mve\/sparse_fully_connected: gathers take [^,]*$/);
+    expect(names(found(sparse))).to.deep.equal([sparse]);
+    expect(found(sparse).refused).to.deep.equal([]);
   });
 
   it('of which there are none are a bug that names the node and what was refused', () => {
     const none = { view, implementations: [], refused: ['a: gathers', 'b: too large'] };
     expect(() => alternativesOf(none, [], context)).to.throw(
       InternalError,
-      /no kernel for .*fully_connected_0.*a: gathers; b: too large/,
+      /^plan: no kernel for .*fully_connected_0.*a: gathers; b: too large/,
     );
   });
 

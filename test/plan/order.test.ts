@@ -1,54 +1,13 @@
 /** The order of steps: never worse than the given one, as good as the best of all. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Module, mainGraph, type TensorId } from '../../src/ir/graph.js';
-import { isAlias, type KernelMemory, type Schedule } from '../../src/plan/arena/lifetimes.js';
+import { mainGraph, type TensorId } from '../../src/ir/graph.js';
+import type { KernelMemory, Schedule } from '../../src/plan/arena/lifetimes.js';
 import { stepBytes } from '../../src/plan/arena/memory.js';
 import { orderSteps } from '../../src/plan/schedule/order.js';
+import { branching, scheduleOf } from '../support/branching.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { runs } from '../support/runs.js';
-
-/** Each node reads earlier tensors, given by how far back they are, and has so many channels. */
-const branching = fc.record({
-  nodes: fc.array(
-    fc.record({
-      reads: fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 2 }),
-      channels: fc.integer({ min: 1, max: 9 }),
-      scratchBytes: fc.constantFrom(0, 0, 8, 60),
-      lead: fc.option(fc.integer({ min: -16, max: 16 })),
-      exact: fc.boolean(),
-    }),
-    { minLength: 1, maxLength: 6 },
-  ),
-  keepInput: fc.boolean(),
-});
-
-type Branching = typeof branching extends fc.Arbitrary<infer T> ? T : never;
-
-function build({ nodes, keepInput }: Branching): {
-  readonly schedule: Schedule;
-  readonly kernels: readonly (readonly KernelMemory[])[];
-} {
-  const b = new NetworkBuilder();
-  const made = [b.input([1, 2, 2, 4])];
-  const kernels: (readonly KernelMemory[])[] = [];
-  for (const { reads, channels, scratchBytes, lead, exact } of nodes) {
-    const inputs = reads.map((back) => made[Math.max(0, made.length - 1 - back)] as TensorId);
-    const all =
-      inputs.length > 1 ? b.node('concatenation', inputs, { axis: 3, activation: 'none' }) : null;
-    if (all !== null) kernels.push([{ scratchBytes: 0, overlaps: [] }]);
-    made.push(b.conv2d(all ?? (inputs[0] as TensorId), channels));
-    const overlaps = lead === null ? [] : [{ input: 0, lead: exact ? 4 * lead : lead, exact }];
-    kernels.push([
-      { scratchBytes, overlaps },
-      { scratchBytes: 16, overlaps: [] },
-    ]);
-  }
-  const module: Module = b.module([made.at(-1) as TensorId]);
-  const graph = mainGraph(module);
-  const steps = [...graph.nodes.keys()].filter((i) => !isAlias(graph, graph.nodes[i] as never));
-  return { schedule: { graph, steps, keepInput }, kernels };
-}
 
 /** Bytes of the largest step, each with its leanest kernel. */
 function peak(
@@ -93,7 +52,7 @@ describe('order of steps', () => {
   it('has the smallest peak of all orders, and is the given one where that has it', () => {
     fc.assert(
       fc.property(branching, (given) => {
-        const { schedule, kernels } = build(given);
+        const { schedule, kernels } = scheduleOf(given);
         const order = orderSteps(schedule, kernels);
         const all = allOrders(schedule);
         expect([...order].sort((a, b) => a - b)).to.deep.equal(schedule.steps);
@@ -104,6 +63,104 @@ describe('order of steps', () => {
       }),
       { numRuns: runs(60) },
     );
+  });
+
+  /** Layers of one pixel: a tensor has as many bytes as channels. */
+  const pixel = (b: NetworkBuilder, channels: number) => b.input([1, 1, 1, channels]);
+  interface Row {
+    readonly edge: string;
+    readonly make: (b: NetworkBuilder) => readonly TensorId[];
+    readonly keepInput?: boolean;
+    readonly order: readonly number[];
+  }
+  /** x of 16 bytes; a of 64 is computed first, or b of 128 and c of 4. */
+  const wide = (b: NetworkBuilder) => {
+    const x = pixel(b, 16);
+    const a = b.conv2d(x, 64);
+    return { a, c: b.conv2d(b.conv2d(x, 128), 4) };
+  };
+  /** x of 64 bytes becomes 4, y of 16 becomes 32: y's step comes first. */
+  const two = (b: NetworkBuilder) => {
+    const [x, y] = [pixel(b, 64), pixel(b, 16)];
+    const large = b.conv2d(y, 32);
+    return [b.node('concatenation', [b.conv2d(x, 4), large], { axis: 3, activation: 'none' })];
+  };
+  const rows: readonly Row[] = [
+    {
+      // 16 + 64 + 128 at its second step, or 16 + 128 + 4.
+      edge: 'an output takes memory until the end, so it is computed last',
+      make: (b) => Object.values(wide(b)),
+      order: [1, 2, 0],
+    },
+    {
+      // 16 + 64 at the first, 16 + 128 at the second, 128 + 4 at the third: less than 148.
+      edge: 'what nothing reads takes none after its step',
+      make: (b) => [wide(b).c],
+      order: [0, 1, 2],
+    },
+    {
+      // 80 + 400 before the first step, whatever the order is.
+      edge: 'an input that nothing reads takes memory before the first step alone',
+      make: (b) => {
+        pixel(b, 400);
+        return Object.values(wide(b));
+      },
+      order: [0, 1, 2],
+    },
+    {
+      // 80 + 4, then 16 + 4 + 32; the given order has 80 + 32.
+      edge: 'an input dies with its last reader',
+      make: two,
+      order: [1, 0, 2],
+    },
+    {
+      // Both orders end at 80 + 4 + 32 and more.
+      edge: 'unless it is kept: then both orders are as good, and the given one stays',
+      make: two,
+      keepInput: true,
+      order: [0, 1, 2],
+    },
+    {
+      // x of 4 bytes, 100 that become 4, and 40 that become 40: first the 100, which needs 108, and
+      // not 4 + 40 + 100. If the 40 died twice, that would be 104.
+      edge: 'a tensor that a step reads twice dies once',
+      make: (b) => {
+        const x = pixel(b, 4);
+        const once = b.conv2d(x, 40);
+        return [b.add(once, once), b.conv2d(b.conv2d(x, 100), 4)];
+      },
+      order: [2, 3, 0, 1],
+    },
+  ];
+  for (const { edge, make, keepInput = false, order } of rows) {
+    for (const [kind, kernels] of [
+      ['kernels without scratch', [{ scratchBytes: 0, overlaps: [] }]],
+      ['no kernels', []],
+    ] as const) {
+      it(`${edge}, ${kind}`, () => {
+        const b = new NetworkBuilder();
+        const graph = mainGraph(b.module(make(b)));
+        const steps = [...graph.nodes.keys()];
+        const all = steps.map(() => kernels);
+        expect(orderSteps({ graph, steps, keepInput }, all)).to.deep.equal(order);
+      });
+    }
+  }
+
+  it('of more sets of steps than it may keep, keeps those that need least', () => {
+    // Nine branches of a wide and a narrow step each: 3^9 sets. One after the other is best.
+    const b = new NetworkBuilder();
+    const x = pixel(b, 4);
+    const branches = Array.from({ length: 9 }, () => b.conv2d(x, 64));
+    const narrow = branches.map((id) => b.conv2d(id, 4));
+    const graph = mainGraph(
+      b.module([b.node('concatenation', narrow, { axis: 3, activation: 'none' })]),
+    );
+    const steps = [...graph.nodes.keys()];
+    const kernels = steps.map(() => [{ scratchBytes: 0, overlaps: [] }]);
+    const schedule = { graph, steps, keepInput: false };
+    // The narrow results of eight branches, 64 bytes of the last one, and x or its result.
+    expect(peak(schedule, orderSteps(schedule, kernels), kernels)).to.equal(8 * 4 + 64 + 4);
   });
 
   it('runs the branch that leaves less first', () => {
