@@ -5,7 +5,13 @@
  * chip lets it: it erases and programs while it receives.
  */
 import { BonsaiError } from '../errors.js';
-import { type Connection, connect, type Job, resetByLines } from './esp/connect.js';
+import {
+  type Connection,
+  connect,
+  type Job,
+  resetByLines,
+  returnsInLoader,
+} from './esp/connect.js';
 import { checkImage } from './esp/image.js';
 import { Trouble } from './esp/loader.js';
 import { readStub } from './esp/stub.js';
@@ -23,17 +29,15 @@ const watchdogResets = 2 ** 31 + 5 * 2 ** 28 + 2 ** 8 + 2;
 /** Of about 136 kHz: 15 ms. */
 const watchdogTicks = 2000;
 const watchdogMs = 40;
+/** For the start, with all attempts. */
+const startMs = 15_000;
 
 export const espRom: FlashProtocol<'esp-rom'> = {
   async flash(job) {
     checkImage(job);
     const connection = await connect(job);
     try {
-      await identify(connection, job).catch(async (error: unknown) => {
-        await resume(connection);
-        throw error;
-      });
-      await prepare(connection, job);
+      await prepareOrResume(connection, job);
       await write(connection, job);
       await start(connection, job);
     } catch (error) {
@@ -45,20 +49,39 @@ export const espRom: FlashProtocol<'esp-rom'> = {
   },
 };
 
-/** @throws BonsaiError 'flash' for another chip, one that is too old, or a protected one */
+/** A board that is refused goes on with what it has, where it can be reset. */
+async function prepareOrResume(connection: Connection, job: Job): Promise<void> {
+  let isKnown = false;
+  try {
+    await identify(connection, job);
+    isKnown = true;
+    await checkRevision(connection, job);
+    await prepare(connection, job);
+  } catch (error) {
+    // Of an unknown chip the registers are not known.
+    const resumes =
+      isKnown && connection.wasRunning
+        ? resetByWatchdog(connection, job)
+        : resetByLines(connection.transport);
+    await resumes.catch(() => {});
+    throw error;
+  }
+}
+
+const refusal = (port: string, what: string, hint: string) =>
+  new BonsaiError('flash', port, `${what}: nothing was erased`, hint);
+
+/** @throws BonsaiError 'flash' for another chip, or a protected one */
 async function identify({ loader }: Connection, { port, target, settings }: Job): Promise<void> {
-  const refuse = (what: string, hint: string) =>
-    new BonsaiError('flash', port, `${what}: nothing was erased`, hint);
+  const other = 'bonsaic targets lists the boards';
   const info = await loader.securityInfo().catch((error: unknown) => {
     if (!(error instanceof Trouble) || error.code === null) throw error;
     const what = `does not tell its id, as ESP32, ESP32-S2 and ESP8266 do not; ${target.name} does`;
-    throw refuse(what, 'bonsaic targets lists the boards');
+    throw refusal(port, what, other);
   });
   if (info.chipId !== settings.chipId) {
-    throw refuse(
-      `is a chip with the id ${info.chipId}; ${target.name} has ${settings.chipId}`,
-      'bonsaic targets lists the boards',
-    );
+    const what = `is a chip with the id ${info.chipId}; ${target.name} has ${settings.chipId}`;
+    throw refusal(port, what, other);
   }
   const isEncrypted = bitsOf(info.encryptionBits) % 2 === 1;
   const locks: [boolean, string][] = [
@@ -69,8 +92,12 @@ async function identify({ loader }: Connection, { port, target, settings }: Job)
   const on = locks.flatMap(([isOn, name]) => (isOn ? [name] : []));
   if (on.length > 0) {
     const what = `has ${on.join(' and ')} on, with which it does not start images of bonsaic`;
-    throw refuse(what, 'use another board: these fuses cannot be undone');
+    throw refusal(port, what, 'use another board: these fuses cannot be undone');
   }
+}
+
+/** @throws BonsaiError 'flash' for a chip that is too old to start images in place */
+async function checkRevision({ loader }: Connection, { port, settings }: Job): Promise<void> {
   const block1 = Number(settings.registers.efuseBlock1);
   const [word3, word5] = [
     await loader.readRegister(block1 + 12),
@@ -79,23 +106,16 @@ async function identify({ loader }: Connection, { port, target, settings }: Job)
   // The same bits in ESP32-C3 and ESP32-S3 (esptool's targets).
   const minor = (((word5 >>> 23) & 1) << 3) + ((word3 >>> 18) & 7);
   const revision = ((word5 >>> 24) & 3) * 100 + minor;
-  if (revision < settings.minRevision) {
-    throw refuse(
-      `is a chip of revision ${versionOf(revision)}, which does not start images in place`,
-      `use a board with revision ${versionOf(settings.minRevision)} or later`,
-    );
-  }
+  if (revision >= settings.minRevision) return;
+  const what = `is a chip of revision ${versionOf(revision)}, which does not start images in place`;
+  const hint = `use a board with revision ${versionOf(settings.minRevision)} or later`;
+  throw refusal(port, what, hint);
 }
 
 const versionOf = (revision: number) => `v${Math.floor(revision / 100)}.${revision % 100}`;
 
 function bitsOf(value: number): number {
   return [1, 2, 4, 8, 16, 32, 64, 128].filter((bit) => (value & bit) !== 0).length;
-}
-
-/** The board goes on with what it has: only a chip that asks for no knowledge of its registers. */
-async function resume({ transport, wasRunning }: Connection): Promise<void> {
-  if (wasRunning || transport.setModemLines !== null) await resetByLines(transport).catch(() => {});
 }
 
 /** Watchdogs, rate, stub and flash; none of it changes the flash. */
@@ -166,22 +186,32 @@ async function write({ loader, transport }: Connection, job: Job): Promise<void>
   progress(image.bytes.length, image.bytes.length);
 }
 
-/**
- * Resets the chip by its watchdog: the other reset from inside, and the one by USB, leave the boot pins as
- * they were sampled (Technical Reference Manual, 'Chip Boot Control'). It has started if no loader answers.
- */
+/** Starts the image. @throws BonsaiError 'flash' when the board stays in its loader */
 async function start(connection: Connection, job: Job): Promise<void> {
   const { loader, transport } = connection;
-  const { registers } = job.settings;
-  await loader.writeRegister(Number(registers.downloadBoot), 0, 1);
-  const byWatchdog = async () => {
-    await loader.pokeOnce(Number(registers.watchdogProtect), watchdogKey);
-    await loader.pokeOnce(Number(registers.watchdogTicks), watchdogTicks);
-    await loader.pokeOnce(Number(registers.watchdogConfig), watchdogResets);
-    await loader.pokeOnce(Number(registers.watchdogProtect), 0);
-  };
+  loader.deadlineMs = transport.now() + startMs;
+  const byWatchdog = () => resetByWatchdog(connection, job);
   const byLines = () => resetByLines(transport);
   for (const reset of [byWatchdog, byWatchdog, byWatchdog, byLines, byWatchdog]) {
+    const state = await stateAfter(reset, connection, job);
+    if (state === 'started') return;
+    if (state === 'port returned') break;
+  }
+  throw new BonsaiError(
+    'flash',
+    job.port,
+    'the image is written and verified, but the board stays in its loader',
+    'press RESET without BOOT; then: bonsaic profile DIR',
+  );
+}
+
+/** The image has started if no loader answers any more. */
+async function stateAfter(
+  reset: () => Promise<unknown>,
+  { loader, transport }: Connection,
+  job: Job,
+): Promise<'started' | 'in the loader' | 'port returned'> {
+  try {
     const isClean = await reset().then(
       () => true,
       (error: unknown) => {
@@ -190,14 +220,25 @@ async function start(connection: Connection, job: Job): Promise<void> {
       },
     );
     await transport.sleep(watchdogMs);
-    if (!(await loader.synchronize(isClean ? 2 : 6))) return;
+    return (await loader.synchronize(isClean ? 2 : 6)) ? 'in the loader' : 'started';
+  } catch (error) {
+    // The chip's own USB leaves the bus when the chip is reset, and comes back.
+    if (!(error instanceof BonsaiError)) throw error;
+    return (await returnsInLoader(job)) ? 'port returned' : 'started';
   }
-  throw new BonsaiError(
-    'flash',
-    job.port,
-    'the image is written and verified, but the board stays in its loader',
-    'press RESET without BOOT; then: bonsaic profile DIR',
-  );
+}
+
+/**
+ * The watchdog's reset is the only one from inside after which the chip looks at its boot pins: the reset by
+ * USB leaves them as they were sampled (Technical Reference Manual, 'Chip Boot Control').
+ */
+async function resetByWatchdog({ loader }: Connection, { settings }: Job): Promise<void> {
+  const { registers } = settings;
+  await loader.writeRegister(Number(registers.downloadBoot), 0, 1);
+  await loader.pokeOnce(Number(registers.watchdogProtect), watchdogKey);
+  await loader.pokeOnce(Number(registers.watchdogTicks), watchdogTicks);
+  await loader.pokeOnce(Number(registers.watchdogConfig), watchdogResets);
+  await loader.pokeOnce(Number(registers.watchdogProtect), 0);
 }
 
 function failed({ port }: Job, what: string): BonsaiError {

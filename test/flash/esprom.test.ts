@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { expect } from 'chai';
 import { EspChip, type EspOptions } from '../../src/device/chips/esp.js';
+import type { LineSettings } from '../../src/device/link.js';
+import { lostLine, type Transport } from '../../src/device/transport.js';
 import { BonsaiError } from '../../src/errors.js';
 import { flash } from '../../src/flash/index.js';
 import { loadTarget } from '../../src/target/index.js';
@@ -201,13 +203,82 @@ describe('flash/esprom', () => {
     });
   });
 
-  it('starts the old image again on a chip that it refuses, where lines can reset it', async () => {
-    const chip = chipOf({ lines: 'transistors', securityFlags: 1 });
-    chip.flash.set(espImage(600));
-    chip.started = 0;
-    await failure(flashTo(new Wire(chip), espImage(700)));
-    expect(chip.started).to.equal(0x4200_0008);
+  describe('has a board that it refuses go on with the old image', () => {
+    const rows: [edge: string, options: Partial<EspOptions>, isRunning: boolean][] = [
+      ['by lines, another chip', { lines: 'transistors', chipId: 9 }, false],
+      ['by the watchdog, from the running firmware', { flashId: 0x12_40_ef }, true],
+    ];
+    for (const [edge, options, isRunning] of rows) {
+      it(edge, async () => {
+        const chip = chipOf(options);
+        chip.flash.set(espImage(600));
+        chip.started = 0;
+        const restart = async () => {
+          if (isRunning) chip.restart();
+          return isRunning;
+        };
+        const image = saved(espImage(300_000));
+        const { open } = new Wire(chip);
+        await failure(flash(image, '/dev/wire', target, { open, restart }));
+        expect(chip.started).to.equal(0x4200_0008);
+      });
+    }
   });
+
+  describe('a port that leaves the bus when the chip is reset', () => {
+    /** Lost from the reset on, until it is opened again. */
+    function losingOpen(chip: EspChip, afterReset: () => void) {
+      const wire = new Wire(chip);
+      return async (line: LineSettings): Promise<Transport> => {
+        const before = chip.started;
+        const transport = await wire.open(line);
+        const check = () => {
+          if (chip.started === before) return;
+          afterReset();
+          throw lostLine('/dev/ttyACM0', 'gone');
+        };
+        return {
+          ...transport,
+          write: async (bytes) => {
+            check();
+            await transport.write(bytes);
+          },
+          read: async (most, timeoutMs) => {
+            check();
+            return transport.read(most, timeoutMs);
+          },
+        };
+      };
+    }
+
+    it('is opened again, and the image runs', async () => {
+      const chip = chipOf();
+      const open = losingOpen(chip, () => {});
+      await flash(saved(espImage(600)), '/dev/ttyACM0', target, { open });
+      expect(chip.started).to.equal(0x4200_0008);
+    });
+
+    it('is opened again, and the board is still in its loader', async () => {
+      const chip = chipOf();
+      const open = losingOpen(chip, () => chip.restart());
+      const work = flash(saved(espImage(600)), '/dev/ttyACM0', target, { open });
+      expect((await failure(work)).message).to.match(/verified, but the board stays in its loader/);
+    });
+  });
+
+  const hosts: [edge: string, change: Transport['setBaudRate']][] = [
+    ['that refuses other rates', async () => Promise.reject(new BonsaiError('device', 'x', 'no'))],
+    ['that has no rate (socket://)', null],
+  ];
+  for (const [edge, setBaudRate] of hosts) {
+    it(`flashes at the first rate over a port ${edge}`, async () => {
+      const chip = chipOf();
+      const wire = new Wire(chip);
+      const open = async (line: LineSettings) => ({ ...(await wire.open(line)), setBaudRate });
+      await flash(saved(espImage(600)), '/dev/wire', target, { open });
+      expect(chip.started).to.equal(0x4200_0008);
+    });
+  }
 
   it('a flash that does not take the bytes is an error', async () => {
     const chip = chipOf({ isWriteProtected: true }, old());

@@ -4,7 +4,7 @@ import type { Transport } from '../../device/transport.js';
 import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
 import type { FlashJob } from '../protocol.js';
-import { EspLoader } from './loader.js';
+import { EspLoader, hasSetBaudRate } from './loader.js';
 
 export type Job = FlashJob<SettingsOf<'esp-rom'>>;
 
@@ -62,7 +62,7 @@ export async function connect(job: Job): Promise<Connection> {
     ],
     ['no; resetting the board by DTR and RTS', () => tryOn(job, enterByLines)],
     [
-      'no answer yet; waiting ten seconds for a board that may be busy: or hold BOOT while you press RESET',
+      'no answer yet; waiting fifteen seconds for a board that may be busy: or hold BOOT while you press RESET',
       () => tryOn(job, (line) => waitForErase(line, job)),
     ],
   ];
@@ -80,28 +80,40 @@ export async function connect(job: Job): Promise<Connection> {
   );
 }
 
-/** Opens the port; it stays open if the loader is found. */
+/**
+ * Opens the port; it stays open if the loader is found.
+ *
+ * @param reopens how often a port is opened again that is not there, or goes away
+ */
 async function tryOn(
   { open }: Job,
   find: (transport: Transport) => Promise<EspLoader | null>,
   reopens = 0,
 ): Promise<Connection | null> {
-  const line = { baudRate: firstBaudRate, parity: 'none' } as const;
-  let transport: Transport | null = null;
-  for (let i = 0; transport === null; i++) {
-    transport = await open(line).catch((error: unknown) => {
-      if (i >= reopens) throw error;
-      return null;
-    });
-    if (transport === null) await sleep(reopenMs);
+  for (let i = 0; ; i++) {
+    let transport: Transport | null = null;
+    let loader: EspLoader | null = null;
+    // The line's own clock, if there is a line.
+    let wait: (ms: number) => Promise<unknown> = sleep;
+    try {
+      transport = await open({ baudRate: firstBaudRate, parity: 'none' });
+      wait = transport.sleep;
+      loader = await find(transport);
+      return loader && { transport, loader, wasRunning: false };
+    } catch (error) {
+      if (!(error instanceof BonsaiError) || i >= reopens) throw error;
+    } finally {
+      if (loader === null) await transport?.close();
+    }
+    await wait(reopenMs);
   }
-  let loader: EspLoader | null = null;
-  try {
-    loader = await find(transport);
-  } finally {
-    if (loader === null) await transport.close();
-  }
-  return loader && { transport, loader, wasRunning: false };
+}
+
+/** Whether a loader answers at a port that has left the bus, and may come back. */
+export async function returnsInLoader(job: Job): Promise<boolean> {
+  const found = await tryOn(job, (line) => synchronize(line, job), mostReopens);
+  await found?.transport.close();
+  return found !== null;
 }
 
 function loaderAt(transport: Transport, baudRate: number): EspLoader {
@@ -111,10 +123,7 @@ function loaderAt(transport: Transport, baudRate: number): EspLoader {
 /** At the first rate, or at one that another session has set. */
 async function synchronize(transport: Transport, { settings }: Job): Promise<EspLoader | null> {
   for (const baudRate of [firstBaudRate, ...settings.baudRates]) {
-    if (baudRate !== firstBaudRate) {
-      if (transport.setBaudRate === null) break;
-      await transport.setBaudRate(baudRate);
-    }
+    if (baudRate !== firstBaudRate && !(await hasSetBaudRate(transport, baudRate))) continue;
     const loader = loaderAt(transport, baudRate);
     if (await loader.synchronize(4)) return loader;
   }
@@ -134,7 +143,7 @@ async function enterByLines(transport: Transport): Promise<EspLoader | null> {
 async function waitForErase(transport: Transport, job: Job): Promise<EspLoader | null> {
   for (const pauseMs of [1000, 2000, 4000]) {
     await transport.sleep(pauseMs);
-    await transport.setBaudRate?.(firstBaudRate);
+    await hasSetBaudRate(transport, firstBaudRate);
     const loader = await synchronize(transport, job);
     if (loader !== null) return loader;
   }

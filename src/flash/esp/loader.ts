@@ -11,6 +11,7 @@
  */
 import { SlipReader, slipEncode, slipEnd } from '../../device/slip.js';
 import { dropInput, type Transport } from '../../device/transport.js';
+import { BonsaiError } from '../../errors.js';
 import type { Stub } from './stub.js';
 
 const commands = {
@@ -37,6 +38,8 @@ const harmless = new Set([0x05, 0x07, 0xc0, 0xc1]);
 const answerMs = 500;
 /** The same for the first attempts to synchronize, and for the others: a port on a network is slower. */
 const [syncMs, slowSyncMs] = [60, 300];
+/** What a port on a network may add to each answer. */
+const mostLatencyMs = 300;
 /** A pause after which no more bytes are on their way. */
 const quietMs = 20;
 /** Before attempts to get an answer at all. */
@@ -121,7 +124,8 @@ export class EspLoader {
       const waitMs = (i < 2 ? syncMs : slowSyncMs) + 2 * this.latencyMs + this.wireMs(64);
       const reply = await this.reply(commands.synchronize, 0, waitMs).catch(asNull);
       if (reply === null) continue;
-      this.latencyMs = Math.max(this.latencyMs, transport.now() - begin - this.wireMs(64));
+      const latencyMs = transport.now() - begin - this.wireMs(64);
+      this.latencyMs = Math.max(this.latencyMs, Math.min(latencyMs, mostLatencyMs));
       this.isStub = reply.value === 0;
       // Seven more answers come.
       await this.quieten();
@@ -146,7 +150,7 @@ export class EspLoader {
     return (await this.steady(request)).value;
   }
 
-  /** Where the chip's answer is no reset of it, `mask` says which bits change. */
+  /** @param mask the bits that change */
   async writeRegister(address: number, value: number, mask = 0xffff_ffff): Promise<void> {
     const body = words(address, value, mask, 0);
     await this.retry(() => this.exchange({ code: commands.writeRegister, body }));
@@ -188,14 +192,15 @@ export class EspLoader {
    * @returns whether it is the new one
    */
   async changeBaudRate(baudRate: number): Promise<boolean> {
-    const { setBaudRate } = this.transport;
-    if (setBaudRate === null) return false;
     const before = this.baudRate;
+    // The chip is told only what this side can do.
+    if (!(await hasSetBaudRate(this.transport, baudRate))) return false;
+    await hasSetBaudRate(this.transport, before);
     // The stub is told the old rate, the ROM nothing.
     const body = words(baudRate, this.isStub ? before : 0);
     await this.exchange({ code: commands.changeBaudRate, body }).catch(asNull);
     for (const rate of [baudRate, before, baudRate]) {
-      await setBaudRate(rate);
+      await hasSetBaudRate(this.transport, rate);
       this.baudRate = rate;
       if (await this.synchronize(6)) return rate === baudRate;
     }
@@ -323,6 +328,7 @@ export class EspLoader {
    */
   async align(): Promise<void> {
     for (const pauseMs of pausesMs) {
+      if (this.transport.now() > this.deadlineMs) break;
       await this.transport.sleep(pauseMs);
       if (await this.synchronize(6)) return;
     }
@@ -385,6 +391,21 @@ export class EspLoader {
   private wireMs(bytes: number): number {
     return (bytes * 10 * 1000) / this.baudRate;
   }
+}
+
+/** Changes this side's rate, if the port can. */
+export async function hasSetBaudRate(
+  { setBaudRate }: Transport,
+  baudRate: number,
+): Promise<boolean> {
+  if (setBaudRate === null) return false;
+  return setBaudRate(baudRate).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof BonsaiError) return false;
+      throw error;
+    },
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { type EspLoader, Trouble } from './loader.js';
 
-export const sectorBytes = 4096;
+const sectorBytes = 4096;
 const chunkBytes = 65_536;
 /**
  * The longest times of flash chips: 0.4 s for a sector, 2 s for 64 KB, 3 ms for a page (Winbond
