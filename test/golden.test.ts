@@ -10,7 +10,7 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .map(({ parentPath, name }) => `${parentPath}/${name}`.slice(folder.length).replace(/^\//, ''));
 
 describe('golden files', () => {
-  it('are there, none of them empty', () => {
+  it('exist and are not empty', () => {
     expect(files).to.not.have.length(0);
     for (const path of files) readGolden(path);
   });

@@ -79,14 +79,14 @@ describe('analysis: proofs', () => {
     'fully_connected',
   );
 
-  it('of what is left are those of the graph after the passes', () => {
+  it('of the remaining layers are those of the graph after the passes', () => {
     const left = graphOf([[1, 0]], [0], 'fully_connected');
     const [proof] = proofsOf(all, left);
     expect(proof).to.deep.include({ channels: 2, liveChannels: 1, macs: 4, liveMacs: 2 });
     expect(proof?.range, 'without the channel that is always 50').to.deep.equal([-32, 32]);
   });
 
-  it('of operators that accumulate nothing have no accumulator; what is fused is named', () => {
+  it('leave out the accumulator of operators that have none, and name fused operators', () => {
     const nodes = all.nodes.map((node) => ({ ...node, fused: ['pad', 'relu'] }));
     const [, proof] = proofsOf({ ...all, nodes }, all);
     expect(proof).to.deep.include({ op: 'relu+pad+relu', name: 'after', accumulator: null });

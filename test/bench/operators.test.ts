@@ -107,7 +107,7 @@ describe('bench --operators: grid', () => {
     expect([...tried, ...free].sort()).to.deep.equal([...operators.keys()].sort());
   });
 
-  it('has one step for each layer, by the kernel that is chosen', () => {
+  it('has one step for each layer, with the chosen kernel', () => {
     const target = loadTarget('stm32f405');
     const layers = operatorGrid().filter((_, i) => i % 10 === 0);
     const { module, trials } = chosenTrials(layers, { target, optimize: 'balanced' });

@@ -227,7 +227,7 @@ describe('command line', () => {
         },
       ],
       [
-        'a port of which the board is not said',
+        'a port without a board',
         1,
         /which board is there/,
         () => ['run', model, '--port', '/dev/ttyACM0'],

@@ -100,7 +100,7 @@ describe('weights as integers', () => {
     expect(scales).to.deep.equal([Math.fround(2 / 127), Math.fround(8 / 127)]);
   });
 
-  it('of zeros take the scale of other channels, so that the bias fits', () => {
+  it('with zeros only take the scale of other channels, so that the bias fits', () => {
     const { scales } = weightQuant(weights([0, 0, 2, -4], [2, 2]), 0, 'int4');
     expect(scales).to.deep.equal([Math.fround(4 / 7), Math.fround(4 / 7)]);
   });

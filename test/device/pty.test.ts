@@ -59,7 +59,7 @@ describe('pseudo-terminals of simulated boards', () => {
     });
   }
 
-  it('are one a link: a second is refused, and the first keeps its link', async () => {
+  it('have a link each: a second board on a link is refused, and the first keeps it', async () => {
     const first = await openPty(at('link'), ignore);
     const terminal = readlinkSync(at('link'));
     const error = await refusal(openPty(at('link'), ignore));

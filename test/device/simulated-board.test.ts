@@ -112,7 +112,7 @@ describe('the firmware on the simulated RP2040', () => {
     }
   });
 
-  it('is missed within the time-out when the cable comes out during a run', async function () {
+  it('is noticed within the time-out when the cable is pulled during a run', async function () {
     needs(this, 'socat');
     const pty = await onPty(await board());
     const port = await openDevice(pty.path, built.target, built.image);

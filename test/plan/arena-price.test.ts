@@ -50,7 +50,7 @@ describe('plan: the limit of the arena', () => {
     it(edge, () => expect(cheapestArena(offersOf(steps), free, ramPrice, least)).to.equal(limit));
   }
 
-  it('is the least of those that cost the same', () => {
+  it('is the least limit if several cost the same', () => {
     const same = [step({ arena: 10, cycles: 5 }, { arena: 20, cycles: 5 })];
     expect(cheapestArena(offersOf(same), free, 0, 0)).to.equal(10);
   });
@@ -141,11 +141,11 @@ describe('plan: arena, code and copies of weights are settled together', () => {
     ),
   ];
   const copyBytes = (arenaBytes: number) => 1000 - arenaBytes;
-  it('what copies of weights save more with is not given to the arena', () => {
+  it('leaves RAM to copies of weights where they save more', () => {
     const { arenaBytes, regions } = settled(competing, goal(0, 0), { copyBytes });
     expect({ arenaBytes, regions }).to.deep.equal({ arenaBytes: 200, regions: ['sram'] });
   });
-  it('what they save less with is', () => {
+  it('gives RAM to the arena where copies save less', () => {
     const less = [
       step(
         { arena: 200, cycles: 50, pieces: [[800, 20]] },

@@ -149,7 +149,7 @@ describe('arena', () => {
     );
   });
 
-  it('of few small buffers, is the smallest of all packings', () => {
+  it('is the smallest of all packings for a few small buffers', () => {
     const words = fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat({ max: 3 }), fc.nat({ max: 2 }));
     const small = words.map(([n, first, steps]) => buffer(4 * n, first, first + steps));
     const few = fc.array(small, { maxLength: 6 });
@@ -186,13 +186,13 @@ describe('arena: the work of all searches for a plan', () => {
     });
   }
 
-  it('of a plan as large as most are is 30 million visits of pairs', () => {
+  it('takes 30 million visits of pairs for a plan of usual size', () => {
     const [usual, same] = [new Patience(), new Patience(30_000_000)];
     for (const patience of [usual, same]) patience.spend(29_000_000);
     expect(usual.ofSearch).to.equal(same.ofSearch);
   });
 
-  it('is deducted by each search, and packings without any stay intact', () => {
+  it('is reduced by each search, and packings found without one stay intact', () => {
     const next = new Random(7);
     const buffers = Array.from({ length: 120 }, (_, i) =>
       buffer(4 * next.integer(1, 60), i, i + next.integer(1, 12)),

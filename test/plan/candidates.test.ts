@@ -152,7 +152,7 @@ describe('plan: misses of each call', () => {
     });
   }
 
-  it('are none where flash has no cache', () => {
+  it('are not counted if flash has no cache', () => {
     const { regions: _, ...flat } = contextOf(1).target;
     const view = viewOfRow();
     const { implementations, refused } = candidatesFor(view, { ...contextOf(1), target: flat });
@@ -167,13 +167,13 @@ describe('plan: misses of each call', () => {
 
 describe('plan: bytes of each call', () => {
   const own = { value: 2, tables: 7 };
-  it('are those of both halves where each has its own weights: RAM for a copy holds both', () => {
+  it('are those of both halves if each has its own weights: RAM for a copy holds both', () => {
     const both = weighed([{ calls: [callOf(100, { tables: 5 })] }, { calls: [callOf(60, own)] }]);
     expect(both.pieces.map(({ weightBytes }) => weightBytes)).to.deep.equal([160]);
     expect(both.flashBytes, 'weights and tables').to.equal(100 + 5 + 60 + 7);
   });
 
-  it('are those of one where halves have the same', () => {
+  it('are those of one half if both have the same weights', () => {
     const same = weighed([
       { calls: [callOf(100, { tables: 5 })] },
       { calls: [callOf(100, { tables: 5 })] },
@@ -244,7 +244,7 @@ describe('plan: candidates', () => {
     expect(alternativesOf(candidates, [], context).weights).to.deep.equal({ count: 16, zeros: 6 });
   });
 
-  it('have none where the second input is no constant, or is absent', () => {
+  it('have none if the second input is not constant or is absent', () => {
     for (const second of [null, { ...view.inputs[1], data: null }]) {
       const inputs = [view.inputs[0] ?? null, second as NodeView['inputs'][number]];
       const candidates = { ...candidatesFor(view, context), view: { ...view, inputs } };
@@ -275,7 +275,7 @@ describe('plan: candidates', () => {
     expect(found(sparse).refused).to.deep.equal([]);
   });
 
-  it('of which there are none are a bug that names the node and what was refused', () => {
+  it('that are missing are a bug: the message names the node and what was refused', () => {
     const none = { view, implementations: [], refused: ['a: gathers', 'b: too large'] };
     expect(() => alternativesOf(none, [], context)).to.throw(
       InternalError,
@@ -283,7 +283,7 @@ describe('plan: candidates', () => {
     );
   });
 
-  it('are those of a name that is asked for, and need no other feature than the target has', () => {
+  it('are those of the requested name, and need only features that the target has', () => {
     const names = (template?: string) =>
       candidatesFor(view, context, template).implementations.map(({ variant }) => variant);
     expect(names('portable/fully_connected').map(({ template }) => template)).to.deep.equal([

@@ -158,7 +158,7 @@ describe('plan: kernels for zeros that make the image larger', () => {
     });
   }
 
-  it('are taken where they save flash, however little time', () => {
+  it('are taken if they save flash, even if they save little time', () => {
     const steps = [
       step(
         { name: 'dense', cycles: 100_000, flash: 1000 },

@@ -125,7 +125,7 @@ describe('plan: the smallest arena', () => {
     });
   }
 
-  it('is sought by fewer trials where there are more steps', () => {
+  it('is searched with fewer trials if there are more steps', () => {
     expect([1, 40, 80, 1000, 5000].map(packTrials)).to.eql([100, 100, 50, 4, 4]);
   });
 });

@@ -105,7 +105,7 @@ describe('plan: a step on two cores', () => {
     });
   }
 
-  it('has the weights that both halves read once in flash, those of channels each', () => {
+  it('has weights that both halves read once in flash, and each half’s own weights besides', () => {
     for (const module of [pixels(4), row()]) {
       const { alternatives } = stepOf(module, {}, { cores: 2 });
       const [one, two] = [1, 2].map((count) =>

@@ -49,7 +49,7 @@ function allOrders(schedule: Schedule): readonly (readonly number[])[] {
 }
 
 describe('order of steps', () => {
-  it('has the smallest peak of all orders, and is the given one where that has it', () => {
+  it('has the smallest peak of all orders, and is the given order if that has it', () => {
     fc.assert(
       fc.property(branching, (given) => {
         const { schedule, kernels } = scheduleOf(given);

@@ -156,7 +156,7 @@ describe('halves', () => {
     });
   }
 
-  it('are not of several images, nor of rows that begin at no word', () => {
+  it('exclude several images, and rows that do not begin at a word', () => {
     const halves = (shape: readonly number[]) => {
       const b = new GraphBuilder();
       const x = b.input(shape, quant);

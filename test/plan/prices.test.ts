@@ -38,7 +38,7 @@ describe('plan: the price of RAM', () => {
     });
   }
 
-  it('is no part of the cost of what stays in flash', () => {
+  it('is not part of the cost of weights that stay in flash', () => {
     const [alternative] = stepOf({ name: 'a', cycles: 100, flash: 7, pieces: [[100, 60]] })
       .alternatives as [StepAlternatives['alternatives'][0]];
     const [cheap, dear] = [0.59, 0.6].map((price) => place(alternative, price));
@@ -203,7 +203,7 @@ describe('plan: the price of code', () => {
   }
 
   const quick = { name: 'quick', cycles: 94, code: ['quick', 20] } as const;
-  it('is paid once by all steps: 6 cycles of one are not worth 11, 12 of two are', () => {
+  it('is paid once by all steps: 6 cycles saved in one step are not worth 11, 12 saved in two are', () => {
     expect(settled([stepOf(lean, quick)], [1]).kernels).to.deep.equal(['lean']);
     const two = [stepOf(lean, quick), stepOf(lean, quick)];
     expect(settled(two, [1]).kernels).to.deep.equal(['quick', 'quick']);
@@ -292,7 +292,7 @@ describe('plan: a budget of flash', () => {
     });
   }
 
-  it('of prices that are worth the same the first is taken', () => {
+  it('takes the first of several equal prices', () => {
     expect(settled(two, [1, 1.1]).prices.flash).to.equal(1);
   });
 
@@ -406,7 +406,7 @@ describe('plan: a limit of RAM', () => {
     });
   }
 
-  it('is not what decides where copies need the RAM more: 0.5 cycles a byte, not 0.3', () => {
+  it('gives way if copies need the RAM more: 0.5 cycles a byte, not 0.3', () => {
     const copied = stepOf({ name: 'a', cycles: 0, pieces: [[100, 50]] });
     const steps = [...wide, copied, copied];
     const isShort = (bytes: number) =>
@@ -564,7 +564,7 @@ describe('plan: kernels that skip zeros or pack weights', () => {
     expect(regions).to.deep.equal(['', 'sram']);
   });
 
-  it('are taken, however slow, where nothing else computes the step', () => {
+  it('are taken, even if slow, if nothing else computes the step', () => {
     const steps = [
       stepOf({ name: 'sparse', cycles: 9, flash: 1 }, { name: 'packed', cycles: 8, flash: 2 }),
     ];

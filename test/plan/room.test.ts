@@ -68,16 +68,16 @@ describe('plan: RAM for copies of weights', () => {
     expect(room({ sramCopies: 'half' }).withAllCopies).to.equal(undefined);
   });
 
-  it('is whole bytes, and never less than none', () => {
+  it('is whole bytes, and never negative', () => {
     expect(room().copyBytes(20 * KB + 1), 'half of 73727').to.equal(36 * KB - 1);
     expect(room().copyBytes(99 * KB)).to.equal(0);
   });
 
-  it('is none where flash is as fast', () => {
+  it('is zero if flash is as fast', () => {
     expect(room({}, endless).copyBytes(0)).to.equal(0);
   });
 
-  it('is none of endless RAM too, where none is asked for', () => {
+  it('is zero with unlimited RAM too, if no copies are wanted', () => {
     const unlimited = { ...board, ramBytes: null };
     expect(room({ sramCopies: 'none' }, unlimited).copyBytes(0)).to.equal(0);
     expect(room({}, unlimited).copyBytes(0)).to.equal(Infinity);

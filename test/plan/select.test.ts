@@ -125,7 +125,7 @@ describe('plan: sparse weights', () => {
 });
 
 describe('plan: what dense kernels would take', () => {
-  it('is what they take where all are dense, in the RAM that is left then', () => {
+  it('is the time of dense kernels in the RAM that is left for them', () => {
     const layer = { draw: oneOfTwenty };
     const module = layersOf(layer, layer, layer, layer);
     const plan = (options: Partial<CompileOptions>) => {

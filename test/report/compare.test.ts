@@ -55,7 +55,7 @@ describe('compared boards', () => {
     expect(text.match(/target/g)).to.have.length(1);
   });
 
-  it('are ranked: within budgets by time, over them by time, those that refuse', () => {
+  it('are ranked: boards within budgets by time, then boards over budget by time, then boards that refuse', () => {
     const named = (target: string, changes: Partial<ComparedBoard>) => ({
       ...simulated,
       target,

@@ -159,7 +159,7 @@ describe('targets', () => {
     expect(names).to.include.members(['host', 'rp2040', 'mps3-an547']).and.not.include('cores');
   });
 
-  it('have what was measured; this machine has nothing', () => {
+  it('have costs that were measured; this machine has none', () => {
     const { costs, code } = loadTarget('rp2040');
     expect(Object.keys(costs)).to.include.members(['speed', 'balanced']);
     expect(code?.balanced.runtimeBytes).to.be.above(1000);
@@ -188,7 +188,7 @@ describe('targets', () => {
     });
   });
 
-  it('have the sources of what is built: those of a second core where it runs', () => {
+  it('have the sources that are built, with those of the second core if it runs', () => {
     const rp2040 = loadTarget('rp2040');
     const [one, two] = [firmwareSources(rp2040), firmwareSources(rp2040, 2)];
     const added = [...two.keys()].filter((path) => !one.has(path));

@@ -183,7 +183,7 @@ describe('write: what other runtimes read', () => {
     expect(storedIn(layer()).map(({ inputs }) => inputs)).to.deep.equal([[data, weights]]);
   });
 
-  it('nor is one before a residual, which another operator adds', () => {
+  it('keeps one before a residual, which another operator adds', () => {
     const residual = { midScale: 0.25, midZeroPoint: -4, addActivation: 'relu' };
     const module = layer(residual, (b) => b.input([1, 1, 1, 2]));
     const stored = storedIn(module).map(({ name, inputs }) => [name, inputs]);

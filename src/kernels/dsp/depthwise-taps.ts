@@ -1,7 +1,6 @@
 /**
- * Depthwise convolutions of any window and multiplier, tap by tap from the input in place: four
- * output channels at a time, which read four, two or one input channels; all channels if there are
- * fewer. No scratch.
+ * Depthwise convolutions of any window and multiplier, tap by tap from the input in place, without
+ * scratch. A lane computes an output channel; there are four lanes, or as many as there are channels.
  */
 import type { NodeView } from '../../ir/graph.js';
 import {
@@ -20,8 +19,8 @@ import { liveWeights, stageWords, word } from './words.js';
 const readings = ['quad', 'trio', 'duo', 'mono', 'pair', 'single'] as const;
 
 /**
- * How the lanes read input channels: each lane its own, with four lanes or as many as there are
- * channels; or four lanes read two or one.
+ * How the lanes read input channels. quad, trio, duo, mono: four to one lanes, each with a channel
+ * of its own; pair: four lanes read two channels; single: all lanes read one channel.
  */
 type Reading = (typeof readings)[number];
 
@@ -48,7 +47,7 @@ function groupsOf(shape: WindowShape): readonly number[] {
   ).flat();
 }
 
-/** Groups of four lanes that one call in assembly computes and finishes; null if none are. */
+/** The groups of four lanes that one call of the assembly computes and finishes. */
 interface Grouping {
   readonly groups: number;
   /** Input channels from one group to the next. */

@@ -157,7 +157,7 @@ function columnsOf(given: WindowShape, finish: Finish): Columns {
   return { shape, isTurned, loop, bandRows: isTurned ? shape.outH : bandRowsOf(shape) };
 }
 
-/** About as many as dsp/depthwise_columns takes. Other windows take several times as many. */
+/** Estimate for dsp/depthwise_columns; strides that it does not support take four times as many. */
 function instructionsOf(shape: WindowShape): number {
   const { outH, outW, kernelW, strideH } = shape;
   const twoOutputs = 14 + kernelW * (4 * pairsOf(shape) + 4);
@@ -211,7 +211,7 @@ export function smladDepthwise<A extends AccumulationAttrs>(
   };
 }
 
-/** A last odd row is computed with one below it, which reads a word past the plane at stride 2. */
+/** An odd last row is computed with one below it; at stride 2 that reads a word past the plane. */
 function scratchBytesOf({ shape, bandRows }: Columns): number {
   const planes = shape.inC > 1 ? 2 : 1;
   return 4 * (planes * wordsOf(shape, bandRows) + (shape.strideH === 2 ? 1 : 0));
@@ -250,7 +250,7 @@ function depthwiseWork(
     any: {
       any_taps: { count: taps, cycles: 6 },
       any_outputs: { count: outputs, cycles: 12 },
-      // Calibration has no such layers, so these are what the layers of a streaming network take.
+      // No layer of the calibration has these; measured on the layers of a streaming network.
       ...(finish.method === 'linear'
         ? {}
         : { [finish.method]: { count: outputs, cycles: finish.method === 'twice' ? 16 : 12 } }),

@@ -3,60 +3,54 @@ import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { dilated } from '../../ops/shape/window.js';
-import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js';
-import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOverlap, residualWork } from '../layout/residual.js';
+import { type Convolution, isPixelRow } from '../layout/convolution.js';
+import type { WindowShape } from '../layout/overlap.js';
 import { columnsOf, packingOf, routineCall, tilesOf } from '../routines/calls.js';
-import { codedOf } from '../routines/coded.js';
-import type { KernelVariant, WorkTerm } from '../variant.js';
+import { type CodedRoutine, codedOf } from '../routines/coded.js';
+import { type RoutineConvolution, routineConvolution } from '../routines/convolution.js';
+import type { KernelVariant, MatchContext, WorkTerm } from '../variant.js';
 import { codeConvolution } from './convolution.js';
 
 /** Pixels of a call of the routine. */
 const tile = 4;
+/** Output bytes are within reach of one pointer. */
+const maxChannels = 2047;
 
 /**
  * @param when the node is one convolution, not a group of them
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function rv32Convolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  return {
+  const parts = {
     template: 'rv32/conv2d',
     needs: ['mul32', 'rv32'],
-    addsResidual: true,
-    skipsZeros: true,
-    match(view, context) {
-      if (!when(view)) return null;
-      const described = describe(view);
-      const shape = asColumn(described.shape);
-      // Output bytes are within reach of one pointer.
-      if (shape.outC >= 2048) return null;
-      const { inC, dilationH, dilationW } = shape;
-      const rows = rowsOf(shape);
-      const wordOf = (ky: number, kx: number, c: number) =>
-        (kx * dilationW * rows + ky * dilationH) * inC + c;
-      const coded = codedOf(view, context, { ...described, shape }, wordOf);
-      if (coded === null) return null;
-      const routine = codeConvolution(coded, strideOf(shape) * inC);
-      const down = { rows, stride_h: shape.strideH };
-      const tiles = tilesOf(shape, tile);
-      const lead = windowLead(shape, isPixelRow(shape) ? { tilePixels: tile } : { tileRows: tile });
-      return {
-        scratchBytes: scratchOf(view, shape),
-        weightPasses: tiles,
-        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
-        work: () => ({
-          code: { count: tiles * routine.cycles, cycles: 1 },
-          tiles: { count: tiles, cycles: 40 },
-          ...packingWork(shape),
-          ...residualWork(view, 20),
-        }),
-        calls: () => [routineCall(view, shape, down, routine)],
-      };
-    },
-  };
+    tile,
+    residualCycles: 20,
+    routineOf,
+    scratchOf,
+    workOf: (shape, tiles) => ({ tiles: { count: tiles, cycles: 40 }, ...packingWork(shape) }),
+    callOf: (view, shape, routine) =>
+      routineCall(view, shape, { rows: rowsOf(shape), stride_h: shape.strideH }, routine),
+  } as const satisfies RoutineConvolution;
+  return routineConvolution(parts, when, describe);
+}
+
+function routineOf(
+  view: NodeView<AccumulationAttrs>,
+  context: MatchContext,
+  convolution: Convolution,
+): CodedRoutine | null {
+  const { shape } = convolution;
+  if (shape.outC > maxChannels) return null;
+  const { inC, dilationH, dilationW } = shape;
+  const rows = rowsOf(shape);
+  const wordOf = (ky: number, kx: number, c: number) =>
+    (kx * dilationW * rows + ky * dilationH) * inC + c;
+  const coded = codedOf(view, context, convolution, wordOf);
+  return coded === null ? null : codeConvolution(coded, strideOf(shape) * inC);
 }
 
 /** Rows of packed words from a tile's pixel to the next one. */

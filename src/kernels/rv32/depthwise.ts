@@ -27,13 +27,13 @@ export function rv32Depthwise<A extends AccumulationAttrs>(
     match(view, { facts }) {
       const convolution = describe(view);
       const { shape, stage } = convolution;
-      const forms = highMultiplies(stage, facts.accumulator(view));
-      if (forms === null) return null;
+      const multiplies = highMultiplies(stage, facts.accumulator(view));
+      if (multiplies === null) return null;
       return {
         scratchBytes: planeOf(shape).bytes,
         overlaps: planeOverlap(shape),
         work: () => workOf(shape),
-        calls: () => [callOf(view, convolution, forms)],
+        calls: () => [callOf(view, convolution, multiplies)],
       };
     },
   };
@@ -59,7 +59,7 @@ function workOf(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
 function callOf(
   view: NodeView<AccumulationAttrs>,
   { shape, filters }: Convolution,
-  forms: readonly HighMultiply[],
+  multiplies: readonly HighMultiply[],
 ): KernelCall {
   const { batches, inH, inW, inC, outH, outW, outC, strideH, strideW } = shape;
   const { rows, pitch } = planeOf(shape);
@@ -77,7 +77,7 @@ function callOf(
     flags: {
       ...{ sliding, by_2: sliding && strideH === 2, siblings: outC > inC },
       dilated: !sliding && shape.dilationW > 1,
-      lifted: forms.some(isLifted),
+      lifted: multiplies.some(isLifted),
     },
     numbers: {
       batches,
@@ -101,7 +101,7 @@ function callOf(
         data: weightRows(view, filters),
         role: 'weights',
       },
-      stage: highStages(forms, biasesFor(view, filters, true)),
+      stage: highStages(multiplies, biasesFor(view, filters, true)),
     },
   };
 }

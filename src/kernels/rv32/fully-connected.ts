@@ -71,8 +71,8 @@ function variantOf<A extends AccumulationAttrs>(
       if (!when(view) || hasResidual(view)) return null;
       const { filters, stage } = describe(view);
       const { channels, depth, position } = filters;
-      const forms = highMultiplies(stage, facts.accumulator(view));
-      if (forms === null) return null;
+      const multiplies = highMultiplies(stage, facts.accumulator(view));
+      if (multiplies === null) return null;
       const weights = weightsOf(view);
       const range = facts.range(inputOf(view, 0));
       const inputs = Array.from({ length: depth }, (_, tap) => ({
@@ -100,12 +100,12 @@ function variantOf<A extends AccumulationAttrs>(
           {
             inputs: [0],
             outputs: [0],
-            flags: { lifted: forms.some(isLifted), bytes: layout.isBytes },
+            flags: { lifted: multiplies.some(isLifted), bytes: layout.isBytes },
             numbers: { depth, channels },
             tables: {
               weights: { data: layout.words(blocks, depth, weightOf), role: 'weights' },
               runs: { data: Uint8Array.from(runs().flat()), role: 'weights' },
-              stage: { ...highStages(forms, biasesFor(view, filters, true)), role: 'weights' },
+              stage: { ...highStages(multiplies, biasesFor(view, filters, true)), role: 'weights' },
             },
           },
         ],

@@ -54,8 +54,8 @@ export function rv32Pixels<A extends AccumulationAttrs>(
       const layer = describe(view);
       const { shape, filters, stage } = layer;
       if (pixelsOf(shape) < three.pixels) return null;
-      const forms = highMultiplies(stage, facts.accumulator(view));
-      if (forms === null) return null;
+      const multiplies = highMultiplies(stage, facts.accumulator(view));
+      if (multiplies === null) return null;
       const runs = once((): Runs => {
         const padded = paddedDepth(filters);
         const rows = paddedRows(rowsOf(view, filters), padded);
@@ -70,7 +70,7 @@ export function rv32Pixels<A extends AccumulationAttrs>(
           ...residualOverlap(view),
         ],
         work: () => ({ ...workOf(layer, runs()), ...residualWork(view, 20) }),
-        calls: () => [callOf(view, layer, forms, runs())],
+        calls: () => [callOf(view, layer, multiplies, runs())],
       };
     },
   };
@@ -118,7 +118,7 @@ function inBlocks(rows: Int8Array, padded: number): Int8Array {
 function callOf(
   view: NodeView<AccumulationAttrs>,
   layer: Convolution,
-  forms: readonly HighMultiply[],
+  multiplies: readonly HighMultiply[],
   { run, padded }: Runs,
 ): KernelCall {
   const { shape, filters } = layer;
@@ -132,7 +132,7 @@ function callOf(
   return {
     inputs: [0],
     outputs: [0],
-    flags: { lifted: forms.some(isLifted), pointwise, single, spares },
+    flags: { lifted: multiplies.some(isLifted), pointwise, single, spares },
     numbers: {
       ...(pointwise ? {} : windows),
       depth: filters.depth,
@@ -147,7 +147,7 @@ function callOf(
         data: inBlocks(paddedRows(rowsOf(view, filters), padded), padded),
         role: 'weights',
       },
-      stage: highStages(forms, biasesFor(view, filters, true)),
+      stage: highStages(multiplies, biasesFor(view, filters, true)),
     },
   };
 }

@@ -8,10 +8,10 @@ export const isLifted = ({ lifted }: HighMultiply) => lifted !== null;
  * A row for each channel: start, with the bias; multiplier; first, last, scale and shift in a word.
  * If a channel is lifted, also its addend for values above zero and the index of its zero point.
  */
-export function highStages(forms: readonly HighMultiply[], biases: ArrayLike<number>): Table {
-  const hasLift = forms.some(isLifted);
-  const rows = forms.flatMap((form, channel) => {
-    const { start, multiplier, first, last, scale, shift, lifted } = form;
+export function highStages(multiplies: readonly HighMultiply[], biases: ArrayLike<number>): Table {
+  const hasLift = multiplies.some(isLifted);
+  const rows = multiplies.flatMap((multiply, channel) => {
+    const { start, multiplier, first, last, scale, shift, lifted } = multiply;
     return [
       (start + Math.imul(biases[channel] as number, 2 ** scale)) | 0,
       multiplier,

@@ -2,11 +2,11 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
-import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js';
-import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { residualOverlap, residualWork } from '../layout/residual.js';
+import { type Convolution, isPixelRow } from '../layout/convolution.js';
+import type { WindowShape } from '../layout/overlap.js';
 import { columnsOf, packingOf, routineCall, tilesOf } from '../routines/calls.js';
 import { type CodedRoutine, codedOf } from '../routines/coded.js';
+import { type RoutineConvolution, routineConvolution } from '../routines/convolution.js';
 import type { KernelCall, KernelVariant, MatchContext, WorkTerm } from '../variant.js';
 import { codeConvolution } from './convolution.js';
 
@@ -17,43 +17,26 @@ const narrowChannels = 4;
 
 /**
  * @param when the node is one convolution, not a group of them
- * @param describe of nodes for which `when` holds
+ * @param describe called for nodes for which `when` holds
  */
 export function codedConvolution<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
-  return {
+  const parts = {
     template: 'thumb1/conv2d',
     needs: ['mul32', 'thumb1'],
-    addsResidual: true,
-    skipsZeros: true,
-    match(view, context) {
-      if (!when(view)) return null;
-      const described = describe(view);
-      const shape = asColumn(described.shape);
-      const routine = code(view, context, { ...described, shape });
-      if (routine === null) return null;
-      const pairs = tilesOf(shape, tile);
-      const lead = windowLead(shape, isPixelRow(shape) ? { tilePixels: tile } : { tileRows: tile });
-      return {
-        scratchBytes: scratchOf(view, shape),
-        weightPasses: pairs,
-        overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
-        work: () => ({
-          code: { count: pairs * routine.cycles, cycles: 1 },
-          pairs: { count: pairs, cycles: 40 },
-          ...packingWork(shape),
-          ...residualWork(view, 25),
-        }),
-        calls: () => [callOf(view, shape, routine)],
-      };
-    },
-  };
+    tile,
+    residualCycles: 25,
+    routineOf,
+    scratchOf,
+    workOf: (shape, pairs) => ({ pairs: { count: pairs, cycles: 40 }, ...packingWork(shape) }),
+    callOf,
+  } as const satisfies RoutineConvolution;
+  return routineConvolution(parts, when, describe);
 }
 
-/** null if a channel's requantization is not proved. */
-function code(
+function routineOf(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,
   convolution: Convolution,

@@ -19,7 +19,7 @@ import type { TwoMultiply } from '../layout/two-multiply.js';
 import type { KernelCall, KernelVariant, Overlap, Table, WorkTerm } from '../variant.js';
 import { isLifted, stageMultiplies } from './stage.js';
 
-/** Unrolled taps of the assembly, and half the bytes of one. */
+/** Taps that the assembly unrolls, and half the bytes of one. */
 const chainTaps = 9;
 const tapBytesHalved = 7;
 
@@ -102,8 +102,8 @@ export function pairedDepthwise<A extends AccumulationAttrs>(
 }
 
 /**
- * null if a window lies in padding alone, has more taps than a byte of a table can count, or taps
- * along a line at different distances.
+ * null if a window lies wholly in padding, if it has more taps than a byte of a table can count, or
+ * if its taps along a line lie at different distances.
  */
 function runsOf(shape: WindowShape, depth: number): readonly Run[] | null {
   if (shape.kernelH * shape.kernelW * depth > 255) return null;
@@ -115,7 +115,10 @@ function runsOf(shape: WindowShape, depth: number): readonly Run[] | null {
   return rows.flatMap((down) => columns.flatMap((right) => cut({ down, right })));
 }
 
-/** Pairs of rows, and of halves of an odd last row; or of columns, if these divide more evenly. */
+/**
+ * Pairs rows with each other, and the halves of an odd last row. Columns are paired instead if there
+ * is one only, or if their number is even and that of the rows is odd.
+ */
 function cut(rectangle: Rectangle): readonly Run[] {
   const { down, right } = rectangle;
   const isByColumn =
@@ -281,7 +284,7 @@ function stageTable(
   return { data: Int32Array.from(words, (word) => word | 0), role: 'table' };
 }
 
-/** The cycles of the assembly's instructions are known; C surrounds it. */
+/** `code` and `lists` are cycles of instructions in the assembly; `channels` is C. */
 function termsOf({
   convolution: { shape },
   depth,

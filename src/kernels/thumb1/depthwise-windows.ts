@@ -1,7 +1,7 @@
 /**
- * Depthwise convolution window by window, for too few outputs for lines (lines.ts), as in streaming
- * networks, or for large strides. The weights are not packed: the offset of a channel's pixel is
- * also the offset of its weight.
+ * Depthwise convolution window by window, for large strides and for layers with too few outputs for
+ * lines (lines.ts), as in streaming networks. The weights are not packed: the offset of a channel's
+ * pixel is also the offset of its weight.
  */
 import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';

@@ -1,3 +1,7 @@
+/**
+ * Depthwise convolution of packed pixels, two outputs a product, line by line (lines.ts), with the
+ * weights in tables.
+ */
 import type { NodeView } from '../../ir/graph.js';
 import type { Facts } from '../../ir/op.js';
 import {
@@ -22,8 +26,8 @@ const headerBytes = 92;
 const rotations = 3;
 
 /**
- * The runs of products after which lanes are separated. whole: whole segments; first-split: the
- * same, but two taps and then one of the first segment; split: two and one of every segment.
+ * The runs of products between separations of the lanes. whole: each segment is a run; split: two
+ * taps of a segment, then its third; first-split: only the first segment is split.
  */
 type Runs = 'whole' | 'first-split' | 'split';
 
@@ -117,7 +121,7 @@ function siblingsOf({ inC, outC }: WindowShape): number {
   return outC / inC;
 }
 
-/** Of three segments all may be whole; or all except one, which must come first. */
+/** Of three segments, one at most may be split, and it comes first. Otherwise all are split. */
 function orderOf(
   segments: readonly Segment[],
   fits: (taps: Segment['taps']) => boolean,
@@ -137,9 +141,9 @@ function rotated(segments: readonly Segment[], first: number): readonly Segment[
 }
 
 /**
- * Whether no lane of a run of products leaves 16 bits, for all pixels between `low` and `high`.
- * −32768 is excluded: if both lanes hold it, the carry of the lower one takes the upper one out of
- * its word.
+ * Whether the sum of a run of products fits a lane of 16 bits, for all pixels between `low` and
+ * `high`. −32768 does not: if both lanes held it, the carry of the lower lane would take the upper
+ * one out of the word.
  */
 export function isExact(weights: readonly number[], low: number, high: number): boolean {
   let [least, greatest] = [0, 0];
@@ -246,9 +250,7 @@ function numbersOf(shape: WindowShape, lines: Lines, zeroPoint: number) {
   };
 }
 
-/**
- * The cycles of the assembly are counted, since its instructions have known cycles; C surrounds it.
- */
+/** `code` and `packed` are cycles of instructions in the assembly; the other terms are C. */
 function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
   const { batches, inC, outC } = work.convolution.shape;
   let [packed, code, bands, calls] = [0, 0, 0, 0];
@@ -262,8 +264,7 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
     };
     packed += inC * outer.extent * (pitch + 6.6);
     for (const { runs } of work.channels) {
-      // If all runs are cut, an odd last word is half of a pair; otherwise it is computed
-      // separately.
+      // With split runs an odd last word is half of a pair; otherwise it has code of its own.
       const odd = (words % 2) * (runs === 'split' ? pairCycles.split / 2 : 12);
       code += outer.outputs * (55 + (words / 2) * pairCycles[runs] + odd + 27.5 * words);
     }

@@ -1,11 +1,10 @@
 /**
- * How a depthwise convolution is cut into lines of packed pixels.
+ * Cuts a depthwise convolution into lines of packed pixels.
  *
- * A line runs along one axis of the image, the inner one. Its outputs are halved: word i of a line
- * holds output i and, in the upper lane, output i + lane, so one 32-bit product computes both.
- * Windows are cut into segments of three taps along the line.
+ * A line runs along one axis of the image, the inner one. Word i of a line's results holds output i
+ * in its lower lane and output i + lane in its upper one, so one 32-bit product computes both. Each
+ * window is cut into segments of three taps along the line.
  */
-
 import { dilated } from '../../ops/shape/window.js';
 import { type Access, leadOf, type WindowShape } from '../layout/overlap.js';
 import type { Overlap } from '../variant.js';
@@ -35,8 +34,9 @@ export interface Segment {
   readonly taps: readonly (number | null)[];
 }
 
+/** The words of a line, in order, counted by which of their two pixels lie inside the image. */
 export interface Inside {
-  /** Words with no pixel inside, only the upper one, both, only the lower one, none. */
+  /** None, only the upper one, both, only the lower one, none. */
   readonly before: number;
   readonly upper: number;
   readonly both: number;
@@ -44,37 +44,37 @@ export interface Inside {
   readonly after: number;
 }
 
-/** How an image is processed. */
+/** The lines of an image, or of one phase of it. x is the packed input. */
 export interface Lines {
   readonly inner: Axis;
   readonly outer: Axis;
-  /** Outputs from one lane to the other, and stored words of a line. */
+  /** Outputs from the lower lane to the upper one. */
   readonly lane: number;
+  /** Words of results of a line. */
   readonly words: number;
   /** Words computed at once. */
   readonly chunk: number;
-  /**
-   * For a line, in order, the number of words of x by which of their two pixels are inside the
-   * image.
-   */
   readonly inside: Inside;
-  /** Words of x in a line, and in all lines of a band. */
+  /** Words of x in a line. */
   readonly pitch: number;
+  /** Words of x in all lines under a band. */
   readonly planeWords: number;
   /** Output lines computed at once. */
   readonly band: number;
   readonly segments: readonly Segment[];
 }
 
-/** Words of x that a pair of outputs reads under a segment. */
+/** Words of x that a segment reads for two neighbouring words of results. */
 const reachOf = ({ stride }: Axis) => 3 + stride;
 
 /** The largest step between outputs that the assembly supports. */
 const maxStride = 3;
 /** A line's results wait on the stack, eight bytes per word. */
 const maxWords = 96;
-/** A plane up to this size is never cut into bands. A band of one line may be larger. */
+/** A larger plane is cut into bands; a band of one line may still be larger. */
 const planeBytes = 960;
+
+/** Rows and columns of the image. */
 function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis] {
   const { inH, inW, inC, outH, outW, outC, kernelH, kernelW } = shape;
   return [
@@ -106,9 +106,9 @@ function axesOf(shape: WindowShape): readonly [vertical: Axis, horizontal: Axis]
 }
 
 /**
- * The cheaper of rows and columns as lines, either unchanged or, if taps are dilated, cut into
- * phases that compute their outputs one after the other. null if stride and padding of neither are
- * supported.
+ * The way with the fewest estimated cycles: lines are rows or columns, and the image is whole or,
+ * if taps are dilated, cut into phases that are computed one after the other. null if no way
+ * supports the stride and the padding.
  */
 export function linesOf(shape: WindowShape): readonly Lines[] | null {
   const [vertical, horizontal] = axesOf(shape);
@@ -122,8 +122,8 @@ export function linesOf(shape: WindowShape): readonly Lines[] | null {
 }
 
 /**
- * Outputs `dilation` apart read pixels `dilation` apart, so each of these phases is a line with
- * neighbouring taps. Empty if that does not hold.
+ * With stride 1, outputs `dilation` apart read pixels `dilation` apart. Such outputs are a phase: an
+ * axis on which taps are neighbours. Empty for other strides, or without dilation.
  */
 function phasesOf(axis: Axis): readonly Axis[] {
   const { extent, outputs, stride, dilation, pad, inStep, outStep } = axis;
@@ -144,43 +144,30 @@ function phasesOf(axis: Axis): readonly Axis[] {
   });
 }
 
+/** Cuts every phase; null if one cannot be cut, or there is none. */
 function cutAll(outer: Axis, inner: readonly Axis[], isByRow: boolean): readonly Lines[] | null {
   const lines = inner.map((axis) => cut(outer, axis, isByRow)).filter((cut) => cut !== null);
   return lines.length > 0 && lines.length === inner.length ? lines : null;
 }
 
-/** `isByRow`: the inner axis is horizontal, and weights are stored row by row. */
+/**
+ * @param isByRow whether the inner axis is horizontal; weights are stored row by row
+ * @returns null if the stride or the padding is not supported
+ */
 function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
   const words = Math.ceil(inner.outputs / 2);
   if (inner.stride > maxStride) return null;
-  const span = dilated(inner.taps, inner.dilation);
-  const pitch = (words - 1) * inner.stride + span;
+  const pitch = (words - 1) * inner.stride + dilated(inner.taps, inner.dilation);
   const inside = insideOf(inner, pitch, inner.outputs - words);
   if (inside === null) return null;
-  const segments: Segment[] = [];
-  for (let line = 0; line < outer.taps; line += 1) {
-    const position = (tap: number) => (isByRow ? line * inner.taps + tap : tap * outer.taps + line);
-    for (let tap = 0; tap < inner.taps; ) {
-      const at = tap * inner.dilation;
-      const taps = [0, 1, 2].map((k) => {
-        const under = (at + k) / inner.dilation;
-        return Number.isInteger(under) && under < inner.taps ? position(under) : null;
-      });
-      segments.push({ offset: line * outer.dilation * pitch + at, taps });
-      tap += taps.filter((under) => under !== null).length;
-    }
-  }
-  const linesOf = (band: number) => (band - 1) * outer.stride + dilated(outer.taps, outer.dilation);
-  // The last pair of the last line reads up to here, whether it uses the words or not.
-  const last = segments.at(-1)?.offset ?? 0;
+  const segments = segmentsOf(outer, inner, pitch, isByRow);
+  const linesUnder = (band: number) =>
+    (band - 1) * outer.stride + dilated(outer.taps, outer.dilation);
+  // The last two words of the last line read up to here, even words that they do not use.
+  const lastRead =
+    (Math.ceil(words / 2) - 1) * 2 * inner.stride + (segments.at(-1)?.offset ?? 0) + reachOf(inner);
   const wordsOf = (band: number) =>
-    Math.max(
-      linesOf(band) * pitch,
-      (band - 1) * outer.stride * pitch +
-        (Math.ceil(words / 2) - 1) * 2 * inner.stride +
-        last +
-        reachOf(inner),
-    );
+    Math.max(linesUnder(band) * pitch, (band - 1) * outer.stride * pitch + lastRead);
   let band = outer.outputs;
   while (band > 1 && wordsOf(band) * 4 > planeBytes) band -= 1;
   return {
@@ -197,13 +184,31 @@ function cut(outer: Axis, inner: Axis, isByRow: boolean): Lines | null {
   };
 }
 
-/** Chunks of equal size except the last; each begins with a pair. */
+/** The segments of a window, line by line. With dilation, a segment may hold a single tap. */
+function segmentsOf(outer: Axis, inner: Axis, pitch: number, isByRow: boolean): readonly Segment[] {
+  const segments: Segment[] = [];
+  for (let line = 0; line < outer.taps; line += 1) {
+    const position = (tap: number) => (isByRow ? line * inner.taps + tap : tap * outer.taps + line);
+    for (let tap = 0; tap < inner.taps; ) {
+      const at = tap * inner.dilation;
+      const taps = [0, 1, 2].map((k) => {
+        const under = (at + k) / inner.dilation;
+        return Number.isInteger(under) && under < inner.taps ? position(under) : null;
+      });
+      segments.push({ offset: line * outer.dilation * pitch + at, taps });
+      tap += taps.filter((under) => under !== null).length;
+    }
+  }
+  return segments;
+}
+
+/** Words computed at once: an even number, about the same for each chunk of a line. */
 function chunkOf(words: number): number {
   if (words <= maxWords) return words;
   return 2 * Math.ceil(words / Math.ceil(words / maxWords) / 2);
 }
 
-/** null if words without any pixel lie between others: the padding is larger than the image. */
+/** null if the padding is larger than the image, so that empty words lie between others. */
 function insideOf({ pad, extent, stride }: Axis, words: number, lane: number): Inside | null {
   const isInside = (pixel: number) => pixel >= 0 && pixel < extent;
   const kinds = Array.from({ length: words }, (_, i) => {
@@ -230,9 +235,9 @@ function cyclesOf(all: readonly Lines[]): number {
 }
 
 /**
- * The start of a line's first pair, in words of x, and then the step to each segment in bytes, from
- * where the previous one stopped reading; for the first segment that is the last segment of another
- * pair.
+ * Where the pointer begins on a line, in words of x, then its step to each segment, in bytes. A step
+ * begins where the segment before it has stopped reading; the first one begins after the last
+ * segment of the two words of results before.
  */
 export function stepsOf(order: readonly Segment[], inner: Axis): readonly number[] {
   const ends = order.map(({ offset }) => offset + reachOf(inner));
@@ -241,7 +246,7 @@ export function stepsOf(order: readonly Segment[], inner: Axis): readonly number
   return [start, ...steps];
 }
 
-/** The input pixels that a band of lines reads first, and the output pixels that it computes. */
+/** The input pixels that are packed before a band is computed, and the output pixels of the band. */
 interface Band {
   readonly batch: number;
   readonly reads: readonly number[];
@@ -259,11 +264,11 @@ function* bandsOf(shape: WindowShape, all: readonly Lines[]): Generator<Band> {
         const end = last * outer.stride - outer.pad + dilated(outer.taps, outer.dilation);
         const from = Math.max(next, first * outer.stride - outer.pad);
         next = Math.max(next, Math.min(end, outer.extent));
-        const reads = span(from, next).flatMap((line) =>
+        const reads = integers(from, next).flatMap((line) =>
           across.map((i) => (inner.inFirst + line * outer.inStep + i * inner.inStep) / shape.inC),
         );
-        const writes = span(first, last + 1).flatMap((line) =>
-          span(0, inner.outputs).map(
+        const writes = integers(first, last + 1).flatMap((line) =>
+          integers(0, inner.outputs).map(
             (i) => (inner.outFirst + line * outer.outStep + i * inner.outStep) / shape.outC,
           ),
         );
@@ -273,14 +278,14 @@ function* bandsOf(shape: WindowShape, all: readonly Lines[]): Generator<Band> {
   }
 }
 
-function span(from: number, end: number): readonly number[] {
+/** From `from` to before `end`. */
+function integers(from: number, end: number): readonly number[] {
   return Array.from({ length: Math.max(0, end - from) }, (_, i) => from + i);
 }
 
 /**
- * With one output channel per input channel the output may replace the input, channel by channel,
- * if no band overwrites a pixel that a later one packs: each channel is read and written
- * separately.
+ * Channels are read and written one after the other. With one output channel per input channel the
+ * output may replace the input, if no band overwrites a pixel that a later band packs.
  */
 export function overlapOf(shape: WindowShape, all: readonly Lines[]): readonly Overlap[] {
   const { inC, outC, batches } = shape;
@@ -288,7 +293,7 @@ export function overlapOf(shape: WindowShape, all: readonly Lines[]): readonly O
   const bands = [...bandsOf(shape, all)];
   if (inC !== outC) {
     const siblings = outC / inC;
-    const accesses = span(0, inC).flatMap((c) =>
+    const accesses = integers(0, inC).flatMap((c) =>
       bands.map(({ batch, reads, writes }): Access => {
         const first = reads.reduce((least, pixel) => Math.min(least, pixel), Infinity);
         const last = writes.reduce((most, pixel) => Math.max(most, pixel), 0);

@@ -1,18 +1,19 @@
-/** The order in which a routine loads packed words: only the words that it needs, at low cost. */
+/** How a routine loads the packed words that it needs, in few instructions. */
 
-/** `words`: one or two, loaded into r1 and r2. */
+/** An instruction; `words` are those that it loads, the first into r1, the second into r2. */
 export type Load =
-  /** ldm of two words at the pointer, which advances past them. */
+  /** ldm: two words at the pointer, which advances past them. */
   | { readonly kind: 'pair'; readonly words: readonly [number, number] }
-  /** ldr, `offset` bytes after the pointer. */
+  /** ldr: a word, `offset` bytes after the pointer. */
   | { readonly kind: 'single'; readonly words: readonly [number]; readonly offset: number }
-  /** Advances the pointer by `bytes`. */
+  /** adds: moves the pointer by `bytes`. */
   | { readonly kind: 'advance'; readonly words: readonly []; readonly bytes: number };
 
+/** Words within reach of ldr's immediate offset, and of adds's. */
 const maxOffset = 31;
 const maxAdvance = 63;
 
-/** @param words indices of the needed words, ascending; the pointer begins at word 0 */
+/** @param words indices of the words that are needed, ascending; the pointer begins at word 0 */
 export function planLoads(words: readonly number[]): readonly Load[] {
   const loads: Load[] = [];
   let pointer = 0;
@@ -26,7 +27,7 @@ export function planLoads(words: readonly number[]): readonly Load[] {
   for (let i = 0; i < words.length; ) {
     const first = words[i] as number;
     const length = runLength(words, i);
-    // Moving the pointer costs as much as two pairs save.
+    // To move the pointer takes as many cycles as two pairs save.
     const pairs = pointer === first ? length >= 2 : length >= 4;
     if (pairs || first - pointer > maxOffset) advanceTo(first);
     if (pairs) {
@@ -41,7 +42,7 @@ export function planLoads(words: readonly number[]): readonly Load[] {
   return loads;
 }
 
-/** The number of consecutive words from words[start], as far as it matters. */
+/** The number of consecutive words from words[start], at most 4: more make no difference. */
 function runLength(words: readonly number[], start: number): number {
   let length = 1;
   while (length < 4 && words[start + length] === (words[start] as number) + length) length += 1;

@@ -71,7 +71,7 @@ const boundsFrom = (min: number, max: number) => ({
 });
 
 describe('outputs in a few instructions', () => {
-  it('are those of the definition, by every accumulator within the bounds', () => {
+  it('equal the definition for every accumulator within the bounds', () => {
     const forms = new Map<string, number>();
     const property = fc.property(stages, ranges, fc.nat(), (stage, [min, extent], offset) => {
       const result = finishOf(stage, stage.biases, boundsFrom(min, min + extent));
@@ -102,7 +102,7 @@ describe('outputs in a few instructions', () => {
     expect(finishOf(stage, stage.biases, boundsFrom(-most, 2 ** 23))).to.equal(null);
   });
 
-  it('are one whatever the accumulator, beyond that, where it saturates', () => {
+  it('give one output for all accumulators beyond the point where they saturate', () => {
     const stage = relu(1234567890, -9);
     const result = finishOf(stage, stage.biases, boundsFrom(2 ** 24, 2 ** 25)) as Finish;
     expect(result.channels[0]?.isConstant).to.equal(true);

@@ -53,7 +53,7 @@ function expectKept(layer: WeightRows, what: string): void {
 }
 
 describe('a code of pairs', () => {
-  it('has a table from which every pair is told, whatever comes behind it', () => {
+  it('has a table that tells every pair, whatever follows it', () => {
     const table = pairTable();
     expect(pairCodes).to.have.length(64);
     for (const { pair, code, bits } of pairCodes) {

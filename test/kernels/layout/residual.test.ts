@@ -109,7 +109,7 @@ describe('a residual in the layer before it', () => {
     });
   }
 
-  it('is asked of no kernel that does not tell that it adds one', () => {
+  it('is required only of kernels that say that they add one', () => {
     const module = fused(randomSum(new Random(1), 'conv2d'));
     const graph = mainGraph(module);
     const view = viewOf(graph, graph.nodes[0] as never);

@@ -32,7 +32,7 @@ const filtersOf = fc
   });
 
 describe('streams of offsets and weights', () => {
-  it('have the weights that went in, within reach, in about as few vectors as can be', () => {
+  it('have the weights that went in, within reach, in about as few vectors as possible', () => {
     fc.assert(
       fc.property(filtersOf, fc.constantFrom(0, 1), ({ bytes, filters }, peeled) => {
         const reach = reachOf(bytes);

@@ -36,7 +36,7 @@ const kinds = (weights: readonly number[], cycles = usual) =>
   ).map(({ channel, making }) => `${channel} ${making.kind}`);
 
 describe('products of one input value', () => {
-  it('are those of the weights, zeros left out', () => {
+  it('are those of the weights without zeros', () => {
     const weights = fc.array(fc.integer({ min: -128, max: 127 }), { maxLength: 3 });
     fc.assert(
       fc.property(weights, (weights) => {

@@ -28,7 +28,7 @@ const ranges = fc
   .map(([min, extent]) => ({ min, max: min + extent }));
 
 describe('runs of products in a lane', () => {
-  it('are the fewest that fit, also of products that cannot be zero', () => {
+  it('are the fewest that fit, for products that cannot be zero too', () => {
     fc.assert(
       fc.property(fc.array(ranges, { maxLength: 9 }), (products) => {
         const cuts = cutRuns(products);

@@ -100,7 +100,7 @@ describe(kernel, function () {
     expect(kernels).to.not.include(kernel);
   });
 
-  it('has no half of a product that leaves its bits', () => {
+  it('keeps each half of a product within its bits', () => {
     const int8 = fc.integer({ min: -128, max: 127 });
     const two = fc.tuple(int8, int8);
     fc.assert(

@@ -87,7 +87,7 @@ describe('thresholds', () => {
     expect(ties).to.be.greaterThan(0);
   });
 
-  it('are refused where a left shift wraps, unless it saturates', () => {
+  it('are refused if a left shift wraps; one that saturates is allowed', () => {
     const wrapping = { multiplier: 2 ** 30, shift: 10 };
     expect(thresholdsOf(stageOf(wrapping), 0, 0, 2 ** 21)).to.equal(null);
     expect(thresholdsOf(stageOf(wrapping), 0, 0, 2 ** 21 - 1)).to.not.equal(null);
