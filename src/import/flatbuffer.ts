@@ -42,22 +42,23 @@ export type Field =
 /** A table type. Slots of the published schema that bonsaic does not read are left out. */
 export type Fields = Readonly<Record<string, Field>>;
 
+/** The types of fields without tables. */
+export interface PlainTypes {
+  readonly scalar: number;
+  readonly flag: boolean;
+  readonly string: string;
+  readonly numbers: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
 /** The decoded type of a field; an absent vector or string decodes as empty. */
-type Value<F extends Field> = F extends { kind: 'scalar' }
-  ? number
-  : F extends { kind: 'flag' }
-    ? boolean
-    : F extends { kind: 'string' }
-      ? string
-      : F extends { kind: 'numbers' }
-        ? readonly number[]
-        : F extends { kind: 'bytes' }
-          ? Uint8Array
-          : F extends { kind: 'table'; fields: infer T extends Fields }
-            ? Decoded<T> | null
-            : F extends { kind: 'tables'; fields: infer T extends Fields }
-              ? readonly Decoded<T>[]
-              : FlatTable | null;
+type Value<F extends Field> = F extends { kind: infer K extends keyof PlainTypes }
+  ? PlainTypes[K]
+  : F extends { kind: 'table'; fields: infer T extends Fields }
+    ? Decoded<T> | null
+    : F extends { kind: 'tables'; fields: infer T extends Fields }
+      ? readonly Decoded<T>[]
+      : FlatTable | null;
 
 export type Decoded<T extends Fields> = { readonly [K in keyof T]: Value<T[K]> };
 

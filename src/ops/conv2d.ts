@@ -20,21 +20,11 @@ import {
 } from './arithmetic/accumulator-bounds.js';
 import { addResidual, checkResidual, hasResidual, residualBounds } from './arithmetic/residual.js';
 import { inputOf, outputOf } from './shape/operands.js';
-import { checkWindow, type Window, windowOutput } from './shape/window.js';
+import { checkWindow, type Window, type WindowDims, windowOutput } from './shape/window.js';
 
 export interface Conv2dAttrs extends AccumulationAttrs, Window {}
 
-/** Extents of the tensors. */
-export interface Conv2dDims {
-  readonly batches: number;
-  readonly inH: number;
-  readonly inW: number;
-  readonly inC: number;
-  readonly outH: number;
-  readonly outW: number;
-  readonly outC: number;
-  readonly kernelH: number;
-  readonly kernelW: number;
+export interface Conv2dDims extends WindowDims {
   /** Input channels of one filter: inC / groups. */
   readonly filterC: number;
   readonly groups: number;

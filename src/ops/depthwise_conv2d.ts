@@ -14,27 +14,14 @@ import {
 } from './arithmetic/accumulation.js';
 import { accumulatorBounds, insidesOf, stageBounds } from './arithmetic/accumulator-bounds.js';
 import { inputOf, outputOf } from './shape/operands.js';
-import { checkWindow, type Window, windowOutput } from './shape/window.js';
+import { checkWindow, type Window, type WindowDims, windowOutput } from './shape/window.js';
 
 export interface DepthwiseConv2dAttrs extends AccumulationAttrs, Window {
   /** Output channels of each input channel, consecutive. */
   readonly depthMultiplier: number;
 }
 
-/** Extents of the tensors. */
-export interface DepthwiseDims {
-  readonly batches: number;
-  readonly inH: number;
-  readonly inW: number;
-  readonly inC: number;
-  readonly outH: number;
-  readonly outW: number;
-  readonly outC: number;
-  readonly kernelH: number;
-  readonly kernelW: number;
-}
-
-export function depthwiseDims(view: NodeView<DepthwiseConv2dAttrs>): DepthwiseDims {
+export function depthwiseDims(view: NodeView<DepthwiseConv2dAttrs>): WindowDims {
   const [batches = 0, inH = 0, inW = 0, inC = 0] = inputOf(view, 0).shape;
   const [, kernelH = 0, kernelW = 0, outC = 0] = inputOf(view, 1).shape;
   const [outH, outW] = windowOutput([batches, inH, inW, inC], kernelH, kernelW, view.attrs);

@@ -2,20 +2,15 @@
  * The report: what `--json` prints (docs/architecture.md, 'Report and exit codes'). Null: not
  * measured by this command.
  */
-import type { CompileOptions, Decision, KernelEstimate, Plan } from '../plan/types.js';
+import type { CompileOptions, Decision, Plan, PlanStep } from '../plan/types.js';
 import type { DeviceResult } from '../profile/verify.js';
 
-export interface LayerRow {
-  readonly index: number;
-  readonly name: string;
-  readonly op: string;
-  readonly ops: readonly number[];
-  readonly kernel: string;
-  /** 2 if both halves of the step run at the same time. */
-  readonly cores: number;
-  readonly why: string;
-  readonly alternatives: readonly KernelEstimate[];
-  readonly macs: number;
+/** A step of the plan, and what was built and measured of it. */
+export interface LayerRow
+  extends Pick<
+    PlanStep,
+    'index' | 'name' | 'op' | 'ops' | 'kernel' | 'cores' | 'why' | 'alternatives' | 'macs'
+  > {
   /** Cycles, instructions or nanoseconds of the step in a hooked run: latency.unit says which. */
   readonly count: number | null;
   /** count over the sum of all counts. */

@@ -1,6 +1,6 @@
 /** The inverse of import/flatbuffer.ts: values of a format's tables → bytes. */
 import { Builder, type Offset } from 'flatbuffers';
-import type { Field, Fields, Scalar } from '../import/flatbuffer.js';
+import type { Field, Fields, PlainTypes, Scalar } from '../import/flatbuffer.js';
 
 /** A table with its type, for a field whose type is in another field. */
 export interface Union {
@@ -8,21 +8,13 @@ export interface Union {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-type Written<F extends Field> = F extends { kind: 'scalar' }
-  ? number
-  : F extends { kind: 'flag' }
-    ? boolean
-    : F extends { kind: 'string' }
-      ? string
-      : F extends { kind: 'numbers' }
-        ? readonly number[]
-        : F extends { kind: 'bytes' }
-          ? Uint8Array
-          : F extends { kind: 'table'; fields: infer T extends Fields }
-            ? Encodable<T>
-            : F extends { kind: 'tables'; fields: infer T extends Fields }
-              ? readonly Encodable<T>[]
-              : Union;
+type Written<F extends Field> = F extends { kind: infer K extends keyof PlainTypes }
+  ? PlainTypes[K]
+  : F extends { kind: 'table'; fields: infer T extends Fields }
+    ? Encodable<T>
+    : F extends { kind: 'tables'; fields: infer T extends Fields }
+      ? readonly Encodable<T>[]
+      : Union;
 
 /** Values of a table's fields; a field left out is absent in the file. */
 export type Encodable<T extends Fields> = {

@@ -9,7 +9,7 @@
  *
  * Only reads whose value matters count: a kernel may load further bytes that it does not use.
  */
-import type { Window } from '../../ops/shape/window.js';
+import type { Window, WindowDims } from '../../ops/shape/window.js';
 
 /** One piece of work, in which all reads come before all writes. */
 export interface Access {
@@ -34,17 +34,7 @@ export function leadOf(accesses: Iterable<Access>, inputBytes: number): number {
 }
 
 /** A window over an NHWC image of int8: a convolution, a pool, or a row of pixels with 1×1 taps. */
-export interface WindowShape extends Omit<Window, 'padBottom' | 'padRight'> {
-  readonly batches: number;
-  readonly inH: number;
-  readonly inW: number;
-  readonly inC: number;
-  readonly outH: number;
-  readonly outW: number;
-  readonly outC: number;
-  readonly kernelH: number;
-  readonly kernelW: number;
-}
+export interface WindowShape extends Omit<Window, 'padBottom' | 'padRight'>, WindowDims {}
 
 /**
  * The order in which a kernel walks over its output: image after image, in bands of `tileRows`

@@ -28,16 +28,17 @@ export interface RoutineConvolution {
   callOf(view: NodeView<AccumulationAttrs>, shape: WindowShape, routine: CodedRoutine): KernelCall;
 }
 
-/**
- * @param when the node is one convolution, not a group of them
- * @param describe called for nodes for which `when` holds
- */
-export function routineConvolution<A extends AccumulationAttrs>(
-  { template, needs, tile, residualCycles, ...parts }: RoutineConvolution,
+/** A variant of each operator that is a convolution. */
+type Variants = <A extends AccumulationAttrs>(
+  /** Whether the node is one convolution, not a group of them. */
   when: (view: NodeView<A>) => boolean,
+  /** Called for nodes for which `when` holds. */
   describe: (view: NodeView<A>) => Convolution,
-): KernelVariant<A> {
-  return {
+) => KernelVariant<A>;
+
+export function routineConvolution(parts: RoutineConvolution): Variants {
+  const { template, needs, tile, residualCycles } = parts;
+  return (when, describe) => ({
     template,
     needs,
     addsResidual: true,
@@ -62,5 +63,5 @@ export function routineConvolution<A extends AccumulationAttrs>(
         calls: () => [parts.callOf(view, shape, routine)],
       };
     },
-  };
+  });
 }

@@ -7,8 +7,8 @@ import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { columnsOf, packingOf, routineCall, tilesOf } from '../routines/calls.js';
 import { type CodedRoutine, codedOf } from '../routines/coded.js';
-import { type RoutineConvolution, routineConvolution } from '../routines/convolution.js';
-import type { KernelVariant, MatchContext, WorkTerm } from '../variant.js';
+import { routineConvolution } from '../routines/convolution.js';
+import type { MatchContext, WorkTerm } from '../variant.js';
 import { codeConvolution } from './convolution.js';
 
 /** Pixels of a call of the routine. */
@@ -16,27 +16,17 @@ const tile = 4;
 /** Output bytes are within reach of one pointer. */
 const maxChannels = 2047;
 
-/**
- * @param when the node is one convolution, not a group of them
- * @param describe called for nodes for which `when` holds
- */
-export function rv32Convolution<A extends AccumulationAttrs>(
-  when: (view: NodeView<A>) => boolean,
-  describe: (view: NodeView<A>) => Convolution,
-): KernelVariant<A> {
-  const parts = {
-    template: 'rv32/conv2d',
-    needs: ['mul32', 'rv32'],
-    tile,
-    residualCycles: 20,
-    routineOf,
-    scratchOf,
-    workOf: (shape, tiles) => ({ tiles: { count: tiles, cycles: 40 }, ...packingWork(shape) }),
-    callOf: (view, shape, routine) =>
-      routineCall(view, shape, { rows: rowsOf(shape), stride_h: shape.strideH }, routine),
-  } as const satisfies RoutineConvolution;
-  return routineConvolution(parts, when, describe);
-}
+export const rv32Convolution = routineConvolution({
+  template: 'rv32/conv2d',
+  needs: ['mul32', 'rv32'],
+  tile,
+  residualCycles: 20,
+  routineOf,
+  scratchOf,
+  workOf: (shape, tiles) => ({ tiles: { count: tiles, cycles: 40 }, ...packingWork(shape) }),
+  callOf: (view, shape, routine) =>
+    routineCall(view, shape, { rows: rowsOf(shape), stride_h: shape.strideH }, routine),
+});
 
 function routineOf(
   view: NodeView<AccumulationAttrs>,

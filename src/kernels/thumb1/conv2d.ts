@@ -6,8 +6,8 @@ import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { columnsOf, packingOf, routineCall, tilesOf } from '../routines/calls.js';
 import { type CodedRoutine, codedOf } from '../routines/coded.js';
-import { type RoutineConvolution, routineConvolution } from '../routines/convolution.js';
-import type { KernelCall, KernelVariant, MatchContext, WorkTerm } from '../variant.js';
+import { routineConvolution } from '../routines/convolution.js';
+import type { KernelCall, MatchContext, WorkTerm } from '../variant.js';
 import { codeConvolution } from './convolution.js';
 
 /** Pixels of a call of the routine. */
@@ -15,26 +15,16 @@ const tile = 2;
 /** Input channels below which a call for each pixel costs more than it saves. */
 const narrowChannels = 4;
 
-/**
- * @param when the node is one convolution, not a group of them
- * @param describe called for nodes for which `when` holds
- */
-export function codedConvolution<A extends AccumulationAttrs>(
-  when: (view: NodeView<A>) => boolean,
-  describe: (view: NodeView<A>) => Convolution,
-): KernelVariant<A> {
-  const parts = {
-    template: 'thumb1/conv2d',
-    needs: ['mul32', 'thumb1'],
-    tile,
-    residualCycles: 25,
-    routineOf,
-    scratchOf,
-    workOf: (shape, pairs) => ({ pairs: { count: pairs, cycles: 40 }, ...packingWork(shape) }),
-    callOf,
-  } as const satisfies RoutineConvolution;
-  return routineConvolution(parts, when, describe);
-}
+export const codedConvolution = routineConvolution({
+  template: 'thumb1/conv2d',
+  needs: ['mul32', 'thumb1'],
+  tile,
+  residualCycles: 25,
+  routineOf,
+  scratchOf,
+  workOf: (shape, pairs) => ({ pairs: { count: pairs, cycles: 40 }, ...packingWork(shape) }),
+  callOf,
+});
 
 function routineOf(
   view: NodeView<AccumulationAttrs>,

@@ -1,7 +1,7 @@
 /** Exact bounds of the accumulators of convolutions and fully connected layers. */
 import type { NodeView } from '../../ir/graph.js';
 import type { ChannelBounds } from '../../ir/op.js';
-import type { Window } from '../shape/window.js';
+import type { Window, WindowDims } from '../shape/window.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -116,14 +116,7 @@ export function stageBounds(stage: OutputStage, accumulators: ChannelBounds): Ch
   });
 }
 
-interface Extents {
-  readonly inH: number;
-  readonly inW: number;
-  readonly outH: number;
-  readonly outW: number;
-  readonly kernelH: number;
-  readonly kernelW: number;
-}
+type Extents = Pick<WindowDims, 'inH' | 'inW' | 'outH' | 'outW' | 'kernelH' | 'kernelW'>;
 
 /** The distinct sets of taps that lie inside the image, over all output positions. */
 export function insidesOf(window: Window, extents: Extents): readonly Inside[] {

@@ -16,6 +16,19 @@ export interface Window extends Pads {
   readonly dilationW: number;
 }
 
+/** Extents of an NHWC input, of the output, and of the window. */
+export interface WindowDims {
+  readonly batches: number;
+  readonly inH: number;
+  readonly inW: number;
+  readonly inC: number;
+  readonly outH: number;
+  readonly outW: number;
+  readonly outC: number;
+  readonly kernelH: number;
+  readonly kernelW: number;
+}
+
 /** Input elements that a kernel of `kernel` taps covers. */
 export function dilated(kernel: number, dilation: number): number {
   return (kernel - 1) * dilation + 1;
