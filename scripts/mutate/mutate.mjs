@@ -51,7 +51,7 @@ const groups = [
   { name: 'plan/packing', least: 80, files: packing, tests: inPlan('search', 'arena') },
   {
     ...{ name: 'plan/places', least: 80, files: places },
-    tests: inPlan('arena-price', 'placement', 'order', 'lean'),
+    tests: inPlan('arena-price', 'placement', 'parts', 'order', 'lean'),
   },
   { name: 'target', least: 80, files: ['src/target/index.ts'], tests: testsOf('target') },
   {

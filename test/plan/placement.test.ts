@@ -5,13 +5,16 @@ import { byteCount, mainGraph, type Node, type TensorId, tensorOf } from '../../
 import type { Overlap } from '../../src/kernels/variant.js';
 import {
   addedBytes,
+  isAlias,
   type KernelMemory,
+  makeBuffers,
   ownersOf,
   type Schedule,
   sharingsOf,
 } from '../../src/plan/arena/lifetimes.js';
 import { type Arena, planArena } from '../../src/plan/arena/placement.js';
 import { branching, scheduleOf } from '../support/branching.js';
+import { perTensorQuant } from '../support/module.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { runs } from '../support/runs.js';
 
@@ -125,6 +128,155 @@ describe('arena: inputs whose memory an output may share', () => {
   it('a step without outputs adds its scratch', () => {
     const memory = { scratchBytes: 8, overlaps: [at(0, 0)] };
     expect(addedBytes(nodeOf([1], []), owners, memory, () => 99, all)).to.equal(8);
+  });
+});
+
+describe('arena: how long tensors live', () => {
+  /** Layers of one pixel: a tensor has as many bytes as channels, in words. */
+  interface Row {
+    readonly edge: string;
+    readonly make: (b: NetworkBuilder, x: TensorId) => readonly TensorId[];
+    readonly keepInput?: boolean;
+    /** Bytes, first and last step of each; x of 8 bytes first. */
+    readonly buffers: readonly (readonly [bytes: number, first: number, last: number])[];
+  }
+  const rows: readonly Row[] = [
+    {
+      edge: 'from the step that writes it to the last that reads it',
+      make: (b, x) => [b.conv2d(b.conv2d(x, 12), 16)],
+      buffers: [
+        [8, -1, 0],
+        [12, 0, 1],
+        [16, 1, 2],
+      ],
+    },
+    {
+      edge: 'in whole words',
+      make: (b, x) => [b.conv2d(b.conv2d(x, 5), 1)],
+      buffers: [
+        [8, -1, 0],
+        [8, 0, 1],
+        [4, 1, 2],
+      ],
+    },
+    {
+      edge: 'an input that is kept: to the end',
+      make: (b, x) => [b.conv2d(b.conv2d(x, 12), 16)],
+      keepInput: true,
+      buffers: [
+        [8, -1, 2],
+        [12, 0, 1],
+        [16, 1, 2],
+      ],
+    },
+    {
+      edge: 'an output: to the end, though a step reads it before',
+      make: (b, x) => {
+        const y = b.conv2d(x, 12);
+        return [y, b.conv2d(y, 16)];
+      },
+      buffers: [
+        [8, -1, 0],
+        [12, 0, 2],
+        [16, 1, 2],
+      ],
+    },
+    {
+      edge: 'what nothing reads: in its step',
+      make: (b, x) => {
+        b.conv2d(x, 12);
+        return [b.conv2d(x, 16)];
+      },
+      buffers: [
+        [8, -1, 1],
+        [12, 0, 0],
+        [16, 1, 2],
+      ],
+    },
+    {
+      edge: 'an input that nothing reads: before the first step',
+      make: (b) => {
+        const y = b.input([1, 1, 1, 4]);
+        return [b.conv2d(y, 16)];
+      },
+      buffers: [
+        [8, -1, -1],
+        [4, -1, 0],
+        [16, 0, 1],
+      ],
+    },
+    {
+      edge: 'under another shape too, without memory of its own',
+      make: (b, x) => {
+        const y = b.conv2d(x, 12);
+        const flat = b.reshape(y, [1, 12]);
+        const z = b.conv2d(y, 4);
+        return [z, b.dense(flat, 20)];
+      },
+      buffers: [
+        [8, -1, 0],
+        [12, 0, 2],
+        [4, 1, 3],
+        [20, 2, 3],
+      ],
+    },
+    {
+      edge: 'to the end, if the other shape is an output',
+      make: (b, x) => {
+        const y = b.conv2d(x, 12);
+        return [b.conv2d(y, 4), b.reshape(y, [1, 12])];
+      },
+      buffers: [
+        [8, -1, 0],
+        [12, 0, 2],
+        [4, 1, 2],
+      ],
+    },
+    {
+      edge: 'a constant under another shape has memory: a step copies it',
+      make: (b, x) => [b.conv2d(x, 4), b.reshape(b.values([16], perTensorQuant(1, 0)), [1, 16])],
+      buffers: [
+        [8, -1, 0],
+        [4, 0, 2],
+        [16, 1, 2],
+      ],
+    },
+  ];
+  const scheduleFor = ({ make, keepInput = false }: Row): Schedule => {
+    const b = new NetworkBuilder();
+    const graph = mainGraph(b.module(make(b, b.input([1, 1, 1, 8]))));
+    const isStep = (index: number) => !isAlias(graph, graph.nodes[index] as Node);
+    return { graph, steps: [...graph.nodes.keys()].filter(isStep), keepInput };
+  };
+  for (const row of rows) {
+    it(row.edge, () => {
+      const found = makeBuffers(scheduleFor(row));
+      expect(found.map(({ bytes, first, last }) => [bytes, first, last])).to.deep.equal(
+        row.buffers,
+      );
+    });
+  }
+
+  it('is told of each tensor, in the order of tensors', () => {
+    const b = new NetworkBuilder();
+    const y = b.conv2d(b.input([1, 1, 1, 8]), 12);
+    // Inputs come first, but the second one's tensor is younger than y.
+    const sum = b.add(y, b.input([1, 1, 1, 12]));
+    const graph = mainGraph(b.module([b.reshape(sum, [12])]));
+    const kernels = [1, 2].map(() => ({ scratchBytes: 0, overlaps: [] }));
+    const arena = planArena({ graph, steps: [0, 1], keepInput: false }, kernels);
+    const told = [...arena.placements.values()].map(({ name, bytes, first, last }) => [
+      ...[name, bytes, first, last],
+    ]);
+    expect(told).to.deep.equal([
+      ['input_0', 8, -1, 0],
+      ['conv2d_0/out_0', 12, 0, 1],
+      ['input_1', 12, -1, 1],
+      ['add_1/out_0', 12, 1, 2],
+      ['reshape_2/out_0', 12, 1, 2],
+    ]);
+    expect(arena.scratch).to.deep.equal([null, null]);
+    expect(arena.moves).to.deep.equal([null, null]);
   });
 });
 

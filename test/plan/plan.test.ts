@@ -413,7 +413,7 @@ describe('plan: steps', () => {
   it('of a reshape has no kernel, and says that it needs none', () => {
     const { plan } = compile(
       build((b, x) => [b.reshape(x, [64])]),
-      { faithful: true },
+      { faithful: true, cores: 2 },
     );
     expect(plan.steps[0]).to.deep.include({
       ...{ kernel: noKernel, why: 'its output is its input', cores: 1, dense: null },
