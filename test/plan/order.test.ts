@@ -147,11 +147,30 @@ describe('order of steps', () => {
     }
   }
 
+  const scratches: [edge: string, scratch: number[][], order: number[]][] = [
+    // 16 + 60, then 16 + 60 + 16 + 100; or 16 + 16 + 100, then 16 + 16 + 60.
+    ['a step with 100 bytes of scratch comes before 60 bytes that stay', [[0], [100]], [1, 0]],
+    ['unless a kernel of it needs none', [[0], [100, 0]], [0, 1]],
+    ['or all need it anyway', [[200], [100]], [0, 1]],
+  ];
+  for (const [edge, scratch, order] of scratches) {
+    it(edge, () => {
+      const b = new NetworkBuilder();
+      const x = pixel(b, 16);
+      const graph = mainGraph(b.module([b.conv2d(x, 60), b.conv2d(x, 16)]));
+      const kernels = scratch.map((all) =>
+        all.map((scratchBytes) => ({ scratchBytes, overlaps: [] })),
+      );
+      expect(orderSteps({ graph, steps: [0, 1], keepInput: false }, kernels)).to.deep.equal(order);
+    });
+  }
+
   it('of more sets of steps than it may keep, keeps those that need least', () => {
-    // Nine branches of a wide and a narrow step each: 3^9 sets. One after the other is best.
+    // Nine branches of a wide and a narrow step, 3^9 sets. The last branch is the widest: it has to
+    // be the first, which is the last order that is tried.
     const b = new NetworkBuilder();
     const x = pixel(b, 4);
-    const branches = Array.from({ length: 9 }, () => b.conv2d(x, 64));
+    const branches = Array.from({ length: 9 }, (_, i) => b.conv2d(x, 8 * i + 8));
     const narrow = branches.map((id) => b.conv2d(id, 4));
     const graph = mainGraph(
       b.module([b.node('concatenation', narrow, { axis: 3, activation: 'none' })]),
@@ -159,8 +178,8 @@ describe('order of steps', () => {
     const steps = [...graph.nodes.keys()];
     const kernels = steps.map(() => [{ scratchBytes: 0, overlaps: [] }]);
     const schedule = { graph, steps, keepInput: false };
-    // The narrow results of eight branches, 64 bytes of the last one, and x or its result.
-    expect(peak(schedule, orderSteps(schedule, kernels), kernels)).to.equal(8 * 4 + 64 + 4);
+    // x, 72 bytes of the widest one, and its result; then each is 8 bytes narrower for 4 that stay.
+    expect(peak(schedule, orderSteps(schedule, kernels), kernels)).to.equal(4 + 72 + 4);
   });
 
   it('runs the branch that leaves less first', () => {
