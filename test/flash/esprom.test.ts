@@ -159,12 +159,12 @@ describe('flash/esprom', () => {
       });
     }
 
-    it('by the running firmware, whose wish for it ends with the start', async () => {
+    it('by the running firmware, whose request for it ends with the start', async () => {
       const chip = chipOf();
       chip.started = 0;
       const wire = new Wire(chip);
       const restart = async () => {
-        chip.restart();
+        chip.restartOnRequest();
         return true;
       };
       const image = espImage(600);
@@ -232,9 +232,11 @@ describe('flash/esprom', () => {
       return async (line: LineSettings): Promise<Transport> => {
         const before = chip.started;
         const transport = await wire.open(line);
+        let isLost = false;
         const check = () => {
-          if (chip.started === before) return;
-          afterReset();
+          if (!isLost && chip.started === before) return;
+          if (!isLost) afterReset();
+          isLost = true;
           throw lostLine('/dev/ttyACM0', 'gone');
         };
         return {

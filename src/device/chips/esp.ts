@@ -166,6 +166,12 @@ export class EspChip implements Chip {
     this.registers.set(block1 + 4 * 5, ((minor >> 3) << 23) | (major << 24));
   }
 
+  /** A reset by the firmware, whose request for the loader outlives it (firmware/port/esp32c3). */
+  restartOnRequest(): void {
+    this.restart();
+    this.registers.set(Number(this.options.settings.registers.downloadBoot), 1);
+  }
+
   losePower(isWorking: boolean): void {
     if (isWorking) this.spi.undoHalf();
     this.restart();
@@ -175,7 +181,7 @@ export class EspChip implements Chip {
   private reset(): void {
     const { downloadBoot } = this.options.settings.registers;
     if (((this.registers.get(Number(downloadBoot)) ?? 0) & 1) === 0) this.boot();
-    else this.restart();
+    else this.restartOnRequest();
   }
 
   private boot(): void {
