@@ -31,24 +31,24 @@ if [ ${#files[@]} = 0 ]; then
   # down to 8.
   slow=(
     test/boards test/kernels/dsp/dsp test/cli/cli test/tune/tune test/kernels/mve/mve
-    test/plan/faithful test/plan/speed test/codegen/halves test/cli/environment test/build/killed
+    test/plan/faithful test/flash/reliability test/plan/speed test/codegen/halves test/cli/environment test/build/killed
     test/kernels/layout/residual test/kernels/dsp/sparse test/kernels/thumb1/depthwise
     test/plan/plan test/kernels/swar/conv2d test/codegen/random-graphs test/kernels/encoding/packed
     test/kernels/swar/sparse test/twin test/kernels/mve/sparse test/ops/conv2d
     test/kernels/encoding/pairs test/ops/fully_connected test/plan/fit
     test/codegen/overlap test/ops/depthwise_conv2d test/report/budgets
     test/profile/mutations test/kernels/thumb1/conv2d test/kernels/thumb1/convolution
-    test/device/second-core
+    test/device/second-core test/flash/esptool
   )
   mapfile -t files < <({ printf '%s.test.ts\n' "${slow[@]}"; find test -name '*.test.ts' | sort; } |
     awk '!seen[$0]++')
 fi
 if [ -n "$quick" ]; then
   # Files that compile, simulate or start the command line reach for one of these.
-  tools='support/(native|execute|board|both|cli|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/|qemu-system|src/cli\.ts'
+  tools='support/(native|execute|board|both|cli|esptool|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/|qemu-system|src/cli\.ts'
   mapfile -t files < <(grep -LE "$tools" "${files[@]}" |
-    # Whole models on several boards, planned twice each.
-    grep -vE '^test/plan/(faithful|speed)')
+    # Whole models on several boards, planned twice each; 200 seeds of each fault.
+    grep -vE '^test/(plan/(faithful|speed)|flash/reliability)')
   if [ ${#files[@]} = 0 ]; then
     echo 'test:quick: each of these files compiles, simulates or starts the command line: npm test -- FILE' >&2
     exit 1
