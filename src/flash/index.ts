@@ -12,6 +12,7 @@ import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { espRom } from './esprom.js';
 import { idf } from './idf.js';
 import { checkForSimulator, checkTarget } from './image-check.js';
+import { nrfDfu } from './nrfdfu.js';
 import { picoboot } from './picoboot.js';
 import { debugProbe } from './probe.js';
 import type { FlashJob, FlashProgress, FlashProtocol, FlashTarget } from './protocol.js';
@@ -42,6 +43,7 @@ const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } =
   'esp-rom': espRom,
   'debug-probe': debugProbe,
   idf,
+  'nrf-dfu': nrfDfu,
   picoboot,
   'stm32-uart': stm32Uart,
   'uf2-drive': uf2Drive,

@@ -101,6 +101,19 @@ const debugProbe = z.strictObject({
   id: z.strictObject({ address: hex(8), mask: hex(8), value: z.string().regex(/^0x[0-9a-f]+$/) }),
 });
 
+/** Nordic's boot loader of the nRF5 SDK, over a serial port. */
+const nrfDfu = z.strictObject({
+  protocol: z.literal('nrf-dfu'),
+  /** The part number in the chip's FICR: 0x52840. */
+  part: hex(5),
+  /** What init packets name; 52 for all nRF52. */
+  hardwareVersion: z.int().nonnegative(),
+  /** The SoftDevice that is below the program; 0: none. */
+  softDeviceId: z.int().nonnegative(),
+  /** USB ignores it. */
+  baudRate: z.int().positive(),
+});
+
 /** ESP-IDF's own idf.py. */
 const idf = z.strictObject({ protocol: z.literal('idf') });
 
@@ -110,6 +123,7 @@ export const flashSettings = z.discriminatedUnion('protocol', [
   stm32Uart,
   espRom,
   debugProbe,
+  nrfDfu,
   idf,
 ]);
 

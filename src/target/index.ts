@@ -50,6 +50,8 @@ const coreSchema = z.strictObject({
   linkFlags: flags,
 });
 
+const images = z.array(z.enum(['elf', 'bin', 'uf2']));
+
 /** firmware/port/<family>/family.json: the sources of the firmware for its boards. */
 const familySchema = z.strictObject({
   /** The folder below firmware/ with headers of the C library; null: the compiler's own. */
@@ -67,7 +69,7 @@ const familySchema = z.strictObject({
     })
     .exactOptional(),
   /** The image formats that a build makes; none: sources alone, for a build of the user's own. */
-  images: z.array(z.enum(['elf', 'bin', 'uf2'])),
+  images,
   /** What builds a project: 'idf' is ESP-IDF's idf.py; absent: make, by the project's Makefile. */
   builder: z.literal('idf').exactOptional(),
 });
@@ -96,6 +98,8 @@ const boardSchema = z.strictObject({
    */
   flashAddress: hexId(8).exactOptional(),
   uf2FamilyId: hexId(8).exactOptional(),
+  /** The image formats, where the board's boot loader takes others than its family's boards. */
+  images: images.exactOptional(),
   /** The memories that can hold weights (see TargetTraits). */
   regions: z
     .strictObject({
@@ -133,7 +137,7 @@ type Board = z.infer<typeof boardSchema>;
 
 /** The merged data of a board, its core and its family. */
 export interface Target
-  extends Readonly<Omit<Board, 'regions' | 'clockHz'>>,
+  extends Readonly<Omit<Board, 'regions' | 'clockHz' | 'images'>>,
     Readonly<Family>,
     Readonly<Omit<Core, 'name' | 'features'>>,
     TargetTraits {
@@ -218,8 +222,9 @@ function readData<T>(schema: z.ZodType<T>, path: string): T {
 function assemble(board: Board, core: Core, family: Family, where: string): Target {
   const { name: coreName, features, ...compiler } = core;
   const isAddressed = board.flashAddress !== undefined && board.uf2FamilyId !== undefined;
-  if (family.images.includes('uf2') && !isAddressed) {
-    const message = `its family makes UF2: flashAddress and uf2FamilyId are needed`;
+  const { images = family.images } = board;
+  if (images.includes('uf2') && !isAddressed) {
+    const message = `its images are UF2: flashAddress and uf2FamilyId are needed`;
     throw new BonsaiError('usage', where, message, 'targets/rp2040/target.json has both');
   }
   const { chip, flashAddress, flashBytes } = board;
@@ -227,7 +232,8 @@ function assemble(board: Board, core: Core, family: Family, where: string): Targ
     const message = 'ESP-IDF builds its family: chip, flashAddress and flashBytes are needed';
     throw new BonsaiError('usage', where, message, 'another board of the family has all three');
   }
-  return { ...board, ...family, ...compiler, coreName, features: new Set(features), costs: {} };
+  const merged = { ...board, ...family, images, ...compiler, coreName };
+  return { ...merged, features: new Set(features), costs: {} };
 }
 
 /**

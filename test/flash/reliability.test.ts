@@ -12,6 +12,7 @@ import { loadTarget } from '../../src/target/index.js';
 import { espImage } from '../support/esp.js';
 import { checkTable } from '../support/fault-rows.js';
 import { type FlashedBoard, faultRows } from '../support/flash-faults.js';
+import { nrf52Image } from '../support/nrf52.js';
 import { stm32Image } from '../support/stm32.js';
 import type { Wire } from '../support/wire.js';
 
@@ -33,6 +34,14 @@ function esp(name: string, directory: string): FlashedBoard {
   const answers = { yes: 0, no: 1 };
   const makeEspChip = () => makeChip(loadTarget(name));
   return { makeChip: makeEspChip, answers, ...flashed(name, espImage(5_000), directory) };
+}
+
+/** A page and a part of another. */
+function nrf(name: string, directory: string): FlashedBoard {
+  const target = loadTarget(name);
+  const answers = { yes: 1, no: 8 };
+  const image = nrf52Image(target, 4_500);
+  return { makeChip: () => makeChip(target), answers, ...flashed(name, image, directory) };
 }
 
 function flashed(name: string, image: Uint8Array, directory: string) {
@@ -62,5 +71,10 @@ describe('flash: faults: each of 200 seeds ends done or with an error, the next 
 
   it('ESP32', async () => {
     checkTable('esp faults', await faultRows('esp32c3', esp('esp32c3', directory)));
+  });
+
+  it('nRF52', async () => {
+    const board = nrf('nrf52840-dongle', directory);
+    checkTable('nrf faults', await faultRows('nrf52840-dongle', board));
   });
 });

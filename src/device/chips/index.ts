@@ -4,17 +4,22 @@ import type { FlashProtocolName, SettingsOf } from '../../target/flash.js';
 import type { Target } from '../../target/index.js';
 import type { Chip } from './chip.js';
 import { espChip } from './esp.js';
+import { nrfDfuChip } from './nrfdfu.js';
 import { stm32Chip } from './stm32.js';
 
 /** @param flash the content from an earlier session; undefined: erased */
 type MakeChip<Name extends FlashProtocolName> = (
   settings: SettingsOf<Name>,
   flash: Uint8Array | undefined,
+  target: ChipTarget,
 ) => Chip;
 
+type ChipTarget = Pick<Target, 'name' | 'flashProtocols' | 'flashAddress' | 'flashBytes'>;
+
 const chips: { readonly [Name in FlashProtocolName]?: MakeChip<Name> } = {
-  'esp-rom': espChip,
-  'stm32-uart': stm32Chip,
+  'esp-rom': (settings, flash) => espChip(settings, flash),
+  'nrf-dfu': nrfDfuChip,
+  'stm32-uart': (settings, flash) => stm32Chip(settings, flash),
 };
 
 /** Whether a boot loader of the target is simulated. */
@@ -23,13 +28,11 @@ export function hasChip({ flashProtocols }: Pick<Target, 'flashProtocols'>): boo
 }
 
 /** @throws BonsaiError 'device' when no boot loader of the target is simulated */
-export function makeChip(
-  { name, flashProtocols }: Pick<Target, 'name' | 'flashProtocols'>,
-  flash?: Uint8Array,
-): Chip {
+export function makeChip(target: ChipTarget, flash?: Uint8Array): Chip {
+  const { name, flashProtocols } = target;
   for (const settings of flashProtocols) {
     const make = chips[settings.protocol] as MakeChip<FlashProtocolName> | undefined;
-    if (make !== undefined) return make(settings, flash);
+    if (make !== undefined) return make(settings, flash, target);
   }
   throw new BonsaiError(
     'device',
