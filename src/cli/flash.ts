@@ -31,7 +31,7 @@ export function addFlash(program: Command): void {
       required(
         new Option(
           '--port <port>',
-          'sim (the simulated board), a serial port, auto, or probe (a debug probe)',
+          'sim (the simulated board), a serial port, auto, usb (a boot loader there), or probe (a debug probe)',
         ),
       ),
     )

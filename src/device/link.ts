@@ -63,6 +63,11 @@ export function parseNetworkPort(text: string): NetworkPort {
   return { protocol, host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port };
 }
 
+/** Whether `port` names a boot loader on USB: 'usb', 'usb:SERIAL'. */
+export function isUsb(port: string): boolean {
+  return /^usb(:|$)/.test(port);
+}
+
 /** Whether `port` names a debug probe: 'probe', 'probe:SERIAL'. */
 export function isProbe(port: string): boolean {
   return /^probe(:|$)/.test(port);

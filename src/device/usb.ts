@@ -13,8 +13,8 @@ export class UsbFault extends Error {
   }
 }
 
-/** A request of the vendor to the interface (USB 2.0, 9.3). */
-export interface VendorRequest {
+/** A request of the vendor or of the class to the interface (USB 2.0, 9.3). */
+export interface ControlRequest {
   readonly request: number;
   readonly value: number;
 }
@@ -22,14 +22,25 @@ export interface VendorRequest {
 /** A device with one claimed interface, which has a bulk endpoint in each direction. */
 export interface UsbDevice {
   /** @throws UsbFault, as all of these */
-  controlIn(request: VendorRequest, length: number): Promise<Uint8Array>;
-  controlOut(request: VendorRequest): Promise<void>;
+  controlIn(request: ControlRequest, length: number): Promise<Uint8Array>;
+  controlOut(request: ControlRequest): Promise<void>;
   /** At most `length` bytes; a short packet ends the transfer. */
   bulkIn(length: number, timeoutMs: number): Promise<Uint8Array>;
   /** No bytes: an empty packet. */
   bulkOut(bytes: Uint8Array, timeoutMs: number): Promise<void>;
   /** Ends a stall of both endpoints. */
   clearHalts(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A device whose interface for firmware upgrades is claimed: control transfers alone (DFU 1.1). */
+export interface DfuDevice {
+  /** Names of the interface's alternate settings, by their numbers. */
+  readonly alternates: readonly string[];
+  /** @throws UsbFault, as all of these */
+  selectAlternate(setting: number): Promise<void>;
+  controlIn(request: ControlRequest, length: number): Promise<Uint8Array>;
+  controlOut(request: ControlRequest, bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,6 +60,8 @@ export interface FoundUsbDevice extends UsbIds {
    * @throws BonsaiError 'device' with a hint
    */
   open(): Promise<UsbDevice>;
+  /** Claims its interface for firmware upgrades; absent: it is known to have none. @throws as open */
+  openDfu?(): Promise<DfuDevice>;
 }
 
 /** The USB of this machine; tests replace it. */
@@ -68,6 +81,8 @@ export const usbHost: UsbHost = {
 const controlTimeoutMs = 1_000;
 /** Class of interfaces without a standard. */
 const vendorClass = 0xff;
+/** Class and subclass of firmware upgrades (DFU 1.1, table 4.4). */
+const dfuClass = { interfaceClass: 0xfe, interfaceSubclass: 1 } as const;
 
 /** What is used of the npm package usb 3, in WebUSB's words; its transfers take a time-out besides. */
 export interface UsbPackage {
@@ -83,6 +98,7 @@ interface PackageDevice extends UsbIds {
   open(): Promise<void>;
   close(): Promise<void>;
   claimInterface(number: number): Promise<void>;
+  selectAlternateInterface(number: number, setting: number): Promise<void>;
   clearHalt(direction: Direction, endpoint: number): Promise<void>;
   controlTransferIn(setup: Setup, length: number, timeoutMs: number): Promise<InResult>;
   controlTransferOut(setup: Setup, data: Uint8Array, timeoutMs: number): Promise<unknown>;
@@ -94,18 +110,23 @@ type Direction = 'in' | 'out';
 
 interface PackageInterface {
   readonly interfaceNumber: number;
-  readonly alternate: {
-    readonly interfaceClass: number;
-    readonly endpoints: readonly {
-      readonly endpointNumber: number;
-      readonly direction: Direction;
-      readonly type: string;
-    }[];
-  };
+  readonly alternate: PackageAlternate;
+  readonly alternates?: readonly PackageAlternate[];
 }
 
-interface Setup extends VendorRequest {
-  readonly requestType: 'vendor';
+interface PackageAlternate {
+  readonly interfaceClass: number;
+  readonly interfaceSubclass?: number;
+  readonly interfaceName?: string;
+  readonly endpoints: readonly {
+    readonly endpointNumber: number;
+    readonly direction: Direction;
+    readonly type: string;
+  }[];
+}
+
+interface Setup extends ControlRequest {
+  readonly requestType: 'vendor' | 'class';
   readonly recipient: 'interface';
   readonly index: number;
 }
@@ -145,17 +166,52 @@ function foundDevice(device: PackageDevice): FoundUsbDevice {
   return {
     ...{ vendorId, productId, name },
     serialNumber: device.serialNumber ?? null,
-    open: () => openDevice(device, name),
+    open: () => opened(device, name, claimVendor),
+    openDfu: () => opened(device, name, claimDfu),
   };
 }
 
-async function openDevice(device: PackageDevice, name: string): Promise<UsbDevice> {
+async function claimVendor(device: PackageDevice): Promise<UsbDevice> {
+  const place = vendorInterface(device);
+  if (place === null) throw new Error('it has no interface of its vendor');
+  await device.claimInterface(place.number);
+  return claimedDevice(device, place);
+}
+
+async function claimDfu(device: PackageDevice): Promise<DfuDevice> {
+  const { interfaceClass, interfaceSubclass } = dfuClass;
+  const place = device.configuration?.interfaces.find(
+    ({ alternate }) =>
+      alternate.interfaceClass === interfaceClass &&
+      alternate.interfaceSubclass === interfaceSubclass,
+  );
+  if (place === undefined) throw new Error('it has no interface for firmware upgrades');
+  const { interfaceNumber: number, alternates = [] } = place;
+  await device.claimInterface(number);
+  const setupOf = setups('class', number);
+  return {
+    alternates: alternates.map(({ interfaceName = '' }) => interfaceName),
+    selectAlternate: (setting) => transfer(() => device.selectAlternateInterface(number, setting)),
+    controlIn: (request, length) =>
+      transfer(async () =>
+        bytesOf(await device.controlTransferIn(setupOf(request), length, controlTimeoutMs)),
+      ),
+    controlOut: (request, bytes) =>
+      transfer(async () => {
+        await device.controlTransferOut(setupOf(request), bytes, controlTimeoutMs);
+      }),
+    close: () => device.close().catch(() => {}),
+  };
+}
+
+async function opened<T>(
+  device: PackageDevice,
+  name: string,
+  claim: (device: PackageDevice) => Promise<T>,
+): Promise<T> {
   try {
     await device.open();
-    const place = vendorInterface(device);
-    if (place === null) throw new Error('it has no interface of its vendor');
-    await device.claimInterface(place.number);
-    return claimedDevice(device, place);
+    return await claim(device);
   } catch (error) {
     await device.close().catch(() => {});
     const { message } = error as Error;
@@ -193,10 +249,7 @@ function vendorInterface({ configuration }: PackageDevice): Place | null {
 
 function claimedDevice(device: PackageDevice, place: Place): UsbDevice {
   const { number, inEndpoint, outEndpoint } = place;
-  const setupOf = ({ request, value }: VendorRequest): Setup => ({
-    ...{ requestType: 'vendor', recipient: 'interface' },
-    ...{ request, value, index: number },
-  });
+  const setupOf = setups('vendor', number);
   return {
     controlIn: (request, length) =>
       transfer(async () =>
@@ -220,6 +273,13 @@ function claimedDevice(device: PackageDevice, place: Place): UsbDevice {
     close: () => device.close().catch(() => {}),
   };
 }
+
+const setups =
+  (requestType: Setup['requestType'], index: number) =>
+  ({ request, value }: ControlRequest): Setup => ({
+    ...{ requestType, recipient: 'interface' },
+    ...{ request, value, index },
+  });
 
 function bytesOf({ data }: InResult): Uint8Array {
   if (data === undefined) throw new UsbFault('stall', 'the endpoint is stalled');

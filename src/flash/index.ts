@@ -4,11 +4,12 @@ import { isElf } from '../build/elf.js';
 import { hasChip, makeChip } from '../device/chips/index.js';
 import { transportTo } from '../device/chips/transport.js';
 import { isSimulated, placeOf } from '../device/index.js';
-import { isProbe, type LineSettings } from '../device/link.js';
+import { isProbe, isUsb, type LineSettings } from '../device/link.js';
 import { openTransport, type Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
 import type { Say } from '../progress.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
+import { stm32Dfu } from './dfu.js';
 import { espRom } from './esprom.js';
 import { idf } from './idf.js';
 import { checkForSimulator, checkTarget } from './image-check.js';
@@ -45,6 +46,7 @@ const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } =
   idf,
   'nrf-dfu': nrfDfu,
   picoboot,
+  'stm32-dfu': stm32Dfu,
   'stm32-uart': stm32Uart,
   'uf2-drive': uf2Drive,
 };
@@ -98,7 +100,7 @@ export function hasSimulatedLoader(target: FlashTarget): boolean {
 function protocolFor(port: string, target: FlashTarget) {
   for (const settings of target.flashProtocols) {
     const protocol = protocols[settings.protocol] as FlashProtocol;
-    if (protocol.takes?.(port) ?? !isProbe(port)) return { protocol, settings };
+    if (protocol.takes?.(port) ?? !(isProbe(port) || isUsb(port))) return { protocol, settings };
   }
   throw new BonsaiError(
     'flash',

@@ -65,7 +65,7 @@ export interface FlashJob<Settings> {
 
 /** A flash protocol: one file beside this one, and a line in the table of index.ts. */
 export interface FlashProtocol<Name extends FlashProtocolName = FlashProtocolName> {
-  /** Whether the board can be at `port`; absent: at any but a debug probe. */
+  /** Whether the board can be at `port`; absent: at any serial port. */
   takes?(port: string): boolean;
   /**
    * Identifies the chip, checks protection and sizes, erases what the image needs, writes, verifies

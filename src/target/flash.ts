@@ -90,6 +90,19 @@ const espRom = z.strictObject({
   }),
 });
 
+/** The boot loader in the system memory of an STM32, over USB (ST's AN3156: DfuSe). */
+const stm32Dfu = z.strictObject({
+  protocol: z.literal('stm32-dfu'),
+  /** Where the flash and the RAM begin. */
+  flashAddress: hex(8),
+  ramAddress: hex(8),
+  /**
+   * The sizes that sectors may have. The boot loader tells its memory layout; the chip counts as
+   * this board's if it has as much flash in sectors of these sizes.
+   */
+  sectorBytes: z.array(z.int().positive()).nonempty(),
+});
+
 /** A debug probe, by the programs in targets/debug-probes.json. */
 const debugProbe = z.strictObject({
   protocol: z.literal('debug-probe'),
@@ -122,6 +135,7 @@ export const flashSettings = z.discriminatedUnion('protocol', [
   picoboot,
   stm32Uart,
   espRom,
+  stm32Dfu,
   debugProbe,
   nrfDfu,
   idf,

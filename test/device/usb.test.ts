@@ -29,6 +29,7 @@ function fake(changes: Partial<Device> = {}) {
     configuration: { interfaces: [drive, vendor] },
     ...{ open: told('open'), close: told('close'), clearHalt: told('clearHalt') },
     claimInterface: told('claim'),
+    selectAlternateInterface: told('select'),
     controlTransferIn: async () => ({ data: new DataView(new ArrayBuffer(16)) }),
     ...{ controlTransferOut: told('control'), transferOut: told('out') },
     transferIn: async () => ({ data: new DataView(Uint8Array.of(1, 2, 3).buffer) }),

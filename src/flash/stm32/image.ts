@@ -14,20 +14,35 @@ export function stm32Settings({ flashProtocols }: FlashTarget): Settings | undef
 }
 
 /** @throws BonsaiError 'flash' unless the image is one for this board's flash and RAM */
-export function coveredSectors({
-  image,
-  target,
-  settings,
-}: Pick<Job, 'image' | 'target' | 'settings'>): readonly Sector[] {
+export function coveredSectors(job: Pick<Job, 'image' | 'target' | 'settings'>): readonly Sector[] {
+  const all = sectorsOf(job.settings);
+  const flashBytes = all.reduce((sum, sector) => sum + sector.bytes, 0);
+  checkImage(job, flashBytes);
+  const end = Number(job.settings.flashAddress) + job.image.bytes.length;
+  return all.filter(({ address }) => address < end);
+}
+
+/**
+ * @param mostBytes that the boot loader writes
+ * @throws BonsaiError 'flash' unless the image is one for this board's flash and RAM
+ */
+export function checkImage(
+  {
+    image,
+    target,
+    settings,
+  }: Pick<Job, 'image' | 'target'> & {
+    readonly settings: Pick<Settings, 'flashAddress' | 'ramAddress'>;
+  },
+  mostBytes: number,
+): void {
   const { path, bytes } = image;
   const refuse = (what: string, hint = 'give the .bin that bonsaic build DIR has made') =>
     new BonsaiError('flash', path, what, hint);
   if (isElf(bytes)) {
     throw refuse('is an ELF file: the boot loader takes the bytes of the flash alone');
   }
-  const all = sectorsOf(settings);
   const flashAddress = Number(settings.flashAddress);
-  const mostBytes = all.reduce((sum, sector) => sum + sector.bytes, 0);
   if (bytes.length < 8) throw refuse(`is no image: it has ${bytes.length} bytes`);
   if (bytes.length > mostBytes) {
     const message = `${bytes.length} bytes are more than the ${mostBytes} that bonsaic writes to ${target.name}`;
@@ -45,5 +60,4 @@ export function coveredSectors({
         `with its stack at 0x${stack.toString(16)}`,
     );
   }
-  return all.filter(({ address }) => address < flashAddress + bytes.length);
 }

@@ -1,0 +1,116 @@
+/**
+ * The boot loader in an STM32's system memory over USB (ST's AN3156): `--port usb`, or
+ * `--port usb:SERIAL` for one of several. It is entered by hand: BOOT0 high during a reset.
+ */
+import { isUsb } from '../device/link.js';
+import { type FoundUsbDevice, UsbFault, type UsbHost, usbHost } from '../device/usb.js';
+import { BonsaiError } from '../errors.js';
+import type { SettingsOf } from '../target/flash.js';
+import { DfuClient, DfuRefusal } from './dfu/client.js';
+import { type DfuLayout, type DfuSector, readLayout } from './dfu/layout.js';
+import { DfuWriter } from './dfu/writer.js';
+import type { FlashJob, FlashProtocol } from './protocol.js';
+import { checkImage } from './stm32/image.js';
+
+type Job = FlashJob<SettingsOf<'stm32-dfu'>>;
+
+/** Of every STM32 in this boot loader (AN2606). */
+const ids = { vendorId: 0x0483, productId: 0xdf11 } as const;
+const waitMs = 15_000;
+const pollMs = 300;
+const usbPort = /^usb(?::(.+))?$/;
+const flashName = /^internal flash$/i;
+
+export const stm32Dfu: FlashProtocol<'stm32-dfu'> = {
+  takes: isUsb,
+  flash: (job) => flashDfu(job),
+};
+
+/** @returns the bytes of the image */
+export async function flashDfu(job: Job, host: UsbHost = usbHost): Promise<number> {
+  checkImage(job, job.target.flashBytes ?? 0);
+  const found = await findBoard(job, host);
+  if (found.openDfu === undefined) throw failed(found.name, 'has no interface for DFU');
+  const device = await found.openDfu();
+  try {
+    const layouts = device.alternates.map(readLayout);
+    const setting = layouts.findIndex((layout) => layout !== null && flashName.test(layout.name));
+    const sectors = identify(job, found.name, layouts[setting] ?? null);
+    await device.selectAlternate(setting);
+    await new DfuWriter(new DfuClient(device, host), job, found.name, sectors).run();
+  } catch (error) {
+    if (error instanceof UsbFault && error.kind === 'lost') {
+      throw failed(found.name, `went away: ${error.message}`);
+    }
+    if (error instanceof UsbFault || error instanceof DfuRefusal) {
+      throw failed(found.name, `stops answering: ${error.message}`);
+    }
+    throw error;
+  } finally {
+    await device.close();
+  }
+  return job.image.bytes.length;
+}
+
+/** Waits for the one board in its boot loader. @throws BonsaiError 'flash' for none or several */
+async function findBoard({ port, target, say }: Job, host: UsbHost): Promise<FoundUsbDevice> {
+  say('looking for a board in its boot loader on USB: hold BOOT0 high and reset it');
+  const serialNumber = usbPort.exec(port)?.[1];
+  const end = host.now() + waitMs;
+  for (;;) {
+    const found = (await host.list()).filter(
+      (device) =>
+        device.vendorId === ids.vendorId &&
+        device.productId === ids.productId &&
+        (serialNumber === undefined || device.serialNumber === serialNumber),
+    );
+    const [first, second] = found;
+    if (second !== undefined) {
+      const serials = found.map((device) => device.serialNumber ?? device.name).join(', ');
+      const hint = 'unplug all but one, or name one by its serial number: --port usb:SERIAL';
+      const message = `several boards are in their boot loader: ${serials}`;
+      throw new BonsaiError('flash', port, message, hint);
+    }
+    if (first !== undefined) return first;
+    if (host.now() >= end) break;
+    await host.sleep(pollMs);
+  }
+  throw new BonsaiError(
+    'flash',
+    port,
+    `no STM32 in its boot loader appeared on USB within ${waitMs / 1000} s`,
+    `hold BOOT0 high, reset the board, and try again; targets/${target.name}/README.md has the pins`,
+  );
+}
+
+/** The sectors under the image. @throws BonsaiError 'flash' for the layout of another chip */
+function identify(
+  { target, settings, image }: Job,
+  name: string,
+  layout: DfuLayout | null,
+): readonly DfuSector[] {
+  const begin = Number(settings.flashAddress);
+  const sectors = layout?.sectors ?? [];
+  const bytes = sectors.reduce((sum, sector) => sum + sector.bytes, 0);
+  const isOwn =
+    sectors[0]?.address === begin &&
+    bytes === target.flashBytes &&
+    sectors.every((sector) => sector.isWritable && settings.sectorBytes.includes(sector.bytes));
+  if (isOwn) return sectors.filter(({ address }) => address < begin + image.bytes.length);
+  const sizes = [...new Set(sectors.map((sector) => sector.bytes / 1024))].join(', ');
+  const found =
+    layout === null
+      ? 'tells no flash'
+      : `tells ${bytes / 1024} KB of flash in sectors of ${sizes} KB`;
+  throw new BonsaiError(
+    'flash',
+    name,
+    `${found}, which ${target.name} does not have: nothing was erased`,
+    'compile for the board that is there: bonsaic targets lists them',
+  );
+}
+
+function failed(name: string, what: string): BonsaiError {
+  const hint = 'check the cable, reset the board with BOOT0 high, and try again';
+  return new BonsaiError('flash', name, `flashing stopped: the board ${what}`, hint);
+}
