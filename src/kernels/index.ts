@@ -63,7 +63,7 @@ import { softmaxVariants } from './portable/softmax.js';
 import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
 import { rv32FullyConnected } from './rv32/fully-connected.js';
-import { rv32Pixels } from './rv32/pixels.js';
+import { rv32Pixels, rv32SparsePixels } from './rv32/pixels.js';
 import { packedAveragePool, reciprocalOfAll } from './swar/average_pool2d.js';
 import { lanesKernel } from './swar/conv2d.js';
 import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
@@ -109,6 +109,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     pairedDepthwise((view) => isOneChannel(view) || isOneFilter(view), convolutionOf),
     rv32Convolution(isOneGroup, convolutionOf),
     rv32Pixels(isOneGroup, rowConvolutionOf),
+    rv32SparsePixels(isOneGroup, rowConvolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
     pixelsKernel(isOneGroup, rowConvolutionOf),
     sparsePixelsKernel(isOneGroup, rowConvolutionOf),
@@ -162,6 +163,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     gatheredConvolution(isRows, fullyConnectedOf),
     ...rv32FullyConnected(isRow, fullyConnectedOf),
     rv32Pixels(isRows, fullyConnectedOf),
+    rv32SparsePixels(isRows, fullyConnectedOf),
     dotRows(fullyConnectedOf),
     lanesKernel(() => true, fullyConnectedOf),
     sparseRowKernel(isRow, fullyConnectedOf),

@@ -5,11 +5,13 @@
  */
 import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, biasesFor } from '../../ops/arithmetic/accumulation.js';
+import type { Range } from '../../ops/arithmetic/bounds.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
 import type { WindowShape } from '../layout/overlap.js';
 import {
+  laneLimit,
   longestRun,
   packedBytes,
   paddedDepth,
@@ -24,6 +26,7 @@ import {
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import { gatherNumbers, gatherWork, inputRanges } from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
+import { mostDepth, sparseRuns } from './sparse-pixels.js';
 import { highStages, isLifted } from './stage.js';
 
 /** Channels whose sums are in registers together. */
@@ -31,36 +34,108 @@ const block = 4;
 /** Taps of a turn of the loop. */
 const turn = 4;
 
-/** Taps of a run whose sums fit the lanes, and of a whole channel. */
-interface Runs {
-  readonly run: number;
-  readonly padded: number;
+type Work = Readonly<Record<string, WorkTerm>>;
+
+/** Weights as a kernel reads them, and what it does with them. */
+interface Stored {
+  readonly weights: Int8Array | Int16Array;
+  readonly flags: Readonly<Record<'sparse' | 'single' | 'words', boolean>>;
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly work: Work;
 }
 
-/**
- * @param when whether the node is one layer, not a group of convolutions
- * @param describe called for nodes for which `when` holds
- */
-export function rv32Pixels<A extends AccumulationAttrs>(
+/** A way to store weights, and the kernel for it. */
+interface Layout {
+  readonly template: string;
+  readonly skipsZeros: boolean;
+  fits(layer: Convolution): boolean;
+  store(rows: readonly Int8Array[], inputs: readonly Range[], layer: Convolution): Stored;
+}
+
+const dense: Layout = {
+  template: 'rv32/conv2d_pixels',
+  skipsZeros: false,
+  fits: ({ shape }) => pixelsOf(shape) >= three.pixels,
+  store(rows, inputs, { shape, filters }) {
+    const padded = paddedDepth(filters);
+    const weights = paddedRows(rows, padded);
+    const run = longestRun(weights, padded, inputs);
+    const single = run >= padded;
+    const [wide, narrow] = tileCounts(shape, six);
+    const blocks = Math.ceil(filters.channels / block);
+    const runs = (wide + narrow) * blocks * Math.ceil(padded / run);
+    return {
+      weights: inBlocks(weights, padded),
+      flags: { sparse: false, single, words: !single },
+      numbers: { quads: padded / turn, ...(single ? {} : { run: run / turn }) },
+      work: {
+        tapsBy6: { count: wide * blocks * padded, cycles: 40.8 },
+        tapsBy3: { count: narrow * blocks * padded, cycles: 22.8 },
+        blocks: { count: (wide + narrow) * blocks, cycles: 70 },
+        ...(single ? {} : { runs: { count: runs, cycles: 300 } }),
+      },
+    };
+  },
+};
+
+const sparse: Layout = {
+  template: 'rv32/sparse_conv2d_pixels',
+  skipsZeros: true,
+  fits: (layer) => dense.fits(layer) && layer.filters.depth <= mostDepth,
+  store(rows, inputs, { shape, filters }) {
+    const { data, entries, runs } = sparseRuns(rows, inputs, laneLimit);
+    const [wide, narrow] = tileCounts(shape, six);
+    return {
+      weights: data,
+      flags: { sparse: true, single: false, words: false },
+      numbers: {},
+      work: {
+        entriesBy6: { count: wide * entries, cycles: 17 },
+        entriesBy3: { count: narrow * entries, cycles: 11 },
+        runs: { count: (wide + narrow) * runs, cycles: 38 },
+        channels: { count: (wide + narrow) * filters.channels, cycles: 24 },
+      },
+    };
+  },
+};
+
+/** The kernel for all weights. */
+export const rv32Pixels = kernelOf(dense);
+/** The kernel that skips zero weights. */
+export const rv32SparsePixels = kernelOf(sparse);
+
+function kernelOf(layout: Layout) {
+  /**
+   * @param when whether the node is one layer, not a group of convolutions
+   * @param describe called for nodes for which `when` holds
+   */
+  return <A extends AccumulationAttrs>(
+    when: (view: NodeView<A>) => boolean,
+    describe: (view: NodeView<A>) => Convolution,
+  ): KernelVariant<A> => variantOf(layout, when, describe);
+}
+
+function variantOf<A extends AccumulationAttrs>(
+  layout: Layout,
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   return {
-    template: 'rv32/conv2d_pixels',
+    template: layout.template,
+    text: dense.template,
     needs: ['mul32', 'rv32'],
     addsResidual: true,
+    skipsZeros: layout.skipsZeros,
     match(view, { facts }) {
       if (!when(view)) return null;
       const layer = describe(view);
       const { shape, filters, stage } = layer;
-      if (pixelsOf(shape) < three.pixels) return null;
+      if (!layout.fits(layer)) return null;
       const multiplies = highMultiplies(stage, facts.accumulator(view));
       if (multiplies === null) return null;
-      const runs = once((): Runs => {
-        const padded = paddedDepth(filters);
-        const rows = paddedRows(rowsOf(view, filters), padded);
-        return { run: longestRun(rows, padded, inputRanges(view, facts, layer)), padded };
-      });
+      const stored = once(() =>
+        layout.store(rowsOf(view, filters), inputRanges(view, facts, layer), layer),
+      );
       const [wide, narrow] = tileCounts(shape, six);
       return {
         scratchBytes: spareAt(layer) + (hasSpares(view, shape) ? six.pixels * shape.outC : 0),
@@ -69,8 +144,8 @@ export function rv32Pixels<A extends AccumulationAttrs>(
           { input: 0, lead: tileLead(shape, six), exact: false },
           ...residualOverlap(view),
         ],
-        work: () => ({ ...workOf(layer, runs()), ...residualWork(view, 20) }),
-        calls: () => [callOf(view, layer, multiplies, runs())],
+        work: () => ({ ...stored().work, ...outputWork(layer), ...residualWork(view, 20) }),
+        calls: () => [callOf(view, layer, multiplies, stored())],
       };
     },
   };
@@ -87,19 +162,11 @@ function hasSpares(view: NodeView<object>, shape: WindowShape): boolean {
   return hasResidual(view) || computed > pixelsOf(shape);
 }
 
-function workOf(layer: Convolution, { run, padded }: Runs): Readonly<Record<string, WorkTerm>> {
+function outputWork(layer: Convolution): Work {
   const { shape, filters } = layer;
-  const [wide, narrow] = tileCounts(shape, six);
-  const blocks = Math.ceil(filters.channels / block);
   const pixels = pixelsOf(shape);
   return {
-    tapsBy6: { count: wide * blocks * padded, cycles: 40.8 },
-    tapsBy3: { count: narrow * blocks * padded, cycles: 22.8 },
-    blocks: { count: (wide + narrow) * blocks, cycles: 70 },
     outputs: { count: pixels * filters.channels, cycles: 14 },
-    ...(run < padded
-      ? { runs: { count: (wide + narrow) * blocks * Math.ceil(padded / run), cycles: 300 } }
-      : {}),
     packed: { count: pixels * filters.depth, cycles: 3.5 },
     ...gatherWork(layer),
   };
@@ -119,34 +186,29 @@ function callOf(
   view: NodeView<AccumulationAttrs>,
   layer: Convolution,
   multiplies: readonly HighMultiply[],
-  { run, padded }: Runs,
+  { weights, flags, numbers }: Stored,
 ): KernelCall {
   const { shape, filters } = layer;
   const pointwise = isPixelRow(shape);
-  const single = run >= padded;
   const spares = hasSpares(view, shape);
   const windows = {
     ...gatherNumbers(view, shape),
-    packed_bytes: packedBytes(shape, six, padded),
+    packed_bytes: packedBytes(shape, six, paddedDepth(filters)),
   };
   return {
     inputs: [0],
     outputs: [0],
-    flags: { lifted: multiplies.some(isLifted), pointwise, single, spares },
+    flags: { lifted: multiplies.some(isLifted), pointwise, ...flags, spares },
     numbers: {
       ...(pointwise ? {} : windows),
       depth: filters.depth,
       pixels: pixelsOf(shape),
       channels: filters.channels,
-      quads: padded / turn,
-      ...(single ? {} : { run: run / turn }),
+      ...numbers,
       ...(spares ? { spare_at: spareAt(layer) } : {}),
     },
     tables: {
-      weights: {
-        data: inBlocks(paddedRows(rowsOf(view, filters), padded), padded),
-        role: 'weights',
-      },
+      weights: { data: weights, role: 'weights' },
       stage: highStages(multiplies, biasesFor(view, filters, true)),
     },
   };

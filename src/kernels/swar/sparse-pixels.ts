@@ -5,14 +5,17 @@
 import type { Range } from '../../ops/arithmetic/bounds.js';
 
 /** Two weights, and the number of taps skipped before each; see multiply_sparse_pixels.hbs. */
-interface Pair {
+interface Pair extends Bounds {
   readonly word: number;
-  /** Bounds of the sum of both products in a lane. */
+}
+
+/** Of the sum of a pair's products in a lane. */
+interface Bounds {
   readonly min: number;
   readonly max: number;
 }
 
-interface Entry {
+export interface Entry {
   /** Taps from the previous pair to this one. */
   readonly gap: number;
   readonly weight: number;
@@ -65,14 +68,37 @@ function pairsOf(
   inputs: readonly Range[],
   unit: number,
 ): readonly Pair[] {
+  const reach = (entry: number) => Math.floor((mostSkipped[entry % 2] as number) / unit);
+  return inPairs(entriesOf(weights, inputs, reach)).map(([a, b]) => pairOf(a, b, unit));
+}
+
+/** Entries two at a time, at least one pair; a zero weight fills the last one. */
+export function inPairs(entries: readonly Entry[]): readonly (readonly [Entry, Entry])[] {
+  const count = Math.max(1, Math.ceil(entries.length / 2));
+  return Array.from({ length: count }, (_, i) => [
+    entries[2 * i] ?? noEntry,
+    entries[2 * i + 1] ?? noEntry,
+  ]);
+}
+
+export const noEntry: Entry = { gap: 0, weight: 0, input: [0, 0] };
+
+/**
+ * The nonzero weights of a channel, with zero weights where a distance is too large.
+ *
+ * @param reachOf the largest distance that an entry can store, by its position
+ */
+export function entriesOf(
+  weights: ArrayLike<number>,
+  inputs: readonly Range[],
+  reachOf: (entry: number) => number,
+): readonly Entry[] {
   const entries: Entry[] = [];
   let next = 0;
-  /** The largest distance that the next entry can store. */
-  const reach = () => Math.floor((mostSkipped[entries.length % 2] as number) / unit);
+  const reach = () => reachOf(entries.length);
   for (let tap = 0; tap < weights.length; tap += 1) {
     const weight = weights[tap] as number;
     if (weight === 0) continue;
-    // Insert zero weights where the distance is too large.
     for (let most = reach(); tap - next > most; most = reach()) {
       entries.push({ gap: most, weight: 0, input: [0, 0] });
       next += most + 1;
@@ -80,28 +106,28 @@ function pairsOf(
     entries.push({ gap: tap - next, weight, input: inputs[tap] as Range });
     next = tap + 1;
   }
-  const none: Entry = { gap: 0, weight: 0, input: [0, 0] };
-  const count = Math.max(1, Math.ceil(entries.length / 2));
-  return Array.from({ length: count }, (_, i) =>
-    pairOf(entries[2 * i] ?? none, entries[2 * i + 1] ?? none, unit),
-  );
+  return entries;
 }
 
 function pairOf(a: Entry, b: Entry, unit: number): Pair {
+  const low = (a.weight & 255) | ((a.gap * unit) << 8);
+  return { word: low | ((b.gap * unit) << 16) | (b.weight << 24), ...boundsOf(a, b) };
+}
+
+/** Bounds of the sum of two products. */
+export function boundsOf(a: Entry, b: Entry): Bounds {
   const ends = [a, b].map(({ weight, input }) => input.map((value) => weight * value));
   const sum = (of: (...values: number[]) => number) =>
     ends.reduce((all, values) => all + of(...values), 0);
-  const low = (a.weight & 255) | ((a.gap * unit) << 8);
-  return {
-    word: low | ((b.gap * unit) << 16) | (b.weight << 24),
-    min: sum(Math.min),
-    max: sum(Math.max),
-  };
+  return { min: sum(Math.min), max: sum(Math.max) };
 }
 
 /** Runs as long as their sums fit. */
-function cut(pairs: readonly Pair[], limit: number): readonly (readonly Pair[])[] {
-  const runs: Pair[][] = [];
+export function cut<P extends Bounds>(
+  pairs: readonly P[],
+  limit: number,
+): readonly (readonly P[])[] {
+  const runs: P[][] = [];
   let [min, max] = [0, 0];
   for (const pair of pairs) {
     const run = runs.at(-1);

@@ -94,12 +94,41 @@ function dense(seed: number): Module {
   return b.module([b.node('fully_connected', [x, weights, bias], attrs, { quant: output })]);
 }
 
+/** Nonzero weights far apart, a fifth, or so many and large that sums take several runs; a channel of zeros. */
+function pruned(seed: number): Module {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const { input, output, attrs } = randomAccumulation(random);
+  const [h, w, outC] = [random.integer(1, 5), random.integer(3, 6), random.integer(2, 6)];
+  const shape = seed % 2 === 0 ? [outC, 3, 3, 60] : [outC, 1, 1, 540];
+  const every = [300, 5, 1][seed % 3] as number;
+  const kept = () => random.pick([-128, 127, random.integer(-20, 20)]);
+  const weights = b.constant(
+    Int8Array.from({ length: outC * 540 }, (_, i) =>
+      i < 540 || random.integer(1, every) > 1 ? 0 : kept(),
+    ),
+    shape,
+    perChannelQuant([random.integer(1, 400) / 10000], 0),
+  );
+  const bias = b.constant(random.int32(outC, -30000, 30000));
+  const x = b.input([1, h, w, shape[3] as number], input);
+  const window = { ...unit, ...(seed % 2 === 0 ? pads(1, 1, 1, 1) : pads(0, 0, 0, 0)) };
+  const all = { ...window, ...attrs };
+  return b.module([b.node('conv2d', [x, weights, bias], all, { quant: output })]);
+}
+
 const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [
   ['rv32/conv2d', () => seeds(16).map(randomLayer)],
   ['rv32/conv2d', () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d')))],
   ['rv32/conv2d_pixels', () => seeds(16).map(randomLayer)],
   [
     'rv32/conv2d_pixels',
+    () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d'))),
+  ],
+  ['rv32/sparse_conv2d_pixels', () => seeds(16).map(randomLayer)],
+  ['rv32/sparse_conv2d_pixels', () => seeds(18).map(pruned)],
+  [
+    'rv32/sparse_conv2d_pixels',
     () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d'))),
   ],
   ['rv32/depthwise_conv2d', () => [...depthwise, ...depthwise].map(depthwiseLayer)],

@@ -144,24 +144,31 @@ static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
 #endif
 
 #if !defined(BONSAI_THUMB1)
-/* multiply_sparse_pixels in C. Inlined, so that `words` (2, 4 or 6) and `step` are constants. */
+/* multiply_sparse_pixels in C. Inlined, so that `words` (2, 4 or 6) and `step` are constants. The
+ * two taps of a word are written out: in a loop, -O2 asks each time which one it is. */
 __attribute__((always_inline)) static inline void
 sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, int32_t words, int32_t step)
 {
-    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, sum4 = 0, sum5 = 0, pair;
+    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, sum4 = 0, sum5 = 0, pair, weight;
     const int32_t *w = at->w, *x = at->x;
     do {
         pair = (uint32_t)*w++;
-        for (int32_t tap = 0; tap < 2; tap++, x += step) {
-            const uint32_t weight = (uint32_t)(int32_t)(int8_t)(tap == 0 ? pair : pair >> 24);
-            x += 2 * (tap == 0 ? pair >> 8 & 255 : pair >> 16 & 127);
-            sum0 += weight * (uint32_t)x[0];
-            sum1 += weight * (uint32_t)x[1];
-            sum2 += words > 2 ? weight * (uint32_t)x[2] : 0;
-            sum3 += words > 2 ? weight * (uint32_t)x[3] : 0;
-            sum4 += words > 4 ? weight * (uint32_t)x[4] : 0;
-            sum5 += words > 4 ? weight * (uint32_t)x[5] : 0;
-        }
+        x += 2 * (pair >> 8 & 255);
+        weight = (uint32_t)(int32_t)(int8_t)(pair);
+        sum0 += weight * (uint32_t)x[0], sum1 += weight * (uint32_t)x[1];
+        if (words > 2)
+            sum2 += weight * (uint32_t)x[2], sum3 += weight * (uint32_t)x[3];
+        if (words > 4)
+            sum4 += weight * (uint32_t)x[4], sum5 += weight * (uint32_t)x[5];
+        x += step;
+        x += 2 * (pair >> 16 & 127);
+        weight = (uint32_t)(int32_t)(int8_t)(pair >> 24);
+        sum0 += weight * (uint32_t)x[0], sum1 += weight * (uint32_t)x[1];
+        if (words > 2)
+            sum2 += weight * (uint32_t)x[2], sum3 += weight * (uint32_t)x[3];
+        if (words > 4)
+            sum4 += weight * (uint32_t)x[4], sum5 += weight * (uint32_t)x[5];
+        x += step;
     } while ((pair >> 23 & 1) != 0);
     at->w = w, at->x = x;
     const uint32_t acc[6] = { sum0, sum1, sum2, sum3, sum4, sum5 };
