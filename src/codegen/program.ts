@@ -222,41 +222,27 @@ interface StepText {
 function stepText(
   model: string,
   graph: Graph,
-  { step, symbol, view, parts }: PlacedStep,
+  placed: PlacedStep,
   functions: readonly KernelFunction[],
   places: ReadonlyMap<TensorId, number>,
   pool: TablePool,
 ): StepText {
+  const { step, symbol, view, parts } = placed;
   const { node } = view;
   const { move } = step;
-  const isOutput = (id: TensorId) => node.outputs.includes(id);
-  const place = (id: TensorId): number => {
-    const at = placeOf(places, id, step.index);
-    return at === move?.from && !isOutput(id) ? move.to : at;
-  };
-  const pointer = (id: TensorId | null | undefined, name: string, bytes = 0): string => {
-    if (id === null || id === undefined) {
-      throw new InternalError('codegen', `kernel of step ${step.index} takes an absent tensor`);
-    }
-    const { data } = tensorOf(graph, id);
-    if (data !== null) {
-      const table = { data: data as Table['data'], role: 'weights' } as const;
-      return pool.add(`${model}_${symbol}_${name}`, table, { step: step.index, region: 'flash' });
-    }
-    return `arena + ${offset(place(id) + bytes)}`;
-  };
+  const pointer = pointersOf(model, graph, placed, places, pool);
   const statements = (part: PlacedPart, indent: string) =>
-    part.calls.map((placed) => {
-      const target = functions.find(({ calls }) => calls.includes(placed));
+    part.calls.map((each) => {
+      const target = functions.find(({ calls }) => calls.includes(each));
       if (target === undefined) throw new InternalError('codegen', 'a call without a function');
-      const { inputs, outputs, outputBytes = 0 } = placed.call;
+      const { inputs, outputs, outputBytes = 0 } = each.call;
       const { scratchOffset } = part;
       const scratch = (step.scratch?.offset ?? 0) + (scratchOffset ?? 0);
       const args = [
         ...inputs.map((i) => pointer(node.inputs[i], `input_${i}`, part.inputBytes[i])),
         ...outputs.map((i) => pointer(node.outputs[i], 'output', part.outputBytes + outputBytes)),
         ...(scratchOffset === null ? [] : [`arena + ${offset(scratch)}`]),
-        ...(target.hasDescriptor ? [`&${placed.argsSymbol}`] : []),
+        ...(target.hasDescriptor ? [`&${each.argsSymbol}`] : []),
       ];
       return `${indent}${target.name}(${args.join(', ')});`;
     });
@@ -280,6 +266,32 @@ function stepText(
         '}\n',
       ].join('\n'),
     ),
+  };
+}
+
+type Pointer = (id: TensorId | null | undefined, name: string, bytes?: number) => string;
+
+/** What a call of the step passes for a tensor, `bytes` from its begin. */
+function pointersOf(
+  model: string,
+  graph: Graph,
+  { step, symbol, view }: PlacedStep,
+  places: ReadonlyMap<TensorId, number>,
+  pool: TablePool,
+): Pointer {
+  const { index, move } = step;
+  return (id, name, bytes = 0) => {
+    if (id === null || id === undefined) {
+      throw new InternalError('codegen', `kernel of step ${index} takes an absent tensor`);
+    }
+    const { data } = tensorOf(graph, id);
+    if (data !== null) {
+      const table = { data: data as Table['data'], role: 'weights' } as const;
+      return pool.add(`${model}_${symbol}_${name}`, table, { step: index, region: 'flash' });
+    }
+    const at = placeOf(places, id, index);
+    const isMoved = at === move?.from && !view.node.outputs.includes(id);
+    return `arena + ${offset((isMoved ? move.to : at) + bytes)}`;
   };
 }
 

@@ -109,32 +109,9 @@ function planWith(
     liveShare,
     cycles,
   });
-  const inArena = (ids: readonly (TensorId | null)[]) => [
-    ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
-  ];
-  const steps = schedule.steps.map((nodeIndex, index): PlanStep => {
-    const node = graph.nodes[nodeIndex] as Node;
-    const choice = choices[index] ?? null;
-    if (choice !== null) checkApart(node, choice, arena, index);
-    return {
-      index,
-      name: node.name,
-      node: nodeIndex,
-      op: [node.op, ...node.fused].join('+'),
-      ops: node.ops,
-      kernel: choice?.implementation.variant.template ?? noKernel,
-      cores: choice?.implementation.parts.length ?? 1,
-      why: choice?.why ?? 'its output is its input',
-      alternatives: choice?.alternatives ?? [],
-      dense: choice?.dense ?? null,
-      macs: opOf(node).macs(viewOf(graph, node)),
-      reads: inArena(node.inputs) as TensorId[],
-      writes: inArena(node.outputs) as TensorId[],
-      scratch: arena.scratch[index] ?? null,
-      move: arena.moves[index] ?? null,
-      regions: choice?.regions ?? [],
-    };
-  });
+  const steps = schedule.steps.map((nodeIndex, index) =>
+    planStep(graph, nodeIndex, index, choices[index] ?? null, arena),
+  );
   const plan: Plan = {
     model: {
       name: module.name,
@@ -154,6 +131,39 @@ function planWith(
     arenaAlign,
   };
   return { plan, implementations: choices.map((choice) => choice?.implementation ?? null) };
+}
+
+/** @param choice null for a step whose output is its input */
+function planStep(
+  graph: Graph,
+  nodeIndex: number,
+  index: number,
+  choice: Choice | null,
+  arena: Arena,
+): PlanStep {
+  const node = graph.nodes[nodeIndex] as Node;
+  if (choice !== null) checkApart(node, choice, arena, index);
+  const inArena = (ids: readonly (TensorId | null)[]) => [
+    ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
+  ];
+  return {
+    index,
+    name: node.name,
+    node: nodeIndex,
+    op: [node.op, ...node.fused].join('+'),
+    ops: node.ops,
+    kernel: choice?.implementation.variant.template ?? noKernel,
+    cores: choice?.implementation.parts.length ?? 1,
+    why: choice?.why ?? 'its output is its input',
+    alternatives: choice?.alternatives ?? [],
+    dense: choice?.dense ?? null,
+    macs: opOf(node).macs(viewOf(graph, node)),
+    reads: inArena(node.inputs) as TensorId[],
+    writes: inArena(node.outputs) as TensorId[],
+    scratch: arena.scratch[index] ?? null,
+    move: arena.moves[index] ?? null,
+    regions: choice?.regions ?? [],
+  };
 }
 
 function candidatesOf(

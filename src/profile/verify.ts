@@ -77,31 +77,16 @@ export async function verifyOnDevice(
   let diverging: DivergingLayer | null = null;
 
   for (const [index, vector] of vectors.entries()) {
-    const first = index === 0;
-    const { outputs, count } = await session.infer(vector.inputs);
-    counts.push(count);
-    const sameOutputs = equal(outputs, vector.outputs);
-    if (!sameOutputs) {
-      expectSame(session, equal((await session.infer(vector.inputs)).outputs, outputs));
+    const isFirst = index === 0;
+    const checked = await checkVector(session, manifest, expect, vector, isFirst);
+    counts.push(checked.count);
+    layersChecked += checked.layers;
+    if (isFirst) {
+      firstChecksums = checked.checksums;
+      layerCounts = (await session.profile(vector.inputs)).steps;
     }
-    const layers = plan.options.faithful ? expect.ofLayers(vector.layers) : noChecksums;
-    layersChecked += layers.size;
-
-    let span = -1;
-    if (first || !sameOutputs || layers.size > 0) {
-      const found = await session.checksums(vector.inputs);
-      if (first) firstChecksums = found;
-      // The evaluator takes seconds for a large model, so it runs only where it is needed.
-      const evaluated = first || !sameOutputs ? expect.ofEvaluator(vector.inputs) : noChecksums;
-      span = spans.findIndex((_, i) =>
-        [layers, evaluated].some((checksums) => (checksums.get(i) ?? found[i]) !== found[i]),
-      );
-      if (span >= 0)
-        expectSame(session, isDeepStrictEqual(await session.checksums(vector.inputs), found));
-    }
-    if (first) layerCounts = (await session.profile(vector.inputs)).steps;
-
-    if (!sameOutputs || span >= 0) {
+    const { isRight, span } = checked;
+    if (!isRight || span >= 0) {
       mismatches++;
       const step = plan.steps[spans[span]?.step ?? -1];
       if (step !== undefined) diverging ??= { index: step.index, name: step.name, op: step.op };
@@ -128,6 +113,43 @@ export async function verifyOnDevice(
     stackBytes,
     staticRamBytes,
   };
+}
+
+interface CheckedVector {
+  readonly count: number;
+  /** Whether all outputs are the expected ones. */
+  readonly isRight: boolean;
+  /** Number of layers whose checksums the vector brings. */
+  readonly layers: number;
+  /** Of all spans; empty if they were not needed. */
+  readonly checksums: readonly number[];
+  /** The first span with a wrong checksum; −1: none. */
+  readonly span: number;
+}
+
+/** Runs a vector. What is wrong must be wrong twice, otherwise the board is at fault. */
+async function checkVector(
+  session: Session,
+  { plan, spans }: Manifest,
+  expect: ReturnType<typeof expectations>,
+  vector: VectorPair,
+  isFirst: boolean,
+): Promise<CheckedVector> {
+  const { inputs } = vector;
+  const { outputs, count } = await session.infer(inputs);
+  const isRight = equal(outputs, vector.outputs);
+  if (!isRight) expectSame(session, equal((await session.infer(inputs)).outputs, outputs));
+  const known = plan.options.faithful ? expect.ofLayers(vector.layers) : noChecksums;
+  const result = { count, isRight, layers: known.size };
+  if (!isFirst && isRight && known.size === 0) return { ...result, checksums: [], span: -1 };
+  const found = await session.checksums(inputs);
+  // The evaluator takes seconds for a large model, so it runs only where it is needed.
+  const evaluated = isFirst || !isRight ? expect.ofEvaluator(inputs) : noChecksums;
+  const span = spans.findIndex((_, i) =>
+    [known, evaluated].some((checksums) => (checksums.get(i) ?? found[i]) !== found[i]),
+  );
+  if (span >= 0) expectSame(session, isDeepStrictEqual(await session.checksums(inputs), found));
+  return { ...result, checksums: found, span };
 }
 
 /** @param counts one per run, at least one */

@@ -59,52 +59,69 @@ export function orderSteps(
   return order.length === 0 ? schedule.steps : order.reverse().map((i) => schedule.steps[i] ?? 0);
 }
 
-/** The initial state, and the state after running a step, given by its index in the schedule. */
-function runner(
+/** Which steps read and write each tensor, by indices in the schedule. Sets of steps are bits. */
+interface Traffic {
+  /** Of each step. */
+  readonly reads: readonly (readonly TensorId[])[];
+  readonly writes: readonly (readonly TensorId[])[];
+  /** Of each tensor. */
+  readonly readers: ReadonlyMap<TensorId, bigint>;
+  /** The steps before each step, and those after it: what it waits for, and what waits for it. */
+  readonly needs: readonly bigint[];
+  readonly unlocks: readonly (readonly number[])[];
+}
+
+function trafficOf(
   { graph, steps, keepInput }: Schedule,
-  kernels: readonly (readonly KernelMemory[])[],
-): { readonly start: Prefix; readonly run: (state: Prefix, step: number) => Prefix } {
-  const owners = ownersOf(graph);
+  owners: ReadonlyMap<TensorId, TensorId>,
+): Traffic {
   const ownerOf = (id: TensorId | null) => (id === null ? undefined : owners.get(id));
-  const sizes = new Map(
-    [...new Set(owners.values())].map((id) => [id, aligned(byteCount(tensorOf(graph, id)))]),
-  );
-  const bytes = (ids: readonly TensorId[]) =>
-    ids.reduce((sum, id) => sum + (sizes.get(id) ?? 0), 0);
   const nodes = steps.map((index) => graph.nodes[index] as Node);
   const reads = nodes.map(({ inputs }) =>
     [...new Set(inputs.map(ownerOf))].filter((id) => id !== undefined),
   );
   const writes = nodes.map(({ outputs }) => outputs.filter((id) => owners.get(id) === id));
-  /** Sets of steps, as bits. */
+  const writer = new Map(writes.flatMap((ids, step) => ids.map((id) => [id, step] as const)));
   const readers = new Map<TensorId, bigint>();
   const read = (id: TensorId | undefined, step: number) => {
     if (id !== undefined) readers.set(id, (readers.get(id) ?? 0n) | bit(step));
   };
-  const writer = new Map<TensorId, number>();
-  reads.forEach((ids, step) => {
-    for (const id of ids) read(id, step);
-    for (const id of writes[step] ?? []) writer.set(id, step);
-  });
-  // A tensor that is kept has a reader that never runs, so it stays alive until the end.
-  for (const id of [...graph.outputs, ...(keepInput ? graph.inputs : [])])
-    read(ownerOf(id), steps.length);
   const needs = steps.map(() => 0n);
   const unlocks: number[][] = steps.map(() => []);
   reads.forEach((ids, step) => {
     for (const id of ids) {
+      read(id, step);
       const before = writer.get(id);
       if (before === undefined) continue;
       needs[step] = (needs[step] ?? 0n) | bit(before);
       unlocks[before]?.push(step);
     }
   });
+  // A tensor that is kept has a reader that never runs, so it stays alive until the end.
+  for (const id of [...graph.outputs, ...(keepInput ? graph.inputs : [])])
+    read(ownerOf(id), steps.length);
+  return { reads, writes, readers, needs, unlocks };
+}
+
+/** The initial state, and the state after running a step, given by its index in the schedule. */
+function runner(
+  schedule: Schedule,
+  kernels: readonly (readonly KernelMemory[])[],
+): { readonly start: Prefix; readonly run: (state: Prefix, step: number) => Prefix } {
+  const { graph, steps } = schedule;
+  const owners = ownersOf(graph);
+  const { reads, writes, readers, needs, unlocks } = trafficOf(schedule, owners);
+  const sizes = new Map(
+    [...new Set(owners.values())].map((id) => [id, aligned(byteCount(tensorOf(graph, id)))]),
+  );
+  const bytes = (ids: readonly TensorId[]) =>
+    ids.reduce((sum, id) => sum + (sizes.get(id) ?? 0), 0);
   const isReady = (done: bigint) => (step: number) => ((needs[step] ?? 0n) & ~done) === 0n;
   const run = (state: Prefix, step: number): Prefix => {
     const done = state.done | bit(step);
     const dies = (id: TensorId) => ((readers.get(id) ?? 0n) & ~done) === 0n;
     const written = writes[step] ?? [];
-    const node = nodes[step] as Node;
+    const node = graph.nodes[steps[step] ?? 0] as Node;
     const liveBytes = state.liveBytes + bytes(written);
     const added = (kernels[step] ?? []).map((kernel) =>
       addedBytes(node, owners, kernel, (id) => bytes([id]), dies),
