@@ -13,6 +13,7 @@ import { addLists } from './lists.js';
 import { forgetDocument, reportError, reportUsage } from './output.js';
 import { addPorts } from './ports.js';
 import { addProfile } from './profile.js';
+import { addQuantize } from './quantize.js';
 import { addRun } from './run.js';
 import { addSimulate } from './simulate.js';
 import { addTune } from './tune.js';
@@ -30,6 +31,7 @@ function makeProgram(): Command {
     addRun,
     addInspect,
     addCompare,
+    addQuantize,
     addCompile,
     addBuild,
     addFlash,

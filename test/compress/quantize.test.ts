@@ -81,6 +81,17 @@ describe('calibration', () => {
     }
   });
 
+  it('few values are not cut off, though most bins are empty', () => {
+    const few = histogram(
+      Array.from({ length: 2048 }, (_, i) => (i % 37 === 0 ? 1 : 0)),
+      -4,
+      4,
+    );
+    for (const method of calibrationMethods) {
+      expect(calibrated(few, method).max, method).to.be.above(3.6);
+    }
+  });
+
   it('one value only is a range of no width', () => {
     for (const method of calibrationMethods) {
       const { min, max } = calibrated(histogram([5], 3, 3), method);

@@ -75,29 +75,44 @@ function squaredError(histogram: Histogram, range: RealRange): number {
   return sum;
 }
 
+/** A probability in place of 0, which would make a divergence infinite. */
+const unseen = 1e-12;
+
 /**
- * The Kullback-Leibler divergence of the quantized distribution from the observed one. A bin's share
- * is spread evenly over the bins that become the same integer.
+ * The Kullback-Leibler divergence of the quantized distribution from the observed one (Migacz, 8-bit
+ * Inference with TensorRT, 2017): clipped values count at the ends of the observed one, and are
+ * missing from the quantized one, whose shares are spread evenly over the bins that become the same
+ * integer. The bin of 0 is left out: a ReLU's zeros are exact in any scale.
  */
 function divergence(histogram: Histogram, range: RealRange): number {
-  const total = histogram.counts.reduce((sum, count) => sum + count, 0);
   const { min, max } = rangeOf(activationQuant(range));
-  const groups = new Map<number, { inside: number; bins: number }>();
-  const bins = [...rounded(histogram, range)];
-  for (const { value, count, integer } of bins) {
-    const group = groups.get(integer) ?? { inside: 0, bins: 0 };
-    // Clipped values are lost from the quantized distribution, so that clipping costs.
-    if (value >= min && value <= max) group.inside += count;
-    group.bins += 1;
+  const width = (histogram.max - histogram.min) / histogram.counts.length;
+  const groups = new Map<number, { inside: number; observed: number; bins: number }>();
+  const inside: { count: number; integer: number }[] = [];
+  for (const { value, count, integer } of rounded(histogram, range)) {
+    if (Math.abs(value) <= width) continue;
+    const group = groups.get(integer) ?? { inside: 0, observed: 0, bins: 0 };
     groups.set(integer, group);
+    group.observed += count;
+    if (value < min || value > max) continue;
+    group.inside += count;
+    group.bins += 1;
+    inside.push({ count, integer });
   }
-  const kept = [...groups.values()].reduce((sum, { inside }) => sum + inside, 0);
+  const all = [...groups.values()];
+  const observed = all.reduce((sum, group) => sum + group.observed, 0);
+  const kept = all.reduce((sum, group) => sum + group.inside, 0);
+  if (kept === 0) return Number.POSITIVE_INFINITY;
   let sum = 0;
-  for (const { count, integer } of bins) {
-    const { inside, bins: shared } = groups.get(integer) as { inside: number; bins: number };
-    const p = count / total;
-    const q = Math.max(inside / shared / Math.max(kept, 1), 1e-12);
-    sum += p * Math.log(p / q);
+  for (const { count, integer } of inside) {
+    const group = groups.get(integer) as { inside: number; observed: number; bins: number };
+    const clipped = (group.observed - group.inside) / group.bins;
+    const p = (count + clipped) / observed;
+    sum += p * Math.log(p / (group.inside / group.bins / kept));
+  }
+  // Clipped values whose integer nothing inside becomes: the quantized distribution lacks them.
+  for (const { bins, observed: clipped } of all) {
+    if (bins === 0) sum += (clipped / observed) * Math.log(clipped / observed / unseen);
   }
   return sum;
 }

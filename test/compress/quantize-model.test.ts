@@ -1,0 +1,238 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { Dataset } from '../../src/compress/data/dataset.js';
+import { biasCorrected } from '../../src/compress/quantize/bias.js';
+import { equalized } from '../../src/compress/quantize/equalize.js';
+import { lower } from '../../src/compress/quantize/lower.js';
+import { layerNoise } from '../../src/compress/quantize/noise.js';
+import { observe } from '../../src/compress/quantize/observe.js';
+import { quantizationOf } from '../../src/compress/quantize/ptq.js';
+import { separated } from '../../src/compress/quantize/scheme.js';
+import type { QuantizeReport } from '../../src/compress/quantize-model.js';
+import { makeRandom } from '../../src/compress/random.js';
+import { floatAnswers, integerAnswers, signalToNoise } from '../../src/compress/score.js';
+import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
+import { runnerOf } from '../../src/compress/trace.js';
+import { importModel } from '../../src/import/index.js';
+import { type Graph, type Module, mainGraph } from '../../src/ir/graph.js';
+import { writeTflite } from '../../src/write/tflite.js';
+import { runHere } from '../support/command.js';
+import { FloatNetwork } from '../support/float-network.js';
+
+function samples(count: number, shape: readonly number[], seed = 1): Dataset {
+  const random = makeRandom(seed);
+  const size = shape.reduce((a, b) => a * b, 1);
+  const x = Float32Array.from({ length: count * size }, () => random() * 2 - 0.5);
+  return { where: 'random', count, shape, x, labels: null, classes: null };
+}
+
+/** A network between whose first layers each channel has another range. */
+function uneven(): Graph {
+  const graph = separated(
+    new FloatNetwork([6, 6, 2], 3).conv(8).depthwise().conv(8).mean().dense(5, 'none').graph(),
+  );
+  const [first, second] = [0, 1].map((i) => graph.tensors[graph.nodes[i]?.inputs[1] as number]);
+  const [own, next] = [first?.data, second?.data] as [Float32Array, Float32Array];
+  own.forEach((value, i) => {
+    own[i] = value * 4 ** (Math.floor(i / (own.length / 8)) - 4);
+  });
+  next.forEach((value, i) => {
+    next[i] = value / 4 ** ((i % 8) - 4);
+  });
+  return graph;
+}
+
+const head = (({ graphs: _, ...rest }: Module) => rest)(new FloatNetwork([1]).module());
+
+describe('quantizing a trained model', () => {
+  let tf: Tf;
+  before(async () => {
+    ({ tf } = await loadBackend('wasm'));
+  });
+
+  const quantized = (graph: Graph, data: Dataset, corrects = false) => {
+    const seen = observe(tf, runnerOf(tf, graph), data);
+    const scales = quantizationOf(graph, seen, { calibration: 'min-max', weights: 'int8' });
+    const final = corrects ? biasCorrected(tf, graph, scales, data) : graph;
+    return mainGraph(lower(head, final, scales));
+  };
+  const noise = (graph: Graph, integer: Graph, data: Dataset) =>
+    signalToNoise(floatAnswers(tf, graph, data).values, integerAnswers(tf, integer, data).values);
+
+  it('equalizing keeps the float model, and raises its int8 signal', () => {
+    const data = samples(60, [6, 6, 2]);
+    const graph = uneven();
+    const even = equalized(graph);
+    const [wanted, got] = [graph, even].map((one) => floatAnswers(tf, one, data).values);
+    expect(signalToNoise(wanted as Float32Array, got as Float32Array)).to.be.above(100);
+    const [before, after] = [graph, even].map((one) => noise(one, quantized(one, data), data));
+    expect(after).to.be.above((before as number) + 3);
+  });
+
+  it('equalizing leaves layers alone that a ReLU6, a second reader or an output separates', () => {
+    const six = new FloatNetwork([6, 6, 2], 3).conv(4, 3, 1, 'relu6').conv(4).graph();
+    const first = six.nodes[0]?.inputs[1] as number;
+    expect(equalized(six).tensors[first]?.data).to.deep.equal(six.tensors[first]?.data);
+    const read = new FloatNetwork([6, 6, 2], 3).conv(4).conv(4).graph();
+    const own = read.nodes[0]?.inputs[1] as number;
+    const seen = { ...read, outputs: [...read.outputs, read.nodes[0]?.outputs[0] as number] };
+    expect(equalized(seen).tensors[own]?.data).to.deep.equal(read.tensors[own]?.data);
+    expect(equalized(read).tensors[own]?.data).not.to.deep.equal(read.tensors[own]?.data);
+  });
+
+  it('correcting biases takes the mean error away', () => {
+    const data = samples(80, [6, 6, 2]);
+    const graph = separated(
+      new FloatNetwork([6, 6, 2], 7).conv(6).conv(6).dense(4, 'none').graph(),
+    );
+    const seen = observe(tf, runnerOf(tf, graph), data);
+    const scales = quantizationOf(graph, seen, { calibration: 'min-max', weights: 'int3' });
+    const wanted = floatAnswers(tf, graph, data).values;
+    const meanError = (one: Graph) => {
+      const got = integerAnswers(tf, mainGraph(lower(head, one, scales)), data).values;
+      return [0, 1, 2, 3].reduce((worst, output) => {
+        let sum = 0;
+        for (let i = output; i < got.length; i += 4)
+          sum += (got[i] as number) - (wanted[i] as number);
+        return Math.max(worst, Math.abs(sum / data.count));
+      }, 0);
+    };
+    const corrected = biasCorrected(tf, graph, scales, data);
+    expect(meanError(corrected)).to.be.below(meanError(graph) / 4);
+  });
+
+  it('tells the layer that loses the signal', () => {
+    const data = samples(20, [6, 6, 2]);
+    const graph = separated(
+      new FloatNetwork([6, 6, 2], 7).conv(6).conv(6).dense(4, 'none').graph(),
+    );
+    const integer = quantized(graph, data);
+    const broken = integer.nodes[1]?.inputs[1] as number;
+    const tensors = integer.tensors.map((tensor, id) =>
+      id === broken
+        ? { ...tensor, data: new Int8Array((tensor.data as Int8Array).length) }
+        : tensor,
+    );
+    const layers = layerNoise(tf, graph, { ...integer, tensors }, data);
+    expect(layers[0]?.snrDb).to.be.above(25);
+    expect(layers[1]?.snrDb).to.be.below(3);
+    expect(layers.map(({ index }) => index)).to.deep.equal(integer.nodes.map((_, i) => i));
+  });
+});
+
+describe('bonsaic quantize', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'quantize-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const model = join(folder, 'net.tflite');
+  const table = join(folder, 'data.csv');
+  const output = join(folder, 'out');
+  const network = new FloatNetwork([8], 2).dense(12).dense(3, 'none').softmax();
+  before(() => {
+    writeFileSync(model, writeTflite(network.module()));
+    const { x } = samples(120, [8]);
+    const rows = Array.from({ length: 120 }, (_, i) =>
+      [...x.subarray(i * 8, i * 8 + 8), i % 3].join(','),
+    );
+    writeFileSync(
+      table,
+      `${[1, 2, 3, 4, 5, 6, 7, 8].map((n) => `f${n}`).join(',')},label\n${rows.join('\n')}\n`,
+    );
+  });
+  const quantize = (...args: string[]) =>
+    runHere(['quantize', model, '--backend', 'wasm', ...args]);
+
+  it('writes a model that compiles, with a report', async () => {
+    const { status, stdout } = await quantize('--data', table, '-o', output, '--json');
+    expect(status).to.equal(0);
+    const report = JSON.parse(stdout) as QuantizeReport & { model: { path: string } };
+    expect(report.model.path).to.equal(join(output, 'model.tflite'));
+    expect(report.steps).to.have.length(6);
+    expect(report.steps.some(({ kept }) => kept)).to.equal(true);
+    expect(report.accuracy?.int8).to.be.closeTo(report.accuracy?.float ?? 0, 0.1);
+    expect(report.snrDb).to.be.above(20);
+    expect(report.confusion?.flat().reduce((a, b) => a + b)).to.equal(report.data.test);
+    expect(readdirSync(output).sort()).to.deep.equal(['model.tflite', 'report.json', 'report.txt']);
+    const written = importModel(readFileSync(report.model.path), {
+      name: 'm',
+      where: 'm',
+      rounding: 'tflm',
+    });
+    expect(mainGraph(written).tensors[mainGraph(written).inputs[0] ?? 0]?.dtype).to.equal('int8');
+    const compiled = await runHere([
+      'compile',
+      report.model.path,
+      '--target',
+      'host',
+      '-o',
+      join(folder, 'c'),
+    ]);
+    expect(compiled.status).to.equal(0);
+  });
+
+  it('gives the same bytes again', async () => {
+    const first = readFileSync(join(output, 'model.tflite'));
+    await quantize('--data', table, '-o', output);
+    expect(readFileSync(join(output, 'model.tflite')).equals(first)).to.equal(true);
+  });
+
+  const wrong: readonly (readonly [
+    edge: string,
+    status: number,
+    message: RegExp,
+    args: () => string[],
+  ])[] = [
+    ['no data', 1, /--data/, () => ['-o', output]],
+    ['no folder for the result', 1, /--output/, () => ['--data', table]],
+    [
+      'data that is not there',
+      1,
+      /nowhere.*does not exist/s,
+      () => ['--data', 'nowhere', '-o', output],
+    ],
+    [
+      'a folder with files of others',
+      1,
+      /mine\.txt/,
+      () => {
+        const own = join(folder, 'own');
+        mkdirSync(own, { recursive: true });
+        writeFileSync(join(own, 'mine.txt'), '');
+        return ['--data', table, '-o', own];
+      },
+    ],
+    ['a file in place of the folder', 1, /is no folder/, () => ['--data', table, '-o', model]],
+    [
+      'no such method',
+      1,
+      /calibration/,
+      () => ['--data', table, '-o', output, '--calibration', 'best'],
+    ],
+    ['half a sample', 1, /whole number/, () => ['--data', table, '-o', output, '--samples', '0.5']],
+  ];
+  for (const [edge, status, message, args] of wrong) {
+    it(`refuses ${edge}`, async () => {
+      const result = await quantize(...args());
+      expect(result.status).to.equal(status);
+      expect(result.stderr).to.match(message);
+    });
+  }
+
+  it('refuses a model that is int8 already, and leaves nothing behind', async () => {
+    const int8 = join(output, 'model.tflite');
+    const nothing = join(folder, 'nothing');
+    const { status, stderr } = await runHere(['quantize', int8, '--data', table, '-o', nothing]);
+    expect(status).to.equal(2);
+    expect(stderr).to.match(/is int8.*before its conversion/s);
+    expect(existsSync(nothing)).to.equal(false);
+  });
+});
