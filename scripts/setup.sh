@@ -3,6 +3,7 @@
 #
 #     setup.sh            what bonsaic needs
 #     setup.sh --tests    and what its tests need
+#     setup.sh --native-training    and TensorFlow.js with its native backend, to compress models faster
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,4 +45,9 @@ if [ "${1:-}" = --tests ] && [ ! -e build/esptool ] && ! command -v esptool espt
     rm -rf build/esptool
     echo "setup: esptool could not be installed: its test is skipped" >&2
   }
+fi
+
+# TensorFlow's C library for training. Its package downloads it; where that fails, the library of PyPI's wheel is used.
+if [ "${1:-}" = --native-training ]; then
+  bash scripts/native-training.sh
 fi

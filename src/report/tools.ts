@@ -1,5 +1,7 @@
 /** Which tools this machine has, which are missing, and how to install them. */
+
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { idfInstallHint } from '../build/idf.js';
 import { sanitizers } from '../build/index.js';
 import { probeCompiler } from '../build/probe.js';
@@ -86,6 +88,22 @@ function flashTools(): ToolCheck[] {
   ];
 }
 
+/** Its presence is asked alone: loading TensorFlow takes seconds. */
+function nativeTraining(): ToolCheck {
+  const what = 'TensorFlow (compression)';
+  const hint = 'npm run setup -- --native-training';
+  const found = (backend: string) => ({ what, needed: false, hint, found: backend });
+  try {
+    createRequire(import.meta.url).resolve('@tensorflow/tfjs-node');
+    return { ...found('native backend'), ok: true };
+  } catch {
+    return {
+      ...found('WebAssembly backend; the native one is about five times as fast'),
+      ok: false,
+    };
+  }
+}
+
 /** All tools, with the programs of all targets. Compilers are tried out. */
 export async function checkTools(): Promise<ToolCheck[]> {
   const compilers: ToolCheck[] = [];
@@ -112,6 +130,7 @@ export async function checkTools(): Promise<ToolCheck[]> {
     ...idf(boards),
     program('socat', false, 'bonsaic simulate', 'apt-get install socat', '-V'),
     ...flashTools(),
+    nativeTraining(),
     ...(await checkPorts()),
   ];
 }

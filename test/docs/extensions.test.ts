@@ -55,6 +55,8 @@ describe('docs: what an extension touches', () => {
       ['fully_connected', ['analysis/proofs']],
       // Of a window's positions one is called 'pad'.
       ['pad', ['ops/arithmetic/accumulator-bounds', 'passes/fuse-pads', 'write/plain']],
+      // A command has the same name.
+      ['quantize', ['cli/program', 'cli/quantize']],
       ['reshape', ['ops/shape/same-elements']],
       ['squeeze', ['ops/shape/same-elements']],
       ...['relu', 'relu6', 'relu_n1_to_1', 'tanh'].map(
