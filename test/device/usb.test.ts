@@ -64,6 +64,35 @@ describe('device/usb', () => {
     ]);
   });
 
+  it('claims the interface for firmware upgrades, and tells the names of its settings', async () => {
+    const setting = (interfaceName: string) => ({
+      ...{ interfaceClass: 0xfe, interfaceSubclass: 1, endpoints: [], interfaceName },
+    });
+    const [flash, options] = [setting('@Internal Flash'), setting('@Option Bytes')];
+    const dfu = { interfaceNumber: 2, alternate: flash, alternates: [flash, options] };
+    const { calls, list } = fake({ configuration: { interfaces: [drive, dfu] } });
+    const [found] = await list();
+    const device = await found?.openDfu?.();
+    expect(device?.alternates).to.deep.equal(['@Internal Flash', '@Option Bytes']);
+    await device?.selectAlternate(0);
+    await device?.controlOut({ request: 1, value: 2 }, Uint8Array.of(9));
+    expect(await device?.controlIn({ request: 3, value: 0 }, 6)).to.have.length(16);
+    const setup = { requestType: 'class', recipient: 'interface', request: 1, value: 2, index: 2 };
+    expect(calls).to.deep.equal([
+      ['open'],
+      ['claim', 2],
+      ['select', 2, 0],
+      ['control', setup, Uint8Array.of(9), 1000],
+    ]);
+  });
+
+  it('explains a device without an interface for firmware upgrades', async () => {
+    const [found] = await fake().list();
+    const error = await found?.openDfu?.().catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(BonsaiError);
+    expect((error as BonsaiError).message).to.match(/no interface for firmware upgrades/);
+  });
+
   const faults: [message: string, kind: UsbFault['kind']][] = [
     ['transferIn error: Stall', 'stall'],
     ['controlTransferIn error: endpoint stalled', 'stall'],

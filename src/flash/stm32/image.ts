@@ -46,7 +46,10 @@ export function checkImage(
   if (bytes.length < 8) throw refuse(`is no image: it has ${bytes.length} bytes`);
   if (bytes.length > mostBytes) {
     const message = `${bytes.length} bytes are more than the ${mostBytes} that bonsaic writes to ${target.name}`;
-    throw refuse(message, 'use a smaller model or --optimize size; else a debug probe');
+    throw refuse(
+      message,
+      'use a smaller model or --optimize size; else --port usb or --port probe',
+    );
   }
   // The vector table begins with the stack's end and the first instruction (Armv7-M, B1.5.3).
   const view = new DataView(bytes.buffer, bytes.byteOffset);
