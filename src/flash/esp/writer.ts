@@ -7,7 +7,7 @@ const sectorBytes = 4096;
 const chunkBytes = 65_536;
 /**
  * The longest times of flash chips: 0.4 s for a sector, 2 s for 64 KB, 3 ms for a page (Winbond
- * W25Q32JV, revision F, 9.6).
+ * W25Q32JV, AC characteristics).
  */
 const sectorEraseMs = 400;
 const chunkEraseMs = 2000;

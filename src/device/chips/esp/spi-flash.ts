@@ -1,6 +1,6 @@
 /**
  * The flash chip behind a simulated ESP32: what it does, and how long it takes. Times are typical
- * ones (Winbond W25Q32JV, revision F, 9.6), since maximal ones are those of worn chips.
+ * ones (Winbond W25Q32JV, AC characteristics), since maximal ones are those of worn chips.
  */
 const sectorBytes = 4096;
 const blockBytes = 65_536;
