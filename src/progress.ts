@@ -12,11 +12,14 @@ export function bar(done: number, total: number, width = 24): string {
   return `${'█'.repeat(full)}${'░'.repeat(width - full)} ${done}/${total}`;
 }
 
+/** A rate over less time says nothing. */
+const leastRateMs = 50;
+
 /** '████████░░░░░░░░ 12/30 KB, 10.4 KB/s, 2 s left', from `sinceMs` ago. */
 export function transferBar(done: number, total: number, sinceMs: number): string {
   const kilobytes = (bytes: number) => Math.ceil(bytes / 1024);
   const shown = `${bar(kilobytes(done), kilobytes(total))} KB`;
-  if (done === 0 || sinceMs <= 0) return shown;
+  if (done === 0 || sinceMs < leastRateMs) return shown;
   const bytesPerSecond = (done * 1000) / sinceMs;
   const left = Math.ceil((total - done) / bytesPerSecond);
   return `${shown}, ${(bytesPerSecond / 1024).toFixed(1)} KB/s, ${left} s left`;
