@@ -3,7 +3,13 @@
 #include "counter.h"
 #include "nrf52.h"
 #include "start.h"
-#include "vectors.h"
+#include "usb.h"
+#include "usb_cdc.h"
+#include "usb_controller.h"
+
+#define LINK_UART 0
+#define LINK_USB 1
+const int32_t bonsai_port_links = 2;
 
 _Static_assert(CLOCK_HZ == 64000000u, "the processor has one clock [5.4]");
 _Static_assert(UART_TX_PIN < 48 && UART_RX_PIN < 48, "P0.00 to P1.15");
@@ -40,15 +46,19 @@ static void start_uart(void)
 void bonsai_port_start(void)
 {
     /* If a boot loader started the program, the vector table is still the boot loader's. */
-    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&bonsai_vectors;
+    REG(SCB_VTOR) = (uint32_t)(uintptr_t)&bonsai_nrf52_vectors;
     start_clock();
     bonsai_counter_start();
     start_uart();
+    bonsai_usb_start();
 }
 
 int32_t bonsai_port_read(int32_t link)
 {
-    (void)link;
+    if (link == LINK_USB) {
+        bonsai_usb_follow_cable();
+        return bonsai_usb_read();
+    }
     if (REG(UART_RXDRDY) == 0) {
         return -1;
     }
@@ -58,12 +68,22 @@ int32_t bonsai_port_read(int32_t link)
 
 void bonsai_port_write(int32_t link, const uint8_t *bytes, int32_t length)
 {
-    (void)link;
     for (int32_t i = 0; i < length; i++) {
+        if (link == LINK_USB) {
+            bonsai_usb_write(bytes[i]);
+            continue;
+        }
         REG(UART_TXDRDY) = 0;
         REG(UART_TXD) = bytes[i];
         while (REG(UART_TXDRDY) == 0) {
         }
+    }
+}
+
+void bonsai_port_flush(int32_t link)
+{
+    if (link == LINK_USB) {
+        bonsai_usb_flush();
     }
 }
 

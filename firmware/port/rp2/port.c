@@ -3,6 +3,8 @@
 #include "chip.h"
 #include "start.h"
 #include "usb.h"
+#include "usb_cdc.h"
+#include "usb_controller.h"
 
 #define LINK_UART 0
 #define LINK_USB 1
