@@ -78,11 +78,12 @@ export function probeSelector(port: string): string | null {
   return port.slice('probe:'.length) || null;
 }
 
-/** @throws BonsaiError 'usage' for a debug probe, which carries no answers of firmware */
+/** @throws BonsaiError 'usage' for what only flashes: no firmware answers there */
 export function requireLine(port: string): void {
-  if (!isProbe(port)) return;
+  if (!isProbe(port) && !isUsb(port)) return;
+  const what = isProbe(port) ? 'a debug probe' : 'a boot loader';
   const hint = `bonsaic flash DIR --port ${port}, then bonsaic profile DIR --port with the board's serial port`;
-  throw new BonsaiError('usage', `--port ${port}`, 'is a debug probe, which can only flash', hint);
+  throw new BonsaiError('usage', `--port ${port}`, `is ${what}, which can only flash`, hint);
 }
 
 /** @throws BonsaiError 'usage' for a text that names no port on any machine */

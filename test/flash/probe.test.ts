@@ -68,6 +68,19 @@ describe('flash: debug probes', () => {
     ]);
   });
 
+  for (const [name, word] of [
+    ['rp2040', '20002927'],
+    ['rp2350', '20004927'],
+  ] as const) {
+    it(`tells ${name} from its sister`, async () => {
+      install('probe-rs', [version, ['b32', 0, word], ['download', 0, ''], ['reset', 0, '']]);
+      await flash(image(), 'probe', loadTarget(name));
+      const other = loadTarget(name === 'rp2040' ? 'rp2350' : 'rp2040');
+      const error = await flash(image(), 'probe', other).catch((reason: unknown) => reason);
+      expect((error as BonsaiError).message).to.match(/nothing was erased/);
+    });
+  }
+
   it('OpenOCD: goes on to the next kind of probe, and chooses one by its serial number', async () => {
     install('openocd', [
       version,
@@ -187,17 +200,17 @@ describe('flash: debug probes', () => {
     expect((error as BonsaiError).message).to.match(/does not flash boards of target esp32c3/);
   });
 
-  it('is no line for profile and run', async () => {
-    process.env.PATH = path;
-    const run = await runHere([
-      ...['run', 'examples/activity/activity.tflite', '--target', 'stm32f405'],
-      ...['--port', 'probe'],
-    ]);
-    expect(run.status).to.equal(1);
-    expect(run.stderr)
-      .to.match(/can only flash/)
-      .not.match(/Compile/);
-  });
+  for (const port of ['probe', 'usb:7']) {
+    it(`${port} is no line for profile and run`, async () => {
+      process.env.PATH = path;
+      const model = 'examples/activity/activity.tflite';
+      const run = await runHere(['run', model, '--target', 'stm32f405', '--port', port]);
+      expect(run.status).to.equal(1);
+      expect(run.stderr)
+        .to.match(/can only flash/)
+        .not.match(/Compile/);
+    });
+  }
 
   it('the real OpenOCD tells of no probe', async function () {
     process.env.PATH = path;
