@@ -1,8 +1,6 @@
 /** Decides everything about one model on one target: kernels, steps, memory. */
 import { type ModelSize, modelSize } from '../analysis/index.js';
-import { InternalError } from '../errors.js';
 import {
-  at,
   type Graph,
   type Module,
   mainGraph,
@@ -22,9 +20,10 @@ import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
 import type { SourceModel } from './choose/room.js';
 import type { Choice } from './choose/select.js';
 import { ioTensors } from './io-tensors.js';
+import { requireApart } from './schedule/apart.js';
 import { kernelContext } from './schedule/lower.js';
 import { orderSteps } from './schedule/order.js';
-import { accessesOf, conflictOf, type Implementation, memoryOf } from './schedule/parts.js';
+import { type Implementation, memoryOf } from './schedule/parts.js';
 import { type CompileOptions, noKernel, type Plan, type PlanStep } from './types.js';
 
 /** A plan, and the kernels that it names: codegen takes their calls. */
@@ -142,7 +141,7 @@ function planStep(
   arena: Arena,
 ): PlanStep {
   const node = graph.nodes[nodeIndex] as Node;
-  if (choice !== null) checkApart(node, choice, arena, index);
+  if (choice !== null) requireApart(node, choice.implementation, arena, index);
   const inArena = (ids: readonly (TensorId | null)[]) => [
     ...new Set(ids.filter((id) => id !== null && arena.placements.has(id))),
   ];
@@ -181,28 +180,4 @@ function candidatesOf(
 function kernelsFrom(candidates: Candidates | null): Kernels {
   const memories = candidates?.implementations.map(memoryOf);
   return { candidates, memories: memories ?? [{ scratchBytes: 0, overlaps: [] }] };
-}
-
-/**
- * Halves that run at the same time must not touch the same memory.
- *
- * @throws InternalError if they do
- */
-function checkApart(node: Node, { implementation }: Choice, arena: Arena, step: number): void {
-  const { placements, scratch, moves } = arena;
-  const move = moves[step] ?? null;
-  const place = (id: TensorId) => placements.get(id)?.offset ?? null;
-  const [first, second] = accessesOf(implementation, {
-    inputs: node.inputs.map((id) => {
-      const offset = id === null ? null : place(id);
-      return move !== null && offset === move.from ? move.to : offset;
-    }),
-    output: place(node.outputs[0] as TensorId) ?? 0,
-    scratch: scratch[step]?.offset ?? 0,
-  });
-  if (first === undefined || second === undefined) return;
-  const conflict = conflictOf(first, second);
-  if (conflict === null) return;
-  const bytes = `bytes ${conflict.begin} to ${conflict.end - 1} of the arena`;
-  throw new InternalError('plan', `${at(node)}: both halves use ${bytes}`);
 }

@@ -1,6 +1,7 @@
 /** Halves of steps: together they are the step, and they do not meet in memory. */
 import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
+import { InternalError } from '../../src/errors.js';
 import {
   byteCount,
   mainGraph,
@@ -14,6 +15,7 @@ import type { Kernel, Overlap } from '../../src/kernels/variant.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { opOf } from '../../src/ops/index.js';
 import { candidatesFor, onTwoCores } from '../../src/plan/choose/candidates.js';
+import { requireApart } from '../../src/plan/schedule/apart.js';
 import {
   accessesOf,
   conflictOf,
@@ -24,6 +26,7 @@ import {
   type Portion,
   scratchOffsets,
 } from '../../src/plan/schedule/parts.js';
+import type { Placement } from '../../src/plan/types.js';
 import { sharedLayer, sharedOps } from '../support/halves.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
 import { NetworkBuilder } from '../support/networks.js';
@@ -372,4 +375,60 @@ describe('halves: which steps have them', () => {
       expect(both.implementations.map(({ parts }) => parts.length)).to.deep.equal(cores);
     });
   }
+});
+
+describe('halves: a plan in which they meet is a bug', () => {
+  /** Halves that read 8 bytes each of input 0 and write 4 each of output 1. */
+  const apart = implementationOf(
+    { scratchBytes: 4 },
+    { inputs: [[8, 8]], outputBytes: 4, scratchBytes: 4 },
+  );
+  const [{ view } = { view: null }] = apart.parts;
+  const node = (view as NodeView).node;
+  const place = (offset: number) => ({ offset }) as Placement;
+  interface Places {
+    readonly input: number;
+    readonly output: number;
+    readonly scratch: number;
+    /** Where the input is moved to before. */
+    readonly to?: number;
+  }
+  const arenaOf = ({ input, output, scratch, to }: Places) => ({
+    placements: new Map([
+      [0, place(input)],
+      [1, place(output)],
+    ]),
+    scratch: [{ offset: scratch, bytes: 8 }],
+    moves: [to === undefined ? null : { from: input, to, bytes: 16 }],
+  });
+  const rows: [edge: string, places: Places, bytes: string | null][] = [
+    ['all apart', { input: 0, output: 16, scratch: 24 }, null],
+    // The first half writes 8 to 11, where the second one reads 8 to 15.
+    ['an output on the other half’s input', { input: 0, output: 8, scratch: 24 }, '8 to 11'],
+    // The second one writes 4 to 7, where the first one reads 0 to 7.
+    ['the other way round', { input: 0, output: 0, scratch: 24 }, '4 to 7'],
+    ['scratch on the other half’s input', { input: 0, output: 16, scratch: 8 }, '8 to 11'],
+    // The first one's scratch is at 20 to 23, which the second one writes.
+    ['scratch on the other half’s output', { input: 0, output: 16, scratch: 20 }, '20 to 23'],
+    ['an input that has moved away', { input: 0, output: 0, scratch: 24, to: 32 }, null],
+    ['and one that has moved there', { input: 32, output: 8, scratch: 24, to: 0 }, '8 to 11'],
+  ];
+  for (const [edge, places, bytes] of rows) {
+    it(edge, () => {
+      const check = () => requireApart(node, apart, arenaOf(places), 0);
+      if (bytes === null) return expect(check).to.not.throw();
+      const says = `plan: operator 0 (relu) "x": both halves use bytes ${bytes} of the arena`;
+      return expect(check).to.throw(InternalError, says);
+    });
+  }
+
+  it('an input that is a constant has no place, and one core conflicts with nothing', () => {
+    const whole = implementationOf({ inputs: [[0, 8]], scratchBytes: 8 });
+    const anyhow = { ...arenaOf({ input: 0, output: 0, scratch: 0 }), scratch: [null] };
+    expect(() => requireApart(node, whole, anyhow, 0)).to.not.throw();
+    const absent = { ...node, inputs: [null] };
+    const places = arenaOf({ input: 0, output: 8, scratch: 24 });
+    expect(() => requireApart(absent, apart, places, 0)).to.not.throw();
+    expect(() => requireApart({ ...node, inputs: [7] }, apart, places, 0)).to.not.throw();
+  });
 });

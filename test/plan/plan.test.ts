@@ -428,6 +428,28 @@ describe('plan: steps', () => {
     });
   });
 
+  it('come with what computes them, and tell their scratch', () => {
+    const b = new NetworkBuilder();
+    const module = b.module([b.dense(b.reshape(b.input([1, 8, 1, 80]), [1, 640]), 128)]);
+    const facts = analyse(mainGraph(module));
+    const dsp = { ...target, features: new Set<Feature>(['mul32', 'dsp']) };
+    const options = { ...defaults, faithful: true };
+    const { plan, implementations } = makePlan(module, facts, dsp, options);
+    const names = implementations.map((one) => one?.variant.template ?? noKernel);
+    expect(plan.steps.map(({ kernel }) => kernel)).to.deep.equal(names);
+    expect(names[0]).to.equal(noKernel);
+    const needed = implementations[1]?.parts[0]?.kernel.scratchBytes;
+    expect(needed).to.be.above(0);
+    expect(plan.steps.map(({ scratch }) => scratch?.bytes)).to.deep.equal([undefined, needed]);
+  });
+
+  it('of a layer without a bias', () => {
+    const { kernel, writes } = planOf(build((b, x) => [b.dense(x, 3, { bias: false })]))
+      .steps[0] as Plan['steps'][number];
+    expect(kernel).to.equal('portable/fully_connected');
+    expect(writes).to.have.length(1);
+  });
+
   it('has the kernel that is asked for by its name, and others have theirs', () => {
     const module = build((b, x) => [b.conv2d(b.conv2d(x, 4), 4)]);
     const kernelsOf = (options: Partial<CompileOptions>) =>
@@ -512,6 +534,11 @@ describe('plan refuses', () => {
     const b = new NetworkBuilder();
     return b.module([b.values([4], perTensorQuant(1, 0))]);
   };
+  const floatConstant = (): Module => {
+    const module = constant();
+    const tensors = mainGraph(module).tensors.map((t) => ({ ...t, dtype: 'float32' as const }));
+    return { ...module, graphs: [{ ...mainGraph(module), tensors }] };
+  };
   const unread = (): Module => {
     const b = new NetworkBuilder();
     b.input([4], perTensorQuant(1, 0), 'unread');
@@ -562,6 +589,13 @@ describe('plan refuses', () => {
       code: 'float-model',
       where: /^input of the model$/,
       says: 'tensor "unread" is float32; only int8 models compile',
+    },
+    {
+      edge: 'a constant float output',
+      module: floatConstant(),
+      code: 'float-model',
+      where: /^output of the model$/,
+      says: 'tensor "constant_0" is float32; only int8 models compile',
     },
     {
       edge: 'a constant output',

@@ -5,9 +5,12 @@ import {
   coreFolder,
   firmwareMacros,
   firmwareSources,
+  isLibrary,
   listTargets,
   loadTarget,
   parseTarget,
+  requireFirmware,
+  type Target,
 } from '../../src/target/index.js';
 
 const text = readFileSync('targets/rp2040/target.json', 'utf8');
@@ -120,5 +123,16 @@ describe('target', () => {
         .to.throw(BonsaiError, 'is not known')
         .with.property('hint', `one of: ${listTargets().join(', ')}`);
     }
+  });
+
+  it('that is sources alone has no firmware: the error names the boards with this core', () => {
+    const [board, library] = ['rp2040', 'cortex-m0plus'].map(loadTarget) as [Target, Target];
+    expect([board, library].map(isLibrary)).to.deep.equal([false, true]);
+    expect(() => requireFirmware(board, 'build')).to.not.throw();
+    expect(() => requireFirmware(library, 'build'))
+      .to.throw(BonsaiError, 'cortex-m0plus is sources for your own build: it has no start-up code')
+      .that.includes({ code: 'usage', where: 'build' })
+      .with.property('hint')
+      .that.matches(/README\.md.* --target (?!.*(cortex|rp2350)).*rp2040 or /);
   });
 });
