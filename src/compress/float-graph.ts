@@ -1,5 +1,6 @@
 /** Graphs in float32: the form in which models are trained, pruned and observed. */
 import { BonsaiError } from '../errors.js';
+import { floatOfHalf } from '../import/half.js';
 import {
   type AttrValue,
   elementCount,
@@ -42,7 +43,7 @@ function widened(tensor: Tensor): Tensor {
   if (data === null || dtype === 'float32') return tensor;
   if (dtype === 'float16') {
     const bits = data as Uint16Array;
-    return { ...tensor, dtype: 'float32', quant: null, data: Float32Array.from(bits, fromHalf) };
+    return { ...tensor, dtype: 'float32', quant: null, data: Float32Array.from(bits, floatOfHalf) };
   }
   if (quant === null) return tensor;
   const channelOf = channelsAlong(tensor.shape, quant.axis);
@@ -59,17 +60,6 @@ export function channelsAlong(shape: Shape, axis: number | null): (element: numb
   const inner = elementCount(shape.slice(axis + 1));
   const extent = shape[axis] ?? 1;
   return (element) => Math.floor(element / inner) % extent;
-}
-
-/** IEEE 754 binary16 → number. */
-export function fromHalf(bits: number): number {
-  const sign = bits >= 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return exponent === 0
-    ? sign * fraction * 2 ** -24
-    : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 /** What a constant is to its operator. */

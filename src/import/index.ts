@@ -1,9 +1,11 @@
 /** Model files → IR. One folder per format. */
 import { createHash } from 'node:crypto';
+import { BonsaiError } from '../errors.js';
 import { modelCName } from '../ir/c-names.js';
 import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
 import { operators } from '../ops/index.js';
+import { importTfjs, isTfjs, type ReadBeside } from './tfjs/index.js';
 import { importTflite } from './tflite/index.js';
 
 export interface ImportOptions {
@@ -15,6 +17,8 @@ export interface ImportOptions {
   readonly rounding: 'tflm' | 'tflite';
   /** Whether to refuse faults of a file that TFLM ignores. */
   readonly strict?: boolean;
+  /** Reads files of the model's folder, for formats that have several. Without it there are none. */
+  readonly beside?: ReadBeside;
 }
 
 /**
@@ -24,9 +28,17 @@ export interface ImportOptions {
  * @throws BonsaiError with exit status 2
  */
 export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
-  const imported = importTflite(bytes, options);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const { module: imported, shards } = isTfjs(bytes)
+    ? importTfjs(bytes, { beside: noFiles, ...options })
+    : { module: importTflite(bytes, options), shards: [] };
+  const hash = createHash('sha256').update(bytes);
+  for (const shard of shards) hash.update(shard);
+  const sha256 = hash.digest('hex');
   const module = { name: modelCName(options.name), sha256, states: [], ...imported };
   checkModule(module, operators, 'import');
   return module;
+}
+
+function noFiles(name: string): never {
+  throw new BonsaiError('not-a-model', name, 'cannot be read here', 'give the path of the model');
 }

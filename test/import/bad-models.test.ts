@@ -414,7 +414,7 @@ const files: readonly (readonly [
 ])[] = [
   ['empty', 'not-a-model', /only 0 bytes/, () => new Uint8Array()],
   ['seven bytes', 'not-a-model', /only 7/, () => good.subarray(0, 7)],
-  ['JSON', 'not-a-model', /JSON/, () => text('{"modelTopology": {}}')],
+  ['JSON', 'not-a-model', /JSON/, () => text('{"pairs": []}')],
   ['a Keras file', 'not-a-model', /HDF5/, () => text('\x89HDF\r\n\x1a\n\0\0\0\0')],
   ['a zip archive', 'not-a-model', /zip/, () => text('PK\x03\x04............')],
   [

@@ -3,10 +3,9 @@
  * File Format for NumPy Arrays'). npyjs, the package for it, brings a client for HTTP that warns on
  * newer releases of Node; the format is simpler than that.
  */
-import type { Shape } from '../../ir/graph.js';
-import { elementCount } from '../../ir/graph.js';
+import { floatOfHalf } from '../../import/half.js';
+import { elementCount, type Shape } from '../../ir/graph.js';
 import { printableLine } from '../../printable.js';
-import { fromHalf } from '../float-graph.js';
 import { badData } from './dataset.js';
 import { maxElements } from './samples.js';
 
@@ -86,7 +85,7 @@ function headerOf(bytes: Uint8Array, where: string): { text: string; dataAt: num
 }
 
 function numbersOf(raw: ArrayLike<number | bigint>, type: string): ArrayLike<number> {
-  if (type === 'f2') return Float32Array.from(raw as ArrayLike<number>, fromHalf);
+  if (type === 'f2') return Float32Array.from(raw as ArrayLike<number>, floatOfHalf);
   if (type === 'i8' || type === 'u8') return Float64Array.from(raw as ArrayLike<bigint>, Number);
   return raw as ArrayLike<number>;
 }

@@ -4,6 +4,7 @@
  */
 import { elementCount, type Tensor, type TensorData } from '../../ir/graph.js';
 import { spend } from '../flatbuffer.js';
+import { floatOfHalf } from '../half.js';
 import { rows } from './ops.js';
 import {
   operatorName,
@@ -152,7 +153,7 @@ function dequantized(raw: RawModel, tensor: Tensor): Float32Array | null {
   if (data === null) return null;
   if (tensor.dtype === 'float16') {
     spend(raw.source, 4 * data.length);
-    return Float32Array.from(data as Uint16Array, halfToFloat);
+    return Float32Array.from(data as Uint16Array, floatOfHalf);
   }
   if (tensor.dtype !== 'int8' || quant === null) return null;
   spend(raw.source, 4 * data.length);
@@ -162,15 +163,4 @@ function dequantized(raw: RawModel, tensor: Tensor): Float32Array | null {
     const channel = Math.floor(i / inner) % scales.length;
     return (scales[channel] ?? 0) * (q - (zeroPoints[channel] ?? 0));
   });
-}
-
-/** IEEE 754 binary16 from its bits. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
-  return exponent === 0
-    ? sign * fraction * 2 ** -24
-    : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

@@ -63,7 +63,7 @@ const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 qu
 const formats: readonly (readonly [start: string, what: string])[] = [
   ['\x89HDF', 'it is an HDF5 file (Keras .h5)'],
   ['PK\x03\x04', 'it is a zip archive (Keras .keras, PyTorch .pt)'],
-  ['{', 'it is JSON (TensorFlow.js model.json)'],
+  ['{', 'it is JSON, and no model.json of TensorFlow.js: it has no modelTopology'],
   ['\x08', 'it may be an ONNX model or a SavedModel'],
   ['version https://git-lfs', 'it is a Git LFS pointer, not the file itself'],
 ];
