@@ -1,6 +1,6 @@
 /** Which integers stand for which numbers: scales and zero points of a graph to be quantized. */
 import { BonsaiError } from '../../errors.js';
-import { at, type Graph, type Node, type Tensor, type TensorId } from '../../ir/graph.js';
+import { at, type Graph, type Node, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
 import { weighted } from '../float-graph.js';
 
 /** int8: real = scale · (q − zeroPoint). */
@@ -154,8 +154,9 @@ export function activationQuants(
   const tied = graph.nodes.flatMap(({ inputs }) => inputs.filter((id) => id !== null));
   const hulls = new Map<TensorId, RealRange>();
   for (const id of new Set([...computed, ...tied])) {
-    const range = ranges.get(id);
-    if (range === undefined) continue;
+    // Constants are not observed.
+    const range = ranges.get(id) ?? rangeOfConstant(tensorOf(graph, id));
+    if (range === null) continue;
     const leader = ties.leader(id);
     const hull = hulls.get(leader) ?? range;
     hulls.set(leader, { min: Math.min(hull.min, range.min), max: Math.max(hull.max, range.max) });
@@ -167,6 +168,16 @@ export function activationQuants(
   return new Map(
     [...new Set([...computed, ...hulls.keys(), ...tied])].map((id) => [id, quantOf(id)]),
   );
+}
+
+function rangeOfConstant({ data }: Tensor): RealRange | null {
+  if (data === null) return null;
+  let [min, max] = [0, 0];
+  for (const value of data as Float32Array) {
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+  }
+  return { min, max };
 }
 
 /** Weights of `values` [..., extent of axis, ...] on the integers of `type`, from their extremes. */
