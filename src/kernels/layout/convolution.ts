@@ -1,6 +1,11 @@
 /** A convolution as the kernels with their own layouts see it. */
 import type { NodeView } from '../../ir/graph.js';
-import { type Filters, type OutputStage, outputStage } from '../../ops/arithmetic/accumulation.js';
+import {
+  type AccumulationAttrs,
+  type Filters,
+  type OutputStage,
+  outputStage,
+} from '../../ops/arithmetic/accumulation.js';
 import { type Conv2dAttrs, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
 import {
   type DepthwiseConv2dAttrs,
@@ -13,6 +18,7 @@ import {
   rowFilters,
   rowStage,
 } from '../../ops/fully_connected.js';
+import type { KernelVariant } from '../variant.js';
 import type { WindowShape } from './overlap.js';
 
 /** Fully connected layers and 1×1 convolutions are one row of pixels. */
@@ -21,6 +27,17 @@ export interface Convolution {
   readonly filters: Filters;
   readonly stage: OutputStage;
 }
+
+/**
+ * A variant of each operator that is a convolution.
+ *
+ * @param when whether the node is one convolution, not a group of them
+ * @param describe called for nodes for which `when` holds
+ */
+export type ConvolutionVariants = <A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
+  describe: (view: NodeView<A>) => Convolution,
+) => KernelVariant<A>;
 
 /**
  * Whether each output pixel reads the input pixel of the same index: a fully connected layer over

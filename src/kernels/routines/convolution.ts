@@ -1,7 +1,12 @@
 /** Convolutions whose weights are code: what the kernels of several instruction sets share. */
 import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
-import { asColumn, type Convolution, isPixelRow } from '../layout/convolution.js';
+import {
+  asColumn,
+  type Convolution,
+  type ConvolutionVariants,
+  isPixelRow,
+} from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelVariant, MatchContext, WorkTerm } from '../variant.js';
@@ -28,15 +33,7 @@ export interface RoutineConvolution {
   callOf(view: NodeView<AccumulationAttrs>, shape: WindowShape, routine: CodedRoutine): KernelCall;
 }
 
-/** A variant of each operator that is a convolution. */
-type Variants = <A extends AccumulationAttrs>(
-  /** Whether the node is one convolution, not a group of them. */
-  when: (view: NodeView<A>) => boolean,
-  /** Called for nodes for which `when` holds. */
-  describe: (view: NodeView<A>) => Convolution,
-) => KernelVariant<A>;
-
-export function routineConvolution(parts: RoutineConvolution): Variants {
+export function routineConvolution(parts: RoutineConvolution): ConvolutionVariants {
   const { template, needs, tile, residualCycles } = parts;
   return (when, describe) => ({
     template,

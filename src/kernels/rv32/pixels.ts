@@ -7,7 +7,12 @@ import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, biasesFor } from '../../ops/arithmetic/accumulation.js';
 import type { Range } from '../../ops/arithmetic/bounds.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
-import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
+import {
+  type Convolution,
+  type ConvolutionVariants,
+  isPixelRow,
+  pixelsOf,
+} from '../layout/convolution.js';
 import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
 import type { WindowShape } from '../layout/overlap.js';
 import {
@@ -25,7 +30,7 @@ import {
 } from '../layout/pixel-tiles.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import { gatherNumbers, gatherWork, inputRanges } from '../swar/layer.js';
-import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
+import { type KernelCall, once, type WorkTerm } from '../variant.js';
 import { mostDepth, sparseRuns } from './sparse-pixels.js';
 import { highStages, isLifted } from './stage.js';
 
@@ -104,23 +109,8 @@ export const rv32Pixels = kernelOf(dense);
 /** The kernel that skips zero weights. */
 export const rv32SparsePixels = kernelOf(sparse);
 
-function kernelOf(layout: Layout) {
-  /**
-   * @param when whether the node is one layer, not a group of convolutions
-   * @param describe called for nodes for which `when` holds
-   */
-  return <A extends AccumulationAttrs>(
-    when: (view: NodeView<A>) => boolean,
-    describe: (view: NodeView<A>) => Convolution,
-  ): KernelVariant<A> => variantOf(layout, when, describe);
-}
-
-function variantOf<A extends AccumulationAttrs>(
-  layout: Layout,
-  when: (view: NodeView<A>) => boolean,
-  describe: (view: NodeView<A>) => Convolution,
-): KernelVariant<A> {
-  return {
+function kernelOf(layout: Layout): ConvolutionVariants {
+  return (when, describe) => ({
     template: layout.template,
     text: dense.template,
     needs: ['mul32', 'rv32'],
@@ -148,7 +138,7 @@ function variantOf<A extends AccumulationAttrs>(
         calls: () => [callOf(view, layer, multiplies, stored())],
       };
     },
-  };
+  });
 }
 
 /** Offset in scratch of outputs that wait for a residual, or that belong to no pixel. */

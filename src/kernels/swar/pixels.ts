@@ -12,7 +12,12 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs, Filters } from '../../ops/arithmetic/accumulation.js';
 import type { Range } from '../../ops/arithmetic/bounds.js';
-import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
+import {
+  type Convolution,
+  type ConvolutionVariants,
+  isPixelRow,
+  pixelsOf,
+} from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import {
   laneLimit,
@@ -30,7 +35,7 @@ import {
   tileLead,
 } from '../layout/pixel-tiles.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
-import { type KernelCall, type KernelVariant, type MatchContext, once } from '../variant.js';
+import { type KernelCall, type MatchContext, once } from '../variant.js';
 import {
   gatherNumbers,
   gatherWork,
@@ -112,23 +117,8 @@ export const pixelsKernel = kernelOf(dense);
 /** The kernel that skips zero weights. */
 export const sparsePixelsKernel = kernelOf(sparse);
 
-function kernelOf(layout: Layout) {
-  /**
-   * @param when whether the node is one layer, not a group of convolutions
-   * @param describe called for nodes for which `when` holds
-   */
-  return <A extends AccumulationAttrs>(
-    when: (view: NodeView<A>) => boolean,
-    describe: (view: NodeView<A>) => Convolution,
-  ): KernelVariant<A> => variantOf(layout, when, describe);
-}
-
-function variantOf<A extends AccumulationAttrs>(
-  layout: Layout,
-  when: (view: NodeView<A>) => boolean,
-  describe: (view: NodeView<A>) => Convolution,
-): KernelVariant<A> {
-  return {
+function kernelOf(layout: Layout): ConvolutionVariants {
+  return (when, describe) => ({
     template: layout.template,
     needs: ['mul32', 'swar'],
     addsResidual: true,
@@ -151,7 +141,7 @@ function variantOf<A extends AccumulationAttrs>(
         calls: () => [callOf(layout, view, layer, tables())],
       };
     },
-  };
+  });
 }
 
 function workOf(
