@@ -15,7 +15,7 @@ import { firmwareFiles, writeProject } from '../src/build/project.js';
 import { compile } from '../src/pipeline.js';
 import type { CompileOptions } from '../src/plan/types.js';
 import { readVectors, seededVectors } from '../src/profile/vectors.js';
-import { table } from '../src/report/table.js';
+import { textTable } from '../src/report/text-table.js';
 import { loadTarget } from '../src/target/index.js';
 import { execute, type Instruction } from './qemu/blocks.js';
 import { coreOf, estimateCycles } from './qemu/cycles.js';
@@ -38,7 +38,7 @@ function printTable(title: string, rows: readonly Row[], estimated: string | nul
     `${((100 * instructions) / total).toFixed(1)} %`,
     String(cycles ?? ''),
   ]);
-  console.log(`${table([title, ...numbers], cells, { right: new Set(numbers) })}\n`);
+  console.log(`${textTable([title, ...numbers], cells, { right: new Set(numbers) })}\n`);
 }
 
 /** Sequences of consecutive instructions that run equally often, such as bodies of loops. */

@@ -1,7 +1,7 @@
 /** bonsaic doctor: which tools this machine has, which are missing, and how to install them. */
 import type { Command } from 'commander';
 import { exitStatus } from '../errors.js';
-import { table } from '../report/table.js';
+import { textTable } from '../report/text-table.js';
 import { checkTools, type ToolCheck } from '../report/tools.js';
 import { printJson, printResult, terminalColumns } from './output.js';
 
@@ -17,7 +17,7 @@ export function addDoctor(cli: Command): void {
       } else {
         const mark = (check: ToolCheck) => (check.ok ? 'ok' : check.needed ? 'MISSING' : 'missing');
         printResult(
-          table(
+          textTable(
             ['', 'what', 'found', 'what next'],
             checks.map((c) => [mark(c), c.what, c.found, c.ok ? '' : c.hint]),
             { width: terminalColumns() },

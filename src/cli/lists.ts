@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { kernelsOf } from '../kernels/index.js';
 import { operators } from '../ops/index.js';
-import { table } from '../report/table.js';
+import { textTable } from '../report/text-table.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { printJson, printResult, terminalColumns } from './output.js';
 
@@ -35,7 +35,7 @@ function addList(
       printResult(
         found.length === 0
           ? empty
-          : table(
+          : textTable(
               header,
               found.map((row) => header.map((column) => cell(row[column]))),
               { width: terminalColumns() },

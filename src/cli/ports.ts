@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { buildsIn, type KnownBuild } from '../build/directory.js';
 import { type Found, type SurveyedPort, surveyPorts } from '../profile/ports.js';
-import { table } from '../report/table.js';
+import { textTable } from '../report/text-table.js';
 import { printJson, printResult, terminalColumns } from './output.js';
 
 interface Flags {
@@ -63,7 +63,7 @@ export function portsText(ports: readonly NamedPort[], width = terminalColumns()
   const hints = ports.flatMap(({ path, firmware }) =>
     firmware?.state === 'closed' ? [`${path}: ${firmware.hint}`] : [],
   );
-  const list = table(['port', 'USB', 'board', 'firmware'], rows, { width });
+  const list = textTable(['port', 'USB', 'board', 'firmware'], rows, { width });
   return [list, ...hints].join('\n');
 }
 

@@ -4,7 +4,7 @@
 import { type Command, Option } from 'commander';
 import { placeOf } from '../device/index.js';
 import { portFor } from '../profile/ports.js';
-import { table } from '../report/table.js';
+import { textTable } from '../report/text-table.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { forgetCosts, type Scope, saveCosts, scopes } from '../target/kept.js';
 import { costTable, tune } from '../tune/index.js';
@@ -83,5 +83,7 @@ async function measure(name: string, asked: string, flags: TuneFlags): Promise<v
       .join(', '),
   ]);
   const head = ['kernel', 'for', 'layers', 'off by', `${unit} for one of each`];
-  printResult(`${table(head, rows, { width: terminalColumns() })}\n\nkept for ${owner} in ${path}`);
+  printResult(
+    `${textTable(head, rows, { width: terminalColumns() })}\n\nkept for ${owner} in ${path}`,
+  );
 }

@@ -1,5 +1,5 @@
 /** What compression tells people: tables that fit the terminal. */
-import { prose, table } from '../report/table.js';
+import { prose, textTable } from '../report/text-table.js';
 import type { QuantizeReport } from './quantize-model.js';
 
 const decibels = (value: number) => (Number.isFinite(value) ? value.toFixed(1) : 'exact');
@@ -30,8 +30,8 @@ export function quantizeText(report: QuantizeReport, width: number): string {
     facts
       .map(([name = '', text = '']) => prose(`${name.padEnd(11)} ${text}`, width, 12))
       .join('\n'),
-    table(['tried', 'SNR dB', ''], tried, { right, width }),
-    table(['layer', 'operator', 'SNR dB', 'name'], lossy, { right, width }),
+    textTable(['tried', 'SNR dB', ''], tried, { right, width }),
+    textTable(['layer', 'operator', 'SNR dB', 'name'], lossy, { right, width }),
     classText(report, width),
   ]
     .filter((text) => text !== '')
@@ -51,5 +51,5 @@ function classText({ confusion, classes }: QuantizeReport, width: number): strin
     ];
   });
   const right = new Set(['samples', 'right in int8']);
-  return table(['class', 'samples', 'right in int8'], rows, { right, width });
+  return textTable(['class', 'samples', 'right in int8'], rows, { right, width });
 }

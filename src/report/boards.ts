@@ -1,7 +1,7 @@
 /** One model on several boards of a kind, as `bonsaic profile` with several ports prints it. */
 import type { BonsaiError } from '../errors.js';
-import { table } from './table.js';
 import { thousands } from './text.js';
+import { textTable } from './text-table.js';
 import type { Report } from './types.js';
 
 /** A board's report, or why there is none. */
@@ -32,7 +32,7 @@ export function boardsText(
   const hints = boards.flatMap(({ port, fault }) =>
     fault === null || fault.hint === '' ? [] : [`${port}: ${fault.hint}`],
   );
-  return [table(header, rows, { right, width }), ...hints].join('\n');
+  return [textTable(header, rows, { right, width }), ...hints].join('\n');
 }
 
 function rowOf(port: string, report: Report | null, fault: BonsaiError | null): string[] {

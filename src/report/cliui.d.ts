@@ -1,4 +1,4 @@
-/** What `table.ts` uses of cliui, which comes without types. */
+/** What `text-table.ts` uses of cliui, which comes without types. */
 declare module 'cliui' {
   export interface Cell {
     readonly text: string;

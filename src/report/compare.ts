@@ -4,8 +4,8 @@ import type { CountUnit } from '../ir/op.js';
 import { estimatedCount, type Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import { type Budgets, ramWithoutStack } from './budgets.js';
-import { prose, table } from './table.js';
 import { thousands } from './text.js';
+import { prose, textTable } from './text-table.js';
 import type { Report } from './types.js';
 
 /**
@@ -169,7 +169,7 @@ export function compareText(boards: readonly ComparedBoard[], width: number): st
     ];
   });
   return [
-    table(header, rows, { right, width }),
+    textTable(header, rows, { right, width }),
     ...legend(taken).map((line) => prose(line, width, 2)),
     ...taken.flatMap(({ target, over }) =>
       over.length === 0 ? [] : [prose(`${target}: over ${over.join(', ')}`, width, 2)],

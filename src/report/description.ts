@@ -14,7 +14,7 @@ import {
 } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
 import { type Estimate, type EstimateStyle, estimateText } from './estimates.js';
-import { prose, shorten, table } from './table.js';
+import { prose, shorten, textTable } from './text-table.js';
 
 function describeTensor(tensor: Tensor) {
   return {
@@ -100,7 +100,7 @@ function weightTable(layers: ReturnType<typeof describe>['layers'], width: numbe
     ...['zero filters', 'inputs', 'taps', 'values', 'bits'],
   ];
   const right = new Set(header.filter((title) => !/op|pattern/.test(title)));
-  return table(header, rows, { right, width });
+  return textTable(header, rows, { right, width });
 }
 
 /** A description, with what is proved of its layers. */
@@ -132,7 +132,7 @@ function proofTable(proofs: readonly LayerProof[], width: number): string {
     'tie-free',
   ];
   const right = new Set(header.filter((title) => title !== 'op'));
-  return table(header, rows, { right, width });
+  return textTable(header, rows, { right, width });
 }
 
 /** The first of what TFLM ignores in the file, which --strict refuses, and how many there are. */
@@ -169,7 +169,7 @@ export function descriptionText(
   ];
   return [
     head.map((line) => prose(line, width, 8)).join('\n'),
-    table(title, rows, { right, width }),
+    textTable(title, rows, { right, width }),
     weightTable(layers, width),
     proofTable(proofs, width),
     estimateText(targets, layers, style),

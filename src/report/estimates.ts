@@ -5,8 +5,8 @@ import type { CountUnit } from '../ir/op.js';
 import { estimateName } from '../plan/choose/explain.js';
 import type { KernelEstimate, Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
-import { prose, table } from './table.js';
 import { thousands } from './text.js';
+import { prose, textTable } from './text-table.js';
 
 export interface Estimate {
   readonly target: string;
@@ -95,7 +95,7 @@ export function estimateText(
     targets.length === 1 && only
       ? layerTable(only, weighty, { width, why })
       : summary(taken, weighty, width),
-    table(['target', ...columns], needs, { right: new Set(columns), width }),
+    textTable(['target', ...columns], needs, { right: new Set(columns), width }),
     ...refusals(targets, width),
   ]
     .filter((text) => text !== '')
@@ -158,7 +158,7 @@ function layerTable(
   const right = new Set(header.filter((title) => !title.includes('kernel')));
   const shown = why ? [header, ...rows] : [header, ...rows].map((row) => withoutDense(row));
   const [titles = [], ...cells] = shown;
-  const text = table(titles, cells, { right, width });
+  const text = textTable(titles, cells, { right, width });
   const beside = 'estimated, beside the best kernels that multiply every weight';
   return text === '' ? '' : [prose(beside, width, 2), text].join('\n');
 }
@@ -183,7 +183,7 @@ function summary(known: readonly Estimate[], weighty: Weighty, width: number): s
   if (all.every((text) => text === '')) return '';
   const right = new Set(['#', ...names]);
   const against = 'estimated time and bytes against the best kernels that multiply every weight';
-  const text = table(['#', 'op', ...names], [...rows, ['', 'all', ...all]], { right, width });
+  const text = textTable(['#', 'op', ...names], [...rows, ['', 'all', ...all]], { right, width });
   return [prose(against, width, 2), text].join('\n');
 }
 

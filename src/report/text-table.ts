@@ -33,7 +33,7 @@ const textWidth = 20;
  * A table without its empty columns; '' when it has no rows. If the terminal is too narrow for all
  * columns, the remaining columns follow below, with the first column repeated.
  */
-export function table(
+export function textTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
   { right = new Set(), width = Infinity }: TableOptions = {},

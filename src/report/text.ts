@@ -6,7 +6,7 @@ import {
   priceText,
   rivalsOf,
 } from '../plan/choose/explain.js';
-import { prose, shorten, table } from './table.js';
+import { prose, shorten, textTable } from './text-table.js';
 import type { Report } from './types.js';
 
 export const thousands = (value: number) =>
@@ -52,7 +52,7 @@ function layerTable(report: Report, width: number): string {
     layer.weightBytes === 0 ? '' : layer.region,
   ]);
   const right = new Set(['#', 'MAC', unit, 'share', `${unit}/MAC`, 'weights B']);
-  return table(columns, rows, { right, width });
+  return textTable(columns, rows, { right, width });
 }
 
 /** For each layer with a choice: its kernel, and the best rival of each form. */
@@ -84,7 +84,7 @@ function choiceLines({ layers, options }: Report, width: number): string[] {
   // chosen without this sentence.
   const code = decision.flashPrice === 0 ? '' : '; a kernel also has code, once for all its layers';
   return [
-    table(header, rows, { right, width }),
+    textTable(header, rows, { right, width }),
     prose(`chosen: ${priceText(decision)}${code}`, width, 8),
     '',
   ];

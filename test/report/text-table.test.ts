@@ -2,19 +2,19 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import stringWidth from 'string-width';
-import { prose, shorten, table, wrap } from '../../src/report/table.js';
+import { prose, shorten, textTable, wrap } from '../../src/report/text-table.js';
 
 /** ASCII, wide characters, combining marks and joined emoji. */
 const character = fc.constantFrom('a', 'B', '/', '_', ' ', '+', '层', 'ö', 'o\u0308', '👩‍🔬', '🇩🇪');
 const text = fc.array(character, { maxLength: 40 }).map((all) => all.join(''));
 const blank = (value: string) => value.replace(/\s/g, '');
 
-describe('report/table', () => {
+describe('report/text-table', () => {
   const rows: [edge: string, made: string, lines: string[]][] = [
-    ['no rows: nothing', table(['a', 'b'], []), ['']],
+    ['no rows: nothing', textTable(['a', 'b'], []), ['']],
     [
       'an empty column is left out',
-      table(
+      textTable(
         ['a', 'gone', 'b'],
         [
           ['1', '', 'x'],
@@ -26,12 +26,15 @@ describe('report/table', () => {
     ],
     [
       'a title of numbers is broken before a number is',
-      table(['#', 'cycles/MAC'], [['0', '1.23']], { right: new Set(['cycles/MAC']), width: 10 }),
+      textTable(['#', 'cycles/MAC'], [['0', '1.23']], {
+        right: new Set(['cycles/MAC']),
+        width: 10,
+      }),
       ['#  cycles/', '       MAC', '─  ───────', '0     1.23'],
     ],
     [
       'what does not fit beside comes below, with the first column again',
-      table(['#', 'b', 'c'], [['0', '11111', '22222']], {
+      textTable(['#', 'b', 'c'], [['0', '11111', '22222']], {
         right: new Set(['#', 'b', 'c']),
         width: 12,
       }),
@@ -39,7 +42,7 @@ describe('report/table', () => {
     ],
     [
       'a wide character takes two columns, a letter with its combining mark one',
-      table(
+      textTable(
         ['a', 'b'],
         [
           ['层', '1'],
@@ -48,7 +51,7 @@ describe('report/table', () => {
       ),
       ['a   b', '──  ─', '层  1', '\u00f6   2'],
     ],
-    ['a line break does not end a row', table(['a'], [['x\ny']]), ['a', '───', 'x y']],
+    ['a line break does not end a row', textTable(['a'], [['x\ny']]), ['a', '───', 'x y']],
   ];
   for (const [edge, made, lines] of rows) {
     it(edge, () => expect(made.split('\n')).to.deep.equal(lines));
@@ -58,7 +61,7 @@ describe('report/table', () => {
     const cells = fc.array(fc.tuple(text, text, text), { minLength: 1, maxLength: 5 });
     fc.assert(
       fc.property(cells, fc.integer({ min: 24, max: 80 }), (all, width) => {
-        const made = table(['x', 'y', 'z'], all, { width });
+        const made = textTable(['x', 'y', 'z'], all, { width });
         for (const line of made.split('\n')) expect(stringWidth(line)).to.be.at.most(width);
         const found = [...blank(made)]
           .sort()
