@@ -459,7 +459,8 @@ describe('command line', () => {
       ['a model', 'not-a-model', 2, () => ['inspect', file('a.tflite', 'hello, world')]],
       ['a missing option', 'usage', 1, () => ['compile', model]],
       ['an unknown command', 'usage', 1, () => ['compil']],
-      ['no port', 'flash', 5, () => ['run', model, '--target', 'rp2040', '--port', '']],
+      ['no port', 'usage', 1, () => ['run', model, '--target', 'rp2040', '--port', '']],
+      ['no simulator', 'device', 5, () => ['run', model, '--target', 'stm32f411', '--port', 'sim']],
       [
         'a compiler that makes nothing',
         'toolchain',
