@@ -34,9 +34,16 @@ for library in cc:libtensorflow framework:libtensorflow_framework; do
   ln -sf "$file" "deps/lib/${library#*:}.so"
 done
 gyp=$(dirname "$(readlink -f "$(command -v npm)")")/../node_modules/node-gyp/bin/node-gyp.js
+# Node's headers: where npm's settings say, else those of the system's package, else node-gyp downloads them.
+nodedir=$(npm config get nodedir 2>/dev/null | grep / || true)
+[ -n "$nodedir" ] || [ ! -d /usr/include/node ] || nodedir=/usr
 headers=()
-[ ! -d /usr/include/node ] || headers=(--nodedir=/usr)
-node "$gyp" rebuild "${headers[@]}" --napi_build_version=8 --module_name=tfjs_binding --module_path=./lib/napi-v8 >/dev/null 2>&1
+[ -z "$nodedir" ] || headers=(--nodedir="$nodedir")
+node "$gyp" rebuild "${headers[@]}" --napi_build_version=8 --module_name=tfjs_binding --module_path=./lib/napi-v8 >build.log 2>&1 || {
+  tail -5 build.log >&2
+  echo "setup: the addon does not compile ($package/build.log)" >&2
+  exit 4
+}
 cp build/Release/tfjs_binding.node lib/napi-v8/
 cd - >/dev/null
 loads || {
