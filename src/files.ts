@@ -1,6 +1,6 @@
 /** Folders on disk, and files that bonsaic is given: what they are is known before they are read. */
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { BonsaiError } from './errors.js';
 
 /**
@@ -78,4 +78,9 @@ export function readInput(path: string, kind: keyof typeof kinds): Uint8Array {
     if (error instanceof BonsaiError) throw error;
     throw new BonsaiError('usage', path, `cannot be read: ${reasonOf(error)}`, 'check the path');
   }
+}
+
+/** Reads files of the folder that a model lies in: the weights of formats that have several files. */
+export function readBeside(path: string): (name: string) => Uint8Array {
+  return (name) => readInput(join(dirname(path), name), 'model');
 }

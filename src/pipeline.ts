@@ -9,7 +9,7 @@
  * written; `flash`; `profile`, from there to the end; `verify`, which runs the kernels on this
  * machine first; and `compare`, which goes as far as it can on many boards.
  */
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, extname } from 'node:path';
 import { analyse, modelSize } from './analysis/index.js';
 import { saveProject } from './build/directory.js';
 import {
@@ -25,7 +25,7 @@ import { checkLabels } from './codegen/labels.js';
 import type { Emission } from './codegen/manifest.js';
 import { isSimulated, placeOf } from './device/index.js';
 import { requireLine } from './device/link.js';
-import { readInput } from './files.js';
+import { readBeside } from './files.js';
 import { importModel } from './import/index.js';
 import { mainGraph } from './ir/graph.js';
 import { runPasses } from './passes/index.js';
@@ -106,7 +106,7 @@ export function load(
     where: path,
     rounding: options.rounding,
     strict: options.strict ?? false,
-    beside: (name) => readInput(join(dirname(path), name), 'model'),
+    beside: readBeside(path),
   });
   observe?.('import', source);
   return { source, module: runPasses(source, { faithful: options.faithful }, observe) };

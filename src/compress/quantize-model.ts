@@ -1,5 +1,6 @@
 /** bonsaic quantize: a float model and samples → an int8 model, and what that cost. */
 import { BonsaiError } from '../errors.js';
+import { readBeside } from '../files.js';
 import { importModel } from '../import/index.js';
 import { type Graph, type Module, mainGraph, tensorOf } from '../ir/graph.js';
 import type { Progress } from '../progress.js';
@@ -95,7 +96,8 @@ export async function quantizeModel(
   progress: Progress,
 ): Promise<QuantizedModel> {
   const { path, bytes, seed } = request;
-  const module = importModel(bytes, { name: 'model', where: path, rounding: 'tflm' });
+  const options = { name: 'model', where: path, rounding: 'tflm' } as const;
+  const module = importModel(bytes, { ...options, beside: readBeside(path) });
   const graph = separated(floatGraph(module));
   requireOneInput(graph, path);
   const parts = await progress('read samples', () => partsOf(request, graph));

@@ -236,3 +236,27 @@ describe('bonsaic quantize', () => {
     expect(existsSync(nothing)).to.equal(false);
   });
 });
+
+describe('bonsaic quantize of a model of TensorFlow.js', () => {
+  it('reads model.json with the weights beside it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bonsaic-tfjs-'));
+    try {
+      const data = join(folder, 'data.mjs');
+      writeFileSync(
+        data,
+        'export default ({ shape }) => Array.from({ length: 24 }, (_, i) => ({' +
+          ' x: Array.from({ length: shape.reduce((a, b) => a * b) }, (_, k) => Math.sin(i * 7 + k)),' +
+          ' y: [i % 3] }));',
+      );
+      const model = new URL('../import/tfjs-graph/images/model.json', import.meta.url).pathname;
+      const out = join(folder, 'out');
+      const { status, stderr } = await runHere(['quantize', model, '--data', data, '-o', out]);
+      expect(status, stderr).to.equal(0);
+      const bytes = readFileSync(join(out, 'model.tflite'));
+      const module = importModel(bytes, { name: 'model', where: out, rounding: 'tflm' });
+      expect(mainGraph(module).nodes.map(({ op }) => op)).to.include('depthwise_conv2d');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
