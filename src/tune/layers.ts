@@ -149,6 +149,8 @@ export const calibration: readonly Layer[] = [
   depthwise([1, 3, 3, 64], [3, 3]),
   depthwise([1, 40, 32, 4], [3, 3], { strideH: 2, strideW: 2 }),
   depthwise(wide, [3, 3], { strideH: 3, strideW: 3 }),
+  depthwise([1, 11, 10, 8], [2, 2], { ...noPads, strideH: 2, strideW: 2 }),
+  depthwise(odd, [2, 3], noPads),
   ...[[1, 5, 1, 64] as const, [1, 18, 1, 40] as const, [1, 6, 5, 19] as const].map((input) =>
     wholeImage(input),
   ),
@@ -163,6 +165,7 @@ export const calibration: readonly Layer[] = [
   ...[1, 3].map((outC) => conv(wide, outC, [3, 3])),
   ...[1, 3].map((outputs) => dense(128, outputs)),
   dense(640, 2),
+  dense(640, 16),
   conv(odd, 2, [3, 3]),
   conv(wide, 1, [3, 3], signed),
   conv([1, 20, 4, 2], 1, [9, 1], noPads),

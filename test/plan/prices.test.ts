@@ -601,8 +601,8 @@ describe('plan: more than the share of RAM for copies', () => {
   for (const [edge, missCycles, region] of rows) {
     it(`it is taken where that halves the time: ${edge}`, () => {
       const step = stepOf({ name: 'a', cycles: 100, pieces: [[100, missCycles]] });
-      const withAllCopies = { ...noLimits, copyBytes: () => 100 };
-      const room = { copyBytes: () => 50, withAllCopies };
+      const withMoreCopies = { ...noLimits, copyBytes: () => 100 };
+      const room = { copyBytes: () => 50, withMoreCopies };
       expect(chosenOf([step], 'balanced', room).regions).to.deep.equal([region]);
       expect(
         chosenOf([step], 'balanced', { copyBytes: () => 50 }).regions,

@@ -13,18 +13,23 @@ import {
 import type { Convolution } from '../layout/convolution.js';
 import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
 import type { WindowShape } from '../layout/overlap.js';
-import { isSliding, planeOf, planeOverlap } from '../layout/plane.js';
+import { planeOf, planeOverlap } from '../layout/plane.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { highStages, isLifted } from './stage.js';
 
-/** @param describe its filters have one input channel */
+/**
+ * @param when whether each output channel reads one input channel
+ * @param describe called for nodes for which `when` holds
+ */
 export function rv32Depthwise<A extends AccumulationAttrs>(
+  when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
 ): KernelVariant<A> {
   return {
     template: 'rv32/depthwise_conv2d',
     needs: ['mul32', 'rv32'],
     match(view, { facts }) {
+      if (!when(view)) return null;
       const convolution = describe(view);
       const { shape, stage } = convolution;
       const multiplies = highMultiplies(stage, facts.accumulator(view));
@@ -39,19 +44,31 @@ export function rv32Depthwise<A extends AccumulationAttrs>(
   };
 }
 
+/**
+ * Whether a window has at most 3×3 neighbours, and windows are one or two rows apart: one that walks
+ * down the plane loads a pixel once for all that share it, and its weights stay in registers.
+ */
+function isSliding({ kernelH, kernelW, strideH, dilationH, dilationW }: WindowShape): boolean {
+  const isDilated = (kernelH > 1 && dilationH > 1) || (kernelW > 1 && dilationW > 1);
+  return Math.max(kernelH, kernelW) <= 3 && strideH <= 2 && !isDilated;
+}
+
 function workOf(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
   const { batches, inC, outC, outH, outW, kernelH, kernelW, strideH } = shape;
   const outputs = batches * outC * outH * outW;
   const plane = { plane: { count: batches * inC * planeOf(shape).bytes, cycles: 4 } };
   const channels = { channels: { count: batches * outC, cycles: 60 } };
+  const columns = { columns: { count: batches * outC * outW, cycles: 20 } };
+  // Rows of pixels that each output loads.
+  const loaded = Math.min(strideH, kernelH) * kernelW;
   return isSliding(shape)
     ? {
-        ...plane,
-        ...channels,
-        [`outputsBy${strideH}`]: { count: outputs, cycles: 26 + 3 * strideH },
+        ...{ ...plane, ...channels, ...columns, outputs: { count: outputs, cycles: 12 } },
+        pixels: { count: outputs * loaded, cycles: 1 },
+        products: { count: outputs * kernelH * kernelW, cycles: 2 },
       }
     : {
-        ...{ ...plane, ...channels, outputs: { count: outputs, cycles: 20 } },
+        ...{ ...plane, ...channels, ...columns, walked: { count: outputs, cycles: 20 } },
         taps: { count: outputs * kernelH * kernelW, cycles: 4.5 },
       };
 }
@@ -76,6 +93,8 @@ function callOf(
     outputs: [0],
     flags: {
       ...{ sliding, by_2: sliding && strideH === 2, siblings: outC > inC },
+      ...{ rows_1: sliding && shape.kernelH === 1, rows_2: sliding && shape.kernelH === 2 },
+      ...{ columns_1: sliding && shape.kernelW === 1, columns_2: sliding && shape.kernelW === 2 },
       dilated: !sliding && shape.dilationW > 1,
       lifted: multiplies.some(isLifted),
     },
@@ -93,7 +112,7 @@ function callOf(
       pad_left: shape.padLeft,
       rows,
       pitch,
-      ...(sliding ? {} : general),
+      ...(sliding ? { window: shape.kernelH * shape.kernelW } : general),
       ...(outC > inC ? { multiplier: outC / inC } : {}),
     },
     tables: {

@@ -128,7 +128,7 @@ export function selectKernels(
 /** Share of the time that may remain if weights take more RAM than their share. */
 const mostWithAllCopies = 0.5;
 
-/** The choice; with all RAM for copies of weights if that halves the time. */
+/** The choice; with more RAM for copies of weights if that halves the time. */
 function settleWithCopies(
   steps: readonly StepAlternatives[],
   optimize: Optimize,
@@ -136,8 +136,8 @@ function settleWithCopies(
 ): InTime {
   const usual = settleInTime(steps, optimize, room);
   // Without a price, RAM holds all copies that save any time.
-  if (room.withAllCopies === undefined || usual.chosen.prices.sram === 0) return usual;
-  const all = settleInTime(steps, optimize, room.withAllCopies);
+  if (room.withMoreCopies === undefined || usual.chosen.prices.sram === 0) return usual;
+  const all = settleInTime(steps, optimize, room.withMoreCopies);
   const most = mostWithAllCopies * cyclesOf(usual.chosen);
   return cyclesOf(all.chosen) <= most ? all : usual;
 }

@@ -52,6 +52,67 @@ const depthwise: readonly Depthwise[] = [
     multiplier: 2,
   },
   {
+    edge: '1×1, stride 1',
+    input: [1, 7, 6, 2],
+    filter: [1, 1],
+    window: { ...unit, strideH: 1, ...pads(0, 0, 0, 0) },
+  },
+  {
+    edge: '1×2, stride 1',
+    input: [1, 7, 6, 2],
+    filter: [1, 2],
+    window: { ...unit, strideH: 1, ...pads(0, 0, 0, 1) },
+  },
+  {
+    edge: '1×3, stride 1',
+    input: [1, 7, 6, 2],
+    filter: [1, 3],
+    window: { ...unit, strideH: 1, ...pads(0, 0, 0, 1) },
+  },
+  {
+    edge: '2×1, stride 1',
+    input: [1, 7, 6, 2],
+    filter: [2, 1],
+    window: { ...unit, strideH: 1, ...pads(1, 0, 0, 0) },
+  },
+  {
+    edge: '2×2, stride 1',
+    input: [1, 7, 6, 2],
+    filter: [2, 2],
+    window: { ...unit, strideH: 1, ...pads(1, 0, 0, 1) },
+  },
+  {
+    edge: '2×3, stride 2',
+    input: [1, 7, 6, 2],
+    filter: [2, 3],
+    window: { ...unit, strideH: 2, ...pads(1, 0, 0, 1) },
+  },
+  {
+    edge: '3×1, stride 1',
+    input: [1, 7, 6, 2],
+    filter: [3, 1],
+    window: { ...unit, strideH: 1, ...pads(1, 0, 0, 0) },
+  },
+  {
+    edge: '3×2, stride 2',
+    input: [1, 7, 6, 2],
+    filter: [3, 2],
+    window: { ...unit, strideH: 2, ...pads(1, 0, 0, 1) },
+  },
+  {
+    edge: '2×2, stride 2 both ways, two outputs for each channel',
+    input: [2, 7, 6, 3],
+    filter: [2, 2],
+    window: { ...unit, strideH: 2, strideW: 2, ...pads(0, 1, 0, 0) },
+    multiplier: 2,
+  },
+  {
+    edge: '1×3, stride 2, dilated where there is one row',
+    input: [1, 7, 6, 2],
+    filter: [1, 3],
+    window: { ...unit, strideH: 2, dilationH: 3, ...pads(0, 0, 1, 1) },
+  },
+  {
     edge: 'more padding than image',
     input: [1, 2, 2, 3],
     filter: [5, 5],
@@ -74,6 +135,26 @@ function depthwiseLayer({ input, filter, window, multiplier = 1 }: Depthwise, se
   const all = { depthMultiplier: multiplier, ...window, ...attrs };
   return b.module([
     b.node('depthwise_conv2d', [b.input([...input], quant), weights, bias], all, { quant: output }),
+  ]);
+}
+
+/** A convolution from one channel to several: 3×3 at stride 2, or a column of five at stride 1. */
+function ofOneChannel(seed: number): Module {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const { input, output, attrs } = randomAccumulation(random);
+  const outC = random.integer(1, 5);
+  const [kernelH, kernelW, stride] = seed % 2 === 0 ? [3, 3, 2] : [5, 1, 1];
+  const weights = b.constant(
+    random.int8(outC * kernelH * kernelW, -128),
+    [outC, kernelH, kernelW, 1],
+    perChannelQuant([random.integer(1, 400) / 10000], 0),
+  );
+  const bias = b.constant(random.int32(outC, -30000, 30000));
+  const x = b.input([random.integer(1, 2), 9, 8, 1], input);
+  const window = { ...unit, strideH: stride, strideW: stride, ...pads(1, 1, kernelW >> 1, 0) };
+  return b.module([
+    b.node('conv2d', [x, weights, bias], { ...window, ...attrs }, { quant: output }),
   ]);
 }
 
@@ -132,6 +213,7 @@ const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [
     () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d'))),
   ],
   ['rv32/depthwise_conv2d', () => [...depthwise, ...depthwise].map(depthwiseLayer)],
+  ['rv32/depthwise_conv2d', () => seeds(12).map(ofOneChannel)],
   ['rv32/fully_connected', () => seeds(16).map(dense)],
   ['rv32/fully_connected_bytes', () => seeds(16).map(dense)],
 ];

@@ -66,27 +66,31 @@ static inline int8_t high_output_lifted(int32_t sum, const struct high_stage_lif
     return (int8_t)(index + stage->first);
 }
 
-/* A column of outputs of 3x3 windows, 2 rows apart: a row of pixels is loaded once. */
-static inline void slide_down_2_lifted(const int8_t *x, int32_t pitch, int8_t *out,
-                                       int32_t out_step, int32_t count, const int8_t *weights,
-                                       const int32_t *constants)
+/* A column of outputs of 3x3 windows, two rows apart: a row of pixels is loaded once. */
+static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t *out,
+                                          int32_t out_step, int32_t count, const int8_t *weights,
+                                          const int32_t *constants)
 {
+    enum { columns = 3 };
     const struct high_stage_lifted stage = read_stage_lifted(constants);
     const uint32_t start = (uint32_t)stage.start;
     /* Without a loop, so that they stay in registers. */
     const uint32_t unit = 1u << stage.scale;
-    const uint32_t w[9] = {
-        (uint32_t)weights[0] * unit, (uint32_t)weights[1] * unit, (uint32_t)weights[2] * unit,
-        (uint32_t)weights[3] * unit, (uint32_t)weights[4] * unit, (uint32_t)weights[5] * unit,
-        (uint32_t)weights[6] * unit, (uint32_t)weights[7] * unit, (uint32_t)weights[8] * unit,
+    const uint32_t w[] = {
+        (uint32_t)weights[0 * columns] * unit, (uint32_t)weights[0 * columns + 1] * unit,
+        (uint32_t)weights[0 * columns + 2] * unit,
+        (uint32_t)weights[1 * columns] * unit, (uint32_t)weights[1 * columns + 1] * unit,
+        (uint32_t)weights[1 * columns + 2] * unit,
+        (uint32_t)weights[2 * columns] * unit, (uint32_t)weights[2 * columns + 1] * unit,
+        (uint32_t)weights[2 * columns + 2] * unit,
     };
     /* Sums of outputs whose windows have begun: modulo 2^32, whole ones are in range. */
     uint32_t first = start + row_of_taps(x, w);
     x += pitch;
     for (int8_t *const end = out + count * out_step; out != end; out += out_step, x += pitch) {
-        uint32_t sum = first + row_of_taps(x, w + 3);
+        uint32_t sum = first + row_of_taps(x, w + columns);
         x += pitch;
-        sum += row_of_taps(x, w + 6);
+        sum += row_of_taps(x, w + 2 * columns);
         first = start + row_of_taps(x, w);
         *out = high_output_lifted((int32_t)sum, &stage);
     }
@@ -246,8 +250,8 @@ static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_
             {
                 int8_t *to = out + c;
                 for (int32_t ox = 0; ox < out_w; ox++, to += out_c)
-                    slide_down_2_lifted(scratch + ox * stride_w, pitch, to, out_w * out_c, out_h,
-                                        weights, stage);
+                    slide_down_by_2_lifted(scratch + ox * stride_w, pitch, to, out_w * out_c, out_h,
+                                           weights, stage);
                 weights += 9;
                 stage += 5;
             }
