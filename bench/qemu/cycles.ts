@@ -143,29 +143,43 @@ function factors(i: Instruction): string[] {
  * Cortex-M7, for which Arm publishes no table. In-order, two instructions per cycle if the second
  * does not depend on the first and they do not both use the load/store unit, the multiplier or the
  * branch unit. Jumps are predicted. The result of a load or product is one cycle late, which is
- * counted if the next instruction waits for it.
+ * counted if an instruction of the next cycle waits for it.
  */
 function cortexM7(program: readonly Instruction[]): number[] {
   const cycles = program.map((i) => {
     if (isMultiple(i)) return i.runs * Math.ceil((1 + listLength(i.operands)) / 2);
     return i.runs * (isDivide(i) ? 6 : 1);
   });
-  for (let index = 0; index + 1 < program.length; index++) {
-    const i = program[index];
+  /** Results of the cycle before, which are there one cycle later. */
+  let late: readonly string[] = [];
+  for (let index = 0; index < program.length; index += 1) {
+    const i = program[index] as Instruction;
     const next = program[index + 1];
-    if (i === undefined || !follows(next, i) || i.jumps > 0) continue;
-    const late = isMemory(i) || isMultiply(i);
-    const waits = meet(written(i), read(next));
-    const sameUnit =
-      (isMemory(i) && isMemory(next)) ||
-      (isMultiply(i) && isMultiply(next)) ||
-      (isBranch(i) && isBranch(next));
-    if (waits && late) cycles[index + 1] = (cycles[index + 1] ?? 0) + next.runs;
-    if (waits || sameUnit || isMultiple(i) || isMultiple(next)) continue;
-    cycles[index + 1] = (cycles[index + 1] ?? 0) - next.runs;
-    index++; // issued with the first; the next instruction starts a new cycle
+    if (meet(late, read(i))) {
+      cycles[index] = (cycles[index] ?? 0) + i.runs;
+      late = [];
+    }
+    const pair = sharesCycle(i, next) && !meet(late, read(next));
+    const issued = pair ? [i, next] : [i];
+    if (pair) {
+      index += 1;
+      cycles[index] = (cycles[index] ?? 0) - next.runs;
+    }
+    const last = issued.at(-1) as Instruction;
+    const goesOn = last.jumps === 0 && follows(program[index + 1], last);
+    late = goesOn ? issued.filter((one) => isMemory(one) || isMultiply(one)).flatMap(written) : [];
   }
   return cycles;
+}
+
+/** Whether `next` is issued in the cycle of `i`, if its operands are there. */
+function sharesCycle(i: Instruction, next: Instruction | undefined): next is Instruction {
+  if (!follows(next, i) || i.jumps > 0) return false;
+  const sameUnit =
+    (isMemory(i) && isMemory(next)) ||
+    (isMultiply(i) && isMultiply(next)) ||
+    (isBranch(i) && isBranch(next));
+  return !sameUnit && !isMultiple(i) && !isMultiple(next) && !meet(written(i), read(next));
 }
 
 const isBranch = ({ mnemonic }: Instruction) => /^(b|bl|bx|blx|cbz|cbnz|b[a-z]{2})$/.test(mnemonic);
