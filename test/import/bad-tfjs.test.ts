@@ -826,7 +826,8 @@ describe('bad models of TensorFlow.js', () => {
         const parent = path.reduce((value: Json, key) => value?.[key], model);
         if (parent === null || typeof parent !== 'object') continue;
         if (random.integer(0, 5) === 0) delete parent[last];
-        else parent[last] = random.pick(others);
+        // A copy: a later change may lie within it.
+        else parent[last] = structuredClone(random.pick(others));
       }
       const text = Buffer.from(JSON.stringify(model));
       if (random.integer(0, 9) === 0)
