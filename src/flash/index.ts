@@ -102,11 +102,14 @@ function protocolFor(port: string, target: FlashTarget) {
     const protocol = protocols[settings.protocol] as FlashProtocol;
     if (protocol.takes?.(port) ?? !(isProbe(port) || isUsb(port))) return { protocol, settings };
   }
+  const isFlashed = target.flashProtocols.length > 0;
   throw new BonsaiError(
     'flash',
     port,
-    `bonsaic does not flash boards of target ${target.name}`,
-    `targets/${target.name}/README.md says what does`,
+    isFlashed
+      ? `boards of target ${target.name} are not flashed over this port`
+      : `bonsaic does not flash boards of target ${target.name}`,
+    `targets/${target.name}/README.md says ${isFlashed ? 'how they are' : 'what does'}`,
   );
 }
 

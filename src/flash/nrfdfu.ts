@@ -162,6 +162,7 @@ class Sender {
     await this.execute();
     const { mostBytes } = await this.client.select('data');
     if (mostBytes === 0 || mostBytes % 4096 !== 0) throw new NoAnswer('no pages');
+    this.job.progress(0, this.image.length);
     for (let at = 0; at < this.image.length; at += mostBytes) {
       const object = this.image.subarray(at, at + mostBytes);
       await this.again(() => this.sendObject('data', object, at, this.image));

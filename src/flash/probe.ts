@@ -143,8 +143,8 @@ async function identify(job: Job, image: string): Promise<Caller> {
 
 function checkId(said: string, tool: ProbeTool, { port, target, settings: { id } }: Job): void {
   const text = tool.identified.exec(said)?.[1];
-  const found = Number.parseInt(text ?? '', 16) & Number(id.mask);
-  if (found === Number(id.value)) return;
+  const found = (Number.parseInt(text ?? '', 16) & Number(id.mask)) >>> 0;
+  if (text !== undefined && found === Number(id.value)) return;
   throw new BonsaiError(
     'flash',
     port,

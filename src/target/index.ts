@@ -131,6 +131,13 @@ const boardSchema = z.strictObject({
   flashProtocols: z.array(flashSettings),
 });
 
+/** A board of QEMU without these could not be simulated. */
+const checkedBoardSchema = boardSchema.refine(
+  ({ simulator, machine, icountShift }) =>
+    !simulator?.startsWith('qemu') || (machine !== undefined && icountShift !== undefined),
+  { message: 'a simulator of QEMU needs machine and icountShift', path: ['simulator'] },
+);
+
 type Core = z.infer<typeof coreSchema>;
 type Family = z.infer<typeof familySchema>;
 type Board = z.infer<typeof boardSchema>;
@@ -244,7 +251,7 @@ function assemble(board: Board, core: Core, family: Family, where: string): Targ
  * family that does not exist
  */
 export function parseTarget(text: string, where: string): Target {
-  const board = parseData(boardSchema, text, where);
+  const board = parseData(checkedBoardSchema, text, where);
   const core = readData(coreSchema, `${coreFolder(board)}/core.json`);
   const family = readData(familySchema, `firmware/port/${board.family}/family.json`);
   return assemble(board, core, family, where);

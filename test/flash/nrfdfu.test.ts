@@ -57,6 +57,7 @@ describe('flash/nrfdfu', () => {
       const progress = (done: number) => seen.push(done);
       expect(await flashOver(new Wire(chip), image, { progress })).to.include({ bytes });
       expect([holds(chip, image), chip.started]).to.deep.equal([true, 0x1000]);
+      expect(seen[0], 'before the first page').to.equal(0);
       expect(seen.at(-1)).to.equal(bytes);
       // Nothing behind the last page.
       const end = Math.ceil(bytes / 4096) * 4096;

@@ -68,6 +68,7 @@ describe('flash/picoboot', () => {
       const job = { ...jobOf(imageOf(1)), progress: (...at: [number, number]) => seen.push(at) };
       expect(await flashPicoboot(job, board)).to.equal(10_240);
       expect([holds(imageOf(1)), chip.isStarted]).to.deep.equal([true, true]);
+      expect(seen[0], 'before the first erase').to.deep.equal([0, 10_240]);
       expect(seen.at(-1)).to.deep.equal([10_240, 10_240]);
       // Three sectors; nothing behind.
       expect(Buffer.compare(chip.flash.subarray(12_288), before.subarray(12_288))).to.equal(0);

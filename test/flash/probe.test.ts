@@ -197,7 +197,9 @@ describe('flash: debug probes', () => {
     writeFileSync(raw, new Uint8Array(100));
     expect((await failure('probe', raw)).message).to.match(/not an ELF/);
     const error = await flash(image(), 'probe', loadTarget('esp32c3')).catch((e: unknown) => e);
-    expect((error as BonsaiError).message).to.match(/does not flash boards of target esp32c3/);
+    expect((error as BonsaiError).message).to.match(
+      /boards of target esp32c3 are not flashed over this port/,
+    );
   });
 
   for (const port of ['probe', 'usb:7']) {

@@ -85,7 +85,7 @@ describe('flash/uf2drive', () => {
       seen.push(done);
     };
     await flashUf2Drive(board.job(image, { progress }), board.around);
-    expect(seen).to.deep.equal([16384, 32768, 49152, file.length - 512, file.length]);
+    expect(seen).to.deep.equal([0, 16384, 32768, 49152, file.length - 512, file.length]);
   });
 
   it('finishes when the board is gone before the last sync has returned', async () => {

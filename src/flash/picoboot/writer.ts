@@ -52,9 +52,11 @@ export async function writeByPicoboot(
   }
 }
 
+const bytesOf = (sectors: readonly Sector[]) =>
+  sectors.reduce((sum, { bytes }) => sum + bytes.length, 0);
+
 class Writer {
   private readonly client: PicobootClient;
-  private done = 0;
 
   constructor(
     private readonly job: Job,
@@ -68,6 +70,9 @@ class Writer {
   async run(sectors: readonly Sector[]): Promise<void> {
     await this.begin();
     let wrong = await this.differing(sectors);
+    const total = bytesOf(sectors);
+    let right = total - bytesOf(wrong);
+    if (wrong.length > 0) this.job.progress(0, total);
     for (let pass = 0; wrong.length > 0; pass++) {
       if (pass === mostPasses) {
         const hint =
@@ -77,7 +82,12 @@ class Writer {
         throw new BonsaiError('flash', this.name, message, hint);
       }
       // Without the first sector nothing starts the image, so a board that starts has all of it.
-      for (const sector of [...wrong].reverse()) await this.write(sector);
+      for (const sector of [...wrong].reverse()) {
+        await this.write(sector);
+        // A sector that is written again does not count twice.
+        right = Math.min(total, right + sector.bytes.length);
+        this.job.progress(right, total);
+      }
       wrong = await this.differing(sectors);
     }
     await this.reboot();
@@ -134,8 +144,7 @@ class Writer {
     for (const sector of sectors) {
       const { address, bytes } = sector;
       const found = await this.again(() => this.client.read(address, bytes.length));
-      if (Buffer.compare(found, bytes) === 0) this.count(bytes.length, sectors);
-      else wrong.push(sector);
+      if (Buffer.compare(found, bytes) !== 0) wrong.push(sector);
     }
     return wrong;
   }
@@ -145,13 +154,6 @@ class Writer {
       await this.client.erase(address, sectorBytes, 1);
       await this.client.write(address, bytes);
     });
-  }
-
-  /** Bytes that are known to be right; a sector that differs later is counted once. */
-  private count(bytes: number, sectors: readonly Sector[]): void {
-    const total = sectors.reduce((sum, sector) => sum + sector.bytes.length, 0);
-    this.done = Math.min(total, this.done + bytes);
-    this.job.progress(this.done, total);
   }
 
   /** Runs it; after a refusal or a time-out the interface is reset, and it is tried again. */

@@ -72,6 +72,7 @@ export async function copyToDrive(copy: Copy): Promise<void> {
   try {
     const target = await openFile(path);
     try {
+      progress(0, file.length);
       if (before.length > 0) await writeAll(target, before);
       // A sync for each piece, so that the bar shows the board's progress and not a cache's.
       for (const piece of piecesOf(file)) {
