@@ -1,5 +1,5 @@
 /** Writes an image to a board. One file per protocol. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { isElf } from '../build/elf.js';
 import { hasChip, makeChip } from '../device/chips/index.js';
 import { transportTo } from '../device/chips/transport.js';
@@ -113,7 +113,20 @@ function protocolFor(port: string, target: FlashTarget) {
   );
 }
 
+/** Larger than any board's flash, as ELF or UF2 too. */
+const maxImageBytes = 2 ** 28;
+
 async function readImage(path: string): Promise<Uint8Array> {
+  const stats = await stat(path).catch(() => null);
+  // A device or a pipe may never end.
+  if (stats !== null && !stats.isFile()) {
+    const message = stats.isDirectory() ? 'is a folder' : 'is no regular file';
+    throw new BonsaiError('flash', path, message, 'give the image that bonsaic build has made');
+  }
+  if (stats !== null && stats.size > maxImageBytes) {
+    const message = `has ${stats.size} bytes, more than any board's flash`;
+    throw new BonsaiError('flash', path, message, 'give the image that bonsaic build has made');
+  }
   try {
     return await readFile(path);
   } catch (error) {

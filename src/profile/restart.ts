@@ -12,9 +12,21 @@ interface Line {
   readonly baudRate?: number;
 }
 
-/** Whether such firmware has answered at `port`, and was asked to restart. */
-export async function restartInBootLoader(port: string, line: Line): Promise<boolean> {
-  const answer = await ask(port, line, async (requester, { tag }) => {
+/**
+ * Whether such firmware has answered at `port`, and was asked to restart.
+ *
+ * @throws BonsaiError 'flash' when it is another board's: that one keeps running
+ */
+export async function restartInBootLoader(
+  port: string,
+  target: Line & { readonly name: string },
+): Promise<boolean> {
+  let other: string | null = null;
+  const answer = await ask(port, target, async (requester, { tag, value }) => {
+    if (value.target !== target.name) {
+      other = value.target;
+      return false;
+    }
     const reboot = { command: 'reboot', tag, body, waitsMs: [timeoutMs] } as const;
     await requester.request(reboot, answerBody.empty).catch((error: unknown) => {
       // A board that restarts takes its USB port away, with an answer that is still on the way.
@@ -22,7 +34,17 @@ export async function restartInBootLoader(port: string, line: Line): Promise<boo
     });
     return true;
   });
+  if (other !== null) throw otherBoard(port, target.name, other);
   return answer ?? false;
+}
+
+function otherBoard(port: string, wanted: string, found: string): BonsaiError {
+  return new BonsaiError(
+    'flash',
+    port,
+    `runs firmware for ${found}, not for ${wanted}: it was left as it is`,
+    `compile for ${found}; or, where its chip is that of ${wanted}, enter the boot loader by hand`,
+  );
 }
 
 /** What such firmware says; null: none answers, or the port does not open. */

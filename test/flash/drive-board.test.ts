@@ -87,6 +87,18 @@ describe('flash: the drive of a simulated RP2040', () => {
     await expectExact();
   });
 
+  it('a board that runs firmware for another target keeps running it', async () => {
+    const error = await restartInBootLoader(link, loadTarget('stm32f405')).then(
+      () => null,
+      (reason: Error) => reason,
+    );
+    expect(error?.message).to.match(
+      /runs firmware for rp2040, not for stm32f405: it was left as it is/,
+    );
+    expect(await greetFirmware(link, target)).not.to.equal(null);
+    expect(existsSync(drive)).to.equal(false);
+  });
+
   it('bonsaic has the running image restart in the boot loader, flashes it again', async () => {
     await flash(image, link, target, own);
     await expectExact();
