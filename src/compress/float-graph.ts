@@ -11,6 +11,7 @@ import {
   type Shape,
   type Tensor,
   type TensorId,
+  tensorOf,
   viewOf,
 } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
@@ -62,16 +63,6 @@ export function channelsAlong(shape: Shape, axis: number | null): (element: numb
   return (element) => Math.floor(element / inner) % extent;
 }
 
-/** What a constant is to its operator. */
-export type ParameterRole = 'weights' | 'bias' | 'operand';
-
-export interface Parameter {
-  readonly id: TensorId;
-  readonly role: ParameterRole;
-  /** Index of the node that reads it; the first, where several share it. */
-  readonly node: number;
-}
-
 /** Operators with weights as input 1 and a bias as input 2, and the axis of output channels. */
 export const weighted: ReadonlyMap<string, number> = new Map([
   ['conv2d', 0],
@@ -80,20 +71,12 @@ export const weighted: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** The float constants that nodes read: what can be trained. */
-export function parametersOf(graph: Graph): readonly Parameter[] {
-  const found = new Map<TensorId, Parameter>();
-  graph.nodes.forEach(({ op, inputs }, node) => {
-    inputs.forEach((id, position) => {
-      if (id === null || found.has(id)) return;
-      const { data, dtype } = graph.tensors[id] as Tensor;
-      if (data === null || dtype !== 'float32') return;
-      const roles: readonly ParameterRole[] = weighted.has(op)
-        ? ['operand', 'weights', 'bias']
-        : [];
-      found.set(id, { id, role: roles[position] ?? 'operand', node });
-    });
+export function parametersOf(graph: Graph): readonly TensorId[] {
+  const read = graph.nodes.flatMap(({ inputs }) => inputs.filter((id) => id !== null));
+  return [...new Set(read)].filter((id) => {
+    const { data, dtype } = tensorOf(graph, id);
+    return data !== null && dtype === 'float32';
   });
-  return [...found.values()];
 }
 
 /** The values of parameters, by tensor. */

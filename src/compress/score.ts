@@ -4,7 +4,7 @@ import type { Dataset } from './data/dataset.js';
 import { integerRunner } from './integer.js';
 import { batchOf } from './quantize/observe.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
-import { type Hooks, runnerOf } from './trace.js';
+import { runnerOf } from './trace.js';
 
 /** First outputs of all samples, [samples][size], in real numbers. */
 export interface Answers {
@@ -14,11 +14,11 @@ export interface Answers {
 
 const batch = 256;
 
-/** Answers of a float graph; `hooks` may replace its weights. */
-export function floatAnswers(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks = {}): Answers {
+/** Answers of a float graph. */
+export function floatAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
   const runner = runnerOf(tf, graph);
   return collect(data, (first, count) =>
-    elementsOf(tf, () => runner.run([batchOf(tf, data, first, count)], hooks)[0] as TfTensor),
+    elementsOf(tf, () => runner.run([batchOf(tf, data, first, count)])[0] as TfTensor),
   );
 }
 

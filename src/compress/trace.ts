@@ -14,7 +14,6 @@ export interface Hooks {
 
 /** A graph that runs batches of any size. */
 export interface Runner {
-  readonly graph: Graph;
   /**
    * The outputs of a batch, each [n, …]. `inputs` holds a tensor [n, …] for each input of the
    * graph. Call it within tf.tidy.
@@ -35,7 +34,6 @@ export function runnerOf(tf: Tf, graph: Graph): Runner {
     return made;
   };
   return {
-    graph,
     run(inputs, hooks = {}) {
       const batch = inputs[0]?.shape[0] ?? 1;
       const whole = sized(batch);
@@ -86,14 +84,4 @@ function constantOf(tf: Tf, { name, data, dtype, shape }: Tensor): TfTensor {
     throw new BonsaiError('unsupported-type', `tensor "${name}"`, message, 'convert it in float32');
   }
   return tf.tensor(data as Float32Array, [...shape]);
-}
-
-/**
- * Position of the softmax that ends the graph's first output, or null: losses are computed from its
- * input, where gradients do not vanish.
- */
-export function finalSoftmax(graph: Graph): number | null {
-  const [output] = graph.outputs;
-  const node = graph.nodes.findIndex(({ outputs }) => outputs[0] === output);
-  return graph.nodes[node]?.op === 'softmax' ? node : null;
 }

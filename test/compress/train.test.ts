@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { Candidate } from '../../src/compress/candidate.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
@@ -16,7 +17,7 @@ import {
   loadCheckpoint,
   saveCheckpoint,
 } from '../../src/compress/train/checkpoint.js';
-import { type Trainee, train, trainDefaults } from '../../src/compress/train/loop.js';
+import { train, trainDefaults } from '../../src/compress/train/loop.js';
 import { type Graph, type Module, mainGraph } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 
@@ -37,7 +38,7 @@ function squares(count: number, seed: number): Dataset {
 
 const network = () =>
   new FloatNetwork([8, 8, 1]).conv(6).maxPool().conv(8, 3, 2).dense(4, 'none').softmax();
-const dense = (graph: Graph): Trainee => ({ graph, masks: new Map(), quantization: null });
+const dense = (graph: Graph): Candidate => ({ graph, masks: new Map(), quantization: null });
 const options = { ...trainDefaults, epochs: 6, batch: 32, learningRate: 0.01 };
 const head = (({ graphs: _, ...rest }: Module) => rest)(network().module());
 
@@ -51,7 +52,7 @@ describe('training', () => {
 
   const accuracy = (graph: Graph) =>
     agreement(classesOf(floatAnswers(tf, graph, test)), test.labels as Int32Array);
-  const weights = ({ graph }: Trainee) => graph.tensors.map(({ data: values }) => values);
+  const weights = ({ graph }: Candidate) => graph.tensors.map(({ data: values }) => values);
 
   it('learns, repeats to the bit, and leaves no tensor behind', async () => {
     const tensors = tf.memory().numTensors;

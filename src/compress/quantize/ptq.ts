@@ -1,5 +1,5 @@
 /** Post-training quantization: a float graph and samples → scales → an int8 module. */
-import { type Graph, type Module, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
 import { weighted } from '../float-graph.js';
 import { type CalibrationMethod, calibrated } from './calibrate.js';
 import type { Observation } from './observe.js';
@@ -32,5 +32,3 @@ export function quantizationOf(
   }
   return { activations: activationQuants(graph, ranges), weights: scales };
 }
-
-export type ModuleHead = Omit<Module, 'graphs'>;

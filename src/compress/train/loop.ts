@@ -1,19 +1,16 @@
 /** Trains a float graph: with labels or a teacher, dense or pruned, in float32 or fake-quantized. */
 import { BonsaiError, InternalError } from '../../errors.js';
-import { elementCount, type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
-import type { Dataset } from '../data/dataset.js';
+import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import type { Candidate, Masks } from '../candidate.js';
+import { type Dataset, subset } from '../data/dataset.js';
 import { parametersOf, withValues } from '../float-graph.js';
 import { type FakeQuantizer, fakeQuantizer } from '../quantize/fake.js';
-import type { Quantization } from '../quantize/scheme.js';
 import { makeRandom, permutation, seedFor } from '../random.js';
 import type { Tf, TfTensor, TfVariable } from '../tensorflow.js';
 import { runnerOf } from '../trace.js';
 import { type Adam, makeAdam } from './adam.js';
 import type { Checkpoint } from './checkpoint.js';
 import { answerOf, crossEntropy, distillation, relativeError, scores } from './loss.js';
-
-/** Which weights are kept: 1, or pruned: 0. */
-export type Masks = ReadonlyMap<TensorId, Uint8Array>;
 
 export interface TrainOptions {
   readonly epochs: number;
@@ -38,13 +35,6 @@ export const trainDefaults: TrainOptions = {
   labelSmoothing: 0,
   weightDecay: 0,
 };
-
-export interface Trainee {
-  readonly graph: Graph;
-  readonly masks: Masks;
-  /** null: trained in float32. */
-  readonly quantization: Quantization | null;
-}
 
 export interface TrainHooks {
   /** Changes a batch of samples in place before it is used. */
@@ -75,15 +65,15 @@ export interface EpochReport {
  */
 export async function train(
   tf: Tf,
-  trainee: Trainee,
+  start: Candidate,
   data: Dataset,
   teacher: Graph | null,
   options: TrainOptions,
   hooks: TrainHooks = {},
   resume: Checkpoint | null = null,
-): Promise<Trainee> {
-  const session = new Session(tf, trainee, options);
-  const lossOf = lossFunction(tf, trainee.graph, session.quantizer, data, teacher, options);
+): Promise<Candidate> {
+  const session = new Session(tf, start, options);
+  const lossOf = lossFunction(tf, start.graph, session.quantizer, data, teacher, options);
   try {
     if (resume !== null) session.restore(resume);
     for (let epoch = session.epochs; epoch < options.epochs; epoch += 1) {
@@ -115,7 +105,7 @@ async function runEpoch(
   let sum = 0;
   for (let i = 0; i < batches; i += 1) {
     const chosen = order.subarray(i * batch, (i + 1) * batch);
-    const samples = gather(data, chosen);
+    const samples = subset(data, chosen).x;
     augment?.(samples, chosen.length, random);
     const rate = cosineRate(learningRate, session.steps / (epochs * batches));
     const loss = session.step(rate, (parameter) => lossOf(samples, chosen, parameter));
@@ -145,11 +135,11 @@ class Session {
 
   constructor(
     readonly tf: Tf,
-    readonly trainee: Trainee,
+    readonly start: Candidate,
     options: TrainOptions,
   ) {
-    const { graph, quantization, masks } = trainee;
-    for (const { id } of parametersOf(graph)) {
+    const { graph, quantization, masks } = start;
+    for (const id of parametersOf(graph)) {
       const { data, shape } = tensorOf(graph, id);
       const variable = tf.tidy(() => tf.variable(tf.tensor(data as Float32Array, [...shape])));
       this.#weights.set(id, variable);
@@ -168,7 +158,7 @@ class Session {
     this.#masks = masks;
     this.#maskTensors = new Map(
       [...masks].map(([id, mask]) => {
-        const { shape } = tensorOf(this.trainee.graph, id);
+        const { shape } = tensorOf(this.start.graph, id);
         return [id, this.tf.tensor(Float32Array.from(mask), [...shape])];
       }),
     );
@@ -205,9 +195,9 @@ class Session {
     return new Map(kept);
   }
 
-  trained(): Trainee {
+  trained(): Candidate {
     return {
-      graph: withValues(this.trainee.graph, this.values()),
+      graph: withValues(this.start.graph, this.values()),
       masks: this.#masks,
       quantization: this.quantizer?.learned() ?? null,
     };
@@ -255,15 +245,6 @@ function diverged(learningRate: number, epoch: number): BonsaiError {
 function cosineRate(first: number, done: number): number {
   const last = first / 100;
   return last + ((first - last) * (1 + Math.cos(Math.PI * done))) / 2;
-}
-
-function gather(data: Dataset, chosen: Uint32Array): Float32Array {
-  const size = elementCount(data.shape);
-  const samples = new Float32Array(chosen.length * size);
-  chosen.forEach((index, i) => {
-    samples.set(data.x.subarray(index * size, (index + 1) * size), i * size);
-  });
-  return samples;
 }
 
 type LossOf = (samples: Float32Array, chosen: Uint32Array, parameter: ParameterOf) => TfTensor;
