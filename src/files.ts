@@ -44,6 +44,8 @@ const kinds = {
   labels: { what: 'labels', maxBytes: megabyte },
   config: { what: 'a configuration', maxBytes: megabyte },
   manifest: { what: 'a manifest', maxBytes: 256 * megabyte },
+  // Larger than any board's flash, as ELF or UF2 too.
+  image: { what: 'an image', maxBytes: 256 * megabyte },
 } as const;
 
 /** What the system says; the call and the path behind it tell a user nothing more. */
@@ -58,6 +60,7 @@ function reasonOf(error: unknown): string {
  *   never end; 'too-large' (a model) or 'usage' when it is larger than its kind ever is
  */
 export function readInput(path: string, kind: keyof typeof kinds): Uint8Array {
+  const hint = kind === 'image' ? 'give the one that bonsaic build DIR makes' : 'check the path';
   try {
     const stats = statSync(path);
     if (!stats.isFile()) {
@@ -70,13 +73,13 @@ export function readInput(path: string, kind: keyof typeof kinds): Uint8Array {
         kind === 'model' ? 'too-large' : 'usage',
         path,
         `has ${stats.size} bytes; ${what} may have ${maxBytes}`,
-        'check the path',
+        hint,
       );
     }
     return readFileSync(path);
   } catch (error) {
     if (error instanceof BonsaiError) throw error;
-    throw new BonsaiError('usage', path, `cannot be read: ${reasonOf(error)}`, 'check the path');
+    throw new BonsaiError('usage', path, `cannot be read: ${reasonOf(error)}`, hint);
   }
 }
 

@@ -73,9 +73,9 @@ export function isProbe(port: string): boolean {
   return /^probe(:|$)/.test(port);
 }
 
-/** The serial number of the probe, or what else its tool takes; null: the one that is there. */
-export function probeSelector(port: string): string | null {
-  return port.slice('probe:'.length) || null;
+/** The serial number of the probe or the boot loader, or what else its tool takes; null: the one that is there. */
+export function selectorOf(port: string): string | null {
+  return /^(?:usb|probe):(.+)$/.exec(port)?.[1] ?? null;
 }
 
 /** @throws BonsaiError 'usage' for what only flashes: no firmware answers there */

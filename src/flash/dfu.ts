@@ -3,22 +3,26 @@
  * `--port usb:SERIAL` for one of several. It is entered by hand: BOOT0 high during a reset.
  */
 import { isUsb } from '../device/link.js';
-import { type FoundUsbDevice, UsbFault, type UsbHost, usbHost } from '../device/usb.js';
+import { UsbFault, type UsbHost, usbHost } from '../device/usb.js';
 import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
 import { DfuClient, DfuRefusal } from './dfu/client.js';
 import { type DfuLayout, type DfuSector, readLayout } from './dfu/layout.js';
 import { DfuWriter } from './dfu/writer.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
+import { stopped } from './shared/entry.js';
+import { type WantedUsbBoard, waitForUsbBoard } from './shared/usb-board.js';
 import { checkImage } from './stm32/image.js';
 
 type Job = FlashJob<SettingsOf<'stm32-dfu'>>;
 
 /** Of every STM32 in this boot loader (AN2606). */
 const ids = { vendorId: 0x0483, productId: 0xdf11 } as const;
-const waitMs = 15_000;
-const pollMs = 300;
-const usbPort = /^usb(?::(.+))?$/;
+const board: WantedUsbBoard = {
+  name: 'STM32',
+  enter: 'hold BOOT0 high and reset the board (its README.md in targets/ has the pins)',
+  isOwn: ({ vendorId, productId }) => vendorId === ids.vendorId && productId === ids.productId,
+};
 const flashName = /^internal flash$/i;
 
 export const stm32Dfu: FlashProtocol<'stm32-dfu'> = {
@@ -29,7 +33,7 @@ export const stm32Dfu: FlashProtocol<'stm32-dfu'> = {
 /** @returns the bytes of the image */
 export async function flashDfu(job: Job, host: UsbHost = usbHost): Promise<number> {
   checkImage(job, job.target.flashBytes ?? 0);
-  const found = await findBoard(job, host);
+  const found = await waitForUsbBoard(job, host, board);
   if (found.openDfu === undefined) throw failed(found.name, 'has no interface for DFU');
   const device = await found.openDfu();
   try {
@@ -50,37 +54,6 @@ export async function flashDfu(job: Job, host: UsbHost = usbHost): Promise<numbe
     await device.close();
   }
   return job.image.bytes.length;
-}
-
-/** Waits for the one board in its boot loader. @throws BonsaiError 'flash' for none or several */
-async function findBoard({ port, target, say }: Job, host: UsbHost): Promise<FoundUsbDevice> {
-  say('looking for a board in its boot loader on USB: hold BOOT0 high and reset it');
-  const serialNumber = usbPort.exec(port)?.[1];
-  const end = host.now() + waitMs;
-  for (;;) {
-    const found = (await host.list()).filter(
-      (device) =>
-        device.vendorId === ids.vendorId &&
-        device.productId === ids.productId &&
-        (serialNumber === undefined || device.serialNumber === serialNumber),
-    );
-    const [first, second] = found;
-    if (second !== undefined) {
-      const serials = found.map((device) => device.serialNumber ?? device.name).join(', ');
-      const hint = 'unplug all but one, or name one by its serial number: --port usb:SERIAL';
-      const message = `several boards are in their boot loader: ${serials}`;
-      throw new BonsaiError('flash', port, message, hint);
-    }
-    if (first !== undefined) return first;
-    if (host.now() >= end) break;
-    await host.sleep(pollMs);
-  }
-  throw new BonsaiError(
-    'flash',
-    port,
-    `no STM32 in its boot loader appeared on USB within ${waitMs / 1000} s`,
-    `hold BOOT0 high, reset the board, and try again; targets/${target.name}/README.md has the pins`,
-  );
 }
 
 /** The sectors under the image. @throws BonsaiError 'flash' for the layout of another chip */
@@ -111,6 +84,5 @@ function identify(
 }
 
 function failed(name: string, what: string): BonsaiError {
-  const hint = 'check the cable, reset the board with BOOT0 high, and try again';
-  return new BonsaiError('flash', name, `flashing stopped: the board ${what}`, hint);
+  return stopped(name, what, 'check the cable, reset the board with BOOT0 high, and try again');
 }

@@ -17,6 +17,8 @@ import { Trouble } from './esp/loader.js';
 import { readStub } from './esp/stub.js';
 import { longestEraseMs, Writer } from './esp/writer.js';
 import type { FlashProtocol } from './protocol.js';
+import { stopped } from './shared/entry.js';
+import { requireRoom } from './shared/image.js';
 
 /** Flags of GET_SECURITY_INFO. */
 const [hasSecureBoot, hasSecureDownload] = [1, 4];
@@ -138,10 +140,7 @@ async function prepare(connection: Connection, job: Job): Promise<void> {
   }
   await loader.attachFlash();
   const flashBytes = await flashBytesOf(connection, job);
-  if (image.bytes.length > flashBytes) {
-    const message = `${image.bytes.length} bytes are more than the ${flashBytes} of the board's flash: nothing was erased`;
-    throw new BonsaiError('flash', image.path, message, 'use a smaller model or --optimize size');
-  }
+  requireRoom(image.path, image.bytes.length, flashBytes, 'the board');
   await loader.setFlashBytes(flashBytes);
   loader.deadlineMs = transport.now() + patience * expectedMs(image.bytes.length);
 }
@@ -242,6 +241,5 @@ async function resetByWatchdog({ loader }: Connection, { settings }: Job): Promi
 }
 
 function failed({ port }: Job, what: string): BonsaiError {
-  const hint = 'check the cable, hold BOOT while you press RESET, and try again';
-  return new BonsaiError('flash', port, `flashing stopped: the board ${what}`, hint);
+  return stopped(port, what, 'check the cable, hold BOOT while you press RESET, and try again');
 }

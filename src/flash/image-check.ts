@@ -4,6 +4,7 @@ import { checkDirectBoot } from '../device/esp32c3sim.js';
 import { readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
 import type { FlashTarget, ImageFile } from './protocol.js';
+import { requireRoom } from './shared/image.js';
 import { coveredSectors, stm32Settings } from './stm32/image.js';
 
 /** What precedes the target's name in every image of bonsaic (firmware/include/model.h). */
@@ -44,9 +45,8 @@ const checks: ReadonlyMap<string, Check> = new Map(
  */
 export function checkForSimulator(image: ImageFile, target: FlashTarget): number {
   const bytes = (checks.get(target.simulator ?? '') ?? checkExecutable)(image, target);
-  if (target.flashBytes === null || bytes <= target.flashBytes) return bytes;
-  const message = `${bytes} bytes are more than the ${target.flashBytes} of ${target.name}'s flash`;
-  throw new BonsaiError('flash', image.path, message, 'use a smaller model or --optimize size');
+  requireRoom(image.path, bytes, target.flashBytes, target.name);
+  return bytes;
 }
 
 /** By Node's name. */

@@ -1,5 +1,4 @@
 /** Writes an image to a board. One file per protocol. */
-import { readFile, stat } from 'node:fs/promises';
 import { isElf } from '../build/elf.js';
 import { hasChip, makeChip } from '../device/chips/index.js';
 import { transportTo } from '../device/chips/transport.js';
@@ -7,6 +6,7 @@ import { isSimulated, placeOf } from '../device/index.js';
 import { isProbe, isUsb, type LineSettings } from '../device/link.js';
 import { openTransport, type Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
+import { readInput } from '../files.js';
 import type { Say } from '../progress.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { stm32Dfu } from './dfu.js';
@@ -57,7 +57,8 @@ const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } =
  * the image also goes through it in this process.
  *
  * @param path of a .uf2 (rp2040), a .bin (stm32, esp32c3) or an executable (QEMU, host)
- * @throws BonsaiError 'flash' or 'device' with a hint; 'device' too when there is no simulator
+ * @throws BonsaiError 'flash' or 'device' with a hint; 'device' too when there is no simulator; 'usage' for a file
+ *   that cannot be read
  */
 export async function flash(
   path: string,
@@ -69,7 +70,7 @@ export async function flash(
   const { restart = async () => false, greet = async () => null } = options;
   // Without a simulator no image is the right one.
   placeOf(port, target);
-  const file = await readImage(path);
+  const file = readInput(path, 'image');
   checkTarget({ path, bytes: file }, target);
   const image = { path, bytes: file };
   let open = options.open ?? ((line: LineSettings) => openTransport(port, line));
@@ -111,30 +112,4 @@ function protocolFor(port: string, target: FlashTarget) {
       : `bonsaic does not flash boards of target ${target.name}`,
     `targets/${target.name}/README.md says ${isFlashed ? 'how they are' : 'what does'}`,
   );
-}
-
-/** Larger than any board's flash, as ELF or UF2 too. */
-const maxImageBytes = 2 ** 28;
-
-async function readImage(path: string): Promise<Uint8Array> {
-  const stats = await stat(path).catch(() => null);
-  // A device or a pipe may never end.
-  if (stats !== null && !stats.isFile()) {
-    const message = stats.isDirectory() ? 'is a folder' : 'is no regular file';
-    throw new BonsaiError('flash', path, message, 'give the image that bonsaic build has made');
-  }
-  if (stats !== null && stats.size > maxImageBytes) {
-    const message = `has ${stats.size} bytes, more than any board's flash`;
-    throw new BonsaiError('flash', path, message, 'give the image that bonsaic build has made');
-  }
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw new BonsaiError(
-      'flash',
-      path,
-      `cannot read the image: ${(error as Error).message}`,
-      'build it first: bonsaic build DIR',
-    );
-  }
 }

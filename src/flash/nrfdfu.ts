@@ -11,6 +11,7 @@ import type { SettingsOf } from '../target/flash.js';
 import { DfuClient, NoAnswer, Refusal } from './nrf/client.js';
 import { initPacket } from './nrf/init-packet.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
+import { checkVectorTable, requireRoom } from './shared/image.js';
 
 type Job = FlashJob<SettingsOf<'nrf-dfu'>>;
 
@@ -19,7 +20,6 @@ const mostPolls = 36;
 const pollMs = 250;
 /** Longest time to erase a page (nRF52840 Product Specification, 6.22). */
 const eraseMs = 90;
-const ramAddress = 0x2000_0000;
 /** How often an object is sent. */
 const mostTries = 8;
 /** The whole may take so many times what it takes on a clean line. */
@@ -48,27 +48,10 @@ export const nrfDfu: FlashProtocol<'nrf-dfu'> = {
 };
 
 /** @throws BonsaiError 'flash' when it is no image for the place behind the boot sector */
-function checkImage({ image, target }: Job): void {
-  const { path, bytes } = image;
-  const begin = Number(target.flashAddress);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const refuse = (what: string) =>
-    new BonsaiError(
-      'flash',
-      path,
-      `${what}: nothing was erased`,
-      'build it again: bonsaic build DIR',
-    );
-  if (target.flashBytes !== null && bytes.length > target.flashBytes) {
-    throw refuse(`${bytes.length} bytes are more than the ${target.flashBytes} of ${target.name}`);
-  }
-  if (bytes.length < 8) throw refuse('is not an image');
-  const [stack, reset] = [view.getUint32(0, true), view.getUint32(4, true)];
-  // The program's RAM begins behind that of the boot sector.
-  const isStack = stack > ramAddress && stack <= ramAddress + (target.ramBytes ?? 0) + 4096;
-  const isReset = (reset & 1) === 1 && reset > begin && reset < begin + bytes.length;
-  if (isStack && isReset) return;
-  throw refuse(`is not an image for ${target.name}, which begins at 0x${begin.toString(16)}`);
+function checkImage({ image, target, settings: { ramAddress } }: Job): void {
+  const { flashAddress = '0x00000000' } = target;
+  requireRoom(image.path, image.bytes.length, target.flashBytes, target.name);
+  checkVectorTable(image, target, { flashAddress, ramAddress });
 }
 
 interface Connection {

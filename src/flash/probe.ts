@@ -6,11 +6,12 @@ import { copyFileSync } from 'node:fs';
 import { isElf, readElf } from '../build/elf.js';
 import { inTemporaryDirectory } from '../build/temporary.js';
 import { type Output, runTool } from '../build/toolchain.js';
-import { isProbe, probeSelector } from '../device/link.js';
+import { isProbe, selectorOf } from '../device/link.js';
 import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
 import { expand, type FailureKind, failureOf, type ProbeTool, probeTools } from './probe/tools.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
+import { requireRoom } from './shared/image.js';
 
 type Job = FlashJob<SettingsOf<'debug-probe'>>;
 
@@ -45,9 +46,8 @@ function storedBytes({ image: { path, bytes }, target: { name, flashBytes } }: J
   }
   const stored = readElf(bytes).sections.filter((section) => section.allocated && section.stored);
   const total = stored.reduce((sum, section) => sum + section.bytes, 0);
-  if (flashBytes === null || total <= flashBytes) return total;
-  const message = `${total} bytes are more than the ${flashBytes} of ${name}'s flash`;
-  throw new BonsaiError('flash', path, message, 'use a smaller model or --optimize size');
+  requireRoom(path, total, flashBytes, name);
+  return total;
 }
 
 /** A tool with one kind of probe. */
@@ -62,7 +62,7 @@ class Caller {
   /** @throws BonsaiError 'toolchain' when it is not installed */
   async call(template: readonly string[]): Promise<Output> {
     const { port, settings } = this.job;
-    const selector = probeSelector(port);
+    const selector = selectorOf(port);
     const values = new Map([
       ['image', this.image],
       ['selector', selector ?? ''],

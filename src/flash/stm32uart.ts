@@ -6,9 +6,11 @@
 import type { Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
-import { listTargets, loadTarget } from '../target/index.js';
 import type { Sector } from '../target/sectors.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
+import { firstFound, type LineStep, notStarted, setLines, stopped } from './shared/entry.js';
+import { paddedTo } from './shared/image.js';
+import { compileHint, targetsWith } from './shared/kin.js';
 import { coveredSectors } from './stm32/image.js';
 import { blockBytes, Stm32Loader, Trouble } from './stm32/loader.js';
 import { sectorsText, writeProtected } from './stm32/protection.js';
@@ -24,6 +26,17 @@ const identifyMs = 15_000;
 const patience = 4;
 /** Writing and verifying again what differs. */
 const mostPasses = 4;
+/**
+ * Resets the board in its boot loader, where RTS is wired to BOOT0 and DTR over a capacitor to NRST
+ * (targets/stm32f405/README.md): both lines are low while they are set, which they are from the opening of the
+ * port on, so BOOT0 is high while RTS is cleared, and setting DTR gives a pulse of reset. BOOT0 counts
+ * at the reset alone.
+ */
+const resetInLoader: readonly LineStep[] = [
+  [false, false, settleMs],
+  [true, false, settleMs],
+  [true, true, 0],
+];
 
 export const stm32Uart: FlashProtocol<'stm32-uart'> = {
   async flash(job) {
@@ -57,7 +70,7 @@ interface Connection {
 
 /** @throws BonsaiError 'flash' when no boot loader answers */
 async function connect(job: Job): Promise<Connection> {
-  const entries: [say: string, enter: () => Promise<Connection | null>][] = [
+  const found = await firstFound<Connection>(job, [
     ['is the boot loader there?', () => synchronize(job)],
     [
       'no; asking running firmware to restart in it',
@@ -72,12 +85,8 @@ async function connect(job: Job): Promise<Connection> {
       'no answer yet; waiting a minute for a board that may be busy: or reset it with BOOT0 high',
       () => synchronize(job, { isPatient: true }),
     ],
-  ];
-  for (const [say, enter] of entries) {
-    job.say(say);
-    const found = await enter();
-    if (found !== null) return found;
-  }
+  ]);
+  if (found !== null) return found;
   throw new BonsaiError(
     'flash',
     job.port,
@@ -102,7 +111,7 @@ async function synchronize(
   for (const baudRate of settings.baudRates) {
     const transport = await open({ baudRate, parity: 'even' });
     try {
-      if (byLines && !(await enterByLines(transport))) {
+      if (byLines && !(await setLines(transport, resetInLoader))) {
         await transport.close();
         return null;
       }
@@ -118,30 +127,6 @@ async function synchronize(
   return null;
 }
 
-/**
- * Resets the board in its boot loader, where RTS is wired to BOOT0 and DTR over a capacitor to NRST
- * (targets/stm32f405/README.md): both lines are low while they are set, which they are from the opening of the
- * port on, so BOOT0 is high while RTS is cleared, and setting DTR gives a pulse of reset.
- *
- * @returns false where the port has no modem lines
- */
-async function enterByLines({ setModemLines, sleep }: Transport): Promise<boolean> {
-  if (setModemLines === null) return false;
-  try {
-    await setModemLines({ dtr: false, rts: false });
-    await sleep(settleMs);
-    await setModemLines({ dtr: true, rts: false });
-    await sleep(settleMs);
-    // BOOT0 counts at the reset alone.
-    await setModemLines({ dtr: true, rts: true });
-    return true;
-  } catch (error) {
-    // Behind RFC 2217 the lines may be missing only at the other end.
-    if (error instanceof BonsaiError) return false;
-    throw error;
-  }
-}
-
 /** @throws BonsaiError 'flash' for another chip, or one that is protected */
 async function identify(
   loader: Stm32Loader,
@@ -151,12 +136,12 @@ async function identify(
   await loader.get();
   const found = await loader.chipId();
   if (found !== Number(settings.chipId)) {
-    const kin = targetsWith(found).map((name) => `--target ${name}`);
+    const kin = targetsWith('stm32-uart', ({ chipId }) => Number(chipId) === found);
     throw new BonsaiError(
       'flash',
       port,
       `is a chip with the id 0x${found.toString(16)}; ${target.name} has ${settings.chipId}: nothing was erased`,
-      kin.length > 0 ? `compile for it: ${kin.join(' or ')}` : 'bonsaic targets lists the boards',
+      compileHint(kin),
     );
   }
   if (await loader.refusesToRead(Number(settings.flashAddress))) {
@@ -177,14 +162,6 @@ function protectedError(port: string, sectors: readonly Sector[], outcome: strin
     port,
     `${sectorsText(sectors)} of the flash cannot be erased, being write-protected (WRP): ${outcome}`,
     'remove that protection, which keeps the content: stm32flash -u PORT, or STM32CubeProgrammer',
-  );
-}
-
-function targetsWith(chipId: number): string[] {
-  return listTargets().filter((name) =>
-    loadTarget(name).flashProtocols.some(
-      (settings) => settings.protocol === 'stm32-uart' && Number(settings.chipId) === chipId,
-    ),
   );
 }
 
@@ -216,9 +193,7 @@ class Writer {
   ) {
     const { image, settings } = job;
     // At least a word is written at once.
-    const unit = Math.max(4, settings.programBytes);
-    this.padded = new Uint8Array(Math.ceil(image.bytes.length / unit) * unit).fill(0xff);
-    this.padded.set(image.bytes);
+    this.padded = paddedTo(Math.max(4, settings.programBytes), image.bytes);
     this.begin = Number(settings.flashAddress);
   }
 
@@ -331,16 +306,10 @@ async function start(loader: Stm32Loader, { port, settings }: Job): Promise<void
     await loader.go(Number(settings.flashAddress));
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
-    throw new BonsaiError(
-      'flash',
-      port,
-      'the image is written and verified, but the board has not confirmed its start',
-      'reset the board with BOOT0 low; then: bonsaic profile DIR',
-    );
+    throw notStarted(port, 'reset the board with BOOT0 low');
   }
 }
 
 function failed({ port }: Job, what: string): BonsaiError {
-  const hint = 'check the cable, reset the board with BOOT0 high, and try again';
-  return new BonsaiError('flash', port, `flashing stopped: the board ${what}`, hint);
+  return stopped(port, what, 'check the cable, reset the board with BOOT0 high, and try again');
 }

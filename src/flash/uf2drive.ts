@@ -11,9 +11,9 @@ import { touch1200 } from '../device/open-link.js';
 import { type FoundUsbDevice, type UsbHost, usbHost } from '../device/usb.js';
 import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
-import { listTargets, loadTarget } from '../target/index.js';
 import { isOf, writeByPicoboot } from './picoboot/writer.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
+import { compileHint, targetsWith } from './shared/kin.js';
 import {
   copyToDrive,
   type DriveFile,
@@ -187,19 +187,13 @@ function ownDrive({ port, target, settings }: Job, drives: readonly Drive[]): Dr
       `unplug all but one, or name one: --port ${own.path}`,
     );
   }
-  const kin = listTargets().filter((name) =>
-    loadTarget(name).flashProtocols.some((each) => {
-      return each.protocol === 'uf2-drive' && fits(other, each);
-    }),
-  );
+  const kin = targetsWith('uf2-drive', (each) => fits(other, each));
   throw new BonsaiError(
     'flash',
     other.path,
     `is the drive of another board, ${other.boardId}; ${target.name} has ${settings.boardId}: ` +
       'nothing was written',
-    kin.length > 0
-      ? `compile for it: ${kin.map((name) => `--target ${name}`).join(' or ')}`
-      : 'unplug that board and try again',
+    compileHint(kin, 'unplug that board and try again'),
   );
 }
 

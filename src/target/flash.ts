@@ -123,6 +123,8 @@ const nrfDfu = z.strictObject({
   hardwareVersion: z.int().nonnegative(),
   /** The SoftDevice that is below the program; 0: none. */
   softDeviceId: z.int().nonnegative(),
+  /** Where the program's RAM begins, behind that of the boot sector. */
+  ramAddress: hex(8),
   /** USB ignores it. */
   baudRate: z.int().positive(),
 });

@@ -3,6 +3,8 @@ import { UsbFault } from '../../device/usb.js';
 import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
 import type { FlashJob } from '../protocol.js';
+import { notStarted } from '../shared/entry.js';
+import { paddedTo } from '../shared/image.js';
 import { blockBytes, type DfuClient, DfuRefusal, vendorStatus } from './client.js';
 import type { DfuSector } from './layout.js';
 
@@ -25,9 +27,7 @@ export class DfuWriter {
     private readonly sectors: readonly DfuSector[],
   ) {
     const { image, settings } = job;
-    const bytes = Math.ceil(image.bytes.length / programBytes) * programBytes;
-    this.padded = new Uint8Array(bytes).fill(0xff);
-    this.padded.set(image.bytes);
+    this.padded = paddedTo(programBytes, image.bytes);
     this.begin = Number(settings.flashAddress);
   }
 
@@ -59,12 +59,7 @@ export class DfuWriter {
   private async start(): Promise<void> {
     await this.attempt(() => this.client.leave(this.begin)).catch((error: unknown) => {
       if (!(error instanceof UsbFault || error instanceof DfuRefusal)) throw error;
-      throw new BonsaiError(
-        'flash',
-        this.name,
-        'the image is written and verified, but the board has not confirmed its start',
-        'reset the board with BOOT0 low; then: bonsaic profile DIR',
-      );
+      throw notStarted(this.name, 'reset the board with BOOT0 low');
     });
   }
 

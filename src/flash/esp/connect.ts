@@ -4,6 +4,7 @@ import type { Transport } from '../../device/transport.js';
 import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
 import type { FlashJob } from '../protocol.js';
+import { firstFound, type LineStep, setLines } from '../shared/entry.js';
 import { EspLoader, hasSetBaudRate } from './loader.js';
 
 export type Job = FlashJob<SettingsOf<'esp-rom'>>;
@@ -25,12 +26,11 @@ const settleMs = 50;
 const reopenMs = 300;
 const mostReopens = 10;
 
-type Step = readonly [dtr: boolean, rts: boolean, waitMs: number];
 /**
  * Both lines are low while they are set. Two transistors: EN is low while only RTS is set, BOOT while only DTR is
  * (the schematics of Espressif's DevKits); the longer wait is for a large capacitor at EN.
  */
-const byTransistors = (waitMs: number): readonly Step[] => [
+const byTransistors = (waitMs: number): readonly LineStep[] => [
   [false, true, 100],
   [true, false, waitMs],
   [false, false, settleMs],
@@ -39,7 +39,7 @@ const byTransistors = (waitMs: number): readonly Step[] => [
  * USB Serial/JTAG controller: DTR alone asks for the loader, RTS alone resets, both do nothing, none
  * takes the request back (Technical Reference Manual; esptool's reset of that name).
  */
-const byUsb: readonly Step[] = [
+const byUsb: readonly LineStep[] = [
   [false, false, 100],
   [true, false, 100],
   [true, true, 0],
@@ -50,7 +50,7 @@ const entries = [byTransistors(50), byTransistors(550), byUsb];
 
 /** @throws BonsaiError 'flash' when no loader answers */
 export async function connect(job: Job): Promise<Connection> {
-  const attempts: [say: string, enter: () => Promise<Connection | null>][] = [
+  const found = await firstFound<Connection>(job, [
     ['is the loader there?', () => tryOn(job, (line) => synchronize(line, job))],
     [
       'no; asking running firmware to restart in it',
@@ -65,12 +65,8 @@ export async function connect(job: Job): Promise<Connection> {
       'no answer yet; waiting fifteen seconds for a board that may be busy: or hold BOOT while you press RESET',
       () => tryOn(job, (line) => waitForErase(line, job)),
     ],
-  ];
-  for (const [say, enter] of attempts) {
-    job.say(say);
-    const found = await enter();
-    if (found !== null) return found;
-  }
+  ]);
+  if (found !== null) return found;
   throw new BonsaiError(
     'flash',
     job.port,
@@ -156,20 +152,4 @@ export function resetByLines(transport: Transport): Promise<boolean> {
     [false, true, 100],
     [false, false, settleMs],
   ]);
-}
-
-async function setLines(transport: Transport, steps: readonly Step[]): Promise<boolean> {
-  const { setModemLines, sleep } = transport;
-  if (setModemLines === null) return false;
-  try {
-    for (const [dtr, rts, waitMs] of steps) {
-      await setModemLines({ dtr, rts });
-      await sleep(waitMs);
-    }
-    return true;
-  } catch (error) {
-    // Behind RFC 2217 the lines may be missing only at the other end.
-    if (error instanceof BonsaiError) return false;
-    throw error;
-  }
 }

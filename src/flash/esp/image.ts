@@ -3,6 +3,7 @@ import { isElf } from '../../build/elf.js';
 import { checkDirectBoot } from '../../device/esp32c3sim.js';
 import { BonsaiError } from '../../errors.js';
 import type { FlashJob } from '../protocol.js';
+import { requireRoom } from '../shared/image.js';
 
 /** The first byte of an image of ESP-IDF (esptool, 'Firmware Image Format'). */
 const idfMagic = 0xe9;
@@ -18,9 +19,6 @@ export function checkImage({ image, target }: Pick<FlashJob<unknown>, 'image' | 
   if (bytes[0] === idfMagic) {
     throw refuse('is an image of ESP-IDF, which needs its boot loader and partition table too');
   }
-  if (target.flashBytes !== null && bytes.length > target.flashBytes) {
-    const message = `${bytes.length} bytes are more than the ${target.flashBytes} of ${target.name}'s flash`;
-    throw new BonsaiError('flash', path, message, 'use a smaller model or --optimize size');
-  }
+  requireRoom(path, bytes.length, target.flashBytes, target.name);
   checkDirectBoot(bytes, path);
 }

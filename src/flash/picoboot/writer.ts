@@ -4,8 +4,9 @@ import type { Uf2Image } from '../../device/uf2.js';
 import { type FoundUsbDevice, type UsbDevice, UsbFault, type UsbIds } from '../../device/usb.js';
 import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
-import { listTargets, loadTarget } from '../../target/index.js';
 import type { FlashJob } from '../protocol.js';
+import { notStarted } from '../shared/entry.js';
+import { compileHint, targetsWith } from '../shared/kin.js';
 import { PicobootClient, Refused } from './client.js';
 
 const sectorBytes = 4096;
@@ -106,12 +107,7 @@ class Writer {
       // It may go before it has answered.
       if (isSent && error instanceof UsbFault && error.kind === 'lost') return;
       if (!(error instanceof UsbFault || error instanceof Refused)) throw error;
-      throw new BonsaiError(
-        'flash',
-        this.name,
-        'the image is written and verified, but the board has not confirmed its start',
-        'unplug the board and plug it in again, BOOTSEL up; then: bonsaic profile DIR',
-      );
+      throw notStarted(this.name, 'unplug the board and plug it in again, BOOTSEL up');
     }
   }
 
@@ -122,20 +118,12 @@ class Writer {
     const text = Buffer.from(magic.subarray(0, 2)).toString('latin1');
     if (text === 'Mu' && magic[2] === romVersion) return;
     const what = `'${text}' ${magic[2]}, not 'Mu' ${romVersion}`;
-    const kin = listTargets().filter((name) =>
-      loadTarget(name).flashProtocols.some(
-        (each) => each.protocol === 'picoboot' && each.romVersion === magic[2],
-      ),
-    );
-    const hint =
-      kin.length > 0
-        ? `compile for it: --target ${kin.join(' or ')}`
-        : 'bonsaic targets lists the boards';
+    const kin = targetsWith('picoboot', (each) => each.romVersion === magic[2]);
     throw new BonsaiError(
       'flash',
       this.name,
       `is another chip than that of ${this.job.target.name}: its boot ROM says ${what}: nothing was erased`,
-      hint,
+      compileHint(kin),
     );
   }
 

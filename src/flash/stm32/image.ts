@@ -4,6 +4,7 @@ import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
 import { type Sector, sectorsOf } from '../../target/sectors.js';
 import type { FlashJob, FlashTarget } from '../protocol.js';
+import { checkVectorTable, requireRoom, smallerHint, type VectorPlace } from '../shared/image.js';
 
 type Settings = SettingsOf<'stm32-uart'>;
 type Job = FlashJob<Settings>;
@@ -27,40 +28,15 @@ export function coveredSectors(job: Pick<Job, 'image' | 'target' | 'settings'>):
  * @throws BonsaiError 'flash' unless the image is one for this board's flash and RAM
  */
 export function checkImage(
-  {
-    image,
-    target,
-    settings,
-  }: Pick<Job, 'image' | 'target'> & {
-    readonly settings: Pick<Settings, 'flashAddress' | 'ramAddress'>;
-  },
+  { image, target, settings }: Pick<Job, 'image' | 'target'> & { readonly settings: VectorPlace },
   mostBytes: number,
 ): void {
   const { path, bytes } = image;
-  const refuse = (what: string, hint = 'give the .bin that bonsaic build DIR has made') =>
-    new BonsaiError('flash', path, what, hint);
   if (isElf(bytes)) {
-    throw refuse('is an ELF file: the boot loader takes the bytes of the flash alone');
+    const message = 'is an ELF file: the boot loader takes the bytes of the flash alone';
+    throw new BonsaiError('flash', path, message, 'give the .bin that bonsaic build DIR has made');
   }
-  const flashAddress = Number(settings.flashAddress);
-  if (bytes.length < 8) throw refuse(`is no image: it has ${bytes.length} bytes`);
-  if (bytes.length > mostBytes) {
-    const message = `${bytes.length} bytes are more than the ${mostBytes} that bonsaic writes to ${target.name}`;
-    throw refuse(
-      message,
-      'use a smaller model or --optimize size; else --port usb or --port probe',
-    );
-  }
-  // The vector table begins with the stack's end and the first instruction (Armv7-M, B1.5.3).
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const [stack, entry] = [view.getUint32(0, true), view.getUint32(4, true)];
-  const ramAddress = Number(settings.ramAddress);
-  const isInRam = stack > ramAddress && stack <= ramAddress + (target.ramBytes ?? 0);
-  const isInFlash = entry > flashAddress && entry < flashAddress + bytes.length && entry % 2 === 1;
-  if (!isInRam || !isInFlash) {
-    throw refuse(
-      `is not an image for ${target.name}: it starts at 0x${entry.toString(16)} ` +
-        `with its stack at 0x${stack.toString(16)}`,
-    );
-  }
+  const hint = `${smallerHint}; else --port usb or --port probe`;
+  requireRoom(path, bytes.length, mostBytes, target.name, hint);
+  checkVectorTable(image, target, settings);
 }
