@@ -1,0 +1,63 @@
+/** What a model costs on a target: the other side of every decision that compression takes. */
+import { analyse, modelSize } from '../analysis/index.js';
+import { type Module, mainGraph } from '../ir/graph.js';
+import type { CountUnit } from '../ir/op.js';
+import { runPasses } from '../passes/index.js';
+import { plannerFor } from '../plan/index.js';
+import { type CompileOptions, estimatedCount, type Plan, type PlanStep } from '../plan/types.js';
+import type { Target } from '../target/index.js';
+
+/** Estimates of an int8 model on one target, from costs that were measured there. */
+export interface Cost {
+  /** Of an inference. */
+  readonly count: number;
+  readonly unit: CountUnit;
+  readonly ms: number;
+  /** Of the whole image. */
+  readonly flashBytes: number;
+  /** Arena and copies of weights; the stack and the firmware's own variables are not in it. */
+  readonly ramBytes: number;
+  /** Count by index of the main graph's nodes; what is fused into a node counts there. */
+  readonly layers: readonly number[];
+}
+
+export type CostOf = (module: Module) => Cost;
+
+/** The estimates of the plan that `compile` would make. */
+export function costsOn(target: Target, options: CompileOptions): CostOf {
+  return (module) => {
+    const source = numbered(module);
+    const passed = runPasses(source, { faithful: options.faithful });
+    const graph = mainGraph(passed);
+    const size = modelSize(mainGraph(source));
+    const { plan } = plannerFor(passed, analyse(graph), target, options, size)();
+    return costOf(plan, target, mainGraph(source).nodes.length);
+  };
+}
+
+/** Each node of the main graph is its own source, so that steps tell which nodes they compute. */
+function numbered(module: Module): Module {
+  const [main, ...rest] = module.graphs;
+  if (main === undefined) return module;
+  const nodes = main.nodes.map((node, index) => ({ ...node, ops: [index] }));
+  return { ...module, graphs: [{ ...main, nodes }, ...rest] };
+}
+
+function costOf(plan: Plan, { clockHz }: Target, nodes: number): Cost {
+  const { steps, decision, arenaBytes } = plan;
+  const count = estimatedCount(plan);
+  const layers = new Array<number>(nodes).fill(0);
+  for (const { ops, alternatives } of steps) {
+    const [first = 0] = ops;
+    layers[first] = (layers[first] ?? 0) + (alternatives[0]?.count ?? 0);
+  }
+  const ramBytes = arenaBytes + steps.reduce((sum, step) => sum + copiedBytes(step), 0);
+  const ms = (1000 * count) / clockHz;
+  return { count, unit: decision.unit, ms, flashBytes: decision.imageBytes, ramBytes, layers };
+}
+
+/** Weights that a step reads from RAM: a kernel's calls have about equal shares of them. */
+function copiedBytes({ regions, alternatives }: PlanStep): number {
+  const copied = regions.filter((region) => region === 'sram').length;
+  return copied === 0 ? 0 : ((alternatives[0]?.bytes ?? 0) * copied) / regions.length;
+}
