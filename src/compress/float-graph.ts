@@ -10,6 +10,7 @@ import {
   type Node,
   type Shape,
   type Tensor,
+  type TensorData,
   type TensorId,
   tensorOf,
   viewOf,
@@ -47,12 +48,20 @@ function widened(tensor: Tensor): Tensor {
     return { ...tensor, dtype: 'float32', quant: null, data: Float32Array.from(bits, floatOfHalf) };
   }
   if (quant === null) return tensor;
-  const channelOf = channelsAlong(tensor.shape, quant.axis);
-  const real = Float32Array.from(data as ArrayLike<number>, (value, i) => {
+  return { ...tensor, dtype: 'float32', quant: null, data: realValues(tensor, data) };
+}
+
+/** The numbers that integers of `tensor` stand for; `integers` may hold several samples of it. */
+export function realValues(
+  { shape, quant }: Pick<Tensor, 'shape' | 'quant'>,
+  integers: TensorData,
+): Float32Array {
+  const { scales, zeroPoints, axis } = quant ?? { scales: [], zeroPoints: [], axis: null };
+  const channelOf = channelsAlong(shape, axis);
+  return Float32Array.from(integers as ArrayLike<number>, (value, i) => {
     const channel = channelOf(i);
-    return (value - (quant.zeroPoints[channel] ?? 0)) * (quant.scales[channel] ?? 1);
+    return (value - (zeroPoints[channel] ?? 0)) * (scales[channel] ?? 1);
   });
-  return { ...tensor, dtype: 'float32', quant: null, data: real };
 }
 
 /** Element index → index along `axis`; 0 without an axis. */
@@ -62,6 +71,26 @@ export function channelsAlong(shape: Shape, axis: number | null): (element: numb
   const extent = shape[axis] ?? 1;
   return (element) => Math.floor(element / inner) % extent;
 }
+
+/** For each channel along `axis` (one without an axis), `fold` over its elements, from 0. */
+export function foldChannels(
+  elements: ArrayLike<number>,
+  shape: Shape,
+  axis: number | null,
+  fold: (folded: number, element: number) => number,
+): Float64Array {
+  const channelOf = channelsAlong(shape, axis);
+  const folded = new Float64Array(axis === null ? 1 : (shape[axis] ?? 1));
+  for (let i = 0; i < elements.length; i += 1) {
+    const channel = channelOf(i);
+    folded[channel] = fold(folded[channel] as number, elements[i] as number);
+  }
+  return folded;
+}
+
+/** Folds for `foldChannels`. */
+export const peak = (most: number, element: number): number => Math.max(most, Math.abs(element));
+export const magnitude = (sum: number, element: number): number => sum + Math.abs(element);
 
 /** Operators with weights as input 1 and a bias as input 2, and the axis of output channels. */
 export const weighted: ReadonlyMap<string, number> = new Map([
@@ -88,6 +117,18 @@ export function withValues(graph: Graph, values: Values): Graph {
     return data === undefined ? tensor : { ...tensor, data };
   });
   return { ...graph, tensors };
+}
+
+/** `rebatched` for each batch size that is asked for, made once. */
+export function batchSizes(graph: Graph): (batch: number) => Graph | null {
+  const bySize = new Map<number, Graph | null>([[1, graph]]);
+  return (batch) => {
+    const known = bySize.get(batch);
+    if (known !== undefined) return known;
+    const made = rebatched(graph, batch);
+    bySize.set(batch, made);
+    return made;
+  };
 }
 
 /**

@@ -19,12 +19,12 @@ import {
   type OutputStage,
   outputStage,
 } from '../ops/arithmetic/accumulation.js';
-import { activationRange } from '../ops/arithmetic/quant.js';
+import { activationRange, clamp } from '../ops/arithmetic/quant.js';
 import { hasResidual } from '../ops/arithmetic/residual.js';
 import { opOf } from '../ops/index.js';
 import type { PoolAttrs } from '../ops/shape/pool.js';
 import { isReshape } from '../ops/shape/same-elements.js';
-import { rebatched, weighted } from './float-graph.js';
+import { batchSizes, foldChannels, magnitude, weighted } from './float-graph.js';
 import { traceOf } from './ops/index.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
 
@@ -39,14 +39,7 @@ export interface IntegerRunner {
 
 /** A runner for graphs as `lower` makes them, before passes fuse nodes. */
 export function integerRunner(tf: Tf, graph: Graph): IntegerRunner {
-  const sizes = new Map<number, Graph | null>();
-  const sized = (count: number) => {
-    const known = sizes.get(count);
-    if (known !== undefined) return known;
-    const made = count === 1 ? graph : rebatched(graph, count);
-    sizes.set(count, made);
-    return made;
-  };
+  const sized = batchSizes(graph);
   return {
     run(inputs, count) {
       const whole = sized(count);
@@ -124,7 +117,7 @@ function largest(tf: Tf, view: NodeView<PoolAttrs>, input: Int8Array): Int8Array
     const x = tf.tensor(Float32Array.from(input), [...(view.inputs[0]?.shape ?? [])]);
     return traceOf(view.node)(tf, plain, [x])[0] as TfTensor;
   });
-  return Int8Array.from(found, (value) => Math.min(most, Math.max(least, value)));
+  return Int8Array.from(found, (value) => clamp(value, least, most));
 }
 
 /** Partial sums below this are exact in float32. */
@@ -145,7 +138,7 @@ function accumulated(
       : 'per-channel';
   const stage = outputStage(view, channels, product);
   const zeroPoint = inputZeroPoint(view);
-  const reach = 255 * largestSum(weights, shape, axis);
+  const reach = 255 * Math.max(...foldChannels(weights, shape, axis, magnitude));
   // Larger sums are computed in two parts: weight = 16 · high + low.
   const parts =
     reach < exactBelow ? [weights] : [weights.map((w) => w >> 4), weights.map((w) => w & 15)];
@@ -178,19 +171,8 @@ function requantizer(stage: OutputStage): (sum: number, channel: number) => numb
     const fraction = real - whole;
     if (Math.abs(fraction - 0.5) <= (doubts[channel] as number)) return finish(stage, sum, channel);
     const rounded = (fraction > 0.5 ? whole + 1 : whole) + zeroPoint;
-    return Math.max(min, Math.min(rounded, max));
+    return clamp(rounded, min, max);
   };
-}
-
-function largestSum(weights: Int8Array, shape: readonly number[], axis: number): number {
-  const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const channels = shape[axis] ?? 1;
-  const sums = new Float64Array(channels);
-  weights.forEach((weight, i) => {
-    const channel = Math.floor(i / inner) % channels;
-    sums[channel] = (sums[channel] as number) + Math.abs(weight);
-  });
-  return sums.reduce((a, b) => Math.max(a, b), 0);
 }
 
 /** Σ (x − zero point) · w without bias, activation and requantization. */

@@ -1,6 +1,8 @@
 /** How well a graph answers: accuracy, confusion, agreement, signal to noise. */
-import { elementCount, type Graph, tensorOf } from '../ir/graph.js';
+import { elementCount, type Graph, type TensorData, tensorOf } from '../ir/graph.js';
+import { clamp } from '../ops/arithmetic/quant.js';
 import type { Dataset } from './data/dataset.js';
+import { realValues } from './float-graph.js';
 import { integerRunner } from './integer.js';
 import { batchOf } from './quantize/observe.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
@@ -26,11 +28,9 @@ export function floatAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
 export function integerAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
   const runner = integerRunner(tf, graph);
   const output = tensorOf(graph, graph.outputs[0] ?? 0);
-  const [scale = 1, zeroPoint = 0] = [output.quant?.scales[0], output.quant?.zeroPoints[0]];
   return collect(data, (first, count) => {
     const values = runner.run([quantizedSamples(graph, data, first, count)], count);
-    const integers = values.get(graph.outputs[0] ?? 0) as Int8Array;
-    return Float32Array.from(integers, (q) => (q - zeroPoint) * scale);
+    return realValues(output, values.get(graph.outputs[0] ?? 0) as TensorData);
   });
 }
 
@@ -46,7 +46,7 @@ export function quantizedSamples(
   const size = elementCount(data.shape);
   const samples = data.x.subarray(first * size, (first + count) * size);
   return Int8Array.from(samples, (value) =>
-    Math.min(127, Math.max(-128, Math.round(value / scale) + zeroPoint)),
+    clamp(Math.round(value / scale) + zeroPoint, -128, 127),
   );
 }
 

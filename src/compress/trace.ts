@@ -1,7 +1,7 @@
 /** Runs a float graph on tensors, so that it can be observed, differentiated and trained. */
 import { BonsaiError } from '../errors.js';
 import { type Graph, type Tensor, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
-import { rebatched } from './float-graph.js';
+import { batchSizes } from './float-graph.js';
 import { traceOf } from './ops/index.js';
 import type { Tf, TfTensor } from './tensorflow.js';
 
@@ -25,14 +25,7 @@ export interface Runner {
  * Samples of a batch run together where the graph allows, else one by one.
  */
 export function runnerOf(tf: Tf, graph: Graph): Runner {
-  const bySize = new Map<number, Graph | null>();
-  const sized = (batch: number) => {
-    const known = bySize.get(batch);
-    if (known !== undefined) return known;
-    const made = batch === 1 ? graph : rebatched(graph, batch);
-    bySize.set(batch, made);
-    return made;
-  };
+  const sized = batchSizes(graph);
   return {
     run(inputs, hooks = {}) {
       const batch = inputs[0]?.shape[0] ?? 1;
@@ -78,7 +71,8 @@ function runGraph(
   return graph.outputs.map(valueFor);
 }
 
-function constantOf(tf: Tf, { name, data, dtype, shape }: Tensor): TfTensor {
+/** @throws BonsaiError 'unsupported-type' for integers */
+export function constantOf(tf: Tf, { name, data, dtype, shape }: Tensor): TfTensor {
   if (data === null || dtype !== 'float32') {
     const message = `is ${dtype}, which a float graph cannot compute with`;
     throw new BonsaiError('unsupported-type', `tensor "${name}"`, message, 'convert it in float32');

@@ -1,6 +1,6 @@
 /** An int8 graph as the float graph that it approximates. */
 
-import { channelsAlong } from '../../src/compress/float-graph.js';
+import { realValues } from '../../src/compress/float-graph.js';
 import { type Graph, type Module, mainGraph, type Node } from '../../src/ir/graph.js';
 
 /** Constants become the numbers that their integers stand for; activations become float32. */
@@ -8,17 +8,13 @@ export function dequantized(module: Module): Graph {
   const graph = mainGraph(module);
   const biases = biasScalesOf(graph);
   const tensors = graph.tensors.map((tensor, id) => {
-    const { data, quant, shape } = tensor;
-    const scales = biases.get(id) ?? quant?.scales ?? [1];
-    const axis = biases.has(id) ? (scales.length > 1 ? 0 : null) : (quant?.axis ?? null);
-    const channelOf = channelsAlong(shape, axis);
-    const real =
-      data &&
-      Float32Array.from(data as ArrayLike<number>, (value, i) => {
-        const channel = channelOf(i);
-        const zeroPoint = biases.has(id) ? 0 : (quant?.zeroPoints[channel] ?? 0);
-        return (value - zeroPoint) * (scales[channel] ?? 1);
-      });
+    const { data, quant } = tensor;
+    const scales = biases.get(id);
+    const own =
+      scales === undefined
+        ? quant
+        : { scales, zeroPoints: scales.map(() => 0), axis: scales.length > 1 ? 0 : null };
+    const real = data && realValues({ ...tensor, quant: own }, data);
     return { ...tensor, dtype: 'float32' as const, quant: null, data: real };
   });
   return { ...graph, tensors, nodes: graph.nodes.map((node) => realPadding(graph, node)) };

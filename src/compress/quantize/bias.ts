@@ -3,19 +3,11 @@
  * the mean of a channel; its bias takes the shift back. Measured on samples, layer by layer, each
  * behind layers that are corrected already.
  */
-import {
-  type Graph,
-  type Node,
-  type NodeView,
-  type TensorId,
-  tensorOf,
-  viewOf,
-} from '../../ir/graph.js';
+import { type Graph, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import { weighted, withValues } from '../float-graph.js';
-import { traceOf } from '../ops/index.js';
 import { elementsOf, type Tf, type TfTensor } from '../tensorflow.js';
-import { type Hooks, runnerOf } from '../trace.js';
+import { constantOf, type Hooks, runnerOf } from '../trace.js';
 import { fakeQuantizer } from './fake.js';
 import { batchOf } from './observe.js';
 import type { Quantization } from './scheme.js';
@@ -29,79 +21,94 @@ export function biasCorrected(
   quantization: Quantization,
   data: Dataset,
 ): Graph {
-  let corrected = graph;
-  for (const node of graph.nodes) {
-    const bias = node.inputs[2] ?? null;
-    if (!weighted.has(node.op) || bias === null) continue;
-    const wanted = meanSums(tf, graph, null, node, data);
-    const got = meanSums(tf, corrected, quantization, node, data);
-    const values = tensorOf(corrected, bias).data as Float32Array;
-    const moved = values.map(
-      (value, channel) => value + (wanted[channel] ?? 0) - (got[channel] ?? 0),
+  const { graph: open, sums } = withSums(graph);
+  const wanted = channelMeans(tf, open, sums, {}, data);
+  let corrected = open;
+  let values: ReadonlyMap<TensorId, Float32Array> = new Map();
+  sums.forEach((sum, layer) => {
+    const last = open.nodes.findIndex(({ outputs }) => outputs[0] === sum);
+    const bias = open.nodes[last]?.inputs[2] as TensorId;
+    const before = { ...corrected, nodes: open.nodes.slice(0, last + 1) };
+    const got = quantizedMeans(tf, before, sum, quantization, data);
+    const means = wanted[layer] ?? [];
+    const moved = (tensorOf(corrected, bias).data as Float32Array).map(
+      (value, channel) => value + (means[channel] ?? 0) - (got[channel] ?? 0),
     );
-    corrected = withValues(corrected, new Map([[bias, moved]]));
-  }
-  return corrected;
+    values = new Map([...values, [bias, moved]]);
+    corrected = withValues(open, values);
+  });
+  return withValues(graph, values);
 }
 
-/** The mean of each channel of a layer before its activation, fake-quantized or in float. */
-function meanSums(
+/**
+ * The graph whose layers with weights and a bias have their activation as a node of its own, and
+ * the sums before it, in the order of the nodes. Other tensors keep their ids.
+ */
+function withSums(graph: Graph): { readonly graph: Graph; readonly sums: readonly TensorId[] } {
+  const tensors: Tensor[] = [...graph.tensors];
+  const sums: TensorId[] = [];
+  const nodes = graph.nodes.flatMap((node) => {
+    const [output] = node.outputs as readonly [TensorId];
+    if (!weighted.has(node.op) || (node.inputs[2] ?? null) === null) return [node];
+    const { activation = 'none' } = node.attrs;
+    if (activation === 'none') {
+      sums.push(output);
+      return [node];
+    }
+    const sum = tensors.push({ ...tensorOf(graph, output) }) - 1;
+    sums.push(sum);
+    return [
+      { ...node, outputs: [sum], attrs: { ...node.attrs, activation: 'none' } },
+      { ...node, op: `${activation}`, inputs: [sum], attrs: {} },
+    ];
+  });
+  return { graph: { ...graph, tensors, nodes }, sums };
+}
+
+/** The mean of each channel of `sum`, which itself is not rounded. */
+function quantizedMeans(
   tf: Tf,
   graph: Graph,
-  quantization: Quantization | null,
-  node: Node,
+  sum: TensorId,
+  quantization: Quantization,
   data: Dataset,
-): Float64Array {
-  const runner = runnerOf(tf, until(graph, node));
-  const quantizer = quantization === null ? null : fakeQuantizer(tf, graph, quantization);
-  const view = { ...viewOf(graph, node), attrs: { ...node.attrs, activation: 'none' } };
-  const sums = new Float64Array(tensorOf(graph, node.inputs[2] ?? 0).shape[0] ?? 1);
-  let rows = 0;
+): readonly number[] {
+  const quantizer = fakeQuantizer(tf, graph, quantization);
+  const hooks = quantizer.hooks((id) => constantOf(tf, tensorOf(graph, id)));
+  const computed = (id: TensorId, value: TfTensor) =>
+    id === sum ? value : (hooks.computed?.(id, value) ?? value);
+  const [means = []] = channelMeans(tf, graph, [sum], { ...hooks, computed }, data);
+  tf.dispose([...quantizer.variables.values()]);
+  return means;
+}
+
+/** For each tensor of `ids`, the mean of each of its channels over the samples. */
+function channelMeans(
+  tf: Tf,
+  graph: Graph,
+  ids: readonly TensorId[],
+  hooks: Hooks,
+  data: Dataset,
+): readonly (readonly number[])[] {
+  if (ids.length === 0) return [];
+  const runner = runnerOf(tf, { ...graph, outputs: ids });
+  const sizes = ids.map((id) => tensorOf(graph, id).shape.at(-1) ?? 1);
+  const sums = sizes.map((size) => new Float64Array(size));
   for (let first = 0; first < data.count; first += batch) {
-    const means = elementsOf(tf, () => {
-      const constant = (id: TensorId) => constantOf(tf, graph, id);
-      const hooks: Hooks = quantizer === null ? {} : quantizer.hooks(constant);
-      const [input] = runner.run([batchOf(tf, data, first, batch)], hooks);
-      const parameters = [1, 2].map((position) => {
-        const id = node.inputs[position] as TensorId;
-        return hooks.parameter?.(id) ?? constant(id);
-      });
-      return channelMeans(tf, view, [input as TfTensor, ...parameters]);
-    });
     const count = Math.min(batch, data.count - first);
-    means.forEach((mean, channel) => {
-      sums[channel] = (sums[channel] as number) + mean * count;
+    const means = elementsOf(tf, () => {
+      const outputs = runner.run([batchOf(tf, data, first, batch)], hooks);
+      return tf.concat(
+        outputs.map((output, i) => tf.mean(tf.reshape(output, [-1, sizes[i] ?? 1]), 0)),
+      );
     });
-    rows += count;
+    let at = 0;
+    for (const sum of sums) {
+      sum.forEach((value, channel) => {
+        sum[channel] = value + (means[at + channel] as number) * count;
+      });
+      at += sum.length;
+    }
   }
-  tf.dispose([...(quantizer?.variables.values() ?? [])]);
-  return sums.map((sum) => sum / rows);
-}
-
-function channelMeans(tf: Tf, view: NodeView, operands: readonly TfTensor[]): TfTensor {
-  const [x] = operands as [TfTensor];
-  const n = x.shape[0] ?? 1;
-  const resized = view.outputs.map((tensor) => ({
-    ...tensor,
-    shape: [n, ...tensor.shape.slice(1)],
-  }));
-  const [input, ...rest] = view.inputs;
-  const inputs = [
-    input === null || input === undefined ? null : { ...input, shape: x.shape },
-    ...rest,
-  ];
-  const [sums] = traceOf(view.node)(tf, { ...view, inputs, outputs: resized }, operands);
-  const flat = tf.reshape(sums as TfTensor, [-1, operands[2]?.shape[0] ?? 1]);
-  return tf.mean(flat, 0);
-}
-
-/** The graph up to the input of `node`. */
-function until(graph: Graph, node: Node): Graph {
-  const nodes = graph.nodes.slice(0, graph.nodes.indexOf(node));
-  return { ...graph, nodes, outputs: [node.inputs[0] as TensorId] };
-}
-
-function constantOf(tf: Tf, graph: Graph, id: TensorId): TfTensor {
-  const { data, shape } = tensorOf(graph, id);
-  return tf.tensor(data as Float32Array, [...shape]);
+  return sums.map((sum) => [...sum].map((value) => value / data.count));
 }

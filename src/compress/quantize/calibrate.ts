@@ -1,4 +1,5 @@
 /** Methods that choose the range of an activation's 256 integers from a histogram of its values. */
+import { clamp } from '../../ops/arithmetic/quant.js';
 import type { Histogram } from './observe.js';
 import { activationQuant, type RealRange, rangeOf } from './scheme.js';
 
@@ -62,7 +63,7 @@ function* rounded({ min, max, counts }: Histogram, range: RealRange) {
     const count = counts[bin] as number;
     if (count === 0) continue;
     const value = min + (bin + 0.5) * width;
-    const integer = Math.min(high, Math.max(low, Math.round(value / quant.scale)));
+    const integer = clamp(Math.round(value / quant.scale), low, high);
     yield { value, count, integer, back: integer * quant.scale };
   }
 }

@@ -4,7 +4,7 @@
  * and the next multiplies with leaves the float model as it is.
  */
 import { type Graph, type Node, type TensorId, tensorOf } from '../../ir/graph.js';
-import { channelsAlong, weighted, withValues } from '../float-graph.js';
+import { channelsAlong, foldChannels, peak, weighted, withValues } from '../float-graph.js';
 
 interface Pair {
   readonly first: Node;
@@ -80,14 +80,14 @@ function balanced(graph: Graph, { first, second }: Pair): Graph {
   const [weightsId, biasId] = [first.inputs[1] as TensorId, first.inputs[2] ?? null];
   const nextId = second.inputs[1] as TensorId;
   const [own, next] = [tensorOf(graph, weightsId), tensorOf(graph, nextId)];
+  const nextAxis = next.shape.length - 1;
   const ownChannel = channelsAlong(own.shape, axis);
-  const nextChannel = channelsAlong(next.shape, next.shape.length - 1);
-  const channels = own.shape[axis] ?? 1;
-  const ownPeaks = peaks(own.data as Float32Array, ownChannel, channels);
-  const nextPeaks = peaks(next.data as Float32Array, nextChannel, channels);
-  const factors = Float64Array.from(ownPeaks, (peak, channel) => {
+  const nextChannel = channelsAlong(next.shape, nextAxis);
+  const ownPeaks = foldChannels(own.data as Float32Array, own.shape, axis, peak);
+  const nextPeaks = foldChannels(next.data as Float32Array, next.shape, nextAxis, peak);
+  const factors = ownPeaks.map((most, channel) => {
     const other = nextPeaks[channel] as number;
-    return peak > 0 && other > 0 ? Math.sqrt(peak / other) : 1;
+    return most > 0 && other > 0 ? Math.sqrt(most / other) : 1;
   });
   const divide = (data: Float32Array, channelOf: (i: number) => number) =>
     data.map((value, i) => value / (factors[channelOf(i)] as number));
@@ -102,13 +102,4 @@ function balanced(graph: Graph, { first, second }: Pair): Graph {
     );
   }
   return withValues(graph, values);
-}
-
-function peaks(data: Float32Array, channelOf: (i: number) => number, channels: number) {
-  const found = new Float64Array(channels);
-  data.forEach((value, i) => {
-    const channel = channelOf(i);
-    found[channel] = Math.max(found[channel] as number, Math.abs(value));
-  });
-  return found;
 }

@@ -8,7 +8,7 @@ import {
   type TensorId,
   tensorOf,
 } from '../../ir/graph.js';
-import { roundHalfAwayFromZero } from '../../ops/arithmetic/quant.js';
+import { clamp, roundHalfAwayFromZero } from '../../ops/arithmetic/quant.js';
 import { channelsAlong, weighted } from '../float-graph.js';
 import {
   type ActivationQuant,
@@ -133,8 +133,4 @@ function biasTensor(tensor: Tensor, scales: readonly number[]): Tensor {
     quant: { scales, zeroPoints: scales.map(() => 0), axis },
     data,
   };
-}
-
-function clamp(value: number, min: number, max: number): number {
-  return Math.min(max, Math.max(min, value));
 }

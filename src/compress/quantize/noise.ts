@@ -1,6 +1,7 @@
 /** Where an int8 graph loses the signal of its float twin, layer by layer. */
 import { type Graph, type TensorData, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
+import { realValues } from '../float-graph.js';
 import { integerRunner } from '../integer.js';
 import { quantizedSamples, signalToNoise } from '../score.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
@@ -36,12 +37,7 @@ export function layerNoise(
   const samples = quantizedSamples(integer, data, 0, count);
   const got = integerRunner(tf, integer).run([samples], count);
   return integer.nodes.map(({ name, op, outputs: [id = 0] }, index) => {
-    const { quant } = tensorOf(integer, id);
-    const [scale = 1, zeroPoint = 0] = [quant?.scales[0], quant?.zeroPoints[0]];
-    const real = Float32Array.from(
-      got.get(id) as TensorData as Int8Array,
-      (q) => (q - zeroPoint) * scale,
-    );
+    const real = realValues(tensorOf(integer, id), got.get(id) as TensorData);
     return { index, name, op, snrDb: signalToNoise(wanted.get(id) as Float32Array, real) };
   });
 }

@@ -1,7 +1,8 @@
 /** Which integers stand for which numbers: scales and zero points of a graph to be quantized. */
 import { BonsaiError } from '../../errors.js';
 import { at, type Graph, type Node, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
-import { weighted } from '../float-graph.js';
+import { clamp } from '../../ops/arithmetic/quant.js';
+import { foldChannels, magnitude, peak, weighted } from '../float-graph.js';
 
 /** int8: real = scale · (q − zeroPoint). */
 export interface ActivationQuant {
@@ -50,7 +51,7 @@ export function activationQuant({ min, max }: RealRange): ActivationQuant {
   const [low, high] = [Math.min(min, 0), Math.max(max, 0)];
   // TFLite stores scales as float32; without a range any scale is as good.
   const scale = high > low ? Math.max(Math.fround((high - low) / 255), 2 ** -126) : 1;
-  const zeroPoint = Math.min(127, Math.max(-128, Math.round(-128 - low / scale)));
+  const zeroPoint = clamp(Math.round(-128 - low / scale), -128, 127);
   return { scale, zeroPoint };
 }
 
@@ -187,22 +188,14 @@ export function weightQuant(
   type: WeightType,
 ): WeightQuant {
   const values = data as Float32Array;
-  const inner = axis === null ? 1 : shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const channels = axis === null ? 1 : (shape[axis] ?? 1);
-  const sums = new Float64Array(channels);
-  const peaks = new Float64Array(channels);
-  values.forEach((value, i) => {
-    const channel = Math.floor(i / inner) % channels;
-    peaks[channel] = Math.max(peaks[channel] as number, Math.abs(value));
-    sums[channel] = (sums[channel] as number) + Math.abs(value);
-  });
-  const perChannel = values.length / channels;
+  const peaks = foldChannels(values, shape, axis, peak);
   const { max } = weightTypes[type];
-  const scales = Array.from(peaks, (peak, channel) => {
-    // The mean magnitude is the best scale of signs (Rastegari et al., XNOR-Net, 2016).
-    const best = type === 'binary' ? (sums[channel] as number) / perChannel : peak / max;
-    return best;
-  });
+  const perChannel = values.length / peaks.length;
+  // The mean magnitude is the best scale of signs (Rastegari et al., XNOR-Net, 2016).
+  const scales =
+    type === 'binary'
+      ? [...foldChannels(values, shape, axis, magnitude)].map((sum) => sum / perChannel)
+      : [...peaks].map((most) => most / max);
   const largest = Math.max(...scales);
   const spare = largest > 0 ? largest : 1;
   return { type, axis, scales: scales.map((scale) => Math.fround(scale > 0 ? scale : spare)) };
