@@ -12,6 +12,8 @@ import { runnerOf } from './trace.js';
 export interface Answers {
   readonly size: number;
   readonly values: Float32Array;
+  /** Where samples have one value: above it, the answer is class 1 of two. */
+  readonly threshold: number;
 }
 
 const batch = 256;
@@ -19,7 +21,7 @@ const batch = 256;
 /** Answers of a float graph. */
 export function floatAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
   const runner = runnerOf(tf, graph);
-  return collect(data, (first, count) =>
+  return collect(graph, data, (first, count) =>
     elementsOf(tf, () => runner.run([batchOf(tf, data, first, count)])[0] as TfTensor),
   );
 }
@@ -28,7 +30,7 @@ export function floatAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
 export function integerAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
   const runner = integerRunner(tf, graph);
   const output = tensorOf(graph, graph.outputs[0] ?? 0);
-  return collect(data, (first, count) => {
+  return collect(graph, data, (first, count) => {
     const values = runner.run([quantizedSamples(graph, data, first, count)], count);
     return realValues(output, values.get(graph.outputs[0] ?? 0) as TensorData);
   });
@@ -50,7 +52,11 @@ export function quantizedSamples(
   );
 }
 
-function collect(data: Dataset, run: (first: number, count: number) => Float32Array): Answers {
+function collect(
+  graph: Graph,
+  data: Dataset,
+  run: (first: number, count: number) => Float32Array,
+): Answers {
   const parts: Float32Array[] = [];
   for (let first = 0; first < data.count; first += batch) {
     parts.push(run(first, Math.min(batch, data.count - first)));
@@ -61,11 +67,16 @@ function collect(data: Dataset, run: (first: number, count: number) => Float32Ar
     values.set(part, at);
     at += part.length;
   }
-  return { size: values.length / data.count, values };
+  return { size: values.length / data.count, values, threshold: thresholdOf(graph) };
 }
 
-/** The class of each sample; one value means class 1 above `threshold`. */
-export function classesOf({ size, values }: Answers, threshold = 0.5): Int32Array {
+/** A probability of a half is a score of 0. */
+function thresholdOf({ nodes, outputs: [output] }: Graph): number {
+  return nodes.find(({ outputs }) => outputs[0] === output)?.op === 'logistic' ? 0.5 : 0;
+}
+
+/** The class of each sample. */
+export function classesOf({ size, values, threshold }: Answers): Int32Array {
   return Int32Array.from({ length: values.length / size }, (_, sample) => {
     if (size === 1) return (values[sample] as number) > threshold ? 1 : 0;
     let best = sample * size;
