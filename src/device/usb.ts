@@ -60,13 +60,13 @@ export interface FoundUsbDevice extends UsbIds {
    * @throws BonsaiError 'device' with a hint
    */
   open(): Promise<UsbDevice>;
-  /** Claims its interface for firmware upgrades; absent: it is known to have none. @throws as open */
-  openDfu?(): Promise<DfuDevice>;
+  /** Claims its interface for firmware upgrades. @throws as open */
+  openDfu(): Promise<DfuDevice>;
 }
 
 /** The USB of this machine; tests replace it. */
 export interface UsbHost {
-  /** @throws BonsaiError 'toolchain' when the package is missing */
+  /** @throws as listUsbDevices */
   list(): Promise<readonly FoundUsbDevice[]>;
   now(): number;
   sleep(ms: number): Promise<unknown>;
@@ -142,22 +142,62 @@ const packageName: string = 'usb';
  * The devices that are plugged in.
  *
  * @param load loads the package; tests replace it
- * @throws BonsaiError 'toolchain' when the package is missing
+ * @throws BonsaiError 'toolchain' when the package is missing; 'device' where this machine shows no USB
  */
 export async function listUsbDevices(
   load: () => Promise<UsbPackage> = () => import(packageName),
 ): Promise<readonly FoundUsbDevice[]> {
-  const { usb } = await load().catch(() => {
+  const { usb } = await load().catch((error: Error) => {
+    const isMissing = /cannot find (module|package)/i.test(error.message);
     throw new BonsaiError(
       'toolchain',
       `the npm package ${packageName}`,
-      'is not installed, or not made for this platform',
-      `in bonsaic's folder: npm install ${packageName}@3`,
+      isMissing ? 'is not installed' : `cannot be loaded: ${firstLine(error)}`,
+      `in bonsaic's folder: npm install ${packageName}@3; or flash over another --port`,
     );
   });
-  // Containers have no /sys/bus/usb.
-  const devices = await usb.getDevices().catch(() => []);
+  const devices = await usb.getDevices().catch((error: Error) => {
+    const hint = hintFor(error, listHints, 'flash over a serial port, or by a debug probe');
+    throw new BonsaiError('device', 'USB', `cannot be listed: ${firstLine(error)}`, hint);
+  });
   return devices.map(foundDevice);
+}
+
+const firstLine = ({ message }: Error) => message.split('\n', 1)[0] ?? '';
+
+/** What the package's messages mean (nusb's errors: src/error.rs, src/platform/linux_usbfs). */
+type Hints = readonly (readonly [message: RegExp, hint: string])[];
+
+function hintFor({ message }: Error, hints: Hints, otherwise: string): string {
+  return hints.find(([pattern]) => pattern.test(message))?.[1] ?? otherwise;
+}
+
+const listHints: Hints = [
+  [
+    /not found|errno 2\b/i,
+    'this machine shows no USB: give a container --device=/dev/bus/usb and the host’s /sys, pass the ' +
+      'board on to a virtual machine',
+  ],
+  [/permission|denied|errno 13\b/i, 'this user must be able to read /sys/bus/usb/devices'],
+];
+
+function openHints(vendorId: number): Hints {
+  const id = vendorId.toString(16).padStart(4, '0');
+  return [
+    [
+      /permission|denied|EACCES|err(no|or) 13\b/i,
+      'write this line to /etc/udev/rules.d/70-bonsaic.rules: SUBSYSTEM=="usb", ' +
+        `ATTR{idVendor}=="${id}", TAG+="uaccess"; then: sudo udevadm control --reload, and plug ` +
+        'the board in again',
+    ],
+    [/busy|in use/i, 'end the program that has it (picotool, dfu-util, openocd), then try again'],
+    [/no interface/i, 'it is another device, or has left its boot loader: enter that again'],
+    [
+      /not found|disconnected/i,
+      'plug the board in again; a container also needs --device=/dev/bus/usb',
+    ],
+    [/unsupported|NOT_SUPPORTED/i, 'on Windows it needs the driver WinUSB (by Zadig)'],
+  ];
 }
 
 function foundDevice(device: PackageDevice): FoundUsbDevice {
@@ -214,18 +254,8 @@ async function opened<T>(
     return await claim(device);
   } catch (error) {
     await device.close().catch(() => {});
-    const { message } = error as Error;
-    const isRefused = /permission|denied|EACCES|os error 13/i.test(message);
-    throw new BonsaiError(
-      'device',
-      name,
-      `cannot be opened: ${message}`,
-      isRefused
-        ? 'write this line to /etc/udev/rules.d/70-bonsaic.rules: SUBSYSTEM=="usb", ' +
-            `ATTR{idVendor}=="${device.vendorId.toString(16).padStart(4, '0')}", TAG+="uaccess"; ` +
-            'then plug the board in again'
-        : 'end the program that has it (picotool, openocd), or plug the board in again',
-    );
+    const hint = hintFor(error as Error, openHints(device.vendorId), 'plug the board in again');
+    throw new BonsaiError('device', name, `cannot be opened: ${firstLine(error as Error)}`, hint);
   }
 }
 

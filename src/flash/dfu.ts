@@ -34,7 +34,6 @@ export const stm32Dfu: FlashProtocol<'stm32-dfu'> = {
 export async function flashDfu(job: Job, host: UsbHost = usbHost): Promise<number> {
   checkImage(job, job.target.flashBytes ?? 0);
   const found = await waitForUsbBoard(job, host, board);
-  if (found.openDfu === undefined) throw failed(found.name, 'has no interface for DFU');
   const device = await found.openDfu();
   try {
     const layouts = device.alternates.map(readLayout);

@@ -171,6 +171,13 @@ describe('flash/dfu', () => {
     expect(error.message).to.match(/sector at 0x08004000.*WRP/);
   });
 
+  it('passes on at once why USB cannot be listed', async () => {
+    const board = boardOf();
+    board.list = () => Promise.reject(new BonsaiError('device', 'USB', 'cannot be listed', 'x'));
+    const error = await failure(flashDfu(jobOf('stm32f405', imageOf(600)), board));
+    expect([error.message, board.nowMs]).to.deep.equal(['cannot be listed', 0]);
+  });
+
   it('asks which of two boards, and waits for one', async () => {
     const board = boardOf();
     board.serials = ['A', 'B'];

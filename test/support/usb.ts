@@ -58,7 +58,11 @@ export class UsbBoard implements UsbHost {
 
   asFound(): FoundUsbDevice {
     const { serialNumber } = this;
-    return { ...this.ids, name: 'USB 1-2', serialNumber, open: async () => this.device() };
+    return {
+      ...{ ...this.ids, name: 'USB 1-2', serialNumber },
+      open: async () => this.device(),
+      openDfu: () => Promise.reject(new Error('it has no interface for firmware upgrades')),
+    };
   }
 
   private device(): UsbDevice {
