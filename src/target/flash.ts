@@ -110,7 +110,11 @@ const debugProbe = z.strictObject({
   probeRsChip: z.string(),
   /** OpenOCD's configuration of it (tcl/target). */
   openocdTarget: z.string(),
-  /** A word of the chip that tells which one it is, and the bits of it that count. */
+  /**
+   * A word of the chip that tells which one it is, and the bits of it that count: DBGMCU_IDCODE of an
+   * STM32 (its reference manual, 'Debug support'), CHIP_ID of RP2040 and RP2350 (datasheets, SYSINFO),
+   * INFO.PART of an nRF52 (Product Specification, FICR).
+   */
   id: z.strictObject({ address: hex(8), mask: hex(8), value: z.string().regex(/^0x[0-9a-f]+$/) }),
 });
 

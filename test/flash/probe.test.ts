@@ -68,14 +68,15 @@ describe('flash: debug probes', () => {
     ]);
   });
 
-  for (const [name, word] of [
-    ['rp2040', '20002927'],
-    ['rp2350', '20004927'],
+  for (const [name, word, sister] of [
+    ['rp2040', '20002927', 'rp2350'],
+    ['rp2350', '20004927', 'rp2040'],
+    ['nrf52840', '00052840', 'stm32f405'],
   ] as const) {
     it(`tells ${name} from its sister`, async () => {
       install('probe-rs', [version, ['b32', 0, word], ['download', 0, ''], ['reset', 0, '']]);
       await flash(image(), 'probe', loadTarget(name));
-      const other = loadTarget(name === 'rp2040' ? 'rp2350' : 'rp2040');
+      const other = loadTarget(sister);
       const error = await flash(image(), 'probe', other).catch((reason: unknown) => reason);
       expect((error as BonsaiError).message).to.match(/nothing was erased/);
     });
@@ -95,6 +96,13 @@ describe('flash: debug probes', () => {
       `${jlink} -f target/stm32f4x.cfg -c init; mdw 0xe0042000; shutdown`,
       `${jlink} -f target/stm32f4x.cfg -c program IMAGE verify reset exit`,
     ]);
+  });
+
+  it('leaves an nRF52833 alone that was taken for an nRF52840', async () => {
+    install('probe-rs', [version, ['b32', 0, '00052833'], ['download', 0, '']]);
+    const error = await flash(image(), 'probe', loadTarget('nrf52840')).catch((e: unknown) => e);
+    expect((error as BonsaiError).message).to.match(/id 0x52833.*has 0x52840: nothing was erased/);
+    expect(calls('probe-rs').at(-1)).to.match(/^read .* --chip nRF52840_xxAA b32 0x10000100 1$/);
   });
 
   const rows: [
