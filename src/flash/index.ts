@@ -1,4 +1,5 @@
 /** Writes an image to a board. One file per protocol. */
+import { setTimeout } from 'node:timers/promises';
 import { isElf } from '../build/elf.js';
 import { hasChip, makeChip } from '../device/chips/index.js';
 import { transportTo } from '../device/chips/transport.js';
@@ -35,6 +36,8 @@ export interface FlashOptions {
   /** See FlashJob; default: there is no firmware to ask. */
   readonly restart?: FlashJob<FlashSettings>['restart'];
   readonly greet?: FlashJob<FlashSettings>['greet'];
+  /** Default: in real time. */
+  readonly sleep?: FlashJob<FlashSettings>['sleep'];
   /** How to open the port; default: as a serial port. */
   readonly open?: (line: LineSettings) => Promise<Transport>;
 }
@@ -66,7 +69,7 @@ export async function flash(
   target: FlashTarget,
   options: FlashOptions = {},
 ): Promise<FlashResult> {
-  const { progress = () => {}, say = () => {} } = options;
+  const { progress = () => {}, say = () => {}, sleep = setTimeout } = options;
   const { restart = async () => false, greet = async () => null } = options;
   // Without a simulator no image is the right one.
   placeOf(port, target);
@@ -88,7 +91,7 @@ export async function flash(
     { target, settings, port, open },
     { progress, say },
   ];
-  const job: FlashJob<FlashSettings> = { image, ...board, restart, greet, ...told };
+  const job: FlashJob<FlashSettings> = { image, ...board, restart, greet, sleep, ...told };
   return { bytes: await protocol.flash(job), written: true };
 }
 

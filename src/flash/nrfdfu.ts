@@ -3,7 +3,6 @@
  * erases and writes page by page, compares a SHA-256 of the whole and starts it. Unsigned images alone, as the open boot loader
  * of the nRF52840 dongle takes them.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Transport } from '../device/transport.js';
 import { BonsaiError } from '../errors.js';
@@ -74,7 +73,7 @@ async function connect(job: Job): Promise<Connection> {
     } catch (error) {
       if (!(error instanceof BonsaiError && error.code === 'device')) throw error;
       // Its boot loader is another USB device, so the port is gone for a while.
-      await sleep(pollMs);
+      await job.sleep(pollMs);
     }
   }
   throw new BonsaiError(

@@ -58,6 +58,8 @@ export interface FlashJob<Settings> {
    * loaders that do not let the image be read back.
    */
   readonly greet: () => Promise<Greeting | null>;
+  /** Waits where no line is open whose clock could be used. */
+  readonly sleep: (ms: number) => Promise<unknown>;
   readonly progress: FlashProgress;
   /** Tells what is tried before the first progress, for people: 'resetting the board'. */
   readonly say: Say;

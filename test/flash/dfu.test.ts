@@ -26,7 +26,7 @@ function jobOf(name: string, image: Uint8Array, more: Partial<FlashJob<Settings>
     open: () => Promise.reject(new Error('it opens no line')),
     restart: async () => false,
     greet: async () => null,
-    ...{ progress: () => {}, say: () => {} },
+    ...{ progress: () => {}, say: () => {}, sleep: async () => {} },
     ...more,
   };
   return job;

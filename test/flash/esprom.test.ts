@@ -36,7 +36,7 @@ function saved(image: Uint8Array, name = 'image.bin'): string {
 }
 
 const flashTo = (wire: Wire, image: Uint8Array) =>
-  flash(saved(image), '/dev/wire', target, { open: wire.open });
+  flash(saved(image), '/dev/wire', target, { open: wire.open, sleep: wire.sleep });
 
 async function failure(work: Promise<unknown>): Promise<BonsaiError> {
   const reason = await work.then(

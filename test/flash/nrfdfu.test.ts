@@ -27,7 +27,7 @@ after(() => rmSync(directory, { recursive: true, force: true }));
 function flashOver(wire: Wire, image: Uint8Array, more: Partial<FlashOptions> = {}) {
   const path = join(directory, 'image.bin');
   writeFileSync(path, image);
-  return flash(path, 'wire', target, { open: wire.open, ...more });
+  return flash(path, 'wire', target, { open: wire.open, sleep: wire.sleep, ...more });
 }
 
 async function failure(work: Promise<unknown>): Promise<BonsaiError> {

@@ -43,7 +43,7 @@ function boardOf(name: string, bytes: number, seed = 1) {
       throw new BonsaiError('device', port, 'is not opened by this protocol');
     },
     ...{ restart: async () => false, greet: async () => null },
-    ...{ progress: () => {}, say: () => {} },
+    ...{ progress: () => {}, say: () => {}, sleep: async () => {} },
   });
   const holds = (image: Uint8Array) =>
     Buffer.compare(chip.flash.subarray(0, image.length), Buffer.from(image)) === 0;

@@ -48,7 +48,8 @@ function flashed(name: string, image: Uint8Array, directory: string) {
   const path = join(directory, `${name}.bin`);
   writeFileSync(path, image);
   return {
-    flash: (wire: Wire) => flash(path, 'wire', loadTarget(name), { open: wire.open }),
+    flash: (wire: Wire) =>
+      flash(path, 'wire', loadTarget(name), { open: wire.open, sleep: wire.sleep }),
     holds: ({ flash: cells }: Chip) => Buffer.compare(cells.subarray(0, image.length), image) === 0,
     longestMs,
   };

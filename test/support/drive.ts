@@ -178,6 +178,7 @@ export class DriveBoard {
       greet: () => this.greet(),
       progress: () => {},
       say: () => {},
+      sleep: async (ms) => this.advance(ms),
       ...changes,
     };
   }

@@ -79,6 +79,12 @@ export class Wire {
     this.toHost.clear();
   }
 
+  /** Waits without a line. */
+  sleep = async (ms: number): Promise<void> => {
+    this.nowMs += ms;
+    this.run(this.nowMs);
+  };
+
   open = async (line: LineSettings): Promise<Transport> => {
     this.line = line;
     this.toHost.clear();
@@ -98,10 +104,7 @@ export class Wire {
               this.chip.setModemLines?.(lines);
             },
       now: () => this.nowMs,
-      sleep: async (ms) => {
-        this.nowMs += ms;
-        this.run(this.nowMs);
-      },
+      sleep: this.sleep,
       close: async () => {},
     };
   };

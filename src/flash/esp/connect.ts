@@ -1,5 +1,4 @@
 /** Finds the loader of an ESP32 chip, and enters it where it can be entered. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Transport } from '../../device/transport.js';
 import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
@@ -82,7 +81,7 @@ export async function connect(job: Job): Promise<Connection> {
  * @param reopens how often a port is opened again that is not there, or goes away
  */
 async function tryOn(
-  { open }: Job,
+  { open, sleep }: Job,
   find: (transport: Transport) => Promise<EspLoader | null>,
   reopens = 0,
 ): Promise<Connection | null> {
