@@ -18,8 +18,11 @@ struct bonsai_span {
 };
 
 struct bonsai_model {
-    /* "bonsaic:", then the target, bonsaic's version and the model's name, each ended by a zero.
-     * Programs that flash read the target from the image. */
+    /* "bonsaic:", then the target, bonsaic's version and the model's name, each ended by a zero, and
+     * 16 hexadecimal digits: the length of the image, and the CRC-32 of the image with zeros in place
+     * of the digits. bonsaic build fills them in; zeros mean that it has not. Programs that flash
+     * refuse an image for another target, or one that is not whole: so the record lies near the
+     * start of the image, where a file that is cut off still has it. */
     const char *about;
     const uint8_t *sha256; /* hash of the model file: 32 bytes */
     uint32_t tag;          /* hash of the generated source (docs/protocol.md) */

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import { requireFirmware, type Target } from '../target/index.js';
-import { type Elf, readElf } from './elf.js';
+import { type Elf, isElf, loadedBytes, readElf } from './elf.js';
 import { findIdf, isIdfRam, runIdf, textOf } from './idf.js';
+import { imageFault, stamp } from './image-record.js';
 import { checksumsOf } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
 import { findToolchain, makeText, objcopyOf, runTool, type Toolchain } from './toolchain.js';
@@ -56,18 +57,18 @@ const errorLines = 12;
 export async function buildProject(directory: string, options: BuildOptions): Promise<BuildResult> {
   const { target, manifest, cc, sanitize = false } = options;
   requireFirmware(target, directory);
-  const toolchain =
-    target.builder === 'idf'
-      ? await buildByIdf(directory, target, cc)
-      : await buildByMake(directory, target, cc, sanitize ? sanitizers : []);
-
   const image = (extension: (typeof target.images)[number]) =>
     join(directory, buildFolder, `${manifest.plan.model.name}.${extension}`);
   const has = (extension: (typeof target.images)[number]) => target.images.includes(extension);
   const elf = image('elf');
   const bin = has('bin') ? image('bin') : null;
   const uf2 = has('uf2') ? image('uf2') : null;
-  const missing = [elf, bin].find((path) => path !== null && !existsSync(path));
+  const linked = [elf, bin].filter((path) => path !== null);
+  const toolchain =
+    target.builder === 'idf'
+      ? await buildByIdf(directory, target, cc)
+      : await buildByMake(directory, { target, cc, linked }, sanitize ? sanitizers : []);
+  const missing = linked.find((path) => !existsSync(path));
   if (missing !== undefined) {
     const hint = `give a C compiler: --cc; without it: ${target.compiler}`;
     throw new BonsaiError(
@@ -77,6 +78,9 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
       hint,
     );
   }
+  const sections = sectionsOf(elf);
+  // ESP-IDF's images have a checksum and a hash of their own.
+  if (target.builder !== 'idf') fillRecords(linked);
   const raw = bin === null ? null : readFileSync(bin);
   if (raw !== null && uf2 !== null) {
     writeFileSync(uf2, makeUf2(raw, Number(target.flashAddress), Number(target.uf2FamilyId)));
@@ -90,7 +94,7 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
     images: [elf, bin, uf2].filter((path) => path !== null),
     toolchain: toolchain.name,
     sizes: measureImage(
-      sectionsOf(elf),
+      sections,
       raw?.length ?? null,
       manifest,
       target.builder === 'idf' ? isIdfRam : undefined,
@@ -109,6 +113,31 @@ function sectionsOf(path: string): Elf {
   }
 }
 
+/** Length and CRC-32 of the image into its record, in both files. make takes them for built in this order. */
+function fillRecords(linked: readonly string[]): void {
+  const files = linked.map((path) => readFileSync(path));
+  const image = flashBytesOf(files.at(-1) ?? new Uint8Array());
+  for (const [i, stamped] of stamp(image, files).entries()) {
+    const path = linked[i] as string;
+    // A program that another process runs cannot be written.
+    if (!files[i]?.equals(stamped)) writeFileSync(path, stamped);
+  }
+}
+
+/** The bytes of the flash that a linked file has. */
+function flashBytesOf(file: Uint8Array): Uint8Array {
+  return isElf(file) ? loadedBytes(file) : file;
+}
+
+/** Whether a file is there, and is whole as far as it says. */
+function isWhole(path: string): boolean {
+  try {
+    return imageFault(flashBytesOf(readFileSync(path))) === null;
+  } catch {
+    return false;
+  }
+}
+
 /** The image for a simulator. */
 export function findImage({ image }: BuildResult): string {
   return image;
@@ -122,13 +151,14 @@ export function flashableImage({ elf, bin, uf2 }: BuildResult): string {
 /** Runs make with the target's compiler or the user's. Returns the compiler. */
 async function buildByMake(
   directory: string,
-  target: Target,
-  cc: string | undefined,
+  { target, cc, linked }: Pick<BuildOptions, 'target' | 'cc'> & { linked: readonly string[] },
   flags: readonly string[],
 ): Promise<Toolchain> {
   const toolchain = await findToolchain(target, cc);
   const command = [...toolchain.command, ...flags];
-  await renew(directory, { ...toolchain, command }, async () => {
+  // make compares times only, and would keep an image that was damaged.
+  const isKept = () => linked.every(isWhole);
+  await renew(directory, { ...toolchain, command }, isKept, async () => {
     const jobs = `-j${availableParallelism()}`;
     const objcopy = makeText([objcopyOf(command, target)]);
     const variables = [`CC=${makeText(command)}`, `OBJCOPY=${objcopy}`];
@@ -148,26 +178,32 @@ async function buildByIdf(
   cc: string | undefined,
 ): Promise<Toolchain> {
   const toolchain = await findIdf(target, cc);
-  await renew(directory, toolchain, async () => {
-    const output = await runIdf(directory, target, ['build']);
-    if (output.status !== 0) throw buildError('idf.py', directory, textOf(output), target);
-  });
+  await renew(
+    directory,
+    toolchain,
+    () => true,
+    async () => {
+      const output = await runIdf(directory, target, ['build']);
+      if (output.status !== 0) throw buildError('idf.py', directory, textOf(output), target);
+    },
+  );
   return toolchain;
 }
 
 /**
- * Builds. Everything is built again after a failed build, or if the compiler, its version or the
- * sources have changed. A stamp records these, since make compares modification times, which do not
+ * Builds. Everything is built again after a failed build, if the compiler, its version or the
+ * sources have changed, or if what was built is not to be kept. A stamp records these, since make compares modification times, which do not
  * change when a source is restored from a copy.
  */
 async function renew(
   directory: string,
   { command, version }: Toolchain,
+  isKept: () => boolean,
   build: () => Promise<void>,
 ): Promise<void> {
   const stamp = join(directory, buildFolder, 'made-of.txt');
   const madeOf = `${makeText(command)}\n${version}\n${checksumsOf(directory)}`;
-  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf;
+  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf && isKept();
   rmSync(current ? stamp : join(directory, buildFolder), { recursive: true, force: true });
   await build();
   writeFileSync(stamp, madeOf);

@@ -90,6 +90,9 @@ export function emitTwin(
   return { target: twin, emission: emit(module, planned, twin, { twins: true }) };
 }
 
+/** In place of the image's length and CRC-32, which build/image-record.ts fills in. */
+const unknownSum = '0'.repeat(16);
+
 /**
  * <model>_model.c: the one `struct bonsai_model` of a firmware (firmware/include/model.h). A header
  * arena.h of the target's port says where its arena lies. The glue includes the model's
@@ -104,9 +107,10 @@ export function modelGlue(
   const bytes = module.sha256.match(/../g) ?? [];
   return render('project/model_glue.c', {
     ...interfaceContext(module, plan),
-    about: [`bonsaic:${target.name}`, version, shortened(module.name)].map((text) =>
-      string(`${text}\0`),
-    ),
+    about: [
+      ...[`bonsaic:${target.name}`, version, shortened(module.name)].map((text) => `${text}\0`),
+      unknownSum,
+    ].map(string),
     model_header: `${sourcePath(module, target)}.h`,
     arena_header: target.headers.find((path) => path.endsWith('/arena.h')) ?? '',
     sha256_bytes: [bytes.slice(0, 16), bytes.slice(16)].map((row) =>

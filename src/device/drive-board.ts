@@ -10,7 +10,7 @@ import type { Device } from './device.js';
 import { DriveFolder } from './drive-folder.js';
 import { openDevice } from './index.js';
 import { openPty, type Pty } from './pty.js';
-import { keptFlash, type SimulatedBoard } from './simulated-common.js';
+import { keptFlash, type SimulatedBoard, tellOfFault } from './simulated-common.js';
 
 const pollMs = 20;
 
@@ -159,6 +159,7 @@ class DriveBoard {
     pty.onTouch(() => this.restart('its port was opened at 1200 baud'));
     pty.onLost((reason) => this.lose(reason));
     this.tell(`runs its image; its port is ${link}`);
+    tellOfFault(this.bootLoader.rom.flash, this.tell);
   }
 
   private restart(reason: string): void {

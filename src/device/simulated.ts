@@ -10,7 +10,7 @@ import type { Device } from './device.js';
 import { simulateDrive } from './drive-board.js';
 import { openDevice } from './index.js';
 import { openPty, type Pty } from './pty.js';
-import { keptFlash, type SimulatedBoard } from './simulated-common.js';
+import { keptFlash, type SimulatedBoard, tellOfFault } from './simulated-common.js';
 
 /** After the last byte from the host; a start and the end save at once. */
 const saveAfterMs = 200;
@@ -89,6 +89,7 @@ class Board {
   private async start(address: number): Promise<Device | null> {
     this.save();
     this.tell(`started at 0x${address.toString(16)}`);
+    tellOfFault(this.chip.flash, this.tell);
     if (this.target.simulator === null) {
       this.tell(`${this.target.name} has no simulator: the image is silent`);
       return null;

@@ -15,10 +15,10 @@ export function isUf2(file: Uint8Array): boolean {
 }
 
 /**
- * @param familyId the board's family; a block for another family is refused
+ * @param familyId the board's family; a block for another family is refused; null: any family
  * @throws BonsaiError 'flash' when the file is not a complete UF2 image for the board
  */
-export function readUf2(file: Uint8Array, familyId: number, where: string): Uf2Image {
+export function readUf2(file: Uint8Array, familyId: number | null, where: string): Uf2Image {
   const refuse = (what: string) =>
     new BonsaiError('flash', where, what, 'build it again: bonsaic build DIR');
   const count = file.length / blockSize;
@@ -35,7 +35,8 @@ export function readUf2(file: Uint8Array, familyId: number, where: string): Uf2I
       );
     }
     if (block.flags & UF2Flags.notMainFlash) continue;
-    if (block.flags & UF2Flags.familyIDPresent && block.boardFamily !== familyId) {
+    const hasFamily = (block.flags & UF2Flags.familyIDPresent) !== 0;
+    if (familyId !== null && hasFamily && block.boardFamily !== familyId) {
       throw refuse(
         `is for another board: family 0x${block.boardFamily.toString(16)}, not 0x${familyId.toString(16)}`,
       );

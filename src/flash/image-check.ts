@@ -1,26 +1,49 @@
-/** Checks images for simulators, which load their image when they run. */
-import { isElf, readElf } from '../build/elf.js';
+/** Checks images before anything is erased, and those for simulators, which load their image when they run. */
+import { isElf, loadedBytes, readElf } from '../build/elf.js';
+import { imageFault, recordedTargets } from '../build/image-record.js';
 import { checkDirectBoot } from '../device/esp32c3sim.js';
-import { readUf2 } from '../device/uf2.js';
+import { isUf2, readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
 import type { FlashTarget, ImageFile } from './protocol.js';
 import { requireRoom } from './shared/image.js';
 import { coveredSectors, stm32Settings } from './stm32/image.js';
+import { contentOf } from './uf2/image.js';
 
-/** What precedes the target's name in every image of bonsaic (firmware/include/model.h). */
-const mark = Buffer.from('bonsaic:');
-const markedName = /^[a-z0-9-]+(?=\0)/;
-
-/** @throws BonsaiError 'flash' for an image that bonsaic has built for another target */
-export function checkTarget({ path, bytes }: ImageFile, { name }: Pick<FlashTarget, 'name'>): void {
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = file.indexOf(mark); at >= 0; at = file.indexOf(mark, at + 1)) {
-    const text = file.toString('latin1', at + mark.length, at + mark.length + 64);
-    const found = markedName.exec(text)?.[0];
-    if (found === undefined || found === name) continue;
-    const message = `is an image for ${found}, not for ${name}: nothing was erased`;
-    throw new BonsaiError('flash', path, message, `give one that was compiled for ${name}`);
+/**
+ * Checks an image by the record that bonsaic has put into it. Images without one pass: other
+ * firmware, and of what make alone has built only the target is known.
+ *
+ * @throws BonsaiError 'flash' for an image for another target, and for one that is cut off or damaged
+ */
+export function checkRecord(image: ImageFile, target: FlashTarget): void {
+  const { path } = image;
+  // Not the file: the blocks of a UF2 file may split the record.
+  const bytes = flashBytesOf(image, target);
+  const other = recordedTargets(bytes).find((name) => name !== target.name);
+  if (other !== undefined) {
+    const message = `is an image for ${other}, not for ${target.name}: nothing was erased`;
+    throw new BonsaiError('flash', path, message, `give one that was compiled for ${target.name}`);
   }
+  const fault = imageFault(bytes);
+  if (fault !== null) throw new BonsaiError('flash', path, `${fault}: nothing was erased`, hint);
+}
+
+/** The bytes that the flash gets. @throws BonsaiError 'flash' for a file that does not tell them */
+function flashBytesOf(image: ImageFile, target: FlashTarget): Uint8Array {
+  const { path, bytes } = image;
+  // The record names the target, which says more than the family of a block.
+  if (isUf2(bytes)) return contentOf(readUf2(bytes, null, path));
+  if (!isElf(bytes)) return bytes;
+  try {
+    return loadedBytes(bytes);
+  } catch (error) {
+    throw notAnImage(path, target, error);
+  }
+}
+
+function notAnImage(path: string, { name }: FlashTarget, error: unknown): unknown {
+  if (!(error instanceof RangeError)) return error;
+  return new BonsaiError('flash', path, `is not an image for ${name}: ${error.message}`, hint);
 }
 
 type Check = (image: ImageFile, target: FlashTarget) => number;
@@ -80,8 +103,6 @@ function checkExecutable(image: ImageFile, target: FlashTarget): number {
     const stored = sections.filter((section) => section.allocated && section.stored);
     return stored.reduce((sum, section) => sum + section.bytes, 0);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    const message = `is not an image for ${target.name}: ${error.message}`;
-    throw new BonsaiError('flash', path, message, hint);
+    throw notAnImage(path, target, error);
   }
 }

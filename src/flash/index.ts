@@ -13,7 +13,7 @@ import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
 import { stm32Dfu } from './dfu.js';
 import { espRom } from './esprom.js';
 import { idf } from './idf.js';
-import { checkForSimulator, checkTarget } from './image-check.js';
+import { checkForSimulator, checkRecord } from './image-check.js';
 import { nrfDfu } from './nrfdfu.js';
 import { picoboot } from './picoboot.js';
 import { debugProbe } from './probe.js';
@@ -74,8 +74,8 @@ export async function flash(
   // Without a simulator no image is the right one.
   placeOf(port, target);
   const file = readInput(path, 'image');
-  checkTarget({ path, bytes: file }, target);
   const image = { path, bytes: file };
+  checkRecord(image, target);
   let open = options.open ?? ((line: LineSettings) => openTransport(port, line));
   if (isSimulated(port)) {
     const bytes = checkForSimulator(image, target);

@@ -2,7 +2,7 @@
  * Flashing through a debug probe (CMSIS-DAP, ST-LINK, J-Link) by probe-rs or OpenOCD, whichever is
  * installed: `--port probe`, or `--port probe:SERIAL` for one of several.
  */
-import { copyFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { isElf, readElf } from '../build/elf.js';
 import { inTemporaryDirectory } from '../build/temporary.js';
 import { type Output, runTool } from '../build/toolchain.js';
@@ -25,7 +25,8 @@ export const debugProbe: FlashProtocol<'debug-probe'> = {
     return inTemporaryDirectory(async (directory) => {
       // A path without characters to which OpenOCD's Tcl gives a meaning.
       const image = `${directory}.elf`;
-      copyFileSync(job.image.path, image);
+      // The bytes that were checked.
+      writeFileSync(image, job.image.bytes);
       const caller = await identify(job, image);
       job.progress(0, bytes);
       for (const command of caller.tool.commands) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Elf, readElf } from '../../src/build/elf.js';
+import { type Elf, loadedBytes, readElf } from '../../src/build/elf.js';
 import { measureImage } from '../../src/build/size.js';
 import { makeUf2 } from '../../src/build/uf2.js';
 import type { Manifest } from '../../src/codegen/manifest.js';
@@ -51,6 +51,54 @@ describe('build/elf', () => {
     for (const bytes of [new Uint8Array(0), new Uint8Array(100)]) {
       expect(() => readElf(bytes)).to.throw(RangeError, 'ELF');
     }
+  });
+
+  const linked = join(directory, 'linked.elf');
+  before(() => {
+    const source = join(directory, 'linked.c');
+    writeFileSync(source, 'int start(void) { return 7; } int data = 3; int zeros[9];');
+    const script = join(directory, 'linked.ld');
+    // .data runs elsewhere than it is loaded, and a gap is before it.
+    const sections =
+      '.text 0x1000 : { *(.text*) } .data 0x9000 : AT(0x1100) { *(.data*) } .bss : { *(.bss*) }';
+    writeFileSync(script, `ENTRY(start) SECTIONS { ${sections} }`);
+    const flags = ['-mcpu=cortex-m0plus', '-nostdlib', '-O1', '-T', script];
+    execFileSync('arm-none-eabi-gcc', [...flags, source, '-o', linked]);
+  });
+
+  it('loads what objcopy takes out of the file', () => {
+    const raw = join(directory, 'linked.bin');
+    execFileSync('arm-none-eabi-objcopy', ['-O', 'binary', linked, raw]);
+    expect(readFileSync(raw).length).to.equal(0x104);
+    expect([...loadedBytes(readFileSync(linked))]).to.deep.equal([...readFileSync(raw)]);
+  });
+
+  it('says where a file ends that is cut off, wherever', () => {
+    const whole = readFileSync(linked);
+    for (let bytes = 4; bytes < whole.length; bytes++) {
+      const pattern = bytes < 6 ? /not a little-endian/ : new RegExp(`cut off .* ${bytes} bytes`);
+      expect(() => readElf(whole.subarray(0, bytes)), String(bytes)).to.throw(RangeError, pattern);
+    }
+  });
+
+  it('reads a damaged file or says what is wrong (property)', () => {
+    const whole = readFileSync(linked);
+    const change = fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 }));
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 5 }), (changes) => {
+        const damaged = Uint8Array.from(whole);
+        for (const [at, byte] of changes) damaged[at] = byte;
+        for (const read of [readElf, loadedBytes]) {
+          try {
+            read(damaged);
+          } catch (error) {
+            expect(error).to.be.instanceOf(RangeError);
+            expect((error as Error).message).to.match(/^it(s)? /);
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
+import { imageFault, recordedTargets } from '../../src/build/image-record.js';
 import { buildProject } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { BonsaiError } from '../../src/errors.js';
@@ -47,6 +48,10 @@ describe('boards without a simulator', function () {
         expect(stack).to.equal(regionOf(script, 'ram')[1]);
         expect(reset % 2, 'Thumb').to.equal(1);
         expect(reset).to.be.within(flash, Math.min(flashEnd, flash + image.length));
+        // Whatever is cut off behind it, the record is there: some 512 bytes of vectors come first.
+        expect(recordedTargets(image.subarray(0, 640))).to.deep.equal([name]);
+        expect(imageFault(image)).to.equal(null);
+        expect(imageFault(image.subarray(0, 640))).to.match(/cut off/);
         if (name === 'rp2350') expect(image.indexOf(imageDef)).to.be.within(0, 4096 - 20);
       } finally {
         rmSync(directory, { recursive: true, force: true });

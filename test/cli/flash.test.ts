@@ -1,5 +1,5 @@
 /** bonsaic flash as a user meets it, without a board. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -116,6 +116,57 @@ describe('bonsaic flash', () => {
     expect(run.stdout).to.match(/\d{4,} bytes fit.* the simulated stm32f405 loads/);
     expect(run.status).to.equal(0);
   });
+
+  const damages: [edge: string, damage: (bytes: Uint8Array) => Uint8Array, text: RegExp][] = [
+    [
+      'cut to half',
+      (bytes) => bytes.subarray(0, bytes.length >> 1),
+      /cut off|not complete|not whole/,
+    ],
+    ['without its last byte', (bytes) => bytes.subarray(0, -1), /cut off|not whole/],
+    [
+      'with a changed byte in its code',
+      (bytes) => bytes.map((byte, i) => (i === (bytes.length >> 2) + 20 ? byte ^ 4 : byte)),
+      /is damaged: the CRC-32/,
+    ],
+  ];
+  for (const [target, extension] of [
+    ['stm32f405', 'bin'],
+    ['stm32f405', 'elf'],
+    ['esp32c3', 'bin'],
+    ['rp2040', 'uf2'],
+    ['mps2-an385', 'elf'],
+    ['host', 'elf'],
+  ] as const) {
+    it(`erases nothing for a .${extension} of ${target} that is cut off or damaged`, async () => {
+      const built = join(compiled(target), `build/activity.${extension}`);
+      if (!existsSync(built)) {
+        await runHere(['compile', model, '--target', target, '-o', compiled(target)]);
+        expect((await runHere(['build', compiled(target)])).status).to.equal(0);
+      }
+      const args = ['--target', target, '--port', 'sim'];
+      expect((await runHere(['flash', built, ...args])).status, 'whole').to.equal(0);
+      for (const [edge, damage, text] of damages) {
+        const path = join(directory, 'damaged');
+        writeFileSync(path, damage(new Uint8Array(readFileSync(built))));
+        const run = await runHere(['flash', path, ...args]);
+        expect(run.stderr, edge).to.match(text);
+        expect(run.stderr, edge).not.to.match(/DataView|bounds/);
+        expect(run.status, edge).to.equal(5);
+      }
+    }).timeout(60_000);
+  }
+
+  it('builds again what was damaged after its build', async () => {
+    const bin = join(compiled('stm32f405'), 'build/activity.bin');
+    expect((await runHere(['build', compiled('stm32f405')])).status).to.equal(0);
+    const whole = readFileSync(bin);
+    for (const [edge, damage] of damages) {
+      writeFileSync(bin, damage(whole));
+      expect((await runHere(['build', compiled('stm32f405')])).status, edge).to.equal(0);
+      expect(readFileSync(bin).equals(whole), edge).to.equal(true);
+    }
+  }).timeout(60_000);
 
   for (const port of ['sim', '/dev/ttyACM0', 'auto']) {
     it(`refuses a directory of another target than --target, at ${port}`, async () => {

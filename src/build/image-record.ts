@@ -1,0 +1,88 @@
+/**
+ * The record in every image of bonsaic (firmware/include/model.h): for which target it is, and what
+ * tells whether it is whole.
+ */
+import { crc32 } from 'node:zlib';
+
+const mark = Buffer.from('bonsaic:');
+const target = /^[a-z0-9-]+(?=\0)/;
+/** Target, version, model, the image's length and its CRC-32; both are 0 before they are known. */
+const wholeRecord = /^([a-z0-9-]+\0[^\0]*\0[^\0]*\0)([0-9a-f]{8})([0-9a-f]{8})\0/;
+/** Longer than any record. */
+const windowBytes = 1024;
+const digits = 8;
+
+/** The texts behind the marks in a file, one character a byte. */
+function* recordsIn(bytes: Uint8Array): Generator<{ readonly at: number; readonly text: string }> {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = file.indexOf(mark); at >= 0; at = file.indexOf(mark, at + 1)) {
+    const begin = at + mark.length;
+    yield { at: begin, text: file.toString('latin1', begin, begin + windowBytes) };
+  }
+}
+
+/** The targets that the records of a file name. */
+export function recordedTargets(file: Uint8Array): readonly string[] {
+  return [...recordsIn(file)].flatMap(({ text }) => target.exec(text)?.[0] ?? []);
+}
+
+/** What a record says of the image that it is in. */
+interface Sum {
+  /** Where the digits of the length and of the CRC begin. */
+  readonly at: number;
+  readonly bytes: number;
+  readonly crc32: number;
+}
+
+function sumsIn(file: Uint8Array): readonly Sum[] {
+  return [...recordsIn(file)].flatMap(({ at, text }) => {
+    const [, names, bytes, sum] = wholeRecord.exec(text) ?? [];
+    if (names === undefined) return [];
+    return [{ at: at + names.length, bytes: Number(`0x${bytes}`), crc32: Number(`0x${sum}`) }];
+  });
+}
+
+/** The CRC-32 of an image whose record has zeros in place of its length and CRC. */
+function sumOf(image: Uint8Array, at: number): number {
+  const before = crc32(image.subarray(0, at));
+  const zeros = crc32('0'.repeat(2 * digits), before);
+  return crc32(image.subarray(at + 2 * digits), zeros);
+}
+
+/**
+ * What is wrong with an image by its own record; null for an image that is whole, and for one
+ * without a record, or whose record is not filled in (a build by make alone).
+ *
+ * @param image the bytes of the flash from the image's first on; more may follow it
+ */
+export function imageFault(image: Uint8Array): string | null {
+  const [sum] = sumsIn(image);
+  if (sum === undefined || sum.bytes === 0) return null;
+  if (image.length < sum.bytes) {
+    return `is cut off: ${image.length} of its ${sum.bytes} bytes are left`;
+  }
+  const whole = image.subarray(0, sum.bytes);
+  const isInside = sum.at + 2 * digits <= whole.length;
+  if (isInside && sumOf(whole, sum.at) === sum.crc32) return null;
+  return `is damaged: the CRC-32 of its ${sum.bytes} bytes is not the one in its record`;
+}
+
+/**
+ * Fills in the record of a linked image.
+ *
+ * @param image the bytes that the flash gets
+ * @param files which contain the record: the raw image, an ELF file
+ * @returns copies of the files with the record filled in; without one they are unchanged
+ */
+export function stamp(image: Uint8Array, files: readonly Uint8Array[]): readonly Uint8Array[] {
+  const [own] = sumsIn(image);
+  if (own === undefined) return files;
+  const hex = (value: number) => value.toString(16).padStart(digits, '0');
+  const text = Buffer.from(hex(image.length) + hex(sumOf(image, own.at)));
+  return files.map((file) => {
+    const stamped = Uint8Array.from(file);
+    const [first] = sumsIn(file);
+    if (first !== undefined) stamped.set(text, first.at);
+    return stamped;
+  });
+}
