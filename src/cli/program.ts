@@ -5,6 +5,7 @@ import { version } from '../version.js';
 import { addBuild } from './build.js';
 import { addCompare } from './compare.js';
 import { addCompile } from './compile.js';
+import { addCompress } from './compress.js';
 import { withConfig } from './config.js';
 import { addDoctor } from './doctor.js';
 import { addFlash } from './flash.js';
@@ -31,6 +32,7 @@ function makeProgram(): Command {
     addRun,
     addInspect,
     addCompare,
+    addCompress,
     addQuantize,
     addCompile,
     addBuild,

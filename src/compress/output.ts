@@ -3,8 +3,9 @@ import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import { BonsaiError } from '../errors.js';
 import { makeFolders } from '../files.js';
+import { journalFolder } from './journal.js';
 
-const names = ['model.tflite', 'report.json', 'report.txt'] as const;
+const names = ['model.tflite', 'recipe.json', 'report.json', 'report.txt'] as const;
 
 export type OutputFiles = Readonly<Record<(typeof names)[number], string | Uint8Array>>;
 
@@ -18,7 +19,7 @@ export function checkOutput(directory: string): void {
   if (!statSync(directory).isDirectory()) {
     throw new BonsaiError('usage', directory, 'is no folder', 'name another');
   }
-  const known: readonly string[] = [...names, ...names.map((name) => `${name}.new`)];
+  const known: readonly string[] = [...names, ...names.map((name) => `${name}.new`), journalFolder];
   const other = readdirSync(directory).find((name) => !known.includes(name));
   if (other === undefined) return;
   const message = `has the file ${other}, which no compression wrote`;

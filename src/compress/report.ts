@@ -1,45 +1,105 @@
 /** What compression tells people: tables that fit the terminal. */
+import { thousands } from '../report/text.js';
 import { prose, textTable } from '../report/text-table.js';
-import type { QuantizeReport } from './quantize-model.js';
+import type { CompressReport } from './compress-model.js';
+import { titleOf } from './workshop.js';
 
 const decibels = (value: number) => (Number.isFinite(value) ? value.toFixed(1) : 'exact');
-const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
+const percent = (share: number | null) => (share === null ? '' : `${(100 * share).toFixed(2)} %`);
 
 /** Layers that lose most, at most this many. */
 const shownLayers = 8;
 
-export function quantizeText(report: QuantizeReport, width: number): string {
-  const { data, accuracy, agreement, snrDb, steps, layers } = report;
-  const facts: readonly string[][] = [
-    ['model', `${report.model.bytes} bytes`],
-    [
-      'samples',
-      `${data.calibration} for ranges, ${data.validation} to choose, ${data.test} to test`,
-    ],
-    ...(accuracy === null
-      ? []
-      : [['accuracy', `${percent(accuracy.float)} in float, ${percent(accuracy.int8)} in int8`]]),
-    ...(agreement === null ? [] : [['same class', percent(agreement)]]),
-    ['output SNR', `${decibels(snrDb)} dB`],
-  ];
-  const right = new Set(['SNR dB']);
-  const tried = steps.map(({ step, snrDb: db, kept }) => [step, decibels(db), kept ? 'kept' : '']);
-  const worst = [...layers].sort((a, b) => a.snrDb - b.snrDb).slice(0, shownLayers);
-  const lossy = worst.map(({ index, name, op, snrDb: db }) => [`${index}`, op, decibels(db), name]);
+export function compressText(report: CompressReport, width: number): string {
   return [
-    facts
-      .map(([name = '', text = '']) => prose(`${name.padEnd(11)} ${text}`, width, 12))
-      .join('\n'),
-    textTable(['tried', 'SNR dB', ''], tried, { right, width }),
-    textTable(['layer', 'operator', 'SNR dB', 'name'], lossy, { right, width }),
+    factsText(report, width),
+    stepsText(report, width),
+    notesText(report, width),
+    layersText(report, width),
     classText(report, width),
   ]
     .filter((text) => text !== '')
     .join('\n\n');
 }
 
-/** The share of right answers by class, so that a class that quantization sacrifices is seen. */
-function classText({ confusion, classes }: QuantizeReport, width: number): string {
+function factsText(report: CompressReport, width: number): string {
+  const { data, accuracy, agreement, snrDb, cost } = report;
+  const facts: readonly (readonly [name: string, text: string])[] = [
+    ['model', `${thousands(report.model.bytes)} bytes`],
+    [
+      'samples',
+      `${data.train} to train, of them ${data.calibration} for ranges, ${data.validation} to choose, ${data.test} to test`,
+    ],
+    ...(accuracy === null
+      ? []
+      : [
+          [
+            'accuracy',
+            `${percent(accuracy.float)} in float, ${percent(accuracy.int8)} in int8`,
+          ] as const,
+        ]),
+    ...(agreement === null ? [] : [['same class', percent(agreement)] as const]),
+    ['output SNR', `${decibels(snrDb)} dB`],
+    ...(cost === null
+      ? []
+      : [
+          ['time', `${milliseconds(cost.before.ms)} → ${milliseconds(cost.after.ms)} ms`] as const,
+          [
+            'flash',
+            `${thousands(cost.before.flashBytes)} → ${thousands(cost.after.flashBytes)} bytes`,
+          ] as const,
+          [
+            'RAM',
+            `${thousands(cost.before.ramBytes)} → ${thousands(cost.after.ramBytes)} bytes`,
+          ] as const,
+        ]),
+  ];
+  return facts.map(([name, text]) => prose(`${name.padEnd(11)} ${text}`, width, 12)).join('\n');
+}
+
+const milliseconds = (ms: number) => ms.toPrecision(3);
+
+/** What each step cost in accuracy and gained on the target, on validation samples. */
+function stepsText({ steps, cost }: CompressReport, width: number): string {
+  const right = new Set(['accuracy', 'same class', 'SNR dB', 'ms', 'flash']);
+  const rows = steps.map(({ settings, validation, cost: after, kept }) => [
+    titleOf(settings).toLowerCase(),
+    percent(validation.accuracy),
+    percent(validation.agreement),
+    decibels(validation.snrDb),
+    ...(cost === null || after === null
+      ? []
+      : [milliseconds(after.ms), thousands(after.flashBytes)]),
+    kept ? 'kept' : '',
+  ]);
+  const titles = [
+    'step',
+    'accuracy',
+    'same class',
+    'SNR dB',
+    ...(cost === null ? [] : ['ms', 'flash']),
+    '',
+  ];
+  return textTable(titles, rows, { right, width });
+}
+
+function notesText({ steps }: CompressReport, width: number): string {
+  return steps
+    .flatMap(({ settings, notes }) =>
+      notes.map((note) => prose(`${titleOf(settings).toLowerCase()}: ${note}`, width, 2)),
+    )
+    .join('\n');
+}
+
+function layersText({ layers }: CompressReport, width: number): string {
+  const worst = [...layers].sort((a, b) => a.snrDb - b.snrDb).slice(0, shownLayers);
+  const rows = worst.map(({ index, name, op, snrDb }) => [`${index}`, op, decibels(snrDb), name]);
+  const right = new Set(['SNR dB']);
+  return textTable(['layer', 'operator', 'SNR dB', 'name'], rows, { right, width });
+}
+
+/** The share of right answers by class, so that a class that compression sacrifices is seen. */
+function classText({ confusion, classes }: CompressReport, width: number): string {
   if (confusion === null || classes === null || classes.length > 20) return '';
   const rows = confusion.map((row, label) => {
     const samples = row.reduce((a, b) => a + b, 0);

@@ -39,6 +39,15 @@ export function subset(data: Dataset, indices: ArrayLike<number>): Dataset {
   };
 }
 
+/** At most `most` samples, evenly from all of them. */
+export function thinned(data: Dataset, most: number): Dataset {
+  if (data.count <= most) return data;
+  return subset(
+    data,
+    Array.from({ length: most }, (_, i) => Math.floor((i * data.count) / most)),
+  );
+}
+
 /**
  * Refuses samples that nothing can be learned from.
  *

@@ -19,17 +19,16 @@ import {
   weightTypes,
 } from './scheme.js';
 
+/** What a module is beside its graphs. */
+export type ModuleHead = Omit<Module, 'graphs'>;
+
 /**
  * The module whose activations and weights are int8 and whose biases are int32.
  *
  * @param graph with the final weights in float32; it has come through `separated`
  * @throws BonsaiError for a graph that int8 cannot express
  */
-export function lower(
-  module: Omit<Module, 'graphs'>,
-  graph: Graph,
-  quantization: Quantization,
-): Module {
+export function lower(module: ModuleHead, graph: Graph, quantization: Quantization): Module {
   const tensors = [...graph.tensors];
   for (const [id, quant] of quantization.activations) {
     const tensor = tensorOf(graph, id);

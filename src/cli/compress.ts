@@ -1,0 +1,69 @@
+/** bonsaic compress MODEL: a float model, samples and budgets → a smaller int8 model. */
+
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { compressModel } from '../compress/compress-model.js';
+import { goalsFault } from '../compress/goals.js';
+import { journalFolder } from '../compress/journal.js';
+import { checkOutput } from '../compress/output.js';
+import { readRecipe } from '../compress/recipe.js';
+import { trainDefaults } from '../compress/train/loop.js';
+import { BonsaiError } from '../errors.js';
+import {
+  type CompressionFlags,
+  concludeCompression,
+  materialsOf,
+  whole,
+  withMaterials,
+  withOutputFolder,
+} from './compression.js';
+import { modelHelp, modelOf } from './config.js';
+import { boardOf, withBudgets, withCompileOptions, withTarget } from './options.js';
+import { makeProgress } from './output.js';
+
+interface CompressFlags extends CompressionFlags {
+  readonly recipe?: string;
+  readonly minAccuracy?: number;
+  readonly epochs?: number;
+}
+
+export function addCompress(program: Command): void {
+  const command = program
+    .command('compress')
+    .argument('[model]', modelHelp)
+    .summary('make the smallest int8 model of a float one that keeps to budgets')
+    .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
+    .option('--min-accuracy <percent>', 'fail when fewer test samples are right', share)
+    .option('--epochs <count>', 'of each training (default: 10)', whole(1));
+  const targeted = withCompileOptions(withTarget(command, 'rp2040'));
+  const budgeted = withBudgets(targeted, { measured: false });
+  withMaterials(withOutputFolder(budgeted)).action(
+    async (argument: string | undefined, flags: CompressFlags) => {
+      const path = modelOf(argument, flags);
+      checkOutput(flags.output);
+      const { target } = boardOf({ ...flags, port: 'sim' });
+      const recipe = flags.recipe === undefined ? null : readRecipe(flags.recipe);
+      if (recipe !== null && flags.epochs !== undefined) {
+        const hint = 'write "epochs" into the steps of the recipe';
+        throw new BonsaiError('usage', '--epochs', 'a recipe has its own', hint);
+      }
+      const { minAccuracy, maxMs, maxFlash, maxRam, epochs } = flags;
+      const goals = { minAccuracy, maxMs, maxFlash, maxRam };
+      const made = await compressModel(
+        {
+          ...materialsOf(path, { ...flags, target }),
+          ...{ recipe, goals, effort: { epochs: epochs ?? trainDefaults.epochs } },
+          journal: join(flags.output, journalFolder),
+        },
+        makeProgress(),
+      );
+      concludeCompression(made, flags, goalsFault(path, goals, made.report));
+    },
+  );
+}
+
+function share(text: string): number {
+  const value = Number(text.replace(/%$/, ''));
+  if (text.trim() !== '' && value > 0 && value <= 100) return value / 100;
+  throw new InvalidArgumentError('It must be a percentage above 0, at most 100.');
+}

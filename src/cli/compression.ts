@@ -1,0 +1,112 @@
+/** What the commands that compress share: options, and how they end. */
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CompressedModel } from '../compress/compress-model.js';
+import { costsOn } from '../compress/cost.js';
+import { writeOutput } from '../compress/output.js';
+import type { Materials } from '../compress/prepare.js';
+import { compressText } from '../compress/report.js';
+import { type BackendName, backendNames } from '../compress/tensorflow.js';
+import type { BonsaiError } from '../errors.js';
+import { readInput } from '../files.js';
+import { required } from './config.js';
+import { type CompileFlags, compileOptions, targetOf } from './options.js';
+import { conclude, terminalColumns } from './output.js';
+
+export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
+  readonly model?: string;
+  readonly data: string;
+  readonly output: string;
+  readonly classes?: readonly string[];
+  readonly scale?: number;
+  readonly offset?: number;
+  readonly label?: string;
+  readonly sampleRate?: number;
+  readonly samples: number;
+  readonly seed: number;
+  readonly backend?: BackendName;
+  readonly target?: string;
+  readonly json?: true;
+}
+
+/** --data and how to read it, --samples, --seed, --backend, --json */
+export function withMaterials(command: Command): Command {
+  return command
+    .addOption(
+      required(new Option('--data <path>', 'folder of classes, .npz, .csv, idx files or a module')),
+    )
+    .option('--classes <a,b,…>', "classes in the order of the model's outputs", list)
+    .option('--scale <number>', 'bytes of images and arrays become byte · scale (1/255)', finite)
+    .option('--offset <number>', '+ offset (0)', finite)
+    .option('--label <column>', 'of a .csv: the column of the labels, its name or index')
+    .option('--sample-rate <hertz>', "of the model's recordings (default: the first's)", whole(1))
+    .option('--samples <count>', 'samples that ranges are taken from', whole(1), 256)
+    .option('--seed <number>', 'seed of all draws', whole(0), 1)
+    .addOption(
+      new Option('--backend <name>', 'of TensorFlow.js (default: native if installed)').choices(
+        backendNames,
+      ),
+    )
+    .option('--json', 'one JSON document on stdout');
+}
+
+/** -o */
+export function withOutputFolder(command: Command): Command {
+  const help = 'folder for model.tflite, report and recipe';
+  return command.addOption(required(new Option('-o, --output <folder>', help)));
+}
+
+/** The model, the samples and the target that the options name. */
+export function materialsOf(path: string, flags: CompressionFlags): Materials {
+  const { data, samples, seed, backend, target, classes, scale, offset, label, sampleRate } = flags;
+  const reading = {
+    ...(classes === undefined ? {} : { classes }),
+    ...(scale === undefined ? {} : { scale }),
+    ...(offset === undefined ? {} : { offset }),
+    ...(label === undefined ? {} : { label }),
+    ...(sampleRate === undefined ? {} : { sampleRate }),
+  };
+  const bytes = readInput(path, 'model');
+  const options = compileOptions(flags);
+  const costs =
+    target === undefined
+      ? null
+      : { costOf: costsOn(targetOf({ target }), options), key: JSON.stringify([target, options]) };
+  return { bytes, path, data, reading, samples, seed, backend, costs };
+}
+
+/** Writes the result and tells it. With a fault the best that was found is written all the same. */
+export function concludeCompression(
+  { file, recipe, report, done }: CompressedModel,
+  { output, json }: Pick<CompressionFlags, 'output' | 'json'>,
+  fault: BonsaiError | null = null,
+): void {
+  const model = { ...report.model, path: join(output, 'model.tflite') };
+  const document = { ...report, model };
+  writeOutput(output, {
+    'model.tflite': file,
+    'recipe.json': `${JSON.stringify(recipe, null, 2)}\n`,
+    'report.json': `${JSON.stringify(document, null, 2)}\n`,
+    'report.txt': `${compressText(report, 100)}\n`,
+  });
+  done();
+  const text = () =>
+    `${compressText(report, terminalColumns())}\n\nwritten to ${model.path}; next: bonsaic run ${model.path}`;
+  conclude(json, document, text, fault);
+}
+
+export const whole = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new InvalidArgumentError(`It must be a whole number of ${least} or more.`);
+};
+
+function finite(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It must be a number.');
+}
+
+function list(text: string): readonly string[] {
+  return text.split(',').map((name) => name.trim());
+}

@@ -1,0 +1,90 @@
+/** How good a candidate is, and what it costs: measured after every step on validation samples. */
+import { type Graph, mainGraph } from '../ir/graph.js';
+import type { Candidate } from './candidate.js';
+import type { Cost } from './cost.js';
+import type { Dataset } from './data/dataset.js';
+import { lower } from './quantize/lower.js';
+import { observe } from './quantize/observe.js';
+import { quantizationOf } from './quantize/ptq.js';
+import {
+  type Answers,
+  agreement,
+  classesOf,
+  floatAnswers,
+  integerAnswers,
+  signalToNoise,
+} from './score.js';
+import type { Surroundings } from './steps/step.js';
+import type { Tf } from './tensorflow.js';
+import { runnerOf } from './trace.js';
+import { answerOf } from './train/loss.js';
+
+/** A model beside the original one, on the same samples. */
+export interface Assessment {
+  /** Share of right answers; null without labels. */
+  readonly accuracy: number | null;
+  /** Share of samples that both models put into one class; null for models without classes. */
+  readonly agreement: number | null;
+  /** Signal to noise of the outputs, in dB. */
+  readonly snrDb: number;
+}
+
+export interface Assessor {
+  readonly original: Assessment;
+  of(candidate: Candidate): Assessment;
+  /** Also the class of each sample; null for models without classes. */
+  inDetail(candidate: Candidate): {
+    readonly assessment: Assessment;
+    readonly answers: Int32Array | null;
+  };
+}
+
+/** Compares candidates with the original model, which runs once. */
+export function assessor(
+  { tf, head, original }: Pick<Surroundings, 'tf' | 'head' | 'original'>,
+  data: Dataset,
+): Assessor {
+  const wanted = floatAnswers(tf, original, data);
+  const { kind } = answerOf(original, data.classes?.length ?? null);
+  const known = kind === 'values' ? null : classesOf(wanted);
+  const compared = (got: Answers) => {
+    const answers = known === null ? null : classesOf(got);
+    const isLabelled = data.labels !== null && answers !== null;
+    const assessment: Assessment = {
+      accuracy: isLabelled ? agreement(answers, data.labels) : null,
+      agreement: known === null || answers === null ? null : agreement(known, answers),
+      snrDb: signalToNoise(wanted.values, got.values),
+    };
+    return { assessment, answers };
+  };
+  const inDetail = ({ graph, quantization }: Candidate) =>
+    compared(
+      quantization === null
+        ? floatAnswers(tf, graph, data)
+        : integerAnswers(tf, mainGraph(lower(head, graph, quantization)), data),
+    );
+  return {
+    original: compared(wanted).assessment,
+    of: (candidate) => inDetail(candidate).assessment,
+    inDetail,
+  };
+}
+
+/** Samples whose extremes are near enough to estimate costs. */
+const costSamples = 16;
+
+/** What a candidate costs as int8, with ranges of a few samples where it has none; null without a target. */
+export function costIn(
+  { tf, head, data, costOf }: Pick<Surroundings, 'tf' | 'head' | 'data' | 'costOf'>,
+  { graph, quantization }: Candidate,
+): Cost | null {
+  if (costOf === null) return null;
+  const quants = quantization ?? roughQuantization(tf, graph, data.calibration);
+  return costOf(lower(head, graph, quants));
+}
+
+function roughQuantization(tf: Tf, graph: Graph, data: Dataset) {
+  const few = { ...data, count: Math.min(costSamples, data.count) };
+  const seen = observe(tf, runnerOf(tf, graph), few);
+  return quantizationOf(graph, seen, { calibration: 'min-max', weights: 'int8' });
+}

@@ -1,0 +1,138 @@
+/** A float model and samples → a smaller int8 model, and what each step cost and gained. */
+import { InternalError } from '../errors.js';
+import { mainGraph } from '../ir/graph.js';
+import type { Progress } from '../progress.js';
+import { writeTflite } from '../write/tflite.js';
+import { assessor } from './assess.js';
+import { chooseSteps, type Effort } from './choose.js';
+import type { Goals } from './goals.js';
+import { Journal } from './journal.js';
+import { type Materials, type Prepared, prepare } from './prepare.js';
+import { lower } from './quantize/lower.js';
+import { type LayerNoise, layerNoise } from './quantize/noise.js';
+import { type Recipe, settingsOf } from './recipe.js';
+import { confusion } from './score.js';
+import type { BackendName } from './tensorflow.js';
+import {
+  type CostFigures,
+  makeWorkshop,
+  type Stage,
+  type StepReport,
+  type Workshop,
+} from './workshop.js';
+
+export interface CompressRequest extends Materials {
+  /** null: the goals choose. */
+  readonly recipe: Recipe | null;
+  readonly goals: Goals;
+  readonly effort: Effort;
+  /** Where the state is kept, to resume from; null keeps none. */
+  readonly journal: string | null;
+}
+
+export interface CompressReport {
+  readonly model: { readonly source: string; readonly bytes: number };
+  readonly data: {
+    readonly source: string;
+    readonly train: number;
+    readonly calibration: number;
+    readonly validation: number;
+    readonly test: number;
+  };
+  /** In the order of trying; `kept`: whether the result has it. */
+  readonly steps: readonly (StepReport & { readonly kept: boolean })[];
+  /** On the test samples, as all that follows; null without labels. */
+  readonly accuracy: { readonly float: number; readonly int8: number } | null;
+  /** Share of samples that both models put into one class; null for other models. */
+  readonly agreement: number | null;
+  /** Of the outputs, in dB. */
+  readonly snrDb: number;
+  readonly layers: readonly LayerNoise[];
+  /** [label][answer] → samples of the int8 model; null without labels. */
+  readonly confusion: readonly (readonly number[])[] | null;
+  readonly classes: readonly string[] | null;
+  /** Estimates of the original as int8, and of the result; null without a target. */
+  readonly cost: { readonly before: CostFigures; readonly after: CostFigures } | null;
+  readonly backend: BackendName;
+  readonly seed: number;
+}
+
+export interface CompressedModel {
+  readonly file: Uint8Array;
+  /** What repeats the result. */
+  readonly recipe: Recipe;
+  readonly report: CompressReport;
+  /** Forgets what is kept to resume from: call it when the result is safe. */
+  done(): void;
+}
+
+/** @throws BonsaiError for a model that is not float or has several inputs, and for its data */
+export async function compressModel(
+  request: CompressRequest,
+  progress: Progress,
+): Promise<CompressedModel> {
+  const prepared = await prepare(request, progress);
+  const journal = new Journal(request.journal, prepared.digest);
+  const workshop = makeWorkshop(prepared.surroundings, journal, progress);
+  const { recipe, goals, effort } = request;
+  const stage = await (recipe === null
+    ? chooseSteps(workshop, goals, effort)
+    : follow(workshop, recipe));
+  const { steps } = stage;
+  const tried = workshop.tried.map((step) => ({ ...step, kept: steps.includes(step) }));
+  const made = await progress('Compare on the test samples', () => judged(prepared, stage));
+  const { data, seed } = prepared.surroundings;
+  return {
+    file: made.file,
+    recipe: { steps: steps.map(({ settings }) => settings) },
+    report: {
+      model: { source: request.path, bytes: made.file.length },
+      data: {
+        source: request.data,
+        train: data.train.count,
+        calibration: data.calibration.count,
+        validation: data.validation.count,
+        test: prepared.test.count,
+      },
+      steps: tried,
+      ...made.figures,
+      cost: bothOf(workshop.first.cost, stage.cost),
+      backend: prepared.backend,
+      seed,
+    },
+    done: () => journal.clear(),
+  };
+}
+
+/** Performs the steps of a recipe, and quantizes where it leaves that out. */
+async function follow(workshop: Workshop, { steps }: Recipe): Promise<Stage> {
+  let stage = workshop.first;
+  for (const settings of steps) stage = await workshop.perform(stage, settings);
+  if (stage.candidate.quantization !== null) return stage;
+  return workshop.perform(stage, settingsOf({ step: 'quantize' }));
+}
+
+/** The file of a stage, and its figures on the test samples. */
+function judged({ surroundings, test }: Prepared, { candidate }: Stage) {
+  const { graph, quantization } = candidate;
+  if (quantization === null) throw new InternalError('compress', 'the result is not quantized');
+  const { tf, head } = surroundings;
+  const module = lower(head, graph, quantization);
+  const compare = assessor(surroundings, test);
+  const { assessment, answers } = compare.inDetail(candidate);
+  const { accuracy: float } = compare.original;
+  const { accuracy: int8, agreement, snrDb } = assessment;
+  const { classes, labels } = test;
+  const hasClasses = labels !== null && classes !== null && answers !== null;
+  const figures = {
+    accuracy: float === null || int8 === null ? null : { float, int8 },
+    ...{ agreement, snrDb, classes },
+    layers: layerNoise(tf, graph, mainGraph(module), test),
+    confusion: hasClasses ? confusion(labels, answers, classes.length) : null,
+  };
+  return { file: writeTflite(module), figures };
+}
+
+function bothOf(before: CostFigures | null, after: CostFigures | null) {
+  return before === null || after === null ? null : { before, after };
+}

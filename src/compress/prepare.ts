@@ -1,0 +1,95 @@
+/** What every compression begins with: a float model, samples in parts, and TensorFlow.js. */
+import { createHash } from 'node:crypto';
+import { BonsaiError } from '../errors.js';
+import { readBeside } from '../files.js';
+import { importModel } from '../import/index.js';
+import { type Graph, rawBytes, tensorOf } from '../ir/graph.js';
+import type { Progress } from '../progress.js';
+import { version } from '../version.js';
+import type { CostOf } from './cost.js';
+import { type Dataset, subset } from './data/dataset.js';
+import { loadDataset } from './data/load.js';
+import type { LoadOptions } from './data/samples.js';
+import { split } from './data/split.js';
+import { floatGraph } from './float-graph.js';
+import { separated } from './quantize/scheme.js';
+import { makeRandom, permutation, seedFor } from './random.js';
+import type { Surroundings } from './steps/step.js';
+import { type BackendName, loadBackend } from './tensorflow.js';
+
+export interface Materials {
+  readonly bytes: Uint8Array;
+  readonly path: string;
+  /** Path of the samples. */
+  readonly data: string;
+  /** How to read them. */
+  readonly reading: Omit<LoadOptions, 'shape'>;
+  /** Samples that ranges are taken from. */
+  readonly samples: number;
+  readonly seed: number;
+  readonly backend?: BackendName | undefined;
+  /** The target's; `key` tells targets and options apart. null: costs do not matter. */
+  readonly costs: { readonly costOf: CostOf; readonly key: string } | null;
+}
+
+export interface Prepared {
+  readonly surroundings: Surroundings;
+  /** Samples that no choice has seen. */
+  readonly test: Dataset;
+  readonly backend: BackendName;
+  /** Of the model, the samples, the seed, the backend and this version: hexadecimal. */
+  readonly digest: string;
+}
+
+/** Samples that compare candidates, at most: more hardly change a choice. */
+const mostValidation = 2000;
+
+/** @throws BonsaiError for a model that is not float or has several inputs, and for its data */
+export async function prepare(given: Materials, progress: Progress): Promise<Prepared> {
+  const { path, bytes, seed, costs } = given;
+  const options = { name: 'model', where: path, rounding: 'tflm' } as const;
+  const { graphs, ...head } = importModel(bytes, { ...options, beside: readBeside(path) });
+  const original = separated(floatGraph({ ...head, graphs }));
+  requireOneInput(original, path);
+  const parts = await progress('read samples', () => partsOf(given, original));
+  const { tf, name: backend } = await loadBackend(given.backend);
+  const { train, calibration, validation, test } = parts;
+  const data = { train, calibration, validation };
+  const facts = [version, head.sha256, backend, `${seed}`, costs?.key ?? ''];
+  const digest = digestOf(facts, [train, validation]);
+  const costOf = costs?.costOf ?? null;
+  return { surroundings: { tf, head, original, data, costOf, seed }, test, backend, digest };
+}
+
+function requireOneInput(graph: Graph, path: string): void {
+  if (graph.inputs.length === 1 && graph.outputs.length === 1) return;
+  const message = `has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs; data has one of each`;
+  throw new BonsaiError('unsupported-attribute', path, message, 'give a model with one of each');
+}
+
+/** A test sample is in no other part, so that no choice has seen it. */
+async function partsOf({ data, reading, samples, seed }: Materials, graph: Graph) {
+  const shape = tensorOf(graph, graph.inputs[0] ?? 0).shape.slice(1);
+  const all = await loadDataset(data, { ...reading, shape });
+  const { train, validation, test } = split(all, { validation: 0.15, test: 0.25, seed });
+  const draw = (from: Dataset, most: number, purpose: string): Dataset => {
+    if (from.count <= most) return from;
+    const order = permutation(from.count, makeRandom(seedFor(seed, purpose)));
+    return subset(from, order.subarray(0, most).sort());
+  };
+  return {
+    train,
+    calibration: draw(train, samples, 'calibration'),
+    validation: draw(validation.count > 0 ? validation : train, mostValidation, 'validation'),
+    test: test.count > 0 ? test : validation.count > 0 ? validation : train,
+  };
+}
+
+function digestOf(facts: readonly string[], data: readonly Dataset[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(facts));
+  for (const { x, labels } of data) {
+    hash.update(rawBytes(x));
+    if (labels !== null) hash.update(rawBytes(labels));
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,92 @@
+/**
+ * Post-training quantization: ranges by each method, equalization and bias correction. Each stays
+ * that raises the signal to noise of the scores on the validation samples.
+ */
+import { type Graph, mainGraph } from '../../ir/graph.js';
+import type { Candidate } from '../candidate.js';
+import { thinned } from '../data/dataset.js';
+import { biasCorrected } from '../quantize/bias.js';
+import { type CalibrationMethod, calibrationMethods } from '../quantize/calibrate.js';
+import { equalized } from '../quantize/equalize.js';
+import { lower } from '../quantize/lower.js';
+import { type Observation, observe } from '../quantize/observe.js';
+import { quantizationOf } from '../quantize/ptq.js';
+import { floatAnswers, integerAnswers, signalToNoise } from '../score.js';
+import { runnerOf } from '../trace.js';
+import { answerOf } from '../train/loss.js';
+import type { Step, Surroundings } from './step.js';
+
+interface Attempt {
+  readonly name: string;
+  readonly candidate: Candidate;
+  readonly snrDb: number;
+}
+
+export const quantizeStep: Step<'quantize'> = {
+  async run(candidate, wanted, surroundings, say) {
+    const { tf, data } = surroundings;
+    const tried: Attempt[] = [];
+    const kept: Attempt[] = [];
+    const score = scorer(surroundings, candidate.graph);
+    const observed = (graph: Graph) => observe(tf, runnerOf(tf, graph), data.calibration);
+    const attempt = async (
+      name: string,
+      graph: Graph,
+      seen: Observation,
+      method: CalibrationMethod,
+      corrects = false,
+    ): Promise<Attempt> => {
+      const options = { calibration: method, weights: wanted.weights };
+      const quantization = quantizationOf(graph, seen, options);
+      const final = corrects ? biasCorrected(tf, graph, quantization, data.calibration) : graph;
+      const made = { ...candidate, graph: final, quantization };
+      const one = { name, candidate: made, snrDb: score(made) };
+      tried.push(one);
+      say(`${name}: ${one.snrDb.toFixed(1)} dB`);
+      // Lets the display draw.
+      await new Promise(setImmediate);
+      return one;
+    };
+    const methods = wanted.calibration === 'auto' ? calibrationMethods : [wanted.calibration];
+    let { graph } = candidate;
+    let seen = observed(graph);
+    let [method] = methods;
+    let best = await attempt(`ranges by ${method}`, graph, seen, method);
+    for (const other of methods.slice(1)) {
+      const one = await attempt(`ranges by ${other}`, graph, seen, other);
+      if (one.snrDb > best.snrDb) [best, method] = [one, other];
+    }
+    kept.push(best);
+    if (wanted.equalize) {
+      const even = equalized(graph);
+      const seenEven = observed(even);
+      const one = await attempt('equalize layers', even, seenEven, method);
+      if (one.snrDb > best.snrDb) [best, graph, seen] = [one, even, seenEven];
+      if (best === one) kept.push(one);
+    }
+    if (wanted.correctBiases) {
+      const one = await attempt('correct biases', graph, seen, method, true);
+      if (one.snrDb > best.snrDb) best = one;
+      if (best === one) kept.push(one);
+    }
+    const notes = tried.map((one) => {
+      return `${one.name}: ${one.snrDb.toFixed(1)} dB${kept.includes(one) ? ', kept' : ''}`;
+    });
+    return { candidate: best.candidate, notes };
+  },
+};
+
+/** Samples that compare attempts, at most: more do not change the choice. */
+const mostCompared = 256;
+
+/** The signal to noise of a candidate's scores, before the activation that ends the graph. */
+function scorer({ tf, head, data }: Surroundings, float: Graph): (candidate: Candidate) => number {
+  const validation = thinned(data.validation, mostCompared);
+  const open = (graph: Graph) => answerOf(graph, validation.classes?.length ?? null).graph;
+  const wanted = floatAnswers(tf, open(float), validation).values;
+  return ({ graph, quantization }) => {
+    if (quantization === null) return Number.POSITIVE_INFINITY;
+    const integer = open(mainGraph(lower(head, graph, quantization)));
+    return signalToNoise(wanted, integerAnswers(tf, integer, validation).values);
+  };
+}

@@ -1,0 +1,84 @@
+/** Performs steps on candidates, and notes what each cost and gained. */
+import type { Progress } from '../progress.js';
+import { type Assessment, assessor, costIn } from './assess.js';
+import type { Candidate } from './candidate.js';
+import type { Cost } from './cost.js';
+import type { Journal } from './journal.js';
+import type { StepSettings } from './recipe.js';
+import { runStep } from './steps/index.js';
+import type { Surroundings } from './steps/step.js';
+
+/** Estimates on the target. */
+export type CostFigures = Omit<Cost, 'layers'>;
+
+/** A step that was performed. */
+export interface StepReport {
+  readonly settings: StepSettings;
+  readonly notes: readonly string[];
+  /** Behind the step, on validation samples. */
+  readonly validation: Assessment;
+  /** Behind the step, as int8; null without a target. */
+  readonly cost: CostFigures | null;
+}
+
+/** A candidate, and the steps from the original to it. */
+export interface Stage {
+  readonly candidate: Candidate;
+  readonly steps: readonly StepReport[];
+  readonly validation: Assessment;
+  readonly cost: CostFigures | null;
+}
+
+export interface Workshop {
+  /** The model as it was given. */
+  readonly first: Stage;
+  /** Every step so far, in the order of trying. */
+  readonly tried: readonly StepReport[];
+  perform(stage: Stage, settings: StepSettings): Promise<Stage>;
+}
+
+export function makeWorkshop(
+  surroundings: Surroundings,
+  journal: Journal,
+  progress: Progress,
+): Workshop {
+  const tried: StepReport[] = [];
+  const compare = assessor(surroundings, surroundings.data.validation);
+  const graph = surroundings.original;
+  const original: Candidate = { graph, masks: new Map(), quantization: null };
+  return {
+    first: {
+      candidate: original,
+      steps: [],
+      validation: compare.original,
+      cost: figures(costIn(surroundings, original)),
+    },
+    tried,
+    perform: (stage, settings) =>
+      progress(titleOf(settings), async (say) => {
+        const { candidate, notes } = await journal.perform(settings, stage.candidate, (keeper) =>
+          runStep(settings, stage.candidate, surroundings, say, keeper),
+        );
+        const validation = compare.of(candidate);
+        const cost = figures(costIn(surroundings, candidate));
+        const report = { settings, notes, validation, cost };
+        tried.push(report);
+        return { candidate, steps: [...stage.steps, report], validation, cost };
+      }),
+  };
+}
+
+function figures(cost: Cost | null): CostFigures | null {
+  if (cost === null) return null;
+  const { layers: _, ...rest } = cost;
+  return rest;
+}
+
+const titles: { readonly [Name in StepSettings['step']]: string } = {
+  quantize: 'Quantize',
+  train: 'Train',
+};
+
+export function titleOf({ step }: Pick<StepSettings, 'step'>): string {
+  return titles[step];
+}

@@ -1,0 +1,208 @@
+/** bonsaic compress: recipes, goals, and jobs that are interrupted. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { type CompressReport, compressModel } from '../../src/compress/compress-model.js';
+import type { Dataset } from '../../src/compress/data/dataset.js';
+import { journalFolder } from '../../src/compress/journal.js';
+import { makeRandom } from '../../src/compress/random.js';
+import { type Recipe, settingsOf } from '../../src/compress/recipe.js';
+import { loadBackend } from '../../src/compress/tensorflow.js';
+import { train, trainDefaults } from '../../src/compress/train/loop.js';
+import type { Progress } from '../../src/progress.js';
+import { writeTflite } from '../../src/write/tflite.js';
+import { runHere } from '../support/command.js';
+import { FloatNetwork } from '../support/float-network.js';
+
+const features = 8;
+const classes = 3;
+
+/** Samples around a centre for each class. */
+function clusters(count: number, seed: number): Dataset {
+  const random = makeRandom(seed);
+  const labels = Int32Array.from({ length: count }, (_, i) => i % classes);
+  const x = Float32Array.from({ length: count * features }, (_, i) => {
+    const label = labels[Math.floor(i / features)] ?? 0;
+    return random() - 0.5 + (i % classes === label ? 0.6 : 0);
+  });
+  const names = ['a', 'b', 'c'];
+  return { where: 'clusters', count, shape: [features], x, labels, classes: names };
+}
+
+const tableOf = ({ x, labels, count, classes: names }: Dataset) =>
+  [
+    `${Array.from({ length: features }, (_, i) => `f${i}`).join(',')},label`,
+    ...Array.from({ length: count }, (_, i) =>
+      [...x.subarray(i * features, (i + 1) * features), names?.[labels?.[i] ?? 0]].join(','),
+    ),
+  ].join('\n');
+
+describe('bonsaic compress', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'compress-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const model = join(folder, 'net.tflite');
+  const table = join(folder, 'data.csv');
+  const newOutput = () => join(mkdtempSync(join(folder, 'out-')), 'result');
+
+  before(async () => {
+    const { tf } = await loadBackend('wasm');
+    const data = clusters(150, 1);
+    const network = new FloatNetwork([features], 2).dense(12).dense(classes, 'none').softmax();
+    const start = { graph: network.graph(), masks: new Map(), quantization: null };
+    const options = { ...trainDefaults, epochs: 12, batch: 16, learningRate: 0.01 };
+    const { graph } = await train(tf, start, data, null, options);
+    writeFileSync(model, writeTflite({ ...network.module(), graphs: [graph] }));
+    writeFileSync(table, tableOf(data));
+  });
+
+  const compress = (output: string, ...args: string[]) =>
+    runHere(['compress', model, '--data', table, '-o', output, '--backend', 'wasm', ...args]);
+
+  it('without budgets only quantizes, since that loses little', async () => {
+    const output = newOutput();
+    const { status, stdout } = await compress(output, '--target', 'rp2040', '--json');
+    expect(status).to.equal(0);
+    const report = JSON.parse(stdout) as CompressReport & { model: { path: string } };
+    expect(report.model.path).to.equal(join(output, 'model.tflite'));
+    expect(report.steps.map(({ settings }) => settings.step)).to.deep.equal(['quantize']);
+    expect(report.accuracy?.int8).to.be.above(0.8);
+    expect(report.cost?.after.ms).to.be.above(0);
+    expect(readdirSync(output)).not.to.include(journalFolder);
+  });
+
+  it('its recipe gives the same bytes again', async () => {
+    const [first, second, recipe] = [newOutput(), newOutput(), join(folder, 'recipe.json')];
+    const steps = [
+      { step: 'train', epochs: 2 },
+      { step: 'quantize' },
+      { step: 'train', epochs: 1 },
+    ];
+    writeFileSync(recipe, JSON.stringify({ steps }));
+    expect((await compress(first, '--recipe', recipe)).status).to.equal(0);
+    const left = join(first, 'recipe.json');
+    expect((JSON.parse(readFileSync(left, 'utf8')) as Recipe).steps).to.deep.equal(
+      steps.map((step) => settingsOf(step as never)),
+    );
+    expect((await compress(second, '--recipe', left)).status).to.equal(0);
+    const [a, b] = [first, second].map((output) => readFileSync(join(output, 'model.tflite')));
+    expect(b?.equals(a as Buffer)).to.equal(true);
+  });
+
+  it('says what misses the goals, with the best that was found', async () => {
+    const output = newOutput();
+    const goals = ['--target', 'rp2040', '--max-flash', '100', '--min-accuracy', '99.9'];
+    const { status, stderr, stdout } = await compress(output, ...goals, '--epochs', '1');
+    expect(status).to.equal(3);
+    expect(stderr).to.match(/bytes of flash by estimate, --max-flash is 100/);
+    expect(stderr).to.match(/of the test samples are right, --min-accuracy is 99.90 %/);
+    expect(stdout).to.match(/accuracy/);
+    expect(existsSync(join(output, 'model.tflite'))).to.equal(true);
+  });
+
+  /** Stops a job where a title or a line of progress matches for the `nth` time. */
+  const stopAt = (pattern: RegExp, nth: number): Progress => {
+    let seen = 0;
+    const look = (text: string) => {
+      if (!pattern.test(text)) return;
+      seen += 1;
+      if (seen === nth) throw new Error('stopped');
+    };
+    return async (title, work) => {
+      look(title);
+      return work(look);
+    };
+  };
+  const quiet: Progress = async (_, work) => work(() => {});
+
+  const stops: readonly (readonly [edge: string, pattern: RegExp, nth: number])[] = [
+    ['before the first step', /^Train$/, 1],
+    ['behind the second epoch', /epochs, loss/, 2],
+    ['behind the last epoch of a step', /epochs, loss/, 3],
+    ['while it quantizes', /ranges by mse/, 1],
+    ['in the training of an int8 model', /epochs, loss/, 5],
+    ['before the comparison', /^Compare/, 1],
+  ];
+  for (const [edge, pattern, nth] of stops) {
+    it(`resumes and ends the same, interrupted ${edge}`, async () => {
+      const journal = newOutput();
+      const recipe: Recipe = {
+        steps: [
+          settingsOf({ step: 'train', epochs: 3 }),
+          settingsOf({ step: 'quantize' }),
+          settingsOf({ step: 'train', epochs: 2, learningRate: 0.0005 }),
+        ],
+      };
+      const request = {
+        bytes: readFileSync(model),
+        ...{ path: model, data: table, reading: {}, samples: 64, seed: 3 },
+        backend: 'wasm' as const,
+        ...{ costs: null, recipe, goals: {}, effort: { epochs: 1 } },
+      };
+      const whole = await compressModel({ ...request, journal: null }, quiet);
+      const stopped = await compressModel({ ...request, journal }, stopAt(pattern, nth)).then(
+        () => false,
+        () => true,
+      );
+      expect(stopped, 'the job was interrupted').to.equal(true);
+      const said: string[] = [];
+      const resumed = await compressModel({ ...request, journal }, (title, work) => {
+        said.push(title);
+        return Promise.resolve(work((text) => said.push(text)));
+      });
+      expect(Buffer.from(resumed.file).equals(Buffer.from(whole.file))).to.equal(true);
+      const epochs = said.filter((text) => /epochs, loss/.test(text));
+      if (pattern.source === 'epochs, loss') expect(epochs).to.have.length(5 - nth);
+      resumed.done();
+      expect(existsSync(journal)).to.equal(false);
+    });
+  }
+
+  const wrong: readonly (readonly [edge: string, message: RegExp, recipe: unknown])[] = [
+    ['no object', /is an array, not an object/, []],
+    ['no steps', /"steps" is empty/, { steps: [] }],
+    ['an unknown step', /"steps.0(.step)?" /, { steps: [{ step: 'shake' }] }],
+    ['an unknown key', /has no key "epoch"/, { steps: [{ step: 'train', epoch: 2 }] }],
+    [
+      'a value out of range',
+      /"steps.0.epochs" is 0, not at least 1/,
+      {
+        steps: [{ step: 'train', epochs: 0 }],
+      },
+    ],
+    [
+      'an unknown method',
+      /"steps.0.calibration" is "best", not one of/,
+      {
+        steps: [{ step: 'quantize', calibration: 'best' }],
+      },
+    ],
+  ];
+  for (const [edge, message, recipe] of wrong) {
+    it(`refuses a recipe with ${edge}`, async () => {
+      const path = join(folder, 'wrong.json');
+      writeFileSync(path, JSON.stringify(recipe));
+      const output = newOutput();
+      const { status, stderr } = await compress(output, '--recipe', path);
+      expect(status).to.equal(1);
+      expect(stderr).to.match(message);
+      expect(existsSync(output)).to.equal(false);
+    });
+  }
+
+  for (const [edge, args, message] of [
+    [
+      'epochs beside a recipe',
+      ['--recipe', 'r.json', '--epochs', '2'],
+      /a recipe has its own|r.json/,
+    ],
+    ['an accuracy above 100', ['--min-accuracy', '101'], /percentage/],
+    ['a budget of 0', ['--max-ms', '0'], /above 0/],
+  ] as const) {
+    it(`refuses ${edge}`, async () => {
+      const { status, stderr } = await compress(newOutput(), ...args);
+      expect(status).to.equal(1);
+      expect(stderr).to.match(message);
+    });
+  }
+});
