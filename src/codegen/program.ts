@@ -12,7 +12,7 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { Table, VariantTraits } from '../kernels/variant.js';
+import type { PixelsTwin, RowTwin, Table, VariantTraits } from '../kernels/variant.js';
 import type { Planned } from '../plan/index.js';
 import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
 import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
@@ -118,22 +118,32 @@ function paragraphs(texts: readonly string[]): string {
 }
 
 function twinsText(model: string, routines: ReturnType<TablePool['routines']>): string {
+  const all = routines.map(({ symbol, twin }) => ({ symbol, twin: twin() }));
   return render('project/twins.c', {
     model,
-    routines: routines.map(({ symbol, twin }) => {
-      const { words, second, weights, stages } = twin();
-      return {
-        symbol,
-        four_pixels: second !== null,
-        second: integer(second ?? 0),
-        words: rows(words).trimEnd(),
-        weights: rows(weights).trimEnd(),
-        stages: stages.map((stage) => `    { ${[...stage].map(integer).join(', ')} },`).join('\n'),
-        taps: integer(words.length),
-        channels: integer(stages.length),
-      };
-    }),
+    pixels: all.some(({ twin }) => twin.kind === 'pixels'),
+    routines: all.map(({ symbol, twin }) => ({
+      symbol,
+      row: twin.kind === 'row',
+      weights: rows(twin.weights).trimEnd(),
+      ...(twin.kind === 'row' ? rowTwin(twin) : pixelsTwin(twin)),
+    })),
   });
+}
+
+function rowTwin({ depth, channels }: RowTwin): object {
+  return { depth: integer(depth), channels: integer(channels) };
+}
+
+function pixelsTwin({ words, second, stages }: PixelsTwin): object {
+  return {
+    four_pixels: second !== null,
+    second: integer(second ?? 0),
+    words: rows(words).trimEnd(),
+    stages: stages.map((stage) => `    { ${[...stage].map(integer).join(', ')} },`).join('\n'),
+    taps: integer(words.length),
+    channels: integer(stages.length),
+  };
 }
 
 interface PlacedStep {

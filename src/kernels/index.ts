@@ -64,6 +64,7 @@ import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
 import { rv32FullyConnected } from './rv32/fully-connected.js';
 import { rv32Pixels, rv32SparsePixels } from './rv32/pixels.js';
+import { rv32SparseRow } from './rv32/sparse-row.js';
 import { packedAveragePool, reciprocalOfAll } from './swar/average_pool2d.js';
 import { lanesKernel } from './swar/conv2d.js';
 import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
@@ -163,6 +164,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     gatheredRow(isRow, fullyConnectedOf),
     gatheredConvolution(isRows, fullyConnectedOf),
     ...rv32FullyConnected(isRow, fullyConnectedOf),
+    rv32SparseRow(isRow, fullyConnectedOf),
     rv32Pixels(isRows, fullyConnectedOf),
     rv32SparsePixels(isRows, fullyConnectedOf),
     dotRows(fullyConnectedOf),

@@ -62,11 +62,22 @@ export interface Routine {
   twin(): RoutineTwin;
 }
 
+/** What a routine computes, for machines that cannot run it (templates/project/twins.c.hbs). */
+export type RoutineTwin = PixelsTwin | RowTwin;
+
+/** The int32 sums of a row of int8 inputs, which are the routine's second argument. */
+export interface RowTwin {
+  readonly kind: 'row';
+  readonly depth: number;
+  readonly channels: number;
+  /** [channels, depth] */
+  readonly weights: Int8Array;
+}
+
 /**
- * What a routine computes of words that hold a value of each of two pixels, for machines that cannot
- * run it (templates/project/twins.c.hbs).
- */
-export interface RoutineTwin {
+ * What a routine computes of words that hold a value of each of two pixels. */
+export interface PixelsTwin {
+  readonly kind: 'pixels';
   /** Where the word of each tap is. */
   readonly words: Int32Array;
   /**

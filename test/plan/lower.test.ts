@@ -16,7 +16,13 @@ const weights = (...values: readonly number[]): Table => ({
 });
 const routine = (text: string, bytes = 2): Routine => ({
   ...{ isa: 'thumb', text: (symbol) => `${symbol}: ${text}`, bytes },
-  twin: () => ({ words: new Int32Array(), second: null, weights: new Int8Array(), stages: [] }),
+  twin: () => ({
+    kind: 'pixels',
+    words: new Int32Array(),
+    second: null,
+    weights: new Int8Array(),
+    stages: [],
+  }),
 });
 
 describe('plan: bytes of a call', () => {

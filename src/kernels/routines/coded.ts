@@ -14,7 +14,7 @@ import {
 import { inputOf } from '../../ops/shape/operands.js';
 import type { Convolution } from '../layout/convolution.js';
 import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
-import type { MatchContext, Routine, RoutineTwin } from '../variant.js';
+import type { MatchContext, PixelsTwin, Routine } from '../variant.js';
 import type { LaneRange } from './runs.js';
 
 /** One output channel. */
@@ -112,8 +112,9 @@ export function codedOf(
  *
  * @param second words from there to those of the second pair of pixels; null: there is one pair
  */
-export function routineTwin({ channels, taps }: Coded, second: number | null): RoutineTwin {
+export function routineTwin({ channels, taps }: Coded, second: number | null): PixelsTwin {
   return {
+    kind: 'pixels',
     words: Int32Array.from(taps, ({ word }) => word),
     second,
     weights: Int8Array.from(

@@ -1,4 +1,4 @@
-/** The cheapest way to multiply an input value by the weights of up to three output channels. */
+/** A cheap way to multiply an input value by the weights of several output channels. */
 
 /** A nonzero weight, and its channel's position in the group that is computed together. */
 export interface Factor {
@@ -44,14 +44,16 @@ function powerOf2(value: number): number | null {
   return value > 1 && 1 << exponent === value ? exponent : null;
 }
 
-/** The products in the cheapest order, without weights of 0. At most three factors. */
+/** The products in the cheapest order, without weights of 0; more than three by magnitude. */
 export function planProducts(
   factors: readonly Factor[],
   cycles: ProductCycles,
 ): readonly Product[] {
   const needed = factors.filter(({ weight }) => weight !== 0);
   const magnitudes = needed.map(({ weight }) => Math.abs(weight));
-  let best: readonly number[] = [];
+  let best: readonly number[] = [...magnitudes.keys()].sort(
+    (a, b) => (magnitudes[a] as number) - (magnitudes[b] as number),
+  );
   let least = Infinity;
   for (const order of orders[needed.length] ?? []) {
     const cost = cyclesOf(magnitudes, order, cycles);

@@ -4,6 +4,10 @@
  */
 import { RoutineText } from '../routines/text.js';
 
+/** Registers that a routine restores, and the bytes that they take on the stack. */
+export const calleeSaved = ['ra', ...Array.from({ length: 12 }, (_, i) => `s${i}`)];
+const frameBytes = 64;
+
 /** x8 to x15, which most compressed instructions are limited to. */
 const short = new Set(['s0', 's1', 'a0', 'a1', 'a2', 'a3', 'a4', 'a5']);
 
@@ -12,6 +16,23 @@ export class Assembly extends RoutineText {
     this.lines.push(`    ${name} ${operands.join(', ')}`);
     this.bytes += bytesOf(name, operands);
     this.cycles += 1;
+  }
+
+  /** The start of a routine. */
+  enter(): void {
+    this.emit('addi', 'sp', 'sp', -frameBytes);
+    calleeSaved.forEach((register, i) => {
+      this.emit('sw', register, `${4 * i}(sp)`);
+    });
+  }
+
+  /** The end of a routine. */
+  leave(): void {
+    calleeSaved.forEach((register, i) => {
+      this.emit('lw', register, `${4 * i}(sp)`);
+    });
+    this.emit('addi', 'sp', 'sp', frameBytes);
+    this.emit('ret');
   }
 
   /** A constant, in one instruction or two. */

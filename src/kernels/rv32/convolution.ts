@@ -40,9 +40,6 @@ const products = ['a0', 'a1'] as const;
 const words = ['t0', 't1'] as const;
 const pointer = 't2';
 const outputs = 't6';
-/** ra and s0 to s11. */
-const kept = ['ra', ...Array.from({ length: 12 }, (_, i) => `s${i}`)];
-const frameBytes = 64;
 
 /** Of both pairs of pixels: a weight is loaded once for them. */
 const productCycles: ProductCycles = {
@@ -65,7 +62,9 @@ const reach = 2048;
  */
 export function codeConvolution(coded: Coded, second: number): CodedRoutine {
   const assembly = new Assembly();
-  enter(assembly);
+  assembly.enter();
+  assembly.emit('mv', outputs, 'a1');
+  assembly.emit('addi', pointer, 'a0', reach - 48);
   const input = new Input(assembly);
   const { channels, taps } = coded;
   const groups = groupChannels(
@@ -88,27 +87,10 @@ export function codeConvolution(coded: Coded, second: number): CodedRoutine {
     );
     input.forget();
   }
-  leave(assembly);
+  assembly.leave();
   const { text, bytes, cycles } = assembly;
   const twin = () => routineTwin(coded, second);
   return { isa: 'rv32', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
-}
-
-function enter(assembly: Assembly): void {
-  assembly.emit('addi', 'sp', 'sp', -frameBytes);
-  kept.forEach((register, i) => {
-    assembly.emit('sw', register, `${4 * i}(sp)`);
-  });
-  assembly.emit('mv', outputs, 'a1');
-  assembly.emit('addi', pointer, 'a0', reach - 48);
-}
-
-function leave(assembly: Assembly): void {
-  kept.forEach((register, i) => {
-    assembly.emit('lw', register, `${4 * i}(sp)`);
-  });
-  assembly.emit('addi', 'sp', 'sp', frameBytes);
-  assembly.emit('ret');
 }
 
 /** The packed words; the last two that were loaded are in registers. */

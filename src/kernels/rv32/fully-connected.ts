@@ -18,6 +18,11 @@ import { highStages, isLifted } from './stage.js';
 
 /** Output channels at once. */
 const block = 8;
+/**
+ * With fewer channels kernels that compute them one by one are faster: the words of absent ones are
+ * multiplied all the same.
+ */
+const fewestChannels = 4;
 /** Taps that the kernel has in a row. */
 const longestRun = 16;
 const laneLimit = 2 ** 15;
@@ -71,6 +76,7 @@ function variantOf<A extends AccumulationAttrs>(
       if (!when(view) || hasResidual(view)) return null;
       const { filters, stage } = describe(view);
       const { channels, depth, position } = filters;
+      if (channels < fewestChannels) return null;
       const multiplies = highMultiplies(stage, facts.accumulator(view));
       if (multiplies === null) return null;
       const weights = weightsOf(view);

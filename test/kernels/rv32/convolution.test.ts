@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { twoMultiply } from '../../../src/kernels/layout/two-multiply.js';
 import { codeConvolution } from '../../../src/kernels/rv32/convolution.js';
+import { codeRow } from '../../../src/kernels/rv32/row-code.js';
 
 const any = { min: -128, max: 127 };
 
@@ -46,6 +47,35 @@ describe('weights as RV32IM code: instructions and bytes', () => {
     it(edge, () => {
       const { cycles: instructions, bytes: size } = codeOf(weights);
       expect({ instructions, size }).to.deep.equal({ instructions: cycles, size: bytes });
+    });
+  }
+});
+
+describe('a row of inputs as RV32IM code: instructions and bytes', () => {
+  /** The first weights of a channel of `depth`, whose others are zero. */
+  const row = (weights: readonly number[], depth = weights.length) =>
+    Int8Array.from({ length: depth }, (_, tap) => weights[tap] ?? 0);
+  const last = (depth: number) => Int8Array.from([...row([], depth - 1), 91]);
+  const none = codeRow([row([0])]);
+  const rows: readonly [edge: string, channels: Int8Array[], cycles: number, bytes: number][] = [
+    ['a product', [row([91])], 3, 12],
+    ['a weight that an instruction of two bytes loads', [row([31])], 3, 10],
+    ['a second one is added', [row([91, 91])], 7, 26],
+    ['a negative one, too', [row([91, -91])], 7, 26],
+    ['the input itself', [row([1])], 1, 4],
+    ['a shift', [row([64])], 2, 8],
+    ['two channels share the input and the product', [row([91]), row([91])], 5, 18],
+    ['of either sign: a subtraction', [row([91]), row([-91])], 5, 20],
+    ['or nearly', [row([91]), row([92])], 6, 20],
+    ['the last input within reach', [last(2048)], 3, 12],
+    ['a step to the next one', [last(2049)], 4, 16],
+    ['a second group of channels loads it again', Array(25).fill(row([91])), 54, 168],
+  ];
+  for (const [edge, channels, cycles, bytes] of rows) {
+    it(edge, () => {
+      const code = codeRow(channels);
+      const added = { instructions: code.cycles - none.cycles, size: code.bytes - none.bytes };
+      expect(added).to.deep.equal({ instructions: cycles, size: bytes });
     });
   }
 });

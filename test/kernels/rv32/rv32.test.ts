@@ -198,6 +198,26 @@ function pruned(seed: number): Module {
   return b.module([b.node('conv2d', [x, weights, bias], all, { quant: output })]);
 }
 
+/** One routine or two, inputs within reach of one pointer or not; a channel of zeros. */
+function prunedRow(seed: number): Module {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const { input, output, attrs } = randomAccumulation(random);
+  const [depth, channels] = [[5000, 30] as const, [40, 75] as const][seed % 2] ?? [1, 1];
+  // Of few magnitudes, so that products are shared, scaled, or one input more or less.
+  const kept = () => random.pick([-128, 127, -1, 1, 3, -4, 6, 7, random.integer(-20, 20)]);
+  const weights = b.constant(
+    Int8Array.from({ length: depth * channels }, (_, i) =>
+      i < depth || random.integer(1, 5) > 1 ? 0 : kept(),
+    ),
+    [channels, depth],
+    perChannelQuant([random.integer(1, 400) / 10000], 0),
+  );
+  const bias = b.constant(random.int32(channels, -30000, 30000));
+  const x = b.input([1, depth], input);
+  return b.module([b.node('fully_connected', [x, weights, bias], attrs, { quant: output })]);
+}
+
 const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [
   ['rv32/conv2d', () => seeds(16).map(randomLayer)],
   ['rv32/conv2d', () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d')))],
@@ -216,6 +236,8 @@ const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [
   ['rv32/depthwise_conv2d', () => seeds(12).map(ofOneChannel)],
   ['rv32/fully_connected', () => seeds(16).map(dense)],
   ['rv32/fully_connected_bytes', () => seeds(16).map(dense)],
+  ['rv32/sparse_fully_connected', () => seeds(16).map(dense)],
+  ['rv32/sparse_fully_connected', () => seeds(6).map(prunedRow)],
 ];
 
 describe('kernels for RV32IM', function () {
