@@ -101,12 +101,22 @@ export function rowMajorStrides(shape: Shape): readonly number[] {
   return shape.map((_, d) => elementCount(shape.slice(d + 1)));
 }
 
-function apply({ loops, inOffset, outOffset, fill }: Move, from: TensorData, to: TensorData): void {
-  if (fill !== undefined) to.fill(fill as never);
+function apply(move: Move, from: TensorData, to: TensorData): void {
+  if (move.fill !== undefined) to.fill(move.fill as never);
+  eachElement(move, (source, target) => {
+    to[target] = from[source] as never;
+  });
+}
+
+/** Visits the indices of each element that moves, in input and output. */
+export function eachElement(
+  { loops, inOffset, outOffset }: Move,
+  visit: (source: number, target: number) => void,
+): void {
   const nest = (depth: number, source: number, target: number): void => {
     const loop = loops[depth];
     if (loop === undefined) {
-      to[target] = from[source] as never;
+      visit(source, target);
       return;
     }
     for (let i = 0; i < loop.extent; i++) {
