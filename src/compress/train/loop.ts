@@ -43,8 +43,19 @@ export interface TrainHooks {
   epoch?(done: EpochReport): void;
   /** New masks before an epoch, from the weights as they are; null keeps the masks. */
   masks?(epoch: number, values: ReadonlyMap<TensorId, Float32Array>): Masks | null;
+  /** Called before each step of the optimizer, within tf.tidy. */
+  step?(step: StepReport): void;
   /** Called with the whole state after each epoch. */
   save?(state: Checkpoint): void;
+}
+
+/** What a step of the optimizer is made of. */
+export interface StepReport {
+  /** The learning rate. */
+  readonly rate: number;
+  /** By parameter; where masks prune, a gradient is 0. */
+  readonly values: ReadonlyMap<TensorId, TfTensor>;
+  readonly gradients: ReadonlyMap<TensorId, TfTensor>;
 }
 
 export interface EpochReport {
@@ -80,7 +91,7 @@ export async function train(
       const masks = hooks.masks?.(epoch, session.values()) ?? null;
       if (masks !== null) session.setMasks(masks);
       const began = performance.now();
-      const loss = await runEpoch(session, data, options, lossOf, hooks.augment);
+      const loss = await runEpoch(session, data, options, lossOf, hooks);
       hooks.save?.(session.state());
       const seconds = (performance.now() - began) / 1000;
       hooks.epoch?.({ epoch: epoch + 1, epochs: options.epochs, loss, seconds });
@@ -97,7 +108,7 @@ async function runEpoch(
   data: Dataset,
   { batch, epochs, learningRate, seed }: TrainOptions,
   lossOf: LossOf,
-  augment: TrainHooks['augment'],
+  hooks: TrainHooks,
 ): Promise<number> {
   const random = makeRandom(seedFor(seed, 'epoch', session.epochs));
   const order = permutation(data.count, random);
@@ -106,9 +117,9 @@ async function runEpoch(
   for (let i = 0; i < batches; i += 1) {
     const chosen = order.subarray(i * batch, (i + 1) * batch);
     const samples = subset(data, chosen).x;
-    augment?.(samples, chosen.length, random);
+    hooks.augment?.(samples, chosen.length, random);
     const rate = cosineRate(learningRate, session.steps / (epochs * batches));
-    const loss = session.step(rate, (parameter) => lossOf(samples, chosen, parameter));
+    const loss = session.step(rate, (own) => lossOf(samples, chosen, own), hooks.step);
     if (!Number.isFinite(loss)) throw diverged(learningRate, session.epochs + 1);
     sum += loss * chosen.length;
     // Lets timers, signals and the progress display run.
@@ -118,7 +129,8 @@ async function runEpoch(
   return sum / data.count;
 }
 
-type ParameterOf = (id: TensorId) => TfTensor | null;
+/** The value of a parameter; null: the graph's own. */
+export type ParameterOf = (id: TensorId) => TfTensor | null;
 
 /** What changes during training: variables, masks, and how far it has come. */
 class Session {
@@ -165,7 +177,11 @@ class Session {
   }
 
   /** One step of the optimizer at learning rate `rate`. Returns the loss. */
-  step(rate: number, lossOf: (parameter: ParameterOf) => TfTensor): number {
+  step(
+    rate: number,
+    lossOf: (parameter: ParameterOf) => TfTensor,
+    look?: TrainHooks['step'],
+  ): number {
     const { tf } = this;
     const parameter: ParameterOf = (id) => {
       const variable = this.#weights.get(id) ?? null;
@@ -177,6 +193,7 @@ class Session {
       const variables = [...this.#variables.values()];
       const { value, grads } = tf.variableGrads((() => lossOf(parameter)) as never, variables);
       const byVariable = new Map(Object.entries(grads));
+      look?.({ rate, values: this.#weights, gradients: gradientsOf(this.#weights, byVariable) });
       const gradients = [...this.#variables].map(
         ([name, { name: own }]) => [name, byVariable.get(own)] as const,
       );
@@ -235,6 +252,17 @@ class Session {
   }
 }
 
+function gradientsOf(
+  weights: ReadonlyMap<TensorId, TfVariable>,
+  byVariable: ReadonlyMap<string, TfTensor>,
+): ReadonlyMap<TensorId, TfTensor> {
+  const found = [...weights].flatMap(([id, { name }]) => {
+    const gradient = byVariable.get(name);
+    return gradient ? [[id, gradient] as const] : [];
+  });
+  return new Map(found);
+}
+
 function diverged(learningRate: number, epoch: number): BonsaiError {
   const message = `the loss is not a number any more in epoch ${epoch}`;
   const hint = `use a lower learning rate than ${learningRate}`;
@@ -247,15 +275,29 @@ function cosineRate(first: number, done: number): number {
   return last + ((first - last) * (1 + Math.cos(Math.PI * done))) / 2;
 }
 
-type LossOf = (samples: Float32Array, chosen: Uint32Array, parameter: ParameterOf) => TfTensor;
+export type LossOf = (
+  samples: Float32Array,
+  chosen: Uint32Array,
+  parameter: ParameterOf,
+) => TfTensor;
 
-function lossFunction(
+/**
+ * The loss of a batch: samples, their indices in the data, and the values of parameters (null: the
+ * graph's own). Call it within tf.tidy.
+ *
+ * @throws BonsaiError 'usage' without labels and without a teacher
+ */
+export function lossFunction(
   tf: Tf,
   graph: Graph,
   quantizer: FakeQuantizer | null,
   data: Dataset,
   teacher: Graph | null,
-  { teacherShare, temperature, labelSmoothing }: TrainOptions,
+  {
+    teacherShare,
+    temperature,
+    labelSmoothing,
+  }: Pick<TrainOptions, 'teacherShare' | 'temperature' | 'labelSmoothing'>,
 ): LossOf {
   const { labels } = data;
   const answer = answerOf(graph, data.classes?.length ?? null);
