@@ -332,6 +332,7 @@ const rows: readonly Row[] = [
       net
         .conv(4)
         .add('transpose', [], { perm: [0, 3, 1, 2] })
+        .conv(2)
         .conv(2),
     groups: [],
     kept: [/conv2d.*: its channels are not the last axis/],
