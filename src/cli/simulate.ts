@@ -1,6 +1,6 @@
 /** bonsaic simulate TARGET --link F: a simulated board on a pseudo-terminal, for any program. */
 import { type Command, Option } from 'commander';
-import { simulateBoard } from '../device/simulated.js';
+import { simulateBoard, simulatedBoards } from '../device/simulated.js';
 import { BonsaiError } from '../errors.js';
 import { loadTarget } from '../target/index.js';
 import { required } from './config.js';
@@ -19,6 +19,7 @@ export function addSimulate(program: Command): void {
         ),
       ),
     )
+    .addHelpText('after', () => `\n${boardsText()}`)
     .action(async (name: string, { link }: { readonly link: string }) => {
       const board = await simulateBoard(loadTarget(name), link, note);
       const stop = new Promise<null>((resolve) => {
@@ -34,4 +35,17 @@ export function addSimulate(program: Command): void {
       await board.close();
       if (reason !== null) throw new BonsaiError('device', link, reason, 'start it again');
     });
+}
+
+function boardsText(): string {
+  const boards = simulatedBoards();
+  const names = (runs: boolean) =>
+    boards
+      .filter((board) => board.runs === runs)
+      .map(({ name }) => name)
+      .join(', ');
+  return (
+    `Boards whose image runs at <path> once it is started:\n  ${names(true)}\n` +
+    `Boards in their boot loader alone:\n  ${names(false)}`
+  );
 }

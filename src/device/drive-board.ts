@@ -3,7 +3,7 @@
  * the image runs, in turn, like the board's one USB socket.
  */
 import { existsSync, writeFileSync } from 'node:fs';
-import { BonsaiError } from '../errors.js';
+import { BonsaiError, InternalError } from '../errors.js';
 import type { Target } from '../target/index.js';
 import { Uf2Rom } from './chips/uf2rom.js';
 import type { Device } from './device.js';
@@ -16,8 +16,8 @@ const pollMs = 20;
 
 /**
  * @param link path of the symbolic link to the terminal; the drive is `link`.drive, and the flash is kept in `link`.flash
- * @throws BonsaiError 'device' when the target has no simulator, 'toolchain' without socat, 'usage'
- *   when the link or the drive cannot be made
+ * @param target a board with such a drive and a simulator
+ * @throws BonsaiError 'toolchain' without socat, 'usage' when the link or the drive cannot be made
  */
 export async function simulateDrive(
   target: Target,
@@ -46,12 +46,7 @@ function romOf(target: Target, flashPath: string): Uf2Rom {
   const { name, simulator, flashBytes, flashAddress, uf2FamilyId, flashProtocols } = target;
   const settings = flashProtocols.find((each) => each.protocol === 'uf2-drive');
   if (simulator === null || settings === undefined || flashBytes === null) {
-    throw new BonsaiError(
-      'device',
-      `target ${name}`,
-      'has no simulator that could run what its drive takes',
-      'bonsaic targets lists the boards with a simulator',
-    );
+    throw new InternalError('device', `no drive of ${name} is simulated`);
   }
   const options = {
     ...{ boardId: settings.boardId, flashBytes },

@@ -3,9 +3,10 @@
  * until an image is started, then the image in the target's simulator, on the same terminal.
  */
 import { writeFileSync } from 'node:fs';
-import type { Target } from '../target/index.js';
+import { BonsaiError } from '../errors.js';
+import { listTargets, loadTarget, type Target } from '../target/index.js';
 import type { Chip } from './chips/chip.js';
-import { makeChip } from './chips/index.js';
+import { hasChip, makeChip } from './chips/index.js';
 import type { Device } from './device.js';
 import { simulateDrive } from './drive-board.js';
 import { openDevice } from './index.js';
@@ -15,20 +16,50 @@ import { keptFlash, type SimulatedBoard, tellOfFault } from './simulated-common.
 /** After the last byte from the host; a start and the end save at once. */
 const saveAfterMs = 200;
 
+/** Whether `simulateBoard` has the target's boot loader. */
+function hasSimulatedBoard(target: Target): boolean {
+  return hasDrive(target) ? target.simulator !== null : hasChip(target);
+}
+
+function hasDrive({ flashProtocols }: Target): boolean {
+  return flashProtocols.some(({ protocol }) => protocol === 'uf2-drive');
+}
+
+/** The targets whose boot loader is simulated, and whether their image runs from there. */
+export function simulatedBoards(): readonly { readonly name: string; readonly runs: boolean }[] {
+  const all = listTargets().map((name) => loadTarget(name));
+  return all
+    .filter(hasSimulatedBoard)
+    .map(({ name, simulator }) => ({ name, runs: simulator !== null }));
+}
+
+function notSimulated({ name, simulator }: Target): BonsaiError {
+  const boards = simulatedBoards().map((board) => board.name);
+  const without =
+    simulator === null
+      ? []
+      : [`its firmware runs without one: bonsaic run MODEL --target ${name} --port sim`];
+  return new BonsaiError(
+    'usage',
+    `target ${name}`,
+    'has no boot loader that is simulated',
+    [...without, `boards with one: ${boards.join(', ')}`].join('; '),
+  );
+}
+
 /**
  * @param link path of the symbolic link to the terminal; the flash is kept in `link`.flash
  * @param tell called with what happens, for people
- * @throws BonsaiError 'device' when the target's boot loader is not simulated, 'toolchain' without
- *   socat, 'usage' when the link cannot be made
+ * @throws BonsaiError 'usage' when the target's boot loader is not simulated, or the link cannot be
+ *   made; 'toolchain' without socat
  */
 export async function simulateBoard(
   target: Target,
   link: string,
   tell: (text: string) => void,
 ): Promise<SimulatedBoard> {
-  if (target.flashProtocols.some(({ protocol }) => protocol === 'uf2-drive')) {
-    return simulateDrive(target, link, tell);
-  }
+  if (!hasSimulatedBoard(target)) throw notSimulated(target);
+  if (hasDrive(target)) return simulateDrive(target, link, tell);
   const flashPath = `${link}.flash`;
   const before = keptFlash(flashPath, target.name, makeChip(target).flash.length);
   const board = new Board(target, makeChip(target, before), flashPath, tell);

@@ -28,6 +28,8 @@ interface Column {
 const gap = 2;
 /** A column of text keeps at least this width; otherwise the table is split. */
 const textWidth = 20;
+/** Room for one wide character. */
+const leastTextWidth = 2;
 
 /**
  * A table without its empty columns; '' when it has no rows. If the terminal is too narrow for all
@@ -80,7 +82,9 @@ function widthOf(columns: readonly Column[]): number {
 
 function blockText(block: readonly Column[], width: number): string {
   const widths = widthsOf(block, width);
-  const page = cliui({ width });
+  const total = widths.reduce((sum, columns) => sum + columns, gap * (widths.length - 1));
+  // Numbers stay whole, on lines that the terminal breaks.
+  const page = cliui({ width: Math.max(width, total) });
   const draw = (cells: readonly string[]) =>
     page.div(
       ...block.map(({ isNumber }, i) => {
@@ -111,11 +115,12 @@ function widthsOf(block: readonly Column[], width: number): readonly number[] {
     if (most <= 0) break;
     widths[lacks.indexOf(most)] = (widths[lacks.indexOf(most)] as number) + 1;
   }
-  // A single column of text may be wider than the terminal.
-  const last = block.length - 1;
-  const over = widthOf(block) - width;
-  if (over > 0 && block[last]?.isNumber === false) {
-    widths[last] = Math.max(1, (widths[last] as number) - over);
+  // On a very narrow terminal the columns of text share what the numbers leave.
+  for (let over = widthOf(block) - width; over > 0; over--) {
+    const texts = block.map(({ isNumber }, i) => (isNumber ? 0 : (widths[i] as number)));
+    const most = Math.max(...texts);
+    if (most <= leastTextWidth) break;
+    widths[texts.indexOf(most)] = most - 1;
   }
   return widths;
 }

@@ -62,6 +62,13 @@ const stm32Uart = z.strictObject({
   baudRates: z.array(z.int().positive()).nonempty(),
 });
 
+/** The flasher stubs in the package esptool-js, by their files. */
+export const espStubs = [
+  'esp32',
+  ...['esp32c2', 'esp32c3', 'esp32c5', 'esp32c6', 'esp32c61', 'esp32h2', 'esp32h4'],
+  ...['esp32p4', 'esp32p4-rev1', 'esp32s2', 'esp32s3', 'esp32s31', 'esp8266'],
+] as const;
+
 /** The loader in the ROM of an ESP32 chip, and Espressif's flasher stub (esptool's serial protocol). */
 const espRom = z.strictObject({
   protocol: z.literal('esp-rom'),
@@ -70,7 +77,7 @@ const espRom = z.strictObject({
   /** The oldest revision that starts an image in place: 100 times the major plus the minor number. */
   minRevision: z.int().nonnegative(),
   /** The file of the flasher stub in the package esptool-js. */
-  stub: z.string(),
+  stub: z.enum(espStubs),
   /** Rates for the image, the best first; the loader itself starts at 115200. USB ignores them. */
   baudRates: z.array(z.int().positive()).nonempty(),
   /** Addresses of registers (Technical Reference Manual, register summaries). */

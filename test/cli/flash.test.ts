@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { encodeBlock } from 'uf2';
+import { simulatedBoards } from '../../src/device/simulated.js';
 import { runHere } from '../support/command.js';
 
 const model = 'examples/activity/activity.tflite';
@@ -177,4 +178,32 @@ describe('bonsaic flash', () => {
       expect(run.status).to.equal(1);
     });
   }
+});
+
+describe('bonsaic simulate', () => {
+  const rows: [edge: string, target: string, says: RegExp, not: RegExp][] = [
+    ['a simulator alone', 'mps2-an385', /bonsaic run MODEL --target mps2-an385 --port sim/, /^$/],
+    ['sources alone', 'cortex-m4', /boards with one: /, /--port sim/],
+    ['ESP-IDF', 'esp32', /boards with one: /, /--port sim/],
+    ['a drive that nothing simulates', 'rp2350', /boards with one: /, /--port sim/],
+  ];
+  for (const [edge, target, says, not] of rows) {
+    it(`of a board without a simulated boot loader: ${edge}`, async () => {
+      const run = await runHere(['simulate', target, '--link', '/nowhere/link']);
+      expect(run.stderr)
+        .to.match(/has no boot loader that is simulated/)
+        .and.match(says);
+      expect(run.stderr).not.to.match(not);
+      expect(run.status).to.equal(1);
+    });
+  }
+
+  it('help and README name the boards that there are', async () => {
+    const { stdout } = await runHere(['help', 'simulate']);
+    const row = readFileSync('README.md', 'utf8').match(/\| `bonsaic simulate .*/)?.[0] ?? '';
+    for (const { name } of simulatedBoards()) {
+      expect(stdout).to.include(name);
+      expect(row).to.include(name.startsWith('stm32') ? 'STM32' : name);
+    }
+  });
 });

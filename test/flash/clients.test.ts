@@ -162,7 +162,13 @@ describe('bonsaic simulate', () => {
   });
 
   const refusals: [edge: string, target: string, link: string, status: number, says: RegExp][] = [
-    ['a board without a simulated boot loader', 'nrf52840', 'a', 5, /not simulated/],
+    [
+      'a board without a simulated boot loader',
+      'nrf52840',
+      'a',
+      1,
+      /no boot loader that is simulated/,
+    ],
     ['no folder for the link', 'stm32g0b1', 'none/tty', 1, /none\/tty/],
   ];
   for (const [edge, target, link, status, says] of refusals) {

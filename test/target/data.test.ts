@@ -1,6 +1,8 @@
 /** What a target's data may say, and what builds make of it. */
+import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
+import { espStubs } from '../../src/target/flash.js';
 import {
   compilerFlags,
   firmwareMacros,
@@ -34,6 +36,7 @@ const least: Json = {
   ...{ clockHz: 1, flashBytes: null, ramBytes: null, linkerScript: null },
   ...{ simulator: null, flashProtocols: [] },
 };
+const [esp] = loadTarget('esp32c3').flashProtocols;
 const parse = (json: Json) => parseTarget(JSON.stringify(json), 'board/target.json');
 const flash = { cacheBytes: 1, lineBytes: 1, missCycles: 1 };
 const sram = { reservedBytes: 0 };
@@ -106,6 +109,7 @@ describe('target.json', () => {
     ['a name that ends with a hyphen', { name: 'board-' }, /name: /],
     ['a name with two hyphens', { name: 'a--b' }, /name: /],
     ['a name after something', { name: ' board' }, /name: /],
+    ['a stub that there is not', { flashProtocols: [{ ...esp, stub: 'esp32c33' }] }, /\.stub: /],
     ['a family above its folder', { family: '../port/mps' }, /family: /],
     ...['chip', 'flashAddress', 'flashBytes'].map((key): [string, Json, RegExp] => [
       `a board of ESP-IDF without ${key}`,
@@ -132,6 +136,12 @@ describe('target.json', () => {
     expect(() => parse({ ...uf2, ...least, family: 'rp2040', flashAddress: undefined }))
       .to.throw(BonsaiError)
       .with.property('hint', 'targets/rp2040/target.json has both');
+  });
+
+  it('knows the flasher stubs that are installed, and no others', () => {
+    const folder = 'node_modules/esptool-js/lib/targets/stub_flasher';
+    const files = readdirSync(folder).map((file) => file.replace(/\.json$/, ''));
+    expect(espStubs).to.have.members(files);
   });
 
   it('says where a file is no JSON, and which keys are unknown', () => {

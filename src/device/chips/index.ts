@@ -1,5 +1,5 @@
 /** Simulated boot loaders, by the flash protocol that they speak. */
-import { BonsaiError } from '../../errors.js';
+import { InternalError } from '../../errors.js';
 import type { FlashProtocolName, SettingsOf } from '../../target/flash.js';
 import type { Target } from '../../target/index.js';
 import type { Chip } from './chip.js';
@@ -27,17 +27,12 @@ export function hasChip({ flashProtocols }: Pick<Target, 'flashProtocols'>): boo
   return flashProtocols.some(({ protocol }) => protocol in chips);
 }
 
-/** @throws BonsaiError 'device' when no boot loader of the target is simulated */
+/** @throws InternalError when no boot loader of the target is simulated: see hasChip */
 export function makeChip(target: ChipTarget, flash?: Uint8Array): Chip {
   const { name, flashProtocols } = target;
   for (const settings of flashProtocols) {
     const make = chips[settings.protocol] as MakeChip<FlashProtocolName> | undefined;
     if (make !== undefined) return make(settings, flash, target);
   }
-  throw new BonsaiError(
-    'device',
-    `target ${name}`,
-    'its boot loader is not simulated',
-    `its firmware may be: bonsaic run MODEL --target ${name} --port sim`,
-  );
+  throw new InternalError('device', `no boot loader of ${name} is simulated`);
 }
