@@ -19,22 +19,15 @@ import { layerNoise } from '../../src/compress/quantize/noise.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { separated } from '../../src/compress/quantize/scheme.js';
-import { makeRandom } from '../../src/compress/random.js';
 import { floatAnswers, integerAnswers, signalToNoise } from '../../src/compress/score.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
 import { importModel } from '../../src/import/index.js';
-import { type Graph, type Module, mainGraph } from '../../src/ir/graph.js';
+import { type Graph, mainGraph } from '../../src/ir/graph.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { runHere } from '../support/command.js';
 import { FloatNetwork } from '../support/float-network.js';
-
-function samples(count: number, shape: readonly number[], seed = 1): Dataset {
-  const random = makeRandom(seed);
-  const size = shape.reduce((a, b) => a * b, 1);
-  const x = Float32Array.from({ length: count * size }, () => random() * 2 - 0.5);
-  return { where: 'random', count, shape, x, labels: null, classes: null };
-}
+import { head, samples } from '../support/samples.js';
 
 /** A network between whose first layers each channel has another range. */
 function uneven(): Graph {
@@ -51,8 +44,6 @@ function uneven(): Graph {
   });
   return graph;
 }
-
-const head = (({ graphs: _, ...rest }: Module) => rest)(new FloatNetwork([1]).module());
 
 describe('quantizing a trained model', () => {
   let tf: Tf;

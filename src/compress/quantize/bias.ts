@@ -14,15 +14,21 @@ import type { Quantization } from './scheme.js';
 
 const batch = 64;
 
-/** The graph with corrected biases; layers without a bias stay as they are. */
+/**
+ * The graph with corrected biases; layers without a bias stay as they are.
+ *
+ * @param reference the float graph whose means to keep, with the same nodes: where the weights of
+ *   `graph` are rounded already, the one before
+ */
 export function biasCorrected(
   tf: Tf,
   graph: Graph,
   quantization: Quantization,
   data: Dataset,
+  reference: Graph = graph,
 ): Graph {
   const { graph: open, sums } = withSums(graph);
-  const wanted = channelMeans(tf, open, sums, {}, data);
+  const wanted = channelMeans(tf, withSums(reference).graph, sums, {}, data);
   let corrected = open;
   let values: ReadonlyMap<TensorId, Float32Array> = new Map();
   sums.forEach((sum, layer) => {
