@@ -14,6 +14,7 @@ import { addLists } from './lists.js';
 import { forgetDocument, reportError, reportUsage } from './output.js';
 import { addPorts } from './ports.js';
 import { addProfile } from './profile.js';
+import { addPrune } from './prune.js';
 import { addQuantize } from './quantize.js';
 import { addRun } from './run.js';
 import { addSimulate } from './simulate.js';
@@ -33,6 +34,7 @@ function makeProgram(): Command {
     addInspect,
     addCompare,
     addCompress,
+    addPrune,
     addQuantize,
     addCompile,
     addBuild,

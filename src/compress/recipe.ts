@@ -6,6 +6,8 @@ import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import { issueText } from '../issues.js';
+import { isPattern, patternForms } from './prune/patterns.js';
+import { scoreKinds } from './prune/scores.js';
 import { calibrationMethods } from './quantize/calibrate.js';
 import { type WeightType, weightTypes } from './quantize/scheme.js';
 import { trainDefaults } from './train/loop.js';
@@ -36,7 +38,37 @@ const training = {
 /** Training in float32, or fake-quantized behind `quantize`; pruned weights stay 0. */
 const train = z.strictObject({ step: z.literal('train'), ...training });
 
-const stepSettings = z.discriminatedUnion('step', [quantize, train]);
+const pattern = z.string().refine(isPattern, {
+  error: ({ input }) => `is ${JSON.stringify(input)}, not one of ${patternForms}`,
+});
+const share = z.number().min(0).lt(1);
+
+/** Weights become 0 and stay so. */
+const prune = z
+  .strictObject({
+    step: z.literal('prune'),
+    pattern: pattern.default('unstructured'),
+    /** Of the weights of all layers together, which go where they matter least. */
+    share: share.default(0.8),
+    /** By name, in place of `share`: these layers alone, each with a share and pattern of its own. */
+    layers: z.record(z.string(), z.strictObject({ pattern, share })).optional(),
+    score: z.enum(scoreKinds).default('magnitude'),
+    /** gradual: more before each of the first two thirds of the epochs. */
+    schedule: z.enum(['one-shot', 'gradual']).default('gradual'),
+    /** Whether the weights that are left begin again with the original's values. */
+    rewind: z.boolean().default(false),
+    ...training,
+    /** 0: without training. */
+    epochs: z.int().min(0).max(10_000).default(trainDefaults.epochs),
+  })
+  .refine(
+    ({ score, schedule, epochs }) => score !== 'movement' || (schedule === 'gradual' && epochs > 1),
+    {
+      error: 'has movement scores, which only a gradual schedule of two epochs and more finds',
+    },
+  );
+
+const stepSettings = z.discriminatedUnion('step', [quantize, train, prune]);
 
 export type StepSettings = z.infer<typeof stepSettings>;
 export type StepName = StepSettings['step'];
@@ -51,14 +83,20 @@ export interface Recipe {
   readonly steps: readonly StepSettings[];
 }
 
-/** Settings with every default. */
+/**
+ * Settings with every default.
+ *
+ * @throws BonsaiError 'usage' for values that do not go together
+ */
 export function settingsOf<Given extends GivenSettings>(given: Given): SettingsOf<Given['step']> {
-  return stepSettings.parse(given) as SettingsOf<Given['step']>;
+  const checked = checkedBy(stepSettings, given, `the step ${given.step}`, '');
+  return checked as SettingsOf<Given['step']>;
 }
+
+const hint = 'a recipe is {"steps": [{"step": "quantize"}, …]}: docs/compression.md, "Recipes"';
 
 /** @throws BonsaiError 'usage' that names the step, the key and what is wrong with it */
 export function readRecipe(path: string): Recipe {
-  const hint = 'a recipe is {"steps": [{"step": "quantize"}, …]}: docs/compression.md, "Recipes"';
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder().decode(readInput(path, 'config')));
@@ -66,10 +104,14 @@ export function readRecipe(path: string): Recipe {
     if (error instanceof BonsaiError) throw error;
     throw new BonsaiError('usage', path, `is not JSON: ${(error as Error).message}`, hint);
   }
-  const parsed = schema.safeParse(json, { error: issueText });
+  return checkedBy(schema, json, path, hint);
+}
+
+function checkedBy<T>(wanted: z.ZodType<T>, value: unknown, where: string, advice: string): T {
+  const parsed = wanted.safeParse(value, { error: issueText });
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(({ path: place, message }) =>
     place.length > 0 ? `"${place.join('.')}" ${message}` : message,
   );
-  throw new BonsaiError('usage', path, issues.join('; '), hint);
+  throw new BonsaiError('usage', where, issues.join('; '), advice);
 }

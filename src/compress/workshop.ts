@@ -75,6 +75,7 @@ function figures(cost: Cost | null): CostFigures | null {
 }
 
 const titles: { readonly [Name in StepSettings['step']]: string } = {
+  prune: 'Prune',
   quantize: 'Quantize',
   train: 'Train',
 };

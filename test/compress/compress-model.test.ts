@@ -10,6 +10,8 @@ import { makeRandom } from '../../src/compress/random.js';
 import { type Recipe, settingsOf } from '../../src/compress/recipe.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
 import { train, trainDefaults } from '../../src/compress/train/loop.js';
+import { importModel } from '../../src/import/index.js';
+import { mainGraph } from '../../src/ir/graph.js';
 import type { Progress } from '../../src/progress.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { runHere } from '../support/command.js';
@@ -155,6 +157,46 @@ describe('bonsaic compress', () => {
       if (pattern.source === 'epochs, loss') expect(epochs).to.have.length(5 - nth);
       resumed.done();
       expect(existsSync(journal)).to.equal(false);
+    });
+  }
+
+  it('resumes a gradual pruning by movement, whose sums are kept too', async () => {
+    const journal = newOutput();
+    const prune = { step: 'prune', score: 'movement', share: 0.5, epochs: 4 } as const;
+    const recipe: Recipe = { steps: [settingsOf(prune)] };
+    const request = {
+      ...{ bytes: readFileSync(model), path: model, data: table, reading: {}, samples: 64 },
+      ...{ seed: 3, backend: 'wasm' as const, costs: null, recipe, goals: {} },
+      effort: { epochs: 1 },
+    };
+    const whole = await compressModel({ ...request, journal: null }, quiet);
+    await compressModel({ ...request, journal }, stopAt(/epochs, loss/, 2)).catch(() => {});
+    const resumed = await compressModel({ ...request, journal }, quiet);
+    expect(Buffer.from(resumed.file).equals(Buffer.from(whole.file))).to.equal(true);
+  });
+
+  const prunings: readonly (readonly [edge: string, ...args: string[]])[] = [
+    ['by default'],
+    ['at once, without training', '--epochs', '0'],
+    ['at once', '--schedule', 'one-shot', '--epochs', '1'],
+    ['by movement', '--score', 'movement', '--epochs', '2'],
+    ["by Taylor's terms", '--score', 'taylor', '--epochs', '2'],
+    ['in blocks', '--pattern', '1x4', '--epochs', '1'],
+    ['in groups', '--pattern', '1:4', '--epochs', '1'],
+  ];
+  for (const [edge, ...args] of prunings) {
+    it(`bonsaic prune leaves half of the weights and less, ${edge}`, async () => {
+      const output = newOutput();
+      const given = ['prune', model, '--data', table, '-o', output, '--backend', 'wasm'];
+      const { status } = await runHere([...given, '--share', '50', ...args]);
+      expect(status).to.equal(0);
+      const bytes = readFileSync(join(output, 'model.tflite'));
+      const module = importModel(bytes, { name: 'm', where: 'm', rounding: 'tflm' });
+      const weights = mainGraph(module).tensors.flatMap(({ data, shape }) =>
+        data !== null && shape.length === 2 ? [...(data as Int8Array)] : [],
+      );
+      const zeros = weights.filter((weight) => weight === 0).length;
+      expect(zeros / weights.length).to.be.within(0.4, 0.8);
     });
   }
 

@@ -29,16 +29,26 @@ const blockPatterns: ReadonlyMap<string, Pattern> = new Map([
 /** N:M for M up to this: positions in larger groups are no shorter than without groups. */
 const largestGroup = 32;
 
+/** For messages. */
+export const patternForms = `${[...blockPatterns.keys()].join(', ')}, or N:M with N below M and M up to ${largestGroup}, such as 2:4`;
+
+export const isPattern = (name: string): boolean => parsed(name) !== null;
+
 /** @throws BonsaiError 'usage' for another name */
 export function patternNamed(name: string): Pattern {
+  const pattern = parsed(name);
+  if (pattern !== null) return pattern;
+  throw new BonsaiError('usage', `pattern "${name}"`, 'is not known', `use ${patternForms}`);
+}
+
+function parsed(name: string): Pattern | null {
   const known = blockPatterns.get(name);
   if (known !== undefined) return known;
   const [, kept, size] = (/^(\d+):(\d+)$/.exec(name) ?? []).map(Number);
   if (kept !== undefined && size !== undefined && 0 < kept && kept < size && size <= largestGroup) {
     return { kind: 'groups', kept, size };
   }
-  const hint = `use ${[...blockPatterns.keys()].join(', ')}, or N:M with N below M and M up to ${largestGroup}, such as 2:4`;
-  throw new BonsaiError('usage', `pattern "${name}"`, 'is not known', hint);
+  return null;
 }
 
 export function nameOf(pattern: Pattern): string {

@@ -1,0 +1,79 @@
+/** bonsaic prune MODEL: a float model and samples → an int8 model with weights of 0. */
+
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { compressModel } from '../compress/compress-model.js';
+import { journalFolder } from '../compress/journal.js';
+import { checkOutput } from '../compress/output.js';
+import { isPattern, patternForms } from '../compress/prune/patterns.js';
+import { scoreKinds } from '../compress/prune/scores.js';
+import { type SettingsOf, settingsOf } from '../compress/recipe.js';
+import { trainDefaults } from '../compress/train/loop.js';
+import {
+  type CompressionFlags,
+  concludeCompression,
+  materialsOf,
+  whole,
+  withMaterials,
+  withOutputFolder,
+} from './compression.js';
+import { modelHelp, modelOf } from './config.js';
+import { withCompileOptions, withTarget } from './options.js';
+import { makeProgress } from './output.js';
+
+type Settings = SettingsOf<'prune'>;
+
+interface PruneFlags extends CompressionFlags {
+  readonly share: number;
+  readonly pattern: string;
+  readonly score: Settings['score'];
+  readonly schedule: Settings['schedule'];
+  readonly epochs: number;
+}
+
+export function addPrune(program: Command): void {
+  const command = program
+    .command('prune')
+    .argument('[model]', modelHelp)
+    .summary('make an int8 model whose least weights are 0, with training for what that loses')
+    .option('--share <percent>', 'of the weights of all layers together', shareOf, 0.8)
+    .option('--pattern <pattern>', patternForms, pattern, 'unstructured')
+    .addOption(
+      new Option('--score <measure>', 'what makes a weight matter')
+        .choices(scoreKinds)
+        .default('magnitude'),
+    )
+    .addOption(
+      new Option('--schedule <when>', 'all at once, or more before each epoch')
+        .choices(['one-shot', 'gradual'])
+        .default('gradual'),
+    )
+    .option('--epochs <count>', 'of training; 0: none', whole(0), trainDefaults.epochs);
+  const described = withCompileOptions(withTarget(command, 'no estimate of costs'));
+  withMaterials(withOutputFolder(described)).action(
+    async (argument: string | undefined, flags: PruneFlags) => {
+      const path = modelOf(argument, flags);
+      checkOutput(flags.output);
+      const { share, pattern: name, score, schedule, epochs } = flags;
+      const prune = settingsOf({ step: 'prune', share, pattern: name, score, schedule, epochs });
+      const recipe = { steps: [prune, settingsOf({ step: 'quantize' })] };
+      const request = {
+        ...materialsOf(path, flags),
+        ...{ recipe, goals: {}, effort: { epochs } },
+        journal: join(flags.output, journalFolder),
+      };
+      concludeCompression(await compressModel(request, makeProgress()), flags);
+    },
+  );
+}
+
+function shareOf(text: string): number {
+  const value = Number(text.replace(/%$/, ''));
+  if (text.trim() !== '' && value >= 0 && value < 100) return value / 100;
+  throw new InvalidArgumentError('It must be a percentage from 0 to below 100.');
+}
+
+function pattern(text: string): string {
+  if (isPattern(text)) return text;
+  throw new InvalidArgumentError(`It must be ${patternForms}.`);
+}
