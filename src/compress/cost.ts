@@ -1,11 +1,12 @@
 /** What a model costs on a target: the other side of every decision that compression takes. */
 import { analyse, modelSize } from '../analysis/index.js';
-import { type Module, mainGraph } from '../ir/graph.js';
+import { type Module, mainGraph, type Node } from '../ir/graph.js';
 import type { CountUnit } from '../ir/op.js';
 import { runPasses } from '../passes/index.js';
 import { plannerFor } from '../plan/index.js';
 import { type CompileOptions, estimatedCount, type Plan, type PlanStep } from '../plan/types.js';
 import type { Target } from '../target/index.js';
+import { weighted } from './float-graph.js';
 
 /** Estimates of an int8 model on one target, from costs that were measured there. */
 export interface Cost {
@@ -17,7 +18,7 @@ export interface Cost {
   readonly flashBytes: number;
   /** Arena and copies of weights; the stack and the firmware's own variables are not in it. */
   readonly ramBytes: number;
-  /** Count by index of the main graph's nodes; what is fused into a node counts there. */
+  /** Count by index of the main graph's nodes; what is fused into a layer counts there. */
   readonly layers: readonly number[];
 }
 
@@ -31,7 +32,7 @@ export function costsOn(target: Target, options: CompileOptions): CostOf {
     const graph = mainGraph(passed);
     const size = modelSize(mainGraph(source));
     const { plan } = plannerFor(passed, analyse(graph), target, options, size)();
-    return costOf(plan, target, mainGraph(source).nodes.length);
+    return costOf(plan, target, mainGraph(source).nodes);
   };
 }
 
@@ -43,13 +44,14 @@ function numbered(module: Module): Module {
   return { ...module, graphs: [{ ...main, nodes }, ...rest] };
 }
 
-function costOf(plan: Plan, { clockHz }: Target, nodes: number): Cost {
+function costOf(plan: Plan, { clockHz }: Target, nodes: readonly Node[]): Cost {
   const { steps, decision, arenaBytes } = plan;
   const count = estimatedCount(plan);
-  const layers = new Array<number>(nodes).fill(0);
+  const layers = nodes.map(() => 0);
   for (const { ops, alternatives } of steps) {
-    const [first = 0] = ops;
-    layers[first] = (layers[first] ?? 0) + (alternatives[0]?.count ?? 0);
+    // A pad that is fused into a convolution comes before it.
+    const index = ops.find((op) => weighted.has(nodes[op]?.op ?? '')) ?? ops[0] ?? 0;
+    layers[index] = (layers[index] ?? 0) + (alternatives[0]?.count ?? 0);
   }
   const ramBytes = arenaBytes + steps.reduce((sum, step) => sum + copiedBytes(step), 0);
   const ms = (1000 * count) / clockHz;
