@@ -3,7 +3,7 @@ import { InternalError } from '../errors.js';
 import { mainGraph } from '../ir/graph.js';
 import type { Progress } from '../progress.js';
 import { writeTflite } from '../write/tflite.js';
-import { assessor } from './assess.js';
+import { type Assessment, assessor } from './assess.js';
 import { chooseSteps, type Effort } from './choose.js';
 import type { Goals } from './goals.js';
 import { Journal } from './journal.js';
@@ -39,6 +39,8 @@ export interface CompressReport {
     readonly validation: number;
     readonly test: number;
   };
+  /** The model as it was given, on validation samples. */
+  readonly original: Assessment;
   /** In the order of trying; `kept`: whether the result has it. */
   readonly steps: readonly (StepReport & { readonly kept: boolean })[];
   /** On the test samples, as all that follows; null without labels. */
@@ -94,6 +96,7 @@ export async function compressModel(
         validation: data.validation.count,
         test: prepared.test.count,
       },
+      original: workshop.first.validation,
       steps: tried,
       ...made.figures,
       cost: bothOf(workshop.first.cost, stage.cost),

@@ -41,7 +41,8 @@ export class Journal {
       resumed: loadCheckpoint(underWay, key),
       save: (state) => saveCheckpoint(underWay, key, state),
     });
-    saveCheckpoint(path, key, checkpointOf(result.candidate, { notes: result.notes }));
+    const { candidate: made, ...rest } = result;
+    saveCheckpoint(path, key, checkpointOf(made, { rest }));
     return result;
   }
 
@@ -58,5 +59,6 @@ function keyOf(facts: readonly string[], { progress, arrays }: Checkpoint): stri
 }
 
 function resultOf(done: Checkpoint): StepResult {
-  return { candidate: candidateOf(done), notes: done.progress.notes as readonly string[] };
+  const rest = done.progress.rest as Omit<StepResult, 'candidate'>;
+  return { candidate: candidateOf(done), ...rest };
 }

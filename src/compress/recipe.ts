@@ -9,6 +9,7 @@ import { issueText } from '../issues.js';
 import { isPattern, patternForms } from './prune/patterns.js';
 import { scoreKinds } from './prune/scores.js';
 import { calibrationMethods } from './quantize/calibrate.js';
+import { roundDefaults } from './quantize/round.js';
 import { type WeightType, weightTypes } from './quantize/scheme.js';
 import { trainDefaults } from './train/loop.js';
 
@@ -68,7 +69,18 @@ const prune = z
     },
   );
 
-const stepSettings = z.discriminatedUnion('step', [quantize, train, prune]);
+/** Behind `quantize`: each weight goes to the integer, below or above, that keeps its layer's output. */
+const round = z.strictObject({
+  step: z.literal('round'),
+  /** Of each layer. */
+  iterations: z.int().min(1).max(1_000_000).default(roundDefaults.iterations),
+  /** Output positions of a layer: of each iteration, and of all. */
+  batch: z.int().min(1).max(65_536).default(roundDefaults.batch),
+  rows: z.int().min(1).max(1_000_000).default(roundDefaults.rows),
+  learningRate: z.number().positive().max(10).default(roundDefaults.learningRate),
+});
+
+const stepSettings = z.discriminatedUnion('step', [quantize, round, train, prune]);
 
 export type StepSettings = z.infer<typeof stepSettings>;
 export type StepName = StepSettings['step'];

@@ -2,7 +2,9 @@
 import { thousands } from '../report/text.js';
 import { prose, textTable } from '../report/text-table.js';
 import type { CompressReport } from './compress-model.js';
-import { titleOf } from './workshop.js';
+import { type StepReport, titleOf } from './workshop.js';
+
+type Behind = Pick<StepReport, 'validation' | 'cost'>;
 
 const decibels = (value: number) => (Number.isFinite(value) ? value.toFixed(1) : 'exact');
 const percent = (share: number | null) => (share === null ? '' : `${(100 * share).toFixed(2)} %`);
@@ -60,10 +62,10 @@ function factsText(report: CompressReport, width: number): string {
 const milliseconds = (ms: number) => ms.toPrecision(3);
 
 /** What each step cost in accuracy and gained on the target, on validation samples. */
-function stepsText({ steps, cost }: CompressReport, width: number): string {
+function stepsText({ steps, cost, original }: CompressReport, width: number): string {
   const right = new Set(['accuracy', 'same class', 'SNR dB', 'ms', 'flash']);
-  const rows = steps.map(({ settings, validation, cost: after, kept }) => [
-    titleOf(settings).toLowerCase(),
+  const row = (title: string, { validation, cost: after }: Behind, kept: boolean) => [
+    title,
     percent(validation.accuracy),
     percent(validation.agreement),
     decibels(validation.snrDb),
@@ -71,7 +73,11 @@ function stepsText({ steps, cost }: CompressReport, width: number): string {
       ? []
       : [milliseconds(after.ms), thousands(after.flashBytes)]),
     kept ? 'kept' : '',
-  ]);
+  ];
+  const rows = [
+    row('original', { validation: original, cost: cost?.before ?? null }, false),
+    ...steps.map((step) => row(titleOf(step.settings).toLowerCase(), step, step.kept)),
+  ];
   const titles = [
     'step',
     'accuracy',

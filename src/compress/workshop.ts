@@ -56,12 +56,13 @@ export function makeWorkshop(
     tried,
     perform: (stage, settings) =>
       progress(titleOf(settings), async (say) => {
-        const { candidate, notes } = await journal.perform(settings, stage.candidate, (keeper) =>
+        const result = await journal.perform(settings, stage.candidate, (keeper) =>
           runStep(settings, stage.candidate, surroundings, say, keeper),
         );
+        const { candidate, notes } = result;
         const validation = compare.of(candidate);
         const cost = figures(costIn(surroundings, candidate));
-        const report = { settings, notes, validation, cost };
+        const report = { settings: result.settings ?? settings, notes, validation, cost };
         tried.push(report);
         return { candidate, steps: [...stage.steps, report], validation, cost };
       }),
@@ -77,6 +78,7 @@ function figures(cost: Cost | null): CostFigures | null {
 const titles: { readonly [Name in StepSettings['step']]: string } = {
   prune: 'Prune',
   quantize: 'Quantize',
+  round: 'Round',
   train: 'Train',
 };
 

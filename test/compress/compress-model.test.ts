@@ -77,7 +77,8 @@ describe('bonsaic compress', () => {
     const [first, second, recipe] = [newOutput(), newOutput(), join(folder, 'recipe.json')];
     const steps = [
       { step: 'train', epochs: 2 },
-      { step: 'quantize' },
+      { step: 'quantize', weights: 'int4' },
+      { step: 'round', iterations: 20 },
       { step: 'train', epochs: 1 },
     ];
     writeFileSync(recipe, JSON.stringify({ steps }));
@@ -212,6 +213,7 @@ describe('bonsaic compress', () => {
         steps: [{ step: 'train', epochs: 0 }],
       },
     ],
+    ['rounding of a float model', /finds a model without scales/, { steps: [{ step: 'round' }] }],
     [
       'an unknown method',
       /"steps.0.calibration" is "best", not one of/,

@@ -4,12 +4,14 @@ import type { Candidate } from '../candidate.js';
 import type { SettingsOf, StepName, StepSettings } from '../recipe.js';
 import { pruneStep } from './prune.js';
 import { quantizeStep } from './quantize.js';
+import { roundStep } from './round.js';
 import type { Keeper, Step, StepResult, Surroundings } from './step.js';
 import { trainStep } from './train.js';
 
 const steps: { readonly [Name in StepName]: Step<Name> } = {
   prune: pruneStep,
   quantize: quantizeStep,
+  round: roundStep,
   train: trainStep,
 };
 

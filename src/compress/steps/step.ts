@@ -5,7 +5,7 @@ import type { Candidate } from '../candidate.js';
 import type { CostOf } from '../cost.js';
 import type { Dataset } from '../data/dataset.js';
 import type { ModuleHead } from '../quantize/lower.js';
-import type { SettingsOf, StepName } from '../recipe.js';
+import type { SettingsOf, StepName, StepSettings } from '../recipe.js';
 import type { Tf } from '../tensorflow.js';
 import type { Checkpoint } from '../train/checkpoint.js';
 
@@ -37,6 +37,8 @@ export interface StepResult {
   readonly candidate: Candidate;
   /** For the report, one line each. */
   readonly notes: readonly string[];
+  /** What gives the same again on any target, where the target has decided; absent: as given. */
+  readonly settings?: StepSettings;
 }
 
 export interface Step<Name extends StepName> {
