@@ -1,0 +1,93 @@
+/** Groups of channels that are alike, and the sizes of a graph without some of them. */
+import { liveness, type ModelSize, modelSize } from '../../analysis/index.js';
+import { elementCount, type Graph, type TensorId, tensorOf, viewOf } from '../../ir/graph.js';
+import { opOf } from '../../ops/index.js';
+import type { ChannelGroup } from './coupling.js';
+
+/** Groups with slices of the same lines: it costs the same to keep any of them. */
+export interface Family {
+  /** The one that matters least comes first. */
+  readonly groups: readonly ChannelGroup[];
+  /** Σ of the scores of the first i groups, for i = 0 … groups.length. */
+  readonly harm: readonly number[];
+}
+
+/** Removed groups of each family: the first ones. */
+export type Counts = readonly number[];
+
+/** @param scores by group; higher is more worth keeping */
+export function familiesOf(
+  groups: readonly ChannelGroup[],
+  scores: ArrayLike<number>,
+): readonly Family[] {
+  const found = new Map<string, number[]>();
+  groups.forEach(({ slices }, i) => {
+    const key = slices.map((s) => `${s.tensor}/${s.axis}/${s.indices.length}`).join(' ');
+    found.set(key, [...(found.get(key) ?? []), i]);
+  });
+  return [...found.values()].map((members) => {
+    const ordered = members.toSorted((a, b) => (scores[a] as number) - (scores[b] as number));
+    const harm = [0];
+    for (const i of ordered) harm.push((harm.at(-1) as number) + (scores[i] as number));
+    return { groups: ordered.map((i) => groups[i] as ChannelGroup), harm };
+  });
+}
+
+export function removedBy(families: readonly Family[], counts: Counts): readonly ChannelGroup[] {
+  return families.flatMap(({ groups }, i) => groups.slice(0, counts[i]));
+}
+
+/** What an estimate of costs needs to know of a graph. */
+export interface Sizes extends ModelSize {
+  /** Work of each node: its MACs, or the elements of its outputs where it has none. */
+  readonly work: readonly number[];
+  /** Elements of the tensors that are live at once, at most. */
+  readonly liveElements: number;
+}
+
+export function sizesOf(graph: Graph): Sizes {
+  const work = graph.nodes.map((node) => {
+    const view = viewOf(graph, node);
+    const elements = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    return opOf(node).macs(view) || elements;
+  });
+  return { ...modelSize(graph), work, liveElements: mostLive(graph) };
+}
+
+function mostLive(graph: Graph): number {
+  const live = new Array<number>(graph.nodes.length + 2).fill(0);
+  for (const [id, { first, last }] of liveness(graph)) {
+    const elements = elementCount(tensorOf(graph, id).shape);
+    for (let at = first; at <= last; at += 1) live[at + 1] = (live[at + 1] ?? 0) + elements;
+  }
+  return Math.max(...live);
+}
+
+/**
+ * The graph with the shapes that it has without the removed groups, and data and attributes as they
+ * were: enough for `sizesOf`, and a thousand times faster than to cut it. null where a line would
+ * keep fewer positions than `least`, unless it has no more now.
+ */
+export function resized(
+  graph: Graph,
+  families: readonly Family[],
+  counts: Counts,
+  least: number,
+): Graph | null {
+  const shapes = new Map<TensorId, number[]>();
+  for (const [i, { groups }] of families.entries()) {
+    const count = counts[i] as number;
+    if (count === 0) continue;
+    for (const { tensor, axis, indices } of groups[0]?.slices ?? []) {
+      const shape = shapes.get(tensor) ?? [...tensorOf(graph, tensor).shape];
+      shape[axis] = (shape[axis] as number) - count * indices.length;
+      if ((shape[axis] as number) < least) return null;
+      shapes.set(tensor, shape);
+    }
+  }
+  const tensors = graph.tensors.map((tensor, id) => {
+    const shape = shapes.get(id);
+    return shape === undefined ? tensor : { ...tensor, shape };
+  });
+  return { ...graph, tensors };
+}
