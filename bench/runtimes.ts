@@ -8,10 +8,8 @@
  * actual inputs, and random graphs of each supported operator. Prints the tables of
  * docs/operators.md.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { importModel } from '../src/import/index.js';
@@ -21,6 +19,7 @@ import { modelName } from '../src/pipeline.js';
 import { writeTflite } from '../src/write/tflite.js';
 import { growGraph, growths } from '../test/support/graphs.js';
 import { Random, randomInputs } from '../test/support/module.js';
+import { type RuntimeKind, runtimeOutputs } from '../test/support/tflite-runtimes.js';
 
 const roundings = ['tflm', 'tflite'] as const;
 type Rounding = (typeof roundings)[number];
@@ -118,39 +117,14 @@ function randomJobs(op: string, count: number): readonly Job[] {
 }
 
 /** Returns the outputs of each job; null where the runtime refuses the file. */
-type Runtime = (
-  jobs: readonly Job[],
-  directory: string,
-) => readonly (readonly Int8Array[] | null)[];
+type Runtime = (jobs: readonly Job[]) => readonly (readonly Int8Array[] | null)[];
 
-function python(program: string, kind: string): Runtime {
-  return (jobs, directory) => {
-    const list = jobs.map((job, i) => {
-      const place = join(directory, `${kind}-${i}`);
-      writeFileSync(`${place}.tflite`, job.file);
-      const inputs = job.inputs.map((data, position) => {
-        writeFileSync(`${place}.in${position}`, data);
-        return `${place}.in${position}`;
-      });
-      return { model: `${place}.tflite`, inputs, outputs: place, count: job.expected.tflm.length };
-    });
-    const jobsFile = join(directory, `${kind}.json`);
-    const script = new URL('runtimes.py', import.meta.url).pathname;
-    // A runtime may crash on a file: continue with the files after it.
-    for (let left = list; left.length > 0; ) {
-      writeFileSync(jobsFile, JSON.stringify(left));
-      const { status } = spawnSync(program, [script, kind, jobsFile], { stdio: 'ignore' });
-      if (status === 0) break;
-      const answered = ({ outputs }: { readonly outputs: string }) =>
-        existsSync(`${outputs}.0`) || existsSync(`${outputs}.error`);
-      left = left.slice(left.findIndex((job) => !answered(job)) + 1);
-    }
-    return list.map(({ outputs, count }) => {
-      const files = Array.from({ length: count }, (_, i) => `${outputs}.${i}`);
-      return files.every((file) => existsSync(file))
-        ? files.map((file) => Int8Array.from(readFileSync(file), (byte) => (byte << 24) >> 24))
-        : null;
-    });
+function python(program: string, kind: RuntimeKind): Runtime {
+  return (jobs) => {
+    const counted = jobs.map((job) => ({ ...job, outputs: job.expected.tflm.length }));
+    return runtimeOutputs(program, kind, counted).map((made) =>
+      typeof made === 'string' ? null : made,
+    );
   };
 }
 
@@ -237,20 +211,18 @@ const jobs = [
   ...Object.keys(growths).flatMap((op) => randomJobs(op, Number(values.seeds ?? 40))),
 ];
 const runtimes = new Map<string, Runtime & { prepare?: (jobs: readonly Job[]) => Promise<void> }>();
-for (const kind of ['tflm', 'default', 'builtin', 'reference']) {
+for (const kind of ['tflm', 'default', 'builtin', 'reference'] as const) {
   if (values.python !== undefined) runtimes.set(kind, python(values.python, kind));
 }
 if (values.wasm !== undefined) {
   runtimes.set('wasm', await wasm(values.wasm, 'file'));
   runtimes.set('wasm, builtin', await wasm(values.wasm, 'withoutXnnpack'));
 }
-const directory = mkdtempSync(join(tmpdir(), 'bonsaic-runtimes-'));
 const table = new Map<string, Map<string, Count>>();
 for (const [name, runtime] of runtimes) {
   await runtime.prepare?.(jobs);
-  table.set(name, countsOf(jobs, runtime(jobs, directory)));
+  table.set(name, countsOf(jobs, runtime(jobs)));
 }
-rmSync(directory, { recursive: true });
 const groups = [...new Set(jobs.map(({ group }) => group))];
 const names = [...runtimes.keys()];
 console.log(`| | elements | ${names.join(' | ')} |`);

@@ -38,13 +38,17 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
 
-# PyPI's esptool, for one test, which is skipped without it.
-if [ "${1:-}" = --tests ] && [ ! -e build/esptool ] && ! command -v esptool esptool.py >/dev/null &&
-  python3 -c 'import ensurepip, venv' 2>/dev/null; then
-  { python3 -m venv build/esptool && build/esptool/bin/pip install -q --retries 1 esptool; } >&2 || {
-    rm -rf build/esptool
-    echo "setup: esptool could not be installed: its test is skipped" >&2
+# Programs of PyPI, each for one test, which is skipped without it.
+from_pypi() { # FOLDER PACKAGE...
+  [ ! -e "build/$1" ] && python3 -c 'import ensurepip, venv' 2>/dev/null || return 0
+  { python3 -m venv "build/$1" && "build/$1/bin/pip" install -q --retries 1 "${@:2}"; } >&2 || {
+    rm -rf "build/$1"
+    echo "setup: ${*:2} could not be installed: its test is skipped" >&2
   }
+}
+if [ "${1:-}" = --tests ]; then
+  command -v esptool esptool.py >/dev/null || from_pypi esptool esptool
+  from_pypi tflite tflite-micro ai-edge-litert
 fi
 
 # TensorFlow's C library for training. Its package downloads it; where that fails, the library of PyPI's wheel is used.

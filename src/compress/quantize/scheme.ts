@@ -113,10 +113,12 @@ export function tiesOf(graph: Graph): Ties {
 }
 
 /**
- * The graph with a node `quantize` between an operator whose output has a fixed scale and a
- * concatenation, which would otherwise force that scale on its other operands.
+ * The graph as int8 can hold it: with a node `quantize` between an operator whose output has a fixed
+ * scale and a concatenation, which would otherwise force that scale on its other operands; and with
+ * a bias for every layer with weights, without which desktop TFLite refuses int8 convolutions.
  */
-export function separated(graph: Graph): Graph {
+export function separated(given: Graph): Graph {
+  const graph = withBiases(given);
   const tensors: Tensor[] = [...graph.tensors];
   const nodes: Node[] = [];
   const ties = tiesOf({ ...graph, nodes: graph.nodes.filter(({ op }) => op !== 'concatenation') });
@@ -142,6 +144,21 @@ export function separated(graph: Graph): Graph {
     });
     nodes.push({ ...node, inputs });
   }
+  return { ...graph, tensors, nodes };
+}
+
+function withBiases(graph: Graph): Graph {
+  const tensors: Tensor[] = [...graph.tensors];
+  const nodes = graph.nodes.map((node) => {
+    const [input = null, weights = null, bias = null] = node.inputs;
+    const axis = weighted.get(node.op);
+    if (axis === undefined || weights === null || bias !== null) return node;
+    const { shape } = tensorOf(graph, weights);
+    const data = new Float32Array(shape[axis] ?? 1);
+    const own = { name: `${node.name}/bias`, dtype: 'float32', quant: null, source: null } as const;
+    const zeros = tensors.push({ ...own, shape: [data.length], data }) - 1;
+    return { ...node, inputs: [input, weights, zeros, ...node.inputs.slice(3)] };
+  });
   return { ...graph, tensors, nodes };
 }
 
