@@ -21,29 +21,37 @@ const picoboot = z.strictObject({
   romVersion: z.int().positive(),
 });
 
+const programBytes = z.int().positive();
+/** How long the chip takes over it: data sheets, 'Flash memory characteristics'. */
+const eraseMs = z.strictObject({ typical: z.number().positive(), longest: z.int().positive() });
+
+/** Equal erasable sectors (pages), one after the other. */
+const sectorRun = z.strictObject({
+  count: z.int().positive(),
+  bytes: z.int().positive(),
+  /** The boot loader's number of the first. */
+  first: z.int().nonnegative(),
+  /** Another number that the first may have, where no document says which it is. */
+  otherFirst: z.int().nonnegative().optional(),
+  eraseMs,
+  /** How long the chip may still erase after its answer (AN2606, known limitations). */
+  settleMs: z.int().positive().optional(),
+  /** Erases the whole run, a bank, at once: the code in place of a number of sectors (AN3155, 3.8). */
+  bank: z.strictObject({ code: hex(4), eraseMs }).optional(),
+});
+
 /** The boot loader in the system memory of an STM32, over a UART (ST's AN3155 and AN2606). */
 const stm32Uart = z.strictObject({
   protocol: z.literal('stm32-uart'),
+  /** Where the facts below are from. */
+  source: z.string().min(1),
   /** The answer to Get ID (AN2606, 'Device-dependent bootloader parameters'). */
   chipId: hex(3),
   /** Where the flash and the RAM begin. */
   flashAddress: hex(8),
   ramAddress: hex(8),
-  /**
-   * Runs of equal erasable sectors (pages), from the start of the flash: their number, their size,
-   * the boot loader's number of the first, and the longest time that an erase takes (data sheets). Of chips
-   * with two banks only the first: the boot loaders' numbers for the second are not documented.
-   */
-  sectors: z
-    .array(
-      z.strictObject({
-        count: z.int().positive(),
-        bytes: z.int().positive(),
-        first: z.int().nonnegative(),
-        eraseMs: z.int().positive(),
-      }),
-    )
-    .nonempty(),
+  /** All sectors, from the start of the flash. */
+  sectors: z.array(sectorRun).nonempty(),
   /**
    * The option bytes that write-protect sectors: one bit a sector, 0 where it is protected
    * (RM0090, 'Write protections'), or words with the first sector in bits 0 to 6 and the last in
@@ -57,7 +65,16 @@ const stm32Uart = z.strictObject({
     ])
     .optional(),
   /** The fewest bytes that are programmed together, and never twice between two erases. */
-  programBytes: z.int().positive(),
+  programBytes,
+  /** How long that takes, typically. */
+  programUs: z.number().positive(),
+  /**
+   * A byte of the boot loader's that tells it the supply of the board, so that it programs more bytes
+   * at once and erases faster (AN2606, 'Bootloader memory management'): 3 is 2.7 to 3.6 V.
+   */
+  voltageRange: z
+    .strictObject({ address: hex(8), value: z.int().min(0).max(4), programBytes })
+    .optional(),
   /** Rates to try, the best first. */
   baudRates: z.array(z.int().positive()).nonempty(),
 });
@@ -108,6 +125,8 @@ const stm32Dfu = z.strictObject({
    * this board's if it has as much flash in sectors of these sizes.
    */
   sectorBytes: z.array(z.int().positive()).nonempty(),
+  /** The fewest bytes that are programmed together, and never twice between two erases. */
+  programBytes,
 });
 
 /** A debug probe, by the programs in targets/debug-probes.json. */

@@ -158,7 +158,7 @@ describe('bonsaic simulate', () => {
     const { status } = await ended;
     expect(status, told()).to.equal(0);
     expect(existsSync(link)).to.equal(false);
-    expect(readFileSync(`${link}.flash`).length).to.equal(256 * 1024);
+    expect(readFileSync(`${link}.flash`).length).to.equal(512 * 1024);
   });
 
   const refusals: [edge: string, target: string, link: string, status: number, says: RegExp][] = [

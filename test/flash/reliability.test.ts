@@ -7,13 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Chip } from '../../src/device/chips/chip.js';
 import { makeChip } from '../../src/device/chips/index.js';
+import { stm32Chip } from '../../src/device/chips/stm32.js';
 import { flash } from '../../src/flash/index.js';
+import type { FlashTarget } from '../../src/flash/protocol.js';
 import { loadTarget } from '../../src/target/index.js';
 import { espImage } from '../support/esp.js';
 import { checkTable } from '../support/fault-rows.js';
 import { type FlashedBoard, faultRows } from '../support/flash-faults.js';
 import { nrf52Image } from '../support/nrf52.js';
-import { stm32Image } from '../support/stm32.js';
+import { pageBytes, smallBoard, stm32Image } from '../support/stm32.js';
 import type { Wire } from '../support/wire.js';
 
 const longestMs = 120_000;
@@ -24,6 +26,16 @@ function stm32(name: string, imageBytes: number, directory: string): FlashedBoar
   const image = stm32Image(target, imageBytes);
   const answers = { yes: 0x79, no: 0x1f };
   return { makeChip: () => makeChip(target), answers, ...flashed(name, image, directory) };
+}
+
+/** An image that fills the first bank and begins the second, whose pages have their other numbers. */
+function twoBanks(directory: string): FlashedBoard {
+  const { settings, target } = smallBoard();
+  const image = stm32Image(target, 2 * pageBytes + 300);
+  const old = new Uint8Array(4 * pageBytes).fill(0x55);
+  const answers = { yes: 0x79, no: 0x1f };
+  const makeBankedChip = () => stm32Chip(settings, old, { countsOtherwise: true });
+  return { makeChip: makeBankedChip, answers, ...flashed('two-banks', image, directory, target) };
 }
 
 /**
@@ -44,12 +56,16 @@ function nrf(name: string, directory: string): FlashedBoard {
   return { makeChip: () => makeChip(target), answers, ...flashed(name, image, directory) };
 }
 
-function flashed(name: string, image: Uint8Array, directory: string) {
+function flashed(
+  name: string,
+  image: Uint8Array,
+  directory: string,
+  target: FlashTarget = loadTarget(name),
+) {
   const path = join(directory, `${name}.bin`);
   writeFileSync(path, image);
   return {
-    flash: (wire: Wire) =>
-      flash(path, 'wire', loadTarget(name), { open: wire.open, sleep: wire.sleep }),
+    flash: (wire: Wire) => flash(path, 'wire', target, { open: wire.open, sleep: wire.sleep }),
     holds: ({ flash: cells }: Chip) => Buffer.compare(cells.subarray(0, image.length), image) === 0,
     longestMs,
   };
@@ -67,6 +83,7 @@ describe('flash: faults: each of 200 seeds ends done or with an error, the next 
     for (const name of ['stm32g0b1', 'stm32f405']) {
       rows.push(...(await faultRows(name, stm32(name, 2_300, directory))));
     }
+    rows.push(...(await faultRows('stm32g0b1, two banks of 4 KB', twoBanks(directory))));
     checkTable('faults', rows);
   });
 

@@ -8,6 +8,14 @@ import { BonsaiError } from '../../src/errors.js';
 import { flash } from '../../src/flash/index.js';
 import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
+import {
+  bankOf,
+  pageBytes,
+  type Sectors,
+  smallBoard,
+  stm32Image,
+  twoBanks,
+} from '../support/stm32.js';
 import { Wire } from '../support/wire.js';
 
 const target = loadTarget('stm32f405');
@@ -201,5 +209,108 @@ describe('flash/stm32uart', () => {
     expect(texts.at(-1)).to.match(/minute.*BOOT0 high/);
     expect(told.at(-1)?.[0]).to.be.below(10);
     expect(wire.nowMs / 1000).to.be.below(60);
+  });
+});
+
+describe('flash/stm32uart: two banks', () => {
+  const edges: [edge: string, bytes: number, old: number, options: Partial<Stm32Options>][] = [
+    ['a part of the first bank', pageBytes + 8, 0x55, {}],
+    ['the first bank, erased at once', 2 * pageBytes, 0x55, {}],
+    ['into the second bank, which counts from another number', 2 * pageBytes + 8, 0x55, {}],
+    ['into one that counts on', 2 * pageBytes + 8, 0x55, { countsOtherwise: true }],
+    ['into one that is blank, and counts on', 2 * pageBytes + 8, 0xff, { countsOtherwise: true }],
+    ['both banks', 4 * pageBytes, 0x55, {}],
+    ['both banks of one that counts on', 4 * pageBytes, 0x55, { countsOtherwise: true }],
+  ];
+  for (const [edge, bytes, old, options] of edges) {
+    it(edge, async () => {
+      const { settings, target } = smallBoard();
+      const before = new Uint8Array(4 * pageBytes).fill(old);
+      const chip = stm32Chip(settings, before, options);
+      const image = stm32Image(smallBoard().target, bytes);
+      await flash(saved(image), '/dev/wire', target, { open: new Wire(chip).open });
+      expect(holds(chip, image)).to.equal(true);
+      const rest = chip.flash.subarray(Math.ceil(bytes / pageBytes) * pageBytes);
+      expect(
+        rest.every((byte) => byte === old),
+        'what it does not need',
+      ).to.equal(true);
+    });
+  }
+
+  it('a boot loader that does not know the code of a bank gets its pages', async () => {
+    const { settings, target } = smallBoard();
+    const [first, second] = twoBanks;
+    const plain = {
+      ...settings,
+      sectors: [first, second].map((one) => ({ ...one, bank: undefined })),
+    };
+    const chip = stm32Chip(plain as typeof settings, new Uint8Array(4 * pageBytes));
+    const image = stm32Image(smallBoard().target, 4 * pageBytes);
+    await flash(saved(image), '/dev/wire', target, { open: new Wire(chip).open });
+    expect(holds(chip, image)).to.equal(true);
+  });
+
+  it('names a page of the second bank that stays under both numbers', async () => {
+    const { settings, target } = smallBoard();
+    const options = { writeProtected: [256], writeProtection: undefined };
+    const chip = stm32Chip(settings, new Uint8Array(4 * pageBytes), options);
+    const image = stm32Image(smallBoard().target, 2 * pageBytes + 8);
+    const work = flash(saved(image), '/dev/wire', target, { open: new Wire(chip).open });
+    expect((await failure(work)).message).to.match(/sector at 0x08001000.*WRP.*not complete/);
+  });
+
+  it('waits for a chip that goes on erasing after its answer', async () => {
+    const [first, second] = twoBanks;
+    const { settings, target } = smallBoard([first, { ...second, settleMs: 40 }] as Sectors);
+    const wire = new Wire(stm32Chip(settings, new Uint8Array(4 * pageBytes)));
+    const image = stm32Image(smallBoard().target, 2 * pageBytes + 8);
+    await flash(saved(image), '/dev/wire', target, { open: wire.open });
+    expect(holds(wire.chip as Stm32Chip, image)).to.equal(true);
+    expect(wire.overruns).to.equal(0);
+  });
+
+  it('erases a bank at once in the time of a page', async () => {
+    const { bank: _, ...pages } = bankOf(0, '0xfffe');
+    const times: number[] = [];
+    for (const sectors of [twoBanks, [pages, twoBanks[1]] as Sectors]) {
+      const { settings, target } = smallBoard(sectors);
+      const wire = new Wire(stm32Chip(settings, new Uint8Array(4 * pageBytes)));
+      const image = saved(stm32Image(smallBoard().target, 2 * pageBytes));
+      await flash(image, '/dev/wire', target, { open: wire.open });
+      times.push(wire.nowMs);
+    }
+    expect((times[1] ?? 0) - (times[0] ?? 0)).to.be.within(22, 25);
+  });
+});
+
+describe('flash/stm32uart: range of the supply', () => {
+  const times: [edge: string, options: Partial<Stm32Options>, least: number, most: number][] = [
+    // 16 KB are erased and programmed by words, 0.25 + 0.07 s, or by bytes, 0.25 + 0.26 s.
+    ['told to a boot loader that knows it', {}, 0.3, 0.65],
+    ['refused by one that does not', { voltageRange: undefined }, 0.7, 1.8],
+  ];
+  for (const [edge, options, least, most] of times) {
+    it(edge, async () => {
+      const wire = new Wire(chipOf(options, new Uint8Array(2 ** 20)));
+      const image = imageOf(16_384);
+      await flashTo(wire, image);
+      expect(holds(wire.chip as Stm32Chip, image)).to.equal(true);
+      const lineSeconds = ((wire.bytes['to chip'] + wire.bytes['to host']) * 11) / 115200;
+      // The start takes 0.3 s besides.
+      expect(wire.nowMs / 1000 - lineSeconds).to.be.within(least, most);
+    });
+  }
+
+  it('is lost by a reset', async () => {
+    const chip = chipOf();
+    await flashTo(new Wire(chip), imageOf(600));
+    chip.restart();
+    chip.receive(0x7f);
+    const address = [0x08, 0, 0, 0, 0x08];
+    const work = [0x31, 0xce, ...address, 3, 1, 2, 3, 4, 3 ^ 1 ^ 2 ^ 3 ^ 4].map((byte) =>
+      chip.receive(byte).reduce((sum, { afterMs }) => sum + afterMs, 0),
+    );
+    expect(work.at(-1)).to.be.closeTo(4 * 0.016, 1e-9);
   });
 });

@@ -15,6 +15,12 @@ export interface Stm32Options {
   readonly chipId: number;
   readonly sectors: readonly Sector[];
   readonly programBytes: number;
+  /** How long programming them takes. */
+  readonly programUs: number;
+  /** See the settings; absent: it has no such byte. */
+  readonly voltageRange?: Settings['voltageRange'];
+  /** Whether its sectors have their other numbers, where there are two. */
+  readonly countsOtherwise?: boolean;
   /** The older erase command 0x43 instead of 0x44. */
   readonly hasShortErase?: boolean;
   /** Level 1 of the readout protection. */
@@ -33,8 +39,9 @@ export function stm32Chip(
   flash?: Uint8Array,
   options: Partial<Stm32Options> = {},
 ): Stm32Chip {
-  const { chipId, programBytes, writeProtection } = settings;
-  const facts = { chipId: Number(chipId), programBytes, writeProtection };
+  const { chipId, programBytes, programUs, voltageRange, writeProtection } = settings;
+  const timing = { programBytes, programUs, voltageRange };
+  const facts = { chipId: Number(chipId), ...timing, writeProtection };
   return new Stm32Chip({ ...facts, sectors: sectorsOf(settings), ...options }, flash);
 }
 
@@ -54,8 +61,6 @@ function optionWords({ writeProtection, writeProtected = [] }: Stm32Options): Ma
   );
 }
 
-/** Time to program `programBytes`: 16 µs on STM32F4 (DS8626, 5.3.12), up to 0.1 ms with ECC. */
-const programMs = (programBytes: number) => (programBytes === 1 ? 0.016 : 0.1);
 const versionByte = 0x31;
 const mostBytes = 256;
 
@@ -67,6 +72,7 @@ export class Stm32Chip implements Chip {
   started: number | null = null;
   private readonly begin: number;
   private readonly optionBytes: ReadonlyMap<number, number>;
+  private hasVoltageRange = false;
   private isSynchronized = false;
   private reader: Reader;
   private answers: Answer[] = [];
@@ -114,6 +120,7 @@ export class Stm32Chip implements Chip {
   restart(): void {
     this.started = null;
     this.isSynchronized = false;
+    this.hasVoltageRange = false;
     this.reader = this.idle;
   }
 
@@ -154,7 +161,7 @@ export class Stm32Chip implements Chip {
     [0x02, () => this.tell(1, this.options.chipId >> 8, this.options.chipId & 0xff)],
     [0x11, () => this.address((at) => this.readOut(at), false, this.optionBytes)],
     [0x21, () => this.address((at) => this.start(at), true)],
-    [0x31, () => this.address((at) => this.collectBlock(at))],
+    [0x31, () => this.address((at) => this.collectBlock(at), false, this.virtualBytes)],
     [0x43, () => this.collectSectors(1)],
     [0x44, () => this.collectSectors(2)],
   ]);
@@ -222,11 +229,33 @@ export class Stm32Chip implements Chip {
       this.collect(last + 2, (bytes) => {
         const data = bytes.subarray(0, -1);
         const isRight = (checksum(bytes) ^ last) === 0 && data.length <= mostBytes;
-        const { programBytes } = this.options;
-        if (!isRight || !this.program(at, data)) return this.refuse();
-        this.answerAfter((data.length / programBytes) * programMs(programBytes), ack);
+        const workMs = isRight ? this.take(at, data) : null;
+        if (workMs === null) return this.refuse();
+        this.answerAfter(workMs, ack);
         return null;
       });
+  }
+
+  /** @returns how long it takes, in ms; null: it is refused */
+  private take(at: number, data: Uint8Array): number | null {
+    if (this.virtualBytes.has(this.begin + at)) return this.setVoltageRange(data) ? 0 : null;
+    if (!this.program(at, data)) return null;
+    const { programBytes, programUs, voltageRange } = this.options;
+    const unit = (this.hasVoltageRange && voltageRange?.programBytes) || programBytes;
+    return ((data.length / unit) * programUs) / 1000;
+  }
+
+  /** A place that is no memory. */
+  private get virtualBytes(): ReadonlyMap<number, number> {
+    const { voltageRange } = this.options;
+    return new Map(voltageRange === undefined ? [] : [[Number(voltageRange.address), 0]]);
+  }
+
+  /** Reserved bytes must be FF. Others than the range of the data sheet's times leave it slow. */
+  private setVoltageRange([value = 0, ...reserved]: Uint8Array): boolean {
+    if (value > 4 || reserved.length > 3 || reserved.some((byte) => byte !== 0xff)) return false;
+    this.hasVoltageRange = value === this.options.voltageRange?.value;
+    return true;
   }
 
   /** Programming clears bits. Flash with ECC takes nothing but FF where it is not erased. */
@@ -251,40 +280,67 @@ export class Stm32Chip implements Chip {
   private isWriteProtected(at: number): boolean {
     const { sectors, writeProtected = [] } = this.options;
     const sector = sectors.findLast(({ address }) => address - this.begin <= at);
-    return sector !== undefined && writeProtected.includes(sector.number);
+    return sector !== undefined && writeProtected.includes(this.numberOf(sector));
   }
 
   private touch(at: number, bytes: number): void {
     this.touched = { at, bytes: this.flash.slice(at, at + bytes) };
   }
 
-  /** A list of sectors, each number of so many bytes, or all. */
+  /** A list of sectors, each number of so many bytes, or a code for all or for a bank. */
   private collectSectors(width: 1 | 2): Reader {
     return this.collect(width, (head) => {
       const count = numbers(head, width)[0] ?? 0;
-      const all = width === 1 ? 0xff : 0xffff;
-      if (count === all) {
-        return (check) => (check === 0 ? this.erase(null) : this.refuse());
+      const together = this.sectorsBy(count, width);
+      if (together !== null) {
+        // In the older command the complement follows.
+        const wanted = width === 1 ? 0 : checksum(head);
+        return (check) => (check === wanted ? this.eraseTogether(together) : this.refuse());
       }
       return this.collect((count + 1) * width + 1, (bytes) => {
         if ((checksum(bytes) ^ checksum(head)) !== 0) return this.refuse();
-        return this.erase(numbers(bytes.subarray(0, -1), width));
+        const wanted = numbers(bytes.subarray(0, -1), width);
+        return this.erase(
+          this.options.sectors.filter((one) => wanted.includes(this.numberOf(one))),
+        );
       });
     });
   }
 
-  /** @param wanted null: all */
-  private erase(wanted: readonly number[] | null): null {
-    const chosen = this.options.sectors.filter(({ number }) => wanted?.includes(number) ?? true);
-    if (chosen.length === 0) return this.refuse();
+  /** What a code in place of a number of sectors erases; null: it is no code. */
+  private sectorsBy(code: number, width: 1 | 2): readonly Sector[] | null {
+    const { sectors } = this.options;
+    if (code === (width === 1 ? 0xff : 0xffff)) return sectors;
+    if (width === 1 || code < 0xfff0) return null;
+    return sectors.filter(({ bank }) => bank?.code === code);
+  }
+
+  private numberOf({ number, otherNumber }: Sector): number {
+    return this.options.countsOtherwise ? (otherNumber ?? number) : number;
+  }
+
+  private eraseTogether(sectors: readonly Sector[]): null {
+    const bank = sectors[0]?.bank;
+    return this.erase(sectors, bank?.count === sectors.length ? bank.eraseMs.typical : undefined);
+  }
+
+  /** @param bankMs how long it takes; default: each sector its time */
+  private erase(sectors: readonly Sector[], bankMs?: number): null {
+    const [first, last] = [sectors[0], sectors.at(-1)];
+    if (first === undefined || last === undefined) return this.refuse();
+    this.touch(first.address - this.begin, last.address + last.bytes - first.address);
     let workMs = 0;
-    for (const { address, bytes, eraseMs } of chosen) {
+    for (const { address, bytes, eraseMs } of sectors) {
       if (this.isWriteProtected(address - this.begin)) continue;
-      this.touch(address - this.begin, bytes);
       this.flash.fill(0xff, address - this.begin, address - this.begin + bytes);
-      workMs += eraseMs / 2;
+      // By bytes it takes half of the longest time (DS8626, flash memory programming).
+      const isSlow = this.options.voltageRange !== undefined && !this.hasVoltageRange;
+      workMs += isSlow ? eraseMs.longest / 2 : eraseMs.typical;
     }
-    this.answerAfter(workMs, ack);
+    // Some answer at once, and hear nothing until they have done (AN2606, table 136, V9.1).
+    if (first.settleMs > 0) this.answer(ack);
+    this.answers.push({ afterMs: bankMs ?? workMs, bytes: new Uint8Array() });
+    if (first.settleMs === 0) this.answer(ack);
     return null;
   }
 }

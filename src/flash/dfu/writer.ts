@@ -10,8 +10,6 @@ import type { DfuSector } from './layout.js';
 
 type Job = FlashJob<SettingsOf<'stm32-dfu'>>;
 
-/** What is programmed together on any of the chips, and never twice between two erases: STM32H7. */
-const programBytes = 32;
 /** Comparing and writing again what differs. */
 const mostPasses = 6;
 const mostTries = 4;
@@ -27,7 +25,7 @@ export class DfuWriter {
     private readonly sectors: readonly DfuSector[],
   ) {
     const { image, settings } = job;
-    this.padded = paddedTo(programBytes, image.bytes);
+    this.padded = paddedTo(settings.programBytes, image.bytes);
     this.begin = Number(settings.flashAddress);
   }
 

@@ -32,6 +32,8 @@ const mostReads = 10;
 const pausesMs = [0, 500, 2000];
 /** Attempts of one command. */
 const mostAttempts = 12;
+/** After which the chip does not know what it is asked. */
+const fewRefusals = 4;
 
 /** An exchange that failed and may be tried again. */
 export class Trouble extends Error {
@@ -162,23 +164,57 @@ export class Stm32Loader {
         await dropInput(this.transport, quietMs, answerMs);
         if (content !== 'erased') return content === 'equal';
       }
-      await this.command(commands.write);
-      await this.sendAddress(address);
-      await this.send(withChecksum(Uint8Array.of(bytes.length - 1, ...bytes)));
-      await this.expectAck(answerMs, 'a block');
+      await this.writeOnce(address, bytes);
       return true;
     });
   }
 
   /** One sector, by the boot loader's number. One at a time: a short list cannot become a long one. */
-  erase(sector: number, longestMs: number): Promise<void> {
+  erase(sector: number, longestMs: number, mostRefusals = mostAttempts): Promise<void> {
+    const isShort = this.eraseCommand === eraseCode;
+    const list = isShort ? [0, sector] : [0, 0, sector >> 8, sector];
+    return this.eraseList(list, longestMs, mostRefusals);
+  }
+
+  /** @returns whether the boot loader takes this number */
+  tryErase(sector: number, longestMs: number): Promise<boolean> {
+    return isTaken(this.erase(sector, longestMs, fewRefusals));
+  }
+
+  /**
+   * All of a bank. No byte that the line changes, loses or doubles makes another valid list of it.
+   *
+   * @returns whether the boot loader takes this code
+   */
+  async eraseBank(code: number, longestMs: number): Promise<boolean> {
+    if (this.eraseCommand === eraseCode) return false;
+    return isTaken(this.eraseList([code >> 8, code & 0xff], longestMs, fewRefusals));
+  }
+
+  private eraseList(
+    list: readonly number[],
+    longestMs: number,
+    mostRefusals: number,
+  ): Promise<void> {
     const erase = async () => {
       await this.command(this.eraseCommand);
-      const list = this.eraseCommand === eraseCode ? [0, sector] : [0, 0, sector >> 8, sector];
       await this.send(withChecksum(Uint8Array.from(list)));
       await this.expectAck(longestMs + answerMs, 'an erase');
     };
-    return this.retry(erase, mostAttempts, longestList);
+    return this.retry(erase, mostAttempts, longestList, mostRefusals);
+  }
+
+  /** @returns whether the boot loader takes these bytes, to a place that is no flash */
+  store(address: number, bytes: Uint8Array): Promise<boolean> {
+    const write = () => this.writeOnce(address, bytes);
+    return isTaken(this.retry(write, mostAttempts, undefined, fewRefusals));
+  }
+
+  private async writeOnce(address: number, bytes: Uint8Array): Promise<void> {
+    await this.command(commands.write);
+    await this.sendAddress(address);
+    await this.send(withChecksum(Uint8Array.of(bytes.length - 1, ...bytes)));
+    await this.expectAck(answerMs, 'a block');
   }
 
   /** Starts the image. @throws Trouble when the chip has not confirmed it */
@@ -191,17 +227,20 @@ export class Stm32Loader {
     });
   }
 
-  /** Runs an exchange until it succeeds. @throws Trouble the last one */
+  /** Runs an exchange until it succeeds, or is refused so often. @throws Trouble the last one */
   private async retry<T>(
     work: (attempt: number) => Promise<T>,
     most = mostAttempts,
     mostFillers?: number,
+    mostRefusals = most,
   ): Promise<T> {
+    let refusals = 0;
     for (let attempt = 0; ; attempt++) {
       try {
         return await work(attempt);
       } catch (error) {
         if (!(error instanceof Trouble) || attempt + 1 >= most) throw error;
+        if (error.kind === 'refused' && ++refusals >= mostRefusals) throw error;
         if (this.transport.now() > this.deadlineMs) throw error;
         if (!(await this.recover(mostFillers))) throw error;
       }
@@ -291,6 +330,17 @@ export class Stm32Loader {
   /** A start bit, eight of data, parity and a stop bit each. */
   private wireMs(bytes: number): number {
     return (bytes * 11 * 1000) / this.baudRate;
+  }
+}
+
+/** @returns false for what the chip refuses. @throws Trouble of another kind */
+async function isTaken(request: Promise<void>): Promise<boolean> {
+  try {
+    await request;
+    return true;
+  } catch (error) {
+    if (error instanceof Trouble && error.kind === 'refused') return false;
+    throw error;
   }
 }
 

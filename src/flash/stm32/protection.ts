@@ -1,4 +1,5 @@
 /** Write protection in the option bytes of an STM32, as its boot loaders read them. */
+import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
 import type { Sector } from '../../target/sectors.js';
 
@@ -30,9 +31,23 @@ export async function writeProtected(
 }
 
 /** '2 sectors from 0x08000000 on' or 'the sector at 0x08004000', for people. */
-export function sectorsText(sectors: readonly Sector[]): string {
+function sectorsText(sectors: readonly Sector[]): string {
   const address = `0x${(sectors[0]?.address ?? 0).toString(16).padStart(8, '0')}`;
   return sectors.length === 1
     ? `the sector at ${address}`
     : `${sectors.length} sectors from ${address} on`;
+}
+
+/** @param outcome what has become of the board */
+export function protectedError(
+  port: string,
+  sectors: readonly Sector[],
+  outcome: string,
+): BonsaiError {
+  return new BonsaiError(
+    'flash',
+    port,
+    `${sectorsText(sectors)} of the flash cannot be erased, being write-protected (WRP): ${outcome}`,
+    'remove that protection, which keeps the content: stm32flash -u PORT, or STM32CubeProgrammer',
+  );
 }
