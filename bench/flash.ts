@@ -74,7 +74,10 @@ const target = loadTarget('esp32c3');
 for (const runsStub of [true, false]) {
   const image = espImage(imageBytes);
   // With content, so that sectors have to be erased.
-  const chip = new EspChip({ settings: espSettings(target), runsStub }, new Uint8Array(2 ** 22));
+  const chip = new EspChip(
+    { settings: espSettings(target), flashBytes: 2 ** 22, runsStub },
+    new Uint8Array(2 ** 22),
+  );
   const measured = await measure(target, chip, image);
   const compressed = deflateSync(image, { level: 9 }).length;
   console.log(row(`esp32c3, ${runsStub ? 'stub' : 'ROM'}`, measured, compressed, 10));

@@ -230,7 +230,7 @@ function lineOf(address: number): number {
 }
 
 /** @throws BonsaiError 'device' if the boot ROM cannot start the image in flash */
-export function checkDirectBoot(image: Uint8Array, where: string): void {
+function checkDirectBoot(image: Uint8Array, where: string): void {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   const boots = image.length > 8 && [0, 4].every((at) => view.getUint32(at, true) === magic);
   if (!boots || image.length > flashBytes) {

@@ -24,12 +24,7 @@ import { requireRoom } from './shared/image.js';
 const [hasSecureBoot, hasSecureDownload] = [1, 4];
 /** The whole may take so many times what it takes on a line without faults. */
 const patience = 4;
-/** Keys of the registers of both watchdogs, and the super watchdog's bit that feeds itself. */
-const [watchdogKey, superWatchdogKey, feedsItself] = [0x50d8_3aa1, 0x8f1d_312a, 2 ** 31];
-/** On, resets the RTC domain too, with the longest pulse (as esptool's reset by watchdog). */
-const watchdogResets = 2 ** 31 + 5 * 2 ** 28 + 2 ** 8 + 2;
-/** Of about 136 kHz: 15 ms. */
-const watchdogTicks = 2000;
+/** The watchdog resets the chip after 15 ms. */
 const watchdogMs = 40;
 /** For the start, with all attempts. */
 const startMs = 15_000;
@@ -101,17 +96,30 @@ async function identify({ loader }: Connection, { port, target, settings }: Job)
 /** @throws BonsaiError 'flash' for a chip that is too old to start images in place */
 async function checkRevision({ loader }: Connection, { port, settings }: Job): Promise<void> {
   const block1 = Number(settings.registers.efuseBlock1);
-  const [word3, word5] = [
-    await loader.readRegister(block1 + 12),
-    await loader.readRegister(block1 + 20),
-  ];
-  // The same bits in ESP32-C3 and ESP32-S3 (esptool's targets).
-  const minor = (((word5 >>> 23) & 1) << 3) + ((word3 >>> 18) & 7);
-  const revision = ((word5 >>> 24) & 3) * 100 + minor;
+  const { major, minor } = settings.revision;
+  const words = new Map<number, number>();
+  for (const { word } of [...minor, ...major]) {
+    if (!words.has(word)) words.set(word, await loader.readRegister(block1 + 4 * word));
+  }
+  const revision = numberOf(major, words) * 100 + numberOf(minor, words);
   if (revision >= settings.minRevision) return;
   const what = `is a chip of revision ${versionOf(revision)}, which does not start images in place`;
   const hint = `use a board with revision ${versionOf(settings.minRevision)} or later`;
   throw refusal(port, what, hint);
+}
+
+/** The number whose bits are in these fields of words, the lowest first. */
+function numberOf(
+  fields: Job['settings']['revision']['major'],
+  words: ReadonlyMap<number, number>,
+): number {
+  let [number, width] = [0, 0];
+  for (const { word, shift, bits } of fields) {
+    const found = (words.get(word) ?? 0) >>> shift;
+    number += (found & (2 ** bits - 1)) << width;
+    width += bits;
+  }
+  return number;
 }
 
 const versionOf = (revision: number) => `v${Math.floor(revision / 100)}.${revision % 100}`;
@@ -124,18 +132,19 @@ function bitsOf(value: number): number {
 async function prepare(connection: Connection, job: Job): Promise<void> {
   const { loader, transport } = connection;
   const { settings, image } = job;
-  const { registers } = settings;
+  const { watchdog, superWatchdog } = settings;
   if (!loader.isStub) {
     for (const baudRate of settings.baudRates) {
       if (await loader.changeBaudRate(baudRate)) break;
     }
     // Over USB a reset leaves the watchdogs of the firmware running.
-    await loader.writeRegister(Number(registers.watchdogProtect), watchdogKey);
-    await loader.writeRegister(Number(registers.watchdogConfig), 0);
-    await loader.writeRegister(Number(registers.watchdogProtect), 0);
-    await loader.writeRegister(Number(registers.superWatchdogProtect), superWatchdogKey);
-    await loader.writeRegister(Number(registers.superWatchdogConfig), feedsItself, feedsItself);
-    await loader.writeRegister(Number(registers.superWatchdogProtect), 0);
+    await loader.writeRegister(Number(watchdog.protect), Number(watchdog.key));
+    await loader.writeRegister(Number(watchdog.config), 0);
+    await loader.writeRegister(Number(watchdog.protect), 0);
+    const feedsItself = Number(superWatchdog.feedsItself);
+    await loader.writeRegister(Number(superWatchdog.protect), Number(superWatchdog.key));
+    await loader.writeRegister(Number(superWatchdog.config), feedsItself, feedsItself);
+    await loader.writeRegister(Number(superWatchdog.protect), 0);
     await loader.startStub(readStub(settings.stub));
   }
   await loader.attachFlash();
@@ -232,12 +241,12 @@ async function stateAfter(
  * USB leaves them as they were sampled (Technical Reference Manual, 'Chip Boot Control').
  */
 async function resetByWatchdog({ loader }: Connection, { settings }: Job): Promise<void> {
-  const { registers } = settings;
+  const { registers, watchdog } = settings;
   await loader.writeRegister(Number(registers.downloadBoot), 0, 1);
-  await loader.pokeOnce(Number(registers.watchdogProtect), watchdogKey);
-  await loader.pokeOnce(Number(registers.watchdogTicks), watchdogTicks);
-  await loader.pokeOnce(Number(registers.watchdogConfig), watchdogResets);
-  await loader.pokeOnce(Number(registers.watchdogProtect), 0);
+  await loader.pokeOnce(Number(watchdog.protect), Number(watchdog.key));
+  await loader.pokeOnce(Number(watchdog.ticks), watchdog.resetTicks);
+  await loader.pokeOnce(Number(watchdog.config), Number(watchdog.resets));
+  await loader.pokeOnce(Number(watchdog.protect), 0);
 }
 
 function failed({ port }: Job, what: string): BonsaiError {

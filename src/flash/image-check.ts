@@ -1,9 +1,9 @@
 /** Checks images before anything is erased, and those for simulators, which load their image when they run. */
 import { isElf, loadedBytes, readElf } from '../build/elf.js';
 import { imageFault, recordedTargets } from '../build/image-record.js';
-import { checkDirectBoot } from '../device/esp32c3sim.js';
 import { isUf2, readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
+import { checkImage as checkEspImage } from './esp/image.js';
 import type { FlashTarget, ImageFile } from './protocol.js';
 import { requireRoom } from './shared/image.js';
 import { coveredSectors, stm32Settings } from './stm32/image.js';
@@ -54,9 +54,10 @@ const hint = 'build it again: bonsaic build DIR';
 const checks: ReadonlyMap<string, Check> = new Map(
   Object.entries({
     rp2040js: ({ path, bytes }, { uf2FamilyId }) => readUf2(bytes, Number(uf2FamilyId), path).bytes,
-    esp32c3sim: ({ path, bytes }) => {
-      checkDirectBoot(bytes, path);
-      return bytes.length;
+    esp32c3sim: (image, target) => {
+      const settings = target.flashProtocols.find((one) => one.protocol === 'esp-rom');
+      if (settings !== undefined) checkEspImage({ image, target, settings });
+      return image.bytes.length;
     },
   } satisfies Record<string, Check>),
 );

@@ -17,8 +17,6 @@ type Job = FlashJob<SettingsOf<'nrf-dfu'>>;
 /** For the port to go and to come back, and for the user to press reset: half a minute. */
 const mostPolls = 36;
 const pollMs = 250;
-/** Longest time to erase a page (nRF52840 Product Specification, 6.22). */
-const eraseMs = 90;
 /** How often an object is sent. */
 const mostTries = 8;
 /** The whole may take so many times what it takes on a clean line. */
@@ -105,8 +103,9 @@ async function identify(client: DfuClient, { port, target, settings }: Job): Pro
   const refuse = (message: string, hint: string) =>
     new BonsaiError('flash', port, `${message}: nothing was erased`, hint);
   const part = await client.part();
-  if (part !== null && part !== Number(settings.part)) {
-    const other = `is an nRF${part.toString(16)}; ${target.name} has an nRF${Number(settings.part).toString(16)}`;
+  const own = Number(settings.chip.part);
+  if (part !== null && part !== own) {
+    const other = `is an nRF${part.toString(16)}; ${target.name} has an nRF${own.toString(16)}`;
     throw refuse(other, 'bonsaic targets lists the boards');
   }
   for (let index = 0; index < 3; index++) {
@@ -132,18 +131,19 @@ class Sender {
     private readonly job: Job,
   ) {
     this.image = job.image.bytes;
-    const pages = Math.ceil(this.image.length / 4096);
+    const { pageBytes, eraseMs } = job.settings;
+    const pages = Math.ceil(this.image.length / pageBytes);
     const expectedMs = 5_000 + pages * (eraseMs + 200) + this.lineMs(this.image.length);
     this.deadlineMs = transport.now() + patience * expectedMs;
   }
 
   async run(): Promise<void> {
-    const { hardwareVersion, softDeviceId } = this.job.settings;
+    const { hardwareVersion, softDeviceId, pageBytes } = this.job.settings;
     const packet = initPacket(this.image, { hardwareVersion, softDeviceId });
     await this.again(() => this.sendObject('command', packet, 0, packet));
     await this.execute();
     const { mostBytes } = await this.client.select('data');
-    if (mostBytes === 0 || mostBytes % 4096 !== 0) throw new NoAnswer('no pages');
+    if (mostBytes === 0 || mostBytes % pageBytes !== 0) throw new NoAnswer('no pages');
     this.job.progress(0, this.image.length);
     for (let at = 0; at < this.image.length; at += mostBytes) {
       const object = this.image.subarray(at, at + mostBytes);

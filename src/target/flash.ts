@@ -86,15 +86,32 @@ export const espStubs = [
   ...['esp32p4', 'esp32p4-rev1', 'esp32s2', 'esp32s3', 'esp32s31', 'esp8266'],
 ] as const;
 
+/** Some bits of a word: how far to shift it, and how many. */
+const bitField = z.strictObject({
+  word: z.int().nonnegative(),
+  shift: z.int().nonnegative(),
+  bits: z.int().positive(),
+});
+
 /** The loader in the ROM of an ESP32 chip, and Espressif's flasher stub (esptool's serial protocol). */
 const espRom = z.strictObject({
   protocol: z.literal('esp-rom'),
+  /** Where the facts below are from. */
+  source: z.string().min(1),
   /** The id in the answer to GET_SECURITY_INFO (esptool's IMAGE_CHIP_ID). */
   chipId: z.int().nonnegative(),
   /** The oldest revision that starts an image in place: 100 times the major plus the minor number. */
   minRevision: z.int().nonnegative(),
+  /** Where block 1 of the eFuses has both numbers, the lowest bits first. */
+  revision: z.strictObject({ major: z.array(bitField), minor: z.array(bitField) }),
+  /** What an image that is started in place begins with, twice, and where it is entered. */
+  directBoot: z.strictObject({ magic: hex(8), entry: hex(8) }),
   /** The file of the flasher stub in the package esptool-js. */
   stub: z.enum(espStubs),
+  /** The code of stubs that are known, for the simulated loader: its length and its SHA-256. */
+  stubCodes: z.array(
+    z.strictObject({ bytes: z.int().positive(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  ),
   /** Rates for the image, the best first; the loader itself starts at 115200. USB ignores them. */
   baudRates: z.array(z.int().positive()).nonempty(),
   /** Addresses of registers (Technical Reference Manual, register summaries). */
@@ -105,12 +122,21 @@ const espRom = z.strictObject({
     spi: hex(8),
     /** Bit 0 holds the chip in the loader over a reset. */
     downloadBoot: hex(8),
-    /** The RTC watchdog, the only reset from inside that samples the boot pins again. */
-    watchdogConfig: hex(8),
-    watchdogTicks: hex(8),
-    watchdogProtect: hex(8),
-    superWatchdogConfig: hex(8),
-    superWatchdogProtect: hex(8),
+  }),
+  /** The RTC watchdog, the only reset from inside that samples the boot pins again. */
+  watchdog: z.strictObject({
+    ...{ config: hex(8), ticks: hex(8), protect: hex(8) },
+    /** Opens the others, written to `protect`. */
+    key: hex(8),
+    /** Configuration that resets the RTC domain too, with the longest pulse. */
+    resets: hex(8),
+    /** After so many ticks of the slow clock. */
+    resetTicks: z.int().positive(),
+  }),
+  superWatchdog: z.strictObject({
+    ...{ config: hex(8), protect: hex(8), key: hex(8) },
+    /** The bit by which it feeds itself. */
+    feedsItself: hex(8),
   }),
 });
 
@@ -144,11 +170,23 @@ const debugProbe = z.strictObject({
   id: z.strictObject({ address: hex(8), mask: hex(8), value: z.string().regex(/^0x[0-9a-f]+$/) }),
 });
 
+/** Equal pages (Product Specification, 'NVMC', longest times). */
+const flashPages = {
+  pageBytes: z.int().positive(),
+  eraseMs: z.int().positive(),
+};
+
 /** Nordic's boot loader of the nRF5 SDK, over a serial port. */
 const nrfDfu = z.strictObject({
   protocol: z.literal('nrf-dfu'),
-  /** The part number in the chip's FICR: 0x52840. */
-  part: hex(5),
+  /** Where the facts below are from. */
+  source: z.string().min(1),
+  /** What the boot loader tells of the chip (its FICR): 'part' 0x52840 must be this one. */
+  chip: z.strictObject({
+    part: hex(5),
+    ...{ flashBytes: z.int().positive(), ramBytes: z.int().positive() },
+  }),
+  ...flashPages,
   /** What init packets name; 52 for all nRF52. */
   hardwareVersion: z.int().nonnegative(),
   /** The SoftDevice that is below the program; 0: none. */

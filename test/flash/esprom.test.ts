@@ -25,7 +25,7 @@ before(() => {
 after(() => rmSync(directory, { recursive: true, force: true }));
 
 const chipOf = (options: Partial<EspOptions> = {}, content?: Uint8Array) =>
-  new EspChip({ settings, ...options }, content);
+  new EspChip({ settings, flashBytes, ...options }, content);
 
 const old = () => new Uint8Array(flashBytes).fill(0x55);
 

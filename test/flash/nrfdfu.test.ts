@@ -8,13 +8,15 @@ import { NrfDfuChip, type NrfDfuOptions } from '../../src/device/chips/nrfdfu.js
 import { BonsaiError } from '../../src/errors.js';
 import { type FlashOptions, flash } from '../../src/flash/index.js';
 import { initPacket } from '../../src/flash/nrf/init-packet.js';
+import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
 import { nrf52Image } from '../support/nrf52.js';
 import { Wire } from '../support/wire.js';
 
 const target = loadTarget('nrf52840-dongle');
+const [settings] = target.flashProtocols.filter((one) => one.protocol === 'nrf-dfu');
 const options: NrfDfuOptions = {
-  ...{ part: 0x52840, hardwareVersion: 52 },
+  settings: settings as SettingsOf<'nrf-dfu'>,
   ...{ address: 0x1000, bytes: target.flashBytes ?? 0 },
 };
 

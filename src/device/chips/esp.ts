@@ -19,6 +19,8 @@ import { jedecId, SpiFlash } from './esp/spi-flash.js';
 
 export interface EspOptions {
   readonly settings: SettingsOf<'esp-rom'>;
+  /** What the boot ROM maps of the flash. */
+  readonly flashBytes: number;
   /** Default: the settings'; null: the chip has no command for it. */
   readonly chipId?: number | null;
   /** Secure boot and the like, of the answer to GET_SECURITY_INFO. */
@@ -62,10 +64,6 @@ interface Outcome {
 }
 type Command = (body: Buffer, checksum: number) => Outcome;
 
-/** The boot ROM maps no more. */
-const flashBytes = 4 * 2 ** 20;
-const bootMagic = 0xaedb_041d;
-const entry = 0x4200_0008;
 /** SPI1's registers, relative to its base. */
 const [spiCommand, spiUser2, spiData] = [0x00, 0x20, 0x58];
 const spiRun = 2 ** 18;
@@ -77,23 +75,16 @@ const stubStartMs = 5;
 const syncValue = 0x2012_0707;
 /** The longest block of esptool is 16 KB. */
 const mostFrameBytes = 17_000;
-/** SHA-256 of the code of known stubs, by its length: esptool 5.6 (both kinds), esptool-js 0.7. */
-const stubs = new Map([
-  [3812, ['857660860ee353699c11c6dfc82d3bfd0bcfa7890c8c9b5fc84f1a551f1f5003']],
-  [
-    5880,
-    [
-      'ae660a00142c52ef86f5db666515a12e9bde62544323949a02d455cf4f29a61a',
-      'c06cc1a34a02d8f8755692cf89843b388978d19a255b0d9c26b10a0f41a90ffb',
-    ],
-  ],
-]);
 /** A stub's code is longer, its data shorter. */
 const leastCodeBytes = 1024;
 
 /** The chip that the settings in target.json describe. */
-export function espChip(settings: SettingsOf<'esp-rom'>, flash?: Uint8Array): EspChip {
-  return new EspChip({ settings }, flash);
+export function espChip(
+  settings: SettingsOf<'esp-rom'>,
+  flash: Uint8Array | undefined,
+  { flashBytes }: { readonly flashBytes: number | null },
+): EspChip {
+  return new EspChip({ settings, flashBytes: flashBytes ?? 0 }, flash);
 }
 
 export class EspChip implements Chip {
@@ -123,7 +114,7 @@ export class EspChip implements Chip {
     private readonly options: EspOptions,
     flash?: Uint8Array,
   ) {
-    this.spi = new SpiFlash(flashBytes, flash, options.isWriteProtected);
+    this.spi = new SpiFlash(options.flashBytes, flash, options.isWriteProtected);
     this.restart();
     if (options.lines !== undefined) this.setModemLines = this.linesOf(options.lines);
   }
@@ -161,9 +152,12 @@ export class EspChip implements Chip {
     this.registers.clear();
     const { settings, revision = 4 } = this.options;
     const block1 = Number(settings.registers.efuseBlock1);
-    const [major, minor] = [Math.floor(revision / 100), revision % 100];
-    this.registers.set(block1 + 4 * 3, (minor & 7) << 18);
-    this.registers.set(block1 + 4 * 5, ((minor >> 3) << 23) | (major << 24));
+    const { major, minor } = settings.revision;
+    const fuses = [...bitsIn(major, Math.floor(revision / 100)), ...bitsIn(minor, revision % 100)];
+    for (const { word, value } of fuses) {
+      const address = block1 + 4 * word;
+      this.registers.set(address, (this.registers.get(address) ?? 0) | value);
+    }
   }
 
   /** A reset by the firmware, whose request for the loader outlives it (firmware/port/esp32c3). */
@@ -187,8 +181,9 @@ export class EspChip implements Chip {
   private boot(): void {
     this.restart();
     const words = new DataView(this.spi.cells.buffer);
-    const isImage = [0, 4].every((at) => words.getUint32(at, true) === bootMagic);
-    if (isImage) this.started = entry;
+    const { magic, entry } = this.options.settings.directBoot;
+    const isImage = [0, 4].every((at) => words.getUint32(at, true) === Number(magic));
+    if (isImage) this.started = Number(entry);
     else this.isDeaf = true;
   }
 
@@ -297,7 +292,7 @@ export class EspChip implements Chip {
   ]);
 
   private readonly stubCommands = new Map<number, Command>([
-    [0xd0, () => ({ workMs: this.spi.erase(0, flashBytes) })],
+    [0xd0, () => ({ workMs: this.spi.erase(0, this.flash.length) })],
     [0xd1, (body) => this.eraseRegion(body.readUInt32LE(0), body.readUInt32LE(4))],
   ]);
 
@@ -339,11 +334,11 @@ export class EspChip implements Chip {
   }
 
   private writeRegister(address: number, value: number): void {
-    const { registers } = this.options.settings;
+    const { registers, watchdog } = this.options.settings;
     const { flashId = jedecId } = this.options;
     const base = Number(registers.spi);
     this.registers.set(address, value);
-    if (address === Number(registers.watchdogConfig) && value >= 2 ** 31) this.isWatchdogOn = true;
+    if (address === Number(watchdog.config) && value >= 2 ** 31) this.isWatchdogOn = true;
     if (address === base + spiCommand && (value & spiRun) !== 0) {
       const code = (this.registers.get(base + spiUser2) ?? 0) & 0xff;
       this.registers.set(base + spiData, code === readJedecId ? flashId : 0);
@@ -353,7 +348,7 @@ export class EspChip implements Chip {
 
   private begin(body: Buffer, isCompressed: boolean): Outcome {
     const [bytes = 0, , , at = 0] = [0, 4, 8, 12].map((i) => body.readUInt32LE(i));
-    if (at + bytes > flashBytes) return { error: 'failed' };
+    if (at + bytes > this.flash.length) return { error: 'failed' };
     const settings = { at, bytes, isCompressed, erasesLate: this.isStub };
     this.download = new Download(this.spi, settings);
     return { workMs: this.download.begin() };
@@ -375,13 +370,13 @@ export class EspChip implements Chip {
 
   private eraseRegion(at: number, bytes: number): Outcome {
     if (at % 4096 !== 0 || bytes % 4096 !== 0) return { error: 'format' };
-    if (at + bytes > flashBytes) return { error: 'failed' };
+    if (at + bytes > this.flash.length) return { error: 'failed' };
     return { workMs: this.spi.erase(at, at + bytes) };
   }
 
   private digest(body: Buffer): Outcome {
     const [at, bytes] = [body.readUInt32LE(0), body.readUInt32LE(4)];
-    if (at + bytes > flashBytes) return { error: 'failed' };
+    if (at + bytes > this.flash.length) return { error: 'failed' };
     const digest = createHash('md5')
       .update(this.flash.subarray(at, at + bytes))
       .digest();
@@ -404,9 +399,15 @@ export class EspChip implements Chip {
     this.memory.chunks.push(data.slice());
     const code = Buffer.concat(this.memory.chunks);
     if (code.length > leastCodeBytes && code.length === this.memory.bytes) {
-      this.isLoaded = stubs.get(code.length)?.includes(sha256(code)) ?? true;
+      this.isLoaded = this.isStubWhole(code);
     }
     return {};
+  }
+
+  /** A stub of a length that no known one has is a newer one. */
+  private isStubWhole(code: Uint8Array): boolean {
+    const known = this.options.settings.stubCodes.filter(({ bytes }) => bytes === code.length);
+    return known.length === 0 || known.some((one) => one.sha256 === sha256(code));
   }
 
   private endMemory(body: Buffer): Outcome {
@@ -434,4 +435,14 @@ function checked(body: Buffer, checksum: number): Uint8Array | Outcome {
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** A number as the words of the eFuses that have its bits. */
+function bitsIn(fields: SettingsOf<'esp-rom'>['revision']['major'], number: number) {
+  let rest = number;
+  return fields.map(({ word, shift, bits }) => {
+    const value = ((rest & (2 ** bits - 1)) << shift) >>> 0;
+    rest >>= bits;
+    return { word, value };
+  });
 }

@@ -17,7 +17,7 @@ type MakeChip<Name extends FlashProtocolName> = (
 type ChipTarget = Pick<Target, 'name' | 'flashProtocols' | 'flashAddress' | 'flashBytes'>;
 
 const chips: { readonly [Name in FlashProtocolName]?: MakeChip<Name> } = {
-  'esp-rom': (settings, flash) => espChip(settings, flash),
+  'esp-rom': espChip,
   'nrf-dfu': nrfDfuChip,
   'stm32-uart': (settings, flash) => stm32Chip(settings, flash),
 };

@@ -9,23 +9,25 @@ import { SlipReader, slipEncode } from '../slip.js';
 import type { Answer, Chip } from './chip.js';
 
 export interface NrfDfuOptions {
-  readonly part: number;
+  readonly settings: SettingsOf<'nrf-dfu'>;
   /** Of the flash for applications. */
   readonly address: number;
   readonly bytes: number;
-  readonly hardwareVersion: number;
+  /** The chip's part number; default: the settings'. */
+  readonly part?: number;
+  /** Default: the settings'. */
+  readonly hardwareVersion?: number;
   /** Whether it has a SoftDevice; default: no. */
   readonly hasSoftDevice?: boolean;
   /** Whether it wants signed images; default: no. */
   readonly wantsSignature?: boolean;
 }
 
-const pageBytes = 4096;
 const mostCommandBytes = 512;
 /** Of NRF_DFU_SERIAL_UART_RX_BUFFER_SIZE. */
 const mtu = 131;
-/** A page, typical; a word (Product Specification, 6.22). */
-const eraseMs = 85;
+/** 'AAD0' (Product Specification, FICR). */
+const variant = 0x41414430;
 
 const result = {
   success: 1,
@@ -55,12 +57,8 @@ export function nrfDfuChip(
     flashBytes,
   }: { readonly flashAddress?: string; readonly flashBytes: number | null },
 ): NrfDfuChip {
-  const { part, hardwareVersion } = settings;
-  const options = {
-    ...{ part: Number(part), hardwareVersion },
-    ...{ address: Number(flashAddress), bytes: flashBytes ?? 0 },
-  };
-  return new NrfDfuChip(options, flash);
+  const place = { address: Number(flashAddress), bytes: flashBytes ?? 0 };
+  return new NrfDfuChip({ settings, ...place }, flash);
 }
 
 export class NrfDfuChip implements Chip {
@@ -139,12 +137,21 @@ export class NrfDfuChip implements Chip {
     [0x06, (args) => this.select(args)],
     [0x07, () => [mtu & 0xff, mtu >> 8]],
     [0x09, ([id]) => (id === undefined ? result.invalidParameter : [id])],
-    [0x0a, () => [this.options.part, 0x41414430, 0x100000, 0x40000, pageBytes].flatMap(u32)],
+    [0x0a, () => this.hardware()],
     [0x0b, ([index = 0]) => this.firmware(index)],
   ]);
 
+  private hardware(): readonly number[] {
+    const { settings, part = Number(settings.chip.part) } = this.options;
+    const { flashBytes, ramBytes } = settings.chip;
+    return [part, variant, flashBytes, ramBytes, settings.pageBytes].flatMap(u32);
+  }
+
   private firmware(index: number): readonly number[] {
-    if (index === 0) return [2, ...u32(1), ...u32(0xe0000), ...u32(0x1e000)];
+    const { address, bytes, settings } = this.options;
+    // Behind it are two pages of its settings.
+    const end = settings.chip.flashBytes - 2 * settings.pageBytes;
+    if (index === 0) return [2, ...u32(1), ...u32(address + bytes), ...u32(end - address - bytes)];
     if (index === 1 && this.options.hasSoftDevice) {
       return [0, ...u32(7_000_001), ...u32(0x1000), ...u32(0x25000)];
     }
@@ -154,7 +161,10 @@ export class NrfDfuChip implements Chip {
   private select([type]: Uint8Array): number | readonly number[] {
     if (type !== 1 && type !== 2) return result.invalidObject;
     this.type = type === 1 ? 'command' : 'data';
-    return [...u32(this.type === 'command' ? mostCommandBytes : pageBytes), ...this.progress()];
+    return [
+      ...u32(this.type === 'command' ? mostCommandBytes : this.pageBytes),
+      ...this.progress(),
+    ];
   }
 
   private progress(): readonly number[] {
@@ -179,15 +189,19 @@ export class NrfDfuChip implements Chip {
     this.type = 'data';
     const { init, object } = this;
     if (init === null) return result.notPermitted;
-    if (size % pageBytes !== 0 && object.begin + size !== init.bytes)
+    if (size % this.pageBytes !== 0 && object.begin + size !== init.bytes)
       return result.invalidParameter;
-    if (size > pageBytes) return result.tooLarge;
+    if (size > this.pageBytes) return result.tooLarge;
     if (object.begin + size > init.bytes) return result.notPermitted;
     this.object = { ...object, size, end: object.begin };
-    this.touch(object.begin, pageBytes);
-    this.flash.fill(0xff, object.begin, object.begin + pageBytes);
-    this.workMs = eraseMs;
+    this.touch(object.begin, this.pageBytes);
+    this.flash.fill(0xff, object.begin, object.begin + this.pageBytes);
+    this.workMs = this.options.settings.eraseMs;
     return [];
+  }
+
+  private get pageBytes(): number {
+    return this.options.settings.pageBytes;
   }
 
   private touch(at: number, bytes: number): void {
@@ -228,7 +242,8 @@ export class NrfDfuChip implements Chip {
     const init = decodeInit(bytes);
     if (init === null) return new Extended(4);
     if (this.options.wantsSignature) return new Extended(8);
-    if (init.hardwareVersion !== this.options.hardwareVersion) return new Extended(6);
+    const { settings, hardwareVersion = settings.hardwareVersion } = this.options;
+    if (init.hardwareVersion !== hardwareVersion) return new Extended(6);
     if (init.softDeviceId !== (this.options.hasSoftDevice ? 0x100 : 0)) return new Extended(7);
     if (init.bytes > this.flash.length) return new Extended(13);
     this.init = init;

@@ -1,15 +1,21 @@
 /** Images for an ESP32 chip that starts them in place: the bytes of its flash from offset 0. */
 import { isElf } from '../../build/elf.js';
-import { checkDirectBoot } from '../../device/esp32c3sim.js';
 import { BonsaiError } from '../../errors.js';
+import type { SettingsOf } from '../../target/flash.js';
 import type { FlashJob } from '../protocol.js';
 import { requireRoom } from '../shared/image.js';
+
+type Settings = Pick<SettingsOf<'esp-rom'>, 'directBoot'>;
 
 /** The first byte of an image of ESP-IDF (esptool, 'Firmware Image Format'). */
 const idfMagic = 0xe9;
 
-/** @throws BonsaiError 'flash' or 'device' unless the image is one for this board */
-export function checkImage({ image, target }: Pick<FlashJob<unknown>, 'image' | 'target'>): void {
+/** @throws BonsaiError 'flash' unless the image is one for this board */
+export function checkImage({
+  image,
+  target,
+  settings,
+}: Pick<FlashJob<Settings>, 'image' | 'target' | 'settings'>): void {
   const { path, bytes } = image;
   const hint = 'give the .bin that bonsaic build DIR has made';
   const refuse = (what: string) => new BonsaiError('flash', path, what, hint);
@@ -20,5 +26,8 @@ export function checkImage({ image, target }: Pick<FlashJob<unknown>, 'image' | 
     throw refuse('is an image of ESP-IDF, which needs its boot loader and partition table too');
   }
   requireRoom(path, bytes.length, target.flashBytes, target.name);
-  checkDirectBoot(bytes, path);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = Number(settings.directBoot.magic);
+  const starts = bytes.length > 8 && [0, 4].every((at) => view.getUint32(at, true) === magic);
+  if (!starts) throw refuse('does not begin with the words of direct boot: nothing was erased');
 }
