@@ -1,4 +1,7 @@
 /** How boards are flashed: the settings of each protocol in src/flash, as target.json has them. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
 const hex = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
@@ -79,12 +82,16 @@ const stm32Uart = z.strictObject({
   baudRates: z.array(z.int().positive()).nonempty(),
 });
 
-/** The flasher stubs in the package esptool-js, by their files. */
-export const espStubs = [
-  'esp32',
-  ...['esp32c2', 'esp32c3', 'esp32c5', 'esp32c6', 'esp32c61', 'esp32h2', 'esp32h4'],
-  ...['esp32p4', 'esp32p4-rev1', 'esp32s2', 'esp32s3', 'esp32s31', 'esp8266'],
-] as const;
+/** The file of a flasher stub in the package esptool-js; it may not be there. */
+export function stubPath(name: string): string {
+  // Of the package itself, since names that are not there do not resolve.
+  const main = createRequire(import.meta.url).resolve('esptool-js/package.json');
+  return join(dirname(main), 'lib/targets/stub_flasher', `${name}.json`);
+}
+
+function isStub(name: string): boolean {
+  return existsSync(stubPath(name));
+}
 
 /** Some bits of a word: how far to shift it, and how many. */
 const bitField = z.strictObject({
@@ -107,7 +114,7 @@ const espRom = z.strictObject({
   /** What an image that is started in place begins with, twice, and where it is entered. */
   directBoot: z.strictObject({ magic: hex(8), entry: hex(8) }),
   /** The file of the flasher stub in the package esptool-js. */
-  stub: z.enum(espStubs),
+  stub: z.string().refine(isStub, { error: `no flasher stub of esptool-js has this name` }),
   /** The code of stubs that are known, for the simulated loader: its length and its SHA-256. */
   stubCodes: z.array(
     z.strictObject({ bytes: z.int().positive(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),

@@ -124,7 +124,7 @@ describe('flash/esprom', () => {
     ['an old revision', espImage(600), { revision: 2 }, /v0\.2, which does not/, /v0\.3 or later/],
     ['a smaller flash', espImage(300_000), { flashId: 0x12_40_ef }, /than the 262144/, /smaller/],
     ['no flash', espImage(600), { flashId: 0 }, /flash of the board does not/, /without flash/],
-    ['an ELF file', Uint8Array.from(Buffer.from('\x7fELF1234')), {}, /ELF/, /\.bin/],
+    ['an ELF file', Uint8Array.from(Buffer.from('\x7fELF1234')), {}, /ELF/, /build/],
     ["ESP-IDF's image", Uint8Array.of(0xe9, 3, 2, 0, 0, 0, 0, 0), {}, /ESP-IDF/, /\.bin/],
     ['too few bytes', espImage(8), {}, /direct boot/, /build/],
     ['a byte too much', espImage(flashBytes + 1), {}, /more than the 4194304/, /smaller/],

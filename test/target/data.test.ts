@@ -1,8 +1,6 @@
 /** What a target's data may say, and what builds make of it. */
-import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
-import { espStubs } from '../../src/target/flash.js';
 import {
   compilerFlags,
   firmwareMacros,
@@ -136,12 +134,6 @@ describe('target.json', () => {
     expect(() => parse({ ...uf2, ...least, family: 'rp2040', flashAddress: undefined }))
       .to.throw(BonsaiError)
       .with.property('hint', 'targets/rp2040/target.json has both');
-  });
-
-  it('knows the flasher stubs that are installed, and no others', () => {
-    const folder = 'node_modules/esptool-js/lib/targets/stub_flasher';
-    const files = readdirSync(folder).map((file) => file.replace(/\.json$/, ''));
-    expect(espStubs).to.have.members(files);
   });
 
   it('says where a file is no JSON, and which keys are unknown', () => {

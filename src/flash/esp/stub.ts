@@ -1,7 +1,7 @@
 /** Espressif's flasher stub, a program for the RAM of its chips (esp-flasher-stub), from esptool-js. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { z } from 'zod';
+import { stubPath } from '../../target/flash.js';
 
 export interface Stub {
   readonly entry: number;
@@ -19,10 +19,7 @@ const file = z.object({
 /** @param name 'esp32c3' */
 export function readStub(name: string): Stub {
   // Read as a file: Node 20 warns of imports of JSON.
-  const path = createRequire(import.meta.url).resolve(
-    `esptool-js/lib/targets/stub_flasher/${name}.json`,
-  );
-  const stub = file.parse(JSON.parse(readFileSync(path, 'utf8')));
+  const stub = file.parse(JSON.parse(readFileSync(stubPath(name), 'utf8')));
   return {
     entry: stub.entry,
     segments: [
