@@ -15,12 +15,18 @@ export function bar(done: number, total: number, width = 24): string {
 /** A rate over less time says nothing. */
 const leastRateMs = 50;
 
-/** '████████░░░░░░░░ 12/30 KB, 10.4 KB/s, 2 s left', from `sinceMs` ago. */
-export function transferBar(done: number, total: number, sinceMs: number): string {
+/** From when on, and from how many bytes on, a rate is measured: the bytes before were there already. */
+export interface RateBase {
+  readonly done: number;
+  readonly sinceMs: number;
+}
+
+/** '████████░░░░░░░░ 12/30 KB, 10.4 KB/s, 2 s left' */
+export function transferBar(done: number, total: number, base: RateBase): string {
   const kilobytes = (bytes: number) => Math.ceil(bytes / 1024);
   const shown = `${bar(kilobytes(done), kilobytes(total))} KB`;
-  if (done === 0 || sinceMs < leastRateMs) return shown;
-  const bytesPerSecond = (done * 1000) / sinceMs;
+  if (done <= base.done || base.sinceMs < leastRateMs) return shown;
+  const bytesPerSecond = ((done - base.done) * 1000) / base.sinceMs;
   const left = Math.ceil((total - done) / bytesPerSecond);
   return `${shown}, ${(bytesPerSecond / 1024).toFixed(1)} KB/s, ${left} s left`;
 }

@@ -53,7 +53,10 @@ export function addFlash(program: Command): void {
 }
 
 /** A simulator has no flash that lasts: it loads the image when it runs. */
-function outcomeText({ bytes, written }: FlashResult, port: string, target: Target): string {
+function outcomeText(result: FlashResult, port: string, target: Target): string {
+  const { bytes, written, unchanged } = result;
+  if (unchanged)
+    return `${port} has these ${bytes} bytes already: nothing written, verified, started`;
   if (!isSimulated(port)) return `${bytes} bytes written to ${port}, verified, started`;
   const place = placeOf(port, target);
   const passed = written ? `pass ${place}’s boot loader, verified and started` : 'fit';

@@ -7,6 +7,7 @@ import {
   isSystemError,
   refusedBySystem,
 } from '../errors.js';
+import type { Left } from '../pipeline/types.js';
 import { printable, printableJson } from '../printable.js';
 import type { Progress } from '../progress.js';
 
@@ -69,16 +70,36 @@ export function conclude(
   if (fault !== null) throw fault;
 }
 
-let toldIfStopped: string | null = null;
+let leftBehind: Left | null = null;
 
-/** Sets what `noteStop` tells; null: nothing. */
-export function tellIfStopped(text: string | null): void {
-  toldIfStopped = text;
+/** Sets what `reportStop` tells; null: nothing. */
+export function tellIfStopped(left: Left | null): void {
+  leftBehind = left;
 }
 
-/** Tells what a process leaves behind that a signal ends now. */
-export function noteStop(): void {
-  if (toldIfStopped !== null) note(toldIfStopped);
+/**
+ * Tells that a signal ends the process, and what it leaves behind. With --json stdout gets it as one
+ * document, unless one was printed before. Returns the exit status.
+ */
+export function reportStop(
+  signal: NodeJS.Signals,
+  number: number,
+  asked: { json: boolean },
+): number {
+  const exit = 128 + number;
+  const { where, message, hint } = leftBehind ?? {
+    ...{ where: 'bonsaic', message: `was stopped by ${signal}`, hint: 'run the command again' },
+  };
+  if (asked.json && !documentPrinted) {
+    printJson({ error: { code: 'stopped', exit, where, message, hint } });
+  }
+  if (leftBehind !== null) noteFault({ where, message, hint });
+  return exit;
+}
+
+function noteFault({ where, message, hint }: Left): void {
+  note(`error: ${where}: ${message}`);
+  if (hint !== '') note(hint.replace(/^/gm, '  → '));
 }
 
 /** One line on stderr. */
@@ -146,10 +167,8 @@ export function reportError(thrown: unknown, asked: { json: boolean }): number {
   const json = asked.json && !documentPrinted;
   const error = isSystemError(thrown) ? refusedBySystem(thrown) : thrown;
   if (error instanceof BonsaiError) {
-    const { where, message, hint } = error;
     if (json) printJson({ error: documentOf(error) });
-    note(`error: ${where}: ${message}`);
-    if (hint !== '') note(hint.replace(/^/gm, '  → '));
+    noteFault(error);
     return error.exitStatus;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -40,6 +40,7 @@ export function addProfile(program: Command): void {
       const hint = 'name each board by a --port of its own, or leave --spread out';
       throw new BonsaiError('usage', '--spread', 'needs several --port', hint);
     }
+    if (flags.spread) requireOneKind(ports);
     const job = deviceJobOf({ ...flags, port });
     if (others.length === 0) concludeReport(await profile(directory, job), flags);
     else await profileSeveral(directory, job, distinct(ports), flags);
@@ -49,6 +50,19 @@ export function addProfile(program: Command): void {
 function repeatable(option: Option): Option {
   const collect = (port: string, before: readonly string[] = []) => [...before, port];
   return required(option.argParser(collect));
+}
+
+/** @throws BonsaiError 'usage' for boards beside simulators, whose counts do not compare */
+function requireOneKind(ports: readonly string[]): void {
+  const simulated = ports.find(isSimulated);
+  const board = ports.find((port) => !isSimulated(port));
+  if (simulated === undefined || board === undefined) return;
+  throw new BonsaiError(
+    'usage',
+    '--spread',
+    `${simulated} is simulated, and ${board} is not: their counts do not compare`,
+    'leave --spread out, and each runs all vectors',
+  );
 }
 
 /** @throws BonsaiError 'usage' for a port that is named twice */

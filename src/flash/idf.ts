@@ -11,7 +11,7 @@ const settingsFile = 'sdkconfig.defaults';
 const errorLines = 6;
 
 export const idf: FlashProtocol<'idf'> = {
-  flash: async ({ image: { path, bytes }, target, port }) => {
+  flash: async ({ image: { path, bytes }, target, port, progress }) => {
     // The image lies in the build folder.
     const directory = dirname(dirname(path));
     if (!existsSync(join(directory, settingsFile))) {
@@ -19,8 +19,12 @@ export const idf: FlashProtocol<'idf'> = {
       throw new BonsaiError('flash', path, message, 'name the directory: bonsaic flash DIR');
     }
     await findIdf(target, undefined);
+    progress(0, bytes.length);
     const output = await runIdf(directory, target, ['-p', port, 'flash']);
-    if (output.status === 0) return bytes.length;
+    if (output.status === 0) {
+      progress(bytes.length, bytes.length);
+      return bytes.length;
+    }
     const lines = textOf(output).trim().split('\n');
     const first = lines.findIndex((line) => /fatal|error|failed/i.test(line));
     const said = lines.slice(Math.max(0, first)).slice(0, errorLines).join('\n');

@@ -1,11 +1,11 @@
 /** Checks images before anything is erased, and those for simulators, which load their image when they run. */
-import { isElf, loadedBytes, readElf } from '../build/elf.js';
+import { isElf, loadedBytes } from '../build/elf.js';
 import { imageFault, recordedTargets } from '../build/image-record.js';
 import { isUf2, readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
 import { checkImage as checkEspImage } from './esp/image.js';
 import type { FlashTarget, ImageFile } from './protocol.js';
-import { requireRoom } from './shared/image.js';
+import { readExecutable, requireRoom } from './shared/image.js';
 import { coveredSectors, stm32Settings } from './stm32/image.js';
 import { contentOf } from './uf2/image.js';
 
@@ -18,7 +18,7 @@ import { contentOf } from './uf2/image.js';
 export function checkRecord(image: ImageFile, target: FlashTarget): void {
   const { path } = image;
   // Not the file: the blocks of a UF2 file may split the record.
-  const bytes = flashBytesOf(image, target);
+  const bytes = flashBytesOf(image);
   const other = recordedTargets(bytes).find((name) => name !== target.name);
   if (other !== undefined) {
     const message = `is an image for ${other}, not for ${target.name}: nothing was erased`;
@@ -28,27 +28,27 @@ export function checkRecord(image: ImageFile, target: FlashTarget): void {
   if (fault !== null) throw new BonsaiError('flash', path, `${fault}: nothing was erased`, hint);
 }
 
-/** The bytes that the flash gets. @throws BonsaiError 'flash' for a file that does not tell them */
-function flashBytesOf(image: ImageFile, target: FlashTarget): Uint8Array {
-  const { path, bytes } = image;
+/**
+ * The bytes that the flash gets; none for an ELF file that cannot be read, which what takes ELF
+ * files refuses.
+ *
+ * @throws BonsaiError 'flash' for a UF2 file that is not whole
+ */
+function flashBytesOf({ path, bytes }: ImageFile): Uint8Array {
   // The record names the target, which says more than the family of a block.
   if (isUf2(bytes)) return contentOf(readUf2(bytes, null, path));
   if (!isElf(bytes)) return bytes;
   try {
     return loadedBytes(bytes);
   } catch (error) {
-    throw notAnImage(path, target, error);
+    if (!(error instanceof RangeError)) throw error;
+    return new Uint8Array();
   }
 }
 
-function notAnImage(path: string, { name }: FlashTarget, error: unknown): unknown {
-  if (!(error instanceof RangeError)) return error;
-  return new BonsaiError('flash', path, `is not an image for ${name}: ${error.message}`, hint);
-}
+const hint = 'build it again: bonsaic build DIR';
 
 type Check = (image: ImageFile, target: FlashTarget) => number;
-
-const hint = 'build it again: bonsaic build DIR';
 
 /** By the name in target.json; the other simulators load executables. */
 const checks: ReadonlyMap<string, Check> = new Map(
@@ -95,15 +95,9 @@ function checkExecutable(image: ImageFile, target: FlashTarget): number {
     coveredSectors({ image, target, settings });
     return bytes.length;
   }
-  try {
-    const { machine, sections } = readElf(bytes);
-    const wanted = machines.get(target.simulator ?? '') ?? machine;
-    if (machine !== wanted) {
-      throw new RangeError(`its processor (e_machine) is ${machine}, not ${wanted}`);
-    }
-    const stored = sections.filter((section) => section.allocated && section.stored);
-    return stored.reduce((sum, section) => sum + section.bytes, 0);
-  } catch (error) {
-    throw notAnImage(path, target, error);
-  }
+  const { machine, storedBytes } = readExecutable(image, target);
+  const wanted = machines.get(target.simulator ?? '') ?? machine;
+  if (machine === wanted) return storedBytes;
+  const what = `its processor (e_machine) is ${machine}, not ${wanted}`;
+  throw new BonsaiError('flash', path, `is not an image for ${target.name}: ${what}`, hint);
 }

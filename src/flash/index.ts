@@ -26,8 +26,10 @@ export type { FlashProgress } from './protocol.js';
 export interface FlashResult {
   /** Bytes of the image that the board stores. */
   readonly bytes: number;
-  /** Whether a boot loader, real or simulated, has them; otherwise they were only checked. */
+  /** Whether a boot loader, real or simulated, has written any of them. */
   readonly written: boolean;
+  /** Whether the board held all of them already. If neither, they were only checked. */
+  readonly unchanged: boolean;
 }
 
 export interface FlashOptions {
@@ -81,18 +83,25 @@ export async function flash(
     const bytes = checkForSimulator(image, target);
     if (!hasSimulatedLoader(target) || isElf(file)) {
       progress(bytes, bytes);
-      return { bytes, written: false };
+      return { bytes, written: false, unchanged: false };
     }
     const chip = makeChip(target);
     open = async () => transportTo(chip, port);
   }
   const { protocol, settings } = protocolFor(port, target);
+  let written = false;
+  const watch: FlashProgress = (done, total) => {
+    // A protocol that finds all bytes there has nothing to tell but the end.
+    written ||= done < total || total === 0;
+    progress(done, total);
+  };
   const [board, told] = [
     { target, settings, port, open },
-    { progress, say },
+    { progress: watch, say },
   ];
   const job: FlashJob<FlashSettings> = { image, ...board, restart, greet, sleep, ...told };
-  return { bytes: await protocol.flash(job), written: true };
+  const bytes = await protocol.flash(job);
+  return { bytes, written, unchanged: !written };
 }
 
 /** Whether `flash` to the target's simulator goes through the boot loader of the board. */

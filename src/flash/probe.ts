@@ -3,7 +3,7 @@
  * installed: `--port probe`, or `--port probe:SERIAL` for one of several.
  */
 import { writeFileSync } from 'node:fs';
-import { isElf, readElf } from '../build/elf.js';
+import { isElf } from '../build/elf.js';
 import { inTemporaryDirectory } from '../build/temporary.js';
 import { type Output, runTool } from '../build/toolchain.js';
 import { isProbe, selectorOf } from '../device/link.js';
@@ -11,7 +11,7 @@ import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
 import { expand, type FailureKind, failureOf, type ProbeTool, probeTools } from './probe/tools.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
-import { requireRoom } from './shared/image.js';
+import { readExecutable, requireRoom } from './shared/image.js';
 
 type Job = FlashJob<SettingsOf<'debug-probe'>>;
 
@@ -40,15 +40,15 @@ export const debugProbe: FlashProtocol<'debug-probe'> = {
 };
 
 /** @throws BonsaiError 'flash' for what is no executable, or is larger than the flash */
-function storedBytes({ image: { path, bytes }, target: { name, flashBytes } }: Job): number {
+function storedBytes({ image, target }: Job): number {
+  const { path, bytes } = image;
   if (!isElf(bytes)) {
     const message = 'is not an ELF file, which says where its bytes belong';
     throw new BonsaiError('flash', path, message, 'give the .elf that bonsaic build DIR has made');
   }
-  const stored = readElf(bytes).sections.filter((section) => section.allocated && section.stored);
-  const total = stored.reduce((sum, section) => sum + section.bytes, 0);
-  requireRoom(path, total, flashBytes, name);
-  return total;
+  const { storedBytes } = readExecutable(image, target);
+  requireRoom(path, storedBytes, target.flashBytes, target.name);
+  return storedBytes;
 }
 
 /** A tool with one kind of probe. */

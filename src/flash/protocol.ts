@@ -7,7 +7,8 @@ import type { Target } from '../target/index.js';
 
 /**
  * Called during a write, with the bytes done and the total. From the first call on the board has
- * lost what it had, so the call with 0 comes before the first erase.
+ * lost what it had, so the call with 0 comes before the first erase. Where the board holds all of
+ * the image there is none, or only one with the total.
  */
 export type FlashProgress = (done: number, total: number) => void;
 

@@ -4,7 +4,7 @@ import { type FlashResult, flash } from '../flash/index.js';
 import { greetFirmware, restartInBootLoader } from '../profile/restart.js';
 import { transferBar } from '../progress.js';
 import type { Target } from '../target/index.js';
-import type { DeviceJob } from './types.js';
+import type { DeviceJob, Left } from './types.js';
 
 /** Lines about one transfer. */
 const mostProgressLines = 50;
@@ -19,20 +19,25 @@ export function flashImage(
     ? `Check the image for ${placeOf(port, target)}`
     : `Flash ${target.name} over ${port}`;
   return progress(title, (say) => {
-    let begin: number | null = null;
+    let isBegun = false;
+    let base: { readonly done: number; readonly at: number } | null = null;
     let shown = -1;
     return flash(image, port, target, {
       say,
       // Without a terminal each is a line.
       progress(done, total) {
-        if (begin === null) {
-          begin = performance.now();
-          if (!isSimulated(port)) ifStopped?.(halfWritten(port));
+        if (!isBegun && done < total && !isSimulated(port)) {
+          isBegun = true;
+          ifStopped?.(halfWritten(port));
         }
+        const now = performance.now();
+        // The first call with bytes counts those that the board held already.
+        if (done > 0) base ??= { done, at: now };
         const share = Math.floor((done * mostProgressLines) / total);
         if (share === shown) return;
         shown = share;
-        say(transferBar(done, total, performance.now() - begin));
+        const { done: kept = done, at = now } = base ?? {};
+        say(transferBar(done, total, { done: kept, sinceMs: now - at }));
       },
       restart: () => restartInBootLoader(port, target),
       greet: () => greetFirmware(port, target),
@@ -40,9 +45,10 @@ export function flashImage(
   });
 }
 
-function halfWritten(port: string): string {
-  return (
-    `stopped while the board at ${port} was written: it has a part of the image and does not run\n` +
-    `  → flash it again: bonsaic flash DIR --port ${port}`
-  );
+function halfWritten(port: string): Left {
+  return {
+    where: port,
+    message: 'stopped while the board was written: it has a part of the image and does not run',
+    hint: `flash it again: bonsaic flash DIR --port ${port}`,
+  };
 }

@@ -38,6 +38,13 @@ export interface Compilation {
   readonly emission: Emission;
 }
 
+/** What a command leaves behind that ends now, like an error. */
+export interface Left {
+  readonly where: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
 /** How a command works on a model or a directory. */
 export interface Job {
   readonly progress: Progress;
@@ -46,7 +53,7 @@ export interface Job {
   /** In addition to those that the model was compiled for. */
   readonly budgets: Budgets;
   /** What to tell if a signal ends the process from now on; null: nothing. */
-  readonly ifStopped?: (text: string | null) => void;
+  readonly ifStopped?: (left: Left | null) => void;
 }
 
 /** A job that runs the model. */

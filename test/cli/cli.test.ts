@@ -244,6 +244,12 @@ describe('command line', () => {
         /--spread: needs several --port/,
         () => ['profile', directory, '--port', 'sim', '--spread'],
       ],
+      [
+        'a board and a simulator to share the vectors, before the build',
+        1,
+        /sim is simulated, and \/dev\/ttyACM0 is not/,
+        () => ['profile', directory, '--port', '/dev/ttyACM0', '--port', 'sim', '--spread'],
+      ],
       ['no model', 1, /missing argument 'model'/, () => ['run']],
       [
         'without a target and a port: simulated',
@@ -477,20 +483,33 @@ describe('command line', () => {
       });
     }
 
-    it('leaves no temporary directory when it is stopped', async () => {
-      const child = spawn(process.execPath, [cliPath, 'run', model, ...toSimulator], {
-        cwd: root,
-        env: { ...process.env, TMPDIR: directory },
-        stdio: 'ignore',
+    for (const [signal, expected] of [
+      ['SIGTERM', 143],
+      ['SIGINT', 130],
+    ] as const) {
+      it(`${signal} leaves no temporary directory, and a document of the error`, async () => {
+        const args = ['run', model, ...toSimulator, '--json'];
+        const child = spawn(process.execPath, [cliPath, ...args], {
+          cwd: root,
+          env: { ...process.env, TMPDIR: directory },
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+        let stdout = '';
+        child.stdout.on('data', (text: Buffer) => {
+          stdout += text;
+        });
+        const ended = once(child, 'close');
+        const projects = () => readdirSync(directory).filter((name) => /^bonsaic-/.test(name));
+        while (projects().length === 0 && child.exitCode === null) await setTimeout(5);
+        child.kill(signal);
+        expect(await ended).to.deep.equal([expected, null]);
+        expect(projects()).to.deep.equal([]);
+        const { error } = JSON.parse(stdout);
+        expect(error).to.have.all.keys('code', 'exit', 'where', 'message', 'hint');
+        expect(error).to.include({ code: 'stopped', exit: expected });
+        expect(error.message).to.include(signal);
       });
-      const ended = once(child, 'exit');
-      const projects = () => readdirSync(directory).filter((name) => /^bonsaic-/.test(name));
-      while (projects().length === 0 && child.exitCode === null) await setTimeout(5);
-      child.kill('SIGTERM');
-      const [status, signal] = await ended;
-      expect([status, signal]).to.deep.equal([143, null]);
-      expect(projects()).to.deep.equal([]);
-    });
+    }
   });
 
   describe('output directories', () => {

@@ -117,7 +117,7 @@ describe('flash: clients of a simulated chip on a pty', () => {
       if (/KB, .* left/.test(told)) child.kill('SIGINT');
     });
     expect(await ended).to.equal(128 + 2);
-    expect(told).to.match(/stopped while the board at .* was written.*\n.*flash it again/);
+    expect(told).to.match(/: stopped while the board was written.*\n.*flash it again/);
     await flash(image, link, target);
     await expectExact();
   });

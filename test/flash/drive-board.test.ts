@@ -142,7 +142,7 @@ describe('flash: the drive of a simulated RP2040', () => {
       join(dirname(link), 'x'),
       () => {},
     ).catch((reason: unknown) => reason);
-    expect(silent).to.be.instanceOf(BonsaiError).with.property('exitStatus', 5);
+    expect(silent).to.be.instanceOf(BonsaiError).with.property('exitStatus', 1);
   });
 
   it('the drive goes when the board is closed, the flash stays', async () => {

@@ -389,7 +389,11 @@ describe('flash', () => {
     const payload = new Uint8Array(256);
     const block = { flags: 0x2000, flashAddress: 0x1000_0000, payload, boardFamily: 0xe48bff56 };
     writeFileSync(path, encodeBlock({ ...block, blockNumber: 0, totalBlocks: 1 }));
-    expect(await flash(path, 'sim', target)).to.deep.equal({ bytes: 256, written: false });
+    expect(await flash(path, 'sim', target)).to.deep.equal({
+      bytes: 256,
+      written: false,
+      unchanged: false,
+    });
     writeFileSync(path, 'no image');
     expect((await failure(flash(path, 'sim', target))).exitStatus).to.equal(5);
   });

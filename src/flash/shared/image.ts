@@ -1,4 +1,5 @@
 /** What images of several protocols have in common. */
+import { readElf } from '../../build/elf.js';
 import { BonsaiError } from '../../errors.js';
 import type { FlashTarget, ImageFile } from '../protocol.js';
 
@@ -19,6 +20,28 @@ export function requireRoom(
   if (most === null || bytes <= most) return;
   const message = `${bytes} bytes are more than the ${most} of ${place}'s flash`;
   throw new BonsaiError('flash', path, message, hint);
+}
+
+export interface Executable {
+  /** e_machine, the processor. */
+  readonly machine: number;
+  readonly storedBytes: number;
+}
+
+/** @throws BonsaiError 'flash' for a file that is no ELF file, or is not whole */
+export function readExecutable(
+  { path, bytes }: ImageFile,
+  { name }: Pick<FlashTarget, 'name'>,
+): Executable {
+  try {
+    const { machine, sections } = readElf(bytes);
+    const stored = sections.filter((section) => section.allocated && section.stored);
+    return { machine, storedBytes: stored.reduce((sum, section) => sum + section.bytes, 0) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message = `is not an image for ${name}: ${error.message}`;
+    throw new BonsaiError('flash', path, message, 'build it again: bonsaic build DIR');
+  }
 }
 
 /** Where the image of a Cortex-M lies. */
