@@ -9,6 +9,7 @@ import { isPattern, patternForms } from '../compress/prune/patterns.js';
 import { scoreKinds } from '../compress/prune/scores.js';
 import { type SettingsOf, settingsOf } from '../compress/recipe.js';
 import { trainDefaults } from '../compress/train/loop.js';
+import { BonsaiError } from '../errors.js';
 import {
   type CompressionFlags,
   concludeCompression,
@@ -24,7 +25,8 @@ import { makeProgress } from './output.js';
 type Settings = SettingsOf<'prune'>;
 
 interface PruneFlags extends CompressionFlags {
-  readonly share: number;
+  readonly share?: number;
+  readonly time?: number;
   readonly pattern: string;
   readonly score: Settings['score'];
   readonly schedule: Settings['schedule'];
@@ -36,8 +38,9 @@ export function addPrune(program: Command): void {
     .command('prune')
     .argument('[model]', modelHelp)
     .summary('make an int8 model whose least weights are 0, with training for what that loses')
-    .option('--share <percent>', 'of the weights of all layers together', shareOf, 0.8)
-    .option('--pattern <pattern>', patternForms, pattern, 'unstructured')
+    .option('--share <percent>', 'of all weights together (default: 80, without a target)', shareOf)
+    .option('--time <percent>', "what is left of the target's time (default: 50)", timeOf)
+    .option('--pattern <pattern>', `auto, ${patternForms}`, pattern, 'auto')
     .addOption(
       new Option('--score <measure>', 'what makes a weight matter')
         .choices(scoreKinds)
@@ -54,8 +57,17 @@ export function addPrune(program: Command): void {
     async (argument: string | undefined, flags: PruneFlags) => {
       const path = modelOf(argument, flags);
       checkOutput(flags.output);
-      const { share, pattern: name, score, schedule, epochs } = flags;
-      const prune = settingsOf({ step: 'prune', share, pattern: name, score, schedule, epochs });
+      const { share, pattern: name, score, schedule, epochs, target } = flags;
+      const byTime = flags.time ?? (target === undefined || share !== undefined ? undefined : 0.5);
+      if (share !== undefined && flags.time !== undefined) {
+        throw new BonsaiError('usage', '--share', 'excludes --time', 'give one of them');
+      }
+      const prune = settingsOf({
+        step: 'prune',
+        ...(share === undefined ? {} : { share }),
+        ...(byTime === undefined ? {} : { time: byTime }),
+        ...{ pattern: name, score, schedule, epochs },
+      });
       const recipe = { steps: [prune, settingsOf({ step: 'quantize' })] };
       const request = {
         ...materialsOf(path, flags),
@@ -73,7 +85,13 @@ function shareOf(text: string): number {
   throw new InvalidArgumentError('It must be a percentage from 0 to below 100.');
 }
 
+function timeOf(text: string): number {
+  const value = Number(text.replace(/%$/, ''));
+  if (text.trim() !== '' && value > 0 && value <= 100) return value / 100;
+  throw new InvalidArgumentError('It must be a percentage above 0, at most 100.');
+}
+
 function pattern(text: string): string {
-  if (isPattern(text)) return text;
-  throw new InvalidArgumentError(`It must be ${patternForms}.`);
+  if (text === 'auto' || isPattern(text)) return text;
+  throw new InvalidArgumentError(`It must be auto, ${patternForms}.`);
 }

@@ -1,8 +1,8 @@
 /** How good a candidate is, and what it costs: measured after every step on validation samples. */
-import { type Graph, mainGraph } from '../ir/graph.js';
+import { type Graph, type Module, mainGraph } from '../ir/graph.js';
 import type { Candidate } from './candidate.js';
 import type { Cost } from './cost.js';
-import type { Dataset } from './data/dataset.js';
+import { type Dataset, thinned } from './data/dataset.js';
 import { lower } from './quantize/lower.js';
 import { observe } from './quantize/observe.js';
 import { quantizationOf } from './quantize/ptq.js';
@@ -73,18 +73,25 @@ export function assessor(
 /** Samples whose extremes are near enough to estimate costs. */
 const costSamples = 16;
 
-/** What a candidate costs as int8, with ranges of a few samples where it has none; null without a target. */
-export function costIn(
-  { tf, head, data, costOf }: Pick<Surroundings, 'tf' | 'head' | 'data' | 'costOf'>,
-  { graph, quantization }: Candidate,
-): Cost | null {
-  if (costOf === null) return null;
-  const quants = quantization ?? roughQuantization(tf, graph, data.calibration);
-  return costOf(lower(head, graph, quants));
+/** What a candidate costs as int8, with rough ranges where it has none; null without a target. */
+export function costIn(surroundings: Surroundings, candidate: Candidate): Cost | null {
+  const { costOf } = surroundings;
+  return costOf === null ? null : costOf(moduleMaker(surroundings, candidate)(candidate));
+}
+
+/**
+ * Candidates as int8 modules whose costs are those of the result, though their accuracy is not:
+ * ranges are those of a few samples, for all candidates that have the graph of `like`.
+ */
+export function moduleMaker(
+  { tf, head, data }: Pick<Surroundings, 'tf' | 'head' | 'data'>,
+  like: Candidate,
+): (candidate: Candidate) => Module {
+  const quants = like.quantization ?? roughQuantization(tf, like.graph, data.calibration);
+  return ({ graph, quantization }) => lower(head, graph, quantization ?? quants);
 }
 
 function roughQuantization(tf: Tf, graph: Graph, data: Dataset) {
-  const few = { ...data, count: Math.min(costSamples, data.count) };
-  const seen = observe(tf, runnerOf(tf, graph), few);
+  const seen = observe(tf, runnerOf(tf, graph), thinned(data, costSamples));
   return quantizationOf(graph, seen, { calibration: 'min-max', weights: 'int8' });
 }

@@ -40,7 +40,7 @@ const training = {
 const train = z.strictObject({ step: z.literal('train'), ...training });
 
 const pattern = z.string().refine(isPattern, {
-  error: ({ input }) => `is ${JSON.stringify(input)}, not one of ${patternForms}`,
+  error: ({ input }) => `is ${JSON.stringify(input)}, not one of auto, ${patternForms}`,
 });
 const share = z.number().min(0).lt(1);
 
@@ -48,10 +48,16 @@ const share = z.number().min(0).lt(1);
 const prune = z
   .strictObject({
     step: z.literal('prune'),
-    pattern: pattern.default('unstructured'),
+    /** auto: with `time`, each layer's own by cost on the target; else unstructured. */
+    pattern: z.union([z.literal('auto'), pattern]).default('auto'),
     /** Of the weights of all layers together, which go where they matter least. */
     share: share.default(0.8),
-    /** By name, in place of `share`: these layers alone, each with a share and pattern of its own. */
+    /**
+     * In place of `share`, with a target: what is left of the estimated time, as a share. Layers lose
+     * where that saves most for the least harm.
+     */
+    time: z.number().positive().max(1).optional(),
+    /** By name, in place of both: these layers alone, each with a share and pattern of its own. */
     layers: z.record(z.string(), z.strictObject({ pattern, share })).optional(),
     score: z.enum(scoreKinds).default('magnitude'),
     /** gradual: more before each of the first two thirds of the epochs. */

@@ -1,10 +1,8 @@
 /** Pruning: weights that matter least become 0, at once or little by little while training goes on. */
-import { BonsaiError } from '../../errors.js';
 import type { Graph } from '../../ir/graph.js';
 import type { Candidate } from '../candidate.js';
-import { prunableLayers } from '../prune/layers.js';
-import { globalPlan, masksFor, type PruningPlan, pruned, prunedShares } from '../prune/masks.js';
-import { patternNamed } from '../prune/patterns.js';
+import { masksFor, pruned, prunedShares } from '../prune/masks.js';
+import { namedSettings, planFor } from '../prune/plan.js';
 import { gradualMasks, rewound, valuesOf } from '../prune/schedule.js';
 import { magnitudeScores, makeMovement, type Scores, taylorScores } from '../prune/scores.js';
 import type { SettingsOf } from '../recipe.js';
@@ -25,13 +23,15 @@ export const pruneStep: Step<'prune'> = {
 
 type Run = Step<'prune'>['run'];
 
-const prunedAtOnce: Run = (candidate, settings, surroundings, say, keeper) => {
+const prunedAtOnce: Run = async (candidate, settings, surroundings, say, keeper) => {
   const scores = scorer(settings, surroundings)(candidate);
-  const plan = planOf(candidate.graph, settings, scores);
+  const plan = await planFor(candidate, settings, scores, surroundings, say);
+  const named = namedSettings(candidate.graph, plan, settings);
   const cut = pruned(candidate, masksFor(candidate.graph, plan, scores, candidate.masks));
-  if (settings.epochs === 0) return { candidate: cut, notes: [] };
+  if (settings.epochs === 0) return { candidate: cut, notes: [], settings: named };
   const start = settings.rewind ? rewound(cut, valuesOf(surroundings.original)) : cut;
-  return trained(start, settings, surroundings, say, keeper);
+  const result = await trained(start, settings, surroundings, say, keeper);
+  return { ...result, settings: named };
 };
 
 const prunedGradually: Run = async (candidate, settings, surroundings, say, keeper) => {
@@ -40,7 +40,8 @@ const prunedGradually: Run = async (candidate, settings, surroundings, say, keep
   const movement = isMovement ? makeMovement(surroundings.tf, graph) : null;
   const score = scorer(settings, surroundings);
   // Shares of layers come from the weights as they are: nothing has moved yet.
-  const plan = planOf(graph, settings, isMovement ? magnitudeScores(graph) : score(candidate));
+  const first = isMovement ? magnitudeScores(graph) : score(candidate);
+  const plan = await planFor(candidate, settings, first, surroundings, say);
   const scores = (current: Graph) => movement?.scores() ?? score({ ...candidate, graph: current });
   const end = Math.max(Math.ceil((2 * settings.epochs) / 3), 2) - 1;
   const masks = gradualMasks(candidate, plan, { begin: isMovement ? 1 : 0, end, scores });
@@ -52,7 +53,8 @@ const prunedGradually: Run = async (candidate, settings, surroundings, say, keep
   };
   const hooks = { masks, ...(movement === null ? {} : { step: movement.step }) };
   try {
-    return await trained(candidate, settings, surroundings, say, keepsAll, hooks);
+    const result = await trained(candidate, settings, surroundings, say, keepsAll, hooks);
+    return { ...result, settings: namedSettings(graph, plan, settings) };
   } finally {
     movement?.dispose();
   }
@@ -66,23 +68,7 @@ function scorer(settings: Settings, { tf, data, original, seed }: Surroundings) 
       : magnitudeScores(candidate.graph);
 }
 
-/** @throws BonsaiError 'usage' for a layer that the model does not have */
-function planOf(graph: Graph, { layers, pattern, share }: Settings, scores: Scores): PruningPlan {
-  if (layers === undefined)
-    return globalPlan(graph, { pattern: patternNamed(pattern), share }, scores);
-  const known = prunableLayers(graph);
-  const plan = Object.entries(layers).map(([name, { pattern: own, share: part }]) => {
-    const layer = known.find(({ node }) => node.name === name);
-    if (layer === undefined) {
-      const names = known.map(({ node }) => `"${node.name}"`).join(', ');
-      throw new BonsaiError('usage', 'prune', `there is no layer "${name}"`, `layers are ${names}`);
-    }
-    return [layer.weights, { pattern: patternNamed(own), share: part }] as const;
-  });
-  return new Map(plan);
-}
-
-function noted({ candidate, notes }: StepResult): StepResult {
+function noted({ candidate, notes, ...rest }: StepResult): StepResult {
   const shares = prunedShares(candidate.graph, candidate.masks);
   const [zeros, count] = [
     shares.reduce((sum, layer) => sum + layer.zeros, 0),
@@ -91,5 +77,5 @@ function noted({ candidate, notes }: StepResult): StepResult {
   const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
   const layers = shares.map(({ name, zeros: own, count: all }) => `${name} ${percent(own, all)}`);
   const total = `${percent(zeros, Math.max(1, count))} of ${count} weights are 0`;
-  return { candidate, notes: [`${total}: ${layers.join(', ')}`, ...notes] };
+  return { ...rest, candidate, notes: [`${total}: ${layers.join(', ')}`, ...notes] };
 }

@@ -1,0 +1,93 @@
+/** Which layers lose how much: by name, by one share of all, or by what it saves on the target. */
+import { BonsaiError } from '../../errors.js';
+import type { Graph } from '../../ir/graph.js';
+import type { Say } from '../../progress.js';
+import { moduleMaker } from '../assess.js';
+import type { Candidate } from '../candidate.js';
+import { thinned } from '../data/dataset.js';
+import type { SettingsOf } from '../recipe.js';
+import type { Surroundings } from '../steps/step.js';
+import { type CostPlan, planByCost } from './by-cost.js';
+import { prunableLayers } from './layers.js';
+import { globalPlan, type PruningPlan } from './masks.js';
+import { nameOf, type Pattern, patternNamed, unstructured } from './patterns.js';
+import type { Scores } from './scores.js';
+import { sensitivityOf } from './sensitivity.js';
+
+type Settings = SettingsOf<'prune'>;
+
+/** @throws BonsaiError 'usage' for a layer that the model does not have, and a time without a target */
+export async function planFor(
+  candidate: Candidate,
+  settings: Settings,
+  scores: Scores,
+  surroundings: Surroundings,
+  say: Say,
+): Promise<PruningPlan> {
+  const { layers, pattern, share, time } = settings;
+  if (layers !== undefined) return namedPlan(candidate.graph, layers);
+  if (time !== undefined) {
+    return (await planInTime(candidate, { pattern, time }, scores, surroundings, say)).plan;
+  }
+  const own = pattern === 'auto' ? unstructured : patternNamed(pattern);
+  return globalPlan(candidate.graph, { pattern: own, share }, scores);
+}
+
+function namedPlan(graph: Graph, layers: NonNullable<Settings['layers']>): PruningPlan {
+  const known = prunableLayers(graph);
+  const plan = Object.entries(layers).map(([name, { pattern, share }]) => {
+    const layer = known.find(({ node }) => node.name === name);
+    if (layer !== undefined) {
+      return [layer.weights, { pattern: patternNamed(pattern), share }] as const;
+    }
+    const names = known.map(({ node }) => `"${node.name}"`).join(', ');
+    throw new BonsaiError('usage', 'prune', `there is no layer "${name}"`, `layers are ${names}`);
+  });
+  return new Map(plan);
+}
+
+/** What sensitivity is measured at; allocation mixes neighbouring shares. */
+export const measuredShares = [0.3, 0.5, 0.7, 0.8, 0.9, 0.95] as const;
+
+/** Patterns of which each layer gets the one that saves most on the target. */
+const patterns: readonly Pattern[] = ['unstructured', '1x4', '4x4'].map(patternNamed);
+
+/** Samples that tell what a layer's pruning harms; more hardly change it. */
+export const sensitivitySamples = 256;
+
+/** The plan that leaves the share `time` of the estimated time, or as little as it can. */
+export async function planInTime(
+  candidate: Candidate,
+  { pattern, time }: { readonly pattern: string; readonly time: number },
+  scores: Scores,
+  surroundings: Surroundings,
+  say: Say = () => {},
+): Promise<CostPlan> {
+  const { tf, data, costOf } = surroundings;
+  if (costOf === null) {
+    const hint = 'name the board with --target';
+    throw new BonsaiError('usage', 'prune', 'a share of the time needs a target', hint);
+  }
+  const { graph } = candidate;
+  const samples = thinned(data.validation, sensitivitySamples);
+  const sensitivity = await sensitivityOf(tf, graph, samples, {
+    patterns: pattern === 'auto' ? patterns : [patternNamed(pattern)],
+    ...{ shares: measuredShares, scores },
+    observe: (done, total) => say(`sensitivity of layer ${done} of ${total}`),
+  });
+  const moduleOf = moduleMaker(surroundings, candidate);
+  const { count } = costOf(moduleOf(candidate));
+  return planByCost({ candidate, scores, sensitivity, costOf, moduleOf }, time * count);
+}
+
+/** The settings that give this plan on every target. */
+export function namedSettings(graph: Graph, plan: PruningPlan, settings: Settings): Settings {
+  const { time: _, ...rest } = settings;
+  const layers = prunableLayers(graph).flatMap(({ node, weights }) => {
+    const own = plan.get(weights);
+    return own === undefined
+      ? []
+      : [[node.name, { pattern: nameOf(own.pattern), share: own.share }] as const];
+  });
+  return { ...rest, layers: Object.fromEntries(layers) };
+}
