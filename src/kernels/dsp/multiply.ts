@@ -18,7 +18,7 @@ import { borderLines, type Convolution, isPixelRow } from '../layout/convolution
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
+import type { KernelCall, KernelVariant, MatchContext, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, word } from './words.js';
 
@@ -65,10 +65,17 @@ export function smladConvolution<A extends AccumulationAttrs>(
         scratchBytes: 8 * patch.steps.length + line + 2 * stagedBytes(view, convolution),
         overlaps: [{ input: 0, lead, exact: false }, ...residualOverlap(view)],
         work: () => convolutionWork(view, convolution, patch, finish, context.optimize),
-        calls: () => [convolutionCall(view, convolution, patch, finish, context.optimize)],
+        calls: () => [
+          withDual(context, convolutionCall(view, convolution, patch, finish, context.optimize)),
+        ],
       };
     },
   };
+}
+
+/** A call for a core that issues two instructions at a time, or for one that does not. */
+function withDual({ target }: MatchContext, call: KernelCall): KernelCall {
+  return { ...call, flags: { ...call.flags, dual: target.features.has('dual') } };
 }
 
 /** Runs of contiguous input under a window. */

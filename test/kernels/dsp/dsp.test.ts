@@ -221,6 +221,30 @@ const rows: readonly Row[] = [
 ];
 const goals = ['speed', 'balanced'] as const;
 
+/** Depths around whole rounds of a loop over 16 steps of two taps; all ways to finish outputs. */
+const depths = [1, 2, 3, 30, 31, 32, 33, 34, 35, 36, 63, 64, 65, 66, 67, 97, 128];
+
+function deepLayer(depth: number): Module {
+  const random = new Random(depth);
+  const b = new GraphBuilder();
+  const outC = random.integer(4, 10);
+  const [activation, rounding] = random.pick([
+    ['relu', 'double'],
+    ['none', 'double'],
+    ['none', 'single'],
+  ] as const);
+  const scales = Array.from({ length: outC }, () => random.integer(10, 50) / 10000);
+  const weights = b.constant(
+    random.int8(outC * depth, -127),
+    [outC, 1, 1, depth],
+    perChannelQuant(scales, 0),
+  );
+  const operands = [b.input([1, 3, 3, depth]), weights, b.constant(random.int32(outC, -999, 999))];
+  const attrs = { ...pointwise, activation, rounding };
+  const quant = perTensorQuant(0.1, activation === 'relu' ? -128 : random.integer(-20, 20));
+  return b.module([b.node('conv2d', operands, attrs, { quant, name: `depth ${depth}` })]);
+}
+
 describe('kernels for the DSP extension', () => {
   for (const { op, kernel, share, goal, ...kind } of rows) {
     for (const optimize of goal === undefined ? goals : [goal]) {
@@ -242,15 +266,21 @@ describe('kernels for the DSP extension', () => {
     }
   }
 
-  it('rows with loads beside products, on a simulated Cortex-M7', async function () {
-    needs(this, qemuCommand);
-    const kernel = 'dsp/fully_connected';
-    const modules = seeds.map((seed) => randomLayer('fully_connected', seed));
-    const features = ['dual'] as const;
-    const options = { kernel, optimize: 'speed', overlap: true, features } as const;
-    const kernels = await expectSameBitsOnBoard(modules, 'mps2-an500', options);
-    expect(kernels.filter((other) => other === kernel)).to.have.length.greaterThan(9);
-  });
+  const onCortexM7 = [
+    { op: 'fully_connected', kernel: 'dsp/fully_connected', goal: 'speed' },
+    { op: 'conv2d', kernel: 'dsp/conv2d', goal: 'speed' },
+    { op: 'conv2d', kernel: 'dsp/conv2d', goal: 'balanced' },
+  ] as const;
+  for (const { op, kernel, goal } of onCortexM7) {
+    it(`${op} with loads beside products for ${goal}, on a simulated Cortex-M7`, async function () {
+      needs(this, qemuCommand);
+      const modules = seeds.map((seed) => randomLayer(op, seed));
+      if (op === 'conv2d') modules.push(...depths.map(deepLayer));
+      const options = { kernel, optimize: goal, overlap: true, features: ['dual'] } as const;
+      const kernels = await expectSameBitsOnBoard(modules, 'mps2-an500', options);
+      expect(kernels.filter((other) => other === kernel)).to.have.length.greaterThan(9);
+    });
+  }
 
   for (const optimize of goals) {
     it(`residual sums for ${optimize}, on a simulated Cortex-M4`, async function () {
