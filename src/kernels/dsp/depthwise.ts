@@ -14,7 +14,7 @@ import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor } from './finish.js';
-import { liveWeights, stageWords, type WeightAt, word } from './words.js';
+import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /**
  * The input under all windows: columns, and rows in pairs. `before`: pairs that begin above the
@@ -205,7 +205,7 @@ export function smladDepthwise<A extends AccumulationAttrs>(
         scratchBytes: scratchBytesOf(walk),
         overlaps: overlapsOf(convolution.shape, walk),
         work: () => depthwiseWork(finish, walk),
-        calls: () => [depthwiseCall(view, convolution, finish, walk)],
+        calls: () => [withDual(context, depthwiseCall(view, convolution, finish, walk))],
       };
     },
   };

@@ -18,9 +18,9 @@ import { borderLines, type Convolution, isPixelRow } from '../layout/convolution
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelVariant, MatchContext, WorkTerm } from '../variant.js';
+import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, finishFor, scale } from './finish.js';
-import { liveWeights, stageWords, type WeightAt, word } from './words.js';
+import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /** The two taps of one word of the patch: positions in a filter, −1 for none. */
 type TapPair = readonly [low: number, high: number];
@@ -71,11 +71,6 @@ export function smladConvolution<A extends AccumulationAttrs>(
       };
     },
   };
-}
-
-/** A call for a core that issues two instructions at a time, or for one that does not. */
-function withDual({ target }: MatchContext, call: KernelCall): KernelCall {
-  return { ...call, flags: { ...call.flags, dual: target.features.has('dual') } };
 }
 
 /** Runs of contiguous input under a window. */

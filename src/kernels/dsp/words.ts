@@ -1,6 +1,7 @@
 /** Shared by the tables of all kernels for the DSP extension. */
 import type { NodeView } from '../../ir/graph.js';
 import { type Filters, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import type { KernelCall, MatchContext } from '../variant.js';
 import type { Finish } from './finish.js';
 
 /** Two int16 in a word. */
@@ -36,4 +37,9 @@ export function stageWords(
       return [...four.map(({ start }) => start | 0), ...four.flatMap((each) => each.constants)];
     }),
   );
+}
+
+/** A call for a core that issues two instructions at a time, or for one that does not. */
+export function withDual({ target }: MatchContext, call: KernelCall): KernelCall {
+  return { ...call, flags: { ...call.flags, dual: target.features.has('dual') } };
 }

@@ -270,6 +270,7 @@ describe('kernels for the DSP extension', () => {
     { op: 'fully_connected', kernel: 'dsp/fully_connected', goal: 'speed' },
     { op: 'conv2d', kernel: 'dsp/conv2d', goal: 'speed' },
     { op: 'conv2d', kernel: 'dsp/conv2d', goal: 'balanced' },
+    { op: 'depthwise_conv2d', kernel: 'dsp/depthwise_conv2d', goal: 'speed' },
   ] as const;
   for (const { op, kernel, goal } of onCortexM7) {
     it(`${op} with loads beside products for ${goal}, on a simulated Cortex-M7`, async function () {
@@ -357,6 +358,14 @@ const edges: readonly (readonly [
   ['a window that is wider than high', [3, 40, 4], [2, 9], 8],
   ['one row of outputs at stride 2', [2, 9, 2], [2, 3], 2, [2, 2]],
   ['an odd last row at stride 2, even window', [9, 5, 4], [4, 4], 4, [2, 2]],
+  ['3×3, a single row of outputs', [1, 7, 2], [3, 3], 2],
+  ['3×3, an odd number of rows', [5, 4, 3], [3, 3], 6],
+  ['3×3, an even number of rows', [6, 4, 3], [3, 3], 3],
+  ['3×3 at stride 2, a single row of outputs', [2, 7, 2], [3, 3], 4, [2, 2]],
+  ['3×3 at stride 2, an odd number of rows', [9, 5, 3], [3, 3], 3, [2, 2]],
+  ['3×3 at stride 2, an even number of rows', [8, 5, 3], [3, 3], 6, [2, 2]],
+  ['3×3 at stride 2 down, 1 across', [8, 5, 3], [3, 3], 3, [2, 1]],
+  ['3×3 at stride 2 over one channel', [12, 11, 1], [3, 3], 2, [2, 2]],
   ['strides of 3 down, 2 across: turned', [13, 13, 3], [5, 5], 6, [3, 2]],
   ['strides of 3 both ways: in C', [13, 13, 3], [5, 5], 6, [3, 3]],
 ];
@@ -393,11 +402,18 @@ describe('dsp/depthwise_conv2d at its edges', () => {
   const modules = edges.map(edgeLayer);
   const kernel = 'dsp/depthwise_conv2d';
   it('in C', () => expectSameBits(modules, { kernel, overlap: true }));
-  it('on a simulated Cortex-M4', async function () {
-    needs(this, qemuCommand);
-    const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', { kernel, overlap: true });
-    expect(kernels).to.deep.equal(modules.map(() => kernel));
-  });
+  const boards = [
+    ['Cortex-M4', 'stm32f405', []],
+    ['Cortex-M7', 'mps2-an500', ['dual']],
+  ] as const;
+  for (const [core, board, features] of boards) {
+    it(`on a simulated ${core}`, async function () {
+      needs(this, qemuCommand);
+      const options = { kernel, overlap: true, features };
+      const kernels = await expectSameBitsOnBoard(modules, board, options);
+      expect(kernels).to.deep.equal(modules.map(() => kernel));
+    });
+  }
 });
 
 /** One filter of 127s as long as accumulators of 23 bits allow, and its like of the other sign. */
