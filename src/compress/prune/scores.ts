@@ -44,7 +44,7 @@ export function magnitudeScores(graph: Graph): Scores {
   return { kind: 'magnitude', values: new Map(values) };
 }
 
-type TaylorOptions = Pick<
+export type TaylorOptions = Pick<
   TrainOptions,
   'batch' | 'seed' | 'teacherShare' | 'temperature' | 'labelSmoothing'
 >;
@@ -66,6 +66,31 @@ export function taylorScores(
   const sums = new Map(
     ids.map((id) => [id, new Float32Array(tensorOf(graph, id).data?.length ?? 0)]),
   );
+  const candidate = { graph, quantization };
+  eachTaylorTerm(tf, candidate, ids, data, teacher, options, (terms, share) => {
+    for (const [id, product] of terms) {
+      const sum = sums.get(id) as Float32Array;
+      product.forEach((value, i) => {
+        sum[i] = (sum[i] as number) + Math.abs(value) * share;
+      });
+    }
+  });
+  return { kind: 'taylor', values: sums };
+}
+
+/**
+ * Visits w · ∂L/∂w of the constants `ids`, batch by batch, with L as in `taylorScores`. `share` is 1
+ * over the number of batches.
+ */
+export function eachTaylorTerm(
+  tf: Tf,
+  { graph, quantization }: Pick<Candidate, 'graph' | 'quantization'>,
+  ids: readonly TensorId[],
+  data: Dataset,
+  teacher: Graph | null,
+  options: TaylorOptions,
+  visit: (terms: Values, share: number) => void,
+): void {
   const quantizer = quantization === null ? null : fakeQuantizer(tf, graph, quantization);
   try {
     const lossOf = taylorLoss(tf, graph, quantizer, data, teacher, options);
@@ -76,17 +101,11 @@ export function taylorScores(
       const chosen = Uint32Array.from({ length: count }, (_, i) => first + i);
       const { x } = subset(data, chosen);
       const lossAt = (parameter: ParameterOf) => lossOf(x, chosen, parameter);
-      for (const [id, product] of weightedGradients(tf, graph, ids, lossAt)) {
-        const sum = sums.get(id) as Float32Array;
-        product.forEach((value, i) => {
-          sum[i] = (sum[i] as number) + Math.abs(value) / batches;
-        });
-      }
+      visit(weightedGradients(tf, graph, ids, lossAt), 1 / batches);
     }
   } finally {
     tf.dispose([...(quantizer?.variables.values() ?? [])]);
   }
-  return { kind: 'taylor', values: sums };
 }
 
 function taylorLoss(

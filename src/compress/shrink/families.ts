@@ -15,17 +15,24 @@ export interface Family {
 /** Removed groups of each family: the first ones. */
 export type Counts = readonly number[];
 
+/** The indices of the groups of each family. */
+export function familyMembers(groups: readonly ChannelGroup[]): readonly (readonly number[])[] {
+  const found = new Map<string, number[]>();
+  groups.forEach(({ slices }, i) => {
+    const key = slices.map((s) => `${s.tensor}/${s.axis}/${s.indices.length}`).join(' ');
+    const members = found.get(key) ?? [];
+    found.set(key, members);
+    members.push(i);
+  });
+  return [...found.values()];
+}
+
 /** @param scores by group; higher is more worth keeping */
 export function familiesOf(
   groups: readonly ChannelGroup[],
   scores: ArrayLike<number>,
 ): readonly Family[] {
-  const found = new Map<string, number[]>();
-  groups.forEach(({ slices }, i) => {
-    const key = slices.map((s) => `${s.tensor}/${s.axis}/${s.indices.length}`).join(' ');
-    found.set(key, [...(found.get(key) ?? []), i]);
-  });
-  return [...found.values()].map((members) => {
+  return familyMembers(groups).map((members) => {
     const ordered = members.toSorted((a, b) => (scores[a] as number) - (scores[b] as number));
     const harm = [0];
     for (const i of ordered) harm.push((harm.at(-1) as number) + (scores[i] as number));
