@@ -401,11 +401,11 @@ assert not tree.warnings, tree.warnings
     writeFileSync(image, 'image');
     const job = {
       port: '/dev/ttyUSB7',
-      progress: (_: string, work: never) => (work as () => never)(),
+      progress: (_: string, work: (say: () => void) => unknown) => work(() => {}),
     };
     const target = loadTarget('esp32');
     const result = await flashImage(image, target, job as never);
-    expect(result).to.deep.equal({ bytes: 5, written: true });
+    expect(result).to.deep.equal({ bytes: 5, written: true, unchanged: false });
     expect(calls()).to.deep.equal(['--version', '-DIDF_TARGET=esp32 -p /dev/ttyUSB7 flash']);
 
     process.env.FAKE_IDF_SAYS = 'esptool\nA fatal error occurred: Could not open /dev/ttyUSB7';

@@ -56,7 +56,7 @@ describe('docs: what an extension touches', () => {
       // Of a window's positions one is called 'pad'.
       ['pad', ['ops/arithmetic/accumulator-bounds', 'passes/fuse-pads', 'write/plain']],
       // A command has the same name.
-      ['quantize', ['cli/program', 'cli/quantize']],
+      ['quantize', ['cli/program', 'cli/prune', 'cli/quantize']],
       ['reshape', ['ops/shape/same-elements']],
       ['squeeze', ['ops/shape/same-elements']],
       ...['relu', 'relu6', 'relu_n1_to_1', 'tanh'].map(
