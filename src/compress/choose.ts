@@ -1,37 +1,113 @@
 /**
  * Chooses the steps from the goals: quantization first; where that meets them and loses little, it
- * is all. A smaller model costs training, so it is made only for a budget that asks for it.
+ * is all. A smaller model costs training, so it is made only for a budget that asks for it: by
+ * pruning, by fewer channels, then by both, until one meets the goals.
  */
+import type { Say } from '../progress.js';
 import { type Goals, leastQuality, quality, strain } from './goals.js';
-import { settingsOf } from './recipe.js';
+import { namedSettings, timePlanner } from './prune/plan.js';
+import { magnitudeScores } from './prune/scores.js';
+import { type SettingsOf, settingsOf } from './recipe.js';
+import type { Surroundings } from './steps/step.js';
 import type { Stage, Workshop } from './workshop.js';
 
 export interface Effort {
-  /** Of each training. */
+  /** Of each training in float32; an int8 model is trained for half as many. */
   readonly epochs: number;
 }
+
+/** Of a training that goes on from weights that are good already. */
+const fineRate = 0.0003;
 
 /** The best stage that was found; it may miss the goals. It is quantized. */
 export async function chooseSteps(
   workshop: Workshop,
+  surroundings: Surroundings,
   goals: Goals,
-  { epochs }: Effort,
+  effort: Effort,
 ): Promise<Stage> {
   const { first } = workshop;
   const least = leastQuality(goals, first.validation);
-  const isGood = ({ validation }: Stage) => quality(validation) >= least;
-  const plain = await workshop.perform(first, settingsOf({ step: 'quantize' }));
-  if (isGood(plain)) return plain;
-  const trained = await workshop.perform(
-    plain,
-    settingsOf({ step: 'train', epochs, learningRate: 0.0003 }),
-  );
-  return better(plain, trained, goals);
+  const fits = ({ cost }: Stage) => strain(goals, cost) <= 1;
+  const meets = (stage: Stage) => fits(stage) && quality(stage.validation) >= least;
+  let best = await workshop.perform(first, settingsOf({ step: 'quantize' }));
+  if (meets(best)) return best;
+  const note = (stage: Stage) => {
+    best = better(best, stage, goals);
+    return meets(stage);
+  };
+  if (fits(best)) {
+    for (const settings of finer(effort)) {
+      if (note(await workshop.perform(best, settings))) break;
+    }
+    return best;
+  }
+  for (const attempt of attempts) {
+    const smaller = await attempt(workshop, surroundings, goals, effort);
+    if (smaller === null) continue;
+    const plain = await workshop.perform(smaller, settingsOf({ step: 'quantize' }));
+    if (note(plain)) break;
+    const [, train] = finer(effort);
+    if (note(await workshop.perform(plain, train))) break;
+  }
+  return best;
 }
+
+/** What raises the quality of an int8 model and leaves its cost as it is, the cheaper one first. */
+const finer = ({ epochs }: Effort) =>
+  [
+    settingsOf({ step: 'round' }),
+    settingsOf({ step: 'train', epochs: Math.ceil(epochs / 2), learningRate: fineRate }),
+  ] as const;
 
 /** Budgets first, then quality; where neither meets the budgets, the one that is nearer. */
 function better(a: Stage, b: Stage, goals: Goals): Stage {
   const [ofA, ofB] = [strain(goals, a.cost), strain(goals, b.cost)];
   if (ofA <= 1 && ofB <= 1) return quality(b.validation) > quality(a.validation) ? b : a;
   return ofB < ofA ? b : a;
+}
+
+/** A smaller model in float32; null where this way does not lead to the budgets. */
+type Attempt = (
+  workshop: Workshop,
+  surroundings: Surroundings,
+  goals: Goals,
+  effort: Effort,
+) => Promise<Stage | null>;
+
+const attempts: readonly Attempt[] = [
+  async (workshop, surroundings, goals, effort) => {
+    const settings = await workshop.think('Plan a pruning', (say) =>
+      pruningFor(workshop.first, surroundings, goals, effort, say),
+    );
+    return settings === null ? null : workshop.perform(workshop.first, settings);
+  },
+];
+
+/** Plans that are tried for a budget of flash or RAM, each of less time than the one before. */
+const mostPlans = 8;
+const lessTime = 0.8;
+/** Room for what differs between a plan and the trained model. */
+const margin = 0.98;
+
+/** The mildest pruning that meets the budgets by estimate; null if none does. */
+async function pruningFor(
+  { candidate, cost }: Stage,
+  surroundings: Surroundings,
+  goals: Goals,
+  { epochs }: Effort,
+  say: Say,
+): Promise<SettingsOf<'prune'> | null> {
+  if (cost === null) return null;
+  const scores = magnitudeScores(candidate.graph);
+  const planAt = await timePlanner(candidate, 'auto', scores, surroundings, say);
+  let time = Math.min(1, (margin * (goals.maxMs ?? cost.ms)) / cost.ms);
+  for (let i = 0; i < mostPlans; i += 1, time *= lessTime) {
+    const { plan, cost: after, isMet } = planAt(time);
+    if (strain(goals, after) <= 1) {
+      return namedSettings(candidate.graph, plan, settingsOf({ step: 'prune', epochs }));
+    }
+    if (!isMet) return null;
+  }
+  return null;
 }

@@ -78,7 +78,7 @@ export async function compressModel(
   const workshop = makeWorkshop(prepared.surroundings, journal, progress);
   const { recipe, goals, effort } = request;
   const stage = await (recipe === null
-    ? chooseSteps(workshop, goals, effort)
+    ? chooseSteps(workshop, prepared.surroundings, goals, effort)
     : follow(workshop, recipe));
   const { steps } = stage;
   const tried = workshop.tried.map((step) => ({ ...step, kept: steps.includes(step) }));

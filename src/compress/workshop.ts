@@ -35,6 +35,8 @@ export interface Workshop {
   /** Every step so far, in the order of trying. */
   readonly tried: readonly StepReport[];
   perform(stage: Stage, settings: StepSettings): Promise<Stage>;
+  /** Work that a choice needs, shown as a step. */
+  readonly think: Progress;
 }
 
 export function makeWorkshop(
@@ -54,6 +56,7 @@ export function makeWorkshop(
       cost: figures(costIn(surroundings, original)),
     },
     tried,
+    think: progress,
     perform: (stage, settings) =>
       progress(titleOf(settings), async (say) => {
         const result = await journal.perform(settings, stage.candidate, (keeper) =>

@@ -26,7 +26,7 @@ function clusters(count: number, seed: number): Dataset {
   const labels = Int32Array.from({ length: count }, (_, i) => i % classes);
   const x = Float32Array.from({ length: count * features }, (_, i) => {
     const label = labels[Math.floor(i / features)] ?? 0;
-    return random() - 0.5 + (i % classes === label ? 0.6 : 0);
+    return random() - 0.5 + (i % classes === label ? 0.45 : 0);
   });
   const names = ['a', 'b', 'c'];
   return { where: 'clusters', count, shape: [features], x, labels, classes: names };
@@ -50,7 +50,11 @@ describe('bonsaic compress', () => {
   before(async () => {
     const { tf } = await loadBackend('wasm');
     const data = clusters(150, 1);
-    const network = new FloatNetwork([features], 2).dense(12).dense(classes, 'none').softmax();
+    const network = new FloatNetwork([features], 2)
+      .dense(32)
+      .dense(24)
+      .dense(classes, 'none')
+      .softmax();
     const start = { graph: network.graph(), masks: new Map(), quantization: null };
     const options = { ...trainDefaults, epochs: 12, batch: 16, learningRate: 0.01 };
     const { graph } = await train(tf, start, data, null, options);
@@ -71,6 +75,26 @@ describe('bonsaic compress', () => {
     expect(report.accuracy?.int8).to.be.above(0.8);
     expect(report.cost?.after.ms).to.be.above(0);
     expect(readdirSync(output)).not.to.include(journalFolder);
+  });
+
+  it('prunes for a budget of time, trains, and leaves the recipe of it', async () => {
+    const output = newOutput();
+    const dense = await compress(output, '--target', 'rp2040', '--json');
+    const before = (JSON.parse(dense.stdout) as CompressReport).cost?.after.ms ?? 0;
+    const budget = ['--target', 'rp2040', '--max-ms', `${0.75 * before}`, '--epochs', '4'];
+    const { status, stdout } = await compress(output, ...budget, '--json');
+    expect(status).to.equal(0);
+    const report = JSON.parse(stdout) as CompressReport;
+    expect(report.cost?.after.ms).to.be.at.most(0.75 * before);
+    expect(report.accuracy?.int8).to.be.above(0.8);
+    const { steps } = JSON.parse(readFileSync(join(output, 'recipe.json'), 'utf8')) as Recipe;
+    expect(steps.map(({ step }) => step).slice(0, 2)).to.deep.equal(['prune', 'quantize']);
+    expect(report.steps[0]?.kept, 'the plain quantization is not in it').to.equal(false);
+    const again = newOutput();
+    const args = ['--recipe', join(output, 'recipe.json'), '--target', 'rp2040'];
+    expect((await compress(again, ...args)).status).to.equal(0);
+    const [a, b] = [output, again].map((folder) => readFileSync(join(folder, 'model.tflite')));
+    expect(b?.equals(a as Buffer)).to.equal(true);
   });
 
   it('its recipe gives the same bytes again', async () => {

@@ -282,7 +282,7 @@ describe('pruning by cost', () => {
       expect(calls).to.equal(7);
       const half = planByCost({ ...request, moduleOf }, count / 2);
       expect(half.isMet).to.equal(true);
-      expect(half.count).to.be.within(0.3 * count, 0.5 * count);
+      expect(half.cost.count).to.be.within(0.3 * count, 0.5 * count);
       expect(calls).to.be.at.most(7 + 7 + 4);
       const names = [...half.plan.values()].map((one) => one.pattern);
       expect(names.filter((one) => one === patternNamed(pattern)).length).to.be.above(0);
@@ -291,7 +291,7 @@ describe('pruning by cost', () => {
       expect(first?.share ?? 0).to.be.at.most(second?.share ?? 0);
       const never = planByCost({ ...request, moduleOf }, 1);
       expect(never.isMet).to.equal(false);
-      expect(never.count).to.be.below(half.count);
+      expect(never.cost.count).to.be.below(half.cost.count);
     });
   }
 

@@ -1,7 +1,7 @@
 /** Plans of pruning from what layers lose and what they cost on a target. */
 import type { Module } from '../../ir/graph.js';
 import type { Candidate } from '../candidate.js';
-import type { CostOf } from '../cost.js';
+import type { Cost, CostOf } from '../cost.js';
 import { allocate, type LayerOptions, type PruningOption } from './allocate.js';
 import { type LayerPruning, masksFor, type PruningPlan, pruned } from './masks.js';
 import { nameOf, patternNamed } from './patterns.js';
@@ -78,7 +78,7 @@ function damageOf({ points }: LayerSensitivity, { pattern, share }: LayerPruning
 export interface CostPlan {
   readonly plan: PruningPlan;
   /** Estimated for the whole model with the plan's masks. */
-  readonly count: number;
+  readonly cost: Cost;
   /** Sum of the layers' damages. */
   readonly damage: number;
   /** Whether the estimate is at most what was wanted. */
@@ -95,16 +95,21 @@ const nearEnough = 0.02;
  * Layers that are pruned together cost a little other than each in the table, so the goal moves by
  * what the whole estimate is off. If no plan is cheap enough, the cheapest that was found.
  */
-export function planByCost(request: CostRequest, wanted: number): CostPlan {
+export function planByCost(
+  request: CostRequest,
+  wanted: number,
+  table: CostTable = costTable(request),
+): CostPlan {
   const { candidate, scores, costOf, moduleOf } = request;
-  const { restCount, layers } = costTable(request);
+  const { restCount, layers } = table;
   let goal = wanted - restCount;
   let best: CostPlan | null = null;
   for (let i = 0; i < mostCorrections; i += 1) {
     const { plan, damage, isMet: canGoOn } = allocate(layers, goal);
     const masks = masksFor(candidate.graph, plan, scores, candidate.masks);
-    const { count } = costOf(moduleOf(pruned(candidate, masks)));
-    const found = { plan, count, damage, isMet: count <= wanted };
+    const cost = costOf(moduleOf(pruned(candidate, masks)));
+    const { count } = cost;
+    const found = { plan, cost, damage, isMet: count <= wanted };
     if (best === null || isBetter(found, best)) best = found;
     const isNear = found.isMet && (count >= (1 - nearEnough) * wanted || plan.size === 0);
     if (isNear || (!found.isMet && !canGoOn)) break;
@@ -116,5 +121,5 @@ export function planByCost(request: CostRequest, wanted: number): CostPlan {
 
 function isBetter(a: CostPlan, b: CostPlan): boolean {
   if (a.isMet !== b.isMet) return a.isMet;
-  return a.isMet ? a.damage < b.damage : a.count < b.count;
+  return a.isMet ? a.damage < b.damage : a.cost.count < b.cost.count;
 }

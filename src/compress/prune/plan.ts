@@ -7,7 +7,7 @@ import type { Candidate } from '../candidate.js';
 import { thinned } from '../data/dataset.js';
 import type { SettingsOf } from '../recipe.js';
 import type { Surroundings } from '../steps/step.js';
-import { type CostPlan, planByCost } from './by-cost.js';
+import { type CostPlan, costTable, planByCost } from './by-cost.js';
 import { prunableLayers } from './layers.js';
 import { globalPlan, type PruningPlan } from './masks.js';
 import { nameOf, type Pattern, patternNamed, unstructured } from './patterns.js';
@@ -27,7 +27,7 @@ export async function planFor(
   const { layers, pattern, share, time } = settings;
   if (layers !== undefined) return namedPlan(candidate.graph, layers);
   if (time !== undefined) {
-    return (await planInTime(candidate, { pattern, time }, scores, surroundings, say)).plan;
+    return (await timePlanner(candidate, pattern, scores, surroundings, say))(time).plan;
   }
   const own = pattern === 'auto' ? unstructured : patternNamed(pattern);
   return globalPlan(candidate.graph, { pattern: own, share }, scores);
@@ -55,29 +55,29 @@ const patterns: readonly Pattern[] = ['unstructured', '1x4', '4x4'].map(patternN
 /** Samples that tell what a layer's pruning harms; more hardly change it. */
 export const sensitivitySamples = 256;
 
-/** The plan that leaves the share `time` of the estimated time, or as little as it can. */
-export async function planInTime(
+/** Shares of the estimated time → plans that leave it, or as little as they can. */
+export async function timePlanner(
   candidate: Candidate,
-  { pattern, time }: { readonly pattern: string; readonly time: number },
+  pattern: string,
   scores: Scores,
   surroundings: Surroundings,
   say: Say = () => {},
-): Promise<CostPlan> {
+): Promise<(time: number) => CostPlan> {
   const { tf, data, costOf } = surroundings;
   if (costOf === null) {
     const hint = 'name the board with --target';
     throw new BonsaiError('usage', 'prune', 'a share of the time needs a target', hint);
   }
-  const { graph } = candidate;
   const samples = thinned(data.validation, sensitivitySamples);
-  const sensitivity = await sensitivityOf(tf, graph, samples, {
+  const sensitivity = await sensitivityOf(tf, candidate.graph, samples, {
     patterns: pattern === 'auto' ? patterns : [patternNamed(pattern)],
     ...{ shares: measuredShares, scores },
     observe: (done, total) => say(`sensitivity of layer ${done} of ${total}`),
   });
   const moduleOf = moduleMaker(surroundings, candidate);
-  const { count } = costOf(moduleOf(candidate));
-  return planByCost({ candidate, scores, sensitivity, costOf, moduleOf }, time * count);
+  const request = { candidate, scores, sensitivity, costOf, moduleOf };
+  const table = costTable(request);
+  return (time) => planByCost(request, time * table.count, table);
 }
 
 /** The settings that give this plan on every target. */
