@@ -8,7 +8,12 @@ import type { ChannelGroup } from './coupling.js';
 export interface Family {
   /** The one that matters least comes first. */
   readonly groups: readonly ChannelGroup[];
-  /** Σ of the scores of the first i groups, for i = 0 … groups.length. */
+  /**
+   * Of removing the first i groups, for i = 0 … groups.length: s · ln(s / left), where s is the sum
+   * of all scores and `left` that of the groups that are left. For few groups it is the sum of their
+   * scores; the fewer are left, the more each counts, so that no layer becomes a bottleneck for the
+   * others. Infinity where none is left.
+   */
   readonly harm: readonly number[];
 }
 
@@ -34,10 +39,19 @@ export function familiesOf(
 ): readonly Family[] {
   return familyMembers(groups).map((members) => {
     const ordered = members.toSorted((a, b) => (scores[a] as number) - (scores[b] as number));
-    const harm = [0];
-    for (const i of ordered) harm.push((harm.at(-1) as number) + (scores[i] as number));
+    const harm = harmsOf(ordered.map((i) => scores[i] as number));
     return { groups: ordered.map((i) => groups[i] as ChannelGroup), harm };
   });
+}
+
+function harmsOf(scores: readonly number[]): readonly number[] {
+  const total = scores.reduce((sum, score) => sum + score, 0);
+  let gone = 0;
+  const harms = scores.map((score) => {
+    gone += score;
+    return total > 0 ? total * Math.log(total / Math.max(0, total - gone)) : 0;
+  });
+  return [0, ...harms.slice(0, -1), Number.POSITIVE_INFINITY];
 }
 
 export function removedBy(families: readonly Family[], counts: Counts): readonly ChannelGroup[] {

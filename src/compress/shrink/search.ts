@@ -17,7 +17,7 @@ export interface SearchOptions {
 
 export interface Found {
   readonly counts: Counts;
-  /** Σ of the scores of what is removed. */
+  /** Sum of the families' harms. */
   readonly harm: number;
   readonly isMet: boolean;
 }

@@ -36,7 +36,7 @@ export interface Shrinking {
   readonly candidate: Candidate;
   /** Channels before and after, by family of groups. */
   readonly families: readonly { readonly before: number; readonly after: number }[];
-  /** Σ of the scores of what is removed. */
+  /** Sum of the families' harms. */
   readonly harm: number;
   /** Whether the goal is met; otherwise no more channels can go. */
   readonly isMet: boolean;
