@@ -75,14 +75,51 @@ type Attempt = (
   effort: Effort,
 ) => Promise<Stage | null>;
 
+/** Cheapest in quality first, by experience: zeros, then fewer channels, then both. */
 const attempts: readonly Attempt[] = [
+  (workshop, surroundings, goals, effort) =>
+    prunedTo(workshop, workshop.first, surroundings, goals, effort),
+  ({ perform, first }, _, goals, { epochs }) =>
+    perform(first, settingsOf({ step: 'shrink', epochs, ...limitsOf(goals, first, 1) })),
   async (workshop, surroundings, goals, effort) => {
-    const settings = await workshop.think('Plan a pruning', (say) =>
-      pruningFor(workshop.first, surroundings, goals, effort, say),
-    );
-    return settings === null ? null : workshop.perform(workshop.first, settings);
+    const { first, perform } = workshop;
+    const limits = limitsOf(goals, first, 0.5);
+    const epochs = Math.ceil(effort.epochs / 2);
+    const shrunk = await perform(first, settingsOf({ step: 'shrink', epochs, ...limits }));
+    return prunedTo(workshop, shrunk, surroundings, goals, effort);
   },
 ];
+
+async function prunedTo(
+  workshop: Workshop,
+  stage: Stage,
+  surroundings: Surroundings,
+  goals: Goals,
+  effort: Effort,
+): Promise<Stage | null> {
+  const settings = await workshop.think('Plan a pruning', (say) =>
+    pruningFor(stage, surroundings, goals, effort, say),
+  );
+  return settings === null ? null : workshop.perform(stage, settings);
+}
+
+/**
+ * Budgets as limits of `shrink`.
+ *
+ * @param way how much of the way to them, on a scale of ratios; RAM goes all of it, since pruning
+ *   saves none
+ */
+function limitsOf({ maxMs, maxFlash, maxRam }: Goals, { cost }: Stage, way: number) {
+  if (cost === null) return {};
+  const part = (most: number, now: number) => Math.min(1, (margin * most) / now) ** way;
+  return {
+    ...(maxMs === undefined ? {} : { time: part(maxMs, cost.ms) }),
+    ...(maxFlash === undefined
+      ? {}
+      : { flashBytes: cost.flashBytes * part(maxFlash, cost.flashBytes) }),
+    ...(maxRam === undefined ? {} : { ramBytes: margin * maxRam }),
+  };
+}
 
 /** Plans that are tried for a budget of flash or RAM, each of less time than the one before. */
 const mostPlans = 8;

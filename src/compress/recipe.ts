@@ -86,7 +86,27 @@ const round = z.strictObject({
   learningRate: z.number().positive().max(10).default(roundDefaults.learningRate),
 });
 
-const stepSettings = z.discriminatedUnion('step', [quantize, round, train, prune]);
+/** Channels go, and the graph becomes smaller. */
+const shrink = z.strictObject({
+  step: z.literal('shrink'),
+  /** What is left of the MACs, as a share. */
+  macs: z.number().positive().max(1).default(0.5),
+  /** In place of `macs`, with a target: what is left of its time, and the most bytes. */
+  time: z.number().positive().max(1).optional(),
+  flashBytes: z.number().positive().optional(),
+  ramBytes: z.number().positive().optional(),
+  /** What makes a channel matter: norms of its weights, or the slope of the loss. */
+  score: z.enum(['l1', 'l2', 'taylor']).default('l2'),
+  /** The fewest channels that a tensor keeps. */
+  least: z.int().min(1).default(4),
+  /** Counts of channels are multiples of it. */
+  multiple: z.union([z.literal('auto'), z.int().min(1).max(64)]).default('auto'),
+  ...training,
+  /** 0: without training. */
+  epochs: z.int().min(0).max(10_000).default(trainDefaults.epochs),
+});
+
+const stepSettings = z.discriminatedUnion('step', [quantize, round, train, prune, shrink]);
 
 export type StepSettings = z.infer<typeof stepSettings>;
 export type StepName = StepSettings['step'];

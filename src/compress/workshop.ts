@@ -82,6 +82,7 @@ const titles: { readonly [Name in StepSettings['step']]: string } = {
   prune: 'Prune',
   quantize: 'Quantize',
   round: 'Round',
+  shrink: 'Shrink',
   train: 'Train',
 };
 

@@ -5,6 +5,7 @@ import type { SettingsOf, StepName, StepSettings } from '../recipe.js';
 import { pruneStep } from './prune.js';
 import { quantizeStep } from './quantize.js';
 import { roundStep } from './round.js';
+import { shrinkStep } from './shrink.js';
 import type { Keeper, Step, StepResult, Surroundings } from './step.js';
 import { trainStep } from './train.js';
 
@@ -12,6 +13,7 @@ const steps: { readonly [Name in StepName]: Step<Name> } = {
   prune: pruneStep,
   quantize: quantizeStep,
   round: roundStep,
+  shrink: shrinkStep,
   train: trainStep,
 };
 

@@ -1,4 +1,5 @@
 /** Pruning: weights that matter least become 0, at once or little by little while training goes on. */
+import { BonsaiError } from '../../errors.js';
 import type { Graph } from '../../ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import { masksFor, pruned, prunedShares } from '../prune/masks.js';
@@ -29,7 +30,7 @@ const prunedAtOnce: Run = async (candidate, settings, surroundings, say, keeper)
   const named = namedSettings(candidate.graph, plan, settings);
   const cut = pruned(candidate, masksFor(candidate.graph, plan, scores, candidate.masks));
   if (settings.epochs === 0) return { candidate: cut, notes: [], settings: named };
-  const start = settings.rewind ? rewound(cut, valuesOf(surroundings.original)) : cut;
+  const start = settings.rewind ? rewoundTo(cut, surroundings.original) : cut;
   const result = await trained(start, settings, surroundings, say, keeper);
   return { ...result, settings: named };
 };
@@ -59,6 +60,14 @@ const prunedGradually: Run = async (candidate, settings, surroundings, say, keep
     movement?.dispose();
   }
 };
+
+/** @throws BonsaiError 'usage' for a graph that has lost channels */
+function rewoundTo(candidate: Candidate, original: Graph): Candidate {
+  const sizes = ({ tensors }: Graph) => tensors.map(({ shape }) => shape.join('x')).join();
+  if (sizes(original) === sizes(candidate.graph)) return rewound(candidate, valuesOf(original));
+  const message = 'cannot rewind weights behind the step "shrink": the original has others';
+  throw new BonsaiError('usage', 'step "prune"', message, 'leave "rewind" out');
+}
 
 /** Scores of a candidate's weights as they are. */
 function scorer(settings: Settings, { tf, data, original, seed }: Surroundings) {

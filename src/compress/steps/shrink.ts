@@ -1,0 +1,79 @@
+/** Structured pruning: channels that matter least go, and the graph becomes smaller. */
+import { BonsaiError } from '../../errors.js';
+import { costIn } from '../assess.js';
+import type { Candidate } from '../candidate.js';
+import type { Cost } from '../cost.js';
+import type { SettingsOf } from '../recipe.js';
+import { couplingOf } from '../shrink/coupling.js';
+import { type GroupScores, normScores, perLayer, taylorGroupScores } from '../shrink/scores.js';
+import { type ShrinkGoal, type Shrinking, shrinkTo } from '../shrink/shrink-to.js';
+import type { Step, Surroundings } from './step.js';
+import { trained } from './training.js';
+
+type Settings = SettingsOf<'shrink'>;
+
+export const shrinkStep: Step<'shrink'> = {
+  async run(candidate, settings, surroundings, say, keeper) {
+    say('which channels go');
+    // Lets the display draw.
+    await new Promise(setImmediate);
+    const shrinking = shrinkFor(candidate, settings, surroundings);
+    const notes = notesOf(shrinking);
+    if (settings.epochs === 0) return { candidate: shrinking.candidate, notes };
+    const result = await trained(shrinking.candidate, settings, surroundings, say, keeper);
+    return { ...result, notes: [...notes, ...result.notes] };
+  },
+};
+
+/** @throws BonsaiError 'usage' for estimates without a target */
+export function shrinkFor(
+  candidate: Candidate,
+  settings: Settings,
+  surroundings: Surroundings,
+): Shrinking {
+  const { least, multiple } = settings;
+  const scores = scoresOf(candidate, settings, surroundings);
+  return shrinkTo(candidate, goalOf(candidate, settings, surroundings), {
+    scores,
+    least,
+    multiple,
+  });
+}
+
+function scoresOf(
+  candidate: Candidate,
+  { score, batch, teacherShare, temperature, labelSmoothing }: Settings,
+  { tf, data, original, seed }: Surroundings,
+): GroupScores {
+  const { groups } = couplingOf(candidate.graph);
+  if (score !== 'taylor') return normScores(candidate.graph, groups, score);
+  const options = { batch, teacherShare, temperature, labelSmoothing, seed };
+  const found = taylorGroupScores(tf, candidate, groups, data.calibration, original, options);
+  return perLayer(groups, found);
+}
+
+function goalOf(
+  candidate: Candidate,
+  { macs, time, flashBytes, ramBytes }: Settings,
+  surroundings: Surroundings,
+): ShrinkGoal {
+  if (time === undefined && flashBytes === undefined && ramBytes === undefined) return { macs };
+  const costOf = (one: Candidate): Cost => {
+    const cost = costIn(surroundings, one);
+    if (cost !== null) return cost;
+    const message = 'a share of the time, and bytes, need a target';
+    throw new BonsaiError('usage', 'shrink', message, 'name the board with --target');
+  };
+  const count = time === undefined ? undefined : time * costOf(candidate).count;
+  return { costOf, count, flashBytes, ramBytes };
+}
+
+function notesOf({ families, isMet, kept }: Shrinking): readonly string[] {
+  const channels = families
+    .filter(({ before, after }) => after < before)
+    .map(({ before, after }) => `${before} to ${after}`);
+  const what = channels.length === 0 ? 'no channels went' : `channels: ${channels.join(', ')}`;
+  const missed = isMet ? [] : ['no more channels can go, though the goal is not reached'];
+  const fixed = kept.map(({ where, why }) => `${where} ${why}`);
+  return [what, ...missed, ...new Set(fixed)];
+}

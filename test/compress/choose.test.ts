@@ -1,0 +1,174 @@
+/** Which steps the goals choose, by what each step would give: nothing is trained here. */
+import { expect } from 'chai';
+import { chooseSteps } from '../../src/compress/choose.js';
+import type { Goals } from '../../src/compress/goals.js';
+import { type StepSettings, settingsOf } from '../../src/compress/recipe.js';
+import type { Surroundings } from '../../src/compress/steps/step.js';
+import type { Stage, Workshop } from '../../src/compress/workshop.js';
+
+/** What a path of steps gives: accuracy in percent, ms. */
+type Outcomes = Readonly<Record<string, readonly [accuracy: number, ms: number]>>;
+
+function stageOf(path: readonly string[], outcomes: Outcomes): Stage {
+  const name = path.join(' ');
+  const [accuracy, ms] = outcomes[name] ?? outcomes.otherwise ?? [0, 100];
+  const validation = { accuracy: accuracy / 100, agreement: null, snrDb: 20 };
+  const cost = { count: ms, unit: 'cycles', ms, flashBytes: 1000 * ms, ramBytes: 1000 } as const;
+  const steps = path.map((step) => ({
+    settings: settingsOf({ step } as never) as StepSettings,
+    ...{ notes: [], validation, cost },
+  }));
+  const candidate = {
+    graph: { name: '', tensors: [], nodes: [], inputs: [], outputs: [] },
+    ...{ masks: new Map(), quantization: null },
+  };
+  return { candidate, steps, validation, cost };
+}
+
+/** @param canPrune whether a pruning meets the budgets by estimate */
+async function chosen(outcomes: Outcomes, goals: Goals, canPrune: boolean) {
+  const tried: string[] = [];
+  const pathOf = ({ steps }: Stage) => steps.map(({ settings }) => settings.step);
+  const workshop: Workshop = {
+    first: stageOf([], { '': [90, 100] }),
+    tried: [],
+    async perform(stage, { step }) {
+      const path = [...pathOf(stage), step];
+      tried.push(path.join(' '));
+      return stageOf(path, outcomes);
+    },
+    think: async () => (canPrune ? settingsOf({ step: 'prune' }) : null) as never,
+  };
+  const result = await chooseSteps(workshop, {} as Surroundings, goals, { epochs: 2 });
+  return { path: pathOf(result).join(' '), tried };
+}
+
+const rows: readonly {
+  readonly edge: string;
+  readonly outcomes: Outcomes;
+  readonly goals: Goals;
+  readonly canPrune?: boolean;
+  readonly path: string;
+  readonly tried: number;
+}[] = [
+  {
+    edge: 'quantization is enough',
+    outcomes: { quantize: [89.6, 100] },
+    goals: {},
+    ...{ path: 'quantize', tried: 1 },
+  },
+  {
+    edge: 'more than half a point is lost, and rounding brings it back',
+    outcomes: { quantize: [89.4, 100], 'quantize round': [89.5, 100] },
+    goals: {},
+    ...{ path: 'quantize round', tried: 2 },
+  },
+  {
+    edge: 'rounding is not enough, training goes on from it',
+    outcomes: {
+      quantize: [85, 100],
+      'quantize round': [88, 100],
+      'quantize round train': [89.8, 100],
+    },
+    goals: {},
+    ...{ path: 'quantize round train', tried: 3 },
+  },
+  {
+    edge: 'rounding harms, training goes on from before it',
+    outcomes: { quantize: [85, 100], 'quantize round': [80, 100], 'quantize train': [86, 100] },
+    goals: {},
+    ...{ path: 'quantize train', tried: 3 },
+  },
+  {
+    edge: 'an accuracy that is asked for allows more loss',
+    outcomes: { quantize: [85, 100] },
+    goals: { minAccuracy: 0.85 },
+    ...{ path: 'quantize', tried: 1 },
+  },
+  {
+    edge: 'a budget of time: pruning meets it',
+    outcomes: { quantize: [90, 100], prune: [90, 50], 'prune quantize': [89.7, 50] },
+    goals: { maxMs: 50 },
+    ...{ path: 'prune quantize', tried: 3 },
+  },
+  {
+    edge: 'pruning meets it behind training as int8',
+    outcomes: {
+      quantize: [90, 100],
+      'prune quantize': [88, 50],
+      'prune quantize train': [89.7, 50],
+    },
+    goals: { maxMs: 50 },
+    ...{ path: 'prune quantize train', tried: 4 },
+  },
+  {
+    edge: 'no pruning is fast enough: fewer channels',
+    outcomes: { quantize: [90, 100], shrink: [89, 40], 'shrink quantize': [89.6, 40] },
+    goals: { maxMs: 40 },
+    canPrune: false,
+    ...{ path: 'shrink quantize', tried: 3 },
+  },
+  {
+    edge: 'pruning loses too much, fewer channels less',
+    outcomes: {
+      quantize: [90, 100],
+      'prune quantize': [80, 40],
+      'prune quantize train': [81, 40],
+      'shrink quantize': [89.6, 40],
+    },
+    goals: { maxMs: 40 },
+    ...{ path: 'shrink quantize', tried: 6 },
+  },
+  {
+    edge: 'only both together meet it',
+    outcomes: {
+      quantize: [90, 100],
+      'shrink quantize': [70, 30],
+      'shrink quantize train': [75, 30],
+      'prune quantize': [60, 30],
+      'prune quantize train': [65, 30],
+      'shrink prune quantize': [89.9, 30],
+    },
+    goals: { maxMs: 30 },
+    ...{ path: 'shrink prune quantize', tried: 10 },
+  },
+  {
+    edge: 'nothing meets the budget: the nearest',
+    outcomes: {
+      quantize: [90, 100],
+      'prune quantize': [85, 60],
+      'prune quantize train': [88, 60],
+      'shrink quantize': [50, 45],
+      otherwise: [40, 70],
+    },
+    goals: { maxMs: 10 },
+    ...{ path: 'shrink quantize', tried: 11 },
+  },
+  {
+    edge: 'the budget is met, the accuracy by none: the best of those within the budget',
+    outcomes: {
+      quantize: [90, 100],
+      'prune quantize': [70, 20],
+      'prune quantize train': [80, 20],
+      otherwise: [60, 20],
+    },
+    goals: { maxMs: 20 },
+    ...{ path: 'prune quantize train', tried: 11 },
+  },
+  {
+    edge: 'a budget of flash',
+    outcomes: { quantize: [90, 100], 'prune quantize': [90, 49] },
+    goals: { maxFlash: 50_000 },
+    ...{ path: 'prune quantize', tried: 3 },
+  },
+];
+
+describe('compress: steps that the goals choose', () => {
+  for (const { edge, outcomes, goals, canPrune = true, path, tried } of rows) {
+    it(edge, async () => {
+      const found = await chosen(outcomes, goals, canPrune);
+      expect(found.path).to.equal(path);
+      expect(found.tried, found.tried.join('\n')).to.have.length(tried);
+    });
+  }
+});
