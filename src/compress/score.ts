@@ -6,7 +6,7 @@ import { realValues } from './float-graph.js';
 import { integerRunner } from './integer.js';
 import { batchOf } from './quantize/observe.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
-import { runnerOf } from './trace.js';
+import { type Hooks, runnerOf } from './trace.js';
 
 /** First outputs of all samples, [samples][size], in real numbers. */
 export interface Answers {
@@ -19,10 +19,10 @@ export interface Answers {
 const batch = 256;
 
 /** Answers of a float graph. */
-export function floatAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
+export function floatAnswers(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks = {}): Answers {
   const runner = runnerOf(tf, graph);
   return collect(graph, data, (first, count) =>
-    elementsOf(tf, () => runner.run([batchOf(tf, data, first, count)])[0] as TfTensor),
+    elementsOf(tf, () => runner.run([batchOf(tf, data, first, count)], hooks)[0] as TfTensor),
   );
 }
 

@@ -3,7 +3,7 @@
  * Quantization, 2020): a weight goes to the integer below or above it, whichever keeps its layer's
  * output. Layer by layer, each behind the rounded layers before it.
  */
-import { type Graph, tensorOf } from '../../ir/graph.js';
+import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
 import { type Activation, clamp } from '../../ops/arithmetic/quant.js';
 import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
@@ -28,6 +28,8 @@ export interface RoundOptions {
   readonly rows: number;
   readonly learningRate: number;
   readonly seed: number;
+  /** The weights to round; absent: all. */
+  readonly only?: ReadonlySet<TensorId>;
 }
 
 export const roundDefaults: RoundOptions = {
@@ -68,7 +70,10 @@ export async function learnedRounding(
 ): Promise<Rounded> {
   const { quantization } = candidate;
   if (quantization === null) throw new RangeError('a candidate without scales cannot be rounded');
-  const layers = sampledLayers(candidate.graph, data, options.rows, options.seed);
+  const { rows, seed, only } = options;
+  const layers = sampledLayers(candidate.graph, data, rows, seed).filter(
+    ({ weights }) => only?.has(weights) ?? true,
+  );
   const targets = layerOutputs(tf, reference, layers, data);
   const done: RoundedLayer[] = [];
   let { graph } = candidate;

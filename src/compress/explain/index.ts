@@ -1,0 +1,86 @@
+/** What compression did to a model: where signal and answers are lost, and what helps. */
+import { type Graph, mainGraph } from '../../ir/graph.js';
+import type { Say } from '../../progress.js';
+import type { Candidate } from '../candidate.js';
+import type { AugmentKind } from '../data/augment.js';
+import type { Dataset } from '../data/dataset.js';
+import { lower } from '../quantize/lower.js';
+import { classesOf, confusion, floatAnswers, integerAnswers } from '../score.js';
+import { answerOf } from '../train/loss.js';
+import { type ExplainedLayer, explainLayers } from './layers.js';
+import { type Probabilities, probabilitiesOf } from './probabilities.js';
+import { findRemedies, type Remedy, type RemedyMaterials } from './remedies.js';
+import { type Comparison, compareRobustness, disturbancesOf, kindOf } from './robustness.js';
+
+/** [label][answer] → test samples. */
+type Confusion = readonly (readonly number[])[];
+
+interface Pair<T> {
+  readonly original: T;
+  readonly compressed: T;
+}
+
+export interface Explanation {
+  readonly layers: readonly ExplainedLayer[];
+  readonly remedies: readonly Remedy[];
+  /** null without labels. */
+  readonly confusion: Pair<Confusion> | null;
+  readonly probabilities: Pair<Probabilities> | null;
+  /** The first row: samples as they are. */
+  readonly robustness: readonly Comparison[];
+  readonly classes: readonly string[] | null;
+}
+
+export interface ExplainRequest extends RemedyMaterials {
+  /** The float model as it was given. */
+  readonly original: Graph;
+  /** With a quantization. */
+  readonly candidate: Candidate;
+  /**
+   * The candidate's graph before its weights were rounded and its biases corrected; absent: the
+   * candidate's own.
+   */
+  readonly reference?: Graph;
+  /** Samples that no choice has seen. */
+  readonly test: Dataset;
+  /** Of the samples; absent: by their shape. */
+  readonly kind?: AugmentKind;
+}
+
+export async function explain(request: ExplainRequest, say: Say = () => {}): Promise<Explanation> {
+  const { tf, head, original, candidate, test, seed } = request;
+  const { graph, quantization } = candidate;
+  if (quantization === null) throw new RangeError('a candidate without scales cannot be explained');
+  const twin = { float: request.reference ?? graph, graph, quantization };
+  const integer = mainGraph(lower(head, graph, quantization));
+  say('layers');
+  await new Promise(setImmediate);
+  const layers = explainLayers(tf, twin, integer, test);
+  say('remedies');
+  const remedies = await findRemedies(request, twin, layers, test);
+  say('robustness');
+  await new Promise(setImmediate);
+  const disturbances = disturbancesOf(request.kind ?? kindOf(test.shape), test.shape);
+  const robustness = compareRobustness(tf, original, integer, test, disturbances, seed);
+  const labelled = labelledParts(request, integer);
+  return { layers, remedies, ...labelled, robustness, classes: test.classes };
+}
+
+function labelledParts({ tf, original, test }: ExplainRequest, integer: Graph) {
+  const { labels, classes } = test;
+  const { kind } = answerOf(original, classes?.length ?? null);
+  if (labels === null || classes === null || kind === 'values') {
+    return { confusion: null, probabilities: null };
+  }
+  const [wanted, got] = [floatAnswers(tf, original, test), integerAnswers(tf, integer, test)];
+  return {
+    confusion: {
+      original: confusion(labels, classesOf(wanted), classes.length),
+      compressed: confusion(labels, classesOf(got), classes.length),
+    },
+    probabilities: {
+      original: probabilitiesOf(original, wanted, labels),
+      compressed: probabilitiesOf(integer, got, labels),
+    },
+  };
+}

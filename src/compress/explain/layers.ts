@@ -1,0 +1,136 @@
+/** Where quantization loses signal and answers: each layer alone, and all layers but one. */
+import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { isReshape } from '../../ops/shape/same-elements.js';
+import { type Dataset, thinned } from '../data/dataset.js';
+import { fakeQuantizer } from '../quantize/fake.js';
+import { layerNoise } from '../quantize/noise.js';
+import type { Quantization } from '../quantize/scheme.js';
+import { agreement, classesOf, floatAnswers, signalToNoise } from '../score.js';
+import type { Tf, TfTensor } from '../tensorflow.js';
+import { constantOf, type Hooks } from '../trace.js';
+import { answerOf } from '../train/loss.js';
+
+/** A graph in float32, with the scales that it gets in int8. */
+export interface Twin {
+  readonly float: Graph;
+  /** With its weights rounded and its biases corrected, where that was done. */
+  readonly graph: Graph;
+  readonly quantization: Quantization;
+}
+
+export interface ExplainedLayer {
+  /** Index of the node. */
+  readonly index: number;
+  readonly name: string;
+  readonly op: string;
+  /** Signal to noise of the layer's output with this layer quantized alone, in dB. */
+  readonly ownDb: number;
+  /** The same with all layers before it, in int8. */
+  readonly accumulatedDb: number;
+  /** Signal to noise of the model's scores with this layer quantized alone, in dB. */
+  readonly scoresDb: number;
+  /**
+   * What the share of right answers gains if all layers but this are quantized; without labels, of
+   * answers as in float. null for models without classes.
+   */
+  readonly gain: number | null;
+}
+
+/** Samples whose tensors are compared, and samples whose answers are, at most. */
+const [mostTensors, mostAnswers] = [32, 512];
+
+/** @param integer the int8 graph of the twin */
+export function explainLayers(
+  tf: Tf,
+  twin: Twin,
+  integer: Graph,
+  test: Dataset,
+): readonly ExplainedLayer[] {
+  const few = thinned(test, mostTensors);
+  const many = thinned(test, mostAnswers);
+  const accumulated = layerNoise(tf, twin.float, integer, few, mostTensors);
+  const partly = partialQuantizer(tf, twin);
+  const outputs = twin.float.nodes.flatMap((node) => node.outputs.slice(0, 1));
+  const wanted = captured(tf, twin.float, few, outputs, {});
+  const scores = scoresOf(tf, twin.float, few, {});
+  const right = rightAnswers(tf, twin, many);
+  const whole = right?.(partly.hooks(() => true)) ?? null;
+  const layers = twin.float.nodes.flatMap((node, index) => {
+    const [output] = node.outputs;
+    if (output === undefined || isReshape(node)) return [];
+    const alone = partly.hooks((one) => one === index);
+    const without = whole === null ? null : right?.(partly.hooks((one) => one !== index));
+    const [own] = captured(tf, twin.graph, few, [output], alone).values();
+    return {
+      index,
+      name: node.name,
+      op: node.op,
+      ownDb: signalToNoise(wanted.get(output) as Float32Array, own as Float32Array),
+      accumulatedDb: accumulated[index]?.snrDb ?? Number.POSITIVE_INFINITY,
+      scoresDb: signalToNoise(scores, scoresOf(tf, twin.graph, few, alone)),
+      gain: whole === null || typeof without !== 'number' ? null : without - whole,
+    };
+  });
+  partly.dispose();
+  return layers;
+}
+
+/** Quantizes some nodes of a graph: their weights, biases and outputs. */
+export interface PartialQuantizer {
+  hooks(isQuantized: (index: number) => boolean): Hooks;
+  dispose(): void;
+}
+
+export function partialQuantizer(tf: Tf, { float, graph, quantization }: Twin): PartialQuantizer {
+  const quantizer = fakeQuantizer(tf, graph, quantization);
+  const all = quantizer.hooks((id) => constantOf(tf, tensorOf(graph, id)));
+  return {
+    hooks(isQuantized) {
+      const chosen = new Set<TensorId>();
+      graph.nodes.forEach(({ inputs, outputs }, index) => {
+        if (!isQuantized(index)) return;
+        for (const id of outputs) chosen.add(id);
+        for (const id of inputs)
+          if (id !== null && tensorOf(graph, id).data !== null) chosen.add(id);
+      });
+      return {
+        computed: (id, value) => (chosen.has(id) ? (all.computed?.(id, value) ?? value) : value),
+        parameter: (id) =>
+          chosen.has(id) ? (all.parameter?.(id) ?? null) : constantOf(tf, tensorOf(float, id)),
+      };
+    },
+    dispose: () => tf.dispose([...quantizer.variables.values()]),
+  };
+}
+
+/** The elements of tensors over all samples. */
+function captured(
+  tf: Tf,
+  graph: Graph,
+  data: Dataset,
+  ids: readonly TensorId[],
+  hooks: Hooks,
+): ReadonlyMap<TensorId, Float32Array> {
+  const found = new Map<TensorId, Float32Array>();
+  const computed = (id: TensorId, value: TfTensor): TfTensor => {
+    const kept = hooks.computed?.(id, value) ?? value;
+    if (ids.includes(id)) found.set(id, kept.dataSync() as Float32Array);
+    return kept;
+  };
+  floatAnswers(tf, graph, data, { ...hooks, computed });
+  return found;
+}
+
+/** Scores before the activation that ends the graph. */
+export function scoresOf(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks): Float32Array {
+  const open = answerOf(graph, data.classes?.length ?? null).graph;
+  return floatAnswers(tf, open, data, hooks).values;
+}
+
+/** The share of right answers, or of answers as in float; null for models without classes. */
+function rightAnswers(tf: Tf, { float, graph }: Twin, data: Dataset) {
+  const { kind } = answerOf(float, data.classes?.length ?? null);
+  if (kind === 'values') return null;
+  const known = data.labels ?? classesOf(floatAnswers(tf, float, data));
+  return (hooks: Hooks) => agreement(classesOf(floatAnswers(tf, graph, data, hooks)), known);
+}

@@ -1,0 +1,177 @@
+/** What helps the layers that lose most: each remedy tried on one layer, the others in float. */
+import { type TensorId, tensorOf } from '../../ir/graph.js';
+import type { Candidate } from '../candidate.js';
+import type { CostOf } from '../cost.js';
+import { type Dataset, thinned } from '../data/dataset.js';
+import { weighted, withValues } from '../float-graph.js';
+import { calibrationMethods } from '../quantize/calibrate.js';
+import { equalized } from '../quantize/equalize.js';
+import { lower, type ModuleHead } from '../quantize/lower.js';
+import { observe } from '../quantize/observe.js';
+import { quantizationOf } from '../quantize/ptq.js';
+import { learnedRounding, roundDefaults } from '../quantize/round.js';
+import {
+  type Quantization,
+  scaleAxis,
+  tiesOf,
+  type WeightQuant,
+  weightQuant,
+} from '../quantize/scheme.js';
+import { signalToNoise } from '../score.js';
+import type { Tf } from '../tensorflow.js';
+import { runnerOf } from '../trace.js';
+import { type ExplainedLayer, partialQuantizer, scoresOf, type Twin } from './layers.js';
+
+export interface Remedy {
+  /** Index of the node. */
+  readonly layer: number;
+  readonly name: string;
+  readonly remedy: string;
+  /** Rise of `scoresDb` of the layer, in dB. */
+  readonly gainDb: number;
+  /** Of an inference, in the target's unit; null without a target. */
+  readonly addedCount: number | null;
+}
+
+/** Layers that remedies are looked for, and samples whose scores are compared, at most. */
+const [mostLayers, mostSamples] = [3, 64];
+/** A smaller gain is no remedy. */
+const leastGainDb = 0.2;
+/** Enough to tell the gain; a recipe's step takes more. */
+const roundOptions = { ...roundDefaults, iterations: 300, rows: 4096 };
+
+/** A candidate with one thing changed, and its float twin. */
+interface Attempt {
+  readonly remedy: string;
+  readonly twin: Twin;
+}
+
+export interface RemedyMaterials {
+  readonly tf: Tf;
+  readonly head: ModuleHead;
+  readonly calibration: Dataset;
+  readonly costOf: CostOf | null;
+  readonly seed: number;
+}
+
+/** Remedies of the layers with weights that cost the scores most signal, best first for each. */
+export async function findRemedies(
+  { tf, head, calibration, costOf, seed }: RemedyMaterials,
+  twin: Twin,
+  layers: readonly ExplainedLayer[],
+  test: Dataset,
+): Promise<readonly Remedy[]> {
+  const few = thinned(test, mostSamples);
+  const snrOf = (tried: Twin, index: number) => {
+    const partly = partialQuantizer(tf, tried);
+    const hooks = partly.hooks((one) => one === index);
+    const wanted = scoresOf(tf, tried.float, few, {});
+    const got = scoresOf(tf, tried.graph, few, hooks);
+    partly.dispose();
+    return signalToNoise(wanted, got);
+  };
+  const countOf = ({ graph, quantization }: Twin) =>
+    costOf?.(lower(head, graph, quantization)).count;
+  const worst = layers
+    .filter(({ op, scoresDb }) => weighted.has(op) && Number.isFinite(scoresDb))
+    .sort((a, b) => a.scoresDb - b.scoresDb)
+    .slice(0, mostLayers);
+  const before = countOf(twin) ?? 0;
+  const found: Remedy[] = [];
+  const even = evenTwin(tf, twin, calibration);
+  for (const { index, name } of worst) {
+    const base = snrOf(twin, index);
+    const attempts = [
+      even,
+      bestRanges(tf, twin, index, calibration, (tried) => snrOf(tried, index)),
+      perChannel(twin, index),
+      await rounded(tf, twin, index, calibration, seed),
+    ].filter((attempt) => attempt !== null);
+    const own = attempts.flatMap(({ remedy, twin: tried }) => {
+      const gainDb = snrOf(tried, index) - base;
+      if (!(gainDb >= leastGainDb)) return [];
+      const count = countOf(tried);
+      return [
+        {
+          layer: index,
+          name,
+          remedy,
+          gainDb,
+          addedCount: count === undefined ? null : count - before,
+        },
+      ];
+    });
+    found.push(...own.sort((a, b) => b.gainDb - a.gainDb));
+  }
+  return found;
+}
+
+const weightTypeOf = ({ weights }: Quantization) => [...weights.values()][0]?.type ?? 'int8';
+
+function evenTwin(tf: Tf, { float, quantization }: Twin, calibration: Dataset): Attempt {
+  const graph = equalized(float);
+  const seen = observe(tf, runnerOf(tf, graph), calibration);
+  const options = { calibration: 'min-max', weights: weightTypeOf(quantization) } as const;
+  const scales = quantizationOf(graph, seen, options);
+  return { remedy: 'equalize', twin: { float: graph, graph, quantization: scales } };
+}
+
+/** The method that suits the range of the layer's output best. */
+function bestRanges(
+  tf: Tf,
+  twin: Twin,
+  index: number,
+  calibration: Dataset,
+  snrOf: (tried: Twin) => number,
+): Attempt {
+  const { float, quantization } = twin;
+  const seen = observe(tf, runnerOf(tf, float), calibration);
+  const ties = tiesOf(float);
+  const leader = ties.leader(float.nodes[index]?.outputs[0] as TensorId);
+  const attempts = calibrationMethods.map((method) => {
+    const options = { calibration: method, weights: weightTypeOf(quantization) };
+    const { activations } = quantizationOf(float, seen, options);
+    const mixed = [...quantization.activations].map(
+      ([id, quant]) =>
+        [id, ties.leader(id) === leader ? (activations.get(id) ?? quant) : quant] as const,
+    );
+    const own = { ...quantization, activations: new Map(mixed) };
+    return { remedy: `ranges by ${method}`, twin: { ...twin, quantization: own } };
+  });
+  const snrs = attempts.map((attempt) => snrOf(attempt.twin));
+  return attempts[snrs.indexOf(Math.max(...snrs))] as Attempt;
+}
+
+/** A scale for each output of a fully connected layer, which has one for all. */
+function perChannel(twin: Twin, index: number): Attempt | null {
+  const node = twin.float.nodes[index];
+  const id = node?.inputs[1] ?? null;
+  const quant = id === null ? undefined : twin.quantization.weights.get(id);
+  if (node === undefined || id === null || quant === undefined || quant.axis !== null) return null;
+  if (scaleAxis(node) !== null) return null;
+  const own = weightQuant(tensorOf(twin.float, id), weighted.get(node.op) ?? 0, quant.type);
+  const weights = new Map<TensorId, WeightQuant>([...twin.quantization.weights, [id, own]]);
+  const graph = withValues(
+    twin.graph,
+    new Map([[id, tensorOf(twin.float, id).data as Float32Array]]),
+  );
+  return {
+    remedy: 'a scale for each channel',
+    twin: { ...twin, graph, quantization: { ...twin.quantization, weights } },
+  };
+}
+
+async function rounded(
+  tf: Tf,
+  twin: Twin,
+  index: number,
+  calibration: Dataset,
+  seed: number,
+): Promise<Attempt> {
+  const { float, quantization } = twin;
+  const start: Candidate = { graph: float, masks: new Map(), quantization };
+  const only = new Set([float.nodes[index]?.inputs[1] as TensorId]);
+  const options = { ...roundOptions, seed, only };
+  const { candidate } = await learnedRounding(tf, start, float, calibration, options);
+  return { remedy: 'learned rounding', twin: { ...twin, graph: candidate.graph } };
+}
