@@ -1,7 +1,10 @@
 /** How stages that take time tell what they are doing. */
 
-/** What a running step may say about itself: a line under its title. */
-export type Say = (text: string) => void;
+/**
+ * What a running step may say about itself: a line under its title. A terminal that redraws shows
+ * `picture` (lines of at most 78 columns) in its place.
+ */
+export type Say = (text: string, picture?: string) => void;
 
 /** Runs one titled step, and shows it. */
 export type Progress = <T>(title: string, work: (say: Say) => T | Promise<T>) => Promise<T>;

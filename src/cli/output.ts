@@ -120,8 +120,9 @@ export function makeProgress(): Progress {
           title: printable(title),
           task: async (_, task) => {
             try {
-              result.value = await work((text) => {
-                task.output = printable(text);
+              result.value = await work((text, picture) => {
+                const redraws = process.stderr.isTTY && picture !== undefined;
+                task.output = printable(redraws ? picture : text);
               });
             } catch (error) {
               // Listr shows the message; the caller gets the error itself.

@@ -12,6 +12,9 @@ import { calibrationMethods } from './quantize/calibrate.js';
 import { roundDefaults } from './quantize/round.js';
 import { type WeightType, weightTypes } from './quantize/scheme.js';
 import { trainDefaults } from './train/loop.js';
+import { type ScheduleName, schedules } from './train/schedule.js';
+
+const share = z.number().min(0).max(1);
 
 /** Post-training quantization. */
 const quantize = z.strictObject({
@@ -24,6 +27,34 @@ const quantize = z.strictObject({
   correctBiases: z.boolean().default(true),
 });
 
+/** A stretch of a schedule of learning rates. */
+const piece = z.strictObject({
+  until: share,
+  shape: z.enum(['constant', 'linear', 'cosine']),
+  to: share,
+});
+
+/** The most by which samples change: data/augment.ts. */
+const audio = z.strictObject({
+  kind: z.literal('audio'),
+  shift: share.optional(),
+  gain: z.number().min(0).max(120).optional(),
+  noise: share.optional(),
+});
+const image = z.strictObject({
+  kind: z.literal('image'),
+  shift: share.optional(),
+  flip: z.boolean().optional(),
+  brightness: share.optional(),
+  cutout: share.optional(),
+});
+const series = z.strictObject({
+  kind: z.literal('series'),
+  jitter: share.optional(),
+  scale: share.optional(),
+  shift: share.optional(),
+});
+
 /** Of every step that trains. */
 const training = {
   epochs: z.int().min(1).max(10_000).default(trainDefaults.epochs),
@@ -34,6 +65,33 @@ const training = {
   temperature: z.number().positive().max(1000).default(trainDefaults.temperature),
   labelSmoothing: z.number().min(0).max(0.99).default(trainDefaults.labelSmoothing),
   weightDecay: z.number().min(0).max(1).default(trainDefaults.weightDecay),
+  /** Share of the steps during which the rate rises. */
+  warmup: z.number().min(0).max(1).default(trainDefaults.warmup),
+  rateSchedule: z
+    .union([
+      z.enum(Object.keys(schedules) as [ScheduleName, ...ScheduleName[]]),
+      z.array(piece).min(1),
+    ])
+    .default(trainDefaults.rateSchedule as ScheduleName),
+  /** Weights of the differences from the original model's features and attention. */
+  featureWeight: z.number().min(0).max(1000).default(trainDefaults.featureWeight),
+  attentionWeight: z.number().min(0).max(1000).default(trainDefaults.attentionWeight),
+  /** The mean of earlier weights teaches too; each step keeps this share of it. */
+  averageDecay: z.number().min(0).max(1).nullable().default(trainDefaults.averageDecay),
+  classWeights: z
+    .union([z.enum(['equal', 'balanced']), z.array(z.number().min(0)).min(2)])
+    .default('equal'),
+  /** The longest that a gradient may be. */
+  clipNorm: z.number().positive().nullable().default(trainDefaults.clipNorm),
+  /** Of learned scales: their rate beside that of weights, and the share of steps without, at the end. */
+  scaleRate: z.number().min(0).max(1000).default(trainDefaults.scaleRate),
+  frozenScales: z.number().min(0).max(1).default(trainDefaults.frozenScales),
+  /** Epochs without a better validation, behind which training stops. */
+  patience: z.int().min(1).nullable().default(trainDefaults.patience),
+  keepBest: z.boolean().default(trainDefaults.keepBest),
+  /** How often a diverged training begins anew at a tenth of its rate. */
+  restarts: z.int().min(0).max(10).default(trainDefaults.restarts),
+  augmentation: z.discriminatedUnion('kind', [audio, image, series]).nullable().default(null),
 } as const;
 
 /** Training in float32, or fake-quantized behind `quantize`; pruned weights stay 0. */
@@ -42,7 +100,7 @@ const train = z.strictObject({ step: z.literal('train'), ...training });
 const pattern = z.string().refine(isPattern, {
   error: ({ input }) => `is ${JSON.stringify(input)}, not one of auto, ${patternForms}`,
 });
-const share = z.number().min(0).lt(1);
+const prunedShare = z.number().min(0).lt(1);
 
 /** Weights become 0 and stay so. */
 const prune = z
@@ -51,14 +109,14 @@ const prune = z
     /** auto: with `time`, each layer's own by cost on the target; else unstructured. */
     pattern: z.union([z.literal('auto'), pattern]).default('auto'),
     /** Of the weights of all layers together, which go where they matter least. */
-    share: share.default(0.8),
+    share: prunedShare.default(0.8),
     /**
      * In place of `share`, with a target: what is left of the estimated time, as a share. Layers lose
      * where that saves most for the least harm.
      */
     time: z.number().positive().max(1).optional(),
     /** By name, in place of both: these layers alone, each with a share and pattern of its own. */
-    layers: z.record(z.string(), z.strictObject({ pattern, share })).optional(),
+    layers: z.record(z.string(), z.strictObject({ pattern, share: prunedShare })).optional(),
     score: z.enum(scoreKinds).default('magnitude'),
     /** gradual: more before each of the first two thirds of the epochs. */
     schedule: z.enum(['one-shot', 'gradual']).default('gradual'),

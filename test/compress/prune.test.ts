@@ -29,7 +29,8 @@ import {
 import { makeRandom } from '../../src/compress/random.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import type { Checkpoint } from '../../src/compress/train/checkpoint.js';
-import { lossFunction, train, trainDefaults } from '../../src/compress/train/loop.js';
+import { type TrainHooks, train, trainDefaults } from '../../src/compress/train/loop.js';
+import { lossFunction } from '../../src/compress/train/objective.js';
 import { type Graph, tensorOf, viewOf } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 
@@ -300,7 +301,7 @@ describe('scores and schedules', () => {
   it('Taylor: the slope of the loss when a weight is scaled', () => {
     const graph = small();
     const [scores] = [taylorScores(tf, dense(graph), data, null, { ...options, batch: 64 })];
-    const lossOf = lossFunction(tf, graph, null, data, null, options);
+    const lossOf = lossFunction(tf, graph, null, data, [], options);
     const chosen = Uint32Array.from({ length: 64 }, (_, i) => i);
     for (const [id, values] of scores.values) {
       for (const at of [0, 7, values.length - 1]) {
@@ -340,19 +341,18 @@ describe('scores and schedules', () => {
     const id = layer?.weights ?? -1;
     const mask = Uint8Array.from(weightsOf(graph, id), (_, i) => (i % 3 === 0 ? 0 : 1));
     const start = pruned(dense(graph), new Map([[id, mask]]));
-    const movement = makeMovement(tf, graph);
+    const movement = makeMovement(graph);
     const sum = new Float64Array(mask.length);
-    await train(tf, start, data, null, options, {
+    const hooks: TrainHooks = {
       step(report) {
         movement.step(report);
-        const [value, slope] = [report.values, report.gradients].map((of) =>
-          of.get(id)?.dataSync(),
-        );
+        const [value, slope] = [report.values, report.gradients].map((of) => of.get(id));
         sum.forEach((so, i) => {
           sum[i] = so - (value?.[i] as number) * (slope?.[i] as number);
         });
       },
-    });
+    };
+    await train(tf, start, { data, options, hooks });
     const scores = movement.scores().values.get(id) as Float32Array;
     expect(
       [...sum].map((value, i) => Math.abs(value - (scores[i] as number)) < 1e-5),
@@ -360,11 +360,9 @@ describe('scores and schedules', () => {
     const moved = [...scores.keys()].filter((i) => scores[i] !== 0);
     expect(moved.every((i) => mask[i] === 1)).to.equal(true);
     expect(moved.length).to.be.above(12);
-    const again = makeMovement(tf, graph);
+    const again = makeMovement(graph);
     again.restore(movement.arrays());
     expect(again.scores()).to.deep.equal(movement.scores());
-    movement.dispose();
-    again.dispose();
   });
 
   const cubicRows = [
@@ -387,7 +385,7 @@ describe('scores and schedules', () => {
     const states: Checkpoint[] = [];
     const gradual = { masks: gradualMasks(start, plan, schedule) };
     const hooks = { ...gradual, save: (state: Checkpoint) => states.push(state) };
-    const whole = await train(tf, start, data, null, options, hooks);
+    const whole = await train(tf, start, { data, options, hooks });
     const shares = states.map(({ arrays }) =>
       [...plan.keys()].map((id) => {
         const mask = arrays.get(`mask/${id}`) ?? new Float32Array([1]);
@@ -398,7 +396,12 @@ describe('scores and schedules', () => {
     shares.flat().forEach((share, i) => {
       expect(share).to.be.closeTo(expected[Math.floor(i / plan.size)] ?? -1, 0.02);
     });
-    const resumed = await train(tf, start, data, null, options, gradual, states[1]);
+    const resumed = await train(tf, start, {
+      data,
+      options,
+      hooks: gradual,
+      resume: states[1] ?? null,
+    });
     expect(valuesOf(resumed.graph)).to.deep.equal(valuesOf(whole.graph));
     expect(resumed.masks).to.deep.equal(whole.masks);
   });
@@ -414,7 +417,7 @@ describe('scores and schedules', () => {
         scores: ({ graph }) => magnitudeScores(graph),
         train: (candidate) => {
           begins.push(candidate);
-          return train(tf, candidate, data, null, { ...options, epochs: 1 });
+          return train(tf, candidate, { data, options: { ...options, epochs: 1 } });
         },
       });
       expect(final.masks).to.deep.equal(begins[1]?.masks);

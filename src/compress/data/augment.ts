@@ -14,34 +14,44 @@ export type Augmentation = (sample: Float32Array, random: RandomSource) => Float
 export interface AugmentOptions {
   readonly audio: {
     /** Share of the length by which it moves; what moves in is silence. Default 0.1. */
-    readonly shift?: number;
+    readonly shift?: number | undefined;
     /** Decibels. Default 6. */
-    readonly gain?: number;
+    readonly gain?: number | undefined;
     /** Deviation of white noise, in units of the samples; drawn from 0 to this. Default 0.005. */
-    readonly noise?: number;
+    readonly noise?: number | undefined;
   };
   readonly image: {
     /** Share of height and width by which it moves; its border is repeated. Default 0.1. */
-    readonly shift?: number;
+    readonly shift?: number | undefined;
     /** Whether half of the images are mirrored, left to right. Default false. */
-    readonly flip?: boolean;
+    readonly flip?: boolean | undefined;
     /** In units of the samples. Default 0.1. */
-    readonly brightness?: number;
+    readonly brightness?: number | undefined;
     /** Side of a square, as a share of the shorter side, that becomes the mean. Default 0. */
-    readonly cutout?: number;
+    readonly cutout?: number | undefined;
   };
   readonly series: {
     /** Deviation of noise, as a share of the deviation of the channel. Default 0.05. */
-    readonly jitter?: number;
+    readonly jitter?: number | undefined;
     /** Share by which each channel's amplitude changes. Default 0.1. */
-    readonly scale?: number;
+    readonly scale?: number | undefined;
     /** Share of the steps by which it moves; its ends are repeated. Default 0.1. */
-    readonly shift?: number;
+    readonly shift?: number | undefined;
   };
 }
 
 export type AugmentKind = keyof AugmentOptions;
 export const augmentKinds = ['audio', 'image', 'series'] as const satisfies readonly AugmentKind[];
+
+/** An augmentation by name, as a recipe has it: { kind: 'image', flip: true }. */
+export type AugmentSetting = {
+  [K in AugmentKind]: { readonly kind: K } & AugmentOptions[K];
+}[AugmentKind];
+
+/** @throws BonsaiError 'usage', as `augment` does */
+export function augmentationOf({ kind, ...options }: AugmentSetting, shape: Shape): Augmentation {
+  return augment(kind, shape, options);
+}
 
 const makers: { [K in AugmentKind]: (options: AugmentOptions[K], shape: Shape) => Augmentation } = {
   audio: ofAudio,
@@ -61,7 +71,11 @@ export function augment<K extends AugmentKind>(
   options: AugmentOptions[K] = {},
 ): Augmentation {
   for (const [name, value] of Object.entries(options)) {
-    if (typeof value === 'boolean' || (value >= 0 && value <= (name === 'gain' ? 120 : 1)))
+    if (
+      value === undefined ||
+      typeof value === 'boolean' ||
+      (value >= 0 && value <= (name === 'gain' ? 120 : 1))
+    )
       continue;
     const hint = 'give a share from 0 to 1 (gain: decibels)';
     throw new BonsaiError('usage', `augmentation of ${kind}`, `${name} is ${value}`, hint);

@@ -6,16 +6,12 @@ import type { Values } from '../float-graph.js';
 import { type FakeQuantizer, fakeQuantizer } from '../quantize/fake.js';
 import { makeRandom, seedFor } from '../random.js';
 import { classesOf, floatAnswers } from '../score.js';
-import type { Tf, TfTensor, TfVariable } from '../tensorflow.js';
+import type { Tf, TfTensor } from '../tensorflow.js';
 import { runnerOf } from '../trace.js';
-import {
-  type LossOf,
-  lossFunction,
-  type ParameterOf,
-  type StepReport,
-  type TrainOptions,
-} from '../train/loop.js';
+import type { StepReport, TrainOptions } from '../train/loop.js';
 import { answerOf } from '../train/loss.js';
+import { type LossOf, lossFunction } from '../train/objective.js';
+import type { ParameterOf } from '../train/session.js';
 import { prunableLayers } from './layers.js';
 
 export const scoreKinds = ['magnitude', 'taylor', 'movement'] as const;
@@ -118,11 +114,14 @@ function taylorLoss(
 ): LossOf {
   const { kind } = answerOf(graph, data.classes?.length ?? null);
   if (kind === 'values') return randomProjection(tf, graph, quantizer, data, options.seed);
-  if (data.labels !== null) return lossFunction(tf, graph, quantizer, data, teacher, options);
+  if (data.labels !== null) {
+    const teachers = teacher === null ? [] : [teacher];
+    return lossFunction(tf, graph, quantizer, data, teachers, options);
+  }
   const answers = floatAnswers(tf, teacher ?? graph, data);
   const classes = Array.from({ length: Math.max(2, answers.size) }, (_, label) => `${label}`);
   const own = { ...data, labels: classesOf(answers), classes };
-  return lossFunction(tf, graph, quantizer, own, null, options);
+  return lossFunction(tf, graph, quantizer, own, [], options);
 }
 
 /** Σ ± y: over many samples, the squares of its gradient are those of all outputs. */
@@ -176,39 +175,32 @@ export interface Movement {
   /** For a checkpoint, beside the arrays of `train`; their names begin with 'movement/'. */
   arrays(): ReadonlyMap<string, Float32Array>;
   restore(arrays: ReadonlyMap<string, Float32Array>): void;
-  dispose(): void;
 }
 
 /** Sums up −w · ∂L/∂w over steps; the sum of a pruned weight stays as it was. */
-export function makeMovement(tf: Tf, graph: Graph): Movement {
-  const sums = new Map<TensorId, TfVariable>();
+export function makeMovement(graph: Graph): Movement {
+  const sums = new Map<TensorId, Float32Array>();
   for (const id of prunableWeights(graph)) {
-    sums.set(
-      id,
-      tf.tidy(() => tf.variable(tf.zeros([...tensorOf(graph, id).shape]), false)),
-    );
+    sums.set(id, new Float32Array(tensorOf(graph, id).data?.length ?? 0));
   }
-  const read = (sum: TfVariable) => (sum.dataSync() as Float32Array).slice();
   const nameOf = (id: TensorId) => `movement/${id}`;
   return {
     step({ values, gradients }) {
       for (const [id, sum] of sums) {
         const [value, gradient] = [values.get(id), gradients.get(id)];
         if (value === undefined || gradient === undefined) continue;
-        sum.assign(tf.sub(sum, tf.mul(value, gradient)));
+        for (let i = 0; i < sum.length; i += 1) {
+          sum[i] = (sum[i] as number) - (value[i] as number) * (gradient[i] as number);
+        }
       }
     },
     scores: () => ({
       kind: 'movement',
-      values: new Map([...sums].map(([id, sum]) => [id, read(sum)])),
+      values: new Map([...sums].map(([id, sum]) => [id, sum.slice()])),
     }),
-    arrays: () => new Map([...sums].map(([id, sum]) => [nameOf(id), read(sum)])),
+    arrays: () => new Map([...sums].map(([id, sum]) => [nameOf(id), sum.slice()])),
     restore(arrays) {
-      for (const [id, sum] of sums) {
-        const array = arrays.get(nameOf(id));
-        if (array !== undefined) tf.tidy(() => sum.assign(tf.tensor(array, sum.shape)));
-      }
+      for (const [id, sum] of sums) sum.set(arrays.get(nameOf(id)) ?? sum);
     },
-    dispose: () => tf.dispose([...sums.values()]),
   };
 }

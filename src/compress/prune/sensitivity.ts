@@ -13,6 +13,7 @@ import {
   distillation,
   relativeError,
   scores,
+  soft,
 } from '../train/loss.js';
 import { isPrunedByDefault, type PrunableLayer, prunableLayers } from './layers.js';
 import { masksFor } from './masks.js';
@@ -143,8 +144,8 @@ function judgeOf(
     return tf.tidy(() => {
       const own = open(answers);
       if (!hasClasses) return relativeError(tf, own, open(dense)).dataSync()[0];
-      if (labels === null) return distillation(tf, own, open(dense), 1).dataSync()[0];
-      return crossEntropy(tf, own, tf.tensor1d(labels, 'int32')).dataSync()[0];
+      if (labels === null) return distillation(tf, own, soft(tf, open(dense), 1), 1).dataSync()[0];
+      return crossEntropy(tf, own, labels).dataSync()[0];
     }) as unknown as number;
   };
   return (answers) => ({

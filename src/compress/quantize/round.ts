@@ -11,9 +11,9 @@ import type { Dataset } from '../data/dataset.js';
 import { channelsAlong, withValues } from '../float-graph.js';
 import { activate } from '../ops/trace.js';
 import { makeRandom, seedFor } from '../random.js';
-import { elementsOf, type Tf, type TfTensor, type TfVariable } from '../tensorflow.js';
+import { elementsOf, type Tf, type TfTensor } from '../tensorflow.js';
 import { constantOf } from '../trace.js';
-import { makeAdam } from '../train/adam.js';
+import { adam, makeMoments } from '../train/adam.js';
 import { fakeQuantizer } from './fake.js';
 import { layerInputs, layerOutputs, type SampledLayer, sampledLayers } from './layer-rows.js';
 import { weightIntegers } from './lower.js';
@@ -219,9 +219,9 @@ function learnedShares(
     const p = (share - lowest) / (highest - lowest);
     return Math.log(p / (1 - p));
   });
-  const variable = tf.tidy(() => tf.variable(tf.tensor3d(logits, shape)));
-  const variables = new Map<string, TfVariable>([['logits', variable]]);
-  const adam = makeAdam(tf, variables);
+  const values = Float32Array.from(logits);
+  const variable = tf.tidy(() => tf.variable(tf.tensor3d(values.slice(), shape)));
+  const moments = makeMoments(values.length);
   const random = makeRandom(seedFor(seed, 'steps'));
   const count = Math.min(batch, rows);
   const shares = () =>
@@ -237,12 +237,13 @@ function learnedShares(
         if (done === 0) return error as never;
         return tf.add(error, tf.mul(push(tf, share, flat + (steep - flat) * done), pushWeight));
       }, [variable]);
-      const [gradient] = Object.values(grads);
-      adam.apply(new Map([['logits', gradient]]), step, learningRate);
+      const slopes = Object.values(grads)[0]?.dataSync() as Float32Array;
+      adam(values, slopes, moments, { step, rate: learningRate, decay: 0, factor: 1 });
+      variable.assign(tf.tensor3d(values.slice(), shape));
     });
   }
   const learned = elementsOf(tf, shares);
-  tf.dispose([low, span, variable, ...adam.slots.values()]);
+  tf.dispose([low, span, variable]);
   return learned;
 }
 

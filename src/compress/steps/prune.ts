@@ -38,7 +38,7 @@ const prunedAtOnce: Run = async (candidate, settings, surroundings, say, keeper)
 const prunedGradually: Run = async (candidate, settings, surroundings, say, keeper) => {
   const { graph } = candidate;
   const isMovement = settings.score === 'movement';
-  const movement = isMovement ? makeMovement(surroundings.tf, graph) : null;
+  const movement = isMovement ? makeMovement(graph) : null;
   const score = scorer(settings, surroundings);
   // Shares of layers come from the weights as they are: nothing has moved yet.
   const first = isMovement ? magnitudeScores(graph) : score(candidate);
@@ -53,12 +53,8 @@ const prunedGradually: Run = async (candidate, settings, surroundings, say, keep
       keeper.save({ progress, arrays: new Map([...arrays, ...(movement?.arrays() ?? [])]) }),
   };
   const hooks = { masks, ...(movement === null ? {} : { step: movement.step }) };
-  try {
-    const result = await trained(candidate, settings, surroundings, say, keepsAll, hooks);
-    return { ...result, settings: namedSettings(graph, plan, settings) };
-  } finally {
-    movement?.dispose();
-  }
+  const result = await trained(candidate, settings, surroundings, say, keepsAll, hooks);
+  return { ...result, settings: namedSettings(graph, plan, settings) };
 };
 
 /** @throws BonsaiError 'usage' for a graph that has lost channels */

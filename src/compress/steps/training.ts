@@ -1,8 +1,9 @@
 /** What steps that train have in common: the settings, the progress, and the notes. */
-import { bar, type Say } from '../../progress.js';
+import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
 import type { StepSettings } from '../recipe.js';
-import { type TrainHooks, train } from '../train/loop.js';
+import { epochLine, learningCurve, scoreText } from '../train/curve.js';
+import { type EpochReport, type TrainHooks, train, trainDefaults } from '../train/loop.js';
 import type { Keeper, StepResult, Surroundings } from './step.js';
 
 type Training = Extract<StepSettings, { epochs: number }>;
@@ -16,21 +17,39 @@ export async function trained(
   keeper: Keeper,
   hooks: Pick<TrainHooks, 'masks' | 'step'> = {},
 ): Promise<StepResult> {
-  const { epochs, batch, learningRate } = settings;
-  const { teacherShare, temperature, labelSmoothing, weightDecay } = settings;
-  const options = {
-    ...{ epochs, batch, learningRate, seed },
-    ...{ teacherShare, temperature, labelSmoothing, weightDecay },
-  };
-  const all: TrainHooks = {
-    ...hooks,
-    save: keeper.save,
-    epoch: ({ epoch, loss, seconds }) => {
-      const left = Math.round((epochs - epoch) * seconds);
-      say(`${bar(epoch, epochs)} epochs, loss ${loss.toPrecision(4)}, ${left} s left`);
+  const notes: string[] = [];
+  let history = (keeper.resumed?.progress.history ?? []) as readonly EpochReport[];
+  const { step: _, ...options } = settings;
+  const candidate = await train(tf, start, {
+    data: data.train,
+    validation: data.validation,
+    teachers: [original],
+    options: { ...trainDefaults, ...options, seed },
+    resume: keeper.resumed,
+    hooks: {
+      ...hooks,
+      save: keeper.save,
+      epoch(report, all) {
+        history = all;
+        say(epochLine(report), learningCurve(all));
+      },
+      say(text) {
+        notes.push(text);
+        say(text);
+      },
     },
-  };
-  const candidate = await train(tf, start, data.train, original, options, all, keeper.resumed);
+  });
   const how = start.quantization === null ? 'in float32' : 'as int8';
-  return { candidate, notes: [`${epochs} epochs ${how} at a learning rate of ${learningRate}`] };
+  const what = `${history.length} epochs ${how} at a learning rate of ${options.learningRate}`;
+  return { candidate, notes: [...notes, `${what}${ending(history, options.keepBest)}`] };
+}
+
+/** Of the epoch whose weights the result has. */
+function ending(history: readonly EpochReport[], keepsBest: boolean): string {
+  const best = keepsBest ? history.findLast(({ isBest }) => isBest) : undefined;
+  const result = best ?? history.at(-1);
+  if (result === undefined) return '';
+  const { epoch, loss, validation } = result;
+  const score = validation === null ? '' : `, validation ${scoreText(validation)}`;
+  return `; it is that of epoch ${epoch}: loss ${loss.toPrecision(3)}${score}`;
 }

@@ -37,28 +37,52 @@ export function scores(tf: Tf, { kind }: Answer, output: TfTensor): TfTensor {
   return kind === 'sign' ? tf.concat([tf.zerosLike(flat), flat], 1) : flat;
 }
 
-/** Mean over samples of −log of the probability of the label. */
-export function crossEntropy(tf: Tf, given: TfTensor, labels: TfTensor, smoothing = 0): TfTensor {
-  const classes = given.shape[1] ?? 2;
-  const hard = tf.oneHot(tf.cast(labels, 'int32'), classes);
-  const wanted = tf.add(tf.mul(hard, 1 - smoothing), smoothing / classes);
-  return tf.neg(tf.mean(tf.sum(tf.mul(wanted, tf.logSoftmax(given)), 1)));
+export interface LabelOptions {
+  /** Share of each label that all classes get. */
+  readonly smoothing?: number;
+  /** What a sample counts, by class. */
+  readonly weights?: readonly number[] | null;
 }
 
+/** Mean over samples of −log of the probability of the label. */
+export function crossEntropy(
+  tf: Tf,
+  given: TfTensor,
+  labels: Int32Array,
+  { smoothing = 0, weights = null }: LabelOptions = {},
+): TfTensor {
+  const [count = 1, classes = 2] = given.shape;
+  const wanted = new Float32Array(count * classes);
+  labels.forEach((label, i) => {
+    const weight = weights?.[label] ?? 1;
+    wanted.fill((weight * smoothing) / classes, i * classes, (i + 1) * classes);
+    wanted[i * classes + label] = weight * (1 - smoothing + smoothing / classes);
+  });
+  const target = tf.tensor(wanted, [count, classes]);
+  return tf.neg(tf.mean(tf.sum(tf.mul(target, tf.logSoftmax(given)), 1)));
+}
+
+/** Probabilities [n, classes] of scores, at `temperature`. */
+export function soft(tf: Tf, given: TfTensor, temperature: number): TfTensor {
+  return tf.softmax(tf.div(given, temperature));
+}
+
+/** Probabilities below this are as good as none; their logarithm stays finite. */
+const leastProbability = 1e-20;
+
 /**
- * The divergence of the student's probabilities from the teacher's, both at `temperature`, times
- * its square, so that the gradient keeps its size (Hinton et al., 2015).
+ * The divergence of the student's probabilities from `wanted`, both at `temperature`, times its
+ * square, so that the gradient keeps its size (Hinton et al., 2015).
  */
 export function distillation(
   tf: Tf,
   student: TfTensor,
-  teacher: TfTensor,
+  wanted: TfTensor,
   temperature: number,
 ): TfTensor {
-  const soft = tf.softmax(tf.div(teacher, temperature));
-  const known = tf.logSoftmax(tf.div(teacher, temperature));
+  const known = tf.log(tf.maximum(wanted, leastProbability));
   const own = tf.logSoftmax(tf.div(student, temperature));
-  return tf.mul(tf.mean(tf.sum(tf.mul(soft, tf.sub(known, own)), 1)), temperature ** 2);
+  return tf.mul(tf.mean(tf.sum(tf.mul(wanted, tf.sub(known, own)), 1)), temperature ** 2);
 }
 
 /** Mean squared difference, in units of the teacher's variance. */

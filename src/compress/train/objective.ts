@@ -1,0 +1,278 @@
+/** What a step of training lowers: differences from labels and from teachers. */
+import { BonsaiError } from '../../errors.js';
+import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Dataset, subset } from '../data/dataset.js';
+import { rebatched } from '../float-graph.js';
+import type { FakeQuantizer } from '../quantize/fake.js';
+import type { Tf, TfTensor, TfVariable } from '../tensorflow.js';
+import { type Hooks, runnerOf } from '../trace.js';
+import {
+  type Answer,
+  answerOf,
+  crossEntropy,
+  distillation,
+  type LabelOptions,
+  relativeError,
+  scores,
+} from './loss.js';
+import { type Matcher, makeMatcher, type Tensors } from './match.js';
+import { type TrainOptions, type TrainTask, trainDefaults } from './options.js';
+import type { ParameterOf } from './session.js';
+import {
+  meanOf,
+  rowsOf,
+  type Taught,
+  type Teacher,
+  taught,
+  taughtOnce,
+  teachersOf,
+} from './teach.js';
+
+import type { Validation } from './validation.js';
+
+/** The model as it is in a step. */
+export interface Student {
+  readonly quantizer: FakeQuantizer | null;
+  readonly parameter: ParameterOf;
+  /** The mean of earlier weights. */
+  readonly average: ParameterOf;
+}
+
+export interface Objective {
+  /** What is trained beside the student, by name. */
+  readonly variables: ReadonlyMap<string, TfVariable>;
+  /** Mean over a batch, whose samples may have been changed. Call it within tf.tidy. */
+  loss(samples: Float32Array, chosen: Uint32Array, student: Student): TfTensor;
+  /** On the validation samples; null without them. */
+  validate(student: Student): Validation | null;
+}
+
+/** @throws BonsaiError 'usage' where neither labels nor teachers say what to learn */
+export function makeObjective(tf: Tf, student: Graph, task: TrainTask): Objective {
+  const { data, options, validation = null } = task;
+  const classCount = data.classes?.length ?? null;
+  const answer = answerOf(student, classCount);
+  const runner = runnerOf(tf, answer.graph);
+  const { teachers: graphs = [] } = task;
+  const teachers = teachersOf(tf, student, graphs, options.teacherWeights, classCount);
+  const learnsLabels = data.labels !== null && answer.kind !== 'values';
+  if (!learnsLabels && teachers.length === 0) {
+    const hint = 'give labels, or a teacher: without labels the original model is one';
+    throw new BonsaiError('usage', data.where, 'has no labels to learn from', hint);
+  }
+  const teach = teaching(tf, answer, teachers, data, options);
+  const share = teach === null ? 0 : learnsLabels ? options.teacherShare : 1;
+  const rule: Rule = { answer, share, options, labels: labelOptionsOf(data, options) };
+  const matcher = matcherOf(tf, answer.graph, teachers, options);
+  return {
+    variables: matcher?.variables ?? new Map(),
+    loss(samples, chosen, model) {
+      const x = tf.tensor(samples, [chosen.length, ...data.shape]);
+      const wanted = share > 0 ? (teach?.(x, chosen, model) ?? null) : null;
+      const seen = new Map<TensorId, TfTensor>();
+      const hooks = watching(hooksOf(model), seen, matcher !== null);
+      const own = scores(tf, answer, runner.run([x], hooks)[0] as TfTensor);
+      const loss = lossOf(tf, rule, own, wanted, learnsLabels ? labelsOf(data, chosen) : null);
+      if (matcher === null || teachers[0] === undefined) return loss;
+      return tf.add(loss, matcher.loss(seen, tensorsOf(teachers[0], x)));
+    },
+    validate: validator(tf, validation, teachers, rule, (x, model) =>
+      scores(tf, answer, runner.run([x], hooksOf(model))[0] as TfTensor),
+    ),
+  };
+}
+
+export type LossOf = (
+  samples: Float32Array,
+  chosen: Uint32Array,
+  parameter: ParameterOf,
+) => TfTensor;
+
+/**
+ * The loss of a batch beside a training: samples, their indices in the data, and the values of
+ * parameters (null: the graph's own). Call it within tf.tidy.
+ *
+ * @throws BonsaiError 'usage' without labels and without a teacher
+ */
+export function lossFunction(
+  tf: Tf,
+  graph: Graph,
+  quantizer: FakeQuantizer | null,
+  data: Dataset,
+  teachers: readonly Graph[],
+  options: Pick<TrainOptions, 'teacherShare' | 'temperature' | 'labelSmoothing'>,
+): LossOf {
+  const task = { data, teachers, options: { ...trainDefaults, ...options } };
+  const objective = makeObjective(tf, graph, task);
+  return (samples, chosen, parameter) =>
+    objective.loss(samples, chosen, { quantizer, parameter, average: parameter });
+}
+
+/** How differences are weighed. */
+interface Rule {
+  readonly answer: Answer;
+  /** Of teachers. */
+  readonly share: number;
+  readonly options: TrainOptions;
+  readonly labels: LabelOptions;
+}
+
+function lossOf(
+  tf: Tf,
+  { answer, share, options, labels: labelOptions }: Rule,
+  own: TfTensor,
+  wanted: TfTensor | null,
+  labels: Int32Array | null,
+): TfTensor {
+  const terms: TfTensor[] = [];
+  if (wanted !== null && share > 0) {
+    const difference =
+      answer.kind === 'values'
+        ? relativeError(tf, own, wanted)
+        : distillation(tf, own, wanted, options.temperature);
+    terms.push(tf.mul(difference, share));
+  }
+  if (labels !== null && share < 1) {
+    terms.push(tf.mul(crossEntropy(tf, own, labels, labelOptions), 1 - share));
+  }
+  return tf.addN(terms);
+}
+
+function labelsOf({ labels }: Dataset, chosen: Uint32Array): Int32Array {
+  return Int32Array.from(chosen, (i) => labels?.[i] ?? 0);
+}
+
+/** @throws BonsaiError 'usage' for weights of another number of classes, or below 0 */
+function labelOptionsOf(data: Dataset, options: TrainOptions): LabelOptions {
+  const { classWeights, labelSmoothing: smoothing } = options;
+  const { labels, classes } = data;
+  if (labels === null || classes === null || classWeights === 'equal') return { smoothing };
+  if (classWeights === 'balanced') {
+    const counts = new Array<number>(classes.length).fill(0);
+    for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+    const present = counts.filter((count) => count > 0).length;
+    // The mean over all samples is 1.
+    const weights = counts.map((count) => (count === 0 ? 0 : labels.length / (present * count)));
+    return { smoothing, weights };
+  }
+  const isWrong = classWeights.some((weight) => !(weight >= 0 && Number.isFinite(weight)));
+  if (classWeights.length === classes.length && !isWrong)
+    return { smoothing, weights: classWeights };
+  const message = `are ${classWeights.join(', ')}; there are ${classes.length} classes`;
+  throw new BonsaiError('usage', 'class weights', message, 'give one for each class, none below 0');
+}
+
+type Teach = (x: TfTensor, chosen: Uint32Array, student: Student) => TfTensor;
+
+/** What teachers and earlier weights say about a batch; null without them. */
+function teaching(
+  tf: Tf,
+  answer: Answer,
+  teachers: readonly Teacher[],
+  data: Dataset,
+  { augmentation, averageDecay, temperature }: TrainOptions,
+): Teach | null {
+  if (teachers.length === 0 && averageDecay === null) return null;
+  let known: Taught | null = null;
+  const weights = teachers.map(({ weight }) => weight);
+  const total = weights.reduce((a, b) => a + b, 0);
+  const given = (x: TfTensor, chosen: Uint32Array): TfTensor => {
+    if (augmentation !== null) {
+      return meanOf(
+        tf,
+        teachers.map((one) => taught(tf, one, x, temperature)),
+        weights,
+      );
+    }
+    known ??= taughtOnce(tf, teachers, data, temperature);
+    return rowsOf(tf, known, chosen);
+  };
+  const self = runnerOf(tf, answer.graph);
+  return (x, chosen, { average }) => {
+    if (averageDecay === null) return given(x, chosen);
+    const own = taught(tf, { answer, runner: self }, x, temperature, { parameter: average });
+    return teachers.length === 0 ? own : meanOf(tf, [given(x, chosen), own], [total, 1]);
+  };
+}
+
+function hooksOf({ quantizer, parameter }: Student): Hooks {
+  return quantizer === null ? { parameter } : quantizer.hooks(parameter);
+}
+
+/** `hooks` that also put every tensor into `seen`. */
+function watching(hooks: Hooks, seen: Map<TensorId, TfTensor>, isAsked = true): Hooks {
+  if (!isAsked) return hooks;
+  return {
+    ...hooks,
+    computed(id, value) {
+      const kept = hooks.computed?.(id, value) ?? value;
+      seen.set(id, kept);
+      return kept;
+    },
+  };
+}
+
+function tensorsOf({ runner }: Teacher, x: TfTensor): Tensors {
+  const seen = new Map<TensorId, TfTensor>();
+  runner.run([x], watching({}, seen));
+  return seen;
+}
+
+/** @throws BonsaiError 'usage' for graphs whose tensors cannot be compared */
+function matcherOf(
+  tf: Tf,
+  student: Graph,
+  teachers: readonly Teacher[],
+  options: TrainOptions,
+): Matcher | null {
+  if (options.featureWeight === 0 && options.attentionWeight === 0) return null;
+  const teacher = teachers[0]?.answer.graph;
+  const hint = 'leave out feature and attention matching';
+  if (teacher === undefined) {
+    throw new BonsaiError('usage', 'feature matching', 'has no teacher to compare with', hint);
+  }
+  for (const graph of [student, teacher]) {
+    if (rebatched(graph, 2) !== null) continue;
+    const name = tensorOf(graph, graph.outputs[0] ?? 0).name;
+    const message = `the graph of "${name}" mixes samples, so that they run one by one`;
+    throw new BonsaiError('usage', 'feature matching', message, hint);
+  }
+  return makeMatcher(tf, student, teacher, options);
+}
+
+const validationBatch = 256;
+
+function validator(
+  tf: Tf,
+  data: Dataset | null,
+  teachers: readonly Teacher[],
+  rule: Rule,
+  answers: (x: TfTensor, student: Student) => TfTensor,
+): Objective['validate'] {
+  if (data === null || data.count === 0) return () => null;
+  const isLabelled = data.labels !== null && rule.answer.kind !== 'values';
+  if (!isLabelled && teachers.length === 0) return () => null;
+  let known: Taught | null = null;
+  // Labels decide where there are some.
+  const plain = { ...rule, share: isLabelled ? 0 : 1 };
+  return (student) => {
+    if (!isLabelled) known ??= taughtOnce(tf, teachers, data, rule.options.temperature);
+    let [loss, right] = [0, 0];
+    for (let first = 0; first < data.count; first += validationBatch) {
+      const count = Math.min(validationBatch, data.count - first);
+      const chosen = Uint32Array.from({ length: count }, (_, i) => first + i);
+      tf.tidy(() => {
+        const x = tf.tensor(subset(data, chosen).x, [count, ...data.shape]);
+        const own = answers(x, student);
+        const wanted = known === null ? null : rowsOf(tf, known, chosen);
+        const labels = isLabelled ? labelsOf(data, chosen) : null;
+        loss += (lossOf(tf, plain, own, wanted, labels).dataSync()[0] ?? Number.NaN) * count;
+        const best = labels === null ? [] : tf.argMax(own, 1).dataSync();
+        best.forEach((label: number, i: number) => {
+          right += label === labels?.[i] ? 1 : 0;
+        });
+      });
+    }
+    return { loss: loss / data.count, accuracy: isLabelled ? right / data.count : null };
+  };
+}
