@@ -8,10 +8,10 @@ import {
   type LayerOptions,
   type PruningOption,
 } from '../../src/compress/prune/allocate.js';
-import { costTable, planByCost } from '../../src/compress/prune/by-cost.js';
+import { costTable, patternByCost, planByCost } from '../../src/compress/prune/by-cost.js';
 import { prunableLayers } from '../../src/compress/prune/layers.js';
 import { masksFor, pruned } from '../../src/compress/prune/masks.js';
-import { patternNamed, unstructured } from '../../src/compress/prune/patterns.js';
+import { nameOf, patternNamed, unstructured } from '../../src/compress/prune/patterns.js';
 import { magnitudeScores } from '../../src/compress/prune/scores.js';
 import { type Sensitivity, sensitivityOf } from '../../src/compress/prune/sensitivity.js';
 import { sensitivityText } from '../../src/compress/prune/text.js';
@@ -226,25 +226,27 @@ describe('sensitivity', () => {
   });
 });
 
+/** Candidates as int8, with ranges from noise. */
+async function moduleMaker(head: Omit<Module, 'graphs'>, graph: Graph) {
+  const { tf } = await loadBackend('wasm');
+  const random = makeRandom(1);
+  const x = Float32Array.from({ length: 8 * 512 }, () => random());
+  const data = { where: 'noise', count: 8, shape: [8, 8, 8], x, labels: null, classes: null };
+  const seen = observe(tf, runnerOf(tf, graph), data);
+  const options = { calibration: 'min-max', weights: 'int8' } as const;
+  return (own: Candidate) => lower(head, own.graph, quantizationOf(own.graph, seen, options));
+}
+
 describe('pruning by cost', () => {
   const net = new FloatNetwork([8, 8, 8], 3).conv(16).conv(16, 1).dense(10, 'none');
   const { graphs: _, ...head }: Module = net.module();
   const graph = net.graph();
-  const candidate: Candidate = { graph, masks: new Map(), quantization: null };
+  const dense = (one: Graph): Candidate => ({ graph: one, masks: new Map(), quantization: null });
+  const candidate = dense(graph);
   const scores = magnitudeScores(graph);
   let moduleOf: (candidate: Candidate) => Module;
   before(async () => {
-    const { tf } = await loadBackend('wasm');
-    const random = makeRandom(1);
-    const x = Float32Array.from({ length: 8 * 512 }, () => random());
-    const data = { where: 'noise', count: 8, shape: [8, 8, 8], x, labels: null, classes: null };
-    const seen = observe(tf, runnerOf(tf, graph), data);
-    moduleOf = (own) =>
-      lower(
-        head,
-        own.graph,
-        quantizationOf(own.graph, seen, { calibration: 'min-max', weights: 'int8' }),
-      );
+    moduleOf = await moduleMaker(head, graph);
   });
   /** As if each zero were a little noise, and more so in the first layer. */
   const sensitivity = (patterns: readonly string[]): Sensitivity => ({
@@ -283,7 +285,7 @@ describe('pruning by cost', () => {
       const half = planByCost({ ...request, moduleOf }, count / 2);
       expect(half.isMet).to.equal(true);
       expect(half.cost.count).to.be.within(0.3 * count, 0.5 * count);
-      expect(calls).to.be.at.most(7 + 7 + 4);
+      expect(calls).to.be.at.most(7 + 7 + 6);
       const names = [...half.plan.values()].map((one) => one.pattern);
       expect(names.filter((one) => one === patternNamed(pattern)).length).to.be.above(0);
       // The first layer is ten times as sensitive.
@@ -294,6 +296,41 @@ describe('pruning by cost', () => {
       expect(never.cost.count).to.be.below(half.cost.count);
     });
   }
+
+  it('takes blocks for one share over all layers only where they save much', async () => {
+    const deep = new FloatNetwork([8, 8, 8], 3).conv(32).conv(32).mean().dense(4, 'none').graph();
+    const own = { candidate: dense(deep), scores: magnitudeScores(deep) };
+    const makeModule = await moduleMaker(head, deep);
+    const patterns = ['rp2040', 'esp32c3', 'stm32f405', 'stm32h743'].map((target) => {
+      const costOf = costsOn(loadTarget(target), { ...defaults, faithful: false });
+      return nameOf(patternByCost({ ...own, costOf, moduleOf: makeModule }, 0.8));
+    });
+    expect(patterns).to.deep.equal(['unstructured', 'unstructured', '1x4', '1x4']);
+  });
+
+  it('corrects the plan where layers together cost more than each, or less', () => {
+    const weights = prunableLayers(graph);
+    for (const extra of [0, 200, -200]) {
+      const costOf = (module: Module): Cost => {
+        const { tensors = [], nodes = [] } = module.graphs[0] ?? {};
+        const layers = nodes.map(({ inputs }) => {
+          const data = tensors[inputs[1] ?? -1]?.data;
+          if (!(data instanceof Int8Array)) return 0;
+          return (1000 * data.filter((value) => value !== 0).length) / data.length;
+        });
+        // Layers of one share cost what the table says.
+        const shares = weights.map(({ index }) => layers[index] ?? 0);
+        const isMixed = Math.max(...shares) - Math.min(...shares) > 60;
+        const count = layers.reduce((a, b) => a + b, isMixed ? 500 + extra : 500);
+        return { count, unit: 'cycles', ms: 0, flashBytes: 0, ramBytes: 0, layers };
+      };
+      const own = sensitivity(['unstructured']);
+      const request = { candidate, scores, sensitivity: own, costOf, moduleOf };
+      const { cost, isMet } = planByCost(request, 2200);
+      expect(isMet, `${extra}`).to.equal(true);
+      expect(cost.count, `${extra}`).to.be.above(2100);
+    }
+  });
 
   it('counts what no layer is part of', () => {
     const costOf = (module: Module): Cost => {

@@ -7,7 +7,7 @@ import type { Candidate } from '../candidate.js';
 import { thinned } from '../data/dataset.js';
 import type { SettingsOf } from '../recipe.js';
 import type { Surroundings } from '../steps/step.js';
-import { type CostPlan, costTable, planByCost } from './by-cost.js';
+import { type CostPlan, costTable, patternByCost, planByCost } from './by-cost.js';
 import { prunableLayers } from './layers.js';
 import { globalPlan, type PruningPlan } from './masks.js';
 import { nameOf, type Pattern, patternNamed, unstructured } from './patterns.js';
@@ -29,8 +29,21 @@ export async function planFor(
   if (time !== undefined) {
     return (await timePlanner(candidate, pattern, scores, surroundings, say))(time).plan;
   }
-  const own = pattern === 'auto' ? unstructured : patternNamed(pattern);
-  return globalPlan(candidate.graph, { pattern: own, share }, scores);
+  const own = pattern === 'auto' ? patternFor(candidate, share, scores, surroundings) : null;
+  const all = { pattern: own ?? patternNamed(pattern), share };
+  return globalPlan(candidate.graph, all, scores);
+}
+
+function patternFor(
+  candidate: Candidate,
+  share: number,
+  scores: Scores,
+  surroundings: Surroundings,
+): Pattern {
+  const { costOf } = surroundings;
+  if (costOf === null) return unstructured;
+  const moduleOf = moduleMaker(surroundings, candidate);
+  return patternByCost({ candidate, scores, costOf, moduleOf }, share);
 }
 
 function namedPlan(graph: Graph, layers: NonNullable<Settings['layers']>): PruningPlan {
