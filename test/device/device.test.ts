@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { openError } from '../../src/device/access.js';
 import { openDevice } from '../../src/device/index.js';
 import { listPorts, portsOfSysfs } from '../../src/device/ports.js';
-import { BonsaiError } from '../../src/errors.js';
+import { failure } from '../support/failure.js';
 
 const host = { name: 'host', simulator: 'process' } as const;
 const rp2040 = { name: 'rp2040', simulator: 'rp2040js' } as const;
@@ -22,15 +22,6 @@ function program(name: string, text: string): string {
   writeFileSync(path, `#!/bin/sh\n${text}\n`);
   chmodSync(path, 0o755);
   return path;
-}
-
-async function failure(work: Promise<unknown>): Promise<BonsaiError> {
-  const reason = await work.then(
-    () => 'it worked',
-    (error: unknown) => error,
-  );
-  expect(reason).to.be.instanceOf(BonsaiError);
-  return reason as BonsaiError;
 }
 
 describe('device: opening', () => {

@@ -8,6 +8,7 @@ import type { FlashJob } from '../../src/flash/protocol.js';
 import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
 import { DfuBus, f405Options, pagedOptions } from '../support/dfu.js';
+import { failure } from '../support/failure.js';
 import { checkTable, Outcomes, resultOf, seeds } from '../support/fault-rows.js';
 import { Random } from '../support/module.js';
 import { stm32Image } from '../support/stm32.js';
@@ -39,12 +40,6 @@ const boardOf = (options: Partial<DfuOptions> = {}, flash?: Uint8Array) =>
   new DfuBus(new DfuChip({ ...f405Options, ...options }, flash));
 const holds = ({ chip }: DfuBus, image: Uint8Array) =>
   Buffer.compare(chip.flash.subarray(0, image.length), image) === 0;
-
-async function failure(work: Promise<unknown>): Promise<BonsaiError> {
-  const error = await work.catch((reason: unknown) => reason);
-  expect(error).to.be.instanceOf(BonsaiError);
-  return error as BonsaiError;
-}
 
 describe('flash/dfu', () => {
   const layouts: [

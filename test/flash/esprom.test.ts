@@ -11,6 +11,7 @@ import { BonsaiError } from '../../src/errors.js';
 import { flash } from '../../src/flash/index.js';
 import { loadTarget } from '../../src/target/index.js';
 import { espImage, espSettings } from '../support/esp.js';
+import { failure } from '../support/failure.js';
 import { stm32Image } from '../support/stm32.js';
 import { Wire } from '../support/wire.js';
 
@@ -37,15 +38,6 @@ function saved(image: Uint8Array, name = 'image.bin'): string {
 
 const flashTo = (wire: Wire, image: Uint8Array) =>
   flash(saved(image), '/dev/wire', target, { open: wire.open, sleep: wire.sleep });
-
-async function failure(work: Promise<unknown>): Promise<BonsaiError> {
-  const reason = await work.then(
-    () => 'it worked',
-    (error: unknown) => error,
-  );
-  expect(reason).to.be.instanceOf(BonsaiError);
-  return reason as BonsaiError;
-}
 
 const holds = (chip: EspChip, image: Uint8Array) =>
   Buffer.compare(chip.flash.subarray(0, image.length), image) === 0;

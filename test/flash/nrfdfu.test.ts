@@ -10,6 +10,7 @@ import { type FlashOptions, flash } from '../../src/flash/index.js';
 import { initPacket } from '../../src/flash/nrf/init-packet.js';
 import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
+import { failure } from '../support/failure.js';
 import { nrf52Image } from '../support/nrf52.js';
 import { Wire } from '../support/wire.js';
 
@@ -30,15 +31,6 @@ function flashOver(wire: Wire, image: Uint8Array, more: Partial<FlashOptions> = 
   const path = join(directory, 'image.bin');
   writeFileSync(path, image);
   return flash(path, 'wire', target, { open: wire.open, sleep: wire.sleep, ...more });
-}
-
-async function failure(work: Promise<unknown>): Promise<BonsaiError> {
-  const reason = await work.then(
-    () => 'it worked',
-    (error: unknown) => error,
-  );
-  expect(reason).to.be.instanceOf(BonsaiError);
-  return reason as BonsaiError;
 }
 
 const holds = (chip: NrfDfuChip, image: Uint8Array) =>

@@ -9,6 +9,7 @@ import { flashPicoboot } from '../../src/flash/picoboot.js';
 import type { FlashJob } from '../../src/flash/protocol.js';
 import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
+import { failure } from '../support/failure.js';
 import { checkTable, Outcomes, resultOf, seeds } from '../support/fault-rows.js';
 import { Random } from '../support/module.js';
 import { type TransferFault, UsbBoard } from '../support/usb.js';
@@ -48,15 +49,6 @@ function boardOf(name: string, bytes: number, seed = 1) {
   const holds = (image: Uint8Array) =>
     Buffer.compare(chip.flash.subarray(0, image.length), Buffer.from(image)) === 0;
   return { board, chip, imageOf, jobOf, holds, flashAddress };
-}
-
-async function failure(work: Promise<unknown>): Promise<BonsaiError> {
-  const reason = await work.then(
-    () => 'it worked',
-    (error: unknown) => error,
-  );
-  expect(reason).to.be.instanceOf(BonsaiError);
-  return reason as BonsaiError;
 }
 
 describe('flash/picoboot', () => {

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type Stm32Chip, type Stm32Options, stm32Chip } from '../../src/device/chips/stm32.js';
-import { BonsaiError } from '../../src/errors.js';
 import { flash } from '../../src/flash/index.js';
 import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
+import { failure } from '../support/failure.js';
 import {
   bankOf,
   pageBytes,
@@ -50,15 +50,6 @@ function saved(image: Uint8Array, name = 'image.bin'): string {
 
 const flashTo = (wire: Wire, image: Uint8Array) =>
   flash(saved(image), '/dev/wire', target, { open: wire.open, sleep: wire.sleep });
-
-async function failure(work: Promise<unknown>): Promise<BonsaiError> {
-  const reason = await work.then(
-    () => 'it worked',
-    (error: unknown) => error,
-  );
-  expect(reason).to.be.instanceOf(BonsaiError);
-  return reason as BonsaiError;
-}
 
 const holds = (chip: Stm32Chip, image: Uint8Array) =>
   Buffer.compare(chip.flash.subarray(0, image.length), image) === 0;

@@ -4,13 +4,13 @@ import { expect } from 'chai';
 import { decodeBlock, encodeBlock } from 'uf2';
 import { PicobootChip } from '../../src/device/chips/picoboot.js';
 import { Uf2Rom } from '../../src/device/chips/uf2rom.js';
-import { BonsaiError } from '../../src/errors.js';
 import { flash } from '../../src/flash/index.js';
 import type { DriveFile } from '../../src/flash/uf2/copy.js';
 import { findDrives } from '../../src/flash/uf2/drives.js';
 import { flashUf2Drive } from '../../src/flash/uf2drive.js';
 import { loadTarget } from '../../src/target/index.js';
 import { DriveBoard, firmwareOf, systemError, target, uf2Of } from '../support/drive.js';
+import { failure } from '../support/failure.js';
 import { Random } from '../support/module.js';
 import { UsbBoard } from '../support/usb.js';
 
@@ -22,15 +22,6 @@ beforeEach(() => {
   board = new DriveBoard();
 });
 afterEach(() => board.dispose());
-
-async function failure(work: Promise<unknown>): Promise<BonsaiError> {
-  const reason = await work.then(
-    () => 'it worked',
-    (error: unknown) => error,
-  );
-  expect(reason).to.be.instanceOf(BonsaiError);
-  return reason as BonsaiError;
-}
 
 const otherDrive = (boardId: string) => {
   const path = join(board.directory, 'media/user', boardId);
