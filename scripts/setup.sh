@@ -48,6 +48,7 @@ from_pypi() { # FOLDER PACKAGE...
 }
 if [ "${1:-}" = --tests ]; then
   command -v esptool esptool.py >/dev/null || from_pypi esptool esptool
+  command -v adafruit-nrfutil >/dev/null || from_pypi nrfutil adafruit-nrfutil
   from_pypi tflite tflite-micro ai-edge-litert
 fi
 

@@ -18,11 +18,12 @@ const saveAfterMs = 200;
 
 /** Whether `simulateBoard` has the target's boot loader. */
 function hasSimulatedBoard(target: Target): boolean {
-  return hasDrive(target) ? target.simulator !== null : hasChip(target);
+  return simulatesDrive(target) || hasChip(target);
 }
 
-function hasDrive({ flashProtocols }: Target): boolean {
-  return flashProtocols.some(({ protocol }) => protocol === 'uf2-drive');
+/** A drive without the chip's simulator would not know what it holds. */
+function simulatesDrive({ flashProtocols, simulator }: Target): boolean {
+  return simulator !== null && flashProtocols.some(({ protocol }) => protocol === 'uf2-drive');
 }
 
 /** The targets whose boot loader is simulated, and whether their image runs from there. */
@@ -59,7 +60,7 @@ export async function simulateBoard(
   tell: (text: string) => void,
 ): Promise<SimulatedBoard> {
   if (!hasSimulatedBoard(target)) throw notSimulated(target);
-  if (hasDrive(target)) return simulateDrive(target, link, tell);
+  if (simulatesDrive(target)) return simulateDrive(target, link, tell);
   const flashPath = `${link}.flash`;
   const before = keptFlash(flashPath, target.name, makeChip(target).flash.length);
   const board = new Board(target, makeChip(target, before), flashPath, tell);

@@ -10,6 +10,7 @@ import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import type { Say } from '../progress.js';
 import type { FlashProtocolName, FlashSettings } from '../target/flash.js';
+import { adafruitDfu } from './adafruitdfu.js';
 import { stm32Dfu } from './dfu.js';
 import { espRom } from './esprom.js';
 import { idf } from './idf.js';
@@ -46,6 +47,7 @@ export interface FlashOptions {
 
 /** By the name in target.json. */
 const protocols: { readonly [Name in FlashProtocolName]: FlashProtocol<Name> } = {
+  'adafruit-dfu': adafruitDfu,
   'esp-rom': espRom,
   'debug-probe': debugProbe,
   idf,

@@ -10,13 +10,11 @@ import type { SettingsOf } from '../target/flash.js';
 import { DfuClient, NoAnswer, Refusal } from './nrf/client.js';
 import { initPacket } from './nrf/init-packet.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
+import { findOrRestart } from './shared/entry.js';
 import { checkVectorTable, requireRoom } from './shared/image.js';
 
 type Job = FlashJob<SettingsOf<'nrf-dfu'>>;
 
-/** For the port to go and to come back, and for the user to press reset: half a minute. */
-const mostPolls = 36;
-const pollMs = 250;
 /** How often an object is sent. */
 const mostTries = 8;
 /** The whole may take so many times what it takes on a clean line. */
@@ -58,22 +56,8 @@ interface Connection {
 
 /** @throws BonsaiError 'flash' when no boot loader answers */
 async function connect(job: Job): Promise<Connection> {
-  job.say('is the boot loader there?');
-  const there = await greet(job);
-  if (there !== null) return there;
-  job.say('no; asking running firmware to restart in it');
-  await job.restart();
-  job.say('waiting for the boot loader: press reset if the board does not enter it');
-  for (let polls = 0; polls < mostPolls; polls++) {
-    try {
-      const found = await greet(job, pollMs);
-      if (found !== null) return found;
-    } catch (error) {
-      if (!(error instanceof BonsaiError && error.code === 'device')) throw error;
-      // Its boot loader is another USB device, so the port is gone for a while.
-      await job.sleep(pollMs);
-    }
-  }
+  const found = await findOrRestart(job, (waitMs) => greet(job, waitMs));
+  if (found !== null) return found;
   throw new BonsaiError(
     'flash',
     job.port,
@@ -83,7 +67,7 @@ async function connect(job: Job): Promise<Connection> {
 }
 
 /** The boot loader, if it answers. */
-async function greet({ open, settings }: Job, waitFirstMs = 0): Promise<Connection | null> {
+async function greet({ open, settings }: Job, waitFirstMs: number): Promise<Connection | null> {
   const transport = await open({ baudRate: settings.baudRate, parity: 'none' });
   try {
     await transport.sleep(waitFirstMs);

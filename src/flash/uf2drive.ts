@@ -11,8 +11,10 @@ import { touch1200 } from '../device/open-link.js';
 import { type FoundUsbDevice, type UsbHost, usbHost } from '../device/usb.js';
 import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
+import { answersAdafruit, writeByAdafruit } from './adafruit/writer.js';
 import { isOf, writeByPicoboot } from './picoboot/writer.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
+import { hasFirmware, isBuild } from './shared/confirm.js';
 import { compileHint, targetsWith } from './shared/kin.js';
 import {
   copyToDrive,
@@ -66,7 +68,10 @@ export async function flashUf2Drive(
   // A drive or 'auto' in place of a port: nothing says which port the board will have.
   const isSerial = port !== 'auto' && (await driveAt(port)) === null;
   const found = await enterBootLoader(job, around);
-  if ('device' in found) {
+  if ('serial' in found) {
+    say(`no drive is mounted: writing over ${port}`);
+    await writeByAdafruit(job, found.serial, contentOf(image));
+  } else if ('device' in found) {
     say(`no drive is mounted: writing over ${found.device.name}`);
     await writeByPicoboot(job, found.settings, found.device, image);
   } else {
@@ -90,6 +95,13 @@ interface FoundDevice {
   readonly settings: SettingsOf<'picoboot'>;
 }
 
+/** A boot loader whose drive is not mounted, but which answers on its serial port. */
+interface FoundSerial {
+  readonly serial: SettingsOf<'adafruit-dfu'>;
+}
+
+type Found = FoundDrive | FoundDevice | FoundSerial;
+
 async function copy(job: Job, { drive, wasThere }: FoundDrive, around: DriveSurroundings) {
   const { image, target, settings, progress, say } = job;
   const [familyId, flashAddress] = [Number(target.uf2FamilyId), Number(target.flashAddress)];
@@ -107,10 +119,7 @@ async function copy(job: Job, { drive, wasThere }: FoundDrive, around: DriveSurr
  *
  * @throws BonsaiError 'flash' when no drive appears, or several fit, or it is another board's
  */
-async function enterBootLoader(
-  job: Job,
-  around: DriveSurroundings,
-): Promise<FoundDrive | FoundDevice> {
+async function enterBootLoader(job: Job, around: DriveSurroundings): Promise<Found> {
   const { port } = job;
   const before = await findDrives(around, port);
   const unmounted = withoutDrive(job, around);
@@ -146,8 +155,25 @@ async function enterBootLoader(
   return { drive: there, wasThere: true };
 }
 
-/** Looks for a boot loader that has been on USB for a while, and whose drive is still not mounted. */
+/** Looks for a boot loader that has been there for a while, and whose drive is still not mounted. */
 function withoutDrive(
+  job: Job,
+  around: DriveSurroundings,
+): () => Promise<FoundDevice | FoundSerial | null> {
+  const [onUsb, onSerial] = [unmountedOnUsb(job, around), unmountedOnSerial(job, around)];
+  return async () => (await onUsb()) ?? (await onSerial());
+}
+
+function unmountedOnSerial(job: Job, around: DriveSurroundings): () => Promise<FoundSerial | null> {
+  const serial = job.target.flashProtocols.find((each) => each.protocol === 'adafruit-dfu');
+  const begin = around.now();
+  return async () => {
+    const isDue = serial !== undefined && isPort(job.port) && around.now() - begin >= mountMs;
+    return isDue && (await answersAdafruit(job, serial)) ? { serial } : null;
+  };
+}
+
+function unmountedOnUsb(
   { target }: Job,
   around: DriveSurroundings,
 ): () => Promise<FoundDevice | null> {
@@ -252,17 +278,14 @@ async function confirm(
   content: Uint8Array,
   around: DriveSurroundings,
 ): Promise<void> {
-  const bytes = Buffer.from(content);
-  // The name that the firmware has on USB.
-  if (!isPort(port) || !bytes.includes(`bonsaic ${target.name}\0`)) return;
+  if (!isPort(port) || !hasFirmware(content, target)) return;
   const answer = await until(greet, around);
   const again = `${enterByHand}, and try again`;
   if (answer === null) {
     const message = `was copied and the board has restarted, but no firmware answers at ${port}`;
     throw new BonsaiError('flash', image.path, message, again);
   }
-  const { modelSha256, tag } = answer;
-  if ([modelSha256, tag].every((part) => bytes.includes(Buffer.from(part)))) return;
+  if (isBuild(content, answer)) return;
   const message = `runs other firmware than ${image.path}: it was not written whole`;
   throw new BonsaiError('flash', port, message, again);
 }

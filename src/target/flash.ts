@@ -204,6 +204,24 @@ const nrfDfu = z.strictObject({
   baudRate: z.int().positive(),
 });
 
+/** Adafruit's boot loader of nRF52 boards, on its serial port (Nordic's DFU of SDK 11). */
+const adafruitDfu = z.strictObject({
+  protocol: z.literal('adafruit-dfu'),
+  /** Where the facts below are from. */
+  source: z.string().min(1),
+  /** What init packets name (ADAFRUIT_DEVICE_TYPE). */
+  deviceType: z.int().nonnegative(),
+  /** The SoftDevices behind which the flash for applications begins where the target's does. */
+  softDeviceIds: z.array(hex(4)).nonempty(),
+  /** Where the program's RAM begins. */
+  ramAddress: hex(8),
+  ...flashPages,
+  /** How long programming a page takes. */
+  programMs: z.int().positive(),
+  /** USB ignores it. */
+  baudRate: z.int().positive(),
+});
+
 /** ESP-IDF's own idf.py. */
 const idf = z.strictObject({ protocol: z.literal('idf') });
 
@@ -215,6 +233,7 @@ export const flashSettings = z.discriminatedUnion('protocol', [
   stm32Dfu,
   debugProbe,
   nrfDfu,
+  adafruitDfu,
   idf,
 ]);
 

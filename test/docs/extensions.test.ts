@@ -152,6 +152,7 @@ describe('docs: what an extension touches', () => {
       ...[
         'drive-board',
         'drive-folder',
+        'hci',
         'simulated',
         'simulated-common',
         'slip',

@@ -56,6 +56,32 @@ function nrf(name: string, directory: string): FlashedBoard {
   return { makeChip: () => makeChip(target), answers, ...flashed(name, image, directory) };
 }
 
+/**
+ * A page and a part of another. No answer says no: the fault makes the number 1 of each 2, which
+ * the checksum of the answer tells. Firmware that has started tells its build.
+ */
+function adafruit(name: string, directory: string): FlashedBoard {
+  const target = loadTarget(name);
+  const image = nrf52Image(target, 4_500);
+  const [modelSha256, tag] = [new Uint8Array(32).fill(0xa5), Uint8Array.of(0xa5, 1, 0xa5, 2)];
+  image.set([...Buffer.from(`bonsaic ${name}\0`), ...modelSha256, ...tag], 1_000);
+  const path = join(directory, `${name}.bin`);
+  writeFileSync(path, image);
+  const holds = ({ flash: cells }: Chip) =>
+    Buffer.compare(cells.subarray(0, image.length), image) === 0;
+  const greeting = { modelSha256, tag };
+  return {
+    makeChip: () => makeChip(target),
+    answers: { yes: 2 << 3, no: 1 << 3 },
+    flash: (wire: Wire) =>
+      flash(path, 'socket://wire:1', target, {
+        ...{ open: wire.open, sleep: wire.sleep },
+        greet: async () => (wire.chip.started !== null && holds(wire.chip) ? greeting : null),
+      }),
+    ...{ holds, longestMs },
+  };
+}
+
 function flashed(
   name: string,
   image: Uint8Array,
@@ -94,5 +120,10 @@ describe('flash: faults: each of 200 seeds ends done or with an error, the next 
   it('nRF52', async () => {
     const board = nrf('nrf52840-dongle', directory);
     checkTable('nrf faults', await faultRows('nrf52840-dongle', board));
+  });
+
+  it('nRF52, Adafruit', async () => {
+    const board = adafruit('nrf52840-uf2', directory);
+    checkTable('adafruit faults', await faultRows('nrf52840-uf2, serial', board));
   });
 });

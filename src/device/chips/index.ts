@@ -2,6 +2,7 @@
 import { InternalError } from '../../errors.js';
 import type { FlashProtocolName, SettingsOf } from '../../target/flash.js';
 import type { Target } from '../../target/index.js';
+import { adafruitDfuChip } from './adafruitdfu.js';
 import type { Chip } from './chip.js';
 import { espChip } from './esp.js';
 import { nrfDfuChip } from './nrfdfu.js';
@@ -17,6 +18,7 @@ type MakeChip<Name extends FlashProtocolName> = (
 type ChipTarget = Pick<Target, 'name' | 'flashProtocols' | 'flashAddress' | 'flashBytes'>;
 
 const chips: { readonly [Name in FlashProtocolName]?: MakeChip<Name> } = {
+  'adafruit-dfu': adafruitDfuChip,
   'esp-rom': espChip,
   'nrf-dfu': nrfDfuChip,
   'stm32-uart': (settings, flash) => stm32Chip(settings, flash),

@@ -19,6 +19,39 @@ export async function firstFound<T>(
   return null;
 }
 
+/** For a port to go and to come back, and for the user to press reset: half a minute. */
+const mostPolls = 36;
+const pollMs = 250;
+
+/**
+ * A boot loader that is there, that running firmware restarts in, or that the user enters.
+ *
+ * @param find opens the port, waits so many ms, and asks; null: no boot loader answers
+ * @returns null when none is found within half a minute
+ */
+export async function findOrRestart<T>(
+  { say, restart, sleep }: Pick<FlashJob<unknown>, 'say' | 'restart' | 'sleep'>,
+  find: (waitFirstMs: number) => Promise<T | null>,
+): Promise<T | null> {
+  say('is the boot loader there?');
+  const there = await find(0);
+  if (there !== null) return there;
+  say('no; asking running firmware to restart in it');
+  await restart();
+  say('waiting for the boot loader: press reset if the board does not enter it');
+  for (let polls = 0; polls < mostPolls; polls++) {
+    try {
+      const found = await find(pollMs);
+      if (found !== null) return found;
+    } catch (error) {
+      if (!(error instanceof BonsaiError && error.code === 'device')) throw error;
+      // Its boot loader is another USB device, so the port is gone for a while.
+      await sleep(pollMs);
+    }
+  }
+  return null;
+}
+
 /** The state of both modem lines, and how long it lasts. */
 export type LineStep = readonly [dtr: boolean, rts: boolean, waitMs: number];
 
