@@ -1,7 +1,7 @@
 /** bonsaic compress MODEL: a float model, samples and budgets → a smaller int8 model. */
 
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { compressModel } from '../compress/compress-model.js';
 import { goalsFault } from '../compress/goals.js';
 import { journalFolder } from '../compress/journal.js';
@@ -13,6 +13,7 @@ import {
   type CompressionFlags,
   concludeCompression,
   materialsOf,
+  partOf,
   whole,
   withMaterials,
   withOutputFolder,
@@ -33,7 +34,7 @@ export function addCompress(program: Command): void {
     .argument('[model]', modelHelp)
     .summary('make the smallest int8 model of a float one that keeps to budgets')
     .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
-    .option('--min-accuracy <percent>', 'fail when fewer test samples are right', share)
+    .option('--min-accuracy <percent>', 'fail when fewer test samples are right', partOf)
     .option('--epochs <count>', 'of each training (default: 10)', whole(1));
   const targeted = withCompileOptions(withTarget(command, 'rp2040'));
   const budgeted = withBudgets(targeted, { measured: false });
@@ -60,10 +61,4 @@ export function addCompress(program: Command): void {
       concludeCompression(made, flags, goalsFault(path, goals, made.report));
     },
   );
-}
-
-function share(text: string): number {
-  const value = Number(text.replace(/%$/, ''));
-  if (text.trim() !== '' && value > 0 && value <= 100) return value / 100;
-  throw new InvalidArgumentError('It must be a percentage above 0, at most 100.');
 }

@@ -67,12 +67,14 @@ export function materialsOf(path: string, flags: CompressionFlags): Materials {
     ...(sampleRate === undefined ? {} : { sampleRate }),
   };
   const bytes = readInput(path, 'model');
-  const options = compileOptions(flags);
-  const costs =
-    target === undefined
-      ? null
-      : { costOf: costsOn(targetOf({ target }), options), key: JSON.stringify([target, options]) };
+  const costs = target === undefined ? null : costsFor({ ...flags, target });
   return { bytes, path, data, reading, samples, seed, backend, costs };
+}
+
+function costsFor(flags: CompressionFlags & { readonly target: string }): Materials['costs'] {
+  const options = compileOptions(flags);
+  const costOf = costsOn(targetOf(flags), options);
+  return { costOf, key: JSON.stringify([flags.target, options]) };
 }
 
 /** Writes the result and tells it. With a fault the best that was found is written all the same. */
@@ -107,6 +109,20 @@ function finite(text: string): number {
   throw new InvalidArgumentError('It must be a number.');
 }
 
-function list(text: string): readonly string[] {
+/** '80' or '80%' → 0.8 */
+export function shareOf(text: string): number {
+  const value = Number(text.replace(/%$/, ''));
+  if (text.trim() !== '' && value >= 0 && value < 100) return value / 100;
+  throw new InvalidArgumentError('It must be a percentage from 0 to below 100.');
+}
+
+/** '50' → 0.5: at most all of it, and more than nothing. */
+export function partOf(text: string): number {
+  const value = Number(text.replace(/%$/, ''));
+  if (text.trim() !== '' && value > 0 && value <= 100) return value / 100;
+  throw new InvalidArgumentError('It must be a percentage above 0, at most 100.');
+}
+
+export function list(text: string): readonly string[] {
   return text.split(',').map((name) => name.trim());
 }

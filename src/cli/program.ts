@@ -17,6 +17,7 @@ import { addProfile } from './profile.js';
 import { addPrune } from './prune.js';
 import { addQuantize } from './quantize.js';
 import { addRun } from './run.js';
+import { addSensitivity } from './sensitivity.js';
 import { addSimulate } from './simulate.js';
 import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
@@ -36,6 +37,7 @@ function makeProgram(): Command {
     addCompress,
     addPrune,
     addQuantize,
+    addSensitivity,
     addCompile,
     addBuild,
     addFlash,

@@ -14,6 +14,8 @@ import {
   type CompressionFlags,
   concludeCompression,
   materialsOf,
+  partOf,
+  shareOf,
   whole,
   withMaterials,
   withOutputFolder,
@@ -39,7 +41,7 @@ export function addPrune(program: Command): void {
     .argument('[model]', modelHelp)
     .summary('make an int8 model whose least weights are 0, with training for what that loses')
     .option('--share <percent>', 'of all weights together (default: 80, without a target)', shareOf)
-    .option('--time <percent>', "what is left of the target's time (default: 50)", timeOf)
+    .option('--time <percent>', "what is left of the target's time (default: 50)", partOf)
     .option('--pattern <pattern>', `auto, ${patternForms}`, pattern, 'auto')
     .addOption(
       new Option('--score <measure>', 'what makes a weight matter')
@@ -77,18 +79,6 @@ export function addPrune(program: Command): void {
       concludeCompression(await compressModel(request, makeProgress()), flags);
     },
   );
-}
-
-function shareOf(text: string): number {
-  const value = Number(text.replace(/%$/, ''));
-  if (text.trim() !== '' && value >= 0 && value < 100) return value / 100;
-  throw new InvalidArgumentError('It must be a percentage from 0 to below 100.');
-}
-
-function timeOf(text: string): number {
-  const value = Number(text.replace(/%$/, ''));
-  if (text.trim() !== '' && value > 0 && value <= 100) return value / 100;
-  throw new InvalidArgumentError('It must be a percentage above 0, at most 100.');
 }
 
 function pattern(text: string): string {

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { type CompressReport, compressModel } from '../../src/compress/compress-model.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { journalFolder } from '../../src/compress/journal.js';
+import type { Sensitivity } from '../../src/compress/prune/sensitivity.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { type Recipe, settingsOf } from '../../src/compress/recipe.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
@@ -243,6 +244,33 @@ describe('bonsaic compress', () => {
       expect(zeros / weights.length).to.be.within(0.35, 0.8);
     });
   }
+
+  it('bonsaic sensitivity tells what each layer loses at each share', async () => {
+    const given = ['sensitivity', model, '--data', table, '--backend', 'wasm'];
+    const asked = ['--patterns', 'unstructured,1x4', '--shares', '50,95'];
+    const { status, stdout } = await runHere([...given, ...asked, '--json']);
+    expect(status).to.equal(0);
+    const { layers } = JSON.parse(stdout) as Sensitivity;
+    expect(layers).to.have.length(3);
+    for (const { points } of layers) {
+      expect(points.map(({ pattern, share }) => `${pattern} ${share}`)).to.deep.equal([
+        'unstructured 0.5',
+        'unstructured 0.95',
+        '1x4 0.5',
+        '1x4 0.95',
+      ]);
+      const [half, nearlyAll] = points;
+      expect(half?.snrDb).to.be.above(nearlyAll?.snrDb ?? 0);
+    }
+    const text = await runHere([...given, ...asked]);
+    expect(text.stdout).to.match(/pruned alone/);
+    for (const args of [
+      ['--patterns', '9x9'],
+      ['--shares', '100'],
+    ]) {
+      expect((await runHere([...given, ...args])).status).to.equal(1);
+    }
+  });
 
   const wrong: readonly (readonly [edge: string, message: RegExp, recipe: unknown])[] = [
     ['no object', /is an array, not an object/, []],
