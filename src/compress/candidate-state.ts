@@ -23,7 +23,7 @@ interface Kept {
 
 /** @param extra plain data to keep beside the candidate */
 export function checkpointOf(
-  { graph, masks, quantization }: Candidate,
+  { graph, masks, quantization, unrounded }: Candidate,
   extra: Checkpoint['progress'],
 ): Checkpoint {
   const arrays = new Map<string, Float32Array>();
@@ -31,6 +31,7 @@ export function checkpointOf(
     if (data instanceof Float32Array) arrays.set(`tensor/${id}`, data);
   });
   for (const [id, mask] of masks) arrays.set(`mask/${id}`, Float32Array.from(mask));
+  for (const [id, values] of unrounded ?? []) arrays.set(`unrounded/${id}`, values);
   const kept: Kept = {
     graph: {
       ...graph,
@@ -53,12 +54,16 @@ export function candidateOf({ progress, arrays }: Checkpoint): Candidate {
     const data = hex === null ? (arrays.get(`tensor/${id}`) ?? null) : elements(tensor, hex);
     return { ...tensor, data };
   });
-  const masks = [...arrays].flatMap(([name, mask]) =>
-    name.startsWith('mask/') ? [[Number(name.slice(5)), Uint8Array.from(mask)] as const] : [],
-  );
+  const arraysOf = (kind: string) =>
+    [...arrays].flatMap(([name, array]) =>
+      name.startsWith(`${kind}/`) ? [[Number(name.slice(kind.length + 1)), array] as const] : [],
+    );
+  const masks = arraysOf('mask').map(([id, mask]) => [id, Uint8Array.from(mask)] as const);
+  const unrounded = arraysOf('unrounded');
   return {
     graph: { ...graph, tensors },
     masks: new Map(masks),
+    ...(unrounded.length === 0 ? {} : { unrounded: new Map(unrounded) }),
     quantization:
       quantization === null
         ? null

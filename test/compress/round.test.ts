@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { referenceOf } from '../../src/compress/candidate.js';
+import { candidateOf, checkpointOf } from '../../src/compress/candidate-state.js';
+import type { Dataset } from '../../src/compress/data/dataset.js';
 import { channelsAlong } from '../../src/compress/float-graph.js';
 import { biasCorrected } from '../../src/compress/quantize/bias.js';
 import { layerMatrix } from '../../src/compress/quantize/layer-rows.js';
@@ -6,9 +9,17 @@ import { lower, weightIntegers } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { learnedRounding, roundDefaults } from '../../src/compress/quantize/round.js';
-import { type WeightType, weightTypes } from '../../src/compress/quantize/scheme.js';
+import {
+  type Quantization,
+  separated,
+  type WeightType,
+  weightTypes,
+} from '../../src/compress/quantize/scheme.js';
 import { makeRandom } from '../../src/compress/random.js';
+import { settingsOf } from '../../src/compress/recipe.js';
 import { floatAnswers, integerAnswers, signalToNoise } from '../../src/compress/score.js';
+import { quantizeStep } from '../../src/compress/steps/quantize.js';
+import { roundStep } from '../../src/compress/steps/round.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
 import { type Graph, mainGraph, tensorOf, viewOf } from '../../src/ir/graph.js';
@@ -164,4 +175,38 @@ describe('layers as products of matrices', () => {
       }
     });
   }
+});
+
+describe('the steps quantize and round', () => {
+  it('int3: rounding starts from biases in float, and corrects them after', async () => {
+    const { tf } = await loadBackend('wasm');
+    const graph = new FloatNetwork([6, 6, 2], 7)
+      .conv(6)
+      .depthwise(3, 2)
+      .conv(8, 1)
+      .dense(4, 'none');
+    const original = separated(graph.graph());
+    const [calibration, validation, test] = [1, 2, 3].map((seed) =>
+      samples(120, [6, 6, 2], seed),
+    ) as [Dataset, Dataset, Dataset];
+    const data = { train: calibration, calibration, validation };
+    const surroundings = { tf, head, original, data, costOf: null, seed: 1 };
+    const keeper = { resumed: null, save: () => {} };
+    const none = () => {};
+    const start = { graph: original, masks: new Map(), quantization: null };
+    const quantize = settingsOf({ step: 'quantize', weights: 'int3', equalize: false });
+    const { candidate } = await quantizeStep.run(start, quantize, surroundings, none, keeper);
+    expect(candidate.unrounded?.size, 'corrected biases').to.equal(4);
+    expect(referenceOf(candidate)).to.deep.equal(original);
+    const round = settingsOf({ step: 'round', iterations: 200, learningRate: 0.05 });
+    const { candidate: made } = await roundStep.run(candidate, round, surroundings, none, keeper);
+    expect(referenceOf(made)).to.deep.equal(original);
+    expect(candidateOf(checkpointOf(made, {}))).to.deep.equal(made);
+    const wanted = floatAnswers(tf, original, test).values;
+    const [before, after] = [candidate, made].map((one) => {
+      const integer = mainGraph(lower(head, one.graph, one.quantization as Quantization));
+      return signalToNoise(wanted, integerAnswers(tf, integer, test).values);
+    });
+    expect(after).to.be.above(before as number);
+  });
 });

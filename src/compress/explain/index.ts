@@ -1,7 +1,7 @@
 /** What compression did to a model: where signal and answers are lost, and what helps. */
 import { type Graph, mainGraph } from '../../ir/graph.js';
 import type { Say } from '../../progress.js';
-import type { Candidate } from '../candidate.js';
+import { type Candidate, referenceOf } from '../candidate.js';
 import type { AugmentKind } from '../data/augment.js';
 import type { Dataset } from '../data/dataset.js';
 import { lower } from '../quantize/lower.js';
@@ -36,11 +36,6 @@ export interface ExplainRequest extends RemedyMaterials {
   readonly original: Graph;
   /** With a quantization. */
   readonly candidate: Candidate;
-  /**
-   * The candidate's graph before its weights were rounded and its biases corrected; absent: the
-   * candidate's own.
-   */
-  readonly reference?: Graph;
   /** Samples that no choice has seen. */
   readonly test: Dataset;
   /** Of the samples; absent: by their shape. */
@@ -51,7 +46,7 @@ export async function explain(request: ExplainRequest, say: Say = () => {}): Pro
   const { tf, head, original, candidate, test, seed } = request;
   const { graph, quantization } = candidate;
   if (quantization === null) throw new RangeError('a candidate without scales cannot be explained');
-  const twin = { float: request.reference ?? graph, graph, quantization };
+  const twin = { float: referenceOf(candidate), graph, quantization };
   const integer = mainGraph(lower(head, graph, quantization));
   say('layers');
   await new Promise(setImmediate);

@@ -219,7 +219,9 @@ export function pruned(candidate: Candidate, masks: Masks): Candidate {
     const data = tensorOf(graph, id).data as Float32Array;
     return [id, data.map((value, i) => (mask[i] === 0 ? 0 : value))] as const;
   });
-  return { ...candidate, graph: withValues(graph, new Map(values)), masks };
+  // What was rounded before is another model's.
+  const { unrounded: _, ...whole } = candidate;
+  return { ...whole, graph: withValues(graph, new Map(values)), masks };
 }
 
 /** What masks leave of each layer that they know. */

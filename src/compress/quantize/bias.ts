@@ -5,7 +5,7 @@
  */
 import { type Graph, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
-import { weighted, withValues } from '../float-graph.js';
+import { type Values, weighted, withValues } from '../float-graph.js';
 import { elementsOf, type Tf, type TfTensor } from '../tensorflow.js';
 import { constantOf, type Hooks, runnerOf } from '../trace.js';
 import { fakeQuantizer } from './fake.js';
@@ -13,6 +13,15 @@ import { batchOf } from './observe.js';
 import type { Quantization } from './scheme.js';
 
 const batch = 64;
+
+/** The biases of layers with weights. */
+export function biasesOf(graph: Graph): Values {
+  const ids = graph.nodes.flatMap(({ op, inputs }) =>
+    weighted.has(op) ? [inputs[2] ?? null] : [],
+  );
+  const present = ids.filter((id) => id !== null);
+  return new Map(present.map((id) => [id, tensorOf(graph, id).data as Float32Array]));
+}
 
 /**
  * The graph with corrected biases; layers without a bias stay as they are.
@@ -30,7 +39,7 @@ export function biasCorrected(
   const { graph: open, sums } = withSums(graph);
   const wanted = channelMeans(tf, withSums(reference).graph, sums, {}, data);
   let corrected = open;
-  let values: ReadonlyMap<TensorId, Float32Array> = new Map();
+  let values: Values = new Map();
   sums.forEach((sum, layer) => {
     const last = open.nodes.findIndex(({ outputs }) => outputs[0] === sum);
     const bias = open.nodes[last]?.inputs[2] as TensorId;

@@ -42,6 +42,7 @@ export const roundDefaults: RoundOptions = {
 
 export interface RoundedLayer {
   readonly name: string;
+  readonly weights: TensorId;
   /** Mean squared error of the layer's output with weights rounded to nearest, and as learned. */
   readonly nearest: number;
   readonly learned: number;
@@ -90,7 +91,7 @@ export async function learnedRounding(
     const { weights, ...report } = learnLayer(tf, graph, layer, quant, problem, options);
     problem.dispose();
     graph = withValues(graph, new Map([[layer.weights, weights]]));
-    done.push({ name: layer.node.name, ...report });
+    done.push({ name: layer.node.name, weights: layer.weights, ...report });
   }
   return { candidate: { ...candidate, graph }, layers: done };
 }
@@ -167,7 +168,7 @@ const [flat, steep] = [20, 2];
 /** Weight of that push against the layer's error, which is 1 for the nearest integers. */
 const pushWeight = 10;
 
-interface LearnedLayer extends Omit<RoundedLayer, 'name'> {
+interface LearnedLayer extends Omit<RoundedLayer, 'name' | 'weights'> {
   /** In the order of the graph's tensor. */
   readonly weights: Float32Array;
 }

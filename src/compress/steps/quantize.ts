@@ -5,7 +5,7 @@
 import { type Graph, mainGraph } from '../../ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import { thinned } from '../data/dataset.js';
-import { biasCorrected } from '../quantize/bias.js';
+import { biasCorrected, biasesOf } from '../quantize/bias.js';
 import { type CalibrationMethod, calibrationMethods } from '../quantize/calibrate.js';
 import { equalized } from '../quantize/equalize.js';
 import { lower } from '../quantize/lower.js';
@@ -39,7 +39,8 @@ export const quantizeStep: Step<'quantize'> = {
       const options = { calibration: method, weights: wanted.weights };
       const quantization = quantizationOf(graph, seen, options);
       const final = corrects ? biasCorrected(tf, graph, quantization, data.calibration) : graph;
-      const made = { ...candidate, graph: final, quantization };
+      const whole = { masks: candidate.masks, graph: final, quantization };
+      const made = corrects ? { ...whole, unrounded: biasesOf(graph) } : whole;
       const one = { name, candidate: made, snrDb: score(made) };
       tried.push(one);
       say(`${name}: ${one.snrDb.toFixed(1)} dB`);
