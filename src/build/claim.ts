@@ -1,76 +1,224 @@
-/** Locks on output directories, so that one process at a time works in each. */
-import { readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+/**
+ * Locks on output directories: one process at a time changes one (writes sources, builds), and as
+ * many as like use what is built there.
+ */
+import { readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { BonsaiError } from '../errors.js';
 import { makeFolders } from '../files.js';
 
-/** How long to wait for another process. */
+/** How long to wait for another process: for one that changes the directory, when nothing else does. */
 const patienceMs = 10_000;
+/** For one that builds, where this process has nothing else to do either. */
+const buildPatienceMs = 600_000;
 const pollMs = 50;
 
-/** Lock → number of claims of this process. */
-const held = new Map<string, number>();
+/** What this process holds of a place. */
+interface Held {
+  /** Number of claims. */
+  claims: number;
+  isUsed: boolean;
+}
+
+const held = new Map<string, Held>();
+
+/** What another process does with a place. */
+interface Other {
+  readonly pid: number;
+  readonly does: 'changes' | 'uses';
+}
+
+// A symbolic link is created atomically, with the process id as its target.
+const lockOf = (place: string) => join(dirname(place), `.${basename(place)}.bonsaic-lock`);
+const useOf = (place: string, pid = process.pid) => `${lockOf(place)}-${pid}`;
 
 /**
- * Waits until no other process works in `place`, then locks it. The lock of a process that was
- * killed is ignored.
+ * Waits until no other process changes or uses `place`, then locks it for changes. The lock of a
+ * process that was killed is ignored.
  *
  * @param place the directory's real path. There is no lock where nothing can be written beside it.
  * @returns a function that releases the lock
- * @throws BonsaiError 'usage' when another process keeps the lock for 10 s
+ * @throws BonsaiError 'usage' when another process keeps it for 10 s
  */
 export function claim(place: string): () => void {
-  // A symbolic link is created atomically, with the process id as its target.
-  const lock = join(dirname(place), `.${basename(place)}.bonsaic-lock`);
-  const already = held.get(lock) ?? 0;
-  if (already === 0 && !take(lock, place)) return () => {};
-  held.set(lock, already + 1);
+  for (let waitedMs = 0; ; waitedMs += pollMs) {
+    const other = tryClaim(place);
+    if (other === null) return releaseOf(place);
+    if (waitedMs >= patienceMs) throw refusal(place, other);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pollMs);
+  }
+}
+
+/** As claim, until the process ends, or uses what it has built. */
+export function claimUntilUse(place: string): void {
+  const release = claim(place);
+  atExit(place, release);
+}
+
+/**
+ * Uses what is built in `place` until the process ends: nobody changes it meanwhile.
+ *
+ * @param isBuilt whether it has to be built no more
+ * @param build   called while no other process changes or uses it, unless another has built it
+ * @throws BonsaiError 'usage' when others use it, and it would have to be built again
+ */
+export async function useBuilt(
+  place: string,
+  isBuilt: () => boolean,
+  build: () => Promise<void>,
+): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += pollMs) {
+    let other = tryUse(place);
+    if (other === null && isBuilt()) return;
+    if (other === null) {
+      endUse(place);
+      other = tryClaim(place);
+    }
+    if (other === null) {
+      const release = releaseOf(place);
+      try {
+        if (!isBuilt()) await build();
+        startUse(place);
+      } finally {
+        release();
+        releaseUntilUse(place);
+      }
+      return;
+    }
+    const limitMs = other.does === 'changes' ? buildPatienceMs : patienceMs;
+    if (waitedMs >= limitMs) throw refusal(place, other);
+    await setTimeout(pollMs);
+  }
+}
+
+function refusal(place: string, { pid, does }: Other): BonsaiError {
+  const link = does === 'changes' ? lockOf(place) : useOf(place, pid);
+  return new BonsaiError(
+    'usage',
+    place,
+    does === 'changes' ? `process ${pid} writes or builds it` : `process ${pid} runs what it has`,
+    `wait until it has ended; if it is not bonsaic, remove ${link}`,
+  );
+}
+
+/** Releases at the end of the process, by place. */
+const untilUse = new Map<string, (() => void)[]>();
+let isWatching = false;
+
+function watchExit(): void {
+  if (isWatching) return;
+  isWatching = true;
+  process.once('exit', () => {
+    for (const place of [...untilUse.keys()]) releaseUntilUse(place);
+    for (const place of [...held.keys()]) endUse(place);
+  });
+}
+
+function atExit(place: string, release: () => void): void {
+  watchExit();
+  untilUse.set(place, [...(untilUse.get(place) ?? []), release]);
+}
+
+function releaseUntilUse(place: string): void {
+  for (const release of untilUse.get(place) ?? []) release();
+  untilUse.delete(place);
+}
+
+/** Locks a place for changes. @returns what prevents it */
+function tryClaim(place: string): Other | null {
+  const own = held.get(place) ?? { claims: 0, isUsed: false };
+  if (own.claims === 0) {
+    const changer = take(lockOf(place));
+    if (changer !== null) return { pid: changer, does: 'changes' };
+    const user = otherUser(place);
+    if (user !== null) {
+      rmSync(lockOf(place), { force: true });
+      return { pid: user, does: 'uses' };
+    }
+  }
+  own.claims++;
+  held.set(place, own);
+  return null;
+}
+
+function releaseOf(place: string): () => void {
   return () => {
-    const left = (held.get(lock) ?? 1) - 1;
-    if (left > 0) held.set(lock, left);
-    else if (held.delete(lock)) rmSync(lock, { force: true });
+    const own = held.get(place);
+    if (own === undefined) return;
+    own.claims--;
+    if (own.claims > 0) return;
+    if (!own.isUsed) held.delete(place);
+    rmSync(lockOf(place), { force: true });
   };
 }
 
-const atExit: (() => void)[] = [];
-
-/** As claim, until the process ends. */
-export function claimUntilExit(place: string): void {
-  if (atExit.length === 0) process.once('exit', () => atExit.forEach((release) => void release()));
-  atExit.push(claim(place));
+/** Starts to use a place. @returns what prevents it */
+function tryUse(place: string): Other | null {
+  const own = held.get(place);
+  if (own?.isUsed || (own?.claims ?? 0) > 0) return null;
+  // First the own mark, then the other's: whoever changes it looks in the other order.
+  startUse(place);
+  const changer = holderOf(lockOf(place));
+  if (changer === null || !isAlive(changer)) return null;
+  endUse(place);
+  return { pid: changer, does: 'changes' };
 }
 
-function take(lock: string, place: string): boolean {
-  for (let waitedMs = 0; ; waitedMs += pollMs) {
+function startUse(place: string): void {
+  const own = held.get(place) ?? { claims: 0, isUsed: false };
+  own.isUsed = true;
+  held.set(place, own);
+  watchExit();
+  try {
+    symlinkSync(String(process.pid), useOf(place));
+  } catch {
+    // It is there, or nothing can be written there.
+  }
+}
+
+function endUse(place: string): void {
+  const own = held.get(place);
+  if (!own?.isUsed) return;
+  own.isUsed = false;
+  if (own.claims === 0) held.delete(place);
+  rmSync(useOf(place), { force: true });
+}
+
+/** Another process that uses the place; marks of those that were killed are removed. */
+function otherUser(place: string): number | null {
+  const prefix = basename(useOf(place, 0)).replace(/0$/, '');
+  const names = readdirSync(dirname(place)).filter((name) => name.startsWith(prefix));
+  for (const name of names) {
+    const pid = Number(name.slice(prefix.length).replace(/^stale-/, ''));
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    if (isAlive(pid)) return pid;
+    rmSync(join(dirname(place), name), { force: true });
+  }
+  return null;
+}
+
+/** Creates the lock. @returns the process that has it; null: this one, or there are no locks there */
+function take(lock: string): number | null {
+  for (;;) {
     try {
       makeFolders(dirname(lock));
       symlinkSync(String(process.pid), lock);
-      return true;
+      return null;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return null;
     }
     const holder = holderOf(lock);
     if (holder === null) continue;
     // This process's id without a claim of its own: left by an earlier process with the same id.
-    if (holder === process.pid || !isAlive(holder)) {
-      removeStale(lock);
-      continue;
-    }
-    if (waitedMs >= patienceMs) {
-      throw new BonsaiError(
-        'usage',
-        place,
-        `process ${holder} works in it`,
-        `wait until it has ended; if it is not bonsaic, remove ${lock}`,
-      );
-    }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pollMs);
+    if (holder !== process.pid && isAlive(holder)) return holder;
+    removeStale(lock);
   }
 }
 
 /** Renames the lock first: of two processes that find it, only one succeeds. */
 function removeStale(lock: string): void {
-  const mine = `${lock}-${process.pid}`;
+  const mine = `${lock}-stale-${process.pid}`;
   try {
     renameSync(lock, mine);
     rmSync(mine, { force: true });

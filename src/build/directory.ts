@@ -6,7 +6,13 @@ import type { Emission, Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import type { Target } from '../target/index.js';
-import { firmwareFiles, isAsWritten, recoverProject, writeProject } from './project.js';
+import {
+  claimProject,
+  firmwareFiles,
+  isAsWritten,
+  recoverProject,
+  writeProject,
+} from './project.js';
 
 /** The copy of the model that lets `profile` check the firmware against the evaluator. */
 const modelFile = 'model.tflite';
@@ -23,7 +29,8 @@ export function saveProject(
   modelBytes: Uint8Array,
   extra: ReadonlyMap<string, string> = new Map(),
 ): void {
-  // Until the process ends: what it builds and reports belongs to what it wrote.
+  // What this process builds belongs to what it wrote.
+  claimProject(directory);
   recoverProject(directory);
   writeProject(
     directory,

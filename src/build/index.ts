@@ -1,5 +1,5 @@
 /** Builds firmware images by make, and measures them. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Manifest } from '../codegen/manifest.js';
@@ -8,7 +8,7 @@ import { requireFirmware, type Target } from '../target/index.js';
 import { type Elf, isElf, loadedBytes, readElf } from './elf.js';
 import { findIdf, isIdfRam, runIdf, textOf } from './idf.js';
 import { imageFault, stamp } from './image-record.js';
-import { checksumsOf } from './project.js';
+import { checksumsOf, useProject } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
 import { findToolchain, makeText, objcopyOf, runTool, type Toolchain } from './toolchain.js';
 import { makeUf2 } from './uf2.js';
@@ -61,30 +61,19 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
     join(directory, buildFolder, `${manifest.plan.model.name}.${extension}`);
   const has = (extension: (typeof target.images)[number]) => target.images.includes(extension);
   const elf = image('elf');
-  const bin = has('bin') ? image('bin') : null;
-  const uf2 = has('uf2') ? image('uf2') : null;
-  const linked = [elf, bin].filter((path) => path !== null);
+  const images = {
+    elf,
+    bin: has('bin') ? image('bin') : null,
+    uf2: has('uf2') ? image('uf2') : null,
+  };
   const toolchain =
     target.builder === 'idf'
-      ? await buildByIdf(directory, target, cc)
-      : await buildByMake(directory, { target, cc, linked }, sanitize ? sanitizers : []);
-  const missing = linked.find((path) => !existsSync(path));
-  if (missing !== undefined) {
-    const hint = `give a C compiler: --cc; without it: ${target.compiler}`;
-    throw new BonsaiError(
-      'toolchain',
-      toolchain.command.join(' '),
-      `has not made ${missing}`,
-      hint,
-    );
-  }
+      ? await buildByIdf(directory, { target, cc }, images)
+      : await buildByMake(directory, { target, cc }, images, sanitize ? sanitizers : []);
+  requireUnchanged(directory, manifest);
   const sections = sectionsOf(elf);
-  // ESP-IDF's images have a checksum and a hash of their own.
-  if (target.builder !== 'idf') fillRecords(linked);
-  const raw = bin === null ? null : readFileSync(bin);
-  if (raw !== null && uf2 !== null) {
-    writeFileSync(uf2, makeUf2(raw, Number(target.flashAddress), Number(target.uf2FamilyId)));
-  }
+  const { bin, uf2 } = images;
+  const rawBytes = bin === null ? null : statSync(bin).size;
   return {
     elf,
     bin,
@@ -95,7 +84,7 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
     toolchain: toolchain.name,
     sizes: measureImage(
       sections,
-      raw?.length ?? null,
+      rawBytes,
       manifest,
       target.builder === 'idf' ? isIdfRam : undefined,
     ),
@@ -113,15 +102,41 @@ function sectionsOf(path: string): Elf {
   }
 }
 
-/** Length and CRC-32 of the image into its record, in both files. make takes them for built in this order. */
-function fillRecords(linked: readonly string[]): void {
+/** Paths of the images; null for a format that the target does not have. */
+type Images = Pick<BuildResult, 'elf' | 'bin' | 'uf2'>;
+
+const linkedOf = ({ elf, bin }: Images) => (bin === null ? [elf] : [elf, bin]);
+
+/** @throws BonsaiError 'toolchain' when the build has ended without error, and without an image */
+function requireMade(images: Images, { command }: Toolchain, { compiler }: Target): void {
+  const missing = linkedOf(images).find((path) => !existsSync(path));
+  if (missing === undefined) return;
+  const hint = `give a C compiler: --cc; without it: ${compiler}`;
+  throw new BonsaiError('toolchain', command.join(' '), `has not made ${missing}`, hint);
+}
+
+/** Another process may have compiled into the directory since its manifest was read. */
+function requireUnchanged(directory: string, { tag }: Manifest): void {
+  const path = join(directory, 'bonsai.json');
+  const found = existsSync(path) ? /"tag": *"(\w+)"/.exec(readFileSync(path, 'utf8')) : null;
+  if (found === null || found[1] === tag) return;
+  const hint = 'run the command again';
+  throw new BonsaiError('usage', directory, 'was compiled again by another process', hint);
+}
+
+/**
+ * The length and the CRC-32 of the image into its record, in both linked files in the order in which
+ * make takes them for built, and the UF2 file.
+ */
+function finishImages(images: Images, { flashAddress, uf2FamilyId }: Target): void {
+  sectionsOf(images.elf);
+  const linked = linkedOf(images);
   const files = linked.map((path) => readFileSync(path));
-  const image = flashBytesOf(files.at(-1) ?? new Uint8Array());
-  for (const [i, stamped] of stamp(image, files).entries()) {
-    const path = linked[i] as string;
-    // A program that another process runs cannot be written.
-    if (!files[i]?.equals(stamped)) writeFileSync(path, stamped);
-  }
+  const stamped = stamp(flashBytesOf(files.at(-1) ?? new Uint8Array()), files);
+  for (const [i, path] of linked.entries()) writeFileSync(path, stamped[i] as Uint8Array);
+  if (images.uf2 === null) return;
+  const raw = stamped.at(-1) ?? new Uint8Array();
+  writeFileSync(images.uf2, makeUf2(raw, Number(flashAddress), Number(uf2FamilyId)));
 }
 
 /** The bytes of the flash that a linked file has. */
@@ -129,10 +144,14 @@ function flashBytesOf(file: Uint8Array): Uint8Array {
   return isElf(file) ? loadedBytes(file) : file;
 }
 
-/** Whether a file is there, and is whole as far as it says. */
-function isWhole(path: string): boolean {
+/** Whether the images are there, and whole as far as they say. */
+function areWhole(images: Images, { flashAddress, uf2FamilyId }: Target): boolean {
   try {
-    return imageFault(flashBytesOf(readFileSync(path))) === null;
+    const files = linkedOf(images).map((path) => readFileSync(path));
+    if (files.some((file) => imageFault(flashBytesOf(file)) !== null)) return false;
+    if (images.uf2 === null) return true;
+    const made = makeUf2(files.at(-1) as Buffer, Number(flashAddress), Number(uf2FamilyId));
+    return readFileSync(images.uf2).equals(made);
   } catch {
     return false;
   }
@@ -148,17 +167,18 @@ export function flashableImage({ elf, bin, uf2 }: BuildResult): string {
   return uf2 ?? bin ?? elf;
 }
 
+type Tools = Pick<BuildOptions, 'target' | 'cc'>;
+
 /** Runs make with the target's compiler or the user's. Returns the compiler. */
 async function buildByMake(
   directory: string,
-  { target, cc, linked }: Pick<BuildOptions, 'target' | 'cc'> & { linked: readonly string[] },
+  { target, cc }: Tools,
+  images: Images,
   flags: readonly string[],
 ): Promise<Toolchain> {
   const toolchain = await findToolchain(target, cc);
   const command = [...toolchain.command, ...flags];
-  // make compares times only, and would keep an image that was damaged.
-  const isKept = () => linked.every(isWhole);
-  await renew(directory, { ...toolchain, command }, isKept, async () => {
+  const build = async () => {
     const jobs = `-j${availableParallelism()}`;
     const objcopy = makeText([objcopyOf(command, target)]);
     const variables = [`CC=${makeText(command)}`, `OBJCOPY=${objcopy}`];
@@ -167,46 +187,59 @@ async function buildByMake(
       throw new BonsaiError('toolchain', 'make', 'is not installed', 'apt-get install make');
     }
     if (output.status !== 0) throw buildError('make', directory, output.stderr, target);
-  });
+    requireMade(images, toolchain, target);
+    finishImages(images, target);
+  };
+  const isWhole = () => areWhole(images, target);
+  await renew(directory, { ...toolchain, command }, { build, isWhole, isKept: false });
   return toolchain;
 }
 
-/** Runs idf.py build. Returns ESP-IDF. */
+/** Runs idf.py build, which finds out itself what the user's settings change. Returns ESP-IDF. */
 async function buildByIdf(
   directory: string,
-  target: Target,
-  cc: string | undefined,
+  { target, cc }: Tools,
+  images: Images,
 ): Promise<Toolchain> {
   const toolchain = await findIdf(target, cc);
-  await renew(
-    directory,
-    toolchain,
-    () => true,
-    async () => {
-      const output = await runIdf(directory, target, ['build']);
-      if (output.status !== 0) throw buildError('idf.py', directory, textOf(output), target);
-    },
-  );
+  const build = async () => {
+    const output = await runIdf(directory, target, ['build']);
+    if (output.status !== 0) throw buildError('idf.py', directory, textOf(output), target);
+    requireMade(images, toolchain, target);
+  };
+  await renew(directory, toolchain, { build, isWhole: () => false, isKept: true });
   return toolchain;
+}
+
+interface Build {
+  readonly build: () => Promise<void>;
+  /** Whether all images are there and whole. */
+  readonly isWhole: () => boolean;
+  /** Whether the folder of a build that is current is kept if the build runs again. */
+  readonly isKept: boolean;
 }
 
 /**
- * Builds. Everything is built again after a failed build, if the compiler, its version or the
- * sources have changed, or if what was built is not to be kept. A stamp records these, since make compares modification times, which do not
- * change when a source is restored from a copy.
+ * Builds, unless the same compiler, of the same version, has built the same sources: a stamp records
+ * these, since make compares modification times, which do not change when a source is restored from
+ * a copy. It also would keep an image that was damaged.
  */
 async function renew(
   directory: string,
   { command, version }: Toolchain,
-  isKept: () => boolean,
-  build: () => Promise<void>,
+  { build, isWhole, isKept }: Build,
 ): Promise<void> {
   const stamp = join(directory, buildFolder, 'made-of.txt');
-  const madeOf = `${makeText(command)}\n${version}\n${checksumsOf(directory)}`;
-  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf && isKept();
-  rmSync(current ? stamp : join(directory, buildFolder), { recursive: true, force: true });
-  await build();
-  writeFileSync(stamp, madeOf);
+  const madeOf = () => `${makeText(command)}\n${version}\n${checksumsOf(directory)}`;
+  const isCurrent = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf();
+  const buildAll = async () => {
+    const kept = isKept && isCurrent();
+    rmSync(kept ? stamp : join(directory, buildFolder), { recursive: true, force: true });
+    const made = madeOf();
+    await build();
+    writeFileSync(stamp, made);
+  };
+  await useProject(directory, () => isCurrent() && isWhole(), buildAll);
 }
 
 /** What a linker or ESP-IDF says of an image that exceeds the board's memory, in our words. */

@@ -21,7 +21,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BonsaiError, InternalError, isSystemError } from '../errors.js';
 import { makeFolders } from '../files.js';
 import { firmwareSources, type Target } from '../target/index.js';
-import { claim, claimUntilExit } from './claim.js';
+import { claim, claimUntilUse, useBuilt } from './claim.js';
 
 /** The file that marks a directory as bonsaic's. */
 const marker = 'bonsai.json';
@@ -97,14 +97,13 @@ export function writeProject(
   }
 }
 
-/**
- * Completes a write of `directory` that was killed half way, and locks the directory until this
- * process ends.
- */
+/** Completes a write of `directory` that was killed half way. */
 export function recoverProject(directory: string): void {
   const target = realPlace(directory);
-  if (!existsSync(dirname(target))) return;
-  claimUntilExit(target);
+  const { fresh, old } = besides(target);
+  if (!existsSync(old) && !existsSync(fresh)) return;
+  // Another process may be writing it just now.
+  const release = claim(target);
   try {
     recover(target);
   } catch (error) {
@@ -112,7 +111,24 @@ export function recoverProject(directory: string): void {
     const what = `cannot be recovered: ${error.message}`;
     const hint = `the previous version is in ${besides(target).old}`;
     throw new BonsaiError('usage', directory, what, hint);
+  } finally {
+    release();
   }
+}
+
+/** Locks the directory until this process has built it, or ends. */
+export function claimProject(directory: string): void {
+  const target = realPlace(directory);
+  if (existsSync(dirname(target))) claimUntilUse(target);
+}
+
+/** Builds the project unless it is built, and uses it until the process ends: see useBuilt. */
+export function useProject(
+  directory: string,
+  isBuilt: () => boolean,
+  build: () => Promise<void>,
+): Promise<void> {
+  return useBuilt(realPlace(directory), isBuilt, build);
 }
 
 /**

@@ -15,7 +15,8 @@ export function reportFiles(report: Report): Map<string, string> {
 /** Replaces the report of `compile` by a more complete one, each file atomically. */
 export function saveReport(directory: string, report: Report): void {
   for (const [name, text] of reportFiles(report)) {
-    const fresh = join(directory, 'build', name);
+    // Several processes may use one directory.
+    const fresh = join(directory, 'build', `${process.pid}-${name}`);
     writeFileSync(fresh, text);
     renameSync(fresh, join(directory, name));
   }
