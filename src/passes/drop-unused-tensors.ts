@@ -15,7 +15,8 @@ export function dropUnusedTensors(module: Module): Module {
   };
 }
 
-function renumber(graph: Graph, roots: readonly TensorId[]) {
+/** The graph without tensors that neither it nor `roots` refer to, and the new ids of the others. */
+export function renumber(graph: Graph, roots: readonly TensorId[]) {
   const named = new Set<TensorId | null>([...graph.inputs, ...graph.outputs, ...roots]);
   for (const node of graph.nodes) for (const id of [...node.inputs, ...node.outputs]) named.add(id);
   const ids = new Map<TensorId, TensorId>();

@@ -1,0 +1,202 @@
+import { expect } from 'chai';
+import { parametersOf, withValues } from '../../src/compress/float-graph.js';
+import { makeRandom } from '../../src/compress/random.js';
+import { blocksOf, taylorBlockScores, withoutBlocks } from '../../src/compress/shrink/blocks.js';
+import { sizesOf } from '../../src/compress/shrink/families.js';
+import { shrinkTo } from '../../src/compress/shrink/shrink-to.js';
+import { type Scoring, shrinkWithBlocks } from '../../src/compress/shrink/with-blocks.js';
+import { elementsOf, loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
+import { runnerOf } from '../../src/compress/trace.js';
+import { trainDefaults } from '../../src/compress/train/loop.js';
+import { checkModule } from '../../src/ir/check.js';
+import { elementCount, type Graph, tensorOf } from '../../src/ir/graph.js';
+import { operators } from '../../src/ops/index.js';
+import { FloatNetwork } from '../support/float-network.js';
+
+/** A block with the input of its sum as it is, or through a layer. */
+function block(net: FloatNetwork, isProjected: boolean, activation: string): void {
+  const skip = net.last;
+  net.conv(5, 3).conv(4, 3, 1, 'none');
+  const branch = net.last;
+  net.last = skip;
+  if (isProjected) net.conv(4, 1, 1, 'none');
+  net.add('add', [branch], { activation });
+}
+
+/** Three blocks of 4 channels behind a layer, and the scores of three classes. */
+function network(first: string, second: string, start = 'relu'): FloatNetwork {
+  const net = new FloatNetwork([4, 4, 2], 7).conv(4, 3, 1, start);
+  block(net, false, first);
+  block(net, true, second);
+  block(net, false, 'relu');
+  return net.mean().dense(3, 'none');
+}
+
+describe('residual blocks', () => {
+  let tf: Tf;
+  before(async () => {
+    ({ tf } = await loadBackend('wasm'));
+  });
+
+  const outputs = (graph: Graph) => {
+    const random = makeRandom(3);
+    const shape = [2, 4, 4, 2];
+    const x = Float32Array.from({ length: elementCount(shape) }, () => 2 * random() - 1);
+    return elementsOf(tf, () => runnerOf(tf, graph).run([tf.tensor(x, shape)])[0] as TfTensor);
+  };
+
+  const shapes = [
+    { edge: 'each ends in relu', first: 'relu', second: 'relu' },
+    { edge: 'sums without an activation', first: 'none', second: 'none' },
+    { edge: 'another activation than the kept side has', first: 'relu6', second: 'relu_n1_to_1' },
+    {
+      edge: 'a kept layer without an activation that the branch reads',
+      first: 'relu',
+      second: 'relu',
+      start: 'none',
+    },
+  ] as const;
+  for (const { edge, first, second, ...rest } of shapes) {
+    it(`all outputs stay where the branches that go compute zeros: ${edge}`, () => {
+      const net = network(first, second, 'start' in rest ? rest.start : 'relu');
+      const blocks = blocksOf(net.graph());
+      expect(blocks.map(({ macs }) => macs)).to.deep.equal([5760, 5760, 5760]);
+      for (let chosen = 1; chosen < 8; chosen += 1) {
+        const removed = blocks.filter((_, i) => ((chosen >> i) & 1) === 1);
+        const zeros = removed.flatMap(({ last }) => last);
+        const graph = withValues(
+          net.graph(),
+          new Map(
+            zeros.map((id) => [id, new Float32Array(tensorOf(net.graph(), id).data?.length ?? 0)]),
+          ),
+        );
+        const masks = new Map(
+          parametersOf(graph).map((id) => [
+            id,
+            Uint8Array.from(tensorOf(graph, id).data as Float32Array, (v) => Number(v > 0)),
+          ]),
+        );
+        // In any order.
+        const made = withoutBlocks({ graph, masks, quantization: null }, removed.toReversed());
+        checkModule({ ...net.module(), graphs: [made.graph] }, operators, 'blocks');
+        expect(outputs(made.graph)).to.deep.equal(outputs(graph));
+        const macs = sizesOf(graph).macs - 5760 * removed.length;
+        expect(sizesOf(made.graph).macs).to.equal(macs);
+        // Nothing is left behind, and what is left kept its masks.
+        expect([...made.masks.keys()].sort()).to.deep.equal([...parametersOf(made.graph)].sort());
+        for (const [id, mask] of made.masks) {
+          const values = tensorOf(made.graph, id).data as Float32Array;
+          expect([...mask]).to.deep.equal(Array.from(values, (v) => Number(v > 0)));
+        }
+        const read = new Set(
+          made.graph.nodes.flatMap(({ inputs, outputs: own }) => [...inputs, ...own]),
+        );
+        expect(made.graph.tensors).to.have.length(read.size + 1 - Number(read.has(0)));
+      }
+    });
+  }
+
+  it('an activation that the kept layer can have needs no operator', () => {
+    const graph = network('relu', 'relu').graph();
+    const start = { graph, masks: new Map(), quantization: null };
+    const made = withoutBlocks(start, blocksOf(graph)).graph;
+    expect(made.nodes.map(({ op }) => op)).to.deep.equal([
+      'conv2d',
+      'conv2d',
+      'mean',
+      'fully_connected',
+    ]);
+    expect(made.nodes[1]?.attrs.activation).to.equal('relu');
+  });
+
+  it('sums whose output ends the graph, or to which no layer adds, are none', () => {
+    const last = new FloatNetwork([4, 4, 2]).conv(4);
+    block(last, false, 'relu');
+    expect(blocksOf(last.graph())).to.deep.equal([]);
+    const pooled = new FloatNetwork([4, 4, 2]).conv(4);
+    const skip = pooled.last;
+    pooled.add('relu', [], {}).add('add', [skip], { activation: 'none' }).mean().dense(2);
+    expect(blocksOf(pooled.graph())).to.deep.equal([]);
+  });
+
+  it('score by how much the loss changes when the end of the branch is scaled', () => {
+    const net = network('relu', 'relu');
+    const graph = net.graph();
+    const blocks = blocksOf(graph);
+    const random = makeRandom(5);
+    const x = Float32Array.from({ length: 6 * 32 }, () => 2 * random() - 1);
+    const labels = Int32Array.from({ length: 6 }, (_, i) => i % 3);
+    const data = { where: 'x', count: 6, shape: [4, 4, 2], x, labels, classes: ['a', 'b', 'c'] };
+    const options = { ...trainDefaults, batch: 6, teacherShare: 0 };
+    const start = { graph, quantization: null };
+    const scores = taylorBlockScores(tf, start, blocks, data, null, options);
+    const loss = (of: Graph) =>
+      elementsOf(tf, () => {
+        const y = runnerOf(tf, of).run([tf.tensor(x, [6, 4, 4, 2])])[0] as TfTensor;
+        const hard = tf.oneHot(tf.tensor1d(labels, 'int32'), 3);
+        return tf.neg(tf.mean(tf.sum(tf.mul(hard, tf.logSoftmax(y as never)), 1)));
+      })[0] as number;
+    blocks.forEach(({ last }, i) => {
+      const scaled = (factor: number) =>
+        withValues(
+          graph,
+          new Map(
+            last.map((id) => [
+              id,
+              (tensorOf(graph, id).data as Float32Array).map((value) => value * factor),
+            ]),
+          ),
+        );
+      const slope = (loss(scaled(1.01)) - loss(scaled(0.99))) / 0.02;
+      expect(scores[i]).to.be.closeTo(Math.abs(slope), 3e-3);
+    });
+    expect(Math.max(...scores)).to.be.above(0.05);
+  });
+});
+
+describe('shrinking with blocks', () => {
+  const start = () => ({
+    graph: network('relu', 'relu').graph(),
+    masks: new Map(),
+    quantization: null,
+  });
+  const options = { multiple: 1, least: 1 } as const;
+  /** Every channel matters alike; blocks as a row says. */
+  const scoring = (ofBlocks: readonly number[]): Scoring => ({
+    groups: (_, groups) => groups.map(() => 1),
+    blocks: (_, blocks) => {
+      const all = blocksOf(start().graph).length;
+      // What is left of the scores, by how many went: the first ones go first here.
+      return ofBlocks.slice(all - blocks.length);
+    },
+  });
+  const rows = [
+    { edge: 'dear ones stay', blocks: [99, 99, 99], macs: 0.5, gone: 0 },
+    {
+      edge: 'a cheap one goes, and channels make up the rest',
+      blocks: [0.1, 99, 99],
+      macs: 0.5,
+      gone: 1,
+    },
+    { edge: 'all go where channels would cost more', blocks: [0.1, 0.1, 0.1], macs: 0.12, gone: 3 },
+    { edge: 'none goes where the goal is met already', blocks: [0, 0, 0], macs: 1, gone: 0 },
+    { edge: 'out of reach for channels alone', blocks: [50, 60, 70], macs: 0.02, gone: 3 },
+  ] as const;
+  for (const { edge, blocks, macs, gone } of rows) {
+    it(edge, () => {
+      const made = shrinkWithBlocks(start(), { macs }, scoring(blocks), options);
+      expect(made.blocks).to.equal(gone);
+      expect(made.isMet).to.equal(true);
+      const all = sizesOf(start().graph).macs;
+      expect(sizesOf(made.candidate.graph).macs).to.be.within(0, macs * all);
+      const ofBlocks = blocks.slice(0, gone).reduce<number>((a, b) => a + b, 0);
+      expect(made.harm).to.be.at.least(ofBlocks);
+      const plain = shrinkTo(
+        start(),
+        { macs },
+        { ...options, scores: new Float64Array(99).fill(1) },
+      );
+      if (plain.isMet) expect(made.harm).to.be.at.most(plain.harm);
+    });
+  }
+});
