@@ -8,7 +8,7 @@ import {
   inputZeroPoint,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
-import type { Convolution } from '../layout/convolution.js';
+import { type Convolution, columnByColumn } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { windowNumbers } from '../layout/window-numbers.js';
@@ -254,20 +254,15 @@ function tapWords(
   finish: Finish,
   groups: readonly number[],
 ): Int32Array {
-  const { kernelH, kernelW } = shape;
-  const live = liveWeights(view, filters, finish);
+  const taps = isByColumn(shape) ? columnByColumn(filters, shape) : filters;
+  const live = liveWeights(view, taps, finish);
   const scaled = (channel: number, tap: number) => scale * live(channel, tap);
-  const order = isByColumn(shape)
-    ? (i: number) => (i % kernelH) * kernelW + Math.floor(i / kernelH)
-    : (i: number) => i;
   const isShared = ['pair', 'single'].includes(readingOf(shape));
   const pairs = isShared ? [[0, 1] as const, [2, 3] as const] : [[0, 2] as const, [1, 3] as const];
   return Int32Array.from(
     groups.flatMap((first) =>
       Array.from({ length: filters.depth }, (_, i) =>
-        pairs.map(([low, high]) =>
-          word(scaled(first + low, order(i)), scaled(first + high, order(i))),
-        ),
+        pairs.map(([low, high]) => word(scaled(first + low, i), scaled(first + high, i))),
       ).flat(),
     ),
   );

@@ -158,3 +158,14 @@ export function rowShape(rows: number, depth: number, channels: number): WindowS
   const image = { batches: 1, inH: 1, inW: rows, inC: depth, outH: 1, outW: rows, outC: channels };
   return { ...window, ...image, padTop: 0, padLeft: 0 };
 }
+
+/** The same filters with the taps of a window column by column. */
+export function columnByColumn(filters: Filters, { kernelH, kernelW }: WindowShape): Filters {
+  const perTap = filters.depth / (kernelH * kernelW);
+  const rowMajor = (i: number) => {
+    const tap = Math.floor(i / perTap);
+    const [kx, ky] = [Math.floor(tap / kernelH), tap % kernelH];
+    return (ky * kernelW + kx) * perTap + (i % perTap);
+  };
+  return { ...filters, position: (channel, i) => filters.position(channel, rowMajor(i)) };
+}

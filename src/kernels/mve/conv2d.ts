@@ -9,20 +9,13 @@ import {
 } from '../../ops/arithmetic/accumulation.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import { type Convolution, isPixelRow } from '../layout/convolution.js';
+import { type Convolution, columnByColumn, isPixelRow } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
-import {
-  blocksFrom,
-  columnByColumn,
-  consecutive,
-  stageFlags,
-  vectorStage,
-  windowNumbers,
-} from './vectors.js';
+import { blocksFrom, consecutive, stageFlags, vectorStage, windowNumbers } from './vectors.js';
 
 /** Bytes of a vector register. */
 const vectorBytes = 16;

@@ -10,19 +10,12 @@ import {
 } from '../../ops/arithmetic/accumulation.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import { dilated } from '../../ops/shape/window.js';
-import type { Convolution } from '../layout/convolution.js';
+import { type Convolution, columnByColumn } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { stageNumbers } from '../portable/dense.js';
 import type { KernelCall, KernelVariant, Table, WorkTerm } from '../variant.js';
-import {
-  blocksFrom,
-  columnByColumn,
-  consecutive,
-  stageFlags,
-  vectorStage,
-  windowNumbers,
-} from './vectors.js';
+import { blocksFrom, consecutive, stageFlags, vectorStage, windowNumbers } from './vectors.js';
 
 /** Channels of a depthwise convolution computed at once. */
 const depthwiseLanes = 8;

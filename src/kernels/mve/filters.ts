@@ -1,12 +1,12 @@
 /** Depthwise convolutions with a channel multiplier: each input channel by its filters. */
 import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
-import type { Convolution } from '../layout/convolution.js';
+import { type Convolution, columnByColumn } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
 import { filterCall, hasNearRows, planeLanes, type Tile, tileOf, vectorsOf } from './conv2d.js';
-import { blocksFrom, columnByColumn, consecutive, windowNumbers } from './vectors.js';
+import { blocksFrom, consecutive, windowNumbers } from './vectors.js';
 
 /** Windows that fill less than half of a vector take a vector of channels under each tap. */
 const leastTaps = 8;

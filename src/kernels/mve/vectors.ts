@@ -3,26 +3,15 @@
  * channels in lanes, the output stage.
  */
 import type { NodeView } from '../../ir/graph.js';
-import {
-  type Filters,
-  inputZeroPoint,
-  type OutputStage,
-} from '../../ops/arithmetic/accumulation.js';
+import { inputZeroPoint, type OutputStage } from '../../ops/arithmetic/accumulation.js';
 import type { WindowShape } from '../layout/overlap.js';
+import { stepNumbers } from '../layout/window-numbers.js';
 import type { Table } from '../variant.js';
 
 export function windowNumbers(view: NodeView<object>, shape: WindowShape): Record<string, number> {
   return {
-    in_h: shape.inH,
-    in_w: shape.inW,
-    in_zp: inputZeroPoint(view),
-    kernel_h: shape.kernelH,
-    dilation_h: shape.dilationH,
-    dilation_w: shape.dilationW,
-    stride_h: shape.strideH,
-    stride_w: shape.strideW,
-    pad_top: shape.padTop,
-    pad_left: shape.padLeft,
+    ...{ in_h: shape.inH, in_w: shape.inW, in_zp: inputZeroPoint(view) },
+    ...stepNumbers(shape),
   };
 }
 
@@ -70,15 +59,4 @@ export function vectorStage(
     ]),
   ]);
   return { data: Int32Array.from(data), role: 'table' };
-}
-
-/** Taps in the order in which the kernels read them. */
-export function columnByColumn(filters: Filters, { kernelH, kernelW }: WindowShape): Filters {
-  const perTap = filters.depth / (kernelH * kernelW);
-  const rowMajor = (i: number) => {
-    const tap = Math.floor(i / perTap);
-    const [kx, ky] = [Math.floor(tap / kernelH), tap % kernelH];
-    return (ky * kernelW + kx) * perTap + (i % perTap);
-  };
-  return { ...filters, position: (channel, i) => filters.position(channel, rowMajor(i)) };
 }
