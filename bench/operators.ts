@@ -6,7 +6,7 @@ import type { Optimize } from '../src/ir/op.js';
 import { loadTarget } from '../src/target/index.js';
 import { measureLayers } from '../src/tune/measure.js';
 import { chosenTrials } from '../src/tune/trials.js';
-import { replaceSection } from './document.js';
+import { replaceParts } from './document.js';
 import { operatorGrid } from './operators/grid.js';
 import { summarize, tableOf, textOf } from './operators/summary.js';
 
@@ -42,5 +42,5 @@ export async function benchOperators(request: OperatorsRequest): Promise<void> {
     console.log(`${name}, ${unit}, --optimize ${optimize}\n${textOf(summaries)}\n`);
     sections.push(`### ${name} (${target.coreName}), ${unit}\n\n${tableOf(summaries)}`);
   }
-  if (write) replaceSection('operators', sections.join('\n\n'));
+  if (write) replaceParts('operators', sections);
 }

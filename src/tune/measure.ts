@@ -5,7 +5,7 @@ import { findImage, flashableImage } from '../build/index.js';
 import { isSimulated } from '../device/index.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import { flash } from '../flash/index.js';
-import type { Shape } from '../ir/graph.js';
+import type { Shape, TensorData } from '../ir/graph.js';
 import type { CountUnit, Optimize } from '../ir/op.js';
 import { opOf } from '../ops/index.js';
 import { callBytes } from '../plan/schedule/lower.js';
@@ -14,7 +14,7 @@ import { measure } from '../profile/measure.js';
 import { seededVectors } from '../profile/vectors.js';
 import type { Target } from '../target/index.js';
 import type { Layer } from './layers.js';
-import { emptyGraph, withProgram } from './program.js';
+import { emptyGraph, type Program, withProgram } from './program.js';
 import { type Trial, trialsOf } from './trials.js';
 
 export interface MeasureRequest {
@@ -26,7 +26,17 @@ export interface MeasureRequest {
   readonly observe?: (what: string) => void;
   /** Chooses the kernels for each layer; by default every kernel that can compute it. */
   readonly trials?: typeof trialsOf;
+  /**
+   * Counts each layer of a program in one run: a model of the core whose simulator counts
+   * instructions, for instance. By default the board counts.
+   */
+  readonly countLayers?: CountLayers;
 }
+
+export type CountLayers = (
+  program: Pick<Program, 'manifest' | 'built'>,
+  inputs: readonly TensorData[],
+) => Promise<readonly number[]>;
 
 /** The measurement of one kernel on one layer. */
 export interface MeasuredTrial extends Trial {
@@ -71,8 +81,9 @@ export async function measureLayers(
 async function measureProgram(
   layers: readonly Layer[],
   optimize: Optimize,
-  { target, port, cc, observe = () => {}, trials: choose = trialsOf }: MeasureRequest,
+  request: MeasureRequest,
 ): Promise<MeasuredLayers> {
+  const { target, port, cc, observe = () => {}, trials: choose = trialsOf, countLayers } = request;
   // Without cache misses, which are modelled separately.
   const { regions: _, ...flat } = target;
   const { module, trials } = choose(layers, {
@@ -101,12 +112,13 @@ async function measureProgram(
         'please report this with the board and the compiler',
       );
     }
+    const counts = await (countLayers?.(program, vectors[0]?.inputs ?? []) ?? layerCounts);
     return {
       unit: latency.unit,
       trials: trials.map((trial, position) => ({
         ...trial,
         ...doneBy(planned.implementations[position] ?? null),
-        count: Math.max(1, layerCounts[position] ?? 1),
+        count: Math.max(1, counts[position] ?? 1),
       })),
     };
   });

@@ -13,7 +13,7 @@ import { listTargets, loadTarget, type Target } from '../../src/target/index.js'
 import { fitCosts, type Sample } from '../../src/tune/fit.js';
 import { tune } from '../../src/tune/index.js';
 import { calibration } from '../../src/tune/layers.js';
-import { measureLayers } from '../../src/tune/measure.js';
+import { type MeasureRequest, measureLayers } from '../../src/tune/measure.js';
 import { type Trial, type Trials, trialsOf } from '../../src/tune/trials.js';
 import { randomInputs } from '../support/module.js';
 
@@ -155,6 +155,16 @@ describe('tune: calibration', () => {
     const { trials } = await measureLayers(layers, 'balanced', request);
     expect(built).to.deep.equal([3, 2, 1]);
     expect([...new Set(trials.map(({ layer }) => layer))]).to.deep.equal(layers);
+  });
+
+  it('takes the counts of a model of the core in place of those of the board', async () => {
+    const layers = calibration.filter(({ op }) => op === 'max_pool2d').slice(0, 2);
+    const request: MeasureRequest = {
+      ...{ target: loadTarget('host'), port: 'sim' },
+      countLayers: async ({ manifest }) => manifest.plan.steps.map((_, step) => 1000 + step),
+    };
+    const { trials } = await measureLayers(layers, 'balanced', request);
+    expect(trials.map(({ count }) => count)).to.deep.equal(trials.map((_, i) => 1000 + i));
   });
 
   it('measures every kernel of the simulated rp2040, each of its layers exact', async () => {
