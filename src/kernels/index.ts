@@ -30,6 +30,7 @@ import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
 import { smladFewChannels } from './dsp/few.js';
 import { smladConvolution, smladRows } from './dsp/multiply.js';
+import { wordMaxPool } from './dsp/pool.js';
 import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
 import { packedKernel, pairKernel } from './encoding/index.js';
 import {
@@ -231,7 +232,12 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['conv2d', convolutions],
   ['depthwise_conv2d', depthwiseConvolutions],
   ['fully_connected', fullyConnectedLayers],
-  ['max_pool2d', { variants: [vectorMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })] }],
+  [
+    'max_pool2d',
+    {
+      variants: [vectorMaxPool(), wordMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })],
+    },
+  ],
   ['mean', { variants: [vectorMean, meanVariant] }],
   [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
   ['resize_nearest_neighbor', { variants: [resizeNearestNeighborVariant] }],

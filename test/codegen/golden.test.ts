@@ -95,6 +95,11 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.depthwise(b.input([1, 9, 9, 3]), 12, { dilationH: 2, dilationW: 2, ...pads });
     return b.depthwise(x, 12, { ...pads, rounding: 'single' });
   },
+  'dsp/max_pool2d': (b) => {
+    const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
+    const x = b.node('max_pool2d', [b.input([1, 6, 6, 10])], attrs);
+    return b.node('max_pool2d', [x], { kernelH: 2, kernelW: 2, ...poolWindow });
+  },
   'dsp/sparse_conv2d': (b) => {
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
     return b.conv2d(x, [6, 3, 3], pads);

@@ -13,7 +13,7 @@ import { clamp } from '../../../src/ops/arithmetic/quant.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';
-import { randomAccumulation, randomWindow } from '../../support/operands.js';
+import { randomAccumulation, randomPool, randomWindow } from '../../support/operands.js';
 import { contextOf, noFacts, simplePlan } from '../../support/plan.js';
 import { fused, randomSum } from '../../support/residual.js';
 import { needs } from '../../support/skip.js';
@@ -295,6 +295,25 @@ describe('kernels for the DSP extension', () => {
         optimize,
         overlap: true,
       });
+    });
+  }
+
+  /** Channels with and without a rest of a word; windows inside the image and across its borders. */
+  const pools = seeds.map((seed) => {
+    const random = new Random(seed);
+    const { inputs, attrs = {} } = randomPool(random);
+    const [n = 1, h = 1, w = 1] = inputs[0]?.shape ?? [];
+    const b = new GraphBuilder();
+    const x = b.input([n, h, w, random.integer(4, 21)], inputs[0]?.quant);
+    return b.module([b.node('max_pool2d', [x], attrs, { name: `seed ${seed}` })]);
+  });
+  for (const optimize of goals) {
+    const options = { kernel: 'dsp/max_pool2d', optimize, overlap: true } as const;
+    it(`max pools for ${optimize}, in C`, () => expectSameBits(pools, options));
+    it(`max pools for ${optimize}, on a simulated Cortex-M4`, async function () {
+      needs(this, qemuCommand);
+      const kernels = await expectSameBitsOnBoard(pools, 'stm32f405', options);
+      expect(new Set(kernels)).to.deep.equal(new Set([options.kernel]));
     });
   }
 
