@@ -65,7 +65,7 @@ import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
 import { rv32FullyConnected } from './rv32/fully-connected.js';
 import { rv32Pixels, rv32SparsePixels } from './rv32/pixels.js';
-import { rv32SparseRow } from './rv32/sparse-row.js';
+import { rv32Row } from './rv32/row.js';
 import { packedAveragePool, reciprocalOfAll } from './swar/average_pool2d.js';
 import { lanesKernel } from './swar/conv2d.js';
 import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
@@ -111,6 +111,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     pairedDepthwise((view) => isOneChannel(view) || isOneFilter(view), convolutionOf),
     rv32Convolution(isOneGroup, convolutionOf),
     rv32Depthwise(isOneChannel, convolutionOf),
+    rv32Row(isOneGroup, convolutionOf),
     rv32Pixels(isOneGroup, rowConvolutionOf),
     rv32SparsePixels(isOneGroup, rowConvolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
@@ -138,6 +139,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     packedDepthwise(() => true, depthwiseOf),
     codedConvolution(() => true, depthwiseOf),
     rv32Depthwise(() => true, depthwiseOf),
+    rv32Row(() => true, depthwiseOf),
     windowedDepthwise(isOneToOne, depthwiseOf),
     pairedDepthwise(() => true, depthwiseOf),
     slidingDepthwise(isOneToOne, depthwiseOf),
@@ -165,7 +167,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     gatheredRow(isRow, fullyConnectedOf),
     gatheredConvolution(isRows, fullyConnectedOf),
     ...rv32FullyConnected(isRow, fullyConnectedOf),
-    rv32SparseRow(isRow, fullyConnectedOf),
+    rv32Row(isRow, fullyConnectedOf),
     rv32Pixels(isRows, fullyConnectedOf),
     rv32SparsePixels(isRows, fullyConnectedOf),
     dotRows(fullyConnectedOf),

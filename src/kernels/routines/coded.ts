@@ -47,13 +47,13 @@ export interface Coded {
 }
 
 /** About the flash of a board: a larger routine is never chosen. */
-const maxWeights = 2 ** 18;
+export const maxWeights = 2 ** 18;
 
 /**
  * The weight of each channel at each tap of all input channels. In a depthwise convolution the
  * weights of other input channels are zero, which code leaves out.
  */
-function weightAt(
+export function weightAt(
   view: NodeView<AccumulationAttrs>,
   { shape, filters }: Convolution,
 ): (channel: number, tap: number) => number {

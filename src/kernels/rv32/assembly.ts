@@ -5,7 +5,10 @@
 import { RoutineText } from '../routines/text.js';
 
 /** Registers that a routine restores, and the bytes that they take on the stack. */
-export const calleeSaved = ['ra', ...Array.from({ length: 12 }, (_, i) => `s${i}`)];
+export const calleeSaved: readonly string[] = [
+  'ra',
+  ...Array.from({ length: 12 }, (_, i) => `s${i}`),
+];
 const frameBytes = 64;
 
 /** x8 to x15, which most compressed instructions are limited to. */
@@ -18,20 +21,20 @@ export class Assembly extends RoutineText {
     this.cycles += 1;
   }
 
-  /** The start of a routine. */
-  enter(): void {
-    this.emit('addi', 'sp', 'sp', -frameBytes);
-    calleeSaved.forEach((register, i) => {
+  /** The start of a routine that uses these of `calleeSaved`. */
+  enter(used = calleeSaved): void {
+    if (used.length > 0) this.emit('addi', 'sp', 'sp', -frameBytes);
+    used.forEach((register, i) => {
       this.emit('sw', register, `${4 * i}(sp)`);
     });
   }
 
-  /** The end of a routine. */
-  leave(): void {
-    calleeSaved.forEach((register, i) => {
+  /** Its end. */
+  leave(used = calleeSaved): void {
+    used.forEach((register, i) => {
       this.emit('lw', register, `${4 * i}(sp)`);
     });
-    this.emit('addi', 'sp', 'sp', frameBytes);
+    if (used.length > 0) this.emit('addi', 'sp', 'sp', frameBytes);
     this.emit('ret');
   }
 

@@ -7,6 +7,7 @@ import type { NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
   biasesFor,
+  type Filters,
   inputZeroPoint,
   weightRows,
 } from '../../ops/arithmetic/accumulation.js';
@@ -30,15 +31,18 @@ export function rv32Depthwise<A extends AccumulationAttrs>(
     needs: ['mul32', 'rv32'],
     match(view, { facts }) {
       if (!when(view)) return null;
-      const convolution = describe(view);
-      const { shape, stage } = convolution;
+      const { shape, filters, stage } = describe(view);
       const multiplies = highMultiplies(stage, facts.accumulator(view));
       if (multiplies === null) return null;
       return {
         scratchBytes: planeOf(shape).bytes,
         overlaps: planeOverlap(shape),
         work: () => workOf(shape),
-        calls: () => [callOf(view, convolution, multiplies)],
+        calls: () => [
+          isSliding(shape)
+            ? slidingCall(view, shape, filters, multiplies)
+            : walkingCall(view, shape, filters, multiplies),
+        ],
       };
     },
   };
@@ -73,53 +77,118 @@ function workOf(shape: WindowShape): Readonly<Record<string, WorkTerm>> {
       };
 }
 
-function callOf(
+function slidingCall(
   view: NodeView<AccumulationAttrs>,
-  { shape, filters }: Convolution,
+  shape: WindowShape,
+  filters: Filters,
   multiplies: readonly HighMultiply[],
 ): KernelCall {
-  const { batches, inH, inW, inC, outH, outW, outC, strideH, strideW } = shape;
-  const { rows, pitch } = planeOf(shape);
-  const sliding = isSliding(shape);
-  const general = {
-    kernel_h: shape.kernelH,
-    kernel_w: shape.kernelW,
-    dilation_h: shape.dilationH,
-    dilation_w: shape.dilationW,
-    stride_h: strideH,
+  const { kernelH, kernelW } = shape;
+  const call = callOf(view, shape, filters, multiplies);
+  return {
+    ...call,
+    flags: {
+      ...{ ...call.flags, sliding: true, by_2: shape.strideH === 2, dilated: false },
+      ...{ rows_1: kernelH === 1, rows_2: kernelH === 2 },
+      ...{ columns_1: kernelW === 1, columns_2: kernelW === 2 },
+    },
+    numbers: { ...call.numbers, stride_w: shape.strideW, window: kernelH * kernelW },
   };
+}
+
+/**
+ * The inner loop is over the taps of a row, so rows and columns are exchanged where a window is
+ * higher than wide: in the copied plane, the weights, and the steps of input and output.
+ */
+function walkingCall(
+  view: NodeView<AccumulationAttrs>,
+  image: WindowShape,
+  filters: Filters,
+  multiplies: readonly HighMultiply[],
+): KernelCall {
+  const isHigh = image.kernelH > image.kernelW;
+  const steps = (width: number, channels: number) =>
+    isHigh ? [channels, width * channels] : [width * channels, channels];
+  const [inRow = 0, inColumn = 0] = steps(image.inW, image.inC);
+  const [outRow = 0, outColumn = 0] = steps(image.outW, image.outC);
+  const shape = isHigh ? exchanged(image) : image;
+  const { outH, outW, strideH, strideW } = shape;
+  const { pitch } = planeOf(shape);
+  const down = { count: outH, step: strideH * pitch, out: outRow };
+  const across = { count: outW, step: strideW, out: outColumn };
+  const isAcross = lineCycles(outW) * outH < lineCycles(outH) * outW;
+  const [line, next] = isAcross ? [across, down] : [down, across];
+  const call = callOf(view, shape, isHigh ? transposed(filters, image) : filters, multiplies);
+  return {
+    ...call,
+    flags: {
+      ...{ ...call.flags, sliding: false, by_2: false, dilated: shape.dilationW > 1 },
+      ...{ rows_1: false, rows_2: false, columns_1: false, columns_2: false },
+    },
+    numbers: {
+      ...call.numbers,
+      ...{ kernel_h: shape.kernelH, kernel_w: shape.kernelW },
+      ...{ dilation_h: shape.dilationH, dilation_w: shape.dilationW },
+      ...{ in_row: inRow, in_column: inColumn },
+      ...{ lines: next.count, line_step: next.step, line_out: next.out },
+      ...{ outputs: line.count, step: line.step, out_step: line.out },
+    },
+  };
+}
+
+/** In units of an output of four: one that is computed alone takes about twice as long. */
+function lineCycles(outputs: number): number {
+  return outputs + (outputs % 4);
+}
+
+/** The image with rows and columns exchanged. */
+function exchanged(shape: WindowShape): WindowShape {
+  return {
+    ...shape,
+    ...{ inH: shape.inW, inW: shape.inH, outH: shape.outW, outW: shape.outH },
+    ...{ kernelH: shape.kernelW, kernelW: shape.kernelH },
+    ...{ strideH: shape.strideW, strideW: shape.strideH },
+    ...{ dilationH: shape.dilationW, dilationW: shape.dilationH },
+    ...{ padTop: shape.padLeft, padLeft: shape.padTop },
+  };
+}
+
+/** Filters whose taps are in the order of `exchanged`. */
+function transposed(filters: Filters, { kernelH, kernelW }: WindowShape): Filters {
+  const tapOf = (i: number) => (i % kernelH) * kernelW + Math.floor(i / kernelH);
+  return { ...filters, position: (channel, i) => filters.position(channel, tapOf(i)) };
+}
+
+/** What both kinds of windows need. */
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  shape: WindowShape,
+  filters: Filters,
+  multiplies: readonly HighMultiply[],
+): KernelCall {
+  const { inC, outC } = shape;
+  const { rows, pitch } = planeOf(shape);
   return {
     inputs: [0],
     outputs: [0],
-    flags: {
-      ...{ sliding, by_2: sliding && strideH === 2, siblings: outC > inC },
-      ...{ rows_1: sliding && shape.kernelH === 1, rows_2: sliding && shape.kernelH === 2 },
-      ...{ columns_1: sliding && shape.kernelW === 1, columns_2: sliding && shape.kernelW === 2 },
-      dilated: !sliding && shape.dilationW > 1,
-      lifted: multiplies.some(isLifted),
-    },
+    flags: { siblings: outC > inC, lifted: multiplies.some(isLifted) },
     numbers: {
-      batches,
-      in_h: inH,
-      in_w: inW,
+      batches: shape.batches,
+      in_h: shape.inH,
+      in_w: shape.inW,
       in_c: inC,
       in_zp: inputZeroPoint(view),
-      out_h: outH,
-      out_w: outW,
+      out_h: shape.outH,
+      out_w: shape.outW,
       out_c: outC,
-      stride_w: strideW,
       pad_top: shape.padTop,
       pad_left: shape.padLeft,
       rows,
       pitch,
-      ...(sliding ? { window: shape.kernelH * shape.kernelW } : general),
       ...(outC > inC ? { multiplier: outC / inC } : {}),
     },
     tables: {
-      weights: {
-        data: weightRows(view, filters),
-        role: 'weights',
-      },
+      weights: { data: weightRows(view, filters), role: 'weights' },
       stage: highStages(multiplies, biasesFor(view, filters, true)),
     },
   };

@@ -111,7 +111,7 @@ function variantOf<A extends AccumulationAttrs>(
             tables: {
               weights: { data: layout.words(blocks, depth, weightOf), role: 'weights' },
               runs: { data: Uint8Array.from(runs().flat()), role: 'weights' },
-              stage: { ...highStages(multiplies, biasesFor(view, filters, true)), role: 'weights' },
+              stage: highStages(multiplies, biasesFor(view, filters, true)),
             },
           },
         ],

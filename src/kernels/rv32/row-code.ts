@@ -39,7 +39,8 @@ const reach = 2048;
  */
 export function codeRow(channels: readonly Int8Array[]): CodedRoutine {
   const assembly = new Assembly();
-  assembly.enter();
+  const used = free.slice(0, channels.length).filter((one) => calleeSaved.includes(one));
+  assembly.enter(used);
   const row = new Row(assembly);
   for (let first = 0; first < channels.length; first += groupChannels) {
     const group = channels.slice(first, first + groupChannels);
@@ -49,7 +50,7 @@ export function codeRow(channels: readonly Int8Array[]): CodedRoutine {
       assembly.emit('sw', free[i] as string, `${4 * (first + i)}(${sums})`);
     });
   }
-  assembly.leave();
+  assembly.leave(used);
   const { text, bytes, cycles } = assembly;
   const twin = () => ({
     ...({ kind: 'row', depth: channels[0]?.length ?? 0, channels: channels.length } as const),

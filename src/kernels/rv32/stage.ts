@@ -19,5 +19,5 @@ export function highStages(multiplies: readonly HighMultiply[], biases: ArrayLik
       ...(hasLift ? [lifted?.lift ?? 0, lifted?.zero ?? 0] : []),
     ];
   });
-  return { data: Int32Array.from(rows), role: 'table' };
+  return { data: Int32Array.from(rows), role: 'weights' };
 }

@@ -69,7 +69,7 @@ describe('a row of inputs as RV32IM code: instructions and bytes', () => {
     ['or nearly', [row([91]), row([92])], 6, 20],
     ['the last input within reach', [last(2048)], 3, 12],
     ['a step to the next one', [last(2049)], 4, 16],
-    ['a second group of channels loads it again', Array(25).fill(row([91])), 54, 168],
+    ['more channels load it again, and save 13 registers', Array(25).fill(row([91])), 82, 280],
   ];
   for (const [edge, channels, cycles, bytes] of rows) {
     it(edge, () => {

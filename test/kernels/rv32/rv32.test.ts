@@ -1,7 +1,11 @@
 /** Kernels for RV32IM: in C (twins of the routines) under sanitizers, and on the simulated ESP32-C3. */
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { analyse } from '../../../src/analysis/index.js';
 import { type Attrs, type Module, mainGraph } from '../../../src/ir/graph.js';
+import { compile } from '../../../src/pipeline.js';
+import type { XipModel } from '../../../src/plan/types.js';
+import { loadTarget } from '../../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { randomLayer } from '../../support/layers.js';
 import { GraphBuilder, perChannelQuant, Random } from '../../support/module.js';
@@ -113,6 +117,25 @@ const depthwise: readonly Depthwise[] = [
     window: { ...unit, strideH: 2, dilationH: 3, ...pads(0, 0, 1, 1) },
   },
   {
+    edge: 'a column of five, rows and columns exchanged, lines down the image',
+    input: [2, 11, 3, 3],
+    filter: [5, 1],
+    window: { ...unit, ...pads(2, 2, 0, 0) },
+  },
+  {
+    edge: 'a row of five, lines across the image',
+    input: [1, 3, 11, 3],
+    filter: [1, 5],
+    window: { ...unit, strideW: 2, ...pads(0, 0, 1, 3) },
+  },
+  {
+    edge: 'higher than wide, dilated down, strides of both kinds, two outputs for each channel',
+    input: [2, 14, 9, 3],
+    filter: [5, 2],
+    window: { ...unit, strideH: 2, strideW: 3, dilationH: 2, ...pads(1, 3, 0, 1) },
+    multiplier: 2,
+  },
+  {
     edge: 'more padding than image',
     input: [1, 2, 2, 3],
     filter: [5, 5],
@@ -198,6 +221,15 @@ function pruned(seed: number): Module {
   return b.module([b.node('conv2d', [x, weights, bias], all, { quant: output })]);
 }
 
+/** Windows as large as the image: each channel has a row of weights, zero for the others. */
+const wholeImages = [1, 2, 3].flatMap((multiplier): readonly Depthwise[] => {
+  const window = { ...unit, ...pads(0, 0, 0, 0) };
+  return [
+    { edge: 'a column', input: [1, 5, 1, 30], filter: [5, 1], window, multiplier },
+    { edge: 'an image', input: [1, 3, 2, 7], filter: [3, 2], window, multiplier },
+  ];
+});
+
 /** One routine or two, inputs within reach of one pointer or not; a channel of zeros. */
 function prunedRow(seed: number): Module {
   const random = new Random(seed);
@@ -236,8 +268,9 @@ const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [
   ['rv32/depthwise_conv2d', () => seeds(12).map(ofOneChannel)],
   ['rv32/fully_connected', () => seeds(16).map(dense)],
   ['rv32/fully_connected_bytes', () => seeds(16).map(dense)],
-  ['rv32/sparse_fully_connected', () => seeds(16).map(dense)],
-  ['rv32/sparse_fully_connected', () => seeds(6).map(prunedRow)],
+  ['rv32/row', () => seeds(16).map(dense)],
+  ['rv32/row', () => seeds(6).map(prunedRow)],
+  ['rv32/row', () => wholeImages.map(depthwiseLayer)],
 ];
 
 describe('kernels for RV32IM', function () {
@@ -263,5 +296,29 @@ describe('kernels for RV32IM', function () {
 
     it(`${kernel}, row ${i}: gives them on the simulated ESP32-C3`, async () =>
       expectMost(await expectSameBitsOnBoard(modules(), 'esp32c3', options)));
+  }
+});
+
+describe('constants of outputs on esp32c3', () => {
+  const path = 'examples/activity/activity.tflite';
+  const rows: readonly [xip: XipModel, region: string][] = [
+    ['model', 'sram'],
+    ['ideal', 'flash'],
+  ];
+  for (const [xip, region] of rows) {
+    it(`lie where the weights do: ${region} with --xip ${xip}`, () => {
+      const { emission } = compile({
+        ...{ bytes: readFileSync(path), path, target: loadTarget('esp32c3') },
+        options: {
+          ...{ optimize: 'balanced', rounding: 'tflm', faithful: false, keepInput: false },
+          xip,
+        },
+      });
+      const stages = emission.manifest.tables.filter(({ symbol }) =>
+        /conv2d_\d+_stage$/.test(symbol),
+      );
+      expect(stages).to.have.length.greaterThan(1);
+      for (const stage of stages) expect(stage, stage.symbol).to.include({ region });
+    });
   }
 });

@@ -96,9 +96,10 @@ static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t
     }
 }
 
-/* A window: row and column are bytes of the plane from tap to tap. */
+/* A window: row and column are bytes of the plane from tap to tap; `step` is from window to window
+ * of a line, and `out_step` from output to output. */
 struct plane_window {
-    int32_t kernel_h, kernel_w, stride_h, row, column;
+    int32_t kernel_h, kernel_w, row, column, outputs, step, out_step;
 };
 
 /* An output channel: weights are multiplied by 2^scale, sums begin at `start`. */
@@ -205,13 +206,13 @@ static inline int8_t high_output(int32_t sum, const struct high_stage *stage)
     return (int8_t)(index + stage->first);
 }
 
-/* A column of outputs of any windows: four at a time, which share the weights. */
-static inline void walk_down(const int8_t *x, int32_t pitch, int8_t *out, int32_t out_step,
-                             int32_t count, const int8_t *weights, const int32_t *constants,
-                             const struct plane_window *taps)
+/* A line of outputs of any windows: four at a time, which share the weights. */
+static inline void walk_line(const int8_t *x, int8_t *out, const int8_t *weights,
+                             const int32_t *constants, const struct plane_window *taps)
 {
     const struct high_stage stage = read_stage(constants);
-    const int32_t step = taps->stride_h * pitch;
+    const int32_t step = taps->step;
+    int32_t count = taps->outputs;
     for (int32_t n; count > 0; count -= n, x += n * step) {
         int32_t sums[4] = { 0 };
         n = count < 4 ? 1 : 4;
@@ -219,7 +220,7 @@ static inline void walk_down(const int8_t *x, int32_t pitch, int8_t *out, int32_
             window_sums_4(sums, x, step, weights, taps);
         else
             window_sums_1(sums, x, step, weights, taps);
-        for (int32_t i = 0; i < n; i++, out += out_step) {
+        for (int32_t i = 0; i < n; i++, out += taps->out_step) {
             const int32_t sum = (int32_t)((uint32_t)stage.start +
                                           ((uint32_t)sums[i] << stage.scale));
             *out = high_output(sum, &stage);
@@ -233,8 +234,9 @@ static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_
                                                          int8_t *scratch)
 {
     const int32_t in_h = 9, in_w = 9, in_c = 3, in_zp = 3;
-    const int32_t out_h = 5, out_w = 9, out_c = 3, stride_w = 1;
+    const int32_t out_h = 5, out_w = 9, out_c = 3;
     const int32_t pad_top = 1, pad_left = 1, rows = 11, pitch = 11;
+    const int32_t stride_w = 1;
     /* The image's part of the plane; around it is padding, the same for all channels. */
     const int32_t inside_h = in_h < rows - pad_top ? in_h : rows - pad_top;
     const int32_t inside_w = in_w < pitch - pad_left ? in_w : pitch - pad_left;
@@ -244,7 +246,7 @@ static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_
 
     for (int32_t batch = 1; batch > 0; batch--) {
         const int8_t *weights = model_depthwise_conv2d_0_weights;
-        const int32_t *stage = model_depthwise_conv2d_0_stage;
+        const int32_t *stage = (const int32_t *)model_depthwise_conv2d_0_stage;
         for (int32_t c = 0; c < in_c; c++) {
             copy_plane(inside, pitch, in + c, in_w * in_c, in_c, inside_h, inside_w);
             {
@@ -261,17 +263,22 @@ static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_
     }
 }
 
-/* Channel by channel: its plane is copied with padding to scratch, weights stay in registers while
- * the window walks down a column of outputs. */
+/* Channel by channel: its plane is copied with padding to scratch, with rows and columns exchanged
+ * where windows are higher than wide. Windows walk along the plane in the direction in which there
+ * are more outputs. */
 static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t in_h = 5, in_w = 9, in_c = 3, in_zp = 3;
-    const int32_t out_h = 2, out_w = 9, out_c = 6, stride_w = 1;
+    const int32_t out_h = 2, out_w = 9, out_c = 6;
     const int32_t pad_top = 1, pad_left = 1, rows = 6, pitch = 11;
     const int32_t multiplier = 2;
+    /* Bytes of the input from row to row and from column to column of the plane. */
+    const int32_t in_row = 27, in_column = 3;
+    /* Bytes of the plane and of the output from line to line. */
+    const int32_t lines = 2, line_step = 33, line_out = 54;
     const struct plane_window taps = {
-        .kernel_h = 3, .kernel_w = 3, .stride_h = 3,
-        .row = 1 * pitch, .column = 1,
+        .kernel_h = 3, .kernel_w = 3, .row = 1 * pitch,
+        .column = 1, .outputs = 9, .step = 1, .out_step = 6,
     };
     /* The image's part of the plane; around it is padding, the same for all channels. */
     const int32_t inside_h = in_h < rows - pad_top ? in_h : rows - pad_top;
@@ -282,14 +289,13 @@ static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int
 
     for (int32_t batch = 1; batch > 0; batch--) {
         const int8_t *weights = model_depthwise_conv2d_1_weights;
-        const int32_t *stage = model_depthwise_conv2d_1_stage;
+        const int32_t *stage = (const int32_t *)model_depthwise_conv2d_1_stage;
         for (int32_t c = 0; c < in_c; c++) {
-            copy_plane(inside, pitch, in + c, in_w * in_c, in_c, inside_h, inside_w);
+            copy_plane(inside, pitch, in + c, in_row, in_column, inside_h, inside_w);
             for (int32_t i = 0; i < multiplier; i++) {
                 int8_t *to = out + c * multiplier + i;
-                for (int32_t ox = 0; ox < out_w; ox++, to += out_c)
-                    walk_down(scratch + ox * stride_w, pitch, to, out_w * out_c, out_h, weights,
-                              stage, &taps);
+                for (int32_t line = 0; line < lines; line++, to += line_out)
+                    walk_line(scratch + line * line_step, to, weights, stage, &taps);
                 weights += taps.kernel_h * taps.kernel_w;
                 stage += 3;
             }

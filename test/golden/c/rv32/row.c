@@ -51,7 +51,7 @@ static inline int8_t sum_output_lifted(uint32_t sum, const int32_t **constants)
 }
 
 /* The routine, which is the nonzero weights as code, adds up each channel's products. */
-static void sparse_fully_connected_s8_rv32(const int8_t *in, int8_t *out)
+static void row_s8_rv32(const int8_t *in, int8_t *out)
 {
     const int32_t channels = 10;
     const int32_t *constants = (const int32_t *)model_fully_connected_0_stage;
@@ -67,7 +67,7 @@ static void model_step(int8_t *arena, int32_t step)
     switch (step) {
     /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
     case 0:
-        sparse_fully_connected_s8_rv32(arena + 0x0000, arena + 0x0040);
+        row_s8_rv32(arena + 0x0000, arena + 0x0040);
         break;
     default:
         break;
