@@ -2,7 +2,6 @@
  * Runs int8 graphs over many samples, with the bits of `evaluate`. TensorFlow.js sums products:
  * integers whose partial sums stay below 2^24 are exact in float32, in any order.
  */
-import { InternalError } from '../errors.js';
 import {
   type Graph,
   type NodeView,
@@ -89,7 +88,7 @@ function runBatch(
     const operands = node.inputs.map((id) =>
       id === null ? null : (values.get(id) ?? (tensorOf(graph, id).data as TensorData)),
     );
-    const outputs = computed(tf, view as NodeView<never>, operands);
+    const outputs = integersOf(tf, view, operands);
     node.outputs.forEach((id, i) => {
       values.set(id, outputs[i] as TensorData);
     });
@@ -97,17 +96,24 @@ function runBatch(
   return values;
 }
 
-function computed(
+/**
+ * The outputs of an int8 node with the bits of its `evaluate`. `operands` holds raw integers of every
+ * input, null where one is absent; extents are those of the view.
+ */
+export function integersOf(
   tf: Tf,
-  view: NodeView<never>,
+  view: NodeView,
   operands: readonly (TensorData | null)[],
 ): readonly TensorData[] {
+  const own = view as NodeView<never>;
   const { op } = view.node;
-  if (weighted.has(op) && !hasResidual(view)) return [accumulated(tf, view, operands)];
-  if (op === 'max_pool2d') return [largest(tf, view, operands[0] as Int8Array)];
+  if (weighted.has(op) && !hasResidual(own) && reachOf(own) < 8 * exactBelow) {
+    return [accumulated(tf, own, operands)];
+  }
+  if (op === 'max_pool2d') return [largest(tf, own, operands[0] as Int8Array)];
   // The same elements: a copy, since evaluate moves them one by one.
   if (isReshape(view.node)) return [(operands[0] as Int8Array).slice()];
-  return opOf(view.node).evaluate(view, operands);
+  return opOf(view.node).evaluate(own, operands);
 }
 
 function largest(tf: Tf, view: NodeView<PoolAttrs>, input: Int8Array): Int8Array {
@@ -123,35 +129,49 @@ function largest(tf: Tf, view: NodeView<PoolAttrs>, input: Int8Array): Int8Array
 /** Partial sums below this are exact in float32. */
 const exactBelow = 2 ** 24;
 
+/** The largest sum of products that the weights of a layer allow, in any order of adding. */
+function reachOf(view: NodeView<object>): number {
+  const { data = null, shape = [] } = view.inputs[1] ?? {};
+  const axis = weighted.get(view.node.op) ?? 0;
+  return 255 * Math.max(...foldChannels((data ?? []) as Int8Array, shape, axis, magnitude));
+}
+
+/** Whether float32 holds every sum of products of a layer. */
+export function hasExactSums(view: NodeView<object>): boolean {
+  return reachOf(view) < exactBelow;
+}
+
 function accumulated(
   tf: Tf,
   view: NodeView<AccumulationAttrs>,
   operands: readonly (TensorData | null)[],
 ): Int8Array {
   const [input, weights] = operands as [Int8Array, Int8Array];
-  const shape = view.inputs[1]?.shape ?? [];
-  const axis = weighted.get(view.node.op) ?? 0;
-  const channels = shape[axis] ?? 1;
-  const product =
-    view.node.op === 'fully_connected' && (view.inputs[1]?.quant?.scales.length ?? 1) === 1
-      ? 'per-tensor'
-      : 'per-channel';
-  const stage = outputStage(view, channels, product);
   const zeroPoint = inputZeroPoint(view);
-  const reach = 255 * Math.max(...foldChannels(weights, shape, axis, magnitude));
+  if (hasExactSums(view)) return requantized(view, sumsOf(tf, view, input, weights, zeroPoint));
   // Larger sums are computed in two parts: weight = 16 · high + low.
-  const parts =
-    reach < exactBelow ? [weights] : [weights.map((w) => w >> 4), weights.map((w) => w & 15)];
-  if (reach / 8 >= exactBelow) throw new InternalError('compress', 'a sum exceeds 2^27');
-  const sums = parts.map((part) => sumsOf(tf, view, input, part, zeroPoint));
-  const [high, low] = sums as [Float32Array, Float32Array | undefined];
-  const output = new Int8Array(high.length);
+  const parts = [weights.map((w) => w >> 4), weights.map((w) => w & 15)];
+  const [high = [], low = []] = parts.map((part) => sumsOf(tf, view, input, part, zeroPoint));
+  const sums = Float64Array.from(high, (value, i) => 16 * value + (low[i] as number));
+  return requantized(view, sums);
+}
+
+/** The int8 outputs of a layer with weights, from its sums of products without bias. */
+export function requantized(
+  view: NodeView<AccumulationAttrs>,
+  sums: Float32Array | Float64Array,
+): Int8Array {
+  const { shape = [], quant } = view.inputs[1] ?? {};
+  const channels = shape[weighted.get(view.node.op) ?? 0] ?? 1;
+  const isPerTensor = view.node.op === 'fully_connected' && (quant?.scales.length ?? 1) === 1;
+  const stage = outputStage(view, channels, isPerTensor ? 'per-tensor' : 'per-channel');
+  const output = new Int8Array(sums.length);
   const requantize = requantizer(stage);
-  for (let i = 0; i < output.length; i += 1) {
-    const sum =
-      low === undefined ? (high[i] as number) : 16 * (high[i] as number) + (low[i] as number);
-    const channel = i % channels;
-    output[i] = requantize(sum + (stage.biases[channel] as number), channel);
+  for (let first = 0; first < output.length; first += channels) {
+    for (let channel = 0; channel < channels; channel += 1) {
+      const sum = (sums[first + channel] as number) + (stage.biases[channel] as number);
+      output[first + channel] = requantize(sum, channel);
+    }
   }
   return output;
 }

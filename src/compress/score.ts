@@ -1,9 +1,9 @@
 /** How well a graph answers: accuracy, confusion, agreement, signal to noise. */
 import { elementCount, type Graph, type TensorData, tensorOf } from '../ir/graph.js';
-import { clamp } from '../ops/arithmetic/quant.js';
 import type { Dataset } from './data/dataset.js';
 import { realValues } from './float-graph.js';
 import { integerRunner } from './integer.js';
+import { integerOf } from './quantize/lower.js';
 import { batchOf } from './quantize/observe.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
 import { type Hooks, runnerOf } from './trace.js';
@@ -47,9 +47,7 @@ export function quantizedSamples(
   const [scale = 1, zeroPoint = 0] = [quant?.scales[0], quant?.zeroPoints[0]];
   const size = elementCount(data.shape);
   const samples = data.x.subarray(first * size, (first + count) * size);
-  return Int8Array.from(samples, (value) =>
-    clamp(Math.round(value / scale) + zeroPoint, -128, 127),
-  );
+  return Int8Array.from(samples, (value) => integerOf(value, { scale, zeroPoint }));
 }
 
 function collect(

@@ -1,6 +1,13 @@
 /** Runs a float graph on tensors, so that it can be observed, differentiated and trained. */
 import { BonsaiError } from '../errors.js';
-import { type Graph, type Tensor, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
+import {
+  type Graph,
+  type NodeView,
+  type Tensor,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../ir/graph.js';
 import { batchSizes } from './float-graph.js';
 import { traceOf } from './ops/index.js';
 import type { Tf, TfTensor } from './tensorflow.js';
@@ -8,6 +15,8 @@ import type { Tf, TfTensor } from './tensorflow.js';
 export interface Hooks {
   /** The value of a constant; without it, or with null, the graph's own. */
   parameter?(id: TensorId): TfTensor | null;
+  /** Computes a node; without it, or with null, the trace of its operator does. */
+  node?(view: NodeView, operands: readonly (TfTensor | null)[]): readonly TfTensor[] | null;
   /** Called with each input of the graph and each computed tensor: the value that readers get. */
   computed?(id: TensorId, value: TfTensor): TfTensor;
 }
@@ -50,7 +59,7 @@ function runGraph(
   tf: Tf,
   graph: Graph,
   inputs: readonly TfTensor[],
-  { parameter, computed = (_, value) => value }: Hooks,
+  { parameter, node: compute, computed = (_, value) => value }: Hooks,
 ): readonly TfTensor[] {
   const values = new Map<TensorId, TfTensor>();
   graph.inputs.forEach((id, i) => {
@@ -63,7 +72,8 @@ function runGraph(
   };
   for (const node of graph.nodes) {
     const operands = node.inputs.map((id) => (id === null ? null : valueFor(id)));
-    const outputs = traceOf(node)(tf, viewOf(graph, node), operands);
+    const view = viewOf(graph, node);
+    const outputs = compute?.(view, operands) ?? traceOf(node)(tf, view, operands);
     node.outputs.forEach((id, i) => {
       values.set(id, computed(id, outputs[i] as TfTensor));
     });

@@ -29,6 +29,11 @@ export type ModuleHead = Omit<Module, 'graphs'>;
  * @throws BonsaiError for a graph that int8 cannot express
  */
 export function lower(module: ModuleHead, graph: Graph, quantization: Quantization): Module {
+  return { ...module, graphs: [lowered(graph, quantization)] };
+}
+
+/** Tensors without scales, and what reads them, stay in float32. */
+export function lowered(graph: Graph, quantization: Quantization): Graph {
   const tensors = [...graph.tensors];
   for (const [id, quant] of quantization.activations) {
     const tensor = tensorOf(graph, id);
@@ -44,7 +49,7 @@ export function lower(module: ModuleHead, graph: Graph, quantization: Quantizati
     });
   }
   const nodes = graph.nodes.map((node) => integerPadding(node, quantization));
-  return { ...module, graphs: [{ ...graph, tensors, nodes }] };
+  return { ...graph, tensors, nodes };
 }
 
 /** A pad's value becomes an integer of its output. */
@@ -55,7 +60,8 @@ function integerPadding(node: Node, { activations }: Quantization): Node {
   return { ...node, attrs: { ...node.attrs, value: integerOf(value, quant) } };
 }
 
-function integerOf(real: number, { scale, zeroPoint }: ActivationQuant): number {
+/** The integer nearest to a number, halves away from zero. */
+export function integerOf(real: number, { scale, zeroPoint }: ActivationQuant): number {
   return clamp(roundHalfAwayFromZero(real / scale) + zeroPoint, -128, 127);
 }
 
@@ -72,7 +78,7 @@ function constant(graph: Graph, node: Node, position: number, quants: Quantizati
   if (weights === undefined) throw new RangeError(`weights ${weightsId} have no scales`);
   if (position === 1) return weightTensor(tensor, weights);
   const input = quants.activations.get(node.inputs[0] as TensorId);
-  if (input === undefined) throw new RangeError(`input of "${node.name}" has no scale`);
+  if (input === undefined) return tensor;
   return biasTensor(tensor, biasScales(input, weights));
 }
 
@@ -104,7 +110,8 @@ export function weightIntegers(
   const { min, max } = weightTypes[type];
   const channelOf = channelsAlong(shape, axis);
   return Int8Array.from(data as Float32Array, (value, i) => {
-    if (type === 'binary') return value < 0 ? -1 : 1;
+    // A weight of 0 is pruned.
+    if (type === 'binary') return Math.sign(value);
     const scale = scales[channelOf(i)] as number;
     return clamp(roundHalfAwayFromZero(value / scale), min, max);
   });
