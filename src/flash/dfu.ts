@@ -27,7 +27,7 @@ const flashName = /^internal flash$/i;
 
 export const stm32Dfu: FlashProtocol<'stm32-dfu'> = {
   takes: isUsb,
-  flash: (job) => flashDfu(job),
+  flash: (job) => flashDfu(job, job.usb),
 };
 
 /** @returns the bytes of the image */

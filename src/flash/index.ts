@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { isElf } from '../build/elf.js';
 import { hasChip, makeChip } from '../device/chips/index.js';
 import { transportTo } from '../device/chips/transport.js';
+import { hasUsbChip, makeUsbHost } from '../device/chips/usb.js';
 import { isSimulated, placeOf } from '../device/index.js';
 import { isProbe, isUsb, type LineSettings } from '../device/link.js';
 import { openTransport, type Transport } from '../device/transport.js';
@@ -81,16 +82,21 @@ export async function flash(
   const image = { path, bytes: file };
   checkRecord(image, target);
   let open = options.open ?? ((line: LineSettings) => openTransport(port, line));
+  const isOnUsb = port === simulatedUsb && hasUsbChip(target);
   if (isSimulated(port)) {
+    requireSimulatedUsb(port, target);
     const bytes = checkForSimulator(image, target);
-    if (!hasSimulatedLoader(target) || isElf(file)) {
+    if (!isOnUsb && (!hasSimulatedLoader(target) || isElf(file))) {
       progress(bytes, bytes);
       return { bytes, written: false, unchanged: false };
     }
-    const chip = makeChip(target);
-    open = async () => transportTo(chip, port);
+    if (!isOnUsb) {
+      const chip = makeChip(target);
+      open = async () => transportTo(chip, port);
+    }
   }
-  const { protocol, settings } = protocolFor(port, target);
+  const usb = isOnUsb ? { usb: makeUsbHost(target) } : {};
+  const { protocol, settings } = protocolFor(isOnUsb ? 'usb' : port, target);
   let written = false;
   const watch: FlashProgress = (done, total) => {
     // A protocol that finds all bytes there has nothing to tell but the end.
@@ -98,12 +104,22 @@ export async function flash(
     progress(done, total);
   };
   const [board, told] = [
-    { target, settings, port, open },
+    { target, settings, port, open, ...usb },
     { progress: watch, say },
   ];
   const job: FlashJob<FlashSettings> = { image, ...board, restart, greet, sleep, ...told };
   const bytes = await protocol.flash(job);
   return { bytes, written, unchanged: !written };
+}
+
+const simulatedUsb = 'sim:usb';
+
+/** @throws BonsaiError 'device' where no boot loader that could be on USB is simulated */
+function requireSimulatedUsb(port: string, target: FlashTarget): void {
+  if (port !== simulatedUsb || hasUsbChip(target) || hasChip(target)) return;
+  const message = `no boot loader of ${target.name} on USB is simulated`;
+  const hint = '--port sim checks the image as its simulator loads it';
+  throw new BonsaiError('device', port, message, hint);
 }
 
 /** Whether `flash` to the target's simulator goes through the boot loader of the board. */

@@ -13,7 +13,7 @@ type Job = FlashJob<SettingsOf<'picoboot'>>;
 
 export const picoboot: FlashProtocol<'picoboot'> = {
   takes: isUsb,
-  flash: (job) => flashPicoboot(job),
+  flash: (job) => flashPicoboot(job, job.usb),
 };
 
 /** @returns the bytes of the image */

@@ -1,6 +1,7 @@
 /** The interface of a flash protocol. */
 import type { LineSettings } from '../device/link.js';
 import type { Transport } from '../device/transport.js';
+import type { UsbHost } from '../device/usb.js';
 import type { Say } from '../progress.js';
 import type { FlashProtocolName, SettingsOf } from '../target/flash.js';
 import type { Target } from '../target/index.js';
@@ -49,6 +50,8 @@ export interface FlashJob<Settings> {
   readonly port: string;
   /** Opens the port. @throws BonsaiError 'device' with a hint */
   readonly open: (line: LineSettings) => Promise<Transport>;
+  /** Where the board is on USB; absent: on this machine's. */
+  readonly usb?: UsbHost;
   /**
    * Asks firmware of bonsaic that may be running to restart in the boot loader. Opens the port
    * itself, so the transport must be closed. Returns whether it has answered.

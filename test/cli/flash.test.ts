@@ -14,7 +14,7 @@ describe('bonsaic flash', () => {
   const compiled = (target: string) => join(directory, target);
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), 'bonsaic-flash-'));
-    for (const target of ['rp2040', 'stm32f405', 'stm32f411']) {
+    for (const target of ['rp2040', 'stm32f405', 'stm32f411', 'esp32c3']) {
       const args = ['compile', model, '--target', target, '-o', compiled(target)];
       expect((await runHere(args)).status).to.equal(0);
     }
@@ -110,6 +110,30 @@ describe('bonsaic flash', () => {
     expect(run.stdout).to.match(/4096 bytes pass the simulated esp32c3’s boot loader/);
     expect(run.status).to.equal(0);
   });
+
+  for (const [target, extension] of [
+    ['rp2040', 'uf2'],
+    ['stm32f405', 'bin'],
+    ['esp32c3', 'bin'],
+  ] as const) {
+    it(`sends the image of ${target} through its boot loader on the simulated USB`, async () => {
+      const run = await runHere(['flash', compiled(target), '--port', 'sim:usb']);
+      expect(run.stdout).to.match(
+        new RegExp(`\\.${extension}: \\d{4,} bytes pass the simulated ${target}`),
+      );
+      expect(run.status).to.equal(0);
+    });
+  }
+
+  for (const target of ['mps2-an385', 'host']) {
+    it(`says that no boot loader of ${target} is on a simulated USB`, async () => {
+      const path = join(directory, 'noise');
+      writeFileSync(path, noise);
+      const run = await runHere(['flash', path, '--target', target, '--port', 'sim:usb']);
+      expect(run.stderr).to.match(/no boot loader of \S+ on USB is simulated\n.*--port sim checks/);
+      expect(run.status).to.equal(5);
+    });
+  }
 
   it('checks an executable', async () => {
     const path = join(compiled('stm32f405'), 'build/activity.elf');

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { simulators } from '../../src/device/index.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { operators } from '../../src/ops/index.js';
+import { flashSettings } from '../../src/target/flash.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 
 const root = new URL('../../', import.meta.url);
@@ -183,6 +184,34 @@ describe('docs: what an extension touches', () => {
         expect(users).to.have.members([`src/${folder}/index.ts`, ...besides]);
       });
     }
+
+    /** Other programs speak these; a test has a stand-in for them. */
+    const byOthers = ['debug-probe', 'idf'];
+    for (const { shape } of flashSettings.options) {
+      const name = shape.protocol.value;
+      it(`${name}: its settings are those of a board, and its boot loader is simulated`, () => {
+        const users = listTargets().filter((target) =>
+          loadTarget(target).flashProtocols.some(({ protocol }) => protocol === name),
+        );
+        expect(users, 'boards').not.to.deep.equal([]);
+        const key = new RegExp(`^ {2}'?${name}'?[:,]`, 'm');
+        const table = sources.get('src/flash/index.ts') ?? '';
+        expect(table.includes(`'${name}'`) || key.test(table), 'flash/index.ts').to.equal(true);
+        const chips = [...sources].filter(
+          ([path, text]) =>
+            /^src\/device\/(chips\/|simulated\.ts)/.test(path) &&
+            (text.includes(`'${name}'`) || key.test(text)),
+        );
+        expect(chips.length > 0, 'simulated').to.equal(!byOthers.includes(name));
+      });
+    }
+
+    it('the page names the places of a flash protocol', () => {
+      const row = page.match(/\| a flash protocol \|.*/)?.[0] ?? '';
+      for (const place of ['flash/index.ts', 'target/flash.ts', 'device/chips/']) {
+        expect(row).to.include(place);
+      }
+    });
 
     it('target.json names simulators that there are', () => {
       for (const name of listTargets()) {
