@@ -24,13 +24,22 @@ function block(net: FloatNetwork, isProjected: boolean, activation: string): voi
 }
 
 /** Three blocks of 4 channels behind a layer, and the scores of three classes. */
-function network(first: string, second: string, start = 'relu'): FloatNetwork {
+function network(first: string, second: string, start = 'relu', isReadAgain = false): FloatNetwork {
   const net = new FloatNetwork([4, 4, 2], 7).conv(4, 3, 1, start);
+  const from = net.last;
   block(net, false, first);
+  if (isReadAgain) net.add('sub', [from], { activation: 'relu' });
   block(net, true, second);
   block(net, false, 'relu');
   return net.mean().dense(3, 'none');
 }
+
+const parameters = (graph: Graph) =>
+  new Map(
+    parametersOf(graph)
+      .toSorted((a, b) => a - b)
+      .map((id) => [id, tensorOf(graph, id).data as Float32Array]),
+  );
 
 describe('residual blocks', () => {
   let tf: Tf;
@@ -45,20 +54,34 @@ describe('residual blocks', () => {
     return elementsOf(tf, () => runnerOf(tf, graph).run([tf.tensor(x, shape)])[0] as TfTensor);
   };
 
-  const shapes = [
+  interface ShapeRow {
+    readonly edge: string;
+    readonly first: string;
+    readonly second: string;
+    readonly start?: string;
+    readonly isReadAgain?: boolean;
+  }
+  const shapes: readonly ShapeRow[] = [
     { edge: 'each ends in relu', first: 'relu', second: 'relu' },
     { edge: 'sums without an activation', first: 'none', second: 'none' },
     { edge: 'another activation than the kept side has', first: 'relu6', second: 'relu_n1_to_1' },
     {
-      edge: 'a kept layer without an activation that the branch reads',
+      edge: 'a kept layer without an activation that only the branch and the sum read',
       first: 'relu',
       second: 'relu',
       start: 'none',
     },
-  ] as const;
-  for (const { edge, first, second, ...rest } of shapes) {
+    {
+      edge: 'a kept layer without an activation that another node reads',
+      first: 'relu',
+      second: 'relu',
+      start: 'none',
+      isReadAgain: true,
+    },
+  ];
+  for (const { edge, first, second, start, isReadAgain } of shapes) {
     it(`all outputs stay where the branches that go compute zeros: ${edge}`, () => {
-      const net = network(first, second, 'start' in rest ? rest.start : 'relu');
+      const net = network(first, second, start, isReadAgain);
       const blocks = blocksOf(net.graph());
       expect(blocks.map(({ macs }) => macs)).to.deep.equal([5760, 5760, 5760]);
       for (let chosen = 1; chosen < 8; chosen += 1) {
@@ -77,11 +100,15 @@ describe('residual blocks', () => {
           ]),
         );
         // In any order.
-        const made = withoutBlocks({ graph, masks, quantization: null }, removed.toReversed());
+        const made = withoutBlocks(
+          { graph, masks, quantization: null, unrounded: parameters(graph) },
+          removed.toReversed(),
+        );
         checkModule({ ...net.module(), graphs: [made.graph] }, operators, 'blocks');
         expect(outputs(made.graph)).to.deep.equal(outputs(graph));
         const macs = sizesOf(graph).macs - 5760 * removed.length;
         expect(sizesOf(made.graph).macs).to.equal(macs);
+        expect(made.unrounded).to.deep.equal(parameters(made.graph));
         // Nothing is left behind, and what is left kept its masks.
         expect([...made.masks.keys()].sort()).to.deep.equal([...parametersOf(made.graph)].sort());
         for (const [id, mask] of made.masks) {

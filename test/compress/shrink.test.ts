@@ -438,7 +438,7 @@ describe('shrinking', () => {
     expect(made.zeros).to.be.below(40);
   });
 
-  it('masks and scales follow their weights', () => {
+  it('masks, scales and unrounded weights follow their weights', () => {
     const net = new FloatNetwork([4, 4, 3], 3).conv(6).depthwise().conv(5).dense(3, 'none');
     const graph = net.graph();
     const masks = new Map(
@@ -466,12 +466,23 @@ describe('shrinking', () => {
     const { groups } = couplingOf(graph);
     // Those of the first channels stay, so that first elements remain first.
     const removed = groups.filter((_, i) => ![0, 6].includes(i) && i % 2 === 1);
-    const small = shrunk({ graph, masks, quantization }, removed);
+    const unrounded = new Map(
+      parametersOf(graph).map((id) => [
+        id,
+        (tensorOf(graph, id).data as Float32Array).map((value) => 2 * value),
+      ]),
+    );
+    const small = shrunk({ graph, masks, quantization, unrounded }, removed);
     expect(removed).to.have.length(5);
     for (const [id, mask] of small.masks) {
       const values = tensorOf(small.graph, id).data as Float32Array;
       expect([...mask]).to.deep.equal(Array.from(values, (v) => Number(v > 0)));
     }
+    for (const [id, values] of small.unrounded ?? []) {
+      const halves = tensorOf(small.graph, id).data as Float32Array;
+      expect(values).to.deep.equal(halves.map((value) => 2 * value));
+    }
+    expect(small.unrounded?.size).to.equal(masks.size);
     expect(small.quantization?.weights).to.deep.equal(scales(small.graph));
   });
 

@@ -53,7 +53,7 @@ const shapeOf = (graph: Graph, id: TensorId | undefined) => tensorOf(graph, id a
  * @param blocks of `blocksOf(graph)`
  */
 export function withoutBlocks(candidate: Candidate, blocks: readonly Block[]): Candidate {
-  const { masks, quantization } = candidate;
+  const { masks, quantization, unrounded } = candidate;
   // From the end, since a block may keep what an earlier sum passes on.
   const fromEnd = candidate.graph.nodes.toReversed().flatMap(({ outputs: [output] }) => {
     return blocks.filter(({ sum }) => sum === output);
@@ -74,6 +74,7 @@ export function withoutBlocks(candidate: Candidate, blocks: readonly Block[]): C
       quantization === null
         ? null
         : { activations: moved(quantization.activations), weights: moved(quantization.weights) },
+    ...(unrounded === undefined ? {} : { unrounded: moved(unrounded) }),
   };
 }
 
@@ -84,27 +85,33 @@ const activationNodes: ReadonlyMap<unknown, Pick<Node, 'op' | 'attrs'>> = new Ma
   ['relu_n1_to_1', { op: 'relu_n1_to_1', attrs: {} }],
 ]);
 
-/**
- * The sum becomes its activation. That goes as well where the kept operand has it already, or where
- * the layer that computes the operand for this sum alone can have it.
- */
+/** The sum becomes its activation, which goes as well where the kept operand has it already. */
 function bypassed(graph: Graph, { sum, kept }: Block): Graph {
   const wanted = graph.nodes.find(({ outputs }) => outputs[0] === sum)?.attrs.activation;
   const activation = activationNodes.get(wanted);
   const producer = graph.nodes.find(({ outputs }) => outputs.includes(kept));
-  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(kept));
-  const canTake = producer?.attrs.activation === 'none' && readers.length === 1;
-  const goes = activation === undefined || producer?.attrs.activation === wanted || canTake;
-  const reads = (id: TensorId | null) => (goes && id === sum ? kept : id);
-  const nodes = graph.nodes.flatMap((node): Node[] => {
-    if (node.outputs[0] === sum) return goes ? [] : [{ ...node, ...activation, inputs: [kept] }];
-    const attrs =
-      node === producer && canTake && activation !== undefined
-        ? { ...node.attrs, activation: wanted as string }
-        : node.attrs;
-    return [{ ...node, attrs, inputs: node.inputs.map(reads) }];
-  });
-  return removeDeadNodes({ ...graph, nodes });
+  if (activation === undefined || producer?.attrs.activation === wanted) {
+    return removeDeadNodes(aliased(graph, sum, kept));
+  }
+  const nodes = graph.nodes.map((node) =>
+    node.outputs[0] === sum ? { ...node, ...activation, inputs: [kept] } : node,
+  );
+  const alone = removeDeadNodes({ ...graph, nodes });
+  const readers = alone.nodes.filter(({ inputs }) => inputs.includes(kept));
+  // A layer that nothing else reads can have the activation itself.
+  if (producer?.attrs.activation !== 'none' || readers.length > 1) return alone;
+  const taken = alone.nodes.map((node) =>
+    node === producer ? { ...node, attrs: { ...node.attrs, activation: wanted as string } } : node,
+  );
+  return aliased({ ...alone, nodes: taken }, sum, kept);
+}
+
+/** The graph without the node of `sum`, whose readers read `kept`. */
+function aliased(graph: Graph, sum: TensorId, kept: TensorId): Graph {
+  const nodes = graph.nodes
+    .filter(({ outputs }) => outputs[0] !== sum)
+    .map((node) => ({ ...node, inputs: node.inputs.map((id) => (id === sum ? kept : id)) }));
+  return { ...graph, nodes };
 }
 
 /**

@@ -4,17 +4,19 @@ import {
   type Attrs,
   type AttrValue,
   at,
+  type DType,
   type Graph,
   type Node,
   type Shape,
   type Tensor,
+  type TensorData,
   type TensorId,
   tensorOf,
   viewOf,
 } from '../../ir/graph.js';
 import { opOf } from '../../ops/index.js';
 import { take } from '../../passes/rewrite.js';
-import type { Candidate, Masks } from '../candidate.js';
+import type { Candidate } from '../candidate.js';
 import type { Quantization } from '../quantize/scheme.js';
 import type { ChannelGroup } from './coupling.js';
 
@@ -29,7 +31,7 @@ type Kept = ReadonlyMap<TensorId, ReadonlyMap<number, readonly number[]>>;
  * @param removed groups of `couplingOf(graph)`; each tensor keeps a channel
  */
 export function shrunk(
-  { graph, masks, quantization }: Candidate,
+  { graph, masks, quantization, unrounded }: Candidate,
   removed: readonly ChannelGroup[],
 ): Candidate {
   const kept = keptBy(graph, removed);
@@ -39,8 +41,9 @@ export function shrunk(
   requireShapes(small);
   return {
     graph: small,
-    masks: cutMasks(graph, masks, kept),
+    masks: cutArrays(graph, masks, 'uint8', kept),
     quantization: quantization === null ? null : cutQuantization(quantization, kept),
+    ...(unrounded === undefined ? {} : { unrounded: cutArrays(graph, unrounded, 'float32', kept) }),
   };
 }
 
@@ -68,11 +71,17 @@ function cut(tensor: Tensor, byAxis: ReadonlyMap<number, readonly number[]> = ne
   return [...byAxis].reduce((rest, [axis, some]) => take(rest, axis, some), tensor);
 }
 
-function cutMasks(graph: Graph, masks: Masks, kept: Kept): Masks {
+/** Arrays with an element for each of their tensors'. */
+function cutArrays<T extends TensorData>(
+  graph: Graph,
+  arrays: ReadonlyMap<TensorId, T>,
+  dtype: DType,
+  kept: Kept,
+): ReadonlyMap<TensorId, T> {
   return new Map(
-    [...masks].map(([id, mask]) => {
-      const whole: Tensor = { ...tensorOf(graph, id), dtype: 'uint8', quant: null, data: mask };
-      return [id, cut(whole, kept.get(id)).data as Uint8Array];
+    [...arrays].map(([id, data]) => {
+      const whole: Tensor = { ...tensorOf(graph, id), dtype, quant: null, data };
+      return [id, cut(whole, kept.get(id)).data as T];
     }),
   );
 }
