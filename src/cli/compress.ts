@@ -16,7 +16,7 @@ import {
   partOf,
   whole,
   withMaterials,
-  withOutputFolder,
+  withResult,
 } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
 import { boardOf, withBudgets, withCompileOptions, withTarget } from './options.js';
@@ -38,7 +38,7 @@ export function addCompress(program: Command): void {
     .option('--epochs <count>', 'of each training (default: 10)', whole(1));
   const targeted = withCompileOptions(withTarget(command, 'rp2040'));
   const budgeted = withBudgets(targeted, { measured: false });
-  withMaterials(withOutputFolder(budgeted)).action(
+  withMaterials(withResult(budgeted)).action(
     async (argument: string | undefined, flags: CompressFlags) => {
       const path = modelOf(argument, flags);
       checkOutput(flags.output);
@@ -54,6 +54,7 @@ export function addCompress(program: Command): void {
         {
           ...materialsOf(path, { ...flags, target }),
           ...{ recipe, goals, effort: { epochs: epochs ?? trainDefaults.epochs } },
+          explains: flags.explain === true,
           journal: join(flags.output, journalFolder),
         },
         makeProgress(),

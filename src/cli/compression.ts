@@ -26,6 +26,7 @@ export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
   readonly seed: number;
   readonly backend?: BackendName;
   readonly target?: string;
+  readonly explain?: true;
   readonly json?: true;
 }
 
@@ -50,10 +51,15 @@ export function withMaterials(command: Command): Command {
     .option('--json', 'one JSON document on stdout');
 }
 
-/** -o */
-export function withOutputFolder(command: Command): Command {
+/** -o, --explain */
+export function withResult(command: Command): Command {
   const help = 'folder for model.tflite, report and recipe';
-  return command.addOption(required(new Option('-o, --output <folder>', help)));
+  return command
+    .addOption(required(new Option('-o, --output <folder>', help)))
+    .option(
+      '--explain',
+      'tell where signal and answers are lost, what helps, and how robust it is',
+    );
 }
 
 /** The model, the samples and the target that the options name. */

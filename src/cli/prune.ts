@@ -18,7 +18,7 @@ import {
   shareOf,
   whole,
   withMaterials,
-  withOutputFolder,
+  withResult,
 } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
 import { withCompileOptions, withTarget } from './options.js';
@@ -55,7 +55,7 @@ export function addPrune(program: Command): void {
     )
     .option('--epochs <count>', 'of training; 0: none', whole(0), trainDefaults.epochs);
   const described = withCompileOptions(withTarget(command, 'no estimate of costs'));
-  withMaterials(withOutputFolder(described)).action(
+  withMaterials(withResult(described)).action(
     async (argument: string | undefined, flags: PruneFlags) => {
       const path = modelOf(argument, flags);
       checkOutput(flags.output);
@@ -74,6 +74,7 @@ export function addPrune(program: Command): void {
       const request = {
         ...materialsOf(path, flags),
         ...{ recipe, goals: {}, effort: { epochs } },
+        explains: flags.explain === true,
         journal: join(flags.output, journalFolder),
       };
       concludeCompression(await compressModel(request, makeProgress()), flags);

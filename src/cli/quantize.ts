@@ -11,7 +11,7 @@ import {
   concludeCompression,
   materialsOf,
   withMaterials,
-  withOutputFolder,
+  withResult,
 } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
 import { withCompileOptions, withTarget } from './options.js';
@@ -40,7 +40,7 @@ export function addQuantize(program: Command): void {
         .default('int8'),
     );
   const described = withCompileOptions(withTarget(command, 'no estimate of costs'));
-  withMaterials(withOutputFolder(described)).action(
+  withMaterials(withResult(described)).action(
     async (argument: string | undefined, flags: QuantizeFlags) => {
       const path = modelOf(argument, flags);
       checkOutput(flags.output);
@@ -49,6 +49,7 @@ export function addQuantize(program: Command): void {
       const request = {
         ...materialsOf(path, flags),
         ...{ recipe, goals: {}, effort: trainDefaults, journal: null },
+        explains: flags.explain === true,
       };
       concludeCompression(await compressModel(request, makeProgress()), flags);
     },

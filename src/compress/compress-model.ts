@@ -1,10 +1,12 @@
 /** A float model and samples → a smaller int8 model, and what each step cost and gained. */
 import { InternalError } from '../errors.js';
 import { mainGraph } from '../ir/graph.js';
-import type { Progress } from '../progress.js';
+import type { Progress, Say } from '../progress.js';
 import { writeTflite } from '../write/tflite.js';
 import { type Assessment, assessor } from './assess.js';
 import { chooseSteps, type Effort } from './choose.js';
+import { thinned } from './data/dataset.js';
+import { type Explanation, explain } from './explain/index.js';
 import type { Goals } from './goals.js';
 import { Journal } from './journal.js';
 import { type Materials, type Prepared, prepare } from './prepare.js';
@@ -26,6 +28,8 @@ export interface CompressRequest extends Materials {
   readonly recipe: Recipe | null;
   readonly goals: Goals;
   readonly effort: Effort;
+  /** Whether the report tells where signal and answers are lost, and what helps. */
+  readonly explains: boolean;
   /** Where the state is kept, to resume from; null keeps none. */
   readonly journal: string | null;
 }
@@ -50,6 +54,8 @@ export interface CompressReport {
   /** Of the outputs, in dB. */
   readonly snrDb: number;
   readonly layers: readonly LayerNoise[];
+  /** null where it was not asked for. */
+  readonly explanation: Explanation | null;
   /** [label][answer] → samples of the int8 model; null without labels. */
   readonly confusion: readonly (readonly number[])[] | null;
   readonly classes: readonly string[] | null;
@@ -84,6 +90,9 @@ export async function compressModel(
   const tried = workshop.tried.map((step) => ({ ...step, kept: steps.includes(step) }));
   const made = await progress('Compare on the test samples', () => judged(prepared, stage));
   const { data, seed } = prepared.surroundings;
+  const explanation = request.explains
+    ? await progress('Explain', (say) => explained(prepared, stage, say))
+    : null;
   return {
     file: made.file,
     recipe: { steps: steps.map(({ settings }) => settings) },
@@ -99,6 +108,7 @@ export async function compressModel(
       original: workshop.first.validation,
       steps: tried,
       ...made.figures,
+      explanation,
       cost: bothOf(workshop.first.cost, stage.cost),
       backend: prepared.backend,
       seed,
@@ -134,6 +144,15 @@ function judged({ surroundings, test }: Prepared, { candidate }: Stage) {
     confusion: hasClasses ? confusion(labels, answers, classes.length) : null,
   };
   return { file: writeTflite(module), figures };
+}
+
+/** Test samples that an explanation runs, some twenty times; more hardly change it. */
+const mostExplained = 1000;
+
+function explained({ surroundings, test }: Prepared, { candidate }: Stage, say: Say) {
+  const { data, ...rest } = surroundings;
+  const { calibration } = data;
+  return explain({ ...rest, calibration, candidate, test: thinned(test, mostExplained) }, say);
 }
 
 function bothOf(before: CostFigures | null, after: CostFigures | null) {

@@ -153,8 +153,8 @@ const shrink = z.strictObject({
   time: z.number().positive().max(1).optional(),
   flashBytes: z.number().positive().optional(),
   ramBytes: z.number().positive().optional(),
-  /** What makes a channel matter: norms of its weights, or the slope of the loss. */
-  score: z.enum(['l1', 'l2', 'taylor']).default('l2'),
+  /** What makes a channel matter: the slope of the loss, or norms of its weights. */
+  score: z.enum(['taylor', 'l1', 'l2']).default('taylor'),
   /** The fewest channels that a tensor keeps. */
   least: z.int().min(1).default(4),
   /** Counts of channels are multiples of it. */

@@ -2,6 +2,7 @@
 import { thousands } from '../report/text.js';
 import { prose, textTable } from '../report/text-table.js';
 import type { CompressReport } from './compress-model.js';
+import { explainText } from './explain/text.js';
 import { type StepReport, titleOf } from './workshop.js';
 
 type Behind = Pick<StepReport, 'validation' | 'cost'>;
@@ -17,8 +18,8 @@ export function compressText(report: CompressReport, width: number): string {
     factsText(report, width),
     stepsText(report, width),
     notesText(report, width),
-    layersText(report, width),
-    classText(report, width),
+    report.explanation === null ? layersText(report, width) : '',
+    report.explanation === null ? classText(report, width) : explainText(report.explanation, width),
   ]
     .filter((text) => text !== '')
     .join('\n\n');

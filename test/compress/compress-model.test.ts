@@ -98,6 +98,17 @@ describe('bonsaic compress', () => {
     expect(b?.equals(a as Buffer)).to.equal(true);
   });
 
+  it('explains where signal is lost and how robust the result is', async () => {
+    const output = newOutput();
+    const given = ['quantize', model, '--data', table, '-o', output, '--backend', 'wasm'];
+    const { status, stdout } = await runHere([...given, '--explain', '--target', 'rp2040']);
+    expect(status).to.equal(0);
+    for (const title of [/own dB/, /noise/]) expect(stdout).to.match(title);
+    const kept = JSON.parse(readFileSync(join(output, 'report.json'), 'utf8')) as CompressReport;
+    expect(kept.explanation?.layers).to.have.length(kept.layers.length);
+    expect(kept.explanation?.robustness.length).to.be.above(2);
+  });
+
   for (const [edge, ...settings] of [
     ['half of the MACs', ['macs', 0.5]],
     ['half of the time', ['time', 0.5]],
@@ -184,7 +195,7 @@ describe('bonsaic compress', () => {
         bytes: readFileSync(model),
         ...{ path: model, data: table, reading: {}, samples: 64, seed: 3 },
         backend: 'wasm' as const,
-        ...{ costs: null, recipe, goals: {}, effort: { epochs: 1 } },
+        ...{ costs: null, recipe, goals: {}, effort: { epochs: 1 }, explains: false },
       };
       const whole = await compressModel({ ...request, journal: null }, quiet);
       const stopped = await compressModel({ ...request, journal }, stopAt(pattern, nth)).then(
@@ -213,6 +224,7 @@ describe('bonsaic compress', () => {
       ...{ bytes: readFileSync(model), path: model, data: table, reading: {}, samples: 64 },
       ...{ seed: 3, backend: 'wasm' as const, costs: null, recipe, goals: {} },
       effort: { epochs: 1 },
+      explains: false,
     };
     const whole = await compressModel({ ...request, journal: null }, quiet);
     await compressModel({ ...request, journal }, stopAt(/^epoch \d/, 2)).catch(() => {});

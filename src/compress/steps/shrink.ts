@@ -5,7 +5,7 @@ import type { Candidate } from '../candidate.js';
 import type { Cost } from '../cost.js';
 import type { SettingsOf } from '../recipe.js';
 import { couplingOf } from '../shrink/coupling.js';
-import { type GroupScores, normScores, perLayer, taylorGroupScores } from '../shrink/scores.js';
+import { type GroupScores, normScores, taylorGroupScores } from '../shrink/scores.js';
 import { type ShrinkGoal, type Shrinking, shrinkTo } from '../shrink/shrink-to.js';
 import type { Step, Surroundings } from './step.js';
 import { trained } from './training.js';
@@ -48,8 +48,7 @@ function scoresOf(
   const { groups } = couplingOf(candidate.graph);
   if (score !== 'taylor') return normScores(candidate.graph, groups, score);
   const options = { batch, teacherShare, temperature, labelSmoothing, seed };
-  const found = taylorGroupScores(tf, candidate, groups, data.calibration, original, options);
-  return perLayer(groups, found);
+  return taylorGroupScores(tf, candidate, groups, data.calibration, original, options);
 }
 
 function goalOf(
