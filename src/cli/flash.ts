@@ -10,7 +10,7 @@ import { type FlashResult, hasSimulatedLoader } from '../flash/index.js';
 import { build } from '../pipeline/directory.js';
 import { flashImage } from '../pipeline/flash.js';
 import type { Job } from '../pipeline/types.js';
-import { portFor } from '../profile/ports.js';
+import { flashPortFor } from '../profile/ports.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { required } from './config.js';
 import { type JobFlags, jobOf, withBudgets, withCompiler } from './options.js';
@@ -44,7 +44,7 @@ export function addFlash(program: Command): void {
       const { json } = flags;
       const job = jobOf(flags);
       const { image, target } = await imageOf(path, flags, job);
-      const port = await portFor(flags.port, target);
+      const port = await flashPortFor(flags.port, target);
       const result = await flashImage(image, target, { ...job, port });
       if (json) printJson({ target: target.name, port, image, ...result });
       else printResult(`${image}: ${outcomeText(result, port, target)}`);

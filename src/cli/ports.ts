@@ -1,7 +1,7 @@
 /** bonsaic ports: the serial ports, the boards that they may lead to, and what runs there. */
 import type { Command } from 'commander';
 import { buildsIn, type KnownBuild } from '../build/directory.js';
-import { type Found, type SurveyedPort, surveyPorts } from '../profile/ports.js';
+import { type Found, type SurveyedPort, surveyDrives, surveyPorts } from '../profile/ports.js';
 import { textTable } from '../report/text-table.js';
 import { printJson, printResult, terminalColumns } from './output.js';
 
@@ -13,11 +13,14 @@ interface Flags {
 export function addPorts(program: Command): void {
   program
     .command('ports')
-    .summary('list the serial ports, the boards there, and the firmware on them')
+    .summary(
+      'list the serial ports and drives of boot loaders, the boards there, and the firmware on them',
+    )
     .option('--probe', 'ask every port, not only those whose USB ids may be a board')
     .option('--json', 'one JSON document on stdout')
     .action(async ({ probe, json }: Flags) => {
-      const ports = namedPorts(await surveyPorts({ probe: probe === true }), buildsIn('.'));
+      const serial = await surveyPorts({ probe: probe === true });
+      const ports = namedPorts([...serial, ...(await surveyDrives())], buildsIn('.'));
       if (json) printJson(ports);
       else printResult(ports.length === 0 ? none : portsText(ports));
     });
@@ -61,7 +64,9 @@ export function portsText(ports: readonly NamedPort[], width = terminalColumns()
     port.firmware === null ? '' : firmwareText(port.firmware, port),
   ]);
   const hints = ports.flatMap(({ path, firmware }) =>
-    firmware?.state === 'closed' ? [`${path}: ${firmware.hint}`] : [],
+    firmware?.state === 'closed' || firmware?.state === 'drive'
+      ? [`${path}: ${firmware.hint}`]
+      : [],
   );
   const list = textTable(['port', 'USB', 'board', 'firmware'], rows, { width });
   return [list, ...hints].join('\n');

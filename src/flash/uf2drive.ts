@@ -23,7 +23,14 @@ import {
   openDriveFile,
   resetBlocks,
 } from './uf2/copy.js';
-import { type Drive, type DrivePlaces, driveAt, findDrives } from './uf2/drives.js';
+import {
+  type Drive,
+  type DrivePlaces,
+  driveAt,
+  drivePlaces,
+  findDrives,
+  isDriveOf,
+} from './uf2/drives.js';
 import { contentOf, uf2ImageFor } from './uf2/image.js';
 
 type Job = FlashJob<SettingsOf<'uf2-drive'>>;
@@ -38,8 +45,7 @@ export interface DriveSurroundings extends DrivePlaces {
 }
 
 const surroundings: DriveSurroundings = {
-  mounts: '/proc/mounts',
-  mountPoints: ['/media', '/run/media', '/mnt', '/Volumes'],
+  ...drivePlaces,
   touch: touch1200,
   openFile: openDriveFile,
   listUsb: usbHost.list,
@@ -200,7 +206,7 @@ function unmountedOnUsb(
  */
 function ownDrive({ port, target, settings }: Job, drives: readonly Drive[]): Drive | null {
   const named = drives.find(({ path }) => path === port);
-  const fitting = (named ? [named] : drives).filter((drive) => fits(drive, settings));
+  const fitting = (named ? [named] : drives).filter((drive) => isDriveOf(drive, settings));
   const [own, second] = fitting;
   if (own !== undefined && second === undefined) return own;
   const [other] = drives;
@@ -213,7 +219,7 @@ function ownDrive({ port, target, settings }: Job, drives: readonly Drive[]): Dr
       `unplug all but one, or name one: --port ${own.path}`,
     );
   }
-  const kin = targetsWith('uf2-drive', (each) => fits(other, each));
+  const kin = targetsWith('uf2-drive', (each) => isDriveOf(other, each));
   throw new BonsaiError(
     'flash',
     other.path,
@@ -221,10 +227,6 @@ function ownDrive({ port, target, settings }: Job, drives: readonly Drive[]): Dr
       'nothing was written',
     compileHint(kin, 'unplug that board and try again'),
   );
-}
-
-function fits({ boardId }: Drive, settings: SettingsOf<'uf2-drive'>): boolean {
-  return boardId.toLowerCase().includes(settings.boardId.toLowerCase());
 }
 
 function noDrive({ port, settings: { boardId } }: Job): BonsaiError {

@@ -5,6 +5,8 @@ import { placeOf } from '../device/index.js';
 import { openLink } from '../device/open-link.js';
 import { listPorts, type SerialPortInfo } from '../device/ports.js';
 import { BonsaiError } from '../errors.js';
+import { targetsWith } from '../flash/shared/kin.js';
+import { type DrivePlaces, drivePlaces, findDrives, isDriveOf } from '../flash/uf2/drives.js';
 import type { Target } from '../target/index.js';
 import type { Heard } from './hearing.js';
 import { answerBody, requestBody } from './protocol.js';
@@ -24,8 +26,12 @@ export type Found =
       readonly tag: string;
       readonly protocol: number;
     }
-  /** Nothing answers; another program does; the port does not open. */
-  | { readonly state: 'silent' | 'other' | 'closed'; readonly why: string; readonly hint: string };
+  /** Nothing answers; another program does; the port does not open; it is a boot loader's drive. */
+  | {
+      readonly state: 'silent' | 'other' | 'closed' | 'drive';
+      readonly why: string;
+      readonly hint: string;
+    };
 
 export interface SurveyedPort extends SerialPortInfo {
   readonly board: ProbableBoard | null;
@@ -64,6 +70,24 @@ export async function surveyPorts(
       return { ...port, board, firmware };
     }),
   );
+}
+
+/** The drives of boot loaders, as ports to flash over. */
+export async function surveyDrives(places: DrivePlaces = drivePlaces): Promise<SurveyedPort[]> {
+  const drives = await findDrives(places);
+  return drives.map((drive) => {
+    const { path, boardId } = drive;
+    const targets = targetsWith('uf2-drive', (settings) => isDriveOf(drive, settings));
+    return {
+      ...{ path, manufacturer: null, vendorId: null, productId: null, serialNumber: null },
+      board: { name: boardId, targets },
+      firmware: {
+        state: 'drive',
+        why: 'a board in its boot loader, a drive',
+        hint: `bonsaic flash DIR --port ${path}`,
+      },
+    };
+  });
 }
 
 /** Sends hello. Ends within seconds whatever the port does. */
@@ -154,6 +178,29 @@ export async function choosePort(target: string, here: Machine = machine): Promi
       ? 'plug the board in with a data cable, or name its port: --port PATH'
       : `name one: --port ${only?.path}`,
   );
+}
+
+/**
+ * The port over which a board is flashed: as portFor, or the one drive of the target's boot loader
+ * where no port is known to lead to the board.
+ *
+ * @throws BonsaiError as portFor
+ */
+export async function flashPortFor(
+  port: string,
+  target: Target,
+  here: Machine & { readonly places?: DrivePlaces } = machine,
+): Promise<string> {
+  if (port !== autoPort) return port;
+  placeOf(port, target);
+  const [drive, second] = (await surveyDrives(here.places)).filter((found) =>
+    found.board?.targets.includes(target.name),
+  );
+  const isAlone = drive !== undefined && second === undefined;
+  if (!isAlone) return choosePort(target.name, here);
+  const known = fittingPorts(await surveyPorts({}, here), target.name);
+  const leads = known.some(({ board }) => board?.targets.includes(target.name));
+  return leads ? choosePort(target.name, here) : drive.path;
 }
 
 /** Ports that answer as the target; otherwise those whose ids name it; otherwise bare adapters. */

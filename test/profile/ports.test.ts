@@ -9,9 +9,15 @@ import { boardTable } from '../../src/device/boards.js';
 import type { Device } from '../../src/device/device.js';
 import type { SerialPortInfo } from '../../src/device/ports.js';
 import { BonsaiError } from '../../src/errors.js';
-import { choosePort, type Machine, surveyPorts } from '../../src/profile/ports.js';
+import {
+  choosePort,
+  flashPortFor,
+  type Machine,
+  surveyDrives,
+  surveyPorts,
+} from '../../src/profile/ports.js';
 import { encodeFrame } from '../../src/profile/protocol.js';
-import { listTargets } from '../../src/target/index.js';
+import { listTargets, loadTarget } from '../../src/target/index.js';
 import { version } from '../../src/version.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
 import { inVirtualTime } from '../support/time.js';
@@ -247,6 +253,54 @@ describe('profile/ports: --port auto', () => {
       expect(error).to.be.instanceOf(BonsaiError).with.property('exitStatus', 5);
       expect((error as BonsaiError).message).to.match(chosen);
       expect((error as BonsaiError).hint).to.match(/--port (a|PATH)$/);
+    });
+  }
+});
+
+describe('profile/ports: drives of boot loaders', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bonsaic-drives-'));
+  after(() => rmSync(folder, { recursive: true }));
+  /** Mounted in a folder of their own. */
+  function drivesOf(...boardIds: readonly string[]) {
+    const root = mkdtempSync(join(folder, 'media-'));
+    for (const [i, boardId] of boardIds.entries()) {
+      mkdirSync(join(root, `drive${i}`));
+      writeFileSync(join(root, `drive${i}`, 'INFO_UF2.TXT'), `Model: x\nBoard-ID: ${boardId}\n`);
+    }
+    return { root, places: { mounts: join(root, 'none'), mountPoints: [root] } };
+  }
+
+  it('are listed with the targets that they may be', async () => {
+    const { root, places } = drivesOf('RPI-RP2', 'Unknown-v1');
+    const found = await surveyDrives(places);
+    expect(found.map(({ path, board }) => [path, board?.targets])).to.have.deep.members([
+      [join(root, 'drive0'), ['rp2040']],
+      [join(root, 'drive1'), []],
+    ]);
+  });
+
+  const rows: [
+    edge: string,
+    boardIds: readonly string[],
+    ports: Record<string, Behind>,
+    chosen: string | RegExp,
+  ][] = [
+    ['the drive alone', ['RPI-RP2'], {}, 'drive0'],
+    ['beside the drive of another board', ['Other', 'RPI-RP2'], {}, 'drive1'],
+    ['beside a bare adapter', ['RPI-RP2'], { a: { ids: 'cp210x', behind: 'silent' } }, 'drive0'],
+    ['a port that is known goes first', ['RPI-RP2'], { a: { ids: 'pico', behind: 'silent' } }, 'a'],
+    ['two drives', ['RPI-RP2', 'RPI-RP2'], {}, /no serial port leads to a board/],
+    ['the drive of another board', ['RP2350'], {}, /no serial port leads to a board/],
+  ];
+  for (const [edge, boardIds, ports, chosen] of rows) {
+    it(`flash --port auto: ${edge}`, async () => {
+      const { root, places } = drivesOf(...boardIds);
+      const here = { ...machineOf(ports), places };
+      const found = await flashPortFor('auto', loadTarget('rp2040'), here).catch(
+        (error: Error) => error.message,
+      );
+      if (typeof chosen === 'string') expect([chosen, join(root, chosen)]).to.include(found);
+      else expect(found).to.match(chosen);
     });
   }
 });

@@ -17,6 +17,17 @@ export interface Drive {
   readonly boardId: string;
 }
 
+/** Those of Linux and macOS. */
+export const drivePlaces: DrivePlaces = {
+  mounts: '/proc/mounts',
+  mountPoints: ['/media', '/run/media', '/mnt', '/Volumes'],
+};
+
+/** Whether a drive is that of a board; upper and lower case are the same. */
+export function isDriveOf({ boardId }: Drive, settings: { readonly boardId: string }): boolean {
+  return boardId.toLowerCase().includes(settings.boardId.toLowerCase());
+}
+
 /** Every drive of a UF2 boot loader has this file; its text names the board. */
 const infoFile = 'INFO_UF2.TXT';
 const boardIdLine = /^Board-ID:[ \t]*(\S.*?)\s*$/m;
@@ -24,9 +35,10 @@ const boardIdLine = /^Board-ID:[ \t]*(\S.*?)\s*$/m;
 /** @param port may name the folder of a drive, or a simulated board, whose drive is beside it */
 export async function findDrives(
   { mounts, mountPoints }: DrivePlaces,
-  port: string,
+  port: string | null = null,
 ): Promise<Drive[]> {
-  const folders = [port, `${port}.drive`, ...(await mountedFolders(mounts))];
+  const named = port === null ? [] : [port, `${port}.drive`];
+  const folders = [...named, ...(await mountedFolders(mounts))];
   for (const root of mountPoints) {
     for (const child of await subfolders(root)) {
       folders.push(child, ...(await subfolders(child)));
