@@ -1,14 +1,15 @@
 /**
  * Learned rounding (AdaRound: Nagel et al., Up or Down? Adaptive Rounding for Post-Training
  * Quantization, 2020): a weight goes to the integer below or above it, whichever keeps its layer's
- * output. Layer by layer, each behind the rounded layers before it.
+ * output. Layer by layer, each behind the rounded layers before it. Biases learn with it: a mean
+ * error that the activation lets through is theirs to take away.
  */
 import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
 import { type Activation, clamp } from '../../ops/arithmetic/quant.js';
 import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
 import type { Dataset } from '../data/dataset.js';
-import { channelsAlong, withValues } from '../float-graph.js';
+import { channelsAlong, type Values, withValues } from '../float-graph.js';
 import { activate } from '../ops/trace.js';
 import { makeRandom, seedFor } from '../random.js';
 import { elementsOf, type Tf, type TfTensor } from '../tensorflow.js';
@@ -88,9 +89,9 @@ export async function learnedRounding(
     tf.dispose([...quantizer.variables.values()]);
     const quant = quantization.weights.get(layer.weights) as WeightQuant;
     const problem = makeProblem(tf, graph, layer, inputs, targets[i] as Float32Array);
-    const { weights, ...report } = learnLayer(tf, graph, layer, quant, problem, options);
+    const { values, ...report } = learnLayer(tf, graph, layer, quant, problem, options);
     problem.dispose();
-    graph = withValues(graph, new Map([[layer.weights, weights]]));
+    graph = withValues(graph, values);
     done.push({ name: layer.node.name, weights: layer.weights, ...report });
   }
   return { candidate: { ...candidate, graph }, layers: done };
@@ -98,8 +99,10 @@ export async function learnedRounding(
 
 /** The error of a layer's output for weights [groups, depth, outputs]. */
 interface Problem {
+  /** [groups, 1, outputs]. */
+  readonly bias: TfTensor;
   /** Mean squared error of rows from `first`. */
-  error(weights: TfTensor, first: number, count: number): TfTensor;
+  error(weights: TfTensor, bias: TfTensor, first: number, count: number): TfTensor;
   dispose(): void;
 }
 
@@ -113,16 +116,17 @@ function makeProblem(
   const { groups, depth, outputs } = matrix;
   const biasId = node.inputs[2] ?? null;
   const zeros = new Float32Array(groups * outputs);
-  const biases = biasId === null ? zeros : (tensorOf(graph, biasId).data as Float32Array);
+  const before = biasId === null ? zeros : (tensorOf(graph, biasId).data as Float32Array);
   const x = tf.tensor3d(inputs, [groups, rows, depth]);
   const wanted = tf.tensor3d(targets, [groups, rows, outputs]);
-  const bias = tf.tensor3d(biases, [groups, 1, outputs]);
+  const bias = tf.tensor3d(before, [groups, 1, outputs]);
   const activation = (node.attrs.activation ?? 'none') as Activation;
   return {
-    error(weights, first, count) {
+    bias,
+    error(weights, biases, first, count) {
       const own = tf.slice(x, [0, first, 0], [groups, count, depth]);
       const goal = tf.slice(wanted, [0, first, 0], [groups, count, outputs]);
-      const got = activate(tf, tf.add(tf.matMul(own, weights), bias), activation);
+      const got = activate(tf, tf.add(tf.matMul(own, weights), biases), activation);
       return tf.mean(tf.squaredDifference(got, goal));
     },
     dispose: () => tf.dispose([x, wanted, bias]),
@@ -169,8 +173,8 @@ const [flat, steep] = [20, 2];
 const pushWeight = 10;
 
 interface LearnedLayer extends Omit<RoundedLayer, 'name' | 'weights'> {
-  /** In the order of the graph's tensor. */
-  readonly weights: Float32Array;
+  /** Weights, and the bias where it moved, by tensor. */
+  readonly values: Values;
 }
 
 function learnLayer(
@@ -186,66 +190,92 @@ function learnLayer(
   const tensor = (data: Float32Array) => tf.tensor3d(data, [groups, depth, outputs]);
   const real = (integers: Int8Array) =>
     Float32Array.from(integers, (integer, i) => integer * (choice.scale[i] as number));
-  const errorOf = (integers: Int8Array) =>
-    elementsOf(tf, () => problem.error(tensor(real(integers)), 0, layer.rows))[0] as number;
-  const nearest = errorOf(choice.nearest);
-  const shares = nearest > 0 ? learnedShares(tf, layer, choice, nearest, problem, options) : null;
+  const errorOf = (integers: Int8Array, bias: TfTensor) =>
+    elementsOf(tf, () => problem.error(tensor(real(integers)), bias, 0, layer.rows))[0] as number;
+  const nearest = errorOf(choice.nearest, problem.bias);
+  const inOrder = (integers: Int8Array) => {
+    const weights = new Float32Array(integers.length);
+    real(integers).forEach((value, i) => {
+      weights[weightAt[i] as number] = value;
+    });
+    return weights;
+  };
+  const kept = { values: new Map([[layer.weights, inOrder(choice.nearest)]]), nearest };
+  if (nearest === 0) return { ...kept, learned: nearest };
+  const { shares, bias } = learnedShares(tf, layer, choice, nearest, problem, options);
   const own = choice.low.map(
-    (low, i) => low + ((shares?.[i] ?? 0) > 0.5 ? (choice.step[i] as number) : 0),
+    (low, i) => low + ((shares[i] as number) > 0.5 ? (choice.step[i] as number) : 0),
   );
-  const learned = shares === null ? nearest : errorOf(own);
-  const weights = new Float32Array(own.length);
-  real(learned < nearest ? own : choice.nearest).forEach((value, i) => {
-    weights[weightAt[i] as number] = value;
-  });
-  return { weights, nearest, learned: Math.min(nearest, learned) };
+  const moved = tf.tensor3d(bias, [groups, 1, outputs]);
+  const learned = errorOf(own, moved);
+  moved.dispose();
+  if (!(learned < nearest)) return { ...kept, learned: nearest };
+  const biasId = layer.node.inputs[2] ?? null;
+  const values = new Map<TensorId, Float32Array>([[layer.weights, inOrder(own)]]);
+  if (biasId !== null) values.set(biasId, bias);
+  return { values, nearest, learned };
 }
 
 /** @param scale the error that counts as 1 */
 function learnedShares(
   tf: Tf,
-  { matrix, rows }: SampledLayer,
+  { node, matrix, rows }: SampledLayer,
   choice: Choice,
   scale: number,
   problem: Problem,
   { iterations, batch, learningRate, seed }: RoundOptions,
-): Float32Array {
-  const shape = [matrix.groups, matrix.depth, matrix.outputs] as [number, number, number];
+): { readonly shares: Float32Array; readonly bias: Float32Array } {
+  const { groups, depth, outputs } = matrix;
+  const shape = [groups, depth, outputs] as [number, number, number];
   const scaled = (integers: Int8Array) =>
-    tf.tidy(() =>
-      tf.mul(tf.tensor3d(Float32Array.from(integers), shape), tf.tensor3d(choice.scale, shape)),
-    );
+    tf.tidy(() => {
+      const all = tf.tensor3d(Float32Array.from(integers), shape);
+      return tf.mul(all, tf.tensor3d(choice.scale, shape));
+    });
   const [low, span] = [scaled(choice.low), scaled(choice.step)];
-  const logits = choice.share.map((share) => {
+  const start = choice.share.map((share) => {
     const p = (share - lowest) / (highest - lowest);
     return Math.log(p / (1 - p));
   });
-  const values = Float32Array.from(logits);
-  const variable = tf.tidy(() => tf.variable(tf.tensor3d(values.slice(), shape)));
-  const moments = makeMoments(values.length);
+  const logits = learnable(tf, start, shape);
+  // In units of the error, so that one learning rate suits both.
+  const shift = learnable(tf, new Float32Array(groups * outputs), [groups, 1, outputs]);
+  const learnables = (node.inputs[2] ?? null) === null ? [logits] : [logits, shift];
   const random = makeRandom(seedFor(seed, 'steps'));
   const count = Math.min(batch, rows);
   const shares = () =>
-    tf.clipByValue(tf.add(tf.mul(tf.sigmoid(variable), highest - lowest), lowest), 0, 1);
+    tf.clipByValue(tf.add(tf.mul(tf.sigmoid(logits.variable), highest - lowest), lowest), 0, 1);
+  const bias = () => tf.add(problem.bias, tf.mul(shift.variable, Math.sqrt(scale)));
   for (let step = 1; step <= iterations; step += 1) {
     const first = Math.floor(random() * (rows - count + 1));
     const done = Math.max(0, (step / iterations - warmUp) / (1 - warmUp));
+    const loss = () => {
+      const share = shares();
+      const weights = tf.add(low, tf.mul(share, span));
+      const error = tf.div(problem.error(weights, bias(), first, count), scale);
+      if (done === 0) return error;
+      return tf.add(error, tf.mul(push(tf, share, flat + (steep - flat) * done), pushWeight));
+    };
     tf.tidy(() => {
-      const { grads } = tf.variableGrads(() => {
-        const share = shares();
-        const weights = tf.add(low, tf.mul(share, span));
-        const error = tf.div(problem.error(weights, first, count), scale);
-        if (done === 0) return error as never;
-        return tf.add(error, tf.mul(push(tf, share, flat + (steep - flat) * done), pushWeight));
-      }, [variable]);
-      const slopes = Object.values(grads)[0]?.dataSync() as Float32Array;
-      adam(values, slopes, moments, { step, rate: learningRate, decay: 0, factor: 1 });
-      variable.assign(tf.tensor3d(values.slice(), shape));
+      const variables = learnables.map(({ variable }) => variable);
+      const { grads } = tf.variableGrads(loss as never, variables);
+      const byName = new Map(Object.entries(grads));
+      for (const { variable, values, moments } of learnables) {
+        const slopes = byName.get(variable.name)?.dataSync() as Float32Array;
+        adam(values, slopes, moments, { step, rate: learningRate, decay: 0, factor: 1 });
+        variable.assign(tf.tensor(values.slice(), variable.shape));
+      }
     });
   }
-  const learned = elementsOf(tf, shares);
-  tf.dispose([low, span, variable]);
+  const learned = { shares: elementsOf(tf, shares), bias: elementsOf(tf, bias) };
+  tf.dispose([low, span, logits.variable, shift.variable]);
   return learned;
+}
+
+/** A variable with its values in this process, where the optimizer moves them. */
+function learnable(tf: Tf, values: Float32Array, shape: number[]) {
+  const variable = tf.tidy(() => tf.variable(tf.tensor(values.slice(), shape)));
+  return { values, variable, moments: makeMoments(values.length) };
 }
 
 /** 0 where every share is 0 or 1, at most 1. */

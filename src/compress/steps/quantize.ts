@@ -81,7 +81,10 @@ export const quantizeStep: Step<'quantize'> = {
 const mostCompared = 256;
 
 /** The signal to noise of a candidate's scores, before the activation that ends the graph. */
-function scorer({ tf, head, data }: Surroundings, float: Graph): (candidate: Candidate) => number {
+export function scorer(
+  { tf, head, data }: Surroundings,
+  float: Graph,
+): (candidate: Candidate) => number {
   const validation = thinned(data.validation, mostCompared);
   const open = (graph: Graph) => answerOf(graph, validation.classes?.length ?? null).graph;
   const wanted = floatAnswers(tf, open(float), validation).values;
