@@ -224,7 +224,7 @@ function hooksOf(
         value.shape.map(() => 1),
       );
       const levels = { min: -128 - first.zeroPoint, max: 127 - first.zeroPoint };
-      const real = known && tf.tensor(realValues({ shape: [], quant }, known), value.shape);
+      const real = known && tf.tensor(multiplesOf(quant, known), value.shape);
       return fakeQuantized(tf, value, scale, levels, real);
     },
   };
@@ -243,7 +243,21 @@ type OwnQuant = NonNullable<Tensor['quant']>;
 
 /** The samples as the device gets them. */
 function rawOf(value: TfTensor, { scales: [scale = 1], zeroPoints: [zeroPoint = 0] }: OwnQuant) {
-  return Int8Array.from(value.dataSync(), (real) => integerOf(real, { scale, zeroPoint }));
+  const real = value.dataSync();
+  const raw = new Int8Array(real.length);
+  const quant = { scale, zeroPoint };
+  for (let i = 0; i < raw.length; i += 1) raw[i] = integerOf(real[i] as number, quant);
+  return raw;
+}
+
+/** In a loop: every activation of a batch goes through it. */
+function multiplesOf(
+  { scales: [scale = 1], zeroPoints: [zeroPoint = 0] }: OwnQuant,
+  raw: Int8Array,
+) {
+  const real = new Float32Array(raw.length);
+  for (let i = 0; i < raw.length; i += 1) real[i] = ((raw[i] as number) - zeroPoint) * scale;
+  return real;
 }
 
 /** The node between integers, with the extents of `view`; null where a tensor is not quantized. */
@@ -300,7 +314,11 @@ function rawOperands(
     if (tensor.data !== null) return tensor.data;
     const { scales: [scale = 1] = [], zeroPoints: [zeroPoint = 0] = [] } = tensor.quant ?? {};
     const real = operands[i]?.dataSync() ?? new Float32Array();
-    return Int8Array.from(real, (value) => Math.round(value / scale) + zeroPoint);
+    const raw = new Int8Array(real.length);
+    for (let n = 0; n < raw.length; n += 1) {
+      raw[n] = Math.round((real[n] as number) / scale) + zeroPoint;
+    }
+    return raw;
   });
 }
 
