@@ -46,7 +46,10 @@ function factsText(report: CompressReport, width: number): string {
     ...(cost === null
       ? []
       : [
-          ['time', `${milliseconds(cost.before.ms)} → ${milliseconds(cost.after.ms)} ms`] as const,
+          [
+            'time',
+            `${milliseconds(cost.before.ms)} → ${milliseconds(cost.after.ms)} ms by estimate`,
+          ] as const,
           [
             'flash',
             `${thousands(cost.before.flashBytes)} → ${thousands(cost.after.flashBytes)} bytes`,

@@ -128,6 +128,7 @@ export function taylorBlockScores(
 ): Float64Array {
   const ids = [...new Set(blocks.flatMap(({ last }) => last))];
   const scores = new Float64Array(blocks.length);
+  if (ids.length === 0) return scores;
   eachTaylorTerm(tf, candidate, ids, data, teacher, options, (terms, share) => {
     blocks.forEach(({ last }, i) => {
       const sum = last.reduce(

@@ -4,9 +4,11 @@ import { costIn } from '../assess.js';
 import type { Candidate } from '../candidate.js';
 import type { Cost } from '../cost.js';
 import type { SettingsOf } from '../recipe.js';
+import { taylorBlockScores } from '../shrink/blocks.js';
 import { couplingOf } from '../shrink/coupling.js';
-import { type GroupScores, normScores, taylorGroupScores } from '../shrink/scores.js';
-import { type ShrinkGoal, type Shrinking, shrinkTo } from '../shrink/shrink-to.js';
+import { normScores, taylorGroupScores } from '../shrink/scores.js';
+import { type ShrinkGoal, shrinkTo } from '../shrink/shrink-to.js';
+import { type DeepShrinking, type Scoring, shrinkWithBlocks } from '../shrink/with-blocks.js';
 import type { Step, Surroundings } from './step.js';
 import { trained } from './training.js';
 
@@ -26,29 +28,34 @@ export const shrinkStep: Step<'shrink'> = {
 };
 
 /** @throws BonsaiError 'usage' for estimates without a target */
-export function shrinkFor(
+function shrinkFor(
   candidate: Candidate,
   settings: Settings,
   surroundings: Surroundings,
-): Shrinking {
-  const { least, multiple } = settings;
-  const scores = scoresOf(candidate, settings, surroundings);
-  return shrinkTo(candidate, goalOf(candidate, settings, surroundings), {
-    scores,
-    least,
-    multiple,
-  });
+): DeepShrinking {
+  const { score, least, multiple } = settings;
+  const goal = goalOf(candidate, settings, surroundings);
+  if (score === 'taylor') {
+    const scoring = taylorScoring(settings, surroundings);
+    return shrinkWithBlocks(candidate, goal, scoring, { least, multiple });
+  }
+  const { groups } = couplingOf(candidate.graph);
+  const scores = normScores(candidate.graph, groups, score);
+  return { ...shrinkTo(candidate, goal, { scores, least, multiple }), blocks: 0 };
 }
 
-function scoresOf(
-  candidate: Candidate,
-  { score, batch, teacherShare, temperature, labelSmoothing }: Settings,
+function taylorScoring(
+  { batch, teacherShare, temperature, labelSmoothing }: Settings,
   { tf, data, original, seed }: Surroundings,
-): GroupScores {
-  const { groups } = couplingOf(candidate.graph);
-  if (score !== 'taylor') return normScores(candidate.graph, groups, score);
+): Scoring {
   const options = { batch, teacherShare, temperature, labelSmoothing, seed };
-  return taylorGroupScores(tf, candidate, groups, data.calibration, original, options);
+  const { calibration } = data;
+  return {
+    groups: (candidate, groups) =>
+      taylorGroupScores(tf, candidate, groups, calibration, original, options),
+    blocks: (candidate, blocks) =>
+      taylorBlockScores(tf, candidate, blocks, calibration, original, options),
+  };
 }
 
 function goalOf(
@@ -67,12 +74,13 @@ function goalOf(
   return { costOf, count, flashBytes, ramBytes };
 }
 
-function notesOf({ families, isMet, kept }: Shrinking): readonly string[] {
+function notesOf({ families, blocks, isMet, kept }: DeepShrinking): readonly string[] {
   const channels = families
     .filter(({ before, after }) => after < before)
     .map(({ before, after }) => `${before} to ${after}`);
   const what = channels.length === 0 ? 'no channels went' : `channels: ${channels.join(', ')}`;
+  const branches = blocks === 0 ? [] : [`${blocks} residual branches went`];
   const missed = isMet ? [] : ['no more channels can go, though the goal is not reached'];
   const fixed = kept.map(({ where, why }) => `${where} ${why}`);
-  return [what, ...missed, ...new Set(fixed)];
+  return [what, ...branches, ...missed, ...new Set(fixed)];
 }
