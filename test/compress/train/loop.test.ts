@@ -220,6 +220,25 @@ describe('training', () => {
     expect(agreement(answers, test.labels as Int32Array)).to.be.above(0.9);
   });
 
+  const types = ['int8', 'int4', 'int3', 'int2', 'ternary', 'binary'] as const;
+  for (const type of types) {
+    it(`learns with ${type} weights`, async () => {
+      const { graph } = await train(tf, dense(separated(network().graph())), { data, options });
+      const start = { ...dense(graph), quantization: quantized(graph, type) };
+      const losses: number[] = [];
+      const trained = await train(tf, start, {
+        data,
+        options: { ...options, epochs: 4 },
+        hooks: { epoch: ({ loss }) => losses.push(loss) },
+      });
+      if (trained.quantization === null) throw new RangeError('no quantization');
+      const integer = mainGraph(lower(head, trained.graph, trained.quantization));
+      const answers = classesOf(integerAnswers(tf, integer, test));
+      expect(agreement(answers, test.labels as Int32Array)).to.be.above(0.9);
+      expect(losses.at(-1)).to.be.below(losses[0] as number);
+    });
+  }
+
   it('begins anew at a tenth of the rate where it diverges, and says so', async () => {
     const said: string[] = [];
     const run = (learningRate: number, restarts: number) =>
