@@ -155,6 +155,8 @@ const shrink = z.strictObject({
   ramBytes: z.number().positive().optional(),
   /** What makes a channel matter: the slope of the loss, or norms of its weights. */
   score: z.enum(['taylor', 'l1', 'l2']).default('taylor'),
+  /** Whether residual branches may go whole, where that harms less; with `taylor`. */
+  blocks: z.boolean().default(false),
   /** The fewest channels that a tensor keeps. */
   least: z.int().min(1).default(4),
   /** Counts of channels are multiples of it. */

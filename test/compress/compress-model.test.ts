@@ -112,7 +112,8 @@ describe('bonsaic compress', () => {
   for (const [edge, ...settings] of [
     ['half of the MACs', ['macs', 0.5]],
     ['half of the time', ['time', 0.5]],
-    ["by Taylor's terms", ['macs', 0.5], ['score', 'taylor']],
+    ['half of the MACs by norms', ['macs', 0.5], ['score', 'l2']],
+    ['half of the MACs, branches too', ['macs', 0.5], ['blocks', true]],
   ] as const) {
     it(`a recipe shrinks the graph to ${edge}`, async () => {
       const [output, recipe] = [newOutput(), join(folder, 'shrink.json')];

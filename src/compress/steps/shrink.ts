@@ -6,7 +6,7 @@ import type { Cost } from '../cost.js';
 import type { SettingsOf } from '../recipe.js';
 import { taylorBlockScores } from '../shrink/blocks.js';
 import { couplingOf } from '../shrink/coupling.js';
-import { normScores, taylorGroupScores } from '../shrink/scores.js';
+import { normScores, perLayer, taylorGroupScores } from '../shrink/scores.js';
 import { type ShrinkGoal, shrinkTo } from '../shrink/shrink-to.js';
 import { type DeepShrinking, type Scoring, shrinkWithBlocks } from '../shrink/with-blocks.js';
 import type { Step, Surroundings } from './step.js';
@@ -33,14 +33,15 @@ function shrinkFor(
   settings: Settings,
   surroundings: Surroundings,
 ): DeepShrinking {
-  const { score, least, multiple } = settings;
+  const { score, blocks, least, multiple } = settings;
   const goal = goalOf(candidate, settings, surroundings);
-  if (score === 'taylor') {
-    const scoring = taylorScoring(settings, surroundings);
-    return shrinkWithBlocks(candidate, goal, scoring, { least, multiple });
-  }
+  const scoring = taylorScoring(settings, surroundings);
+  if (blocks) return shrinkWithBlocks(candidate, goal, scoring, { least, multiple });
   const { groups } = couplingOf(candidate.graph);
-  const scores = normScores(candidate.graph, groups, score);
+  const scores =
+    score === 'taylor'
+      ? perLayer(groups, Float64Array.from(scoring.groups(candidate, groups)))
+      : normScores(candidate.graph, groups, score);
   return { ...shrinkTo(candidate, goal, { scores, least, multiple }), blocks: 0 };
 }
 
