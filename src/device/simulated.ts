@@ -123,7 +123,8 @@ class Board {
     this.tell(`started at 0x${address.toString(16)}`);
     tellOfFault(this.chip.flash, this.tell);
     if (this.target.simulator === null) {
-      this.tell(`${this.target.name} has no simulator: the image is silent`);
+      const again = 'Ctrl-C and a new start lead to the boot loader';
+      this.tell(`${this.target.name} has no simulator: the image is silent; ${again}`);
       return null;
     }
     const device = await openDevice('sim', this.target, this.flashPath).catch((error: Error) => {

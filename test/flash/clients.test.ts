@@ -180,3 +180,22 @@ describe('bonsaic simulate', () => {
     });
   }
 });
+
+describe('flash: a simulated board whose image does not run', () => {
+  it('says that the image is silent, and how its boot loader comes back', async function () {
+    needs(this, 'socat');
+    const directory = mkdtempSync(join(tmpdir(), 'bonsaic-silent-'));
+    const [link, image] = [join(directory, 'tty'), join(directory, 'image.bin')];
+    const silent = loadTarget('stm32g0b1');
+    writeFileSync(image, stm32Image(silent, 4096));
+    const told: string[] = [];
+    for (const content of ['written', 'kept']) {
+      const board = await simulateBoard(silent, link, (text) => told.push(text));
+      const { unchanged } = await flash(image, link, silent);
+      await board.close();
+      expect(unchanged, content).to.equal(content === 'kept');
+    }
+    rmSync(directory, { recursive: true, force: true });
+    expect(told.filter((text) => /silent; Ctrl-C and a new start/.test(text))).to.have.lengthOf(2);
+  });
+});

@@ -3,23 +3,15 @@ import { readElf } from '../../build/elf.js';
 import { BonsaiError } from '../../errors.js';
 import type { FlashTarget, ImageFile } from '../protocol.js';
 
-export const smallerHint = 'use a smaller model or --optimize size';
-
 /**
  * @param most null: no limit is known
  * @param place whose flash it is: 'rp2040', 'the board'
  * @throws BonsaiError 'flash' for more bytes than there are
  */
-export function requireRoom(
-  path: string,
-  bytes: number,
-  most: number | null,
-  place: string,
-  hint = smallerHint,
-): void {
+export function requireRoom(path: string, bytes: number, most: number | null, place: string): void {
   if (most === null || bytes <= most) return;
   const message = `${bytes} bytes are more than the ${most} of ${place}'s flash`;
-  throw new BonsaiError('flash', path, message, hint);
+  throw new BonsaiError('flash', path, message, 'use a smaller model or --optimize size');
 }
 
 export interface Executable {

@@ -4,7 +4,7 @@ import { BonsaiError } from '../../errors.js';
 import type { SettingsOf } from '../../target/flash.js';
 import { type Sector, sectorsOf } from '../../target/sectors.js';
 import type { FlashJob, FlashTarget } from '../protocol.js';
-import { checkVectorTable, requireRoom, smallerHint, type VectorPlace } from '../shared/image.js';
+import { checkVectorTable, requireRoom, type VectorPlace } from '../shared/image.js';
 
 type Settings = SettingsOf<'stm32-uart'>;
 type Job = FlashJob<Settings>;
@@ -36,7 +36,6 @@ export function checkImage(
     const message = 'is an ELF file: the boot loader takes the bytes of the flash alone';
     throw new BonsaiError('flash', path, message, 'give the .bin that bonsaic build DIR has made');
   }
-  const hint = `${smallerHint}; else --port usb or --port probe`;
-  requireRoom(path, bytes.length, mostBytes, target.name, hint);
+  requireRoom(path, bytes.length, mostBytes, target.name);
   checkVectorTable(image, target, settings);
 }
