@@ -31,7 +31,7 @@ export function addFlash(program: Command): void {
       required(
         new Option(
           '--port <port>',
-          'sim (the simulated board), a serial port, auto, usb (a boot loader there), or probe (a debug probe)',
+          'sim (the simulated board), sim:usb, a serial port, the folder of a boot loader’s drive, auto (the one that fits), usb or usb:SERIAL (a boot loader there), probe (a debug probe), socket://HOST:PORT, rfc2217://HOST:PORT',
         ),
       ),
     )

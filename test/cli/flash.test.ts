@@ -88,6 +88,19 @@ describe('bonsaic flash', () => {
     });
   }
 
+  it('help names every kind of port', async () => {
+    const { stdout } = await runHere(['help', 'flash']);
+    const kinds = [
+      'sim:usb',
+      'auto',
+      'usb:SERIAL',
+      'probe',
+      'socket://HOST:PORT',
+      'rfc2217://HOST:PORT',
+    ];
+    for (const kind of [...kinds, 'folder']) expect(stdout).to.include(kind);
+  });
+
   it('builds no directory for a simulator that does not exist', async () => {
     const run = await runHere(['flash', compiled('stm32f411'), '--port', 'sim']);
     expect(run.stderr).to.match(/stm32f411 has no simulator/);
