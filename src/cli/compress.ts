@@ -37,7 +37,7 @@ export function addCompress(program: Command): void {
     .option('--min-accuracy <percent>', 'fail when fewer test samples are right', partOf)
     .option('--epochs <count>', 'of each training (default: 10)', whole(1));
   const targeted = withCompileOptions(withTarget(command, 'rp2040'));
-  const budgeted = withBudgets(targeted, { measured: false });
+  const budgeted = withBudgets(targeted, { measured: true });
   withMaterials(withResult(budgeted)).action(
     async (argument: string | undefined, flags: CompressFlags) => {
       const path = modelOf(argument, flags);
