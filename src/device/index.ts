@@ -176,7 +176,7 @@ function linkOf(port: string): 'uart' | 'usb' {
       return 'usb';
     default:
       throw new BonsaiError(
-        'device',
+        'usage',
         port,
         'is not a link of the simulated board',
         'use sim, sim:uart or sim:usb',

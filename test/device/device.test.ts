@@ -38,12 +38,6 @@ describe('device: opening', () => {
   ][] = [
     ['a missing port', () => ['/dev/ttyNone9', rp2040, ''], /no such serial port/, /bonsaic ports/],
     ['a file', () => [plain(), rp2040, ''], /is not a serial port/, /bonsaic ports/],
-    [
-      'a link that no board has',
-      () => ['sim:spi', rp2040, program('x', '')],
-      /not a link/,
-      /sim:usb/,
-    ],
     ['a missing image', () => ['sim', rp2040, '/none.uf2'], /cannot read/, /bonsaic build/],
     ['a missing program', () => ['sim', host, '/none'], /cannot start/, /bonsaic build/],
     [
@@ -67,6 +61,11 @@ describe('device: opening', () => {
       expect(error.hint).to.match(hint);
     });
   }
+
+  it('refuses a link that no board has as a wrong command line', async () => {
+    const error = await failure(openDevice('sim:spi', rp2040, program('x', '')));
+    expect([error.exitStatus, error.hint]).to.deep.equal([1, 'use sim, sim:uart or sim:usb']);
+  });
 
   const systemErrors: [text: string, message: RegExp, hint: RegExp][] = [
     ['Error: Permission denied, cannot open /dev/ttyACM0', /no permission/, /./],
