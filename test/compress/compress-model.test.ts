@@ -109,6 +109,18 @@ describe('bonsaic compress', () => {
     expect(kept.explanation?.robustness.length).to.be.above(2);
   });
 
+  it('a recipe prunes in rounds that begin with the original weights again', async () => {
+    const [output, recipe] = [newOutput(), join(folder, 'rounds.json')];
+    const round = { step: 'prune', schedule: 'one-shot', rewind: true, epochs: 1 };
+    const steps = [0.5, 0.75].map((share) => ({ ...round, share }));
+    writeFileSync(recipe, JSON.stringify({ steps }));
+    const { status, stdout } = await compress(output, '--recipe', recipe, '--json');
+    expect(status).to.equal(0);
+    const [first, second] = (JSON.parse(stdout) as CompressReport).steps;
+    expect(first?.notes[0]).to.match(/^(49|5\d)\.\d % of/);
+    expect(second?.notes[0]).to.match(/^7\d\.\d % of/);
+  });
+
   for (const [edge, ...settings] of [
     ['half of the MACs', ['macs', 0.5]],
     ['half of the time', ['time', 0.5]],

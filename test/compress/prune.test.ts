@@ -17,7 +17,6 @@ import {
   cubicShare,
   gradualMasks,
   masksOfZeros,
-  prunedInRounds,
   valuesOf,
 } from '../../src/compress/prune/schedule.js';
 import {
@@ -404,32 +403,5 @@ describe('scores and schedules', () => {
     });
     expect(valuesOf(resumed.graph)).to.deep.equal(valuesOf(whole.graph));
     expect(resumed.masks).to.deep.equal(whole.masks);
-  });
-
-  it('rounds prune equal shares of what is left, and rewind', async () => {
-    const start = dense(small());
-    const plan = uniformPlan(start.graph, { pattern: patternNamed('unstructured'), share: 0.75 });
-    for (const rewind of ['weights', 'learning-rate'] as const) {
-      const begins: Candidate[] = [];
-      const final = await prunedInRounds(start, plan, {
-        rounds: 2,
-        rewind,
-        scores: ({ graph }) => magnitudeScores(graph),
-        train: (candidate) => {
-          begins.push(candidate);
-          return train(tf, candidate, { data, options: { ...options, epochs: 1 } });
-        },
-      });
-      expect(final.masks).to.deep.equal(begins[1]?.masks);
-      for (const [round, { graph, masks }] of begins.entries()) {
-        for (const [id, mask] of masks) {
-          expect(zeros(mask) / mask.length).to.be.closeTo(round === 0 ? 0.5 : 0.75, 0.02);
-          const [now, first] = [graph, start.graph].map((one) => weightsOf(one, id));
-          const kept = [...mask.keys()].filter((i) => mask[i] === 1);
-          const isStart = kept.every((i) => now?.[i] === first?.[i]);
-          expect(isStart).to.equal(round === 0 || rewind === 'weights');
-        }
-      }
-    }
   });
 });

@@ -1,4 +1,4 @@
-/** When weights go: at once, step by step while training, or in rounds with rewinding. */
+/** When weights go: at once, or step by step while training; and what those that are left begin with. */
 import { InternalError } from '../../errors.js';
 import type { Graph, TensorId } from '../../ir/graph.js';
 import type { Candidate, Masks } from '../candidate.js';
@@ -50,42 +50,11 @@ export function gradualMasks(
   };
 }
 
-export interface Rounds {
-  readonly rounds: number;
-  /**
-   * What each round's training begins with. weights: the values of the start, for the weights that
-   * are left (Frankle and Carbin, The Lottery Ticket Hypothesis, 2019; with a start taken early in
-   * training: Frankle et al., 2020). learning-rate: the trained weights; only the schedule of
-   * the learning rate begins again (Renda et al., Comparing Rewinding and Fine-tuning, 2020).
-   */
-  readonly rewind: 'weights' | 'learning-rate';
-  readonly scores: (candidate: Candidate) => Scores | Promise<Scores>;
-  /** @param round 1 for the first */
-  readonly train: (candidate: Candidate, round: number) => Promise<Candidate>;
-}
-
 /**
- * Prunes in rounds, each the same share of the weights that are left, and trains after each. The
- * masks of a round follow from the weights that the round before has trained.
+ * The candidate with earlier values of its parameters; what its masks prune stays 0 (Frankle and
+ * Carbin, The Lottery Ticket Hypothesis, 2019). Without it only the schedule of the learning rate
+ * begins again (Renda et al., Comparing Rewinding and Fine-tuning, 2020).
  */
-export async function prunedInRounds(
-  start: Candidate,
-  plan: PruningPlan,
-  { rounds, rewind, scores, train }: Rounds,
-): Promise<Candidate> {
-  let candidate = start;
-  for (let round = 1; round <= rounds; round += 1) {
-    const now = partOf(plan, (share) => 1 - (1 - share) ** (round / rounds));
-    const own = await scores(candidate);
-    const masks = masksFor(candidate.graph, now, own, candidate.masks);
-    const next = pruned(candidate, masks);
-    const begin = rewind === 'weights' ? rewound(next, valuesOf(start.graph)) : next;
-    candidate = await train(begin, round);
-  }
-  return candidate;
-}
-
-/** The candidate with earlier values of its parameters; what its masks prune stays 0. */
 export function rewound(candidate: Candidate, values: Values): Candidate {
   const graph = withValues(candidate.graph, values);
   return pruned({ ...candidate, graph }, candidate.masks);
