@@ -13,7 +13,9 @@ const pagesIn = (folder: string) =>
 const folders = readdirSync(join(root, 'targets'), { withFileTypes: true }).flatMap((entry) =>
   entry.isDirectory() ? [`targets/${entry.name}`] : [],
 );
-const pages = ['.', 'docs', 'examples/activity', ...folders].flatMap(pagesIn);
+const pages = ['.', 'docs', 'examples/activity', 'examples/fashion-mnist', ...folders].flatMap(
+  pagesIn,
+);
 
 /** As the page host makes it of a heading. */
 const anchorOf = (heading: string) =>
