@@ -22,6 +22,10 @@ export function issueText(issue: z.core.$ZodRawIssue): string | undefined {
       return `has no key ${keys}`;
     }
     case 'invalid_union':
+      if (issue.discriminator !== undefined) {
+        const given = new Map(Object.entries(issue.input as object)).get(issue.discriminator);
+        return given === undefined ? 'is missing' : `is ${shown(given)}, which is not known`;
+      }
       return `is ${shown(issue.input)}, which is not allowed here`;
     default:
       return undefined;

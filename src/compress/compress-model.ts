@@ -1,5 +1,5 @@
 /** A float model and samples → a smaller int8 model, and what each step cost and gained. */
-import { InternalError } from '../errors.js';
+import { BonsaiError, InternalError } from '../errors.js';
 import { mainGraph } from '../ir/graph.js';
 import type { Progress, Say } from '../progress.js';
 import { writeTflite } from '../write/tflite.js';
@@ -83,6 +83,10 @@ export async function compressModel(
   const journal = new Journal(request.journal, prepared.digest);
   const workshop = makeWorkshop(prepared.surroundings, journal, progress);
   const { recipe, goals, effort } = request;
+  if (goals.minAccuracy !== undefined && workshop.first.validation.accuracy === null) {
+    const message = 'needs labels, and a model whose outputs are classes';
+    throw new BonsaiError('usage', '--min-accuracy', message, 'leave it out, or label the samples');
+  }
   const stage = await (recipe === null
     ? chooseSteps(workshop, prepared.surroundings, goals, effort)
     : follow(workshop, recipe));

@@ -300,7 +300,12 @@ describe('bonsaic compress', () => {
   const wrong: readonly (readonly [edge: string, message: RegExp, recipe: unknown])[] = [
     ['no object', /is an array, not an object/, []],
     ['no steps', /"steps" is empty/, { steps: [] }],
-    ['an unknown step', /"steps.0(.step)?" /, { steps: [{ step: 'shake' }] }],
+    [
+      'an unknown step',
+      /"steps.0.step" is "shake", which is not known/,
+      { steps: [{ step: 'shake' }] },
+    ],
+    ['a step without a name', /"steps.0.step" is missing/, { steps: [{ epochs: 2 }] }],
     ['an unknown key', /has no key "epoch"/, { steps: [{ step: 'train', epoch: 2 }] }],
     [
       'a value out of range',
@@ -342,6 +347,32 @@ describe('bonsaic compress', () => {
     it(`refuses ${edge}`, async () => {
       const { status, stderr } = await compress(newOutput(), ...args);
       expect(status).to.equal(1);
+      expect(stderr).to.match(message);
+    });
+  }
+
+  for (const [edge, labels, args, wanted, message] of [
+    ['more classes than outputs', 4, [], 2, /labels of 4 classes; the model knows 3/],
+    [
+      'an accuracy without labels',
+      null,
+      ['--min-accuracy', '90'],
+      1,
+      /--min-accuracy: needs labels/,
+    ],
+  ] as const) {
+    it(`refuses ${edge}`, async () => {
+      const path = join(folder, 'other.csv');
+      const { x } = clusters(40, 1);
+      const rows = Array.from({ length: 40 }, (_, i) => [
+        ...x.subarray(i * features, (i + 1) * features),
+        ...(labels === null ? [] : [i % labels]),
+      ]);
+      const names = Array.from({ length: features }, (_, i) => `f${i}`);
+      const head = labels === null ? names : [...names, 'label'];
+      writeFileSync(path, [head, ...rows].map((row) => row.join(',')).join('\n'));
+      const { status, stderr } = await compress(newOutput(), '--data', path, ...args);
+      expect(status).to.equal(wanted);
       expect(stderr).to.match(message);
     });
   }
