@@ -9,6 +9,7 @@ import { namedSettings, timePlanner } from './prune/plan.js';
 import { magnitudeScores } from './prune/scores.js';
 import { type SettingsOf, settingsOf } from './recipe.js';
 import type { Surroundings } from './steps/step.js';
+import { Diverged } from './train/loop.js';
 import type { Stage, Workshop } from './workshop.js';
 
 export interface Effort {
@@ -38,19 +39,27 @@ export async function chooseSteps(
   };
   if (fits(best)) {
     for (const settings of finer(effort)) {
-      if (note(await workshop.perform(best, settings))) break;
+      const next = await workshop.perform(best, settings).catch(nullIfDiverged);
+      if (next !== null && note(next)) break;
     }
     return best;
   }
   for (const attempt of attempts) {
-    const smaller = await attempt(workshop, surroundings, goals, effort);
+    const smaller = await attempt(workshop, surroundings, goals, effort).catch(nullIfDiverged);
     if (smaller === null) continue;
     const plain = await workshop.perform(smaller, settingsOf({ step: 'quantize' }));
     if (note(plain)) break;
     const [, train] = finer(effort);
-    if (note(await workshop.perform(plain, train))) break;
+    const trained = await workshop.perform(plain, train).catch(nullIfDiverged);
+    if (trained !== null && note(trained)) break;
   }
   return best;
+}
+
+/** A training that leads nowhere leaves what was found before. */
+function nullIfDiverged(error: unknown): null {
+  if (error instanceof Diverged) return null;
+  throw error;
 }
 
 /** What raises the quality of an int8 model and leaves its cost as it is, the cheaper one first. */

@@ -4,10 +4,11 @@ import { chooseSteps } from '../../src/compress/choose.js';
 import type { Goals } from '../../src/compress/goals.js';
 import { type StepSettings, settingsOf } from '../../src/compress/recipe.js';
 import type { Surroundings } from '../../src/compress/steps/step.js';
+import { Diverged } from '../../src/compress/train/loop.js';
 import type { Stage, Workshop } from '../../src/compress/workshop.js';
 
-/** What a path of steps gives: accuracy in percent, ms. */
-type Outcomes = Readonly<Record<string, readonly [accuracy: number, ms: number]>>;
+/** What a path of steps gives: accuracy in percent, ms; null: its training diverges. */
+type Outcomes = Readonly<Record<string, readonly [accuracy: number, ms: number] | null>>;
 
 function stageOf(path: readonly string[], outcomes: Outcomes): Stage {
   const name = path.join(' ');
@@ -35,6 +36,7 @@ async function chosen(outcomes: Outcomes, goals: Goals, canPrune: boolean) {
     async perform(stage, { step }) {
       const path = [...pathOf(stage), step];
       tried.push(path.join(' '));
+      if (outcomes[path.join(' ')] === null) throw new Diverged('usage', 'training', 'grows', '');
       return stageOf(path, outcomes);
     },
     think: async () => (canPrune ? settingsOf({ step: 'prune' }) : null) as never,
@@ -154,6 +156,18 @@ const rows: readonly {
     },
     goals: { maxMs: 20 },
     ...{ path: 'prune quantize train', tried: 11 },
+  },
+  {
+    edge: 'a training diverges: the next way',
+    outcomes: { quantize: [90, 100], prune: null, 'shrink quantize': [89.6, 40] },
+    goals: { maxMs: 40 },
+    ...{ path: 'shrink quantize', tried: 4 },
+  },
+  {
+    edge: 'every training diverges: what was found before',
+    outcomes: { quantize: [85, 100], 'quantize round': [84, 100], 'quantize train': null },
+    goals: {},
+    ...{ path: 'quantize', tried: 3 },
   },
   {
     edge: 'a budget of flash',

@@ -51,14 +51,17 @@ function isDone({ progress: { epochs, best }, options }: Session): boolean {
   return patience !== null && best !== null && epochs - best.epoch >= patience;
 }
 
-/** @throws BonsaiError 'usage' where it has begun anew often enough */
+/** A training whose loss grows beyond all bounds, also at lower rates. */
+export class Diverged extends BonsaiError {}
+
+/** @throws Diverged where it has begun anew often enough */
 function restart(session: Session, { options, hooks }: TrainTask): void {
   const epoch = session.progress.epochs + 1;
   const rate = firstRate(session);
   const message = `the loss grows beyond all bounds in epoch ${epoch}`;
   if (session.progress.restarts >= options.restarts) {
     const hint = `use a lower learning rate than ${rate}`;
-    throw new BonsaiError('usage', 'training', message, hint);
+    throw new Diverged('usage', 'training', message, hint);
   }
   session.restart();
   hooks?.say?.(`${message}; training begins anew with the learning rate ${firstRate(session)}`);
