@@ -80,7 +80,8 @@ export async function compressModel(
   progress: Progress,
 ): Promise<CompressedModel> {
   const prepared = await prepare(request, progress);
-  const journal = new Journal(request.journal, prepared.digest);
+  const job = request.journal === null ? '' : prepared.digest();
+  const journal = new Journal(request.journal, job);
   const workshop = makeWorkshop(prepared.surroundings, journal, progress);
   const { recipe, goals, effort } = request;
   if (goals.minAccuracy !== undefined && workshop.first.validation.accuracy === null) {

@@ -38,8 +38,8 @@ export interface Prepared {
   /** Samples that no choice has seen. */
   readonly test: Dataset;
   readonly backend: BackendName;
-  /** Of the model, the samples, the seed, the backend and this version: hexadecimal. */
-  readonly digest: string;
+  /** Of all that a step's result follows from, beside its settings and candidate: hexadecimal. */
+  digest(): string;
 }
 
 /** Samples that compare candidates, at most: more hardly change a choice. */
@@ -58,7 +58,7 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
   const { train, calibration, validation, test } = parts;
   const data = { train, calibration, validation };
   const facts = [version, head.sha256, backend, `${seed}`, costs?.key ?? ''];
-  const digest = digestOf(facts, [train, validation]);
+  const digest = () => digestOf(facts, [train, calibration, validation]);
   const costOf = costs?.costOf ?? null;
   return { surroundings: { tf, head, original, data, costOf, seed }, test, backend, digest };
 }

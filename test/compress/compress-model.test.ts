@@ -229,6 +229,23 @@ describe('bonsaic compress', () => {
     });
   }
 
+  it('takes nothing from a job with other samples for ranges', async () => {
+    const journal = newOutput();
+    const recipe: Recipe = { steps: [settingsOf({ step: 'quantize' })] };
+    const request = {
+      ...{ bytes: readFileSync(model), path: model, data: table, reading: {}, seed: 3 },
+      ...{ backend: 'wasm' as const, costs: null, recipe, goals: {} },
+      ...{ effort: { epochs: 1 }, explains: false },
+    };
+    const made = (samples: number, folder: string | null) =>
+      compressModel({ ...request, samples, journal: folder }, quiet);
+    const few = await made(4, journal);
+    const many = await made(64, journal);
+    expect(Buffer.from(many.file).equals(Buffer.from(few.file))).to.equal(false);
+    const whole = await made(64, null);
+    expect(Buffer.from(many.file).equals(Buffer.from(whole.file))).to.equal(true);
+  });
+
   it('resumes a gradual pruning by movement, whose sums are kept too', async () => {
     const journal = newOutput();
     const prune = { step: 'prune', score: 'movement', share: 0.5, epochs: 4 } as const;
