@@ -32,9 +32,9 @@ export function writeOutput(directory: string, files: OutputFiles): void {
   makeFolders(directory);
   try {
     for (const name of names) writeFileSync(join(directory, `${name}.new`), files[name]);
+    for (const name of names) renameSync(join(directory, `${name}.new`), join(directory, name));
   } catch (error) {
     for (const name of names) rmSync(join(directory, `${name}.new`), { force: true });
     throw error;
   }
-  for (const name of names) renameSync(join(directory, `${name}.new`), join(directory, name));
 }

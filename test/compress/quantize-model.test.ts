@@ -225,6 +225,13 @@ describe('bonsaic quantize', () => {
     });
   }
 
+  it('leaves no half of a result where one of its files cannot be replaced', async () => {
+    const blocked = join(folder, 'blocked');
+    mkdirSync(join(blocked, 'model.tflite'), { recursive: true });
+    expect((await quantize('--data', table, '-o', blocked)).status).to.equal(1);
+    expect(readdirSync(blocked)).to.deep.equal(['model.tflite']);
+  });
+
   it('refuses a model that is int8 already, and leaves nothing behind', async () => {
     const int8 = join(output, 'model.tflite');
     const nothing = join(folder, 'nothing');
