@@ -70,6 +70,24 @@ export function assessor(
   };
 }
 
+/** Samples that compare attempts, at most: more do not change the choice. */
+const mostCompared = 256;
+
+/** The signal to noise of a candidate's scores, before the activation that ends the graph. */
+export function snrScorer(
+  { tf, head, data }: Pick<Surroundings, 'tf' | 'head' | 'data'>,
+  float: Graph,
+): (candidate: Candidate) => number {
+  const validation = thinned(data.validation, mostCompared);
+  const open = (graph: Graph) => answerOf(graph, validation.classes?.length ?? null).graph;
+  const wanted = floatAnswers(tf, open(float), validation).values;
+  return ({ graph, quantization }) => {
+    if (quantization === null) return Number.POSITIVE_INFINITY;
+    const integer = open(mainGraph(lower(head, graph, quantization)));
+    return signalToNoise(wanted, integerAnswers(tf, integer, validation).values);
+  };
+}
+
 /** Samples whose extremes are near enough to estimate costs. */
 const costSamples = 16;
 

@@ -3,7 +3,7 @@ import { thousands } from '../report/text.js';
 import { prose, textTable } from '../report/text-table.js';
 import type { CompressReport } from './compress-model.js';
 import { explainText } from './explain/text.js';
-import { type StepReport, titleOf } from './workshop.js';
+import type { StepReport } from './workshop.js';
 
 type Behind = Pick<StepReport, 'validation' | 'cost'>;
 
@@ -80,7 +80,7 @@ function stepsText({ steps, cost, original }: CompressReport, width: number): st
   ];
   const rows = [
     row('original', { validation: original, cost: cost?.before ?? null }, false),
-    ...steps.map((step) => row(titleOf(step.settings).toLowerCase(), step, step.kept)),
+    ...steps.map((step) => row(step.settings.step, step, step.kept)),
   ];
   const titles = [
     'step',
@@ -96,7 +96,7 @@ function stepsText({ steps, cost, original }: CompressReport, width: number): st
 function notesText({ steps }: CompressReport, width: number): string {
   return steps
     .flatMap(({ settings, notes }) =>
-      notes.map((note) => prose(`${titleOf(settings).toLowerCase()}: ${note}`, width, 2)),
+      notes.map((note) => prose(`${settings.step}: ${note}`, width, 2)),
     )
     .join('\n');
 }

@@ -58,7 +58,7 @@ export function makeWorkshop(
     tried,
     think: progress,
     perform: (stage, settings) =>
-      progress(titleOf(settings), async (say) => {
+      progress(titleOf(settings.step), async (say) => {
         const result = await journal.perform(settings, stage.candidate, (keeper) =>
           runStep(settings, stage.candidate, surroundings, say, keeper),
         );
@@ -78,14 +78,5 @@ function figures(cost: Cost | null): CostFigures | null {
   return rest;
 }
 
-const titles: { readonly [Name in StepSettings['step']]: string } = {
-  prune: 'Prune',
-  quantize: 'Quantize',
-  round: 'Round',
-  shrink: 'Shrink',
-  train: 'Train',
-};
-
-export function titleOf({ step }: Pick<StepSettings, 'step'>): string {
-  return titles[step];
-}
+/** 'prune' → 'Prune' */
+const titleOf = (step: string) => step.charAt(0).toUpperCase() + step.slice(1);

@@ -2,19 +2,16 @@
  * Post-training quantization: ranges by each method, equalization and bias correction. Each stays
  * that raises the signal to noise of the scores on the validation samples.
  */
-import { type Graph, mainGraph } from '../../ir/graph.js';
+import type { Graph } from '../../ir/graph.js';
+import { snrScorer } from '../assess.js';
 import type { Candidate } from '../candidate.js';
-import { thinned } from '../data/dataset.js';
 import { biasCorrected, biasesOf } from '../quantize/bias.js';
 import { type CalibrationMethod, calibrationMethods } from '../quantize/calibrate.js';
 import { equalized } from '../quantize/equalize.js';
-import { lower } from '../quantize/lower.js';
 import { type Observation, observe } from '../quantize/observe.js';
 import { quantizationOf } from '../quantize/ptq.js';
-import { floatAnswers, integerAnswers, signalToNoise } from '../score.js';
 import { runnerOf } from '../trace.js';
-import { answerOf } from '../train/loss.js';
-import type { Step, Surroundings } from './step.js';
+import type { Step } from './step.js';
 
 interface Attempt {
   readonly name: string;
@@ -27,7 +24,7 @@ export const quantizeStep: Step<'quantize'> = {
     const { tf, data } = surroundings;
     const tried: Attempt[] = [];
     const kept: Attempt[] = [];
-    const score = scorer(surroundings, candidate.graph);
+    const score = snrScorer(surroundings, candidate.graph);
     const observed = (graph: Graph) => observe(tf, runnerOf(tf, graph), data.calibration);
     const attempt = async (
       name: string,
@@ -76,21 +73,3 @@ export const quantizeStep: Step<'quantize'> = {
     return { candidate: best.candidate, notes };
   },
 };
-
-/** Samples that compare attempts, at most: more do not change the choice. */
-const mostCompared = 256;
-
-/** The signal to noise of a candidate's scores, before the activation that ends the graph. */
-export function scorer(
-  { tf, head, data }: Surroundings,
-  float: Graph,
-): (candidate: Candidate) => number {
-  const validation = thinned(data.validation, mostCompared);
-  const open = (graph: Graph) => answerOf(graph, validation.classes?.length ?? null).graph;
-  const wanted = floatAnswers(tf, open(float), validation).values;
-  return ({ graph, quantization }) => {
-    if (quantization === null) return Number.POSITIVE_INFINITY;
-    const integer = open(mainGraph(lower(head, graph, quantization)));
-    return signalToNoise(wanted, integerAnswers(tf, integer, validation).values);
-  };
-}

@@ -1,10 +1,10 @@
 /** Learned rounding of quantized weights. */
 import { BonsaiError } from '../../errors.js';
 import { tensorOf } from '../../ir/graph.js';
+import { snrScorer } from '../assess.js';
 import { referenceOf } from '../candidate.js';
 import { biasCorrected, biasesOf } from '../quantize/bias.js';
 import { learnedRounding } from '../quantize/round.js';
-import { scorer } from './quantize.js';
 import type { Step } from './step.js';
 
 export const roundStep: Step<'round'> = {
@@ -30,7 +30,7 @@ export const roundStep: Step<'round'> = {
     const made = { ...rounded.candidate, unrounded };
     const graph = biasCorrected(tf, made.graph, quantization, data.calibration, reference);
     const corrected = { ...made, graph };
-    const score = scorer(surroundings, reference);
+    const score = snrScorer(surroundings, reference);
     const [snrDb, correctedDb] = [score(made), score(corrected)];
     if (!(correctedDb > snrDb)) return { candidate: made, notes };
     const gain = (correctedDb - snrDb).toFixed(1);
