@@ -1,19 +1,15 @@
 /** bonsaic compress MODEL: a float model, samples and budgets → a smaller int8 model. */
-
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { compressModel } from '../compress/compress-model.js';
 import { goalsFault } from '../compress/goals.js';
-import { journalFolder } from '../compress/journal.js';
-import { checkOutput } from '../compress/output.js';
 import { readRecipe } from '../compress/recipe.js';
 import { trainDefaults } from '../compress/train/loop.js';
 import { BonsaiError } from '../errors.js';
 import {
   type CompressionFlags,
   concludeCompression,
-  materialsOf,
-  partOf,
+  leftShare,
+  requestFor,
   whole,
   withMaterials,
   withResult,
@@ -34,31 +30,26 @@ export function addCompress(program: Command): void {
     .argument('[model]', modelHelp)
     .summary('make the smallest int8 model of a float one that keeps to budgets')
     .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
-    .option('--min-accuracy <percent>', 'fail when fewer test samples are right', partOf)
+    .option('--min-accuracy <percent>', 'fail when fewer test samples are right', leftShare)
     .option('--epochs <count>', 'of each training (default: 10)', whole(1));
   const targeted = withCompileOptions(withTarget(command, 'rp2040'));
   const budgeted = withBudgets(targeted, { measured: true });
   withMaterials(withResult(budgeted)).action(
     async (argument: string | undefined, flags: CompressFlags) => {
       const path = modelOf(argument, flags);
-      checkOutput(flags.output);
       const { target } = boardOf({ ...flags, port: 'sim' });
-      const recipe = flags.recipe === undefined ? null : readRecipe(flags.recipe);
-      if (recipe !== null && flags.epochs !== undefined) {
+      const { recipe, epochs, minAccuracy, maxMs, maxFlash, maxRam } = flags;
+      if (recipe !== undefined && epochs !== undefined) {
         const hint = 'write "epochs" into the steps of the recipe';
         throw new BonsaiError('usage', '--epochs', 'a recipe has its own', hint);
       }
-      const { minAccuracy, maxMs, maxFlash, maxRam, epochs } = flags;
+      const effort = { epochs: epochs ?? trainDefaults.epochs };
       const goals = { minAccuracy, maxMs, maxFlash, maxRam };
-      const made = await compressModel(
-        {
-          ...materialsOf(path, { ...flags, target }),
-          ...{ recipe, goals, effort: { epochs: epochs ?? trainDefaults.epochs } },
-          explains: flags.explain === true,
-          journal: join(flags.output, journalFolder),
-        },
-        makeProgress(),
-      );
+      const request = {
+        ...requestFor(path, { ...flags, target }),
+        ...{ how: recipe === undefined ? effort : readRecipe(recipe), goals },
+      };
+      const made = await compressModel(request, makeProgress());
       concludeCompression(made, flags, goalsFault(path, goals, made.report));
     },
   );

@@ -1,9 +1,10 @@
 /** What the commands that compress share: options, and how they end. */
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { CompressedModel } from '../compress/compress-model.js';
+import type { CompressedModel, CompressRequest } from '../compress/compress-model.js';
 import { costsOn } from '../compress/cost.js';
-import { writeOutput } from '../compress/output.js';
+import { journalFolder } from '../compress/journal.js';
+import { checkOutput, writeOutput } from '../compress/output.js';
 import type { Materials } from '../compress/prepare.js';
 import { compressText } from '../compress/report.js';
 import { type BackendName, backendNames } from '../compress/tensorflow.js';
@@ -62,6 +63,19 @@ export function withResult(command: Command): Command {
     );
 }
 
+/** What the options say, but for the steps. Refuses a folder of others before anything is read. */
+export function requestFor(
+  path: string,
+  flags: CompressionFlags,
+): Omit<CompressRequest, 'how' | 'goals'> {
+  checkOutput(flags.output);
+  return {
+    ...materialsOf(path, flags),
+    explains: flags.explain === true,
+    journal: join(flags.output, journalFolder),
+  };
+}
+
 /** The model, the samples and the target that the options name. */
 export function materialsOf(path: string, flags: CompressionFlags): Materials {
   const { data, samples, seed, backend, target, classes, scale, offset, label, sampleRate } = flags;
@@ -115,19 +129,17 @@ function finite(text: string): number {
   throw new InvalidArgumentError('It must be a number.');
 }
 
-/** '80' or '80%' → 0.8 */
-export function shareOf(text: string): number {
+/** '80' or '80%' → 0.8; `range` for messages. */
+const percentage = (range: string, isIn: (percent: number) => boolean) => (text: string) => {
   const value = Number(text.replace(/%$/, ''));
-  if (text.trim() !== '' && value >= 0 && value < 100) return value / 100;
-  throw new InvalidArgumentError('It must be a percentage from 0 to below 100.');
-}
+  if (text.trim() !== '' && isIn(value)) return value / 100;
+  throw new InvalidArgumentError(`It must be a percentage ${range}.`);
+};
 
-/** '50' → 0.5: at most all of it, and more than nothing. */
-export function partOf(text: string): number {
-  const value = Number(text.replace(/%$/, ''));
-  if (text.trim() !== '' && value > 0 && value <= 100) return value / 100;
-  throw new InvalidArgumentError('It must be a percentage above 0, at most 100.');
-}
+/** Of what goes: not all of it. */
+export const goneShare = percentage('from 0 to below 100', (value) => value >= 0 && value < 100);
+/** Of what is left, or right: more than nothing. */
+export const leftShare = percentage('above 0, at most 100', (value) => value > 0 && value <= 100);
 
 export function list(text: string): readonly string[] {
   return text.split(',').map((name) => name.trim());

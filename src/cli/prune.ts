@@ -1,10 +1,6 @@
 /** bonsaic prune MODEL: a float model and samples → an int8 model with weights of 0. */
-
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { compressModel } from '../compress/compress-model.js';
-import { journalFolder } from '../compress/journal.js';
-import { checkOutput } from '../compress/output.js';
 import { isPattern, patternForms } from '../compress/prune/patterns.js';
 import { scoreKinds } from '../compress/prune/scores.js';
 import { type SettingsOf, settingsOf } from '../compress/recipe.js';
@@ -13,9 +9,9 @@ import { BonsaiError } from '../errors.js';
 import {
   type CompressionFlags,
   concludeCompression,
-  materialsOf,
-  partOf,
-  shareOf,
+  goneShare,
+  leftShare,
+  requestFor,
   whole,
   withMaterials,
   withResult,
@@ -40,8 +36,12 @@ export function addPrune(program: Command): void {
     .command('prune')
     .argument('[model]', modelHelp)
     .summary('make an int8 model whose least weights are 0, with training for what that loses')
-    .option('--share <percent>', 'of all weights together (default: 80, without a target)', shareOf)
-    .option('--time <percent>', "what is left of the target's time (default: 50)", partOf)
+    .option(
+      '--share <percent>',
+      'of all weights together (default: 80, without a target)',
+      goneShare,
+    )
+    .option('--time <percent>', "what is left of the target's time (default: 50)", leftShare)
     .option('--pattern <pattern>', `auto, ${patternForms}`, pattern, 'auto')
     .addOption(
       new Option('--score <measure>', 'what makes a weight matter')
@@ -58,7 +58,6 @@ export function addPrune(program: Command): void {
   withMaterials(withResult(described)).action(
     async (argument: string | undefined, flags: PruneFlags) => {
       const path = modelOf(argument, flags);
-      checkOutput(flags.output);
       const { share, pattern: name, score, schedule, epochs, target } = flags;
       const byTime = flags.time ?? (target === undefined || share !== undefined ? undefined : 0.5);
       if (share !== undefined && flags.time !== undefined) {
@@ -70,13 +69,8 @@ export function addPrune(program: Command): void {
         ...(byTime === undefined ? {} : { time: byTime }),
         ...{ pattern: name, score, schedule, epochs },
       });
-      const recipe = { steps: [prune, settingsOf({ step: 'quantize' })] };
-      const request = {
-        ...materialsOf(path, flags),
-        ...{ recipe, goals: {}, effort: { epochs } },
-        explains: flags.explain === true,
-        journal: join(flags.output, journalFolder),
-      };
+      const how = { steps: [prune, settingsOf({ step: 'quantize' })] };
+      const request = { ...requestFor(path, flags), how, goals: {} };
       concludeCompression(await compressModel(request, makeProgress()), flags);
     },
   );

@@ -1,15 +1,13 @@
 /** bonsaic quantize MODEL: a float model and samples → an int8 model. */
 import { type Command, Option } from 'commander';
 import { compressModel } from '../compress/compress-model.js';
-import { checkOutput } from '../compress/output.js';
 import { calibrationMethods } from '../compress/quantize/calibrate.js';
 import { weightTypes } from '../compress/quantize/scheme.js';
 import { type SettingsOf, settingsOf } from '../compress/recipe.js';
-import { trainDefaults } from '../compress/train/loop.js';
 import {
   type CompressionFlags,
   concludeCompression,
-  materialsOf,
+  requestFor,
   withMaterials,
   withResult,
 } from './compression.js';
@@ -43,14 +41,10 @@ export function addQuantize(program: Command): void {
   withMaterials(withResult(described)).action(
     async (argument: string | undefined, flags: QuantizeFlags) => {
       const path = modelOf(argument, flags);
-      checkOutput(flags.output);
       const { calibration, weights } = flags;
-      const recipe = { steps: [settingsOf({ step: 'quantize', calibration, weights })] };
-      const request = {
-        ...materialsOf(path, flags),
-        ...{ recipe, goals: {}, effort: trainDefaults, journal: null },
-        explains: flags.explain === true,
-      };
+      const how = { steps: [settingsOf({ step: 'quantize', calibration, weights })] };
+      // It is over soon enough to begin again.
+      const request = { ...requestFor(path, flags), how, goals: {}, journal: null };
       concludeCompression(await compressModel(request, makeProgress()), flags);
     },
   );

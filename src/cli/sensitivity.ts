@@ -3,7 +3,13 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { isPattern, patternForms } from '../compress/prune/patterns.js';
 import { sensitivityText } from '../compress/prune/text.js';
 import { modelSensitivity } from '../compress/sensitivity-model.js';
-import { type CompressionFlags, list, materialsOf, shareOf, withMaterials } from './compression.js';
+import {
+  type CompressionFlags,
+  goneShare,
+  list,
+  materialsOf,
+  withMaterials,
+} from './compression.js';
 import { modelHelp, modelOf } from './config.js';
 import { conclude, makeProgress, terminalColumns } from './output.js';
 
@@ -39,5 +45,5 @@ function patterns(text: string): readonly string[] {
 }
 
 function shares(text: string): readonly number[] {
-  return list(text).map(shareOf);
+  return list(text).map(goneShare);
 }

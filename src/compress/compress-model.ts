@@ -24,10 +24,9 @@ import {
 } from './workshop.js';
 
 export interface CompressRequest extends Materials {
-  /** null: the goals choose. */
-  readonly recipe: Recipe | null;
+  /** These steps, or those that the goals choose, with so much effort. */
+  readonly how: Recipe | Effort;
   readonly goals: Goals;
-  readonly effort: Effort;
   /** Whether the report tells where signal and answers are lost, and what helps. */
   readonly explains: boolean;
   /** Where the state is kept, to resume from; null keeps none. */
@@ -83,14 +82,14 @@ export async function compressModel(
   const job = request.journal === null ? '' : prepared.digest();
   const journal = new Journal(request.journal, job);
   const workshop = makeWorkshop(prepared.surroundings, journal, progress);
-  const { recipe, goals, effort } = request;
+  const { how, goals } = request;
   if (goals.minAccuracy !== undefined && workshop.first.validation.accuracy === null) {
     const message = 'needs labels, and a model whose outputs are classes';
     throw new BonsaiError('usage', '--min-accuracy', message, 'leave it out, or label the samples');
   }
-  const stage = await (recipe === null
-    ? chooseSteps(workshop, prepared.surroundings, goals, effort)
-    : follow(workshop, recipe));
+  const stage = await ('steps' in how
+    ? follow(workshop, how)
+    : chooseSteps(workshop, prepared.surroundings, goals, how));
   const { steps } = stage;
   const tried = workshop.tried.map((step) => ({ ...step, kept: steps.includes(step) }));
   const made = await progress('Compare on the test samples', () => judged(prepared, stage));

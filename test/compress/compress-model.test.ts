@@ -208,7 +208,7 @@ describe('bonsaic compress', () => {
         bytes: readFileSync(model),
         ...{ path: model, data: table, reading: {}, samples: 64, seed: 3 },
         backend: 'wasm' as const,
-        ...{ costs: null, recipe, goals: {}, effort: { epochs: 1 }, explains: false },
+        ...{ costs: null, how: recipe, goals: {}, explains: false },
       };
       const whole = await compressModel({ ...request, journal: null }, quiet);
       const stopped = await compressModel({ ...request, journal }, stopAt(pattern, nth)).then(
@@ -234,8 +234,7 @@ describe('bonsaic compress', () => {
     const recipe: Recipe = { steps: [settingsOf({ step: 'quantize' })] };
     const request = {
       ...{ bytes: readFileSync(model), path: model, data: table, reading: {}, seed: 3 },
-      ...{ backend: 'wasm' as const, costs: null, recipe, goals: {} },
-      ...{ effort: { epochs: 1 }, explains: false },
+      ...{ backend: 'wasm' as const, costs: null, how: recipe, goals: {}, explains: false },
     };
     const made = (samples: number, folder: string | null) =>
       compressModel({ ...request, samples, journal: folder }, quiet);
@@ -252,8 +251,7 @@ describe('bonsaic compress', () => {
     const recipe: Recipe = { steps: [settingsOf(prune)] };
     const request = {
       ...{ bytes: readFileSync(model), path: model, data: table, reading: {}, samples: 64 },
-      ...{ seed: 3, backend: 'wasm' as const, costs: null, recipe, goals: {} },
-      effort: { epochs: 1 },
+      ...{ seed: 3, backend: 'wasm' as const, costs: null, how: recipe, goals: {} },
       explains: false,
     };
     const whole = await compressModel({ ...request, journal: null }, quiet);
