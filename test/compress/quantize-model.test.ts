@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { CompressReport } from '../../src/compress/compress-model.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
+import { rebatched } from '../../src/compress/float-graph.js';
 import { biasCorrected } from '../../src/compress/quantize/bias.js';
 import { equalized } from '../../src/compress/quantize/equalize.js';
 import { lower } from '../../src/compress/quantize/lower.js';
@@ -118,6 +119,16 @@ describe('quantizing a trained model', () => {
     expect(layers[0]?.snrDb).to.be.above(25);
     expect(layers[1]?.snrDb).to.be.below(3);
     expect(layers.map(({ index }) => index)).to.deep.equal(integer.nodes.map((_, i) => i));
+  });
+
+  it('the signal is that of every sample where a graph runs them one by one', () => {
+    const data = samples(20, [4, 4, 2]);
+    // A reshape that takes the batch's extent.
+    const network = new FloatNetwork([4, 4, 2], 7).conv(4).add('reshape', [], { shape: [4, 16] });
+    const graph = separated(network.graph());
+    expect(rebatched(graph, 2)).to.equal(null);
+    const layers = layerNoise(tf, graph, quantized(graph, data), data);
+    for (const { snrDb, op } of layers) expect(snrDb, op).to.be.above(25);
   });
 });
 

@@ -4,9 +4,10 @@ import { isReshape } from '../../ops/shape/same-elements.js';
 import { type Dataset, thinned } from '../data/dataset.js';
 import { fakeQuantizer } from '../quantize/fake.js';
 import { layerNoise } from '../quantize/noise.js';
+import { tensorElements } from '../quantize/observe.js';
 import type { Quantization } from '../quantize/scheme.js';
 import { agreement, classesOf, floatAnswers, signalToNoise } from '../score.js';
-import type { Tf, TfTensor } from '../tensorflow.js';
+import type { Tf } from '../tensorflow.js';
 import { constantOf, type Hooks } from '../trace.js';
 import { answerOf } from '../train/loss.js';
 
@@ -48,11 +49,11 @@ export function explainLayers(
 ): readonly ExplainedLayer[] {
   const few = thinned(test, mostTensors);
   const many = thinned(test, mostAnswers);
-  const accumulated = layerNoise(tf, twin.float, integer, few, mostTensors);
+  const accumulated = layerNoise(tf, twin.float, integer, few);
   const partly = partialQuantizer(tf, twin);
   const outputs = twin.float.nodes.flatMap((node) => node.outputs.slice(0, 1));
-  const wanted = captured(tf, twin.float, few, outputs, {});
-  const scores = scoresOf(tf, twin.float, few, {});
+  const [scores = 0] = answerOf(twin.float, test.classes?.length ?? null).graph.outputs;
+  const wanted = tensorElements(tf, twin.float, few, [...outputs, scores]);
   const right = rightAnswers(tf, twin, many);
   const whole = right?.(partly.hooks(() => true)) ?? null;
   const layers = twin.float.nodes.flatMap((node, index) => {
@@ -60,14 +61,16 @@ export function explainLayers(
     if (output === undefined || isReshape(node)) return [];
     const alone = partly.hooks((one) => one === index);
     const without = whole === null ? null : right?.(partly.hooks((one) => one !== index));
-    const [own] = captured(tf, twin.graph, few, [output], alone).values();
+    const own = tensorElements(tf, twin.graph, few, [output, scores], alone);
+    const snrOf = (id: TensorId) =>
+      signalToNoise(wanted.get(id) as Float32Array, own.get(id) as Float32Array);
     return {
       index,
       name: node.name,
       op: node.op,
-      ownDb: signalToNoise(wanted.get(output) as Float32Array, own as Float32Array),
+      ownDb: snrOf(output),
       accumulatedDb: accumulated[index]?.snrDb ?? Number.POSITIVE_INFINITY,
-      scoresDb: signalToNoise(scores, scoresOf(tf, twin.graph, few, alone)),
+      scoresDb: snrOf(scores),
       gain: whole === null || typeof without !== 'number' ? null : without - whole,
     };
   });
@@ -101,24 +104,6 @@ export function partialQuantizer(tf: Tf, { float, graph, quantization }: Twin): 
     },
     dispose: () => tf.dispose([...quantizer.variables.values()]),
   };
-}
-
-/** The elements of tensors over all samples. */
-function captured(
-  tf: Tf,
-  graph: Graph,
-  data: Dataset,
-  ids: readonly TensorId[],
-  hooks: Hooks,
-): ReadonlyMap<TensorId, Float32Array> {
-  const found = new Map<TensorId, Float32Array>();
-  const computed = (id: TensorId, value: TfTensor): TfTensor => {
-    const kept = hooks.computed?.(id, value) ?? value;
-    if (ids.includes(id)) found.set(id, kept.dataSync() as Float32Array);
-    return kept;
-  };
-  floatAnswers(tf, graph, data, { ...hooks, computed });
-  return found;
 }
 
 /** Scores before the activation that ends the graph. */

@@ -1,8 +1,8 @@
 /** Ranges of activations, from running a float graph over samples. */
-import { elementCount, type TensorId } from '../../ir/graph.js';
+import { elementCount, type Graph, type TensorId } from '../../ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
-import type { Runner } from '../trace.js';
+import { type Hooks, type Runner, runnerOf } from '../trace.js';
 import type { RealRange } from './scheme.js';
 
 /** How often values fell into equal bins between `min` and `max`. */
@@ -60,6 +60,26 @@ function visit(
       runner.run([batchOf(tf, data, first, batch)], { computed });
     });
   }
+}
+
+/** The elements of tensors, each over all samples in their order, which run at once: for a few. */
+export function tensorElements(
+  tf: Tf,
+  graph: Graph,
+  data: Dataset,
+  ids: readonly TensorId[],
+  hooks: Hooks = {},
+): ReadonlyMap<TensorId, Float32Array> {
+  const found = new Map<TensorId, Float32Array>();
+  tf.tidy(() => {
+    const x = batchOf(tf, data, 0, data.count);
+    runnerOf(tf, { ...graph, outputs: ids })
+      .run([x], hooks)
+      .forEach((output, i) => {
+        found.set(ids[i] as TensorId, output.dataSync() as Float32Array);
+      });
+  });
+  return found;
 }
 
 /** Samples `first` … of the data as [n, …shape]; fewer than `count` at the end. */
