@@ -5,20 +5,22 @@ import { type Candidate, referenceOf } from '../candidate.js';
 import type { AugmentKind } from '../data/augment.js';
 import type { Dataset } from '../data/dataset.js';
 import { lower } from '../quantize/lower.js';
-import { classesOf, confusion, floatAnswers, integerAnswers } from '../score.js';
+import { type Answers, classesOf, confusion } from '../score.js';
 import { answerOf } from '../train/loss.js';
 import { type ExplainedLayer, explainLayers } from './layers.js';
 import { type Probabilities, probabilitiesOf } from './probabilities.js';
 import { findRemedies, type Remedy, type RemedyMaterials } from './remedies.js';
-import { type Comparison, compareRobustness, disturbancesOf, kindOf } from './robustness.js';
+import {
+  answersTo,
+  type Comparison,
+  compareRobustness,
+  disturbancesOf,
+  kindOf,
+  type Pair,
+} from './robustness.js';
 
 /** [label][answer] → test samples. */
 type Confusion = readonly (readonly number[])[];
-
-interface Pair<T> {
-  readonly original: T;
-  readonly compressed: T;
-}
 
 export interface Explanation {
   readonly layers: readonly ExplainedLayer[];
@@ -56,26 +58,24 @@ export async function explain(request: ExplainRequest, say: Say = () => {}): Pro
   say('robustness');
   await new Promise(setImmediate);
   const disturbances = disturbancesOf(request.kind ?? kindOf(test.shape), test.shape);
-  const robustness = compareRobustness(tf, original, integer, test, disturbances, seed);
-  const labelled = labelledParts(request, integer);
+  const models = { original, compressed: integer };
+  const answers = answersTo(tf, models, test);
+  const robustness = compareRobustness(tf, models, answers, test, disturbances, seed);
+  const labelled = labelledParts(models, answers, test);
   return { layers, remedies, ...labelled, robustness, classes: test.classes };
 }
 
-function labelledParts({ tf, original, test }: ExplainRequest, integer: Graph) {
-  const { labels, classes } = test;
-  const { kind } = answerOf(original, classes?.length ?? null);
+function labelledParts(models: Pair<Graph>, answers: Pair<Answers>, { labels, classes }: Dataset) {
+  const { kind } = answerOf(models.original, classes?.length ?? null);
   if (labels === null || classes === null || kind === 'values') {
     return { confusion: null, probabilities: null };
   }
-  const [wanted, got] = [floatAnswers(tf, original, test), integerAnswers(tf, integer, test)];
+  const both = <T>(make: (model: keyof Pair<T>) => T): Pair<T> => ({
+    original: make('original'),
+    compressed: make('compressed'),
+  });
   return {
-    confusion: {
-      original: confusion(labels, classesOf(wanted), classes.length),
-      compressed: confusion(labels, classesOf(got), classes.length),
-    },
-    probabilities: {
-      original: probabilitiesOf(original, wanted, labels),
-      compressed: probabilitiesOf(integer, got, labels),
-    },
+    confusion: both((model) => confusion(labels, classesOf(answers[model]), classes.length)),
+    probabilities: both((model) => probabilitiesOf(models[model], answers[model], labels)),
   };
 }

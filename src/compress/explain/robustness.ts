@@ -83,36 +83,51 @@ const shifts = (shift: (share: number) => Augmentation): readonly Disturbance[] 
   { name: 'shift ± 15 %', change: shift(0.15) },
 ];
 
-/** Both models on the samples as they are, then under each disturbance. */
+export interface Pair<T> {
+  readonly original: T;
+  readonly compressed: T;
+}
+
+/** @param models the float graph as it was given, and the int8 graph */
+export function answersTo(tf: Tf, models: Pair<Graph>, samples: Dataset): Pair<Answers> {
+  return {
+    original: floatAnswers(tf, models.original, samples),
+    compressed: integerAnswers(tf, models.compressed, samples),
+  };
+}
+
+/**
+ * Both models on the samples as they are, then under each disturbance.
+ *
+ * @param clean answers to the samples as they are
+ */
 export function compareRobustness(
   tf: Tf,
-  original: Graph,
-  integer: Graph,
+  models: Pair<Graph>,
+  clean: Pair<Answers>,
   data: Dataset,
   disturbances: readonly Disturbance[],
   seed: number,
 ): readonly Comparison[] {
-  const { kind } = answerOf(original, data.classes?.length ?? null);
-  const compare = (name: string, samples: Dataset): Comparison => {
-    const [wanted, got] = [
-      floatAnswers(tf, original, samples),
-      integerAnswers(tf, integer, samples),
-    ];
-    const snrDb = signalToNoise(wanted.values, got.values);
+  const { kind } = answerOf(models.original, data.classes?.length ?? null);
+  const compared = (name: string, answers: Pair<Answers>): Comparison => {
+    const snrDb = signalToNoise(answers.original.values, answers.compressed.values);
     if (kind === 'values') {
       const none = { original: null, compressed: null, agreement: null, classes: [] };
       return { disturbance: name, ...none, snrDb };
     }
-    return { disturbance: name, ...comparedClasses(wanted, got, data), snrDb };
+    return { disturbance: name, ...comparedClasses(answers, data), snrDb };
   };
   return [
-    compare('none', data),
-    ...disturbances.map((one) => compare(one.name, disturbed(data, one, seed))),
+    compared('none', clean),
+    ...disturbances.map((one) =>
+      compared(one.name, answersTo(tf, models, disturbed(data, one, seed))),
+    ),
   ];
 }
 
-function comparedClasses(wanted: Answers, got: Answers, { labels, classes }: Dataset) {
-  const [a, b] = [classesOf(wanted), classesOf(got)];
+function comparedClasses({ original, compressed }: Pair<Answers>, { labels, classes }: Dataset) {
+  const [a, b] = [classesOf(original), classesOf(compressed)];
   const both = agreement(a, b);
   if (labels === null) return { original: null, compressed: null, agreement: both, classes: [] };
   const rightOf = (answers: Int32Array, label: number) => {
