@@ -4,7 +4,7 @@ import type { Candidate } from '../candidate.js';
 import type { CostOf } from '../cost.js';
 import { type Dataset, thinned } from '../data/dataset.js';
 import { weighted, withValues } from '../float-graph.js';
-import { calibrationMethods } from '../quantize/calibrate.js';
+import { type CalibrationMethod, calibrationMethods } from '../quantize/calibrate.js';
 import { equalized } from '../quantize/equalize.js';
 import { lower, type ModuleHead } from '../quantize/lower.js';
 import { observe } from '../quantize/observe.js';
@@ -79,11 +79,12 @@ export async function findRemedies(
   const before = countOf(twin) ?? 0;
   const found: Remedy[] = [];
   const even = evenTwin(tf, twin, calibration);
+  const ranges = rangesByMethod(tf, twin, calibration);
   for (const { index, name } of worst) {
     const base = snrOf(twin, index);
     const attempts = [
       even,
-      bestRanges(tf, twin, index, calibration, (tried) => snrOf(tried, index)),
+      bestRanges(twin, index, ranges, (tried) => snrOf(tried, index)),
       perChannel(twin, index),
       await rounded(tf, twin, index, calibration, seed),
     ].filter((attempt) => attempt !== null);
@@ -116,21 +117,30 @@ function evenTwin(tf: Tf, { float, quantization }: Twin, calibration: Dataset): 
   return { remedy: 'equalize', twin: { float: graph, graph, quantization: scales } };
 }
 
+type Ranges = ReadonlyMap<CalibrationMethod, Quantization['activations']>;
+
+function rangesByMethod(tf: Tf, { float, quantization }: Twin, calibration: Dataset): Ranges {
+  const seen = observe(tf, runnerOf(tf, float), calibration);
+  const weights = weightTypeOf(quantization);
+  return new Map(
+    calibrationMethods.map((method) => {
+      const options = { calibration: method, weights };
+      return [method, quantizationOf(float, seen, options).activations];
+    }),
+  );
+}
+
 /** The method that suits the range of the layer's output best. */
 function bestRanges(
-  tf: Tf,
   twin: Twin,
   index: number,
-  calibration: Dataset,
+  ranges: Ranges,
   snrOf: (tried: Twin) => number,
 ): Attempt {
   const { float, quantization } = twin;
-  const seen = observe(tf, runnerOf(tf, float), calibration);
   const ties = tiesOf(float);
   const leader = ties.leader(float.nodes[index]?.outputs[0] as TensorId);
-  const attempts = calibrationMethods.map((method) => {
-    const options = { calibration: method, weights: weightTypeOf(quantization) };
-    const { activations } = quantizationOf(float, seen, options);
+  const attempts = [...ranges].map(([method, activations]) => {
     const mixed = [...quantization.activations].map(
       ([id, quant]) =>
         [id, ties.leader(id) === leader ? (activations.get(id) ?? quant) : quant] as const,
