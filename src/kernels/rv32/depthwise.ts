@@ -11,7 +11,7 @@ import {
   inputZeroPoint,
   weightRows,
 } from '../../ops/arithmetic/accumulation.js';
-import type { Convolution } from '../layout/convolution.js';
+import { type Convolution, columnByColumn, turned } from '../layout/convolution.js';
 import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { planeOf, planeOverlap } from '../layout/plane.js';
@@ -88,7 +88,7 @@ function slidingCall(
   return {
     ...call,
     flags: {
-      ...{ ...call.flags, sliding: true, by_2: shape.strideH === 2, dilated: false },
+      ...{ ...call.flags, sliding: true, by_2: shape.strideH === 2 },
       ...{ rows_1: kernelH === 1, rows_2: kernelH === 2 },
       ...{ columns_1: kernelW === 1, columns_2: kernelW === 2 },
     },
@@ -111,20 +111,17 @@ function walkingCall(
     isHigh ? [channels, width * channels] : [width * channels, channels];
   const [inRow = 0, inColumn = 0] = steps(image.inW, image.inC);
   const [outRow = 0, outColumn = 0] = steps(image.outW, image.outC);
-  const shape = isHigh ? exchanged(image) : image;
+  const shape = isHigh ? turned(image) : image;
   const { outH, outW, strideH, strideW } = shape;
   const { pitch } = planeOf(shape);
   const down = { count: outH, step: strideH * pitch, out: outRow };
   const across = { count: outW, step: strideW, out: outColumn };
   const isAcross = lineCycles(outW) * outH < lineCycles(outH) * outW;
   const [line, next] = isAcross ? [across, down] : [down, across];
-  const call = callOf(view, shape, isHigh ? transposed(filters, image) : filters, multiplies);
+  const call = callOf(view, shape, isHigh ? columnByColumn(filters, image) : filters, multiplies);
   return {
     ...call,
-    flags: {
-      ...{ ...call.flags, sliding: false, by_2: false, dilated: shape.dilationW > 1 },
-      ...{ rows_1: false, rows_2: false, columns_1: false, columns_2: false },
-    },
+    flags: { ...call.flags, sliding: false, dilated: shape.dilationW > 1 },
     numbers: {
       ...call.numbers,
       ...{ kernel_h: shape.kernelH, kernel_w: shape.kernelW },
@@ -139,24 +136,6 @@ function walkingCall(
 /** In units of an output of four: one that is computed alone takes about twice as long. */
 function lineCycles(outputs: number): number {
   return outputs + (outputs % 4);
-}
-
-/** The image with rows and columns exchanged. */
-function exchanged(shape: WindowShape): WindowShape {
-  return {
-    ...shape,
-    ...{ inH: shape.inW, inW: shape.inH, outH: shape.outW, outW: shape.outH },
-    ...{ kernelH: shape.kernelW, kernelW: shape.kernelH },
-    ...{ strideH: shape.strideW, strideW: shape.strideH },
-    ...{ dilationH: shape.dilationW, dilationW: shape.dilationH },
-    ...{ padTop: shape.padLeft, padLeft: shape.padTop },
-  };
-}
-
-/** Filters whose taps are in the order of `exchanged`. */
-function transposed(filters: Filters, { kernelH, kernelW }: WindowShape): Filters {
-  const tapOf = (i: number) => (i % kernelH) * kernelW + Math.floor(i / kernelH);
-  return { ...filters, position: (channel, i) => filters.position(channel, tapOf(i)) };
 }
 
 /** What both kinds of windows need. */
