@@ -160,7 +160,11 @@ export const autoPort = 'auto';
  * @throws BonsaiError 'device' that lists the ports when none or several fit
  */
 export async function choosePort(target: string, here: Machine = machine): Promise<string> {
-  const ports = await surveyPorts({}, here);
+  return onlyFitting(await surveyPorts({}, here), target);
+}
+
+/** @throws as choosePort */
+function onlyFitting(ports: readonly SurveyedPort[], target: string): string {
   const fitting = fittingPorts(ports, target);
   const [only] = fitting;
   if (only !== undefined && fitting.length === 1) return only.path;
@@ -197,10 +201,11 @@ export async function flashPortFor(
     found.board?.targets.includes(target.name),
   );
   const isAlone = drive !== undefined && second === undefined;
-  if (!isAlone) return choosePort(target.name, here);
-  const known = fittingPorts(await surveyPorts({}, here), target.name);
-  const leads = known.some(({ board }) => board?.targets.includes(target.name));
-  return leads ? choosePort(target.name, here) : drive.path;
+  const ports = await surveyPorts({}, here);
+  const leads = fittingPorts(ports, target.name).some(({ board }) =>
+    board?.targets.includes(target.name),
+  );
+  return isAlone && !leads ? drive.path : onlyFitting(ports, target.name);
 }
 
 /** Ports that answer as the target; otherwise those whose ids name it; otherwise bare adapters. */

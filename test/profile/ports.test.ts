@@ -295,12 +295,20 @@ describe('profile/ports: drives of boot loaders', () => {
   for (const [edge, boardIds, ports, chosen] of rows) {
     it(`flash --port auto: ${edge}`, async () => {
       const { root, places } = drivesOf(...boardIds);
-      const here = { ...machineOf(ports), places };
+      const machine = machineOf(ports);
+      const opened: string[] = [];
+      const open = (path: string) => {
+        opened.push(path);
+        return machine.open(path);
+      };
+      const here = { ...machine, open, places };
       const found = await flashPortFor('auto', loadTarget('rp2040'), here).catch(
         (error: Error) => error.message,
       );
       if (typeof chosen === 'string') expect([chosen, join(root, chosen)]).to.include(found);
       else expect(found).to.match(chosen);
+      // An opened port may restart its board.
+      expect(opened, 'each port once').to.deep.equal([...new Set(opened)]);
     });
   }
 });
