@@ -5,7 +5,7 @@
 import { readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { BonsaiError } from '../errors.js';
+import { BonsaiError, isSystemError } from '../errors.js';
 import { makeFolders } from '../files.js';
 
 /** How long to wait for another process: for one that changes the directory, when nothing else does. */
@@ -187,15 +187,25 @@ function endUse(place: string): void {
 
 /** Another process that uses the place; marks of those that were killed are removed. */
 function otherUser(place: string): number | null {
-  const prefix = basename(useOf(place, 0)).replace(/0$/, '');
-  const names = readdirSync(dirname(place)).filter((name) => name.startsWith(prefix));
-  for (const name of names) {
+  const prefix = `${basename(lockOf(place))}-`;
+  for (const name of namesBeside(place)) {
+    if (!name.startsWith(prefix)) continue;
     const pid = Number(name.slice(prefix.length).replace(/^stale-/, ''));
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     if (isAlive(pid)) return pid;
     rmSync(join(dirname(place), name), { force: true });
   }
   return null;
+}
+
+/** None where the folder cannot be read: no process can be seen there. */
+function namesBeside(place: string): readonly string[] {
+  try {
+    return readdirSync(dirname(place));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return [];
+  }
 }
 
 /** Creates the lock. @returns the process that has it; null: this one, or there are no locks there */

@@ -92,6 +92,17 @@ describe('build/claim', () => {
     });
   }
 
+  it('there is no lock in a folder that can be neither made nor read', async () => {
+    const nowhere = '/proc/none/out';
+    claim(nowhere)();
+    let builds = 0;
+    const build = async () => {
+      builds++;
+    };
+    await useBuilt(nowhere, () => false, build);
+    expect(builds).to.equal(1);
+  });
+
   it('a build that fails leaves no lock', async () => {
     const failed = useBuilt(
       place,
