@@ -5,7 +5,7 @@ import { BonsaiError } from '../errors.js';
 import type { SettingsOf } from '../target/flash.js';
 import { isOf, writeByPicoboot } from './picoboot/writer.js';
 import type { FlashJob, FlashProtocol } from './protocol.js';
-import { compileHint, targetsWith } from './shared/kin.js';
+import { compileHint, settingsOfAll, targetsWith } from './shared/kin.js';
 import { type WantedUsbBoard, waitForUsbBoard } from './shared/usb-board.js';
 import { uf2ImageFor } from './uf2/image.js';
 
@@ -27,13 +27,15 @@ export async function flashPicoboot(job: Job, host: UsbHost = usbHost): Promise<
 }
 
 function wantedBoard({ target, settings }: Job): WantedUsbBoard {
+  // Once, rather than for each device of each look.
+  const all = settingsOfAll('picoboot');
   return {
     name: target.name,
     enter: 'hold BOOTSEL while you plug it in',
     isOwn: (device) => isOf(device, settings),
     onOthers(devices) {
       for (const device of devices) {
-        const kin = targetsWith('picoboot', (each) => isOf(device, each));
+        const kin = targetsWith('picoboot', (each) => isOf(device, each), all);
         if (kin.length === 0) continue;
         throw new BonsaiError(
           'flash',
