@@ -10,6 +10,7 @@ import {
   concludeCompression,
   leftShare,
   requestFor,
+  warn,
   whole,
   withMaterials,
   withResult,
@@ -49,7 +50,7 @@ export function addCompress(program: Command): void {
         ...requestFor(path, { ...flags, target }),
         ...{ how: recipe === undefined ? effort : readRecipe(recipe), goals },
       };
-      const made = await compressModel(request, makeProgress());
+      const made = await compressModel(request, makeProgress(), warn);
       concludeCompression(made, flags, goalsFault(path, goals, made.report));
     },
   );

@@ -12,7 +12,7 @@ import type { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import { required } from './config.js';
 import { type CompileFlags, compileOptions, targetOf } from './options.js';
-import { conclude, terminalColumns } from './output.js';
+import { conclude, note, terminalColumns } from './output.js';
 
 export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
   readonly model?: string;
@@ -37,7 +37,7 @@ export function withMaterials(command: Command): Command {
     .addOption(
       required(new Option('--data <path>', 'folder of classes, .npz, .csv, idx files or a module')),
     )
-    .option('--classes <a,b,…>', "classes in the order of the model's outputs", list)
+    .option('--classes <a,b,…>', "classes in the order of the model's outputs", classNames)
     .option('--scale <number>', 'bytes of images and arrays become byte · scale (1/255)', finite)
     .option('--offset <number>', '+ offset (0)', finite)
     .option('--label <column>', 'of a .csv: the column of the labels, its name or index')
@@ -117,6 +117,11 @@ export function concludeCompression(
   conclude(json, document, text, fault);
 }
 
+/** On stderr as soon as it is known: what follows may take hours. */
+export function warn(text: string): void {
+  note(`warning: ${text}`);
+}
+
 export const whole = (least: number) => (text: string) => {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= least) return value;
@@ -143,4 +148,12 @@ export const leftShare = percentage('above 0, at most 100', (value) => value > 0
 
 export function list(text: string): readonly string[] {
   return text.split(',').map((name) => name.trim());
+}
+
+function classNames(text: string): readonly string[] {
+  const names = list(text);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (names.includes('')) throw new InvalidArgumentError('It has an empty name.');
+  if (twice === undefined) return names;
+  throw new InvalidArgumentError(`It has "${twice}" twice.`);
 }

@@ -12,6 +12,7 @@ import {
   goneShare,
   leftShare,
   requestFor,
+  warn,
   whole,
   withMaterials,
   withResult,
@@ -71,7 +72,7 @@ export function addPrune(program: Command): void {
       });
       const how = { steps: [prune, settingsOf({ step: 'quantize' })] };
       const request = { ...requestFor(path, flags), how, goals: {} };
-      concludeCompression(await compressModel(request, makeProgress()), flags);
+      concludeCompression(await compressModel(request, makeProgress(), warn), flags);
     },
   );
 }

@@ -8,6 +8,7 @@ import {
   type CompressionFlags,
   concludeCompression,
   requestFor,
+  warn,
   withMaterials,
   withResult,
 } from './compression.js';
@@ -45,7 +46,7 @@ export function addQuantize(program: Command): void {
       const how = { steps: [settingsOf({ step: 'quantize', calibration, weights })] };
       // It is over soon enough to begin again.
       const request = { ...requestFor(path, flags), how, goals: {}, journal: null };
-      concludeCompression(await compressModel(request, makeProgress()), flags);
+      concludeCompression(await compressModel(request, makeProgress(), warn), flags);
     },
   );
 }

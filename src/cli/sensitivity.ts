@@ -8,6 +8,7 @@ import {
   goneShare,
   list,
   materialsOf,
+  warn,
   withMaterials,
 } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
@@ -32,7 +33,7 @@ export function addSensitivity(program: Command): void {
       patterns: flags.patterns,
       shares: flags.shares ?? null,
     };
-    const found = await modelSensitivity(request, makeProgress());
+    const found = await modelSensitivity(request, makeProgress(), warn);
     conclude(flags.json, found, () => sensitivityText(found, terminalColumns()), null);
   });
 }

@@ -32,11 +32,18 @@ export interface Assessment {
 export interface Assessor {
   readonly original: Assessment;
   of(candidate: Candidate): Assessment;
-  /** Also the class of each sample; null for models without classes. */
-  inDetail(candidate: Candidate): {
-    readonly assessment: Assessment;
-    readonly answers: Int32Array | null;
-  };
+  /** Of the original, and of a candidate. */
+  readonly wanted: Answered;
+  inDetail(candidate: Candidate): Answered;
+}
+
+/** How samples were answered. */
+export interface Answered {
+  readonly assessment: Assessment;
+  /** The class of each sample; null for models without classes. */
+  readonly answers: Int32Array | null;
+  /** [samples][elements of an output] */
+  readonly values: Float32Array;
 }
 
 /** Compares candidates with the original model, which runs once. */
@@ -47,7 +54,7 @@ export function assessor(
   const wanted = floatAnswers(tf, original, data);
   const { kind } = answerOf(original, data.classes?.length ?? null);
   const known = kind === 'values' ? null : classesOf(wanted);
-  const compared = (got: Answers) => {
+  const compared = (got: Answers): Answered => {
     const answers = known === null ? null : classesOf(got);
     const isLabelled = data.labels !== null && answers !== null;
     const assessment: Assessment = {
@@ -55,7 +62,7 @@ export function assessor(
       agreement: known === null || answers === null ? null : agreement(known, answers),
       snrDb: signalToNoise(wanted.values, got.values),
     };
-    return { assessment, answers };
+    return { assessment, answers, values: got.values };
   };
   const inDetail = ({ graph, quantization }: Candidate) =>
     compared(
@@ -63,8 +70,9 @@ export function assessor(
         ? floatAnswers(tf, graph, data)
         : integerAnswers(tf, mainGraph(lower(head, graph, quantization)), data),
     );
+  const own = compared(wanted);
   return {
-    original: compared(wanted).assessment,
+    ...{ original: own.assessment, wanted: own },
     of: (candidate) => inDetail(candidate).assessment,
     inDetail,
   };

@@ -22,6 +22,7 @@ import {
   type StepReport,
   type Workshop,
 } from './workshop.js';
+import { originalWarnings, resultWarnings } from './worth.js';
 
 export interface CompressRequest extends Materials {
   /** These steps, or those that the goals choose, with so much effort. */
@@ -60,6 +61,8 @@ export interface CompressReport {
   readonly classes: readonly string[] | null;
   /** Estimates of the original as int8, and of the result; null without a target. */
   readonly cost: { readonly before: CostFigures; readonly after: CostFigures } | null;
+  /** What the user should know about the data and the result, one line each. */
+  readonly warnings: readonly string[];
   readonly backend: BackendName;
   readonly seed: number;
 }
@@ -73,19 +76,33 @@ export interface CompressedModel {
   done(): void;
 }
 
-/** @throws BonsaiError for a model that is not float or has several inputs, and for its data */
+/**
+ * @param warn gets each warning of the report as soon as it is known
+ * @throws BonsaiError for a model that is not float or has several inputs, and for its data
+ */
 export async function compressModel(
   request: CompressRequest,
   progress: Progress,
+  warn: (text: string) => void = () => {},
 ): Promise<CompressedModel> {
   const prepared = await prepare(request, progress);
   const job = request.journal === null ? '' : prepared.digest();
   const journal = new Journal(request.journal, job);
   const workshop = makeWorkshop(prepared.surroundings, journal, progress);
   const { how, goals } = request;
+  const warnings = [
+    ...prepared.warnings,
+    ...originalWarnings(workshop.first.validation, prepared.surroundings.data.validation),
+  ];
+  for (const text of warnings) warn(text);
   if (goals.minAccuracy !== undefined && workshop.first.validation.accuracy === null) {
     const message = 'needs labels, and a model whose outputs are classes';
-    throw new BonsaiError('usage', '--min-accuracy', message, 'leave it out, or label the samples');
+    throw new BonsaiError(
+      'usage',
+      '--min-accuracy',
+      message,
+      'leave it out, or label the samples: a class for each output',
+    );
   }
   const stage = await ('steps' in how
     ? follow(workshop, how)
@@ -94,6 +111,9 @@ export async function compressModel(
   const tried = workshop.tried.map((step) => ({ ...step, kept: steps.includes(step) }));
   const made = await progress('Compare on the test samples', () => judged(prepared, stage));
   const { data, seed } = prepared.surroundings;
+  const cost = bothOf(workshop.first.cost, stage.cost);
+  const faults = resultWarnings({ ...made.answered, test: prepared.test, cost });
+  for (const text of faults) warn(text);
   const explanation = request.explains
     ? await progress('Explain', (say) => explained(prepared, stage, say))
     : null;
@@ -113,7 +133,8 @@ export async function compressModel(
       steps: tried,
       ...made.figures,
       explanation,
-      cost: bothOf(workshop.first.cost, stage.cost),
+      cost,
+      warnings: [...warnings, ...faults],
       backend: prepared.backend,
       seed,
     },
@@ -136,7 +157,8 @@ function judged({ surroundings, test }: Prepared, { candidate }: Stage) {
   const { tf, head } = surroundings;
   const module = lower(head, graph, quantization);
   const compare = assessor(surroundings, test);
-  const { assessment, answers } = compare.inDetail(candidate);
+  const got = compare.inDetail(candidate);
+  const { assessment, answers } = got;
   const { accuracy: float } = compare.original;
   const { accuracy: int8, agreement, snrDb } = assessment;
   const { classes, labels } = test;
@@ -147,7 +169,7 @@ function judged({ surroundings, test }: Prepared, { candidate }: Stage) {
     layers: layerNoise(tf, graph, mainGraph(module), test),
     confusion: hasClasses ? confusion(labels, answers, classes.length) : null,
   };
-  return { file: writeTflite(module), figures };
+  return { file: writeTflite(module), figures, answered: { wanted: compare.wanted, got } };
 }
 
 /** Test samples that an explanation runs, some twenty times; more hardly change it. */

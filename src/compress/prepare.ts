@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { BonsaiError } from '../errors.js';
 import { readBeside } from '../files.js';
 import { importModel } from '../import/index.js';
-import { elementCount, type Graph, rawBytes, tensorOf } from '../ir/graph.js';
+import { type Graph, rawBytes, tensorOf } from '../ir/graph.js';
 import type { Progress } from '../progress.js';
 import { version } from '../version.js';
+import { classWarnings } from './classes.js';
 import type { CostOf } from './cost.js';
-import { badData, type Dataset, subset } from './data/dataset.js';
+import { type Dataset, subset } from './data/dataset.js';
 import { loadDataset } from './data/load.js';
 import type { LoadOptions } from './data/samples.js';
 import { split } from './data/split.js';
@@ -16,7 +17,6 @@ import { separated } from './quantize/scheme.js';
 import { makeRandom, permutation, seedFor } from './random.js';
 import type { Surroundings } from './steps/step.js';
 import { type BackendName, loadBackend } from './tensorflow.js';
-import { answerOf } from './train/loss.js';
 
 export interface Materials {
   readonly bytes: Uint8Array;
@@ -38,6 +38,8 @@ export interface Prepared {
   /** Samples that no choice has seen. */
   readonly test: Dataset;
   readonly backend: BackendName;
+  /** What the user should know about the data, one line each. */
+  readonly warnings: readonly string[];
   /** Of all that a step's result follows from, beside its settings and candidate: hexadecimal. */
   digest(): string;
 }
@@ -53,31 +55,21 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
   const original = separated(floatGraph({ ...head, graphs }));
   requireOneInput(original, path);
   const parts = await progress('read samples', () => partsOf(given, original));
-  requireFewerClasses(original, parts.train);
+  const warnings = classWarnings(original, parts.train, given.reading.classes !== undefined);
   const { tf, name: backend } = await loadBackend(given.backend);
   const { train, calibration, validation, test } = parts;
   const data = { train, calibration, validation };
   const facts = [version, head.sha256, backend, `${seed}`, costs?.key ?? ''];
   const digest = () => digestOf(facts, [train, calibration, validation]);
   const costOf = costs?.costOf ?? null;
-  return { surroundings: { tf, head, original, data, costOf, seed }, test, backend, digest };
+  const surroundings = { tf, head, original, data, costOf, seed };
+  return { surroundings, test, backend, warnings, digest };
 }
 
 function requireOneInput(graph: Graph, path: string): void {
   if (graph.inputs.length === 1 && graph.outputs.length === 1) return;
   const message = `has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs; data has one of each`;
   throw new BonsaiError('unsupported-attribute', path, message, 'give a model with one of each');
-}
-
-/** A label without an output would be wrong whatever the model answers. */
-function requireFewerClasses(graph: Graph, { where, classes }: Dataset): void {
-  if (classes === null) return;
-  const { kind } = answerOf(graph, classes.length);
-  const outputs = elementCount(tensorOf(graph, graph.outputs[0] ?? 0).shape);
-  const known = kind === 'sign' ? 2 : outputs;
-  if (kind === 'values' || classes.length <= known) return;
-  const message = `has labels of ${classes.length} classes; the model knows ${known}`;
-  throw badData(where, message, 'leave out samples of other classes, or give the model of these');
 }
 
 /** A test sample is in no other part, so that no choice has seen it. */

@@ -16,6 +16,7 @@ const shownLayers = 8;
 export function compressText(report: CompressReport, width: number): string {
   return [
     factsText(report, width),
+    report.warnings.map((text) => prose(`warning: ${text}`, width, 2)).join('\n'),
     stepsText(report, width),
     notesText(report, width),
     report.explanation === null ? layersText(report, width) : '',

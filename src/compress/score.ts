@@ -90,13 +90,14 @@ export function agreement(a: Int32Array, b: Int32Array): number {
   return a.reduce((sum, value, i) => sum + (value === b[i] ? 1 : 0), 0) / Math.max(1, a.length);
 }
 
-/** [label][answer] → samples. */
+/** [label][answer] → samples. A model may have more answers than the data has classes. */
 export function confusion(
   labels: Int32Array,
   answers: Int32Array,
   classes: number,
 ): readonly (readonly number[])[] {
-  const table = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  const columns = answers.reduce((most, answer) => Math.max(most, answer + 1), classes);
+  const table = Array.from({ length: classes }, () => new Array<number>(columns).fill(0));
   labels.forEach((label, i) => {
     const row = table[label];
     const answer = answers[i] ?? 0;

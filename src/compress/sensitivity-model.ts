@@ -17,8 +17,10 @@ export interface SensitivityRequest extends Materials {
 export async function modelSensitivity(
   request: SensitivityRequest,
   progress: Progress,
+  warn: (text: string) => void = () => {},
 ): Promise<Sensitivity> {
-  const { surroundings } = await prepare(request, progress);
+  const { surroundings, warnings } = await prepare(request, progress);
+  for (const text of warnings) warn(text);
   const { tf, original, data } = surroundings;
   return progress('Prune each layer alone', (say) =>
     sensitivityOf(tf, original, thinned(data.validation, sensitivitySamples), {

@@ -51,10 +51,11 @@ export function thinned(data: Dataset, most: number): Dataset {
 /**
  * Refuses samples that nothing can be learned from.
  *
+ * @param isNamed whether the user named the classes, so that some may have no samples
  * @throws BonsaiError 'bad-data' for no samples, NaN or infinite elements, data in which every
  *   sample is the same, labels out of range, a class without samples, and labels of one class only
  */
-export function checkDataset(data: Dataset): void {
+export function checkDataset(data: Dataset, isNamed = false): void {
   const { where, x, count, shape } = data;
   const size = elementCount(shape);
   if (count === 0) throw badData(where, 'has no samples', 'give at least one sample');
@@ -68,25 +69,27 @@ export function checkDataset(data: Dataset): void {
     const hint = 'check how the data was recorded';
     throw badData(where, 'has the same values in every sample', hint);
   }
-  checkLabels(data);
+  checkLabels(data, isNamed);
 }
 
-function checkLabels({ where, labels, classes }: Dataset): void {
+function checkLabels({ where, labels, classes }: Dataset, isNamed: boolean): void {
   if (labels === null || classes === null) return;
   const bad = labels.findIndex((label) => label < 0 || label >= classes.length);
   if (bad >= 0) {
     const message = `sample ${bad} has the label ${labels[bad]}; there are ${classes.length} classes`;
     throw badData(where, message, 'use labels from 0 to the number of classes less 1');
   }
-  if (classes.length === 1) {
-    const hint = 'give samples of two classes at least, or none with labels';
-    throw badData(where, `has one class only, "${classes[0]}"`, hint);
-  }
   const found = new Set(labels);
+  const [only = 0] = found;
+  if (found.size === 1) {
+    const hint = 'give samples of two classes at least, or none with labels';
+    throw badData(where, `has one class only, "${classes[only]}"`, hint);
+  }
   const empty = classes.findIndex((_, label) => !found.has(label));
-  if (empty < 0) return;
-  const message = `class ${empty} ("${classes[empty]}") has no samples`;
-  throw badData(where, message, 'add samples of the class, or leave it out');
+  if (empty < 0 || isNamed) return;
+  const message = `class ${empty} has no samples, class ${Math.max(...found)} has some`;
+  const hint = 'number classes without gaps, or name all of them: --classes a,b,…';
+  throw badData(where, message, hint);
 }
 
 export function badData(where: string, message: string, hint: string): BonsaiError {

@@ -129,7 +129,7 @@ export function datasetOf(samples: Samples, { shape, classes }: LoadOptions): Da
     ...(labels === null ? { labels, classes: null } : classify(where, labels, classes)),
     ...(parts === undefined ? {} : { parts }),
   };
-  checkDataset(data);
+  checkDataset(data, classes !== undefined);
   return data;
 }
 

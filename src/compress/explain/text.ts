@@ -89,8 +89,10 @@ function confusionText({ confusion, classes }: Explanation, width: number): stri
     classes[label] ?? `${label}`,
     ...row.map((count) => (count === 0 ? '·' : `${count}`)),
   ]);
-  const right = new Set(classes);
-  return textTable(['class, answered as', ...classes], rows, { right, width });
+  // The model may have more outputs than the data has classes.
+  const columns = (confusion.compressed[0] ?? []).map((_, i) => classes[i] ?? `${i}`);
+  const right = new Set(columns);
+  return textTable(['class, answered as', ...columns], rows, { right, width });
 }
 
 /** Of answers by their probability, the share that is right. */

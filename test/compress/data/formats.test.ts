@@ -286,6 +286,13 @@ const csvRows: readonly Row[] = [
     { shape: [2], classes: ['yes', 'no'] },
     { labels: [0, 1] },
   ],
+  [
+    'a named class without samples',
+    { 'a.csv': '1,2,a\n3,4,c' },
+    'a.csv',
+    { shape: [2], classes: ['a', 'b', 'c'] },
+    { labels: [0, 2], classes: ['a', 'b', 'c'] },
+  ],
 ];
 
 const folders: readonly Row[] = [

@@ -1,0 +1,109 @@
+/** Whether a result is worth anything: beside an answer that looks at no sample, and plain int8. */
+import type { Answered, Assessment } from './assess.js';
+import type { Dataset } from './data/dataset.js';
+import type { CostFigures } from './workshop.js';
+
+export interface Judged {
+  /** Of the original in float, and of the result, on the test samples. */
+  readonly wanted: Answered;
+  readonly got: Answered;
+  readonly test: Dataset;
+  /** Of the original as plain int8, and of the result. */
+  readonly cost: { readonly before: CostFigures; readonly after: CostFigures } | null;
+}
+
+/** One line for each thing that makes a result useless, or dearer than quantization alone. */
+export function resultWarnings(judged: Judged): readonly string[] {
+  return [...answerWarnings(judged), ...costWarnings(judged)];
+}
+
+function answerWarnings({ wanted, got, test }: Judged): readonly string[] {
+  if (test.count < 2) return [];
+  const which = isConstant(wanted, test) ? 'the float model' : 'the result';
+  if (isConstant(got, test)) return [`${which} gives the same output for every test sample`];
+  const { accuracy, agreement } = got.assessment;
+  if (wanted.answers === null) return noiseWarnings(wanted, got, test);
+  if (accuracy === null) return agreementWarnings(agreement ?? 1, wanted.answers);
+  // The original's own failure is told before.
+  if (chanceText('', wanted.assessment.accuracy, test) !== null) return [];
+  const chance = chanceText('the result', accuracy, test);
+  return chance === null ? [] : [chance];
+}
+
+function isConstant({ values }: Answered, { count }: Dataset): boolean {
+  const size = values.length / count;
+  return values.every((value, i) => value === values[i % size]);
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/** Labels that name other classes than the outputs, and samples of another scale, look like this. */
+const suspects = "compare --classes, --scale and --offset with the model's training";
+
+/** Of the original on samples: said before anything is trained by them. */
+export function originalWarnings(
+  { accuracy }: Pick<Assessment, 'accuracy'>,
+  data: Dataset,
+): readonly string[] {
+  const chance = chanceText('the float model', accuracy, data);
+  return chance === null ? [] : [`${chance}; ${suspects}`];
+}
+
+/** null where more answers are right than by one class for all. */
+function chanceText(what: string, accuracy: number | null, data: Dataset): string | null {
+  const { labels, classes } = data;
+  if (accuracy === null || labels === null) return null;
+  const { label, share } = mostFrequent(labels);
+  if (accuracy > share) return null;
+  const always = `always "${classes?.[label] ?? label}" is right for ${percent(share)}`;
+  return `${what} is right for ${percent(accuracy)} of ${data.count} samples; ${always}`;
+}
+
+function agreementWarnings(agreement: number, answers: Int32Array): readonly string[] {
+  const { share } = mostFrequent(answers);
+  if (share === 1 || agreement > share) return [];
+  const shares = `${percent(agreement)} of the test samples; one class for all gives ${percent(share)}`;
+  return [`the result agrees with the float model on ${shares}`];
+}
+
+function mostFrequent(labels: Int32Array): { readonly label: number; readonly share: number } {
+  const counts = new Map<number, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const [[label, count] = [0, 0]] = [...counts].sort((a, b) => b[1] - a[1]);
+  return { label, share: count / labels.length };
+}
+
+/** Numbers that differ from float's by more than their mean over all samples does. */
+function noiseWarnings(wanted: Answered, got: Answered, { count }: Dataset): readonly string[] {
+  const size = wanted.values.length / count;
+  const means = new Float64Array(size);
+  wanted.values.forEach((value, i) => {
+    means[i % size] = (means[i % size] as number) + value / count;
+  });
+  let [spread, noise] = [0, 0];
+  wanted.values.forEach((value, i) => {
+    spread += (value - (means[i % size] as number)) ** 2;
+    noise += (value - (got.values[i] as number)) ** 2;
+  });
+  if (noise < spread) return [];
+  return ["the result is no nearer to the float model's outputs than their mean is"];
+}
+
+/** Estimates of one model differ by about so much with the ranges of activations. */
+const tolerance = 1.02;
+
+/** RAM is left out: the plan fills what is free with copies of weights. */
+function costWarnings({ cost }: Judged): readonly string[] {
+  if (cost === null) return [];
+  const { before, after } = cost;
+  const figures = [
+    ['ms', after.ms, before.ms],
+    ['bytes of flash', after.flashBytes, before.flashBytes],
+  ] as const;
+  return figures
+    .filter(([, own, plain]) => own > tolerance * plain)
+    .map(([unit, own, plain]) => {
+      const [more, less] = [own, plain].map((value) => Number(value.toPrecision(4)));
+      return `the result takes ${more} ${unit} by estimate, the plain int8 model ${less}`;
+    });
+}

@@ -1,0 +1,153 @@
+/** What compression refuses, and what it warns of: data, models, folders and results. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { CompressReport } from '../../src/compress/compress-model.js';
+import { makeRandom } from '../../src/compress/random.js';
+import { writeTflite } from '../../src/write/tflite.js';
+import { runHere } from '../support/command.js';
+import { FloatNetwork } from '../support/float-network.js';
+
+const features = 4;
+
+/** A table of random samples; `label` of the sample's index. */
+function tableOf(count: number, label: (i: number) => string | number | null): string {
+  const random = makeRandom(1);
+  const rows = Array.from({ length: count }, (_, i) => {
+    const own = label(i);
+    const x = Array.from({ length: features }, () => random() - 0.5);
+    return [...x, ...(own === null ? [] : [own])].join(',');
+  });
+  const names = Array.from({ length: features }, (_, i) => `f${i}`);
+  const head = label(0) === null ? names : [...names, 'label'];
+  return [head.join(','), ...rows].join('\n');
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'refusals-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+let files = 0;
+function fileOf(extension: string, contents: string | Uint8Array): string {
+  files += 1;
+  const path = join(folder, `${files}.${extension}`);
+  writeFileSync(path, contents);
+  return path;
+}
+
+const modelOf = (network: FloatNetwork) => fileOf('tflite', writeTflite(network.module()));
+/** Three classes; three or four scores without a softmax. */
+const classifier = () => new FloatNetwork([features], 2).dense(8).dense(3, 'none').softmax();
+const scorer = (outputs: number) => new FloatNetwork([features], 2).dense(outputs, 'none');
+
+const output = () => join(mkdtempSync(join(folder, 'out-')), 'result');
+
+describe('classes of the data and outputs of the model', () => {
+  const rows: readonly {
+    readonly edge: string;
+    readonly network?: () => FloatNetwork;
+    readonly label: (i: number) => string | number | null;
+    readonly args?: readonly string[];
+    readonly status?: number;
+    readonly stderr: RegExp;
+    readonly hasAccuracy?: boolean;
+  }[] = [
+    {
+      edge: 'scores of more classes than labels: not used',
+      network: () => scorer(4),
+      label: (i) => i % 3,
+      stderr: /labels of 3 classes are not used: the model gives 4 numbers; .*--classes/,
+      hasAccuracy: false,
+    },
+    {
+      edge: 'scores of fewer classes than labels: not used',
+      network: () => scorer(3),
+      label: (i) => i % 4,
+      stderr: /labels of 4 classes are not used: the model gives 3 numbers\n/,
+      hasAccuracy: false,
+    },
+    {
+      edge: 'labels that are not used cannot count',
+      network: () => scorer(4),
+      label: (i) => i % 3,
+      args: ['--min-accuracy', '50'],
+      ...{ status: 1, stderr: /--min-accuracy: needs labels.*\n.*a class for each output/ },
+    },
+    {
+      edge: 'the classes of scores by --classes',
+      network: () => scorer(4),
+      label: (i) => 'abc'[i % 3] ?? '',
+      args: ['--classes', 'a,b,c,d'],
+      stderr: /no samples to train: d/,
+    },
+    {
+      edge: 'fewer classes by name, in no given order',
+      label: (i) => 'bc'[i % 2] ?? '',
+      ...{ status: 2, stderr: /2 classes by name; the model has 3 outputs.*\n.*--classes/ },
+    },
+    {
+      edge: 'fewer classes by name, in a given order',
+      label: (i) => 'bc'[i % 2] ?? '',
+      args: ['--classes', 'a,b,c'],
+      stderr: /no samples to train: a\n/,
+    },
+    {
+      edge: 'fewer classes by number',
+      label: (i) => i % 2,
+      stderr: /the data has 2 classes, the model 3 outputs/,
+    },
+    {
+      edge: 'fewer classes in the given order than outputs',
+      label: (i) => 'bc'[i % 2] ?? '',
+      args: ['--classes', 'c,b'],
+      stderr: /the data has 2 classes, the model 3 outputs/,
+    },
+    {
+      edge: 'more classes than probabilities',
+      label: (i) => i % 4,
+      ...{ status: 2, stderr: /labels of 4 classes; the model knows 3/ },
+    },
+    {
+      edge: 'numbers with a gap',
+      label: (i) => [0, 1, 3][i % 3] ?? 0,
+      ...{ status: 2, stderr: /class 2 has no samples, class 3 has some\n.*without gaps/ },
+    },
+    {
+      edge: 'a class named twice',
+      label: (i) => i % 3,
+      args: ['--classes', 'a,b,a'],
+      ...{ status: 1, stderr: /"a" twice/ },
+    },
+    {
+      edge: 'a class without a name',
+      label: (i) => i % 3,
+      args: ['--classes', 'a,,b'],
+      ...{ status: 1, stderr: /an empty name/ },
+    },
+    {
+      edge: 'one class of three that are named',
+      label: () => 'b',
+      args: ['--classes', 'a,b,c'],
+      ...{ status: 2, stderr: /one class only, "b"/ },
+    },
+  ];
+  for (const { edge, network = classifier, label, args = [], status = 0, ...wanted } of rows) {
+    it(edge, async () => {
+      const data = fileOf('csv', tableOf(60, label));
+      const into = output();
+      const command = ['compress', modelOf(network()), '--data', data, '-o', into];
+      const recipe = fileOf('json', JSON.stringify({ steps: [{ step: 'quantize' }] }));
+      const rest = ['--recipe', recipe, '--backend', 'wasm', '--explain', '--json'];
+      const ended = await runHere([...command, ...rest, ...args]);
+      expect(ended.status, ended.stderr).to.equal(status);
+      expect(ended.stderr).to.match(wanted.stderr);
+      if (status !== 0) return;
+      const { warnings, accuracy } = JSON.parse(ended.stdout) as CompressReport;
+      expect(warnings.join('\n')).to.match(new RegExp(wanted.stderr.source.replace('\\n', '')));
+      expect(accuracy !== null).to.equal(wanted.hasAccuracy ?? true);
+      const text = readFileSync(join(into, 'report.txt'), 'utf8');
+      expect(text).to.contain(`warning: ${warnings[0]?.slice(0, 40)}`);
+      expect(text).not.to.match(/NaN/);
+    });
+  }
+});
