@@ -1,26 +1,35 @@
 /** The kernels of every operator, the most capable first. */
 import { InternalError } from '../errors.js';
 import type { Node, NodeView } from '../ir/graph.js';
+import { abs } from '../ops/abs.js';
 import { add, addition } from '../ops/add.js';
 import type { Elementwise } from '../ops/arithmetic/lookup.js';
 import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
 import { type DepthwiseConv2dAttrs, depthwiseDims } from '../ops/depthwise_conv2d.js';
+import { elu } from '../ops/elu.js';
+import { exp } from '../ops/exp.js';
 import { expandDims } from '../ops/expand_dims.js';
 import { type FullyConnectedAttrs, rowCount } from '../ops/fully_connected.js';
+import { gelu } from '../ops/gelu.js';
 import { hardSwish } from '../ops/hard_swish.js';
 import { leakyRelu } from '../ops/leaky_relu.js';
+import { log } from '../ops/log.js';
 import { logistic } from '../ops/logistic.js';
 import { mul, multiplication } from '../ops/mul.js';
+import { neg } from '../ops/neg.js';
 import { pad } from '../ops/pad.js';
 import { quantize } from '../ops/quantize.js';
 import { relu } from '../ops/relu.js';
+import { relu0To1 } from '../ops/relu_0_to_1.js';
 import { reluN1To1 } from '../ops/relu_n1_to_1.js';
 import { relu6 } from '../ops/relu6.js';
 import { reshape } from '../ops/reshape.js';
+import { rsqrt } from '../ops/rsqrt.js';
 import type { Moving } from '../ops/shape/movement.js';
 import type { PoolAttrs } from '../ops/shape/pool.js';
 import { split } from '../ops/split.js';
+import { sqrt } from '../ops/sqrt.js';
 import { squeeze } from '../ops/squeeze.js';
 import { stridedSlice } from '../ops/strided_slice.js';
 import { sub, subtraction } from '../ops/sub.js';
@@ -196,13 +205,22 @@ const averages = {
 type Any = any;
 
 const lookups: readonly Elementwise<Any>[] = [
+  abs,
+  elu,
+  exp,
+  gelu,
   hardSwish,
   leakyRelu,
+  log,
   logistic,
+  neg,
   quantize,
   relu,
+  relu0To1,
   relu6,
   reluN1To1,
+  rsqrt,
+  sqrt,
   tanh,
 ];
 

@@ -2,28 +2,37 @@
 import { InternalError } from '../errors.js';
 import type { Node } from '../ir/graph.js';
 import type { OpDef, OpTable } from '../ir/op.js';
+import { abs } from './abs.js';
 import { add } from './add.js';
 import { averagePool2d } from './average_pool2d.js';
 import { concatenation } from './concatenation.js';
 import { conv2d } from './conv2d.js';
 import { depthwiseConv2d } from './depthwise_conv2d.js';
+import { elu } from './elu.js';
+import { exp } from './exp.js';
 import { expandDims } from './expand_dims.js';
 import { fullyConnected } from './fully_connected.js';
+import { gelu } from './gelu.js';
 import { hardSwish } from './hard_swish.js';
 import { leakyRelu } from './leaky_relu.js';
+import { log } from './log.js';
 import { logistic } from './logistic.js';
 import { maxPool2d } from './max_pool2d.js';
 import { mean } from './mean.js';
 import { mul } from './mul.js';
+import { neg } from './neg.js';
 import { pad } from './pad.js';
 import { quantize } from './quantize.js';
 import { relu } from './relu.js';
+import { relu0To1 } from './relu_0_to_1.js';
 import { reluN1To1 } from './relu_n1_to_1.js';
 import { relu6 } from './relu6.js';
 import { reshape } from './reshape.js';
 import { resizeNearestNeighbor } from './resize_nearest_neighbor.js';
+import { rsqrt } from './rsqrt.js';
 import { softmax } from './softmax.js';
 import { split } from './split.js';
+import { sqrt } from './sqrt.js';
 import { squeeze } from './squeeze.js';
 import { stridedSlice } from './strided_slice.js';
 import { sub } from './sub.js';
@@ -32,28 +41,37 @@ import { transpose } from './transpose.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 const all: readonly OpDef<any>[] = [
+  abs,
   add,
   averagePool2d,
   concatenation,
   conv2d,
   depthwiseConv2d,
+  elu,
+  exp,
   expandDims,
   fullyConnected,
+  gelu,
   hardSwish,
   leakyRelu,
+  log,
   logistic,
   maxPool2d,
   mean,
   mul,
+  neg,
   pad,
   quantize,
   relu,
   relu6,
+  relu0To1,
   reluN1To1,
   reshape,
   resizeNearestNeighbor,
+  rsqrt,
   softmax,
   split,
+  sqrt,
   squeeze,
   stridedSlice,
   sub,

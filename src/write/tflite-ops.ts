@@ -198,6 +198,7 @@ const padWithValue: Writer = {
 };
 
 const table: Readonly<Record<string, Writer>> = {
+  abs: plain('ABS', 2),
   add: plain('ADD', 2, fusedActivation),
   average_pool2d: windowed('AVERAGE_POOL_2D', 2, poolKernel, kernels),
   concatenation: plain('CONCATENATION', 2, (view) => ({
@@ -209,6 +210,8 @@ const table: Readonly<Record<string, Writer>> = {
     ...dilations(view),
     depthMultiplier: view.attrs.depthMultiplier,
   })),
+  elu: plain('ELU', 1),
+  exp: plain('EXP', 2),
   expand_dims: parameterised('EXPAND_DIMS', 1, (view) => [
     [[missing(outputShape(view), shapeOf(view))[0] ?? 0], []],
   ]),
@@ -216,8 +219,10 @@ const table: Readonly<Record<string, Writer>> = {
     ...fusedActivation(view),
     keepNumDims: view.attrs.keepDims,
   })),
+  gelu: plain('GELU', 2, ({ attrs: { approximate } }) => ({ approximate })),
   hard_swish: plain('HARD_SWISH', 1),
   leaky_relu: plain('LEAKY_RELU', 2, ({ attrs: { alpha } }) => ({ alpha })),
+  log: plain('LOG', 2),
   logistic: plain('LOGISTIC', 2),
   max_pool2d: windowed('MAX_POOL_2D', 2, poolKernel, kernels),
   mean: parameterised(
@@ -227,10 +232,12 @@ const table: Readonly<Record<string, Writer>> = {
     ({ attrs }) => ({ keepDims: attrs.keepDims }),
   ),
   mul: plain('MUL', 2, fusedActivation),
+  neg: plain('NEG', 1),
   pad: parameterised('PAD', 2, (view) => [padAmounts(view)]),
   quantize: plain('QUANTIZE', 2),
   relu: plain('RELU', 2),
   relu6: plain('RELU6', 2),
+  relu_0_to_1: plain('RELU_0_TO_1', 1),
   relu_n1_to_1: plain('RELU_N1_TO_1', 1),
   reshape: parameterised(
     'RESHAPE',
@@ -244,8 +251,10 @@ const table: Readonly<Record<string, Writer>> = {
     (view) => [vector(outputShape(view).slice(1, 3))],
     ({ attrs: { alignCorners, halfPixelCenters } }) => ({ alignCorners, halfPixelCenters }),
   ),
+  rsqrt: plain('RSQRT', 2),
   softmax: plain('SOFTMAX', 2, ({ attrs: { beta } }) => ({ beta })),
   split,
+  sqrt: plain('SQRT', 2),
   squeeze: plain('SQUEEZE', 1, (view) => ({
     squeezeDims: missing(shapeOf(view), outputShape(view)),
   })),

@@ -60,8 +60,8 @@ describe('docs: what an extension touches', () => {
       ['quantize', ['cli/program', 'cli/prune', 'cli/quantize']],
       ['reshape', ['ops/shape/same-elements']],
       ['squeeze', ['ops/shape/same-elements']],
-      ...['relu', 'relu6', 'relu_n1_to_1', 'tanh'].map(
-        // Fused activations have the names of operators.
+      ...['relu', 'relu6', 'relu_0_to_1', 'relu_n1_to_1', 'tanh'].map(
+        // Fused activations and other clamps have the names of operators.
         (name) => [name, ['ops/arithmetic/quant']] as const,
       ),
     ]);

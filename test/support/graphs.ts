@@ -115,10 +115,25 @@ function elementwise(op: string, attrs: (random: Random) => object, output?: Qua
   };
 }
 
+/**
+ * Of relu(x) and one step of its scale: the function has no value below 0, and at 0 integers have
+ * another than the trace.
+ */
+function ofPositive(op: string): Grow {
+  return ({ b, random, x }) => {
+    const [scale = 1] = b.quant(x).scales;
+    const own = { quant: perTensorQuant(scale, -128) };
+    const step = b.constant(Int8Array.of(1), [1], perTensorQuant(scale, 0));
+    const y = b.node('add', [b.node('relu', [x], {}, own), step], { activation: 'none' }, own);
+    return b.node(op, [y], {}, { quant: quant(random) });
+  };
+}
+
 const sigmoid = (random: Random) => ({ algorithm: random.pick(['fixed', 'float']) });
 
 /** Every operator by its name; a test compares the names with `operators`. */
 export const growths: Readonly<Record<string, Grow>> = {
+  abs: elementwise('abs', () => ({})),
   add: binary('add'),
   average_pool2d: pool('average_pool2d'),
   concatenation: ({ b, random, x, shape, peers }) => {
@@ -147,6 +162,8 @@ export const growths: Readonly<Record<string, Grow>> = {
     const all = { ...attrs, ...accumulation(random), depthMultiplier };
     return b.node('depthwise_conv2d', [x, ...operands], all, { quant: quant(random) });
   },
+  elu: elementwise('elu', (random) => ({ algorithm: random.pick(['difference', 'expm1']) })),
+  exp: elementwise('exp', () => ({})),
   expand_dims: ({ b, random, x, shape }) => {
     const axis = random.integer(0, shape.length);
     const expanded = [...shape.slice(0, axis), 1, ...shape.slice(axis)];
@@ -160,11 +177,13 @@ export const growths: Readonly<Record<string, Grow>> = {
     const all = { activation: activation(random), ...accumulation(random), keepDims };
     return b.node('fully_connected', [x, ...operands], all, { quant: quant(random) });
   },
+  gelu: elementwise('gelu', (random) => ({ approximate: random.integer(0, 1) === 0 })),
   hard_swish: elementwise('hard_swish', () => ({})),
   leaky_relu: elementwise('leaky_relu', (random) => ({
     alpha: random.integer(1, 99) / 100,
     algorithm: random.pick(['magnitude', 'signed']),
   })),
+  log: ofPositive('log'),
   logistic: elementwise('logistic', sigmoid, perTensorQuant(1 / 256, -128)),
   max_pool2d: pool('max_pool2d'),
   mean: ({ b, random, x, shape }) => {
@@ -176,6 +195,12 @@ export const growths: Readonly<Record<string, Grow>> = {
     return b.node('mean', [x], { axes, keepDims, algorithm });
   },
   mul: binary('mul'),
+  neg: ({ b, x }) => {
+    // Within ±126, since −128 has no negative in 8 bits.
+    const own = { quant: perTensorQuant(b.quant(x).scales[0] ?? 1, 0) };
+    const half = b.constant(Int8Array.of(63), [1], perTensorQuant(1 / 128, 0));
+    return b.node('neg', [b.node('mul', [x, half], { activation: 'none' }, own)], {}, own);
+  },
   pad: ({ b, random, x, shape }) => {
     const pads = shape.flatMap(() => [random.integer(0, 1), random.integer(0, 1)]);
     const value = random.integer(0, 1) === 0 ? {} : { value: random.integer(-128, 127) };
@@ -184,6 +209,7 @@ export const growths: Readonly<Record<string, Grow>> = {
   quantize: elementwise('quantize', (random) => ({ algorithm: random.pick(['scalar', 'vector']) })),
   relu: elementwise('relu', () => ({})),
   relu6: elementwise('relu6', (random) => ({ algorithm: random.pick(['clamp', 'rescale']) })),
+  relu_0_to_1: elementwise('relu_0_to_1', () => ({})),
   relu_n1_to_1: elementwise('relu_n1_to_1', () => ({})),
   reshape: ({ b, random, x, shape }) => {
     const count = elementCount(shape);
@@ -199,6 +225,7 @@ export const growths: Readonly<Record<string, Grow>> = {
     const shapes = [[n, random.integer(1, 5), random.integer(1, 5), c]];
     return b.node('resize_nearest_neighbor', [x], attrs, { shapes });
   },
+  rsqrt: ofPositive('rsqrt'),
   softmax: ({ b, random, x }) => {
     const attrs = { beta: 1, algorithm: random.pick(['fixed', 'table']) };
     return b.node('softmax', [x], attrs, { quant: perTensorQuant(1 / 256, -128) });
@@ -209,6 +236,7 @@ export const growths: Readonly<Record<string, Grow>> = {
     const count = random.pick([1, 2, 3].filter((divisor) => extent % divisor === 0));
     return random.pick(b.nodeAll('split', [x], { axis, count }, { outputs: count }));
   },
+  sqrt: ofPositive('sqrt'),
   squeeze: ({ b, x, shape }) => {
     const squeezed = shape.filter((extent) => extent !== 1);
     return b.node('squeeze', [x], { shape: squeezed.length > 0 ? squeezed : [1] });

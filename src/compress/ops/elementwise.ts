@@ -1,5 +1,6 @@
 /** Functions of one element, or of two operands that broadcast. */
 import type { BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
+import type { GeluAttrs } from '../../ops/gelu.js';
 import type { LeakyReluAttrs } from '../../ops/leaky_relu.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
@@ -24,6 +25,25 @@ export const reluN1To1 = unary((tf, x) => tf.clipByValue(x, -1, 1));
 export const logistic = unary((tf, x) => tf.sigmoid(x));
 export const tanh = unary((tf, x) => tf.tanh(x));
 export const hardSwish = unary((tf, x) => tf.mul(x, tf.div(tf.clipByValue(tf.add(x, 3), 0, 6), 6)));
+export const relu0To1 = unary((tf, x) => tf.clipByValue(x, 0, 1));
+export const abs = unary((tf, x) => tf.abs(x));
+export const neg = unary((tf, x) => tf.neg(x));
+export const elu = unary((tf, x) => tf.elu(x));
+export const exp = unary((tf, x) => tf.exp(x));
+/** Where these functions have no value, integer kernels give the last of their range. */
+const positive = (tf: Tf, x: TfTensor) => tf.maximum(x, 2 ** -100);
+export const sqrt = unary((tf, x) => tf.sqrt(positive(tf, x)));
+export const log = unary((tf, x) => tf.log(positive(tf, x)));
+export const rsqrt = unary((tf, x) => tf.rsqrt(positive(tf, x)));
+
+export const gelu: Trace<GeluAttrs> = (tf, { attrs }, inputs) => {
+  const x = operand(inputs, 0);
+  const gate = attrs.approximate
+    ? tf.tanh(tf.mul(tf.add(x, tf.mul(tf.pow(x, 3), 0.044715)), Math.sqrt(2 / Math.PI)))
+    : tf.erf(tf.mul(x, Math.SQRT1_2));
+  return [tf.mul(tf.mul(x, 0.5), tf.add(gate, 1))];
+};
+
 /** Between quantized tensors it changes the scale alone. */
 export const quantize = unary((_, x) => x);
 

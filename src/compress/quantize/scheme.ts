@@ -114,11 +114,12 @@ export function tiesOf(graph: Graph): Ties {
 
 /**
  * The graph as int8 can hold it: with a node `quantize` between an operator whose output has a fixed
- * scale and a concatenation, which would otherwise force that scale on its other operands; and with
- * a bias for every layer with weights, without which desktop TFLite refuses int8 convolutions.
+ * scale and a concatenation, which would otherwise force that scale on its other operands; with a
+ * bias for every layer with weights, without which desktop TFLite refuses int8 convolutions; and
+ * with a product by −1 for each NEG, whose int8 kernel ignores scales.
  */
 export function separated(given: Graph): Graph {
-  const graph = withBiases(given);
+  const graph = withProducts(withBiases(given));
   const tensors: Tensor[] = [...graph.tensors];
   const nodes: Node[] = [];
   const ties = tiesOf({ ...graph, nodes: graph.nodes.filter(({ op }) => op !== 'concatenation') });
@@ -158,6 +159,18 @@ function withBiases(graph: Graph): Graph {
     const own = { name: `${node.name}/bias`, dtype: 'float32', quant: null, source: null } as const;
     const zeros = tensors.push({ ...own, shape: [data.length], data }) - 1;
     return { ...node, inputs: [input, weights, zeros, ...node.inputs.slice(3)] };
+  });
+  return { ...graph, tensors, nodes };
+}
+
+function withProducts(graph: Graph): Graph {
+  const tensors: Tensor[] = [...graph.tensors];
+  const nodes = graph.nodes.map((node) => {
+    if (node.op !== 'neg') return node;
+    const own = { name: `${node.name}/sign`, dtype: 'float32', quant: null, source: null } as const;
+    const sign = tensors.push({ ...own, shape: [1], data: Float32Array.of(-1) }) - 1;
+    const inputs = [node.inputs[0] ?? null, sign];
+    return { ...node, op: 'mul', inputs, attrs: { activation: 'none' } };
   });
   return { ...graph, tensors, nodes };
 }

@@ -19,6 +19,7 @@ import {
   conv2dOptions,
   depthwiseConv2dOptions,
   fullyConnectedOptions,
+  geluOptions,
   leakyReluOptions,
   noOptions,
   pool2dOptions,
@@ -96,6 +97,7 @@ const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
 const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
 
 const table: Readonly<Record<string, AnyRow>> = {
+  ABS: row({ op: 'abs', optionsType: 78, options: noOptions, attrs: none }),
   ADD: row({ op: 'add', optionsType: 11, ...arithmetic }),
   AVERAGE_POOL_2D: row({ op: 'average_pool2d', ...pool }),
   CONCATENATION: row({
@@ -142,6 +144,14 @@ const table: Readonly<Record<string, AnyRow>> = {
       };
     },
   }),
+  ELU: row({
+    op: 'elu',
+    optionsType: 0,
+    options: noOptions,
+    attrs: none,
+    rounding: { tflm: { algorithm: 'difference' }, tflite: { algorithm: 'expm1' } },
+  }),
+  EXP: row({ op: 'exp', optionsType: 33, options: noOptions, attrs: none }),
   EXPAND_DIMS: row({
     op: 'expand_dims',
     optionsType: 52,
@@ -163,6 +173,12 @@ const table: Readonly<Record<string, AnyRow>> = {
       return { activation: activationOf(foreign), keepDims: foreign.options.keepNumDims };
     },
   }),
+  GELU: row({
+    op: 'gelu',
+    optionsType: 116,
+    options: geluOptions,
+    attrs: ({ options: { approximate } }) => ({ approximate }),
+  }),
   HARD_SWISH: row({ op: 'hard_swish', optionsType: 91, options: noOptions, attrs: none }),
   LEAKY_RELU: row({
     op: 'leaky_relu',
@@ -171,6 +187,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: (foreign) => ({ alpha: foreign.options.alpha }),
     rounding: { tflm: { algorithm: 'magnitude' }, tflite: { algorithm: 'signed' } },
   }),
+  LOG: row({ op: 'log', optionsType: 0, options: noOptions, attrs: none }),
   LOGISTIC: row({
     op: 'logistic',
     optionsType: 0,
@@ -198,6 +215,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     },
   }),
   MUL: row({ op: 'mul', optionsType: 21, ...arithmetic }),
+  NEG: row({ op: 'neg', optionsType: 42, options: noOptions, attrs: none }),
   PAD: row({ op: 'pad', optionsType: 22, options: noOptions, attrs: pads }),
   PADV2: row({
     op: 'pad',
@@ -224,6 +242,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: none,
     rounding: { tflm: { algorithm: 'clamp' }, tflite: { algorithm: 'rescale' } },
   }),
+  RELU_0_TO_1: row({ op: 'relu_0_to_1', optionsType: 0, options: noOptions, attrs: none }),
   RELU_N1_TO_1: row({ op: 'relu_n1_to_1', optionsType: 0, options: noOptions, attrs: none }),
   RESHAPE: row({ op: 'reshape', optionsType: 17, options: reshapeOptions, attrs: toOutputShape }),
   RESIZE_NEAREST_NEIGHBOR: row({
@@ -235,6 +254,7 @@ const table: Readonly<Record<string, AnyRow>> = {
       halfPixelCenters,
     }),
   }),
+  RSQRT: row({ op: 'rsqrt', optionsType: 0, options: noOptions, attrs: none }),
   SOFTMAX: row({
     op: 'softmax',
     optionsType: 9,
@@ -267,6 +287,7 @@ const table: Readonly<Record<string, AnyRow>> = {
       return { axis: axisOf(foreign, axis, rank), count: sizes.length, sizes };
     },
   }),
+  SQRT: row({ op: 'sqrt', optionsType: 0, options: noOptions, attrs: none }),
   SQUEEZE: row({ op: 'squeeze', optionsType: 30, options: squeezeOptions, attrs: toOutputShape }),
   STRIDED_SLICE: row({
     op: 'strided_slice',

@@ -157,6 +157,7 @@ export const fullyConnectedOptions = {
 /** ADD, SUB and MUL. */
 export const arithmeticOptions = { activation: scalar(0, 'int8') };
 export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
+export const geluOptions = { approximate: flag(0) };
 export const leakyReluOptions = { alpha: scalar(0, 'float32') };
 export const reducerOptions = { keepDims: flag(0) };
 export const reshapeOptions = { newShape: numbers(0, 'int32') };

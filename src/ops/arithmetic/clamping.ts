@@ -1,15 +1,15 @@
-/** Shared by relu, relu6 and relu_n1_to_1. */
+/** Shared by relu, relu6, relu_0_to_1 and relu_n1_to_1. */
 import type { NodeView } from '../../ir/graph.js';
 import { outputOf } from '../shape/operands.js';
 import type { Scalar } from './lookup.js';
-import { type Activation, activationRange, clamp } from './quant.js';
+import { activationRange, type Clamp, clamp } from './quant.js';
 import { elementQuant, rescaler } from './rescale.js';
 
 /**
  * Rescales each element to the output's scale and clamps it to the activation's range. The ratio of
  * the scales is a float32: its rounding decides results that lie close to a tie.
  */
-export function rescaleAndClamp(view: NodeView<object>, activation: Activation): Scalar {
+export function rescaleAndClamp(view: NodeView<object>, activation: Clamp): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
   const rescale = rescaler(view, Math.fround(inputScale / outputScale));
   const [low, high] = activationRange(activation, outputOf(view));

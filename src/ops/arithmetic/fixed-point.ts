@@ -14,7 +14,7 @@ const int32Min = -(2 ** 31);
 const multiply = saturatingRoundingDoublingHighMul;
 
 /** raw · 2^exponent, saturating; a negative exponent rounds to nearest. */
-function scaleByPot(raw: number, exponent: number): number {
+export function scaleByPot(raw: number, exponent: number): number {
   if (exponent <= 0) return roundingDivideByPot(raw, -exponent);
   const threshold = 2 ** (31 - exponent) - 1;
   if (raw > threshold) return int32Max;

@@ -133,13 +133,15 @@ export const integerRange = {
 
 export const activations = ['none', 'relu', 'relu_n1_to_1', 'relu6', 'tanh', 'sign_bit'] as const;
 export type Activation = (typeof activations)[number];
+/** relu_0_to_1 is an operator, never fused. */
+export type Clamp = Activation | 'relu_0_to_1';
 
 /**
  * The range of the output's integers under a fused activation (CalculateActivationRangeQuantized;
  * tanh and sign_bit do not restrict it, as in TFLite).
  */
 export function activationRange(
-  activation: Activation,
+  activation: Clamp,
   output: Tensor,
 ): readonly [min: number, max: number] {
   const { scale, zeroPoint } = perTensor(output, output.name);
@@ -152,6 +154,8 @@ export function activationRange(
       return [Math.max(low, quantized(0)), high];
     case 'relu6':
       return [Math.max(low, quantized(0)), Math.min(high, quantized(6))];
+    case 'relu_0_to_1':
+      return [Math.max(low, quantized(0)), Math.min(high, quantized(1))];
     case 'relu_n1_to_1':
       return [Math.max(low, quantized(-1)), Math.min(high, quantized(1))];
     default:

@@ -1,0 +1,19 @@
+/** abs (ABS): |x|. */
+import type { NodeView } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import { clamp } from './arithmetic/quant.js';
+import { elementQuant, rescaler } from './arithmetic/rescale.js';
+
+/** Both runtimes give the same bits. */
+export type AbsAttrs = Readonly<Record<string, never>>;
+
+export const abs = elementwise<AbsAttrs>('abs', scalarOf) satisfies OpDef<AbsAttrs>;
+
+function scalarOf(view: NodeView<AbsAttrs>): Scalar {
+  const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
+  const ratio = Math.fround(inputScale / outputScale);
+  // With equal scales the runtimes do not multiply; a ratio of 1 changes no integer either.
+  const rescale = rescaler(view, ratio);
+  return (q) => clamp(rescale(Math.abs(q - inputZeroPoint)) + outputZeroPoint, -128, 127);
+}

@@ -1,0 +1,94 @@
+/**
+ * The cases whose answers bench/golden.ts asks of the reference runtimes: one node each, with the
+ * edge that it covers.
+ */
+import type { Attrs, Quant, Shape } from '../../src/ir/graph.js';
+import { perTensorQuant } from './module.js';
+
+export interface GoldenOperand {
+  readonly shape: Shape;
+  readonly quant: Quant;
+  readonly values: Int8Array | Int32Array;
+  /** Whether its values are part of the model. */
+  readonly constant?: boolean;
+}
+
+export interface GoldenCase {
+  readonly edge: string;
+  /** null: an optional operand that is absent. */
+  readonly inputs: readonly (GoldenOperand | null)[];
+  readonly attrs?: Attrs;
+  /** Of every output. */
+  readonly quant: Quant;
+  readonly shapes?: readonly Shape[];
+  readonly outputs?: number;
+}
+
+/** −128, −127 … 127. */
+const all = Int8Array.from({ length: 256 }, (_, i) => i - 128);
+
+/** One element each: every int8 from `least`. */
+function unary(
+  edge: string,
+  input: Quant,
+  output: Quant,
+  attrs: Attrs = {},
+  least = -128,
+): GoldenCase {
+  const values = all.filter((q) => q >= least);
+  return {
+    edge,
+    inputs: [{ shape: [1, values.length], quant: input, values }],
+    attrs,
+    quant: output,
+  };
+}
+
+const q = perTensorQuant;
+
+const difference = { algorithm: 'difference' };
+
+export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
+  abs: [
+    unary('equal scales', q(0.5, 3), q(0.5, 3)),
+    unary('another scale, output from -128', q(0.0473, -11), q(0.0236, -128)),
+    unary('a coarser output', q(0.02, 64), q(0.07, -128)),
+  ],
+  elu: [
+    unary('equal scales', q(0.05, 0), q(0.05, 0), difference),
+    unary('a fine output that saturates', q(0.1, 20), q(0.01, -20), difference),
+    unary('a coarse input', q(0.7, -3), q(0.9, -126), difference),
+  ],
+  exp: [
+    unary('probabilities', q(0.04, 127), q(1 / 256, -128)),
+    unary('above and below 1', q(0.03, -5), q(0.18, -128)),
+    unary('an output that saturates', q(0.05, 10), q(0.02, 0)),
+  ],
+  gelu: [
+    unary('exact', q(0.04, 0), q(0.02, -120), { approximate: false }),
+    unary('exact, a coarse input', q(0.3, -28), q(0.12, -127), { approximate: false }),
+    unary('approximate', q(0.04, 0), q(0.02, -120), { approximate: true }),
+    unary('approximate, a coarse input', q(0.3, -28), q(0.12, -127), { approximate: true }),
+  ],
+  log: [
+    unary('from 0', q(0.05, -128), q(0.03, 20)),
+    unary('negative arguments', q(0.01, -20), q(0.04, 127)),
+  ],
+  neg: [
+    unary('opposite zero points', q(0.5, 3), q(0.5, -3)),
+    unary('zero points and scales that it ignores', q(0.5, 3), q(0.25, 9)),
+  ],
+  relu_0_to_1: [
+    unary('equal scales', q(1 / 64, -3), q(1 / 64, -3)),
+    unary('an output of [0, 1)', q(0.02, 0), q(1 / 256, -128)),
+  ],
+  rsqrt: [
+    unary('from 0', q(0.05, -128), q(0.02, -128)),
+    unary('a zero point above -128', q(0.7, -20), q(0.01, 5), {}, -20),
+    unary('an output that saturates', q(0.0001, -128), q(0.3, -100)),
+  ],
+  sqrt: [
+    unary('from 0', q(0.05, -128), q(0.014, -128)),
+    unary('a zero point above -128', q(0.7, -20), q(0.08, -90), {}, -20),
+  ],
+};
