@@ -94,7 +94,7 @@ const models: readonly Row[] = [
     /operator 3 \(SVDF\) "output".*SVDF/,
     renamed('SVDF'),
   ],
-  ['a code beyond 8 bits', 'unsupported-operator', /GELU/, renamed('GELU')],
+  ['a code beyond 8 bits', 'unsupported-operator', /ATAN2/, renamed('ATAN2')],
   ['a code that nobody knows', 'unsupported-operator', /operator code 9999/, renamed('', 9999)],
   [
     'a custom operator',
@@ -147,9 +147,9 @@ const models: readonly Row[] = [
   [
     'an unknown operator of floats',
     'unsupported-operator',
-    /fully to int8, without RSQRT/,
+    /fully to int8, without ATAN2/,
     (model, main) => {
-      renamed('RSQRT')(model, main);
+      renamed('ATAN2')(model, main);
       Object.assign(at(main.tensors, 9), { type: typeCode('float32') });
     },
   ],
