@@ -4,7 +4,9 @@ usage: runtimes.py RUNTIME JOBS
   RUNTIME  tflm                        package tflite-micro
            default, builtin, reference  package tensorflow-cpu (or ai-edge-litert): the interpreter
                                         with XNNPACK, without delegates, with reference kernels
-  JOBS     JSON: [{"model": path, "inputs": [path of int8 bytes, ...], "outputs": prefix, "count": n}]
+  JOBS     JSON: [{"model": path, "inputs": [path of raw elements, ...], "outputs": prefix, "count": n}]
+           A file with several times the elements of its input is a sequence: the runs follow each
+           other without a reset, and so do the outputs of each in the file.
 Writes PREFIX.0, PREFIX.1 …; a model that the runtime refuses leaves PREFIX.error.
 """
 import json
@@ -20,12 +22,14 @@ def micro(model):
 
     def run(inputs, count):
         for position, data in enumerate(inputs):
-            shape = interpreter.get_input_details(position)["shape"]
-            interpreter.set_input(data.reshape(shape), position)
+            interpreter.set_input(data, position)
         interpreter.invoke()
         return [interpreter.get_output(position) for position in range(count)]
 
-    return run
+    def details(count):
+        return [interpreter.get_input_details(position) for position in range(count)]
+
+    return run, details
 
 
 def lite(kind):
@@ -50,23 +54,31 @@ def lite(kind):
 
         def run(inputs, _):
             for detail, data in zip(interpreter.get_input_details(), inputs):
-                interpreter.set_tensor(detail["index"], data.reshape(detail["shape"]))
+                interpreter.set_tensor(detail["index"], data)
             interpreter.invoke()
             return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
 
-        return run
+        return run, lambda _: interpreter.get_input_details()
 
     return opened
+
+
+def sequence(paths, details):
+    """The inputs of each run."""
+    inputs = [np.fromfile(path, d["dtype"]) for path, d in zip(paths, details)]
+    runs = [data.reshape(-1, *d["shape"]) for data, d in zip(inputs, details)]
+    return list(zip(*runs)) if runs else [()]
 
 
 kind, jobs = sys.argv[1:3]
 opened = micro if kind == "tflm" else lite(kind)
 for job in json.load(open(jobs)):
     try:
-        inputs = [np.fromfile(path, np.int8) for path in job["inputs"]]
-        outputs = opened(job["model"])(inputs, job["count"])
-        for position, data in enumerate(outputs):
-            np.ascontiguousarray(data).tofile(f"{job['outputs']}.{position}")
+        run, details = opened(job["model"])
+        inputs = sequence(job["inputs"], details(len(job["inputs"])))
+        outputs = [[data.copy() for data in run(each, job["count"])] for each in inputs]
+        for position, data in enumerate(zip(*outputs)):
+            np.concatenate([np.ravel(each) for each in data]).tofile(f"{job['outputs']}.{position}")
     except Exception as error:
         with open(job["outputs"] + ".error", "w") as file:
             file.write(str(error))

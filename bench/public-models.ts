@@ -1,0 +1,148 @@
+/**
+ * What becomes of the .tflite files in other people's repositories; docs/operators.md has the table.
+ *
+ *     npx tsx bench/public-models.ts --python PYTHON [--out FILE] NAME=DIR …
+ *
+ * DIR is a checkout of the repository NAME at the commit in the table (`git archive` of it will do).
+ * PYTHON has the packages tflite-micro and tensorflow-cpu (or ai-edge-litert). Each file below 4 MiB
+ * is compiled for this machine; one that compiles runs on random inputs, in order, and its outputs are
+ * compared with TFLM's, or, where TFLM lacks an operator, with the desktop interpreter's without
+ * delegates. Prints the table and the counts; --out writes the outcome of every file as JSON.
+ */
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type DType, dtypes, elementCount, type TensorData } from '../src/ir/graph.js';
+import { compile } from '../src/pipeline.js';
+import { loadTarget } from '../src/target/index.js';
+import {
+  difference,
+  elementsOf,
+  evaluateFile,
+  type FilePort,
+  type Outcome,
+  portsOf,
+  refusalOf,
+} from '../test/support/corpus.js';
+import { Random } from '../test/support/module.js';
+import { type RuntimeKind, runtimeOutputs } from '../test/support/tflite-runtimes.js';
+
+const mostBytes = 4 * 2 ** 20;
+const seeds = [1, 2];
+
+function filesOf(directory: string): readonly string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.tflite'))
+    .filter((path) => statSync(join(directory, path)).size < mostBytes)
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}
+
+/** Random elements of an input: all of an integer type's range. */
+function randomElements({ dtype, shape }: FilePort, seed: number): TensorData {
+  const count = elementCount(shape);
+  const random = new Random(seed);
+  if (dtype === 'float32') {
+    return Float32Array.from(random.int8(count, -128, 127), (value) => value / 64);
+  }
+  const bytes = Math.max(1, dtypes[dtype as DType].bytes);
+  const raw = Uint8Array.from(random.int8(count * bytes, -128, 127), (value) => value & 255);
+  return elementsOf(dtype, dtype === 'bool' ? raw.map((value) => value & 1) : raw);
+}
+
+function rawBytes(data: TensorData): Int8Array {
+  return new Int8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function outcomeOf(bytes: Uint8Array, path: string, python: string): Outcome {
+  try {
+    const ports = portsOf(bytes, path);
+    const options = { optimize: 'balanced', rounding: 'tflm', faithful: false } as const;
+    const { source } = compile({
+      ...{ bytes, path, target: loadTarget('host') },
+      options: { ...options, keepInput: false, xip: 'model' },
+    });
+    const runs = seeds.map((seed) =>
+      ports.inputs.map((port, i) => randomElements(port, 100 * seed + i)),
+    );
+    const made = runs.flatMap((inputs) => evaluateFile(source, ports, inputs));
+    return answered(made, (kind) => {
+      const jobs = runs.map((inputs) => ({
+        ...{ file: bytes, inputs: inputs.map(rawBytes), outputs: ports.outputs.length },
+      }));
+      const answers = runtimeOutputs(python, kind, jobs, { ...process.env, RUY_PATHS: '1' });
+      return answers.map((answer) =>
+        typeof answer === 'string'
+          ? answer
+          : answer.map((data, i) =>
+              elementsOf(ports.outputs[i]?.dtype ?? 'int8', new Uint8Array(data.buffer)),
+            ),
+      );
+    });
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+type AnswersOf = (kind: RuntimeKind) => readonly (readonly TensorData[] | string)[];
+
+function answered(made: readonly TensorData[], answersOf: AnswersOf): Outcome {
+  let refusal = '';
+  for (const kind of ['tflm', 'builtin'] as const) {
+    const answers = answersOf(kind);
+    const error = answers.find((answer) => typeof answer === 'string');
+    if (error === undefined) {
+      const outcome = difference(made, (answers as readonly TensorData[][]).flat());
+      return kind === 'tflm' || outcome !== 'exact' ? outcome : 'exact (not in TFLM)';
+    }
+    refusal = error;
+  }
+  return `compiles; no runtime answers: ${refusal.trim().split('\n').pop()}`;
+}
+
+interface Found {
+  readonly repository: string;
+  readonly path: string;
+  readonly outcome: Outcome;
+}
+
+/** One row for the files of a folder with the same outcome. */
+function tableOf(all: readonly Found[]): readonly string[] {
+  const rows = new Map<string, string[]>();
+  for (const { repository, path, outcome } of all) {
+    const folder = dirname(path) === '.' ? '' : `${dirname(path)}/`;
+    const key = JSON.stringify([repository, folder, outcome]);
+    rows.set(key, [...(rows.get(key) ?? []), path.slice(folder.length)]);
+  }
+  return [...rows].map(([key, files]) => {
+    const [repository, folder, outcome] = JSON.parse(key) as string[];
+    const listed =
+      files.length < 5 ? files.join(', ') : `${files.length} files: ${files[0]} … ${files.at(-1)}`;
+    return `| ${repository} | ${folder} ${listed} | ${outcome} |`;
+  });
+}
+
+function countsOf(all: readonly Found[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { outcome } of all) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([outcome, n]) => `${String(n).padStart(5)} ${outcome}`);
+}
+
+const { values, positionals } = parseArgs({
+  options: { python: { type: 'string', default: 'python3' }, out: { type: 'string' } },
+  allowPositionals: true,
+});
+const all = positionals.flatMap((argument): Found[] => {
+  const [repository = '', directory = ''] = argument.split('=');
+  return filesOf(directory).map((path) => {
+    const bytes = readFileSync(join(directory, path));
+    const outcome = outcomeOf(bytes, path, values.python);
+    console.error(`${repository} ${path}: ${outcome}`);
+    return { repository, path, outcome };
+  });
+});
+if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(all, null, 1));
+console.log('| repository | files | outcome |\n|---|---|---|');
+console.log(tableOf(all).join('\n'));
+console.log(countsOf(all).join('\n'));

@@ -1,0 +1,122 @@
+/**
+ * Each layer of Keras, converted to int8 by TensorFlow: compiles and gives the runtimes' bits, or is
+ * in keras.json with what happens instead. UPDATE_GOLDEN=1 rewrites that table, which may only
+ * shrink; keras_layers.py makes the models and the answers.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { strFromU8, unzipSync } from 'fflate';
+import { replaceSection } from '../../bench/document.js';
+import { importModel } from '../../src/import/index.js';
+import type { Module } from '../../src/ir/graph.js';
+import { runPasses } from '../../src/passes/index.js';
+import {
+  difference,
+  elementsFrom,
+  evaluateFile,
+  type FilePort,
+  type Outcome,
+  portsOf,
+  refusalOf,
+} from '../support/corpus.js';
+import { expectSameBits } from '../support/native.js';
+
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const roundings = ['tflm', 'tflite'] as const;
+type Rounding = (typeof roundings)[number];
+
+/** [run][output][element], or why the runtime refuses the model. */
+type Answers = readonly (readonly (readonly number[])[])[] | string;
+
+interface Vectors extends Readonly<Record<Rounding, Answers>> {
+  readonly inputs: readonly (readonly (readonly number[])[])[];
+}
+
+const archive = unzipSync(readFileSync(here('keras.zip')));
+const names = Object.keys(archive).flatMap((file) => /^(.*)\.tflite$/.exec(file)?.[1] ?? []);
+
+function moduleOf(name: string, rounding: Rounding): Module {
+  const bytes = archive[`${name}.tflite`] as Uint8Array;
+  const source = importModel(bytes, { name, where: `${name}.tflite`, rounding });
+  return runPasses(source, { faithful: false });
+}
+
+function outcomeOf(name: string, rounding: Rounding): Outcome {
+  const bytes = archive[`${name}.tflite`] as Uint8Array;
+  const vectors = JSON.parse(strFromU8(archive[`${name}.json`] as Uint8Array)) as Vectors;
+  const ports = portsOf(bytes, name);
+  // Where TFLM has no kernel, its rounding has none of its own either.
+  const answers = typeof vectors[rounding] === 'string' ? vectors.tflite : vectors[rounding];
+  if (typeof answers === 'string') return `no answer: ${answers}`;
+  const typed = (all: readonly FilePort[], values: readonly (readonly number[])[]) =>
+    values.map((each, i) => elementsFrom(all[i]?.dtype ?? 'int8', each));
+  try {
+    const module = moduleOf(name, rounding);
+    const made = vectors.inputs.flatMap((inputs) =>
+      evaluateFile(module, ports, typed(ports.inputs, inputs)),
+    );
+    return difference(
+      made,
+      answers.flatMap((outputs) => typed(ports.outputs, outputs)),
+    );
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+describe('layers of Keras', () => {
+  const tableFile = here('keras.json');
+  /** Of the cases that are not exact. */
+  const table = JSON.parse(readFileSync(tableFile, 'utf8')) as Record<string, Outcome>;
+  const found = new Map<string, Outcome>();
+
+  for (const name of names) {
+    it(name, () => {
+      for (const rounding of roundings) {
+        const row = rounding === 'tflm' ? name : `${name}, ${rounding}`;
+        const outcome = outcomeOf(name, rounding);
+        // A row for another rounding says what differs from the first.
+        if (rounding === 'tflm' || outcome !== found.get(name)) found.set(row, outcome);
+        if (process.env.UPDATE_GOLDEN === '1') continue;
+        const expected = table[row] ?? (rounding === 'tflm' ? 'exact' : table[name]) ?? 'exact';
+        expect(outcome, row).to.equal(expected);
+      }
+    });
+  }
+
+  it('gives the same bits as C, under sanitizers', async () => {
+    const exact = names.filter((name) => (found.get(name) ?? 'exact') === 'exact');
+    await expectSameBits(exact.map((name) => moduleOf(name, 'tflm')));
+  });
+
+  after(() => {
+    if (process.env.UPDATE_GOLDEN !== '1') return;
+    const rows = [...found].filter(([row, outcome]) => outcome !== 'exact' || row.includes(','));
+    writeFileSync(tableFile, `${JSON.stringify(Object.fromEntries(rows), null, 2)}\n`);
+    replaceSection('keras', summaryOf(found), 'docs/operators.md');
+  });
+});
+
+/** For docs/operators.md: the outcomes of `--rounding tflm`, most frequent first. */
+function summaryOf(found: ReadonlyMap<string, Outcome>): string {
+  const cases = new Map<Outcome, string[]>();
+  for (const name of names) {
+    const outcome = found.get(name) ?? '';
+    cases.set(outcome, [...(cases.get(outcome) ?? []), name]);
+  }
+  const rows = [...cases]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .map(([outcome, all]) => {
+      return `| ${outcome} | ${all.length} | ${outcome === 'exact' ? '' : all.join(', ')} |`;
+    });
+  return [
+    '',
+    `Of ${names.length} layers:`,
+    '',
+    '| outcome | layers | |',
+    '|---|--:|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
