@@ -61,7 +61,8 @@ const makers: { [K in AugmentKind]: (options: AugmentOptions[K], shape: Shape) =
 
 /**
  * Changes of samples of `shape`: audio [samples] or [samples, 1], image [height, width, channels],
- * series [steps, channels]. The same numbers of `random` give the same change.
+ * series [steps, channels], with extents of 1 anywhere. The same numbers of `random` give the same
+ * change.
  *
  * @throws BonsaiError 'usage' for a shape that the kind does not have, or an option out of range
  */
@@ -131,8 +132,8 @@ function ofSeries(
   { jitter = 0.05, scale = 0.1, shift = 0.1 }: AugmentOptions['series'],
   shape: Shape,
 ): Augmentation {
-  const [steps = 1, channels = 1, ...more] = shape.filter((extent, d) => d > 0 || extent !== 1);
-  if (more.some((extent) => extent !== 1)) throw wrongShape('series', shape);
+  const [steps = 1, channels = 1, ...more] = shape.filter((extent) => extent !== 1);
+  if (more.length > 0) throw wrongShape('series', shape);
   return (sample, random) => {
     const moved = Math.round(around(random) * shift * steps);
     const factors = Array.from({ length: channels }, () => 1 + around(random) * scale);

@@ -130,6 +130,15 @@ const rows: readonly Row[] = [
     fixed(least),
     [2, 3, 3],
   ],
+  [
+    'a 1 between steps and channels is no channel, as a convolution of n×1 has it',
+    'series',
+    [3, 1, 2],
+    { ...calm, shift: 0.4 },
+    [1, 2, 3, 4, 5, 6],
+    fixed(most),
+    [1, 2, 1, 2, 3, 4],
+  ],
 ];
 
 describe('augmentation', () => {
