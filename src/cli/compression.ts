@@ -11,7 +11,7 @@ import { type BackendName, backendNames } from '../compress/tensorflow.js';
 import type { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import { required } from './config.js';
-import { type CompileFlags, compileOptions, targetOf } from './options.js';
+import { type CompileFlags, compileArguments, compileOptions, targetOf } from './options.js';
 import { conclude, note, terminalColumns } from './output.js';
 
 export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
@@ -100,9 +100,10 @@ function costsFor(flags: CompressionFlags & { readonly target: string }): Materi
 /** Writes the result and tells it. With a fault the best that was found is written all the same. */
 export function concludeCompression(
   { file, recipe, report, done }: CompressedModel,
-  { output, json }: Pick<CompressionFlags, 'output' | 'json'>,
+  flags: CompressionFlags,
   fault: BonsaiError | null = null,
 ): void {
+  const { output, json } = flags;
   const model = { ...report.model, path: join(output, 'model.tflite') };
   const document = { ...report, model };
   writeOutput(output, {
@@ -112,8 +113,10 @@ export function concludeCompression(
     'report.txt': `${compressText(report, 100)}\n`,
   });
   done();
+  // The estimates are those of these options: without them, run would choose other kernels.
+  const next = ['bonsaic run', model.path, compileArguments(flags)].join(' ').trim();
   const text = () =>
-    `${compressText(report, terminalColumns())}\n\nwritten to ${model.path}; next: bonsaic run ${model.path}`;
+    `${compressText(report, terminalColumns())}\n\nwritten to ${model.path}; next: ${next}`;
   conclude(json, document, text, fault);
 }
 

@@ -76,6 +76,28 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
   };
 }
 
+/** Options by which another command compiles for the same target in the same way, as one writes them. */
+export function compileArguments(flags: CompileFlags & { readonly target?: string }): string {
+  const { target, optimize, rounding, sramCopies, cores, maxFlash, maxRam, maxMs } = flags;
+  const given: readonly (readonly [name: string, value: unknown, usual?: unknown])[] = [
+    ['target', target],
+    ['optimize', optimize, 'balanced'],
+    ['rounding', rounding, 'tflm'],
+    ['strict', flags.strict],
+    ['faithful', flags.faithful],
+    ['keep-input', flags.keepInput],
+    ['sram-copies', sramCopies],
+    ['cores', cores],
+    ['max-flash', maxFlash],
+    ['max-ram', maxRam],
+    ['max-ms', maxMs],
+  ];
+  return given
+    .filter(([, value, usual]) => value !== undefined && value !== usual)
+    .map(([name, value]) => (value === true ? `--${name}` : `--${name} ${value}`))
+    .join(' ');
+}
+
 /** The compilation that the options describe. */
 export function requestOf(
   path: string,
