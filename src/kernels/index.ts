@@ -4,8 +4,10 @@ import type { Node, NodeView } from '../ir/graph.js';
 import { abs } from '../ops/abs.js';
 import { add, addition } from '../ops/add.js';
 import type { Elementwise } from '../ops/arithmetic/lookup.js';
+import { broadcastTo } from '../ops/broadcast_to.js';
 import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
+import { depthToSpace } from '../ops/depth_to_space.js';
 import { type DepthwiseConv2dAttrs, depthwiseDims } from '../ops/depthwise_conv2d.js';
 import { elu } from '../ops/elu.js';
 import { exp } from '../ops/exp.js';
@@ -16,8 +18,10 @@ import { hardSwish } from '../ops/hard_swish.js';
 import { leakyRelu } from '../ops/leaky_relu.js';
 import { log } from '../ops/log.js';
 import { logistic } from '../ops/logistic.js';
+import { mirrorPad } from '../ops/mirror_pad.js';
 import { mul, multiplication } from '../ops/mul.js';
 import { neg } from '../ops/neg.js';
+import { pack } from '../ops/pack.js';
 import { pad } from '../ops/pad.js';
 import { quantize } from '../ops/quantize.js';
 import { relu } from '../ops/relu.js';
@@ -25,16 +29,20 @@ import { relu0To1 } from '../ops/relu_0_to_1.js';
 import { reluN1To1 } from '../ops/relu_n1_to_1.js';
 import { relu6 } from '../ops/relu6.js';
 import { reshape } from '../ops/reshape.js';
+import { resizeNearestNeighbor } from '../ops/resize_nearest_neighbor.js';
 import { rsqrt } from '../ops/rsqrt.js';
 import type { Moving } from '../ops/shape/movement.js';
 import type { PoolAttrs } from '../ops/shape/pool.js';
+import { spaceToDepth } from '../ops/space_to_depth.js';
 import { split } from '../ops/split.js';
 import { sqrt } from '../ops/sqrt.js';
 import { squeeze } from '../ops/squeeze.js';
 import { stridedSlice } from '../ops/strided_slice.js';
 import { sub, subtraction } from '../ops/sub.js';
 import { tanh } from '../ops/tanh.js';
+import { tile } from '../ops/tile.js';
 import { transpose } from '../ops/transpose.js';
+import { unpack } from '../ops/unpack.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
 import { smladFewChannels } from './dsp/few.js';
@@ -68,7 +76,6 @@ import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { lookupVariants } from './portable/lookup.js';
 import { meanVariant } from './portable/mean.js';
 import { poolVariant } from './portable/pool.js';
-import { resizeNearestNeighborVariant } from './portable/resize_nearest_neighbor.js';
 import { softmaxVariants } from './portable/softmax.js';
 import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
@@ -226,13 +233,21 @@ const lookups: readonly Elementwise<Any>[] = [
 
 const movements: readonly Moving<Any>[] = [
   concatenation,
+  depthToSpace,
   expandDims,
+  mirrorPad,
+  pack,
   pad,
   reshape,
+  resizeNearestNeighbor,
+  spaceToDepth,
   split,
   squeeze,
   stridedSlice,
+  tile,
   transpose,
+  broadcastTo,
+  unpack,
 ];
 
 const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>([
@@ -260,7 +275,6 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ],
   ['mean', { variants: [vectorMean, meanVariant] }],
   [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
-  ['resize_nearest_neighbor', { variants: [resizeNearestNeighborVariant] }],
   ['softmax', { variants: softmaxVariants }],
   [
     sub.name,

@@ -5,8 +5,10 @@ import type { OpDef, OpTable } from '../ir/op.js';
 import { abs } from './abs.js';
 import { add } from './add.js';
 import { averagePool2d } from './average_pool2d.js';
+import { broadcastTo } from './broadcast_to.js';
 import { concatenation } from './concatenation.js';
 import { conv2d } from './conv2d.js';
+import { depthToSpace } from './depth_to_space.js';
 import { depthwiseConv2d } from './depthwise_conv2d.js';
 import { elu } from './elu.js';
 import { exp } from './exp.js';
@@ -19,8 +21,10 @@ import { log } from './log.js';
 import { logistic } from './logistic.js';
 import { maxPool2d } from './max_pool2d.js';
 import { mean } from './mean.js';
+import { mirrorPad } from './mirror_pad.js';
 import { mul } from './mul.js';
 import { neg } from './neg.js';
+import { pack } from './pack.js';
 import { pad } from './pad.js';
 import { quantize } from './quantize.js';
 import { relu } from './relu.js';
@@ -31,13 +35,16 @@ import { reshape } from './reshape.js';
 import { resizeNearestNeighbor } from './resize_nearest_neighbor.js';
 import { rsqrt } from './rsqrt.js';
 import { softmax } from './softmax.js';
+import { spaceToDepth } from './space_to_depth.js';
 import { split } from './split.js';
 import { sqrt } from './sqrt.js';
 import { squeeze } from './squeeze.js';
 import { stridedSlice } from './strided_slice.js';
 import { sub } from './sub.js';
 import { tanh } from './tanh.js';
+import { tile } from './tile.js';
 import { transpose } from './transpose.js';
+import { unpack } from './unpack.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 const all: readonly OpDef<any>[] = [
@@ -46,6 +53,7 @@ const all: readonly OpDef<any>[] = [
   averagePool2d,
   concatenation,
   conv2d,
+  depthToSpace,
   depthwiseConv2d,
   elu,
   exp,
@@ -58,8 +66,10 @@ const all: readonly OpDef<any>[] = [
   logistic,
   maxPool2d,
   mean,
+  mirrorPad,
   mul,
   neg,
+  pack,
   pad,
   quantize,
   relu,
@@ -70,13 +80,17 @@ const all: readonly OpDef<any>[] = [
   resizeNearestNeighbor,
   rsqrt,
   softmax,
+  spaceToDepth,
   split,
   sqrt,
   squeeze,
   stridedSlice,
   sub,
   tanh,
+  tile,
   transpose,
+  broadcastTo,
+  unpack,
 ];
 
 export const operators: OpTable = new Map(all.map((op) => [op.name, op]));
@@ -86,4 +100,9 @@ export function opOf(node: Pick<Node<object>, 'op'>): OpDef {
   const op = operators.get(node.op);
   if (op === undefined) throw new InternalError('ops', `no operator "${node.op}"`);
   return op;
+}
+
+/** Whether the operator's kernel is a list of copies: all integers stay as they are. */
+export function isMoving(node: Pick<Node<object>, 'op'>): boolean {
+  return 'moves' in opOf(node);
 }

@@ -201,11 +201,13 @@ const table: Readonly<Record<string, Writer>> = {
   abs: plain('ABS', 2),
   add: plain('ADD', 2, fusedActivation),
   average_pool2d: windowed('AVERAGE_POOL_2D', 2, poolKernel, kernels),
+  broadcast_to: parameterised('BROADCAST_TO', 2, ({ attrs }) => [vector(list(attrs, 'shape'))]),
   concatenation: plain('CONCATENATION', 2, (view) => ({
     axis: view.attrs.axis,
     ...fusedActivation(view),
   })),
   conv2d: windowed('CONV_2D', 3, weightsKernel, dilations),
+  depth_to_space: plain('DEPTH_TO_SPACE', 1, ({ attrs: { block } }) => ({ block })),
   depthwise_conv2d: windowed('DEPTHWISE_CONV_2D', 3, weightsKernel, (view) => ({
     ...dilations(view),
     depthMultiplier: view.attrs.depthMultiplier,
@@ -231,8 +233,15 @@ const table: Readonly<Record<string, Writer>> = {
     ({ attrs }) => [vector(list(attrs, 'axes'))],
     ({ attrs }) => ({ keepDims: attrs.keepDims }),
   ),
+  mirror_pad: parameterised(
+    'MIRROR_PAD',
+    2,
+    (view) => [padAmounts(view)],
+    ({ attrs: { mode } }) => ({ mode: mode === 'reflect' ? 0 : 1 }),
+  ),
   mul: plain('MUL', 2, fusedActivation),
   neg: plain('NEG', 1),
+  pack: plain('PACK', 2, ({ attrs: { axis }, inputs }) => ({ axis, count: inputs.length })),
   pad: parameterised('PAD', 2, (view) => [padAmounts(view)]),
   quantize: plain('QUANTIZE', 2),
   relu: plain('RELU', 2),
@@ -253,6 +262,7 @@ const table: Readonly<Record<string, Writer>> = {
   ),
   rsqrt: plain('RSQRT', 2),
   softmax: plain('SOFTMAX', 2, ({ attrs: { beta } }) => ({ beta })),
+  space_to_depth: plain('SPACE_TO_DEPTH', 2, ({ attrs: { block } }) => ({ block })),
   split,
   sqrt: plain('SQRT', 2),
   squeeze: plain('SQUEEZE', 1, (view) => ({
@@ -261,7 +271,9 @@ const table: Readonly<Record<string, Writer>> = {
   strided_slice: stridedSlice,
   sub: plain('SUB', 2, fusedActivation),
   tanh: plain('TANH', 2),
+  tile: parameterised('TILE', 2, ({ attrs }) => [vector(list(attrs, 'multiples'))]),
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
+  unpack: plain('UNPACK', 2, ({ attrs: { axis }, outputs }) => ({ axis, count: outputs.length })),
 };
 
 /** Writers by operator of the IR. */

@@ -234,7 +234,7 @@ const rows: Readonly<Record<string, Fill>> = {
     const product = b.node('mul', [x, y], { activation: 'none' });
     return b.node('mul', [product, y], { activation: 'relu' });
   },
-  'portable/resize_nearest_neighbor': (b) => {
+  'portable/gather': (b) => {
     const attrs = { alignCorners: false, halfPixelCenters: false };
     const x = b.node('resize_nearest_neighbor', [b.input([1, 4, 4, 3])], attrs, {
       shapes: [[1, 8, 8, 3]],

@@ -91,7 +91,7 @@ const runtimes = [
     kind: 'tflm',
     rounding: 'tflm',
     name: 'tflite_micro',
-    absent: ['exp', 'gelu', 'log', 'relu_0_to_1', 'relu_n1_to_1', 'sqrt'],
+    absent: ['exp', 'gelu', 'log', 'relu_0_to_1', 'relu_n1_to_1', 'sqrt', 'tile'],
     env: {},
   },
   {

@@ -110,8 +110,7 @@ const models: readonly Row[] = [
       ['CALL_ONCE', 'CALL_ONCE', /whole window/],
       ['VAR_HANDLE', 'VAR_HANDLE', /variables/],
       ['a recurrent layer', 'UNIDIRECTIONAL_SEQUENCE_LSTM', /convolutions over time/],
-      ['TILE', 'TILE', /where it upsamples/],
-      ['an operator like many', 'CUMSUM', /bonsaic operators/],
+      ['an operator like many', 'WHERE', /bonsaic operators/],
     ] as const
   ).map(
     ([edge, name, hint]): Row => [

@@ -23,13 +23,5 @@ testOperator({
       code: 'bad-shape',
       message: /\[2,3,4\] is not \[n, h, w, c\]/,
     },
-    {
-      edge: 'rows beyond 16 bits',
-      inputs: [{ shape: [1, 65537, 1, 1] }],
-      shapes: [[1, 1, 1, 1]],
-      attrs: options,
-      code: 'unsupported-attribute',
-      message: /65537 by 1 is too large/,
-    },
   ],
 });

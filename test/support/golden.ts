@@ -6,6 +6,11 @@ import { expect } from 'chai';
 
 const folder = fileURLToPath(new URL('../golden/', import.meta.url));
 
+/** Of a path below test/golden. */
+export function goldenPath(path: string): string {
+  return `${folder}${path}`;
+}
+
 /** @param path below test/golden */
 export function readGolden(path: string): string {
   const file = `${folder}${path}`;

@@ -136,6 +136,12 @@ export const growths: Readonly<Record<string, Grow>> = {
   abs: elementwise('abs', () => ({})),
   add: binary('add'),
   average_pool2d: pool('average_pool2d'),
+  broadcast_to: ({ b, random, x, shape }) => {
+    const repeated = shape.map((extent) => (extent === 1 ? random.integer(1, 3) : extent));
+    return b.node('broadcast_to', [x], {
+      shape: [...(random.pick([[], [2]]) as number[]), ...repeated].slice(-6),
+    });
+  },
   concatenation: ({ b, random, x, shape, peers }) => {
     const quant = JSON.stringify(b.quant(x));
     const same = peers.filter((id) => JSON.stringify(b.quant(id)) === quant);
@@ -151,6 +157,12 @@ export const growths: Readonly<Record<string, Grow>> = {
     const operands = weights(growth, [random.integer(1, 6), ...kernel, c], 0);
     const all = { ...attrs, ...accumulation(random) };
     return b.node('conv2d', [x, ...operands], all, { quant: quant(random) });
+  },
+  depth_to_space: (growth) => {
+    const { b } = growth;
+    const x = image(growth);
+    const [, , , c = 1] = b.shape(x);
+    return b.node('depth_to_space', [x], { block: c % 4 === 0 ? 2 : 1 });
   },
   depthwise_conv2d: (growth) => {
     const { b, random } = growth;
@@ -201,6 +213,18 @@ export const growths: Readonly<Record<string, Grow>> = {
     const half = b.constant(Int8Array.of(63), [1], perTensorQuant(1 / 128, 0));
     return b.node('neg', [b.node('mul', [x, half], { activation: 'none' }, own)], {}, own);
   },
+  mirror_pad: ({ b, random, x, shape }) => {
+    const mode = random.pick(['reflect', 'symmetric']);
+    const most = (extent: number) => Math.min(2, mode === 'reflect' ? extent - 1 : extent);
+    const pads = shape.flatMap((extent) => [0, 1].map(() => random.integer(0, most(extent))));
+    return b.node('mirror_pad', [x], { pads, mode });
+  },
+  pack: ({ b, random, x, shape, peers }) => {
+    const quant = JSON.stringify(b.quant(x));
+    const same = peers.filter((id) => JSON.stringify(b.quant(id)) === quant);
+    if (shape.length > 4) return x;
+    return b.node('pack', [x, random.pick(same)], { axis: random.integer(0, shape.length) });
+  },
   pad: ({ b, random, x, shape }) => {
     const pads = shape.flatMap(() => [random.integer(0, 1), random.integer(0, 1)]);
     const value = random.integer(0, 1) === 0 ? {} : { value: random.integer(-128, 127) };
@@ -230,6 +254,12 @@ export const growths: Readonly<Record<string, Grow>> = {
     const attrs = { beta: 1, algorithm: random.pick(['fixed', 'table']) };
     return b.node('softmax', [x], attrs, { quant: perTensorQuant(1 / 256, -128) });
   },
+  space_to_depth: (growth) => {
+    const { b } = growth;
+    const x = image(growth);
+    const [, h = 1, w = 1] = b.shape(x);
+    return b.node('space_to_depth', [x], { block: h % 2 === 0 && w % 2 === 0 ? 2 : 1 });
+  },
   split: ({ b, random, x, shape }) => {
     const axis = random.integer(0, shape.length - 1);
     const extent = shape[axis] ?? 1;
@@ -249,10 +279,17 @@ export const growths: Readonly<Record<string, Grow>> = {
   },
   sub: binary('sub', (random) => ({ ratios: random.pick(['single', 'double']) })),
   tanh: elementwise('tanh', sigmoid, perTensorQuant(1 / 128, 0)),
+  tile: ({ b, random, x, shape }) =>
+    b.node('tile', [x], { multiples: shape.map(() => random.pick([1, 1, 2])) }),
   transpose: ({ b, random, x, shape }) => {
     const left = shape.map((_, d) => d);
     const perm = shape.map(() => left.splice(random.integer(0, left.length - 1), 1)[0] as number);
     return b.node('transpose', [x], { perm });
+  },
+  unpack: ({ b, random, x, shape }) => {
+    if (shape.length < 2) return x;
+    const axis = random.integer(0, shape.length - 1);
+    return random.pick(b.nodeAll('unpack', [x], { axis }, { outputs: shape[axis] ?? 1 }));
   },
 };
 

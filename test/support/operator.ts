@@ -1,13 +1,25 @@
 /** The tests of every operator: golden values of the runtimes, C against `evaluate`, refusals. */
 
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BonsaiError, type ErrorCode } from '../../src/errors.js';
-import type { Attrs, Module, Quant, Shape, TensorData } from '../../src/ir/graph.js';
+import {
+  type Attrs,
+  type Module,
+  mainGraph,
+  type Node,
+  type Quant,
+  type Shape,
+  type TensorData,
+  tensorOf,
+} from '../../src/ir/graph.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { readGolden } from './golden.js';
+import { goldenPath, readGolden } from './golden.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';
+import { describeTensor, expectedOf, expectRuntimes, runtimeAnswers } from './runtime-rows.js';
 
 export interface OperandCase {
   readonly shape: Shape;
@@ -37,6 +49,11 @@ export interface Refusal extends OperatorCase {
 
 export interface OperatorTests {
   readonly op: string;
+  /**
+   * Nodes whose golden rows the reference runtimes compute: `UPDATE_GOLDEN=1` runs them anew and
+   * writes test/golden/ops/<op>.json. Absent: the rows were made by hand.
+   */
+  readonly cases?: readonly OperatorCase[];
   /** Random nodes whose C is compared with `evaluate`, in addition to the golden ones. */
   readonly random?: (random: Random) => Omit<OperatorCase, 'edge'>;
   readonly refused?: readonly Refusal[];
@@ -44,8 +61,9 @@ export interface OperatorTests {
 
 interface GoldenTensor {
   readonly shape: Shape;
-  readonly scale: number;
-  readonly zeroPoint: number;
+  /** Absent for integers that are no quantized values. */
+  readonly scale?: number;
+  readonly zeroPoint?: number;
   /** Whether its values are part of the model. */
   readonly constant?: boolean;
   /** One scale per index along `axis`, instead of `scale`. */
@@ -97,7 +115,8 @@ function goldenOperand(tensor: GoldenTensor | null, values: readonly number[]): 
   const isPerChannel = scales !== undefined && axis !== undefined;
   return {
     shape,
-    quant: isPerChannel ? perChannelQuant(scales, axis) : perTensorQuant(scale, zeroPoint),
+    ...(scale === undefined ? {} : { quant: perTensorQuant(scale, zeroPoint ?? 0) }),
+    ...(isPerChannel ? { quant: perChannelQuant(scales, axis) } : {}),
     ...(constant ? { data: (dtype === 'int32' ? Int32Array : Int8Array).from(values) } : {}),
   };
 }
@@ -108,16 +127,58 @@ function goldenModule(op: string, row: GoldenRow, attrs: Attrs): Module {
     edge: row.edge,
     inputs: row.inputs.map((tensor, i) => goldenOperand(tensor, row.values[i] ?? [])),
     attrs,
-    ...(output === undefined ? {} : { quant: perTensorQuant(output.scale, output.zeroPoint) }),
+    ...(output?.scale === undefined
+      ? {}
+      : { quant: perTensorQuant(output.scale, output.zeroPoint ?? 0) }),
     shapes: row.outputs.map(({ shape }) => shape),
   });
 }
 
 const seeds = Array.from({ length: 24 }, (_, seed) => seed + 1);
 
-export function testOperator({ op, random, refused = [] }: OperatorTests): void {
+/** Runs `cases` in the reference runtimes and writes their rows. */
+function updateGolden(context: Mocha.Context, op: string, cases: readonly OperatorCase[]): void {
+  const modules = cases.map((one) => moduleOf(op, one));
+  const rows = runtimeAnswers(context, modules).map(({ inputs, answers }, i) => {
+    const graph = mainGraph(modules[i] as Module);
+    const node = graph.nodes[0] as Node;
+    const edge = (cases[i] as OperatorCase).edge;
+    const tensors = node.inputs.map((id) => (id === null ? null : tensorOf(graph, id)));
+    let fed = 0;
+    return {
+      edge,
+      inputs: node.inputs.map((id) => (id === null ? null : describeTensor(graph, id))),
+      outputs: node.outputs.map((id) => describeTensor(graph, id)),
+      values: tensors.map((t) => t && Array.from(t.data ?? inputs[fed++] ?? [], Number)),
+      expected: expectedOf(answers, edge),
+    };
+  });
+  const path = goldenPath(`ops/${op}.json`);
+  writeFileSync(path, JSON.stringify(rows));
+  execFileSync('npx', ['biome', 'format', '--write', path], { stdio: 'ignore' });
+}
+
+export function testOperator(tests: OperatorTests): void {
+  const { op, cases, random, refused = [] } = tests;
+  if (process.env.UPDATE_GOLDEN === '1' && cases !== undefined) {
+    describe(`operator ${op}`, () => {
+      it('golden rows of the runtimes', function () {
+        updateGolden(this, op, cases);
+      });
+    });
+    return;
+  }
   describe(`operator ${op}`, () => {
     const rows = goldenRows(op);
+    if (cases !== undefined) {
+      it('has a golden row of each case', () => {
+        const edges = cases.map(({ edge }) => edge);
+        expect(rows.map(({ edge }) => edge)).to.deep.equal(edges);
+      });
+      it('gives the bits of the interpreters for random nodes', function () {
+        expectRuntimes(this, [...randomModules(), ...cases.map((one) => moduleOf(op, one))]);
+      });
+    }
     for (const row of rows) {
       for (const { runtimes, attrs, outputs } of row.expected) {
         it(`gives the bits of ${runtimes.join(' and ')}: ${row.edge}`, () => {
@@ -136,13 +197,15 @@ export function testOperator({ op, random, refused = [] }: OperatorTests): void 
       }
     }
 
+    function randomModules(): readonly Module[] {
+      if (random === undefined) return [];
+      return seeds.map((seed) =>
+        moduleOf(op, { edge: `random, seed ${seed}`, ...random(new Random(seed)) }),
+      );
+    }
     const modules = () => [
       ...rows.flatMap((row) => row.expected.map(({ attrs }) => goldenModule(op, row, attrs))),
-      ...(random === undefined
-        ? []
-        : seeds.map((seed) =>
-            moduleOf(op, { edge: `random, seed ${seed}`, ...random(new Random(seed)) }),
-          )),
+      ...randomModules(),
     ];
     it('in C gives the bits of evaluate, kernels shared', () => expectSameBits(modules()));
     it('in C gives the bits of evaluate, a kernel for each shape', () =>

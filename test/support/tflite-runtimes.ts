@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { rawBytes } from '../../src/ir/graph.js';
 import { skip } from './skip.js';
 
 /** tflm: tflite-micro; the others: the desktop interpreter, as bench/runtimes.py explains them. */
@@ -12,7 +13,7 @@ export type RuntimeKind = 'tflm' | 'default' | 'builtin' | 'reference';
 export interface RuntimeJob {
   readonly file: Uint8Array;
   /** Of every input of the model. */
-  readonly inputs: readonly Int8Array[];
+  readonly inputs: readonly ArrayBufferView[];
   /** Outputs of the model. */
   readonly outputs: number;
 }
@@ -31,7 +32,7 @@ export function pythonWith(
   return found ?? skip(context, `${name} is missing: scripts/setup.sh --tests`);
 }
 
-/** The outputs of each job, or why the runtime refuses the file. */
+/** The bytes of each job's outputs, or why the runtime refuses the file. */
 export function runtimeOutputs(
   python: string,
   kind: RuntimeKind,
@@ -46,7 +47,7 @@ export function runtimeOutputs(
       writeFileSync(model, file);
       const paths = inputs.map((_, position) => `${place}.in${position}`);
       for (const [position, path] of paths.entries()) {
-        writeFileSync(path, inputs[position] as Int8Array);
+        writeFileSync(path, rawBytes(inputs[position] as ArrayBufferView));
       }
       return { model, inputs: paths, outputs: place, count };
     });

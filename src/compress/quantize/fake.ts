@@ -15,6 +15,7 @@ import {
   type TensorId,
   tensorOf,
 } from '../../ir/graph.js';
+import { isMoving } from '../../ops/index.js';
 import { realValues, weighted, withValues } from '../float-graph.js';
 import { hasExactSums, integersOf, requantized } from '../integer.js';
 import { traceOf } from '../ops/index.js';
@@ -278,26 +279,13 @@ function integerView(view: NodeView, integers: Graph): NodeView | null {
   return { ...view, attrs, inputs, outputs };
 }
 
-const moving: ReadonlySet<string> = new Set([
-  'concatenation',
-  'expand_dims',
-  'max_pool2d',
-  'pad',
-  'reshape',
-  'resize_nearest_neighbor',
-  'split',
-  'squeeze',
-  'strided_slice',
-  'transpose',
-]);
-
 /** Whether outputs are elements of the inputs, or 0, in one scale: multiples of it stay multiples. */
 function movesAlone({ node, attrs, inputs, outputs }: NodeView): boolean {
   const { activation = 'none', value = null } = attrs as { activation?: string; value?: unknown };
   const zeroPoint = outputs[0]?.quant?.zeroPoints[0];
   const scale = outputs[0]?.quant?.scales[0];
   return (
-    moving.has(node.op) &&
+    (isMoving(node) || node.op === 'max_pool2d') &&
     (activation === 'none' || activation === 'relu') &&
     (node.op !== 'pad' || value === null || value === zeroPoint) &&
     inputs.every((tensor) => tensor === null || tensor.quant?.scales[0] === scale)

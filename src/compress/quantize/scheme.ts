@@ -2,6 +2,7 @@
 import { BonsaiError } from '../../errors.js';
 import { at, type Graph, type Node, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
 import { clamp } from '../../ops/arithmetic/quant.js';
+import { isMoving } from '../../ops/index.js';
 import { foldChannels, magnitude, peak, weighted } from '../float-graph.js';
 
 /** int8: real = scale · (q − zeroPoint). */
@@ -66,21 +67,12 @@ const fixed: ReadonlyMap<string, ActivationQuant> = new Map([
   ['tanh', { scale: 1 / 128, zeroPoint: 0 }],
 ]);
 
-/** Operators that copy integers: their tensors share one scale and zero point. */
+/** Besides movements: operators that copy integers, so that their tensors share a quantization. */
 const copying: ReadonlySet<string> = new Set([
   'average_pool2d',
-  'concatenation',
-  'expand_dims',
   'max_pool2d',
-  'pad',
   // TFLM's kernel clamps and does not rescale.
   'relu6',
-  'reshape',
-  'resize_nearest_neighbor',
-  'split',
-  'squeeze',
-  'strided_slice',
-  'transpose',
 ]);
 
 export interface Ties {
@@ -98,7 +90,7 @@ export function tiesOf(graph: Graph): Ties {
     return parent === undefined ? id : leader(parent);
   };
   for (const node of graph.nodes) {
-    if (!copying.has(node.op)) continue;
+    if (!(copying.has(node.op) || isMoving(node))) continue;
     const ids = [...node.inputs, ...node.outputs].filter((id) => id !== null);
     for (const id of ids.slice(1)) {
       const [a, b] = [leader(ids[0] as TensorId), leader(id)];

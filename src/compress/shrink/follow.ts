@@ -8,7 +8,7 @@ import {
 } from '../../ir/graph.js';
 import { type Conv2dAttrs, conv2dDims } from '../../ops/conv2d.js';
 import type { DepthwiseConv2dAttrs } from '../../ops/depthwise_conv2d.js';
-import { opOf } from '../../ops/index.js';
+import { isMoving, opOf } from '../../ops/index.js';
 import type { MeanAttrs } from '../../ops/mean.js';
 import { eachElement, type Moving } from '../../ops/shape/movement.js';
 import type { StridedSliceAttrs } from '../../ops/strided_slice.js';
@@ -179,14 +179,13 @@ const stridedSlice: Follow = (lines, view: NodeView<StridedSliceAttrs>) =>
     ? moving(lines, view)
     : 'takes every n-th channel';
 
+/** Other movements follow their moves. */
 const rules: ReadonlyMap<string, Follow> = new Map(
   Object.entries({
     add: binary,
     average_pool2d: image,
-    concatenation: moving,
     conv2d,
     depthwise_conv2d: depthwise,
-    expand_dims: moving,
     fully_connected: fullyConnected,
     hard_swish: elementwise,
     leaky_relu: elementwise,
@@ -194,25 +193,20 @@ const rules: ReadonlyMap<string, Follow> = new Map(
     max_pool2d: image,
     mean,
     mul: binary,
-    pad: moving,
     quantize: elementwise,
     relu: elementwise,
     relu6: elementwise,
     relu_n1_to_1: elementwise,
-    reshape: moving,
     resize_nearest_neighbor: image,
-    split: moving,
-    squeeze: moving,
     strided_slice: stridedSlice,
     sub: binary,
     tanh: elementwise,
-    transpose: moving,
   }),
 );
 
 /** Joins the positions of a node's tensors. Returns null, or why they keep all channels. */
 export function follow(lines: Lines, view: NodeView): string | null {
-  const rule = rules.get(view.node.op);
+  const rule = rules.get(view.node.op) ?? (isMoving(view.node) ? moving : undefined);
   if (rule === undefined) return 'each output depends on all channels';
   if (weighted.has(view.node.op) && view.inputs[1]?.data === null)
     return 'its weights are computed';

@@ -1,5 +1,6 @@
 /** TFLite's builtin operators and their operators in the IR: one row each. */
 import { resolveStridedSlice } from '../../ops/strided_slice.js';
+import { reversed, sliced } from './moves.js';
 import {
   type AnyRow,
   activationOf,
@@ -17,11 +18,14 @@ import {
   arithmeticOptions,
   concatenationOptions,
   conv2dOptions,
+  depthToSpaceOptions,
   depthwiseConv2dOptions,
   fullyConnectedOptions,
   geluOptions,
   leakyReluOptions,
+  mirrorPadOptions,
   noOptions,
+  packOptions,
   pool2dOptions,
   reducerOptions,
   reshapeOptions,
@@ -100,6 +104,12 @@ const table: Readonly<Record<string, AnyRow>> = {
   ABS: row({ op: 'abs', optionsType: 78, options: noOptions, attrs: none }),
   ADD: row({ op: 'add', optionsType: 11, ...arithmetic }),
   AVERAGE_POOL_2D: row({ op: 'average_pool2d', ...pool }),
+  BROADCAST_TO: row({
+    op: 'broadcast_to',
+    optionsType: 104,
+    options: noOptions,
+    attrs: (foreign) => ({ shape: integers(foreign, 1, 'shape') }),
+  }),
   CONCATENATION: row({
     op: 'concatenation',
     optionsType: 10,
@@ -125,6 +135,12 @@ const table: Readonly<Record<string, AnyRow>> = {
         rounding: foreign.rounding === 'tflite' && filterC === channels ? 'single' : 'double',
       };
     },
+  }),
+  DEPTH_TO_SPACE: row({
+    op: 'depth_to_space',
+    optionsType: 94,
+    options: depthToSpaceOptions,
+    attrs: ({ options: { block } }) => ({ block }),
   }),
   DEPTHWISE_CONV_2D: row({
     op: 'depthwise_conv2d',
@@ -157,6 +173,13 @@ const table: Readonly<Record<string, AnyRow>> = {
     optionsType: 52,
     options: noOptions,
     attrs: toOutputShape,
+  }),
+  FILL: row({
+    op: 'broadcast_to',
+    optionsType: 68,
+    options: noOptions,
+    operands: [1],
+    attrs: (foreign) => ({ shape: integers(foreign, 0, 'shape') }),
   }),
   FULLY_CONNECTED: row({
     op: 'fully_connected',
@@ -214,8 +237,24 @@ const table: Readonly<Record<string, AnyRow>> = {
       };
     },
   }),
+  MIRROR_PAD: row({
+    op: 'mirror_pad',
+    optionsType: 77,
+    options: mirrorPadOptions,
+    attrs: (foreign) => ({
+      pads: integers(foreign, 1, 'padding'),
+      mode: foreign.options.mode === 0 ? 'reflect' : 'symmetric',
+    }),
+  }),
   MUL: row({ op: 'mul', optionsType: 21, ...arithmetic }),
   NEG: row({ op: 'neg', optionsType: 42, options: noOptions, attrs: none }),
+  PACK: row({
+    op: 'pack',
+    optionsType: 59,
+    options: packOptions,
+    operands: 'all',
+    attrs: (foreign) => ({ axis: axisOf(foreign, foreign.options.axis, rankOf(foreign, 0) + 1) }),
+  }),
   PAD: row({ op: 'pad', optionsType: 22, options: noOptions, attrs: pads }),
   PADV2: row({
     op: 'pad',
@@ -255,12 +294,25 @@ const table: Readonly<Record<string, AnyRow>> = {
     }),
   }),
   RSQRT: row({ op: 'rsqrt', optionsType: 0, options: noOptions, attrs: none }),
+  REVERSE_V2: row({
+    op: 'strided_slice',
+    optionsType: 81,
+    options: noOptions,
+    attrs: reversed,
+  }),
+  SLICE: row({ op: 'strided_slice', optionsType: 48, options: noOptions, attrs: sliced }),
   SOFTMAX: row({
     op: 'softmax',
     optionsType: 9,
     options: softmaxOptions,
     rounding: { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'table' } },
     attrs: (foreign) => ({ beta: foreign.options.beta }),
+  }),
+  SPACE_TO_DEPTH: row({
+    op: 'space_to_depth',
+    optionsType: 19,
+    options: depthToSpaceOptions,
+    attrs: ({ options: { block } }) => ({ block }),
   }),
   SPLIT: row({
     op: 'split',
@@ -310,6 +362,12 @@ const table: Readonly<Record<string, AnyRow>> = {
     rounding: { tflm: { ratios: 'single' }, tflite: { ratios: 'double' } },
   }),
   TANH: row({ op: 'tanh', optionsType: 0, options: noOptions, attrs: none, rounding: curve }),
+  TILE: row({
+    op: 'tile',
+    optionsType: 51,
+    options: noOptions,
+    attrs: (foreign) => ({ multiples: integers(foreign, 1, 'multiples') }),
+  }),
   TRANSPOSE: row({
     op: 'transpose',
     optionsType: 26,
@@ -320,6 +378,12 @@ const table: Readonly<Record<string, AnyRow>> = {
         perm: integers(foreign, 1, 'permutation').map((axis) => axisOf(foreign, axis, rank)),
       };
     },
+  }),
+  UNPACK: row({
+    op: 'unpack',
+    optionsType: 64,
+    options: packOptions,
+    attrs: (foreign) => ({ axis: axisOf(foreign, foreign.options.axis, rankOf(foreign, 0)) }),
   }),
 };
 

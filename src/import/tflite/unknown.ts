@@ -31,10 +31,6 @@ const advice: ReadonlyMap<string, string> = new Map([
     'quantize fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; ' +
       'if it is, the layer that comes next has no int8 kernel: replace that one',
   ],
-  [
-    'TILE',
-    'where it upsamples, use tf.image.resize(x, size, method="nearest"); else replace the layer',
-  ],
   ['DELEGATE', 'give the file that was there before a delegate was applied'],
   [
     'edgetpu-custom-op',

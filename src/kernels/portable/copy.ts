@@ -2,7 +2,9 @@
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import type { Loop, Move, Moving } from '../../ops/shape/movement.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { Kernel, KernelCall, KernelVariant } from '../variant.js';
+import { gatherCall } from './gather.js';
+import { coalesce } from './loops.js';
 
 export function copyVariants<A extends object>({
   moves,
@@ -12,38 +14,35 @@ export function copyVariants<A extends object>({
     {
       template: 'portable/copy',
       needs: [],
-      match: (view) => ({
-        scratchBytes: 0,
-        // Cortex-M0+: about 5 cycles per byte, for a short memcpy or a strided loop.
-        work() {
-          const bytes = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-          return { bytes: { count: bytes, cycles: 5 } };
-        },
-        calls: () =>
-          moves(view).map((move) => (movesInPlace ? sameElements(view) : callOf(view, move))),
-      }),
+      match: (view) => {
+        const all = moves(view);
+        if (all.some(hasPlaces)) return null;
+        return {
+          scratchBytes: 0,
+          work: () => copyWork(view),
+          calls: () => all.map((move) => (movesInPlace ? sameElements(view) : callOf(view, move))),
+        };
+      },
+    },
+    {
+      template: 'portable/gather',
+      needs: [],
+      match: (view) => {
+        const all = moves(view);
+        if (!all.some(hasPlaces)) return null;
+        return { scratchBytes: 0, work: () => copyWork(view), calls: () => all.map(gatherCall) };
+      },
     },
   ];
 }
 
-/** The equivalent loops with the least number: none has extent 1, and neighbours are merged. */
-export function coalesce(loops: readonly Loop[]): readonly Loop[] {
-  const joined: Loop[] = [];
-  for (const loop of loops) {
-    if (loop.extent === 1) continue;
-    const outer = joined.at(-1);
-    if (
-      outer !== undefined &&
-      outer.inStride === loop.extent * loop.inStride &&
-      outer.outStride === loop.extent * loop.outStride
-    ) {
-      joined[joined.length - 1] = { ...loop, extent: outer.extent * loop.extent };
-    } else {
-      joined.push(loop);
-    }
-  }
-  return joined;
+/** Cortex-M0+: about 5 cycles per byte, for a short memcpy or a strided loop. */
+function copyWork(view: NodeView<object>): ReturnType<Kernel['work']> {
+  const bytes = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  return { bytes: { count: bytes, cycles: 5 } };
 }
+
+const hasPlaces = ({ loops }: Move) => loops.some(({ places }) => places !== undefined);
 
 function callOf(view: NodeView<object>, move: Move): KernelCall {
   // Constants begin anywhere, all other tensors at words of the arena.
@@ -82,6 +81,8 @@ function inUnits(loops: readonly Loop[], unit: number): readonly Loop[] {
   );
 }
 
+/** Loop counters around a run in all but deep nests. */
+const shallow = 6;
 /** Runs of at least this many units use memcpy, and so do shorter ones that no group divides. */
 const leastRun = 16;
 const leastUndivided = 6;
@@ -129,6 +130,7 @@ function copyCall(move: Move, fillCount: number, isAligned: boolean): KernelCall
   const unit = unitOf(move, loops, isAligned);
   const { width, contiguous, run, outer } = nestOf(coalesce(inUnits(loops, unit)));
   const nested = outer.length > 1;
+  const deep = outer.length > shallow;
   const step = outer[0] ?? { inStride: 0, outStride: 0 };
   const table = (numbers: readonly number[]) =>
     ({ data: Int32Array.from(numbers), role: 'table' }) as const;
@@ -137,7 +139,7 @@ function copyCall(move: Move, fillCount: number, isAligned: boolean): KernelCall
     inputs: [move.input],
     outputs: [move.output],
     flags: {
-      ...{ in_place: false, contiguous, nested, fill: move.fill !== undefined },
+      ...{ in_place: false, contiguous, nested, deep, fill: move.fill !== undefined },
       ...flagsOf(units, contiguous ? 0 : unit),
       ...flagsOf(groups, contiguous ? 0 : width),
     },

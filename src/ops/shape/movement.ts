@@ -19,11 +19,14 @@ export interface Loop {
   readonly extent: number;
   readonly inStride: number;
   readonly outStride: number;
+  /** Where the iterations read, in elements, if not at multiples of `inStride`, which is then 0. */
+  readonly places?: readonly number[];
 }
 
 /**
  * out[outOffset + Σ i·outStride] = in[inOffset + Σ i·inStride] for all indices i of the loops, the
- * outermost loop first. At most 6 loops.
+ * outermost loop first; places[i] replaces i·inStride. A move with places writes all elements of
+ * its output in order. At most 16 loops.
  */
 export interface Move {
   /** Positions of the node's input and output. */
@@ -57,7 +60,7 @@ export interface Moving<A extends object = Attrs> extends OpDef<A> {
 export function movement<A extends object = Attrs>(operator: Movement<A>): Moving<A> {
   const { name, infer, moves, inPlace = false } = operator;
   const evaluate = (view: NodeView<A>, inputs: readonly (TensorData | null)[]) => {
-    const outputs = view.outputs.map(({ shape }) => allocate('int8', elementCount(shape)));
+    const outputs = view.outputs.map(({ shape, dtype }) => allocate(dtype, elementCount(shape)));
     for (const move of moves(view)) {
       apply(move, inputs[move.input] as TensorData, outputs[move.output] as TensorData);
     }
@@ -101,6 +104,34 @@ export function rowMajorStrides(shape: Shape): readonly number[] {
   return shape.map((_, d) => elementCount(shape.slice(d + 1)));
 }
 
+/**
+ * The move that takes, along each dimension of the input, the given indices in their order; the
+ * output has as many elements along it.
+ *
+ * @param indices for each dimension; null takes all
+ */
+export function selection(
+  input: Shape,
+  indices: readonly (readonly number[] | null)[],
+): Omit<Move, 'input' | 'output'> {
+  const inStrides = rowMajorStrides(input);
+  const outStrides = rowMajorStrides(input.map((extent, d) => indices[d]?.length ?? extent));
+  let inOffset = 0;
+  const loops = input.map((all, d): Loop => {
+    const [stride, outStride] = [inStrides[d] as number, outStrides[d] as number];
+    const taken = indices[d];
+    if (taken == null) return { extent: all, inStride: stride, outStride };
+    const [first = 0, second = first] = taken;
+    const [extent, step] = [taken.length, second - first];
+    if (taken.every((index, i) => index === first + i * step)) {
+      inOffset += first * stride;
+      return { extent, inStride: step * stride, outStride };
+    }
+    return { extent, inStride: 0, outStride, places: taken.map((index) => index * stride) };
+  });
+  return { inOffset, outOffset: 0, loops };
+}
+
 function apply(move: Move, from: TensorData, to: TensorData): void {
   if (move.fill !== undefined) to.fill(move.fill as never);
   eachElement(move, (source, target) => {
@@ -120,7 +151,8 @@ export function eachElement(
       return;
     }
     for (let i = 0; i < loop.extent; i++) {
-      nest(depth + 1, source + i * loop.inStride, target + i * loop.outStride);
+      const place = loop.places?.[i] ?? i * loop.inStride;
+      nest(depth + 1, source + place, target + i * loop.outStride);
     }
   };
   nest(0, inOffset, outOffset);

@@ -1,0 +1,147 @@
+/** One-operator models in TFLite's own interpreters: golden rows, and `evaluate` on random nodes. */
+import { expect } from 'chai';
+import { BonsaiError } from '../../src/errors.js';
+import { importModel } from '../../src/import/index.js';
+import {
+  type Attrs,
+  type Graph,
+  type Module,
+  mainGraph,
+  rawBytes,
+  type TensorData,
+  tensorOf,
+} from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { writeTflite } from '../../src/write/tflite.js';
+import { randomInputs } from './module.js';
+import { pythonWith, runtimeOutputs } from './tflite-runtimes.js';
+
+export type Rounding = 'tflm' | 'tflite';
+
+/**
+ * The interpreter of each rounding. Ruy's code for AVX rounds ties upward, unlike all other builds
+ * of TFLite: its portable code runs.
+ */
+const runtimes = {
+  tflm: { kind: 'tflm', name: 'tflite_micro', env: {} },
+  tflite: { kind: 'builtin', name: 'ai_edge_litert', env: { RUY_PATHS: '1' } },
+} as const;
+
+/** What a runtime made of one model and its inputs. */
+export interface Answer {
+  readonly rounding: Rounding;
+  /** How the importer expresses the runtime. */
+  readonly attrs: Attrs;
+  /** Bytes of each output; a string says why the runtime refuses the model. */
+  readonly outputs: readonly Int8Array[] | string;
+  /** Those of `evaluate`; a string says why the importer refuses the model. */
+  readonly wanted: readonly TensorData[] | string;
+}
+
+function attempt<T>(act: () => T): T | string {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof BonsaiError) return error.message;
+    throw error;
+  }
+}
+
+/** Each model, written to a file, in the interpreter of `rounding`. Skips a test without one. */
+function answersOf(
+  context: Mocha.Context,
+  rounding: Rounding,
+  models: readonly { readonly file: Uint8Array; readonly inputs: readonly TensorData[] }[],
+): readonly Answer[] {
+  const { kind, name, env } = runtimes[rounding];
+  const python = pythonWith(context, name);
+  const imported = models.map(({ file }) =>
+    attempt(() => mainGraph(importModel(file, { name: 'model', where: 'model', rounding }))),
+  );
+  const jobs = models.map(({ file, inputs }, i) => {
+    const graph = imported[i] as Graph | string;
+    return { file, inputs, outputs: typeof graph === 'string' ? 1 : graph.outputs.length };
+  });
+  return runtimeOutputs(python, kind, jobs, { ...process.env, ...env }).map((outputs, i) => {
+    const graph = imported[i] as Graph | string;
+    const inputs = models[i]?.inputs ?? [];
+    if (typeof graph === 'string') return { rounding, attrs: {}, outputs, wanted: graph };
+    const wanted = evaluateGraph(graph, inputs).outputs;
+    return { rounding, attrs: graph.nodes[0]?.attrs ?? {}, outputs, wanted };
+  });
+}
+
+/** What each runtime answers to each module, on random inputs. */
+export function runtimeAnswers(
+  context: Mocha.Context,
+  modules: readonly Module[],
+): readonly { readonly inputs: readonly TensorData[]; readonly answers: readonly Answer[] }[] {
+  const models = modules.map((module, i) => ({
+    file: writeTflite(module),
+    inputs: randomInputs(module, i + 1),
+  }));
+  const byRuntime = (['tflm', 'tflite'] as const).map((one) => answersOf(context, one, models));
+  return models.map(({ inputs }, i) => ({
+    inputs,
+    answers: byRuntime.map((answers) => answers[i] as Answer),
+  }));
+}
+
+/** Random nodes: where a runtime computes a model and the importer takes it, the bytes are equal. */
+export function expectRuntimes(context: Mocha.Context, modules: readonly Module[]): void {
+  const written = modules.filter(
+    (module) => typeof attempt(() => writeTflite(module)) !== 'string',
+  );
+  const computed = { tflm: 0, tflite: 0 };
+  runtimeAnswers(context, written).forEach(({ answers }, i) => {
+    for (const { rounding, outputs, wanted } of answers) {
+      if (typeof outputs === 'string' || typeof wanted === 'string') continue;
+      computed[rounding] += 1;
+      const [node] = mainGraph(written[i] as Module).nodes;
+      const what = `${node?.name} ${JSON.stringify(node?.attrs)} in ${rounding}`;
+      expect(outputs.map(bytesOf), what).to.deep.equal(wanted.map(bytesOf));
+    }
+  });
+  // A runtime that lacks the operator computes none; then the other one is the reference.
+  expect(Math.max(computed.tflm, computed.tflite), 'computed').to.be.greaterThan(0);
+}
+
+const bytesOf = (data: ArrayBufferView) => Array.from(rawBytes(data));
+
+/** Integers of a runtime's output, which has the type of `like`. */
+function integersOf(outputs: Int8Array, like: TensorData): readonly number[] {
+  const { buffer, byteOffset, byteLength } = outputs;
+  const type = like.constructor as typeof Int8Array;
+  const bytes = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+  return Array.from(new type(bytes), Number);
+}
+
+/** The `expected` of a golden row: what the runtimes computed, alike ones together. */
+export function expectedOf(answers: readonly Answer[], edge: string) {
+  const rows = answers.flatMap(({ rounding, attrs, outputs, wanted }) => {
+    if (typeof outputs === 'string') return [];
+    if (typeof wanted === 'string') throw new Error(`${edge}: ${rounding} runs it, but ${wanted}`);
+    const integers = outputs.map((data, i) => integersOf(data, wanted[i] as TensorData));
+    return [{ runtimes: [rounding], attrs, outputs: integers }];
+  });
+  const refusals = answers.map(({ rounding, outputs }) => `${rounding}: ${outputs}`);
+  if (rows.length === 0) throw new Error(`${edge}: no runtime runs it: ${refusals.join('; ')}`);
+  const [first, second] = rows;
+  const key = (row: typeof first) => JSON.stringify([row?.attrs, row?.outputs]);
+  return first !== undefined && second !== undefined && key(first) === key(second)
+    ? [{ ...first, runtimes: [...first.runtimes, ...second.runtimes] }]
+    : rows;
+}
+
+/** A golden tensor's description: its shape, quantization and type. */
+export function describeTensor(graph: Graph, id: number) {
+  const { shape, quant, dtype, data } = tensorOf(graph, id);
+  const { scales = [], zeroPoints = [], axis = null } = quant ?? {};
+  return {
+    shape,
+    ...(quant === null ? {} : { scale: scales[0], zeroPoint: zeroPoints[0] }),
+    ...(data === null ? {} : { constant: true }),
+    ...(axis === null ? {} : { scales, axis }),
+    ...(dtype === 'int8' ? {} : { dtype }),
+  };
+}
