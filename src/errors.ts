@@ -80,9 +80,30 @@ export function refusedBySystem(error: NodeJS.ErrnoException): BonsaiError {
   if (error.syscall === 'uv_cwd') {
     return new BonsaiError('usage', 'working folder', 'is gone', 'change to a folder that exists');
   }
-  const [, hint] = systemHints.find(([codes]) => codes.test(error.code ?? '')) ?? [];
   const where = error.path ?? 'the system';
-  return new BonsaiError('usage', where, error.message, hint ?? 'check that it exists');
+  return new BonsaiError('usage', where, error.message, hintFor(error, 'check that it exists'));
+}
+
+function hintFor(error: NodeJS.ErrnoException, otherwise: string): string {
+  const [, hint] = systemHints.find(([codes]) => codes.test(error.code ?? '')) ?? [];
+  return hint ?? otherwise;
+}
+
+/**
+ * What `work` returns, which writes to `place`.
+ *
+ * @throws BonsaiError 'usage' that names the place where the system refuses that
+ */
+export function writing<T>(place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    // The call and the path behind it tell a user nothing more.
+    const message = `cannot be written: ${error.message.replace(/, \w+( '.*')?$/s, '')}`;
+    const hint = hintFor(error, 'give a place that you may write to');
+    throw new BonsaiError('usage', place, message, hint);
+  }
 }
 
 /** A violated invariant in bonsaic; `stage` names the pass or stage that violated it. */

@@ -1,23 +1,19 @@
 /** bonsaic compress MODEL: a float model, samples and budgets → a smaller int8 model. */
 import type { Command } from 'commander';
-import { compressModel } from '../compress/compress-model.js';
 import { goalsFault } from '../compress/goals.js';
 import { readRecipe } from '../compress/recipe.js';
 import { trainDefaults } from '../compress/train/loop.js';
 import { BonsaiError } from '../errors.js';
 import {
   type CompressionFlags,
-  concludeCompression,
+  compressInto,
   leftShare,
-  requestFor,
-  warn,
   whole,
   withMaterials,
   withResult,
 } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
 import { boardOf, withBudgets, withCompileOptions, withTarget } from './options.js';
-import { makeProgress } from './output.js';
 
 interface CompressFlags extends CompressionFlags {
   readonly recipe?: string;
@@ -46,12 +42,10 @@ export function addCompress(program: Command): void {
       }
       const effort = { epochs: epochs ?? trainDefaults.epochs };
       const goals = { minAccuracy, maxMs, maxFlash, maxRam };
-      const request = {
-        ...requestFor(path, { ...flags, target }),
-        ...{ how: recipe === undefined ? effort : readRecipe(recipe), goals },
-      };
-      const made = await compressModel(request, makeProgress(), warn);
-      concludeCompression(made, flags, goalsFault(path, goals, made.report));
+      const how = recipe === undefined ? effort : readRecipe(recipe);
+      await compressInto(path, { ...flags, target }, { how, goals }, true, (report) =>
+        goalsFault(path, goals, report),
+      );
     },
   );
 }

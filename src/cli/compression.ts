@@ -1,10 +1,15 @@
 /** What the commands that compress share: options, and how they end. */
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { CompressedModel, CompressRequest } from '../compress/compress-model.js';
+import {
+  type CompressedModel,
+  type CompressReport,
+  type CompressRequest,
+  compressModel,
+} from '../compress/compress-model.js';
 import { costsOn } from '../compress/cost.js';
 import { journalFolder } from '../compress/journal.js';
-import { checkOutput, writeOutput } from '../compress/output.js';
+import { withOutput, writeOutput } from '../compress/output.js';
 import type { Materials } from '../compress/prepare.js';
 import { compressText } from '../compress/report.js';
 import { type BackendName, backendNames } from '../compress/tensorflow.js';
@@ -12,7 +17,7 @@ import type { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import { required } from './config.js';
 import { type CompileFlags, compileArguments, compileOptions, targetOf } from './options.js';
-import { conclude, note, terminalColumns } from './output.js';
+import { conclude, makeProgress, note, tellIfStopped, terminalColumns } from './output.js';
 
 export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
   readonly model?: string;
@@ -63,17 +68,28 @@ export function withResult(command: Command): Command {
     );
 }
 
-/** What the options say, but for the steps. Refuses a folder of others before anything is read. */
-export function requestFor(
+/**
+ * Compresses as asked, into the folder that the options name.
+ *
+ * @param resumes whether an interrupted job goes on where it was
+ * @param faultOf what the result misses; it is written all the same
+ */
+export async function compressInto(
   path: string,
   flags: CompressionFlags,
-): Omit<CompressRequest, 'how' | 'goals'> {
-  checkOutput(flags.output);
-  return {
-    ...materialsOf(path, flags),
-    explains: flags.explain === true,
-    journal: join(flags.output, journalFolder),
-  };
+  wanted: Pick<CompressRequest, 'how' | 'goals'>,
+  resumes: boolean,
+  faultOf: (report: CompressReport) => BonsaiError | null = () => null,
+): Promise<void> {
+  const { output, explain } = flags;
+  const journal = resumes ? join(output, journalFolder) : null;
+  await withOutput(output, async () => {
+    const request = { ...materialsOf(path, flags), ...wanted, explains: explain === true, journal };
+    const hint = 'the same command goes on where it was';
+    tellIfStopped(resumes ? { where: output, message: 'is not finished', hint } : null);
+    const made = await compressModel(request, makeProgress(), warn);
+    concludeCompression(made, flags, faultOf(made.report));
+  }).finally(() => tellIfStopped(null));
 }
 
 /** The model, the samples and the target that the options name. */
@@ -97,11 +113,11 @@ function costsFor(flags: CompressionFlags & { readonly target: string }): Materi
   return { costOf, key: JSON.stringify([flags.target, options]) };
 }
 
-/** Writes the result and tells it. With a fault the best that was found is written all the same. */
-export function concludeCompression(
+/** Writes the result and tells it. */
+function concludeCompression(
   { file, recipe, report, done }: CompressedModel,
   flags: CompressionFlags,
-  fault: BonsaiError | null = null,
+  fault: BonsaiError | null,
 ): void {
   const { output, json } = flags;
   const model = { ...report.model, path: join(output, 'model.tflite') };

@@ -1,6 +1,5 @@
 /** bonsaic prune MODEL: a float model and samples → an int8 model with weights of 0. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { compressModel } from '../compress/compress-model.js';
 import { isPattern, patternForms } from '../compress/prune/patterns.js';
 import { scoreKinds } from '../compress/prune/scores.js';
 import { type SettingsOf, settingsOf } from '../compress/recipe.js';
@@ -8,18 +7,15 @@ import { trainDefaults } from '../compress/train/loop.js';
 import { BonsaiError } from '../errors.js';
 import {
   type CompressionFlags,
-  concludeCompression,
+  compressInto,
   goneShare,
   leftShare,
-  requestFor,
-  warn,
   whole,
   withMaterials,
   withResult,
 } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
 import { withCompileOptions, withTarget } from './options.js';
-import { makeProgress } from './output.js';
 
 type Settings = SettingsOf<'prune'>;
 
@@ -71,8 +67,7 @@ export function addPrune(program: Command): void {
         ...{ pattern: name, score, schedule, epochs },
       });
       const how = { steps: [prune, settingsOf({ step: 'quantize' })] };
-      const request = { ...requestFor(path, flags), how, goals: {} };
-      concludeCompression(await compressModel(request, makeProgress(), warn), flags);
+      await compressInto(path, flags, { how, goals: {} }, true);
     },
   );
 }

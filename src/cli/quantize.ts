@@ -1,20 +1,11 @@
 /** bonsaic quantize MODEL: a float model and samples → an int8 model. */
 import { type Command, Option } from 'commander';
-import { compressModel } from '../compress/compress-model.js';
 import { calibrationMethods } from '../compress/quantize/calibrate.js';
 import { weightTypes } from '../compress/quantize/scheme.js';
 import { type SettingsOf, settingsOf } from '../compress/recipe.js';
-import {
-  type CompressionFlags,
-  concludeCompression,
-  requestFor,
-  warn,
-  withMaterials,
-  withResult,
-} from './compression.js';
+import { type CompressionFlags, compressInto, withMaterials, withResult } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
 import { withCompileOptions, withTarget } from './options.js';
-import { makeProgress } from './output.js';
 
 type Settings = SettingsOf<'quantize'>;
 
@@ -45,8 +36,7 @@ export function addQuantize(program: Command): void {
       const { calibration, weights } = flags;
       const how = { steps: [settingsOf({ step: 'quantize', calibration, weights })] };
       // It is over soon enough to begin again.
-      const request = { ...requestFor(path, flags), how, goals: {}, journal: null };
-      concludeCompression(await compressModel(request, makeProgress(), warn), flags);
+      await compressInto(path, flags, { how, goals: {} }, false);
     },
   );
 }

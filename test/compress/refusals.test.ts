@@ -1,11 +1,22 @@
 /** What compression refuses, and what it warns of: data, models, folders and results. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { CompressReport } from '../../src/compress/compress-model.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { writeTflite } from '../../src/write/tflite.js';
+import { cliPath } from '../support/cli.js';
 import { runHere } from '../support/command.js';
 import { FloatNetwork } from '../support/float-network.js';
 
@@ -150,4 +161,91 @@ describe('classes of the data and outputs of the model', () => {
       expect(text).not.to.match(/NaN/);
     });
   }
+});
+
+describe('a folder for the result that cannot be written', () => {
+  // Root may write anywhere but below a file and in /proc.
+  const rows: readonly (readonly [edge: string, output: () => string, says: RegExp])[] = [
+    ['a file', () => fileOf('txt', ''), /is no folder/],
+    ['below a file', () => join(fileOf('txt', ''), 'x'), /cannot be written: ENOTDIR/],
+    ['far below a file', () => join(fileOf('txt', ''), 'x', 'y'), /cannot be written: ENOTDIR/],
+    ['in /proc', () => '/proc/none/x', /cannot be written: ENOENT/],
+    [
+      'a folder of others',
+      () => {
+        const own = mkdtempSync(join(folder, 'own-'));
+        mkdirSync(join(own, 'src'));
+        return own;
+      },
+      /has the folder src, which no compression wrote/,
+    ],
+    [
+      'a folder in place of the model',
+      () => {
+        const own = mkdtempSync(join(folder, 'own-'));
+        mkdirSync(join(own, 'model.tflite'));
+        return own;
+      },
+      /has the folder model\.tflite/,
+    ],
+    [
+      'a file in place of the checkpoint',
+      () => {
+        const own = mkdtempSync(join(folder, 'own-'));
+        writeFileSync(join(own, 'checkpoint'), '');
+        return own;
+      },
+      /has the file checkpoint/,
+    ],
+    [
+      'a link to nowhere',
+      () => {
+        const link = join(mkdtempSync(join(folder, 'own-')), 'link');
+        symlinkSync('/proc/none', link);
+        return link;
+      },
+      /cannot be written/,
+    ],
+  ];
+  for (const command of ['compress', 'quantize', 'prune']) {
+    for (const [edge, place, says] of rows) {
+      it(`${command}: ${edge}`, async () => {
+        const [model, into] = [modelOf(classifier()), place()];
+        const before = readdirSync(folder);
+        // What is found before the samples are read leaves no doubt that it is found before the work.
+        const ended = await runHere([command, model, '--data', '/none', '-o', into]);
+        expect(ended.status, ended.stderr).to.equal(1);
+        expect(ended.stderr).to.match(says);
+        expect(ended.stderr).to.match(/^ {2}→ \w/m);
+        expect(readdirSync(folder)).to.deep.equal(before);
+      });
+    }
+  }
+
+  it('is not made where the model is refused', async () => {
+    const deep = join(output(), 'deeper', 'still');
+    const ended = await runHere(['quantize', fileOf('txt', ''), '--data', '/none', '-o', deep]);
+    expect(ended.status).to.equal(2);
+    expect(existsSync(join(deep, '..', '..'))).to.equal(false);
+  });
+});
+
+describe('a disk without room for the result', () => {
+  it('is told, with nothing half-written, and the same command ends it later', async () => {
+    const [model, into] = [modelOf(classifier()), output()];
+    const data = fileOf(
+      'csv',
+      tableOf(60, (i) => i % 3),
+    );
+    const args = ['prune', model, '--data', data, '-o', into, '--backend', 'wasm'];
+    const command = [...args, '--share', '50', '--epochs', '1'];
+    // Files of more than a few blocks are refused to the process, as on a full disk.
+    const limited = ['-c', 'ulimit -f 1; exec "$0" "$@"', process.execPath, cliPath];
+    const full = spawnSync('sh', [...limited, ...command], { encoding: 'utf8' });
+    expect(full.status, full.stderr).to.equal(1);
+    expect(full.stderr).to.match(/under-way: cannot be written: EFBIG.*\n.*free some space/);
+    expect(readdirSync(join(into, 'checkpoint'))).to.deep.equal([]);
+    expect((await runHere(command)).status).to.equal(0);
+    expect(readdirSync(into)).to.have.length(4);
+  });
 });

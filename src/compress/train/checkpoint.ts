@@ -1,8 +1,9 @@
 /** The state of a long job in one file, which is whole at any moment. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isSystemError } from '../../errors.js';
+import { isSystemError, writing } from '../../errors.js';
+import { makeFolders } from '../../files.js';
 import { rawBytes } from '../../ir/graph.js';
 
 export interface Checkpoint {
@@ -13,15 +14,27 @@ export interface Checkpoint {
 
 const magic = 'bonsaic checkpoint 1\n';
 
-/** Writes beside `path` and renames, so that a kill leaves the old file or the new one. */
+/**
+ * Writes beside `path` and renames, so that a kill leaves the old file or the new one.
+ *
+ * @throws BonsaiError 'usage' where it cannot be written, as on a full disk; the old one stays
+ */
 export function saveCheckpoint(path: string, key: string, { progress, arrays }: Checkpoint): void {
   const names = [...arrays].map(([name, { length }]) => ({ name, length }));
   const head = Buffer.from(`${JSON.stringify({ key, progress, names })}\n`);
   const body = Buffer.concat([head, ...[...arrays.values()].map((array) => rawBytes(array))]);
   const digest = createHash('sha256').update(body).digest('hex');
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.new`, Buffer.concat([Buffer.from(`${magic}${digest}\n`), body]));
-  renameSync(`${path}.new`, path);
+  const whole = Buffer.concat([Buffer.from(`${magic}${digest}\n`), body]);
+  const fresh = `${path}.new`;
+  writing(path, () => {
+    makeFolders(dirname(path));
+    try {
+      writeFileSync(fresh, whole);
+      renameSync(fresh, path);
+    } finally {
+      rmSync(fresh, { force: true });
+    }
+  });
 }
 
 /**
