@@ -13,9 +13,8 @@ const pagesIn = (folder: string) =>
 const folders = readdirSync(join(root, 'targets'), { withFileTypes: true }).flatMap((entry) =>
   entry.isDirectory() ? [`targets/${entry.name}`] : [],
 );
-const pages = ['.', 'docs', 'examples/activity', 'examples/fashion-mnist', ...folders].flatMap(
-  pagesIn,
-);
+const examples = ['activity', 'fashion-mnist', 'spoken-digits'].map((name) => `examples/${name}`);
+const pages = ['.', 'docs', ...examples, ...folders].flatMap(pagesIn);
 
 /** As the page host makes it of a heading. */
 const anchorOf = (heading: string) =>
