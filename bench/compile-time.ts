@@ -66,7 +66,6 @@ function deepModel(weightBytes: number, width = 512): Module {
     name: 'deep',
     sha256: '',
     graphs: [{ name: 'main', tensors, nodes, inputs: [0], outputs: [output] }],
-    states: [],
     inputNames: ['input'],
     outputNames: ['output'],
   };

@@ -66,7 +66,6 @@ function alone(graph: Graph, index: number): Module {
   return {
     name: 'model',
     sha256: '',
-    states: [],
     graphs: [{ ...graph, nodes: [node], inputs, outputs: node.outputs }],
     inputNames: names(inputs),
     outputNames: names(node.outputs),
@@ -100,7 +99,7 @@ function wholeOf(graph: Graph): Module {
   const names = (ids: readonly number[]) => ids.map((id) => `t${id}`);
   const inputNames = names(graph.inputs);
   const outputNames = names(graph.outputs);
-  return { name: 'model', sha256: '', states: [], graphs: [graph], inputNames, outputNames };
+  return { name: 'model', sha256: '', graphs: [graph], inputNames, outputNames };
 }
 
 function randomJobs(op: string, count: number): readonly Job[] {

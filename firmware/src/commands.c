@@ -181,6 +181,14 @@ static int32_t reboot(uint8_t *body, int32_t length)
     return 0;
 }
 
+static int32_t reset(uint8_t *body, int32_t length)
+{
+    (void)body;
+    (void)length;
+    bonsai_model.reset(bonsai_model.arena);
+    return 0;
+}
+
 /* Indexed by type, from TYPE_HELLO on. The body's length must be from `least` to `most`. */
 static const struct command {
     handler *run;
@@ -190,7 +198,7 @@ static const struct command {
     {hello, 0, 0},       {info, 0, 0},           {write_input, 6, FRAME_BODY_BYTES},
     {infer, 0, 0},       {read_output, 8, 8},    {profile, 0, 0},
     {read_counts, 4, 4}, {checksums, 0, 0},      {read_checksums, 4, 4},
-    {memory, 0, 0},      {reboot, 0, 0},
+    {memory, 0, 0},      {reboot, 0, 0},         {reset, 0, 0},
 };
 
 static int32_t answer_error(uint8_t *body, int32_t error)

@@ -1,5 +1,13 @@
 /** Backward liveness of channels: which channels the model's outputs depend on. */
-import { type Graph, type NodeView, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
+import {
+  type Graph,
+  type NodeView,
+  resultsOf,
+  sourcesOf,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../ir/graph.js';
 import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
 import { inputZeroPoint } from '../ops/arithmetic/accumulation.js';
 import { channelCount, constantOf } from '../ops/arithmetic/bounds.js';
@@ -12,7 +20,7 @@ export type Live = readonly boolean[];
 /**
  * The channels of every computed tensor that have to be computed; each tensor keeps at least one.
  *
- * The model's inputs and outputs keep all channels. A sum over channels needs the channels that
+ * The model's inputs, outputs and states keep all channels. A sum over channels needs the channels that
  * have a nonzero weight and are not constant. The contribution of a constant channel can move into
  * the bias if it is the same at every output position: always if the channel holds the zero point
  * (padding counts as the zero point), otherwise if no tap with a nonzero weight meets padding.
@@ -24,10 +32,10 @@ export function liveChannels(
   facts: Pick<Facts, 'range'>,
 ): ReadonlyMap<TensorId, Live> {
   const live = new LiveChannels();
-  for (const id of [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)]) {
+  for (const id of [...sourcesOf(graph), ...graph.nodes.flatMap((node) => node.outputs)]) {
     live.add(id, channelCount(tensorOf(graph, id)));
   }
-  for (const id of [...graph.inputs, ...graph.outputs]) live.needAll(id);
+  for (const id of [...sourcesOf(graph), ...resultsOf(graph)]) live.needAll(id);
   const readers = graph.nodes.toReversed().map((node) => {
     const view = viewOf(graph, node);
     return { view, flow: flowOf(view) };

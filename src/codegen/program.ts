@@ -8,11 +8,14 @@ import {
   type Module,
   mainGraph,
   type NodeView,
+  rawBytes,
+  statesOf,
   type TensorId,
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
 import type { PixelsTwin, RowTwin, Table, VariantTraits } from '../kernels/variant.js';
+import { aligned } from '../plan/arena/arena.js';
 import type { Planned } from '../plan/index.js';
 import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
 import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
@@ -57,7 +60,7 @@ export function emitProgram(
 ): Program {
   const graph = mainGraph(module);
   const pool = new TablePool();
-  const places = new Map(plan.placements.map(({ tensor, offset }) => [tensor, offset]));
+  const places = placesOf(plan);
   const placed = plan.steps.map((step, i) =>
     placeStep(module.name, graph, step, implementations[i] ?? null, pool),
   );
@@ -71,6 +74,7 @@ export function emitProgram(
   const texts = placed.map((step) => stepText(module.name, graph, step, functions, places, pool));
   const cases = texts.map(({ label }) => label);
   const halves = texts.flatMap((text) => text.halves);
+  const resets = resetStatements(module.name, graph, plan, pool);
   const kernels = functions.map(({ text }) => text);
   const code = [...composition.helpers, ...kernels].map(format);
   const routines = pool.routines();
@@ -83,13 +87,15 @@ export function emitProgram(
   const names = interfaceContext(module, plan, options);
   const source = render('project/model.c', {
     ...names,
-    uses_string: composition.usesString || plan.steps.some(({ move }) => move !== null),
+    uses_string:
+      composition.usesString || resets.length > 0 || plan.steps.some(({ move }) => move !== null),
     uses_sram: pool.infos.some(({ region }) => region === 'sram'),
     body: paragraphs(sections),
     tables: paragraphs(pool.definitions()),
     has_steps: plan.steps.length > 0,
     has_halves: halves.length > 0,
     cases: format(cases.join('\n')),
+    resets,
   });
   const assembler =
     routines.length === 0
@@ -234,7 +240,7 @@ function stepText(
   graph: Graph,
   placed: PlacedStep,
   functions: readonly KernelFunction[],
-  places: ReadonlyMap<TensorId, number>,
+  places: Places,
   pool: TablePool,
 ): StepText {
   const { step, symbol, view, parts } = placed;
@@ -281,12 +287,32 @@ function stepText(
 
 type Pointer = (id: TensorId | null | undefined, name: string, bytes?: number) => string;
 
+interface Place {
+  /** The C name of the memory: 'arena', or the model's states. */
+  readonly memory: string;
+  readonly offset: number;
+}
+
+type Places = ReadonlyMap<TensorId, Place>;
+
+/** The name of the memory of the states in the model's C. */
+const stateMemory = 'state';
+
+function placesOf({ placements, states }: Plan): Places {
+  return new Map<TensorId, Place>([
+    ...placements.map(({ tensor, offset }) => [tensor, { memory: 'arena', offset }] as const),
+    ...states.flatMap(({ tensors, offset }) =>
+      tensors.map((tensor) => [tensor, { memory: stateMemory, offset }] as const),
+    ),
+  ]);
+}
+
 /** What a call of the step passes for a tensor, `bytes` from its begin. */
 function pointersOf(
   model: string,
   graph: Graph,
   { step, symbol, view }: PlacedStep,
-  places: ReadonlyMap<TensorId, number>,
+  places: Places,
   pool: TablePool,
 ): Pointer {
   const { index, move } = step;
@@ -299,9 +325,9 @@ function pointersOf(
       const table = { data: data as Table['data'], role: 'weights' } as const;
       return pool.add(`${model}_${symbol}_${name}`, table, { step: index, region: 'flash' });
     }
-    const at = placeOf(places, id, index);
-    const isMoved = at === move?.from && !view.node.outputs.includes(id);
-    return `arena + ${offset((isMoved ? move.to : at) + bytes)}`;
+    const { memory, offset: at } = placeOf(places, id, index);
+    const isMoved = memory === 'arena' && at === move?.from && !view.node.outputs.includes(id);
+    return `${memory} + ${offset((isMoved ? move.to : at) + bytes)}`;
   };
 }
 
@@ -310,24 +336,61 @@ function moveStatement({ from, to, bytes }: Move): string {
   return `        memmove(arena + ${offset(to)}, arena + ${offset(from)}, ${integer(bytes)});`;
 }
 
-function placeOf(places: ReadonlyMap<TensorId, number>, id: TensorId, step: number): number {
+function placeOf(places: Places, id: TensorId, step: number): Place {
   const place = places.get(id);
   if (place === undefined) {
-    throw new InternalError('codegen', `tensor ${id} of step ${step} has no place in the arena`);
+    throw new InternalError('codegen', `tensor ${id} of step ${step} has no place in memory`);
   }
   return place;
 }
 
-function spansOf(graph: Graph, plan: Plan, places: ReadonlyMap<TensorId, number>): readonly Span[] {
+/** The tensors in the arena that steps write. A state that differs shows in what reads it. */
+function spansOf(graph: Graph, plan: Plan, places: Places): readonly Span[] {
   const sizes = new Map(plan.placements.map(({ tensor, bytes }) => [tensor, bytes]));
   return plan.steps.flatMap((step) =>
-    (graph.nodes[step.node]?.outputs ?? []).map((tensor) => ({
-      step: step.index,
-      tensor,
-      offset: placeOf(places, tensor, step.index),
-      bytes: sizes.get(tensor) ?? 0,
-    })),
+    (graph.nodes[step.node]?.outputs ?? []).flatMap((tensor) => {
+      const { memory, offset } = placeOf(places, tensor, step.index);
+      const bytes = sizes.get(tensor) ?? 0;
+      return memory === 'arena' ? [{ step: step.index, tensor, offset, bytes }] : [];
+    }),
   );
+}
+
+/**
+ * The statements that set all states to their initial values: neighbours with one byte in common
+ * together, others from tables.
+ */
+function resetStatements(
+  model: string,
+  graph: Graph,
+  plan: Plan,
+  pool: TablePool,
+): readonly string[] {
+  const fills: { begin: number; end: number; value: number }[] = [];
+  const copies: string[] = [];
+  statesOf(graph).forEach(({ initial }, index) => {
+    const { offset: begin = 0, bytes = 0 } = plan.states[index] ?? {};
+    const raw = rawBytes(initial);
+    const [value = 0] = raw;
+    if (raw.some((byte) => byte !== value)) {
+      const data = new Int8Array(raw.buffer, raw.byteOffset, raw.byteLength);
+      const table = { data, role: 'table' } as const;
+      const symbol = pool.add(`${model}_initial_${index}`, table, { step: 0, region: 'flash' });
+      copies.push(`memcpy(${stateMemory} + ${offset(begin)}, ${symbol}, ${integer(bytes)});`);
+      return;
+    }
+    const last = fills.at(-1);
+    const end = begin + aligned(bytes);
+    if (last !== undefined && last.end === begin && last.value === value) last.end = end;
+    else fills.push({ begin, end, value });
+  });
+  return [
+    ...fills.map(({ begin, end, value }) => {
+      const at = `${stateMemory} + ${offset(begin)}`;
+      return `memset(${at}, ${integer(value)}, ${integer(end - begin)});`;
+    }),
+    ...copies,
+  ];
 }
 
 /** Values for the templates of the header, the source and the firmware's glue. */
@@ -366,6 +429,8 @@ export function interfaceContext(
     sha256: module.sha256,
     arena_bytes: integer(plan.arenaBytes),
     arena_align: integer(plan.arenaAlign),
+    state_bytes: integer(plan.stateBytes),
+    has_states: plan.stateBytes > 0,
     steps: integer(plan.steps.length),
     inputs: plan.inputs.map(contextOf(`${upper}_INPUT`)),
     outputs: plan.outputs.map(contextOf(`${upper}_OUTPUT`)),

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { BonsaiError } from '../errors.js';
 import { readBeside } from '../files.js';
 import { importModel } from '../import/index.js';
-import { type Graph, rawBytes, tensorOf } from '../ir/graph.js';
+import { type Graph, rawBytes, statesOf, tensorOf } from '../ir/graph.js';
 import type { Progress } from '../progress.js';
 import { version } from '../version.js';
 import { classWarnings } from './classes.js';
@@ -67,6 +67,11 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
 }
 
 function requireOneInput(graph: Graph, path: string): void {
+  if (statesOf(graph).length > 0) {
+    const message = 'remembers earlier inputs: such a model is not trained';
+    const hint = 'compress the network that takes a whole window, and compile that with --stream';
+    throw new BonsaiError('unsupported-attribute', path, message, hint);
+  }
   if (graph.inputs.length === 1 && graph.outputs.length === 1) return;
   const message = `has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs; data has one of each`;
   throw new BonsaiError('unsupported-attribute', path, message, 'give a model with one of each');

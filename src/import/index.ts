@@ -34,7 +34,7 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   const hash = createHash('sha256').update(bytes);
   for (const shard of shards) hash.update(shard);
   const sha256 = hash.digest('hex');
-  const module = { name: modelCName(options.name), sha256, states: [], ...imported };
+  const module = { name: modelCName(options.name), sha256, ...imported };
   checkModule(module, operators, 'import');
   return module;
 }

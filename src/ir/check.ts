@@ -11,8 +11,10 @@ import {
   type Node,
   type Quant,
   type Shape,
+  statesOf,
   type Tensor,
   type TensorId,
+  tensorOf,
   viewOf,
 } from './graph.js';
 import type { OpTable } from './op.js';
@@ -49,6 +51,7 @@ export function checkModule(module: Module, operators: OpTable, stage: string): 
       checkTensor(tensor, fault);
     });
     checkOrder(graph, fault);
+    checkStates(graph, fault);
     for (const node of graph.nodes) checkNode(graph, node, operators, fault);
   }
 }
@@ -126,11 +129,38 @@ function checkOrder(graph: Graph, fault: Fault): void {
     fault('bad-graph', where, `reads ${name(id)} before ${at(later)} writes it`, hint);
   };
   for (const id of graph.inputs) write(id, 'inputs of the graph');
+  for (const { tensor, name } of statesOf(graph)) write(tensor, `state "${name}"`);
   for (const node of graph.nodes) {
     for (const id of node.inputs) if (id !== null) read(id, at(node));
     for (const id of node.outputs) write(id, at(node));
   }
   for (const id of graph.outputs) read(id, 'outputs of the graph');
+}
+
+/**
+ * A node changes each state in place: it reads the value before, and no later node does. Outputs
+ * have places of their own.
+ */
+function checkStates(graph: Graph, fault: Fault): void {
+  for (const { name, tensor, next, initial } of statesOf(graph)) {
+    const bad = (message: string) => fault('bad-graph', `state "${name}"`, message, convertAgain);
+    const [before, after] = [tensorOf(graph, tensor), graph.tensors[next]];
+    const kindOf = ({ dtype, shape }: Tensor) => `${dtype}${text(shape)}`;
+    if (after === undefined || kindOf(before) !== kindOf(after)) {
+      bad(`is ${kindOf(before)}, its next value ${after && kindOf(after)}`);
+    }
+    const isData = initial.constructor === allocate(before.dtype, 0).constructor;
+    if (!isData || initial.length !== elementCount(before.shape)) {
+      bad(`has ${initial.length} initial elements that are no ${kindOf(before)}`);
+    }
+    const writer = graph.nodes.findIndex(({ outputs }) => outputs.includes(next));
+    if (!graph.nodes[writer]?.inputs.includes(tensor)) {
+      bad(`its next value is written by no node that reads it`);
+    }
+    const late = graph.nodes.slice(writer + 1).find(({ inputs }) => inputs.includes(tensor));
+    if (late !== undefined) bad(`is read by ${at(late)} after it has changed`);
+    if ([tensor, next].some((id) => graph.outputs.includes(id))) bad('is an output of the graph');
+  }
 }
 
 function checkNode(graph: Graph, node: Node, operators: OpTable, fault: Fault): void {

@@ -87,12 +87,25 @@ export interface Graph {
   readonly nodes: readonly Node[];
   readonly inputs: readonly TensorId[];
   readonly outputs: readonly TensorId[];
+  /** Absent: none. */
+  readonly states?: readonly State[];
 }
 
-/** A value that outlives one run (a variable, a recurrent cell's state). */
+/**
+ * A value that outlives a run: a variable, the frames that a stream still needs. It has memory of
+ * its own beside the arena, and two tensors, one before and one after its change within a run.
+ */
 export interface State {
   readonly name: string;
+  /** The value with which a run begins. No node writes it. */
   readonly tensor: TensorId;
+  /**
+   * The value with which the run ends, in the same memory: an output of a node that reads `tensor`
+   * and changes it in place. No later node reads `tensor`.
+   */
+  readonly next: TensorId;
+  /** The value before the first run and after a reset. */
+  readonly initial: TensorData;
 }
 
 export interface Module {
@@ -102,7 +115,6 @@ export interface Module {
   readonly sha256: string;
   /** The first graph is the one that runs. */
   readonly graphs: readonly Graph[];
-  readonly states: readonly State[];
   /** Names of the main graph's inputs and outputs for the user: the signature's, else the tensors'. */
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
@@ -129,6 +141,20 @@ export function byteCount(tensor: Pick<Tensor, 'shape' | 'dtype'>): number {
 
 export function isConstant(tensor: Tensor): boolean {
   return tensor.data !== null;
+}
+
+export function statesOf(graph: Pick<Graph, 'states'>): readonly State[] {
+  return graph.states ?? [];
+}
+
+/** The tensors that have values before a run: inputs and states. */
+export function sourcesOf(graph: Graph): readonly TensorId[] {
+  return [...graph.inputs, ...statesOf(graph).map(({ tensor }) => tensor)];
+}
+
+/** The tensors that are read after a run: outputs and the next values of states. */
+export function resultsOf(graph: Graph): readonly TensorId[] {
+  return [...graph.outputs, ...statesOf(graph).map(({ next }) => next)];
 }
 
 /** The graph that runs. */

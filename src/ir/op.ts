@@ -186,6 +186,11 @@ export interface OpDef<A extends object = Attrs> {
   accumulator?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): ChannelBounds;
   /** How channels depend on each other. Without it, or with null, all channels are kept. */
   channels?(view: NodeView<A>): ChannelFlow | null;
+  /**
+   * Its input 0 is a state, and an output the state's next value. Such an operator is neither
+   * written to .tflite nor trained.
+   */
+  readonly changesState?: true;
   /** Input positions whose memory output 0 may take over, element by element; [] if none. */
   inPlace(view: NodeView<A>): readonly number[];
 }

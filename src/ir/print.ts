@@ -6,6 +6,7 @@ import {
   type Module,
   type Quant,
   rawBytes,
+  statesOf,
   type Tensor,
   type TensorData,
   type TensorId,
@@ -18,15 +19,16 @@ import {
  *     module kws
  *     graph "main"
  *       %0 = input "input_1"  int8[1, 49, 10, 1] q(0.584702909, 83)
+ *       %8 = state "ring"  int8[1, 3, 1, 8] q(0.5, 3) #811c9dc5 -> %10
  *       %1 = const "conv/filter"  int8[64, 10, 4, 1] q(64 along 0) #5d3f8a02
  *       %9 = conv2d(%0, %1, %2) {strideH 2, …}  int8[1, 25, 5, 64] q(0.02, -128)  ; 0 "conv"
  *       return %9
  *
- * A constant shows a hash of its elements, so that listings of two stages compare by diff.
+ * A constant shows a hash of its elements, so that listings of two stages compare by diff; a state
+ * that of its initial elements, and the tensor that holds its value after the run.
  */
 export function printModule(module: Module): string {
-  const states = module.states.map(({ name, tensor }) => `  state %${tensor} ${quoted(name)}`);
-  return [`module ${module.name}`, ...states, ...module.graphs.flatMap(printGraph), ''].join('\n');
+  return [`module ${module.name}`, ...module.graphs.flatMap(printGraph), ''].join('\n');
 }
 
 function printGraph(graph: Graph): string[] {
@@ -48,6 +50,10 @@ function printGraph(graph: Graph): string[] {
   return [
     `graph ${quoted(graph.name)}`,
     ...graph.inputs.map((id) => define(id, 'input')),
+    ...statesOf(graph).map(
+      ({ name, tensor, next, initial }) =>
+        `  %${tensor} = state ${quoted(name)}  ${typeOf(tensorOf(graph, tensor))} #${hash(initial)} -> %${next}`,
+    ),
     ...constants,
     ...nodes,
     `  return ${graph.outputs.map((id) => `%${id}`).join(', ')}`,

@@ -4,6 +4,7 @@ import type { Node, NodeView } from '../ir/graph.js';
 import { abs } from '../ops/abs.js';
 import { add, addition } from '../ops/add.js';
 import type { Elementwise } from '../ops/arithmetic/lookup.js';
+import { assign } from '../ops/assign.js';
 import { broadcastTo } from '../ops/broadcast_to.js';
 import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
@@ -76,6 +77,7 @@ import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { lookupVariants } from './portable/lookup.js';
 import { meanVariant } from './portable/mean.js';
 import { poolVariant } from './portable/pool.js';
+import { pushVariant } from './portable/push.js';
 import { softmaxVariants } from './portable/softmax.js';
 import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
@@ -232,6 +234,7 @@ const lookups: readonly Elementwise<Any>[] = [
 ];
 
 const movements: readonly Moving<Any>[] = [
+  assign,
   concatenation,
   depthToSpace,
   expandDims,
@@ -275,6 +278,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ],
   ['mean', { variants: [vectorMean, meanVariant] }],
   [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
+  ['push', { variants: [pushVariant] }],
   ['softmax', { variants: softmaxVariants }],
   [
     sub.name,

@@ -3,6 +3,7 @@ import { BonsaiError } from '../errors.js';
 import {
   elementCount,
   type Graph,
+  statesOf,
   type TensorData,
   type TensorId,
   tensorOf,
@@ -13,17 +14,32 @@ import { opOf } from './index.js';
 export interface Evaluation {
   /** In the order of graph.outputs. */
   readonly outputs: readonly TensorData[];
+  /** Values of the states after the run, in the order of graph.states. */
+  readonly states: readonly TensorData[];
   /** The elements of every computed tensor. */
   readonly tensors: ReadonlyMap<TensorId, TensorData>;
+}
+
+/** The values of a graph's states before the first run. */
+export function initialStates(graph: Graph): readonly TensorData[] {
+  return statesOf(graph).map(({ initial }) => initial);
 }
 
 /**
  * Runs an integer graph on raw quantized inputs, in the order of graph.inputs.
  *
+ * @param states values with which the run begins: those after the run before it
  * @throws BonsaiError 'bad-vectors' when the number of values differs from the tensor's
  */
-export function evaluateGraph(graph: Graph, inputs: readonly TensorData[]): Evaluation {
+export function evaluateGraph(
+  graph: Graph,
+  inputs: readonly TensorData[],
+  states = initialStates(graph),
+): Evaluation {
   const values = new Map<TensorId, TensorData>();
+  statesOf(graph).forEach(({ tensor }, index) => {
+    values.set(tensor, states[index] as TensorData);
+  });
   graph.inputs.forEach((id, position) => {
     const tensor = tensorOf(graph, id);
     const data = inputs[position];
@@ -52,5 +68,9 @@ export function evaluateGraph(graph: Graph, inputs: readonly TensorData[]): Eval
       if (result !== undefined) values.set(id, result);
     });
   }
-  return { outputs: graph.outputs.map(elementsOf), tensors: values };
+  return {
+    outputs: graph.outputs.map(elementsOf),
+    states: statesOf(graph).map(({ next }) => elementsOf(next)),
+    tensors: values,
+  };
 }

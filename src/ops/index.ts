@@ -4,6 +4,7 @@ import type { Node } from '../ir/graph.js';
 import type { OpDef, OpTable } from '../ir/op.js';
 import { abs } from './abs.js';
 import { add } from './add.js';
+import { assign } from './assign.js';
 import { averagePool2d } from './average_pool2d.js';
 import { broadcastTo } from './broadcast_to.js';
 import { concatenation } from './concatenation.js';
@@ -26,6 +27,7 @@ import { mul } from './mul.js';
 import { neg } from './neg.js';
 import { pack } from './pack.js';
 import { pad } from './pad.js';
+import { push } from './push.js';
 import { quantize } from './quantize.js';
 import { relu } from './relu.js';
 import { relu0To1 } from './relu_0_to_1.js';
@@ -50,6 +52,7 @@ import { unpack } from './unpack.js';
 const all: readonly OpDef<any>[] = [
   abs,
   add,
+  assign,
   averagePool2d,
   concatenation,
   conv2d,
@@ -71,6 +74,7 @@ const all: readonly OpDef<any>[] = [
   neg,
   pack,
   pad,
+  push,
   quantize,
   relu,
   relu6,

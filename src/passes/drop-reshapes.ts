@@ -4,12 +4,14 @@
  * Every other reshape stays in the IR, where it keeps shapes consistent, and costs nothing: the
  * plan places its output at its input's address (plan/arena/lifetimes.ts) and makes no step of it.
  */
-import { type Graph, type Node, type TensorId, tensorOf } from '../ir/graph.js';
+import { type Graph, type Node, statesOf, type TensorId, tensorOf } from '../ir/graph.js';
 import { sameQuant } from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
 import { isReshape } from '../ops/shape/same-elements.js';
 
 export function dropReshapes(graph: Graph): Graph {
+  // The copy of a state may be needed after the state has changed.
+  const states = new Set(statesOf(graph).map(({ tensor }) => tensor));
   /** Output of a reshape → the tensor that it reshapes, through chains of reshapes. */
   const sources = new Map<TensorId, TensorId>();
   const nodes = graph.nodes.map((node) => {
@@ -20,7 +22,7 @@ export function dropReshapes(graph: Graph): Graph {
     });
     const [input] = inputs;
     const [output] = node.outputs;
-    if (isReshape(node) && input != null && output !== undefined) {
+    if (isReshape(node) && input != null && !states.has(input) && output !== undefined) {
       if (sameQuant(tensorOf(graph, input).quant, tensorOf(graph, output).quant)) {
         sources.set(output, input);
       }

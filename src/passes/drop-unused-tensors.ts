@@ -1,23 +1,13 @@
 /** Removes tensors that nothing refers to, and renumbers the rest without gaps. */
-import type { Graph, Module, TensorId } from '../ir/graph.js';
+import { type Graph, resultsOf, sourcesOf, statesOf, type TensorId } from '../ir/graph.js';
 
-export function dropUnusedTensors(module: Module): Module {
-  const [main] = module.graphs;
-  const states = module.states.map((state) => state.tensor);
-  const renumbered = module.graphs.map((graph) => renumber(graph, graph === main ? states : []));
-  return {
-    ...module,
-    graphs: renumbered.map(({ graph }) => graph),
-    states: module.states.map((state) => ({
-      ...state,
-      tensor: renumbered[0]?.ids.get(state.tensor) ?? state.tensor,
-    })),
-  };
+export function dropUnusedTensors(graph: Graph): Graph {
+  return renumber(graph).graph;
 }
 
-/** The graph without tensors that neither it nor `roots` refer to, and the new ids of the others. */
-export function renumber(graph: Graph, roots: readonly TensorId[]) {
-  const named = new Set<TensorId | null>([...graph.inputs, ...graph.outputs, ...roots]);
+/** The graph without tensors that it does not refer to, and the new ids of the others. */
+export function renumber(graph: Graph) {
+  const named = new Set<TensorId | null>([...sourcesOf(graph), ...resultsOf(graph)]);
   for (const node of graph.nodes) for (const id of [...node.inputs, ...node.outputs]) named.add(id);
   const ids = new Map<TensorId, TensorId>();
   const tensors = graph.tensors.filter((_, id) => {
@@ -38,6 +28,11 @@ export function renumber(graph: Graph, roots: readonly TensorId[]) {
       nodes,
       inputs: graph.inputs.map(at),
       outputs: graph.outputs.map(at),
+      states: statesOf(graph).map((state) => ({
+        ...state,
+        tensor: at(state.tensor),
+        next: at(state.next),
+      })),
     },
   };
 }

@@ -1,15 +1,15 @@
 /** Evaluates at compile time the nodes that depend on constants alone. */
-import { type Graph, isConstant, type Node, tensorOf, viewOf } from '../ir/graph.js';
+import { type Graph, isConstant, type Node, resultsOf, tensorOf, viewOf } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
 
 /**
  * A node whose inputs are all constant is replaced by the tensors that it evaluates to. Nodes that
- * write a graph output stay, since an output has to lie in the arena; float nodes stay, since only
+ * write a graph output or a state stay, since these have places in memory; float nodes stay, since only
  * integer operators are exact.
  */
 export function foldConstants(graph: Graph): Graph {
   const tensors = [...graph.tensors];
-  const outputs = new Set(graph.outputs);
+  const outputs = new Set(resultsOf(graph));
   const folded = (node: Node): boolean => {
     const view = viewOf({ ...graph, tensors }, node);
     const exact = view.outputs.every((tensor) => tensor.dtype === 'int8');

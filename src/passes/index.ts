@@ -1,6 +1,7 @@
 /** Every pass, in the order in which they run. */
 import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
+import { inStateOrder } from '../ir/order.js';
 import { operators } from '../ops/index.js';
 import { composeLookups } from './compose-lookups.js';
 import { depthwiseToConvolution } from './depthwise-to-convolution.js';
@@ -104,12 +105,18 @@ export const passes: readonly Pass[] = [
     name: 'drop-unused-tensors',
     why: 'last: it renumbers the tensors',
     faithful: true,
-    run: dropUnusedTensors,
+    run: eachGraph(dropUnusedTensors),
   },
 ];
 
+function inOrder(after: Module, before: Module): Module {
+  const graphs = after.graphs.map(inStateOrder);
+  return graphs.every((graph) => graph !== null) ? { ...after, graphs } : before;
+}
+
 /**
- * Runs the passes in order and checks the IR after each.
+ * Runs the passes in order and checks the IR after each. A pass may move reads of a state behind
+ * its change: the nodes are ordered again, and where that is impossible the graph stays as it was.
  *
  * @param observe called with each pass's name and result (`--dump`)
  * @throws InternalError naming the pass that broke the IR
@@ -122,7 +129,7 @@ export function runPasses(
   return passes
     .filter((pass) => pass.faithful || !faithful)
     .reduce((before, pass) => {
-      const after = pass.run(before);
+      const after = inOrder(pass.run(before), before);
       checkModule(after, operators, pass.name);
       observe(pass.name, after);
       return after;

@@ -5,7 +5,15 @@
  */
 import { analyse } from '../analysis/index.js';
 import { flowOf } from '../analysis/live-channels.js';
-import { type Graph, type NodeView, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
+import {
+  type Graph,
+  type NodeView,
+  resultsOf,
+  sourcesOf,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../ir/graph.js';
 import type { ChannelTie } from '../ir/op.js';
 import { channelCount } from '../ops/arithmetic/bounds.js';
 import { inputOf } from '../ops/shape/operands.js';
@@ -20,11 +28,11 @@ const leastWeights = 2.4;
 
 /**
  * Tensors whose channels are tied get the same order, and so do the constants that belong to them.
- * The graph's inputs and outputs keep their order, and so do tensors whose channels an operator
+ * The graph's inputs, outputs and states keep their order, and so do tensors whose channels an operator
  * ties in another way than one to one.
  */
 export function orderChannels(graph: Graph): Graph {
-  const computed = [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)];
+  const computed = [...sourcesOf(graph), ...graph.nodes.flatMap((node) => node.outputs)];
   const orders = new Map<TensorId, Taken>(
     computed.map((id) => [id, [...Array(channelCount(tensorOf(graph, id))).keys()]]),
   );
@@ -45,7 +53,7 @@ export function freeTensors(graph: Graph, computed: readonly TensorId[]): readon
     const above = parent.get(id) as TensorId;
     return above === id ? id : rootOf(above);
   };
-  const bound = new Set<TensorId>([...graph.inputs, ...graph.outputs]);
+  const bound = new Set<TensorId>([...sourcesOf(graph), ...resultsOf(graph)]);
   for (const node of graph.nodes) {
     const view = viewOf(graph, node);
     const flow = flowOf(view);

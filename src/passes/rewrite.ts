@@ -6,12 +6,14 @@ import {
   type Module,
   type Node,
   type NodeView,
+  resultsOf,
   type Tensor,
   type TensorId,
 } from '../ir/graph.js';
 
 /**
- * How often each tensor is used: once per input position of a node, once per graph output.
+ * How often each tensor is used: once per input position of a node, once per graph output, once as
+ * the next value of a state.
  * A tensor whose single use is a node can be absorbed into that node.
  */
 export function useCounts(graph: Graph): readonly number[] {
@@ -20,7 +22,7 @@ export function useCounts(graph: Graph): readonly number[] {
     if (id !== null) counts[id] = (counts[id] ?? 0) + 1;
   };
   for (const node of graph.nodes) node.inputs.forEach(count);
-  graph.outputs.forEach(count);
+  resultsOf(graph).forEach(count);
   return counts;
 }
 

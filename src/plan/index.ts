@@ -14,6 +14,7 @@ import { opOf } from '../ops/index.js';
 import { arenaAlign } from './arena/arena.js';
 import { isAlias } from './arena/lifetimes.js';
 import type { Arena } from './arena/placement.js';
+import { placeStates } from './arena/states.js';
 import { acceptInt8 } from './choose/accept.js';
 import { type Candidates, candidatesFor, onTwoCores } from './choose/candidates.js';
 import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
@@ -104,10 +105,14 @@ function planWith(
     ? given
     : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
   const liveShare = Math.min(1, modelSize(graph).parameters / Math.max(1, source.parameters));
-  const { choices, decision, arena } = chooseKernels(schedule, kernels, target, options, context, {
-    liveShare,
-    cycles,
-  });
+  const { states, stateBytes } = placeStates(graph);
+  const { choices, decision, arena } = chooseKernels(
+    schedule,
+    kernels,
+    ...withoutStates(target, options, stateBytes),
+    context,
+    { liveShare, cycles },
+  );
   const steps = schedule.steps.map((nodeIndex, index) =>
     planStep(graph, nodeIndex, index, choices[index] ?? null, arena),
   );
@@ -126,10 +131,27 @@ function planWith(
     placements: [...arena.placements.values()],
     ...ioTensors(module, arena.placements),
     arenaBytes: arena.bytes,
+    states,
+    stateBytes,
     arenaLowerBoundBytes: arena.lowerBoundBytes,
     arenaAlign,
   };
   return { plan, implementations: choices.map((choice) => choice?.implementation ?? null) };
+}
+
+/** The target and the budget with the RAM that states leave. */
+function withoutStates(
+  target: TargetTraits,
+  options: CompileOptions,
+  stateBytes: number,
+): readonly [TargetTraits, CompileOptions] {
+  if (stateBytes === 0) return [target, options];
+  const { ramBytes } = target;
+  const { maxRam } = options;
+  return [
+    { ...target, ramBytes: ramBytes === null ? null : ramBytes - stateBytes },
+    { ...options, ...(maxRam === undefined ? {} : { maxRam: maxRam - stateBytes }) },
+  ];
 }
 
 /** @param choice null for a step whose output is its input */

@@ -31,6 +31,7 @@ export function printPlan(plan: Plan): string {
     `prices: flash ${twoDigits(flashPrice)}, arena ${twoDigits(arenaPrice)} ${unit} for each byte (${reason})`,
     `estimated: ${short(estimatedCount(plan))} ${unit}, image ${short(imageBytes)}B`,
     `arena: ${arenaBytes} B, at least ${arenaLowerBoundBytes}, limit ${decision.arenaBytes} of ${room}`,
+    ...(plan.stateBytes === 0 ? [] : [`states: ${plan.stateBytes} B`]),
     ...plan.steps.map((step) => stepLine(step, decision)),
     '',
   ].join('\n');

@@ -54,6 +54,16 @@ export interface Placement {
   readonly last: number;
 }
 
+/** The bytes that hold a state, before its change in a run and after it. */
+export interface StatePlacement {
+  readonly name: string;
+  /** The tensors of the state, and others that are the same memory with another shape. */
+  readonly tensors: readonly TensorId[];
+  /** In the memory of states, which is not part of the arena. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 export interface Scratch {
   readonly offset: number;
   readonly bytes: number;
@@ -175,6 +185,10 @@ export interface Plan {
   readonly inputs: readonly IoTensor[];
   readonly outputs: readonly IoTensor[];
   readonly arenaBytes: number;
+  /** In the order of the graph's states. */
+  readonly states: readonly StatePlacement[];
+  /** RAM for states, beside the arena. */
+  readonly stateBytes: number;
   /** No placement of these tensors needs less. */
   readonly arenaLowerBoundBytes: number;
   /** Alignment that the caller's arena must have, in bytes. */

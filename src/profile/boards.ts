@@ -43,11 +43,11 @@ export async function measureSpread(
   const { vectors } = request;
   const parts: Part[] = [];
   const errors = new Map<string, BonsaiError>();
-  let pending = [...vectors.keys()];
+  let pending = sequencesOf(vectors);
   while (pending.length > 0) {
     const ports = request.ports.filter((port) => !errors.has(port)).slice(0, pending.length);
     if (ports.length === 0) break;
-    const shares = new Map(ports.map((port, i) => [port, every(pending, i, ports.length)]));
+    const shares = new Map(ports.map((port, i) => [port, every(pending, i, ports.length).flat()]));
     const pairs = new Map([...shares].map(([port, share]) => [port, pick(vectors, share)]));
     pending = [];
     for (const { port, measured, error } of await runShares(request, pairs)) {
@@ -55,7 +55,7 @@ export async function measureSpread(
       if (measured !== null) parts.push({ port, indices, measured });
       if (error !== null) {
         errors.set(port, error);
-        pending.push(...indices);
+        pending.push(...sequencesOf(vectors).filter(([first = 0]) => indices.includes(first)));
       }
     }
   }
@@ -150,8 +150,18 @@ function requireSameKind(first: Kind, other: Kind): void {
   );
 }
 
+/** The indices of the vectors of each sequence, which one board runs. */
+function sequencesOf(vectors: readonly VectorPair[]): number[][] {
+  const sequences: number[][] = [];
+  vectors.forEach(({ continues = false }, index) => {
+    if (continues) sequences.at(-1)?.push(index);
+    else sequences.push([index]);
+  });
+  return sequences;
+}
+
 /** Every `step`th item from `first` on. */
-function every(items: readonly number[], first: number, step: number): number[] {
+function every<T>(items: readonly T[], first: number, step: number): T[] {
   return items.filter((_, i) => i % step === first);
 }
 

@@ -20,6 +20,7 @@ export const commands = {
   readChecksums: 0x09,
   memory: 0x0a,
   reboot: 0x0b,
+  reset: 0x0c,
 } as const;
 
 export type Command = keyof typeof commands;

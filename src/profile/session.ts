@@ -35,6 +35,8 @@ export interface Session {
   /** For errors. */
   readonly deviceName: string;
   readonly hello: Hello;
+  /** The model's states get their initial values. */
+  reset(): Promise<void>;
   infer(inputs: readonly TensorData[]): Promise<Inference>;
   profile(inputs: readonly TensorData[]): Promise<Profile>;
   /** CRC-32 of each of the manifest's spans, taken after its step. */
@@ -86,6 +88,7 @@ export async function openSession(
   return {
     deviceName: device.name,
     hello,
+    reset: () => requests.ask('reset', requestBody.empty(), answerBody.empty),
     async infer(inputs) {
       const count = await runOn(inputs, 'infer', decodeCount);
       return { outputs: await readOutputs(requests, plan.outputs), count };

@@ -17,7 +17,8 @@ export type Repeatable =
   | 'readOutput'
   | 'readCounts'
   | 'readChecksums'
-  | 'memory';
+  | 'memory'
+  | 'reset';
 
 /** @throws BonsaiError 'bad-vectors' for an input of another length */
 export async function writeInputs(

@@ -7,10 +7,11 @@ import {
   elementCount,
   type Module,
   mainGraph,
+  statesOf,
   type TensorData,
 } from '../ir/graph.js';
 import { issueText } from '../issues.js';
-import { evaluateGraph } from '../ops/evaluate.js';
+import { evaluateGraph, initialStates } from '../ops/evaluate.js';
 import type { IoTensor, Plan } from '../plan/types.js';
 
 /** The expected checksum of a source operator's output. */
@@ -29,27 +30,33 @@ export interface VectorPair {
   readonly outputs: readonly TensorData[];
   /** Checked with --faithful only, since other plans do not compute the source's tensors. */
   readonly layers: readonly LayerChecksum[];
+  /** Whether it follows the pair before it in a sequence; otherwise the states are reset before. */
+  readonly continues?: boolean;
+}
+
+/** The pairs before `index` in its sequence. */
+export function earlierOf(pairs: readonly VectorPair[], index: number): readonly VectorPair[] {
+  let first = index;
+  while (first > 0 && pairs[first]?.continues === true) first -= 1;
+  return pairs.slice(first, index);
 }
 
 const uint = z.int().nonnegative();
 const layer = z.object({ op: uint, tensor: uint, bytes: uint, crc32: uint.max(0xffff_ffff) });
 
 /** Elements are checked below, so that the error can name the wrong one. */
-const file = z.object({
-  pairs: z
-    .array(
-      z.object({
-        input: z.array(z.unknown()),
-        output: z.array(z.unknown()),
-        layers: z.array(layer).default([]),
-      }),
-    )
-    .nonempty(),
+const pair = z.object({
+  input: z.array(z.unknown()),
+  output: z.array(z.unknown()),
+  layers: z.array(layer).default([]),
 });
+const pairsFile = z.object({ pairs: z.array(pair).nonempty() });
+const sequencesFile = z.strictObject({ sequences: z.array(z.array(pair).nonempty()).nonempty() });
 
 const formatHint =
   'write {"pairs":[{"input":[…],"output":[…]}]} with the raw quantized integers, flat; ' +
-  'for several inputs or outputs an array for each';
+  'for several inputs or outputs an array for each; for a model that remembers ' +
+  '{"sequences":[[pair, pair, …], …]}';
 
 /**
  * Reads a vectors file (README.md, 'The model').
@@ -58,17 +65,27 @@ const formatHint =
  * @throws BonsaiError 'bad-vectors' that names the pair and the element
  */
 export function readVectors(text: string | Uint8Array, where: string, plan: Plan): VectorPair[] {
-  const parsed = file.safeParse(parseJson(text, where), { error: issueText });
+  const json = parseJson(text, where);
+  const isSequences = typeof json === 'object' && json !== null && 'sequences' in json;
+  const file = isSequences ? sequencesFile : pairsFile;
+  const parsed = file.safeParse(json, { error: issueText });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const place = issue === undefined || issue.path.length === 0 ? '' : `${placeOf(issue.path)} `;
     throw new BonsaiError('bad-vectors', where, `${place}${issue?.message}`, formatHint);
   }
-  return parsed.data.pairs.map(({ input, output, layers }, index) => ({
-    inputs: tensorsOf(input, plan.inputs, 'input', `${where}, pair ${index}`),
-    outputs: tensorsOf(output, plan.outputs, 'output', `${where}, pair ${index}`),
+  const read = ({ input, output, layers }: z.infer<typeof pair>, place: string) => ({
+    inputs: tensorsOf(input, plan.inputs, 'input', `${where}, ${place}`),
+    outputs: tensorsOf(output, plan.outputs, 'output', `${where}, ${place}`),
     layers,
-  }));
+  });
+  if ('pairs' in parsed.data) return parsed.data.pairs.map((one, i) => read(one, `pair ${i}`));
+  return parsed.data.sequences.flatMap((sequence, s) =>
+    sequence.map((one, i) => ({
+      ...read(one, `sequence ${s}, pair ${i}`),
+      continues: i > 0,
+    })),
+  );
 }
 
 function parseJson(text: string | Uint8Array, where: string): unknown {
@@ -80,13 +97,16 @@ function parseJson(text: string | Uint8Array, where: string): unknown {
   }
 }
 
-/** ['pairs', 2, 'layers', 0, 'op'] → 'pair 2, layers.0.op'. */
-function placeOf(path: readonly PropertyKey[]): string {
-  const [, pair, ...rest] = path;
-  if (pair === undefined) return String(path[0]);
-  return [`pair ${String(pair)}`, ...(rest.length > 0 ? [rest.map(String).join('.')] : [])].join(
-    ', ',
-  );
+/**
+ * ['pairs', 2, 'layers', 0, 'op'] → 'pair 2, layers.0.op'; ['sequences', 1, 2, 'input'] →
+ * 'sequence 1, pair 2, input'.
+ */
+function placeOf([list, ...path]: readonly PropertyKey[]): string {
+  const levels = list === 'sequences' ? ['sequence', 'pair'] : ['pair'];
+  const named = levels.slice(0, path.length).map((level, i) => `${level} ${String(path[i])}`);
+  if (named.length === 0) return String(list);
+  const rest = path.slice(levels.length).map(String).join('.');
+  return [...named, ...(rest === '' ? [] : [rest])].join(', ');
 }
 
 type Side = 'input' | 'output';
@@ -174,6 +194,8 @@ function typeRange(dtype: DType, where: string): [least: number, greatest: numbe
 }
 
 const seededCount = 4;
+/** For a model that remembers: the lengths of its sequences. */
+const seededSequences = [12, 4] as const;
 const seed = 0x5eed;
 
 /** A file of vectors, read. */
@@ -195,12 +217,13 @@ export function vectorsFor(
 
 /**
  * The vectors without a file: 4 seeded inputs over the whole range of their type, with the outputs
- * of the reference evaluator. The same on every call.
+ * of the reference evaluator; for a model that remembers two sequences. The same on every call.
  */
 export function seededVectors(plan: Plan, module: Module): VectorPair[] {
   const random = xorshift32(seed);
-  return Array.from({ length: seededCount }, () => {
-    const inputs = plan.inputs.map((tensor) => {
+  const graph = mainGraph(module);
+  const seededInputs = () =>
+    plan.inputs.map((tensor) => {
       const [least, greatest] = typeRange(tensor.dtype, `input "${tensor.name}"`);
       const data = allocate(tensor.dtype, elementCount(tensor.shape));
       const values = greatest - least + 1;
@@ -209,8 +232,16 @@ export function seededVectors(plan: Plan, module: Module): VectorPair[] {
       }
       return data;
     });
-    const { outputs } = evaluateGraph(mainGraph(module), inputs);
-    return { inputs, outputs, layers: [] };
+  const isStateful = statesOf(graph).length > 0;
+  const lengths = isStateful ? seededSequences : new Array<number>(seededCount).fill(1);
+  return lengths.flatMap((length) => {
+    let states = initialStates(graph);
+    return Array.from({ length }, (_, i): VectorPair => {
+      const inputs = seededInputs();
+      const evaluation = evaluateGraph(graph, inputs, states);
+      states = evaluation.states;
+      return { inputs, outputs: evaluation.outputs, layers: [], continues: i > 0 };
+    });
   });
 }
 

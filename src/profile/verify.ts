@@ -6,9 +6,9 @@ import { BonsaiError } from '../errors.js';
 import type { Module, TensorData } from '../ir/graph.js';
 import { mainGraph, rawBytes, tensorOf } from '../ir/graph.js';
 import type { CountUnit } from '../ir/op.js';
-import { evaluateGraph } from '../ops/evaluate.js';
+import { evaluateGraph, initialStates } from '../ops/evaluate.js';
 import type { Session } from './session.js';
-import type { LayerChecksum, VectorPair } from './vectors.js';
+import { earlierOf, type LayerChecksum, type VectorPair } from './vectors.js';
 
 export interface DivergingLayer {
   readonly index: number;
@@ -78,11 +78,13 @@ export async function verifyOnDevice(
 
   for (const [index, vector] of vectors.entries()) {
     const isFirst = index === 0;
-    const checked = await checkVector(session, manifest, expect, vector, isFirst);
+    const run = { vector, earlier: earlierOf(vectors, index), isFirst, isLocated: mismatches > 0 };
+    const checked = await checkVector(session, manifest, expect, run);
     counts.push(checked.count);
     layersChecked += checked.layers;
     if (isFirst) {
       firstChecksums = checked.checksums;
+      await rewind(session, manifest, []);
       layerCounts = (await session.profile(vector.inputs)).steps;
     }
     const { isRight, span } = checked;
@@ -127,28 +129,55 @@ interface CheckedVector {
   readonly span: number;
 }
 
+/** A vector on a device. */
+interface VectorRun {
+  readonly vector: VectorPair;
+  /** Those before it in its sequence. */
+  readonly earlier: readonly VectorPair[];
+  readonly isFirst: boolean;
+  /** Whether an earlier vector has told which step is wrong. */
+  readonly isLocated: boolean;
+}
+
+/** Brings the model's states to where they were after the earlier vectors of a sequence. */
+async function rewind(
+  session: Session,
+  { plan }: Manifest,
+  earlier: readonly VectorPair[],
+): Promise<void> {
+  if (plan.stateBytes === 0) return;
+  await session.reset();
+  for (const { inputs } of earlier) await session.infer(inputs);
+}
+
 /** Runs a vector. What is wrong must be wrong twice, otherwise the board is at fault. */
 async function checkVector(
   session: Session,
-  { plan, spans }: Manifest,
+  manifest: Manifest,
   expect: ReturnType<typeof expectations>,
-  vector: VectorPair,
-  isFirst: boolean,
+  { vector, earlier, isFirst, isLocated }: VectorRun,
 ): Promise<CheckedVector> {
+  const { plan, spans } = manifest;
   const { inputs } = vector;
+  const again = async <T>(run: (inputs: readonly TensorData[]) => Promise<T>): Promise<T> => {
+    await rewind(session, manifest, earlier);
+    return run(inputs);
+  };
+  if (earlier.length === 0) await rewind(session, manifest, []);
   const { outputs, count } = await session.infer(inputs);
   const isRight = equal(outputs, vector.outputs);
-  if (!isRight) expectSame(session, equal((await session.infer(inputs)).outputs, outputs));
   const known = plan.options.faithful ? expect.ofLayers(vector.layers) : noChecksums;
   const result = { count, isRight, layers: known.size };
-  if (!isFirst && isRight && known.size === 0) return { ...result, checksums: [], span: -1 };
-  const found = await session.checksums(inputs);
+  const isDone = known.size === 0 && (isRight || (isLocated && earlier.length > 0));
+  if (!isFirst && isDone) return { ...result, checksums: [], span: -1 };
+  if (!isRight) expectSame(session, equal((await again(session.infer)).outputs, outputs));
+  const found = await again(session.checksums);
   // The evaluator takes seconds for a large model, so it runs only where it is needed.
-  const evaluated = isFirst || !isRight ? expect.ofEvaluator(inputs) : noChecksums;
+  const evaluated = isFirst || !isRight ? expect.ofEvaluator(earlier, inputs) : noChecksums;
   const span = spans.findIndex((_, i) =>
     [known, evaluated].some((checksums) => (checksums.get(i) ?? found[i]) !== found[i]),
   );
-  if (span >= 0) expectSame(session, isDeepStrictEqual(await session.checksums(inputs), found));
+  if (span >= 0) expectSame(session, isDeepStrictEqual(await again(session.checksums), found));
   return { ...result, checksums: found, span };
 }
 
@@ -214,8 +243,10 @@ function expectations({ spans }: Manifest, module: Module) {
       return checksums;
     },
 
-    ofEvaluator(inputs: readonly TensorData[]): Checksums {
-      const { tensors } = evaluateGraph(graph, inputs);
+    ofEvaluator(earlier: readonly VectorPair[], inputs: readonly TensorData[]): Checksums {
+      let states = initialStates(graph);
+      for (const pair of earlier) states = evaluateGraph(graph, pair.inputs, states).states;
+      const { tensors } = evaluateGraph(graph, inputs, states);
       const checksums = new Map<number, number>();
       for (const [index, { tensor }] of spans.entries()) {
         const data = tensors.get(tensor);

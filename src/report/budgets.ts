@@ -322,6 +322,11 @@ function needsOf({ report: { memory }, plan }: Held): Needs {
 }
 
 /** Bytes of RAM, as far as they are known before a run. */
-export function ramWithoutStack({ arenaBytes, sramCopyBytes, staticRamBytes }: Memory): number {
-  return arenaBytes + sramCopyBytes + (staticRamBytes ?? 0);
+export function ramWithoutStack({
+  arenaBytes,
+  stateBytes,
+  sramCopyBytes,
+  staticRamBytes,
+}: Memory): number {
+  return arenaBytes + stateBytes + sramCopyBytes + (staticRamBytes ?? 0);
 }

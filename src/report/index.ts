@@ -71,17 +71,19 @@ function memoryOf(
   const sramCopyBytes =
     sizes?.sramCopyBytes ??
     tables.reduce((sum, { region, bytes }) => sum + (region === 'sram' ? bytes : 0), 0);
-  const staticRamBytes = sizes?.staticRamBytes ?? null;
+  const { stateBytes } = plan;
+  const staticRamBytes = sizes === undefined ? null : sizes.staticRamBytes - stateBytes;
   return {
     arenaBytes: plan.arenaBytes,
     arenaLowerBoundBytes: plan.arenaLowerBoundBytes,
+    stateBytes,
     stackBytes,
     staticRamBytes,
     sramCopyBytes,
     ramBytes:
       staticRamBytes === null || stackBytes === null
         ? null
-        : plan.arenaBytes + staticRamBytes + stackBytes + sramCopyBytes,
+        : plan.arenaBytes + stateBytes + staticRamBytes + stackBytes + sramCopyBytes,
     codeBytes: sizes?.codeBytes ?? null,
     tableBytes: sizes?.tableBytes ?? bytesOf('table'),
     weightBytes: sizes?.weightBytes ?? bytesOf('weights'),

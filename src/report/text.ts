@@ -115,6 +115,8 @@ function memoryLines(report: Report): string[] {
       ? 'the least for these kernels'
       : `lower bound ${thousands(memory.arenaLowerBoundBytes)}`;
   lines.push(`arena    ${thousands(memory.arenaBytes)} B (${bound}${arenaReason(report)})`);
+  const { stateBytes } = memory;
+  if (stateBytes > 0) lines.push(`states   ${thousands(stateBytes)} B beside the arena`);
   const copies =
     memory.sramCopyBytes === 0
       ? ''
@@ -122,6 +124,7 @@ function memoryLines(report: Report): string[] {
   if (memory.ramBytes !== null) {
     lines.push(
       `RAM      ${thousands(memory.ramBytes)} B: arena ${thousands(memory.arenaBytes)}, ` +
+        (stateBytes === 0 ? '' : `states ${thousands(stateBytes)}, `) +
         `static ${thousands(memory.staticRamBytes ?? 0)}, ${stackText(memory.stackBytes)}` +
         (copies && `, ${copies}`),
     );

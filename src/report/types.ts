@@ -28,11 +28,13 @@ export interface Memory {
   readonly arenaLowerBoundBytes: number;
   /** Measured by painting. */
   readonly stackBytes: number | null;
-  /** Static data and bss, the arena excluded. */
+  /** States: what the model remembers from one run to the next. */
+  readonly stateBytes: number;
+  /** Static data and bss, arena and states excluded. */
   readonly staticRamBytes: number | null;
   /** Weights and code copied to RAM at start. */
   readonly sramCopyBytes: number;
-  /** arena + static + stack + copies. */
+  /** arena + states + static + stack + copies. */
   readonly ramBytes: number | null;
   /** All of the image that is neither table nor weight: kernels, runtime, serial and USB. */
   readonly codeBytes: number | null;

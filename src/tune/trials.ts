@@ -232,7 +232,6 @@ class Builder {
       name: 'calibration',
       sha256: '00'.repeat(32),
       graphs: [graph],
-      states: [],
       inputNames: names(graph.inputs),
       outputNames: names(graph.outputs),
     };

@@ -1,5 +1,6 @@
 /** IR → .tflite, for any runtime. */
 import { isDeepStrictEqual } from 'node:util';
+import { BonsaiError } from '../errors.js';
 import { importModel } from '../import/index.js';
 import { builtinCode } from '../import/tflite/builtins.js';
 import { rows } from '../import/tflite/ops.js';
@@ -20,6 +21,7 @@ import {
   type Node,
   type Quant,
   rawBytes,
+  statesOf,
   type Tensor,
   type TensorData,
   type TensorId,
@@ -44,6 +46,10 @@ type RawOperator = Encodable<typeof operatorFields>;
  * @throws BonsaiError 'unsupported-attribute' for a node that the format cannot express
  */
 export function writeTflite(module: Module): Uint8Array {
+  if (statesOf(mainGraph(module)).length > 0) {
+    const hint = 'keep the file that the model was read from';
+    throw new BonsaiError('unsupported-attribute', module.name, 'has states', hint);
+  }
   const plain = { ...module, graphs: module.graphs.map(plainGraph) };
   const bytes = encodeModule(plain);
   requireSame(plain, bytes);

@@ -198,6 +198,15 @@ const rows: Readonly<Record<string, Fill>> = {
     const four = b.input([1, 6, 6, 4]);
     return [z, b.node('concatenation', [four, four], { axis: 3, activation: 'none' })];
   },
+  'portable/push': (b) => {
+    const window = (shape: readonly number[], axis: number, frames: number) => {
+      const state = b.state(new Int8Array(shape.reduce((a, c) => a * c)), shape);
+      return b.changes(state, b.node('push', [state, b.input(shape.with(axis, frames))], { axis }));
+    };
+    window([1, 4, 3], 1, 1);
+    window([1, 2, 3, 4], 3, 2);
+    return b.input([1, 2]);
+  },
   'portable/depthwise_conv2d': (b) => {
     const x = b.depthwise(b.input([1, 9, 9, 3]), 3, { strideH: 2, strideW: 2, ...pads });
     return b.depthwise(x, 6, { activation: 'relu6' });

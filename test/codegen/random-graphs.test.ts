@@ -8,14 +8,21 @@ import { packageFile } from '../../src/codegen/templates.js';
 import { qemuCommand } from '../../src/device/qemu.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { kernelsOf } from '../../src/kernels/index.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import { operators } from '../../src/ops/index.js';
 import { runPasses } from '../../src/passes/index.js';
 import { makePlan } from '../../src/plan/index.js';
 import type { CompileOptions } from '../../src/plan/types.js';
 import { loadTarget } from '../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
-import { type GraphSeed, graphSeeds, growGraph, growths } from '../support/graphs.js';
+import {
+  type GraphSeed,
+  graphSeeds,
+  growGraph,
+  growths,
+  stateful,
+  statefulSeeds,
+} from '../support/graphs.js';
 import { mergePlans } from '../support/merged-plan.js';
 import { mergeModules, randomInputs } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
@@ -36,6 +43,21 @@ function expectSameOutputs(before: readonly Module[], after: readonly Module[]):
   const [expected, actual] = [before, after].map(
     (modules) => evaluateGraph(mainGraph(mergeModules(modules)), inputs).outputs,
   );
+  expect(actual).to.deep.equal(expected);
+}
+
+/** As `expectSameOutputs`, for each of several runs one after the other. */
+function expectSameSequences(before: readonly Module[], after: readonly Module[]): void {
+  const [expected, actual] = [before, after].map((modules) => {
+    const graph = mainGraph(mergeModules(modules));
+    let states = initialStates(graph);
+    return [1, 2, 3, 4].map((seed) => {
+      const inputs = randomInputs(mergeModules(before), seed);
+      const evaluation = evaluateGraph(graph, inputs, states);
+      states = evaluation.states;
+      return evaluation.outputs;
+    });
+  });
   expect(actual).to.deep.equal(expected);
 }
 
@@ -65,6 +87,27 @@ describe('random graphs in C', () => {
   }
 });
 
+describe('random graphs with states in C, over sequences', () => {
+  const batch = fc.array(statefulSeeds, { minLength: 10, maxLength: 20, size: 'max' });
+  for (const [name, passes, options] of [
+    ['as they are, every tensor in its own memory', false, null],
+    ['after the passes, planned', true, { faithful: false }],
+    ['after the passes, planned for size', true, { faithful: false, optimize: 'size' }],
+  ] as const) {
+    it(name, async () => {
+      const property = fc.asyncProperty(batch, async (seeds: readonly GraphSeed[]) => {
+        const grown = seeds.map(growGraph);
+        const modules = passes ? grown.map((one) => runPasses(one, { faithful: false })) : grown;
+        if (passes) expectSameSequences(grown, modules);
+        const plan = (merged: Module) =>
+          mergePlans(merged, modules, modules.map(planned(options ?? {})));
+        await expectSameBits(modules, options === null ? { runs: 5 } : { plan, runs: 5 });
+      });
+      await fc.assert(property, { numRuns: 4 });
+    });
+  }
+});
+
 describe('random graphs on simulated boards', () => {
   for (const target of ['rp2040', 'stm32f405', 'mps3-an547']) {
     it(`after the passes, planned for ${target}`, async function () {
@@ -89,7 +132,7 @@ describe('every operator', () => {
         `test/ops/${name}.test.ts`,
       ];
       expect(files.filter((file) => !existsSync(packageFile(file)))).to.deep.equal([]);
-      expect(growths).to.have.property(name);
+      expect({ ...growths, ...stateful }).to.have.property(name);
     });
   }
 });

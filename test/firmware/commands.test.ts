@@ -167,6 +167,14 @@ describe('firmware: the command loop', () => {
     expect([...(await board.ask(request('memory'))).body]).to.deep.equal(new Array(12).fill(0));
   });
 
+  it('resets the states, and answers without a body', async () => {
+    const read = () => board.ask(output(0, 0, 1));
+    await board.ask(request('infer'));
+    expect([...(await read()).body]).to.not.deep.equal([77]);
+    expect([...(await board.ask(request('reset'))).body]).to.deep.equal([]);
+    expect([...(await read()).body]).to.deep.equal([77]);
+  });
+
   it('ends on reboot, after the answer', async () => {
     expect((await board.last(request('reboot'))).type).to.equal(0x8b);
     expect(await board.ended).to.equal(0);
@@ -180,7 +188,7 @@ describe('firmware: the command loop', () => {
     ['no model, but not hello', request('info', [], { tag: 0 }), 2],
     ['model goes before command', request(0x77, [], { tag: 0 }), 2],
     ['command 0', request(0), 3],
-    ['the command after the last', request(12), 3],
+    ['the command after the last', request(13), 3],
     ['an answer as command', request(0x81), 3],
     ['an error as command', request(0xff), 3],
     ['input index past the end', input(2, 0, [1]), 4],

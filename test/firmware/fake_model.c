@@ -102,7 +102,7 @@ static void run(void *memory, bonsai_hook *hook, void *context)
 
 static void reset(void *memory)
 {
-    (void)memory;
+    ((uint8_t *)memory)[OUTPUT0] = 77; /* shows that the state was reset */
     for (int32_t i = 0; i < 2 * STEPS; i++) {
         span[i].step = i / 2;
         span[i].offset = SPANS + i;

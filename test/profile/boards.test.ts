@@ -71,6 +71,28 @@ describe('profile/boards', () => {
     expect(request.progress.at(-1)).to.match(/a7 b0 c0 d7/);
   });
 
+  it('shares whole sequences, and runs those of a board that fails elsewhere', async () => {
+    const starts = new Set([0, 3, 5]);
+    const sequences = vectors.map((one, i) => ({ ...one, continues: !starts.has(i) }));
+    const shares: Record<string, number[]> = {};
+    const request = boardsOf({ a: {}, b: {} });
+    const { merged } = await measureSpread({
+      ...request,
+      vectors: sequences,
+      measureOn: (port, some, observe) => {
+        shares[port] = [
+          ...(shares[port] ?? []),
+          ...some.map((one) => sequences.findIndex((other) => other === one)),
+        ];
+        const isGone = port === 'b';
+        if (isGone) throw new BonsaiError('device', port, 'goes away', 'plug it in');
+        return request.measureOn(port, some, observe);
+      },
+    });
+    expect(shares).to.deep.equal({ a: [0, 1, 2, 5, 6, 3, 4], b: [3, 4] });
+    expect(merged?.verify.vectors).to.equal(7);
+  });
+
   it('shares the vectors, and merges what was measured in their order', async () => {
     // Vector 0, whose steps are counted, takes three runs.
     const { boards, merged } = await measureSpread(

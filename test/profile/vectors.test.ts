@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { readVectors, seededVectors } from '../../src/profile/vectors.js';
+import { earlierOf, readVectors, seededVectors } from '../../src/profile/vectors.js';
 import { chainModule, manifestOf } from '../support/fake-board.js';
 import { GraphBuilder } from '../support/module.js';
 import { simplePlan } from '../support/plan.js';
@@ -44,10 +44,39 @@ describe('profile/vectors', () => {
     expect(vector?.outputs).to.deep.equal([Int8Array.of(6, 7), Int8Array.of(8, 9, 10)]);
   });
 
+  it('reads sequences: each begins anew', () => {
+    const pair = { input: [1, 2, 3], output: [4, 5, 6] };
+    const file = JSON.stringify({ sequences: [[pair, pair], [pair]] });
+    const read = readVectors(file, 'v.json', plan);
+    expect(read.map(({ continues }) => continues)).to.deep.equal([false, true, false]);
+    expect(read[1]?.outputs).to.deep.equal([Int8Array.of(4, 5, 6)]);
+    expect([0, 1, 2].map((i) => earlierOf(read, i).length)).to.deep.equal([0, 1, 0]);
+  });
+
   const good = { input: [1, 2, 3], output: [1, 2, 3] };
   const rows: [edge: string, text: string, where: RegExp, message: RegExp][] = [
     ['no JSON', '{', /^v\.json$/, /is not JSON/],
     ['no pairs', '{}', /^v\.json$/, /^pairs is /],
+    ['no sequence', '{"sequences":[]}', /^v\.json$/, /^sequences is /],
+    ['an empty sequence', '{"sequences":[[]]}', /^v\.json$/, /^sequence 0 is /],
+    [
+      'a pair of a sequence without output',
+      JSON.stringify({ sequences: [[good], [good, { input: [1, 2, 3] }]] }),
+      /^v\.json$/,
+      /^sequence 1, pair 1, output is missing/,
+    ],
+    [
+      'too few values in a sequence',
+      JSON.stringify({ sequences: [[good, { ...good, input: [1] }]] }),
+      /sequence 0, pair 1, input "input_0"/,
+      /has 1 values, the tensor has 3/,
+    ],
+    [
+      'pairs and sequences',
+      JSON.stringify({ pairs: [good], sequences: [[good]] }),
+      /^v\.json$/,
+      /pairs/,
+    ],
     ['an empty list', '{"pairs":[]}', /^v\.json$/, /^pairs is /],
     [
       'a pair without output',

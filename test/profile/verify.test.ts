@@ -6,6 +6,7 @@ import { openSession } from '../../src/profile/session.js';
 import { type LayerChecksum, seededVectors, type VectorPair } from '../../src/profile/vectors.js';
 import { verifyOnDevice } from '../../src/profile/verify.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
+import { GraphBuilder, perTensorQuant } from '../support/module.js';
 
 const module = chainModule(16);
 const manifest = manifestOf(module, { faithful: true });
@@ -121,5 +122,54 @@ describe('profile/verify', () => {
       seen.push(`${done}/${total}`);
     });
     expect(seen).to.deep.equal(['1/4', '2/4', '3/4', '4/4']);
+  });
+});
+
+/** Adds each input to the sum of those before it. */
+function summing() {
+  const b = new GraphBuilder();
+  const x = b.input([1, 4], perTensorQuant(0.5, 0));
+  const state = b.state(Int8Array.of(1, 2, 3, 4), [1, 4], perTensorQuant(0.5, 0));
+  const sum = b.node('add', [state, x], { activation: 'none' });
+  const next = b.changes(state, b.node('assign', [state, sum]));
+  return { module: b.module([b.node('relu', [next], {}, { name: 'last' })]), sum };
+}
+
+describe('profile/verify, with states', () => {
+  const { module: stateful, sum } = summing();
+  const its = manifestOf(stateful, { faithful: true });
+  const pairs = seededVectors(its.plan, stateful);
+  const check = async (options: FakeOptions, vectors: readonly VectorPair[]) => {
+    const session = await openSession(new FakeBoard(stateful, its, options), its);
+    return verifyOnDevice(session, its, stateful, vectors);
+  };
+
+  it('seeded vectors are sequences, whose outputs depend on what came before', async () => {
+    expect(pairs.filter(({ continues }) => continues !== true)).to.have.length(2);
+    const { verify: found } = await check({}, pairs);
+    expect(found).to.include({ vectors: 16, mismatches: 0, firstDivergingLayer: null });
+    // Without a reset between them the second sequence would begin with the end of the first.
+    const joined = pairs.map((pair, i) => ({ ...pair, continues: i > 0 }));
+    expect((await check({}, joined)).verify.mismatches).to.be.above(0);
+  });
+
+  it('resets before each pair that is no part of a sequence', async () => {
+    const apart = [pairs[0], pairs[0], pairs[0]].filter((pair) => pair !== undefined);
+    expect((await check({}, apart)).verify.mismatches).to.equal(0);
+  });
+
+  it('names the layer that differs within a sequence, after the same inputs', async () => {
+    // Vector 0 infers, takes checksums and profiles; the next four infer.
+    const { verify: found } = await check({ tamper: { tensor: sum, from: 7 } }, pairs);
+    expect(found.mismatches).to.be.above(0);
+    expect(found.firstDivergingLayer).to.include({ index: 0 });
+  });
+
+  it('names no layer when an expected output is wrong in a sequence', async () => {
+    const wrong = pairs.map((pair, i) =>
+      i === 5 ? { ...pair, outputs: [Int8Array.of(9, 9, 9, 9)] } : pair,
+    );
+    const { verify: found } = await check({}, wrong);
+    expect(found).to.include({ mismatches: 1, firstDivergingLayer: null });
   });
 });

@@ -25,7 +25,10 @@ struct driver_program {
 extern const struct driver_program driver_program;
 `;
 
-/** Reads inputs from stdin, run after run, and writes what each step has written. */
+/**
+ * Reads inputs from stdin, run after run, and writes what each step has written. The runs are one
+ * sequence: only the states stay from one to the next.
+ */
 const main = `
 static void written(void *arena, int32_t step)
 {
@@ -43,6 +46,8 @@ int main(void)
     /* Exactly as large as promised: the address sanitizer guards both ends. */
     if (posix_memalign(&arena, 64, p->arena_bytes) != 0)
         return 1;
+    memset(arena, 0xa5, p->arena_bytes);
+    p->reset(arena);
     for (;;) {
         memset(arena, 0xa5, p->arena_bytes);
         for (int32_t i = 0; i < p->inputs; i++) {
@@ -52,7 +57,6 @@ int main(void)
                 return 0;
             }
         }
-        p->reset(arena);
         p->run_hooked(arena, written, arena);
         for (int32_t i = 0; i < p->outputs; i++)
             fwrite(p->output(arena, i), 1, p->output_bytes[i], stdout);

@@ -10,7 +10,7 @@ import {
   type TensorData,
   type TensorId,
 } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import type { Plan } from '../../src/plan/types.js';
 import {
   answerBit,
@@ -87,6 +87,7 @@ export class FakeBoard implements Device {
   private readonly listeners = new Listeners();
   private readonly inputs: TensorData[];
   private outputs: readonly TensorData[] = [];
+  private states: readonly TensorData[] = [];
   private checksums: readonly number[] = [];
   private stepCounts: readonly number[] = [];
   runs = 0;
@@ -115,6 +116,7 @@ export class FakeBoard implements Device {
     this.generation++;
     for (const input of inputs.keys()) this.inputBytes(input).fill(0);
     this.outputs = outputs.map(({ dtype, shape }) => allocate(dtype, elementCount(shape)));
+    this.states = initialStates(mainGraph(this.module));
     this.checksums = [];
     this.stepCounts = [];
     this.last = null;
@@ -209,6 +211,9 @@ export class FakeBoard implements Device {
         return u32s([512, 4096, 2000]);
       case 'reboot':
         return Buffer.alloc(0);
+      case 'reset':
+        this.states = initialStates(mainGraph(this.module));
+        return Buffer.alloc(0);
     }
   }
 
@@ -220,7 +225,8 @@ export class FakeBoard implements Device {
   private run(): number {
     const { tamper, counts = [1000] } = this.options;
     const graph = mainGraph(this.module);
-    const { tensors, outputs } = evaluateGraph(graph, this.inputs);
+    const { tensors, outputs, states } = evaluateGraph(graph, this.inputs, this.states);
+    this.states = states;
     const wrong = new Map<TensorId, TensorData>();
     if (tamper !== undefined && this.runs >= (tamper.from ?? 0)) {
       // Inverts the results of the broken step and of every step after it.

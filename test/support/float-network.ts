@@ -87,7 +87,7 @@ export class FloatNetwork {
   }
 
   module(name = 'network'): Module {
-    const head = { name, sha256: '0'.repeat(64), states: [] };
+    const head = { name, sha256: '0'.repeat(64) };
     return { ...head, graphs: [this.graph()], inputNames: ['x'], outputNames: ['y'] };
   }
 

@@ -131,7 +131,7 @@ function ofPositive(op: string): Grow {
 
 const sigmoid = (random: Random) => ({ algorithm: random.pick(['fixed', 'float']) });
 
-/** Every operator by its name; a test compares the names with `operators`. */
+/** Every operator but stateful ones, by name; a test compares the names with `operators`. */
 export const growths: Readonly<Record<string, Grow>> = {
   abs: elementwise('abs', () => ({})),
   add: binary('add'),
@@ -293,6 +293,29 @@ export const growths: Readonly<Record<string, Grow>> = {
   },
 };
 
+/** Operators that change a state: neither a file of TFLite that bonsaic writes nor training has them. */
+export const stateful: Readonly<Record<string, Grow>> = {
+  assign: ({ b, random, x, shape }) => {
+    const state = b.state(random.int8(elementCount(shape)), shape, b.quant(x));
+    // The state is read before its change, after it, or both; a run's outputs are in the arena.
+    const reads = random.integer(1, 3);
+    const attrs = { shape };
+    const before = (reads & 1) !== 0 ? [b.node('reshape', [state], attrs)] : [];
+    const next = b.changes(state, b.node('assign', [state, x]));
+    const after = (reads & 2) !== 0 ? [b.node('reshape', [next], attrs)] : [];
+    const all = [...before, ...after];
+    if (all.length === 1) return all[0] as TensorId;
+    return b.node('concatenation', all, { axis: shape.length - 1, activation: 'none' });
+  },
+  push: ({ b, random, x, shape }) => {
+    const axis = random.integer(0, shape.length - 1);
+    const window = shape.map((extent, d) => extent + (d === axis ? random.integer(0, 3) : 0));
+    const state = b.state(random.int8(elementCount(window)), window, b.quant(x));
+    const next = b.changes(state, b.node('push', [state, x], { axis }));
+    return b.node('reshape', [next], { shape: window });
+  },
+};
+
 /** A window of one tap, or of 3×3 with a row and a column of padding all around. */
 function windowAttrs(side: 1 | 3, activation: string) {
   const pad = (side - 1) / 2;
@@ -448,6 +471,19 @@ export const graphSeeds: fc.Arbitrary<GraphSeed> = fc.record({
   seed: fc.nat(),
 });
 
+/** As `graphSeeds`, with states. */
+export const statefulSeeds: fc.Arbitrary<GraphSeed> = fc.record({
+  ops: fc.array(
+    fc.oneof(
+      fc.constantFrom(...Object.keys(stateful)),
+      fc.constantFrom(...Object.keys(growths)),
+      fc.constantFrom('a pad and a layer', 'a convolution and a sum', 'a layer and a clamp'),
+    ),
+    { minLength: 2, maxLength: 6 },
+  ),
+  seed: fc.nat(),
+});
+
 /** As `graphSeeds`, with what passes change. */
 export const fusibleSeeds: fc.Arbitrary<GraphSeed> = fc.record({
   ops: fc.array(
@@ -471,7 +507,9 @@ export function growGraph({ ops, seed }: GraphSeed): Module {
     // Upsampling and padding could grow the graph without limit.
     if (elementCount(shape) > maxElements) break;
     const peers = made.filter((id) => b.shape(id).join() === shape.join());
-    made.push(((growths[op] ?? fusible[op]) as Grow)({ b, random, x, shape, peers }));
+    made.push(
+      ((growths[op] ?? stateful[op] ?? fusible[op]) as Grow)({ b, random, x, shape, peers }),
+    );
   }
   const outputs = [made.at(-1) as TensorId];
   return b.module(outputs, 'graph');

@@ -3,6 +3,7 @@
  */
 import { cName } from '../../src/ir/c-names.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { placeStates } from '../../src/plan/arena/states.js';
 import type { Planned } from '../../src/plan/index.js';
 import type { IoTensor, Placement, Plan, PlanStep } from '../../src/plan/types.js';
 
@@ -61,7 +62,10 @@ export function mergePlans(
   const model = { ...one.model, name: merged.name, macs: sum((plan) => plan.model.macs) };
   const arena = { arenaBytes: base, arenaLowerBoundBytes: base };
   return {
-    plan: { ...one, model, steps, placements, inputs, outputs, ...arena },
+    plan: {
+      ...{ ...one, model, steps, placements, inputs, outputs },
+      ...{ ...arena, ...placeStates(mainGraph(merged)) },
+    },
     implementations: planned.flatMap(({ implementations }) => implementations),
   };
 }

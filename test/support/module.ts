@@ -8,6 +8,8 @@ import {
   type Node,
   type Quant,
   type Shape,
+  type State,
+  statesOf,
   type Tensor,
   type TensorData,
   type TensorId,
@@ -39,11 +41,27 @@ export class GraphBuilder {
   private readonly tensors: Tensor[] = [];
   private readonly nodes: Node[] = [];
   private readonly inputs: TensorId[] = [];
+  private readonly states: State[] = [];
 
   input(shape: Shape, quant: Quant = perTensorQuant(0.5, 3), name?: string): TensorId {
     const id = this.tensor(name ?? `input_${this.inputs.length}`, shape, quant);
     this.inputs.push(id);
     return id;
+  }
+
+  /** A state, which 'assign', 'push' or another node with it as an input changes (`changes`). */
+  state(initial: Int8Array, shape: Shape, quant: Quant = perTensorQuant(0.5, 3)): TensorId {
+    const name = `state_${this.states.length}`;
+    const tensor = this.tensor(name, shape, quant);
+    this.states.push({ name, tensor, next: tensor, initial });
+    return tensor;
+  }
+
+  /** Makes `next` the value of a state after the run. Returns `next`. */
+  changes(state: TensorId, next: TensorId): TensorId {
+    const index = this.states.findIndex(({ tensor }) => tensor === state);
+    this.states[index] = { ...(this.states[index] as State), next };
+    return next;
   }
 
   /** An int8 or int32 constant; `quant` null for plain integers. */
@@ -109,15 +127,15 @@ export class GraphBuilder {
       name,
       sha256: '00'.repeat(32),
       graphs: [graph],
-      states: [],
       inputNames: names(this.inputs),
       outputNames: names(outputs),
     };
   }
 
   private graph(name: string, outputs: readonly TensorId[]): Graph {
-    const { tensors, nodes, inputs } = this;
-    return { name, tensors: [...tensors], nodes: [...nodes], inputs: [...inputs], outputs };
+    const { tensors, nodes, inputs, states } = this;
+    const graph = { name, tensors: [...tensors], nodes: [...nodes], inputs: [...inputs], outputs };
+    return states.length === 0 ? graph : { ...graph, states: [...states] };
   }
 
   private tensor(name: string, shape: Shape, quant: Quant | null): TensorId {
@@ -131,6 +149,7 @@ export function mergeModules(modules: readonly Module[], name = 'merged'): Modul
   const nodes: Node[] = [];
   const inputs: TensorId[] = [];
   const outputs: TensorId[] = [];
+  const states: State[] = [];
   modules.forEach((module, index) => {
     const graph = module.graphs[0] as Graph;
     const first = tensors.length;
@@ -148,13 +167,15 @@ export function mergeModules(modules: readonly Module[], name = 'merged'): Modul
     }
     inputs.push(...moved(graph.inputs));
     outputs.push(...moved(graph.outputs));
+    for (const { tensor, next, ...state } of statesOf(graph)) {
+      states.push({ ...state, tensor: tensor + first, next: next + first });
+    }
   });
   const names = (ids: readonly TensorId[]) => ids.map((id) => (tensors[id] as Tensor).name);
   return {
     name,
     sha256: '00'.repeat(32),
-    graphs: [{ name: 'main', tensors, nodes, inputs, outputs }],
-    states: [],
+    graphs: [{ name: 'main', tensors, nodes, inputs, outputs, states }],
     inputNames: names(inputs),
     outputNames: names(outputs),
   };

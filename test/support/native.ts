@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as shlex from 'shlex';
 import { emitProgram, type Program } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import type { Planned } from '../../src/plan/index.js';
 import type { IoTensor, Plan } from '../../src/plan/types.js';
 import { type Both, runners, sanitizers } from './both.js';
@@ -110,9 +110,10 @@ export function firstDifference(
   module: Module,
   inputs: readonly TensorData[],
   trace: Trace,
+  states: readonly TensorData[] = initialStates(mainGraph(module)),
 ): string | null {
   const graph = mainGraph(module);
-  const evaluation = evaluateGraph(graph, inputs);
+  const evaluation = evaluateGraph(graph, inputs, states);
   const differ = (
     name: string,
     id: TensorId,
@@ -171,8 +172,12 @@ export async function expectSameBits(
   const program = emitProgram(merged, planned);
   const vectors = Array.from({ length: runs }, (_, run) => randomInputs(merged, seed + run));
   const traces = await runProgram(merged.name, plan, program, vectors, both);
+  const graph = mainGraph(merged);
+  let states = initialStates(graph);
   traces.forEach((trace, run) => {
-    const difference = firstDifference(merged, vectors[run] ?? [], trace);
+    const inputs = vectors[run] ?? [];
+    const difference = firstDifference(merged, inputs, trace, states);
     if (difference !== null) throw new Error(`seed ${seed + run}, ${difference}`);
+    if (states.length > 0) states = evaluateGraph(graph, inputs, states).states;
   });
 }

@@ -15,6 +15,7 @@ import { matchesOf } from '../../src/kernels/index.js';
 import type { KernelContext } from '../../src/kernels/variant.js';
 import { perTensor } from '../../src/ops/arithmetic/quant.js';
 import { opOf } from '../../src/ops/index.js';
+import { placeStates } from '../../src/plan/arena/states.js';
 import { onTwoCores } from '../../src/plan/choose/candidates.js';
 import type { Planned } from '../../src/plan/index.js';
 import { type Implementation, memoryOf, wholeOf } from '../../src/plan/schedule/parts.js';
@@ -101,6 +102,8 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     const { implementations } = (rest.cores ?? 1) > 1 ? onTwoCores(one, context) : one;
     return implementations.at(-1) as Implementation;
   });
+  const { states, stateBytes } = placeStates(graph);
+  const held = new Set(states.flatMap(({ tensors }) => tensors));
   /** Output → the input whose memory it shares, and the output's lead. */
   const shared = new Map<TensorId, { input: TensorId; lead: number }>();
   if (overlap !== false) {
@@ -143,6 +146,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     const { variant, parts } = implementation;
     const { outputs } = node;
     for (const id of outputs) {
+      if (held.has(id)) continue;
       const sharing = shared.get(id);
       place(id, index, sharing && (places.get(sharing.input) ?? 0) - sharing.lead);
     }
@@ -207,6 +211,8 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     inputs: describe(graph.inputs, module.inputNames),
     outputs: describe(graph.outputs, module.outputNames),
     arenaBytes: top,
+    states,
+    stateBytes,
     arenaLowerBoundBytes: top,
     arenaAlign: align,
   };

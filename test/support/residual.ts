@@ -36,7 +36,7 @@ export function randomSum(
 
 /** The same module with the sum fused into the node, if possible. */
 export function fused(module: Module): Module {
-  return dropUnusedTensors(eachGraph(fuseResiduals)(module));
+  return eachGraph((graph) => dropUnusedTensors(fuseResiduals(graph)))(module);
 }
 
 export function isFused(module: Module): boolean {

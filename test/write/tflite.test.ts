@@ -366,7 +366,7 @@ const activations = ['none', 'relu', 'relu6', 'relu_n1_to_1'];
 const accumulators = ['conv2d', 'depthwise_conv2d', 'fully_connected'];
 /** Every operator, and every attribute that a pass sets or takes along. */
 const kinds: readonly string[] = [
-  ...operators.keys(),
+  ...[...operators.values()].flatMap(({ name, changesState }) => (changesState ? [] : [name])),
   ...[...accumulators, 'add', 'mul', 'sub'].flatMap((op) =>
     activations.map((activation) => `${op} activation ${activation}`),
   ),
@@ -412,7 +412,8 @@ describe('write: .tflite', () => {
 
   it('every operator has a row here', () => {
     const tested = new Set(rows.map(({ op }) => op));
-    expect([...operators.keys()].filter((op) => !tested.has(op))).to.deep.equal([]);
+    const written = [...operators].filter(([, { changesState }]) => !changesState);
+    expect(written.map(([op]) => op).filter((op) => !tested.has(op))).to.deep.equal([]);
   });
 
   describe('what passes make', () => {

@@ -59,7 +59,7 @@ export function withoutBlocks(candidate: Candidate, blocks: readonly Block[]): C
     return blocks.filter(({ sum }) => sum === output);
   });
   const bare = fromEnd.reduce(bypassed, candidate.graph);
-  const { graph, ids } = renumber(bare, []);
+  const { graph, ids } = renumber(bare);
   const moved = <T>(map: ReadonlyMap<TensorId, T>): ReadonlyMap<TensorId, T> =>
     new Map(
       [...map].flatMap(([id, value]) => {

@@ -5,6 +5,7 @@ import {
   isConstant,
   type Node,
   type NodeView,
+  statesOf,
   type TensorId,
   tensorOf,
 } from '../../ir/graph.js';
@@ -27,19 +28,49 @@ export interface TensorBuffer extends Buffer {
   readonly owner: TensorId;
 }
 
-/** Whether a node's output is its input's memory with another shape, which needs no code. */
+/**
+ * Whether a node's output is its input's memory with another shape, which needs no code. A reshape
+ * of a state's value before its change is a copy, since the memory changes; and an output of the
+ * graph lies in the arena.
+ */
 export function isAlias(graph: Graph, node: Node): boolean {
   const [input] = node.inputs;
-  return isReshape(node) && input != null && !isConstant(tensorOf(graph, input));
+  if (!isReshape(node) || input == null || isConstant(tensorOf(graph, input))) return false;
+  if (statesOf(graph).length === 0) return true;
+  const isOutput = node.outputs.some((id) => graph.outputs.includes(id));
+  const isBefore = statesOf(graph).some(({ tensor }) => tensor === input);
+  return !isBefore && !(isOutput && stateTensors(graph).has(input));
 }
 
-/** The tensor that owns the memory of each tensor of the arena: itself, unless it is an alias. */
+/** The tensors in the memory of states, each with the state's index. */
+export function stateTensors(graph: Graph): ReadonlyMap<TensorId, number> {
+  const held = new Map<TensorId, number>();
+  statesOf(graph).forEach(({ tensor, next }, index) => {
+    held.set(tensor, index).set(next, index);
+  });
+  if (held.size === 0) return held;
+  const before = new Set(statesOf(graph).map(({ tensor }) => tensor));
+  for (const node of graph.nodes) {
+    const [input] = node.inputs;
+    const state = input == null || before.has(input) ? undefined : held.get(input);
+    const isOutput = node.outputs.some((id) => graph.outputs.includes(id));
+    if (!isReshape(node) || isOutput || state === undefined) continue;
+    for (const id of node.outputs) held.set(id, state);
+  }
+  return held;
+}
+
+/**
+ * The tensor that owns the memory of each tensor of the arena: itself, unless it is an alias.
+ * Tensors in the memory of states are not in the arena.
+ */
 export function ownersOf(graph: Graph): ReadonlyMap<TensorId, TensorId> {
+  const states = stateTensors(graph);
   const owners = new Map(graph.inputs.map((id) => [id, id]));
   for (const node of graph.nodes) {
     const [input] = node.inputs;
     const owner = isAlias(graph, node) && input != null ? owners.get(input) : undefined;
-    for (const id of node.outputs) owners.set(id, owner ?? id);
+    for (const id of node.outputs) if (!states.has(id)) owners.set(id, owner ?? id);
   }
   return owners;
 }

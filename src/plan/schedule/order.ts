@@ -6,7 +6,15 @@
  * has more sets than `work` allows, those with the smallest need continue. The order may then miss
  * the best one, but is never worse than the given one.
  */
-import { byteCount, type Node, type TensorId, tensorOf } from '../../ir/graph.js';
+import {
+  byteCount,
+  type Graph,
+  type Node,
+  statesOf,
+  type TensorId,
+  tensorOf,
+} from '../../ir/graph.js';
+import { predecessorsOf } from '../../ir/order.js';
 import { aligned } from '../arena/arena.js';
 import { addedBytes, type KernelMemory, ownersOf, type Schedule } from '../arena/lifetimes.js';
 
@@ -97,10 +105,42 @@ function trafficOf(
       unlocks[before]?.push(step);
     }
   });
+  if (statesOf(graph).length > 0) addStateOrder(graph, nodes, needs, unlocks);
   // A tensor that is kept has a reader that never runs, so it stays alive until the end.
   for (const id of [...graph.outputs, ...(keepInput ? graph.inputs : [])])
     read(ownerOf(id), steps.length);
   return { reads, writes, readers, needs, unlocks };
+}
+
+/** Adds to each step's `needs`, and to `unlocks`, the order that states ask for. */
+function addStateOrder(
+  graph: Graph,
+  nodes: readonly Node[],
+  needs: bigint[],
+  unlocks: readonly number[][],
+): void {
+  const predecessors = predecessorsOf(graph);
+  const stepOf = new Map(nodes.map((node, step) => [node, step]));
+  nodes.forEach((node, step) => {
+    for (const earlier of new Set(stepsBefore(node, predecessors, stepOf))) {
+      const needed = needs[step] ?? 0n;
+      if ((needed & bit(earlier)) !== 0n) continue;
+      needs[step] = needed | bit(earlier);
+      unlocks[earlier]?.push(step);
+    }
+  });
+}
+
+/** The steps that must run before a node; an alias has none of its own, but those before it. */
+function stepsBefore(
+  node: Node,
+  predecessors: ReadonlyMap<Node, readonly Node[]>,
+  stepOf: ReadonlyMap<Node, number>,
+): readonly number[] {
+  return (predecessors.get(node) ?? []).flatMap((other) => {
+    const step = stepOf.get(other);
+    return step === undefined ? stepsBefore(other, predecessors, stepOf) : [step];
+  });
 }
 
 /** The initial state, and the state after running a step, given by its index in the schedule. */
