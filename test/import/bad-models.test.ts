@@ -107,8 +107,6 @@ const models: readonly Row[] = [
   ],
   ...(
     [
-      ['CALL_ONCE', 'CALL_ONCE', /whole window/],
-      ['VAR_HANDLE', 'VAR_HANDLE', /variables/],
       ['a recurrent layer', 'UNIDIRECTIONAL_SEQUENCE_LSTM', /convolutions over time/],
       ['an operator like many', 'WHERE', /bonsaic operators/],
     ] as const

@@ -73,17 +73,17 @@ describe('profile/boards', () => {
 
   it('shares whole sequences, and runs those of a board that fails elsewhere', async () => {
     const starts = new Set([0, 3, 5]);
-    const sequences = vectors.map((one, i) => ({ ...one, continues: !starts.has(i) }));
+    const sequences: readonly VectorPair[] = vectors.map((one, i) => ({
+      ...one,
+      continues: !starts.has(i),
+    }));
     const shares: Record<string, number[]> = {};
     const request = boardsOf({ a: {}, b: {} });
     const { merged } = await measureSpread({
       ...request,
       vectors: sequences,
       measureOn: (port, some, observe) => {
-        shares[port] = [
-          ...(shares[port] ?? []),
-          ...some.map((one) => sequences.findIndex((other) => other === one)),
-        ];
+        shares[port] = [...(shares[port] ?? []), ...some.map((one) => sequences.indexOf(one))];
         const isGone = port === 'b';
         if (isGone) throw new BonsaiError('device', port, 'goes away', 'plug it in');
         return request.measureOn(port, some, observe);

@@ -120,6 +120,9 @@ export const modelFields = {
 
 export const noOptions = {};
 
+export const callOnceOptions = { initSubgraph: int32(0) };
+export const varHandleOptions = { container: string(0), sharedName: string(1) };
+
 export const conv2dOptions = {
   padding: scalar(0, 'int8'),
   strideW: int32(1),

@@ -1,6 +1,7 @@
-/** The main subgraph of a .tflite file → the IR's graph. */
+/** A subgraph of a .tflite file → the IR's graph. */
 import { BonsaiError } from '../../errors.js';
-import type { Graph, Node, Tensor, TensorId } from '../../ir/graph.js';
+import type { Graph, Node, Tensor, TensorData, TensorId } from '../../ir/graph.js';
+import { evaluateGraph } from '../../ops/evaluate.js';
 import { corrupt, decode, defaults } from '../flatbuffer.js';
 import { edgesOf } from './edges.js';
 import { rows } from './ops.js';
@@ -18,6 +19,7 @@ import type { AnyRow } from './rows.js';
 import { tensorTypes } from './schema.js';
 import { asBias, asWeights, fixShape, importTensor } from './tensors.js';
 import { unknownOperator } from './unknown.js';
+import { initialSubgraph, Variables, variableOperators } from './variables.js';
 
 /** The subgraph that runs. Only control flow operators call others, and those are refused. */
 export const main = 0;
@@ -41,6 +43,63 @@ export interface ImportedGraph {
 export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): ImportedGraph {
   const subgraph = raw.subgraphs[main];
   if (subgraph === undefined) throw corrupt(raw.source, 'has no subgraph');
+  for (const [what, list] of Object.entries({
+    operators: subgraph.operators,
+    inputs: subgraph.inputs,
+    outputs: subgraph.outputs,
+  })) {
+    if (list.length > 0) continue;
+    throw new BonsaiError('bad-graph', raw.source.where, `has no ${what}`, convertAgain);
+  }
+  const { graph, variables } = importSubgraph(raw, subgraph, rounding);
+  const initial = initialValues(raw, subgraph, rounding);
+  return {
+    graph: variables.finish(graph, initial),
+    inputs: subgraph.inputs,
+    outputs: subgraph.outputs,
+  };
+}
+
+/**
+ * The values that CALL_ONCE assigns to variables, computed here: its subgraphs have no inputs.
+ *
+ * @throws BonsaiError 'unsupported-operator' for a subgraph that calls another one
+ */
+function initialValues(
+  raw: RawModel,
+  { operators }: RawSubgraph,
+  rounding: 'tflm' | 'tflite',
+): ReadonlyMap<string, TensorData> {
+  const values = new Map<string, TensorData>();
+  operators.forEach((operator, index) => {
+    if (operatorName(raw, operator) !== 'CALL_ONCE') return;
+    const where = `operator ${index} (CALL_ONCE)`;
+    const subgraph = raw.subgraphs[initialSubgraph(raw, operator, where)];
+    if (subgraph === undefined) throw corrupt(raw.source, `${where} calls a missing subgraph`);
+    if (subgraph.operators.some((inner) => operatorName(raw, inner) === 'CALL_ONCE')) {
+      const hint = 'initialize variables with constants';
+      throw new BonsaiError('unsupported-operator', where, 'calls a subgraph that calls one', hint);
+    }
+    if (subgraph.inputs.length > 0) {
+      throw new BonsaiError('bad-graph', where, 'calls a subgraph with inputs', convertAgain);
+    }
+    const { graph, variables } = importSubgraph(raw, subgraph, rounding);
+    const assigned = [...variables.assigned()];
+    const evaluated = { ...graph, outputs: assigned.map(([, id]) => id) };
+    const { outputs } = evaluateGraph(evaluated, []);
+    assigned.forEach(([name], i) => {
+      values.set(name, outputs[i] as TensorData);
+    });
+  });
+  return values;
+}
+
+/** The graph of a subgraph, and its variables, which `finish` makes to states. */
+function importSubgraph(
+  raw: RawModel,
+  subgraph: RawSubgraph,
+  rounding: 'tflm' | 'tflite',
+): { readonly graph: Graph; readonly variables: Variables } {
   checkIndices(raw, subgraph);
   const edges = edgesOf(raw, subgraph);
   checkOperators(raw, subgraph, edges.skipped);
@@ -64,11 +123,28 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
     return tensors.length - 1;
   };
   const inputs = edges.inputs.map(idOf);
-  const nodes = subgraph.operators.flatMap((operator, index): Node[] => {
-    if (edges.skipped.has(index)) return [];
+  const nodes: Node[] = [];
+  const variables = new Variables(raw, { tensors, nodes });
+  const useVariable = (name: string, { inputs, outputs }: RawOperator, place: Place) => {
+    const [handle = -1, value = -1] = inputs;
+    const [output = -1] = outputs;
+    const { operator, layer, where, index } = place;
+    const at = { name: layer, ops: [index] };
+    if (name === 'VAR_HANDLE') variables.addHandle(output, operator, where);
+    if (name === 'READ_VARIABLE') {
+      ids.set(output, variables.read(handle, quantized(tensorAt(output)), at, where));
+    }
+    if (name === 'ASSIGN_VARIABLE') variables.assign(handle, idOf(value), at, where);
+  };
+  subgraph.operators.forEach((operator, index) => {
+    if (edges.skipped.has(index)) return;
     const name = operatorName(raw, operator);
     const layer = layerName(subgraph, operator, index);
     const where = `operator ${index} (${name}) "${layer}"`;
+    if (variableOperators.has(name)) {
+      useVariable(name, operator, { operator, layer, where, index });
+      return;
+    }
     const row = rows.get(name) as AnyRow;
     const foreign = {
       where,
@@ -78,27 +154,32 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
       rounding,
     };
     const operands = row.operands === 'all' ? operator.inputs.map((_, i) => i) : row.operands;
-    return [
-      {
-        op: row.op,
-        name: layer,
-        inputs: operands.map((position) => {
-          const input = operator.inputs[position] ?? -1;
-          if (input >= 0) return idOf(input);
-          if (row.optional.includes(position)) return null;
-          throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
-        }),
-        outputs: operator.outputs.map(idOf),
-        attrs: { ...row.attrs(foreign), ...row.rounding[rounding] },
-        ops: [index],
-        fused: [],
-      },
-    ];
+    nodes.push({
+      op: row.op,
+      name: layer,
+      inputs: operands.map((position) => {
+        const input = operator.inputs[position] ?? -1;
+        if (input >= 0) return idOf(input);
+        if (row.optional.includes(position)) return null;
+        throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
+      }),
+      outputs: operator.outputs.map(idOf),
+      attrs: { ...row.attrs(foreign), ...row.rounding[rounding] },
+      ops: [index],
+      fused: [],
+    });
   });
   const outputs = edges.outputs.map(idOf);
   const name = printable(subgraph.name) || 'main';
-  const graph = { name, inputs, outputs, nodes, tensors };
-  return { graph, inputs: subgraph.inputs, outputs: subgraph.outputs };
+  return { graph: { name, inputs, outputs, nodes, tensors }, variables };
+}
+
+/** An operator of the file, for errors and for the node that it becomes. */
+interface Place {
+  readonly operator: RawOperator;
+  readonly layer: string;
+  readonly where: string;
+  readonly index: number;
 }
 
 const convertAgain = 'convert the model again';
@@ -111,7 +192,7 @@ const convertAgain = 'convert the model again';
 function checkOperators(raw: RawModel, subgraph: RawSubgraph, skipped: ReadonlySet<number>): void {
   subgraph.operators.forEach((operator, index) => {
     const name = operatorName(raw, operator);
-    if (skipped.has(index) || rows.has(name)) return;
+    if (skipped.has(index) || rows.has(name) || variableOperators.has(name)) return;
     const where = `operator ${index} (${name}) "${layerName(subgraph, operator, index)}"`;
     const isFloat = operator.outputs.some(
       (output) => tensorTypes[rawTensor(raw, subgraph, output).type] === 'float32',
@@ -166,10 +247,6 @@ function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
     const message = `has ${operators.length} operators; at most ${maxOperators} are possible`;
     throw new BonsaiError('too-large', raw.source.where, message, 'use a smaller model');
   }
-  for (const [what, list] of Object.entries({ operators, inputs, outputs })) {
-    if (list.length > 0) continue;
-    throw new BonsaiError('bad-graph', raw.source.where, `has no ${what}`, convertAgain);
-  }
   const check = (indices: readonly number[], lowest: number, where: string) => {
     const bad = indices.find((index) => index < lowest || index >= tensors.length);
     if (bad === undefined) return;
@@ -183,7 +260,7 @@ function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
     // An optional input that is absent is −1.
     check(operator.inputs, -1, where);
     check(operator.outputs, 0, where);
-    // Operators that call subgraphs may have no output; they are refused elsewhere as unknown.
+    // CALL_ONCE and ASSIGN_VARIABLE have no output; others are refused elsewhere as unknown.
     if (operator.outputs.length > 0 || !rows.has(operatorName(raw, operator))) return;
     throw new BonsaiError('bad-graph', where, 'has no output', convertAgain);
   });

@@ -4,18 +4,11 @@ import { BonsaiError } from '../../errors.js';
 const lists = "'bonsaic operators' lists what is supported";
 const replaceLayer = `replace the layer: ${lists}`;
 const fixBatch = 'convert with a fixed batch size (keras.Input(shape, batch_size=1))';
-const wholeWindow =
-  'convert the network that takes a whole window of time, not its streaming form: ' +
-  'variables are not supported';
 const noRecurrence = 'use convolutions over time: recurrent layers are not supported';
 const inApplication = 'compute features in the application: the network is what comes after it';
 
 /** Hints by operator, or by the name of a custom operator. */
 const advice: ReadonlyMap<string, string> = new Map([
-  ['ASSIGN_VARIABLE', wholeWindow],
-  ['CALL_ONCE', wholeWindow],
-  ['READ_VARIABLE', wholeWindow],
-  ['VAR_HANDLE', wholeWindow],
   ['BIDIRECTIONAL_SEQUENCE_LSTM', noRecurrence],
   ['BIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
   ['LSTM', noRecurrence],
