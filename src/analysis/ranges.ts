@@ -1,18 +1,18 @@
 /** Forward interval analysis: the values that every channel of every tensor can take. */
-import { type Graph, type NodeView, type Tensor, viewOf } from '../ir/graph.js';
-import type { ChannelBounds } from '../ir/op.js';
+import { dtypes, type Graph, isInteger, type NodeView, type Tensor, viewOf } from '../ir/graph.js';
+import { type ChannelBounds, computedTypes } from '../ir/op.js';
 import { anyBounds, channelCount, elementBounds } from '../ops/arithmetic/bounds.js';
 import { opOf } from '../ops/index.js';
 
 /**
- * Proven bounds of the tensors that int8 nodes write, for any input of the model. Tensors that are
+ * Proven bounds of the tensors that nodes of integers write, for any input of the model. Tensors that are
  * not in the map can have any value of their type.
  */
 export function rangesOf(graph: Graph): ReadonlyMap<Tensor, ChannelBounds> {
   const ranges = new Map<Tensor, ChannelBounds>();
   for (const node of graph.nodes) {
     const view = viewOf(graph, node);
-    if (!isInt8(view)) continue;
+    if (!computedTypes(view).every(isInteger)) continue;
     const bounds = opOf(node).range?.(view, inputBounds(view, ranges));
     view.outputs.forEach((tensor, position) => {
       const known = bounds?.[position];
@@ -37,11 +37,6 @@ export function boundsIn(
   const known = ranges.get(tensor);
   if (known !== undefined) return known;
   const { data, dtype } = tensor;
-  const isExact = data !== null && (dtype === 'int8' || dtype === 'int32');
+  const isExact = data !== null && dtypes[dtype].range !== null;
   return isExact ? elementBounds(channelCount(tensor), data as Int8Array) : anyBounds(tensor);
-}
-
-function isInt8({ inputs, outputs }: NodeView<object>): boolean {
-  const computed = inputs.filter((tensor) => tensor !== null && tensor.data === null);
-  return [...computed, ...outputs].every((tensor) => tensor?.dtype === 'int8');
 }

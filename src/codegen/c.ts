@@ -4,10 +4,11 @@
  * A table of 20 MB is about 100 MB of text. Arrays of bytes are formatted into a buffer of known
  * size, so time and memory grow linearly.
  */
+import { InternalError } from '../errors.js';
+import { type CType, type DType, dtypes } from '../ir/dtypes.js';
 import type { Table } from '../kernels/variant.js';
 
-/** Element types as C names them (stdint.h). */
-export type CType = 'int8_t' | 'uint8_t' | 'int16_t' | 'uint16_t' | 'int32_t' | 'float';
+export type { CType };
 
 export function ctypeOf(data: Table['data']): CType {
   if (data instanceof Int8Array) return 'int8_t';
@@ -15,7 +16,15 @@ export function ctypeOf(data: Table['data']): CType {
   if (data instanceof Int16Array) return 'int16_t';
   if (data instanceof Uint16Array) return 'uint16_t';
   if (data instanceof Int32Array) return 'int32_t';
+  if (data instanceof BigInt64Array) return 'int64_t';
   return 'float';
+}
+
+/** The type of an element in C. @throws InternalError for types that the arena does not hold */
+export function inC(dtype: DType): CType {
+  const { ctype } = dtypes[dtype];
+  if (ctype === null) throw new InternalError('codegen', `no tensor in the arena is ${dtype}`);
+  return ctype;
 }
 
 /** The narrowest integer type that holds all of `values`, which are int32. */
@@ -35,6 +44,7 @@ export const ctypeBytes: Readonly<Record<CType, number>> = {
   int16_t: 2,
   uint16_t: 2,
   int32_t: 4,
+  int64_t: 8,
   float: 4,
 };
 
@@ -98,6 +108,7 @@ const layouts: Readonly<Record<CType, { readonly width: number; readonly perRow:
   int16_t: { width: 6, perRow: 12 },
   uint16_t: { width: 5, perRow: 12 },
   int32_t: { width: 11, perRow: 8 },
+  int64_t: { width: 20, perRow: 4 },
   float: { width: 16, perRow: 5 },
 };
 
@@ -105,7 +116,14 @@ const [space, comma, newline, minus, zero] = [0x20, 0x2c, 0x0a, 0x2d, 0x30];
 
 /** The rows between the braces of a table's initializer; each ends with a newline. */
 export function rows(data: Table['data']): string {
-  return data instanceof Float32Array ? floatRows(data) : integerRows(data);
+  if (data instanceof Float32Array) return rowsOf(data, 'float', float);
+  if (data instanceof BigInt64Array) return rowsOf(data, 'int64_t', longInteger);
+  return integerRows(data);
+}
+
+/** An int64 as a C expression. */
+function longInteger(value: bigint): string {
+  return value === -(2n ** 63n) ? 'INT64_MIN' : `${value}`;
 }
 
 /** The rows of 16- or 32-bit words, in hexadecimal. */
@@ -123,20 +141,25 @@ export function hexRows(words: ArrayLike<number> & { readonly BYTES_PER_ELEMENT:
   return lines.join('');
 }
 
-function floatRows(data: Float32Array): string {
-  const { width, perRow } = layouts.float;
+function rowsOf<T>(
+  data: Iterable<T> & {
+    readonly length: number;
+    subarray(begin: number, end: number): Iterable<T>;
+  },
+  type: CType,
+  text: (value: T) => string,
+): string {
+  const { width, perRow } = layouts[type];
   const lines: string[] = [];
   for (let start = 0; start < data.length; start += perRow) {
-    const row = data.subarray(start, start + perRow);
-    lines.push(
-      `${indent}${Array.from(row, (value) => float(value).padStart(width)).join(', ')},\n`,
-    );
+    const row = Array.from(data.subarray(start, start + perRow), (x) => text(x).padStart(width));
+    lines.push(`${indent}${row.join(', ')},\n`);
   }
   return lines.join('');
 }
 
 /** Right-aligned columns of numbers, written digit by digit into a buffer of the final size. */
-function integerRows(data: Exclude<Table['data'], Float32Array>): string {
+function integerRows(data: Exclude<Table['data'], Float32Array | BigInt64Array>): string {
   const { width, perRow } = layouts[ctypeOf(data)];
   const rowCount = Math.ceil(data.length / perRow);
   const text = Buffer.alloc(data.length * (width + 1) + rowCount * (indent.length + 1), space);

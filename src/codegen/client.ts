@@ -51,13 +51,19 @@ export function emitClient(
   return file.getFullText();
 }
 
+/** The array of each tensor's own type. */
+function rawType(side: 'Input' | 'Output'): string {
+  const tensors = `typeof model.${side.toLowerCase()}s`;
+  return `{ readonly [Name in ${side}Name]: Elements<(${tensors})[Name]['dtype']> }`;
+}
+
 const types = [
   ['InputName', 'keyof typeof model.inputs', 'Names of the inputs.'],
   ['OutputName', 'keyof typeof model.outputs', 'Names of the outputs.'],
   ['Inputs', 'Readonly<Record<InputName, ArrayLike<number>>>', 'Real values, flat.'],
   ['Outputs', 'Readonly<Record<OutputName, Float32Array>>', 'Real values, flat.'],
-  ['RawInputs', 'Readonly<Record<InputName, Int8Array>>', 'Quantized integers, flat.'],
-  ['RawOutputs', 'Readonly<Record<OutputName, Int8Array>>', 'Quantized integers, flat.'],
+  ['RawInputs', rawType('Input'), 'Elements as the model holds them, flat.'],
+  ['RawOutputs', rawType('Output'), 'Elements as the model holds them, flat.'],
 ] as const;
 
 function usage(model: string, plan: Plan): string {
@@ -91,7 +97,7 @@ function writeModel(
     });
   writer.blankLine();
   writer.writeLine(
-    '/** The model as compiled. Tensors are NHWC, int8: real = scale * (q - zeroPoint). */',
+    '/** The model as compiled. Tensors are NHWC. Of integers: real = scale * (q - zeroPoint). */',
   );
   writer.write('export const model = ').inlineBlock(() => {
     writer.writeLine(`name: ${quote(module.name)},`);
@@ -116,10 +122,12 @@ function writeModel(
   writer.write(' as const;');
 }
 
-function linesOf({ name, shape, scale, zeroPoint }: IoTensor, index: number): readonly string[] {
+function linesOf(tensor: IoTensor, index: number): readonly string[] {
+  const { name, dtype, shape, scale, zeroPoint } = tensor;
   return [
     `name: ${quote(name)},`,
     `index: ${index},`,
+    `dtype: ${quote(dtype)},`,
     `shape: [${shape.join(', ')}],`,
     `count: ${elementCount(shape)},`,
     // A float32 prints as the shortest text that reads back as the same double.

@@ -1,21 +1,17 @@
 /** The comment above a step in the generated C: layer, shapes, attributes. */
-import type { AttrValue, NodeView, Tensor } from '../ir/graph.js';
+import { type AttrValue, dtypes, type NodeView, type Tensor } from '../ir/graph.js';
 import type { PlanStep } from '../plan/types.js';
 import { comment } from './c.js';
-
-const typeNames: Readonly<Partial<Record<string, string>>> = {
-  int8: 's8',
-  int16: 's16',
-  int32: 's32',
-  uint8: 'u8',
-};
 
 /** 'conv2d_0: "block1/conv"  s8 [1,49,10,1] -> [1,25,5,64]  10x4 stride 2 relu'. */
 export function describeStep(step: PlanStep, symbol: string, view: NodeView): string {
   const activations = view.inputs.filter((tensor) => tensor !== null && tensor.data === null);
   const inputs = activations.map((tensor) => shape(tensor as Tensor)).join(', ');
   const outputs = view.outputs.map(shape).join(', ');
-  const type = typeNames[view.outputs[0]?.dtype ?? ''] ?? view.outputs[0]?.dtype ?? '';
+  const [of] = [...activations, ...view.outputs];
+  const [result = of] = view.outputs;
+  const types = [of, result].map((tensor) => (tensor == null ? '' : dtypes[tensor.dtype].short));
+  const type = types[0] === types[1] ? types[0] : types.join(' to ');
   const details = attributes(view);
   return comment(
     `${symbol}: "${step.name}"  ${type} ${inputs} -> ${outputs}${details === '' ? '' : `  ${details}`}`,

@@ -9,7 +9,7 @@ import { cNames } from '../ir/c-names.js';
 import type { KernelCall, Table } from '../kernels/variant.js';
 import { functionKey } from '../plan/schedule/lower.js';
 import type { Optimize } from '../plan/types.js';
-import { ctypeBytes, ctypeOf, integer, narrowest, wrap } from './c.js';
+import { ctypeBytes, ctypeOf, inC, integer, narrowest, wrap } from './c.js';
 import type { Composition } from './templates.js';
 
 /** One call of a kernel, with its tables placed. */
@@ -21,6 +21,8 @@ export interface PlacedCall {
   readonly call: KernelCall;
   /** Symbol of each table and routine of the call. */
   readonly symbols: Readonly<Record<string, string>>;
+  /** The tensors' type in the name of the function: 's8'. */
+  readonly type: string;
   /** Symbol of the call's descriptor, if it needs one. */
   readonly argsSymbol: string;
 }
@@ -54,18 +56,18 @@ export function kernelFunctions(
 }
 
 /**
- * 'portable/conv2d' becomes conv2d_s8. Functions of one template are distinguished by the flags in
+ * 'portable/conv2d' of int8 becomes conv2d_s8. Functions of one template are distinguished by the flags in
  * which they differ, then by the first step that calls them.
  */
 function functionNames(groups: readonly PlacedCall[][]): readonly string[] {
   const firsts = groups.map((group) => group[0] as PlacedCall);
-  const plain = firsts.map(({ template, call }) => {
+  const plain = firsts.map(({ template, call, type }) => {
     const [isa = '', ...path] = template.split('/');
     const siblings = firsts.filter((other) => other.template === template);
     const telling = Object.keys(call.flags)
       .sort()
       .filter((flag) => call.flags[flag] && siblings.some((other) => !other.call.flags[flag]));
-    return [...path, 's8', ...(isa === 'portable' ? [] : [isa]), ...telling].join('_');
+    return [...path, type, ...(isa === 'portable' ? [] : [isa]), ...telling].join('_');
   });
   const named = plain.map((name, i) =>
     plain.indexOf(name) === plain.lastIndexOf(name) ? name : `${name}_${firsts[i]?.step}`,
@@ -91,7 +93,11 @@ function kernelFunction(
   const [first] = calls;
   if (first === undefined) throw new InternalError('codegen', `kernel ${name} has no calls`);
   const fields: Field[] = [];
-  const context: Record<string, string | boolean> = { name, ...first.call.flags };
+  const types = Object.entries(first.call.types ?? {}).map(([key, type]) => [key, inC(type)]);
+  const context: Record<string, string | boolean> = {
+    ...{ name, ...first.call.flags },
+    ...Object.fromEntries(types),
+  };
   /** The text for one number or table in the function. */
   const settle = (parameter: string, values: readonly string[], field: () => Field) => {
     if (parameter in context) {

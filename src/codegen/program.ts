@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { InternalError } from '../errors.js';
 import {
+  dtypes,
   elementCount,
   type Graph,
   type Module,
@@ -14,13 +15,14 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { PixelsTwin, RowTwin, Table, VariantTraits } from '../kernels/variant.js';
+import type { KernelCall, PixelsTwin, RowTwin, Table, VariantTraits } from '../kernels/variant.js';
 import { aligned } from '../plan/arena/arena.js';
 import type { Planned } from '../plan/index.js';
 import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
 import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
-import { float, integer, offset, rows, string, wrap } from './c.js';
+import { float, inC, integer, offset, rows, string, wrap } from './c.js';
 import { describeStep } from './describe.js';
+import { boundsContext, elementsContext } from './elements.js';
 import { format } from './format.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
 import { isLabelled } from './labels.js';
@@ -200,7 +202,7 @@ function placeCalls(
   prefix: string,
   step: PlanStep,
   { template, text = template }: VariantTraits,
-  { kernel }: Part,
+  { kernel, view }: Part,
   suffix: string,
   pool: TablePool,
 ): readonly PlacedCall[] {
@@ -223,9 +225,16 @@ function placeCalls(
       template: text,
       call,
       symbols: Object.fromEntries(symbols),
+      type: typeOf(view, call),
       argsSymbol: `${base}_args`,
     };
   });
+}
+
+/** The type in the name of a call's function: that of its first output, else of its input. */
+function typeOf({ inputs, outputs }: NodeView, call: KernelCall): string {
+  const written = outputs[call.outputs[0] ?? -1] ?? inputs[call.inputs[0] ?? -1];
+  return call.bytes || written == null ? dtypes.int8.short : dtypes[written.dtype].short;
 }
 
 interface StepText {
@@ -251,12 +260,14 @@ function stepText(
     part.calls.map((each) => {
       const target = functions.find(({ calls }) => calls.includes(each));
       if (target === undefined) throw new InternalError('codegen', 'a call without a function');
-      const { inputs, outputs, outputBytes = 0 } = each.call;
+      const { inputs, outputs, outputBytes = 0, bytes = false } = each.call;
       const { scratchOffset } = part;
       const scratch = (step.scratch?.offset ?? 0) + (scratchOffset ?? 0);
       const args = [
-        ...inputs.map((i) => pointer(node.inputs[i], `input_${i}`, part.inputBytes[i])),
-        ...outputs.map((i) => pointer(node.outputs[i], 'output', part.outputBytes + outputBytes)),
+        ...inputs.map((i) => pointer(node.inputs[i], `input_${i}`, bytes, part.inputBytes[i])),
+        ...outputs.map((i) =>
+          pointer(node.outputs[i], 'output', bytes, part.outputBytes + outputBytes),
+        ),
         ...(scratchOffset === null ? [] : [`arena + ${offset(scratch)}`]),
         ...(target.hasDescriptor ? [`&${each.argsSymbol}`] : []),
       ];
@@ -285,7 +296,13 @@ function stepText(
   };
 }
 
-type Pointer = (id: TensorId | null | undefined, name: string, bytes?: number) => string;
+/** @param isBytes whether it is an int8_t *, whatever the tensor's type */
+type Pointer = (
+  id: TensorId | null | undefined,
+  name: string,
+  isBytes: boolean,
+  bytes?: number,
+) => string;
 
 interface Place {
   /** The C name of the memory: 'arena', or the model's states. */
@@ -316,18 +333,23 @@ function pointersOf(
   pool: TablePool,
 ): Pointer {
   const { index, move } = step;
-  return (id, name, bytes = 0) => {
+  return (id, name, isBytes, bytes = 0) => {
     if (id === null || id === undefined) {
       throw new InternalError('codegen', `kernel of step ${index} takes an absent tensor`);
     }
-    const { data } = tensorOf(graph, id);
+    const { data, dtype } = tensorOf(graph, id);
+    const type = inC(dtype);
     if (data !== null) {
       const table = { data: data as Table['data'], role: 'weights' } as const;
-      return pool.add(`${model}_${symbol}_${name}`, table, { step: index, region: 'flash' });
+      const home = { step: index, region: 'flash' } as const;
+      const array = pool.add(`${model}_${symbol}_${name}`, table, home);
+      return isBytes && type !== 'int8_t' ? `(const int8_t *)${array}` : array;
     }
     const { memory, offset: at } = placeOf(places, id, index);
     const isMoved = memory === 'arena' && at === move?.from && !view.node.outputs.includes(id);
-    return `${memory} + ${offset((isMoved ? move.to : at) + bytes)}`;
+    const place = `${memory} + ${offset((isMoved ? move.to : at) + bytes)}`;
+    // By way of void *: every tensor begins at a word, which compilers cannot know.
+    return isBytes || type === 'int8_t' ? place : `(${type} *)(void *)(${place})`;
   };
 }
 
@@ -412,6 +434,8 @@ export function interfaceContext(
       count: integer(elementCount(tensor.shape)),
       bytes: integer(tensor.bytes),
       offset: offset(tensor.offset),
+      dtype: tensor.dtype,
+      ...boundsContext(tensor),
       scale: float(tensor.scale),
       zero_point: integer(tensor.zeroPoint),
       labelled: isLabelled(tensor, labels),
@@ -437,5 +461,6 @@ export function interfaceContext(
     input_count: integer(plan.inputs.length),
     output_count: integer(plan.outputs.length),
     input_kept: plan.options.keepInput,
+    ...elementsContext(plan),
   };
 }

@@ -36,7 +36,7 @@ function typeOf(table: Table): string {
 }
 
 function tableRows(table: Table): string {
-  return isPacked(table) ? hexRows(table.data) : rows(table.data);
+  return isPacked(table) ? hexRows(table.data as Int32Array | Uint16Array) : rows(table.data);
 }
 
 /** A pointer to the table of this symbol with the type that kernels read: signed words. */

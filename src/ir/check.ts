@@ -3,9 +3,9 @@ import { BonsaiError, type ErrorCode, InternalError } from '../errors.js';
 import {
   allocate,
   at,
+  dtypes,
   elementCount,
   type Graph,
-  isConstant,
   isInteger,
   type Module,
   type Node,
@@ -17,18 +17,10 @@ import {
   tensorOf,
   viewOf,
 } from './graph.js';
-import type { OpTable } from './op.js';
+import { computedTypes, type OpTable, typesOf } from './op.js';
 
 /** Reports a fault; never returns. */
 type Fault = (code: ErrorCode, where: string, message: string, hint: string) => never;
-
-/** The zero points that integers of a type can have; other types have none to check. */
-const zeroPointRange: Readonly<Record<string, readonly [number, number]>> = {
-  int4: [-8, 7],
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-};
 
 /**
  * Checks a module's structure (every tensor written once, before it is read), types, shapes (as
@@ -92,7 +84,7 @@ function checkQuant(tensor: Tensor, quant: Quant, where: string, fault: Fault): 
   if (zeroPoints.length !== scales.length) {
     bad(`has ${zeroPoints.length} zero points for ${scales.length} scales`);
   }
-  const [low, high] = zeroPointRange[tensor.dtype] ?? [-(2 ** 31), 2 ** 31 - 1];
+  const [low, high] = dtypes[tensor.dtype].range ?? dtypes.int32.range;
   const zeroPoint = zeroPoints.find((z) => !(Number.isInteger(z) && low <= z && z <= high));
   if (zeroPoint !== undefined) {
     bad(`has the zero point ${zeroPoint}; ${tensor.dtype} holds ${low} to ${high}`);
@@ -181,11 +173,12 @@ function checkNode(graph: Graph, node: Node, operators: OpTable, fault: Fault): 
       const declared = `output "${output.name}" is declared ${text(output.shape)}`;
       fault('bad-shape', at(node), `${declared}, but is ${text(inferred)}`, convertAgain);
     });
-    // Nodes that compute in float are refused later, with the whole model; a float constant of an
-    // integer node is an error here.
-    const isFloat = (tensor: Tensor | null) =>
-      tensor !== null && !isConstant(tensor) && !isInteger(tensor.dtype);
-    if (![...view.inputs, ...view.outputs].some(isFloat)) op.check(view);
+    // Nodes that compute in a float type which the operator does not take are refused later, with
+    // the whole model; a float constant of an integer node is an error here.
+    const known = typesOf(op);
+    if (computedTypes(view).every((type) => isInteger(type) || known.includes(type))) {
+      op.check(view);
+    }
   } catch (error) {
     if (error instanceof BonsaiError) fault(error.code, error.where, error.message, error.hint);
     throw error;

@@ -5,35 +5,9 @@
  * order of interleaved weights and the offsets in the arena belong to the plan.
  */
 
-export const dtypes = {
-  int8: { bytes: 1 },
-  uint8: { bytes: 1 },
-  int16: { bytes: 2 },
-  int32: { bytes: 4 },
-  int64: { bytes: 8 },
-  float16: { bytes: 2 },
-  float32: { bytes: 4 },
-  float64: { bytes: 8 },
-  bool: { bytes: 1 },
-  int4: { bytes: 0.5 },
-} as const;
+import { type DType, dtypes, type TensorData } from './dtypes.js';
 
-export type DType = keyof typeof dtypes;
-
-export function isInteger(dtype: DType): boolean {
-  return dtype !== 'float32' && dtype !== 'float16' && dtype !== 'float64';
-}
-
-/** Elements of a tensor in row-major order. float16 is kept as its bits, bool as 0 and 1. */
-export type TensorData =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | BigInt64Array
-  | Float32Array
-  | Float64Array;
+export { allocate, type DType, dtypes, isInteger, type TensorData } from './dtypes.js';
 
 export type Shape = readonly number[];
 
@@ -185,31 +159,7 @@ export function at(node: Pick<Node<object>, 'op' | 'name' | 'ops'>): string {
   return `${indices}(${node.op}) "${node.name}"`;
 }
 
-/** An array of the right type for `count` elements of `dtype`, zeroed. */
 /** The bytes of an array, not copied; host and boards are little-endian. */
 export function rawBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-export function allocate(dtype: DType, count: number): TensorData {
-  switch (dtype) {
-    case 'int8':
-    case 'int4':
-      return new Int8Array(count);
-    case 'uint8':
-    case 'bool':
-      return new Uint8Array(count);
-    case 'int16':
-      return new Int16Array(count);
-    case 'float16':
-      return new Uint16Array(count);
-    case 'int32':
-      return new Int32Array(count);
-    case 'int64':
-      return new BigInt64Array(count);
-    case 'float32':
-      return new Float32Array(count);
-    case 'float64':
-      return new Float64Array(count);
-  }
 }

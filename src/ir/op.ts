@@ -1,5 +1,5 @@
 /** The definition of an operator: one object literal per file in src/ops, checked by OpDef. */
-import type { Attrs, NodeView, Shape, Tensor, TensorData } from './graph.js';
+import type { Attrs, DType, NodeView, Shape, Tensor, TensorData } from './graph.js';
 
 /**
  * Instruction sets and units that a kernel may need and a target may have. mul32: a fast 32-bit
@@ -148,11 +148,17 @@ export interface Absorption {
 export interface OpDef<A extends object = Attrs> {
   /** The file's name in src/ops. */
   readonly name: string;
+  /**
+   * The types of computed inputs and of outputs that `check`, `evaluate` and the kernels know.
+   * `check` may demand more, such as the same type of all. Default: int8 alone.
+   */
+  readonly types?: readonly DType[];
   /** Shapes of the outputs. @throws BonsaiError 'bad-shape' when ranks or extents do not match. */
   infer(view: NodeView<A>): readonly Shape[];
   /**
    * Refuses types, quantization and attributes that `evaluate` and the kernels cannot compute
-   * exactly. Called for integer nodes only: for a float model the importer calls `infer` alone.
+   * exactly. Not called for nodes that compute in float types which are not in `types`: those are
+   * refused later, with the whole model, unless it is compressed.
    * @throws BonsaiError
    */
   check(view: NodeView<A>): void;
@@ -165,7 +171,8 @@ export interface OpDef<A extends object = Attrs> {
   macs(view: NodeView<A>): number;
   /**
    * Proven bounds of every output, computed from the bounds of the inputs (null: absent input; a
-   * constant's bounds are those of its elements). Called only for int8 nodes that pass `check`.
+   * constant's bounds are those of its elements). Called only for nodes that pass `check` and
+   * compute in integers.
    * Without it the bounds are those of the type.
    */
   range?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): readonly ChannelBounds[];
@@ -193,6 +200,17 @@ export interface OpDef<A extends object = Attrs> {
   readonly changesState?: true;
   /** Input positions whose memory output 0 may take over, element by element; [] if none. */
   inPlace(view: NodeView<A>): readonly number[];
+}
+
+/** The types of computed tensors that an operator, or a variant of its kernels, takes. */
+export function typesOf({ types }: { readonly types?: readonly DType[] }): readonly DType[] {
+  return types ?? ['int8'];
+}
+
+/** The types of a node's computed inputs and of its outputs. */
+export function computedTypes({ inputs, outputs }: NodeView<object>): readonly DType[] {
+  const computed = inputs.filter((tensor) => tensor !== null && tensor.data === null);
+  return [...computed, ...outputs].map((tensor) => (tensor as Tensor).dtype);
 }
 
 export type OpTable = ReadonlyMap<string, OpDef>;

@@ -1,6 +1,7 @@
 /** The kernels of every operator, the most capable first. */
 import { InternalError } from '../errors.js';
 import type { Node, NodeView } from '../ir/graph.js';
+import { computedTypes, typesOf } from '../ir/op.js';
 import { abs } from '../ops/abs.js';
 import { add, addition } from '../ops/add.js';
 import type { Elementwise } from '../ops/arithmetic/lookup.js';
@@ -311,8 +312,10 @@ export function matchesOf(
   isWanted: (variant: VariantTraits) => boolean,
 ): readonly Match[] {
   const asked: MatchContext = { ...context, shared: answers() };
+  const used = computedTypes(view);
   return kernelsOf(view.node)
     .variants.filter(isWanted)
+    .filter((variant) => used.every((type) => typesOf(variant).includes(type)))
     .flatMap((variant): Match[] => {
       const kernel = variant.match(view, asked);
       return kernel === null ? [] : [{ variant, kernel: { ...kernel, calls: once(kernel.calls) } }];

@@ -1,5 +1,5 @@
 /** A kernel: the way in which a machine computes an operator. */
-import type { Attrs, NodeView } from '../ir/graph.js';
+import type { Attrs, DType, NodeView } from '../ir/graph.js';
 import type { Facts, Feature, Optimize, TargetTraits } from '../ir/op.js';
 
 /** What a kernel may know, apart from its node. */
@@ -17,7 +17,14 @@ export interface MatchContext extends KernelContext {
 
 /** A constant array in the generated C. */
 export interface Table {
-  readonly data: Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Float32Array;
+  readonly data:
+    | Int8Array
+    | Uint8Array
+    | Int16Array
+    | Uint16Array
+    | Int32Array
+    | BigInt64Array
+    | Float32Array;
   /** 'weights': encoded weights and their indices. 'table': biases, multipliers, look-up tables. */
   readonly role: 'weights' | 'table';
 }
@@ -38,6 +45,15 @@ export interface KernelCall {
   readonly outputBytes?: number;
   /** Choose between texts, as in `{{#if dilated}}`. Part of the function's identity. */
   readonly flags: Readonly<Record<string, boolean>>;
+  /**
+   * Types of elements, which a template writes in C as {{name}}. Part of the function's identity.
+   */
+  readonly types?: Readonly<Record<string, DType>>;
+  /**
+   * Tensors are passed as int8_t *, whatever their type; otherwise each is passed as a pointer to
+   * its own type.
+   */
+  readonly bytes?: true;
   /** int32 values: shapes, strides, zero points, clamps. */
   readonly numbers: Readonly<Record<string, number>>;
   readonly tables: Readonly<Record<string, Table>>;
@@ -151,6 +167,8 @@ export interface VariantTraits {
   /** The template's file if it differs from the name: several variants may share one. */
   readonly text?: string;
   readonly needs: readonly Feature[];
+  /** The types of computed inputs and of outputs that it knows. Default: int8 alone. */
+  readonly types?: readonly DType[];
   /** The goals that it serves, outside of which it matches no node. Default: all. */
   readonly goals?: readonly Optimize[];
   /**

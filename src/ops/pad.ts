@@ -1,6 +1,7 @@
 /** pad (PAD, PADV2): elements of one value around a tensor. */
 import { BonsaiError } from '../errors.js';
-import { at, type NodeView, type Shape } from '../ir/graph.js';
+import { quantizedTypes, rangeOfType } from '../ir/dtypes.js';
+import { at, type DType, isInteger, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { tieOf } from './arithmetic/bounds.js';
 import { perTensor } from './arithmetic/quant.js';
@@ -10,7 +11,7 @@ import { inputOf, outputOf } from './shape/operands.js';
 export interface PadAttrs {
   /** [before, after] of every dimension, flat. Non-negative. */
   readonly pads: readonly number[];
-  /** The integer of the padding; without it the output's zero point, which means 0. */
+  /** The element of the padding; without it the output's zero point, which means 0. */
   readonly value?: number;
 }
 
@@ -19,11 +20,12 @@ export const pad = movement<PadAttrs>({
   infer: (view) => [outputShape(view)],
   check(view) {
     const value = fillOf(view);
-    if (Number.isInteger(value) && -128 <= value && value <= 127) return;
+    const { dtype } = outputOf(view);
+    if (holds(dtype, value)) return;
     throw new BonsaiError(
       'unsupported-attribute',
       at(view.node),
-      `pads with ${value}, which is not an int8`,
+      `pads with ${value}, which is not an ${dtype}`,
       'quantize the model again',
     );
   },
@@ -50,7 +52,16 @@ export const pad = movement<PadAttrs>({
 
 /** The integers are copied as they are: both runtimes ignore the input's quantization. */
 function fillOf(view: NodeView<PadAttrs>): number {
-  return view.attrs.value ?? perTensor(outputOf(view), at(view.node)).zeroPoint;
+  const { value } = view.attrs;
+  const output = outputOf(view);
+  if (value !== undefined || !quantizedTypes.includes(output.dtype)) return value ?? 0;
+  return perTensor(output, at(view.node)).zeroPoint;
+}
+
+function holds(dtype: DType, value: number): boolean {
+  if (!isInteger(dtype)) return true;
+  const [low, high] = rangeOfType(dtype);
+  return Number.isInteger(value) && low <= value && value <= high;
 }
 
 function outputShape(view: NodeView<PadAttrs>): Shape {

@@ -15,7 +15,7 @@ import { arenaAlign } from './arena/arena.js';
 import { isAlias } from './arena/lifetimes.js';
 import type { Arena } from './arena/placement.js';
 import { placeStates } from './arena/states.js';
-import { acceptInt8 } from './choose/accept.js';
+import { acceptTypes } from './choose/accept.js';
 import { type Candidates, candidatesFor, onTwoCores } from './choose/candidates.js';
 import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
 import type { SourceModel } from './choose/room.js';
@@ -68,7 +68,7 @@ export function plannerFor(
   faithfulCount: (options: CompileOptions) => number = () => Infinity,
 ): (resources?: Resources) => Planned {
   const graph = mainGraph(module);
-  acceptInt8(graph);
+  acceptTypes(graph);
   const context = kernelContext(facts, target, options);
   const steps = [...graph.nodes.keys()].filter(
     (index) => options.faithful || !isAlias(graph, graph.nodes[index] as Node),

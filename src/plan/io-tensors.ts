@@ -1,6 +1,14 @@
 /** Inputs and outputs as the user sees them. */
 import { cNames } from '../ir/c-names.js';
-import { byteCount, type Module, mainGraph, type TensorId, tensorOf } from '../ir/graph.js';
+import { quantizedTypes } from '../ir/dtypes.js';
+import {
+  byteCount,
+  type Module,
+  mainGraph,
+  type Tensor,
+  type TensorId,
+  tensorOf,
+} from '../ir/graph.js';
 import { perTensor } from '../ops/arithmetic/quant.js';
 import type { IoTensor, Placement, Plan } from './types.js';
 
@@ -21,11 +29,17 @@ export function ioTensors(
       tensor: id,
       dtype: tensor.dtype,
       shape: tensor.shape,
-      ...perTensor(tensor, tensor.name),
+      ...ioQuant(tensor),
       offset: placements.get(id)?.offset ?? 0,
       bytes: byteCount(tensor),
     };
   });
   const inputs = graph.inputs.length;
   return { inputs: all.slice(0, inputs), outputs: all.slice(inputs) };
+}
+
+/** Scale and zero point; 1 and 0 for types whose elements stand for themselves. */
+export function ioQuant(tensor: Tensor): Pick<IoTensor, 'scale' | 'zeroPoint'> {
+  if (!quantizedTypes.includes(tensor.dtype)) return { scale: 1, zeroPoint: 0 };
+  return perTensor(tensor, tensor.name);
 }

@@ -163,6 +163,7 @@ export interface IoTensor {
   readonly tensor: TensorId;
   readonly dtype: DType;
   readonly shape: Shape;
+  /** 1 and 0 for a type that stands for itself: int32, bool, float32. */
   readonly scale: number;
   readonly zeroPoint: number;
   readonly offset: number;

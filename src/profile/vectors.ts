@@ -1,10 +1,11 @@
 /** Vectors: inputs with their expected outputs, from a file or a seeded generator. */
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
+import { quantizedTypes, rangeOfType } from '../ir/dtypes.js';
 import {
   allocate,
-  type DType,
   elementCount,
+  isInteger,
   type Module,
   mainGraph,
   statesOf,
@@ -154,44 +155,42 @@ function tensorOf(values: unknown, tensor: IoTensor, where: string): TensorData 
       formatHint,
     );
   }
-  const [least, greatest] = typeRange(tensor.dtype, where);
   const data = allocate(tensor.dtype, count);
+  const wrong = isInteger(tensor.dtype) ? wrongInteger(tensor) : wrongFloat;
   for (let element = 0; element < count; element++) {
     const value: unknown = values[element];
-    if (
-      typeof value !== 'number' ||
-      !Number.isInteger(value) ||
-      value < least ||
-      value > greatest
-    ) {
+    const fault = wrong(value);
+    if (fault !== null) {
       throw new BonsaiError(
         'bad-vectors',
         where,
-        `element ${element} is ${JSON.stringify(value)}, not an integer from ${least} to ${greatest}`,
-        `quantize: round(x / ${tensor.scale}) + ${tensor.zeroPoint}, clamped to ${tensor.dtype}`,
+        `element ${element} is ${JSON.stringify(value)}, not ${fault.expected}`,
+        fault.hint,
       );
     }
-    data[element] = value;
+    data[element] = value as number;
   }
   return data;
 }
 
-function typeRange(dtype: DType, where: string): [least: number, greatest: number] {
-  switch (dtype) {
-    case 'int8':
-      return [-128, 127];
-    case 'uint8':
-      return [0, 255];
-    case 'bool':
-      return [0, 1];
-    case 'int16':
-      return [-32768, 32767];
-    case 'int32':
-      return [-(2 ** 31), 2 ** 31 - 1];
-    default:
-      throw new BonsaiError('bad-vectors', where, `has type ${dtype}`, 'use an int8 model');
-  }
+/** What an element should be, where it is not that. */
+type Wrong = (value: unknown) => { readonly expected: string; readonly hint: string } | null;
+
+function wrongInteger({ dtype, scale, zeroPoint }: IoTensor): Wrong {
+  const [least, greatest] = rangeOfType(dtype);
+  const isRight = (value: unknown) =>
+    typeof value === 'number' && Number.isInteger(value) && least <= value && value <= greatest;
+  const hint = quantizedTypes.includes(dtype)
+    ? `quantize: round(x / ${scale}) + ${zeroPoint}, clamped to ${dtype}`
+    : `the tensor is ${dtype}`;
+  const fault = { expected: `an integer from ${least} to ${greatest}`, hint };
+  return (value) => (isRight(value) ? null : fault);
 }
+
+const wrongFloat: Wrong = (value) =>
+  typeof value === 'number'
+    ? null
+    : { expected: 'a number', hint: 'the tensor is float32: give the numbers themselves' };
 
 const seededCount = 4;
 /** For a model that remembers: the lengths of its sequences. */
@@ -224,12 +223,9 @@ export function seededVectors(plan: Plan, module: Module): VectorPair[] {
   const graph = mainGraph(module);
   const seededInputs = () =>
     plan.inputs.map((tensor) => {
-      const [least, greatest] = typeRange(tensor.dtype, `input "${tensor.name}"`);
       const data = allocate(tensor.dtype, elementCount(tensor.shape));
-      const values = greatest - least + 1;
-      for (let element = 0; element < data.length; element++) {
-        data[element] = least + Math.floor((random() / 2 ** 32) * values);
-      }
+      const next = isInteger(tensor.dtype) ? integers(random, tensor) : reals(random);
+      for (let element = 0; element < data.length; element++) data[element] = next();
       return data;
     });
   const isStateful = statesOf(graph).length > 0;
@@ -243,6 +239,17 @@ export function seededVectors(plan: Plan, module: Module): VectorPair[] {
       return { inputs, outputs: evaluation.outputs, layers: [], continues: i > 0 };
     });
   });
+}
+
+/** Over the whole range of the type. */
+function integers(random: () => number, { dtype }: IoTensor): () => number {
+  const [least, greatest] = rangeOfType(dtype);
+  return () => least + Math.floor((random() / 2 ** 32) * (greatest - least + 1));
+}
+
+/** From −4 to 4, where most functions of a network have their bends. */
+function reals(random: () => number): () => number {
+  return () => (random() / 2 ** 32) * 8 - 4;
 }
 
 /** Marsaglia's xorshift (2003): uint32 values of at least 1. */

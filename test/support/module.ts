@@ -1,9 +1,12 @@
 /** Builds modules in a few lines: one operator or a small graph. */
+import { rangeOfType } from '../../src/ir/dtypes.js';
 import {
   type Attrs,
   allocate,
+  type DType,
   elementCount,
   type Graph,
+  isInteger,
   type Module,
   type Node,
   type Quant,
@@ -34,6 +37,8 @@ export interface NodeOptions {
   readonly shapes?: readonly Shape[];
   /** Number of outputs. Default 1. */
   readonly outputs?: number;
+  /** Type of every output; by default that of input 0. */
+  readonly dtype?: DType;
 }
 
 /** Adds tensors and nodes in order; shapes of outputs come from the operator's `infer`. */
@@ -43,8 +48,14 @@ export class GraphBuilder {
   private readonly inputs: TensorId[] = [];
   private readonly states: State[] = [];
 
-  input(shape: Shape, quant: Quant = perTensorQuant(0.5, 3), name?: string): TensorId {
-    const id = this.tensor(name ?? `input_${this.inputs.length}`, shape, quant);
+  /** By default an int8 with some quantization; `quant` of a type without one is null. */
+  input(
+    shape: Shape,
+    quant: Quant | null = perTensorQuant(0.5, 3),
+    name?: string,
+    dtype: DType = 'int8',
+  ): TensorId {
+    const id = this.tensor(name ?? `input_${this.inputs.length}`, shape, quant, dtype);
     this.inputs.push(id);
     return id;
   }
@@ -52,7 +63,7 @@ export class GraphBuilder {
   /** A state, which 'assign', 'push' or another node with it as an input changes (`changes`). */
   state(initial: Int8Array, shape: Shape, quant: Quant = perTensorQuant(0.5, 3)): TensorId {
     const name = `state_${this.states.length}`;
-    const tensor = this.tensor(name, shape, quant);
+    const tensor = this.tensor(name, shape, quant, 'int8');
     this.states.push({ name, tensor, next: tensor, initial });
     return tensor;
   }
@@ -64,13 +75,13 @@ export class GraphBuilder {
     return next;
   }
 
-  /** An int8 or int32 constant; `quant` null for plain integers. */
+  /** A constant, by default of its array's type; `quant` null for plain numbers. */
   constant(
-    data: Int8Array | Int32Array,
+    data: TensorData,
     shape: Shape = [data.length],
     quant: Quant | null = null,
+    dtype: DType = typeOfArray(data),
   ): TensorId {
-    const dtype = data instanceof Int8Array ? 'int8' : 'int32';
     const name = `constant_${this.tensors.length}`;
     return this.tensors.push({ name, dtype, shape, quant, data, source: null }) - 1;
   }
@@ -85,9 +96,10 @@ export class GraphBuilder {
     const index = this.nodes.length;
     const name = options.name ?? `${op}_${index}`;
     const quant = options.quant ?? this.tensors[inputs[0] ?? -1]?.quant ?? null;
+    const dtype = options.dtype ?? this.tensors[inputs[0] ?? -1]?.dtype ?? 'int8';
     const count = options.outputs ?? options.shapes?.length ?? 1;
     const outputs = Array.from({ length: count }, (_, i) =>
-      this.tensor(`${name}/out_${i}`, options.shapes?.[i] ?? [], quant),
+      this.tensor(`${name}/out_${i}`, options.shapes?.[i] ?? [], quant, dtype),
     );
     const node: Node = { op, name, inputs, outputs, attrs, ops: [index], fused: [] };
     const shapes = opOf(node).infer(viewOf(this.graph('partial', []), node));
@@ -138,9 +150,17 @@ export class GraphBuilder {
     return states.length === 0 ? graph : { ...graph, states: [...states] };
   }
 
-  private tensor(name: string, shape: Shape, quant: Quant | null): TensorId {
-    return this.tensors.push({ name, dtype: 'int8', shape, quant, data: null, source: null }) - 1;
+  private tensor(name: string, shape: Shape, quant: Quant | null, dtype: DType): TensorId {
+    return this.tensors.push({ name, dtype, shape, quant, data: null, source: null }) - 1;
   }
+}
+
+/** The type that an array most likely holds. */
+function typeOfArray(data: TensorData): DType {
+  const types: readonly DType[] = ['int8', 'uint8', 'int16', 'int32', 'int64', 'float32'];
+  const found = types.find((type) => allocate(type, 0).constructor === data.constructor);
+  if (found === undefined) throw new RangeError(`no type for a ${data.constructor.name}`);
+  return found;
 }
 
 /** All modules side by side in one, so that one compilation covers tens of cases. */
@@ -201,6 +221,23 @@ export class Random {
     });
   }
 
+  /** Elements of a type over its whole range, about a quarter of the integers extreme. */
+  elements(dtype: DType, count: number): TensorData {
+    const data = allocate(dtype, count);
+    if (!isInteger(dtype)) return data.fill(0 as never).map(() => this.real() as never);
+    const [low, high] = rangeOfType(dtype);
+    return data.fill(0 as never).map(() => {
+      const kind = this.integer(0, 7);
+      return (kind === 0 ? low : kind === 1 ? high : this.integer(low, high)) as never;
+    });
+  }
+
+  /** From −8 to 8, one in 16 as large as 2^24. */
+  real(): number {
+    const value = this.integer(-(2 ** 23), 2 ** 23) / 2 ** 20;
+    return this.integer(0, 15) === 0 ? value * 2 ** 21 : value;
+  }
+
   int32(count: number, low: number, high: number): Int32Array {
     return Int32Array.from({ length: count }, () => this.integer(low, high));
   }
@@ -217,6 +254,6 @@ export function randomInputs(module: Module, seed: number): readonly TensorData[
   return graph.inputs.map((id) => {
     const { shape, dtype } = graph.tensors[id] as Tensor;
     const count = elementCount(shape);
-    return dtype === 'int8' ? random.int8(count) : allocate(dtype, count);
+    return dtype === 'int8' ? random.int8(count) : random.elements(dtype, count);
   });
 }

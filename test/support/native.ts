@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as shlex from 'shlex';
 import { emitProgram, type Program } from '../../src/codegen/program.js';
-import { type Module, mainGraph, type TensorData, type TensorId } from '../../src/ir/graph.js';
+import {
+  allocate,
+  byteCount,
+  type Module,
+  mainGraph,
+  rawBytes,
+  type TensorData,
+  type TensorId,
+  tensorOf,
+} from '../../src/ir/graph.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import type { Planned } from '../../src/plan/index.js';
 import type { IoTensor, Plan } from '../../src/plan/types.js';
@@ -39,12 +48,20 @@ static const struct driver_span driver_spans[] = {
 ${spans.join('\n')}
     { -1, 0, 0 },
 };
+static int8_t *driver_input(void *arena, int32_t index)
+{
+    return (int8_t *)${model}_input(arena, index);
+}
+static int8_t *driver_output(void *arena, int32_t index)
+{
+    return (int8_t *)${model}_output(arena, index);
+}
 static const size_t driver_input_bytes[] = { ${bytesOf(plan.inputs)} };
 static const size_t driver_output_bytes[] = { ${bytesOf(plan.outputs)} };
 const struct driver_program driver_program = {
     ${upper}_ARENA_BYTES, ${upper}_INPUTS, ${upper}_OUTPUTS, ${program.spans.length},
     driver_input_bytes, driver_output_bytes, driver_spans,
-    ${['input', 'output', 'reset', 'run_hooked'].map((name) => `${model}_${name}`).join(', ')},
+    driver_input, driver_output, ${model}_reset, ${model}_run_hooked,
 };
 `;
 }
@@ -118,12 +135,15 @@ export function firstDifference(
     name: string,
     id: TensorId,
     expected: TensorData,
-    actual: Int8Array | undefined,
+    bytes: Int8Array | undefined,
   ) => {
-    const at = expected.findIndex((value, i) => value !== actual?.[i]);
-    if (actual?.length === expected.length && at < 0) return null;
-    const shape = `[${graph.tensors[id]?.shape}]`;
-    return `${name}: element ${at} of ${shape} is ${actual?.[at]} in C, ${expected[at]} by evaluate`;
+    if (bytes !== undefined && Buffer.compare(rawBytes(bytes), rawBytes(expected)) === 0)
+      return null;
+    const { dtype, shape } = tensorOf(graph, id);
+    const actual = allocate(dtype, expected.length);
+    if (bytes?.length === byteCount({ dtype, shape })) rawBytes(actual).set(rawBytes(bytes));
+    const at = expected.findIndex((value, i) => !Object.is(value, actual[i]));
+    return `${name}: element ${at} of [${shape}] is ${actual[at]} in C, ${expected[at]} by evaluate`;
   };
   for (const node of graph.nodes) {
     for (const id of node.outputs) {

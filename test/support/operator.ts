@@ -6,6 +6,8 @@ import { expect } from 'chai';
 import { BonsaiError, type ErrorCode } from '../../src/errors.js';
 import {
   type Attrs,
+  allocate,
+  type DType,
   type Module,
   mainGraph,
   type Node,
@@ -23,9 +25,12 @@ import { describeTensor, expectedOf, expectRuntimes, runtimeAnswers } from './ru
 
 export interface OperandCase {
   readonly shape: Shape;
-  readonly quant?: Quant;
+  /** null for a type that is not quantized. */
+  readonly quant?: Quant | null;
   /** Elements of a constant; absent for an input of the model. */
-  readonly data?: Int8Array | Int32Array;
+  readonly data?: TensorData;
+  /** By default that of `data`, else int8. */
+  readonly dtype?: DType;
 }
 
 /** One node. */
@@ -40,6 +45,8 @@ export interface OperatorCase {
   /** Shapes of outputs that the attributes do not determine. */
   readonly shapes?: readonly Shape[];
   readonly outputs?: number;
+  /** Type of all outputs; by default that of input 0. */
+  readonly dtype?: DType;
 }
 
 export interface Refusal extends OperatorCase {
@@ -69,7 +76,8 @@ interface GoldenTensor {
   /** One scale per index along `axis`, instead of `scale`. */
   readonly scales?: readonly number[];
   readonly axis?: number;
-  readonly dtype?: 'int32';
+  /** Default: int8. */
+  readonly dtype?: DType;
 }
 
 /** test/golden/ops/<op>.json: the outputs of the interpreters of TFLM and desktop TFLite. */
@@ -94,31 +102,42 @@ function moduleOf(op: string, given: OperatorCase): Module {
   const builder = new GraphBuilder();
   const inputs = given.inputs.map((operand) => {
     if (operand === null) return null;
-    const { shape, quant, data } = operand;
+    const { shape, quant, data, dtype } = operand;
     return data === undefined
-      ? builder.input(shape, quant)
-      : builder.constant(data, shape, quant ?? perTensorQuant(0.5, 3));
+      ? builder.input(shape, quant, undefined, dtype)
+      : builder.constant(data, shape, quant === undefined ? perTensorQuant(0.5, 3) : quant, dtype);
   });
-  const { edge, quant, shapes, outputs } = given;
+  const { edge, quant, shapes, outputs, dtype } = given;
   const options = {
     name: edge,
     ...(quant === undefined ? {} : { quant }),
     ...(shapes === undefined ? {} : { shapes }),
     ...(outputs === undefined ? {} : { outputs }),
+    ...(dtype === undefined ? {} : { dtype }),
   };
   return builder.module(builder.nodeAll(op, inputs, given.attrs ?? {}, options));
 }
 
 function goldenOperand(tensor: GoldenTensor | null, values: readonly number[]): OperandCase | null {
   if (tensor === null) return null;
-  const { shape, scale, zeroPoint, constant = false, scales, axis, dtype } = tensor;
+  const { shape, scale, zeroPoint, constant = false, scales, axis, dtype = 'int8' } = tensor;
   const isPerChannel = scales !== undefined && axis !== undefined;
   return {
     shape,
+    dtype,
     ...(scale === undefined ? {} : { quant: perTensorQuant(scale, zeroPoint ?? 0) }),
     ...(isPerChannel ? { quant: perChannelQuant(scales, axis) } : {}),
-    ...(constant ? { data: (dtype === 'int32' ? Int32Array : Int8Array).from(values) } : {}),
+    ...(constant ? { data: elementsOf(dtype, values) } : {}),
   };
+}
+
+/** Golden values as elements of their type; int64 comes as numbers. */
+function elementsOf(dtype: DType, values: readonly number[]): TensorData {
+  const data = allocate(dtype, values.length);
+  values.forEach((value, i) => {
+    data[i] = (dtype === 'int64' ? BigInt(value) : value) as never;
+  });
+  return data;
 }
 
 function goldenModule(op: string, row: GoldenRow, attrs: Attrs): Module {
@@ -130,6 +149,7 @@ function goldenModule(op: string, row: GoldenRow, attrs: Attrs): Module {
     ...(output?.scale === undefined
       ? {}
       : { quant: perTensorQuant(output.scale, output.zeroPoint ?? 0) }),
+    dtype: output?.dtype ?? 'int8',
     shapes: row.outputs.map(({ shape }) => shape),
   });
 }
@@ -184,10 +204,11 @@ export function testOperator(tests: OperatorTests): void {
         it(`gives the bits of ${runtimes.join(' and ')}: ${row.edge}`, () => {
           const [graph] = goldenModule(op, row, attrs).graphs;
           if (graph === undefined) throw new Error('a module has a graph');
-          const fed = row.values.filter((_, i) => row.inputs[i]?.constant === undefined);
-          const inputs = fed
-            .filter((values) => values !== null)
-            .map((values) => Int8Array.from(values) as TensorData);
+          const inputs = row.inputs.flatMap((tensor, i) => {
+            const values = row.values[i];
+            if (tensor === null || tensor.constant !== undefined || values == null) return [];
+            return [elementsOf(tensor.dtype ?? 'int8', values)];
+          });
           const evaluation = evaluateGraph(graph, inputs);
           expect(evaluation.outputs.map((data) => Array.from(data, Number))).to.deep.equal(outputs);
           expect(graph.outputs.map((id) => graph.tensors[id]?.shape)).to.deep.equal(

@@ -13,11 +13,11 @@ import {
 import type { Facts, Feature } from '../../src/ir/op.js';
 import { matchesOf } from '../../src/kernels/index.js';
 import type { KernelContext } from '../../src/kernels/variant.js';
-import { perTensor } from '../../src/ops/arithmetic/quant.js';
 import { opOf } from '../../src/ops/index.js';
 import { placeStates } from '../../src/plan/arena/states.js';
 import { onTwoCores } from '../../src/plan/choose/candidates.js';
 import type { Planned } from '../../src/plan/index.js';
+import { ioQuant } from '../../src/plan/io-tensors.js';
 import { type Implementation, memoryOf, wholeOf } from '../../src/plan/schedule/parts.js';
 import type { CompileOptions, IoTensor, Placement, Plan, PlanStep } from '../../src/plan/types.js';
 
@@ -179,7 +179,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
   const describe = (ids: readonly TensorId[], names: readonly string[]) =>
     ids.map((id, index): IoTensor => {
       const tensor = graph.tensors[id] as (typeof graph.tensors)[number];
-      const { scale, zeroPoint } = perTensor(tensor, tensor.name);
+      const { scale, zeroPoint } = ioQuant(tensor);
       const name = names[index] ?? tensor.name;
       const { dtype, shape } = tensor;
       const offset = places.get(id) ?? 0;

@@ -1,5 +1,14 @@
-/** Operators that move elements: runs of bytes in nested loops. */
-import { elementCount, type NodeView } from '../../ir/graph.js';
+/** Operators that move elements: runs of bytes in nested loops, whatever the elements' type. */
+import { arenaTypes } from '../../ir/dtypes.js';
+import {
+  allocate,
+  byteCount,
+  type DType,
+  dtypes,
+  elementCount,
+  type NodeView,
+  rawBytes,
+} from '../../ir/graph.js';
 import type { Loop, Move, Moving } from '../../ops/shape/movement.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import type { Kernel, KernelCall, KernelVariant } from '../variant.js';
@@ -14,6 +23,7 @@ export function copyVariants<A extends object>({
     {
       template: 'portable/copy',
       needs: [],
+      types: arenaTypes,
       match: (view) => {
         const all = moves(view);
         if (all.some(hasPlaces)) return null;
@@ -27,10 +37,12 @@ export function copyVariants<A extends object>({
     {
       template: 'portable/gather',
       needs: [],
+      types: arenaTypes,
       match: (view) => {
         const all = moves(view);
         if (!all.some(hasPlaces)) return null;
-        return { scratchBytes: 0, work: () => copyWork(view), calls: () => all.map(gatherCall) };
+        const calls = () => all.map((move) => gatherCall(inBytes(move, widthOf(view, move))));
+        return { scratchBytes: 0, work: () => copyWork(view), calls };
       },
     },
   ];
@@ -38,7 +50,7 @@ export function copyVariants<A extends object>({
 
 /** Cortex-M0+: about 5 cycles per byte, for a short memcpy or a strided loop. */
 function copyWork(view: NodeView<object>): ReturnType<Kernel['work']> {
-  const bytes = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const bytes = view.outputs.reduce((sum, output) => sum + byteCount(output), 0);
   return { bytes: { count: bytes, cycles: 5 } };
 }
 
@@ -47,12 +59,64 @@ const hasPlaces = ({ loops }: Move) => loops.some(({ places }) => places !== und
 function callOf(view: NodeView<object>, move: Move): KernelCall {
   // Constants begin anywhere, all other tensors at words of the arena.
   const isAligned = view.inputs[move.input]?.data === null;
-  return copyCall(move, elementCount(outputOf(view).shape), isAligned);
+  const { dtype } = outputOf(view, move.output);
+  const fill = move.fill === undefined ? null : fillOf(dtype, move.fill);
+  return copyCall(
+    inBytes(move, dtypes[dtype].bytes),
+    fill,
+    elementCount(outputOf(view).shape),
+    isAligned,
+  );
 }
 
 function sameElements(view: NodeView<object>): KernelCall {
-  const numbers = { count: elementCount(outputOf(view).shape) };
-  return { inputs: [0], outputs: [0], flags: { in_place: true }, numbers, tables: {} };
+  const numbers = { count: byteCount(outputOf(view)) };
+  return {
+    ...{ inputs: [0], outputs: [0], bytes: true },
+    ...{ flags: { in_place: true }, numbers, tables: {} },
+  };
+}
+
+/** Bytes of an element. */
+function widthOf(view: NodeView<object>, { output }: Move): number {
+  return dtypes[outputOf(view, output).dtype].bytes;
+}
+
+/** The move of elements of `width` bytes as a move of bytes. */
+function inBytes(move: Move, width: number): Move {
+  if (width === 1) return move;
+  return {
+    ...move,
+    inOffset: width * move.inOffset,
+    outOffset: width * move.outOffset,
+    loops: [
+      ...move.loops.map(({ extent, inStride, outStride, places }) => ({
+        ...{ extent, inStride: width * inStride, outStride: width * outStride },
+        ...(places === undefined ? {} : { places: places.map((place) => width * place) }),
+      })),
+      { extent: width, inStride: 1, outStride: 1 },
+    ],
+  };
+}
+
+/** What fills the elements that no run reaches. */
+interface Fill {
+  /** The bits of an element as a signed integer of its width. */
+  readonly value: number;
+  /** The integer's type; null if all its bytes are equal, so that memset fills. */
+  readonly element: DType | null;
+  /** Bytes of an element. */
+  readonly width: number;
+}
+
+function fillOf(dtype: DType, value: number): Fill {
+  const element = allocate(dtype, 1).fill(value as never);
+  const bytes = rawBytes(element);
+  const width = bytes.length;
+  if (bytes.every((byte) => byte === bytes[0]))
+    return { value: width === 1 ? value : (bytes[0] as number), element: null, width };
+  const words = width === 2 ? new Int16Array(element.buffer) : new Int32Array(element.buffer);
+  return { value: words[0] as number, element: width === 2 ? 'int16' : 'int32', width };
 }
 
 /** Bytes that one load and one store may copy. */
@@ -61,6 +125,7 @@ const units = { words: 4, halves: 2 } as const;
 /**
  * The bytes that are copied at once: the most of which every run begins and ends at a multiple.
  *
+ * @param move  in bytes
  * @param loops of `move`, coalesced
  * @param isAligned whether both tensors begin at a word
  */
@@ -125,7 +190,7 @@ function flagsOf(sizes: Readonly<Record<string, number>>, given: number) {
 }
 
 /** portable/copy: one loop is the run, the others are steps between runs. */
-function copyCall(move: Move, fillCount: number, isAligned: boolean): KernelCall {
+function copyCall(move: Move, fill: Fill | null, elements: number, isAligned: boolean): KernelCall {
   const loops = coalesce(move.loops);
   const unit = unitOf(move, loops, isAligned);
   const { width, contiguous, run, outer } = nestOf(coalesce(inUnits(loops, unit)));
@@ -138,8 +203,11 @@ function copyCall(move: Move, fillCount: number, isAligned: boolean): KernelCall
   return {
     inputs: [move.input],
     outputs: [move.output],
+    bytes: true,
+    ...(fill?.element == null ? {} : { types: { element: fill.element } }),
     flags: {
-      ...{ in_place: false, contiguous, nested, deep, fill: move.fill !== undefined },
+      ...{ in_place: false, contiguous, nested, deep, fill: fill !== null },
+      ...{ fill_elements: fill?.element != null },
       ...flagsOf(units, contiguous ? 0 : unit),
       ...flagsOf(groups, contiguous ? 0 : width),
     },
@@ -150,7 +218,12 @@ function copyCall(move: Move, fillCount: number, isAligned: boolean): KernelCall
       count: contiguous ? run.extent * unit : run.extent,
       ...(contiguous ? {} : { in_stride: run.inStride * unit, out_stride: run.outStride * unit }),
       ...(nested ? {} : { in_step: step.inStride * unit, out_step: step.outStride * unit }),
-      ...(move.fill === undefined ? {} : { fill_value: move.fill, fill_count: fillCount }),
+      ...(fill === null
+        ? {}
+        : {
+            fill_value: fill.value,
+            fill_count: fill.element === null ? elements * fill.width : elements,
+          }),
     },
     tables: nested
       ? {

@@ -6,7 +6,11 @@ import { coalesce } from './loops.js';
 /** Fewer bytes are faster to copy one by one than by memcpy. */
 const narrowRun = 5;
 
-/** portable/gather: for each row and column a run of neighbours. */
+/**
+ * portable/gather: for each row and column a run of neighbours.
+ *
+ * @param move in bytes
+ */
 export function gatherCall(move: Move): KernelCall {
   const { rows, columns, run } = placesOf(coalesce(move.loops));
   const listed = rows.places !== undefined;
@@ -15,6 +19,7 @@ export function gatherCall(move: Move): KernelCall {
   return {
     inputs: [move.input],
     outputs: [move.output],
+    bytes: true,
     flags: {
       single: run === 1,
       narrow: run > 1 && run < narrowRun,

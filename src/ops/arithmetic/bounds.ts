@@ -1,7 +1,6 @@
 /** Proven bounds of stored values, for each channel of the last axis: helpers of `range`. */
-import type { Shape, Tensor } from '../../ir/graph.js';
+import { dtypes, type Shape, type Tensor } from '../../ir/graph.js';
 import type { ChannelBounds, ChannelTie } from '../../ir/op.js';
-import { integerRange } from './quant.js';
 
 /** The least and the greatest value, both inclusive. */
 export type Range = readonly [low: number, high: number];
@@ -23,10 +22,7 @@ export function boundsOf(channels: number, rangeOf: (channel: number) => Range):
 
 /** The bounds of the tensor's type. */
 export function anyBounds(tensor: Pick<Tensor, 'shape' | 'dtype'>): ChannelBounds {
-  const whole = integerRange[tensor.dtype as keyof typeof integerRange] ?? [
-    -(2 ** 31),
-    2 ** 31 - 1,
-  ];
+  const whole = dtypes[tensor.dtype].range ?? dtypes.int32.range;
   return boundsOf(channelCount(tensor), () => whole);
 }
 

@@ -6,6 +6,7 @@
  * double holds integers exactly only up to 2^53.
  */
 import { BonsaiError } from '../../errors.js';
+import { rangeOfType } from '../../ir/dtypes.js';
 import type { Quant, Tensor } from '../../ir/graph.js';
 
 /**
@@ -125,12 +126,6 @@ export function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
 }
 
-export const integerRange = {
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-} as const;
-
 export const activations = ['none', 'relu', 'relu_n1_to_1', 'relu6', 'tanh', 'sign_bit'] as const;
 export type Activation = (typeof activations)[number];
 /** relu_0_to_1 is an operator, never fused. */
@@ -145,7 +140,7 @@ export function activationRange(
   output: Tensor,
 ): readonly [min: number, max: number] {
   const { scale, zeroPoint } = perTensor(output, output.name);
-  const [low, high] = integerRange[output.dtype as keyof typeof integerRange];
+  const [low, high] = rangeOfType(output.dtype);
   // kernel_util.cc Quantize(): zero point + round(f / scale), in float32.
   const quantized = (real: number) =>
     zeroPoint + roundHalfAwayFromZero(Math.fround(Math.fround(real) / Math.fround(scale)));

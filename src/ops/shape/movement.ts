@@ -2,6 +2,7 @@
  * Operators that move elements without computing. Each describes its moves as loop nests, for each
  * pair of input and output; the evaluation and the kernel follow from these.
  */
+import { arenaTypes } from '../../ir/dtypes.js';
 import {
   type Attrs,
   allocate,
@@ -12,7 +13,7 @@ import {
 } from '../../ir/graph.js';
 import type { ChannelFlow, OpDef } from '../../ir/op.js';
 import { channelCount, elementBounds } from '../arithmetic/bounds.js';
-import { requireInt8 } from './operands.js';
+import { requireOneType } from './operands.js';
 
 /** One loop of `extent` iterations, with its strides in elements of input and output. */
 export interface Loop {
@@ -42,7 +43,7 @@ export interface Move {
 export interface Movement<A extends object> {
   readonly name: string;
   infer(view: NodeView<A>): readonly Shape[];
-  /** Checks besides that of int8 operands. */
+  /** Checks besides that of the operands' one type. */
   check?(view: NodeView<A>): void;
   moves(view: NodeView<A>): readonly Move[];
   /** Without it all channels are kept. */
@@ -68,9 +69,10 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
   };
   return {
     name,
+    types: arenaTypes,
     infer,
     check(view) {
-      requireInt8(view);
+      requireOneType(view, arenaTypes);
       operator.check?.(view);
     },
     evaluate,
@@ -83,13 +85,13 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
           view.inputs.map((tensor, position) => {
             const ends = inputs[position]?.[end] ?? [];
             const count = elementCount(tensor?.shape ?? []);
-            return Int8Array.from({ length: count }, (_, i) => ends[i % ends.length] as number);
+            return Int32Array.from({ length: count }, (_, i) => ends[i % ends.length] as number);
           }),
         ),
       );
       return view.outputs.map((output, position) => {
-        const [low, high] = moved.map((outputs) => outputs[position] as Int8Array);
-        return elementBounds(channelCount(output), low as Int8Array, high);
+        const [low, high] = moved.map((outputs) => outputs[position] as Int32Array);
+        return elementBounds(channelCount(output), low as Int32Array, high);
       });
     },
     channels: (view) => operator.channels?.(view) ?? null,

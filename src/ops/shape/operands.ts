@@ -30,18 +30,54 @@ export function outputOf(view: NodeView<object>, position = 0): Tensor {
   return tensor;
 }
 
-/** Refuses operands that are not int8. @throws BonsaiError 'unsupported-type' */
-export function requireInt8(view: NodeView<object>): void {
+/**
+ * Refuses operands, constants included, of other types.
+ *
+ * @throws BonsaiError 'unsupported-type'
+ */
+export function requireTypes(view: NodeView<object>, types: readonly DType[]): void {
   const other = [...view.inputs, ...view.outputs].find(
-    (tensor) => tensor !== null && tensor.dtype !== 'int8',
+    (tensor) => tensor !== null && !types.includes(tensor.dtype),
   );
   if (other == null) return;
+  const supported = types.length === 1 ? `only ${types[0]} is` : `${listOf(types)} are`;
   throw new BonsaiError(
     'unsupported-type',
     at(view.node),
-    `tensor "${other.name}" is ${other.dtype}; only int8 is supported`,
+    `tensor "${other.name}" is ${other.dtype}; ${supported} supported`,
     quantizeHint(other.dtype),
   );
+}
+
+/** Refuses operands that are not int8. @throws BonsaiError 'unsupported-type' */
+export function requireInt8(view: NodeView<object>): void {
+  requireTypes(view, ['int8']);
+}
+
+/**
+ * Refuses operands of other types, and operands of several types.
+ *
+ * @returns the type of all operands
+ * @throws BonsaiError 'unsupported-type'
+ */
+export function requireOneType(view: NodeView<object>, types: readonly DType[]): DType {
+  requireTypes(view, types);
+  const { dtype } = outputOf(view);
+  const other = [...view.inputs, ...view.outputs].find(
+    (tensor) => tensor !== null && tensor.dtype !== dtype,
+  );
+  if (other == null) return dtype;
+  throw new BonsaiError(
+    'unsupported-type',
+    at(view.node),
+    `tensor "${other.name}" is ${other.dtype}, "${outputOf(view).name}" is ${dtype}`,
+    'give all operands one type: convert the model again',
+  );
+}
+
+/** ['int8', 'int16', 'bool'] → 'int8, int16 and bool'. */
+function listOf(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
 
 /** The hint for a tensor that is not int8, by its type. */

@@ -1,28 +1,42 @@
 /** Refuses models that the integer kernels cannot run, before anything is planned. */
 import { BonsaiError } from '../../errors.js';
-import { at, type Graph, isConstant, type Tensor, tensorOf, viewOf } from '../../ir/graph.js';
+import { arenaTypes } from '../../ir/dtypes.js';
+import {
+  at,
+  type DType,
+  type Graph,
+  isConstant,
+  isInteger,
+  type Tensor,
+  tensorOf,
+  viewOf,
+} from '../../ir/graph.js';
+import { typesOf } from '../../ir/op.js';
+import { opOf } from '../../ops/index.js';
 
 const quantizeHint =
   'quantize it fully to int8: converter.optimizations = [tf.lite.Optimize.DEFAULT], a ' +
   'representative_dataset, target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8], ' +
   'inference_input_type = inference_output_type = tf.int8';
 
-const floats: ReadonlySet<string> = new Set(['float16', 'float32', 'float64']);
-
 /**
- * @throws BonsaiError 'float-model' if a tensor is float (hybrid models included),
- *   'unsupported-type' if an activation is not int8, 'bad-graph' if an output is constant
+ * @throws BonsaiError 'float-model' if a node computes in float (hybrid models included) and its
+ *   operator does not, 'unsupported-type' if an activation has another type that its operator does
+ *   not take, 'bad-graph' if an output is constant
  */
-export function acceptInt8(graph: Graph): void {
+export function acceptTypes(graph: Graph): void {
   for (const node of graph.nodes) {
     const { inputs, outputs } = viewOf(graph, node);
-    for (const tensor of [...inputs, ...outputs])
-      if (tensor !== null) acceptTensor(tensor, at(node));
+    const types = typesOf(opOf(node));
+    for (const tensor of [...inputs, ...outputs]) {
+      if (tensor !== null) acceptTensor(tensor, types, at(node));
+    }
   }
-  for (const id of graph.inputs) acceptTensor(tensorOf(graph, id), 'input of the model');
+  for (const id of graph.inputs)
+    acceptTensor(tensorOf(graph, id), arenaTypes, 'input of the model');
   for (const id of graph.outputs) {
     const tensor = tensorOf(graph, id);
-    acceptTensor(tensor, 'output of the model');
+    acceptTensor(tensor, arenaTypes, 'output of the model');
     if (isConstant(tensor)) {
       throw new BonsaiError(
         'bad-graph',
@@ -34,13 +48,16 @@ export function acceptInt8(graph: Graph): void {
   }
 }
 
-function acceptTensor(tensor: Tensor, where: string): void {
-  if (floats.has(tensor.dtype)) {
-    const message = `tensor "${tensor.name}" is ${tensor.dtype}; only int8 models compile`;
+/** The types of an operator's constants are for its `check`, unless they are float. */
+function acceptTensor(tensor: Tensor, types: readonly DType[], where: string): void {
+  const { name, dtype } = tensor;
+  if (types.includes(dtype)) return;
+  if (!isInteger(dtype)) {
+    const message = `tensor "${name}" is ${dtype}; only int8 models compile`;
     throw new BonsaiError('float-model', where, message, quantizeHint);
   }
-  if (!isConstant(tensor) && tensor.dtype !== 'int8') {
-    const message = `tensor "${tensor.name}" is ${tensor.dtype}; activations have to be int8`;
+  if (!isConstant(tensor)) {
+    const message = `tensor "${name}" is ${dtype}; activations have to be ${types.join(' or ')}`;
     throw new BonsaiError('unsupported-type', where, message, quantizeHint);
   }
 }

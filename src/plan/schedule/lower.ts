@@ -22,7 +22,8 @@ export function kernelContext(
 export function functionKey(template: string, call: KernelCall, optimize: Optimize): string {
   const sorted = (record: Readonly<Record<string, unknown>>) => Object.entries(record).sort();
   const numbers = optimize === 'speed' ? sorted(call.numbers) : [];
-  return JSON.stringify([template, sorted(call.flags), numbers]);
+  const types = call.types === undefined ? [] : [sorted(call.types)];
+  return JSON.stringify([template, sorted(call.flags), numbers, ...types]);
 }
 
 /** Bytes of a call's constants. */
