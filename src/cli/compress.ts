@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { goalsFault } from '../compress/goals.js';
 import { readRecipe } from '../compress/recipe.js';
-import { trainDefaults } from '../compress/train/loop.js';
 import { BonsaiError } from '../errors.js';
 import {
   type CompressionFlags,
@@ -28,7 +27,7 @@ export function addCompress(program: Command): void {
     .summary('make the smallest int8 model of a float one that keeps to budgets')
     .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
     .option('--min-accuracy <percent>', 'fail when fewer test samples are right', leftShare)
-    .option('--epochs <count>', 'of each training (default: 10)', whole(1));
+    .option('--epochs <count>', 'of each training (default: 10, more for few samples)', whole(1));
   const targeted = withCompileOptions(withTarget(command, 'rp2040'));
   const budgeted = withBudgets(targeted, { measured: true });
   withMaterials(withResult(budgeted)).action(
@@ -40,7 +39,7 @@ export function addCompress(program: Command): void {
         const hint = 'write "epochs" into the steps of the recipe';
         throw new BonsaiError('usage', '--epochs', 'a recipe has its own', hint);
       }
-      const effort = { epochs: epochs ?? trainDefaults.epochs };
+      const effort = epochs === undefined ? null : { epochs };
       const goals = { minAccuracy, maxMs, maxFlash, maxRam };
       const how = recipe === undefined ? effort : readRecipe(recipe);
       await compressInto(path, { ...flags, target }, { how, goals }, true, (report) =>

@@ -4,7 +4,7 @@ import { mainGraph } from '../ir/graph.js';
 import type { Progress, Say } from '../progress.js';
 import { writeTflite } from '../write/tflite.js';
 import { type Assessment, assessor } from './assess.js';
-import { chooseSteps, type Effort } from './choose.js';
+import { chooseSteps, type Effort, usualEpochs } from './choose.js';
 import { thinned } from './data/dataset.js';
 import { type Explanation, explain } from './explain/index.js';
 import type { Goals } from './goals.js';
@@ -25,8 +25,8 @@ import {
 import { originalWarnings, resultWarnings } from './worth.js';
 
 export interface CompressRequest extends Materials {
-  /** These steps, or those that the goals choose, with so much effort. */
-  readonly how: Recipe | Effort;
+  /** These steps, or those that the goals choose, with so much effort; null: as much as is usual. */
+  readonly how: Recipe | Effort | null;
   readonly goals: Goals;
   /** Whether the report tells where signal and answers are lost, and what helps. */
   readonly explains: boolean;
@@ -89,7 +89,7 @@ export async function compressModel(
   const job = request.journal === null ? '' : prepared.digest();
   const journal = new Journal(request.journal, job);
   const workshop = makeWorkshop(prepared.surroundings, journal, progress);
-  const { how, goals } = request;
+  const { goals } = request;
   const warnings = [
     ...prepared.warnings,
     ...originalWarnings(workshop.first.validation, prepared.surroundings.data.validation),
@@ -104,6 +104,7 @@ export async function compressModel(
       'leave it out, or label the samples: a class for each output',
     );
   }
+  const how = request.how ?? { epochs: usualEpochs(prepared.surroundings.data.train.count) };
   const stage = await ('steps' in how
     ? follow(workshop, how)
     : chooseSteps(workshop, prepared.surroundings, goals, how));
