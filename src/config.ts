@@ -34,6 +34,8 @@ const schema = z
     strict: z.boolean(),
     faithful: z.boolean(),
     keepInput: z.boolean(),
+    stream: z.int().nonnegative(),
+    hop: z.int().positive(),
     xip: z.enum(['model', 'ideal']),
     timeout: z.number().positive(),
     cc: z.string().min(1),

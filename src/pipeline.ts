@@ -27,8 +27,11 @@ import { isSimulated, placeOf } from './device/index.js';
 import { requireLine } from './device/link.js';
 import { readBeside } from './files.js';
 import { importModel } from './import/index.js';
+import { checkModule } from './ir/check.js';
 import { mainGraph } from './ir/graph.js';
+import { operators } from './ops/index.js';
 import { runPasses } from './passes/index.js';
+import { streamed } from './passes/stream.js';
 import { flashImage } from './pipeline/flash.js';
 import type { Compilation, CompileRequest, DeviceJob, Job, Outcome } from './pipeline/types.js';
 import { planInTime } from './plan/cores.js';
@@ -98,17 +101,23 @@ export function modelName(path: string): string {
 
 /** Import and passes, with which every command on a model begins. */
 export function load(
-  request: Pick<CompileRequest, 'bytes' | 'path' | 'options' | 'observe'>,
+  request: Pick<CompileRequest, 'bytes' | 'path' | 'options' | 'observe' | 'tell'>,
 ): Pick<Compilation, 'source' | 'module'> {
-  const { bytes, path, options, observe } = request;
-  const source = importModel(bytes, {
+  const { bytes, path, options, observe, tell } = request;
+  const imported = importModel(bytes, {
     name: modelName(path),
     where: path,
     rounding: options.rounding,
     strict: options.strict ?? false,
     beside: readBeside(path),
   });
-  observe?.('import', source);
+  observe?.('import', imported);
+  const { stream } = options;
+  const source = stream === undefined ? imported : streamed(imported, stream, tell);
+  if (stream !== undefined) {
+    checkModule(source, operators, 'stream');
+    observe?.('stream', source);
+  }
   return { source, module: runPasses(source, { faithful: options.faithful }, observe) };
 }
 

@@ -29,13 +29,23 @@ export interface CompileFlags extends Budgets {
   readonly strict?: true;
   readonly faithful?: true;
   readonly keepInput?: true;
+  readonly stream?: number;
+  readonly hop?: number;
   readonly xip?: XipModel;
   readonly sramCopies?: SramCopies;
   readonly cores?: string;
   readonly labels?: string;
 }
 
-/** --optimize, --rounding, --strict, --faithful, --keep-input, --sram-copies, --cores */
+function counting(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError('It must be a whole number, 0 or more.');
+  }
+  return value;
+}
+
+/** --optimize, --rounding, --strict, --faithful, --keep-input, --stream, --hop, --sram-copies, --cores */
 export function withCompileOptions(command: Command): Command {
   return command
     .addOption(new Option('--optimize <goal>', 'what to prefer').choices(goals).default('balanced'))
@@ -47,6 +57,8 @@ export function withCompileOptions(command: Command): Command {
     .option('--strict', 'refuse faults of the file that TFLM ignores')
     .option('--faithful', 'one step per source operator, every tensor unchanged')
     .option('--keep-input', 'leave the input in the arena intact during a run')
+    .option('--stream <axis>', 'take only new frames along this dimension of the input', counting)
+    .option('--hop <frames>', 'with --stream: new frames of each run (default: 1)', positive)
     .addOption(
       new Option(
         '--sram-copies <share>',
@@ -61,6 +73,14 @@ export function withCompileOptions(command: Command): Command {
     );
 }
 
+/** @throws BonsaiError 'usage' for a hop without a stream, or one that is no whole number */
+function streamOption({ stream, hop = 1 }: CompileFlags): Pick<CompileOptions, 'stream'> {
+  if (stream !== undefined && Number.isSafeInteger(hop)) return { stream: { axis: stream, hop } };
+  if (stream === undefined && hop === 1) return {};
+  const what = stream === undefined ? 'needs --stream' : 'is no whole number';
+  throw new BonsaiError('usage', `--hop ${hop}`, what, 'give --stream AXIS --hop FRAMES');
+}
+
 export function compileOptions(flags: CompileFlags): CompileOptions {
   return {
     optimize: flags.optimize,
@@ -69,6 +89,7 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
     faithful: flags.faithful ?? false,
     keepInput: flags.keepInput ?? false,
     xip: flags.xip ?? 'model',
+    ...streamOption(flags),
     ...(flags.sramCopies === undefined ? {} : { sramCopies: flags.sramCopies }),
     ...(flags.cores === '2' ? { cores: 2 } : {}),
     ...(flags.cores === 'auto' ? { autoCores: true } : {}),
@@ -86,6 +107,8 @@ export function compileArguments(flags: CompileFlags & { readonly target?: strin
     ['strict', flags.strict],
     ['faithful', flags.faithful],
     ['keep-input', flags.keepInput],
+    ['stream', flags.stream],
+    ['hop', flags.hop],
     ['sram-copies', sramCopies],
     ['cores', cores],
     ['max-flash', maxFlash],
@@ -104,8 +127,14 @@ export function requestOf(
   flags: CompileFlags & { readonly target: string },
 ): CompileRequest {
   const { labels } = flags;
+  const told = new Set<string>();
+  const tell = (text: string) => {
+    // A model may be compiled several times, to compare.
+    if (!told.has(text)) note(text);
+    told.add(text);
+  };
   return {
-    ...{ bytes: readInput(path, 'model'), path },
+    ...{ bytes: readInput(path, 'model'), path, tell },
     target: targetOf(flags),
     options: compileOptions(flags),
     labels: labels === undefined ? undefined : readLabels(readInput(labels, 'labels'), labels),

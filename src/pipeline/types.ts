@@ -21,6 +21,8 @@ export interface CompileRequest {
   readonly options: CompileOptions;
   /** Names of the classes, for the output with as many elements. */
   readonly labels?: Labels | undefined;
+  /** Called with what the user should know of the model, such as layers that do not stream. */
+  readonly tell?: (text: string) => void;
   /** Called with the module after import ('import') and after each pass. */
   readonly observe?: (pass: string, module: Module) => void;
 }

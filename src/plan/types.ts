@@ -11,6 +11,11 @@ export interface CompileOptions {
   readonly strict?: boolean;
   /** One step per source operator, tensors unchanged. */
   readonly faithful: boolean;
+  /**
+   * A network over time takes only new frames: the dimension of time in its inputs, and how many
+   * come with each run. Absent: it takes the whole window.
+   */
+  readonly stream?: { readonly axis: number; readonly hop: number };
   /** The input's memory is kept during the run. */
   readonly keepInput: boolean;
   /** Cost of flash reads where weights are placed. */

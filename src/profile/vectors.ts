@@ -28,6 +28,7 @@ export interface LayerChecksum {
 export interface VectorPair {
   /** In the order and types of the plan's inputs. */
   readonly inputs: readonly TensorData[];
+  /** Empty as read for the runs of a whole window but the last one. */
   readonly outputs: readonly TensorData[];
   /** Checked with --faithful only, since other plans do not compute the source's tensors. */
   readonly layers: readonly LayerChecksum[];
@@ -80,13 +81,53 @@ export function readVectors(text: string | Uint8Array, where: string, plan: Plan
     outputs: tensorsOf(output, plan.outputs, 'output', `${where}, ${place}`),
     layers,
   });
-  if ('pairs' in parsed.data) return parsed.data.pairs.map((one, i) => read(one, `pair ${i}`));
+  if ('pairs' in parsed.data) {
+    return parsed.data.pairs.flatMap((one, i): VectorPair[] => {
+      const place = `pair ${i}`;
+      const frames = windowFrames(one.input, plan, `${where}, ${place}`);
+      if (frames === null) return [read(one, place)];
+      const outputs = tensorsOf(one.output, plan.outputs, 'output', `${where}, ${place}`);
+      return frames.map((inputs, at) => ({
+        ...{ inputs, layers: [], continues: at > 0 },
+        outputs: at === frames.length - 1 ? outputs : [],
+      }));
+    });
+  }
   return parsed.data.sequences.flatMap((sequence, s) =>
     sequence.map((one, i) => ({
       ...read(one, `sequence ${s}, pair ${i}`),
       continues: i > 0,
     })),
   );
+}
+
+/**
+ * The runs that a whole window takes in a model that streams: only the last one has an expected
+ * output. null for an input of one run.
+ */
+function windowFrames(
+  values: readonly unknown[],
+  { options, inputs }: Plan,
+  where: string,
+): readonly (readonly TensorData[])[] | null {
+  const [input] = inputs;
+  if (options.stream === undefined || input === undefined || inputs.length > 1) return null;
+  const flat = Array.isArray(values[0]) && values.length === 1 ? values[0] : values;
+  const runs = flat.length / elementCount(input.shape);
+  if (!Number.isInteger(runs) || runs < 2) return null;
+  const { axis } = options.stream;
+  const shape = input.shape.with(axis, (input.shape[axis] ?? 1) * runs);
+  const window = tensorOf(flat, { ...input, shape }, `${where}, input "${input.name}"`);
+  const blocks = elementCount(shape.slice(0, axis));
+  const bytes = window.length / blocks / runs;
+  return Array.from({ length: runs }, (_, run) => {
+    const frames = allocate(input.dtype, bytes * blocks);
+    for (let i = 0; i < frames.length; i += 1) {
+      const from = (Math.floor(i / bytes) * runs + run) * bytes + (i % bytes);
+      frames[i] = window[from] as never;
+    }
+    return [frames];
+  });
 }
 
 function parseJson(text: string | Uint8Array, where: string): unknown {
@@ -211,7 +252,20 @@ export function vectorsFor(
 ): readonly VectorPair[] {
   return file === undefined
     ? seededVectors(plan, module)
-    : readVectors(file.bytes, file.path, plan);
+    : withOutputs(readVectors(file.bytes, file.path, plan), module);
+}
+
+/** Where a file expects nothing of a run, the evaluator's outputs. */
+function withOutputs(pairs: readonly VectorPair[], module: Module): readonly VectorPair[] {
+  if (pairs.every(({ outputs }) => outputs.length > 0)) return pairs;
+  const graph = mainGraph(module);
+  let states = initialStates(graph);
+  return pairs.map((pair) => {
+    if (pair.continues !== true) states = initialStates(graph);
+    const evaluation = evaluateGraph(graph, pair.inputs, states);
+    states = evaluation.states;
+    return pair.outputs.length > 0 ? pair : { ...pair, outputs: evaluation.outputs };
+  });
 }
 
 /**

@@ -25,7 +25,7 @@ describe('cli: the options of another command that compiles alike', () => {
     ['a budget alone, which changes the kernels', '--max-ms 2.265'],
     [
       'all',
-      '--target rp2040 --optimize size --rounding tflite --strict --faithful --keep-input --sram-copies none --cores auto --max-flash 1000 --max-ram 2000 --max-ms 3',
+      '--target rp2040 --optimize size --rounding tflite --strict --faithful --keep-input --stream 1 --hop 2 --sram-copies none --cores auto --max-flash 1000 --max-ram 2000 --max-ms 3',
     ],
   ];
   for (const [edge, text] of rows) {

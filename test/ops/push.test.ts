@@ -23,6 +23,9 @@ function moduleOf({ window, axis, frames }: PushCase, seed: number): Module {
 
 const rows: readonly (readonly [edge: string, row: PushCase])[] = [
   ['one row at a time', { window: [1, 4, 1, 3], axis: 1, frames: 1 }],
+  ['rows of 16 bytes, moved by four words', { window: [1, 5, 1, 16], axis: 1, frames: 1 }],
+  ['rows of 8 bytes, moved by two words', { window: [1, 4, 1, 8], axis: 1, frames: 1 }],
+  ['rows of 4 bytes, moved by single words', { window: [1, 6, 1, 4], axis: 1, frames: 1 }],
   ['several rows', { window: [1, 5, 2, 2], axis: 1, frames: 3 }],
   ['the whole window', { window: [1, 3, 2], axis: 1, frames: 3 }],
   ['the first dimension', { window: [3, 4], axis: 0, frames: 2 }],

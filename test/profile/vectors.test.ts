@@ -53,6 +53,22 @@ describe('profile/vectors', () => {
     expect([0, 1, 2].map((i) => earlierOf(read, i).length)).to.deep.equal([0, 1, 0]);
   });
 
+  it('splits whole windows into the runs of a model that streams', () => {
+    const b = new GraphBuilder();
+    const x = b.input([2, 1, 3]);
+    const streaming = simplePlan(b.module([b.node('relu', [x])])).plan;
+    const stream = { ...streaming, options: { ...streaming.options, stream: { axis: 1, hop: 1 } } };
+    const window = [1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16];
+    const file = JSON.stringify({ pairs: [{ input: window, output: [1, 1, 1, 1, 1, 1] }] });
+    const [first, second, ...others] = readVectors(file, 'v.json', stream);
+    expect(others).to.deep.equal([]);
+    expect(first).to.deep.include({ inputs: [Int8Array.of(1, 2, 3, 11, 12, 13)], outputs: [] });
+    expect(second?.inputs).to.deep.equal([Int8Array.of(4, 5, 6, 14, 15, 16)]);
+    expect(second?.outputs).to.deep.equal([Int8Array.of(1, 1, 1, 1, 1, 1)]);
+    expect([first?.continues, second?.continues]).to.deep.equal([false, true]);
+    expect(() => readVectors(file, 'v.json', streaming)).to.throw(/has 12 values/);
+  });
+
   const good = { input: [1, 2, 3], output: [1, 2, 3] };
   const rows: [edge: string, text: string, where: RegExp, message: RegExp][] = [
     ['no JSON', '{', /^v\.json$/, /is not JSON/],

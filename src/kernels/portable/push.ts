@@ -8,12 +8,18 @@ export const pushVariant: KernelVariant<PushAttrs> = {
   match: (view) => {
     const { blocks, kept, added } = pushDims(view);
     const filled = kept === 0;
-    const flags = { filled, one: !filled && blocks === 1 };
+    const one = !filled && blocks === 1;
+    // A copy of words may not be longer than the way that it goes: both are multiples of it.
+    const words = one ? [4, 2, 1].find((n) => kept % (4 * n) === 0 && added % (4 * n) === 0) : 0;
+    const flags = {
+      ...{ filled, one },
+      ...{ quads: words === 4, pairs: words === 2, singles: words === 1 },
+    };
     const numbers = filled ? { added: blocks * added } : { kept, added };
     return {
       scratchBytes: 0,
-      // Cortex-M0+: about 2 cycles per byte of a memmove.
-      work: () => ({ bytes: { count: blocks * (kept + added), cycles: 2 } }),
+      // Cortex-M0+: 4 words in about 16 cycles, bytes in 8 each.
+      work: () => ({ bytes: { count: blocks * (kept + added), cycles: words ? 1 : 8 } }),
       calls: () => [
         {
           inputs: [1],
