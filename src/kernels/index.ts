@@ -80,6 +80,7 @@ import { meanVariant } from './portable/mean.js';
 import { poolVariant } from './portable/pool.js';
 import { pushVariant } from './portable/push.js';
 import { softmaxVariants } from './portable/softmax.js';
+import { svdfVariant } from './portable/svdf.js';
 import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
 import { rv32FullyConnected } from './rv32/fully-connected.js';
@@ -279,6 +280,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ],
   ['mean', { variants: [vectorMean, meanVariant] }],
   [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
+  ['svdf', { variants: [svdfVariant] }],
   ['push', { variants: [pushVariant] }],
   ['softmax', { variants: softmaxVariants }],
   [

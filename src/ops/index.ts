@@ -43,6 +43,7 @@ import { sqrt } from './sqrt.js';
 import { squeeze } from './squeeze.js';
 import { stridedSlice } from './strided_slice.js';
 import { sub } from './sub.js';
+import { svdf } from './svdf.js';
 import { tanh } from './tanh.js';
 import { tile } from './tile.js';
 import { transpose } from './transpose.js';
@@ -90,6 +91,7 @@ const all: readonly OpDef<any>[] = [
   squeeze,
   stridedSlice,
   sub,
+  svdf,
   tanh,
   tile,
   transpose,

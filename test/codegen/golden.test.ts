@@ -198,6 +198,28 @@ const rows: Readonly<Record<string, Fill>> = {
     const four = b.input([1, 6, 6, 4]);
     return [z, b.node('concatenation', [four, four], { axis: 3, activation: 'none' })];
   },
+  'portable/svdf': (b) => {
+    const state = b.state(new Int16Array(2 * 2 * 3), [1, 12], perTensorQuant(0.01, 0));
+    const place = b.state(new Int32Array(1), [1], null);
+    const weights = [
+      b.constant(
+        Int8Array.from({ length: 20 }, (_, i) => i),
+        [4, 5],
+        perTensorQuant(0.02, 0),
+      ),
+      b.constant(
+        Int16Array.from({ length: 12 }, (_, i) => i),
+        [4, 3],
+        perTensorQuant(0.01, 0),
+      ),
+    ];
+    const operands = [state, place, b.input([1, 5]), ...weights, b.constant(Int32Array.of(5, 7))];
+    const options = { quant: perTensorQuant(0.5, 3), outputs: 3, dtype: 'int8' } as const;
+    const [y = 0, next = 0, nextPlace = 0] = b.nodeAll('svdf', operands, { rank: 2 }, options);
+    b.changes(state, next);
+    b.changes(place, nextPlace);
+    return y;
+  },
   'portable/push': (b) => {
     const window = (shape: readonly number[], axis: number, frames: number) => {
       const state = b.state(new Int8Array(shape.reduce((a, c) => a * c)), shape);

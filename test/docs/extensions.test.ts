@@ -58,7 +58,8 @@ describe('docs: what an extension touches', () => {
       ['pad', ['ops/arithmetic/accumulator-bounds', 'passes/fuse-pads', 'write/plain']],
       // A command has the same name.
       ['quantize', ['cli/program', 'cli/prune', 'cli/quantize']],
-      ['reshape', ['ops/shape/same-elements']],
+      // A copy of a state is a reshape.
+      ['reshape', ['ops/shape/same-elements', 'import/tflite/variables']],
       ['squeeze', ['ops/shape/same-elements']],
       ...['relu', 'relu6', 'relu_0_to_1', 'relu_n1_to_1', 'tanh'].map(
         // Fused activations and other clamps have the names of operators.
@@ -82,8 +83,9 @@ describe('docs: what an extension touches', () => {
             (path) => !lists.includes(path) && !/^(kernels|tune|device|compress)\//.test(path),
           )
           .filter(
-            // A second format names operators that it has; a new operator need not be one.
-            (path) => !path.startsWith('import/tfjs/'),
+            // A second format names operators that it has, and so does --stream; a new operator need
+            // not be one.
+            (path) => !path.startsWith('import/tfjs/') && path !== 'passes/stream',
           );
         const expected = known.get(name) ?? [];
         expect(expected, 'named there').to.include.members(besides);
@@ -142,6 +144,8 @@ describe('docs: what an extension touches', () => {
     /** Files that several of a folder use, or that are what all of them are. */
     const shared = new Set([
       'passes/rewrite',
+      // An option: the pipeline runs it before the passes.
+      'passes/stream',
       'passes/take-channels',
       'flash/protocol',
       'flash/image-check',

@@ -314,6 +314,38 @@ export const stateful: Readonly<Record<string, Grow>> = {
     const next = b.changes(state, b.node('push', [state, x], { axis }));
     return b.node('reshape', [next], { shape: window });
   },
+  svdf: ({ b, random, x, shape }) => {
+    const inputs = shape.at(-1) ?? 1;
+    const batches = elementCount(shape) / inputs;
+    const [units, rank, memory] = [
+      random.integer(1, 3),
+      random.integer(1, 2),
+      random.integer(1, 4),
+    ];
+    const filters = units * rank;
+    const isWide = random.integer(0, 1) === 0;
+    const [from, out] = [b.node('reshape', [x], { shape: [batches, inputs] }), quant(random)];
+    const type = isWide ? Int16Array : Int8Array;
+    const held = perTensorQuant(isWide ? 0.01 : 1, isWide ? 0 : random.integer(-20, 20));
+    const state = b.state(new type(batches * filters * memory), [batches, filters * memory], held);
+    const place = b.state(Int32Array.of(random.integer(0, memory - 1)), [1], null);
+    const times = type.from(random.int8(filters * memory));
+    const [result = 0, ...next] = b.nodeAll(
+      'svdf',
+      [
+        ...[state, place, from],
+        b.constant(random.int8(filters * inputs), [filters, inputs], perTensorQuant(0.02, 0)),
+        b.constant(times, [filters, memory], perTensorQuant(0.01, 0)),
+        random.integer(0, 1) === 0 ? null : b.constant(random.int32(units, -999, 999)),
+      ],
+      { rank },
+      { quant: out, outputs: 3, dtype: 'int8' },
+    );
+    [state, place].forEach((id, i) => {
+      b.changes(id, next[i] as TensorId);
+    });
+    return result;
+  },
 };
 
 /** A window of one tap, or of 3×3 with a row and a column of padding all around. */

@@ -61,9 +61,9 @@ export class GraphBuilder {
   }
 
   /** A state, which 'assign', 'push' or another node with it as an input changes (`changes`). */
-  state(initial: Int8Array, shape: Shape, quant: Quant = perTensorQuant(0.5, 3)): TensorId {
+  state(initial: TensorData, shape: Shape, quant: Quant | null = perTensorQuant(0.5, 3)): TensorId {
     const name = `state_${this.states.length}`;
-    const tensor = this.tensor(name, shape, quant, 'int8');
+    const tensor = this.tensor(name, shape, quant, typeOfArray(initial));
     this.states.push({ name, tensor, next: tensor, initial });
     return tensor;
   }
@@ -72,6 +72,8 @@ export class GraphBuilder {
   changes(state: TensorId, next: TensorId): TensorId {
     const index = this.states.findIndex(({ tensor }) => tensor === state);
     this.states[index] = { ...(this.states[index] as State), next };
+    const { dtype, quant } = this.tensors[state] as Tensor;
+    this.tensors[next] = { ...(this.tensors[next] as Tensor), dtype, quant };
     return next;
   }
 

@@ -34,6 +34,7 @@ import {
   splitOptions,
   squeezeOptions,
   stridedSliceOptions,
+  svdfOptions,
 } from './schema.js';
 
 const none = () => ({});
@@ -360,6 +361,15 @@ const table: Readonly<Record<string, AnyRow>> = {
     optionsType: 28,
     ...arithmetic,
     rounding: { tflm: { ratios: 'single' }, tflite: { ratios: 'double' } },
+  }),
+  SVDF: row({
+    op: 'svdf',
+    optionsType: 6,
+    options: svdfOptions,
+    operands: [0, 1, 2, 3],
+    optional: [3],
+    variable: 4,
+    attrs: ({ options: { rank } }) => ({ rank }),
   }),
   TANH: row({ op: 'tanh', optionsType: 0, options: noOptions, attrs: none, rounding: curve }),
   TILE: row({

@@ -29,6 +29,11 @@ export interface Row<F extends Fields> {
   readonly operands: readonly number[] | 'all';
   readonly optional: readonly number[];
   attrs(foreign: ForeignOperator<Decoded<F>>): Attrs;
+  /**
+   * Position of the input that is the operator's own memory (`is_variable`). The node has it as its
+   * first input, then an int32 for a place in it, then the operands; the outputs end with both.
+   */
+  readonly variable?: number;
   /** Attributes in which the arithmetic of TFLM and desktop TFLite differs. */
   readonly rounding: Readonly<Record<'tflm' | 'tflite', Attrs>>;
 }

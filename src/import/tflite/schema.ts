@@ -169,6 +169,7 @@ export const reducerOptions = { keepDims: flag(0) };
 export const reshapeOptions = { newShape: numbers(0, 'int32') };
 export const resizeOptions = { alignCorners: flag(0), halfPixelCenters: flag(1) };
 export const softmaxOptions = { beta: scalar(0, 'float32') };
+export const svdfOptions = { rank: int32(0), activation: scalar(1, 'int8') };
 export const splitOptions = { numSplits: int32(0) };
 export const squeezeOptions = { squeezeDims: numbers(0, 'int32') };
 

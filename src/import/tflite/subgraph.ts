@@ -1,6 +1,6 @@
 /** A subgraph of a .tflite file → the IR's graph. */
 import { BonsaiError } from '../../errors.js';
-import type { Graph, Node, Tensor, TensorData, TensorId } from '../../ir/graph.js';
+import type { Graph, Node, State, Tensor, TensorData, TensorId } from '../../ir/graph.js';
 import { evaluateGraph } from '../../ops/evaluate.js';
 import { corrupt, decode, defaults } from '../flatbuffer.js';
 import { edgesOf } from './edges.js';
@@ -154,16 +154,20 @@ function importSubgraph(
       rounding,
     };
     const operands = row.operands === 'all' ? operator.inputs.map((_, i) => i) : row.operands;
+    const own = ownStates(variables, operator, row, tensorAt, layer, where);
     nodes.push({
       op: row.op,
       name: layer,
-      inputs: operands.map((position) => {
-        const input = operator.inputs[position] ?? -1;
-        if (input >= 0) return idOf(input);
-        if (row.optional.includes(position)) return null;
-        throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
-      }),
-      outputs: operator.outputs.map(idOf),
+      inputs: [
+        ...own.map(({ tensor }) => tensor),
+        ...operands.map((position) => {
+          const input = operator.inputs[position] ?? -1;
+          if (input >= 0) return idOf(input);
+          if (row.optional.includes(position)) return null;
+          throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
+        }),
+      ],
+      outputs: [...operator.outputs.map(idOf), ...own.map(({ next }) => next)],
       attrs: { ...row.attrs(foreign), ...row.rounding[rounding] },
       ops: [index],
       fused: [],
@@ -172,6 +176,24 @@ function importSubgraph(
   const outputs = edges.outputs.map(idOf);
   const name = printable(subgraph.name) || 'main';
   return { graph: { name, inputs, outputs, nodes, tensors }, variables };
+}
+
+/** The states of an operator that remembers: its variable tensor, and a place in it. */
+function ownStates(
+  variables: Variables,
+  { inputs }: RawOperator,
+  { variable }: AnyRow,
+  tensorAt: (index: number) => Tensor,
+  layer: string,
+  where: string,
+): readonly Pick<State, 'tensor' | 'next'>[] {
+  if (variable === undefined) return [];
+  const index = inputs[variable] ?? -1;
+  if (index < 0)
+    throw new BonsaiError('bad-graph', where, `has no input ${variable}`, convertAgain);
+  const memory = { ...quantized(tensorAt(index)), data: null };
+  const place = { dtype: 'int32', shape: [1], quant: null, data: null, source: null } as const;
+  return [variables.own(memory), variables.own({ ...place, name: `${layer}/place` })];
 }
 
 /** An operator of the file, for errors and for the node that it becomes. */

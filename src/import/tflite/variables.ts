@@ -68,6 +68,7 @@ interface Variable {
 export class Variables {
   private readonly handles = new Map<number, string>();
   private readonly variables = new Map<string, Variable>();
+  private readonly ownStates: State[] = [];
 
   constructor(
     private readonly raw: RawModel,
@@ -103,6 +104,23 @@ export class Variables {
     variable.assigned = at;
   }
 
+  /**
+   * A state that one operator alone has. It begins as TFLM resets variable tensors: int8 with the
+   * zero point, other types with 0 (micro_interpreter_graph.cc).
+   */
+  own(tensor: Tensor): State {
+    const { tensors } = this.making;
+    const made = { ...tensor, source: null };
+    const before = tensors.push(made) - 1;
+    const next = tensors.push({ ...made, name: `${tensor.name}/next` }) - 1;
+    spend(this.raw.source, elementCount(tensor.shape));
+    const initial = allocate(tensor.dtype, elementCount(tensor.shape));
+    if (tensor.dtype === 'int8') rawBytes(initial).fill(tensor.quant?.zeroPoints[0] ?? 0);
+    const state = { name: tensor.name, tensor: before, next, initial };
+    this.ownStates.push(state);
+    return state;
+  }
+
   /** The values that have been assigned, by variable. */
   assigned(): ReadonlyMap<string, TensorId> {
     const changed = [...this.variables.values()].filter(({ assigned }) => assigned !== null);
@@ -117,7 +135,7 @@ export class Variables {
    */
   finish(graph: Graph, initial: ReadonlyMap<string, TensorData>): Graph {
     const { tensors, nodes } = this.making;
-    const states: State[] = [];
+    const states: State[] = [...this.ownStates];
     for (const { name, before, now, assigned } of this.variables.values()) {
       const tensor = tensors[before] as Tensor;
       const data = initialOf(name, tensor, initial);
