@@ -12,7 +12,16 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BonsaiError } from '../src/errors.js';
 import { importModel } from '../src/import/index.js';
-import { type Attrs, type Module, mainGraph, tensorOf } from '../src/ir/graph.js';
+import {
+  type Attrs,
+  allocate,
+  type DType,
+  dtypes,
+  type Module,
+  mainGraph,
+  rawBytes,
+  tensorOf,
+} from '../src/ir/graph.js';
 import { writeTflite } from '../src/write/tflite.js';
 import { type GoldenCase, goldenCases } from '../test/support/golden-cases.js';
 import { GraphBuilder } from '../test/support/module.js';
@@ -30,16 +39,27 @@ interface Answer {
   readonly outputs: readonly (readonly number[])[];
 }
 
-function moduleOf(op: string, { inputs, attrs = {}, quant, shapes, outputs }: GoldenCase): Module {
+function moduleOf(op: string, given: GoldenCase): Module {
+  const { inputs, attrs = {}, quant, shapes, outputs, dtype } = given;
   const builder = new GraphBuilder();
   const ids = inputs.map((input) => {
     if (input === null) return null;
     return input.constant === true
-      ? builder.constant(input.values, input.shape, input.quant)
-      : builder.input(input.shape, input.quant);
+      ? builder.constant(input.values, input.shape, input.quant, input.dtype)
+      : builder.input(input.shape, input.quant, undefined, input.dtype);
   });
-  const options = { quant, ...(shapes ? { shapes } : {}), ...(outputs ? { outputs } : {}) };
+  const options = {
+    ...{ quant, ...(shapes ? { shapes } : {}), ...(outputs ? { outputs } : {}) },
+    ...(dtype ? { dtype } : {}),
+  };
   return builder.module(builder.nodeAll(op, ids, attrs, options));
+}
+
+/** The elements of an output of type `dtype` from its bytes. */
+function elementsOf(bytes: Int8Array, dtype: DType = 'int8'): readonly number[] {
+  const elements = allocate(dtype, bytes.length / dtypes[dtype].bytes);
+  rawBytes(elements).set(rawBytes(bytes));
+  return Array.from(elements, Number);
 }
 
 /** The attributes that the importer gives the node of a file. */
@@ -51,17 +71,21 @@ function importedAttrs(file: Uint8Array, rounding: 'tflm' | 'tflite'): Attrs {
 /** What each runtime that takes the file answers; equal answers are one. */
 function answersOf(python: string, file: Uint8Array, given: GoldenCase): readonly Answer[] {
   const inputs = given.inputs.flatMap((input) =>
-    input === null || input.constant === true ? [] : [input.values as Int8Array],
+    input === null || input.constant === true ? [] : [input.values],
   );
   const answers: Answer[] = [];
   for (const { name, kind, env } of runtimes) {
+    if (given.onlyTflm === true && name !== 'tflm') continue;
     const job = { file, inputs, outputs: given.outputs ?? 1 };
     const [made] = runtimeOutputs(python, kind, [job], { ...process.env, ...env });
     if (made === undefined || typeof made === 'string') {
       console.log(`  ${given.edge}: ${name} refuses it`);
       continue;
     }
-    const answer = { attrs: importedAttrs(file, name), outputs: made.map((x) => [...x]) };
+    const answer = {
+      attrs: importedAttrs(file, name),
+      outputs: made.map((x) => elementsOf(x, given.dtype)),
+    };
     const same = answers.find(
       (other) =>
         JSON.stringify({ ...other, runtimes: [] }) === JSON.stringify({ runtimes: [], ...answer }),
@@ -79,7 +103,8 @@ function rowOf(python: string, op: string, given: GoldenCase) {
   const described = (id: number) => {
     const { shape, quant, dtype } = tensorOf(graph, id);
     const [scale, zeroPoint] = [quant?.scales[0], quant?.zeroPoints[0]];
-    return { shape, scale, zeroPoint, ...(dtype === 'int8' ? {} : { dtype }) };
+    const channels = quant?.axis == null ? {} : { scales: quant.scales, axis: quant.axis };
+    return { shape, scale, zeroPoint, ...channels, ...(dtype === 'int8' ? {} : { dtype }) };
   };
   const ids = graph.nodes[0]?.inputs ?? [];
   return {
@@ -90,7 +115,7 @@ function rowOf(python: string, op: string, given: GoldenCase) {
       return input.constant === true ? { ...own, constant: true } : own;
     }),
     outputs: (graph.nodes[0]?.outputs ?? []).map(described),
-    values: given.inputs.map((input) => (input === null ? null : [...input.values])),
+    values: given.inputs.map((input) => input && Array.from(input.values, Number)),
     expected: answersOf(python, file, given),
   };
 }

@@ -79,8 +79,15 @@ import { lookupVariants } from './portable/lookup.js';
 import { meanVariant } from './portable/mean.js';
 import { poolVariant } from './portable/pool.js';
 import { pushVariant } from './portable/push.js';
+import {
+  dequantizeVariant,
+  quantizeVariant,
+  requantizeVariant,
+  wideLeakyRelu,
+} from './portable/rescale.js';
 import { softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
+import { wideConvolution, wideDepthwise, wideFullyConnected } from './portable/wide.js';
 import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
 import { rv32FullyConnected } from './rv32/fully-connected.js';
@@ -97,6 +104,7 @@ import { windowedDepthwise } from './thumb1/depthwise-windows.js';
 import { dotRows } from './thumb1/fully-connected.js';
 import {
   answers,
+  type Halves,
   type KernelContext,
   type Kernels,
   type Match,
@@ -114,9 +122,16 @@ const isOneChannel = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).inC === 1
 const isOneFilter = (view: NodeView<Conv2dAttrs>) =>
   isOneGroup(view) && conv2dDims(view).outC === 1;
 
+/** Halves are counted in bytes: of nodes of int8 alone. */
+const ofBytes =
+  <A extends object>(halves: (view: NodeView<A>) => Halves<A> | null) =>
+  (view: NodeView<A>) =>
+    computedTypes(view).every((type) => type === 'int8') ? halves(view) : null;
+
 const convolutions: Kernels<Conv2dAttrs> = {
-  halves: (view) =>
+  halves: ofBytes((view) =>
     isPointwise(view) ? pixelHalves(view) : rowHalves(view, conv2dDims(view).kernelH),
+  ),
   variants: residualVariants([
     ...smladRows(isPointwise, convolutionOf),
     smladConvolution(isOneGroup, convolutionOf),
@@ -141,6 +156,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     conv2dVariant,
     packedKernel('packed', isOneGroup, convolutionOf),
     packedKernel('coded', isOneGroup, convolutionOf),
+    wideConvolution,
   ]),
 };
 
@@ -150,7 +166,7 @@ const isOneToOne = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMul
 const isOneInput = (view: NodeView<DepthwiseConv2dAttrs>) => depthwiseDims(view).inC === 1;
 
 const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
-  halves: (view) => rowHalves(view, depthwiseDims(view).kernelH),
+  halves: ofBytes((view) => rowHalves(view, depthwiseDims(view).kernelH)),
   variants: residualVariants([
     smladDepthwise(() => true, depthwiseOf),
     smladDepthwise3x3(isOneToOne, depthwiseOf),
@@ -169,6 +185,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     vectorPixels(() => true, depthwiseOf, { isDepthwise: true }),
     byFourVariant,
     depthwiseVariant,
+    wideDepthwise,
   ]),
 };
 
@@ -176,7 +193,7 @@ const isRow = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) === 1;
 const isRows = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) > 1;
 
 const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
-  halves: (view) => (isRow(view) ? channelHalves(view, lanes) : null),
+  halves: ofBytes((view) => (isRow(view) ? channelHalves(view, lanes) : null)),
   variants: residualVariants([
     ...smladRows(() => true, fullyConnectedOf),
     smladConvolution(isRows, fullyConnectedOf),
@@ -197,6 +214,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     packedKernel('packed', () => true, fullyConnectedOf),
     packedKernel('coded', () => true, fullyConnectedOf),
     pairKernel(fullyConnectedOf),
+    wideFullyConnected,
   ]),
 };
 
@@ -221,11 +239,9 @@ const lookups: readonly Elementwise<Any>[] = [
   exp,
   gelu,
   hardSwish,
-  leakyRelu,
   log,
   logistic,
   neg,
-  quantize,
   relu,
   relu0To1,
   relu6,
@@ -292,7 +308,10 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       ],
     },
   ],
+  ['dequantize', { variants: [dequantizeVariant] }],
   ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
+  [leakyRelu.name, { variants: [...lookupVariants(leakyRelu), wideLeakyRelu] }],
+  [quantize.name, { variants: [...lookupVariants(quantize), requantizeVariant, quantizeVariant] }],
   ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),
 ]);
 

@@ -4,7 +4,11 @@ import { at, elementCount, type NodeView, type Shape, type TensorData } from '..
 import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
+  accumulationTypes,
+  accumulatorStarts,
+  allocateLike,
   checkAccumulation,
+  clampBounds,
   type Filters,
   finish,
   inputOffset,
@@ -74,14 +78,15 @@ function evaluate(
   const dims = conv2dDims(view);
   const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups } = dims;
   const stage = outputStage(view, outC, 'per-channel');
+  const starts = accumulatorStarts(stage);
   const weights = weightsOf(view);
-  const x = input as Int8Array;
+  const x = input as Int8Array | Int16Array;
   const offset = inputOffset(view);
   const padding = inputZeroPoint(view) - offset;
   const depth = kernelH * kernelW * filterC;
   const perGroup = outC / groups;
   const patch = new Int32Array(depth);
-  const output = new Int8Array(elementCount(outputOf(view).shape));
+  const output = allocateLike(outputOf(view));
   let out = 0;
   for (let n = 0; n < batches; n += 1) {
     for (let oy = 0; oy < outH; oy += 1) {
@@ -102,7 +107,7 @@ function evaluate(
             }
           }
           for (let o = group * perGroup; o < (group + 1) * perGroup; o += 1) {
-            let sum = stage.biases[o] as number;
+            let sum = starts[o] as number;
             const row = o * depth;
             for (let i = 0; i < depth; i += 1) {
               sum += (patch[i] as number) * (weights[row + i] as number);
@@ -113,7 +118,7 @@ function evaluate(
       }
     }
   }
-  return [addResidual(view, output, skip)];
+  return [addResidual(view, output as Int8Array, skip)];
 }
 
 function accumulator(
@@ -132,6 +137,7 @@ function range(
   view: NodeView<Conv2dAttrs>,
   inputs: readonly (ChannelBounds | null)[],
 ): readonly ChannelBounds[] {
+  if (outputOf(view).dtype !== 'int8') return [clampBounds(view)];
   const stage = outputStage(view, conv2dDims(view).outC, 'per-channel');
   return [residualBounds(view, stageBounds(stage, accumulator(view, inputs)), inputs)];
 }
@@ -150,6 +156,7 @@ function macs(view: NodeView<Conv2dAttrs>): number {
 
 export const conv2d = {
   name: 'conv2d',
+  types: accumulationTypes,
   infer,
   check(view) {
     checkAccumulation(view, conv2dFilters(view));

@@ -1,10 +1,14 @@
 /** depthwise_conv2d (DEPTHWISE_CONV_2D): NHWC × 1HWO, any depth multiplier, stride, dilation. */
 import { BonsaiError } from '../errors.js';
-import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
+import { at, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
 import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
+  accumulationTypes,
+  accumulatorStarts,
+  allocateLike,
   checkAccumulation,
+  clampBounds,
   type Filters,
   finish,
   inputOffset,
@@ -61,17 +65,18 @@ function evaluate(
   const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = depthwiseDims(view);
   const multiplier = attrs.depthMultiplier;
   const stage = outputStage(view, outC, 'per-channel');
+  const starts = accumulatorStarts(stage);
   const weights = weightsOf(view);
-  const x = input as Int8Array;
+  const x = input as Int8Array | Int16Array;
   const offset = inputOffset(view);
   const padding = inputZeroPoint(view) - offset;
-  const sums = new Int32Array(outC);
-  const output = new Int8Array(elementCount(outputOf(view).shape));
+  const sums = new Float64Array(outC);
+  const output = allocateLike(outputOf(view));
   let out = 0;
   for (let n = 0; n < batches; n += 1) {
     for (let oy = 0; oy < outH; oy += 1) {
       for (let ox = 0; ox < outW; ox += 1) {
-        sums.set(stage.biases);
+        sums.set(starts);
         for (let ky = 0; ky < kernelH; ky += 1) {
           const iy = oy * attrs.strideH - attrs.padTop + ky * attrs.dilationH;
           for (let kx = 0; kx < kernelW; kx += 1) {
@@ -110,6 +115,7 @@ function range(
   view: NodeView<DepthwiseConv2dAttrs>,
   inputs: readonly (ChannelBounds | null)[],
 ): readonly ChannelBounds[] {
+  if (outputOf(view).dtype !== 'int8') return [clampBounds(view)];
   const stage = outputStage(view, depthwiseDims(view).outC, 'per-channel');
   return [stageBounds(stage, accumulator(view, inputs))];
 }
@@ -126,6 +132,7 @@ function macs(view: NodeView<DepthwiseConv2dAttrs>): number {
 
 export const depthwiseConv2d = {
   name: 'depthwise_conv2d',
+  types: accumulationTypes,
   infer,
   check: (view) => checkAccumulation(view, depthwiseFilters(view)),
   evaluate,

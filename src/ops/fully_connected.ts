@@ -4,7 +4,11 @@ import { at, elementCount, type NodeView, type Shape, type TensorData } from '..
 import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
+  accumulationTypes,
+  accumulatorStarts,
+  allocateLike,
   checkAccumulation,
+  clampBounds,
   type Filters,
   finish,
   inputOffset,
@@ -15,7 +19,7 @@ import {
 import { accumulatorBounds, onlyTap, stageBounds } from './arithmetic/accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './arithmetic/bounds.js';
 import { addResidual, checkResidual, hasResidual, residualBounds } from './arithmetic/residual.js';
-import { inputOf } from './shape/operands.js';
+import { inputOf, outputOf } from './shape/operands.js';
 
 export interface FullyConnectedAttrs extends AccumulationAttrs {
   /** The output keeps the input's rank; otherwise it is [rows, out]. */
@@ -64,20 +68,21 @@ function evaluate(
   const { channels, depth } = rowFilters(view);
   const rows = rowCount(view);
   const stage = rowStage(view);
+  const starts = accumulatorStarts(stage);
   const weights = weightsOf(view);
   const offset = inputOffset(view);
-  const x = Int32Array.from(input as Int8Array, (value) => value - offset);
-  const output = new Int8Array(rows * channels);
+  const x = Int32Array.from(input as Int8Array | Int16Array, (value) => value - offset);
+  const output = allocateLike(outputOf(view));
   for (let row = 0; row < rows; row += 1) {
     for (let channel = 0; channel < channels; channel += 1) {
-      let sum = stage.biases[channel] as number;
+      let sum = starts[channel] as number;
       for (let i = 0; i < depth; i += 1) {
         sum += (x[row * depth + i] as number) * (weights[channel * depth + i] as number);
       }
       output[row * channels + channel] = finish(stage, sum, channel);
     }
   }
-  return [addResidual(view, output, skip)];
+  return [addResidual(view, output as Int8Array, skip)];
 }
 
 function accumulator(
@@ -98,6 +103,7 @@ function range(
   view: NodeView<FullyConnectedAttrs>,
   inputs: readonly (ChannelBounds | null)[],
 ): readonly ChannelBounds[] {
+  if (outputOf(view).dtype !== 'int8') return [clampBounds(view)];
   return [residualBounds(view, stageBounds(rowStage(view), accumulator(view, inputs)), inputs)];
 }
 
@@ -114,6 +120,7 @@ function macs(view: NodeView<object>): number {
 
 export const fullyConnected = {
   name: 'fully_connected',
+  types: accumulationTypes,
   infer,
   check(view) {
     checkAccumulation(view, rowFilters(view));

@@ -11,6 +11,7 @@ import { concatenation } from './concatenation.js';
 import { conv2d } from './conv2d.js';
 import { depthToSpace } from './depth_to_space.js';
 import { depthwiseConv2d } from './depthwise_conv2d.js';
+import { dequantize } from './dequantize.js';
 import { elu } from './elu.js';
 import { exp } from './exp.js';
 import { expandDims } from './expand_dims.js';
@@ -59,6 +60,7 @@ const all: readonly OpDef<any>[] = [
   conv2d,
   depthToSpace,
   depthwiseConv2d,
+  dequantize,
   elu,
   exp,
   expandDims,

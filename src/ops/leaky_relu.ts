@@ -1,10 +1,12 @@
 /** leaky_relu (LEAKY_RELU): x where x ≥ 0, alpha · x below. */
 import { BonsaiError } from '../errors.js';
+import { rangeOfType } from '../ir/dtypes.js';
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { clamp } from './arithmetic/quant.js';
 import { elementQuant, rescaler } from './arithmetic/rescale.js';
+import { outputOf, requireOneType } from './shape/operands.js';
 
 export interface LeakyReluAttrs {
   /** A float32; may be negative or above 1. */
@@ -17,14 +19,16 @@ export interface LeakyReluAttrs {
   readonly algorithm: 'magnitude' | 'signed';
 }
 
-export const leakyRelu = elementwise<LeakyReluAttrs>(
-  'leaky_relu',
-  scalarOf,
-) satisfies OpDef<LeakyReluAttrs>;
+export const leakyRelu = elementwise<LeakyReluAttrs>('leaky_relu', scalarOf, [
+  'int8',
+  'int16',
+]) satisfies OpDef<LeakyReluAttrs>;
 
 function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
-  const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
+  requireOneType(view, ['int8', 'int16']);
+  const { inputZeroPoint, outputZeroPoint } = elementQuant(view);
   const { fround } = Math;
+  const [low, high] = rangeOfType(outputOf(view).dtype);
   const alpha = fround(view.attrs.alpha);
   if (!Number.isFinite(alpha)) {
     const message = `its alpha is ${alpha}, must be finite`;
@@ -35,13 +39,24 @@ function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
       'convert the model again',
     );
   }
-  const identity = rescaler(view, fround(inputScale / outputScale));
-  const scaled = rescaler(view, Math.abs(fround(fround(inputScale * alpha) / outputScale)));
+  const [above, below] = leakyRatios(view);
+  const identity = rescaler(view, above);
+  const scaled = rescaler(view, below);
   const negated =
     view.attrs.algorithm === 'signed' ? (x: number) => scaled(-x) : (x: number) => -scaled(x);
   const leak = alpha < 0 ? negated : scaled;
   return (q) => {
     const x = q - inputZeroPoint;
-    return clamp(outputZeroPoint + (x >= 0 ? identity(x) : leak(x)), -128, 127);
+    return clamp(outputZeroPoint + (x >= 0 ? identity(x) : leak(x)), low, high);
   };
+}
+
+/** Outputs per unit of input from 0 up, and the magnitude of those below. */
+export function leakyRatios(
+  view: NodeView<LeakyReluAttrs>,
+): readonly [above: number, below: number] {
+  const { inputScale, outputScale } = elementQuant(view);
+  const { fround } = Math;
+  const leak = fround(fround(inputScale * fround(view.attrs.alpha)) / outputScale);
+  return [fround(inputScale / outputScale), Math.abs(leak)];
 }

@@ -25,8 +25,12 @@ export function multiplication(view: NodeView<MulAttrs>): Arithmetic {
   const { fround } = Math;
   const real = (fround(a.scale) * fround(b.scale)) / fround(output.scale);
   const multiplier = quantizeMultiplier(real);
-  // |product| ≤ 255² < 2^16, so up to 15 bits of left shift keep it an int32.
-  if (multiplier.shift > 15) {
+  const isWide = outputOf(view).dtype === 'int16';
+  if (isWide && [a, b, output].some(({ zeroPoint }) => zeroPoint !== 0)) {
+    throw badRatio(view, 'a zero point is not 0, as those of int16 must be');
+  }
+  // |product| ≤ 255² < 2^16, so up to 15 bits of left shift keep it an int32; of int16 ≤ 2^30.
+  if (multiplier.shift > (isWide ? 0 : 15)) {
     throw badRatio(view, `its product's scale is ${real.toPrecision(3)} times the output's`);
   }
   return {

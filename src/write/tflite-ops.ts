@@ -243,6 +243,7 @@ const table: Readonly<Record<string, Writer>> = {
   neg: plain('NEG', 1),
   pack: plain('PACK', 2, ({ attrs: { axis }, inputs }) => ({ axis, count: inputs.length })),
   pad: parameterised('PAD', 2, (view) => [padAmounts(view)]),
+  dequantize: plain('DEQUANTIZE', 2),
   quantize: plain('QUANTIZE', 2),
   relu: plain('RELU', 2),
   relu6: plain('RELU6', 2),

@@ -2,13 +2,17 @@
  * The cases whose answers bench/golden.ts asks of the reference runtimes: one node each, with the
  * edge that it covers.
  */
-import type { Attrs, Quant, Shape } from '../../src/ir/graph.js';
+import type { Attrs, DType, Quant, Shape, TensorData } from '../../src/ir/graph.js';
+import { wideCases } from './golden-wide.js';
 import { perTensorQuant } from './module.js';
 
 export interface GoldenOperand {
   readonly shape: Shape;
-  readonly quant: Quant;
-  readonly values: Int8Array | Int32Array;
+  /** null for a type that is not quantized. */
+  readonly quant: Quant | null;
+  readonly values: TensorData;
+  /** By default that of `values`. */
+  readonly dtype?: DType;
   /** Whether its values are part of the model. */
   readonly constant?: boolean;
 }
@@ -19,9 +23,13 @@ export interface GoldenCase {
   readonly inputs: readonly (GoldenOperand | null)[];
   readonly attrs?: Attrs;
   /** Of every output. */
-  readonly quant: Quant;
+  readonly quant: Quant | null;
+  /** Of every output; by default that of input 0. */
+  readonly dtype?: DType;
   readonly shapes?: readonly Shape[];
   readonly outputs?: number;
+  /** Only TFLM's answer is wanted: the desktop's differs, as the operator says. */
+  readonly onlyTflm?: boolean;
 }
 
 /** −128, −127 … 127. */
@@ -48,7 +56,7 @@ const q = perTensorQuant;
 
 const difference = { algorithm: 'difference' };
 
-export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
+const byteCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   abs: [
     unary('equal scales', q(0.5, 3), q(0.5, 3)),
     unary('another scale, output from -128', q(0.0473, -11), q(0.0236, -128)),
@@ -92,3 +100,10 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = {
     unary('a zero point above -128', q(0.7, -20), q(0.08, -90), {}, -20),
   ],
 };
+
+export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = Object.fromEntries(
+  [...new Set([...Object.keys(byteCases), ...Object.keys(wideCases)])].map((op) => [
+    op,
+    [...(byteCases[op] ?? []), ...(wideCases[op] ?? [])],
+  ]),
+);

@@ -230,6 +230,11 @@ export const growths: Readonly<Record<string, Grow>> = {
     const value = random.integer(0, 1) === 0 ? {} : { value: random.integer(-128, 127) };
     return b.node('pad', [x], { pads, ...value });
   },
+  dequantize: ({ b, x, random }) => {
+    const real = b.node('dequantize', [x], {}, { dtype: 'float32', quant: null });
+    const options = { dtype: 'int8', quant: quant(random) } as const;
+    return b.node('quantize', [real], { algorithm: 'scalar' }, options);
+  },
   quantize: elementwise('quantize', (random) => ({ algorithm: random.pick(['scalar', 'vector']) })),
   relu: elementwise('relu', () => ({})),
   relu6: elementwise('relu6', (random) => ({ algorithm: random.pick(['clamp', 'rescale']) })),

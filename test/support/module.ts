@@ -31,8 +31,8 @@ export function perChannelQuant(scales: readonly number[], axis: number): Quant 
 
 export interface NodeOptions {
   readonly name?: string;
-  /** Quantization of every output; by default that of input 0. */
-  readonly quant?: Quant;
+  /** Quantization of every output, null for a type without; by default that of input 0. */
+  readonly quant?: Quant | null;
   /** Output shapes, for operators whose attributes do not determine them. */
   readonly shapes?: readonly Shape[];
   /** Number of outputs. Default 1. */
@@ -97,7 +97,8 @@ export class GraphBuilder {
   ): readonly TensorId[] {
     const index = this.nodes.length;
     const name = options.name ?? `${op}_${index}`;
-    const quant = options.quant ?? this.tensors[inputs[0] ?? -1]?.quant ?? null;
+    const inherited = this.tensors[inputs[0] ?? -1]?.quant ?? null;
+    const quant = options.quant === undefined ? inherited : options.quant;
     const dtype = options.dtype ?? this.tensors[inputs[0] ?? -1]?.dtype ?? 'int8';
     const count = options.outputs ?? options.shapes?.length ?? 1;
     const outputs = Array.from({ length: count }, (_, i) =>

@@ -40,8 +40,8 @@ export interface OperatorCase {
   /** null: an optional operand that is absent. */
   readonly inputs: readonly (OperandCase | null)[];
   readonly attrs?: Attrs;
-  /** Quantization of all outputs; by default that of input 0. */
-  readonly quant?: Quant;
+  /** Quantization of all outputs, null for a type without; by default that of input 0. */
+  readonly quant?: Quant | null;
   /** Shapes of outputs that the attributes do not determine. */
   readonly shapes?: readonly Shape[];
   readonly outputs?: number;

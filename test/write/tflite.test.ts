@@ -7,6 +7,7 @@ import { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import {
   type Attrs,
+  type DType,
   type Graph,
   type Module,
   mainGraph,
@@ -49,7 +50,10 @@ interface Row {
   /** Constants after the inputs. */
   readonly weights?: readonly number[];
   readonly weightsAxis?: number;
-  readonly quant?: Quant;
+  /** Of the outputs; null for a type without. */
+  readonly quant?: Quant | null;
+  /** Of the outputs, if not that of the input. */
+  readonly dtype?: DType;
   /** Of input 3, which is added. */
   readonly residual?: readonly number[];
   readonly outputs?: number;
@@ -192,6 +196,7 @@ const rows: readonly Row[] = [
   { op: 'sqrt', edge: 'plain', shape: image, attrs: {} },
   { op: 'elu', edge: 'plain', shape: image, attrs: { algorithm: 'difference' } },
   { op: 'gelu', edge: 'approximate', shape: image, attrs: { approximate: true } },
+  { op: 'dequantize', edge: 'plain', shape: image, attrs: {}, quant: null, dtype: 'float32' },
   {
     op: 'quantize',
     edge: 'another scale',
@@ -310,6 +315,7 @@ function moduleOf(row: Row): Module {
   const outputs = graph.nodeAll(row.op, inputs, row.attrs, {
     ...(row.quant === undefined ? {} : { quant: row.quant }),
     ...(row.outputs === undefined ? {} : { outputs: row.outputs }),
+    ...(row.dtype === undefined ? {} : { dtype: row.dtype }),
     ...(row.outputShape === undefined ? {} : { shapes: [row.outputShape] }),
   });
   return graph.module(outputs);

@@ -46,6 +46,7 @@ export const gelu: Trace<GeluAttrs> = (tf, { attrs }, inputs) => {
 
 /** Between quantized tensors it changes the scale alone. */
 export const quantize = unary((_, x) => x);
+export const dequantize = quantize;
 
 export const leakyRelu: Trace<LeakyReluAttrs> = (tf, { attrs }, inputs) => {
   const x = operand(inputs, 0);

@@ -6,6 +6,7 @@ import { depthwiseConv2d } from './depthwise_conv2d.js';
 import {
   abs,
   add,
+  dequantize,
   elu,
   exp,
   gelu,
@@ -53,6 +54,7 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     conv2d,
     depth_to_space: moved,
     depthwise_conv2d: depthwiseConv2d,
+    dequantize,
     elu,
     exp,
     expand_dims: sameElements,

@@ -169,6 +169,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     rounding: { tflm: { algorithm: 'difference' }, tflite: { algorithm: 'expm1' } },
   }),
   EXP: row({ op: 'exp', optionsType: 33, options: noOptions, attrs: none }),
+  DEQUANTIZE: row({ op: 'dequantize', optionsType: 0, options: noOptions, attrs: none }),
   EXPAND_DIMS: row({
     op: 'expand_dims',
     optionsType: 52,

@@ -1,6 +1,7 @@
 /** add, sub and mul: arithmetic on two operands, element by element. Sums can also use tables. */
 import { elementCount, isConstant, type NodeView } from '../../ir/graph.js';
 import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
+import { binaryTypes } from '../../ops/arithmetic/binary.js';
 import { activationRange } from '../../ops/arithmetic/quant.js';
 import type { Sum } from '../../ops/arithmetic/sum.js';
 import { sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
@@ -39,10 +40,15 @@ function arithmeticVariant<A extends BinaryAttrs>(
   return {
     template,
     needs: [],
+    types: binaryTypes,
     match: (view) => ({
       scratchBytes: 0,
       work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles } }),
-      calls: () => [arithmeticCall(view, flags, arithmeticOf(view))],
+      calls() {
+        const { dtype } = outputOf(view);
+        const all = { ...flags, wide: dtype === 'int16' };
+        return [{ ...arithmeticCall(view, all, arithmeticOf(view)), types: { element: dtype } }];
+      },
     }),
   };
 }
@@ -97,8 +103,8 @@ export function arithmeticCall(
   const walk = broadcastWalk(view);
   const [low, high] = activationRange(view.attrs.activation, outputOf(view));
   const tables: Record<string, Table> = {};
-  if (aConstant) tables.a_data = { data: operands[0].data as Int8Array, role: 'table' };
-  if (bConstant) tables.b_data = { data: operands[1].data as Int8Array, role: 'table' };
+  if (aConstant) tables.a_data = { data: operands[0].data as Table['data'], role: 'table' };
+  if (bConstant) tables.b_data = { data: operands[1].data as Table['data'], role: 'table' };
   const plain = walk.runs === 1 && walk.aStep === walk.bStep;
   const nested = !plain && walk.extents.length > 1;
   const numbers: Record<string, number> = { ...arithmetic.numbers, low, high };

@@ -1,16 +1,29 @@
 /** Shared by conv2d, depthwise_conv2d and fully_connected: operands, checks, the output stage. */
 import { BonsaiError } from '../../errors.js';
-import { at, type NodeView, type Tensor } from '../../ir/graph.js';
+import { rangeOfType } from '../../ir/dtypes.js';
+import {
+  allocate,
+  at,
+  type DType,
+  elementCount,
+  type NodeView,
+  type Tensor,
+} from '../../ir/graph.js';
+import type { ChannelBounds } from '../../ir/op.js';
 import { inputOf, outputOf, quantizeHint } from '../shape/operands.js';
+import { boundsOf, channelCount } from './bounds.js';
 import {
   type Activation,
   activationRange,
   clamp,
   type Multiplier,
   multiplyByQuantizedMultiplier,
+  multiplyReduced,
   perTensor,
   quantizeMultiplier,
+  type ReducedMultiplier,
   type Rounding,
+  reducedMultiplier,
 } from './quant.js';
 
 export interface AccumulationAttrs {
@@ -30,6 +43,8 @@ export interface AccumulationAttrs {
   readonly midZeroPoint?: number;
   /** The activation that clamps the residual sum. */
   readonly addActivation?: Activation;
+  /** For int16 inputs without a bias: the type that the bias would have. Default: int64. */
+  readonly biasType?: 'int32' | 'int64';
 }
 
 /** The result of the output stage: the output, or the tensor to which a residual is added. */
@@ -40,11 +55,20 @@ export function stageOutput(view: NodeView<AccumulationAttrs>): Tensor {
   return { ...output, quant: { scales: [midScale], zeroPoints: [midZeroPoint], axis: null } };
 }
 
-/** The parameters that turn an int32 accumulator into an int8 output, one entry per channel. */
+/** The parameters that turn an accumulator into an output, one entry per channel. */
 export interface OutputStage {
   /** Zeros where the operator has no bias. */
   readonly biases: Int32Array;
   readonly multipliers: readonly Multiplier[];
+  /**
+   * Accumulators have 64 bits, and are multiplied by 15 bits of the multiplier: int16 inputs, unless
+   * the bias is int32 (MultiplyByQuantizedMultiplier(int64_t, …) of kernels/internal/common.cc).
+   */
+  readonly wide?: {
+    readonly multipliers: readonly ReducedMultiplier[];
+    /** Magnitudes are below 2^47. */
+    readonly biases: Float64Array;
+  };
   readonly rounding: Rounding;
   readonly zeroPoint: number;
   readonly min: number;
@@ -78,12 +102,19 @@ export function outputStage(
   };
   const [first = 1, ...others] = scales;
   const [min, max] = activationRange(attrs.activation, output);
+  const multipliers =
+    others.length > 0
+      ? scales.map(multiplierOf)
+      : new Array<Multiplier>(channels).fill(multiplierOf(first));
+  const biases = biasesOf(view, channels);
+  const wide = {
+    multipliers: multipliers.map(reducedMultiplier),
+    biases: Float64Array.from(biases),
+  };
   return {
-    biases: biasesOf(view, channels),
-    multipliers:
-      others.length > 0
-        ? scales.map(multiplierOf)
-        : new Array<Multiplier>(channels).fill(multiplierOf(first)),
+    biases: Int32Array.from(biases),
+    multipliers,
+    ...(isWide(view) ? { wide } : {}),
     rounding: attrs.rounding,
     zeroPoint,
     min,
@@ -91,8 +122,21 @@ export function outputStage(
   };
 }
 
-/** The int8 output of a channel's accumulator. */
+/** Whether accumulators have 64 bits. */
+export function isWide(view: NodeView<AccumulationAttrs>): boolean {
+  const bias = view.inputs[2] ?? null;
+  return (
+    inputOf(view, 0).dtype === 'int16' &&
+    (bias === null ? view.attrs.biasType !== 'int32' : bias.dtype === 'int64')
+  );
+}
+
+/** The output of a channel's accumulator. */
 export function finish(stage: OutputStage, accumulator: number, channel: number): number {
+  const reduced = stage.wide?.multipliers[channel];
+  if (reduced !== undefined) {
+    return clamp(multiplyReduced(accumulator, reduced) + stage.zeroPoint, stage.min, stage.max);
+  }
   const multiplier = stage.multipliers[channel] as Multiplier;
   const scaled = multiplyByQuantizedMultiplier(accumulator, multiplier, stage.rounding);
   return clamp(scaled + stage.zeroPoint, stage.min, stage.max);
@@ -143,8 +187,14 @@ export function weightRows(
   return rows;
 }
 
-function biasesOf(view: NodeView<object>, channels: number): Int32Array {
-  return (view.inputs[2]?.data as Int32Array | undefined) ?? new Int32Array(channels);
+/** The biases to which a channel's products are added. */
+export function accumulatorStarts({ biases, wide }: OutputStage): Int32Array | Float64Array {
+  return wide?.biases ?? biases;
+}
+
+function biasesOf(view: NodeView<object>, channels: number): Int32Array | Float64Array {
+  const data = view.inputs[2]?.data ?? new Int32Array(channels);
+  return data instanceof BigInt64Array ? Float64Array.from(data, Number) : (data as Int32Array);
 }
 
 export function inputZeroPoint(view: NodeView<object>): number {
@@ -157,7 +207,8 @@ export function biasesFor(
   filters: Filters,
   folded: boolean,
 ): Int32Array {
-  const biases = biasesOf(view, filters.channels);
+  // Those of int64 belong to int16 inputs, whose zero point is 0.
+  const biases = biasesOf(view, filters.channels) as Int32Array;
   const isFolded = view.attrs.zeroPointFolded === true;
   const zeroPoint = inputZeroPoint(view);
   if (isFolded === folded || zeroPoint === 0) return biases;
@@ -189,12 +240,12 @@ export function checkAccumulation(view: NodeView<AccumulationAttrs>, filters: Fi
   const bias = view.inputs[2] ?? null;
   const output = stageOutput(view);
   const { channels } = filters;
-  requireType(where, input, 'int8');
-  requireType(where, weights, 'int8');
-  requireType(where, output, 'int8');
+  requireType(where, input, accumulationTypes);
+  requireType(where, weights, ['int8']);
+  requireType(where, output, [input.dtype]);
   requireConstant(where, weights);
   if (bias !== null) {
-    requireType(where, bias, 'int32');
+    requireType(where, bias, biasTypes(view));
     requireConstant(where, bias);
     if (bias.data?.length !== channels) {
       const message = `bias "${bias.name}" has ${bias.data?.length} elements for ${channels} channels`;
@@ -204,20 +255,47 @@ export function checkAccumulation(view: NodeView<AccumulationAttrs>, filters: Fi
   for (const tensor of [input, output]) {
     const { scale, zeroPoint } = perTensor(tensor, where);
     requireScale(where, tensor, scale);
-    if (!Number.isInteger(zeroPoint) || zeroPoint < -128 || zeroPoint > 127) {
-      throw badQuant(where, `the zero point of "${tensor.name}" is ${zeroPoint}, not an int8`);
+    // TFLM ignores the zero points of int16.
+    const [low, high] = tensor.dtype === 'int16' ? [0, 0] : rangeOfType(tensor.dtype);
+    if (!Number.isInteger(zeroPoint) || zeroPoint < low || zeroPoint > high) {
+      const wanted = tensor.dtype === 'int16' ? '0, as int16 must have' : 'an int8';
+      throw badQuant(where, `the zero point of "${tensor.name}" is ${zeroPoint}, not ${wanted}`);
     }
   }
   checkWeightQuant(where, weights, filters);
   checkAccumulators(view, filters);
 }
 
-function requireType(where: string, tensor: Tensor, dtype: 'int8' | 'int32'): void {
-  if (tensor.dtype === dtype) return;
+/** The elements of a tensor of one of `accumulationTypes`, zeroed. */
+export function allocateLike({ dtype, shape }: Tensor): Int8Array | Int16Array {
+  return allocate(dtype, elementCount(shape)) as Int8Array | Int16Array;
+}
+
+/** The bounds that the output's clamp gives to every channel. */
+export function clampBounds(view: NodeView<AccumulationAttrs>): ChannelBounds {
+  const output = outputOf(view);
+  const range = activationRange(view.attrs.activation, output);
+  return boundsOf(channelCount(output), () => range);
+}
+
+/** Types of inputs and outputs. */
+export const accumulationTypes: readonly DType[] = ['int8', 'int16'];
+
+/**
+ * TFLM reads a depthwise bias of int16 inputs as int64, whatever its type, and so does desktop
+ * TFLite that of a convolution.
+ */
+function biasTypes(view: NodeView<object>): readonly DType[] {
+  if (inputOf(view, 0).dtype === 'int8') return ['int32'];
+  return view.node.op === 'depthwise_conv2d' ? ['int64'] : ['int64', 'int32'];
+}
+
+function requireType(where: string, tensor: Tensor, dtypes: readonly DType[]): void {
+  if (dtypes.includes(tensor.dtype)) return;
   throw new BonsaiError(
     'unsupported-type',
     where,
-    `tensor "${tensor.name}" is ${tensor.dtype}, it must be ${dtype}`,
+    `tensor "${tensor.name}" is ${tensor.dtype}, it must be ${dtypes.join(' or ')}`,
     quantizeHint(tensor.dtype),
   );
 }
@@ -257,26 +335,69 @@ function checkWeightQuant(where: string, weights: Tensor, { axis, channels }: Fi
 }
 
 /**
- * An accumulator that leaves int32 has no defined result in C or in TFLite. The sum of bias and any
- * of a channel's products is at most |bias| + Σ|w|·(128 + |zp|) in magnitude, and folding adds
- * |zp|·Σ|w| to |bias|.
+ * An accumulator that leaves its type has no defined result in C or in TFLite. The sum of bias and
+ * any of a channel's products is at most |bias| + Σ|w|·(|lowest input| + |zp|) in magnitude, and
+ * folding adds |zp|·Σ|w| to |bias|. TFLite's 64-bit accumulators have 47 bits and a sign, a left
+ * shift of 7 at most, and an int32 as the result.
  */
 function checkAccumulators(view: NodeView<AccumulationAttrs>, filters: Filters): void {
   const { channels, depth } = filters;
-  const weights = weightsOf(view);
+  const bits = isWide(view) ? 47 : 31;
   const biases = biasesOf(view, channels);
-  const isFolded = view.attrs.zeroPointFolded === true;
-  const reach = 128 + (isFolded ? 0 : 2 * Math.abs(inputZeroPoint(view)));
+  const reach = inputReach(view);
   for (let channel = 0; channel < channels; channel += 1) {
     const bias = Math.abs(biases[channel] as number);
     // Safe for any weights; only a huge bias or depth needs the sum of the magnitudes.
-    if (bias + depth * 128 * reach < 2 ** 31) continue;
-    let sum = 0;
-    for (let i = 0; i < depth; i += 1) {
-      sum += Math.abs(weights[filters.position(channel, i)] as number);
-    }
-    if (bias + sum * reach >= 2 ** 31) {
-      throw badQuant(at(view.node), `channel ${channel} can overflow its 32-bit accumulator`);
+    if (bias + depth * 128 * reach < 2 ** bits) continue;
+    if (bias + magnitudeOf(view, filters, channel) * reach >= 2 ** bits) {
+      throw badQuant(
+        at(view.node),
+        `channel ${channel} can overflow its ${bits + 1}-bit accumulator`,
+      );
     }
   }
+  if (isWide(view)) checkResults(view, filters);
+}
+
+function checkResults(view: NodeView<AccumulationAttrs>, filters: Filters): void {
+  const product = view.node.op === 'fully_connected' ? 'per-tensor' : 'per-channel';
+  const { multipliers } = outputStage(view, filters.channels, product);
+  accumulatorReach(view, filters).forEach((reach, channel) => {
+    const { multiplier, shift } = multipliers[channel] as Multiplier;
+    if (shift < 8 && reach * multiplier * 2 ** (shift - 31) < 2 ** 30) return;
+    const message = `channel ${channel} can overflow the 32 bits of its result`;
+    throw badQuant(at(view.node), message);
+  });
+}
+
+/** The largest magnitude of each channel's accumulator, for any input of its type. */
+export function accumulatorReach(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+): readonly number[] {
+  const biases = biasesOf(view, filters.channels);
+  const reach = inputReach(view);
+  return Array.from(
+    { length: filters.channels },
+    (_, channel) =>
+      Math.abs(biases[channel] as number) + magnitudeOf(view, filters, channel) * reach,
+  );
+}
+
+function inputReach(view: NodeView<AccumulationAttrs>): number {
+  const [low] = rangeOfType(inputOf(view, 0).dtype);
+  const isFolded = view.attrs.zeroPointFolded === true;
+  return -low + (isFolded ? 0 : 2 * Math.abs(inputZeroPoint(view)));
+}
+
+/** Σ|w| of a channel. */
+function magnitudeOf(
+  view: NodeView<object>,
+  { depth, position }: Filters,
+  channel: number,
+): number {
+  const weights = weightsOf(view);
+  let sum = 0;
+  for (let i = 0; i < depth; i += 1) sum += Math.abs(weights[position(channel, i)] as number);
+  return sum;
 }

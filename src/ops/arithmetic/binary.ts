@@ -1,10 +1,20 @@
-import { elementCount, isConstant, type NodeView, type TensorData } from '../../ir/graph.js';
+import {
+  allocate,
+  type DType,
+  elementCount,
+  isConstant,
+  type NodeView,
+  type TensorData,
+} from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
 import { broadcastShape, requireRank, sourceIndices } from '../shape/broadcast.js';
-import { inputOf, outputOf, requireInt8 } from '../shape/operands.js';
+import { inputOf, outputOf, requireOneType } from '../shape/operands.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
 import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 import { activationRange, clamp } from './quant.js';
+
+/** Types of operands and results: one for all of a node. */
+export const binaryTypes: readonly DType[] = ['int8', 'int16'];
 
 /**
  * @param arithmeticOf throws BonsaiError 'bad-quantization' for scales that cannot be computed
@@ -16,9 +26,10 @@ export function binary<A extends BinaryAttrs>(
 ): OpDef<A> {
   return {
     name,
+    types: binaryTypes,
     infer: (view) => [broadcastShape(view)],
     check(view) {
-      requireInt8(view);
+      requireOneType(view, binaryTypes);
       requireRank(view);
       activationRange(view.attrs.activation, outputOf(view));
       arithmeticOf(view);
@@ -32,7 +43,8 @@ export function binary<A extends BinaryAttrs>(
       const ofB = sourceIndices(inputOf(view, 1).shape, output.shape);
       const element = (i: number) =>
         combine(Number(a[ofA[i] as number]), Number(b[ofB[i] as number]));
-      return [Int8Array.from(ofA, (_, i) => clamp(element(i), low, high))];
+      const results = allocate(output.dtype, ofA.length) as Int8Array | Int16Array;
+      return [results.map((_, i) => clamp(element(i), low, high))];
     },
     macs: () => 0,
     range(view, inputs) {

@@ -2,12 +2,19 @@
  * Operators that map each int8 element by itself: a function of 256 values, computed when the model
  * is compiled. The kernel is a table look-up, whatever the arithmetic.
  */
-import { type Attrs, elementCount, type NodeView } from '../../ir/graph.js';
-import type { ChannelBounds, OpDef } from '../../ir/op.js';
-import { inputOf, outputOf, requireInt8 } from '../shape/operands.js';
-import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
+import {
+  type Attrs,
+  allocate,
+  type DType,
+  elementCount,
+  type NodeView,
+  type TensorData,
+} from '../../ir/graph.js';
+import { type ChannelBounds, computedTypes, type OpDef } from '../../ir/op.js';
+import { inputOf, outputOf, requireTypes } from '../shape/operands.js';
+import { anyBounds, boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 
-/** One element: int8 to int8. */
+/** One element: mostly int8 to int8. */
 export type Scalar = (q: number) => number;
 
 /** Elements [first, end) of the flat tensor that one function maps. */
@@ -31,10 +38,20 @@ export interface Elementwise<A extends object = Attrs> extends OpDef<A> {
 export function elementwise<A extends object = Attrs>(
   name: string,
   scalarOf: (view: NodeView<A>) => Scalar,
+  types: readonly DType[] = int8Alone,
 ): Elementwise<A> {
-  return elementwiseInSegments<A>(name, (view) => [
-    { first: 0, end: elementCount(outputOf(view).shape), scalar: scalarOf(view) },
-  ]);
+  return elementwiseInSegments<A>(
+    name,
+    (view) => [{ first: 0, end: elementCount(outputOf(view).shape), scalar: scalarOf(view) }],
+    types,
+  );
+}
+
+const int8Alone: readonly DType[] = ['int8'];
+
+/** Whether a node maps int8 to int8, so that a table of 256 values computes it. */
+export function mapsBytes(view: NodeView<object>): boolean {
+  return computedTypes(view).every((type) => type === 'int8');
 }
 
 /**
@@ -46,6 +63,7 @@ export function elementwise<A extends object = Attrs>(
 export function elementwiseInSegments<A extends object = Attrs>(
   name: string,
   ownSegmentsOf: (view: NodeView<A>) => readonly Segment[],
+  types: readonly DType[] = int8Alone,
 ): Elementwise<A> {
   const segmentsOf = (view: NodeView<A>): readonly Segment[] => {
     const composed = view.inputs[1]?.data;
@@ -55,12 +73,14 @@ export function elementwiseInSegments<A extends object = Attrs>(
   };
   return {
     name,
+    types,
     infer: (view) => [inputOf(view, 0).shape],
     check(view) {
-      requireInt8(view);
+      requireTypes(view, types);
       segmentsOf(view);
     },
     evaluate(view, [input]) {
+      if (!mapsBytes(view)) return [mapEach(view, segmentsOf(view), input as TensorData)];
       const from = input as Int8Array;
       const to = new Int8Array(from.length);
       for (const { first, end, scalar } of segmentsOf(view)) {
@@ -71,6 +91,7 @@ export function elementwiseInSegments<A extends object = Attrs>(
     },
     macs: () => 0,
     range(view, [input]) {
+      if (!mapsBytes(view)) return [anyBounds(outputOf(view))];
       const tables = segmentsOf(view).map(({ scalar }) => tableOf(scalar));
       const bounds = input as ChannelBounds;
       return [
@@ -84,15 +105,28 @@ export function elementwiseInSegments<A extends object = Attrs>(
       ];
     },
     lookup(view) {
+      if (!mapsBytes(view)) return null;
       const [only, ...others] = segmentsOf(view);
       if (only === undefined || others.length > 0) return null;
       return Int8Array.from({ length: 256 }, (_, i) => only.scalar(i - 128));
     },
     // With several segments a channel's position decides its function.
     channels: (view) => (segmentsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),
-    inPlace: () => [0],
+    inPlace: (view) => (inputOf(view, 0).dtype === outputOf(view).dtype ? [0] : []),
     segments: segmentsOf,
   };
+}
+
+function mapEach(
+  view: NodeView<object>,
+  segments: readonly Segment[],
+  from: TensorData,
+): TensorData {
+  const to = allocate(outputOf(view).dtype, from.length);
+  for (const { first, end, scalar } of segments) {
+    for (let i = first; i < end; i++) to[i] = scalar(Number(from[i]));
+  }
+  return to;
 }
 
 /** The function's values at 0, 1 … 127, −128 … −1: indexed by the element's byte. */

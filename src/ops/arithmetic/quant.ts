@@ -122,6 +122,27 @@ export function multiplyByQuantizedMultiplier(
   return roundingDivideByPot(saturatingRoundingDoublingHighMul(scaled | 0, multiplier), right);
 }
 
+/** MultiplyByQuantizedMultiplier of 64-bit accumulators: the multiplier in 15 bits, one rounding. */
+export interface ReducedMultiplier {
+  readonly multiplier: number;
+  /** Right shift of the product, 8 to 46. */
+  readonly shift: number;
+}
+
+/** The upper 15 bits, rounded, of a multiplier whose shift is 7 at most. */
+export function reducedMultiplier({ multiplier, shift }: Multiplier): ReducedMultiplier {
+  const reduced = multiplier < 0x7fff0000 ? Math.floor((multiplier + 2 ** 15) / 2 ** 16) : 0x7fff;
+  return { multiplier: reduced, shift: 15 - shift };
+}
+
+/** round(x · multiplier / 2^shift), halves up, for |x| < 2^47. */
+export function multiplyReduced(x: number, { multiplier, shift }: ReducedMultiplier): number {
+  // |x · multiplier| < 2^52: exact in a double, and so is the sum with half a unit.
+  if (Math.abs(x) < 2 ** 37) return Math.floor((x * multiplier + 2 ** (shift - 1)) / 2 ** shift);
+  const product = BigInt(x) * BigInt(multiplier) + (1n << BigInt(shift - 1));
+  return Number(product >> BigInt(shift));
+}
+
 export function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
 }

@@ -30,7 +30,7 @@ export function elementQuant(view: NodeView<object>): ElementQuant {
 }
 
 /**
- * x · real in fixed point with two roundings, for |x| ≤ 255: the high half of the product with
+ * x · real in fixed point with two roundings, for |x| ≤ 255 (65535 of int16 inputs): the high half of the product with
  * halves rounded up, then a rounding right shift. Both runtimes round single elements so; only the
  * matrix products of desktop TFLite use one rounding.
  *
@@ -43,7 +43,7 @@ export function rescaler(
   divide: (x: number, exponent: number) => number = roundingDivideByPot,
 ): (x: number) => number {
   const { multiplier, shift } = quantizeMultiplier(real);
-  if (shift > 23) {
+  if (shift > (inputOf(view, 0).dtype === 'int8' ? 23 : 15)) {
     throw badRatio(view, `the input's scale is ${real.toPrecision(3)} times the output's`);
   }
   const left = 2 ** Math.max(shift, 0);

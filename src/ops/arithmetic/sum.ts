@@ -10,8 +10,12 @@ import {
   quantizeMultiplier,
 } from './quant.js';
 
-/** Operands are scaled by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. */
-const leftShift = 20;
+/**
+ * Operands are scaled by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. Those of
+ * int16 by 2^15: |q − zero point| ≤ 65535, so the scaled ones fit 32 bits. Halved at least by the
+ * common scale, their sum does too.
+ */
+const leftShifts = { int8: 20, int16: 15 } as const;
 
 export interface Sum extends Arithmetic {
   /** A raw operand in the common scale; b carries the sign of the operation. */
@@ -30,14 +34,15 @@ export interface Sum extends Arithmetic {
  * runtimes).
  *
  * @param ratios the precision in which the runtime divides scales: float32 or float64
- * @throws BonsaiError 'bad-quantization' where the sum's scale is 2^19 times the output's or more:
- *   both runtimes abort
+ * @throws BonsaiError 'bad-quantization' where the sum's scale is 2^19 times the output's or more
+ *   (2^14 times of int16): both runtimes abort
  */
 export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: 'single' | 'double'): Sum {
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);
   const output = perTensor(outputOf(view), where);
+  const leftShift = leftShifts[outputOf(view).dtype as keyof typeof leftShifts];
   const { fround } = Math;
   const common = 2 * Math.max(fround(a.scale), fround(b.scale));
   const multiplierOf = (ratio: number) =>
@@ -49,7 +54,7 @@ export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: 'single
     throw new BonsaiError(
       'bad-quantization',
       where,
-      `output scale ${output.scale} is 2^19 times finer than the inputs' or more`,
+      `output scale ${output.scale} is 2^${leftShift - 1} times finer than the inputs' or more`,
       'quantize the model again',
     );
   }

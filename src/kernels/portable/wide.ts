@@ -1,0 +1,197 @@
+/**
+ * conv2d, depthwise_conv2d and fully_connected of int16 inputs and int8 weights: four output
+ * channels at once, pixel after pixel. Sums have 32 bits where the weights prove that no input can
+ * make them leave these, otherwise 64.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import {
+  type AccumulationAttrs,
+  accumulatorReach,
+  type OutputStage,
+  weightsOf,
+} from '../../ops/arithmetic/accumulation.js';
+import { type Conv2dAttrs, conv2d, conv2dDims } from '../../ops/conv2d.js';
+import { type DepthwiseConv2dAttrs, depthwiseConv2d } from '../../ops/depthwise_conv2d.js';
+import { type FullyConnectedAttrs, fullyConnected } from '../../ops/fully_connected.js';
+import {
+  asRow,
+  type Convolution,
+  convolutionOf,
+  depthwiseOf,
+  fullyConnectedOf,
+} from '../layout/convolution.js';
+import { interleaveWeights, laneBlocks, lanes, storedLanes } from '../layout/interleave.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { windowNumbers } from '../layout/window-numbers.js';
+import type { Kernel, KernelCall, KernelVariant, Overlap, Table } from '../variant.js';
+
+/** Bytes of an int16: leads are counted in elements. */
+const elementBytes = 2;
+
+const traits = { needs: [], types: ['int16'] } as const;
+
+export const wideConvolution: KernelVariant<Conv2dAttrs> = {
+  ...traits,
+  template: 'portable/conv2d_16x8',
+  match: (view) => kernelOf(view, convolutionOf(view), conv2dDims(view).groups, conv2d.macs(view)),
+};
+
+export const wideFullyConnected: KernelVariant<FullyConnectedAttrs> = {
+  ...traits,
+  template: 'portable/conv2d_16x8',
+  match: (view) => kernelOf(view, fullyConnectedOf(view), 1, fullyConnected.macs(view)),
+};
+
+export const wideDepthwise: KernelVariant<DepthwiseConv2dAttrs> = {
+  ...traits,
+  template: 'portable/depthwise_conv2d_16x8',
+  match(view) {
+    const convolution = depthwiseOf(view);
+    const { shape, stage } = convolution;
+    const sums = sumsOf(view, convolution);
+    return {
+      scratchBytes: 0,
+      overlaps: overlapsOf(shape, { channelBlock: 1, depthwise: true }),
+      work: () => workOf(shape, depthwiseConv2d.macs(view), { macs: 12, outputs: 60 }, sums),
+      calls: () => [
+        {
+          ...{ inputs: [0], outputs: [0], flags: { wide: sums === 'wide' } },
+          numbers: {
+            ...windowOf(shape),
+            ...{ out_c: shape.outC, depth_multiplier: view.attrs.depthMultiplier },
+            ...{ low: stage.min, high: stage.max },
+          },
+          tables: {
+            weights: { data: weightsOf(view), role: 'weights' },
+            ...stageTables(
+              Array.from({ length: shape.outC }, (_, c) => c),
+              stage,
+              sums,
+            ),
+          },
+        },
+      ],
+    };
+  },
+};
+
+/**
+ * How a kernel adds up and requantizes. reduced: 32-bit sums by a multiplier of 15 bits; wide: the
+ * same of 64 bits; whole: 32-bit sums by a multiplier of 31 bits, as of int8 inputs.
+ */
+type Sums = 'reduced' | 'wide' | 'whole';
+
+/**
+ * 32 bits hold every partial sum if they hold |bias| + Σ|w|·2^15. The stage in 32 bits needs a right
+ * shift of 17 at least (support/requantize_reduced.hbs has the proof).
+ */
+function sumsOf(view: NodeView<AccumulationAttrs>, { stage, filters }: Convolution): Sums {
+  if (stage.wide === undefined) return 'whole';
+  const isNarrow =
+    accumulatorReach(view, filters).every((reach) => reach < 2 ** 31) &&
+    stage.wide.multipliers.every(({ multiplier, shift }) => multiplier === 0 || shift >= 17);
+  return isNarrow ? 'reduced' : 'wide';
+}
+
+function kernelOf(
+  view: NodeView<AccumulationAttrs>,
+  convolution: Convolution,
+  groups: number,
+  macs: number,
+): Kernel {
+  const sums = sumsOf(view, convolution);
+  const shape = asRow(convolution.shape);
+  const blocks = laneBlocks(shape.outC / groups).length * groups;
+  const computed = (macs * lanes * blocks) / shape.outC;
+  return {
+    scratchBytes: 0,
+    weightPasses: shape.batches * shape.outH * shape.outW,
+    overlaps: groups > 1 ? [] : overlapsOf(shape, { channelBlock: lanes }),
+    work: () => workOf(shape, computed, { macs: 6, outputs: 70 }, sums),
+    calls: () =>
+      Array.from({ length: groups }, (_, group) =>
+        callOf(view, { ...convolution, shape }, groups, group, sums),
+      ),
+  };
+}
+
+function overlapsOf(shape: WindowShape, how: Parameters<typeof windowLead>[1]): readonly Overlap[] {
+  return [{ input: 0, lead: elementBytes * windowLead(shape, how), exact: false }];
+}
+
+function workOf(
+  { batches, outH, outW, outC }: WindowShape,
+  macs: number,
+  cycles: { readonly macs: number; readonly outputs: number },
+  sums: Sums,
+) {
+  const outputs = batches * outH * outW * outC;
+  const isWide = sums === 'wide';
+  return {
+    [isWide ? 'wide_macs' : 'macs']: { count: macs, cycles: cycles.macs * (isWide ? 2 : 1) },
+    outputs: { count: outputs, cycles: cycles.outputs * (isWide ? 3 : 1) },
+  };
+}
+
+const windowOf = (shape: WindowShape) => ({
+  ...{ batches: shape.batches, in_h: shape.inH, in_w: shape.inW, in_c: shape.inC },
+  ...windowNumbers(shape),
+});
+
+/** The call for one group of a convolution. */
+function callOf(
+  view: NodeView<AccumulationAttrs>,
+  { shape, filters, stage }: Convolution,
+  groups: number,
+  group: number,
+  sums: Sums,
+): KernelCall {
+  const channels = shape.outC / groups;
+  const filterC = shape.inC / groups;
+  const first = group * channels;
+  const blocks = laneBlocks(channels, first);
+  const inLanes = blocks.flatMap((block) => Array.from({ length: lanes }, (_, i) => block + i));
+  return {
+    inputs: [0],
+    outputs: [0],
+    flags: {
+      ...{ wide: sums === 'wide', reduced: sums === 'reduced' },
+      single_rounding: sums === 'whole' && stage.rounding === 'single',
+      by_tap: shape.dilationW > 1 || groups > 1,
+    },
+    numbers: {
+      ...windowOf(shape),
+      ...{ filter_c: filterC, in_first: group * filterC },
+      ...{ out_c: shape.outC, out_first: first, channels, lanes: storedLanes(channels) },
+      ...{ low: stage.min, high: stage.max },
+    },
+    tables: {
+      weights: interleaveWeights(blocks, weightsOf(view), filters, first + channels),
+      ...stageTables(
+        inLanes.map((channel) => (channel < first + channels ? channel : -1)),
+        stage,
+        sums,
+      ),
+    },
+  };
+}
+
+/** Bias, multiplier and shift of each channel; of 'wide' the biases apart. −1: an unused lane. */
+function stageTables(
+  channels: readonly number[],
+  { multipliers, wide, ...stage }: OutputStage,
+  sums: Sums,
+): Readonly<Record<string, Table>> {
+  const biases = wide?.biases ?? stage.biases;
+  const row = (channel: number): readonly number[] => {
+    if (channel < 0) return [0, 0, 1];
+    const bias = sums === 'wide' ? 0 : (biases[channel] as number);
+    const { multiplier = 0, shift = 0 } = (wide?.multipliers ?? multipliers)[channel] ?? {};
+    if (sums !== 'reduced') return [bias, multiplier, shift];
+    return [bias, multiplier, multiplier === 0 ? 1 : shift - 16];
+  };
+  const table: Table = { data: Int32Array.from(channels.flatMap(row)), role: 'table' };
+  if (sums !== 'wide') return { stage: table };
+  const data = BigInt64Array.from(channels, (channel) => BigInt(biases[channel] ?? 0));
+  return { stage: table, biases: { data, role: 'table' } };
+}
