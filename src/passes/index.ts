@@ -12,6 +12,7 @@ import { foldZeroPoints } from './fold-zero-points.js';
 import { fuseActivations } from './fuse-activations.js';
 import { fusePads } from './fuse-pads.js';
 import { fuseResiduals } from './fuse-residuals.js';
+import { fuseWindows } from './fuse-windows.js';
 import { orderChannels } from './order-channels.js';
 import { removeDeadChannels } from './remove-dead-channels.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
@@ -46,6 +47,12 @@ export const passes: readonly Pass[] = [
     why: 'before fusing: a second reader, even a dead one, keeps a tensor from being absorbed',
     faithful: false,
     run: eachGraph(removeDeadNodes),
+  },
+  {
+    name: 'fuse-windows',
+    why: 'after remove-dead-nodes, which takes other readers of the window; saves two copies of it',
+    faithful: false,
+    run: eachGraph(fuseWindows),
   },
   {
     name: 'fuse-activations',

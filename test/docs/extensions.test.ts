@@ -50,6 +50,8 @@ describe('docs: what an extension touches', () => {
     /** Where operators are named besides: a pass about just these, or layers to measure. */
     const known = new Map<string, readonly string[]>([
       ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain']],
+      ['concatenation', ['passes/fuse-windows']],
+      ['strided_slice', ['passes/fuse-windows']],
       ['conv2d', ['passes/depthwise-to-convolution']],
       ['depthwise_conv2d', ['passes/depthwise-to-convolution', 'passes/remove-dead-channels']],
       ['expand_dims', ['ops/shape/same-elements']],
