@@ -17,14 +17,12 @@ import {
   allocate,
   type DType,
   dtypes,
-  type Module,
   mainGraph,
   rawBytes,
   tensorOf,
 } from '../src/ir/graph.js';
 import { writeTflite } from '../src/write/tflite.js';
-import { type GoldenCase, goldenCases } from '../test/support/golden-cases.js';
-import { GraphBuilder } from '../test/support/module.js';
+import { type GoldenCase, goldenCases, moduleOfCase } from '../test/support/golden-cases.js';
 import { runtimeOutputs } from '../test/support/tflite-runtimes.js';
 
 const runtimes = [
@@ -37,22 +35,6 @@ interface Answer {
   readonly runtimes: string[];
   readonly attrs: Attrs;
   readonly outputs: readonly (readonly number[])[];
-}
-
-function moduleOf(op: string, given: GoldenCase): Module {
-  const { inputs, attrs = {}, quant, shapes, outputs, dtype } = given;
-  const builder = new GraphBuilder();
-  const ids = inputs.map((input) => {
-    if (input === null) return null;
-    return input.constant === true
-      ? builder.constant(input.values, input.shape, input.quant, input.dtype)
-      : builder.input(input.shape, input.quant, undefined, input.dtype);
-  });
-  const options = {
-    ...{ quant, ...(shapes ? { shapes } : {}), ...(outputs ? { outputs } : {}) },
-    ...(dtype ? { dtype } : {}),
-  };
-  return builder.module(builder.nodeAll(op, ids, attrs, options));
 }
 
 /** The elements of an output of type `dtype` from its bytes. */
@@ -97,7 +79,7 @@ function answersOf(python: string, file: Uint8Array, given: GoldenCase): readonl
 }
 
 function rowOf(python: string, op: string, given: GoldenCase) {
-  const module = moduleOf(op, given);
+  const module = moduleOfCase(op, given);
   const file = writeTflite(module);
   const graph = mainGraph(module);
   const described = (id: number) => {

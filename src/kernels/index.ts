@@ -73,6 +73,7 @@ import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
 import { productVariants, sumVariants } from './portable/binary.js';
 import { conv2dVariant, pointwiseVariant } from './portable/conv2d.js';
 import { copyVariants } from './portable/copy.js';
+import { curveVariant } from './portable/curve16.js';
 import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js';
 import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { lookupVariants } from './portable/lookup.js';
@@ -240,7 +241,6 @@ const lookups: readonly Elementwise<Any>[] = [
   gelu,
   hardSwish,
   log,
-  logistic,
   neg,
   relu,
   relu0To1,
@@ -248,7 +248,6 @@ const lookups: readonly Elementwise<Any>[] = [
   reluN1To1,
   rsqrt,
   sqrt,
-  tanh,
 ];
 
 const movements: readonly Moving<Any>[] = [
@@ -310,6 +309,8 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ],
   ['dequantize', { variants: [dequantizeVariant] }],
   ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
+  [logistic.name, { variants: [...lookupVariants(logistic), curveVariant('logistic')] }],
+  [tanh.name, { variants: [...lookupVariants(tanh), curveVariant('tanh')] }],
   [leakyRelu.name, { variants: [...lookupVariants(leakyRelu), wideLeakyRelu] }],
   [quantize.name, { variants: [...lookupVariants(quantize), requantizeVariant, quantizeVariant] }],
   ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),

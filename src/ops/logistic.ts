@@ -1,22 +1,25 @@
 /** logistic (LOGISTIC): 1 / (1 + exp(−x)). */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
+import { curveScalar } from './arithmetic/curve16.js';
 import { logisticOf } from './arithmetic/fixed-point.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
 import { fixedPointOf, floatTable, type SigmoidAlgorithm } from './arithmetic/sigmoid.js';
+import { requireOneType } from './shape/operands.js';
 
 export interface LogisticAttrs {
-  /** 'fixed' for TFLM's rounding, 'float' for TFLite's (arithmetic/sigmoid.ts). */
+  /** Of int8: 'fixed' for TFLM's rounding, 'float' for TFLite's (arithmetic/sigmoid.ts). */
   readonly algorithm: SigmoidAlgorithm;
 }
 
-export const logistic = elementwise<LogisticAttrs>(
-  'logistic',
-  scalarOf,
-) satisfies OpDef<LogisticAttrs>;
+export const logistic = elementwise<LogisticAttrs>('logistic', scalarOf, [
+  'int8',
+  'int16',
+]) satisfies OpDef<LogisticAttrs>;
 
 function scalarOf(view: NodeView<LogisticAttrs>): Scalar {
+  if (requireOneType(view, ['int8', 'int16']) === 'int16') return curveScalar(view, 'logistic');
   const quant = elementQuant(view);
   // TFLite's quantization specification fixes the output: [0, 1) in 256 steps.
   if (quant.outputScale !== 1 / 256 || quant.outputZeroPoint !== -128) {

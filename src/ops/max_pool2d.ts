@@ -7,5 +7,5 @@ export interface MaxPool2dAttrs extends PoolAttrs {}
 
 export const maxPool2d = pool<MaxPool2dAttrs>({
   name: 'max_pool2d',
-  reduce: (elements) => elements.reduce((largest, x) => Math.max(largest, x), -128),
+  reduce: (elements) => elements.reduce((largest, x) => Math.max(largest, x), -Infinity),
 }) satisfies OpDef<MaxPool2dAttrs>;

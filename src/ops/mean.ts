@@ -1,6 +1,15 @@
 /** mean (MEAN): the average over any dimensions. */
 import { BonsaiError } from '../errors.js';
-import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
+import { rangeOfType } from '../ir/dtypes.js';
+import {
+  allocate,
+  at,
+  type DType,
+  elementCount,
+  type NodeView,
+  type Shape,
+  type TensorData,
+} from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
 import { boundsOf, channelCount, hullOf, mapBounds, rangeAt, tieOf } from './arithmetic/bounds.js';
 import {
@@ -12,7 +21,7 @@ import {
   saturatingRoundingDoublingHighMul,
 } from './arithmetic/quant.js';
 import { badRatio } from './arithmetic/rescale.js';
-import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
+import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
 export interface MeanAttrs {
   /**
@@ -34,8 +43,12 @@ export interface MeanAttrs {
   readonly algorithm: 'general' | 'spatial';
 }
 
+/** Types of inputs and outputs: one for both of a node. */
+export const meanTypes: readonly DType[] = ['int8', 'int16'];
+
 export const mean = {
   name: 'mean',
+  types: meanTypes,
   infer(view) {
     const { shape } = inputOf(view, 0);
     const { axes, keepDims } = view.attrs;
@@ -52,7 +65,7 @@ export const mean = {
     return [shape.filter((_, i) => !axes.includes(i))];
   },
   check(view) {
-    requireInt8(view);
+    requireOneType(view, meanTypes);
     meanLoopsOf(view);
     scalingOf(view);
   },
@@ -61,8 +74,9 @@ export const mean = {
     const { shape } = inputOf(view, 0);
     const sums = sumOver(input as TensorData, shape, view.attrs.axes);
     const channels = shape.at(-1) ?? 1;
+    const results = allocate(outputOf(view).dtype, sums.length) as Int8Array | Int16Array;
     return [
-      Int8Array.from(sums, (sum, i) => scaled(sum, scaling, i % channels < scaling.halvesUp)),
+      results.map((_, i) => scaled(sums[i] as number, scaling, i % channels < scaling.halvesUp)),
     ];
   },
   macs: () => 0,
@@ -100,6 +114,8 @@ export interface Scaling {
   readonly outOffset: number;
   /** The first `halvesUp` channels round halves up in the shift, the others away from zero. */
   readonly halvesUp: number;
+  readonly low: number;
+  readonly high: number;
 }
 
 function scaled(sum: number, scaling: Scaling, halvesUp: boolean): number {
@@ -111,7 +127,7 @@ function scaled(sum: number, scaling: Scaling, halvesUp: boolean): number {
           saturatingRoundingDoublingHighMul(x, multiplier.multiplier) * 2 ** multiplier.shift + 0.5,
         )
       : multiplyByQuantizedMultiplier(x, multiplier, 'double');
-  return clamp(value + outOffset, -128, 127);
+  return clamp(value + outOffset, scaling.low, scaling.high);
 }
 
 export function scalingOf(view: NodeView<MeanAttrs>): Scaling {
@@ -125,9 +141,13 @@ export function scalingOf(view: NodeView<MeanAttrs>): Scaling {
     throw new BonsaiError('too-large', where, message, 'average in two steps');
   }
   const channels = shape.at(-1) ?? 1;
-  const scaling = { general, spatial }[view.attrs.algorithm](input, output, count, channels);
-  // |sum − sumOffset| ≤ 255 · count has to stay an int32 after the left shift.
-  if (255 * count * 2 ** Math.max(0, scaling.multiplier.shift) >= 2 ** 31) {
+  const { dtype } = outputOf(view);
+  // Desktop TFLite's vector code is for int8.
+  const algorithm = dtype === 'int8' ? view.attrs.algorithm : 'general';
+  const [low, high] = rangeOfType(dtype);
+  const scaling = { ...{ general, spatial }[algorithm](input, output, count, channels), low, high };
+  // |sum − sumOffset| ≤ 255 · count has to stay an int32 after the left shift; 65535 · count of int16.
+  if ((high - low) * count * 2 ** Math.max(0, scaling.multiplier.shift) >= 2 ** 31) {
     const ratio = (input.scale / output.scale).toPrecision(3);
     throw badRatio(view, `the input's scale is ${ratio} times the output's`);
   }
@@ -140,7 +160,11 @@ interface PerTensor {
 }
 
 /** reference_ops::QuantizedMeanOrSum of kernels/internal/reference/reduce.h. */
-function general(input: PerTensor, output: PerTensor, count: number): Scaling {
+function general(
+  input: PerTensor,
+  output: PerTensor,
+  count: number,
+): Omit<Scaling, 'low' | 'high'> {
   const ratio = Math.fround(input.scale) / Math.fround(output.scale);
   const { multiplier, shift } = quantizeMultiplier(ratio);
   // The count's magnitude moves to the shift, so that the multiplier keeps its precision.
@@ -156,7 +180,12 @@ function general(input: PerTensor, output: PerTensor, count: number): Scaling {
 }
 
 /** optimized_integer_ops::Mean of kernels/internal/optimized/integer_ops/mean.h. */
-function spatial(input: PerTensor, output: PerTensor, count: number, channels: number): Scaling {
+function spatial(
+  input: PerTensor,
+  output: PerTensor,
+  count: number,
+  channels: number,
+): Omit<Scaling, 'low' | 'high'> {
   const { fround } = Math;
   const inputScale = fround(input.scale);
   const outputScale = fround(output.scale);

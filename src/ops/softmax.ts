@@ -1,6 +1,6 @@
 /** softmax (SOFTMAX): exp(beta · x) / Σ exp(beta · x) along the last dimension. */
 import { BonsaiError } from '../errors.js';
-import { at, elementCount, type NodeView } from '../ir/graph.js';
+import { at, type DType, elementCount, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { expOnNegativeValues, oneOverOnePlus } from './arithmetic/fixed-point.js';
 import {
@@ -10,25 +10,31 @@ import {
   roundingDivideByPot,
   saturatingRoundingDoublingHighMul,
 } from './arithmetic/quant.js';
-import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
+import { checkWideSoftmax, differenceMultiplier, wideSoftmaxRow } from './arithmetic/softmax16.js';
+import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
 export interface SoftmaxAttrs {
   /** A float32 above 0. */
   readonly beta: number;
   /**
-   * 'fixed' (tflm): 32-bit fixed point. 'table' (tflite): a float32 table of exponentials, summed
+   * Of int8. 'fixed' (tflm): 32-bit fixed point. 'table' (tflite): a float32 table of exponentials, summed
    * in float32.
    */
   readonly algorithm: 'fixed' | 'table';
 }
 
+/** Types of inputs and outputs: one for both of a node. */
+const softmaxTypes: readonly DType[] = ['int8', 'int16'];
+
 export const softmax = {
   name: 'softmax',
+  types: softmaxTypes,
   infer: (view) => [inputOf(view, 0).shape],
   check(view) {
-    requireInt8(view);
-    requireOutputQuant(view);
+    const type = requireOneType(view, softmaxTypes);
     const { depth } = softmaxRows(view);
+    if (type === 'int16') return checkWideSoftmax(view, view.attrs.beta, depth);
+    requireOutputQuant(view);
     // The sum of exponentials has 12 integer bits.
     if (view.attrs.algorithm === 'fixed' && depth > 4095) {
       throw new BonsaiError(
@@ -50,6 +56,7 @@ export const softmax = {
   },
   evaluate(view, [input]) {
     const { rows, depth } = softmaxRows(view);
+    if (outputOf(view).dtype === 'int16') return [wideRows(view, input as Int16Array, depth)];
     const normalize = view.attrs.algorithm === 'fixed' ? fixedRow(view) : tableRow(view);
     const result = new Int8Array(rows * depth);
     for (let row = 0; row < rows; row++) {
@@ -62,6 +69,15 @@ export const softmax = {
   macs: () => 0,
   inPlace: () => [],
 } satisfies OpDef<SoftmaxAttrs>;
+
+function wideRows(view: NodeView<SoftmaxAttrs>, input: Int16Array, depth: number): Int16Array {
+  const multiplier = differenceMultiplier(view, view.attrs.beta);
+  const result = new Int16Array(input.length);
+  for (let first = 0; first < input.length; first += depth) {
+    result.set(wideSoftmaxRow(input.subarray(first, first + depth), multiplier), first);
+  }
+  return result;
+}
 
 function inputScale(view: NodeView<SoftmaxAttrs>): number {
   return Math.fround(perTensor(inputOf(view, 0), at(view.node)).scale);

@@ -1,19 +1,25 @@
 /** tanh (TANH). */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
+import { curveScalar } from './arithmetic/curve16.js';
 import { tanhOf } from './arithmetic/fixed-point.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
 import { fixedPointOf, floatTable, type SigmoidAlgorithm } from './arithmetic/sigmoid.js';
+import { requireOneType } from './shape/operands.js';
 
 export interface TanhAttrs {
-  /** 'fixed' for TFLM's rounding, 'float' for TFLite's (arithmetic/sigmoid.ts). */
+  /** Of int8: 'fixed' for TFLM's rounding, 'float' for TFLite's (arithmetic/sigmoid.ts). */
   readonly algorithm: SigmoidAlgorithm;
 }
 
-export const tanh = elementwise<TanhAttrs>('tanh', scalarOf) satisfies OpDef<TanhAttrs>;
+export const tanh = elementwise<TanhAttrs>('tanh', scalarOf, [
+  'int8',
+  'int16',
+]) satisfies OpDef<TanhAttrs>;
 
 function scalarOf(view: NodeView<TanhAttrs>): Scalar {
+  if (requireOneType(view, ['int8', 'int16']) === 'int16') return curveScalar(view, 'tanh');
   const quant = elementQuant(view);
   // TFLite's quantization specification fixes the output: [-1, 1) in 256 steps.
   if (quant.outputScale !== 1 / 128 || quant.outputZeroPoint !== 0) {

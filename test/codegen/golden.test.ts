@@ -336,6 +336,68 @@ const rows: Readonly<Record<string, Fill>> = {
   },
 };
 
+const int16 = perTensorQuant(2 ** -12, 0);
+
+/** int16 by int8, with a bias of int64; large weights make sums of 64 bits. */
+function wideLayer(
+  b: Layers,
+  op: string,
+  x: TensorId,
+  shape: number[],
+  attrs: Attrs,
+  channels: number,
+): TensorId {
+  const weights = new Random(1).int8(
+    shape.reduce((a, c) => a * c),
+    -127,
+    127,
+  );
+  const filters = b.constant(weights, shape, perTensorQuant(0.01, 0));
+  const bias = b.constant(BigInt64Array.from({ length: channels }, (_, i) => BigInt(i)));
+  const all = { ...window, rounding: 'double', ...attrs };
+  return b.node(op, [x, filters, bias], all, { quant: int16 });
+}
+
+const wideInput = (b: Layers, shape: number[]) => b.input(shape, int16, undefined, 'int16');
+
+Object.assign(rows, {
+  'portable/conv2d_16x8': (b: Layers) => {
+    const x = wideLayer(b, 'conv2d', wideInput(b, [1, 6, 5, 3]), [6, 3, 3, 3], pads, 6);
+    return wideLayer(b, 'conv2d', x, [2, 1, 2, 6], { dilationW: 2 }, 2);
+  },
+  'portable/depthwise_conv2d_16x8': (b: Layers) => {
+    const attrs = { ...pads, depthMultiplier: 2 };
+    return wideLayer(b, 'depthwise_conv2d', wideInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);
+  },
+  'portable/rescale': (b: Layers) => {
+    const attrs = { alpha: 0.25, algorithm: 'magnitude' };
+    const x = b.node('leaky_relu', [wideInput(b, [1, 40])], attrs);
+    const options = { quant: perTensorQuant(0.1, 3), dtype: 'int8' } as const;
+    return b.node('quantize', [x], { algorithm: 'scalar' }, options);
+  },
+  'portable/quantize': (b: Layers) =>
+    b.node(
+      'quantize',
+      [b.input([1, 40], null, undefined, 'float32')],
+      { algorithm: 'scalar' },
+      {
+        quant: perTensorQuant(0.1, 3),
+        dtype: 'int8',
+      },
+    ),
+  'portable/dequantize': (b: Layers) =>
+    b.node('dequantize', [b.input([1, 40])], {}, { quant: null, dtype: 'float32' }),
+  'portable/curve': (b: Layers) => {
+    const quant = perTensorQuant(2 ** -15, 0);
+    const x = b.node('logistic', [wideInput(b, [1, 40])], { algorithm: 'fixed' }, { quant });
+    return b.node('tanh', [x], { algorithm: 'fixed' }, { quant });
+  },
+  'portable/softmax_lines': (b: Layers) => {
+    const quant = perTensorQuant(2 ** -15, 0);
+    return b.node('softmax', [wideInput(b, [2, 10])], { beta: 1, algorithm: 'fixed' }, { quant });
+  },
+} satisfies Record<string, Fill>);
+
 const onlyForSpeed: ReadonlySet<string> = new Set(['dsp/fully_connected_packed']);
 
 /** The source from the helpers to the steps, without the declarations of the tables. */

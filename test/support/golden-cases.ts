@@ -2,9 +2,9 @@
  * The cases whose answers bench/golden.ts asks of the reference runtimes: one node each, with the
  * edge that it covers.
  */
-import type { Attrs, DType, Quant, Shape, TensorData } from '../../src/ir/graph.js';
+import type { Attrs, DType, Module, Quant, Shape, TensorData } from '../../src/ir/graph.js';
 import { wideCases } from './golden-wide.js';
-import { perTensorQuant } from './module.js';
+import { GraphBuilder, perTensorQuant } from './module.js';
 
 export interface GoldenOperand {
   readonly shape: Shape;
@@ -107,3 +107,20 @@ export const goldenCases: Readonly<Record<string, readonly GoldenCase[]>> = Obje
     [...(byteCases[op] ?? []), ...(wideCases[op] ?? [])],
   ]),
 );
+
+/** A model of the one node. */
+export function moduleOfCase(op: string, given: GoldenCase): Module {
+  const { inputs, attrs = {}, quant, shapes, outputs, dtype } = given;
+  const builder = new GraphBuilder();
+  const ids = inputs.map((input) => {
+    if (input === null) return null;
+    return input.constant === true
+      ? builder.constant(input.values, input.shape, input.quant, input.dtype)
+      : builder.input(input.shape, input.quant, undefined, input.dtype);
+  });
+  const options = {
+    ...{ quant, ...(shapes ? { shapes } : {}), ...(outputs ? { outputs } : {}) },
+    ...(dtype ? { dtype } : {}),
+  };
+  return builder.module(builder.nodeAll(op, ids, attrs, options));
+}

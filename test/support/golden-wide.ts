@@ -51,6 +51,38 @@ function binary(edge: string, quants: readonly Quant[], attrs: Attrs, b: Shape =
 const none = { activation: 'none' };
 const leak = (alpha: number) => ({ alpha: Math.fround(alpha), algorithm: 'magnitude' });
 const scalar = { algorithm: 'scalar' };
+const fixed = { algorithm: 'fixed' };
+
+function rows(edge: string, shape: Shape, scale: number, beta: number): GoldenCase {
+  const input = operand(new Random(edge.length), shape, q(scale, 0));
+  const attrs = { beta: Math.fround(beta), ...fixed };
+  return { edge, inputs: [input], attrs, quant: q(2 ** -15, 0), dtype: 'int16' };
+}
+
+function averaged(
+  edge: string,
+  shape: Shape,
+  axes: readonly number[],
+  input: Quant,
+  quant: Quant,
+): GoldenCase {
+  const attrs = { axes, keepDims: true, algorithm: 'general' };
+  const inputs = [operand(new Random(edge.length), shape, input)];
+  return { edge, inputs, attrs, quant, dtype: 'int16' };
+}
+
+/** Desktop TFLite computes it otherwise. */
+const ofTflm = (given: GoldenCase): GoldenCase => ({ ...given, onlyTflm: true });
+
+function pooled(edge: string, attrs: Attrs): GoldenCase {
+  const random = new Random(edge.length);
+  return {
+    edge,
+    inputs: [operand(random, [1, 6, 6, 3], q(0.01, 0))],
+    attrs: { activation: 'none', ...attrs },
+    ...{ quant: q(0.01, 0), dtype: 'int16' },
+  };
+}
 const pads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
 const window = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1, ...pads, activation: 'none' };
 const rounding = { rounding: 'double' };
@@ -107,6 +139,10 @@ function layer(given: Layer): GoldenCase {
   };
 }
 
+const pool3x3Same = {
+  ...{ kernelH: 3, kernelW: 3, strideH: 1, strideW: 1, activation: 'relu' },
+  ...{ padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 },
+};
 const conv = { axis: 0, bias: 'int64', attrs: { ...window, ...rounding } } as const;
 const same = { ...window, ...rounding, padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const depthwise = { axis: 3, bias: 'int64' } as const;
@@ -253,9 +289,42 @@ export const wideCases: Readonly<Record<string, readonly GoldenCase[]>> = {
     unary('int8 to uint8', ['int8', q(0.2, 5)], ['uint8', q(0.3, 7)], scalar),
     unary('uint8 to int8', ['uint8', q(0.2, 50)], ['int8', q(0.31, -9)], scalar),
   ],
+  logistic: [
+    ofTflm(
+      unary('int16: a scale of 2^-12', ['int16', q(2 ** -12, 0)], ['int16', q(2 ** -15, 0)], fixed),
+    ),
+    unary('int16: a fine scale', ['int16', q(0.00011, 0)], ['int16', q(2 ** -15, 0)], fixed),
+    unary('int16: a coarse scale', ['int16', q(0.0031, 0)], ['int16', q(2 ** -15, 0)], fixed),
+  ],
+  tanh: [
+    ofTflm(
+      unary('int16: a scale of 2^-12', ['int16', q(2 ** -12, 0)], ['int16', q(2 ** -15, 0)], fixed),
+    ),
+    ofTflm(
+      unary('int16: a scale of 2^-11', ['int16', q(2 ** -11, 0)], ['int16', q(2 ** -15, 0)], fixed),
+    ),
+    unary('int16: a fine scale', ['int16', q(0.00011, 0)], ['int16', q(2 ** -15, 0)], fixed),
+  ],
+  max_pool2d: [
+    pooled('int16: 2x2, stride 2', { kernelH: 2, kernelW: 2, strideH: 2, strideW: 2, ...pads }),
+    pooled('int16: 3x3 SAME, relu', pool3x3Same),
+  ],
+  average_pool2d: [
+    pooled('int16: 2x2, stride 2', { kernelH: 2, kernelW: 2, strideH: 2, strideW: 2, ...pads }),
+    pooled('int16: 3x3 SAME, relu', pool3x3Same),
+  ],
+  softmax: [
+    rows('int16: 10 classes', [3, 10], 2 ** -12, 1),
+    rows('int16: far apart', [2, 40], 0.001, 1),
+    rows('int16: beta', [2, 7], 0.0004, 0.5),
+  ],
+  mean: [
+    averaged('int16: height and width', [1, 4, 5, 3], [1, 2], q(0.01, 0), q(0.004, 0)),
+    averaged('int16: the last', [2, 3, 7], [2], q(0.01, 0), q(0.013, 0)),
+  ],
   dequantize: [
     unary('int8', ['int8', q(0.2, 5)], ['float32', null]),
     unary('uint8', ['uint8', q(0.0137, 77)], ['float32', null]),
     unary('int16', ['int16', q(0.00031, 0)], ['float32', null]),
-  ].map((given) => ({ ...given, onlyTflm: true })),
+  ].map(ofTflm),
 };

@@ -1,12 +1,13 @@
 /** mean: sums in nested loops, and one requantization per output. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import { type MeanAttrs, maxLoops, meanLoopsOf, scalingOf } from '../../ops/mean.js';
+import { type MeanAttrs, maxLoops, meanLoopsOf, meanTypes, scalingOf } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
 export const meanVariant: KernelVariant<MeanAttrs> = {
   template: 'portable/mean',
   needs: [],
+  types: meanTypes,
   match: (view) => ({
     scratchBytes: 0,
     work: () => ({
@@ -29,7 +30,9 @@ function lower(view: NodeView<MeanAttrs>): KernelCall {
   };
   if (vectors) numbers.vector_channels = halvesUp;
   Object.assign(numbers, meanNumbers(view));
-  return { inputs: [0], outputs: [0], flags: { vectors }, numbers, tables: {} };
+  const { dtype } = outputOf(view);
+  const flags = { vectors, wide: dtype === 'int16' };
+  return { inputs: [0], outputs: [0], types: { element: dtype }, flags, numbers, tables: {} };
 }
 
 /** The loops over kept and averaged dimensions: 'kept_2' is the innermost one's extent. */

@@ -1,8 +1,8 @@
 /** average_pool2d and max_pool2d: one output after the other. */
-import { elementCount, type NodeView } from '../../ir/graph.js';
+import { dtypes, elementCount, type NodeView } from '../../ir/graph.js';
 import { activationRange } from '../../ops/arithmetic/quant.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import { imageOf, type PoolAttrs, slides } from '../../ops/shape/pool.js';
+import { imageOf, type PoolAttrs, poolTypes, slides } from '../../ops/shape/pool.js';
 import { windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
@@ -26,8 +26,10 @@ export function poolVariant<A extends PoolAttrs>({
   return {
     template: `portable/${name}`,
     needs: [],
+    types: poolTypes,
     match(view) {
-      const quickNumbers = quick?.numbers(view) ?? null;
+      const { dtype } = outputOf(view);
+      const quickNumbers = dtype === 'int8' ? (quick?.numbers(view) ?? null) : null;
       const count = elementCount(outputOf(view).shape);
       const taps = count * view.attrs.kernelH * view.attrs.kernelW;
       const outputs =
@@ -36,7 +38,7 @@ export function poolVariant<A extends PoolAttrs>({
           : { outputs: { count, cycles } };
       return {
         scratchBytes: 0,
-        overlaps: [{ input: 0, lead: poolLead(view, 1), exact: false }],
+        overlaps: [{ input: 0, lead: dtypes[dtype].bytes * poolLead(view, 1), exact: false }],
         work: () => ({ ...outputs, taps: { count: taps, cycles: 5 } }),
         calls: () => [lower(view, quickNumbers)],
       };
@@ -44,7 +46,7 @@ export function poolVariant<A extends PoolAttrs>({
   };
 }
 
-/** Lead of a kernel that computes pixel after pixel, `channelBlock` channels at a time. */
+/** Lead, in elements, of a kernel that computes pixel after pixel, `channelBlock` channels at a time. */
 export function poolLead(view: NodeView<PoolAttrs>, channelBlock: number): number {
   const [batches = 0, inH = 0, inW = 0, inC = 0] = imageOf(view);
   const [, outH = 0, outW = 0, outC = 0] = outputOf(view).shape;
@@ -57,7 +59,9 @@ function lower(
   quick: Readonly<Record<string, number>> | null,
 ): KernelCall {
   const numbers = { ...poolNumbers(view), ...quick };
-  return { inputs: [0], outputs: [0], flags: { quick: quick !== null }, numbers, tables: {} };
+  const { dtype } = outputOf(view);
+  const flags = { quick: quick !== null, wide: dtype === 'int16' };
+  return { inputs: [0], outputs: [0], types: { element: dtype }, flags, numbers, tables: {} };
 }
 
 export function poolNumbers(view: NodeView<PoolAttrs>) {

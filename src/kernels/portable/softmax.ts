@@ -1,5 +1,6 @@
 /** softmax: a table of exponentials, and one division per row. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
+import { differenceMultiplier, exponentials, reciprocals } from '../../ops/arithmetic/softmax16.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import {
   fixedExponentials,
@@ -33,6 +34,29 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
         // without an FPU.
         work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 300 } }),
         calls: () => [lower(view, tableExponentials(view))],
+      };
+    },
+  },
+  {
+    template: 'portable/softmax_lines',
+    needs: [],
+    types: ['int16'],
+    match(view) {
+      const { multiplier, shift } = differenceMultiplier(view, view.attrs.beta);
+      return {
+        scratchBytes: 0,
+        overlaps: [{ input: 0, lead: 0, exact: true }],
+        work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 75 } }),
+        calls: () => [
+          {
+            ...{ inputs: [0], outputs: [0], flags: {} },
+            numbers: { ...softmaxRows(view), multiplier, shift },
+            tables: {
+              exponentials: { data: exponentials, role: 'table' },
+              reciprocals: { data: reciprocals, role: 'table' },
+            },
+          },
+        ],
       };
     },
   },

@@ -1,10 +1,18 @@
 /** Shared by average_pool2d and max_pool2d. */
 import { BonsaiError } from '../../errors.js';
-import { at, elementCount, type NodeView, type Shape, type TensorData } from '../../ir/graph.js';
+import {
+  allocate,
+  at,
+  type DType,
+  elementCount,
+  type NodeView,
+  type Shape,
+  type TensorData,
+} from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
 import { mapBounds, tieOf } from '../arithmetic/bounds.js';
 import { type Activation, activationRange, clamp, perTensor } from '../arithmetic/quant.js';
-import { inputOf, outputOf, requireInt8 } from './operands.js';
+import { inputOf, outputOf, requireOneType } from './operands.js';
 import { type Pads, type Window, windowOutput } from './window.js';
 
 /** Both runtimes give the same bits. */
@@ -17,6 +25,9 @@ export interface PoolAttrs extends Pads {
   readonly activation: Activation;
 }
 
+/** Types of inputs and outputs: one for both of a node. */
+export const poolTypes: readonly DType[] = ['int8', 'int16'];
+
 interface Pool {
   readonly name: string;
   /** One output from the window's elements inside the image, at least one. */
@@ -26,6 +37,7 @@ interface Pool {
 export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
   return {
     name,
+    types: poolTypes,
     infer(view) {
       const input = imageOf(view);
       const [outH, outW] = windowOutput(
@@ -45,7 +57,7 @@ export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
       return [[input[0] as number, outH, outW, input[3] as number]];
     },
     check(view) {
-      requireInt8(view);
+      requireOneType(view, poolTypes);
       requireSameQuant(view);
       requireElements(view);
       activationRange(view.attrs.activation, outputOf(view));
@@ -57,7 +69,7 @@ export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
       const [, outH = 0, outW = 0] = output.shape;
       const [low, high] = activationRange(attrs.activation, output);
       const data = input as TensorData;
-      const result = new Int8Array(elementCount(output.shape));
+      const result = allocate(output.dtype, elementCount(output.shape));
       let o = 0;
       for (let n = 0; n < batches; n++) {
         for (let oy = 0; oy < outH; oy++) {
@@ -129,13 +141,14 @@ function requireSameQuant(view: NodeView<PoolAttrs>): void {
 
 /**
  * Refuses padding so wide that a window has no element inside the image, and windows with so many
- * elements that their sum, or 128 times their count, leaves int32.
+ * elements that their sum, or their count times the largest magnitude, leaves int32.
  */
 function requireElements(view: NodeView<PoolAttrs>): void {
   const { attrs } = view;
   const [, inH = 0, inW = 0] = imageOf(view);
   const [, outH = 0, outW = 0] = outputOf(view).shape;
-  if (Math.min(attrs.kernelH, inH) * Math.min(attrs.kernelW, inW) >= 2 ** 23) {
+  const mostElements = outputOf(view).dtype === 'int8' ? 2 ** 23 : 2 ** 15;
+  if (Math.min(attrs.kernelH, inH) * Math.min(attrs.kernelW, inW) >= mostElements) {
     const message = `its window of ${attrs.kernelH}x${attrs.kernelW} has too many elements`;
     throw new BonsaiError('too-large', at(view.node), message, 'pool in two steps');
   }
