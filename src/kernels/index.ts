@@ -6,11 +6,13 @@ import { abs } from '../ops/abs.js';
 import { add, addition } from '../ops/add.js';
 import type { Elementwise } from '../ops/arithmetic/lookup.js';
 import { assign } from '../ops/assign.js';
+import { batchMatmul } from '../ops/batch_matmul.js';
 import { broadcastTo } from '../ops/broadcast_to.js';
 import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
 import { depthToSpace } from '../ops/depth_to_space.js';
 import { type DepthwiseConv2dAttrs, depthwiseDims } from '../ops/depthwise_conv2d.js';
+import { div, division } from '../ops/div.js';
 import { elu } from '../ops/elu.js';
 import { exp } from '../ops/exp.js';
 import { expandDims } from '../ops/expand_dims.js';
@@ -38,6 +40,7 @@ import type { PoolAttrs } from '../ops/shape/pool.js';
 import { spaceToDepth } from '../ops/space_to_depth.js';
 import { split } from '../ops/split.js';
 import { sqrt } from '../ops/sqrt.js';
+import { difference, squaredDifference } from '../ops/squared_difference.js';
 import { squeeze } from '../ops/squeeze.js';
 import { stridedSlice } from '../ops/strided_slice.js';
 import { sub, subtraction } from '../ops/sub.js';
@@ -70,6 +73,7 @@ import { vectorMean } from './mve/mean.js';
 import { vectorPixels } from './mve/pixels.js';
 import { vectorAveragePool, vectorMaxPool } from './mve/pool.js';
 import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
+import { batchMatmulVariant } from './portable/batch_matmul.js';
 import { productVariants, sumVariants } from './portable/binary.js';
 import { conv2dVariant, pointwiseVariant } from './portable/conv2d.js';
 import { copyVariants } from './portable/copy.js';
@@ -78,6 +82,7 @@ import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js'
 import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { lookupVariants } from './portable/lookup.js';
 import { meanVariant } from './portable/mean.js';
+import { pairVariants } from './portable/pairs.js';
 import { poolVariant } from './portable/pool.js';
 import { pushVariant } from './portable/push.js';
 import {
@@ -284,8 +289,10 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
     'average_pool2d',
     { variants: [vectorAveragePool(), packedAveragePool(), poolVariant(averages)] },
   ],
+  [batchMatmul.name, { variants: [batchMatmulVariant] }],
   ['conv2d', convolutions],
   ['depthwise_conv2d', depthwiseConvolutions],
+  [div.name, { variants: pairVariants('portable/div', 'quotient', division) }],
   ['fully_connected', fullyConnectedLayers],
   [
     'max_pool2d',
@@ -298,6 +305,12 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['svdf', { variants: [svdfVariant] }],
   ['push', { variants: [pushVariant] }],
   ['softmax', { variants: softmaxVariants }],
+  [
+    squaredDifference.name,
+    {
+      variants: pairVariants('portable/squared_difference', 'squared_difference', difference),
+    },
+  ],
   [
     sub.name,
     {

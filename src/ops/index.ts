@@ -6,12 +6,14 @@ import { abs } from './abs.js';
 import { add } from './add.js';
 import { assign } from './assign.js';
 import { averagePool2d } from './average_pool2d.js';
+import { batchMatmul } from './batch_matmul.js';
 import { broadcastTo } from './broadcast_to.js';
 import { concatenation } from './concatenation.js';
 import { conv2d } from './conv2d.js';
 import { depthToSpace } from './depth_to_space.js';
 import { depthwiseConv2d } from './depthwise_conv2d.js';
 import { dequantize } from './dequantize.js';
+import { div } from './div.js';
 import { elu } from './elu.js';
 import { exp } from './exp.js';
 import { expandDims } from './expand_dims.js';
@@ -41,6 +43,7 @@ import { softmax } from './softmax.js';
 import { spaceToDepth } from './space_to_depth.js';
 import { split } from './split.js';
 import { sqrt } from './sqrt.js';
+import { squaredDifference } from './squared_difference.js';
 import { squeeze } from './squeeze.js';
 import { stridedSlice } from './strided_slice.js';
 import { sub } from './sub.js';
@@ -56,11 +59,13 @@ const all: readonly OpDef<any>[] = [
   add,
   assign,
   averagePool2d,
+  batchMatmul,
   concatenation,
   conv2d,
   depthToSpace,
   depthwiseConv2d,
   dequantize,
+  div,
   elu,
   exp,
   expandDims,
@@ -90,6 +95,7 @@ const all: readonly OpDef<any>[] = [
   spaceToDepth,
   split,
   sqrt,
+  squaredDifference,
   squeeze,
   stridedSlice,
   sub,

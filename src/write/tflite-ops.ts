@@ -201,6 +201,10 @@ const table: Readonly<Record<string, Writer>> = {
   abs: plain('ABS', 2),
   add: plain('ADD', 2, fusedActivation),
   average_pool2d: windowed('AVERAGE_POOL_2D', 2, poolKernel, kernels),
+  batch_matmul: plain('BATCH_MATMUL', 2, ({ attrs }) => ({
+    adjX: attrs.transposeA,
+    adjY: attrs.transposeB,
+  })),
   broadcast_to: parameterised('BROADCAST_TO', 2, ({ attrs }) => [vector(list(attrs, 'shape'))]),
   concatenation: plain('CONCATENATION', 2, (view) => ({
     axis: view.attrs.axis,
@@ -212,6 +216,7 @@ const table: Readonly<Record<string, Writer>> = {
     ...dilations(view),
     depthMultiplier: view.attrs.depthMultiplier,
   })),
+  div: plain('DIV', 2, fusedActivation),
   elu: plain('ELU', 1),
   exp: plain('EXP', 2),
   expand_dims: parameterised('EXPAND_DIMS', 1, (view) => [
@@ -266,6 +271,7 @@ const table: Readonly<Record<string, Writer>> = {
   space_to_depth: plain('SPACE_TO_DEPTH', 2, ({ attrs: { block } }) => ({ block })),
   split,
   sqrt: plain('SQRT', 2),
+  squared_difference: plain('SQUARED_DIFFERENCE', 2),
   squeeze: plain('SQUEEZE', 1, (view) => ({
     squeezeDims: missing(shapeOf(view), outputShape(view)),
   })),

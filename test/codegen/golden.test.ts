@@ -176,6 +176,11 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.node('average_pool2d', [b.input([1, 6, 6, 8])], attrs);
     return b.node('average_pool2d', [x], { kernelH: 6, kernelW: 6, ...poolWindow });
   },
+  'portable/batch_matmul': (b) => {
+    const attrs = { transposeA: false, transposeB: true };
+    const x = b.node('batch_matmul', [b.input([2, 6, 8]), b.input([2, 6, 8])], attrs);
+    return b.node('batch_matmul', [x, b.input([6, 3])], { ...attrs, transposeB: false });
+  },
   'portable/conv2d': (b) => {
     const attrs = { strideH: 2, strideW: 2, ...pads };
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], attrs);
@@ -236,6 +241,17 @@ const rows: Readonly<Record<string, Fill>> = {
   'portable/depthwise_conv2d_by4': (b) => {
     const x = b.depthwise(b.input([1, 9, 9, 8]), 8, { strideH: 2, strideW: 2, ...pads });
     return b.depthwise(x, 16, { activation: 'relu6' });
+  },
+  'portable/div': (b) => {
+    const attrs = { activation: 'none' };
+    const x = b.node('div', [b.input([1, 4, 4, 3]), b.input([4, 1, 3])], attrs);
+    return b.node('div', [x, b.constant(Int8Array.of(9), [1], perTensorQuant(0.5, 3))], attrs);
+  },
+  'portable/squared_difference': (b) => {
+    const attrs = { activation: 'none' };
+    const quant = perTensorQuant(60, -128);
+    const inputs = [b.input([1, 4, 8]), b.input([1, 4, 1])];
+    return b.node('squared_difference', inputs, attrs, { quant });
   },
   'xtensa/depthwise_conv2d_3x3': (b) => {
     const x = b.depthwise(b.input([1, 9, 9, 3]), 3, { strideH: 2, strideW: 2, ...pads });

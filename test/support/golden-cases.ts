@@ -2,9 +2,17 @@
  * The cases whose answers bench/golden.ts asks of the reference runtimes: one node each, with the
  * edge that it covers.
  */
-import type { Attrs, DType, Module, Quant, Shape, TensorData } from '../../src/ir/graph.js';
+import {
+  type Attrs,
+  type DType,
+  elementCount,
+  type Module,
+  type Quant,
+  type Shape,
+  type TensorData,
+} from '../../src/ir/graph.js';
 import { wideCases } from './golden-wide.js';
-import { GraphBuilder, perTensorQuant } from './module.js';
+import { GraphBuilder, perTensorQuant, Random } from './module.js';
 
 export interface GoldenOperand {
   readonly shape: Shape;
@@ -54,6 +62,25 @@ function unary(
 
 const q = perTensorQuant;
 
+/** int8 operands of random elements. */
+function operands(
+  seed: number,
+  ...given: readonly (readonly [
+    shape: Shape,
+    quant: Quant,
+    kind?: 'constant' | 'input',
+    least?: number,
+  ])[]
+): readonly GoldenOperand[] {
+  const random = new Random(seed);
+  return given.map(([shape, quant, kind, least = -128]) => {
+    const values = random.int8(elementCount(shape), least);
+    return { shape, quant, values, ...(kind === 'constant' ? { constant: true } : {}) };
+  });
+}
+
+const none = { activation: 'none' };
+
 const difference = { algorithm: 'difference' };
 
 const byteCases: Readonly<Record<string, readonly GoldenCase[]>> = {
@@ -61,6 +88,64 @@ const byteCases: Readonly<Record<string, readonly GoldenCase[]>> = {
     unary('equal scales', q(0.5, 3), q(0.5, 3)),
     unary('another scale, output from -128', q(0.0473, -11), q(0.0236, -128)),
     unary('a coarser output', q(0.02, 64), q(0.07, -128)),
+  ],
+  batch_matmul: [
+    {
+      edge: 'two batches, 5 columns',
+      inputs: operands(1, [[2, 3, 7], q(0.05, 3)], [[2, 7, 5], q(0.03, -9)]),
+      attrs: { transposeA: false, transposeB: false },
+      quant: q(0.1, 4),
+    },
+    {
+      edge: 'b transposed, one batch of it for all',
+      inputs: operands(2, [[2, 2, 4, 9], q(0.05, -128)], [[1, 1, 6, 9], q(0.03, 0)]),
+      attrs: { transposeA: false, transposeB: true },
+      quant: q(0.2, -4),
+    },
+    {
+      edge: 'a transposed, batches broadcast both ways',
+      inputs: operands(3, [[1, 3, 9, 2], q(0.05, 5)], [[2, 1, 9, 4], q(0.03, 127)]),
+      attrs: { transposeA: true, transposeB: false },
+      quant: q(0.3, 0),
+    },
+    {
+      edge: 'constant b, other ranks',
+      inputs: operands(4, [[2, 3, 8], q(0.05, 5)], [[8, 4], q(0.02, 1), 'constant']),
+      attrs: { transposeA: false, transposeB: false },
+      quant: q(0.05, -20),
+    },
+  ],
+  div: [
+    {
+      edge: 'a divisor above 0',
+      inputs: operands(1, [[4, 64], q(0.0517, 3)], [[4, 64], q(0.0313, -128), 'input', -127]),
+      attrs: none,
+      quant: q(0.0171, 4),
+    },
+    {
+      edge: 'a column divides rows, fused RELU6',
+      inputs: operands(
+        3,
+        [[1, 5, 6, 4], q(0.0517, -100)],
+        [[5, 1, 1], q(0.0131, 100), 'input', 101],
+      ),
+      attrs: { activation: 'relu6' },
+      quant: q(0.0419, -128),
+    },
+    {
+      edge: 'a constant divisor below 0',
+      inputs: [
+        ...operands(4, [[3, 64], q(0.0517, 20)]),
+        {
+          shape: [64],
+          quant: q(0.0131, 127),
+          values: all.filter((value) => value % 4 === 0),
+          constant: true,
+        },
+      ],
+      attrs: none,
+      quant: q(0.0173, 0),
+    },
   ],
   elu: [
     unary('equal scales', q(0.05, 0), q(0.05, 0), difference),
@@ -98,6 +183,26 @@ const byteCases: Readonly<Record<string, readonly GoldenCase[]>> = {
   sqrt: [
     unary('from 0', q(0.05, -128), q(0.014, -128)),
     unary('a zero point above -128', q(0.7, -20), q(0.08, -90), {}, -20),
+  ],
+  squared_difference: [
+    {
+      edge: 'equal scales',
+      inputs: operands(1, [[4, 64], q(0.05, 3)], [[4, 64], q(0.05, 3)]),
+      attrs: none,
+      quant: q(0.2, -128),
+    },
+    {
+      edge: 'a mean of rows, other scales',
+      inputs: operands(2, [[1, 8, 16], q(0.05, -9)], [[1, 8, 1], q(0.013, 40)]),
+      attrs: none,
+      quant: q(0.1, -128),
+    },
+    {
+      edge: 'a constant, an output that saturates',
+      inputs: operands(3, [[1, 3, 5, 9], q(0.05, 100)], [[9], q(0.1, 0), 'constant']),
+      attrs: none,
+      quant: q(0.02, 7),
+    },
   ],
 };
 

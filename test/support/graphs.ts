@@ -78,6 +78,8 @@ function weights({ b, random }: Growth, shape: Shape, axis: number): (TensorId |
 
 const accumulation = (random: Random) => ({ rounding: random.pick(['double', 'single']) });
 
+const none = { activation: 'none' };
+
 function binary(op: string, attrs: (random: Random) => object = () => ({})): Grow {
   return ({ b, random, x, shape, peers }) => {
     const last = shape.at(-1) ?? 1;
@@ -136,6 +138,24 @@ export const growths: Readonly<Record<string, Grow>> = {
   abs: elementwise('abs', () => ({})),
   add: binary('add'),
   average_pool2d: pool('average_pool2d'),
+  batch_matmul: ({ b, random, x, shape }) => {
+    const matrix = shape.length === 1 ? b.node('reshape', [x], { shape: [1, ...shape] }) : x;
+    const [transposeA, transposeB] = [random.integer(0, 1) === 1, random.integer(0, 1) === 1];
+    const depth = b.shape(matrix).at(transposeA ? -2 : -1) ?? 1;
+    const columns = random.integer(1, 6);
+    const dims = transposeB ? [columns, depth] : [depth, columns];
+    const own = perTensorQuant(0.02, random.integer(-20, 20));
+    const weights = b.constant(random.int8(depth * columns), dims, own);
+    // By itself, where that has the shape for it.
+    const square = b.shape(matrix).at(-1) === b.shape(matrix).at(-2);
+    const other = square && random.integer(0, 1) === 1 ? matrix : weights;
+    return b.node(
+      'batch_matmul',
+      [matrix, other],
+      { transposeA, transposeB },
+      { quant: quant(random) },
+    );
+  },
   broadcast_to: ({ b, random, x, shape }) => {
     const repeated = shape.map((extent) => (extent === 1 ? random.integer(1, 3) : extent));
     return b.node('broadcast_to', [x], {
@@ -173,6 +193,19 @@ export const growths: Readonly<Record<string, Grow>> = {
     const operands = weights(growth, [1, ...kernel, c * depthMultiplier], 3);
     const all = { ...attrs, ...accumulation(random), depthMultiplier };
     return b.node('depthwise_conv2d', [x, ...operands], all, { quant: quant(random) });
+  },
+  div: ({ b, random, x, peers }) => {
+    const { scales } = b.quant(x);
+    const own = { quant: perTensorQuant(scales[0] ?? 1, -128) };
+    const step = b.constant(Int8Array.of(1), [1], perTensorQuant(scales[0] ?? 1, 0));
+    const positive = b.node('relu', [random.pick(peers)], {}, own);
+    const divisor = b.node('add', [positive, step], { activation: 'none' }, own);
+    return b.node(
+      'div',
+      [x, divisor],
+      { activation: activation(random) },
+      { quant: quant(random) },
+    );
   },
   elu: elementwise('elu', (random) => ({ algorithm: random.pick(['difference', 'expm1']) })),
   exp: elementwise('exp', () => ({})),
@@ -272,6 +305,7 @@ export const growths: Readonly<Record<string, Grow>> = {
     return random.pick(b.nodeAll('split', [x], { axis, count }, { outputs: count }));
   },
   sqrt: ofPositive('sqrt'),
+  squared_difference: binary('squared_difference', () => none),
   squeeze: ({ b, x, shape }) => {
     const squeezed = shape.filter((extent) => extent !== 1);
     return b.node('squeeze', [x], { shape: squeezed.length > 0 ? squeezed : [1] });

@@ -8,6 +8,7 @@ import {
   type Attrs,
   allocate,
   type DType,
+  elementCount,
   type Module,
   mainGraph,
   type Node,
@@ -270,4 +271,19 @@ export function randomShape(random: Random, rank: number, largest = 5): Shape {
 /** Any zero point, and a scale from 2^-10 to 2. */
 export function randomQuant(random: Random): Quant {
   return perTensorQuant(2 ** (random.integer(-1000, 100) / 100), random.integer(-128, 127));
+}
+
+/** Two operands that broadcast, one of them sometimes constant. */
+export function randomPair(random: Random): { readonly inputs: readonly OperandCase[] } {
+  const shape = randomShape(random, random.integer(1, 4));
+  const other = shape.map((extent) => (random.integer(0, 3) === 0 ? 1 : extent));
+  const shapes = random.integer(0, 1) === 0 ? [shape, other] : [other, shape];
+  const constant = random.integer(0, 5);
+  return {
+    inputs: shapes.map((own, i) => ({
+      shape: own,
+      quant: randomQuant(random),
+      ...(i === constant ? { data: random.int8(elementCount(own)) } : {}),
+    })),
+  };
 }

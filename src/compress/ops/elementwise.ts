@@ -1,7 +1,9 @@
 /** Functions of one element, or of two operands that broadcast. */
 import type { BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
+import type { BatchMatmulAttrs } from '../../ops/batch_matmul.js';
 import type { GeluAttrs } from '../../ops/gelu.js';
 import type { LeakyReluAttrs } from '../../ops/leaky_relu.js';
+import { broadcastShapes } from '../../ops/shape/broadcast.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
 
@@ -18,6 +20,17 @@ const binary =
 export const add = binary((tf, a, b) => tf.add(a, b));
 export const sub = binary((tf, a, b) => tf.sub(a, b));
 export const mul = binary((tf, a, b) => tf.mul(a, b));
+
+export const div = binary((tf, a, b) => tf.div(a, b));
+export const squaredDifference = binary((tf, a, b) => tf.square(tf.sub(a, b)));
+
+export const batchMatmul: Trace<BatchMatmulAttrs> = (tf, { attrs }, inputs) => {
+  const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
+  // TensorFlow.js has no gradient where matMul broadcasts, and has one of broadcastTo.
+  const batches = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'batch_matmul');
+  const all = (x: TfTensor) => tf.broadcastTo(x, [...batches, ...x.shape.slice(-2)]);
+  return [tf.matMul(all(a), all(b), attrs.transposeA, attrs.transposeB)];
+};
 
 export const relu = unary((tf, x) => tf.relu(x));
 export const relu6 = unary((tf, x) => tf.clipByValue(x, 0, 6));

@@ -16,6 +16,7 @@ import {
 } from './rows.js';
 import {
   arithmeticOptions,
+  batchMatmulOptions,
   concatenationOptions,
   conv2dOptions,
   depthToSpaceOptions,
@@ -105,6 +106,13 @@ const table: Readonly<Record<string, AnyRow>> = {
   ABS: row({ op: 'abs', optionsType: 78, options: noOptions, attrs: none }),
   ADD: row({ op: 'add', optionsType: 11, ...arithmetic }),
   AVERAGE_POOL_2D: row({ op: 'average_pool2d', ...pool }),
+  BATCH_MATMUL: row({
+    op: 'batch_matmul',
+    optionsType: 101,
+    options: batchMatmulOptions,
+    operands: [0, 1],
+    attrs: ({ options: { adjX, adjY } }) => ({ transposeA: adjX, transposeB: adjY }),
+  }),
   BROADCAST_TO: row({
     op: 'broadcast_to',
     optionsType: 104,
@@ -161,6 +169,7 @@ const table: Readonly<Record<string, AnyRow>> = {
       };
     },
   }),
+  DIV: row({ op: 'div', optionsType: 29, ...arithmetic }),
   ELU: row({
     op: 'elu',
     optionsType: 0,
@@ -342,6 +351,13 @@ const table: Readonly<Record<string, AnyRow>> = {
     },
   }),
   SQRT: row({ op: 'sqrt', optionsType: 0, options: noOptions, attrs: none }),
+  SQUARED_DIFFERENCE: row({
+    op: 'squared_difference',
+    optionsType: 76,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ activation: 'none' }),
+  }),
   SQUEEZE: row({ op: 'squeeze', optionsType: 30, options: squeezeOptions, attrs: toOutputShape }),
   STRIDED_SLICE: row({
     op: 'strided_slice',

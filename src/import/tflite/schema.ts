@@ -157,8 +157,9 @@ export const fullyConnectedOptions = {
   keepNumDims: flag(2),
 };
 
-/** ADD, SUB and MUL. */
+/** ADD, DIV, MUL and SUB. */
 export const arithmeticOptions = { activation: scalar(0, 'int8') };
+export const batchMatmulOptions = { adjX: flag(0), adjY: flag(1) };
 export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
 export const geluOptions = { approximate: flag(0) };
 export const depthToSpaceOptions = { block: int32(0) };

@@ -15,7 +15,7 @@ export interface BinaryAttrs {
 export interface Arithmetic {
   /**
    * The output before the clamp, zero point included; a and b are raw elements. It is monotonic in
-   * each operand while the other is held.
+   * each operand while the other is held, except where `binary` is told otherwise.
    */
   combine(a: number, b: number): number;
   /** The constants of the C kernel, under the template's names. */

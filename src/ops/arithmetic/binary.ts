@@ -17,12 +17,15 @@ import { activationRange, clamp } from './quant.js';
 export const binaryTypes: readonly DType[] = ['int8', 'int16'];
 
 /**
+ * @param isMonotonic whether the result is, in each operand while the other is held
+ * @param hasActivation whether TFLite's operator can have a fused activation
  * @param arithmeticOf throws BonsaiError 'bad-quantization' for scales that cannot be computed
  * exactly
  */
 export function binary<A extends BinaryAttrs>(
   name: string,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
+  { isMonotonic = true, hasActivation = true } = {},
 ): OpDef<A> {
   return {
     name,
@@ -54,6 +57,7 @@ export function binary<A extends BinaryAttrs>(
       const [a, b] = inputs as readonly [ChannelBounds, ChannelBounds];
       return [
         boundsOf(channelCount(output), (channel) => {
+          if (!isMonotonic) return [low, high];
           const ofA = rangeAt(a, channel % a.min.length);
           const ofB = rangeAt(b, channel % b.min.length);
           // Monotonic in each operand, so the extremes are at the corners.
@@ -62,7 +66,7 @@ export function binary<A extends BinaryAttrs>(
         }),
       ];
     },
-    absorbs: { activation: true },
+    ...(hasActivation ? { absorbs: { activation: true } as const } : {}),
     channels(view) {
       const isTied = (input: number) =>
         channelCount(inputOf(view, input)) === channelCount(outputOf(view));

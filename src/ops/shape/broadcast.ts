@@ -8,8 +8,11 @@ const maximumRank = 6;
 
 /** The output's shape. @throws BonsaiError 'bad-shape' when the shapes do not broadcast */
 export function broadcastShape(view: NodeView<object>): Shape {
-  const a = inputOf(view, 0).shape;
-  const b = inputOf(view, 1).shape;
+  return broadcastShapes(inputOf(view, 0).shape, inputOf(view, 1).shape, at(view.node));
+}
+
+/** @throws BonsaiError 'bad-shape' when the shapes do not broadcast */
+export function broadcastShapes(a: Shape, b: Shape, where: string): Shape {
   const rank = Math.max(a.length, b.length);
   const extent = (shape: Shape, i: number) => shape[i - rank + shape.length] ?? 1;
   return Array.from({ length: rank }, (_, i) => {
@@ -19,7 +22,7 @@ export function broadcastShape(view: NodeView<object>): Shape {
     if (x === 1) return y;
     throw new BonsaiError(
       'bad-shape',
-      at(view.node),
+      where,
       `shapes [${a}] and [${b}] do not broadcast`,
       'extents must be equal or 1',
     );

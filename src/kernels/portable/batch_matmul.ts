@@ -1,0 +1,61 @@
+/** batch_matmul: four columns at a time, in any order of the operands' elements. */
+
+import type { NodeView } from '../../ir/graph.js';
+import { isConstant } from '../../ir/graph.js';
+import {
+  type BatchMatmulAttrs,
+  batchMatmul,
+  matricesOf,
+  productQuant,
+} from '../../ops/batch_matmul.js';
+import { inputOf } from '../../ops/shape/operands.js';
+import type { KernelCall, KernelVariant, Table } from '../variant.js';
+
+export const batchMatmulVariant: KernelVariant<BatchMatmulAttrs> = {
+  template: 'portable/batch_matmul',
+  needs: [],
+  match: (view) => ({
+    scratchBytes: 0,
+    work() {
+      const { count, rows, columns } = matricesOf(view);
+      return {
+        macs: { count: batchMatmul.macs(view), cycles: 7 },
+        outputs: { count: count * rows * columns, cycles: 40 },
+      };
+    },
+    calls: () => [callOf(view)],
+  }),
+};
+
+function callOf(view: NodeView<BatchMatmulAttrs>): KernelCall {
+  const { count, rows, columns, depth, a, b } = matricesOf(view);
+  const { aZeroPoint, bZeroPoint, outZeroPoint, multiplier } = productQuant(view);
+  const operands = [inputOf(view, 0), inputOf(view, 1)] as const;
+  const [aConstant, bConstant] = operands.map(isConstant) as [boolean, boolean];
+  const table = (data: Table['data']): Table => ({ data, role: 'table' });
+  const [aSize, bSize] = [evenStep(a.starts), evenStep(b.starts)];
+  const broadcast = aSize === null || bSize === null;
+  return {
+    inputs: [0, 1].filter((position) => !isConstant(inputOf(view, position))),
+    outputs: [0],
+    flags: { a_constant: aConstant, b_constant: bConstant, broadcast },
+    numbers: {
+      ...{ batches: count, rows, columns, depth },
+      ...{ a_along: a.along, a_across: a.across, b_along: b.along, b_across: b.across },
+      ...{ a_zero_point: aZeroPoint, b_zero_point: bZeroPoint, out_zero_point: outZeroPoint },
+      ...multiplier,
+      ...(broadcast ? {} : { a_size: aSize, b_size: bSize }),
+    },
+    tables: {
+      ...(aConstant ? { a_data: table(operands[0].data as Int8Array) } : {}),
+      ...(bConstant ? { b_data: table(operands[1].data as Int8Array) } : {}),
+      ...(broadcast ? { a_starts: table(a.starts), b_starts: table(b.starts) } : {}),
+    },
+  };
+}
+
+/** The distance between neighbours; null where it differs. */
+function evenStep(starts: Int32Array): number | null {
+  const step = (starts[1] ?? 0) - (starts[0] ?? 0);
+  return starts.every((start, i) => start === i * step) ? step : null;
+}

@@ -1,0 +1,138 @@
+/** batch_matmul (BATCH_MATMUL): products of matrices, a · b, for each index of the outer dimensions. */
+import { BonsaiError } from '../errors.js';
+import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import {
+  clamp,
+  type Multiplier,
+  multiplyByQuantizedMultiplier,
+  perTensor,
+  quantizeMultiplier,
+} from './arithmetic/quant.js';
+import { broadcastShapes, sourceIndices } from './shape/broadcast.js';
+import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
+
+/** Both runtimes give the same bits. */
+export interface BatchMatmulAttrs {
+  /** Whether each matrix of input 0 is stored as [depth, rows] instead of [rows, depth]. */
+  readonly transposeA: boolean;
+  /** Whether each matrix of input 1 is stored as [columns, depth] instead of [depth, columns]. */
+  readonly transposeB: boolean;
+}
+
+/** More products of two differences of bytes could overflow the accumulator: 255² · depth < 2^31. */
+const maxDepth = 33025;
+
+export const batchMatmul = {
+  name: 'batch_matmul',
+  infer(view) {
+    const { batches, rows, columns } = matricesOf(view);
+    return [[...batches, rows, columns]];
+  },
+  check(view) {
+    requireInt8(view);
+    const { depth } = matricesOf(view);
+    if (depth > maxDepth) {
+      const message = `sums of ${depth} products can overflow; at most ${maxDepth} are possible`;
+      throw new BonsaiError('unsupported-attribute', at(view.node), message, 'split the product');
+    }
+    productQuant(view);
+  },
+  evaluate(view, inputs) {
+    const { rows, columns, depth, a, b, count } = matricesOf(view);
+    const quant = productQuant(view);
+    const [ofA, ofB] = inputs as readonly [Int8Array, Int8Array];
+    const result = new Int8Array(count * rows * columns);
+    let next = 0;
+    for (let batch = 0; batch < count; batch++) {
+      for (let i = 0; i < rows; i++) {
+        for (let j = 0; j < columns; j++) {
+          let [x, y] = [
+            (a.starts[batch] ?? 0) + i * a.across,
+            (b.starts[batch] ?? 0) + j * b.across,
+          ];
+          let sum = 0;
+          for (let k = 0; k < depth; k++, x += a.along, y += b.along) {
+            sum +=
+              ((ofA[x] as number) - quant.aZeroPoint) * ((ofB[y] as number) - quant.bZeroPoint);
+          }
+          const scaled = multiplyByQuantizedMultiplier(sum, quant.multiplier, 'double');
+          result[next++] = clamp(scaled + quant.outZeroPoint, -128, 127);
+        }
+      }
+    }
+    return [result];
+  },
+  macs(view) {
+    const { rows, columns, depth, count } = matricesOf(view);
+    return count * rows * columns * depth;
+  },
+  inPlace: () => [],
+} satisfies OpDef<BatchMatmulAttrs>;
+
+/** Where the elements of an operand's matrices are. */
+export interface Operand {
+  /** Element at which the matrix of each batch of the output begins. */
+  readonly starts: Int32Array;
+  /** Elements between neighbours along the dimension that is summed, and along the other one. */
+  readonly along: number;
+  readonly across: number;
+}
+
+export interface Matrices {
+  readonly batches: Shape;
+  /** Number of matrices of the output. */
+  readonly count: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly a: Operand;
+  readonly b: Operand;
+}
+
+/** @throws BonsaiError 'bad-shape' where the shapes do not fit */
+export function matricesOf(view: NodeView<BatchMatmulAttrs>): Matrices {
+  const { transposeA, transposeB } = view.attrs;
+  const [a, b] = [inputOf(view, 0).shape, inputOf(view, 1).shape];
+  const last = (shape: Shape, i: number) => shape[shape.length - i] ?? 1;
+  const [rows, depthA] = transposeA ? [last(a, 1), last(a, 2)] : [last(a, 2), last(a, 1)];
+  const [depthB, columns] = transposeB ? [last(b, 1), last(b, 2)] : [last(b, 2), last(b, 1)];
+  if (a.length < 2 || b.length < 2 || depthA !== depthB) {
+    const message = `matrices of [${a}] and [${b}] cannot be multiplied`;
+    throw new BonsaiError('bad-shape', at(view.node), message, 'convert the model again');
+  }
+  const outer = (shape: Shape) => shape.slice(0, -2);
+  const batches = broadcastShapes(outer(a), outer(b), at(view.node));
+  const startsOf = (shape: Shape) =>
+    sourceIndices(outer(shape), batches).map((matrix) => matrix * last(shape, 1) * last(shape, 2));
+  const steps = (inRows: boolean, shape: Shape) =>
+    inRows ? { along: 1, across: last(shape, 1) } : { along: last(shape, 1), across: 1 };
+  return {
+    ...{ batches, count: elementCount(batches), rows, columns, depth: depthA },
+    a: { starts: startsOf(a), ...steps(!transposeA, a) },
+    b: { starts: startsOf(b), ...steps(transposeB, b) },
+  };
+}
+
+export interface ProductQuant {
+  readonly aZeroPoint: number;
+  readonly bZeroPoint: number;
+  readonly outZeroPoint: number;
+  readonly multiplier: Multiplier;
+}
+
+/** @throws BonsaiError 'bad-quantization' where an operand is not quantized per tensor */
+export function productQuant(view: NodeView<BatchMatmulAttrs>): ProductQuant {
+  const where = at(view.node);
+  const a = perTensor(inputOf(view, 0), where);
+  const b = perTensor(inputOf(view, 1), where);
+  const output = perTensor(outputOf(view), where);
+  const { fround } = Math;
+  const product = fround(fround(a.scale) * fround(b.scale));
+  return {
+    aZeroPoint: a.zeroPoint,
+    bZeroPoint: b.zeroPoint,
+    outZeroPoint: output.zeroPoint,
+    multiplier: quantizeMultiplier(product / fround(output.scale)),
+  };
+}

@@ -1,0 +1,121 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
+}
+
+struct batch_matmul_s8_args {
+    uint8_t columns;
+    uint8_t depth;
+    uint8_t a_across;
+    uint8_t b_along;
+    uint8_t b_across;
+    uint8_t a_size;
+    uint8_t b_size;
+};
+
+/* out = a * b for each matrix of a batch, four columns at a time. With x = a - a_zero_point the sum
+ * of x * (b - b_zero_point) is that of x * b, minus b_zero_point times that of x: both stay within
+ * 255 * 128 * depth < 2^31. */
+static void batch_matmul_s8(const int8_t *a, const int8_t *b, int8_t *restrict out,
+                            const struct batch_matmul_s8_args *restrict args)
+{
+    const int32_t columns = args->columns, depth = args->depth;
+    const int32_t a_along = 1, a_across = args->a_across;
+    const int32_t b_along = args->b_along, b_across = args->b_across;
+    const int32_t a_zero_point = 3, b_zero_point = 3;
+    const int32_t multiplier = 1073741824, shift = 0;
+    for (int32_t batch = 0; batch < 2; batch++) {
+        const int8_t *row = a + batch * args->a_size, *matrix = b + batch * args->b_size;
+        for (int32_t i = 0; i < 6; i++, row += a_across) {
+            for (int32_t j = 0; j < columns;) {
+                const int8_t *x = row, *y = matrix + j * b_across;
+                int32_t sums[4] = {0}, sum = 0;
+                const int32_t lanes = columns - j < 4 ? 1 : 4;
+                if (lanes == 4)
+                    for (int32_t k = 0; k < depth; k++, x += a_along, y += b_along) {
+                        const int32_t factor = *x - a_zero_point;
+                        sum += factor;
+                        sums[0] += factor * y[0];
+                        sums[1] += factor * y[b_across];
+                        sums[2] += factor * y[2 * b_across];
+                        sums[3] += factor * y[3 * b_across];
+                    }
+                else
+                    for (int32_t k = 0; k < depth; k++, x += a_along, y += b_along) {
+                        const int32_t factor = *x - a_zero_point;
+                        sum += factor;
+                        sums[0] += factor * y[0];
+                    }
+                for (int32_t lane = 0; lane < lanes; lane++, j++) {
+                    const int32_t z = requantize(sums[lane] - b_zero_point * sum, multiplier,
+                                                 shift) + 3;
+                    *out++ = (int8_t)(z < -128 ? -128 : z > 127 ? 127 : z);
+                }
+            }
+        }
+    }
+}
+
+static const struct batch_matmul_s8_args model_batch_matmul_0_args BONSAI_FLASH = {
+    .columns = 6, .depth = 8, .a_across = 8, .b_along = 1, .b_across = 8, .a_size = 48,
+    .b_size = 48,
+};
+
+static const struct batch_matmul_s8_args model_batch_matmul_1_args BONSAI_FLASH = {
+    .columns = 3, .depth = 6, .a_across = 6, .b_along = 3, .b_across = 1, .a_size = 36, .b_size = 0,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* batch_matmul_0: "batch_matmul_0"  s8 [2,6,8], [2,6,8] -> [2,6,6]  transpose b */
+    case 0:
+        batch_matmul_s8(arena + 0x0000, arena + 0x0060, arena + 0x00d4, &model_batch_matmul_0_args);
+        break;
+    /* batch_matmul_1: "batch_matmul_1"  s8 [2,6,6], [6,3] -> [2,6,3] */
+    case 1:
+        batch_matmul_s8(arena + 0x00d4, arena + 0x00c0, arena + 0x011c, &model_batch_matmul_1_args);
+        break;
+    default:
+        break;
+    }
+}
