@@ -282,10 +282,11 @@ describe('import: TFLite', () => {
       });
     }
 
-    it('uint8 with another zero point stays, and is refused', () => {
-      expect(() => load(wrapped('uint8', 'QUANTIZE', 100)))
-        .to.throw()
-        .with.property('code', 'unsupported-type');
+    it('uint8 with another zero point stays, as a conversion in the network', () => {
+      const graph = mainGraph(load(wrapped('uint8', 'QUANTIZE', 100)));
+      expect(graph.nodes.map(({ ops }) => ops)).to.deep.equal([[0], [1], [2], [3], [4]]);
+      const ports = [...graph.inputs, ...graph.outputs].map((id) => tensorOf(graph, id).dtype);
+      expect(ports).to.deep.equal(['uint8', 'int8']);
     });
   });
 
