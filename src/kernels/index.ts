@@ -81,6 +81,7 @@ import { curveVariant } from './portable/curve16.js';
 import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js';
 import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { lookupVariants } from './portable/lookup.js';
+import { lstmVariant } from './portable/lstm.js';
 import { meanVariant } from './portable/mean.js';
 import { pairVariants } from './portable/pairs.js';
 import { poolVariant } from './portable/pool.js';
@@ -303,6 +304,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['mean', { variants: [vectorMean, meanVariant] }],
   [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
   ['svdf', { variants: [svdfVariant] }],
+  ['lstm', { variants: [lstmVariant] }],
   ['push', { variants: [pushVariant] }],
   ['softmax', { variants: softmaxVariants }],
   [

@@ -23,6 +23,7 @@ import { hardSwish } from './hard_swish.js';
 import { leakyRelu } from './leaky_relu.js';
 import { log } from './log.js';
 import { logistic } from './logistic.js';
+import { lstm } from './lstm.js';
 import { maxPool2d } from './max_pool2d.js';
 import { mean } from './mean.js';
 import { mirrorPad } from './mirror_pad.js';
@@ -75,6 +76,7 @@ const all: readonly OpDef<any>[] = [
   leakyRelu,
   log,
   logistic,
+  lstm,
   maxPool2d,
   mean,
   mirrorPad,

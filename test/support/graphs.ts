@@ -346,6 +346,30 @@ export const stateful: Readonly<Record<string, Grow>> = {
     if (all.length === 1) return all[0] as TensorId;
     return b.node('concatenation', all, { axis: shape.length - 1, activation: 'none' });
   },
+  lstm: ({ b, random, x, shape }) => {
+    const inputs = shape.at(-1) ?? 1;
+    const steps = elementCount(shape) / inputs;
+    const units = random.integer(1, 4);
+    const held = perTensorQuant(1 / 128, random.integer(-9, 9));
+    const hidden = b.state(new Int8Array(units), [1, units], held);
+    const cell = b.state(new Int16Array(units), [1, units], perTensorQuant(2 ** -12, 0));
+    const from = b.node('reshape', [x], { shape: [1, steps, inputs] });
+    const weights = (columns: number) => () =>
+      b.constant(random.int8(units * columns), [units, columns], perTensorQuant(0.01, 0));
+    const operands = [
+      ...[hidden, cell, from],
+      ...Array.from({ length: 4 }, weights(inputs)),
+      ...Array.from({ length: 4 }, weights(units)),
+      ...Array.from({ length: 4 }, () => b.constant(random.int32(units, -999, 999))),
+    ];
+    const attrs = { timeMajor: false, cellClip: random.pick([0, 0.5]) };
+    const options = { quant: held, outputs: 3, dtype: 'int8' } as const;
+    const [result = 0, ...next] = b.nodeAll('lstm', operands, attrs, options);
+    [hidden, cell].forEach((id, i) => {
+      b.changes(id, next[i] as TensorId);
+    });
+    return result;
+  },
   push: ({ b, random, x, shape }) => {
     const axis = random.integer(0, shape.length - 1);
     const window = shape.map((extent, d) => extent + (d === axis ? random.integer(0, 3) : 0));

@@ -24,6 +24,7 @@ import {
   fullyConnectedOptions,
   geluOptions,
   leakyReluOptions,
+  lstmOptions,
   mirrorPadOptions,
   noOptions,
   packOptions,
@@ -39,6 +40,24 @@ import {
 } from './schema.js';
 
 const none = () => ({});
+
+/** Of the variants of an LSTM, TFLM computes the plain one: 20 inputs, or 24 with absent norms. */
+const lstmAttrs = ({ options, inputs, where }: ForeignOperator<LstmOptions>) => {
+  const extra = [9, 10, 11, 16, 17, 20, 21, 22, 23].find((i) => inputs[i] != null);
+  if (extra !== undefined || options.activation !== 4) {
+    const what =
+      extra === undefined ? 'has no tanh as its activation' : `has an input ${extra}: a variant`;
+    const hint = 'use a plain LSTM: tanh, no peepholes, projection or normalization';
+    throw unsupported(where, what, hint);
+  }
+  return { timeMajor: options.timeMajor, cellClip: options.cellClip };
+};
+
+interface LstmOptions {
+  readonly activation: number;
+  readonly cellClip: number;
+  readonly timeMajor: boolean;
+}
 
 /** Elementwise arithmetic of two operands that broadcast. */
 const arithmetic = {
@@ -385,8 +404,16 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: svdfOptions,
     operands: [0, 1, 2, 3],
     optional: [3],
-    variable: 4,
+    states: [4, 'place'],
     attrs: ({ options: { rank } }) => ({ rank }),
+  }),
+  UNIDIRECTIONAL_SEQUENCE_LSTM: row({
+    op: 'lstm',
+    optionsType: 71,
+    options: lstmOptions,
+    operands: [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15],
+    states: [18, 19],
+    attrs: lstmAttrs,
   }),
   TANH: row({ op: 'tanh', optionsType: 0, options: noOptions, attrs: none, rounding: curve }),
   TILE: row({

@@ -30,10 +30,11 @@ export interface Row<F extends Fields> {
   readonly optional: readonly number[];
   attrs(foreign: ForeignOperator<Decoded<F>>): Attrs;
   /**
-   * Position of the input that is the operator's own memory (`is_variable`). The node has it as its
-   * first input, then an int32 for a place in it, then the operands; the outputs end with both.
+   * The operator's own memory: positions of inputs that are variable tensors (`is_variable`), and
+   * 'place', an int32 that the file does not have. They are the node's first inputs, before the
+   * operands, and its last outputs.
    */
-  readonly variable?: number;
+  readonly states?: readonly (number | 'place')[];
   /** Attributes in which the arithmetic of TFLM and desktop TFLite differs. */
   readonly rounding: Readonly<Record<'tflm' | 'tflite', Attrs>>;
 }

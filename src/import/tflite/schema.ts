@@ -118,6 +118,12 @@ export const modelFields = {
   signatureDefs: tables(7, signatureFields),
 };
 
+export const lstmOptions = {
+  activation: scalar(0, 'int8'),
+  cellClip: scalar(1, 'float32'),
+  projectionClip: scalar(2, 'float32'),
+  timeMajor: flag(3),
+};
 export const noOptions = {};
 
 export const callOnceOptions = { initSubgraph: int32(0) };

@@ -178,22 +178,22 @@ function importSubgraph(
   return { graph: { name, inputs, outputs, nodes, tensors }, variables };
 }
 
-/** The states of an operator that remembers: its variable tensor, and a place in it. */
+/** The states of an operator that remembers: its variable tensors, and a place in one. */
 function ownStates(
   variables: Variables,
   { inputs }: RawOperator,
-  { variable }: AnyRow,
+  { states = [] }: AnyRow,
   tensorAt: (index: number) => Tensor,
   layer: string,
   where: string,
 ): readonly Pick<State, 'tensor' | 'next'>[] {
-  if (variable === undefined) return [];
-  const index = inputs[variable] ?? -1;
-  if (index < 0)
-    throw new BonsaiError('bad-graph', where, `has no input ${variable}`, convertAgain);
-  const memory = { ...quantized(tensorAt(index)), data: null };
   const place = { dtype: 'int32', shape: [1], quant: null, data: null, source: null } as const;
-  return [variables.own(memory), variables.own({ ...place, name: `${layer}/place` })];
+  return states.map((position) => {
+    if (position === 'place') return variables.own({ ...place, name: `${layer}/place` });
+    const index = inputs[position] ?? -1;
+    if (index >= 0) return variables.own({ ...quantized(tensorAt(index)), data: null });
+    throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
+  });
 }
 
 /** An operator of the file, for errors and for the node that it becomes. */

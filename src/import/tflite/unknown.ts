@@ -13,7 +13,6 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['BIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
   ['LSTM', noRecurrence],
   ['RNN', noRecurrence],
-  ['UNIDIRECTIONAL_SEQUENCE_LSTM', noRecurrence],
   ['UNIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
   ['BATCH_TO_SPACE_ND', fixBatch],
   ['SHAPE', fixBatch],

@@ -1,0 +1,171 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* What the model remembers from one run to the next. */
+static int32_t state_words[MODEL_STATE_BYTES / 4];
+static int8_t *const state = (int8_t *)state_words;
+
+
+/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds one weight of each of four
+ * output channels, lane 0 lowest. One load and six shifts give four signed bytes; separate signed
+ * byte loads would take an index register and two cycles each. */
+BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
+{
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    for (const int8_t *const end = x + n; x != end; x++) {
+        const int32_t value = *x;
+        const int32_t word = *w++;
+        acc0 += value * (int8_t)word;
+        acc1 += value * (int8_t)(word >> 8);
+        acc2 += value * (int8_t)(word >> 16);
+        acc3 += value * (word >> 24);
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* Saturates to int16. */
+static inline int32_t to_int16(int32_t x)
+{
+    return x < -32768 ? -32768 : x > 32767 ? 32767 : x;
+}
+
+/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
+ * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
+ * is
+ *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
+ * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
+ * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
+ * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
+ */
+static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
+{
+    const int32_t xh = x >> 16, xl = x & 0xffff;
+    const int32_t mh = m >> 16, ml = m & 0xffff;
+    const int32_t cross = xh * ml;
+    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
+    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
+    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
+ * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
+static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0)
+        x = (int32_t)((uint32_t)x << shift);
+    const int32_t y = multiply_high(x, multiplier, 1u << 14);
+    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
+     * one. */
+    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
+}
+
+/* sigmoid in Q0.15 of an int16 in Q3.12, by a table of its values at i / 24 and lines between
+ * them. */
+static inline int32_t sigmoid16(int32_t x, const uint16_t *table)
+{
+    const int32_t scaled = 3 * x;
+    const uint32_t magnitude = (uint32_t)(scaled < 0 ? -scaled : scaled);
+    const uint32_t at = magnitude >> 9;
+    uint32_t value = 0x7fffu << 10;
+    if (at < 255) {
+        const uint32_t low = table[at];
+        value = (low << 9) + (magnitude & 511u) * (table[at + 1] - low);
+    }
+    return (int32_t)((scaled < 0 ? (1u << 25) + 511u - value : value + 512u) >> 10);
+}
+
+/* tanh in Q0.15 of an int16: 2 sigmoid(2x) - 1 by the same table. (x * multiplier + half) >> shift
+ * brings x to its steps. */
+static inline int32_t tanh16(int32_t x, int32_t multiplier, int32_t shift, const uint16_t *table)
+{
+    const int32_t scaled = (x * multiplier + (shift > 0 ? 1 << (shift - 1) : 0)) >> shift;
+    const uint32_t magnitude = (uint32_t)(scaled < 0 ? -scaled : scaled);
+    const uint32_t at = magnitude >> 8;
+    int32_t value = 0xffff << 8;
+    if (at < 255) {
+        const int32_t low = table[at];
+        value = low * 256 + (int32_t)(magnitude & 255u) * (table[at + 1] - low);
+    }
+    return (scaled < 0 ? (1 << 23) + 127 - value : value - (1 << 23) + 128) >> 8;
+}
+
+/* An LSTM layer over a sequence. A word of weights has those of a unit's four gates (input, forget,
+ * cell, output), so each pass over the inputs or the hidden state computes all of them. */
+static void lstm_s8(const int8_t *restrict in, int8_t *restrict out, int8_t *restrict hidden,
+                    int16_t *restrict cell, int8_t *restrict next)
+{
+    const int32_t inputs = 3, units = 2;
+    const int32_t *const stages = model_lstm_0_stages;
+    const uint16_t *const table = model_lstm_0_sigmoid;
+    for (int32_t batch = 0; batch < 1; batch++) {
+        const int8_t *x = in + batch * 4 * inputs;
+        int8_t *y = out + batch * 4 * units;
+        for (int32_t step = 0; step < 4; step++) {
+            const int32_t *weights = (const int32_t *)model_lstm_0_weights;
+            const int32_t *recurrent = (const int32_t *)model_lstm_0_recurrent;
+            const int32_t *offsets = model_lstm_0_offsets;
+            const int32_t *recurrent_offsets = model_lstm_0_recurrent_offsets;
+            for (int32_t unit = 0; unit < units; unit++) {
+                int32_t gate[4], second[4];
+                for (int32_t k = 0; k < 4; k++) {
+                    gate[k] = *offsets++;
+                    second[k] = *recurrent_offsets++;
+                }
+                dot4(gate, x, weights, inputs);
+                dot4(second, hidden, recurrent, units);
+                weights += inputs;
+                recurrent += units;
+                for (int32_t k = 0; k < 4; k++) {
+                    const int32_t *const s = &stages[4 * k];
+                    const int32_t a = to_int16(requantize(gate[k], s[0], s[1]));
+                    const int32_t b = to_int16(requantize(second[k], s[2], s[3]));
+                    gate[k] = to_int16(a + b);
+                }
+                const int32_t added =
+                    sigmoid16(gate[0], table) * tanh16(gate[2], 3, 0, table);
+                const int32_t kept = sigmoid16(gate[1], table) * cell[unit];
+                int32_t c = to_int16(requantize(kept, 1073741824, -14));
+                c += to_int16(requantize(added, 1073741824, -17));
+                c = to_int16(c);
+                cell[unit] = (int16_t)c;
+                const int32_t h = sigmoid16(gate[3], table) *
+                                  tanh16(c, 3, 0, table);
+                const int32_t z = requantize(h, 1073741824, -22) + 0;
+                next[unit] = (int8_t)(z < -128 ? -128 : z > 127 ? 127 : z);
+            }
+            memcpy(hidden, next, (size_t)units);
+            memcpy(y, next, (size_t)units);
+            x += 1 * inputs;
+            y += 1 * units;
+        }
+        hidden += units;
+        cell += units;
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* lstm_0: "lstm_0"  s8 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 0 */
+    case 0:
+        lstm_s8(arena + 0x0000, arena + 0x000c, state + 0x0000, (int16_t *)(void *)(state + 0x0004),
+                arena + 0x0014);
+        break;
+    default:
+        break;
+    }
+}

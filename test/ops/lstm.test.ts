@@ -1,0 +1,187 @@
+/** lstm over sequences of sequences: the outputs of tflite-micro, and C against `evaluate`. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { importModel } from '../../src/import/index.js';
+import { builtinCode } from '../../src/import/tflite/builtins.js';
+import { lstmOptions } from '../../src/import/tflite/schema.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { sigmoid16, tanh16, tanhScale } from '../../src/ops/arithmetic/sigmoid16.js';
+import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
+import { encodeModel, type RawModel, type RawTensor, typeCode } from '../import/fixture.js';
+import { expectGolden, readGolden } from '../support/golden.js';
+import { Random } from '../support/module.js';
+import { expectSameBits } from '../support/native.js';
+import { runtimeOutputs } from '../support/tflite-runtimes.js';
+
+interface Case {
+  readonly edge: string;
+  readonly batches?: number;
+  readonly steps: number;
+  readonly inputs: number;
+  readonly units: number;
+  readonly timeMajor?: boolean;
+  readonly cellClip?: number;
+  /** Zero points of the input and of the hidden state. */
+  readonly zeroPoints?: readonly [number, number];
+  /** The cell's scale is 2^power. */
+  readonly power?: number;
+  /** Times the weights: gates saturate. */
+  readonly gain?: number;
+}
+
+const cases: readonly Case[] = [
+  { edge: 'one step', steps: 1, inputs: 4, units: 3 },
+  { edge: 'several steps', steps: 7, inputs: 5, units: 6 },
+  { edge: 'zero points', steps: 4, inputs: 3, units: 5, zeroPoints: [-20, 9] },
+  { edge: 'two batches', batches: 2, steps: 3, inputs: 4, units: 4 },
+  { edge: 'time first', batches: 2, steps: 3, inputs: 4, units: 4, timeMajor: true },
+  { edge: 'a clipped cell', steps: 6, inputs: 4, units: 4, cellClip: 0.3 },
+  { edge: 'a coarse cell: its tanh shifts left', steps: 5, inputs: 4, units: 5, power: -10 },
+  { edge: 'a fine cell: its tanh shifts right', steps: 5, inputs: 4, units: 5, power: -14 },
+  { edge: 'gates that saturate', steps: 6, inputs: 6, units: 5, gain: 30 },
+];
+
+const runs = 6;
+
+/** One LSTM layer as a file: 0 input, 1 to 8 weights, 9 to 12 biases, 13 and 14 states, 15 output. */
+function fileOf(given: Case, seed: number): Uint8Array {
+  const { batches = 1, steps, inputs, units, timeMajor = false, cellClip = 0 } = given;
+  const { zeroPoints: [inputZero, hiddenZero] = [0, 0], power = -12, gain = 1 } = given;
+  const random = new Random(seed);
+  const raw = (data: ArrayBufferView) => ({
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  });
+  const tensor = (
+    name: string,
+    type: 'int8' | 'int16' | 'int32',
+    shape: number[],
+    scale: number,
+    more: Partial<RawTensor> & { zeroPoint?: number } = {},
+  ): RawTensor => {
+    const { zeroPoint = 0, ...rest } = more;
+    const quantization = { scale: [scale], zeroPoint: [zeroPoint] };
+    return { name, type: typeCode(type), shape, buffer: 0, quantization, ...rest };
+  };
+  const inputScale = 0.03;
+  const hiddenScale = 1 / 128;
+  const scaleOf = (k: number) => 0.004 * gain * (1 + k / 10);
+  const gates = [0, 1, 2, 3];
+  const outer = timeMajor ? [steps, batches] : [batches, steps];
+  const model: RawModel = {
+    version: 3,
+    operatorCodes: [
+      {
+        deprecatedBuiltinCode: builtinCode('UNIDIRECTIONAL_SEQUENCE_LSTM'),
+        builtinCode: builtinCode('UNIDIRECTIONAL_SEQUENCE_LSTM'),
+        version: 1,
+      },
+    ],
+    subgraphs: [
+      {
+        name: 'main',
+        tensors: [
+          tensor('input', 'int8', [...outer, inputs], inputScale, { zeroPoint: inputZero }),
+          ...gates.map((k) =>
+            tensor(`w${k}`, 'int8', [units, inputs], scaleOf(k), { buffer: 1 + k }),
+          ),
+          ...gates.map((k) =>
+            tensor(`r${k}`, 'int8', [units, units], scaleOf(k) * 1.3, { buffer: 5 + k }),
+          ),
+          ...gates.map((k) =>
+            tensor(`b${k}`, 'int32', [units], inputScale * scaleOf(k), { buffer: 9 + k }),
+          ),
+          tensor('hidden', 'int8', [batches, units], hiddenScale, {
+            ...{ zeroPoint: hiddenZero, isVariable: true },
+          }),
+          tensor('cell', 'int16', [batches, units], 2 ** power, { isVariable: true }),
+          tensor('output', 'int8', [...outer, units], hiddenScale, { zeroPoint: hiddenZero }),
+        ],
+        inputs: [0],
+        outputs: [15],
+        operators: [
+          {
+            ...{ opcodeIndex: 0, outputs: [15], builtinOptionsType: 71 },
+            inputs: [
+              ...[0, 1, 2, 3, 4, 5, 6, 7, 8, -1, -1, -1, 9, 10, 11, 12],
+              ...[-1, -1, 13, 14, -1, -1, -1, -1],
+            ],
+            builtinOptions: {
+              fields: lstmOptions,
+              values: { activation: 4, cellClip, projectionClip: 0, timeMajor },
+            },
+          },
+        ],
+      },
+    ],
+    buffers: [
+      {},
+      ...gates.map(() => raw(random.int8(units * inputs, -127, 127))),
+      ...gates.map(() => raw(random.int8(units * units, -127, 127))),
+      ...gates.map(() => raw(random.int32(units, -2000, 2000))),
+    ],
+  };
+  return encodeModel(model);
+}
+
+const inputsOf = ({ batches = 1, steps, inputs }: Case, seed: number) =>
+  new Random(100 + seed).int8(runs * batches * steps * inputs);
+
+const load = (file: Uint8Array): Module =>
+  importModel(file, { name: 'lstm', where: 'lstm', rounding: 'tflm' });
+
+/** The outputs of all runs in sequence. */
+function evaluated(module: Module, values: Int8Array): readonly number[] {
+  const graph = mainGraph(module);
+  let states = initialStates(graph);
+  const size = values.length / runs;
+  return Array.from({ length: runs }, (_, run) => {
+    const result = evaluateGraph(graph, [values.subarray(run * size, (run + 1) * size)], states);
+    states = result.states;
+    return Array.from(result.outputs[0] ?? [], Number);
+  }).flat();
+}
+
+describe('operator lstm', () => {
+  const python = fileURLToPath(new URL('../../build/tflite/bin/python3', import.meta.url));
+  const path = 'ops/lstm.json';
+
+  /** UPDATE_GOLDEN=1 asks tflite-micro (scripts/setup.sh --tests). */
+  function answers(): readonly (readonly number[])[] {
+    if (process.env.UPDATE_GOLDEN === '1' && existsSync(python)) {
+      const jobs = cases.map((given, seed) => ({
+        ...{ file: fileOf(given, seed), inputs: [inputsOf(given, seed)], outputs: 1 },
+      }));
+      const all = runtimeOutputs(python, 'tflm', jobs).map((outputs, i) => {
+        if (typeof outputs === 'string') throw new Error(`${cases[i]?.edge}: ${outputs}`);
+        return Array.from(outputs[0] ?? []);
+      });
+      expectGolden(`[\n${all.map((row) => JSON.stringify(row)).join(',\n')}\n]\n`, path);
+    }
+    return JSON.parse(readGolden(path));
+  }
+
+  for (const [seed, given] of cases.entries()) {
+    it(`gives the bits of tflm over runs that follow each other: ${given.edge}`, () => {
+      const expected = answers()[seed];
+      expect(new Set(expected).size, 'the outputs vary').to.be.above(8);
+      expect(evaluated(load(fileOf(given, seed)), inputsOf(given, seed))).to.deep.equal(expected);
+    });
+  }
+
+  const modules = () => cases.map((given, seed) => load(fileOf(given, seed)));
+  it('in C gives the bits of evaluate over runs that follow each other', () =>
+    expectSameBits(modules(), { runs: 5 }));
+  it('in C gives the bits of evaluate, a kernel for each shape', () =>
+    expectSameBits(modules(), { runs: 5, optimize: 'speed' }));
+
+  it('sigmoid and tanh saturate and are odd around their middle, as the table has it', () => {
+    expect([0, 32767, -32768].map(sigmoid16)).to.deep.equal([16384, 32757, 11]);
+    const scale = tanhScale(-12);
+    expect([0, 32767, -32768].map((x) => tanh16(x, scale))).to.deep.equal([0, 32767, -32767]);
+    for (let x = 1; x < 32768; x += 97) {
+      expect(Math.abs(sigmoid16(x) + sigmoid16(-x) - 32768), `${x}`).to.be.below(2);
+      expect(Math.abs(tanh16(x, scale) + tanh16(-x, scale)), `${x}`).to.be.below(2);
+    }
+  });
+});
