@@ -17,6 +17,12 @@ export function issueText(issue: z.core.$ZodRawIssue): string | undefined {
       const least = `${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`;
       return isNumber ? `is ${shown(issue.input)}, not ${least}` : 'is empty';
     }
+    case 'too_big': {
+      const most = `${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
+      return typeof issue.input === 'number'
+        ? `is ${shown(issue.input)}, not ${most}`
+        : `has more than ${issue.maximum} of them`;
+    }
     case 'unrecognized_keys': {
       const keys = issue.keys.map((key) => JSON.stringify(key)).join(', ');
       return `has no key ${keys}`;
@@ -46,6 +52,7 @@ function kindOf(expected: string): string {
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object' && value !== null) return 'an object';
-  const text = JSON.stringify(value) ?? String(value);
+  // JSON has no word for numbers beyond its largest.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 40 ? `${text.slice(0, 39)}…` : text;
 }

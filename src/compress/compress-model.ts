@@ -13,6 +13,7 @@ import { type Materials, type Prepared, prepare } from './prepare.js';
 import { lower } from './quantize/lower.js';
 import { type LayerNoise, layerNoise } from './quantize/noise.js';
 import { type Recipe, settingsOf } from './recipe.js';
+import { checkRecipe, teachersIn } from './recipe-check.js';
 import { confusion } from './score.js';
 import type { BackendName } from './tensorflow.js';
 import {
@@ -85,11 +86,14 @@ export async function compressModel(
   progress: Progress,
   warn: (text: string) => void = () => {},
 ): Promise<CompressedModel> {
-  const prepared = await prepare(request, progress);
+  const { how: asked, goals } = request;
+  const recipe = asked !== null && 'steps' in asked ? asked : null;
+  const teachers = recipe === null ? [] : teachersIn(recipe);
+  const prepared = await prepare({ ...request, teachers }, progress);
+  if (recipe !== null) checkRecipe(recipe, prepared.surroundings);
   const job = request.journal === null ? '' : prepared.digest();
   const journal = new Journal(request.journal, job);
   const workshop = makeWorkshop(prepared.surroundings, journal, progress);
-  const { goals } = request;
   const warnings = [
     ...prepared.warnings,
     ...originalWarnings(workshop.first.validation, prepared.surroundings.data.validation),
@@ -104,7 +108,7 @@ export async function compressModel(
       'leave it out, or label the samples: a class for each output',
     );
   }
-  const how = request.how ?? { epochs: usualEpochs(prepared.surroundings.data.train.count) };
+  const how = asked ?? { epochs: usualEpochs(prepared.surroundings.data.train.count) };
   const stage = await ('steps' in how
     ? follow(workshop, how)
     : chooseSteps(workshop, prepared.surroundings, goals, how));

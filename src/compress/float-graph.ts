@@ -99,6 +99,16 @@ export const weighted: ReadonlyMap<string, number> = new Map([
   ['fully_connected', 0],
 ]);
 
+/** What tells nodes apart for people, by index: 'conv', and 'conv (2)' for the next of that name. */
+export function nodeNames({ nodes }: Graph): readonly string[] {
+  const seen = new Map<string, number>();
+  return nodes.map(({ name }) => {
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return count === 1 ? name : `${name} (${count})`;
+  });
+}
+
 /** The float constants that nodes read: what can be trained. */
 export function parametersOf(graph: Graph): readonly TensorId[] {
   const read = graph.nodes.flatMap(({ inputs }) => inputs.filter((id) => id !== null));

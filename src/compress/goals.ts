@@ -70,8 +70,11 @@ export function goalsFault(
     );
   }
   if (faults.length === 0) return null;
-  const hint =
-    'the best that was found is written; allow more, train longer (--epochs), or begin with a smaller model';
+  const next =
+    over.length === 0
+      ? 'ask for less, train longer (--epochs), or give more samples'
+      : 'allow more, train longer (--epochs), or begin with a smaller model';
+  const hint = `the best that was found is written; ${next}`;
   return new BonsaiError('over-budget', where, faults.join('; '), hint);
 }
 

@@ -1,9 +1,9 @@
 /** What every compression begins with: a float model, samples in parts, and TensorFlow.js. */
 import { createHash } from 'node:crypto';
 import { BonsaiError } from '../errors.js';
-import { readBeside } from '../files.js';
+import { readBeside, readInput } from '../files.js';
 import { importModel } from '../import/index.js';
-import { type Graph, rawBytes, statesOf, tensorOf } from '../ir/graph.js';
+import { type Graph, type Module, rawBytes, statesOf, tensorOf } from '../ir/graph.js';
 import type { Progress } from '../progress.js';
 import { version } from '../version.js';
 import { classWarnings } from './classes.js';
@@ -29,6 +29,8 @@ export interface Materials {
   readonly samples: number;
   readonly seed: number;
   readonly backend?: BackendName | undefined;
+  /** Float models beside it that teach: paths. */
+  readonly teachers?: readonly string[];
   /** The target's; `key` tells targets and options apart. null: costs do not matter. */
   readonly costs: { readonly costOf: CostOf; readonly key: string } | null;
 }
@@ -50,20 +52,34 @@ const mostValidation = 2000;
 /** @throws BonsaiError for a model that is not float or has several inputs, and for its data */
 export async function prepare(given: Materials, progress: Progress): Promise<Prepared> {
   const { path, bytes, seed, costs } = given;
-  const options = { name: 'model', where: path, rounding: 'tflm' } as const;
-  const { graphs, ...head } = importModel(bytes, { ...options, beside: readBeside(path) });
-  const original = separated(floatGraph({ ...head, graphs }));
-  requireOneInput(original, path);
+  const { original, head } = importFloat(bytes, path);
+  const teachers = (given.teachers ?? []).map((file) => {
+    const teacher = importFloat(readInput(file, 'model'), file);
+    return { file, graph: teacher.original, sha256: teacher.head.sha256 };
+  });
   const parts = await progress('read samples', () => partsOf(given, original));
   const warnings = classWarnings(original, parts.train, given.reading.classes !== undefined);
   const { tf, name: backend } = await loadBackend(given.backend);
   const { train, calibration, validation, test } = parts;
   const data = { train, calibration, validation };
-  const facts = [version, head.sha256, backend, `${seed}`, costs?.key ?? ''];
+  const files = teachers.map(({ sha256 }) => sha256);
+  const facts = [version, head.sha256, backend, `${seed}`, costs?.key ?? '', ...files];
   const digest = () => digestOf(facts, [train, calibration, validation]);
   const costOf = costs?.costOf ?? null;
-  const surroundings = { tf, head, original, data, costOf, seed };
+  const graphs = new Map(teachers.map(({ file, graph }) => [file, graph]));
+  const surroundings = { tf, head, original, teachers: graphs, data, costOf, seed };
   return { surroundings, test, backend, warnings, digest };
+}
+
+/** @throws BonsaiError for a file that is no float model of one input and one output */
+function importFloat(bytes: Uint8Array, path: string) {
+  const options = { name: 'model', where: path, rounding: 'tflm' } as const;
+  const { graphs, ...head } = imported(() =>
+    importModel(bytes, { ...options, beside: readBeside(path) }),
+  );
+  const original = separated(floatGraph({ ...head, graphs }));
+  requireOneInput(original, path);
+  return { original, head };
 }
 
 function requireOneInput(graph: Graph, path: string): void {
@@ -72,9 +88,22 @@ function requireOneInput(graph: Graph, path: string): void {
     const hint = 'compress the network that takes a whole window, and compile that with --stream';
     throw new BonsaiError('unsupported-attribute', path, message, hint);
   }
-  if (graph.inputs.length === 1 && graph.outputs.length === 1) return;
-  const message = `has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs; data has one of each`;
+  const [inputs, outputs] = [graph.inputs.length, graph.outputs.length];
+  if (inputs === 1 && outputs === 1) return;
+  const counts = `${inputs} ${inputs === 1 ? 'input' : 'inputs'} and ${outputs} ${outputs === 1 ? 'output' : 'outputs'}`;
+  const message = `has ${counts}; samples have one of each`;
   throw new BonsaiError('unsupported-attribute', path, message, 'give a model with one of each');
+}
+
+/** The importer's hint for what is no model asks for int8. */
+function imported(work: () => Module): Module {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof BonsaiError) || error.code !== 'not-a-model') throw error;
+    const hint = "give a float model: a .tflite file, or TensorFlow.js's model.json";
+    throw new BonsaiError(error.code, error.where, error.message, hint);
+  }
 }
 
 /** A test sample is in no other part, so that no choice has seen it. */

@@ -2,6 +2,7 @@
  * Recipes: the steps of a compression in order, in JSON. A user writes them, and a run leaves the
  * one that it chose.
  */
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
@@ -16,6 +17,34 @@ import { type ScheduleName, schedules } from './train/schedule.js';
 
 const share = z.number().min(0).max(1);
 
+/** By the names of layers, which may be any: z.record leaves out __proto__. */
+function byName<T>(wanted: z.ZodType<T>) {
+  const isObject = (value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  return z
+    .custom<Readonly<Record<string, z.input<typeof wanted>>>>(isObject, {
+      error: 'is not an object of layers',
+    })
+    .transform((given, { addIssue }): Readonly<Record<string, T>> => {
+      const checked = Object.entries(given).flatMap(([name, value]) => {
+        const parsed = wanted.safeParse(value, { error: issueText });
+        for (const { path, message } of parsed.error?.issues ?? []) {
+          addIssue({ code: 'custom', path: [name, ...path], message });
+        }
+        return parsed.success ? [[name, parsed.data] as const] : [];
+      });
+      return Object.fromEntries(checked);
+    });
+}
+
+/** Of one layer. */
+const ownQuantization = z.strictObject({
+  /** For the range of its output, in place of the step's. */
+  calibration: z.enum(calibrationMethods).optional(),
+  /** A scale for each output of a fully connected layer, which has one for all otherwise. */
+  perChannel: z.boolean().optional(),
+});
+
 /** Post-training quantization. */
 const quantize = z.strictObject({
   step: z.literal('quantize'),
@@ -25,14 +54,34 @@ const quantize = z.strictObject({
   /** Whether it is tried; it stays if it raises the signal to noise. */
   equalize: z.boolean().default(true),
   correctBiases: z.boolean().default(true),
+  /** By name, what is another for these. */
+  layers: byName(ownQuantization).optional(),
 });
 
 /** A stretch of a schedule of learning rates. */
 const piece = z.strictObject({
-  until: share,
+  until: share.gt(0),
   shape: z.enum(['constant', 'linear', 'cosine']),
   to: share,
 });
+
+const pieces = z
+  .array(piece)
+  .min(1)
+  .superRefine((list, { addIssue }) => {
+    list.forEach(({ until }, i) => {
+      const before = list[i - 1]?.until ?? 0;
+      if (until > before) return;
+      const message = `is ${until}, not above ${before}, where the piece before ends`;
+      addIssue({ code: 'custom', path: [i, 'until'], message });
+    });
+  });
+
+/** Of classes, in their order. */
+const byClass = z
+  .array(z.number().min(0))
+  .min(2)
+  .refine((list) => list.some((weight) => weight > 0), { error: 'are all 0: nothing would count' });
 
 /** The most by which samples change: data/augment.ts. */
 const audio = z.strictObject({
@@ -55,32 +104,34 @@ const series = z.strictObject({
   shift: share.optional(),
 });
 
+/** The name of the model as it was given, as a teacher. */
+export const originalTeacher = 'original';
+
 /** Of every step that trains. */
 const training = {
   epochs: z.int().min(1).max(10_000).default(trainDefaults.epochs),
   batch: z.int().min(1).max(65_536).default(trainDefaults.batch),
   learningRate: z.number().positive().max(10).default(trainDefaults.learningRate),
-  /** Share of the loss that compares with the original model; the rest compares with labels. */
+  /** Float models whose answers are learned: 'original', or files, from the recipe's folder on. */
+  teachers: z.array(z.string().min(1)).min(1).max(16).default([originalTeacher]),
+  /** What their answers count; null: all alike. */
+  teacherWeights: z.array(z.number().positive()).min(1).nullable().default(null),
+  /** Share of the loss that compares with teachers; the rest compares with labels. */
   teacherShare: z.number().min(0).max(1).default(trainDefaults.teacherShare),
-  temperature: z.number().positive().max(1000).default(trainDefaults.temperature),
+  temperature: z.number().min(0.001).max(1000).default(trainDefaults.temperature),
   labelSmoothing: z.number().min(0).max(0.99).default(trainDefaults.labelSmoothing),
   weightDecay: z.number().min(0).max(1).default(trainDefaults.weightDecay),
   /** Share of the steps during which the rate rises. */
   warmup: z.number().min(0).max(1).default(trainDefaults.warmup),
   rateSchedule: z
-    .union([
-      z.enum(Object.keys(schedules) as [ScheduleName, ...ScheduleName[]]),
-      z.array(piece).min(1),
-    ])
+    .union([z.enum(Object.keys(schedules) as [ScheduleName, ...ScheduleName[]]), pieces])
     .default(trainDefaults.rateSchedule as ScheduleName),
   /** Weights of the differences from the original model's features and attention. */
   featureWeight: z.number().min(0).max(1000).default(trainDefaults.featureWeight),
   attentionWeight: z.number().min(0).max(1000).default(trainDefaults.attentionWeight),
   /** The mean of earlier weights teaches too; each step keeps this share of it. */
-  averageDecay: z.number().min(0).max(1).nullable().default(trainDefaults.averageDecay),
-  classWeights: z
-    .union([z.enum(['equal', 'balanced']), z.array(z.number().min(0)).min(2)])
-    .default('equal'),
+  averageDecay: z.number().min(0).lt(1).nullable().default(trainDefaults.averageDecay),
+  classWeights: z.union([z.enum(['equal', 'balanced']), byClass]).default('equal'),
   /** The longest that a gradient may be. */
   clipNorm: z.number().positive().nullable().default(trainDefaults.clipNorm),
   /** Of learned scales: their rate beside that of weights, and the share of steps without, at the end. */
@@ -116,7 +167,7 @@ const prune = z
      */
     time: z.number().positive().max(1).optional(),
     /** By name, in place of both: these layers alone, each with a share and pattern of its own. */
-    layers: z.record(z.string(), z.strictObject({ pattern, share: prunedShare })).optional(),
+    layers: byName(z.strictObject({ pattern, share: prunedShare })).optional(),
     score: z.enum(scoreKinds).default('magnitude'),
     /** gradual: more before each of the first two thirds of the epochs. */
     schedule: z.enum(['one-shot', 'gradual']).default('gradual'),
@@ -175,7 +226,28 @@ export type SettingsOf<Name extends StepName> = Extract<StepSettings, { step: Na
 /** What `settingsOf` takes: settings with defaults may be left out. */
 export type GivenSettings = z.input<typeof stepSettings>;
 
-const schema = z.strictObject({ steps: z.array(stepSettings).min(1) });
+const schema = z.strictObject({
+  steps: z
+    .array(stepSettings)
+    .min(1)
+    .superRefine((steps, { addIssue }) => {
+      steps.forEach((settings, i) => {
+        const message = orderFault(settings, new Set(steps.slice(0, i).map(({ step }) => step)));
+        if (message !== null) addIssue({ code: 'custom', path: [i], message });
+      });
+    }),
+});
+
+/** What a step finds behind these others and cannot do; null: nothing. */
+function orderFault(settings: StepSettings, before: ReadonlySet<StepName>): string | null {
+  if (settings.step === 'round' && !before.has('quantize')) {
+    return 'finds a model without scales: put the step "quantize" before it';
+  }
+  const rewinds = settings.step === 'prune' && settings.rewind;
+  return rewinds && before.has('shrink')
+    ? 'rewinds weights behind "shrink", where the original has others: leave "rewind" out'
+    : null;
+}
 
 export interface Recipe {
   readonly steps: readonly StepSettings[];
@@ -202,7 +274,17 @@ export function readRecipe(path: string): Recipe {
     if (error instanceof BonsaiError) throw error;
     throw new BonsaiError('usage', path, `is not JSON: ${(error as Error).message}`, hint);
   }
-  return checkedBy(schema, json, path, hint);
+  const { steps } = checkedBy(schema, json, path, hint);
+  return { steps: steps.map((settings) => withTeachers(settings, dirname(path))) };
+}
+
+/** Where teachers lie, as every folder sees them: the recipe is written again beside the result. */
+function withTeachers(settings: StepSettings, folder: string): StepSettings {
+  if (!('teachers' in settings)) return settings;
+  const teachers = settings.teachers.map((name) =>
+    name === originalTeacher ? name : resolve(folder, name),
+  );
+  return { ...settings, teachers };
 }
 
 function checkedBy<T>(wanted: z.ZodType<T>, value: unknown, where: string, advice: string): T {

@@ -1,6 +1,6 @@
 /** How well a graph answers: accuracy, confusion, agreement, signal to noise. */
 import { elementCount, type Graph, type TensorData, tensorOf } from '../ir/graph.js';
-import type { Dataset } from './data/dataset.js';
+import { badData, type Dataset } from './data/dataset.js';
 import { realValues } from './float-graph.js';
 import { integerRunner } from './integer.js';
 import { integerOf } from './quantize/lower.js';
@@ -24,6 +24,20 @@ export function floatAnswers(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks =
   return collect(graph, data, (first, count) =>
     elementsOf(tf, () => runner.run([batchOf(tf, data, first, count)], hooks)[0] as TfTensor),
   );
+}
+
+/**
+ * Answers of the model as it was given.
+ *
+ * @throws BonsaiError 'bad-data' for outputs that are no numbers: nothing can be compared with them
+ */
+export function originalAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
+  const answers = floatAnswers(tf, graph, data);
+  const wrong = answers.values.findIndex((value) => !Number.isFinite(value));
+  if (wrong < 0) return answers;
+  const message = `the model gives ${answers.values[wrong]} for sample ${Math.floor(wrong / answers.size)}`;
+  const hint = "compare --scale and --offset with the model's training, or repair its weights";
+  throw badData(data.where, message, hint);
 }
 
 /** Answers of an int8 graph, from samples quantized as its input asks. */

@@ -6,6 +6,7 @@ import { patternNamed } from './prune/patterns.js';
 import { measuredShares, sensitivitySamples } from './prune/plan.js';
 import { magnitudeScores } from './prune/scores.js';
 import { type Sensitivity, sensitivityOf } from './prune/sensitivity.js';
+import { originalAnswers } from './score.js';
 
 export interface SensitivityRequest extends Materials {
   readonly patterns: readonly string[];
@@ -22,8 +23,10 @@ export async function modelSensitivity(
   const { surroundings, warnings } = await prepare(request, progress);
   for (const text of warnings) warn(text);
   const { tf, original, data } = surroundings;
+  const samples = thinned(data.validation, sensitivitySamples);
+  originalAnswers(tf, original, samples);
   return progress('Prune each layer alone', (say) =>
-    sensitivityOf(tf, original, thinned(data.validation, sensitivitySamples), {
+    sensitivityOf(tf, original, samples, {
       patterns: request.patterns.map(patternNamed),
       shares: request.shares ?? measuredShares,
       scores: magnitudeScores(original),

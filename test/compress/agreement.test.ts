@@ -2,17 +2,18 @@ import { expect } from 'chai';
 import type { Candidate } from '../../src/compress/candidate.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { agreementOf } from '../../src/compress/quantize/agreement.js';
+import { fakeQuantizer } from '../../src/compress/quantize/fake.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { separated, type WeightType } from '../../src/compress/quantize/scheme.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { quantizedSamples } from '../../src/compress/score.js';
-import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
-import { runnerOf } from '../../src/compress/trace.js';
+import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
+import { constantOf, type Hooks, runnerOf } from '../../src/compress/trace.js';
 import { train, trainDefaults } from '../../src/compress/train/loop.js';
 import { importModel } from '../../src/import/index.js';
-import { mainGraph, type TensorId } from '../../src/ir/graph.js';
+import { mainGraph, type TensorId, tensorOf } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { FloatNetwork } from '../support/float-network.js';
@@ -146,5 +147,36 @@ describe('the trained graph and the int8 graph', () => {
     expect(layers[0]?.differing).to.be.above(100);
     expect(layers[0]?.most).to.be.above(1);
     expect(layers.map(({ op }) => op)).to.deep.equal(['conv2d', 'reshape', 'fully_connected']);
+  });
+
+  it('computes a layer whose weights have no scales in float32', () => {
+    const graph = separated(new FloatNetwork([6], 3).dense(5).dense(4, 'none').graph());
+    const x = Float32Array.from({ length: 48 }, (_, i) => Math.sin(i));
+    const data: Dataset = { where: 'sine', count: 8, shape: [6], x, labels: null, classes: null };
+    const seen = observe(tf, runnerOf(tf, graph), data);
+    const all = quantizationOf(graph, seen, { calibration: 'min-max', weights: 'ternary' });
+    const [first] = all.weights.keys();
+    const some = new Map([...all.weights].filter(([id]) => id !== first));
+    const quantizer = fakeQuantizer(tf, graph, { activations: new Map(), weights: some });
+    const outputOf = (hooks: Hooks) => {
+      const values = new Map<number, number[]>();
+      const computed = (id: number, value: TfTensor) => {
+        values.set(id, [...value.dataSync()]);
+        return value;
+      };
+      const input = tf.tensor(x, [8, 6]);
+      runnerOf(tf, graph).run([input], { ...hooks, computed });
+      return graph.nodes.map(({ outputs: [id = -1] }) => values.get(id));
+    };
+    tf.tidy(() => {
+      const [float, fake] = [
+        outputOf({}),
+        outputOf(quantizer.hooks((id) => constantOf(tf, tensorOf(graph, id)))),
+      ];
+      expect(fake[0]).to.deep.equal(float[0]);
+      expect(fake[1]).not.to.deep.equal(float[1]);
+    });
+    const { graphs: _, ...head } = new FloatNetwork([6]).module();
+    expect(() => lower(head, graph, { ...all, weights: some })).to.throw(/have no scales/);
   });
 });

@@ -1,7 +1,7 @@
 /** Which steps the goals choose, by what each step would give: nothing is trained here. */
 import { expect } from 'chai';
 import { chooseSteps, usualEpochs } from '../../src/compress/choose.js';
-import type { Goals } from '../../src/compress/goals.js';
+import { type Goals, goalsFault } from '../../src/compress/goals.js';
 import { type StepSettings, settingsOf } from '../../src/compress/recipe.js';
 import type { Surroundings } from '../../src/compress/steps/step.js';
 import { Diverged } from '../../src/compress/train/loop.js';
@@ -199,6 +199,24 @@ describe('compress: the usual epochs', () => {
   for (const [edge, samples, epochs] of rows) {
     it(edge, () => {
       expect(usualEpochs(samples)).to.equal(epochs);
+    });
+  }
+});
+
+describe('compress: what a missed goal is told with', () => {
+  const cost = { count: 1, unit: 'cycles', ms: 2, flashBytes: 1000, ramBytes: 10 } as const;
+  const report = { accuracy: { int8: 0.9 }, cost: { after: cost }, steps: [] };
+  const rows: readonly (readonly [edge: string, goals: Goals, hint: RegExp | null])[] = [
+    ['nothing', { maxMs: 2, minAccuracy: 0.9 }, null],
+    ['a budget', { maxMs: 1 }, /written; allow more, .* smaller model$/],
+    ['accuracy alone: no budget', { maxMs: 2, minAccuracy: 0.95 }, /written; ask for less, train/],
+    ['both', { maxMs: 1, minAccuracy: 0.95 }, /allow more/],
+  ];
+  for (const [edge, goals, hint] of rows) {
+    it(edge, () => {
+      const fault = goalsFault('net', goals, report);
+      if (hint === null) expect(fault).to.equal(null);
+      else expect(fault?.hint).to.match(hint);
     });
   }
 });

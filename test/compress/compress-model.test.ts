@@ -61,6 +61,13 @@ describe('bonsaic compress', () => {
     const { graph } = await train(tf, start, { data, options });
     writeFileSync(model, writeTflite({ ...network.module(), graphs: [graph] }));
     writeFileSync(table, tableOf(data));
+    for (const [name, outputs] of [
+      ['two', 2],
+      ['other', classes],
+    ] as const) {
+      const teacher = new FloatNetwork([features], 5).dense(6).dense(outputs, 'none').softmax();
+      writeFileSync(join(folder, `${name}.tflite`), writeTflite(teacher.module()));
+    }
   });
 
   const compress = (output: string, ...args: string[]) =>
@@ -260,6 +267,64 @@ describe('bonsaic compress', () => {
     expect(Buffer.from(resumed.file).equals(Buffer.from(whole.file))).to.equal(true);
   });
 
+  it('tells of a training that began anew also where it was interrupted behind that', async () => {
+    const journal = newOutput();
+    const recipe: Recipe = { steps: [settingsOf({ step: 'train', epochs: 3, learningRate: 10 })] };
+    const request = {
+      ...{ bytes: readFileSync(model), path: model, data: table, reading: {}, samples: 64 },
+      ...{ seed: 3, backend: 'wasm' as const, costs: null, how: recipe, goals: {} },
+      explains: false,
+    };
+    const whole = await compressModel({ ...request, journal: null }, quiet);
+    const notes = whole.report.steps[0]?.notes ?? [];
+    expect(notes[0]).to.match(/training begins anew/);
+    await compressModel({ ...request, journal }, stopAt(/^epoch 2/, 1)).catch(() => {});
+    const resumed = await compressModel({ ...request, journal }, quiet);
+    expect(resumed.report.steps[0]?.notes).to.deep.equal(notes);
+  });
+
+  it('a recipe names several teachers, and its copy finds them', async () => {
+    const recipe = join(folder, 'teachers.json');
+    const trainedBy = async (teachers: readonly string[], weights: readonly number[]) => {
+      const train = { step: 'train', epochs: 1, teachers, teacherWeights: weights };
+      writeFileSync(recipe, JSON.stringify({ steps: [train] }));
+      const output = newOutput();
+      const { status, stderr } = await compress(output, '--recipe', recipe);
+      expect(status, stderr).to.equal(0);
+      return output;
+    };
+    const bytesIn = (output: string) => readFileSync(join(output, 'model.tflite'));
+    const [alone, both, more] = [
+      await trainedBy(['original'], [1]),
+      await trainedBy(['original', 'other.tflite'], [1, 1]),
+      await trainedBy(['original', 'other.tflite'], [1, 3]),
+    ];
+    expect(bytesIn(both).equals(bytesIn(alone))).to.equal(false);
+    expect(bytesIn(more).equals(bytesIn(both))).to.equal(false);
+    const again = newOutput();
+    expect((await compress(again, '--recipe', join(both, 'recipe.json'))).status).to.equal(0);
+    expect(bytesIn(again).equals(bytesIn(both))).to.equal(true);
+  });
+
+  it('takes nothing from a job with another teacher of the same name', async () => {
+    const [journal, path] = [newOutput(), join(folder, 'teacher.tflite')];
+    const recipe: Recipe = {
+      steps: [settingsOf({ step: 'train', epochs: 1, teacherShare: 1, teachers: [path] })],
+    };
+    const request = {
+      ...{ bytes: readFileSync(model), path: model, data: table, reading: {}, samples: 64 },
+      ...{ seed: 3, backend: 'wasm' as const, costs: null, how: recipe, goals: {} },
+      explains: false,
+    };
+    const files = [];
+    for (const seed of [1, 2]) {
+      const teacher = new FloatNetwork([features], seed).dense(classes, 'none').softmax();
+      writeFileSync(path, writeTflite(teacher.module()));
+      files.push(Buffer.from((await compressModel({ ...request, journal }, quiet)).file));
+    }
+    expect(files[1]?.equals(files[0] as Buffer)).to.equal(false);
+  });
+
   const prunings: readonly (readonly [edge: string, ...args: string[]])[] = [
     ['by default'],
     ['at once, without training', '--epochs', '0'],
@@ -312,6 +377,8 @@ describe('bonsaic compress', () => {
     }
   });
 
+  const pieceTo = (until: number) => ({ until, shape: 'linear', to: 1 });
+  const half = { pattern: 'unstructured', share: 0.5 };
   const wrong: readonly (readonly [edge: string, message: RegExp, recipe: unknown])[] = [
     ['no object', /is an array, not an object/, []],
     ['no steps', /"steps" is empty/, { steps: [] }],
@@ -331,6 +398,106 @@ describe('bonsaic compress', () => {
     ],
     ['rounding of a float model', /finds a model without scales/, { steps: [{ step: 'round' }] }],
     [
+      'rounding before quantization',
+      /"steps.0" finds a model without scales/,
+      { steps: [{ step: 'round' }, { step: 'quantize' }] },
+    ],
+    [
+      'weights to rewind that are gone',
+      /"steps.1" rewinds weights behind "shrink"/,
+      { steps: [{ step: 'shrink' }, { step: 'prune', rewind: true }] },
+    ],
+    [
+      'a schedule that falls back',
+      /"steps.0.rateSchedule.1.until" is 0.2, not above 0.5/,
+      { steps: [{ step: 'train', rateSchedule: [pieceTo(0.5), pieceTo(0.2)] }] },
+    ],
+    [
+      'a piece of a schedule without length',
+      /"steps.0.rateSchedule.0.until" is 0, not above 0/,
+      { steps: [{ step: 'train', rateSchedule: [pieceTo(0)] }] },
+    ],
+    [
+      'a rate beyond all numbers',
+      /"steps.0.learningRate" is Infinity/,
+      '{"steps": [{"step": "train", "learningRate": 1e999}]}',
+    ],
+    [
+      'a temperature of 0',
+      /"steps.0.temperature" is 0, not at least 0.001/,
+      { steps: [{ step: 'train', temperature: 0 }] },
+    ],
+    [
+      'a mean that never moves',
+      /"steps.0.averageDecay" is 1, not below 1/,
+      { steps: [{ step: 'train', averageDecay: 1 }] },
+    ],
+    [
+      'all weights pruned',
+      /"steps.0.share" is 1, not below 1/,
+      { steps: [{ step: 'prune', share: 1 }] },
+    ],
+    [
+      'classes that all count nothing',
+      /"steps.0.classWeights" are all 0/,
+      { steps: [{ step: 'train', classWeights: [0, 0, 0] }] },
+    ],
+    [
+      'weights of other classes',
+      /"steps.1": class weights: .*there are 3 classes/,
+      { steps: [{ step: 'train' }, { step: 'train', classWeights: [1, 2] }] },
+    ],
+    [
+      'an unknown layer, behind a step that takes long',
+      /"steps.1": prune: there is no layer "none".*\n.*fully_connected_0/,
+      {
+        steps: [
+          { step: 'train', epochs: 1000 },
+          { step: 'prune', layers: { none: half } },
+        ],
+      },
+    ],
+    [
+      'the layer __proto__',
+      /there is no layer "__proto__"/,
+      '{"steps": [{"step": "prune", "layers": {"__proto__": {"pattern": "1x4", "share": 0.5}}}]}',
+    ],
+    [
+      'the layer constructor',
+      /there is no layer "constructor"/,
+      { steps: [{ step: 'prune', layers: { constructor: half } }] },
+    ],
+    [
+      'a wrong share of a layer',
+      /"steps.0.layers.a.share" is 2, not below 1/,
+      { steps: [{ step: 'prune', layers: { a: { ...half, share: 2 } } }] },
+    ],
+    [
+      'a list of layers',
+      /"steps.0.layers" is not an object/,
+      { steps: [{ step: 'prune', layers: ['a'] }] },
+    ],
+    [
+      'augmentation of images, for samples that are none',
+      /"steps.0": .*image/,
+      { steps: [{ step: 'train', augmentation: { kind: 'image', flip: true } }] },
+    ],
+    [
+      'a teacher that is not there',
+      /none\.tflite: cannot be read/,
+      { steps: [{ step: 'train', teachers: ['none.tflite'] }] },
+    ],
+    [
+      'a teacher of another task',
+      /"steps.0": teacher 2: takes 8 and gives 2 classes; the student takes 8 and gives 3/,
+      { steps: [{ step: 'train', teachers: ['original', 'two.tflite'] }] },
+    ],
+    [
+      'weights of other teachers',
+      /"steps.0": teachers: there are 1, and 2 weights/,
+      { steps: [{ step: 'train', teacherWeights: [1, 2] }] },
+    ],
+    [
       'an unknown method',
       /"steps.0.calibration" is "best", not one of/,
       {
@@ -341,10 +508,10 @@ describe('bonsaic compress', () => {
   for (const [edge, message, recipe] of wrong) {
     it(`refuses a recipe with ${edge}`, async () => {
       const path = join(folder, 'wrong.json');
-      writeFileSync(path, JSON.stringify(recipe));
+      writeFileSync(path, typeof recipe === 'string' ? recipe : JSON.stringify(recipe));
       const output = newOutput();
       const { status, stderr } = await compress(output, '--recipe', path);
-      expect(status).to.equal(1);
+      expect(status, stderr).to.equal(1);
       expect(stderr).to.match(message);
       expect(existsSync(output)).to.equal(false);
     });

@@ -8,11 +8,13 @@ import {
   globalPlan,
   type LayerPruning,
   masksFor,
+  type PruningPlan,
   pruned,
   prunedShares,
   uniformPlan,
 } from '../../src/compress/prune/masks.js';
 import { nameOf, patternNamed, unitsOf } from '../../src/compress/prune/patterns.js';
+import { namedPlan, namedSettings } from '../../src/compress/prune/plan.js';
 import {
   cubicShare,
   gradualMasks,
@@ -26,6 +28,7 @@ import {
   taylorScores,
 } from '../../src/compress/prune/scores.js';
 import { makeRandom } from '../../src/compress/random.js';
+import { settingsOf } from '../../src/compress/recipe.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import type { Checkpoint } from '../../src/compress/train/checkpoint.js';
 import { type TrainHooks, train, trainDefaults } from '../../src/compress/train/loop.js';
@@ -404,4 +407,24 @@ describe('scores and schedules', () => {
     expect(valuesOf(resumed.graph)).to.deep.equal(valuesOf(whole.graph));
     expect(resumed.masks).to.deep.equal(whole.masks);
   });
+});
+
+describe('layers by name', () => {
+  for (const name of ['conv', '', '__proto__', 'constructor']) {
+    it(`several "${name}" are told apart`, () => {
+      const plain = network().graph();
+      const graph = { ...plain, nodes: plain.nodes.map((node) => ({ ...node, name })) };
+      const shares = [0.1, 0.2, 0.3, 0.4, 0.5];
+      const plan: PruningPlan = new Map(
+        prunableLayers(graph).map(({ weights }, i) => [
+          weights,
+          { pattern: patternNamed('1x4'), share: shares[i] ?? 0 },
+        ]),
+      );
+      const settings = namedSettings(graph, plan, settingsOf({ step: 'prune' }));
+      // As it is written to a file and read again.
+      const { layers = {} } = settingsOf(JSON.parse(JSON.stringify(settings)) as typeof settings);
+      expect([...namedPlan(graph, layers)]).to.deep.equal([...plan]);
+    });
+  }
 });

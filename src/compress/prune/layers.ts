@@ -1,6 +1,6 @@
 /** Layers that can be pruned, and where their weights lie. */
 import { type Graph, type Node, type TensorId, tensorOf } from '../../ir/graph.js';
-import { weighted } from '../float-graph.js';
+import { nodeNames, weighted } from '../float-graph.js';
 
 /**
  * Weights as filters × taps × input channels. A tap is a position of the window; a fully connected
@@ -30,6 +30,12 @@ export function prunableLayers(graph: Graph): readonly PrunableLayer[] {
     seen.add(id);
     return tensorOf(graph, id).data === null ? [] : [layerOf(graph, node, index, id)];
   });
+}
+
+/** The names of layers, by their weights. */
+export function layerNames(graph: Graph): ReadonlyMap<TensorId, string> {
+  const names = nodeNames(graph);
+  return new Map(prunableLayers(graph).map(({ index, weights }) => [weights, names[index] ?? '']));
 }
 
 function layerOf(graph: Graph, node: Node, index: number, weights: TensorId): PrunableLayer {

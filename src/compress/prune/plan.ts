@@ -8,7 +8,7 @@ import { thinned } from '../data/dataset.js';
 import type { SettingsOf } from '../recipe.js';
 import type { Surroundings } from '../steps/step.js';
 import { type CostPlan, costTable, patternByCost, planByCost } from './by-cost.js';
-import { prunableLayers } from './layers.js';
+import { layerNames } from './layers.js';
 import { globalPlan, type PruningPlan } from './masks.js';
 import { nameOf, type Pattern, patternNamed, unstructured } from './patterns.js';
 import type { Scores } from './scores.js';
@@ -46,14 +46,13 @@ function patternFor(
   return patternByCost({ candidate, scores, costOf, moduleOf }, share);
 }
 
-function namedPlan(graph: Graph, layers: NonNullable<Settings['layers']>): PruningPlan {
-  const known = prunableLayers(graph);
+/** @throws BonsaiError 'usage' for a layer that the model does not have */
+export function namedPlan(graph: Graph, layers: NonNullable<Settings['layers']>): PruningPlan {
+  const known = new Map(Array.from(layerNames(graph), ([weights, name]) => [name, weights]));
   const plan = Object.entries(layers).map(([name, { pattern, share }]) => {
-    const layer = known.find(({ node }) => node.name === name);
-    if (layer !== undefined) {
-      return [layer.weights, { pattern: patternNamed(pattern), share }] as const;
-    }
-    const names = known.map(({ node }) => `"${node.name}"`).join(', ');
+    const weights = known.get(name);
+    if (weights !== undefined) return [weights, { pattern: patternNamed(pattern), share }] as const;
+    const names = Array.from(known.keys(), (one) => `"${one}"`).join(', ');
     throw new BonsaiError('usage', 'prune', `there is no layer "${name}"`, `layers are ${names}`);
   });
   return new Map(plan);
@@ -96,11 +95,11 @@ export async function timePlanner(
 /** The settings that give this plan on every target. */
 export function namedSettings(graph: Graph, plan: PruningPlan, settings: Settings): Settings {
   const { time: _, ...rest } = settings;
-  const layers = prunableLayers(graph).flatMap(({ node, weights }) => {
+  const layers = Array.from(layerNames(graph)).flatMap(([weights, name]) => {
     const own = plan.get(weights);
     return own === undefined
       ? []
-      : [[node.name, { pattern: nameOf(own.pattern), share: own.share }] as const];
+      : [[name, { pattern: nameOf(own.pattern), share: own.share }] as const];
   });
   return { ...rest, layers: Object.fromEntries(layers) };
 }

@@ -1,4 +1,5 @@
 /** A float graph with scales → an int8 module, as TFLite's converter would have made it. */
+import { InternalError } from '../../errors.js';
 import {
   type Graph,
   type Module,
@@ -29,7 +30,11 @@ export type ModuleHead = Omit<Module, 'graphs'>;
  * @throws BonsaiError for a graph that int8 cannot express
  */
 export function lower(module: ModuleHead, graph: Graph, quantization: Quantization): Module {
-  return { ...module, graphs: [lowered(graph, quantization)] };
+  const bare = graph.nodes.find(
+    ({ op, inputs }) => weighted.has(op) && !quantization.weights.has(inputs[1] ?? -1),
+  );
+  if (bare === undefined) return { ...module, graphs: [lowered(graph, quantization)] };
+  throw new InternalError('compress', `the weights of "${bare.name}" have no scales`);
 }
 
 /** Tensors without scales, and what reads them, stay in float32. */
@@ -75,7 +80,7 @@ function constant(graph: Graph, node: Node, position: number, quants: Quantizati
   if (!weighted.has(node.op)) return operand(tensor, quants.activations.get(id));
   const weightsId = node.inputs[1] as TensorId;
   const weights = quants.weights.get(weightsId);
-  if (weights === undefined) throw new RangeError(`weights ${weightsId} have no scales`);
+  if (weights === undefined) return tensor;
   if (position === 1) return weightTensor(tensor, weights);
   const input = quants.activations.get(node.inputs[0] as TensorId);
   if (input === undefined) return tensor;

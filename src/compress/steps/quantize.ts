@@ -33,7 +33,8 @@ export const quantizeStep: Step<'quantize'> = {
       method: CalibrationMethod,
       corrects = false,
     ): Promise<Attempt> => {
-      const options = { calibration: method, weights: wanted.weights };
+      const { weights, layers } = wanted;
+      const options = { calibration: method, weights, layers };
       const quantization = quantizationOf(graph, seen, options);
       const final = corrects ? biasCorrected(tf, graph, quantization, data.calibration) : graph;
       const whole = { masks: candidate.masks, graph: final, quantization };

@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly head: ModuleHead;
   /** The float model as it was given, through `separated`: the teacher. */
   readonly original: Graph;
+  /** Other teachers that a recipe names, by path. */
+  readonly teachers?: ReadonlyMap<string, Graph>;
   readonly data: {
     readonly train: Dataset;
     /** Training samples that ranges of activations are taken from. */

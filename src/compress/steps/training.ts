@@ -1,29 +1,45 @@
 /** What steps that train have in common: the settings, the progress, and the notes. */
+
+import { InternalError } from '../../errors.js';
+import type { Graph } from '../../ir/graph.js';
 import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
-import type { StepSettings } from '../recipe.js';
+import { originalTeacher, type StepSettings } from '../recipe.js';
 import { epochLine, learningCurve, scoreText } from '../train/curve.js';
 import { type EpochReport, type TrainHooks, train, trainDefaults } from '../train/loop.js';
 import type { Keeper, StepResult, Surroundings } from './step.js';
 
-type Training = Extract<StepSettings, { epochs: number }>;
+export type Training = Extract<StepSettings, { epochs: number }>;
 
-/** Trains with the original as teacher. `hooks` are the step's own. */
+/** @throws InternalError for files that were not read before */
+export function teacherGraphs(
+  names: Training['teachers'],
+  original: Graph,
+  files: Surroundings['teachers'],
+): readonly Graph[] {
+  return names.map((name) => {
+    const graph = name === originalTeacher ? original : files?.get(name);
+    if (graph !== undefined) return graph;
+    throw new InternalError('compress', `the teacher ${name} was not read`);
+  });
+}
+
+/** Trains with the original as teacher, or with those that the settings name. `hooks` are the step's own. */
 export async function trained(
   start: Candidate,
   settings: Training,
-  { tf, data, original, seed }: Surroundings,
+  { tf, data, original, teachers, seed }: Surroundings,
   say: Say,
   keeper: Keeper,
   hooks: Pick<TrainHooks, 'masks' | 'step'> = {},
 ): Promise<StepResult> {
-  const notes: string[] = [];
+  const notes = [...((keeper.resumed?.progress.said ?? []) as readonly string[])];
   let history = (keeper.resumed?.progress.history ?? []) as readonly EpochReport[];
-  const { step: _, ...options } = settings;
+  const { step: _, teachers: names, ...options } = settings;
   const candidate = await train(tf, start, {
     data: data.train,
     validation: data.validation,
-    teachers: [original],
+    teachers: teacherGraphs(names, original, teachers),
     options: { ...trainDefaults, ...options, seed },
     resume: keeper.resumed,
     hooks: {

@@ -63,13 +63,17 @@ function restart(session: Session, { options, hooks }: TrainTask): void {
     const hint = `use a lower learning rate than ${rate}`;
     throw new Diverged('usage', 'training', message, hint);
   }
-  session.restart();
-  hooks?.say?.(`${message}; training begins anew with the learning rate ${firstRate(session)}`);
+  const next = rateAfter(session, session.progress.restarts + 1);
+  const said = `${message}; training begins anew with the learning rate ${next}`;
+  session.restart(said);
+  hooks?.say?.(said);
 }
 
+const firstRate = (session: Session) => rateAfter(session, session.progress.restarts);
+
 /** The highest; a tenth after each restart. */
-function firstRate({ options, progress }: Session): number {
-  return Number((options.learningRate / 10 ** progress.restarts).toPrecision(12));
+function rateAfter({ options }: Session, restarts: number): number {
+  return Number((options.learningRate / 10 ** restarts).toPrecision(12));
 }
 
 /** No loss of a training that learns grows so much; one that begins at 0 may grow to a few. */

@@ -35,10 +35,13 @@ export interface Progress {
   firstLoss: number | null;
   history: readonly EpochReport[];
   best: { readonly epoch: number; readonly validation: Validation } | null;
+  /** What was told of each time that it began anew. */
+  said: readonly string[];
 }
 
-function beginning(restarts: number): Progress {
-  return { steps: 0, epochs: 0, restarts, firstLoss: null, history: [], best: null };
+function beginning(said: readonly string[]): Progress {
+  const restarts = said.length;
+  return { steps: 0, epochs: 0, restarts, firstLoss: null, history: [], best: null, said };
 }
 
 export interface StepSettings {
@@ -48,7 +51,7 @@ export interface StepSettings {
 }
 
 export class Session {
-  progress: Progress = beginning(0);
+  progress: Progress = beginning([]);
   readonly quantizer: FakeQuantizer | null;
   readonly #learned: Learned[] = [];
   readonly #begin: ReadonlyMap<string, Float32Array>;
@@ -202,13 +205,16 @@ export class Session {
     if (this.progress.best !== null) this.#set(this.#best);
   }
 
-  /** Goes back to the beginning, masks included. */
-  restart(): void {
-    const { restarts } = this.progress;
+  /**
+   * Goes back to the beginning, masks included.
+   *
+   * @param said of it
+   */
+  restart(said: string): void {
     this.#set(this.#begin);
     for (const { mean, square } of this.#learned) for (const slot of [mean, square]) slot.fill(0);
     for (const [id, mean] of this.#averages) mean.set(this.#begin.get(`weight/${id}`) ?? []);
-    this.progress = beginning(restarts + 1);
+    this.progress = beginning([...this.progress.said, said]);
     this.setMasks(this.start.masks);
   }
 
