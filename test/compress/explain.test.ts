@@ -1,15 +1,19 @@
 import { expect } from 'chai';
+import { assessor } from '../../src/compress/assess.js';
 import type { Candidate } from '../../src/compress/candidate.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { type Explanation, explain } from '../../src/compress/explain/index.js';
 import { probabilitiesOf } from '../../src/compress/explain/probabilities.js';
+import type { Remedy } from '../../src/compress/explain/remedies.js';
 import { disturbancesOf, kindOf } from '../../src/compress/explain/robustness.js';
 import { explainText } from '../../src/compress/explain/text.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { separated } from '../../src/compress/quantize/scheme.js';
 import { makeRandom } from '../../src/compress/random.js';
+import { type GivenSettings, type StepSettings, settingsOf } from '../../src/compress/recipe.js';
 import { classesOf, floatAnswers } from '../../src/compress/score.js';
+import { runStep } from '../../src/compress/steps/index.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
 import { type Graph, tensorOf } from '../../src/ir/graph.js';
@@ -173,6 +177,81 @@ describe('disturbances', () => {
         expect(first, title).to.deep.equal(again);
         expect(first, title).not.to.deep.equal(sample);
       }
+    });
+  }
+});
+
+describe('remedies of planted faults, applied by the steps that they name', () => {
+  let tf: Tf;
+  before(async () => {
+    ({ tf } = await loadBackend('wasm'));
+  });
+
+  const plain = { step: 'quantize', calibration: 'min-max', equalize: false } as const;
+  const base = settingsOf({ ...plain, correctBiases: false });
+  const network = () =>
+    separated(new FloatNetwork([6, 6, 2], 7).conv(6).dense(12).dense(3, 'none').graph());
+  const weightsOf = (graph: Graph, index: number) =>
+    tensorOf(graph, graph.nodes[index]?.inputs[1] as number).data as Float32Array;
+
+  /** Channel 0 between two convolutions has a range of `factor` times the others'. */
+  function channelTimes(factor: number): Graph {
+    const graph = separated(
+      new FloatNetwork([6, 6, 2], 7).conv(6).conv(4).dense(3, 'none').graph(),
+    );
+    const [first, next] = [weightsOf(graph, 0), weightsOf(graph, 1)];
+    for (let i = 0; i < first.length / 6; i += 1) first[i] = (first[i] as number) * factor;
+    for (let i = 0; i < next.length; i += 6) next[i] = (next[i] as number) / factor;
+    return graph;
+  }
+  /** Output 0 of the second layer has weights of `factor` times the others', and counts for less. */
+  function outputTimes(factor: number): Graph {
+    const graph = network();
+    const [own, next] = [weightsOf(graph, 2), weightsOf(graph, 3)];
+    for (let i = 0; i < own.length / 12; i += 1) own[i] = (own[i] as number) * factor;
+    for (let i = 0; i < next.length; i += 12) next[i] = (next[i] as number) / factor;
+    return graph;
+  }
+  /** Channel 0 is large where an element is above 1.499, and nothing reads it. */
+  function withOutliers(): Graph {
+    const graph = network();
+    const [first, next] = [weightsOf(graph, 0), weightsOf(graph, 2)];
+    first.fill(0, 0, first.length / 6);
+    first[first.length / 12] = 1e5;
+    (tensorOf(graph, graph.nodes[0]?.inputs[2] as number).data as Float32Array)[0] = -1.499e5;
+    for (let i = 0; i < next.length; i += 6) next[i] = 0;
+    return graph;
+  }
+
+  const rows: readonly (readonly [remedy: RegExp, graph: Graph, settings: typeof base])[] = [
+    [/^equalize$/, channelTimes(100), base],
+    [/^a scale for each channel$/, outputTimes(100), base],
+    [/^ranges by/, withOutliers(), base],
+    [/^learned rounding$/, network(), { ...base, weights: 'int4' }],
+  ];
+  for (const [remedy, original, settings] of rows) {
+    it(`${remedy.source}: the signal rises by about as much as the report says`, async () => {
+      const calibration = samples(80, [6, 6, 2], 3);
+      const [validation, test] = [samples(60, [6, 6, 2], 4), samples(64, [6, 6, 2], 5)];
+      const data = { train: calibration, calibration, validation };
+      const around = { tf, head, original, data, costOf: null, seed: 1 };
+      const keeper = { resumed: null, save: () => {} };
+      const dense: Candidate = { graph: original, masks: new Map(), quantization: null };
+      const perform = async (step: StepSettings, from: Candidate) =>
+        (await runStep(step as never, from, around, () => {}, keeper)).candidate;
+      const candidate = await perform(settings, dense);
+      const { remedies } = await explain({ ...around, calibration, candidate, test });
+      const told = remedies.find((one) => remedy.test(one.remedy));
+      expect(told, remedies.map((one) => one.remedy).join()).not.to.equal(undefined);
+      const { step, wholeDb } = told as Remedy;
+      const applied =
+        step.step === 'round'
+          ? await perform(settingsOf(step), candidate)
+          : await perform(settingsOf({ ...settings, ...step } as GivenSettings), dense);
+      const compare = assessor(around, test);
+      const gainDb = compare.of(applied).snrDb - compare.of(candidate).snrDb;
+      expect(wholeDb).to.be.above(0.3);
+      expect(gainDb).to.be.above(0.5 * wholeDb);
     });
   }
 });

@@ -3,7 +3,7 @@ import { type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import type { CostOf } from '../cost.js';
 import { type Dataset, thinned } from '../data/dataset.js';
-import { weighted, withValues } from '../float-graph.js';
+import { nodeNames, weighted, withValues } from '../float-graph.js';
 import { type CalibrationMethod, calibrationMethods } from '../quantize/calibrate.js';
 import { equalized } from '../quantize/equalize.js';
 import { lower, type ModuleHead } from '../quantize/lower.js';
@@ -17,6 +17,7 @@ import {
   type WeightQuant,
   weightQuant,
 } from '../quantize/scheme.js';
+import type { GivenSettings } from '../recipe.js';
 import { signalToNoise } from '../score.js';
 import type { Tf } from '../tensorflow.js';
 import { runnerOf } from '../trace.js';
@@ -29,14 +30,18 @@ export interface Remedy {
   readonly remedy: string;
   /** Rise of `scoresDb` of the layer, in dB. */
   readonly gainDb: number;
+  /** Rise of the signal to noise of the scores of the whole int8 model, in dB. */
+  readonly wholeDb: number;
+  /** What does it in a recipe. */
+  readonly step: GivenSettings;
   /** Of an inference, in the target's unit; null without a target. */
   readonly addedCount: number | null;
 }
 
 /** Layers that remedies are looked for, and samples whose scores are compared, at most. */
 const [mostLayers, mostSamples] = [3, 64];
-/** A smaller gain is no remedy. */
-const leastGainDb = 0.2;
+/** A smaller gain is no remedy, nor is one that harms the whole: other layers may hide the gain. */
+const [leastGainDb, leastWholeDb] = [0.2, -0.1];
 /** Enough to tell the gain; a recipe's step takes more. */
 const roundOptions = { ...roundDefaults, iterations: 300, rows: 4096 };
 
@@ -44,6 +49,7 @@ const roundOptions = { ...roundDefaults, iterations: 300, rows: 4096 };
 interface Attempt {
   readonly remedy: string;
   readonly twin: Twin;
+  readonly step: GivenSettings;
 }
 
 export interface RemedyMaterials {
@@ -62,9 +68,10 @@ export async function findRemedies(
   test: Dataset,
 ): Promise<readonly Remedy[]> {
   const few = thinned(test, mostSamples);
-  const snrOf = (tried: Twin, index: number) => {
+  /** Of the scores with one layer quantized; null: with all. */
+  const snrOf = (tried: Twin, index: number | null) => {
     const partly = partialQuantizer(tf, tried);
-    const hooks = partly.hooks((one) => one === index);
+    const hooks = partly.hooks((one) => index === null || one === index);
     const wanted = scoresOf(tf, tried.float, few, {});
     const got = scoresOf(tf, tried.graph, few, hooks);
     partly.dispose();
@@ -77,6 +84,7 @@ export async function findRemedies(
     .sort((a, b) => a.scoresDb - b.scoresDb)
     .slice(0, mostLayers);
   const before = countOf(twin) ?? 0;
+  const whole = snrOf(twin, null);
   const found: Remedy[] = [];
   const even = evenTwin(tf, twin, calibration);
   const ranges = rangesByMethod(tf, twin, calibration);
@@ -88,19 +96,14 @@ export async function findRemedies(
       perChannel(twin, index),
       await rounded(tf, twin, index, calibration, seed),
     ].filter((attempt) => attempt !== null);
-    const own = attempts.flatMap(({ remedy, twin: tried }) => {
+    const own = attempts.flatMap(({ remedy, twin: tried, step }) => {
       const gainDb = snrOf(tried, index) - base;
       if (!(gainDb >= leastGainDb)) return [];
+      const wholeDb = snrOf(tried, null) - whole;
+      if (!(wholeDb >= leastWholeDb)) return [];
       const count = countOf(tried);
-      return [
-        {
-          layer: index,
-          name,
-          remedy,
-          gainDb,
-          addedCount: count === undefined ? null : count - before,
-        },
-      ];
+      const addedCount = count === undefined ? null : count - before;
+      return [{ layer: index, name, remedy, gainDb, wholeDb, addedCount, step }];
     });
     found.push(...own.sort((a, b) => b.gainDb - a.gainDb));
   }
@@ -114,7 +117,8 @@ function evenTwin(tf: Tf, { float, quantization }: Twin, calibration: Dataset): 
   const seen = observe(tf, runnerOf(tf, graph), calibration);
   const options = { calibration: 'min-max', weights: weightTypeOf(quantization) } as const;
   const scales = quantizationOf(graph, seen, options);
-  return { remedy: 'equalize', twin: { float: graph, graph, quantization: scales } };
+  const even = { float: graph, graph, quantization: scales };
+  return { remedy: 'equalize', twin: even, step: { step: 'quantize', equalize: true } };
 }
 
 type Ranges = ReadonlyMap<CalibrationMethod, Quantization['activations']>;
@@ -139,6 +143,7 @@ function bestRanges(
 ): Attempt {
   const { float, quantization } = twin;
   const ties = tiesOf(float);
+  const name = nodeNames(float)[index] ?? '';
   const leader = ties.leader(float.nodes[index]?.outputs[0] as TensorId);
   const attempts = [...ranges].map(([method, activations]) => {
     const mixed = [...quantization.activations].map(
@@ -146,7 +151,8 @@ function bestRanges(
         [id, ties.leader(id) === leader ? (activations.get(id) ?? quant) : quant] as const,
     );
     const own = { ...quantization, activations: new Map(mixed) };
-    return { remedy: `ranges by ${method}`, twin: { ...twin, quantization: own } };
+    const step = { step: 'quantize', layers: { [name]: { calibration: method } } } as const;
+    return { remedy: `ranges by ${method}`, twin: { ...twin, quantization: own }, step };
   });
   const snrs = attempts.map((attempt) => snrOf(attempt.twin));
   return attempts[snrs.indexOf(Math.max(...snrs))] as Attempt;
@@ -165,9 +171,11 @@ function perChannel(twin: Twin, index: number): Attempt | null {
     twin.graph,
     new Map([[id, tensorOf(twin.float, id).data as Float32Array]]),
   );
+  const name = nodeNames(twin.float)[index] ?? '';
   return {
     remedy: 'a scale for each channel',
     twin: { ...twin, graph, quantization: { ...twin.quantization, weights } },
+    step: { step: 'quantize', layers: { [name]: { perChannel: true } } },
   };
 }
 
@@ -183,5 +191,6 @@ async function rounded(
   const only = new Set([float.nodes[index]?.inputs[1] as TensorId]);
   const options = { ...roundOptions, seed, only };
   const { candidate } = await learnedRounding(tf, start, float, calibration, options);
-  return { remedy: 'learned rounding', twin: { ...twin, graph: candidate.graph } };
+  const learned = { ...twin, graph: candidate.graph };
+  return { remedy: 'learned rounding', twin: learned, step: { step: 'round' } };
 }

@@ -1,5 +1,5 @@
 /** An explanation as tables that fit the terminal. */
-import { textTable } from '../../report/text-table.js';
+import { prose, textTable } from '../../report/text-table.js';
 import type { Explanation } from './index.js';
 
 const decibels = (value: number) => (Number.isFinite(value) ? value.toFixed(1) : 'exact');
@@ -37,16 +37,29 @@ function layersText({ layers }: Explanation, width: number): string {
   return textTable([...numbers, 'operator', 'name'], rows, { right: new Set(numbers), width });
 }
 
-function remediesText({ remedies }: Explanation, width: number): string {
-  const rows = remedies.map(({ layer, remedy, gainDb, addedCount, name }) => [
+function remediesText(explanation: Explanation, width: number): string {
+  const { remedies } = explanation;
+  const rows = remedies.map(({ layer, remedy, gainDb, wholeDb, addedCount, name }) => [
     `${layer}`,
     signed(gainDb, gainDb.toFixed(1)),
+    signed(wholeDb, wholeDb.toFixed(1)),
     addedCount === null ? '' : signed(addedCount, `${Math.round(addedCount)}`),
     remedy,
     name,
   ]);
-  const numbers = ['layer', 'gain dB', 'cost'];
-  return textTable([...numbers, 'remedy', 'name'], rows, { right: new Set(numbers), width });
+  const numbers = ['layer', 'alone dB', 'whole dB', 'cost'];
+  const table = textTable([...numbers, 'remedy', 'name'], rows, {
+    right: new Set(numbers),
+    width,
+  });
+  return [table, stepsText(explanation, width)].filter((text) => text !== '').join('\n\n');
+}
+
+/** The best remedy of each layer as a step of a recipe. */
+function stepsText({ remedies }: Explanation, width: number): string {
+  const best = remedies.filter(({ layer }, i) => remedies[i - 1]?.layer !== layer);
+  const steps = new Set(best.map(({ step }) => JSON.stringify(step)));
+  return [...steps].map((step) => prose(`in a recipe: ${step}`, width, 2)).join('\n');
 }
 
 function robustnessText({ robustness }: Explanation, width: number): string {
