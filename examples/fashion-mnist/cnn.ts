@@ -3,8 +3,12 @@ import { loadBackend } from '../../src/compress/tensorflow.js';
 import { importModel } from '../../src/import/index.js';
 import type { Module } from '../../src/ir/graph.js';
 
-/** 231 000 weights; three convolutions, two fully connected layers. */
-export async function untrainedCnn(seed: number): Promise<Module> {
+/**
+ * Three convolutions, two fully connected layers: 224 000 weights with 16, 32 and 64 filters.
+ *
+ * @param widths filters of the convolutions
+ */
+export async function untrainedCnn(seed: number, widths = [16, 32, 64]): Promise<Module> {
   // TensorFlow.js makes the layers' first weights on the backend of its own core.
   await loadBackend('wasm');
   const { initializers, layers, sequential } = await import('@tensorflow/tfjs-layers');
@@ -13,18 +17,18 @@ export async function untrainedCnn(seed: number): Promise<Module> {
     drawn += 1;
     return initializers.heNormal({ seed: drawn });
   };
-  const convolution = (filters: number) =>
+  const convolution = (filters: number, index: number) =>
     layers.conv2d({
       ...{ filters, kernelSize: 3, padding: 'same', activation: 'relu' },
       kernelInitializer: kernelInitializer(),
-      ...(filters === 16 ? { inputShape: [28, 28, 1] } : {}),
+      ...(index === 0 ? { inputShape: [28, 28, 1] } : {}),
     });
   const pool = () => layers.maxPooling2d({ poolSize: 2, strides: 2 });
   const dense = (units: number, activation: 'relu' | 'softmax') =>
     layers.dense({ units, activation, kernelInitializer: kernelInitializer() });
   const model = sequential({
     layers: [
-      ...[convolution(16), pool(), convolution(32), pool(), convolution(64)],
+      ...widths.flatMap((filters, i) => [...(i > 0 ? [pool()] : []), convolution(filters, i)]),
       ...[layers.flatten(), dense(64, 'relu'), dense(10, 'softmax')],
     ],
   });

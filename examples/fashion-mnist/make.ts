@@ -13,13 +13,10 @@ import { fileURLToPath } from 'node:url';
 import { makeProgress, printResult } from '../../src/cli/output.js';
 import { loadDataset } from '../../src/compress/data/load.js';
 import { split } from '../../src/compress/data/split.js';
-import { agreement, classesOf, floatAnswers } from '../../src/compress/score.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
-import { epochLine, learningCurve } from '../../src/compress/train/curve.js';
-import { train, trainDefaults } from '../../src/compress/train/loop.js';
-import { mainGraph } from '../../src/ir/graph.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { untrainedCnn } from './cnn.js';
+import { rightShare, trained } from './train.js';
 
 const [data, output] = process.argv.slice(2);
 if (data === undefined || output === undefined) {
@@ -30,29 +27,16 @@ mkdirSync(output, { recursive: true });
 
 const module = await untrainedCnn(seed);
 const all = await loadDataset(data, { shape: [28, 28, 1] });
-const parts = split(all, { validation: 0.1, test: 0.15, seed });
+const parts = split(all, { validation: 0.15, test: 0.25, seed });
 const { tf, name } = await loadBackend();
 printResult(`${parts.train.count} images to train on, TensorFlow.js on ${name}`);
-const start = { graph: mainGraph(module), masks: new Map(), quantization: null };
-const { graph } = await makeProgress()('Train a float model', (say) =>
-  train(tf, start, {
-    data: parts.train,
-    validation: parts.validation,
-    teachers: [],
-    options: {
-      ...{ ...trainDefaults, seed, epochs: 12, batch: 128, learningRate: 0.002 },
-      augmentation: { kind: 'image', flip: true, shift: 0.05, brightness: 0 },
-    },
-    hooks: { epoch: (report, history) => say(epochLine(report), learningCurve(history)) },
-  }),
+const model = await makeProgress()('Train a float model', (say) =>
+  trained(tf, module, parts, { seed }, say),
 );
-const right = agreement(
-  classesOf(floatAnswers(tf, graph, parts.test)),
-  parts.test.labels ?? new Int32Array(),
-);
+const right = rightShare(tf, model, parts.test);
 printResult(`${(100 * right).toFixed(2)} % of the test images are right in float`);
 const float = join(output, 'float.tflite');
-writeFileSync(float, writeTflite({ ...module, graphs: [graph] }));
+writeFileSync(float, writeTflite(model));
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const bonsaic = (...args: string[]) =>
