@@ -60,15 +60,16 @@ export function makeObjective(tf: Tf, student: Graph, task: TrainTask): Objectiv
     const hint = 'give labels, or a teacher: without labels the original model is one';
     throw new BonsaiError('usage', data.where, 'has no labels to learn from', hint);
   }
-  const teach = teaching(tf, answer, teachers, data, options);
-  const share = teach === null ? 0 : learnsLabels ? options.teacherShare : 1;
+  const asked = learnsLabels ? options.teacherShare : 1;
+  const teach = asked > 0 ? teaching(tf, answer, teachers, data, options) : null;
+  const share = teach === null ? 0 : asked;
   const rule: Rule = { answer, share, options, labels: labelOptionsOf(data, options) };
   const matcher = matcherOf(tf, answer.graph, teachers, options);
   return {
     variables: matcher?.variables ?? new Map(),
     loss(samples, chosen, model) {
       const x = tf.tensor(samples, [chosen.length, ...data.shape]);
-      const wanted = share > 0 ? (teach?.(x, chosen, model) ?? null) : null;
+      const wanted = teach?.(x, chosen, model) ?? null;
       const seen = new Map<TensorId, TfTensor>();
       const hooks = watching(hooksOf(model), seen, matcher !== null);
       const own = scores(tf, answer, runner.run([x], hooks)[0] as TfTensor);
@@ -173,19 +174,18 @@ function teaching(
   { augmentation, averageDecay, temperature }: TrainOptions,
 ): Teach | null {
   if (teachers.length === 0 && averageDecay === null) return null;
-  let known: Taught | null = null;
+  // Here, not in the first step: a step that looks for gradients keeps every tensor until its end.
+  const isAskedOnce = augmentation === null && teachers.length > 0;
+  const known = isAskedOnce ? taughtOnce(tf, teachers, data, temperature) : null;
   const weights = teachers.map(({ weight }) => weight);
   const total = weights.reduce((a, b) => a + b, 0);
   const given = (x: TfTensor, chosen: Uint32Array): TfTensor => {
-    if (augmentation !== null) {
-      return meanOf(
-        tf,
-        teachers.map((one) => taught(tf, one, x, temperature)),
-        weights,
-      );
-    }
-    known ??= taughtOnce(tf, teachers, data, temperature);
-    return rowsOf(tf, known, chosen);
+    if (known !== null) return rowsOf(tf, known, chosen);
+    return meanOf(
+      tf,
+      teachers.map((one) => taught(tf, one, x, temperature)),
+      weights,
+    );
   };
   const self = runnerOf(tf, answer.graph);
   return (x, chosen, { average }) => {

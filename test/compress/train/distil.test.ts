@@ -9,6 +9,7 @@ import {
   trainDefaults,
 } from '../../../src/compress/train/loop.js';
 import { attentionLoss, pairsOf } from '../../../src/compress/train/match.js';
+import { makeObjective } from '../../../src/compress/train/objective.js';
 import { BonsaiError } from '../../../src/errors.js';
 import type { Graph } from '../../../src/ir/graph.js';
 import { FloatNetwork } from '../../support/float-network.js';
@@ -55,6 +56,35 @@ describe('distillation', () => {
       expect(student.graph.tensors).to.have.length(small().tensors.length);
     });
   }
+
+  it('the first step keeps no more tensors than the second, however many samples there are', () => {
+    // More than a teacher answers at once.
+    const many = { ...squares(600, 3), labels: null, classes: null };
+    const graph = small().graph();
+    const objective = makeObjective(tf, graph, { data: many, teachers: [teacher], options });
+    const id = graph.nodes[0]?.inputs[1] as number;
+    const { data: values, shape = [] } = graph.tensors[id] ?? {};
+    const kept = () => {
+      let tensors = 0;
+      tf.tidy(() => {
+        const weights = tf.variable(tf.tensor(values as Float32Array, [...shape]));
+        const model = {
+          quantizer: null,
+          parameter: (one: number) => (one === id ? weights : null),
+          average: () => null,
+        };
+        const lossOf = () => {
+          const loss = objective.loss(many.x.subarray(0, 2 * 64), Uint32Array.of(0, 1), model);
+          tensors = tf.memory().numTensors;
+          return loss;
+        };
+        tf.variableGrads(lossOf as never, [weights]);
+        weights.dispose();
+      });
+      return tensors;
+    };
+    expect(kept()).to.equal(kept());
+  });
 
   it('what teachers say about a sample is the same, asked once or in each step', async () => {
     const still = { kind: 'image', shift: 0, brightness: 0 } as const;
