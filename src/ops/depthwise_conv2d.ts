@@ -134,7 +134,7 @@ export const depthwiseConv2d = {
   name: 'depthwise_conv2d',
   types: accumulationTypes,
   infer,
-  check: (view) => checkAccumulation(view, depthwiseFilters(view)),
+  check: (view) => checkAccumulation(view, depthwiseFilters(view), { wideBiases: ['int64'] }),
   evaluate,
   macs,
   range,

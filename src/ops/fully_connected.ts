@@ -123,7 +123,7 @@ export const fullyConnected = {
   types: accumulationTypes,
   infer,
   check(view) {
-    checkAccumulation(view, rowFilters(view));
+    checkAccumulation(view, rowFilters(view), { product: 'per-tensor' });
     checkResidual(view);
   },
   evaluate,

@@ -19,7 +19,7 @@ export const logistic = elementwise<LogisticAttrs>('logistic', scalarOf, [
 ]) satisfies OpDef<LogisticAttrs>;
 
 function scalarOf(view: NodeView<LogisticAttrs>): Scalar {
-  if (requireOneType(view, ['int8', 'int16']) === 'int16') return curveScalar(view, 'logistic');
+  if (requireOneType(view, ['int8', 'int16']) === 'int16') return curveScalar(view, 'unsigned');
   const quant = elementQuant(view);
   // TFLite's quantization specification fixes the output: [0, 1) in 256 steps.
   if (quant.outputScale !== 1 / 256 || quant.outputZeroPoint !== -128) {

@@ -19,7 +19,7 @@ export const tanh = elementwise<TanhAttrs>('tanh', scalarOf, [
 ]) satisfies OpDef<TanhAttrs>;
 
 function scalarOf(view: NodeView<TanhAttrs>): Scalar {
-  if (requireOneType(view, ['int8', 'int16']) === 'int16') return curveScalar(view, 'tanh');
+  if (requireOneType(view, ['int8', 'int16']) === 'int16') return curveScalar(view, 'signed');
   const quant = elementQuant(view);
   // TFLite's quantization specification fixes the output: [-1, 1) in 256 steps.
   if (quant.outputScale !== 1 / 128 || quant.outputZeroPoint !== 0) {

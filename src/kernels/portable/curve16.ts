@@ -18,7 +18,7 @@ export function curveVariant<A extends object>(curve: Curve): KernelVariant<A> {
         work: () => ({ outputs: { count, cycles: 28 } }),
         calls: () => [
           {
-            ...{ inputs: [0], outputs: [0], flags: { tanh: curve === 'tanh' } },
+            ...{ inputs: [0], outputs: [0], flags: { tanh: curve === 'signed' } },
             numbers: { multiplier, half, shift, count },
             tables: { table: { data: curveTable, role: 'table' } },
           },

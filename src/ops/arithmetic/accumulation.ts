@@ -228,12 +228,26 @@ export function inputOffset(view: NodeView<AccumulationAttrs>): number {
   return view.attrs.zeroPointFolded === true ? 0 : inputZeroPoint(view);
 }
 
+/** What `checkAccumulation` knows of an operator. */
+export interface AccumulationTraits {
+  /**
+   * Types of the bias of int16 inputs. TFLM reads that of depthwise convolutions as int64, whatever
+   * its type, and so does desktop TFLite that of all convolutions.
+   */
+  readonly wideBiases?: readonly DType[];
+  readonly product?: ScaleProduct;
+}
+
 /**
  * Refuses operands that the three operators cannot compute exactly.
  *
  * @throws BonsaiError
  */
-export function checkAccumulation(view: NodeView<AccumulationAttrs>, filters: Filters): void {
+export function checkAccumulation(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  { wideBiases = ['int64', 'int32'], product = 'per-channel' }: AccumulationTraits = {},
+): void {
   const where = at(view.node);
   const input = inputOf(view, 0);
   const weights = inputOf(view, 1);
@@ -245,7 +259,7 @@ export function checkAccumulation(view: NodeView<AccumulationAttrs>, filters: Fi
   requireType(where, output, [input.dtype]);
   requireConstant(where, weights);
   if (bias !== null) {
-    requireType(where, bias, biasTypes(view));
+    requireType(where, bias, input.dtype === 'int8' ? ['int32'] : wideBiases);
     requireConstant(where, bias);
     if (bias.data?.length !== channels) {
       const message = `bias "${bias.name}" has ${bias.data?.length} elements for ${channels} channels`;
@@ -264,6 +278,7 @@ export function checkAccumulation(view: NodeView<AccumulationAttrs>, filters: Fi
   }
   checkWeightQuant(where, weights, filters);
   checkAccumulators(view, filters);
+  if (isWide(view)) checkResults(view, filters, product);
 }
 
 /** The elements of a tensor of one of `accumulationTypes`, zeroed. */
@@ -280,15 +295,6 @@ export function clampBounds(view: NodeView<AccumulationAttrs>): ChannelBounds {
 
 /** Types of inputs and outputs. */
 export const accumulationTypes: readonly DType[] = ['int8', 'int16'];
-
-/**
- * TFLM reads a depthwise bias of int16 inputs as int64, whatever its type, and so does desktop
- * TFLite that of a convolution.
- */
-function biasTypes(view: NodeView<object>): readonly DType[] {
-  if (inputOf(view, 0).dtype === 'int8') return ['int32'];
-  return view.node.op === 'depthwise_conv2d' ? ['int64'] : ['int64', 'int32'];
-}
 
 function requireType(where: string, tensor: Tensor, dtypes: readonly DType[]): void {
   if (dtypes.includes(tensor.dtype)) return;
@@ -356,11 +362,13 @@ function checkAccumulators(view: NodeView<AccumulationAttrs>, filters: Filters):
       );
     }
   }
-  if (isWide(view)) checkResults(view, filters);
 }
 
-function checkResults(view: NodeView<AccumulationAttrs>, filters: Filters): void {
-  const product = view.node.op === 'fully_connected' ? 'per-tensor' : 'per-channel';
+function checkResults(
+  view: NodeView<AccumulationAttrs>,
+  filters: Filters,
+  product: ScaleProduct,
+): void {
   const { multipliers } = outputStage(view, filters.channels, product);
   accumulatorReach(view, filters).forEach((reach, channel) => {
     const { multiplier, shift } = multipliers[channel] as Multiplier;

@@ -8,7 +8,8 @@ import type { Scalar } from './lookup.js';
 import { roundHalfAwayFromZero } from './quant.js';
 import { badRatio, elementQuant } from './rescale.js';
 
-export type Curve = 'logistic' | 'tanh';
+/** unsigned: 0 to 1; signed: −1 to 1. */
+export type Curve = 'unsigned' | 'signed';
 
 /** An input becomes (x · multiplier + half) >> shift, in units of 2^-12 / 3. */
 export interface CurveScaling {
@@ -31,10 +32,10 @@ export const curveTable: Uint16Array = Uint16Array.from({ length: 256 }, (_, i) 
 export function curveScaling(view: NodeView<object>, curve: Curve): CurveScaling {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
   if (inputZeroPoint !== 0 || outputZeroPoint !== 0 || powerOf(outputScale) !== -15) {
-    throw badRatio(view, `int16 of a ${curve} need zero points 0, and the output the scale 2^-15`);
+    throw badRatio(view, 'int16 need zero points 0 here, and the output the scale 2^-15');
   }
   const power = (powerOf(inputScale) ?? Infinity) + 12;
-  if (power === 0 || (curve === 'tanh' && power === 1)) {
+  if (power === 0 || (curve === 'signed' && power === 1)) {
     // Desktop TFLite's vector code has another algorithm for these, gemmlowp's.
     if ((view.node.attrs as { algorithm?: string }).algorithm === 'float')
       throw notOfDesktop(view, inputScale);
@@ -62,11 +63,11 @@ function powerOf(scale: number): number | null {
 export function curveScalar(view: NodeView<object>, curve: Curve): Scalar {
   const { multiplier, shift } = curveScaling(view, curve);
   const half = shift > 0 ? 2 ** (shift - 1) : 0;
-  const bits = curve === 'logistic' ? 9 : 8;
+  const bits = curve === 'unsigned' ? 9 : 8;
   return (q) => {
     const x = Math.floor((q * multiplier + half) / 2 ** shift);
     const line = lineAt(Math.abs(x), bits);
-    if (curve === 'logistic') return (x >= 0 ? line + 512 : 2 ** 25 - line + 511) >> 10;
+    if (curve === 'unsigned') return (x >= 0 ? line + 512 : 2 ** 25 - line + 511) >> 10;
     return (x >= 0 ? line - 2 ** 23 + 128 : 2 ** 23 - line + 127) >> 8;
   };
 }
