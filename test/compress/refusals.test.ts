@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { CompressReport } from '../../src/compress/compress-model.js';
 import { makeRandom } from '../../src/compress/random.js';
+import type { Graph, Tensor } from '../../src/ir/graph.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { cliPath } from '../support/cli.js';
 import { runHere } from '../support/command.js';
@@ -248,4 +249,60 @@ describe('a disk without room for the result', () => {
     expect((await runHere(command)).status).to.equal(0);
     expect(readdirSync(into)).to.have.length(4);
   });
+});
+
+describe('models that compression cannot use', () => {
+  /** The model with another first weight. */
+  function withWeight(value: number): Uint8Array {
+    const network = classifier();
+    (network.tensors[1]?.data as Float32Array)[0] = value;
+    return writeTflite(network.module());
+  }
+  /** The model with another output beside its own, or another input. */
+  function withTwo(what: 'inputs' | 'outputs'): Uint8Array {
+    const network = new FloatNetwork([features], 2).dense(4);
+    const first = network.last;
+    const module = network.dense(4, 'none').add('add', [first], { activation: 'none' }).module();
+    const [graph] = module.graphs as [Graph];
+    const tensors = [...graph.tensors, { ...(graph.tensors[0] as Tensor), name: 'second' }];
+    const nodes = graph.nodes.map((node) =>
+      node.op === 'add' && what === 'inputs'
+        ? { ...node, inputs: [node.inputs[0] ?? 0, tensors.length - 1] }
+        : node,
+    );
+    const ends =
+      what === 'inputs'
+        ? { inputs: [0, tensors.length - 1], tensors, nodes }
+        : { outputs: [first, ...graph.outputs] };
+    const names = { inputNames: ['x', 'x2'], outputNames: ['y', 'y2'] };
+    return writeTflite({ ...module, ...names, graphs: [{ ...graph, ...ends }] });
+  }
+  const rows: readonly (readonly [edge: string, bytes: () => string | Uint8Array, says: RegExp])[] =
+    [
+      ['no model', () => 'no model at all', /is not a TFLite model.*\n.*give a float model/],
+      ['two outputs', () => withTwo('outputs'), /has 1 input and 2 outputs/],
+      ['two inputs', () => withTwo('inputs'), /has 2 inputs and 1 output/],
+      [
+        'a weight that is no number',
+        () => withWeight(Number.NaN),
+        /the model gives NaN for sample/,
+      ],
+      ['an infinite weight', () => withWeight(Number.POSITIVE_INFINITY), /the model gives NaN/],
+    ];
+  for (const command of ['compress', 'quantize', 'prune', 'sensitivity']) {
+    for (const [edge, bytes, says] of rows) {
+      it(`${command}: ${edge}`, async () => {
+        const data = fileOf(
+          'csv',
+          tableOf(60, () => null),
+        );
+        const into = output();
+        const args = [command, fileOf('tflite', bytes()), '--data', data, '--backend', 'wasm'];
+        const ended = await runHere([...args, ...(command === 'sensitivity' ? [] : ['-o', into])]);
+        expect(ended.status, ended.stderr).to.equal(2);
+        expect(ended.stderr).to.match(says);
+        expect(existsSync(into)).to.equal(false);
+      });
+    }
+  }
 });
