@@ -12,8 +12,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { untrainedCnn } from '../examples/fashion-mnist/cnn.js';
-import { rightShare, trained } from '../examples/fashion-mnist/train.js';
+import { cnn, training } from '../examples/fashion-mnist/cnn.js';
+import { type Network, rightShare, trained, untrained } from '../examples/steps.js';
 import { assessor } from '../src/compress/assess.js';
 import { Journal } from '../src/compress/journal.js';
 import { type Prepared, prepare } from '../src/compress/prepare.js';
@@ -21,7 +21,6 @@ import { agreementOf } from '../src/compress/quantize/agreement.js';
 import { lower } from '../src/compress/quantize/lower.js';
 import { type GivenSettings, settingsOf } from '../src/compress/recipe.js';
 import { makeWorkshop } from '../src/compress/workshop.js';
-import { importModel } from '../src/import/index.js';
 import { elementCount, type Graph, type Module, mainGraph, tensorOf } from '../src/ir/graph.js';
 import type { Progress } from '../src/progress.js';
 import { writeTflite } from '../src/write/tflite.js';
@@ -93,29 +92,26 @@ const progress: Progress = async (title, work) => {
 };
 
 /** The float model of a seed: its file, trained if that is not there yet. */
-async function floatModel(seed: number, folder: string): Promise<Uint8Array> {
-  const path = join(folder, 'float.tflite');
-  const untrained = await untrainedCnn(seed);
+async function floatModel(seed: number, path: string): Promise<Uint8Array> {
   if (!existsSync(path)) {
-    const bytes = writeTflite(untrained);
-    const { surroundings, test } = await prepared(bytes, path, seed);
-    const parts = { ...surroundings.data, test };
+    const begin = await fresh(cnn(), seed);
+    const { surroundings } = await prepared(writeTflite(begin), path, seed);
+    const { tf, data: parts } = surroundings;
     const module = await progress(`float, seed ${seed}`, (say) =>
-      trained(surroundings.tf, untrained, parts, { seed }, say),
+      trained(tf, begin, parts, { ...training, seed }, say),
     );
     writeFileSync(path, writeTflite(module));
   }
   return readFileSync(path);
 }
 
+const fresh = (network: Network, seed: number) => untrained('fashion_mnist', network, seed);
+
 const prepared = (bytes: Uint8Array, path: string, seed: number) =>
   prepare(
     { bytes, path, data, reading: {}, samples: 256, seed, costs: null },
     async (_title, work) => work(() => {}),
   );
-
-const graphOf = (bytes: Uint8Array) =>
-  mainGraph(importModel(bytes, { name: 'model', where: 'model', rounding: 'tflm' }));
 
 async function compressed(
   row: string,
@@ -164,22 +160,17 @@ function runOn(board: string, path: string) {
   return { count: latency.count, unit: latency.unit, ms: latency.ms, flashBytes, ramBytes };
 }
 
-/** Both students train alike, for as many epochs. */
+/** All students train alike, for as many epochs, on images that do not change. */
 async function student(
   row: string,
-  isTaught: boolean,
+  begin: Module,
   { surroundings, test }: Prepared,
-  teacher: Graph,
+  teachers: readonly Graph[],
 ): Promise<Result> {
-  const { tf, data, seed } = surroundings;
-  const untrained = await untrainedCnn(seed, studentWidths);
-  const module: Module = await progress(`${row}, seed ${seed}`, (say) => {
-    const options = {
-      seed,
-      augmentation: null,
-      ...(isTaught ? { teacher, teacherShare: 0.9 } : {}),
-    };
-    return trained(tf, untrained, { ...data, test }, options, say);
+  const { tf, data: parts, seed } = surroundings;
+  const module = await progress(`${row}, seed ${seed}`, (say) => {
+    const options = { ...training, seed, augmentation: null };
+    return trained(tf, begin, parts, options, say, teachers);
   });
   const weights = weightsOf(mainGraph(module));
   return { row, seed, accuracy: rightShare(tf, module, test), weights };
@@ -202,11 +193,14 @@ function weightsOf(graph: Graph): Result['weights'] {
 
 for (const seed of values.seeds.split(',').map(Number)) {
   const folder = join(out, `seed-${seed}`);
+  const path = join(folder, 'float.tflite');
   mkdirSync(folder, { recursive: true });
-  const bytes = await floatModel(seed, folder);
-  const whole = await prepared(bytes, join(folder, 'float.tflite'), seed);
+  const bytes = await floatModel(seed, path);
+  // Before `prepare`, which chooses the backend: TensorFlow.js makes first weights on another.
+  const begin = await fresh(cnn(studentWidths), seed);
+  const whole = await prepared(bytes, path, seed);
+  const { tf, head, original } = whole.surroundings;
   if (isWanted('float', seed)) {
-    const { tf, head, original } = whole.surroundings;
     const accuracy = rightShare(tf, { ...head, graphs: [original] }, whole.test);
     add({ row: 'float', seed, accuracy, weights: weightsOf(original) });
   }
@@ -214,7 +208,7 @@ for (const seed of values.seeds.split(',').map(Number)) {
     if (isWanted(row, seed)) add(await compressed(row, steps, whole, folder));
   }
   for (const [row, isTaught] of Object.entries(students)) {
-    if (isWanted(row, seed)) add(await student(row, isTaught, whole, graphOf(bytes)));
+    if (isWanted(row, seed)) add(await student(row, begin, whole, isTaught ? [original] : []));
   }
 }
 

@@ -7,11 +7,12 @@ import { makeProgress, printResult } from '../src/cli/output.js';
 import type { Dataset } from '../src/compress/data/dataset.js';
 import type { Splits } from '../src/compress/data/split.js';
 import { agreement, classesOf, floatAnswers } from '../src/compress/score.js';
-import { loadBackend } from '../src/compress/tensorflow.js';
+import { loadBackend, type Tf } from '../src/compress/tensorflow.js';
 import { epochLine, learningCurve } from '../src/compress/train/curve.js';
 import { type TrainOptions, train, trainDefaults } from '../src/compress/train/loop.js';
 import { importModel } from '../src/import/index.js';
-import { type Module, mainGraph, rawBytes } from '../src/ir/graph.js';
+import { type Graph, type Module, mainGraph, rawBytes } from '../src/ir/graph.js';
+import type { Say } from '../src/progress.js';
 import { writeTflite } from '../src/write/tflite.js';
 
 export type Layers = typeof import('@tensorflow/tfjs-layers');
@@ -54,6 +55,30 @@ async function imported(name: string, model: Sequential): Promise<Module> {
   return saved.module;
 }
 
+/** Trains `module` with labels and what `teachers` say. */
+export async function trained(
+  tf: Tf,
+  module: Module,
+  { train: data, validation }: Pick<Splits, 'train' | 'validation'>,
+  options: Partial<TrainOptions>,
+  say: Say,
+  teachers: readonly Graph[] = [],
+): Promise<Module> {
+  const start = { graph: mainGraph(module), masks: new Map(), quantization: null };
+  const { graph } = await train(tf, start, {
+    ...{ data, validation, teachers },
+    options: { ...trainDefaults, ...options },
+    hooks: { epoch: (report, history) => say(epochLine(report), learningCurve(history)) },
+  });
+  return { ...module, graphs: [graph] };
+}
+
+/** The share of samples that a float model puts into the class of their label. */
+export function rightShare(tf: Tf, module: Module, test: Dataset): number {
+  const answers = classesOf(floatAnswers(tf, mainGraph(module), test));
+  return agreement(answers, test.labels ?? new Int32Array());
+}
+
 /** Trains `module` and writes it to `path`; tells how many of the test samples it gets right. */
 export async function trainFloat(
   path: string,
@@ -63,21 +88,13 @@ export async function trainFloat(
 ): Promise<void> {
   const { tf, name } = await loadBackend();
   printResult(`${parts.train.count} samples to train on, TensorFlow.js on ${name}`);
-  const start = { graph: mainGraph(module), masks: new Map(), quantization: null };
-  const { graph } = await makeProgress()('Train a float model', (say) =>
-    train(tf, start, {
-      ...{ data: parts.train, validation: parts.validation, teachers: [] },
-      options: { ...trainDefaults, ...options },
-      hooks: { epoch: (report, history) => say(epochLine(report), learningCurve(history)) },
-    }),
+  const model = await makeProgress()('Train a float model', (say) =>
+    trained(tf, module, parts, options, say),
   );
   const { test } = parts;
-  const right = agreement(
-    classesOf(floatAnswers(tf, graph, test)),
-    test.labels ?? new Int32Array(),
-  );
-  printResult(`${(100 * right).toFixed(2)} % of ${test.count} test samples are right in float`);
-  writeFileSync(path, writeTflite({ ...module, graphs: [graph] }));
+  const right = (100 * rightShare(tf, model, test)).toFixed(2);
+  printResult(`${right} % of ${test.count} test samples are right in float`);
+  writeFileSync(path, writeTflite(model));
 }
 
 /** The parts as arrays of NumPy in `folder`, as `--data` takes them: x_train.npy, y_train.npy … */
