@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
 import { emitProgram } from '../../src/codegen/program.js';
 import { mainGraph } from '../../src/ir/graph.js';
+import { typesOf } from '../../src/ir/op.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { makePlan } from '../../src/plan/index.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
@@ -31,6 +32,8 @@ describe('halves of steps in C', () => {
     // Weights as code run on boards only; coded weights are packed ones with another table.
     const templates = kernelsOf({ op })
       .variants.filter(({ needs }) => needs.every((feature) => features.has(feature)))
+      // Layers are of int8; kernels of other types have no halves.
+      .filter((variant) => typesOf(variant).includes('int8'))
       .map(({ template }) => template)
       .filter((template) => !['thumb1/conv2d', 'portable/conv2d_coded'].includes(template));
     for (const kernel of templates) {
