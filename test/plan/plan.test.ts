@@ -539,14 +539,6 @@ describe('plan refuses', () => {
     const tensors = mainGraph(module).tensors.map((t) => ({ ...t, dtype: 'float32' as const }));
     return { ...module, graphs: [{ ...mainGraph(module), tensors }] };
   };
-  const unread = (): Module => {
-    const b = new NetworkBuilder();
-    b.input([4], perTensorQuant(1, 0), 'unread');
-    const module = b.module([b.node('relu', [b.input([4])])]);
-    const graph = mainGraph(module);
-    const tensors = graph.tensors.map((t, id) => (id === 0 ? { ...t, dtype: 'float32' } : t));
-    return { ...module, graphs: [{ ...graph, tensors }] } as Module;
-  };
   const rows = [
     {
       edge: 'a float input',
@@ -577,25 +569,18 @@ describe('plan refuses', () => {
       says: 'tensor "input_0" is uint8; activations have to be int8',
     },
     {
-      edge: '16-bit activations',
+      edge: 'a layer from int8 to int16',
       module: retyped(3, 'int16'),
       code: 'unsupported-type',
       where: /fully/,
-      says: 'tensor "fully_connected_0/out_0" is int16; activations have to be int8',
-    },
-    {
-      edge: 'an input that nothing reads',
-      module: unread(),
-      code: 'float-model',
-      where: /^input of the model$/,
-      says: 'tensor "unread" is float32; only int8 models compile',
+      says: 'computes with int8 and int16 together; no kernel does',
     },
     {
       edge: 'a constant float output',
       module: floatConstant(),
-      code: 'float-model',
+      code: 'bad-graph',
       where: /^output of the model$/,
-      says: 'tensor "constant_0" is float32; only int8 models compile',
+      says: '"constant_0" is a constant: it does not depend on any input',
     },
     {
       edge: 'a constant output',

@@ -7,11 +7,13 @@ import {
   type Graph,
   isConstant,
   isInteger,
+  type NodeView,
   type Tensor,
   tensorOf,
   viewOf,
 } from '../../ir/graph.js';
-import { typesOf } from '../../ir/op.js';
+import { computedTypes, typesOf } from '../../ir/op.js';
+import { kernelsOf } from '../../kernels/index.js';
 import { opOf } from '../../ops/index.js';
 
 const quantizeHint =
@@ -22,7 +24,7 @@ const quantizeHint =
 /**
  * @throws BonsaiError 'float-model' if a node computes in float (hybrid models included) and its
  *   operator does not, 'unsupported-type' if an activation has another type that its operator does
- *   not take, 'bad-graph' if an output is constant
+ *   not take, or types that no kernel takes together, 'bad-graph' if an output is constant
  */
 export function acceptTypes(graph: Graph): void {
   for (const node of graph.nodes) {
@@ -31,6 +33,7 @@ export function acceptTypes(graph: Graph): void {
     for (const tensor of [...inputs, ...outputs]) {
       if (tensor !== null) acceptTensor(tensor, types, at(node));
     }
+    acceptMixture(viewOf(graph, node));
   }
   for (const id of graph.inputs)
     acceptTensor(tensorOf(graph, id), arenaTypes, 'input of the model');
@@ -46,6 +49,17 @@ export function acceptTypes(graph: Graph): void {
       );
     }
   }
+}
+
+/** A node may mix types of which each is one that its operator takes. */
+function acceptMixture(view: NodeView): void {
+  const used = computedTypes(view);
+  const isTaken = kernelsOf(view.node).variants.some((variant) =>
+    used.every((type) => typesOf(variant).includes(type)),
+  );
+  if (isTaken) return;
+  const message = `computes with ${used.join(' and ')} together; no kernel does`;
+  throw new BonsaiError('unsupported-type', at(view.node), message, quantizeHint);
 }
 
 /** The types of an operator's constants are for its `check`, unless they are float. */
