@@ -85,7 +85,7 @@ describe('report: memory', () => {
   it('before an image is built: the plan’s weights, tables and copies, and no total', () => {
     const { memory } = makeReport({ manifest: manifestOf(two) });
     expect(memory).to.deep.equal({
-      ...{ arenaBytes: 3000, arenaLowerBoundBytes: memory.arenaLowerBoundBytes },
+      ...{ arenaBytes: 3000, arenaLowerBoundBytes: memory.arenaLowerBoundBytes, stateBytes: 0 },
       ...{ weightBytes: 560, tableBytes: 7, sramCopyBytes: 60 },
       ...{ codeBytes: null, flashBytes: null },
       ...{ staticRamBytes: null, stackBytes: null, ramBytes: null },

@@ -21,9 +21,9 @@ import {
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { runHere } from '../support/command.js';
-import { dequantized } from '../support/dequantize.js';
+import { dequantized, quantizedOps } from '../support/dequantize.js';
 import { FloatNetwork } from '../support/float-network.js';
-import { growGraph, growths } from '../support/graphs.js';
+import { growGraph } from '../support/graphs.js';
 import { Random, randomInputs } from '../support/module.js';
 import { samples } from '../support/samples.js';
 import { pythonWith, type RuntimeJob, runtimeOutputs } from '../support/tflite-runtimes.js';
@@ -105,7 +105,7 @@ const runtimes = [
 
 for (const { kind, rounding, name, absent, env } of runtimes) {
   describe(`quantized models in ${name}`, () => {
-    const ops = Object.keys(growths).filter((one) => !absent.some((missing) => missing === one));
+    const ops = quantizedOps.filter((one) => !absent.some((missing) => missing === one));
     let outputsOf: (jobs: readonly Job[]) => ReturnType<typeof runtimeOutputs>;
     const jobs: Job[] = [];
     const outputs = new Map<Job, readonly Int8Array[] | string>();

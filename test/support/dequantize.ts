@@ -2,6 +2,7 @@
 
 import { realValues } from '../../src/compress/float-graph.js';
 import { type Graph, type Module, mainGraph, type Node } from '../../src/ir/graph.js';
+import { growths } from './graphs.js';
 
 /** Constants become the numbers that their integers stand for; activations become float32. */
 export function dequantized(module: Module): Graph {
@@ -39,3 +40,6 @@ function biasScalesOf(graph: Graph): ReadonlyMap<number, readonly number[]> {
     }),
   );
 }
+
+/** Operators that leave every tensor int8 when a float graph of them is quantized. */
+export const quantizedOps = Object.keys(growths).filter((op) => op !== 'dequantize');
