@@ -16,13 +16,21 @@ describe('golden files', () => {
   });
 
   it('of operators have rows with outputs', () => {
-    for (const path of files.filter((path) => path.endsWith('.json'))) {
+    for (const path of files.filter((path) => /^ops\/.*json$/.test(path))) {
       const rows = JSON.parse(readGolden(path)) as { expected: { outputs: unknown[] }[] }[];
       expect(rows, path).to.not.have.length(0);
       for (const { expected } of rows) {
         expect(expected, path).to.not.have.length(0);
         for (const { outputs } of expected) expect(outputs, path).to.not.have.length(0);
       }
+    }
+  });
+
+  it('of sequences have outputs of each run', () => {
+    for (const path of files.filter((path) => path.startsWith('sequences/'))) {
+      const cases = JSON.parse(readGolden(path)) as unknown[][];
+      expect(cases, path).to.not.have.length(0);
+      for (const outputs of cases) expect(outputs, path).to.not.have.length(0);
     }
   });
 });

@@ -144,7 +144,7 @@ function evaluated(module: Module, values: Int8Array): readonly number[] {
 
 describe('operator lstm', () => {
   const python = fileURLToPath(new URL('../../build/tflite/bin/python3', import.meta.url));
-  const path = 'ops/lstm.json';
+  const path = 'sequences/lstm.json';
 
   /** UPDATE_GOLDEN=1 asks tflite-micro (scripts/setup.sh --tests). */
   function answers(): readonly (readonly number[])[] {

@@ -135,7 +135,7 @@ function evaluated(module: Module, values: Int8Array): readonly number[] {
 
 describe('operator svdf', () => {
   const python = fileURLToPath(new URL('../../build/tflite/bin/python3', import.meta.url));
-  const path = 'ops/svdf.json';
+  const path = 'sequences/svdf.json';
 
   /** UPDATE_GOLDEN=1 asks tflite-micro (scripts/setup.sh --tests). */
   function answers(): readonly (readonly number[])[] {
