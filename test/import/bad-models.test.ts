@@ -91,8 +91,8 @@ const models: readonly Row[] = [
   [
     'an operator that is not supported',
     'unsupported-operator',
-    /operator 3 \(SVDF\) "output".*SVDF/,
-    renamed('SVDF'),
+    /operator 3 \(LOCAL_RESPONSE_NORMALIZATION\) "output".*LOCAL_RESPONSE_NORMALIZATION/,
+    renamed('LOCAL_RESPONSE_NORMALIZATION'),
   ],
   ['a code beyond 8 bits', 'unsupported-operator', /ATAN2/, renamed('ATAN2')],
   ['a code that nobody knows', 'unsupported-operator', /operator code 9999/, renamed('', 9999)],
