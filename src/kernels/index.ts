@@ -7,6 +7,7 @@ import { add, addition } from '../ops/add.js';
 import type { Elementwise } from '../ops/arithmetic/lookup.js';
 import { assign } from '../ops/assign.js';
 import { batchMatmul } from '../ops/batch_matmul.js';
+import { batchToSpaceNd } from '../ops/batch_to_space_nd.js';
 import { broadcastTo } from '../ops/broadcast_to.js';
 import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
@@ -17,16 +18,21 @@ import { elu } from '../ops/elu.js';
 import { exp } from '../ops/exp.js';
 import { expandDims } from '../ops/expand_dims.js';
 import { type FullyConnectedAttrs, rowCount } from '../ops/fully_connected.js';
+import { gather } from '../ops/gather.js';
+import { gatherNd } from '../ops/gather_nd.js';
 import { gelu } from '../ops/gelu.js';
 import { hardSwish } from '../ops/hard_swish.js';
 import { leakyRelu } from '../ops/leaky_relu.js';
 import { log } from '../ops/log.js';
 import { logistic } from '../ops/logistic.js';
+import { greater, maximum } from '../ops/maximum.js';
+import { lesser, minimum } from '../ops/minimum.js';
 import { mirrorPad } from '../ops/mirror_pad.js';
 import { mul, multiplication } from '../ops/mul.js';
 import { neg } from '../ops/neg.js';
 import { pack } from '../ops/pack.js';
 import { pad } from '../ops/pad.js';
+import { leak, prelu } from '../ops/prelu.js';
 import { quantize } from '../ops/quantize.js';
 import { relu } from '../ops/relu.js';
 import { relu0To1 } from '../ops/relu_0_to_1.js';
@@ -37,6 +43,7 @@ import { resizeNearestNeighbor } from '../ops/resize_nearest_neighbor.js';
 import { rsqrt } from '../ops/rsqrt.js';
 import type { Moving } from '../ops/shape/movement.js';
 import type { PoolAttrs } from '../ops/shape/pool.js';
+import { spaceToBatchNd } from '../ops/space_to_batch_nd.js';
 import { spaceToDepth } from '../ops/space_to_depth.js';
 import { split } from '../ops/split.js';
 import { sqrt } from '../ops/sqrt.js';
@@ -82,7 +89,7 @@ import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js'
 import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { lookupVariants } from './portable/lookup.js';
 import { lstmVariant } from './portable/lstm.js';
-import { meanVariant } from './portable/mean.js';
+import { extremeVariant, meanVariant } from './portable/mean.js';
 import { pairVariants } from './portable/pairs.js';
 import { poolVariant } from './portable/pool.js';
 import { pushVariant } from './portable/push.js';
@@ -92,6 +99,7 @@ import {
   requantizeVariant,
   wideLeakyRelu,
 } from './portable/rescale.js';
+import { resizeBilinearVariant } from './portable/resize_bilinear.js';
 import { softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
 import { wideConvolution, wideDepthwise, wideFullyConnected } from './portable/wide.js';
@@ -258,14 +266,18 @@ const lookups: readonly Elementwise<Any>[] = [
 
 const movements: readonly Moving<Any>[] = [
   assign,
+  batchToSpaceNd,
   concatenation,
   depthToSpace,
   expandDims,
+  gather,
+  gatherNd,
   mirrorPad,
   pack,
   pad,
   reshape,
   resizeNearestNeighbor,
+  spaceToBatchNd,
   spaceToDepth,
   split,
   squeeze,
@@ -301,11 +313,17 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       variants: [vectorMaxPool(), wordMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })],
     },
   ],
+  [maximum.name, { variants: pairVariants('portable/maximum', 'maximum', greater) }],
   ['mean', { variants: [vectorMean, meanVariant] }],
+  [minimum.name, { variants: pairVariants('portable/minimum', 'minimum', lesser) }],
   [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
   ['svdf', { variants: [svdfVariant] }],
   ['lstm', { variants: [lstmVariant] }],
   ['push', { variants: [pushVariant] }],
+  [prelu.name, { variants: pairVariants('portable/prelu', 'prelu', leak) }],
+  ['reduce_max', { variants: [extremeVariant(true)] }],
+  ['reduce_min', { variants: [extremeVariant(false)] }],
+  ['resize_bilinear', { variants: [resizeBilinearVariant] }],
   ['softmax', { variants: softmaxVariants }],
   [
     squaredDifference.name,

@@ -7,6 +7,7 @@ import { add } from './add.js';
 import { assign } from './assign.js';
 import { averagePool2d } from './average_pool2d.js';
 import { batchMatmul } from './batch_matmul.js';
+import { batchToSpaceNd } from './batch_to_space_nd.js';
 import { broadcastTo } from './broadcast_to.js';
 import { concatenation } from './concatenation.js';
 import { conv2d } from './conv2d.js';
@@ -18,6 +19,8 @@ import { elu } from './elu.js';
 import { exp } from './exp.js';
 import { expandDims } from './expand_dims.js';
 import { fullyConnected } from './fully_connected.js';
+import { gather } from './gather.js';
+import { gatherNd } from './gather_nd.js';
 import { gelu } from './gelu.js';
 import { hardSwish } from './hard_swish.js';
 import { leakyRelu } from './leaky_relu.js';
@@ -25,22 +28,29 @@ import { log } from './log.js';
 import { logistic } from './logistic.js';
 import { lstm } from './lstm.js';
 import { maxPool2d } from './max_pool2d.js';
+import { maximum } from './maximum.js';
 import { mean } from './mean.js';
+import { minimum } from './minimum.js';
 import { mirrorPad } from './mirror_pad.js';
 import { mul } from './mul.js';
 import { neg } from './neg.js';
 import { pack } from './pack.js';
 import { pad } from './pad.js';
+import { prelu } from './prelu.js';
 import { push } from './push.js';
 import { quantize } from './quantize.js';
+import { reduceMax } from './reduce_max.js';
+import { reduceMin } from './reduce_min.js';
 import { relu } from './relu.js';
 import { relu0To1 } from './relu_0_to_1.js';
 import { reluN1To1 } from './relu_n1_to_1.js';
 import { relu6 } from './relu6.js';
 import { reshape } from './reshape.js';
+import { resizeBilinear } from './resize_bilinear.js';
 import { resizeNearestNeighbor } from './resize_nearest_neighbor.js';
 import { rsqrt } from './rsqrt.js';
 import { softmax } from './softmax.js';
+import { spaceToBatchNd } from './space_to_batch_nd.js';
 import { spaceToDepth } from './space_to_depth.js';
 import { split } from './split.js';
 import { sqrt } from './sqrt.js';
@@ -61,6 +71,7 @@ const all: readonly OpDef<any>[] = [
   assign,
   averagePool2d,
   batchMatmul,
+  batchToSpaceNd,
   concatenation,
   conv2d,
   depthToSpace,
@@ -71,29 +82,38 @@ const all: readonly OpDef<any>[] = [
   exp,
   expandDims,
   fullyConnected,
+  gather,
+  gatherNd,
   gelu,
   hardSwish,
   leakyRelu,
   log,
   logistic,
   lstm,
+  maximum,
   maxPool2d,
   mean,
+  minimum,
   mirrorPad,
   mul,
   neg,
   pack,
   pad,
   push,
+  prelu,
   quantize,
+  reduceMax,
+  reduceMin,
   relu,
   relu6,
   relu0To1,
   reluN1To1,
   reshape,
+  resizeBilinear,
   resizeNearestNeighbor,
   rsqrt,
   softmax,
+  spaceToBatchNd,
   spaceToDepth,
   split,
   sqrt,

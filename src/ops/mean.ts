@@ -22,14 +22,16 @@ import {
 } from './arithmetic/quant.js';
 import { badRatio } from './arithmetic/rescale.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
+import {
+  keepsChannels,
+  placesIn,
+  type ReductionAttrs,
+  type ReductionLoops,
+  reducedShape,
+  reductionLoopsOf,
+} from './shape/reduction.js';
 
-export interface MeanAttrs {
-  /**
-   * The dimensions averaged over, counted from the front, ascending and distinct; [] rescales only.
-   */
-  readonly axes: readonly number[];
-  /** Whether the averaged dimensions stay, with extent 1. */
-  readonly keepDims: boolean;
+export interface MeanAttrs extends ReductionAttrs {
   /**
    * 'general': the zero point is subtracted from the sum, and the multiplier is the scales' ratio
    * divided by the count in integer arithmetic. 'spatial': the zero point is scaled and rounded
@@ -49,21 +51,7 @@ export const meanTypes: readonly DType[] = ['int8', 'int16'];
 export const mean = {
   name: 'mean',
   types: meanTypes,
-  infer(view) {
-    const { shape } = inputOf(view, 0);
-    const { axes, keepDims } = view.attrs;
-    const wrong = axes.find((axis) => !(axis >= 0 && axis < shape.length));
-    if (wrong !== undefined) {
-      throw new BonsaiError(
-        'bad-shape',
-        at(view.node),
-        `axis ${wrong} is outside its ${shape.length} dimensions`,
-        'convert the model again',
-      );
-    }
-    if (keepDims) return [shape.map((extent, i) => (axes.includes(i) ? 1 : extent))];
-    return [shape.filter((_, i) => !axes.includes(i))];
-  },
+  infer: (view) => [reducedShape(view)],
   check(view) {
     requireOneType(view, meanTypes);
     meanLoopsOf(view);
@@ -102,10 +90,6 @@ export const mean = {
       : null,
   inPlace: () => [],
 } satisfies OpDef<MeanAttrs>;
-
-function keepsChannels(view: NodeView<MeanAttrs>): boolean {
-  return !view.attrs.axes.includes(inputOf(view, 0).shape.length - 1);
-}
 
 /** output = clamp((sum − sumOffset) · multiplier + outOffset) */
 export interface Scaling {
@@ -202,69 +186,25 @@ function spatial(
 
 /** Sums over `axes`, in the order of the output's elements. */
 function sumOver(data: TensorData, shape: Shape, axes: readonly number[]): Float64Array {
-  // The index in the output of every element, built one dimension at a time.
   const kept = shape.map((extent, i) => (axes.includes(i) ? 1 : extent));
   const sums = new Float64Array(elementCount(kept));
-  let places = Int32Array.of(0);
-  shape.forEach((extent, i) => {
-    const averaged = axes.includes(i);
-    const next = new Int32Array(places.length * extent);
-    for (let j = 0; j < next.length; j++) {
-      const outer = places[Math.floor(j / extent)] as number;
-      next[j] = averaged ? outer : outer * extent + (j % extent);
-    }
-    places = next;
-  });
-  for (let j = 0; j < places.length; j++) {
-    const place = places[j] as number;
+  placesIn(shape, axes).forEach((place, j) => {
     sums[place] = (sums[place] as number) + Number(data[j]);
-  }
+  });
   return sums;
 }
 
-export interface MeanLoop {
-  extent: number;
-  readonly stride: number;
-}
-
-/** Loop counters of each kind (kept, averaged) in the kernels. */
-export const maxLoops = 3;
-
 /** Loops over kept and averaged dimensions, outermost first; neighbours of a kind are merged. */
-export function meanLoopsOf(view: NodeView<MeanAttrs>): {
-  kept: readonly MeanLoop[];
-  mean: readonly MeanLoop[];
-} {
-  const { shape } = inputOf(view, 0);
-  if (view.attrs.algorithm === 'spatial') {
-    // Never merged, since the kernel needs the channel index for its rounding.
-    const [batches = 1, height = 1, width = 1, channels = 1] = shape;
-    const image = height * width * channels;
-    return {
-      kept: [
-        { extent: batches, stride: image },
-        { extent: channels, stride: 1 },
-      ],
-      mean: [{ extent: height * width, stride: channels }],
-    };
-  }
-  const walk: Record<'kept' | 'mean', MeanLoop[]> = { kept: [], mean: [] };
-  let stride = 1;
-  let last: 'kept' | 'mean' | null = null;
-  for (let i = shape.length - 1; i >= 0; i--) {
-    const extent = shape[i] as number;
-    if (extent === 1) continue;
-    const kind = view.attrs.axes.includes(i) ? 'mean' : 'kept';
-    const [inner] = walk[kind];
-    if (kind === last && inner !== undefined) inner.extent *= extent;
-    else walk[kind].unshift({ extent, stride });
-    last = kind;
-    stride *= extent;
-  }
-  const most = Math.max(walk.kept.length, walk.mean.length);
-  if (most > maxLoops) {
-    const message = `averages over ${most} separate groups of dimensions`;
-    throw new BonsaiError('unsupported-attribute', at(view.node), message, 'transpose first');
-  }
-  return walk;
+export function meanLoopsOf(view: NodeView<MeanAttrs>): ReductionLoops {
+  if (view.attrs.algorithm !== 'spatial') return reductionLoopsOf(view);
+  // Never merged, since the kernel needs the channel index for its rounding.
+  const [batches = 1, height = 1, width = 1, channels = 1] = inputOf(view, 0).shape;
+  const image = height * width * channels;
+  return {
+    kept: [
+      { extent: batches, stride: image },
+      { extent: channels, stride: 1 },
+    ],
+    reduced: [{ extent: height * width, stride: channels }],
+  };
 }

@@ -179,10 +179,27 @@ const splitInSizes: Writer = {
   },
 };
 
-const padAmounts = ({ attrs }: NodeView) => {
-  const pads = list(attrs, 'pads');
-  return [pads, [pads.length / 2, 2]] as const;
-};
+/** [before, after] of several dimensions. */
+const pairs = (amounts: readonly number[]) => [amounts, [amounts.length / 2, 2]] as const;
+const padAmounts = ({ attrs }: NodeView) => pairs(list(attrs, 'pads'));
+
+/** A reduction over whole dimensions. */
+const reduced = (name: string, version: number) =>
+  parameterised(
+    name,
+    version,
+    ({ attrs }) => [vector(list(attrs, 'axes'))],
+    ({ attrs }) => ({ keepDims: attrs.keepDims }),
+  );
+
+/** A change of height and width. */
+const resized = (name: string, version: number) =>
+  parameterised(
+    name,
+    version,
+    (view) => [vector(outputShape(view).slice(1, 3))],
+    ({ attrs: { alignCorners, halfPixelCenters } }) => ({ alignCorners, halfPixelCenters }),
+  );
 
 const padWithValue: Writer = {
   name: 'PADV2',
@@ -205,6 +222,10 @@ const table: Readonly<Record<string, Writer>> = {
     adjX: attrs.transposeA,
     adjY: attrs.transposeB,
   })),
+  batch_to_space_nd: parameterised('BATCH_TO_SPACE_ND', 2, ({ attrs }) => [
+    vector(list(attrs, 'block')),
+    pairs(list(attrs, 'crops')),
+  ]),
   broadcast_to: parameterised('BROADCAST_TO', 2, ({ attrs }) => [vector(list(attrs, 'shape'))]),
   concatenation: plain('CONCATENATION', 2, (view) => ({
     axis: view.attrs.axis,
@@ -226,18 +247,17 @@ const table: Readonly<Record<string, Writer>> = {
     ...fusedActivation(view),
     keepNumDims: view.attrs.keepDims,
   })),
+  gather: plain('GATHER', 2, ({ attrs: { axis, batchDims } }) => ({ axis, batchDims })),
+  gather_nd: plain('GATHER_ND', 3),
   gelu: plain('GELU', 2, ({ attrs: { approximate } }) => ({ approximate })),
   hard_swish: plain('HARD_SWISH', 1),
   leaky_relu: plain('LEAKY_RELU', 2, ({ attrs: { alpha } }) => ({ alpha })),
   log: plain('LOG', 2),
   logistic: plain('LOGISTIC', 2),
   max_pool2d: windowed('MAX_POOL_2D', 2, poolKernel, kernels),
-  mean: parameterised(
-    'MEAN',
-    2,
-    ({ attrs }) => [vector(list(attrs, 'axes'))],
-    ({ attrs }) => ({ keepDims: attrs.keepDims }),
-  ),
+  maximum: plain('MAXIMUM', 2),
+  minimum: plain('MINIMUM', 2),
+  mean: reduced('MEAN', 2),
   mirror_pad: parameterised(
     'MIRROR_PAD',
     2,
@@ -249,7 +269,10 @@ const table: Readonly<Record<string, Writer>> = {
   pack: plain('PACK', 2, ({ attrs: { axis }, inputs }) => ({ axis, count: inputs.length })),
   pad: parameterised('PAD', 2, (view) => [padAmounts(view)]),
   dequantize: plain('DEQUANTIZE', 2),
+  prelu: plain('PRELU', 1),
   quantize: plain('QUANTIZE', 2),
+  reduce_max: reduced('REDUCE_MAX', 2),
+  reduce_min: reduced('REDUCE_MIN', 2),
   relu: plain('RELU', 2),
   relu6: plain('RELU6', 2),
   relu_0_to_1: plain('RELU_0_TO_1', 1),
@@ -260,14 +283,14 @@ const table: Readonly<Record<string, Writer>> = {
     (view) => [vector(outputShape(view))],
     (view) => ({ newShape: outputShape(view) }),
   ),
-  resize_nearest_neighbor: parameterised(
-    'RESIZE_NEAREST_NEIGHBOR',
-    2,
-    (view) => [vector(outputShape(view).slice(1, 3))],
-    ({ attrs: { alignCorners, halfPixelCenters } }) => ({ alignCorners, halfPixelCenters }),
-  ),
+  resize_bilinear: resized('RESIZE_BILINEAR', 3),
+  resize_nearest_neighbor: resized('RESIZE_NEAREST_NEIGHBOR', 2),
   rsqrt: plain('RSQRT', 2),
   softmax: plain('SOFTMAX', 2, ({ attrs: { beta } }) => ({ beta })),
+  space_to_batch_nd: parameterised('SPACE_TO_BATCH_ND', 2, ({ attrs }) => [
+    vector(list(attrs, 'block')),
+    pairs(list(attrs, 'pads')),
+  ]),
   space_to_depth: plain('SPACE_TO_DEPTH', 2, ({ attrs: { block } }) => ({ block })),
   split,
   sqrt: plain('SQRT', 2),

@@ -311,6 +311,22 @@ const rows: Readonly<Record<string, Fill>> = {
     });
     return b.node('resize_nearest_neighbor', [x], attrs, { shapes: [[1, 5, 3, 3]] });
   },
+  'portable/maximum': (b) =>
+    b.node('maximum', [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3])], { activation: 'none' }),
+  'portable/minimum': (b) =>
+    b.node('minimum', [b.input([1, 4, 4, 3]), b.input([1, 4, 1, 3])], { activation: 'none' }),
+  'portable/prelu': (b) => {
+    const slopes = b.constant(Int8Array.of(-9, 0, 64), [3], perTensorQuant(1 / 128, 0));
+    return b.node('prelu', [b.input([1, 4, 4, 3]), slopes], { activation: 'none' });
+  },
+  'portable/extreme': (b) => {
+    const x = b.node('reduce_max', [b.input([1, 6, 6, 8])], { axes: [1], keepDims: false });
+    return b.node('reduce_min', [x], { axes: [1, 2], keepDims: true });
+  },
+  'portable/resize_bilinear': (b) => {
+    const attrs = { alignCorners: false, halfPixelCenters: true };
+    return b.node('resize_bilinear', [b.input([1, 4, 4, 3])], attrs, { shapes: [[1, 8, 8, 3]] });
+  },
   'portable/softmax': (b) => {
     const attrs = { beta: 1, algorithm: 'fixed' };
     return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });

@@ -20,6 +20,7 @@ import {
   graphSeeds,
   growGraph,
   growths,
+  indexed,
   stateful,
   statefulSeeds,
 } from '../support/graphs.js';
@@ -132,7 +133,7 @@ describe('every operator', () => {
         `test/ops/${name}.test.ts`,
       ];
       expect(files.filter((file) => !existsSync(packageFile(file)))).to.deep.equal([]);
-      expect({ ...growths, ...stateful }).to.have.property(name);
+      expect({ ...growths, ...indexed, ...stateful }).to.have.property(name);
     });
   }
 });

@@ -133,7 +133,25 @@ function ofPositive(op: string): Grow {
 
 const sigmoid = (random: Random) => ({ algorithm: random.pick(['fixed', 'float']) });
 
-/** Every operator but stateful ones, by name; a test compares the names with `operators`. */
+/** Operands of one scale, since integers are compared. */
+function comparison(op: string): Grow {
+  return ({ b, random, x, shape, peers }) => {
+    const quant = JSON.stringify(b.quant(x));
+    const last = shape.at(-1) ?? 1;
+    const other = random.pick([
+      () => random.pick(peers.filter((id) => JSON.stringify(b.quant(id)) === quant)),
+      () => b.constant(random.int8(last), [last], b.quant(x)),
+    ])();
+    return b.node(op, [x, other], { activation: 'none' });
+  };
+}
+
+function reduction(op: string): Grow {
+  return ({ b, random, x, shape }) =>
+    b.node(op, [x], { axes: [random.integer(0, shape.length - 1)], keepDims: true });
+}
+
+/** Operators by name, but for `indexed` and `stateful`; a test compares the names with `operators`. */
 export const growths: Readonly<Record<string, Grow>> = {
   abs: elementwise('abs', () => ({})),
   add: binary('add'),
@@ -155,6 +173,16 @@ export const growths: Readonly<Record<string, Grow>> = {
       { transposeA, transposeB },
       { quant: quant(random) },
     );
+  },
+  // Runtimes take three or four dimensions.
+  batch_to_space_nd: ({ b, random, x, shape }) => {
+    if (shape.length !== 3 && shape.length !== 4) return x;
+    const [batches = 1, h = 1] = shape;
+    const size = batches % 2 === 0 ? 2 : 1;
+    const crop = Math.min(random.integer(0, 1), h * size - 1);
+    const rank = shape.length - 2;
+    const [block, crops] = [[size, 1].slice(0, rank), [crop, 0, 0, 0].slice(0, 2 * rank)];
+    return b.node('batch_to_space_nd', [x], { block, crops });
   },
   broadcast_to: ({ b, random, x, shape }) => {
     const repeated = shape.map((extent) => (extent === 1 ? random.integer(1, 3) : extent));
@@ -246,6 +274,8 @@ export const growths: Readonly<Record<string, Grow>> = {
     const half = b.constant(Int8Array.of(63), [1], perTensorQuant(1 / 128, 0));
     return b.node('neg', [b.node('mul', [x, half], { activation: 'none' }, own)], {}, own);
   },
+  maximum: comparison('maximum'),
+  minimum: comparison('minimum'),
   mirror_pad: ({ b, random, x, shape }) => {
     const mode = random.pick(['reflect', 'symmetric']);
     const most = (extent: number) => Math.min(2, mode === 'reflect' ? extent - 1 : extent);
@@ -268,7 +298,19 @@ export const growths: Readonly<Record<string, Grow>> = {
     const options = { dtype: 'int8', quant: quant(random) } as const;
     return b.node('quantize', [real], { algorithm: 'scalar' }, options);
   },
+  prelu: ({ b, random, x, shape }) => {
+    const last = shape.at(-1) ?? 1;
+    const slopes = b.constant(
+      random.int8(last),
+      [last],
+      perTensorQuant(1 / 128, random.integer(-9, 9)),
+    );
+    const output = perTensorQuant((b.quant(x).scales[0] ?? 1) * 1.25, random.integer(-128, 127));
+    return b.node('prelu', [x, slopes], { activation: 'none' }, { quant: output });
+  },
   quantize: elementwise('quantize', (random) => ({ algorithm: random.pick(['scalar', 'vector']) })),
+  reduce_max: reduction('reduce_max'),
+  reduce_min: reduction('reduce_min'),
   relu: elementwise('relu', () => ({})),
   relu6: elementwise('relu6', (random) => ({ algorithm: random.pick(['clamp', 'rescale']) })),
   relu_0_to_1: elementwise('relu_0_to_1', () => ({})),
@@ -277,6 +319,18 @@ export const growths: Readonly<Record<string, Grow>> = {
     const count = elementCount(shape);
     const rows = random.pick([1, 2, 3, 4].filter((divisor) => count % divisor === 0));
     return b.node('reshape', [x], { shape: [rows, count / rows] });
+  },
+  resize_bilinear: (growth) => {
+    const { b, random } = growth;
+    const x = image(growth);
+    const [n = 1, , , c = 1] = b.shape(x);
+    const flags = random.pick([
+      { alignCorners: false, halfPixelCenters: false },
+      { alignCorners: true, halfPixelCenters: false },
+      { alignCorners: false, halfPixelCenters: true },
+    ]);
+    const shapes = [[n, random.integer(1, 6), random.integer(1, 6), c]];
+    return b.node('resize_bilinear', [x], flags, { shapes });
   },
   resize_nearest_neighbor: (growth) => {
     const { b, random } = growth;
@@ -291,6 +345,13 @@ export const growths: Readonly<Record<string, Grow>> = {
   softmax: ({ b, random, x }) => {
     const attrs = { beta: 1, algorithm: random.pick(['fixed', 'table']) };
     return b.node('softmax', [x], attrs, { quant: perTensorQuant(1 / 256, -128) });
+  },
+  // Without padding, which the runtimes fill differently.
+  space_to_batch_nd: ({ b, x, shape }) => {
+    if (shape.length !== 3 && shape.length !== 4) return x;
+    const [, h = 1] = shape;
+    const block = [h % 2 === 0 ? 2 : 1, 1].slice(0, shape.length - 2);
+    return b.node('space_to_batch_nd', [x], { block, pads: block.flatMap(() => [0, 0]) });
   },
   space_to_depth: (growth) => {
     const { b } = growth;
@@ -329,6 +390,20 @@ export const growths: Readonly<Record<string, Grow>> = {
     if (shape.length < 2) return x;
     const axis = random.integer(0, shape.length - 1);
     return random.pick(b.nodeAll('unpack', [x], { axis }, { outputs: shape[axis] ?? 1 }));
+  },
+};
+
+/** Operators on constant integers, which a float graph does not have: compression refuses them. */
+export const indexed: Readonly<Record<string, Grow>> = {
+  gather: ({ b, random, x, shape }) => {
+    const axis = random.integer(0, shape.length - 1);
+    const indices = random.int32(random.integer(1, 4), 0, (shape[axis] ?? 1) - 1);
+    return b.node('gather', [x, b.constant(indices)], { axis, batchDims: 0 });
+  },
+  gather_nd: ({ b, random, x, shape }) => {
+    const [extent = 1] = shape;
+    const indices = random.int32(random.integer(1, 4), 0, extent - 1);
+    return b.node('gather_nd', [x, b.constant(indices, [indices.length, 1])]);
   },
 };
 
@@ -562,7 +637,10 @@ export interface GraphSeed {
 
 /** Chains with cross links; a failing one shrinks to fewer operators. */
 export const graphSeeds: fc.Arbitrary<GraphSeed> = fc.record({
-  ops: fc.array(fc.constantFrom(...Object.keys(growths)), { minLength: 1, maxLength: 6 }),
+  ops: fc.array(fc.constantFrom(...Object.keys({ ...growths, ...indexed })), {
+    minLength: 1,
+    maxLength: 6,
+  }),
   seed: fc.nat(),
 });
 
@@ -603,7 +681,13 @@ export function growGraph({ ops, seed }: GraphSeed): Module {
     if (elementCount(shape) > maxElements) break;
     const peers = made.filter((id) => b.shape(id).join() === shape.join());
     made.push(
-      ((growths[op] ?? stateful[op] ?? fusible[op]) as Grow)({ b, random, x, shape, peers }),
+      ((growths[op] ?? indexed[op] ?? stateful[op] ?? fusible[op]) as Grow)({
+        b,
+        random,
+        x,
+        shape,
+        peers,
+      }),
     );
   }
   const outputs = [made.at(-1) as TensorId];

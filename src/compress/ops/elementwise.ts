@@ -32,6 +32,11 @@ export const batchMatmul: Trace<BatchMatmulAttrs> = (tf, { attrs }, inputs) => {
   return [tf.matMul(all(a), all(b), attrs.transposeA, attrs.transposeB)];
 };
 
+// TensorFlow.js's own gradients of maximum and minimum have the wrong shape where one broadcasts.
+export const maximum = binary((tf, a, b) => tf.add(a, tf.relu(tf.sub(b, a))));
+export const minimum = binary((tf, a, b) => tf.sub(a, tf.relu(tf.sub(a, b))));
+export const prelu = binary((tf, a, b) => tf.sub(tf.relu(a), tf.mul(tf.relu(tf.neg(a)), b)));
+
 export const relu = unary((tf, x) => tf.relu(x));
 export const relu6 = unary((tf, x) => tf.clipByValue(x, 0, 6));
 export const reluN1To1 = unary((tf, x) => tf.clipByValue(x, -1, 1));

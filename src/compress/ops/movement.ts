@@ -5,10 +5,16 @@ import { opOf } from '../../ops/index.js';
 import type { MeanAttrs } from '../../ops/mean.js';
 import type { PadAttrs } from '../../ops/pad.js';
 import {
+  type Between,
+  interpolation,
+  type ResizeBilinearAttrs,
+} from '../../ops/resize_bilinear.js';
+import {
   nearestPixels,
   type ResizeNearestNeighborAttrs,
 } from '../../ops/resize_nearest_neighbor.js';
 import { eachElement, type Moving } from '../../ops/shape/movement.js';
+import type { ReductionAttrs } from '../../ops/shape/reduction.js';
 import type { SoftmaxAttrs } from '../../ops/softmax.js';
 import type { SplitAttrs } from '../../ops/split.js';
 import type { StridedSliceAttrs } from '../../ops/strided_slice.js';
@@ -22,10 +28,11 @@ export const sameElements: Trace = (tf, view, inputs) => [
   tf.reshape(operand(inputs, 0), [...(view.outputs[0]?.shape ?? [])]),
 ];
 
-/** Any movement without padding: elements of the inputs at the places that it moves from. */
+/** Any movement: elements of the inputs at the places that it moves from, and 0 where it pads. */
 export const moved: Trace = (tf, view, inputs) => {
-  const sources = sourcesOf(view);
-  const all = tf.concat(inputs.map((x) => tf.reshape(x as TfTensor, [-1])));
+  const { sources, used } = sourcesOf(view);
+  const flat = used.map((position) => tf.reshape(operand(inputs, position), [-1]));
+  const all = tf.concat([...flat, tf.zeros([1])]);
   return view.outputs.map(({ shape }, position) =>
     tf.reshape(taken(tf, all, sources[position] as Int32Array), [...shape]),
   );
@@ -42,22 +49,23 @@ function taken(tf: Tf, all: TfTensor, places: Int32Array): TfTensor {
   return take(all);
 }
 
-/** For every element of each output its place among the elements of all inputs, one after another. */
-function sourcesOf(view: NodeView<object>): readonly Int32Array[] {
-  const sources = view.outputs.map(({ shape }) => new Int32Array(elementCount(shape)));
-  const firsts: number[] = [];
-  let count = 0;
-  for (const input of view.inputs) {
-    firsts.push(count);
-    count += elementCount(input?.shape ?? []);
-  }
-  for (const move of (opOf(view.node) as Moving).moves(view as NodeView)) {
-    const first = firsts[move.input] as number;
+/** For every element of each output its place in the inputs `used`, in a row; behind them: padding. */
+function sourcesOf(view: NodeView<object>) {
+  const moves = (opOf(view.node) as Moving).moves(view as NodeView);
+  const used = [...new Set(moves.map(({ input }) => input))].sort((a, b) => a - b);
+  const counts = used.map((position) => elementCount(view.inputs[position]?.shape ?? []));
+  const padding = counts.reduce((a, b) => a + b, 0);
+  const sources = view.outputs.map(({ shape }) =>
+    new Int32Array(elementCount(shape)).fill(padding),
+  );
+  const firsts = used.map((_, i) => counts.slice(0, i).reduce((a, b) => a + b, 0));
+  for (const move of moves) {
+    const first = firsts[used.indexOf(move.input)] as number;
     eachElement(move, (source, target) => {
       (sources[move.output] as Int32Array)[target] = first + source;
     });
   }
-  return sources;
+  return { sources, used };
 }
 
 export const concatenation: Trace<ConcatenationAttrs> = (tf, { attrs }, inputs) => [
@@ -108,6 +116,33 @@ export const resizeNearestNeighbor: Trace<ResizeNearestNeighborAttrs> = (tf, vie
 export const mean: Trace<MeanAttrs> = (tf, { attrs }, inputs) => [
   tf.mean(operand(inputs, 0), [...attrs.axes], attrs.keepDims),
 ];
+
+export const reduceMax: Trace<ReductionAttrs> = (tf, { attrs }, inputs) => [
+  tf.max(operand(inputs, 0), [...attrs.axes], attrs.keepDims),
+];
+
+export const reduceMin: Trace<ReductionAttrs> = (tf, { attrs }, inputs) => [
+  tf.neg(tf.max(tf.neg(operand(inputs, 0)), [...attrs.axes], attrs.keepDims)),
+];
+
+export const resizeBilinear: Trace<ResizeBilinearAttrs> = (tf, view, inputs) => {
+  const { rows, columns } = interpolation(view);
+  const between = (x: TfTensor, axis: number, points: readonly Between[]) => {
+    const near = select(
+      tf,
+      x,
+      axis,
+      points.map(({ first }) => first),
+    );
+    const next = points.map(({ first, share }) => (share > 0 ? first + 1 : first));
+    const shares = tf.reshape(
+      tf.tensor1d(points.map(({ share }) => share / 1024)),
+      near.shape.map((_, d) => (d === axis ? points.length : 1)),
+    );
+    return tf.add(near, tf.mul(tf.sub(select(tf, x, axis, next), near), shares));
+  };
+  return [between(between(operand(inputs, 0), 1, rows), 2, columns)];
+};
 
 export const softmax: Trace<SoftmaxAttrs> = (tf, { attrs }, inputs) => [
   tf.softmax(tf.mul(operand(inputs, 0), attrs.beta)),

@@ -1,6 +1,14 @@
 /** Which integers stand for which numbers: scales and zero points of a graph to be quantized. */
 import { BonsaiError } from '../../errors.js';
-import { at, type Graph, type Node, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
+import {
+  at,
+  type Graph,
+  isInteger,
+  type Node,
+  type Tensor,
+  type TensorId,
+  tensorOf,
+} from '../../ir/graph.js';
 import { clamp } from '../../ops/arithmetic/quant.js';
 import { isMoving } from '../../ops/index.js';
 import { foldChannels, magnitude, peak, weighted } from '../float-graph.js';
@@ -71,9 +79,18 @@ const fixed: ReadonlyMap<string, ActivationQuant> = new Map([
 const copying: ReadonlySet<string> = new Set([
   'average_pool2d',
   'max_pool2d',
+  'maximum',
+  'minimum',
+  'reduce_max',
+  'reduce_min',
   // TFLM's kernel clamps and does not rescale.
   'relu6',
 ]);
+
+const isCopying = (node: Node) => copying.has(node.op) || isMoving(node);
+
+/** Whether it takes several tensors to one, which must share a quantization. */
+const isJoining = (node: Node) => isCopying(node) && node.inputs.length > 1;
 
 export interface Ties {
   /** A tensor that stands for all that share its scale. */
@@ -90,8 +107,9 @@ export function tiesOf(graph: Graph): Ties {
     return parent === undefined ? id : leader(parent);
   };
   for (const node of graph.nodes) {
-    if (!(copying.has(node.op) || isMoving(node))) continue;
-    const ids = [...node.inputs, ...node.outputs].filter((id) => id !== null);
+    if (!isCopying(node)) continue;
+    const all = [...node.inputs, ...node.outputs].filter((id) => id !== null);
+    const ids = all.filter((id) => !isInteger(tensorOf(graph, id).dtype));
     for (const id of ids.slice(1)) {
       const [a, b] = [leader(ids[0] as TensorId), leader(id)];
       if (a !== b) parents.set(Math.max(a, b), Math.min(a, b));
@@ -106,7 +124,7 @@ export function tiesOf(graph: Graph): Ties {
 
 /**
  * The graph as int8 can hold it: with a node `quantize` between an operator whose output has a fixed
- * scale and a concatenation, which would otherwise force that scale on its other operands; with a
+ * scale and one that copies several tensors, which would otherwise force that scale on all; with a
  * bias for every layer with weights, without which desktop TFLite refuses int8 convolutions; and
  * with a product by −1 for each NEG, whose int8 kernel ignores scales.
  */
@@ -114,9 +132,9 @@ export function separated(given: Graph): Graph {
   const graph = withProducts(withBiases(given));
   const tensors: Tensor[] = [...graph.tensors];
   const nodes: Node[] = [];
-  const ties = tiesOf({ ...graph, nodes: graph.nodes.filter(({ op }) => op !== 'concatenation') });
+  const ties = tiesOf({ ...graph, nodes: graph.nodes.filter((node) => !isJoining(node)) });
   for (const node of graph.nodes) {
-    if (node.op !== 'concatenation') {
+    if (!isJoining(node)) {
       nodes.push(node);
       continue;
     }

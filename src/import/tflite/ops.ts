@@ -22,6 +22,7 @@ import {
   depthToSpaceOptions,
   depthwiseConv2dOptions,
   fullyConnectedOptions,
+  gatherOptions,
   geluOptions,
   leakyReluOptions,
   lstmOptions,
@@ -31,6 +32,7 @@ import {
   pool2dOptions,
   reducerOptions,
   reshapeOptions,
+  resizeBilinearOptions,
   resizeOptions,
   softmaxOptions,
   splitOptions,
@@ -67,6 +69,31 @@ const arithmetic = {
     activation: activationOf(foreign),
   }),
 };
+
+/** The reduced dimensions, ascending and distinct. */
+const reduction = (foreign: ForeignOperator<{ readonly keepDims: boolean }>) => {
+  const rank = rankOf(foreign, 0);
+  const axes = integers(foreign, 1, 'axes').map((axis) => axisOf(foreign, axis, rank));
+  return {
+    axes: [...new Set(axes)].sort((a, b) => a - b),
+    keepDims: foreign.options.keepDims,
+  };
+};
+
+/** MAXIMUM and MINIMUM. */
+const extremes = {
+  optionsType: 39,
+  options: noOptions,
+  operands: [0, 1],
+  attrs: () => ({ activation: 'none' }),
+};
+
+const corners = ({
+  options: { alignCorners, halfPixelCenters },
+}: ForeignOperator<{ readonly alignCorners: boolean; readonly halfPixelCenters: boolean }>) => ({
+  alignCorners,
+  halfPixelCenters,
+});
 
 /** RESHAPE and similar operators: the converter has resolved the shape of the output. */
 const toOutputShape = (foreign: ForeignOperator<unknown>) => ({
@@ -131,6 +158,15 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: batchMatmulOptions,
     operands: [0, 1],
     attrs: ({ options: { adjX, adjY } }) => ({ transposeA: adjX, transposeB: adjY }),
+  }),
+  BATCH_TO_SPACE_ND: row({
+    op: 'batch_to_space_nd',
+    optionsType: 24,
+    options: noOptions,
+    attrs: (foreign) => ({
+      block: integers(foreign, 1, 'block'),
+      crops: integers(foreign, 2, 'crops'),
+    }),
   }),
   BROADCAST_TO: row({
     op: 'broadcast_to',
@@ -198,6 +234,13 @@ const table: Readonly<Record<string, AnyRow>> = {
   }),
   EXP: row({ op: 'exp', optionsType: 33, options: noOptions, attrs: none }),
   DEQUANTIZE: row({ op: 'dequantize', optionsType: 0, options: noOptions, attrs: none }),
+  EMBEDDING_LOOKUP: row({
+    op: 'gather',
+    optionsType: 0,
+    options: noOptions,
+    operands: [1, 0],
+    attrs: () => ({ axis: 0, batchDims: 0 }),
+  }),
   EXPAND_DIMS: row({
     op: 'expand_dims',
     optionsType: 52,
@@ -226,6 +269,26 @@ const table: Readonly<Record<string, AnyRow>> = {
       return { activation: activationOf(foreign), keepDims: foreign.options.keepNumDims };
     },
   }),
+  GATHER: row({
+    op: 'gather',
+    optionsType: 23,
+    options: gatherOptions,
+    operands: [0, 1],
+    attrs: (foreign) => {
+      const { axis, batchDims } = foreign.options;
+      return {
+        axis: axisOf(foreign, axis, rankOf(foreign, 0)),
+        batchDims: batchDims < 0 ? batchDims + rankOf(foreign, 1) : batchDims,
+      };
+    },
+  }),
+  GATHER_ND: row({
+    op: 'gather_nd',
+    optionsType: 83,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: none,
+  }),
   GELU: row({
     op: 'gelu',
     optionsType: 116,
@@ -248,21 +311,20 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: none,
     rounding: curve,
   }),
+  MAXIMUM: row({ op: 'maximum', ...extremes }),
   MAX_POOL_2D: row({ op: 'max_pool2d', ...pool }),
+  MINIMUM: row({ op: 'minimum', ...extremes }),
   MEAN: row({
     op: 'mean',
     optionsType: 27,
     options: reducerOptions,
     attrs: (foreign) => {
-      const rank = rankOf(foreign, 0);
-      const given = integers(foreign, 1, 'axes');
-      const axes = given.map((axis) => axisOf(foreign, axis, rank));
-      const { keepDims } = foreign.options;
       // Desktop TFLite compares the axes as stored, and has a kernel for these two alone.
-      const spatial = rank === 4 && keepDims && ['1,2', '2,1'].includes(given.join());
+      const stored = integers(foreign, 1, 'axes').join();
+      const spatial =
+        rankOf(foreign, 0) === 4 && foreign.options.keepDims && ['1,2', '2,1'].includes(stored);
       return {
-        axes: [...new Set(axes)].sort((a, b) => a - b),
-        keepDims,
+        ...reduction(foreign),
         algorithm: foreign.rounding === 'tflite' && spatial ? 'spatial' : 'general',
       };
     },
@@ -296,6 +358,13 @@ const table: Readonly<Record<string, AnyRow>> = {
       return absent ? pads(foreign) : { ...pads(foreign), value };
     },
   }),
+  PRELU: row({
+    op: 'prelu',
+    optionsType: 0,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ activation: 'none' }),
+  }),
   QUANTIZE: row({
     op: 'quantize',
     optionsType: 89,
@@ -303,6 +372,8 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: none,
     rounding: { tflm: { algorithm: 'scalar' }, tflite: { algorithm: 'vector' } },
   }),
+  REDUCE_MAX: row({ op: 'reduce_max', optionsType: 27, options: reducerOptions, attrs: reduction }),
+  REDUCE_MIN: row({ op: 'reduce_min', optionsType: 27, options: reducerOptions, attrs: reduction }),
   RELU: row({ op: 'relu', optionsType: 0, options: noOptions, attrs: none }),
   RELU6: row({
     op: 'relu6',
@@ -314,14 +385,17 @@ const table: Readonly<Record<string, AnyRow>> = {
   RELU_0_TO_1: row({ op: 'relu_0_to_1', optionsType: 0, options: noOptions, attrs: none }),
   RELU_N1_TO_1: row({ op: 'relu_n1_to_1', optionsType: 0, options: noOptions, attrs: none }),
   RESHAPE: row({ op: 'reshape', optionsType: 17, options: reshapeOptions, attrs: toOutputShape }),
+  RESIZE_BILINEAR: row({
+    op: 'resize_bilinear',
+    optionsType: 15,
+    options: resizeBilinearOptions,
+    attrs: corners,
+  }),
   RESIZE_NEAREST_NEIGHBOR: row({
     op: 'resize_nearest_neighbor',
     optionsType: 74,
     options: resizeOptions,
-    attrs: ({ options: { alignCorners, halfPixelCenters } }) => ({
-      alignCorners,
-      halfPixelCenters,
-    }),
+    attrs: corners,
   }),
   RSQRT: row({ op: 'rsqrt', optionsType: 0, options: noOptions, attrs: none }),
   REVERSE_V2: row({
@@ -337,6 +411,15 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: softmaxOptions,
     rounding: { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'table' } },
     attrs: (foreign) => ({ beta: foreign.options.beta }),
+  }),
+  SPACE_TO_BATCH_ND: row({
+    op: 'space_to_batch_nd',
+    optionsType: 25,
+    options: noOptions,
+    attrs: (foreign) => ({
+      block: integers(foreign, 1, 'block'),
+      pads: integers(foreign, 2, 'padding'),
+    }),
   }),
   SPACE_TO_DEPTH: row({
     op: 'space_to_depth',

@@ -167,6 +167,7 @@ export const fullyConnectedOptions = {
 export const arithmeticOptions = { activation: scalar(0, 'int8') };
 export const batchMatmulOptions = { adjX: flag(0), adjY: flag(1) };
 export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
+export const gatherOptions = { axis: int32(0), batchDims: int32(1) };
 export const geluOptions = { approximate: flag(0) };
 export const depthToSpaceOptions = { block: int32(0) };
 export const leakyReluOptions = { alpha: scalar(0, 'float32') };
@@ -174,6 +175,8 @@ export const mirrorPadOptions = { mode: scalar(0, 'int8') };
 export const packOptions = { count: int32(0), axis: int32(1) };
 export const reducerOptions = { keepDims: flag(0) };
 export const reshapeOptions = { newShape: numbers(0, 'int32') };
+/** Slots 0 and 1 held a size. */
+export const resizeBilinearOptions = { alignCorners: flag(2), halfPixelCenters: flag(3) };
 export const resizeOptions = { alignCorners: flag(0), halfPixelCenters: flag(1) };
 export const softmaxOptions = { beta: scalar(0, 'float32') };
 export const svdfOptions = { rank: int32(0), activation: scalar(1, 'int8') };

@@ -14,9 +14,7 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['LSTM', noRecurrence],
   ['RNN', noRecurrence],
   ['UNIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
-  ['BATCH_TO_SPACE_ND', fixBatch],
   ['SHAPE', fixBatch],
-  ['SPACE_TO_BATCH_ND', fixBatch],
   [
     'DEQUANTIZE',
     'quantize fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; ' +

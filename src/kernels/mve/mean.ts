@@ -11,10 +11,10 @@ export const vectorMean: KernelVariant<MeanAttrs> = {
   needs: ['mve'],
   match(view) {
     const { multiplier, halvesUp } = scalingOf(view);
-    const { kept, mean } = meanLoopsOf(view);
+    const { kept, reduced } = meanLoopsOf(view);
     const last = kept.at(-1);
     // Without an averaged dimension, the loop over pixels has no pixel to begin with.
-    const isApart = last?.stride === 1 && mean.length > 0;
+    const isApart = last?.stride === 1 && reduced.length > 0;
     if (last === undefined || !isApart || halvesUp > 0 || multiplier.shift >= 0) return null;
     const outputs = elementCount(outputOf(view).shape);
     const blocks = (outputs / last.extent) * Math.ceil(last.extent / lanes);
@@ -23,7 +23,7 @@ export const vectorMean: KernelVariant<MeanAttrs> = {
       scratchBytes: 0,
       work: () => ({
         pixels: { count: blocks * averaged, cycles: 5 },
-        runs: { count: (blocks * averaged) / (mean.at(-1)?.extent ?? 1), cycles: 12 },
+        runs: { count: (blocks * averaged) / (reduced.at(-1)?.extent ?? 1), cycles: 12 },
         blocks: { count: blocks, cycles: 25 },
       }),
       calls: () => [meanCall(view)],

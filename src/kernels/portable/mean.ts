@@ -1,7 +1,16 @@
-/** mean: sums in nested loops, and one requantization per output. */
+/**
+ * mean: sums in nested loops, and one requantization per output. reduce_max and reduce_min:
+ * comparisons in the same loops.
+ */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import { type MeanAttrs, maxLoops, meanLoopsOf, meanTypes, scalingOf } from '../../ops/mean.js';
+import { type MeanAttrs, meanLoopsOf, meanTypes, scalingOf } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
+import {
+  maxLoops,
+  type ReductionAttrs,
+  type ReductionLoops,
+  reductionLoopsOf,
+} from '../../ops/shape/reduction.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
 export const meanVariant: KernelVariant<MeanAttrs> = {
@@ -35,10 +44,12 @@ function lower(view: NodeView<MeanAttrs>): KernelCall {
   return { inputs: [0], outputs: [0], types: { element: dtype }, flags, numbers, tables: {} };
 }
 
-/** The loops over kept and averaged dimensions: 'kept_2' is the innermost one's extent. */
-export function meanNumbers(view: NodeView<MeanAttrs>): Readonly<Record<string, number>> {
+export const meanNumbers = (view: NodeView<MeanAttrs>) => loopNumbers(meanLoopsOf(view));
+
+/** The loops over kept and reduced dimensions: 'kept_2' is the innermost one's extent. */
+function loopNumbers({ kept, reduced }: ReductionLoops): Readonly<Record<string, number>> {
   const numbers: Record<string, number> = {};
-  for (const [kind, walk] of Object.entries(meanLoopsOf(view))) {
+  for (const [kind, walk] of Object.entries({ kept, mean: reduced })) {
     for (let i = 0; i < maxLoops; i++) {
       const { extent, stride } = walk[walk.length - maxLoops + i] ?? { extent: 1, stride: 0 };
       numbers[`${kind}_${i}`] = extent;
@@ -46,4 +57,27 @@ export function meanNumbers(view: NodeView<MeanAttrs>): Readonly<Record<string, 
     }
   }
   return numbers;
+}
+
+export function extremeVariant(maximum: boolean): KernelVariant<ReductionAttrs> {
+  return {
+    template: 'portable/extreme',
+    needs: [],
+    match: (view) => ({
+      scratchBytes: 0,
+      work: () => ({
+        inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 8 },
+        outputs: { count: elementCount(outputOf(view).shape), cycles: 20 },
+      }),
+      calls: () => [
+        {
+          inputs: [0],
+          outputs: [0],
+          flags: { maximum },
+          numbers: loopNumbers(reductionLoopsOf(view)),
+          tables: {},
+        },
+      ],
+    }),
+  };
 }

@@ -1,4 +1,4 @@
-/** squared_difference and div: functions of two elements, in one loop over both operands. */
+/** maximum, minimum, prelu, squared_difference, div: functions of two elements, in one loop. */
 import { elementCount, isConstant, type NodeView } from '../../ir/graph.js';
 import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
 import { activationRange } from '../../ops/arithmetic/quant.js';
@@ -9,6 +9,9 @@ import type { KernelCall, KernelVariant, Table } from '../variant.js';
 
 /** The functions of two elements; each is a flag of the text. */
 const functions = {
+  maximum: { cycles: 14, tables: {} },
+  minimum: { cycles: 14, tables: {} },
+  prelu: { cycles: 50, tables: {} },
   squared_difference: { cycles: 140, tables: {} },
   quotient: { cycles: 160, tables: { reciprocals: { data: reciprocals, role: 'table' } } },
 } as const satisfies Record<string, { cycles: number; tables: Record<string, Table> }>;
@@ -52,7 +55,7 @@ function pairCall(
     inputs: [0, 1].filter((position) => !isConstant(operands[position] as (typeof operands)[0])),
     outputs: [0],
     flags: {
-      ...{ squared_difference: false, quotient: false, [chosen]: true },
+      ...Object.fromEntries(Object.keys(functions).map((name) => [name, name === chosen])),
       ...{ a_constant: aConstant, b_constant: bConstant, nested },
     },
     numbers: {

@@ -15,9 +15,11 @@ export interface BinaryAttrs {
 export interface Arithmetic {
   /**
    * The output before the clamp, zero point included; a and b are raw elements. It is monotonic in
-   * each operand while the other is held, except where `binary` is told otherwise.
+   * each operand while the other is held, between the values of a that `bends` lists; except where
+   * `binary` is told otherwise.
    */
   combine(a: number, b: number): number;
+  readonly bends?: readonly number[];
   /** The constants of the C kernel, under the template's names. */
   readonly numbers: Readonly<Record<string, number>>;
 }

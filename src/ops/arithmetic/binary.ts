@@ -51,7 +51,7 @@ export function binary<A extends BinaryAttrs>(
     },
     macs: () => 0,
     range(view, inputs) {
-      const { combine } = arithmeticOf(view);
+      const { combine, bends = [] } = arithmeticOf(view);
       const output = outputOf(view);
       const [low, high] = activationRange(view.attrs.activation, output);
       const [a, b] = inputs as readonly [ChannelBounds, ChannelBounds];
@@ -60,8 +60,11 @@ export function binary<A extends BinaryAttrs>(
           if (!isMonotonic) return [low, high];
           const ofA = rangeAt(a, channel % a.min.length);
           const ofB = rangeAt(b, channel % b.min.length);
+          const bent = bends.filter((x) => ofA[0] < x && x < ofA[1]);
           // Monotonic in each operand, so the extremes are at the corners.
-          const corners = ofA.flatMap((x) => ofB.map((y) => clamp(combine(x, y), low, high)));
+          const corners = [...ofA, ...bent].flatMap((x) =>
+            ofB.map((y) => clamp(combine(x, y), low, high)),
+          );
           return [Math.min(...corners), Math.max(...corners)];
         }),
       ];

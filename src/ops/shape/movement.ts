@@ -43,6 +43,8 @@ export interface Move {
 export interface Movement<A extends object> {
   readonly name: string;
   infer(view: NodeView<A>): readonly Shape[];
+  /** Positions of the inputs that move, all by default; the others hold indices. */
+  readonly operands?: readonly number[];
   /** Checks besides that of the operands' one type. */
   check?(view: NodeView<A>): void;
   moves(view: NodeView<A>): readonly Move[];
@@ -72,7 +74,9 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
     types: arenaTypes,
     infer,
     check(view) {
-      requireOneType(view, arenaTypes);
+      const { operands } = operator;
+      const inputs = view.inputs.filter((_, position) => operands?.includes(position) ?? true);
+      requireOneType({ ...view, inputs }, arenaTypes);
       operator.check?.(view);
     },
     evaluate,
@@ -132,6 +136,15 @@ export function selection(
     return { extent, inStride: 0, outStride, places: taken.map((index) => index * stride) };
   });
   return { inOffset, outOffset: 0, loops };
+}
+
+/** The move that takes runs of `run` elements from the given places, in order. */
+export function runsAt(places: readonly number[], run: number): Omit<Move, 'input' | 'output'> {
+  const neighbours: Loop = { extent: run, inStride: 1, outStride: 1 };
+  const [first = 0, ...others] = places;
+  if (others.length === 0) return { inOffset: first, outOffset: 0, loops: [neighbours] };
+  const listed: Loop = { extent: places.length, inStride: 0, outStride: run, places };
+  return { inOffset: 0, outOffset: 0, loops: [listed, neighbours] };
 }
 
 function apply(move: Move, from: TensorData, to: TensorData): void {

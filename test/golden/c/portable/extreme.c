@@ -1,0 +1,77 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* The greatest element over any dimensions. Neighbouring dimensions that are kept, or reduced, are
+ * merged, which leaves at most three of each kind. */
+static void extreme_s8_maximum(const int8_t *restrict in, int8_t *restrict out)
+{
+    for (int32_t k0 = 0; k0 < 1; k0++) {
+        for (int32_t k1 = 0; k1 < 1; k1++) {
+            for (int32_t k2 = 0; k2 < 48; k2++) {
+                const int8_t *first = in + k0 * 0 + k1 * 0 + k2 * 1;
+                int8_t found = *first;
+                for (int32_t r0 = 0; r0 < 1; r0++) {
+                    for (int32_t r1 = 0; r1 < 1; r1++) {
+                        const int8_t *p = first + r0 * 0 + r1 * 0;
+                        for (int32_t r2 = 0; r2 < 6; r2++, p += 48) {
+                            if (*p > found)
+                                found = *p;
+                        }
+                    }
+                }
+                *out++ = found;
+            }
+        }
+    }
+}
+
+/* The least element over any dimensions. Neighbouring dimensions that are kept, or reduced, are
+ * merged, which leaves at most three of each kind. */
+static void extreme_s8(const int8_t *restrict in, int8_t *restrict out)
+{
+    for (int32_t k0 = 0; k0 < 1; k0++) {
+        for (int32_t k1 = 0; k1 < 1; k1++) {
+            for (int32_t k2 = 0; k2 < 1; k2++) {
+                const int8_t *first = in + k0 * 0 + k1 * 0 + k2 * 0;
+                int8_t found = *first;
+                for (int32_t r0 = 0; r0 < 1; r0++) {
+                    for (int32_t r1 = 0; r1 < 1; r1++) {
+                        const int8_t *p = first + r0 * 0 + r1 * 0;
+                        for (int32_t r2 = 0; r2 < 48; r2++, p += 1) {
+                            if (*p < found)
+                                found = *p;
+                        }
+                    }
+                }
+                *out++ = found;
+            }
+        }
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* reduce_max_0: "reduce_max_0"  s8 [1,6,6,8] -> [1,6,8]  axes [1] */
+    case 0:
+        extreme_s8_maximum(arena + 0x0000, arena + 0x0120);
+        break;
+    /* reduce_min_1: "reduce_min_1"  s8 [1,6,8] -> [1,1,1]  axes [1,2] keep dims */
+    case 1:
+        extreme_s8(arena + 0x0120, arena + 0x0150);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,54 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+
+/* Each output lies between two rows and two columns of the input: `rows` and `columns` have the
+ * first of the two and the share of the second, in 1024ths. The sum of the four weights is 2^20, so
+ * a sum of weighted elements is within 2^27. It is rounded with halves away from zero. */
+static void resize_bilinear_s8(const int8_t *restrict in, int8_t *restrict out)
+{
+    const uint16_t *const rows = model_resize_bilinear_0_rows;
+    const uint16_t *const columns = model_resize_bilinear_0_rows;
+    const int32_t channels = 3, row_step = 12;
+    for (int32_t oy = 0; oy < 8; oy++) {
+        const int32_t below = rows[2 * oy + 1];
+        const int8_t *const row = in + rows[2 * oy] * row_step;
+        const int32_t down = below > 0 ? row_step : 0;
+        for (int32_t ox = 0; ox < 8; ox++) {
+            const int32_t beside = columns[2 * ox + 1];
+            const int8_t *p = row + columns[2 * ox] * channels;
+            const int32_t right = beside > 0 ? channels : 0;
+            const int32_t both = below * beside;
+            const int32_t only_below = (below << 10) - both, only_beside = (beside << 10) - both;
+            const int32_t rest = (1 << 20) - both - only_below - only_beside;
+            for (int32_t c = 0; c < channels; c++, p++) {
+                const int32_t sum = p[0] * rest + p[right] * only_beside + p[down] * only_below +
+                    p[down + right] * both;
+                *out++ = (int8_t)((sum + (1 << 19) + (sum >> 31)) >> 20);
+            }
+        }
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* resize_bilinear_0: "resize_bilinear_0"  s8 [1,4,4,3] -> [1,8,8,3]  half pixel centers */
+    case 0:
+        resize_bilinear_s8(arena + 0x0000, arena + 0x0030);
+        break;
+    default:
+        break;
+    }
+}
