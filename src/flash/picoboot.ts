@@ -27,14 +27,15 @@ export async function flashPicoboot(job: Job, host: UsbHost = usbHost): Promise<
 }
 
 function wantedBoard({ target, settings }: Job): WantedUsbBoard {
-  // Once, rather than for each device of each look.
-  const all = settingsOfAll('picoboot');
+  // Of all targets' files: read where another device is there, and once for all looks.
+  let all: ReturnType<typeof settingsOfAll<'picoboot'>> | null = null;
   return {
     name: target.name,
     enter: 'hold BOOTSEL while you plug it in',
     isOwn: (device) => isOf(device, settings),
     onOthers(devices) {
       for (const device of devices) {
+        all ??= settingsOfAll('picoboot');
         const kin = targetsWith('picoboot', (each) => isOf(device, each), all);
         if (kin.length === 0) continue;
         throw new BonsaiError(
