@@ -1,10 +1,11 @@
 /** push: a window over time moves on by new frames. No runtime has it: streams and passes make it. */
 import { BonsaiError } from '../errors.js';
+import { arenaTypes } from '../ir/dtypes.js';
 import { allocate, at, elementCount, type NodeView, type TensorData } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { anyBounds } from './arithmetic/bounds.js';
 import { sameQuant } from './arithmetic/quant.js';
-import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
+import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
 export interface PushAttrs {
   /** The dimension of time. */
@@ -24,6 +25,7 @@ export interface PushDims {
  */
 export const push = {
   name: 'push',
+  types: arenaTypes,
   infer(view) {
     const [{ shape }, frames] = [inputOf(view, 0), inputOf(view, 1)];
     const { axis } = view.attrs;
@@ -41,7 +43,7 @@ export const push = {
     );
   },
   check(view) {
-    requireInt8(view);
+    requireOneType(view, arenaTypes);
     if (sameQuant(inputOf(view, 1).quant, outputOf(view).quant)) return;
     const message = `input "${inputOf(view, 1).name}" has not the window's scale and zero point`;
     throw new BonsaiError('bad-quantization', at(view.node), message, 'use one quantization');

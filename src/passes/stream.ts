@@ -18,7 +18,6 @@ import {
   type Module,
   type Node,
   type NodeView,
-  rawBytes,
   type Shape,
   type State,
   statesOf,
@@ -201,7 +200,7 @@ class Streams {
     const tensor = this.tensors.push({ ...window, name: `${frames.name}/window` }) - 1;
     const next = this.tensors.push({ ...window, name: `${frames.name}/window/next` }) - 1;
     const initial = allocate(window.dtype, elementCount(window.shape));
-    if (initial.BYTES_PER_ELEMENT === 1) rawBytes(initial).fill(window.quant?.zeroPoints[0] ?? 0);
+    initial.fill((window.quant?.zeroPoints[0] ?? 0) as never);
     this.states.push({ name: frames.name, tensor, next, initial });
     const name = `${frames.name}/push`;
     this.nodes.push({

@@ -1,7 +1,14 @@
 /** push, over sequences: no runtime has it, so `evaluate` is compared with its definition. */
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
-import { elementCount, type Module, mainGraph, type Shape } from '../../src/ir/graph.js';
+import {
+  allocate,
+  type DType,
+  elementCount,
+  type Module,
+  mainGraph,
+  type Shape,
+} from '../../src/ir/graph.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
@@ -10,15 +17,20 @@ interface PushCase {
   readonly window: Shape;
   readonly axis: number;
   readonly frames: number;
+  /** int8 if not given. */
+  readonly dtype?: DType;
 }
 
 /** A window that moves on, and a copy of it as the output. */
-function moduleOf({ window, axis, frames }: PushCase, seed: number): Module {
+function moduleOf({ window, axis, frames, dtype = 'int8' }: PushCase, seed: number): Module {
   const b = new GraphBuilder();
-  const x = b.input(window.with(axis, frames));
-  const state = b.state(new Random(seed).int8(elementCount(window)), window);
+  const quant = dtype === 'float32' ? null : perTensorQuant(0.5, 0);
+  const x = b.input(window.with(axis, frames), quant, 'frames', dtype);
+  const initial = allocate(dtype, elementCount(window));
+  initial.set(new Random(seed).int8(initial.length) as never);
+  const state = b.state(initial, window, quant);
   const next = b.changes(state, b.node('push', [state, x], { axis }));
-  return b.module([b.node('relu', [next])]);
+  return b.module([b.node('reshape', [next], { shape: window })]);
 }
 
 const rows: readonly (readonly [edge: string, row: PushCase])[] = [
@@ -30,6 +42,10 @@ const rows: readonly (readonly [edge: string, row: PushCase])[] = [
   ['the whole window', { window: [1, 3, 2], axis: 1, frames: 3 }],
   ['the first dimension', { window: [3, 4], axis: 0, frames: 2 }],
   ['the last dimension: many blocks', { window: [1, 3, 2, 5], axis: 3, frames: 2 }],
+  ['int16', { window: [1, 4, 1, 3], axis: 1, frames: 1, dtype: 'int16' }],
+  ['int16 in many blocks', { window: [2, 3, 2], axis: 1, frames: 1, dtype: 'int16' }],
+  ['int16, all new', { window: [2, 3, 1], axis: 1, frames: 3, dtype: 'int16' }],
+  ['float32, moved by words', { window: [1, 3, 2], axis: 1, frames: 1, dtype: 'float32' }],
   ['many blocks, all new', { window: [2, 3, 2], axis: 1, frames: 3 }],
 ];
 

@@ -82,6 +82,14 @@ const noPads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
 const flat = (b: Net, x: TensorId) =>
   b.node('reshape', [x], { shape: [1, elementCount(b.shape(x))] });
 
+const narrow = (b: Net, x: TensorId) =>
+  b.node(
+    'quantize',
+    [x],
+    { algorithm: 'scalar' },
+    { quant: perTensorQuant(0.5, 3), dtype: 'int8' },
+  );
+
 interface Row {
   readonly edge: string;
   readonly shape?: readonly number[];
@@ -212,6 +220,15 @@ const rows: readonly Row[] = [
       const table = b.constant(new Random(9).int8(16), [1, 8, 1, 2], perTensorQuant(0.5, 0));
       return flat(b, b.node('add', [x, table], { activation: 'none' }));
     },
+  },
+  {
+    edge: 'int16 columns',
+    layers: (b, x) => {
+      const wide = { quant: perTensorQuant(0.5, 0), dtype: 'int16' } as const;
+      const y = b.node('quantize', [x], { algorithm: 'scalar' }, wide);
+      return b.dense(flat(b, narrow(b, b.pool('max_pool2d', y, 3, 1))), 2);
+    },
+    windows: [3, 6],
   },
   { edge: 'an output over time has the new columns', layers: (b, x) => b.conv(x, 3, [3, 1]) },
 ];

@@ -1,12 +1,17 @@
 /** push: moves what stays of a window to its begin, and copies the new rows behind it. */
+import { arenaTypes, dtypes } from '../../ir/dtypes.js';
 import { type PushAttrs, pushDims } from '../../ops/push.js';
+import { outputOf } from '../../ops/shape/operands.js';
 import type { KernelVariant } from '../variant.js';
 
 export const pushVariant: KernelVariant<PushAttrs> = {
   template: 'portable/push',
   needs: [],
+  types: arenaTypes,
   match: (view) => {
-    const { blocks, kept, added } = pushDims(view);
+    const dims = pushDims(view);
+    const { bytes } = dtypes[outputOf(view).dtype];
+    const [blocks, kept, added] = [dims.blocks, dims.kept * bytes, dims.added * bytes];
     const filled = kept === 0;
     const one = !filled && blocks === 1;
     // A copy of words may not be longer than the way that it goes: both are multiples of it.
@@ -24,6 +29,7 @@ export const pushVariant: KernelVariant<PushAttrs> = {
         {
           inputs: [1],
           outputs: [0],
+          bytes: true,
           flags,
           numbers: { ...numbers, ...(filled || blocks === 1 ? {} : { blocks }) },
           tables: {},
