@@ -1,8 +1,7 @@
 /** bonsaic targets, operators: lists. */
 
 import type { Command } from 'commander';
-import { kernelsOf } from '../kernels/index.js';
-import { operators } from '../ops/index.js';
+import { kernelText, supportedOperators, typeText } from '../report/operators.js';
 import { textTable } from '../report/text-table.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import { printJson, printResult, terminalColumns } from './output.js';
@@ -11,52 +10,49 @@ interface Flags {
   readonly json?: true;
 }
 
+/** What a list prints. */
+interface List {
+  readonly document: object;
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+}
+
 /** A command without arguments that prints rows. */
-function addList(
-  program: Command,
-  name: string,
-  summary: string,
-  rows: () => Promise<readonly Record<string, unknown>[]> | readonly Record<string, unknown>[],
-  empty: string,
-): void {
+function addList(program: Command, name: string, summary: string, list: () => List): void {
   program
     .command(name)
     .summary(summary)
     .option('--json', 'one JSON document on stdout')
-    .action(async (flags: Flags) => {
-      const found = await rows();
+    .action((flags: Flags) => {
+      const { document, rows } = list();
       if (flags.json) {
-        printJson(found);
+        printJson(document);
         return;
       }
-      const header = Object.keys(found[0] ?? {});
-      const cell = (value: unknown) =>
-        Array.isArray(value) ? value.join(', ') : value === null ? '' : String(value);
-      printResult(
-        found.length === 0
-          ? empty
-          : textTable(
-              header,
-              found.map((row) => header.map((column) => cell(row[column]))),
-              { width: terminalColumns() },
-            ),
-      );
+      const header = Object.keys(rows[0] ?? {});
+      const cells = rows.map((row) => header.map((column) => String(row[column] ?? '')));
+      printResult(textTable(header, cells, { width: terminalColumns() }));
     });
 }
 
 export function addLists(program: Command): void {
-  addList(program, 'targets', 'list the boards that bonsaic knows', targetRows, 'no targets');
-  addList(
-    program,
-    'operators',
-    'list the operators and their kernels',
-    () =>
-      [...operators.values()].map((op) => ({
-        operator: op.name,
-        kernels: kernelsOf({ op: op.name }).variants.map((variant) => variant.template),
-      })),
-    'no operators',
-  );
+  addList(program, 'targets', 'list the boards that bonsaic knows', () => {
+    const rows = targetRows();
+    return { document: rows, rows };
+  });
+  addList(program, 'operators', 'list the operators, their types and their kernels', operatorList);
+}
+
+/** By format; TFLite's names so far. */
+function operatorList(): List {
+  const operators = supportedOperators();
+  return {
+    document: { tflite: operators.map(({ tflite }) => tflite) },
+    rows: operators.map((operator) => ({
+      TFLite: operator.tflite,
+      types: typeText(operator.types),
+      kernels: operator.op === null ? 'none: becomes a state' : kernelText(operator),
+    })),
+  };
 }
 
 function targetRows() {

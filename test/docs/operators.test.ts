@@ -2,24 +2,28 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { rows } from '../../src/import/tflite/ops.js';
-import { kernelsOf } from '../../src/kernels/index.js';
+import {
+  kernelText,
+  type SupportedOperator,
+  supportedOperators,
+  typeText,
+} from '../../src/report/operators.js';
 
 const page = new URL('../../docs/operators.md', import.meta.url);
 const [begin, end] = ['<!-- operators -->\n', '<!-- end -->\n'];
 
+function lineOf(operator: SupportedOperator): string {
+  const { tflite, op, operands, types, rounds } = operator;
+  const data = operands === 'all' ? operands : operands.join(', ');
+  const here = [op ?? 'a state', data, typeText(types), kernelText(operator), rounds ? 'yes' : ''];
+  return `| ${[tflite, ...here].join(' | ')} |`;
+}
+
 function table(): string {
-  const lines = [...rows].map(([name, { op, operands, rounding }]) => {
-    const folders = kernelsOf({ op }).variants.map(({ template }) => template.split('/')[0]) ?? [];
-    const differs = Object.keys(rounding.tflm).some(
-      (attr) => rounding.tflm[attr] !== rounding.tflite[attr],
-    );
-    const data = operands === 'all' ? 'all' : operands.join(', ');
-    const own = ['CONV_2D', 'MEAN'].includes(name) || differs;
-    return `| ${name} | ${op} | ${data} | ${[...new Set(folders)].join(', ')} | ${own ? 'yes' : ''} |`;
-  });
-  const header = '| TFLite | here | inputs that are data | kernels | bits depend on `--rounding` |';
-  return [header, '|---|---|---|---|---|', ...lines, ''].join('\n');
+  const header =
+    '| TFLite | here | inputs that are data | types | kernels | bits depend on `--rounding` |';
+  const lines = supportedOperators().map(lineOf);
+  return [header, '|---|---|---|---|---|---|', ...lines, ''].join('\n');
 }
 
 describe('docs: operators', () => {

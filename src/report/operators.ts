@@ -1,0 +1,66 @@
+/** The operators that bonsaic compiles: from the importer's table, the operators' types and the kernels. */
+import { rows } from '../import/tflite/ops.js';
+import { variableOperators } from '../import/tflite/variables.js';
+import { arenaTypes, type DType } from '../ir/dtypes.js';
+import { typesOf } from '../ir/op.js';
+import { kernelsOf } from '../kernels/index.js';
+import { opOf } from '../ops/index.js';
+
+/** An operator of a model format. */
+export interface SupportedOperator {
+  /** Its name in TFLite: 'CONV_2D'. */
+  readonly tflite: string;
+  /** The operator of the IR; null for those that become states. */
+  readonly op: string | null;
+  /** Positions of the inputs that may be computed; the others must be constants. */
+  readonly operands: readonly number[] | 'all';
+  /** Types of its computed inputs and of its outputs, which a kernel computes. */
+  readonly types: readonly DType[];
+  /** Folders of src/kernels that have kernels, best first, with the types that they compute. */
+  readonly kernels: readonly { readonly folder: string; readonly types: readonly DType[] }[];
+  /** Whether its bits depend on `--rounding`. */
+  readonly rounds: boolean;
+}
+
+/** Rows whose attributes depend on the runtime besides `rounding`. */
+const roundsByShape: ReadonlySet<string> = new Set(['CONV_2D', 'MEAN']);
+
+/** All operators, by name. */
+export function supportedOperators(): readonly SupportedOperator[] {
+  const becomeNodes = [...rows].map(([tflite, { op, operands, rounding }]): SupportedOperator => {
+    const differs = JSON.stringify(rounding.tflm) !== JSON.stringify(rounding.tflite);
+    const rounds = differs || roundsByShape.has(tflite);
+    const kernels = kernelFolders(op);
+    const computed = new Set(kernels.flatMap(({ types }) => types));
+    const types = typesOf(opOf({ op })).filter((type) => computed.has(type));
+    return { tflite, op, operands, types, kernels, rounds };
+  });
+  const none = { op: null, operands: [], types: [], kernels: [], rounds: false };
+  const states = [...variableOperators].map((tflite) => ({ tflite, ...none }));
+  return [...becomeNodes, ...states].sort((a, b) => (a.tflite < b.tflite ? -1 : 1));
+}
+
+function kernelFolders(op: string): SupportedOperator['kernels'] {
+  const folders = new Map<string, Set<DType>>();
+  for (const variant of kernelsOf({ op }).variants) {
+    const [folder = ''] = variant.template.split('/');
+    const types = folders.get(folder) ?? new Set();
+    folders.set(folder, types);
+    for (const type of typesOf(variant)) types.add(type);
+  }
+  return [...folders].map(([folder, types]) => ({ folder, types: [...types] }));
+}
+
+/** 'int8, int16'; 'any' where it takes every type that a tensor in the arena has. */
+export function typeText(types: readonly DType[]): string {
+  return arenaTypes.every((type) => types.includes(type)) ? 'any' : types.join(', ');
+}
+
+/** 'dsp (int8), portable': folders that compute fewer types than the operator has name them. */
+export function kernelText({ types, kernels }: SupportedOperator): string {
+  return kernels
+    .map(({ folder, types: own }) =>
+      types.every((type) => own.includes(type)) ? folder : `${folder} (${typeText(own)})`,
+    )
+    .join(', ');
+}
