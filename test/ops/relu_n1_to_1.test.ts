@@ -1,21 +1,3 @@
-import { perChannelQuant, perTensorQuant } from '../support/module.js';
-import { randomQuant, randomShape, testOperator } from '../support/operator.js';
+import { testLookup } from '../support/families.js';
 
-testOperator({
-  op: 'relu_n1_to_1',
-  random: (random) => ({
-    inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: randomQuant(random) }],
-    quant: randomQuant(random),
-    attrs: {},
-  }),
-  refused: [
-    {
-      edge: 'an input quantized per channel',
-      inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
-      quant: perTensorQuant(1 / 128, 0),
-      attrs: {},
-      code: 'bad-quantization',
-      message: /one scale and one zero point/,
-    },
-  ],
-});
+testLookup({ op: 'relu_n1_to_1' });

@@ -1,0 +1,138 @@
+/** Operators of one family have one table of tests: look-ups, extremes of pairs and of dimensions. */
+import type { Attrs, Quant } from '../../src/ir/graph.js';
+import { perChannelQuant, perTensorQuant, Random } from './module.js';
+import { type Refusal, randomQuant, randomShape, testOperator } from './operator.js';
+
+/** Quantization of a look-up's input and output. */
+export interface LookupQuants {
+  readonly input: (random: Random) => Quant;
+  readonly output: (random: Random) => Quant;
+}
+
+interface LookupTests {
+  readonly op: string;
+  readonly quants?: LookupQuants;
+  readonly attrs?: (random: Random) => Attrs;
+  readonly refused?: readonly Refusal[];
+}
+
+/** Scales near those of a trained model: few results saturate. */
+export const nearScales: LookupQuants = {
+  input: (random) => perTensorQuant(random.integer(1, 200) / 1000, random.integer(-128, 127)),
+  output: (random) => perTensorQuant(random.integer(10, 200) / 1000, random.integer(-128, 127)),
+};
+
+/** Any input and one output, which the operator requires. */
+export const fixedOutput = (output: Quant): LookupQuants => ({
+  input: randomQuant,
+  output: () => output,
+});
+
+const anyScales: LookupQuants = { input: randomQuant, output: randomQuant };
+
+/** An operator that maps each int8 by itself. */
+export function testLookup(given: LookupTests): void {
+  const { op, quants = anyScales, attrs = () => ({}), refused = [] } = given;
+  const first = new Random(1);
+  testOperator({
+    op,
+    random: (random) => ({
+      inputs: [{ shape: randomShape(random, random.integer(1, 4)), quant: quants.input(random) }],
+      quant: quants.output(random),
+      attrs: attrs(random),
+    }),
+    refused: [
+      {
+        edge: 'an input quantized per channel',
+        inputs: [{ shape: [1, 2], quant: perChannelQuant([0.1, 0.2], 1) }],
+        quant: quants.output(first),
+        attrs: attrs(first),
+        code: 'bad-quantization',
+        message: /one scale and one zero point/,
+      },
+      ...refused,
+    ],
+  });
+}
+
+/** maximum or minimum. */
+export function testExtremeOfPairs(op: string): void {
+  const attrs = { activation: 'none' };
+  const image = { shape: [1, 2, 3, 4] };
+  testOperator({
+    op,
+    cases: [
+      { edge: 'of one shape', inputs: [image, image], attrs },
+      {
+        edge: 'a constant for each channel',
+        inputs: [image, { shape: [4], data: Int8Array.of(-128, -3, 40, 127) }],
+        attrs,
+      },
+      { edge: 'one constant', inputs: [image, { shape: [1], data: Int8Array.of(5) }], attrs },
+      {
+        edge: 'a constant first',
+        inputs: [{ shape: [3, 1], data: Int8Array.of(-60, 0, 60) }, image],
+        attrs,
+      },
+      { edge: 'both repeat', inputs: [{ shape: [2, 1, 3] }, { shape: [4, 1] }], attrs },
+    ],
+    random: (random) => {
+      const quant = randomQuant(random);
+      const shape = randomShape(random, random.integer(1, 4));
+      const other = shape
+        .slice(random.integer(0, shape.length - 1))
+        .map((extent) => (random.integer(0, 1) === 0 ? 1 : extent));
+      const operands = [
+        { shape, quant },
+        { shape: other, quant },
+      ];
+      return { inputs: random.integer(0, 1) === 0 ? operands : operands.reverse(), attrs };
+    },
+    refused: [
+      {
+        edge: 'shapes that do not broadcast',
+        inputs: [{ shape: [2, 3] }, { shape: [2] }],
+        attrs,
+        code: 'bad-shape',
+        message: /do not broadcast/,
+      },
+    ],
+  });
+}
+
+/** reduce_max or reduce_min. */
+export function testExtreme(op: string): void {
+  const image = [{ shape: [1, 3, 4, 5] }];
+  testOperator({
+    op,
+    cases: [
+      { edge: 'height and width', inputs: image, attrs: { axes: [1, 2], keepDims: false } },
+      { edge: 'channels', inputs: image, attrs: { axes: [3], keepDims: true } },
+      { edge: 'dimensions apart', inputs: image, attrs: { axes: [1, 3], keepDims: false } },
+      { edge: 'all', inputs: image, attrs: { axes: [0, 1, 2, 3], keepDims: true } },
+    ],
+    random: (random) => {
+      const shape = randomShape(random, random.integer(1, 5));
+      const axes = shape.flatMap((_, d) => (random.integer(0, 1) === 0 ? [d] : []));
+      const attrs = { axes: axes.length > 0 ? axes : [0], keepDims: random.integer(0, 1) === 0 };
+      return { inputs: [{ shape, quant: randomQuant(random) }], attrs };
+    },
+    refused: [
+      {
+        edge: 'a change of scale',
+        inputs: image,
+        attrs: { axes: [1], keepDims: false },
+        quant: perTensorQuant(2, 0),
+        code: 'bad-quantization',
+        message: /not the scale and zero point of its input/,
+      },
+      {
+        edge: 'an axis beyond the rank',
+        inputs: image,
+        attrs: { axes: [4], keepDims: false },
+        code: 'bad-shape',
+        message: /axis 4/,
+      },
+    ],
+  });
+}
