@@ -56,6 +56,8 @@ type Rule =
       readonly stride: number;
       readonly rest: number;
       readonly rows: number;
+      /** The dimension of time in the output. */
+      readonly axis: number;
     }
   /** Anything else; `edge` says what would stream if it were different. */
   | { readonly kind: 'whole'; readonly edge?: string };
@@ -156,25 +158,24 @@ class Streams {
     return isAlike ? rule : whole;
   }
 
-  private addRows(node: Node, { rows, hop }: Flow, axis: number): void {
+  private addRows(node: Node, { axis: before, rows, hop }: Flow, axis: number): void {
     for (const id of node.outputs) this.flow(id, { axis, rows, hop });
-    this.nodes.push({ ...node, attrs: this.shortened(node, axis, hop) });
+    this.nodes.push({ ...node, attrs: shortened(node, before, axis, hop) });
   }
 
   private addWindow(
     node: Node,
     flow: Flow,
-    { span, stride, rest, rows }: Extract<Rule, { kind: 'window' }>,
+    { span, stride, rest, rows, axis }: Extract<Rule, { kind: 'window' }>,
   ): void {
     const [input, ...others] = node.inputs;
     const [output] = node.outputs;
     if (input == null || output === undefined) return;
-    const { axis } = flow;
     const hop = Math.min(flow.hop / stride, rows);
     // The newest rows of the output end `rest` rows before the newest ones of the input.
     const from = this.windowOf(input, flow, span + (hop - 1) * stride + rest);
     if (rows > hop) this.flow(output, { axis, rows, hop });
-    const attrs = node.op === 'strided_slice' ? sliceAttrs(node.attrs, axis, hop) : node.attrs;
+    const attrs = shortened(node, flow.axis, axis, hop);
     this.nodes.push({ ...node, inputs: [from, ...others], attrs });
   }
 
@@ -259,26 +260,19 @@ class Streams {
     this.tensors[id] = { ...tensor, shape: tensor.shape.with(flow.axis, flow.hop) };
     this.flows.set(id, flow);
   }
-
-  /** The attributes of a node whose outputs have `hop` rows. */
-  private shortened({ op, attrs }: Node, axis: number, hop: number): Attrs {
-    if (op === 'strided_slice') return sliceAttrs(attrs, axis, hop);
-    const { shape } = attrs;
-    return Array.isArray(shape) ? { ...attrs, shape: (shape as number[]).with(axis, hop) } : attrs;
-  }
 }
 
-/** A slice of the first `count` rows of what is left along `axis`. */
-function sliceAttrs(attrs: Attrs, axis: number, count: number): Attrs {
-  const [begin, counts, shape] = ['begin', 'counts', 'shape'].map((name) => attrs[name] as Shape);
-  if (begin === undefined || counts === undefined || shape === undefined) return attrs;
-  const isKept = shape.length === counts.length;
-  return {
-    ...attrs,
-    begin: begin.with(axis, 0),
-    counts: counts.with(axis, count),
-    shape: isKept ? shape.with(axis, count) : shape,
-  };
+/**
+ * The attributes of a node whose outputs have `count` rows: those of time, the dimension `from` of
+ * its input and `to` of its outputs.
+ */
+function shortened({ op, attrs }: Node, from: number, to: number, count: number): Attrs {
+  const shape = attrs.shape as Shape | undefined;
+  if (shape === undefined) return attrs;
+  const shorter = { ...attrs, shape: shape[to] === undefined ? shape : shape.with(to, count) };
+  if (op !== 'strided_slice') return shorter;
+  const [begin, counts] = [attrs.begin as Shape, attrs.counts as Shape];
+  return { ...shorter, begin: begin.with(from, 0), counts: counts.with(from, count) };
 }
 
 /** Whether an operand is weights, a bias or another constant without rows. */
@@ -355,7 +349,7 @@ function windowRule({ attrs, inputs }: NodeView, { axis, rows, hop }: Flow): Rul
   if (span === 1 && stride === 1) return { kind: 'rows', axis };
   if (hop % stride === 0) {
     const rest = (rows - span) % stride;
-    return { kind: 'window', span, stride, rest, rows: (rows - span - rest) / stride + 1 };
+    return { kind: 'window', span, stride, rest, rows: (rows - span - rest) / stride + 1, axis };
   }
   const edge =
     `has a stride of ${stride} in time, and a run takes ${hop} new rows there: from there on all ` +
@@ -378,10 +372,11 @@ function sliceRule({ attrs, inputs }: NodeView, { axis, hop }: Flow): Rule {
     (name) => (attrs[name] as Shape)[axis],
   );
   const rows = inputs[0]?.shape[axis] ?? 1;
-  if (begin === 0 && count === rows && stride === 1) return { kind: 'rows', axis };
-  const isKept = (attrs.shape as Shape).length === (attrs.counts as Shape).length;
-  // Without its dimension of time the result has to be one whole row.
-  if (stride < 1 || hop % stride !== 0 || (!isKept && count > 1)) return whole;
+  // A slice that drops or adds dimensions is one that keeps them, and a reshape.
+  const kept = reshapeRule(attrs.counts as Shape, attrs.shape as Shape, axis);
+  if (begin === 0 && count === rows && stride === 1) return kept;
+  if (stride < 1 || hop % stride !== 0 || (kept.kind !== 'rows' && count > 1)) return whole;
   const last = begin + (count - 1) * stride + 1;
-  return { kind: 'window', span: 1, stride, rest: rows - last, rows: count };
+  const to = kept.kind === 'rows' ? kept.axis : (attrs.shape as Shape).length;
+  return { kind: 'window', span: 1, stride, rest: rows - last, rows: count, axis: to };
 }

@@ -62,7 +62,12 @@ class Net extends GraphBuilder {
 
   slice(x: TensorId, begin: number, count: number): TensorId {
     const counts = this.shape(x).with(1, count);
-    const attrs = { begin: [0, begin, 0, 0], strides: [1, 1, 1, 1], counts, shape: counts };
+    return this.sliceTo(x, [0, begin, 0, 0], counts, counts);
+  }
+
+  /** The elements [begin, begin + counts), as `shape`. */
+  sliceTo(x: TensorId, begin: number[], counts: readonly number[], shape: readonly number[]) {
+    const attrs = { begin, strides: begin.map(() => 1), counts, shape };
     return this.node('strided_slice', [x], attrs);
   }
 
@@ -220,6 +225,36 @@ const rows: readonly Row[] = [
       const table = b.constant(new Random(9).int8(16), [1, 8, 1, 2], perTensorQuant(0.5, 0));
       return flat(b, b.node('add', [x, table], { activation: 'none' }));
     },
+  },
+  {
+    edge: 'slices that drop space: time moves one dimension ahead',
+    stream: { axis: 2, hop: 1 },
+    shape: [1, 3, 8, 2],
+    layers: (b, x) => {
+      const [y, z] = [0, 1].map((row) => b.sliceTo(x, [0, row, 0, 0], [1, 1, 8, 2], [1, 8, 2]));
+      return b.node('add', [y ?? 0, z ?? 0], { activation: 'none' });
+    },
+  },
+  {
+    edge: 'slices of time that drop space and add a dimension',
+    stream: { axis: 2, hop: 1 },
+    shape: [1, 3, 8, 2],
+    layers: (b, x) => {
+      const y = b.sliceTo(x, [0, 1, 2, 0], [1, 1, 5, 2], [1, 5, 1, 2]);
+      return b.dense(flat(b, b.conv(y, 3, [3, 1])), 2);
+    },
+    macs: 3 * 3 * 2 + 9 * 2,
+  },
+  {
+    edge: 'one column alone, without its dimension',
+    layers: (b, x) => b.sliceTo(x, [0, 5, 0, 0], [1, 1, 1, 2], [1, 2]),
+    windows: [3],
+  },
+  {
+    edge: 'a slice that joins time and space: whole windows',
+    shape: [1, 8, 2, 2],
+    layers: (b, x) => b.sliceTo(x, [0, 2, 0, 0], [1, 4, 2, 2], [1, 8, 2]),
+    windows: [8],
   },
   {
     edge: 'int16 columns',
