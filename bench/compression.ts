@@ -50,7 +50,7 @@ const variants: Readonly<Record<string, readonly GivenSettings[]>> = {
   'int4, trained': [asInt8('int4'), { ...fewSteps, epochs: 2 }],
   'half the MACs': [{ step: 'shrink', macs: 0.5, epochs: 8, batch: 128 }, asInt8('int8')],
   '80 % zeros': [prunedTo(0.7, 0.78, 0.81, 8), asInt8('int8')],
-  '90 % zeros': [prunedTo(0.8, 0.88, 0.91, 10), asInt8('int8')],
+  '90 % zeros': [prunedTo(0.87, 0.9, 0.91, 10), asInt8('int8')],
 };
 
 /** A quarter of the weights. */

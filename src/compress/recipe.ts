@@ -177,6 +177,9 @@ const prune = z
     /** 0: without training. */
     epochs: z.int().min(0).max(10_000).default(trainDefaults.epochs),
   })
+  .refine(({ time, layers }) => time === undefined || layers === undefined, {
+    error: 'has a "time" and "layers" with shares of their own: give one of them',
+  })
   .refine(
     ({ score, schedule, epochs }) => score !== 'movement' || (schedule === 'gradual' && epochs > 1),
     {

@@ -433,6 +433,11 @@ describe('bonsaic compress', () => {
       { steps: [{ step: 'train', averageDecay: 1 }] },
     ],
     [
+      'a time, and shares of layers that take its place',
+      /"steps.0" has a "time" and "layers"/,
+      { steps: [{ step: 'prune', time: 0.5, layers: { d: { pattern: '1x4', share: 0.5 } } }] },
+    ],
+    [
       'all weights pruned',
       /"steps.0.share" is 1, not below 1/,
       { steps: [{ step: 'prune', share: 1 }] },

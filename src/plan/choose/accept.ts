@@ -17,8 +17,9 @@ import { kernelsOf } from '../../kernels/index.js';
 import { opOf } from '../../ops/index.js';
 
 const quantizeHint =
-  'quantize it fully to int8: converter.optimizations = [tf.lite.Optimize.DEFAULT], a ' +
-  'representative_dataset, target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8], ' +
+  'bonsaic quantize MODEL --data SAMPLES makes a float model int8, and so does TensorFlow: ' +
+  'converter.optimizations = [tf.lite.Optimize.DEFAULT], a representative_dataset, ' +
+  'target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8], ' +
   'inference_input_type = inference_output_type = tf.int8';
 
 /**
