@@ -4,6 +4,7 @@ import type { Module } from '../ir/graph.js';
 import { inStateOrder } from '../ir/order.js';
 import { operators } from '../ops/index.js';
 import { composeLookups } from './compose-lookups.js';
+import { convolutionToRow } from './convolution-to-row.js';
 import { depthwiseToConvolution } from './depthwise-to-convolution.js';
 import { dropReshapes } from './drop-reshapes.js';
 import { dropUnusedTensors } from './drop-unused-tensors.js';
@@ -95,6 +96,12 @@ export const passes: readonly Pass[] = [
     why: 'after fuse-pads, whose padding it reduces, and remove-dead-channels, which empties taps',
     faithful: false,
     run: eachGraph(trimWindows),
+  },
+  {
+    name: 'convolution-to-row',
+    why: 'after trim-windows, which makes some windows 1×1',
+    faithful: false,
+    run: eachGraph(convolutionToRow),
   },
   {
     name: 'fuse-residuals',

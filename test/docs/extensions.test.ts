@@ -52,10 +52,10 @@ describe('docs: what an extension touches', () => {
       ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain']],
       ['concatenation', ['passes/fuse-windows']],
       ['strided_slice', ['passes/fuse-windows']],
-      ['conv2d', ['passes/depthwise-to-convolution']],
+      ['conv2d', ['passes/convolution-to-row', 'passes/depthwise-to-convolution']],
       ['depthwise_conv2d', ['passes/depthwise-to-convolution', 'passes/remove-dead-channels']],
       ['expand_dims', ['ops/shape/same-elements']],
-      ['fully_connected', ['analysis/proofs']],
+      ['fully_connected', ['analysis/proofs', 'passes/convolution-to-row']],
       // Of a window's positions one is called 'pad'.
       ['pad', ['ops/arithmetic/accumulator-bounds', 'passes/fuse-pads', 'write/plain']],
       // A command has the same name.

@@ -221,6 +221,35 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       faithful: true,
     },
   ],
+  'convolution-to-row': [
+    {
+      edge: 'one pixel, 1×1; that it strides has no effect',
+      build: (b, x) => [b.conv2d(b.conv2d(b.reshape(x, [1, 1, 1, 64]), 3), 2, { stride: 2 })],
+      nodes: ['reshape 0', 'fully_connected 1', 'fully_connected 2'],
+    },
+    {
+      edge: 'its sum with another tensor',
+      build: (b, x) => {
+        const y = b.reshape(x, [1, 1, 1, 64]);
+        return [b.add(y, b.conv2d(y, 64))];
+      },
+      nodes: ['reshape 0', 'fully_connected+add 1,2'],
+    },
+    {
+      edge: 'two pixels; a window of zeros around one pixel',
+      build: (b, x) => [
+        b.conv2d(b.reshape(x, [1, 2, 1, 32]), 3),
+        b.conv2d(b.reshape(x, [1, 1, 1, 64]), 3, { kernel: 3, pad: 1 }),
+      ],
+      nodes: ['reshape 0', 'conv2d 1', 'reshape 2', 'conv2d 3'],
+    },
+    {
+      edge: 'faithful: it stays',
+      build: (b, x) => [b.conv2d(b.reshape(x, [1, 1, 1, 64]), 3)],
+      nodes: ['reshape 0', 'conv2d 1'],
+      faithful: true,
+    },
+  ],
   'compose-lookups': [
     {
       edge: 'a chain of three',
