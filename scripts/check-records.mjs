@@ -14,7 +14,7 @@ const ours = new Set([
   'src/codegen/kernels.ts routines',
   'src/codegen/kernels.ts symbols',
   'src/codegen/kernels.ts tables',
-  'src/passes/stream.ts attrs',
+  'src/passes/stream-rules.ts attrs',
   'src/plan/choose/code-size.ts kernels',
   'src/plan/schedule/lower.ts routines',
   'src/plan/schedule/lower.ts tables',

@@ -2,8 +2,10 @@
  * What operators do to tensors that stream (stream.ts): which rows of the inputs give each row of the
  * outputs.
  */
+import { BonsaiError } from '../errors.js';
 import { type Attrs, elementCount, type Node, type NodeView, type Shape } from '../ir/graph.js';
-import { opOf } from '../ops/index.js';
+import { isMoving, opOf } from '../ops/index.js';
+import { eachElement, type Moving } from '../ops/shape/movement.js';
 
 /** A tensor that streams: `hop` of its `rows` along `axis` are new. */
 export interface Flow {
@@ -59,13 +61,19 @@ export function extentAt(shape: Shape, axis: number, { outputs }: NodeView): num
   return shape[axis - (rank - shape.length)] ?? 1;
 }
 
-const sums: ReadonlySet<string> = new Set(['add', 'sub', 'mul']);
+/** Operators that compute each element from the same element of every operand, or from one for all. */
+const elementwise: ReadonlySet<string> = new Set([
+  ...['add', 'sub', 'mul', 'div', 'squared_difference', 'maximum', 'minimum', 'prelu'],
+  ...['quantize', 'dequantize'],
+]);
 
-export function ruleOf(view: NodeView, flow: Flow): Rule {
-  const { node, attrs, inputs, outputs } = view;
+/** @param flows whether an operand streams, by its position */
+export function ruleOf(view: NodeView, flow: Flow, flows: readonly boolean[]): Rule {
+  const { node, attrs, inputs } = view;
   const { axis } = flow;
   const rank = inputs[0]?.shape.length ?? 0;
   const sameRows: Rule = { kind: 'rows', axis };
+  if (isMoving(node)) return movementRule(view, flow, flows);
   switch (node.op) {
     case 'conv2d':
     case 'depthwise_conv2d':
@@ -76,30 +84,16 @@ export function ruleOf(view: NodeView, flow: Flow): Rule {
       return attrs.keepDims === true && axis < rank - 1 ? sameRows : whole;
     case 'softmax':
       return axis < rank - 1 ? sameRows : whole;
-    case 'concatenation':
-    case 'split':
-      return attrs.axis === axis ? whole : sameRows;
-    case 'pad': {
-      const pads = attrs.pads as readonly number[];
-      const isPadded = pads[2 * axis] !== 0 || pads[2 * axis + 1] !== 0;
-      return isPadded ? { kind: 'whole', edge: paddingEdge } : sameRows;
-    }
-    case 'mean': {
+    case 'mean':
+    case 'reduce_max':
+    case 'reduce_min': {
       const axes = attrs.axes as readonly number[];
       if (axes.includes(axis)) return whole;
       const before = attrs.keepDims === true ? 0 : axes.filter((d) => d < axis).length;
       return { kind: 'rows', axis: axis - before };
     }
-    case 'transpose':
-      return { kind: 'rows', axis: (attrs.perm as readonly number[]).indexOf(axis) };
-    case 'reshape':
-    case 'squeeze':
-    case 'expand_dims':
-      return reshapeRule(inputs[0]?.shape ?? [], outputs[0]?.shape ?? [], axis);
-    case 'strided_slice':
-      return sliceRule(view, flow);
     default:
-      return sums.has(node.op) || opOf(node).lookup !== undefined ? sameRows : whole;
+      return elementwise.has(node.op) || opOf(node).lookup !== undefined ? sameRows : whole;
   }
 }
 
@@ -129,26 +123,104 @@ function windowRule({ attrs, inputs }: NodeView, { axis, rows, hop }: Flow): Rul
   return { kind: 'whole', edge };
 }
 
-/** A reshape that leaves time a dimension of its own. */
-function reshapeRule(from: Shape, to: Shape, axis: number): Rule {
-  const before = elementCount(from.slice(0, axis));
-  const rows = from[axis];
-  const found = to.findIndex(
-    (extent, d) => extent === rows && elementCount(to.slice(0, d)) === before,
-  );
-  return found < 0 ? whole : { kind: 'rows', axis: found };
+/** Rows that a movement takes: `count` of them, every `stride`-th from `begin`, to rows along `axis`. */
+interface Taken {
+  readonly axis: number;
+  readonly begin: number;
+  readonly stride: number;
+  readonly count: number;
 }
 
-function sliceRule({ attrs, inputs }: NodeView, { axis, hop }: Flow): Rule {
-  const [begin = 0, count = 1, stride = 1] = ['begin', 'counts', 'strides'].map(
-    (name) => (attrs[name] as Shape)[axis],
+/** Of an operator that moves elements: all elements tell where time goes. */
+function movementRule(view: NodeView, flow: Flow, flows: readonly boolean[]): Rule {
+  const { node, outputs } = view;
+  const edge = node.op === 'pad' || node.op === 'mirror_pad' ? { edge: paddingEdge } : {};
+  const rank = outputs[0]?.shape.length ?? 0;
+  const taken = Array.from({ length: rank + 1 }, (_, axis) =>
+    takenAlong(view, flow, flows, axis),
+  ).find((found) => found !== null);
+  if (taken == null) return { kind: 'whole', ...edge };
+  const { axis, begin, stride, count } = taken;
+  if (begin === 0 && stride === 1 && count === flow.rows) {
+    return staysRows(view, flow, flows, axis) ? { kind: 'rows', axis } : whole;
+  }
+  // Other operators name the rows that they take.
+  if (node.op !== 'strided_slice' || flow.hop % stride !== 0) return whole;
+  const rest = flow.rows - 1 - (begin + (count - 1) * stride);
+  return { kind: 'window', span: 1, stride, rest, rows: count, axis };
+}
+
+/**
+ * The rows that become the rows along dimension `axis` of the outputs, each in the same way; null if
+ * none do.
+ *
+ * @param axis the rank of the outputs: all of them together are one row
+ */
+function takenAlong(
+  view: NodeView,
+  flow: Flow,
+  flows: readonly boolean[],
+  axis: number,
+): Taken | null {
+  const count = view.outputs[0]?.shape[axis] ?? 1;
+  if (view.outputs.some(({ shape }) => (shape[axis] ?? 1) !== count)) return null;
+  const rows = new Int32Array(count).fill(-1);
+  /** By output and place within a row: where its element comes from within a row; −1: not known. */
+  const origins = view.outputs.map(({ shape }) =>
+    new Float64Array(elementCount(shape) / count).fill(-1),
   );
-  const rows = inputs[0]?.shape[axis] ?? 1;
-  // A slice that drops or adds dimensions is one that keeps them, and a reshape.
-  const kept = reshapeRule(attrs.counts as Shape, attrs.shape as Shape, axis);
-  if (begin === 0 && count === rows && stride === 1) return kept;
-  if (stride < 1 || hop % stride !== 0 || (kept.kind !== 'rows' && count > 1)) return whole;
-  const last = begin + (count - 1) * stride + 1;
-  const to = kept.kind === 'rows' ? kept.axis : (attrs.shape as Shape).length;
-  return { kind: 'window', span: 1, stride, rest: rows - last, rows: count, axis: to };
+  let [moved, ways, isAlike] = [0, 0, true];
+  for (const move of (opOf(view.node) as Moving).moves(view)) {
+    const from = rowsAlong(view.inputs[move.input]?.shape ?? [], flow.axis);
+    const to = rowsAlong(view.outputs[move.output]?.shape ?? [], axis);
+    const own = origins[move.output] as Float64Array;
+    eachElement(move, (source, target) => {
+      const [row, place] = [to.rowOf(target), to.within(target)];
+      const streams = flows[move.input] === true;
+      if (streams && rows[row] === -1) rows[row] = from.rowOf(source);
+      const origin = move.input * 2 ** 32 + (streams ? from.within(source) : source);
+      if (own[place] === -1) {
+        own[place] = origin;
+        ways += 1;
+      }
+      isAlike &&= own[place] === origin && (!streams || rows[row] === from.rowOf(source));
+      moved += 1;
+    });
+  }
+  const [begin = -1, second = begin + 1] = rows;
+  const stride = second - begin;
+  const isEven = rows.every((row, i) => row === begin + i * stride);
+  const takes = isAlike && isEven && begin >= 0 && stride >= 1 && moved === count * ways;
+  return takes ? { axis, begin, stride, count } : null;
+}
+
+/** The row of an element along a dimension, and its place within the row. */
+function rowsAlong(shape: Shape, axis: number) {
+  const inner = elementCount(shape.slice(axis + 1));
+  const extent = shape[axis] ?? 1;
+  return {
+    rowOf: (element: number) => Math.floor(element / inner) % extent,
+    within: (element: number) => Math.floor(element / (inner * extent)) * inner + (element % inner),
+  };
+}
+
+/** Whether the operator gives fewer rows where it gets fewer: it may name rows itself. */
+function staysRows(view: NodeView, flow: Flow, flows: readonly boolean[], to: number): boolean {
+  const { node, inputs, outputs } = view;
+  const short = {
+    ...view,
+    attrs: shortened(node, flow.axis, to, flow.hop),
+    inputs: inputs.map((tensor, position) =>
+      tensor !== null && flows[position] === true
+        ? { ...tensor, shape: tensor.shape.with(flow.axis, flow.hop) }
+        : tensor,
+    ),
+  };
+  try {
+    const shapes = opOf(node).infer(short);
+    return outputs.every(({ shape }, i) => `${shapes[i]}` === `${shape.with(to, flow.hop)}`);
+  } catch (error) {
+    if (error instanceof BonsaiError) return false;
+    throw error;
+  }
 }

@@ -24,6 +24,7 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
+import { isMoving } from '../ops/index.js';
 import {
   extentAt,
   type Flow,
@@ -120,7 +121,8 @@ class Streams {
 
   /** The rule of a node, if its other operands allow it. */
   private ruleFor(view: NodeView, flow: Flow): Rule {
-    const rule = ruleOf(view, flow);
+    const flows = view.node.inputs.map((id) => id !== null && this.flows.has(id));
+    const rule = ruleOf(view, flow, flows);
     if (rule.kind === 'whole') return rule;
     const isAlike = view.node.inputs.every((id, position) => {
       const tensor = view.inputs[position];
@@ -130,7 +132,8 @@ class Streams {
         return other.axis === flow.axis && other.rows === flow.rows && other.hop === flow.hop;
       }
       // What broadcasts over time is the same for all rows; weights are not rows.
-      return isParameter(view, position) || extentAt(tensor.shape, flow.axis, view) === 1;
+      const isRow = !isMoving(view.node) && !isParameter(view, position);
+      return !isRow || extentAt(tensor.shape, flow.axis, view) === 1;
     });
     return isAlike ? rule : whole;
   }

@@ -257,6 +257,98 @@ const rows: readonly Row[] = [
     windows: [8],
   },
   {
+    edge: 'time between new dimensions and back: pack, unpack, tile',
+    layers: (b, x) => {
+      const pair = b.node('pack', [x, b.conv(x, 2, [1, 1])], { axis: 0 });
+      const twice = b.node('tile', [pair], { multiples: [1, 1, 1, 2, 1] });
+      const [y, z] = b.nodeAll('unpack', [twice], { axis: 0 }, { outputs: 2 });
+      return flat(b, b.conv(b.node('maximum', [y ?? 0, z ?? 0]), 2, [3, 2]));
+    },
+    macs: 2 * 2 + 2 * 3 * 2 * 2,
+  },
+  {
+    edge: 'channels picked, mirrored and padded',
+    shape: [1, 8, 3, 2],
+    layers: (b, x) => {
+      const indices = b.constant(Int32Array.of(1, 0, 1), [3]);
+      const y = b.node('gather', [x, indices], { axis: 3, batchDims: 0 });
+      const z = b.node('mirror_pad', [y], { pads: [0, 0, 0, 0, 1, 1, 0, 0], mode: 'reflect' });
+      return flat(b, b.conv(z, 2, [3, 5]));
+    },
+    windows: [3, 6],
+  },
+  {
+    edge: 'rows picked one by one: whole windows',
+    layers: (b, x) => {
+      const indices = b.constant(Int32Array.of(1, 2, 4, 5), [4]);
+      return b.node('gather', [x, indices], { axis: 1, batchDims: 0 });
+    },
+    windows: [8],
+  },
+  {
+    edge: 'all rows picked by name: whole windows',
+    layers: (b, x) => {
+      const indices = b.constant(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7), [8]);
+      return b.node('gather', [x, indices], { axis: 1, batchDims: 0 });
+    },
+    windows: [8],
+  },
+  {
+    edge: 'each row moved in a way of its own: whole windows',
+    shape: [1, 2, 1, 2],
+    layers: (b, x) => {
+      const places = [0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0].map((at, i) =>
+        i % 4 === 1 ? (i < 8 ? 0 : 1) : at,
+      );
+      const indices = b.constant(Int32Array.from(places), [1, 2, 1, 2, 4]);
+      return b.node('gather_nd', [x, indices], { batchDims: 0 });
+    },
+    windows: [2],
+  },
+  {
+    edge: 'time mirrored: whole windows',
+    layers: (b, x) => {
+      const counts = [1, 8, 1, 2];
+      const attrs = { begin: [0, 7, 0, 0], strides: [1, -1, 1, 1], counts, shape: counts };
+      return b.node('strided_slice', [x], attrs);
+    },
+    windows: [8],
+  },
+  {
+    edge: 'time padded by reflection: whole windows, and a note',
+    layers: (b, x) =>
+      b.node('mirror_pad', [x], { pads: [0, 0, 2, 0, 0, 0, 0, 0], mode: 'symmetric' }),
+    notes: [/pads time/],
+    windows: [8],
+  },
+  {
+    edge: 'joined with a constant that differs by column: whole windows',
+    layers: (b, x) => {
+      const table = b.constant(new Random(9).int8(16), [1, 8, 1, 2], b.quant(x));
+      return flat(b, b.node('concatenation', [x, table], { axis: 3, activation: 'none' }));
+    },
+    windows: [8],
+  },
+  {
+    edge: 'every second row, with a hop of two',
+    stream: { axis: 1, hop: 2 },
+    layers: (b, x) => {
+      const counts = [1, 4, 1, 2];
+      const attrs = { begin: [0, 1, 0, 0], strides: [1, 2, 1, 1], counts, shape: counts };
+      return flat(b, b.conv(b.node('strided_slice', [x], attrs), 3, [2, 1]));
+    },
+    macs: 3 * 2 * 2,
+  },
+  {
+    edge: 'maxima over space stream on',
+    shape: [1, 8, 3, 2],
+    layers: (b, x) => {
+      const y = b.node('reduce_max', [x], { axes: [2], keepDims: true });
+      return flat(b, b.conv(y, 2, [3, 1]));
+    },
+    macs: 2 * 3 * 2,
+  },
+  {
     edge: 'int16 columns',
     layers: (b, x) => {
       const wide = { quant: perTensorQuant(0.5, 0), dtype: 'int16' } as const;
