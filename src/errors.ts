@@ -60,6 +60,17 @@ export class BonsaiError extends Error {
   }
 }
 
+/** The error that ends `work`; null: none does. Other exceptions are faults of bonsaic. */
+export function refusalOf(work: () => void): BonsaiError | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    if (error instanceof BonsaiError) return error;
+    throw error;
+  }
+}
+
 /** Whether a system call has failed. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error && !(error instanceof BonsaiError);

@@ -2,10 +2,11 @@
 import type { Command } from 'commander';
 import { readInput } from '../files.js';
 import { printModule } from '../ir/print.js';
-import { estimate, prove } from '../pipeline/inspect.js';
+import { estimate, inspectModel } from '../pipeline/inspect.js';
 import type { CompileRequest } from '../pipeline/types.js';
 import { load } from '../pipeline.js';
 import { describe, descriptionText } from '../report/description.js';
+import { supportText } from '../report/support.js';
 import { listTargets } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';
 import {
@@ -15,7 +16,7 @@ import {
   targetOf,
   withCompileOptions,
 } from './options.js';
-import { printJson, printResult, terminalColumns } from './output.js';
+import { conclude, printJson, printResult, terminalColumns } from './output.js';
 
 interface InspectFlags extends CompileFlags {
   readonly model?: string;
@@ -42,17 +43,30 @@ export function addInspect(program: Command): void {
       dump(request, flags.dump);
       return;
     }
-    const { source, proofs } = prove(request);
-    const description = { ...describe(source, request.bytes.length), proofs };
-    const targets = (flags.target === undefined ? listTargets() : [flags.target]).map((name) =>
-      estimate({ ...request, target: targetOf({ target: name }) }),
-    );
-    if (flags.json) printJson({ ...description, targets });
-    else {
-      const style = { width: terminalColumns(), why: flags.why === true };
-      printResult(descriptionText(description, targets, style));
-    }
+    inspect(request, flags);
   });
+}
+
+/**
+ * The table of operators comes first: it takes no plan. A float model is described too, since it can
+ * be compressed; another model that does not compile ends with its error.
+ */
+function inspect(request: Omit<CompileRequest, 'target'>, flags: InspectFlags): void {
+  const { model, operators, fault, proven } = inspectModel(request);
+  const width = terminalColumns();
+  if (!flags.json) printResult(supportText(operators, width));
+  if (proven === null || (fault !== null && fault.code !== 'float-model')) {
+    conclude(flags.json, { model, operators }, null, fault);
+    return;
+  }
+  const description = { ...describe(proven.source, model.bytes), proofs: proven.proofs };
+  const names = flags.target === undefined ? listTargets() : [flags.target];
+  const targets = names.map((name) => estimate({ ...request, target: targetOf({ target: name }) }));
+  if (flags.json) printJson({ ...description, operators, targets });
+  else {
+    const style = { width, why: flags.why === true };
+    printResult(`\n${descriptionText(description, targets, style)}`);
+  }
 }
 
 function dump(request: Omit<CompileRequest, 'target'>, pass: string): void {

@@ -7,6 +7,10 @@ import type { Module } from '../ir/graph.js';
 import { operators } from '../ops/index.js';
 import { importTfjs, isTfjs, type ReadBeside } from './tfjs/index.js';
 import { importTflite } from './tflite/index.js';
+import { readModel } from './tflite/read.js';
+import { type SurveyedOperator, surveyOperators } from './tflite/survey.js';
+
+export type { SurveyedOperator } from './tflite/survey.js';
 
 export interface ImportOptions {
   /** The model's name, from the file name; it becomes a C identifier. */
@@ -37,6 +41,19 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   const module = { name: modelCName(options.name), sha256, ...imported };
   checkModule(module, operators, 'import');
   return module;
+}
+
+/**
+ * The operators of a model, whether or not bonsaic supports them. null for formats that name no
+ * operators of TFLite.
+ *
+ * @throws BonsaiError where the file is damaged
+ */
+export function surveyModel(
+  bytes: Uint8Array,
+  { where, rounding }: Pick<ImportOptions, 'where' | 'rounding'>,
+): readonly SurveyedOperator[] | null {
+  return isTfjs(bytes) ? null : surveyOperators(readModel(bytes, where), rounding);
 }
 
 function noFiles(name: string): never {

@@ -48,6 +48,17 @@ export function checkModule(module: Module, operators: OpTable, stage: string): 
   }
 }
 
+/**
+ * Checks one node of a graph that is not valid as a whole.
+ *
+ * @throws BonsaiError
+ */
+export function checkNodeAlone(graph: Graph, node: Node, operators: OpTable): void {
+  checkNode(graph, node, operators, (code, where, message, hint) => {
+    throw new BonsaiError(code, where, message, hint);
+  });
+}
+
 const convertAgain = 'convert the model again';
 
 function nameFault(stage: string, kind: string): InternalError {

@@ -1,20 +1,103 @@
-/** bonsaic inspect: import and passes, and an estimate for each target. */
+/** bonsaic inspect: which operators are supported, import and passes, and an estimate for each target. */
+import { createHash } from 'node:crypto';
 import { type LayerProof, proofsOf } from '../analysis/proofs.js';
-import { type Module, mainGraph } from '../ir/graph.js';
-import { compile, load } from '../pipeline.js';
+import { type BonsaiError, refusalOf } from '../errors.js';
+import { type SurveyedOperator, surveyModel } from '../import/index.js';
+import { checkNodeAlone } from '../ir/check.js';
+import { type Graph, isConstant, type Module, mainGraph, type Node, viewOf } from '../ir/graph.js';
+import { computedTypes } from '../ir/op.js';
+import { operators } from '../ops/index.js';
+import { compile, load, modelName } from '../pipeline.js';
+import { acceptNode, acceptTypes } from '../plan/choose/accept.js';
 import { type Estimate, estimateOf } from '../report/estimates.js';
+import { type JudgedOperator, type SupportRow, supportRows } from '../report/support.js';
 import type { CompileRequest } from './types.js';
 
-/** The module as imported, and the facts proved around the removal of dead channels. */
-export function prove(request: Omit<CompileRequest, 'target' | 'observe'>): {
+type Inspected = Omit<CompileRequest, 'target' | 'observe'>;
+
+/** What is known of a model without a target. */
+export interface Inspection {
+  readonly model: { readonly name: string; readonly sha256: string; readonly bytes: number };
+  readonly operators: readonly SupportRow[];
+  /** Why the model does not compile for any target; null: it does. */
+  readonly fault: BonsaiError | null;
+  /** The module as imported, and the facts proved; null for a model that cannot be imported. */
+  readonly proven: Proven | null;
+}
+
+interface Proven {
   readonly source: Module;
   readonly proofs: readonly LayerProof[];
-} {
+}
+
+/**
+ * Imports any model, as far as it goes.
+ *
+ * @throws BonsaiError for a file that is damaged or no model
+ */
+export function inspectModel(request: Inspected): Inspection {
+  const { bytes, path, options } = request;
+  const surveyed = surveyModel(bytes, { where: path, rounding: options.rounding });
+  const { proven, fault } = tried(request);
+  const rows = surveyed?.map((operator) => judged(operator, fault)) ?? nodesOf(proven, fault);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return {
+    model: { name: modelName(path), sha256, bytes: bytes.length },
+    operators: supportRows(rows),
+    ...{ fault, proven },
+  };
+}
+
+/** The module and its proofs, and why no target takes it. */
+function tried(request: Inspected): Pick<Inspection, 'proven' | 'fault'> {
+  let proven: Proven | null = null;
+  const fault = refusalOf(() => {
+    const { module, ...rest } = prove(request);
+    proven = rest;
+    acceptTypes(mainGraph(module));
+  });
+  return { proven, fault };
+}
+
+/** The module as imported, and the facts proved around the removal of dead channels. */
+function prove(request: Inspected): Proven & { readonly module: Module } {
   const seen: [pass: string, module: Module][] = [];
-  const { source } = load({ ...request, observe: (pass, module) => seen.push([pass, module]) });
+  const { source, module } = load({
+    ...request,
+    observe: (pass, module) => seen.push([pass, module]),
+  });
   const removal = seen.findIndex(([pass]) => pass === 'remove-dead-channels');
   const [before, after] = [removal - 1, removal].map((at) => mainGraph(seen[at]?.[1] ?? source));
-  return { source, proofs: before && after ? proofsOf(before, after) : [] };
+  return { source, module, proofs: before && after ? proofsOf(before, after) : [] };
+}
+
+/** An operator of a model that is refused for `fault`: whether it is a cause. */
+function judged(operator: SurveyedOperator, fault: BonsaiError | null): JudgedOperator {
+  const { name, types, graph, node } = operator;
+  if (fault === null || node === null) {
+    return { name, types, refusal: fault === null ? null : operator.refusal };
+  }
+  return { name, types, refusal: operator.refusal ?? refusalOfNode(graph, node) };
+}
+
+/** A node of constants alone is computed by a pass, whatever its types. */
+function refusalOfNode(graph: Graph, node: Node): BonsaiError | null {
+  const view = viewOf(graph, node);
+  if (view.inputs.every((tensor) => tensor === null || isConstant(tensor))) return null;
+  return refusalOf(() => {
+    checkNodeAlone(graph, node, operators);
+    acceptNode(view);
+  });
+}
+
+/** The operators of a format without names of TFLite: the nodes of its graph. */
+function nodesOf(proven: Proven | null, fault: BonsaiError | null): readonly JudgedOperator[] {
+  if (proven === null) return [];
+  const graph = mainGraph(proven.source);
+  return graph.nodes.map((node) => {
+    const types = [...new Set(computedTypes(viewOf(graph, node)))].join(', ');
+    return { name: node.op, types, refusal: fault === null ? null : refusalOfNode(graph, node) };
+  });
 }
 
 /** What the model would need on the target, or why it does not compile for it. */

@@ -1,25 +1,21 @@
 /** A subgraph of a .tflite file → the IR's graph. */
 import { BonsaiError } from '../../errors.js';
-import type { Graph, Node, State, Tensor, TensorData, TensorId } from '../../ir/graph.js';
+import type { Graph, TensorData } from '../../ir/graph.js';
 import { evaluateGraph } from '../../ops/evaluate.js';
-import { corrupt, decode, defaults } from '../flatbuffer.js';
+import { corrupt } from '../flatbuffer.js';
+import { GraphBuilder, isKnown } from './builder.js';
 import { edgesOf } from './edges.js';
 import { rows } from './ops.js';
 import {
-  layerName,
   operatorName,
   printable,
   type RawModel,
-  type RawOperator,
   type RawSubgraph,
   type RawTensor,
   rawTensor,
 } from './read.js';
-import type { AnyRow } from './rows.js';
-import { tensorTypes } from './schema.js';
-import { asBias, asWeights, fixShape, importTensor } from './tensors.js';
-import { unknownOperator } from './unknown.js';
-import { initialSubgraph, Variables, variableOperators } from './variables.js';
+import { fixShape } from './tensors.js';
+import { initialSubgraph, type Variables } from './variables.js';
 
 /** The subgraph that runs. Only control flow operators call others, and those are refused. */
 export const main = 0;
@@ -102,168 +98,23 @@ function importSubgraph(
 ): { readonly graph: Graph; readonly variables: Variables } {
   checkIndices(raw, subgraph);
   const edges = edgesOf(raw, subgraph);
-  checkOperators(raw, subgraph, edges.skipped);
-  const parameters = parametersOf(raw, subgraph);
-  const tensors: Tensor[] = [];
-  const ids = new Map<number, TensorId>();
-  const seen = new Map<number, Tensor>();
-  const tensorAt = (index: number): Tensor => {
-    const known = seen.get(index) ?? edges.constants.get(index);
-    if (known !== undefined) return known;
-    const imported = importTensor(raw, rawTensor(raw, subgraph, index), index);
-    const tensor = parameters.get(index)?.(raw, imported) ?? imported;
-    seen.set(index, tensor);
-    return tensor;
-  };
-  const idOf = (index: number): TensorId => {
-    const known = ids.get(index);
-    if (known !== undefined) return known;
-    ids.set(index, tensors.length);
-    tensors.push(quantized(tensorAt(index)));
-    return tensors.length - 1;
-  };
-  const inputs = edges.inputs.map(idOf);
-  const nodes: Node[] = [];
-  const variables = new Variables(raw, { tensors, nodes });
-  const useVariable = (name: string, { inputs, outputs }: RawOperator, place: Place) => {
-    const [handle = -1, value = -1] = inputs;
-    const [output = -1] = outputs;
-    const { operator, layer, where, index } = place;
-    const at = { name: layer, ops: [index] };
-    if (name === 'VAR_HANDLE') variables.addHandle(output, operator, where);
-    if (name === 'READ_VARIABLE') {
-      ids.set(output, variables.read(handle, quantized(tensorAt(output)), at, where));
-    }
-    if (name === 'ASSIGN_VARIABLE') variables.assign(handle, idOf(value), at, where);
-  };
-  subgraph.operators.forEach((operator, index) => {
-    if (edges.skipped.has(index)) return;
-    const name = operatorName(raw, operator);
-    const layer = layerName(subgraph, operator, index);
-    const where = `operator ${index} (${name}) "${layer}"`;
-    if (variableOperators.has(name)) {
-      useVariable(name, operator, { operator, layer, where, index });
-      return;
-    }
-    const row = rows.get(name) as AnyRow;
-    const foreign = {
-      where,
-      options: optionsOf(raw, row, operator, where),
-      inputs: operator.inputs.map((i) => (i < 0 ? null : tensorAt(i))),
-      outputs: operator.outputs.map(tensorAt),
-      rounding,
-    };
-    const operands = row.operands === 'all' ? operator.inputs.map((_, i) => i) : row.operands;
-    const own = ownStates(variables, operator, row, tensorAt, layer, where);
-    nodes.push({
-      op: row.op,
-      name: layer,
-      inputs: [
-        ...own.map(({ tensor }) => tensor),
-        ...operands.map((position) => {
-          const input = operator.inputs[position] ?? -1;
-          if (input >= 0) return idOf(input);
-          if (row.optional.includes(position)) return null;
-          throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
-        }),
-      ],
-      outputs: [...operator.outputs.map(idOf), ...own.map(({ next }) => next)],
-      attrs: { ...row.attrs(foreign), ...row.rounding[rounding] },
-      ops: [index],
-      fused: [],
-    });
-  });
-  const outputs = edges.outputs.map(idOf);
-  const name = printable(subgraph.name) || 'main';
-  return { graph: { name, inputs, outputs, nodes, tensors }, variables };
-}
-
-/** The states of an operator that remembers: its variable tensors, and a place in one. */
-function ownStates(
-  variables: Variables,
-  { inputs }: RawOperator,
-  { states = [] }: AnyRow,
-  tensorAt: (index: number) => Tensor,
-  layer: string,
-  where: string,
-): readonly Pick<State, 'tensor' | 'next'>[] {
-  const place = { dtype: 'int32', shape: [1], quant: null, data: null, source: null } as const;
-  return states.map((position) => {
-    if (position === 'place') return variables.own({ ...place, name: `${layer}/place` });
-    const index = inputs[position] ?? -1;
-    if (index >= 0) return variables.own({ ...quantized(tensorAt(index)), data: null });
-    throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
-  });
-}
-
-/** An operator of the file, for errors and for the node that it becomes. */
-interface Place {
-  readonly operator: RawOperator;
-  readonly layer: string;
-  readonly where: string;
-  readonly index: number;
+  const builder = new GraphBuilder(raw, subgraph, edges, rounding);
+  const remaining = [...subgraph.operators.entries()].filter(
+    ([index]) => !edges.skipped.has(index),
+  );
+  // Unknown operators are refused before anything else: other errors may follow from one.
+  for (const [index, operator] of remaining) {
+    if (!isKnown(operatorName(raw, operator))) throw builder.unknown(operator, index);
+  }
+  const inputs = edges.inputs.map((index) => builder.idOf(index));
+  for (const [index, operator] of remaining) builder.add(operator, index);
+  return { graph: builder.finish(inputs), variables: builder.variables };
 }
 
 const convertAgain = 'convert the model again';
 
-/**
- * Refuses unknown operators before anything else: other errors may follow from one.
- *
- * @throws BonsaiError 'unsupported-operator'
- */
-function checkOperators(raw: RawModel, subgraph: RawSubgraph, skipped: ReadonlySet<number>): void {
-  subgraph.operators.forEach((operator, index) => {
-    const name = operatorName(raw, operator);
-    if (skipped.has(index) || rows.has(name) || variableOperators.has(name)) return;
-    const where = `operator ${index} (${name}) "${layerName(subgraph, operator, index)}"`;
-    const isFloat = operator.outputs.some(
-      (output) => tensorTypes[rawTensor(raw, subgraph, output).type] === 'float32',
-    );
-    throw unknownOperator(name, where, isFloat);
-  });
-}
-
-/** The tensors that are weights or biases, and the function that adapts each. */
-function parametersOf(
-  raw: RawModel,
-  { operators }: RawSubgraph,
-): ReadonlyMap<number, typeof asWeights> {
-  const readings: readonly (readonly [RegExp, position: number, typeof asWeights])[] = [
-    [/^(DEPTHWISE_)?CONV_2D$/, 1, asWeights],
-    [/^((DEPTHWISE_)?CONV_2D|FULLY_CONNECTED)$/, 2, asBias],
-  ];
-  const parameters = new Map<number, typeof asWeights>();
-  for (const operator of operators) {
-    for (const [names, position, reading] of readings) {
-      const index = operator.inputs[position] ?? -1;
-      if (names.test(operatorName(raw, operator))) parameters.set(index, reading);
-    }
-  }
-  return parameters;
-}
-
-/** An operator's options; an absent table has every field at its default. */
-function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: string) {
-  const { builtinOptions, builtinOptionsType } = operator;
-  if (row.optionsType === 0 || builtinOptions === null || builtinOptionsType === 0) {
-    return defaults(row.options);
-  }
-  if (builtinOptionsType === row.optionsType) return decode(builtinOptions, row.options);
-  throw corrupt(raw.source, `${where} has the options of another operator`);
-}
-
-/** Refuses integer activations and weights without a scale. */
-function quantized(tensor: Tensor): Tensor {
-  const needsScale = ['int4', 'int8', 'uint8', 'int16'].includes(tensor.dtype);
-  if (!needsScale || tensor.quant !== null) return tensor;
-  const where = `tensor ${tensor.source} "${tensor.name}"`;
-  const message = `is ${tensor.dtype}, but has no scale and zero point`;
-  const hint = 'quantize the model fully to int8 with a representative dataset';
-  throw new BonsaiError('bad-quantization', where, message, hint);
-}
-
 /** Refuses inputs, outputs and operators that refer to a missing tensor. */
-function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
+export function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
   const { tensors, operators, inputs, outputs } = subgraph;
   if (operators.length > maxOperators) {
     const message = `has ${operators.length} operators; at most ${maxOperators} are possible`;

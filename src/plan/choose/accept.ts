@@ -28,14 +28,7 @@ const quantizeHint =
  *   not take, or types that no kernel takes together, 'bad-graph' if an output is constant
  */
 export function acceptTypes(graph: Graph): void {
-  for (const node of graph.nodes) {
-    const { inputs, outputs } = viewOf(graph, node);
-    const types = typesOf(opOf(node));
-    for (const tensor of [...inputs, ...outputs]) {
-      if (tensor !== null) acceptTensor(tensor, types, at(node));
-    }
-    acceptMixture(viewOf(graph, node));
-  }
+  for (const node of graph.nodes) acceptNode(viewOf(graph, node));
   for (const id of graph.inputs)
     acceptTensor(tensorOf(graph, id), arenaTypes, 'input of the model');
   for (const id of graph.outputs) {
@@ -50,6 +43,15 @@ export function acceptTypes(graph: Graph): void {
       );
     }
   }
+}
+
+/** @throws BonsaiError 'float-model', 'unsupported-type' as `acceptTypes`, for one node */
+export function acceptNode(view: NodeView): void {
+  const types = typesOf(opOf(view.node));
+  for (const tensor of [...view.inputs, ...view.outputs]) {
+    if (tensor !== null) acceptTensor(tensor, types, at(view.node));
+  }
+  acceptMixture(view);
 }
 
 /** A node may mix types of which each is one that its operator takes. */

@@ -1,0 +1,214 @@
+/** Operators of a subgraph → nodes of a graph, one after the other. */
+import { BonsaiError } from '../../errors.js';
+import { quantizedTypes } from '../../ir/dtypes.js';
+import type { Graph, Node, State, Tensor, TensorId } from '../../ir/graph.js';
+import { corrupt, decode, defaults } from '../flatbuffer.js';
+import type { Edges } from './edges.js';
+import { rows } from './ops.js';
+import {
+  layerName,
+  operatorName,
+  printable,
+  type RawModel,
+  type RawOperator,
+  type RawSubgraph,
+  rawTensor,
+} from './read.js';
+import type { AnyRow } from './rows.js';
+import { tensorTypes } from './schema.js';
+import { asBias, asWeights, importTensor } from './tensors.js';
+import { unknownOperator } from './unknown.js';
+import { Variables, variableOperators } from './variables.js';
+
+const convertAgain = 'convert the model again';
+
+/** The place that an error names: 'operator 3 (CONV_2D) "block1/conv"'. */
+export function placeOf(
+  raw: RawModel,
+  subgraph: RawSubgraph,
+  operator: RawOperator,
+  index: number,
+): string {
+  const name = operatorName(raw, operator);
+  return `operator ${index} (${name}) "${layerName(subgraph, operator, index)}"`;
+}
+
+/** Whether the importer knows the operator. */
+export function isKnown(name: string): boolean {
+  return rows.has(name) || variableOperators.has(name);
+}
+
+/**
+ * Makes the graph of a subgraph. Tensors that no node uses are left out: shapes and axes, which
+ * become attributes.
+ */
+export class GraphBuilder {
+  readonly tensors: Tensor[] = [];
+  readonly nodes: Node[] = [];
+  readonly variables: Variables;
+  private readonly parameters: ReadonlyMap<number, typeof asWeights>;
+  private readonly ids = new Map<number, TensorId>();
+  private readonly seen = new Map<number, Tensor>();
+
+  constructor(
+    private readonly raw: RawModel,
+    private readonly subgraph: RawSubgraph,
+    private readonly edges: Edges,
+    private readonly rounding: 'tflm' | 'tflite',
+  ) {
+    this.parameters = parametersOf(raw, subgraph);
+    this.variables = new Variables(raw, this);
+  }
+
+  /** The graph's tensor for tensor `index` of the file. */
+  idOf(index: number): TensorId {
+    const known = this.ids.get(index);
+    if (known !== undefined) return known;
+    this.ids.set(index, this.tensors.length);
+    this.tensors.push(quantized(this.tensorAt(index)));
+    return this.tensors.length - 1;
+  }
+
+  /** The graph of the nodes so far, without the states of variables. */
+  finish(inputs: readonly TensorId[]): Graph {
+    const outputs = this.edges.outputs.map((index) => this.idOf(index));
+    const name = printable(this.subgraph.name) || 'main';
+    return { name, inputs, outputs, nodes: this.nodes, tensors: this.tensors };
+  }
+
+  /**
+   * Adds the operator's node, or changes what is known of a variable.
+   *
+   * @throws BonsaiError
+   */
+  add(operator: RawOperator, index: number): void {
+    const name = operatorName(this.raw, operator);
+    const where = placeOf(this.raw, this.subgraph, operator, index);
+    const layer = layerName(this.subgraph, operator, index);
+    if (variableOperators.has(name)) {
+      this.useVariable(name, operator, { name: layer, ops: [index] }, where);
+      return;
+    }
+    const row = rows.get(name);
+    if (row === undefined) throw this.unknown(operator, index);
+    const foreign = {
+      where,
+      options: optionsOf(this.raw, row, operator, where),
+      inputs: operator.inputs.map((i) => (i < 0 ? null : this.tensorAt(i))),
+      outputs: operator.outputs.map((i) => this.tensorAt(i)),
+      rounding: this.rounding,
+    };
+    const own = this.ownStates(operator, row, layer, where);
+    this.nodes.push({
+      op: row.op,
+      name: layer,
+      inputs: [...own.map(({ tensor }) => tensor), ...this.operandsOf(operator, row, where)],
+      outputs: [
+        ...operator.outputs.map((output) => this.idOf(output)),
+        ...own.map(({ next }) => next),
+      ],
+      attrs: { ...row.attrs(foreign), ...row.rounding[this.rounding] },
+      ops: [index],
+      fused: [],
+    });
+  }
+
+  private tensorAt(index: number): Tensor {
+    const known = this.seen.get(index) ?? this.edges.constants.get(index);
+    if (known !== undefined) return known;
+    const imported = importTensor(this.raw, rawTensor(this.raw, this.subgraph, index), index);
+    const tensor = this.parameters.get(index)?.(this.raw, imported) ?? imported;
+    this.seen.set(index, tensor);
+    return tensor;
+  }
+
+  private operandsOf({ inputs }: RawOperator, row: AnyRow, where: string) {
+    const positions = row.operands === 'all' ? inputs.map((_, i) => i) : row.operands;
+    return positions.map((position) => {
+      const input = inputs[position] ?? -1;
+      if (input >= 0) return this.idOf(input);
+      if (row.optional.includes(position)) return null;
+      throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
+    });
+  }
+
+  private useVariable(
+    name: string,
+    operator: RawOperator,
+    at: Pick<Node, 'name' | 'ops'>,
+    where: string,
+  ): void {
+    const [handle = -1, value = -1] = operator.inputs;
+    const [output = -1] = operator.outputs;
+    if (name === 'VAR_HANDLE') this.variables.addHandle(output, operator, where);
+    if (name === 'READ_VARIABLE') {
+      const tensor = quantized(this.tensorAt(output));
+      this.ids.set(output, this.variables.read(handle, tensor, at, where));
+    }
+    if (name === 'ASSIGN_VARIABLE') this.variables.assign(handle, this.idOf(value), at, where);
+  }
+
+  /** The states of an operator that remembers: its variable tensors, and a place in one. */
+  private ownStates(
+    { inputs }: RawOperator,
+    { states = [] }: AnyRow,
+    layer: string,
+    where: string,
+  ): readonly Pick<State, 'tensor' | 'next'>[] {
+    const place = { dtype: 'int32', shape: [1], quant: null, data: null, source: null } as const;
+    return states.map((position) => {
+      if (position === 'place') return this.variables.own({ ...place, name: `${layer}/place` });
+      const index = inputs[position] ?? -1;
+      if (index >= 0) return this.variables.own({ ...quantized(this.tensorAt(index)), data: null });
+      throw new BonsaiError('bad-graph', where, `has no input ${position}`, convertAgain);
+    });
+  }
+
+  /** The error for an operator that the importer does not know. */
+  unknown(operator: RawOperator, index: number): BonsaiError {
+    const isFloat = operator.outputs.some(
+      (output) => tensorTypes[rawTensor(this.raw, this.subgraph, output).type] === 'float32',
+    );
+    const where = placeOf(this.raw, this.subgraph, operator, index);
+    return unknownOperator(operatorName(this.raw, operator), where, isFloat);
+  }
+}
+
+/** The tensors that are weights or biases, and the function that adapts each. */
+function parametersOf(
+  raw: RawModel,
+  { operators }: RawSubgraph,
+): ReadonlyMap<number, typeof asWeights> {
+  const readings: readonly (readonly [RegExp, position: number, typeof asWeights])[] = [
+    [/^(DEPTHWISE_)?CONV_2D$/, 1, asWeights],
+    [/^((DEPTHWISE_)?CONV_2D|FULLY_CONNECTED)$/, 2, asBias],
+  ];
+  const parameters = new Map<number, typeof asWeights>();
+  for (const operator of operators) {
+    for (const [names, position, reading] of readings) {
+      const index = operator.inputs[position] ?? -1;
+      if (names.test(operatorName(raw, operator))) parameters.set(index, reading);
+    }
+  }
+  return parameters;
+}
+
+/** An operator's options; an absent table has every field at its default. */
+function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: string) {
+  const { builtinOptions, builtinOptionsType } = operator;
+  if (row.optionsType === 0 || builtinOptions === null || builtinOptionsType === 0) {
+    return defaults(row.options);
+  }
+  if (builtinOptionsType === row.optionsType) return decode(builtinOptions, row.options);
+  throw corrupt(raw.source, `${where} has the options of another operator`);
+}
+
+/** Refuses integer activations and weights without a scale. */
+function quantized(tensor: Tensor): Tensor {
+  const needsScale = quantizedTypes.includes(tensor.dtype);
+  if (!needsScale || tensor.quant !== null) return tensor;
+  const where = `tensor ${tensor.source} "${tensor.name}"`;
+  const message = `is ${tensor.dtype}, but has no scale and zero point`;
+  const hint = 'quantize the model fully to int8 with a representative dataset';
+  throw new BonsaiError('bad-quantization', where, message, hint);
+}

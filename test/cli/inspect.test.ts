@@ -1,0 +1,70 @@
+/** `bonsaic inspect` of models that do not compile: what it prints, and its status. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { builtinCode } from '../../src/import/tflite/builtins.js';
+import { at, changed, encodeModel, smallModel, softmax, typeCode } from '../import/fixture.js';
+import { runHere } from '../support/command.js';
+
+describe('command line: inspect', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-inspect-'));
+  after(() => rmSync(directory, { recursive: true }));
+
+  const inspect = (bytes: Uint8Array, ...flags: string[]) => {
+    const path = join(directory, 'model.tflite');
+    writeFileSync(path, bytes);
+    return runHere(['inspect', path, '--target', 'host', ...flags]);
+  };
+
+  const unknown = changed((model) => {
+    const code = builtinCode('ATAN2');
+    const codes = { builtinCode: code, deprecatedBuiltinCode: 127 };
+    Object.assign(at(model.operatorCodes, softmax), codes);
+  });
+  const float = changed((_, main) => {
+    for (const id of [8, 9]) {
+      Object.assign(at(main.tensors, id), { type: typeCode('float32'), quantization: {} });
+    }
+    main.operators.splice(2, 1, { ...at(main.operators, 3), inputs: [8] });
+    main.operators.splice(0, 2);
+    main.operators.splice(1);
+    main.inputs.splice(0, 1, 8);
+  });
+
+  it('an operator that is not supported: the table, then the error, with status 2', async () => {
+    const { status, stdout, stderr } = await inspect(unknown);
+    expect(status).to.equal(2);
+    expect(stdout).to.match(/^CONV_2D +int8 +1 +yes *\n(.*\n)+ATAN2 +int8 +1 +no: ATAN2 is not/m);
+    expect(stderr).to.match(/^error: operator 3 \(ATAN2\) .*\n +→ /);
+  });
+
+  it('with --json: one document with the operators and the error', async () => {
+    const { status, stdout } = await inspect(unknown, '--json');
+    const { model, operators, error } = JSON.parse(stdout);
+    expect(status).to.equal(2);
+    expect(model).to.include({ name: 'model', bytes: unknown.length });
+    expect(operators).to.have.length(4);
+    expect(operators[3]).to.include({ operator: 'ATAN2', count: 1, supported: false });
+    expect(operators[3].hint).to.equal(error.hint);
+    expect(error).to.include({ code: 'unsupported-operator', exit: 2 });
+  });
+
+  it('a model that compiles: the same table, then everything else', async () => {
+    const bytes = encodeModel(smallModel());
+    const { status, stdout } = await inspect(bytes);
+    expect(status).to.equal(0);
+    expect(stdout).to.match(/^operator .*\n.*\nCONV_2D +int8 +1 +yes/);
+    expect(stdout).to.match(/^model: \d+ B/m);
+    const { operators, layers } = JSON.parse((await inspect(bytes, '--json')).stdout);
+    expect([operators.length, layers.length]).to.deep.equal([4, 4]);
+  });
+
+  it('a float model is described, since it can be compressed', async () => {
+    const { status, stdout } = await inspect(float);
+    expect(stdout)
+      .to.match(/^SOFTMAX +float32 +1 +no: .*float32/m)
+      .and.to.match(/^model: /m);
+    expect(status).to.equal(0);
+  });
+});
