@@ -5,7 +5,7 @@ import type { OpDef } from '../ir/op.js';
 import { channelCount, tieOf } from './arithmetic/bounds.js';
 import { type Activation, sameQuant } from './arithmetic/quant.js';
 import { movement } from './shape/movement.js';
-import { inputOf, outputOf } from './shape/operands.js';
+import { inputOf, outputOf, quantizeHint } from './shape/operands.js';
 
 export interface ConcatenationAttrs {
   /** 0 to rank − 1. */
@@ -35,7 +35,9 @@ export const concatenation = movement<ConcatenationAttrs>({
       'bad-quantization',
       at(view.node),
       `input "${other?.name}" has not the output's scale and zero point`,
-      'convert the model again: TFLite gives all inputs of a concatenation one quantization',
+      outputOf(view).dtype === 'uint8'
+        ? quantizeHint('uint8')
+        : 'convert the model again: TFLite gives all inputs of a concatenation one quantization',
     );
   },
   moves: (view) => {

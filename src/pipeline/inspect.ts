@@ -86,7 +86,7 @@ function refusalOfNode(graph: Graph, node: Node): BonsaiError | null {
   if (view.inputs.every((tensor) => tensor === null || isConstant(tensor))) return null;
   return refusalOf(() => {
     checkNodeAlone(graph, node, operators);
-    acceptNode(view);
+    acceptNode(graph, node);
   });
 }
 

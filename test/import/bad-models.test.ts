@@ -107,7 +107,7 @@ const models: readonly Row[] = [
   ],
   ...(
     [
-      ['a recurrent layer', 'BIDIRECTIONAL_SEQUENCE_LSTM', /convolutions over time/],
+      ['a recurrent layer', 'BIDIRECTIONAL_SEQUENCE_LSTM', /two UNIDIRECTIONAL_SEQUENCE_LSTM/],
       ['an operator like many', 'WHERE', /bonsaic operators/],
     ] as const
   ).map(

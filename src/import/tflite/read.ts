@@ -37,12 +37,8 @@ export type Ignore = (error: BonsaiError) => void;
  */
 export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () => {}): RawModel {
   if (fileIdentifier(bytes) !== identifier) {
-    throw new BonsaiError(
-      'not-a-model',
-      where,
-      `is not a TFLite model: ${looksLike(bytes)}`,
-      export_,
-    );
+    const { what, hint } = looksLike(bytes);
+    throw new BonsaiError('not-a-model', where, `is not a TFLite model: ${what}`, hint);
   }
   if (bytes.length > maxModelBytes) {
     const message = `has ${bytes.length} bytes; at most ${maxModelBytes} can be read`;
@@ -59,20 +55,27 @@ export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () 
 
 const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 quantization';
 
+const copyAgain = 'copy the file again: it is not whole';
+
 /** First bytes of other formats that people call a model. */
-const formats: readonly (readonly [start: string, what: string])[] = [
+const formats: readonly (readonly [start: string, what: string, hint?: string])[] = [
   ['\x89HDF', 'it is an HDF5 file (Keras .h5)'],
   ['PK\x03\x04', 'it is a zip archive (Keras .keras, PyTorch .pt)'],
   ['{', 'it is JSON, and no model.json of TensorFlow.js: it has no modelTopology'],
   ['\x08', 'it may be an ONNX model or a SavedModel'],
-  ['version https://git-lfs', 'it is a Git LFS pointer, not the file itself'],
+  [
+    'version https://git-lfs',
+    'it is a Git LFS pointer, not the file itself',
+    "fetch the file itself with 'git lfs pull' in its repository",
+  ],
 ];
 
-function looksLike(bytes: Uint8Array): string {
-  if (bytes.length < 8) return `it has only ${bytes.length} bytes`;
+function looksLike(bytes: Uint8Array): { readonly what: string; readonly hint: string } {
+  if (bytes.length < 8) return { what: `it has only ${bytes.length} bytes`, hint: copyAgain };
   const start = String.fromCharCode(...bytes.subarray(0, 32));
   const format = formats.find(([prefix]) => start.startsWith(prefix));
-  return format?.[1] ?? `it lacks the identifier ${identifier} at byte 4`;
+  const [, what = `it lacks the identifier ${identifier} at byte 4`, hint = export_] = format ?? [];
+  return { what, hint };
 }
 
 /**

@@ -82,7 +82,7 @@ export function integers(foreign: ForeignOperator<unknown>, input: number, what:
     throw new BonsaiError('unsupported-type', foreign.where, message, 'convert the model again');
   }
   if (data === null) {
-    const hint = 'convert the model with fixed shapes, so that the converter can fold it';
+    const hint = `make its ${what} a constant of the model: it must not depend on the input`;
     throw unsupported(foreign.where, `its ${what} must be a constant`, hint);
   }
   return Array.from(data, Number);

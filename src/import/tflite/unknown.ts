@@ -3,23 +3,19 @@ import { BonsaiError } from '../../errors.js';
 
 const lists = "'bonsaic operators' lists what is supported";
 const replaceLayer = `replace the layer: ${lists}`;
-const fixBatch = 'convert with a fixed batch size (keras.Input(shape, batch_size=1))';
-const noRecurrence = 'use convolutions over time: recurrent layers are not supported';
+const recurrence =
+  'use keras.layers.LSTM, or GRU and SimpleRNN with unroll=True, and convert with TensorFlow 2: a ' +
+  'bidirectional layer becomes two UNIDIRECTIONAL_SEQUENCE_LSTM';
 const inApplication = 'compute features in the application: the network is what comes after it';
 
 /** Hints by operator, or by the name of a custom operator. */
 const advice: ReadonlyMap<string, string> = new Map([
-  ['BIDIRECTIONAL_SEQUENCE_LSTM', noRecurrence],
-  ['BIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
-  ['LSTM', noRecurrence],
-  ['RNN', noRecurrence],
-  ['UNIDIRECTIONAL_SEQUENCE_RNN', noRecurrence],
-  ['SHAPE', fixBatch],
-  [
-    'DEQUANTIZE',
-    'quantize fully to int8: supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; ' +
-      'if it is, the layer that comes next has no int8 kernel: replace that one',
-  ],
+  ['BIDIRECTIONAL_SEQUENCE_LSTM', recurrence],
+  ['BIDIRECTIONAL_SEQUENCE_RNN', recurrence],
+  ['LSTM', recurrence],
+  ['RNN', recurrence],
+  ['UNIDIRECTIONAL_SEQUENCE_RNN', recurrence],
+  ['SHAPE', 'use its result for shapes alone, which are known: it cannot be data'],
   ['DELEGATE', 'give the file that was there before a delegate was applied'],
   [
     'edgetpu-custom-op',

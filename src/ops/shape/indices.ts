@@ -19,7 +19,7 @@ export function constantIndices(
       'unsupported-attribute',
       at(view.node),
       `its indices "${name}" are computed, only constant ones are supported`,
-      'choose the elements in the application, or by a convolution with constant weights',
+      'choose the elements in the application: end the network before it, or begin it there',
     );
   }
   const indices = Array.from(data, Number);

@@ -71,7 +71,7 @@ export function requireOneType(view: NodeView<object>, types: readonly DType[]):
     'unsupported-type',
     at(view.node),
     `tensor "${other.name}" is ${other.dtype}, "${outputOf(view).name}" is ${dtype}`,
-    'give all operands one type: convert the model again',
+    `give all operands one type: quantize the model with ${other.dtype} or ${dtype} throughout`,
   );
 }
 
@@ -80,14 +80,18 @@ function listOf(words: readonly string[]): string {
   return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
 
-/** The hint for a tensor that is not int8, by its type. */
+/** The hint for a tensor of a type that the operator does not take. */
 export function quantizeHint(dtype: DType): string {
   const full = 'quantize the model fully to int8';
   switch (dtype) {
     case 'int16':
-      return `${full} (supported_ops = TFLITE_BUILTINS_INT8): activations of 16 bits have no kernels here`;
+      return `${full} (supported_ops = TFLITE_BUILTINS_INT8): the operator has no kernel of int16 here`;
     case 'uint8':
       return `${full} with TensorFlow 2, from the float model: uint8 networks have no kernels here`;
+    case 'int32':
+    case 'int64':
+    case 'bool':
+      return `compute it in the application: the operator has no kernel of ${dtype} here`;
     default:
       return `${full} (inference_input_type = inference_output_type = int8)`;
   }

@@ -7,6 +7,7 @@ import {
   type Graph,
   isConstant,
   isInteger,
+  type Node,
   type NodeView,
   type Tensor,
   tensorOf,
@@ -15,6 +16,7 @@ import {
 import { computedTypes, typesOf } from '../../ir/op.js';
 import { kernelsOf } from '../../kernels/index.js';
 import { opOf } from '../../ops/index.js';
+import { quantizeHint as hintForType } from '../../ops/shape/operands.js';
 
 const quantizeHint =
   'bonsaic quantize MODEL --data SAMPLES makes a float model int8, and so does TensorFlow: ' +
@@ -28,7 +30,7 @@ const quantizeHint =
  *   not take, or types that no kernel takes together, 'bad-graph' if an output is constant
  */
 export function acceptTypes(graph: Graph): void {
-  for (const node of graph.nodes) acceptNode(viewOf(graph, node));
+  for (const node of graph.nodes) acceptNode(graph, node);
   for (const id of graph.inputs)
     acceptTensor(tensorOf(graph, id), arenaTypes, 'input of the model');
   for (const id of graph.outputs) {
@@ -46,13 +48,30 @@ export function acceptTypes(graph: Graph): void {
 }
 
 /** @throws BonsaiError 'float-model', 'unsupported-type' as `acceptTypes`, for one node */
-export function acceptNode(view: NodeView): void {
-  const types = typesOf(opOf(view.node));
+export function acceptNode(graph: Graph, node: Node): void {
+  const view = viewOf(graph, node);
+  const types = typesOf(opOf(node));
   for (const tensor of [...view.inputs, ...view.outputs]) {
-    if (tensor !== null) acceptTensor(tensor, types, at(view.node));
+    if (tensor === null || types.includes(tensor.dtype)) continue;
+    if (!isInteger(tensor.dtype)) throw floatError(graph, node, tensor);
+    acceptTensor(tensor, types, at(node));
   }
   acceptMixture(view);
 }
+
+/** In a model that is quantized elsewhere, the converter had a reason to leave a layer in float. */
+function floatError(graph: Graph, node: Node, { name, dtype }: Tensor): BonsaiError {
+  const types = typesOf(opOf(node)).filter(isInteger);
+  const message = `tensor "${name}" is ${dtype}; it computes with ${types.join(' or ')}`;
+  const isQuantized = graph.nodes.some(({ outputs }) =>
+    outputs.some((id) => ['int8', 'int16'].includes(tensorOf(graph, id).dtype)),
+  );
+  return new BonsaiError('float-model', at(node), message, isQuantized ? islandHint : quantizeHint);
+}
+
+const islandHint =
+  'TFLite leaves a layer in float32 that it has no integer kernel for: replace it, or compute it ' +
+  'in the application';
 
 /** A node may mix types of which each is one that its operator takes. */
 function acceptMixture(view: NodeView): void {
@@ -65,16 +84,12 @@ function acceptMixture(view: NodeView): void {
   throw new BonsaiError('unsupported-type', at(view.node), message, quantizeHint);
 }
 
-/** The types of an operator's constants are for its `check`, unless they are float. */
+/** The types of an operator's constants are for its `check`. */
 function acceptTensor(tensor: Tensor, types: readonly DType[], where: string): void {
   const { name, dtype } = tensor;
   if (types.includes(dtype)) return;
-  if (!isInteger(dtype)) {
-    const message = `tensor "${name}" is ${dtype}; only int8 models compile`;
-    throw new BonsaiError('float-model', where, message, quantizeHint);
-  }
   if (!isConstant(tensor)) {
     const message = `tensor "${name}" is ${dtype}; activations have to be ${types.join(' or ')}`;
-    throw new BonsaiError('unsupported-type', where, message, quantizeHint);
+    throw new BonsaiError('unsupported-type', where, message, hintForType(dtype));
   }
 }

@@ -1,0 +1,157 @@
+/** The way round that an error names is one for this model. */
+import { expect } from 'chai';
+import { type BonsaiError, refusalOf } from '../../src/errors.js';
+import { importModel } from '../../src/import/index.js';
+import { builtinCode } from '../../src/import/tflite/builtins.js';
+import { concatenationOptions, gatherOptions, noOptions } from '../../src/import/tflite/schema.js';
+import { mainGraph } from '../../src/ir/graph.js';
+import { acceptTypes } from '../../src/plan/choose/accept.js';
+import {
+  at,
+  changed,
+  dense,
+  type RawModel,
+  type RawSubgraph,
+  reshape,
+  softmax,
+  tensor,
+  typeCode,
+} from './fixture.js';
+
+function refusal(bytes: Uint8Array): BonsaiError | null {
+  return refusalOf(() => {
+    const options = { name: 'm', where: 'm.tflite', rounding: 'tflm' } as const;
+    acceptTypes(mainGraph(importModel(bytes, options)));
+  });
+}
+
+type Change = (model: RawModel, main: RawSubgraph) => void;
+
+/** The last operator becomes `name`, of inputs of these types. */
+const last =
+  (
+    name: string,
+    inputs: readonly Parameters<typeof tensor>[1][],
+    { type = 0, fields = noOptions as object, output = inputs[0] ?? 'int8' } = {},
+  ): Change =>
+  (model, main) => {
+    const code = builtinCode(name);
+    const codes = { builtinCode: code, deprecatedBuiltinCode: Math.min(code, 127) };
+    Object.assign(at(model.operatorCodes, softmax), codes);
+    const ids = inputs.map((dtype, i) => {
+      main.inputs.push(main.tensors.length);
+      return main.tensors.push(tensor(`given_${i}`, dtype, [1, 5])) - 1;
+    });
+    const quantization = output === 'int8' ? at(main.tensors, 9).quantization : {};
+    Object.assign(at(main.tensors, 9), { type: typeCode(output), quantization });
+    const builtinOptions = { fields, values: {} };
+    const options = type === 0 ? {} : { builtinOptionsType: type, builtinOptions };
+    Object.assign(at(main.operators, softmax), { inputs: ids, ...options });
+  };
+
+const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change: Change])[] = [
+  [
+    'int32 arithmetic is no matter of quantization',
+    /int32/,
+    /in the application: .*int32/,
+    last('MAXIMUM', ['int32', 'int32'], { type: 39, output: 'int32' }),
+  ],
+  [
+    'an operator without int16, in a program that has kernels of int16',
+    /int16/,
+    /the operator has no kernel of int16/,
+    (model, main) => {
+      last('ELU', ['int16'], { output: 'int16' })(model, main);
+      for (const id of [9, 10]) {
+        at(main.tensors, id).quantization = { scale: [0.5], zeroPoint: [0] };
+      }
+    },
+  ],
+  [
+    'a layer of int8 and int16',
+    /int16/,
+    /throughout/,
+    (model, main) => {
+      last('PRELU', ['int8', 'int16'])(model, main);
+      at(main.tensors, 11).quantization = { scale: [0.5], zeroPoint: [0] };
+    },
+  ],
+  [
+    'axes that are computed, in a model of fixed shapes',
+    /its permutation must be a constant/,
+    /make its permutation a constant/,
+    last('TRANSPOSE', ['int8', 'int32'], { type: 26 }),
+  ],
+  [
+    'indices that are computed: constant weights would not choose by them',
+    /indices .* computed/,
+    /end the network before it/,
+    (model, main) => {
+      last('GATHER', ['int8', 'int32'], { type: 23, fields: gatherOptions })(model, main);
+      at(main.tensors, 9).shape = [1, 5, 5];
+    },
+  ],
+  [
+    'an old file of uint8: the same converter would write it again',
+    /scale and zero point/,
+    /TensorFlow 2, from the float model/,
+    (model, main) => {
+      const options = { type: 10, fields: concatenationOptions, output: 'uint8' as const };
+      last('CONCATENATION', ['uint8', 'uint8'], options)(model, main);
+      at(main.tensors, 9).shape = [2, 5];
+      for (const [i, id] of [9, 10, 11].entries()) {
+        at(main.tensors, id).quantization = { scale: [0.5 + i], zeroPoint: [0] };
+      }
+    },
+  ],
+  [
+    'a float model',
+    /is float32; it computes with/,
+    /bonsaic quantize/,
+    (_, main) => {
+      for (const one of main.tensors) {
+        if (one.type === typeCode('int8'))
+          Object.assign(one, { type: 0, quantization: {}, buffer: 0 });
+      }
+      main.operators.splice(reshape, 2);
+      main.operators.splice(0, 1);
+      main.inputs.splice(0, 1, 8);
+    },
+  ],
+  [
+    'one float layer in a quantized model',
+    /is float32; it computes with/,
+    /TFLite leaves a layer in float32/,
+    (_, main) => {
+      main.inputs.push(main.tensors.length);
+      main.tensors.push(tensor('real', 'float32', [1, 5]));
+      Object.assign(at(main.tensors, 9), { type: typeCode('float32'), quantization: {} });
+      at(main.operators, softmax).inputs.splice(0, 1, 10);
+      main.outputs.push(8);
+      expect(at(main.operators, dense).outputs).to.deep.equal([8]);
+    },
+  ],
+];
+
+describe('hints', () => {
+  for (const [edge, says, hint, change] of rows) {
+    it(edge, () => {
+      const error = refusal(changed(change));
+      expect(error?.exitStatus, error?.message).to.equal(2);
+      expect(error?.message).to.match(says);
+      expect(error?.hint).to.match(hint);
+      expect(error?.where).not.to.equal('');
+    });
+  }
+
+  const files: readonly (readonly [edge: string, start: string, hint: RegExp])[] = [
+    ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\n', /git lfs pull/],
+    ['an empty file', '', /copy the file again/],
+    ['a Keras file', '\x89HDF\r\n\x1a\n\0\0\0\0', /export it as \.tflite/],
+  ];
+  for (const [edge, start, hint] of files) {
+    it(edge, () => {
+      expect(refusal(Buffer.from(start, 'latin1'))?.hint).to.match(hint);
+    });
+  }
+});
