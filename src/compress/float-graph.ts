@@ -97,6 +97,7 @@ export const weighted: ReadonlyMap<string, number> = new Map([
   ['conv2d', 0],
   ['depthwise_conv2d', 3],
   ['fully_connected', 0],
+  ['transpose_conv', 0],
 ]);
 
 /** What tells nodes apart for people, by index: 'conv', and 'conv (2)' for the next of that name. */

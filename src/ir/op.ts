@@ -198,6 +198,8 @@ export interface OpDef<A extends object = Attrs> {
    * written to .tflite nor trained.
    */
   readonly changesState?: true;
+  /** A pass makes it of operators that formats have: it is neither written to a file nor trained. */
+  readonly internal?: true;
   /** Input positions whose memory output 0 may take over, element by element; [] if none. */
   inPlace(view: NodeView<A>): readonly number[];
 }

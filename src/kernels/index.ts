@@ -22,6 +22,7 @@ import { gather } from '../ops/gather.js';
 import { gatherNd } from '../ops/gather_nd.js';
 import { gelu } from '../ops/gelu.js';
 import { hardSwish } from '../ops/hard_swish.js';
+import { interleave } from '../ops/interleave.js';
 import { leakyRelu } from '../ops/leaky_relu.js';
 import { log } from '../ops/log.js';
 import { logistic } from '../ops/logistic.js';
@@ -82,7 +83,7 @@ import { vectorAveragePool, vectorMaxPool } from './mve/pool.js';
 import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
 import { batchMatmulVariant } from './portable/batch_matmul.js';
 import { productVariants, sumVariants } from './portable/binary.js';
-import { conv2dVariant, pointwiseVariant } from './portable/conv2d.js';
+import { conv2dVariant, pointwiseVariant, transposeConvVariant } from './portable/conv2d.js';
 import { copyVariants } from './portable/copy.js';
 import { curveVariant } from './portable/curve16.js';
 import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js';
@@ -102,7 +103,12 @@ import {
 import { resizeBilinearVariant } from './portable/resize_bilinear.js';
 import { softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
-import { wideConvolution, wideDepthwise, wideFullyConnected } from './portable/wide.js';
+import {
+  wideConvolution,
+  wideDepthwise,
+  wideFullyConnected,
+  wideTransposeConv,
+} from './portable/wide.js';
 import { rv32Convolution } from './rv32/conv2d.js';
 import { rv32Depthwise } from './rv32/depthwise.js';
 import { rv32FullyConnected } from './rv32/fully-connected.js';
@@ -272,6 +278,7 @@ const movements: readonly Moving<Any>[] = [
   expandDims,
   gather,
   gatherNd,
+  interleave,
   mirrorPad,
   pack,
   pad,
@@ -340,6 +347,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       ],
     },
   ],
+  ['transpose_conv', { variants: [transposeConvVariant, wideTransposeConv] }],
   ['dequantize', { variants: [dequantizeVariant] }],
   ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
   [logistic.name, { variants: [...lookupVariants(logistic), curveVariant('unsigned')] }],

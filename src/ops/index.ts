@@ -23,6 +23,7 @@ import { gather } from './gather.js';
 import { gatherNd } from './gather_nd.js';
 import { gelu } from './gelu.js';
 import { hardSwish } from './hard_swish.js';
+import { interleave } from './interleave.js';
 import { leakyRelu } from './leaky_relu.js';
 import { log } from './log.js';
 import { logistic } from './logistic.js';
@@ -62,6 +63,7 @@ import { svdf } from './svdf.js';
 import { tanh } from './tanh.js';
 import { tile } from './tile.js';
 import { transpose } from './transpose.js';
+import { transposeConv } from './transpose_conv.js';
 import { unpack } from './unpack.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
@@ -86,6 +88,7 @@ const all: readonly OpDef<any>[] = [
   gatherNd,
   gelu,
   hardSwish,
+  interleave,
   leakyRelu,
   log,
   logistic,
@@ -125,6 +128,7 @@ const all: readonly OpDef<any>[] = [
   tanh,
   tile,
   transpose,
+  transposeConv,
   broadcastTo,
   unpack,
 ];

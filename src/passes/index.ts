@@ -18,6 +18,7 @@ import { orderChannels } from './order-channels.js';
 import { removeDeadChannels } from './remove-dead-channels.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
 import { eachGraph } from './rewrite.js';
+import { transposeConvToConvolutions } from './transpose-conv-to-convolutions.js';
 import { trimWindows } from './trim-windows.js';
 
 /** A function from a module to a new one with the same bits in every tensor that it keeps. */
@@ -72,6 +73,12 @@ export const passes: readonly Pass[] = [
     why: 'the padded copy would often be the largest tensor around',
     faithful: false,
     run: eachGraph(fusePads),
+  },
+  {
+    name: 'transpose-conv-to-convolutions',
+    why: 'after fuse-activations, which fuses into the one node; the next passes know convolutions',
+    faithful: false,
+    run: eachGraph(transposeConvToConvolutions),
   },
   {
     name: 'depthwise-to-convolution',

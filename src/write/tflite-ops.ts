@@ -1,6 +1,7 @@
 /** Operators of the IR as TFLite's builtin operators: the inverse of import/tflite/ops.ts. */
 import type { Attrs, NodeView, Shape, TensorId } from '../ir/graph.js';
 import { activations } from '../ops/arithmetic/quant.js';
+import { samePadding } from '../ops/shape/window.js';
 import { inexpressible, paddingOf } from './plain.js';
 
 /** Adds tensors that the file needs and the graph does not have. */
@@ -201,6 +202,33 @@ const resized = (name: string, version: number) =>
     ({ attrs: { alignCorners, halfPixelCenters } }) => ({ alignCorners, halfPixelCenters }),
   );
 
+const transposeConv: Writer = {
+  name: 'TRANSPOSE_CONV',
+  version: 3,
+  write: (view, extras) => {
+    const [input = null, weights = null, bias = null] = view.node.inputs;
+    const { strideH, strideW } = view.attrs;
+    const padding = transposedPadding(view);
+    if (padding === null) throw inexpressible(view, 'padding that is not SAME or VALID');
+    const size = extras.constant(...vector(outputShape(view)));
+    return {
+      inputs: [size, weights, input, ...(bias === null ? [] : [bias])],
+      options: { ...{ padding, strideH, strideW }, ...fusedActivation(view) },
+    };
+  },
+};
+
+/** 0: SAME, 1: VALID. */
+function transposedPadding(view: NodeView): 0 | 1 | null {
+  const { padTop, padLeft, strideH, strideW } = view.attrs;
+  const [, outH = 1, outW = 1] = outputShape(view);
+  const [kernelH, kernelW] = weightsKernel(view);
+  const [top] = samePadding(outH, kernelH, Number(strideH), 1);
+  const [left] = samePadding(outW, kernelW, Number(strideW), 1);
+  if (padTop === 0 && padLeft === 0) return 1;
+  return padTop === top && padLeft === left ? 0 : null;
+}
+
 const padWithValue: Writer = {
   name: 'PADV2',
   version: 2,
@@ -303,6 +331,7 @@ const table: Readonly<Record<string, Writer>> = {
   tanh: plain('TANH', 2),
   tile: parameterised('TILE', 2, ({ attrs }) => [vector(list(attrs, 'multiples'))]),
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
+  transpose_conv: transposeConv,
   unpack: plain('UNPACK', 2, ({ attrs: { axis }, outputs }) => ({ axis, count: outputs.length })),
 };
 

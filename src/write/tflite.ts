@@ -64,23 +64,35 @@ export function writeTflite(module: Module): Uint8Array {
  */
 function requireSame(module: Module, bytes: Uint8Array): void {
   const graph = mainGraph(module);
-  const differing = (['tflm', 'tflite'] as const).map((rounding) => {
+  const differences: Difference[] = [];
+  // Lazily: a rounding may refuse what another one takes.
+  for (const rounding of ['tflm', 'tflite'] as const) {
     const again = importModel(bytes, { name: module.name, where: module.name, rounding });
-    const read = mainGraph(again).nodes;
-    const index = graph.nodes.findIndex(
-      ({ op, attrs }, i) =>
-        op !== read[i]?.op || !isDeepStrictEqual(stored(attrs), stored(read[i]?.attrs ?? {})),
-    );
-    if (index >= 0) return { index, back: read[index]?.attrs ?? {} };
-    return read.length === graph.nodes.length ? null : { index: graph.nodes.length - 1, back: {} };
-  });
-  if (differing.includes(null)) return;
-  const [furthest] = differing.filter((one) => one !== null).sort((a, b) => b.index - a.index);
+    const difference = differenceOf(graph.nodes, mainGraph(again).nodes);
+    if (difference === null) return;
+    differences.push(difference);
+  }
+  const [furthest] = differences.sort((a, b) => b.index - a.index);
   const view = viewOf(graph, graph.nodes[furthest?.index ?? 0] as Node);
   const [wrote, back] = [stored(view.attrs), stored(furthest?.back ?? {})];
   const names = Object.keys(wrote).filter((name) => !isDeepStrictEqual(wrote[name], back[name]));
   const said = names.map((name) => `${name} ${JSON.stringify(view.attrs[name])}`).join(', ');
   throw inexpressible(view, said === '' ? `${view.node.op} here` : said);
+}
+
+/** The first node that differs, and the attributes that were read back. */
+interface Difference {
+  readonly index: number;
+  readonly back: Attrs;
+}
+
+function differenceOf(nodes: readonly Node[], read: readonly Node[]): Difference | null {
+  const index = nodes.findIndex(
+    ({ op, attrs }, i) =>
+      op !== read[i]?.op || !isDeepStrictEqual(stored(attrs), stored(read[i]?.attrs ?? {})),
+  );
+  if (index >= 0) return { index, back: read[index]?.attrs ?? {} };
+  return read.length === nodes.length ? null : { index: nodes.length - 1, back: {} };
 }
 
 /**

@@ -116,6 +116,7 @@ const unmeasured = [
   'gather_nd',
   'gelu',
   'log',
+  'interleave',
   'lstm',
   'maximum',
   'minimum',
@@ -135,6 +136,7 @@ const unmeasured = [
   'squared_difference',
   'svdf',
   'tile',
+  'transpose_conv',
   'unpack',
 ];
 

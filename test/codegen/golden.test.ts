@@ -18,6 +18,7 @@ const window = {
 };
 const pads = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const { dilationH: _h, dilationW: _w, ...poolWindow } = window;
+const twice = { strideH: 2, strideW: 2, padTop: 0, padLeft: 0 };
 const probabilities = perTensorQuant(1 / 256, -128);
 
 /** Adds nodes that are all computed by the row's template; returns the outputs. */
@@ -43,6 +44,12 @@ class Layers extends GraphBuilder {
     const depthMultiplier = outC / c;
     const all = { ...window, depthMultiplier, ...attrs };
     return this.accumulate('depthwise_conv2d', x, [1, 3, 3, outC], outC, all, leastWeight);
+  }
+
+  /** Doubles rows and columns. */
+  transposed(x: TensorId, weights: number[], size: number[]): TensorId {
+    const attrs = { ...twice, size, activation: 'none' };
+    return this.accumulate('transpose_conv', x, weights, weights[0] ?? 1, attrs);
   }
 
   dense(x: TensorId, outputs: number, weight?: (i: number) => number): TensorId {
@@ -423,6 +430,12 @@ Object.assign(rows, {
   'portable/depthwise_conv2d_16x8': (b: Layers) => {
     const attrs = { ...pads, depthMultiplier: 2 };
     return wideLayer(b, 'depthwise_conv2d', wideInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);
+  },
+  'portable/transpose_conv': (b: Layers) =>
+    b.transposed(b.input([1, 3, 4, 3]), [5, 3, 3, 3], [6, 8]),
+  'portable/transpose_conv_16x8': (b: Layers) => {
+    const attrs = { ...twice, size: [6, 8] };
+    return wideLayer(b, 'transpose_conv', wideInput(b, [1, 3, 4, 3]), [6, 3, 3, 3], attrs, 6);
   },
   'portable/rescale': (b: Layers) => {
     const attrs = { alpha: 0.25, algorithm: 'magnitude' };

@@ -21,6 +21,7 @@ import {
   growGraph,
   growths,
   indexed,
+  internal,
   stateful,
   statefulSeeds,
 } from '../support/graphs.js';
@@ -133,7 +134,7 @@ describe('every operator', () => {
         `test/ops/${name}.test.ts`,
       ];
       expect(files.filter((file) => !existsSync(packageFile(file)))).to.deep.equal([]);
-      expect({ ...growths, ...indexed, ...stateful }).to.have.property(name);
+      expect({ ...growths, ...indexed, ...internal, ...stateful }).to.have.property(name);
     });
   }
 });

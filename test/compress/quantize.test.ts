@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { checkDataset } from '../../src/compress/data/dataset.js';
+import { weighted } from '../../src/compress/float-graph.js';
 import { calibrated, calibrationMethods } from '../../src/compress/quantize/calibrate.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import type { Histogram } from '../../src/compress/quantize/observe.js';
@@ -147,7 +148,7 @@ describe('lowering', () => {
     const weights = new Map<TensorId, WeightQuant>();
     for (const { op, inputs } of graph.nodes) {
       const id = inputs[1] ?? null;
-      if (!/conv2d$|^fully_connected$/.test(op) || id === null) continue;
+      if (!weighted.has(op) || id === null) continue;
       const { scales = [], axis = null } = graph.tensors[id]?.quant ?? {};
       weights.set(id, { type: 'int8', scales, axis });
     }

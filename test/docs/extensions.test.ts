@@ -52,25 +52,45 @@ describe('docs: what an extension touches', () => {
       ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain']],
       ['concatenation', ['passes/fuse-windows']],
       ['strided_slice', ['passes/fuse-windows']],
-      ['conv2d', ['passes/convolution-to-row', 'passes/depthwise-to-convolution']],
+      [
+        'conv2d',
+        [
+          // A transposed convolution is one of several forms of it.
+          ...['ops/shape/phases', 'ops/transpose_conv', 'passes/transpose-conv-to-convolutions'],
+          ...['passes/convolution-to-row', 'passes/depthwise-to-convolution'],
+        ],
+      ],
+      ['transpose_conv', ['passes/transpose-conv-to-convolutions']],
       ['depthwise_conv2d', ['passes/depthwise-to-convolution', 'passes/remove-dead-channels']],
       ['expand_dims', ['ops/shape/same-elements']],
       ['fully_connected', ['analysis/proofs', 'passes/convolution-to-row']],
       // Of a window's positions one is called 'pad'.
-      ['pad', ['ops/arithmetic/accumulator-bounds', 'passes/fuse-pads', 'write/plain']],
+      [
+        'pad',
+        [
+          ...['ops/arithmetic/accumulator-bounds', 'ops/shape/phases'],
+          ...['passes/fuse-pads', 'write/plain'],
+        ],
+      ],
       // A command has the same name.
       ['quantize', ['cli/program', 'cli/prune', 'cli/quantize']],
-      // A copy of a state is a reshape.
-      ['reshape', ['ops/shape/same-elements', 'import/tflite/variables']],
+      // A copy of a state is a reshape, and so is what needs no copy to interleave.
+      [
+        'reshape',
+        [
+          ...['ops/shape/same-elements', 'import/tflite/variables'],
+          'passes/transpose-conv-to-convolutions',
+        ],
+      ],
       ['squeeze', ['ops/shape/same-elements']],
       ...['relu', 'relu6', 'relu_0_to_1', 'relu_n1_to_1', 'tanh'].map(
         // Fused activations and other clamps have the names of operators.
         (name) => [name, ['ops/arithmetic/quant']] as const,
       ),
     ]);
-    for (const [name, { changesState }] of operators) {
+    for (const [name, { changesState, internal }] of operators) {
       // What changes a state has no form in files that are written, and is not trained.
-      if (changesState) continue;
+      if (changesState || internal) continue;
       it(name, () => {
         const all = filesWith(
           new RegExp(`'${name}'|/${name}\\.js'`),

@@ -135,6 +135,13 @@ describe('import: TFLite', () => {
     for (const { data } of constants) expect(data?.buffer).to.equal(file.buffer);
   });
 
+  it('constants where it does not are copied, of a Buffer too, whose slice() is no copy', () => {
+    const file = encodeModel(smallModel());
+    const shifted = Buffer.alloc(file.length + 1).subarray(1);
+    shifted.set(file);
+    expect(listing(shifted)).to.equal(reference);
+  });
+
   /** Files as they are in the wild: TFLM computes the same as for the small model. */
   const tolerated: readonly (readonly [edge: string, says: RegExp, bytes: () => Uint8Array])[] = [
     [

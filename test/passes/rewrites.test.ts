@@ -193,6 +193,39 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       nodes: ['pad 0', 'conv2d 1', 'conv2d 2'],
     },
   ],
+  'transpose-conv-to-convolutions': [
+    {
+      edge: '3×3, stride 2: phases with 4, 2, 2 and 1 taps',
+      build: (b, x) => [b.transposed(x, 3, 2, 8)],
+      nodes: ['conv2d 0', 'conv2d 0', 'conv2d 0', 'conv2d 0', 'interleave 0'],
+    },
+    {
+      edge: '4×4, stride 2: all phases have as many taps',
+      build: (b, x) => [b.transposed(x, 4, 2, 8)],
+      nodes: ['conv2d 0', 'interleave 0'],
+    },
+    {
+      edge: 'stride 1 needs no copy',
+      build: (b, x) => [b.transposed(x, 3, 1, 6)],
+      nodes: ['conv2d 0'],
+    },
+    {
+      edge: 'one column in and a stride as large as the kernel: pixels lie in order',
+      build: (b, x) => [b.transposed(b.reshape(x, [1, 1, 1, 64]), 2, 2, 2)],
+      nodes: ['reshape 0', 'fully_connected 1', 'reshape 1'],
+    },
+    {
+      edge: 'an activation first becomes part of it',
+      build: (b, x) => [b.node('relu', [b.transposed(x, 3, 1, 6)])],
+      nodes: ['conv2d+relu 0,1'],
+    },
+    {
+      edge: 'faithful: it stays',
+      build: (b, x) => [b.transposed(x, 3, 1, 6)],
+      nodes: ['transpose_conv 0'],
+      faithful: true,
+    },
+  ],
   'depthwise-to-convolution': [
     {
       edge: 'one input channel',

@@ -1,6 +1,6 @@
 /** An int8 graph as the float graph that it approximates. */
 
-import { realValues } from '../../src/compress/float-graph.js';
+import { realValues, weighted } from '../../src/compress/float-graph.js';
 import { type Graph, type Module, mainGraph, type Node } from '../../src/ir/graph.js';
 import { growths } from './graphs.js';
 
@@ -33,7 +33,7 @@ function realPadding(graph: Graph, node: Node): Node {
 function biasScalesOf(graph: Graph): ReadonlyMap<number, readonly number[]> {
   return new Map(
     graph.nodes.flatMap(({ op, inputs: [x, w, bias] }) => {
-      if (!/conv2d$|^fully_connected$/.test(op) || bias === null || bias === undefined) return [];
+      if (!weighted.has(op) || bias === null || bias === undefined) return [];
       const input = graph.tensors[x as number]?.quant?.scales[0] ?? 1;
       const scales = graph.tensors[w as number]?.quant?.scales ?? [1];
       return [[bias, scales.map((scale) => scale * input)] as const];

@@ -7,6 +7,7 @@ import {
   type Shape,
   type TensorId,
 } from '../../src/ir/graph.js';
+import { samePadding } from '../../src/ops/shape/window.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 
 interface Growth {
@@ -386,10 +387,48 @@ export const growths: Readonly<Record<string, Grow>> = {
     const perm = shape.map(() => left.splice(random.integer(0, left.length - 1), 1)[0] as number);
     return b.node('transpose', [x], { perm });
   },
+  transpose_conv: (growth) => {
+    const { b, random } = growth;
+    const x = image(growth);
+    const [, h = 1, w = 1, c = 1] = b.shape(x);
+    const same = random.integer(0, 1) === 0;
+    const [rows, columns] = [h, w].map((extent) => {
+      const [kernel, stride] = [random.integer(1, 4), random.integer(1, 3)];
+      const size = same ? extent * stride : (extent - 1) * stride + kernel;
+      const pad = same ? samePadding(size, kernel, stride, 1)[0] : 0;
+      return { kernel, stride, size, pad };
+    }) as [TransposedAxis, TransposedAxis];
+    const operands = weights(growth, [random.integer(1, 5), rows.kernel, columns.kernel, c], 0);
+    const attrs = {
+      ...{ strideH: rows.stride, strideW: columns.stride, size: [rows.size, columns.size] },
+      ...{ padTop: rows.pad, padLeft: columns.pad },
+      ...{ activation: activation(random), rounding: 'double' },
+    };
+    return b.node('transpose_conv', [x, ...operands], attrs, { quant: quant(random) });
+  },
   unpack: ({ b, random, x, shape }) => {
     if (shape.length < 2) return x;
     const axis = random.integer(0, shape.length - 1);
     return random.pick(b.nodeAll('unpack', [x], { axis }, { outputs: shape[axis] ?? 1 }));
+  },
+};
+
+interface TransposedAxis {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly size: number;
+  readonly pad: number;
+}
+
+/** Operators that a pass makes: no file has them, and they are not trained. */
+export const internal: Readonly<Record<string, Grow>> = {
+  interleave: (growth) => {
+    const { b, random } = growth;
+    const x = image(growth);
+    const [n = 1, h = 1, w = 1, c = 1] = b.shape(x);
+    const crops = [random.integer(0, 1), 0];
+    const shape = [n, 2 * h - (crops[0] as number), w, c];
+    return b.node('interleave', [x, x], { shape, rows: [1, 1], columns: [1], crops });
   },
 };
 
@@ -648,7 +687,7 @@ export const graphSeeds: fc.Arbitrary<GraphSeed> = fc.record({
 export const statefulSeeds: fc.Arbitrary<GraphSeed> = fc.record({
   ops: fc.array(
     fc.oneof(
-      fc.constantFrom(...Object.keys(stateful)),
+      fc.constantFrom(...Object.keys({ ...stateful, ...internal })),
       fc.constantFrom(...Object.keys(growths)),
       fc.constantFrom('a pad and a layer', 'a convolution and a sum', 'a layer and a clamp'),
     ),
@@ -681,7 +720,7 @@ export function growGraph({ ops, seed }: GraphSeed): Module {
     if (elementCount(shape) > maxElements) break;
     const peers = made.filter((id) => b.shape(id).join() === shape.join());
     made.push(
-      ((growths[op] ?? indexed[op] ?? stateful[op] ?? fusible[op]) as Grow)({
+      ((growths[op] ?? indexed[op] ?? internal[op] ?? stateful[op] ?? fusible[op]) as Grow)({
         b,
         random,
         x,

@@ -28,6 +28,16 @@ export class NetworkBuilder extends GraphBuilder {
     return this.node('depthwise_conv2d', inputs, attrs, nodeOptions(options));
   }
 
+  /** A VALID transposed convolution to `size` rows and columns. */
+  transposed(input: TensorId, kernel: number, stride: number, size: number): TensorId {
+    const [, , , inC = 1] = this.shape(input);
+    const inputs = [input, this.weights([3, kernel, kernel, inC]), this.bias(3, {})];
+    const window = { strideH: stride, strideW: stride, padTop: 0, padLeft: 0, size: [size, size] };
+    return this.node('transpose_conv', inputs, {
+      ...{ ...window, activation: 'none', rounding: 'double' },
+    });
+  }
+
   dense(input: TensorId, out: number, options: LayerOptions = {}): TensorId {
     const shape = this.shape(input);
     const depth = shape.length === 2 ? (shape[1] ?? 1) : elementCount(shape);

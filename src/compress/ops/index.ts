@@ -50,6 +50,7 @@ import {
 } from './movement.js';
 import { averagePool2d, maxPool2d } from './pools.js';
 import type { Trace } from './trace.js';
+import { transposeConv } from './transpose_conv.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 type AnyTrace = Trace<any>;
@@ -111,6 +112,7 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     tanh,
     tile: moved,
     transpose,
+    transpose_conv: transposeConv,
     broadcast_to: moved,
     unpack: moved,
   }),

@@ -74,21 +74,46 @@ export function select(tf: Tf, x: TfTensor, axis: number, indices: readonly numb
   const extent = shape[axis] ?? 1;
   const [first = 0] = indices;
   const isRun = indices.every((index, i) => index === first + i);
-  const selected = [...shape.slice(0, axis), indices.length, ...shape.slice(axis + 1)];
   if (isRun && indices.length === extent) return x;
   if (isRun) {
     return tf.slice(
       x,
       shape.map((_, d) => (d === axis ? first : 0)),
-      selected,
+      [...shape.slice(0, axis), indices.length, ...shape.slice(axis + 1)],
     );
   }
+  const pairs = indices.map((index, row) => [row, index] as const);
+  return moved(tf, x, axis, pairs, indices.length);
+}
+
+/** Each element along `axis` moves to its place in `places` among `extent` ones; others are 0. */
+export function spread(
+  tf: Tf,
+  x: TfTensor,
+  axis: number,
+  places: readonly number[],
+  extent: number,
+): TfTensor {
+  const pairs = places.map((place, index) => [place, index] as const);
+  const inside = pairs.filter(([place]) => place >= 0 && place < extent);
+  return moved(tf, x, axis, inside, extent);
+}
+
+/** A product with the matrix that has a 1 at each of `pairs`. */
+function moved(
+  tf: Tf,
+  x: TfTensor,
+  axis: number,
+  pairs: readonly (readonly [row: number, column: number])[],
+  rows: number,
+): TfTensor {
+  const { shape } = x;
+  const extent = shape[axis] ?? 1;
   const outer = elementCount(shape.slice(0, axis));
   const flat = tf.reshape(x, [outer, extent, elementCount(shape.slice(axis + 1))]);
-  const choice = new Float32Array(indices.length * extent);
-  indices.forEach((index, row) => {
-    choice[row * extent + index] = 1;
-  });
-  const matrix = tf.tensor3d(choice, [1, indices.length, extent]);
-  return tf.reshape(tf.matMul(tf.tile(matrix, [outer, 1, 1]), flat), selected);
+  const choice = new Float32Array(rows * extent);
+  for (const [row, column] of pairs) choice[row * extent + column] = 1;
+  const matrix = tf.tensor3d(choice, [1, rows, extent]);
+  const product = tf.matMul(tf.tile(matrix, [outer, 1, 1]), flat);
+  return tf.reshape(product, [...shape.slice(0, axis), rows, ...shape.slice(axis + 1)]);
 }

@@ -180,8 +180,9 @@ function parametersOf(
   { operators }: RawSubgraph,
 ): ReadonlyMap<number, typeof asWeights> {
   const readings: readonly (readonly [RegExp, position: number, typeof asWeights])[] = [
-    [/^(DEPTHWISE_)?CONV_2D$/, 1, asWeights],
+    [/^((DEPTHWISE_)?CONV_2D|TRANSPOSE_CONV)$/, 1, asWeights],
     [/^((DEPTHWISE_)?CONV_2D|FULLY_CONNECTED)$/, 2, asBias],
+    [/^TRANSPOSE_CONV$/, 3, asBias],
   ];
   const parameters = new Map<number, typeof asWeights>();
   for (const operator of operators) {

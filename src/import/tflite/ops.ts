@@ -39,6 +39,7 @@ import {
   squeezeOptions,
   stridedSliceOptions,
   svdfOptions,
+  transposeConvOptions,
 } from './schema.js';
 
 const none = () => ({});
@@ -130,7 +131,7 @@ const pads = (foreign: ForeignOperator<unknown>) => {
 };
 
 /** Window and activation of a convolution: axes 1 and 2 of the weights are height and width. */
-const convolution = (foreign: ForeignOperator<WindowOptions & { readonly activation: number }>) => {
+const convolution = (foreign: ForeignOperator<WindowOptions & Activated>) => {
   const { strideH, strideW, dilationH, dilationW } = foreign.options;
   const [, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
   const input = shapeOf(foreign, 0, 4);
@@ -143,6 +144,29 @@ const convolution = (foreign: ForeignOperator<WindowOptions & { readonly activat
     activation: activationOf(foreign),
   };
 };
+
+/** The padding is that of the convolution which takes the output to the input. */
+const transposed = (
+  foreign: ForeignOperator<Omit<WindowOptions, 'dilationH' | 'dilationW'> & Activated>,
+) => {
+  const { strideH, strideW } = foreign.options;
+  const [channels = 0, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
+  // optimized_ops::Quantize: vectors of 8 channels shift with vrshlq, the channels left do not.
+  if (foreign.rounding === 'tflite' && foreign.inputs[2]?.dtype === 'int8' && channels >= 8) {
+    const message = `rounds halves of some of its ${channels} channels upward in desktop TFLite`;
+    throw unsupported(foreign.where, message, 'compile it with --rounding tflm');
+  }
+  const window = { ...foreign.options, dilationH: 1, dilationW: 1 };
+  // TFLM does not read input 0, which holds the output's shape.
+  const output = foreign.outputs[0]?.shape ?? [];
+  const { padTop, padLeft } = padsOf(foreign.where, output, kernelH, kernelW, window);
+  const size = output.slice(1, 3);
+  return { strideH, strideW, padTop, padLeft, size, activation: activationOf(foreign) };
+};
+
+interface Activated {
+  readonly activation: number;
+}
 
 const single = { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } };
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
@@ -515,6 +539,15 @@ const table: Readonly<Record<string, AnyRow>> = {
         perm: integers(foreign, 1, 'permutation').map((axis) => axisOf(foreign, axis, rank)),
       };
     },
+  }),
+  TRANSPOSE_CONV: row({
+    op: 'transpose_conv',
+    optionsType: 49,
+    options: transposeConvOptions,
+    operands: [2, 1, 3],
+    optional: [3],
+    rounding: double,
+    attrs: transposed,
   }),
   UNPACK: row({
     op: 'unpack',

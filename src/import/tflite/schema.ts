@@ -138,6 +138,13 @@ export const conv2dOptions = {
   dilationH: int32(5, 1),
 };
 
+export const transposeConvOptions = {
+  padding: scalar(0, 'int8'),
+  strideW: int32(1),
+  strideH: int32(2),
+  activation: scalar(3, 'int8'),
+};
+
 export const depthwiseConv2dOptions = {
   padding: scalar(0, 'int8'),
   strideW: int32(1),

@@ -188,5 +188,6 @@ function elements(
     return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, count);
   }
   spend(raw.source, expected);
-  return new type(bytes.slice().buffer, 0, count);
+  // Not slice(), which is another view where the file is a Buffer.
+  return new type(Uint8Array.from(bytes).buffer, 0, count);
 }

@@ -8,9 +8,18 @@ import {
   outputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
-import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
+import {
+  type Conv2dAttrs,
+  type Conv2dDims,
+  conv2d,
+  conv2dDims,
+  conv2dFilters,
+} from '../../ops/conv2d.js';
+import { type TransposeConvAttrs, transposeConv } from '../../ops/transpose_conv.js';
 import { asRow, convolutionOf, isPointwise, pixelsOf } from '../layout/convolution.js';
 import { isFew, laneBlocks, laneWeights, stageTable, storedLanes } from '../layout/interleave.js';
+import type { WindowShape } from '../layout/overlap.js';
+import { phasesOf, spreadCall } from '../layout/phases.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 import {
@@ -52,14 +61,37 @@ export const conv2dVariant: KernelVariant<Conv2dAttrs> = {
         ...lanesWork(view, conv2d.macs(view), outC / groups, 6.2),
         segments: { count: segments, cycles: 40 },
       }),
-      calls: () => lower(view),
+      calls: () => lower(view, asRow({ ...view.attrs, ...dims })),
+    };
+  },
+};
+
+/** Every phase is a convolution, whose pixels are spread over the output. */
+export const transposeConvVariant: KernelVariant<TransposeConvAttrs> = {
+  template: 'portable/transpose_conv',
+  text: 'portable/conv2d',
+  needs: [],
+  match(view) {
+    const { channels } = conv2dFilters(view);
+    return {
+      scratchBytes: 0,
+      overlaps: [],
+      work: () => lanesWork(view, transposeConv.macs(view), channels, 6.2),
+      calls: () =>
+        phasesOf(view).flatMap(({ convolution, spread }) =>
+          lower(convolution, { ...convolution.attrs, ...conv2dDims(convolution) }).map((call) =>
+            spreadCall(call, spread),
+          ),
+        ),
     };
   },
 };
 
 /** One call per convolution group. */
-function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
-  const shape = asRow({ ...view.attrs, ...conv2dDims(view) });
+function lower(
+  view: NodeView<Conv2dAttrs>,
+  shape: WindowShape & Conv2dDims,
+): readonly KernelCall[] {
   const { batches, inC, outC, filterC, groups } = shape;
   const stage = outputStage(view, outC, 'per-channel');
   const filters = conv2dFilters(view);
@@ -74,6 +106,7 @@ function lower(view: NodeView<Conv2dAttrs>): readonly KernelCall[] {
       outputs: [0],
       flags: {
         by_tap: shape.dilationW > 1 || groups > 1,
+        spread: false,
         single_rounding: stage.rounding === 'single',
         few: isFew(channels),
       },

@@ -3,16 +3,19 @@
  * channels at once, pixel after pixel. Sums have 32 bits where the weights prove that no input can
  * make them leave these, otherwise 64.
  */
-import type { NodeView } from '../../ir/graph.js';
+import { elementCount, type NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
   accumulatorReach,
   type OutputStage,
+  outputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
-import { type Conv2dAttrs, conv2d, conv2dDims } from '../../ops/conv2d.js';
+import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
 import { type DepthwiseConv2dAttrs, depthwiseConv2d } from '../../ops/depthwise_conv2d.js';
 import { type FullyConnectedAttrs, fullyConnected } from '../../ops/fully_connected.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import { type TransposeConvAttrs, transposeConv } from '../../ops/transpose_conv.js';
 import {
   asRow,
   type Convolution,
@@ -22,6 +25,7 @@ import {
 } from '../layout/convolution.js';
 import { interleaveWeights, laneBlocks, lanes, storedLanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
+import { phasesOf, spreadCall } from '../layout/phases.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import type { Kernel, KernelCall, KernelVariant, Overlap, Table } from '../variant.js';
 
@@ -52,7 +56,8 @@ export const wideDepthwise: KernelVariant<DepthwiseConv2dAttrs> = {
     return {
       scratchBytes: 0,
       overlaps: overlapsOf(shape, { channelBlock: 1, depthwise: true }),
-      work: () => workOf(shape, depthwiseConv2d.macs(view), { macs: 12, outputs: 60 }, sums),
+      work: () =>
+        workOf(outputsOf(shape), depthwiseConv2d.macs(view), { macs: 12, outputs: 60 }, sums),
       calls: () => [
         {
           ...{ inputs: [0], outputs: [0], flags: { wide: sums === 'wide' } },
@@ -74,6 +79,40 @@ export const wideDepthwise: KernelVariant<DepthwiseConv2dAttrs> = {
     };
   },
 };
+
+export const wideTransposeConv: KernelVariant<TransposeConvAttrs> = {
+  ...traits,
+  template: 'portable/transpose_conv_16x8',
+  text: 'portable/conv2d_16x8',
+  match(view) {
+    const phases = phasesOf(view).map(({ convolution, spread }) => ({
+      ...{ view: convolution, spread, convolution: convolutionIn(convolution) },
+    }));
+    const sums = phases.some((phase) => sumsOf(phase.view, phase.convolution) === 'wide')
+      ? 'wide'
+      : 'reduced';
+    return {
+      scratchBytes: 0,
+      overlaps: [],
+      work: () => {
+        const outC = outputOf(view).shape[3] ?? 1;
+        const computed = (transposeConv.macs(view) * lanes * laneBlocks(outC).length) / outC;
+        return workOf(elementCount(outputOf(view).shape), computed, { macs: 6, outputs: 70 }, sums);
+      },
+      calls: () =>
+        phases.map((phase) =>
+          spreadCall(callOf(phase.view, phase.convolution, 1, 0, sums), phase.spread),
+        ),
+    };
+  },
+};
+
+/** A convolution whose rows and columns stay what they are. */
+const convolutionIn = (view: NodeView<Conv2dAttrs>): Convolution => ({
+  shape: { ...view.attrs, ...conv2dDims(view) },
+  filters: conv2dFilters(view),
+  stage: outputStage(view, conv2dDims(view).outC, 'per-channel'),
+});
 
 /**
  * How a kernel adds up and requantizes. reduced: 32-bit sums by a multiplier of 15 bits; wide: the
@@ -107,7 +146,7 @@ function kernelOf(
     scratchBytes: 0,
     weightPasses: shape.batches * shape.outH * shape.outW,
     overlaps: groups > 1 ? [] : overlapsOf(shape, { channelBlock: lanes }),
-    work: () => workOf(shape, computed, { macs: 6, outputs: 70 }, sums),
+    work: () => workOf(outputsOf(shape), computed, { macs: 6, outputs: 70 }, sums),
     calls: () =>
       Array.from({ length: groups }, (_, group) =>
         callOf(view, { ...convolution, shape }, groups, group, sums),
@@ -120,18 +159,19 @@ function overlapsOf(shape: WindowShape, how: Parameters<typeof windowLead>[1]): 
 }
 
 function workOf(
-  { batches, outH, outW, outC }: WindowShape,
+  outputs: number,
   macs: number,
   cycles: { readonly macs: number; readonly outputs: number },
   sums: Sums,
 ) {
-  const outputs = batches * outH * outW * outC;
   const isWide = sums === 'wide';
   return {
     [isWide ? 'wide_macs' : 'macs']: { count: macs, cycles: cycles.macs * (isWide ? 2 : 1) },
     outputs: { count: outputs, cycles: cycles.outputs * (isWide ? 3 : 1) },
   };
 }
+
+const outputsOf = ({ batches, outH, outW, outC }: WindowShape) => batches * outH * outW * outC;
 
 const windowOf = (shape: WindowShape) => ({
   ...{ batches: shape.batches, in_h: shape.inH, in_w: shape.inW, in_c: shape.inC },
@@ -158,6 +198,7 @@ function callOf(
       ...{ wide: sums === 'wide', reduced: sums === 'reduced' },
       single_rounding: sums === 'whole' && stage.rounding === 'single',
       by_tap: shape.dilationW > 1 || groups > 1,
+      spread: false,
     },
     numbers: {
       ...windowOf(shape),

@@ -1,0 +1,156 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+
+/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
+ * extent). */
+static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
+                             int32_t *end)
+{
+    while (*first < *end && origin + *first * dilation < 0)
+        ++*first;
+    while (*first < *end && origin + (*end - 1) * dilation >= extent)
+        --*end;
+}
+
+/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds one weight of each of four
+ * output channels, lane 0 lowest. */
+BONSAI_SHARED void dot4_s16(int32_t acc[4], const int16_t *x, const int32_t *w, int32_t n)
+{
+    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
+    for (const int16_t *const end = x + n; x != end; x++) {
+        const int32_t value = *x;
+        const int32_t word = *w++;
+        acc0 += value * (int8_t)word;
+        acc1 += value * (int8_t)(word >> 8);
+        acc2 += value * (int8_t)(word >> 16);
+        acc3 += value * (word >> 24);
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* (x * multiplier + half) >> (shift + 16), for a multiplier of 15 bits and 1 <= shift <= 30: the
+ * rounding of TensorFlow Lite's 64-bit accumulators, here in 32 bits. With x = h * 2^16 + l the
+ * product is h * multiplier * 2^16 + l * multiplier, and half is a multiple of 2^16, so the lower
+ * 16 bits of the product change nothing. |h * multiplier| < 2^30, l * multiplier < 2^31. */
+static inline int32_t requantize_reduced(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const uint32_t low = ((uint32_t)x & 0xffff) * (uint32_t)multiplier;
+    const int32_t upper = (x >> 16) * multiplier + (int32_t)(low >> 16);
+    return (upper + (1 << (shift - 1))) >> shift;
+}
+
+struct conv2d_16x8_s16_args {
+    const int32_t *weights;
+    uint8_t kernel_h;
+    uint8_t kernel_w;
+    uint8_t pad_top;
+    uint8_t pad_left;
+    uint8_t out_first;
+};
+
+/* int16 inputs by int8 weights, four output channels of a pixel at a time. If their number is not a
+ * multiple of four, the last four overlap the four before; with fewer, the other lanes are zero.
+ * Zero points are 0, so taps outside the image add nothing.
+ * The pixels are one phase of a transposed convolution: they are spread over the output.
+ * No sum leaves 32 bits, which the weights prove.
+ * A pixel is written before later pixels are read, so `out` may overlap `in` that far. */
+static void conv2d_16x8_s16(const int16_t *in, int16_t *out,
+                            const struct conv2d_16x8_s16_args *restrict args)
+{
+    const int32_t in_h = 3, in_w = 4, in_c = 3;
+    const int32_t kernel_h = args->kernel_h, kernel_w = args->kernel_w, filter_c = 3;
+    const int32_t out_h = 3, out_w = 4, channels = 6, lanes = 4;
+    const int32_t stride_h = 1, stride_w = 1;
+    const int32_t pad_top = args->pad_top, pad_left = args->pad_left;
+    const int32_t dilation_h = 1, dilation_w = 1;
+    const int32_t low = -32768, high = 32767;
+
+    /* First channel of a group, in the input and in the output. */
+    in += 0;
+    out += args->out_first;
+    for (int32_t batch = 1; batch > 0; batch--, in += in_h * in_w * in_c) {
+        for (int32_t oy = 0; oy < out_h; oy++) {
+            const int32_t y0 = oy * stride_h - pad_top;
+            int32_t top = 0, bottom = kernel_h;
+            clip_taps(y0, dilation_h, in_h, &top, &bottom);
+            for (int32_t ox = 0; ox < out_w; ox++, out += 12) {
+                const int32_t x0 = ox * stride_w - pad_left;
+                int32_t left = 0, right = kernel_w;
+                clip_taps(x0, dilation_w, in_w, &left, &right);
+                const int32_t *w = args->weights;
+                const int32_t *stage = model_transpose_conv_0_0_stage;
+                for (int32_t c = 0; c < channels; c += 4, w += kernel_h * kernel_w * filter_c) {
+                    const int32_t first = c + lanes > channels ? channels - lanes : c;
+                    int32_t acc[4] = { stage[0], stage[3], stage[6], stage[9] };
+                    for (int32_t ky = top; ky < bottom && left < right; ky++) {
+                        const int32_t pixel = (y0 + ky * dilation_h) * in_w + x0 + left *
+                            dilation_w;
+                        const int32_t *taps = w + (ky * kernel_w + left) * filter_c;
+                        dot4_s16(acc, in + pixel * in_c, taps, (right - left) * filter_c);
+                    }
+                    for (int32_t lane = 0; lane < 4; lane++, stage += 3) {
+                        const int32_t y = requantize_reduced(acc[lane], stage[1], stage[2]);
+                        if (lane < lanes)
+                            out[first + lane] = (int16_t)(y < low ? low : y > high ? high : y);
+                    }
+                }
+            }
+            out += 48;
+        }
+        out += 0;
+    }
+}
+
+static const struct conv2d_16x8_s16_args model_transpose_conv_0_0_args BONSAI_FLASH = {
+    .weights = (const int32_t *)model_transpose_conv_0_0_weights, .kernel_h = 2, .kernel_w = 2,
+    .pad_top = 1, .pad_left = 1, .out_first = 0,
+};
+
+static const struct conv2d_16x8_s16_args model_transpose_conv_0_1_args BONSAI_FLASH = {
+    .weights = (const int32_t *)model_transpose_conv_0_1_weights, .kernel_h = 2, .kernel_w = 1,
+    .pad_top = 1, .pad_left = 0, .out_first = 6,
+};
+
+static const struct conv2d_16x8_s16_args model_transpose_conv_0_2_args BONSAI_FLASH = {
+    .weights = (const int32_t *)model_transpose_conv_0_2_weights, .kernel_h = 1, .kernel_w = 2,
+    .pad_top = 0, .pad_left = 1, .out_first = 48,
+};
+
+static const struct conv2d_16x8_s16_args model_transpose_conv_0_3_args BONSAI_FLASH = {
+    .weights = (const int32_t *)model_transpose_conv_0_3_weights, .kernel_h = 1, .kernel_w = 1,
+    .pad_top = 0, .pad_left = 0, .out_first = 54,
+};
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* transpose_conv_0: "transpose_conv_0"  s16 [1,3,4,3] -> [1,6,8,6]  3x3 stride 2 size [6,8] */
+    case 0:
+        conv2d_16x8_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0048),
+                        &model_transpose_conv_0_0_args);
+        conv2d_16x8_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0048),
+                        &model_transpose_conv_0_1_args);
+        conv2d_16x8_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0048),
+                        &model_transpose_conv_0_2_args);
+        conv2d_16x8_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0048),
+                        &model_transpose_conv_0_3_args);
+        break;
+    default:
+        break;
+    }
+}
