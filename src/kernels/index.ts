@@ -59,6 +59,7 @@ import { unpack } from '../ops/unpack.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
 import { smladFewChannels } from './dsp/few.js';
+import { smladLstm } from './dsp/lstm.js';
 import { smladConvolution, smladRows } from './dsp/multiply.js';
 import { wordMaxPool } from './dsp/pool.js';
 import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
@@ -325,7 +326,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   [minimum.name, { variants: pairVariants('portable/minimum', 'minimum', lesser) }],
   [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
   ['svdf', { variants: [svdfVariant] }],
-  ['lstm', { variants: [lstmVariant] }],
+  ['lstm', { variants: [smladLstm, lstmVariant] }],
   ['push', { variants: [pushVariant] }],
   [prelu.name, { variants: pairVariants('portable/prelu', 'prelu', leak) }],
   ['reduce_max', { variants: [extremeVariant(true)] }],

@@ -76,6 +76,30 @@ class Layers extends GraphBuilder {
   }
 }
 
+const lstm: Fill = (b) => {
+  const quant = perTensorQuant(1 / 128, 0);
+  const hidden = b.state(new Int8Array(2), [1, 2], quant);
+  const cell = b.state(new Int16Array(2), [1, 2], perTensorQuant(2 ** -12, 0));
+  const small = perTensorQuant(0.01, 0);
+  const weights = (columns: number) => () =>
+    b.constant(
+      Int8Array.from({ length: 2 * columns }, (_, i) => i),
+      [2, columns],
+      small,
+    );
+  const operands = [
+    ...[hidden, cell, b.input([1, 4, 3])],
+    ...[...Array.from({ length: 4 }, weights(3)), ...Array.from({ length: 4 }, weights(2))],
+    ...Array.from({ length: 4 }, () => b.constant(Int32Array.of(5, 7))),
+  ];
+  const attrs = { timeMajor: false, cellClip: 0 };
+  const options = { quant, outputs: 3, dtype: 'int8' } as const;
+  const [y = 0, next = 0, nextCell = 0] = b.nodeAll('lstm', operands, attrs, options);
+  b.changes(hidden, next);
+  b.changes(cell, nextCell);
+  return y;
+};
+
 /** Two nodes that differ, so that the descriptor shows; `apart` lists what one cannot do. */
 const rows: Readonly<Record<string, Fill>> = {
   'dsp/conv2d': (b) => {
@@ -210,29 +234,8 @@ const rows: Readonly<Record<string, Fill>> = {
     const four = b.input([1, 6, 6, 4]);
     return [z, b.node('concatenation', [four, four], { axis: 3, activation: 'none' })];
   },
-  'portable/lstm': (b) => {
-    const quant = perTensorQuant(1 / 128, 0);
-    const hidden = b.state(new Int8Array(2), [1, 2], quant);
-    const cell = b.state(new Int16Array(2), [1, 2], perTensorQuant(2 ** -12, 0));
-    const small = perTensorQuant(0.01, 0);
-    const weights = (columns: number) => () =>
-      b.constant(
-        Int8Array.from({ length: 2 * columns }, (_, i) => i),
-        [2, columns],
-        small,
-      );
-    const operands = [
-      ...[hidden, cell, b.input([1, 4, 3])],
-      ...[...Array.from({ length: 4 }, weights(3)), ...Array.from({ length: 4 }, weights(2))],
-      ...Array.from({ length: 4 }, () => b.constant(Int32Array.of(5, 7))),
-    ];
-    const attrs = { timeMajor: false, cellClip: 0 };
-    const options = { quant, outputs: 3, dtype: 'int8' } as const;
-    const [y = 0, next = 0, nextCell = 0] = b.nodeAll('lstm', operands, attrs, options);
-    b.changes(hidden, next);
-    b.changes(cell, nextCell);
-    return y;
-  },
+  'portable/lstm': lstm,
+  'dsp/lstm': lstm,
   'portable/svdf': (b) => {
     const state = b.state(new Int16Array(2 * 2 * 3), [1, 12], perTensorQuant(0.01, 0));
     const place = b.state(new Int32Array(1), [1], null);

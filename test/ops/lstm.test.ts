@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { qemuCommand } from '../../src/device/qemu.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
 import { lstmOptions } from '../../src/import/tflite/schema.js';
@@ -9,9 +10,11 @@ import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { sigmoid16, tanh16, tanhScale } from '../../src/ops/arithmetic/sigmoid16.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import { encodeModel, type RawModel, type RawTensor, typeCode } from '../import/fixture.js';
+import { expectSameBitsOnBoard } from '../support/board.js';
 import { expectGolden, readGolden } from '../support/golden.js';
 import { Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
+import { needs } from '../support/skip.js';
 import { runtimeOutputs } from '../support/tflite-runtimes.js';
 
 interface Case {
@@ -174,6 +177,23 @@ describe('operator lstm', () => {
     expectSameBits(modules(), { runs: 5 }));
   it('in C gives the bits of evaluate, a kernel for each shape', () =>
     expectSameBits(modules(), { runs: 5, optimize: 'speed' }));
+
+  /** Depths of all remainders, and around a round of the unrolled loop; blocks of eight units. */
+  const deep: readonly Case[] = [
+    { edge: '8 units', steps: 2, inputs: 8, units: 8 },
+    { edge: '9 units', steps: 2, inputs: 64, units: 9 },
+    { edge: '17 units', steps: 2, inputs: 65, units: 17, zeroPoints: [5, -3] },
+    { edge: '2 inputs', steps: 2, inputs: 2, units: 12 },
+    { edge: 'weights that only fit shifted less', steps: 3, inputs: 7, units: 5, gain: 60 },
+  ];
+  const smlad = () => [...cases, ...deep].map((given, seed) => load(fileOf(given, seed)));
+  const options = { kernel: 'dsp/lstm', runs: 5 } as const;
+  it('in C with products of two, the twin of SMLAD', () => expectSameBits(smlad(), options));
+  it('with SMLAD on a simulated Cortex-M4, chosen by its cost', async function () {
+    needs(this, qemuCommand);
+    const kernels = await expectSameBitsOnBoard(smlad(), 'stm32f405', options);
+    expect(new Set(kernels)).to.deep.equal(new Set(['dsp/lstm']));
+  });
 
   it('sigmoid and tanh saturate and are odd around their middle, as the table has it', () => {
     expect([0, 32767, -32768].map(sigmoid16)).to.deep.equal([16384, 32757, 11]);

@@ -57,8 +57,8 @@ export async function expectSameBitsOnBoard(
     const device = await openDevice('sim', target, image, { xip: 'ideal' });
     try {
       const session = await openSession(device, manifest, { ramBytes: target.ramBytes });
-      await expectSameSteps(session, manifest, module, randomInputs(module, 1));
-      await expectSameOutputs(session, module, randomInputs(module, 2));
+      const states = await expectSameSteps(session, manifest, module, randomInputs(module, 1));
+      await expectSameOutputs(session, module, randomInputs(module, 2), states);
       await session.memory();
     } finally {
       await device.close();
@@ -71,15 +71,15 @@ export async function expectSameBitsOnBoard(
 
 const bytesOf = (data: TensorData) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-/** Every step of one run. */
+/** Every step of one run; returns the states after it. */
 async function expectSameSteps(
   session: Session,
   { spans, plan }: Manifest,
   module: Module,
   inputs: readonly TensorData[],
-): Promise<void> {
+): Promise<readonly TensorData[]> {
   const found = await session.checksums(inputs);
-  const { tensors } = evaluateGraph(mainGraph(module), inputs);
+  const { tensors, states } = evaluateGraph(mainGraph(module), inputs);
   const at = spans.findIndex(({ tensor }, i) => {
     const data = tensors.get(tensor);
     return data !== undefined && crc32(bytesOf(data)) !== found[i];
@@ -88,6 +88,7 @@ async function expectSameSteps(
   if (step !== undefined) {
     throw new Error(`step ${step.index} (${step.kernel}) differs: ${step.name}`);
   }
+  return states;
 }
 
 /** What is read after another run, whatever the one before has left in memory. */
@@ -95,9 +96,10 @@ async function expectSameOutputs(
   session: Session,
   module: Module,
   inputs: readonly TensorData[],
+  states: readonly TensorData[],
 ): Promise<void> {
   const { outputs } = await session.infer(inputs);
-  const expected = evaluateGraph(mainGraph(module), inputs).outputs;
+  const expected = evaluateGraph(mainGraph(module), inputs, states).outputs;
   const at = expected.findIndex((data, i) => {
     const other = outputs[i];
     return other === undefined || Buffer.compare(bytesOf(data), bytesOf(other)) !== 0;

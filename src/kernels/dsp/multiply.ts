@@ -23,10 +23,10 @@ import { clampWork, type Finish, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /** The two taps of one word of the patch: positions in a filter, −1 for none. */
-type TapPair = readonly [low: number, high: number];
+export type TapPair = readonly [low: number, high: number];
 
 /** The order in which `widen_*` lays out runs of contiguous input: bytes 0 and 2, then 1 and 3. */
-function stepsOf(runs: number, length: number): readonly TapPair[] {
+export function stepsOf(runs: number, length: number): readonly TapPair[] {
   const tap = (run: number, i: number) => (i < length ? run * length + i : -1);
   return Array.from({ length: runs }, (_, run) =>
     Array.from({ length: Math.ceil(length / 2) }, (_, word): TapPair => {

@@ -33,7 +33,7 @@ function packed(view: NodeView<LstmAttrs>, positions: readonly number[]): Int32A
 }
 
 /** [units][gates]: biases, less the zero point of what the weights multiply. */
-function offsets(
+export function gateOffsets(
   view: NodeView<LstmAttrs>,
   positions: readonly number[],
   zeroPoint: number,
@@ -53,19 +53,12 @@ function offsets(
   return result;
 }
 
-function callOf(view: NodeView<LstmAttrs>): KernelCall {
+/** Flags and numbers that describe the layer. */
+export function lstmNumbers(view: NodeView<LstmAttrs>): Pick<KernelCall, 'flags' | 'numbers'> {
   const { batches, steps, inputs, units } = lstmDims(view);
-  const scales = lstmScales(view);
-  const { weights, recurrent, biases } = lstmInputs;
-  const { inputZeroPoint, hiddenZeroPoint, forget, remember, hidden, tanh, clip } = scales;
+  const { hiddenZeroPoint, forget, remember, hidden, tanh, clip } = lstmScales(view);
   const [rowStep, batchStep] = view.attrs.timeMajor ? [batches, 1] : [1, steps];
-  const stages = scales.gates.flatMap((gate) => [
-    ...[gate.input.multiplier, gate.input.shift],
-    ...[gate.recurrent.multiplier, gate.recurrent.shift],
-  ]);
   return {
-    inputs: [lstmInputs.input],
-    outputs: [0, 1, 2],
     flags: { clipped: clip !== null },
     numbers: {
       ...{ batches, steps, inputs, units, row_step: rowStep, batch_step: batchStep },
@@ -75,11 +68,28 @@ function callOf(view: NodeView<LstmAttrs>): KernelCall {
       ...{ hidden_zero: hiddenZeroPoint, tanh_multiplier: tanh.multiplier, tanh_shift: tanh.shift },
       ...(clip === null ? {} : { clip }),
     },
+  };
+}
+
+function callOf(view: NodeView<LstmAttrs>): KernelCall {
+  const { gates, inputZeroPoint, hiddenZeroPoint } = lstmScales(view);
+  const { weights, recurrent, biases } = lstmInputs;
+  const stages = gates.flatMap((gate) => [
+    ...[gate.input.multiplier, gate.input.shift],
+    ...[gate.recurrent.multiplier, gate.recurrent.shift],
+  ]);
+  return {
+    inputs: [lstmInputs.input],
+    outputs: [0, 1, 2],
+    ...lstmNumbers(view),
     tables: {
       weights: { data: packed(view, weights), role: 'weights' },
       recurrent: { data: packed(view, recurrent), role: 'weights' },
-      offsets: { data: offsets(view, weights, inputZeroPoint, biases), role: 'table' },
-      recurrent_offsets: { data: offsets(view, recurrent, hiddenZeroPoint, []), role: 'table' },
+      offsets: { data: gateOffsets(view, weights, inputZeroPoint, biases), role: 'table' },
+      recurrent_offsets: {
+        data: gateOffsets(view, recurrent, hiddenZeroPoint, []),
+        role: 'table',
+      },
       stages: { data: Int32Array.from(stages), role: 'table' },
       sigmoid: { data: sigmoidTable, role: 'table' },
     },
