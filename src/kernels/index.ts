@@ -27,6 +27,7 @@ import { leakyRelu } from '../ops/leaky_relu.js';
 import { log } from '../ops/log.js';
 import { logistic } from '../ops/logistic.js';
 import { greater, maximum } from '../ops/maximum.js';
+import { mean } from '../ops/mean.js';
 import { lesser, minimum } from '../ops/minimum.js';
 import { mirrorPad } from '../ops/mirror_pad.js';
 import { mul, multiplication } from '../ops/mul.js';
@@ -35,6 +36,7 @@ import { pack } from '../ops/pack.js';
 import { pad } from '../ops/pad.js';
 import { leak, prelu } from '../ops/prelu.js';
 import { quantize } from '../ops/quantize.js';
+import { reduceSum } from '../ops/reduce_sum.js';
 import { relu } from '../ops/relu.js';
 import { relu0To1 } from '../ops/relu_0_to_1.js';
 import { reluN1To1 } from '../ops/relu_n1_to_1.js';
@@ -91,7 +93,7 @@ import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js'
 import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { lookupVariants } from './portable/lookup.js';
 import { lstmVariant } from './portable/lstm.js';
-import { extremeVariant, meanVariant } from './portable/mean.js';
+import { extremeVariant, sumVariant } from './portable/mean.js';
 import { pairVariants } from './portable/pairs.js';
 import { poolVariant } from './portable/pool.js';
 import { pushVariant } from './portable/push.js';
@@ -322,7 +324,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
     },
   ],
   [maximum.name, { variants: pairVariants('portable/maximum', 'maximum', greater) }],
-  ['mean', { variants: [vectorMean, meanVariant] }],
+  [mean.name, { variants: [vectorMean, sumVariant(mean)] }],
   [minimum.name, { variants: pairVariants('portable/minimum', 'minimum', lesser) }],
   [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
   ['svdf', { variants: [svdfVariant] }],
@@ -330,6 +332,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['push', { variants: [pushVariant] }],
   [prelu.name, { variants: pairVariants('portable/prelu', 'prelu', leak) }],
   ['reduce_max', { variants: [extremeVariant(true)] }],
+  [reduceSum.name, { variants: [sumVariant(reduceSum)] }],
   ['reduce_min', { variants: [extremeVariant(false)] }],
   ['resize_bilinear', { variants: [resizeBilinearVariant] }],
   ['softmax', { variants: softmaxVariants }],

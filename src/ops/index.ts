@@ -42,6 +42,7 @@ import { push } from './push.js';
 import { quantize } from './quantize.js';
 import { reduceMax } from './reduce_max.js';
 import { reduceMin } from './reduce_min.js';
+import { reduceSum } from './reduce_sum.js';
 import { relu } from './relu.js';
 import { relu0To1 } from './relu_0_to_1.js';
 import { reluN1To1 } from './relu_n1_to_1.js';
@@ -107,6 +108,7 @@ const all: readonly OpDef<any>[] = [
   quantize,
   reduceMax,
   reduceMin,
+  reduceSum,
   relu,
   relu6,
   relu0To1,

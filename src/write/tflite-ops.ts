@@ -301,6 +301,7 @@ const table: Readonly<Record<string, Writer>> = {
   quantize: plain('QUANTIZE', 2),
   reduce_max: reduced('REDUCE_MAX', 2),
   reduce_min: reduced('REDUCE_MIN', 2),
+  reduce_sum: reduced('SUM', 2),
   relu: plain('RELU', 2),
   relu6: plain('RELU6', 2),
   relu_0_to_1: plain('RELU_0_TO_1', 1),

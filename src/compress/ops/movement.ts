@@ -117,6 +117,10 @@ export const mean: Trace<MeanAttrs> = (tf, { attrs }, inputs) => [
   tf.mean(operand(inputs, 0), [...attrs.axes], attrs.keepDims),
 ];
 
+export const reduceSum: Trace<ReductionAttrs> = (tf, { attrs }, inputs) => [
+  tf.sum(operand(inputs, 0), [...attrs.axes], attrs.keepDims),
+];
+
 export const reduceMax: Trace<ReductionAttrs> = (tf, { attrs }, inputs) => [
   tf.max(operand(inputs, 0), [...attrs.axes], attrs.keepDims),
 ];

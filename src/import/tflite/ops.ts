@@ -505,6 +505,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     ...arithmetic,
     rounding: { tflm: { ratios: 'single' }, tflite: { ratios: 'double' } },
   }),
+  SUM: row({ op: 'reduce_sum', optionsType: 27, options: reducerOptions, attrs: reduction }),
   SVDF: row({
     op: 'svdf',
     optionsType: 6,

@@ -1,17 +1,17 @@
 /** mean over any dimensions but the last: four elements of the last one at a time. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import { type MeanAttrs, meanLoopsOf, scalingOf } from '../../ops/mean.js';
+import { type MeanAttrs, mean } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { lanes } from '../layout/interleave.js';
-import { meanNumbers } from '../portable/mean.js';
+import { loopNumbers } from '../portable/mean.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
 export const vectorMean: KernelVariant<MeanAttrs> = {
   template: 'mve/mean',
   needs: ['mve'],
   match(view) {
-    const { multiplier, halvesUp } = scalingOf(view);
-    const { kept, reduced } = meanLoopsOf(view);
+    const { multiplier, halvesUp } = mean.scalingOf(view);
+    const { kept, reduced } = mean.loopsOf(view);
     const last = kept.at(-1);
     // Without an averaged dimension, the loop over pixels has no pixel to begin with.
     const isApart = last?.stride === 1 && reduced.length > 0;
@@ -32,7 +32,7 @@ export const vectorMean: KernelVariant<MeanAttrs> = {
 };
 
 function meanCall(view: NodeView<MeanAttrs>): KernelCall {
-  const { sumOffset, multiplier, outOffset } = scalingOf(view);
+  const { sumOffset, multiplier, outOffset } = mean.scalingOf(view);
   const four = (value: number) => [value, value, value, value];
   const stage = [...four(-sumOffset), ...four(multiplier.multiplier), ...four(multiplier.shift)];
   return {
@@ -40,7 +40,7 @@ function meanCall(view: NodeView<MeanAttrs>): KernelCall {
     outputs: [0],
     flags: { any_shift: false, single_rounding: false, rectified: false },
     numbers: {
-      ...meanNumbers(view),
+      ...loopNumbers(mean.loopsOf(view)),
       scaled_min: -128 - outOffset,
       scaled_max: 127 - outOffset,
       out_zp: outOffset,

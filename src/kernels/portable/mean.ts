@@ -1,9 +1,8 @@
 /**
- * mean: sums in nested loops, and one requantization per output. reduce_max and reduce_min:
- * comparisons in the same loops.
+ * mean and reduce_sum: sums in nested loops, and one requantization per output. reduce_max and
+ * reduce_min: comparisons in the same loops.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import { type MeanAttrs, meanLoopsOf, meanTypes, scalingOf } from '../../ops/mean.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import {
   maxLoops,
@@ -11,43 +10,57 @@ import {
   type ReductionLoops,
   reductionLoopsOf,
 } from '../../ops/shape/reduction.js';
+import { type SummingOp, summedCount, summedTypes } from '../../ops/shape/sums.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
-export const meanVariant: KernelVariant<MeanAttrs> = {
-  template: 'portable/mean',
-  needs: [],
-  types: meanTypes,
-  match: (view) => ({
-    scratchBytes: 0,
-    work: () => ({
-      inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 6 },
-      outputs: { count: elementCount(outputOf(view).shape), cycles: 60 },
+export function sumVariant<A extends ReductionAttrs>(operator: SummingOp<A>): KernelVariant<A> {
+  return {
+    template: `portable/${operator.name}`,
+    text: 'portable/mean',
+    needs: [],
+    types: summedTypes,
+    match: (view) => ({
+      scratchBytes: 0,
+      work: () => ({
+        inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 6 },
+        outputs: { count: elementCount(outputOf(view).shape), cycles: 60 },
+      }),
+      calls: () => [sumCall(view, operator)],
     }),
-    calls: () => [lower(view)],
-  }),
-};
-
-function lower(view: NodeView<MeanAttrs>): KernelCall {
-  const { sumOffset, multiplier, outOffset, halvesUp } = scalingOf(view);
-  // Without a rounding shift both roundings are the same.
-  const vectors = halvesUp > 0 && multiplier.shift < 0;
-  const numbers: Record<string, number> = {
-    sum_offset: sumOffset,
-    multiplier: multiplier.multiplier,
-    shift: multiplier.shift,
-    out_offset: outOffset,
   };
-  if (vectors) numbers.vector_channels = halvesUp;
-  Object.assign(numbers, meanNumbers(view));
-  const { dtype } = outputOf(view);
-  const flags = { vectors, wide: dtype === 'int16' };
-  return { inputs: [0], outputs: [0], types: { element: dtype }, flags, numbers, tables: {} };
 }
 
-export const meanNumbers = (view: NodeView<MeanAttrs>) => loopNumbers(meanLoopsOf(view));
+function sumCall<A extends ReductionAttrs>(
+  view: NodeView<A>,
+  operator: SummingOp<A>,
+): KernelCall {
+  const { dtype } = outputOf(view);
+  const loops = loopNumbers(operator.loopsOf(view));
+  const call = { inputs: [0], outputs: [0], types: { element: dtype }, tables: {} };
+  const flags = { vectors: false, wide: dtype === 'int16', real: false, divides: operator.divides };
+  if (dtype === 'float32') {
+    const numbers = { ...loops, ...(operator.divides ? { count: summedCount(view) } : {}) };
+    return { ...call, flags: { ...flags, real: true }, numbers };
+  }
+  const { sumOffset, multiplier, outOffset, halvesUp } = operator.scalingOf(view);
+  // Without a rounding shift both roundings are the same.
+  const vectors = halvesUp > 0 && multiplier.shift < 0;
+  return {
+    ...call,
+    flags: { ...flags, vectors },
+    numbers: {
+      sum_offset: sumOffset,
+      multiplier: multiplier.multiplier,
+      shift: multiplier.shift,
+      out_offset: outOffset,
+      ...(vectors ? { vector_channels: halvesUp } : {}),
+      ...loops,
+    },
+  };
+}
 
 /** The loops over kept and reduced dimensions: 'kept_2' is the innermost one's extent. */
-function loopNumbers({ kept, reduced }: ReductionLoops): Readonly<Record<string, number>> {
+export function loopNumbers({ kept, reduced }: ReductionLoops): Readonly<Record<string, number>> {
   const numbers: Record<string, number> = {};
   for (const [kind, walk] of Object.entries({ kept, mean: reduced })) {
     for (let i = 0; i < maxLoops; i++) {
