@@ -3,15 +3,29 @@ import { quantizeMultiplier } from './arithmetic/quant.js';
 import { type ReductionAttrs, reductionLoopsOf } from './shape/reduction.js';
 import { summing } from './shape/sums.js';
 
-/** reference_ops::QuantizedMeanOrSum of kernels/internal/reference/reduce.h. */
-export const reduceSum = summing<ReductionAttrs>({
+export interface ReduceSumAttrs extends ReductionAttrs {
+  /**
+   * tflm: 'fixed', reference_ops::QuantizedMeanOrSum (kernels/internal/reference/reduce.h). tflite:
+   * 'float', the same function of optimized_ops, which scales in float32.
+   */
+  readonly algorithm: 'fixed' | 'float';
+}
+
+export const reduceSum = summing<ReduceSumAttrs>({
   name: 'reduce_sum',
   divides: false,
   loops: reductionLoopsOf,
-  scaling: (_, input, output, count) => ({
-    sumOffset: input.zeroPoint * count,
-    multiplier: quantizeMultiplier(Math.fround(input.scale) / Math.fround(output.scale)),
-    outOffset: output.zeroPoint,
-    halvesUp: 0,
-  }),
+  scaling({ attrs }, input, output, count) {
+    const { fround } = Math;
+    const [inputScale, outputScale] = [fround(input.scale), fround(output.scale)];
+    const scale = fround(inputScale / outputScale);
+    const bias = fround(fround(-input.zeroPoint * scale) * count);
+    return {
+      sumOffset: input.zeroPoint * count,
+      multiplier: quantizeMultiplier(inputScale / outputScale),
+      outOffset: output.zeroPoint,
+      halvesUp: 0,
+      ...(attrs.algorithm === 'float' ? { real: { scale, bias } } : {}),
+    };
+  },
 });

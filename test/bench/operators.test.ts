@@ -127,6 +127,7 @@ const unmeasured = [
   'push',
   'reduce_max',
   'reduce_min',
+  'reduce_sum',
   'relu_0_to_1',
   'resize_bilinear',
   'rsqrt',

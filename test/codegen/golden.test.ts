@@ -333,6 +333,13 @@ const rows: Readonly<Record<string, Fill>> = {
     const x = b.node('reduce_max', [b.input([1, 6, 6, 8])], { axes: [1], keepDims: false });
     return b.node('reduce_min', [x], { axes: [1, 2], keepDims: true });
   },
+  'portable/reduce_sum': (b) => {
+    const attrs = { axes: [1, 2], keepDims: true };
+    const x = b.node('reduce_sum', [b.input([1, 4, 4, 3])], { ...attrs, algorithm: 'fixed' });
+    const real = b.input([2, 3, 4, 3], null, 'reals', 'float32');
+    const options = { dtype: 'float32', quant: null } as const;
+    return [x, b.node('reduce_sum', [real], { ...attrs, algorithm: 'fixed' }, options)];
+  },
   'portable/resize_bilinear': (b) => {
     const attrs = { alignCorners: false, halfPixelCenters: true };
     return b.node('resize_bilinear', [b.input([1, 4, 4, 3])], attrs, { shapes: [[1, 8, 8, 3]] });

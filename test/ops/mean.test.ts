@@ -9,6 +9,13 @@ function randomMean(random: Random) {
   // Vectors of 16 channels, with and without some left over.
   if (spatial) shape[3] = random.integer(1, 40);
   const quant = perTensorQuant(2 ** (random.integer(-800, 0) / 100), random.integer(-128, 127));
+  const real = !spatial && random.integer(0, 2) === 0;
+  if (real) {
+    const axes = shape.flatMap((_, i) => (random.integer(0, 1) === 0 ? [i] : []));
+    const keepDims = random.integer(0, 1) === 0;
+    const attrs = { axes, keepDims, algorithm: 'general' };
+    return { inputs: [{ shape, dtype: 'float32' as const, quant: null }], attrs, quant: null };
+  }
   return {
     inputs: [{ shape, quant }],
     attrs: {

@@ -312,6 +312,12 @@ export const growths: Readonly<Record<string, Grow>> = {
   quantize: elementwise('quantize', (random) => ({ algorithm: random.pick(['scalar', 'vector']) })),
   reduce_max: reduction('reduce_max'),
   reduce_min: reduction('reduce_min'),
+  reduce_sum: (growth) => {
+    const { b, random, x, shape } = growth;
+    const attrs = { axes: [random.integer(0, shape.length - 1)], keepDims: true };
+    const own = { quant: quant(random) };
+    return b.node('reduce_sum', [x], { ...attrs, algorithm: random.pick(['fixed', 'float']) }, own);
+  },
   relu: elementwise('relu', () => ({})),
   relu6: elementwise('relu6', (random) => ({ algorithm: random.pick(['clamp', 'rescale']) })),
   relu_0_to_1: elementwise('relu_0_to_1', () => ({})),

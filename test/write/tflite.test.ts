@@ -206,6 +206,10 @@ const rows: readonly Row[] = [
     }),
   ),
   {
+    ...{ op: 'reduce_sum', edge: 'over channels', shape: image },
+    attrs: { axes: [3], keepDims: true, algorithm: 'fixed' },
+  },
+  {
     op: 'batch_matmul',
     edge: 'b transposed',
     shape: [2, 3, 4],

@@ -505,7 +505,13 @@ const table: Readonly<Record<string, AnyRow>> = {
     ...arithmetic,
     rounding: { tflm: { ratios: 'single' }, tflite: { ratios: 'double' } },
   }),
-  SUM: row({ op: 'reduce_sum', optionsType: 27, options: reducerOptions, attrs: reduction }),
+  SUM: row({
+    op: 'reduce_sum',
+    optionsType: 27,
+    options: reducerOptions,
+    attrs: reduction,
+    rounding: curve,
+  }),
   SVDF: row({
     op: 'svdf',
     optionsType: 6,

@@ -30,24 +30,33 @@ export function sumVariant<A extends ReductionAttrs>(operator: SummingOp<A>): Ke
   };
 }
 
-function sumCall<A extends ReductionAttrs>(
-  view: NodeView<A>,
-  operator: SummingOp<A>,
-): KernelCall {
+function sumCall<A extends ReductionAttrs>(view: NodeView<A>, operator: SummingOp<A>): KernelCall {
   const { dtype } = outputOf(view);
   const loops = loopNumbers(operator.loopsOf(view));
   const call = { inputs: [0], outputs: [0], types: { element: dtype }, tables: {} };
-  const flags = { vectors: false, wide: dtype === 'int16', real: false, divides: operator.divides };
+  const flags = {
+    ...{ vectors: false, wide: dtype === 'int16', divides: operator.divides },
+    ...{ real: false, float: false, fixed: false },
+  };
   if (dtype === 'float32') {
     const numbers = { ...loops, ...(operator.divides ? { count: summedCount(view) } : {}) };
     return { ...call, flags: { ...flags, real: true }, numbers };
   }
-  const { sumOffset, multiplier, outOffset, halvesUp } = operator.scalingOf(view);
+  const { sumOffset, multiplier, outOffset, halvesUp, real } = operator.scalingOf(view);
+  if (real !== undefined) {
+    const data = Float32Array.of(real.scale, real.bias);
+    return {
+      ...call,
+      flags: { ...flags, float: true },
+      numbers: { out_offset: outOffset, ...loops },
+      tables: { scaling: { data, role: 'table' } },
+    };
+  }
   // Without a rounding shift both roundings are the same.
   const vectors = halvesUp > 0 && multiplier.shift < 0;
   return {
     ...call,
-    flags: { ...flags, vectors },
+    flags: { ...flags, fixed: true, vectors },
     numbers: {
       sum_offset: sumOffset,
       multiplier: multiplier.multiplier,

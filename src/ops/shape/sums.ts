@@ -17,6 +17,7 @@ import {
   type Multiplier,
   multiplyByQuantizedMultiplier,
   perTensor,
+  roundHalfAwayFromZero,
   saturatingRoundingDoublingHighMul,
 } from '../arithmetic/quant.js';
 import { badRatio } from '../arithmetic/rescale.js';
@@ -39,6 +40,8 @@ export interface Scaling {
   readonly outOffset: number;
   /** The first `halvesUp` channels round halves up in the shift, the others away from zero. */
   readonly halvesUp: number;
+  /** Instead of the multiplier: output = clamp(round(sum · scale + bias) + outOffset) in float32. */
+  readonly real?: { readonly scale: number; readonly bias: number };
 }
 
 export interface PerTensor {
@@ -50,12 +53,7 @@ export interface PerTensor {
 export interface Summing<A extends ReductionAttrs> {
   readonly name: string;
   /** Of integers; `count` elements are added for each output. */
-  scaling(
-    view: NodeView<A>,
-    input: PerTensor,
-    output: PerTensor,
-    count: number,
-  ): Scaling;
+  scaling(view: NodeView<A>, input: PerTensor, output: PerTensor, count: number): Scaling;
   /** Whether a sum of float32 is divided by the number of elements. */
   readonly divides: boolean;
   loops(view: NodeView<A>): ReductionLoops;
@@ -130,7 +128,12 @@ export function summedCount(view: NodeView<ReductionAttrs>): number {
 }
 
 function scaled(sum: number, scaling: Scaling, halvesUp: boolean): number {
-  const { sumOffset, multiplier, outOffset } = scaling;
+  const { sumOffset, multiplier, outOffset, real } = scaling;
+  if (real !== undefined) {
+    const { fround } = Math;
+    const y = fround(fround(fround(sum) * real.scale) + real.bias);
+    return roundHalfAwayFromZero(y) + outOffset;
+  }
   const x = sum - sumOffset;
   const value =
     halvesUp && multiplier.shift < 0

@@ -51,9 +51,9 @@ struct mean_s8_args {
     uint8_t mean_2;
 };
 
-/* Mean over any dimensions. Neighbouring dimensions that are kept, or averaged, are merged, which
- * leaves at most three of each kind. The multiplier includes 1 / (number of elements), so there is
- * no division.
+/* Mean over any dimensions. Neighbouring dimensions that are kept, or summed, are merged, which
+ * leaves at most three of each kind.
+ * The multiplier includes 1 / (number of elements), so there is no division.
  */
 static void mean_s8(const int8_t *restrict in, int8_t *restrict out,
                     const struct mean_s8_args *restrict args)
