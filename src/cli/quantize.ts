@@ -1,7 +1,7 @@
-/** bonsaic quantize MODEL: a float model and samples → an int8 model. */
+/** bonsaic quantize MODEL: a float model and samples → a model of integers. */
 import { type Command, Option } from 'commander';
 import { calibrationMethods } from '../compress/quantize/calibrate.js';
-import { weightTypes } from '../compress/quantize/scheme.js';
+import { activationTypes, weightTypes } from '../compress/quantize/scheme.js';
 import { type SettingsOf, settingsOf } from '../compress/recipe.js';
 import { type CompressionFlags, compressInto, withMaterials, withResult } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
@@ -11,6 +11,7 @@ type Settings = SettingsOf<'quantize'>;
 
 interface QuantizeFlags extends CompressionFlags {
   readonly calibration: Settings['calibration'];
+  readonly activations: Settings['activations'];
   readonly weights: Settings['weights'];
 }
 
@@ -18,11 +19,16 @@ export function addQuantize(program: Command): void {
   const command = program
     .command('quantize')
     .argument('[model]', modelHelp)
-    .summary('make an int8 model of a float one, from samples of its input')
+    .summary('make an int8 or int16 model of a float one, from samples of its input')
     .addOption(
       new Option('--calibration <method>', 'how ranges of activations are chosen')
         .choices(['auto', ...calibrationMethods])
         .default('auto'),
+    )
+    .addOption(
+      new Option('--activations <type>', 'integers of inputs, outputs and tensors between layers')
+        .choices(activationTypes)
+        .default('int8'),
     )
     .addOption(
       new Option('--weights <type>', 'integers that weights may take')
@@ -33,8 +39,8 @@ export function addQuantize(program: Command): void {
   withMaterials(withResult(described)).action(
     async (argument: string | undefined, flags: QuantizeFlags) => {
       const path = modelOf(argument, flags);
-      const { calibration, weights } = flags;
-      const how = { steps: [settingsOf({ step: 'quantize', calibration, weights })] };
+      const { calibration, activations, weights } = flags;
+      const how = { steps: [settingsOf({ step: 'quantize', calibration, activations, weights })] };
       // It is over soon enough to begin again.
       await compressInto(path, flags, { how, goals: {} }, false);
     },

@@ -58,9 +58,9 @@ export function realValues(
 ): Float32Array {
   const { scales, zeroPoints, axis } = quant ?? { scales: [], zeroPoints: [], axis: null };
   const channelOf = channelsAlong(shape, axis);
-  return Float32Array.from(integers as ArrayLike<number>, (value, i) => {
+  return Float32Array.from(integers as ArrayLike<number | bigint>, (value, i) => {
     const channel = channelOf(i);
-    return (value - (zeroPoints[channel] ?? 0)) * (scales[channel] ?? 1);
+    return (Number(value) - (zeroPoints[channel] ?? 0)) * (scales[channel] ?? 1);
   });
 }
 

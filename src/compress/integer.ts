@@ -1,8 +1,10 @@
 /**
- * Runs int8 graphs over many samples, with the bits of `evaluate`. TensorFlow.js sums products:
- * integers whose partial sums stay below 2^24 are exact in float32, in any order.
+ * Runs graphs of integers over many samples, with the bits of `evaluate`. TensorFlow.js sums products:
+ * integers whose partial sums stay below 2^24 are exact in float32, in any order. Larger operands are
+ * summed in parts.
  */
 import {
+  allocate,
   type Graph,
   type NodeView,
   type Tensor,
@@ -13,6 +15,7 @@ import {
 } from '../ir/graph.js';
 import {
   type AccumulationAttrs,
+  accumulatorStarts,
   finish,
   inputZeroPoint,
   type OutputStage,
@@ -25,15 +28,16 @@ import type { PoolAttrs } from '../ops/shape/pool.js';
 import { isReshape } from '../ops/shape/same-elements.js';
 import { batchSizes, foldChannels, magnitude, weighted } from './float-graph.js';
 import { traceOf } from './ops/index.js';
+import type { Integers } from './quantize/lower.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
 
 export interface IntegerRunner {
   /**
-   * Every computed tensor of a batch of samples (raw int8, one sample after another), by id.
+   * Every computed tensor of a batch of samples (raw integers, one sample after another), by id.
    *
    * @param count samples in `inputs`
    */
-  run(inputs: readonly Int8Array[], count: number): ReadonlyMap<TensorId, TensorData>;
+  run(inputs: readonly Integers[], count: number): ReadonlyMap<TensorId, TensorData>;
 }
 
 /** A runner for graphs as `lower` makes them, before passes fuse nodes. */
@@ -50,24 +54,25 @@ export function integerRunner(tf: Tf, graph: Graph): IntegerRunner {
           inputs.map((input) => part(input, i, count)),
         ),
       );
-      return joined(parts);
+      return joined(graph, parts);
     },
   };
 }
 
-function part(input: Int8Array, index: number, count: number): Int8Array {
+function part(input: Integers, index: number, count: number): Integers {
   const size = input.length / count;
   return input.subarray(index * size, (index + 1) * size);
 }
 
 function joined(
+  graph: Graph,
   parts: readonly ReadonlyMap<TensorId, TensorData>[],
 ): ReadonlyMap<TensorId, TensorData> {
   const all = new Map<TensorId, TensorData>();
   for (const [id, { length }] of parts[0] ?? []) {
-    const whole = new Int8Array(length * parts.length);
+    const whole = allocate(tensorOf(graph, id).dtype, length * parts.length) as Integers;
     parts.forEach((one, i) => {
-      whole.set(one.get(id) as Int8Array, i * length);
+      whole.set(one.get(id) as Integers, i * length);
     });
     all.set(id, whole);
   }
@@ -77,11 +82,11 @@ function joined(
 function runBatch(
   tf: Tf,
   graph: Graph,
-  inputs: readonly Int8Array[],
+  inputs: readonly Integers[],
 ): ReadonlyMap<TensorId, TensorData> {
   const values = new Map<TensorId, TensorData>();
   graph.inputs.forEach((id, i) => {
-    values.set(id, inputs[i] as Int8Array);
+    values.set(id, inputs[i] as Integers);
   });
   for (const node of graph.nodes) {
     const view = viewOf(graph, node);
@@ -97,7 +102,7 @@ function runBatch(
 }
 
 /**
- * The outputs of an int8 node with the bits of its `evaluate`. `operands` holds raw integers of every
+ * The outputs of a node between integers with the bits of its `evaluate`. `operands` holds raw integers of every
  * input, null where one is absent; extents are those of the view.
  */
 export function integersOf(
@@ -107,65 +112,112 @@ export function integersOf(
 ): readonly TensorData[] {
   const own = view as NodeView<never>;
   const { op } = view.node;
-  if (weighted.has(op) && !hasResidual(own) && reachOf(own) < 8 * exactBelow) {
-    return [accumulated(tf, own, operands)];
-  }
-  if (op === 'max_pool2d') return [largest(tf, own, operands[0] as Int8Array)];
+  const sums = weighted.has(op) && !hasResidual(own) ? exactSums(tf, own, operands) : null;
+  if (sums !== null) return [requantized(own, sums)];
+  if (op === 'max_pool2d') return [largest(tf, own, operands[0] as Integers)];
   // The same elements: a copy, since evaluate moves them one by one.
-  if (isReshape(view.node)) return [(operands[0] as Int8Array).slice()];
+  if (isReshape(view.node)) return [(operands[0] as Integers).slice()];
   return opOf(view.node).evaluate(own, operands);
 }
 
-function largest(tf: Tf, view: NodeView<PoolAttrs>, input: Int8Array): Int8Array {
-  const [least, most] = activationRange(view.attrs.activation, view.outputs[0] as Tensor);
+function largest(tf: Tf, view: NodeView<PoolAttrs>, input: Integers): Integers {
+  const output = view.outputs[0] as Tensor;
+  const [least, most] = activationRange(view.attrs.activation, output);
   const plain = { ...view, attrs: { ...view.attrs, activation: 'none' as const } };
   const found = elementsOf(tf, () => {
     const x = tf.tensor(Float32Array.from(input), [...(view.inputs[0]?.shape ?? [])]);
     return traceOf(view.node)(tf, plain, [x])[0] as TfTensor;
   });
-  return Int8Array.from(found, (value) => clamp(value, least, most));
+  const result = allocate(output.dtype, found.length) as Integers;
+  return result.map((_, i) => clamp(found[i] as number, least, most));
 }
 
-/** Partial sums below this are exact in float32. */
-const exactBelow = 2 ** 24;
-
-/** The largest sum of products that the weights of a layer allow, in any order of adding. */
-function reachOf(view: NodeView<object>): number {
-  const { data = null, shape = [] } = view.inputs[1] ?? {};
-  const axis = weighted.get(view.node.op) ?? 0;
-  return 255 * Math.max(...foldChannels((data ?? []) as Int8Array, shape, axis, magnitude));
-}
-
-/** Whether float32 holds every sum of products of a layer. */
+/** Whether float32 holds every sum of products of an int8 layer. */
 export function hasExactSums(view: NodeView<object>): boolean {
-  return reachOf(view) < exactBelow;
+  return view.inputs[0]?.dtype === 'int8' && isExact(view, view.inputs[1]?.data as Int8Array);
 }
 
-function accumulated(
+/** A share of all operands of a layer: each is the sum of its parts times their factors. */
+interface Part<T extends ArrayLike<number> = ArrayLike<number>> {
+  readonly factor: number;
+  readonly values: T;
+}
+
+/** Whether sums of products of `weights` and inputs below 256 stay below 2^24, in any order. */
+function isExact(view: NodeView<object>, weights: Int8Array): boolean {
+  const axis = weighted.get(view.node.op) ?? 0;
+  const sums = foldChannels(weights, view.inputs[1]?.shape ?? [], axis, magnitude);
+  return 255 * Math.max(...sums) < 2 ** 24;
+}
+
+/** The sums of products of a layer, without its bias; null where they are too large even in parts. */
+function exactSums(
   tf: Tf,
   view: NodeView<AccumulationAttrs>,
-  operands: readonly (TensorData | null)[],
-): Int8Array {
-  const [input, weights] = operands as [Int8Array, Int8Array];
-  const zeroPoint = inputZeroPoint(view);
-  if (hasExactSums(view)) return requantized(view, sumsOf(tf, view, input, weights, zeroPoint));
-  // Larger sums are computed in two parts: weight = 16 · high + low.
-  const parts = [weights.map((w) => w >> 4), weights.map((w) => w & 15)];
-  const [high = [], low = []] = parts.map((part) => sumsOf(tf, view, input, part, zeroPoint));
-  const sums = Float64Array.from(high, (value, i) => 16 * value + (low[i] as number));
-  return requantized(view, sums);
+  [input, weights]: readonly (TensorData | null)[],
+): Float64Array | null {
+  const halves = weightParts(view, weights as Int8Array);
+  if (!halves.every(({ values }) => isExact(view, values))) return null;
+  let sums: Float64Array | null = null;
+  for (const x of inputParts(view, input as Integers)) {
+    for (const w of halves) {
+      const own = sumsOf(tf, view, x.values, w.values);
+      sums ??= new Float64Array(own.length);
+      for (let i = 0; i < own.length; i += 1) {
+        sums[i] = (sums[i] as number) + x.factor * w.factor * (own[i] as number);
+      }
+    }
+  }
+  return sums;
 }
 
-/** The int8 outputs of a layer with weights, from its sums of products without bias. */
+/** Of magnitudes up to 255: int8 less its zero point, and the two bytes of int16. */
+function inputParts(view: NodeView<object>, input: Integers): readonly Part[] {
+  if (input instanceof Int16Array) {
+    return [
+      { factor: 256, values: input.map((value) => value >> 8) },
+      { factor: 1, values: input.map((value) => value & 255) },
+    ];
+  }
+  const zeroPoint = inputZeroPoint(view);
+  return [{ factor: 1, values: Float32Array.from(input, (value) => value - zeroPoint) }];
+}
+
+function weightParts(view: NodeView<object>, weights: Int8Array): readonly Part<Int8Array>[] {
+  if (isExact(view, weights)) return [{ factor: 1, values: weights }];
+  return [
+    { factor: 16, values: weights.map((w) => w >> 4) },
+    { factor: 1, values: weights.map((w) => w & 15) },
+  ];
+}
+
+/** The outputs of a layer with weights, from its sums of products without bias. */
 export function requantized(
   view: NodeView<AccumulationAttrs>,
   sums: Float32Array | Float64Array,
-): Int8Array {
+): Integers {
   const { shape = [], quant } = view.inputs[1] ?? {};
   const channels = shape[weighted.get(view.node.op) ?? 0] ?? 1;
   const isPerTensor = view.node.op === 'fully_connected' && (quant?.scales.length ?? 1) === 1;
   const stage = outputStage(view, channels, isPerTensor ? 'per-tensor' : 'per-channel');
-  return finished(stage, sums, channels);
+  return stage.wide === undefined
+    ? finished(stage, sums, channels)
+    : finishedWide(stage, sums, channels);
+}
+
+/** `finish` of all sums of an int16 layer. */
+function finishedWide(
+  stage: OutputStage,
+  sums: Float32Array | Float64Array,
+  channels: number,
+): Int16Array {
+  const starts = accumulatorStarts(stage);
+  const output = new Int16Array(sums.length);
+  for (let i = 0; i < output.length; i += 1) {
+    const channel = i % channels;
+    output[i] = finish(stage, (sums[i] as number) + (starts[channel] as number), channel);
+  }
+  return output;
 }
 
 /**
@@ -197,24 +249,18 @@ function finished(
   return output;
 }
 
-/** Σ (x − zero point) · w without bias, activation and requantization. */
+/** Σ x · w in float32, without bias, activation and requantization. */
 function sumsOf(
   tf: Tf,
   view: NodeView<AccumulationAttrs>,
-  input: Int8Array,
+  input: ArrayLike<number>,
   weights: Int8Array,
-  zeroPoint: number,
 ): Float32Array {
-  const tensor = (data: Float32Array, position: number): TfTensor =>
-    tf.tensor(data, [...(view.inputs[position]?.shape ?? [])]);
+  const tensor = (data: ArrayLike<number>, position: number): TfTensor =>
+    tf.tensor(Float32Array.from(data), [...(view.inputs[position]?.shape ?? [])]);
   const plain = { ...view, attrs: { ...view.attrs, activation: 'none' as const } };
   return elementsOf(tf, () => {
-    const x = tensor(
-      Float32Array.from(input, (value) => value - zeroPoint),
-      0,
-    );
-    const w = tensor(Float32Array.from(weights), 1);
-    const [sums] = traceOf(view.node)(tf, plain, [x, w, null]);
-    return sums as TfTensor;
+    const [x, w] = [tensor(input, 0), tensor(weights, 1)];
+    return traceOf(view.node)(tf, plain, [x, w, null])[0] as TfTensor;
   });
 }

@@ -4,6 +4,7 @@ import type { Graph } from '../ir/graph.js';
 import { augmentationOf } from './data/augment.js';
 import { nodeNames } from './float-graph.js';
 import { namedPlan } from './prune/plan.js';
+import { withTypes } from './quantize/types.js';
 import { originalTeacher, type Recipe, type StepSettings } from './recipe.js';
 import type { Surroundings } from './steps/step.js';
 import { teacherGraphs } from './steps/training.js';
@@ -18,7 +19,8 @@ export function teachersIn({ steps }: Recipe): readonly string[] {
 
 /**
  * @throws BonsaiError 'usage' that names the step: for layers that the model does not have, teachers
- *   that do not fit it, augmentation of other samples, and weights of another number of classes
+ *   that do not fit it, augmentation of other samples, and weights of another number of classes;
+ *   'unsupported-type' for layers that have no int16 kernel
  */
 export function checkRecipe({ steps }: Recipe, surroundings: Surroundings): void {
   steps.forEach((settings, i) => {
@@ -36,7 +38,10 @@ function checkStep(settings: StepSettings, surroundings: Surroundings): void {
   if (settings.step === 'prune' && settings.layers !== undefined) {
     namedPlan(surroundings.original, settings.layers);
   }
-  if (settings.step === 'quantize') checkNames(settings.layers ?? {}, surroundings.original);
+  if (settings.step === 'quantize') {
+    checkNames(settings.layers ?? {}, surroundings.original);
+    withTypes(surroundings.original, settings);
+  }
   if (!('epochs' in settings) || settings.epochs === 0) return;
   const { tf, original, teachers, data, seed } = surroundings;
   const { teachers: names, augmentation, ...rest } = settings;

@@ -11,7 +11,7 @@ import { isPattern, patternForms } from './prune/patterns.js';
 import { scoreKinds } from './prune/scores.js';
 import { calibrationMethods } from './quantize/calibrate.js';
 import { roundDefaults } from './quantize/round.js';
-import { type WeightType, weightTypes } from './quantize/scheme.js';
+import { activationTypes, type WeightType, weightTypes } from './quantize/scheme.js';
 import { trainDefaults } from './train/loop.js';
 import { type ScheduleName, schedules } from './train/schedule.js';
 
@@ -39,6 +39,8 @@ function byName<T>(wanted: z.ZodType<T>) {
 
 /** Of one layer. */
 const ownQuantization = z.strictObject({
+  /** Of what it reads and makes; conversions stand where its neighbours have the other type. */
+  activations: z.enum(activationTypes).optional(),
   /** For the range of its output, in place of the step's. */
   calibration: z.enum(calibrationMethods).optional(),
   /** A scale for each output of a fully connected layer, which has one for all otherwise. */
@@ -50,6 +52,7 @@ const quantize = z.strictObject({
   step: z.literal('quantize'),
   /** How ranges of activations are chosen; auto: the method with the most signal to noise. */
   calibration: z.enum(['auto', ...calibrationMethods]).default('auto'),
+  activations: z.enum(activationTypes).default('int8'),
   weights: z.enum(Object.keys(weightTypes) as [WeightType, ...WeightType[]]).default('int8'),
   /** Whether it is tried; it stays if it raises the signal to noise. */
   equalize: z.boolean().default(true),

@@ -39,7 +39,7 @@ function factsText(report: CompressReport, width: number): string {
       : [
           [
             'accuracy',
-            `${percent(accuracy.float)} in float, ${percent(accuracy.int8)} in int8`,
+            `${percent(accuracy.float)} in float, ${percent(accuracy.int8)} quantized`,
           ] as const,
         ]),
     ...(agreement === null ? [] : [['same class', percent(agreement)] as const]),
@@ -121,6 +121,6 @@ function classText({ confusion, classes }: CompressReport, width: number): strin
       samples === 0 ? '' : percent(right / samples),
     ];
   });
-  const right = new Set(['samples', 'right in int8']);
-  return textTable(['class', 'samples', 'right in int8'], rows, { right, width });
+  const right = new Set(['samples', 'right']);
+  return textTable(['class', 'samples', 'right'], rows, { right, width });
 }

@@ -3,7 +3,7 @@ import { elementCount, type Graph, type TensorData, tensorOf } from '../ir/graph
 import { badData, type Dataset } from './data/dataset.js';
 import { realValues } from './float-graph.js';
 import { integerRunner } from './integer.js';
-import { integerOf } from './quantize/lower.js';
+import { type Integers, integersFor } from './quantize/lower.js';
 import { batchOf } from './quantize/observe.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
 import { type Hooks, runnerOf } from './trace.js';
@@ -40,7 +40,7 @@ export function originalAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
   throw badData(data.where, message, hint);
 }
 
-/** Answers of an int8 graph, from samples quantized as its input asks. */
+/** Answers of a graph of integers, from samples quantized as its input asks. */
 export function integerAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
   const runner = integerRunner(tf, graph);
   const output = tensorOf(graph, graph.outputs[0] ?? 0);
@@ -56,12 +56,10 @@ export function quantizedSamples(
   data: Dataset,
   first: number,
   count: number,
-): Int8Array {
-  const { quant } = tensorOf(graph, graph.inputs[0] ?? 0);
-  const [scale = 1, zeroPoint = 0] = [quant?.scales[0], quant?.zeroPoints[0]];
+): Integers {
   const size = elementCount(data.shape);
   const samples = data.x.subarray(first * size, (first + count) * size);
-  return Int8Array.from(samples, (value) => integerOf(value, { scale, zeroPoint }));
+  return integersFor(tensorOf(graph, graph.inputs[0] ?? 0), samples);
 }
 
 function collect(

@@ -46,6 +46,12 @@ const fusedActivation = (view: NodeView) => {
   return { activation: code };
 };
 
+/** Without the code for scales that are powers of two, as TFLite's converter sets it for int16. */
+const sumOptions = (view: NodeView) => {
+  const isWide = view.outputs[0]?.dtype === 'int16';
+  return { ...fusedActivation(view), ...(isWide ? { powersOfTwo: 0 } : {}) };
+};
+
 /** A convolution or pool with SAME or VALID padding. */
 function windowed(
   name: string,
@@ -244,7 +250,7 @@ const padWithValue: Writer = {
 
 const table: Readonly<Record<string, Writer>> = {
   abs: plain('ABS', 2),
-  add: plain('ADD', 2, fusedActivation),
+  add: plain('ADD', 2, sumOptions),
   average_pool2d: windowed('AVERAGE_POOL_2D', 2, poolKernel, kernels),
   batch_matmul: plain('BATCH_MATMUL', 2, ({ attrs }) => ({
     adjX: attrs.transposeA,
@@ -328,7 +334,7 @@ const table: Readonly<Record<string, Writer>> = {
     squeezeDims: missing(shapeOf(view), outputShape(view)),
   })),
   strided_slice: stridedSlice,
-  sub: plain('SUB', 2, fusedActivation),
+  sub: plain('SUB', 2, sumOptions),
   tanh: plain('TANH', 2),
   tile: parameterised('TILE', 2, ({ attrs }) => [vector(list(attrs, 'multiples'))]),
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
@@ -338,6 +344,66 @@ const table: Readonly<Record<string, Writer>> = {
 
 /** Writers by operator of the IR. */
 const writers: ReadonlyMap<string, Writer> = new Map(Object.entries(table));
+
+/**
+ * The first operator version with int16 kernels, where TFLite has such kernels
+ * (tensorflow/lite/tools/versioning/op_version.cc and the kernels' registrations).
+ */
+const wideVersions: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    ABS: 3,
+    ADD: 3,
+    AVERAGE_POOL_2D: 3,
+    BATCH_MATMUL: 3,
+    BATCH_TO_SPACE_ND: 4,
+    BROADCAST_TO: 3,
+    CONCATENATION: 3,
+    CONV_2D: 4,
+    DEPTHWISE_CONV_2D: 5,
+    EXP: 2,
+    EXPAND_DIMS: 1,
+    FULLY_CONNECTED: 7,
+    GATHER: 4,
+    GATHER_ND: 3,
+    LEAKY_RELU: 2,
+    LOG: 2,
+    LOGISTIC: 3,
+    MAXIMUM: 4,
+    MAX_POOL_2D: 3,
+    MEAN: 3,
+    MINIMUM: 4,
+    MIRROR_PAD: 3,
+    MUL: 4,
+    PACK: 3,
+    PAD: 3,
+    PADV2: 3,
+    QUANTIZE: 2,
+    REDUCE_MAX: 3,
+    REDUCE_MIN: 3,
+    RELU: 3,
+    RELU6: 3,
+    RESHAPE: 1,
+    RESIZE_BILINEAR: 4,
+    RESIZE_NEAREST_NEIGHBOR: 4,
+    RSQRT: 3,
+    SOFTMAX: 3,
+    SPACE_TO_BATCH_ND: 4,
+    SPLIT: 4,
+    SPLIT_V: 2,
+    SQUEEZE: 1,
+    STRIDED_SLICE: 4,
+    SUB: 5,
+    TANH: 3,
+    TILE: 3,
+    TRANSPOSE: 5,
+    UNPACK: 4,
+  }),
+);
+
+/** Whether TFLite has int16 kernels of an operator of the IR. */
+export function hasWideForm(op: string): boolean {
+  return wideVersions.has(writers.get(op)?.name ?? '');
+}
 
 /** The writer of a node. @throws BonsaiError for an operator that TFLite lacks */
 export function writerOf(view: NodeView): Writer {
@@ -349,5 +415,6 @@ export function writerOf(view: NodeView): Writer {
         ? splitInSizes
         : writers.get(node.op);
   if (writer === undefined) throw inexpressible(view, view.node.op);
-  return writer;
+  const isWide = view.outputs[0]?.dtype === 'int16';
+  return isWide ? { ...writer, version: wideVersions.get(writer.name) ?? writer.version } : writer;
 }

@@ -172,7 +172,9 @@ function operator(
   values: Readonly<Record<string, unknown>>,
   codes: Pick<Writer, 'name' | 'version'>[],
 ): RawOperator {
-  const known = codes.findIndex(({ name }) => name === writer.name);
+  const known = codes.findIndex(
+    ({ name, version }) => name === writer.name && version === writer.version,
+  );
   const opcodeIndex = known >= 0 ? known : codes.push(writer) - 1;
   // Trailing absent inputs are dropped, since the runtimes' kernels count their inputs.
   const present = inputs.slice(0, inputs.findLastIndex((id) => id !== null) + 1);

@@ -1,12 +1,14 @@
 import { expect } from 'chai';
 import type { Candidate } from '../../src/compress/candidate.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
+import { integerRunner } from '../../src/compress/integer.js';
 import { agreementOf } from '../../src/compress/quantize/agreement.js';
 import { fakeQuantizer } from '../../src/compress/quantize/fake.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { separated, type WeightType } from '../../src/compress/quantize/scheme.js';
+import { type TypeOptions, withTypes } from '../../src/compress/quantize/types.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { quantizedSamples } from '../../src/compress/score.js';
 import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
@@ -14,7 +16,9 @@ import { constantOf, type Hooks, runnerOf } from '../../src/compress/trace.js';
 import { train, trainDefaults } from '../../src/compress/train/loop.js';
 import { importModel } from '../../src/import/index.js';
 import { mainGraph, type TensorId, tensorOf } from '../../src/ir/graph.js';
+import { typesOf } from '../../src/ir/op.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { opOf } from '../../src/ops/index.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { squares, squaresNetwork } from '../support/squares.js';
@@ -75,26 +79,61 @@ describe('the trained graph and the int8 graph', () => {
   }
 
   /** Biases that matter, and scales that no ratio of small numbers has. */
-  function candidateOf(network: FloatNetwork, type: WeightType = 'int8'): Candidate {
+  function candidateOf(
+    network: FloatNetwork,
+    options: TypeOptions = { activations: 'int8' },
+  ): Candidate {
     const random = makeRandom(3);
-    const graph = separated(network.graph());
+    const { graph, types } = withTypes(separated(network.graph()), options);
     for (const { data: values, shape } of graph.tensors) {
       if (values !== null && shape.length === 1) {
         (values as Float32Array).set(Array.from(values as Float32Array, () => random() - 0.5));
       }
     }
     const seen = observe(tf, runnerOf(tf, graph), data);
-    const quantization = quantizationOf(graph, seen, { calibration: 'min-max', weights: type });
-    return { graph, masks: new Map(), quantization };
+    const weights = { calibration: 'min-max', weights: 'int8' } as const;
+    return {
+      graph,
+      masks: new Map(),
+      quantization: quantizationOf(graph, seen, { ...weights, types }),
+    };
   }
   const integerOf = (network: FloatNetwork, { graph, quantization }: Candidate) => {
     const { graphs: _, ...head } = network.module();
     return lower(head, graph, quantization as NonNullable<typeof quantization>);
   };
 
-  for (const [edge, network] of networks) {
+  const wide = { activations: 'int16' } as const;
+  const layers = (...names: readonly string[]) =>
+    Object.fromEntries(names.map((name) => [name, wide]));
+  const mixed = (...names: readonly string[]): TypeOptions => {
+    return { activations: 'int8', layers: layers(...names) };
+  };
+  const hasWideKernels = ({ nodes }: FloatNetwork) =>
+    nodes.every((node) => typesOf(opOf(node)).includes('int16'));
+  const chain = () => image().conv(4).maxPool().conv(5).dense(3, 'none').softmax();
+  const rows: readonly (readonly [edge: string, network: FloatNetwork, types: TypeOptions])[] = [
+    ...networks.map(([edge, network]) => [edge, network, { activations: 'int8' }] as const),
+    // Sums of int16 products reach 2^24 where those of int8 do not.
+    ...networks.flatMap(([edge, network]) =>
+      hasWideKernels(network) ? [[`int16, ${edge}`, network, wide] as const] : [],
+    ),
+    ['the first layer in int16', chain(), mixed('conv2d_0')],
+    ['maxima between int16 and int8', chain(), mixed('conv2d_0', 'max_pool2d_1')],
+    ['the last layers in int16', chain(), mixed('fully_connected_4', 'softmax_5')],
+    ['an int16 layer between others', chain(), mixed('conv2d_2')],
+    ['int8 in an int16 model', chain(), { ...wide, layers: { conv2d_2: { activations: 'int8' } } }],
+    ['a sum of both types', joined('add'), mixed('conv2d_1')],
+    ['a sum in int16 of int8', joined('add'), mixed('add_2')],
+    [
+      'a concatenation of both types',
+      joined('concatenation', { axis: 3, activation: 'none' }),
+      mixed('conv2d_1'),
+    ],
+  ];
+  for (const [edge, network, types] of rows) {
     it(`have the same bits: ${edge}`, () => {
-      const candidate = candidateOf(network);
+      const candidate = candidateOf(network, types);
       const integer = mainGraph(integerOf(network, candidate));
       for (const layer of agreementOf(tf, candidate, integer, data)) {
         expect(layer.elements).to.be.above(data.count);
@@ -103,37 +142,53 @@ describe('the trained graph and the int8 graph', () => {
     });
   }
 
-  const types = ['int4', 'int3', 'int2', 'ternary', 'binary'] as const;
-  for (const type of types) {
-    it(`have the same bits with ${type} weights, trained`, async () => {
+  const trainings: readonly (readonly [WeightType, TypeOptions])[] = [
+    ...(['int4', 'int3', 'int2', 'ternary', 'binary'] as const).map(
+      (type) => [type, { activations: 'int8' }] as const,
+    ),
+    ['int8', wide],
+    ['int8', mixed('conv2d_0')],
+    ['int4', mixed('fully_connected_3')],
+  ];
+  for (const [weights, options] of trainings) {
+    const names = Object.keys(options.layers ?? {}).join();
+    it(`have the same bits, ${weights} weights, ${options.activations} ${names}, trained`, async () => {
       const network = squaresNetwork();
       const task = squares(64, 1);
-      const graph = separated(network.graph());
+      const { graph, types } = withTypes(separated(network.graph()), options);
       const seen = observe(tf, runnerOf(tf, graph), task);
-      const quantization = quantizationOf(graph, seen, { calibration: 'min-max', weights: type });
-      const options = { ...trainDefaults, epochs: 2, batch: 16, learningRate: 0.01 };
+      const quantization = quantizationOf(graph, seen, { calibration: 'min-max', weights, types });
+      const training = { ...trainDefaults, epochs: 2, batch: 16, learningRate: 0.01 };
       const start = { graph, masks: new Map(), quantization };
-      const trained = await train(tf, start, { data: task, options });
+      const trained = await train(tf, start, { data: task, options: training });
       const integer = mainGraph(integerOf(network, trained));
       const differing = agreementOf(tf, trained, integer, task).map((layer) => layer.differing);
       expect(differing).to.deep.equal(integer.nodes.map(() => 0));
     });
   }
 
-  it('agree with evaluate on the written file', () => {
-    const network = image().conv(4).maxPool().conv(6, 3, 2).mean().dense(3, 'none').softmax();
-    const candidate = candidateOf(network);
-    const file = writeTflite(integerOf(network, candidate));
-    const read = mainGraph(importModel(file, { name: 'm', where: 'm', rounding: 'tflm' }));
-    const own = mainGraph(integerOf(network, candidate));
-    const agreeing = agreementOf(tf, candidate, own, data);
-    expect(agreeing.every(({ differing }) => differing === 0)).to.equal(true);
-    for (let sample = 0; sample < 8; sample += 1) {
-      const input = quantizedSamples(own, data, sample, 1);
-      const [wanted] = evaluateGraph(own, [input]).outputs;
-      expect(evaluateGraph(read, [input]).outputs[0]).to.deep.equal(wanted);
-    }
-  });
+  const files: readonly TypeOptions[] = [{ activations: 'int8' }, wide, mixed('conv2d_2')];
+  for (const types of files) {
+    const names = Object.keys(types.layers ?? {}).join();
+    it(`agree with evaluate on the written file, ${types.activations} ${names}`, () => {
+      const network = image().conv(4).maxPool().conv(6, 3, 2).mean().dense(3, 'none').softmax();
+      const candidate = candidateOf(network, types);
+      const file = writeTflite(integerOf(network, candidate));
+      const read = mainGraph(importModel(file, { name: 'm', where: 'm', rounding: 'tflm' }));
+      const own = mainGraph(integerOf(network, candidate));
+      const agreeing = agreementOf(tf, candidate, own, data);
+      expect(agreeing.every(({ differing }) => differing === 0)).to.equal(true);
+      for (let sample = 0; sample < 8; sample += 1) {
+        const input = quantizedSamples(own, data, sample, 1);
+        const [wanted] = evaluateGraph(own, [input]).outputs;
+        expect(evaluateGraph(read, [input]).outputs[0]).to.deep.equal(wanted);
+        const device = integerRunner(tf, own)
+          .run([input], 1)
+          .get(own.outputs[0] ?? 0);
+        expect(device).to.deep.equal(wanted);
+      }
+    });
+  }
 
   it('a difference is listed by layer', () => {
     const network = image().conv(4).dense(3, 'none');

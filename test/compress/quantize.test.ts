@@ -156,7 +156,10 @@ describe('lowering', () => {
       graph.tensors.flatMap(({ quant, dtype }, id) => {
         if (weights.has(id) || dtype !== 'int8' || quant === null) return [];
         return [
-          [id, { scale: quant.scales[0] ?? 1, zeroPoint: quant.zeroPoints[0] ?? 0 }] as const,
+          [
+            id,
+            { type: 'int8', scale: quant.scales[0] ?? 1, zeroPoint: quant.zeroPoints[0] ?? 0 },
+          ] as const,
         ];
       }),
     );
@@ -211,7 +214,7 @@ describe('lowering', () => {
     expect(graph.nodes.map(({ op }) => op)).to.deep.equal(['tanh', 'quantize', 'concatenation']);
     const ranges = new Map(graph.tensors.map((_, id) => [id, { min: -10, max: 10 }]));
     const quants = activationQuants(graph, ranges);
-    expect(quants.get(squashed)).to.deep.equal({ scale: 1 / 128, zeroPoint: 0 });
+    expect(quants.get(squashed)).to.deep.equal({ type: 'int8', scale: 1 / 128, zeroPoint: 0 });
     expect(quants.get(joined)?.scale).to.equal(Math.fround(20 / 255));
   });
 });

@@ -7,6 +7,7 @@ import { quantizedSamples } from '../score.js';
 import type { Tf } from '../tensorflow.js';
 import { constantOf, runnerOf } from '../trace.js';
 import { fakeQuantizer } from './fake.js';
+import type { Integers } from './lower.js';
 import { batchOf } from './observe.js';
 
 export interface LayerAgreement {
@@ -24,9 +25,9 @@ export interface LayerAgreement {
 const batch = 64;
 
 /**
- * Compares each output of a trained, fake-quantized candidate with the int8 graph that `lower` made of
- * it, over all samples. Both compute all layers from the samples: a difference can follow from an
- * earlier one.
+ * Compares each output of a trained, fake-quantized candidate with the graph of integers that `lower`
+ * made of it, over all samples. Both compute all layers from the samples: a difference can follow
+ * from an earlier one.
  */
 export function agreementOf(
   tf: Tf,
@@ -55,7 +56,7 @@ export function agreementOf(
           return kept;
         },
       });
-      for (const [id, raw] of seen) note(found, id, raw, wanted.get(id) as Int8Array);
+      for (const [id, raw] of seen) note(found, id, raw, wanted.get(id) as Integers);
     });
   }
   tf.dispose([...quantizer.variables.values()]);
@@ -70,7 +71,7 @@ function note(
   found: Map<TensorId, { elements: number; differing: number; most: number }>,
   id: TensorId,
   raw: readonly number[],
-  wanted: Int8Array,
+  wanted: Integers,
 ): void {
   const sum = found.get(id) ?? { ...nothing };
   found.set(id, sum);

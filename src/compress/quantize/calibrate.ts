@@ -1,7 +1,14 @@
-/** Methods that choose the range of an activation's 256 integers from a histogram of its values. */
+/** Methods that choose the range of an activation's integers from a histogram of its values. */
 import { clamp } from '../../ops/arithmetic/quant.js';
 import type { Histogram } from './observe.js';
-import { activationQuant, type RealRange, rangeOf } from './scheme.js';
+import {
+  type ActivationQuant,
+  type ActivationType,
+  activationQuant,
+  levelsOf,
+  type RealRange,
+  rangeOf,
+} from './scheme.js';
 
 export const calibrationMethods = ['min-max', 'percentile', 'mse', 'kl'] as const;
 export type CalibrationMethod = (typeof calibrationMethods)[number];
@@ -9,16 +16,22 @@ export type CalibrationMethod = (typeof calibrationMethods)[number];
 /** The share of values that the percentile method keeps inside the range. */
 export const keptShare = 0.9999;
 
-export function calibrated(histogram: Histogram, method: CalibrationMethod): RealRange {
+/** @param type of the integers that the range gets */
+export function calibrated(
+  histogram: Histogram,
+  method: CalibrationMethod,
+  type: ActivationType = 'int8',
+): RealRange {
+  const quantOf = (range: RealRange) => activationQuant(range, type);
   switch (method) {
     case 'min-max':
       return { min: histogram.min, max: histogram.max };
     case 'percentile':
       return percentile(histogram, keptShare);
     case 'mse':
-      return best(histogram, squaredError);
+      return best(histogram, (range) => squaredError(histogram, quantOf(range)));
     case 'kl':
-      return best(histogram, divergence);
+      return best(histogram, (range) => divergence(histogram, quantOf(range)));
   }
 }
 
@@ -40,37 +53,33 @@ function percentile({ min, max, counts }: Histogram, share: number): RealRange {
 }
 
 /** The range, among shares of the extremes, whose quantization has the least `loss`. */
-function best(
-  histogram: Histogram,
-  loss: (histogram: Histogram, range: RealRange) => number,
-): RealRange {
+function best(histogram: Histogram, loss: (range: RealRange) => number): RealRange {
   let found: RealRange = histogram;
   let least = Number.POSITIVE_INFINITY;
   for (let percent = 100; percent >= 20; percent -= 1) {
     const range = { min: (histogram.min * percent) / 100, max: (histogram.max * percent) / 100 };
-    const error = loss(histogram, range);
+    const error = loss(range);
     if (error < least) [found, least] = [range, error];
   }
   return { min: found.min, max: found.max };
 }
 
 /** Middle of each bin, and the number that its values become. */
-function* rounded({ min, max, counts }: Histogram, range: RealRange) {
-  const quant = activationQuant(range);
-  const [low, high] = [-128 - quant.zeroPoint, 127 - quant.zeroPoint];
+function* rounded({ min, max, counts }: Histogram, quant: ActivationQuant) {
+  const levels = levelsOf(quant);
   const width = (max - min) / counts.length;
   for (let bin = 0; bin < counts.length; bin += 1) {
     const count = counts[bin] as number;
     if (count === 0) continue;
     const value = min + (bin + 0.5) * width;
-    const integer = clamp(Math.round(value / quant.scale), low, high);
+    const integer = clamp(Math.round(value / quant.scale), levels.min, levels.max);
     yield { value, count, integer, back: integer * quant.scale };
   }
 }
 
-function squaredError(histogram: Histogram, range: RealRange): number {
+function squaredError(histogram: Histogram, quant: ActivationQuant): number {
   let sum = 0;
-  for (const { value, count, back } of rounded(histogram, range)) {
+  for (const { value, count, back } of rounded(histogram, quant)) {
     sum += count * (value - back) ** 2;
   }
   return sum;
@@ -94,12 +103,12 @@ interface Group {
  * integer. Each bin beyond the first of an integer adds 1 / 2n to the divergence of n values by
  * chance (Miller, 1955; Madow); that is taken away, or narrow ranges would seem best.
  */
-function divergence(histogram: Histogram, range: RealRange): number {
-  const { min, max } = rangeOf(activationQuant(range));
+function divergence(histogram: Histogram, quant: ActivationQuant): number {
+  const { min, max } = rangeOf(quant);
   const width = (histogram.max - histogram.min) / histogram.counts.length;
   const inside: { count: number; observed: number; integer: number }[] = [];
   const clipped = { low: 0, high: 0 };
-  for (const { value, count, integer } of rounded(histogram, range)) {
+  for (const { value, count, integer } of rounded(histogram, quant)) {
     if (Math.abs(value) <= width) continue;
     if (value < min) clipped.low += count;
     else if (value > max) clipped.high += count;

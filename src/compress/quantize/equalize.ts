@@ -24,7 +24,13 @@ export function equalized(graph: Graph): Graph {
 }
 
 /** Operators that keep channels apart and pass positive factors on. */
-const homogeneous: ReadonlySet<string> = new Set(['average_pool2d', 'max_pool2d', 'mean', 'relu']);
+const homogeneous: ReadonlySet<string> = new Set([
+  'average_pool2d',
+  'max_pool2d',
+  'mean',
+  'quantize',
+  'relu',
+]);
 
 /** Layers with nothing between them but what passes factors on, and no other reader on the way. */
 function pairsOf(graph: Graph): readonly Pair[] {

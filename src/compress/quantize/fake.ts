@@ -1,11 +1,12 @@
 /**
- * Fake quantization: a float graph computes with the numbers that int8 tensors hold, and gradients
- * pass straight through the rounding. The values of a forward pass are the device's, to the bit: sums
- * of products are sums of integers, which float32 holds, and `integer.ts` requantizes them; other
- * operators evaluate integers. Scales learn with the weights (Esser et al., Learned Step Size
+ * Fake quantization: a float graph computes with the numbers that tensors of integers hold, and
+ * gradients pass straight through the rounding. The values of a forward pass are the device's, to the
+ * bit: sums of int8 products are sums of integers, which float32 holds, and `integer.ts` requantizes
+ * them; int16 layers and other operators evaluate integers. Scales learn with the weights (Esser et al., Learned Step Size
  * Quantization, 2020).
  */
 import {
+  allocate,
   type Graph,
   type Node,
   type NodeView,
@@ -22,17 +23,20 @@ import { traceOf } from '../ops/index.js';
 import { activate } from '../ops/trace.js';
 import type { Tf, TfTensor, TfVariable } from '../tensorflow.js';
 import type { Hooks } from '../trace.js';
-import { integerOf, lowered } from './lower.js';
-import { type ActivationQuant, type Quantization, tiesOf, weightTypes } from './scheme.js';
-
-/** The integers that a scale multiplies. */
-interface Levels {
-  readonly min: number;
-  readonly max: number;
-}
+import { type Integers, integersFor, lowered } from './lower.js';
+import {
+  type ActivationQuant,
+  levelsOf,
+  type Quantization,
+  type RealRange,
+  tiesOf,
+  weightTypes,
+  widenedQuant,
+  widenedTensors,
+} from './scheme.js';
 
 /**
- * `x` as the nearest multiples of `scale` within the levels; `given` are these multiples where they
+ * `x` as the nearest multiples of `scale` within the levels, the integers that it multiplies; `given` are these multiples where they
  * are known. `scale` has the rank of `x`, with 1 in the dimensions that share it. Halves round away
  * from zero, as the kernels' requantization does.
  */
@@ -40,7 +44,7 @@ export function fakeQuantized(
   tf: Tf,
   x: TfTensor,
   scale: TfTensor,
-  { min, max }: Levels,
+  { min, max }: RealRange,
   given: TfTensor | null = null,
 ): TfTensor {
   const shared = scale.shape.reduce((a, b) => a * b, 1);
@@ -68,7 +72,7 @@ export function fakeQuantized(
   return quantize(x, scale);
 }
 
-function nearest(tf: Tf, v: TfTensor, { min, max }: Levels): TfTensor {
+function nearest(tf: Tf, v: TfTensor, { min, max }: RealRange): TfTensor {
   return tf.clipByValue(tf.mul(tf.sign(v), tf.floor(tf.add(tf.abs(v), 0.5))), min, max);
 }
 
@@ -80,7 +84,7 @@ function nearest(tf: Tf, v: TfTensor, { min, max }: Levels): TfTensor {
 export interface FakeQuantizer {
   readonly variables: ReadonlyMap<string, TfVariable>;
   /**
-   * Tensors as int8 would hold them. `parameter` gives a constant's values before rounding. The hooks
+   * Tensors as integers would hold them. `parameter` gives a constant's values before rounding. The hooks
    * hold for as long as values and scales stay.
    */
   hooks(parameter: (id: TensorId) => TfTensor | null): Hooks;
@@ -139,12 +143,15 @@ function makeScales(tf: Tf, graph: Graph, start: Quantization): Scales {
     if (own === undefined) return null;
     return tf.mul(tf.tensor([...(firsts.get(name) ?? [])], own.shape), tf.exp(own));
   };
+  const widened = widenedTensors(graph, (id) => start.activations.get(id)?.type ?? 'int8');
+  /** The scale of what a conversion makes follows that of what it reads. */
+  const narrowOf = (id: TensorId) => widened.get(ties.leader(id));
   const activationName = (id: TensorId) => `scale/${ties.leader(id)}`;
   const weightName = (id: TensorId) => `weight-scale/${id}`;
   for (const [id, { scale }] of start.activations) {
     const name = activationName(id);
     // Constants keep the range of their elements.
-    if (tensorOf(graph, id).data !== null) continue;
+    if (tensorOf(graph, id).data !== null || narrowOf(id) !== undefined) continue;
     if (!ties.fixed.has(ties.leader(id)) && !variables.has(name)) makeVariable(name, [scale], [1]);
   }
   for (const [id, { scales, axis }] of start.weights) {
@@ -159,13 +166,24 @@ function makeScales(tf: Tf, graph: Graph, start: Quantization): Scales {
   };
   return {
     variables,
-    activation: (id, quant) => scaleOf(activationName(id)) ?? tf.tensor1d([quant.scale]),
+    activation(id, quant) {
+      const narrow = narrowOf(id);
+      if (narrow === undefined) return scaleOf(activationName(id)) ?? tf.tensor1d([quant.scale]);
+      const own = start.activations.get(narrow) as ActivationQuant;
+      return tf.mul(this.activation(narrow, own), widenedQuant({ ...own, scale: 1 }).scale);
+    },
     weights: (id) => scaleOf(weightName(id)) as TfTensor,
     learned() {
-      const activations = [...start.activations].map(([id, quant]) => {
+      const learnedQuant = (id: TensorId): ActivationQuant => {
+        const narrow = narrowOf(id);
+        if (narrow !== undefined) return widenedQuant(learnedQuant(narrow));
+        const quant = start.activations.get(id) as ActivationQuant;
         const [scale = quant.scale] = valuesOf(activationName(id));
-        return [id, { ...quant, scale }] as const;
-      });
+        return { ...quant, scale };
+      };
+      const activations = [...start.activations.keys()].map(
+        (id) => [id, learnedQuant(id)] as const,
+      );
       const weights = [...start.weights].map(
         ([id, quant]) => [id, { ...quant, scales: valuesOf(weightName(id)) }] as const,
       );
@@ -186,7 +204,7 @@ function hooksOf(
   integers: () => Graph,
 ): Hooks {
   /** Outputs of nodes that are known before `computed` rounds: raw integers, or exact already. */
-  const ready = new Map<TensorId, Int8Array | 'exact'>();
+  const ready = new Map<TensorId, Integers | 'exact'>();
   return {
     parameter(id) {
       const value = parameter(id);
@@ -209,24 +227,27 @@ function hooksOf(
       const outputs = layer?.outputs ?? traceOf(view.node)(tf, view, operands);
       const raw = layer?.raw ?? integersOf(tf, own, rawOperands(own, operands));
       view.node.outputs.forEach((id, i) => {
-        ready.set(id, raw[i] as Int8Array);
+        ready.set(id, raw[i] as Integers);
       });
       return outputs;
     },
     computed(id, value) {
-      const { quant } = tensorOf(integers(), id);
+      const tensor = tensorOf(integers(), id);
+      const { quant } = tensor;
       const first = start.activations.get(id);
       if (quant === null || first === undefined) return value;
-      const known = ready.get(id) ?? (integers().inputs.includes(id) ? rawOf(value, quant) : null);
+      const isInput = integers().inputs.includes(id);
+      // Samples become what the device gets.
+      const sample = () => integersFor(tensor, value.dataSync() as Float32Array);
+      const known = ready.get(id) ?? (isInput ? sample() : null);
       ready.delete(id);
       if (known === 'exact') return value;
       const scale = tf.reshape(
         scales.activation(id, first),
         value.shape.map(() => 1),
       );
-      const levels = { min: -128 - first.zeroPoint, max: 127 - first.zeroPoint };
       const real = known && tf.tensor(multiplesOf(quant, known), value.shape);
-      return fakeQuantized(tf, value, scale, levels, real);
+      return fakeQuantized(tf, value, scale, levelsOf(first), real);
     },
   };
 }
@@ -242,19 +263,10 @@ function straight(tf: Tf, value: TfTensor, real: TfTensor): TfTensor {
 
 type OwnQuant = NonNullable<Tensor['quant']>;
 
-/** The samples as the device gets them. */
-function rawOf(value: TfTensor, { scales: [scale = 1], zeroPoints: [zeroPoint = 0] }: OwnQuant) {
-  const real = value.dataSync();
-  const raw = new Int8Array(real.length);
-  const quant = { scale, zeroPoint };
-  for (let i = 0; i < raw.length; i += 1) raw[i] = integerOf(real[i] as number, quant);
-  return raw;
-}
-
 /** In a loop: every activation of a batch goes through it. */
 function multiplesOf(
   { scales: [scale = 1], zeroPoints: [zeroPoint = 0] }: OwnQuant,
-  raw: Int8Array,
+  raw: Integers,
 ) {
   const real = new Float32Array(raw.length);
   for (let i = 0; i < raw.length; i += 1) real[i] = ((raw[i] as number) - zeroPoint) * scale;
@@ -302,7 +314,7 @@ function rawOperands(
     if (tensor.data !== null) return tensor.data;
     const { scales: [scale = 1] = [], zeroPoints: [zeroPoint = 0] = [] } = tensor.quant ?? {};
     const real = operands[i]?.dataSync() ?? new Float32Array();
-    const raw = new Int8Array(real.length);
+    const raw = allocate(tensor.dtype, real.length) as Integers;
     for (let n = 0; n < raw.length; n += 1) {
       raw[n] = Math.round((real[n] as number) / scale) + zeroPoint;
     }
@@ -313,7 +325,7 @@ function rawOperands(
 interface Layer {
   /** In real numbers, before rounding: gradients flow through them. */
   readonly outputs: readonly TfTensor[];
-  readonly raw: readonly Int8Array[];
+  readonly raw: readonly Integers[];
 }
 
 /**

@@ -1,6 +1,8 @@
-/** A float graph with scales → an int8 module, as TFLite's converter would have made it. */
+/** A float graph with scales → a module of integers, as TFLite's converter would have made it. */
 import { InternalError } from '../../errors.js';
+import { rangeOfType } from '../../ir/dtypes.js';
 import {
+  allocate,
   type Graph,
   type Module,
   type Node,
@@ -13,6 +15,7 @@ import { clamp, roundHalfAwayFromZero } from '../../ops/arithmetic/quant.js';
 import { channelsAlong, weighted } from '../float-graph.js';
 import {
   type ActivationQuant,
+  type ActivationType,
   activationQuant,
   type Quantization,
   requireIntegerActivation,
@@ -24,10 +27,11 @@ import {
 export type ModuleHead = Omit<Module, 'graphs'>;
 
 /**
- * The module whose activations and weights are int8 and whose biases are int32.
+ * The module whose activations are int8 or int16, as the quantization says, and whose weights are
+ * int8. Biases are int32, those of int16 layers int64.
  *
  * @param graph with the final weights in float32; it has come through `separated`
- * @throws BonsaiError for a graph that int8 cannot express
+ * @throws BonsaiError for a graph that integers cannot express
  */
 export function lower(module: ModuleHead, graph: Graph, quantization: Quantization): Module {
   const bare = graph.nodes.find(
@@ -42,7 +46,7 @@ export function lowered(graph: Graph, quantization: Quantization): Graph {
   const tensors = [...graph.tensors];
   for (const [id, quant] of quantization.activations) {
     const tensor = tensorOf(graph, id);
-    if (tensor.data === null) tensors[id] = { ...tensor, dtype: 'int8', quant: asQuant(quant) };
+    if (tensor.data === null) tensors[id] = { ...tensor, dtype: quant.type, quant: asQuant(quant) };
   }
   const made = new Set<TensorId>();
   for (const node of graph.nodes) {
@@ -66,8 +70,24 @@ function integerPadding(node: Node, { activations }: Quantization): Node {
 }
 
 /** The integer nearest to a number, halves away from zero. */
-export function integerOf(real: number, { scale, zeroPoint }: ActivationQuant): number {
-  return clamp(roundHalfAwayFromZero(real / scale) + zeroPoint, -128, 127);
+export function integerOf(real: number, { type, scale, zeroPoint }: ActivationQuant): number {
+  const [low, high] = rangeOfType(type);
+  return clamp(roundHalfAwayFromZero(real / scale) + zeroPoint, low, high);
+}
+
+/** Elements of an activation. */
+export type Integers = Int8Array | Int16Array;
+
+/** Of a tensor as `lower` makes it: the integers that stand for real numbers. */
+export function integersFor(
+  { dtype, quant }: Pick<Tensor, 'dtype' | 'quant'>,
+  reals: Float32Array,
+): Integers {
+  const { scales: [scale = 1] = [], zeroPoints: [zeroPoint = 0] = [] } = quant ?? {};
+  const own = { type: dtype as ActivationType, scale, zeroPoint };
+  const integers = allocate(dtype, reals.length) as Integers;
+  for (let i = 0; i < integers.length; i += 1) integers[i] = integerOf(reals[i] as number, own);
+  return integers;
 }
 
 function asQuant({ scale, zeroPoint }: ActivationQuant): Quant {
@@ -84,7 +104,7 @@ function constant(graph: Graph, node: Node, position: number, quants: Quantizati
   if (position === 1) return weightTensor(tensor, weights);
   const input = quants.activations.get(node.inputs[0] as TensorId);
   if (input === undefined) return tensor;
-  return biasTensor(tensor, biasScales(input, weights));
+  return biasTensor(tensor, biasScales(input, weights), input.type);
 }
 
 /** The scale of a bias and of its accumulator, one for each of the weights'. */
@@ -95,7 +115,7 @@ export function biasScales(
   return scales.map((weightScale) => Math.fround(scale * weightScale));
 }
 
-/** An operand of arithmetic: int8 with the range of its own elements, unless it shares a scale. */
+/** An operand of arithmetic: with the range of its own elements, unless it shares a scale. */
 function operand(tensor: Tensor, given: ActivationQuant | undefined): Tensor {
   const values = tensor.data as Float32Array;
   const range = {
@@ -103,8 +123,8 @@ function operand(tensor: Tensor, given: ActivationQuant | undefined): Tensor {
     max: values.reduce((a, b) => Math.max(a, b), 0),
   };
   const quant = given ?? activationQuant(range);
-  const data = Int8Array.from(values, (value) => integerOf(value, quant));
-  return { ...tensor, dtype: 'int8', quant: asQuant(quant), data };
+  const own = { ...tensor, dtype: quant.type, quant: asQuant(quant) };
+  return { ...own, data: integersFor(own, values) };
 }
 
 /** The integers of weights in float32. */
@@ -129,18 +149,24 @@ function weightTensor(tensor: Tensor, quant: WeightQuant): Tensor {
   return { ...tensor, dtype: 'int8', quant: { scales, zeroPoints, axis }, data };
 }
 
-function biasTensor(tensor: Tensor, scales: readonly number[]): Tensor {
-  const data = Int32Array.from(tensor.data as Float32Array, (value, i) =>
+/** Magnitudes of biases stay below these: the accumulators have twice and 2^47. */
+const mostBias = { int8: 2 ** 30, int16: 2 ** 46 } as const;
+
+/** TFLite's converter makes biases of int16 layers int64. */
+function biasTensor(tensor: Tensor, scales: readonly number[], type: ActivationType): Tensor {
+  const most = mostBias[type];
+  const integers = Array.from(tensor.data as Float32Array, (value, i) =>
     clamp(
       roundHalfAwayFromZero(value / (scales[scales.length === 1 ? 0 : i] as number)),
-      -(2 ** 30),
-      2 ** 30,
+      -most,
+      most,
     ),
   );
+  const data = type === 'int8' ? Int32Array.from(integers) : BigInt64Array.from(integers, BigInt);
   const axis = scales.length === 1 ? null : 0;
   return {
     ...tensor,
-    dtype: 'int32',
+    dtype: type === 'int8' ? 'int32' : 'int64',
     quant: { scales, zeroPoints: scales.map(() => 0), axis },
     data,
   };

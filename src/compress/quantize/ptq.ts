@@ -1,4 +1,4 @@
-/** Post-training quantization: a float graph and samples → scales → an int8 module. */
+/** Post-training quantization: a float graph and samples → scales. */
 import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
 import { nodeNames, weighted } from '../float-graph.js';
 import { type CalibrationMethod, calibrated } from './calibrate.js';
@@ -7,6 +7,7 @@ import {
   activationQuants,
   type Quantization,
   scaleAxis,
+  type TensorTypes,
   tiesOf,
   type WeightQuant,
   type WeightType,
@@ -25,13 +26,15 @@ export interface QuantizeOptions {
   readonly weights: WeightType;
   /** By the names of nodes (`nodeNames`). */
   readonly layers?: Readonly<Record<string, LayerOptions>> | undefined;
+  /** Of activations; absent: all are int8. */
+  readonly types?: TensorTypes | undefined;
 }
 
 /** Scales for a graph that came through `separated`, from its observation. */
 export function quantizationOf(
   graph: Graph,
   observation: Observation,
-  { calibration, weights, layers = {} }: QuantizeOptions,
+  { calibration, weights, layers = {}, types = new Map() }: QuantizeOptions,
 ): Quantization {
   const own = new Map(Object.entries(layers));
   const names = nodeNames(graph);
@@ -49,8 +52,8 @@ export function quantizationOf(
   const ranges = new Map(
     [...observation].map(([id, seen]) => [
       id,
-      calibrated(seen, methods.get(ties.leader(id)) ?? calibration),
+      calibrated(seen, methods.get(ties.leader(id)) ?? calibration, types.get(id)),
     ]),
   );
-  return { activations: activationQuants(graph, ranges), weights: scales };
+  return { activations: activationQuants(graph, ranges, types), weights: scales };
 }

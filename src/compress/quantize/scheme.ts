@@ -1,5 +1,6 @@
 /** Which integers stand for which numbers: scales and zero points of a graph to be quantized. */
 import { BonsaiError } from '../../errors.js';
+import { rangeOfType } from '../../ir/dtypes.js';
 import {
   at,
   type Graph,
@@ -13,8 +14,13 @@ import { clamp } from '../../ops/arithmetic/quant.js';
 import { isMoving } from '../../ops/index.js';
 import { foldChannels, magnitude, peak, weighted } from '../float-graph.js';
 
-/** int8: real = scale · (q − zeroPoint). */
+/** Types of activations; weights are int8 with both. */
+export const activationTypes = ['int8', 'int16'] as const;
+export type ActivationType = (typeof activationTypes)[number];
+
+/** real = scale · (q − zeroPoint), for q of the type; the zero point of int16 is 0. */
 export interface ActivationQuant {
+  readonly type: ActivationType;
   readonly scale: number;
   readonly zeroPoint: number;
 }
@@ -53,27 +59,47 @@ export interface RealRange {
 }
 
 /**
- * The scale and zero point whose 256 integers cover `range` and 0. 0 is an integer exactly, since
- * padding and ReLU mean it.
+ * The scale and zero point whose integers cover `range` and 0. 0 is an integer exactly, since padding
+ * and ReLU mean it. Those of int16 are symmetric, as TFLite's converter chooses them.
  */
-export function activationQuant({ min, max }: RealRange): ActivationQuant {
+export function activationQuant(
+  { min, max }: RealRange,
+  type: ActivationType = 'int8',
+): ActivationQuant {
   const [low, high] = [Math.min(min, 0), Math.max(max, 0)];
+  const [least, most] = rangeOfType(type);
+  const [span, steps] = type === 'int8' ? [high - low, most - least] : [Math.max(-low, high), most];
   // TFLite stores scales as float32; without a range any scale is as good.
-  const scale = high > low ? Math.max(Math.fround((high - low) / 255), 2 ** -126) : 1;
-  const zeroPoint = clamp(Math.round(-128 - low / scale), -128, 127);
-  return { scale, zeroPoint };
+  const scale = span > 0 ? Math.max(Math.fround(span / steps), 2 ** -126) : 1;
+  const zeroPoint = type === 'int8' ? clamp(Math.round(least - low / scale), least, most) : 0;
+  return { type, scale, zeroPoint };
 }
 
-export function rangeOf({ scale, zeroPoint }: ActivationQuant): RealRange {
-  return { min: scale * (-128 - zeroPoint), max: scale * (127 - zeroPoint) };
+/** The multiples of its scale that a quantization has. */
+export function levelsOf({ type, zeroPoint }: Omit<ActivationQuant, 'scale'>): RealRange {
+  const [least, most] = rangeOfType(type);
+  return { min: least - zeroPoint, max: most - zeroPoint };
+}
+
+export function rangeOf(quant: ActivationQuant): RealRange {
+  const { min, max } = levelsOf(quant);
+  return { min: quant.scale * min, max: quant.scale * max };
 }
 
 /** Outputs whose scale and zero point the operator's definition gives. */
-const fixed: ReadonlyMap<string, ActivationQuant> = new Map([
-  ['softmax', { scale: 1 / 256, zeroPoint: -128 }],
-  ['logistic', { scale: 1 / 256, zeroPoint: -128 }],
-  ['tanh', { scale: 1 / 128, zeroPoint: 0 }],
+const fixed: ReadonlyMap<string, Readonly<Record<ActivationType, ActivationQuant>>> = new Map([
+  ['softmax', fixedQuants(1 / 256, -128)],
+  ['logistic', fixedQuants(1 / 256, -128)],
+  ['tanh', fixedQuants(1 / 128, 0)],
 ]);
+
+/** Those of int16 are the same for all. */
+function fixedQuants(scale: number, zeroPoint: number) {
+  return {
+    int8: { type: 'int8', scale, zeroPoint },
+    int16: { type: 'int16', scale: 1 / 32768, zeroPoint: 0 },
+  } as const;
+}
 
 /** Besides movements: operators that copy integers, so that their tensors share a quantization. */
 const copying: ReadonlySet<string> = new Set([
@@ -87,7 +113,8 @@ const copying: ReadonlySet<string> = new Set([
   'relu6',
 ]);
 
-const isCopying = (node: Node) => copying.has(node.op) || isMoving(node);
+/** Whether its tensors share a quantization. */
+export const isCopying = (node: Node) => copying.has(node.op) || isMoving(node);
 
 /** Whether it takes several tensors to one, which must share a quantization. */
 const isJoining = (node: Node) => isCopying(node) && node.inputs.length > 1;
@@ -96,7 +123,7 @@ export interface Ties {
   /** A tensor that stands for all that share its scale. */
   leader(id: TensorId): TensorId;
   /** By leader, where an operator gives the quantization. */
-  readonly fixed: ReadonlyMap<TensorId, ActivationQuant>;
+  readonly fixed: ReadonlyMap<TensorId, Readonly<Record<ActivationType, ActivationQuant>>>;
 }
 
 /** The tensors that must share a scale. `graph` has come through `separated`. */
@@ -123,7 +150,7 @@ export function tiesOf(graph: Graph): Ties {
 }
 
 /**
- * The graph as int8 can hold it: with a node `quantize` between an operator whose output has a fixed
+ * The graph as integers can hold it: with a node `quantize` between an operator whose output has a fixed
  * scale and one that copies several tensors, which would otherwise force that scale on all; with a
  * bias for every layer with weights, without which desktop TFLite refuses int8 convolutions; and
  * with a product by −1 for each NEG, whose int8 kernel ignores scales.
@@ -185,10 +212,14 @@ function withProducts(graph: Graph): Graph {
   return { ...graph, tensors, nodes };
 }
 
+/** Of each tensor; int8 where it is absent. Tensors that share a scale share their type. */
+export type TensorTypes = ReadonlyMap<TensorId, ActivationType>;
+
 /** The quantization of all activations, from the range of each. */
 export function activationQuants(
   graph: Graph,
   ranges: ReadonlyMap<TensorId, RealRange>,
+  types: TensorTypes = new Map(),
 ): ReadonlyMap<TensorId, ActivationQuant> {
   const ties = tiesOf(graph);
   const computed = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)];
@@ -202,13 +233,53 @@ export function activationQuants(
     const hull = hulls.get(leader) ?? range;
     hulls.set(leader, { min: Math.min(hull.min, range.min), max: Math.max(hull.max, range.max) });
   }
-  const quantOf = (id: TensorId) => {
+  const widened = widenedTensors(graph, (id) => types.get(id) ?? 'int8');
+  const quantOf = (id: TensorId): ActivationQuant => {
     const leader = ties.leader(id);
-    return ties.fixed.get(leader) ?? activationQuant(hulls.get(leader) ?? { min: 0, max: 0 });
+    const type = types.get(id) ?? 'int8';
+    const given = ties.fixed.get(leader)?.[type];
+    const narrow = widened.get(leader);
+    if (given === undefined && narrow !== undefined) return widenedQuant(quantOf(narrow));
+    return given ?? activationQuant(hulls.get(leader) ?? { min: 0, max: 0 }, type);
   };
   return new Map(
     [...new Set([...computed, ...hulls.keys(), ...tied])].map((id) => [id, quantOf(id)]),
   );
+}
+
+/**
+ * int8 tensors that become int16, by the leader of the tensor that they become, where nothing else
+ * shares its scale: then the conversion loses nothing (`widenedQuant`).
+ */
+export function widenedTensors(
+  graph: Graph,
+  typeOf: (id: TensorId) => ActivationType,
+): ReadonlyMap<TensorId, TensorId> {
+  const ties = tiesOf(graph);
+  const copiers = graph.nodes.filter(isCopying);
+  const copied = copiers.flatMap(({ outputs }) => outputs);
+  const constants = copiers.flatMap(({ inputs }) =>
+    inputs.filter((id) => id !== null && tensorOf(graph, id).data !== null),
+  ) as readonly TensorId[];
+  const made = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)];
+  const makers = [...made.filter((id) => !copied.includes(id)), ...new Set(constants)];
+  return new Map(
+    graph.nodes.flatMap(({ op, inputs: [from = null], outputs: [to = 0] }) => {
+      if (op !== 'quantize' || from === null) return [];
+      const leader = ties.leader(to);
+      const isWidening = typeOf(from) === 'int8' && typeOf(to) === 'int16';
+      const isAlone = makers.filter((id) => ties.leader(id) === leader).length === 1;
+      return isWidening && isAlone ? [[leader, from] as const] : [];
+    }),
+  );
+}
+
+/**
+ * int16 that holds all numbers of an int8 tensor: with 1/128 of its scale, q − zeroPoint in −255 … 255
+ * becomes 128 · (q − zeroPoint) in −32640 … 32640, and the ratio 128 is a shift.
+ */
+export function widenedQuant({ scale }: ActivationQuant): ActivationQuant {
+  return { type: 'int16', scale: scale / 128, zeroPoint: 0 };
 }
 
 function rangeOfConstant({ data }: Tensor): RealRange | null {

@@ -10,6 +10,7 @@ import { type CalibrationMethod, calibrationMethods } from '../quantize/calibrat
 import { equalized } from '../quantize/equalize.js';
 import { type Observation, observe } from '../quantize/observe.js';
 import { quantizationOf } from '../quantize/ptq.js';
+import { withTypes } from '../quantize/types.js';
 import { runnerOf } from '../trace.js';
 import type { Step } from './step.js';
 
@@ -22,9 +23,10 @@ interface Attempt {
 export const quantizeStep: Step<'quantize'> = {
   async run(candidate, wanted, surroundings, say) {
     const { tf, data } = surroundings;
+    const typed = withTypes(candidate.graph, wanted);
     const tried: Attempt[] = [];
     const kept: Attempt[] = [];
-    const score = snrScorer(surroundings, candidate.graph);
+    const score = snrScorer(surroundings, typed.graph);
     const observed = (graph: Graph) => observe(tf, runnerOf(tf, graph), data.calibration);
     const attempt = async (
       name: string,
@@ -34,7 +36,7 @@ export const quantizeStep: Step<'quantize'> = {
       corrects = false,
     ): Promise<Attempt> => {
       const { weights, layers } = wanted;
-      const options = { calibration: method, weights, layers };
+      const options = { calibration: method, weights, layers, types: typed.types };
       const quantization = quantizationOf(graph, seen, options);
       const final = corrects ? biasCorrected(tf, graph, quantization, data.calibration) : graph;
       const whole = { masks: candidate.masks, graph: final, quantization };
@@ -47,7 +49,7 @@ export const quantizeStep: Step<'quantize'> = {
       return one;
     };
     const methods = wanted.calibration === 'auto' ? calibrationMethods : [wanted.calibration];
-    let { graph } = candidate;
+    let { graph } = typed;
     let seen = observed(graph);
     let [method] = methods;
     let best = await attempt(`ranges by ${method}`, graph, seen, method);

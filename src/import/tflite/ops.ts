@@ -38,6 +38,7 @@ import {
   splitOptions,
   squeezeOptions,
   stridedSliceOptions,
+  sumOptions,
   svdfOptions,
   transposeConvOptions,
 } from './schema.js';
@@ -174,7 +175,7 @@ const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
 
 const table: Readonly<Record<string, AnyRow>> = {
   ABS: row({ op: 'abs', optionsType: 78, options: noOptions, attrs: none }),
-  ADD: row({ op: 'add', optionsType: 11, ...arithmetic }),
+  ADD: row({ op: 'add', optionsType: 11, ...arithmetic, options: sumOptions }),
   AVERAGE_POOL_2D: row({ op: 'average_pool2d', ...pool }),
   BATCH_MATMUL: row({
     op: 'batch_matmul',
@@ -503,6 +504,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     op: 'sub',
     optionsType: 28,
     ...arithmetic,
+    options: sumOptions,
     rounding: { tflm: { ratios: 'single' }, tflite: { ratios: 'double' } },
   }),
   SUM: row({

@@ -172,6 +172,8 @@ export const fullyConnectedOptions = {
 
 /** ADD, DIV, MUL and SUB. */
 export const arithmeticOptions = { activation: scalar(0, 'int8') };
+/** ADD and SUB: whether int16 has code of its own if scales are powers of two; set where absent. */
+export const sumOptions = { activation: scalar(0, 'int8'), powersOfTwo: scalar(1, 'bool', 1) };
 export const batchMatmulOptions = { adjX: flag(0), adjY: flag(1) };
 export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
 export const gatherOptions = { axis: int32(0), batchDims: int32(1) };
