@@ -31,6 +31,7 @@ const schema = z
     rounding: z.enum(['tflm', 'tflite']),
     cores: z.literal([1, 2, 'auto']),
     sramCopies: z.enum(['none', 'half', 'all']),
+    shape: z.array(z.string().min(1)),
     strict: z.boolean(),
     faithful: z.boolean(),
     keepInput: z.boolean(),

@@ -109,6 +109,7 @@ export function load(
     where: path,
     rounding: options.rounding,
     strict: options.strict ?? false,
+    ...(options.shapes === undefined ? {} : { shapes: options.shapes }),
     beside: readBeside(path),
   });
   observe?.('import', imported);

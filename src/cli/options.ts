@@ -1,5 +1,6 @@
 /** Options that several commands share, and the parsing of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { join as quote } from 'shlex';
 import { readLabels } from '../codegen/labels.js';
 import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
@@ -27,6 +28,7 @@ export interface CompileFlags extends Budgets {
   readonly optimize: Optimize;
   readonly rounding: 'tflm' | 'tflite';
   readonly strict?: true;
+  readonly shape?: readonly string[];
   readonly faithful?: true;
   readonly keepInput?: true;
   readonly stream?: number;
@@ -45,7 +47,22 @@ function counting(text: string): number {
   return value;
 }
 
-/** --optimize, --rounding, --strict, --faithful, --keep-input, --stream, --hop, --sram-copies, --cores */
+/** 'NAME=1,49,40' or '1,49,40', once for each input. */
+function shapeOption({ shape = [] }: CompileFlags): Pick<CompileOptions, 'shapes'> {
+  if (shape.length === 0) return {};
+  const shapes = shape.map((text) => {
+    const [, name, list = ''] = /^(?:(.*)=)?([^=]*)$/s.exec(text) ?? [];
+    const extents = list.split(',').map((extent) => extent.trim());
+    if (!extents.every((extent) => /^[1-9]\d{0,8}$/.test(extent))) {
+      const hint = 'whole numbers above 0 with commas: --shape 1,49,40, or --shape NAME=1,49,40';
+      throw new BonsaiError('usage', `--shape ${text}`, 'is no shape', hint);
+    }
+    return { name: name ?? null, shape: extents.map(Number) };
+  });
+  return { shapes };
+}
+
+/** --shape, --optimize, --rounding, --strict, --faithful, --keep-input, --stream, --hop, --sram-copies, --cores */
 export function withCompileOptions(command: Command): Command {
   return command
     .addOption(new Option('--optimize <goal>', 'what to prefer').choices(goals).default('balanced'))
@@ -53,6 +70,11 @@ export function withCompileOptions(command: Command): Command {
       new Option('--rounding <runtime>', 'bits of TFLM (and CMSIS-NN), or of desktop TFLite')
         .choices(['tflm', 'tflite'])
         .default('tflm'),
+    )
+    .option(
+      '--shape <shape>',
+      'extents of an input that is dynamic in the file: 1,49,40, or NAME=1,49,40 for each input',
+      (shape: string, others: readonly string[] = []) => [...others, shape],
     )
     .option('--strict', 'refuse faults of the file that TFLM ignores')
     .option('--faithful', 'one step per source operator, every tensor unchanged')
@@ -89,6 +111,7 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
     faithful: flags.faithful ?? false,
     keepInput: flags.keepInput ?? false,
     xip: flags.xip ?? 'model',
+    ...shapeOption(flags),
     ...streamOption(flags),
     ...(flags.sramCopies === undefined ? {} : { sramCopies: flags.sramCopies }),
     ...(flags.cores === '2' ? { cores: 2 } : {}),
@@ -104,6 +127,7 @@ export function compileArguments(flags: CompileFlags & { readonly target?: strin
     ['target', target],
     ['optimize', optimize, 'balanced'],
     ['rounding', rounding, 'tflm'],
+    ...(flags.shape ?? []).map((shape) => ['shape', quote([shape])] as const),
     ['strict', flags.strict],
     ['faithful', flags.faithful],
     ['keep-input', flags.keepInput],

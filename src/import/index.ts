@@ -6,10 +6,12 @@ import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
 import { operators } from '../ops/index.js';
 import { importTfjs, isTfjs, type ReadBeside } from './tfjs/index.js';
-import { importTflite } from './tflite/index.js';
+import { importTflite, shapedModel } from './tflite/index.js';
 import { readModel } from './tflite/read.js';
+import type { InputShape } from './tflite/shapes.js';
 import { type SurveyedOperator, surveyOperators } from './tflite/survey.js';
 
+export type { InputShape } from './tflite/shapes.js';
 export type { SurveyedOperator } from './tflite/survey.js';
 
 export interface ImportOptions {
@@ -21,6 +23,8 @@ export interface ImportOptions {
   readonly rounding: 'tflm' | 'tflite';
   /** Whether to refuse faults of a file that TFLM ignores. */
   readonly strict?: boolean;
+  /** Shapes of inputs that are dynamic in the file. Formats other than TFLite take none. */
+  readonly shapes?: readonly InputShape[];
   /** Reads files of the model's folder, for formats that have several. Without it there are none. */
   readonly beside?: ReadBeside;
 }
@@ -35,6 +39,10 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   const { module: imported, shards } = isTfjs(bytes)
     ? importTfjs(bytes, { beside: noFiles, ...options })
     : { module: importTflite(bytes, options), shards: [] };
+  if (options.shapes !== undefined && isTfjs(bytes)) {
+    const hint = 'it is for .tflite models: convert this one with fixed shapes';
+    throw new BonsaiError('usage', '--shape', 'is not taken by models of TensorFlow.js', hint);
+  }
   const hash = createHash('sha256').update(bytes);
   for (const shard of shards) hash.update(shard);
   const sha256 = hash.digest('hex');
@@ -51,9 +59,10 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
  */
 export function surveyModel(
   bytes: Uint8Array,
-  { where, rounding }: Pick<ImportOptions, 'where' | 'rounding'>,
+  { where, rounding, shapes }: Pick<ImportOptions, 'where' | 'rounding' | 'shapes'>,
 ): readonly SurveyedOperator[] | null {
-  return isTfjs(bytes) ? null : surveyOperators(readModel(bytes, where), rounding);
+  if (isTfjs(bytes)) return null;
+  return surveyOperators(shapedModel(readModel(bytes, where), shapes), rounding);
 }
 
 function noFiles(name: string): never {

@@ -37,7 +37,8 @@ interface Proven {
  */
 export function inspectModel(request: Inspected): Inspection {
   const { bytes, path, options } = request;
-  const surveyed = surveyModel(bytes, { where: path, rounding: options.rounding });
+  const { rounding, shapes = [] } = options;
+  const surveyed = surveyModel(bytes, { where: path, rounding, shapes });
   const { proven, fault } = tried(request);
   const rows = surveyed?.map((operator) => judged(operator, fault)) ?? nodesOf(proven, fault);
   const sha256 = createHash('sha256').update(bytes).digest('hex');

@@ -9,6 +9,8 @@ export interface CompileOptions {
   readonly rounding: 'tflm' | 'tflite';
   /** Refuse faults of the model's file that TFLM ignores. Absent: false. */
   readonly strict?: boolean;
+  /** Shapes of inputs that are dynamic in the file; without a name, that of a single input. */
+  readonly shapes?: readonly { readonly name: string | null; readonly shape: Shape }[];
   /** One step per source operator, tensors unchanged. */
   readonly faithful: boolean;
   /**

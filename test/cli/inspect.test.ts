@@ -60,6 +60,24 @@ describe('command line: inspect', () => {
     expect([operators.length, layers.length]).to.deep.equal([4, 4]);
   });
 
+  it('--shape gives a dynamic input its extents, by name or alone; without it the model asks', async () => {
+    const dynamic = changed((_, main) => {
+      Object.assign(at(main.tensors, 0), { shapeSignature: [1, -1, 4, 2], shape: [1, 1, 4, 2] });
+    });
+    const asked = await inspect(dynamic);
+    expect(asked.status).to.equal(2);
+    expect(asked.stderr).to.include('--shape "input=1,?,4,2"');
+    for (const shape of ['1,4,4,2', 'input=1,4,4,2', ' input=1, 4, 4, 2'.trim()]) {
+      const { status, stdout } = await inspect(dynamic, '--shape', shape);
+      expect(status, shape).to.equal(0);
+      expect(stdout).to.include('int8 [1, 4, 4, 2]');
+    }
+    for (const wrong of ['', '1,', '0,4', 'input=', '1x4', '-1,4,4,2']) {
+      const { status, stderr } = await inspect(dynamic, `--shape=${wrong}`);
+      expect([status, stderr], wrong).to.satisfy(() => status === 1 && /is no shape/.test(stderr));
+    }
+  });
+
   it('a float model is described, since it can be compressed', async () => {
     const { status, stdout } = await inspect(float);
     expect(stdout)

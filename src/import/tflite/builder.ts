@@ -195,7 +195,7 @@ function parametersOf(
 }
 
 /** An operator's options; an absent table has every field at its default. */
-function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: string) {
+export function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: string) {
   const { builtinOptions, builtinOptionsType } = operator;
   if (row.optionsType === 0 || builtinOptions === null || builtinOptionsType === 0) {
     return defaults(row.options);

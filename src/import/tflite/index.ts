@@ -2,6 +2,7 @@
 import type { BonsaiError } from '../../errors.js';
 import type { Module } from '../../ir/graph.js';
 import { printable, type RawModel, rawTensor, readModel } from './read.js';
+import { type InputShape, withShapes } from './shapes.js';
 import { importMain, main } from './subgraph.js';
 
 /** @throws BonsaiError with exit status 2 */
@@ -11,13 +12,15 @@ export function importTflite(
     readonly where: string;
     readonly rounding: 'tflm' | 'tflite';
     readonly strict?: boolean;
+    readonly shapes?: readonly InputShape[];
   },
 ): Pick<Module, 'graphs' | 'inputNames' | 'outputNames' | 'ignored'> {
   const ignored: BonsaiError[] = [];
-  const raw = readModel(bytes, options.where, (error) => {
+  const file = readModel(bytes, options.where, (error) => {
     if (options.strict === true) throw error;
     ignored.push(error);
   });
+  const raw = shapedModel(file, options.shapes);
   const { graph, inputs, outputs } = importMain(raw, options.rounding);
   return {
     graphs: [graph],
@@ -27,6 +30,12 @@ export function importTflite(
     inputNames: ioNames(raw, 'inputs', inputs),
     outputNames: ioNames(raw, 'outputs', outputs),
   };
+}
+
+/** The model with the shapes that the user gives to its inputs. */
+export function shapedModel(raw: RawModel, shapes: readonly InputShape[] = []): RawModel {
+  const inputs = raw.subgraphs[main]?.inputs ?? [];
+  return shapes.length === 0 ? raw : withShapes(raw, shapes, ioNames(raw, 'inputs', inputs));
 }
 
 /** Distinct names: those of the main subgraph's signature, else the tensors' own names. */

@@ -14,7 +14,6 @@ import {
   type RawTensor,
   rawTensor,
 } from './read.js';
-import { fixShape } from './tensors.js';
 import { initialSubgraph, type Variables } from './variables.js';
 
 /** The subgraph that runs. Only control flow operators call others, and those are refused. */
@@ -156,7 +155,9 @@ function checkSignature(
   if (open.length === 0) return;
   const where = `input tensor ${index} "${printable(name)}"`;
   const message = `has the dynamic shape [${shapeSignature.join(', ')}]`;
-  const error = new BonsaiError('bad-shape', where, message, fixShape);
+  const extents = shapeSignature.map((extent) => (extent < 0 ? '?' : extent)).join(',');
+  const hint = `give the extents: --shape "${printable(name)}=${extents}", with a number for each ?`;
+  const error = new BonsaiError('bad-shape', where, message, hint);
   if (open.some((d) => (shape[d] ?? 1) <= 1)) throw error;
   raw.ignore(error);
 }

@@ -91,8 +91,7 @@ function checkShape(shape: Shape, where: string): void {
   }
 }
 
-export const fixShape =
-  'give the model a fixed input shape before conversion (batch size and image size)';
+const fixShape = 'give the model a fixed input shape before conversion (batch size and image size)';
 
 /** Types of activations and weights, which need scale and zero point; not biases, shapes, axes. */
 const quantized: ReadonlySet<DType> = new Set(['int4', 'int8', 'uint8', 'int16']);
