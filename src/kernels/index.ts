@@ -65,6 +65,7 @@ import { smladLstm } from './dsp/lstm.js';
 import { smladConvolution, smladRows } from './dsp/multiply.js';
 import { wordMaxPool } from './dsp/pool.js';
 import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
+import { smladWide } from './dsp/wide.js';
 import { packedKernel, pairKernel } from './encoding/index.js';
 import {
   convolutionOf,
@@ -180,6 +181,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     conv2dVariant,
     packedKernel('packed', isOneGroup, convolutionOf),
     packedKernel('coded', isOneGroup, convolutionOf),
+    smladWide(isOneGroup, convolutionOf),
     wideConvolution,
   ]),
 };
@@ -238,6 +240,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     packedKernel('packed', () => true, fullyConnectedOf),
     packedKernel('coded', () => true, fullyConnectedOf),
     pairKernel(fullyConnectedOf),
+    smladWide(() => true, fullyConnectedOf),
     wideFullyConnected,
   ]),
 };

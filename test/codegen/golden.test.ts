@@ -432,11 +432,14 @@ function wideLayer(
 
 const wideInput = (b: Layers, shape: number[]) => b.input(shape, int16, undefined, 'int16');
 
+const wideConvolutions = (b: Layers) => {
+  const x = wideLayer(b, 'conv2d', wideInput(b, [1, 6, 5, 3]), [6, 3, 3, 3], pads, 6);
+  return wideLayer(b, 'conv2d', x, [2, 1, 2, 6], { dilationW: 2 }, 2);
+};
+
 Object.assign(rows, {
-  'portable/conv2d_16x8': (b: Layers) => {
-    const x = wideLayer(b, 'conv2d', wideInput(b, [1, 6, 5, 3]), [6, 3, 3, 3], pads, 6);
-    return wideLayer(b, 'conv2d', x, [2, 1, 2, 6], { dilationW: 2 }, 2);
-  },
+  'portable/conv2d_16x8': wideConvolutions,
+  'dsp/conv2d_16x8': wideConvolutions,
   'portable/depthwise_conv2d_16x8': (b: Layers) => {
     const attrs = { ...pads, depthMultiplier: 2 };
     return wideLayer(b, 'depthwise_conv2d', wideInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);

@@ -7,6 +7,7 @@ import { elementCount, type NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
   accumulatorReach,
+  accumulatorStarts,
   type OutputStage,
   outputStage,
   weightsOf,
@@ -30,7 +31,7 @@ import { windowNumbers } from '../layout/window-numbers.js';
 import type { Kernel, KernelCall, KernelVariant, Overlap, Table } from '../variant.js';
 
 /** Bytes of an int16: leads are counted in elements. */
-const elementBytes = 2;
+export const elementBytes = 2;
 
 const traits = { needs: [], types: ['int16'] } as const;
 
@@ -118,13 +119,13 @@ const convolutionIn = (view: NodeView<Conv2dAttrs>): Convolution => ({
  * How a kernel adds up and requantizes. reduced: 32-bit sums by a multiplier of 15 bits; wide: the
  * same of 64 bits; whole: 32-bit sums by a multiplier of 31 bits, as of int8 inputs.
  */
-type Sums = 'reduced' | 'wide' | 'whole';
+export type Sums = 'reduced' | 'wide' | 'whole';
 
 /**
  * 32 bits hold every partial sum if they hold |bias| + Σ|w|·2^15. The stage in 32 bits needs a right
  * shift of 17 at least (support/requantize_reduced.hbs has the proof).
  */
-function sumsOf(view: NodeView<AccumulationAttrs>, { stage, filters }: Convolution): Sums {
+export function sumsOf(view: NodeView<AccumulationAttrs>, { stage, filters }: Convolution): Sums {
   if (stage.wide === undefined) return 'whole';
   const isNarrow =
     accumulatorReach(view, filters).every((reach) => reach < 2 ** 31) &&
@@ -217,19 +218,28 @@ function callOf(
   };
 }
 
+/** Multiplier and shift of a channel, as the kernels of these sums read them. */
+export function scaleRow(
+  { multipliers, wide }: OutputStage,
+  sums: Sums,
+  channel: number,
+): readonly [multiplier: number, shift: number] {
+  const { multiplier = 0, shift = 0 } = (wide?.multipliers ?? multipliers)[channel] ?? {};
+  if (sums !== 'reduced') return [multiplier, shift];
+  return [multiplier, multiplier === 0 ? 1 : shift - 16];
+}
+
 /** Bias, multiplier and shift of each channel; of 'wide' the biases apart. −1: an unused lane. */
 function stageTables(
   channels: readonly number[],
-  { multipliers, wide, ...stage }: OutputStage,
+  stage: OutputStage,
   sums: Sums,
 ): Readonly<Record<string, Table>> {
-  const biases = wide?.biases ?? stage.biases;
+  const biases = accumulatorStarts(stage);
   const row = (channel: number): readonly number[] => {
     if (channel < 0) return [0, 0, 1];
     const bias = sums === 'wide' ? 0 : (biases[channel] as number);
-    const { multiplier = 0, shift = 0 } = (wide?.multipliers ?? multipliers)[channel] ?? {};
-    if (sums !== 'reduced') return [bias, multiplier, shift];
-    return [bias, multiplier, multiplier === 0 ? 1 : shift - 16];
+    return [bias, ...scaleRow(stage, sums, channel)];
   };
   const table: Table = { data: Int32Array.from(channels.flatMap(row)), role: 'table' };
   if (sums !== 'wide') return { stage: table };
