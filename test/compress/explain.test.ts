@@ -1,22 +1,25 @@
 import { expect } from 'chai';
 import { assessor } from '../../src/compress/assess.js';
 import type { Candidate } from '../../src/compress/candidate.js';
+import type { Cost } from '../../src/compress/cost.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { type Explanation, explain } from '../../src/compress/explain/index.js';
 import { probabilitiesOf } from '../../src/compress/explain/probabilities.js';
 import type { Remedy } from '../../src/compress/explain/remedies.js';
 import { disturbancesOf, kindOf } from '../../src/compress/explain/robustness.js';
 import { explainText } from '../../src/compress/explain/text.js';
+import { wider } from '../../src/compress/explain/wider.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { separated } from '../../src/compress/quantize/scheme.js';
+import { type TypeOptions, withTypes } from '../../src/compress/quantize/types.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { type GivenSettings, type StepSettings, settingsOf } from '../../src/compress/recipe.js';
 import { classesOf, floatAnswers } from '../../src/compress/score.js';
 import { runStep } from '../../src/compress/steps/index.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { type Graph, tensorOf } from '../../src/ir/graph.js';
+import { type Graph, type Module, mainGraph, tensorOf } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { head, samples } from '../support/samples.js';
 
@@ -77,7 +80,7 @@ describe('explaining a compression', () => {
     expect(own[0]?.remedy).to.equal('a scale for each channel');
     const first = explanation.remedies.filter(({ layer }) => layer === 0);
     expect(first.map(({ remedy }) => remedy)).to.include('learned rounding');
-    const gains = own.map(({ gainDb }) => gainDb);
+    const gains = own.filter(({ remedy }) => !/^int16/.test(remedy)).map(({ gainDb }) => gainDb);
     expect(gains).to.deep.equal([...gains].sort((a, b) => b - a));
     for (const { addedCount } of own) expect(addedCount).to.be.above(0);
   });
@@ -223,18 +226,34 @@ describe('remedies of planted faults, applied by the steps that they name', () =
     return graph;
   }
 
+  /**
+   * All outputs of the second layer lie near 40, and the third takes the differences of neighbours: 256
+   * integers between 0 and 40 leave little of these, with any range, scale or rounding of weights.
+   */
+  function withOffset(): Graph {
+    const graph = network();
+    (tensorOf(graph, graph.nodes[2]?.inputs[2] as number).data as Float32Array).fill(40);
+    const next = weightsOf(graph, 3);
+    for (let i = 0; i < next.length; i += 2) next[i + 1] = -(next[i] as number);
+    return graph;
+  }
+
   const rows: readonly (readonly [remedy: RegExp, graph: Graph, settings: typeof base])[] = [
     [/^equalize$/, channelTimes(100), base],
     [/^a scale for each channel$/, outputTimes(100), base],
     [/^ranges by/, withOutliers(), base],
     [/^learned rounding$/, network(), { ...base, weights: 'int4' }],
+    [/^int16 for it and its readers$/, withOffset(), base],
   ];
   for (const [remedy, original, settings] of rows) {
     it(`${remedy.source}: the signal rises by about as much as the report says`, async () => {
       const calibration = samples(80, [6, 6, 2], 3);
       const [validation, test] = [samples(60, [6, 6, 2], 4), samples(64, [6, 6, 2], 5)];
       const data = { train: calibration, calibration, validation };
-      const around = { tf, head, original, data, costOf: null, seed: 1 };
+      // What is counted: conversions between int8 and int16.
+      const costOf = (module: Module) =>
+        ({ count: mainGraph(module).nodes.filter(({ op }) => op === 'quantize').length }) as Cost;
+      const around = { tf, head, original, data, costOf, seed: 1 };
       const keeper = { resumed: null, save: () => {} };
       const dense: Candidate = { graph: original, masks: new Map(), quantization: null };
       const perform = async (step: StepSettings, from: Candidate) =>
@@ -242,8 +261,12 @@ describe('remedies of planted faults, applied by the steps that they name', () =
       const candidate = await perform(settings, dense);
       const { remedies } = await explain({ ...around, calibration, candidate, test });
       const told = remedies.find((one) => remedy.test(one.remedy));
+      // A layer is left to int16 where nothing else helps as much.
+      const first = remedies.find(({ layer }) => layer === told?.layer);
+      if (/int16/.test(remedy.source)) expect(first).to.equal(told);
       expect(told, remedies.map((one) => one.remedy).join()).not.to.equal(undefined);
-      const { step, wholeDb } = told as Remedy;
+      const { step, wholeDb, addedCount } = told as Remedy;
+      expect(addedCount).to.equal(/int16/.test(remedy.source) ? 1 : 0);
       const applied =
         step.step === 'round'
           ? await perform(settingsOf(step), candidate)
@@ -254,4 +277,38 @@ describe('remedies of planted faults, applied by the steps that they name', () =
       expect(gainDb).to.be.above(0.5 * wholeDb);
     });
   }
+
+  it('int16 is no remedy where a layer has it, or has no kernel for it', () => {
+    const graph = separated(
+      new FloatNetwork([4, 4, 2]).conv(3).add('hard_swish', [], {}).dense(2).graph(),
+    );
+    const data = samples(8, [4, 4, 2]);
+    const twinOf = (options: TypeOptions) => {
+      const typed = withTypes(graph, options);
+      const seen = observe(tf, runnerOf(tf, typed.graph), data);
+      const settings = { calibration: 'min-max', weights: 'int8', types: typed.types } as const;
+      const quantization = quantizationOf(typed.graph, seen, settings);
+      return { twin: { float: typed.graph, graph: typed.graph, quantization }, seen };
+    };
+    const told = ({ twin, seen }: ReturnType<typeof twinOf>) =>
+      twin.float.nodes.map((node, index) => {
+        const found = wider(twin, index, seen);
+        return [node.op, found && Object.keys(found.layers).join()];
+      });
+    const dense = 'fully_connected_3';
+    expect(told(twinOf({ activations: 'int8' }))).to.deep.equal([
+      ['conv2d', 'conv2d_0'],
+      ['hard_swish', null],
+      ['reshape', `reshape_2,${dense}`],
+      ['fully_connected', dense],
+    ]);
+    const layers = { [dense]: { activations: 'int16' } } as const;
+    expect(told(twinOf({ activations: 'int8', layers }))).to.deep.equal([
+      ['conv2d', `conv2d_0,${dense}`],
+      ['hard_swish', null],
+      ['reshape', `reshape_2,${dense}`],
+      ['quantize', null],
+      ['fully_connected', null],
+    ]);
+  });
 });

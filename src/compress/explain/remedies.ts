@@ -7,7 +7,7 @@ import { nodeNames, weighted, withValues } from '../float-graph.js';
 import { type CalibrationMethod, calibrationMethods } from '../quantize/calibrate.js';
 import { equalized } from '../quantize/equalize.js';
 import { lower, type ModuleHead } from '../quantize/lower.js';
-import { observe } from '../quantize/observe.js';
+import { type Observation, observe } from '../quantize/observe.js';
 import { quantizationOf } from '../quantize/ptq.js';
 import { learnedRounding, roundDefaults } from '../quantize/round.js';
 import {
@@ -22,6 +22,7 @@ import { signalToNoise } from '../score.js';
 import type { Tf } from '../tensorflow.js';
 import { runnerOf } from '../trace.js';
 import { type ExplainedLayer, partialQuantizer, scoresOf, type Twin } from './layers.js';
+import { wider } from './wider.js';
 
 export interface Remedy {
   /** Index of the node. */
@@ -60,7 +61,10 @@ export interface RemedyMaterials {
   readonly seed: number;
 }
 
-/** Remedies of the layers with weights that cost the scores most signal, best first for each. */
+/**
+ * Remedies of the layers with weights that cost the scores most signal, best first for each; int16,
+ * which costs time, comes last.
+ */
 export async function findRemedies(
   { tf, head, calibration, costOf, seed }: RemedyMaterials,
   twin: Twin,
@@ -68,10 +72,11 @@ export async function findRemedies(
   test: Dataset,
 ): Promise<readonly Remedy[]> {
   const few = thinned(test, mostSamples);
-  /** Of the scores with one layer quantized; null: with all. */
-  const snrOf = (tried: Twin, index: number | null) => {
+  /** Of the scores with the layer of this output quantized; null: with all. */
+  const snrOf = (tried: Twin, output: TensorId | null) => {
     const partly = partialQuantizer(tf, tried);
-    const hooks = partly.hooks((one) => index === null || one === index);
+    const { nodes } = tried.graph;
+    const hooks = partly.hooks((one) => output === null || nodes[one]?.outputs[0] === output);
     const wanted = scoresOf(tf, tried.float, few, {});
     const got = scoresOf(tf, tried.graph, few, hooks);
     partly.dispose();
@@ -87,35 +92,47 @@ export async function findRemedies(
   const whole = snrOf(twin, null);
   const found: Remedy[] = [];
   const even = evenTwin(tf, twin, calibration);
-  const ranges = rangesByMethod(tf, twin, calibration);
+  const seen = observe(tf, runnerOf(tf, twin.float), calibration);
+  const ranges = rangesByMethod(twin, seen);
   for (const { index, name } of worst) {
-    const base = snrOf(twin, index);
-    const attempts = [
-      even,
-      bestRanges(twin, index, ranges, (tried) => snrOf(tried, index)),
-      perChannel(twin, index),
-      await rounded(tf, twin, index, calibration, seed),
-    ].filter((attempt) => attempt !== null);
-    const own = attempts.flatMap(({ remedy, twin: tried, step }) => {
-      const gainDb = snrOf(tried, index) - base;
+    const output = twin.graph.nodes[index]?.outputs[0] ?? null;
+    const base = snrOf(twin, output);
+    const measured = (attempt: Attempt | null): readonly Remedy[] => {
+      if (attempt === null) return [];
+      const { remedy, twin: tried, step } = attempt;
+      const gainDb = snrOf(tried, output) - base;
       if (!(gainDb >= leastGainDb)) return [];
       const wholeDb = snrOf(tried, null) - whole;
       if (!(wholeDb >= leastWholeDb)) return [];
       const count = countOf(tried);
       const addedCount = count === undefined ? null : count - before;
       return [{ layer: index, name, remedy, gainDb, wholeDb, addedCount, step }];
-    });
-    found.push(...own.sort((a, b) => b.gainDb - a.gainDb));
+    };
+    const attempts = [
+      even,
+      bestRanges(twin, index, ranges, (tried) => snrOf(tried, output)),
+      perChannel(twin, index),
+      await rounded(tf, twin, index, calibration, seed),
+    ];
+    const own = attempts.flatMap(measured).sort((a, b) => b.gainDb - a.gainDb);
+    // It alone costs much time: the last way, where the others do less for the whole.
+    const least = Math.max(0, ...own.map(({ wholeDb }) => wholeDb)) + leastGainDb;
+    const wide = measured(inInt16(twin, index, seen)).filter(({ wholeDb }) => wholeDb >= least);
+    found.push(...own, ...wide);
   }
   return found;
 }
 
-const weightTypeOf = ({ weights }: Quantization) => [...weights.values()][0]?.type ?? 'int8';
+/** What a quantization has, as options for another one. */
+function optionsOf({ weights, activations }: Quantization) {
+  const types = new Map([...activations].map(([id, { type }]) => [id, type] as const));
+  return { weights: [...weights.values()][0]?.type ?? 'int8', types };
+}
 
 function evenTwin(tf: Tf, { float, quantization }: Twin, calibration: Dataset): Attempt {
   const graph = equalized(float);
   const seen = observe(tf, runnerOf(tf, graph), calibration);
-  const options = { calibration: 'min-max', weights: weightTypeOf(quantization) } as const;
+  const options = { calibration: 'min-max', ...optionsOf(quantization) } as const;
   const scales = quantizationOf(graph, seen, options);
   const even = { float: graph, graph, quantization: scales };
   return { remedy: 'equalize', twin: even, step: { step: 'quantize', equalize: true } };
@@ -123,12 +140,11 @@ function evenTwin(tf: Tf, { float, quantization }: Twin, calibration: Dataset): 
 
 type Ranges = ReadonlyMap<CalibrationMethod, Quantization['activations']>;
 
-function rangesByMethod(tf: Tf, { float, quantization }: Twin, calibration: Dataset): Ranges {
-  const seen = observe(tf, runnerOf(tf, float), calibration);
-  const weights = weightTypeOf(quantization);
+function rangesByMethod({ float, quantization }: Twin, seen: Observation): Ranges {
+  const rest = optionsOf(quantization);
   return new Map(
     calibrationMethods.map((method) => {
-      const options = { calibration: method, weights };
+      const options = { calibration: method, ...rest };
       return [method, quantizationOf(float, seen, options).activations];
     }),
   );
@@ -177,6 +193,14 @@ function perChannel(twin: Twin, index: number): Attempt | null {
     twin: { ...twin, graph, quantization: { ...twin.quantization, weights } },
     step: { step: 'quantize', layers: { [name]: { perChannel: true } } },
   };
+}
+
+/** int16 for the layer, and for those that read its output. */
+function inInt16(twin: Twin, index: number, seen: Observation): Attempt | null {
+  const found = wider(twin, index, seen);
+  if (found === null) return null;
+  const remedy = found.withReaders ? 'int16 for it and its readers' : 'int16';
+  return { remedy, twin: found.twin, step: { step: 'quantize', layers: found.layers } };
 }
 
 async function rounded(
