@@ -50,7 +50,8 @@ function operatorList(): List {
     rows: operators.map((operator) => ({
       TFLite: operator.tflite,
       types: typeText(operator.types),
-      kernels: operator.op === null ? 'none: becomes a state' : kernelText(operator),
+      kernels:
+        operator.becomes === undefined ? kernelText(operator) : `none: becomes ${operator.becomes}`,
     })),
   };
 }

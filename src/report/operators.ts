@@ -1,4 +1,5 @@
 /** The operators that bonsaic compiles: from the importer's table, the operators' types and the kernels. */
+import { controlFlowOperators } from '../import/tflite/control-flow.js';
 import { rows } from '../import/tflite/ops.js';
 import { variableOperators } from '../import/tflite/variables.js';
 import { arenaTypes, type DType } from '../ir/dtypes.js';
@@ -10,8 +11,10 @@ import { opOf } from '../ops/index.js';
 export interface SupportedOperator {
   /** Its name in TFLite: 'CONV_2D'. */
   readonly tflite: string;
-  /** The operator of the IR; null for those that become states. */
+  /** The operator of the IR; null for those that become states, or other operators. */
   readonly op: string | null;
+  /** What it becomes in place of a node. */
+  readonly becomes?: string;
   /** Positions of the inputs that may be computed; the others must be constants. */
   readonly operands: readonly number[] | 'all';
   /** Types of its computed inputs and of its outputs, which a kernel computes. */
@@ -36,8 +39,11 @@ export function supportedOperators(): readonly SupportedOperator[] {
     return { tflite, op, operands, types, kernels, rounds };
   });
   const none = { op: null, operands: [], types: [], kernels: [], rounds: false };
-  const states = [...variableOperators].map((tflite) => ({ tflite, ...none }));
-  return [...becomeNodes, ...states].sort((a, b) => (a.tflite < b.tflite ? -1 : 1));
+  const others = [
+    ...[...variableOperators].map((tflite) => ({ tflite, becomes: 'a state', ...none })),
+    ...[...controlFlowOperators].map((tflite) => ({ tflite, becomes: 'what it runs', ...none })),
+  ];
+  return [...becomeNodes, ...others].sort((a, b) => (a.tflite < b.tflite ? -1 : 1));
 }
 
 function kernelFolders(op: string): SupportedOperator['kernels'] {

@@ -15,7 +15,13 @@ const [begin, end] = ['<!-- operators -->\n', '<!-- end -->\n'];
 function lineOf(operator: SupportedOperator): string {
   const { tflite, op, operands, types, rounds } = operator;
   const data = operands === 'all' ? operands : operands.join(', ');
-  const here = [op ?? 'a state', data, typeText(types), kernelText(operator), rounds ? 'yes' : ''];
+  const here = [
+    op ?? operator.becomes ?? '',
+    data,
+    typeText(types),
+    kernelText(operator),
+    rounds ? 'yes' : '',
+  ];
   return `| ${[tflite, ...here].join(' | ')} |`;
 }
 

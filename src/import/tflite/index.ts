@@ -1,9 +1,10 @@
 /** A .tflite file → graph, and names of inputs and outputs. */
 import type { BonsaiError } from '../../errors.js';
 import type { Module } from '../../ir/graph.js';
+import { withoutControlFlow } from './control-flow.js';
 import { printable, type RawModel, rawTensor, readModel } from './read.js';
 import { type InputShape, withShapes } from './shapes.js';
-import { importMain, main } from './subgraph.js';
+import { checkIndices, importMain, main } from './subgraph.js';
 
 /** @throws BonsaiError with exit status 2 */
 export function importTflite(
@@ -20,7 +21,7 @@ export function importTflite(
     if (options.strict === true) throw error;
     ignored.push(error);
   });
-  const raw = shapedModel(file, options.shapes);
+  const raw = withoutControlFlow(shapedModel(file, options.shapes));
   const { graph, inputs, outputs } = importMain(raw, options.rounding);
   return {
     graphs: [graph],
@@ -34,8 +35,10 @@ export function importTflite(
 
 /** The model with the shapes that the user gives to its inputs. */
 export function shapedModel(raw: RawModel, shapes: readonly InputShape[] = []): RawModel {
-  const inputs = raw.subgraphs[main]?.inputs ?? [];
-  return shapes.length === 0 ? raw : withShapes(raw, shapes, ioNames(raw, 'inputs', inputs));
+  const subgraph = raw.subgraphs[main];
+  if (shapes.length === 0 || subgraph === undefined) return raw;
+  checkIndices(raw, subgraph);
+  return withShapes(raw, shapes, ioNames(raw, 'inputs', subgraph.inputs));
 }
 
 /** Distinct names: those of the main subgraph's signature, else the tensors' own names. */

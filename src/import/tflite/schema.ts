@@ -126,6 +126,8 @@ export const lstmOptions = {
 };
 export const noOptions = {};
 
+export const ifOptions = { thenSubgraph: int32(0), elseSubgraph: int32(1) };
+export const whileOptions = { condSubgraph: int32(0), bodySubgraph: int32(1) };
 export const callOnceOptions = { initSubgraph: int32(0) };
 export const varHandleOptions = { container: string(0), sharedName: string(1) };
 

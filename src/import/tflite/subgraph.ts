@@ -16,11 +16,11 @@ import {
 } from './read.js';
 import { initialSubgraph, type Variables } from './variables.js';
 
-/** The subgraph that runs. Only control flow operators call others, and those are refused. */
+/** The subgraph that runs. CALL_ONCE alone calls others: IF and WHILE are laid out before. */
 export const main = 0;
 
 /** The most operators that a model may have; real models have hundreds. */
-const maxOperators = 65536;
+export const maxOperators = 65536;
 
 export interface ImportedGraph {
   readonly graph: Graph;
@@ -96,6 +96,9 @@ function importSubgraph(
   rounding: 'tflm' | 'tflite',
 ): { readonly graph: Graph; readonly variables: Variables } {
   checkIndices(raw, subgraph);
+  for (const index of subgraph.inputs) {
+    checkSignature(raw, rawTensor(raw, subgraph, index), index);
+  }
   const edges = edgesOf(raw, subgraph);
   const builder = new GraphBuilder(raw, subgraph, edges, rounding);
   const remaining = [...subgraph.operators.entries()].filter(
@@ -136,7 +139,6 @@ export function checkIndices(raw: RawModel, subgraph: RawSubgraph): void {
     if (operator.outputs.length > 0 || !rows.has(operatorName(raw, operator))) return;
     throw new BonsaiError('bad-graph', where, 'has no output', convertAgain);
   });
-  for (const index of inputs) checkSignature(raw, rawTensor(raw, subgraph, index), index);
 }
 
 /**

@@ -2,6 +2,7 @@
 import { type BonsaiError, refusalOf } from '../../errors.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { GraphBuilder, placeOf } from './builder.js';
+import { controlFlowOperators, withoutControlFlow } from './control-flow.js';
 import { edgesOf } from './edges.js';
 import {
   bufferBytes,
@@ -38,7 +39,12 @@ export function surveyOperators(
   raw: RawModel,
   rounding: 'tflm' | 'tflite',
 ): readonly SurveyedOperator[] {
-  return raw.subgraphs.flatMap((subgraph) => surveySubgraph(raw, subgraph, rounding));
+  const flow = refusalOf(() => withoutControlFlow(raw));
+  return raw.subgraphs.flatMap((subgraph) =>
+    surveySubgraph(raw, subgraph, rounding).map((operator) =>
+      controlFlowOperators.has(operator.name) ? { ...operator, refusal: flow } : operator,
+    ),
+  );
 }
 
 function surveySubgraph(

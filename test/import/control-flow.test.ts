@@ -1,0 +1,199 @@
+/** IF and WHILE: what they run where that is known, and a clear error where it is not. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { refusalOf } from '../../src/errors.js';
+import { importModel } from '../../src/import/index.js';
+import { builtinCode } from '../../src/import/tflite/builtins.js';
+import {
+  arithmeticOptions,
+  identifier,
+  ifOptions,
+  modelFields,
+  noOptions,
+  whileOptions,
+} from '../../src/import/tflite/schema.js';
+import { type Module, mainGraph } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { runPasses } from '../../src/passes/index.js';
+import { encode } from '../../src/write/flatbuffer.js';
+import { expectSameBits } from '../support/native.js';
+import { type RawModel, type RawSubgraph, tensor } from './fixture.js';
+
+const codes = ['WHILE', 'IF', 'LESS', 'ADD', 'NEG'];
+const operator = (name: string, inputs: number[], outputs: number[], type = 0, values = {}) => ({
+  ...{ opcodeIndex: codes.indexOf(name), inputs, outputs },
+  ...(type === 0
+    ? {}
+    : {
+        builtinOptionsType: type,
+        builtinOptions: {
+          fields: { 11: arithmeticOptions, 92: ifOptions, 93: whileOptions }[type] ?? noOptions,
+          values,
+        },
+      }),
+});
+
+const counter = (name: string, buffer = 0) => tensor(name, 'int32', [], buffer);
+const value = (name: string) => tensor(name, 'int8', [1, 4]);
+
+/** Buffers of constants: 1 to 4 hold 0, 1, 3 and true. */
+const buffers = () => [
+  {},
+  ...[0, 1, 3].map((each) => ({ data: new Uint8Array(Int32Array.of(each).buffer) })),
+  { data: Uint8Array.of(1) },
+];
+
+/**
+ * `for (i = 0; i < 3; i += 1) x = -x`: subgraph 0 loops (tensors: x, i, results), 1 is the condition, 2
+ * the body.
+ */
+function loopModel(change: (model: RawModel, all: readonly RawSubgraph[]) => void = () => {}) {
+  const subgraphs: RawSubgraph[] = [
+    {
+      name: 'main',
+      tensors: [value('x'), counter('i', 1), counter('turns'), value('y')],
+      ...{ inputs: [0], outputs: [3] },
+      operators: [operator('WHILE', [1, 0], [2, 3], 93, { condSubgraph: 1, bodySubgraph: 2 })],
+    },
+    {
+      name: 'condition',
+      tensors: [counter('i'), value('x'), counter('limit', 3), tensor('goes', 'bool', [])],
+      ...{ inputs: [0, 1], outputs: [3], operators: [operator('LESS', [0, 2], [3])] },
+    },
+    {
+      name: 'body',
+      tensors: [counter('i'), value('x'), counter('one', 2), counter('next'), value('minus')],
+      ...{ inputs: [0, 1], outputs: [3, 4] },
+      operators: [operator('ADD', [0, 2], [3], 11), operator('NEG', [1], [4])],
+    },
+  ];
+  const model: RawModel = {
+    version: 3,
+    operatorCodes: codes.map((name) => ({
+      builtinCode: builtinCode(name),
+      deprecatedBuiltinCode: builtinCode(name),
+    })),
+    subgraphs,
+    buffers: buffers(),
+  };
+  change(model, subgraphs);
+  return encode(modelFields, model, identifier, 4096);
+}
+
+const load = (bytes: Uint8Array, rounding: 'tflm' | 'tflite' = 'tflm'): Module =>
+  importModel(bytes, { name: 'm', where: 'm.tflite', rounding });
+
+/** The model with an IF in place of the loop; `condition` is a buffer of a bool, 0: an input. */
+const branchModel = (condition: number) =>
+  loopModel((_, [main, then, other]) => {
+    main?.tensors.splice(1, 1, tensor('condition', 'bool', [], condition));
+    if (condition === 0) main?.inputs.push(1);
+    const options = { thenSubgraph: 1, elseSubgraph: 2 };
+    main?.operators.splice(0, 1, operator('IF', [1, 0], [3], 92, options));
+    const branch = { inputs: [0], tensors: [value('x'), value('y')], outputs: [1] };
+    Object.assign(then ?? {}, { ...branch, operators: [operator('NEG', [0], [1])] });
+    Object.assign(other ?? {}, { ...branch, operators: [operator('ADD', [0, 0], [1], 11)] });
+  });
+
+describe('control flow', () => {
+  const input = Int8Array.of(1, -2, 30, -40);
+  const outputOf = (bytes: Uint8Array) => evaluateGraph(mainGraph(load(bytes)), [input]).outputs[0];
+
+  it('a loop with a counter becomes its turns, and the counter goes', () => {
+    const graph = mainGraph(load(loopModel()));
+    expect(graph.nodes.map(({ op }) => op)).to.deep.equal(['neg', 'neg', 'neg']);
+    expect([...(outputOf(loopModel()) as Int8Array)]).to.deep.equal([-1, 2, -30, 40]);
+    expect(load(loopModel()).outputNames).to.deep.equal(['y']);
+  });
+
+  it('a branch with a constant condition becomes the branch that it takes', () => {
+    const taken = [4, 1].map((condition) => mainGraph(load(branchModel(condition))).nodes[0]?.op);
+    expect(taken).to.deep.equal(['neg', 'add']);
+  });
+
+  type Change = Parameters<typeof loopModel>[0];
+  const calls =
+    (subgraph: number): Change =>
+    (_, all) =>
+      all[2]?.operators.splice(
+        1,
+        1,
+        operator('WHILE', [0, 1], [3, 4], 93, { condSubgraph: 1, bodySubgraph: subgraph }),
+      );
+  const refused: readonly (readonly [edge: string, code: string, says: RegExp, Uint8Array])[] = [
+    ['a body that calls itself', 'bad-graph', /calls subgraph 2 "body"/, loopModel(calls(2))],
+    ['a body that calls the main graph', 'bad-graph', /calls subgraph 0/, loopModel(calls(0))],
+    ['a subgraph that is missing', 'corrupt-model', /missing subgraph/, loopModel(calls(9))],
+    ['a negative subgraph', 'corrupt-model', /missing subgraph/, loopModel(calls(-1))],
+    [
+      'a loop without a bound',
+      'unsupported-attribute',
+      /WHILE.* has no bound/,
+      loopModel((_, [main]) => {
+        main?.inputs.push(1);
+        Object.assign(main?.tensors[1] ?? {}, { buffer: 0 });
+      }),
+    ],
+    [
+      'a loop without an end',
+      'too-large',
+      /more than \d+ operators/,
+      loopModel((_, all) => all[2]?.operators.splice(0, 1, operator('ADD', [2, 2], [3], 11))),
+    ],
+    [
+      'a loop without an end whose body is empty',
+      'too-large',
+      /more than \d+ operators/,
+      loopModel((_, all) => {
+        all[2]?.operators.splice(0);
+        all[2]?.outputs.splice(0, 2, 0, 1);
+      }),
+    ],
+    [
+      'another number of inputs',
+      'bad-graph',
+      /gives 2 inputs to a subgraph with 1/,
+      loopModel((_, all) => all[2]?.inputs.splice(1)),
+    ],
+    [
+      'no subgraphs in its options',
+      'corrupt-model',
+      /no subgraphs/,
+      loopModel((_, [main]) => main?.operators.splice(0, 1, operator('WHILE', [1, 0], [2, 3]))),
+    ],
+    ['a condition that is computed', 'unsupported-attribute', /IF.* depends on/, branchModel(0)],
+    [
+      'a body of strings',
+      'unsupported-type',
+      /string/,
+      loopModel((_, all) => Object.assign(all[2]?.tensors[4] ?? {}, { type: 5 })),
+    ],
+  ];
+  for (const [edge, code, says, bytes] of refused) {
+    it(`refuses ${edge}`, () => {
+      const error = refusalOf(() => load(bytes));
+      expect([error?.code, error?.exitStatus]).to.deep.equal([code, 2]);
+      expect(`${error?.where} ${error?.message}`).to.match(says);
+      expect(error?.hint).not.to.equal('');
+    });
+  }
+
+  const folder = fileURLToPath(new URL('../corpus/control-flow/', import.meta.url));
+  const names = readdirSync(folder).flatMap((file) => /^(.*)\.tflite$/.exec(file)?.[1] ?? []);
+  for (const name of names) {
+    it(`${name}, as TensorFlow converts it: the bits of both runtimes, and in C`, async () => {
+      const bytes = readFileSync(`${folder}${name}.tflite`);
+      const vectors = JSON.parse(readFileSync(`${folder}${name}.json`, 'utf8'));
+      for (const rounding of ['tflm', 'tflite'] as const) {
+        const graph = mainGraph(load(bytes, rounding));
+        if (typeof vectors[rounding] === 'string') continue;
+        vectors.inputs.forEach((values: number[], i: number) => {
+          const [made] = evaluateGraph(graph, [Int8Array.from(values)]).outputs;
+          expect([...(made as Int8Array)], rounding).to.deep.equal(vectors[rounding][i]);
+        });
+      }
+      await expectSameBits([runPasses(load(bytes), { faithful: false })]);
+    });
+  }
+});
