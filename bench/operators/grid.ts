@@ -208,6 +208,21 @@ function elementwise(): readonly Layer[] {
   return kinds.flatMap(([op, attrs]) => shapes.map((shape) => plain(op, [shape], attrs)));
 }
 
+/** Further functions of one element, which are look-ups too. */
+function lookups(): readonly Layer[] {
+  const kinds: readonly (readonly [op: string, attrs: Attrs])[] = [
+    ...['abs', 'exp', 'log', 'neg', 'relu_0_to_1', 'rsqrt', 'sqrt'].map((op) => [op, {}] as const),
+    ['elu', { algorithm: 'expm1' }],
+    ['gelu', { approximate: false }],
+  ];
+  return kinds.flatMap(([op, attrs]) =>
+    [
+      [1, 64],
+      [1, 8, 7, 17],
+    ].map((shape) => plain(op, [shape], attrs)),
+  );
+}
+
 function softmaxes(): readonly Layer[] {
   const attrs = { beta: 1, algorithm: 'fixed' };
   const wide = [2, 3, 4, 5, 10, 12, 35, 100, 257, 1000].map((classes) => [1, classes]);
@@ -245,6 +260,33 @@ function binaries(): readonly Layer[] {
   });
 }
 
+/** Functions of two elements, of which the second may repeat. */
+function pairs(): readonly Layer[] {
+  const kinds: readonly (readonly [op: string, attrs: Attrs])[] = [
+    ...['maximum', 'minimum', 'prelu'].map((op) => [op, {}] as const),
+    ['div', { activation: 'none' }],
+    ['squared_difference', {}],
+  ];
+  return kinds.flatMap(([op, attrs]) => [
+    ...[
+      [1, 64],
+      [1, 8, 7, 3],
+      [1, 8, 7, 16],
+    ].map((shape) => plain(op, [shape, shape], attrs)),
+    ...[3, 16].map((c) => plain(op, [[1, 8, 7, c], [c]], attrs)),
+  ]);
+}
+
+function products(): readonly Layer[] {
+  const multiply = (a: Shape, b: Shape, transposeB: boolean) =>
+    plain('batch_matmul', [a, b], { transposeA: false, transposeB });
+  return [
+    multiply([1, 8, 16], [1, 16, 8], false),
+    multiply([1, 16, 32], [1, 16, 32], true),
+    multiply([4, 7, 9], [4, 9, 5], false),
+  ];
+}
+
 function means(): readonly Layer[] {
   const over = (shape: Shape, axes: readonly number[], keepDims = false) =>
     plain('mean', [shape], { axes, keepDims, algorithm: 'general' });
@@ -257,6 +299,51 @@ function means(): readonly Layer[] {
     over([2, 5, 5, 12], [1, 2], true),
     over([1, 257], [1]),
     over([1, 25, 5, 64], [1, 2]),
+  ];
+}
+
+function reductions(): readonly Layer[] {
+  const kinds: readonly (readonly [op: string, attrs: Attrs])[] = [
+    ['reduce_max', {}],
+    ['reduce_min', {}],
+    ['reduce_sum', { algorithm: 'fixed' }],
+  ];
+  return kinds.flatMap(([op, attrs]) =>
+    [[1, 2], [3]].flatMap((axes) =>
+      [
+        [1, 8, 7, 3],
+        [1, 8, 7, 16],
+      ].map((shape) => plain(op, [shape], { axes, keepDims: false, ...attrs })),
+    ),
+  );
+}
+
+/** Movements by blocks, copies of a whole, and new dimensions. */
+function arrangements(): readonly Layer[] {
+  const to = (output: Shape, centers: boolean): Layer => ({
+    ...plain('resize_bilinear', [[1, 8, 7, output[3] ?? 1]], {
+      alignCorners: false,
+      halfPixelCenters: centers,
+    }),
+    outputs: [output],
+  });
+  return [
+    ...[4, 12].flatMap((c) => {
+      const shape = [1, 8, 6, c];
+      return [
+        plain('depth_to_space', [shape], { block: 2 }),
+        plain('space_to_depth', [shape], { block: 2 }),
+        plain('space_to_batch_nd', [shape], { block: [2, 2], pads: [0, 0, 0, 0] }),
+        plain('batch_to_space_nd', [[4, 4, 3, c]], { block: [2, 2], crops: [0, 0, 0, 0] }),
+        plain('mirror_pad', [shape], { pads: [0, 0, 1, 1, 1, 1, 0, 0], mode: 'reflect' }),
+        plain('tile', [shape], { multiples: [1, 2, 2, 1] }),
+        plain('broadcast_to', [[1, 8, 1, c]], { shape: [1, 8, 6, c] }),
+        plain('pack', [shape, shape], { axis: 3 }),
+        plain('pack', [shape, shape], { axis: 0 }),
+        { ...plain('unpack', [[1, 8, c, 2]], { axis: 3 }), outputs: [[], []] },
+      ];
+    }),
+    ...[1, 3, 16].flatMap((c) => [to([1, 16, 14, c], false), to([1, 16, 14, c], true)]),
   ];
 }
 
@@ -323,6 +410,20 @@ function movements(): readonly Layer[] {
   ];
 }
 
+/** int16 by int8. */
+function wideLayers(): readonly Layer[] {
+  return [
+    ...[1, 4, 16].flatMap((outC) => [
+      conv([1, 8, 7, 16], outC, square(1)),
+      conv([1, 8, 7, 8], outC, square(3)),
+      conv([1, 8, 7, 3], outC, square(3), { stride: [2, 2] }),
+    ]),
+    ...[3, 16].map((c) => depthwise([1, 8, 7, c], 1, square(3))),
+    depthwise([1, 30, 1, 16], 1, [9, 1], { valid: true }),
+    ...[10, 64].flatMap((outputs) => [dense(64, outputs), dense(257, outputs)]),
+  ].map((layer): Layer => ({ ...layer, dtype: 'int16' }));
+}
+
 /** All layers. Reshapes are left out, since they take no time. */
 export function operatorGrid(): readonly Layer[] {
   return [
@@ -331,9 +432,15 @@ export function operatorGrid(): readonly Layer[] {
     ...denseLayers(),
     ...pools(),
     ...elementwise(),
+    ...lookups(),
     ...softmaxes(),
     ...binaries(),
+    ...pairs(),
+    ...products(),
     ...means(),
+    ...reductions(),
     ...movements(),
+    ...arrangements(),
+    ...wideLayers(),
   ];
 }

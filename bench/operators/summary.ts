@@ -41,11 +41,13 @@ const productClasses = [4, 16];
 /** Layers with fewer elements form their own kind: there the cost per call counts. */
 const fewElements = 128;
 
+const reductions = new Set(['mean', 'reduce_max', 'reduce_min', 'reduce_sum']);
+
 /**
  * Layers by kind, in order of the first layer of each kind, worst layers first.
  *
  * The count is divided by the products. For operators without products it is divided by the
- * elements of the output, of the input (mean) or of all windows (pools).
+ * elements of the output, of the input (reductions) or of all windows (pools).
  */
 export function summarize(all: readonly Measured[]): readonly Summary[] {
   const kinds = [...new Set(all.map(kindOf))];
@@ -67,19 +69,20 @@ export function summarize(all: readonly Measured[]): readonly Summary[] {
 
 function kindOf(measured: Measured): string {
   const { layer, macs, outputs } = measured;
+  const name = layer.dtype === undefined ? layer.op : `${layer.op} of ${layer.dtype}`;
   if (macs === 0) {
-    return unitsOf(measured) < fewElements ? `${layer.op}, < ${fewElements} elements` : layer.op;
+    return unitsOf(measured) < fewElements ? `${name}, < ${fewElements} elements` : name;
   }
   const products = macs / countOf(outputs);
   const least = productClasses.find((limit) => products < limit);
-  return least === undefined ? layer.op : `${layer.op}, < ${least} products an output`;
+  return least === undefined ? name : `${name}, < ${least} products an output`;
 }
 
 function unitsOf({ layer, macs, outputs }: Measured): number {
   const { kernelH, kernelW } = layer.attrs;
   if (macs > 0) return macs;
   if (kernelH !== undefined) return countOf(outputs) * Number(kernelH) * Number(kernelW);
-  return layer.op === 'mean' ? countOf(layer.inputs) : countOf(outputs);
+  return reductions.has(layer.op) ? countOf(layer.inputs) : countOf(outputs);
 }
 
 const countOf = (shapes: readonly Shape[]) =>

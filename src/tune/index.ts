@@ -4,7 +4,7 @@
  */
 import { type Costs, type CountUnit, goals, type Optimize } from '../ir/op.js';
 import { fitCosts } from './fit.js';
-import { calibration } from './layers.js';
+import { calibration, costLayers } from './layers.js';
 import { type MeasuredTrial, type MeasureRequest, measureLayers } from './measure.js';
 
 /** One kernel's fitted costs. */
@@ -36,7 +36,7 @@ export async function tune(
   let unit = request.target.costUnit;
   const kernels: TunedKernel[] = [];
   for (const optimize of compiledFor) {
-    const measured = await measureLayers(calibration, optimize, request);
+    const measured = await measureLayers([...calibration, ...costLayers], optimize, request);
     unit = measured.unit;
     kernels.push(...fitAll(measured.trials, optimize));
   }

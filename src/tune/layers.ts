@@ -14,6 +14,8 @@ export interface Layer {
     /** Bits of a weight; default 8. */
     readonly bits?: number;
   };
+  /** Type of the inputs and of the output; default int8. Layers of int16 have no bias. */
+  readonly dtype?: 'int16';
   /** Shape of a residual that the layer's kernel adds to the outputs. */
   readonly residual?: Shape;
   /**
@@ -117,6 +119,57 @@ const broadcast = (op: string): Layer => ({
   inputs: [[1, 6, 9, 5], [5]],
   attrs: { activation: 'none' },
 });
+
+const repeated: Shape = [1, 6, 9, 5];
+
+/** The same layer over int16. */
+const int16 = (layer: Layer): Layer => ({ ...layer, dtype: 'int16' });
+
+/**
+ * Further layers whose kernels have measured costs, but no measured code size yet: operators of two
+ * elements, products of matrices, reductions, and RESIZE_BILINEAR.
+ */
+export const costLayers: readonly Layer[] = [
+  ...[
+    ...['maximum', 'minimum', 'prelu', 'squared_difference'].map((op) => [op, {}] as const),
+    ['div', { activation: 'none' }] as const,
+  ].flatMap(([op, attrs]): Layer[] => [
+    ...[wide, odd].map((shape) => ({ op, inputs: [shape, shape], attrs })),
+    { op, inputs: [repeated, [5]], attrs },
+  ]),
+  ...[
+    [8, 16, 8],
+    [24, 5, 9],
+    [3, 40, 12],
+  ].map(
+    ([rows = 1, depth = 1, columns = 1]): Layer => ({
+      op: 'batch_matmul',
+      inputs: [
+        [1, rows, depth],
+        [1, depth, columns],
+      ],
+      attrs: { transposeA: false, transposeB: false },
+    }),
+  ),
+  ...['reduce_max', 'reduce_min', 'reduce_sum'].flatMap((op): Layer[] =>
+    [wide, odd, deep].map((shape, i) => ({
+      op,
+      inputs: [shape],
+      attrs: {
+        ...{ axes: i === 0 ? [1, 2] : [3], keepDims: false },
+        ...(op === 'reduce_sum' ? { algorithm: 'fixed' } : {}),
+      },
+    })),
+  ),
+  ...[2, 7, 16].map(
+    (c): Layer => ({
+      op: 'resize_bilinear',
+      inputs: [[1, 6, 5, c]],
+      outputs: [[1, 12, 9, c]],
+      attrs: { alignCorners: false, halfPixelCenters: c === 7 },
+    }),
+  ),
+];
 
 /** Layers with shapes typical of sensor models. */
 export const calibration: readonly Layer[] = [
@@ -239,4 +292,18 @@ export const calibration: readonly Layer[] = [
       }),
     ),
   ),
+  ...[
+    conv(wide, 8, [1, 1]),
+    conv(deep, 24, [1, 1]),
+    conv(odd, 20, [1, 1]),
+    conv(wide, 12, [3, 3]),
+    conv(odd, 8, [3, 3]),
+    conv(shallow, 16, [3, 3], { strideH: 2, strideW: 2 }),
+    dense(64, 12),
+    dense(320, 16),
+    dense(19, 40),
+    depthwise(wide, [3, 3]),
+    depthwise(odd, [3, 3], { strideH: 2, strideW: 2 }),
+    depthwise([1, 24, 3, 12], [9, 1]),
+  ].map(int16),
 ];

@@ -115,7 +115,7 @@ describe('tune: calibration', () => {
         for (const variant of kernelsOf({ op }).variants) {
           const { template, needs, goals: served = goals } = variant;
           if (!needs.every((feature) => target.features.has(feature))) continue;
-          // Layers are of int8: kernels of other types keep their own estimates.
+          // Code of kernels of other types is not measured.
           if (!typesOf(variant).includes('int8')) continue;
           expect(tried, op).to.include(template);
           for (const { name, code } of targets) {
