@@ -7,10 +7,8 @@
  * What was done stays in --out, so that a run goes on where it was stopped. --write puts table and
  * plot of all results there into docs/compression.md and docs/compression.svg.
  */
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cnn, training } from '../examples/fashion-mnist/cnn.js';
 import { type Network, rightShare, trained, untrained } from '../examples/steps.js';
@@ -26,6 +24,7 @@ import { importModel } from '../src/import/index.js';
 import { elementCount, type Graph, type Module, mainGraph, tensorOf } from '../src/ir/graph.js';
 import type { Progress } from '../src/progress.js';
 import { writeTflite } from '../src/write/tflite.js';
+import { runOn } from './board.js';
 import { type Result, tableOf, writeDocument } from './compression-table.js';
 
 const boards = ['rp2040', 'stm32f405'] as const;
@@ -154,27 +153,6 @@ async function compressed(
     differing: layers.reduce((sum, { differing }) => sum + differing, 0),
     boards: Object.fromEntries(boards.map((board) => [board, runOn(board, path)])),
   };
-}
-
-interface Run {
-  readonly verify: { readonly mismatches: number };
-  readonly latency: { readonly unit: string; readonly count: number; readonly ms: number };
-  readonly memory: { readonly flashBytes: number; readonly ramBytes: number };
-}
-
-const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
-
-/** On the simulated board, whose bits are compared with those of `evaluate`. */
-function runOn(board: string, path: string) {
-  const options = ['--target', board, '--port', 'sim', '--json'];
-  const text = execFileSync('npx', ['tsx', cli, 'run', path, ...options], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    maxBuffer: 2 ** 26,
-  });
-  const { verify, latency, memory } = JSON.parse(text.toString()) as Run;
-  if (verify.mismatches > 0) throw new Error(`${path} computes other bits on ${board}`);
-  const { flashBytes, ramBytes } = memory;
-  return { count: latency.count, unit: latency.unit, ms: latency.ms, flashBytes, ramBytes };
 }
 
 async function student(

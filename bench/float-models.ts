@@ -1,27 +1,38 @@
 /**
  * Quantizes float models whose makers also give an int8 twin, and compares both with the float
- * model on the same inputs: the signal to noise of the outputs.
+ * model on the same inputs: the signal to noise of the outputs. With --boards, one of them runs on
+ * simulated boards instead, in int8 and int16.
  *
- *     npx tsx bench/float-models.ts --models DIR --golden DIR [--write]
+ *     npx tsx bench/float-models.ts --models DIR --golden DIR [--boards NAME] [--write]
  *
  * --models has NAME.tflite in int8 and float/NAME.tflite; --golden has NAME.json with int8 inputs,
  * which are the test samples. Ranges and choices come from other samples of the same kind: evenly
  * from the integers of the twin's input. --write puts the table into docs/compression.md.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Dataset } from '../src/compress/data/dataset.js';
 import { floatGraph, realValues } from '../src/compress/float-graph.js';
 import { lower } from '../src/compress/quantize/lower.js';
-import { separated } from '../src/compress/quantize/scheme.js';
+import { activationTypes, separated } from '../src/compress/quantize/scheme.js';
 import { makeRandom, seedFor } from '../src/compress/random.js';
-import { settingsOf } from '../src/compress/recipe.js';
+import { type SettingsOf, settingsOf } from '../src/compress/recipe.js';
 import { floatAnswers, integerAnswers, signalToNoise } from '../src/compress/score.js';
 import { quantizeStep } from '../src/compress/steps/quantize.js';
 import { type BackendName, loadBackend, type Tf } from '../src/compress/tensorflow.js';
 import { importModel } from '../src/import/index.js';
-import { elementCount, type Graph, mainGraph, type Tensor, tensorOf } from '../src/ir/graph.js';
+import {
+  elementCount,
+  type Graph,
+  type Module,
+  mainGraph,
+  type Tensor,
+  tensorOf,
+} from '../src/ir/graph.js';
+import { writeTflite } from '../src/write/tflite.js';
+import { runOn } from './board.js';
 import { replaceSection } from './document.js';
 
 const samples = 64;
@@ -48,7 +59,8 @@ interface Golden {
   readonly pairs: readonly { readonly input: readonly number[] }[];
 }
 
-async function rowOf(tf: Tf, name: string, models: string, golden: string): Promise<string> {
+/** A model in float32, its makers' int8, and samples of its input. */
+function materialsOf(name: string, models: string, golden: string) {
   const { graphs, ...head } = importedFrom(join(models, 'float', `${name}.tflite`));
   const original = separated(floatGraph({ ...head, graphs }));
   const twin = mainGraph(importedFrom(join(models, `${name}.tflite`)));
@@ -57,22 +69,66 @@ async function rowOf(tf: Tf, name: string, models: string, golden: string): Prom
   const test = dataOf('golden', input, Int8Array.from(pairs.flatMap((pair) => pair.input)));
   const calibration = randomData('calibration', input);
   const data = { train: calibration, calibration, validation: randomData('validation', input) };
-  const began = performance.now();
+  return { name, head, original, twin, test, data };
+}
+
+type MaterialsOfModel = ReturnType<typeof materialsOf>;
+
+async function quantized(
+  tf: Tf,
+  { name, head, original, data }: MaterialsOfModel,
+  settings: SettingsOf<'quantize'>,
+): Promise<Module> {
   const { candidate } = await quantizeStep.run(
     { graph: original, masks: new Map(), quantization: null },
-    settingsOf({ step: 'quantize' }),
+    settings,
     { tf, head, original, data, costOf: null, seed },
     () => {},
     { resumed: null, save: () => {} },
   );
-  const seconds = (performance.now() - began) / 1000;
   if (candidate.quantization === null) throw new Error(`${name} was not quantized`);
-  const own = mainGraph(lower(head, candidate.graph, candidate.quantization));
+  return lower(head, candidate.graph, candidate.quantization);
+}
+
+/** Of the outputs, in dB. */
+function snrOf(tf: Tf, { original, test }: MaterialsOfModel, graph: Graph): string {
   const wanted = floatAnswers(tf, original, test).values;
-  const snr = (graph: Graph) =>
-    signalToNoise(wanted, integerAnswers(tf, graph, test).values).toFixed(1);
-  console.error(`${name}: ${seconds.toFixed(1)} s`);
-  return `| ${name} | ${original.nodes.length} | ${snr(twin)} | ${snr(own)} |`;
+  return signalToNoise(wanted, integerAnswers(tf, graph, test).values).toFixed(1);
+}
+
+const types = activationTypes.map((activations) => settingsOf({ step: 'quantize', activations }));
+
+async function rowOf(tf: Tf, materials: MaterialsOfModel): Promise<string> {
+  const { name, original, twin } = materials;
+  const snrs = [snrOf(tf, materials, twin)];
+  for (const settings of types) {
+    const made = await quantized(tf, materials, settings);
+    snrs.push(snrOf(tf, materials, mainGraph(made)));
+  }
+  return `| ${[name, original.nodes.length, ...snrs].join(' | ')} |`;
+}
+
+/** Of one model, what int16 gains and costs. */
+async function boardRows(tf: Tf, materials: MaterialsOfModel): Promise<readonly string[]> {
+  const { name } = materials;
+  const folder = mkdtempSync(join(tmpdir(), 'float-models-'));
+  const path = join(folder, `${name}.tflite`);
+  const rows: string[] = [];
+  for (const settings of types) {
+    const made = await quantized(tf, materials, settings);
+    writeFileSync(path, writeTflite(made));
+    const runs = ['rp2040', 'stm32f405'].map((board) => runOn(board, path));
+    const cells = runs.flatMap(({ count, unit, ms, ramBytes }) => [
+      `${(count / 1e6).toFixed(2)} M ${unit}`,
+      ms.toFixed(1),
+      (ramBytes / 1024).toFixed(1),
+    ]);
+    rows.push(
+      `| ${[settings.activations, snrOf(tf, materials, mainGraph(made)), ...cells].join(' | ')} |`,
+    );
+  }
+  rmSync(folder, { recursive: true });
+  return rows;
 }
 
 const { values } = parseArgs({
@@ -80,6 +136,7 @@ const { values } = parseArgs({
     models: { type: 'string' },
     golden: { type: 'string' },
     backend: { type: 'string' },
+    boards: { type: 'string' },
     write: { type: 'boolean' },
   },
 });
@@ -89,9 +146,18 @@ const { tf } = await loadBackend(values.backend as BackendName | undefined);
 const names = readdirSync(join(models, 'float'))
   .map((file) => file.replace(/\.tflite$/, ''))
   .filter((name) => existsSync(join(golden, `${name}.json`)));
-const rows: string[] = [];
-for (const name of names) rows.push(await rowOf(tf, name, models, golden));
-const head = ['| model | operators | its makers’ int8, dB | `quantize`, dB |', '|---|---|---|---|'];
-const table = [...head, ...rows].join('\n');
-console.log(table);
-if (values.write) replaceSection('twins', table, 'docs/compression.md');
+function tell(section: string, head: string, rows: readonly string[]): void {
+  const columns = head.split('|').length - 2;
+  const table = [head, `|${'---|'.repeat(columns)}`, ...rows].join('\n');
+  console.log(table);
+  if (values.write) replaceSection(section, table, 'docs/compression.md');
+}
+
+if (values.boards === undefined) {
+  const rows: string[] = [];
+  for (const name of names) rows.push(await rowOf(tf, materialsOf(name, models, golden)));
+  tell('twins', '| model | operators | its makers’ int8, dB | int8, dB | int16, dB |', rows);
+} else {
+  const head = '| activations | outputs, dB | rp2040 | ms | RAM, KB | stm32f405 | ms | RAM, KB |';
+  tell('int16', head, await boardRows(tf, materialsOf(values.boards, models, golden)));
+}

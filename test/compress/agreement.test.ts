@@ -7,7 +7,14 @@ import { fakeQuantizer } from '../../src/compress/quantize/fake.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
-import { separated, type WeightType } from '../../src/compress/quantize/scheme.js';
+import {
+  type ActivationQuant,
+  type Quantization,
+  separated,
+  type WeightType,
+  widenedQuant,
+  widenedTensors,
+} from '../../src/compress/quantize/scheme.js';
 import { type TypeOptions, withTypes } from '../../src/compress/quantize/types.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { quantizedSamples } from '../../src/compress/score.js';
@@ -103,6 +110,7 @@ describe('the trained graph and the int8 graph', () => {
     return lower(head, graph, quantization as NonNullable<typeof quantization>);
   };
 
+  const narrow = { activations: 'int8' } as const;
   const wide = { activations: 'int16' } as const;
   const layers = (...names: readonly string[]) =>
     Object.fromEntries(names.map((name) => [name, wide]));
@@ -144,11 +152,11 @@ describe('the trained graph and the int8 graph', () => {
 
   const trainings: readonly (readonly [WeightType, TypeOptions])[] = [
     ...(['int4', 'int3', 'int2', 'ternary', 'binary'] as const).map(
-      (type) => [type, { activations: 'int8' }] as const,
+      (type) => [type, narrow] as const,
     ),
     ['int8', wide],
     ['int8', mixed('conv2d_0')],
-    ['int4', mixed('fully_connected_3')],
+    ['int4', mixed('fully_connected_4')],
   ];
   for (const [weights, options] of trainings) {
     const names = Object.keys(options.layers ?? {}).join();
@@ -164,6 +172,15 @@ describe('the trained graph and the int8 graph', () => {
       const integer = mainGraph(integerOf(network, trained));
       const differing = agreementOf(tf, trained, integer, task).map((layer) => layer.differing);
       expect(differing).to.deep.equal(integer.nodes.map(() => 0));
+      expect([...types.values()].includes('int16')).to.equal(options !== narrow);
+      // int8 still becomes int16 without a loss.
+      const { activations } = trained.quantization as Quantization;
+      const widened = widenedTensors(graph, (id) => activations.get(id)?.type ?? 'int8');
+      for (const [to, from] of widened) {
+        const narrow = activations.get(from) as ActivationQuant;
+        expect(narrow.scale).not.to.equal(quantization.activations.get(from)?.scale);
+        expect(activations.get(to)).to.deep.equal(widenedQuant(narrow));
+      }
     });
   }
 

@@ -55,7 +55,7 @@ export async function trained(
       },
     },
   });
-  const how = start.quantization === null ? 'in float32' : 'as int8';
+  const how = start.quantization === null ? 'in float32' : 'fake-quantized';
   const what = `${history.length} epochs ${how} at a learning rate of ${options.learningRate}`;
   return { candidate, notes: [...notes, `${what}${ending(history, options.keepBest)}`] };
 }
