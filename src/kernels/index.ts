@@ -99,6 +99,13 @@ import { pairVariants } from './portable/pairs.js';
 import { poolVariant } from './portable/pool.js';
 import { pushVariant } from './portable/push.js';
 import {
+  realConvolution,
+  realDepthwise,
+  realFullyConnected,
+  realPool,
+  realTransposeConv,
+} from './portable/real.js';
+import {
   dequantizeVariant,
   quantizeVariant,
   requantizeVariant,
@@ -183,6 +190,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     packedKernel('coded', isOneGroup, convolutionOf),
     smladWide(isOneGroup, convolutionOf),
     wideConvolution,
+    realConvolution,
   ]),
 };
 
@@ -212,6 +220,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     byFourVariant,
     depthwiseVariant,
     wideDepthwise,
+    realDepthwise,
   ]),
 };
 
@@ -242,6 +251,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     pairKernel(fullyConnectedOf),
     smladWide(() => true, fullyConnectedOf),
     wideFullyConnected,
+    realFullyConnected,
   ]),
 };
 
@@ -313,7 +323,14 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ],
   [
     'average_pool2d',
-    { variants: [vectorAveragePool(), packedAveragePool(), poolVariant(averages)] },
+    {
+      variants: [
+        vectorAveragePool(),
+        packedAveragePool(),
+        poolVariant(averages),
+        realPool('average_pool2d', { maximum: false }),
+      ],
+    },
   ],
   [batchMatmul.name, { variants: [batchMatmulVariant] }],
   ['conv2d', convolutions],
@@ -323,7 +340,12 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   [
     'max_pool2d',
     {
-      variants: [vectorMaxPool(), wordMaxPool(), poolVariant({ name: 'max_pool2d', cycles: 20 })],
+      variants: [
+        vectorMaxPool(),
+        wordMaxPool(),
+        poolVariant({ name: 'max_pool2d', cycles: 20 }),
+        realPool('max_pool2d', { maximum: true }),
+      ],
     },
   ],
   [maximum.name, { variants: pairVariants('portable/maximum', 'maximum', greater) }],
@@ -354,7 +376,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       ],
     },
   ],
-  ['transpose_conv', { variants: [transposeConvVariant, wideTransposeConv] }],
+  ['transpose_conv', { variants: [transposeConvVariant, wideTransposeConv, realTransposeConv] }],
   ['dequantize', { variants: [dequantizeVariant] }],
   ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
   [logistic.name, { variants: [...lookupVariants(logistic), curveVariant('unsigned')] }],

@@ -11,4 +11,6 @@ export const averagePool2d = pool<AveragePool2dAttrs>({
   // A quotient of small integers: rounding it to a double never makes it a tie.
   reduce: (elements) =>
     roundHalfAwayFromZero(elements.reduce((sum, x) => sum + x, 0) / elements.length),
+  reduceReal: (elements) =>
+    Math.fround(elements.reduce((sum, x) => Math.fround(sum + x), 0) / elements.length),
 }) satisfies OpDef<AveragePool2dAttrs>;

@@ -4,7 +4,6 @@ import { at, elementCount, type NodeView, type Shape, type TensorData } from '..
 import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
-  accumulationTypes,
   accumulatorStarts,
   allocateLike,
   checkAccumulation,
@@ -13,6 +12,7 @@ import {
   finish,
   inputOffset,
   inputZeroPoint,
+  layerTypes,
   outputStage,
   weightsOf,
 } from './arithmetic/accumulation.js';
@@ -22,6 +22,7 @@ import {
   paddedTaps,
   stageBounds,
 } from './arithmetic/accumulator-bounds.js';
+import { isReal, type RealReading, realSums } from './arithmetic/real.js';
 import { addResidual, checkResidual, hasResidual, residualBounds } from './arithmetic/residual.js';
 import { inputOf, outputOf } from './shape/operands.js';
 import { checkWindow, type Window, type WindowDims, windowOutput } from './shape/window.js';
@@ -47,6 +48,14 @@ export function conv2dFilters(view: NodeView<object>): Filters {
   const [channels = 0, ...rest] = inputOf(view, 1).shape;
   const depth = elementCount(rest);
   return { channels, axis: 0, depth, position: (channel, i) => channel * depth + i };
+}
+
+function conv2dReading({ kernelH, kernelW, filterC, groups, outC }: Conv2dDims): RealReading {
+  return {
+    perTap: filterC,
+    firstInput: (channel) => Math.floor((channel * groups) / outC) * filterC,
+    weight: (channel, tap, i) => (channel * kernelH * kernelW + tap) * filterC + i,
+  };
 }
 
 function infer(view: NodeView<Conv2dAttrs>): readonly Shape[] {
@@ -76,6 +85,9 @@ function evaluate(
 ): readonly TensorData[] {
   const { attrs } = view;
   const dims = conv2dDims(view);
+  if (isReal(view)) {
+    return [realSums(view, { ...attrs, ...dims }, conv2dReading(dims), input as Float32Array)];
+  }
   const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW, filterC, groups } = dims;
   const stage = outputStage(view, outC, 'per-channel');
   const starts = accumulatorStarts(stage);
@@ -156,7 +168,7 @@ function macs(view: NodeView<Conv2dAttrs>): number {
 
 export const conv2d = {
   name: 'conv2d',
-  types: accumulationTypes,
+  types: layerTypes,
   infer,
   check(view) {
     checkAccumulation(view, conv2dFilters(view));

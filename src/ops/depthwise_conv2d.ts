@@ -4,7 +4,6 @@ import { at, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
 import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
-  accumulationTypes,
   accumulatorStarts,
   allocateLike,
   checkAccumulation,
@@ -13,10 +12,12 @@ import {
   finish,
   inputOffset,
   inputZeroPoint,
+  layerTypes,
   outputStage,
   weightsOf,
 } from './arithmetic/accumulation.js';
 import { accumulatorBounds, insidesOf, stageBounds } from './arithmetic/accumulator-bounds.js';
+import { isReal, type RealReading, realSums } from './arithmetic/real.js';
 import { inputOf, outputOf } from './shape/operands.js';
 import { checkWindow, type Window, type WindowDims, windowOutput } from './shape/window.js';
 
@@ -62,8 +63,17 @@ function evaluate(
   [input]: readonly (TensorData | null)[],
 ): readonly TensorData[] {
   const { attrs } = view;
-  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = depthwiseDims(view);
+  const dims = depthwiseDims(view);
+  const { batches, inH, inW, inC, outH, outW, outC, kernelH, kernelW } = dims;
   const multiplier = attrs.depthMultiplier;
+  if (isReal(view)) {
+    const reading: RealReading = {
+      perTap: 1,
+      firstInput: (channel) => Math.floor(channel / multiplier),
+      weight: (channel, tap) => tap * outC + channel,
+    };
+    return [realSums(view, { ...attrs, ...dims }, reading, input as Float32Array)];
+  }
   const stage = outputStage(view, outC, 'per-channel');
   const starts = accumulatorStarts(stage);
   const weights = weightsOf(view);
@@ -132,7 +142,7 @@ function macs(view: NodeView<DepthwiseConv2dAttrs>): number {
 
 export const depthwiseConv2d = {
   name: 'depthwise_conv2d',
-  types: accumulationTypes,
+  types: layerTypes,
   infer,
   check: (view) => checkAccumulation(view, depthwiseFilters(view), { wideBiases: ['int64'] }),
   evaluate,

@@ -4,7 +4,6 @@ import { at, elementCount, type NodeView, type Shape, type TensorData } from '..
 import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
-  accumulationTypes,
   accumulatorStarts,
   allocateLike,
   checkAccumulation,
@@ -12,14 +11,17 @@ import {
   type Filters,
   finish,
   inputOffset,
+  layerTypes,
   type OutputStage,
   outputStage,
   weightsOf,
 } from './arithmetic/accumulation.js';
 import { accumulatorBounds, onlyTap, stageBounds } from './arithmetic/accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './arithmetic/bounds.js';
+import { isReal, type RealReading, realSums } from './arithmetic/real.js';
 import { addResidual, checkResidual, hasResidual, residualBounds } from './arithmetic/residual.js';
 import { inputOf, outputOf } from './shape/operands.js';
+import { rowWindow } from './shape/window.js';
 
 export interface FullyConnectedAttrs extends AccumulationAttrs {
   /** The output keeps the input's rank; otherwise it is [rows, out]. */
@@ -67,6 +69,14 @@ function evaluate(
 ): readonly TensorData[] {
   const { channels, depth } = rowFilters(view);
   const rows = rowCount(view);
+  if (isReal(view)) {
+    const reading: RealReading = {
+      perTap: depth,
+      firstInput: () => 0,
+      weight: (channel, _, i) => channel * depth + i,
+    };
+    return [realSums(view, rowWindow(rows, depth, channels), reading, input as Float32Array)];
+  }
   const stage = rowStage(view);
   const starts = accumulatorStarts(stage);
   const weights = weightsOf(view);
@@ -120,7 +130,7 @@ function macs(view: NodeView<object>): number {
 
 export const fullyConnected = {
   name: 'fully_connected',
-  types: accumulationTypes,
+  types: layerTypes,
   infer,
   check(view) {
     checkAccumulation(view, rowFilters(view), { product: 'per-tensor' });

@@ -4,16 +4,17 @@ import { at, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
-  accumulationTypes,
   accumulatorStarts,
   allocateLike,
   checkAccumulation,
   clampBounds,
   finish,
   inputZeroPoint,
+  layerTypes,
   outputStage,
   weightsOf,
 } from './arithmetic/accumulation.js';
+import { isReal, type RealSum, realSum } from './arithmetic/real.js';
 import { conv2dFilters } from './conv2d.js';
 import { inputOf, outputOf } from './shape/operands.js';
 import { type TransposedAxis, type TransposedWindow, transposedAxes } from './shape/phases.js';
@@ -22,7 +23,7 @@ export interface TransposeConvAttrs extends AccumulationAttrs, TransposedWindow 
 
 export const transposeConv = {
   name: 'transpose_conv',
-  types: accumulationTypes,
+  types: layerTypes,
   infer: (view) => [outputShape(view)],
   check(view) {
     // Of int16 inputs TFLM reads the bias as int64.
@@ -72,7 +73,20 @@ function readingsOf({ input, kernel, stride, pad, output }: TransposedAxis) {
   });
 }
 
-/** reference_integer_ops::TransposeConv adds the same products, input by input. */
+/** How a node of integers adds up. */
+function integerSum(view: NodeView<TransposeConvAttrs>): RealSum & { readonly starts: Starts } {
+  const stage = outputStage(view, inputOf(view, 1).shape[0] ?? 1, 'per-channel');
+  const zeroPoint = inputZeroPoint(view);
+  return {
+    starts: accumulatorStarts(stage),
+    add: (sum, x, weight) => sum + (x - zeroPoint) * weight,
+    finish: (sum, channel) => finish(stage, sum, channel),
+  };
+}
+
+type Starts = ReturnType<typeof accumulatorStarts> | null;
+
+/** reference_ops::TransposeConv, of integers and float, adds the same products, input by input. */
 function evaluate(
   view: NodeView<TransposeConvAttrs>,
   [input]: readonly (TensorData | null)[],
@@ -80,28 +94,28 @@ function evaluate(
   const [batches = 1, inH = 1, inW = 1, depth = 1] = inputOf(view, 0).shape;
   const [channels = 1, kernelH = 1, kernelW = 1] = inputOf(view, 1).shape;
   const [rows, columns] = transposedAxes(view).map(readingsOf) as [Reading[][], Reading[][]];
-  const stage = outputStage(view, channels, 'per-channel');
-  const starts = accumulatorStarts(stage);
+  const { starts, add, finish } = isReal(view)
+    ? { starts: null, ...realSum(view) }
+    : integerSum(view);
   const weights = weightsOf(view);
-  const zeroPoint = inputZeroPoint(view);
-  const x = input as Int8Array | Int16Array;
+  const x = input as Int8Array;
   const output = allocateLike(outputOf(view));
   let out = 0;
   for (let n = 0; n < batches; n++) {
     for (const row of rows) {
       for (const column of columns) {
         for (let channel = 0; channel < channels; channel++) {
-          let sum = starts[channel] as number;
+          let sum = starts?.[channel] ?? 0;
           for (const { index: iy, tap: ky } of row) {
             for (const { index: ix, tap: kx } of column) {
               const from = ((n * inH + iy) * inW + ix) * depth;
               const w = ((channel * kernelH + ky) * kernelW + kx) * depth;
               for (let c = 0; c < depth; c++) {
-                sum += ((x[from + c] as number) - zeroPoint) * (weights[w + c] as number);
+                sum = add(sum, x[from + c] as number, weights[w + c] as number);
               }
             }
           }
-          output[out++] = finish(stage, sum, channel);
+          output[out++] = finish(sum, channel);
         }
       }
     }

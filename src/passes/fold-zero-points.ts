@@ -19,6 +19,7 @@ export function foldZeroPoints(graph: Graph): Graph {
     const channelAxis = opOf(node).absorbs?.zeroPoint;
     if (channelAxis === undefined || node.attrs.zeroPointFolded === true) return node;
     const view = viewOf(graph, node);
+    if (view.inputs[0]?.dtype === 'float32') return node;
     const bias = foldedBias(view, channelAxis);
     if (bias === null) return node;
     const inputs = [...node.inputs];

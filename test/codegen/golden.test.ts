@@ -437,6 +437,32 @@ const wideConvolutions = (b: Layers) => {
   return wideLayer(b, 'conv2d', x, [2, 1, 2, 6], { dilationW: 2 }, 2);
 };
 
+const real = { dtype: 'float32', quant: null } as const;
+const realInput = (b: Layers, shape: number[]) => b.input(shape, null, 'x', 'float32');
+
+/** A layer of float32 with a bias. */
+function realLayer(
+  b: Layers,
+  op: string,
+  x: TensorId,
+  shape: number[],
+  attrs: Attrs,
+  channels: number,
+): TensorId {
+  const random = new Random(3);
+  const constant = (dims: number[]) => {
+    const count = dims.reduce((product, extent) => product * extent, 1);
+    return b.constant(random.elements('float32', count), dims, null);
+  };
+  const all = { ...window, rounding: 'double', ...attrs };
+  return b.node(op, [x, constant(shape), constant([channels])], all, real);
+}
+
+function realPool(b: Layers, op: string): TensorId {
+  const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
+  return b.node(op, [realInput(b, [1, 6, 6, 3])], attrs, real);
+}
+
 Object.assign(rows, {
   'portable/conv2d_16x8': wideConvolutions,
   'dsp/conv2d_16x8': wideConvolutions,
@@ -446,6 +472,25 @@ Object.assign(rows, {
   },
   'portable/transpose_conv': (b: Layers) =>
     b.transposed(b.input([1, 3, 4, 3]), [5, 3, 3, 3], [6, 8]),
+  'portable/conv2d_f32': (b: Layers) => {
+    const x = realLayer(b, 'conv2d', realInput(b, [1, 6, 5, 3]), [6, 3, 3, 3], pads, 6);
+    return realLayer(b, 'conv2d', x, [2, 1, 2, 6], { dilationW: 2, activation: 'relu6' }, 2);
+  },
+  'portable/transpose_conv_f32': (b: Layers) =>
+    realLayer(
+      b,
+      'transpose_conv',
+      realInput(b, [1, 3, 4, 3]),
+      [6, 3, 3, 3],
+      { ...twice, size: [6, 8] },
+      6,
+    ),
+  'portable/depthwise_conv2d_f32': (b: Layers) => {
+    const attrs = { ...pads, depthMultiplier: 2 };
+    return realLayer(b, 'depthwise_conv2d', realInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);
+  },
+  'portable/average_pool2d_f32': (b: Layers) => realPool(b, 'average_pool2d'),
+  'portable/max_pool2d_f32': (b: Layers) => realPool(b, 'max_pool2d'),
   'portable/transpose_conv_16x8': (b: Layers) => {
     const attrs = { ...twice, size: [6, 8] };
     return wideLayer(b, 'transpose_conv', wideInput(b, [1, 3, 4, 3]), [6, 3, 3, 3], attrs, 6);

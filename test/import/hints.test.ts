@@ -108,10 +108,13 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
     'a float model',
     /is float32; it computes with/,
     /bonsaic quantize/,
-    (_, main) => {
+    (model, main) => {
       for (const one of main.tensors) {
-        if (one.type === typeCode('int8'))
-          Object.assign(one, { type: 0, quantization: {}, buffer: 0 });
+        if (![typeCode('int8'), typeCode('int32')].includes(one.type as number)) continue;
+        Object.assign(one, { type: 0, quantization: {} });
+        const buffer = model.buffers[one.buffer as number] as { data?: Uint8Array };
+        const count = (one.shape as number[]).reduce((product, extent) => product * extent, 1);
+        if ((one.buffer as number) > 0 && buffer.data) buffer.data = new Uint8Array(4 * count);
       }
       main.operators.splice(reshape, 2);
       main.operators.splice(0, 1);

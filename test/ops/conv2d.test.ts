@@ -1,6 +1,12 @@
 import { perChannelQuant, perTensorQuant, type Random } from '../support/module.js';
-import { randomAccumulation, randomWeights, randomWindow } from '../support/operands.js';
+import {
+  randomAccumulation,
+  randomActivation,
+  randomWeights,
+  randomWindow,
+} from '../support/operands.js';
 import { type OperatorCase, testOperator } from '../support/operator.js';
+import { reals, realWeights, seeded, testReal } from '../support/real-layers.js';
 
 /** Any window; every third one 1×1 on pixels, every third one grouped. */
 function randomConv(random: Random): Omit<OperatorCase, 'edge'> {
@@ -128,3 +134,50 @@ testOperator({
     },
   ],
 });
+
+const realAttrs = { ...pointwise, activation: 'none', rounding: 'double' };
+
+testReal(
+  'conv2d',
+  [
+    {
+      edge: '3×3 SAME with relu',
+      inputs: [reals([1, 5, 6, 3]), ...realWeights(seeded(1), [7, 3, 3, 3], 7)],
+      attrs: {
+        ...{ ...realAttrs, activation: 'relu' },
+        ...{ padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 },
+      },
+    },
+    {
+      edge: 'stride 2, dilation 2, two images',
+      inputs: [reals([2, 9, 9, 2]), ...realWeights(seeded(2), [5, 3, 2, 2], 5)],
+      attrs: { ...realAttrs, strideH: 2, strideW: 2, dilationH: 2, dilationW: 2 },
+    },
+    {
+      edge: 'two groups, relu6',
+      inputs: [reals([1, 4, 4, 4]), ...realWeights(seeded(3), [6, 2, 2, 2], 6)],
+      attrs: { ...realAttrs, activation: 'relu6' },
+    },
+    {
+      edge: '1×1',
+      inputs: [reals([1, 4, 3, 8]), ...realWeights(seeded(5), [3, 1, 1, 8], 3)],
+      attrs: { ...realAttrs, activation: 'relu_n1_to_1' },
+    },
+  ],
+  (random) => {
+    const groups = random.pick([1, 1, 2]);
+    const [filterC, outC] = [random.integer(1, 6), groups * random.integer(1, 7)];
+    const shape = [
+      random.integer(1, 2),
+      random.integer(1, 7),
+      random.integer(1, 7),
+      groups * filterC,
+    ];
+    const { kernelH, kernelW, attrs: window } = randomWindow(random, shape);
+    const activation = randomActivation(random);
+    return {
+      inputs: [reals(shape), ...realWeights(random, [outC, kernelH, kernelW, filterC], outC)],
+      attrs: { ...window, activation, rounding: 'double' },
+    };
+  },
+);

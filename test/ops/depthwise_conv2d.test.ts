@@ -1,7 +1,13 @@
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
-import { randomAccumulation, randomWeights, randomWindow } from '../support/operands.js';
+import {
+  randomAccumulation,
+  randomActivation,
+  randomWeights,
+  randomWindow,
+} from '../support/operands.js';
 import { type OperatorCase, testOperator } from '../support/operator.js';
+import { reals, realWeights, seeded, testReal } from '../support/real-layers.js';
 
 function randomDepthwise(random: Random): Omit<OperatorCase, 'edge'> {
   const depthMultiplier = random.pick([1, 1, 2, 3, 5]);
@@ -84,3 +90,40 @@ describe('kernel portable/depthwise_conv2d', () => {
     await expectSameBits(modules, { kernel, overlap: true });
   });
 });
+
+const realAttrs = {
+  ...{ strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 },
+  ...{ padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 },
+  ...{ activation: 'none', rounding: 'double', depthMultiplier: 1 },
+};
+
+testReal(
+  'depthwise_conv2d',
+  [
+    {
+      edge: '3×3 SAME with relu6',
+      inputs: [reals([1, 5, 6, 5]), ...realWeights(seeded(1), [1, 3, 3, 5], 5)],
+      attrs: { ...realAttrs, activation: 'relu6' },
+    },
+    {
+      edge: 'three outputs a channel, stride 2, two images',
+      inputs: [reals([2, 7, 7, 2]), ...realWeights(seeded(5), [1, 3, 3, 6], 6)],
+      attrs: { ...realAttrs, strideH: 2, strideW: 2, depthMultiplier: 3 },
+    },
+  ],
+  (random) => {
+    const [inC, depthMultiplier] = [random.integer(1, 6), random.integer(1, 3)];
+    const shape = [random.integer(1, 2), random.integer(1, 7), random.integer(1, 7), inC];
+    const { kernelH, kernelW, attrs: window } = randomWindow(random, shape);
+    const outC = inC * depthMultiplier;
+    return {
+      inputs: [reals(shape), ...realWeights(random, [1, kernelH, kernelW, outC], outC)],
+      attrs: {
+        ...window,
+        activation: randomActivation(random),
+        rounding: 'double',
+        depthMultiplier,
+      },
+    };
+  },
+);

@@ -1,6 +1,7 @@
 import { perTensorQuant, type Random } from '../support/module.js';
-import { randomAccumulation, randomWeights } from '../support/operands.js';
+import { randomAccumulation, randomActivation, randomWeights } from '../support/operands.js';
 import { type OperatorCase, testOperator } from '../support/operator.js';
+import { reals, realWeights, seeded, testReal } from '../support/real-layers.js';
 
 function randomDense(random: Random): Omit<OperatorCase, 'edge'> {
   const [rows, depth, outC] = [random.integer(1, 3), random.integer(1, 40), random.integer(1, 11)];
@@ -47,3 +48,32 @@ testOperator({
     },
   ],
 });
+
+const realRow = { activation: 'none', rounding: 'double', keepDims: false };
+
+testReal(
+  'fully_connected',
+  [
+    {
+      edge: 'one row, whose sums depend on the order',
+      inputs: [reals([1, 40]), ...realWeights(seeded(1), [9, 40], 9)],
+      attrs: realRow,
+    },
+    {
+      edge: 'rows of an image, relu',
+      inputs: [reals([2, 3, 5]), ...realWeights(seeded(2), [4, 5], 4)],
+      attrs: { ...realRow, activation: 'relu', keepDims: true },
+    },
+  ],
+  (random) => {
+    const [rows, depth, channels] = [3, 50, 9].map((most) => random.integer(1, most)) as [
+      number,
+      number,
+      number,
+    ];
+    return {
+      inputs: [reals([rows, depth]), ...realWeights(random, [channels, depth], channels)],
+      attrs: { ...realRow, activation: randomActivation(random) },
+    };
+  },
+);

@@ -1,6 +1,7 @@
 import { perTensorQuant } from '../support/module.js';
 import { randomPool } from '../support/operands.js';
 import { testOperator } from '../support/operator.js';
+import { reals, testReal } from '../support/real-layers.js';
 
 const pads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
 const attrs = { kernelH: 2, kernelW: 2, strideH: 2, strideW: 2, ...pads, activation: 'none' };
@@ -48,3 +49,29 @@ testOperator({
     },
   ],
 });
+
+testReal(
+  'max_pool2d',
+  [
+    {
+      edge: 'SAME, windows over the edge',
+      inputs: [reals([1, 5, 7, 3])],
+      attrs: {
+        ...{ kernelH: 3, kernelW: 3, strideH: 2, strideW: 2, activation: 'none' },
+        ...{ padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 },
+      },
+    },
+    {
+      edge: 'the whole image, relu6',
+      inputs: [reals([2, 4, 6, 2])],
+      attrs: {
+        ...{ kernelH: 4, kernelW: 6, strideH: 4, strideW: 6, activation: 'relu6' },
+        ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
+      },
+    },
+  ],
+  (random) => {
+    const { inputs, attrs = {} } = randomPool(random);
+    return { inputs: inputs.map((one) => reals(one?.shape ?? [])), attrs };
+  },
+);

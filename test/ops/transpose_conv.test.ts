@@ -2,6 +2,7 @@ import { samePadding } from '../../src/ops/shape/window.js';
 import { perChannelQuant, perTensorQuant, type Random } from '../support/module.js';
 import { randomAccumulation, randomActivation, randomWeights } from '../support/operands.js';
 import { type OperatorCase, testOperator } from '../support/operator.js';
+import { reals, realWeights, seeded, testReal } from '../support/real-layers.js';
 
 interface Axis {
   readonly extent: number;
@@ -175,3 +176,37 @@ testOperator({
     },
   ],
 });
+
+testReal(
+  'transpose_conv',
+  [
+    {
+      edge: '3×3, stride 2, SAME',
+      inputs: [reals([1, 3, 4, 3]), ...realWeights(seeded(1), [5, 3, 3, 3], 5)],
+      attrs: { ...windowOf(axis(3, 3, 2, 6), axis(4, 3, 2, 8), true), ...plain },
+    },
+    {
+      edge: '5×2 VALID, stride 1 and 3, relu',
+      inputs: [reals([2, 3, 2, 4]), ...realWeights(seeded(2), [2, 5, 2, 4], 2)],
+      attrs: {
+        ...windowOf(axis(3, 5, 1, 7), axis(2, 2, 3, 5), false),
+        ...{ activation: 'relu', rounding: 'double' },
+      },
+    },
+  ],
+  (random) => {
+    const same = random.integer(0, 1) === 0;
+    const [rows, columns] = [randomAxis(random, same), randomAxis(random, same)];
+    const [depth, channels] = [random.integer(1, 6), random.integer(1, 6)];
+    return {
+      inputs: [
+        reals([1, rows.extent, columns.extent, depth]),
+        ...realWeights(random, [channels, rows.kernel, columns.kernel, depth], channels),
+      ],
+      attrs: {
+        ...windowOf(rows, columns, same),
+        ...{ activation: randomActivation(random), rounding: 'double' },
+      },
+    };
+  },
+);

@@ -541,11 +541,11 @@ describe('plan refuses', () => {
   };
   const rows = [
     {
-      edge: 'a float input',
+      edge: 'integer weights under a float input',
       module: retyped(0, 'float32'),
       code: 'float-model',
       where: /fully_connected/,
-      says: 'tensor "input_0" is float32; it computes with int8 or int16',
+      says: 'tensor "constant_1" is int8, but it computes in float32',
     },
     {
       edge: 'float weights',
@@ -557,9 +557,9 @@ describe('plan refuses', () => {
     {
       edge: 'a float output',
       module: retyped(3, 'float32'),
-      code: 'float-model',
+      code: 'unsupported-type',
       where: /fully_connected/,
-      says: 'tensor "fully_connected_0/out_0" is float32; it computes with int8 or int16',
+      says: 'computes with int8 and float32 together; no kernel does',
     },
     {
       edge: 'uint8',

@@ -64,6 +64,8 @@ export interface Refusal extends OperatorCase {
 
 export interface OperatorTests {
   readonly op: string;
+  /** The golden file's name, where an operator has several. Default: the operator's. */
+  readonly golden?: string;
   /**
    * Nodes whose golden rows the reference runtimes compute: `UPDATE_GOLDEN=1` runs them anew and
    * writes test/golden/ops/<op>.json. Absent: the rows were made by hand.
@@ -180,9 +182,9 @@ function updateGolden(context: Mocha.Context): void {
       goldenRow(tests, i, modules[first + i] as Module, answers[first + i] as RuntimeAnswers),
     );
     first += count;
-    writeFileSync(goldenPath(`ops/${tests.op}.json`), JSON.stringify(rows));
+    writeFileSync(goldenPath(`ops/${tests.golden ?? tests.op}.json`), JSON.stringify(rows));
   }
-  const paths = updated.map(({ op }) => goldenPath(`ops/${op}.json`));
+  const paths = updated.map(({ op, golden = op }) => goldenPath(`ops/${golden}.json`));
   execFileSync('npx', ['biome', 'format', '--write', ...paths], { stdio: 'ignore' });
 }
 
@@ -206,7 +208,7 @@ function goldenRow(tests: OperatorTests, index: number, module: Module, answered
 }
 
 export function testOperator(tests: OperatorTests): void {
-  const { op, cases, random, refused = [] } = tests;
+  const { op, golden = op, cases, random, refused = [] } = tests;
   if (process.env.UPDATE_GOLDEN === '1' && cases !== undefined) {
     if (updated.push(tests) > 1) return;
     it('golden rows of the runtimes', function () {
@@ -214,8 +216,8 @@ export function testOperator(tests: OperatorTests): void {
     });
     return;
   }
-  describe(`operator ${op}`, () => {
-    const rows = goldenRows(op);
+  describe(`operator ${golden}`, () => {
+    const rows = goldenRows(golden);
     if (cases !== undefined) {
       it('has a golden row of each case', () => {
         const edges = cases.map(({ edge }) => edge);

@@ -18,6 +18,7 @@ import {
   rowFilters,
   rowStage,
 } from '../../ops/fully_connected.js';
+import { rowWindow } from '../../ops/shape/window.js';
 import type { KernelVariant } from '../variant.js';
 import type { WindowShape } from './overlap.js';
 
@@ -81,7 +82,7 @@ export function depthwiseOf(view: NodeView<DepthwiseConv2dAttrs>): Convolution {
 /** A fully connected layer: its rows are pixels of a 1×1 convolution. */
 export function fullyConnectedOf(view: NodeView<FullyConnectedAttrs>): Convolution {
   const filters = rowFilters(view);
-  const shape = rowShape(rowCount(view), filters.depth, filters.channels);
+  const shape = rowWindow(rowCount(view), filters.depth, filters.channels);
   return { shape, filters, stage: rowStage(view) };
 }
 
@@ -150,13 +151,6 @@ export function borderLines(shape: WindowShape): number {
     return inside > 0 && inside < kernelW;
   });
   return batches * lines * columns;
-}
-
-/** A fully connected layer over `rows` rows as a 1×1 convolution over a row of `rows` pixels. */
-export function rowShape(rows: number, depth: number, channels: number): WindowShape {
-  const window = { kernelH: 1, kernelW: 1, strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
-  const image = { batches: 1, inH: 1, inW: rows, inC: depth, outH: 1, outW: rows, outC: channels };
-  return { ...window, ...image, padTop: 0, padLeft: 0 };
 }
 
 /** The same filters with the taps of a window column by column. */

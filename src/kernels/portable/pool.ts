@@ -65,10 +65,14 @@ function lower(
 }
 
 export function poolNumbers(view: NodeView<PoolAttrs>) {
+  const [low, high] = activationRange(view.attrs.activation, outputOf(view));
+  return { ...windowOfPool(view), low, high };
+}
+
+export function windowOfPool(view: NodeView<PoolAttrs>) {
   const { attrs } = view;
   const [batches = 0, inH = 0, inW = 0, channels = 0] = imageOf(view);
   const [, outH = 0, outW = 0] = outputOf(view).shape;
-  const [low, high] = activationRange(attrs.activation, outputOf(view));
   return {
     batches,
     in_h: inH,
@@ -82,7 +86,5 @@ export function poolNumbers(view: NodeView<PoolAttrs>) {
     stride_w: attrs.strideW,
     pad_top: attrs.padTop,
     pad_left: attrs.padLeft,
-    low,
-    high,
   };
 }

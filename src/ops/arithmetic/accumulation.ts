@@ -25,6 +25,7 @@ import {
   type Rounding,
   reducedMultiplier,
 } from './quant.js';
+import { checkReal } from './real.js';
 
 export interface AccumulationAttrs {
   readonly activation: Activation;
@@ -254,6 +255,10 @@ export function checkAccumulation(
   const bias = view.inputs[2] ?? null;
   const output = stageOutput(view);
   const { channels } = filters;
+  if (output.dtype === 'float32') {
+    checkReal(view, channels);
+    return;
+  }
   requireType(where, input, accumulationTypes);
   requireType(where, weights, ['int8']);
   requireType(where, output, [input.dtype]);
@@ -293,7 +298,10 @@ export function clampBounds(view: NodeView<AccumulationAttrs>): ChannelBounds {
   return boundsOf(channelCount(output), () => range);
 }
 
-/** Types of inputs and outputs. */
+/** Types of inputs and outputs of layers, one for both of a node. */
+export const layerTypes: readonly DType[] = ['int8', 'int16', 'float32'];
+
+/** Those of integers. */
 export const accumulationTypes: readonly DType[] = ['int8', 'int16'];
 
 function requireType(where: string, tensor: Tensor, dtypes: readonly DType[]): void {

@@ -12,6 +12,7 @@ import {
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
 import { mapBounds, tieOf } from '../arithmetic/bounds.js';
 import { type Activation, activationRange, clamp, perTensor } from '../arithmetic/quant.js';
+import { clampReal, realRange } from '../arithmetic/real.js';
 import { inputOf, outputOf, requireOneType } from './operands.js';
 import { type Pads, type Window, windowOutput } from './window.js';
 
@@ -26,18 +27,23 @@ export interface PoolAttrs extends Pads {
 }
 
 /** Types of inputs and outputs: one for both of a node. */
+const types: readonly DType[] = ['int8', 'int16', 'float32'];
+
+/** Those of integers. */
 export const poolTypes: readonly DType[] = ['int8', 'int16'];
 
 interface Pool {
   readonly name: string;
   /** One output from the window's elements inside the image, at least one. */
   reduce(elements: readonly number[]): number;
+  /** The same of float32: each step rounds as TFLM's does. */
+  reduceReal(elements: readonly number[]): number;
 }
 
-export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
+export function pool<A extends PoolAttrs>({ name, reduce, reduceReal }: Pool): OpDef<A> {
   return {
     name,
-    types: poolTypes,
+    types,
     infer(view) {
       const input = imageOf(view);
       const [outH, outW] = windowOutput(
@@ -57,9 +63,10 @@ export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
       return [[input[0] as number, outH, outW, input[3] as number]];
     },
     check(view) {
-      requireOneType(view, poolTypes);
-      requireSameQuant(view);
+      const dtype = requireOneType(view, types);
       requireElements(view);
+      if (dtype === 'float32') return;
+      requireSameQuant(view);
       activationRange(view.attrs.activation, outputOf(view));
     },
     evaluate(view, [input]) {
@@ -67,7 +74,10 @@ export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
       const [batches = 0, inH = 0, inW = 0, channels = 0] = imageOf(view);
       const output = outputOf(view);
       const [, outH = 0, outW = 0] = output.shape;
-      const [low, high] = activationRange(attrs.activation, output);
+      const real = output.dtype === 'float32';
+      const [low, high] = real
+        ? realRange(attrs.activation)
+        : activationRange(attrs.activation, output);
       const data = input as TensorData;
       const result = allocate(output.dtype, elementCount(output.shape));
       let o = 0;
@@ -80,7 +90,9 @@ export function pool<A extends PoolAttrs>({ name, reduce }: Pool): OpDef<A> {
               const elements = ys.flatMap((y) =>
                 xs.map((x) => Number(data[((n * inH + y) * inW + x) * channels + c])),
               );
-              result[o++] = clamp(reduce(elements), low, high);
+              result[o++] = real
+                ? clampReal(reduceReal(elements), low, high)
+                : clamp(reduce(elements), low, high);
             }
           }
         }
@@ -147,7 +159,7 @@ function requireElements(view: NodeView<PoolAttrs>): void {
   const { attrs } = view;
   const [, inH = 0, inW = 0] = imageOf(view);
   const [, outH = 0, outW = 0] = outputOf(view).shape;
-  const mostElements = outputOf(view).dtype === 'int8' ? 2 ** 23 : 2 ** 15;
+  const mostElements = outputOf(view).dtype === 'int16' ? 2 ** 15 : 2 ** 23;
   if (Math.min(attrs.kernelH, inH) * Math.min(attrs.kernelW, inW) >= mostElements) {
     const message = `its window of ${attrs.kernelH}x${attrs.kernelW} has too many elements`;
     throw new BonsaiError('too-large', at(view.node), message, 'pool in two steps');

@@ -113,3 +113,14 @@ export function checkWindow(
     throw new BonsaiError('bad-shape', where, message, 'use SAME padding or a larger input');
   }
 }
+
+/** A fully connected layer over `rows` rows: a window of 1×1 over a row of `rows` pixels. */
+export function rowWindow(
+  rows: number,
+  depth: number,
+  channels: number,
+): WindowDims & Omit<Window, 'padBottom' | 'padRight'> {
+  const window = { kernelH: 1, kernelW: 1, strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
+  const image = { batches: 1, inH: 1, inW: rows, inC: depth, outH: 1, outW: rows, outC: channels };
+  return { ...window, ...image, padTop: 0, padLeft: 0 };
+}

@@ -56,8 +56,20 @@ export function acceptNode(graph: Graph, node: Node): void {
     if (!isInteger(tensor.dtype)) throw floatError(graph, node, tensor);
     acceptTensor(tensor, types, at(node));
   }
+  refuseHybrid(view);
   acceptMixture(view);
 }
+
+/** Integer weights under activations of float32: TFLM has no kernels of them. */
+function refuseHybrid({ node, inputs }: NodeView): void {
+  const integer = inputs.find((tensor) => tensor?.data != null && tensor.quant !== null);
+  if (integer == null || !inputs.some(isComputedReal)) return;
+  const message = `tensor "${integer.name}" is ${integer.dtype}, but it computes in float32`;
+  throw new BonsaiError('float-model', at(node), message, quantizeHint);
+}
+
+const isComputedReal = (tensor: Tensor | null) =>
+  tensor?.data === null && tensor.dtype === 'float32';
 
 /** In a model that is quantized elsewhere, the converter had a reason to leave a layer in float. */
 function floatError(graph: Graph, node: Node, { name, dtype }: Tensor): BonsaiError {
