@@ -1,5 +1,6 @@
 /** The operators that bonsaic compiles: from the importer's table, the operators' types and the kernels. */
 import { controlFlowOperators } from '../import/tflite/control-flow.js';
+import { foldedOperators } from '../import/tflite/folded.js';
 import { rows } from '../import/tflite/ops.js';
 import { variableOperators } from '../import/tflite/variables.js';
 import { arenaTypes, type DType } from '../ir/dtypes.js';
@@ -11,7 +12,7 @@ import { opOf } from '../ops/index.js';
 export interface SupportedOperator {
   /** Its name in TFLite: 'CONV_2D'. */
   readonly tflite: string;
-  /** The operator of the IR; null for those that become states, or other operators. */
+  /** The operator of the IR; null for those that become states, constants, or other operators. */
   readonly op: string | null;
   /** What it becomes in place of a node. */
   readonly becomes?: string;
@@ -41,6 +42,7 @@ export function supportedOperators(): readonly SupportedOperator[] {
   const none = { op: null, operands: [], types: [], kernels: [], rounds: false };
   const others = [
     ...[...variableOperators].map((tflite) => ({ tflite, becomes: 'a state', ...none })),
+    ...[...foldedOperators.keys()].map((tflite) => ({ tflite, becomes: 'a constant', ...none })),
     ...[...controlFlowOperators].map((tflite) => ({ tflite, becomes: 'what it runs', ...none })),
   ];
   return [...becomeNodes, ...others].sort((a, b) => (a.tflite < b.tflite ? -1 : 1));

@@ -127,6 +127,26 @@ describe('import: TFLite', () => {
     it(`the same module: ${edge}`, () => expect(listing(bytes())).to.equal(reference));
   }
 
+  it('SHAPE, RANK and ZEROS_LIKE of any tensor are constants', () => {
+    const rows = [
+      ['SHAPE', [4], [1, 4, 4, 2]],
+      ['RANK', [], [4]],
+      ['ZEROS_LIKE', [1, 4, 4, 2], new Array(32).fill(0)],
+    ] as const;
+    for (const [name, shape, elements] of rows) {
+      const module = load(
+        changed((model, main) => {
+          model.operatorCodes.push({ builtinCode: builtinCode(name) });
+          main.tensors.push(tensor('made', 'int32', [...shape]));
+          main.operators.push({ opcodeIndex: 4, inputs: [0], outputs: [10] });
+          main.outputs.push(10);
+        }),
+      );
+      const made = mainGraph(module).tensors.find((one) => one.name === 'made');
+      expect(Array.from(made?.data ?? [], Number), name).to.deep.equal(elements);
+    }
+  });
+
   it('constants are views of the file where its alignment allows', () => {
     const file = encodeModel(smallModel());
     const { tensors } = mainGraph(load(file));

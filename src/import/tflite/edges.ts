@@ -2,9 +2,10 @@
  * The operators around the integer network that are no work for the device: conversions from and to
  * float at the model's edge, constants stored as float16, arithmetic on shapes.
  */
-import { elementCount, type Tensor, type TensorData } from '../../ir/graph.js';
+import { allocate, elementCount, type Tensor, type TensorData } from '../../ir/graph.js';
 import { spend } from '../flatbuffer.js';
 import { floatOfHalf } from '../half.js';
+import { foldedOperators } from './folded.js';
 import { rows } from './ops.js';
 import {
   operatorName,
@@ -73,6 +74,22 @@ export function edgesOf(raw: RawModel, subgraph: RawSubgraph): Edges {
     const values = dequantized(raw, importTensor(raw, at(source), source));
     if (values === null) return;
     constants.set(output, { ...importTensor(raw, at(output), output), data: values });
+    skipped.add(index);
+  });
+
+  subgraph.operators.forEach((operator, index) => {
+    const [source = -1] = operator.inputs;
+    const [output = -1] = operator.outputs;
+    const elements = foldedOperators.get(name(operator));
+    if (elements === undefined || source < 0 || output < 0) return;
+    const tensor = importTensor(raw, at(output), output);
+    const count = elementCount(tensor.shape);
+    spend(raw.source, count);
+    const data = allocate(tensor.dtype, count);
+    elements(at(source).shape).forEach((value, i) => {
+      data[i] = (tensor.dtype === 'int64' ? BigInt(value) : value) as never;
+    });
+    constants.set(output, { ...tensor, data });
     skipped.add(index);
   });
 

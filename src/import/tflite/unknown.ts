@@ -15,7 +15,6 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['LSTM', recurrence],
   ['RNN', recurrence],
   ['UNIDIRECTIONAL_SEQUENCE_RNN', recurrence],
-  ['SHAPE', 'use its result for shapes alone, which are known: it cannot be data'],
   ['DELEGATE', 'give the file that was there before a delegate was applied'],
   [
     'edgetpu-custom-op',
