@@ -1,7 +1,7 @@
 /**
  * Compares the bits of each `--rounding` with other runtimes, element by element.
  *
- *     npx tsx bench/runtimes.ts --python PYTHON [--wasm DIR] [MODEL …]
+ *     npx tsx bench/runtimes.ts --python PYTHON [--wasm DIR] [--operators conv2d,…] [--seeds N] [MODEL …]
  *
  * PYTHON has the packages tflite-micro and tensorflow-cpu; DIR is where npm installed
  * @tensorflow/tfjs-tflite. Runs each whole model, each of its operators alone on the operator's
@@ -14,15 +14,13 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { importModel } from '../src/import/index.js';
 import { elementCount, type Graph, type Module, mainGraph, tensorOf } from '../src/ir/graph.js';
+import { type RuntimeRounding, roundings } from '../src/ir/rounding.js';
 import { evaluateGraph } from '../src/ops/evaluate.js';
 import { modelName } from '../src/pipeline.js';
 import { writeTflite } from '../src/write/tflite.js';
 import { growGraph, growths } from '../test/support/graphs.js';
 import { Random, randomInputs } from '../test/support/module.js';
 import { type RuntimeKind, runtimeOutputs } from '../test/support/tflite-runtimes.js';
-
-const roundings = ['tflm', 'tflite'] as const;
-type Rounding = (typeof roundings)[number];
 
 /** One run of one file: its inputs, and the outputs of `evaluate` in each rounding. */
 interface Job {
@@ -31,7 +29,7 @@ interface Job {
   /** The same file with bias zero points of 1, which only XNNPACK reads and refuses. */
   readonly withoutXnnpack: Uint8Array;
   readonly inputs: readonly Int8Array[];
-  readonly expected: Readonly<Record<Rounding, readonly Int8Array[]>>;
+  readonly expected: Readonly<Record<RuntimeRounding, readonly Int8Array[]>>;
 }
 
 function jobOf(group: string, module: Module, inputs: readonly Int8Array[]): Job {
@@ -43,7 +41,7 @@ function jobOf(group: string, module: Module, inputs: readonly Int8Array[]): Job
       : tensor,
   );
   const withoutXnnpack = writeTflite({ ...module, graphs: [{ ...graph, tensors }] });
-  const outputsIn = (rounding: Rounding) => {
+  const outputsIn = (rounding: RuntimeRounding) => {
     const module = importModel(file, { name: 'model', where: group, rounding });
     return evaluateGraph(mainGraph(module), inputs).outputs as readonly Int8Array[];
   };
@@ -52,7 +50,11 @@ function jobOf(group: string, module: Module, inputs: readonly Int8Array[]): Job
     file,
     withoutXnnpack,
     inputs,
-    expected: { tflm: outputsIn('tflm'), tflite: outputsIn('tflite') },
+    expected: {
+      tflm: outputsIn('tflm'),
+      tflite: outputsIn('tflite'),
+      xnnpack: outputsIn('xnnpack'),
+    },
   };
 }
 
@@ -170,7 +172,7 @@ async function wasm(directory: string, file: 'file' | 'withoutXnnpack'): Promise
 interface Count {
   elements: number;
   refused: number;
-  readonly differ: Record<Rounding, number>;
+  readonly differ: Record<RuntimeRounding, number>;
 }
 
 function countsOf(jobs: readonly Job[], results: readonly (readonly Int8Array[] | null)[]) {
@@ -179,7 +181,7 @@ function countsOf(jobs: readonly Job[], results: readonly (readonly Int8Array[] 
     const count = counts.get(job.group) ?? {
       elements: 0,
       refused: 0,
-      differ: { tflm: 0, tflite: 0 },
+      differ: { tflm: 0, tflite: 0, xnnpack: 0 },
     };
     counts.set(job.group, count);
     const result = results[i] ?? null;
@@ -201,13 +203,20 @@ function countsOf(jobs: readonly Job[], results: readonly (readonly Int8Array[] 
 }
 
 const { values, positionals } = parseArgs({
-  options: { python: { type: 'string' }, wasm: { type: 'string' }, seeds: { type: 'string' } },
+  options: {
+    python: { type: 'string' },
+    wasm: { type: 'string' },
+    seeds: { type: 'string' },
+    operators: { type: 'string' },
+  },
   allowPositionals: true,
 });
 const random = new Random(1);
 const jobs = [
   ...positionals.flatMap((path) => jobsOfModel(path, random)),
-  ...Object.keys(growths).flatMap((op) => randomJobs(op, Number(values.seeds ?? 40))),
+  ...(values.operators?.split(',') ?? Object.keys(growths)).flatMap((op) =>
+    randomJobs(op, Number(values.seeds ?? 40)),
+  ),
 ];
 const runtimes = new Map<string, Runtime & { prepare?: (jobs: readonly Job[]) => Promise<void> }>();
 for (const kind of ['tflm', 'default', 'builtin', 'reference'] as const) {
@@ -230,8 +239,8 @@ for (const group of groups) {
   const cells = names.map((name) => {
     const count = table.get(name)?.get(group);
     if (count === undefined || count.elements === 0) return 'refused';
-    const { tflm, tflite } = count.differ;
-    return `${tflm} / ${tflite}${count.refused > 0 ? ` (${count.refused} refused)` : ''}`;
+    const differ = roundings.map((rounding) => count.differ[rounding]).join(' / ');
+    return `${differ}${count.refused > 0 ? ` (${count.refused} refused)` : ''}`;
   });
   const elements = Math.max(...names.map((name) => table.get(name)?.get(group)?.elements ?? 0));
   console.log(`| ${basename(group)} | ${elements} | ${cells.join(' | ')} |`);

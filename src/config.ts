@@ -1,10 +1,12 @@
 /** bonsaic.json: defaults of a folder, for the options and the model that the command line leaves out. */
+
 import { dirname, resolve } from 'node:path';
 import { join, split } from 'shlex';
 import { z } from 'zod';
 import { BonsaiError } from './errors.js';
 import { readInput } from './files.js';
 import { goals } from './ir/op.js';
+import { roundings } from './ir/rounding.js';
 import { issueText } from './issues.js';
 import { listTargets } from './target/index.js';
 
@@ -28,7 +30,7 @@ const schema = z
     vectors: path,
     labels: path,
     output: path,
-    rounding: z.enum(['tflm', 'tflite']),
+    rounding: z.enum(roundings),
     cores: z.literal([1, 2, 'auto']),
     sramCopies: z.enum(['none', 'half', 'all']),
     shape: z.array(z.string().min(1)),

@@ -1,4 +1,5 @@
 /** Options that several commands share, and the parsing of their values. */
+
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { join as quote } from 'shlex';
 import { readLabels } from '../codegen/labels.js';
@@ -6,6 +7,7 @@ import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import { goals } from '../ir/op.js';
+import { type RuntimeRounding, roundings } from '../ir/rounding.js';
 import type { CompileRequest, DeviceJob, Job, Outcome } from '../pipeline/types.js';
 import { type CompileOptions, type Optimize, type SramCopies, sramCopies } from '../plan/types.js';
 import { type Budgets, budgetsOf } from '../report/budgets.js';
@@ -26,7 +28,7 @@ export function positive(text: string): number {
 
 export interface CompileFlags extends Budgets {
   readonly optimize: Optimize;
-  readonly rounding: 'tflm' | 'tflite';
+  readonly rounding: RuntimeRounding;
   readonly strict?: true;
   readonly shape?: readonly string[];
   readonly faithful?: true;
@@ -67,8 +69,11 @@ export function withCompileOptions(command: Command): Command {
   return command
     .addOption(new Option('--optimize <goal>', 'what to prefer').choices(goals).default('balanced'))
     .addOption(
-      new Option('--rounding <runtime>', 'bits of TFLM (and CMSIS-NN), or of desktop TFLite')
-        .choices(['tflm', 'tflite'])
+      new Option(
+        '--rounding <runtime>',
+        'bits of TFLM (and CMSIS-NN), of desktop TFLite without delegates, or of its default interpreter',
+      )
+        .choices(roundings)
         .default('tflm'),
     )
     .option(

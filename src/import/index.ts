@@ -4,6 +4,7 @@ import { BonsaiError } from '../errors.js';
 import { modelCName } from '../ir/c-names.js';
 import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
+import type { RuntimeRounding } from '../ir/rounding.js';
 import { operators } from '../ops/index.js';
 import { importTfjs, isTfjs, type ReadBeside } from './tfjs/index.js';
 import { importTflite, shapedModel } from './tflite/index.js';
@@ -19,8 +20,8 @@ export interface ImportOptions {
   readonly name: string;
   /** For errors: the file's path. */
   readonly where: string;
-  /** The arithmetic to reproduce: TFLM's reference kernels or desktop TFLite's builtin kernels. */
-  readonly rounding: 'tflm' | 'tflite';
+  /** The runtime whose arithmetic to reproduce. */
+  readonly rounding: RuntimeRounding;
   /** Whether to refuse faults of a file that TFLM ignores. */
   readonly strict?: boolean;
   /** Shapes of inputs that are dynamic in the file. Formats other than TFLite take none. */
@@ -37,7 +38,7 @@ export interface ImportOptions {
  */
 export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   const { module: imported, shards } = isTfjs(bytes)
-    ? importTfjs(bytes, { beside: noFiles, ...options })
+    ? importTfjs(bytes, { beside: noFiles, ...options, rounding: builtinRounding(options) })
     : { module: importTflite(bytes, options), shards: [] };
   if (options.shapes !== undefined && isTfjs(bytes)) {
     const hint = 'it is for .tflite models: convert this one with fixed shapes';
@@ -63,6 +64,11 @@ export function surveyModel(
 ): readonly SurveyedOperator[] | null {
   if (isTfjs(bytes)) return null;
   return surveyOperators(shapedModel(readModel(bytes, where), shapes), rounding);
+}
+
+/** Models of TensorFlow.js are float: no runtime's delegate computes them in integers. */
+function builtinRounding({ rounding }: ImportOptions): 'tflm' | 'tflite' {
+  return rounding === 'xnnpack' ? 'tflite' : rounding;
 }
 
 function noFiles(name: string): never {

@@ -74,6 +74,7 @@ import {
   isPointwise,
   rowConvolutionOf,
 } from './layout/convolution.js';
+import { inIntegers } from './layout/float-stage.js';
 import { channelHalves, pixelHalves, rowHalves } from './layout/halves.js';
 import { lanes } from './layout/interleave.js';
 import { residualVariants } from './layout/residual.js';
@@ -186,8 +187,8 @@ const convolutions: Kernels<Conv2dAttrs> = {
     sparsePixelsKernel(isOneGroup, rowConvolutionOf),
     pointwiseVariant,
     conv2dVariant,
-    packedKernel('packed', isOneGroup, convolutionOf),
-    packedKernel('coded', isOneGroup, convolutionOf),
+    inIntegers(packedKernel('packed', isOneGroup, convolutionOf)),
+    inIntegers(packedKernel('coded', isOneGroup, convolutionOf)),
     smladWide(isOneGroup, convolutionOf),
     wideConvolution,
     realConvolution,
@@ -246,9 +247,9 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     lanesKernel(() => true, fullyConnectedOf),
     sparseRowKernel(isRow, fullyConnectedOf),
     fullyConnectedVariant,
-    packedKernel('packed', () => true, fullyConnectedOf),
-    packedKernel('coded', () => true, fullyConnectedOf),
-    pairKernel(fullyConnectedOf),
+    inIntegers(packedKernel('packed', () => true, fullyConnectedOf)),
+    inIntegers(packedKernel('coded', () => true, fullyConnectedOf)),
+    inIntegers(pairKernel(fullyConnectedOf)),
     smladWide(() => true, fullyConnectedOf),
     wideFullyConnected,
     realFullyConnected,

@@ -5,10 +5,12 @@ import type { BinaryAttrs } from './arithmetic/arithmetic.js';
 import { binary } from './arithmetic/binary.js';
 import { sumOf } from './arithmetic/sum.js';
 
-/** Both runtimes give the same bits. */
-export interface AddAttrs extends BinaryAttrs {}
+export interface AddAttrs extends BinaryAttrs {
+  /** TFLM and TFLite's builtin kernels give the same bits ('double', the default). */
+  readonly ratios?: 'double' | 'shifted';
+}
 
 /** The arithmetic of one node. */
-export const addition = (view: NodeView<AddAttrs>) => sumOf(view, 1, 'double');
+export const addition = (view: NodeView<AddAttrs>) => sumOf(view, 1, view.attrs.ratios ?? 'double');
 
 export const add = binary<AddAttrs>('add', addition) satisfies OpDef<AddAttrs>;

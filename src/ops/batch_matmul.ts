@@ -2,9 +2,9 @@
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
+import { floatScale, type Requantizer, requantizer } from './arithmetic/float-scale.js';
 import {
   clamp,
-  type Multiplier,
   multiplyByQuantizedMultiplier,
   perTensor,
   quantizeMultiplier,
@@ -12,8 +12,9 @@ import {
 import { broadcastShapes, sourceIndices } from './shape/broadcast.js';
 import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
 
-/** Both runtimes give the same bits. */
 export interface BatchMatmulAttrs {
+  /** double, the default: TFLM and TFLite's builtin kernels. float: XNNPACK. */
+  readonly rounding?: 'double' | 'float';
   /** Whether each matrix of input 0 is stored as [depth, rows] instead of [rows, depth]. */
   readonly transposeA: boolean;
   /** Whether each matrix of input 1 is stored as [columns, depth] instead of [depth, columns]. */
@@ -56,7 +57,7 @@ export const batchMatmul = {
             sum +=
               ((ofA[x] as number) - quant.aZeroPoint) * ((ofB[y] as number) - quant.bZeroPoint);
           }
-          const scaled = multiplyByQuantizedMultiplier(sum, quant.multiplier, 'double');
+          const scaled = multiplyByQuantizedMultiplier(sum, quant.multiplier, quant.rounding);
           result[next++] = clamp(scaled + quant.outZeroPoint, -128, 127);
         }
       }
@@ -114,11 +115,10 @@ export function matricesOf(view: NodeView<BatchMatmulAttrs>): Matrices {
   };
 }
 
-export interface ProductQuant {
+export interface ProductQuant extends Requantizer {
   readonly aZeroPoint: number;
   readonly bZeroPoint: number;
   readonly outZeroPoint: number;
-  readonly multiplier: Multiplier;
 }
 
 /** @throws BonsaiError 'bad-quantization' where an operand is not quantized per tensor */
@@ -127,12 +127,31 @@ export function productQuant(view: NodeView<BatchMatmulAttrs>): ProductQuant {
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);
   const output = perTensor(outputOf(view), where);
-  const { fround } = Math;
-  const product = fround(fround(a.scale) * fround(b.scale));
   return {
     aZeroPoint: a.zeroPoint,
     bZeroPoint: b.zeroPoint,
     outZeroPoint: output.zeroPoint,
-    multiplier: quantizeMultiplier(product / fround(output.scale)),
+    ...(view.attrs.rounding === 'float' ? inFloat(view, a, b, output) : inTwoSteps(a, b, output)),
   };
+}
+
+type PerTensor = ReturnType<typeof perTensor>;
+
+function inTwoSteps(a: PerTensor, b: PerTensor, output: PerTensor): Requantizer {
+  const { fround } = Math;
+  const product = fround(fround(a.scale) * fround(b.scale));
+  return { multiplier: quantizeMultiplier(product / fround(output.scale)), rounding: 'double' };
+}
+
+/** src/subgraph/batch-matrix-multiply.c of XNNPACK. */
+function inFloat(
+  view: NodeView<BatchMatmulAttrs>,
+  a: PerTensor,
+  b: PerTensor,
+  { scale, zeroPoint }: PerTensor,
+): Requantizer {
+  const most =
+    matricesOf(view).depth * (128 + Math.abs(a.zeroPoint)) * (128 + Math.abs(b.zeroPoint));
+  const scaled = { scale: floatScale(a.scale, b.scale, scale), zeroPoint, min: -128, max: 127 };
+  return requantizer({ ...scaled, least: -most, most });
 }

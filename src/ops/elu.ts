@@ -4,19 +4,22 @@ import type { OpDef } from '../ir/op.js';
 import { exp, expm1 } from './arithmetic/float32.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { elementQuant } from './arithmetic/rescale.js';
-import { floatTable } from './arithmetic/sigmoid.js';
+import { floatTable, offsetFloatTable } from './arithmetic/sigmoid.js';
 
 export interface EluAttrs {
   /**
    * difference: exp(x) − 1 with two roundings (TFLM's reference kernel, rounding 'tflm').
    * expm1: one rounding (desktop TFLite's builtin kernel, rounding 'tflite').
+   * offsetFloat: the same in XNNPACK's table (rounding 'xnnpack').
    */
-  readonly algorithm: 'difference' | 'expm1';
+  readonly algorithm: 'difference' | 'expm1' | 'offsetFloat';
 }
 
 export const elu = elementwise<EluAttrs>('elu', scalarOf) satisfies OpDef<EluAttrs>;
 
 function scalarOf(view: NodeView<EluAttrs>): Scalar {
-  const below = view.attrs.algorithm === 'expm1' ? expm1 : (x: number) => Math.fround(exp(x) - 1);
-  return floatTable(elementQuant(view), (x) => (x < 0 ? below(x) : x));
+  const { algorithm } = view.attrs;
+  const table = algorithm === 'offsetFloat' ? offsetFloatTable : floatTable;
+  const below = algorithm === 'difference' ? (x: number) => Math.fround(exp(x) - 1) : expm1;
+  return table(elementQuant(view), (x) => (x < 0 ? below(x) : x));
 }

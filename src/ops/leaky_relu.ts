@@ -5,7 +5,7 @@ import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { clamp } from './arithmetic/quant.js';
-import { elementQuant, rescaler } from './arithmetic/rescale.js';
+import { elementQuant, rescaler, sixteenBitRescaler } from './arithmetic/rescale.js';
 import { outputOf, requireOneType } from './shape/operands.js';
 
 export interface LeakyReluAttrs {
@@ -15,8 +15,9 @@ export interface LeakyReluAttrs {
    * The rounding of halves for a negative alpha; for other alphas the two are the same.
    * magnitude: x · |alpha| is rounded and then negated (TFLM's reference kernel, rounding 'tflm').
    * signed: −x · |alpha| is rounded (desktop TFLite's builtin kernel, rounding 'tflite').
+   * sixteenBits: factors of 16 bits, halves up (XNNPACK, rounding 'xnnpack').
    */
-  readonly algorithm: 'magnitude' | 'signed';
+  readonly algorithm: 'magnitude' | 'signed' | 'sixteenBits';
 }
 
 export const leakyRelu = elementwise<LeakyReluAttrs>('leaky_relu', scalarOf, [
@@ -26,7 +27,7 @@ export const leakyRelu = elementwise<LeakyReluAttrs>('leaky_relu', scalarOf, [
 
 function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
   requireOneType(view, ['int8', 'int16']);
-  const { inputZeroPoint, outputZeroPoint } = elementQuant(view);
+  const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
   const { fround } = Math;
   const [low, high] = rangeOfType(outputOf(view).dtype);
   const alpha = fround(view.attrs.alpha);
@@ -38,6 +39,15 @@ function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
       message,
       'convert the model again',
     );
+  }
+  if (view.attrs.algorithm === 'sixteenBits') {
+    const ratio = fround(inputScale / outputScale);
+    const [positive, negative] = [ratio, fround(ratio * alpha)].map(sixteenBitRescaler);
+    return (q) => {
+      const x = q - inputZeroPoint;
+      const scaled = (x > 0 ? positive : negative)?.(x) ?? 0;
+      return clamp(scaled + outputZeroPoint, -128, 127);
+    };
   }
   const [above, below] = leakyRatios(view);
   const identity = rescaler(view, above);

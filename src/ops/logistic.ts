@@ -5,11 +5,16 @@ import { curveScalar } from './arithmetic/curve16.js';
 import { logisticOf } from './arithmetic/fixed-point.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
-import { fixedPointOf, floatTable, type SigmoidAlgorithm } from './arithmetic/sigmoid.js';
+import {
+  fixedPointOf,
+  floatTable,
+  offsetFloatTable,
+  type SigmoidAlgorithm,
+} from './arithmetic/sigmoid.js';
 import { requireOneType } from './shape/operands.js';
 
 export interface LogisticAttrs {
-  /** Of int8: 'fixed' for TFLM's rounding, 'float' for TFLite's (arithmetic/sigmoid.ts). */
+  /** Of int8: 'fixed' for TFLM's rounding, 'float' for TFLite's, 'offsetFloat' for XNNPACK's (arithmetic/sigmoid.ts). */
   readonly algorithm: SigmoidAlgorithm;
 }
 
@@ -29,6 +34,10 @@ function scalarOf(view: NodeView<LogisticAttrs>): Scalar {
     const { fround } = Math;
     // Each operation rounds to float32, as in 1.0f / (1.0f + std::exp(-x)).
     return floatTable(quant, (x) => fround(1 / fround(1 + fround(Math.exp(-x)))));
+  }
+  if (view.attrs.algorithm === 'offsetFloat') {
+    // XNNPACK computes it in double.
+    return offsetFloatTable(quant, (x) => Math.fround(1 / (1 + Math.exp(-x))));
   }
   return fixedPointOf(view, quant, logisticOf, 8);
 }

@@ -9,7 +9,13 @@ import {
   type ReductionLoops,
   reductionLoopsOf,
 } from './shape/reduction.js';
-import { type PerTensor, type Scaling, type SummingOp, summing } from './shape/sums.js';
+import {
+  offsetFloat,
+  type PerTensor,
+  type Scaling,
+  type SummingOp,
+  summing,
+} from './shape/sums.js';
 
 export interface MeanAttrs extends ReductionAttrs {
   /**
@@ -20,9 +26,9 @@ export interface MeanAttrs extends ReductionAttrs {
    *
    * tflm: always 'general'. tflite: 'spatial' if the input has 4 dimensions, keepDims is set and
    * the axes tensor holds exactly [1, 2] or [2, 1] (negative or repeated axes do not count), else
-   * 'general'.
+   * 'general'. xnnpack: 'offsetFloat' (shape/sums.ts).
    */
-  readonly algorithm: 'general' | 'spatial';
+  readonly algorithm: 'general' | 'spatial' | 'offsetFloat';
 }
 
 export const mean = {
@@ -31,6 +37,9 @@ export const mean = {
     divides: true,
     loops: meanLoopsOf,
     scaling(view, input, output, count) {
+      if (view.attrs.algorithm === 'offsetFloat') {
+        return offsetFloat(input, output, count, Math.fround(1 / count));
+      }
       const channels = inputOf(view, 0).shape.at(-1) ?? 1;
       // Desktop TFLite's vector code is for int8.
       const isSpatial = outputOf(view).dtype === 'int8' && view.attrs.algorithm === 'spatial';
@@ -39,7 +48,7 @@ export const mean = {
   }),
   // 'spatial' rounds a channel by its position.
   channels: (view) =>
-    keepsChannels(view) && view.attrs.algorithm === 'general'
+    keepsChannels(view) && view.attrs.algorithm !== 'spatial'
       ? { kind: 'tied', ties: [tieOf(0)] }
       : null,
 } satisfies SummingOp<MeanAttrs>;

@@ -3,6 +3,7 @@ import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic/arithmetic.js';
 import { binary } from './arithmetic/binary.js';
+import { floatScale, type Requantizer, requantizer } from './arithmetic/float-scale.js';
 import {
   multiplyByQuantizedMultiplier,
   perTensor,
@@ -11,8 +12,13 @@ import {
 import { badRatio } from './arithmetic/rescale.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
-/** Both runtimes give the same bits: desktop TFLite, too, rounds twice here. */
-export interface MulAttrs extends BinaryAttrs {}
+export interface MulAttrs extends BinaryAttrs {
+  /**
+   * double, the default: TFLM and TFLite's builtin kernels round twice. float: XNNPACK's arithmetic
+   * (rounding 'xnnpack').
+   */
+  readonly rounding?: 'double' | 'float';
+}
 
 export const mul = binary<MulAttrs>('mul', multiplication) satisfies OpDef<MulAttrs>;
 
@@ -23,6 +29,9 @@ export function multiplication(view: NodeView<MulAttrs>): Arithmetic {
   const b = perTensor(inputOf(view, 1), where);
   const output = perTensor(outputOf(view), where);
   const { fround } = Math;
+  if (view.attrs.rounding === 'float') {
+    return arithmeticWith(floatProduct(a, b, output), a, b, output);
+  }
   const real = (fround(a.scale) * fround(b.scale)) / fround(output.scale);
   const multiplier = quantizeMultiplier(real);
   const isWide = outputOf(view).dtype === 'int16';
@@ -33,9 +42,31 @@ export function multiplication(view: NodeView<MulAttrs>): Arithmetic {
   if (multiplier.shift > (isWide ? 0 : 15)) {
     throw badRatio(view, `its product's scale is ${real.toPrecision(3)} times the output's`);
   }
+  return arithmeticWith({ multiplier, rounding: 'double' }, a, b, output);
+}
+
+type PerTensor = ReturnType<typeof perTensor>;
+
+/** src/qs8-vmul of XNNPACK: an int32 product, scaled in float32. */
+function floatProduct(a: PerTensor, b: PerTensor, { scale, zeroPoint }: PerTensor): Requantizer {
+  const ends = ({ zeroPoint }: PerTensor) => [-128 - zeroPoint, 127 - zeroPoint];
+  const products = ends(a).flatMap((x) => ends(b).map((y) => x * y));
+  return requantizer({
+    ...{ scale: floatScale(a.scale, b.scale, scale), zeroPoint, min: -128, max: 127 },
+    ...{ least: Math.min(...products), most: Math.max(...products) },
+  });
+}
+
+function arithmeticWith(
+  { multiplier, rounding }: Requantizer,
+  a: PerTensor,
+  b: PerTensor,
+  output: PerTensor,
+): Arithmetic {
   return {
+    rounding,
     combine: (x, y) =>
-      multiplyByQuantizedMultiplier((x - a.zeroPoint) * (y - b.zeroPoint), multiplier, 'double') +
+      multiplyByQuantizedMultiplier((x - a.zeroPoint) * (y - b.zeroPoint), multiplier, rounding) +
       output.zeroPoint,
     numbers: {
       a_zero_point: a.zeroPoint,

@@ -20,7 +20,7 @@ import {
   quantizeMultiplier,
   roundHalfAwayFromZero,
 } from './arithmetic/quant.js';
-import { elementQuant, rescaler } from './arithmetic/rescale.js';
+import { elementQuant, rescaler, sixteenBitRescaler } from './arithmetic/rescale.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
 export interface QuantizeAttrs {
@@ -30,8 +30,9 @@ export interface QuantizeAttrs {
    * vector: whole groups of 16 elements round halves up, the remainder rounds as 'scalar' does
    * (desktop TFLite's builtin kernel, rounding 'tflite'). Halves are common: with a ratio of scales
    * below 1/2 the value before the last rounding has as few as one fractional bit.
+   * sixteenBits: a factor of 16 bits, halves up (XNNPACK, rounding 'xnnpack').
    */
-  readonly algorithm: 'scalar' | 'vector';
+  readonly algorithm: 'scalar' | 'vector' | 'sixteenBits';
 }
 
 export const quantizeTypes: readonly DType[] = ['int8', 'uint8', 'int16', 'int32', 'float32'];
@@ -50,6 +51,10 @@ function segmentsOf(view: NodeView<QuantizeAttrs>): readonly Segment[] {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
   const scalarWith = (rescale: (x: number) => number) => (q: number) =>
     clamp(rescale(q - inputZeroPoint) + outputZeroPoint, -128, 127);
+  if (view.attrs.algorithm === 'sixteenBits') {
+    const rescale = sixteenBitRescaler(Math.fround(inputScale / outputScale));
+    return [{ first: 0, end: count, scalar: scalarWith(rescale) }];
+  }
   const grouped = view.attrs.algorithm === 'vector' ? count - (count % vectorElements) : 0;
   const ratio = inputScale / outputScale;
   const halvesUp = scalarWith(rescaler(view, ratio, divideHalvesUp));

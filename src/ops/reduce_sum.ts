@@ -1,14 +1,15 @@
 /** reduce_sum (SUM): the sum over any dimensions. */
 import { quantizeMultiplier } from './arithmetic/quant.js';
 import { type ReductionAttrs, reductionLoopsOf } from './shape/reduction.js';
-import { summing } from './shape/sums.js';
+import { offsetFloat, summing } from './shape/sums.js';
 
 export interface ReduceSumAttrs extends ReductionAttrs {
   /**
    * tflm: 'fixed', reference_ops::QuantizedMeanOrSum (kernels/internal/reference/reduce.h). tflite:
-   * 'float', the same function of optimized_ops, which scales in float32.
+   * 'float', the same function of optimized_ops, which scales in float32. xnnpack: 'offsetFloat'
+   * (shape/sums.ts).
    */
-  readonly algorithm: 'fixed' | 'float';
+  readonly algorithm: 'fixed' | 'float' | 'offsetFloat';
 }
 
 export const reduceSum = summing<ReduceSumAttrs>({
@@ -16,6 +17,7 @@ export const reduceSum = summing<ReduceSumAttrs>({
   divides: false,
   loops: reductionLoopsOf,
   scaling({ attrs }, input, output, count) {
+    if (attrs.algorithm === 'offsetFloat') return offsetFloat(input, output, count, 1);
     const { fround } = Math;
     const [inputScale, outputScale] = [fround(input.scale), fround(output.scale)];
     const scale = fround(inputScale / outputScale);

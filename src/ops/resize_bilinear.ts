@@ -3,18 +3,23 @@ import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type TensorData } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
 import { tieOf } from './arithmetic/bounds.js';
+import { clamp, roundHalfToEven } from './arithmetic/quant.js';
 import { imageShape } from './shape/blocks.js';
 import { outputOf, requireInt8 } from './shape/operands.js';
 
-/**
- * The size is that of the output tensor. Both runtimes interpolate with shares of 1/1024
- * (ResizeBilinearInteger of kernels/internal/reference/resize_bilinear.h) and copy quantization.
- */
+/** The size is that of the output tensor, which has the input's quantization. */
 export interface ResizeBilinearAttrs {
   /** The corner pixels of input and output coincide. */
   readonly alignCorners: boolean;
   /** A pixel's position is its centre. */
   readonly halfPixelCenters: boolean;
+  /**
+   * Bits of the shares by which a pixel lies between two others.
+   * 10, the default: TFLM and TFLite's builtin kernels (ResizeBilinearInteger of
+   * kernels/internal/reference/resize_bilinear.h); halves are rounded away from zero.
+   * 11: XNNPACK (rounding 'xnnpack'): positions in float32, halves up.
+   */
+  readonly shareBits?: 10 | 11;
 }
 
 export const resizeBilinear = {
@@ -42,6 +47,8 @@ export const resizeBilinear = {
     const input = data as TensorData;
     const [batches, inH, inW, channels] = imageShape(view);
     const { rows, columns } = interpolation(view);
+    const { shareBits = 10 } = view.attrs;
+    const rounded = roundings[shareBits];
     const output = new Int8Array(elementCount(outputOf(view).shape));
     let o = 0;
     for (let n = 0; n < batches; n++) {
@@ -50,7 +57,7 @@ export const resizeBilinear = {
           const at = (down: number, right: number) =>
             ((n * inH + row.first + down) * inW + column.first + right) * channels;
           const corners = [at(0, 0), at(0, 1), at(1, 0), at(1, 1)];
-          const weights = weightsOf(row.share, column.share);
+          const weights = weightsOf(row.share, column.share, 2 ** shareBits);
           for (let c = 0; c < channels; c++) {
             let sum = 0;
             // A corner without weight may lie outside of the image.
@@ -71,10 +78,10 @@ export const resizeBilinear = {
   inPlace: () => [],
 } satisfies OpDef<ResizeBilinearAttrs>;
 
-/** A position between two input pixels: 1024 − share parts of the first, share of the next. */
+/** A position between two input pixels: 2^shareBits − share parts of the first, share of the next. */
 export interface Between {
   readonly first: number;
-  /** 0 to 1023. */
+  /** 0 to 2^shareBits; less for 10 bits. */
   readonly share: number;
 }
 
@@ -82,7 +89,25 @@ export interface Between {
 export function interpolation(view: NodeView<ResizeBilinearAttrs>) {
   const [, inH, inW] = imageShape(view);
   const [, outH = 1, outW = 1] = outputOf(view).shape;
-  return { rows: positions(inH, outH, view.attrs), columns: positions(inW, outW, view.attrs) };
+  const between = view.attrs.shareBits === 11 ? floatPositions : positions;
+  return { rows: between(inH, outH, view.attrs), columns: between(inW, outW, view.attrs) };
+}
+
+/** xnn_indirection_init_resize_bilinear2d_hwc_q11 of XNNPACK's src/indirection.c. */
+function floatPositions(
+  input: number,
+  output: number,
+  { alignCorners, halfPixelCenters }: ResizeBilinearAttrs,
+): readonly Between[] {
+  const { fround } = Math;
+  const less = alignCorners && output > 1 ? 1 : 0;
+  const scale = fround((input - less) / (output - less));
+  const offset = halfPixelCenters ? fround(fround(0.5 * scale) - 0.5) : 0;
+  return Array.from({ length: output }, (_, i) => {
+    const position = clamp(fround(fround(i * scale) + offset), 0, input - 1);
+    const first = Math.floor(position);
+    return { first, share: roundHalfToEven(2048 * fround(position - first)) };
+  });
 }
 
 function positions(
@@ -104,20 +129,21 @@ function positions(
   });
 }
 
-/** Of the corners (0, 0), (0, 1), (1, 0) and (1, 1), in 2^-20; their sum is 2^20. */
-function weightsOf(down: number, right: number): readonly number[] {
+/** Of the corners (0, 0), (0, 1), (1, 0) and (1, 1); their sum is the square of `whole`. */
+function weightsOf(down: number, right: number, whole: number): readonly number[] {
   return [
-    (1024 - down) * (1024 - right),
-    (1024 - down) * right,
-    down * (1024 - right),
+    (whole - down) * (whole - right),
+    (whole - down) * right,
+    down * (whole - right),
     down * right,
   ];
 }
 
-/** sum / 2^20, halves away from zero. */
-function rounded(sum: number): number {
-  return Math.trunc((sum + (sum > 0 ? 2 ** 19 : -(2 ** 19))) / 2 ** 20);
-}
+/** A sum of weighted elements, by bits of the shares. */
+const roundings = {
+  10: (sum: number) => Math.trunc((sum + (sum > 0 ? 2 ** 19 : -(2 ** 19))) / 2 ** 20),
+  11: (sum: number) => Math.floor((sum + 2 ** 21) / 2 ** 22),
+};
 
 function unsupported(view: NodeView<object>, message: string, hint: string): BonsaiError {
   return new BonsaiError('unsupported-attribute', at(view.node), message, hint);

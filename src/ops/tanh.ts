@@ -5,11 +5,16 @@ import { curveScalar } from './arithmetic/curve16.js';
 import { tanhOf } from './arithmetic/fixed-point.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
-import { fixedPointOf, floatTable, type SigmoidAlgorithm } from './arithmetic/sigmoid.js';
+import {
+  fixedPointOf,
+  floatTable,
+  offsetFloatTable,
+  type SigmoidAlgorithm,
+} from './arithmetic/sigmoid.js';
 import { requireOneType } from './shape/operands.js';
 
 export interface TanhAttrs {
-  /** Of int8: 'fixed' for TFLM's rounding, 'float' for TFLite's (arithmetic/sigmoid.ts). */
+  /** Of int8: 'fixed' for TFLM's rounding, 'float' for TFLite's, 'offsetFloat' for XNNPACK's (arithmetic/sigmoid.ts). */
   readonly algorithm: SigmoidAlgorithm;
 }
 
@@ -25,6 +30,8 @@ function scalarOf(view: NodeView<TanhAttrs>): Scalar {
   if (quant.outputScale !== 1 / 128 || quant.outputZeroPoint !== 0) {
     throw badRatio(view, 'the output of a tanh has scale 1/128 and zero point 0');
   }
-  if (view.attrs.algorithm === 'float') return floatTable(quant, (x) => Math.fround(Math.tanh(x)));
-  return fixedPointOf(view, quant, tanhOf, 7);
+  const { algorithm } = view.attrs;
+  if (algorithm === 'fixed') return fixedPointOf(view, quant, tanhOf, 7);
+  const table = algorithm === 'float' ? floatTable : offsetFloatTable;
+  return table(quant, (x) => Math.fround(Math.tanh(x)));
 }

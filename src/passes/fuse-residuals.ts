@@ -68,6 +68,7 @@ function fuse(graph: Graph, producer: Node | null, add: Node): Node | null {
       midScale: scale,
       midZeroPoint: zeroPoint,
       addActivation: add.attrs.activation ?? 'none',
+      ...(add.attrs.ratios === undefined ? {} : { addRatios: add.attrs.ratios }),
     },
   };
   const view: NodeView<object> = viewOf(graph, fused);

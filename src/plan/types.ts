@@ -1,12 +1,14 @@
 /** The plan: all decisions about one model on one target. It serializes to JSON. */
+
 import type { DType, Shape, TensorId } from '../ir/graph.js';
 import type { CountUnit, Optimize } from '../ir/op.js';
+import type { RuntimeRounding } from '../ir/rounding.js';
 
 export type { Optimize };
 
 export interface CompileOptions {
   readonly optimize: Optimize;
-  readonly rounding: 'tflm' | 'tflite';
+  readonly rounding: RuntimeRounding;
   /** Refuse faults of the model's file that TFLM ignores. Absent: false. */
   readonly strict?: boolean;
   /** Shapes of inputs that are dynamic in the file; without a name, that of a single input. */

@@ -28,6 +28,7 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
+import { roundings } from '../ir/rounding.js';
 import { type Encodable, encode } from './flatbuffer.js';
 import { inexpressible, plainGraph } from './plain.js';
 import { type Extras, type Writer, writerOf } from './tflite-ops.js';
@@ -66,7 +67,7 @@ function requireSame(module: Module, bytes: Uint8Array): void {
   const graph = mainGraph(module);
   const differences: Difference[] = [];
   // Lazily: a rounding may refuse what another one takes.
-  for (const rounding of ['tflm', 'tflite'] as const) {
+  for (const rounding of roundings) {
     const again = importModel(bytes, { name: module.name, where: module.name, rounding });
     const difference = differenceOf(graph.nodes, mainGraph(again).nodes);
     if (difference === null) return;

@@ -10,6 +10,7 @@ import { strFromU8, unzipSync } from 'fflate';
 import { replaceSection } from '../../bench/document.js';
 import { importModel } from '../../src/import/index.js';
 import type { Module } from '../../src/ir/graph.js';
+import { type RuntimeRounding, roundings } from '../../src/ir/rounding.js';
 import { runPasses } from '../../src/passes/index.js';
 import {
   difference,
@@ -23,26 +24,24 @@ import {
 import { expectSameBits } from '../support/native.js';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const roundings = ['tflm', 'tflite'] as const;
-type Rounding = (typeof roundings)[number];
 
 /** [run][output][element], or why the runtime refuses the model. */
 type Answers = readonly (readonly (readonly number[])[])[] | string;
 
-interface Vectors extends Readonly<Record<Rounding, Answers>> {
+interface Vectors extends Readonly<Record<RuntimeRounding, Answers>> {
   readonly inputs: readonly (readonly (readonly number[])[])[];
 }
 
 const archive = unzipSync(readFileSync(here('keras.zip')));
 const names = Object.keys(archive).flatMap((file) => /^(.*)\.tflite$/.exec(file)?.[1] ?? []);
 
-function moduleOf(name: string, rounding: Rounding): Module {
+function moduleOf(name: string, rounding: RuntimeRounding): Module {
   const bytes = archive[`${name}.tflite`] as Uint8Array;
   const source = importModel(bytes, { name, where: `${name}.tflite`, rounding });
   return runPasses(source, { faithful: false });
 }
 
-function outcomeOf(name: string, rounding: Rounding): Outcome {
+function outcomeOf(name: string, rounding: RuntimeRounding): Outcome {
   const bytes = archive[`${name}.tflite`] as Uint8Array;
   const vectors = JSON.parse(strFromU8(archive[`${name}.json`] as Uint8Array)) as Vectors;
   const ports = portsOf(bytes, name);
@@ -86,10 +85,12 @@ describe('layers of Keras', () => {
     });
   }
 
-  it('gives the same bits as C, under sanitizers', async () => {
-    const exact = names.filter((name) => (found.get(name) ?? 'exact') === 'exact');
-    await expectSameBits(exact.map((name) => moduleOf(name, 'tflm')));
-  });
+  for (const rounding of ['tflm', 'xnnpack'] as const) {
+    it(`gives the same bits as C, --rounding ${rounding}, under sanitizers`, async () => {
+      const exact = names.filter((name) => (found.get(name) ?? 'exact') === 'exact');
+      await expectSameBits(exact.map((name) => moduleOf(name, rounding)));
+    });
+  }
 
   after(() => {
     if (process.env.UPDATE_GOLDEN !== '1') return;

@@ -11,7 +11,7 @@ import { reals, realWeights, seeded, testReal } from '../support/real-layers.js'
 
 function randomDepthwise(random: Random): Omit<OperatorCase, 'edge'> {
   const depthMultiplier = random.pick([1, 1, 2, 3, 5]);
-  const { input, output, attrs } = randomAccumulation(random);
+  const { input, output, attrs } = randomAccumulation(random, ['double', 'single', 'float']);
   const [batch, h, w] = [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9)];
   const shape = [batch, h, w, random.integer(1, 12)];
   const { kernelH, kernelW, attrs: window } = randomWindow(random, shape);

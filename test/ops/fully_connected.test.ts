@@ -5,7 +5,7 @@ import { reals, realWeights, seeded, testReal } from '../support/real-layers.js'
 
 function randomDense(random: Random): Omit<OperatorCase, 'edge'> {
   const [rows, depth, outC] = [random.integer(1, 3), random.integer(1, 40), random.integer(1, 11)];
-  const { input, output, attrs } = randomAccumulation(random);
+  const { input, output, attrs } = randomAccumulation(random, ['double', 'single', 'float']);
   const shape = random.pick([
     [rows, depth],
     [1, rows, depth],

@@ -73,7 +73,9 @@ function weights({ b, random }: Growth, shape: Shape, axis: number): (TensorId |
   const scales = Array.from({ length: channels }, () => 2 ** (random.integer(-90, -40) / 10));
   const quant = random.integer(0, 2) > 0 ? perChannelQuant(scales, axis) : perTensorQuant(0.02, 0);
   const data = random.int8(elementCount(shape), -127, 127);
-  const bias = b.constant(random.int32(channels, -9999, 9999));
+  // XNNPACK refuses biases without a scale, whatever it is.
+  const data32 = random.int32(channels, -9999, 9999);
+  const bias = b.constant(data32, [channels], perTensorQuant(0.001, 0));
   return [b.constant(data, shape, quant), random.integer(0, 3) > 0 ? bias : null];
 }
 

@@ -1,5 +1,7 @@
 /** Random operands of binary operators and of operators with a window. */
+
 import type { Quant, Shape } from '../../src/ir/graph.js';
+import type { Rounding } from '../../src/ops/arithmetic/quant.js';
 import { type Activation, activations } from '../../src/ops/arithmetic/quant.js';
 import { samePadding } from '../../src/ops/shape/window.js';
 import { perChannelQuant, perTensorQuant, type Random } from './module.js';
@@ -77,15 +79,21 @@ export function randomWeights(
   return [{ shape, quant, data: random.int8(count) }, random.integer(0, 3) === 0 ? null : bias];
 }
 
-/** Attributes and quantization of operators that accumulate; results may or may not saturate. */
-export function randomAccumulation(random: Random) {
+/**
+ * Attributes and quantization of operators that accumulate; results may or may not saturate. Not all
+ * kernels apply to layers of the rounding 'float'.
+ */
+export function randomAccumulation(
+  random: Random,
+  roundings: readonly Rounding[] = ['double', 'single'],
+) {
   const zeroPoint = () => random.pick([-128, 127, 0, random.integer(-128, 127)]);
   return {
     input: perTensorQuant(0.02, zeroPoint()),
     output: perTensorQuant(0.002 * 2 ** random.integer(0, 11), zeroPoint()),
     attrs: {
       activation: randomActivation(random),
-      rounding: random.pick(['double', 'single']),
+      rounding: random.pick(roundings),
       zeroPointFolded: random.integer(0, 3) === 0,
     },
   };

@@ -2,6 +2,7 @@
 import { BonsaiError } from '../../errors.js';
 import { quantizedTypes } from '../../ir/dtypes.js';
 import type { Graph, Node, State, Tensor, TensorId } from '../../ir/graph.js';
+import type { RuntimeRounding } from '../../ir/rounding.js';
 import { corrupt, decode, defaults } from '../flatbuffer.js';
 import type { Edges } from './edges.js';
 import { rows } from './ops.js';
@@ -19,6 +20,7 @@ import { tensorTypes } from './schema.js';
 import { asBias, asWeights, importTensor } from './tensors.js';
 import { unknownOperator } from './unknown.js';
 import { Variables, variableOperators } from './variables.js';
+import { xnnpackAttrs } from './xnnpack.js';
 
 const convertAgain = 'convert the model again';
 
@@ -46,6 +48,8 @@ export class GraphBuilder {
   readonly tensors: Tensor[] = [];
   readonly nodes: Node[] = [];
   readonly variables: Variables;
+  private readonly builtin: 'tflm' | 'tflite';
+  private readonly delegated: typeof xnnpackAttrs;
   private readonly parameters: ReadonlyMap<number, typeof asWeights>;
   private readonly ids = new Map<number, TensorId>();
   private readonly seen = new Map<number, Tensor>();
@@ -54,8 +58,11 @@ export class GraphBuilder {
     private readonly raw: RawModel,
     private readonly subgraph: RawSubgraph,
     private readonly edges: Edges,
-    private readonly rounding: 'tflm' | 'tflite',
+    rounding: RuntimeRounding,
   ) {
+    // XNNPACK leaves to the builtin kernels what it does not compute.
+    this.builtin = rounding === 'xnnpack' ? 'tflite' : rounding;
+    this.delegated = rounding === 'xnnpack' ? xnnpackAttrs : () => ({});
     this.parameters = parametersOf(raw, subgraph);
     this.variables = new Variables(raw, this);
   }
@@ -96,7 +103,7 @@ export class GraphBuilder {
       options: optionsOf(this.raw, row, operator, where),
       inputs: operator.inputs.map((i) => (i < 0 ? null : this.tensorAt(i))),
       outputs: operator.outputs.map((i) => this.tensorAt(i)),
-      rounding: this.rounding,
+      rounding: this.builtin,
     };
     const own = this.ownStates(operator, row, layer, where);
     this.nodes.push({
@@ -107,7 +114,11 @@ export class GraphBuilder {
         ...operator.outputs.map((output) => this.idOf(output)),
         ...own.map(({ next }) => next),
       ],
-      attrs: { ...row.attrs(foreign), ...row.rounding[this.rounding] },
+      attrs: {
+        ...row.attrs(foreign),
+        ...row.rounding[this.builtin],
+        ...this.delegated(name, foreign),
+      },
       ops: [index],
       fused: [],
     });

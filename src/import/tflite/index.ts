@@ -1,6 +1,7 @@
 /** A .tflite file → graph, and names of inputs and outputs. */
 import type { BonsaiError } from '../../errors.js';
 import type { Module } from '../../ir/graph.js';
+import type { RuntimeRounding } from '../../ir/rounding.js';
 import { withoutControlFlow } from './control-flow.js';
 import { printable, type RawModel, rawTensor, readModel } from './read.js';
 import { type InputShape, withShapes } from './shapes.js';
@@ -11,7 +12,7 @@ export function importTflite(
   bytes: Uint8Array,
   options: {
     readonly where: string;
-    readonly rounding: 'tflm' | 'tflite';
+    readonly rounding: RuntimeRounding;
     readonly strict?: boolean;
     readonly shapes?: readonly InputShape[];
   },

@@ -1,6 +1,7 @@
 /** A subgraph of a .tflite file → the IR's graph. */
 import { BonsaiError } from '../../errors.js';
 import type { Graph, TensorData } from '../../ir/graph.js';
+import type { RuntimeRounding } from '../../ir/rounding.js';
 import { evaluateGraph } from '../../ops/evaluate.js';
 import { corrupt } from '../flatbuffer.js';
 import { GraphBuilder, isKnown } from './builder.js';
@@ -35,7 +36,7 @@ export interface ImportedGraph {
  *
  * @throws BonsaiError
  */
-export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): ImportedGraph {
+export function importMain(raw: RawModel, rounding: RuntimeRounding): ImportedGraph {
   const subgraph = raw.subgraphs[main];
   if (subgraph === undefined) throw corrupt(raw.source, 'has no subgraph');
   for (const [what, list] of Object.entries({
@@ -63,7 +64,7 @@ export function importMain(raw: RawModel, rounding: 'tflm' | 'tflite'): Imported
 function initialValues(
   raw: RawModel,
   { operators }: RawSubgraph,
-  rounding: 'tflm' | 'tflite',
+  rounding: RuntimeRounding,
 ): ReadonlyMap<string, TensorData> {
   const values = new Map<string, TensorData>();
   operators.forEach((operator, index) => {
@@ -93,7 +94,7 @@ function initialValues(
 function importSubgraph(
   raw: RawModel,
   subgraph: RawSubgraph,
-  rounding: 'tflm' | 'tflite',
+  rounding: RuntimeRounding,
 ): { readonly graph: Graph; readonly variables: Variables } {
   checkIndices(raw, subgraph);
   for (const index of subgraph.inputs) {

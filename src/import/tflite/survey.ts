@@ -1,6 +1,7 @@
 /** What a .tflite file computes with, operator by operator, whether or not bonsaic supports it. */
 import { type BonsaiError, refusalOf } from '../../errors.js';
 import type { Graph, Node } from '../../ir/graph.js';
+import type { RuntimeRounding } from '../../ir/rounding.js';
 import { GraphBuilder, placeOf } from './builder.js';
 import { controlFlowOperators, withoutControlFlow } from './control-flow.js';
 import { edgesOf } from './edges.js';
@@ -37,7 +38,7 @@ export interface SurveyedOperator {
  */
 export function surveyOperators(
   raw: RawModel,
-  rounding: 'tflm' | 'tflite',
+  rounding: RuntimeRounding,
 ): readonly SurveyedOperator[] {
   const flow = refusalOf(() => withoutControlFlow(raw));
   return raw.subgraphs.flatMap((subgraph) =>
@@ -50,7 +51,7 @@ export function surveyOperators(
 function surveySubgraph(
   raw: RawModel,
   subgraph: RawSubgraph,
-  rounding: 'tflm' | 'tflite',
+  rounding: RuntimeRounding,
 ): readonly SurveyedOperator[] {
   checkIndices(raw, subgraph);
   const edges = edgesOf(raw, subgraph);

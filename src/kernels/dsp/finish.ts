@@ -22,6 +22,7 @@ import {
   type Filters,
   finish,
   type OutputStage,
+  realScale,
   wraps,
 } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
@@ -121,6 +122,7 @@ function isScalable(accumulator: number, shift: number): boolean {
 
 function definedConstants(stage: OutputStage, channel: number): readonly number[] | null {
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+  if (stage.rounding === 'float' || stage.rounding === 'nudged') return null;
   if (stage.rounding === 'double') {
     // y < 2^23 and |zero point| · 2^22: their sum stays within an int32.
     if (shift > -1 || shift < -22) return null;
@@ -167,8 +169,8 @@ function lineThrough(
   thresholds: Thresholds,
   offset: number,
 ): Line | null {
-  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
-  const perUnit = multiplier * 2 ** (shift - 31) * lineStep;
+  const { shift = 0 } = stage.multipliers[channel] ?? {};
+  const perUnit = realScale(stage, channel) * lineStep;
   // TFLM's first rounding lifts the line by half of its unit, which is 2^shift of an output.
   const lift = stage.rounding === 'double' ? (lineStep / 2) * 2 ** Math.min(0, shift) : 0;
   const wanted = (stage.zeroPoint + 0.5) * lineStep - 0.5 + lift - offset;

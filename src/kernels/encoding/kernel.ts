@@ -4,7 +4,7 @@ import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import { tilesLead, type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
-import { stageNumbers } from '../portable/dense.js';
+import { roundingFlags, stageNumbers } from '../portable/dense.js';
 import { gatherNumbers } from '../swar/layer.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
 import { fieldsInWord } from './bits.js';
@@ -112,7 +112,7 @@ function callOf(
       ...values.flags,
       ...scaling.flags,
       tiled,
-      single_rounding: stage.rounding === 'single',
+      ...roundingFlags(stage),
     },
     numbers: {
       ...positions.numbers,

@@ -3,7 +3,7 @@ import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
-import { stageNumbers } from '../portable/dense.js';
+import { roundingFlags, stageNumbers } from '../portable/dense.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
 import { encodePairs, mostPairTaps, type PairChoice, pairChoice } from './pairs.js';
@@ -62,7 +62,7 @@ function callOf(
   return {
     inputs: [0],
     outputs: [0],
-    flags: { ...scaling.flags, single_rounding: stage.rounding === 'single' },
+    flags: { ...scaling.flags, ...roundingFlags(stage) },
     numbers: {
       ...scaling.numbers,
       ...stageNumbers(stage),

@@ -15,8 +15,10 @@
  * Proof: index never falls, so it is enough that it reaches i + 1 at the least accumulator whose
  * output is first + i + 1, and not at the one before.
  */
+
 import type { ChannelBounds } from '../../ir/op.js';
 import type { OutputStage } from '../../ops/arithmetic/accumulation.js';
+import { realScale } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
 import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 
@@ -95,9 +97,8 @@ function* linesOf(
   const scale = Math.min(mostScale, Math.floor(Math.log2(int32Max / reach)) - 1);
   // Numbers of up to 2^53 are exact.
   if (scale < 0 || Math.max(-min, max) * 2 ** scale >= 2 ** 52) return;
-  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
-  // A unit of `scaled` is worth multiplier · 2^(shift − 31 − scale) outputs, or so many 2^-32.
-  const slope = multiplier / 2 ** (scale - 1 - shift);
+  // A unit of `scaled` is worth realScale / 2^scale outputs, or so many 2^-32.
+  const slope = realScale(stage, channel) * 2 ** (32 - scale);
   const lowered = Math.floor(Math.log2(int32Max / slope));
   if (lowered < 0 || lowered > 31) return;
   const steep = Math.round(slope * 2 ** lowered);

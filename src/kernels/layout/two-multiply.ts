@@ -18,9 +18,11 @@
  *                 sum  = sum + (sum >> 31 << lift)
  *                 byte = (sum >> 23) + zeroPoint
  */
+
 import type { NodeView } from '../../ir/graph.js';
 import type { ChannelBounds } from '../../ir/op.js';
 import type { OutputStage } from '../../ops/arithmetic/accumulation.js';
+import { realScale } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
 import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 import type { MatchContext } from '../variant.js';
@@ -84,10 +86,10 @@ export function twoMultiply(
 ): TwoMultiply | null {
   const thresholds = thresholdsOf(stage, channel, min, max);
   if (thresholds === null) return null;
-  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
+  const { shift = 0 } = stage.multipliers[channel] ?? {};
   const { first, least } = thresholds;
   for (const scale of scalesOf(stage, first, shift)) {
-    const sumsPerUnit = multiplier * 2 ** (shift - 31) * scale.step;
+    const sumsPerUnit = realScale(stage, channel) * scale.step;
     for (const range of rangesOf(thresholds, sumsPerUnit)) {
       for (const multiply of factorsOf(range, least.length === 0 ? 0 : sumsPerUnit, onlyShift)) {
         const start = startOf(range, multiply, thresholds, scale);
@@ -155,7 +157,7 @@ function* scalesOf(stage: OutputStage, first: number, shift: number): Generator<
   yield { step, lift: null, max: 2 ** 32 - 1, least: (i) => i * step };
   const half = step / 2;
   const lift = 23 + shift;
-  if (stage.rounding === 'single' || lift < 0 || lift > 22) return;
+  if (stage.rounding !== 'double' || lift < 0 || lift > 22) return;
   yield {
     step: half,
     lift,

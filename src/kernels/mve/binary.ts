@@ -1,6 +1,7 @@
 /** add, sub and mul: the definition's arithmetic, four elements at a time. */
 import type { NodeView } from '../../ir/graph.js';
 import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
+import type { Sum } from '../../ops/arithmetic/sum.js';
 import { broadcastWalk, type Walk } from '../../ops/shape/broadcast.js';
 import { arithmeticCall } from '../portable/binary.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
@@ -8,10 +9,11 @@ import type { KernelCall, KernelVariant } from '../variant.js';
 type Numbers = Readonly<Record<string, number>>;
 
 export function vectorSum<A extends BinaryAttrs>(
-  sumOf: (view: NodeView<A>) => Arithmetic,
+  sumOf: (view: NodeView<A>) => Sum,
   { subtract }: { readonly subtract: boolean },
 ): KernelVariant<A> {
-  return vectorVariant('mve/add', 6, sumOf, { subtract }, (numbers) => {
+  return vectorVariant('mve/add', 6, sumOf, { subtract }, (numbers, { isShifted = false }) => {
+    if (isShifted) return null;
     const a = shiftedRight(numbers.a_multiplier, numbers.a_shift);
     const b = shiftedRight(numbers.b_multiplier, numbers.b_shift);
     const { out_shift: outShift = 0 } = numbers;
@@ -27,8 +29,8 @@ export function vectorSum<A extends BinaryAttrs>(
 export function vectorProduct<A extends BinaryAttrs>(
   productOf: (view: NodeView<A>) => Arithmetic,
 ): KernelVariant<A> {
-  return vectorVariant('mve/mul', 4, productOf, {}, (numbers) =>
-    (numbers.shift ?? 0) < 0 ? numbers : null,
+  return vectorVariant('mve/mul', 4, productOf, {}, (numbers, { rounding = 'double' }) =>
+    (numbers.shift ?? 0) < 0 && rounding === 'double' ? numbers : null,
   );
 }
 
@@ -43,19 +45,19 @@ function shiftedRight(multiplier = 0, shift = 0) {
 }
 
 /** @param adapt the numbers that vectors support; null if they do not support the node's */
-function vectorVariant<A extends BinaryAttrs>(
+function vectorVariant<A extends BinaryAttrs, R extends Arithmetic>(
   template: string,
   cyclesEach: number,
-  arithmeticOf: (view: NodeView<A>) => Arithmetic,
+  arithmeticOf: (view: NodeView<A>) => R,
   flags: Readonly<Record<string, boolean>>,
-  adapt: (numbers: Numbers) => Numbers | null,
+  adapt: (numbers: Numbers, arithmetic: R) => Numbers | null,
 ): KernelVariant<A> {
   return {
     template,
     needs: ['mve'],
     match(view) {
       const arithmetic = arithmeticOf(view);
-      const numbers = adapt(arithmetic.numbers);
+      const numbers = adapt(arithmetic.numbers, arithmetic);
       if (numbers === null) return null;
       const walk = broadcastWalk(view);
       const fours = walk.runs * Math.ceil(walk.runLength / 4);

@@ -10,12 +10,13 @@ export const vectorMean: KernelVariant<MeanAttrs> = {
   template: 'mve/mean',
   needs: ['mve'],
   match(view) {
-    const { multiplier, halvesUp } = mean.scalingOf(view);
+    const { multiplier, halvesUp, real } = mean.scalingOf(view);
     const { kept, reduced } = mean.loopsOf(view);
     const last = kept.at(-1);
     // Without an averaged dimension, the loop over pixels has no pixel to begin with.
     const isApart = last?.stride === 1 && reduced.length > 0;
     if (last === undefined || !isApart || halvesUp > 0 || multiplier.shift >= 0) return null;
+    if (real !== undefined) return null;
     const outputs = elementCount(outputOf(view).shape);
     const blocks = (outputs / last.extent) * Math.ceil(last.extent / lanes);
     const averaged = elementCount(inputOf(view, 0).shape) / outputs;
@@ -38,7 +39,10 @@ function meanCall(view: NodeView<MeanAttrs>): KernelCall {
   return {
     inputs: [0],
     outputs: [0],
-    flags: { any_shift: false, single_rounding: false, rectified: false },
+    flags: {
+      ...{ any_shift: false, single_rounding: false, nudged_rounding: false },
+      ...{ float_rounding: false, rectified: false },
+    },
     numbers: {
       ...loopNumbers(mean.loopsOf(view)),
       scaled_min: -128 - outOffset,

@@ -157,11 +157,11 @@ function convolutionCall(
   { shape, stage }: Convolution,
   { tile, reach, weights, constants }: ConvolutionLayout,
 ): KernelCall {
-  const { rectified, single_rounding } = stageFlags(stage);
+  const { any_shift: _, ...rounding } = stageFlags(stage);
   return {
     inputs: [0],
     outputs: [0],
-    flags: { rectified, single_rounding, far: reach.steps > 1 },
+    flags: { ...rounding, far: reach.steps > 1 },
     numbers: {
       ...stageNumbers(stage),
       ...(hasResidual(view) ? { strip_bytes: tile.bytes } : {}),
@@ -300,11 +300,11 @@ function rowCall(
   stage: Layer['stage'],
   { reach, blocks, weights, constants }: RowLayout,
 ): KernelCall {
-  const { rectified, single_rounding } = stageFlags(stage);
+  const { any_shift: _, ...rounding } = stageFlags(stage);
   return {
     inputs: [0],
     outputs: [0],
-    flags: { rectified, single_rounding, far: reach.steps > 1 },
+    flags: { ...rounding, far: reach.steps > 1 },
     numbers: { ...stageNumbers(stage), blocks: blocks.length, reach_step: reach.stepBytes },
     tables: { weights, stage: constants },
   };

@@ -4,6 +4,7 @@
  */
 import type { NodeView } from '../../ir/graph.js';
 import { inputZeroPoint, type OutputStage } from '../../ops/arithmetic/accumulation.js';
+import { nudgeWord } from '../../ops/arithmetic/quant.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { stepNumbers } from '../layout/window-numbers.js';
 import type { Table } from '../variant.js';
@@ -20,12 +21,15 @@ export function windowNumbers(view: NodeView<object>, shape: WindowShape): Recor
  * clamped at zero or above need no care for halves below zero.
  */
 export function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStage) {
-  const anyShift = multipliers.some(({ multiplier, shift }) => multiplier > 0 && shift >= 0);
-  const single = rounding === 'single';
+  const anyShift =
+    (rounding === 'single' || rounding === 'double') &&
+    multipliers.some(({ multiplier, shift }) => multiplier > 0 && shift >= 0);
   return {
     any_shift: anyShift,
-    single_rounding: single,
-    rectified: !anyShift && !single && min >= zeroPoint,
+    single_rounding: rounding === 'single',
+    nudged_rounding: rounding === 'nudged',
+    float_rounding: rounding === 'float',
+    rectified: !anyShift && rounding === 'double' && min >= zeroPoint,
   };
 }
 
@@ -45,16 +49,17 @@ export function consecutive(first: number, count: number): readonly number[] {
  */
 export function vectorStage(
   blocks: readonly (readonly (readonly number[])[])[],
-  { multipliers }: OutputStage,
+  { multipliers, rounding }: OutputStage,
   biases: Int32Array,
 ): Table {
+  const byOne = rounding === 'nudged' ? nudgeWord({ left: 0, right: 1, offset: 0 }) : -1;
   const scaling = (channel: number) => multipliers[channel] ?? { multiplier: 0, shift: 0 };
   const data = blocks.flatMap((vectors) => [
     ...vectors.flatMap((channels) => channels.map((channel) => biases[channel] ?? 0)),
     ...vectors.flatMap((channels) => [
       ...channels.map((channel) => scaling(channel).multiplier),
       ...channels.map((channel) =>
-        scaling(channel).multiplier === 0 ? -1 : scaling(channel).shift,
+        scaling(channel).multiplier === 0 ? byOne : scaling(channel).shift,
       ),
     ]),
   ]);

@@ -10,6 +10,7 @@ import {
 } from '../../ops/batch_matmul.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import { roundingFlags } from './dense.js';
 
 export const batchMatmulVariant: KernelVariant<BatchMatmulAttrs> = {
   template: 'portable/batch_matmul',
@@ -29,7 +30,7 @@ export const batchMatmulVariant: KernelVariant<BatchMatmulAttrs> = {
 
 function callOf(view: NodeView<BatchMatmulAttrs>): KernelCall {
   const { count, rows, columns, depth, a, b } = matricesOf(view);
-  const { aZeroPoint, bZeroPoint, outZeroPoint, multiplier } = productQuant(view);
+  const { aZeroPoint, bZeroPoint, outZeroPoint, multiplier, rounding } = productQuant(view);
   const operands = [inputOf(view, 0), inputOf(view, 1)] as const;
   const [aConstant, bConstant] = operands.map(isConstant) as [boolean, boolean];
   const table = (data: Table['data']): Table => ({ data, role: 'table' });
@@ -38,7 +39,12 @@ function callOf(view: NodeView<BatchMatmulAttrs>): KernelCall {
   return {
     inputs: [0, 1].filter((position) => !isConstant(inputOf(view, position))),
     outputs: [0],
-    flags: { a_constant: aConstant, b_constant: bConstant, broadcast },
+    flags: {
+      a_constant: aConstant,
+      b_constant: bConstant,
+      broadcast,
+      ...roundingFlags({ rounding }),
+    },
     numbers: {
       ...{ batches: count, rows, columns, depth },
       ...{ a_along: a.along, a_across: a.across, b_along: b.along, b_across: b.across },

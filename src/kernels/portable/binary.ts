@@ -8,13 +8,14 @@ import { sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
 import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
+import { roundingFlags } from './dense.js';
 
 /** Variants of a sum or a difference. */
 export function sumVariants<A extends BinaryAttrs>(
   sumOf: (view: NodeView<A>) => Sum,
   { subtract }: { readonly subtract: boolean },
 ): readonly KernelVariant<A>[] {
-  const flags = { subtract };
+  const flags = ({ isShifted = false }: Sum) => ({ subtract, shifted: isShifted });
   const plain = { template: 'portable/add', flags, cycles: 90 };
   return [arithmeticVariant(plain, sumOf), ...lookedUp(sumOf)];
 }
@@ -22,20 +23,21 @@ export function sumVariants<A extends BinaryAttrs>(
 export function productVariants<A extends BinaryAttrs>(
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
 ): readonly KernelVariant<A>[] {
-  const product = { template: 'portable/mul', flags: {}, cycles: 50 };
+  const flags = ({ rounding = 'double' }: Arithmetic) => roundingFlags({ rounding });
+  const product = { template: 'portable/mul', flags, cycles: 50 };
   return [arithmeticVariant(product, arithmeticOf)];
 }
 
-interface ArithmeticKernel {
+interface ArithmeticKernel<R extends Arithmetic> {
   readonly template: string;
-  readonly flags: Readonly<Record<string, boolean>>;
+  flags(arithmetic: R): Readonly<Record<string, boolean>>;
   /** Estimated Cortex-M0+ cycles per element. */
   readonly cycles: number;
 }
 
-function arithmeticVariant<A extends BinaryAttrs>(
-  { template, flags, cycles }: ArithmeticKernel,
-  arithmeticOf: (view: NodeView<A>) => Arithmetic,
+function arithmeticVariant<A extends BinaryAttrs, R extends Arithmetic>(
+  { template, flags, cycles }: ArithmeticKernel<R>,
+  arithmeticOf: (view: NodeView<A>) => R,
 ): KernelVariant<A> {
   return {
     template,
@@ -46,8 +48,9 @@ function arithmeticVariant<A extends BinaryAttrs>(
       work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles } }),
       calls() {
         const { dtype } = outputOf(view);
-        const all = { ...flags, wide: dtype === 'int16' };
-        return [{ ...arithmeticCall(view, all, arithmeticOf(view)), types: { element: dtype } }];
+        const arithmetic = arithmeticOf(view);
+        const all = { ...flags(arithmetic), wide: dtype === 'int16' };
+        return [{ ...arithmeticCall(view, all, arithmetic), types: { element: dtype } }];
       },
     }),
   };

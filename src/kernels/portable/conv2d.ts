@@ -27,6 +27,7 @@ import {
   lanesWork,
   pixelOverlaps,
   residualKernel,
+  roundingFlags,
   stageNumbers,
 } from './dense.js';
 
@@ -107,7 +108,7 @@ function lower(
       flags: {
         by_tap: shape.dilationW > 1 || groups > 1,
         spread: false,
-        single_rounding: stage.rounding === 'single',
+        ...roundingFlags(stage),
         few: isFew(channels),
       },
       numbers: {

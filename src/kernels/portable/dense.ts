@@ -92,6 +92,18 @@ export function lanesWork(
   return multiplyWork(view, (macs * computed) / channels, cyclesPerMac);
 }
 
+/** Which requantization the output stage needs. */
+export function roundingFlags({ rounding }: Pick<OutputStage, 'rounding'>) {
+  return {
+    single_rounding: rounding === 'single',
+    nudged_rounding: rounding === 'nudged',
+    float_rounding: rounding === 'float',
+  };
+}
+
+/** Flags where another form replaces the requantization. */
+export const noRounding = roundingFlags({ rounding: 'double' });
+
 /** Numbers of the output stage. */
 export function stageNumbers(stage: OutputStage): Record<string, number> {
   return {
@@ -147,7 +159,7 @@ function fullyConnectedCall(
     outputs: [0],
     outputBytes: first,
     flags: {
-      single_rounding: stage.rounding === 'single',
+      ...roundingFlags(stage),
       few: isFew(channels),
     },
     numbers: {

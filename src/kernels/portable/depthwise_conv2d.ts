@@ -17,7 +17,7 @@ import { interleaveWeights, laneBlocks, lanes, stageTable } from '../layout/inte
 import { windowLead } from '../layout/overlap.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant, Overlap } from '../variant.js';
-import { multiplyKernel, multiplyWork, stageNumbers } from './dense.js';
+import { multiplyKernel, multiplyWork, roundingFlags, stageNumbers } from './dense.js';
 
 export const byFourVariant: KernelVariant<DepthwiseConv2dAttrs> = {
   ...multiplyKernel('depthwise_conv2d_by4'),
@@ -62,7 +62,7 @@ function lower(view: NodeView<DepthwiseConv2dAttrs>, by4: boolean): readonly Ker
       inputs: [0],
       outputs: [0],
       flags: {
-        single_rounding: stage.rounding === 'single',
+        ...roundingFlags(stage),
         ...(by4 ? { spread: isSpread(view) } : {}),
       },
       numbers: {

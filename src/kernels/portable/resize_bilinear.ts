@@ -30,7 +30,7 @@ function lower(view: NodeView<ResizeBilinearAttrs>): KernelCall {
   return {
     inputs: [0],
     outputs: [0],
-    flags: { batched: batches > 1 },
+    flags: { batched: batches > 1, halves_up: view.attrs.shareBits === 11 },
     numbers: {
       ...(batches > 1 ? { batches, image_step: inH * inW * channels } : {}),
       out_h: rows.length,

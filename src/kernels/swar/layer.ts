@@ -14,7 +14,7 @@ import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js
 import type { WindowShape } from '../layout/overlap.js';
 import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
 import { windowNumbers } from '../layout/window-numbers.js';
-import { stageNumbers } from '../portable/dense.js';
+import { noRounding, roundingFlags, stageNumbers } from '../portable/dense.js';
 import type { MatchContext, Table, WorkTerm } from '../variant.js';
 
 /**
@@ -77,7 +77,7 @@ export function rescaleOperands(
     flags: {
       lifted: rescale === 'lifted',
       requantized,
-      single_rounding: requantized && stage.rounding === 'single',
+      ...(requantized ? roundingFlags(stage) : noRounding),
     },
     numbers: {
       ...(requantized ? stageNumbers(stage) : {}),

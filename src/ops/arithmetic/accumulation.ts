@@ -12,24 +12,32 @@ import {
 import type { ChannelBounds } from '../../ir/op.js';
 import { inputOf, outputOf, quantizeHint } from '../shape/operands.js';
 import { boundsOf, channelCount } from './bounds.js';
+import { floatStage } from './float-stage.js';
 import {
   type Activation,
   activationRange,
   clamp,
+  floatOfBits,
   type Multiplier,
   multiplyByQuantizedMultiplier,
   multiplyReduced,
+  nudgeOfWord,
   perTensor,
   quantizeMultiplier,
   type ReducedMultiplier,
   type Rounding,
   reducedMultiplier,
+  roundHalfToEven,
 } from './quant.js';
 import { checkReal } from './real.js';
+import type { SumRatios } from './sum.js';
 
 export interface AccumulationAttrs {
   readonly activation: Activation;
-  /** Resolved at import: the rounding of TFLM, or of desktop TFLite for this operator. */
+  /**
+   * Resolved at import: the rounding of TFLM, of desktop TFLite for this operator, or XNNPACK's
+   * ('float'; the output stage has integers instead where it proves that the bits are the same).
+   */
   readonly rounding: Rounding;
   /**
    * A pass has added −zeroPoint · Σ weights to each bias. Raw input values are multiplied, and a
@@ -46,6 +54,8 @@ export interface AccumulationAttrs {
   readonly addActivation?: Activation;
   /** For int16 inputs without a bias: the type that the bias would have. Default: int64. */
   readonly biasType?: 'int32' | 'int64';
+  /** The arithmetic of the residual sum; default 'double'. */
+  readonly addRatios?: SumRatios;
 }
 
 /** The result of the output stage: the output, or the tensor to which a residual is added. */
@@ -102,12 +112,20 @@ export function outputStage(
     return quantizeMultiplier((product === 'per-tensor' ? Math.fround(both) : both) / outputScale);
   };
   const [first = 1, ...others] = scales;
-  const [min, max] = activationRange(attrs.activation, output);
+  const [min, max] = clampOf(attrs, output);
+  const biases = biasesOf(view, channels);
+  if (attrs.rounding === 'float') {
+    const clamps = { zeroPoint, min, max };
+    return {
+      biases: Int32Array.from(biases),
+      ...clamps,
+      ...floatStage(view, biases, output, clamps),
+    };
+  }
   const multipliers =
     others.length > 0
       ? scales.map(multiplierOf)
       : new Array<Multiplier>(channels).fill(multiplierOf(first));
-  const biases = biasesOf(view, channels);
   const wide = {
     multipliers: multipliers.map(reducedMultiplier),
     biases: Float64Array.from(biases),
@@ -130,6 +148,15 @@ export function isWide(view: NodeView<AccumulationAttrs>): boolean {
     inputOf(view, 0).dtype === 'int16' &&
     (bias === null ? view.attrs.biasType !== 'int32' : bias.dtype === 'int64')
   );
+}
+
+/** Outputs per unit of a channel's accumulator, before any rounding. */
+export function realScale({ rounding, multipliers }: OutputStage, channel: number): number {
+  const { multiplier = 0, shift = 0 } = multipliers[channel] ?? {};
+  if (rounding === 'float') return floatOfBits(multiplier);
+  if (rounding !== 'nudged') return multiplier * 2 ** (shift - 31);
+  const { left, right } = nudgeOfWord(shift);
+  return multiplier * 2 ** (left - right - 31);
 }
 
 /** The output of a channel's accumulator. */
@@ -291,10 +318,14 @@ export function allocateLike({ dtype, shape }: Tensor): Int8Array | Int16Array {
   return allocate(dtype, elementCount(shape)) as Int8Array | Int16Array;
 }
 
+function clampOf({ activation, rounding }: AccumulationAttrs, output: Tensor) {
+  return activationRange(activation, output, rounding === 'float' ? roundHalfToEven : undefined);
+}
+
 /** The bounds that the output's clamp gives to every channel. */
 export function clampBounds(view: NodeView<AccumulationAttrs>): ChannelBounds {
   const output = outputOf(view);
-  const range = activationRange(view.attrs.activation, output);
+  const range = clampOf(view.attrs, output);
   return boundsOf(channelCount(output), () => range);
 }
 

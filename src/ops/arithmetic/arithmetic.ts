@@ -1,5 +1,5 @@
 /** The interface of add, sub and mul to the code that evaluates and bounds them. */
-import type { Activation } from './quant.js';
+import type { Activation, Rounding } from './quant.js';
 
 /**
  * One difference between the runtimes is not reproduced: where a result before the clamp leaves
@@ -22,4 +22,6 @@ export interface Arithmetic {
   readonly bends?: readonly number[];
   /** The constants of the C kernel, under the template's names. */
   readonly numbers: Readonly<Record<string, number>>;
+  /** How a product becomes an output; default 'double'. */
+  readonly rounding?: Rounding;
 }

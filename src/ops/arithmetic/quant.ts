@@ -13,14 +13,42 @@ import type { Quant, Tensor } from '../../ir/graph.js';
  * The rounding of a 64-bit product to 32 bits.
  * double: saturating rounding doubling high multiply, then a rounding shift (TFLM reference).
  * single: one rounding shift of the 64-bit product (desktop TFLite's convolutions).
+ * float: a product in float32, rounded to an integer, halves to even (XNNPACK, float-scale.ts). The
+ *   multiplier is then the bits of a float32, and the shift 0.
+ * nudged: one rounding shift to even, an offset added before (`Nudge`). The shift is `nudgeWord`.
  */
-export type Rounding = 'double' | 'single';
+export type Rounding = 'double' | 'single' | 'float' | 'nudged';
 
 /** real ≈ multiplier · 2^(shift − 31), multiplier in [2^30, 2^31). */
 export interface Multiplier {
   readonly multiplier: number;
   /** Positive: left. */
   readonly shift: number;
+}
+
+/**
+ * x · real ≈ (round(x · 2^left · multiplier / 2^31) + offset) / 2^right, halves to even; x · 2^left
+ * saturates at ±2^30.
+ */
+export interface Nudge {
+  /** 0 … 30. */
+  readonly left: number;
+  /** 1 … 29. */
+  readonly right: number;
+  /** −2^15 … 2^15 − 1. */
+  readonly offset: number;
+}
+
+/**
+ * A nudge in one int32: its low byte is the left shift, the next the negated right shift, as vectors
+ * shift by them, and the upper half the offset.
+ */
+export function nudgeWord({ left, right, offset }: Nudge): number {
+  return offset * 65536 + (256 - right) * 256 + left;
+}
+
+export function nudgeOfWord(word: number): Nudge {
+  return { left: word & 255, right: 256 - ((word >> 8) & 255), offset: word >> 16 };
 }
 
 /** QuantizeMultiplier of quantization_util.cc. `real` ≥ 0, finite. */
@@ -105,12 +133,39 @@ export function roundingDivideByPot(x: number, exponent: number): number {
   return shifted + (remainder > threshold ? 1 : 0);
 }
 
+/** C's lrintf() in its default mode: halves to even. */
+export function roundHalfToEven(value: number): number {
+  const below = Math.floor(value);
+  const part = value - below;
+  const rounded = part > 0.5 || (part === 0.5 && below % 2 !== 0) ? below + 1 : below;
+  return rounded + 0; // no negative zero
+}
+
+const floatBits = new Float32Array(1);
+const integerBits = new Int32Array(floatBits.buffer);
+
+/** The float32 with these bits. */
+export function floatOfBits(bits: number): number {
+  integerBits[0] = bits;
+  return floatBits[0] as number;
+}
+
 /** MultiplyByQuantizedMultiplier: int32 x to int32 x·real, rounded as asked. */
 export function multiplyByQuantizedMultiplier(
   x: number,
   { multiplier, shift }: Multiplier,
   rounding: Rounding,
 ): number {
+  if (rounding === 'float') {
+    const product = Math.fround(Math.fround(x) * floatOfBits(multiplier));
+    return saturateToInt32(roundHalfToEven(product));
+  }
+  if (rounding === 'nudged') {
+    const { left, right, offset } = nudgeOfWord(shift);
+    const bounded = clamp(x * powerOfTwo(left), -(2 ** 30), 2 ** 30);
+    const product = multiplyShift(bounded, multiplier, 2 ** 30, 31) + offset;
+    return roundHalfToEven(product / powerOfTwo(right));
+  }
   const scaled = x * powerOfTwo(Math.max(shift, 0));
   const right = Math.max(-shift, 0);
   if (rounding === 'single') {
@@ -155,16 +210,19 @@ export type Clamp = Activation | 'relu_0_to_1';
 /**
  * The range of the output's integers under a fused activation (CalculateActivationRangeQuantized;
  * tanh and sign_bit do not restrict it, as in TFLite).
+ *
+ * @param round the runtime's rounding of f / scale
  */
 export function activationRange(
   activation: Clamp,
   output: Tensor,
+  round: (value: number) => number = roundHalfAwayFromZero,
 ): readonly [min: number, max: number] {
   const { scale, zeroPoint } = perTensor(output, output.name);
   const [low, high] = rangeOfType(output.dtype);
   // kernel_util.cc Quantize(): zero point + round(f / scale), in float32.
   const quantized = (real: number) =>
-    zeroPoint + roundHalfAwayFromZero(Math.fround(Math.fround(real) / Math.fround(scale)));
+    zeroPoint + round(Math.fround(Math.fround(real) / Math.fround(scale)));
   switch (activation) {
     case 'relu':
       return [Math.max(low, quantized(0)), high];

@@ -5,6 +5,7 @@ import { inputOf, outputOf } from '../shape/operands.js';
 import {
   perTensor,
   quantizeMultiplier,
+  roundHalfToEven,
   roundingDivideByPot,
   saturatingRoundingDoublingHighMul,
 } from './quant.js';
@@ -49,6 +50,15 @@ export function rescaler(
   const left = 2 ** Math.max(shift, 0);
   const right = Math.max(-shift, 0);
   return (x) => divide(saturatingRoundingDoublingHighMul(x * left, multiplier), right);
+}
+
+/**
+ * x · real as XNNPACK computes it (src/qs8-vcvt, src/qs8-vlrelu): a factor with 8 fraction bits,
+ * halves up. |x| ≤ 255, |real| ≤ 2^7.
+ */
+export function sixteenBitRescaler(real: number): (x: number) => number {
+  const factor = roundHalfToEven(256 * real);
+  return (x) => Math.floor((x * factor + 128) / 256);
 }
 
 export function badRatio(view: NodeView<object>, message: string): BonsaiError {

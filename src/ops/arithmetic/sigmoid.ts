@@ -13,8 +13,9 @@ import { badRatio, type ElementQuant } from './rescale.js';
 /**
  * fixed: gemmlowp's 32-bit fixed point (TFLM's reference kernels, rounding 'tflm').
  * float: a table computed in float32 (desktop TFLite's builtin kernels, rounding 'tflite').
+ * offsetFloat: XNNPACK's table (rounding 'xnnpack').
  */
-export type SigmoidAlgorithm = 'fixed' | 'float';
+export type SigmoidAlgorithm = 'fixed' | 'float' | 'offsetFloat';
 
 /** The input is converted to Q4: at ±16 both functions have reached their limits. */
 const inputIntegerBits = 4;
@@ -57,5 +58,20 @@ export function floatTable(quant: ElementQuant, of: (x: number) => number): Scal
     const x = fround(quant.inputScale * (q - quant.inputZeroPoint));
     const rounded = roundHalfAwayFromZero(fround(of(x) * inverseScale));
     return clamp(rounded + quant.outputZeroPoint, -128, 127);
+  };
+}
+
+/**
+ * The same with the operations by which XNNPACK fills its table: the zero point is added in float32,
+ * before the rounding, which is away from zero (src/reference/unary-elementwise.cc as LiteRT 2.3.0
+ * and TensorFlow 2.21 have it; later versions round halves to even).
+ */
+export function offsetFloatTable(quant: ElementQuant, of: (x: number) => number): Scalar {
+  const { fround } = Math;
+  const inverseScale = fround(1 / fround(quant.outputScale));
+  return (q) => {
+    const x = fround(fround(quant.inputScale) * (q - quant.inputZeroPoint));
+    const sum = fround(fround(of(x) * inverseScale) + quant.outputZeroPoint);
+    return clamp(roundHalfAwayFromZero(sum), -128, 127);
   };
 }

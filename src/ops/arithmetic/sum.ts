@@ -4,11 +4,16 @@ import { at, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../shape/operands.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
 import {
+  frexp,
   type Multiplier,
   multiplyByQuantizedMultiplier,
   perTensor,
   quantizeMultiplier,
+  roundHalfToEven,
 } from './quant.js';
+
+/** float32 or float64: the precision in which scales are divided. shifted: XNNPACK's arithmetic. */
+export type SumRatios = 'single' | 'double' | 'shifted';
 
 /**
  * Operands are scaled by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. Those of
@@ -26,6 +31,8 @@ export interface Sum extends Arithmetic {
   /** Output units per unit of the common scale. */
   readonly ratio: number;
   readonly zeroPoint: number;
+  /** Ratios are 'shifted'. */
+  readonly isShifted?: boolean;
 }
 
 /**
@@ -33,11 +40,11 @@ export interface Sum extends Arithmetic {
  * roundings, then the sum is rescaled to the output (kernels/add.cc, kernels/sub.cc of both
  * runtimes).
  *
- * @param ratios the precision in which the runtime divides scales: float32 or float64
  * @throws BonsaiError 'bad-quantization' where the sum's scale is 2^19 times the output's or more
  *   (2^14 times of int16): both runtimes abort
  */
-export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: 'single' | 'double'): Sum {
+export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: SumRatios): Sum {
+  if (ratios === 'shifted') return shiftedSumOf(view, sign);
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);
@@ -84,3 +91,47 @@ export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: 'single
     },
   };
 }
+
+/** Bits of the larger multiplier, apart from its first. */
+const multiplierBits = 20;
+
+/**
+ * a ± b as XNNPACK computes it (xnn_init_qs8_add_minmax_scalar_params of src/microparams-init.c,
+ * src/qs8-vadd): each operand times an integer of at most 21 bits, one sum, one shift, halves up.
+ */
+function shiftedSumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1): Sum {
+  const where = at(view.node);
+  const [a, b] = [0, 1].map((position) => perTensor(inputOf(view, position), where)) as [
+    PerTensor,
+    PerTensor,
+  ];
+  const output = perTensor(outputOf(view), where);
+  const { fround } = Math;
+  const ratios = [a, b].map(({ scale }) => fround(fround(scale) / fround(output.scale)));
+  const [, exponent] = frexp(Math.max(...ratios));
+  const shift = multiplierBits - (exponent - 1);
+  const [ofA, ofB] = ratios.map((ratio) => roundHalfToEven(ratio * 2 ** shift)) as [number, number];
+  const half = 2 ** (shift - 1);
+  const parts = {
+    ofA: (q: number) => (q - a.zeroPoint) * ofA,
+    ofB: (q: number) => sign * (q - b.zeroPoint) * ofB,
+    toOutput: (sum: number) => Math.floor((sum + half) / 2 ** shift) + output.zeroPoint,
+    ratio: 2 ** -shift,
+    zeroPoint: output.zeroPoint,
+  };
+  return {
+    ...parts,
+    isShifted: true,
+    combine: (x, y) => parts.toOutput(parts.ofA(x) + parts.ofB(y)),
+    numbers: {
+      a_zero_point: a.zeroPoint,
+      a_multiplier: ofA,
+      b_zero_point: b.zeroPoint,
+      b_multiplier: ofB,
+      out_zero_point: output.zeroPoint,
+      out_shift: shift,
+    },
+  };
+}
+
+type PerTensor = ReturnType<typeof perTensor>;

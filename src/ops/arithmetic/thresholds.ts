@@ -3,7 +3,8 @@
  * sequence gives the same bits. Both are non-decreasing in the accumulator, so it is enough to
  * compare them where the output changes, at most 255 places, instead of for every accumulator.
  */
-import { finish, type OutputStage, wraps } from './accumulation.js';
+import { finish, type OutputStage, realScale, wraps } from './accumulation.js';
+import { leastReaching } from './least-reaching.js';
 import { clamp, saturatingRoundingDoublingHighMul } from './quant.js';
 
 /** A channel's outputs for the accumulators min … max, both inclusive. */
@@ -30,12 +31,11 @@ export function thresholdsOf(
   min: number,
   max: number,
 ): Thresholds | null {
-  const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
   if (wraps(stage, channel, min, max)) return null;
   const outputOf = (accumulator: number) => finish(stage, accumulator, channel);
   const first = outputOf(min);
   const least = new Int32Array(outputOf(max) - first);
-  const perStep = 2 ** (31 - shift) / multiplier;
+  const perStep = 1 / realScale(stage, channel);
   let from = min;
   for (let i = 0; i < least.length; i += 1) {
     const value = first + 1 + i;
@@ -72,7 +72,7 @@ export function agrees(
  */
 export function isTieFree(stage: OutputStage, channel: number, min: number, max: number): boolean {
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
-  if (stage.rounding === 'single' || shift >= 0) return true;
+  if (stage.rounding !== 'double' || shift >= 0) return true;
   const thresholds = thresholdsOf(stage, channel, min, max);
   const half = 2 ** (-shift - 1);
   const halvesUp = (x: number) => {
@@ -80,35 +80,4 @@ export function isTieFree(stage: OutputStage, channel: number, min: number, max:
     return clamp(Math.floor(scaled * 2 ** shift) + stage.zeroPoint, stage.min, stage.max);
   };
   return thresholds !== null && agrees(thresholds, halvesUp);
-}
-
-/**
- * The least x in [low, high] with reaches(x), given reaches(high). Gallops from a guess, then
- * bisects.
- */
-function leastReaching(
-  reaches: (x: number) => boolean,
-  low: number,
-  high: number,
-  guess: number,
-): number {
-  let [below, above] = [low - 1, high];
-  let x = guess;
-  let stride = 1;
-  while (x > below && x < above) {
-    if (reaches(x)) {
-      above = x;
-      x -= stride;
-    } else {
-      below = x;
-      x += stride;
-    }
-    stride *= 2;
-  }
-  while (above - below > 1) {
-    const middle = Math.floor((below + above) / 2);
-    if (reaches(middle)) above = middle;
-    else below = middle;
-  }
-  return above;
 }

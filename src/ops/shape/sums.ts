@@ -17,6 +17,7 @@ import {
   type Multiplier,
   multiplyByQuantizedMultiplier,
   perTensor,
+  quantizeMultiplier,
   roundHalfAwayFromZero,
   saturatingRoundingDoublingHighMul,
 } from '../arithmetic/quant.js';
@@ -42,6 +43,29 @@ export interface Scaling {
   readonly halvesUp: number;
   /** Instead of the multiplier: output = clamp(round(sum · scale + bias) + outOffset) in float32. */
   readonly real?: { readonly scale: number; readonly bias: number };
+}
+
+/**
+ * XNNPACK's sums, times `share`: the zero points are part of the float32 that is rounded
+ * (reshape_reduce_nd of src/operators/reduce-nd.c; halves away from zero in LiteRT 2.3.0 and
+ * TensorFlow 2.21, to even in later versions).
+ */
+export function offsetFloat(
+  input: PerTensor,
+  output: PerTensor,
+  count: number,
+  share: number,
+): Scaling {
+  const { fround } = Math;
+  const scale = fround(fround(fround(input.scale) / fround(output.scale)) * share);
+  const inputPart = fround(fround(count * input.zeroPoint) * scale);
+  return {
+    sumOffset: 0,
+    multiplier: quantizeMultiplier(scale),
+    outOffset: 0,
+    halvesUp: 0,
+    real: { scale, bias: fround(output.zeroPoint - inputPart) },
+  };
 }
 
 export interface PerTensor {

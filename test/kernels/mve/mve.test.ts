@@ -158,7 +158,7 @@ const edges: readonly (Layer & { readonly edge: string; readonly by: string })[]
     ...{ input: [1, 9, 9, 10], kernel: [3, 3], outC: 10 },
     attrs: { ...padded, dilationH: 2, dilationW: 3, padTop: 2, padLeft: 3 },
   },
-  ...(['double', 'single'] as const).flatMap((rounding) =>
+  ...(['double', 'single', 'float'] as const).flatMap((rounding) =>
     (['none', 'relu'] as const).map((activation) => ({
       ...{ edge: `ties, ${rounding} rounding, ${activation}`, by: 'mve/conv2d' },
       ...{ op: 'conv2d' as const, input: [1, 6, 7, 2], kernel: [2, 2] as const, outC: 8 },
