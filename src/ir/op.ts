@@ -181,6 +181,11 @@ export interface OpDef<A extends object = Attrs> {
    * null for a node that does not treat all elements alike.
    */
   lookup?(view: NodeView<A>): Int8Array | null;
+  /**
+   * Whether each element of the one output depends on the inputs' elements at its place alone, by the
+   * same function everywhere. Without it: no.
+   */
+  isPointwise?(view: NodeView<A>): boolean;
   /** The work that passes may fuse into a node; without it none. */
   readonly absorbs?: Absorption;
   /**

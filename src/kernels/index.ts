@@ -1,6 +1,6 @@
 /** The kernels of every operator, the most capable first. */
 import { InternalError } from '../errors.js';
-import type { Node, NodeView } from '../ir/graph.js';
+import type { DType, Node, NodeView } from '../ir/graph.js';
 import { computedTypes, typesOf } from '../ir/op.js';
 import { abs } from '../ops/abs.js';
 import { add, addition } from '../ops/add.js';
@@ -9,6 +9,8 @@ import { assign } from '../ops/assign.js';
 import { batchMatmul } from '../ops/batch_matmul.js';
 import { batchToSpaceNd } from '../ops/batch_to_space_nd.js';
 import { broadcastTo } from '../ops/broadcast_to.js';
+import { castTypes } from '../ops/cast.js';
+import { type CompareAttrs, comparedTypes } from '../ops/compare.js';
 import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
 import { depthToSpace } from '../ops/depth_to_space.js';
@@ -25,6 +27,7 @@ import { hardSwish } from '../ops/hard_swish.js';
 import { interleave } from '../ops/interleave.js';
 import { leakyRelu } from '../ops/leaky_relu.js';
 import { log } from '../ops/log.js';
+import type { LogicalAttrs } from '../ops/logical.js';
 import { logistic } from '../ops/logistic.js';
 import { greater, maximum } from '../ops/maximum.js';
 import { mean } from '../ops/mean.js';
@@ -36,6 +39,7 @@ import { pack } from '../ops/pack.js';
 import { pad } from '../ops/pad.js';
 import { leak, prelu } from '../ops/prelu.js';
 import { quantize } from '../ops/quantize.js';
+import type { RealFunctionAttrs } from '../ops/real_function.js';
 import { reduceSum } from '../ops/reduce_sum.js';
 import { relu } from '../ops/relu.js';
 import { relu0To1 } from '../ops/relu_0_to_1.js';
@@ -58,6 +62,7 @@ import { tanh } from '../ops/tanh.js';
 import { tile } from '../ops/tile.js';
 import { transpose } from '../ops/transpose.js';
 import { unpack } from '../ops/unpack.js';
+import { zerosLike } from '../ops/zeros_like.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
 import { smladFewChannels } from './dsp/few.js';
@@ -97,6 +102,7 @@ import { lookupVariants } from './portable/lookup.js';
 import { lstmVariant } from './portable/lstm.js';
 import { extremeVariant, sumVariant } from './portable/mean.js';
 import { pairVariants } from './portable/pairs.js';
+import { addNVariant, clampedVariant, plainPairVariant, plainVariant } from './portable/plain.js';
 import { poolVariant } from './portable/pool.js';
 import { pushVariant } from './portable/push.js';
 import {
@@ -113,6 +119,7 @@ import {
   wideLeakyRelu,
 } from './portable/rescale.js';
 import { resizeBilinearVariant } from './portable/resize_bilinear.js';
+import { selectVariant } from './portable/select.js';
 import { softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
 import {
@@ -140,6 +147,7 @@ import {
   type Halves,
   type KernelContext,
   type Kernels,
+  type KernelVariant,
   type Match,
   type MatchContext,
   once,
@@ -271,23 +279,33 @@ const averages = {
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 type Any = any;
 
-const lookups: readonly Elementwise<Any>[] = [
-  abs,
-  elu,
-  exp,
-  gelu,
-  hardSwish,
-  log,
-  neg,
-  relu,
-  relu0To1,
-  relu6,
-  reluN1To1,
-  rsqrt,
-  sqrt,
+/** Functions of one element: int8 by a table, and float32. */
+const lookups: readonly (readonly [Elementwise<Any>, ...KernelVariant<Any>[]])[] = [
+  [abs, plainVariant('abs')],
+  [elu, plainVariant('elu')],
+  [exp, plainVariant('exp')],
+  [gelu],
+  [hardSwish, plainVariant('hard_swish')],
+  [leakyRelu, wideLeakyRelu, plainVariant('leaky_relu', ({ alpha }) => ({ alpha: [alpha] }))],
+  [log, plainVariant('log')],
+  [logistic, curveVariant('unsigned'), plainVariant('logistic')],
+  [neg, plainVariant('neg')],
+  [quantize, requantizeVariant, quantizeVariant],
+  [relu, plainVariant('relu')],
+  [relu0To1, clampedVariant('relu_0_to_1')],
+  [relu6, clampedVariant('relu6')],
+  [reluN1To1, clampedVariant('relu_n1_to_1')],
+  [rsqrt, plainVariant('rsqrt')],
+  [sqrt, plainVariant('sqrt')],
+  [tanh, curveVariant('signed'), plainVariant('tanh')],
 ];
 
+const numbers: readonly DType[] = ['float32', 'int32'];
+const clamping = { hasActivation: true };
+const noTables = () => ({});
+
 const movements: readonly Moving<Any>[] = [
+  zerosLike,
   assign,
   batchToSpaceNd,
   concatenation,
@@ -319,6 +337,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       variants: [
         ...sumVariants(addition, { subtract: false }),
         vectorSum(addition, { subtract: false }),
+        plainPairVariant('sum', numbers, clamping),
       ],
     },
   ],
@@ -336,7 +355,15 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   [batchMatmul.name, { variants: [batchMatmulVariant] }],
   ['conv2d', convolutions],
   ['depthwise_conv2d', depthwiseConvolutions],
-  [div.name, { variants: pairVariants('portable/div', 'quotient', division) }],
+  [
+    div.name,
+    {
+      variants: [
+        ...pairVariants('portable/div', 'quotient', division),
+        plainPairVariant('quotient', numbers, clamping),
+      ],
+    },
+  ],
   ['fully_connected', fullyConnectedLayers],
   [
     'max_pool2d',
@@ -349,14 +376,47 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       ],
     },
   ],
-  [maximum.name, { variants: pairVariants('portable/maximum', 'maximum', greater) }],
+  [
+    maximum.name,
+    {
+      variants: [
+        ...pairVariants('portable/maximum', 'maximum', greater),
+        plainPairVariant('maximum', [...numbers, 'int16']),
+      ],
+    },
+  ],
   [mean.name, { variants: [vectorMean, sumVariant(mean)] }],
-  [minimum.name, { variants: pairVariants('portable/minimum', 'minimum', lesser) }],
-  [mul.name, { variants: [...productVariants(multiplication), vectorProduct(multiplication)] }],
+  [
+    minimum.name,
+    {
+      variants: [
+        ...pairVariants('portable/minimum', 'minimum', lesser),
+        plainPairVariant('minimum', [...numbers, 'int16']),
+      ],
+    },
+  ],
+  [
+    mul.name,
+    {
+      variants: [
+        ...productVariants(multiplication),
+        vectorProduct(multiplication),
+        plainPairVariant('product', numbers, clamping),
+      ],
+    },
+  ],
   ['svdf', { variants: [svdfVariant] }],
   ['lstm', { variants: [smladLstm, lstmVariant] }],
   ['push', { variants: [pushVariant] }],
-  [prelu.name, { variants: pairVariants('portable/prelu', 'prelu', leak) }],
+  [
+    prelu.name,
+    {
+      variants: [
+        ...pairVariants('portable/prelu', 'prelu', leak),
+        plainPairVariant('prelu', ['float32']),
+      ],
+    },
+  ],
   ['reduce_max', { variants: [extremeVariant(true)] }],
   [reduceSum.name, { variants: [sumVariant(reduceSum)] }],
   ['reduce_min', { variants: [extremeVariant(false)] }],
@@ -365,7 +425,10 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   [
     squaredDifference.name,
     {
-      variants: pairVariants('portable/squared_difference', 'squared_difference', difference),
+      variants: [
+        ...pairVariants('portable/squared_difference', 'squared_difference', difference),
+        plainPairVariant('squared_difference', numbers),
+      ],
     },
   ],
   [
@@ -374,16 +437,36 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       variants: [
         ...sumVariants(subtraction, { subtract: true }),
         vectorSum(subtraction, { subtract: true }),
+        plainPairVariant('difference', numbers, clamping),
       ],
     },
   ],
   ['transpose_conv', { variants: [transposeConvVariant, wideTransposeConv, realTransposeConv] }],
+  ['add_n', { variants: [addNVariant] }],
+  [
+    'cast',
+    {
+      variants: [plainVariant((_, to) => (to === 'bool' ? 'truth' : 'cast'), noTables, castTypes)],
+    },
+  ],
+  [
+    'compare',
+    { variants: [plainPairVariant<CompareAttrs>(({ relation }) => relation, comparedTypes)] },
+  ],
+  ['floor_div', { variants: [plainPairVariant('floor_div', numbers)] }],
+  ['floor_mod', { variants: [plainPairVariant('floor_mod', numbers)] }],
+  [
+    'logical',
+    { variants: [plainPairVariant<LogicalAttrs>(({ function: name }) => name, ['bool'])] },
+  ],
+  ['logical_not', { variants: [plainVariant('not', noTables, ['bool'])] }],
+  ['pow', { variants: [plainPairVariant('pow', numbers)] }],
+  ['select', { variants: [selectVariant] }],
   ['dequantize', { variants: [dequantizeVariant] }],
-  ...lookups.map((op) => [op.name, { variants: lookupVariants(op) }] as const),
-  [logistic.name, { variants: [...lookupVariants(logistic), curveVariant('unsigned')] }],
-  [tanh.name, { variants: [...lookupVariants(tanh), curveVariant('signed')] }],
-  [leakyRelu.name, { variants: [...lookupVariants(leakyRelu), wideLeakyRelu] }],
-  [quantize.name, { variants: [...lookupVariants(quantize), requantizeVariant, quantizeVariant] }],
+  ['real_function', { variants: [plainVariant<RealFunctionAttrs>(({ function: name }) => name)] }],
+  ...lookups.map(
+    ([op, ...others]) => [op.name, { variants: [...lookupVariants(op), ...others] }] as const,
+  ),
   ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),
 ]);
 

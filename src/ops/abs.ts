@@ -8,7 +8,12 @@ import { elementQuant, rescaler } from './arithmetic/rescale.js';
 /** Both runtimes give the same bits. */
 export type AbsAttrs = Readonly<Record<string, never>>;
 
-export const abs = elementwise<AbsAttrs>('abs', scalarOf) satisfies OpDef<AbsAttrs>;
+export const abs = elementwise<AbsAttrs>(
+  'abs',
+  scalarOf,
+  ['int8'],
+  () => Math.abs,
+) satisfies OpDef<AbsAttrs>;
 
 function scalarOf(view: NodeView<AbsAttrs>): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);

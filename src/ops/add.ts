@@ -13,4 +13,6 @@ export interface AddAttrs extends BinaryAttrs {
 /** The arithmetic of one node. */
 export const addition = (view: NodeView<AddAttrs>) => sumOf(view, 1, view.attrs.ratios ?? 'double');
 
-export const add = binary<AddAttrs>('add', addition) satisfies OpDef<AddAttrs>;
+export const add = binary<AddAttrs>('add', addition, {
+  plain: { float32: (a, b) => a + b, int32: (a, b) => (a + b) | 0 },
+}) satisfies OpDef<AddAttrs>;

@@ -39,6 +39,7 @@ export const dequantize = {
     return [Float32Array.from(from, (q) => scale * (q - zeroPoint))];
   },
   macs: () => 0,
+  isPointwise: () => true,
   channels: (view) =>
     elementCount(outputOf(view).shape) > 0 ? { kind: 'tied', ties: [tieOf(0)] } : null,
   inPlace: () => [],

@@ -8,14 +8,19 @@ import { floatTable, offsetFloatTable } from './arithmetic/sigmoid.js';
 
 export interface EluAttrs {
   /**
-   * difference: exp(x) − 1 with two roundings (TFLM's reference kernel, rounding 'tflm').
+   * Of int8. difference: exp(x) − 1 with two roundings (TFLM's reference kernel, rounding 'tflm').
    * expm1: one rounding (desktop TFLite's builtin kernel, rounding 'tflite').
    * offsetFloat: the same in XNNPACK's table (rounding 'xnnpack').
    */
   readonly algorithm: 'difference' | 'expm1' | 'offsetFloat';
 }
 
-export const elu = elementwise<EluAttrs>('elu', scalarOf) satisfies OpDef<EluAttrs>;
+export const elu = elementwise<EluAttrs>(
+  'elu',
+  scalarOf,
+  ['int8'],
+  () => (x) => (x < 0 ? expm1(x) : x),
+) satisfies OpDef<EluAttrs>;
 
 function scalarOf(view: NodeView<EluAttrs>): Scalar {
   const { algorithm } = view.attrs;

@@ -9,6 +9,9 @@ import { floatTable } from './arithmetic/sigmoid.js';
 export type ExpAttrs = Readonly<Record<string, never>>;
 
 /** Beyond the output's range it saturates; TFLite's conversion to int32 is undefined above 2^31. */
-export const exp = elementwise<ExpAttrs>('exp', (view) =>
-  floatTable(elementQuant(view), expOf),
+export const exp = elementwise<ExpAttrs>(
+  'exp',
+  (view) => floatTable(elementQuant(view), expOf),
+  ['int8'],
+  () => expOf,
 ) satisfies OpDef<ExpAttrs>;

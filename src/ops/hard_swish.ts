@@ -2,15 +2,20 @@
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import { clampReal } from './arithmetic/plain.js';
 import { clamp, quantizeMultiplier, roundingDivideByPot } from './arithmetic/quant.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
 
 /** Both runtimes give the same bits. */
 export type HardSwishAttrs = Readonly<Record<string, never>>;
 
+const { fround } = Math;
+
 export const hardSwish = elementwise<HardSwishAttrs>(
   'hard_swish',
   scalarOf,
+  ['int8'],
+  () => (x) => fround(fround(x * clampReal(fround(x + 3), [0, 6])) / 6),
 ) satisfies OpDef<HardSwishAttrs>;
 
 /**

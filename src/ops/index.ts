@@ -4,11 +4,14 @@ import type { Node } from '../ir/graph.js';
 import type { OpDef, OpTable } from '../ir/op.js';
 import { abs } from './abs.js';
 import { add } from './add.js';
+import { addN } from './add_n.js';
 import { assign } from './assign.js';
 import { averagePool2d } from './average_pool2d.js';
 import { batchMatmul } from './batch_matmul.js';
 import { batchToSpaceNd } from './batch_to_space_nd.js';
 import { broadcastTo } from './broadcast_to.js';
+import { cast } from './cast.js';
+import { compare } from './compare.js';
 import { concatenation } from './concatenation.js';
 import { conv2d } from './conv2d.js';
 import { depthToSpace } from './depth_to_space.js';
@@ -18,6 +21,8 @@ import { div } from './div.js';
 import { elu } from './elu.js';
 import { exp } from './exp.js';
 import { expandDims } from './expand_dims.js';
+import { floorDiv } from './floor_div.js';
+import { floorMod } from './floor_mod.js';
 import { fullyConnected } from './fully_connected.js';
 import { gather } from './gather.js';
 import { gatherNd } from './gather_nd.js';
@@ -26,6 +31,8 @@ import { hardSwish } from './hard_swish.js';
 import { interleave } from './interleave.js';
 import { leakyRelu } from './leaky_relu.js';
 import { log } from './log.js';
+import { logical } from './logical.js';
+import { logicalNot } from './logical_not.js';
 import { logistic } from './logistic.js';
 import { lstm } from './lstm.js';
 import { maxPool2d } from './max_pool2d.js';
@@ -37,9 +44,11 @@ import { mul } from './mul.js';
 import { neg } from './neg.js';
 import { pack } from './pack.js';
 import { pad } from './pad.js';
+import { pow } from './pow.js';
 import { prelu } from './prelu.js';
 import { push } from './push.js';
 import { quantize } from './quantize.js';
+import { realFunction } from './real_function.js';
 import { reduceMax } from './reduce_max.js';
 import { reduceMin } from './reduce_min.js';
 import { reduceSum } from './reduce_sum.js';
@@ -51,6 +60,7 @@ import { reshape } from './reshape.js';
 import { resizeBilinear } from './resize_bilinear.js';
 import { resizeNearestNeighbor } from './resize_nearest_neighbor.js';
 import { rsqrt } from './rsqrt.js';
+import { select } from './select.js';
 import { softmax } from './softmax.js';
 import { spaceToBatchNd } from './space_to_batch_nd.js';
 import { spaceToDepth } from './space_to_depth.js';
@@ -66,12 +76,23 @@ import { tile } from './tile.js';
 import { transpose } from './transpose.js';
 import { transposeConv } from './transpose_conv.js';
 import { unpack } from './unpack.js';
+import { zerosLike } from './zeros_like.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 const all: readonly OpDef<any>[] = [
   abs,
   add,
   assign,
+  addN,
+  cast,
+  compare,
+  floorDiv,
+  floorMod,
+  logical,
+  logicalNot,
+  pow,
+  select,
+  zerosLike,
   averagePool2d,
   batchMatmul,
   batchToSpaceNd,
@@ -106,6 +127,7 @@ const all: readonly OpDef<any>[] = [
   push,
   prelu,
   quantize,
+  realFunction,
   reduceMax,
   reduceMin,
   reduceSum,

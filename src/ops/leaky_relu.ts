@@ -6,7 +6,7 @@ import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { clamp } from './arithmetic/quant.js';
 import { elementQuant, rescaler, sixteenBitRescaler } from './arithmetic/rescale.js';
-import { outputOf, requireOneType } from './shape/operands.js';
+import { outputOf } from './shape/operands.js';
 
 export interface LeakyReluAttrs {
   /** A float32; may be negative or above 1. */
@@ -20,26 +20,21 @@ export interface LeakyReluAttrs {
   readonly algorithm: 'magnitude' | 'signed' | 'sixteenBits';
 }
 
-export const leakyRelu = elementwise<LeakyReluAttrs>('leaky_relu', scalarOf, [
-  'int8',
-  'int16',
-]) satisfies OpDef<LeakyReluAttrs>;
+export const leakyRelu = elementwise<LeakyReluAttrs>(
+  'leaky_relu',
+  scalarOf,
+  ['int8', 'int16'],
+  (view) => {
+    const alpha = finiteAlpha(view);
+    return (x) => (x > 0 ? x : x * alpha);
+  },
+) satisfies OpDef<LeakyReluAttrs>;
 
 function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
-  requireOneType(view, ['int8', 'int16']);
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
-  const { fround } = Math;
   const [low, high] = rangeOfType(outputOf(view).dtype);
-  const alpha = fround(view.attrs.alpha);
-  if (!Number.isFinite(alpha)) {
-    const message = `its alpha is ${alpha}, must be finite`;
-    throw new BonsaiError(
-      'unsupported-attribute',
-      at(view.node),
-      message,
-      'convert the model again',
-    );
-  }
+  const alpha = finiteAlpha(view);
+  const { fround } = Math;
   if (view.attrs.algorithm === 'sixteenBits') {
     const ratio = fround(inputScale / outputScale);
     const [positive, negative] = [ratio, fround(ratio * alpha)].map(sixteenBitRescaler);
@@ -59,6 +54,13 @@ function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
     const x = q - inputZeroPoint;
     return clamp(outputZeroPoint + (x >= 0 ? identity(x) : leak(x)), low, high);
   };
+}
+
+function finiteAlpha(view: NodeView<LeakyReluAttrs>): number {
+  const alpha = Math.fround(view.attrs.alpha);
+  if (Number.isFinite(alpha)) return alpha;
+  const message = `its alpha is ${alpha}, must be finite`;
+  throw new BonsaiError('unsupported-attribute', at(view.node), message, 'convert the model again');
 }
 
 /** Outputs per unit of input from 0 up, and the magnitude of those below. */

@@ -9,7 +9,12 @@ import { floatTable } from './arithmetic/sigmoid.js';
 /** TFLM has no int8 form, so the bits are those of desktop TFLite. */
 export type LogAttrs = Readonly<Record<string, never>>;
 
-export const log = elementwise<LogAttrs>('log', scalarOf) satisfies OpDef<LogAttrs>;
+export const log = elementwise<LogAttrs>(
+  'log',
+  scalarOf,
+  ['int8'],
+  () => logOf,
+) satisfies OpDef<LogAttrs>;
 
 function scalarOf(view: NodeView<LogAttrs>): Scalar {
   const quant = elementQuant(view);

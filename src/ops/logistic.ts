@@ -3,6 +3,7 @@ import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { curveScalar } from './arithmetic/curve16.js';
 import { logisticOf } from './arithmetic/fixed-point.js';
+import { exp, logistic as real } from './arithmetic/float32.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
 import {
@@ -11,20 +12,22 @@ import {
   offsetFloatTable,
   type SigmoidAlgorithm,
 } from './arithmetic/sigmoid.js';
-import { requireOneType } from './shape/operands.js';
+import { outputOf } from './shape/operands.js';
 
 export interface LogisticAttrs {
   /** Of int8: 'fixed' for TFLM's rounding, 'float' for TFLite's, 'offsetFloat' for XNNPACK's (arithmetic/sigmoid.ts). */
   readonly algorithm: SigmoidAlgorithm;
 }
 
-export const logistic = elementwise<LogisticAttrs>('logistic', scalarOf, [
-  'int8',
-  'int16',
-]) satisfies OpDef<LogisticAttrs>;
+export const logistic = elementwise<LogisticAttrs>(
+  'logistic',
+  scalarOf,
+  ['int8', 'int16'],
+  () => real,
+) satisfies OpDef<LogisticAttrs>;
 
 function scalarOf(view: NodeView<LogisticAttrs>): Scalar {
-  if (requireOneType(view, ['int8', 'int16']) === 'int16') return curveScalar(view, 'unsigned');
+  if (outputOf(view).dtype === 'int16') return curveScalar(view, 'unsigned');
   const quant = elementQuant(view);
   // TFLite's quantization specification fixes the output: [0, 1) in 256 steps.
   if (quant.outputScale !== 1 / 256 || quant.outputZeroPoint !== -128) {
@@ -33,7 +36,7 @@ function scalarOf(view: NodeView<LogisticAttrs>): Scalar {
   if (view.attrs.algorithm === 'float') {
     const { fround } = Math;
     // Each operation rounds to float32, as in 1.0f / (1.0f + std::exp(-x)).
-    return floatTable(quant, (x) => fround(1 / fround(1 + fround(Math.exp(-x)))));
+    return floatTable(quant, (x) => fround(1 / fround(1 + exp(-x))));
   }
   if (view.attrs.algorithm === 'offsetFloat') {
     // XNNPACK computes it in double.

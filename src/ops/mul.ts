@@ -20,7 +20,9 @@ export interface MulAttrs extends BinaryAttrs {
   readonly rounding?: 'double' | 'float';
 }
 
-export const mul = binary<MulAttrs>('mul', multiplication) satisfies OpDef<MulAttrs>;
+export const mul = binary<MulAttrs>('mul', multiplication, {
+  plain: { float32: (a, b) => a * b, int32: Math.imul },
+}) satisfies OpDef<MulAttrs>;
 
 /** The arithmetic of one node. */
 export function multiplication(view: NodeView<MulAttrs>): Arithmetic {

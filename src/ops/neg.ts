@@ -4,10 +4,15 @@ import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { elementQuant } from './arithmetic/rescale.js';
 
-/** TFLM has no int8 form, so the bits are those of desktop TFLite. */
+/** TFLM has no int8 form, so its bits are those of desktop TFLite. */
 export type NegAttrs = Readonly<Record<string, never>>;
 
-export const neg = elementwise<NegAttrs>('neg', scalarOf) satisfies OpDef<NegAttrs>;
+export const neg = elementwise<NegAttrs>(
+  'neg',
+  scalarOf,
+  ['int8'],
+  () => (x) => -x,
+) satisfies OpDef<NegAttrs>;
 
 /**
  * Desktop TFLite negates the stored integer, whatever scales and zero points are: −x only if the

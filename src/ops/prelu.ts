@@ -16,6 +16,7 @@ export interface PreluAttrs extends BinaryAttrs {}
 
 export const prelu = binary<PreluAttrs>('prelu', leak, {
   hasActivation: false,
+  plain: { float32: (x, alpha) => (x >= 0 ? x : x * alpha) },
 }) satisfies OpDef<PreluAttrs>;
 
 /** The arithmetic of one node. */

@@ -1,7 +1,7 @@
 /** relu6 (RELU6): x clamped to [0, 6]. */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { rescaleAndClamp } from './arithmetic/clamping.js';
+import { clampedTo, rescaleAndClamp } from './arithmetic/clamping.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { activationRange, clamp } from './arithmetic/quant.js';
 import { elementQuant } from './arithmetic/rescale.js';
@@ -18,7 +18,9 @@ export interface Relu6Attrs {
   readonly algorithm: 'clamp' | 'rescale';
 }
 
-export const relu6 = elementwise<Relu6Attrs>('relu6', scalarOf) satisfies OpDef<Relu6Attrs>;
+export const relu6 = elementwise<Relu6Attrs>('relu6', scalarOf, ['int8'], () =>
+  clampedTo('relu6'),
+) satisfies OpDef<Relu6Attrs>;
 
 function scalarOf(view: NodeView<Relu6Attrs>): Scalar {
   if (view.attrs.algorithm === 'rescale') return rescaleAndClamp(view, 'relu6');

@@ -1,6 +1,7 @@
 /** rsqrt (RSQRT): 1 / √x. */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
+import { sqrt } from './arithmetic/float32.js';
 import { inverseSqrt } from './arithmetic/inverse-sqrt.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { clamp, multiplyByQuantizedMultiplier, quantizeMultiplier } from './arithmetic/quant.js';
@@ -9,7 +10,12 @@ import { badRatio, elementQuant } from './arithmetic/rescale.js';
 /** Both runtimes give the same bits. */
 export type RsqrtAttrs = Readonly<Record<string, never>>;
 
-export const rsqrt = elementwise<RsqrtAttrs>('rsqrt', scalarOf) satisfies OpDef<RsqrtAttrs>;
+export const rsqrt = elementwise<RsqrtAttrs>(
+  'rsqrt',
+  scalarOf,
+  ['int8'],
+  () => (x) => 1 / sqrt(x),
+) satisfies OpDef<RsqrtAttrs>;
 
 /** Fraction bits of 1 / √x as an integer. */
 const fractionBits = 20;

@@ -9,7 +9,12 @@ import { elementQuant } from './arithmetic/rescale.js';
 /** TFLM has no int8 form, so the bits are those of desktop TFLite. */
 export type SqrtAttrs = Readonly<Record<string, never>>;
 
-export const sqrt = elementwise<SqrtAttrs>('sqrt', scalarOf) satisfies OpDef<SqrtAttrs>;
+export const sqrt = elementwise<SqrtAttrs>(
+  'sqrt',
+  scalarOf,
+  ['int8'],
+  () => sqrtOf,
+) satisfies OpDef<SqrtAttrs>;
 
 /** A negative x gives the zero point; desktop TFLite ends with an error. The quotient truncates. */
 function scalarOf(view: NodeView<SqrtAttrs>): Scalar {

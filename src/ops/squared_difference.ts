@@ -17,6 +17,10 @@ export interface SquaredDifferenceAttrs extends BinaryAttrs {}
 
 export const squaredDifference = binary<SquaredDifferenceAttrs>('squared_difference', difference, {
   isMonotonic: false,
+  plain: {
+    float32: (a, b) => Math.fround(a - b) ** 2,
+    int32: (a, b) => Math.imul(a - b, a - b),
+  },
   hasActivation: false,
 }) satisfies OpDef<SquaredDifferenceAttrs>;
 

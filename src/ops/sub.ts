@@ -18,4 +18,6 @@ export interface SubAttrs extends BinaryAttrs {
 /** The arithmetic of one node. */
 export const subtraction = (view: NodeView<SubAttrs>) => sumOf(view, -1, view.attrs.ratios);
 
-export const sub = binary<SubAttrs>('sub', subtraction) satisfies OpDef<SubAttrs>;
+export const sub = binary<SubAttrs>('sub', subtraction, {
+  plain: { float32: (a, b) => a - b, int32: (a, b) => (a - b) | 0 },
+}) satisfies OpDef<SubAttrs>;

@@ -248,9 +248,13 @@ const padWithValue: Writer = {
   },
 };
 
-const table: Readonly<Record<string, Writer>> = {
+/** Where attributes decide which operator it is: the writer that they choose. */
+type Writers = Writer | ((attrs: Attrs) => Writer);
+
+const table: Readonly<Record<string, Writers>> = {
   abs: plain('ABS', 2),
   add: plain('ADD', 2, sumOptions),
+  add_n: plain('ADD_N', 1),
   average_pool2d: windowed('AVERAGE_POOL_2D', 2, poolKernel, kernels),
   batch_matmul: plain('BATCH_MATMUL', 2, ({ attrs }) => ({
     adjX: attrs.transposeA,
@@ -261,6 +265,8 @@ const table: Readonly<Record<string, Writer>> = {
     pairs(list(attrs, 'crops')),
   ]),
   broadcast_to: parameterised('BROADCAST_TO', 2, ({ attrs }) => [vector(list(attrs, 'shape'))]),
+  cast: plain('CAST', 1),
+  compare: ({ relation }) => plain(String(relation).toUpperCase(), 2),
   concatenation: plain('CONCATENATION', 2, (view) => ({
     axis: view.attrs.axis,
     ...fusedActivation(view),
@@ -277,6 +283,8 @@ const table: Readonly<Record<string, Writer>> = {
   expand_dims: parameterised('EXPAND_DIMS', 1, (view) => [
     [[missing(outputShape(view), shapeOf(view))[0] ?? 0], []],
   ]),
+  floor_div: plain('FLOOR_DIV', 2),
+  floor_mod: plain('FLOOR_MOD', 1),
   fully_connected: plain('FULLY_CONNECTED', 4, (view) => ({
     ...fusedActivation(view),
     keepNumDims: view.attrs.keepDims,
@@ -287,6 +295,8 @@ const table: Readonly<Record<string, Writer>> = {
   hard_swish: plain('HARD_SWISH', 1),
   leaky_relu: plain('LEAKY_RELU', 2, ({ attrs: { alpha } }) => ({ alpha })),
   log: plain('LOG', 2),
+  logical: ({ function: name }) => plain(`LOGICAL_${String(name).toUpperCase()}`, 1),
+  logical_not: plain('LOGICAL_NOT', 1),
   logistic: plain('LOGISTIC', 2),
   max_pool2d: windowed('MAX_POOL_2D', 2, poolKernel, kernels),
   maximum: plain('MAXIMUM', 2),
@@ -301,10 +311,13 @@ const table: Readonly<Record<string, Writer>> = {
   mul: plain('MUL', 2, fusedActivation),
   neg: plain('NEG', 1),
   pack: plain('PACK', 2, ({ attrs: { axis }, inputs }) => ({ axis, count: inputs.length })),
-  pad: parameterised('PAD', 2, (view) => [padAmounts(view)]),
+  pad: ({ value }) =>
+    value === undefined ? parameterised('PAD', 2, (view) => [padAmounts(view)]) : padWithValue,
   dequantize: plain('DEQUANTIZE', 2),
+  pow: plain('POW', 1),
   prelu: plain('PRELU', 1),
   quantize: plain('QUANTIZE', 2),
+  real_function: ({ function: name }) => plain(String(name).toUpperCase(), 1),
   reduce_max: reduced('REDUCE_MAX', 2),
   reduce_min: reduced('REDUCE_MIN', 2),
   reduce_sum: reduced('SUM', 2),
@@ -321,13 +334,14 @@ const table: Readonly<Record<string, Writer>> = {
   resize_bilinear: resized('RESIZE_BILINEAR', 3),
   resize_nearest_neighbor: resized('RESIZE_NEAREST_NEIGHBOR', 2),
   rsqrt: plain('RSQRT', 2),
+  select: plain('SELECT_V2', 1),
   softmax: plain('SOFTMAX', 2, ({ attrs: { beta } }) => ({ beta })),
   space_to_batch_nd: parameterised('SPACE_TO_BATCH_ND', 2, ({ attrs }) => [
     vector(list(attrs, 'block')),
     pairs(list(attrs, 'pads')),
   ]),
   space_to_depth: plain('SPACE_TO_DEPTH', 2, ({ attrs: { block } }) => ({ block })),
-  split,
+  split: ({ sizes }) => (sizes === undefined ? split : splitInSizes),
   sqrt: plain('SQRT', 2),
   squared_difference: plain('SQUARED_DIFFERENCE', 2),
   squeeze: plain('SQUEEZE', 1, (view) => ({
@@ -340,10 +354,11 @@ const table: Readonly<Record<string, Writer>> = {
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
   transpose_conv: transposeConv,
   unpack: plain('UNPACK', 2, ({ attrs: { axis }, outputs }) => ({ axis, count: outputs.length })),
+  zeros_like: plain('ZEROS_LIKE', 1),
 };
 
 /** Writers by operator of the IR. */
-const writers: ReadonlyMap<string, Writer> = new Map(Object.entries(table));
+const writers: ReadonlyMap<string, Writers> = new Map(Object.entries(table));
 
 /**
  * The first operator version with int16 kernels, where TFLite has such kernels
@@ -407,13 +422,8 @@ export function hasWideForm(op: string): boolean {
 
 /** The writer of a node. @throws BonsaiError for an operator that TFLite lacks */
 export function writerOf(view: NodeView): Writer {
-  const { node, attrs } = view;
-  const writer =
-    node.op === 'pad' && attrs.value !== undefined
-      ? padWithValue
-      : node.op === 'split' && attrs.sizes !== undefined
-        ? splitInSizes
-        : writers.get(node.op);
+  const found = writers.get(view.node.op);
+  const writer = typeof found === 'function' ? found(view.attrs) : found;
   if (writer === undefined) throw inexpressible(view, view.node.op);
   const isWide = view.outputs[0]?.dtype === 'int16';
   return isWide ? { ...writer, version: wideVersions.get(writer.name) ?? writer.version } : writer;

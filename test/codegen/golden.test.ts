@@ -511,6 +511,24 @@ Object.assign(rows, {
         dtype: 'int8',
       },
     ),
+  'portable/plain': (b: Layers) => {
+    const attrs = { alpha: Math.fround(0.1), algorithm: 'magnitude' };
+    const x = b.node('leaky_relu', [realInput(b, [1, 4, 4, 3])], attrs);
+    return b.node('exp', [x]);
+  },
+  'portable/plain_pairs': (b: Layers) => {
+    const x = realInput(b, [1, 4, 4, 3]);
+    const least = b.constant(Float32Array.of(0.5, 1, -2), [3]);
+    return b.node('maximum', [b.node('add', [x, x], { activation: 'relu6' }), least], {
+      activation: 'none',
+    });
+  },
+  'portable/select': (b: Layers) => {
+    const condition = b.input([4, 1], null, undefined, 'bool');
+    const all = { dtype: 'float32', quant: null } as const;
+    return b.node('select', [condition, realInput(b, [2, 4, 3]), realInput(b, [3])], {}, all);
+  },
+  'portable/add_n': (b: Layers) => b.node('add_n', [b.input([8]), b.input([8]), b.input([8])]),
   'portable/dequantize': (b: Layers) =>
     b.node('dequantize', [b.input([1, 40])], {}, { quant: null, dtype: 'float32' }),
   'portable/curve': (b: Layers) => {

@@ -50,6 +50,8 @@ describe('docs: what an extension touches', () => {
     /** Where operators are named besides: a pass about just these, or layers to measure. */
     const known = new Map<string, readonly string[]>([
       ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain']],
+      // A command has the same name.
+      ['compare', ['cli/compare', 'cli/program', 'pipeline/compare']],
       ['concatenation', ['passes/fuse-windows']],
       ['strided_slice', ['passes/fuse-windows']],
       [
@@ -73,7 +75,7 @@ describe('docs: what an extension touches', () => {
         ],
       ],
       // A command has the same name.
-      ['quantize', ['cli/program', 'cli/prune', 'cli/quantize']],
+      ['quantize', ['cli/program', 'cli/prune', 'cli/quantize', 'passes/compose-lookups']],
       // A copy of a state is a reshape, and so is what needs no copy to interleave.
       [
         'reshape',
@@ -82,10 +84,19 @@ describe('docs: what an extension touches', () => {
           'passes/transpose-conv-to-convolutions',
         ],
       ],
+      // Functions have the same name.
+      [
+        'select',
+        ['flash/nrf/client', 'flash/probe/tools', 'flash/probe', 'plan/choose/fit', 'plan/index'],
+      ],
       ['squeeze', ['ops/shape/same-elements']],
       ...['relu', 'relu6', 'relu_0_to_1', 'relu_n1_to_1', 'tanh'].map(
         // Fused activations and other clamps have the names of operators.
-        (name) => [name, ['ops/arithmetic/quant', 'ops/arithmetic/real']] as const,
+        (name) =>
+          [
+            name,
+            ['clamping', 'plain', 'quant', 'real'].map((file) => `ops/arithmetic/${file}`),
+          ] as const,
       ),
     ]);
     for (const [name, { changesState, internal }] of operators) {

@@ -122,7 +122,7 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
         const y = b.conv2d(x, 4);
         return [b.add(y, b.node('relu', [y]))];
       },
-      nodes: ['conv2d 0', 'relu 1', 'add 2'],
+      nodes: ['conv2d 0', 'relu+add 1,2'],
     },
     {
       edge: 'so does an output',

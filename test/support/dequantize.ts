@@ -41,5 +41,16 @@ function biasScalesOf(graph: Graph): ReadonlyMap<number, readonly number[]> {
   );
 }
 
+/** Their random graphs have parts that no float graph has: truth, steps, saturated sums. */
+const untrained: ReadonlySet<string> = new Set([
+  ...['add_n', 'cast', 'compare', 'floor_div', 'floor_mod', 'logical', 'logical_not', 'pow'],
+  ...['select', 'zeros_like'],
+]);
+
+/** Operators of float graphs that are trained. */
+export const trainedOps = Object.keys(growths).filter((op) => !untrained.has(op));
+
 /** Operators that leave every tensor int8 when a float graph of them is quantized. */
-export const quantizedOps = Object.keys(growths).filter((op) => op !== 'dequantize');
+export const quantizedOps = trainedOps.filter(
+  (op) => op !== 'dequantize' && op !== 'real_function',
+);

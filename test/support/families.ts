@@ -1,7 +1,24 @@
 /** Operators of one family have one table of tests: look-ups, extremes of pairs and of dimensions. */
-import type { Attrs, Quant } from '../../src/ir/graph.js';
+import {
+  type Attrs,
+  type DType,
+  elementCount,
+  type Module,
+  type Quant,
+  type Shape,
+} from '../../src/ir/graph.js';
 import { perChannelQuant, perTensorQuant, Random } from './module.js';
-import { type Refusal, randomQuant, randomShape, testOperator } from './operator.js';
+import { expectSameBits } from './native.js';
+import {
+  type OperandCase,
+  type OperatorTests,
+  type Refusal,
+  randomPair,
+  randomQuant,
+  randomShape,
+  testOperator,
+} from './operator.js';
+import type { Rounding } from './runtime-rows.js';
 
 /** Quantization of a look-up's input and output. */
 export interface LookupQuants {
@@ -135,4 +152,97 @@ export function testExtreme(op: string): void {
       },
     ],
   });
+}
+
+/** Elements of a type; int8, which `compare` takes as well, is quantized. */
+export const plain = (dtype: DType, shape: Shape): OperandCase => ({
+  shape,
+  dtype,
+  quant: dtype === 'int8' ? perTensorQuant(0.01, -3) : null,
+});
+
+interface PlainTests extends Pick<OperatorTests, 'together'> {
+  readonly op: string;
+  /** Name of the golden file; by default that of the function. */
+  readonly name?: string;
+  readonly attrs?: Attrs;
+  readonly types?: readonly DType[];
+  readonly ulps?: number;
+  /** Runtimes that compute it by approximations of their own. */
+  readonly approximated?: readonly Rounding[];
+}
+
+/** A function of single elements that are not quantized. */
+export function testPlain({ op, attrs = {}, types = ['float32'], ulps = 0, ...rest }: PlainTests) {
+  const { name = String(attrs.function ?? op) } = rest;
+  testOperator({
+    ...{ op, ulps, golden: `plain/${name}` },
+    ...(rest.together === undefined ? {} : { together: rest.together }),
+    differs: () => rest.approximated ?? [],
+    cases: types.map((dtype) => ({
+      edge: `${name} of ${dtype}`,
+      inputs: [plain(dtype, [3, 40])],
+      ...{ attrs, quant: null },
+    })),
+    random: (random) => {
+      const dtype = random.pick(types);
+      const shape = randomShape(random, random.integer(1, 4));
+      return { inputs: [plain(dtype, shape)], attrs, quant: null };
+    },
+  });
+}
+
+/** A function of pairs of elements that are not quantized, with broadcasting. */
+export function testPlainPairs(given: PlainTests & { readonly result?: DType }) {
+  const { op, attrs = {}, types = ['float32', 'int32'], ulps = 0, result } = given;
+  const { name = String(attrs.function ?? op) } = given;
+  const typed = (dtype: DType) => ({ attrs, quant: null, dtype: result ?? dtype });
+  testOperator({
+    ...{ op, ulps, golden: `plain/${name}` },
+    ...(given.together === undefined ? {} : { together: given.together }),
+    differs: () => given.approximated ?? [],
+    cases: types.flatMap((dtype, i) => [
+      {
+        edge: `${dtype}, a constant of one element`,
+        inputs: [plain(dtype, [3, 8]), constantOf(dtype, [1], i)],
+        ...typed(dtype),
+      },
+      {
+        edge: `${dtype}, both repeat`,
+        inputs: [plain(dtype, [2, 1, 5]), plain(dtype, [4, 1])],
+        ...typed(dtype),
+      },
+    ]),
+    random: (random) => {
+      const dtype = random.pick(types);
+      const { inputs } = randomPair(random);
+      return {
+        inputs: inputs.map(({ shape, data }) =>
+          data === undefined ? plain(dtype, shape) : constantOf(dtype, shape, data[0] as number),
+        ),
+        ...typed(dtype),
+      };
+    },
+  });
+}
+
+function constantOf(dtype: DType, shape: Shape, seed: number): OperandCase {
+  return { ...plain(dtype, shape), data: new Random(seed).elements(dtype, elementCount(shape)) };
+}
+
+/** Compiles the C of several operators at once: the `together` of their tests. */
+export function compiledTogether(name: string): (own: () => readonly Module[]) => void {
+  const modules: (() => readonly Module[])[] = [];
+  const compare = (overlap: boolean) =>
+    expectSameBits(
+      modules.flatMap((own) => own()),
+      { overlap },
+    );
+  // With UPDATE_GOLDEN there are none.
+  describe(name, () => {
+    it('in C give the bits of evaluate', () => modules.length > 0 && compare(false));
+    it('in C give the bits of evaluate, in the memory of an input', () =>
+      modules.length > 0 && compare(true));
+  });
+  return (own) => modules.push(own);
 }

@@ -36,6 +36,45 @@ function image({ b, x, shape }: Growth): TensorId {
   return b.node('reshape', [x], { shape: [1, 1, elementCount(shape) / c, c] });
 }
 
+/** The sum of `x` and a peer as float32; of two tensors it is no function of one element. */
+const real = ({ b, random, x, peers }: Growth): TensorId => {
+  const options = { dtype: 'float32', quant: null } as const;
+  const [a, other] = [x, random.pick(peers)].map((id) => b.node('dequantize', [id], {}, options));
+  return b.node('add', [a as TensorId, other as TensorId], { activation: 'none' });
+};
+
+/** How elements of `x` compare with those of a peer, or with a constant. */
+const truth = ({ b, random, x, peers }: Growth): TensorId => {
+  const quant = perTensorQuant(0.01, 3);
+  const same = b.node('quantize', [x], { algorithm: 'scalar' }, { quant });
+  const relations = ['equal', 'not_equal', 'less', 'less_equal', 'greater', 'greater_equal'];
+  const peer = random.pick(peers);
+  const other =
+    peer === x
+      ? b.constant(random.int8(1), [1], quant)
+      : b.node('quantize', [peer], { algorithm: 'scalar' }, { quant });
+  const operands = [same, other];
+  const attrs = { relation: random.pick(relations) };
+  return b.node('compare', operands, attrs, { dtype: 'bool', quant: null });
+};
+
+/** A bool as float32. */
+const fromTruth = ({ b }: Growth, x: TensorId): TensorId =>
+  b.node('cast', [x], {}, { dtype: 'float32', quant: null });
+
+const realPair =
+  (op: string): Grow =>
+  (growth) => {
+    const { b, random, shape } = growth;
+    const channels = { length: shape.at(-1) ?? 1 };
+    const y = b.constant(Float32Array.from(channels, () => random.integer(1, 9) / 4));
+    return quantized(growth, b.node(op, [real(growth), y], { activation: 'none' }));
+  };
+
+/** A float32 tensor as int8. */
+const quantized = ({ b, random }: Growth, x: TensorId): TensorId =>
+  b.node('quantize', [x], { algorithm: 'scalar' }, { dtype: 'int8', quant: quant(random) });
+
 const activation = (random: Random) =>
   random.pick(['none', 'none', 'relu', 'relu6', 'relu_n1_to_1']);
 
@@ -296,10 +335,34 @@ export const growths: Readonly<Record<string, Grow>> = {
     const value = random.integer(0, 1) === 0 ? {} : { value: random.integer(-128, 127) };
     return b.node('pad', [x], { pads, ...value });
   },
-  dequantize: ({ b, x, random }) => {
-    const real = b.node('dequantize', [x], {}, { dtype: 'float32', quant: null });
-    const options = { dtype: 'int8', quant: quant(random) } as const;
-    return b.node('quantize', [real], { algorithm: 'scalar' }, options);
+  add_n: ({ b, x }) => b.node('add_n', [x, x, x]),
+  cast: (growth) => quantized(growth, fromTruth(growth, truth(growth))),
+  compare: (growth) => quantized(growth, fromTruth(growth, truth(growth))),
+  floor_div: realPair('floor_div'),
+  floor_mod: realPair('floor_mod'),
+  pow: realPair('pow'),
+  logical: (growth) => {
+    const operands = [truth(growth), truth(growth)];
+    const attrs = { function: growth.random.pick(['and', 'or']) };
+    return quantized(growth, fromTruth(growth, growth.b.node('logical', operands, attrs)));
+  },
+  logical_not: (growth) => {
+    const not = growth.b.node('logical_not', [truth(growth)]);
+    return quantized(growth, fromTruth(growth, not));
+  },
+  select: (growth) => {
+    const { b, random, x, shape } = growth;
+    const options = { dtype: 'int8', quant: b.quant(x) } as const;
+    const y = b.constant(random.int8(1), [1], b.quant(x));
+    const condition = shape.length < 7 ? truth(growth) : null;
+    return condition === null ? x : b.node('select', [condition, x, y], {}, options);
+  },
+  zeros_like: ({ b, x }) => b.node('zeros_like', [x]),
+  dequantize: (growth) => quantized(growth, real(growth)),
+  real_function: (growth) => {
+    const names = ['ceil', 'cos', 'floor', 'round', 'sin', 'square'];
+    const attrs = { function: growth.random.pick(names) };
+    return quantized(growth, growth.b.node('real_function', [real(growth)], attrs));
   },
   prelu: ({ b, random, x, shape }) => {
     const last = shape.at(-1) ?? 1;

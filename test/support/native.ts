@@ -141,7 +141,10 @@ export function firstDifference(
       return null;
     const { dtype, shape } = tensorOf(graph, id);
     const actual = allocate(dtype, expected.length);
-    if (bytes?.length === byteCount({ dtype, shape })) rawBytes(actual).set(rawBytes(bytes));
+    const isWhole = bytes?.length === byteCount({ dtype, shape });
+    if (isWhole) rawBytes(actual).set(rawBytes(bytes));
+    // Processors differ in the bits of the NaN that they make.
+    if (isWhole && expected.every((value, i) => Object.is(value, actual[i]))) return null;
     const at = expected.findIndex((value, i) => !Object.is(value, actual[i]));
     return `${name}: element ${at} of [${shape}] is ${actual[at]} in C, ${expected[at]} by evaluate`;
   };

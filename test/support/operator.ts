@@ -17,6 +17,7 @@ import {
   type TensorData,
   tensorOf,
 } from '../../src/ir/graph.js';
+import { typesOf } from '../../src/ir/op.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { goldenPath, readGolden } from './golden.js';
@@ -24,6 +25,7 @@ import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.
 import { expectSameBits } from './native.js';
 import {
   describeTensor,
+  expectClose,
   expectedOf,
   expectRuntimes,
   type Rounding,
@@ -64,8 +66,13 @@ export interface Refusal extends OperatorCase {
 
 export interface OperatorTests {
   readonly op: string;
-  /** The golden file's name, where an operator has several. Default: the operator's. */
+  /** Name of the golden file; by default that of the operator. */
   readonly golden?: string;
+  /**
+   * By how many units in the last place float32 results of a runtime may differ, which come from its
+   * C library. Default: by none.
+   */
+  readonly ulps?: number;
   /**
    * Nodes whose golden rows the reference runtimes compute: `UPDATE_GOLDEN=1` runs them anew and
    * writes test/golden/ops/<op>.json. Absent: the rows were made by hand.
@@ -76,6 +83,8 @@ export interface OperatorTests {
   /** Random nodes whose C is compared with `evaluate`, in addition to the golden ones. */
   readonly random?: (random: Random) => Omit<OperatorCase, 'edge'>;
   readonly refused?: readonly Refusal[];
+  /** Takes the nodes, to compile those of several operators at once. Default: the C of each alone. */
+  readonly together?: (modules: () => readonly Module[]) => void;
 }
 
 interface GoldenTensor {
@@ -92,17 +101,25 @@ interface GoldenTensor {
   readonly dtype?: DType;
 }
 
+/** JSON has no infinity, NaN and −0: these are strings. */
+type GoldenNumber = number | string;
+
+const inJson = (_: string, value: unknown) => {
+  if (Object.is(value, -0)) return '-0';
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+};
+
 /** test/golden/ops/<op>.json: the outputs of the interpreters of TFLM and desktop TFLite. */
 interface GoldenRow {
   readonly edge: string;
   readonly inputs: readonly (GoldenTensor | null)[];
   readonly outputs: readonly GoldenTensor[];
   /** Values of each input; null for an absent one. */
-  readonly values: readonly (readonly number[] | null)[];
+  readonly values: readonly (readonly GoldenNumber[] | null)[];
   readonly expected: readonly {
     readonly runtimes: readonly ('tflm' | 'tflite')[];
     readonly attrs: Attrs;
-    readonly outputs: readonly (readonly number[])[];
+    readonly outputs: readonly (readonly GoldenNumber[])[];
   }[];
 }
 
@@ -130,24 +147,27 @@ function moduleOf(op: string, given: OperatorCase): Module {
   return builder.module(builder.nodeAll(op, inputs, given.attrs ?? {}, options));
 }
 
-function goldenOperand(tensor: GoldenTensor | null, values: readonly number[]): OperandCase | null {
+function goldenOperand(
+  tensor: GoldenTensor | null,
+  values: readonly GoldenNumber[],
+): OperandCase | null {
   if (tensor === null) return null;
   const { shape, scale, zeroPoint, constant = false, scales, axis, dtype = 'int8' } = tensor;
   const isPerChannel = scales !== undefined && axis !== undefined;
   return {
     shape,
     dtype,
-    ...(scale === undefined ? {} : { quant: perTensorQuant(scale, zeroPoint ?? 0) }),
+    quant: scale === undefined ? null : perTensorQuant(scale, zeroPoint ?? 0),
     ...(isPerChannel ? { quant: perChannelQuant(scales, axis) } : {}),
     ...(constant ? { data: elementsOf(dtype, values) } : {}),
   };
 }
 
 /** Golden values as elements of their type; int64 comes as numbers. */
-function elementsOf(dtype: DType, values: readonly number[]): TensorData {
+function elementsOf(dtype: DType, values: readonly GoldenNumber[]): TensorData {
   const data = allocate(dtype, values.length);
   values.forEach((value, i) => {
-    data[i] = (dtype === 'int64' ? BigInt(value) : value) as never;
+    data[i] = (dtype === 'int64' ? BigInt(value) : Number(value)) as never;
   });
   return data;
 }
@@ -158,9 +178,7 @@ function goldenModule(op: string, row: GoldenRow, attrs: Attrs): Module {
     edge: row.edge,
     inputs: row.inputs.map((tensor, i) => goldenOperand(tensor, row.values[i] ?? [])),
     attrs,
-    ...(output?.scale === undefined
-      ? {}
-      : { quant: perTensorQuant(output.scale, output.zeroPoint ?? 0) }),
+    quant: output?.scale === undefined ? null : perTensorQuant(output.scale, output.zeroPoint ?? 0),
     dtype: output?.dtype ?? 'int8',
     shapes: row.outputs.map(({ shape }) => shape),
   });
@@ -182,7 +200,8 @@ function updateGolden(context: Mocha.Context): void {
       goldenRow(tests, i, modules[first + i] as Module, answers[first + i] as RuntimeAnswers),
     );
     first += count;
-    writeFileSync(goldenPath(`ops/${tests.golden ?? tests.op}.json`), JSON.stringify(rows));
+    const { golden = tests.op } = tests;
+    writeFileSync(goldenPath(`ops/${golden}.json`), JSON.stringify(rows, inJson));
   }
   const paths = updated.map(({ op, golden = op }) => goldenPath(`ops/${golden}.json`));
   execFileSync('npx', ['biome', 'format', '--write', ...paths], { stdio: 'ignore' });
@@ -208,7 +227,7 @@ function goldenRow(tests: OperatorTests, index: number, module: Module, answered
 }
 
 export function testOperator(tests: OperatorTests): void {
-  const { op, golden = op, cases, random, refused = [] } = tests;
+  const { op, golden = op, cases, random, refused = [], ulps = 0, together } = tests;
   if (process.env.UPDATE_GOLDEN === '1' && cases !== undefined) {
     if (updated.push(tests) > 1) return;
     it('golden rows of the runtimes', function () {
@@ -225,7 +244,7 @@ export function testOperator(tests: OperatorTests): void {
       });
       it('gives the bits of the interpreters for random nodes', function () {
         const modules = [...randomModules(), ...cases.map((one) => moduleOf(op, one))];
-        expectRuntimes(this, modules, tests.differs);
+        expectRuntimes(this, modules, tests.differs, ulps);
       });
     }
     for (const row of rows) {
@@ -239,7 +258,10 @@ export function testOperator(tests: OperatorTests): void {
             return [elementsOf(tensor.dtype ?? 'int8', values)];
           });
           const evaluation = evaluateGraph(graph, inputs);
-          expect(evaluation.outputs.map((data) => Array.from(data, Number))).to.deep.equal(outputs);
+          outputs.forEach((values, i) => {
+            const wanted = elementsOf(row.outputs[i]?.dtype ?? 'int8', values);
+            expectClose(evaluation.outputs[i] as TensorData, wanted, ulps, row.edge);
+          });
           expect(graph.outputs.map((id) => graph.tensors[id]?.shape)).to.deep.equal(
             row.outputs.map(({ shape }) => shape),
           );
@@ -257,21 +279,8 @@ export function testOperator(tests: OperatorTests): void {
       ...rows.flatMap((row) => row.expected.map(({ attrs }) => goldenModule(op, row, attrs))),
       ...randomModules(),
     ];
-    it('in C gives the bits of evaluate, kernels shared', () => expectSameBits(modules()));
-    it('in C gives the bits of evaluate, a kernel for each shape', () =>
-      expectSameBits(modules(), { optimize: 'speed' }));
-    // A simple plan takes the first kernel without needs. Weights as code run on boards only; other
-    // kernels have equivalent C for instructions that a machine lacks.
-    const variants = kernelsOf({ op }).variants;
-    const plain = variants.find(({ needs }) => needs.length === 0);
-    const special = variants.filter((variant) => variant !== plain);
-    for (const { template } of special.filter(({ template }) => !template.startsWith('thumb1/'))) {
-      it(`in C gives the bits of evaluate by ${template}`, () =>
-        expectSameBits(modules(), { kernel: template, overlap: true }));
-    }
-    it('in C gives the bits of evaluate, in the memory of an input', () =>
-      expectSameBits(modules(), { overlap: true }));
-
+    if (together === undefined) compareC(op, modules);
+    else together(modules);
     for (const refusal of refused) {
       it(`refuses ${refusal.edge}`, () => {
         try {
@@ -289,6 +298,28 @@ export function testOperator(tests: OperatorTests): void {
       });
     }
   });
+}
+
+/** Compiled C and `evaluate`, with each kernel. */
+function compareC(op: string, modules: () => readonly Module[]): void {
+  it('in C gives the bits of evaluate, kernels shared', () => expectSameBits(modules()));
+  it('in C gives the bits of evaluate, a kernel for each shape', () =>
+    expectSameBits(modules(), { optimize: 'speed' }));
+  // A simple plan takes the first kernel without needs that knows the types. Weights as code run on
+  // boards only; other kernels have equivalent C for instructions that a machine lacks.
+  const variants = kernelsOf({ op }).variants.filter((variant, i, all) => {
+    const known = all
+      .slice(0, i)
+      .filter(({ needs }) => needs.length === 0)
+      .flatMap(typesOf);
+    return variant.needs.length > 0 || typesOf(variant).some((type) => known.includes(type));
+  });
+  for (const { template } of variants.filter(({ template }) => !template.startsWith('thumb1/'))) {
+    it(`in C gives the bits of evaluate by ${template}`, () =>
+      expectSameBits(modules(), { kernel: template, overlap: true }));
+  }
+  it('in C gives the bits of evaluate, in the memory of an input', () =>
+    expectSameBits(modules(), { overlap: true }));
 }
 
 /** A shape of `rank` extents from 1 to `largest`. */

@@ -7,7 +7,6 @@ import {
   type Graph,
   type Module,
   mainGraph,
-  rawBytes,
   type TensorData,
   tensorOf,
 } from '../../src/ir/graph.js';
@@ -97,6 +96,7 @@ export function expectRuntimes(
   context: Mocha.Context,
   modules: readonly Module[],
   differs: (attrs: Attrs) => readonly Rounding[] = () => [],
+  ulps = 0,
 ): void {
   const written = modules.filter(
     (module) => typeof attempt(() => writeTflite(module)) !== 'string',
@@ -109,21 +109,46 @@ export function expectRuntimes(
       computed[rounding] += 1;
       const [node] = mainGraph(written[i] as Module).nodes;
       const what = `${node?.name} ${JSON.stringify(node?.attrs)} in ${rounding}`;
-      expect(outputs.map(bytesOf), what).to.deep.equal(wanted.map(bytesOf));
+      wanted.forEach((data, k) => {
+        expectClose(data, typedLike(outputs[k] as Int8Array, data), ulps, what);
+      });
     }
   });
   // A runtime that lacks the operator computes none; then the other one is the reference.
   expect(Math.max(computed.tflm, computed.tflite), 'computed').to.be.greaterThan(0);
 }
 
-const bytesOf = (data: ArrayBufferView) => Array.from(rawBytes(data));
+/** The same elements, but for float32 ones that differ by so few units in the last place. */
+export function expectClose(
+  actual: TensorData,
+  wanted: TensorData,
+  ulps: number,
+  what: string,
+): void {
+  const [a, b] = [actual, wanted].map((data) => Array.from(data, Number)) as [number[], number[]];
+  if (!(actual instanceof Float32Array) || ulps === 0) {
+    expect(a, what).to.deep.equal(b);
+    return;
+  }
+  const far = b.findIndex((value, i) => !(ulpsBetween(a[i] as number, value) <= ulps));
+  expect(far, `${what}: ${a[far]}, not ${b[far]} at`).to.equal(-1);
+}
 
-/** Integers of a runtime's output, which has the type of `like`. */
-function integersOf(outputs: Int8Array, like: TensorData): readonly number[] {
+/** How many float32 lie between two, one of them included; NaN is itself alone. */
+function ulpsBetween(a: number, b: number): number {
+  if (Object.is(a, b)) return 0;
+  const [x = 0, y = 0] = new Int32Array(Float32Array.of(a, b).buffer).map((bits) =>
+    bits < 0 ? -(bits & 0x7fffffff) : bits,
+  );
+  return Number.isNaN(a) || Number.isNaN(b) ? Number.POSITIVE_INFINITY : Math.abs(x - y);
+}
+
+/** A runtime's output, which has the type of `like`. */
+function typedLike(outputs: Int8Array, like: TensorData): TensorData {
   const { buffer, byteOffset, byteLength } = outputs;
   const type = like.constructor as typeof Int8Array;
   const bytes = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
-  return Array.from(new type(bytes), Number);
+  return new type(bytes);
 }
 
 /** The `expected` of a golden row: what the runtimes computed, alike ones together. */
@@ -131,8 +156,10 @@ export function expectedOf(answers: readonly Answer[], edge: string) {
   const rows = answers.flatMap(({ rounding, attrs, outputs, wanted }) => {
     if (typeof outputs === 'string') return [];
     if (typeof wanted === 'string') throw new Error(`${edge}: ${rounding} runs it, but ${wanted}`);
-    const integers = outputs.map((data, i) => integersOf(data, wanted[i] as TensorData));
-    return [{ runtimes: [rounding], attrs, outputs: integers }];
+    const numbers = outputs.map((data, i) => typedLike(data, wanted[i] as TensorData));
+    return [
+      { runtimes: [rounding], attrs, outputs: numbers.map((data) => Array.from(data, Number)) },
+    ];
   });
   const refusals = answers.map(({ rounding, outputs }) => `${rounding}: ${outputs}`);
   if (rows.length === 0) throw new Error(`${edge}: no runtime runs it: ${refusals.join('; ')}`);

@@ -1,8 +1,11 @@
 /** Functions of one element, or of two operands that broadcast. */
 import type { BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
 import type { BatchMatmulAttrs } from '../../ops/batch_matmul.js';
+import type { CompareAttrs, Relation } from '../../ops/compare.js';
 import type { GeluAttrs } from '../../ops/gelu.js';
 import type { LeakyReluAttrs } from '../../ops/leaky_relu.js';
+import type { LogicalAttrs } from '../../ops/logical.js';
+import type { RealFunctionAttrs } from '../../ops/real_function.js';
 import { broadcastShapes } from '../../ops/shape/broadcast.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
@@ -53,6 +56,40 @@ const positive = (tf: Tf, x: TfTensor) => tf.maximum(x, 2 ** -100);
 export const sqrt = unary((tf, x) => tf.sqrt(positive(tf, x)));
 export const log = unary((tf, x) => tf.log(positive(tf, x)));
 export const rsqrt = unary((tf, x) => tf.rsqrt(positive(tf, x)));
+
+export const addN: Trace = (tf, _, inputs) => [tf.addN(inputs.flatMap((x) => x ?? []))];
+export const pow = binary((tf, a, b) => tf.pow(a, b));
+export const floorDiv = binary((tf, a, b) => tf.floor(tf.div(a, b)));
+export const floorMod = binary((tf, a, b) => tf.mod(a, b));
+
+/** Truth is 1 and 0, and has no gradient: step(x) is 1 where x > 0. */
+const relations: Readonly<Record<Relation, (tf: Tf, a: TfTensor, b: TfTensor) => TfTensor>> = {
+  greater: (tf, a, b) => tf.step(tf.sub(a, b)),
+  less: (tf, a, b) => tf.step(tf.sub(b, a)),
+  greater_equal: (tf, a, b) => tf.sub(1, relations.less(tf, a, b)),
+  less_equal: (tf, a, b) => tf.sub(1, relations.greater(tf, a, b)),
+  not_equal: (tf, a, b) => tf.add(relations.greater(tf, a, b), relations.less(tf, a, b)),
+  equal: (tf, a, b) => tf.sub(1, relations.not_equal(tf, a, b)),
+};
+
+export const compare: Trace<CompareAttrs> = (tf, { attrs }, inputs) => [
+  relations[attrs.relation](tf, operand(inputs, 0), operand(inputs, 1)),
+];
+export const logical: Trace<LogicalAttrs> = (tf, { attrs }, inputs) => {
+  const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
+  return [attrs.function === 'and' ? tf.mul(a, b) : tf.maximum(a, b)];
+};
+export const logicalNot = unary((tf, x) => tf.sub(1, x));
+export const cast = unary((_, x) => x);
+export const zerosLike = unary((tf, x) => tf.zerosLike(x));
+export const select: Trace = (tf, _, inputs) => {
+  const [chosen, x, y] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
+  return [tf.add(tf.mul(chosen, x), tf.mul(tf.sub(1, chosen), y))];
+};
+
+export const realFunction: Trace<RealFunctionAttrs> = (tf, { attrs }, inputs) => [
+  tf[attrs.function](operand(inputs, 0)),
+];
 
 export const gelu: Trace<GeluAttrs> = (tf, { attrs }, inputs) => {
   const x = operand(inputs, 0);

@@ -1,4 +1,5 @@
 /** TFLite's builtin operators and their operators in the IR: one row each. */
+import { elementCount } from '../../ir/graph.js';
 import { resolveStridedSlice } from '../../ops/strided_slice.js';
 import { reversed, sliced } from './moves.js';
 import {
@@ -70,6 +71,16 @@ const arithmetic = {
   attrs: (foreign: ForeignOperator<{ readonly activation: number }>) => ({
     activation: activationOf(foreign),
   }),
+};
+
+/** SELECT does not broadcast: a condition of one dimension chooses rows, which SELECT_V2 cannot say. */
+const rowsOf = (foreign: ForeignOperator<unknown>) => {
+  const [condition = [], x = []] = foreign.inputs.map((tensor) => tensor?.shape);
+  if (condition.join() !== x.join() && elementCount(condition) !== 1) {
+    const message = `its condition of [${condition}] chooses rows of [${x}]`;
+    throw unsupported(foreign.where, message, 'use tf.where with a condition of the same shape');
+  }
+  return {};
 };
 
 /** The reduced dimensions, ascending and distinct. */
@@ -176,6 +187,13 @@ const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
 const table: Readonly<Record<string, AnyRow>> = {
   ABS: row({ op: 'abs', optionsType: 78, options: noOptions, attrs: none }),
   ADD: row({ op: 'add', optionsType: 11, ...arithmetic, options: sumOptions }),
+  ADD_N: row({
+    op: 'add_n',
+    optionsType: 82,
+    options: noOptions,
+    operands: 'all',
+    attrs: none,
+  }),
   AVERAGE_POOL_2D: row({ op: 'average_pool2d', ...pool }),
   BATCH_MATMUL: row({
     op: 'batch_matmul',
@@ -198,6 +216,13 @@ const table: Readonly<Record<string, AnyRow>> = {
     optionsType: 104,
     options: noOptions,
     attrs: (foreign) => ({ shape: integers(foreign, 1, 'shape') }),
+  }),
+  CAST: row({ op: 'cast', optionsType: 37, options: noOptions, attrs: none }),
+  CEIL: row({
+    op: 'real_function',
+    optionsType: 0,
+    options: noOptions,
+    attrs: () => ({ function: 'ceil' }),
   }),
   CONCATENATION: row({
     op: 'concatenation',
@@ -224,6 +249,12 @@ const table: Readonly<Record<string, AnyRow>> = {
         rounding: foreign.rounding === 'tflite' && filterC === channels ? 'single' : 'double',
       };
     },
+  }),
+  COS: row({
+    op: 'real_function',
+    optionsType: 84,
+    options: noOptions,
+    attrs: () => ({ function: 'cos' }),
   }),
   DEPTH_TO_SPACE: row({
     op: 'depth_to_space',
@@ -257,6 +288,13 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: none,
     rounding: { tflm: { algorithm: 'difference' }, tflite: { algorithm: 'expm1' } },
   }),
+  EQUAL: row({
+    op: 'compare',
+    optionsType: 53,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ relation: 'equal' }),
+  }),
   EXP: row({ op: 'exp', optionsType: 33, options: noOptions, attrs: none }),
   DEQUANTIZE: row({ op: 'dequantize', optionsType: 0, options: noOptions, attrs: none }),
   EMBEDDING_LOOKUP: row({
@@ -278,6 +316,26 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: noOptions,
     operands: [1],
     attrs: (foreign) => ({ shape: integers(foreign, 0, 'shape') }),
+  }),
+  FLOOR_DIV: row({
+    op: 'floor_div',
+    optionsType: 65,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ activation: 'none' }),
+  }),
+  FLOOR_MOD: row({
+    op: 'floor_mod',
+    optionsType: 72,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ activation: 'none' }),
+  }),
+  FLOOR: row({
+    op: 'real_function',
+    optionsType: 0,
+    options: noOptions,
+    attrs: () => ({ function: 'floor' }),
   }),
   FULLY_CONNECTED: row({
     op: 'fully_connected',
@@ -320,6 +378,20 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: geluOptions,
     attrs: ({ options: { approximate } }) => ({ approximate }),
   }),
+  GREATER: row({
+    op: 'compare',
+    optionsType: 44,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ relation: 'greater' }),
+  }),
+  GREATER_EQUAL: row({
+    op: 'compare',
+    optionsType: 45,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ relation: 'greater_equal' }),
+  }),
   HARD_SWISH: row({ op: 'hard_swish', optionsType: 91, options: noOptions, attrs: none }),
   LEAKY_RELU: row({
     op: 'leaky_relu',
@@ -328,7 +400,36 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: (foreign) => ({ alpha: foreign.options.alpha }),
     rounding: { tflm: { algorithm: 'magnitude' }, tflite: { algorithm: 'signed' } },
   }),
+  LESS: row({
+    op: 'compare',
+    optionsType: 41,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ relation: 'less' }),
+  }),
+  LESS_EQUAL: row({
+    op: 'compare',
+    optionsType: 46,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ relation: 'less_equal' }),
+  }),
   LOG: row({ op: 'log', optionsType: 0, options: noOptions, attrs: none }),
+  LOGICAL_AND: row({
+    op: 'logical',
+    optionsType: 62,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ function: 'and' }),
+  }),
+  LOGICAL_NOT: row({ op: 'logical_not', optionsType: 63, options: noOptions, attrs: none }),
+  LOGICAL_OR: row({
+    op: 'logical',
+    optionsType: 60,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ function: 'or' }),
+  }),
   LOGISTIC: row({
     op: 'logistic',
     optionsType: 0,
@@ -365,6 +466,13 @@ const table: Readonly<Record<string, AnyRow>> = {
   }),
   MUL: row({ op: 'mul', optionsType: 21, ...arithmetic }),
   NEG: row({ op: 'neg', optionsType: 42, options: noOptions, attrs: none }),
+  NOT_EQUAL: row({
+    op: 'compare',
+    optionsType: 54,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ relation: 'not_equal' }),
+  }),
   PACK: row({
     op: 'pack',
     optionsType: 59,
@@ -382,6 +490,13 @@ const table: Readonly<Record<string, AnyRow>> = {
       const [value = 0] = absent ? [] : integers(foreign, 2, 'value');
       return absent ? pads(foreign) : { ...pads(foreign), value };
     },
+  }),
+  POW: row({
+    op: 'pow',
+    optionsType: 56,
+    options: noOptions,
+    operands: [0, 1],
+    attrs: () => ({ activation: 'none' }),
   }),
   PRELU: row({
     op: 'prelu',
@@ -422,12 +537,38 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: resizeOptions,
     attrs: corners,
   }),
+  ROUND: row({
+    op: 'real_function',
+    optionsType: 0,
+    options: noOptions,
+    attrs: () => ({ function: 'round' }),
+  }),
   RSQRT: row({ op: 'rsqrt', optionsType: 0, options: noOptions, attrs: none }),
   REVERSE_V2: row({
     op: 'strided_slice',
     optionsType: 81,
     options: noOptions,
     attrs: reversed,
+  }),
+  SELECT: row({
+    op: 'select',
+    optionsType: 47,
+    options: noOptions,
+    operands: [0, 1, 2],
+    attrs: rowsOf,
+  }),
+  SELECT_V2: row({
+    op: 'select',
+    optionsType: 98,
+    options: noOptions,
+    operands: [0, 1, 2],
+    attrs: none,
+  }),
+  SIN: row({
+    op: 'real_function',
+    optionsType: 0,
+    options: noOptions,
+    attrs: () => ({ function: 'sin' }),
   }),
   SLICE: row({ op: 'strided_slice', optionsType: 48, options: noOptions, attrs: sliced }),
   SOFTMAX: row({
@@ -478,6 +619,12 @@ const table: Readonly<Record<string, AnyRow>> = {
     },
   }),
   SQRT: row({ op: 'sqrt', optionsType: 0, options: noOptions, attrs: none }),
+  SQUARE: row({
+    op: 'real_function',
+    optionsType: 66,
+    options: noOptions,
+    attrs: () => ({ function: 'square' }),
+  }),
   SQUARED_DIFFERENCE: row({
     op: 'squared_difference',
     optionsType: 76,
@@ -564,6 +711,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: packOptions,
     attrs: (foreign) => ({ axis: axisOf(foreign, foreign.options.axis, rankOf(foreign, 0)) }),
   }),
+  ZEROS_LIKE: row({ op: 'zeros_like', optionsType: 67, options: noOptions, attrs: none }),
 };
 
 /** By the operator's name in the file. */

@@ -1,22 +1,72 @@
+import { BonsaiError } from '../../errors.js';
 import {
   allocate,
+  at,
   type DType,
   elementCount,
   isConstant,
   type NodeView,
   type TensorData,
 } from '../../ir/graph.js';
-import type { ChannelBounds, OpDef } from '../../ir/op.js';
+import type { ChannelBounds, ChannelFlow, OpDef } from '../../ir/op.js';
 import { broadcastShape, requireRank, sourceIndices } from '../shape/broadcast.js';
 import { inputOf, outputOf, requireOneType } from '../shape/operands.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
-import { boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
+import { anyBounds, boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
+import { clampReal, noActivation, type PlainPair, realActivations, realRange } from './plain.js';
 import { activationRange, clamp } from './quant.js';
 
 /** Types of operands and results: one for all of a node. */
 export const binaryTypes: readonly DType[] = ['int8', 'int16'];
 
+interface BinaryTraits {
+  /** Whether it takes quantized elements. */
+  readonly isQuantized?: boolean;
+  readonly isMonotonic?: boolean;
+  readonly hasActivation?: boolean;
+  readonly plain?: PlainPair;
+}
+
+/** For all elements of the output, a function of the operands' elements, broadcast to it. */
+export function mapPairs(
+  view: NodeView<object>,
+  [a, b]: readonly (TensorData | null)[],
+  of: (a: number, b: number) => number,
+): TensorData {
+  const { shape, dtype } = outputOf(view);
+  const [ofA, ofB] = [0, 1].map((i) => sourceIndices(inputOf(view, i).shape, shape));
+  const results = allocate(dtype, elementCount(shape));
+  for (let i = 0; i < results.length; i++) {
+    const [x, y] = [a?.[ofA?.[i] as number], b?.[ofB?.[i] as number]];
+    results[i] = of(Number(x), Number(y));
+  }
+  return results;
+}
+
+/** The operands of which the output may take the memory, element by element. */
+export function inPlaceOperands(view: NodeView<object>): readonly number[] {
+  const { shape, dtype } = outputOf(view);
+  return view.inputs.flatMap((input, position) => {
+    const isWhole = input !== null && elementCount(input.shape) === elementCount(shape);
+    return isWhole && !isConstant(input) && input.dtype === dtype ? [position] : [];
+  });
+}
+
+/** The operands whose channels are the output's. */
+export function tiedOperands(view: NodeView<object>): ChannelFlow {
+  const isTied = (input: number) =>
+    channelCount(inputOf(view, input)) === channelCount(outputOf(view));
+  return {
+    kind: 'tied',
+    ties: view.inputs
+      .map((_, i) => i)
+      .filter(isTied)
+      .map(tieOf),
+  };
+}
+
 /**
+ * @param plain the operator's function of types that are not quantized
  * @param isMonotonic whether the result is, in each operand while the other is held
  * @param hasActivation whether TFLite's operator can have a fused activation
  * @param arithmeticOf throws BonsaiError 'bad-quantization' for scales that cannot be computed
@@ -25,34 +75,44 @@ export const binaryTypes: readonly DType[] = ['int8', 'int16'];
 export function binary<A extends BinaryAttrs>(
   name: string,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
-  { isMonotonic = true, hasActivation = true } = {},
+  { isQuantized = true, isMonotonic = true, hasActivation = true, plain = {} }: BinaryTraits = {},
 ): OpDef<A> {
+  const types = [
+    ...new Set([...(isQuantized ? binaryTypes : []), ...(Object.keys(plain) as DType[])]),
+  ];
   return {
     name,
-    types: binaryTypes,
+    types,
     infer: (view) => [broadcastShape(view)],
     check(view) {
-      requireOneType(view, binaryTypes);
+      const dtype = requireOneType(view, types);
       requireRank(view);
+      if (plain[dtype] !== undefined) {
+        requirePlainActivation(view);
+        return;
+      }
       activationRange(view.attrs.activation, outputOf(view));
       arithmeticOf(view);
     },
     evaluate(view, inputs) {
-      const { combine } = arithmeticOf(view);
       const output = outputOf(view);
+      const of = plain[output.dtype];
+      if (of !== undefined) {
+        const isClamped = hasActivation && output.dtype === 'float32';
+        const range = realRange(view.attrs.activation);
+        const clamped = (a: number, b: number) => clampReal(Math.fround(of(a, b)), range);
+        return [mapPairs(view, inputs, isClamped ? clamped : of)];
+      }
+      const { combine } = arithmeticOf(view);
       const [low, high] = activationRange(view.attrs.activation, output);
-      const [a, b] = inputs as readonly [TensorData, TensorData];
-      const ofA = sourceIndices(inputOf(view, 0).shape, output.shape);
-      const ofB = sourceIndices(inputOf(view, 1).shape, output.shape);
-      const element = (i: number) =>
-        combine(Number(a[ofA[i] as number]), Number(b[ofB[i] as number]));
-      const results = allocate(output.dtype, ofA.length) as Int8Array | Int16Array;
-      return [results.map((_, i) => clamp(element(i), low, high))];
+      return [mapPairs(view, inputs, (a, b) => clamp(combine(a, b), low, high))];
     },
     macs: () => 0,
+    isPointwise: () => true,
     range(view, inputs) {
-      const { combine, bends = [] } = arithmeticOf(view);
       const output = outputOf(view);
+      if (plain[output.dtype] !== undefined) return [anyBounds(output)];
+      const { combine, bends = [] } = arithmeticOf(view);
       const [low, high] = activationRange(view.attrs.activation, output);
       const [a, b] = inputs as readonly [ChannelBounds, ChannelBounds];
       return [
@@ -70,18 +130,26 @@ export function binary<A extends BinaryAttrs>(
       ];
     },
     ...(hasActivation ? { absorbs: { activation: true } as const } : {}),
-    channels(view) {
-      const isTied = (input: number) =>
-        channelCount(inputOf(view, input)) === channelCount(outputOf(view));
-      const ties = [0, 1].filter(isTied).map(tieOf);
-      return { kind: 'tied', ties };
-    },
-    inPlace(view) {
-      const count = elementCount(outputOf(view).shape);
-      return [0, 1].filter((position) => {
-        const input = inputOf(view, position);
-        return !isConstant(input) && elementCount(input.shape) === count;
-      });
-    },
+    channels: tiedOperands,
+    inPlace: inPlaceOperands,
   };
+}
+
+/** An operator that takes types that are not quantized alone, without a fused activation. */
+export function plainBinary<A extends BinaryAttrs>(name: string, plain: PlainPair): OpDef<A> {
+  const none = () => ({ combine: Math.max, numbers: {} });
+  return binary<A>(name, none, { isQuantized: false, hasActivation: false, plain });
+}
+
+/** TFLM ignores a fused activation of int32. */
+function requirePlainActivation(view: NodeView<BinaryAttrs>): void {
+  const { activation } = view.attrs;
+  const known = outputOf(view).dtype === 'float32' ? realActivations : noActivation;
+  if (known.includes(activation)) return;
+  throw new BonsaiError(
+    'unsupported-attribute',
+    at(view.node),
+    `has the fused activation ${activation} of ${outputOf(view).dtype}`,
+    'make it an operator of its own',
+  );
 }

@@ -2,6 +2,7 @@
 import type { NodeView } from '../../ir/graph.js';
 import { outputOf } from '../shape/operands.js';
 import type { Scalar } from './lookup.js';
+import { clampReal } from './plain.js';
 import { activationRange, type Clamp, clamp } from './quant.js';
 import { elementQuant, rescaler } from './rescale.js';
 
@@ -14,4 +15,15 @@ export function rescaleAndClamp(view: NodeView<object>, activation: Clamp): Scal
   const rescale = rescaler(view, Math.fround(inputScale / outputScale));
   const [low, high] = activationRange(activation, outputOf(view));
   return (q) => clamp(rescale(q - inputZeroPoint) + outputZeroPoint, low, high);
+}
+
+/** The bounds of float32 results. */
+export const realBounds = {
+  relu6: [0, 6],
+  relu_0_to_1: [0, 1],
+  relu_n1_to_1: [-1, 1],
+} as const satisfies Partial<Record<Clamp, readonly [low: number, high: number]>>;
+
+export function clampedTo(activation: keyof typeof realBounds): Scalar {
+  return (x) => clampReal(x, realBounds[activation]);
 }

@@ -11,7 +11,7 @@ import {
   type TensorData,
 } from '../../ir/graph.js';
 import { type ChannelBounds, computedTypes, type OpDef } from '../../ir/op.js';
-import { inputOf, outputOf, requireTypes } from '../shape/operands.js';
+import { inputOf, outputOf, requireOneType, requireTypes } from '../shape/operands.js';
 import { anyBounds, boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 
 /** One element: mostly int8 to int8. */
@@ -34,16 +34,21 @@ export interface Elementwise<A extends object = Attrs> extends OpDef<A> {
  *
  * @param scalarOf the function for one node, both tensors per-tensor quantized int8; throws
  *   BonsaiError for quantization or attributes that cannot be computed exactly
+ * @param realOf the function of float32 elements, for an operator that takes these
  */
 export function elementwise<A extends object = Attrs>(
   name: string,
   scalarOf: (view: NodeView<A>) => Scalar,
   types: readonly DType[] = int8Alone,
+  realOf: ((view: NodeView<A>) => Scalar) | null = null,
 ): Elementwise<A> {
+  const all: readonly DType[] = realOf === null ? types : [...types, 'float32'];
+  const own = (view: NodeView<A>) =>
+    requireOneType(view, all) === 'float32' && realOf !== null ? realOf(view) : scalarOf(view);
   return elementwiseInSegments<A>(
     name,
-    (view) => [{ first: 0, end: elementCount(outputOf(view).shape), scalar: scalarOf(view) }],
-    types,
+    (view) => [{ first: 0, end: elementCount(outputOf(view).shape), scalar: own(view) }],
+    all,
   );
 }
 
@@ -110,6 +115,7 @@ export function elementwiseInSegments<A extends object = Attrs>(
       if (only === undefined || others.length > 0) return null;
       return Int8Array.from({ length: 256 }, (_, i) => only.scalar(i - 128));
     },
+    isPointwise: (view) => segmentsOf(view).length === 1,
     // With several segments a channel's position decides its function.
     channels: (view) => (segmentsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),
     inPlace: (view) => (inputOf(view, 0).dtype === outputOf(view).dtype ? [0] : []),

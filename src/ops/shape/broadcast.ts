@@ -84,43 +84,54 @@ export interface Walk {
   readonly bTurns: readonly number[];
 }
 
+/** The same for any number of operands: `steps` and `turns` have an entry for each. */
+export interface OperandsWalk extends Pick<Walk, 'runs' | 'runLength' | 'extents'> {
+  readonly steps: readonly number[];
+  readonly turns: readonly (readonly number[])[];
+}
+
 interface Dimension {
   extent: number;
-  readonly a: number;
-  readonly b: number;
+  /** Of each operand. */
+  readonly strides: readonly number[];
 }
 
 export function broadcastWalk(view: NodeView<object>): Walk {
+  const { steps, turns, ...walk } = operandsWalk(view);
+  const [aStep = 0, bStep = 0] = steps;
+  const [aTurns = [], bTurns = []] = turns;
+  return { ...walk, aStep, bStep, aTurns, bTurns };
+}
+
+/** Of all inputs of a node. */
+export function operandsWalk(view: NodeView<object>): OperandsWalk {
   const output = outputOf(view).shape;
-  const a = stridesOf(inputOf(view, 0).shape, output);
-  const b = stridesOf(inputOf(view, 1).shape, output);
+  const all = view.inputs.map((_, position) => stridesOf(inputOf(view, position).shape, output));
   // Merge neighbouring dimensions in which each operand advances in both, or repeats in both.
   const dimensions: Dimension[] = [];
   for (let i = output.length - 1; i >= 0; i--) {
-    const dimension = { extent: output[i] as number, a: a[i] as number, b: b[i] as number };
+    const strides = all.map((own) => own[i] as number);
+    const dimension = { extent: output[i] as number, strides };
     const inner = dimensions.at(-1);
     if (dimension.extent === 1) continue;
-    if (inner !== undefined && follows(dimension.a, inner.a) && follows(dimension.b, inner.b)) {
+    if (inner?.strides.every((stride, k) => follows(strides[k] as number, stride))) {
       inner.extent *= dimension.extent;
     } else dimensions.push(dimension);
   }
-  const [run = { extent: 1, a: 0, b: 0 }, ...outer] = dimensions;
+  const still = { extent: 1, strides: all.map(() => 0) };
+  const [run = still, ...outer] = dimensions;
   // C has no empty arrays, so the odometer has at least one dimension; it never moves a pointer.
-  const turning = outer.length > 0 ? outer : [{ extent: 1, a: 0, b: 0 }];
-  const turns = (operand: 'a' | 'b') =>
-    turning.map((dimension, d) => {
+  const turning = outer.length > 0 ? outer : [still];
+  const turns = all.map((_, k) =>
+    turning.map(({ strides }, d) => {
       const inside = turning[d - 1] ?? run;
-      return outer.length > 0 ? dimension[operand] - inside.extent * inside[operand] : 0;
-    });
-  return {
-    runs: elementCount(turning.map(({ extent }) => extent)),
-    runLength: run.extent,
-    aStep: run.a,
-    bStep: run.b,
-    extents: turning.map(({ extent }) => extent),
-    aTurns: turns('a'),
-    bTurns: turns('b'),
-  };
+      const moved = inside.extent * (inside.strides[k] as number);
+      return outer.length > 0 ? (strides[k] as number) - moved : 0;
+    }),
+  );
+  const extents = turning.map(({ extent }) => extent);
+  const { extent: runLength, strides: steps } = run;
+  return { runs: elementCount(extents), runLength, steps, extents, turns };
 }
 
 /**

@@ -1,0 +1,47 @@
+/** select: one of two operands by a condition, all broadcast to the output. */
+import { arenaTypes } from '../../ir/dtypes.js';
+import { elementCount, isConstant, type Tensor } from '../../ir/graph.js';
+import type { SelectAttrs } from '../../ops/select.js';
+import { operandsWalk } from '../../ops/shape/broadcast.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import type { KernelVariant, Table } from '../variant.js';
+
+/** The operands' names in the text. */
+const names = ['a', 'b', 'c'] as const;
+
+export const selectVariant: KernelVariant<SelectAttrs> = {
+  template: 'portable/select',
+  needs: [],
+  types: arenaTypes,
+  match: (view) => ({
+    scratchBytes: 0,
+    work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 20 } }),
+    calls() {
+      const inputs = view.inputs as readonly Tensor[];
+      const { runs, runLength, steps, extents, turns } = operandsWalk(view);
+      const table = (data: Table['data']): Table => ({ data, role: 'table' });
+      const each = <T>(suffix: string, of: (i: number) => T) =>
+        Object.fromEntries(names.map((name, i) => [`${name}_${suffix}`, of(i)]));
+      const constants = inputs.flatMap(({ data }, i) =>
+        data === null ? [] : [[`${names[i]}_data`, table(data as Table['data'])] as const],
+      );
+      return [
+        {
+          inputs: inputs.flatMap((tensor, i) => (isConstant(tensor) ? [] : [i])),
+          outputs: [0],
+          types: { element: outputOf(view).dtype },
+          flags: each('constant', (i) => isConstant(inputs[i] as Tensor)),
+          numbers: {
+            ...{ runs, run_length: runLength, outer_rank: extents.length },
+            ...each('step', (i) => steps[i] as number),
+          },
+          tables: {
+            ...Object.fromEntries(constants),
+            ...each('turns', (i) => table(Int32Array.from(turns[i] ?? []))),
+            extents: table(Int32Array.from(extents)),
+          },
+        },
+      ];
+    },
+  }),
+};

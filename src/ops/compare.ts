@@ -1,0 +1,82 @@
+/** compare (EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL): a bool of two operands. */
+import { at, type DType, type NodeView } from '../ir/graph.js';
+import type { OpDef } from '../ir/op.js';
+import { inPlaceOperands, mapPairs, tiedOperands } from './arithmetic/binary.js';
+import { boundsOf, channelCount } from './arithmetic/bounds.js';
+import {
+  multiplyByQuantizedMultiplier,
+  perTensor,
+  quantizeMultiplier,
+} from './arithmetic/quant.js';
+import { badRatio } from './arithmetic/rescale.js';
+import { broadcastShape, requireRank } from './shape/broadcast.js';
+import { inputOf, outputOf, requireOneType, requireTypes } from './shape/operands.js';
+
+/** Both runtimes give the same bits. */
+export interface CompareAttrs {
+  readonly relation: Relation;
+}
+
+export const relations = {
+  equal: (a: number, b: number) => a === b,
+  greater: (a: number, b: number) => a > b,
+  greater_equal: (a: number, b: number) => a >= b,
+  less: (a: number, b: number) => a < b,
+  less_equal: (a: number, b: number) => a <= b,
+  not_equal: (a: number, b: number) => a !== b,
+};
+
+export type Relation = keyof typeof relations;
+
+/** The operands of a node have one of these types. */
+export const comparedTypes: readonly DType[] = ['int8', 'int32', 'float32', 'bool'];
+
+/** An int8 operand in a scale that both have: round((q − zero point) · 2^8 · scale). */
+export interface Scaling {
+  readonly zeroPoint: number;
+  readonly multiplier: number;
+  readonly shift: number;
+}
+
+/**
+ * Those of int8 operands; null for other types, which are compared as they are.
+ *
+ * @throws BonsaiError 'bad-quantization' for a scale from 1 up, where the runtimes abort
+ */
+export function scalingsOf(view: NodeView<object>): readonly [Scaling, Scaling] | null {
+  if (inputOf(view, 0).dtype !== 'int8') return null;
+  const [a, b] = [0, 1].map((position): Scaling => {
+    const { scale, zeroPoint } = perTensor(inputOf(view, position), at(view.node));
+    if (scale >= 1) throw badRatio(view, `compares at a scale of ${scale}, must be below 1`);
+    return { zeroPoint, ...quantizeMultiplier(scale) };
+  });
+  return [a as Scaling, b as Scaling];
+}
+
+function scaled(q: number, { zeroPoint, ...multiplier }: Scaling): number {
+  return multiplyByQuantizedMultiplier((q - zeroPoint) * 2 ** 8, multiplier, 'double');
+}
+
+export const compare = {
+  name: 'compare',
+  types: comparedTypes,
+  infer: (view) => [broadcastShape(view)],
+  check(view) {
+    requireOneType({ ...view, outputs: view.inputs.flatMap((t) => t ?? []) }, comparedTypes);
+    requireTypes({ ...view, inputs: [] }, ['bool']);
+    requireRank(view);
+    scalingsOf(view);
+  },
+  evaluate(view, inputs) {
+    const relation = relations[view.attrs.relation];
+    const scalings = scalingsOf(view);
+    if (scalings === null) return [mapPairs(view, inputs, (a, b) => Number(relation(a, b)))];
+    const [ofA, ofB] = scalings;
+    return [mapPairs(view, inputs, (a, b) => Number(relation(scaled(a, ofA), scaled(b, ofB))))];
+  },
+  macs: () => 0,
+  isPointwise: () => true,
+  range: (view) => [boundsOf(channelCount(outputOf(view)), () => [0, 1])],
+  channels: tiedOperands,
+  inPlace: inPlaceOperands,
+} satisfies OpDef<CompareAttrs>;

@@ -1,0 +1,60 @@
+/** select (SELECT, SELECT_V2): x where the condition holds, y elsewhere, with broadcasting. */
+import { BonsaiError } from '../errors.js';
+import { arenaTypes } from '../ir/dtypes.js';
+import { allocate, at, elementCount } from '../ir/graph.js';
+import type { ChannelBounds, OpDef } from '../ir/op.js';
+import { inPlaceOperands, tiedOperands } from './arithmetic/binary.js';
+import { boundsOf, channelCount, rangeAt } from './arithmetic/bounds.js';
+import { sameQuant } from './arithmetic/quant.js';
+import { broadcastShapes, requireRank, sourceIndices } from './shape/broadcast.js';
+import { inputOf, outputOf, requireOneType, requireTypes } from './shape/operands.js';
+
+/** Inputs: the condition, x, y. Both runtimes copy integers as they are. */
+export type SelectAttrs = Readonly<Record<string, never>>;
+
+export const select = {
+  name: 'select',
+  types: arenaTypes,
+  infer(view) {
+    const [condition, x, y] = [0, 1, 2].map((position) => inputOf(view, position).shape);
+    const where = at(view.node);
+    return [broadcastShapes(condition ?? [], broadcastShapes(x ?? [], y ?? [], where), where)];
+  },
+  check(view) {
+    const [condition, ...values] = view.inputs;
+    requireTypes({ ...view, inputs: [condition ?? null], outputs: [] }, ['bool']);
+    requireOneType({ ...view, inputs: values }, arenaTypes);
+    requireRank(view);
+    const [x, y, output] = [inputOf(view, 1), inputOf(view, 2), outputOf(view)];
+    if (sameQuant(x.quant, output.quant) && sameQuant(y.quant, output.quant)) return;
+    throw new BonsaiError(
+      'bad-quantization',
+      at(view.node),
+      'its output has not the scale and zero point of both operands',
+      'convert the model again: TFLite gives all one quantization',
+    );
+  },
+  evaluate(view, inputs) {
+    const { shape, dtype } = outputOf(view);
+    const places = [0, 1, 2].map((i) => sourceIndices(inputOf(view, i).shape, shape));
+    const to = allocate(dtype, elementCount(shape));
+    for (let i = 0; i < to.length; i++) {
+      const chosen = inputs[0]?.[places[0]?.[i] as number] ? 1 : 2;
+      to[i] = inputs[chosen]?.[places[chosen]?.[i] as number] as never;
+    }
+    return [to];
+  },
+  macs: () => 0,
+  isPointwise: () => true,
+  range(view, [, x, y]) {
+    const [ofX, ofY] = [x as ChannelBounds, y as ChannelBounds];
+    return [
+      boundsOf(channelCount(outputOf(view)), (channel) => {
+        const ends = [ofX, ofY].flatMap((bounds) => rangeAt(bounds, channel % bounds.min.length));
+        return [Math.min(...ends), Math.max(...ends)];
+      }),
+    ];
+  },
+  channels: tiedOperands,
+  inPlace: inPlaceOperands,
+} satisfies OpDef<SelectAttrs>;
