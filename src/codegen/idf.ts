@@ -40,7 +40,8 @@ export function emitIdf(
     flash_megabytes: integer(Math.ceil(flashMegabytes)),
     app_address: flashAddress,
     app_bytes: integer(flashBytes ?? 0),
-    kernel_flags: target.kernelFlags[options.optimize].join(' '),
+    // ESP-IDF compiles as gnu17, where GCC may join a product and a sum of floats to one operation.
+    kernel_flags: ['-ffp-contract=off', ...target.kernelFlags[options.optimize]].join(' '),
     sources: quoted(target.sources).join('\n        '),
     includes: quoted(target.includes).join(' '),
     macros: macros.map(([name, value]) => `${name}=${value}`).join('\n    '),

@@ -127,6 +127,17 @@ describe('projects of ESP-IDF', function () {
     });
   }
 
+  it('keeps products and sums of floats apart: ESP-IDF compiles as gnu17, which may join them', () => {
+    for (const name of boards) {
+      write(name);
+      const lists = readFileSync(
+        join(project(), 'components', 'bonsai_activity', 'CMakeLists.txt'),
+        'utf8',
+      );
+      expect(lists, name).to.include('-ffp-contract=off');
+    }
+  });
+
   /** Compiles the project without linking it: Debian's compiler has no C library. */
   function expectCompiles() {
     const flags = `-mabi=call0 -ffreestanding -fbuiltin -I${resolve(`firmware/${loadTarget('lx60').libc}`)}`;
