@@ -61,12 +61,6 @@ export function extentAt(shape: Shape, axis: number, { outputs }: NodeView): num
   return shape[axis - (rank - shape.length)] ?? 1;
 }
 
-/** Operators that compute each element from the same element of every operand, or from one for all. */
-const elementwise: ReadonlySet<string> = new Set([
-  ...['add', 'sub', 'mul', 'div', 'squared_difference', 'maximum', 'minimum', 'prelu'],
-  ...['quantize', 'dequantize'],
-]);
-
 /** @param flows whether an operand streams, by its position */
 export function ruleOf(view: NodeView, flow: Flow, flows: readonly boolean[]): Rule {
   const { node, attrs, inputs } = view;
@@ -86,14 +80,21 @@ export function ruleOf(view: NodeView, flow: Flow, flows: readonly boolean[]): R
       return axis < rank - 1 ? sameRows : whole;
     case 'mean':
     case 'reduce_max':
-    case 'reduce_min': {
+    case 'reduce_min':
+    case 'reduce_sum': {
       const axes = attrs.axes as readonly number[];
       if (axes.includes(axis)) return whole;
       const before = attrs.keepDims === true ? 0 : axes.filter((d) => d < axis).length;
       return { kind: 'rows', axis: axis - before };
     }
-    default:
-      return elementwise.has(node.op) || opOf(node).lookup !== undefined ? sameRows : whole;
+    // Their parameters have one row for all of time, or `ruleFor` refuses them.
+    case 'prelu':
+    case 'quantize':
+      return sameRows;
+    default: {
+      const { isPointwise, lookup } = opOf(node);
+      return isPointwise?.(view) === true || lookup !== undefined ? sameRows : whole;
+    }
   }
 }
 

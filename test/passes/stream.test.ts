@@ -357,6 +357,29 @@ const rows: readonly Row[] = [
     },
     windows: [3, 6],
   },
+  {
+    edge: 'functions of single elements, comparisons and a choice',
+    layers: (b, x) => {
+      const [real, truth] = [
+        { quant: null, dtype: 'float32' },
+        { quant: null, dtype: 'bool' },
+      ] as const;
+      const y = b.node('dequantize', [x], { algorithm: 'scalar' }, real);
+      const square = b.node('real_function', [y], { function: 'square' });
+      const isLess = b.node('compare', [y, square], { relation: 'less' }, truth);
+      const other = b.node('logical_not', [isLess]);
+      const both = b.node('logical', [isLess, other], { function: 'or' });
+      const chosen = b.node('select', [both, b.node('add_n', [y, square, y]), y], {}, real);
+      const z = b.node(
+        'quantize',
+        [chosen],
+        { algorithm: 'scalar' },
+        { quant: perTensorQuant(0.5, 3), dtype: 'int8' },
+      );
+      return flat(b, b.conv(z, 2, [3, 1]));
+    },
+    macs: 2 * 3 * 2,
+  },
   { edge: 'an output over time has the new columns', layers: (b, x) => b.conv(x, 3, [3, 1]) },
 ];
 
