@@ -12,7 +12,8 @@ import {
   withResult,
 } from './compression.js';
 import { modelHelp, modelOf } from './config.js';
-import { boardOf, withBudgets, withCompileOptions, withTarget } from './options.js';
+import { usualTarget, withBudgets, withCompileOptions, withTarget } from './options.js';
+import { note } from './output.js';
 
 interface CompressFlags extends CompressionFlags {
   readonly recipe?: string;
@@ -28,12 +29,15 @@ export function addCompress(program: Command): void {
     .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
     .option('--min-accuracy <percent>', 'fail when fewer test samples are right', leftShare)
     .option('--epochs <count>', 'of each training (default: 10, more for few samples)', whole(1));
-  const targeted = withCompileOptions(withTarget(command, 'rp2040'));
+  const targeted = withCompileOptions(withTarget(command, usualTarget));
   const budgeted = withBudgets(targeted, { measured: true });
   withMaterials(withResult(budgeted)).action(
     async (argument: string | undefined, flags: CompressFlags) => {
       const path = modelOf(argument, flags);
-      const { target } = boardOf({ ...flags, port: 'sim' });
+      const { target = usualTarget } = flags;
+      if (flags.target === undefined) {
+        note(`estimates for ${target}: --target chooses another board`);
+      }
       const { recipe, epochs, minAccuracy, maxMs, maxFlash, maxRam } = flags;
       if (recipe !== undefined && epochs !== undefined) {
         const hint = 'write "epochs" into the steps of the recipe';

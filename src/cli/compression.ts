@@ -15,6 +15,7 @@ import { compressText } from '../compress/report.js';
 import { type BackendName, backendNames } from '../compress/tensorflow.js';
 import type { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
+import { loadTarget } from '../target/index.js';
 import { required } from './config.js';
 import { type CompileFlags, compileArguments, compileOptions, targetOf } from './options.js';
 import { conclude, makeProgress, note, tellIfStopped, terminalColumns } from './output.js';
@@ -130,10 +131,16 @@ function concludeCompression(
   });
   done();
   // The estimates are those of these options: without them, run would choose other kernels.
-  const next = ['bonsaic run', model.path, compileArguments(flags)].join(' ').trim();
+  const next = `bonsaic ${nextCommand(model.path, flags)} ${compileArguments(flags)}`.trim();
   const text = () =>
     `${compressText(report, terminalColumns())}\n\nwritten to ${model.path}; next: ${next}`;
   conclude(json, document, text, fault);
+}
+
+/** `run` without a port is for simulated boards, which not every target has. */
+function nextCommand(path: string, { target }: CompressionFlags): string {
+  const isOnlyReal = target !== undefined && loadTarget(target).simulator === null;
+  return isOnlyReal ? `compile ${path} -o firmware` : `run ${path}`;
 }
 
 /** On stderr as soon as it is known: what follows may take hours. */

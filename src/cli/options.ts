@@ -256,7 +256,7 @@ export function withTarget(command: Command, otherwise?: string): Command {
 }
 
 /** The target if none is given. */
-const usualTarget = 'rp2040';
+export const usualTarget = 'rp2040';
 
 /**
  * The board of a command that has a default, which is the simulated board; a note says so.

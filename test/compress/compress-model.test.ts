@@ -167,6 +167,57 @@ describe('bonsaic compress', () => {
     expect(b?.equals(a as Buffer)).to.equal(true);
   });
 
+  const ends: readonly (readonly [
+    edge: string,
+    args: readonly string[],
+    out: RegExp,
+    err: RegExp,
+  ])[] = [
+    [
+      'no target: the usual one, and no port',
+      [],
+      /; next: bonsaic run /,
+      /^estimates for rp2040: --target chooses another board$/m,
+    ],
+    [
+      'a simulated target',
+      ['--target', 'mps2-an385'],
+      /; next: bonsaic run .* --target mps2-an385$/m,
+      /^(?!estimates for)/,
+    ],
+    [
+      'a core without a board',
+      ['--target', 'cortex-m4'],
+      /; next: bonsaic compile \S+ -o \S+ --target cortex-m4$/m,
+      /^(?!estimates for)/,
+    ],
+  ];
+  for (const [edge, args, out, err] of ends) {
+    it(`tells the board of its estimates and the next command: ${edge}`, async () => {
+      const { status, stdout, stderr } = await compress(newOutput(), ...args);
+      expect(status).to.equal(0);
+      expect(stdout).to.match(out);
+      expect(stderr).to.match(err);
+      expect(stderr).not.to.include('--port');
+    });
+  }
+
+  const shares: readonly (readonly [edge: string, time: string, isTold: boolean])[] = [
+    ['that no plan leaves', '1', true],
+    ['that a plan leaves', '95', false],
+  ];
+  for (const [edge, time, isTold] of shares) {
+    it(`prune with a share of the time ${edge}`, async () => {
+      const given = ['prune', model, '--data', table, '-o', newOutput(), '--backend', 'wasm'];
+      for (const epochs of ['0', '1']) {
+        const goal = ['--target', 'rp2040', '--time', time, '--epochs', epochs];
+        const { status, stdout } = await runHere([...given, ...goal]);
+        expect(status).to.equal(0);
+        expect(/though\s+the\s+goal\s+is\s+not\s+reached/.test(stdout)).to.equal(isTold);
+      }
+    });
+  }
+
   it('says what misses the goals, with the best that was found', async () => {
     const output = newOutput();
     const goals = ['--target', 'rp2040', '--max-flash', '100', '--min-accuracy', '99.9'];

@@ -16,6 +16,12 @@ import { sensitivityOf } from './sensitivity.js';
 
 type Settings = SettingsOf<'prune'>;
 
+export interface Planned {
+  readonly plan: PruningPlan;
+  /** What people should know of it. */
+  readonly notes: readonly string[];
+}
+
 /** @throws BonsaiError 'usage' for a layer that the model does not have, and a time without a target */
 export async function planFor(
   candidate: Candidate,
@@ -23,15 +29,18 @@ export async function planFor(
   scores: Scores,
   surroundings: Surroundings,
   say: Say,
-): Promise<PruningPlan> {
+): Promise<Planned> {
   const { layers, pattern, share, time } = settings;
-  if (layers !== undefined) return namedPlan(candidate.graph, layers);
+  if (layers !== undefined) return { plan: namedPlan(candidate.graph, layers), notes: [] };
   if (time !== undefined) {
-    return (await timePlanner(candidate, pattern, scores, surroundings, say))(time).plan;
+    const planAt = await timePlanner(candidate, pattern, scores, surroundings, say);
+    const { plan, isMet } = planAt(time);
+    const missed = 'no plan saves more time, though the goal is not reached';
+    return { plan, notes: isMet ? [] : [missed] };
   }
   const own = pattern === 'auto' ? patternFor(candidate, share, scores, surroundings) : null;
   const all = { pattern: own ?? patternNamed(pattern), share };
-  return globalPlan(candidate.graph, all, scores);
+  return { plan: globalPlan(candidate.graph, all, scores), notes: [] };
 }
 
 function patternFor(

@@ -26,13 +26,13 @@ type Run = Step<'prune'>['run'];
 
 const prunedAtOnce: Run = async (candidate, settings, surroundings, say, keeper) => {
   const scores = scorer(settings, surroundings)(candidate);
-  const plan = await planFor(candidate, settings, scores, surroundings, say);
+  const { plan, notes } = await planFor(candidate, settings, scores, surroundings, say);
   const named = namedSettings(candidate.graph, plan, settings);
   const cut = pruned(candidate, masksFor(candidate.graph, plan, scores, candidate.masks));
-  if (settings.epochs === 0) return { candidate: cut, notes: [], settings: named };
+  if (settings.epochs === 0) return { candidate: cut, notes, settings: named };
   const start = settings.rewind ? rewoundTo(cut, surroundings.original) : cut;
   const result = await trained(start, settings, surroundings, say, keeper);
-  return { ...result, settings: named };
+  return { ...result, notes: [...notes, ...result.notes], settings: named };
 };
 
 const prunedGradually: Run = async (candidate, settings, surroundings, say, keeper) => {
@@ -42,7 +42,7 @@ const prunedGradually: Run = async (candidate, settings, surroundings, say, keep
   const score = scorer(settings, surroundings);
   // Shares of layers come from the weights as they are: nothing has moved yet.
   const first = isMovement ? magnitudeScores(graph) : score(candidate);
-  const plan = await planFor(candidate, settings, first, surroundings, say);
+  const { plan, notes } = await planFor(candidate, settings, first, surroundings, say);
   const scores = (current: Graph) => movement?.scores() ?? score({ ...candidate, graph: current });
   const end = Math.max(Math.ceil((2 * settings.epochs) / 3), 2) - 1;
   const masks = gradualMasks(candidate, plan, { begin: isMovement ? 1 : 0, end, scores });
@@ -54,7 +54,8 @@ const prunedGradually: Run = async (candidate, settings, surroundings, say, keep
   };
   const hooks = { masks, ...(movement === null ? {} : { step: movement.step }) };
   const result = await trained(candidate, settings, surroundings, say, keepsAll, hooks);
-  return { ...result, settings: namedSettings(graph, plan, settings) };
+  const named = namedSettings(graph, plan, settings);
+  return { ...result, notes: [...notes, ...result.notes], settings: named };
 };
 
 /** @throws BonsaiError 'usage' for a graph that has lost channels */
