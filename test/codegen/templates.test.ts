@@ -69,6 +69,8 @@ describe('compositions', () => {
     const output = composition.render('kernels/swar/support/requantize_sums', {
       name: 'any',
       single: true,
+      nudged: false,
+      float: false,
     });
     expect(output).to.include('to_int8(requantize_single(');
     const defined = composition.helpers.join('').match(/^(struct \w+|static inline .*?\w+\()/gm);

@@ -54,7 +54,7 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
     'int32 arithmetic is no matter of quantization',
     /int32/,
     /in the application: .*int32/,
-    last('MAXIMUM', ['int32', 'int32'], { type: 39, output: 'int32' }),
+    last('LOGISTIC', ['int32'], { output: 'int32' }),
   ],
   [
     'an operator without int16, in a program that has kernels of int16',
