@@ -62,7 +62,6 @@ import { tanh } from '../ops/tanh.js';
 import { tile } from '../ops/tile.js';
 import { transpose } from '../ops/transpose.js';
 import { unpack } from '../ops/unpack.js';
-import { zerosLike } from '../ops/zeros_like.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
 import { smladFewChannels } from './dsp/few.js';
@@ -305,7 +304,6 @@ const clamping = { hasActivation: true };
 const noTables = () => ({});
 
 const movements: readonly Moving<Any>[] = [
-  zerosLike,
   assign,
   batchToSpaceNd,
   concatenation,

@@ -76,7 +76,6 @@ import { tile } from './tile.js';
 import { transpose } from './transpose.js';
 import { transposeConv } from './transpose_conv.js';
 import { unpack } from './unpack.js';
-import { zerosLike } from './zeros_like.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 const all: readonly OpDef<any>[] = [
@@ -92,7 +91,6 @@ const all: readonly OpDef<any>[] = [
   logicalNot,
   pow,
   select,
-  zerosLike,
   averagePool2d,
   batchMatmul,
   batchToSpaceNd,

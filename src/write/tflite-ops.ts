@@ -1,5 +1,5 @@
 /** Operators of the IR as TFLite's builtin operators: the inverse of import/tflite/ops.ts. */
-import type { Attrs, NodeView, Shape, TensorId } from '../ir/graph.js';
+import type { Attrs, Node, NodeView, Shape, TensorId } from '../ir/graph.js';
 import { activations } from '../ops/arithmetic/quant.js';
 import { samePadding } from '../ops/shape/window.js';
 import { inexpressible, paddingOf } from './plain.js';
@@ -354,7 +354,6 @@ const table: Readonly<Record<string, Writers>> = {
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
   transpose_conv: transposeConv,
   unpack: plain('UNPACK', 2, ({ attrs: { axis }, outputs }) => ({ axis, count: outputs.length })),
-  zeros_like: plain('ZEROS_LIKE', 1),
 };
 
 /** Writers by operator of the IR. */
@@ -415,15 +414,19 @@ const wideVersions: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** Whether TFLite has int16 kernels of an operator of the IR. */
-export function hasWideForm(op: string): boolean {
-  return wideVersions.has(writers.get(op)?.name ?? '');
+/** Whether TFLite has int16 kernels of a node's operator. */
+export function hasWideForm({ op, attrs }: Pick<Node, 'op' | 'attrs'>): boolean {
+  return wideVersions.has(writerFor(op, attrs)?.name ?? '');
+}
+
+function writerFor(op: string, attrs: Attrs): Writer | undefined {
+  const found = writers.get(op);
+  return typeof found === 'function' ? found(attrs) : found;
 }
 
 /** The writer of a node. @throws BonsaiError for an operator that TFLite lacks */
 export function writerOf(view: NodeView): Writer {
-  const found = writers.get(view.node.op);
-  const writer = typeof found === 'function' ? found(view.attrs) : found;
+  const writer = writerFor(view.node.op, view.attrs);
   if (writer === undefined) throw inexpressible(view, view.node.op);
   const isWide = view.outputs[0]?.dtype === 'int16';
   return isWide ? { ...writer, version: wideVersions.get(writer.name) ?? writer.version } : writer;

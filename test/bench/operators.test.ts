@@ -121,7 +121,6 @@ const unmeasured = [
   'select',
   'svdf',
   'transpose_conv',
-  'zeros_like',
 ];
 
 describe('bench --operators: grid', () => {

@@ -116,7 +116,9 @@ const runtimes = [
 /** Operators that quantization makes, by the type of their tensors. */
 const opsOf = {
   int8: quantizedOps,
-  int16: quantizedOps.filter((op) => typesOf(opOf({ op })).includes('int16') && hasWideForm(op)),
+  int16: quantizedOps.filter(
+    (op) => typesOf(opOf({ op })).includes('int16') && hasWideForm({ op, attrs: {} }),
+  ),
 } as const;
 
 for (const { kind, rounding, name, absent, absentWide, env } of runtimes) {

@@ -44,7 +44,7 @@ function biasScalesOf(graph: Graph): ReadonlyMap<number, readonly number[]> {
 /** Their random graphs have parts that no float graph has: truth, steps, saturated sums. */
 const untrained: ReadonlySet<string> = new Set([
   ...['add_n', 'cast', 'compare', 'floor_div', 'floor_mod', 'logical', 'logical_not', 'pow'],
-  ...['select', 'zeros_like'],
+  'select',
 ]);
 
 /** Operators of float graphs that are trained. */

@@ -357,7 +357,6 @@ export const growths: Readonly<Record<string, Grow>> = {
     const condition = shape.length < 7 ? truth(growth) : null;
     return condition === null ? x : b.node('select', [condition, x, y], {}, options);
   },
-  zeros_like: ({ b, x }) => b.node('zeros_like', [x]),
   dequantize: (growth) => quantized(growth, real(growth)),
   real_function: (growth) => {
     const names = ['ceil', 'cos', 'floor', 'round', 'sin', 'square'];

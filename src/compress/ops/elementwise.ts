@@ -81,7 +81,6 @@ export const logical: Trace<LogicalAttrs> = (tf, { attrs }, inputs) => {
 };
 export const logicalNot = unary((tf, x) => tf.sub(1, x));
 export const cast = unary((_, x) => x);
-export const zerosLike = unary((tf, x) => tf.zerosLike(x));
 export const select: Trace = (tf, _, inputs) => {
   const [chosen, x, y] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
   return [tf.add(tf.mul(chosen, x), tf.mul(tf.sub(1, chosen), y))];

@@ -41,7 +41,6 @@ import {
   squaredDifference,
   sub,
   tanh,
-  zerosLike,
 } from './elementwise.js';
 import { fullyConnected } from './fully_connected.js';
 import {
@@ -137,7 +136,6 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     transpose,
     transpose_conv: transposeConv,
     broadcast_to: moved,
-    zeros_like: zerosLike,
     unpack: moved,
   }),
 );

@@ -158,7 +158,7 @@ function withoutConversions(graph: Graph): Graph {
 
 /** Whether both bonsaic and TFLite have one: the result is a file for any runtime. */
 export function hasWideKernel(node: Node): boolean {
-  return typesOf(opOf(node)).includes('int16') && hasWideForm(node.op);
+  return typesOf(opOf(node)).includes('int16') && hasWideForm(node);
 }
 
 /** @param name of the node among all, where no option names it */

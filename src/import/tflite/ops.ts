@@ -711,7 +711,6 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: packOptions,
     attrs: (foreign) => ({ axis: axisOf(foreign, foreign.options.axis, rankOf(foreign, 0)) }),
   }),
-  ZEROS_LIKE: row({ op: 'zeros_like', optionsType: 67, options: noOptions, attrs: none }),
 };
 
 /** By the operator's name in the file. */
