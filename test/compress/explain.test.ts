@@ -54,7 +54,8 @@ describe('explaining a compression', () => {
     const calibration = samples(60, [6, 6, 2]);
     const costOf = () => {
       costs += 1;
-      return { count: 1000 + costs } as never;
+      const bytes = { flashBytes: 2000 + costs, ramBytes: 10 };
+      return { count: 1000 + costs, unit: 'cycles', ...bytes } as never;
     };
     const request = { tf, head, original: graph, calibration, costOf, seed: 1 };
     const candidate = quantized(calibration);
@@ -82,7 +83,7 @@ describe('explaining a compression', () => {
     expect(first.map(({ remedy }) => remedy)).to.include('learned rounding');
     const gains = own.filter(({ remedy }) => !/^int16/.test(remedy)).map(({ gainDb }) => gainDb);
     expect(gains).to.deep.equal([...gains].sort((a, b) => b - a));
-    for (const { addedCount } of own) expect(addedCount).to.be.above(0);
+    for (const { added } of own) expect(added?.count).to.be.above(0);
   });
 
   it('each class and each disturbance is compared with the original', () => {
@@ -100,9 +101,33 @@ describe('explaining a compression', () => {
 
   it('the tables fit 80 columns', () => {
     const text = explainText(explanation, 80);
-    for (const line of text.split('\n')) expect(line.length, line).to.be.at.most(80);
-    expect(text).to.match(/a scale for each channel/);
+    const isCopied = (line: string) => line.startsWith('in a recipe: ');
+    const drawn = text.split('\n').filter((line) => !isCopied(line));
+    for (const line of drawn) expect(line.length, line).to.be.at.most(80);
+    expect(explainText(explanation, 100)).to.match(/a scale for each channel/);
     expect(text).to.match(/calibration error/);
+  });
+
+  it('a step that people copy into a recipe is one line of JSON, however narrow the terminal', () => {
+    const copied = explainText(explanation, 30).match(/^in a recipe: .*$/gm) ?? [];
+    expect(copied).not.to.deep.equal([]);
+    for (const line of copied) {
+      expect(() => JSON.parse(line.replace('in a recipe: ', '')), line).not.to.throw();
+    }
+  });
+
+  it('a remedy says what it adds: time with its unit, and bytes where they change', () => {
+    const [remedy] = explanation.remedies;
+    const told = (added: Remedy['added']) =>
+      explainText({ ...explanation, remedies: [{ ...(remedy as Remedy), added }] }, 200);
+    const costs = { count: 336862, unit: 'cycles', flashBytes: 0, ramBytes: -2048 } as const;
+    const text = told(costs);
+    expect(text).to.match(/^Remedies: dB that the scores gain/m);
+    expect(text).to.match(/alone dB +whole dB +cycles +RAM B/);
+    expect(text).to.match(/\+336 862 +-2 048/);
+    expect(text).not.to.match(/flash B/);
+    expect(told({ ...costs, flashBytes: 12 })).to.match(/cycles +flash B +RAM B/);
+    expect(told(null)).not.to.match(/cycles| B\b/);
   });
 
   it('a model without classes has noise and disturbances, and no answers', async () => {
@@ -265,8 +290,8 @@ describe('remedies of planted faults, applied by the steps that they name', () =
       const first = remedies.find(({ layer }) => layer === told?.layer);
       if (/int16/.test(remedy.source)) expect(first).to.equal(told);
       expect(told, remedies.map((one) => one.remedy).join()).not.to.equal(undefined);
-      const { step, wholeDb, addedCount } = told as Remedy;
-      expect(addedCount).to.equal(/int16/.test(remedy.source) ? 1 : 0);
+      const { step, wholeDb, added } = told as Remedy;
+      expect(added?.count).to.equal(/int16/.test(remedy.source) ? 1 : 0);
       const applied =
         step.step === 'round'
           ? await perform(settingsOf(step), candidate)

@@ -1,7 +1,7 @@
 /** What helps the layers that lose most: each remedy tried on one layer, the others in float. */
 import { type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Candidate } from '../candidate.js';
-import type { CostOf } from '../cost.js';
+import type { Cost, CostOf } from '../cost.js';
 import { type Dataset, thinned } from '../data/dataset.js';
 import { nodeNames, weighted, withValues } from '../float-graph.js';
 import { type CalibrationMethod, calibrationMethods } from '../quantize/calibrate.js';
@@ -35,8 +35,8 @@ export interface Remedy {
   readonly wholeDb: number;
   /** What does it in a recipe. */
   readonly step: GivenSettings;
-  /** Of an inference, in the target's unit; null without a target. */
-  readonly addedCount: number | null;
+  /** Estimates of the whole model more than without it; null without a target. */
+  readonly added: Pick<Cost, 'count' | 'unit' | 'flashBytes' | 'ramBytes'> | null;
 }
 
 /** Layers that remedies are looked for, and samples whose scores are compared, at most. */
@@ -82,13 +82,13 @@ export async function findRemedies(
     partly.dispose();
     return signalToNoise(wanted, got);
   };
-  const countOf = ({ graph, quantization }: Twin) =>
-    costOf?.(lower(head, graph, quantization)).count;
+  const costOfTwin = ({ graph, quantization }: Twin) =>
+    costOf === null ? null : costOf(lower(head, graph, quantization));
   const worst = layers
     .filter(({ op, scoresDb }) => weighted.has(op) && Number.isFinite(scoresDb))
     .sort((a, b) => a.scoresDb - b.scoresDb)
     .slice(0, mostLayers);
-  const before = countOf(twin) ?? 0;
+  const before = costOfTwin(twin);
   const whole = snrOf(twin, null);
   const found: Remedy[] = [];
   const even = evenTwin(tf, twin, calibration);
@@ -104,9 +104,8 @@ export async function findRemedies(
       if (!(gainDb >= leastGainDb)) return [];
       const wholeDb = snrOf(tried, null) - whole;
       if (!(wholeDb >= leastWholeDb)) return [];
-      const count = countOf(tried);
-      const addedCount = count === undefined ? null : count - before;
-      return [{ layer: index, name, remedy, gainDb, wholeDb, addedCount, step }];
+      const added = addedBy(costOfTwin(tried), before);
+      return [{ layer: index, name, remedy, gainDb, wholeDb, added, step }];
     };
     const attempts = [
       even,
@@ -121,6 +120,15 @@ export async function findRemedies(
     found.push(...own, ...wide);
   }
   return found;
+}
+
+function addedBy(after: Cost | null, before: Cost | null): Remedy['added'] {
+  if (after === null || before === null) return null;
+  return {
+    ...{ count: after.count - before.count, unit: after.unit },
+    flashBytes: after.flashBytes - before.flashBytes,
+    ramBytes: after.ramBytes - before.ramBytes,
+  };
 }
 
 /** What a quantization has, as options for another one. */

@@ -1,4 +1,5 @@
 /** An explanation as tables that fit the terminal. */
+import { thousands } from '../../report/text.js';
 import { prose, textTable } from '../../report/text-table.js';
 import type { Explanation } from './index.js';
 
@@ -39,27 +40,37 @@ function layersText({ layers }: Explanation, width: number): string {
 
 function remediesText(explanation: Explanation, width: number): string {
   const { remedies } = explanation;
-  const rows = remedies.map(({ layer, remedy, gainDb, wholeDb, addedCount, name }) => [
+  const rows = remedies.map(({ layer, remedy, gainDb, wholeDb, added, name }) => [
     `${layer}`,
     signed(gainDb, gainDb.toFixed(1)),
     signed(wholeDb, wholeDb.toFixed(1)),
-    addedCount === null ? '' : signed(addedCount, `${Math.round(addedCount)}`),
+    added === null ? '' : signed(added.count, thousands(Math.round(added.count))),
+    addedBytes(added?.flashBytes),
+    addedBytes(added?.ramBytes),
     remedy,
     name,
   ]);
-  const numbers = ['layer', 'alone dB', 'whole dB', 'cost'];
+  const unit = remedies[0]?.added?.unit ?? '';
+  const numbers = ['layer', 'alone dB', 'whole dB', unit, 'flash B', 'RAM B'];
   const table = textTable([...numbers, 'remedy', 'name'], rows, {
     right: new Set(numbers),
     width,
   });
-  return [table, stepsText(explanation, width)].filter((text) => text !== '').join('\n\n');
+  if (table === '') return '';
+  const head = 'Remedies: dB that the scores gain, with this layer alone in integers, and with all';
+  return [`${prose(head, width, 2)}\n\n${table}`, stepsText(explanation)].join('\n\n');
 }
 
-/** The best remedy of each layer as a step of a recipe. */
-function stepsText({ remedies }: Explanation, width: number): string {
+/** Empty where nothing changes: most remedies only change numbers. */
+function addedBytes(bytes = 0): string {
+  return bytes === 0 ? '' : signed(bytes, thousands(bytes));
+}
+
+/** The best remedy of each layer as a step of a recipe, each on one line: people copy them. */
+function stepsText({ remedies }: Explanation): string {
   const best = remedies.filter(({ layer }, i) => remedies[i - 1]?.layer !== layer);
   const steps = new Set(best.map(({ step }) => JSON.stringify(step)));
-  return [...steps].map((step) => prose(`in a recipe: ${step}`, width, 2)).join('\n');
+  return [...steps].map((step) => `in a recipe: ${step}`).join('\n');
 }
 
 function robustnessText({ robustness }: Explanation, width: number): string {
