@@ -12,7 +12,6 @@ import {
   classesOf,
   floatAnswers,
   integerAnswers,
-  originalAnswers,
   signalToNoise,
 } from './score.js';
 import type { Surroundings } from './steps/step.js';
@@ -47,16 +46,12 @@ export interface Answered {
   readonly values: Float32Array;
 }
 
-/**
- * Compares candidates with the original model, which runs once.
- *
- * @throws BonsaiError 'bad-data' for a model whose outputs are no numbers
- */
+/** Compares candidates with the original model, which runs once. */
 export function assessor(
   { tf, head, original }: Pick<Surroundings, 'tf' | 'head' | 'original'>,
   data: Dataset,
 ): Assessor {
-  const wanted = originalAnswers(tf, original, data);
+  const wanted = floatAnswers(tf, original, data);
   const { kind } = answerOf(original, data.classes?.length ?? null);
   const known = kind === 'values' ? null : classesOf(wanted);
   const compared = (got: Answers): Answered => {

@@ -14,7 +14,8 @@ import { lower } from './quantize/lower.js';
 import { type LayerNoise, layerNoise } from './quantize/noise.js';
 import { type Recipe, settingsOf } from './recipe.js';
 import { checkRecipe, teachersIn } from './recipe-check.js';
-import { confusion } from './score.js';
+import { checkFinite, confusion } from './score.js';
+import type { Surroundings } from './steps/step.js';
 import type { BackendName } from './tensorflow.js';
 import {
   type CostFigures,
@@ -91,6 +92,7 @@ export async function compressModel(
   const teachers = recipe === null ? [] : teachersIn(recipe);
   const prepared = await prepare({ ...request, teachers }, progress);
   if (recipe !== null) checkRecipe(recipe, prepared.surroundings);
+  if (recipe === null || trains(recipe)) await checkTraining(prepared.surroundings, progress);
   const job = request.journal === null ? '' : prepared.digest();
   const journal = new Journal(request.journal, job);
   const workshop = makeWorkshop(prepared.surroundings, journal, progress);
@@ -145,6 +147,15 @@ export async function compressModel(
     },
     done: () => journal.clear(),
   };
+}
+
+/** Whether any step of a recipe reads the training samples, beside those for ranges. */
+function trains({ steps }: Recipe): boolean {
+  return steps.some((settings) => 'epochs' in settings && settings.epochs > 0);
+}
+
+function checkTraining({ tf, original, data }: Surroundings, progress: Progress): Promise<void> {
+  return progress('Check the training samples', async () => checkFinite(tf, original, data.train));
 }
 
 /** Performs the steps of a recipe, and quantizes where it leaves that out. */

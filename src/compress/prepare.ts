@@ -3,7 +3,14 @@ import { createHash } from 'node:crypto';
 import { BonsaiError } from '../errors.js';
 import { readBeside, readInput } from '../files.js';
 import { importModel } from '../import/index.js';
-import { type Graph, type Module, rawBytes, statesOf, tensorOf } from '../ir/graph.js';
+import {
+  elementCount,
+  type Graph,
+  type Module,
+  rawBytes,
+  statesOf,
+  tensorOf,
+} from '../ir/graph.js';
 import type { Progress } from '../progress.js';
 import { version } from '../version.js';
 import { classWarnings } from './classes.js';
@@ -15,6 +22,7 @@ import { split } from './data/split.js';
 import { floatGraph } from './float-graph.js';
 import { separated } from './quantize/scheme.js';
 import { makeRandom, permutation, seedFor } from './random.js';
+import { checkFinite } from './score.js';
 import type { Surroundings } from './steps/step.js';
 import { type BackendName, loadBackend } from './tensorflow.js';
 
@@ -61,6 +69,7 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
   const warnings = classWarnings(original, parts.train, given.reading.classes !== undefined);
   const { tf, name: backend } = await loadBackend(given.backend);
   const { train, calibration, validation, test } = parts;
+  for (const part of [calibration, validation, test]) checkFinite(tf, original, part);
   const data = { train, calibration, validation };
   const files = teachers.map(({ sha256 }) => sha256);
   const facts = [version, head.sha256, backend, `${seed}`, costs?.key ?? '', ...files];
@@ -74,12 +83,37 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
 /** @throws BonsaiError for a file that is no float model of one input and one output */
 function importFloat(bytes: Uint8Array, path: string) {
   const options = { name: 'model', where: path, rounding: 'tflm' } as const;
-  const { graphs, ...head } = imported(() =>
-    importModel(bytes, { ...options, beside: readBeside(path) }),
-  );
-  const original = separated(floatGraph({ ...head, graphs }));
-  requireOneInput(original, path);
-  return { original, head };
+  return inFile(path, () => {
+    const { graphs, ...head } = imported(() =>
+      importModel(bytes, { ...options, beside: readBeside(path) }),
+    );
+    const original = separated(floatGraph({ ...head, graphs }));
+    requireOneInput(original, path);
+    requireFinite(original);
+    return { original, head };
+  });
+}
+
+/** Errors name the file: there may be teachers beside the model. */
+function inFile<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof BonsaiError) || error.where.startsWith(path)) throw error;
+    const { code, where, message, hint } = error;
+    throw new BonsaiError(code, `${path}: ${where}`, message, hint);
+  }
+}
+
+/** Nothing can be learned from such constants, nor have they a scale. */
+function requireFinite({ tensors }: Graph): void {
+  for (const { name, dtype, data } of tensors) {
+    if (dtype !== 'float32' || data === null) continue;
+    const wrong = (data as Float32Array).find((value) => !Number.isFinite(value));
+    if (wrong === undefined) continue;
+    const hint = 'save or train the model again';
+    throw new BonsaiError('corrupt-model', `tensor "${name}"`, `has the element ${wrong}`, hint);
+  }
 }
 
 function requireOneInput(graph: Graph, path: string): void {
@@ -109,7 +143,8 @@ function imported(work: () => Module): Module {
 /** A test sample is in no other part, so that no choice has seen it. */
 async function partsOf({ data, reading, samples, seed }: Materials, graph: Graph) {
   const shape = tensorOf(graph, graph.inputs[0] ?? 0).shape.slice(1);
-  const all = await loadDataset(data, { ...reading, shape });
+  const outputs = elementCount(tensorOf(graph, graph.outputs[0] ?? 0).shape);
+  const all = await loadDataset(data, { ...reading, shape, outputs });
   const { train, validation, test } = split(all, { validation: 0.15, test: 0.25, seed });
   const draw = (from: Dataset, most: number, purpose: string): Dataset => {
     if (from.count <= most) return from;

@@ -1,12 +1,12 @@
 /** How well a graph answers: accuracy, confusion, agreement, signal to noise. */
-import { elementCount, type Graph, type TensorData, tensorOf } from '../ir/graph.js';
-import { badData, type Dataset } from './data/dataset.js';
+import { elementCount, type Graph, type TensorData, type TensorId, tensorOf } from '../ir/graph.js';
+import { badData, type Dataset, subset } from './data/dataset.js';
 import { realValues } from './float-graph.js';
 import { integerRunner } from './integer.js';
 import { type Integers, integersFor } from './quantize/lower.js';
-import { batchOf } from './quantize/observe.js';
+import { batchOf, visit } from './quantize/observe.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
-import { type Hooks, runnerOf } from './trace.js';
+import { type Hooks, type Runner, runnerOf } from './trace.js';
 
 /** First outputs of all samples, [samples][size], in real numbers. */
 export interface Answers {
@@ -27,17 +27,45 @@ export function floatAnswers(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks =
 }
 
 /**
- * Answers of the model as it was given.
+ * Runs a float graph over all samples. A tensor that overflows has no scale, even where the outputs
+ * are finite again.
  *
- * @throws BonsaiError 'bad-data' for outputs that are no numbers: nothing can be compared with them
+ * @throws BonsaiError 'bad-data' that names the first sample for which a tensor is NaN or infinite
  */
-export function originalAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
-  const answers = floatAnswers(tf, graph, data);
-  const wrong = answers.values.findIndex((value) => !Number.isFinite(value));
-  if (wrong < 0) return answers;
-  const message = `the model gives ${answers.values[wrong]} for sample ${Math.floor(wrong / answers.size)}`;
-  const hint = "compare --scale and --offset with the model's training, or repair its weights";
-  throw badData(data.where, message, hint);
+export function checkFinite(tf: Tf, graph: Graph, data: Dataset): void {
+  const runner = runnerOf(tf, graph);
+  for (let first = 0; first < data.count; first += batch) {
+    if (isFiniteBatch(tf, runner, data, first)) continue;
+    for (let sample = first; sample < Math.min(first + batch, data.count); sample += 1) {
+      checkSample(tf, graph, data, sample);
+    }
+  }
+}
+
+function isFiniteBatch(tf: Tf, runner: Runner, data: Dataset, first: number): boolean {
+  const [sum] = elementsOf(tf, () => {
+    const zeros: TfTensor[] = [];
+    const computed = (_: TensorId, value: TfTensor) => {
+      // 0 · value is 0, and NaN where the value is NaN or infinite.
+      zeros.push(tf.sum(tf.mul(value, 0)));
+      return value;
+    };
+    runner.run([batchOf(tf, data, first, batch)], { computed });
+    return tf.addN(zeros);
+  });
+  return sum === 0;
+}
+
+function checkSample(tf: Tf, graph: Graph, data: Dataset, sample: number): void {
+  visit(tf, runnerOf(tf, graph), subset(data, [sample]), 1, (id, values) => {
+    const wrong = values.find((value) => !Number.isFinite(value));
+    if (wrong === undefined) return;
+    const { name } = tensorOf(graph, id);
+    const number = data.numbers?.[sample] ?? sample;
+    const message = `the model gives ${wrong} for sample ${number}, in "${name}"`;
+    const hint = "compare --scale and --offset with the model's training, or leave the sample out";
+    throw badData(data.where, message, hint);
+  });
 }
 
 /** Answers of a graph of integers, from samples quantized as its input asks. */

@@ -6,7 +6,6 @@ import { patternNamed } from './prune/patterns.js';
 import { measuredShares, sensitivitySamples } from './prune/plan.js';
 import { magnitudeScores } from './prune/scores.js';
 import { type Sensitivity, sensitivityOf } from './prune/sensitivity.js';
-import { originalAnswers } from './score.js';
 
 export interface SensitivityRequest extends Materials {
   readonly patterns: readonly string[];
@@ -24,7 +23,6 @@ export async function modelSensitivity(
   for (const text of warnings) warn(text);
   const { tf, original, data } = surroundings;
   const samples = thinned(data.validation, sensitivitySamples);
-  originalAnswers(tf, original, samples);
   return progress('Prune each layer alone', (say) =>
     sensitivityOf(tf, original, samples, {
       patterns: request.patterns.map(patternNamed),

@@ -1,6 +1,7 @@
 /** What compression refuses, and what it warns of: data, models, folders and results. */
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -8,10 +9,12 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { CompressReport } from '../../src/compress/compress-model.js';
 import { makeRandom } from '../../src/compress/random.js';
@@ -51,6 +54,10 @@ const modelOf = (network: FloatNetwork) => fileOf('tflite', writeTflite(network.
 /** Three classes; three or four scores without a softmax. */
 const classifier = () => new FloatNetwork([features], 2).dense(8).dense(3, 'none').softmax();
 const scorer = (outputs: number) => new FloatNetwork([features], 2).dense(outputs, 'none');
+
+const int8Model = fileURLToPath(
+  new URL('../../examples/activity/activity.tflite', import.meta.url),
+);
 
 const output = () => join(mkdtempSync(join(folder, 'out-')), 'result');
 
@@ -121,8 +128,19 @@ describe('classes of the data and outputs of the model', () => {
     },
     {
       edge: 'numbers with a gap',
-      label: (i) => [0, 1, 3][i % 3] ?? 0,
-      ...{ status: 2, stderr: /class 2 has no samples, class 3 has some\n.*without gaps/ },
+      label: (i) => [0, 2][i % 2] ?? 0,
+      ...{ status: 2, stderr: /class 1 has no samples, class 2 has some\n.*without gaps/ },
+    },
+    {
+      edge: 'a number that no output has, behind a gap',
+      label: (i) => (i === 5 ? 7 : i % 3),
+      ...{ status: 2, stderr: /sample 5 has the label 7; the model has 3 outputs\n/ },
+    },
+    {
+      edge: 'a number beyond the two of one output',
+      network: () => scorer(1),
+      label: (i) => (i === 5 ? 3 : i % 2),
+      ...{ status: 2, stderr: /sample 5 has the label 3; the model has 1 output\n/ },
     },
     {
       edge: 'a class named twice',
@@ -285,9 +303,18 @@ describe('models that compression cannot use', () => {
       [
         'a weight that is no number',
         () => withWeight(Number.NaN),
-        /the model gives NaN for sample/,
+        /\.tflite: tensor ".+": has the element NaN\n/,
       ],
-      ['an infinite weight', () => withWeight(Number.POSITIVE_INFINITY), /the model gives NaN/],
+      [
+        'an infinite weight',
+        () => withWeight(Number.POSITIVE_INFINITY),
+        /has the element Infinity/,
+      ],
+      [
+        'int8',
+        () => readFileSync(int8Model),
+        /\.tflite: tensor 0 ".+": is int8; .*\n.*give the float model/,
+      ],
     ];
   for (const command of ['compress', 'quantize', 'prune', 'sensitivity']) {
     for (const [edge, bytes, says] of rows) {
@@ -304,5 +331,94 @@ describe('models that compression cannot use', () => {
         expect(existsSync(into)).to.equal(false);
       });
     }
+  }
+});
+
+describe('the file of a fault', () => {
+  const data = () =>
+    fileOf(
+      'csv',
+      tableOf(60, () => null),
+    );
+
+  it('is named where shards are short', async () => {
+    const copy = join(mkdtempSync(join(folder, 'shards-')), 'model');
+    cpSync(new URL('../import/tfjs-graph/steps', import.meta.url), copy, { recursive: true });
+    const shard = readdirSync(copy).find((name) => name.endsWith('.bin')) ?? '';
+    truncateSync(join(copy, shard), 8);
+    const model = join(copy, 'model.json');
+    const ended = await runHere(['quantize', model, '--data', data(), '-o', output()]);
+    expect(ended.status, ended.stderr).to.equal(2);
+    expect(ended.stderr)
+      .to.contain(`error: ${model}: weight "`)
+      .and.to.contain('shards, which have');
+  });
+
+  it('is named where it is a teacher', async () => {
+    const steps = [{ step: 'train', teachers: [int8Model] }];
+    const recipe = fileOf('json', JSON.stringify({ steps }));
+    const given = ['compress', modelOf(classifier()), '--data', data(), '--recipe', recipe];
+    const ended = await runHere([...given, '-o', output()]);
+    expect(ended.status, ended.stderr).to.equal(2);
+    expect(ended.stderr).to.contain(`error: ${int8Model}: tensor 0 "`);
+  });
+});
+
+describe('samples for which the model overflows', () => {
+  /** Of 60 samples, 36 are to train, 9 to choose and 15 to test. */
+  const tableWithHuge = (huge: number) =>
+    tableOf(60, (i) => i % 3)
+      .split('\n')
+      .map((row, line) => (line === huge + 1 ? `3e38,3e38,3e38,3e38,${huge % 3}` : row))
+      .join('\n');
+  /** Its first dense layer is infinite for such a sample; `end` gives a number again or none. */
+  function overflowing(end: (network: FloatNetwork) => FloatNetwork): string {
+    const network = new FloatNetwork([features], 2).dense(8);
+    const { data } = network.tensors[1] as Tensor;
+    (data as Float32Array).fill(100, 0, features);
+    return modelOf(end(network));
+  }
+  const steps = (...names: readonly string[]) => [
+    '--recipe',
+    fileOf('json', JSON.stringify({ steps: names.map((step) => ({ step })) })),
+  ];
+  const softmax = (network: FloatNetwork) => network.dense(3, 'none').softmax();
+  const rows: readonly {
+    readonly edge: string;
+    readonly huge: number;
+    readonly part: string;
+    readonly end?: (network: FloatNetwork) => FloatNetwork;
+    readonly command?: () => readonly string[];
+  }[] = [
+    { edge: 'for ranges alone', huge: 0, part: 'train' },
+    { edge: 'to choose alone', huge: 3, part: 'validation' },
+    { edge: 'to test alone', huge: 5, part: 'test' },
+    {
+      edge: 'for ranges, with finite outputs',
+      ...{
+        huge: 0,
+        part: 'train',
+        end: (network) => network.add('logistic', [], { algorithm: 'fixed' }),
+      },
+    },
+    {
+      edge: 'to train, beside those for ranges',
+      ...{
+        huge: 0,
+        part: 'train',
+        command: () => ['compress', ...steps('train'), '--samples', '1'],
+      },
+    },
+  ];
+  for (const { edge, huge, part, end = softmax, command = () => ['quantize'] } of rows) {
+    it(edge, async () => {
+      const [name = '', ...rest] = command();
+      const given = [overflowing(end), '--data', fileOf('csv', tableWithHuge(huge)), ...rest];
+      const ended = await runHere([name, ...given, '-o', output(), '--backend', 'wasm']);
+      expect(ended.status, ended.stderr).to.equal(2);
+      expect(ended.stderr).to.contain(
+        `(${part}): the model gives Infinity for sample ${huge}, in "`,
+      );
+    });
   }
 });

@@ -17,6 +17,8 @@ export interface Dataset {
   readonly labels: Int32Array | null;
   /** Names by class index; null without labels. */
   readonly classes: readonly string[] | null;
+  /** Of each sample in the source, for messages; absent where they count from 0. */
+  readonly numbers?: Int32Array;
   /** Index in `partNames` for each sample; absent where the source does not divide its samples. */
   readonly parts?: Uint8Array;
 }
@@ -30,11 +32,12 @@ export function subset(data: Dataset, indices: ArrayLike<number>): Dataset {
     const from = (indices[i] as number) * size;
     x.set(data.x.subarray(from, from + size), i * size);
   }
-  const { labels } = data;
+  const { labels, numbers } = data;
   return {
     ...whole,
     count: indices.length,
     x,
+    numbers: Int32Array.from(indices, (i) => numbers?.[i] ?? i),
     labels: labels === null ? null : Int32Array.from(indices, (i) => labels[i] as number),
   };
 }
@@ -48,14 +51,20 @@ export function thinned(data: Dataset, most: number): Dataset {
   );
 }
 
+interface KnownClasses {
+  readonly isNamed?: boolean;
+  readonly outputs?: number | undefined;
+}
+
 /**
  * Refuses samples that nothing can be learned from.
  *
- * @param isNamed whether the user named the classes, so that some may have no samples
+ * @param known whether the user named the classes, so that some may have no samples, and how many
+ *   numbers the model gives for a sample
  * @throws BonsaiError 'bad-data' for no samples, NaN or infinite elements, data in which every
  *   sample is the same, labels out of range, a class without samples, and labels of one class only
  */
-export function checkDataset(data: Dataset, isNamed = false): void {
+export function checkDataset(data: Dataset, known: KnownClasses = {}): void {
   const { where, x, count, shape } = data;
   const size = elementCount(shape);
   if (count === 0) throw badData(where, 'has no samples', 'give at least one sample');
@@ -69,10 +78,13 @@ export function checkDataset(data: Dataset, isNamed = false): void {
     const hint = 'check how the data was recorded';
     throw badData(where, 'has the same values in every sample', hint);
   }
-  checkLabels(data, isNamed);
+  checkLabels(data, known);
 }
 
-function checkLabels({ where, labels, classes }: Dataset, isNamed: boolean): void {
+function checkLabels(
+  { where, labels, classes }: Dataset,
+  { isNamed = false, outputs = Number.POSITIVE_INFINITY }: KnownClasses,
+): void {
   if (labels === null || classes === null) return;
   const bad = labels.findIndex((label) => label < 0 || label >= classes.length);
   if (bad >= 0) {
@@ -87,6 +99,13 @@ function checkLabels({ where, labels, classes }: Dataset, isNamed: boolean): voi
   }
   const empty = classes.findIndex((_, label) => !found.has(label));
   if (empty < 0 || isNamed) return;
+  // One output tells two classes apart.
+  const beyond = labels.findIndex((label) => label >= Math.max(2, outputs));
+  if (beyond >= 0) {
+    const has = `the model has ${outputs} ${outputs === 1 ? 'output' : 'outputs'}`;
+    const message = `sample ${beyond} has the label ${labels[beyond]}; ${has}`;
+    throw badData(where, message, 'repair the label, or leave the sample out');
+  }
   const message = `class ${empty} has no samples, class ${Math.max(...found)} has some`;
   const hint = 'number classes without gaps, or name all of them: --classes a,b,…';
   throw badData(where, message, hint);

@@ -7,6 +7,8 @@ import { badData, checkDataset, type Dataset, type Part, partNames } from './dat
 export interface LoadOptions {
   /** Of one sample: the model's input without the batch. */
   readonly shape: Shape;
+  /** Numbers that the model gives for a sample, where they are known: classes at most, or one of two. */
+  readonly outputs?: number;
   /**
    * Names by class index, in the order of the model's outputs. Without them: names in the order of
    * their characters, or integers from 0 to the largest label.
@@ -118,7 +120,7 @@ export function joined(
 }
 
 /** @throws BonsaiError 'bad-data' as `checkDataset`, and for labels that no class has */
-export function datasetOf(samples: Samples, { shape, classes }: LoadOptions): Dataset {
+export function datasetOf(samples: Samples, { shape, outputs, classes }: LoadOptions): Dataset {
   const { where, count, x, labels, parts } = samples;
   if (labels !== null && labels.length !== count) {
     const message = `has ${labels.length} labels for ${count} samples`;
@@ -129,7 +131,7 @@ export function datasetOf(samples: Samples, { shape, classes }: LoadOptions): Da
     ...(labels === null ? { labels, classes: null } : classify(where, labels, classes)),
     ...(parts === undefined ? {} : { parts }),
   };
-  checkDataset(data, classes !== undefined);
+  checkDataset(data, { isNamed: classes !== undefined, outputs });
   return data;
 }
 

@@ -44,7 +44,7 @@ export function observe(tf: Tf, runner: Runner, data: Dataset, batch = 64): Obse
 }
 
 /** Calls `look` with the elements of each computed tensor, batch by batch. */
-function visit(
+export function visit(
   tf: Tf,
   runner: Runner,
   data: Dataset,
