@@ -25,7 +25,7 @@ export function issueText(issue: z.core.$ZodRawIssue): string | undefined {
     }
     case 'unrecognized_keys': {
       const keys = issue.keys.map((key) => JSON.stringify(key)).join(', ');
-      return `has no key ${keys}`;
+      return `does not know the ${issue.keys.length === 1 ? 'key' : 'keys'} ${keys}`;
     }
     case 'invalid_union':
       if (issue.discriminator !== undefined) {

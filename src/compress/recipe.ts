@@ -27,7 +27,7 @@ function byName<T>(wanted: z.ZodType<T>) {
     })
     .transform((given, { addIssue }): Readonly<Record<string, T>> => {
       const checked = Object.entries(given).flatMap(([name, value]) => {
-        const parsed = wanted.safeParse(value, { error: issueText });
+        const parsed = wanted.safeParse(value, { error: recipeIssueText });
         for (const { path, message } of parsed.error?.issues ?? []) {
           addIssue({ code: 'custom', path: [name, ...path], message });
         }
@@ -293,8 +293,15 @@ function withTeachers(settings: StepSettings, folder: string): StepSettings {
   return { ...settings, teachers };
 }
 
+/** An unknown key is a slip of the pen, mostly: the right one is among those that there are. */
+function recipeIssueText(issue: z.core.$ZodRawIssue): string | undefined {
+  const text = issueText(issue);
+  if (issue.code !== 'unrecognized_keys' || !(issue.inst instanceof z.ZodObject)) return text;
+  return `${text}; it knows ${Object.keys(issue.inst.shape).join(', ')}`;
+}
+
 function checkedBy<T>(wanted: z.ZodType<T>, value: unknown, where: string, advice: string): T {
-  const parsed = wanted.safeParse(value, { error: issueText });
+  const parsed = wanted.safeParse(value, { error: recipeIssueText });
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(({ path: place, message }) =>
     place.length > 0 ? `"${place.join('.')}" ${message}` : message,

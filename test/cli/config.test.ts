@@ -112,7 +112,7 @@ describe('bonsaic.json', () => {
   });
 
   const wrong: [edge: string, text: string, says: RegExp][] = [
-    ['an unknown key', '{"traget":"host"}', /has no key "traget"/],
+    ['an unknown key', '{"traget":"host"}', /does not know the key "traget"/],
     ['a wrong type', '{"maxRam":"9000"}', /"maxRam" is "9000", not a number/],
     ['a budget of nothing', '{"maxFlash":0}', /"maxFlash" is 0, not above 0/],
     [

@@ -439,7 +439,26 @@ describe('bonsaic compress', () => {
       { steps: [{ step: 'shake' }] },
     ],
     ['a step without a name', /"steps.0.step" is missing/, { steps: [{ epochs: 2 }] }],
-    ['an unknown key', /has no key "epoch"/, { steps: [{ step: 'train', epoch: 2 }] }],
+    [
+      'an unknown key of a step',
+      /"steps.0" does not know the key "epoch"; it knows step, .*epochs, .*teachers/,
+      { steps: [{ step: 'train', epoch: 2 }] },
+    ],
+    [
+      'unknown keys of a step with refinements',
+      /"steps.0" does not know the keys "sharp", "x"; it knows step, pattern, share, /,
+      { steps: [{ step: 'prune', sharp: 0.5, x: 1 }] },
+    ],
+    [
+      'an unknown key of a layer',
+      /"steps.0.layers.d" does not know the key "shares"; it knows pattern, share\n/,
+      { steps: [{ step: 'prune', layers: { d: { ...half, shares: 0.5 } } }] },
+    ],
+    [
+      'an unknown key beside the steps',
+      /json: does not know the key "step"; it knows steps\n/,
+      { steps: [{ step: 'quantize' }], step: 1 },
+    ],
     [
       'a value out of range',
       /"steps.0.epochs" is 0, not at least 1/,
