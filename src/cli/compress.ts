@@ -27,7 +27,11 @@ export function addCompress(program: Command): void {
     .argument('[model]', modelHelp)
     .summary('make the smallest int8 model of a float one that keeps to budgets')
     .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
-    .option('--min-accuracy <percent>', 'fail when fewer test samples are right', leftShare)
+    .option(
+      '--min-accuracy <percent>',
+      'fail when fewer test samples are right (default: aim at half a point below float, and warn)',
+      leftShare,
+    )
     .option('--epochs <count>', 'of each training (default: 10, more for few samples)', whole(1));
   const targeted = withCompileOptions(withTarget(command, usualTarget));
   const budgeted = withBudgets(targeted, { measured: true });

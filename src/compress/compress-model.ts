@@ -119,7 +119,8 @@ export async function compressModel(
   const made = await progress('Compare on the test samples', () => judged(prepared, stage));
   const { data, seed } = prepared.surroundings;
   const cost = bothOf(workshop.first.cost, stage.cost);
-  const faults = resultWarnings({ ...made.answered, test: prepared.test, cost });
+  const { minAccuracy } = goals;
+  const faults = resultWarnings({ ...made.answered, test: prepared.test, cost, minAccuracy });
   for (const text of faults) warn(text);
   const explanation = request.explains
     ? await progress('Explain', (say) => explained(prepared, stage, say))

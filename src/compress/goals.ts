@@ -1,5 +1,6 @@
 /** What a compression shall reach, and how near a candidate is. */
 import { BonsaiError } from '../errors.js';
+import { rounded } from '../report/budgets.js';
 import type { Assessment } from './assess.js';
 import type { CostFigures, StepReport } from './workshop.js';
 
@@ -10,16 +11,19 @@ export interface Goals {
   readonly maxMs?: number | undefined;
   /** Bytes of the image. */
   readonly maxFlash?: number | undefined;
-  /** Bytes without the stack. */
+  /** Bytes of the arena and copies of weights. */
   readonly maxRam?: number | undefined;
 }
+
+/** What a cost's RAM is: only a build tells the firmware's variables and stack, which `run` counts. */
+export const bareRam = "without the firmware's own";
 
 /** Each budget that is set: the flag, what is needed, and the most that is allowed. */
 function budgets({ maxMs, maxFlash, maxRam }: Goals, cost: CostFigures) {
   const all = [
     { flag: '--max-ms', unit: 'ms', needed: cost.ms, most: maxMs },
     { flag: '--max-flash', unit: 'bytes of flash', needed: cost.flashBytes, most: maxFlash },
-    { flag: '--max-ram', unit: 'bytes of RAM', needed: cost.ramBytes, most: maxRam },
+    { flag: '--max-ram', unit: `bytes of RAM ${bareRam}`, needed: cost.ramBytes, most: maxRam },
   ];
   return all.flatMap(({ most, ...rest }) => (most === undefined ? [] : [{ ...rest, most }]));
 }
@@ -39,7 +43,7 @@ export function quality({ accuracy, agreement, snrDb }: Assessment): number {
 }
 
 /** A loss that nobody minds: half a point. */
-const littleLoss = 0.005;
+export const littleLoss = 0.005;
 
 /** The least quality that the goals accept of a candidate. */
 export function leastQuality({ minAccuracy }: Goals, original: Assessment): number {
@@ -60,7 +64,7 @@ export function goalsFault(
   const over = cost === null ? [] : budgets(goals, cost.after).filter((b) => b.needed > b.most);
   const faults = over.map(
     ({ flag, unit, needed, most }) =>
-      `needs ${round(needed)} ${unit} by estimate, ${flag} is ${most}`,
+      `needs ${rounded(needed)} ${unit} by estimate, ${flag} is ${most}`,
   );
   const { minAccuracy } = goals;
   if (minAccuracy !== undefined && accuracy !== null && accuracy.int8 < minAccuracy) {
@@ -77,5 +81,3 @@ export function goalsFault(
   const hint = `the best that was found is written; ${next}`;
   return new BonsaiError('over-budget', where, faults.join('; '), hint);
 }
-
-const round = (value: number) => (value < 1000 ? Number(value.toPrecision(4)) : Math.round(value));

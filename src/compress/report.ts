@@ -3,6 +3,7 @@ import { thousands } from '../report/text.js';
 import { prose, textTable } from '../report/text-table.js';
 import type { CompressReport } from './compress-model.js';
 import { explainText } from './explain/text.js';
+import { bareRam } from './goals.js';
 import type { StepReport } from './workshop.js';
 
 type Behind = Pick<StepReport, 'validation' | 'cost'>;
@@ -57,7 +58,7 @@ function factsText(report: CompressReport, width: number): string {
           ] as const,
           [
             'RAM',
-            `${thousands(cost.before.ramBytes)} → ${thousands(cost.after.ramBytes)} bytes`,
+            `${thousands(cost.before.ramBytes)} → ${thousands(cost.after.ramBytes)} bytes ${bareRam}`,
           ] as const,
         ]),
   ];

@@ -1,6 +1,7 @@
 /** Whether a result is worth anything: beside an answer that looks at no sample, and plain int8. */
 import type { Answered, Assessment } from './assess.js';
 import type { Dataset } from './data/dataset.js';
+import { littleLoss } from './goals.js';
 import type { CostFigures } from './workshop.js';
 
 export interface Judged {
@@ -10,6 +11,8 @@ export interface Judged {
   readonly test: Dataset;
   /** Of the original as plain int8, and of the result. */
   readonly cost: { readonly before: CostFigures; readonly after: CostFigures } | null;
+  /** That was asked for: less of it is no warning but a fault. */
+  readonly minAccuracy?: number | undefined;
 }
 
 /** One line for each thing that makes a result useless, or dearer than quantization alone. */
@@ -17,7 +20,7 @@ export function resultWarnings(judged: Judged): readonly string[] {
   return [...answerWarnings(judged), ...costWarnings(judged)];
 }
 
-function answerWarnings({ wanted, got, test }: Judged): readonly string[] {
+function answerWarnings({ wanted, got, test, minAccuracy }: Judged): readonly string[] {
   if (test.count < 2) return [];
   const which = isConstant(wanted, test) ? 'the float model' : 'the result';
   if (isConstant(got, test)) return [`${which} gives the same output for every test sample`];
@@ -27,7 +30,9 @@ function answerWarnings({ wanted, got, test }: Judged): readonly string[] {
   // The original's own failure is told before.
   if (chanceText('', wanted.assessment.accuracy, test) !== null) return [];
   const chance = chanceText('the result', accuracy, test);
-  return chance === null ? [] : [chance];
+  if (chance !== null) return [chance];
+  const loss = minAccuracy === undefined ? lossWarnings(wanted, got, test) : [];
+  return [...loss, ...lostClasses(wanted, got, test)];
 }
 
 function isConstant({ values }: Answered, { count }: Dataset): boolean {
@@ -64,6 +69,26 @@ function agreementWarnings(agreement: number, answers: Int32Array): readonly str
   if (share === 1 || agreement > share) return [];
   const shares = `${percent(agreement)} of the test samples; one class for all gives ${percent(share)}`;
   return [`the result agrees with the float model on ${shares}`];
+}
+
+/** More than little, and than one sample. */
+function lossWarnings(wanted: Answered, got: Answered, { count }: Dataset): readonly string[] {
+  const [float, own] = [wanted.assessment.accuracy ?? 0, got.assessment.accuracy ?? 0];
+  // 1.5: shares of samples are no exact numbers.
+  if (float - own <= Math.max(littleLoss, 1.5 / count)) return [];
+  const shares = `${percent(own)} of the test samples, the float model for ${percent(float)}`;
+  return [`the result is right for ${shares}`];
+}
+
+/** Classes of which float was right for two samples or more, and the result is for none. */
+function lostClasses(wanted: Answered, got: Answered, test: Dataset): readonly string[] {
+  const right = ({ answers }: Answered, label: number) =>
+    test.labels?.reduce((sum, own, i) => sum + Number(own === label && answers?.[i] === label), 0);
+  const lost = (test.classes ?? []).filter(
+    (_, label) => (right(wanted, label) ?? 0) > 1 && right(got, label) === 0,
+  );
+  const names = lost.map((name) => `"${name}"`).join(', ');
+  return lost.length === 0 ? [] : [`the result is right for no test sample of ${names}`];
 }
 
 function mostFrequent(labels: Int32Array): { readonly label: number; readonly share: number } {

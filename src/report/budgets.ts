@@ -292,9 +292,9 @@ function hintsFor(
 /** Upper limit of the error of time estimates, approximately. */
 const timeSlack = 1.1;
 
-/** At most two decimals. */
-function rounded(value: number): string {
-  return String(Number(value.toFixed(value < 1000 ? 2 : 0)));
+/** Four digits, or whole: bytes, and milliseconds of any size. */
+export function rounded(value: number): string {
+  return String(value < 1000 ? Number(value.toPrecision(4)) : Math.round(value));
 }
 
 /** Live bytes of the arena during each step. */

@@ -219,4 +219,9 @@ describe('compress: what a missed goal is told with', () => {
       else expect(fault?.hint).to.match(hint);
     });
   }
+
+  it('RAM is told as what it is: that of a run has the firmware, too', () => {
+    const fault = goalsFault('net', { maxRam: 9 }, report);
+    expect(fault?.message).to.match(/needs 10 bytes of RAM without the firmware's own by estimate/);
+  });
 });

@@ -109,10 +109,10 @@ describe('explaining a compression', () => {
   });
 
   it('a step that people copy into a recipe is one line of JSON, however narrow the terminal', () => {
-    const copied = explainText(explanation, 30).match(/^in a recipe: .*$/gm) ?? [];
+    const copied = explainText(explanation, 30).match(/^in a recipe:.*$/gm) ?? [];
     expect(copied).not.to.deep.equal([]);
     for (const line of copied) {
-      expect(() => JSON.parse(line.replace('in a recipe: ', '')), line).not.to.throw();
+      expect(() => JSON.parse(line.slice('in a recipe:'.length)), line).not.to.throw();
     }
   });
 

@@ -5,10 +5,10 @@ import type { Dataset } from '../../src/compress/data/dataset.js';
 import { agreement, signalToNoise } from '../../src/compress/score.js';
 import { type Judged, originalWarnings, resultWarnings } from '../../src/compress/worth.js';
 
-/** Four samples; of class 0 or 1, the label of each as given. */
+/** Samples of class 0, 1 or 2, the label of each as given; four without labels. */
 function testOf(labels: readonly number[] | null): Dataset {
-  const named = { labels: Int32Array.from(labels ?? []), classes: ['a', 'b'] };
-  const whole = { where: 'test', count: 4, shape: [1], x: new Float32Array(4) };
+  const named = { labels: Int32Array.from(labels ?? []), classes: ['a', 'b', 'c'] };
+  const whole = { where: 'test', count: labels?.length ?? 4, shape: [1], x: new Float32Array(4) };
   return { ...whole, ...(labels === null ? { labels: null, classes: null } : named) };
 }
 
@@ -20,7 +20,9 @@ function answered(
   isClass: boolean,
 ): Answered {
   const values = Float32Array.from(outputs);
-  const answers = isClass ? Int32Array.from(values, (value) => (value > 0 ? 1 : 0)) : null;
+  const answers = isClass
+    ? Int32Array.from(values, (value) => Number(value > 0) + Number(value > 10))
+    : null;
   const assessment = {
     accuracy: answers === null || labels === null ? null : agreement(answers, labels),
     agreement: agreement(answers ?? new Int32Array(), wanted?.answers ?? new Int32Array()),
@@ -39,6 +41,7 @@ const rows: readonly {
   readonly labels?: readonly number[];
   readonly isClass?: boolean;
   readonly cost?: Judged['cost'];
+  readonly minAccuracy?: number;
   readonly says: readonly RegExp[];
 }[] = [
   { edge: 'a good result', float: [-1, 1, -1, 1], result: [-2, 1, -1, 2], says: [] },
@@ -60,6 +63,32 @@ const rows: readonly {
     result: [-1, -2, -1, -2],
     labels: [0, 1, 0, 1],
     says: [/^the result is right for 50\.0 % of 4 samples; always "a" is right for 50\.0 %$/],
+  },
+  {
+    edge: 'two samples less than float',
+    ...{ float: [-1, -1, -1, 1, 1, 1], result: [1, -1, -1, -1, 1, 1], labels: [0, 0, 0, 1, 1, 1] },
+    says: [/^the result is right for 66\.7 % of the test samples, the float model for 100\.0 %$/],
+  },
+  {
+    edge: 'two samples less than float, which --min-accuracy allows',
+    ...{ float: [-1, -1, -1, 1, 1, 1], result: [1, -1, -1, -1, 1, 1], labels: [0, 0, 0, 1, 1, 1] },
+    ...{ minAccuracy: 0.6, says: [] },
+  },
+  {
+    edge: 'one sample less than float',
+    ...{ float: [-1, -1, -1, 1, 1, 1], result: [1, -1, -1, 1, 1, 1], labels: [0, 0, 0, 1, 1, 1] },
+    says: [],
+  },
+  {
+    edge: 'a class that is lost, where --min-accuracy is met',
+    ...{ float: [-1, -1, -1, 1, 1, 1, 20, 20], result: [-1, -1, -1, 1, 1, 1, 2, 2] },
+    ...{ labels: [0, 0, 0, 1, 1, 1, 2, 2], minAccuracy: 0.75 },
+    says: [/^the result is right for no test sample of "c"$/],
+  },
+  {
+    edge: 'a class of which float was right for one sample',
+    ...{ float: [-1, -1, -1, 1, 1, 1, 20, 2], result: [-1, -1, -1, 1, 1, 1, 2, 2] },
+    ...{ labels: [0, 0, 0, 1, 1, 1, 2, 2], says: [] },
   },
   {
     edge: 'as bad in float: told before',
@@ -105,12 +134,21 @@ const rows: readonly {
 ];
 
 describe('warnings of a result', () => {
-  for (const { edge, float, result, labels, isClass = true, cost: costs = null, says } of rows) {
+  for (const {
+    edge,
+    float,
+    result,
+    labels,
+    isClass = true,
+    cost: costs = null,
+    minAccuracy,
+    says,
+  } of rows) {
     it(edge, () => {
       const test = testOf(labels ?? null);
       const wanted = answered(float, test, null, isClass);
       const got = answered(result, test, wanted, isClass);
-      const found = resultWarnings({ wanted, got, test, cost: costs });
+      const found = resultWarnings({ wanted, got, test, cost: costs, minAccuracy });
       expect(found).to.have.length(says.length);
       says.forEach((pattern, i) => {
         expect(found[i]).to.match(pattern);

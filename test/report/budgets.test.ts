@@ -87,6 +87,13 @@ describe('budgets', () => {
       /^most in layer 2 \(\w+\) 7\.\d+, /,
     ],
     [
+      'of time, smaller than a hundredth of a millisecond',
+      hold({ optimize: 'balanced' }, 0.014876),
+      { maxMs: 0.012 },
+      /^needs 0.01488 ms an inference, the budget is 0.012$/,
+      /^most in layer 2 \(\w+\) 0.0\d+, /,
+    ],
+    [
       'of time, with what a second core would reach',
       balanced,
       { maxMs: 5 },
