@@ -30,7 +30,8 @@ const forms =
  * Bytes (uint8 arrays, idx, images) become byte / 255, or byte · scale + offset; recordings are in
  * [−1, 1]; all other numbers stay as they are.
  *
- * @throws BonsaiError 'usage' for a path that is nothing of these; 'bad-data' for its contents
+ * @throws BonsaiError 'usage' for a path that is nothing of these, and for an option that its form does
+ *   not take; 'bad-data' for its contents
  */
 export async function loadDataset(path: string, options: LoadOptions): Promise<Dataset> {
   return datasetOf(await samplesAt(path, options), options);
@@ -41,15 +42,40 @@ async function samplesAt(path: string, options: LoadOptions): Promise<Samples> {
   if (stats === undefined) throw new BonsaiError('usage', path, 'does not exist', forms);
   if (stats.isDirectory()) {
     const names = readdirSync(path);
-    if (hasArrays(names)) return readArrayFolder(path, names, options);
-    if (names.some(isIdx)) return readIdx(path, names, options);
-    return readFolder(path, options);
+    if (hasArrays(names)) return readArrayFolder(path, names, taken(path, options, ofBytes));
+    if (names.some(isIdx)) return readIdx(path, names, taken(path, options, ofBytes));
+    return readFolder(path, taken(path, options, [...ofBytes, 'sampleRate']));
   }
   const extension = extname(path).toLowerCase();
-  if (isIdx(basename(path))) return readIdx(path, [], options);
-  if (extension === '.npz') return readNpz(path, options);
-  if (extension === '.npy') return readArrayFile(path, options);
-  if (extension === '.csv' || extension === '.tsv') return readCsv(path, options);
-  if (scriptExtensions.includes(extension)) return readScript(path, options);
+  if (isIdx(basename(path))) return readIdx(path, [], taken(path, options, ofBytes));
+  if (extension === '.npz') return readNpz(path, taken(path, options, ofBytes));
+  if (extension === '.npy') return readArrayFile(path, taken(path, options, ofBytes));
+  if (extension === '.csv' || extension === '.tsv') {
+    return readCsv(path, taken(path, options, ['label']));
+  }
+  if (scriptExtensions.includes(extension)) {
+    return readScript(path, taken(path, options, ofBytes));
+  }
   throw new BonsaiError('usage', path, 'is no form of data that bonsaic reads', forms);
+}
+
+const flags = {
+  scale: '--scale',
+  offset: '--offset',
+  label: '--label',
+  sampleRate: '--sample-rate',
+} as const;
+type Flag = keyof typeof flags;
+
+/** How bytes become numbers. */
+const ofBytes: readonly Flag[] = ['scale', 'offset'];
+
+/** The options. @throws BonsaiError 'usage' for one that data of this form would ignore */
+function taken(path: string, options: LoadOptions, known: readonly Flag[]): LoadOptions {
+  const names = Object.keys(flags) as Flag[];
+  const other = names.find((name) => options[name] !== undefined && !known.includes(name));
+  if (other === undefined) return options;
+  const hint =
+    'leave it out: --label is for tables, --sample-rate for recordings, the others for bytes';
+  throw new BonsaiError('usage', path, `takes no ${flags[other]}`, hint);
 }

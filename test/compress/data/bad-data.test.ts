@@ -75,6 +75,23 @@ const rows: readonly Row[] = [
   ['an unknown form', { 'a.zip': 'x' }, 'a.zip', two, /no form of data/, 'usage'],
   ['a model', { 'a.tflite': 'x' }, 'a.tflite', two, /no form of data/, 'usage'],
   ['an empty folder', {}, '', two, /no samples/],
+  ['a column of arrays', { 'x.npy': x }, '', { ...two, label: 'y' }, /takes no --label/, 'usage'],
+  [
+    'a sample rate of a table',
+    { 'a.csv': '1,2\n3,4' },
+    'a.csv',
+    { ...two, sampleRate: 8000 },
+    /takes no --sample-rate/,
+    'usage',
+  ],
+  [
+    'an offset of a table',
+    { 'a.csv': '1,2\n3,4' },
+    'a.csv',
+    { ...two, offset: 0 },
+    /takes no --offset/,
+    'usage',
+  ],
   // Contents of any form.
   ['NaN', { 'x.npy': npy(f32(1, NaN, 3, 4), [2, 2]) }, '', two, /sample 0 has the element NaN/],
   ['infinite', { 'a.csv': '1,2\n1,1e999\n' }, 'a.csv', two, /sample 1 has the element Infinity/],
