@@ -63,7 +63,8 @@ function checkSample(tf: Tf, graph: Graph, data: Dataset, sample: number): void 
     const { name } = tensorOf(graph, id);
     const number = data.numbers?.[sample] ?? sample;
     const message = `the model gives ${wrong} for sample ${number}, in "${name}"`;
-    const hint = "compare --scale and --offset with the model's training, or leave the sample out";
+    const hint =
+      "compare --scale and --offset with the model's training, leave the sample out, or train again";
     throw badData(data.where, message, hint);
   });
 }
