@@ -266,11 +266,11 @@ function hintsFor(
     .filter(([, amount]) => amount > 0)
     .sort(([, a], [, b]) => b - a)
     .slice(0, 3)
-    .map(([name, amount]) => `${name} ${rounded(amount)}`);
+    .map(([name, amount]) => `${name} ${rounded(amount, 3)}`);
   const reaches = others.map(({ goal, needs }) => ({ goal, reached: reachedWith(needs) }));
   const figures = reaches
     .filter(({ goal }) => !goal.endsWith(allCopies))
-    .map(({ goal, reached }) => `${goal} about ${rounded(reached)}`);
+    .map(({ goal, reached }) => `${goal} about ${rounded(reached, 3)}`);
   const within = (most: number) =>
     reaches.filter(({ reached }) => reached <= most).map(({ goal }) => goal);
   const sure = within(limit);
@@ -292,9 +292,9 @@ function hintsFor(
 /** Upper limit of the error of time estimates, approximately. */
 const timeSlack = 1.1;
 
-/** Four digits, or whole: bytes, and milliseconds of any size. */
-export function rounded(value: number): string {
-  return String(value < 1000 ? Number(value.toPrecision(4)) : Math.round(value));
+/** To these digits, or whole: bytes, and milliseconds of any size. */
+export function rounded(value: number, digits = 4): string {
+  return String(value < 1000 ? Number(value.toPrecision(digits)) : Math.round(value));
 }
 
 /** Live bytes of the arena during each step. */
