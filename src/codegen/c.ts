@@ -65,7 +65,9 @@ export function integer(value: number): string {
  */
 export function float(value: number): string {
   const single = Math.fround(value);
-  if (!Number.isFinite(single)) throw new RangeError(`${value} is not a finite float`);
+  // Constants that were folded may be 0 / 0 or beyond the largest float.
+  if (Number.isNaN(single)) return '__builtin_nanf("")';
+  if (!Number.isFinite(single)) return `${single < 0 ? '-' : ''}__builtin_inff()`;
   const [digits = '', exponent] = single.toPrecision(9).split('e');
   const short = digits.includes('.') ? digits.replace(/0+$/, '').replace(/\.$/, '.0') : digits;
   if (exponent !== undefined) return `${short}e${exponent}f`;

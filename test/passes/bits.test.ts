@@ -40,20 +40,44 @@ function expectSomeChannels(
   }
 }
 
+/** A tensor between layers may have its channels in another order. */
+function expectSameChannels(
+  module: Module,
+  name: string,
+  values: readonly number[],
+  was: readonly number[],
+): void {
+  const shape = mainGraph(module).tensors.find((tensor) => tensor.name === name)?.shape ?? [];
+  const count = shape.at(-1) ?? 1;
+  const columns = (of: readonly number[]) =>
+    Array.from({ length: count }, (_, channel) =>
+      of.filter((_value, i) => i % count === channel).join(),
+    ).sort();
+  expect(columns(values), name).to.deep.equal(columns(was));
+}
+
 describe('passes keep every bit', () => {
   it('of every activation that remains, after each pass', () => {
     fc.assert(
       fc.property(networks, ({ layers, seed }) => {
         const source = buildNetwork(layers, seed);
         const before = valuesOf(source, seed);
+        const { tensors, outputs } = mainGraph(source);
+        const ends = new Set(outputs.map((id) => tensors[id]?.name));
+        let isOrdered = false;
         runPasses(source, { faithful: false }, (pass, module) => {
+          isOrdered ||= pass === 'order-channels';
           for (const [name, value] of valuesOf(module, seed)) {
             const tensor = mainGraph(module).tensors.find((tensor) => tensor.name === name);
             const was = before.get(name) ?? [];
             // Biases take in what is folded; weights lose rows and columns.
             const isChanged = tensor?.dtype !== 'int8' || value.length !== was.length;
             if (tensor?.data !== null && isChanged) continue;
-            if (value.length === was.length) expect(value, `${pass}: ${name}`).to.deep.equal(was);
+            const isInside = isOrdered && !ends.has(name);
+            if (value.length === was.length && isInside)
+              expectSameChannels(module, name, value, was);
+            else if (value.length === was.length)
+              expect(value, `${pass}: ${name}`).to.deep.equal(was);
             else expectSomeChannels(module, name, value, was);
           }
         });
