@@ -16,10 +16,12 @@ import {
   viewOf,
 } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
+import { foldConstants } from '../passes/fold-constants.js';
 
 /**
  * The main graph with constants in float32: float16 is widened, and integers with a scale (weights
- * of 'dynamic range' models) become the numbers that they stand for.
+ * of 'dynamic range' models) become the numbers that they stand for. Nodes of constants alone, such
+ * as the first turn of a recurrent layer has, are computed.
  *
  * @throws BonsaiError 'unsupported-type' for a model that is quantized already
  */
@@ -37,7 +39,23 @@ export function floatGraph(module: Module): Graph {
       'give the float model, before its conversion to integers',
     );
   }
-  return { ...graph, tensors: graph.tensors.map(widened) };
+  const nodes = graph.nodes.map((node) => withoutIndex(graph, node));
+  return foldConstants({ ...graph, nodes, tensors: graph.tensors.map(widened) });
+}
+
+/** A gather of one constant index, as each turn of a recurrent layer has, is a slice. */
+function withoutIndex(graph: Graph, node: Node): Node {
+  const [from, indices] = viewOf(graph, node).inputs;
+  if (node.op !== 'gather' || from == null || indices?.data?.length !== 1) return node;
+  const { axis } = node.attrs;
+  const index = Number(indices.data[0]);
+  const attrs = {
+    begin: from.shape.map((_, d) => (d === axis ? index : 0)),
+    counts: from.shape.map((extent, d) => (d === axis ? 1 : extent)),
+    strides: from.shape.map(() => 1),
+    shape: tensorOf(graph, node.outputs[0] as TensorId).shape,
+  };
+  return { ...node, op: 'strided_slice', inputs: node.inputs.slice(0, 1), attrs };
 }
 
 function widened(tensor: Tensor): Tensor {

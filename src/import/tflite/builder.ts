@@ -98,11 +98,12 @@ export class GraphBuilder {
     }
     const row = rows.get(name);
     if (row === undefined) throw this.unknown(operator, index);
+    const made = operator.outputs.filter((i) => row.op !== 'split' || !this.isEmpty(i));
     const foreign = {
       where,
       options: optionsOf(this.raw, row, operator, where),
       inputs: operator.inputs.map((i) => (i < 0 ? null : this.tensorAt(i))),
-      outputs: operator.outputs.map((i) => this.tensorAt(i)),
+      outputs: made.map((i) => this.tensorAt(i)),
       rounding: this.builtin,
     };
     const own = this.ownStates(operator, row, layer, where);
@@ -110,10 +111,7 @@ export class GraphBuilder {
       op: row.op,
       name: layer,
       inputs: [...own.map(({ tensor }) => tensor), ...this.operandsOf(operator, row, where)],
-      outputs: [
-        ...operator.outputs.map((output) => this.idOf(output)),
-        ...own.map(({ next }) => next),
-      ],
+      outputs: [...made.map((output) => this.idOf(output)), ...own.map(({ next }) => next)],
       attrs: {
         ...row.attrs(foreign),
         ...row.rounding[this.builtin],
@@ -122,6 +120,11 @@ export class GraphBuilder {
       ops: [index],
       fused: [],
     });
+  }
+
+  /** A tensor without elements, as Keras's GRU splits off: a reader of it is refused. */
+  private isEmpty(index: number): boolean {
+    return rawTensor(this.raw, this.subgraph, index).shape.includes(0);
   }
 
   private tensorAt(index: number): Tensor {

@@ -614,7 +614,9 @@ const table: Readonly<Record<string, AnyRow>> = {
       const stated = integers(foreign, 1, 'sizes');
       // A size of -1 takes the rest of the extent.
       const rest = stated.reduce((left, size) => left - Math.max(size, 0), extent);
-      const sizes = stated.map((size) => (size === -1 ? rest : size));
+      const all = stated.map((size) => (size === -1 ? rest : size));
+      // A part without elements has no output in the graph.
+      const sizes = all.filter((size) => size !== 0);
       return { axis: axisOf(foreign, axis, rank), count: sizes.length, sizes };
     },
   }),
