@@ -231,6 +231,15 @@ function softmaxes(): readonly Layer[] {
   );
 }
 
+/** Other functions of whole rows. */
+function rows(): readonly Layer[] {
+  return [
+    [1, 10],
+    [1, 257],
+    [1, 6, 6, 21],
+  ].map((shape) => plain('l2_normalization', [shape]));
+}
+
 function binaries(): readonly Layer[] {
   return ['add', 'sub', 'mul'].flatMap((op) => {
     const attrs = { activation: 'none', ...(op === 'sub' ? { ratios: 'single' } : {}) };
@@ -434,6 +443,7 @@ export function operatorGrid(): readonly Layer[] {
     ...elementwise(),
     ...lookups(),
     ...softmaxes(),
+    ...rows(),
     ...binaries(),
     ...pairs(),
     ...products(),

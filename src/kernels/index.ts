@@ -90,6 +90,7 @@ import { vectorMean } from './mve/mean.js';
 import { vectorPixels } from './mve/pixels.js';
 import { vectorAveragePool, vectorMaxPool } from './mve/pool.js';
 import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
+import { argExtremeVariant } from './portable/arg_extreme.js';
 import { batchMatmulVariant } from './portable/batch_matmul.js';
 import { productVariants, sumVariants } from './portable/binary.js';
 import { conv2dVariant, pointwiseVariant, transposeConvVariant } from './portable/conv2d.js';
@@ -97,6 +98,7 @@ import { copyVariants } from './portable/copy.js';
 import { curveVariant } from './portable/curve16.js';
 import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js';
 import { fullyConnectedVariant } from './portable/fully_connected.js';
+import { l2NormalizationVariant } from './portable/l2_normalization.js';
 import { lookupVariants } from './portable/lookup.js';
 import { lstmVariant } from './portable/lstm.js';
 import { extremeVariant, sumVariant } from './portable/mean.js';
@@ -346,7 +348,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
         vectorAveragePool(),
         packedAveragePool(),
         poolVariant(averages),
-        realPool('average_pool2d', { maximum: false }),
+        realPool('average_pool2d', 'mean'),
       ],
     },
   ],
@@ -363,6 +365,8 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
     },
   ],
   ['fully_connected', fullyConnectedLayers],
+  ['l2_normalization', { variants: [l2NormalizationVariant] }],
+  ['l2_pool2d', { variants: [realPool('l2_pool2d', 'root')] }],
   [
     'max_pool2d',
     {
@@ -370,7 +374,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
         vectorMaxPool(),
         wordMaxPool(),
         poolVariant({ name: 'max_pool2d', cycles: 20 }),
-        realPool('max_pool2d', { maximum: true }),
+        realPool('max_pool2d', 'maximum'),
       ],
     },
   ],
@@ -441,6 +445,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ],
   ['transpose_conv', { variants: [transposeConvVariant, wideTransposeConv, realTransposeConv] }],
   ['add_n', { variants: [addNVariant] }],
+  ['arg_extreme', { variants: [argExtremeVariant] }],
   [
     'cast',
     {

@@ -5,6 +5,7 @@ import type { OpDef, OpTable } from '../ir/op.js';
 import { abs } from './abs.js';
 import { add } from './add.js';
 import { addN } from './add_n.js';
+import { argExtreme } from './arg_extreme.js';
 import { assign } from './assign.js';
 import { averagePool2d } from './average_pool2d.js';
 import { batchMatmul } from './batch_matmul.js';
@@ -29,6 +30,8 @@ import { gatherNd } from './gather_nd.js';
 import { gelu } from './gelu.js';
 import { hardSwish } from './hard_swish.js';
 import { interleave } from './interleave.js';
+import { l2Normalization } from './l2_normalization.js';
+import { l2Pool2d } from './l2_pool2d.js';
 import { leakyRelu } from './leaky_relu.js';
 import { log } from './log.js';
 import { logical } from './logical.js';
@@ -83,6 +86,7 @@ const all: readonly OpDef<any>[] = [
   add,
   assign,
   addN,
+  argExtreme,
   cast,
   compare,
   floorDiv,
@@ -109,6 +113,8 @@ const all: readonly OpDef<any>[] = [
   gelu,
   hardSwish,
   interleave,
+  l2Normalization,
+  l2Pool2d,
   leakyRelu,
   log,
   logistic,

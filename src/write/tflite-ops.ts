@@ -1,4 +1,5 @@
 /** Operators of the IR as TFLite's builtin operators: the inverse of import/tflite/ops.ts. */
+import { tensorTypes } from '../import/tflite/schema.js';
 import type { Attrs, Node, NodeView, Shape, TensorId } from '../ir/graph.js';
 import { activations } from '../ops/arithmetic/quant.js';
 import { samePadding } from '../ops/shape/window.js';
@@ -199,6 +200,15 @@ const reduced = (name: string, version: number) =>
     ({ attrs }) => ({ keepDims: attrs.keepDims }),
   );
 
+/** Its option is the type of its output: int32, in numbers of the schema. */
+const argExtreme = (name: string) =>
+  parameterised(
+    `ARG_${name}`,
+    2,
+    ({ attrs }) => [vector([number(attrs, 'axis')])],
+    () => ({ outputType: tensorTypes.indexOf('int32') }),
+  );
+
 /** A change of height and width. */
 const resized = (name: string, version: number) =>
   parameterised(
@@ -255,6 +265,7 @@ const table: Readonly<Record<string, Writers>> = {
   abs: plain('ABS', 2),
   add: plain('ADD', 2, sumOptions),
   add_n: plain('ADD_N', 1),
+  arg_extreme: ({ function: name }) => argExtreme(String(name).toUpperCase()),
   average_pool2d: windowed('AVERAGE_POOL_2D', 2, poolKernel, kernels),
   batch_matmul: plain('BATCH_MATMUL', 2, ({ attrs }) => ({
     adjX: attrs.transposeA,
@@ -293,6 +304,8 @@ const table: Readonly<Record<string, Writers>> = {
   gather_nd: plain('GATHER_ND', 3),
   gelu: plain('GELU', 2, ({ attrs: { approximate } }) => ({ approximate })),
   hard_swish: plain('HARD_SWISH', 1),
+  l2_normalization: plain('L2_NORMALIZATION', 2),
+  l2_pool2d: windowed('L2_POOL_2D', 1, poolKernel, kernels),
   leaky_relu: plain('LEAKY_RELU', 2, ({ attrs: { alpha } }) => ({ alpha })),
   log: plain('LOG', 2),
   logical: ({ function: name }) => plain(`LOGICAL_${String(name).toUpperCase()}`, 1),

@@ -103,6 +103,7 @@ describe('bench --operators: summary', () => {
 /** They need constants, states or other types than int8, which the grid has no form for. */
 const unmeasured = [
   'add_n',
+  'arg_extreme',
   'assign',
   'cast',
   'compare',
@@ -112,6 +113,7 @@ const unmeasured = [
   'gather',
   'gather_nd',
   'interleave',
+  'l2_pool2d',
   'logical',
   'logical_not',
   'lstm',

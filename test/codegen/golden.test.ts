@@ -329,6 +329,20 @@ const rows: Readonly<Record<string, Fill>> = {
     const slopes = b.constant(Int8Array.of(-9, 0, 64), [3], perTensorQuant(1 / 128, 0));
     return b.node('prelu', [b.input([1, 4, 4, 3]), slopes], { activation: 'none' });
   },
+  'portable/arg_extreme': (b) => {
+    const options = { dtype: 'int32', quant: null } as const;
+    const most = b.node('arg_extreme', [b.input([4, 9])], { axis: 1, function: 'max' }, options);
+    const real = b.input([3, 7, 2], null, 'reals', 'float32');
+    return [most, b.node('arg_extreme', [real], { axis: 1, function: 'min' }, options)];
+  },
+  'portable/l2_normalization': (b) => {
+    const quant = perTensorQuant(1 / 128, 0);
+    const real = b.input([3, 7], null, 'reals', 'float32');
+    return [
+      b.node('l2_normalization', [b.input([2, 9])], {}, { quant }),
+      b.node('l2_normalization', [real]),
+    ];
+  },
   'portable/extreme': (b) => {
     const x = b.node('reduce_max', [b.input([1, 6, 6, 8])], { axes: [1], keepDims: false });
     return b.node('reduce_min', [x], { axes: [1, 2], keepDims: true });
@@ -490,6 +504,7 @@ Object.assign(rows, {
     return realLayer(b, 'depthwise_conv2d', realInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);
   },
   'portable/average_pool2d_f32': (b: Layers) => realPool(b, 'average_pool2d'),
+  'portable/l2_pool2d_f32': (b: Layers) => realPool(b, 'l2_pool2d'),
   'portable/max_pool2d_f32': (b: Layers) => realPool(b, 'max_pool2d'),
   'portable/transpose_conv_16x8': (b: Layers) => {
     const attrs = { ...twice, size: [6, 8] };

@@ -44,7 +44,7 @@ function biasScalesOf(graph: Graph): ReadonlyMap<number, readonly number[]> {
 /** Their random graphs have parts that no float graph has: truth, steps, saturated sums. */
 const untrained: ReadonlySet<string> = new Set([
   ...['add_n', 'cast', 'compare', 'floor_div', 'floor_mod', 'logical', 'logical_not', 'pow'],
-  'select',
+  ...['arg_extreme', 'select'],
 ]);
 
 /** Operators of float graphs that are trained. */
@@ -52,5 +52,5 @@ export const trainedOps = Object.keys(growths).filter((op) => !untrained.has(op)
 
 /** Operators that leave every tensor int8 when a float graph of them is quantized. */
 export const quantizedOps = trainedOps.filter(
-  (op) => op !== 'dequantize' && op !== 'real_function',
+  (op) => !['dequantize', 'l2_pool2d', 'real_function'].includes(op),
 );

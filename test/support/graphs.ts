@@ -58,7 +58,7 @@ const truth = ({ b, random, x, peers }: Growth): TensorId => {
   return b.node('compare', operands, attrs, { dtype: 'bool', quant: null });
 };
 
-/** A bool as float32. */
+/** A bool or an index as float32. */
 const fromTruth = ({ b }: Growth, x: TensorId): TensorId =>
   b.node('cast', [x], {}, { dtype: 'float32', quant: null });
 
@@ -197,6 +197,16 @@ function reduction(op: string): Grow {
 export const growths: Readonly<Record<string, Grow>> = {
   abs: elementwise('abs', () => ({})),
   add: binary('add'),
+  arg_extreme: (growth) => {
+    const { b, random, x, shape } = growth;
+    const attrs = {
+      axis: random.integer(0, shape.length - 1),
+      function: random.pick(['max', 'min']),
+    };
+    if (shape.length < 2) return x;
+    const index = b.node('arg_extreme', [x], attrs, { dtype: 'int32', quant: null });
+    return quantized(growth, fromTruth(growth, index));
+  },
   average_pool2d: pool('average_pool2d'),
   batch_matmul: ({ b, random, x, shape }) => {
     const matrix = shape.length === 1 ? b.node('reshape', [x], { shape: [1, ...shape] }) : x;
@@ -294,6 +304,15 @@ export const growths: Readonly<Record<string, Grow>> = {
   },
   gelu: elementwise('gelu', (random) => ({ approximate: random.integer(0, 1) === 0 })),
   hard_swish: elementwise('hard_swish', () => ({})),
+  l2_normalization: ({ b, x }) =>
+    b.node('l2_normalization', [x], {}, { quant: perTensorQuant(1 / 128, 0) }),
+  l2_pool2d: (growth) => {
+    const { b, random } = growth;
+    const x = image({ ...growth, x: real(growth) });
+    const { kernel, attrs } = windowOf(random, b.shape(x), false);
+    const window = { kernelH: kernel[0], kernelW: kernel[1], ...attrs };
+    return quantized(growth, b.node('l2_pool2d', [x], window));
+  },
   leaky_relu: elementwise('leaky_relu', (random) => ({
     alpha: random.integer(1, 99) / 100,
     algorithm: random.pick(['magnitude', 'signed']),

@@ -127,7 +127,8 @@ function goldenRows(op: string): readonly GoldenRow[] {
   return JSON.parse(readGolden(`ops/${op}.json`)) as GoldenRow[];
 }
 
-function moduleOf(op: string, given: OperatorCase): Module {
+/** A model of one node. */
+export function moduleOf(op: string, given: OperatorCase): Module {
   const builder = new GraphBuilder();
   const inputs = given.inputs.map((operand) => {
     if (operand === null) return null;

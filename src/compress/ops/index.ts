@@ -44,7 +44,9 @@ import {
 } from './elementwise.js';
 import { fullyConnected } from './fully_connected.js';
 import {
+  argExtreme,
   concatenation,
+  l2Normalization,
   mean,
   moved,
   pad,
@@ -59,7 +61,7 @@ import {
   stridedSlice,
   transpose,
 } from './movement.js';
-import { averagePool2d, maxPool2d } from './pools.js';
+import { averagePool2d, l2Pool2d, maxPool2d } from './pools.js';
 import type { Trace } from './trace.js';
 import { transposeConv } from './transpose_conv.js';
 
@@ -71,6 +73,7 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     abs,
     add,
     add_n: addN,
+    arg_extreme: argExtreme,
     average_pool2d: averagePool2d,
     batch_matmul: batchMatmul,
     batch_to_space_nd: moved,
@@ -92,6 +95,8 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     gather_nd: moved,
     gelu,
     hard_swish: hardSwish,
+    l2_normalization: l2Normalization,
+    l2_pool2d: l2Pool2d,
     leaky_relu: leakyRelu,
     log,
     logical,

@@ -1,7 +1,9 @@
-/** Operators that move elements, or reduce whole axes. */
+/** Operators that move elements, or compute along whole axes. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
+import type { ArgExtremeAttrs } from '../../ops/arg_extreme.js';
 import type { ConcatenationAttrs } from '../../ops/concatenation.js';
 import { opOf } from '../../ops/index.js';
+import { leastNorm } from '../../ops/l2_normalization.js';
 import type { MeanAttrs } from '../../ops/mean.js';
 import type { PadAttrs } from '../../ops/pad.js';
 import {
@@ -128,6 +130,22 @@ export const reduceMax: Trace<ReductionAttrs> = (tf, { attrs }, inputs) => [
 export const reduceMin: Trace<ReductionAttrs> = (tf, { attrs }, inputs) => [
   tf.neg(tf.max(tf.neg(operand(inputs, 0)), [...attrs.axes], attrs.keepDims)),
 ];
+
+/** An index has no gradient. */
+export const argExtreme: Trace<ArgExtremeAttrs> = (tf, { attrs }, inputs) => {
+  const index = tf.customGrad((given) => {
+    const x = given as TfTensor;
+    const found = attrs.function === 'max' ? tf.argMax(x, attrs.axis) : tf.argMin(x, attrs.axis);
+    return { value: tf.cast(found, 'float32'), gradFunc: () => tf.zerosLike(x) };
+  });
+  return [index(operand(inputs, 0))];
+};
+
+export const l2Normalization: Trace = (tf, _, inputs) => {
+  const x = operand(inputs, 0);
+  const square = tf.sum(tf.square(x), -1, true);
+  return [tf.div(x, tf.sqrt(tf.maximum(square, leastNorm ** 2)))];
+};
 
 export const resizeBilinear: Trace<ResizeBilinearAttrs> = (tf, view, inputs) => {
   const { rows, columns } = interpolation(view);

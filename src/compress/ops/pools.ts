@@ -1,5 +1,6 @@
 /** Pools read the elements inside the image alone: padding neither counts nor wins. */
 import type { PoolAttrs } from '../../ops/shape/pool.js';
+import type { TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
 import { padded, padImage } from './windows.js';
 
@@ -17,6 +18,15 @@ export const averagePool2d: Trace<PoolAttrs> = (tf, { attrs }, inputs) => {
   const inside = padImage(tf, tf.onesLike(x), attrs, 0);
   const share = tf.avgPool(inside as never, kernel, strides, 'valid');
   return [activate(tf, tf.div(mean, share), attrs.activation)];
+};
+
+export const l2Pool2d: Trace<PoolAttrs> = (tf, view, inputs) => {
+  const x = operand(inputs, 0);
+  const attrs = { ...view.attrs, activation: 'none' } as const;
+  const [mean] = averagePool2d(tf, { ...view, attrs }, [tf.square(x)]);
+  // The root has no gradient at 0.
+  const root = tf.sqrt(tf.maximum(mean as TfTensor, 2 ** -100));
+  return [activate(tf, root, view.attrs.activation)];
 };
 
 export const maxPool2d: Trace<PoolAttrs> = (tf, { attrs }, inputs) => {

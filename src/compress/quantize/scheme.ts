@@ -89,6 +89,7 @@ export function rangeOf(quant: ActivationQuant): RealRange {
 /** Outputs whose scale and zero point the operator's definition gives. */
 const fixed: ReadonlyMap<string, Readonly<Record<ActivationType, ActivationQuant>>> = new Map([
   ['softmax', fixedQuants(1 / 256, -128)],
+  ['l2_normalization', fixedQuants(1 / 128, 0)],
   ['logistic', fixedQuants(1 / 256, -128)],
   ['tanh', fixedQuants(1 / 128, 0)],
 ]);

@@ -16,6 +16,7 @@ import {
   type WindowOptions,
 } from './rows.js';
 import {
+  argOptions,
   arithmeticOptions,
   batchMatmulOptions,
   concatenationOptions,
@@ -25,6 +26,7 @@ import {
   fullyConnectedOptions,
   gatherOptions,
   geluOptions,
+  l2NormOptions,
   leakyReluOptions,
   lstmOptions,
   mirrorPadOptions,
@@ -82,6 +84,16 @@ const rowsOf = (foreign: ForeignOperator<unknown>) => {
   }
   return {};
 };
+
+/** ARG_MAX and ARG_MIN: the dimension. */
+const argExtreme = (name: 'max' | 'min') => ({
+  op: 'arg_extreme',
+  options: argOptions,
+  attrs: (foreign: ForeignOperator<unknown>) => {
+    const [axis = 0] = integers(foreign, 1, 'axis');
+    return { axis: axisOf(foreign, axis, rankOf(foreign, 0)), function: name };
+  },
+});
 
 /** The reduced dimensions, ascending and distinct. */
 const reduction = (foreign: ForeignOperator<{ readonly keepDims: boolean }>) => {
@@ -194,6 +206,8 @@ const table: Readonly<Record<string, AnyRow>> = {
     operands: 'all',
     attrs: none,
   }),
+  ARG_MAX: row({ optionsType: 40, ...argExtreme('max') }),
+  ARG_MIN: row({ optionsType: 57, ...argExtreme('min') }),
   AVERAGE_POOL_2D: row({ op: 'average_pool2d', ...pool }),
   BATCH_MATMUL: row({
     op: 'batch_matmul',
@@ -393,6 +407,17 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: () => ({ relation: 'greater_equal' }),
   }),
   HARD_SWISH: row({ op: 'hard_swish', optionsType: 91, options: noOptions, attrs: none }),
+  L2_NORMALIZATION: row({
+    op: 'l2_normalization',
+    optionsType: 12,
+    options: l2NormOptions,
+    attrs: (foreign) => {
+      if (activationOf(foreign) === 'none') return {};
+      const hint = 'put the activation behind it, as an operator of its own';
+      throw unsupported(foreign.where, `has a fused "${activationOf(foreign)}"`, hint);
+    },
+  }),
+  L2_POOL_2D: row({ op: 'l2_pool2d', ...pool }),
   LEAKY_RELU: row({
     op: 'leaky_relu',
     optionsType: 75,

@@ -176,6 +176,8 @@ export const fullyConnectedOptions = {
 export const arithmeticOptions = { activation: scalar(0, 'int8') };
 /** ADD and SUB: whether int16 has code of its own if scales are powers of two; set where absent. */
 export const sumOptions = { activation: scalar(0, 'int8'), powersOfTwo: scalar(1, 'bool', 1) };
+/** ARG_MAX and ARG_MIN. */
+export const argOptions = { outputType: scalar(0, 'int8') };
 export const batchMatmulOptions = { adjX: flag(0), adjY: flag(1) };
 export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
 export const gatherOptions = { axis: int32(0), batchDims: int32(1) };
@@ -183,6 +185,7 @@ export const geluOptions = { approximate: flag(0) };
 export const depthToSpaceOptions = { block: int32(0) };
 export const leakyReluOptions = { alpha: scalar(0, 'float32') };
 export const mirrorPadOptions = { mode: scalar(0, 'int8') };
+export const l2NormOptions = { activation: scalar(0, 'int8') };
 export const packOptions = { count: int32(0), axis: int32(1) };
 export const reducerOptions = { keepDims: flag(0) };
 export const reshapeOptions = { newShape: numbers(0, 'int32') };

@@ -77,7 +77,7 @@ export const realDepthwise: KernelVariant<DepthwiseConv2dAttrs> = {
 
 export function realPool<A extends PoolAttrs>(
   name: string,
-  { maximum }: { readonly maximum: boolean },
+  result: 'maximum' | 'mean' | 'root',
 ): KernelVariant<A> {
   return {
     ...traits,
@@ -94,7 +94,8 @@ export function realPool<A extends PoolAttrs>(
         }),
         calls: () => [
           {
-            ...{ inputs: [0], outputs: [0], flags: { maximum } },
+            ...{ inputs: [0], outputs: [0] },
+            flags: { maximum: result === 'maximum', root: result === 'root' },
             numbers: windowOfPool(view),
             tables: { clamp: clampTable(activation) },
           },

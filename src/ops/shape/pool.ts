@@ -29,21 +29,25 @@ export interface PoolAttrs extends Pads {
 /** Types of inputs and outputs: one for both of a node. */
 const types: readonly DType[] = ['int8', 'int16', 'float32'];
 
+const realAlone: readonly DType[] = ['float32'];
+
 /** Those of integers. */
 export const poolTypes: readonly DType[] = ['int8', 'int16'];
 
 interface Pool {
   readonly name: string;
-  /** One output from the window's elements inside the image, at least one. */
-  reduce(elements: readonly number[]): number;
+  /** One output from the window's elements inside the image, at least one. Absent: float32 alone. */
+  reduce?(elements: readonly number[]): number;
   /** The same of float32: each step rounds as TFLM's does. */
   reduceReal(elements: readonly number[]): number;
 }
 
-export function pool<A extends PoolAttrs>({ name, reduce, reduceReal }: Pool): OpDef<A> {
+export function pool<A extends PoolAttrs>(operator: Pool): OpDef<A> {
+  const { name, reduceReal, reduce = reduceReal } = operator;
+  const own = operator.reduce === undefined ? realAlone : types;
   return {
     name,
-    types,
+    types: own,
     infer(view) {
       const input = imageOf(view);
       const [outH, outW] = windowOutput(
@@ -63,7 +67,7 @@ export function pool<A extends PoolAttrs>({ name, reduce, reduceReal }: Pool): O
       return [[input[0] as number, outH, outW, input[3] as number]];
     },
     check(view) {
-      const dtype = requireOneType(view, types);
+      const dtype = requireOneType(view, own);
       requireElements(view);
       if (dtype === 'float32') return;
       requireSameQuant(view);

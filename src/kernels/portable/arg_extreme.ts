@@ -1,0 +1,26 @@
+/** arg_extreme: comparisons along one dimension. */
+import { elementCount } from '../../ir/graph.js';
+import { type ArgExtremeAttrs, argLoops, comparedElements } from '../../ops/arg_extreme.js';
+import { inputOf, outputOf } from '../../ops/shape/operands.js';
+import type { KernelVariant } from '../variant.js';
+
+export const argExtremeVariant: KernelVariant<ArgExtremeAttrs> = {
+  template: 'portable/arg_extreme',
+  needs: [],
+  types: comparedElements,
+  match: (view) => ({
+    scratchBytes: 0,
+    work: () => ({
+      inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 10 },
+      outputs: { count: elementCount(outputOf(view).shape), cycles: 20 },
+    }),
+    calls: () => [
+      {
+        ...{ inputs: [0], outputs: [0], tables: {} },
+        types: { element: inputOf(view, 0).dtype },
+        flags: { maximum: view.attrs.function === 'max' },
+        numbers: { ...argLoops(view) },
+      },
+    ],
+  }),
+};

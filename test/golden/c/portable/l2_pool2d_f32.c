@@ -1,0 +1,107 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+
+/* The float32 of these bits: 0x7f800000 is infinity, 0x7fc00000 is no number. */
+static inline float float_of_bits(uint32_t bits)
+{
+    const union {
+        uint32_t bits;
+        float value;
+    } word = { bits };
+    return word.value;
+}
+
+/* The bits of a float32. */
+static inline uint32_t bits_of_float(float value)
+{
+    const union {
+        float value;
+        uint32_t bits;
+    } word = { value };
+    return word.bits;
+}
+
+/* The square root, rounded once: 25 bits of the root of an integer, bit by bit. No root of 24 bits
+ * lies in the middle of two float32, as its square would have an odd number of bits below. */
+static inline float real_sqrt(float x)
+{
+    if (x == 0.0f || x == float_of_bits(0x7f800000))
+        return x;
+    if (!(x > 0.0f))
+        return float_of_bits(0x7fc00000);
+    const uint32_t bits = bits_of_float(x);
+    int32_t e = (int32_t)(bits >> 23);
+    uint32_t m = bits & 0x7fffff;
+    if (e == 0) {
+        for (e = 1; m < 0x800000; e--)
+            m *= 2;
+    } else {
+        m |= 0x800000;
+    }
+    /* x = m * 2^(e - 150); the power of what is left has to be even. */
+    const uint64_t square = (uint64_t)m << (e % 2 == 0 ? 26 : 25);
+    uint32_t root = 0;
+    for (uint32_t bit = 1u << 24; bit != 0; bit >>= 1) {
+        const uint32_t longer = root | bit;
+        if ((uint64_t)longer * longer <= square)
+            root = longer;
+    }
+    const int32_t power = (e - 150 - (e % 2 == 0 ? 26 : 25)) / 2 + 1;
+    return float_of_bits(((uint32_t)(power + 149) << 23) + ((root + 1) >> 1));
+}
+
+/* Root of the mean square of each window's elements inside the image, added row by row; clamped. */
+static void pool_f32_f32(const float *in, float *out)
+{
+    const int32_t stride_h = 1, stride_w = 1;
+    const int32_t pad_top = 1, pad_left = 1;
+    const int32_t in_h = 6, in_w = 6, channels = 3;
+    const float low = model_l2_pool2d_0_clamp[0], high = model_l2_pool2d_0_clamp[1];
+    for (int32_t n = 0; n < 1; n++, in += in_h * in_w * channels) {
+        for (int32_t oy = 0; oy < 6; oy++) {
+            const int32_t top = oy * stride_h - pad_top, bottom = top + 3;
+            const int32_t y0 = top < 0 ? 0 : top, y1 = bottom > in_h ? in_h : bottom;
+            for (int32_t ox = 0; ox < 6; ox++) {
+                const int32_t left = ox * stride_w - pad_left, right = left + 3;
+                const int32_t x0 = left < 0 ? 0 : left, x1 = right > in_w ? in_w : right;
+                const float *pixel = in + (y0 * in_w + x0) * channels;
+                for (int32_t c = 0; c < channels; c++, pixel++) {
+                    float y = 0.0f;
+                    for (int32_t row = 0; row < y1 - y0; row++) {
+                        const float *x = pixel + row * in_w * channels;
+                        for (int32_t column = 0; column < x1 - x0; column++, x += channels)
+                            y += *x * *x;
+                    }
+                    y = y / (float)((y1 - y0) * (x1 - x0));
+                    y = real_sqrt(y);
+                    y = y < low ? low : y;
+                    *out++ = high < y ? high : y;
+                }
+            }
+        }
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* l2_pool2d_0: "l2_pool2d_0"  f32 [1,6,6,3] -> [1,6,6,3]  3x3 pad 1,1,1,1 */
+    case 0:
+        pool_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x01b0));
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,52 @@
+/** Operators along a whole dimension, and pools of squares, on simulated boards. */
+
+import { loadTarget } from '../../src/target/index.js';
+import { expectSameBitsOnBoard } from '../support/board.js';
+import { perTensorQuant } from '../support/module.js';
+import { moduleOf, type OperatorCase } from '../support/operator.js';
+import { reals } from '../support/real-layers.js';
+import { needsSimulator } from '../support/skip.js';
+
+type Case = Omit<OperatorCase, 'edge'>;
+
+const real = { dtype: 'float32', quant: null } as const;
+const index = { dtype: 'int32', quant: null } as const;
+const quant = perTensorQuant(0.05, -11);
+const unit = { quant: perTensorQuant(1 / 128, 0) };
+const window = {
+  ...{ kernelH: 3, kernelW: 2, strideH: 1, strideW: 2, activation: 'none' },
+  ...{ padTop: 1, padBottom: 1, padLeft: 0, padRight: 0 },
+};
+
+const cases: readonly (readonly [op: string, cases: readonly Case[]])[] = [
+  [
+    'arg_extreme',
+    [
+      { inputs: [{ shape: [3, 17], quant }], attrs: { axis: 1, function: 'max' }, ...index },
+      { inputs: [{ shape: [2, 9, 3], quant }], attrs: { axis: 1, function: 'min' }, ...index },
+      { inputs: [reals([4, 12])], attrs: { axis: 1, function: 'max' }, ...index },
+    ],
+  ],
+  [
+    'l2_normalization',
+    [
+      { inputs: [{ shape: [5, 19], quant }], ...unit },
+      { inputs: [{ shape: [30, 1], quant: perTensorQuant(0.05, 127) }], ...unit },
+      { inputs: [{ shape: [1, 30000], quant: perTensorQuant(0.05, -128) }], ...unit },
+      { inputs: [reals([4, 12])], ...real },
+    ],
+  ],
+  ['l2_pool2d', [{ inputs: [reals([1, 5, 6, 3])], attrs: window, ...real }]],
+];
+
+describe('operators along a dimension on simulated boards', () => {
+  for (const name of ['rp2040', 'stm32f405']) {
+    it(`${name} gives the bits of evaluate`, async function () {
+      needsSimulator(this, loadTarget(name));
+      const modules = cases.flatMap(([op, all]) =>
+        all.map((one, i) => moduleOf(op, { edge: `${op} ${i}`, ...one })),
+      );
+      await expectSameBitsOnBoard(modules, name, { planned: true });
+    });
+  }
+});
