@@ -87,10 +87,6 @@ export function ruleOf(view: NodeView, flow: Flow, flows: readonly boolean[]): R
       const before = attrs.keepDims === true ? 0 : axes.filter((d) => d < axis).length;
       return { kind: 'rows', axis: axis - before };
     }
-    // Their parameters have one row for all of time, or `ruleFor` refuses them.
-    case 'prelu':
-    case 'quantize':
-      return sameRows;
     default: {
       const { isPointwise, lookup } = opOf(node);
       return isPointwise?.(view) === true || lookup !== undefined ? sameRows : whole;

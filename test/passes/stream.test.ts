@@ -340,6 +340,37 @@ const rows: readonly Row[] = [
     macs: 3 * 2 * 2,
   },
   {
+    edge: 'every second row, with a hop of one: whole windows',
+    layers: (b, x) => {
+      const counts = [1, 4, 1, 2];
+      const attrs = { begin: [0, 1, 0, 0], strides: [1, 2, 1, 1], counts, shape: counts };
+      return b.node('strided_slice', [x], attrs);
+    },
+    windows: [8],
+  },
+  {
+    edge: 'slopes by channel know nothing of time',
+    layers: (b, x) => {
+      const slopes = b.constant(Int8Array.of(40, -90), [1, 1, 2], perTensorQuant(0.01, 0));
+      return flat(b, b.conv(b.node('prelu', [x, slopes], { activation: 'none' }), 2, [3, 1]));
+    },
+    macs: 2 * 3 * 2,
+  },
+  {
+    edge: 'sums over space stream on',
+    shape: [1, 8, 3, 2],
+    layers: (b, x) => {
+      const y = b.node(
+        'reduce_sum',
+        [x],
+        { axes: [2], keepDims: true, algorithm: 'fixed' },
+        { quant: perTensorQuant(1.5, 2) },
+      );
+      return flat(b, b.conv(y, 2, [3, 1]));
+    },
+    macs: 2 * 3 * 2,
+  },
+  {
     edge: 'maxima over space stream on',
     shape: [1, 8, 3, 2],
     layers: (b, x) => {
