@@ -259,6 +259,12 @@ export interface Recipe {
   readonly steps: readonly StepSettings[];
 }
 
+/** A step as people read it: with the type of activations where that is not the usual one. */
+export const titleOf = (settings: StepSettings): string =>
+  settings.step === 'quantize' && settings.activations === 'int16'
+    ? 'quantize int16'
+    : settings.step;
+
 /**
  * Settings with every default.
  *

@@ -4,6 +4,7 @@ import { prose, textTable } from '../report/text-table.js';
 import type { CompressReport } from './compress-model.js';
 import { explainText } from './explain/text.js';
 import { bareRam } from './goals.js';
+import { titleOf } from './recipe.js';
 import type { StepReport } from './workshop.js';
 
 type Behind = Pick<StepReport, 'validation' | 'cost'>;
@@ -82,7 +83,7 @@ function stepsText({ steps, cost, original }: CompressReport, width: number): st
   ];
   const rows = [
     row('original', { validation: original, cost: cost?.before ?? null }, false),
-    ...steps.map((step) => row(step.settings.step, step, step.kept)),
+    ...steps.map((step) => row(titleOf(step.settings), step, step.kept)),
   ];
   const titles = [
     'step',
@@ -98,7 +99,7 @@ function stepsText({ steps, cost, original }: CompressReport, width: number): st
 function notesText({ steps }: CompressReport, width: number): string {
   return steps
     .flatMap(({ settings, notes }) =>
-      notes.map((note) => prose(`${settings.step}: ${note}`, width, 2)),
+      notes.map((note) => prose(`${titleOf(settings)}: ${note}`, width, 2)),
     )
     .join('\n');
 }

@@ -4,7 +4,7 @@ import { type Assessment, assessor, costIn } from './assess.js';
 import type { Candidate } from './candidate.js';
 import type { Cost } from './cost.js';
 import type { Journal } from './journal.js';
-import type { StepSettings } from './recipe.js';
+import { type StepSettings, titleOf } from './recipe.js';
 import { runStep } from './steps/index.js';
 import type { Surroundings } from './steps/step.js';
 
@@ -58,7 +58,7 @@ export function makeWorkshop(
     tried,
     think: progress,
     perform: (stage, settings) =>
-      progress(titleOf(settings.step), async (say) => {
+      progress(capitalized(titleOf(settings)), async (say) => {
         const result = await journal.perform(settings, stage.candidate, (keeper) =>
           runStep(settings, stage.candidate, surroundings, say, keeper),
         );
@@ -79,4 +79,4 @@ function figures(cost: Cost | null): CostFigures | null {
 }
 
 /** 'prune' → 'Prune' */
-const titleOf = (step: string) => step.charAt(0).toUpperCase() + step.slice(1);
+const capitalized = (title: string) => title.charAt(0).toUpperCase() + title.slice(1);

@@ -6,17 +6,28 @@ import { type StepSettings, settingsOf } from '../../src/compress/recipe.js';
 import type { Surroundings } from '../../src/compress/steps/step.js';
 import { Diverged } from '../../src/compress/train/loop.js';
 import type { Stage, Workshop } from '../../src/compress/workshop.js';
+import { BonsaiError } from '../../src/errors.js';
 
-/** What a path of steps gives: accuracy in percent, ms; null: its training diverges. */
-type Outcomes = Readonly<Record<string, readonly [accuracy: number, ms: number] | null>>;
+/**
+ * What a path of steps gives: accuracy in percent, ms; or what it throws. The step 'quantize' in
+ * int16 is 'wide'.
+ */
+type Outcomes = Readonly<Record<string, readonly [accuracy: number, ms: number] | BonsaiError>>;
+
+const diverges = new Diverged('usage', 'training', 'grows', '');
+const noKernel = new BonsaiError('unsupported-type', 'node', 'has no kernel for int16', '');
 
 function stageOf(path: readonly string[], outcomes: Outcomes): Stage {
   const name = path.join(' ');
-  const [accuracy, ms] = outcomes[name] ?? outcomes.otherwise ?? [0, 100];
+  const outcome = outcomes[name] ?? outcomes.otherwise ?? [0, 100];
+  if (outcome instanceof BonsaiError) throw outcome;
+  const [accuracy, ms] = outcome;
   const validation = { accuracy: accuracy / 100, agreement: null, snrDb: 20 };
   const cost = { count: ms, unit: 'cycles', ms, flashBytes: 1000 * ms, ramBytes: 1000 } as const;
   const steps = path.map((step) => ({
-    settings: settingsOf({ step } as never) as StepSettings,
+    settings: settingsOf(
+      (step === 'wide' ? { step: 'quantize', activations: 'int16' } : { step }) as never,
+    ) as StepSettings,
     ...{ notes: [], validation, cost },
   }));
   const candidate = {
@@ -29,14 +40,15 @@ function stageOf(path: readonly string[], outcomes: Outcomes): Stage {
 /** @param canPrune whether a pruning meets the budgets by estimate */
 async function chosen(outcomes: Outcomes, goals: Goals, canPrune: boolean) {
   const tried: string[] = [];
-  const pathOf = ({ steps }: Stage) => steps.map(({ settings }) => settings.step);
+  const nameOf = (settings: StepSettings) =>
+    settings.step === 'quantize' && settings.activations === 'int16' ? 'wide' : settings.step;
+  const pathOf = ({ steps }: Stage) => steps.map(({ settings }) => nameOf(settings));
   const workshop: Workshop = {
     first: stageOf([], { '': [90, 100] }),
     tried: [],
-    async perform(stage, { step }) {
-      const path = [...pathOf(stage), step];
+    async perform(stage, settings) {
+      const path = [...pathOf(stage), nameOf(settings)];
       tried.push(path.join(' '));
-      if (outcomes[path.join(' ')] === null) throw new Diverged('usage', 'training', 'grows', '');
       return stageOf(path, outcomes);
     },
     think: async () => (canPrune ? settingsOf({ step: 'prune' }) : null) as never,
@@ -79,7 +91,7 @@ const rows: readonly {
     edge: 'rounding harms, training goes on from before it',
     outcomes: { quantize: [85, 100], 'quantize round': [80, 100], 'quantize train': [86, 100] },
     goals: {},
-    ...{ path: 'quantize train', tried: 3 },
+    ...{ path: 'quantize train', tried: 4 },
   },
   {
     edge: 'an accuracy that is asked for allows more loss',
@@ -159,15 +171,45 @@ const rows: readonly {
   },
   {
     edge: 'a training diverges: the next way',
-    outcomes: { quantize: [90, 100], prune: null, 'shrink quantize': [89.6, 40] },
+    outcomes: { quantize: [90, 100], prune: diverges, 'shrink quantize': [89.6, 40] },
     goals: { maxMs: 40 },
     ...{ path: 'shrink quantize', tried: 4 },
   },
   {
     edge: 'every training diverges: what was found before',
-    outcomes: { quantize: [85, 100], 'quantize round': [84, 100], 'quantize train': null },
+    outcomes: { quantize: [85, 100], 'quantize round': [84, 100], 'quantize train': diverges },
     goals: {},
-    ...{ path: 'quantize', tried: 3 },
+    ...{ path: 'quantize', tried: 4 },
+  },
+  {
+    edge: 'int8 is too coarse, int16 is not',
+    outcomes: { quantize: [60, 100], 'quantize round': [70, 100], wide: [89.5, 220] },
+    goals: { maxMs: 220 },
+    ...{ path: 'wide', tried: 4 },
+  },
+  {
+    edge: 'int16 is too slow: the best in int8',
+    outcomes: { quantize: [60, 100], 'quantize round': [70, 100], wide: [89.5, 220] },
+    goals: { maxMs: 219 },
+    ...{ path: 'quantize round', tried: 4 },
+  },
+  {
+    edge: 'int16 loses too much as well, but half as much',
+    outcomes: { quantize: [60, 100], 'quantize round': [70, 100], wide: [80, 220] },
+    goals: {},
+    ...{ path: 'wide', tried: 4 },
+  },
+  {
+    edge: 'int16 hardly loses less: int8, which is faster',
+    outcomes: { quantize: [60, 100], 'quantize round': [70, 100], wide: [79.9, 220] },
+    goals: {},
+    ...{ path: 'quantize round', tried: 4 },
+  },
+  {
+    edge: 'an operator has no kernel for int16: the best in int8',
+    outcomes: { quantize: [60, 100], 'quantize round': [70, 100], wide: noKernel },
+    goals: {},
+    ...{ path: 'quantize round', tried: 4 },
   },
   {
     edge: 'a budget of flash',

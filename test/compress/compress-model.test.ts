@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { type CompressReport, compressModel } from '../../src/compress/compress-model.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
+import { withValues } from '../../src/compress/float-graph.js';
 import { journalFolder } from '../../src/compress/journal.js';
 import type { Sensitivity } from '../../src/compress/prune/sensitivity.js';
 import { makeRandom } from '../../src/compress/random.js';
@@ -83,6 +84,31 @@ describe('bonsaic compress', () => {
     expect(report.accuracy?.int8).to.be.above(0.8);
     expect(report.cost?.after.ms).to.be.above(0);
     expect(readdirSync(output)).not.to.include(journalFolder);
+  });
+
+  it('chooses int16 where a feature is too large for int8 beside the others', async () => {
+    const [output, coarse] = [newOutput(), join(folder, 'coarse.csv')];
+    const data = clusters(150, 2);
+    const x = data.x.map((value, i) => (i % features === features - 1 ? 400 * value : value));
+    const labels = data.labels?.map((_, n) => {
+      const own = [0, 1, 2].map((label) => x[n * features + label] as number);
+      return own.indexOf(Math.max(...own));
+    });
+    writeFileSync(coarse, tableOf({ ...data, x, labels: labels as Int32Array }));
+    const plain = new FloatNetwork([features], 2).dense(classes, 'none').softmax().module();
+    const [layer] = mainGraph(plain).nodes;
+    const weights = Float32Array.from({ length: classes * features }, (_, i) =>
+      i % features === Math.floor(i / features) ? 1 : 0,
+    );
+    const graph = withValues(mainGraph(plain), new Map([[layer?.inputs[1] ?? -1, weights]]));
+    const path = join(folder, 'coarse.tflite');
+    writeFileSync(path, writeTflite({ ...plain, graphs: [graph] }));
+    const given = [path, '--data', coarse, '-o', output, '--backend', 'wasm', '--epochs', '2'];
+    const { status, stdout } = await runHere(['compress', ...given, '--target', 'rp2040']);
+    expect(status).to.equal(0);
+    expect(stdout).to.match(/^quantize int16 .* kept$/m);
+    const { accuracy } = JSON.parse(readFileSync(join(output, 'report.json'), 'utf8'));
+    expect(accuracy.int8).to.be.above(0.95);
   });
 
   it('makes the model smaller for a budget of time, and leaves the recipe of it', async () => {
