@@ -155,8 +155,12 @@ function trains({ steps }: Recipe): boolean {
   return steps.some((settings) => 'epochs' in settings && settings.epochs > 0);
 }
 
-function checkTraining({ tf, original, data }: Surroundings, progress: Progress): Promise<void> {
-  return progress('Check the training samples', async () => checkFinite(tf, original, data.train));
+/** Answers of the model and of teachers; a teacher that overflows looks like too high a rate. */
+function checkTraining({ tf, original, teachers, data }: Surroundings, progress: Progress) {
+  return progress('Check the training samples', async () => {
+    checkFinite(tf, original, data.train);
+    for (const [file, graph] of teachers ?? []) checkFinite(tf, graph, data.train, file);
+  });
 }
 
 /** Performs the steps of a recipe, and quantizes where it leaves that out. */

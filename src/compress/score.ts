@@ -30,14 +30,15 @@ export function floatAnswers(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks =
  * Runs a float graph over all samples. A tensor that overflows has no scale, even where the outputs
  * are finite again.
  *
+ * @param name what errors call the graph
  * @throws BonsaiError 'bad-data' that names the first sample for which a tensor is NaN or infinite
  */
-export function checkFinite(tf: Tf, graph: Graph, data: Dataset): void {
+export function checkFinite(tf: Tf, graph: Graph, data: Dataset, name = 'the model'): void {
   const runner = runnerOf(tf, graph);
   for (let first = 0; first < data.count; first += batch) {
     if (isFiniteBatch(tf, runner, data, first)) continue;
     for (let sample = first; sample < Math.min(first + batch, data.count); sample += 1) {
-      checkSample(tf, graph, data, sample);
+      checkSample(tf, graph, data, sample, name);
     }
   }
 }
@@ -56,13 +57,13 @@ function isFiniteBatch(tf: Tf, runner: Runner, data: Dataset, first: number): bo
   return sum === 0;
 }
 
-function checkSample(tf: Tf, graph: Graph, data: Dataset, sample: number): void {
+function checkSample(tf: Tf, graph: Graph, data: Dataset, sample: number, model: string): void {
   visit(tf, runnerOf(tf, graph), subset(data, [sample]), 1, (id, values) => {
     const wrong = values.find((value) => !Number.isFinite(value));
     if (wrong === undefined) return;
     const { name } = tensorOf(graph, id);
     const number = data.numbers?.[sample] ?? sample;
-    const message = `the model gives ${wrong} for sample ${number}, in "${name}"`;
+    const message = `${model} gives ${wrong} for sample ${number}, in "${name}"`;
     const hint =
       "compare --scale and --offset with the model's training, leave the sample out, or train again";
     throw badData(data.where, message, hint);

@@ -366,10 +366,10 @@ describe('the file of a fault', () => {
 
 describe('samples for which the model overflows', () => {
   /** Of 60 samples, 36 are to train, 9 to choose and 15 to test. */
-  const tableWithHuge = (huge: number) =>
+  const tableWithHuge = (huge: number, value = 3e38) =>
     tableOf(60, (i) => i % 3)
       .split('\n')
-      .map((row, line) => (line === huge + 1 ? `3e38,3e38,3e38,3e38,${huge % 3}` : row))
+      .map((row, line) => (line === huge + 1 ? `${`${value},`.repeat(4)}${huge % 3}` : row))
       .join('\n');
   /** Its first dense layer is infinite for such a sample; `end` gives a number again or none. */
   function overflowing(end: (network: FloatNetwork) => FloatNetwork): string {
@@ -421,4 +421,15 @@ describe('samples for which the model overflows', () => {
       );
     });
   }
+
+  it("a teacher's answers", async () => {
+    const teacher = overflowing(softmax);
+    const train = { step: 'train', epochs: 1, teachers: [teacher] };
+    const recipe = fileOf('json', JSON.stringify({ steps: [train] }));
+    const given = ['--data', fileOf('csv', tableWithHuge(0, 5e36)), '--recipe', recipe];
+    const tame = ['compress', modelOf(classifier()), ...given];
+    const ended = await runHere([...tame, '-o', output(), '--backend', 'wasm']);
+    expect(ended.status, ended.stderr).to.equal(2);
+    expect(ended.stderr).to.contain(`(train): ${teacher} gives Infinity for sample 0, in "`);
+  });
 });
