@@ -1,5 +1,5 @@
 /** What compression tells people: tables that fit the terminal. */
-import { thousands } from '../report/text.js';
+import { milliseconds, thousands } from '../report/text.js';
 import { prose, textTable } from '../report/text-table.js';
 import type { CompressReport } from './compress-model.js';
 import { explainText } from './explain/text.js';
@@ -65,8 +65,6 @@ function factsText(report: CompressReport, width: number): string {
   ];
   return facts.map(([name, text]) => prose(`${name.padEnd(11)} ${text}`, width, 12)).join('\n');
 }
-
-const milliseconds = (ms: number) => ms.toPrecision(3);
 
 /** What each step cost in accuracy and gained on the target, on validation samples. */
 function stepsText({ steps, cost, original }: CompressReport, width: number): string {

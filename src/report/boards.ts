@@ -1,6 +1,6 @@
 /** One model on several boards of a kind, as `bonsaic profile` with several ports prints it. */
 import type { BonsaiError } from '../errors.js';
-import { thousands } from './text.js';
+import { milliseconds, thousands } from './text.js';
 import { textTable } from './text-table.js';
 import type { Report } from './types.js';
 
@@ -44,7 +44,7 @@ function rowOf(port: string, report: Report | null, fault: BonsaiError | null): 
     port,
     verify === null ? '' : String(verify.vectors),
     ...[count, least, most],
-    latency === null ? '' : latency.ms.toFixed(2),
+    latency === null ? '' : milliseconds(latency.ms),
     memory?.stackBytes ? thousands(memory.stackBytes) : '',
     result,
   ];

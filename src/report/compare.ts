@@ -4,7 +4,7 @@ import type { CountUnit } from '../ir/op.js';
 import { estimatedCount, type Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
 import { type Budgets, ramWithoutStack } from './budgets.js';
-import { thousands } from './text.js';
+import { milliseconds, thousands } from './text.js';
 import { prose, textTable } from './text-table.js';
 import type { Report } from './types.js';
 
@@ -160,7 +160,7 @@ export function compareText(boards: readonly ComparedBoard[], width: number): st
     const mark = board.basis === 'simulated' ? '' : notMeasured;
     return [
       ...[board.target, board.core, String(Math.round(board.clockHz / 1e6))],
-      `${mark}${msText(board.ms ?? 0)}`,
+      `${mark}${milliseconds(board.ms ?? 0)}`,
       `${board.basis === 'estimated' ? notMeasured : ''}${thousands(board.flashBytes ?? 0)}`,
       shareText(board.flashBytes, board.boardFlashBytes),
       `${mark}${thousands(board.ramBytes ?? 0)}`,
@@ -212,11 +212,6 @@ function refusedText(
   const why = prose(`${target}: does not take it: ${message}`, width, 2);
   const [next = ''] = hint.split('\n').slice(-1);
   return next === '' ? why : `${why}\n${prose(`  → ${next}`, width, 4)}`;
-}
-
-/** '0.83', '12.4', '105' */
-function msText(ms: number): string {
-  return ms < 10 ? ms.toFixed(2) : ms.toFixed(ms < 100 ? 1 : 0);
 }
 
 /** '<1', '42' per cent; '' if the board has no limit. */

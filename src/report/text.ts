@@ -14,6 +14,9 @@ export const thousands = (value: number) =>
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ' ');
 
+/** Milliseconds to three digits or whole: '0.0156', '0.830', '12.4', '1050'. */
+export const milliseconds = (ms: number) => (ms < 100 ? ms.toPrecision(3) : ms.toFixed(0));
+
 /** Options of the text. */
 export interface ReportStyle {
   /** Columns of the terminal; by default lines do not wrap. */
@@ -152,11 +155,11 @@ function latencyLines(report: Report): string[] {
   if (latency === null) return [];
   const spread = latency.min === latency.max ? '' : `, ${latency.min} to ${latency.max}`;
   const { unit, ms, clockHz } = latency;
-  const at = `${ms.toFixed(2)} ms at ${(clockHz / 1e6).toFixed(0)} MHz`;
+  const at = `${milliseconds(ms)} ms at ${(clockHz / 1e6).toFixed(0)} MHz`;
   const time = {
     cycles: ` = ${at}`,
     instructions: `, ${at} if each took a cycle`,
-    nanoseconds: ` = ${ms.toFixed(2)} ms`,
+    nanoseconds: ` = ${milliseconds(ms)} ms`,
   }[unit];
   const lines = [
     `latency  ${thousands(latency.count)} ${unit}${time} (median of ${latency.runs} runs${spread})`,

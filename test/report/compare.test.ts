@@ -22,7 +22,9 @@ describe('compared boards', () => {
     ['built', { ...simulated, basis: 'built' }, / ~100 +524 288 +50 +~1 000 .*\n~ estimated/],
     ['estimated', { ...simulated, basis: 'estimated' }, / ~100 +~524 288 +50 +~1 000 /],
     ['without limits', { ...simulated, boardRamBytes: null }, / 50 +1 000 +cycles/],
-    ['fast', { ...simulated, ms: 0.456 }, / 0\.46 /],
+    ['fast: three digits', { ...simulated, ms: 0.04567 }, / 0\.0457 /],
+    ['below 1 ms', { ...simulated, ms: 0.8304 }, / 0\.830 /],
+    ['slow: whole', { ...simulated, ms: 1234.5 }, / 1235 /],
     ['of some ms', { ...simulated, ms: 45.67 }, / 45\.7 /],
     [
       'over two budgets',
