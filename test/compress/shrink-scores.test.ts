@@ -2,16 +2,10 @@ import { expect } from 'chai';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { withValues } from '../../src/compress/float-graph.js';
 import { makeRandom } from '../../src/compress/random.js';
-import { floatAnswers } from '../../src/compress/score.js';
+import { type Answers, floatAnswers } from '../../src/compress/score.js';
 import { couplingOf } from '../../src/compress/shrink/coupling.js';
-import {
-  normScores,
-  perLayer,
-  scaleScores,
-  taylorGroupScores,
-} from '../../src/compress/shrink/scores.js';
+import { normScores, taylorGroupScores } from '../../src/compress/shrink/scores.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
-import { trainDefaults } from '../../src/compress/train/loop.js';
 import { elementCount, type Graph, type TensorId, tensorOf } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 
@@ -23,12 +17,12 @@ function samples(count: number): Dataset {
   return { where: 'samples', count, shape, x, labels, classes: ['a', 'b', 'c'] };
 }
 
-/** Layers 4 and 5 wide, a sum over the first, and the scores of three classes. */
-function network(): FloatNetwork {
+/** Layers 4 and 5 wide, a sum over the first, and scores. */
+function network(outputs = 3): FloatNetwork {
   const net = new FloatNetwork([4, 4, 2], 3).conv(4);
   const skip = net.last;
   net.conv(5, 1).conv(4, 1, 1, 'none').add('add', [skip], { activation: 'relu' });
-  return net.depthwise().mean().dense(3, 'none');
+  return net.depthwise().mean().dense(outputs, 'none');
 }
 
 const filled = (graph: Graph, node: number, position: number, values: readonly number[]) => {
@@ -58,53 +52,25 @@ describe('scores of groups of channels', () => {
     close(normScores(graph, groups, 'l1'), sums([7, 1, 14], [2, 3, 2]));
   });
 
-  it('factors of batch normalization where they are, else none', () => {
-    const net = new FloatNetwork([4, 4, 2]).conv(3);
-    const data = Float32Array.of(0.5, -2, 0);
-    const rest = { name: 'gamma', dtype: 'float32' as const, quant: null, source: null };
-    const gamma = net.tensors.push({ ...rest, shape: [3], data }) - 1;
-    const graph = net.add('mul', [gamma], { activation: 'none' }).conv(2).graph();
-    expect([...(scaleScores(graph, couplingOf(graph).groups) ?? [])]).to.deep.equal([0.5, 2, 0]);
-    const without = network().graph();
-    expect(scaleScores(without, couplingOf(without).groups)).to.equal(null);
-  });
-
-  it('per layer, the mean is 1, and a layer of zeros stays 0', () => {
-    const { groups } = couplingOf(network().graph());
-    const relative = perLayer(groups, Float64Array.of(2, 2, 4, 8, 0, 0, 0, 0, 0));
-    expect([...relative]).to.deep.equal([0.5, 0.5, 1, 2, 0, 0, 0, 0, 0]);
-  });
-
   describe('by Taylor', () => {
     let tf: Tf;
     before(async () => {
       ({ tf } = await loadBackend('wasm'));
     });
 
-    it('are the slope of the loss when all filters of a group are scaled', () => {
-      const data = samples(6);
-      const graph = network().graph();
-      const { groups } = couplingOf(graph);
-      expect(groups).to.have.length(9);
-      const options = { ...trainDefaults, batch: 6, teacherShare: 0 };
-      const start = { graph, quantization: null };
-      const scores = taylorGroupScores(tf, start, groups, data, null, options);
-      // The layers that compute channels: by node, where the first group of each family begins.
-      const writers = [
-        { first: 0, nodes: [0, 2] },
-        { first: 4, nodes: [1] },
-      ];
-      for (const { first, nodes } of writers) {
-        for (let channel = 0; channel < (first === 0 ? 4 : 5); channel += 1) {
-          const slope =
-            (loss(scaled(graph, nodes, channel, 1.01), data) -
-              loss(scaled(graph, nodes, channel, 0.99), data)) /
-            0.02;
-          expect(scores[first + channel]).to.be.closeTo(Math.abs(slope), 2e-3);
-        }
-      }
-      expect(Math.max(...scores)).to.be.above(0.02);
-    });
+    /** The root mean square over samples and outputs of the slope when a group is scaled. */
+    function slopes(
+      graph: Graph,
+      nodes: readonly number[],
+      channel: number,
+      data: Dataset,
+    ): number {
+      const [above, below] = [1.01, 0.99].map((factor) =>
+        floatAnswers(tf, scaled(graph, nodes, channel, factor), data),
+      ) as [Answers, Answers];
+      const squares = above.values.map((y, i) => ((y - (below.values[i] as number)) / 0.02) ** 2);
+      return Math.sqrt(squares.reduce((a, b) => a + b) / squares.length);
+    }
 
     function scaled(
       graph: Graph,
@@ -125,36 +91,61 @@ describe('scores of groups of channels', () => {
       return withValues(graph, new Map(values));
     }
 
-    /** Mean cross-entropy. */
-    function loss(graph: Graph, data: Dataset): number {
-      const { size, values } = floatAnswers(tf, graph, data);
-      let sum = 0;
-      for (let sample = 0; sample < data.count; sample += 1) {
-        const own = values.subarray(sample * size, (sample + 1) * size);
-        const total = own.reduce((all, value) => all + Math.exp(value), 0);
-        sum += Math.log(total) - (own[data.labels?.[sample] ?? 0] as number);
-      }
-      return sum / data.count;
+    // The layers that compute channels, by node, where the first group of each family begins.
+    const writers = [
+      { first: 0, count: 4, nodes: [0, 2] },
+      { first: 4, count: 5, nodes: [1] },
+    ];
+    const rows: readonly {
+      readonly edge: string;
+      readonly classes: number;
+      readonly isLabelled: boolean;
+      readonly off: number;
+    }[] = [
+      {
+        edge: 'one output: each sample tells its own change',
+        classes: 1,
+        isLabelled: false,
+        off: 0.01,
+      },
+      {
+        edge: 'three outputs: random signs tell them apart',
+        classes: 3,
+        isLabelled: false,
+        off: 0.4,
+      },
+      { edge: 'labels that the scores fit change nothing', classes: 3, isLabelled: true, off: 0.4 },
+    ];
+    for (const { edge, classes, isLabelled, off } of rows) {
+      it(`are the change of the outputs when all filters of a group are scaled: ${edge}`, () => {
+        // 128 projections take each of 64 samples twice.
+        const plain = samples(64);
+        const labels = isLabelled ? plain.labels : null;
+        const data = { ...plain, labels, classes: isLabelled ? plain.classes : null };
+        const graph = network(classes).graph();
+        const { groups } = couplingOf(graph);
+        expect(groups).to.have.length(9);
+        const tensors = tf.memory().numTensors;
+        const scores = taylorGroupScores(tf, { graph, quantization: null }, groups, data, 1);
+        expect(tf.memory().numTensors).to.equal(tensors);
+        for (const { first, count, nodes } of writers) {
+          for (let channel = 0; channel < count; channel += 1) {
+            const slope = slopes(graph, nodes, channel, plain);
+            expect(scores[first + channel]).to.be.closeTo(slope, off * slope + 1e-4);
+          }
+        }
+        expect(Math.max(...scores)).to.be.above(0.02);
+      });
     }
 
-    it('are a mean over batches: small ones tell samples apart, and no tensor is left behind', () => {
-      const data = samples(6);
-      const graph = network().graph();
-      const { groups } = couplingOf(graph);
-      const start = { graph, quantization: null };
-      const tensors = tf.memory().numTensors;
-      const of = (batch: number) =>
-        taylorGroupScores(tf, start, groups, data, null, {
-          ...trainDefaults,
-          teacherShare: 0,
-          batch,
-        });
-      const [one, all] = [of(1), of(6)];
-      expect(tf.memory().numTensors).to.equal(tensors);
-      one.forEach((score, i) => {
-        expect(score).to.be.at.least((all[i] as number) - 1e-6);
-      });
-      expect(one.some((score, i) => score > 1.2 * (all[i] as number))).to.equal(true);
+    it('of a model that is sure of its labels, as of one that is not', () => {
+      const data = samples(64);
+      const graph = network(3).softmax().graph();
+      const open = network(3).graph();
+      const of = (one: Graph) =>
+        taylorGroupScores(tf, { graph: one, quantization: null }, couplingOf(one).groups, data, 1);
+      // Before the softmax: there a change shows however sure the model is.
+      expect([...of(graph)]).to.deep.equal([...of(open)]);
     });
   });
 });

@@ -5,7 +5,7 @@ import { removeDeadNodes } from '../../passes/remove-dead-nodes.js';
 import type { Candidate } from '../candidate.js';
 import type { Dataset } from '../data/dataset.js';
 import { weighted } from '../float-graph.js';
-import { eachTaylorTerm, type TaylorOptions } from '../prune/scores.js';
+import { eachOutputChange } from '../prune/scores.js';
 import type { Tf } from '../tensorflow.js';
 import { sizesOf } from './families.js';
 
@@ -115,28 +115,27 @@ function aliased(graph: Graph, sum: TensorId, kept: TensorId): Graph {
 }
 
 /**
- * The change of the loss without each branch, to first order: the mean over batches of the slope
- * when the layer that ends the branch is scaled.
+ * How much the outputs change without each branch, to first order: the root mean square over
+ * samples and outputs of their slopes when the layer that ends the branch is scaled.
  */
 export function taylorBlockScores(
   tf: Tf,
   candidate: Pick<Candidate, 'graph' | 'quantization'>,
   blocks: readonly Block[],
   data: Dataset,
-  teacher: Graph | null,
-  options: TaylorOptions,
+  seed: number,
 ): Float64Array {
   const ids = [...new Set(blocks.flatMap(({ last }) => last))];
   const scores = new Float64Array(blocks.length);
   if (ids.length === 0) return scores;
-  eachTaylorTerm(tf, candidate, ids, data, teacher, options, (terms, share) => {
+  eachOutputChange(tf, candidate, ids, data, seed, (changes, share) => {
     blocks.forEach(({ last }, i) => {
       const sum = last.reduce(
-        (all, id) => all + (terms.get(id) as Float32Array).reduce((a, b) => a + b, 0),
+        (all, id) => all + (changes.get(id) as Float32Array).reduce((a, b) => a + b, 0),
         0,
       );
-      scores[i] = (scores[i] as number) + Math.abs(sum) * share;
+      scores[i] = (scores[i] as number) + sum * sum * share;
     });
   });
-  return scores;
+  return scores.map(Math.sqrt);
 }

@@ -3,10 +3,9 @@ import { elementCount, type Graph, type TensorId, tensorOf } from '../../ir/grap
 import type { Candidate } from '../candidate.js';
 import type { Dataset } from '../data/dataset.js';
 import { channelsAlong, parametersOf, weighted } from '../float-graph.js';
-import { eachTaylorTerm, type TaylorOptions } from '../prune/scores.js';
+import { eachOutputChange } from '../prune/scores.js';
 import type { Tf } from '../tensorflow.js';
 import type { ChannelGroup } from './coupling.js';
-import { familyMembers } from './families.js';
 import type { Slice } from './lines.js';
 
 /** By group. */
@@ -56,32 +55,6 @@ function relativeNorms(graph: Graph, id: TensorId, axis: number, norm: 'l1' | 'l
   return mean > 0 ? norms.map((value) => value / mean) : norms;
 }
 
-/**
- * The magnitudes of constants that a `mul` multiplies channels with, as batch normalization does
- * where it is not folded into weights (Liu et al., Network Slimming, 2017). null where a group has
- * no such factor.
- */
-export function scaleScores(graph: Graph, groups: readonly ChannelGroup[]): GroupScores | null {
-  const factors = new Set<TensorId>();
-  for (const { op, inputs } of graph.nodes) {
-    for (const id of inputs) {
-      if (op === 'mul' && id !== null && tensorOf(graph, id).data !== null) factors.add(id);
-    }
-  }
-  const scores = groups.map(({ slices }) => {
-    const own = slices.filter(({ tensor }) => factors.has(tensor));
-    return own.length === 0 ? null : own.reduce((sum, slice) => sum + sumOver(graph, slice), 0);
-  });
-  return scores.every((score) => score !== null) ? Float64Array.from(scores) : null;
-}
-
-function sumOver(graph: Graph, slice: Slice): number {
-  const { data } = tensorOf(graph, slice.tensor);
-  let sum = 0;
-  for (const element of elementsIn(graph, slice)) sum += Math.abs(Number(data?.[element]));
-  return sum;
-}
-
 function elementsIn(graph: Graph, { tensor, axis, indices }: Slice): readonly number[] {
   const { shape } = tensorOf(graph, tensor);
   const inner = elementCount(shape.slice(axis + 1));
@@ -96,20 +69,17 @@ function elementsIn(graph: Graph, { tensor, axis, indices }: Slice): readonly nu
 }
 
 /**
- * The change of the loss without a group's channels, to first order: the mean over batches of
- * |Σ w · ∂L/∂w| over the filters and biases that compute its channels. Behind a (leaky) ReLU or
- * none that sum is Σ a · ∂L/∂a of the channels' values a (Molchanov et al., Pruning Convolutional
- * Neural Networks, 2017). Small batches tell samples apart.
- *
- * @param teacher answers that the loss compares with, beside labels
+ * How much the outputs change without a group's channels, to first order: the root mean square over
+ * samples and outputs y of Σ w · ∂y/∂w over the filters and biases that compute its channels. Behind
+ * a (leaky) ReLU or none that sum is Σ a · ∂y/∂a of the channels' values a (Molchanov et al., Pruning
+ * Convolutional Neural Networks, 2017, there of the loss).
  */
 export function taylorGroupScores(
   tf: Tf,
   candidate: Pick<Candidate, 'graph' | 'quantization'>,
   groups: readonly ChannelGroup[],
   data: Dataset,
-  teacher: Graph | null,
-  options: TaylorOptions,
+  seed: number,
 ): GroupScores {
   const { graph } = candidate;
   const computing = computingAxes(graph);
@@ -120,30 +90,17 @@ export function taylorGroupScores(
   );
   const ids = parametersOf(graph).filter((id) => computing.has(id));
   const scores = new Float64Array(groups.length);
-  eachTaylorTerm(tf, candidate, ids, data, teacher, options, (terms, share) => {
+  eachOutputChange(tf, candidate, ids, data, seed, (changes, share) => {
     own.forEach((parts, group) => {
       let sum = 0;
       for (const { id, elements } of parts) {
-        const products = terms.get(id) as Float32Array;
-        for (const element of elements) sum += products[element] as number;
+        const change = changes.get(id) as Float32Array;
+        for (const element of elements) sum += change[element] as number;
       }
-      scores[group] = (scores[group] as number) + Math.abs(sum) * share;
+      scores[group] = (scores[group] as number) + sum * sum * share;
     });
   });
-  return scores;
-}
-
-/**
- * Scores divided by the mean of their family, so that no layer outweighs the others because its
- * gradients are large.
- */
-export function perLayer(groups: readonly ChannelGroup[], scores: GroupScores): GroupScores {
-  const relative = new Float64Array(scores);
-  for (const members of familyMembers(groups)) {
-    const mean = members.reduce((sum, i) => sum + (scores[i] as number), 0) / members.length;
-    if (mean > 0) for (const i of members) relative[i] = (scores[i] as number) / mean;
-  }
-  return relative;
+  return scores.map(Math.sqrt);
 }
 
 /**

@@ -5,7 +5,7 @@ import { type ChannelGroup, couplingOf } from './coupling.js';
 import { sizesOf } from './families.js';
 import { type ShrinkGoal, type Shrinking, type ShrinkOptions, shrinkTo } from './shrink-to.js';
 
-/** Scores of what a candidate has, in one unit: those by Taylor are changes of the loss. */
+/** Scores of what a candidate has, in one unit: those by Taylor are changes of the outputs. */
 export interface Scoring {
   groups(candidate: Candidate, groups: readonly ChannelGroup[]): ArrayLike<number>;
   blocks(candidate: Candidate, blocks: readonly Block[]): ArrayLike<number>;

@@ -67,10 +67,10 @@ function rewoundTo(candidate: Candidate, original: Graph): Candidate {
 }
 
 /** Scores of a candidate's weights as they are. */
-function scorer(settings: Settings, { tf, data, original, seed }: Surroundings) {
+function scorer({ score }: Settings, { tf, data, seed }: Surroundings) {
   return (candidate: Candidate): Scores =>
-    settings.score === 'taylor'
-      ? taylorScores(tf, candidate, data.calibration, original, { ...settings, seed })
+    score === 'taylor'
+      ? taylorScores(tf, candidate, data.calibration, seed)
       : magnitudeScores(candidate.graph);
 }
 

@@ -6,7 +6,7 @@ import type { Cost } from '../cost.js';
 import type { SettingsOf } from '../recipe.js';
 import { taylorBlockScores } from '../shrink/blocks.js';
 import { couplingOf } from '../shrink/coupling.js';
-import { normScores, perLayer, taylorGroupScores } from '../shrink/scores.js';
+import { normScores, taylorGroupScores } from '../shrink/scores.js';
 import { type ShrinkGoal, shrinkTo } from '../shrink/shrink-to.js';
 import { type DeepShrinking, type Scoring, shrinkWithBlocks } from '../shrink/with-blocks.js';
 import type { Step, Surroundings } from './step.js';
@@ -35,27 +35,20 @@ function shrinkFor(
 ): DeepShrinking {
   const { score, blocks, least, multiple } = settings;
   const goal = goalOf(candidate, settings, surroundings);
-  const scoring = taylorScoring(settings, surroundings);
+  const scoring = taylorScoring(surroundings);
   if (blocks) return shrinkWithBlocks(candidate, goal, scoring, { least, multiple });
   const { groups } = couplingOf(candidate.graph);
   const scores =
     score === 'taylor'
-      ? perLayer(groups, Float64Array.from(scoring.groups(candidate, groups)))
+      ? scoring.groups(candidate, groups)
       : normScores(candidate.graph, groups, score);
   return { ...shrinkTo(candidate, goal, { scores, least, multiple }), blocks: 0 };
 }
 
-function taylorScoring(
-  { batch, teacherShare, temperature, labelSmoothing }: Settings,
-  { tf, data, original, seed }: Surroundings,
-): Scoring {
-  const options = { batch, teacherShare, temperature, labelSmoothing, seed };
-  const { calibration } = data;
+function taylorScoring({ tf, data: { calibration }, seed }: Surroundings): Scoring {
   return {
-    groups: (candidate, groups) =>
-      taylorGroupScores(tf, candidate, groups, calibration, original, options),
-    blocks: (candidate, blocks) =>
-      taylorBlockScores(tf, candidate, blocks, calibration, original, options),
+    groups: (candidate, groups) => taylorGroupScores(tf, candidate, groups, calibration, seed),
+    blocks: (candidate, blocks) => taylorBlockScores(tf, candidate, blocks, calibration, seed),
   };
 }
 

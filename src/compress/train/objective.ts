@@ -16,7 +16,7 @@ import {
   scores,
 } from './loss.js';
 import { type Matcher, makeMatcher, type Tensors } from './match.js';
-import { type TrainOptions, type TrainTask, trainDefaults } from './options.js';
+import type { TrainOptions, TrainTask } from './options.js';
 import type { ParameterOf } from './session.js';
 import {
   meanOf,
@@ -81,32 +81,6 @@ export function makeObjective(tf: Tf, student: Graph, task: TrainTask): Objectiv
       scores(tf, answer, runner.run([x], hooksOf(model))[0] as TfTensor),
     ),
   };
-}
-
-export type LossOf = (
-  samples: Float32Array,
-  chosen: Uint32Array,
-  parameter: ParameterOf,
-) => TfTensor;
-
-/**
- * The loss of a batch beside a training: samples, their indices in the data, and the values of
- * parameters (null: the graph's own). Call it within tf.tidy.
- *
- * @throws BonsaiError 'usage' without labels and without a teacher
- */
-export function lossFunction(
-  tf: Tf,
-  graph: Graph,
-  quantizer: FakeQuantizer | null,
-  data: Dataset,
-  teachers: readonly Graph[],
-  options: Pick<TrainOptions, 'teacherShare' | 'temperature' | 'labelSmoothing'>,
-): LossOf {
-  const task = { data, teachers, options: { ...trainDefaults, ...options } };
-  const objective = makeObjective(tf, graph, task);
-  return (samples, chosen, parameter) =>
-    objective.loss(samples, chosen, { quantizer, parameter, average: parameter });
 }
 
 /** How differences are weighed. */
