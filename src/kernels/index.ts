@@ -143,6 +143,7 @@ import { packedDepthwise } from './thumb1/depthwise.js';
 import { pairedDepthwise } from './thumb1/depthwise-pairs.js';
 import { windowedDepthwise } from './thumb1/depthwise-windows.js';
 import { dotRows } from './thumb1/fully-connected.js';
+import { thumb1Row } from './thumb1/row.js';
 import {
   answers,
   type Halves,
@@ -189,6 +190,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     rv32Convolution(isOneGroup, convolutionOf),
     rv32Depthwise(isOneChannel, convolutionOf),
     rv32Row(isOneGroup, convolutionOf),
+    thumb1Row(isOneGroup, convolutionOf),
     rv32Pixels(isOneGroup, rowConvolutionOf),
     rv32SparsePixels(isOneGroup, rowConvolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
@@ -220,6 +222,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     codedConvolution(() => true, depthwiseOf),
     rv32Depthwise(() => true, depthwiseOf),
     rv32Row(() => true, depthwiseOf),
+    thumb1Row(() => true, depthwiseOf),
     windowedDepthwise(isOneToOne, depthwiseOf),
     pairedDepthwise(() => true, depthwiseOf),
     slidingDepthwise(isOneToOne, depthwiseOf),
@@ -250,6 +253,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     gatheredConvolution(isRows, fullyConnectedOf),
     ...rv32FullyConnected(isRow, fullyConnectedOf),
     rv32Row(isRow, fullyConnectedOf),
+    thumb1Row(isRow, fullyConnectedOf),
     rv32Pixels(isRows, fullyConnectedOf),
     rv32SparsePixels(isRows, fullyConnectedOf),
     dotRows(fullyConnectedOf),

@@ -135,6 +135,22 @@ export function twoMultipliesOf(
   return shared(twoMultiplies, () => twoMultiplies(stage, facts.accumulator(view)));
 }
 
+/** The constants of each channel, null for one that has none, whatever the others have. */
+export function eachTwoMultiply(
+  view: NodeView<object>,
+  context: MatchContext,
+  stage: OutputStage,
+): readonly (TwoMultiply | null)[] {
+  const all = twoMultipliesOf(view, context, stage);
+  if (all !== null) return all;
+  const accumulators = context.facts.accumulator(view);
+  return context.shared(eachTwoMultiply, () =>
+    Array.from(accumulators.min, (_, channel) =>
+      twoMultiply(stage, channel, ...rangeAt(accumulators, channel)),
+    ),
+  );
+}
+
 /** The output of an accumulator within the bounds, in the 32-bit arithmetic of a core. */
 export function applyTwoMultiply(multiply: TwoMultiply, accumulator: number): number {
   const a = (accumulator - multiply.base) >>> 0;

@@ -7,6 +7,7 @@ import {
   type AccumulationAttrs,
   biasesFor,
   inputZeroPoint,
+  type OutputStage,
 } from '../../ops/arithmetic/accumulation.js';
 import { hullOf, type Range, rangeAt } from '../../ops/arithmetic/bounds.js';
 import { inputOf } from '../../ops/shape/operands.js';
@@ -37,10 +38,17 @@ export function rescaleStage(
   { filters, stage }: Convolution,
 ): RescaleStage {
   const biases = biasesFor(view, filters, true);
-  const multiplies = twoMultipliesOf(view, context, stage);
-  // The kernels have no third multiplication.
-  if (multiplies === null || multiplies.some(({ lower }) => lower !== 0)) {
-    const words = stage.multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
+  return stageOf(stage, twoMultipliesOf(view, context, stage) ?? [null], biases);
+}
+
+/** @param multiplies of the channels, whose initial sums are `biases` */
+export function stageOf(
+  { multipliers }: Pick<OutputStage, 'multipliers'>,
+  multiplies: readonly (TwoMultiply | null)[],
+  biases: Int32Array,
+): RescaleStage {
+  if (!multiplies.every(isRescaled)) {
+    const words = multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
     return { rescale: 'requantized', starts: biases, words };
   }
   const rescale = multiplies.every(({ lift }) => lift === null) ? 'rescaled' : 'lifted';
@@ -50,6 +58,11 @@ export function rescaleStage(
   ]);
   const starts = biases.map((bias, channel) => bias - (multiplies[channel]?.base ?? 0));
   return { rescale, starts, words };
+}
+
+/** The kernels have no third multiplication. */
+export function isRescaled(multiply: TwoMultiply | null): multiply is TwoMultiply {
+  return multiply !== null && multiply.lower === 0;
 }
 
 function rescaleWords(multiply: TwoMultiply): readonly number[] {

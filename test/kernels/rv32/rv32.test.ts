@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { analyse } from '../../../src/analysis/index.js';
-import { type Attrs, type Module, mainGraph } from '../../../src/ir/graph.js';
+import { type Module, mainGraph } from '../../../src/ir/graph.js';
 import { compile } from '../../../src/pipeline.js';
 import type { XipModel } from '../../../src/plan/types.js';
 import { loadTarget } from '../../../src/target/index.js';
@@ -13,21 +13,17 @@ import { expectSameBits } from '../../support/native.js';
 import { randomAccumulation } from '../../support/operands.js';
 import { type SimplePlanOptions, simplePlan } from '../../support/plan.js';
 import { fused, randomSum } from '../../support/residual.js';
+import {
+  type Depthwise,
+  dense,
+  depthwiseLayer,
+  pads,
+  prunedRow,
+  unit,
+  wholeImages,
+} from '../../support/rows.js';
 
 const seeds = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
-const unit = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
-const pads = (top: number, bottom: number, left: number, right: number) => ({
-  ...{ padTop: top, padBottom: bottom, padLeft: left, padRight: right },
-});
-
-interface Depthwise {
-  readonly edge: string;
-  readonly input: readonly [number, number, number, number];
-  readonly filter: readonly [number, number];
-  readonly window: Attrs;
-  readonly multiplier?: number;
-}
-
 const depthwise: readonly Depthwise[] = [
   { edge: 'kws', input: [1, 25, 5, 3], filter: [3, 3], window: { ...unit, ...pads(1, 1, 1, 1) } },
   {
@@ -143,24 +139,6 @@ const depthwise: readonly Depthwise[] = [
   },
 ];
 
-function depthwiseLayer({ input, filter, window, multiplier = 1 }: Depthwise, seed: number) {
-  const random = new Random(seed);
-  const b = new GraphBuilder();
-  const { input: quant, output, attrs } = randomAccumulation(random);
-  const outC = input[3] * multiplier;
-  const scales = Array.from({ length: outC }, () => random.integer(1, 400) / 10000);
-  const weights = b.constant(
-    Int8Array.from({ length: filter[0] * filter[1] * outC }, () => random.integer(-128, 127)),
-    [1, ...filter, outC],
-    perChannelQuant(scales, 3),
-  );
-  const bias = b.constant(random.int32(outC, -30000, 30000));
-  const all = { depthMultiplier: multiplier, ...window, ...attrs };
-  return b.module([
-    b.node('depthwise_conv2d', [b.input([...input], quant), weights, bias], all, { quant: output }),
-  ]);
-}
-
 /** A convolution from one channel to several: 3×3 at stride 2, or a column of five at stride 1. */
 function ofOneChannel(seed: number): Module {
   const random = new Random(seed);
@@ -179,23 +157,6 @@ function ofOneChannel(seed: number): Module {
   return b.module([
     b.node('conv2d', [x, weights, bias], { ...window, ...attrs }, { quant: output }),
   ]);
-}
-
-function dense(seed: number): Module {
-  const random = new Random(seed);
-  const b = new GraphBuilder();
-  const { input, output, attrs } = randomAccumulation(random);
-  const [depth, channels] = [random.integer(1, 90), random.integer(1, 20)];
-  const weights = b.constant(
-    Int8Array.from({ length: depth * channels }, () =>
-      seed % 2 === 0 ? random.pick([-128, 127]) : random.integer(-30, 30),
-    ),
-    [channels, depth],
-    perChannelQuant([random.integer(1, 400) / 10000], 0),
-  );
-  const bias = b.constant(random.int32(channels, -30000, 30000));
-  const x = b.input([1, depth], input);
-  return b.module([b.node('fully_connected', [x, weights, bias], attrs, { quant: output })]);
 }
 
 /** Nonzero weights far apart, a fifth, or so many and large that sums take several runs; a channel of zeros. */
@@ -219,35 +180,6 @@ function pruned(seed: number): Module {
   const window = { ...unit, ...(seed % 2 === 0 ? pads(1, 1, 1, 1) : pads(0, 0, 0, 0)) };
   const all = { ...window, ...attrs };
   return b.module([b.node('conv2d', [x, weights, bias], all, { quant: output })]);
-}
-
-/** Windows as large as the image: each channel has a row of weights, zero for the others. */
-const wholeImages = [1, 2, 3].flatMap((multiplier): readonly Depthwise[] => {
-  const window = { ...unit, ...pads(0, 0, 0, 0) };
-  return [
-    { edge: 'a column', input: [1, 5, 1, 30], filter: [5, 1], window, multiplier },
-    { edge: 'an image', input: [1, 3, 2, 7], filter: [3, 2], window, multiplier },
-  ];
-});
-
-/** One routine or two, inputs within reach of one pointer or not; a channel of zeros. */
-function prunedRow(seed: number): Module {
-  const random = new Random(seed);
-  const b = new GraphBuilder();
-  const { input, output, attrs } = randomAccumulation(random);
-  const [depth, channels] = [[5000, 30] as const, [40, 75] as const][seed % 2] ?? [1, 1];
-  // Of few magnitudes, so that products are shared, scaled, or one input more or less.
-  const kept = () => random.pick([-128, 127, -1, 1, 3, -4, 6, 7, random.integer(-20, 20)]);
-  const weights = b.constant(
-    Int8Array.from({ length: depth * channels }, (_, i) =>
-      i < depth || random.integer(1, 5) > 1 ? 0 : kept(),
-    ),
-    [channels, depth],
-    perChannelQuant([random.integer(1, 400) / 10000], 0),
-  );
-  const bias = b.constant(random.int32(channels, -30000, 30000));
-  const x = b.input([1, depth], input);
-  return b.module([b.node('fully_connected', [x, weights, bias], attrs, { quant: output })]);
 }
 
 const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [

@@ -1,0 +1,140 @@
+/**
+ * Layers of one output pixel whose nonzero weights are code: the window is the whole image, so its
+ * values are one row. In a depthwise convolution a channel has no weights for the inputs of the
+ * others. What the kernels of several instruction sets share.
+ */
+import type { NodeView } from '../../ir/graph.js';
+import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
+import { hasResidual } from '../../ops/arithmetic/residual.js';
+import type { Convolution, ConvolutionVariants } from '../layout/convolution.js';
+import type { WindowShape } from '../layout/overlap.js';
+import {
+  type KernelCall,
+  type KernelVariant,
+  type MatchContext,
+  once,
+  type WorkTerm,
+} from '../variant.js';
+import { type CodedRoutine, maxWeights, weightAt } from './coded.js';
+
+/** More code than the RAM of any chip holds. */
+const mostNonzero = 2 ** 16;
+
+/** How the sums of neighbouring channels become outputs. */
+export interface RowStage {
+  /** The first channel. */
+  readonly first: number;
+  readonly channels: number;
+  /** The term of work of an output, and its cycles without a measured cost. */
+  readonly term: string;
+  readonly cycles: number;
+  readonly call: Pick<KernelCall, 'flags' | 'numbers' | 'tables'>;
+}
+
+/** What an instruction set adds. */
+export interface RowKernel {
+  readonly template: string;
+  readonly needs: KernelVariant['needs'];
+  /** Output channels of a call, which has a sum for each on the stack. */
+  readonly callChannels: number;
+  /** Cycles of a call besides its routine and its outputs, if they count. */
+  readonly callCycles?: number;
+  /** The sums of the channels whose weights are given, one per input. */
+  code(rows: readonly Int8Array[]): CodedRoutine;
+  /**
+   * The stages of all channels, in order, of at most `callChannels` each; null if the
+   * requantization of a channel has no form.
+   */
+  stagesOf(
+    view: NodeView<AccumulationAttrs>,
+    layer: Convolution,
+    context: MatchContext,
+  ): readonly RowStage[] | null;
+}
+
+export function rowKernel(kernel: RowKernel): ConvolutionVariants {
+  const { template, needs } = kernel;
+  return (when, describe) => ({
+    template,
+    needs,
+    skipsZeros: true,
+    match(view, context) {
+      if (!when(view) || hasResidual(view)) return null;
+      const layer = describe(view);
+      if (!isWholeImage(layer.shape)) return null;
+      const rows = rowsOf(view, layer);
+      const stages = rows === null ? null : kernel.stagesOf(view, layer, context);
+      if (rows === null || stages === null) return null;
+      const routines = once(() =>
+        stages.map(({ first, channels }) => kernel.code(rows.slice(first, first + channels))),
+      );
+      return {
+        scratchBytes: 0,
+        overlaps: [],
+        work: () => workOf(kernel, stages, routines()),
+        calls: () => stages.map((stage, i) => callOf(kernel, stage, routines()[i])),
+      };
+    },
+  });
+}
+
+function workOf(
+  { callCycles }: RowKernel,
+  stages: readonly RowStage[],
+  routines: readonly CodedRoutine[],
+): Readonly<Record<string, WorkTerm>> {
+  const code = routines.reduce((sum, { cycles }) => sum + cycles, 0);
+  const work = new Map<string, WorkTerm>([['code', { count: code, cycles: 1 }]]);
+  if (callCycles !== undefined) work.set('calls', { count: stages.length, cycles: callCycles });
+  for (const { term, cycles, channels } of stages) {
+    work.set(term, { count: (work.get(term)?.count ?? 0) + channels, cycles });
+  }
+  return Object.fromEntries(work);
+}
+
+function callOf(
+  { callChannels }: RowKernel,
+  { first, channels, call }: RowStage,
+  routine: CodedRoutine | undefined,
+): KernelCall {
+  if (routine === undefined) throw new RangeError('a stage has no routine');
+  const numbers = { ...call.numbers, channels, most_channels: callChannels };
+  return {
+    ...{ inputs: [0], outputs: [0], outputBytes: first },
+    ...{ ...call, numbers, routines: { routine } },
+  };
+}
+
+/** Channels first … end − 1 in parts of at most `size`. */
+export function partsOf(
+  first: number,
+  end: number,
+  size: number,
+): readonly { readonly first: number; readonly channels: number }[] {
+  return Array.from({ length: Math.ceil((end - first) / size) }, (_, i) => {
+    const begin = first + i * size;
+    return { first: begin, channels: Math.min(size, end - begin) };
+  });
+}
+
+function isWholeImage(shape: WindowShape): boolean {
+  const { batches, inH, inW, outH, outW, kernelH, kernelW, padTop, padLeft } = shape;
+  const isOnePixel = batches * outH * outW === 1 && padTop + padLeft === 0;
+  return isOnePixel && kernelH === inH && kernelW === inW;
+}
+
+/** Weights of each channel, one per value of the image; null if there are too many. */
+function rowsOf(
+  view: NodeView<AccumulationAttrs>,
+  convolution: Convolution,
+): readonly Int8Array[] | null {
+  const { inH, inW, inC, outC } = convolution.shape;
+  const depth = inH * inW * inC;
+  if (outC * depth > maxWeights) return null;
+  const weight = weightAt(view, convolution);
+  const rows = Array.from({ length: outC }, (_, channel) =>
+    Int8Array.from({ length: depth }, (_, tap) => weight(channel, tap)),
+  );
+  const nonzero = rows.reduce((sum, row) => sum + row.filter((value) => value !== 0).length, 0);
+  return nonzero > mostNonzero ? null : rows;
+}

@@ -1,0 +1,62 @@
+/** Layers of one output pixel whose nonzero weights are Thumb code (row-code.ts). */
+import { biasesFor } from '../../ops/arithmetic/accumulation.js';
+import type { Convolution } from '../layout/convolution.js';
+import { eachTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
+import { partsOf, type RowStage, rowKernel } from '../routines/row.js';
+import { isRescaled, type Rescale, rescaleOperands, stageOf } from '../swar/layer.js';
+import { codeRow, groupChannels } from './row-code.js';
+
+const cyclesPerOutput = { rescaled: 28, lifted: 38, requantized: 110 } as const;
+const callChannels = 64;
+
+export const thumb1Row = rowKernel({
+  template: 'thumb1/row',
+  needs: ['mul32', 'thumb1'],
+  callChannels,
+  callCycles: 60,
+  code: codeRow,
+  stagesOf(view, layer, context) {
+    const { stage, filters } = layer;
+    const multiplies = eachTwoMultiply(view, context, stage);
+    const biases = biasesFor(view, filters, true);
+    return formsOf(multiplies).flatMap(({ first, end }) =>
+      partsOf(first, end, callChannels).map((part) => stageAt(layer, multiplies, biases, part)),
+    );
+  },
+});
+
+/** Neighbours of which all groups have two multiplications, or none. */
+function formsOf(
+  multiplies: readonly (TwoMultiply | null)[],
+): readonly { readonly first: number; readonly end: number }[] {
+  const forms: { first: number; end: number; isShort: boolean }[] = [];
+  for (let first = 0; first < multiplies.length; first += groupChannels) {
+    const end = Math.min(first + groupChannels, multiplies.length);
+    const isShort = multiplies.slice(first, end).every(isRescaled);
+    const last = forms.at(-1);
+    if (last?.isShort === isShort) last.end = end;
+    else forms.push({ first, end, isShort });
+  }
+  return forms;
+}
+
+function stageAt(
+  layer: Convolution,
+  multiplies: readonly (TwoMultiply | null)[],
+  biases: Int32Array,
+  { first, channels }: Pick<RowStage, 'first' | 'channels'>,
+): RowStage {
+  const end = first + channels;
+  const multipliers = layer.stage.multipliers.slice(first, end);
+  const own = stageOf({ multipliers }, multiplies.slice(first, end), biases.slice(first, end));
+  const rescale: Rescale = own.rescale;
+  const words = own.words.map((row, i) => [own.starts[i] as number, ...row]);
+  const { flags, numbers, tables } = rescaleOperands(layer, rescale, words);
+  const { stage_words: _, ...stageNumbers } = numbers;
+  // Each constant is read once a run, like the weights, so both lie where that is fast.
+  const stage = { data: tables.stage?.data ?? new Int32Array(), role: 'weights' as const };
+  return {
+    ...{ first, channels, term: rescale, cycles: cyclesPerOutput[rescale] },
+    call: { flags, numbers: stageNumbers, tables: { stage } },
+  };
+}
