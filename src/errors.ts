@@ -60,15 +60,22 @@ export class BonsaiError extends Error {
   }
 }
 
-/** The error that ends `work`; null: none does. Other exceptions are faults of bonsaic. */
-export function refusalOf(work: () => void): BonsaiError | null {
+/** What `work` returns, or the error that ends it. Other exceptions are faults of bonsaic. */
+export function attempt<T>(work: () => T): T | BonsaiError {
   try {
-    work();
-    return null;
+    return work();
   } catch (error) {
     if (error instanceof BonsaiError) return error;
     throw error;
   }
+}
+
+/** The error that ends `work`; null: none does. */
+export function refusalOf(work: () => void): BonsaiError | null {
+  return attempt(() => {
+    work();
+    return null;
+  });
 }
 
 /** Whether a system call has failed. */

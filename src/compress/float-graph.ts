@@ -182,6 +182,8 @@ function withBatch(graph: Graph, batch: number): Graph | null {
     resize(id, [batch, ...rest]);
   }
   for (const node of graph.nodes) {
+    // What works along the first dimension mixes samples.
+    if (node.attrs.axis === 0) return null;
     const sized = { ...node, attrs: batchedAttrs(node, batch) };
     for (const id of node.outputs) {
       const [first, ...rest] = tensors[id]?.shape ?? [];

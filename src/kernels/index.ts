@@ -95,6 +95,7 @@ import { batchMatmulVariant } from './portable/batch_matmul.js';
 import { productVariants, sumVariants } from './portable/binary.js';
 import { conv2dVariant, pointwiseVariant, transposeConvVariant } from './portable/conv2d.js';
 import { copyVariants } from './portable/copy.js';
+import { cumsumVariant } from './portable/cumsum.js';
 import { curveVariant } from './portable/curve16.js';
 import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js';
 import { fullyConnectedVariant } from './portable/fully_connected.js';
@@ -123,6 +124,8 @@ import { resizeBilinearVariant } from './portable/resize_bilinear.js';
 import { selectVariant } from './portable/select.js';
 import { softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
+import { takeVariant } from './portable/take.js';
+import { updateSliceVariant } from './portable/update_slice.js';
 import {
   wideConvolution,
   wideDepthwise,
@@ -450,6 +453,9 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['transpose_conv', { variants: [transposeConvVariant, wideTransposeConv, realTransposeConv] }],
   ['add_n', { variants: [addNVariant] }],
   ['arg_extreme', { variants: [argExtremeVariant] }],
+  ['take', { variants: [takeVariant] }],
+  ['cumsum', { variants: [cumsumVariant] }],
+  ['dynamic_update_slice', { variants: [updateSliceVariant] }],
   [
     'cast',
     {

@@ -1,4 +1,4 @@
-/** gather (GATHER, EMBEDDING_LOOKUP): the parts of a tensor that indices name, along one dimension. */
+/** gather (GATHER, EMBEDDING_LOOKUP): the parts of a tensor that constants name, along a dimension. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
@@ -17,7 +17,7 @@ export interface GatherAttrs {
 export const gather = movement<GatherAttrs>({
   name: 'gather',
   operands: [0],
-  infer: (view) => [outputShape(view)],
+  infer: (view) => [gatheredShape(view)],
   check(view) {
     const { shape } = inputOf(view, 0);
     constantIndices(view, 1, [shape[view.attrs.axis] as number]);
@@ -45,7 +45,8 @@ function movesOf(view: NodeView<GatherAttrs>): Move {
   return { input: 0, output: 0, ...runsAt(places, inner) };
 }
 
-function outputShape(view: NodeView<GatherAttrs>): Shape {
+/** @throws BonsaiError 'bad-shape' where the inputs do not fit */
+export function gatheredShape(view: NodeView<GatherAttrs>): Shape {
   const { axis, batchDims } = view.attrs;
   const { shape } = inputOf(view, 0);
   const indices = inputOf(view, 1).shape;

@@ -15,10 +15,12 @@ import { cast } from './cast.js';
 import { compare } from './compare.js';
 import { concatenation } from './concatenation.js';
 import { conv2d } from './conv2d.js';
+import { cumsum } from './cumsum.js';
 import { depthToSpace } from './depth_to_space.js';
 import { depthwiseConv2d } from './depthwise_conv2d.js';
 import { dequantize } from './dequantize.js';
 import { div } from './div.js';
+import { dynamicUpdateSlice } from './dynamic_update_slice.js';
 import { elu } from './elu.js';
 import { exp } from './exp.js';
 import { expandDims } from './expand_dims.js';
@@ -74,6 +76,7 @@ import { squeeze } from './squeeze.js';
 import { stridedSlice } from './strided_slice.js';
 import { sub } from './sub.js';
 import { svdf } from './svdf.js';
+import { take } from './take.js';
 import { tanh } from './tanh.js';
 import { tile } from './tile.js';
 import { transpose } from './transpose.js';
@@ -100,10 +103,12 @@ const all: readonly OpDef<any>[] = [
   batchToSpaceNd,
   concatenation,
   conv2d,
+  cumsum,
   depthToSpace,
   depthwiseConv2d,
   dequantize,
   div,
+  dynamicUpdateSlice,
   elu,
   exp,
   expandDims,
@@ -153,6 +158,7 @@ const all: readonly OpDef<any>[] = [
   stridedSlice,
   sub,
   svdf,
+  take,
   tanh,
   tile,
   transpose,

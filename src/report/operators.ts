@@ -14,6 +14,8 @@ export interface SupportedOperator {
   readonly tflite: string;
   /** The operator of the IR; null for those that become states, constants, or other operators. */
   readonly op: string | null;
+  /** The operator of the IR that it is where an input is computed, if that is another one. */
+  readonly computed?: string;
   /** What it becomes in place of a node. */
   readonly becomes?: string;
   /** Positions of the inputs that may be computed; the others must be constants. */
@@ -31,13 +33,15 @@ const roundsByShape: ReadonlySet<string> = new Set(['CONV_2D', 'MEAN']);
 
 /** All operators, by name. */
 export function supportedOperators(): readonly SupportedOperator[] {
-  const becomeNodes = [...rows].map(([tflite, { op, operands, rounding }]): SupportedOperator => {
+  const becomeNodes = [...rows].map(([tflite, row]): SupportedOperator => {
+    const { op, operands, rounding } = row;
     const differs = JSON.stringify(rounding.tflm) !== JSON.stringify(rounding.tflite);
     const rounds = differs || roundsByShape.has(tflite);
     const kernels = kernelFolders(op);
     const computed = new Set(kernels.flatMap(({ types }) => types));
     const types = typesOf(opOf({ op })).filter((type) => computed.has(type));
-    return { tflite, op, operands, types, kernels, rounds };
+    const other = row.computed === undefined ? {} : { computed: row.computed.op };
+    return { tflite, op, ...other, operands, types, kernels, rounds };
   });
   const none = { op: null, operands: [], types: [], kernels: [], rounds: false };
   const others = [

@@ -283,12 +283,19 @@ const table: Readonly<Record<string, Writers>> = {
     ...fusedActivation(view),
   })),
   conv2d: windowed('CONV_2D', 3, weightsKernel, dilations),
+  cumsum: parameterised(
+    'CUMSUM',
+    1,
+    ({ attrs }) => [[[number(attrs, 'axis')], []]],
+    ({ attrs: { exclusive, reverse } }) => ({ exclusive, reverse }),
+  ),
   depth_to_space: plain('DEPTH_TO_SPACE', 1, ({ attrs: { block } }) => ({ block })),
   depthwise_conv2d: windowed('DEPTHWISE_CONV_2D', 3, weightsKernel, (view) => ({
     ...dilations(view),
     depthMultiplier: view.attrs.depthMultiplier,
   })),
   div: plain('DIV', 2, fusedActivation),
+  dynamic_update_slice: plain('DYNAMIC_UPDATE_SLICE', 1),
   elu: plain('ELU', 1),
   exp: plain('EXP', 2),
   expand_dims: parameterised('EXPAND_DIMS', 1, (view) => [
@@ -362,6 +369,7 @@ const table: Readonly<Record<string, Writers>> = {
   })),
   strided_slice: stridedSlice,
   sub: plain('SUB', 2, sumOptions),
+  take: plain('GATHER', 2, ({ attrs: { axis, batchDims } }) => ({ axis, batchDims })),
   tanh: plain('TANH', 2),
   tile: parameterised('TILE', 2, ({ attrs }) => [vector(list(attrs, 'multiples'))]),
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),

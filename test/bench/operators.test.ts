@@ -107,7 +107,9 @@ const unmeasured = [
   'assign',
   'cast',
   'compare',
+  'cumsum',
   'dequantize',
+  'dynamic_update_slice',
   'floor_div',
   'floor_mod',
   'gather',
@@ -122,6 +124,7 @@ const unmeasured = [
   'real_function',
   'select',
   'svdf',
+  'take',
   'transpose_conv',
 ];
 

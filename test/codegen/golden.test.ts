@@ -539,6 +539,26 @@ Object.assign(rows, {
       activation: 'none',
     });
   },
+  'portable/cumsum': (b: Layers) => {
+    const attrs = { axis: 1, exclusive: false, reverse: false };
+    const x = b.node('cumsum', [b.input([2, 5, 3])], attrs);
+    return [x, b.node('cumsum', [realInput(b, [2, 4])], { ...attrs, exclusive: true })];
+  },
+  'portable/update_slice': (b: Layers) => {
+    const start = b.input([3], null, undefined, 'int32');
+    const x = b.node('dynamic_update_slice', [b.input([4, 5, 3]), b.input([2, 2, 3]), start]);
+    return b.node('dynamic_update_slice', [
+      x,
+      b.input([1, 5, 3]),
+      b.constant(Int32Array.of(2, 0, 0)),
+    ]);
+  },
+  'portable/take': (b: Layers) => {
+    const indices = (count: number) => b.input([count], null, undefined, 'int32');
+    const words = b.constant(new Int8Array(40), [10, 4], perTensorQuant(0.5, 0));
+    const x = b.node('take', [words, indices(6)], { axis: 0, batchDims: 0 });
+    return b.node('take', [x, indices(3)], { axis: 1, batchDims: 0 });
+  },
   'portable/select': (b: Layers) => {
     const condition = b.input([4, 1], null, undefined, 'bool');
     const all = { dtype: 'float32', quant: null } as const;

@@ -65,6 +65,8 @@ describe('docs: what an extension touches', () => {
       ['transpose_conv', ['passes/transpose-conv-to-convolutions']],
       ['depthwise_conv2d', ['passes/depthwise-to-convolution', 'passes/remove-dead-channels']],
       ['expand_dims', ['ops/shape/same-elements']],
+      // Computed indices have the same shapes.
+      ['gather', ['ops/take']],
       ['fully_connected', ['analysis/proofs', 'passes/convolution-to-row']],
       // Of a window's positions one is called 'pad'.
       [

@@ -13,10 +13,10 @@ const page = new URL('../../docs/operators.md', import.meta.url);
 const [begin, end] = ['<!-- operators -->\n', '<!-- end -->\n'];
 
 function lineOf(operator: SupportedOperator): string {
-  const { tflite, op, operands, types, rounds } = operator;
+  const { tflite, op, computed, operands, types, rounds } = operator;
   const data = operands === 'all' ? operands : operands.join(', ');
   const here = [
-    op ?? operator.becomes ?? '',
+    [op ?? operator.becomes, computed].filter((name) => name !== undefined).join(', '),
     data,
     typeText(types),
     kernelText(operator),

@@ -83,11 +83,21 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
     last('TRANSPOSE', ['int8', 'int32'], { type: 26 }),
   ],
   [
-    'indices that are computed: constant weights would not choose by them',
+    'indices that are computed in pairs: constant weights would not choose by them',
     /indices .* computed/,
     /end the network before it/,
     (model, main) => {
-      last('GATHER', ['int8', 'int32'], { type: 23, fields: gatherOptions })(model, main);
+      last('GATHER_ND', ['int8', 'int32'], { type: 83 })(model, main);
+      at(main.tensors, 11).shape = [1, 2];
+      at(main.tensors, 9).shape = [1];
+    },
+  ],
+  [
+    'computed indices of a type that no runtime takes',
+    /its indices "given_1" are int8, must be int32/,
+    /cast them to int32/,
+    (model, main) => {
+      last('GATHER', ['int8', 'int8'], { type: 23, fields: gatherOptions })(model, main);
       at(main.tensors, 9).shape = [1, 5, 5];
     },
   ],

@@ -2,11 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { BonsaiError } from '../../src/errors.js';
+import { BonsaiError, refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
 import { noOptions } from '../../src/import/tflite/schema.js';
-import { type Module, mainGraph, tensorOf } from '../../src/ir/graph.js';
+import { type DType, type Module, mainGraph, tensorOf } from '../../src/ir/graph.js';
 import { printModule } from '../../src/ir/print.js';
 import { skip } from '../support/skip.js';
 import {
@@ -146,6 +146,64 @@ describe('import: TFLite', () => {
       expect(Array.from(made?.data ?? [], Number), name).to.deep.equal(elements);
     }
   });
+
+  /** An operator on constants, whose result is an output of the model. */
+  const computing = (name: string, type: DType, inputs: (readonly number[])[], shape: number[]) =>
+    changed((model, main) => {
+      model.operatorCodes.push({ builtinCode: builtinCode(name) });
+      const Elements = type === 'float32' ? Float32Array : Int32Array;
+      const places = inputs.map((values) => {
+        const data = new Uint8Array(Elements.from(values).buffer);
+        const buffer = values.length === 0 ? 0 : model.buffers.push({ data }) - 1;
+        const extents = name === 'RANGE' ? [] : [Math.max(1, values.length)];
+        return main.tensors.push(tensor('given', type, extents, buffer)) - 1;
+      });
+      const made = main.tensors.push(tensor('made', type, shape)) - 1;
+      main.operators.push({ opcodeIndex: 4, inputs: places, outputs: [made] });
+      main.outputs.push(made);
+    });
+
+  const constants = [
+    [
+      'BROADCAST_ARGS',
+      'int32',
+      [
+        [4, 1, 3],
+        [2, 1],
+      ],
+      [4, 2, 3],
+    ],
+    ['BROADCAST_ARGS', 'int32', [[2], [5, 1]], [5, 2]],
+    ['RANGE', 'int32', [[3], [18], [5]], [3, 8, 13]],
+    ['RANGE', 'int32', [[3], [-3], [-3]], [3, 0]],
+    ['RANGE', 'float32', [[0], [0.5], [0.1]], [0, 0.1, 0.2, 0.3, 0.4].map(Math.fround)],
+  ] as const;
+  for (const [name, type, inputs, elements] of constants) {
+    it(`${name} of the constants ${inputs.join(' and ')} is a constant`, () => {
+      const bytes = computing(name, type, [...inputs], [elements.length]);
+      const made = mainGraph(load(bytes)).tensors.find((one) => one.name === 'made');
+      const near = Array.from(made?.data ?? [], Number).map((x) => Number(x.toPrecision(6)));
+      expect(near).to.deep.equal(elements.map((x) => Number(x.toPrecision(6))));
+      expect(made?.shape).to.deep.equal([elements.length]);
+    });
+  }
+
+  const refusals = [
+    ['BROADCAST_ARGS', [[4], [3]], /shapes \[4\] and \[3\] do not broadcast/],
+    ['BROADCAST_ARGS', [[4], []], /its second shape must be a constant/],
+    ['RANGE', [[1], [5], [0]], /counts from 1 to 5 in steps of 0/],
+    ['RANGE', [[1], [5], [-1]], /counts from 1 to 5 in steps of -1/],
+    ['RANGE', [[1], [], [1]], /its limit must be a constant/],
+    ['RANGE', [[0], [2 ** 30], [1]], /describes far more/],
+  ] as const;
+  for (const [name, inputs, message] of refusals) {
+    it(`${name} of ${inputs.map((one) => `[${one}]`).join(' and ')} is refused`, () => {
+      const error = refusalOf(() => load(computing(name, 'int32', [...inputs], [3])));
+      expect(error?.message).to.match(message);
+      expect(error?.exitStatus).to.equal(2);
+      expect(error?.hint).not.to.equal('');
+    });
+  }
 
   it('constants are views of the file where its alignment allows', () => {
     const file = encodeModel(smallModel());

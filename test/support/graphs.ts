@@ -62,6 +62,16 @@ const truth = ({ b, random, x, peers }: Growth): TensorId => {
 const fromTruth = ({ b }: Growth, x: TensorId): TensorId =>
   b.node('cast', [x], {}, { dtype: 'float32', quant: null });
 
+/** The greatest element of `x` as an index below `extent`. */
+const indexBelow = ({ b, x, shape }: Growth, extent: number): TensorId => {
+  const whole = { dtype: 'int32', quant: null } as const;
+  const attrs = { axes: shape.map((_, d) => d), keepDims: true };
+  const found = b.node('cast', [b.node('reduce_max', [x], attrs)], {}, whole);
+  const [first, last] = [0, extent - 1].map((end) => b.constant(Int32Array.of(end)));
+  const least = b.node('maximum', [found, first as TensorId], none);
+  return b.node('reshape', [b.node('minimum', [least, last as TensorId], none)], { shape: [1] });
+};
+
 const realPair =
   (op: string): Grow =>
   (growth) => {
@@ -257,6 +267,15 @@ export const growths: Readonly<Record<string, Grow>> = {
     const operands = weights(growth, [random.integer(1, 6), ...kernel, c], 0);
     const all = { ...attrs, ...accumulation(random) };
     return b.node('conv2d', [x, ...operands], all, { quant: quant(random) });
+  },
+  cumsum: ({ b, random, x, shape }) => {
+    const axis = random.integer(0, shape.length - 1);
+    const [exclusive, reverse] = [random.integer(0, 1) === 0, random.integer(0, 1) === 0];
+    // From the zero point 0 on sums of int8 are those of real numbers; twice the scale holds all.
+    const near = { quant: perTensorQuant(2.02 * (b.quant(x).scales[0] ?? 1), 0) };
+    const even = b.node('quantize', [x], { algorithm: 'scalar' }, near);
+    const own = { quant: perTensorQuant((near.quant.scales[0] ?? 1) * (shape[axis] ?? 1), 0) };
+    return b.node('cumsum', [even], { axis, exclusive, reverse }, own);
   },
   depth_to_space: (growth) => {
     const { b } = growth;
@@ -528,10 +547,22 @@ export const indexed: Readonly<Record<string, Grow>> = {
     const indices = random.int32(random.integer(1, 4), 0, (shape[axis] ?? 1) - 1);
     return b.node('gather', [x, b.constant(indices)], { axis, batchDims: 0 });
   },
+  dynamic_update_slice: ({ b, random, x, shape }) => {
+    const part = shape.map((extent) => random.integer(1, extent));
+    const update = b.constant(random.int8(elementCount(part)), part, b.quant(x));
+    const start = b.constant(random.int32(shape.length, -2, 4));
+    return b.node('dynamic_update_slice', [x, update, start]);
+  },
   gather_nd: ({ b, random, x, shape }) => {
     const [extent = 1] = shape;
     const indices = random.int32(random.integer(1, 4), 0, extent - 1);
     return b.node('gather_nd', [x, b.constant(indices, [indices.length, 1])]);
+  },
+  take: (growth) => {
+    const { b, random, x, shape } = growth;
+    const axis = random.integer(0, shape.length - 1);
+    const index = indexBelow(growth, shape[axis] ?? 1);
+    return b.node('take', [x, index], { axis, batchDims: 0 });
   },
 };
 

@@ -250,13 +250,18 @@ export class Random {
   }
 }
 
-/** Random elements for every input of the main graph. */
+/** Ends the name of an input whose elements are indices from 0 on. */
+export const indicesBelow = (extent: number) => `indices below ${extent}`;
+
+/** Random elements for every input of the main graph; its name may bound them (`indicesBelow`). */
 export function randomInputs(module: Module, seed: number): readonly TensorData[] {
   const graph = module.graphs[0] as Graph;
   const random = new Random(seed);
   return graph.inputs.map((id) => {
-    const { shape, dtype } = graph.tensors[id] as Tensor;
+    const { shape, dtype, name } = graph.tensors[id] as Tensor;
     const count = elementCount(shape);
+    const extent = /indices below (\d+)$/.exec(name)?.[1];
+    if (extent !== undefined) return random.int32(count, 0, Number(extent) - 1);
     return dtype === 'int8' ? random.int8(count) : random.elements(dtype, count);
   });
 }

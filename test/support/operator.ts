@@ -21,7 +21,7 @@ import { typesOf } from '../../src/ir/op.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { goldenPath, readGolden } from './golden.js';
-import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
+import { GraphBuilder, indicesBelow, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';
 import {
   describeTensor,
@@ -41,6 +41,8 @@ export interface OperandCase {
   readonly data?: TensorData;
   /** By default that of `data`, else int8. */
   readonly dtype?: DType;
+  /** Elements of an int32 input are from 0 to this, exclusive. */
+  readonly below?: number;
 }
 
 /** One node. */
@@ -130,11 +132,12 @@ function goldenRows(op: string): readonly GoldenRow[] {
 /** A model of one node. */
 export function moduleOf(op: string, given: OperatorCase): Module {
   const builder = new GraphBuilder();
-  const inputs = given.inputs.map((operand) => {
+  const inputs = given.inputs.map((operand, i) => {
     if (operand === null) return null;
-    const { shape, quant, data, dtype } = operand;
+    const { shape, quant, data, dtype, below } = operand;
+    const name = below === undefined ? undefined : `input_${i} of ${indicesBelow(below)}`;
     return data === undefined
-      ? builder.input(shape, quant, undefined, dtype)
+      ? builder.input(shape, quant, name, dtype)
       : builder.constant(data, shape, quant === undefined ? perTensorQuant(0.5, 3) : quant, dtype);
   });
   const { edge, quant, shapes, outputs, dtype } = given;
@@ -183,6 +186,13 @@ function goldenModule(op: string, row: GoldenRow, attrs: Attrs): Module {
     dtype: output?.dtype ?? 'int8',
     shapes: row.outputs.map(({ shape }) => shape),
   });
+}
+
+/** The nodes of a golden file, with the attributes of each runtime that answered. */
+export function goldenModules(op: string, golden = op): readonly Module[] {
+  return goldenRows(golden).flatMap((row) =>
+    row.expected.map(({ attrs }) => goldenModule(op, row, attrs)),
+  );
 }
 
 const seeds = Array.from({ length: 24 }, (_, seed) => seed + 1);
@@ -276,10 +286,7 @@ export function testOperator(tests: OperatorTests): void {
         moduleOf(op, { edge: `random, seed ${seed}`, ...random(new Random(seed)) }),
       );
     }
-    const modules = () => [
-      ...rows.flatMap((row) => row.expected.map(({ attrs }) => goldenModule(op, row, attrs))),
-      ...randomModules(),
-    ];
+    const modules = () => [...goldenModules(op, golden), ...randomModules()];
     if (together === undefined) compareC(op, modules);
     else together(modules);
     for (const refusal of refused) {

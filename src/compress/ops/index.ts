@@ -46,6 +46,7 @@ import { fullyConnected } from './fully_connected.js';
 import {
   argExtreme,
   concatenation,
+  cumsum,
   l2Normalization,
   mean,
   moved,
@@ -60,6 +61,7 @@ import {
   split,
   stridedSlice,
   transpose,
+  untraced,
 } from './movement.js';
 import { averagePool2d, l2Pool2d, maxPool2d } from './pools.js';
 import type { Trace } from './trace.js';
@@ -81,10 +83,12 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     compare,
     concatenation,
     conv2d,
+    cumsum,
     depth_to_space: moved,
     depthwise_conv2d: depthwiseConv2d,
     dequantize,
     div,
+    dynamic_update_slice: untraced,
     elu,
     exp,
     expand_dims: sameElements,
@@ -136,6 +140,7 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     squeeze: sameElements,
     strided_slice: stridedSlice,
     sub,
+    take: untraced,
     tanh,
     tile: moved,
     transpose,

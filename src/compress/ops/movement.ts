@@ -1,7 +1,9 @@
 /** Operators that move elements, or compute along whole axes. */
-import { elementCount, type NodeView } from '../../ir/graph.js';
+import { BonsaiError } from '../../errors.js';
+import { at, elementCount, type NodeView } from '../../ir/graph.js';
 import type { ArgExtremeAttrs } from '../../ops/arg_extreme.js';
 import type { ConcatenationAttrs } from '../../ops/concatenation.js';
+import { type CumsumAttrs, cumsumDims } from '../../ops/cumsum.js';
 import { opOf } from '../../ops/index.js';
 import { leastNorm } from '../../ops/l2_normalization.js';
 import type { MeanAttrs } from '../../ops/mean.js';
@@ -29,6 +31,32 @@ import { select } from './windows.js';
 export const sameElements: Trace = (tf, view, inputs) => [
   tf.reshape(operand(inputs, 0), [...(view.outputs[0]?.shape ?? [])]),
 ];
+
+/** Operators on integers, which a float graph does not have. */
+export const untraced: Trace = (_, view) => {
+  throw new BonsaiError(
+    'unsupported-operator',
+    at(view.node),
+    'takes integers, with which a float graph does not compute',
+    'compress the network before it, or behind it',
+  );
+};
+
+/** Each sum is a column of a matrix of ones and zeros: TensorFlow.js's own has a wrong gradient. */
+export const cumsum: Trace<CumsumAttrs> = (tf, view, inputs) => {
+  const { exclusive, reverse } = view.attrs;
+  const { blocks, depth, inner } = cumsumDims(view);
+  const isPart = (from: number, to: number) =>
+    from === to ? !exclusive : reverse ? from > to : from < to;
+  const parts = Float32Array.from({ length: depth * depth }, (_, i) =>
+    Number(isPart(Math.floor(i / depth), i % depth)),
+  );
+  const apart = tf.reshape(operand(inputs, 0), [blocks, depth, inner]);
+  const lines = tf.reshape(tf.transpose(apart, [0, 2, 1]), [blocks * inner, depth]);
+  const sums = tf.matMul(lines, tf.tensor2d(parts, [depth, depth]));
+  const along = tf.transpose(tf.reshape(sums, [blocks, inner, depth]), [0, 2, 1]);
+  return [tf.reshape(along, [...(view.outputs[0]?.shape ?? [])])];
+};
 
 /** Any movement: elements of the inputs at the places that it moves from, and 0 where it pads. */
 export const moved: Trace = (tf, view, inputs) => {

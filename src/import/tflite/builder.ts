@@ -5,17 +5,19 @@ import type { Graph, Node, State, Tensor, TensorId } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
 import { corrupt, decode, defaults } from '../flatbuffer.js';
 import type { Edges } from './edges.js';
+import { foldableOf, foldedOperators } from './folded.js';
 import { rows } from './ops.js';
 import {
   layerName,
   operatorName,
+  placeOf,
   printable,
   type RawModel,
   type RawOperator,
   type RawSubgraph,
   rawTensor,
 } from './read.js';
-import type { AnyRow } from './rows.js';
+import type { AnyRow, ForeignOperator } from './rows.js';
 import { tensorTypes } from './schema.js';
 import { asBias, asWeights, importTensor } from './tensors.js';
 import { unknownOperator } from './unknown.js';
@@ -24,20 +26,9 @@ import { xnnpackAttrs } from './xnnpack.js';
 
 const convertAgain = 'convert the model again';
 
-/** The place that an error names: 'operator 3 (CONV_2D) "block1/conv"'. */
-export function placeOf(
-  raw: RawModel,
-  subgraph: RawSubgraph,
-  operator: RawOperator,
-  index: number,
-): string {
-  const name = operatorName(raw, operator);
-  return `operator ${index} (${name}) "${layerName(subgraph, operator, index)}"`;
-}
-
 /** Whether the importer knows the operator. */
 export function isKnown(name: string): boolean {
-  return rows.has(name) || variableOperators.has(name);
+  return rows.has(name) || foldedOperators.has(name) || variableOperators.has(name);
 }
 
 /**
@@ -96,6 +87,10 @@ export class GraphBuilder {
       this.useVariable(name, operator, { name: layer, ops: [index] }, where);
       return;
     }
+    // Only one that cannot be folded is left.
+    foldedOperators.get(name)?.(
+      foldableOf(this.raw, this.subgraph, operator, where, this.edges.constants),
+    );
     const row = rows.get(name);
     if (row === undefined) throw this.unknown(operator, index);
     const made = operator.outputs.filter((i) => row.op !== 'split' || !this.isEmpty(i));
@@ -108,7 +103,7 @@ export class GraphBuilder {
     };
     const own = this.ownStates(operator, row, layer, where);
     this.nodes.push({
-      op: row.op,
+      op: operatorOf(row, foreign),
       name: layer,
       inputs: [...own.map(({ tensor }) => tensor), ...this.operandsOf(operator, row, where)],
       outputs: [...made.map((output) => this.idOf(output)), ...own.map(({ next }) => next)],
@@ -186,6 +181,11 @@ export class GraphBuilder {
     const where = placeOf(this.raw, this.subgraph, operator, index);
     return unknownOperator(operatorName(this.raw, operator), where, isFloat);
   }
+}
+
+/** The operator of the IR. */
+function operatorOf({ op, computed }: AnyRow, { inputs }: ForeignOperator<unknown>): string {
+  return computed !== undefined && inputs[computed.input]?.data === null ? computed.op : op;
 }
 
 /** The tensors that are weights or biases, and the function that adapts each. */

@@ -5,11 +5,11 @@
  */
 import { BonsaiError } from '../../errors.js';
 import { corrupt, decode } from '../flatbuffer.js';
-import { placeOf } from './builder.js';
 import { Inference } from './inference.js';
 import {
   bufferBytes,
   operatorName,
+  placeOf,
   type RawModel,
   type RawOperator,
   type RawSubgraph,

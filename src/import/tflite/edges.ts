@@ -2,13 +2,15 @@
  * The operators around the integer network that are no work for the device: conversions from and to
  * float at the model's edge, constants stored as float16, arithmetic on shapes.
  */
+import { attempt, BonsaiError } from '../../errors.js';
 import { allocate, elementCount, type Tensor, type TensorData } from '../../ir/graph.js';
 import { spend } from '../flatbuffer.js';
 import { floatOfHalf } from '../half.js';
-import { foldedOperators } from './folded.js';
+import { foldableOf, foldedOperators } from './folded.js';
 import { rows } from './ops.js';
 import {
   operatorName,
+  placeOf,
   type RawModel,
   type RawOperator,
   type RawSubgraph,
@@ -78,15 +80,19 @@ export function edgesOf(raw: RawModel, subgraph: RawSubgraph): Edges {
   });
 
   subgraph.operators.forEach((operator, index) => {
-    const [source = -1] = operator.inputs;
     const [output = -1] = operator.outputs;
-    const elements = foldedOperators.get(name(operator));
-    if (elements === undefined || source < 0 || output < 0) return;
-    const tensor = importTensor(raw, at(output), output);
-    const count = elementCount(tensor.shape);
+    const fold = foldedOperators.get(name(operator));
+    if (fold === undefined || output < 0) return;
+    const where = placeOf(raw, subgraph, operator, index);
+    const result = attempt(() => fold(foldableOf(raw, subgraph, operator, where, constants)));
+    // Refused later, if what it computes is needed.
+    if (result instanceof BonsaiError) return;
+    const { shape } = result;
+    const count = elementCount(shape);
     spend(raw.source, count);
+    const tensor = importTensor(raw, { ...at(output), shape: [...shape] }, output);
     const data = allocate(tensor.dtype, count);
-    elements(at(source).shape).forEach((value, i) => {
+    result.elements().forEach((value, i) => {
       data[i] = (tensor.dtype === 'int64' ? BigInt(value) : value) as never;
     });
     constants.set(output, { ...tensor, data });

@@ -1,5 +1,5 @@
 /** Shapes and integers that follow from others, inferred without a run of the model. */
-import { InternalError } from '../../errors.js';
+import { attempt, BonsaiError, InternalError } from '../../errors.js';
 import {
   elementCount,
   type NodeView,
@@ -9,10 +9,13 @@ import {
   viewOf,
 } from '../../ir/graph.js';
 import { opOf } from '../../ops/index.js';
-import { GraphBuilder, optionsOf, placeOf } from './builder.js';
+import { spend } from '../flatbuffer.js';
+import { GraphBuilder, optionsOf } from './builder.js';
+import { foldableOf, foldedOperators } from './folded.js';
 import { rows } from './ops.js';
 import {
   operatorName,
+  placeOf,
   type RawModel,
   type RawOperator,
   type RawSubgraph,
@@ -87,11 +90,11 @@ export class Inference {
   private computed(name: string, operator: RawOperator, index: number) {
     const [result = -1] = operator.outputs;
     const inputs = operator.inputs.map((input) => this.tensorOf(input));
-    if (name === 'SHAPE') {
-      const extents = this.tensors[operator.inputs[0] ?? -1]?.shape ?? [];
-      return { data: Int32Array.from(extents), shape: [extents.length] };
-    }
     const type = tensorTypes[this.tensors[result]?.type ?? -1];
+    if (name === 'SHAPE' || type === 'int32') {
+      const folded = this.folded(name, operator, index);
+      if (folded !== null) return folded;
+    }
     if (type !== 'int32' && type !== 'bool') return null;
     if (inputs.length === 0 || inputs.some((tensor) => tensor?.data == null)) return null;
     const sources = inputs as readonly Tensor[];
@@ -104,6 +107,19 @@ export class Inference {
     const values = view.inputs.map((tensor) => tensor?.data ?? null);
     const [data = null] = opOf(view.node).evaluate({ ...view, outputs }, values);
     return { data, shape };
+  }
+
+  /** What the importer computes of shapes and constants; null where it computes nothing. */
+  private folded(name: string, operator: RawOperator, index: number): Values | null {
+    const fold = foldedOperators.get(name);
+    if (fold === undefined) return null;
+    const raw = this.current();
+    const subgraph = { ...this.subgraph, tensors: this.tensors };
+    const where = placeOf(this.raw, this.subgraph, operator, index);
+    const result = attempt(() => fold(foldableOf(raw, subgraph, operator, where, new Map())));
+    if (result instanceof BonsaiError) return null;
+    spend(raw.source, elementCount(result.shape));
+    return { data: Int32Array.from(result.elements()), shape: result.shape };
   }
 
   /** Shapes of the operator's outputs. @throws BonsaiError */

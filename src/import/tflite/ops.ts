@@ -7,6 +7,7 @@ import {
   activationOf,
   axisOf,
   type ForeignOperator,
+  integerOf,
   integers,
   padsOf,
   rankOf,
@@ -21,6 +22,7 @@ import {
   batchMatmulOptions,
   concatenationOptions,
   conv2dOptions,
+  cumsumOptions,
   depthToSpaceOptions,
   depthwiseConv2dOptions,
   fullyConnectedOptions,
@@ -270,6 +272,16 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: noOptions,
     attrs: () => ({ function: 'cos' }),
   }),
+  CUMSUM: row({
+    op: 'cumsum',
+    optionsType: 102,
+    options: cumsumOptions,
+    attrs: (foreign) => {
+      const { exclusive, reverse } = foreign.options;
+      const axis = axisOf(foreign, integerOf(foreign, 1, 'axis'), rankOf(foreign, 0));
+      return { axis, exclusive, reverse };
+    },
+  }),
   DEPTH_TO_SPACE: row({
     op: 'depth_to_space',
     optionsType: 94,
@@ -295,6 +307,13 @@ const table: Readonly<Record<string, AnyRow>> = {
     },
   }),
   DIV: row({ op: 'div', optionsType: 29, ...arithmetic }),
+  DYNAMIC_UPDATE_SLICE: row({
+    op: 'dynamic_update_slice',
+    optionsType: 117,
+    options: noOptions,
+    operands: [0, 1, 2],
+    attrs: none,
+  }),
   ELU: row({
     op: 'elu',
     optionsType: 0,
@@ -313,6 +332,7 @@ const table: Readonly<Record<string, AnyRow>> = {
   DEQUANTIZE: row({ op: 'dequantize', optionsType: 0, options: noOptions, attrs: none }),
   EMBEDDING_LOOKUP: row({
     op: 'gather',
+    computed: { input: 0, op: 'take' },
     optionsType: 0,
     options: noOptions,
     operands: [1, 0],
@@ -368,6 +388,7 @@ const table: Readonly<Record<string, AnyRow>> = {
   }),
   GATHER: row({
     op: 'gather',
+    computed: { input: 1, op: 'take' },
     optionsType: 23,
     options: gatherOptions,
     operands: [0, 1],

@@ -132,6 +132,17 @@ export function layerName(subgraph: RawSubgraph, operator: RawOperator, index: n
   return printable(output?.name.split(';')[0] ?? '') || `operator_${index}`;
 }
 
+/** The place that an error names: 'operator 3 (CONV_2D) "block1/conv"'. */
+export function placeOf(
+  raw: RawModel,
+  subgraph: RawSubgraph,
+  operator: RawOperator,
+  index: number,
+): string {
+  const name = operatorName(raw, operator);
+  return `operator ${index} (${name}) "${layerName(subgraph, operator, index)}"`;
+}
+
 /** Names appear in reports and in comments of the generated C. */
 export function printable(name: string): string {
   return name.replace(/\p{C}/gu, '?');

@@ -19,6 +19,8 @@ export interface ForeignOperator<O> {
 export interface Row<F extends Fields> {
   /** The operator's name in the IR. */
   readonly op: string;
+  /** The operator that it is where the input at a position is computed. */
+  readonly computed?: { readonly input: number; readonly op: string };
   /** Member of the file's union of option tables; 0: the operator has none. */
   readonly optionsType: number;
   readonly options: F;
@@ -86,6 +88,14 @@ export function integers(foreign: ForeignOperator<unknown>, input: number, what:
     throw unsupported(foreign.where, `its ${what} must be a constant`, hint);
   }
   return Array.from(data, Number);
+}
+
+/** The one element of an input that must be a constant integer. @throws BonsaiError as `integers` */
+export function integerOf(foreign: ForeignOperator<unknown>, input: number, what: string): number {
+  const values = integers(foreign, input, what);
+  if (values.length === 1) return values[0] as number;
+  const message = `its ${what} has ${values.length} elements, must have one`;
+  throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
 }
 
 /** An axis counted from the front. @throws BonsaiError 'bad-shape' outside the rank */

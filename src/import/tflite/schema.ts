@@ -180,6 +180,7 @@ export const sumOptions = { activation: scalar(0, 'int8'), powersOfTwo: scalar(1
 export const argOptions = { outputType: scalar(0, 'int8') };
 export const batchMatmulOptions = { adjX: flag(0), adjY: flag(1) };
 export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
+export const cumsumOptions = { exclusive: flag(0), reverse: flag(1) };
 export const gatherOptions = { axis: int32(0), batchDims: int32(1) };
 export const geluOptions = { approximate: flag(0) };
 export const depthToSpaceOptions = { block: int32(0) };

@@ -5,9 +5,8 @@
  */
 import { BonsaiError } from '../../errors.js';
 import type { Shape } from '../../ir/graph.js';
-import { placeOf } from './builder.js';
 import { Inference } from './inference.js';
-import type { RawModel, RawTensor } from './read.js';
+import { placeOf, type RawModel, type RawTensor } from './read.js';
 
 /** The shape of an input; `name` is null where the model has a single one. */
 export interface InputShape {

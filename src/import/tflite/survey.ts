@@ -2,12 +2,13 @@
 import { type BonsaiError, refusalOf } from '../../errors.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
-import { GraphBuilder, placeOf } from './builder.js';
+import { GraphBuilder } from './builder.js';
 import { controlFlowOperators, withoutControlFlow } from './control-flow.js';
 import { edgesOf } from './edges.js';
 import {
   bufferBytes,
   operatorName,
+  placeOf,
   type RawModel,
   type RawOperator,
   type RawSubgraph,

@@ -13,7 +13,7 @@ import type { Loop, Move, Moving } from '../../ops/shape/movement.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import type { Kernel, KernelCall, KernelVariant } from '../variant.js';
 import { gatherCall } from './gather.js';
-import { coalesce } from './loops.js';
+import { coalesce, stepsWithWayBack } from './loops.js';
 
 export function copyVariants<A extends object>({
   moves,
@@ -236,20 +236,4 @@ function copyCall(move: Move, fill: Fill | null, elements: number, isAligned: bo
         }
       : {},
   };
-}
-
-/**
- * Each dimension's stride, less the distance that the dimensions below it have covered, innermost
- * first.
- */
-function stepsWithWayBack(
-  loops: readonly Loop[],
-  stride: 'inStride' | 'outStride',
-): readonly number[] {
-  let gone = 0;
-  return loops.map((loop) => {
-    const step = loop[stride] - gone;
-    gone += (loop.extent - 1) * loop[stride];
-    return step;
-  });
 }

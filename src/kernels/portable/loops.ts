@@ -21,3 +21,19 @@ export function coalesce(loops: readonly Loop[]): readonly Loop[] {
   }
   return joined;
 }
+
+/**
+ * Each dimension's stride, less the distance that the dimensions below it have covered, innermost
+ * first.
+ */
+export function stepsWithWayBack<S extends 'inStride' | 'outStride'>(
+  loops: readonly Pick<Loop, 'extent' | S>[],
+  stride: S,
+): readonly number[] {
+  let gone = 0;
+  return loops.map((loop) => {
+    const step = loop[stride] - gone;
+    gone += (loop.extent - 1) * loop[stride];
+    return step;
+  });
+}

@@ -35,3 +35,19 @@ export function constantIndices(
     'convert the model again',
   );
 }
+
+/**
+ * Refuses indices that are no int32, and computed ones of int64.
+ *
+ * @throws BonsaiError 'unsupported-type'
+ */
+export function requireIndexType(view: NodeView<object>, position: number): void {
+  const { dtype, data, name } = inputOf(view, position);
+  if (dtype === 'int32' || (dtype === 'int64' && data !== null)) return;
+  throw new BonsaiError(
+    'unsupported-type',
+    at(view.node),
+    `its indices "${name}" are ${dtype}, must be int32`,
+    'cast them to int32 in the model',
+  );
+}

@@ -1,0 +1,43 @@
+/** cumsum: one pass over each line. */
+import { elementCount } from '../../ir/graph.js';
+import {
+  type CumsumAttrs,
+  cumsumDims,
+  cumsumScalingOf,
+  cumsumTypes,
+  cumsumUnit,
+} from '../../ops/cumsum.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import type { KernelVariant } from '../variant.js';
+
+export const cumsumVariant: KernelVariant<CumsumAttrs> = {
+  template: 'portable/cumsum',
+  needs: [],
+  types: cumsumTypes,
+  match: (view) => {
+    const { shape, dtype } = outputOf(view);
+    const { exclusive, reverse } = view.attrs;
+    const scaling = dtype === 'int8' ? cumsumScalingOf(view) : null;
+    return {
+      scratchBytes: 0,
+      work: () => ({ elements: { count: elementCount(shape), cycles: scaling ? 45 : 60 } }),
+      calls: () => [
+        {
+          ...{ inputs: [0], outputs: [0], types: { element: dtype }, tables: {} },
+          flags: { exclusive, reverse, scaled: scaling !== null, real: dtype === 'float32' },
+          numbers: {
+            ...cumsumDims(view),
+            ...(scaling === null
+              ? {}
+              : {
+                  unit: cumsumUnit,
+                  in_zero_point: scaling.inputZeroPoint,
+                  out_zero_point: scaling.outputZeroPoint,
+                  ...scaling.multiplier,
+                }),
+          },
+        },
+      ],
+    };
+  },
+};

@@ -1,0 +1,44 @@
+/** take: a copy for each index, which is kept inside the tensor. */
+import { arenaTypes } from '../../ir/dtypes.js';
+import { byteCount, dtypes, elementCount, isConstant } from '../../ir/graph.js';
+import type { GatherAttrs } from '../../ops/gather.js';
+import { inputOf, outputOf } from '../../ops/shape/operands.js';
+import { takeDims } from '../../ops/take.js';
+import type { KernelVariant, Table } from '../variant.js';
+
+export const takeVariant: KernelVariant<GatherAttrs> = {
+  template: 'portable/take',
+  needs: [],
+  types: arenaTypes,
+  match: (view) => {
+    const output = outputOf(view);
+    const { batches, blocks, extent, count, size } = takeDims(view);
+    const bytes = size * dtypes[output.dtype].bytes;
+    return {
+      scratchBytes: 0,
+      // Cortex-M0+: the call of memcpy and the loop around it.
+      work: () => ({
+        bytes: { count: byteCount(output), cycles: 2 },
+        parts: { count: elementCount(output.shape) / size, cycles: 40 },
+      }),
+      calls() {
+        const table = inputOf(view, 0);
+        const constant = isConstant(table);
+        const data = table.data as Table['data'];
+        return [
+          {
+            inputs: constant ? [1] : [0, 1],
+            outputs: [0],
+            bytes: true,
+            flags: { constant, single: bytes === 1 },
+            numbers: {
+              ...{ batches, blocks, count, last: extent - 1, block_bytes: extent * bytes },
+              ...(bytes === 1 ? {} : { bytes }),
+            },
+            tables: constant ? { table: { data, role: 'weights' } } : {},
+          },
+        ];
+      },
+    };
+  },
+};
