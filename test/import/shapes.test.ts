@@ -110,6 +110,29 @@ describe('--shape', () => {
     });
   }
 
+  it('is not needed where shapes follow from shapes that the file has', () => {
+    // The converter writes 1 for extents that a dynamic batch leaves open.
+    const batched = changed((model, main) => {
+      computedShape(model, main);
+      Object.assign(at(main.tensors, 0), { shapeSignature: [-1, 4, 4, 2] });
+      const [flat = -1] = main.operators.at(reshape + 3)?.outputs ?? [];
+      Object.assign(at(main.tensors, flat), { shape: [1, 1], shapeSignature: [-1, -1] });
+    });
+    const [made, expected] = [graphOf(batched), graphOf(fixed)];
+    expect(made.nodes.map(({ op }) => op)).to.deep.equal(expected.nodes.map(({ op }) => op));
+    const outputs = [made, expected].map((graph) => evaluateGraph(graph, [input]).outputs);
+    expect(outputs[0]).to.deep.equal(outputs[1]);
+  });
+
+  it('a layer that does not take what follows is refused as what it is', () => {
+    const wrong = changed((model, main) => {
+      computedShape(model, main);
+      Object.assign(at(main.tensors, 0), { shape: [1, 4, 5, 2] });
+    });
+    expect(refused(wrong)?.where).to.match(/^operator \d/);
+    expect(refused(wrong)?.hint).not.to.include('--shape');
+  });
+
   const bytes = changed((model, main) => {
     constantShape(model, main);
     dynamic(model, main);

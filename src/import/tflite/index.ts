@@ -34,10 +34,10 @@ export function importTflite(
   };
 }
 
-/** The model with the shapes that the user gives to its inputs. */
+/** The model with the shapes that the user gives to its inputs, or that it computes itself. */
 export function shapedModel(raw: RawModel, shapes: readonly InputShape[] = []): RawModel {
   const subgraph = raw.subgraphs[main];
-  if (shapes.length === 0 || subgraph === undefined) return raw;
+  if (subgraph === undefined) return raw;
   checkIndices(raw, subgraph);
   return withShapes(raw, shapes, ioNames(raw, 'inputs', subgraph.inputs));
 }

@@ -1,12 +1,13 @@
 /**
  * --shape: a model whose inputs have dynamic extents, with the extents that the user gives. All
  * shapes that follow from them are inferred again, and so are the integers that the file computes
- * from shapes.
+ * from shapes. A file that computes shapes has 1 for the extents of what follows from them, so that
+ * these are inferred without --shape, too.
  */
-import { BonsaiError } from '../../errors.js';
+import { BonsaiError, refusalOf } from '../../errors.js';
 import type { Shape } from '../../ir/graph.js';
 import { Inference } from './inference.js';
-import { placeOf, type RawModel, type RawTensor } from './read.js';
+import { operatorName, placeOf, type RawModel, type RawSubgraph, type RawTensor } from './read.js';
 
 /** The shape of an input; `name` is null where the model has a single one. */
 export interface InputShape {
@@ -27,7 +28,8 @@ export function withShapes(
   names: readonly string[],
 ): RawModel {
   const [main, ...others] = raw.subgraphs;
-  if (given.length === 0 || main === undefined) return raw;
+  if (main === undefined) return raw;
+  if (given.length === 0) return withOwnShapes(raw, main);
   const shaped = new Inference(raw, main);
   for (const { name, shape } of given) {
     const position = name === null && names.length === 1 ? 0 : names.indexOf(name ?? '');
@@ -48,6 +50,21 @@ export function withShapes(
       throw new BonsaiError(error.code, where, error.message, hint);
     }
   });
+  return inferred(shaped, main, others);
+}
+
+/** The shapes that follow from those of the inputs in the file; unchanged if it computes none. */
+function withOwnShapes(raw: RawModel, main: RawSubgraph): RawModel {
+  if (!main.operators.some((operator) => operatorName(raw, operator) === 'SHAPE')) return raw;
+  const shaped = new Inference(raw, main);
+  // What cannot be inferred keeps the shape of the file: the importer tells what is wrong with it.
+  main.operators.forEach((operator, index) => {
+    refusalOf(() => shaped.infer(operator, index));
+  });
+  return inferred(shaped, main, raw.subgraphs.slice(1));
+}
+
+function inferred(shaped: Inference, main: RawSubgraph, others: readonly RawSubgraph[]): RawModel {
   return { ...shaped.current(), subgraphs: [{ ...main, tensors: shaped.tensors }, ...others] };
 }
 
