@@ -237,7 +237,10 @@ function rows(): readonly Layer[] {
     [1, 10],
     [1, 257],
     [1, 6, 6, 21],
-  ].map((shape) => plain('l2_normalization', [shape]));
+  ].flatMap((shape) => [
+    plain('l2_normalization', [shape]),
+    plain('log_softmax', [shape], { algorithm: 'fixed' }),
+  ]);
 }
 
 function binaries(): readonly Layer[] {

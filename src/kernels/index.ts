@@ -122,7 +122,7 @@ import {
 } from './portable/rescale.js';
 import { resizeBilinearVariant } from './portable/resize_bilinear.js';
 import { selectVariant } from './portable/select.js';
-import { softmaxVariants } from './portable/softmax.js';
+import { logSoftmaxVariants, softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
 import { takeVariant } from './portable/take.js';
 import { updateSliceVariant } from './portable/update_slice.js';
@@ -430,6 +430,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   [reduceSum.name, { variants: [sumVariant(reduceSum)] }],
   ['reduce_min', { variants: [extremeVariant(false)] }],
   ['resize_bilinear', { variants: [resizeBilinearVariant] }],
+  ['log_softmax', { variants: logSoftmaxVariants }],
   ['softmax', { variants: softmaxVariants }],
   [
     squaredDifference.name,

@@ -36,6 +36,7 @@ import { l2Normalization } from './l2_normalization.js';
 import { l2Pool2d } from './l2_pool2d.js';
 import { leakyRelu } from './leaky_relu.js';
 import { log } from './log.js';
+import { logSoftmax } from './log_softmax.js';
 import { logical } from './logical.js';
 import { logicalNot } from './logical_not.js';
 import { logistic } from './logistic.js';
@@ -122,6 +123,7 @@ const all: readonly OpDef<any>[] = [
   l2Pool2d,
   leakyRelu,
   log,
+  logSoftmax,
   logistic,
   lstm,
   maximum,

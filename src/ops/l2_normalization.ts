@@ -7,7 +7,7 @@ import { sqrt } from './arithmetic/float32.js';
 import { inverseSqrt } from './arithmetic/inverse-sqrt.js';
 import { clamp, multiplyByQuantizedMultiplier, perTensor } from './arithmetic/quant.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
-import { rowsOf } from './shape/rows.js';
+import { mapRows, type Row, requireRowQuant, rowsOf } from './shape/rows.js';
 
 /** Both runtimes give the same bits. */
 export type L2NormalizationAttrs = Readonly<Record<string, never>>;
@@ -15,7 +15,7 @@ export type L2NormalizationAttrs = Readonly<Record<string, never>>;
 /** Types of inputs and outputs: one for both of a node. */
 export const normalizedTypes: readonly DType[] = ['int8', 'float32'];
 
-/** The output's fraction bits: its scale is 1/128. */
+/** The output's fraction bits: desktop TFLite requires scale 1/128, TFLM takes it for granted. */
 export const fractionBits = 7;
 
 /** Float norms below it count as it (l2norm.cc). */
@@ -27,7 +27,7 @@ export const l2Normalization = {
   infer: (view) => [inputOf(view, 0).shape],
   check(view) {
     if (requireOneType(view, normalizedTypes) === 'float32') return;
-    requireOutputQuant(view);
+    requireRowQuant(view, { scale: 2 ** -fractionBits, zeroPoint: 0 });
     const { zeroPoint } = perTensor(inputOf(view, 0), at(view.node));
     const { depth } = rowsOf(view);
     const largest = Math.max(127 - zeroPoint, zeroPoint + 128);
@@ -36,29 +36,13 @@ export const l2Normalization = {
     throw new BonsaiError('too-large', at(view.node), message, 'normalize shorter rows');
   },
   evaluate(view, [input]) {
-    const { depth } = rowsOf(view);
     const normalize = outputOf(view).dtype === 'float32' ? realRow : integerRow(view);
-    const x = input as Int8Array | Float32Array;
-    const result = x.slice();
-    for (let first = 0; first < x.length; first += depth) {
-      result.set(normalize(Array.from(x.subarray(first, first + depth))), first);
-    }
-    return [result];
+    return [mapRows(view, input as Int8Array | Float32Array, normalize)];
   },
   macs: () => 0,
   range: (view) => [boundsOf(channelCount(outputOf(view)), () => [-128, 127])],
   inPlace: () => [],
 } satisfies OpDef<L2NormalizationAttrs>;
-
-/** Desktop TFLite requires scale 1/128 and zero point 0; TFLM takes them for granted. */
-function requireOutputQuant(view: NodeView<L2NormalizationAttrs>): void {
-  const { scale, zeroPoint } = perTensor(outputOf(view), at(view.node));
-  if (scale === 2 ** -fractionBits && zeroPoint === 0) return;
-  const message = `its output has scale ${scale} and zero point ${zeroPoint}, must have 1/128 and 0`;
-  throw new BonsaiError('bad-quantization', at(view.node), message, 'quantize the model again');
-}
-
-type Row = (x: readonly number[]) => readonly number[];
 
 /** reference_integer_ops::L2Normalization of integer_ops/l2normalization.h. */
 function integerRow(view: NodeView<L2NormalizationAttrs>): Row {

@@ -32,7 +32,7 @@ type ScaleAndZero = readonly [scale: number, zeroPoint: number];
 /** Output quantization of operators whose output differs from the input. */
 const outputQuants: Readonly<Record<string, ScaleAndZero>> = {
   ...{ logistic: [1 / 256, -128], softmax: [1 / 256, -128], tanh: [1 / 128, 0] },
-  ...{ l2_normalization: [1 / 128, 0] },
+  ...{ l2_normalization: [1 / 128, 0], log_softmax: [1 / 16, 127] },
   ...{ add: [0.07, -128], sub: [0.07, -128], mul: [0.1, -128], quantize: [0.07, 0] },
 };
 

@@ -315,6 +315,7 @@ const table: Readonly<Record<string, Writers>> = {
   l2_pool2d: windowed('L2_POOL_2D', 1, poolKernel, kernels),
   leaky_relu: plain('LEAKY_RELU', 2, ({ attrs: { alpha } }) => ({ alpha })),
   log: plain('LOG', 2),
+  log_softmax: plain('LOG_SOFTMAX', 2),
   logical: ({ function: name }) => plain(`LOGICAL_${String(name).toUpperCase()}`, 1),
   logical_not: plain('LOGICAL_NOT', 1),
   logistic: plain('LOGISTIC', 2),

@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { at, changed, encodeModel, smallModel, softmax, typeCode } from '../import/fixture.js';
+import {
+  at,
+  changed,
+  encodeModel,
+  smallModel,
+  softmax,
+  typeCode,
+  withResize,
+} from '../import/fixture.js';
 import { runHere } from '../support/command.js';
 
 describe('command line: inspect', () => {
@@ -22,7 +30,8 @@ describe('command line: inspect', () => {
     const codes = { builtinCode: code, deprecatedBuiltinCode: 127 };
     Object.assign(at(model.operatorCodes, softmax), codes);
   });
-  const float = changed((_, main) => {
+  const float = changed((model, main) => {
+    withResize(model, main);
     for (const id of [8, 9]) {
       Object.assign(at(main.tensors, id), { type: typeCode('float32'), quantization: {} });
     }
@@ -81,7 +90,7 @@ describe('command line: inspect', () => {
   it('a float model is described, since it can be compressed', async () => {
     const { status, stdout } = await inspect(float);
     expect(stdout)
-      .to.match(/^SOFTMAX +float32 +1 +no: .*float32/m)
+      .to.match(/^RESIZE_BILINEAR +float32 +1 +no: .*float32/m)
       .and.to.match(/^model: /m);
     expect(status).to.equal(0);
   });

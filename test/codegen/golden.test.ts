@@ -362,6 +362,20 @@ const rows: Readonly<Record<string, Fill>> = {
     const attrs = { beta: 1, algorithm: 'fixed' };
     return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });
   },
+  'portable/log_softmax': (b) => {
+    const quant = perTensorQuant(1 / 16, 127);
+    return b.node('log_softmax', [b.input([1, 10])], { algorithm: 'fixed' }, { quant });
+  },
+  'portable/log_softmax_table': (b) => {
+    const quant = perTensorQuant(1 / 16, 127);
+    return b.node('log_softmax', [b.input([1, 10])], { algorithm: 'table' }, { quant });
+  },
+  'portable/log_softmax_f32': (b: Layers) =>
+    b.node('log_softmax', [realInput(b, [2, 10])], { algorithm: 'fixed' }),
+  'portable/softmax_f32': (b: Layers) => {
+    const x = b.node('softmax', [realInput(b, [2, 10])], { beta: 1, algorithm: 'fixed' });
+    return b.node('softmax', [x], { beta: 0.5, algorithm: 'fixed' });
+  },
   'portable/softmax_table': (b) => {
     const attrs = { beta: 1, algorithm: 'table' };
     return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });

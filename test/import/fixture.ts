@@ -6,6 +6,7 @@ import {
   identifier,
   modelFields,
   reshapeOptions,
+  resizeBilinearOptions,
   softmaxOptions,
   tensorTypes,
 } from '../../src/import/tflite/schema.js';
@@ -83,6 +84,19 @@ export const conv = 0;
 export const reshape = 1;
 export const dense = 2;
 export const softmax = 3;
+
+/** The last operator becomes one that has no kernel of float32, of images of this type. */
+export function withResize(model: RawModel, main: RawSubgraph): void {
+  const code = builtinCode('RESIZE_BILINEAR');
+  const operator = at(main.operators, softmax);
+  const codes = { builtinCode: code, deprecatedBuiltinCode: code };
+  Object.assign(at(model.operatorCodes, softmax), codes);
+  const builtinOptions = { fields: resizeBilinearOptions, values: {} };
+  Object.assign(operator, { builtinOptionsType: 15, builtinOptions });
+  for (const id of [...operator.inputs, ...operator.outputs] as number[]) {
+    Object.assign(at(main.tensors, id), { shape: [1, 1, 1, 5] });
+  }
+}
 
 /**
  * input [1,4,4,2] → CONV_2D 3×3 SAME, 3 channels, per channel → RESHAPE → FULLY_CONNECTED → SOFTMAX.

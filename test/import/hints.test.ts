@@ -16,6 +16,7 @@ import {
   softmax,
   tensor,
   typeCode,
+  withResize,
 } from './fixture.js';
 
 function refusal(bytes: Uint8Array): BonsaiError | null {
@@ -126,6 +127,7 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
         const count = (one.shape as number[]).reduce((product, extent) => product * extent, 1);
         if ((one.buffer as number) > 0 && buffer.data) buffer.data = new Uint8Array(4 * count);
       }
+      withResize(model, main);
       main.operators.splice(reshape, 2);
       main.operators.splice(0, 1);
       main.inputs.splice(0, 1, 8);
@@ -135,11 +137,12 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
     'one float layer in a quantized model',
     /is float32; it computes with/,
     /TFLite leaves a layer in float32/,
-    (_, main) => {
+    (model, main) => {
       main.inputs.push(main.tensors.length);
       main.tensors.push(tensor('real', 'float32', [1, 5]));
       Object.assign(at(main.tensors, 9), { type: typeCode('float32'), quantization: {} });
       at(main.operators, softmax).inputs.splice(0, 1, 10);
+      withResize(model, main);
       main.outputs.push(8);
       expect(at(main.operators, dense).outputs).to.deep.equal([8]);
     },

@@ -12,6 +12,8 @@ type Case = Omit<OperatorCase, 'edge'>;
 const real = { dtype: 'float32', quant: null } as const;
 const index = { dtype: 'int32', quant: null } as const;
 const quant = perTensorQuant(0.05, -11);
+const fixed = { algorithm: 'fixed' };
+const logarithm = { quant: perTensorQuant(1 / 16, 127) };
 const unit = { quant: perTensorQuant(1 / 128, 0) };
 const window = {
   ...{ kernelH: 3, kernelW: 2, strideH: 1, strideW: 2, activation: 'none' },
@@ -34,6 +36,26 @@ const cases: readonly (readonly [op: string, cases: readonly Case[]])[] = [
       { inputs: [{ shape: [30, 1], quant: perTensorQuant(0.05, 127) }], ...unit },
       { inputs: [{ shape: [1, 30000], quant: perTensorQuant(0.05, -128) }], ...unit },
       { inputs: [reals([4, 12])], ...real },
+    ],
+  ],
+  [
+    'log_softmax',
+    [
+      { inputs: [{ shape: [5, 19], quant }], attrs: fixed, ...logarithm },
+      {
+        inputs: [{ shape: [3, 300], quant: perTensorQuant(0.004, 7) }],
+        attrs: fixed,
+        ...logarithm,
+      },
+      { inputs: [{ shape: [5, 19], quant }], attrs: { algorithm: 'table' }, ...logarithm },
+      { inputs: [reals([4, 12])], attrs: fixed, ...real },
+    ],
+  ],
+  [
+    'softmax',
+    [
+      { inputs: [reals([4, 12])], attrs: { beta: 1, ...fixed }, ...real },
+      { inputs: [reals([4, 12])], attrs: { beta: 0.25, ...fixed }, ...real },
     ],
   ],
   ['l2_pool2d', [{ inputs: [reals([1, 5, 6, 3])], attrs: window, ...real }]],

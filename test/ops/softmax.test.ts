@@ -1,5 +1,6 @@
 import { perTensorQuant, type Random } from '../support/module.js';
 import { randomQuant, randomShape, testOperator } from '../support/operator.js';
+import { reals, testReal } from '../support/real-layers.js';
 
 const quant = perTensorQuant(1 / 256, -128);
 const attrs = { beta: 1, algorithm: 'fixed' };
@@ -51,3 +52,18 @@ testOperator({
     },
   ],
 });
+
+testReal(
+  'softmax',
+  [
+    { edge: 'rows', inputs: [reals([6, 9])], attrs },
+    { edge: 'beta not 1', inputs: [reals([4, 12])], attrs: { ...attrs, beta: 0.25 } },
+    { edge: 'one class', inputs: [reals([3, 1])], attrs },
+  ],
+  (random) => {
+    const depth = random.pick([1, 2, 10, 100]);
+    const shape = [...randomShape(random, random.integer(0, 3), 3), depth];
+    return { inputs: [reals(shape)], attrs: { ...attrs, beta: random.pick([1, 1, 0.25, 3]) } };
+  },
+  { ulps: 2 },
+);

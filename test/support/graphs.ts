@@ -337,6 +337,10 @@ export const growths: Readonly<Record<string, Grow>> = {
     algorithm: random.pick(['magnitude', 'signed']),
   })),
   log: ofPositive('log'),
+  log_softmax: ({ b, random, x }) => {
+    const attrs = { algorithm: random.pick(['fixed', 'table']) };
+    return b.node('log_softmax', [x], attrs, { quant: perTensorQuant(1 / 16, 127) });
+  },
   logistic: elementwise('logistic', sigmoid, perTensorQuant(1 / 256, -128)),
   max_pool2d: pool('max_pool2d'),
   mean: ({ b, random, x, shape }) => {

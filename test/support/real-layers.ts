@@ -24,15 +24,19 @@ export function realWeights(
 
 type RealCase = Omit<OperatorCase, 'quant' | 'dtype'>;
 
-/** @param cases nodes whose golden rows tflite-micro computes */
+/**
+ * @param cases nodes whose golden rows tflite-micro computes
+ * @param options.ulps by how many units in the last place its C library may differ
+ */
 export function testReal(
   op: string,
   cases: readonly RealCase[],
   random: (random: Random) => Omit<RealCase, 'edge'>,
+  { ulps = 0 } = {},
 ): void {
   const real = { quant: null, dtype: 'float32' } as const;
   testOperator({
-    ...{ op, golden: `${op}_f32` },
+    ...{ op, golden: `${op}_f32`, ulps },
     cases: cases.map((one) => ({ ...one, ...real })),
     random: (seeded) => ({ ...random(seeded), ...real }),
     differs: () => ['tflite'],

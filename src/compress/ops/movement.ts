@@ -194,6 +194,8 @@ export const resizeBilinear: Trace<ResizeBilinearAttrs> = (tf, view, inputs) => 
   return [between(between(operand(inputs, 0), 1, rows), 2, columns)];
 };
 
+export const logSoftmax: Trace = (tf, _, inputs) => [tf.logSoftmax(operand(inputs, 0))];
+
 export const softmax: Trace<SoftmaxAttrs> = (tf, { attrs }, inputs) => [
   tf.softmax(tf.mul(operand(inputs, 0), attrs.beta)),
 ];

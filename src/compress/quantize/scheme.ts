@@ -90,6 +90,7 @@ export function rangeOf(quant: ActivationQuant): RealRange {
 const fixed: ReadonlyMap<string, Readonly<Record<ActivationType, ActivationQuant>>> = new Map([
   ['softmax', fixedQuants(1 / 256, -128)],
   ['l2_normalization', fixedQuants(1 / 128, 0)],
+  ['log_softmax', fixedQuants(1 / 16, 127)],
   ['logistic', fixedQuants(1 / 256, -128)],
   ['tanh', fixedQuants(1 / 128, 0)],
 ]);

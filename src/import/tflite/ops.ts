@@ -196,6 +196,8 @@ interface Activated {
 
 const single = { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } };
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
+/** Of int8 SOFTMAX and LOG_SOFTMAX. */
+const exponentials = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'table' } };
 const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
 
 const table: Readonly<Record<string, AnyRow>> = {
@@ -483,6 +485,13 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: none,
     rounding: curve,
   }),
+  LOG_SOFTMAX: row({
+    op: 'log_softmax',
+    optionsType: 36,
+    options: noOptions,
+    attrs: none,
+    rounding: exponentials,
+  }),
   MAXIMUM: row({ op: 'maximum', ...extremes }),
   MAX_POOL_2D: row({ op: 'max_pool2d', ...pool }),
   MINIMUM: row({ op: 'minimum', ...extremes }),
@@ -621,7 +630,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     op: 'softmax',
     optionsType: 9,
     options: softmaxOptions,
-    rounding: { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'table' } },
+    rounding: exponentials,
     attrs: (foreign) => ({ beta: foreign.options.beta }),
   }),
   SPACE_TO_BATCH_ND: row({

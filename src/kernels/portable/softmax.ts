@@ -1,14 +1,19 @@
-/** softmax: a table of exponentials, and one division per row. */
+/** softmax and log_softmax: a table of exponentials, and one division or logarithm for each row. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import { differenceMultiplier, exponentials, reciprocals } from '../../ops/arithmetic/softmax16.js';
-import { outputOf } from '../../ops/shape/operands.js';
 import {
   fixedExponentials,
-  type SoftmaxAttrs,
-  softmaxRows,
+  inputScale,
   tableExponentials,
-} from '../../ops/softmax.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+} from '../../ops/arithmetic/exponentials.js';
+import { differenceMultiplier, exponentials, reciprocals } from '../../ops/arithmetic/softmax16.js';
+import { fixedDistances, fixedSummands, type LogSoftmaxAttrs } from '../../ops/log_softmax.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import { rowsOf } from '../../ops/shape/rows.js';
+import type { SoftmaxAttrs } from '../../ops/softmax.js';
+import type { KernelCall, KernelVariant, Overlap } from '../variant.js';
+
+/** Every row is read before it is written, or element by element. */
+const inPlace: readonly Overlap[] = [{ input: 0, lead: 0, exact: true }];
 
 export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
   {
@@ -19,7 +24,7 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
       return {
         scratchBytes: 0,
         work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 70 } }),
-        calls: () => [lower(view, Int32Array.from(fixedExponentials(view)))],
+        calls: () => [lower(view, { exponentials: fixedTable(view, view.attrs.beta) })],
       };
     },
   },
@@ -33,7 +38,7 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
         // Two floating-point additions or multiplications by the run-time library, on a core
         // without an FPU.
         work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 300 } }),
-        calls: () => [lower(view, tableExponentials(view))],
+        calls: () => [lower(view, { exponentials: tableExponentials(view, view.attrs.beta) })],
       };
     },
   },
@@ -45,12 +50,12 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
       const { multiplier, shift } = differenceMultiplier(view, view.attrs.beta);
       return {
         scratchBytes: 0,
-        overlaps: [{ input: 0, lead: 0, exact: true }],
+        overlaps: inPlace,
         work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 75 } }),
         calls: () => [
           {
             ...{ inputs: [0], outputs: [0], flags: {} },
-            numbers: { ...softmaxRows(view), multiplier, shift },
+            numbers: { ...rowsOf(view), multiplier, shift },
             tables: {
               exponentials: { data: exponentials, role: 'table' },
               reciprocals: { data: reciprocals, role: 'table' },
@@ -60,14 +65,92 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
       };
     },
   },
+  realVariant('portable/softmax_f32', ({ beta }) => beta, { logarithm: false }),
 ];
 
-function lower(view: NodeView<SoftmaxAttrs>, data: Int32Array | Float32Array): KernelCall {
+export const logSoftmaxVariants: readonly KernelVariant<LogSoftmaxAttrs>[] = [
+  {
+    template: 'portable/log_softmax',
+    needs: [],
+    match(view) {
+      if (view.attrs.algorithm !== 'fixed') return null;
+      return {
+        scratchBytes: 0,
+        overlaps: inPlace,
+        work: () => rowWork(view, { cycles: 30, rowCycles: 600 }),
+        calls: () => [
+          lower(view, {
+            distances: Int32Array.from(fixedDistances(view)),
+            summands: Int32Array.from(fixedSummands(view)),
+          }),
+        ],
+      };
+    },
+  },
+  {
+    template: 'portable/log_softmax_table',
+    needs: [],
+    match(view) {
+      if (view.attrs.algorithm !== 'table') return null;
+      const scale = inputScale(view);
+      return {
+        scratchBytes: 0,
+        overlaps: inPlace,
+        work: () => rowWork(view, { cycles: 800, rowCycles: 4000 }),
+        calls: () => [
+          lower(view, {
+            exponentials: tableExponentials(view, 1),
+            scales: Float32Array.of(scale, Math.fround(16 * scale)),
+          }),
+        ],
+      };
+    },
+  },
+  realVariant('portable/log_softmax_f32', () => 1, { logarithm: true }),
+];
+
+/** Rows of float32; the output holds the exponentials until their sum is known. */
+function realVariant<A extends object>(
+  template: string,
+  betaOf: (attrs: A) => number,
+  { logarithm }: { readonly logarithm: boolean },
+): KernelVariant<A> {
   return {
-    inputs: [0],
-    outputs: [0],
-    flags: {},
-    numbers: softmaxRows(view),
-    tables: { exponentials: { data, role: 'table' } },
+    ...{ template, text: 'portable/softmax_f32', needs: [], types: ['float32'] },
+    match: (view) => ({
+      scratchBytes: 0,
+      overlaps: inPlace,
+      work: () => rowWork(view, { cycles: 3500, rowCycles: logarithm ? 4000 : 300 }),
+      calls() {
+        const beta = betaOf(view.attrs);
+        const scaled = beta !== 1;
+        const tables = scaled ? { beta: Float32Array.of(beta) } : {};
+        return [{ ...lower(view, tables), flags: { logarithm, scaled } }];
+      },
+    }),
+  };
+}
+
+function rowWork(
+  view: NodeView<object>,
+  { cycles, rowCycles }: { readonly cycles: number; readonly rowCycles: number },
+) {
+  return {
+    outputs: { count: elementCount(outputOf(view).shape), cycles },
+    rows: { count: rowsOf(view).rows, cycles: rowCycles },
+  };
+}
+
+const fixedTable = (view: NodeView<object>, beta: number) =>
+  Int32Array.from(fixedExponentials(view, beta));
+
+function lower(
+  view: NodeView<object>,
+  tables: Readonly<Record<string, Int32Array | Float32Array>>,
+): KernelCall {
+  const entries = Object.entries(tables);
+  return {
+    ...{ inputs: [0], outputs: [0], flags: {}, numbers: { ...rowsOf(view) } },
+    tables: Object.fromEntries(entries.map(([name, data]) => [name, { data, role: 'table' }])),
   };
 }

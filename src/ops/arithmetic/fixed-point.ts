@@ -79,6 +79,44 @@ export function oneOverOnePlus(x: number): number {
   return scaleByPot(twoOverOnePlus(x), 1);
 }
 
+/** Of `logOfAtLeastOne`, in Q0. */
+const logConstants = {
+  ln2: 1488522236,
+  /** √½ and its root. */
+  root: 1518500250,
+  fourthRoot: 1805811301,
+  /** Of the rational approximation. */
+  numerator: 117049297,
+  denominator: 127690142,
+  constant: 1057819769,
+  linear: 638450708,
+} as const;
+
+/**
+ * ln x in Q5 for x ≥ 1 in Q12, bit for bit as TFLite defines it
+ * (log_x_for_x_greater_than_or_equal_to_1 of kernels/internal/common.h): x = r · 2^power, r next to
+ * the fourth root of ½, where a quotient of polynomials approximates the logarithm.
+ */
+export function logOfAtLeastOne(raw: number): number {
+  const { ln2, root, fourthRoot, numerator, denominator, constant, linear } = logConstants;
+  const quarter = 2 ** 23;
+  const zeros = Math.clz32(raw);
+  const headroom = Math.clz32(multiply(raw, root)) - 1;
+  // By either of two powers, a half apart.
+  const r = Math.min(
+    scaleByPot(multiply(raw * 2 ** (zeros - 1), root), 1),
+    scaleByPot(raw, headroom),
+  );
+  const power = Math.max((12 - zeros) * 2 ** 25 + quarter, (12 - headroom) * 2 ** 25 - quarter);
+  const p = Math.floor((r + fourthRoot + 1) / 2);
+  const q = 2 * (r - fourthRoot);
+  const square = multiply(q, q);
+  const above = multiply(q, r) + multiply(multiply(q, square), numerator);
+  const inner = constant + q + multiply(denominator, square);
+  const below = oneOverOnePlus(multiply(p, inner) + multiply(linear, q));
+  return scaleByPot(multiply(power, ln2) + multiply(scaleByPot(above, -6), below), 1);
+}
+
 /** 1 / (1 + exp(−x)) in Q0 for x in Q`integerBits`. */
 export function logisticOf(raw: number, integerBits: number): number {
   if (raw === 0) return 2 ** 30;

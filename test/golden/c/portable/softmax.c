@@ -31,6 +31,18 @@ static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
     return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
 }
 
+/* 1 / (2 * half) in Q0.31, half from 1/2 to 1 in Q0.31, by three steps of Newton and Raphson: q ->
+ * 1 / half in Q2.29. Every product has a nonnegative factor. */
+static inline int32_t reciprocal(int32_t half)
+{
+    int32_t q = 1515870810 + multiply_high(-1010580540, half, 1u << 14);
+    for (int32_t step = 0; step < 3; step++) {
+        const int32_t error = (1 << 29) - multiply_high(half, q, 1u << 14);
+        q += 4 * multiply_high(error, q, 1u << 14);
+    }
+    return q < 1 << 30 ? 2 * q : INT32_MAX;
+}
+
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
  * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
 static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
@@ -63,22 +75,15 @@ static void softmax_s8(const int8_t *restrict in, int8_t *restrict out)
             sum <<= 1;
             bits--;
         }
-        /* q -> 1 / half in Q2.29, half = s / 2. Every product has a nonnegative factor. */
-        const int32_t half = (int32_t)(sum >> 1);
-        int32_t q = 1515870810 + multiply_high(-1010580540, half, 1u << 14);
-        for (int32_t step = 0; step < 3; step++) {
-            const int32_t error = (1 << 29) - multiply_high(half, q, 1u << 14);
-            q += 4 * multiply_high(error, q, 1u << 14);
-        }
-        int32_t reciprocal = q < 1 << 30 ? 2 * q : INT32_MAX;
+        int32_t share = reciprocal((int32_t)(sum >> 1));
         if (bits > 8) {
             /* Every probability is below 1/512 and rounds to 0 (TensorFlow Lite Micro aborts). */
             bits = 8;
-            reciprocal = 0;
+            share = 0;
         }
         for (int32_t c = 0; c < depth; c++) {
             const int32_t e = exponentials[largest - in[c]];
-            const int32_t y = requantize(e, reciprocal, -23 - bits) - 128;
+            const int32_t y = requantize(e, share, -23 - bits) - 128;
             out[c] = (int8_t)(y > 127 ? 127 : y);
         }
     }
