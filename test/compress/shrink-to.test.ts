@@ -154,6 +154,15 @@ describe('shrinking to a goal', () => {
     });
   }
 
+  it('takes heads of attention one by one, and leaves two of two channels each', () => {
+    const graph = new FloatNetwork([4, 4, 2]).attention(4).mean().dense(3, 'none').graph();
+    const { groups } = couplingOf(graph);
+    const options = { scores: groups.map(() => 1), least: 4, multiple: 4 } as const;
+    const at = (macs: number) => shrinkTo(candidate(graph), { macs }, options).families;
+    expect(at(0.8)).to.deep.equal([{ before: 4, after: 3 }]);
+    expect(at(0.01)).to.deep.equal([{ before: 4, after: 2 }]);
+  });
+
   it('learns what a weight costs in flash from the first estimate', () => {
     const goal = { costOf, flashBytes: 0.5 * full.flashBytes };
     const made = shrinkTo(candidate(graph), goal, { scores, multiple: 1, least: 1 });

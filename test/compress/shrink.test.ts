@@ -65,6 +65,8 @@ function concatenate(net: FloatNetwork, ids: readonly TensorId[], axis = 3): voi
 
 const sum = { activation: 'relu' };
 
+const noTransposes = { transposeA: false, transposeB: false };
+
 const twoLayers = () => new FloatNetwork([4, 4, 3]).conv(4).conv(2).graph();
 
 /** What random graphs of [1, 4, 4, c] are made of; every one maps channels of zeros to zeros. */
@@ -132,6 +134,8 @@ const parts: Readonly<Record<string, (net: FloatNetwork) => void>> = {
       .add('transpose', [], { perm: [0, 3, 1, 2] })
       .add('leaky_relu', [], { alpha: 0.5, algorithm: 'magnitude' })
       .add('transpose', [], { perm: [0, 2, 3, 1] }),
+  'three heads of attention': (net) => net.attention(3),
+  'attention without heads': (net) => net.attention(1),
   'rows as one dimension and back': (net) => {
     const { shape } = net;
     net
@@ -291,6 +295,63 @@ const rows: readonly Row[] = [
     groups: ['3: 2 1 1 1'],
   },
   {
+    edge: 'heads of attention go whole, with their queries, keys and values',
+    build: (net) => net.attention(3).conv(2),
+    // Three projections, their reshapes and transposes; scores twice; the sum of values and back.
+    groups: ['3: 2 1 1 2 1 1 2 1 1 1 1 1 1 2'],
+  },
+  {
+    edge: 'without heads, channels of queries go with those of keys, and values alone',
+    build: (net) => net.attention(1).conv(2),
+    groups: ['2: 1 1', '2: 1 1 1'],
+  },
+  {
+    edge: 'scores have no channels that could go',
+    build: (net) => {
+      const from = net.conv(4).add('reshape', [], { shape: [1, 16, 4] }).last;
+      net.add('batch_matmul', [from], { transposeA: false, transposeB: true });
+      net.add('reshape', [], { shape: [1, 4, 4, 16] }).conv(2);
+    },
+    groups: ['4: 1 1'],
+  },
+  {
+    edge: 'a constant matrix keeps its input',
+    build: (net) => {
+      net
+        .conv(4)
+        .add('batch_matmul', [constant(net, [4, 5])], noTransposes)
+        .conv(2);
+    },
+    groups: [],
+    kept: [/batch_matmul.*: multiplies with a constant/],
+  },
+  {
+    edge: 'one head of values for several of scores',
+    build: (net) => {
+      const from = net.conv(4).last;
+      net.add('reshape', [], { shape: [1, 16, 2, 2] }).add('transpose', [], { perm: [0, 2, 1, 3] });
+      const two = net.last;
+      net.last = from;
+      net.add('reshape', [], { shape: [1, 1, 4, 16] });
+      net.last = net.add('batch_matmul', [two], noTransposes).last;
+      net.conv(2);
+    },
+    groups: [],
+    kept: [/batch_matmul.*: its operands have channels along two axes/],
+  },
+  {
+    edge: 'softmax along another dimension passes channels on',
+    build: (net) => {
+      const back = [0, 2, 3, 1];
+      net
+        .conv(4)
+        .add('transpose', [], { perm: [0, 3, 1, 2] })
+        .softmax();
+      net.add('transpose', [], { perm: back }).conv(2);
+    },
+    groups: ['4: 1 1 1 1'],
+  },
+  {
     edge: 'softmax inside keeps its input',
     build: (net) => net.conv(4).softmax().conv(2),
     groups: [],
@@ -304,7 +365,7 @@ const rows: readonly Row[] = [
         .add('mean', [], { axes: [3], keepDims: true, algorithm: 'general' })
         .conv(2),
     groups: [],
-    kept: [/mean.*: averages over the channels/],
+    kept: [/mean.*: makes one number of all channels/],
   },
   {
     edge: 'grouped convolution',

@@ -58,6 +58,33 @@ export class FloatNetwork {
     );
   }
 
+  /**
+   * q · kᵀ · v of an image's pixels, for each of `heads` heads of two channels; without softmax, and
+   * with small numbers, so that integers stay exact.
+   */
+  attention(heads: number): this {
+    const [, h = 1, w = 1, c = 1] = this.shape;
+    this.add('reshape', [], { shape: [1, h * w, c] });
+    const from = this.last;
+    const [query, key, value] = [0, 1, 2].map(() => this.#projection(from, heads)) as TensorId[];
+    this.last = query as TensorId;
+    this.add('batch_matmul', [key as TensorId], { transposeA: false, transposeB: true });
+    this.add('relu6', [], { algorithm: 'clamp' });
+    this.add('batch_matmul', [value as TensorId], { transposeA: false, transposeB: false });
+    if (heads > 1) this.add('transpose', [], { perm: [0, 2, 1, 3] });
+    return this.add('reshape', [], { shape: [1, h, w, 2 * heads] });
+  }
+
+  #projection(from: TensorId, heads: number): TensorId {
+    this.last = from;
+    const [, rows = 1, c = 1] = this.shape;
+    const attrs = { activation: 'relu6', rounding: 'double', keepDims: true };
+    this.add('fully_connected', [this.#weights([2 * heads, c], c), this.#zeros(2 * heads)], attrs);
+    if (heads === 1) return this.last;
+    this.add('reshape', [], { shape: [1, rows, heads, 2] });
+    return this.add('transpose', [], { perm: [0, 2, 1, 3] }).last;
+  }
+
   softmax(): this {
     return this.add('softmax', [], { beta: 1, algorithm: 'fixed' });
   }

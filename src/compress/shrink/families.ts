@@ -87,7 +87,7 @@ function mostLive(graph: Graph): number {
 /**
  * The graph with the shapes that it has without the removed groups, and data and attributes as they
  * were: enough for `sizesOf`, and a thousand times faster than to cut it. null where a line would
- * keep fewer positions than `least`, unless it has no more now.
+ * keep fewer channels than `least`, unless it has no more now, or no head.
  */
 export function resized(
   graph: Graph,
@@ -102,7 +102,9 @@ export function resized(
     for (const { tensor, axis, indices } of groups[0]?.slices ?? []) {
       const shape = shapes.get(tensor) ?? [...tensorOf(graph, tensor).shape];
       shape[axis] = (shape[axis] as number) - count * indices.length;
-      if ((shape[axis] as number) < least) return null;
+      // Heads are an earlier dimension; so are filters, which an output has as its last one.
+      const isLast = axis === shape.length - 1;
+      if ((shape[axis] as number) < (isLast ? least : 1)) return null;
       shapes.set(tensor, shape);
     }
   }

@@ -6,6 +6,7 @@ import {
   type Shape,
   type TensorId,
 } from '../../ir/graph.js';
+import type { BatchMatmulAttrs } from '../../ops/batch_matmul.js';
 import { type Conv2dAttrs, conv2dDims } from '../../ops/conv2d.js';
 import type { DepthwiseConv2dAttrs } from '../../ops/depthwise_conv2d.js';
 import { isMoving, opOf } from '../../ops/index.js';
@@ -15,6 +16,8 @@ import type { StridedSliceAttrs } from '../../ops/strided_slice.js';
 import { channelsAlong, weighted } from '../float-graph.js';
 import type { Lines } from './lines.js';
 import { DisjointSets } from './sets.js';
+
+const dependsOnAll = 'each output depends on all channels';
 
 /** Joins what goes together. Returns null, or why the node's tensors keep all channels. */
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
@@ -39,12 +42,81 @@ const elementwise: Follow = (lines, view) => pass(lines, view, lines.axisOf(inpu
 const image: Follow = (lines, view) =>
   lines.axisOf(inputId(view)) === 3 ? pass(lines, view, 3) : 'its channels are not the last axis';
 
-const mean: Follow = (lines, view: NodeView<MeanAttrs>) => {
+/** Means, sums, maxima. */
+const reduction: Follow = (lines, view: NodeView<MeanAttrs>) => {
   const { axes, keepDims } = view.attrs;
   const axis = lines.axisOf(inputId(view));
-  if (axes.includes(axis)) return 'averages over the channels';
+  if (axes.includes(axis)) return 'makes one number of all channels';
   return pass(lines, view, keepDims ? axis : axis - axes.filter((other) => other < axis).length);
 };
+
+const softmax: Follow = (lines, view) =>
+  lines.axisOf(inputId(view)) === shapeOf(view).length - 1
+    ? dependsOnAll
+    : elementwise(lines, view);
+
+/**
+ * Heads are outer dimensions of both operands. Where channels are summed, those of both operands go
+ * together and the output has none; the other dimensions of the matrices pass on.
+ */
+const batchMatmul: Follow = (lines, view: NodeView<BatchMatmulAttrs>) => {
+  if (view.inputs.some((tensor) => tensor?.data !== null)) return 'multiplies with a constant';
+  const [a, b, out] = [inputId(view), inputId(view, 1), outputId(view)];
+  const [inA, inB] = [0, 1].map((position) => dimensionOf(lines, view, position)) as [Dim, Dim];
+  if (inA.role === 'outer' && inB.role === 'outer' && inA.axis === inB.axis) {
+    lines.setAxis(out, inA.axis);
+    const { extent } = inA;
+    if (extent !== inB.extent) return 'repeats one head for several';
+    lines.joinAll(lines.along(a), lines.along(b), extent);
+    lines.joinAll(lines.along(a), lines.along(out), extent);
+    return null;
+  }
+  const { length: rank } = shapeOfOutput(view);
+  if (inA.role === 'depth' && inB.role === 'depth') {
+    lines.joinAll(lines.along(a), lines.along(b), inA.extent);
+    stays(lines, out);
+  } else if (inB.role === 'across') {
+    passAlong(lines, b, out, rank - 1, inB.extent);
+    stays(lines, a);
+  } else if (inA.role === 'across') {
+    passAlong(lines, a, out, rank - 2, inA.extent);
+    stays(lines, b);
+  } else {
+    return 'its operands have channels along two axes';
+  }
+  return null;
+};
+
+/** Which dimension of its matrices holds an operand's channels; `axis` is that of the output. */
+interface Dim {
+  readonly role: 'outer' | 'across' | 'depth';
+  readonly axis: number;
+  readonly extent: number;
+}
+
+function dimensionOf(lines: Lines, view: NodeView<BatchMatmulAttrs>, position: number): Dim {
+  const shape = shapeOf(view, position);
+  const own = lines.axisOf(inputId(view, position));
+  const axis = own + shapeOfOutput(view).length - shape.length;
+  const extent = shape[own] ?? 1;
+  if (own < shape.length - 2) return { role: 'outer', axis, extent };
+  const isTransposed = position === 0 ? view.attrs.transposeA : view.attrs.transposeB;
+  const depth = shape.length - ((position === 0) === isTransposed ? 2 : 1);
+  return { role: own === depth ? 'depth' : 'across', axis, extent };
+}
+
+const shapeOfOutput = (view: NodeView<object>): Shape => view.outputs[0]?.shape ?? [];
+
+function passAlong(lines: Lines, from: TensorId, to: TensorId, axis: number, count: number): void {
+  lines.setAxis(to, axis);
+  lines.joinAll(lines.along(from), lines.along(to), count);
+}
+
+/** The tensor keeps its channels. */
+function stays(lines: Lines, id: TensorId): void {
+  lines.along(id);
+  lines.keepTensor(id);
+}
 
 const conv2d: Follow = (lines, view: NodeView<Conv2dAttrs>) => {
   const { groups, inC } = conv2dDims(view);
@@ -128,7 +200,7 @@ const moving: Follow = (lines, view) => {
       });
     }
     const id = view.node.outputs[position] as TensorId;
-    lines.setAxis(id, finestAxis(shape, sources));
+    lines.setAxis(id, lines.headsOf(id) ?? finestAxis(shape, sources));
     joinSources(lines, id, shape, sources);
   });
   return null;
@@ -182,22 +254,39 @@ const stridedSlice: Follow = (lines, view: NodeView<StridedSliceAttrs>) =>
 /** Other movements follow their moves. */
 const rules: ReadonlyMap<string, Follow> = new Map(
   Object.entries({
+    abs: elementwise,
     add: binary,
     average_pool2d: image,
+    batch_matmul: batchMatmul,
     conv2d,
     depthwise_conv2d: depthwise,
     fully_connected: fullyConnected,
+    div: binary,
+    elu: elementwise,
+    exp: elementwise,
+    gelu: elementwise,
     hard_swish: elementwise,
     leaky_relu: elementwise,
     logistic: elementwise,
     max_pool2d: image,
-    mean,
+    maximum: binary,
+    mean: reduction,
+    minimum: binary,
     mul: binary,
+    neg: elementwise,
     quantize: elementwise,
+    reduce_max: reduction,
+    reduce_min: reduction,
+    reduce_sum: reduction,
     relu: elementwise,
     relu6: elementwise,
     relu_n1_to_1: elementwise,
+    resize_bilinear: image,
     resize_nearest_neighbor: image,
+    rsqrt: elementwise,
+    softmax,
+    sqrt: elementwise,
+    squared_difference: binary,
     strided_slice: stridedSlice,
     sub: binary,
     tanh: elementwise,
@@ -207,7 +296,7 @@ const rules: ReadonlyMap<string, Follow> = new Map(
 /** Joins the positions of a node's tensors. Returns null, or why they keep all channels. */
 export function follow(lines: Lines, view: NodeView): string | null {
   const rule = rules.get(view.node.op) ?? (isMoving(view.node) ? moving : undefined);
-  if (rule === undefined) return 'each output depends on all channels';
+  if (rule === undefined) return dependsOnAll;
   if (weighted.has(view.node.op) && view.inputs[1]?.data === null)
     return 'its weights are computed';
   return rule(lines, view);

@@ -1,5 +1,6 @@
 /** The lines along which tensors of a graph can be cut, and which positions on them go together. */
 import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { headAxes } from './heads.js';
 import { DisjointSets } from './sets.js';
 
 /** Positions along one axis of a tensor. */
@@ -26,7 +27,16 @@ export class Lines {
   readonly #whole = new Set<TensorId>();
   readonly #staying = new Set<number>();
 
-  constructor(readonly graph: Graph) {}
+  readonly #heads: ReadonlyMap<TensorId, number>;
+
+  constructor(readonly graph: Graph) {
+    this.#heads = headAxes(graph);
+  }
+
+  /** The axis of a tensor whose positions become heads of attention; null where none do. */
+  headsOf(tensor: TensorId): number | null {
+    return this.#heads.get(tensor) ?? null;
+  }
 
   /** The axis of a computed tensor that holds its channels: the last one unless it is set. */
   axisOf(tensor: TensorId): number {

@@ -9,7 +9,7 @@ import { type Counts, type Family, resized, type Sizes, sizesOf } from './famili
 export type Excess = (sizes: Sizes) => number;
 
 export interface SearchOptions {
-  /** Counts of channels that are left are multiples of it, where a family has so many. */
+  /** Counts of channels that are left are multiples of it, where a family has more. */
   readonly multiple: number;
   /** The fewest channels of a tensor, unless it has no more in the beginning. */
   readonly least: number;
@@ -86,7 +86,7 @@ function bestStep(space: Space, { counts, excess }: Step, avoided?: Counts): Ste
 function removals({ families, multiple }: Space, counts: Counts): readonly Counts[] {
   return families.flatMap(({ groups: { length } }, i) => {
     const left = length - (counts[i] as number);
-    const step = length < multiple ? 1 : left % multiple || multiple;
+    const step = length <= multiple ? 1 : left % multiple || multiple;
     return step < left ? [counts.with(i, length - left + step)] : [];
   });
 }
@@ -95,7 +95,7 @@ function removals({ families, multiple }: Space, counts: Counts): readonly Count
 function returns({ families, multiple }: Space, counts: Counts): readonly Counts[] {
   return families.flatMap(({ groups: { length } }, i) => {
     const count = counts[i] as number;
-    const step = length < multiple ? 1 : multiple;
+    const step = length <= multiple ? 1 : multiple;
     return count > 0 ? [counts.with(i, Math.max(0, count - step))] : [];
   });
 }
