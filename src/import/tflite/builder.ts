@@ -93,7 +93,8 @@ export class GraphBuilder {
     );
     const row = rows.get(name);
     if (row === undefined) throw this.unknown(operator, index);
-    const made = operator.outputs.filter((i) => row.op !== 'split' || !this.isEmpty(i));
+    const { outputs } = operator;
+    const made = outputs.filter((i) => outputs.length === 1 || !this.isEmpty(i));
     const foreign = {
       where,
       options: optionsOf(this.raw, row, operator, where),
