@@ -40,6 +40,7 @@ import { pad } from '../ops/pad.js';
 import { leak, prelu } from '../ops/prelu.js';
 import { quantize } from '../ops/quantize.js';
 import type { RealFunctionAttrs } from '../ops/real_function.js';
+import { productTypes } from '../ops/reduce_prod.js';
 import { reduceSum } from '../ops/reduce_sum.js';
 import { relu } from '../ops/relu.js';
 import { relu0To1 } from '../ops/relu_0_to_1.js';
@@ -98,8 +99,15 @@ import { copyVariants } from './portable/copy.js';
 import { cumsumVariant } from './portable/cumsum.js';
 import { curveVariant } from './portable/curve16.js';
 import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js';
+import { foldingVariant } from './portable/folding.js';
 import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { l2NormalizationVariant } from './portable/l2_normalization.js';
+import {
+  bucketizeVariant,
+  oneHotVariant,
+  reverseSequenceVariant,
+  topkVariant,
+} from './portable/lists.js';
 import { lookupVariants } from './portable/lookup.js';
 import { lstmVariant } from './portable/lstm.js';
 import { extremeVariant, sumVariant } from './portable/mean.js';
@@ -454,6 +462,13 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['transpose_conv', { variants: [transposeConvVariant, wideTransposeConv, realTransposeConv] }],
   ['add_n', { variants: [addNVariant] }],
   ['arg_extreme', { variants: [argExtremeVariant] }],
+  ['bucketize', { variants: [bucketizeVariant] }],
+  ['one_hot', { variants: [oneHotVariant] }],
+  ['reduce_all', { variants: [foldingVariant('all', ['bool'])] }],
+  ['reduce_any', { variants: [foldingVariant('any', ['bool'])] }],
+  ['reduce_prod', { variants: [foldingVariant('product', productTypes)] }],
+  ['reverse_sequence', { variants: [reverseSequenceVariant] }],
+  ['topk', { variants: [topkVariant] }],
   ['take', { variants: [takeVariant] }],
   ['cumsum', { variants: [cumsumVariant] }],
   ['dynamic_update_slice', { variants: [updateSliceVariant] }],

@@ -11,6 +11,7 @@ import { averagePool2d } from './average_pool2d.js';
 import { batchMatmul } from './batch_matmul.js';
 import { batchToSpaceNd } from './batch_to_space_nd.js';
 import { broadcastTo } from './broadcast_to.js';
+import { bucketize } from './bucketize.js';
 import { cast } from './cast.js';
 import { compare } from './compare.js';
 import { concatenation } from './concatenation.js';
@@ -48,6 +49,7 @@ import { minimum } from './minimum.js';
 import { mirrorPad } from './mirror_pad.js';
 import { mul } from './mul.js';
 import { neg } from './neg.js';
+import { oneHot } from './one_hot.js';
 import { pack } from './pack.js';
 import { pad } from './pad.js';
 import { pow } from './pow.js';
@@ -55,8 +57,11 @@ import { prelu } from './prelu.js';
 import { push } from './push.js';
 import { quantize } from './quantize.js';
 import { realFunction } from './real_function.js';
+import { reduceAll } from './reduce_all.js';
+import { reduceAny } from './reduce_any.js';
 import { reduceMax } from './reduce_max.js';
 import { reduceMin } from './reduce_min.js';
+import { reduceProd } from './reduce_prod.js';
 import { reduceSum } from './reduce_sum.js';
 import { relu } from './relu.js';
 import { relu0To1 } from './relu_0_to_1.js';
@@ -65,6 +70,7 @@ import { relu6 } from './relu6.js';
 import { reshape } from './reshape.js';
 import { resizeBilinear } from './resize_bilinear.js';
 import { resizeNearestNeighbor } from './resize_nearest_neighbor.js';
+import { reverseSequence } from './reverse_sequence.js';
 import { rsqrt } from './rsqrt.js';
 import { select } from './select.js';
 import { softmax } from './softmax.js';
@@ -80,6 +86,7 @@ import { svdf } from './svdf.js';
 import { take } from './take.js';
 import { tanh } from './tanh.js';
 import { tile } from './tile.js';
+import { topk } from './topk.js';
 import { transpose } from './transpose.js';
 import { transposeConv } from './transpose_conv.js';
 import { unpack } from './unpack.js';
@@ -133,14 +140,18 @@ const all: readonly OpDef<any>[] = [
   mirrorPad,
   mul,
   neg,
+  oneHot,
   pack,
   pad,
   push,
   prelu,
   quantize,
   realFunction,
+  reduceAny,
+  reduceAll,
   reduceMax,
   reduceMin,
+  reduceProd,
   reduceSum,
   relu,
   relu6,
@@ -149,6 +160,7 @@ const all: readonly OpDef<any>[] = [
   reshape,
   resizeBilinear,
   resizeNearestNeighbor,
+  reverseSequence,
   rsqrt,
   softmax,
   spaceToBatchNd,
@@ -163,9 +175,11 @@ const all: readonly OpDef<any>[] = [
   take,
   tanh,
   tile,
+  topk,
   transpose,
   transposeConv,
   broadcastTo,
+  bucketize,
   unpack,
 ];
 

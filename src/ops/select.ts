@@ -1,7 +1,7 @@
 /** select (SELECT, SELECT_V2): x where the condition holds, y elsewhere, with broadcasting. */
 import { BonsaiError } from '../errors.js';
 import { arenaTypes } from '../ir/dtypes.js';
-import { allocate, at, elementCount } from '../ir/graph.js';
+import { allocate, at, elementCount, type NodeView } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
 import { inPlaceOperands, tiedOperands } from './arithmetic/binary.js';
 import { boundsOf, channelCount, rangeAt } from './arithmetic/bounds.js';
@@ -10,13 +10,25 @@ import { broadcastShapes, requireRank, sourceIndices } from './shape/broadcast.j
 import { inputOf, outputOf, requireOneType, requireTypes } from './shape/operands.js';
 
 /** Inputs: the condition, x, y. Both runtimes copy integers as they are. */
-export type SelectAttrs = Readonly<Record<string, never>>;
+export interface SelectAttrs {
+  /** Whether the condition has one dimension and chooses rows, as that of SELECT may. */
+  readonly rows?: boolean;
+}
+
+/** The node with a condition that broadcasts to the rows that it chooses. */
+export function broadcasting(view: NodeView<SelectAttrs>): NodeView<SelectAttrs> {
+  if (view.attrs.rows !== true) return view;
+  const [condition, x, y] = [inputOf(view, 0), inputOf(view, 1), inputOf(view, 2)];
+  const shape = [...condition.shape, ...x.shape.slice(1).map(() => 1)];
+  return { ...view, inputs: [{ ...condition, shape }, x, y] };
+}
 
 export const select = {
   name: 'select',
   types: arenaTypes,
   infer(view) {
-    const [condition, x, y] = [0, 1, 2].map((position) => inputOf(view, position).shape);
+    const whole = broadcasting(view);
+    const [condition, x, y] = [0, 1, 2].map((position) => inputOf(whole, position).shape);
     const where = at(view.node);
     return [broadcastShapes(condition ?? [], broadcastShapes(x ?? [], y ?? [], where), where)];
   },
@@ -36,7 +48,7 @@ export const select = {
   },
   evaluate(view, inputs) {
     const { shape, dtype } = outputOf(view);
-    const places = [0, 1, 2].map((i) => sourceIndices(inputOf(view, i).shape, shape));
+    const places = [0, 1, 2].map((i) => sourceIndices(inputOf(broadcasting(view), i).shape, shape));
     const to = allocate(dtype, elementCount(shape));
     for (let i = 0; i < to.length; i++) {
       const chosen = inputs[0]?.[places[0]?.[i] as number] ? 1 : 2;
@@ -45,7 +57,7 @@ export const select = {
     return [to];
   },
   macs: () => 0,
-  isPointwise: () => true,
+  isPointwise: ({ attrs }) => attrs.rows !== true,
   range(view, [, x, y]) {
     const [ofX, ofY] = [x as ChannelBounds, y as ChannelBounds];
     return [
@@ -55,6 +67,6 @@ export const select = {
       }),
     ];
   },
-  channels: tiedOperands,
+  channels: (view) => tiedOperands(broadcasting(view)),
   inPlace: inPlaceOperands,
 } satisfies OpDef<SelectAttrs>;

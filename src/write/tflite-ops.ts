@@ -258,6 +258,24 @@ const padWithValue: Writer = {
   },
 };
 
+const oneHot: Writer = {
+  name: 'ONE_HOT',
+  version: 1,
+  write(view, extras) {
+    const [depth, on, off] = ['depth', 'on', 'off'].map((name) => number(view.attrs, name));
+    const [indices = null] = view.node.inputs;
+    return {
+      inputs: [
+        indices,
+        extras.constant([depth as number], []),
+        extras.scalar(view, on as number),
+        extras.scalar(view, off as number),
+      ],
+      options: { axis: view.attrs.axis },
+    };
+  },
+};
+
 /** Where attributes decide which operator it is: the writer that they choose. */
 type Writers = Writer | ((attrs: Attrs) => Writer);
 
@@ -276,6 +294,7 @@ const table: Readonly<Record<string, Writers>> = {
     pairs(list(attrs, 'crops')),
   ]),
   broadcast_to: parameterised('BROADCAST_TO', 2, ({ attrs }) => [vector(list(attrs, 'shape'))]),
+  bucketize: plain('BUCKETIZE', 1, ({ attrs: { boundaries } }) => ({ boundaries })),
   cast: plain('CAST', 1),
   compare: ({ relation }) => plain(String(relation).toUpperCase(), 2),
   concatenation: plain('CONCATENATION', 2, (view) => ({
@@ -331,6 +350,7 @@ const table: Readonly<Record<string, Writers>> = {
   ),
   mul: plain('MUL', 2, fusedActivation),
   neg: plain('NEG', 1),
+  one_hot: oneHot,
   pack: plain('PACK', 2, ({ attrs: { axis }, inputs }) => ({ axis, count: inputs.length })),
   pad: ({ value }) =>
     value === undefined ? parameterised('PAD', 2, (view) => [padAmounts(view)]) : padWithValue,
@@ -339,8 +359,11 @@ const table: Readonly<Record<string, Writers>> = {
   prelu: plain('PRELU', 1),
   quantize: plain('QUANTIZE', 2),
   real_function: ({ function: name }) => plain(String(name).toUpperCase(), 1),
+  reduce_all: reduced('REDUCE_ALL', 1),
+  reduce_any: reduced('REDUCE_ANY', 1),
   reduce_max: reduced('REDUCE_MAX', 2),
   reduce_min: reduced('REDUCE_MIN', 2),
+  reduce_prod: reduced('REDUCE_PROD', 1),
   reduce_sum: reduced('SUM', 2),
   relu: plain('RELU', 2),
   relu6: plain('RELU6', 2),
@@ -354,8 +377,12 @@ const table: Readonly<Record<string, Writers>> = {
   ),
   resize_bilinear: resized('RESIZE_BILINEAR', 3),
   resize_nearest_neighbor: resized('RESIZE_NEAREST_NEIGHBOR', 2),
+  reverse_sequence: plain('REVERSE_SEQUENCE', 1, ({ attrs: { sequence, batch } }) => ({
+    sequence,
+    batch,
+  })),
   rsqrt: plain('RSQRT', 2),
-  select: plain('SELECT_V2', 1),
+  select: ({ rows }) => plain(rows === true ? 'SELECT' : 'SELECT_V2', 1),
   softmax: plain('SOFTMAX', 2, ({ attrs: { beta } }) => ({ beta })),
   space_to_batch_nd: parameterised('SPACE_TO_BATCH_ND', 2, ({ attrs }) => [
     vector(list(attrs, 'block')),
@@ -373,6 +400,7 @@ const table: Readonly<Record<string, Writers>> = {
   take: plain('GATHER', 2, ({ attrs: { axis, batchDims } }) => ({ axis, batchDims })),
   tanh: plain('TANH', 2),
   tile: parameterised('TILE', 2, ({ attrs }) => [vector(list(attrs, 'multiples'))]),
+  topk: parameterised('TOPK_V2', 2, ({ attrs }) => [[[number(attrs, 'k')], []]]),
   transpose: parameterised('TRANSPOSE', 2, ({ attrs }) => [vector(list(attrs, 'perm'))]),
   transpose_conv: transposeConv,
   unpack: plain('UNPACK', 2, ({ attrs: { axis }, outputs }) => ({ axis, count: outputs.length })),

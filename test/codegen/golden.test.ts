@@ -567,6 +567,39 @@ Object.assign(rows, {
       b.constant(Int32Array.of(2, 0, 0)),
     ]);
   },
+  'portable/bucketize': (b: Layers) => {
+    const attrs = { boundaries: [-1.5, 0, 2] };
+    return b.node('bucketize', [realInput(b, [2, 5])], attrs, { dtype: 'int32', quant: null });
+  },
+  'portable/one_hot': (b: Layers) => {
+    const indices = b.input([2, 3], null, undefined, 'int32');
+    const attrs = { axis: 1, depth: 4, on: 127, off: -128 };
+    return b.node('one_hot', [indices], attrs, { dtype: 'int8', quant: probabilities });
+  },
+  'portable/reduce_all': (b: Layers) => {
+    const x = b.input([2, 5, 3], null, undefined, 'bool');
+    return b.node('reduce_all', [x], { axes: [1], keepDims: false });
+  },
+  'portable/reduce_any': (b: Layers) => {
+    const x = b.input([2, 5, 3], null, undefined, 'bool');
+    return b.node('reduce_any', [x], { axes: [2], keepDims: true });
+  },
+  'portable/reduce_prod': (b: Layers) => {
+    const attrs = { axes: [1], keepDims: true };
+    const whole = b.input([2, 5, 3], null, undefined, 'int32');
+    return ['x', 'y'].map((_, i) =>
+      b.node('reduce_prod', [i === 0 ? realInput(b, [2, 5, 3]) : whole], attrs),
+    );
+  },
+  'portable/reverse_sequence': (b: Layers) => {
+    const lengths = b.input([2], null, undefined, 'int32');
+    const attrs = { sequence: 1, batch: 0 };
+    const x = b.node('reverse_sequence', [realInput(b, [2, 5, 3]), lengths], attrs);
+    return b.node('reverse_sequence', [x, b.constant(Int32Array.of(2, 5))], attrs);
+  },
+  'portable/topk': (b: Layers) => [
+    ...b.nodeAll('topk', [b.input([2, 10])], { k: 3 }, { dtypes: ['int8', 'int32'] }),
+  ],
   'portable/take': (b: Layers) => {
     const indices = (count: number) => b.input([count], null, undefined, 'int32');
     const words = b.constant(new Int8Array(40), [10, 4], perTensorQuant(0.5, 0));

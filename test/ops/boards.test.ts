@@ -2,7 +2,10 @@
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { goldenModules } from '../support/operator.js';
 
-const names = ['cumsum', 'dynamic_update_slice', 'take'];
+const names = [
+  ...['bucketize', 'cumsum', 'dynamic_update_slice', 'one_hot', 'reduce_all', 'reduce_any'],
+  ...['reduce_prod', 'reverse_sequence', 'select', 'take', 'topk'],
+];
 
 describe('operators on simulated boards', () => {
   for (const target of ['rp2040', 'stm32f405']) {

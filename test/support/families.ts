@@ -154,6 +154,55 @@ export function testExtreme(op: string): void {
   });
 }
 
+/** reduce_all, reduce_any or reduce_prod. */
+export function testFolding(op: string, types: readonly DType[]): void {
+  const of = (dtype: DType, shape: Shape) => ({
+    inputs: [plain(dtype, shape)],
+    dtype,
+    quant: null,
+  });
+  testOperator({
+    op,
+    cases: types.flatMap((dtype) => [
+      {
+        ...of(dtype, [2, 3, 4]),
+        edge: `${dtype}, a dimension between`,
+        attrs: { axes: [1], keepDims: true },
+      },
+      {
+        ...of(dtype, [2, 3, 2, 3]),
+        edge: `${dtype}, dimensions apart`,
+        attrs: { axes: [0, 2], keepDims: false },
+      },
+      {
+        ...of(dtype, [3, 2]),
+        edge: `${dtype}, all`,
+        attrs: { axes: [0, 1], keepDims: true },
+      },
+    ]),
+    random: (random) => {
+      const shape = randomShape(random, random.integer(1, 5), 3);
+      const axes = shape.flatMap((_, d) => (random.integer(0, 1) === 0 ? [d] : []));
+      const attrs = { axes: axes.length > 0 ? axes : [0], keepDims: random.integer(0, 1) === 0 };
+      return { ...of(random.pick(types), shape), attrs };
+    },
+    refused: [
+      {
+        ...of(types[0] as DType, [2, 3]),
+        edge: 'an axis beyond the rank',
+        attrs: { axes: [2], keepDims: false },
+        ...{ code: 'bad-shape', message: /axis 2/ },
+      },
+      {
+        edge: 'int8',
+        inputs: [{ shape: [2, 3] }],
+        attrs: { axes: [1], keepDims: false },
+        ...{ code: 'unsupported-type', message: /is int8/ },
+      },
+    ],
+  });
+}
+
 /** Elements of a type; int8, which `compare` takes as well, is quantized. */
 export const plain = (dtype: DType, shape: Shape): OperandCase => ({
   shape,

@@ -562,6 +562,41 @@ export const indexed: Readonly<Record<string, Grow>> = {
     const indices = random.int32(random.integer(1, 4), 0, extent - 1);
     return b.node('gather_nd', [x, b.constant(indices, [indices.length, 1])]);
   },
+  bucketize: (growth) => {
+    const whole = { dtype: 'int32', quant: null } as const;
+    const { b } = growth;
+    const found = b.node('bucketize', [real(growth)], { boundaries: [-2, -0.5, 0, 1] }, whole);
+    return quantized(growth, b.node('cast', [found], {}, { dtype: 'float32', quant: null }));
+  },
+  one_hot: (growth) => {
+    const { b, random, x } = growth;
+    const attrs = { axis: random.integer(0, 1), depth: 4, on: 127, off: random.integer(-128, 0) };
+    const options = { dtype: 'int8', quant: b.quant(x) } as const;
+    return b.node('one_hot', [indexBelow(growth, 5)], attrs, options);
+  },
+  ...Object.fromEntries(
+    ['reduce_all', 'reduce_any'].map((op): [string, Grow] => [
+      op,
+      (growth) => {
+        const attrs = { axes: [growth.random.integer(0, growth.shape.length - 1)], keepDims: true };
+        return quantized(growth, fromTruth(growth, growth.b.node(op, [truth(growth)], attrs)));
+      },
+    ]),
+  ),
+  reduce_prod: (growth) => {
+    const { b, random, shape } = growth;
+    const attrs = { axes: [random.integer(0, shape.length - 1)], keepDims: true };
+    return quantized(growth, b.node('reduce_prod', [real(growth)], attrs));
+  },
+  reverse_sequence: (growth) => {
+    const { b, random, x, shape } = growth;
+    if (shape.length < 2) return x;
+    const lengths = b.constant(random.int32(shape[1] ?? 1, 0, shape[0] ?? 1));
+    const attrs = { sequence: 0, batch: 1 };
+    return quantized(growth, b.node('reverse_sequence', [real(growth), lengths], attrs));
+  },
+  topk: ({ b, random, x, shape }) =>
+    b.node('topk', [x], { k: random.integer(1, shape.at(-1) ?? 1) }, { dtypes: ['int8', 'int32'] }),
   take: (growth) => {
     const { b, random, x, shape } = growth;
     const axis = random.integer(0, shape.length - 1);

@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly outputs?: number;
   /** Type of every output; by default that of input 0. */
   readonly dtype?: DType;
+  /** Types of the outputs, if these differ; int32 is not quantized then. */
+  readonly dtypes?: readonly DType[];
 }
 
 /** Adds tensors and nodes in order; shapes of outputs come from the operator's `infer`. */
@@ -100,9 +102,14 @@ export class GraphBuilder {
     const inherited = this.tensors[inputs[0] ?? -1]?.quant ?? null;
     const quant = options.quant === undefined ? inherited : options.quant;
     const dtype = options.dtype ?? this.tensors[inputs[0] ?? -1]?.dtype ?? 'int8';
-    const count = options.outputs ?? options.shapes?.length ?? 1;
+    const count = options.outputs ?? (options.dtypes ?? options.shapes)?.length ?? 1;
     const outputs = Array.from({ length: count }, (_, i) =>
-      this.tensor(`${name}/out_${i}`, options.shapes?.[i] ?? [], quant, dtype),
+      this.tensor(
+        `${name}/out_${i}`,
+        options.shapes?.[i] ?? [],
+        options.dtypes?.[i] === 'int32' ? null : quant,
+        options.dtypes?.[i] ?? dtype,
+      ),
     );
     const node: Node = { op, name, inputs, outputs, attrs, ops: [index], fused: [] };
     const shapes = opOf(node).infer(viewOf(this.graph('partial', []), node));

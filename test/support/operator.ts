@@ -59,6 +59,8 @@ export interface OperatorCase {
   readonly outputs?: number;
   /** Type of all outputs; by default that of input 0. */
   readonly dtype?: DType;
+  /** Types of the outputs, if these differ. */
+  readonly dtypes?: readonly DType[];
 }
 
 export interface Refusal extends OperatorCase {
@@ -140,13 +142,14 @@ export function moduleOf(op: string, given: OperatorCase): Module {
       ? builder.input(shape, quant, name, dtype)
       : builder.constant(data, shape, quant === undefined ? perTensorQuant(0.5, 3) : quant, dtype);
   });
-  const { edge, quant, shapes, outputs, dtype } = given;
+  const { edge, quant, shapes, outputs, dtype, dtypes } = given;
   const options = {
     name: edge,
     ...(quant === undefined ? {} : { quant }),
     ...(shapes === undefined ? {} : { shapes }),
     ...(outputs === undefined ? {} : { outputs }),
     ...(dtype === undefined ? {} : { dtype }),
+    ...(dtypes === undefined ? {} : { dtypes }),
   };
   return builder.module(builder.nodeAll(op, inputs, given.attrs ?? {}, options));
 }
@@ -183,7 +186,7 @@ function goldenModule(op: string, row: GoldenRow, attrs: Attrs): Module {
     inputs: row.inputs.map((tensor, i) => goldenOperand(tensor, row.values[i] ?? [])),
     attrs,
     quant: output?.scale === undefined ? null : perTensorQuant(output.scale, output.zeroPoint ?? 0),
-    dtype: output?.dtype ?? 'int8',
+    dtypes: row.outputs.map(({ dtype = 'int8' }) => dtype),
     shapes: row.outputs.map(({ shape }) => shape),
   });
 }

@@ -46,6 +46,8 @@ interface Row {
   readonly attrs: Attrs;
   /** Of the first input; more inputs of the same follow. */
   readonly shape: readonly number[];
+  /** Of each input, if they differ. */
+  readonly shapes?: readonly (readonly number[])[];
   readonly inputs?: number;
   /** Of each input, if not int8. */
   readonly types?: readonly DType[];
@@ -56,6 +58,8 @@ interface Row {
   readonly quant?: Quant | null;
   /** Of the outputs, if not that of the input. */
   readonly dtype?: DType;
+  /** Of each output, if they differ. */
+  readonly dtypes?: readonly DType[];
   /** An int32 constant after the inputs. */
   readonly indices?: readonly number[];
   /** Of input 3, which is added. */
@@ -407,6 +411,29 @@ const rows: readonly Row[] = [
     types: ['int8', 'int32'],
     attrs: { axis: 0, batchDims: 0 },
   },
+  {
+    ...{ op: 'bucketize', edge: 'boundaries', shape: image, types: ['float32'] },
+    ...{ attrs: { boundaries: [-1.5, 0, 2] }, quant: null, dtype: 'int32' },
+  },
+  {
+    ...{ op: 'one_hot', edge: 'a dimension between', shape: [2, 3], types: ['int32'] },
+    ...{ attrs: { axis: 1, depth: 4, on: 127, off: -128 }, dtype: 'int8', quant: probability },
+  },
+  ...['reduce_all', 'reduce_any', 'reduce_prod'].map((op): Row => {
+    const types: DType[] = [op === 'reduce_prod' ? 'float32' : 'bool'];
+    const attrs = { axes: [0, 2], keepDims: true };
+    return { op, edge: 'two dimensions', shape: image, types, attrs, quant: null };
+  }),
+  {
+    ...{ op: 'reverse_sequence', edge: 'computed lengths', shape: [3], inputs: 2 },
+    ...{ types: ['float32', 'int32'], attrs: { sequence: 1, batch: 0 }, quant: null },
+    shapes: [[3, 4], [3]],
+  },
+  {
+    ...{ op: 'select', edge: 'rows', shape: [3], inputs: 3, types: ['bool', 'float32', 'float32'] },
+    ...{ attrs: { rows: true }, dtype: 'float32', quant: null, shapes: [[3], [3, 2], [3, 2]] },
+  },
+  { op: 'topk', edge: 'two', shape: image, attrs: { k: 2 }, dtypes: ['int8', 'int32'] },
   { op: 'add_n', edge: 'three', shape: image, inputs: 3, attrs: {} },
   { op: 'cast', edge: 'to float32', shape: image, attrs: {}, dtype: 'float32', quant: null },
   {
@@ -462,7 +489,7 @@ function moduleOf(row: Row): Module {
   const inputs: (number | null)[] = Array.from({ length: row.inputs ?? 1 }, (_, i) => {
     const dtype = row.types?.[i] ?? 'int8';
     return graph.input(
-      row.shape,
+      row.shapes?.[i] ?? row.shape,
       dtype === 'int8' ? perTensorQuant(0.5, 3) : null,
       `in_${i}`,
       dtype,
@@ -488,6 +515,7 @@ function moduleOf(row: Row): Module {
     ...(row.quant === undefined ? {} : { quant: row.quant }),
     ...(row.outputs === undefined ? {} : { outputs: row.outputs }),
     ...(row.dtype === undefined ? {} : { dtype: row.dtype }),
+    ...(row.dtypes === undefined ? {} : { dtypes: row.dtypes }),
     ...(row.outputShape === undefined ? {} : { shapes: [row.outputShape] }),
   });
   return graph.module(outputs);

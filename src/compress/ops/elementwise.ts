@@ -1,4 +1,5 @@
 /** Functions of one element, or of two operands that broadcast. */
+import type { Tensor } from '../../ir/graph.js';
 import type { BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
 import type { BatchMatmulAttrs } from '../../ops/batch_matmul.js';
 import type { CompareAttrs, Relation } from '../../ops/compare.js';
@@ -6,6 +7,7 @@ import type { GeluAttrs } from '../../ops/gelu.js';
 import type { LeakyReluAttrs } from '../../ops/leaky_relu.js';
 import type { LogicalAttrs } from '../../ops/logical.js';
 import type { RealFunctionAttrs } from '../../ops/real_function.js';
+import { broadcasting, type SelectAttrs } from '../../ops/select.js';
 import { broadcastShapes } from '../../ops/shape/broadcast.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
@@ -81,8 +83,10 @@ export const logical: Trace<LogicalAttrs> = (tf, { attrs }, inputs) => {
 };
 export const logicalNot = unary((tf, x) => tf.sub(1, x));
 export const cast = unary((_, x) => x);
-export const select: Trace = (tf, _, inputs) => {
-  const [chosen, x, y] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
+export const select: Trace<SelectAttrs> = (tf, view, inputs) => {
+  const { shape } = broadcasting(view).inputs[0] as Tensor;
+  const chosen = tf.reshape(operand(inputs, 0), [...shape]);
+  const [x, y] = [operand(inputs, 1), operand(inputs, 2)];
   return [tf.add(tf.mul(chosen, x), tf.mul(tf.sub(1, chosen), y))];
 };
 

@@ -32,12 +32,12 @@ export const sameElements: Trace = (tf, view, inputs) => [
   tf.reshape(operand(inputs, 0), [...(view.outputs[0]?.shape ?? [])]),
 ];
 
-/** Operators on integers, which a float graph does not have. */
+/** Operators whose results have no slope, or that take integers. */
 export const untraced: Trace = (_, view) => {
   throw new BonsaiError(
     'unsupported-operator',
     at(view.node),
-    'takes integers, with which a float graph does not compute',
+    'has no gradient, and is not trained',
     'compress the network before it, or behind it',
   );
 };

@@ -1,5 +1,5 @@
 /** TFLite's builtin operators and their operators in the IR: one row each. */
-import { elementCount } from '../../ir/graph.js';
+import type { Attrs } from '../../ir/graph.js';
 import { resolveStridedSlice } from '../../ops/strided_slice.js';
 import { reversed, sliced } from './moves.js';
 import {
@@ -9,6 +9,7 @@ import {
   type ForeignOperator,
   integerOf,
   integers,
+  numberOf,
   padsOf,
   rankOf,
   row,
@@ -20,6 +21,7 @@ import {
   argOptions,
   arithmeticOptions,
   batchMatmulOptions,
+  bucketizeOptions,
   concatenationOptions,
   conv2dOptions,
   cumsumOptions,
@@ -33,12 +35,14 @@ import {
   lstmOptions,
   mirrorPadOptions,
   noOptions,
+  oneHotOptions,
   packOptions,
   pool2dOptions,
   reducerOptions,
   reshapeOptions,
   resizeBilinearOptions,
   resizeOptions,
+  reverseSequenceOptions,
   softmaxOptions,
   splitOptions,
   squeezeOptions,
@@ -78,13 +82,12 @@ const arithmetic = {
 };
 
 /** SELECT does not broadcast: a condition of one dimension chooses rows, which SELECT_V2 cannot say. */
-const rowsOf = (foreign: ForeignOperator<unknown>) => {
+const rowsOf = (foreign: ForeignOperator<unknown>): Attrs => {
   const [condition = [], x = []] = foreign.inputs.map((tensor) => tensor?.shape);
-  if (condition.join() !== x.join() && elementCount(condition) !== 1) {
-    const message = `its condition of [${condition}] chooses rows of [${x}]`;
-    throw unsupported(foreign.where, message, 'use tf.where with a condition of the same shape');
-  }
-  return {};
+  if (condition.join() === x.join() || condition.length === 0) return {};
+  if (condition.length === 1 && condition[0] === x[0]) return { rows: true };
+  const message = `its condition of [${condition}] fits neither [${x}] nor its rows`;
+  throw unsupported(foreign.where, message, 'use tf.where, whose condition may have any shape');
 };
 
 /** ARG_MAX and ARG_MIN: the dimension. */
@@ -234,6 +237,12 @@ const table: Readonly<Record<string, AnyRow>> = {
     optionsType: 104,
     options: noOptions,
     attrs: (foreign) => ({ shape: integers(foreign, 1, 'shape') }),
+  }),
+  BUCKETIZE: row({
+    op: 'bucketize',
+    optionsType: 115,
+    options: bucketizeOptions,
+    attrs: ({ options: { boundaries } }) => ({ boundaries }),
   }),
   CAST: row({ op: 'cast', optionsType: 37, options: noOptions, attrs: none }),
   CEIL: row({
@@ -528,6 +537,17 @@ const table: Readonly<Record<string, AnyRow>> = {
     operands: [0, 1],
     attrs: () => ({ relation: 'not_equal' }),
   }),
+  ONE_HOT: row({
+    op: 'one_hot',
+    optionsType: 61,
+    options: oneHotOptions,
+    attrs: (foreign) => ({
+      axis: axisOf(foreign, foreign.options.axis, rankOf(foreign, 0) + 1),
+      depth: integerOf(foreign, 1, 'depth'),
+      on: numberOf(foreign, 2, 'value at the index'),
+      off: numberOf(foreign, 3, 'value elsewhere'),
+    }),
+  }),
   PACK: row({
     op: 'pack',
     optionsType: 59,
@@ -567,8 +587,16 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: none,
     rounding: { tflm: { algorithm: 'scalar' }, tflite: { algorithm: 'vector' } },
   }),
+  REDUCE_ALL: row({ op: 'reduce_all', optionsType: 27, options: reducerOptions, attrs: reduction }),
+  REDUCE_ANY: row({ op: 'reduce_any', optionsType: 27, options: reducerOptions, attrs: reduction }),
   REDUCE_MAX: row({ op: 'reduce_max', optionsType: 27, options: reducerOptions, attrs: reduction }),
   REDUCE_MIN: row({ op: 'reduce_min', optionsType: 27, options: reducerOptions, attrs: reduction }),
+  REDUCE_PROD: row({
+    op: 'reduce_prod',
+    optionsType: 27,
+    options: reducerOptions,
+    attrs: reduction,
+  }),
   RELU: row({ op: 'relu', optionsType: 0, options: noOptions, attrs: none }),
   RELU6: row({
     op: 'relu6',
@@ -599,6 +627,13 @@ const table: Readonly<Record<string, AnyRow>> = {
     attrs: () => ({ function: 'round' }),
   }),
   RSQRT: row({ op: 'rsqrt', optionsType: 0, options: noOptions, attrs: none }),
+  REVERSE_SEQUENCE: row({
+    op: 'reverse_sequence',
+    optionsType: 87,
+    options: reverseSequenceOptions,
+    operands: [0, 1],
+    attrs: ({ options: { sequence, batch } }) => ({ sequence, batch }),
+  }),
   REVERSE_V2: row({
     op: 'strided_slice',
     optionsType: 81,
@@ -741,6 +776,12 @@ const table: Readonly<Record<string, AnyRow>> = {
     optionsType: 51,
     options: noOptions,
     attrs: (foreign) => ({ multiples: integers(foreign, 1, 'multiples') }),
+  }),
+  TOPK_V2: row({
+    op: 'topk',
+    optionsType: 34,
+    options: noOptions,
+    attrs: (foreign) => ({ k: integerOf(foreign, 1, 'number of elements') }),
   }),
   TRANSPOSE: row({
     op: 'transpose',

@@ -98,6 +98,14 @@ export function integerOf(foreign: ForeignOperator<unknown>, input: number, what
   throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
 }
 
+/** The one element of a constant input of any type. @throws BonsaiError as `integers` */
+export function numberOf(foreign: ForeignOperator<unknown>, input: number, what: string): number {
+  const { data = null } = foreign.inputs[input] ?? {};
+  if (data?.length === 1) return Number(data[0]);
+  const hint = `make its ${what} one constant of the model: it must not depend on the input`;
+  throw unsupported(foreign.where, `its ${what} must be one constant`, hint);
+}
+
 /** An axis counted from the front. @throws BonsaiError 'bad-shape' outside the rank */
 export function axisOf(foreign: ForeignOperator<unknown>, axis: number, rank: number): number {
   if (Number.isInteger(axis) && -rank <= axis && axis < rank) return axis < 0 ? axis + rank : axis;

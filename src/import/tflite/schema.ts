@@ -179,6 +179,7 @@ export const sumOptions = { activation: scalar(0, 'int8'), powersOfTwo: scalar(1
 /** ARG_MAX and ARG_MIN. */
 export const argOptions = { outputType: scalar(0, 'int8') };
 export const batchMatmulOptions = { adjX: flag(0), adjY: flag(1) };
+export const bucketizeOptions = { boundaries: numbers(0, 'float32') };
 export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
 export const cumsumOptions = { exclusive: flag(0), reverse: flag(1) };
 export const gatherOptions = { axis: int32(0), batchDims: int32(1) };
@@ -187,8 +188,10 @@ export const depthToSpaceOptions = { block: int32(0) };
 export const leakyReluOptions = { alpha: scalar(0, 'float32') };
 export const mirrorPadOptions = { mode: scalar(0, 'int8') };
 export const l2NormOptions = { activation: scalar(0, 'int8') };
+export const oneHotOptions = { axis: int32(0) };
 export const packOptions = { count: int32(0), axis: int32(1) };
 export const reducerOptions = { keepDims: flag(0) };
+export const reverseSequenceOptions = { sequence: int32(0), batch: int32(1) };
 export const reshapeOptions = { newShape: numbers(0, 'int32') };
 /** Slots 0 and 1 held a size. */
 export const resizeBilinearOptions = { alignCorners: flag(2), halfPixelCenters: flag(3) };

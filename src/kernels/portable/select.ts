@@ -1,7 +1,7 @@
 /** select: one of two operands by a condition, all broadcast to the output. */
 import { arenaTypes } from '../../ir/dtypes.js';
 import { elementCount, isConstant, type Tensor } from '../../ir/graph.js';
-import type { SelectAttrs } from '../../ops/select.js';
+import { broadcasting, type SelectAttrs } from '../../ops/select.js';
 import { operandsWalk } from '../../ops/shape/broadcast.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import type { KernelVariant, Table } from '../variant.js';
@@ -18,7 +18,7 @@ export const selectVariant: KernelVariant<SelectAttrs> = {
     work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 20 } }),
     calls() {
       const inputs = view.inputs as readonly Tensor[];
-      const { runs, runLength, steps, extents, turns } = operandsWalk(view);
+      const { runs, runLength, steps, extents, turns } = operandsWalk(broadcasting(view));
       const table = (data: Table['data']): Table => ({ data, role: 'table' });
       const each = <T>(suffix: string, of: (i: number) => T) =>
         Object.fromEntries(names.map((name, i) => [`${name}_${suffix}`, of(i)]));

@@ -1,0 +1,47 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+/* Whether any element is true, over any dimensions. Neighbouring dimensions that are
+ * kept, or reduced, are merged, which leaves at most three of each kind. */
+static void folding_bool(const uint8_t *restrict in, uint8_t *restrict out)
+{
+    for (int32_t k0 = 0; k0 < 1; k0++) {
+        for (int32_t k1 = 0; k1 < 1; k1++) {
+            for (int32_t k2 = 0; k2 < 10; k2++) {
+                const uint8_t *first = in + k0 * 0 + k1 * 0 + k2 * 3;
+                uint8_t result = 0;
+                for (int32_t r0 = 0; r0 < 1; r0++) {
+                    for (int32_t r1 = 0; r1 < 1; r1++) {
+                        const uint8_t *p = first + r0 * 0 + r1 * 0;
+                        for (int32_t r2 = 0; r2 < 3; r2++, p += 1)
+                            result = *p != 0 ? 1 : result;
+                    }
+                }
+                *out++ = result;
+            }
+        }
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* reduce_any_0: "reduce_any_0"  bool [2,5,3] -> [2,5,1]  axes [2] keep dims */
+    case 0:
+        folding_bool((uint8_t *)(void *)(arena + 0x0000), (uint8_t *)(void *)(arena + 0x0020));
+        break;
+    default:
+        break;
+    }
+}

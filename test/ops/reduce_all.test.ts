@@ -1,0 +1,3 @@
+import { testFolding } from '../support/families.js';
+
+testFolding('reduce_all', ['bool']);
