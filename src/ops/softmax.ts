@@ -1,5 +1,5 @@
 /** softmax (SOFTMAX): exp(beta · x) / Σ exp(beta · x) along the last dimension. */
-import type { DType, NodeView } from '../ir/graph.js';
+import { at, type DType, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import {
   checkExponentials,
@@ -9,7 +9,11 @@ import {
 } from './arithmetic/exponentials.js';
 import { oneOverOnePlus } from './arithmetic/fixed-point.js';
 import { exp } from './arithmetic/float32.js';
-import { roundingDivideByPot, saturatingRoundingDoublingHighMul } from './arithmetic/quant.js';
+import {
+  perTensor,
+  roundingDivideByPot,
+  saturatingRoundingDoublingHighMul,
+} from './arithmetic/quant.js';
 import { checkWideSoftmax, differenceMultiplier, wideSoftmaxRow } from './arithmetic/softmax16.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 import { mapRows, requireRowQuant, rowsOf } from './shape/rows.js';
@@ -24,7 +28,7 @@ export interface SoftmaxAttrs {
   readonly algorithm: 'fixed' | 'table';
 }
 
-/** Types of inputs and outputs: one for both of a node. */
+/** Types of inputs and outputs: one for both of a node, or int8 to int16. */
 const softmaxTypes: readonly DType[] = ['int8', 'int16', 'float32'];
 
 export const softmax = {
@@ -32,14 +36,16 @@ export const softmax = {
   types: softmaxTypes,
   infer: (view) => [inputOf(view, 0).shape],
   check(view) {
-    const type = requireOneType(view, softmaxTypes);
+    const type = widens(view) ? 'int8' : requireOneType(view, softmaxTypes);
     if (type === 'float32') return;
     if (type === 'int16') return checkWideSoftmax(view, view.attrs.beta, rowsOf(view).depth);
-    requireRowQuant(view, { scale: 1 / 256, zeroPoint: -128 });
+    const levels = levelsOf(view);
+    const tolerance = widens(view) ? 0.001 : 0;
+    requireRowQuant(view, { scale: 1 / levels, zeroPoint: -levels / 2, tolerance });
     checkExponentials(view, view.attrs.beta);
   },
   evaluate(view, [input]) {
-    const { dtype } = outputOf(view);
+    const { dtype } = inputOf(view, 0);
     if (dtype === 'int16') return [wideRows(view, input as Int16Array, rowsOf(view).depth)];
     if (dtype === 'float32') return [mapRows(view, input as Float32Array, realRow(view))];
     const normalize = view.attrs.algorithm === 'fixed' ? fixedRow(view) : tableRow(view);
@@ -53,6 +59,19 @@ export const softmax = {
   macs: () => 0,
   inPlace: () => [],
 } satisfies OpDef<SoftmaxAttrs>;
+
+/** Whether a node takes int8 to int16. */
+export function widens(view: NodeView<SoftmaxAttrs>): boolean {
+  return inputOf(view, 0).dtype === 'int8' && outputOf(view).dtype === 'int16';
+}
+
+/** Steps of the output in 1. */
+const levelsOf = (view: NodeView<SoftmaxAttrs>) => (widens(view) ? 65536 : 256);
+
+/** The output's scale, from which desktop TFLite computes; TFLM takes it for 1 / levels. */
+export function outputStep(view: NodeView<SoftmaxAttrs>): number {
+  return Math.fround(perTensor(outputOf(view), at(view.node)).scale);
+}
 
 function wideRows(view: NodeView<SoftmaxAttrs>, input: Int16Array, depth: number): Int16Array {
   const multiplier = differenceMultiplier(view, view.attrs.beta);
@@ -84,18 +103,20 @@ function realRow(view: NodeView<SoftmaxAttrs>): Normalize {
 /** reference_ops::Softmax of kernels/internal/reference/softmax.h. */
 function fixedRow(view: NodeView<SoftmaxAttrs>): Normalize {
   const exponentials = fixedExponentials(view, view.attrs.beta);
+  const half = levelsOf(view) / 2;
+  const bits = widens(view) ? 16 : 8;
   return (differences) => {
     const exps = differences.map((difference) => exponentials[difference] as number);
     // Q12.19
     const sum = exps.reduce((total, exp) => total + roundingDivideByPot(exp, 12), 0);
     const leadingZeros = Math.clz32(sum);
     const reciprocal = oneOverOnePlus(sum * 2 ** leadingZeros - 2 ** 31);
-    // Beyond 31 TFLM aborts; every probability is below 1/512 there.
-    const exponent = 23 + 12 - leadingZeros;
+    // Beyond 31 TFLM aborts (int8 alone); every probability is below 1/512 there.
+    const exponent = 31 - bits + 12 - leadingZeros;
     return exps.map((exp) => {
-      if (exponent > 31) return -128;
+      if (exponent > 31) return -half;
       const product = saturatingRoundingDoublingHighMul(reciprocal, exp);
-      return Math.min(roundingDivideByPot(product, exponent) - 128, 127);
+      return Math.min(roundingDivideByPot(product, exponent) - half, half - 1);
     });
   };
 }
@@ -104,10 +125,14 @@ function fixedRow(view: NodeView<SoftmaxAttrs>): Normalize {
 function tableRow(view: NodeView<SoftmaxAttrs>): Normalize {
   const exponentials = tableExponentials(view, view.attrs.beta);
   const { fround } = Math;
+  const levels = levelsOf(view);
+  const step = outputStep(view);
   return (differences) => {
     const exps = differences.map((difference) => exponentials[difference] as number);
     const sum = exps.reduce((total, exp) => fround(total + exp), 0);
-    const scale = fround(1 / fround(sum / 256));
-    return exps.map((exp) => Math.min(Math.floor(fround(exp * scale) + 0.5) - 128, 127));
+    const scale = fround(1 / fround(sum * step));
+    return exps.map((exp) =>
+      Math.min(Math.floor(fround(exp * scale) + 0.5) - levels / 2, levels / 2 - 1),
+    );
   };
 }

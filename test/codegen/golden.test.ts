@@ -378,7 +378,12 @@ const rows: Readonly<Record<string, Fill>> = {
   },
   'portable/softmax_table': (b) => {
     const attrs = { beta: 1, algorithm: 'table' };
-    return b.node('softmax', [b.input([1, 10])], attrs, { quant: probabilities });
+    const x = b.input([1, 10]);
+    const wide = { dtype: 'int16', quant: perTensorQuant(1 / 65536, -32768) } as const;
+    return [
+      b.node('softmax', [x], attrs, { quant: probabilities }),
+      b.node('softmax', [x], attrs, wide),
+    ];
   },
   'swar/average_pool2d': (b) => {
     const attrs = { ...poolWindow, kernelH: 3, kernelW: 3 };

@@ -54,6 +54,11 @@ const cases: readonly (readonly [op: string, cases: readonly Case[]])[] = [
   [
     'softmax',
     [
+      ...['fixed', 'table'].map((algorithm) => ({
+        inputs: [{ shape: [3, 40], quant }],
+        ...{ attrs: { beta: 1, algorithm }, quant: perTensorQuant(1 / 65536, -32768) },
+        dtype: 'int16' as const,
+      })),
       { inputs: [reals([4, 12])], attrs: { beta: 1, ...fixed }, ...real },
       { inputs: [reals([4, 12])], attrs: { beta: 0.25, ...fixed }, ...real },
     ],

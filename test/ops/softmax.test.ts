@@ -22,6 +22,41 @@ function randomSoftmax(random: Random) {
   };
 }
 
+const wide = { dtype: 'int16', quant: perTensorQuant(1 / 65536, -32768) } as const;
+const toWide = (shape: readonly number[], scale: number) => ({
+  inputs: [{ shape, quant: perTensorQuant(scale, 3) }],
+  ...{ attrs, ...wide },
+});
+
+testOperator({
+  op: 'softmax',
+  golden: 'softmax_wide',
+  cases: [
+    { edge: 'int8 to int16', ...toWide([3, 12], 0.1) },
+    { edge: 'int8 to int16, many classes', ...toWide([2, 300], 0.01) },
+    { edge: 'int8 to int16, one class', ...toWide([2, 1], 1) },
+    {
+      edge: 'int8 to int16, a scale of 1/65535',
+      ...toWide([5, 20], 0.1),
+      quant: perTensorQuant(Math.fround(1 / 65535), -32768),
+    },
+  ],
+  random: (random) => ({
+    ...randomSoftmax(random),
+    ...wide,
+    quant: perTensorQuant(random.pick([1 / 65536, Math.fround(1 / 65535)]), -32768),
+  }),
+  refused: [
+    {
+      edge: 'an int16 output scale other than 1/65536',
+      ...toWide([4], 1),
+      quant: perTensorQuant(1 / 32768, 0),
+      code: 'bad-quantization',
+      message: /must have 1\/65536 and -32768/,
+    },
+  ],
+});
+
 testOperator({
   op: 'softmax',
   random: randomSoftmax,

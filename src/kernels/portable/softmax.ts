@@ -1,5 +1,5 @@
 /** softmax and log_softmax: a table of exponentials, and one division or logarithm for each row. */
-import { elementCount, type NodeView } from '../../ir/graph.js';
+import { type DType, elementCount, type NodeView } from '../../ir/graph.js';
 import {
   fixedExponentials,
   inputScale,
@@ -7,38 +7,49 @@ import {
 } from '../../ops/arithmetic/exponentials.js';
 import { differenceMultiplier, exponentials, reciprocals } from '../../ops/arithmetic/softmax16.js';
 import { fixedDistances, fixedSummands, type LogSoftmaxAttrs } from '../../ops/log_softmax.js';
-import { outputOf } from '../../ops/shape/operands.js';
+import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { rowsOf } from '../../ops/shape/rows.js';
-import type { SoftmaxAttrs } from '../../ops/softmax.js';
+import { outputStep, type SoftmaxAttrs, widens } from '../../ops/softmax.js';
 import type { KernelCall, KernelVariant, Overlap } from '../variant.js';
 
 /** Every row is read before it is written, or element by element. */
 const inPlace: readonly Overlap[] = [{ input: 0, lead: 0, exact: true }];
 
+/** Of int8, to int8 or int16. */
+const ofBytes: readonly DType[] = ['int8', 'int16'];
+const takesBytes = (view: NodeView<SoftmaxAttrs>) => inputOf(view, 0).dtype === 'int8';
+
 export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
   {
     template: 'portable/softmax',
     needs: [],
+    types: ofBytes,
     match(view) {
-      if (view.attrs.algorithm !== 'fixed') return null;
+      if (view.attrs.algorithm !== 'fixed' || !takesBytes(view)) return null;
       return {
         scratchBytes: 0,
         work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 70 } }),
-        calls: () => [lower(view, { exponentials: fixedTable(view, view.attrs.beta) })],
+        calls: () => [toType(view, { exponentials: fixedTable(view, view.attrs.beta) })],
       };
     },
   },
   {
     template: 'portable/softmax_table',
     needs: [],
+    types: ofBytes,
     match(view) {
-      if (view.attrs.algorithm !== 'table') return null;
+      if (view.attrs.algorithm !== 'table' || !takesBytes(view)) return null;
       return {
         scratchBytes: 0,
         // Two floating-point additions or multiplications by the run-time library, on a core
         // without an FPU.
         work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 300 } }),
-        calls: () => [lower(view, { exponentials: tableExponentials(view, view.attrs.beta) })],
+        calls: () => [
+          toType(view, {
+            exponentials: tableExponentials(view, view.attrs.beta),
+            ...(widens(view) ? { scale: Float32Array.of(outputStep(view)) } : {}),
+          }),
+        ],
       };
     },
   },
@@ -143,6 +154,14 @@ function rowWork(
 
 const fixedTable = (view: NodeView<object>, beta: number) =>
   Int32Array.from(fixedExponentials(view, beta));
+
+function toType(
+  view: NodeView<SoftmaxAttrs>,
+  tables: Readonly<Record<string, Int32Array | Float32Array>>,
+): KernelCall {
+  const flags = { wide: widens(view) };
+  return { ...lower(view, tables), flags, types: { to: outputOf(view).dtype } };
+}
 
 function lower(
   view: NodeView<object>,
