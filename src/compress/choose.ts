@@ -61,7 +61,9 @@ export async function chooseSteps(
     }
     const wide = await workshop.perform(first, inInt16).catch(nullIfNarrow);
     const lossOf = ({ validation }: Stage) => quality(first.validation) - quality(validation);
-    const isWorth = (stage: Stage) => meets(stage) || lossOf(stage) <= lossOf(best) / 2;
+    // Where int8 loses nothing and more is asked for, half of the loss is no gain.
+    const halves = (stage: Stage) => lossOf(best) > 0 && lossOf(stage) <= lossOf(best) / 2;
+    const isWorth = (stage: Stage) => meets(stage) || halves(stage);
     return wide !== null && fits(wide) && isWorth(wide) ? wide : best;
   }
   for (const attempt of attempts) {

@@ -206,6 +206,18 @@ const rows: readonly {
     ...{ path: 'quantize round', tried: 4 },
   },
   {
+    edge: 'int8 loses nothing, more is asked for than the float model has: no int16 that gains nothing',
+    outcomes: { quantize: [90, 100], wide: [90, 220], otherwise: [89, 100] },
+    goals: { minAccuracy: 0.95 },
+    ...{ path: 'quantize', tried: 4 },
+  },
+  {
+    edge: 'training as int8 gives more than the float model has, int16 less',
+    outcomes: { quantize: [89, 100], 'quantize round': [92, 100], wide: [91.5, 220] },
+    goals: { minAccuracy: 0.95 },
+    ...{ path: 'quantize round', tried: 4 },
+  },
+  {
     edge: 'an operator has no kernel for int16: the best in int8',
     outcomes: { quantize: [60, 100], 'quantize round': [70, 100], wide: noKernel },
     goals: {},
