@@ -399,6 +399,19 @@ const rows: readonly Row[] = [
     kept: [/conv2d.*: its channels are not the last axis/],
   },
   {
+    edge: 'a factor for each of the positions that are channels of the other operand',
+    build: (net) => {
+      const from = net.last;
+      const gate = net.conv(1).last;
+      net.last = from;
+      net.conv(4).add('transpose', [], { perm: [0, 3, 1, 2] });
+      net.add('mul', [gate], { activation: 'none' }).add('transpose', [], { perm: [0, 2, 3, 1] });
+      net.conv(2);
+    },
+    groups: [],
+    kept: [/mul.*: its operands have channels along two axes/],
+  },
+  {
     edge: 'sum of channels along two axes',
     build: (net) => {
       net.conv(4);

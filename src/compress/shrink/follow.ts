@@ -159,25 +159,36 @@ function joinFilters(lines: Lines, view: NodeView<object>, axis: number): void {
   if (bias !== null) lines.joinAll(to, lines.along(bias, 0), count);
 }
 
+interface Operand {
+  readonly id: TensorId;
+  readonly shape: Shape;
+  /** Axes of the output before its first. */
+  readonly before: number;
+}
+
 /** Operands align at their last axes; extents of 1 repeat. */
 const binary: Follow = (lines, view) => {
   const { length: rank } = view.outputs[0]?.shape ?? [];
-  const operands = [0, 1].map((position) => {
+  const operands = [0, 1].map((position): Operand => {
     const shape = shapeOf(view, position);
     return { id: inputId(view, position), shape, before: rank - shape.length };
   });
-  const axes = operands.flatMap(({ id, shape, before }, position) => {
-    const axis = lines.axisOf(id);
-    const hasChannels = view.inputs[position]?.data === null && (shape[axis] ?? 1) > 1;
-    return hasChannels ? [axis + before] : [];
-  });
-  const axis = axes[0] ?? rank - 1;
-  if (axes.some((other) => other !== axis)) return 'its operands have channels along two axes';
+  const computed = operands.filter((_, position) => view.inputs[position]?.data === null);
+  const ownAxis = ({ id, before }: Operand) => lines.axisOf(id) + before;
+  const extentAt = ({ shape, before }: Operand, axis: number) => shape[axis - before] ?? 1;
+  const channels = computed.find((operand) => extentAt(operand, ownAxis(operand)) > 1);
+  const axis = channels === undefined ? rank - 1 : ownAxis(channels);
+  // A single channel repeats; what it has along the others' axis does not go with channels.
+  const isApart = (operand: Operand) =>
+    ownAxis(operand) !== axis &&
+    (extentAt(operand, ownAxis(operand)) > 1 || extentAt(operand, axis) > 1);
+  if (computed.some(isApart)) return 'its operands have channels along two axes';
   lines.setAxis(outputId(view), axis);
-  for (const { id, shape, before } of operands) {
-    const extent = shape[axis - before] ?? 1;
+  for (const operand of operands) {
+    const extent = extentAt(operand, axis);
     if (extent === 1) continue;
-    lines.joinAll(lines.along(id, axis - before), lines.along(outputId(view)), extent);
+    const along = lines.along(operand.id, axis - operand.before);
+    lines.joinAll(along, lines.along(outputId(view)), extent);
   }
   return null;
 };
