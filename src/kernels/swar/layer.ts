@@ -75,9 +75,16 @@ function liftWords({ lift, zeroPoint }: TwoMultiply): readonly number[] {
   return lift === null ? [32, 24, 0] : [lift, 23, zeroPoint];
 }
 
+/**
+ * Where a layer's constants of outputs lie: those of a single pixel are read once a run, as the
+ * weights are, and go where the weights are copied to. More pixels find them in a cache.
+ */
+export const stageRole = ({ shape }: Pick<Convolution, 'shape'>): Table['role'] =>
+  pixelsOf(shape) === 1 ? 'weights' : 'table';
+
 /** The operands of a call's output stage, with `words` per channel. */
 export function rescaleOperands(
-  { stage }: Convolution,
+  layer: Convolution,
   rescale: Rescale,
   words: readonly (readonly number[])[],
 ): {
@@ -85,6 +92,7 @@ export function rescaleOperands(
   readonly numbers: Readonly<Record<string, number>>;
   readonly tables: Readonly<Record<string, Table>>;
 } {
+  const { stage } = layer;
   const requantized = rescale === 'requantized';
   return {
     flags: {
@@ -97,7 +105,7 @@ export function rescaleOperands(
       stage_words: words[0]?.length ?? 0,
     },
     tables: {
-      stage: { data: Int32Array.from(words.flat(), (word) => word | 0), role: 'table' },
+      stage: { data: Int32Array.from(words.flat(), (word) => word | 0), role: stageRole(layer) },
     },
   };
 }

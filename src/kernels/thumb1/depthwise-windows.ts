@@ -7,7 +7,13 @@ import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import { asRow, type Convolution, pixelsOf } from '../layout/convolution.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
-import { gatherNumbers, type RescaleStage, rescaleOperands, rescaleStage } from '../swar/layer.js';
+import {
+  gatherNumbers,
+  type RescaleStage,
+  rescaleOperands,
+  rescaleStage,
+  stageRole,
+} from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
 
 const cyclesPerOutput = { rescaled: 32, lifted: 85, requantized: 125 } as const;
@@ -113,7 +119,7 @@ function callOf(
     tables: {
       ...operands.tables,
       weights: { data: weightsOf(view), role: 'weights' },
-      starts: { data: isPadded ? Int32Array.of(...starts, 0) : starts, role: 'table' },
+      starts: { data: isPadded ? Int32Array.of(...starts, 0) : starts, role: stageRole(layer) },
     },
   };
 }

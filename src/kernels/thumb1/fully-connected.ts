@@ -11,7 +11,7 @@ import { type AccumulationAttrs, weightRows } from '../../ops/arithmetic/accumul
 import { inputOf } from '../../ops/shape/operands.js';
 import { type Convolution, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
-import { type RescaleStage, rescaleOperands, rescaleStage } from '../swar/layer.js';
+import { type RescaleStage, rescaleOperands, rescaleStage, stageRole } from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once } from '../variant.js';
 
 /** With more, kernels that multiply several channels at once are faster. */
@@ -85,7 +85,7 @@ function callOf(layer: Convolution, rows: Int8Array, outputs: RescaleStage): Ker
     tables: {
       ...operands.tables,
       weights: { data: packed(rows), role: 'weights' },
-      starts: { data: outputs.starts, role: 'table' },
+      starts: { data: outputs.starts, role: stageRole(layer) },
     },
   };
 }

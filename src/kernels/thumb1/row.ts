@@ -53,10 +53,8 @@ function stageAt(
   const words = own.words.map((row, i) => [own.starts[i] as number, ...row]);
   const { flags, numbers, tables } = rescaleOperands(layer, rescale, words);
   const { stage_words: _, ...stageNumbers } = numbers;
-  // Each constant is read once a run, like the weights, so both lie where that is fast.
-  const stage = { data: tables.stage?.data ?? new Int32Array(), role: 'weights' as const };
   return {
     ...{ first, channels, term: rescale, cycles: cyclesPerOutput[rescale] },
-    call: { flags, numbers: stageNumbers, tables: { stage } },
+    call: { flags, numbers: stageNumbers, tables },
   };
 }
