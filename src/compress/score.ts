@@ -45,14 +45,15 @@ export function checkFinite(tf: Tf, graph: Graph, data: Dataset, name = 'the mod
 
 function isFiniteBatch(tf: Tf, runner: Runner, data: Dataset, first: number): boolean {
   const [sum] = elementsOf(tf, () => {
-    const zeros: TfTensor[] = [];
+    // Graphs that take samples one by one compute more tensors than an addN on wasm's stack takes.
+    let zero: TfTensor = tf.scalar(0);
     const computed = (_: TensorId, value: TfTensor) => {
       // 0 · value is 0, and NaN where the value is NaN or infinite.
-      zeros.push(tf.sum(tf.mul(value, 0)));
+      zero = tf.add(zero, tf.sum(tf.mul(value, 0)));
       return value;
     };
     runner.run([batchOf(tf, data, first, batch)], { computed });
-    return tf.addN(zeros);
+    return zero;
   });
   return sum === 0;
 }

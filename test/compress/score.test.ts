@@ -3,7 +3,7 @@ import type { Dataset } from '../../src/compress/data/dataset.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
-import { classesOf, floatAnswers, integerAnswers } from '../../src/compress/score.js';
+import { checkFinite, classesOf, floatAnswers, integerAnswers } from '../../src/compress/score.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
 import { mainGraph } from '../../src/ir/graph.js';
@@ -48,4 +48,20 @@ describe('classes of answers', () => {
       }
     });
   }
+});
+
+describe('the check that answers are finite', () => {
+  it('takes a graph of 80 nodes that mixes samples, so that 256 run one by one', async () => {
+    const { tf } = await loadBackend('wasm');
+    const net = new FloatNetwork([2]).add('reshape', [], { shape: [2, 1] });
+    for (let i = 0; i < 80; i += 1) net.add('relu', [], { algorithm: 'clamp' });
+    const graph = net.add('reshape', [], { shape: [1, 2] }).graph();
+    const x = new Float32Array(512).fill(1);
+    const data = { where: 'ones', count: 256, shape: [2], x, labels: null, classes: null };
+    const { numTensors } = tf.memory();
+    checkFinite(tf, graph, data);
+    expect(tf.memory().numTensors).to.equal(numTensors);
+    x[511] = Number.POSITIVE_INFINITY;
+    expect(() => checkFinite(tf, graph, data)).to.throw(/gives Infinity for sample 255/);
+  });
 });
