@@ -4,6 +4,7 @@ import type { DType, Node, NodeView } from '../ir/graph.js';
 import { computedTypes, typesOf } from '../ir/op.js';
 import { abs } from '../ops/abs.js';
 import { add, addition } from '../ops/add.js';
+import { binaryTypes } from '../ops/arithmetic/binary.js';
 import type { Elementwise } from '../ops/arithmetic/lookup.js';
 import { assign } from '../ops/assign.js';
 import { batchMatmul } from '../ops/batch_matmul.js';
@@ -126,7 +127,10 @@ import {
   dequantizeVariant,
   quantizeVariant,
   requantizeVariant,
+  wideAbs,
   wideLeakyRelu,
+  wideRelu,
+  wideRelu6,
 } from './portable/rescale.js';
 import { resizeBilinearVariant } from './portable/resize_bilinear.js';
 import { selectVariant } from './portable/select.js';
@@ -297,7 +301,7 @@ type Any = any;
 
 /** Functions of one element: int8 by a table, and float32. */
 const lookups: readonly (readonly [Elementwise<Any>, ...KernelVariant<Any>[]])[] = [
-  [abs, plainVariant('abs')],
+  [abs, wideAbs, plainVariant('abs')],
   [elu, plainVariant('elu')],
   [exp, plainVariant('exp')],
   [gelu],
@@ -307,9 +311,9 @@ const lookups: readonly (readonly [Elementwise<Any>, ...KernelVariant<Any>[]])[]
   [logistic, curveVariant('unsigned'), plainVariant('logistic')],
   [neg, plainVariant('neg')],
   [quantize, requantizeVariant, quantizeVariant],
-  [relu, plainVariant('relu')],
+  [relu, wideRelu, plainVariant('relu')],
   [relu0To1, clampedVariant('relu_0_to_1')],
-  [relu6, clampedVariant('relu6')],
+  [relu6, wideRelu6, clampedVariant('relu6')],
   [reluN1To1, clampedVariant('relu_n1_to_1')],
   [rsqrt, plainVariant('rsqrt')],
   [sqrt, plainVariant('sqrt')],
@@ -444,7 +448,12 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
     squaredDifference.name,
     {
       variants: [
-        ...pairVariants('portable/squared_difference', 'squared_difference', difference),
+        ...pairVariants(
+          'portable/squared_difference',
+          'squared_difference',
+          difference,
+          binaryTypes,
+        ),
         plainPairVariant('squared_difference', numbers),
       ],
     },

@@ -1,9 +1,11 @@
 /** abs (ABS): |x|. */
+import { rangeOfType } from '../ir/dtypes.js';
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { clamp } from './arithmetic/quant.js';
-import { elementQuant, rescaler } from './arithmetic/rescale.js';
+import { elementQuant, requireSymmetric, rescaler } from './arithmetic/rescale.js';
+import { outputOf } from './shape/operands.js';
 
 /** Both runtimes give the same bits. */
 export type AbsAttrs = Readonly<Record<string, never>>;
@@ -11,7 +13,7 @@ export type AbsAttrs = Readonly<Record<string, never>>;
 export const abs = elementwise<AbsAttrs>(
   'abs',
   scalarOf,
-  ['int8'],
+  ['int8', 'int16'],
   () => Math.abs,
 ) satisfies OpDef<AbsAttrs>;
 
@@ -20,5 +22,7 @@ function scalarOf(view: NodeView<AbsAttrs>): Scalar {
   const ratio = Math.fround(inputScale / outputScale);
   // With equal scales the runtimes do not multiply; a ratio of 1 changes no integer either.
   const rescale = rescaler(view, ratio);
-  return (q) => clamp(rescale(Math.abs(q - inputZeroPoint)) + outputZeroPoint, -128, 127);
+  requireSymmetric(view);
+  const [low, high] = rangeOfType(outputOf(view).dtype);
+  return (q) => clamp(rescale(Math.abs(q - inputZeroPoint)) + outputZeroPoint, low, high);
 }

@@ -17,6 +17,8 @@ import { inputOf, outputOf } from './shape/operands.js';
 export interface DivAttrs extends BinaryAttrs {}
 
 export const div = binary<DivAttrs>('div', division, {
+  // TFLM has no kernel of int16.
+  quantized: ['int8'],
   isMonotonic: false,
   // Runtimes end with an error where an int32 is divided by 0.
   plain: { float32: (a, b) => a / b, int32: (a, b) => (b === 0 ? 0 : (a / b) | 0) },

@@ -15,6 +15,8 @@ import { inputOf, outputOf } from './shape/operands.js';
 export interface PreluAttrs extends BinaryAttrs {}
 
 export const prelu = binary<PreluAttrs>('prelu', leak, {
+  // TFLM has no kernel of int16.
+  quantized: ['int8'],
   hasActivation: false,
   plain: { float32: (x, alpha) => (x >= 0 ? x : x * alpha) },
 }) satisfies OpDef<PreluAttrs>;

@@ -10,6 +10,6 @@ export type ReluAttrs = Readonly<Record<string, never>>;
 export const relu = elementwise<ReluAttrs>(
   'relu',
   (view) => rescaleAndClamp(view, 'relu'),
-  ['int8'],
+  ['int8', 'int16'],
   () => (x) => clampReal(x, [0, Number.POSITIVE_INFINITY]),
 ) satisfies OpDef<ReluAttrs>;

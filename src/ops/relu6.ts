@@ -4,7 +4,7 @@ import type { OpDef } from '../ir/op.js';
 import { clampedTo, rescaleAndClamp } from './arithmetic/clamping.js';
 import { elementwise, type Scalar } from './arithmetic/lookup.js';
 import { activationRange, clamp } from './arithmetic/quant.js';
-import { elementQuant } from './arithmetic/rescale.js';
+import { elementQuant, requireSymmetric } from './arithmetic/rescale.js';
 import { inputOf } from './shape/operands.js';
 
 export interface Relu6Attrs {
@@ -18,13 +18,14 @@ export interface Relu6Attrs {
   readonly algorithm: 'clamp' | 'rescale';
 }
 
-export const relu6 = elementwise<Relu6Attrs>('relu6', scalarOf, ['int8'], () =>
+export const relu6 = elementwise<Relu6Attrs>('relu6', scalarOf, ['int8', 'int16'], () =>
   clampedTo('relu6'),
 ) satisfies OpDef<Relu6Attrs>;
 
 function scalarOf(view: NodeView<Relu6Attrs>): Scalar {
   if (view.attrs.algorithm === 'rescale') return rescaleAndClamp(view, 'relu6');
   elementQuant(view);
+  requireSymmetric(view);
   const [low, high] = activationRange('relu6', inputOf(view, 0));
   return (q) => clamp(q, low, high);
 }

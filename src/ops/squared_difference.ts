@@ -1,5 +1,5 @@
 /** squared_difference (SQUARED_DIFFERENCE): (a − b)² with broadcasting. */
-import { at, type NodeView } from '../ir/graph.js';
+import { at, type DType, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic/arithmetic.js';
 import { binary } from './arithmetic/binary.js';
@@ -9,10 +9,10 @@ import {
   perTensor,
   quantizeMultiplier,
 } from './arithmetic/quant.js';
-import { badRatio } from './arithmetic/rescale.js';
+import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
-/** Both runtimes give the same bits. */
+/** Both runtimes give the same bits; desktop TFLite has no kernel of int16. */
 export interface SquaredDifferenceAttrs extends BinaryAttrs {}
 
 export const squaredDifference = binary<SquaredDifferenceAttrs>('squared_difference', difference, {
@@ -24,8 +24,11 @@ export const squaredDifference = binary<SquaredDifferenceAttrs>('squared_differe
   hasActivation: false,
 }) satisfies OpDef<SquaredDifferenceAttrs>;
 
-/** Operands are scaled by 2^7 first, and then by at most 1/2: |a − b| ≤ 255 · 2^7. */
-const leftShift = 7;
+/**
+ * Operands are scaled by 2^7 first, and then by at most 1/2: |a − b| ≤ 255 · 2^7. Those of int16 by 1/2
+ * alone: |a − b| ≤ 2^15.
+ */
+const leftShifts: Partial<Record<DType, number>> = { int8: 7, int16: 0 };
 
 /** The arithmetic of one node (kernels/squared_difference.cc of both runtimes). */
 export function difference(view: NodeView<SquaredDifferenceAttrs>): Arithmetic {
@@ -33,6 +36,8 @@ export function difference(view: NodeView<SquaredDifferenceAttrs>): Arithmetic {
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);
   const output = perTensor(outputOf(view), where);
+  requireSymmetric(view);
+  const leftShift = leftShifts[outputOf(view).dtype] ?? 0;
   const { fround } = Math;
   const common = 2 * Math.max(fround(a.scale), fround(b.scale));
   const ofA = quantizeMultiplier(fround(a.scale) / common);

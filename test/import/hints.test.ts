@@ -73,7 +73,7 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
     /int16/,
     /throughout/,
     (model, main) => {
-      last('PRELU', ['int8', 'int16'])(model, main);
+      last('MAXIMUM', ['int8', 'int16'], { type: 39 })(model, main);
       at(main.tensors, 11).quantization = { scale: [0.5], zeroPoint: [0] };
     },
   ],

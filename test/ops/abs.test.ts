@@ -1,4 +1,4 @@
-import { nearScales, testLookup } from '../support/families.js';
+import { nearScales, testLookup, testWideElements } from '../support/families.js';
 import { perTensorQuant } from '../support/module.js';
 
 testLookup({
@@ -14,3 +14,5 @@ testLookup({
     },
   ],
 });
+
+testWideElements('abs');

@@ -6,12 +6,17 @@ const names = [
   ...['bucketize', 'cumsum', 'dynamic_update_slice', 'one_hot', 'reduce_all', 'reduce_any'],
   ...['reduce_prod', 'reverse_sequence', 'select', 'take', 'topk'],
 ];
+/** Of int16, in files of their own. */
+const wide = ['abs', 'relu', 'relu6', 'squared_difference'];
 
 describe('operators on simulated boards', () => {
   for (const target of ['rp2040', 'stm32f405']) {
     it(`${target} gives the bits of evaluate`, () =>
       expectSameBitsOnBoard(
-        names.flatMap((name) => goldenModules(name)),
+        [
+          ...names.flatMap((name) => goldenModules(name)),
+          ...wide.flatMap((name) => goldenModules(name, `${name}_s16`)),
+        ],
         target,
         { planned: true },
       ));

@@ -10,6 +10,14 @@ testOperator({
   }),
   refused: [
     {
+      edge: 'int16, of which TFLM has no kernel',
+      inputs: [1, 2].map((scale) => ({
+        ...{ shape: [2], dtype: 'int16', quant: perTensorQuant(scale, 0) },
+      })),
+      attrs: { activation: 'none' },
+      ...{ code: 'unsupported-type', message: /is int16/ },
+    },
+    {
       edge: 'scales too far apart',
       inputs: [
         { shape: [2], quant: perTensorQuant(1e4, 0) },

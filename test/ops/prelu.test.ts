@@ -40,6 +40,14 @@ testOperator({
   },
   refused: [
     {
+      edge: 'int16, of which TFLM has no kernel',
+      inputs: [1, 2].map((scale) => ({
+        ...{ shape: [2], dtype: 'int16', quant: perTensorQuant(scale, 0) },
+      })),
+      attrs,
+      ...{ code: 'unsupported-type', message: /is int16/ },
+    },
+    {
       edge: 'scales that differ too much',
       inputs: [{ ...x, quant: perTensorQuant(2 ** 30, 0) }, alpha],
       attrs,

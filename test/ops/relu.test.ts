@@ -1,3 +1,5 @@
-import { testLookup } from '../support/families.js';
+import { testLookup, testWideElements } from '../support/families.js';
 
 testLookup({ op: 'relu' });
+
+testWideElements('relu');

@@ -203,6 +203,44 @@ export function testFolding(op: string, types: readonly DType[]): void {
   });
 }
 
+/**
+ * A function of one int16, of which runtimes divide scales in float32 or in double: outputs have
+ * scales that are powers of two, so that both quotients are exact.
+ */
+export function testWideElements(op: string, attrs: Attrs = {}, name = op): void {
+  const of = (shape: Shape, scale: number): OperandCase => ({
+    ...{ shape, dtype: 'int16', quant: perTensorQuant(scale, 0) },
+  });
+  testOperator({
+    ...{ op, golden: `${name}_s16` },
+    cases: [
+      { edge: 'the same scale', inputs: [of([3, 20], 0.001)], attrs },
+      {
+        edge: 'a larger scale',
+        inputs: [of([60], 0.0007)],
+        ...{ attrs, quant: perTensorQuant(2 ** -9, 0) },
+      },
+      {
+        edge: 'a smaller scale: most saturate',
+        inputs: [of([60], 0.03)],
+        ...{ attrs, quant: perTensorQuant(2 ** -9, 0) },
+      },
+    ],
+    random: (random) => ({
+      inputs: [of(randomShape(random, random.integer(1, 4)), random.integer(1, 999) / 2 ** 16)],
+      ...{ attrs, quant: perTensorQuant(2 ** random.integer(-16, -6), 0) },
+    }),
+    refused: [
+      {
+        edge: 'a zero point',
+        inputs: [{ shape: [2], dtype: 'int16', quant: perTensorQuant(1, 5) }],
+        attrs,
+        ...{ code: 'bad-quantization', message: /zero point that is not 0/ },
+      },
+    ],
+  });
+}
+
 /** Elements of a type; int8, which `compare` takes as well, is quantized. */
 export const plain = (dtype: DType, shape: Shape): OperandCase => ({
   shape,

@@ -1,5 +1,5 @@
 /** maximum, minimum, prelu, squared_difference, div: functions of two elements, in one loop. */
-import { elementCount, type NodeView } from '../../ir/graph.js';
+import { type DType, elementCount, type NodeView } from '../../ir/graph.js';
 import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
 import { activationRange } from '../../ops/arithmetic/quant.js';
 import { reciprocals } from '../../ops/div.js';
@@ -22,6 +22,7 @@ export function pairVariants<A extends BinaryAttrs>(
   template: string,
   chosen: PairFunction,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
+  types: readonly DType[] = ['int8'],
 ): readonly KernelVariant<A>[] {
   const { cycles, tables } = functions[chosen];
   return [
@@ -29,6 +30,7 @@ export function pairVariants<A extends BinaryAttrs>(
       template,
       text: 'portable/pairs',
       needs: [],
+      types,
       match: (view) => ({
         scratchBytes: 0,
         work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles } }),
@@ -49,7 +51,9 @@ function pairCall(
   return {
     inputs: walk.inputs,
     outputs: [0],
+    types: { element: outputOf(view).dtype },
     flags: {
+      wide: outputOf(view).dtype === 'int16',
       ...Object.fromEntries(Object.keys(functions).map((name) => [name, name === chosen])),
       ...walk.flags,
     },

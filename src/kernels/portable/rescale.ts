@@ -1,12 +1,17 @@
-/** quantize, dequantize and leaky_relu of elements that have more than 256 values. */
+/** quantize, dequantize, abs and activations of elements that have more than 256 values. */
 import { rangeOfType } from '../../ir/dtypes.js';
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import { mapsBytes } from '../../ops/arithmetic/lookup.js';
-import { type Multiplier, quantizeMultiplier } from '../../ops/arithmetic/quant.js';
+import {
+  activationRange,
+  type Multiplier,
+  quantizeMultiplier,
+} from '../../ops/arithmetic/quant.js';
 import { elementQuant } from '../../ops/arithmetic/rescale.js';
 import { type DequantizeAttrs, dequantization, dequantize } from '../../ops/dequantize.js';
 import { type LeakyReluAttrs, leakyRatios } from '../../ops/leaky_relu.js';
 import { type QuantizeAttrs, quantizeTypes, requantizationOf } from '../../ops/quantize.js';
+import type { Relu6Attrs } from '../../ops/relu6.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
 
@@ -21,7 +26,7 @@ export const requantizeVariant: KernelVariant<QuantizeAttrs> = {
     const zeroPoints = { in_zero_point: rest.inputZeroPoint, out_zero_point: rest.outputZeroPoint };
     const numbers = { ...zeroPoints, ...rangeNumbers(rest), ...above(multiplier) };
     return kernelOf(view, 30, {
-      flags: { leaky: false, negated: false, magnitude: false },
+      flags: { ...plainly, absolute: false },
       numbers,
     });
   },
@@ -62,7 +67,12 @@ export const wideLeakyRelu: KernelVariant<LeakyReluAttrs> = {
     const isNegative = Math.fround(view.attrs.alpha) < 0;
     const isMagnitude = view.attrs.algorithm === 'magnitude';
     return kernelOf(view, 35, {
-      flags: { leaky: true, negated: isNegative, magnitude: isNegative && isMagnitude },
+      flags: {
+        leaky: true,
+        absolute: false,
+        negated: isNegative,
+        magnitude: isNegative && isMagnitude,
+      },
       numbers: {
         ...{ in_zero_point: inputZeroPoint, out_zero_point: outputZeroPoint },
         ...{ ...rangeNumbers({ low, high }), ...above(up) },
@@ -71,6 +81,60 @@ export const wideLeakyRelu: KernelVariant<LeakyReluAttrs> = {
     });
   },
 };
+
+const plainly = { leaky: false, negated: false, magnitude: false };
+
+/** Without a change of the integers: 2x · 2^30 / 2^31. */
+const identity: Multiplier = { multiplier: 2 ** 30, shift: 1 };
+
+interface Clamping<A extends object> {
+  /** Whether the sign goes. */
+  readonly absolute?: boolean;
+  /** Whether elements change their scale. */
+  readonly scales?: (view: NodeView<A>) => boolean;
+}
+
+const always = () => true;
+
+/** int16 in the output's scale, clamped. */
+function clampingVariant<A extends object>(
+  rangeOf: (view: NodeView<A>) => readonly [low: number, high: number],
+  { absolute = false, scales = always }: Clamping<A> = {},
+): KernelVariant<A> {
+  return {
+    template: 'portable/rescale',
+    needs: [],
+    types: ['int16'],
+    match(view) {
+      const { inputScale, outputScale } = elementQuant(view);
+      const ratio = quantizeMultiplier(Math.fround(inputScale / outputScale));
+      const [low, high] = rangeOf(view);
+      return kernelOf(view, 30, {
+        flags: { ...plainly, absolute },
+        numbers: {
+          ...{ in_zero_point: 0, out_zero_point: 0, low, high },
+          ...above(scales(view) ? ratio : identity),
+        },
+      });
+    },
+  };
+}
+
+export const wideAbs = clampingVariant<object>((view) => rangeOfType(outputOf(view).dtype), {
+  absolute: true,
+});
+
+export const wideRelu = clampingVariant<object>((view) => activationRange('relu', outputOf(view)));
+
+/** Without rescaling the range is that of the input's scale. */
+export const wideRelu6 = clampingVariant<Relu6Attrs>(
+  (view) => activationRange('relu6', rescales(view) ? outputOf(view) : inputOf(view, 0)),
+  { scales: rescales },
+);
+
+function rescales({ attrs }: NodeView<Relu6Attrs>): boolean {
+  return attrs.algorithm === 'rescale';
+}
 
 const rangeNumbers = ({ low, high }: { readonly low: number; readonly high: number }) => ({
   low,

@@ -16,12 +16,12 @@ import { anyBounds, boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
 import { clampReal, noActivation, type PlainPair, realActivations, realRange } from './plain.js';
 import { activationRange, clamp } from './quant.js';
 
-/** Types of operands and results: one for all of a node. */
+/** Types of quantized operands and results: one for all of a node. */
 export const binaryTypes: readonly DType[] = ['int8', 'int16'];
 
 interface BinaryTraits {
-  /** Whether it takes quantized elements. */
-  readonly isQuantized?: boolean;
+  /** The quantized types that it takes; default: int8 and int16. */
+  readonly quantized?: readonly DType[];
   readonly isMonotonic?: boolean;
   readonly hasActivation?: boolean;
   readonly plain?: PlainPair;
@@ -75,11 +75,14 @@ export function tiedOperands(view: NodeView<object>): ChannelFlow {
 export function binary<A extends BinaryAttrs>(
   name: string,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
-  { isQuantized = true, isMonotonic = true, hasActivation = true, plain = {} }: BinaryTraits = {},
+  {
+    quantized = binaryTypes,
+    isMonotonic = true,
+    hasActivation = true,
+    plain = {},
+  }: BinaryTraits = {},
 ): OpDef<A> {
-  const types = [
-    ...new Set([...(isQuantized ? binaryTypes : []), ...(Object.keys(plain) as DType[])]),
-  ];
+  const types = [...new Set([...quantized, ...(Object.keys(plain) as DType[])])];
   return {
     name,
     types,
@@ -138,7 +141,7 @@ export function binary<A extends BinaryAttrs>(
 /** An operator that takes types that are not quantized alone, without a fused activation. */
 export function plainBinary<A extends BinaryAttrs>(name: string, plain: PlainPair): OpDef<A> {
   const none = () => ({ combine: Math.max, numbers: {} });
-  return binary<A>(name, none, { isQuantized: false, hasActivation: false, plain });
+  return binary<A>(name, none, { quantized: [], hasActivation: false, plain });
 }
 
 /** TFLM ignores a fused activation of int32. */

@@ -4,7 +4,7 @@ import { outputOf } from '../shape/operands.js';
 import type { Scalar } from './lookup.js';
 import { clampReal } from './plain.js';
 import { activationRange, type Clamp, clamp } from './quant.js';
-import { elementQuant, rescaler } from './rescale.js';
+import { elementQuant, requireSymmetric, rescaler } from './rescale.js';
 
 /**
  * Rescales each element to the output's scale and clamps it to the activation's range. The ratio of
@@ -13,6 +13,7 @@ import { elementQuant, rescaler } from './rescale.js';
 export function rescaleAndClamp(view: NodeView<object>, activation: Clamp): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
   const rescale = rescaler(view, Math.fround(inputScale / outputScale));
+  requireSymmetric(view);
   const [low, high] = activationRange(activation, outputOf(view));
   return (q) => clamp(rescale(q - inputZeroPoint) + outputZeroPoint, low, high);
 }

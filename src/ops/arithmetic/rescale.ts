@@ -61,6 +61,24 @@ export function sixteenBitRescaler(real: number): (x: number) => number {
   return (x) => Math.floor((x * factor + 128) / 256);
 }
 
+/**
+ * Refuses int16 with a zero point that is not 0, as both runtimes do.
+ *
+ * @throws BonsaiError 'bad-quantization'
+ */
+export function requireSymmetric(view: NodeView<object>): void {
+  const { node, inputs, outputs } = view;
+  const other = [...inputs, ...outputs].find(
+    (tensor) => tensor?.dtype === 'int16' && perTensor(tensor, at(node)).zeroPoint !== 0,
+  );
+  if (other != null) {
+    throw badRatio(
+      view,
+      `tensor "${other.name}" has a zero point that is not 0, as that of int16 must be`,
+    );
+  }
+}
+
 export function badRatio(view: NodeView<object>, message: string): BonsaiError {
   return new BonsaiError('bad-quantization', at(view.node), message, 'quantize the model again');
 }
