@@ -19,7 +19,7 @@ import {
 } from './read.js';
 import type { AnyRow, ForeignOperator } from './rows.js';
 import { tensorTypes } from './schema.js';
-import { asBias, asWeights, importTensor } from './tensors.js';
+import { asBias, asIndices, asWeights, importTensor } from './tensors.js';
 import { unknownOperator } from './unknown.js';
 import { Variables, variableOperators } from './variables.js';
 import { xnnpackAttrs } from './xnnpack.js';
@@ -190,23 +190,45 @@ function operatorOf({ op, computed }: AnyRow, { inputs }: ForeignOperator<unknow
 }
 
 /** The tensors that are weights or biases, and the function that adapts each. */
-function parametersOf(
-  raw: RawModel,
-  { operators }: RawSubgraph,
-): ReadonlyMap<number, typeof asWeights> {
+function parametersOf(raw: RawModel, subgraph: RawSubgraph): ReadonlyMap<number, typeof asWeights> {
   const readings: readonly (readonly [RegExp, position: number, typeof asWeights])[] = [
     [/^((DEPTHWISE_)?CONV_2D|TRANSPOSE_CONV)$/, 1, asWeights],
     [/^((DEPTHWISE_)?CONV_2D|FULLY_CONNECTED)$/, 2, asBias],
     [/^TRANSPOSE_CONV$/, 3, asBias],
   ];
   const parameters = new Map<number, typeof asWeights>();
-  for (const operator of operators) {
+  for (const operator of subgraph.operators) {
     for (const [names, position, reading] of readings) {
       const index = operator.inputs[position] ?? -1;
       if (names.test(operatorName(raw, operator))) parameters.set(index, reading);
     }
   }
+  for (const index of castIndices(raw, subgraph)) parameters.set(index, asIndices);
   return parameters;
+}
+
+/** The position of the input that holds indices. */
+const indexInputs: ReadonlyMap<string, number> = new Map([
+  ['EMBEDDING_LOOKUP', 0],
+  ['GATHER', 1],
+  ['ONE_HOT', 0],
+]);
+
+/** What CAST makes and operators read as indices alone. */
+function castIndices(raw: RawModel, { operators, outputs }: RawSubgraph): ReadonlySet<number> {
+  const cast = new Set(
+    operators.flatMap((operator) =>
+      operatorName(raw, operator) === 'CAST' ? operator.outputs : [],
+    ),
+  );
+  for (const operator of operators) {
+    const isIndex = indexInputs.get(operatorName(raw, operator));
+    for (const [position, input] of operator.inputs.entries()) {
+      if (position !== isIndex) cast.delete(input);
+    }
+  }
+  for (const output of outputs) cast.delete(output);
+  return cast;
 }
 
 /** An operator's options; an absent table has every field at its default. */

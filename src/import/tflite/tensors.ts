@@ -190,3 +190,12 @@ function elements(
   // Not slice(), which is another view where the file is a Buffer.
   return new type(Uint8Array.from(bytes).buffer, 0, count);
 }
+
+/**
+ * Computed indices of int64 as int32. Only those beyond 2^31, which are outside any tensor, differ:
+ * CAST saturates.
+ */
+export function asIndices(_: RawModel, tensor: Tensor): Tensor {
+  const isWide = tensor.dtype === 'int64' && tensor.data === null;
+  return isWide ? { ...tensor, dtype: 'int32' } : tensor;
+}
