@@ -106,7 +106,7 @@ const runtimes = [
     kind: 'builtin',
     rounding: 'tflite',
     name: 'ai_edge_litert',
-    absent: [],
+    absent: ['cumsum'],
     // It multiplies sums of int16 by a double where weights have one scale.
     absentWide: ['fully_connected'],
     env: { RUY_PATHS: '1' },
