@@ -128,10 +128,17 @@ static int32_t read_counts(uint8_t *body, int32_t length)
     return (int32_t)(end - body);
 }
 
-/* Takes the checksums of a step's spans, which follow those of the steps before. */
+/* Takes the checksums of a step's spans: those of all steps are in the order of the steps, of which
+ * branches skip some, and loops go back. */
 static void check_step(void *context, int32_t step)
 {
     int32_t *next = context;
+    while (*next > 0 && bonsai_model.span[*next - 1].step >= step) {
+        (*next)--;
+    }
+    while (*next < bonsai_model.spans && bonsai_model.span[*next].step < step) {
+        (*next)++;
+    }
     for (; *next < bonsai_model.spans && bonsai_model.span[*next].step == step; (*next)++) {
         const struct bonsai_span *span = &bonsai_model.span[*next];
         const uint8_t *const bytes = bonsai_model.arena + span->offset;

@@ -37,7 +37,8 @@ __attribute__((noinline)) static uint64_t timed(bonsai_run *run, bonsai_hook *ho
 static void end_step(void *context, int32_t step)
 {
     struct counter *counter = context;
-    counter->counts[step] = less(bonsai_port_count() - counter->left, counter->step_cost);
+    /* A step of a loop runs several times. */
+    counter->counts[step] += less(bonsai_port_count() - counter->left, counter->step_cost);
     counter->left = bonsai_port_count();
 }
 
@@ -64,7 +65,7 @@ void bonsai_counters_start(void)
     step_cost = UINT64_MAX;
     /* The least of a few runs, since the first ones fill the instruction cache. */
     for (int32_t i = 0; i < CALIBRATIONS; i++) {
-        uint64_t counts[2];
+        uint64_t counts[2] = {0, 0};
         struct counter counter = {.counts = counts};
         const uint64_t count = timed(nothing, NULL, &counter);
         timed(empty_steps, end_step, &counter);
@@ -81,6 +82,9 @@ uint64_t bonsai_count_run(void)
 
 uint64_t bonsai_count_steps(void)
 {
+    for (int32_t step = 0; step < bonsai_model.steps; step++) {
+        bonsai_model.counts[step] = 0;
+    }
     struct counter counter = {.counts = bonsai_model.counts, .step_cost = step_cost};
     return less(timed(bonsai_model.run, end_step, &counter), run_cost);
 }

@@ -8,9 +8,11 @@ import {
   type NodeView,
   type TensorId,
   tensorOf,
+  turnsOf,
   viewOf,
 } from '../ir/graph.js';
 import type { ChannelBounds, Facts } from '../ir/op.js';
+import { flattened } from '../ops/flatten.js';
 import { opOf } from '../ops/index.js';
 import { boundsIn, inputBounds, rangesOf } from './ranges.js';
 
@@ -40,17 +42,18 @@ function accumulatorOf(
 }
 
 export interface ModelSize {
-  /** Multiply-accumulates of one run. */
+  /** Multiply-accumulates of one run: of both branches, and of as many turns as are possible. */
   readonly macs: number;
   /** Elements of the constants that nodes read: weights and biases. */
   readonly parameters: number;
 }
 
-export function modelSize(graph: Graph): ModelSize {
+export function modelSize(owner: Graph): ModelSize {
+  const graph = flattened(owner);
   const constants = new Set<TensorId>();
   let macs = 0;
-  for (const node of graph.nodes) {
-    macs += opOf(node).macs(viewOf(graph, node));
+  for (const [index, node] of graph.nodes.entries()) {
+    macs += turnsOf(graph, index) * opOf(node).macs(viewOf(graph, node));
     for (const id of node.inputs)
       if (id !== null && isConstant(tensorOf(graph, id))) constants.add(id);
   }

@@ -17,6 +17,7 @@ import {
 } from '../ir/graph.js';
 import type { KernelCall, PixelsTwin, RowTwin, Table, VariantTraits } from '../kernels/variant.js';
 import { aligned } from '../plan/arena/arena.js';
+import { sectionSteps } from '../plan/arena/lifetimes.js';
 import type { Planned } from '../plan/index.js';
 import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
 import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
@@ -96,6 +97,7 @@ export function emitProgram(
     tables: paragraphs(pool.definitions()),
     has_steps: plan.steps.length > 0,
     has_halves: halves.length > 0,
+    ...jumpsOf(graph, plan, places),
     cases: format(cases.join('\n')),
     resets,
   });
@@ -293,6 +295,26 @@ function stepText(
         '}\n',
       ].join('\n'),
     ),
+  };
+}
+
+/** Where the run goes on after a step: loops go back, then branches that are not taken are skipped. */
+function jumpsOf(graph: Graph, { steps }: Plan, places: Places): Context {
+  const sections = sectionSteps(
+    graph,
+    steps.map(({ node }) => node),
+  );
+  return {
+    has_jumps: graph.flow !== undefined,
+    has_loops: sections.some(({ again }) => again !== null),
+    loops: sections.flatMap(({ again, last }) =>
+      again === null ? [] : [{ last: integer(last), again: integer(again) }],
+    ),
+    skips: sections.map(({ first, last, condition, runsIf }) => {
+      const { memory, offset: at } = placeOf(places, condition, first);
+      const isOther = `${memory}[${offset(at)}] ${runsIf ? '==' : '!='} 0`;
+      return { first: integer(first), isOther, next: integer(last + 1) };
+    }),
   };
 }
 

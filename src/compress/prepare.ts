@@ -82,7 +82,7 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
 
 /** @throws BonsaiError for a file that is no float model of one input and one output */
 function importFloat(bytes: Uint8Array, path: string) {
-  const options = { name: 'model', where: path, rounding: 'tflm' } as const;
+  const options = { name: 'model', where: path, rounding: 'tflm', loops: 'laid out' } as const;
   return inFile(path, () => {
     const { graphs, ...head } = imported(() =>
       importModel(bytes, { ...options, beside: readBeside(path) }),

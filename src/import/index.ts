@@ -7,6 +7,7 @@ import type { Module } from '../ir/graph.js';
 import type { RuntimeRounding } from '../ir/rounding.js';
 import { operators } from '../ops/index.js';
 import { importTfjs, isTfjs, type ReadBeside } from './tfjs/index.js';
+import type { LoopStyle } from './tflite/control-flow.js';
 import { importTflite, shapedModel } from './tflite/index.js';
 import { readModel } from './tflite/read.js';
 import type { InputShape } from './tflite/shapes.js';
@@ -26,6 +27,8 @@ export interface ImportOptions {
   readonly strict?: boolean;
   /** Shapes of inputs that are dynamic in the file. Formats other than TFLite take none. */
   readonly shapes?: readonly InputShape[];
+  /** Whether loops may be kept: 'laid out' for models that are trained. Default: 'by size'. */
+  readonly loops?: LoopStyle;
   /** Reads files of the model's folder, for formats that have several. Without it there are none. */
   readonly beside?: ReadBeside;
 }

@@ -38,13 +38,36 @@ export function checkModule(module: Module, operators: OpTable, stage: string): 
   if (main === undefined) fault('bad-graph', 'model', 'has no graph', convertAgain);
   if (module.inputNames.length !== main.inputs.length) throw nameFault(stage, 'input');
   if (module.outputNames.length !== main.outputs.length) throw nameFault(stage, 'output');
-  for (const graph of module.graphs) {
-    graph.tensors.forEach((tensor) => {
-      checkTensor(tensor, fault);
-    });
-    checkOrder(graph, fault);
-    checkStates(graph, fault);
-    for (const node of graph.nodes) checkNode(graph, node, operators, fault);
+  for (const graph of module.graphs) checkGraph(graph, operators, fault);
+}
+
+/** Checks a graph and those that its nodes own. */
+function checkGraph(graph: Graph, operators: OpTable, fault: Fault): void {
+  graph.tensors.forEach((tensor) => {
+    checkTensor(tensor, fault);
+  });
+  checkOrder(graph, fault);
+  checkStates(graph, fault);
+  checkFlow(graph, fault);
+  for (const node of graph.nodes) {
+    checkNode(graph, node, operators, fault);
+  }
+}
+
+/** Sections lie in the graph, within one another or apart, and their conditions are bools. */
+function checkFlow({ flow, nodes, tensors }: Graph, fault: Fault): void {
+  for (const { first, last, condition, loop } of flow?.sections ?? []) {
+    const bad = (message: string) =>
+      fault('bad-graph', `section ${first} to ${last}`, message, convertAgain);
+    const begin = loop?.again ?? first;
+    if (!(0 <= begin && begin <= first && first <= last && last < nodes.length)) {
+      bad(`is not part of the ${nodes.length} nodes`);
+    }
+    if (tensors[condition]?.dtype !== 'bool') bad('its condition is no bool');
+    const crossing = flow?.sections.find(
+      (other) => other.first < begin && begin <= other.last && other.last < last,
+    );
+    if (crossing !== undefined) bad(`crosses the section ${crossing.first} to ${crossing.last}`);
   }
 }
 
@@ -171,6 +194,7 @@ function checkNode(graph: Graph, node: Node, operators: OpTable, fault: Fault): 
   if (op === undefined) {
     fault('unsupported-operator', at(node), 'is not known', "see 'bonsaic operators'");
   }
+  for (const inner of node.graphs ?? []) checkGraph(inner, operators, fault);
   const view = viewOf(graph, node);
   try {
     const shapes = op.infer(view);

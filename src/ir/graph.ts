@@ -52,6 +52,8 @@ export interface Node<A extends object = Attrs> {
   readonly ops: readonly number[];
   /** Operators that passes have fused into this one, in source order. */
   readonly fused: readonly string[];
+  /** The graphs that it runs, such as the branches of an 'if'. Absent: none. */
+  readonly graphs?: readonly Graph[];
 }
 
 /** Nodes are in an order in which each tensor is written before it is read. */
@@ -63,6 +65,40 @@ export interface Graph {
   readonly outputs: readonly TensorId[];
   /** Absent: none. */
   readonly states?: readonly State[];
+  /** Absent: each node runs once, in order. `flattened` makes it of nodes that own graphs. */
+  readonly flow?: Flow;
+}
+
+/** What of a flat graph runs, and how often: branches and loops are sections of its nodes. */
+export interface Flow {
+  /** Sections that contain others come before these. */
+  readonly sections: readonly Section[];
+  /**
+   * Tensors in the memory of another one (or in memory of their own, as key of themselves): the
+   * results of branches lie where the result of the 'if' does, the next value of what a loop carries
+   * where its value is.
+   */
+  readonly places: ReadonlyMap<TensorId, TensorId>;
+}
+
+/** The nodes `first` to `last`, which run if the condition has the value `runsIf`. */
+export interface Section {
+  readonly first: number;
+  readonly last: number;
+  /** A bool. */
+  readonly condition: TensorId;
+  readonly runsIf: boolean;
+  /** Absent: a branch. */
+  readonly loop?: Loop;
+}
+
+export interface Loop {
+  /** After the last node of the section the run goes on here: where the condition is computed. */
+  readonly again: number;
+  /** The most turns that are possible. */
+  readonly turns: number;
+  /** What each turn takes from the turn before: a tensor, and the one that holds its next value. */
+  readonly carried: readonly (readonly [tensor: TensorId, next: TensorId])[];
 }
 
 /**
@@ -119,6 +155,14 @@ export function isConstant(tensor: Tensor): boolean {
 
 export function statesOf(graph: Pick<Graph, 'states'>): readonly State[] {
   return graph.states ?? [];
+}
+
+/** How often a node of a flat graph runs at most. */
+export function turnsOf({ flow }: Pick<Graph, 'flow'>, node: number): number {
+  const loops = (flow?.sections ?? []).flatMap(({ loop, last }) =>
+    loop !== undefined && loop.again <= node && node <= last ? [loop.turns] : [],
+  );
+  return loops.reduce((all, turns) => all * turns, 1);
 }
 
 /** The tensors that have values before a run: inputs and states. */

@@ -24,7 +24,8 @@ import {
  *       %9 = conv2d(%0, %1, %2) {strideH 2, …}  int8[1, 25, 5, 64] q(0.02, -128)  ; 0 "conv"
  *       return %9
  *
- * A constant shows a hash of its elements, so that listings of two stages compare by diff; a state
+ * The graphs that a node owns follow it, indented. In a flat graph a section has a line before its
+ * first node. A constant shows a hash of its elements, so that listings of two stages compare by diff; a state
  * that of its initial elements, and the tensor that holds its value after the run.
  */
 export function printModule(module: Module): string {
@@ -39,13 +40,15 @@ function printGraph(graph: Graph): string[] {
   const constants = graph.tensors.flatMap((tensor, id) =>
     tensor.data === null ? [] : [`${define(id, 'const')} #${hash(tensor.data)}`],
   );
-  const nodes = graph.nodes.map((node) => {
+  const nodes = graph.nodes.flatMap((node, index) => {
     const results = node.outputs.map((id) => `%${id}`).join(', ');
     const operands = node.inputs.map((id) => (id === null ? '_' : `%${id}`)).join(', ');
     const types = node.outputs.map((id) => typeOf(tensorOf(graph, id))).join(', ');
     const fused = node.fused.length > 0 ? ` fused ${node.fused.join(', ')}` : '';
     const call = `${results} = ${node.op}(${operands})${attrsOf(node.attrs)}`;
-    return `  ${call}  ${types}  ; ${node.ops.join('+')} ${quoted(node.name)}${fused}`;
+    const line = `  ${call}  ${types}  ; ${node.ops.join('+')} ${quoted(node.name)}${fused}`;
+    const owned = (node.graphs ?? []).flatMap(printGraph).map((each) => `    ${each}`);
+    return [...sectionsAt(graph, index), line, ...owned];
   });
   return [
     `graph ${quoted(graph.name)}`,
@@ -58,6 +61,18 @@ function printGraph(graph: Graph): string[] {
     ...nodes,
     `  return ${graph.outputs.map((id) => `%${id}`).join(', ')}`,
   ];
+}
+
+/** What begins at a node of a flat graph: '  to 9 if %4:', '  to 9 while %4, then from 2, at most 8 times:'. */
+function sectionsAt({ flow }: Graph, node: number): readonly string[] {
+  return (flow?.sections ?? []).flatMap(({ first, last, condition, runsIf, loop }) => {
+    if (first !== node) return [];
+    const when = `${runsIf ? '' : 'not '}%${condition}`;
+    if (loop === undefined) return [`  to node ${last}, if ${when}:`];
+    const carried = loop.carried.map(([id, next]) => `%${id} = %${next}`).join(', ');
+    const turns = `at most ${loop.turns} times`;
+    return [`  to node ${last}, while ${when}, ${turns}; again from ${loop.again}, ${carried}:`];
+  });
 }
 
 function quoted(name: string): string {

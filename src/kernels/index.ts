@@ -497,6 +497,9 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
     'logical',
     { variants: [plainPairVariant<LogicalAttrs>(({ function: name }) => name, ['bool'])] },
   ],
+  // No graph that is planned has a node that owns graphs.
+  ['if', { variants: [] }],
+  ['while', { variants: [] }],
   ['logical_not', { variants: [plainVariant('not', noTables, ['bool'])] }],
   ['pow', { variants: [plainPairVariant('pow', numbers)] }],
   ['select', { variants: [selectVariant] }],

@@ -32,6 +32,7 @@ import { gather } from './gather.js';
 import { gatherNd } from './gather_nd.js';
 import { gelu } from './gelu.js';
 import { hardSwish } from './hard_swish.js';
+import { branch } from './if.js';
 import { interleave } from './interleave.js';
 import { l2Normalization } from './l2_normalization.js';
 import { l2Pool2d } from './l2_pool2d.js';
@@ -90,6 +91,7 @@ import { topk } from './topk.js';
 import { transpose } from './transpose.js';
 import { transposeConv } from './transpose_conv.js';
 import { unpack } from './unpack.js';
+import { loop } from './while.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 const all: readonly OpDef<any>[] = [
@@ -125,9 +127,11 @@ const all: readonly OpDef<any>[] = [
   gatherNd,
   gelu,
   hardSwish,
+  branch,
   interleave,
   l2Normalization,
   l2Pool2d,
+  loop,
   leakyRelu,
   log,
   logSoftmax,

@@ -16,7 +16,8 @@ export function foldConstants(graph: Graph): Graph {
     const types = typesOf(opOf(node));
     const exact = computedTypes(view).every((type) => types.includes(type));
     const known = view.inputs.length > 0 && view.inputs.every((t) => t === null || isConstant(t));
-    if (!exact || !known || node.outputs.some((id) => outputs.has(id))) return false;
+    if (node.graphs !== undefined || !exact || !known || node.outputs.some((id) => outputs.has(id)))
+      return false;
     const inputs = view.inputs.map((tensor) => tensor?.data ?? null);
     const results = opOf(node).evaluate(view, inputs);
     node.outputs.forEach((id, position) => {

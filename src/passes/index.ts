@@ -2,6 +2,7 @@
 import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
 import { inStateOrder } from '../ir/order.js';
+import { flattened } from '../ops/flatten.js';
 import { operators } from '../ops/index.js';
 import { composeLookups } from './compose-lookups.js';
 import { convolutionToRow } from './convolution-to-row.js';
@@ -124,9 +125,15 @@ export const passes: readonly Pass[] = [
   },
   {
     name: 'drop-unused-tensors',
-    why: 'last: it renumbers the tensors',
+    why: 'after all passes that change nodes: it renumbers the tensors',
     faithful: true,
     run: eachGraph(dropUnusedTensors),
+  },
+  {
+    name: 'flatten',
+    why: 'last: the other passes treat a node with graphs as one whose inside they do not see',
+    faithful: true,
+    run: (module) => ({ ...module, graphs: module.graphs.map(flattened) }),
   },
 ];
 

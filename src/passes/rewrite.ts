@@ -87,7 +87,15 @@ export function take(tensor: Tensor, axis: number, kept: readonly number[]): Ten
   return taken;
 }
 
-/** A pass over graphs as a pass over modules. */
+/** A pass over graphs as a pass over modules, and over the graphs that nodes own. */
 export function eachGraph(run: (graph: Graph) => Graph): (module: Module) => Module {
-  return (module) => ({ ...module, graphs: module.graphs.map(run) });
+  const within = (graph: Graph): Graph => {
+    const nodes = graph.nodes.map((node) =>
+      node.graphs === undefined ? node : { ...node, graphs: node.graphs.map(within) },
+    );
+    return run(
+      graph.nodes.every(({ graphs }) => graphs === undefined) ? graph : { ...graph, nodes },
+    );
+  };
+  return (module) => ({ ...module, graphs: module.graphs.map(within) });
 }

@@ -6,6 +6,7 @@ import {
   mainGraph,
   type Node,
   type TensorId,
+  turnsOf,
   viewOf,
 } from '../ir/graph.js';
 import type { Facts, TargetTraits } from '../ir/op.js';
@@ -101,9 +102,11 @@ function planWith(
 ): Planned {
   const graph = mainGraph(module);
   const given = { graph, steps: [...kernels.keys()], keepInput: options.keepInput };
-  const schedule = options.faithful
-    ? given
-    : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
+  // Sections stay as they are.
+  const schedule =
+    options.faithful || graph.flow !== undefined
+      ? given
+      : { ...given, steps: orderSteps(given, memoriesOf(given, kernels)) };
   const liveShare = Math.min(1, modelSize(graph).parameters / Math.max(1, source.parameters));
   const { states, stateBytes } = placeStates(graph);
   const { choices, decision, arena } = chooseKernels(
@@ -178,7 +181,7 @@ function planStep(
     why: choice?.why ?? 'its output is its input',
     alternatives: choice?.alternatives ?? [],
     dense: choice?.dense ?? null,
-    macs: opOf(node).macs(viewOf(graph, node)),
+    macs: turnsOf(graph, nodeIndex) * opOf(node).macs(viewOf(graph, node)),
     reads: inArena(node.inputs) as TensorId[],
     writes: inArena(node.outputs) as TensorId[],
     scratch: arena.scratch[index] ?? null,

@@ -12,6 +12,7 @@ import {
   type Tensor,
   viewOf,
 } from '../ir/graph.js';
+import { flattened } from '../ops/flatten.js';
 import { opOf } from '../ops/index.js';
 import { type Estimate, type EstimateStyle, estimateText } from './estimates.js';
 import { prose, shorten, textTable } from './text-table.js';
@@ -48,7 +49,7 @@ function describeNode(graph: Graph, node: Node, index: number) {
 
 /** What is in a model file, before anything is done with it. */
 export function describe(module: Module, fileBytes: number) {
-  const graph = mainGraph(module);
+  const graph = flattened(mainGraph(module));
   const layers = graph.nodes.map((node, index) => describeNode(graph, node, index));
   const tensors = (ids: readonly number[], names: readonly string[]) =>
     ids.flatMap((id, i) => {

@@ -51,6 +51,10 @@ export function writeTflite(module: Module): Uint8Array {
     const hint = 'keep the file that the model was read from';
     throw new BonsaiError('unsupported-attribute', module.name, 'has states', hint);
   }
+  if (mainGraph(module).nodes.some(({ graphs }) => graphs !== undefined)) {
+    const hint = 'keep the file that the model was read from';
+    throw new BonsaiError('unsupported-attribute', module.name, 'has branches or loops', hint);
+  }
   const plain = { ...module, graphs: module.graphs.map(plainGraph) };
   const bytes = encodeModule(plain);
   requireSame(plain, bytes);

@@ -49,9 +49,12 @@ describe('docs: what an extension touches', () => {
   describe('an operator: its file and a line in each of five lists', () => {
     /** Where operators are named besides: a pass about just these, or layers to measure. */
     const known = new Map<string, readonly string[]>([
-      ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain']],
+      ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain', 'ops/while']],
+      // The counter of a loop.
+      ['logical', ['ops/while']],
+      ['sub', ['ops/while']],
       // A command has the same name.
-      ['compare', ['cli/compare', 'cli/program', 'pipeline/compare']],
+      ['compare', ['cli/compare', 'cli/program', 'pipeline/compare', 'ops/while']],
       ['concatenation', ['passes/fuse-windows']],
       ['strided_slice', ['passes/fuse-windows']],
       [
@@ -82,14 +85,24 @@ describe('docs: what an extension touches', () => {
       [
         'reshape',
         [
-          ...['ops/shape/same-elements', 'import/tflite/variables'],
+          ...['ops/shape/same-elements', 'import/tflite/variables', 'ops/flatten'],
           'passes/transpose-conv-to-convolutions',
         ],
       ],
       // Functions have the same name.
       [
         'select',
-        ['flash/nrf/client', 'flash/probe/tools', 'flash/probe', 'plan/choose/fit', 'plan/index'],
+        [
+          ...[
+            'flash/nrf/client',
+            'flash/probe/tools',
+            'flash/probe',
+            'plan/choose/fit',
+            'plan/index',
+          ],
+          // Branches join in one.
+          ...['ops/evaluate', 'ops/flatten', 'plan/arena/lifetimes'],
+        ],
       ],
       ['squeeze', ['ops/shape/same-elements']],
       ...['relu', 'relu6', 'relu_0_to_1', 'relu_n1_to_1', 'tanh'].map(

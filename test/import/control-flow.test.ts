@@ -1,7 +1,8 @@
-/** IF and WHILE: what they run where that is known, and a clear error where it is not. */
+/** IF and WHILE: laid out, or kept with their subgraphs, or a clear error. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { analyse } from '../../src/analysis/index.js';
 import { refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
@@ -16,11 +17,14 @@ import {
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { runPasses } from '../../src/passes/index.js';
+import { makePlan } from '../../src/plan/index.js';
+import { loadTarget } from '../../src/target/index.js';
 import { encode } from '../../src/write/flatbuffer.js';
 import { expectSameBits } from '../support/native.js';
+import { defaults } from '../support/plan.js';
 import { type RawModel, type RawSubgraph, tensor } from './fixture.js';
 
-const codes = ['WHILE', 'IF', 'LESS', 'ADD', 'NEG'];
+const codes = ['WHILE', 'IF', 'LESS', 'ADD', 'NEG', 'LOGICAL_AND', 'VAR_HANDLE', 'GREATER_EQUAL'];
 const operator = (name: string, inputs: number[], outputs: number[], type = 0, values = {}) => ({
   ...{ opcodeIndex: codes.indexOf(name), inputs, outputs },
   ...(type === 0
@@ -84,9 +88,19 @@ function loopModel(change: (model: RawModel, all: readonly RawSubgraph[]) => voi
 const load = (bytes: Uint8Array, rounding: 'tflm' | 'tflite' = 'tflm'): Module =>
   importModel(bytes, { name: 'm', where: 'm.tflite', rounding });
 
+const bytesOf = (integer: number) => new Uint8Array(Int32Array.of(integer).buffer);
+
+/** The loop with 100 turns, which are too many to lay out. */
+const longModel = (change: Parameters<typeof loopModel>[0] = () => {}) =>
+  loopModel((model, all) => {
+    model.buffers.splice(3, 1, { data: bytesOf(100) });
+    change(model, all);
+  });
+
 /** The model with an IF in place of the loop; `condition` is a buffer of a bool, 0: an input. */
-const branchModel = (condition: number) =>
-  loopModel((_, [main, then, other]) => {
+const branchModel = (condition: number, change: Parameters<typeof loopModel>[0] = () => {}) =>
+  loopModel((model, all) => {
+    const [main, then, other] = all;
     main?.tensors.splice(1, 1, tensor('condition', 'bool', [], condition));
     if (condition === 0) main?.inputs.push(1);
     const options = { thenSubgraph: 1, elseSubgraph: 2 };
@@ -94,7 +108,13 @@ const branchModel = (condition: number) =>
     const branch = { inputs: [0], tensors: [value('x'), value('y')], outputs: [1] };
     Object.assign(then ?? {}, { ...branch, operators: [operator('NEG', [0], [1])] });
     Object.assign(other ?? {}, { ...branch, operators: [operator('ADD', [0, 0], [1], 11)] });
+    for (const each of [then, other]) Object.assign(each ?? {}, copyOf(branch));
+    change(model, all);
   });
+
+/** Lists of their own. */
+const copyOf = <T extends Readonly<Record<string, readonly unknown[]>>>(lists: T) =>
+  Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, [...list]]));
 
 describe('control flow', () => {
   const input = Int8Array.of(1, -2, 30, -40);
@@ -110,6 +130,68 @@ describe('control flow', () => {
   it('a branch with a constant condition becomes the branch that it takes', () => {
     const taken = [4, 1].map((condition) => mainGraph(load(branchModel(condition))).nodes[0]?.op);
     expect(taken).to.deep.equal(['neg', 'add']);
+  });
+
+  it('a branch whose condition is an input is a node with both graphs', () => {
+    const graph = mainGraph(load(branchModel(0)));
+    const [node] = graph.nodes;
+    expect(node?.graphs?.map(({ nodes }) => nodes.map(({ op }) => op))).to.deep.equal([
+      ['neg'],
+      ['add'],
+    ]);
+    const outputs = [1, 0].map((condition) => {
+      return [...(evaluateGraph(graph, [input, Uint8Array.of(condition)]).outputs[0] ?? [])];
+    });
+    expect(outputs).to.deep.equal([
+      [-1, 2, -30, 40],
+      [2, -4, 60, -80],
+    ]);
+  });
+
+  it('a loop of many turns stays one, with its counter', () => {
+    const graph = mainGraph(load(longModel()));
+    expect(graph.nodes.map(({ op, attrs }) => [op, attrs.turns])).to.deep.equal([['while', 100]]);
+    expect([...(evaluateGraph(graph, [input]).outputs[0] ?? [])]).to.deep.equal([...input]);
+  });
+
+  it('24 operators are laid out, 25 are a loop', () => {
+    const opsOf = (turns: number) =>
+      mainGraph(
+        load(loopModel((model) => model.buffers.splice(3, 1, { data: bytesOf(turns) }))),
+      ).nodes.map(({ op }) => op);
+    expect(opsOf(24)).to.deep.equal(new Array(24).fill('neg'));
+    expect(opsOf(25)).to.deep.equal(['while']);
+  });
+
+  it('what is trained has no loops', () => {
+    const options = { name: 'm', where: 'm.tflite', rounding: 'tflm', loops: 'laid out' } as const;
+    const { nodes } = mainGraph(importModel(longModel(), options));
+    expect(nodes.map(({ op }) => op)).to.deep.equal(new Array(100).fill('neg'));
+  });
+
+  it('a condition that also depends on the input ends a loop before its bound', () => {
+    const bytes = longModel((_, [main, condition, body]) => {
+      const bool = (name: string) => tensor(name, 'bool', []);
+      main?.tensors.push(bool('open'), bool('left'));
+      main?.inputs.push(4);
+      main?.operators[0]?.inputs.push(4);
+      main?.operators[0]?.outputs.push(5);
+      condition?.tensors.push(bool('open'), bool('both'));
+      condition?.inputs.push(4);
+      condition?.operators.push(operator('LOGICAL_AND', [4, 3], [5]));
+      condition?.outputs.splice(0, 1, 5);
+      // It goes on as long as the counter is at least 1: never after the first turn.
+      body?.tensors.push(bool('open'), bool('next'));
+      body?.inputs.push(5);
+      body?.operators.push(operator('GREATER_EQUAL', [0, 2], [6]));
+      body?.outputs.push(6);
+    });
+    const graph = mainGraph(load(bytes));
+    expect(graph.nodes[0]?.attrs).to.deep.equal({ turns: 100 });
+    const run = (open: number) => [
+      ...(evaluateGraph(graph, [input, Uint8Array.of(open)]).outputs[0] ?? []),
+    ];
+    expect([run(0), run(1)]).to.deep.equal([[...input], [-1, 2, -30, 40]]);
   });
 
   type Change = Parameters<typeof loopModel>[0];
@@ -162,7 +244,62 @@ describe('control flow', () => {
       /no subgraphs/,
       loopModel((_, [main]) => main?.operators.splice(0, 1, operator('WHILE', [1, 0], [2, 3]))),
     ],
-    ['a condition that is computed', 'unsupported-attribute', /IF.* depends on/, branchModel(0)],
+    [
+      'a branch that calls the main graph',
+      'bad-graph',
+      /calls subgraph 0/,
+      branchModel(0, (_, all) => {
+        const options = { thenSubgraph: 0, elseSubgraph: 0 };
+        all[1]?.tensors.push(tensor('condition', 'bool', []));
+        all[1]?.operators.splice(0, 1, operator('IF', [2, 0], [1], 92, options));
+      }),
+    ],
+    [
+      'branches with another number of outputs',
+      'bad-graph',
+      /has 2 tensors as the outputs of its else branch; it needs 1/,
+      branchModel(0, (_, all) => all[2]?.outputs.push(0)),
+    ],
+    [
+      'another number of inputs of a branch',
+      'bad-graph',
+      /gives 1 inputs to a subgraph with 2/,
+      branchModel(0, (_, all) => all[1]?.inputs.push(0)),
+    ],
+    [
+      'a condition of numbers',
+      'bad-graph',
+      /its condition is int32\[\]; it must be one bool/,
+      branchModel(0, (_, [main]) => main?.tensors.splice(1, 1, counter('condition'))),
+    ],
+    [
+      'a branch that remembers',
+      'unsupported-operator',
+      /VAR_HANDLE.* remembers within IF or WHILE/,
+      branchModel(0, (_, all) => all[1]?.operators.push(operator('VAR_HANDLE', [], [1]))),
+    ],
+    [
+      'a counter that moves away from its limit',
+      'too-large',
+      /more than \d+ operators/,
+      longModel((model) => model.buffers.splice(2, 1, { data: bytesOf(-1) })),
+    ],
+    [
+      'a limit that is computed',
+      'unsupported-attribute',
+      /WHILE.* has no bound/,
+      longModel((_, [main, condition, body]) => {
+        main?.tensors.push(counter('limit'), counter('end'));
+        main?.inputs.push(4);
+        main?.operators[0]?.inputs.push(4);
+        main?.operators[0]?.outputs.push(5);
+        condition?.inputs.push(2);
+        Object.assign(condition?.tensors[2] ?? {}, { buffer: 0 });
+        body?.tensors.push(counter('limit'));
+        body?.inputs.push(5);
+        body?.outputs.push(5);
+      }),
+    ],
     [
       'a body of strings',
       'unsupported-type',
@@ -193,7 +330,10 @@ describe('control flow', () => {
           expect([...(made as Int8Array)], rounding).to.deep.equal(vectors[rounding][i]);
         });
       }
-      await expectSameBits([runPasses(load(bytes), { faithful: false })]);
+      const options = { ...defaults, faithful: false };
+      const plan = (module: Module) =>
+        makePlan(module, analyse(mainGraph(module)), loadTarget('rp2040'), options);
+      await expectSameBits([runPasses(load(bytes), { faithful: false })], { plan });
     });
   }
 });

@@ -10,6 +10,7 @@ import {
   type Module,
   type Node,
   type Quant,
+  type Section,
   type Shape,
   type State,
   statesOf,
@@ -41,6 +42,8 @@ export interface NodeOptions {
   readonly dtype?: DType;
   /** Types of the outputs, if these differ; int32 is not quantized then. */
   readonly dtypes?: readonly DType[];
+  /** What the node owns. */
+  readonly graphs?: readonly Graph[];
 }
 
 /** Adds tensors and nodes in order; shapes of outputs come from the operator's `infer`. */
@@ -111,7 +114,10 @@ export class GraphBuilder {
         options.dtypes?.[i] ?? dtype,
       ),
     );
-    const node: Node = { op, name, inputs, outputs, attrs, ops: [index], fused: [] };
+    const node: Node = {
+      ...{ op, name, inputs, outputs, attrs, ops: [index], fused: [] },
+      ...(options.graphs === undefined ? {} : { graphs: options.graphs }),
+    };
     const shapes = opOf(node).infer(viewOf(this.graph('partial', []), node));
     outputs.forEach((id, i) => {
       const shape = shapes[i];
@@ -130,6 +136,12 @@ export class GraphBuilder {
     options: NodeOptions = {},
   ): TensorId {
     return this.nodeAll(op, inputs, attrs, options)[0] as TensorId;
+  }
+
+  /** Sets type and quantization of an output. */
+  retype(id: TensorId, kind: Pick<Tensor, 'dtype' | 'quant'>): void {
+    const { dtype, quant } = kind;
+    this.tensors[id] = { ...(this.tensors[id] as Tensor), dtype, quant };
   }
 
   shape(id: TensorId): Shape {
@@ -180,9 +192,15 @@ export function mergeModules(modules: readonly Module[], name = 'merged'): Modul
   const inputs: TensorId[] = [];
   const outputs: TensorId[] = [];
   const states: State[] = [];
+  const sections: Section[] = [];
+  const places = new Map<TensorId, TensorId>();
   modules.forEach((module, index) => {
     const graph = module.graphs[0] as Graph;
     const first = tensors.length;
+    for (const section of graph.flow?.sections ?? []) {
+      sections.push(movedSection(section, first, nodes.length));
+    }
+    for (const [id, place] of graph.flow?.places ?? []) places.set(id + first, place + first);
     const moved = (ids: readonly TensorId[]) => ids.map((id) => id + first);
     for (const tensor of graph.tensors)
       tensors.push({ ...tensor, name: `${index}/${tensor.name}` });
@@ -205,10 +223,26 @@ export function mergeModules(modules: readonly Module[], name = 'merged'): Modul
   return {
     name,
     sha256: '00'.repeat(32),
-    graphs: [{ name: 'main', tensors, nodes, inputs, outputs, states }],
+    graphs: [
+      {
+        ...{ name: 'main', tensors, nodes, inputs, outputs, states },
+        ...(sections.length === 0 ? {} : { flow: { sections, places } }),
+      },
+    ],
     inputNames: names(inputs),
     outputNames: names(outputs),
   };
+}
+
+function movedSection(section: Section, tensors: number, nodes: number): Section {
+  const { first, last, condition, loop } = section;
+  const moved = {
+    ...section,
+    ...{ first: first + nodes, last: last + nodes, condition: condition + tensors },
+  };
+  if (loop === undefined) return moved;
+  const carried = loop.carried.map(([id, next]) => [id + tensors, next + tensors] as const);
+  return { ...moved, loop: { ...loop, again: loop.again + nodes, carried } };
 }
 
 /** Deterministic pseudo-random numbers (mulberry32). */

@@ -152,7 +152,9 @@ export function firstDifference(
     for (const id of node.outputs) {
       // A reshape that the plan left out has no step.
       if (!trace.written.has(id)) continue;
-      const expected = evaluation.tensors.get(id) as TensorData;
+      const expected = evaluation.tensors.get(id);
+      // A branch that was not taken.
+      if (expected === undefined) continue;
       const difference = differ(node.name, id, expected, trace.written.get(id));
       if (difference === null) continue;
       const shapes = node.inputs.map(

@@ -3,6 +3,7 @@ import { BonsaiError } from '../../errors.js';
 import { quantizedTypes } from '../../ir/dtypes.js';
 import type { Graph, Node, State, Tensor, TensorId } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
+import { mostTurns } from '../../ops/while.js';
 import { corrupt, decode, defaults } from '../flatbuffer.js';
 import type { Edges } from './edges.js';
 import { foldableOf, foldedOperators } from './folded.js';
@@ -49,7 +50,7 @@ export class GraphBuilder {
     private readonly raw: RawModel,
     private readonly subgraph: RawSubgraph,
     private readonly edges: Edges,
-    rounding: RuntimeRounding,
+    private readonly rounding: RuntimeRounding,
   ) {
     // XNNPACK leaves to the builtin kernels what it does not compute.
     this.builtin = rounding === 'xnnpack' ? 'tflite' : rounding;
@@ -87,6 +88,10 @@ export class GraphBuilder {
       this.useVariable(name, operator, { name: layer, ops: [index] }, where);
       return;
     }
+    if (operator.graphs !== undefined) {
+      this.nodes.push(this.owner(name, operator, operator.graphs, { name: layer, ops: [index] }));
+      return;
+    }
     // Only one that cannot be folded is left.
     foldedOperators.get(name)?.(
       foldableOf(this.raw, this.subgraph, operator, where, this.edges.constants),
@@ -116,6 +121,47 @@ export class GraphBuilder {
       ops: [index],
       fused: [],
     });
+  }
+
+  /** The node of an IF or WHILE, with its graphs. */
+  private owner(
+    name: string,
+    operator: RawOperator,
+    subgraphs: readonly RawSubgraph[],
+    at: Pick<Node, 'name' | 'ops'>,
+  ): Node {
+    const inputs = operator.inputs.map((index) => this.idOf(index));
+    const outputs = operator.outputs.map((index) => this.idOf(index));
+    const graphs = subgraphs.map((subgraph) => this.owned(subgraph));
+    const node = { ...at, inputs, outputs, graphs, fused: [] };
+    const [condition, body] = graphs;
+    if (name === 'IF' || condition === undefined || body === undefined) {
+      return { ...node, op: 'if', attrs: {} };
+    }
+    const initial = inputs.map((id) => this.tensors[id] ?? null);
+    return { ...node, op: 'while', attrs: { turns: mostTurns(initial, condition, body) ?? -1 } };
+  }
+
+  /** The graph of a subgraph that an operator runs. */
+  private owned(subgraph: RawSubgraph): Graph {
+    const { inputs, outputs, operators } = subgraph;
+    const edges = { inputs, outputs, skipped: new Set<number>(), constants: new Map() };
+    const builder = new GraphBuilder(this.raw, subgraph, edges, this.rounding);
+    for (const [index, operator] of operators.entries()) {
+      const name = operatorName(this.raw, operator);
+      if (operator.graphs === undefined && !isKnown(name)) throw builder.unknown(operator, index);
+    }
+    const ids = inputs.map((index) => builder.idOf(index));
+    for (const [index, operator] of operators.entries()) {
+      const name = operatorName(this.raw, operator);
+      if (variableOperators.has(name) || rows.get(name)?.states !== undefined) {
+        const where = placeOf(this.raw, subgraph, operator, index);
+        const hint = 'keep what a model remembers outside of its branches and loops';
+        throw new BonsaiError('unsupported-operator', where, 'remembers within IF or WHILE', hint);
+      }
+      builder.add(operator, index);
+    }
+    return builder.finish(ids);
   }
 
   /** A tensor without elements, as Keras's GRU splits off: a reader of it is refused. */

@@ -1,9 +1,14 @@
 /**
- * IF and WHILE → the operators that they run. A loop whose number of turns follows from constants, as
- * that of a recurrent layer does, becomes its turns one after the other; a branch whose condition
- * does, becomes that branch. Counters become constants on the way. Weights are shared by all turns.
+ * IF and WHILE: what they run. An IF whose condition follows from constants becomes the branch that it
+ * takes; a WHILE of few and short turns becomes its turns one after the other, whose counters become
+ * constants. Others keep their subgraphs, of which each is laid out in the same way for the shapes and
+ * constants that it is given.
  */
-import { BonsaiError } from '../../errors.js';
+import { BonsaiError, InternalError, refusalOf } from '../../errors.js';
+import { checkNodeAlone } from '../../ir/check.js';
+import { at } from '../../ir/graph.js';
+import type { RuntimeRounding } from '../../ir/rounding.js';
+import { operators } from '../../ops/index.js';
 import { corrupt, decode } from '../flatbuffer.js';
 import { Inference } from './inference.js';
 import {
@@ -23,19 +28,33 @@ export const controlFlowOperators: ReadonlySet<string> = new Set(['IF', 'WHILE']
 const [ifType, whileType] = [92, 93];
 
 /**
- * The model without IF and WHILE in the subgraph that runs.
- *
- * @throws BonsaiError 'unsupported-attribute' where a condition depends on the model's input,
- *   'bad-graph' for a subgraph that calls itself, 'too-large' for more turns than any model has
+ * The most operators of a loop's turns, together, that are laid out one after the other. Each has code
+ * and constants of its own there, but no counter, and the first turn is often a constant.
  */
-export function withoutControlFlow(raw: RawModel): RawModel {
+export const mostLaidOut = 24;
+
+/** Whether loops that could run as such are laid out. A float model that is trained has none. */
+export type LoopStyle = 'by size' | 'laid out';
+
+/**
+ * The model whose operators IF and WHILE, in the subgraph that runs, have their `graphs`, as far as they
+ * are not laid out.
+ *
+ * @throws BonsaiError 'unsupported-attribute' where a loop has no bound, 'bad-graph' for a subgraph that
+ *   calls itself, 'too-large' for more turns than any model has
+ */
+export function withControlFlow(
+  raw: RawModel,
+  rounding: RuntimeRounding,
+  style: LoopStyle = 'by size',
+): RawModel {
   const [subgraph, ...others] = raw.subgraphs;
   const hasControlFlow = subgraph?.operators.some((operator) =>
     controlFlowOperators.has(operatorName(raw, operator)),
   );
   if (subgraph === undefined || hasControlFlow !== true) return raw;
   for (const each of raw.subgraphs) checkIndices(raw, each);
-  const inliner = new Inliner(raw, subgraph);
+  const inliner = new Inliner(raw, subgraph, { rounding, style, stack: [main] });
   const { operators, outputs } = inliner.inlined(subgraph);
   const inlined = { ...subgraph, tensors: inliner.inference.tensors, operators, outputs };
   const signatureDefs = raw.signatureDefs.map((signature) => {
@@ -56,25 +75,33 @@ interface Call {
   readonly tensors: Map<number, number>;
 }
 
+interface How {
+  readonly rounding: RuntimeRounding;
+  readonly style: LoopStyle;
+  /** The subgraphs that led here, this one included. */
+  readonly stack: readonly number[];
+}
+
 class Inliner {
-  readonly inference: Inference;
-  private readonly operators: RawOperator[] = [];
+  inference: Inference;
+  private operators: RawOperator[] = [];
   /** For outputs of IF and WHILE: the tensor that holds the value. */
-  private readonly holders = new Map<number, number>();
+  private holders = new Map<number, number>();
   /** Constants of subgraphs, which all turns share: 'subgraph tensor' → main's tensor. */
-  private readonly constants = new Map<string, number>();
+  private constants = new Map<string, number>();
   private count = 0;
 
   constructor(
     private readonly raw: RawModel,
-    subgraph: RawSubgraph,
+    private readonly subgraph: RawSubgraph,
+    private readonly how: How,
   ) {
     this.inference = new Inference(raw, subgraph);
   }
 
   inlined(subgraph: RawSubgraph): Pick<RawSubgraph, 'operators' | 'outputs'> {
     const tensors = new Map(subgraph.tensors.map((_, index) => [index, index]));
-    this.run({ subgraph, stack: [main], tensors });
+    this.run({ subgraph, stack: this.how.stack, tensors });
     const outputs = subgraph.outputs.map((index) => this.now(index));
     // Outputs keep their names.
     outputs.forEach((holder, i) => {
@@ -130,8 +157,13 @@ class Inliner {
     return place;
   }
 
-  /** Runs a subgraph. Returns the tensors that hold its outputs. */
-  private call(number: number, inputs: readonly number[], from: Call, where: string) {
+  /** A subgraph that can be called from here with these inputs. @throws BonsaiError */
+  private callee(
+    number: number,
+    inputs: readonly number[],
+    from: Call,
+    where: string,
+  ): RawSubgraph {
     const subgraph = this.raw.subgraphs[number];
     if (subgraph === undefined) throw corrupt(this.raw.source, `${where} calls a missing subgraph`);
     if (from.stack.includes(number)) {
@@ -142,6 +174,12 @@ class Inliner {
       const message = `gives ${inputs.length} inputs to a subgraph with ${subgraph.inputs.length}`;
       throw new BonsaiError('bad-graph', where, message, 'convert the model again');
     }
+    return subgraph;
+  }
+
+  /** Runs a subgraph. Returns the tensors that hold its outputs. */
+  private call(number: number, inputs: readonly number[], from: Call, where: string) {
+    const subgraph = this.callee(number, inputs, from, where);
     const tensors = new Map(subgraph.inputs.map((inner, i) => [inner, inputs[i] as number]));
     subgraph.inputs.forEach((inner, i) => {
       // The subgraph's own shapes were inferred for another shape of its input.
@@ -160,31 +198,150 @@ class Inliner {
     const { thenSubgraph, elseSubgraph } = this.options(operator, ifType, ifOptions, where);
     const [condition = -1, ...inputs] = operator.inputs;
     const isTrue = this.truth(condition);
-    if (isTrue === null) {
-      const message = 'its condition depends on the input of the model';
-      const hint = 'compute both branches and choose with tf.where, or choose in the application';
-      throw new BonsaiError('unsupported-attribute', where, message, hint);
+    if (isTrue !== null) {
+      return this.call(isTrue ? thenSubgraph : elseSubgraph, inputs, from, where);
     }
-    return this.call(isTrue ? thenSubgraph : elseSubgraph, inputs, from, where);
+    const isOpen = inputs.map((input) => !this.isConstant(input));
+    const graphs = [thenSubgraph, elseSubgraph].map((number) =>
+      this.owned(number, inputs, isOpen, from, where),
+    );
+    const given = inputs.filter((_, i) => isOpen[i]);
+    this.keep({ ...operator, inputs: [condition, ...given], graphs });
+    return operator.outputs;
+  }
+
+  private isConstant(index: number): boolean {
+    const { buffer } = this.inference.tensors[index] as RawTensor;
+    return bufferBytes(this.inference.current(), buffer) !== null;
+  }
+
+  /**
+   * A subgraph for the shapes of its inputs, and for the constants among those that are not open,
+   * without these as inputs.
+   */
+  private owned(
+    number: number,
+    inputs: readonly number[],
+    isOpen: readonly boolean[],
+    from: Call,
+    where: string,
+  ): RawSubgraph {
+    const declared = this.callee(number, inputs, from, where);
+    const tensors = [...declared.tensors];
+    const changed = declared.inputs.filter((inner, i) => {
+      const own = tensors[inner] as RawTensor;
+      const { shape, buffer } = this.inference.tensors[inputs[i] as number] as RawTensor;
+      tensors[inner] = { ...own, shape, buffer: isOpen[i] ? own.buffer : buffer };
+      return shape.join() !== own.shape.join();
+    });
+    const subgraph = { ...declared, tensors };
+    const how = { ...this.how, stack: [...from.stack, number] };
+    const inliner = new Inliner(this.inference.current(), subgraph, how);
+    inliner.count = this.count;
+    for (const index of changed) inliner.inference.changed.add(index);
+    const { operators, outputs } = inliner.inlined(subgraph);
+    this.count = inliner.count;
+    const { buffers } = this.inference;
+    buffers.push(...inliner.inference.buffers.slice(buffers.length));
+    const open = declared.inputs.filter((_, i) => isOpen[i]);
+    return { ...subgraph, tensors: inliner.inference.tensors, inputs: open, operators, outputs };
+  }
+
+  /** Adds an operator with graphs: its outputs have the shapes of the last graph's. */
+  private keep(operator: RawOperator): void {
+    const made = operator.graphs?.at(-1);
+    operator.outputs.forEach((output, i) => {
+      const tensor = made?.tensors[made.outputs[i] ?? -1];
+      if (tensor !== undefined) this.inference.setShape(output, tensor.shape);
+    });
+    this.operators.push(operator);
   }
 
   private loop(operator: RawOperator, from: Call, where: string): readonly number[] {
+    const few = this.laidOut(operator, from, where, mostLaidOut);
+    if (typeof few === 'object') return few;
+    const isKept = few === 'unknown' || this.how.style === 'by size';
+    let kept: readonly number[] | null = null;
+    const fault = refusalOf(() => {
+      if (isKept) kept = this.keptLoop(operator, from, where);
+    });
+    if (kept !== null) return kept;
+    const all = few === 'many' ? this.laidOut(operator, from, where, maxOperators) : few;
+    if (typeof all === 'object') return all;
+    throw fault ?? new InternalError('import', `${where} has neither turns nor a fault`);
+  }
+
+  /**
+   * The tensors that hold the results of a loop's turns, one after the other. 'many': these have more
+   * than `most` operators; 'unknown': their number depends on the model's input.
+   */
+  private laidOut(
+    operator: RawOperator,
+    from: Call,
+    where: string,
+    most: number,
+  ): readonly number[] | 'many' | 'unknown' {
     const { condSubgraph, bodySubgraph } = this.options(operator, whileType, whileOptions, where);
+    const trial = this.copy();
+    const begin = trial.operators.length;
+    const first = trial.count;
     let values: readonly number[] = operator.inputs;
     for (;;) {
-      // What only the condition needs is not kept: it is a constant, or the loop is refused.
-      const before = this.operators.length;
-      const [condition = -1] = this.call(condSubgraph, values, from, where);
-      this.operators.splice(before);
-      const goesOn = this.truth(condition);
-      if (goesOn === null) {
-        const message = 'has no bound: the number of its turns depends on the input of the model';
-        const hint = 'loop from one constant to another, or loop in the application';
-        throw new BonsaiError('unsupported-attribute', where, message, hint);
-      }
-      if (!goesOn) return values;
-      values = this.call(bodySubgraph, values, from, where);
+      // What only the condition needs is not kept: it is a constant, or the loop is not laid out.
+      const before = trial.operators.length;
+      const [condition = -1] = trial.call(condSubgraph, values, from, where);
+      trial.operators.splice(before);
+      const goesOn = trial.truth(condition);
+      if (goesOn === null) return 'unknown';
+      if (!goesOn) break;
+      values = trial.call(bodySubgraph, values, from, where);
+      // A loop without an end may do nothing in its turns.
+      const isLong = trial.operators.length - begin > most || trial.count - first > 16 * most;
+      if (isLong && most < maxOperators) return 'many';
     }
+    Object.assign(this, { ...trial, raw: this.raw });
+    return values;
+  }
+
+  private copy(): Inliner {
+    const copy = new Inliner(this.raw, this.subgraph, this.how);
+    copy.inference = this.inference.copy();
+    copy.operators = [...this.operators];
+    copy.holders = new Map(this.holders);
+    copy.constants = new Map(this.constants);
+    copy.count = this.count;
+    return copy;
+  }
+
+  /** Keeps a loop. @throws BonsaiError where it has no bound, or cannot run as a loop */
+  private keptLoop(operator: RawOperator, from: Call, where: string): readonly number[] {
+    const { condSubgraph, bodySubgraph } = this.options(operator, whileType, whileOptions, where);
+    const { inputs, outputs } = operator;
+    const body = this.callee(bodySubgraph, inputs, from, where);
+    // What stays as it is, and is a constant, is none of the loop's values.
+    const isOpen = inputs.map(
+      (input, i) => body.outputs[i] !== body.inputs[i] || !this.isConstant(input),
+    );
+    const open = <T>(all: readonly T[]) => all.filter((_, i) => isOpen[i]);
+    const trial = this.copy();
+    const [condition, turn] = [condSubgraph, bodySubgraph].map((number) =>
+      trial.owned(number, inputs, isOpen, from, where),
+    ) as [RawSubgraph, RawSubgraph];
+    const graphs = [condition, { ...turn, outputs: open(turn.outputs) }];
+    const kept = { ...operator, inputs: open(inputs), outputs: open(outputs), graphs };
+    trial.keep(kept);
+    trial.check(kept, where);
+    Object.assign(this, { ...trial, raw: this.raw });
+    return outputs.map((output, i) => (isOpen[i] ? output : (inputs[i] as number)));
+  }
+
+  /** Checks the node of an operator with graphs. @throws BonsaiError */
+  private check(operator: RawOperator, where: string): void {
+    const { graph, node } = this.inference.nodeOf(operator, this.how.rounding);
+    const fault = refusalOf(() => checkNodeAlone(graph, node, operators));
+    if (fault === null) return;
+    const isOwn = fault.where === at(node);
+    throw isOwn ? new BonsaiError(fault.code, where, fault.message, fault.hint) : fault;
   }
 
   /** Whether a condition is true; null: it is computed when the model runs. */

@@ -2,7 +2,7 @@
 import type { BonsaiError } from '../../errors.js';
 import type { Module } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
-import { withoutControlFlow } from './control-flow.js';
+import { type LoopStyle, withControlFlow } from './control-flow.js';
 import { printable, type RawModel, rawTensor, readModel } from './read.js';
 import { type InputShape, withShapes } from './shapes.js';
 import { checkIndices, importMain, main } from './subgraph.js';
@@ -15,6 +15,7 @@ export function importTflite(
     readonly rounding: RuntimeRounding;
     readonly strict?: boolean;
     readonly shapes?: readonly InputShape[];
+    readonly loops?: LoopStyle;
   },
 ): Pick<Module, 'graphs' | 'inputNames' | 'outputNames' | 'ignored'> {
   const ignored: BonsaiError[] = [];
@@ -22,7 +23,7 @@ export function importTflite(
     if (options.strict === true) throw error;
     ignored.push(error);
   });
-  const raw = withoutControlFlow(shapedModel(file, options.shapes));
+  const raw = withControlFlow(shapedModel(file, options.shapes), options.rounding, options.loops);
   const { graph, inputs, outputs } = importMain(raw, options.rounding);
   return {
     graphs: [graph],

@@ -2,12 +2,15 @@
 import { attempt, BonsaiError, InternalError } from '../../errors.js';
 import {
   elementCount,
+  type Graph,
+  type Node,
   type NodeView,
   rawBytes,
   type Shape,
   type Tensor,
   viewOf,
 } from '../../ir/graph.js';
+import type { RuntimeRounding } from '../../ir/rounding.js';
 import { opOf } from '../../ops/index.js';
 import { spend } from '../flatbuffer.js';
 import { GraphBuilder, optionsOf } from './builder.js';
@@ -41,6 +44,13 @@ export class Inference {
   ) {
     this.buffers = [...raw.buffers];
     this.tensors = [...subgraph.tensors];
+  }
+
+  /** One that knows as much. */
+  copy(): Inference {
+    const copy = new Inference(this.current(), { ...this.subgraph, tensors: this.tensors });
+    for (const index of this.changed) copy.changed.add(index);
+    return copy;
   }
 
   /** The model with what is inferred so far. */
@@ -156,6 +166,17 @@ export class Inference {
   tensorOf(index: number): Tensor | null {
     const tensor = this.tensors[index];
     return tensor === undefined ? null : importTensor(this.current(), tensor, index);
+  }
+
+  /** An operator that owns graphs as a node, in a graph of its own. */
+  nodeOf(operator: RawOperator, rounding: RuntimeRounding): { graph: Graph; node: Node } {
+    const alone = { ...this.subgraph, tensors: this.tensors, operators: [operator] };
+    const edges = { inputs: [], outputs: [], skipped: new Set<number>(), constants: new Map() };
+    const builder = new GraphBuilder(this.current(), alone, edges, rounding);
+    builder.add(operator, 0);
+    const [node] = builder.nodes;
+    if (node === undefined) throw new InternalError('import', 'an operator without a node');
+    return { graph: builder.finish([]), node };
   }
 
   /** The operator as a node, with its inputs as they are now. */

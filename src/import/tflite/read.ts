@@ -21,10 +21,17 @@ import {
 } from './schema.js';
 
 export type RawTensor = Decoded<typeof tensorFields>;
-export type RawOperator = Decoded<typeof operatorFields>;
-export type RawSubgraph = Decoded<typeof subgraphFields>;
+/** `graphs`: what an IF or WHILE runs, of a model whose control flow is laid out. */
+export interface RawOperator extends Decoded<typeof operatorFields> {
+  readonly graphs?: readonly RawSubgraph[];
+}
 
-export interface RawModel extends Decoded<typeof modelFields> {
+export interface RawSubgraph extends Omit<Decoded<typeof subgraphFields>, 'operators'> {
+  readonly operators: readonly RawOperator[];
+}
+
+export interface RawModel extends Omit<Decoded<typeof modelFields>, 'subgraphs'> {
+  readonly subgraphs: readonly RawSubgraph[];
   readonly source: SourceFile;
   readonly ignore: Ignore;
 }

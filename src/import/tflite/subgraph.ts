@@ -17,7 +17,7 @@ import {
 } from './read.js';
 import { initialSubgraph, type Variables } from './variables.js';
 
-/** The subgraph that runs. CALL_ONCE alone calls others: IF and WHILE are laid out before. */
+/** The subgraph that runs. CALL_ONCE, IF and WHILE call others. */
 export const main = 0;
 
 /** The most operators that a model may have; real models have hundreds. */
@@ -107,6 +107,7 @@ function importSubgraph(
   );
   // Unknown operators are refused before anything else: other errors may follow from one.
   for (const [index, operator] of remaining) {
+    if (operator.graphs !== undefined) continue;
     if (!isKnown(operatorName(raw, operator))) throw builder.unknown(operator, index);
   }
   const inputs = edges.inputs.map((index) => builder.idOf(index));

@@ -3,7 +3,7 @@ import { type BonsaiError, refusalOf } from '../../errors.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
 import { GraphBuilder } from './builder.js';
-import { controlFlowOperators, withoutControlFlow } from './control-flow.js';
+import { controlFlowOperators, withControlFlow } from './control-flow.js';
 import { edgesOf } from './edges.js';
 import {
   bufferBytes,
@@ -41,7 +41,7 @@ export function surveyOperators(
   raw: RawModel,
   rounding: RuntimeRounding,
 ): readonly SurveyedOperator[] {
-  const flow = refusalOf(() => withoutControlFlow(raw));
+  const flow = refusalOf(() => withControlFlow(raw, rounding));
   return raw.subgraphs.flatMap((subgraph) =>
     surveySubgraph(raw, subgraph, rounding).map((operator) =>
       controlFlowOperators.has(operator.name) ? { ...operator, refusal: flow } : operator,

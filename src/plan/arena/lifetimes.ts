@@ -35,11 +35,20 @@ export interface TensorBuffer extends Buffer {
  */
 export function isAlias(graph: Graph, node: Node): boolean {
   const [input] = node.inputs;
+  const [output = -1] = node.outputs;
+  if (isJoin(graph, node)) return true;
+  // What lies elsewhere is a copy.
+  if (graph.flow?.places.has(output)) return false;
   if (!isReshape(node) || input == null || isConstant(tensorOf(graph, input))) return false;
   if (statesOf(graph).length === 0) return true;
   const isOutput = node.outputs.some((id) => graph.outputs.includes(id));
   const isBefore = statesOf(graph).some(({ tensor }) => tensor === input);
   return !isBefore && !(isOutput && stateTensors(graph).has(input));
+}
+
+/** Whether the branches of an 'if' join in a node: they have written their results to its output. */
+function isJoin({ flow }: Graph, { op, inputs, outputs }: Node): boolean {
+  return op === 'select' && flow?.places.get(inputs[1] ?? -1) === outputs[0];
 }
 
 /** The tensors in the memory of states, each with the state's index. */
@@ -69,10 +78,17 @@ export function ownersOf(graph: Graph): ReadonlyMap<TensorId, TensorId> {
   const owners = new Map(graph.inputs.map((id) => [id, id]));
   for (const node of graph.nodes) {
     const [input] = node.inputs;
-    const owner = isAlias(graph, node) && input != null ? owners.get(input) : undefined;
-    for (const id of node.outputs) if (!states.has(id)) owners.set(id, owner ?? id);
+    const isShared = isAlias(graph, node) && !isJoin(graph, node) && input != null;
+    const owner = isShared ? owners.get(input) : undefined;
+    for (const id of node.outputs) if (!states.has(id)) owners.set(id, owner ?? placeOf(graph, id));
   }
   return owners;
+}
+
+/** The tensor in whose memory a tensor lies, as the graph's flow says. */
+function placeOf(graph: Graph, id: TensorId): TensorId {
+  const place = graph.flow?.places.get(id) ?? id;
+  return place === id ? id : placeOf(graph, place);
 }
 
 /** All buffers except scratch: inputs first, then in the order in which the graph writes them. */
@@ -86,9 +102,22 @@ export function makeBuffers({ graph, steps, keepInput }: Schedule): readonly Ten
   };
   steps.forEach((index, step) => {
     const { inputs = [], outputs = [] } = graph.nodes[index] ?? {};
-    for (const id of outputs) if (owners.get(id) === id) first.set(id, step);
+    for (const id of outputs) {
+      const owner = owners.get(id);
+      if (owner !== undefined && !first.has(owner)) first.set(owner, step);
+    }
     for (const id of [...inputs, ...outputs]) use(id, step);
   });
+  const extents = sectionSteps(graph, steps);
+  for (const { condition, first: at } of extents)
+    if (at > (last.get(owners.get(condition) ?? -1) ?? -1)) use(condition, at);
+  // What a loop reads and does not write in each turn stays until its last turn.
+  for (const { again, last: end } of extents.toReversed()) {
+    for (const [owner, step] of last) {
+      if (again !== null && (first.get(owner) ?? 0) < again && again <= step && step < end)
+        last.set(owner, end);
+    }
+  }
   for (const id of [...graph.outputs, ...(keepInput ? graph.inputs : [])]) use(id, steps.length);
   return [...new Set(owners.values())].map((owner) => ({
     owner,
@@ -98,6 +127,27 @@ export function makeBuffers({ graph, steps, keepInput }: Schedule): readonly Ten
   }));
 }
 
+/** A section of a flat graph, in steps. */
+export interface SectionSteps {
+  readonly first: number;
+  readonly last: number;
+  readonly condition: TensorId;
+  readonly runsIf: boolean;
+  /** The step with which each turn of a loop begins; null for a branch. */
+  readonly again: number | null;
+}
+
+/** The sections of the graph that have steps, in the order of the graph's. */
+export function sectionSteps(graph: Graph, steps: readonly number[]): readonly SectionSteps[] {
+  return (graph.flow?.sections ?? []).flatMap(({ first, last, condition, runsIf, loop }) => {
+    const from = (node: number) => steps.findIndex((index) => index >= node);
+    const end = steps.findLastIndex((index) => index <= last);
+    const begin = from(first);
+    if (begin < 0 || end < begin) return [];
+    return [{ first: begin, last: end, condition, runsIf, again: loop ? from(loop.again) : null }];
+  });
+}
+
 /** A schedule's nodes, its buffers, and the buffer of each tensor. */
 export function resolve(schedule: Schedule) {
   const { graph, steps } = schedule;
@@ -105,12 +155,22 @@ export function resolve(schedule: Schedule) {
   const buffers = makeBuffers(schedule);
   const indices = new Map(buffers.map(({ owner }, index) => [owner, index]));
   const indexOf = (owner: TensorId) => indices.get(owner) ?? -1;
+  const bufferOf = (owner: TensorId) => buffers[indexOf(owner)];
+  const nodes = steps.map((index) => graph.nodes[index] as Node);
   return {
-    nodes: steps.map((index) => graph.nodes[index] as Node),
+    nodes,
     owners,
     buffers,
     indexOf,
-    bufferOf: (owner: TensorId) => buffers[indexOf(owner)],
+    bufferOf,
+    /**
+     * Whether the memory of an input is free for output 0 of a step: nothing reads it later, and
+     * nothing has written to the output's memory before.
+     */
+    diesIn: (step: number) => (owner: TensorId) => {
+      const output = bufferOf(owners.get(nodes[step]?.outputs[0] ?? -1) ?? -1);
+      return bufferOf(owner)?.last === step && output?.first === step;
+    },
   };
 }
 

@@ -24,7 +24,7 @@ export function stepBytes(
   schedule: Schedule,
   kernels: readonly (readonly KernelMemory[])[],
 ): readonly (readonly number[])[] {
-  const { nodes, owners, buffers, bufferOf } = resolve(schedule);
+  const { nodes, owners, buffers, bufferOf, diesIn } = resolve(schedule);
   const bytes = (id: TensorId) => bufferOf(id)?.bytes ?? 0;
   // Indexed by step + 1, because inputs are written before the first step.
   const changes = new Float64Array(nodes.length + 3);
@@ -38,9 +38,8 @@ export function stepBytes(
   let liveBytes = changes[0] ?? 0;
   return nodes.map((node, step) => {
     liveBytes += changes[step + 1] ?? 0;
-    const dies = (id: TensorId) => bufferOf(id)?.last === step;
     return (kernels[step] ?? []).map(
-      (kernel) => liveBytes + addedBytes(node, owners, kernel, bytes, dies),
+      (kernel) => liveBytes + addedBytes(node, owners, kernel, bytes, diesIn(step)),
     );
   });
 }

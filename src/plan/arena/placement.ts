@@ -33,11 +33,10 @@ export function planArena(
   kernels: readonly KernelMemory[],
   patience: Patience = new Patience(),
 ): Arena {
-  const { nodes, owners, buffers: tensors, indexOf, bufferOf } = resolve(schedule);
+  const { nodes, owners, buffers: tensors, indexOf, bufferOf, diesIn } = resolve(schedule);
   const relations = nodes.flatMap((node, step): Relation[] => {
     const output = indexOf(node.outputs[0] ?? -1);
-    const dies = (id: TensorId) => bufferOf(id)?.last === step;
-    const sharings = sharingsOf(node, owners, kernels[step]?.overlaps ?? [], dies);
+    const sharings = sharingsOf(node, owners, kernels[step]?.overlaps ?? [], diesIn(step));
     return sharings.map((sharing) => ({ ...sharing, input: indexOf(sharing.input), output }));
   });
   const scratches = [...kernels.entries()].flatMap(([step, { scratchBytes }]) =>

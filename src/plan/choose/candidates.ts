@@ -83,17 +83,21 @@ export function onTwoCores(candidates: Candidates, context: KernelContext): Cand
  * The kernels of a step with their costs.
  *
  * @param arenaBytes bytes of the arena with each implementation
+ * @param turns      how often the step runs
  * @throws InternalError if there is none: every operator has a portable kernel
  */
 export function alternativesOf(
   { view, implementations, refused }: Candidates,
   arenaBytes: readonly number[],
   context: KernelContext,
+  turns = 1,
 ): StepAlternatives {
   if (implementations.length === 0) {
     throw new InternalError('plan', `no kernel for ${at(view.node)}: ${refused.join('; ')}`);
   }
-  const alternatives = implementations.map((one, i) => weigh(one, arenaBytes[i] ?? 0, context));
+  const alternatives = implementations.map((one, i) =>
+    weigh(one, arenaBytes[i] ?? 0, context, turns),
+  );
   const constant = view.inputs[1] ?? null;
   if (constant === null || constant.data === null) return { alternatives, refused };
   const count = constant.data.length;
@@ -104,6 +108,7 @@ function weigh(
   implementation: Implementation,
   arenaBytes: number,
   context: KernelContext,
+  turns: number,
 ): Alternative {
   const { variant, parts } = implementation;
   const calls = parts.map(({ kernel }) => kernel.calls());
@@ -119,7 +124,7 @@ function weigh(
   const cycles = parts.map(({ kernel }) => workCost({ variant, kernel }, context));
   return {
     implementation,
-    cycles: Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0),
+    cycles: turns * (Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0)),
     flashBytes: sum(own.flat().map(({ weights, tables }) => weights + tables)),
     arenaBytes,
     code: codeOf(variant.template, calls.flat(), context),
@@ -130,7 +135,7 @@ function weigh(
       const fetched = isShared
         ? [missCycles(weights[0] ?? 0, ofStep, sum(passes), context)]
         : weights.map((bytes, part) => missCycles(bytes, ofStep, passes[part] ?? 1, context));
-      return { weightBytes: sum(weights), missCycles: sum(fetched) };
+      return { weightBytes: sum(weights), missCycles: turns * sum(fetched) };
     }),
   };
 }

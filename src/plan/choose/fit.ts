@@ -5,6 +5,7 @@
  * outputs drift, and gaps remain. If a choice needs more RAM than is available, it is made again
  * from the kernels with the smallest arena.
  */
+import { turnsOf } from '../../ir/graph.js';
 import type { TargetTraits } from '../../ir/op.js';
 import type { KernelContext } from '../../kernels/variant.js';
 import { leanestKernels, packsNoWorse, packTrials } from '../arena/leanest.js';
@@ -62,7 +63,8 @@ export function chooseKernels(
   const needs = stepBytes(schedule, memories);
   const steps = schedule.steps.map((index, step) => {
     const { candidates = null } = kernels.get(index) ?? {};
-    return candidates === null ? null : alternativesOf(candidates, needs[step] ?? [], context);
+    const turns = turnsOf(schedule.graph, index);
+    return candidates && alternativesOf(candidates, needs[step] ?? [], context, turns);
   });
   const patience = new Patience();
   const problem = { schedule, target, options, context, source, steps, memories, patience };
