@@ -3,7 +3,13 @@ import { expect } from 'chai';
 import { type BonsaiError, refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { concatenationOptions, gatherOptions, noOptions } from '../../src/import/tflite/schema.js';
+import {
+  concatenationOptions,
+  gatherOptions,
+  noOptions,
+  oneHotOptions,
+  reverseSequenceOptions,
+} from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { acceptTypes } from '../../src/plan/choose/accept.js';
 import {
@@ -91,6 +97,36 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
       last('GATHER_ND', ['int8', 'int32'], { type: 83 })(model, main);
       at(main.tensors, 11).shape = [1, 2];
       at(main.tensors, 9).shape = [1];
+    },
+  ],
+  [
+    'an operator of which no runtime has a kernel of int8',
+    /is int8; float32, uint8, int16 and int32 are supported/,
+    /keep the layer in float32/,
+    (model, main) => {
+      last('REVERSE_SEQUENCE', ['int8', 'int32'], { type: 87, fields: reverseSequenceOptions })(
+        model,
+        main,
+      );
+      at(main.tensors, 11).shape = [5];
+      Object.assign(at(main.operators, softmax).builtinOptions ?? {}, { values: { batch: 1 } });
+    },
+  ],
+  [
+    'vectors whose value has another type',
+    /its value at the index is int32, its output int8/,
+    /convert the model again/,
+    (model, main) => {
+      const options = { type: 61, fields: oneHotOptions, output: 'int8' as const };
+      last('ONE_HOT', ['int32', 'int32', 'int32', 'int8'], options)(model, main);
+      for (const id of [11, 12]) {
+        main.inputs.splice(main.inputs.indexOf(id), 1);
+        const data = new Uint8Array(Int32Array.of(5).buffer);
+        Object.assign(at(main.tensors, id), {
+          shape: [],
+          buffer: model.buffers.push({ data }) - 1,
+        });
+      }
     },
   ],
   [

@@ -194,11 +194,15 @@ describe('import: TFLite', () => {
     ['RANGE', [[1], [5], [0]], /counts from 1 to 5 in steps of 0/],
     ['RANGE', [[1], [5], [-1]], /counts from 1 to 5 in steps of -1/],
     ['RANGE', [[1], [], [1]], /its limit must be a constant/],
+    ['RANGE', [[1], [Number.NaN], [1]], /counts from 1 to NaN/],
+    ['RANGE', [[0], [Number.POSITIVE_INFINITY], [1]], /describes far more/],
     ['RANGE', [[0], [2 ** 30], [1]], /describes far more/],
   ] as const;
+  const typeOf = (inputs: readonly (readonly number[])[]) =>
+    inputs.flat().every(Number.isFinite) ? 'int32' : 'float32';
   for (const [name, inputs, message] of refusals) {
     it(`${name} of ${inputs.map((one) => `[${one}]`).join(' and ')} is refused`, () => {
-      const error = refusalOf(() => load(computing(name, 'int32', [...inputs], [3])));
+      const error = refusalOf(() => load(computing(name, typeOf(inputs), [...inputs], [3])));
       expect(error?.message).to.match(message);
       expect(error?.exitStatus).to.equal(2);
       expect(error?.hint).not.to.equal('');

@@ -92,7 +92,7 @@ function range(operator: Foldable): Folded {
   const constants = constantsOf(operator, ['start', 'limit', 'step']);
   const [start = 0, limit = 0, step = 0] = constants.map(([value]) => value);
   const { where, type } = operator;
-  if (step === 0 || (limit - start) / step < 0) {
+  if (step === 0 || !((limit - start) / step >= 0)) {
     const message = `counts from ${start} to ${limit} in steps of ${step}`;
     throw new BonsaiError('bad-shape', where, message, 'give a step that leads to the limit');
   }

@@ -98,9 +98,19 @@ export function integerOf(foreign: ForeignOperator<unknown>, input: number, what
   throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
 }
 
-/** The one element of a constant input of any type. @throws BonsaiError as `integers` */
+/**
+ * The one element of a constant input of the output's type.
+ *
+ * @throws BonsaiError 'unsupported-attribute' for another number of elements, or a computed one;
+ *   'unsupported-type'
+ */
 export function numberOf(foreign: ForeignOperator<unknown>, input: number, what: string): number {
-  const { data = null } = foreign.inputs[input] ?? {};
+  const { data = null, dtype } = foreign.inputs[input] ?? {};
+  const [output] = foreign.outputs;
+  if (data?.length === 1 && dtype !== output?.dtype) {
+    const message = `its ${what} is ${dtype}, its output ${output?.dtype}`;
+    throw new BonsaiError('unsupported-type', foreign.where, message, 'convert the model again');
+  }
   if (data?.length === 1) return Number(data[0]);
   const hint = `make its ${what} one constant of the model: it must not depend on the input`;
   throw unsupported(foreign.where, `its ${what} must be one constant`, hint);

@@ -84,6 +84,8 @@ function listOf(words: readonly string[]): string {
 export function quantizeHint(dtype: DType): string {
   const full = 'quantize the model fully to int8';
   switch (dtype) {
+    case 'int8':
+      return 'keep the layer in float32 when the model is quantized: it has no kernel of int8';
     case 'int16':
       return `${full} (supported_ops = TFLITE_BUILTINS_INT8): the operator has no kernel of int16 here`;
     case 'uint8':
