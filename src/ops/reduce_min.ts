@@ -1,4 +1,4 @@
 /** reduce_min (REDUCE_MIN): the least element over any dimensions. */
 import { extreme } from './shape/extreme.js';
 
-export const reduceMin = extreme('reduce_min', Math.min);
+export const reduceMin = extreme('reduce_min', (element, found) => element < found);

@@ -345,7 +345,11 @@ const rows: Readonly<Record<string, Fill>> = {
   },
   'portable/extreme': (b) => {
     const x = b.node('reduce_max', [b.input([1, 6, 6, 8])], { axes: [1], keepDims: false });
-    return b.node('reduce_min', [x], { axes: [1, 2], keepDims: true });
+    const real = b.node('reduce_max', [b.input([2, 3, 4], null, 'reals', 'float32')], {
+      axes: [0, 2],
+      keepDims: false,
+    });
+    return [b.node('reduce_min', [x], { axes: [1, 2], keepDims: true }), real];
   },
   'portable/reduce_sum': (b) => {
     const attrs = { axes: [1, 2], keepDims: true };

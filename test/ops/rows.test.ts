@@ -63,6 +63,10 @@ const cases: readonly (readonly [op: string, cases: readonly Case[]])[] = [
       { inputs: [reals([4, 12])], attrs: { beta: 0.25, ...fixed }, ...real },
     ],
   ],
+  ...['reduce_max', 'reduce_min'].map((op): [string, readonly Case[]] => [
+    op,
+    [{ inputs: [reals([3, 4, 5])], attrs: { axes: [0, 2], keepDims: false }, ...real }],
+  ]),
   ['l2_pool2d', [{ inputs: [reals([1, 5, 6, 3])], attrs: window, ...real }]],
 ];
 

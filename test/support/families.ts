@@ -120,6 +120,7 @@ export function testExtremeOfPairs(op: string): void {
 /** reduce_max or reduce_min. */
 export function testExtreme(op: string): void {
   const image = [{ shape: [1, 3, 4, 5] }];
+  const wide = perTensorQuant(0.001, 0);
   testOperator({
     op,
     cases: [
@@ -127,12 +128,19 @@ export function testExtreme(op: string): void {
       { edge: 'channels', inputs: image, attrs: { axes: [3], keepDims: true } },
       { edge: 'dimensions apart', inputs: image, attrs: { axes: [1, 3], keepDims: false } },
       { edge: 'all', inputs: image, attrs: { axes: [0, 1, 2, 3], keepDims: true } },
+      ...(['int16', 'int32', 'float32'] as const).map((dtype) => ({
+        edge: `${dtype}, outer and inner dimensions`,
+        inputs: [{ shape: [3, 4, 5], dtype, quant: dtype === 'int16' ? wide : null }],
+        attrs: { axes: [0, 2], keepDims: false },
+      })),
     ],
     random: (random) => {
       const shape = randomShape(random, random.integer(1, 5));
       const axes = shape.flatMap((_, d) => (random.integer(0, 1) === 0 ? [d] : []));
       const attrs = { axes: axes.length > 0 ? axes : [0], keepDims: random.integer(0, 1) === 0 };
-      return { inputs: [{ shape, quant: randomQuant(random) }], attrs };
+      const dtype = random.pick(['int8', 'int8', 'int16', 'int32', 'float32'] as const);
+      const own = { int8: randomQuant(random), int16: wide, int32: null, float32: null }[dtype];
+      return { inputs: [{ shape, dtype, quant: own }], attrs };
     },
     refused: [
       {

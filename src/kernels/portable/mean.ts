@@ -3,6 +3,7 @@
  * reduce_min: comparisons in the same loops.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
+import { extremeTypes } from '../../ops/shape/extreme.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import {
   maxLoops,
@@ -85,6 +86,7 @@ export function extremeVariant(maximum: boolean): KernelVariant<ReductionAttrs> 
   return {
     template: 'portable/extreme',
     needs: [],
+    types: extremeTypes,
     match: (view) => ({
       scratchBytes: 0,
       work: () => ({
@@ -95,7 +97,8 @@ export function extremeVariant(maximum: boolean): KernelVariant<ReductionAttrs> 
         {
           inputs: [0],
           outputs: [0],
-          flags: { maximum },
+          types: { element: outputOf(view).dtype },
+          flags: { maximum, real: outputOf(view).dtype === 'float32' },
           numbers: loopNumbers(reductionLoopsOf(view)),
           tables: {},
         },
