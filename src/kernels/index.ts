@@ -304,7 +304,7 @@ const lookups: readonly (readonly [Elementwise<Any>, ...KernelVariant<Any>[]])[]
   [abs, wideAbs, plainVariant('abs')],
   [elu, plainVariant('elu')],
   [exp, plainVariant('exp')],
-  [gelu],
+  [gelu, plainVariant(({ approximate }) => (approximate ? 'gelu_tanh' : 'gelu'))],
   [hardSwish, plainVariant('hard_swish')],
   [leakyRelu, wideLeakyRelu, plainVariant('leaky_relu', ({ alpha }) => ({ alpha: [alpha] }))],
   [log, plainVariant('log')],

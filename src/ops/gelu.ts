@@ -11,11 +11,20 @@ export interface GeluAttrs {
   readonly approximate: boolean;
 }
 
-/** TFLM has no such operator, so the bits are those of desktop TFLite. */
-export const gelu = elementwise<GeluAttrs>('gelu', scalarOf) satisfies OpDef<GeluAttrs>;
+/** TFLM has no such operator, so the bits of int8 are those of desktop TFLite. */
+export const gelu = elementwise<GeluAttrs>(
+  'gelu',
+  scalarOf,
+  ['int8'],
+  functionOf,
+) satisfies OpDef<GeluAttrs>;
 
 function scalarOf(view: NodeView<GeluAttrs>): Scalar {
-  return floatTable(elementQuant(view), view.attrs.approximate ? approximateGelu : exactGelu);
+  return floatTable(elementQuant(view), functionOf(view));
+}
+
+function functionOf({ attrs }: NodeView<GeluAttrs>): Scalar {
+  return attrs.approximate ? approximateGelu : exactGelu;
 }
 
 const { fround } = Math;

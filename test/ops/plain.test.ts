@@ -45,3 +45,12 @@ for (const activation of ['relu', 'relu6', 'relu_n1_to_1']) {
   const attrs = { activation };
   testPlainPairs({ together, op: 'add', name: `add_${activation}`, attrs, types: ['float32'] });
 }
+testPlain({ together, op: 'gelu', attrs: { approximate: false }, ulps: 4 });
+testPlain({
+  together,
+  op: 'gelu',
+  name: 'gelu_approximate',
+  attrs: { approximate: true },
+  // 1 + tanh(x) loses digits below 0, and desktop TFLite's tanh is an approximation.
+  within: 2 ** -20,
+});

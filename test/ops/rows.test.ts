@@ -1,4 +1,4 @@
-/** Operators along a whole dimension, and pools of squares, on simulated boards. */
+/** Operators along a whole dimension, and float functions, on simulated boards. */
 
 import { loadTarget } from '../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
@@ -67,6 +67,14 @@ const cases: readonly (readonly [op: string, cases: readonly Case[]])[] = [
     op,
     [{ inputs: [reals([3, 4, 5])], attrs: { axes: [0, 2], keepDims: false }, ...real }],
   ]),
+  [
+    'gelu',
+    [true, false].map((approximate) => ({
+      inputs: [reals([60])],
+      attrs: { approximate },
+      ...real,
+    })),
+  ],
   ['l2_pool2d', [{ inputs: [reals([1, 5, 6, 3])], attrs: window, ...real }]],
 ];
 

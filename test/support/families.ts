@@ -18,7 +18,7 @@ import {
   randomShape,
   testOperator,
 } from './operator.js';
-import type { Rounding } from './runtime-rows.js';
+import type { Closeness, Rounding } from './runtime-rows.js';
 
 /** Quantization of a look-up's input and output. */
 export interface LookupQuants {
@@ -256,22 +256,21 @@ export const plain = (dtype: DType, shape: Shape): OperandCase => ({
   quant: dtype === 'int8' ? perTensorQuant(0.01, -3) : null,
 });
 
-interface PlainTests extends Pick<OperatorTests, 'together'> {
+interface PlainTests extends Pick<OperatorTests, 'together'>, Closeness {
   readonly op: string;
   /** Name of the golden file; by default that of the function. */
   readonly name?: string;
   readonly attrs?: Attrs;
   readonly types?: readonly DType[];
-  readonly ulps?: number;
   /** Runtimes that compute it by approximations of their own. */
   readonly approximated?: readonly Rounding[];
 }
 
 /** A function of single elements that are not quantized. */
-export function testPlain({ op, attrs = {}, types = ['float32'], ulps = 0, ...rest }: PlainTests) {
-  const { name = String(attrs.function ?? op) } = rest;
+export function testPlain({ op, attrs = {}, types = ['float32'], ...rest }: PlainTests) {
+  const { name = String(attrs.function ?? op), ulps = 0, within = 0 } = rest;
   testOperator({
-    ...{ op, ulps, golden: `plain/${name}` },
+    ...{ op, ulps, within, golden: `plain/${name}` },
     ...(rest.together === undefined ? {} : { together: rest.together }),
     differs: () => rest.approximated ?? [],
     cases: types.map((dtype) => ({

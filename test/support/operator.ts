@@ -24,6 +24,7 @@ import { goldenPath, readGolden } from './golden.js';
 import { GraphBuilder, indicesBelow, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';
 import {
+  type Closeness,
   describeTensor,
   expectClose,
   expectedOf,
@@ -68,15 +69,10 @@ export interface Refusal extends OperatorCase {
   readonly message: RegExp;
 }
 
-export interface OperatorTests {
+export interface OperatorTests extends Closeness {
   readonly op: string;
   /** Name of the golden file; by default that of the operator. */
   readonly golden?: string;
-  /**
-   * By how many units in the last place float32 results of a runtime may differ, which come from its
-   * C library. Default: by none.
-   */
-  readonly ulps?: number;
   /**
    * Nodes whose golden rows the reference runtimes compute: `UPDATE_GOLDEN=1` runs them anew and
    * writes test/golden/ops/<op>.json. Absent: the rows were made by hand.
@@ -241,7 +237,7 @@ function goldenRow(tests: OperatorTests, index: number, module: Module, answered
 }
 
 export function testOperator(tests: OperatorTests): void {
-  const { op, golden = op, cases, random, refused = [], ulps = 0, together } = tests;
+  const { op, golden = op, cases, random, refused = [], together } = tests;
   if (process.env.UPDATE_GOLDEN === '1' && cases !== undefined) {
     if (updated.push(tests) > 1) return;
     it('golden rows of the runtimes', function () {
@@ -258,7 +254,7 @@ export function testOperator(tests: OperatorTests): void {
       });
       it('gives the bits of the interpreters for random nodes', function () {
         const modules = [...randomModules(), ...cases.map((one) => moduleOf(op, one))];
-        expectRuntimes(this, modules, tests.differs, ulps);
+        expectRuntimes(this, modules, tests.differs, tests);
       });
     }
     for (const row of rows) {
@@ -274,7 +270,7 @@ export function testOperator(tests: OperatorTests): void {
           const evaluation = evaluateGraph(graph, inputs);
           outputs.forEach((values, i) => {
             const wanted = elementsOf(row.outputs[i]?.dtype ?? 'int8', values);
-            expectClose(evaluation.outputs[i] as TensorData, wanted, ulps, row.edge);
+            expectClose(evaluation.outputs[i] as TensorData, wanted, tests, row.edge);
           });
           expect(graph.outputs.map((id) => graph.tensors[id]?.shape)).to.deep.equal(
             row.outputs.map(({ shape }) => shape),

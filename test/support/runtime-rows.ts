@@ -96,7 +96,7 @@ export function expectRuntimes(
   context: Mocha.Context,
   modules: readonly Module[],
   differs: (attrs: Attrs) => readonly Rounding[] = () => [],
-  ulps = 0,
+  close: Closeness = {},
 ): void {
   const written = modules.filter(
     (module) => typeof attempt(() => writeTflite(module)) !== 'string',
@@ -110,7 +110,7 @@ export function expectRuntimes(
       const [node] = mainGraph(written[i] as Module).nodes;
       const what = `${node?.name} ${JSON.stringify(node?.attrs)} in ${rounding}`;
       wanted.forEach((data, k) => {
-        expectClose(data, typedLike(outputs[k] as Int8Array, data), ulps, what);
+        expectClose(data, typedLike(outputs[k] as Int8Array, data), close, what);
       });
     }
   });
@@ -118,19 +118,28 @@ export function expectRuntimes(
   expect(Math.max(computed.tflm, computed.tflite), 'computed').to.be.greaterThan(0);
 }
 
-/** The same elements, but for float32 ones that differ by so few units in the last place. */
+/** How much a float32 result may differ from a runtime's. Default: by nothing. */
+export interface Closeness {
+  /** By so many units in the last place: what comes from the runtime's C library. */
+  readonly ulps?: number;
+  /** Or by so much: what loses digits near 0. */
+  readonly within?: number;
+}
+
+/** The same elements, but for float32 ones that are close enough. */
 export function expectClose(
   actual: TensorData,
   wanted: TensorData,
-  ulps: number,
+  { ulps = 0, within = 0 }: Closeness,
   what: string,
 ): void {
   const [a, b] = [actual, wanted].map((data) => Array.from(data, Number)) as [number[], number[]];
-  if (!(actual instanceof Float32Array) || ulps === 0) {
+  if (!(actual instanceof Float32Array) || ulps + within === 0) {
     expect(a, what).to.deep.equal(b);
     return;
   }
-  const far = b.findIndex((value, i) => !(ulpsBetween(a[i] as number, value) <= ulps));
+  const isFar = (x: number, y: number) => !(ulpsBetween(x, y) <= ulps || Math.abs(x - y) <= within);
+  const far = b.findIndex((value, i) => isFar(a[i] as number, value));
   expect(far, `${what}: ${a[far]}, not ${b[far]} at`).to.equal(-1);
 }
 

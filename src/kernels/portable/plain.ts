@@ -13,6 +13,7 @@ import type { KernelVariant, Table } from '../variant.js';
 /** Each is a flag of the text; estimated cycles an element, on Cortex-M0+ without a float unit. */
 const functions = {
   ...{ abs: 20, neg: 20, square: 100, sqrt: 900, rsqrt: 1300, exp: 3000, log: 4000, sin: 3500 },
+  ...{ gelu: 6500, gelu_tanh: 5500 },
   ...{ cos: 3500, tanh: 4500, logistic: 3500, elu: 2000, floor: 100, ceil: 100, round: 300 },
   ...{ relu: 40, clamped: 60, leaky_relu: 150, hard_swish: 600 },
   ...{ not: 10, truth: 20, cast: 40 },
