@@ -99,6 +99,11 @@ export function randomAccumulation(
   };
 }
 
+/** A scale of which float32 makes halves that go to even, up and down in turn: no line has those. */
+export function tyingScale(random: Random): number {
+  return (2 * random.integer(0, 4) + 1) / (2 * random.integer(5, random.pick([40, 600])));
+}
+
 /**
  * Any window over an image, padded on any side, that leaves at least one output.
  * @param input [n, h, w, c]

@@ -13,7 +13,7 @@ import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import { clampWork, type Finish, finishFor, scale } from './finish.js';
+import { clampWork, exceptionWork, type Finish, finishFlags, finishFor, scale } from './finish.js';
 import { liveWeights, stageWords, word } from './words.js';
 
 const readings = ['quad', 'trio', 'duo', 'mono', 'pair', 'single'] as const;
@@ -58,11 +58,11 @@ interface Grouping {
   readonly hasEnd: boolean;
 }
 
-function groupingOf(shape: WindowShape, { method }: Finish): Grouping | null {
+function groupingOf(shape: WindowShape, { method, isMixed }: Finish): Grouping | null {
   const { inC, outC } = shape;
   const reading = readingOf(shape);
   const multiplier = outC / inC;
-  if (method !== 'linear' || lanesOf(shape) < lanes) return null;
+  if (method !== 'linear' || isMixed || lanesOf(shape) < lanes) return null;
   if (reading === 'single') {
     if (multiplier % lanes > 0) return null;
     return multiplier === lanes
@@ -163,6 +163,7 @@ function tapsWork(convolution: Convolution, finish: Finish): Readonly<Record<str
       : { grouped: { count: groups * pixels, cycles: 33 } }),
     pixels: { count: pixels, cycles: 30 },
     ...(grouping === null ? {} : { calls: { count: calls * pixels, cycles: 30 } }),
+    ...exceptionWork(finish, pixels * outC, 30),
     ...clampWork(finish, pixels * outC),
   };
 }
@@ -187,8 +188,7 @@ function tapsCall(
       by_channel: grouping?.byChannel ?? false,
       has_end: grouping?.hasEnd ?? false,
       by_column: isByColumn(shape),
-      linear: finish.method === 'linear',
-      twice: finish.method === 'twice',
+      ...finishFlags(finish),
       clamped: finish.isClamped,
     },
     numbers: {

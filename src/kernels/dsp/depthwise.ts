@@ -13,7 +13,7 @@ import { type Convolution, turned } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
-import { clampWork, type Finish, finishFor } from './finish.js';
+import { clampWork, exceptionWork, type Finish, finishFlags, finishFor } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /**
@@ -46,7 +46,7 @@ export function smladDepthwise3x3<A extends AccumulationAttrs>(
       const { kernelH, kernelW, dilationH, dilationW, inC } = shape;
       const fits = kernelH === 3 && kernelW === 3 && dilationH * dilationW === 1 && inC >= lanes;
       const finish = fits ? finishFor(view, convolution, context) : null;
-      if (finish?.method !== 'linear') return null;
+      if (finish?.method !== 'linear' || finish.isMixed) return null;
       const lead = windowLead(shape, { channelBlock: lanes, depthwise: true });
       return {
         scratchBytes: 9 * inC,
@@ -263,6 +263,8 @@ function depthwiseWork(
     ...terms[loop],
     columns: { count: channels * bands * outW, cycles: 26 },
     channels: { count: channels * bands, cycles: 250 },
+    // Plain C computes their windows.
+    ...exceptionWork(finish, outputs, 50 + 4 * kernelW * pairsOf(shape)),
     ...clampWork(finish, outputs),
   };
 }
@@ -284,8 +286,7 @@ function depthwiseCall(
     outputs: [0],
     flags: {
       one_channel: shape.inC === 1,
-      linear: finish.method === 'linear',
-      twice: finish.method === 'twice',
+      ...finishFlags(finish),
       stride1: loop === '3x3' && shape.strideH === 1,
       stride2: loop === '3x3' && shape.strideH === 2,
       pairs1: loop === 'pairs' && shape.strideH === 1,

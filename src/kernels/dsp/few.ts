@@ -8,7 +8,7 @@ import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import { clampWork, type Finish, finishFor, scale } from './finish.js';
+import { clampWork, exceptionWork, type Finish, finishFlags, finishFor, scale } from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights, word } from './words.js';
 
@@ -117,6 +117,7 @@ function fewChannelsWork(
     runs: { count: outputs * runsOf(shape).runs, cycles: 10 },
     [finish.method]: { count: outputs, cycles: { linear: 16, twice: 22, once: 20 }[finish.method] },
     ...copied,
+    ...exceptionWork(finish, outputs, 30),
     ...clampWork(finish, outputs),
   };
 }
@@ -151,8 +152,7 @@ function fewChannelsCall(
     flags: {
       in_place: inPlace,
       paired: isPaired(shape),
-      linear: finish.method === 'linear',
-      twice: finish.method === 'twice',
+      ...finishFlags(finish),
       clamped: finish.isClamped,
     },
     numbers: {

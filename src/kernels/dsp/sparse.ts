@@ -285,7 +285,9 @@ function finishWithin(
   loop: StreamLoop,
   context: MatchContext,
 ): Finish | null {
-  return isWithinReach(layer.filters.depth, loop) ? finishFor(view, layer, context) : null;
+  if (!isWithinReach(layer.filters.depth, loop)) return null;
+  const finish = finishFor(view, layer, context);
+  return finish?.isMixed ? null : finish;
 }
 
 /**

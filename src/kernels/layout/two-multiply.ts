@@ -69,6 +69,8 @@ interface Scale {
 
 /** Offsets from the rounded fractional part to try. */
 const nudges = [0, 1, -1, 2, -2];
+/** For float32 scales, whose thresholds leave narrower lines. */
+const floatNudges = [0, ...Array.from({ length: 32 }, (_, i) => [i + 1, -i - 1]).flat()];
 
 /**
  * The constants of a channel whose accumulator (int32, bias included) is proved to lie in min …
@@ -91,7 +93,12 @@ export function twoMultiply(
   for (const scale of scalesOf(stage, first, shift)) {
     const sumsPerUnit = realScale(stage, channel) * scale.step;
     for (const range of rangesOf(thresholds, sumsPerUnit)) {
-      for (const multiply of factorsOf(range, least.length === 0 ? 0 : sumsPerUnit, onlyShift)) {
+      for (const multiply of factorsOf(
+        stage,
+        range,
+        least.length === 0 ? 0 : sumsPerUnit,
+        onlyShift,
+      )) {
         const start = startOf(range, multiply, thresholds, scale);
         if (start === null) continue;
         const zero = scale.lift === null ? first * scale.step : 0;
@@ -206,6 +213,7 @@ function rangesOf({ min, max, least }: Thresholds, sumsPerUnit: number): readonl
 
 /** Constants near the exact multiplier, those with one multiplication first. */
 function* factorsOf(
+  { scales }: OutputStage,
   { top }: Accumulators,
   sumsPerUnit: number,
   onlyShift: number | null,
@@ -216,7 +224,7 @@ function* factorsOf(
   yield { high, low: 0, lower: 0, shift };
   yield { high: high + 1, low: 0, lower: 0, shift };
   const fraction = (exact - high) * 2 ** shift;
-  for (const nudge of nudges) {
+  for (const nudge of scales === undefined ? nudges : floatNudges) {
     const low = Math.round(fraction) + nudge;
     if (low > 0) yield { high, low, lower: 0, shift };
   }

@@ -12,11 +12,16 @@ import {
   weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import { type Convolution, columnByColumn, turned } from '../layout/convolution.js';
-import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { planeOf, planeOverlap } from '../layout/plane.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import { highStages, isLifted } from './stage.js';
+import {
+  type ChannelMultiply,
+  channelMultiplies,
+  floatWork,
+  highStages,
+  stageFlags,
+} from './stage.js';
 
 /**
  * @param when whether each output channel reads one input channel
@@ -32,12 +37,15 @@ export function rv32Depthwise<A extends AccumulationAttrs>(
     match(view, { facts }) {
       if (!when(view)) return null;
       const { shape, filters, stage } = describe(view);
-      const multiplies = highMultiplies(stage, facts.accumulator(view));
+      const multiplies = channelMultiplies(stage, facts.accumulator(view));
       if (multiplies === null) return null;
       return {
         scratchBytes: planeOf(shape).bytes,
         overlaps: planeOverlap(shape),
-        work: () => workOf(shape),
+        work: () => ({
+          ...workOf(shape),
+          ...floatWork(multiplies, shape.batches * shape.outH * shape.outW * shape.outC),
+        }),
         calls: () => [
           isSliding(shape)
             ? slidingCall(view, shape, filters, multiplies)
@@ -81,7 +89,7 @@ function slidingCall(
   view: NodeView<AccumulationAttrs>,
   shape: WindowShape,
   filters: Filters,
-  multiplies: readonly HighMultiply[],
+  multiplies: readonly ChannelMultiply[],
 ): KernelCall {
   const { kernelH, kernelW } = shape;
   const call = callOf(view, shape, filters, multiplies);
@@ -104,7 +112,7 @@ function walkingCall(
   view: NodeView<AccumulationAttrs>,
   image: WindowShape,
   filters: Filters,
-  multiplies: readonly HighMultiply[],
+  multiplies: readonly ChannelMultiply[],
 ): KernelCall {
   const isHigh = image.kernelH > image.kernelW;
   const steps = (width: number, channels: number) =>
@@ -143,14 +151,14 @@ function callOf(
   view: NodeView<AccumulationAttrs>,
   shape: WindowShape,
   filters: Filters,
-  multiplies: readonly HighMultiply[],
+  multiplies: readonly ChannelMultiply[],
 ): KernelCall {
   const { inC, outC } = shape;
   const { rows, pitch } = planeOf(shape);
   return {
     inputs: [0],
     outputs: [0],
-    flags: { siblings: outC > inC, lifted: multiplies.some(isLifted) },
+    flags: { siblings: outC > inC, ...stageFlags(multiplies) },
     numbers: {
       batches: shape.batches,
       in_h: shape.inH,

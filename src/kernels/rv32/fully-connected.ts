@@ -11,10 +11,9 @@ import { type AccumulationAttrs, biasesFor, weightsOf } from '../../ops/arithmet
 import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import type { Convolution } from '../layout/convolution.js';
-import { highMultiplies } from '../layout/high-multiply.js';
 import type { LaneRange } from '../routines/runs.js';
 import { type KernelCall, type KernelVariant, once } from '../variant.js';
-import { highStages, isLifted } from './stage.js';
+import { channelMultiplies, floatWork, highStages, stageFlags } from './stage.js';
 
 /** Output channels at once. */
 const block = 8;
@@ -77,7 +76,7 @@ function variantOf<A extends AccumulationAttrs>(
       const { filters, stage } = describe(view);
       const { channels, depth, position } = filters;
       if (channels < fewestChannels) return null;
-      const multiplies = highMultiplies(stage, facts.accumulator(view));
+      const multiplies = channelMultiplies(stage, facts.accumulator(view));
       if (multiplies === null) return null;
       const weights = weightsOf(view);
       const range = facts.range(inputOf(view, 0));
@@ -101,12 +100,13 @@ function variantOf<A extends AccumulationAttrs>(
             cycles: layout.runCycles,
           },
           blocks: { count: blocks, cycles: 200 },
+          ...floatWork(multiplies, channels),
         }),
         calls: (): readonly KernelCall[] => [
           {
             inputs: [0],
             outputs: [0],
-            flags: { lifted: multiplies.some(isLifted), bytes: layout.isBytes },
+            flags: { ...stageFlags(multiplies), bytes: layout.isBytes },
             numbers: { depth, channels },
             tables: {
               weights: { data: layout.words(blocks, depth, weightOf), role: 'weights' },

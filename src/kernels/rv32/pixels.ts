@@ -13,7 +13,6 @@ import {
   isPixelRow,
   pixelsOf,
 } from '../layout/convolution.js';
-import { type HighMultiply, highMultiplies } from '../layout/high-multiply.js';
 import type { WindowShape } from '../layout/overlap.js';
 import {
   laneLimit,
@@ -32,7 +31,14 @@ import { residualOverlap, residualWork } from '../layout/residual.js';
 import { gatherNumbers, gatherWork, inputRanges } from '../swar/layer.js';
 import { type KernelCall, once, type WorkTerm } from '../variant.js';
 import { mostDepth, sparseRuns } from './sparse-pixels.js';
-import { highStages, isLifted } from './stage.js';
+import {
+  type ChannelMultiply,
+  channelMultiplies,
+  floatShare,
+  floatWork,
+  highStages,
+  stageFlags,
+} from './stage.js';
 
 /** Channels whose sums are in registers together. */
 const block = 4;
@@ -121,8 +127,8 @@ function kernelOf(layout: Layout): ConvolutionVariants {
       const layer = describe(view);
       const { shape, filters, stage } = layer;
       if (!layout.fits(layer)) return null;
-      const multiplies = highMultiplies(stage, facts.accumulator(view));
-      if (multiplies === null) return null;
+      const multiplies = channelMultiplies(stage, facts.accumulator(view));
+      if (multiplies === null || (layout === sparse && floatShare(multiplies) > 0)) return null;
       const stored = once(() =>
         layout.store(rowsOf(view, filters), inputRanges(view, facts, layer), layer),
       );
@@ -134,7 +140,11 @@ function kernelOf(layout: Layout): ConvolutionVariants {
           { input: 0, lead: tileLead(shape, six), exact: false },
           ...residualOverlap(view),
         ],
-        work: () => ({ ...stored().work, ...outputWork(layer), ...residualWork(view, 20) }),
+        work: () => ({
+          ...stored().work,
+          ...outputWork(layer, multiplies),
+          ...residualWork(view, 20),
+        }),
         calls: () => [callOf(view, layer, multiplies, stored())],
       };
     },
@@ -152,11 +162,12 @@ function hasSpares(view: NodeView<object>, shape: WindowShape): boolean {
   return hasResidual(view) || computed > pixelsOf(shape);
 }
 
-function outputWork(layer: Convolution): Work {
+function outputWork(layer: Convolution, multiplies: readonly ChannelMultiply[]): Work {
   const { shape, filters } = layer;
   const pixels = pixelsOf(shape);
   return {
     outputs: { count: pixels * filters.channels, cycles: 14 },
+    ...floatWork(multiplies, pixels * filters.channels),
     packed: { count: pixels * filters.depth, cycles: 3.5 },
     ...gatherWork(layer),
   };
@@ -175,7 +186,7 @@ function inBlocks(rows: Int8Array, padded: number): Int8Array {
 function callOf(
   view: NodeView<AccumulationAttrs>,
   layer: Convolution,
-  multiplies: readonly HighMultiply[],
+  multiplies: readonly ChannelMultiply[],
   { weights, flags, numbers }: Stored,
 ): KernelCall {
   const { shape, filters } = layer;
@@ -188,7 +199,7 @@ function callOf(
   return {
     inputs: [0],
     outputs: [0],
-    flags: { lifted: multiplies.some(isLifted), pointwise, ...flags, spares },
+    flags: { ...stageFlags(multiplies), pointwise, ...flags, spares },
     numbers: {
       ...(pointwise ? {} : windows),
       depth: filters.depth,

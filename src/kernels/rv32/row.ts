@@ -1,9 +1,8 @@
 /** Layers of one output pixel whose nonzero weights are RV32IM code (row-code.ts). */
 import { biasesFor } from '../../ops/arithmetic/accumulation.js';
-import { highMultiplies } from '../layout/high-multiply.js';
 import { partsOf, rowKernel } from '../routines/row.js';
 import { codeRow, groupChannels } from './row-code.js';
-import { highStages, isLifted } from './stage.js';
+import { channelMultiplies, highStages, stageFlags } from './stage.js';
 
 const callChannels = 3 * groupChannels;
 
@@ -13,13 +12,13 @@ export const rv32Row = rowKernel({
   callChannels,
   code: codeRow,
   stagesOf(view, { filters, stage }, { facts }) {
-    const multiplies = highMultiplies(stage, facts.accumulator(view));
+    const multiplies = channelMultiplies(stage, facts.accumulator(view));
     if (multiplies === null) return null;
     const biases = biasesFor(view, filters, true);
     return partsOf(0, multiplies.length, callChannels).map(({ first, channels }) => {
       const own = multiplies.slice(first, first + channels);
       const tables = { stage: highStages(own, biases.slice(first, first + channels)) };
-      const call = { flags: { lifted: own.some(isLifted) }, numbers: {}, tables };
+      const call = { flags: stageFlags(own), numbers: {}, tables };
       return { ...{ first, channels }, ...{ term: 'outputs', cycles: 20 }, call };
     });
   },

@@ -13,6 +13,7 @@ import {
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
+  rescaleWork,
 } from './layer.js';
 
 /** Units whose sums the kernel holds at once. */
@@ -62,7 +63,7 @@ function workOf(view: NodeView<object>, layer: Convolution, { lanes, outputs }: 
   return {
     products: { count: pixels * lanes.words * filters.depth, cycles: 3.95 },
     runs: { count: pixels * lanes.runs, cycles: 125 },
-    [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
+    ...rescaleWork(outputs, count, cyclesPerOutput),
     pixels: { count: pixels, cycles: 130 },
     ...residualWork(view, 40),
     ...gatherWork(layer),

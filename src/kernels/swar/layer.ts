@@ -2,7 +2,7 @@
  * Shared by the kernels of this folder: how they read the input, and how outputs follow from sums.
  */
 import type { NodeView } from '../../ir/graph.js';
-import type { Facts } from '../../ir/op.js';
+import type { ChannelBounds, Facts } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   biasesFor,
@@ -10,18 +10,20 @@ import {
   type OutputStage,
 } from '../../ops/arithmetic/accumulation.js';
 import { hullOf, type Range, rangeAt } from '../../ops/arithmetic/bounds.js';
+import { floatMultiplier, isExactAsFloat } from '../../ops/arithmetic/float-scale.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import { type Convolution, isPixelRow, pixelsOf } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
-import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
+import { type TwoMultiply, twoMultipliesOf, twoMultiply } from '../layout/two-multiply.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import { noRounding, roundingFlags, stageNumbers } from '../portable/dense.js';
 import type { MatchContext, Table, WorkTerm } from '../variant.js';
 
 /**
- * How outputs follow from sums: by two multiplications each, by these with a lift, or as in TFLM.
+ * How outputs follow from sums: by two multiplications each, by these with a lift, as in TFLM, or by two
+ * multiplications except for channels without proved constants, which take XNNPACK's float32 scale.
  */
-export type Rescale = 'rescaled' | 'lifted' | 'requantized';
+export type Rescale = 'rescaled' | 'lifted' | 'requantized' | 'mixed';
 
 export interface RescaleStage {
   readonly rescale: Rescale;
@@ -29,16 +31,22 @@ export interface RescaleStage {
   readonly starts: Int32Array;
   /** Constants of each channel, as the kernels of that name read them. */
   readonly words: readonly (readonly number[])[];
+  /** Share of the channels that take a float32 scale. */
+  readonly exceptions: number;
 }
 
-/** Uses two multiplications if they are proved for every channel. */
+/** Uses two multiplications if they are proved for every channel, or for those that are no exceptions. */
 export function rescaleStage(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,
   { filters, stage }: Convolution,
 ): RescaleStage {
   const biases = biasesFor(view, filters, true);
-  return stageOf(stage, twoMultipliesOf(view, context, stage) ?? [null], biases);
+  const multiplies = twoMultipliesOf(view, context, stage) ?? [null];
+  const mixed = multiplies.every(isRescaled)
+    ? null
+    : mixedStage(biases, stage, context.facts.accumulator(view));
+  return mixed ?? stageOf(stage, multiplies, biases);
 }
 
 /** @param multiplies of the channels, whose initial sums are `biases` */
@@ -46,10 +54,10 @@ export function stageOf(
   { multipliers }: Pick<OutputStage, 'multipliers'>,
   multiplies: readonly (TwoMultiply | null)[],
   biases: Int32Array,
-): RescaleStage {
+): RescaleStage & { readonly rescale: Exclude<Rescale, 'mixed'> } {
   if (!multiplies.every(isRescaled)) {
     const words = multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
-    return { rescale: 'requantized', starts: biases, words };
+    return { rescale: 'requantized', starts: biases, words, exceptions: 0 };
   }
   const rescale = multiplies.every(({ lift }) => lift === null) ? 'rescaled' : 'lifted';
   const words = multiplies.map((multiply) => [
@@ -57,7 +65,53 @@ export function stageOf(
     ...(rescale === 'lifted' ? liftWords(multiply) : []),
   ]);
   const starts = biases.map((bias, channel) => bias - (multiplies[channel]?.base ?? 0));
-  return { rescale, starts, words };
+  return { rescale, starts, words, exceptions: 0 };
+}
+
+/** Marks a channel that takes a float32 scale, in the place of a right shift. */
+const isFloat = 32;
+
+/** null where a channel has neither two multiplications nor an exact product in float32. */
+function mixedStage(
+  biases: Int32Array,
+  stage: OutputStage,
+  bounds: ChannelBounds,
+): RescaleStage | null {
+  if (stage.scales === undefined) return null;
+  const starts = Int32Array.from(biases);
+  const words: (readonly number[])[] = [];
+  let exceptions = 0;
+  for (const [channel, scale] of stage.scales.entries()) {
+    const [min, max] = rangeAt(bounds, channel);
+    const multiply = twoMultiply(stage, channel, min, max);
+    if (isRescaled(multiply) && multiply.lift === null) {
+      starts[channel] = (biases[channel] as number) - multiply.base;
+      words.push(rescaleWords(multiply));
+    } else if (isExactAsFloat(scale, min, max)) {
+      const outside = bytesOf(stage.min, stage.max);
+      words.push([0, outside, floatMultiplier(scale).multiplier, 0, isFloat, stage.zeroPoint]);
+      exceptions += 1;
+    } else {
+      return null;
+    }
+  }
+  return { rescale: 'mixed', starts, words, exceptions: exceptions / words.length };
+}
+
+/** The lowest and the highest output. */
+const bytesOf = (low: number, high: number) => (low & 255) + (high & 255) * 256;
+
+/** Work of the outputs. @param cycles of one, in each form */
+export function rescaleWork(
+  { rescale, exceptions }: RescaleStage,
+  count: number,
+  cycles: Readonly<Record<Exclude<Rescale, 'mixed'>, number>>,
+): Readonly<Record<string, WorkTerm>> {
+  if (rescale !== 'mixed') return { [rescale]: { count, cycles: cycles[rescale] } };
+  return {
+    rescaled: { count, cycles: cycles.rescaled },
+    exceptions: { count: count * exceptions, cycles: 180 },
+  };
 }
 
 /** The kernels have no third multiplication. */
@@ -67,7 +121,7 @@ export function isRescaled(multiply: TwoMultiply | null): multiply is TwoMultipl
 
 function rescaleWords(multiply: TwoMultiply): readonly number[] {
   const { top, lowest, highest, high, low, shift, offset } = multiply;
-  return [top, (lowest & 255) + (highest & 255) * 256, high, low, shift, offset];
+  return [top, bytesOf(lowest, highest), high, low, shift, offset];
 }
 
 /** Forms without a lift have their zero point in the offset. */
@@ -97,6 +151,7 @@ export function rescaleOperands(
   return {
     flags: {
       lifted: rescale === 'lifted',
+      mixed: rescale === 'mixed',
       requantized,
       ...(requantized ? roundingFlags(stage) : noRounding),
     },

@@ -43,6 +43,7 @@ import {
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
+  rescaleWork,
 } from './layer.js';
 import { spareTaps, sparsePixelStream } from './sparse-pixels.js';
 
@@ -158,7 +159,7 @@ function workOf(
     ...multiplications(layout, wideTile(shape), wide * multiplied),
     ...multiplications(layout, three, narrow * multiplied),
     runs: { count: (wide + narrow) * runs, cycles: 160 },
-    [outputs.rescale]: { count, cycles: cyclesPerOutput[outputs.rescale] },
+    ...rescaleWork(outputs, count, cyclesPerOutput),
     ...residualWork(view, 50),
     packed: { count: pixels * filters.depth, cycles: 6 },
     ...gatherWork(layer),

@@ -15,7 +15,7 @@ import {
   type MatchContext,
   once,
 } from '../variant.js';
-import { type Rescale, rescaleOperands, rescaleStage } from './layer.js';
+import { type RescaleStage, rescaleOperands, rescaleStage, rescaleWork } from './layer.js';
 
 /** Inputs that a byte can distinguish. */
 const windowInputs = 256;
@@ -39,7 +39,7 @@ interface Stream {
   readonly blocks: readonly Int32Array[];
   /** Steps of four weights, including zero weights that fill the last step of a window. */
   readonly steps: number;
-  readonly rescale: Rescale;
+  readonly outputs: RescaleStage;
   readonly constants: number;
 }
 
@@ -67,11 +67,11 @@ export function sparseRowKernel<A extends AccumulationAttrs>(
         scratchBytes: 0,
         overlaps: [{ input: 0, lead, exact: false }],
         work() {
-          const { steps, rescale } = stream();
+          const { steps, outputs } = stream();
           return {
             entries: { count: perStep * steps, cycles: 8.5 },
             windows: { count: channels * windowsOf(depth), cycles: 11 },
-            [rescale]: { count: channels, cycles: cyclesPerOutput[rescale] },
+            ...rescaleWork(outputs, channels, cyclesPerOutput),
           };
         },
         calls: () => callsOf(layer, stream(), context),
@@ -86,7 +86,8 @@ function makeStream(
   layer: Convolution,
 ): Stream {
   const { channels, depth } = layer.filters;
-  const { rescale, starts, words } = rescaleStage(view, context, layer);
+  const outputs = rescaleStage(view, context, layer);
+  const { starts, words } = outputs;
   const weights = weightRows(view, layer.filters);
   const all = Array.from(words.slice(0, channels), (constants, channel) => ({
     weights: weights.subarray(channel * depth, (channel + 1) * depth),
@@ -99,7 +100,7 @@ function makeStream(
   const constants = words[0]?.length ?? 0;
   const others = channels * (1 + windowsOf(depth) + constants);
   const length = blocks.reduce((sum, data) => sum + data.length, 0);
-  return { blocks, steps: (length - others) / 2, rescale, constants };
+  return { blocks, steps: (length - others) / 2, outputs, constants };
 }
 
 function windowsOf(depth: number): number {
@@ -155,11 +156,11 @@ function stepsOf(weights: ArrayLike<number>, begin: number): readonly number[] {
  */
 function callsOf(
   layer: Convolution,
-  { blocks, rescale, constants }: Stream,
+  { blocks, outputs, constants }: Stream,
   { target }: KernelContext,
 ): readonly KernelCall[] {
   const { channels, depth } = layer.filters;
-  const { flags, numbers } = rescaleOperands(layer, rescale, []);
+  const { flags, numbers } = rescaleOperands(layer, outputs.rescale, []);
   const pieces = piecesOf(blocks, target.regions === undefined ? Infinity : pieceBytes);
   return pieces.map(({ first, blocks }) => ({
     inputs: [0],

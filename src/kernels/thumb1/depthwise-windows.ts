@@ -12,6 +12,7 @@ import {
   type RescaleStage,
   rescaleOperands,
   rescaleStage,
+  rescaleWork,
   stageRole,
 } from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
@@ -67,14 +68,14 @@ function windowStep(shape: WindowShape): number | null {
 
 function termsOf(
   { shape, filters }: Convolution,
-  { rescale }: RescaleStage,
+  outputs: RescaleStage,
 ): Readonly<Record<string, WorkTerm>> {
   const pixels = pixelsOf(shape);
   const gathered = pixels * filters.depth * shape.inC;
   return {
     // A tap of two channels.
     products: { count: pixels * Math.ceil(shape.inC / 2) * filters.depth, cycles: 14 },
-    [rescale]: { count: pixels * shape.inC, cycles: cyclesPerOutput[rescale] },
+    ...rescaleWork(outputs, pixels * shape.inC, cyclesPerOutput),
     pixels: { count: pixels, cycles: 150 },
     ...(windowStep(shape) === null
       ? {
@@ -91,7 +92,7 @@ function termsOf(
 function callOf(
   view: NodeView<AccumulationAttrs>,
   layer: Convolution,
-  { rescale, starts, words }: RescaleStage,
+  { rescale, starts, words }: Pick<RescaleStage, 'rescale' | 'starts' | 'words'>,
 ): KernelCall {
   const { shape, filters } = layer;
   const rescaled = rescale === 'rescaled';

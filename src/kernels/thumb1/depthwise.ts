@@ -17,7 +17,7 @@ import type { WindowShape } from '../layout/overlap.js';
 import type { TwoMultiply } from '../layout/two-multiply.js';
 import type { KernelCall, KernelVariant, Table, WorkTerm } from '../variant.js';
 import { type Lines, linesOf, overlapOf, type Segment, stepsOf } from './lines.js';
-import { isLifted, stageMultiplies } from './stage.js';
+import { channelMultiplies, type FloatMultiply, isFloat, isLifted } from './stage.js';
 
 /** Fields of struct depthwise_lines before its taps. */
 const headerBytes = 92;
@@ -41,7 +41,7 @@ interface Work {
 
 /** Facts proved about a channel. */
 interface Channel {
-  readonly multiply: TwoMultiply;
+  readonly multiply: TwoMultiply | FloatMultiply;
   /** Added to a sum of raw products, it gives the input of `multiply`. */
   readonly base: number;
   readonly runs: Runs;
@@ -95,7 +95,7 @@ function channelsOf(
   { shape, filters, stage }: Convolution,
   { segments }: Lines,
 ): readonly Channel[] | null {
-  const multiplies = stageMultiplies(stage, facts.accumulator(view));
+  const multiplies = channelMultiplies(stage, facts.accumulator(view));
   if (multiplies === null) return null;
   const biases = biasesFor(view, filters, true);
   const weights = weightsOf(view);
@@ -111,7 +111,11 @@ function channelsOf(
     const fits = (taps: Segment['taps']) => isExact(runOf(taps), low, high);
     const order = orderOf(segments, fits);
     if (order === null) return null;
-    proved.push({ multiply, base: (biases[c] as number) - multiply.base, ...order });
+    proved.push({
+      multiply,
+      base: (biases[c] as number) - (isFloat(multiply) ? 0 : multiply.base),
+      ...order,
+    });
   }
   return proved;
 }
@@ -164,7 +168,8 @@ function planeOffset(segments: number): number {
 }
 
 function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly KernelCall[] {
-  const lifted = work.channels.some(({ multiply }) => isLifted(multiply));
+  const mixed = work.channels.some(({ multiply }) => isFloat(multiply));
+  const lifted = work.channels.some(({ multiply }) => !isFloat(multiply) && isLifted(multiply));
   const weights = weightsTable(view, work);
   const stage = stageTable(work.channels, lifted);
   return work.phases.map((lines) => {
@@ -177,7 +182,7 @@ function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly Kernel
       inputs: [0],
       outputs: [0],
       outputBytes: inner.outFirst,
-      flags: { by_2: inner.stride === 2, by_3: inner.stride === 3, lifted, chunked },
+      flags: { by_2: inner.stride === 2, by_3: inner.stride === 3, lifted, mixed, chunked },
       numbers: {
         ...numbersOf(work.convolution.shape, lines, inputZeroPoint(view)),
         ...(chunked ? { siblings, chunk: lines.chunk } : {}),
@@ -189,9 +194,11 @@ function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly Kernel
 
 function stageTable(channels: readonly Channel[], lifted: boolean): Table {
   const words = channels.flatMap(({ multiply, base, runs, first }) => {
-    const { top, high, low, offset, lowest, highest, lift, zeroPoint } = multiply;
+    const { lowest, highest, zeroPoint } = multiply;
     const bytes = [['whole', 'first-split', 'split'].indexOf(runs), lowest, highest, first];
     const word = bytes.reduce((sum, byte, i) => sum | ((byte & 255) << (8 * i)), 0);
+    if (isFloat(multiply)) return [word, -1, zeroPoint, 0, multiply.float, base];
+    const { top, high, low, offset, lift } = multiply;
     const common = [word, top, (offset + Math.imul(base, high)) | 0, low, high, base];
     if (!lifted) return common;
     const shifts = (lift === null ? 24 : 23) | (multiply.shift << 8);
@@ -253,7 +260,7 @@ function numbersOf(shape: WindowShape, lines: Lines, zeroPoint: number) {
 /** `code` and `packed` are cycles of instructions in the assembly; the other terms are C. */
 function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
   const { batches, inC, outC } = work.convolution.shape;
-  let [packed, code, bands, calls] = [0, 0, 0, 0];
+  let [packed, code, bands, calls, exceptions] = [0, 0, 0, 0, 0];
   for (const lines of work.phases) {
     const { inner, outer, words, pitch, segments } = lines;
     const segment = 18 + 2 * inner.stride;
@@ -263,7 +270,8 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
       split: (segment + 23) * segments.length + 21,
     };
     packed += inC * outer.extent * (pitch + 6.6);
-    for (const { runs } of work.channels) {
+    for (const { runs, multiply } of work.channels) {
+      if (isFloat(multiply)) exceptions += outer.outputs * words;
       // With split runs an odd last word is half of a pair; otherwise it has code of its own.
       const odd = (words % 2) * (runs === 'split' ? pairCycles.split / 2 : 12);
       code += outer.outputs * (55 + (words / 2) * pairCycles[runs] + odd + 27.5 * words);
@@ -276,6 +284,8 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
     packed: { count: Math.round(batches * packed), cycles: 9.4 },
     code: { count: Math.round(batches * code), cycles: 1 },
     bands: { count: bands, cycles: 350 },
+    // Two outputs each, in plain C.
+    ...(exceptions > 0 ? { exceptions: { count: batches * exceptions, cycles: 700 } } : {}),
     // Calls beyond one per band.
     ...(calls > 0 ? { calls: { count: calls, cycles: 200 } } : {}),
   };

@@ -11,7 +11,13 @@ import { type AccumulationAttrs, weightRows } from '../../ops/arithmetic/accumul
 import { inputOf } from '../../ops/shape/operands.js';
 import { type Convolution, pixelsOf } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
-import { type RescaleStage, rescaleOperands, rescaleStage, stageRole } from '../swar/layer.js';
+import {
+  type RescaleStage,
+  rescaleOperands,
+  rescaleStage,
+  rescaleWork,
+  stageRole,
+} from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once } from '../variant.js';
 
 /** With more, kernels that multiply several channels at once are faster. */
@@ -41,11 +47,10 @@ export function dotRows<A extends AccumulationAttrs>(
         weightPasses: pixelsOf(shape),
         overlaps: [{ input: 0, lead: windowLead(shape), exact: false }],
         work() {
-          const { rescale } = outputs();
           const count = pixelsOf(shape) * channels;
           return {
             words: { count: (count * depth) / 4, cycles: 19.8 },
-            [rescale]: { count, cycles: cyclesPerOutput[rescale] },
+            ...rescaleWork(outputs(), count, cyclesPerOutput),
             rows: { count: pixelsOf(shape), cycles: 100 },
           };
         },

@@ -3,7 +3,7 @@ import { biasesFor } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution } from '../layout/convolution.js';
 import { eachTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
 import { partsOf, type RowStage, rowKernel } from '../routines/row.js';
-import { isRescaled, type Rescale, rescaleOperands, stageOf } from '../swar/layer.js';
+import { isRescaled, rescaleOperands, stageOf } from '../swar/layer.js';
 import { codeRow, groupChannels } from './row-code.js';
 
 const cyclesPerOutput = { rescaled: 28, lifted: 38, requantized: 110 } as const;
@@ -49,7 +49,7 @@ function stageAt(
   const end = first + channels;
   const multipliers = layer.stage.multipliers.slice(first, end);
   const own = stageOf({ multipliers }, multiplies.slice(first, end), biases.slice(first, end));
-  const rescale: Rescale = own.rescale;
+  const { rescale } = own;
   const words = own.words.map((row, i) => [own.starts[i] as number, ...row]);
   const { flags, numbers, tables } = rescaleOperands(layer, rescale, words);
   const { stage_words: _, ...stageNumbers } = numbers;

@@ -12,7 +12,7 @@ import {
 import type { Convolution } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { isSliding, planeOf, planeOverlap } from '../layout/plane.js';
-import { type RescaleStage, rescaleOperands, rescaleStage } from '../swar/layer.js';
+import { type RescaleStage, rescaleOperands, rescaleStage, rescaleWork } from '../swar/layer.js';
 import { type KernelCall, type KernelVariant, once, type WorkTerm } from '../variant.js';
 
 /** The plane has values plus this: 0 to 255. */
@@ -47,14 +47,14 @@ export function slidingDepthwise<A extends AccumulationAttrs>(
   };
 }
 
-function workOf(shape: WindowShape, { rescale }: RescaleStage): Readonly<Record<string, WorkTerm>> {
+function workOf(shape: WindowShape, outputs: RescaleStage): Readonly<Record<string, WorkTerm>> {
   const { batches, outC, outH, outW, strideH } = shape;
   const lines = batches * outC * outW;
   return {
     plane: { count: batches * outC * planeOf(shape).bytes, cycles: 7 },
     lines: { count: lines, cycles: 80 },
     [`outputsBy${strideH}`]: { count: lines * outH, cycles: 30 + 4 * strideH },
-    [rescale]: { count: lines * outH, cycles: instructionsPerOutput[rescale] },
+    ...rescaleWork(outputs, lines * outH, instructionsPerOutput),
   };
 }
 

@@ -81,6 +81,8 @@ export interface OutputStage {
     readonly biases: Float64Array;
   };
   readonly rounding: Rounding;
+  /** XNNPACK's float32 scale of each channel, with which the multipliers agree. */
+  readonly scales?: readonly number[];
   readonly zeroPoint: number;
   readonly min: number;
   readonly max: number;

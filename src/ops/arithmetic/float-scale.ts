@@ -33,6 +33,20 @@ export function floatMultiplier(scale: number): Multiplier {
   return { multiplier: new Int32Array(Float32Array.of(scale).buffer)[0] as number, shift: 0 };
 }
 
+/**
+ * Whether integers compute the product exactly for the accumulators min … max, as the C helper
+ * scale_as_float does: they are exact in float32, and shifts fit 64 bits.
+ *
+ * With P = |acc · scale| in units of 2^-shift, v its integer part and h = v + 1/2 in 2^e … 2^(e + 1),
+ * the float32 nearest to P is h if |P − h| ≤ 2^(e − 24): half a unit of its last place, and the tie
+ * goes to h, whose last bit is 0. Every other P stays on its side of h. So the output is v + 1 where
+ * P ≥ h − 2^(e − 24), v odd, or where P > h + 2^(e − 24), v even. For v = 0, h is a power of two and
+ * the unit below it smaller, but from there all go to 0.
+ */
+export function isExactAsFloat(scale: number, min: number, max: number): boolean {
+  return scale >= 2 ** -22 && scale < 1 && min >= -(2 ** 24) && max <= 2 ** 24;
+}
+
 /** How XNNPACK requantizes one channel; min and max clamp its outputs. */
 export interface FloatRequantization {
   /** A float32. */
@@ -52,6 +66,8 @@ export interface FloatChannel extends FloatRequantization {
 export interface Requantizers {
   readonly multipliers: readonly Multiplier[];
   readonly rounding: Rounding;
+  /** The float32 scales with which they agree. */
+  readonly scales: readonly number[];
 }
 
 /** Forms of integer arithmetic. */
@@ -66,11 +82,12 @@ export function floatRequantizers(
   preferred: readonly IntegerRounding[],
 ): Requantizers {
   const steps = channels.map(stepsOf);
+  const scales = channels.map(({ scale }) => scale);
   for (const rounding of preferred) {
     const multipliers = multipliersOf(steps, rounding);
-    if (multipliers !== null) return { multipliers, rounding };
+    if (multipliers !== null) return { multipliers, rounding, scales };
   }
-  return { multipliers: channels.map(({ scale }) => floatMultiplier(scale)), rounding: 'float' };
+  return { multipliers: scales.map(floatMultiplier), rounding: 'float', scales };
 }
 
 /** How one accumulator becomes an output. */

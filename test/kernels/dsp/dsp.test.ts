@@ -9,11 +9,17 @@ import type { Facts, Optimize } from '../../../src/ir/op.js';
 import { type Finish, finishOf } from '../../../src/kernels/dsp/finish.js';
 import { matchesOf } from '../../../src/kernels/index.js';
 import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
-import { clamp } from '../../../src/ops/arithmetic/quant.js';
+import { floatRequantizers } from '../../../src/ops/arithmetic/float-scale.js';
+import { clamp, floatOfBits } from '../../../src/ops/arithmetic/quant.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';
-import { randomAccumulation, randomPool, randomWindow } from '../../support/operands.js';
+import {
+  randomAccumulation,
+  randomPool,
+  randomWindow,
+  tyingScale,
+} from '../../support/operands.js';
 import { contextOf, noFacts, simplePlan } from '../../support/plan.js';
 import { fused, randomSum } from '../../support/residual.js';
 import { needs } from '../../support/skip.js';
@@ -91,6 +97,22 @@ describe('outputs in a few instructions', () => {
     expect(forms.get('none') ?? 0).to.be.lessThan(200);
   });
 
+  it('have exceptions, whose scale is that of the channel, where float32 makes halves that no line separates', () => {
+    const [scale, zeroPoint] = [3 / 2048, 7];
+    const channel = { scale, zeroPoint, min: -128, max: 127, least: -200000, most: 200000 };
+    const stage = {
+      ...{ biases: Int32Array.of(0), zeroPoint, min: -128, max: 127 },
+      ...floatRequantizers([channel], ['single', 'double', 'nudged']),
+    };
+    const result = finishOf(stage, stage.biases, boundsFrom(-200000, 200000)) as Finish;
+    expect(result).to.include({ method: 'linear', isMixed: true });
+    expect(floatOfBits(result.channels[0]?.constants[0] ?? 0)).to.equal(-scale);
+    const fine = finishOf(stage, stage.biases, boundsFrom(-200000, 200000), 4096) as Finish;
+    expect(fine.offset).to.equal(Math.floor(7.5 * 4096 - 0.5));
+    const wide = boundsFrom(-(2 ** 23), 0);
+    expect(finishOf(stage, stage.biases, wide), '24 bits in float32').to.equal(null);
+  });
+
   const relu = (multiplier: number, shift: number): OutputStage => ({
     ...{ biases: Int32Array.of(0), multipliers: [{ multiplier, shift }], rounding: 'double' },
     ...{ zeroPoint: -128, min: -128, max: 127 },
@@ -166,7 +188,15 @@ function randomLayer(op: Op, seed: number, kind: Kind = {}): Module {
     () => random.pick([lowest, 127, 1, -1, 0]),
     () => random.integer(-20, 20),
   ]);
-  const scales = Array.from({ length: outC }, () => random.integer(10, 100) / 10000);
+  const isFloat = seed % 7 < 3;
+  const quant =
+    attributes.activation === 'relu' ? perTensorQuant(output.scales[0] ?? 1, -128) : output;
+  const unit = (quant.scales[0] ?? 1) / (input.scales[0] ?? 1);
+  const scales = Array.from({ length: outC }, () =>
+    isFloat && random.integer(0, 3) === 0
+      ? tyingScale(random) * unit
+      : random.integer(10, 100) / 10000,
+  );
   const weights = b.constant(
     Int8Array.from({ length: weightShape.reduce((count, n) => count * n, 1) }, weight),
     weightShape,
@@ -174,8 +204,7 @@ function randomLayer(op: Op, seed: number, kind: Kind = {}): Module {
   );
   const bias = b.constant(random.int32(outC, -5000, 5000));
   const x = b.input(op === 'fully_connected' ? [random.pick([1, 1, 2, 5]), depth] : shape, input);
-  const quant =
-    attributes.activation === 'relu' ? perTensorQuant(output.scales[0] ?? 1, -128) : output;
+  if (isFloat) attributes.rounding = 'float';
   return b.module([b.node(op, [x, weights, bias], attributes, { quant, name: `seed ${seed}` })]);
 }
 
@@ -229,6 +258,7 @@ function deepLayer(depth: number): Module {
   const b = new GraphBuilder();
   const outC = random.integer(4, 10);
   const [activation, rounding] = random.pick([
+    ['relu', 'float'],
     ['relu', 'double'],
     ['none', 'double'],
     ['none', 'single'],
@@ -353,7 +383,7 @@ describe('kernels for the DSP extension', () => {
       'by_column',
       'in_place',
     ];
-    for (const flag of [...both, 'staged', ...depthwise]) {
+    for (const flag of [...both, 'staged', 'mixed', ...depthwise]) {
       expect([...flags]).to.include.members([`${flag} true`, `${flag} false`]);
     }
   });
