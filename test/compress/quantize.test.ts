@@ -200,6 +200,20 @@ describe('lowering', () => {
     }
   });
 
+  it('gives what CUMSUM sums the zero point 0, since its int8 kernel begins with an element 0', () => {
+    const b = new GraphBuilder();
+    const attrs = { axis: 1, exclusive: false, reverse: false };
+    const quant = perTensorQuant(1 / 256, -128);
+    const share = b.node('softmax', [b.input([1, 4])], { beta: 1, algorithm: 'fixed' }, { quant });
+    const sums = [b.node('cumsum', [b.input([1, 4])], attrs), b.node('cumsum', [share], attrs)];
+    const graph = separated(dequantized(b.module(sums)));
+    const ranges = new Map(graph.tensors.map((_, id) => [id, { min: 0, max: 3 }]));
+    const quants = activationQuants(graph, ranges);
+    const summed = graph.nodes.filter(({ op }) => op === 'cumsum').map(({ inputs: [id] }) => id);
+    const zeroPoints = summed.map((id) => Math.abs(quants.get(id ?? -1)?.zeroPoint ?? 99));
+    expect(zeroPoints).to.deep.equal([0, 0]);
+  });
+
   it('gives a concatenation of tanh and other values a scale that fits both', () => {
     const b = new GraphBuilder();
     const x = b.input([1, 4], perTensorQuant(1 / 128, 0));

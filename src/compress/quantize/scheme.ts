@@ -121,6 +121,9 @@ export const isCopying = (node: Node) => copying.has(node.op) || isMoving(node);
 /** Whether it takes several tensors to one, which must share a quantization. */
 const isJoining = (node: Node) => isCopying(node) && node.inputs.length > 1;
 
+/** Its int8 kernel begins sums with an element 0, which only the zero point 0 makes nothing. */
+const isCentred = (node: Node) => node.op === 'cumsum';
+
 export interface Ties {
   /** A tensor that stands for all that share its scale. */
   leader(id: TensorId): TensorId;
@@ -153,7 +156,8 @@ export function tiesOf(graph: Graph): Ties {
 
 /**
  * The graph as integers can hold it: with a node `quantize` between an operator whose output has a fixed
- * scale and one that copies several tensors, which would otherwise force that scale on all; with a
+ * scale and one that copies several tensors, which would otherwise force that scale on all, or that
+ * needs the zero point 0; with a
  * bias for every layer with weights, without which desktop TFLite refuses int8 convolutions; and
  * with a product by −1 for each NEG, whose int8 kernel ignores scales.
  */
@@ -163,7 +167,7 @@ export function separated(given: Graph): Graph {
   const nodes: Node[] = [];
   const ties = tiesOf({ ...graph, nodes: graph.nodes.filter((node) => !isJoining(node)) });
   for (const node of graph.nodes) {
-    if (!isJoining(node)) {
+    if (!isJoining(node) && !isCentred(node)) {
       nodes.push(node);
       continue;
     }
@@ -234,6 +238,12 @@ export function activationQuants(
     const leader = ties.leader(id);
     const hull = hulls.get(leader) ?? range;
     hulls.set(leader, { min: Math.min(hull.min, range.min), max: Math.max(hull.max, range.max) });
+  }
+  for (const node of graph.nodes.filter(isCentred)) {
+    const leader = ties.leader(node.inputs[0] ?? 0);
+    const { min, max } = hulls.get(leader) ?? { min: 0, max: 0 };
+    const most = Math.max(-min, max);
+    hulls.set(leader, { min: (-128 / 127) * most, max: most });
   }
   const widened = widenedTensors(graph, (id) => types.get(id) ?? 'int8');
   const quantOf = (id: TensorId): ActivationQuant => {
