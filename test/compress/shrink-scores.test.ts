@@ -118,8 +118,7 @@ describe('scores of groups of channels', () => {
     ];
     for (const { edge, classes, isLabelled, off } of rows) {
       it(`are the change of the outputs when all filters of a group are scaled: ${edge}`, () => {
-        // 128 projections take each of 64 samples twice.
-        const plain = samples(64);
+        const plain = samples(50);
         const labels = isLabelled ? plain.labels : null;
         const data = { ...plain, labels, classes: isLabelled ? plain.classes : null };
         const graph = network(classes).graph();

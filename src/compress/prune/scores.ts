@@ -52,11 +52,11 @@ export function taylorScores(
   const sums = new Map(
     ids.map((id) => [id, new Float32Array(tensorOf(candidate.graph, id).data?.length ?? 0)]),
   );
-  eachOutputChange(tf, candidate, ids, data, seed, (changes, share) => {
+  eachOutputChange(tf, candidate, ids, data, seed, (changes) => {
     for (const [id, change] of changes) {
       const sum = sums.get(id) as Float32Array;
       change.forEach((value, i) => {
-        sum[i] = (sum[i] as number) + value * value * share;
+        sum[i] = (sum[i] as number) + value * value;
       });
     }
   });
@@ -64,14 +64,15 @@ export function taylorScores(
 }
 
 /** The square of one projection is off by 1.4 times its mean, the mean of so many by an eighth. */
-const projections = 128;
+const fewestProjections = 128;
 
 /**
  * Visits w · ∂(Σ ± y)/∂w of the constants `ids`, for sums of all outputs y of a few samples with
  * random signs: the mean of the squares of any sum of them is the sum of squares over samples and
  * outputs (Hutchinson, 1989). Outputs are taken before the activation that ends the graph.
  *
- * @param visit's `share` makes the sum of all visits a mean over samples and outputs
+ * @param visit gets changes that are scaled so that the sum of squares over all visits is a mean over
+ *   samples and outputs
  */
 export function eachOutputChange(
   tf: Tf,
@@ -79,24 +80,29 @@ export function eachOutputChange(
   ids: readonly TensorId[],
   data: Dataset,
   seed: number,
-  visit: (changes: Values, share: number) => void,
+  visit: (changes: Values) => void,
 ): void {
   const { graph: open } = answerOf(graph, data.classes?.length ?? null);
   const runner = runnerOf(tf, open);
   const quantizer = quantization === null ? null : fakeQuantizer(tf, graph, quantization);
   const random = makeRandom(seedFor(seed, 'taylor'));
-  const count = Math.ceil(data.count / projections);
+  // All samples count alike: few are projected several times, many in groups.
+  const rounds = Math.ceil(fewestProjections / data.count);
+  const projections = Math.max(fewestProjections, rounds * data.count);
+  const firstOf = (i: number) => Math.floor((i * rounds * data.count) / projections);
   try {
     for (let i = 0; i < projections; i += 1) {
-      const chosen = Uint32Array.from({ length: count }, (_, k) => (i * count + k) % data.count);
+      const count = firstOf(i + 1) - firstOf(i);
+      const chosen = Uint32Array.from({ length: count }, (_, k) => (firstOf(i) + k) % data.count);
       const { x } = subset(data, chosen);
       const projected = (parameter: ParameterOf) => {
         const hooks = quantizer === null ? { parameter } : quantizer.hooks(parameter);
         const [y] = runner.run([tf.tensor(x, [count, ...data.shape])], hooks) as [TfTensor];
         const signs = Float32Array.from({ length: y.size }, () => (random() < 0.5 ? -1 : 1));
-        return tf.div(tf.sum(tf.mul(y, tf.tensor(signs, y.shape))), Math.sqrt(y.size));
+        const outputs = rounds * data.count * (y.size / count);
+        return tf.mul(tf.sum(tf.mul(y, tf.tensor(signs, y.shape))), outputs ** -0.5);
       };
-      visit(weightedGradients(tf, graph, ids, projected), 1 / projections);
+      visit(weightedGradients(tf, graph, ids, projected));
     }
   } finally {
     tf.dispose([...(quantizer?.variables.values() ?? [])]);

@@ -128,13 +128,13 @@ export function taylorBlockScores(
   const ids = [...new Set(blocks.flatMap(({ last }) => last))];
   const scores = new Float64Array(blocks.length);
   if (ids.length === 0) return scores;
-  eachOutputChange(tf, candidate, ids, data, seed, (changes, share) => {
+  eachOutputChange(tf, candidate, ids, data, seed, (changes) => {
     blocks.forEach(({ last }, i) => {
       const sum = last.reduce(
         (all, id) => all + (changes.get(id) as Float32Array).reduce((a, b) => a + b, 0),
         0,
       );
-      scores[i] = (scores[i] as number) + sum * sum * share;
+      scores[i] = (scores[i] as number) + sum * sum;
     });
   });
   return scores.map(Math.sqrt);

@@ -90,14 +90,14 @@ export function taylorGroupScores(
   );
   const ids = parametersOf(graph).filter((id) => computing.has(id));
   const scores = new Float64Array(groups.length);
-  eachOutputChange(tf, candidate, ids, data, seed, (changes, share) => {
+  eachOutputChange(tf, candidate, ids, data, seed, (changes) => {
     own.forEach((parts, group) => {
       let sum = 0;
       for (const { id, elements } of parts) {
         const change = changes.get(id) as Float32Array;
         for (const element of elements) sum += change[element] as number;
       }
-      scores[group] = (scores[group] as number) + sum * sum * share;
+      scores[group] = (scores[group] as number) + sum * sum;
     });
   });
   return scores.map(Math.sqrt);
