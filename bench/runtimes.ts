@@ -32,6 +32,11 @@ interface Job {
   readonly expected: Readonly<Record<RuntimeRounding, readonly Int8Array[]>>;
 }
 
+function byRounding<T>(of: (rounding: RuntimeRounding) => T): Record<RuntimeRounding, T> {
+  const entries = roundings.map((rounding) => [rounding, of(rounding)] as const);
+  return Object.fromEntries(entries) as Record<RuntimeRounding, T>;
+}
+
 function jobOf(group: string, module: Module, inputs: readonly Int8Array[]): Job {
   const file = writeTflite(module);
   const graph = mainGraph(module);
@@ -50,11 +55,7 @@ function jobOf(group: string, module: Module, inputs: readonly Int8Array[]): Job
     file,
     withoutXnnpack,
     inputs,
-    expected: {
-      tflm: outputsIn('tflm'),
-      tflite: outputsIn('tflite'),
-      xnnpack: outputsIn('xnnpack'),
-    },
+    expected: byRounding(outputsIn),
   };
 }
 
@@ -181,7 +182,7 @@ function countsOf(jobs: readonly Job[], results: readonly (readonly Int8Array[] 
     const count = counts.get(job.group) ?? {
       elements: 0,
       refused: 0,
-      differ: { tflm: 0, tflite: 0, xnnpack: 0 },
+      differ: byRounding(() => 0),
     };
     counts.set(job.group, count);
     const result = results[i] ?? null;

@@ -71,7 +71,7 @@ export function surveyModel(
 
 /** Models of TensorFlow.js are float: no runtime's delegate computes them in integers. */
 function builtinRounding({ rounding }: ImportOptions): 'tflm' | 'tflite' {
-  return rounding === 'xnnpack' ? 'tflite' : rounding;
+  return rounding === 'tflm' ? 'tflm' : 'tflite';
 }
 
 function noFiles(name: string): never {

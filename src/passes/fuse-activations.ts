@@ -5,6 +5,7 @@ import {
   activationRange,
   activations,
   clamp,
+  roundingBefore,
   sameQuant,
 } from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
@@ -47,8 +48,13 @@ function fuse(graph: Graph, producer: Node, node: Node): Node | null {
     ...producer,
     ...absorb(producer, node),
     outputs: node.outputs,
-    attrs: { ...producer.attrs, activation },
+    attrs: { ...producer.attrs, activation, ...roundingOf(producer, activation) },
   };
+}
+
+function roundingOf({ attrs }: Node, activation: Activation) {
+  const { rounding } = attrs;
+  return rounding === 'upward' ? { rounding: roundingBefore(activation, rounding) } : {};
 }
 
 type ClampRange = readonly [low: number, high: number];

@@ -29,7 +29,9 @@ export interface SupportedOperator {
 }
 
 /** Rows whose attributes depend on the runtime besides `rounding`. */
-const roundsByShape: ReadonlySet<string> = new Set(['CONV_2D', 'MEAN']);
+const roundsByShape: ReadonlySet<string> = new Set([
+  ...['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'MEAN', 'TRANSPOSE_CONV'],
+]);
 
 /** All operators, by name. */
 export function supportedOperators(): readonly SupportedOperator[] {

@@ -7,6 +7,7 @@ import { type Attrs, mainGraph, viewOf } from '../../src/ir/graph.js';
 import { roundings } from '../../src/ir/rounding.js';
 import { outputStage } from '../../src/ops/arithmetic/accumulation.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { runPasses } from '../../src/passes/index.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { skip } from '../support/skip.js';
@@ -81,6 +82,21 @@ describe('--rounding tflite-avx', () => {
       expect(own, 'a ReLU clamps what differs').to.equal('double');
     });
   }
+
+  it('a ReLU that a pass fuses makes it that of TFLM, which kernels know', () => {
+    const module = layer('conv2d', 3, 'none', 1);
+    const graph = mainGraph(module);
+    const [output = -1] = graph.outputs;
+    const b = { ...(graph.tensors[output] as (typeof graph.tensors)[number]), name: 'clamped' };
+    const relu = { op: 'relu', name: 'relu', inputs: [output], outputs: [graph.tensors.length] };
+    const nodes = [...graph.nodes, { ...relu, attrs: {}, ops: [1], fused: [] }];
+    const all = { ...graph, nodes, tensors: [...graph.tensors, b], outputs: relu.outputs };
+    const file = writeTflite({ ...module, graphs: [all] });
+    const imported = importModel(file, { name: 'm', where: 'm', rounding: 'tflite-avx' });
+    const [node, ...rest] = mainGraph(runPasses(imported, { faithful: false })).nodes;
+    expect(rest).to.deep.equal([]);
+    expect([node?.attrs.activation, node?.attrs.rounding]).to.deep.equal(['relu', 'double']);
+  });
 
   it('refuses channels of which only some are in whole vectors, unless a ReLU clamps them', () => {
     const of = (activation: string) =>

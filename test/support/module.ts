@@ -40,7 +40,7 @@ export interface NodeOptions {
   readonly outputs?: number;
   /** Type of every output; by default that of input 0. */
   readonly dtype?: DType;
-  /** Types of the outputs, if these differ; int32 is not quantized then. */
+  /** Types of the outputs, if these differ; int32 is quantized as output 0 alone, where that is asked. */
   readonly dtypes?: readonly DType[];
   /** What the node owns. */
   readonly graphs?: readonly Graph[];
@@ -110,7 +110,7 @@ export class GraphBuilder {
       this.tensor(
         `${name}/out_${i}`,
         options.shapes?.[i] ?? [],
-        options.dtypes?.[i] === 'int32' ? null : quant,
+        options.dtypes?.[i] === 'int32' && (i > 0 || options.quant === undefined) ? null : quant,
         options.dtypes?.[i] ?? dtype,
       ),
     );

@@ -41,6 +41,7 @@ export class GraphBuilder {
   readonly nodes: Node[] = [];
   readonly variables: Variables;
   private readonly builtin: 'tflm' | 'tflite';
+  private readonly hasVectors: boolean;
   private readonly delegated: typeof xnnpackAttrs;
   private readonly parameters: ReadonlyMap<number, typeof asWeights>;
   private readonly ids = new Map<number, TensorId>();
@@ -53,7 +54,8 @@ export class GraphBuilder {
     private readonly rounding: RuntimeRounding,
   ) {
     // XNNPACK leaves to the builtin kernels what it does not compute.
-    this.builtin = rounding === 'xnnpack' ? 'tflite' : rounding;
+    this.builtin = rounding === 'tflm' ? 'tflm' : 'tflite';
+    this.hasVectors = rounding === 'tflite-avx' || rounding === 'xnnpack';
     this.delegated = rounding === 'xnnpack' ? xnnpackAttrs : () => ({});
     this.parameters = parametersOf(raw, subgraph);
     this.variables = new Variables(raw, this);
@@ -106,6 +108,7 @@ export class GraphBuilder {
       inputs: operator.inputs.map((i) => (i < 0 ? null : this.tensorAt(i))),
       outputs: made.map((i) => this.tensorAt(i)),
       rounding: this.builtin,
+      hasVectors: this.hasVectors,
     };
     const own = this.ownStates(operator, row, layer, where);
     this.nodes.push({

@@ -1,5 +1,6 @@
 /** TFLite's builtin operators and their operators in the IR: one row each. */
 import type { Attrs } from '../../ir/graph.js';
+import { roundingBefore } from '../../ops/arithmetic/quant.js';
 import { resolveStridedSlice } from '../../ops/strided_slice.js';
 import { reversed, sliced } from './moves.js';
 import {
@@ -180,28 +181,43 @@ const transposed = (
 ) => {
   const { strideH, strideW } = foreign.options;
   const [channels = 0, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
-  // optimized_ops::Quantize: vectors of 8 channels shift with vrshlq, the channels left do not.
-  if (foreign.rounding === 'tflite' && foreign.inputs[2]?.dtype === 'int8' && channels >= 8) {
-    const message = `rounds halves of some of its ${channels} channels upward in desktop TFLite`;
-    throw unsupported(foreign.where, message, 'compile it with --rounding tflm');
-  }
   const window = { ...foreign.options, dilationH: 1, dilationW: 1 };
   // TFLM does not read input 0, which holds the output's shape.
   const output = foreign.outputs[0]?.shape ?? [];
   const { padTop, padLeft } = padsOf(foreign.where, output, kernelH, kernelW, window);
   const size = output.slice(1, 3);
-  return { strideH, strideW, padTop, padLeft, size, activation: activationOf(foreign) };
+  const rounding = vectorRounding(foreign, channels);
+  return { strideH, strideW, padTop, padLeft, size, activation: activationOf(foreign), rounding };
 };
 
 interface Activated {
   readonly activation: number;
 }
 
-const single = { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } };
+const upwardOf = (foreign: ForeignOperator<Activated>) =>
+  roundingBefore(activationOf(foreign), 'upward');
+
+/** Of products of matrices (ruy): of int8, vector instructions round halves up. */
+const matrixRounding = (foreign: ForeignOperator<Activated>) => {
+  if (foreign.rounding !== 'tflite') return 'double';
+  return foreign.hasVectors && isInt8(foreign) ? upwardOf(foreign) : 'single';
+};
+
+/** optimized_ops::Quantize: vectors of 8 channels shift with vrshlq, the channels left do not. */
+const vectorRounding = (foreign: ForeignOperator<Activated>, channels: number) => {
+  if (foreign.rounding !== 'tflite' || !isInt8(foreign) || channels < 8) return 'double';
+  const rounding = upwardOf(foreign);
+  if (rounding === 'double' || channels % 8 === 0) return rounding;
+  const message = `rounds halves of some of its ${channels} channels upward in desktop TFLite`;
+  throw unsupported(foreign.where, message, 'compile it with --rounding tflm');
+};
+
+const isInt8 = ({ outputs }: Pick<ForeignOperator<object>, 'outputs'>) =>
+  outputs[0]?.dtype === 'int8';
+
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
 /** Of int8 SOFTMAX and LOG_SOFTMAX. */
 const exponentials = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'table' } };
-const double = { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } };
 
 const table: Readonly<Record<string, AnyRow>> = {
   ABS: row({ op: 'abs', optionsType: 78, options: noOptions, attrs: none }),
@@ -273,7 +289,7 @@ const table: Readonly<Record<string, AnyRow>> = {
       return {
         ...convolution(foreign),
         // Desktop TFLite computes grouped convolutions with its reference kernel.
-        rounding: foreign.rounding === 'tflite' && filterC === channels ? 'single' : 'double',
+        rounding: filterC === channels ? matrixRounding(foreign) : 'double',
       };
     },
   }),
@@ -305,7 +321,6 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: depthwiseConv2dOptions,
     operands: [0, 1, 2],
     optional: [2],
-    rounding: double,
     attrs: (foreign) => {
       const { depthMultiplier } = foreign.options;
       const [, , , outputs = 0] = shapeOf(foreign, 1, 4);
@@ -314,6 +329,7 @@ const table: Readonly<Record<string, AnyRow>> = {
         ...convolution(foreign),
         // Newer converters leave the field at 0, since the shapes imply it.
         depthMultiplier: depthMultiplier === 0 ? outputs / channels : depthMultiplier,
+        rounding: vectorRounding(foreign, outputs),
       };
     },
   }),
@@ -388,13 +404,16 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: fullyConnectedOptions,
     operands: [0, 1, 2],
     optional: [2],
-    rounding: single,
     attrs: (foreign) => {
       if (foreign.options.weightsFormat !== 0) {
         const hint = 'convert without shuffled weights';
         throw unsupported(foreign.where, 'its weights are shuffled', hint);
       }
-      return { activation: activationOf(foreign), keepDims: foreign.options.keepNumDims };
+      return {
+        activation: activationOf(foreign),
+        keepDims: foreign.options.keepNumDims,
+        rounding: matrixRounding(foreign),
+      };
     },
   }),
   GATHER: row({
@@ -800,7 +819,6 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: transposeConvOptions,
     operands: [2, 1, 3],
     optional: [3],
-    rounding: double,
     attrs: transposed,
   }),
   UNPACK: row({

@@ -13,6 +13,8 @@ export interface ForeignOperator<O> {
   readonly inputs: readonly (Tensor | null)[];
   readonly outputs: readonly Tensor[];
   readonly rounding: 'tflm' | 'tflite';
+  /** Of TFLite: whether products of matrices use vector instructions. */
+  readonly hasVectors: boolean;
 }
 
 /** The conversion of one builtin operator to a node. */

@@ -12,7 +12,7 @@ import {
 import type { ChannelBounds } from '../../ir/op.js';
 import { inputOf, outputOf, quantizeHint } from '../shape/operands.js';
 import { boundsOf, channelCount } from './bounds.js';
-import { floatStage } from './float-stage.js';
+import { floatStage, upwardStage } from './float-stage.js';
 import {
   type Activation,
   activationRange,
@@ -36,7 +36,8 @@ export interface AccumulationAttrs {
   readonly activation: Activation;
   /**
    * Resolved at import: the rounding of TFLM, of desktop TFLite for this operator, or XNNPACK's
-   * ('float'; the output stage has integers instead where it proves that the bits are the same).
+   * ('float'). The output stage has other integers instead of 'float' and 'upward', where it proves
+   * that the bits are the same.
    */
   readonly rounding: Rounding;
   /**
@@ -128,6 +129,14 @@ export function outputStage(
     others.length > 0
       ? scales.map(multiplierOf)
       : new Array<Multiplier>(channels).fill(multiplierOf(first));
+  if (attrs.rounding === 'upward') {
+    const clamps = { zeroPoint, min, max };
+    return {
+      biases: Int32Array.from(biases),
+      ...clamps,
+      ...upwardStage(view, biases, output, clamps, multipliers),
+    };
+  }
   const wide = {
     multipliers: multipliers.map(reducedMultiplier),
     biases: Float64Array.from(biases),

@@ -60,18 +60,20 @@ export interface FloatRequantization {
 export interface FloatChannel extends FloatRequantization {
   readonly least: number;
   readonly most: number;
+  /** What gives its outputs where that is not the float32 `scale`, which is then only their slope. */
+  readonly by?: Requantizer;
 }
 
 /** Multipliers, one for each channel, and the rounding with which they are applied. */
 export interface Requantizers {
   readonly multipliers: readonly Multiplier[];
   readonly rounding: Rounding;
-  /** The float32 scales with which they agree. */
-  readonly scales: readonly number[];
+  /** The float32 scales with which they agree, if they stand for these. */
+  readonly scales?: readonly number[];
 }
 
 /** Forms of integer arithmetic. */
-type IntegerRounding = Exclude<Rounding, 'float'>;
+type IntegerRounding = 'double' | 'single' | 'nudged';
 
 /**
  * Requantizes all channels in integers, by the first of the roundings with which each of them has a
@@ -81,13 +83,22 @@ export function floatRequantizers(
   channels: readonly FloatChannel[],
   preferred: readonly IntegerRounding[],
 ): Requantizers {
-  const steps = channels.map(stepsOf);
   const scales = channels.map(({ scale }) => scale);
+  const found = integerRequantizers(channels, preferred);
+  return { ...(found ?? { multipliers: scales.map(floatMultiplier), rounding: 'float' }), scales };
+}
+
+/** As `floatRequantizers`, for outputs of any arithmetic; null where no rounding has all multipliers. */
+export function integerRequantizers(
+  channels: readonly FloatChannel[],
+  preferred: readonly IntegerRounding[],
+): Requantizers | null {
+  const steps = channels.map(stepsOf);
   for (const rounding of preferred) {
     const multipliers = multipliersOf(steps, rounding);
-    if (multipliers !== null) return { multipliers, rounding, scales };
+    if (multipliers !== null) return { multipliers, rounding };
   }
-  return { multipliers: scales.map(floatMultiplier), rounding: 'float', scales };
+  return null;
 }
 
 /** How one accumulator becomes an output. */
@@ -105,12 +116,19 @@ export function requantizer(channel: FloatChannel): Requantizer {
 function multipliersOf(channels: readonly Steps[], rounding: IntegerRounding) {
   const multipliers: Multiplier[] = [];
   for (const channel of channels) {
-    const multiplier =
-      rounding === 'nudged' ? nudgedMultiplier(channel) : integerMultiplier(channel, rounding);
+    const multiplier = multiplierOf(channel, rounding);
     if (multiplier === null) return null;
     multipliers.push(multiplier);
   }
   return multipliers;
+}
+
+function multiplierOf(channel: Steps, rounding: IntegerRounding): Multiplier | null {
+  if (rounding === 'nudged') return nudgedMultiplier(channel);
+  // Roundings often differ in what a channel never reaches, or clamps.
+  const own = channel.by?.multiplier;
+  if (own !== undefined && isProved(channel, own, rounding)) return own;
+  return integerMultiplier(channel, rounding);
 }
 
 /** A channel's outputs as steps. */
@@ -127,7 +145,8 @@ function outputWith({ zeroPoint, min, max }: FloatChannel, by: Multiplier, round
 
 function stepsOf(channel: FloatChannel): Steps {
   const { scale, zeroPoint, least, most } = channel;
-  const target = outputWith(channel, floatMultiplier(scale), 'float');
+  const by = channel.by ?? { multiplier: floatMultiplier(scale), rounding: 'float' };
+  const target = outputWith(channel, by.multiplier, by.rounding);
   const first = target(least);
   const crossings = Array.from({ length: target(most) - first }, (_, i) => {
     const value = first + 1 + i;

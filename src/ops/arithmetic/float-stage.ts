@@ -1,7 +1,9 @@
 /**
- * XNNPACK's output stage of layers with weights (--rounding xnnpack): in integers if each channel has
- * constants with the same bits, else in float32.
+ * Output stages of layers with weights whose rounding kernels do not know: XNNPACK's (--rounding
+ * xnnpack) is in integers if each channel has constants with the same bits, else in float32; desktop
+ * TFLite's (--rounding tflite), which rounds halves up, is always in integers.
  */
+import { BonsaiError } from '../../errors.js';
 import { at, type NodeView, type Tensor } from '../../ir/graph.js';
 import { inputOf } from '../shape/operands.js';
 import {
@@ -9,9 +11,10 @@ import {
   type FloatRequantization,
   floatRequantizers,
   floatScale,
+  integerRequantizers,
   type Requantizers,
 } from './float-scale.js';
-import { perTensor } from './quant.js';
+import { type Multiplier, perTensor } from './quant.js';
 
 type View = NodeView<{ readonly zeroPointFolded?: boolean }>;
 type Biases = Int32Array | Float64Array;
@@ -33,17 +36,46 @@ export function floatStage(
   output: Tensor,
   clamps: Omit<FloatRequantization, 'scale'>,
 ): Requantizers {
-  const weights = inputOf(view, 1);
   const { scale } = perTensor(output, output.name);
-  const of = [...view.inputs, scale, ...Object.values(clamps), view.attrs.zeroPointFolded];
+  return remembered(view, [scale, ...Object.values(clamps)], () =>
+    floatRequantizers(channelsOf(view, biases, scale, clamps), ['single', 'double', 'nudged']),
+  );
+}
+
+/**
+ * @param multipliers with which 'upward' gives each channel's outputs
+ * @throws BonsaiError 'unsupported-attribute' for a channel without constants with the same bits
+ */
+export function upwardStage(
+  view: View,
+  biases: Biases,
+  output: Tensor,
+  clamps: Omit<FloatRequantization, 'scale'>,
+  multipliers: readonly Multiplier[],
+): Requantizers {
+  const { scale } = perTensor(output, output.name);
+  return remembered(view, [scale, ...Object.values(clamps), 'upward'], () => {
+    const channels = channelsOf(view, biases, scale, clamps).map((channel, i) => ({
+      ...channel,
+      by: { multiplier: multipliers[i] as Multiplier, rounding: 'upward' as const },
+    }));
+    const stage = integerRequantizers(channels, ['double', 'single', 'nudged']);
+    if (stage !== null) return stage;
+    const message =
+      'rounds halves of some channels upward in desktop TFLite, without constants for it';
+    const hint = 'compile it with --rounding tflm, whose bits TFLM and CMSIS-NN give';
+    throw new BonsaiError('unsupported-attribute', at(view.node), message, hint);
+  });
+}
+
+/** @param of what a stage depends on beside the inputs */
+function remembered(view: View, of: readonly unknown[], make: () => Requantizers): Requantizers {
+  const weights = inputOf(view, 1);
+  const all = [...view.inputs, ...of, view.attrs.zeroPointFolded];
   const found = known.get(weights);
-  if (found?.of.every((value, i) => value === of[i])) return found.stage;
-  const stage = floatRequantizers(channelsOf(view, biases, scale, clamps), [
-    'single',
-    'double',
-    'nudged',
-  ]);
-  known.set(weights, { of, stage });
+  if (found?.of.every((value, i) => value === all[i])) return found.stage;
+  const stage = make();
+  known.set(weights, { of: all, stage });
   return stage;
 }
 

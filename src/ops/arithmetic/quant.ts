@@ -12,12 +12,14 @@ import type { Quant, Tensor } from '../../ir/graph.js';
 /**
  * The rounding of a 64-bit product to 32 bits.
  * double: saturating rounding doubling high multiply, then a rounding shift (TFLM reference).
- * single: one rounding shift of the 64-bit product (desktop TFLite's convolutions).
+ * single: one rounding shift of the 64-bit product (TFLite without vector instructions).
+ * upward: as double, but the shift rounds halves up: vqrdmulh and vrshl, or what stands for them on
+ *   x86 (desktop TFLite's convolutions and dense layers: ruy, and optimized_ops for 8 channels each).
  * float: a product in float32, rounded to an integer, halves to even (XNNPACK, float-scale.ts). The
  *   multiplier is then the bits of a float32, and the shift 0.
  * nudged: one rounding shift to even, an offset added before (`Nudge`). The shift is `nudgeWord`.
  */
-export type Rounding = 'double' | 'single' | 'float' | 'nudged';
+export type Rounding = 'double' | 'single' | 'upward' | 'float' | 'nudged';
 
 /** real ≈ multiplier · 2^(shift − 31), multiplier in [2^30, 2^31). */
 export interface Multiplier {
@@ -150,6 +152,15 @@ export function floatOfBits(bits: number): number {
   return floatBits[0] as number;
 }
 
+/**
+ * The plainer rounding with the same bits: 'upward' and 'double' differ in halves below zero alone, for
+ * which a ReLU gives zero.
+ */
+export function roundingBefore(activation: Activation, rounding: Rounding): Rounding {
+  const isClamped = activation === 'relu' || activation === 'relu6';
+  return rounding === 'upward' && isClamped ? 'double' : rounding;
+}
+
 /** MultiplyByQuantizedMultiplier: int32 x to int32 x·real, rounded as asked. */
 export function multiplyByQuantizedMultiplier(
   x: number,
@@ -174,7 +185,9 @@ export function multiplyByQuantizedMultiplier(
     return saturateToInt32(multiplyShift(bounded, multiplier, 2 ** (30 + right), 31 + right));
   }
   // x·2^left wraps, as it does in TFLM.
-  return roundingDivideByPot(saturatingRoundingDoublingHighMul(scaled | 0, multiplier), right);
+  const high = saturatingRoundingDoublingHighMul(scaled | 0, multiplier);
+  if (rounding === 'upward') return Math.floor((high + powerOfTwo(right - 1)) / powerOfTwo(right));
+  return roundingDivideByPot(high, right);
 }
 
 /** MultiplyByQuantizedMultiplier of 64-bit accumulators: the multiplier in 15 bits, one rounding. */
