@@ -3,7 +3,7 @@ import { analyse } from '../analysis/index.js';
 import { type CodeSizes, goals, type Optimize } from '../ir/op.js';
 import type { KernelContext } from '../kernels/variant.js';
 import type { Target } from '../target/index.js';
-import { calibration, type Layer } from './layers.js';
+import { calibration, costLayers, type Layer } from './layers.js';
 import { emptyGraph, type ProgramRequest, withProgram } from './program.js';
 import { only, trialsOf } from './trials.js';
 
@@ -30,7 +30,7 @@ export async function measureCode(
     const sizesNow = Object.entries(target.code?.[optimize].kernels ?? {});
     const empty = new Set(sizesNow.flatMap(([template, bytes]) => (bytes === 0 ? [template] : [])));
     const images = new Map<string, number[]>();
-    for (const layer of calibration) {
+    for (const layer of [...calibration, ...costLayers]) {
       const all = trialsOf([layer], context);
       for (const [position, { template }] of all.trials.entries()) {
         const known = images.get(template) ?? [];

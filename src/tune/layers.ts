@@ -1,5 +1,5 @@
 /** The layers on which the costs of kernels are measured. */
-import type { Attrs, Shape } from '../ir/graph.js';
+import type { Attrs, DType, Shape } from '../ir/graph.js';
 
 export interface Layer {
   readonly op: string;
@@ -15,7 +15,9 @@ export interface Layer {
     readonly bits?: number;
   };
   /** Type of the inputs and of the output; default int8. Layers of int16 have no bias. */
-  readonly dtype?: 'int16';
+  readonly dtype?: DType;
+  /** Type of the output, if it differs. */
+  readonly outputType?: DType;
   /** Shape of a residual that the layer's kernel adds to the outputs. */
   readonly residual?: Shape;
   /**
@@ -125,11 +127,51 @@ const repeated: Shape = [1, 6, 9, 5];
 /** The same layer over int16. */
 const int16 = (layer: Layer): Layer => ({ ...layer, dtype: 'int16' });
 
-/**
- * Further layers whose kernels have measured costs, but no measured code size yet: operators of two
- * elements, products of matrices, reductions, and RESIZE_BILINEAR.
- */
+const float32 = (op: string, inputs: readonly Shape[], attrs: Attrs = {}): Layer => ({
+  ...{ op, inputs, attrs },
+  dtype: 'float32',
+});
+
+const realFunctions: readonly (readonly [op: string, attrs?: Attrs])[] = [
+  ['real_function', { function: 'sin' }],
+  ['exp'],
+  ['log'],
+  ...['abs', 'neg', 'sqrt', 'rsqrt', 'elu', 'relu', 'relu6', 'hard_swish'].map(
+    (op) => [op] as const,
+  ),
+  ...['logistic', 'tanh'].map((op) => [op, { algorithm: 'fixed' }] as const),
+  ['leaky_relu', { alpha: 0.25 }],
+  ...['square', 'cos', 'floor', 'ceil', 'round'].map(
+    (name) => ['real_function', { function: name }] as const,
+  ),
+];
+const realPairs = [
+  ...['pow', 'floor_mod', 'floor_div', 'add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'prelu'],
+  'squared_difference',
+];
+
+/** Functions of one float32, and of two; those with the most code come first, for its size. */
+export const realLayers: readonly Layer[] = [
+  ...[wide, odd].flatMap((shape) =>
+    realFunctions.map(([op, attrs]) => float32(op, [shape], attrs)),
+  ),
+  ...[
+    [wide, wide],
+    [odd, odd],
+    [repeated, [5]],
+  ].flatMap((shapes) => realPairs.map((op) => float32(op, shapes, signed))),
+  ...[wide, odd].flatMap((shape): Layer[] => [
+    { op: 'dequantize', inputs: [shape], attrs: {}, outputType: 'float32' },
+    { op: 'quantize', inputs: [shape], attrs: {}, dtype: 'float32', outputType: 'int8' },
+    { op: 'compare', inputs: [shape, shape], attrs: { relation: 'less' }, outputType: 'bool' },
+    { op: 'logistic', inputs: [shape], attrs: { algorithm: 'fixed' }, dtype: 'int16' },
+    { op: 'tanh', inputs: [shape], attrs: { algorithm: 'fixed' }, dtype: 'int16' },
+  ]),
+];
+
+/** Layers of the operators that the calibration's networks lack: of other types, two elements, products of matrices, reductions. */
 export const costLayers: readonly Layer[] = [
+  ...realLayers,
   ...[
     ...['maximum', 'minimum', 'prelu', 'squared_difference'].map((op) => [op, {}] as const),
     ['div', { activation: 'none' }] as const,
@@ -152,11 +194,14 @@ export const costLayers: readonly Layer[] = [
     }),
   ),
   ...['reduce_max', 'reduce_min', 'reduce_sum'].flatMap((op): Layer[] =>
-    [wide, odd, deep].map((shape, i) => ({
+    [
+      ...[wide, odd].flatMap((shape) => [1, 3].map((axis) => [shape, axis] as const)),
+      ...[deep, repeated].map((shape) => [shape, 3] as const),
+    ].map(([shape, axis]) => ({
       op,
       inputs: [shape],
       attrs: {
-        ...{ axes: i === 0 ? [1, 2] : [3], keepDims: false },
+        ...{ axes: axis === 1 ? [1, 2] : [axis], keepDims: false },
         ...(op === 'reduce_sum' ? { algorithm: 'fixed' } : {}),
       },
     })),

@@ -29,10 +29,11 @@ const inputScale = 0.05;
 
 type ScaleAndZero = readonly [scale: number, zeroPoint: number];
 
-/** Output quantization of operators whose output differs from the input. */
+/** Output quantization of operators, or of one in a type, whose output differs from the input. */
 const outputQuants: Readonly<Record<string, ScaleAndZero>> = {
   ...{ logistic: [1 / 256, -128], softmax: [1 / 256, -128], tanh: [1 / 128, 0] },
   ...{ l2_normalization: [1 / 128, 0], log_softmax: [1 / 16, 127] },
+  ...{ 'logistic int16': [2 ** -15, 0], 'tanh int16': [2 ** -15, 0] },
   ...{ add: [0.07, -128], sub: [0.07, -128], mul: [0.1, -128], quantize: [0.07, 0] },
 };
 
@@ -119,7 +120,7 @@ class Builder {
   layer(layer: Layer, name: string): Node {
     const { op, inputs, weights, residual, outputs, attrs } = layer;
     if (layer.dtype !== undefined && weights !== undefined) return this.wide(layer, weights, name);
-    const fed: (TensorId | null)[] = inputs.map((shape, i) => this.input(shape, i));
+    const fed: (TensorId | null)[] = inputs.map((shape, i) => this.input(shape, i, layer.dtype));
     if (weights !== undefined) {
       const channels = weights.shape[weights.axis] ?? 1;
       const depth = elementCount(weights.shape) / channels;
@@ -134,7 +135,9 @@ class Builder {
       const all = { ...attrs, ...mid, addActivation: 'none' };
       return this.node(op, name, [...fed, this.input(residual, 1)], all, [scale, -128]);
     }
-    return this.node(op, name, fed, attrs, outputQuants[op] ?? [inputScale, -128], outputs);
+    const type = layer.outputType ?? layer.dtype;
+    const quant = outputQuants[`${op} ${type}`] ?? outputQuants[op] ?? [inputScale, -128];
+    return this.node(op, name, fed, attrs, quant, outputs, type);
   }
 
   /** A layer of int16 with weights: they need no bias, and have the zero point 0. */
@@ -160,7 +163,7 @@ class Builder {
     shapes: readonly Shape[] = [[]],
     dtype: DType = 'int8',
   ): Node {
-    const quant = { scales: [Math.fround(scale)], zeroPoints: [zeroPoint], axis: null };
+    const quant = quantOf(dtype, scale, zeroPoint);
     const made = { name: `${op}_output`, quant, dtype };
     const outputs = shapes.map((shape) => this.tensor({ ...made, shape }));
     const node: Node = { op, name, inputs, outputs, attrs, ops: [], fused: [] };
@@ -196,8 +199,7 @@ class Builder {
     const key = `${position}: ${dtype} ${shape}`;
     const known = this.inputs.get(key);
     if (known !== undefined) return known;
-    const zeroPoints = [dtype === 'int16' ? 0 : -128];
-    const quant: Quant = { scales: [Math.fround(inputScale)], zeroPoints, axis: null };
+    const quant = quantOf(dtype, inputScale, dtype === 'int16' ? 0 : -128);
     const id = this.tensor({ name: `input_${this.inputs.size}`, shape, quant, dtype });
     this.inputs.set(key, id);
     return id;
@@ -266,4 +268,10 @@ class Builder {
       outputNames: names(graph.outputs),
     };
   }
+}
+
+/** null for types that stand for themselves. */
+function quantOf(dtype: DType, scale: number, zeroPoint: number): Quant | null {
+  if (dtype !== 'int8' && dtype !== 'int16') return null;
+  return { scales: [Math.fround(scale)], zeroPoints: [zeroPoint], axis: null };
 }

@@ -12,7 +12,7 @@ import { opOf } from '../../src/ops/index.js';
 import { listTargets, loadTarget, type Target } from '../../src/target/index.js';
 import { fitCosts, type Sample } from '../../src/tune/fit.js';
 import { tune } from '../../src/tune/index.js';
-import { calibration } from '../../src/tune/layers.js';
+import { calibration, realLayers } from '../../src/tune/layers.js';
 import { type MeasureRequest, measureLayers } from '../../src/tune/measure.js';
 import { type Trial, type Trials, trialsOf } from '../../src/tune/trials.js';
 import { randomInputs } from '../support/module.js';
@@ -169,6 +169,24 @@ describe('tune: calibration', () => {
     const { trials } = await measureLayers(layers, 'balanced', request);
     expect(trials.map(({ count }) => count)).to.deep.equal(trials.map((_, i) => 1000 + i));
   });
+
+  // Bits: a NaN has the sign that evaluate's has, too.
+  for (const name of ['rp2040', 'stm32f405', 'esp32c3', 'mps3-an547']) {
+    it(`runs functions of float32 and int16, and comparisons, on ${name}: exact`, async () => {
+      const shapes = new Map([
+        ['1,8,8,16', [1, 3, 7]],
+        ['1,7,5,19', [11]],
+      ]);
+      const layers = realLayers.map((layer) => ({
+        ...layer,
+        inputs: layer.inputs.map((shape) => shapes.get(`${shape}`) ?? shape),
+      }));
+      const { trials } = await measureLayers(layers, 'balanced', {
+        ...{ target: loadTarget(name), port: 'sim' },
+      });
+      expect(new Set(trials.map(({ layer }) => layer)).size).to.equal(layers.length);
+    });
+  }
 
   it('measures every kernel of the simulated rp2040, each of its layers exact', async () => {
     const board = { target: loadTarget('rp2040'), port: 'sim', trials: smallestTrials };

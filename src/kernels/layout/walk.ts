@@ -2,7 +2,7 @@
 import { isConstant, type NodeView } from '../../ir/graph.js';
 import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, Table } from '../variant.js';
+import type { KernelCall, Table, WorkTerm } from '../variant.js';
 
 /** Constant operands are tables `a_data` and `b_data`; the others are parameters. */
 export function operandWalk(
@@ -35,4 +35,18 @@ export function operandWalk(
         : {}),
     },
   };
+}
+
+/**
+ * The term of an inner loop's elements. Where a core has vectors of 16 bytes, compilers make them of
+ * loops whose length is a multiple, and of others only sometimes.
+ */
+export function vectorTerm(term: string, extent: number): string {
+  return extent % 16 === 0 ? term : 'uneven';
+}
+
+/** The starts of the inner loop, if there are several. */
+export function runsOf(view: NodeView<object>): Readonly<Record<string, WorkTerm>> {
+  const { runs } = broadcastWalk(view);
+  return runs > 1 ? { runs: { count: runs, cycles: 20 } } : {};
 }

@@ -12,6 +12,7 @@ import {
   reductionLoopsOf,
 } from '../../ops/shape/reduction.js';
 import { type SummingOp, summedCount, summedTypes } from '../../ops/shape/sums.js';
+import { vectorTerm } from '../layout/walk.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
 export function sumVariant<A extends ReductionAttrs>(operator: SummingOp<A>): KernelVariant<A> {
@@ -82,6 +83,12 @@ export function loopNumbers({ kept, reduced }: ReductionLoops): Readonly<Record<
   return numbers;
 }
 
+/** The term of the inner loop's elements. */
+function reducedTerm(view: NodeView<ReductionAttrs>): string {
+  const inner = reductionLoopsOf(view).reduced.at(-1);
+  return inner?.stride === 1 ? vectorTerm('inputs', inner.extent) : 'apart';
+}
+
 export function extremeVariant(maximum: boolean): KernelVariant<ReductionAttrs> {
   return {
     template: 'portable/extreme',
@@ -90,7 +97,7 @@ export function extremeVariant(maximum: boolean): KernelVariant<ReductionAttrs> 
     match: (view) => ({
       scratchBytes: 0,
       work: () => ({
-        inputs: { count: elementCount(inputOf(view, 0).shape), cycles: 8 },
+        [reducedTerm(view)]: { count: elementCount(inputOf(view, 0).shape), cycles: 8 },
         outputs: { count: elementCount(outputOf(view).shape), cycles: 20 },
       }),
       calls: () => [

@@ -3,8 +3,9 @@ import { type DType, elementCount, type NodeView } from '../../ir/graph.js';
 import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
 import { activationRange } from '../../ops/arithmetic/quant.js';
 import { reciprocals } from '../../ops/div.js';
+import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { outputOf } from '../../ops/shape/operands.js';
-import { operandWalk } from '../layout/walk.js';
+import { operandWalk, runsOf, vectorTerm } from '../layout/walk.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
 
 /** The functions of two elements; each is a flag of the text. */
@@ -33,7 +34,13 @@ export function pairVariants<A extends BinaryAttrs>(
       types,
       match: (view) => ({
         scratchBytes: 0,
-        work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles } }),
+        work: () => ({
+          [vectorTerm('outputs', broadcastWalk(view).runLength)]: {
+            count: elementCount(outputOf(view).shape),
+            cycles,
+          },
+          ...runsOf(view),
+        }),
         calls: () => [pairCall(view, chosen, arithmeticOf(view), tables)],
       }),
     },

@@ -7,7 +7,7 @@ import { realRange } from '../../ops/arithmetic/plain.js';
 import type { Activation } from '../../ops/arithmetic/quant.js';
 import { type Scaling, scalingsOf } from '../../ops/compare.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
-import { operandWalk } from '../layout/walk.js';
+import { operandWalk, runsOf } from '../layout/walk.js';
 import type { KernelVariant, Table } from '../variant.js';
 
 /** Each is a flag of the text; estimated cycles an element, on Cortex-M0+ without a float unit. */
@@ -56,7 +56,8 @@ export function plainVariant<A extends object>(
       const constants = Object.entries(tables(view.attrs));
       return {
         scratchBytes: 0,
-        work: () => ({ outputs: { count, cycles: functions[chosen] } }),
+        // A term for each function, since they share a template.
+        work: () => ({ [chosen]: { count, cycles: functions[chosen] } }),
         calls: () => [
           {
             ...{ inputs: [0], outputs: [0], numbers: { count, ...(whole ? { low, high } : {}) } },
@@ -97,7 +98,9 @@ export function plainPairVariant<A extends object>(
       return {
         scratchBytes: 0,
         work: () => ({
-          outputs: { count, cycles: pairs[chosen] + (scalings === null ? 0 : scaledCycles) },
+          [chosen]: { count, cycles: pairs[chosen] },
+          ...(scalings === null ? {} : { scaled: { count, cycles: scaledCycles } }),
+          ...runsOf(view),
         }),
         calls() {
           const walk = operandWalk(view);

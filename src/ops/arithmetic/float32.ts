@@ -19,7 +19,8 @@ export const exp = (x: number): number => fround(exponential(x, 0));
 export const expm1 = (x: number): number => fround(exponential(x, 1));
 export const log = (x: number): number => fround(logarithm(x));
 export const tanh = (x: number): number => fround(hyperbolicTangent(x));
-export const sqrt = (x: number): number => fround(Math.sqrt(x));
+/** NaN has the sign that C's has: that of a machine's root of a negative number may differ. */
+export const sqrt = (x: number): number => (x < 0 ? Number.NaN : fround(Math.sqrt(x)));
 export const erfc = (x: number): number => fround(complementaryError(x));
 export const sin = (x: number): number => fround(circular(x, 0));
 export const cos = (x: number): number => fround(circular(x, 1));
