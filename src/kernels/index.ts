@@ -136,7 +136,7 @@ import { resizeBilinearVariant } from './portable/resize_bilinear.js';
 import { selectVariant } from './portable/select.js';
 import { logSoftmaxVariants, softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
-import { takeVariant } from './portable/take.js';
+import { takeNdVariant, takeVariant } from './portable/take.js';
 import { updateSliceVariant } from './portable/update_slice.js';
 import {
   wideConvolution,
@@ -479,6 +479,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['reverse_sequence', { variants: [reverseSequenceVariant] }],
   ['topk', { variants: [topkVariant] }],
   ['take', { variants: [takeVariant] }],
+  ['take_nd', { variants: [takeNdVariant] }],
   ['cumsum', { variants: [cumsumVariant] }],
   ['dynamic_update_slice', { variants: [updateSliceVariant] }],
   [

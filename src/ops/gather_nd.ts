@@ -1,4 +1,4 @@
-/** gather_nd (GATHER_ND): the parts of a tensor that vectors of indices name. */
+/** gather_nd (GATHER_ND): the parts of a tensor that constant vectors of indices name. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
@@ -12,7 +12,7 @@ export type GatherNdAttrs = Readonly<Record<string, never>>;
 export const gatherNd = movement<GatherNdAttrs>({
   name: 'gather_nd',
   operands: [0],
-  infer: (view) => [outputShape(view)],
+  infer: (view) => [gatheredNdShape(view)],
   check: (view) => void placesOf(view),
   moves(view) {
     const { places, inner } = placesOf(view);
@@ -34,7 +34,8 @@ function placesOf(view: NodeView<GatherNdAttrs>) {
   return { places, inner: elementCount(shape.slice(depth)) };
 }
 
-function outputShape(view: NodeView<GatherNdAttrs>): Shape {
+/** @throws BonsaiError 'bad-shape' where the inputs do not fit */
+export function gatheredNdShape(view: NodeView<GatherNdAttrs>): Shape {
   const { shape } = inputOf(view, 0);
   const indices = inputOf(view, 1).shape;
   const depth = indices.at(-1) ?? 0;

@@ -85,6 +85,7 @@ import { stridedSlice } from './strided_slice.js';
 import { sub } from './sub.js';
 import { svdf } from './svdf.js';
 import { take } from './take.js';
+import { takeNd } from './take_nd.js';
 import { tanh } from './tanh.js';
 import { tile } from './tile.js';
 import { topk } from './topk.js';
@@ -177,6 +178,7 @@ const all: readonly OpDef<any>[] = [
   sub,
   svdf,
   take,
+  takeNd,
   tanh,
   tile,
   topk,

@@ -398,6 +398,7 @@ const table: Readonly<Record<string, Writers>> = {
   strided_slice: stridedSlice,
   sub: plain('SUB', 2, sumOptions),
   take: plain('GATHER', 2, ({ attrs: { axis, batchDims } }) => ({ axis, batchDims })),
+  take_nd: plain('GATHER_ND', 3),
   tanh: plain('TANH', 2),
   tile: parameterised('TILE', 2, ({ attrs }) => [vector(list(attrs, 'multiples'))]),
   topk: parameterised('TOPK_V2', 2, ({ attrs }) => [[[number(attrs, 'k')], []]]),

@@ -131,6 +131,7 @@ const unmeasured = [
   'select',
   'svdf',
   'take',
+  'take_nd',
   'topk',
   'transpose_conv',
 ];

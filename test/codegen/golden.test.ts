@@ -609,6 +609,11 @@ Object.assign(rows, {
   'portable/topk': (b: Layers) => [
     ...b.nodeAll('topk', [b.input([2, 10])], { k: 3 }, { dtypes: ['int8', 'int32'] }),
   ],
+  'portable/take_nd': (b: Layers) => {
+    const vectors = (depth: number) => b.input([6, depth], null, undefined, 'int32');
+    const words = b.constant(new Int8Array(40), [5, 2, 4], perTensorQuant(0.5, 0));
+    return b.node('take_nd', [b.node('take_nd', [words, vectors(2)]), vectors(1)]);
+  },
   'portable/take': (b: Layers) => {
     const indices = (count: number) => b.input([count], null, undefined, 'int32');
     const words = b.constant(new Int8Array(40), [10, 4], perTensorQuant(0.5, 0));

@@ -70,6 +70,7 @@ describe('docs: what an extension touches', () => {
       ['expand_dims', ['ops/shape/same-elements']],
       // Computed indices have the same shapes.
       ['gather', ['ops/take']],
+      ['gather_nd', ['ops/take_nd']],
       ['fully_connected', ['analysis/proofs', 'passes/convolution-to-row']],
       // Of a window's positions one is called 'pad'.
       [

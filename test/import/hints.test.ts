@@ -90,16 +90,6 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
     last('TRANSPOSE', ['int8', 'int32'], { type: 26 }),
   ],
   [
-    'indices that are computed in pairs: constant weights would not choose by them',
-    /indices .* computed/,
-    /end the network before it/,
-    (model, main) => {
-      last('GATHER_ND', ['int8', 'int32'], { type: 83 })(model, main);
-      at(main.tensors, 11).shape = [1, 2];
-      at(main.tensors, 9).shape = [1];
-    },
-  ],
-  [
     'an operator of which no runtime has a kernel of int8',
     /is int8; float32, uint8, int16 and int32 are supported/,
     /keep the layer in float32/,

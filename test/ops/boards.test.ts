@@ -4,7 +4,7 @@ import { goldenModules } from '../support/operator.js';
 
 const names = [
   ...['bucketize', 'cumsum', 'dynamic_update_slice', 'one_hot', 'reduce_all', 'reduce_any'],
-  ...['reduce_prod', 'reverse_sequence', 'select', 'take', 'topk'],
+  ...['reduce_prod', 'reverse_sequence', 'select', 'take', 'take_nd', 'topk'],
 ];
 /** Of int16, in files of their own. */
 const wide = ['abs', 'relu', 'relu6', 'squared_difference'];

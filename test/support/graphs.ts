@@ -595,6 +595,11 @@ export const indexed: Readonly<Record<string, Grow>> = {
     const attrs = { sequence: 0, batch: 1 };
     return quantized(growth, b.node('reverse_sequence', [real(growth), lengths], attrs));
   },
+  take_nd: (growth) => {
+    const { b, x, shape } = growth;
+    const vectors = b.node('reshape', [indexBelow(growth, shape[0] ?? 1)], { shape: [1, 1] });
+    return b.node('take_nd', [x, vectors]);
+  },
   topk: ({ b, random, x, shape }) =>
     b.node('topk', [x], { k: random.integer(1, shape.at(-1) ?? 1) }, { dtypes: ['int8', 'int32'] }),
   take: (growth) => {

@@ -433,6 +433,17 @@ const rows: readonly Row[] = [
     ...{ op: 'select', edge: 'rows', shape: [3], inputs: 3, types: ['bool', 'float32', 'float32'] },
     ...{ attrs: { rows: true }, dtype: 'float32', quant: null, shapes: [[3], [3, 2], [3, 2]] },
   },
+  {
+    ...{ op: 'take_nd', edge: 'computed indices', shape: [3], inputs: 2 },
+    ...{
+      types: ['int8', 'int32'],
+      attrs: {},
+      shapes: [
+        [3, 4],
+        [5, 2],
+      ],
+    },
+  },
   { op: 'topk', edge: 'two', shape: image, attrs: { k: 2 }, dtypes: ['int8', 'int32'] },
   { op: 'add_n', edge: 'three', shape: image, inputs: 3, attrs: {} },
   { op: 'cast', edge: 'to float32', shape: image, attrs: {}, dtype: 'float32', quant: null },

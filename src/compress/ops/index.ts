@@ -149,6 +149,7 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     strided_slice: stridedSlice,
     sub,
     take: untraced,
+    take_nd: untraced,
     tanh,
     tile: moved,
     topk: untraced,

@@ -432,6 +432,7 @@ const table: Readonly<Record<string, AnyRow>> = {
   }),
   GATHER_ND: row({
     op: 'gather_nd',
+    computed: { input: 1, op: 'take_nd' },
     optionsType: 83,
     options: noOptions,
     operands: [0, 1],

@@ -1,9 +1,11 @@
-/** take: a copy for each index, which is kept inside the tensor. */
+/** take and take_nd: a copy for each index, which is kept inside the tensor. */
 import { arenaTypes } from '../../ir/dtypes.js';
 import { byteCount, dtypes, elementCount, isConstant } from '../../ir/graph.js';
 import type { GatherAttrs } from '../../ops/gather.js';
+import type { GatherNdAttrs } from '../../ops/gather_nd.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { takeDims } from '../../ops/take.js';
+import { takeNdDims } from '../../ops/take_nd.js';
 import type { KernelVariant, Table } from '../variant.js';
 
 export const takeVariant: KernelVariant<GatherAttrs> = {
@@ -36,6 +38,44 @@ export const takeVariant: KernelVariant<GatherAttrs> = {
               ...(bytes === 1 ? {} : { bytes }),
             },
             tables: constant ? { table: { data, role: 'weights' } } : {},
+          },
+        ];
+      },
+    };
+  },
+};
+
+export const takeNdVariant: KernelVariant<GatherNdAttrs> = {
+  template: 'portable/take_nd',
+  needs: [],
+  types: arenaTypes,
+  match: (view) => {
+    const output = outputOf(view);
+    const { extents, strides, count, size } = takeNdDims(view);
+    const { bytes: width } = dtypes[output.dtype];
+    const words = (values: readonly number[]): Table => ({
+      data: Int32Array.from(values),
+      role: 'table',
+    });
+    return {
+      scratchBytes: 0,
+      work: () => ({
+        bytes: { count: byteCount(output), cycles: 2 },
+        parts: { count, cycles: 40 + 12 * extents.length },
+      }),
+      calls() {
+        const table = inputOf(view, 0);
+        const constant = isConstant(table);
+        const data = table.data as Table['data'];
+        return [
+          {
+            ...{ inputs: constant ? [1] : [0, 1], outputs: [0], bytes: true, flags: { constant } },
+            numbers: { count, depth: extents.length, bytes: size * width },
+            tables: {
+              ...(constant ? { table: { data, role: 'weights' } } : {}),
+              lasts: words(extents.map((extent) => extent - 1)),
+              strides: words(strides.map((stride) => stride * width)),
+            },
           },
         ];
       },
