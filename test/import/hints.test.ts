@@ -4,8 +4,10 @@ import { type BonsaiError, refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
 import {
+  argOptions,
   concatenationOptions,
   gatherOptions,
+  l2NormOptions,
   noOptions,
   oneHotOptions,
   reverseSequenceOptions,
@@ -39,7 +41,7 @@ const last =
   (
     name: string,
     inputs: readonly Parameters<typeof tensor>[1][],
-    { type = 0, fields = noOptions as object, output = inputs[0] ?? 'int8' } = {},
+    { type = 0, fields = noOptions as object, values = {}, output = inputs[0] ?? 'int8' } = {},
   ): Change =>
   (model, main) => {
     const code = builtinCode(name);
@@ -51,12 +53,14 @@ const last =
     });
     const quantization = output === 'int8' ? at(main.tensors, 9).quantization : {};
     Object.assign(at(main.tensors, 9), { type: typeCode(output), quantization });
-    const builtinOptions = { fields, values: {} };
+    const builtinOptions = { fields, values };
     const options = type === 0 ? {} : { builtinOptionsType: type, builtinOptions };
     Object.assign(at(main.operators, softmax), { inputs: ids, ...options });
   };
 
-const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change: Change])[] = [
+type HintRow = readonly [edge: string, says: RegExp, hint: RegExp, change: Change];
+
+const rows: readonly HintRow[] = [
   [
     'int32 arithmetic is no matter of quantization',
     /int32/,
@@ -127,6 +131,42 @@ const rows: readonly (readonly [edge: string, says: RegExp, hint: RegExp, change
       last('GATHER', ['int8', 'int8'], { type: 23, fields: gatherOptions })(model, main);
       at(main.tensors, 9).shape = [1, 5, 5];
     },
+  ],
+  [
+    'the greatest along an axis that is computed',
+    /its axis must be a constant/,
+    /make its axis a constant/,
+    last('ARG_MAX', ['int8', 'int32'], { type: 40, fields: argOptions, output: 'int32' }),
+  ],
+  ...(
+    [
+      ['beyond the dimensions', [5], /axis 5 is outside its 2 dimensions/, 'int32'],
+      ['before the first dimension', [-3], /axis -3 is outside/, 'int32'],
+      ['of two dimensions', [0, 1], /has 2 axes, must have one/, 'int32'],
+      ['as int64', [1], /is int64, must be int32/, 'int64'],
+    ] as const
+  ).map(
+    ([edge, axes, says, output]): HintRow => [
+      `the least along an axis: ${edge}`,
+      says,
+      edge === 'as int64' ? /output_type=tf\.int32/ : /./,
+      (model, main) => {
+        last('ARG_MIN', ['int8', 'int32'], { type: 57, fields: argOptions, output })(model, main);
+        const data = new Uint8Array(Int32Array.from(axes).buffer);
+        const buffer = model.buffers.push({ data }) - 1;
+        Object.assign(at(main.tensors, 11), { shape: [axes.length], buffer });
+        at(main.tensors, 9).shape = [1];
+        main.inputs.pop();
+      },
+    ],
+  ),
+  [
+    'a normalization with an activation',
+    /fused "relu"/,
+    /behind it/,
+    last('L2_NORMALIZATION', ['int8'], {
+      ...{ type: 12, fields: l2NormOptions, values: { activation: 1 } },
+    }),
   ],
   [
     'an old file of uint8: the same converter would write it again',

@@ -1,7 +1,9 @@
-import type { DType } from '../../src/ir/graph.js';
+import { expect } from 'chai';
+import { type DType, mainGraph } from '../../src/ir/graph.js';
 import { comparedElements } from '../../src/ops/arg_extreme.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { perTensorQuant } from '../support/module.js';
-import { type OperandCase, randomShape, testOperator } from '../support/operator.js';
+import { moduleOf, type OperandCase, randomShape, testOperator } from '../support/operator.js';
 
 const index = { dtype: 'int32', quant: null } as const;
 
@@ -75,4 +77,12 @@ testOperator({
       message: /int16; int8, int32 and float32 are/,
     },
   ],
+});
+
+it('arg_extreme of NaN: it counts where it is the first alone', () => {
+  const { NaN: none } = Number;
+  const given = { edge: 'NaN', inputs: [input('float32', [2, 3])], ...index };
+  const module = moduleOf('arg_extreme', { ...given, attrs: { axis: 1, function: 'max' } });
+  const rows = Float32Array.of(none, 1, 2, 1, none, 2);
+  expect(evaluateGraph(mainGraph(module), [rows]).outputs).to.deep.equal([Int32Array.of(0, 2)]);
 });

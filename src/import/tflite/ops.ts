@@ -96,7 +96,11 @@ const argExtreme = (name: 'max' | 'min') => ({
   op: 'arg_extreme',
   options: argOptions,
   attrs: (foreign: ForeignOperator<unknown>) => {
-    const [axis = 0] = integers(foreign, 1, 'axis');
+    const [axis = 0, ...others] = integers(foreign, 1, 'axis');
+    if (others.length > 0) {
+      const hint = 'search one dimension after the other, or reshape them to one';
+      throw unsupported(foreign.where, `has ${others.length + 1} axes, must have one`, hint);
+    }
     return { axis: axisOf(foreign, axis, rankOf(foreign, 0)), function: name };
   },
 });
