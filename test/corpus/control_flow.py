@@ -15,6 +15,9 @@ out = sys.argv[1]
 rng = np.random.default_rng(0)
 matrix = lambda rows, columns: tf.constant(rng.standard_normal((rows, columns)).astype(np.float32) * 0.4)
 w = matrix(8, 8)
+v = tf.constant(np.random.default_rng(1).standard_normal((8, 8)).astype(np.float32) * 0.4)
+# Moves elements on and mixes them a little, so that something is left after many turns.
+u = tf.constant((0.97 * np.roll(np.eye(8), 1, 0) + 0.03 / 8).astype(np.float32))
 
 
 def turns(x):
@@ -29,6 +32,17 @@ def nested(x):
         lambda j, h: tf.logical_and(j < 4, j < 9), lambda j, h: (j + 2, tf.matmul(h, w)), (tf.constant(0), h))[1]
     step = lambda i, h: (i - 1, tf.nn.relu(inner(h)))
     return tf.while_loop(lambda i, h: i > 0, step, (tf.constant(3), x))[1]
+
+
+def many(x):
+    """Thirty turns: a loop in the C too."""
+    step = lambda i, h: (i + 1, tf.nn.relu(tf.matmul(h, u)))
+    return tf.while_loop(lambda i, h: i < 30, step, (tf.constant(0), x))[1]
+
+
+def branches(x):
+    """A layer of its own for each sign of the first element."""
+    return tf.cond(x[0, 0] > 0.5, lambda: tf.nn.relu(tf.matmul(x, w)), lambda: tf.matmul(x, v) + x)
 
 
 def convert(function, shape):
@@ -74,7 +88,7 @@ def answered(run, *arguments):
         return str(error).strip().split('\n')[-1]
 
 
-for function, shape in ((turns, (1, 8)), (nested, (1, 8))):
+for function, shape in ((turns, (1, 8)), (nested, (1, 8)), (many, (1, 8)), (branches, (1, 8))):
     name = function.__name__
     model = convert(function, shape)
     inputs = [rng.integers(-128, 128, shape).astype(np.int8) for _ in range(3)]

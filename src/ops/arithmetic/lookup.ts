@@ -56,7 +56,9 @@ const int8Alone: readonly DType[] = ['int8'];
 
 /** Whether a node maps int8 to int8, so that a table of 256 values computes it. */
 export function mapsBytes(view: NodeView<object>): boolean {
-  return computedTypes(view).every((type) => type === 'int8');
+  // A constant has a type too: branches quantize those that they are given.
+  const [input] = view.inputs;
+  return input?.dtype === 'int8' && computedTypes(view).every((type) => type === 'int8');
 }
 
 /**
