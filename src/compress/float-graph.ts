@@ -17,6 +17,7 @@ import {
 } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
 import { foldConstants } from '../passes/fold-constants.js';
+import { removeDeadNodes } from '../passes/remove-dead-nodes.js';
 
 /**
  * The main graph with constants in float32: float16 is widened, and integers with a scale (weights
@@ -39,8 +40,31 @@ export function floatGraph(module: Module): Graph {
       'give the float model, before its conversion to integers',
     );
   }
-  const nodes = graph.nodes.map((node) => withoutIndex(graph, node));
-  return foldConstants({ ...graph, nodes, tensors: graph.tensors.map(widened) });
+  const nodes = graph.nodes.map((node) => withoutIndex(graph, batchFirst(graph, node)));
+  const folded = foldConstants({ ...graph, nodes, tensors: graph.tensors.map(widened) });
+  return removeDeadNodes(folded);
+}
+
+/**
+ * Recurrent layers put time before the batch, and take a step from the first dimension: from the
+ * second one of the tensor before, samples stay apart and run together.
+ */
+function batchFirst(graph: Graph, node: Node): Node {
+  const [from, ...others] = node.inputs as readonly TensorId[];
+  const mover = graph.nodes.find(({ outputs }) => outputs[0] === from);
+  const takesStep = node.op === 'unpack' || node.op === 'gather';
+  if (!takesStep || node.attrs.axis !== 0 || mover === undefined) return node;
+  if (mover.op !== 'reshape' && mover.op !== 'transpose') return node;
+  const [source, moved] = [mover.inputs[0], from].map(
+    (id) => tensorOf(graph, id as TensorId).shape,
+  );
+  const [batch, steps, ...rest] = source as Shape;
+  if (batch !== 1 || String([steps, 1, ...rest]) !== String(moved)) return node;
+  return {
+    ...node,
+    inputs: [mover.inputs[0] as TensorId, ...others],
+    attrs: { ...node.attrs, axis: 1 },
+  };
 }
 
 /** A gather of one constant index, as each turn of a recurrent layer has, is a slice. */

@@ -1,6 +1,6 @@
 /** Float graphs as they are trained and quantized: turns of recurrent layers have no integers. */
 import { expect } from 'chai';
-import { floatGraph } from '../../src/compress/float-graph.js';
+import { floatGraph, rebatched } from '../../src/compress/float-graph.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { GraphBuilder, randomInputs } from '../support/module.js';
@@ -23,4 +23,29 @@ describe('float graph', () => {
     );
     expect(after).to.deep.equal(before);
   });
+
+  for (const [edge, op, attrs] of [
+    ['transpose', 'transpose', { perm: [1, 0, 2] }],
+    ['reshape', 'reshape', { shape: [4, 1, 3] }],
+  ] as const) {
+    it(`steps of a recurrent layer leave samples apart: ${edge}`, () => {
+      const b = new GraphBuilder();
+      const options = { quant: null };
+      const x = b.input([1, 4, 3], null, 'x', 'float32');
+      const byTime = b.node(op, [x], attrs, options);
+      const steps = b.nodeAll('unpack', [byTime], { axis: 0 }, { ...options, outputs: 4 });
+      const index = b.constant(Int32Array.of(2), []);
+      const third = b.node('gather', [byTime, index], { axis: 0, batchDims: 0 }, options);
+      const sum = b.node('sub', [steps[1] ?? 0, third], { activation: 'none' }, options);
+      const module = b.module([sum]);
+      const graph = floatGraph(module);
+      expect(graph.nodes.map((node) => node.op)).to.deep.equal(['unpack', 'strided_slice', 'sub']);
+      expect(rebatched(graph, 5)?.tensors[sum]?.shape).to.deep.equal([5, 3]);
+      const inputs = randomInputs(module, 1);
+      const [before, after] = [mainGraph(module), graph].map(
+        (each) => evaluateGraph(each, inputs).outputs[0],
+      );
+      expect(after).to.deep.equal(before);
+    });
+  }
 });
