@@ -76,8 +76,14 @@ export function ruleOf(view: NodeView, flow: Flow, flows: readonly boolean[]): R
       return windowRule(view, flow);
     case 'fully_connected':
       return attrs.keepDims === true && axis < rank - 1 ? sameRows : whole;
+    case 'l2_normalization':
+    case 'log_softmax':
     case 'softmax':
       return axis < rank - 1 ? sameRows : whole;
+    case 'arg_extreme': {
+      const along = attrs.axis as number;
+      return axis === along ? whole : { kind: 'rows', axis: axis > along ? axis - 1 : axis };
+    }
     case 'mean':
     case 'reduce_max':
     case 'reduce_min':

@@ -371,6 +371,34 @@ const rows: readonly Row[] = [
     macs: 2 * 3 * 2,
   },
   {
+    edge: 'normalized columns, logarithms of their softmax',
+    layers: (b, x) => {
+      const unit = { quant: perTensorQuant(1 / 128, 0) };
+      const y = b.node('l2_normalization', [x], {}, unit);
+      const logs = { quant: perTensorQuant(1 / 16, 127) };
+      const z = b.node('log_softmax', [b.conv(y, 3, [2, 1])], { algorithm: 'fixed' }, logs);
+      return flat(b, b.conv(z, 2, [3, 1]));
+    },
+    macs: 3 * 2 * 2 + 2 * 3 * 3,
+  },
+  {
+    edge: 'the best channel of each column, behind space',
+    stream: { axis: 2, hop: 1 },
+    shape: [1, 3, 8, 2],
+    layers: (b, x) => {
+      const best = { quant: null, dtype: 'int32' } as const;
+      const y = b.node('arg_extreme', [x], { axis: 1, function: 'max' }, best);
+      return b.node('arg_extreme', [y], { axis: 2, function: 'min' }, best);
+    },
+    windows: [],
+  },
+  {
+    edge: 'the best column: whole windows',
+    layers: (b, x) =>
+      b.node('arg_extreme', [x], { axis: 1, function: 'max' }, { quant: null, dtype: 'int32' }),
+    windows: [8],
+  },
+  {
     edge: 'maxima over space stream on',
     shape: [1, 8, 3, 2],
     layers: (b, x) => {
