@@ -233,6 +233,23 @@ describe('control flow', () => {
       }),
     ],
     [
+      'a loop without an end around another one',
+      'too-large',
+      /more than \d+ operators/,
+      loopModel((_, all) => {
+        const [, condition, body] = all as [RawSubgraph, RawSubgraph, RawSubgraph];
+        const copy = (subgraph: RawSubgraph) => ({ ...subgraph, tensors: [...subgraph.tensors] });
+        (all as RawSubgraph[]).push(copy(condition), copy(body));
+        const options = { condSubgraph: 3, bodySubgraph: 4 };
+        body.tensors.push(counter('zero', 1), counter('again'));
+        body.operators = [
+          operator('WHILE', [5, 1], [3, 4], 93, options),
+          operator('ADD', [5, 5], [6], 11),
+        ];
+        body.outputs = [6, 4];
+      }),
+    ],
+    [
       'another number of inputs',
       'bad-graph',
       /gives 2 inputs to a subgraph with 1/,

@@ -83,20 +83,47 @@ interface How {
 }
 
 class Inliner {
-  inference: Inference;
-  private operators: RawOperator[] = [];
+  readonly inference: Inference;
+  private readonly operators: RawOperator[] = [];
   /** For outputs of IF and WHILE: the tensor that holds the value. */
-  private holders = new Map<number, number>();
+  private readonly holders = new Map<number, number>();
   /** Constants of subgraphs, which all turns share: 'subgraph tensor' → main's tensor. */
-  private constants = new Map<string, number>();
+  private readonly constants = new Map<string, number>();
+  /** Undoes each change of the two maps. */
+  private readonly undo: (() => void)[] = [];
   private count = 0;
 
   constructor(
     private readonly raw: RawModel,
-    private readonly subgraph: RawSubgraph,
+    subgraph: RawSubgraph,
     private readonly how: How,
+    buffers?: Inference['buffers'],
   ) {
-    this.inference = new Inference(raw, subgraph);
+    this.inference = new Inference(raw, subgraph, buffers);
+  }
+
+  /** What is done now may be undone by the function that this returns, in time linear in it. */
+  private mark(): () => void {
+    const { count } = this;
+    const [operators, undo] = [this.operators.length, this.undo.length];
+    const { tensors, buffers } = this.inference;
+    const [tensorCount, bufferCount] = [tensors.length, buffers.length];
+    return () => {
+      this.count = count;
+      this.operators.length = operators;
+      this.inference.forget(tensorCount, bufferCount);
+      while (this.undo.length > undo) this.undo.pop()?.();
+    };
+  }
+
+  /** Sets a value, until it is undone. */
+  private set<K>(map: Map<K, number>, key: K, value: number): void {
+    const before = map.get(key);
+    this.undo.push(() => {
+      if (before === undefined) map.delete(key);
+      else map.set(key, before);
+    });
+    map.set(key, value);
   }
 
   inlined(subgraph: RawSubgraph): Pick<RawSubgraph, 'operators' | 'outputs'> {
@@ -135,7 +162,7 @@ class Inliner {
         const results =
           name === 'IF' ? this.branch(placed, call, where) : this.loop(placed, call, where);
         outputs.forEach((output, i) => {
-          this.holders.set(output, results[i] ?? output);
+          this.set(this.holders, output, results[i] ?? output);
         });
       } else if (!this.inference.infer(placed, index)) {
         this.operators.push(placed);
@@ -152,7 +179,7 @@ class Inliner {
     const isConstant = bufferBytes(this.raw, tensor.buffer) !== null;
     const shared = isConstant ? this.constants.get(key) : undefined;
     const place = shared ?? this.inference.tensors.push(tensor) - 1;
-    if (isConstant) this.constants.set(key, place);
+    if (isConstant && shared === undefined) this.set(this.constants, key, place);
     tensors.set(inner, place);
     return place;
   }
@@ -236,13 +263,12 @@ class Inliner {
     });
     const subgraph = { ...declared, tensors };
     const how = { ...this.how, stack: [...from.stack, number] };
-    const inliner = new Inliner(this.inference.current(), subgraph, how);
+    const { buffers } = this.inference;
+    const inliner = new Inliner(this.raw, subgraph, how, buffers);
     inliner.count = this.count;
     for (const index of changed) inliner.inference.changed.add(index);
     const { operators, outputs } = inliner.inlined(subgraph);
     this.count = inliner.count;
-    const { buffers } = this.inference;
-    buffers.push(...inliner.inference.buffers.slice(buffers.length));
     const open = declared.inputs.filter((_, i) => isOpen[i]);
     return { ...subgraph, tensors: inliner.inference.tensors, inputs: open, operators, outputs };
   }
@@ -262,10 +288,12 @@ class Inliner {
     if (typeof few === 'object') return few;
     const isKept = few === 'unknown' || this.how.style === 'by size';
     let kept: readonly number[] | null = null;
+    const back = this.mark();
     const fault = refusalOf(() => {
       if (isKept) kept = this.keptLoop(operator, from, where);
     });
     if (kept !== null) return kept;
+    back();
     const all = few === 'many' ? this.laidOut(operator, from, where, maxOperators) : few;
     if (typeof all === 'object') return all;
     throw fault ?? new InternalError('import', `${where} has neither turns nor a fault`);
@@ -282,35 +310,24 @@ class Inliner {
     most: number,
   ): readonly number[] | 'many' | 'unknown' {
     const { condSubgraph, bodySubgraph } = this.options(operator, whileType, whileOptions, where);
-    const trial = this.copy();
-    const begin = trial.operators.length;
-    const first = trial.count;
+    const back = this.mark();
+    const begin = this.operators.length;
+    const first = this.count;
     let values: readonly number[] = operator.inputs;
     for (;;) {
       // What only the condition needs is not kept: it is a constant, or the loop is not laid out.
-      const before = trial.operators.length;
-      const [condition = -1] = trial.call(condSubgraph, values, from, where);
-      trial.operators.splice(before);
-      const goesOn = trial.truth(condition);
-      if (goesOn === null) return 'unknown';
-      if (!goesOn) break;
-      values = trial.call(bodySubgraph, values, from, where);
+      const before = this.operators.length;
+      const [condition = -1] = this.call(condSubgraph, values, from, where);
+      this.operators.length = before;
+      const goesOn = this.truth(condition);
+      if (goesOn === false) return values;
+      if (goesOn !== null) values = this.call(bodySubgraph, values, from, where);
       // A loop without an end may do nothing in its turns.
-      const isLong = trial.operators.length - begin > most || trial.count - first > 16 * most;
-      if (isLong && most < maxOperators) return 'many';
+      const isLong = this.operators.length - begin > most || this.count - first > 16 * most;
+      if (goesOn !== null && !(isLong && most < maxOperators)) continue;
+      back();
+      return goesOn === null ? 'unknown' : 'many';
     }
-    Object.assign(this, { ...trial, raw: this.raw });
-    return values;
-  }
-
-  private copy(): Inliner {
-    const copy = new Inliner(this.raw, this.subgraph, this.how);
-    copy.inference = this.inference.copy();
-    copy.operators = [...this.operators];
-    copy.holders = new Map(this.holders);
-    copy.constants = new Map(this.constants);
-    copy.count = this.count;
-    return copy;
   }
 
   /** Keeps a loop. @throws BonsaiError where it has no bound, or cannot run as a loop */
@@ -323,15 +340,13 @@ class Inliner {
       (input, i) => body.outputs[i] !== body.inputs[i] || !this.isConstant(input),
     );
     const open = <T>(all: readonly T[]) => all.filter((_, i) => isOpen[i]);
-    const trial = this.copy();
     const [condition, turn] = [condSubgraph, bodySubgraph].map((number) =>
-      trial.owned(number, inputs, isOpen, from, where),
+      this.owned(number, inputs, isOpen, from, where),
     ) as [RawSubgraph, RawSubgraph];
     const graphs = [condition, { ...turn, outputs: open(turn.outputs) }];
     const kept = { ...operator, inputs: open(inputs), outputs: open(outputs), graphs };
-    trial.keep(kept);
-    trial.check(kept, where);
-    Object.assign(this, { ...trial, raw: this.raw });
+    this.keep(kept);
+    this.check(kept, where);
     return outputs.map((output, i) => (isOpen[i] ? output : (inputs[i] as number)));
   }
 

@@ -33,7 +33,6 @@ import { importTensor } from './tensors.js';
  * order of its operators.
  */
 export class Inference {
-  readonly buffers: RawModel['buffers'][number][];
   readonly tensors: RawTensor[];
   /** Tensors that are not as the file says. */
   readonly changed = new Set<number>();
@@ -41,16 +40,17 @@ export class Inference {
   constructor(
     private readonly raw: RawModel,
     private readonly subgraph: RawSubgraph,
+    /** Those of the file, and those that are made: another one may share them. */
+    readonly buffers: RawModel['buffers'][number][] = [...raw.buffers],
   ) {
-    this.buffers = [...raw.buffers];
     this.tensors = [...subgraph.tensors];
   }
 
-  /** One that knows as much. */
-  copy(): Inference {
-    const copy = new Inference(this.current(), { ...this.subgraph, tensors: this.tensors });
-    for (const index of this.changed) copy.changed.add(index);
-    return copy;
+  /** Forgets all but the first tensors and buffers. */
+  forget(tensors: number, buffers: number): void {
+    for (let index = tensors; index < this.tensors.length; index += 1) this.changed.delete(index);
+    this.tensors.length = tensors;
+    this.buffers.length = buffers;
   }
 
   /** The model with what is inferred so far. */
