@@ -29,6 +29,7 @@ import { readBeside } from './files.js';
 import { importModel } from './import/index.js';
 import { checkModule } from './ir/check.js';
 import { mainGraph } from './ir/graph.js';
+import type { Facts } from './ir/op.js';
 import { operators } from './ops/index.js';
 import { runPasses } from './passes/index.js';
 import { streamed } from './passes/stream.js';
@@ -122,18 +123,32 @@ export function load(
   return { source, module: runPasses(source, { faithful: options.faithful }, observe) };
 }
 
+/** What all targets share. */
+export interface Analysed extends Pick<Compilation, 'source' | 'module'> {
+  readonly facts: Facts;
+}
+
+export function analysedModel(request: Parameters<typeof load>[0]): Analysed {
+  const loaded = load(request);
+  return { ...loaded, facts: analyse(mainGraph(loaded.module)) };
+}
+
 /**
  * Model file to plan.
+ *
+ * @param analysed the model, where it is already loaded
  *
  * @throws BonsaiError for a model that is broken, not supported or not fully int8; 'usage' for more
  *   cores than the target has
  */
-export function planned(request: CompileRequest): Omit<Compilation, 'emission'> {
+export function planned(
+  request: CompileRequest,
+  analysed?: Analysed,
+): Omit<Compilation, 'emission'> {
   const { target, options } = request;
   const { cores = 1, autoCores = false } = options;
   requireCores(target, cores);
-  const { source, module } = load(request);
-  const facts = analyse(mainGraph(module));
+  const { source, module, facts } = analysed ?? analysedModel(request);
   const size = modelSize(mainGraph(source));
   const planFor = plannerFor(module, facts, target, options, size, faithfulCount(source, target));
   const plan = autoCores ? planInTime(planFor, target, options) : planFor();

@@ -1,7 +1,7 @@
 /** The kernels of every operator, the most capable first. */
 import { InternalError } from '../errors.js';
 import type { DType, Node, NodeView } from '../ir/graph.js';
-import { computedTypes, typesOf } from '../ir/op.js';
+import { computedTypes, type Facts, typesOf } from '../ir/op.js';
 import { abs } from '../ops/abs.js';
 import { add, addition } from '../ops/add.js';
 import { binaryTypes } from '../ops/arithmetic/binary.js';
@@ -162,6 +162,7 @@ import { thumb1Row } from './thumb1/row.js';
 import {
   answers,
   type Halves,
+  type Kernel,
   type KernelContext,
   type Kernels,
   type KernelVariant,
@@ -529,13 +530,43 @@ export function matchesOf(
   context: KernelContext,
   isWanted: (variant: VariantTraits) => boolean,
 ): readonly Match[] {
-  const asked: MatchContext = { ...context, shared: answers() };
+  const { asked, kernels } = matchesKnown(view.node, context);
   const used = computedTypes(view);
   return kernelsOf(view.node)
     .variants.filter(isWanted)
     .filter((variant) => used.every((type) => typesOf(variant).includes(type)))
     .flatMap((variant): Match[] => {
-      const kernel = variant.match(view, asked);
-      return kernel === null ? [] : [{ variant, kernel: { ...kernel, calls: once(kernel.calls) } }];
+      let kernel = kernels.get(variant);
+      if (kernel === undefined) {
+        kernel = variant.match(view, asked);
+        if (kernel !== null) kernel = { ...kernel, calls: once(kernel.calls) };
+        kernels.set(variant, kernel);
+      }
+      return kernel === null ? [] : [{ variant, kernel }];
     });
+}
+
+/** The variants that a node was matched to, for targets that agree on what kernels depend on. */
+interface KnownMatches {
+  readonly asked: MatchContext;
+  readonly kernels: Map<unknown, Kernel | null>;
+}
+
+/** By facts, which belong to a graph: the boards of `inspect` and `compare` ask for the same nodes. */
+const known = new WeakMap<Facts, WeakMap<Node, Map<string, KnownMatches>>>();
+
+function matchesKnown(node: Node, { facts, target, optimize }: KernelContext): KnownMatches {
+  const ofFacts = known.get(facts) ?? new WeakMap<Node, Map<string, KnownMatches>>();
+  known.set(facts, ofFacts);
+  const ofNode = ofFacts.get(node) ?? new Map<string, KnownMatches>();
+  ofFacts.set(node, ofNode);
+  const isDual = target.features.has('dual');
+  const hasRegions = target.regions !== undefined;
+  const key = `${optimize} ${isDual} ${hasRegions}`;
+  const found = ofNode.get(key) ?? {
+    asked: { facts, optimize, target: { isDual, hasRegions }, shared: answers() },
+    kernels: new Map(),
+  };
+  ofNode.set(key, found);
+  return found;
 }

@@ -9,8 +9,17 @@ export interface KernelContext {
   readonly optimize: Optimize;
 }
 
+/** What of a target kernels depend on: targets that agree on it share them. */
+export interface KernelTarget {
+  /** It issues two instructions at a time. */
+  readonly isDual: boolean;
+  /** Weights may lie in two memories. */
+  readonly hasRegions: boolean;
+}
+
 /** What a variant may know while it is matched to a node. */
-export interface MatchContext extends KernelContext {
+export interface MatchContext extends Pick<KernelContext, 'facts' | 'optimize'> {
+  readonly target: KernelTarget;
   /** Shares an answer between the variants of a node: `make` is called once per question. */
   readonly shared: <T>(question: object, make: () => T) => T;
 }

@@ -1,13 +1,14 @@
 /** bonsaic inspect: which operators are supported, import and passes, and an estimate for each target. */
 import { createHash } from 'node:crypto';
 import { type LayerProof, proofsOf } from '../analysis/proofs.js';
+import { emitProgram } from '../codegen/program.js';
 import { type BonsaiError, refusalOf } from '../errors.js';
 import { type SurveyedOperator, surveyModel } from '../import/index.js';
 import { checkNodeAlone } from '../ir/check.js';
 import { type Graph, isConstant, type Module, mainGraph, type Node, viewOf } from '../ir/graph.js';
 import { computedTypes } from '../ir/op.js';
 import { operators } from '../ops/index.js';
-import { compile, load, modelName } from '../pipeline.js';
+import { type Analysed, load, modelName, planned } from '../pipeline.js';
 import { acceptNode, acceptTypes } from '../plan/choose/accept.js';
 import { type Estimate, estimateOf } from '../report/estimates.js';
 import { type JudgedOperator, type SupportRow, supportRows } from '../report/support.js';
@@ -102,6 +103,9 @@ function nodesOf(proven: Proven | null, fault: BonsaiError | null): readonly Jud
 }
 
 /** What the model would need on the target, or why it does not compile for it. */
-export function estimate(request: CompileRequest): Estimate {
-  return estimateOf(request.target, () => compile(request).emission.manifest);
+export function estimate(request: CompileRequest, analysed: Analysed): Estimate {
+  return estimateOf(request.target, () => {
+    const { module, ...plan } = planned(request, analysed);
+    return { plan: plan.plan, tables: emitProgram(module, plan).tables };
+  });
 }

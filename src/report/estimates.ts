@@ -37,7 +37,10 @@ export interface LayerEstimate {
  *
  * @param compile compiles it for the target
  */
-export function estimateOf(target: Target, compile: () => Manifest): Estimate {
+export function estimateOf(
+  target: Target,
+  compile: () => Pick<Manifest, 'plan' | 'tables'>,
+): Estimate {
   const unknown = {
     ...{ target: target.name, unit: target.costUnit, layers: [] },
     ...{ arenaBytes: null, weightBytes: null, tableBytes: null, liveMacs: null },

@@ -227,7 +227,7 @@ function smladRow<A extends AccumulationAttrs>(
           const call = multiplyCall(view, layer, finish, steps, isWide(context.optimize));
           const needsChannels = finish.isClamped || call.flags.staged;
           const numbers = { ...call.numbers, depth, ...(needsChannels ? { channels } : {}) };
-          const dual = !call.flags.packed && context.target.features.has('dual');
+          const dual = !call.flags.packed && context.target.isDual;
           return [{ ...call, flags: { ...call.flags, dual }, numbers }];
         },
       };

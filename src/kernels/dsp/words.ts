@@ -41,5 +41,5 @@ export function stageWords(
 
 /** A call for a core that issues two instructions at a time, or for one that does not. */
 export function withDual({ target }: MatchContext, call: KernelCall): KernelCall {
-  return { ...call, flags: { ...call.flags, dual: target.features.has('dual') } };
+  return { ...call, flags: { ...call.flags, dual: target.isDual } };
 }

@@ -19,7 +19,7 @@ import {
 } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelContext, Overlap } from '../variant.js';
+import type { KernelCall, MatchContext, Overlap } from '../variant.js';
 
 /** Traits of all variants that multiply and accumulate. */
 export function multiplyKernel(template: string) {
@@ -126,11 +126,11 @@ export function fullyConnectedCalls(
   view: NodeView<AccumulationAttrs>,
   filters: Filters,
   stage: OutputStage,
-  { target }: KernelContext,
+  { target }: Pick<MatchContext, 'target'>,
 ): readonly KernelCall[] {
   const { channels, depth } = filters;
   const isRow = elementCount(outputOf(view).shape) === channels;
-  if (!isRow || hasResidual(view) || target.regions === undefined) {
+  if (!isRow || hasResidual(view) || !target.hasRegions) {
     return [fullyConnectedCall(view, filters, stage, 0, channels)];
   }
   const least = Math.max(channels / mostPieces, pieceBytes / depth);

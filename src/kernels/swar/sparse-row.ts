@@ -8,13 +8,7 @@ import { type AccumulationAttrs, weightRows } from '../../ops/arithmetic/accumul
 import type { Convolution } from '../layout/convolution.js';
 import { windowLead } from '../layout/overlap.js';
 import { pieceBytes } from '../portable/dense.js';
-import {
-  type KernelCall,
-  type KernelContext,
-  type KernelVariant,
-  type MatchContext,
-  once,
-} from '../variant.js';
+import { type KernelCall, type KernelVariant, type MatchContext, once } from '../variant.js';
 import { type RescaleStage, rescaleOperands, rescaleStage, rescaleWork } from './layer.js';
 
 /** Inputs that a byte can distinguish. */
@@ -157,11 +151,11 @@ function stepsOf(weights: ArrayLike<number>, begin: number): readonly number[] {
 function callsOf(
   layer: Convolution,
   { blocks, outputs, constants }: Stream,
-  { target }: KernelContext,
+  { target }: MatchContext,
 ): readonly KernelCall[] {
   const { channels, depth } = layer.filters;
   const { flags, numbers } = rescaleOperands(layer, outputs.rescale, []);
-  const pieces = piecesOf(blocks, target.regions === undefined ? Infinity : pieceBytes);
+  const pieces = piecesOf(blocks, target.hasRegions ? pieceBytes : Infinity);
   return pieces.map(({ first, blocks }) => ({
     inputs: [0],
     outputs: [0],
