@@ -1,18 +1,20 @@
 /**
  * What becomes of the .tflite files in other people's repositories; docs/operators.md has the table.
  *
- *     npx tsx bench/public-models.ts --python PYTHON [--out FILE] NAME=DIR …
+ *     npx tsx bench/public-models.ts --python PYTHON [--rounding R] [--out FILE] NAME=DIR …
  *
  * DIR is a checkout of the repository NAME at the commit in the table (`git archive` of it will do).
  * PYTHON has the packages tflite-micro and tensorflow-cpu (or ai-edge-litert). Each file below 4 MiB
  * is compiled for this machine; one that compiles runs on random inputs, in order, and its outputs are
  * compared with TFLM's, or, where TFLM lacks an operator, with the desktop interpreter's without
- * delegates. Prints the table and the counts; --out writes the outcome of every file as JSON.
+ * delegates. With another --rounding they are compared with that runtime alone. Prints the
+ * table and the counts; --out writes the outcome of every file as JSON.
  */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DType, dtypes, elementCount, type TensorData } from '../src/ir/graph.js';
+import { type RuntimeRounding, roundings } from '../src/ir/rounding.js';
 import { compile } from '../src/pipeline.js';
 import { loadTarget } from '../src/target/index.js';
 import {
@@ -53,10 +55,23 @@ function rawBytes(data: TensorData): Int8Array {
   return new Int8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function outcomeOf(bytes: Uint8Array, path: string, python: string): Outcome {
+/** The runtimes that a rounding is compared with; a later one answers where those before refuse. */
+const kindsOf: Readonly<Record<RuntimeRounding, readonly RuntimeKind[]>> = {
+  tflm: ['tflm', 'builtin'],
+  tflite: ['builtin'],
+  'tflite-avx': ['builtin'],
+  xnnpack: ['default'],
+};
+
+function outcomeOf(
+  bytes: Uint8Array,
+  path: string,
+  python: string,
+  rounding: RuntimeRounding,
+): Outcome {
   try {
     const ports = portsOf(bytes, path);
-    const options = { optimize: 'balanced', rounding: 'tflm', faithful: false } as const;
+    const options = { optimize: 'balanced', rounding, faithful: false } as const;
     const { source } = compile({
       ...{ bytes, path, target: loadTarget('host') },
       options: { ...options, keepInput: false, xip: 'model' },
@@ -65,11 +80,12 @@ function outcomeOf(bytes: Uint8Array, path: string, python: string): Outcome {
       ports.inputs.map((port, i) => randomElements(port, 100 * seed + i)),
     );
     const made = runs.flatMap((inputs) => evaluateFile(source, ports, inputs));
-    return answered(made, (kind) => {
+    return answered(made, kindsOf[rounding], (kind) => {
       const jobs = runs.map((inputs) => ({
         ...{ file: bytes, inputs: inputs.map(rawBytes), outputs: ports.outputs.length },
       }));
-      const answers = runtimeOutputs(python, kind, jobs, { ...process.env, RUY_PATHS: '1' });
+      const portable = rounding === 'tflite-avx' ? {} : { RUY_PATHS: '1' };
+      const answers = runtimeOutputs(python, kind, jobs, { ...process.env, ...portable });
       return answers.map((answer) =>
         typeof answer === 'string'
           ? answer
@@ -85,14 +101,18 @@ function outcomeOf(bytes: Uint8Array, path: string, python: string): Outcome {
 
 type AnswersOf = (kind: RuntimeKind) => readonly (readonly TensorData[] | string)[];
 
-function answered(made: readonly TensorData[], answersOf: AnswersOf): Outcome {
+function answered(
+  made: readonly TensorData[],
+  kinds: readonly RuntimeKind[],
+  answersOf: AnswersOf,
+): Outcome {
   let refusal = '';
-  for (const kind of ['tflm', 'builtin'] as const) {
+  for (const kind of kinds) {
     const answers = answersOf(kind);
     const error = answers.find((answer) => typeof answer === 'string');
     if (error === undefined) {
       const outcome = difference(made, (answers as readonly TensorData[][]).flat());
-      return kind === 'tflm' || outcome !== 'exact' ? outcome : 'exact (not in TFLM)';
+      return kind === kinds[0] || outcome !== 'exact' ? outcome : 'exact (not in TFLM)';
     }
     refusal = error;
   }
@@ -130,14 +150,20 @@ function countsOf(all: readonly Found[]): readonly string[] {
 }
 
 const { values, positionals } = parseArgs({
-  options: { python: { type: 'string', default: 'python3' }, out: { type: 'string' } },
+  options: {
+    python: { type: 'string', default: 'python3' },
+    rounding: { type: 'string', default: 'tflm' },
+    out: { type: 'string' },
+  },
   allowPositionals: true,
 });
+const rounding = roundings.find((each) => each === values.rounding);
+if (rounding === undefined) throw new RangeError(`--rounding is one of ${roundings.join(', ')}`);
 const all = positionals.flatMap((argument): Found[] => {
   const [repository = '', directory = ''] = argument.split('=');
   return filesOf(directory).map((path) => {
     const bytes = readFileSync(join(directory, path));
-    const outcome = outcomeOf(bytes, path, values.python);
+    const outcome = outcomeOf(bytes, path, values.python, rounding);
     console.error(`${repository} ${path}: ${outcome}`);
     return { repository, path, outcome };
   });
