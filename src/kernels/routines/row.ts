@@ -117,10 +117,19 @@ export function partsOf(
   });
 }
 
+/** Taps apart from each other reach beyond an image of as many pixels. */
 function isWholeImage(shape: WindowShape): boolean {
   const { batches, inH, inW, outH, outW, kernelH, kernelW, padTop, padLeft } = shape;
   const isOnePixel = batches * outH * outW === 1 && padTop + padLeft === 0;
-  return isOnePixel && kernelH === inH && kernelW === inW;
+  const isDense = (kernel: number, dilation: number) => kernel === 1 || dilation === 1;
+  const { dilationH, dilationW } = shape;
+  return (
+    isOnePixel &&
+    kernelH === inH &&
+    kernelW === inW &&
+    isDense(kernelH, dilationH) &&
+    isDense(kernelW, dilationW)
+  );
 }
 
 /** Weights of each channel, one per value of the image; null if there are too many. */
