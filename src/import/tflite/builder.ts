@@ -252,7 +252,7 @@ function parametersOf(raw: RawModel, subgraph: RawSubgraph): ReadonlyMap<number,
       if (names.test(operatorName(raw, operator))) parameters.set(index, reading);
     }
   }
-  for (const index of castIndices(raw, subgraph)) parameters.set(index, asIndices);
+  for (const index of computedIndices(raw, subgraph)) parameters.set(index, asIndices);
   return parameters;
 }
 
@@ -263,21 +263,26 @@ const indexInputs: ReadonlyMap<string, number> = new Map([
   ['ONE_HOT', 0],
 ]);
 
-/** What CAST makes and operators read as indices alone. */
-function castIndices(raw: RawModel, { operators, outputs }: RawSubgraph): ReadonlySet<number> {
-  const cast = new Set(
+/**
+ * What CAST, ARG_MAX and ARG_MIN make and operators read as indices alone. Positions are also cast:
+ * an extent is below 2^31.
+ */
+function computedIndices(raw: RawModel, { operators, outputs }: RawSubgraph): ReadonlySet<number> {
+  const madeBy = (names: readonly string[]) =>
     operators.flatMap((operator) =>
-      operatorName(raw, operator) === 'CAST' ? operator.outputs : [],
-    ),
-  );
+      names.includes(operatorName(raw, operator)) ? operator.outputs : [],
+    );
+  const positions = new Set(madeBy(['ARG_MAX', 'ARG_MIN']));
+  const indices = new Set([...positions, ...madeBy(['CAST'])]);
   for (const operator of operators) {
-    const isIndex = indexInputs.get(operatorName(raw, operator));
+    const name = operatorName(raw, operator);
     for (const [position, input] of operator.inputs.entries()) {
-      if (position !== isIndex) cast.delete(input);
+      const isCast = name === 'CAST' && positions.has(input);
+      if (position !== indexInputs.get(name) && !isCast) indices.delete(input);
     }
   }
-  for (const output of outputs) cast.delete(output);
-  return cast;
+  for (const output of outputs) indices.delete(output);
+  return indices;
 }
 
 /** An operator's options; an absent table has every field at its default. */

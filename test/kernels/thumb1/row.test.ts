@@ -70,11 +70,15 @@ describe(kernel, function () {
   }
 
   it('does not apply to taps apart, of which some lie beyond an image of as many pixels', () => {
-    const layer = {
-      ...{ edge: 'apart', input: [1, 2, 3, 4], filter: [2, 3], multiplier: 1 },
-      window: { ...unit, ...pads(0, 0, 0, 2), dilationW: 2 },
-    } as const;
-    const module = depthwiseLayer(layer, 1);
+    const module = depthwiseLayer(
+      {
+        edge: 'apart',
+        input: [1, 2, 3, 4],
+        filter: [2, 3],
+        window: { ...unit, ...pads(0, 0, 0, 2), dilationW: 2 },
+      },
+      1,
+    );
     const facts = analyse(mainGraph(module));
     const [step] = simplePlan(module, { ...options, facts }).plan.steps;
     expect(step?.kernel).to.not.equal(kernel);
