@@ -10,9 +10,9 @@ post-training quantization, int8 inputs and outputs, float where an operator has
 Weights and samples come from seeds, so the files are the same each time.
 
 The archive has NAME.tflite and NAME.json: {"inputs": [per run: [per input: numbers]], "tflm": answers,
-"tflite": answers, "xnnpack": answers}; answers are [per run: [per output: numbers]], or the
-runtime's error. "tflite" is the interpreter without delegates, with portable code (RUY_PATHS=1:
-its vector code for x86 rounds ties in convolutions upward), "xnnpack" the default interpreter.
+"tflite": answers, "tflite-avx": answers, "xnnpack": answers}; answers are [per run: [per output:
+numbers]], or the runtime's error. "tflite-avx" is the interpreter without delegates on x86 with AVX2,
+"tflite" the same with portable code (RUY_PATHS=1), "xnnpack" the default interpreter.
 """
 import argparse
 import json
@@ -34,7 +34,7 @@ from keras import layers as k
 
 here = Path(__file__).parent
 runtimes = here.parent.parent / "bench" / "runtimes.py"
-kinds = {"tflm": "tflm", "tflite": "builtin", "xnnpack": "default"}
+kinds = {"tflm": "tflm", "tflite": "builtin", "tflite-avx": "builtin", "xnnpack": "default"}
 
 image, odd, volume, series, vector = (8, 8, 4), (9, 7, 3), (4, 6, 6, 2), (10, 4), (12,)
 cases = {}
@@ -334,7 +334,8 @@ def answers(kind, models, folder):
     while left:
         Path(folder, "jobs.json").write_text(json.dumps(left))
         command = [sys.executable, str(runtimes), kinds[kind], f"{folder}/jobs.json"]
-        done = subprocess.run(command, env={**os.environ, "RUY_PATHS": "1"}, capture_output=True)
+        portable = {} if kind == "tflite-avx" else {"RUY_PATHS": "1"}
+        done = subprocess.run(command, env={**os.environ, **portable}, capture_output=True)
         if done.returncode == 0:
             break
         crashed = next(i for i, job in enumerate(left) if not any(map(os.path.exists, (job["outputs"] + ".0", job["outputs"] + ".error"))))
@@ -396,4 +397,5 @@ def main():
                     archive.writestr(zipfile.ZipInfo(file, (1980, 1, 1, 0, 0, 0)), files[file], zipfile.ZIP_DEFLATED)
 
 
-main()
+if __name__ == "__main__":
+    main()
