@@ -128,21 +128,15 @@ static int32_t read_counts(uint8_t *body, int32_t length)
     return (int32_t)(end - body);
 }
 
-/* Takes the checksums of a step's spans: those of all steps are in the order of the steps, of which
- * branches skip some, and loops go back. */
+/* Takes the checksums of a step's spans. Branches skip steps, and loops go back: it looks at all. */
 static void check_step(void *context, int32_t step)
 {
-    int32_t *next = context;
-    while (*next > 0 && bonsai_model.span[*next - 1].step >= step) {
-        (*next)--;
-    }
-    while (*next < bonsai_model.spans && bonsai_model.span[*next].step < step) {
-        (*next)++;
-    }
-    for (; *next < bonsai_model.spans && bonsai_model.span[*next].step == step; (*next)++) {
-        const struct bonsai_span *span = &bonsai_model.span[*next];
-        const uint8_t *const bytes = bonsai_model.arena + span->offset;
-        bonsai_model.checksums[*next] = bonsai_crc32(bytes, span->bytes);
+    (void)context;
+    for (int32_t i = 0; i < bonsai_model.spans; i++) {
+        const struct bonsai_span *span = &bonsai_model.span[i];
+        if (span->step == step) {
+            bonsai_model.checksums[i] = bonsai_crc32(bonsai_model.arena + span->offset, span->bytes);
+        }
     }
 }
 
@@ -150,8 +144,7 @@ static int32_t checksums(uint8_t *body, int32_t length)
 {
     (void)body;
     (void)length;
-    int32_t next = 0;
-    bonsai_model.run(bonsai_model.arena, check_step, &next);
+    bonsai_model.run(bonsai_model.arena, check_step, NULL);
     return 0;
 }
 

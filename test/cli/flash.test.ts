@@ -164,7 +164,11 @@ describe('bonsaic flash', () => {
     ['without its last byte', (bytes) => bytes.subarray(0, -1), /cut off|not whole/],
     [
       'with a changed byte in its code',
-      (bytes) => bytes.map((byte, i) => (i === (bytes.length >> 2) + 20 ? byte ^ 4 : byte)),
+      // Blocks of .uf2 have 512 bytes: behind 32 of its header are 256 of the image.
+      (bytes) => {
+        const place = (bytes.length >> 2) - ((bytes.length >> 2) % 512) + 52;
+        return bytes.map((byte, i) => (i === place ? byte ^ 4 : byte));
+      },
       /is damaged: the CRC-32/,
     ],
   ];
