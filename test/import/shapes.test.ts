@@ -124,6 +124,37 @@ describe('--shape', () => {
     expect(outputs[0]).to.deep.equal(outputs[1]);
   });
 
+  it('is not needed where operators make other batches of a dynamic one', () => {
+    // The file has 1 for the batch of SPACE_TO_BATCH_ND's output, which is 4.
+    const batched = changed((model, main) => {
+      Object.assign(at(main.tensors, 0), { shapeSignature: [-1, 4, 4, 2] });
+      const constant = (name: string, extents: number[], values: number[]) => {
+        model.buffers.push({ data: new Uint8Array(Int32Array.from(values).buffer) });
+        return main.tensors.push(tensor(name, 'int32', extents, model.buffers.length - 1)) - 1;
+      };
+      const [block, none] = [
+        constant('block', [2], [2, 2]),
+        constant('none', [2, 2], [0, 0, 0, 0]),
+      ];
+      const open = { shapeSignature: [-1, 2, 2, 2] };
+      const apart = main.tensors.push({ ...tensor('apart', 'int8', [1, 2, 2, 2]), ...open }) - 1;
+      const back = main.tensors.push(tensor('back', 'int8', [1, 4, 4, 2])) - 1;
+      const pair = ['SPACE_TO_BATCH_ND', 'BATCH_TO_SPACE_ND'].map((name) => {
+        const code = builtinCode(name);
+        return model.operatorCodes.push({ builtinCode: code, deprecatedBuiltinCode: code }) - 1;
+      });
+      at(main.operators, 0).inputs[0] = back;
+      main.operators.unshift(
+        { opcodeIndex: pair[0] ?? 0, inputs: [0, block, none], outputs: [apart] },
+        { opcodeIndex: pair[1] ?? 0, inputs: [apart, block, none], outputs: [back] },
+      );
+    });
+    const graph = graphOf(batched);
+    expect(graph.tensors.find(({ name }) => name === 'apart')?.shape).to.deep.equal([4, 2, 2, 2]);
+    const outputs = [graph, graphOf(fixed)].map((of) => evaluateGraph(of, [input]).outputs);
+    expect(outputs[0]).to.deep.equal(outputs[1]);
+  });
+
   it('a layer that does not take what follows is refused as what it is', () => {
     const wrong = changed((model, main) => {
       computedShape(model, main);

@@ -62,10 +62,11 @@ export class Inference {
    * Sets the shapes of an operator's outputs, or their value where it computes integers from
    * constants or shapes.
    *
+   * @param isOpen whether shapes of outputs are not known from the file even if those of inputs are
    * @returns whether it computes a constant
    * @throws BonsaiError where its inputs do not fit
    */
-  infer(operator: RawOperator, index: number): boolean {
+  infer(operator: RawOperator, index: number, isOpen = false): boolean {
     const name = operatorName(this.raw, operator);
     const values = this.computed(name, operator, index);
     if (values !== null) {
@@ -73,12 +74,23 @@ export class Inference {
       return true;
     }
     // The importer refuses others by name.
-    if (!rows.has(name) || !operator.inputs.some((input) => this.changed.has(input))) return false;
+    const follows = isOpen || operator.inputs.some((input) => this.changed.has(input));
+    if (!rows.has(name) || !follows) return false;
     const shapes = this.shapesOf(name, operator, index);
     operator.outputs.forEach((output, i) => {
-      this.setShape(output, shapes[i] ?? []);
+      this.setShape(output, isOpen ? this.closed(output, shapes[i] ?? []) : (shapes[i] ?? []));
     });
     return false;
+  }
+
+  /** The shape with the extents that the file fixes. */
+  private closed(index: number, shape: Shape): Shape {
+    const { shapeSignature = [] } = this.tensors[index] ?? {};
+    if (shapeSignature.length !== shape.length) return shape;
+    return shape.map((extent, d) => {
+      const fixed = shapeSignature[d] ?? -1;
+      return fixed < 0 ? extent : fixed;
+    });
   }
 
   setShape(index: number, shape: Shape): void {
@@ -140,6 +152,10 @@ export class Inference {
     if (name === 'RESHAPE') {
       const target = others.length > 0 ? integers(1) : this.optionsOf(operator, index).newShape;
       return [reshaped(from, target)];
+    }
+    if (name === 'TRANSPOSE_CONV') return [integers(0)];
+    if (name === 'RESIZE_BILINEAR' || name === 'RESIZE_NEAREST_NEIGHBOR') {
+      return [[from[0] ?? 1, ...integers(1), from[3] ?? 1]];
     }
     if (name === 'EXPAND_DIMS') {
       const [axis = 0] = integers(1);

@@ -53,13 +53,19 @@ export function withShapes(
   return inferred(shaped, main, others);
 }
 
-/** The shapes that follow from those of the inputs in the file; unchanged if it computes none. */
+/**
+ * The shapes that follow from those of the inputs in the file. Where an extent is dynamic the file has
+ * 1 for it, also behind operators that make others of a batch of 1, such as SPACE_TO_BATCH_ND.
+ */
 function withOwnShapes(raw: RawModel, main: RawSubgraph): RawModel {
-  if (!main.operators.some((operator) => operatorName(raw, operator) === 'SHAPE')) return raw;
+  const isOpen = (index: number) =>
+    main.tensors[index]?.shapeSignature.some((extent) => extent < 0) ?? false;
+  const computesShapes = main.operators.some((one) => operatorName(raw, one) === 'SHAPE');
+  if (!computesShapes && !main.tensors.some((_, index) => isOpen(index))) return raw;
   const shaped = new Inference(raw, main);
   // What cannot be inferred keeps the shape of the file: the importer tells what is wrong with it.
   main.operators.forEach((operator, index) => {
-    refusalOf(() => shaped.infer(operator, index));
+    refusalOf(() => shaped.infer(operator, index, operator.outputs.some(isOpen)));
   });
   return inferred(shaped, main, raw.subgraphs.slice(1));
 }
