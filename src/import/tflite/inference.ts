@@ -111,13 +111,13 @@ export class Inference {
   /** The integers that the operator computes from shapes; null: it computes something else. */
   private computed(name: string, operator: RawOperator, index: number) {
     const [result = -1] = operator.outputs;
-    const inputs = operator.inputs.map((input) => this.tensorOf(input));
     const type = tensorTypes[this.tensors[result]?.type ?? -1];
     if (name === 'SHAPE' || type === 'int32') {
       const folded = this.folded(name, operator, index);
       if (folded !== null) return folded;
     }
     if (type !== 'int32' && type !== 'bool') return null;
+    const inputs = operator.inputs.map((input) => this.tensorOf(input));
     if (inputs.length === 0 || inputs.some((tensor) => tensor?.data == null)) return null;
     const sources = inputs as readonly Tensor[];
     const arithmetic = integerArithmetic.get(name);
