@@ -2,17 +2,23 @@
  * lstm (UNIDIRECTIONAL_SEQUENCE_LSTM): a recurrent layer over all steps of a sequence.
  *
  * Source: tensorflow/lite/micro/kernels/lstm_eval.h and lstm_eval_common.cc of tflite-micro, with
- * int8 activations and weights and an int16 cell; without peepholes, projection and normalization.
+ * int8 or int16 activations, int8 weights and an int16 cell; without peepholes, projection and
+ * normalization. The sums of int16 activations have 64 bits, of which 15 bits of a multiplier are
+ * taken (MultiplyByQuantizedMultiplier(int64_t, …) of kernels/internal/common.cc).
  */
 import { BonsaiError } from '../errors.js';
+import { rangeOfType } from '../ir/dtypes.js';
 import { at, type NodeView, type Tensor, type TensorData } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
+import { allocateLike } from './arithmetic/accumulation.js';
 import {
   clamp,
   type Multiplier,
   multiplyByQuantizedMultiplier,
+  multiplyReduced,
   perTensor,
   quantizeMultiplier,
+  reducedMultiplier,
 } from './arithmetic/quant.js';
 import { sigmoid16, type TanhScale, tanh16, tanhScale } from './arithmetic/sigmoid16.js';
 import { inputOf, outputOf } from './shape/operands.js';
@@ -42,9 +48,10 @@ export const lstmInputs = {
 } as const;
 
 /**
- * Inputs: 0 the hidden state int8 [batches, units], 1 the cell int16 [batches, units], 2 the input,
- * then weights [units, inputs], recurrent weights [units, units] and biases [units] of the four
- * gates. Outputs: all hidden states, and both states after the last step.
+ * Inputs: 0 the hidden state int8 or int16 [batches, units], 1 the cell int16 [batches, units], 2 the
+ * input of the hidden state's type, then weights [units, inputs], recurrent weights [units, units]
+ * and biases [units] of the four gates. Outputs: all hidden states, and both states after the last
+ * step.
  */
 export const lstm = {
   name: 'lstm',
@@ -56,16 +63,23 @@ export const lstm = {
   },
   check(view) {
     const types = view.inputs.map((tensor) => tensor?.dtype);
-    const wanted = (i: number) => (i === lstmInputs.cell ? 'int16' : i > 10 ? 'int32' : 'int8');
+    const bias = isWide(view) ? 'int64' : 'int32';
+    const activation = isWide(view) ? 'int16' : 'int8';
+    const wanted = (i: number) => {
+      if (i === lstmInputs.cell) return 'int16';
+      if (i === lstmInputs.hidden || i === lstmInputs.input) return activation;
+      return i > 10 ? bias : 'int8';
+    };
     const wrong = types.findIndex((type, i) => type !== wanted(i));
     const isConstant = view.inputs.every((tensor, i) => i < 3 || tensor?.data != null);
-    if (wrong < 0 && isConstant && outputOf(view).dtype === 'int8') {
+    if (wrong < 0 && isConstant && outputOf(view).dtype === activation) {
       lstmScales(view);
+      if (isWide(view)) checkReach(view);
       return;
     }
     const what =
       wrong < 0 ? 'has weights that are no constants' : `input ${wrong} is ${types[wrong]}`;
-    const hint = 'quantize the model fully to int8 (8-bit activations, a 16-bit cell)';
+    const hint = 'quantize the model fully: 8-bit weights, 8-bit or 16-bit activations';
     throw new BonsaiError('unsupported-type', at(view.node), what, hint);
   },
   evaluate: (view, inputs) => evaluate(view, inputs as readonly TensorData[]),
@@ -77,13 +91,19 @@ export const lstm = {
   changesState: true,
 } satisfies OpDef<LstmAttrs>;
 
+/** Whether activations are int16, and sums over them have 64 bits. */
+export const isWide = (view: NodeView<object>): boolean =>
+  view.inputs[lstmInputs.hidden]?.dtype === 'int16';
+
+type Elements = Int8Array | Int16Array;
+
 function evaluate(view: NodeView<LstmAttrs>, given: readonly TensorData[]): readonly TensorData[] {
   const { batches, steps, inputs, units } = lstmDims(view);
   const scales = lstmScales(view);
-  const hidden = Int8Array.from(given[lstmInputs.hidden] as Int8Array);
-  const cell = Int16Array.from(given[lstmInputs.cell] as Int16Array);
-  const all = given[lstmInputs.input] as Int8Array;
-  const out = new Int8Array(batches * steps * units);
+  const hidden = (given[lstmInputs.hidden] as Elements).slice();
+  const cell = (given[lstmInputs.cell] as Int16Array).slice();
+  const all = given[lstmInputs.input] as Elements;
+  const out = allocateLike(outputOf(view));
   for (let batch = 0; batch < batches; batch += 1) {
     const h = hidden.subarray(batch * units, (batch + 1) * units);
     const c = cell.subarray(batch * units, (batch + 1) * units);
@@ -101,20 +121,22 @@ function evaluate(view: NodeView<LstmAttrs>, given: readonly TensorData[]): read
 function runStep(
   given: readonly TensorData[],
   scales: LstmScales,
-  x: Int8Array,
-  h: Int8Array,
+  x: Elements,
+  h: Elements,
   c: Int16Array,
-): Int8Array {
+): Elements {
   const gate = (k: number, unit: number) => {
     const { input, recurrent } = scales.gates[k] as GateScales;
     const [w, r, b] = (['weights', 'recurrent', 'biases'] as const).map(
-      (what) => given[lstmInputs[what][k] as number] as Int8Array,
-    ) as [Int8Array, Int8Array, Int8Array];
-    const fromInput = scaled16((b[unit] as number) + dot(w, unit, x, scales.inputZeroPoint), input);
-    const fromHidden = scaled16(dot(r, unit, h, scales.hiddenZeroPoint), recurrent);
-    return clamp16(fromInput + fromHidden);
+      (what) => given[lstmInputs[what][k] as number],
+    ) as [Int8Array, Int8Array, Int32Array | BigInt64Array];
+    const fromInput = Number(b[unit]) + dot(w, unit, x, scales.inputZeroPoint);
+    const fromHidden = dot(r, unit, h, scales.hiddenZeroPoint);
+    if (!scales.isWide)
+      return clamp16(scaled16(fromInput, input) + scaled16(fromHidden, recurrent));
+    return clamp16(reduced16(fromInput, input) + reduced16(fromHidden, recurrent));
   };
-  return Int8Array.from(h, (_, unit) => {
+  return h.map((_, unit) => {
     const [i, f, o] = [0, 1, 3].map((k) => sigmoid16(gate(k, unit))) as [number, number, number];
     const g = tanh16(gate(2, unit), tanhScale(-12));
     const kept = scaled16(f * (c[unit] as number), scales.forget);
@@ -122,11 +144,11 @@ function runStep(
     c[unit] = scales.clip === null ? sum : clamp(sum, -scales.clip, scales.clip);
     const product = tanh16(c[unit] as number, scales.tanh) * o;
     const real = multiplyByQuantizedMultiplier(product, scales.hidden, 'double');
-    return clamp(real + scales.hiddenZeroPoint, -128, 127);
+    return clamp(real + scales.hiddenZeroPoint, scales.low, scales.high);
   });
 }
 
-function dot(weights: Int8Array, row: number, values: Int8Array, zeroPoint: number): number {
+function dot(weights: Int8Array, row: number, values: Elements, zeroPoint: number): number {
   let sum = 0;
   for (let i = 0; i < values.length; i += 1) {
     sum += (weights[row * values.length + i] as number) * ((values[i] as number) - zeroPoint);
@@ -139,6 +161,9 @@ const clamp16 = (value: number) => clamp(value, -32768, 32767);
 const scaled16 = (value: number, scale: Multiplier) =>
   clamp16(multiplyByQuantizedMultiplier(value, scale, 'double'));
 
+const reduced16 = (value: number, scale: Multiplier) =>
+  clamp16(multiplyReduced(value, reducedMultiplier(scale)));
+
 interface GateScales {
   /** From the sum over the inputs, and from that over the hidden state, to Q3.12. */
   readonly input: Multiplier;
@@ -146,6 +171,7 @@ interface GateScales {
 }
 
 export interface LstmScales {
+  readonly isWide: boolean;
   readonly gates: readonly GateScales[];
   /** Of the products forget gate · cell, input gate · cell gate, output gate · tanh. */
   readonly forget: Multiplier;
@@ -153,6 +179,9 @@ export interface LstmScales {
   readonly hidden: Multiplier;
   readonly inputZeroPoint: number;
   readonly hiddenZeroPoint: number;
+  /** The range of the hidden state. */
+  readonly low: number;
+  readonly high: number;
   readonly tanh: TanhScale;
   /** The greatest magnitude of the cell; null: no bound. */
   readonly clip: number | null;
@@ -175,7 +204,9 @@ export function lstmScales(view: NodeView<LstmAttrs>): LstmScales {
     );
   const [cellScale, hiddenScale] = [Math.fround(cell.scale), Math.fround(hidden.scale)];
   const { cellClip } = view.attrs;
+  const [low, high] = rangeOfType(inputOf(view, lstmInputs.hidden).dtype);
   return {
+    isWide: isWide(view),
     gates: lstmInputs.weights.map((weights, k) => ({
       input: gate(input, weights),
       recurrent: gate(hidden, lstmInputs.recurrent[k] as number),
@@ -185,12 +216,57 @@ export function lstmScales(view: NodeView<LstmAttrs>): LstmScales {
     hidden: quantizeMultiplier(2 ** -30 / hiddenScale),
     inputZeroPoint: input.zeroPoint,
     hiddenZeroPoint: hidden.zeroPoint,
+    ...{ low, high },
     tanh: tanhScale(power),
     clip: cellClip > 0 ? Math.trunc(Math.min(Math.fround(cellClip) / cellScale, 32767)) : null,
   };
 }
 
 type Scale = ReturnType<typeof perTensor>;
+
+/** A sum of one gate of a unit: of weights times raw values, and `offset`. */
+export interface GateSum {
+  readonly weights: Int8Array;
+  /** The bias, less the zero point of what the weights multiply. */
+  readonly offset: number;
+  /** The sum's largest magnitude, for any values. */
+  readonly reach: number;
+  readonly scale: Multiplier;
+}
+
+/** The sums over the inputs, or over the hidden state: [units][gates]. */
+export function gateSums(
+  view: NodeView<LstmAttrs>,
+  source: 'input' | 'recurrent',
+): readonly GateSum[] {
+  const { units } = lstmDims(view);
+  const { gates, inputZeroPoint, hiddenZeroPoint, low } = lstmScales(view);
+  const isInput = source === 'input';
+  const zeroPoint = isInput ? inputZeroPoint : hiddenZeroPoint;
+  const positions = isInput ? lstmInputs.weights : lstmInputs.recurrent;
+  return Array.from({ length: 4 * units }, (_, i) => {
+    const [unit, k] = [Math.floor(i / 4), i % 4];
+    const all = inputOf(view, positions[k] as number).data as Int8Array;
+    const depth = all.length / units;
+    const weights = all.subarray(unit * depth, (unit + 1) * depth);
+    const bias = isInput ? inputOf(view, lstmInputs.biases[k] as number).data?.[unit] : 0;
+    const offset = Number(bias) - zeroPoint * weights.reduce((sum, w) => sum + w, 0);
+    const reach = weights.reduce((sum, w) => sum - low * Math.abs(w), Math.abs(offset));
+    return { weights, offset, reach, scale: (gates[k] as GateScales)[source] };
+  });
+}
+
+/** The runtime keeps 47 bits of a 64-bit sum, shifts left by 7 at most, and has an int32 result. */
+function checkReach(view: NodeView<LstmAttrs>): void {
+  const isBeyond = ({ reach, scale: { multiplier, shift } }: GateSum) =>
+    reach >= 2 ** 47 || shift >= 8 || reach * multiplier * 2 ** (shift - 31) >= 2 ** 30;
+  for (const source of ['input', 'recurrent'] as const) {
+    const i = gateSums(view, source).findIndex(isBeyond);
+    if (i < 0) continue;
+    const message = `unit ${Math.floor(i / 4)} can overflow the 32 bits of a gate's result`;
+    throw new BonsaiError('bad-quantization', at(view.node), message, 'quantize the model again');
+  }
+}
 
 /** @throws BonsaiError 'bad-shape' where operands do not fit each other */
 export function lstmDims(view: NodeView<LstmAttrs>): LstmDims {

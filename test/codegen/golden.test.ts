@@ -76,29 +76,33 @@ class Layers extends GraphBuilder {
   }
 }
 
-const lstm: Fill = (b) => {
-  const quant = perTensorQuant(1 / 128, 0);
-  const hidden = b.state(new Int8Array(2), [1, 2], quant);
+/** A layer of two cells; a large scale of weights makes sums of int16 64 bits wide. */
+function lstmOf(b: Layers, dtype: 'int8' | 'int16', scale = 0.01): TensorId {
+  const isWide = dtype === 'int16';
+  const quant = perTensorQuant(isWide ? 1 / 32768 : 1 / 128, 0);
+  const hidden = b.state(isWide ? new Int16Array(2) : new Int8Array(2), [1, 2], quant);
   const cell = b.state(new Int16Array(2), [1, 2], perTensorQuant(2 ** -12, 0));
-  const small = perTensorQuant(0.01, 0);
   const weights = (columns: number) => () =>
     b.constant(
       Int8Array.from({ length: 2 * columns }, (_, i) => i),
       [2, columns],
-      small,
+      perTensorQuant(scale, 0),
     );
+  const inputQuant = isWide ? perTensorQuant(2 ** -12, 0) : undefined;
   const operands = [
-    ...[hidden, cell, b.input([1, 4, 3])],
+    ...[hidden, cell, b.input([1, 4, 3], inputQuant, undefined, dtype)],
     ...[...Array.from({ length: 4 }, weights(3)), ...Array.from({ length: 4 }, weights(2))],
-    ...Array.from({ length: 4 }, () => b.constant(Int32Array.of(5, 7))),
+    ...Array.from({ length: 4 }, () =>
+      b.constant(isWide ? BigInt64Array.of(5n, 7n) : Int32Array.of(5, 7)),
+    ),
   ];
   const attrs = { timeMajor: false, cellClip: 0 };
-  const options = { quant, outputs: 3, dtype: 'int8' } as const;
+  const options = { quant, outputs: 3, dtype } as const;
   const [y = 0, next = 0, nextCell = 0] = b.nodeAll('lstm', operands, attrs, options);
   b.changes(hidden, next);
   b.changes(cell, nextCell);
   return y;
-};
+}
 
 /** Two nodes that differ, so that the descriptor shows; `apart` lists what one cannot do. */
 const rows: Readonly<Record<string, Fill>> = {
@@ -234,8 +238,8 @@ const rows: Readonly<Record<string, Fill>> = {
     const four = b.input([1, 6, 6, 4]);
     return [z, b.node('concatenation', [four, four], { axis: 3, activation: 'none' })];
   },
-  'portable/lstm': lstm,
-  'dsp/lstm': lstm,
+  'portable/lstm': (b) => [lstmOf(b, 'int8'), lstmOf(b, 'int16', 40)],
+  'dsp/lstm': (b) => [lstmOf(b, 'int8'), lstmOf(b, 'int16')],
   'portable/svdf': (b) => {
     const state = b.state(new Int16Array(2 * 2 * 3), [1, 12], perTensorQuant(0.01, 0));
     const place = b.state(new Int32Array(1), [1], null);

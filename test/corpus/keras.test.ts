@@ -45,8 +45,9 @@ function outcomeOf(name: string, rounding: RuntimeRounding): Outcome {
   const bytes = archive[`${name}.tflite`] as Uint8Array;
   const vectors = JSON.parse(strFromU8(archive[`${name}.json`] as Uint8Array)) as Vectors;
   const ports = portsOf(bytes, name);
-  // Where TFLM does not run a model, there are the desktop's bits alone, which its rounding gives.
-  const asked = typeof vectors[rounding] === 'string' ? 'tflite' : rounding;
+  // Where a runtime does not run a model, there are the bits of another, which its rounding gives.
+  const runs = (each: RuntimeRounding) => typeof vectors[each] !== 'string';
+  const asked = [rounding, 'tflite' as const, 'tflm' as const].find(runs) ?? rounding;
   const answers = vectors[asked];
   if (typeof answers === 'string') return `no answer: ${answers}`;
   const typed = (all: readonly FilePort[], values: readonly (readonly number[])[]) =>

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { qemuCommand } from '../../src/device/qemu.js';
+import { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
 import { lstmOptions } from '../../src/import/tflite/schema.js';
@@ -31,6 +32,15 @@ interface Case {
   readonly power?: number;
   /** Times the weights: gates saturate. */
   readonly gain?: number;
+  /** Of the input and the hidden state; biases of int16 are int64. Default: int8. */
+  readonly activations?: 'int16';
+  /** Instead of the types that go with the activations. */
+  readonly inputType?: 'int8';
+  readonly biasType?: 'int32';
+  /** Runs that the golden answers have; default 6. */
+  readonly runs?: number;
+  /** SMLAD's sums of 32 bits do not do. */
+  readonly isWide?: boolean;
 }
 
 const cases: readonly Case[] = [
@@ -43,9 +53,29 @@ const cases: readonly Case[] = [
   { edge: 'a coarse cell: its tanh shifts left', steps: 5, inputs: 4, units: 5, power: -10 },
   { edge: 'a fine cell: its tanh shifts right', steps: 5, inputs: 4, units: 5, power: -14 },
   { edge: 'gates that saturate', steps: 6, inputs: 6, units: 5, gain: 30 },
+  ...[
+    { edge: 'int16, one cell', steps: 3, inputs: 4, units: 1 },
+    { edge: 'int16, several steps', steps: 7, inputs: 5, units: 6 },
+    { edge: 'int16, two batches', batches: 2, steps: 3, inputs: 4, units: 4 },
+    { edge: 'int16, time first', batches: 2, steps: 3, inputs: 3, units: 4, timeMajor: true },
+    { edge: 'int16, a clipped cell', steps: 6, inputs: 4, units: 4, cellClip: 0.3 },
+    { edge: 'int16, gates that saturate', steps: 6, inputs: 6, units: 5, gain: 30 },
+    {
+      edge: 'int16, scales too large for sums of 32 bits',
+      steps: 4,
+      inputs: 6,
+      units: 5,
+      gain: 9000,
+      isWide: true,
+    },
+    { edge: 'int16, zero points', steps: 4, inputs: 3, units: 5, zeroPoints: [-20, 9] as const },
+    { edge: 'int16, a coarse cell', steps: 5, inputs: 7, units: 9, power: -10 },
+    { edge: 'int16, a fine cell', steps: 5, inputs: 8, units: 8, power: -14 },
+    { edge: 'int16, 128 cells', steps: 20, inputs: 64, units: 128, gain: 0.05, runs: 1 },
+  ].map((given) => ({ ...given, activations: 'int16' as const })),
 ];
 
-const runs = 6;
+const one16 = { activations: 'int16', steps: 2, inputs: 3, units: 2 } as const;
 
 /** One LSTM layer as a file: 0 input, 1 to 8 weights, 9 to 12 biases, 13 and 14 states, 15 output. */
 function fileOf(given: Case, seed: number): Uint8Array {
@@ -57,7 +87,7 @@ function fileOf(given: Case, seed: number): Uint8Array {
   });
   const tensor = (
     name: string,
-    type: 'int8' | 'int16' | 'int32',
+    type: 'int8' | 'int16' | 'int32' | 'int64',
     shape: number[],
     scale: number,
     more: Partial<RawTensor> & { zeroPoint?: number } = {},
@@ -66,8 +96,12 @@ function fileOf(given: Case, seed: number): Uint8Array {
     const quantization = { scale: [scale], zeroPoint: [zeroPoint] };
     return { name, type: typeCode(type), shape, buffer: 0, quantization, ...rest };
   };
-  const inputScale = 0.03;
-  const hiddenScale = 1 / 128;
+  const { activations = 'int8' } = given;
+  const isWide = activations === 'int16';
+  const [inputScale, hiddenScale] = isWide ? [0.03 / 256, 1 / 32768] : [0.03, 1 / 128];
+  const { biasType = isWide ? 'int64' : 'int32' } = given;
+  const biasesOf = (values: Int32Array) =>
+    biasType === 'int64' ? BigInt64Array.from(values, (value) => 256n * BigInt(value)) : values;
   const scaleOf = (k: number) => 0.004 * gain * (1 + k / 10);
   const gates = [0, 1, 2, 3];
   const outer = timeMajor ? [steps, batches] : [batches, steps];
@@ -84,7 +118,9 @@ function fileOf(given: Case, seed: number): Uint8Array {
       {
         name: 'main',
         tensors: [
-          tensor('input', 'int8', [...outer, inputs], inputScale, { zeroPoint: inputZero }),
+          tensor('input', given.inputType ?? activations, [...outer, inputs], inputScale, {
+            zeroPoint: inputZero,
+          }),
           ...gates.map((k) =>
             tensor(`w${k}`, 'int8', [units, inputs], scaleOf(k), { buffer: 1 + k }),
           ),
@@ -92,13 +128,15 @@ function fileOf(given: Case, seed: number): Uint8Array {
             tensor(`r${k}`, 'int8', [units, units], scaleOf(k) * 1.3, { buffer: 5 + k }),
           ),
           ...gates.map((k) =>
-            tensor(`b${k}`, 'int32', [units], inputScale * scaleOf(k), { buffer: 9 + k }),
+            tensor(`b${k}`, biasType, [units], inputScale * scaleOf(k), {
+              buffer: 9 + k,
+            }),
           ),
-          tensor('hidden', 'int8', [batches, units], hiddenScale, {
+          tensor('hidden', activations, [batches, units], hiddenScale, {
             ...{ zeroPoint: hiddenZero, isVariable: true },
           }),
           tensor('cell', 'int16', [batches, units], 2 ** power, { isVariable: true }),
-          tensor('output', 'int8', [...outer, units], hiddenScale, { zeroPoint: hiddenZero }),
+          tensor('output', activations, [...outer, units], hiddenScale, { zeroPoint: hiddenZero }),
         ],
         inputs: [0],
         outputs: [15],
@@ -121,20 +159,28 @@ function fileOf(given: Case, seed: number): Uint8Array {
       {},
       ...gates.map(() => raw(random.int8(units * inputs, -127, 127))),
       ...gates.map(() => raw(random.int8(units * units, -127, 127))),
-      ...gates.map(() => raw(random.int32(units, -2000, 2000))),
+      ...gates.map(() => raw(biasesOf(random.int32(units, -2000, 2000)))),
     ],
   };
   return encodeModel(model);
 }
 
-const inputsOf = ({ batches = 1, steps, inputs }: Case, seed: number) =>
-  new Random(100 + seed).int8(runs * batches * steps * inputs);
+type Elements = Int8Array | Int16Array;
+
+function inputsOf(
+  { batches = 1, steps, inputs, activations, runs = 6 }: Case,
+  seed: number,
+): Elements {
+  const random = new Random(100 + seed);
+  const count = runs * batches * steps * inputs;
+  return activations ? (random.elements(activations, count) as Elements) : random.int8(count);
+}
 
 const load = (file: Uint8Array): Module =>
   importModel(file, { name: 'lstm', where: 'lstm', rounding: 'tflm' });
 
 /** The outputs of all runs in sequence. */
-function evaluated(module: Module, values: Int8Array): readonly number[] {
+function evaluated(module: Module, values: Elements, runs = 6): readonly number[] {
   const graph = mainGraph(module);
   let states = initialStates(graph);
   const size = values.length / runs;
@@ -157,7 +203,8 @@ describe('operator lstm', () => {
       }));
       const all = runtimeOutputs(python, 'tflm', jobs).map((outputs, i) => {
         if (typeof outputs === 'string') throw new Error(`${cases[i]?.edge}: ${outputs}`);
-        return Array.from(outputs[0] ?? []);
+        const bytes = outputs[0] as Int8Array;
+        return Array.from(cases[i]?.activations ? new Int16Array(bytes.buffer) : bytes);
       });
       expectGolden(`[\n${all.map((row) => JSON.stringify(row)).join(',\n')}\n]\n`, path);
     }
@@ -168,7 +215,19 @@ describe('operator lstm', () => {
     it(`gives the bits of tflm over runs that follow each other: ${given.edge}`, () => {
       const expected = answers()[seed];
       expect(new Set(expected).size, 'the outputs vary').to.be.above(8);
-      expect(evaluated(load(fileOf(given, seed)), inputsOf(given, seed))).to.deep.equal(expected);
+      const module = load(fileOf(given, seed));
+      expect(evaluated(module, inputsOf(given, seed), given.runs)).to.deep.equal(expected);
+    });
+  }
+
+  const refusals: readonly [Case, RegExp][] = [
+    [{ edge: 'biases of int32', ...one16, biasType: 'int32' }, /input 11 is int32/],
+    [{ edge: 'inputs of int8', ...one16, inputType: 'int8' }, /input 2 is int8/],
+    [{ edge: 'a scale beyond 2^7', ...one16, gain: 1e6 }, /unit 0 can overflow the 32 bits/],
+  ];
+  for (const [given, message] of refusals) {
+    it(`refuses int16 with ${given.edge}`, () => {
+      expect(() => load(fileOf(given, 1))).to.throw(BonsaiError, message);
     });
   }
 
@@ -186,7 +245,9 @@ describe('operator lstm', () => {
     { edge: '2 inputs', steps: 2, inputs: 2, units: 12 },
     { edge: 'weights that only fit shifted less', steps: 3, inputs: 7, units: 5, gain: 60 },
   ];
-  const smlad = () => [...cases, ...deep].map((given, seed) => load(fileOf(given, seed)));
+  const deep16 = deep.map((given) => ({ ...given, activations: 'int16' as const }));
+  const narrow = [...cases, ...deep, ...deep16].filter(({ isWide }) => isWide !== true);
+  const smlad = () => narrow.map((given, seed) => load(fileOf(given, seed)));
   const options = { kernel: 'dsp/lstm', runs: 5 } as const;
   it('in C with products of two, the twin of SMLAD', () => expectSameBits(smlad(), options));
   it('with SMLAD on a simulated Cortex-M4, chosen by its cost', async function () {

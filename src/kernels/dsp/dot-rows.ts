@@ -10,6 +10,13 @@ export interface DotRow {
   weight(position: number): number;
 }
 
+/** The pairs of a vector of `depth` elements in their order. */
+export const pairsInOrder = (depth: number): readonly TapPair[] =>
+  Array.from({ length: Math.ceil(depth / 2) }, (_, i) => [
+    2 * i,
+    2 * i + 1 < depth ? 2 * i + 1 : -1,
+  ]);
+
 /** Steps of four elements. */
 export function dotSteps(pairs: readonly TapPair[]): number {
   return Math.ceil(pairs.length / 2);

@@ -1,12 +1,19 @@
 /** lstm with SMLAD: the four gates of a unit are the rows of a group (dot-rows.ts). */
 import type { NodeView } from '../../ir/graph.js';
-import type { Multiplier } from '../../ops/arithmetic/quant.js';
+import { type Multiplier, reducedMultiplier } from '../../ops/arithmetic/quant.js';
 import { sigmoidTable } from '../../ops/arithmetic/sigmoid16.js';
-import { type LstmAttrs, lstmDims, lstmInputs, lstmScales } from '../../ops/lstm.js';
-import { inputOf } from '../../ops/shape/operands.js';
-import { gateOffsets, lstmNumbers } from '../portable/lstm.js';
+import {
+  type GateSum,
+  gateSums,
+  isWide,
+  type LstmAttrs,
+  lstmDims,
+  lstmInputs,
+  lstmScales,
+} from '../../ops/lstm.js';
+import { lstmNumbers } from '../portable/lstm.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
-import { type DotRow, dotSteps, dotTable } from './dot-rows.js';
+import { type DotRow, dotSteps, dotTable, pairsInOrder } from './dot-rows.js';
 import { stepsOf } from './multiply.js';
 import { word } from './words.js';
 
@@ -14,7 +21,8 @@ import { word } from './words.js';
 interface Gates {
   readonly depth: number;
   readonly rows: readonly DotRow[];
-  readonly multipliers: readonly Multiplier[];
+  /** Of each gate, the constants with which lstm_gate scales its sum. */
+  readonly stages: readonly (readonly number[])[];
 }
 
 export const smladLstm: KernelVariant<LstmAttrs> = {
@@ -23,32 +31,22 @@ export const smladLstm: KernelVariant<LstmAttrs> = {
   types: ['int8', 'int16'],
   match(view) {
     const { batches, steps, inputs, units } = lstmDims(view);
-    const { gates, forget, remember, hidden, ...scales } = lstmScales(view);
-    const { weights, recurrent, biases } = lstmInputs;
-    const fromInput = gateRows(
-      view,
-      weights,
-      gateOffsets(view, weights, scales.inputZeroPoint, biases),
-      gates.map(({ input }) => input),
-    );
-    const fromHidden = gateRows(
-      view,
-      recurrent,
-      gateOffsets(view, recurrent, scales.hiddenZeroPoint, []),
-      gates.map((gate) => gate.recurrent),
-    );
+    const { forget, remember, hidden } = lstmScales(view);
+    const rowsOf = isWide(view) ? wideRows : gateRows;
+    const fromInput = rowsOf(gateSums(view, 'input'));
+    const fromHidden = rowsOf(gateSums(view, 'recurrent'));
     // Products of two int16 are below 2^30 in magnitude, except where both are the least one: no
     // gate is. A shift to the left, or none, does not occur with the scales that converters give.
     const isRight = [forget, remember, hidden].every(({ shift }) => shift < 0);
     if (fromInput === null || fromHidden === null || !isRight) return null;
-    const words = [fromInput, fromHidden].map(({ depth }) => dotSteps(stepsOf(1, depth)));
+    const words = [fromInput, fromHidden].map(({ depth }) => dotSteps(pairsOf(view, depth)));
     const runs = batches * steps;
     return {
       scratchBytes: 8 * words.reduce((sum, n) => sum + n, 0),
       work: () => ({
         steps: { count: runs * units * words.reduce((sum, n) => sum + n, 0), cycles: 11.05 },
-        outputs: { count: runs * units, cycles: 205 },
-        widened: { count: (runs * (inputs + units)) / 4, cycles: 6 },
+        outputs: { count: runs * units, cycles: isWide(view) ? 175 : 205 },
+        widened: { count: (runs * (inputs + units)) / 4, cycles: isWide(view) ? 2 : 6 },
         runs: { count: runs, cycles: 60 },
       }),
       calls: () => [callOf(view, fromInput, fromHidden)],
@@ -56,36 +54,60 @@ export const smladLstm: KernelVariant<LstmAttrs> = {
   },
 };
 
+/** Positions of the two values in each word: those of int8 as widen_packed brings them. */
+const pairsOf = (view: NodeView<LstmAttrs>, depth: number) =>
+  isWide(view) ? pairsInOrder(depth) : stepsOf(1, depth);
+
 /**
  * Rows whose sums are twice the accumulator, shifted left as its multiplier says: a 32-bit product
  * then has its doubled upper half. null if a weight leaves int16, or a sum may leave int32.
  */
-function gateRows(
-  view: NodeView<LstmAttrs>,
-  positions: readonly number[],
-  offsets: Int32Array,
-  multipliers: readonly Multiplier[],
-): Gates | null {
-  const { units } = lstmDims(view);
-  const all = positions.map((position) => inputOf(view, position).data as Int8Array);
-  const depth = (all[0] as Int8Array).length / units;
-  const rows = Array.from({ length: 4 * units }, (_, i) => {
-    const [unit, k] = [Math.floor(i / 4), i % 4];
-    const factor = 2 ** (1 + Math.max(0, multipliers[k]?.shift ?? 0));
-    const weights = (all[k] as Int8Array).subarray(unit * depth, (unit + 1) * depth);
-    const reach = weights.reduce(
-      (sum, w) => sum + 128 * Math.abs(w),
-      Math.abs(offsets[i] as number),
-    );
-    const start = (offsets[i] as number) * factor;
-    return { start, weight: (at: number) => (weights[at] as number) * factor, factor, reach };
+function gateRows(sums: readonly GateSum[]): Gates | null {
+  const factorOf = ({ scale }: GateSum) => 2 ** (1 + Math.max(0, scale.shift));
+  const fits = sums.every((sum) => factorOf(sum) <= 256 && sum.reach * factorOf(sum) < 2 ** 31);
+  if (!fits) return null;
+  return gatesOf(sums, factorOf, ({ scale }) => scaleConstants(scale));
+}
+
+/**
+ * Sums of int16 values in 32 bits. The runtime's (sum · m + 2^(shift - 1)) >> shift, with m below
+ * 2^15, is (sum · m · 2^(32 - shift) + 2^31) >> 32: SMMULR with a factor below 2^30 for shifts of 17
+ * to 32. null if a sum may leave int32, or for other shifts.
+ */
+function wideRows(sums: readonly GateSum[]): Gates | null {
+  const fits = sums.every(({ reach, scale }) => {
+    const { shift } = reducedMultiplier(scale);
+    return reach < 2 ** 31 && shift >= 17 && shift <= 32;
   });
-  const fits = rows.every(({ factor, reach }) => factor <= 256 && reach * factor < 2 ** 31);
-  return fits ? { depth, rows, multipliers } : null;
+  if (!fits) return null;
+  return gatesOf(
+    sums,
+    () => 1,
+    ({ scale }) => {
+      const { multiplier, shift } = reducedMultiplier(scale);
+      return [multiplier * 2 ** (32 - shift)];
+    },
+  );
+}
+
+function gatesOf(
+  sums: readonly GateSum[],
+  factorOf: (sum: GateSum) => number,
+  stageOf: (sum: GateSum) => readonly number[],
+): Gates {
+  return {
+    depth: sums[0]?.weights.length ?? 0,
+    rows: sums.map((sum) => {
+      const factor = factorOf(sum);
+      const weight = (at: number) => (sum.weights[at] as number) * factor;
+      return { start: sum.offset * factor, weight };
+    }),
+    stages: sums.slice(0, 4).map(stageOf),
+  };
 }
 
 /** The constants of scale_twice. */
-function scaleWords({ multiplier, shift }: Multiplier): readonly [number, number, number, number] {
+function scaleConstants({ multiplier, shift }: Multiplier): readonly number[] {
   const right = Math.max(0, -shift);
   return [multiplier, right, right > 0 ? 2 ** (right - 1) : 0, right > 0 ? -1 : 0];
 }
@@ -105,19 +127,20 @@ const curveNodes = Int32Array.from({ length: 512 }, (_, at) => {
 
 function callOf(view: NodeView<LstmAttrs>, fromInput: Gates, fromHidden: Gates): KernelCall {
   const { forget, remember, hidden, tanh } = lstmScales(view);
-  const { flags, numbers } = lstmNumbers(view);
+  const { flags, numbers, types } = lstmNumbers(view);
   const half = ({ shift }: Multiplier) => 2 ** (-shift - 1);
-  const pairs = [fromInput, fromHidden].map(({ depth }) => stepsOf(1, depth)) as [[], []];
-  const stages = fromInput.multipliers.flatMap((multiplier, k) => [
-    ...scaleWords(multiplier),
-    ...scaleWords(fromHidden.multipliers[k] as Multiplier),
+  const pairs = [fromInput, fromHidden].map(({ depth }) => pairsOf(view, depth)) as [[], []];
+  const stages = fromInput.stages.flatMap((stage, k) => [
+    ...stage,
+    ...(fromHidden.stages[k] as readonly number[]),
   ]);
   return {
     inputs: [lstmInputs.input],
     outputs: [0, 1, 2],
-    flags,
+    ...{ flags, types },
     numbers: {
       ...numbers,
+      gate_words: stages.length / 4,
       ...{ input_steps: dotSteps(pairs[0]), hidden_steps: dotSteps(pairs[1]) },
       ...{ forget_shift: -forget.shift, forget_half: half(forget) },
       ...{ remember_shift: -remember.shift, remember_half: half(remember) },

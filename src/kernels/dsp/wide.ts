@@ -11,8 +11,7 @@ import { windowLead } from '../layout/overlap.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import { elementBytes, type Sums, scaleRow, sumsOf } from '../portable/wide.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import { dotSteps, dotTable } from './dot-rows.js';
-import type { TapPair } from './multiply.js';
+import { dotSteps, dotTable, pairsInOrder } from './dot-rows.js';
 
 /** Instructions of an output, by how its sum is requantized. */
 const outputCycles: Readonly<Record<Sums, number>> = { reduced: 17, wide: 26, whole: 30 };
@@ -48,13 +47,7 @@ export function smladWide<A extends AccumulationAttrs>(
   };
 }
 
-const pairsOf = (depth: number): readonly TapPair[] =>
-  Array.from({ length: Math.ceil(depth / 2) }, (_, i) => [
-    2 * i,
-    2 * i + 1 < depth ? 2 * i + 1 : -1,
-  ]);
-
-const stepsOfDepth = (depth: number) => dotSteps(pairsOf(depth));
+const stepsOfDepth = (depth: number) => dotSteps(pairsInOrder(depth));
 
 function workOf({ shape, filters }: Convolution, sums: Sums): Readonly<Record<string, WorkTerm>> {
   const pixels = pixelsOf(shape);
@@ -72,7 +65,7 @@ function workOf({ shape, filters }: Convolution, sums: Sums): Readonly<Record<st
 function callOf(view: NodeView<AccumulationAttrs>, layer: Convolution, sums: Sums): KernelCall {
   const { shape, filters, stage } = layer;
   const { channels, depth } = filters;
-  const pairs = pairsOf(depth);
+  const pairs = pairsInOrder(depth);
   const all = weightRows(view, filters);
   const starts = accumulatorStarts(stage);
   const rows = Array.from({ length: channels }, (_, channel) => ({

@@ -1,9 +1,22 @@
-/** lstm: the four gates of a unit in one pass over the input and one over the hidden state. */
+/**
+ * lstm: the four gates of a unit in one pass over the input and one over the hidden state. Sums of
+ * int16 have 32 bits where the weights prove that no input can make them leave these, otherwise 64.
+ */
 import type { NodeView } from '../../ir/graph.js';
+import { reducedMultiplier } from '../../ops/arithmetic/quant.js';
 import { sigmoidTable } from '../../ops/arithmetic/sigmoid16.js';
-import { type LstmAttrs, lstmDims, lstmInputs, lstmScales } from '../../ops/lstm.js';
+import {
+  type GateSum,
+  gateSums,
+  isWide,
+  type LstmAttrs,
+  lstmDims,
+  lstmInputs,
+  lstmScales,
+} from '../../ops/lstm.js';
 import { inputOf } from '../../ops/shape/operands.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import { isReducible, type Sums, scaleWords } from './wide.js';
 
 export const lstmVariant: KernelVariant<LstmAttrs> = {
   template: 'portable/lstm',
@@ -11,18 +24,29 @@ export const lstmVariant: KernelVariant<LstmAttrs> = {
   types: ['int8', 'int16'],
   match: (view) => {
     const { batches, steps, inputs, units } = lstmDims(view);
+    const input = gateSums(view, 'input');
+    const recurrent = gateSums(view, 'recurrent');
+    const sums = isWide(view) ? sumsOf([...input, ...recurrent]) : 'whole';
+    const products = batches * steps * 4 * units * (inputs + units);
     return {
       // The next hidden state: the present one is read until the last unit is done.
-      scratchBytes: units,
+      scratchBytes: units * (isWide(view) ? 2 : 1),
       work: () => ({
         // Cortex-M0+: a word of four weights, four products.
-        products: { count: batches * steps * 4 * units * (inputs + units), cycles: 5 },
+        ...(sums === 'wide'
+          ? { wide_products: { count: products, cycles: 12 } }
+          : { products: { count: products, cycles: 5 } }),
         outputs: { count: batches * steps * units, cycles: 400 },
       }),
-      calls: () => [callOf(view)],
+      calls: () => [callOf(view, input, recurrent, sums)],
     };
   },
 };
+
+function sumsOf(all: readonly GateSum[]): Sums {
+  const isNarrow = all.every(({ reach, scale }) => isReducible(reach, reducedMultiplier(scale)));
+  return isNarrow ? 'reduced' : 'wide';
+}
 
 /** Words [units][values]: a word has the weights of the four gates, the input gate's lowest. */
 function packed(view: NodeView<LstmAttrs>, positions: readonly number[]): Int32Array {
@@ -32,34 +56,14 @@ function packed(view: NodeView<LstmAttrs>, positions: readonly number[]): Int32A
   );
 }
 
-/** [units][gates]: biases, less the zero point of what the weights multiply. */
-export function gateOffsets(
-  view: NodeView<LstmAttrs>,
-  positions: readonly number[],
-  zeroPoint: number,
-  biases: readonly number[],
-): Int32Array {
-  const { units } = lstmDims(view);
-  const result = new Int32Array(4 * units);
-  positions.forEach((position, k) => {
-    const weights = inputOf(view, position).data as Int8Array;
-    const depth = weights.length / units;
-    for (let unit = 0; unit < units; unit += 1) {
-      const sum = weights.subarray(unit * depth, (unit + 1) * depth).reduce((a, b) => a + b, 0);
-      const bias = biases[k] === undefined ? 0 : Number(inputOf(view, biases[k]).data?.[unit]);
-      result[4 * unit + k] = bias - zeroPoint * sum;
-    }
-  });
-  return result;
-}
-
-/** Flags and numbers that describe the layer. */
-export function lstmNumbers(view: NodeView<LstmAttrs>): Pick<KernelCall, 'flags' | 'numbers'> {
+/** Flags, numbers and the type of activations that describe the layer. */
+export function lstmNumbers(view: NodeView<LstmAttrs>) {
   const { batches, steps, inputs, units } = lstmDims(view);
   const { hiddenZeroPoint, forget, remember, hidden, tanh, clip } = lstmScales(view);
   const [rowStep, batchStep] = view.attrs.timeMajor ? [batches, 1] : [1, steps];
   return {
-    flags: { clipped: clip !== null },
+    flags: { clipped: clip !== null, int16: isWide(view) },
+    types: { element: inputOf(view, lstmInputs.hidden).dtype },
     numbers: {
       ...{ batches, steps, inputs, units, row_step: rowStep, batch_step: batchStep },
       ...{ forget_multiplier: forget.multiplier, forget_shift: forget.shift },
@@ -71,25 +75,36 @@ export function lstmNumbers(view: NodeView<LstmAttrs>): Pick<KernelCall, 'flags'
   };
 }
 
-function callOf(view: NodeView<LstmAttrs>): KernelCall {
-  const { gates, inputZeroPoint, hiddenZeroPoint } = lstmScales(view);
-  const { weights, recurrent, biases } = lstmInputs;
-  const stages = gates.flatMap((gate) => [
-    ...[gate.input.multiplier, gate.input.shift],
-    ...[gate.recurrent.multiplier, gate.recurrent.shift],
+function callOf(
+  view: NodeView<LstmAttrs>,
+  input: readonly GateSum[],
+  recurrent: readonly GateSum[],
+  sums: Sums,
+): KernelCall {
+  const { flags, numbers, types } = lstmNumbers(view);
+  const { low, high } = lstmScales(view);
+  const scaleOf = ({ scale }: GateSum) =>
+    scaleWords(sums === 'whole' ? scale : reducedMultiplier(scale), sums);
+  const stages = [0, 1, 2, 3].flatMap((k) => [
+    ...scaleOf(input[k] as GateSum),
+    ...scaleOf(recurrent[k] as GateSum),
   ]);
+  const offsets = (all: readonly GateSum[]): Table => {
+    const data = all.map(({ offset }) => offset);
+    if (sums !== 'wide') return { data: Int32Array.from(data), role: 'table' };
+    return { data: BigInt64Array.from(data, BigInt), role: 'table' };
+  };
   return {
     inputs: [lstmInputs.input],
     outputs: [0, 1, 2],
-    ...lstmNumbers(view),
+    types,
+    flags: { ...flags, wide: sums === 'wide', reduced: sums === 'reduced' },
+    numbers: { ...numbers, low, high },
     tables: {
-      weights: { data: packed(view, weights), role: 'weights' },
-      recurrent: { data: packed(view, recurrent), role: 'weights' },
-      offsets: { data: gateOffsets(view, weights, inputZeroPoint, biases), role: 'table' },
-      recurrent_offsets: {
-        data: gateOffsets(view, recurrent, hiddenZeroPoint, []),
-        role: 'table',
-      },
+      weights: { data: packed(view, lstmInputs.weights), role: 'weights' },
+      recurrent: { data: packed(view, lstmInputs.recurrent), role: 'weights' },
+      offsets: offsets(input),
+      recurrent_offsets: offsets(recurrent),
       stages: { data: Int32Array.from(stages), role: 'table' },
       sigmoid: { data: sigmoidTable, role: 'table' },
     },

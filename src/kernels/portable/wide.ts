@@ -12,6 +12,7 @@ import {
   outputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
+import type { Multiplier, ReducedMultiplier } from '../../ops/arithmetic/quant.js';
 import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
 import { type DepthwiseConv2dAttrs, depthwiseConv2d } from '../../ops/depthwise_conv2d.js';
 import { type FullyConnectedAttrs, fullyConnected } from '../../ops/fully_connected.js';
@@ -127,11 +128,16 @@ export type Sums = 'reduced' | 'wide' | 'whole';
  */
 export function sumsOf(view: NodeView<AccumulationAttrs>, { stage, filters }: Convolution): Sums {
   if (stage.wide === undefined) return 'whole';
-  const isNarrow =
-    accumulatorReach(view, filters).every((reach) => reach < 2 ** 31) &&
-    stage.wide.multipliers.every(({ multiplier, shift }) => multiplier === 0 || shift >= 17);
+  const { multipliers } = stage.wide;
+  const isNarrow = accumulatorReach(view, filters).every((reach, channel) =>
+    isReducible(reach, multipliers[channel] as ReducedMultiplier),
+  );
   return isNarrow ? 'reduced' : 'wide';
 }
+
+/** Whether sums of up to `reach` can be 'reduced'. */
+export const isReducible = (reach: number, { multiplier, shift }: ReducedMultiplier): boolean =>
+  reach < 2 ** 31 && (multiplier === 0 || shift >= 17);
 
 function kernelOf(
   view: NodeView<AccumulationAttrs>,
@@ -219,12 +225,16 @@ function callOf(
 }
 
 /** Multiplier and shift of a channel, as the kernels of these sums read them. */
-export function scaleRow(
-  { multipliers, wide }: OutputStage,
+export function scaleRow({ multipliers, wide }: OutputStage, sums: Sums, channel: number) {
+  return scaleWords((wide?.multipliers ?? multipliers)[channel] ?? noScale, sums);
+}
+
+const noScale = { multiplier: 0, shift: 0 };
+
+export function scaleWords(
+  { multiplier, shift }: Multiplier | ReducedMultiplier,
   sums: Sums,
-  channel: number,
 ): readonly [multiplier: number, shift: number] {
-  const { multiplier = 0, shift = 0 } = (wide?.multipliers ?? multipliers)[channel] ?? {};
   if (sums !== 'reduced') return [multiplier, shift];
   return [multiplier, multiplier === 0 ? 1 : shift - 16];
 }

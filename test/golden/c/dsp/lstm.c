@@ -228,6 +228,20 @@ static inline int8_t saturate8(int32_t x)
 #endif
 }
 
+/* One gate of n units, four words apart: its argument in Q3.12, times 3, in place of its sum over
+ * the inputs. `stage` has a factor, times 2^32, for that sum and for the one over the hidden state.
+ * */
+static inline void lstm_gate_int16(int32_t *sums, const int32_t *recurrent, int32_t n,
+                                   const int32_t *stage)
+{
+    const int32_t factor = stage[0], factor1 = stage[1];
+    for (int32_t *const end = sums + 4 * n; sums != end; sums += 4, recurrent += 4) {
+        const int32_t a = saturate16(smmulr(*sums, factor));
+        const int32_t b = saturate16(smmulr(*recurrent, factor1));
+        *sums = 3 * saturate16(a + b);
+    }
+}
+
 /* An LSTM layer over a sequence. The rows of a group are a unit's four gates (input, forget, cell,
  * output), whose weights are multiplied two at a time; the sums of `block` units are kept, then
  * gate after gate is computed for all of them. */
@@ -258,8 +272,8 @@ static void lstm_s8_dsp(const int8_t *restrict in, int8_t *restrict out, int8_t 
                 r = dot_rows(recurrent, h, r, n, hidden_steps);
                 lstm_gate(sums, recurrent, n, model_lstm_0_stages);
                 lstm_gate(sums + 1, recurrent + 1, n, model_lstm_0_stages + 8);
-                lstm_gate(sums + 2, recurrent + 2, n, model_lstm_0_stages + 16);
-                lstm_gate(sums + 3, recurrent + 3, n, model_lstm_0_stages + 24);
+                lstm_gate(sums + 2, recurrent + 2, n, model_lstm_0_stages + 2 * 8);
+                lstm_gate(sums + 3, recurrent + 3, n, model_lstm_0_stages + 3 * 8);
                 for (int32_t i = 0; i < n; i++) {
                     const int32_t *const gate = &sums[4 * i];
                     const int32_t added = curve16_sigmoid(gate[0], nodes) *
@@ -275,7 +289,64 @@ static void lstm_s8_dsp(const int8_t *restrict in, int8_t *restrict out, int8_t 
                     hidden[first + i] = saturate8(c + 0);
                 }
             }
-            memcpy(to, hidden, (size_t)units);
+            memcpy(to, hidden, (size_t)units * sizeof *hidden);
+            from += 1 * inputs;
+            to += 1 * units;
+        }
+        hidden += units;
+        cell += units;
+    }
+}
+
+/* An LSTM layer over a sequence. The rows of a group are a unit's four gates (input, forget, cell,
+ * output), whose weights are multiplied two at a time; the sums of `block` units are kept, then
+ * gate after gate is computed for all of them. */
+static void lstm_s16_dsp_int16(const int16_t *restrict in, int16_t *restrict out,
+                               int16_t *restrict hidden, int16_t *restrict cell,
+                               int8_t *restrict scratch)
+{
+    enum { block = 8 };
+    const int32_t inputs = 3, units = 2;
+    const int32_t input_steps = 1, hidden_steps = 1;
+    const uint32_t *const nodes = (const uint32_t *)model_lstm_0_nodes + 256;
+    uint32_t *const x = (uint32_t *)(void *)scratch, *const h = x + 2 * input_steps;
+    int32_t sums[4 * block], recurrent[4 * block];
+
+    /* Elements are multiplied four at a time, so the last words may lie past them. */
+    x[2 * input_steps - 2] = x[2 * input_steps - 1] = 0;
+    h[2 * hidden_steps - 2] = h[2 * hidden_steps - 1] = 0;
+    for (int32_t batch = 0; batch < 1; batch++) {
+        const int16_t *from = in + batch * 4 * inputs;
+        int16_t *to = out + batch * 4 * units;
+        for (int32_t step = 0; step < 4; step++) {
+            memcpy(x, from, (size_t)inputs * sizeof *from);
+            memcpy(h, hidden, (size_t)units * sizeof *hidden);
+            const int32_t *w = (const int32_t *)model_lstm_1_weights, *r =
+                (const int32_t *)model_lstm_1_recurrent;
+            for (int32_t first = 0; first < units; first += block) {
+                const int32_t n = units - first < block ? units - first : block;
+                w = dot_rows(sums, x, w, n, input_steps);
+                r = dot_rows(recurrent, h, r, n, hidden_steps);
+                lstm_gate_int16(sums, recurrent, n, model_lstm_1_stages);
+                lstm_gate_int16(sums + 1, recurrent + 1, n, model_lstm_1_stages + 2);
+                lstm_gate_int16(sums + 2, recurrent + 2, n, model_lstm_1_stages + 2 * 2);
+                lstm_gate_int16(sums + 3, recurrent + 3, n, model_lstm_1_stages + 3 * 2);
+                for (int32_t i = 0; i < n; i++) {
+                    const int32_t *const gate = &sums[4 * i];
+                    const int32_t added = curve16_sigmoid(gate[0], nodes) *
+                        curve16_tanh(gate[2], nodes);
+                    const int32_t kept = curve16_sigmoid(gate[1], nodes) * cell[first + i];
+                    int32_t c = saturate16(scale_twice(2 * kept, 1073741824, 14, 8192, -1));
+                    c += saturate16(scale_twice(2 * added, 1073741824, 17, 65536, -1));
+                    c = saturate16(c);
+                    cell[first + i] = (int16_t)c;
+                    c = curve16_tanh((c * 3 + 0) >> 0, nodes);
+                    c *= curve16_sigmoid(gate[3], nodes);
+                    c = scale_twice(2 * c, 1073741824, 14, 8192, -1);
+                    hidden[first + i] = (int16_t)saturate16(c + 0);
+                }
+            }
+            memcpy(to, hidden, (size_t)units * sizeof *hidden);
             from += 1 * inputs;
             to += 1 * units;
         }
@@ -289,8 +360,14 @@ static void model_step(int8_t *arena, int32_t step)
     switch (step) {
     /* lstm_0: "lstm_0"  s8 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 0 */
     case 0:
-        lstm_s8_dsp(arena + 0x0000, arena + 0x000c, state + 0x0000,
-                    (int16_t *)(void *)(state + 0x0004), arena + 0x0014);
+        lstm_s8_dsp(arena + 0x0000, arena + 0x0024, state + 0x0000,
+                    (int16_t *)(void *)(state + 0x0004), arena + 0x002c);
+        break;
+    /* lstm_1: "lstm_1"  s16 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 0 */
+    case 1:
+        lstm_s16_dsp_int16((int16_t *)(void *)(arena + 0x000c), (int16_t *)(void *)(arena + 0x003c),
+                           (int16_t *)(void *)(state + 0x0008), (int16_t *)(void *)(state + 0x000c),
+                           arena + 0x004c);
         break;
     default:
         break;
