@@ -138,6 +138,7 @@ import { logSoftmaxVariants, softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
 import { takeNdVariant, takeVariant } from './portable/take.js';
 import { updateSliceVariant } from './portable/update_slice.js';
+import { conv3dTransposeVariant, conv3dVariant } from './portable/volume.js';
 import {
   wideConvolution,
   wideDepthwise,
@@ -374,6 +375,8 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ],
   [batchMatmul.name, { variants: [batchMatmulVariant] }],
   ['conv2d', convolutions],
+  ['conv3d', { variants: [conv3dVariant] }],
+  ['conv3d_transpose', { variants: [conv3dTransposeVariant] }],
   ['depthwise_conv2d', depthwiseConvolutions],
   [
     div.name,

@@ -16,6 +16,8 @@ import { cast } from './cast.js';
 import { compare } from './compare.js';
 import { concatenation } from './concatenation.js';
 import { conv2d } from './conv2d.js';
+import { conv3d } from './conv3d.js';
+import { conv3dTranspose } from './conv3d_transpose.js';
 import { cumsum } from './cumsum.js';
 import { depthToSpace } from './depth_to_space.js';
 import { depthwiseConv2d } from './depthwise_conv2d.js';
@@ -114,6 +116,8 @@ const all: readonly OpDef<any>[] = [
   batchToSpaceNd,
   concatenation,
   conv2d,
+  conv3d,
+  conv3dTranspose,
   cumsum,
   depthToSpace,
   depthwiseConv2d,

@@ -218,6 +218,47 @@ const resized = (name: string, version: number) =>
     ({ attrs: { alignCorners, halfPixelCenters } }) => ({ alignCorners, halfPixelCenters }),
   );
 
+/** CONV_3D and CONV_3D_TRANSPOSE: the window moves over the input, or over the output. */
+const volumeOptions = (view: NodeView, transposed: boolean) => {
+  const [pads, strides, dilations] = ['pads', 'strides', 'dilations'].map((name) =>
+    list(view.attrs, name),
+  ) as [number[], number[], number[]];
+  const [large, small] = transposed
+    ? [outputShape(view), shapeOf(view)]
+    : [shapeOf(view), outputShape(view)];
+  const kernel = shapeOf(view, 1);
+  const same = strides.map((stride, axis) =>
+    samePadding(large[axis + 1] ?? 1, kernel[axis] ?? 1, stride, dilations[axis] ?? 1),
+  );
+  const stated = transposed ? same.map(([before]) => before) : same.flat();
+  // Padding before an axis may be 0 both times; then the extents tell.
+  const isSame =
+    pads.join() === stated.join() &&
+    strides.every((stride, axis) => Math.ceil((large[axis + 1] ?? 1) / stride) === small[axis + 1]);
+  if (!isSame && pads.some((pad) => pad !== 0)) {
+    throw inexpressible(view, 'padding that is not SAME or VALID');
+  }
+  const [strideD, strideH, strideW] = strides;
+  const [dilationD, dilationH, dilationW] = dilations;
+  return {
+    ...{ padding: isSame ? 0 : 1, strideD, strideH, strideW },
+    ...{ dilationD, dilationH, dilationW, ...fusedActivation(view) },
+  };
+};
+
+const conv3dTranspose: Writer = {
+  name: 'CONV_3D_TRANSPOSE',
+  version: 1,
+  write(view, extras) {
+    const [input = null, weights = null, bias = null] = view.node.inputs;
+    const size = extras.constant(...vector(outputShape(view)));
+    return {
+      inputs: [size, weights, input, ...(bias === null ? [] : [bias])],
+      options: volumeOptions(view, true),
+    };
+  },
+};
+
 const transposeConv: Writer = {
   name: 'TRANSPOSE_CONV',
   version: 3,
@@ -302,6 +343,8 @@ const table: Readonly<Record<string, Writers>> = {
     ...fusedActivation(view),
   })),
   conv2d: windowed('CONV_2D', 3, weightsKernel, dilations),
+  conv3d: plain('CONV_3D', 1, (view) => volumeOptions(view, false)),
+  conv3d_transpose: conv3dTranspose,
   cumsum: parameterised(
     'CUMSUM',
     1,

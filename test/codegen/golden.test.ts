@@ -527,6 +527,24 @@ Object.assign(rows, {
       { ...twice, size: [6, 8] },
       6,
     ),
+  'portable/conv3d_f32': (b: Layers) =>
+    realLayer(
+      b,
+      'conv3d',
+      realInput(b, [1, 4, 5, 6, 3]),
+      [2, 3, 3, 3, 6],
+      { strides: [1, 1, 2], dilations: [2, 1, 1], pads: [0, 0, 1, 1, 0, 1] },
+      6,
+    ),
+  'portable/conv3d_transpose_f32': (b: Layers) =>
+    realLayer(
+      b,
+      'conv3d_transpose',
+      realInput(b, [1, 2, 3, 4, 3]),
+      [2, 2, 3, 6, 3],
+      { strides: [1, 2, 2], dilations: [1, 1, 1], pads: [0, 0, 0], size: [3, 6, 9] },
+      6,
+    ),
   'portable/depthwise_conv2d_f32': (b: Layers) => {
     const attrs = { ...pads, depthMultiplier: 2 };
     return realLayer(b, 'depthwise_conv2d', realInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);

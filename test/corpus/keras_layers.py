@@ -68,6 +68,7 @@ def convolutions():
     case("conv2d_no_bias", image, lambda: k.Conv2D(6, (3, 2), use_bias=False))
     case("conv3d", volume, lambda: k.Conv3D(4, 3))
     case("conv3d_same", volume, lambda: k.Conv3D(4, (1, 3, 3), padding="same"))
+    case("conv3d_stride", volume, lambda: k.Conv3D(4, 2, strides=2, padding="same", activation="relu"))
     case("depthwise_conv1d", series, lambda: k.DepthwiseConv1D(3))
     case("depthwise_conv1d_same", series, lambda: k.DepthwiseConv1D(3, padding="same", depth_multiplier=2))
     case("depthwise_conv2d", image, lambda: k.DepthwiseConv2D(3))
@@ -85,6 +86,8 @@ def convolutions():
     case("conv2d_transpose_stride3", (3, 4, 4), lambda: k.Conv2DTranspose(3, 2, strides=3))
     case("conv2d_transpose_relu", (4, 4, 4), lambda: k.Conv2DTranspose(3, 4, strides=2, activation="relu"))
     case("conv3d_transpose", (2, 3, 3, 2), lambda: k.Conv3DTranspose(2, 2))
+    case("conv3d_transpose_stride", (2, 3, 3, 2), lambda: k.Conv3DTranspose(3, 3, strides=2, padding="same"))
+    case("conv3d_transpose_dilated", (2, 3, 3, 2), lambda: k.Conv3DTranspose(2, 2, dilation_rate=2))
 
 
 def dense():

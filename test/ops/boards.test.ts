@@ -8,6 +8,8 @@ const names = [
 ];
 /** Of int16, in files of their own. */
 const wide = ['abs', 'relu', 'relu6', 'squared_difference'];
+/** Of float32. */
+const real = ['conv3d', 'conv3d_transpose'];
 
 describe('operators on simulated boards', () => {
   for (const target of ['rp2040', 'stm32f405']) {
@@ -16,6 +18,7 @@ describe('operators on simulated boards', () => {
         [
           ...names.flatMap((name) => goldenModules(name)),
           ...wide.flatMap((name) => goldenModules(name, `${name}_s16`)),
+          ...real.flatMap((name) => goldenModules(name, `${name}_f32`)),
         ],
         target,
         { planned: true },

@@ -81,6 +81,16 @@ const realPair =
     return quantized(growth, b.node(op, [real(growth), y], { activation: 'none' }));
   };
 
+/** Float32 as [1, d, h, w, c]. */
+const volume = (growth: Growth): TensorId => {
+  const x = image({ ...growth, x: real(growth) });
+  return growth.b.node('expand_dims', [x], { shape: [1, ...growth.b.shape(x)] });
+};
+
+/** Filters of a layer of float32. */
+const realFilters = ({ b, random }: Growth, shape: Shape): TensorId =>
+  b.constant(random.elements('float32', elementCount(shape)), shape, null);
+
 /** A float32 tensor as int8. */
 const quantized = ({ b, random }: Growth, x: TensorId): TensorId =>
   b.node('quantize', [x], { algorithm: 'scalar' }, { dtype: 'int8', quant: quant(random) });
@@ -567,6 +577,35 @@ export const indexed: Readonly<Record<string, Grow>> = {
     const { b } = growth;
     const found = b.node('bucketize', [real(growth)], { boundaries: [-2, -0.5, 0, 1] }, whole);
     return quantized(growth, b.node('cast', [found], {}, { dtype: 'float32', quant: null }));
+  },
+  conv3d: (growth) => {
+    const { b, random } = growth;
+    const x = volume(growth);
+    const [, ...extents] = b.shape(x);
+    const axes = extents.slice(0, 3).map((extent) => ({
+      ...{ extent, kernel: random.integer(1, Math.min(extent, 2)), stride: random.integer(1, 2) },
+    }));
+    const filters = [...axes.map(({ kernel }) => kernel), extents[3] ?? 1, random.integer(1, 5)];
+    const attrs = {
+      ...{ strides: axes.map(({ stride }) => stride), dilations: [1, 1, 1] },
+      pads: axes.flatMap(({ extent, kernel, stride }) => samePadding(extent, kernel, stride, 1)),
+      activation: activation(random),
+    };
+    return quantized(growth, b.node('conv3d', [x, realFilters(growth, filters), null], attrs));
+  },
+  conv3d_transpose: (growth) => {
+    const { b, random } = growth;
+    const x = volume(growth);
+    const [, ...extents] = b.shape(x);
+    const [kernel, strides] = [0, 1].map(() => [0, 1, 2].map(() => random.integer(1, 2))) as [
+      number[],
+      number[],
+    ];
+    const size = kernel.map((taps, d) => ((extents[d] ?? 1) - 1) * (strides[d] ?? 1) + taps);
+    const filters = realFilters(growth, [...kernel, random.integer(1, 3), extents[3] ?? 1]);
+    const attrs = { strides, dilations: [1, 1, 1], pads: [0, 0, 0], size };
+    const all = { ...attrs, activation: activation(random) };
+    return quantized(growth, b.node('conv3d_transpose', [x, filters, null], all));
   },
   one_hot: (growth) => {
     const { b, random, x } = growth;

@@ -1,7 +1,13 @@
 /** Layers of float32: TFLM's bits. Desktop TFLite adds in vectors, whose order depends on the machine. */
 import { elementCount, type Shape } from '../../src/ir/graph.js';
 import { Random } from './module.js';
-import { type OperandCase, type OperatorCase, testOperator } from './operator.js';
+import {
+  type OperandCase,
+  type OperatorCase,
+  type OperatorTests,
+  testOperator,
+} from './operator.js';
+import type { Rounding } from './runtime-rows.js';
 
 /** A model's input. */
 export const reals = (shape: Shape): OperandCase => ({ shape, dtype: 'float32', quant: null });
@@ -22,24 +28,30 @@ export function realWeights(
   return [realConstant(random, shape), bias];
 }
 
+interface RealTests extends Pick<OperatorTests, 'refused'> {
+  /** By how many units in the last place the runtime's C library may differ. */
+  readonly ulps?: number;
+  /** Runtimes that add in another order. */
+  readonly differs?: readonly Rounding[];
+}
+
 type RealCase = Omit<OperatorCase, 'quant' | 'dtype'>;
 
 /**
  * @param cases nodes whose golden rows tflite-micro computes
- * @param options.ulps by how many units in the last place its C library may differ
  */
 export function testReal(
   op: string,
   cases: readonly RealCase[],
   random: (random: Random) => Omit<RealCase, 'edge'>,
-  { ulps = 0 } = {},
+  { ulps = 0, differs = ['tflite'], refused = [] }: RealTests = {},
 ): void {
   const real = { quant: null, dtype: 'float32' } as const;
   testOperator({
     ...{ op, golden: `${op}_f32`, ulps },
     cases: cases.map((one) => ({ ...one, ...real })),
     random: (seeded) => ({ ...random(seeded), ...real }),
-    differs: () => ['tflite'],
+    ...{ differs: () => differs, refused },
   });
 }
 

@@ -85,6 +85,8 @@ const traces: ReadonlyMap<string, AnyTrace> = new Map(
     compare,
     concatenation,
     conv2d,
+    conv3d: untraced,
+    conv3d_transpose: untraced,
     cumsum,
     depth_to_space: moved,
     depthwise_conv2d: depthwiseConv2d,

@@ -25,6 +25,7 @@ import {
   bucketizeOptions,
   concatenationOptions,
   conv2dOptions,
+  conv3dOptions,
   cumsumOptions,
   depthToSpaceOptions,
   depthwiseConv2dOptions,
@@ -52,6 +53,7 @@ import {
   svdfOptions,
   transposeConvOptions,
 } from './schema.js';
+import { transposedVolumeAttrs, volumeAttrs } from './volumes.js';
 
 const none = () => ({});
 
@@ -296,6 +298,22 @@ const table: Readonly<Record<string, AnyRow>> = {
         rounding: filterC === channels ? matrixRounding(foreign) : 'double',
       };
     },
+  }),
+  CONV_3D: row({
+    op: 'conv3d',
+    optionsType: 106,
+    options: conv3dOptions,
+    operands: [0, 1, 2],
+    optional: [2],
+    attrs: volumeAttrs,
+  }),
+  CONV_3D_TRANSPOSE: row({
+    op: 'conv3d_transpose',
+    optionsType: 106,
+    options: conv3dOptions,
+    operands: [2, 1, 3],
+    optional: [3],
+    attrs: transposedVolumeAttrs,
   }),
   COS: row({
     op: 'real_function',

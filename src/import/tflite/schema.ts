@@ -140,6 +140,18 @@ export const conv2dOptions = {
   dilationH: int32(5, 1),
 };
 
+/** CONV_3D and CONV_3D_TRANSPOSE. */
+export const conv3dOptions = {
+  padding: scalar(0, 'int8'),
+  strideD: int32(1),
+  strideW: int32(2),
+  strideH: int32(3),
+  activation: scalar(4, 'int8'),
+  dilationD: int32(5, 1),
+  dilationW: int32(6, 1),
+  dilationH: int32(7, 1),
+};
+
 export const transposeConvOptions = {
   padding: scalar(0, 'int8'),
   strideW: int32(1),

@@ -24,30 +24,30 @@ import { windowNumbers } from '../layout/window-numbers.js';
 import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
 import { windowOfPool } from './pool.js';
 
-const traits = { needs: [], types: ['float32'] } as const;
+export const realTraits = { needs: [], types: ['float32'] } as const;
 
 export const realConvolution: KernelVariant<Conv2dAttrs> = {
-  ...traits,
+  ...realTraits,
   template: 'portable/conv2d_f32',
-  match: (view) => kernelOf(view, conv2d.macs(view), () => convolutionCalls(view)),
+  match: (view) => realKernel(view, conv2d.macs(view), () => convolutionCalls(view)),
 };
 
 export const realFullyConnected: KernelVariant<FullyConnectedAttrs> = {
-  ...traits,
+  ...realTraits,
   template: 'portable/conv2d_f32',
   match: (view) =>
-    kernelOf(view, fullyConnected.macs(view), () => {
+    realKernel(view, fullyConnected.macs(view), () => {
       const { channels, depth } = rowFilters(view);
       return groupCalls(view, rowWindow(rowCount(view), depth, channels), 1);
     }),
 };
 
 export const realTransposeConv: KernelVariant<TransposeConvAttrs> = {
-  ...traits,
+  ...realTraits,
   template: 'portable/transpose_conv_f32',
   text: 'portable/conv2d_f32',
   match: (view) =>
-    kernelOf(view, transposeConv.macs(view), () =>
+    realKernel(view, transposeConv.macs(view), () =>
       phasesOf(view).flatMap(({ convolution, spread }) =>
         convolutionCalls(convolution).map((call) => spreadCall(call, spread)),
       ),
@@ -55,10 +55,10 @@ export const realTransposeConv: KernelVariant<TransposeConvAttrs> = {
 };
 
 export const realDepthwise: KernelVariant<DepthwiseConv2dAttrs> = {
-  ...traits,
+  ...realTraits,
   template: 'portable/depthwise_conv2d_f32',
   match: (view) =>
-    kernelOf(view, depthwiseConv2d.macs(view), () => {
+    realKernel(view, depthwiseConv2d.macs(view), () => {
       const shape = { ...view.attrs, ...depthwiseDims(view) };
       const { depthMultiplier } = view.attrs;
       return [
@@ -80,7 +80,7 @@ export function realPool<A extends PoolAttrs>(
   result: 'maximum' | 'mean' | 'root',
 ): KernelVariant<A> {
   return {
-    ...traits,
+    ...realTraits,
     template: `portable/${name}_f32`,
     text: 'portable/pool_f32',
     match(view) {
@@ -106,7 +106,7 @@ export function realPool<A extends PoolAttrs>(
 }
 
 /** null where weights are integers, as in models that are to be compressed. */
-function kernelOf(
+export function realKernel(
   view: NodeView<object>,
   macs: number,
   calls: () => readonly KernelCall[],
@@ -177,7 +177,7 @@ function tablesOf(
   };
 }
 
-const clampTable = (activation: Clamp): Table => ({
+export const clampTable = (activation: Clamp): Table => ({
   data: Float32Array.from(realRange(activation)),
   role: 'table',
 });
