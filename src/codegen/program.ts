@@ -15,7 +15,14 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { KernelCall, PixelsTwin, RowTwin, Table, VariantTraits } from '../kernels/variant.js';
+import type {
+  KernelCall,
+  PixelsTwin,
+  RowTwin,
+  StageTwin,
+  Table,
+  VariantTraits,
+} from '../kernels/variant.js';
 import { aligned } from '../plan/arena/arena.js';
 import { sectionSteps } from '../plan/arena/lifetimes.js';
 import type { Planned } from '../plan/index.js';
@@ -129,14 +136,17 @@ function paragraphs(texts: readonly string[]): string {
 
 function twinsText(model: string, routines: ReturnType<TablePool['routines']>): string {
   const all = routines.map(({ symbol, twin }) => ({ symbol, twin: twin() }));
+  const stages = all.flatMap(({ twin }) => (twin.kind === 'pixels' ? twin.stages : []));
+  const hasTies = stages.some(({ ties }) => ties !== null);
   return render('project/twins.c', {
     model,
-    pixels: all.some(({ twin }) => twin.kind === 'pixels'),
+    pixels: stages.length > 0,
+    ties: hasTies,
     routines: all.map(({ symbol, twin }) => ({
       symbol,
       row: twin.kind === 'row',
       weights: rows(twin.weights).trimEnd(),
-      ...(twin.kind === 'row' ? rowTwin(twin) : pixelsTwin(twin)),
+      ...(twin.kind === 'row' ? rowTwin(twin) : pixelsTwin(twin, hasTies)),
     })),
   });
 }
@@ -145,12 +155,18 @@ function rowTwin({ depth, channels }: RowTwin): object {
   return { depth: integer(depth), channels: integer(channels) };
 }
 
-function pixelsTwin({ words, second, stages }: PixelsTwin): object {
+function pixelsTwin({ words, second, stages }: PixelsTwin, hasTies: boolean): object {
+  const list = (values: Iterable<number>) => [...values].map(integer).join(', ');
+  const noTies = { bits: -1, lowered: [0] };
+  const rowOf = ({ fields, ties }: StageTwin) => {
+    const { bits, lowered } = ties ?? noTies;
+    return hasTies ? `${list(fields)}, ${integer(bits)}, { ${list(lowered)} }` : list(fields);
+  };
   return {
     four_pixels: second !== null,
     second: integer(second ?? 0),
     words: rows(words).trimEnd(),
-    stages: stages.map((stage) => `    { ${[...stage].map(integer).join(', ')} },`).join('\n'),
+    stages: stages.map((stage) => `    { ${rowOf(stage)} },`).join('\n'),
     taps: integer(words.length),
     channels: integer(stages.length),
   };

@@ -113,8 +113,16 @@ export interface PixelsTwin {
   readonly second: number | null;
   /** [channels, taps] */
   readonly weights: Int8Array;
-  /** A row for each channel: the fields of `struct stage`. */
-  readonly stages: readonly Int32Array[];
+  /** Of each channel. */
+  readonly stages: readonly StageTwin[];
+}
+
+/** From the sum of a channel to its output. */
+export interface StageTwin {
+  /** The first fields of `struct stage`. */
+  readonly fields: Int32Array;
+  /** Sums less than 2^bits above an output's least one; a bit in eight words for each that is lowered. */
+  readonly ties: { readonly bits: number; readonly lowered: Int32Array } | null;
 }
 
 /** How often a kernel does one kind of work, and the cost of doing it once. */

@@ -17,6 +17,12 @@
  *
  *                 sum  = sum + (sum >> 31 << lift)
  *                 byte = (sum >> 23) + zeroPoint
+ *
+ * XNNPACK's float32 product makes halves of accumulators near one, which go to even: up at one threshold,
+ * down at the next. A line that no offset puts between them is moved up until all thresholds are reached
+ * early. The 2^bits least sums of an output then need a decision of their own (`Ties`):
+ *
+ *     sum mod 2^24 < 2^bits:  byte, or byte − 1 if it is `lowered`
  */
 
 import type { NodeView } from '../../ir/graph.js';
@@ -50,6 +56,16 @@ export interface TwoMultiply {
   readonly highest: number;
   /** Whether all accumulators within the bounds lie in 0 … top, so that nothing is compared. */
   readonly inRange: boolean;
+  /** null where the line alone gives all outputs, and with a lift. */
+  readonly ties: Ties | null;
+}
+
+/** What the sums just above the least one of an output become. */
+export interface Ties {
+  /** Sums less than 2^bits above. */
+  readonly bits: number;
+  /** Outputs (int8) whose accumulators with such a sum are not yet theirs: they become the one below. */
+  readonly lowered: readonly number[];
 }
 
 /** Accumulators base … base + top. */
@@ -63,9 +79,14 @@ interface Scale {
   readonly lift: number | null;
   /** The greatest sum that fits; the least is 0. */
   readonly max: number;
+  /** How far above its least sum an output may begin. */
+  readonly slack: number;
   /** The least sum whose output is at least `first` + i. */
   least(i: number): number;
 }
+
+/** Bits of the sums that ties may have, of 24 of a fraction. */
+const tieBits = [7, 8, 9, 10, 11];
 
 /** Offsets from the rounded fractional part to try. */
 const nudges = [0, 1, -1, 2, -2];
@@ -78,6 +99,7 @@ const floatNudges = [0, ...Array.from({ length: 32 }, (_, i) => [i + 1, -i - 1])
  *
  * @param onlyShift for a kernel that has `shift` in its instructions: no other shift, and no third
  *   multiplication
+ * @param withTies for a kernel that knows `ties`: they are tried last
  */
 export function twoMultiply(
   stage: OutputStage,
@@ -85,12 +107,13 @@ export function twoMultiply(
   min: number,
   max: number,
   onlyShift: number | null = null,
+  withTies = false,
 ): TwoMultiply | null {
   const thresholds = thresholdsOf(stage, channel, min, max);
   if (thresholds === null) return null;
   const { shift = 0 } = stage.multipliers[channel] ?? {};
   const { first, least } = thresholds;
-  for (const scale of scalesOf(stage, first, shift)) {
+  for (const scale of scalesOf(stage, first, shift, withTies)) {
     const sumsPerUnit = realScale(stage, channel) * scale.step;
     for (const range of rangesOf(thresholds, sumsPerUnit)) {
       for (const multiply of factorsOf(
@@ -101,10 +124,13 @@ export function twoMultiply(
       )) {
         const start = startOf(range, multiply, thresholds, scale);
         if (start === null) continue;
+        const ties = tiesOf(range, multiply, thresholds, scale, start);
+        if (ties === 'undecided') continue;
         const zero = scale.lift === null ? first * scale.step : 0;
         return {
           ...range,
           ...multiply,
+          ties,
           offset: (start + zero) >>> 0,
           lift: scale.lift,
           zeroPoint: stage.zeroPoint,
@@ -158,6 +184,36 @@ export function eachTwoMultiply(
   );
 }
 
+/** The constants of each channel, with ties where there are no others; null if a channel has none. */
+export function tyingMultipliesOf(
+  view: NodeView<object>,
+  context: MatchContext,
+  stage: OutputStage,
+): readonly TwoMultiply[] | null {
+  const each = eachTwoMultiply(view, context, stage);
+  const accumulators = context.facts.accumulator(view);
+  return context.shared(tyingMultipliesOf, () => {
+    const all: TwoMultiply[] = [];
+    for (const [channel, line] of each.entries()) {
+      const bounds = rangeAt(accumulators, channel);
+      const multiply = line ?? twoMultiply(stage, channel, ...bounds, null, true);
+      if (multiply === null) return null;
+      all.push(multiply);
+    }
+    return all;
+  });
+}
+
+/** Eight words with a bit for each output, as an unsigned byte: 1 where it is lowered. */
+export function loweredWords({ lowered }: Ties): Int32Array {
+  const words = new Int32Array(8);
+  for (const output of lowered) {
+    const byte = output & 255;
+    words[byte >> 5] = (words[byte >> 5] as number) | (1 << (byte & 31));
+  }
+  return words;
+}
+
 /** The output of an accumulator within the bounds, in the 32-bit arithmetic of a core. */
 export function applyTwoMultiply(multiply: TwoMultiply, accumulator: number): number {
   const a = (accumulator - multiply.base) >>> 0;
@@ -166,7 +222,12 @@ export function applyTwoMultiply(multiply: TwoMultiply, accumulator: number): nu
   const lower = Math.imul(a, multiply.lower) >>> multiply.shift;
   const low = ((Math.imul(a, multiply.low) + lower) >>> 0) >>> multiply.shift;
   const sum = (Math.imul(a, multiply.high) + low + multiply.offset) >>> 0;
-  if (multiply.lift === null) return sum >> 24;
+  if (multiply.lift === null) {
+    const output = sum >> 24;
+    const { ties } = multiply;
+    if (ties === null || sum % 2 ** 24 >= 2 ** ties.bits) return output;
+    return ties.lowered.includes(output) ? output - 1 : output;
+  }
   const stepped = (sum + ((sum >>> 31) << multiply.lift)) >>> 0;
   return (((stepped >>> 23) + multiply.zeroPoint) << 24) >> 24;
 }
@@ -175,21 +236,31 @@ export function applyTwoMultiply(multiply: TwoMultiply, accumulator: number): nu
  * Scales that count outputs from `first`; or from zero, in the middle, where TFLM's line has a
  * step.
  */
-function* scalesOf(stage: OutputStage, first: number, shift: number): Generator<Scale> {
+function* scalesOf(
+  stage: OutputStage,
+  first: number,
+  shift: number,
+  withTies: boolean,
+): Generator<Scale> {
   const step = 2 ** 24;
-  yield { step, lift: null, max: 2 ** 32 - 1, least: (i) => i * step };
+  const line = { step, lift: null, max: 2 ** 32 - 1, least: (i: number) => i * step };
+  yield { ...line, slack: 0 };
   const half = step / 2;
   const lift = 23 + shift;
-  if (stage.rounding !== 'double' || lift < 0 || lift > 22) return;
-  yield {
-    step: half,
-    lift,
-    max: 2 ** 32 - 1 - 2 ** lift,
-    least: (i) => {
-      const steps = first + i - stage.zeroPoint;
-      return 2 ** 31 + steps * half - (steps > 0 ? 2 ** lift : 0);
-    },
-  };
+  if (stage.rounding === 'double' && lift >= 0 && lift <= 22) {
+    yield {
+      step: half,
+      lift,
+      max: 2 ** 32 - 1 - 2 ** lift,
+      slack: 0,
+      least: (i) => {
+        const steps = first + i - stage.zeroPoint;
+        return 2 ** 31 + steps * half - (steps > 0 ? 2 ** lift : 0);
+      },
+    };
+  }
+  if (!withTies) return;
+  for (const bits of tieBits) yield { ...line, slack: 2 ** bits };
 }
 
 /**
@@ -236,20 +307,29 @@ function* factorsOf(
   }
 }
 
-/**
- * The least sum at a = 0 with which the output crosses every threshold of the range at the right
- * place. The output never falls, so nothing else must be checked.
- */
-function startOf(
-  { base, top }: Accumulators,
+/** a · high + ((a · low + (a · lower >> shift)) >> shift); null if that overflows for a = top. */
+function productOf(
+  { top }: Accumulators,
   { high, low, lower, shift }: Multipliers,
-  { least }: Thresholds,
-  scale: Scale,
-): number | null {
+): ((a: number) => number) | null {
   const unit = 2 ** shift;
   const lowPart = (a: number) => a * low + Math.floor((a * lower) / unit);
   if (Math.max(top * high, top * lower, lowPart(top)) >= 2 ** 32) return null;
-  const scaled = (a: number) => a * high + Math.floor(lowPart(a) / unit);
+  return (a) => a * high + Math.floor(lowPart(a) / unit);
+}
+
+/**
+ * The least sum at a = 0 with which the output crosses every threshold of the range at the right
+ * place, or early by less than the scale's slack. The output never falls, so nothing else must be checked.
+ */
+function startOf(
+  { base, top }: Accumulators,
+  multipliers: Multipliers,
+  { least }: Thresholds,
+  scale: Scale,
+): number | null {
+  const scaled = productOf({ base, top }, multipliers);
+  if (scaled === null) return null;
   let atLeast = Math.max(0, scale.least(0));
   let atMost = Math.min(scale.max, scale.least(least.length + 1) - 1) - scaled(top);
   for (let k = 0; k < least.length && atLeast <= atMost; k += 1) {
@@ -260,7 +340,34 @@ function startOf(
     const sum = scale.least(i + 1);
     if (crossing <= top) atLeast = Math.max(atLeast, sum - scaled(Math.max(crossing, 0)));
     const before = Math.min(crossing - 1, top);
-    if (before >= 0) atMost = Math.min(atMost, sum - 1 - scaled(before));
+    if (before >= 0) atMost = Math.min(atMost, sum - 1 + scale.slack - scaled(before));
   }
   return atLeast <= atMost ? atLeast : null;
+}
+
+/**
+ * The ties of a line that has slack. The proof: sums never fall. If the sum of the accumulator before an
+ * output's first one is in the slack, that of the first one must lie beyond: `lowered` then lowers
+ * accumulators before the first one alone. If not, none of these is in the slack.
+ */
+function tiesOf(
+  { base, top }: Accumulators,
+  multipliers: Multipliers,
+  { first, least }: Thresholds,
+  scale: Scale,
+  start: number,
+): Ties | 'undecided' | null {
+  const scaled = productOf({ base, top }, multipliers);
+  if (scale.slack === 0 || scaled === null) return null;
+  const lowered: number[] = [];
+  for (const [i, threshold] of least.entries()) {
+    const crossing = threshold - base;
+    const sum = scale.least(i + 1);
+    const isKept = crossing <= top && start + scaled(Math.max(crossing, 0)) < sum + scale.slack;
+    const before = Math.min(crossing - 1, top);
+    const isLowered = before >= 0 && start + scaled(before) >= sum;
+    if (isKept && isLowered) return 'undecided';
+    if (isLowered) lowered.push(first + i + 1);
+  }
+  return { bits: Math.log2(scale.slack), lowered };
 }

@@ -13,8 +13,8 @@ import {
 } from '../../ops/arithmetic/accumulation.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import type { Convolution } from '../layout/convolution.js';
-import { type TwoMultiply, twoMultipliesOf } from '../layout/two-multiply.js';
-import type { MatchContext, PixelsTwin, Routine } from '../variant.js';
+import { loweredWords, type TwoMultiply, tyingMultipliesOf } from '../layout/two-multiply.js';
+import type { MatchContext, PixelsTwin, Routine, StageTwin } from '../variant.js';
 import type { LaneRange } from './runs.js';
 
 /** One output channel. */
@@ -84,7 +84,7 @@ export function codedOf(
   const { inC, outC, kernelH, kernelW } = shape;
   const depth = kernelH * kernelW * inC;
   if (outC * depth > maxWeights) return null;
-  const multiplies = twoMultipliesOf(view, context, stage);
+  const multiplies = tyingMultipliesOf(view, context, stage);
   if (multiplies === null) return null;
   const biases = biasesFor(view, filters, true);
   const zeroPoint = inputZeroPoint(view);
@@ -120,27 +120,20 @@ export function routineTwin({ channels, taps }: Coded, second: number | null): P
     weights: Int8Array.from(
       channels.flatMap(({ weights }) => taps.map(({ tap }) => weights[tap] as number)),
     ),
-    stages: channels.map(({ bias, requantization }) =>
-      Int32Array.from([
-        ...[
-          bias,
-          requantization.base,
-          requantization.top,
-          requantization.high,
-          requantization.low,
-          requantization.lower,
-          requantization.offset,
-          requantization.shift,
-        ],
-        ...[
-          requantization.lift ?? -1,
-          requantization.zeroPoint,
-          requantization.lowest,
-          requantization.highest,
-          requantization.inRange ? 1 : 0,
-        ],
-      ]),
-    ),
+    stages: channels.map(stageTwin),
+  };
+}
+
+function stageTwin({ bias, requantization }: CodedChannel): StageTwin {
+  const { base, top, high, low, lower, offset, shift } = requantization;
+  const { lift, zeroPoint, lowest, highest, inRange, ties } = requantization;
+  const fields = [
+    ...[bias, base, top, high, low, lower, offset, shift],
+    ...[lift ?? -1, zeroPoint, lowest, highest, inRange ? 1 : 0],
+  ];
+  return {
+    fields: Int32Array.from(fields),
+    ties: ties && { bits: ties.bits, lowered: loweredWords(ties) },
   };
 }
 

@@ -1,8 +1,13 @@
 /** From the packed sums of a group's channels, of four pixels, to their int8 outputs. */
-import { applyTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
+import {
+  applyTwoMultiply,
+  loweredWords,
+  type Ties,
+  type TwoMultiply,
+} from '../layout/two-multiply.js';
 import type { CodedChannel } from '../routines/coded.js';
 import type { SumRegisters } from '../routines/packed-sum.js';
-import type { Assembly } from './assembly.js';
+import { type Assembly, calleeSaved } from './assembly.js';
 
 /** A channel whose products are summed up. */
 export interface SummedChannel extends CodedChannel {
@@ -18,13 +23,12 @@ export interface SummedChannel extends CodedChannel {
 const outputs = ['t0', 't1', 't3', 's0'] as const;
 const [lower, upper, top, high, low, offset] = ['s1', 'a2', 'a3', 'a4', 'a5', 'a0'] as const;
 const [value, spare] = ['a1', 'ra'] as const;
+/** The pointer to the words: who writes it restores it from above the saved registers. */
+const third = 't2';
+const thirdSlot = `${4 * calleeSaved.length}(sp)`;
 
-/** Code for a lane whose accumulator is out of range, and the label where it continues. */
-interface Detour {
-  readonly from: number;
-  readonly back: number;
-  readonly multiply: TwoMultiply;
-}
+/** Emits code for a lane that the main path leaves to it. */
+type Detour = () => void;
 
 /** @param pointers register with the address of the four outputs' addresses */
 export function requantize(
@@ -67,19 +71,43 @@ function scaleChannel(assembly: Assembly, channel: SummedChannel): readonly Deto
     } else {
       assembly.emit('add', value, sum, upper);
     }
-    const detour = multiply.inRange
-      ? null
-      : { from: assembly.newLabel(), back: assembly.newLabel() };
-    if (detour !== null) assembly.emit('bltu', top, value, `${detour.from}f`);
-    scale(assembly, multiply);
-    if (detour !== null) assembly.place(detour.back);
+    const detours = scaleLane(assembly, multiply);
     assembly.emit('sb', value, `${at}(${outputs[pixel]})`);
-    return detour === null ? [] : [{ ...detour, multiply }];
+    return detours;
   });
 }
 
-/** The output byte of an accumulator within the multiply's range. */
-function scale(assembly: Assembly, multiply: TwoMultiply): void {
+function scaleLane(assembly: Assembly, multiply: TwoMultiply): readonly Detour[] {
+  const { inRange, ties } = multiply;
+  const detours: Detour[] = [];
+  if (inRange && ties === null) {
+    scale(assembly, multiply);
+    return detours;
+  }
+  const [from, back] = [assembly.newLabel(), assembly.newLabel()];
+  if (!inRange) {
+    assembly.emit('bltu', top, value, `${from}f`);
+    detours.push(() => clampValue(assembly, from, back, multiply));
+  }
+  scale(assembly, multiply, () => {
+    if (ties === null) return;
+    const leave = assembly.newLabel();
+    // Zero where the fraction has no bits above those of ties.
+    assembly.emit('slli', spare, value, 8);
+    assembly.emit('srli', spare, spare, 8 + ties.bits);
+    assembly.emit('beqz', spare, `${leave}f`);
+    detours.push(() => decideTie(assembly, leave, back, ties));
+  });
+  assembly.place(back);
+  return detours;
+}
+
+/**
+ * The output byte of an accumulator within the multiply's range.
+ *
+ * @param leaveTies code for a sum without a lift, in `value`; it may write `spare`
+ */
+function scale(assembly: Assembly, multiply: TwoMultiply, leaveTies: () => void = () => {}): void {
   if (multiply.low !== 0) {
     assembly.emit('mul', spare, value, low);
     if (multiply.lower !== 0) addLower(assembly, multiply);
@@ -89,6 +117,7 @@ function scale(assembly: Assembly, multiply: TwoMultiply): void {
   if (multiply.low !== 0) assembly.emit('add', value, value, spare);
   assembly.emit('add', value, value, offset);
   if (multiply.lift === null) {
+    leaveTies();
     assembly.emit('srli', value, value, 24);
     return;
   }
@@ -99,29 +128,62 @@ function scale(assembly: Assembly, multiply: TwoMultiply): void {
   if (multiply.zeroPoint !== 0) assembly.emit('addi', value, value, multiply.zeroPoint);
 }
 
-/** A third product, for very large accumulators; no register is free for its multiplier. */
-function addLower(assembly: Assembly, { lower: third, shift }: TwoMultiply): void {
-  const register = 't2';
-  assembly.load(register, third);
-  assembly.emit('mul', register, value, register);
-  assembly.emit('srli', register, register, shift);
-  assembly.emit('add', spare, spare, register);
+/** A third product, for very large accumulators. */
+function addLower(assembly: Assembly, { lower, shift }: TwoMultiply): void {
+  assembly.emit('sw', third, thirdSlot);
+  assembly.load(third, lower);
+  assembly.emit('mul', third, value, third);
+  assembly.emit('srli', third, third, shift);
+  assembly.emit('add', spare, spare, third);
+  assembly.emit('lw', third, thirdSlot);
 }
 
-/** The sign tells an accumulator below the range from one above it. */
 function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
   if (detours.length === 0) return;
   const end = assembly.newLabel();
   assembly.emit('j', `${end}f`);
-  for (const { from, back, multiply } of detours) {
-    const above = assembly.newLabel();
-    assembly.place(from);
-    assembly.emit('bgez', value, `${above}f`);
-    assembly.emit('li', value, multiply.lowest);
-    assembly.emit('j', `${back}b`);
-    assembly.place(above);
-    assembly.emit('li', value, multiply.highest);
-    assembly.emit('j', `${back}b`);
-  }
+  for (const detour of detours) detour();
   assembly.place(end);
+}
+
+/** The sign tells an accumulator below the range from one above it. */
+function clampValue(
+  assembly: Assembly,
+  from: number,
+  back: number,
+  { lowest, highest }: TwoMultiply,
+): void {
+  const above = assembly.newLabel();
+  assembly.place(from);
+  assembly.emit('bgez', value, `${above}f`);
+  assembly.emit('li', value, lowest);
+  assembly.emit('j', `${back}b`);
+  assembly.place(above);
+  assembly.emit('li', value, highest);
+  assembly.emit('j', `${back}b`);
+}
+
+/** Lowers a byte if its bit says so, in words that are immediate operands: code may not be readable. */
+function decideTie(assembly: Assembly, from: number, back: number, ties: Ties): void {
+  const found = assembly.newLabel();
+  assembly.place(from);
+  assembly.emit('srli', value, value, 24);
+  assembly.emit('srli', spare, value, 5);
+  assembly.emit('sw', third, thirdSlot);
+  let passed = 0;
+  for (const [i, word] of loweredWords(ties).entries()) {
+    if (word === 0) continue;
+    if (i > passed) assembly.emit('addi', spare, spare, passed - i);
+    passed = i;
+    assembly.load(third, word);
+    assembly.emit('beqz', spare, `${found}f`);
+  }
+  assembly.emit('li', third, 0);
+  assembly.place(found);
+  // A shift takes the lower five bits of its count.
+  assembly.emit('srl', third, third, value);
+  assembly.emit('andi', third, third, 1);
+  assembly.emit('sub', value, value, third);
+  assembly.emit('lw', third, thirdSlot);
+  assembly.emit('j', `${back}b`);
 }

@@ -1,5 +1,10 @@
 /** From the sums of up to three channels of two pixels to their int8 outputs. */
-import { applyTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
+import {
+  applyTwoMultiply,
+  loweredWords,
+  type Ties,
+  type TwoMultiply,
+} from '../layout/two-multiply.js';
 import type { CodedChannel } from '../routines/coded.js';
 import type { SumRegisters } from '../routines/packed-sum.js';
 import type { Assembly } from './assembly.js';
@@ -25,12 +30,14 @@ interface Constants {
   readonly top: string;
 }
 
-/** Code for a lane whose accumulator is out of range, and the label where it continues. */
-interface Detour {
+/** Emits code for a lane that the main path leaves to it. */
+type Detour = () => void;
+
+/** A lane and the labels of its detour, and of where that continues. */
+interface Leaving {
   readonly lane: string;
   readonly from: number;
   readonly back: number;
-  readonly multiply: TwoMultiply;
 }
 
 /**
@@ -55,44 +62,54 @@ export function requantize(assembly: Assembly, channels: readonly SummedChannel[
     separate(assembly, channel.registers);
     detours.push(...scaleLanes(assembly, channel, constants));
     store(assembly, channel, channels);
-    if (channel.requantization.lower !== 0) {
-      assembly.emit('adds r7, #4');
+    const { lower, ties } = channel.requantization;
+    if (lower !== 0) assembly.emit('adds r7, #4');
+    if (lower !== 0 || ties !== null) {
       // After the last of these long channels, a detour would be out of a branch's reach.
-      skip(assembly, () => makeDetours(assembly, detours));
+      skip(assembly, detours);
       detours = [];
     }
   }
-  skip(assembly, () => {
-    makeDetours(assembly, detours);
-    assembly.pool(pool, words);
-  });
+  skip(assembly, [...detours, () => assembly.pool(pool, words)]);
 }
 
 /** Emits code that the main path jumps over. */
-function skip(assembly: Assembly, text: () => void): void {
+function skip(assembly: Assembly, texts: readonly (() => void)[]): void {
   const next = assembly.newLabel();
   assembly.branch(`b ${next}f`);
-  assembly.aside(text);
+  for (const text of texts) assembly.aside(text);
   assembly.place(next);
 }
 
-/** The output bytes of both lanes, in r1 and r2. @returns where out of range ones go */
+/** The output bytes of both lanes, in r1 and r2. @returns where those go that need more */
 function scaleLanes(
   assembly: Assembly,
   { requantization: multiply, registers }: SummedChannel,
   constants: Constants,
 ): readonly Detour[] {
+  const { inRange, ties } = multiply;
+  const spare = registers.packed;
   // The upper lane comes last: it may take the constants' registers.
   return ['r1', 'r2'].flatMap((lane) => {
-    if (multiply.inRange) {
-      scale(assembly, multiply, constants, lane, registers.packed);
+    if (inRange && ties === null) {
+      scale(assembly, multiply, constants, lane, spare);
       return [];
     }
-    const [from, back] = [assembly.newLabel(), assembly.newLabel()];
-    assembly.emit(`cmp ${lane}, ${constants.top}`, `bhi ${from}f`);
-    scale(assembly, multiply, constants, lane, registers.packed);
-    assembly.place(back);
-    return [{ lane, from, back, multiply }];
+    const detours: Detour[] = [];
+    const leaving = { lane, from: assembly.newLabel(), back: assembly.newLabel() };
+    if (!inRange) {
+      assembly.emit(`cmp ${lane}, ${constants.top}`, `bhi ${leaving.from}f`);
+      detours.push(() => clampLane(assembly, leaving, multiply));
+    }
+    scale(assembly, multiply, constants, lane, spare, () => {
+      if (ties === null) return;
+      const from = assembly.newLabel();
+      // Zero where the fraction has no bits above those of ties.
+      assembly.emit(`lsls r0, ${lane}, #8`, `lsrs r0, r0, #${8 + ties.bits}`, `beq ${from}f`);
+      detours.push(() => decideTie(assembly, { ...leaving, from }, ties, spare));
+    });
+    assembly.place(leaving.back);
+    return detours;
   });
 }
 
@@ -134,6 +151,7 @@ function separate(assembly: Assembly, { packed, upper }: SumRegisters): void {
  * The output byte of an accumulator within the multiplication's range, in `lane`.
  *
  * @param spare a high register that may be written
+ * @param leaveTies code for a sum without a lift, in `lane`; it may write r0
  */
 function scale(
   assembly: Assembly,
@@ -141,6 +159,7 @@ function scale(
   constants: Constants,
   lane: string,
   spare: string,
+  leaveTies: () => void = () => {},
 ): void {
   const { high, offset } = constants;
   const isLast = lane === 'r2';
@@ -162,6 +181,7 @@ function scale(
   }
   assembly.emit(`adds ${lane}, ${lane}, ${offset}`);
   if (lift === null) {
+    leaveTies();
     assembly.emit(`lsrs ${lane}, ${lane}, #24`);
     return;
   }
@@ -191,12 +211,31 @@ function store(assembly: Assembly, channel: SummedChannel, group: readonly Summe
 }
 
 /** The sign tells an accumulator below the range from one above it. */
-function makeDetours(assembly: Assembly, detours: readonly Detour[]): void {
-  for (const { lane, from, back, multiply } of detours) {
-    const above = assembly.newLabel();
-    assembly.place(from);
-    assembly.emit(`bge ${above}f`, `movs ${lane}, #${multiply.lowest & 255}`, `b ${back}b`);
-    assembly.place(above);
-    assembly.emit(`movs ${lane}, #${multiply.highest & 255}`, `b ${back}b`);
-  }
+function clampLane(
+  assembly: Assembly,
+  { lane, from, back }: Leaving,
+  { lowest, highest }: TwoMultiply,
+): void {
+  const above = assembly.newLabel();
+  assembly.place(from);
+  assembly.emit(`bge ${above}f`, `movs ${lane}, #${lowest & 255}`, `b ${back}b`);
+  assembly.place(above);
+  assembly.emit(`movs ${lane}, #${highest & 255}`, `b ${back}b`);
+}
+
+/** Lowers a byte if its bit in a table says so. @param spare keeps r7 */
+function decideTie(
+  assembly: Assembly,
+  { lane, from, back }: Leaving,
+  ties: Ties,
+  spare: string,
+): void {
+  const table = assembly.newLabel();
+  assembly.place(from);
+  assembly.emit(`lsrs ${lane}, ${lane}, #24`, `mov ${spare}, r7`, `adr r7, ${table}f`);
+  assembly.emit(`lsrs r0, ${lane}, #3`, 'ldrb r7, [r7, r0]');
+  // Bit n leaves by the carry of a shift by n + 1, which the move keeps.
+  assembly.emit('movs r0, #7', `ands r0, ${lane}`, 'adds r0, #1', 'lsrs r7, r0');
+  assembly.emit(`mov r7, ${spare}`, `bcc ${back}b`, `subs ${lane}, #1`, `b ${back}b`);
+  assembly.pool(table, [...loweredWords(ties)]);
 }

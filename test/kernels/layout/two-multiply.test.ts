@@ -2,6 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { applyTwoMultiply, twoMultiply } from '../../../src/kernels/layout/two-multiply.js';
 import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
+import { floatMultiplier } from '../../../src/ops/arithmetic/float-scale.js';
+import { Random } from '../../support/module.js';
+import { tyingScale } from '../../support/operands.js';
 
 const stages = fc
   .record({
@@ -43,6 +46,36 @@ describe('requantization by two multiplications', () => {
       { numRuns: 200 },
     );
     expect(found / all).to.be.greaterThan(0.95);
+  });
+
+  it('decides ties of a float32 product, by every accumulator near one', () => {
+    let [found, all, tying] = [0, 0, 0];
+    for (let seed = 0; seed < 150; seed += 1) {
+      const random = new Random(seed);
+      const scale = random.pick([tyingScale(random), 2 ** (random.integer(-120, -10) / 10)]);
+      const zeroPoint = random.integer(-128, 127);
+      const stage: OutputStage = {
+        ...{ biases: new Int32Array(1), multipliers: [floatMultiplier(Math.fround(scale))] },
+        ...{ rounding: 'float', scales: [Math.fround(scale)], zeroPoint, min: -128, max: 127 },
+      };
+      const extent = Math.round(random.integer(1, 300) / scale);
+      const [min, max] = [-random.integer(0, extent), random.integer(0, extent)];
+      const form = twoMultiply(stage, 0, min, max, null, true);
+      all += 1;
+      if (form === null) continue;
+      found += 1;
+      if (form.ties !== null) tying += 1;
+      const stride = Math.max(1, Math.floor((max - min) / 3000));
+      const steps = Array.from({ length: 256 }, (_, i) => Math.round((i - 128.5) / scale));
+      const near = steps.flatMap((x) => [x - 1, x, x + 1]).filter((x) => x >= min && x <= max);
+      for (let x = min; x <= max; x += stride) near.push(x);
+      for (const x of near) {
+        const expected = finish(stage, x, 0);
+        expect(applyTwoMultiply(form, x), `seed ${seed}, ${x}`).to.equal(expected);
+      }
+    }
+    expect(found / all).to.be.greaterThan(0.95);
+    expect(tying).to.be.greaterThan(30);
   });
 
   const exact = (multiplier: number, shift: number, part: Partial<OutputStage> = {}) => ({

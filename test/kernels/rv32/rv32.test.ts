@@ -182,9 +182,26 @@ function pruned(seed: number): Module {
   return b.module([b.node('conv2d', [x, weights, bias], all, { quant: output })]);
 }
 
+/** Sums of 300 products of ±127, of channels that small scales make outputs of. */
+function longSums(seed: number): Module {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const { input, output, attrs } = randomAccumulation(random);
+  const weights = b.constant(
+    Int8Array.from({ length: 7 * 300 }, () => random.pick([-127, 127, random.integer(-20, 20)])),
+    [7, 1, 1, 300],
+    perChannelQuant([random.integer(1, 40) / 1e5], 0),
+  );
+  const x = b.input([1, 2, 3, 300], input);
+  const all = { ...unit, ...pads(0, 0, 0, 0), strideH: 1, ...attrs };
+  return b.module([b.node('conv2d', [x, weights, null], all, { quant: output })]);
+}
+
 const rows: readonly [kernel: string, modules: () => readonly Module[]][] = [
   ['rv32/conv2d', () => seeds(16).map(randomLayer)],
   ['rv32/conv2d', () => seeds(6).map((seed) => fused(randomSum(new Random(seed), 'conv2d')))],
+  // Long sums: some are scaled by three multiplications.
+  ['rv32/conv2d', () => seeds(8).map(longSums)],
   ['rv32/conv2d_pixels', () => seeds(16).map(randomLayer)],
   [
     'rv32/conv2d_pixels',
