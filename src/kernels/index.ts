@@ -132,7 +132,7 @@ import {
   wideRelu,
   wideRelu6,
 } from './portable/rescale.js';
-import { resizeBilinearVariant } from './portable/resize_bilinear.js';
+import { realResizeBilinear, resizeBilinearVariant } from './portable/resize_bilinear.js';
 import { selectVariant } from './portable/select.js';
 import { logSoftmaxVariants, softmaxVariants } from './portable/softmax.js';
 import { svdfVariant } from './portable/svdf.js';
@@ -445,7 +445,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['reduce_max', { variants: [extremeVariant(true)] }],
   [reduceSum.name, { variants: [sumVariant(reduceSum)] }],
   ['reduce_min', { variants: [extremeVariant(false)] }],
-  ['resize_bilinear', { variants: [resizeBilinearVariant] }],
+  ['resize_bilinear', { variants: [resizeBilinearVariant, realResizeBilinear] }],
   ['log_softmax', { variants: logSoftmaxVariants }],
   ['softmax', { variants: softmaxVariants }],
   [

@@ -1,16 +1,21 @@
 /** batch_matmul (BATCH_MATMUL): products of matrices, a · b, for each index of the outer dimensions. */
 import { BonsaiError } from '../errors.js';
-import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
+import { rangeOfType } from '../ir/dtypes.js';
+import { allocate, at, type DType, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { floatScale, type Requantizer, requantizer } from './arithmetic/float-scale.js';
 import {
   clamp,
   multiplyByQuantizedMultiplier,
+  multiplyReduced,
   perTensor,
   quantizeMultiplier,
+  type ReducedMultiplier,
+  reducedMultiplier,
 } from './arithmetic/quant.js';
+import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
 import { broadcastShapes, sourceIndices } from './shape/broadcast.js';
-import { inputOf, outputOf, requireInt8 } from './shape/operands.js';
+import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
 export interface BatchMatmulAttrs {
   /** double, the default: TFLM and TFLite's builtin kernels. float: XNNPACK. */
@@ -21,29 +26,43 @@ export interface BatchMatmulAttrs {
   readonly transposeB: boolean;
 }
 
-/** More products of two differences of bytes could overflow the accumulator: 255² · depth < 2^31. */
-const maxDepth = 33025;
+/** One type for both operands and the output. */
+export const batchMatmulTypes: readonly DType[] = ['int8', 'int16', 'float32'];
+
+/**
+ * More products could overflow the accumulator: of two differences of bytes 255² · depth < 2^31, of
+ * two int16 2^30 · depth < 2^47.
+ */
+const maxDepths: Partial<Record<DType, number>> = { int8: 33025, int16: 131071 };
 
 export const batchMatmul = {
   name: 'batch_matmul',
+  types: batchMatmulTypes,
   infer(view) {
     const { batches, rows, columns } = matricesOf(view);
     return [[...batches, rows, columns]];
   },
   check(view) {
-    requireInt8(view);
+    const dtype = requireOneType(view, batchMatmulTypes);
     const { depth } = matricesOf(view);
+    const maxDepth = maxDepths[dtype];
+    if (maxDepth === undefined) return;
     if (depth > maxDepth) {
       const message = `sums of ${depth} products can overflow; at most ${maxDepth} are possible`;
       throw new BonsaiError('unsupported-attribute', at(view.node), message, 'split the product');
     }
-    productQuant(view);
+    requireSymmetric(view);
+    const { multiplier } = productQuant(view);
+    const isOutOfRange = depth * 2 ** (multiplier.shift - 1) * multiplier.multiplier >= 2 ** 30;
+    if (dtype === 'int16' && (multiplier.shift > 7 || isOutOfRange)) {
+      throw badRatio(view, 'a sum can overflow the 32 bits of its result');
+    }
   },
   evaluate(view, inputs) {
     const { rows, columns, depth, a, b, count } = matricesOf(view);
-    const quant = productQuant(view);
-    const [ofA, ofB] = inputs as readonly [Int8Array, Int8Array];
-    const result = new Int8Array(count * rows * columns);
+    const { add, finish } = sumOf(view);
+    const [ofA, ofB] = inputs as readonly [Float32Array, Float32Array];
+    const result = allocate(outputOf(view).dtype, count * rows * columns);
     let next = 0;
     for (let batch = 0; batch < count; batch++) {
       for (let i = 0; i < rows; i++) {
@@ -54,11 +73,9 @@ export const batchMatmul = {
           ];
           let sum = 0;
           for (let k = 0; k < depth; k++, x += a.along, y += b.along) {
-            sum +=
-              ((ofA[x] as number) - quant.aZeroPoint) * ((ofB[y] as number) - quant.bZeroPoint);
+            sum = add(sum, ofA[x] as number, ofB[y] as number);
           }
-          const scaled = multiplyByQuantizedMultiplier(sum, quant.multiplier, quant.rounding);
-          result[next++] = clamp(scaled + quant.outZeroPoint, -128, 127);
+          result[next++] = finish(sum);
         }
       }
     }
@@ -115,10 +132,31 @@ export function matricesOf(view: NodeView<BatchMatmulAttrs>): Matrices {
   };
 }
 
+/** A step of a sum of products, and its end. */
+function sumOf(view: NodeView<BatchMatmulAttrs>) {
+  if (outputOf(view).dtype === 'float32') {
+    const { fround } = Math;
+    const add = (sum: number, x: number, y: number) => fround(sum + fround(x * y));
+    return { add, finish: (sum: number) => sum };
+  }
+  const { aZeroPoint, bZeroPoint, outZeroPoint, multiplier, rounding, wide } = productQuant(view);
+  const [low, high] = rangeOfType(outputOf(view).dtype);
+  const scaled = (sum: number) =>
+    wide === undefined
+      ? multiplyByQuantizedMultiplier(sum, multiplier, rounding)
+      : multiplyReduced(sum, wide);
+  return {
+    add: (sum: number, x: number, y: number) => sum + (x - aZeroPoint) * (y - bZeroPoint),
+    finish: (sum: number) => clamp(scaled(sum) + outZeroPoint, low, high),
+  };
+}
+
 export interface ProductQuant extends Requantizer {
   readonly aZeroPoint: number;
   readonly bZeroPoint: number;
   readonly outZeroPoint: number;
+  /** Of int16: sums have 64 bits. */
+  readonly wide?: ReducedMultiplier;
 }
 
 /** @throws BonsaiError 'bad-quantization' where an operand is not quantized per tensor */
@@ -127,11 +165,14 @@ export function productQuant(view: NodeView<BatchMatmulAttrs>): ProductQuant {
   const a = perTensor(inputOf(view, 0), where);
   const b = perTensor(inputOf(view, 1), where);
   const output = perTensor(outputOf(view), where);
+  const stage =
+    view.attrs.rounding === 'float' ? inFloat(view, a, b, output) : inTwoSteps(a, b, output);
   return {
     aZeroPoint: a.zeroPoint,
     bZeroPoint: b.zeroPoint,
     outZeroPoint: output.zeroPoint,
-    ...(view.attrs.rounding === 'float' ? inFloat(view, a, b, output) : inTwoSteps(a, b, output)),
+    ...stage,
+    ...(outputOf(view).dtype === 'int16' ? { wide: reducedMultiplier(stage.multiplier) } : {}),
   };
 }
 

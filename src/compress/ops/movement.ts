@@ -12,6 +12,7 @@ import {
   type Between,
   interpolation,
   type ResizeBilinearAttrs,
+  unitOf,
 } from '../../ops/resize_bilinear.js';
 import {
   nearestPixels,
@@ -184,9 +185,9 @@ export const resizeBilinear: Trace<ResizeBilinearAttrs> = (tf, view, inputs) => 
       axis,
       points.map(({ first }) => first),
     );
-    const next = points.map(({ first, share }) => (share > 0 ? first + 1 : first));
+    const next = points.map((point) => point.next);
     const shares = tf.reshape(
-      tf.tensor1d(points.map(({ share }) => share / 1024)),
+      tf.tensor1d(points.map(({ share }) => share / unitOf(view))),
       near.shape.map((_, d) => (d === axis ? points.length : 1)),
     );
     return tf.add(near, tf.mul(tf.sub(select(tf, x, axis, next), near), shares));

@@ -1,20 +1,22 @@
 /** batch_matmul: four columns at a time, in any order of the operands' elements. */
 
-import type { NodeView } from '../../ir/graph.js';
+import type { NodeView, Tensor } from '../../ir/graph.js';
 import { isConstant } from '../../ir/graph.js';
 import {
   type BatchMatmulAttrs,
   batchMatmul,
+  batchMatmulTypes,
   matricesOf,
   productQuant,
 } from '../../ops/batch_matmul.js';
-import { inputOf } from '../../ops/shape/operands.js';
+import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
-import { roundingFlags } from './dense.js';
+import { noRounding, roundingFlags } from './dense.js';
 
 export const batchMatmulVariant: KernelVariant<BatchMatmulAttrs> = {
   template: 'portable/batch_matmul',
   needs: [],
+  types: batchMatmulTypes,
   match: (view) => ({
     scratchBytes: 0,
     work() {
@@ -30,32 +32,51 @@ export const batchMatmulVariant: KernelVariant<BatchMatmulAttrs> = {
 
 function callOf(view: NodeView<BatchMatmulAttrs>): KernelCall {
   const { count, rows, columns, depth, a, b } = matricesOf(view);
-  const { aZeroPoint, bZeroPoint, outZeroPoint, multiplier, rounding } = productQuant(view);
+  const { dtype } = outputOf(view);
   const operands = [inputOf(view, 0), inputOf(view, 1)] as const;
   const [aConstant, bConstant] = operands.map(isConstant) as [boolean, boolean];
-  const table = (data: Table['data']): Table => ({ data, role: 'table' });
+  const table = (data: Tensor['data']): Table => ({ data: data as Table['data'], role: 'table' });
   const [aSize, bSize] = [evenStep(a.starts), evenStep(b.starts)];
   const broadcast = aSize === null || bSize === null;
+  const stage = dtype === 'float32' ? noStage : stageOf(view);
   return {
     inputs: [0, 1].filter((position) => !isConstant(inputOf(view, position))),
     outputs: [0],
+    types: { element: dtype },
     flags: {
       a_constant: aConstant,
       b_constant: bConstant,
       broadcast,
-      ...roundingFlags({ rounding }),
+      real: dtype === 'float32',
+      wide: dtype === 'int16',
+      ...stage.flags,
     },
     numbers: {
       ...{ batches: count, rows, columns, depth },
       ...{ a_along: a.along, a_across: a.across, b_along: b.along, b_across: b.across },
-      ...{ a_zero_point: aZeroPoint, b_zero_point: bZeroPoint, out_zero_point: outZeroPoint },
-      ...multiplier,
+      ...stage.numbers,
       ...(broadcast ? {} : { a_size: aSize, b_size: bSize }),
     },
     tables: {
-      ...(aConstant ? { a_data: table(operands[0].data as Int8Array) } : {}),
-      ...(bConstant ? { b_data: table(operands[1].data as Int8Array) } : {}),
+      ...(aConstant ? { a_data: table(operands[0].data) } : {}),
+      ...(bConstant ? { b_data: table(operands[1].data) } : {}),
       ...(broadcast ? { a_starts: table(a.starts), b_starts: table(b.starts) } : {}),
+    },
+  };
+}
+
+const noStage = { flags: noRounding, numbers: {} };
+
+/** The requantization of a sum; of int16 there are no zero points. */
+function stageOf(view: NodeView<BatchMatmulAttrs>) {
+  const quant = productQuant(view);
+  if (quant.wide !== undefined) return { flags: noRounding, numbers: { ...quant.wide } };
+  const { aZeroPoint, bZeroPoint, outZeroPoint, multiplier, rounding } = quant;
+  return {
+    flags: roundingFlags({ rounding }),
+    numbers: {
+      ...{ a_zero_point: aZeroPoint, b_zero_point: bZeroPoint, out_zero_point: outZeroPoint },
+      ...multiplier,
     },
   };
 }
