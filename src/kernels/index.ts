@@ -159,7 +159,7 @@ import { packedDepthwise } from './thumb1/depthwise.js';
 import { pairedDepthwise } from './thumb1/depthwise-pairs.js';
 import { windowedDepthwise } from './thumb1/depthwise-windows.js';
 import { dotRows } from './thumb1/fully-connected.js';
-import { thumb1Row } from './thumb1/row.js';
+import { thumb1Planes, thumb1Row } from './thumb1/row.js';
 import {
   answers,
   type Halves,
@@ -208,6 +208,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     rv32Depthwise(isOneChannel, convolutionOf),
     rv32Row(isOneGroup, convolutionOf),
     thumb1Row(isOneGroup, convolutionOf),
+    ...thumb1Planes.map((variant) => variant(isOneGroup, convolutionOf)),
     rv32Pixels(isOneGroup, rowConvolutionOf),
     rv32SparsePixels(isOneGroup, rowConvolutionOf),
     lanesKernel(isOneGroup, rowConvolutionOf),
@@ -271,6 +272,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     ...rv32FullyConnected(isRow, fullyConnectedOf),
     rv32Row(isRow, fullyConnectedOf),
     thumb1Row(isRow, fullyConnectedOf),
+    ...thumb1Planes.map((variant) => variant(isRow, fullyConnectedOf)),
     rv32Pixels(isRows, fullyConnectedOf),
     rv32SparsePixels(isRows, fullyConnectedOf),
     dotRows(fullyConnectedOf),

@@ -425,6 +425,9 @@ const rows: Readonly<Record<string, Fill>> = {
   'rv32/fully_connected_bytes': (b) => b.dense(b.input([1, 64]), 10),
   'rv32/row': (b) => b.dense(b.input([1, 64]), 10),
   'thumb1/row': (b) => b.dense(b.input([1, 64]), 10),
+  'thumb1/row_planes_8': (b) => b.dense(b.input([1, 64]), 10),
+  'thumb1/row_planes_7': (b) => b.dense(b.input([1, 64]), 10),
+  'thumb1/row_planes_6': (b) => b.dense(b.input([1, 64]), 10),
   'swar/conv2d_pixels': (b) => b.conv2d(b.input([1, 5, 5, 16]), [16, 1, 1], { activation: 'relu' }),
   'swar/sparse_conv2d_pixels': (b) =>
     b.conv2d(b.input([1, 5, 5, 16]), [16, 3, 3], { ...pads, activation: 'relu' }),

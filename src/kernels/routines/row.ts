@@ -35,10 +35,18 @@ export interface RowStage {
 export interface RowKernel {
   readonly template: string;
   readonly needs: KernelVariant['needs'];
-  /** Output channels of a call, which has a sum for each on the stack. */
+  /** The template's file if it differs from the name. */
+  readonly text?: string;
+  /** Whether time and bytes depend on the nonzero weights. */
+  readonly skipsZeros: boolean;
+  /** Output channels of a call, which has room for the sum of each. */
   readonly callChannels: number;
+  /** Bytes of scratch for the sums of a call. Default: they lie on the stack. */
+  sumBytes?(channels: number): number;
   /** Cycles of a call besides its routine and its outputs, if they count. */
   readonly callCycles?: number;
+  /** Whether `code` can add up the products of these weights, of a call's channels. Default: always. */
+  canCode?(rows: readonly Int8Array[]): boolean;
   /** The sums of the channels whose weights are given, one per input. */
   code(rows: readonly Int8Array[]): CodedRoutine;
   /**
@@ -53,11 +61,9 @@ export interface RowKernel {
 }
 
 export function rowKernel(kernel: RowKernel): ConvolutionVariants {
-  const { template, needs } = kernel;
+  const { template, text = template, needs, skipsZeros } = kernel;
   return (when, describe) => ({
-    template,
-    needs,
-    skipsZeros: true,
+    ...{ template, text, needs, skipsZeros },
     match(view, context) {
       if (!when(view) || hasResidual(view)) return null;
       const layer = describe(view);
@@ -65,11 +71,11 @@ export function rowKernel(kernel: RowKernel): ConvolutionVariants {
       const rows = rowsOf(view, layer);
       const stages = rows === null ? null : kernel.stagesOf(view, layer, context);
       if (rows === null || stages === null) return null;
-      const routines = once(() =>
-        stages.map(({ first, channels }) => kernel.code(rows.slice(first, first + channels))),
-      );
+      const parts = stages.map(({ first, channels }) => rows.slice(first, first + channels));
+      if (!parts.every((part) => kernel.canCode?.(part) ?? true)) return null;
+      const routines = once(() => parts.map((part) => kernel.code(part)));
       return {
-        scratchBytes: 0,
+        scratchBytes: Math.max(...stages.map(({ channels }) => kernel.sumBytes?.(channels) ?? 0)),
         overlaps: [],
         work: () => workOf(kernel, stages, routines()),
         calls: () => stages.map((stage, i) => callOf(kernel, stage, routines()[i])),
@@ -93,15 +99,16 @@ function workOf(
 }
 
 function callOf(
-  { callChannels }: RowKernel,
+  { callChannels, sumBytes }: RowKernel,
   { first, channels, call }: RowStage,
   routine: CodedRoutine | undefined,
 ): KernelCall {
   if (routine === undefined) throw new RangeError('a stage has no routine');
+  const flags = { ...call.flags, in_scratch: sumBytes !== undefined };
   const numbers = { ...call.numbers, channels, most_channels: callChannels };
   return {
     ...{ inputs: [0], outputs: [0], outputBytes: first },
-    ...{ ...call, numbers, routines: { routine } },
+    ...{ ...call, flags, numbers, routines: { routine } },
   };
 }
 

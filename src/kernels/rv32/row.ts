@@ -9,6 +9,7 @@ const callChannels = 3 * groupChannels;
 export const rv32Row = rowKernel({
   template: 'rv32/row',
   needs: ['mul32', 'rv32'],
+  skipsZeros: true,
   callChannels,
   code: codeRow,
   stagesOf(view, { filters, stage }, { facts }) {

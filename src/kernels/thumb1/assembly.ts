@@ -24,12 +24,21 @@ export class Assembly extends RoutineText {
     this.cycles += 1;
   }
 
-  /** Words of a literal pool, aligned to four bytes, with `label` before them. */
-  pool(label: number, words: readonly number[]): void {
+  /** A branch with link, of four bytes. */
+  jump(instruction: string): void {
+    this.emit(instruction);
+    this.bytes += 2;
+    this.cycles += 2;
+  }
+
+  /** Words of a literal pool (numbers, or addresses by their labels), aligned to four bytes, with `label` before them. */
+  pool(label: number, words: readonly (number | string)[]): void {
     this.lines.push('    .balign 4', `${label}:`);
     this.bytes = Math.ceil(this.bytes / 4) * 4 + 4 * words.length;
     for (let i = 0; i < words.length; i += 6) {
-      const row = words.slice(i, i + 6).map((word) => `0x${(word >>> 0).toString(16)}`);
+      const row = words
+        .slice(i, i + 6)
+        .map((word) => (typeof word === 'string' ? word : `0x${(word >>> 0).toString(16)}`));
       this.lines.push(`    .word ${row.join(', ')}`);
     }
   }

@@ -1,29 +1,49 @@
-/** Layers of one output pixel whose nonzero weights are Thumb code (row-code.ts). */
+/**
+ * Layers of one output pixel whose weights are Thumb routines: nonzero ones as code (row-code.ts), or
+ * in tables of sums (plane-code.ts).
+ */
 import { biasesFor } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution } from '../layout/convolution.js';
 import { eachTwoMultiply, type TwoMultiply } from '../layout/two-multiply.js';
-import { partsOf, type RowStage, rowKernel } from '../routines/row.js';
+import { partsOf, type RowKernel, type RowStage, rowKernel } from '../routines/row.js';
 import { isRescaled, rescaleOperands, stageOf } from '../swar/layer.js';
+import { canCodePlanes, codePlanes, planeChannels, sumBytes } from './plane-code.js';
 import { codeRow, groupChannels } from './row-code.js';
 
 const cyclesPerOutput = { rescaled: 28, lifted: 38, requantized: 110 } as const;
 const callChannels = 64;
 
 export const thumb1Row = rowKernel({
-  template: 'thumb1/row',
-  needs: ['mul32', 'thumb1'],
-  callChannels,
-  callCycles: 60,
+  ...{ template: 'thumb1/row', needs: ['mul32', 'thumb1'], skipsZeros: true },
+  ...{ callChannels, callCycles: 60 },
   code: codeRow,
-  stagesOf(view, layer, context) {
-    const { stage, filters } = layer;
-    const multiplies = eachTwoMultiply(view, context, stage);
-    const biases = biasesFor(view, filters, true);
-    return formsOf(multiplies).flatMap(({ first, end }) =>
-      partsOf(first, end, callChannels).map((part) => stageAt(layer, multiplies, biases, part)),
-    );
-  },
+  stagesOf: stagesOf(callChannels),
 });
+
+/** Inputs of a look-up: tables of fewer are smaller, but other kernels are faster then. */
+const lookUpInputs = [8, 7, 6] as const;
+
+/** Rows without multiplications (plane-code.ts). */
+export const thumb1Planes = lookUpInputs.map((inputs) =>
+  rowKernel({
+    ...{ template: `thumb1/row_planes_${inputs}`, text: 'thumb1/row' },
+    ...{ needs: ['mul32', 'thumb1'], skipsZeros: false },
+    ...{ callChannels: planeChannels, callCycles: 60, sumBytes },
+    canCode: (rows) => canCodePlanes(rows, inputs),
+    code: (rows) => codePlanes(rows, inputs),
+    stagesOf: stagesOf(planeChannels),
+  }),
+);
+
+function stagesOf(channels: number): RowKernel['stagesOf'] {
+  return (view, layer, context) => {
+    const multiplies = eachTwoMultiply(view, context, layer.stage);
+    const biases = biasesFor(view, layer.filters, true);
+    return formsOf(multiplies).flatMap(({ first, end }) =>
+      partsOf(first, end, channels).map((part) => stageAt(layer, multiplies, biases, part)),
+    );
+  };
+}
 
 /** Neighbours of which all groups have two multiplications, or none. */
 function formsOf(
