@@ -3,9 +3,11 @@ import type { DType, NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import {
   checkExponentials,
+  differencesOf,
   fixedDifferences,
   fixedExponentials,
   inputScale,
+  largestOf,
   largestReal,
   tableExponentials,
 } from './arithmetic/exponentials.js';
@@ -75,11 +77,6 @@ function fixedRow(view: NodeView<LogSoftmaxAttrs>): Row {
   };
 }
 
-const differencesOf = (row: readonly number[]): readonly number[] => {
-  const largest = Math.max(...row);
-  return row.map((x) => largest - x);
-};
-
 /** The output's steps in a unit. */
 const steps = 16;
 
@@ -89,7 +86,7 @@ function tableRow(view: NodeView<LogSoftmaxAttrs>): Row {
   const exponentials = tableExponentials(view, 1);
   const scale = inputScale(view);
   return (row) => {
-    const largest = Math.max(...row);
+    const largest = largestOf(row);
     const sum = row.reduce((total, x) => fround(total + (exponentials[largest - x] as number)), 0);
     const offset = fround(fround(fround(scale * largest) + log(sum)) * steps);
     return row.map((x) => {

@@ -3,6 +3,7 @@ import { at, type DType, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import {
   checkExponentials,
+  differencesOf,
   fixedExponentials,
   largestReal,
   tableExponentials,
@@ -49,12 +50,7 @@ export const softmax = {
     if (dtype === 'int16') return [wideRows(view, input as Int16Array, rowsOf(view).depth)];
     if (dtype === 'float32') return [mapRows(view, input as Float32Array, realRow(view))];
     const normalize = view.attrs.algorithm === 'fixed' ? fixedRow(view) : tableRow(view);
-    return [
-      mapRows(view, input as Int8Array, (row) => {
-        const largest = Math.max(...row);
-        return normalize(row.map((x) => largest - x));
-      }),
-    ];
+    return [mapRows(view, input as Int8Array, (row) => normalize(differencesOf(row)))];
   },
   macs: () => 0,
   inPlace: () => [],

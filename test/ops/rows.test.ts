@@ -1,5 +1,8 @@
-/** Operators along a whole dimension, and float functions, on simulated boards. */
+/** Operators along a whole dimension, and float functions, on simulated boards; very long rows. */
 
+import { expect } from 'chai';
+import { mainGraph } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { loadTarget } from '../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { perTensorQuant } from '../support/module.js';
@@ -86,6 +89,28 @@ describe('operators along a dimension on simulated boards', () => {
         all.map((one, i) => moduleOf(op, { edge: `${op} ${i}`, ...one })),
       );
       await expectSameBitsOnBoard(modules, name, { planned: true });
+    });
+  }
+});
+
+/** JavaScript takes about 120 000 arguments. */
+const longRows: readonly (readonly [op: string, one: Case])[] = [
+  [
+    'softmax',
+    { inputs: [], attrs: { beta: 1, algorithm: 'table' }, quant: perTensorQuant(1 / 256, -128) },
+  ],
+  ['log_softmax', { inputs: [], attrs: { algorithm: 'table' }, ...logarithm }],
+];
+
+describe('rows of more elements than a call takes arguments', () => {
+  for (const [op, one] of longRows) {
+    it(op, () => {
+      const shape = [1, 200_000];
+      const inputs = [{ shape, quant: perTensorQuant(1, 0) }];
+      const graph = mainGraph(moduleOf(op, { edge: op, ...one, inputs }));
+      const row = new Int8Array(200_000).fill(-128).fill(127, 7, 8);
+      // All of the probability is that of one element.
+      expect(evaluateGraph(graph, [row]).outputs).to.deep.equal([row]);
     });
   }
 });

@@ -65,6 +65,17 @@ export function tableExponentials(view: NodeView<object>, beta: number): Float32
   return Float32Array.from({ length: 256 }, (_, difference) => Math.exp(fround(step * difference)));
 }
 
+/** The largest element of a row of integers. */
+export function largestOf(row: readonly number[]): number {
+  return row.reduce((most, x) => Math.max(most, x));
+}
+
+/** How far each element of a row of integers is below the largest. */
+export function differencesOf(row: readonly number[]): readonly number[] {
+  const largest = largestOf(row);
+  return row.map((x) => largest - x);
+}
+
 /** The largest float32 of a row, at least the least finite one; NaN is not larger. */
 export function largestReal(row: readonly number[]): number {
   return row.reduce(greaterReal, realRange('none')[0]);
