@@ -1,6 +1,7 @@
 /** max_pool2d (MAX_POOL_2D): the largest of the window's elements inside the image. */
 import type { OpDef } from '../ir/op.js';
-import { greaterReal, realRange } from './arithmetic/real.js';
+import { realRange } from './arithmetic/plain.js';
+import { greaterReal } from './arithmetic/real.js';
 import { type PoolAttrs, pool } from './shape/pool.js';
 
 /** Both runtimes give the same bits. */

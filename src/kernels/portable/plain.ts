@@ -2,7 +2,7 @@
 import { rangeOfType } from '../../ir/dtypes.js';
 import { type DType, elementCount, isInteger } from '../../ir/graph.js';
 import { type AddNAttrs, addNTypes, sumScalingOf } from '../../ops/add_n.js';
-import { realBounds } from '../../ops/arithmetic/clamping.js';
+import type { RealClamp } from '../../ops/arithmetic/clamping.js';
 import { realRange } from '../../ops/arithmetic/plain.js';
 import type { Activation } from '../../ops/arithmetic/quant.js';
 import { type Scaling, scalingsOf } from '../../ops/compare.js';
@@ -75,8 +75,8 @@ export function plainVariant<A extends object>(
 }
 
 /** x clamped to a range of its own. */
-export const clampedVariant = (range: keyof typeof realBounds) =>
-  plainVariant<object>('clamped', () => ({ bounds: realBounds[range] }));
+export const clampedVariant = (activation: RealClamp) =>
+  plainVariant<object>('clamped', () => ({ bounds: realRange(activation) }));
 
 /** @param taken of a node all elements have one of these types */
 export function plainPairVariant<A extends object>(

@@ -1,7 +1,7 @@
 /** Layers and pools of float32: the order of TFLM's reference kernels on every core. */
 import { elementCount, type NodeView } from '../../ir/graph.js';
+import { realRange } from '../../ops/arithmetic/plain.js';
 import type { Clamp } from '../../ops/arithmetic/quant.js';
-import { realRange } from '../../ops/arithmetic/real.js';
 import { type Conv2dAttrs, conv2d, conv2dDims } from '../../ops/conv2d.js';
 import {
   type DepthwiseConv2dAttrs,

@@ -2,7 +2,7 @@
 import type { NodeView } from '../../ir/graph.js';
 import { outputOf } from '../shape/operands.js';
 import type { Scalar } from './lookup.js';
-import { clampReal } from './plain.js';
+import { clampReal, realRange } from './plain.js';
 import { activationRange, type Clamp, clamp } from './quant.js';
 import { elementQuant, requireSymmetric, rescaler } from './rescale.js';
 
@@ -18,13 +18,10 @@ export function rescaleAndClamp(view: NodeView<object>, activation: Clamp): Scal
   return (q) => clamp(rescale(q - inputZeroPoint) + outputZeroPoint, low, high);
 }
 
-/** The bounds of float32 results. */
-export const realBounds = {
-  relu6: [0, 6],
-  relu_0_to_1: [0, 1],
-  relu_n1_to_1: [-1, 1],
-} as const satisfies Partial<Record<Clamp, readonly [low: number, high: number]>>;
+/** RELU has no upper bound where it is no fused activation: infinity stays. */
+export type RealClamp = Exclude<Clamp, 'none' | 'relu'>;
 
-export function clampedTo(activation: keyof typeof realBounds): Scalar {
-  return (x) => clampReal(x, realBounds[activation]);
+export function clampedTo(activation: RealClamp): Scalar {
+  const range = realRange(activation);
+  return (x) => clampReal(x, range);
 }

@@ -4,8 +4,9 @@ import { at, type NodeView } from '../../ir/graph.js';
 import { inputOf } from '../shape/operands.js';
 import { rowsOf } from '../shape/rows.js';
 import { expOnNegativeValues } from './fixed-point.js';
+import { realRange } from './plain.js';
 import { multiplyByQuantizedMultiplier, perTensor, quantizeMultiplier } from './quant.js';
-import { greaterReal, realRange } from './real.js';
+import { greaterReal } from './real.js';
 
 /** A node whose rows are computed by TFLM's fixed point, or by desktop TFLite's float32 table. */
 type RowView = NodeView<{ readonly algorithm: 'fixed' | 'table' }>;

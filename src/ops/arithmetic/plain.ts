@@ -3,7 +3,7 @@
  * of bool. Sums, differences and products of int32 wrap.
  */
 import type { DType } from '../../ir/graph.js';
-import type { Activation } from './quant.js';
+import type { Activation, Clamp } from './quant.js';
 
 /** A function of two elements for each type that has it; results are rounded as they are stored. */
 export type PlainPair = Partial<Readonly<Record<DType, (a: number, b: number) => number>>>;
@@ -18,12 +18,14 @@ const greatest = Math.fround(3.4028234663852886e38);
  * The bounds to which float results are clamped: those of the activation, and at most the greatest
  * finite numbers, as in CalculateActivationRange of kernel_util.h.
  */
-export function realRange(activation: Activation): readonly [low: number, high: number] {
+export function realRange(activation: Clamp): readonly [low: number, high: number] {
   switch (activation) {
     case 'relu':
       return [0, greatest];
     case 'relu6':
       return [0, 6];
+    case 'relu_0_to_1':
+      return [0, 1];
     case 'relu_n1_to_1':
       return [-1, 1];
     default:

@@ -3,26 +3,8 @@ import { BonsaiError } from '../../errors.js';
 import { at, elementCount, type NodeView } from '../../ir/graph.js';
 import { inputOf, outputOf } from '../shape/operands.js';
 import type { Window, WindowDims } from '../shape/window.js';
+import { clampReal, realRange } from './plain.js';
 import type { Clamp } from './quant.js';
-
-/** The greatest float32: TFLM clamps infinities to it. */
-const greatest = (2 - 2 ** -23) * 2 ** 127;
-
-/** CalculateActivationRange of kernels/kernel_util.h. */
-export function realRange(activation: Clamp): readonly [low: number, high: number] {
-  switch (activation) {
-    case 'relu':
-      return [0, greatest];
-    case 'relu6':
-      return [0, 6];
-    case 'relu_0_to_1':
-      return [0, 1];
-    case 'relu_n1_to_1':
-      return [-1, 1];
-    default:
-      return [-greatest, greatest];
-  }
-}
 
 export function isReal(view: NodeView<object>): boolean {
   return outputOf(view).dtype === 'float32';
@@ -97,13 +79,6 @@ export function realSums(
   return output;
 }
 
-/** ActivationFunctionWithMinMax of kernels/internal/common.h: NaN stays. */
-export function clampReal(value: number, low: number, high: number): number {
-  if (value < low) return low;
-  if (high < value) return high;
-  return value;
-}
-
 /** std::max(a, b): `a` unless `b` is greater, so of two zeros the first, and no NaN as `b`. */
 export function greaterReal(a: number, b: number): number {
   if (a < b) return b;
@@ -119,9 +94,9 @@ export interface RealSum {
 export function realSum(view: NodeView<{ readonly activation: Clamp }>): RealSum {
   const { fround } = Math;
   const biases = view.inputs[2]?.data as Float32Array | undefined;
-  const [low, high] = realRange(view.attrs.activation);
+  const range = realRange(view.attrs.activation);
   return {
     add: (sum, x, weight) => fround(sum + fround(x * weight)),
-    finish: (sum, channel) => clampReal(fround(sum + (biases?.[channel] ?? 0)), low, high),
+    finish: (sum, channel) => clampReal(fround(sum + (biases?.[channel] ?? 0)), range),
   };
 }

@@ -3,8 +3,8 @@ import { BonsaiError } from '../../errors.js';
 import { allocate, at, type DType, elementCount, type TensorData } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
 import { boundsOf, channelCount, hullOf, rangeAt, tieOf } from '../arithmetic/bounds.js';
+import { realRange } from '../arithmetic/plain.js';
 import { sameQuant } from '../arithmetic/quant.js';
-import { realRange } from '../arithmetic/real.js';
 import { inputOf, outputOf, requireOneType } from './operands.js';
 import {
   keepsChannels,

@@ -11,8 +11,8 @@ import {
 } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
 import { mapBounds, tieOf } from '../arithmetic/bounds.js';
+import { clampReal, realRange } from '../arithmetic/plain.js';
 import { type Activation, activationRange, clamp, perTensor } from '../arithmetic/quant.js';
-import { clampReal, realRange } from '../arithmetic/real.js';
 import { inputOf, outputOf, requireOneType } from './operands.js';
 import { type Pads, type Window, windowOutput } from './window.js';
 
@@ -79,9 +79,7 @@ export function pool<A extends PoolAttrs>(operator: Pool): OpDef<A> {
       const output = outputOf(view);
       const [, outH = 0, outW = 0] = output.shape;
       const real = output.dtype === 'float32';
-      const [low, high] = real
-        ? realRange(attrs.activation)
-        : activationRange(attrs.activation, output);
+      const range = real ? realRange(attrs.activation) : activationRange(attrs.activation, output);
       const data = input as TensorData;
       const result = allocate(output.dtype, elementCount(output.shape));
       let o = 0;
@@ -95,8 +93,8 @@ export function pool<A extends PoolAttrs>(operator: Pool): OpDef<A> {
                 xs.map((x) => Number(data[((n * inH + y) * inW + x) * channels + c])),
               );
               result[o++] = real
-                ? clampReal(reduceReal(elements), low, high)
-                : clamp(reduce(elements), low, high);
+                ? clampReal(reduceReal(elements), range)
+                : clamp(reduce(elements), ...range);
             }
           }
         }
